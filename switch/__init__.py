@@ -1,0 +1,1 @@
+"""A payment switch: prefunded wallets, department billers, one durable ledger."""

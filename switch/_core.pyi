@@ -1,0 +1,187 @@
+"""What type checkers see of the compiled core.
+
+The core is the only writer of a ledger directory. One process at a time; one thread
+calls `commit`; any thread may read. Everything read is durable.
+"""
+
+from collections.abc import Sequence
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+Rows = npt.NDArray[np.void]
+
+ROW: np.dtype[np.void]
+"""One journal row, 128 bytes; `layout.pxd` declares the fields."""
+ACCOUNT: np.dtype[np.void]
+"""One account image, 128 bytes."""
+OUTCOME: np.dtype[np.void]
+"""The answer to one requested row, 80 bytes."""
+PARTICIPANT_RECORD: np.dtype[np.void]
+SERVICE_RECORD: np.dtype[np.void]
+ACCOUNT_RECORD: np.dtype[np.void]
+LIMIT_RECORD: np.dtype[np.void]
+WINDOW_LINE: np.dtype[np.void]
+GROUP_MAX: int
+"""Rows in one group, expiries included."""
+TAIL_MAX: int
+"""Bytes of tail in one group."""
+LMDB_VERSION: str
+
+def crc32c(data: bytes, seed: int = 0) -> int:
+    """CRC-32C of `data`, continuing from `seed`, as the journal uses it."""
+
+def crc32c_portable(data: bytes, seed: int = 0) -> int:
+    """The same without the processor's instruction."""
+
+@final
+class Request:
+    """One message for the ledger, framing checked, ready to be committed.
+
+    Immutable; may be made in any thread.
+    """
+
+    rows_count: int
+    """Rows it can become: its share of GROUP_MAX."""
+    size: int
+    """Bytes it can add to the tail of its group: its share of TAIL_MAX."""
+
+    @staticmethod
+    def payments(body: bytes, sender: int, centre: int) -> Request:
+        """A CreatePayment(s)/CreateBasket/StreamPayments request as it came.
+
+        `sender` is the participant index that sent it; `centre` the participant
+        index it is bound to, or 0 if it may name any centre. Committing it gives
+        the bytes of a CreatePaymentsResponse (bytes of several concatenate to one).
+        Raises WireError if the bytes are not that message, hold no payment, or more
+        than GROUP_MAX.
+        """
+
+    @staticmethod
+    def rows(rows: Rows, tails: Sequence[bytes] = ()) -> Request:
+        """Row templates (dtype ROW) as the treasury and the register make them.
+
+        The caller fills id, kind, amount, resolves, reference, debit, credit,
+        operator_, checker, participant, service, flags (ROW_UNFREEZE, head, tender),
+        basket, deadline; rows of kind open, limit, register (and payments with a
+        note) carry ROW_TAIL and take the next of `tails`. Committing gives an
+        array of OUTCOME, one for each row. Raises ValueError if there are no rows,
+        more than GROUP_MAX, a wrong dtype, or tails that do not match.
+        """
+
+@final
+class Ledger:
+    """An open ledger directory: `journal/`, `index/`, `LOCK`."""
+
+    path: str
+    instance: bytes
+    """16 bytes, chosen when the ledger was made."""
+    sequence: int
+    """Last durable sequence."""
+    timestamp: int
+    """Timestamp of that row, 0 if there is none."""
+    index_sequence: int
+    """What the index covers; the rows after it are replayed at opening."""
+    last_window: int
+    """Sequence of the window closed last, 0 before the first."""
+    holds_count: int
+    """Open holds."""
+    dead: str
+    """Why the ledger refuses to commit for ever; empty while it is alive."""
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        create: bool = True,
+        map_size: int = 4 << 40,
+        reserve_size: int = 64 << 20,
+        index_step_rows: int = 65536,
+        index_lag_max: int = 1048576,
+        threads: bool = True,
+    ) -> None:
+        """Open the ledger in `path`, making it if `create` and there is none.
+
+        `map_size`: bytes of address space for each environment. `reserve_size`:
+        bytes zero-written ahead of use in the journal's file; 0 for none.
+        `threads`: start the index writer's and the reserve's thread; without them
+        call `index_step` yourself. Raises BusyError if another process has it,
+        FormatError, CorruptionError, StorageError.
+        """
+
+    def close(self) -> None:
+        """Stop the threads, close the environments, release LOCK. Idempotent."""
+
+    def __enter__(self) -> Ledger: ...
+    def __exit__(self, *exc: object) -> None: ...
+    def commit(self, requests: Sequence[Request], now_ns: int) -> list[bytes | Rows]:
+        """Apply `requests` in order as one group; return their replies when durable.
+
+        `now_ns` is the wall clock; rows get max(now, last + 1). Holds that are due
+        expire first, in the same group. An empty sequence only expires. Raises
+        ValueError if the requests exceed GROUP_MAX or TAIL_MAX together, SpaceError
+        if there is no reserve left (nothing changed, try later), DeadError if the
+        ledger is dead, StorageError if this commit killed it.
+        """
+
+    def expiry(self) -> int:
+        """Nanosecond time at which the next open hold is due, 0 if there is none."""
+
+    def index_step(self) -> bool:
+        """Bring the index one step forward if a whole step is durable. True if so."""
+
+    # --- reading; each raises CorruptionError rather than serve a bad check ---------
+
+    def accounts(self) -> tuple[Rows, int]:
+        """All account images (dtype ACCOUNT; element 0 is nobody) and their sequence."""
+
+    def account(self, index: int) -> tuple[Rows, int]:
+        """One account image (shape ()) and its sequence. LookupError if none."""
+
+    def find_account(self, participant: int, purpose: int) -> int:
+        """Index of the participant's account for `purpose`, 0 if there is none."""
+
+    def find_participant(self, code: str) -> int:
+        """Index of the participant with this id, 0 if there is none."""
+
+    def find_service(self, code: str) -> int:
+        """Index of the service with this code, 0 if there is none."""
+
+    def records(self, record: int) -> npt.NDArray[np.uint64]:
+        """Sequences of the current `register` rows of RECORD_*, by index; 0 is none.
+
+        With record 0: the sequences of the `open` rows, by account index.
+        """
+
+    def rows(self, first: int, count: int) -> Rows:
+        """Up to `count` (at most 65,536) rows from sequence `first` on."""
+
+    def row(self, sequence: int) -> Rows:
+        """One row (shape ()). LookupError if it is not durable."""
+
+    def tail(self, sequence: int) -> bytes:
+        """The tail item of a row, b"" if it has none."""
+
+    def find(self, sender: int, id: bytes) -> int:
+        """Sequence of the row with this id of this participant, 0 if there is none."""
+
+    def resolution(self, sequence: int) -> tuple[int, int]:
+        """(sequence of the row that resolved `sequence` last or 0, paise refunded)."""
+
+    def settled(self, window: int, account: int) -> int:
+        """Sequence of the settle row of this window and account, 0 if there is none."""
+
+    def account_rows(self, account: int, before: int, limit: int) -> npt.NDArray[np.uint64]:
+        """Sequences of accepted money rows of an account, descending, below `before`
+        (0: from the newest). `limit` 1 to 65,536."""
+
+    def balance_at(self, account: int, sequence: int) -> tuple[int, int, int, int]:
+        """(debits_pending, debits_posted, credits_pending, credits_posted) of an
+        account after the row `sequence`."""
+
+    def holds(self) -> npt.NDArray[np.uint64]:
+        """Sequences of the open holds, ascending."""
+
+    def info(self) -> dict[str, Any]:
+        """Sizes and counts for operators: file bytes, reserve, lag, runs, memory."""

@@ -1,0 +1,378 @@
+# What the core writes and what it keeps in memory, declared once.
+#
+# Rows, chunks, account images, records, codes and bounds. Everything that reaches
+# a disk is little-endian, naturally aligned and has no hidden padding; the module
+# refuses to load if a size differs. NumPy's dtypes are derived from these structs.
+# May use nothing but C types. docs/data-model.md says the same in prose.
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+
+# --- codes: the numbers are for ever, also on the wire -------------------------
+
+cdef enum:  # kinds of rows
+    KIND_PAY = 1
+    KIND_HOLD = 2
+    KIND_POST = 3
+    KIND_VOID = 4
+    KIND_EXPIRE = 5
+    KIND_REFUND = 6
+    KIND_TOP_UP = 7
+    KIND_TRANSFER = 8
+    KIND_WINDOW = 9
+    KIND_SETTLE = 10
+    KIND_OPEN = 11
+    KIND_LIMIT = 12
+    KIND_FREEZE = 13
+    KIND_CLOSE = 14
+    KIND_REGISTER = 15
+    KIND_CASE = 16          # 16 to 20 are reserved: no request makes them yet
+    KIND_CASE_CLOSE = 17
+    KIND_PROPOSE = 18
+    KIND_APPROVE = 19
+    KIND_SHIFT = 20
+
+cdef enum:  # results, grouped as the checks run
+    RESULT_UNSPECIFIED = 0
+    RESULT_OK = 1
+    # The shape is wrong: no row, not sticky.
+    RESULT_INVALID_ID = 2
+    RESULT_INVALID_AMOUNT = 3
+    RESULT_INVALID_REFERENCE = 4
+    RESULT_INVALID_OPERATOR = 5
+    RESULT_INVALID_CENTRE = 6
+    RESULT_INVALID_TENDER = 7
+    RESULT_INVALID_HEAD = 8
+    RESULT_INVALID_NOTE = 9
+    RESULT_INVALID_BASKET = 10
+    RESULT_INVALID_KIND = 11
+    RESULT_INVALID_RECORD = 12
+    RESULT_INVALID_DEADLINE = 13
+    # The id is known with other content: no row, `field` names the difference.
+    RESULT_ID_REUSED = 20
+    # A rule refuses: a row with this result, the same answer for ever.
+    RESULT_SERVICE_UNKNOWN = 30
+    RESULT_SERVICE_INACTIVE = 31
+    RESULT_HEAD_UNKNOWN = 32
+    RESULT_AMOUNT_BELOW_MINIMUM = 33
+    RESULT_AMOUNT_ABOVE_MAXIMUM = 34
+    RESULT_AMOUNT_NOT_EXACT = 35
+    RESULT_PERIOD_MISSING = 36
+    RESULT_ACCOUNT_UNKNOWN = 37
+    RESULT_ACCOUNT_KIND_WRONG = 38
+    RESULT_ACCOUNTS_MUST_DIFFER = 39
+    RESULT_DEBIT_CLOSED = 40
+    RESULT_DEBIT_FROZEN = 41
+    RESULT_CREDIT_CLOSED = 42
+    RESULT_CREDIT_FROZEN = 43
+    RESULT_BILL_ALREADY_CLAIMED = 44
+    RESULT_PAID_RECENTLY = 45
+    RESULT_DAY_COUNT_EXCEEDED = 46
+    RESULT_DAY_AMOUNT_EXCEEDED = 47
+    RESULT_INSUFFICIENT_FUNDS = 48
+    RESULT_OVERFLOWS = 49
+    RESULT_BASKET_FAILED = 50
+    RESULT_HOLD_NOT_FOUND = 51
+    RESULT_EXCEEDS_HOLD = 52
+    RESULT_ALREADY_POSTED = 53
+    RESULT_ALREADY_VOIDED = 54
+    RESULT_ALREADY_EXPIRED = 55
+    RESULT_PAYMENT_NOT_FOUND = 56
+    RESULT_EXCEEDS_PAYMENT = 57
+    RESULT_UTR_ALREADY_CREDITED = 58
+    RESULT_WINDOW_NOT_FOUND = 59
+    RESULT_ALREADY_SETTLED = 60
+    RESULT_NET_DIFFERS = 61
+    RESULT_ACCOUNT_EXISTS = 62
+    RESULT_PARTICIPANT_UNKNOWN = 63
+    RESULT_BALANCE_NOT_ZERO = 64
+    RESULT_HOLDS_OPEN = 65
+    RESULT_TABLE_FULL = 66
+
+cdef enum:  # the first field that differs, with RESULT_ID_REUSED
+    FIELD_NONE = 0
+    FIELD_KIND = 1
+    FIELD_SERVICE = 2
+    FIELD_AMOUNT = 3
+    FIELD_REFERENCE = 4
+    FIELD_OPERATOR = 5
+    FIELD_DEBIT = 6         # the centre, for a payment
+    FIELD_CREDIT = 7
+    FIELD_TENDER = 8
+    FIELD_HEAD = 9
+    FIELD_BASKET = 10
+    FIELD_NOTE = 11
+    FIELD_RESOLVES = 12
+    FIELD_CHECKER = 13
+    FIELD_DEADLINE = 14
+
+cdef enum:  # account kinds
+    ACCOUNT_WALLET = 1      # never below zero, pending counted
+    ACCOUNT_BILLER = 2      # one per head; below zero through refunds only
+    ACCOUNT_FLOAT = 3       # mirror of the money in the bank: a debit balance
+    ACCOUNT_SUSPENSE = 4
+    ACCOUNT_SETTLEMENT = 5
+
+cdef enum:  # account states
+    STATE_OPEN = 1
+    STATE_FROZEN = 2
+    STATE_CLOSED = 3
+
+cdef enum:  # roles of participants
+    ROLE_CENTRE = 1
+    ROLE_BILLER = 2
+    ROLE_TREASURY = 3
+    ROLE_AUDITOR = 4
+    ROLE_HARNESS = 5        # may name the centre it acts for
+
+cdef enum:  # what a register row speaks of; the first byte of its tail
+    RECORD_PARTICIPANT = 1
+    RECORD_SERVICE = 2
+    RECORD_CLOCK = 3        # the ledger was started long after its last row
+
+cdef enum:
+    AMOUNT_EXACT = 1
+    AMOUNT_MIN_MAX = 2
+    AMOUNT_ANY = 3
+    AMOUNT_EXACT_AND_ABOVE = 4
+    AMOUNT_EXACT_AND_BELOW = 5
+
+cdef enum:
+    DUPLICATE_NONE = 1
+    DUPLICATE_ONCE = 2
+    DUPLICATE_WITHIN = 3    # same service, reference and amount within N hours
+
+cdef enum:  # what the reference of a `once` service is
+    KEY_BILL_ID = 1
+    KEY_REFERENCE_PERIOD = 2  # ends in /YYYY-MM
+
+cdef enum:
+    MODE_DIRECT = 1
+    MODE_CONFIRMED = 2
+
+cdef enum:
+    POLICY_RELEASE = 1
+    POLICY_KEEP = 2
+
+cdef enum:  # how the citizen paid the operator
+    TENDER_CASH = 0
+    TENDER_UPI = 1
+    TENDER_CARD = 2
+
+cdef enum:  # Row.flags
+    ROW_TAIL = 0x0001       # the chunk's tail has an item for this row
+    ROW_CLAIM = 0x0002      # took a claim (pay, hold) or keeps it (post)
+    ROW_RECENT = 0x0004     # the claim is of the `within` rule
+    ROW_RELEASE = 0x0008    # releases the claim of what it resolves
+    ROW_UNFREEZE = 0x0010   # a freeze row that ends a freeze
+    ROW_AS_DIRECT = 0x0020  # a confirmed service that was run as a direct one
+    ROW_UPDATE = 0x0040     # a register row that replaces an earlier one
+    ROW_HEAD_SHIFT = 9      # bits 9-11: index of the head within the service
+    ROW_HEAD_MASK = 0x0E00
+    ROW_TENDER_SHIFT = 12   # bits 12-13
+    ROW_TENDER_MASK = 0x3000
+
+
+# --- bounds ---------------------------------------------------------------------
+
+cdef enum:
+    GROUP_MAX = 8190            # rows in one group, expiries included
+    BASKET_MIN = 2
+    BASKET_MAX = 16
+    REFERENCE_SIZE = 32
+    NOTE_MAX = 64               # bytes of a payment's note
+    CODE_MAX = 32               # bytes of a participant id
+    SERVICE_CODE_MAX = 16
+    HEADS_MAX = 8               # heads of account of one service
+    TAIL_ITEM_MAX = 262144      # bytes of one tail item
+    TAIL_MAX = 4194304          # bytes of one chunk's tail
+    SEGMENT_ACCOUNTS = 512
+    ACCOUNTS_MAX = 2097152
+    BILLER_ACCOUNTS_MAX = 4096  # what a window's tail can list
+    PARTICIPANTS_MAX = 1048576
+    SERVICES_MAX = 4096
+    DEADLINE_MAX_S = 2678400    # 31 days
+    INDEX_STEP_ROWS = 65536     # rows that one index step covers
+    INDEX_LAG_MAX = 1048576     # rows; then the committer waits
+    RUN_FANOUT = 8              # runs of one level that merge into the next
+
+cdef enum:
+    FORMAT_VERSION = 1
+    CHUNK_MAGIC = 0x314B4843    # "CHK1"
+    SEGMENT_MAGIC = 0x31474553  # "SEG1"
+    POSTINGS_MAGIC = 0x31545350  # "PST1"
+    IST_OFFSET_S = 19800        # UTC+05:30
+
+# Larger than an enum's int.
+cdef extern from *:
+    """
+    #define AMOUNT_MAX 1000000000000000000ULL  /* paise; fits a signed 64-bit too */
+    #define NO_AMOUNT_LIMIT 0xFFFFFFFFFFFFFFFFULL
+    #define NO_COUNT_LIMIT 0xFFFFFFFFU
+    """
+    const uint64_t AMOUNT_MAX
+    const uint64_t NO_AMOUNT_LIMIT
+    const uint32_t NO_COUNT_LIMIT
+
+
+# --- the journal ------------------------------------------------------------------
+
+cdef struct Row:                # 128 bytes
+    uint8_t id[16]              # chosen by the client; zero on the switch's own rows
+    uint64_t sequence           # from 1, without gaps
+    uint64_t timestamp          # ns UTC, strictly increasing
+    uint64_t amount             # paise
+    uint64_t resolves           # sequence of the row this one resolves, or 0
+    uint8_t reference[32]       # printable ASCII, zero-padded; or BLAKE2b-256 of a tail
+    uint32_t debit              # account index, or the account/record spoken of
+    uint32_t credit             # account index
+    uint32_t receipt            # number within the wallet's financial year, or 0
+    uint32_t operator_          # the operator's number at the centre
+    uint32_t checker            # who approved, for treasury rows
+    uint32_t participant        # who sent it; 0 is the switch
+    uint16_t service            # service index, or 0
+    uint8_t kind
+    uint8_t result
+    uint16_t flags
+    uint16_t basket             # size << 8 | index, or 0
+    uint32_t deadline           # seconds after timestamp, for a hold
+    uint32_t reserved[2]        # zero
+    uint32_t check              # CRC-32C of the 124 bytes before
+
+cdef struct Chunk:              # 64 bytes, then the rows, then the tail
+    uint32_t magic
+    uint16_t format
+    uint16_t reserved_0
+    uint32_t rows_count
+    uint32_t tail_size
+    uint64_t first_sequence
+    uint8_t instance[16]
+    uint64_t epoch
+    uint32_t reserved_1[2]
+    uint32_t previous           # the check of the chunk before, 0 for the first
+    uint32_t check              # CRC-32C(60 bytes before, row checks, tail), from previous
+
+cdef struct TailItem:           # 8 bytes, then the bytes, zero-padded to 8
+    uint32_t size               # of the bytes, without padding
+    uint32_t check              # CRC-32C of the bytes
+
+
+# --- records: the fixed head of a tail item; UTF-8 JSON for people follows ---------
+
+cdef struct AccountRecord:      # 32 bytes, tail of an `open` row
+    uint32_t participant        # owner
+    uint16_t purpose            # 0 is the participant's main account
+    uint8_t kind
+    uint8_t reserved[25]
+
+cdef struct LimitRecord:        # 16 bytes, tail of a `limit` row
+    uint64_t day_amount_max     # paise, NO_AMOUNT_LIMIT for none
+    uint32_t day_count_max      # NO_COUNT_LIMIT for none
+    uint32_t reserved
+
+cdef struct ParticipantRecord:  # 64 bytes, tail of a `register` row
+    uint8_t record              # RECORD_PARTICIPANT
+    uint8_t role
+    uint8_t active
+    uint8_t reserved_0[5]
+    uint8_t code[32]            # [a-z0-9-]{1,32}, zero-padded
+    uint8_t reserved_1[24]
+
+cdef struct ServiceRecord:      # 128 bytes, tail of a `register` row
+    uint8_t record              # RECORD_SERVICE
+    uint8_t amount_rule
+    uint8_t mode
+    uint8_t duplicate_rule
+    uint8_t key_rule            # 0 unless the duplicate rule is `once`
+    uint8_t deadline_policy
+    uint8_t active
+    uint8_t heads_count         # 1 to HEADS_MAX
+    uint8_t code[16]            # [A-Z0-9-]{1,16}, zero-padded
+    uint64_t amount_min         # paise
+    uint64_t amount_max         # paise, 0 for none
+    uint32_t duplicate_hours    # for `within`
+    uint32_t deadline_s         # for `confirmed`
+    uint32_t biller             # participant index
+    uint32_t heads[8]           # account indices; the first is the default
+    uint8_t reserved[44]
+
+cdef struct WindowLine:         # 40 bytes, the tail of a `window` row is a list of them
+    uint32_t account
+    uint32_t reserved
+    uint64_t debits             # posted in the window, without settlements
+    uint64_t credits
+    uint64_t carried            # what the biller owed from earlier windows
+    uint64_t payable            # max(0, credits - debits - carried): what settles
+
+
+# --- derived state ------------------------------------------------------------------
+
+cdef struct Account:            # 128 bytes; index 0 is nobody's
+    uint64_t debits_pending     # reserved by holds not yet resolved
+    uint64_t debits_posted      # final
+    uint64_t credits_pending
+    uint64_t credits_posted
+    uint64_t day_amount         # paise paid and held on `day`
+    uint64_t day_amount_max
+    uint64_t period_debits      # posted since the last window, without settlements
+    uint64_t period_credits
+    uint64_t carried            # biller: negative net of closed windows, as a positive
+    uint64_t opened             # sequence of its `open` row
+    uint64_t changed            # sequence of the last row that changed it
+    uint32_t day                # IST day, days since 1970-01-01
+    uint32_t day_count
+    uint32_t day_count_max
+    uint32_t receipt            # last number given in `year`
+    uint32_t participant        # owner
+    uint32_t holds_count        # open holds that debit or credit it
+    uint16_t year               # financial year, by the calendar year it began in
+    uint16_t purpose
+    uint8_t kind
+    uint8_t state
+    uint8_t reserved[10]
+
+cdef struct Segment:            # 32 bytes, then SEGMENT_ACCOUNTS account images
+    uint32_t magic
+    uint32_t number             # accounts number * 512 ...
+    uint64_t as_of              # sequence up to which rows are applied
+    uint32_t reserved[3]
+    uint32_t check              # CRC-32C(28 bytes before, images)
+
+cdef struct Entry:              # 24 bytes: one entry of the ids, claims and links maps
+    uint64_t high
+    uint64_t low
+    uint64_t value
+
+cdef struct PostingsHead:       # 40 bytes, then accounts_count PostingsAccount, then u32s
+    uint32_t magic
+    uint32_t accounts_count
+    uint64_t first_sequence     # rows first_sequence ... last_sequence
+    uint64_t last_sequence
+    uint32_t postings_count
+    uint32_t reserved[2]
+    uint32_t check              # CRC-32C(36 bytes before, all that follows)
+
+cdef struct PostingsAccount:    # 48 bytes, sorted by account
+    uint32_t account
+    uint32_t count
+    uint32_t offset             # of its first posting, counted in postings
+    uint32_t reserved
+    uint64_t debits_pending     # opening totals, before first_sequence
+    uint64_t debits_posted
+    uint64_t credits_pending
+    uint64_t credits_posted
+
+cdef struct Outcome:            # 80 bytes: the answer to one requested row
+    uint64_t sequence           # of the row that holds the answer, 0 if there is none
+    uint64_t timestamp
+    uint64_t balance            # wallet: posted credits less posted debits
+    uint64_t pending            # wallet: reserved by open holds
+    uint64_t other              # sequence of the row in the way, or 0
+    uint8_t other_id[16]        # and its id
+    uint32_t receipt
+    uint32_t index              # account, participant or service that was made
+    uint16_t year               # financial year of the receipt
+    uint8_t result
+    uint8_t repeat              # 1 if this answer was given before
+    uint8_t field               # FIELD_*, with RESULT_ID_REUSED
+    uint8_t reserved[11]

@@ -1,0 +1,53 @@
+"""One tree of errors. A business refusal is a result, never one of these."""
+
+
+class SwitchError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class ConfigError(SwitchError):
+    """A setting, a file or an argument is not usable; the text says what to do."""
+
+
+class WireError(SwitchError, ValueError):
+    """Bytes that are not the message they should be. Nothing was done."""
+
+
+class BusyError(SwitchError):
+    """Another process has this ledger open."""
+
+
+class ClockError(SwitchError):
+    """The wall clock cannot be trusted; no new group is taken until it can."""
+
+
+class SpaceError(SwitchError):
+    """No room on the disk for new groups. Nothing was done; try again later."""
+
+
+class OverloadError(SwitchError):
+    """A bounded queue is full. Nothing was done; try again later."""
+
+
+class StorageError(SwitchError):
+    """The storage engine failed. `code` is its return code."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(f"storage error {code}: {text}")
+        self.code = code
+
+
+class FormatError(StorageError):
+    """The directory is not a ledger, or of a format this version does not read."""
+
+
+class CorruptionError(StorageError):
+    """A check failed: the bytes on the disk are not those that were written."""
+
+
+class DeadError(StorageError):
+    """The ledger met an error inside a commit and takes no more; restart it."""
+
+
+class UnknownOutcomeError(SwitchError):
+    """The switch could not be asked whether it was done. Send the same id again."""
