@@ -235,8 +235,8 @@ cdef struct Row:                # 128 bytes
     uint8_t result
     uint16_t flags
     uint16_t basket             # size << 8 | index, or 0
+    uint64_t total              # refund: paise refunded of R so far; refused: the row in the way
     uint32_t deadline           # seconds after timestamp, for a hold
-    uint32_t reserved[2]        # zero
     uint32_t check              # CRC-32C of the 124 bytes before
 
 cdef struct Chunk:              # 64 bytes, then the rows, then the tail

@@ -1,0 +1,139 @@
+# Every habit is a target. `make` builds; `make help` lists the rest.
+# Everything is made in .venv and build/; `make clean` removes both.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+BIN := .venv/bin
+PYTHON := $(BIN)/python
+SOURCES := setup.py tools/fetch_lmdb.py \
+    $(wildcard switch/*.pyx switch/*.pxd switch/core/*.px[di] switch/core/*.h)
+# The folders that hold Python of ours.
+PYTHON_CODE := setup.py switch server benchmarks tests tools
+CYTHON_CODE := $(wildcard switch/*.pyx switch/core/*.px[di])
+PYTEST := $(PYTHON) -m pytest
+# More for the command of a target: make run ARGS="--centres 100".
+ARGS ?=
+
+.PHONY: build
+build: .venv/core.stamp  ## make .venv and compile the core in place
+
+.PHONY: venv
+venv: .venv/ready.stamp  ## make .venv only
+
+.venv/ready.stamp: requirements.lock tools/make_venv.sh
+	bash tools/make_venv.sh .venv requirements.lock
+	@touch $@
+
+.venv/core.stamp: .venv/ready.stamp pyproject.toml $(SOURCES) \
+    $(if $(wildcard switch/_core.*.so),,missing)
+	$(PYTHON) setup.py --quiet build_clib build_ext --inplace
+	@# The command and the metadata; the core is up to date by now.
+	@if ! [ .venv/installed.stamp -nt pyproject.toml ] \
+	    || ! [ .venv/installed.stamp -nt .venv/ready.stamp ]; then \
+	    $(PYTHON) -m pip install -qq --no-build-isolation --no-deps -e . \
+	    && touch .venv/installed.stamp; fi
+	@touch $@
+
+# The core has gone although the stamp is there.
+.PHONY: missing
+missing:
+
+.PHONY: run
+run: build  ## a March day over gRPC, audited; then serves (ONCE=1: ends)
+	$(BIN)/payswitch day --data ./data $(if $(filter 1,$(ONCE)),--once) $(ARGS)
+
+.PHONY: test
+test: build  ## every test
+	bash tools/need.sh strace
+	$(PYTEST) $(ARGS)
+
+.PHONY: check
+check: build check-format check-lint check-types check-proto check-layers  ## all but tests
+
+.PHONY: check-format
+check-format: build
+	$(BIN)/ruff format --check .
+	$(BIN)/buf format --diff --exit-code
+
+.PHONY: check-lint
+check-lint: build
+	$(BIN)/ruff check .
+	@# cython-lint runs pycodestyle by its name.
+	PATH=$(CURDIR)/$(BIN):$$PATH cython-lint $(CYTHON_CODE)
+
+.PHONY: check-types
+check-types: build
+	$(BIN)/mypy $(PYTHON_CODE)
+	$(PYTHON) -m mypy.stubtest switch._core --mypy-config-file pyproject.toml \
+	    --allowlist tools/stubtest_allowlist.txt
+
+.PHONY: check-proto
+check-proto: build
+	$(BIN)/buf lint
+
+.PHONY: check-layers
+check-layers: build
+	$(BIN)/lint-imports --no-cache
+
+.PHONY: format
+format: build  ## rewrite Python and proto files in the one format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/buf format --write
+
+.PHONY: bench
+bench: build  ## the benchmarks in short
+	$(PYTHON) -m benchmarks.ledger --rows 2000000 --batch 8190 --ids random --json
+	$(PYTHON) -m benchmarks.load --mode batch --seconds 10 --json
+	$(PYTHON) -m benchmarks.load --mode stream --seconds 10 --json
+	$(PYTHON) -m benchmarks.load --mode unary --seconds 10 --json
+
+.PHONY: bench-full
+bench-full: build  ## the figures that README.md quotes
+	$(PYTHON) -m benchmarks.ledger --rows 10000000 --batch 8190 --ids random --json
+	$(PYTHON) -m benchmarks.ledger --rows 10000000 --batch 8190 --ids ordered --json
+	$(PYTHON) -m benchmarks.load --mode batch --seconds 60 --json
+	$(PYTHON) -m benchmarks.load --mode stream --seconds 60 --json
+	$(PYTHON) -m benchmarks.load --mode unary --seconds 60 --json
+
+.PHONY: proto
+proto: .venv/ready.stamp  ## generate switch/v1 from proto/
+	$(PYTHON) tools/gen_proto.py
+
+.PHONY: torture
+torture: build  ## the crash tests alone
+	bash tools/need.sh strace
+	$(PYTEST) tests/torture $(ARGS)
+
+.PHONY: nosync
+nosync: .venv/ready.stamp  ## build/nosync/lib: commits without the sync, for one test
+	SWITCH_TEST_NOSYNC=1 $(PYTHON) setup.py --quiet build
+
+.PHONY: sanitize
+sanitize: build  ## the core's tests under address and undefined-behaviour sanitizers
+	SWITCH_SANITIZE=1 $(PYTHON) setup.py --quiet build
+	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+	    ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	    SWITCH_TEST_LIB=build/sanitize/lib $(PYTEST) tests/core --timeout 1800 $(ARGS)
+
+.PHONY: coverage
+coverage: build  ## which lines of Python and of the core the tests reach
+	SWITCH_TRACE=1 $(PYTHON) setup.py --quiet build
+	SWITCH_TEST_LIB=build/trace/lib $(PYTHON) -m coverage run -m pytest tests/core \
+	    tests/switch --timeout 1800 $(ARGS)
+	$(PYTHON) -m coverage report --skip-covered
+
+.PHONY: lock
+lock: .venv/ready.stamp  ## write requirements.lock anew with the newest releases
+	bash tools/lock.sh requirements.lock
+
+.PHONY: clean
+clean:  ## remove what was built; ./data stays
+	rm -rf .venv build switch/*.so switch/_core.c payswitch.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: help
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## */\t/' | expand -t 12

@@ -1,0 +1,1 @@
+"""The payment switch on a network: gRPC with mutual TLS."""

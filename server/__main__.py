@@ -1,0 +1,125 @@
+"""`python -m server`: read the config, serve, end with an exit code that says why."""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from server.app import EXIT_DEAD, App
+from switch._core import Ledger
+from switch.config import Config, load_config
+from switch.errors import BusyError, ClockError, ConfigError, StorageError
+
+EXIT_BUSY = 75
+"""Another process has the ledger."""
+EXIT_CONFIG = 78
+"""A setting, a file, the port or the clock is not usable."""
+
+log = logging.getLogger("server")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one server; return its exit code."""
+    options = parse(arguments)
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    try:
+        config = configure(options)
+        return asyncio.run(serve(config, options.ready_file))
+    except ConfigError as error:
+        log.error("cannot start: %s", error)
+        return EXIT_CONFIG
+    except ClockError as error:
+        log.error("cannot start: %s", error)
+        return EXIT_CONFIG
+    except BusyError as error:
+        log.error("cannot start: %s", error)
+        return EXIT_BUSY
+    except StorageError as error:
+        log.critical("cannot start: %s", error, exc_info=error)
+        return EXIT_DEAD
+
+
+async def serve(config: Config, ready_file: Path | None) -> int:
+    """Serve; say on stdout, and in `ready_file`, when and where."""
+
+    def ready(address: str, ledger: Ledger) -> None:
+        line = json.dumps(
+            {
+                "ready": True,
+                "address": address,
+                "pid": os.getpid(),
+                "instance": ledger.instance.hex(),
+                "sequence": ledger.sequence,
+            }
+        )
+        if ready_file is not None:
+            fresh = ready_file.with_name(ready_file.name + ".new")
+            fresh.write_text(line + "\n")
+            fresh.rename(ready_file)
+        print(line, flush=True)
+
+    return await App(config).run(ready)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m server", description=__doc__)
+    parser.add_argument("--config", type=Path, help="TOML file of settings")
+    parser.add_argument("--data", type=Path, help="directory of the ledger")
+    parser.add_argument("--listen", help="host:port; port 0 lets the system choose")
+    parser.add_argument("--tls", type=Path, help="directory of certificates and keys")
+    parser.add_argument(
+        "--accept-clock",
+        action="store_true",
+        default=None,
+        help="start although the last entry is more than a day old",
+    )
+    parser.add_argument(
+        "--ready-file", type=Path, help="file to write when calls are taken"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="any other numeric setting of the config",
+    )
+    return parser.parse_args(arguments)
+
+
+def configure(options: argparse.Namespace) -> Config:
+    """The config with the command line before it. Raises ConfigError."""
+    values: dict[str, object] = {
+        "data_dir": options.data,
+        "tls_dir": options.tls,
+        "accept_clock": options.accept_clock,
+    }
+    if options.listen is not None:
+        values["host"], values["port"] = split_address(options.listen)
+    for setting in options.set:
+        name, _, number = setting.partition("=")
+        try:
+            values[name] = int(number)
+        except ValueError:
+            raise ConfigError(f"--set {setting}: must be NAME=NUMBER") from None
+    return load_config(options.config, **values)
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """`host:port`, an IPv6 host in brackets. Raises ConfigError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal():
+        raise ConfigError(f"--listen {text}: must be host:port")
+    return host.strip("[]"), int(port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

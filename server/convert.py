@@ -1,0 +1,294 @@
+"""Rows and accounts as messages, and messages as specs.
+
+Indices become the register's permanent names. A name that is missing means that the
+register is behind the row; it is then refreshed once and must be there.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar, cast
+
+import numpy as np
+
+from switch._core import WINDOW_LINE, Ledger, Rows
+from switch.calendar import day_date
+from switch.codes import (
+    TENDER_MASK,
+    TENDER_SHIFT,
+    AccountKind,
+    AmountRule,
+    DuplicateRule,
+    KeyRule,
+    Kind,
+    Mode,
+    Policy,
+    Role,
+    RowFlag,
+)
+from switch.register import Account, Register, Service
+from switch.specs import ParticipantSpec, ServiceSpec
+from switch.statements import Line, Payment
+from switch.v1 import admin_pb2, payments_pb2, results_pb2, types_pb2, wallets_pb2
+
+T = TypeVar("T")
+
+NO_ID = bytes(16)
+
+# Kinds that have an account in `debit` and `credit`, by the side that may be 0.
+_MONEY = frozenset(
+    {
+        Kind.PAY,
+        Kind.HOLD,
+        Kind.POST,
+        Kind.VOID,
+        Kind.EXPIRE,
+        Kind.REFUND,
+        Kind.TOP_UP,
+        Kind.TRANSFER,
+        Kind.SETTLE,
+    }
+)
+_ON_ACCOUNT = frozenset({Kind.OPEN, Kind.LIMIT, Kind.FREEZE, Kind.CLOSE})
+_REFERENCE_IS_HASH = frozenset({Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.WINDOW})
+_HAS_NOTE = frozenset({Kind.PAY, Kind.HOLD})
+
+
+def _known(register: Register, find: Callable[[int], T], index: int) -> T:
+    try:
+        return find(index)
+    except LookupError:
+        register.refresh()
+        return find(index)
+
+
+def entries(
+    rows: Iterable[Rows], ledger: Ledger, register: Register
+) -> list[types_pb2.Entry]:
+    """Rows as entries, in order."""
+    return [entry(row, ledger, register) for row in rows]
+
+
+def entry(row: Rows, ledger: Ledger, register: Register) -> types_pb2.Entry:
+    """One row as an entry."""
+    kind = Kind(int(row["kind"]))
+    flags = int(row["flags"])
+    basket = int(row["basket"])
+    row_id = row["id"].tobytes()
+    result = types_pb2.Entry(
+        sequence=int(row["sequence"]),
+        time_ns=int(row["timestamp"]),
+        kind=cast("types_pb2.EntryKind.ValueType", int(kind)),
+        result=cast("results_pb2.Result.ValueType", int(row["result"])),
+        id=b"" if row_id == NO_ID else row_id,
+        amount=int(row["amount"]),
+        resolves=int(row["resolves"]),
+        receipt=int(row["receipt"]),
+        operator=int(row["operator_"]),
+        tender=cast(
+            "types_pb2.Tender.ValueType", (flags & TENDER_MASK) >> TENDER_SHIFT
+        ),
+        basket_size=basket >> 8,
+        basket_index=basket & 0xFF,
+        as_direct=bool(flags & RowFlag.AS_DIRECT),
+    )
+    if kind not in _REFERENCE_IS_HASH:
+        reference = row["reference"].tobytes()
+        result.reference = reference.rstrip(b"\0").decode("ascii")
+    if kind in _HAS_NOTE and flags & RowFlag.TAIL:
+        result.note = ledger.tail(int(row["sequence"])).decode("utf-8")
+    if row["service"]:
+        service = _known(register, register.service, int(row["service"]))
+        result.service = service.spec.code
+    if kind in _MONEY or kind in _ON_ACCOUNT:
+        sides = ("debit", "credit") if kind in _MONEY else ("debit",)
+        for side in sides:
+            index = int(row[side])
+            if index:
+                _name(result, _known(register, register.account, index), register)
+    return result
+
+
+def _name(result: types_pb2.Entry, account: Account, register: Register) -> None:
+    owner = _known(register, register.participant, account.participant)
+    if account.kind is AccountKind.WALLET:
+        result.centre = owner.spec.id
+    elif account.kind is AccountKind.BILLER:
+        result.biller = owner.spec.id
+        result.head = account.head
+
+
+def payment(
+    found: Payment, as_of: int, ledger: Ledger, register: Register
+) -> payments_pb2.GetPaymentResponse:
+    """What became of a payment."""
+    response = payments_pb2.GetPaymentResponse(
+        state=cast("payments_pb2.PaymentState.ValueType", int(found.state)),
+        entry=entry(found.row, ledger, register),
+        refunded_amount=found.refunded,
+        as_of_sequence=max(as_of, int(found.row["sequence"])),
+    )
+    if found.resolution is not None:
+        response.resolution.CopyFrom(entry(found.resolution, ledger, register))
+    return response
+
+
+def statement_line(
+    line: Line, ledger: Ledger, register: Register
+) -> wallets_pb2.StatementLine:
+    """One line of a statement."""
+    return wallets_pb2.StatementLine(
+        entry=entry(line.row, ledger, register),
+        change=line.change,
+        balance=line.balance,
+        pending=line.pending,
+    )
+
+
+def wallet(image: Rows, centre: str) -> wallets_pb2.Wallet:
+    """A wallet's account image."""
+    balance = int(image["credits_posted"]) - int(image["debits_posted"])
+    pending = int(image["debits_pending"])
+    day = int(image["day"])
+    return wallets_pb2.Wallet(
+        centre=centre,
+        balance=balance,
+        pending=pending,
+        available=balance - pending,
+        state=cast("wallets_pb2.AccountState.ValueType", int(image["state"])),
+        day_amount=int(image["day_amount"]),
+        day_count=int(image["day_count"]),
+        day_amount_max=int(image["day_amount_max"]),
+        day_count_max=int(image["day_count_max"]),
+        day=day_date(day).isoformat() if day else "",
+        holds_count=int(image["holds_count"]),
+        receipt=int(image["receipt"]),
+        receipt_year=int(image["year"]),
+    )
+
+
+_PURPOSES = {
+    AccountKind.FLOAT: "float",
+    AccountKind.SUSPENSE: "suspense",
+    AccountKind.SETTLEMENT: "settlement",
+}
+
+
+def account(index: int, image: Rows, register: Register) -> admin_pb2.Account:
+    """An account image with its owner's name."""
+    known = _known(register, register.account, index)
+    owner = _known(register, register.participant, known.participant)
+    return admin_pb2.Account(
+        index=index,
+        kind=cast("admin_pb2.AccountKind.ValueType", int(image["kind"])),
+        state=cast("wallets_pb2.AccountState.ValueType", int(image["state"])),
+        participant=owner.spec.id,
+        head=_PURPOSES.get(known.kind, known.head),
+        debits_pending=int(image["debits_pending"]),
+        debits_posted=int(image["debits_posted"]),
+        credits_pending=int(image["credits_pending"]),
+        credits_posted=int(image["credits_posted"]),
+        holds_count=int(image["holds_count"]),
+    )
+
+
+def outcome(answer: Rows) -> admin_pb2.Outcome:
+    """The core's OUTCOME of a treasury move."""
+    return admin_pb2.Outcome(
+        result=cast("results_pb2.Result.ValueType", int(answer["result"])),
+        sequence=int(answer["sequence"]),
+        time_ns=int(answer["timestamp"]),
+        repeat=bool(answer["repeat"]),
+        differing_field=cast("results_pb2.Field.ValueType", int(answer["field"])),
+        wallet_balance=int(answer["balance"]),
+        wallet_pending=int(answer["pending"]),
+        other_sequence=int(answer["other"]),
+    )
+
+
+def window_lines(tail: bytes, register: Register) -> list[admin_pb2.WindowLine]:
+    """The tail of a window row."""
+    lines = []
+    for line in np.frombuffer(tail, WINDOW_LINE):
+        known = _known(register, register.account, int(line["account"]))
+        owner = _known(register, register.participant, known.participant)
+        lines.append(
+            admin_pb2.WindowLine(
+                biller=owner.spec.id,
+                head=known.head,
+                debits=int(line["debits"]),
+                credits=int(line["credits"]),
+                carried=int(line["carried"]),
+                payable=int(line["payable"]),
+            )
+        )
+    return lines
+
+
+# --- the register ------------------------------------------------------------------
+
+
+def service(known: Service) -> admin_pb2.Service:
+    """A service as it is registered."""
+    spec = known.spec
+    return admin_pb2.Service(
+        code=spec.code,
+        name_en=spec.name_en,
+        name_bn=spec.name_bn,
+        department_en=spec.department_en,
+        department_bn=spec.department_bn,
+        biller=spec.biller,
+        heads=spec.heads,
+        amount_rule=cast("admin_pb2.AmountRule.ValueType", int(spec.amount_rule)),
+        amount_min=spec.amount_min,
+        amount_max=spec.amount_max,
+        mode=cast("admin_pb2.ServiceMode.ValueType", int(spec.mode)),
+        duplicate_rule=cast(
+            "admin_pb2.DuplicateRule.ValueType", int(spec.duplicate_rule)
+        ),
+        duplicate_hours=spec.duplicate_hours,
+        key_rule=cast("admin_pb2.KeyRule.ValueType", int(spec.key_rule or 0)),
+        deadline_s=spec.deadline_s,
+        deadline_policy=cast(
+            "admin_pb2.DeadlinePolicy.ValueType", int(spec.deadline_policy)
+        ),
+        active=spec.active,
+    )
+
+
+def participant_spec(message: admin_pb2.Participant) -> ParticipantSpec:
+    """A participant as it should be. Raises ValueError for an unknown role."""
+    return ParticipantSpec(
+        id=message.id,
+        role=Role(message.role),
+        active=message.active,
+        name_en=message.name_en,
+        name_bn=message.name_bn,
+        code=message.code,
+        district=message.district,
+        host_kind=message.host_kind,
+        heads=tuple(message.heads),
+        day_amount_max=message.day_amount_max,
+        day_count_max=message.day_count_max,
+    )
+
+
+def service_spec(message: admin_pb2.Service) -> ServiceSpec:
+    """A service as it should be. Raises ValueError for an unknown code of a rule."""
+    return ServiceSpec(
+        code=message.code,
+        biller=message.biller,
+        heads=tuple(message.heads),
+        amount_rule=AmountRule(message.amount_rule),
+        mode=Mode(message.mode),
+        duplicate_rule=DuplicateRule(message.duplicate_rule),
+        active=message.active,
+        name_en=message.name_en,
+        name_bn=message.name_bn,
+        department_en=message.department_en,
+        department_bn=message.department_bn,
+        amount_min=message.amount_min,
+        amount_max=message.amount_max,
+        duplicate_hours=message.duplicate_hours,
+        key_rule=KeyRule(message.key_rule) if message.key_rule else None,
+        deadline_s=message.deadline_s,
+        deadline_policy=Policy(message.deadline_policy or Policy.RELEASE),
+    )

@@ -1,0 +1,128 @@
+"""What all services share: the ledger, its committer, the register, and time.
+
+One `Node` a server. Everything here belongs to the event loop's thread unless it
+says otherwise; blocking reads of the ledger go through `read`.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from server.status import StoppingError
+from switch._core import Ledger, Request
+from switch.committer import Committer, Replies, Reply
+from switch.config import Config
+from switch.errors import OverloadError, SwitchError
+from switch.network import Register
+
+READ_THREADS = 4
+"""Blocking reads at a time."""
+READS_WAITING_MAX = 1_024
+"""Blocking reads that may wait for a thread."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Node:
+    """The shared parts of one running server."""
+
+    def __init__(self, config: Config, ledger: Ledger, committer: Committer) -> None:
+        """Belongs to the running event loop. The committer must not run yet."""
+        self.config = config
+        self.ledger = ledger
+        self.committer = committer
+        self.register = Register(ledger)
+        self.loop = asyncio.get_running_loop()
+        self.stopping = False
+        self._group = asyncio.Event()
+        self._on_stop: set[Callable[[], None]] = set()
+        self._readers = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="read")
+        self._reads = 0
+        committer.listen(self.loop, self._group_done)
+
+    # --- time --------------------------------------------------------------------
+
+    def _group_done(self) -> None:
+        # Whoever waits holds the old event; who comes later waits for the next group.
+        done, self._group = self._group, asyncio.Event()
+        done.set()
+
+    @property
+    def group(self) -> asyncio.Event:
+        """Set when the next group is durable. Take it first, then look, then wait."""
+        return self._group
+
+    async def wait_group(self, group: asyncio.Event, timeout_s: float) -> bool:
+        """Wait until `group` is set; False after `timeout_s` seconds.
+
+        Raises StoppingError when the server stops.
+        """
+        self.check_running()
+        try:
+            await asyncio.wait_for(group.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        self.check_running()
+        return True
+
+    def check_running(self) -> None:
+        """Raise StoppingError if the server stops."""
+        if self.stopping:
+            raise StoppingError("the server is stopping")
+
+    def add_stop(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once when the server begins to stop."""
+        self._on_stop.add(callback)
+
+    def remove_stop(self, callback: Callable[[], None]) -> None:
+        """Forget a callback of `add_stop`."""
+        self._on_stop.discard(callback)
+
+    def stop_streams(self) -> None:
+        """Tell all who wait or read without end that the server stops."""
+        self.stopping = True
+        self._group_done()
+        for callback in tuple(self._on_stop):
+            callback()
+
+    def close(self) -> None:
+        """End the reading threads, so that the ledger can be closed after them."""
+        self._readers.shutdown(wait=True, cancel_futures=True)
+
+    # --- work --------------------------------------------------------------------
+
+    async def read(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a blocking call in a reading thread.
+
+        Raises OverloadError if too many wait, and what `call` raises.
+        """
+        if self._reads >= READS_WAITING_MAX:
+            raise OverloadError(f"{self._reads} reads wait; try again later")
+        self._reads += 1
+        try:
+            return await self.loop.run_in_executor(
+                self._readers, lambda: call(*args, **kwargs)
+            )
+        finally:
+            self._reads -= 1
+
+    async def commit(self, request: Request) -> Reply:
+        """Commit a request and wait until it is durable.
+
+        A caller that goes away does not take it back. Raises what
+        `Committer.submit` raises and hands over.
+        """
+        future: asyncio.Future[Reply] = self.loop.create_future()
+
+        def receive(replies: Replies) -> None:
+            if future.done():
+                return
+            if isinstance(replies, SwitchError):
+                future.set_exception(replies)
+            else:
+                future.set_result(replies[0])
+
+        self.committer.submit(request, receive, self.loop)
+        return await future

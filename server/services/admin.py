@@ -1,0 +1,221 @@
+"""AdminService: what the treasury and the network's management do."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+
+import numpy as np
+
+from server import arguments, convert
+from server.node import Node
+from server.status import ArgumentError
+from switch import treasury
+from switch._core import GROUP_MAX, Rows
+from switch.identity import Identity
+from switch.network import load_network
+from switch.register import PURPOSE_FLOAT, PURPOSE_SETTLEMENT
+from switch.templates import Templates
+from switch.v1 import admin_pb2 as pb
+from switch.v1 import results_pb2
+
+ACCOUNTS_PAGE = 1_000
+"""Accounts in one message of ListAccounts."""
+
+_TOTALS = ("debits_pending", "debits_posted", "credits_pending", "credits_posted")
+
+
+class AdminService:
+    """The treasury's moves and the register."""
+
+    def __init__(self, node: Node) -> None:
+        """Serves from `node`."""
+        self._node = node
+        self._loading = asyncio.Lock()
+
+    # --- the register ------------------------------------------------------------
+
+    async def LoadNetwork(
+        self, request: pb.LoadNetworkRequest, caller: Identity
+    ) -> pb.LoadNetworkResponse:
+        """Bring the register to the state given."""
+        for field, items in (
+            ("participants", request.participants),
+            ("services", request.services),
+        ):
+            if len(items) > GROUP_MAX:
+                raise ArgumentError(field, f"must be at most {GROUP_MAX} in one call")
+        try:
+            participants = list(map(convert.participant_spec, request.participants))
+            services = list(map(convert.service_spec, request.services))
+        except ValueError as error:
+            raise ArgumentError("", str(error)) from error
+        node = self._node
+        # Two loads at a time would each see the other's as a change by someone else.
+        async with self._loading:
+            counts = await node.read(
+                load_network,
+                node.register,
+                node.committer.commit_now,
+                participants,
+                services,
+                sender=caller.index,
+            )
+        return pb.LoadNetworkResponse(
+            added_count=counts.added,
+            replaced_count=counts.replaced,
+            unchanged_count=counts.unchanged,
+            sequence=node.ledger.sequence,
+        )
+
+    async def ListServices(
+        self, request: pb.ListServicesRequest, caller: Identity
+    ) -> pb.ListServicesResponse:
+        """The services in the register."""
+        return pb.ListServicesResponse(
+            services=[convert.service(one) for one in self._node.register.services()],
+            as_of_sequence=self._node.ledger.sequence,
+        )
+
+    # --- the treasury's moves ----------------------------------------------------
+
+    async def TopUp(
+        self, request: pb.TopUpRequest, caller: Identity
+    ) -> pb.TopUpResponse:
+        """Credit a wallet for money that reached the bank."""
+        register = self._node.register
+        move = treasury.top_up(
+            request.id,
+            register.treasury_account(PURPOSE_FLOAT).index,
+            arguments.centre_wallet(register, request.centre).index,
+            request.amount,
+            request.utr,
+            sender=caller.index,
+        )
+        return pb.TopUpResponse(outcome=await self._do(move))
+
+    async def FreezeWallet(
+        self, request: pb.FreezeWalletRequest, caller: Identity
+    ) -> pb.FreezeWalletResponse:
+        """Freeze a wallet, or end its freeze."""
+        move = treasury.freeze(
+            request.id,
+            arguments.centre_wallet(self._node.register, request.centre).index,
+            request.reason,
+            sender=caller.index,
+            unfreeze=request.unfreeze,
+        )
+        return pb.FreezeWalletResponse(outcome=await self._do(move))
+
+    async def CloseWallet(
+        self, request: pb.CloseWalletRequest, caller: Identity
+    ) -> pb.CloseWalletResponse:
+        """Close a wallet for ever."""
+        move = treasury.close(
+            request.id,
+            arguments.centre_wallet(self._node.register, request.centre).index,
+            request.reason,
+            sender=caller.index,
+        )
+        return pb.CloseWalletResponse(outcome=await self._do(move))
+
+    async def SetLimit(
+        self, request: pb.SetLimitRequest, caller: Identity
+    ) -> pb.SetLimitResponse:
+        """Set what a wallet may spend in a day."""
+        move = treasury.set_limit(
+            arguments.centre_wallet(self._node.register, request.centre).index,
+            request.day_amount_max,
+            request.day_count_max,
+            row_id=request.id,
+            sender=caller.index,
+        )
+        return pb.SetLimitResponse(outcome=await self._do(move))
+
+    async def Refund(
+        self, request: pb.RefundRequest, caller: Identity
+    ) -> pb.RefundResponse:
+        """Give back a payment."""
+        move = treasury.refund(
+            request.id, request.payment_sequence, request.amount, sender=caller.index
+        )
+        return pb.RefundResponse(outcome=await self._do(move))
+
+    async def CloseWindow(
+        self, request: pb.CloseWindowRequest, caller: Identity
+    ) -> pb.CloseWindowResponse:
+        """Close the settlement window that is open."""
+        move = treasury.window(request.previous_window, sender=caller.index)
+        outcome = await self._do(move)
+        response = pb.CloseWindowResponse(outcome=outcome)
+        if outcome.result == results_pb2.RESULT_OK:
+            response.lines.extend(await self._node.read(self._lines, outcome.sequence))
+        return response
+
+    async def Settle(
+        self, request: pb.SettleRequest, caller: Identity
+    ) -> pb.SettleResponse:
+        """Move a window's exact net to settlement."""
+        register = self._node.register
+        move = treasury.settle(
+            request.id,
+            request.window,
+            arguments.biller_head(register, request.biller, request.head).index,
+            register.treasury_account(PURPOSE_SETTLEMENT).index,
+            request.amount,
+            sender=caller.index,
+        )
+        return pb.SettleResponse(outcome=await self._do(move))
+
+    async def _do(self, move: Templates) -> pb.Outcome:
+        reply = await self._node.commit(move.request())
+        assert not isinstance(reply, bytes)
+        return convert.outcome(reply[0])
+
+    def _lines(self, window: int) -> list[pb.WindowLine]:
+        return convert.window_lines(self._node.ledger.tail(window), self._node.register)
+
+    # --- reading -----------------------------------------------------------------
+
+    async def ListAccounts(
+        self, request: pb.ListAccountsRequest, caller: Identity
+    ) -> AsyncIterator[pb.ListAccountsResponse]:
+        """Every account at one durable sequence."""
+        images, as_of = await self._node.read(self._node.ledger.accounts)
+        if len(images) <= 1:
+            yield pb.ListAccountsResponse(as_of_sequence=as_of)
+        for first in range(1, len(images), ACCOUNTS_PAGE):
+            self._node.check_running()
+            accounts = await self._node.read(self._accounts, images, first)
+            yield pb.ListAccountsResponse(accounts=accounts, as_of_sequence=as_of)
+
+    def _accounts(self, images: Rows, first: int) -> list[pb.Account]:
+        last = min(first + ACCOUNTS_PAGE, len(images))
+        return [
+            convert.account(index, images[index], self._node.register)
+            for index in range(first, last)
+        ]
+
+    async def GetLedger(
+        self, request: pb.GetLedgerRequest, caller: Identity
+    ) -> pb.GetLedgerResponse:
+        """Where the ledger stands."""
+        return await self._node.read(self._get_ledger)
+
+    def _get_ledger(self) -> pb.GetLedgerResponse:
+        ledger = self._node.ledger
+        images, as_of = ledger.accounts()
+        return pb.GetLedgerResponse(
+            sequence=as_of,
+            index_sequence=ledger.index_sequence,
+            instance=ledger.instance,
+            state_hash=state_hash(images),
+            accounts_count=len(images) - 1,
+            last_window=ledger.last_window,
+            holds_count=ledger.holds_count,
+        )
+
+
+def state_hash(images: Rows) -> bytes:
+    """BLAKE2b-256 over the four totals of accounts 1, 2, 3 … in order."""
+    totals = np.stack([images[name][1:].astype("<u8") for name in _TOTALS], axis=1)
+    return hashlib.blake2b(totals.tobytes(), digest_size=32).digest()

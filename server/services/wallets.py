@@ -1,0 +1,73 @@
+"""WalletService: what a wallet holds, and how it came to it."""
+
+from server import arguments, convert
+from server.node import Node
+from server.status import NotFoundError
+from switch import statements
+from switch.identity import Identity
+from switch.v1 import wallets_pb2 as pb
+
+
+class WalletService:
+    """Reads wallets."""
+
+    def __init__(self, node: Node) -> None:
+        """Serves from `node`."""
+        self._node = node
+
+    async def GetWallet(
+        self, request: pb.GetWalletRequest, caller: Identity
+    ) -> pb.GetWalletResponse:
+        """The balance now or at a past sequence."""
+        return await self._node.read(self._get_wallet, request, caller)
+
+    async def ListStatement(
+        self, request: pb.ListStatementRequest, caller: Identity
+    ) -> pb.ListStatementResponse:
+        """The entries with the balance after each, newest first."""
+        return await self._node.read(self._list_statement, request, caller)
+
+    # --- in a reading thread -----------------------------------------------------
+
+    def _get_wallet(
+        self, request: pb.GetWalletRequest, caller: Identity
+    ) -> pb.GetWalletResponse:
+        ledger = self._node.ledger
+        register = self._node.register
+        account = arguments.own_wallet(register, caller, request.centre)
+        owner = register.participant(account.participant).spec.id
+        if not request.sequence:
+            image, as_of = ledger.account(account.index)
+            return pb.GetWalletResponse(
+                wallet=convert.wallet(image, owner), as_of_sequence=as_of
+            )
+        sequence = arguments.durable_sequence(ledger, request.sequence, "sequence")
+        image, _ = ledger.account(account.index)
+        if sequence < image["opened"]:
+            raise NotFoundError("sequence: the wallet did not exist then")
+        pending, debits, _, credits = ledger.balance_at(account.index, sequence)
+        wallet = pb.Wallet(
+            centre=owner,
+            balance=credits - debits,
+            pending=pending,
+            available=credits - debits - pending,
+        )
+        return pb.GetWalletResponse(wallet=wallet, as_of_sequence=sequence)
+
+    def _list_statement(
+        self, request: pb.ListStatementRequest, caller: Identity
+    ) -> pb.ListStatementResponse:
+        ledger = self._node.ledger
+        register = self._node.register
+        account = arguments.own_wallet(register, caller, request.centre).index
+        size = arguments.page_size(request.page_size, self._node.config)
+        before = arguments.read_token(request.page_token, account)
+        as_of = ledger.sequence
+        lines, following = statements.statement(ledger, account, before, size)
+        if lines:
+            as_of = max(as_of, int(lines[0].row["sequence"]))
+        return pb.ListStatementResponse(
+            lines=[convert.statement_line(line, ledger, register) for line in lines],
+            next_page_token=arguments.make_token(account, following),
+            as_of_sequence=as_of,
+        )

@@ -1,0 +1,152 @@
+"""Errors as gRPC statuses with details (google.rpc): one table, one way out.
+
+Business refusals never come here; they are results in replies. The text of an
+unexpected error stays in the log, because it may hold what a caller must not see.
+"""
+
+import errno
+import logging
+from collections.abc import Callable
+from typing import Any, Never
+
+import grpc
+from google.protobuf import any_pb2
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from switch.errors import (
+    ClockError,
+    CorruptionError,
+    DeadError,
+    OverloadError,
+    SpaceError,
+    StorageError,
+    SwitchError,
+    UnknownOutcomeError,
+    WireError,
+)
+from switch.identity import ForbiddenError, IdentityError
+from switch.specs import NetworkError
+
+log = logging.getLogger("server")
+
+DOMAIN = "payswitch"
+"""`domain` of every ErrorInfo."""
+RETRY_MS = 100
+"""How long a caller who is turned away should wait, in RetryInfo."""
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class ArgumentError(SwitchError):
+    """A field of a request cannot be used; `field` is its name."""
+
+    def __init__(self, field: str, text: str) -> None:
+        super().__init__(f"{field}: {text}")
+        self.field = field
+        self.text = text
+
+
+class NotFoundError(SwitchError):
+    """What the request names is not there."""
+
+
+class LateError(SwitchError):
+    """The call's deadline passed before anything was done."""
+
+
+class UnsupportedError(SwitchError):
+    """Part of the protocol that this version does not do yet."""
+
+
+class StoppingError(SwitchError):
+    """The server is stopping; everything that was answered is done."""
+
+
+def _info(reason: str, **metadata: str) -> error_details_pb2.ErrorInfo:
+    return error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata)
+
+
+def _retry() -> error_details_pb2.RetryInfo:
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromMilliseconds(RETRY_MS)
+    return retry
+
+
+def _bad_request(error: Exception) -> list[Message]:
+    field = error.field if isinstance(error, ArgumentError) else ""
+    text = error.text if isinstance(error, ArgumentError) else str(error)
+    violation = error_details_pb2.BadRequest.FieldViolation(
+        field=field, description=text
+    )
+    return [error_details_pb2.BadRequest(field_violations=[violation])]
+
+
+def _dead(error: Exception) -> list[Message]:
+    stopping = isinstance(error, DeadError) and error.code == errno.ESHUTDOWN
+    return [_info("STOPPING" if stopping else "LEDGER_DEAD", outcome="not_done")]
+
+
+_Details = Callable[[Exception], list[Message]]
+
+# The first class that fits decides, so that a class stands before its bases.
+_TABLE: tuple[tuple[type[Exception], int, _Details], ...] = (
+    (WireError, code_pb2.INVALID_ARGUMENT, _bad_request),
+    (ArgumentError, code_pb2.INVALID_ARGUMENT, _bad_request),
+    (NetworkError, code_pb2.INVALID_ARGUMENT, _bad_request),
+    (IdentityError, code_pb2.UNAUTHENTICATED, lambda _: [_info("IDENTITY_UNKNOWN")]),
+    (ForbiddenError, code_pb2.PERMISSION_DENIED, lambda _: [_info("FORBIDDEN")]),
+    (NotFoundError, code_pb2.NOT_FOUND, lambda _: [_info("NOT_FOUND")]),
+    (LateError, code_pb2.DEADLINE_EXCEEDED, lambda _: [_info("LATE")]),
+    (UnsupportedError, code_pb2.UNIMPLEMENTED, lambda _: [_info("UNSUPPORTED")]),
+    (
+        OverloadError,
+        code_pb2.RESOURCE_EXHAUSTED,
+        lambda _: [_info("OVERLOAD", outcome="not_done"), _retry()],
+    ),
+    (
+        SpaceError,
+        code_pb2.RESOURCE_EXHAUSTED,
+        lambda _: [_info("NO_SPACE", outcome="not_done"), _retry()],
+    ),
+    (
+        ClockError,
+        code_pb2.UNAVAILABLE,
+        lambda _: [_info("CLOCK_UNTRUSTED", outcome="not_done")],
+    ),
+    (
+        StoppingError,
+        code_pb2.UNAVAILABLE,
+        lambda _: [_info("STOPPING", outcome="unknown")],
+    ),
+    (
+        UnknownOutcomeError,
+        code_pb2.UNAVAILABLE,
+        lambda _: [_info("LEDGER_DEAD", outcome="unknown")],
+    ),
+    (DeadError, code_pb2.UNAVAILABLE, _dead),
+    (CorruptionError, code_pb2.DATA_LOSS, lambda _: [_info("CHECK_FAILED")]),
+    (StorageError, code_pb2.INTERNAL, lambda _: [_info("STORAGE")]),
+)
+
+
+def make_status(error: Exception) -> status_pb2.Status:
+    """The status and details of an error; an unexpected one tells nothing."""
+    for kind, code, details in _TABLE:
+        if isinstance(error, kind):
+            status = status_pb2.Status(code=code, message=str(error))
+            for detail in details(error):
+                packed = any_pb2.Any()
+                packed.Pack(detail)
+                status.details.append(packed)
+            return status
+    return status_pb2.Status(code=code_pb2.INTERNAL, message="internal error")
+
+
+async def abort(context: Context, method: str, error: Exception) -> Never:
+    """End a call with the status of `error`; log what an operator must see."""
+    status = make_status(error)
+    if status.code in (code_pb2.INTERNAL, code_pb2.DATA_LOSS):
+        log.error("%s failed: %s", method, type(error).__name__, exc_info=error)
+    await context.abort_with_status(rpc_status.to_status(status))

@@ -1,0 +1,91 @@
+"""The extension and its build modes; nothing else.
+
+SWITCH_SYSTEM_LMDB=1  link the system's liblmdb (0.9.33 or later) instead of our own
+SWITCH_TRACE=1        Cython line tracing for coverage, into build/trace
+SWITCH_SANITIZE=1     address and undefined-behaviour sanitizers, into build/sanitize
+SWITCH_TEST_NOSYNC=1  for one test only: commits that skip the sync, into build/nosync
+"""
+
+import os
+import subprocess
+import sys
+from glob import glob
+
+import numpy
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+MODES = {"SWITCH_TRACE": "trace", "SWITCH_SANITIZE": "sanitize",
+         "SWITCH_TEST_NOSYNC": "nosync"}  # fmt: skip
+modes = [mode for variable, mode in MODES.items() if os.environ.get(variable) == "1"]
+if len(modes) > 1:
+    raise SystemExit("choose one build mode: " + ", ".join(modes))
+mode = modes[0] if modes else "core"
+base = f"build/{mode}"
+
+macros: list[tuple[str, str | None]] = [
+    ("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION"),
+    ("_GNU_SOURCE", None),
+]
+compile_args = ["-O2", "-g", "-std=gnu11", "-fno-strict-aliasing", "-pthread"]
+compile_args += ["-fvisibility=hidden", "-Wall", "-Wno-unused-function"]
+link_args = ["-pthread", "-Wl,--exclude-libs,ALL"]
+directives = {
+    "language_level": 3,
+    "boundscheck": False,
+    "wraparound": False,
+    "cdivision": True,
+    "initializedcheck": False,
+    "embedsignature": False,
+}
+
+if mode == "trace":
+    directives["linetrace"] = True
+    macros += [("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1")]
+    macros += [("CYTHON_USE_SYS_MONITORING", "0")]
+elif mode == "sanitize":
+    sanitize = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"]
+    compile_args += ["-O1", *sanitize]
+    link_args += sanitize
+elif mode == "nosync":
+    macros.append(("SWITCH_TEST_NOSYNC", "1"))
+
+# LMDB is a static library of its own: compiled once, without our warnings.
+libraries = []
+include_dirs = ["switch", numpy.get_include()]
+if os.environ.get("SWITCH_SYSTEM_LMDB") != "1":
+    fetch = [sys.executable, "tools/fetch_lmdb.py"]
+    lmdb = os.path.relpath(subprocess.check_output(fetch, text=True).strip())
+    include_dirs.append(lmdb)
+    sources = [f"{lmdb}/mdb.c", f"{lmdb}/midl.c"]
+    library = {
+        "sources": sources,
+        "cflags": ["-O2", "-g", "-w", "-fPIC", "-pthread", "-fvisibility=hidden"],
+        "obj_deps": {key: [f"{lmdb}/lmdb.h", f"{lmdb}/midl.h"] for key in sources},
+    }
+    libraries = [("switch_lmdb", library)]
+
+core = Extension(
+    "switch._core",
+    ["switch/_core.pyx"],
+    include_dirs=include_dirs,
+    libraries=[] if libraries else ["lmdb"],
+    define_macros=macros,
+    extra_compile_args=compile_args,
+    extra_link_args=link_args,
+    depends=glob("switch/*.px[di]") + glob("switch/core/*"),
+)
+setup(
+    libraries=libraries,
+    ext_modules=cythonize(
+        [core],
+        # Coverage looks for the generated C beside its source.
+        build_dir=None if mode == "trace" else f"{base}/c",
+        compiler_directives=directives,
+        force=mode == "trace",
+    ),
+    options={
+        "build": {"build_base": base} | ({"build_lib": f"{base}/lib"} if modes else {}),
+        "build_clib": {"build_clib": "build/lmdb", "build_temp": "build/lmdb"},
+    },
+)

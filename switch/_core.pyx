@@ -1,0 +1,731 @@
+"""The Python face of the compiled core, and the only one.
+
+Below the border everything is C: no Python objects, no exceptions, no GIL. Here return
+codes become exceptions, arguments are checked, and threads are kept.
+"""
+
+import fcntl
+import hashlib
+import os
+import secrets
+import threading
+
+import numpy as np
+
+from switch.errors import (
+    BusyError, CorruptionError, DeadError, FormatError, SpaceError, StorageError, WireError,
+)
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.errno cimport EINVAL, ENOMEM, errno
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, qsort, realloc
+from libc.string cimport memcmp, memcpy, memmove, memset, strerror
+from posix.fcntl cimport O_APPEND, O_CLOEXEC, O_WRONLY, open as posix_open
+from posix.mman cimport (
+    MAP_ANONYMOUS, MAP_FAILED, MAP_NORESERVE, MAP_PRIVATE, PROT_READ, PROT_WRITE, mmap, munmap,
+)
+from posix.stat cimport fstat, struct_stat as stat_t
+from posix.time cimport CLOCK_REALTIME
+from posix.unistd cimport close as posix_close, write
+
+from switch.core.layout cimport *
+from switch.core.lmdb cimport *
+from switch.core.native cimport *
+from switch.core.state cimport *
+
+cdef extern from "<unistd.h>" nogil:
+    int fdatasync(int fd)
+
+cdef extern from "<time.h>" nogil:
+    int clock_gettime(int clock, timespec* now)
+
+# The lowest part first; each may call those above it.
+include "core/memo.pxi"
+include "core/store.pxi"
+include "core/keys.pxi"
+include "core/effect.pxi"
+include "core/runs.pxi"
+include "core/merge.pxi"
+include "core/index.pxi"
+include "core/register.pxi"
+include "core/rows.pxi"
+include "core/payment.pxi"
+include "core/treasury.pxi"
+include "core/machine.pxi"
+include "core/wire.pxi"
+include "core/group.pxi"
+include "core/indexer.pxi"
+include "core/steps.pxi"
+include "core/replay.pxi"
+include "core/reads.pxi"
+include "core/lifetime.pxi"
+
+
+# --- what is declared once, for Python --------------------------------------------------------
+
+cdef _dtype(view):
+    return np.asarray(view).dtype
+
+cdef Row _row
+cdef Account _account
+cdef Outcome _outcome
+cdef ParticipantRecord _participant_record
+cdef ServiceRecord _service_record
+cdef AccountRecord _account_record
+cdef LimitRecord _limit_record
+cdef WindowLine _window_line
+
+ROW = _dtype(<Row[:1]>&_row)
+ACCOUNT = _dtype(<Account[:1]>&_account)
+OUTCOME = _dtype(<Outcome[:1]>&_outcome)
+PARTICIPANT_RECORD = _dtype(<ParticipantRecord[:1]>&_participant_record)
+SERVICE_RECORD = _dtype(<ServiceRecord[:1]>&_service_record)
+ACCOUNT_RECORD = _dtype(<AccountRecord[:1]>&_account_record)
+LIMIT_RECORD = _dtype(<LimitRecord[:1]>&_limit_record)
+WINDOW_LINE = _dtype(<WindowLine[:1]>&_window_line)
+
+
+cdef _check_layout():
+    """Refuse to load if a struct is not what is written on disks."""
+    sizes = {
+        "Row": (sizeof(Row), 128), "Chunk": (sizeof(Chunk), 64),
+        "TailItem": (sizeof(TailItem), 8), "AccountRecord": (sizeof(AccountRecord), 32),
+        "LimitRecord": (sizeof(LimitRecord), 16),
+        "ParticipantRecord": (sizeof(ParticipantRecord), 64),
+        "ServiceRecord": (sizeof(ServiceRecord), 128),
+        "WindowLine": (sizeof(WindowLine), 40), "Account": (sizeof(Account), 128),
+        "Segment": (sizeof(Segment), 32), "Entry": (sizeof(Entry), 24),
+        "PostingsHead": (sizeof(PostingsHead), 40),
+        "PostingsAccount": (sizeof(PostingsAccount), 48),
+        "Outcome": (sizeof(Outcome), 80), "IndexMeta": (sizeof(IndexMeta), 64),
+        "RunRecord": (sizeof(RunRecord), 64), "JournalMeta": (sizeof(JournalMeta), 32),
+    }
+    wrong = [name for name, (size, wanted) in sizes.items() if size != wanted]
+    if wrong:
+        raise ImportError(f"compiled with another layout: {', '.join(wrong)}")
+
+
+cdef int _major, _minor, _patch
+mdb_version(&_major, &_minor, &_patch)
+if (_major, _minor, _patch) < (0, 9, 33):
+    raise ImportError(f"LMDB {_major}.{_minor}.{_patch} is too old: 0.9.33 or later is needed")
+LMDB_VERSION = f"{_major}.{_minor}.{_patch}"
+_check_layout()
+native_init()
+
+_GROUP_MAX = GROUP_MAX
+_TAIL_MAX = TAIL_MAX
+_ROWS_MAX = 65536
+_SENT_FLAGS = ROW_TAIL | ROW_UNFREEZE | ROW_HEAD_MASK | ROW_TENDER_MASK
+_TAILED = (KIND_OPEN, KIND_LIMIT, KIND_REGISTER)
+
+
+def crc32c(const uint8_t[::1] data, uint32_t seed=0):
+    return native_crc(seed, &data[0] if data.shape[0] else NULL, data.shape[0])
+
+
+def crc32c_portable(const uint8_t[::1] data, uint32_t seed=0):
+    return native_crc_portable(seed, &data[0] if data.shape[0] else NULL, data.shape[0])
+
+
+cdef int check(int rc) except -1:
+    """Turn a return code into an exception, once, at the border."""
+    if rc == 0:
+        return 0
+    if rc == MDB_CORRUPTED:
+        raise CorruptionError(rc, "a check failed; restore the directory, or delete index/ "
+                                  "if the damage is there, and it is rebuilt")
+    if rc == RC_FORMAT:
+        raise FormatError(rc, "this is not a ledger of a format that this version reads")
+    if rc == RC_OTHER:
+        raise FormatError(rc, "index/ belongs to another ledger or state; delete it and it "
+                              "is rebuilt")
+    if rc == RC_SPACE:
+        raise SpaceError("the disk has no room for the journal; nothing was done")
+    raise StorageError(rc, error_text(rc))
+
+
+cdef str error_text(int rc):
+    return (mdb_strerror(rc) if rc < 0 else strerror(rc)).decode()
+
+
+# --- requests ------------------------------------------------------------------------------------
+
+@cython.final
+cdef class Request:
+    cdef readonly uint32_t rows_count
+    cdef readonly uint64_t size
+    cdef bytes body
+    cdef bytes tails
+    cdef uint32_t sender
+    cdef uint32_t bound
+    cdef uint8_t form
+
+    @staticmethod
+    def payments(bytes body not None, uint32_t sender, uint32_t centre):
+        cdef Request request = Request.__new__(Request)
+        cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(body)
+        cdef size_t size = PyBytes_GET_SIZE(body)
+        cdef uint32_t count
+        cdef int rc
+        rc = wire_read_request(data, size, NULL, 0, 0, &count, GROUP_MAX)
+        if rc == -2:
+            raise WireError(f"more than {_GROUP_MAX} payments in one message")
+        if rc != 0:
+            raise WireError("the bytes are not a payments request")
+        if count == 0:
+            raise WireError("the message holds no payment")
+        request.body = body
+        request.sender = sender
+        request.bound = centre
+        request.rows_count = count
+        # No more of a message than its own bytes and padding can become tails.
+        request.size = min(<uint64_t>size + 16 * <uint64_t>count, <uint64_t>count * (8 + 64))
+        request.form = FORM_PAYMENTS
+        return request
+
+    @staticmethod
+    def rows(rows, tails=()):
+        cdef Request request = Request.__new__(Request)
+        if rows.dtype != ROW:
+            raise ValueError("rows must have the dtype ROW")
+        if not 1 <= rows.size <= _GROUP_MAX:
+            raise ValueError(f"between 1 and {_GROUP_MAX} rows can be requested")
+        clean = np.array(rows, dtype=ROW).reshape(-1)
+        if np.any(clean["flags"] & ~np.uint16(_SENT_FLAGS)):
+            raise ValueError("flags that only the ledger sets")
+        tailed = np.flatnonzero(clean["flags"] & np.uint16(ROW_TAIL))
+        if len(tailed) != len(tails):
+            raise ValueError("each row with ROW_TAIL needs one tail")
+        size = int(np.count_nonzero(clean["kind"] == KIND_WINDOW))
+        size *= 8 + BILLER_ACCOUNTS_MAX * sizeof(WindowLine)
+        pieces = []
+        for index, tail in zip(tailed.tolist(), tails):
+            if not 1 <= len(tail) <= TAIL_ITEM_MAX:
+                raise ValueError(f"a tail has 1 to {TAIL_ITEM_MAX} bytes")
+            pieces += (len(tail).to_bytes(4, "little"), bytes(tail))
+            size += 16 + len(tail)
+            if clean["kind"][index] in _TAILED:
+                digest = hashlib.blake2b(tail, digest_size=32).digest()
+                clean["reference"][index] = np.frombuffer(digest, np.uint8)
+        if size > _TAIL_MAX:
+            raise ValueError(f"tails of more than {_TAIL_MAX} bytes")
+        for name in ("sequence", "timestamp", "receipt", "result", "check"):
+            clean[name] = 0
+        request.body = clean.tobytes()
+        request.tails = b"".join(pieces)
+        request.rows_count = <uint32_t>clean.size
+        request.size = size
+        request.form = FORM_ROWS
+        return request
+
+
+# --- the ledger ------------------------------------------------------------------------------------
+
+@cython.final
+cdef class Ledger:
+    cdef State* s
+    cdef Space[SPACES_COUNT] spaces
+    cdef readonly str path
+    cdef int lock_fd
+    cdef bint is_open
+    cdef object commit_lock
+    cdef object threads
+    cdef Outcome* outcomes
+    cdef uint8_t* replies
+    cdef Call* calls
+
+    def __cinit__(self):
+        self.lock_fd = -1
+        self.s = <State*>calloc(1, sizeof(State))
+        self.outcomes = <Outcome*>calloc(GROUP_MAX, sizeof(Outcome))
+        self.replies = <uint8_t*>malloc(GROUP_MAX * WIRE_OUTCOME_MAX)
+        self.calls = <Call*>malloc(GROUP_MAX * sizeof(Call))
+        if self.s == NULL or self.outcomes == NULL or self.replies == NULL or self.calls == NULL:
+            raise MemoryError
+        memset(self.spaces, 0, sizeof(self.spaces))
+        self.s.reserve_fd = -1
+        pthread_mutex_init(&self.s.lock, NULL)
+        pthread_cond_init(&self.s.moved, NULL)
+        pthread_cond_init(&self.s.step_due, NULL)
+        pthread_cond_init(&self.s.space_due, NULL)
+
+    def __init__(
+        self, path, *, create=True, map_size=4 << 40, reserve_size=64 << 20,
+        index_step_rows=65536, index_lag_max=1048576, threads=True,
+    ):
+        if self.is_open or self.lock_fd >= 0:
+            raise ValueError("open already")
+        if not 16 <= index_step_rows <= 1 << 20 or index_lag_max < index_step_rows:
+            raise ValueError("index_step_rows is 16 to 2^20, and not above index_lag_max")
+        self.path = os.fspath(path)
+        self.commit_lock = threading.Lock()
+        self.threads = []
+        try:
+            self._open(create, map_size, reserve_size, index_step_rows, index_lag_max)
+        except BaseException:
+            self._release()
+            raise
+        self.is_open = True
+        if threads:
+            for name, target in (("index", _run_index), ("reserve", _run_reserve)):
+                thread = threading.Thread(target=target, args=(self,), name=name, daemon=True)
+                self.threads.append(thread)
+                thread.start()
+
+    def _open(self, create, map_size, reserve_size, step_rows, lag_max):
+        journal = os.path.join(self.path, "journal")
+        index = os.path.join(self.path, "index")
+        if not os.path.isdir(journal):
+            if not create:
+                raise FormatError(0, f"{self.path} holds no ledger")
+            os.makedirs(journal, mode=0o700)
+        os.makedirs(index, mode=0o700, exist_ok=True)
+        self.lock_fd = os.open(
+            os.path.join(self.path, "LOCK"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+        try:
+            fcntl.flock(self.lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BusyError(f"{self.path} is open in another process") from None
+        cdef State* s = self.s
+        s.step_rows = step_rows
+        s.lag_max = lag_max
+        s.reserve_size = reserve_size
+        check(lifetime_allocate(s, self.spaces, step_rows, lag_max))
+        check(lifetime_open_env(&s.journal_env, os.fsencode(journal), map_size))
+        check(lifetime_open_env(&s.index_env, os.fsencode(index), map_size))
+        if reserve_size:
+            data = os.fsencode(os.path.join(journal, "data.mdb"))
+            s.reserve_fd = posix_open(data, O_WRONLY | O_APPEND | O_CLOEXEC)
+            check(errno if s.reserve_fd < 0 else 0)
+        cdef bytes fresh = secrets.token_bytes(16)
+        cdef const uint8_t* name = <const uint8_t*>PyBytes_AS_STRING(fresh)
+        cdef int rc
+        with nogil:
+            rc = lifetime_begin(s, name)
+        check(rc)
+
+    def close(self):
+        if not self.is_open:
+            return
+        with self.commit_lock:
+            self.is_open = False
+            pthread_mutex_lock(&self.s.lock)
+            self.s.stopping = 1
+            pthread_cond_broadcast(&self.s.step_due)
+            pthread_cond_broadcast(&self.s.space_due)
+            pthread_cond_broadcast(&self.s.moved)
+            pthread_mutex_unlock(&self.s.lock)
+            for thread in self.threads:
+                thread.join()
+            self._release()
+
+    def _release(self):
+        if self.s.reserve_fd >= 0:
+            posix_close(self.s.reserve_fd)
+            self.s.reserve_fd = -1
+        lifetime_end(self.s, self.spaces)
+        memset(self.s, 0, sizeof(State))
+        memset(self.spaces, 0, sizeof(self.spaces))
+        self.s.reserve_fd = -1
+        if self.lock_fd >= 0:
+            os.close(self.lock_fd)
+            self.lock_fd = -1
+
+    def __dealloc__(self):
+        # An object that was never closed leaves its threads and files to the process.
+        if not self.is_open:
+            free(self.s)
+        free(self.outcomes)
+        free(self.replies)
+        free(self.calls)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+    cdef int _need_open(self) except -1:
+        if not self.is_open:
+            raise DeadError(0, "the ledger is closed")
+        return 0
+
+    # --- writing -----------------------------------------------------------------------------
+
+    def commit(self, requests, uint64_t now_ns):
+        cdef Request request
+        cdef uint32_t count = 0
+        cdef uint32_t total = 0
+        cdef uint64_t size = 0
+        cdef int rc
+        cdef Call* call
+        with self.commit_lock:
+            self._need_open()
+            requests = tuple(requests)
+            for request in requests:
+                total += request.rows_count
+                size += request.size
+                if total > GROUP_MAX or size > TAIL_MAX:
+                    raise ValueError("the requests exceed one group")
+                call = &self.calls[count]
+                call.body = <const uint8_t*>PyBytes_AS_STRING(request.body)
+                call.size = PyBytes_GET_SIZE(request.body)
+                call.tails = NULL
+                if request.form == FORM_ROWS:
+                    call.tails = <const uint8_t*>PyBytes_AS_STRING(request.tails)
+                call.sender = request.sender
+                call.bound = request.bound
+                call.rows_count = request.rows_count
+                call.form = request.form
+                count += 1
+            with nogil:
+                rc = group_commit(
+                    self.s, self.calls, count, now_ns, self.outcomes, self.replies
+                )
+            if rc == RC_DEAD:
+                raise DeadError(self.s.dead, self.dead)
+            check(rc)
+            return [self._reply(&self.calls[index]) for index in range(count)]
+
+    cdef _reply(self, Call* call):
+        if call.form == FORM_PAYMENTS:
+            return PyBytes_FromStringAndSize(
+                <char*>self.replies + call.reply, call.reply_size
+            )
+        outcomes = np.empty(call.rows_count, OUTCOME)
+        cdef uint8_t[::1] target = outcomes.view(np.uint8)
+        memcpy(&target[0], &self.outcomes[call.first], call.rows_count * sizeof(Outcome))
+        return outcomes
+
+    def expiry(self):
+        return self.s.due
+
+    def index_step(self):
+        self._need_open()
+        cdef int rc
+        if self.s.dead or self.s.sequence - self.s.indexed < self.s.step_rows:
+            return False
+        with nogil:
+            rc = steps_run(self.s)
+        check(rc)
+        return True
+
+    # --- where it stands -----------------------------------------------------------------------
+
+    @property
+    def instance(self):
+        return PyBytes_FromStringAndSize(<char*>self.s.instance, 16)
+
+    @property
+    def sequence(self):
+        return self.s.sequence
+
+    @property
+    def timestamp(self):
+        return self.s.timestamp
+
+    @property
+    def index_sequence(self):
+        return self.s.indexed
+
+    @property
+    def last_window(self):
+        return self.s.last_window
+
+    @property
+    def holds_count(self):
+        return self.s.holds_count
+
+    @property
+    def dead(self):
+        return error_text(self.s.dead) if self.s.dead else ""
+
+    def info(self):
+        self._need_open()
+        cdef MDB_envinfo journal, index
+        cdef uint32_t i
+        cdef int map_
+        cdef uint64_t filters = 0
+        pthread_mutex_lock(&self.s.lock)
+        mdb_env_info(self.s.journal_env, &journal)
+        mdb_env_info(self.s.index_env, &index)
+        runs = []
+        for map_ in range(MAPS_COUNT):
+            levels = {}
+            for i in range(self.s.runs_count[map_]):
+                run = self.s.levels[map_][i]
+                filters += run.filter_size * 32 + run.pages_count * 8
+                levels[run.level] = levels.get(run.level, 0) + 1
+            runs.append(levels)
+        steps = self.s.steps_count
+        pthread_mutex_unlock(&self.s.lock)
+        return {
+            "sequence": self.s.sequence,
+            "index_sequence": self.s.indexed,
+            "journal_bytes": (journal.me_last_pgno + 1) * 4096,
+            "index_bytes": (index.me_last_pgno + 1) * 4096,
+            "reserve_bytes": self.s.reserve_left,
+            "filter_bytes": filters,
+            "steps_in_memory": steps,
+            "ids_runs": runs[MAP_IDS],
+            "claims_runs": runs[MAP_CLAIMS],
+            "links_runs": runs[MAP_LINKS],
+            "space_error": self.s.space_failed,
+        }
+
+    # --- reading -----------------------------------------------------------------------------------
+
+    def accounts(self):
+        self._need_open()
+        cdef uint64_t sequence
+        cdef uint32_t count = self.s.published.count
+        images = np.empty(count, ACCOUNT)
+        cdef uint8_t[::1] target = images.view(np.uint8)
+        with nogil:
+            pthread_mutex_lock(&self.s.lock)
+            memcpy(&target[0], self.s.published.accounts, count * sizeof(Account))
+            sequence = self.s.sequence
+            pthread_mutex_unlock(&self.s.lock)
+        return images, sequence
+
+    def account(self, uint32_t index):
+        self._need_open()
+        self._need_account(index)
+        cdef uint64_t sequence
+        image = np.empty(1, ACCOUNT)
+        cdef uint8_t[::1] target = image.view(np.uint8)
+        with nogil:
+            pthread_mutex_lock(&self.s.lock)
+            memcpy(&target[0], &self.s.published.accounts[index], sizeof(Account))
+            sequence = self.s.sequence
+            pthread_mutex_unlock(&self.s.lock)
+        return image.reshape(()), sequence
+
+    cdef int _need_account(self, uint32_t index) except -1:
+        if not 0 < index < self.s.published.count:
+            raise LookupError(f"there is no account {index}")
+        return 0
+
+    def find_account(self, uint32_t participant, uint16_t purpose):
+        self._need_open()
+        cdef uint32_t index
+        with nogil:
+            pthread_mutex_lock(&self.s.lock)
+            index = register_find_account(self.s, participant, purpose)
+            if index >= self.s.published.count:
+                index = 0
+            pthread_mutex_unlock(&self.s.lock)
+        return index
+
+    def find_participant(self, str code not None):
+        self._need_open()
+        cdef bytes padded = code.encode().ljust(CODE_MAX, b"\0")
+        cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(padded)
+        cdef uint32_t index
+        if len(padded) > CODE_MAX:
+            return 0
+        with nogil:
+            pthread_mutex_lock(&self.s.lock)
+            index = register_find_participant(self.s, data)
+            if self.s.participants[index].durable == 0:
+                index = 0
+            pthread_mutex_unlock(&self.s.lock)
+        return index
+
+    def find_service(self, str code not None):
+        self._need_open()
+        cdef bytes padded = code.encode().ljust(SERVICE_CODE_MAX, b"\0")
+        cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(padded)
+        cdef uint32_t index
+        if len(padded) > SERVICE_CODE_MAX:
+            return 0
+        with nogil:
+            pthread_mutex_lock(&self.s.lock)
+            index = register_find_service(self.s, data)
+            if self.s.services[index].durable == 0:
+                index = 0
+            pthread_mutex_unlock(&self.s.lock)
+        return index
+
+    def records(self, int record):
+        self._need_open()
+        cdef uint32_t i
+        sequences = []
+        pthread_mutex_lock(&self.s.lock)
+        if record == 0:
+            for i in range(self.s.published.count):
+                sequences.append(self.s.published.accounts[i].opened)
+        elif record == RECORD_PARTICIPANT:
+            for i in range(self.s.participants_count):
+                sequences.append(self.s.participants[i].durable)
+        elif record == RECORD_SERVICE:
+            for i in range(self.s.services_count):
+                sequences.append(self.s.services[i].durable)
+        pthread_mutex_unlock(&self.s.lock)
+        return np.array(sequences or [0], np.uint64)
+
+    def rows(self, uint64_t first, uint64_t count):
+        self._need_open()
+        if first == 0:
+            raise ValueError("sequences begin at 1")
+        cdef uint64_t last = self.s.sequence
+        count = min(count, <uint64_t>_ROWS_MAX)
+        if first > last or count == 0:
+            return np.empty(0, ROW)
+        count = min(count, last - first + 1)
+        rows = np.empty(count, ROW)
+        cdef uint8_t[::1] target = rows.view(np.uint8)
+        cdef int rc
+        with nogil:
+            rc = face_copy_rows(self.s, first, count, <Row*>&target[0])
+        check(rc)
+        return rows
+
+    def row(self, uint64_t sequence):
+        if not 0 < sequence <= self.s.sequence:
+            raise LookupError(f"row {sequence} is not durable")
+        return self.rows(sequence, 1).reshape(())
+
+    def tail(self, uint64_t sequence):
+        self._need_open()
+        if not 0 < sequence <= self.s.sequence:
+            raise LookupError(f"row {sequence} is not durable")
+        cdef Reader reader
+        cdef const uint8_t* data
+        cdef uint32_t size
+        cdef int rc = store_begin(self.s, &reader)
+        check(rc)
+        try:
+            check(store_get_tail(&reader, sequence, &data, &size))
+            return PyBytes_FromStringAndSize(<char*>data, size)
+        finally:
+            store_end(&reader)
+
+    def find(self, uint32_t sender, bytes id not None):
+        self._need_open()
+        if len(id) != 16:
+            raise ValueError("an id has 16 bytes")
+        cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(id)
+        cdef uint64_t sequence
+        cdef int rc
+        with nogil:
+            rc = reads_find(self.s, sender, data, &sequence)
+        check(rc)
+        return sequence
+
+    cdef _link(self, uint64_t resolved, uint64_t what):
+        self._need_open()
+        cdef uint64_t sequence, total
+        cdef int rc
+        with nogil:
+            rc = reads_link(self.s, resolved, what, &sequence, &total)
+        check(rc)
+        return sequence, total
+
+    def resolution(self, uint64_t sequence):
+        return self._link(sequence, 0)
+
+    def settled(self, uint64_t window, uint32_t account):
+        return self._link(window, <uint64_t>account + 1)[0]
+
+    def account_rows(self, uint32_t account, uint64_t before, uint64_t limit):
+        self._need_open()
+        self._need_account(account)
+        if not 1 <= limit <= _ROWS_MAX:
+            raise ValueError(f"limit is 1 to {_ROWS_MAX}")
+        sequences = np.empty(limit, np.uint64)
+        cdef uint64_t[::1] target = sequences
+        cdef uint64_t count
+        cdef int rc
+        with nogil:
+            rc = reads_account_rows(self.s, account, before, limit, &target[0], &count)
+        check(rc)
+        return sequences[:count].copy()
+
+    def balance_at(self, uint32_t account, uint64_t sequence):
+        self._need_open()
+        self._need_account(account)
+        if sequence > self.s.sequence:
+            raise LookupError(f"row {sequence} is not durable")
+        cdef Totals totals
+        cdef int rc
+        with nogil:
+            rc = reads_balance(self.s, account, sequence, &totals)
+        check(rc)
+        return (
+            totals.debits_pending, totals.debits_posted,
+            totals.credits_pending, totals.credits_posted,
+        )
+
+    def holds(self):
+        self._need_open()
+        cdef uint32_t i
+        pthread_mutex_lock(&self.s.lock)
+        # Between a group's decision and its commit memory is ahead: those of the group
+        # are left out, and those it resolved are still told by their rows.
+        sequences = [
+            self.s.holds.heap[i].sequence for i in range(self.s.holds.count)
+            if self.s.holds.heap[i].sequence <= self.s.sequence
+        ]
+        pthread_mutex_unlock(&self.s.lock)
+        return np.array(sorted(sequences), np.uint64)
+
+
+cdef int face_copy_rows(State* s, uint64_t first, uint64_t count, Row* target) noexcept nogil:
+    """Copy rows out of their chunks, each through its own check."""
+    cdef Reader reader
+    cdef const Chunk* chunk
+    cdef const Row* row
+    cdef uint64_t done = 0
+    cdef int rc = store_begin(s, &reader)
+    while rc == 0 and done < count:
+        rc = store_get_chunk(&reader, first + done, &chunk)
+        if rc != 0:
+            break
+        row = <const Row*>(<const uint8_t*>chunk + sizeof(Chunk))
+        row += first + done - chunk.first_sequence
+        while done < count and first + done < chunk.first_sequence + chunk.rows_count:
+            if row.sequence != first + done or row.check != store_row_check(row):
+                rc = MDB_CORRUPTED
+                break
+            target[done] = row[0]
+            done += 1
+            row += 1
+    store_end(&reader)
+    return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
+
+
+cdef void face_check_readers(State* s) noexcept nogil:
+    """Forget readers that died, or the pages they saw could never be used again."""
+    cdef int dead
+    mdb_reader_check(s.journal_env, &dead)
+    mdb_reader_check(s.index_env, &dead)
+
+
+def _run_index(Ledger ledger):
+    """The index writer's thread; a failed step has killed the ledger."""
+    cdef State* s = ledger.s
+    cdef int rc = 0
+    cdef int rounds = 0
+    with nogil:
+        while not s.stopping:
+            if steps_wait(s):
+                steps_run(s)
+            elif s.dead:
+                steps_wait(s)
+            rounds += 1
+            if rounds % 5 == 0:
+                face_check_readers(s)
+
+
+def _run_reserve(Ledger ledger):
+    """The reserve's thread; a failure is kept in `space_failed` and tried again."""
+    cdef State* s = ledger.s
+    with nogil:
+        while not s.stopping:
+            steps_wait_space(s)
+

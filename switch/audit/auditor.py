@@ -1,0 +1,206 @@
+"""One audit: reads the journal once, from its first row to a stated sequence."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+
+from switch.audit.accounts import Accounts
+from switch.audit.books import Books
+from switch.audit.chain import Chain
+from switch.audit.claims import Claims
+from switch.audit.findings import CHAIN_CHECKS, CHECKS, Findings
+from switch.audit.index import Segment, compare_segment, missing_segments, read_segments
+from switch.audit.layout import Rows
+from switch.audit.live import Live, compare_live_accounts, compare_live_hash
+from switch.audit.payments import check_baskets
+from switch.audit.reader import Block, Journal
+from switch.errors import ConfigError
+
+Scope = Literal["chain", "all"]
+Progress = Callable[[int, int], None]
+"""Called with (rows read, rows in all) after each step."""
+
+NONE: Final = "not compared: "
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an audit came to. `checks` has the number of findings of each check made."""
+
+    path: str
+    sequence: int
+    accounts: int
+    holds: int
+    state_hash: str
+    findings: Findings
+    checks: dict[str, int]
+    notes: list[str]
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Nothing is wrong."""
+        return self.findings.count == 0
+
+    @property
+    def rows_per_s(self) -> int:
+        """Rows read in a second of wall time."""
+        return round(self.sequence / self.seconds) if self.seconds > 0 else 0
+
+
+def audit(
+    path: Path | str,
+    *,
+    at: int = 0,
+    scope: Scope = "all",
+    ask: Callable[[], Live] | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Audit the ledger in `path` from its first row to sequence `at` (0: the last).
+
+    `scope` "chain" looks at bytes, totals and balances only. `ask` asks a live server,
+    which is compared at the sequences it states. Raises FormatError or StorageError if
+    the directory cannot be read, ConfigError if `at` is not durable yet.
+    """
+    started = time.monotonic()
+    directory, findings = Path(path), Findings()
+    # What is compared is read before the end of the journal is, so that it is behind.
+    live = ask() if ask else None
+    segments = read_segments(directory, findings)
+    with Journal(directory) as journal:
+        durable = journal.last_sequence()
+        if at > durable:
+            raise ConfigError(f"sequence {at} is not there yet; the last is {durable}")
+        last = at or durable
+        claims = Claims(findings) if scope == "all" else None
+        run = _Audit(journal, findings, Books(findings, claims), last)
+        notes = run.plan_index(segments)
+        notes += run.plan_live(live)
+        run.read(progress)
+        if claims:
+            claims.finish(journal, run.books.register, last)
+    checks = list(CHECKS) if scope == "all" else list(CHAIN_CHECKS)
+    compared = {"index": segments is not None, "live": live is not None}
+    checks = [name for name in checks if name not in compared]
+    checks += [name for name, made in compared.items() if made]
+    return Report(
+        path=str(path),
+        sequence=last,
+        accounts=run.books.accounts.count,
+        holds=run.books.holds.count,
+        state_hash=run.books.accounts.state_hash(),
+        findings=findings,
+        checks={name: findings.counts.get(name, 0) for name in checks},
+        notes=notes,
+        seconds=time.monotonic() - started,
+    )
+
+
+class _Audit:
+    """The pass over the journal, with the stops at which something is compared."""
+
+    def __init__(
+        self, journal: Journal, findings: Findings, books: Books, last: int
+    ) -> None:
+        self.journal = journal
+        self.findings = findings
+        self.books = books
+        self.last = last
+        self.stops: dict[int, list[Callable[[Accounts], None]]] = {}
+
+    def _stop(self, sequence: int, compare: Callable[[Accounts], None]) -> bool:
+        """Compare after the row `sequence`; False if the pass ends before it."""
+        if sequence > self.last:
+            return False
+        self.stops.setdefault(sequence, []).append(compare)
+        return True
+
+    def plan_index(self, segments: list[Segment] | None) -> list[str]:
+        """Have the segments compared, each where it stands; say what cannot be."""
+        if segments is None:
+            return [f"{NONE}there is no index"]
+        if not segments:
+            return [f"{NONE}the index holds no accounts"]
+        findings, notes, ahead = self.findings, [], 0
+        for segment in segments:
+            compare = partial(compare_segment, segment, findings=findings)
+            ahead += not self._stop(segment.as_of, compare)
+        oldest = min(segment.as_of for segment in segments)
+        if ahead:
+            notes.append(f"{NONE}{ahead} segments of the index are past {self.last}")
+        if oldest < self.last:
+            notes.append(f"the index is compared as of {oldest} and later")
+
+        def missing(accounts: Accounts) -> None:
+            for number in missing_segments(segments, accounts):
+                findings.add("index", oldest, f"segment {number} is missing")
+
+        self._stop(oldest, missing)
+        return notes
+
+    def plan_live(self, live: Live | None) -> list[str]:
+        """Have what a server said compared; say what cannot be."""
+        if live is None:
+            return []
+        notes, findings = [], self.findings
+        if not self._stop(
+            live.as_of, lambda accounts: compare_live_accounts(live, accounts, findings)
+        ):
+            notes.append(f"{NONE}the server's accounts are at {live.as_of}")
+        if not self._stop(
+            live.sequence, lambda accounts: compare_live_hash(live, accounts, findings)
+        ):
+            notes.append(f"{NONE}the server's state hash is at {live.sequence}")
+        return notes
+
+    def read(self, progress: Progress | None) -> None:
+        """Read, check and apply every block up to the last sequence."""
+        chain = Chain(self.journal.instance, self.journal.epoch, self.findings)
+        waiting = sorted(self.stops)
+        while waiting and waiting[0] == 0:
+            self._compare(waiting.pop(0))
+        for block in self.journal.blocks(self.last):
+            chain.block(block)
+            self._apply(block, chain.tails, waiting)
+            if progress:
+                progress(min(chain.expected - 1, self.last), self.last)
+        for sequence in waiting:
+            self._compare(sequence)
+        self.books.check_balance(self.last)
+        if chain.expected <= self.last:
+            text = f"the journal ends before it, at {chain.expected - 1}"
+            self.findings.add("sequence", self.last, text)
+
+    def _apply(self, block: Block, tails: dict[int, bytes], waiting: list[int]) -> None:
+        """Apply a block's rows, with pauses at the stops that lie in it."""
+        rows: Rows = block.rows
+        if not len(rows):
+            return
+        sequences = rows["sequence"]
+        if int(sequences[-1]) > self.last:
+            rows = rows[: int(np.searchsorted(sequences, self.last, side="right"))]
+            sequences = rows["sequence"]
+        start = 0
+        while waiting and len(rows) and waiting[0] <= int(sequences[-1]):
+            stop = waiting.pop(0)
+            end = int(np.searchsorted(sequences, stop, side="right"))
+            if end > start:
+                self.books.apply(rows[start:end], start, tails)
+                start = end
+            self._compare(stop)
+        if start < len(rows):
+            self.books.apply(rows[start:], start, tails)
+        if self.books.claims:
+            self.books.claims.ids(rows)
+            check_baskets(block.rows, block.chunks, self.books.accounts, self.findings)
+
+    def _compare(self, sequence: int) -> None:
+        """What was to be compared after this row."""
+        self.books.check_balance(sequence)
+        for compare in self.stops[sequence]:
+            compare(self.books.accounts)

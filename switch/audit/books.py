@@ -1,0 +1,304 @@
+"""What accepted money rows do to the accounts, many rows at a time.
+
+The rows of a span come in order and no row without money stands between them. Every
+rule is judged as if they were applied one after the other; where sums over the whole
+span already prove a rule, the single rows are not looked at.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from switch.audit.accounts import TOTALS, Accounts, below_zero, exact_sum
+from switch.audit.claims import Claims
+from switch.audit.daily import count_days, number_receipts
+from switch.audit.findings import Findings
+from switch.audit.holds import Holds
+from switch.audit.layout import (
+    COPIED_FLAGS,
+    NS,
+    OK,
+    U64,
+    Index,
+    Mask,
+    Rows,
+    pick,
+)
+from switch.audit.payments import check_services
+from switch.audit.register import Register
+from switch.audit.spans import (
+    MONEY,
+    NUMBERED,
+    PERIOD,
+    POSTED,
+    RESOLVING,
+    SPENDING,
+    Resolutions,
+    Span,
+)
+from switch.codes import AccountKind, AccountState, Kind
+
+COPIED: Final = ("debit", "credit", "service", "participant", "operator_", "basket")
+"""Fields that post, void and expire copy from the hold, beside the reference."""
+
+
+def _pairs() -> Mask:
+    """Which kinds of accounts a kind of row may debit and credit."""
+    wallet, biller, bank, settlement = (
+        AccountKind.WALLET,
+        AccountKind.BILLER,
+        AccountKind.FLOAT,
+        AccountKind.SETTLEMENT,
+    )
+    table = np.zeros((256, 8, 8), dtype=np.bool_)
+    for kind in (Kind.PAY, Kind.HOLD, Kind.POST, Kind.VOID, Kind.EXPIRE):
+        table[kind, wallet, biller] = True
+    table[Kind.REFUND, biller, wallet] = True
+    table[Kind.TOP_UP, bank, wallet] = True
+    table[Kind.SETTLE, biller, settlement] = True
+    table[Kind.TRANSFER, 1:6, 1:6] = True
+    return table.reshape(-1)
+
+
+PAIRS: Final = _pairs()
+
+
+class Books:
+    """The accounts, the open holds and the register, row by row of the journal."""
+
+    def __init__(self, findings: Findings, claims: Claims | None) -> None:
+        """Without `claims` only totals, balances, holds and windows are judged."""
+        self.findings = findings
+        self.claims = claims
+        self.accounts = Accounts()
+        self.register = Register(self.accounts, findings)
+        self.holds = Holds()
+        self.moved = 0
+
+    def apply(self, rows: Rows, first: int, tails: dict[int, bytes]) -> None:
+        """Apply rows in order; `first` is the index of the first one for `tails`."""
+        accepted = rows["result"] == OK
+        places = None
+        if not accepted.all():
+            places = np.flatnonzero(accepted)
+            rows = pick(rows, places)
+        others = np.flatnonzero(~MONEY[rows["kind"]])
+        start = 0
+        for at in others.tolist():
+            if at > start:
+                self._money(Span(rows[start:at]))
+            place = at if places is None else int(places[at])
+            self.register.apply(rows[at], tails.get(first + place))
+            start = at + 1
+        if start < len(rows):
+            self._money(Span(rows[start:]))
+
+    def _money(self, span: Span) -> None:
+        """Apply a span."""
+        span = self._known(span)
+        if not len(span.rows):
+            return
+        self._kinds(span)
+        if self.register.restricted:
+            self._states(span)
+        resolutions = self._resolve(span)
+        self._below_zero(span, resolutions)
+        self._totals(span, resolutions)
+        self._periods(span)
+        spending = span.where(SPENDING)
+        checked = self.findings if self.claims else None
+        count_days(self.accounts, span, spending, resolutions, checked)
+        number_receipts(self.accounts, span, span.where(NUMBERED), checked)
+        if span.kinds[Kind.SETTLE]:
+            for row in span.rows[span.kind == Kind.SETTLE]:
+                self.register.settle(row)
+        if self.claims:
+            check_services(self.register, span, spending, self.findings)
+            self.claims.span(span.rows, self.accounts, resolutions)
+
+    def _known(self, span: Span) -> Span:
+        """The span without rows that name accounts that are not open yet."""
+        count = self.accounts.count
+        low = min(int(span.debit.min()), int(span.credit.min()))
+        if low >= 1 and max(int(span.debit.max()), int(span.credit.max())) <= count:
+            return span
+        good = (span.debit >= 1) & (span.debit <= count)
+        good &= (span.credit >= 1) & (span.credit <= count)
+        text = "it names an account that was not open"
+        self.findings.add_rows("accounts", span.sequence[~good], text)
+        return Span(pick(span.rows, good))
+
+    def _kinds(self, span: Span) -> None:
+        """Each kind of row moves money between its kinds of accounts."""
+        kind = self.accounts["kind"]
+        pair = span.kind.astype(np.intp) * 64
+        pair += kind[span.debit] * np.uint8(8) + kind[span.credit]
+        bad = ~PAIRS[pair]
+        if bad.any():
+            text = "it moves money between kinds of accounts that it may not"
+            self.findings.add_rows("accounts", span.sequence[bad], text)
+        if span.kinds[Kind.TRANSFER]:
+            bad = span.debit == span.credit
+            text = "it moves money from an account to itself"
+            self.findings.add_rows("accounts", span.sequence[bad], text)
+        bad = span.amount == 0
+        if bad.any():
+            bad &= POSTED[span.kind] | (span.kind == Kind.HOLD)
+            text = "it moves no money"
+            self.findings.add_rows("accounts", span.sequence[bad], text)
+
+    def _states(self, span: Span) -> None:
+        """Closed accounts and frozen ones take part only where they may."""
+        state = self.accounts["state"]
+        debit, credit = state[span.debit], state[span.credit]
+        spending = SPENDING[span.kind]
+        closed = int(AccountState.CLOSED)
+        bad = spending & ((debit != AccountState.OPEN) | (credit != AccountState.OPEN))
+        bad |= ((span.kind == Kind.REFUND) | (span.kind == Kind.TOP_UP)) & (
+            credit == closed
+        )
+        bad |= (span.kind == Kind.TRANSFER) & ((debit == closed) | (credit == closed))
+        text = "one of its accounts is frozen or closed"
+        self.findings.add_rows("accounts", span.sequence[bad], text)
+
+    def _resolve(self, span: Span) -> Resolutions | None:
+        """Take the span's holds in and find what its rows resolve."""
+        if span.kinds[Kind.HOLD]:
+            self.holds.add(pick(span.rows, span.kind == Kind.HOLD))
+        at = span.where(RESOLVING)
+        if isinstance(at, slice):
+            at = np.arange(len(span.rows))
+        if not len(at):
+            return None
+        place, good = self.holds.resolve(span.rows["resolves"][at], span.sequence[at])
+        for position in at[~good].tolist():
+            row = span.rows[position]
+            text = f"{row['resolves']} is no open hold: resolved before, or never made"
+            self.findings.add("holds", int(row["sequence"]), text)
+        at = at[good]
+        found = Resolutions(span, at, pick(self.holds.rows, place[good]))
+        self._compare_holds(span, found)
+        return found
+
+    def _compare_holds(self, span: Span, found: Resolutions) -> None:
+        """A resolution says what its hold said, and comes when it may."""
+        rows, holds, kind = pick(span.rows, found.at), found.holds, span.kind[found.at]
+        sequence, amount = rows["sequence"], rows["amount"]
+        differs = (rows["reference"] != holds["reference"]).any(axis=1)
+        for name in COPIED:
+            differs |= rows[name] != holds[name]
+        differs |= ((rows["flags"] ^ holds["flags"]) & np.uint16(COPIED_FLAGS)) != 0
+        post = found.post
+        wrong = post & ((amount > holds["amount"]) | (amount == 0))
+        released = ~post & (amount != holds["amount"])
+        due = holds["timestamp"] + holds["deadline"].astype(np.uint64) * np.uint64(NS)
+        early = (kind == Kind.EXPIRE) & (rows["timestamp"] < due)
+        for text, mask in (
+            ("it differs from the hold it resolves", differs),
+            ("it posts nothing or more than was held", wrong),
+            ("it releases another amount than was held", released),
+            ("it expires a hold that was not due", early),
+        ):
+            if mask.any():
+                self.findings.add_rows("holds", sequence[mask], text)
+
+    def _below_zero(self, span: Span, found: Resolutions | None) -> None:
+        """No account that may not is below zero after any row of the span."""
+        accounts, kind = self.accounts, self.accounts["kind"]
+        lowering = span.where(MONEY & ~RESOLVING)
+        account, amount = span.debit[lowering], span.amount[lowering]
+        self.moved += exact_sum(span.amount)
+        losses = np.zeros(accounts.size, dtype=np.uint64)
+        np.add.at(losses, account, amount)
+        # While three times all that ever moved fits in 64 bits, so does this sum.
+        if 4 * self.moved < 2**64:
+            losses += accounts["debits_posted"]
+            losses += accounts["debits_pending"]
+            short = losses > accounts["credits_posted"]
+        else:
+            short = losses != 0
+        short &= kind != AccountKind.FLOAT
+        if not short.any():
+            return
+        index = np.arange(len(span.rows))
+        out = index[lowering][short[account]]
+        posted = index[span.where(POSTED)]
+        into = posted[short[span.credit[posted]]]
+        debit, credit, amount = span.debit, span.credit, span.amount
+        parts = [
+            (debit[out], out, np.zeros(len(out), np.uint64), amount[out]),
+            (credit[into], into, amount[into], np.zeros(len(into), np.uint64)),
+        ]
+        if found is not None:
+            back = short[found.debit]
+            gain = found.released[back]
+            zeros = np.zeros(len(gain), np.uint64)
+            parts.append((found.debit[back], found.at[back], gain, zeros))
+        names, at, gains, losses = (np.concatenate(c) for c in zip(*parts, strict=True))
+        refund = (span.kind[at] == Kind.REFUND) & (kind[names] == AccountKind.BILLER)
+        wrong = below_zero(names, at, gains, losses, (losses != 0) & ~refund, accounts)
+        for position in np.sort(wrong).tolist():
+            text = f"account {span.debit[position]} is below zero after it"
+            self.findings.add("below_zero", int(span.sequence[position]), text)
+
+    def _totals(self, span: Span, found: Resolutions | None) -> None:
+        """Add the span to the four totals, `holds_count` and `changed`."""
+        accounts = self.accounts
+        posted = span.where(POSTED)
+        debit, credit = span.debit[posted], span.credit[posted]
+        amount = span.amount[posted]
+        if 4 * self.moved >= 2**64:
+            self._overflows(span, debit, credit, amount)
+        np.add.at(accounts["debits_posted"], debit, amount)
+        np.add.at(accounts["credits_posted"], credit, amount)
+        one = np.uint32(1)
+        if span.kinds[Kind.HOLD]:
+            held = np.flatnonzero(span.kind == Kind.HOLD)
+            debit, credit = span.debit[held], span.credit[held]
+            amount = span.amount[held]
+            np.add.at(accounts["debits_pending"], debit, amount)
+            np.add.at(accounts["credits_pending"], credit, amount)
+            np.add.at(accounts["holds_count"], debit, one)
+            np.add.at(accounts["holds_count"], credit, one)
+        if found is not None:
+            np.subtract.at(accounts["debits_pending"], found.debit, found.held)
+            np.subtract.at(accounts["credits_pending"], found.credit, found.held)
+            np.subtract.at(accounts["holds_count"], found.debit, one)
+            np.subtract.at(accounts["holds_count"], found.credit, one)
+        # Of several assignments to one element the last stands, and rows ascend.
+        accounts["changed"][span.credit] = span.sequence
+        before = accounts["changed"][span.debit]
+        accounts["changed"][span.debit] = span.sequence
+        np.maximum.at(accounts["changed"], span.debit, before)
+
+    def _overflows(self, span: Span, debit: Index, credit: Index, amount: U64) -> None:
+        """Find totals that would pass 64 bits: sums in halves, on huge amounts only."""
+        for name, index in (("debits_posted", debit), ("credits_posted", credit)):
+            total = self.accounts[name].astype(object)
+            np.add.at(total, index, amount.astype(object))
+            for account in np.flatnonzero(total >= 2**64).tolist():
+                text = f"{name} of account {account} does not fit in 64 bits"
+                self.findings.add("totals", int(span.sequence[-1]), text)
+
+    def _periods(self, span: Span) -> None:
+        """Add to the period totals of biller accounts."""
+        accounts, kind = self.accounts, self.accounts["kind"]
+        where = span.where(PERIOD)
+        amount = span.amount[where]
+        sides = (("period_debits", span.debit), ("period_credits", span.credit))
+        for name, side in sides:
+            account = side[where]
+            biller = kind[account] == AccountKind.BILLER
+            if biller.all():
+                np.add.at(accounts[name], account, amount)
+            elif biller.any():
+                np.add.at(accounts[name], account[biller], amount[biller])
+
+    def check_balance(self, sequence: int) -> None:
+        """Debits equal credits, pending and posted, over all accounts."""
+        for debits, credits in (TOTALS[0::2], TOTALS[1::2]):
+            left = exact_sum(self.accounts[debits])
+            right = exact_sum(self.accounts[credits])
+            if left != right:
+                text = f"{debits} sum to {left}, {credits} to {right}"
+                self.findings.add("totals", sequence, text)

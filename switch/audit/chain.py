@@ -1,0 +1,225 @@
+"""The journal as bytes: chunks, their chain, rows' checks, tails, sequence and time.
+
+Nothing here knows what a row does. Each block is checked as it is read, once.
+"""
+
+import hashlib
+from typing import Any, Final
+
+import numpy as np
+from crc32c import crc32c
+
+from switch.audit.findings import Findings
+from switch.audit.layout import (
+    CHUNK,
+    KINDS,
+    KNOWN_FLAGS,
+    OK,
+    REFUSALS,
+    RELEASE,
+    ROW_SIZE,
+    TAIL,
+    TAIL_ITEM_MAX,
+    TAIL_ITEM_SIZE,
+    U64,
+    Rows,
+    kinds_table,
+)
+from switch.audit.reader import Block, Chunk
+from switch.codes import Kind
+
+ROWS_TOGETHER: Final = 32
+"""Rows whose checks are tested in one go; see `bad_rows`."""
+
+DIGESTED: Final = kinds_table(Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.WINDOW)
+"""Kinds whose reference is the BLAKE2b-256 of their tail item."""
+SWITCH_MADE: Final = kinds_table(Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.WINDOW)
+"""Kinds whose rows have no id, and that leave no row when refused."""
+KNOWN_KINDS: Final = np.isin(np.arange(256), sorted(KINDS))
+KNOWN_RESULTS: Final = np.isin(np.arange(256), sorted(REFUSALS | {OK}))
+
+
+def _residues() -> list[int]:
+    """CRC-32C of n right rows, for n = 0 ... ROWS_TOGETHER; see `bad_rows`."""
+    row = bytes(ROW_SIZE - 4)
+    row += crc32c(row).to_bytes(4, "little")
+    return [crc32c(row * count) for count in range(ROWS_TOGETHER + 1)]
+
+
+RESIDUES: Final = _residues()
+
+
+def bad_rows(rows: Rows) -> list[int]:
+    """Indices of rows whose check is not the CRC-32C of the bytes before it.
+
+    A CRC over bytes followed by their own CRC is a constant, whatever the bytes are,
+    and so is the CRC over n such rows one after the other. One call over several rows
+    is thus as good as one for each: a single wrong row always changes the result, two
+    or more escape as seldom as a CRC-32C is fooled. Only a run of rows that differs is
+    looked at row by row.
+    """
+    raw = rows.view(np.uint8).data
+    bad: list[int] = []
+    step = ROWS_TOGETHER * ROW_SIZE
+    for start in range(0, len(raw), step):
+        part = raw[start : start + step]
+        if crc32c(part) == RESIDUES[len(part) // ROW_SIZE]:
+            continue
+        for at in range(0, len(part), ROW_SIZE):
+            row = part[at : at + ROW_SIZE]
+            if crc32c(row[:-4]) != int.from_bytes(row[-4:], "little"):
+                bad.append((start + at) // ROW_SIZE)
+    return bad
+
+
+class Chain:
+    """Checks blocks in order. `tails` are the last block's items by row index."""
+
+    def __init__(self, instance: bytes, epoch: int, findings: Findings) -> None:
+        """`instance` and `epoch` are those of the journal's own record."""
+        self.findings = findings
+        self.instance = instance
+        self.epoch = epoch
+        self.epoch_before = 0
+        self.previous: int | None = 0
+        self.expected = 1
+        self.timestamp = 0
+        self.tails: dict[int, bytes] = {}
+
+    def block(self, block: Block) -> None:
+        """Check one block; everything that is wrong goes to the findings."""
+        for key, text in block.broken:
+            self.findings.add("chunks", key, f"the chunk cannot be read: {text}")
+            self.previous = None
+        self.tails = {}
+        rows = block.rows
+        if not block.chunks:
+            return
+        checks = np.ascontiguousarray(rows["check"]).view(np.uint8).data
+        headers = np.frombuffer(b"".join(c.header for c in block.chunks), dtype=CHUNK)
+        for chunk, header in zip(block.chunks, headers.tolist(), strict=True):
+            self._chunk(chunk, header, checks)
+        for index in bad_rows(rows):
+            sequence = int(rows["sequence"][index])
+            self.findings.add("rows", sequence, "the row's bytes differ from its check")
+        self._order(rows, headers)
+        self._fields(rows)
+        self._tails(block)
+
+    def _chunk(self, chunk: Chunk, header: tuple[Any, ...], checks: memoryview) -> None:
+        """One chunk's header and its place in the chain."""
+        add = self.findings.add
+        _, _, zero, _, _, first, instance, epoch, zeros, previous, check = header
+        if zero or zeros:
+            add("chunks", chunk.key, "reserved fields of the header are not zero")
+        if first != chunk.key:
+            add("chunks", chunk.key, f"stored there, its header says {first}")
+        if instance != self.instance:
+            add("chunks", chunk.key, "the chunk is another ledger's")
+        if not self.epoch_before <= epoch <= self.epoch:
+            add("chunks", chunk.key, f"its epoch is {epoch}")
+        self.epoch_before = max(epoch, self.epoch_before)
+        if first != self.expected:
+            text = f"the chunk begins at {first} where {self.expected} follows"
+            add("sequence", chunk.key, text)
+        if self.previous is not None and previous != self.previous:
+            add("chain", chunk.key, "the chunk does not continue the one before it")
+        start, end = chunk.offset * 4, (chunk.offset + chunk.count) * 4
+        own = crc32c(chunk.header[:60], previous)
+        own = crc32c(checks[start:end], own)
+        own = crc32c(chunk.tail, own)
+        if own != check:
+            add("chain", chunk.key, "the chunk's bytes differ from its check")
+        self.previous = check
+        self.expected = first + chunk.count
+
+    def _order(self, rows: Rows, headers: Rows) -> None:
+        """Sequences follow the headers; timestamps go up."""
+        counts = headers["rows_count"].astype(np.intp)
+        starts = np.cumsum(counts) - counts
+        steps = np.arange(len(rows), dtype=np.uint64)
+        expected = np.repeat(headers["first_sequence"] - steps[starts], counts) + steps
+        sequences: U64 = rows["sequence"]
+        wrong = sequences != expected
+        if wrong.any():
+            text = "the row has another sequence in its place"
+            self.findings.add_rows("sequence", expected[wrong], text)
+        times = np.ascontiguousarray(rows["timestamp"])
+        late = np.empty(len(rows), dtype=np.bool_)
+        late[0] = times[0] <= self.timestamp
+        np.less_equal(times[1:], times[:-1], out=late[1:])
+        if late.any():
+            text = "the timestamp is not later than that of the row before"
+            self.findings.add_rows("time", sequences[late], text)
+        self.timestamp = int(times[-1])
+
+    def _fields(self, rows: Rows) -> None:
+        """What a field may hold, whatever the state."""
+        kind, result, flags = rows["kind"], rows["result"], rows["flags"]
+        refused = result != OK
+        made = SWITCH_MADE[kind]
+        ids = rows["id"]
+        empty = (ids[:, 0] | ids[:, 1]) == 0
+        total, deadline = rows["total"], rows["deadline"]
+        wrong = {
+            "the kind is not known": ~KNOWN_KINDS[kind],
+            "the result is not one that leaves a row": ~KNOWN_RESULTS[result],
+            "unknown flags are set": (flags & np.uint16(0xFFFF ^ KNOWN_FLAGS)) != 0,
+            "total is set, and it is no refund": (total != 0) & (kind != Kind.REFUND),
+            "deadline is set, and it is no hold": (deadline != 0) & (kind != Kind.HOLD),
+            "a refused row has a receipt or releases a claim": refused
+            & ((rows["receipt"] != 0) | ((flags & np.uint16(RELEASE)) != 0)),
+            "the switch's own rows are never refused": refused & made,
+            "the switch's own rows have no id": made & ~empty,
+            "the id is missing": empty & ~made & (rows["participant"] != 0),
+        }
+        for text, mask in wrong.items():
+            if mask.any():
+                self.findings.add_rows("fields", rows["sequence"][mask], text)
+
+    def _tails(self, block: Block) -> None:
+        """Every tail holds the items of its chunk's rows, in order, and no more."""
+        rows = block.rows
+        with_tail = np.flatnonzero(rows["flags"] & np.uint16(TAIL)).tolist()
+        at = 0
+        for chunk in block.chunks:
+            end = chunk.offset + chunk.count
+            position = 0
+            while at < len(with_tail) and with_tail[at] < end:
+                index = with_tail[at]
+                at += 1
+                if position >= 0:
+                    position = self._item(chunk, rows, index, position)
+            if position >= 0 and position != len(chunk.tail):
+                text = "the tail has bytes that belong to no row"
+                self.findings.add("tails", chunk.key, text)
+        lacking = DIGESTED[rows["kind"]] & ((rows["flags"] & np.uint16(TAIL)) == 0)
+        if lacking.any():
+            text = "the row should have a tail item and has none"
+            self.findings.add_rows("tails", rows["sequence"][lacking], text)
+
+    def _item(self, chunk: Chunk, rows: Rows, index: int, position: int) -> int:
+        """Check one item; the position after it, -1 if the tail cannot go on."""
+        sequence = int(rows["sequence"][index])
+        body = position + TAIL_ITEM_SIZE
+        if body > len(chunk.tail):
+            self.findings.add("tails", sequence, "the tail ends before its item")
+            return -1
+        size = int.from_bytes(chunk.tail[position : position + 4], "little")
+        check = int.from_bytes(chunk.tail[position + 4 : body], "little")
+        end = body + (size + 7) // 8 * 8
+        if size > TAIL_ITEM_MAX or end > len(chunk.tail):
+            self.findings.add("tails", sequence, f"its item claims {size} bytes")
+            return -1
+        item = chunk.tail[body : body + size]
+        if crc32c(item) != check:
+            self.findings.add("tails", sequence, "its item differs from its check")
+        if any(chunk.tail[body + size : end]):
+            self.findings.add("tails", sequence, "its item is not padded with zeros")
+        if DIGESTED[rows["kind"][index]]:
+            digest = hashlib.blake2b(item, digest_size=32).digest()
+            if digest != rows["reference"][index].tobytes():
+                text = "its reference is not the digest of its item"
+                self.findings.add("tails", sequence, text)
+        self.tails[index] = item
+        return end

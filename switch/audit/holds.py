@@ -1,0 +1,69 @@
+"""Open holds: what is reserved and not yet resolved. Bounded by how many are open."""
+
+from typing import Final
+
+import numpy as np
+
+from switch.audit.layout import ROW, U64, Index, Mask, Rows, pick
+
+CAPACITY_MIN: Final = 1024
+
+
+class Holds:
+    """The open hold rows, ascending in sequence, with resolved ones between."""
+
+    def __init__(self) -> None:
+        """No hold."""
+        self.rows = np.zeros(CAPACITY_MIN, dtype=ROW)
+        self.sequences = np.zeros(CAPACITY_MIN, dtype=np.uint64)
+        self.alive = np.zeros(CAPACITY_MIN, dtype=np.bool_)
+        self.length = 0
+        self.count = 0
+
+    def add(self, rows: Rows) -> None:
+        """Take new holds, all later than those that are here."""
+        if self.length + len(rows) > len(self.rows):
+            self._make_room(len(rows))
+        part = slice(self.length, self.length + len(rows))
+        self.rows[part] = rows
+        self.sequences[part] = rows["sequence"]
+        self.alive[part] = True
+        self.length += len(rows)
+        self.count += len(rows)
+
+    def _make_room(self, more: int) -> None:
+        """Drop the resolved ones, and double if that does not give enough."""
+        keep = np.flatnonzero(self.alive[: self.length])
+        size = len(self.rows)
+        while len(keep) + more > size // 2:
+            size *= 2
+        for name in ("rows", "sequences", "alive"):
+            old = getattr(self, name)
+            new = np.zeros(size, dtype=old.dtype)
+            new[: len(keep)] = pick(old, keep) if name == "rows" else old[keep]
+            setattr(self, name, new)
+        self.length = len(keep)
+
+    def resolve(self, sequences: U64, before: U64) -> tuple[Index, Mask]:
+        """Resolve holds by sequence, each for the row `before` of its resolution.
+
+        Gives where each stands and whether it was open then; those that were are no
+        longer. Of several resolutions of one hold the first counts.
+        """
+        known = self.sequences[: self.length]
+        at = np.searchsorted(known, sequences)
+        inside = at < self.length
+        at[~inside] = 0
+        good = inside & (sequences < before) & self.alive[at]
+        good &= self.sequences[at] == sequences
+        candidates = np.flatnonzero(good)
+        _, first = np.unique(at[candidates], return_index=True)
+        good[:] = False
+        good[candidates[first]] = True
+        self.alive[at[good]] = False
+        self.count -= int(good.sum())
+        return at, good
+
+    def open_sequences(self) -> U64:
+        """Sequences of the open holds, ascending."""
+        return self.sequences[: self.length][self.alive[: self.length]]

@@ -1,0 +1,231 @@
+"""The byte layouts that the auditor reads, spelled out a second time.
+
+`docs/data-model.md` is the source. Nothing here is derived from the compiled core, so
+that a mistake there cannot hide itself here. Sizes are bytes; integers little-endian.
+"""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from switch.codes import Kind, Result, RowFlag
+
+Rows = npt.NDArray[np.void]
+U64 = npt.NDArray[np.uint64]
+Index = npt.NDArray[np.intp]
+Mask = npt.NDArray[np.bool_]
+
+ROW: Final = np.dtype(
+    [
+        ("id", "<u8", (2,)),
+        ("sequence", "<u8"),
+        ("timestamp", "<u8"),
+        ("amount", "<u8"),
+        ("resolves", "<u8"),
+        ("reference", "<u8", (4,)),
+        ("debit", "<u4"),
+        ("credit", "<u4"),
+        ("receipt", "<u4"),
+        ("operator_", "<u4"),
+        ("checker", "<u4"),
+        ("participant", "<u4"),
+        ("service", "<u2"),
+        ("kind", "u1"),
+        ("result", "u1"),
+        ("flags", "<u2"),
+        ("basket", "<u2"),
+        ("total", "<u8"),
+        ("deadline", "<u4"),
+        ("check", "<u4"),
+    ]
+)
+CHUNK: Final = np.dtype(
+    [
+        ("magic", "<u4"),
+        ("format", "<u2"),
+        ("reserved_0", "<u2"),
+        ("rows_count", "<u4"),
+        ("tail_size", "<u4"),
+        ("first_sequence", "<u8"),
+        ("instance", "V16"),
+        ("epoch", "<u8"),
+        ("reserved_1", "<u8"),
+        ("previous", "<u4"),
+        ("check", "<u4"),
+    ]
+)
+META: Final = np.dtype(
+    [
+        ("magic", "<u4"),
+        ("format", "<u2"),
+        ("reserved", "<u2"),
+        ("instance", "V16"),
+        ("epoch", "<u8"),
+    ]
+)
+SEGMENT: Final = np.dtype(
+    [
+        ("magic", "<u4"),
+        ("number", "<u4"),
+        ("as_of", "<u8"),
+        ("reserved", "<u4", (3,)),
+        ("check", "<u4"),
+    ]
+)
+ACCOUNT: Final = np.dtype(
+    [
+        ("debits_pending", "<u8"),
+        ("debits_posted", "<u8"),
+        ("credits_pending", "<u8"),
+        ("credits_posted", "<u8"),
+        ("day_amount", "<u8"),
+        ("day_amount_max", "<u8"),
+        ("period_debits", "<u8"),
+        ("period_credits", "<u8"),
+        ("carried", "<u8"),
+        ("opened", "<u8"),
+        ("changed", "<u8"),
+        ("day", "<u4"),
+        ("day_count", "<u4"),
+        ("day_count_max", "<u4"),
+        ("receipt", "<u4"),
+        ("participant", "<u4"),
+        ("holds_count", "<u4"),
+        ("year", "<u2"),
+        ("purpose", "<u2"),
+        ("kind", "u1"),
+        ("state", "u1"),
+        ("reserved", "u1", (10,)),
+    ]
+)
+ACCOUNT_RECORD: Final = np.dtype(
+    [("participant", "<u4"), ("purpose", "<u2"), ("kind", "u1"), ("reserved", "V25")]
+)
+LIMIT_RECORD: Final = np.dtype(
+    [("day_amount_max", "<u8"), ("day_count_max", "<u4"), ("reserved", "<u4")]
+)
+PARTICIPANT_RECORD: Final = np.dtype(
+    [
+        ("record", "u1"),
+        ("role", "u1"),
+        ("active", "u1"),
+        ("reserved_0", "V5"),
+        ("code", "S32"),
+        ("reserved_1", "V24"),
+    ]
+)
+SERVICE_RECORD: Final = np.dtype(
+    [
+        ("record", "u1"),
+        ("amount_rule", "u1"),
+        ("mode", "u1"),
+        ("duplicate_rule", "u1"),
+        ("key_rule", "u1"),
+        ("deadline_policy", "u1"),
+        ("active", "u1"),
+        ("heads_count", "u1"),
+        ("code", "S16"),
+        ("amount_min", "<u8"),
+        ("amount_max", "<u8"),
+        ("duplicate_hours", "<u4"),
+        ("deadline_s", "<u4"),
+        ("biller", "<u4"),
+        ("heads", "<u4", (8,)),
+        ("reserved", "V44"),
+    ]
+)
+WINDOW_LINE: Final = np.dtype(
+    [
+        ("account", "<u4"),
+        ("reserved", "<u4"),
+        ("debits", "<u8"),
+        ("credits", "<u8"),
+        ("carried", "<u8"),
+        ("payable", "<u8"),
+    ]
+)
+
+SIZES: Final = {
+    128: (ROW, ACCOUNT, SERVICE_RECORD),
+    64: (CHUNK, PARTICIPANT_RECORD),
+    32: (META, SEGMENT, ACCOUNT_RECORD),
+    16: (LIMIT_RECORD,),
+    40: (WINDOW_LINE,),
+}
+for _size, _dtypes in SIZES.items():
+    for _dtype in _dtypes:
+        if _dtype.itemsize != _size:
+            raise ImportError(f"a layout has {_dtype.itemsize} bytes, not {_size}")
+
+ROW_SIZE: Final = 128
+CHUNK_SIZE: Final = 64
+SEGMENT_SIZE: Final = 32
+TAIL_ITEM_SIZE: Final = 8
+CHUNK_MAGIC: Final = 0x314B4843
+SEGMENT_MAGIC: Final = 0x31474553
+FORMAT: Final = 1
+
+GROUP_MAX: Final = 8190
+TAIL_ITEM_MAX: Final = 262_144
+ACCOUNTS_MAX: Final = 2_097_152
+SEGMENT_ACCOUNTS: Final = 512
+BASKET_MIN: Final = 2
+BASKET_MAX: Final = 16
+
+NS: Final = 1_000_000_000
+HOUR_NS: Final = 3600 * NS
+DAY_NS: Final = 86_400 * NS
+IST_OFFSET_NS: Final = 19_800 * NS
+
+TAIL: Final = int(RowFlag.TAIL)
+CLAIM: Final = int(RowFlag.CLAIM)
+RECENT: Final = int(RowFlag.RECENT)
+RELEASE: Final = int(RowFlag.RELEASE)
+COPIED_FLAGS: Final = CLAIM | RECENT | 0x0E00 | 0x3000
+"""What a resolving row and a refund copy: claim bits, head, tender."""
+KNOWN_FLAGS: Final = 0x007F | 0x0E00 | 0x3000
+
+OK: Final = int(Result.OK)
+KINDS: Final = frozenset(int(kind) for kind in Kind if kind <= Kind.REGISTER)
+"""Kinds that a journal of this format holds; the rest are reserved."""
+REFUSALS: Final = frozenset(int(r) for r in Result if r >= Result.SERVICE_UNKNOWN)
+"""Results that leave a row; the smaller ones answer without a trace."""
+
+
+def pick(rows: Rows, index: "Index | Mask") -> Rows:
+    """A copy of some rows, each moved as a whole and not field by field."""
+    if index.dtype == np.bool_:
+        index = np.flatnonzero(index)
+    words = rows.view(np.uint64).reshape(len(rows), ROW_SIZE // 8)
+    return words.take(index, axis=0).view(ROW).reshape(len(index))
+
+
+def kinds_table(*kinds: Kind) -> Mask:
+    """A table over the byte `kind`: true for the given ones."""
+    table = np.zeros(256, dtype=np.bool_)
+    table[[int(kind) for kind in kinds]] = True
+    return table
+
+
+def ist_days(timestamps: U64) -> U64:
+    """IST days since 1970-01-01 of timestamps in ns UTC."""
+    return (timestamps + np.uint64(IST_OFFSET_NS)) // np.uint64(DAY_NS)
+
+
+def financial_years(days: U64) -> U64:
+    """The calendar year in which the financial year of each IST day began."""
+    months = days.astype(np.int64).astype("datetime64[D]").astype("datetime64[M]")
+    return ((months.astype(np.int64) - 3) // 12 + 1970).astype(np.uint64)
+
+
+def mix(seed: int, *words: npt.NDArray[np.generic]) -> U64:
+    """A 64-bit hash of rows of words, to find equal ones; equality is then proven."""
+    state = np.full(len(words[0]), seed, dtype=np.uint64)
+    for word in words:
+        state ^= word.astype(np.uint64)
+        state *= np.uint64(0x9E3779B97F4A7C15)
+        state ^= state >> np.uint64(32)
+        state *= np.uint64(0xD6E8FEB86659FD93)
+        state ^= state >> np.uint64(29)
+    return state

@@ -1,0 +1,125 @@
+"""Payments against the services they name, and baskets against themselves."""
+
+from typing import Final
+
+import numpy as np
+
+from switch.audit.accounts import Accounts
+from switch.audit.findings import Findings
+from switch.audit.layout import (
+    BASKET_MAX,
+    BASKET_MIN,
+    CLAIM,
+    OK,
+    RECENT,
+    U64,
+    Index,
+    Rows,
+    pick,
+)
+from switch.audit.reader import Chunk
+from switch.audit.register import Register
+from switch.audit.spans import SPENDING, Span
+from switch.codes import (
+    HEAD_MASK,
+    HEAD_SHIFT,
+    DuplicateRule,
+    Kind,
+    Mode,
+    RowFlag,
+)
+
+CLAIM_FLAGS: Final = np.zeros(256, dtype=np.uint16)
+CLAIM_FLAGS[DuplicateRule.ONCE] = CLAIM
+CLAIM_FLAGS[DuplicateRule.WITHIN] = CLAIM | RECENT
+
+
+def check_services(
+    register: Register, span: Span, spending: "Index | slice", findings: Findings
+) -> None:
+    """Each payment names a service that takes it, and credits its head's account."""
+    rows = span.rows if isinstance(spending, slice) else pick(span.rows, spending)
+    if not len(rows):
+        return
+    services = register.services
+    sequence: U64 = span.sequence[spending]
+    service = rows["service"].astype(np.intp)
+    known = (service >= 1) & (service <= len(register.codes))
+    if not known.all():
+        text = "it names a service that is not registered"
+        findings.add_rows("services", sequence[~known], text)
+        rows, sequence, service = pick(rows, known), sequence[known], service[known]
+    flags, amount, kind = rows["flags"], rows["amount"], rows["kind"]
+    head = ((flags & np.uint16(HEAD_MASK)) >> np.uint16(HEAD_SHIFT)).astype(np.intp)
+    heads = services["heads"].reshape(-1)
+    rule = CLAIM_FLAGS[services["duplicate_rule"]][service]
+    direct = (services["mode"][service] == Mode.CONFIRMED) & (kind == Kind.PAY)
+    most = services["amount_max"].copy()
+    most[most == 0] = np.uint64(2**64 - 1)
+    for text, bad in (
+        ("its service is not active", services["active"][service] == 0),
+        ("its service has no such head", head >= services["heads_count"][service]),
+        (
+            "it credits another account than its service's head",
+            heads[service * 8 + head] != rows["credit"],
+        ),
+        (
+            "its amount is outside its service's bounds",
+            (amount < services["amount_min"][service]) | (amount > most[service]),
+        ),
+        (
+            "its flags do not fit its service's mode",
+            ((flags & np.uint16(RowFlag.AS_DIRECT)) != 0) != direct,
+        ),
+    ):
+        if bad.any():
+            findings.add_rows("services", sequence[bad], text)
+    bad = (flags & np.uint16(CLAIM | RECENT)) != rule
+    if bad.any():
+        text = "its claim does not fit its service's duplicate rule"
+        findings.add_rows("claims", sequence[bad], text)
+
+
+def check_baskets(
+    rows: Rows, chunks: list[Chunk], accounts: Accounts, findings: Findings
+) -> None:
+    """Every accepted payment of a basket stands beside its neighbours in it.
+
+    If each has the one before and the one after that its index calls for, all are
+    there, in one chunk. Refused ones move nothing and may stand alone: a payment of
+    theirs that was known by its id leaves no second row.
+    """
+    basket = rows["basket"]
+    if not basket.any():
+        return
+    mine = np.flatnonzero((basket != 0) & SPENDING[rows["kind"]])
+    sequence = rows["sequence"]
+    size, index = basket[mine] >> np.uint16(8), basket[mine] & np.uint16(0xFF)
+    bad = (size < BASKET_MIN) | (size > BASKET_MAX) | (index >= size)
+    text = "its basket has no such size or place"
+    findings.add_rows("baskets", sequence[mine[bad]], text)
+    accepted = (rows["result"][mine] == OK) & ~bad
+    mine, size, index = mine[accepted], size[accepted], index[accepted]
+    if not len(mine):
+        return
+    starts = np.array([chunk.offset for chunk in chunks])
+    chunk = np.searchsorted(starts, np.arange(len(rows)), side="right")
+    owner = accounts["participant"][
+        np.minimum(rows["credit"], accounts.count).astype(np.intp)
+    ]
+    whole = np.ones(len(mine), dtype=np.bool_)
+    same = np.ones(len(mine), dtype=np.bool_)
+    for step, has in ((-1, index > 0), (1, index + 1 < size)):
+        other = np.clip(mine + step, 0, len(rows) - 1)
+        beside = (chunk[other] == chunk[mine]) & (other != mine)
+        beside &= basket[other].astype(np.int32) == basket[mine].astype(np.int32) + step
+        beside &= (rows["result"][other] == OK) & SPENDING[rows["kind"][other]]
+        beside &= rows["participant"][other] == rows["participant"][mine]
+        whole &= beside | ~has
+        alike = rows["debit"][other] == rows["debit"][mine]
+        alike &= owner[other] == owner[mine]
+        same &= alike | ~has | ~beside
+    text = "its basket is not whole beside it"
+    findings.add_rows("baskets", sequence[mine[~whole]], text)
+    text = "its basket has several wallets or billers"
+    findings.add_rows("baskets", sequence[mine[~same]], text)

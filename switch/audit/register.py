@@ -1,0 +1,286 @@
+"""Rows without money: accounts, limits, states, participants, services, windows.
+
+They are few, so they are taken one by one. Money rows between two of them are taken
+together by `books`.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from switch.audit.accounts import Accounts
+from switch.audit.findings import Findings
+from switch.audit.layout import (
+    ACCOUNT_RECORD,
+    ACCOUNTS_MAX,
+    LIMIT_RECORD,
+    PARTICIPANT_RECORD,
+    SERVICE_RECORD,
+    WINDOW_LINE,
+    Rows,
+)
+from switch.codes import (
+    NO_AMOUNT_LIMIT,
+    NO_COUNT_LIMIT,
+    AccountKind,
+    AccountState,
+    Kind,
+    Record,
+    Role,
+    RowFlag,
+)
+
+SERVICES_MAX: Final = 4096
+
+OWNERS: Final = {
+    AccountKind.WALLET: (Role.CENTRE, 0),
+    AccountKind.BILLER: (Role.BILLER, None),
+    AccountKind.FLOAT: (Role.TREASURY, 0),
+    AccountKind.SUSPENSE: (Role.TREASURY, 1),
+    AccountKind.SETTLEMENT: (Role.TREASURY, 2),
+}
+"""Who may own an account of a kind, and for which purpose (None: any)."""
+
+
+class Register:
+    """The state that rows without money build, beside the accounts' own fields."""
+
+    def __init__(self, accounts: Accounts, findings: Findings) -> None:
+        """`accounts` are shared with the money rows."""
+        self.accounts = accounts
+        self.findings = findings
+        self.owned: dict[tuple[int, int], int] = {}
+        self.roles: list[int] = [0]
+        self.participants: dict[bytes, int] = {}
+        self.codes: dict[bytes, int] = {}
+        self.services = np.zeros(SERVICES_MAX + 1, dtype=SERVICE_RECORD)
+        self.hours: dict[int, list[tuple[int, int]]] = {}
+        self.restricted: set[int] = set()
+        self.last_window = 0
+        self.payable: dict[tuple[int, int], int] = {}
+        self.settled: dict[tuple[int, int], int] = {}
+
+    def apply(self, row: np.void, tail: bytes | None) -> None:
+        """Apply one accepted row that moves no money."""
+        kind = int(row["kind"])
+        if kind == Kind.REGISTER:
+            self._register(row, tail or b"")
+        elif kind == Kind.OPEN:
+            self._open(row, tail or b"")
+        elif kind == Kind.WINDOW:
+            self._window(row, tail or b"")
+        elif not 1 <= int(row["debit"]) <= self.accounts.count:
+            self._add("accounts", row, f"there is no account {row['debit']}")
+        elif kind == Kind.LIMIT:
+            self._limit(row, tail or b"")
+        elif kind == Kind.FREEZE:
+            self._freeze(row)
+        elif kind == Kind.CLOSE:
+            self._close(row)
+
+    def _add(self, check: str, row: np.void, text: str) -> None:
+        self.findings.add(check, int(row["sequence"]), text)
+
+    def _open(self, row: np.void, tail: bytes) -> None:
+        if len(tail) < ACCOUNT_RECORD.itemsize:
+            self._add("accounts", row, "the account's record is too short")
+            record = np.zeros((), dtype=ACCOUNT_RECORD)
+        else:
+            record = np.frombuffer(tail, dtype=ACCOUNT_RECORD, count=1)[0]
+        accounts = self.accounts
+        if accounts.count + 1 >= ACCOUNTS_MAX:
+            self._add("accounts", row, "there are more accounts than there may be")
+            return
+        index = accounts.open()
+        if int(row["debit"]) != index:
+            self._add("accounts", row, f"it opens account {row['debit']}, not {index}")
+        owner, purpose = int(record["participant"]), int(record["purpose"])
+        kind = int(record["kind"])
+        other = self.owned.setdefault((owner, purpose), index)
+        if other != index:
+            text = f"participant {owner} has account {other} for purpose {purpose}"
+            self._add("accounts", row, text)
+        role, only = OWNERS.get(AccountKind(kind), (0, 0)) if kind in OWNERS else (0, 0)
+        if role == 0 or only not in (None, purpose):
+            text = f"an account of kind {kind} for purpose {purpose} cannot be"
+            self._add("accounts", row, text)
+        elif not 1 <= owner < len(self.roles) or self.roles[owner] != role:
+            text = f"participant {owner} is not one to own an account of kind {kind}"
+            self._add("accounts", row, text)
+        sequence = int(row["sequence"])
+        for name, value in (
+            ("participant", owner),
+            ("purpose", purpose),
+            ("kind", kind if kind in OWNERS else 0),
+            ("state", int(AccountState.OPEN)),
+            ("opened", sequence),
+            ("changed", sequence),
+            ("day_amount_max", NO_AMOUNT_LIMIT),
+            ("day_count_max", NO_COUNT_LIMIT),
+        ):
+            accounts[name][index] = value
+
+    def _limit(self, row: np.void, tail: bytes) -> None:
+        index = int(row["debit"])
+        if len(tail) < LIMIT_RECORD.itemsize:
+            self._add("accounts", row, "the limit's record is too short")
+            return
+        if self.accounts["kind"][index] != AccountKind.WALLET:
+            self._add("accounts", row, f"account {index} is no wallet")
+        record = np.frombuffer(tail, dtype=LIMIT_RECORD, count=1)[0]
+        self.accounts["day_amount_max"][index] = record["day_amount_max"]
+        self.accounts["day_count_max"][index] = record["day_count_max"]
+        self.accounts["changed"][index] = row["sequence"]
+
+    def _freeze(self, row: np.void) -> None:
+        index = int(row["debit"])
+        if self.accounts["state"][index] == AccountState.CLOSED:
+            self._add("accounts", row, f"account {index} is closed")
+        thaw = int(row["flags"]) & RowFlag.UNFREEZE
+        state = AccountState.OPEN if thaw else AccountState.FROZEN
+        self._set_state(index, state, row)
+
+    def _close(self, row: np.void) -> None:
+        index, accounts = int(row["debit"]), self.accounts
+        if accounts["state"][index] == AccountState.CLOSED:
+            self._add("accounts", row, f"account {index} is closed already")
+        if accounts["holds_count"][index]:
+            self._add("accounts", row, f"account {index} has open holds")
+        if accounts["credits_posted"][index] != accounts["debits_posted"][index]:
+            self._add("accounts", row, f"the balance of account {index} is not zero")
+        self._set_state(index, AccountState.CLOSED, row)
+
+    def _set_state(self, index: int, state: AccountState, row: np.void) -> None:
+        self.accounts["state"][index] = int(state)
+        self.accounts["changed"][index] = row["sequence"]
+        if state == AccountState.OPEN:
+            self.restricted.discard(index)
+        else:
+            self.restricted.add(index)
+
+    def _register(self, row: np.void, tail: bytes) -> None:
+        record = tail[0] if tail else 0
+        if record == Record.PARTICIPANT and len(tail) >= PARTICIPANT_RECORD.itemsize:
+            self._participant(row, tail)
+        elif record == Record.SERVICE and len(tail) >= SERVICE_RECORD.itemsize:
+            self._service(row, tail)
+        elif record != Record.CLOCK:
+            self._add("services", row, "the register's record is not known")
+
+    def _participant(self, row: np.void, tail: bytes) -> None:
+        record = np.frombuffer(tail, dtype=PARTICIPANT_RECORD, count=1)[0]
+        index = int(row["debit"])
+        if not self._placed(row, bytes(record["code"]), self.participants):
+            return
+        if index == len(self.roles):
+            self.roles.append(int(record["role"]))
+        self.roles[index] = int(record["role"])
+
+    def _service(self, row: np.void, tail: bytes) -> None:
+        record = np.frombuffer(tail, dtype=SERVICE_RECORD, count=1)[0]
+        index = int(row["debit"])
+        if index > SERVICES_MAX:
+            self._add("services", row, "there are more services than there may be")
+            return
+        if not self._placed(row, bytes(record["code"]), self.codes):
+            return
+        self.services[index] = record
+        hours = self.hours.setdefault(index, [])
+        hours.append((int(row["sequence"]), int(record["duplicate_hours"])))
+        biller, accounts = int(record["biller"]), self.accounts
+        for head in record["heads"][: int(record["heads_count"])].tolist():
+            if not 1 <= head <= accounts.count or (
+                accounts["kind"][head] != AccountKind.BILLER
+                or accounts["participant"][head] != biller
+            ):
+                text = f"its head, account {head}, is not biller {biller}'s"
+                self._add("services", row, text)
+
+    def _placed(self, row: np.void, code: bytes, known: dict[bytes, int]) -> bool:
+        """Whether a register row names the next index, or its own code's."""
+        index = int(row["debit"])
+        other = known.get(code, 0)
+        expected = other or len(known) + 1
+        update = bool(int(row["flags"]) & RowFlag.UPDATE)
+        if index != expected or update != bool(other):
+            text = f"{code.decode('ascii', 'replace')!r} is number {expected}"
+            self._add("services", row, f"{text}, the row says {index}")
+            return False
+        known[code] = index
+        return True
+
+    def _window(self, row: np.void, tail: bytes) -> None:
+        """Compare a window's lines with what was posted since the one before."""
+        sequence, accounts = int(row["sequence"]), self.accounts
+        if int(row["resolves"]) != self.last_window:
+            text = (
+                f"it follows window {row['resolves']}, the last is {self.last_window}"
+            )
+            self._add("windows", row, text)
+        self.last_window = sequence
+        lines = window_lines(accounts)
+        if len(tail) % WINDOW_LINE.itemsize:
+            self._add("windows", row, "its lines are cut off")
+            stated = lines[:0]
+        else:
+            stated = np.frombuffer(tail, dtype=WINDOW_LINE)
+        self._compare_lines(row, stated, lines)
+        index = lines["account"].astype(np.intp)
+        owed = lines["debits"] + lines["carried"]
+        accounts["carried"][index] = np.where(
+            owed > lines["credits"], owed - lines["credits"], np.uint64(0)
+        )
+        accounts["period_debits"][index] = 0
+        accounts["period_credits"][index] = 0
+        accounts["changed"][index] = sequence
+        for account, payable in zip(
+            lines["account"].tolist(), lines["payable"].tolist(), strict=True
+        ):
+            if payable:
+                self.payable[sequence, account] = payable
+
+    def _compare_lines(self, row: np.void, stated: Rows, lines: Rows) -> None:
+        if stated.tobytes() == lines.tobytes():
+            return
+        listed = {int(line["account"]): line for line in stated}
+        if stated["account"].tolist() != sorted(listed):
+            self._add("windows", row, "its lines are not in the order of accounts")
+        for line in lines:
+            account = int(line["account"])
+            other = listed.pop(account, None)
+            if other is None:
+                self._add("windows", row, f"account {account} has no line")
+            elif other != line:
+                names = [n for n in WINDOW_LINE.names or () if other[n] != line[n]]
+                text = ", ".join(f"{n} {other[n]}, not {line[n]}" for n in names)
+                self._add("windows", row, f"account {account}: {text}")
+        for account in listed:
+            self._add("windows", row, f"account {account} should have no line")
+
+    def settle(self, row: np.void) -> None:
+        """Check an accepted settle row against the window it settles."""
+        key = int(row["resolves"]), int(row["debit"])
+        before = self.settled.setdefault(key, int(row["sequence"]))
+        amount = int(row["amount"])
+        if before != int(row["sequence"]):
+            text = f"account {key[1]} in window {key[0]} was settled by {before}"
+            self._add("settles", row, text)
+        elif self.payable.get(key, 0) != amount:
+            text = f"window {key[0]} owes account {key[1]} {self.payable.get(key, 0)}"
+            self._add("settles", row, f"{text} paise, not {amount}")
+
+
+def window_lines(accounts: Accounts) -> Rows:
+    """The lines that a window closed now must have."""
+    some = accounts["period_debits"] | accounts["period_credits"] | accounts["carried"]
+    index = np.flatnonzero((some != 0) & (accounts["kind"] == AccountKind.BILLER))
+    lines = np.zeros(len(index), dtype=WINDOW_LINE)
+    lines["account"] = index
+    lines["debits"] = accounts["period_debits"][index]
+    lines["credits"] = accounts["period_credits"][index]
+    lines["carried"] = accounts["carried"][index]
+    owed = lines["debits"] + lines["carried"]
+    lines["payable"] = np.where(
+        lines["credits"] > owed, lines["credits"] - owed, np.uint64(0)
+    )
+    return lines

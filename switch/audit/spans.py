@@ -1,0 +1,58 @@
+"""Spans: accepted money rows between which no row without money stands.
+
+Columns are taken once, in memory order, and shared by all that looks at a span.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from switch.audit.layout import U64, Index, Mask, Rows, kinds_table
+from switch.codes import Kind
+
+MONEY: Final = kinds_table(*(k for k in Kind if k <= Kind.TRANSFER), Kind.SETTLE)
+RESOLVING: Final = kinds_table(Kind.POST, Kind.VOID, Kind.EXPIRE)
+POSTED: Final = kinds_table(
+    Kind.PAY, Kind.POST, Kind.REFUND, Kind.TOP_UP, Kind.TRANSFER, Kind.SETTLE
+)
+PERIOD: Final = kinds_table(Kind.PAY, Kind.POST, Kind.REFUND, Kind.TRANSFER)
+SPENDING: Final = kinds_table(Kind.PAY, Kind.HOLD)
+NUMBERED: Final = kinds_table(Kind.PAY, Kind.POST)
+
+
+class Span:
+    """The accepted money rows of a span, their columns in memory order."""
+
+    def __init__(self, rows: Rows) -> None:
+        """Take the columns that every span needs."""
+        self.rows = rows
+        self.sequence: U64 = np.ascontiguousarray(rows["sequence"])
+        self.time: U64 = np.ascontiguousarray(rows["timestamp"])
+        self.amount: U64 = np.ascontiguousarray(rows["amount"])
+        self.kind = np.ascontiguousarray(rows["kind"])
+        self.debit: Index = rows["debit"].astype(np.intp)
+        self.credit: Index = rows["credit"].astype(np.intp)
+        self.kinds = np.bincount(self.kind, minlength=256)
+
+    def where(self, table: Mask) -> "Index | slice":
+        """Positions of the rows whose kind is in the table; a slice if all are."""
+        if int(self.kinds[table].sum()) == len(self.rows):
+            return slice(None)
+        found: Index = np.flatnonzero(table[self.kind])
+        return found
+
+
+class Resolutions:
+    """The posts, voids and expiries of a span that found their hold open."""
+
+    def __init__(self, span: Span, at: Index, holds: Rows) -> None:
+        """`at` are positions in the span, `holds` the rows they resolve."""
+        self.at = at
+        self.holds = holds
+        self.held: U64 = holds["amount"]
+        self.debit: Index = holds["debit"].astype(np.intp)
+        self.credit: Index = holds["credit"].astype(np.intp)
+        self.post: Mask = span.kind[at] == Kind.POST
+        zero = np.uint64(0)
+        posted = np.where(self.post, span.amount[at], zero)
+        self.released: U64 = self.held - np.minimum(posted, self.held)

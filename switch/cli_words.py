@@ -1,0 +1,186 @@
+"""The operator-facing words, in English and Bengali.
+
+May use `codes` and `money`. References, codes and ids are never translated; amounts
+and counts take the digits of the language.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+
+from switch.codes import Result
+from switch.money import bengali_digits, format_amount, group_digits
+
+
+class Language(Enum):
+    """What a person reads; machines read `--json` and no language."""
+
+    ENGLISH = "en"
+    BENGALI = "bn"
+
+    def word(self, key: str) -> str:
+        """The word for `key`, or the key itself where there is none."""
+        english, bengali = WORDS.get(key, (key, key))
+        return bengali if self is Language.BENGALI else english
+
+    def result(self, result: Result) -> str:
+        """What a result means to the operator, and what to do."""
+        english, bengali = RESULTS.get(result, (_plain(result), _plain(result)))
+        return bengali if self is Language.BENGALI else english
+
+    def amount(self, paise: int) -> str:
+        """Paise as rupees with lakh and crore grouping."""
+        return format_amount(paise, bengali=self is Language.BENGALI)
+
+    def count(self, number: int) -> str:
+        """A count with lakh and crore grouping."""
+        text = group_digits(number)
+        return bengali_digits(text) if self is Language.BENGALI else text
+
+
+def language_of(environment: Mapping[str, str]) -> Language:
+    """The language that LC_ALL, LC_MESSAGES or LANG asks for; English if none does."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if environment.get(name):
+            return (
+                Language.BENGALI
+                if environment[name].startswith("bn")
+                else Language.ENGLISH
+            )
+    return Language.ENGLISH
+
+
+def _plain(result: Result) -> str:
+    return result.name.lower().replace("_", " ")
+
+
+WORDS: dict[str, tuple[str, str]] = {
+    "account": ("Account", "হিসাব"),
+    "amount": ("Amount", "টাকার অঙ্ক"),
+    "amount rule": ("Amount rule", "অঙ্কের নিয়ম"),
+    "as of": ("as of entry", "ভুক্তি পর্যন্ত"),
+    "available": ("Available", "খরচযোগ্য"),
+    "balance": ("Balance", "জমা"),
+    "biller": ("Biller", "বিলার"),
+    "centre": ("Centre", "কেন্দ্র"),
+    "change": ("Change", "পরিবর্তন"),
+    "code": ("Code", "কোড"),
+    "department": ("Department", "বিভাগ"),
+    "detail": ("Detail", "বিবরণ"),
+    "done": ("Done", "সম্পন্ন"),
+    "entry": ("Entry", "ভুক্তি"),
+    "head": ("Head", "খাত"),
+    "holds": ("Open holds", "আটক"),
+    "id": ("Payment id", "লেনদেনের আইডি"),
+    "kind": ("Kind", "ধরন"),
+    "meaning": ("Meaning", "অর্থ"),
+    "name": ("Name", "নাম"),
+    "payments": ("Payments", "লেনদেন"),
+    "pending": ("Reserved", "আটক টাকা"),
+    "proof": ("Proof", "প্রমাণ"),
+    "reason": ("Reason", "কারণ"),
+    "receipt": ("Receipt", "রসিদ"),
+    "reference": ("Reference", "রেফারেন্স"),
+    "refunded": ("Refunded", "ফেরত"),
+    "refused": ("Refused", "অগ্রাহ্য"),
+    "repeat": (
+        "This answer was given before; nothing was done twice.",
+        "এই উত্তর আগেই দেওয়া হয়েছে; দ্বিতীয়বার কিছু হয়নি।",
+    ),
+    "service": ("Service", "পরিষেবা"),
+    "spent today": ("Spent on", "খরচের দিন"),
+    "state": ("State", "অবস্থা"),
+    "time": ("Time", "সময়"),
+    "total": ("Total", "মোট"),
+    "wallet": ("Wallet", "ওয়ালেট"),
+    "unknown": (
+        "The outcome is not known. Do not take the money again; run this again:",
+        "ফলাফল জানা নেই। আবার টাকা নেবেন না; এটি আবার চালান:",
+    ),
+}
+"""Key → English, Bengali."""
+
+RESULTS: dict[Result, tuple[str, str]] = {
+    Result.OK: ("done", "সম্পন্ন"),
+    Result.INVALID_AMOUNT: (
+        "the amount must be at least one paisa",
+        "টাকার অঙ্ক অন্তত এক পয়সা হতে হবে",
+    ),
+    Result.INVALID_REFERENCE: (
+        "the reference must be 1 to 32 plain ASCII characters",
+        "রেফারেন্স ১ থেকে ৩২টি সাধারণ ইংরেজি অক্ষরের হতে হবে",
+    ),
+    Result.INVALID_CENTRE: (
+        "this centre has no wallet, or is not the sender's own",
+        "এই কেন্দ্রের ওয়ালেট নেই, বা এটি প্রেরকের নিজের নয়",
+    ),
+    Result.INVALID_NOTE: (
+        "the note must be at most 64 bytes",
+        "মন্তব্য সর্বাধিক ৬৪ বাইট হতে পারে",
+    ),
+    Result.ID_REUSED: (
+        "this id was used for another payment; use a new one",
+        "এই আইডি অন্য লেনদেনে ব্যবহৃত; নতুন আইডি নিন",
+    ),
+    Result.SERVICE_UNKNOWN: (
+        "no such service; see `payswitch services`",
+        "এমন পরিষেবা নেই; `payswitch services` দেখুন",
+    ),
+    Result.SERVICE_INACTIVE: (
+        "the service is not offered at present",
+        "পরিষেবাটি এখন বন্ধ আছে",
+    ),
+    Result.HEAD_UNKNOWN: (
+        "the service has no such head of account",
+        "এই পরিষেবার এমন খাত নেই",
+    ),
+    Result.AMOUNT_BELOW_MINIMUM: (
+        "below the least amount of the service",
+        "পরিষেবার ন্যূনতম অঙ্কের চেয়ে কম",
+    ),
+    Result.AMOUNT_ABOVE_MAXIMUM: (
+        "above the largest amount of the service",
+        "পরিষেবার সর্বাধিক অঙ্কের চেয়ে বেশি",
+    ),
+    Result.AMOUNT_NOT_EXACT: (
+        "pay exactly what the bill says",
+        "বিলে যা লেখা ঠিক তাই দিতে হবে",
+    ),
+    Result.PERIOD_MISSING: (
+        "the reference must end in the bill's month: /YYYY-MM",
+        "রেফারেন্সের শেষে বিলের মাস চাই: /YYYY-MM",
+    ),
+    Result.DEBIT_CLOSED: ("the wallet is closed", "ওয়ালেটটি বন্ধ করা হয়েছে"),
+    Result.DEBIT_FROZEN: (
+        "the wallet is frozen; ask the treasury",
+        "ওয়ালেটটি স্থগিত; ট্রেজারিতে জানান",
+    ),
+    Result.BILL_ALREADY_CLAIMED: (
+        "this bill is paid, or a payment of it is under way; do not take money",
+        "এই বিল দেওয়া হয়ে গেছে বা দেওয়া চলছে; টাকা নেবেন না",
+    ),
+    Result.PAID_RECENTLY: (
+        "the same was paid a short while ago; ask the citizen whether it is meant",
+        "একই লেনদেন একটু আগে হয়েছে; নাগরিককে জিজ্ঞাসা করুন",
+    ),
+    Result.DAY_COUNT_EXCEEDED: (
+        "the wallet's number of payments for today is used up",
+        "ওয়ালেটের আজকের লেনদেনের সংখ্যা শেষ",
+    ),
+    Result.DAY_AMOUNT_EXCEEDED: (
+        "the wallet's amount for today is used up",
+        "ওয়ালেটের আজকের টাকার সীমা শেষ",
+    ),
+    Result.INSUFFICIENT_FUNDS: (
+        "not enough money in the wallet; top it up",
+        "ওয়ালেটে যথেষ্ট টাকা নেই; টাকা ভরুন",
+    ),
+    Result.BASKET_FAILED: (
+        "another payment of the same basket was refused",
+        "একই ঝুড়ির অন্য লেনদেন অগ্রাহ্য হয়েছে",
+    ),
+    Result.UTR_ALREADY_CREDITED: (
+        "this bank reference was credited before",
+        "এই ব্যাঙ্ক রেফারেন্সের টাকা আগেই জমা হয়েছে",
+    ),
+}
+"""Result → English, Bengali. Others are shown by their plain names."""

@@ -1,0 +1,161 @@
+# What an accepted row does to account images. Nothing here can fail.
+#
+# The one definition: the committer, replay and the index writer all go through it, each
+# with its own table, so the same rows give the same images.
+
+cdef inline void effect_release(
+    Table* table, const Row* row, const Row* hold
+) noexcept nogil:
+    """Take a hold's amount out of both pending totals."""
+    cdef Account* debit = &table.accounts[row.debit]
+    cdef Account* credit = &table.accounts[row.credit]
+    debit.debits_pending -= hold.amount
+    credit.credits_pending -= hold.amount
+    debit.holds_count -= 1
+    credit.holds_count -= 1
+    # What does not stay spent is given back to the day it was counted in.
+    if keys_day(hold.timestamp) == debit.day:
+        if row.kind == KIND_POST:
+            debit.day_amount -= hold.amount - row.amount
+        else:
+            debit.day_amount -= hold.amount
+            debit.day_count -= 1
+
+
+cdef inline void effect_post(Table* table, const Row* row) noexcept nogil:
+    """Move the amount, and count it towards the biller's window."""
+    cdef Account* debit = &table.accounts[row.debit]
+    cdef Account* credit = &table.accounts[row.credit]
+    debit.debits_posted += row.amount
+    credit.credits_posted += row.amount
+    if row.kind != KIND_SETTLE:
+        if debit.kind == ACCOUNT_BILLER:
+            debit.period_debits += row.amount
+        if credit.kind == ACCOUNT_BILLER:
+            credit.period_credits += row.amount
+
+
+cdef inline void effect_count_day(Table* table, const Row* row) noexcept nogil:
+    cdef Account* debit = &table.accounts[row.debit]
+    cdef uint32_t day = keys_day(row.timestamp)
+    if debit.day != day:
+        debit.day = day
+        debit.day_amount = 0
+        debit.day_count = 0
+    debit.day_amount += row.amount
+    debit.day_count += 1
+
+
+cdef inline void effect_receipt(Table* table, const Row* row) noexcept nogil:
+    cdef Account* debit = &table.accounts[row.debit]
+    debit.receipt = row.receipt
+    debit.year = keys_year_of(table, keys_day(row.timestamp))
+
+
+cdef void effect_open(Table* table, const Row* row, const uint8_t* tail) noexcept nogil:
+    cdef const AccountRecord* record = <const AccountRecord*>tail
+    cdef Account* account = &table.accounts[row.debit]
+    memset(account, 0, sizeof(Account))
+    account.participant = record.participant
+    account.purpose = record.purpose
+    account.kind = record.kind
+    account.state = STATE_OPEN
+    account.opened = row.sequence
+    account.day_amount_max = NO_AMOUNT_LIMIT
+    account.day_count_max = NO_COUNT_LIMIT
+    table.count = row.debit + 1
+
+
+cdef void effect_window(
+    Table* table, const Row* row, const uint8_t* tail, uint32_t tail_size
+) noexcept nogil:
+    cdef const WindowLine* lines = <const WindowLine*>tail
+    cdef Account* account
+    cdef uint64_t owed
+    cdef uint32_t i
+    for i in range(tail_size // sizeof(WindowLine)):
+        account = &table.accounts[lines[i].account]
+        owed = lines[i].debits + lines[i].carried
+        account.carried = owed - lines[i].credits if owed > lines[i].credits else 0
+        account.period_debits = 0
+        account.period_credits = 0
+        account.changed = row.sequence
+
+
+cdef void effect_apply(
+    Table* table, const Row* row, const Row* hold, const uint8_t* tail, uint32_t tail_size
+) noexcept nogil:
+    """Apply one accepted row. `hold` is the row a post, void or expire resolves."""
+    cdef Account* debit = &table.accounts[row.debit]
+    cdef const LimitRecord* limit
+    cdef int kind = row.kind
+    if kind == KIND_PAY:
+        effect_post(table, row)
+        effect_count_day(table, row)
+        effect_receipt(table, row)
+    elif kind == KIND_HOLD:
+        debit.debits_pending += row.amount
+        table.accounts[row.credit].credits_pending += row.amount
+        debit.holds_count += 1
+        table.accounts[row.credit].holds_count += 1
+        effect_count_day(table, row)
+    elif kind == KIND_POST:
+        effect_release(table, row, hold)
+        effect_post(table, row)
+        effect_receipt(table, row)
+    elif kind == KIND_VOID or kind == KIND_EXPIRE:
+        effect_release(table, row, hold)
+    elif kind == KIND_REFUND or kind == KIND_TOP_UP or kind == KIND_TRANSFER:
+        effect_post(table, row)
+    elif kind == KIND_SETTLE:
+        effect_post(table, row)
+    elif kind == KIND_WINDOW:
+        effect_window(table, row, tail, tail_size)
+        return
+    elif kind == KIND_OPEN:
+        effect_open(table, row, tail)
+    elif kind == KIND_LIMIT:
+        limit = <const LimitRecord*>tail
+        debit.day_amount_max = limit.day_amount_max
+        debit.day_count_max = limit.day_count_max
+    elif kind == KIND_FREEZE:
+        debit.state = STATE_OPEN if row.flags & ROW_UNFREEZE else STATE_FROZEN
+    elif kind == KIND_CLOSE:
+        debit.state = STATE_CLOSED
+    else:
+        return
+    debit.changed = row.sequence
+    if keys_moves_money(row):
+        table.accounts[row.credit].changed = row.sequence
+
+
+cdef struct Totals:
+    uint64_t debits_pending
+    uint64_t debits_posted
+    uint64_t credits_pending
+    uint64_t credits_posted
+
+
+cdef void effect_totals(
+    Totals* totals, const Row* row, uint64_t hold_amount, uint32_t account, int sign
+) noexcept nogil:
+    """Do (sign 1) or undo (sign -1) a money row on one account's four totals."""
+    cdef uint64_t amount = row.amount if sign > 0 else 0 - row.amount
+    cdef uint64_t held = hold_amount if sign > 0 else 0 - hold_amount
+    if row.kind == KIND_HOLD:
+        if row.debit == account:
+            totals.debits_pending += amount
+        if row.credit == account:
+            totals.credits_pending += amount
+        return
+    if keys_resolves_hold(row):
+        if row.debit == account:
+            totals.debits_pending -= held
+        if row.credit == account:
+            totals.credits_pending -= held
+        if row.kind != KIND_POST:
+            return
+    if row.debit == account:
+        totals.debits_posted += amount
+    if row.credit == account:
+        totals.credits_posted += amount

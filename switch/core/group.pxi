@@ -1,0 +1,258 @@
+# One group: decode, apply, one chunk, one commit, publish, answer.
+#
+# The only part that joins the others. Runs in the committer's thread without the GIL.
+# The lock is held while state is applied and published, never during the commit.
+
+cdef struct Call:             # one request of a group
+    const uint8_t* body       # a payments message, or rows
+    const uint8_t* tails      # for rows: u32 size and bytes, for each that has a tail
+    size_t size
+    uint32_t sender
+    uint32_t bound
+    uint32_t rows_count
+    uint32_t first            # index of its first draft
+    uint8_t form
+    size_t reply              # where its answer begins in the group's replies
+    size_t reply_size
+
+cdef enum:
+    FORM_PAYMENTS = 1
+    FORM_ROWS = 2
+
+
+cdef void group_decode_rows(Call* call, Draft* drafts) noexcept nogil:
+    cdef const Row* rows = <const Row*>call.body
+    cdef const uint8_t* tails = call.tails
+    cdef Draft* draft
+    cdef uint32_t i
+    for i in range(call.rows_count):
+        draft = &drafts[i]
+        memset(draft, 0, sizeof(Draft))
+        draft.row = rows[i]
+        draft.in_basket = rows[i].basket != 0
+        draft.basket = <uint8_t>(rows[i].basket >> 8)
+        draft.basket_left = 1
+        if rows[i].flags & ROW_TAIL:
+            memcpy(&draft.tail_size, tails, 4)
+            draft.tail = tails + 4
+            tails += 4 + draft.tail_size
+        machine_shape(draft)
+    group_join_baskets(drafts, call.rows_count)
+
+
+cdef void group_join_baskets(Draft* drafts, uint32_t count) noexcept nogil:
+    """Row templates of one basket stand side by side: size, and 0, 1, 2 ..."""
+    cdef uint32_t i = 0
+    cdef uint32_t j, size
+    while i < count:
+        size = drafts[i].basket
+        if not drafts[i].in_basket or drafts[i].row.basket & 0xFF != 0 or size > count - i:
+            # Not the start of a whole basket: decided alone, which a basket cannot be.
+            i += 1
+            continue
+        j = 0
+        while j < size and drafts[i + j].row.basket == ((size << 8) | j):
+            j += 1
+        if j == size:
+            for j in range(size):
+                drafts[i + j].basket_left = size - j
+        i += size if size > 0 else 1
+
+
+cdef int group_decode(State* s, Call* calls, uint32_t calls_count, uint32_t* count) noexcept nogil:
+    """Fill the drafts of all requests."""
+    cdef uint32_t i, found
+    count[0] = 0
+    for i in range(calls_count):
+        calls[i].first = count[0]
+        if calls[i].form == FORM_ROWS:
+            group_decode_rows(&calls[i], s.drafts + count[0])
+        elif wire_read_request(
+            calls[i].body, calls[i].size, s.drafts + count[0], calls[i].sender,
+            calls[i].bound, &found, calls[i].rows_count,
+        ) != 0 or found != calls[i].rows_count:
+            return EINVAL
+        count[0] += calls[i].rows_count
+    for i in range(count[0]):
+        machine_prepare(s, &s.drafts[i])
+    return 0
+
+
+cdef int group_expire(State* s, uint32_t requested) noexcept nogil:
+    """Expire what is due, the earliest first, as far as the group has room."""
+    cdef uint64_t now = rows_time(s)
+    cdef int rc
+    while s.holds.count > 0 and s.holds.heap[0].due <= now:
+        if s.rows_count + requested >= GROUP_MAX:
+            break
+        rc = machine_expire(s)
+        if rc != 0:
+            return rc
+    return 0
+
+
+cdef int group_apply(State* s, uint32_t count, Outcome* outs) noexcept nogil:
+    cdef uint32_t i = 0
+    cdef uint32_t j, size
+    cdef int rc
+    memset(outs, 0, count * sizeof(Outcome))
+    while i < count:
+        size = s.drafts[i].basket_left if s.drafts[i].in_basket else 1
+        if s.register_changed:
+            # An earlier row of this group may have changed what the codes mean.
+            for j in range(i, i + size):
+                machine_prepare(s, &s.drafts[j])
+                s.drafts[j].maybe_id = 1
+                s.drafts[j].maybe_claim = 1
+        if s.drafts[i].in_basket:
+            rc = machine_basket(s, &s.drafts[i], size, &outs[i])
+        else:
+            rc = machine_apply(s, &s.drafts[i], &outs[i])
+        if rc != 0:
+            return rc
+        i += size
+    return 0
+
+
+cdef size_t group_seal(State* s) noexcept nogil:
+    """Write the header and the tail; give the chunk's size."""
+    cdef Chunk* chunk = <Chunk*>s.chunk
+    memset(chunk, 0, sizeof(Chunk))
+    chunk.magic = CHUNK_MAGIC
+    chunk.format = FORMAT_VERSION
+    chunk.rows_count = s.rows_count
+    chunk.tail_size = s.tail_size
+    chunk.first_sequence = s.group_first
+    memcpy(chunk.instance, s.instance, 16)
+    chunk.epoch = s.epoch
+    chunk.previous = s.chain
+    memcpy(<uint8_t*>rows_at(s, s.rows_count), s.tail, s.tail_size)
+    chunk.check = store_chunk_check(chunk)
+    return sizeof(Chunk) + <size_t>s.rows_count * sizeof(Row) + s.tail_size
+
+
+cdef void group_publish(State* s) noexcept nogil:
+    """Show readers what the commit has made durable."""
+    cdef uint32_t i
+    cdef const Row* row
+    for i in range(s.dirty_count):
+        s.published.accounts[s.dirty[i]] = s.working.accounts[s.dirty[i]]
+    s.published.count = s.working.count
+    if s.register_changed:
+        for i in range(s.rows_count):
+            row = rows_at(s, i)
+            if row.kind != KIND_REGISTER or row.result != RESULT_OK or row.debit == 0:
+                continue
+            if (
+                row.debit < s.participants_count
+                and s.participants[row.debit].sequence == row.sequence
+            ):
+                s.participants[row.debit].durable = row.sequence
+            elif row.debit < s.services_count and (
+                s.services[row.debit].sequence == row.sequence
+            ):
+                s.services[row.debit].durable = row.sequence
+    s.sequence = s.group_first + s.rows_count - 1
+    s.timestamp = s.last_timestamp
+    s.last_window = s.working_window
+    s.holds_count = s.holds.count
+    s.due = s.holds.heap[0].due if s.holds.count > 0 else 0
+    s.chain = (<Chunk*>s.chunk).check
+    store_measure_reserve(s)
+    if s.sequence - s.indexed >= s.step_rows:
+        pthread_cond_broadcast(&s.step_due)
+    if s.reserve_left < s.reserve_size:
+        pthread_cond_broadcast(&s.space_due)
+
+
+cdef void group_begin(State* s, uint64_t now) noexcept nogil:
+    s.now = now
+    s.group_first = s.sequence + 1
+    s.rows_count = 0
+    s.tail_size = 0
+    s.dirty_count = 0
+    s.group_number += 1
+    s.register_changed = 0
+
+
+cdef int group_wait(State* s) noexcept nogil:
+    """Under the lock: wait for the index, look at the reserve, renew the readers."""
+    cdef timespec until
+    while not s.dead and not s.stopping and s.sequence - s.indexed > s.lag_max:
+        clock_gettime(CLOCK_REALTIME, &until)
+        until.tv_sec += 1
+        pthread_cond_timedwait(&s.moved, &s.lock, &until)
+    if s.dead:
+        return RC_DEAD
+    if s.space_failed and s.reserve_left < RESERVE_LEAST:
+        return RC_SPACE
+    return 0
+
+
+cdef int group_renew(State* s) noexcept nogil:
+    cdef int rc = store_renew(&s.reader)
+    if rc == 0:
+        mdb_txn_reset(s.index_txn)
+        rc = mdb_txn_renew(s.index_txn)
+    return rc
+
+
+cdef size_t group_encode(State* s, Call* calls, uint32_t calls_count, const Outcome* outs, uint8_t* replies) noexcept nogil:
+    """Write the answers of payment messages as response bytes."""
+    cdef uint8_t* at = replies
+    cdef uint32_t i, j
+    for i in range(calls_count):
+        calls[i].reply = at - replies
+        if calls[i].form == FORM_PAYMENTS:
+            for j in range(calls[i].first, calls[i].first + calls[i].rows_count):
+                at = wire_put_outcome(at, s.drafts[j].row.id, &outs[j])
+        calls[i].reply_size = at - replies - calls[i].reply
+    return at - replies
+
+
+cdef int group_decide(State* s, Call* calls, uint32_t calls_count, uint64_t now, Outcome* outs) noexcept nogil:
+    """Under the lock: everything up to the chunk that is to be committed."""
+    cdef uint32_t count
+    cdef int rc = group_wait(s)
+    if rc != 0:
+        return rc
+    group_begin(s, now)
+    rc = group_renew(s)
+    if rc == 0:
+        rc = group_decode(s, calls, calls_count, &count)
+    if rc == 0:
+        index_probe(s, count)
+        rc = group_expire(s, count)
+    if rc == 0:
+        rc = group_apply(s, count, outs)
+    if rc != 0:
+        # Memory may be ahead of the disk now: nothing more can be decided from it.
+        s.dead = rc
+    return rc
+
+
+cdef int group_commit(
+    State* s, Call* calls, uint32_t calls_count, uint64_t now, Outcome* outs,
+    uint8_t* replies
+) noexcept nogil:
+    """Decide, make durable, answer. Anything but 0: nothing was answered.
+
+    RC_DEAD and RC_SPACE: nothing happened. Any other: the ledger is dead from here on.
+    """
+    cdef int rc
+    pthread_mutex_lock(&s.lock)
+    rc = group_decide(s, calls, calls_count, now, outs)
+    pthread_mutex_unlock(&s.lock)
+    if rc != 0:
+        return rc
+    if s.rows_count > 0:
+        rc = store_put_chunk(s, <Chunk*>s.chunk, group_seal(s))
+        pthread_mutex_lock(&s.lock)
+        if rc == 0:
+            group_publish(s)
+        else:
+            s.dead = rc
+        pthread_mutex_unlock(&s.lock)
+    if rc == 0:
+        group_encode(s, calls, calls_count, outs, replies)
+    return rc

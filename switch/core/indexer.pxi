@@ -1,0 +1,354 @@
+# The index writer: behind the journal, one step at a time, in a thread of its own.
+#
+# A step covers a fixed range of rows, so the index is a function of the journal. All of
+# a step is one transaction of the index environment.
+
+cdef struct Work:             # scratch of one step
+    Entry* entries[MAPS_COUNT]
+    uint32_t counts[MAPS_COUNT]
+    uint32_t capacities[MAPS_COUNT]
+    PostingsAccount* accounts # touched in this step, in the order of first touch
+    uint32_t* posted          # two for each money row: number of the account in `accounts`
+    uint32_t* rows            # and the row, counted from the step's first
+    uint32_t* places          # by account index: number in `accounts` + 1
+    uint32_t accounts_count
+    uint32_t posted_count
+    Row* registers            # accepted register and open rows
+    uint32_t registers_count
+    uint32_t registers_capacity
+
+
+cdef int indexer_work_init(State* s, Work* work) noexcept nogil:
+    cdef int map_
+    memset(work, 0, sizeof(Work))
+    for map_ in range(MAPS_COUNT):
+        work.capacities[map_] = <uint32_t>s.step_rows
+        work.entries[map_] = <Entry*>malloc(s.step_rows * sizeof(Entry))
+        if work.entries[map_] == NULL:
+            return ENOMEM
+    work.accounts = <PostingsAccount*>malloc(2 * s.step_rows * sizeof(PostingsAccount))
+    work.posted = <uint32_t*>malloc(2 * s.step_rows * 4)
+    work.rows = <uint32_t*>malloc(2 * s.step_rows * 4)
+    work.places = <uint32_t*>calloc(ACCOUNTS_MAX, 4)
+    if work.accounts == NULL or work.posted == NULL or work.rows == NULL or work.places == NULL:
+        return ENOMEM
+    return 0
+
+
+cdef void indexer_work_free(Work* work) noexcept nogil:
+    cdef int map_
+    for map_ in range(MAPS_COUNT):
+        free(work.entries[map_])
+    free(work.accounts)
+    free(work.posted)
+    free(work.rows)
+    free(work.places)
+    free(work.registers)
+
+
+cdef int indexer_keep_register(Work* work, const Row* row) noexcept nogil:
+    cdef Row* rows
+    if work.registers_count == work.registers_capacity:
+        work.registers_capacity = work.registers_capacity * 2 + 64
+        rows = <Row*>realloc(work.registers, work.registers_capacity * sizeof(Row))
+        if rows == NULL:
+            return ENOMEM
+        work.registers = rows
+    work.registers[work.registers_count] = row[0]
+    work.registers_count += 1
+    return 0
+
+
+cdef void indexer_post(
+    State* s, Work* work, uint32_t account, uint32_t row_number
+) noexcept nogil:
+    """Note that a row belongs to an account's history; remember its opening totals."""
+    cdef PostingsAccount* entry
+    cdef const Account* image = &s.images.accounts[account]
+    if work.places[account] == 0:
+        entry = &work.accounts[work.accounts_count]
+        memset(entry, 0, sizeof(PostingsAccount))
+        entry.account = account
+        entry.debits_pending = image.debits_pending
+        entry.debits_posted = image.debits_posted
+        entry.credits_pending = image.credits_pending
+        entry.credits_posted = image.credits_posted
+        work.accounts_count += 1
+        work.places[account] = work.accounts_count
+    work.accounts[work.places[account] - 1].count += 1
+    work.posted[work.posted_count] = work.places[account] - 1
+    work.rows[work.posted_count] = row_number
+    work.posted_count += 1
+
+
+cdef inline void indexer_mark(State* s, uint32_t account) noexcept nogil:
+    s.segments_dirty[account // SEGMENT_ACCOUNTS] = 1
+
+
+cdef int indexer_take_row(
+    State* s, Work* work, Reader* reader, const Row* row, const uint8_t* tail,
+    uint32_t tail_size, uint32_t row_number
+) noexcept nogil:
+    """Let the images and the step's scratch learn one row."""
+    cdef Derived derived
+    cdef const Row* hold = NULL
+    cdef const Row* root = NULL
+    cdef const WindowLine* lines
+    cdef uint32_t i
+    cdef int map_
+    cdef int rc
+    if row.result == RESULT_OK:
+        if keys_resolves_hold(row) or row.flags & ROW_RELEASE:
+            rc = store_get_row(reader, row.resolves, &hold)
+            root = hold
+            if rc == 0 and hold.kind == KIND_POST:
+                rc = store_get_row(reader, hold.resolves, &root)
+            if rc != 0:
+                return rc
+        if keys_moves_money(row):
+            indexer_post(s, work, row.debit, row_number)
+            indexer_post(s, work, row.credit, row_number)
+            indexer_mark(s, row.credit)
+        effect_apply(&s.images, row, hold, tail, tail_size)
+        if row.kind == KIND_REGISTER or row.kind == KIND_OPEN:
+            rc = indexer_keep_register(work, row)
+            if rc != 0:
+                return rc
+        if row.kind == KIND_WINDOW:
+            s.images_window = row.sequence
+            lines = <const WindowLine*>tail
+            for i in range(tail_size // sizeof(WindowLine)):
+                indexer_mark(s, lines[i].account)
+        elif row.kind != KIND_REGISTER:
+            indexer_mark(s, row.debit)
+        if row.kind == KIND_HOLD:
+            rc = holds_add(
+                &s.images_holds, row.sequence,
+                row.timestamp + <uint64_t>row.deadline * 1000000000,
+            )
+            if rc != 0:
+                return rc
+        elif keys_resolves_hold(row):
+            holds_remove(&s.images_holds, row.resolves)
+    keys_derive(s, &s.images, row, root, &derived)
+    for i in range(<uint32_t>derived.count):
+        map_ = derived.maps[i]
+        work.entries[map_][work.counts[map_]] = derived.entries[i]
+        work.counts[map_] += 1
+    return 0
+
+
+cdef int indexer_take_rows(
+    State* s, Work* work, uint64_t first, uint64_t last
+) noexcept nogil:
+    """Read the rows of one step from the journal, each through its own check."""
+    cdef Reader reader, other
+    cdef const Chunk* chunk
+    cdef const Row* rows
+    cdef const uint8_t* tail
+    cdef uint32_t tail_size, i
+    cdef uint64_t sequence = first
+    cdef int rc
+    other.txn = NULL
+    other.cursor = NULL
+    rc = store_begin(s, &reader)
+    if rc == 0:
+        rc = store_begin(s, &other)
+    while rc == 0 and sequence <= last:
+        rc = store_get_chunk(&reader, sequence, &chunk)
+        if rc != 0:
+            break
+        rows = <const Row*>(<const uint8_t*>chunk + sizeof(Chunk))
+        for i in range(<uint32_t>(sequence - chunk.first_sequence), chunk.rows_count):
+            if sequence > last:
+                break
+            if rows[i].sequence != sequence or rows[i].check != store_row_check(&rows[i]):
+                rc = MDB_CORRUPTED
+                break
+            tail = NULL
+            tail_size = 0
+            if rows[i].flags & ROW_TAIL:
+                rc = store_find_tail(
+                    rows, chunk.rows_count, <const uint8_t*>(rows + chunk.rows_count),
+                    chunk.tail_size, sequence, &tail, &tail_size,
+                )
+            if rc == 0:
+                rc = indexer_take_row(
+                    s, work, &other, &rows[i], tail, tail_size, <uint32_t>(sequence - first)
+                )
+            if rc != 0:
+                break
+            sequence += 1
+    store_end(&reader)
+    store_end(&other)
+    return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
+
+
+# --- the step's transaction -----------------------------------------------------------------
+
+cdef int indexer_put(
+    MDB_txn* txn, MDB_dbi table, const void* name, size_t name_size, const void* data,
+    size_t size
+) noexcept nogil:
+    cdef MDB_val key, value
+    key.mv_size = name_size
+    key.mv_data = <void*>name
+    value.mv_size = size
+    value.mv_data = <void*>data
+    return mdb_put(txn, table, &key, &value, 0)
+
+
+cdef int indexer_write_runs(
+    State* s, MDB_txn* txn, Work* work, Run** fresh
+) noexcept nogil:
+    """One new run of each map that has entries."""
+    cdef Entry* scratch
+    cdef uint32_t count
+    cdef int map_
+    cdef int rc = 0
+    for map_ in range(MAPS_COUNT):
+        fresh[map_] = NULL
+        count = work.counts[map_]
+        if count == 0:
+            continue
+        scratch = <Entry*>malloc(count * sizeof(Entry))
+        fresh[map_] = runs_new(map_, 0, s.run_next, count)
+        if scratch == NULL or fresh[map_] == NULL:
+            free(scratch)
+            return ENOMEM
+        s.run_next += 1
+        fresh[map_].first = fresh[map_].last = s.indexed // s.step_rows
+        runs_sort(work.entries[map_], scratch, count)
+        free(scratch)
+        rc = runs_write(s, txn, fresh[map_], work.entries[map_], count)
+        if rc != 0:
+            return rc
+    return 0
+
+
+cdef int indexer_compare_places(const void* a, const void* b) noexcept nogil:
+    cdef uint32_t x = (<const PostingsAccount*>a).account
+    cdef uint32_t y = (<const PostingsAccount*>b).account
+    return -1 if x < y else (1 if x > y else 0)
+
+
+cdef int indexer_write_postings(
+    State* s, MDB_txn* txn, Work* work, uint64_t first, uint64_t last
+) noexcept nogil:
+    """Which rows belong to which account, and each account's totals before them."""
+    cdef size_t size = (
+        sizeof(PostingsHead) + work.accounts_count * sizeof(PostingsAccount)
+        + <size_t>work.posted_count * 4
+    )
+    cdef uint8_t* value = <uint8_t*>calloc(1, size)
+    cdef PostingsHead* head = <PostingsHead*>value
+    cdef PostingsAccount* accounts
+    cdef uint32_t* postings
+    cdef uint32_t* next_
+    cdef uint32_t i, offset
+    cdef uint8_t[8] name
+    cdef int rc
+    next_ = <uint32_t*>malloc(<size_t>work.accounts_count * 4 + 4)
+    if value == NULL or next_ == NULL:
+        free(value)
+        free(next_)
+        return ENOMEM
+    accounts = <PostingsAccount*>(value + sizeof(PostingsHead))
+    postings = <uint32_t*>(accounts + work.accounts_count)
+    memcpy(accounts, work.accounts, work.accounts_count * sizeof(PostingsAccount))
+    qsort(accounts, work.accounts_count, sizeof(PostingsAccount), indexer_compare_places)
+    offset = 0
+    for i in range(work.accounts_count):
+        accounts[i].offset = offset
+        next_[work.places[accounts[i].account] - 1] = offset
+        offset += accounts[i].count
+    for i in range(work.posted_count):
+        postings[next_[work.posted[i]]] = work.rows[i]
+        next_[work.posted[i]] += 1
+    head.magic = POSTINGS_MAGIC
+    head.accounts_count = work.accounts_count
+    head.first_sequence = first
+    head.last_sequence = last
+    head.postings_count = work.posted_count
+    head.check = native_crc(
+        native_crc(0, value, sizeof(PostingsHead) - 4),
+        value + sizeof(PostingsHead), size - sizeof(PostingsHead),
+    )
+    store_set_key(name, first)
+    rc = indexer_put(txn, s.postings, name, 8, value, size)
+    free(value)
+    free(next_)
+    return rc
+
+
+cdef int indexer_write_segments(State* s, MDB_txn* txn, uint64_t as_of) noexcept nogil:
+    cdef size_t size = sizeof(Segment) + SEGMENT_ACCOUNTS * sizeof(Account)
+    cdef uint8_t* value = <uint8_t*>malloc(size)
+    cdef Segment* segment = <Segment*>value
+    cdef uint32_t number, name
+    cdef int rc = 0
+    if value == NULL:
+        return ENOMEM
+    for number in range((s.images.count + SEGMENT_ACCOUNTS - 1) // SEGMENT_ACCOUNTS):
+        if not s.segments_dirty[number]:
+            continue
+        memset(segment, 0, sizeof(Segment))
+        segment.magic = SEGMENT_MAGIC
+        segment.number = number
+        segment.as_of = as_of
+        memcpy(
+            value + sizeof(Segment), &s.images.accounts[number * SEGMENT_ACCOUNTS],
+            SEGMENT_ACCOUNTS * sizeof(Account),
+        )
+        segment.check = native_crc(
+            native_crc(0, value, sizeof(Segment) - 4), value + sizeof(Segment),
+            size - sizeof(Segment),
+        )
+        name = native_swap32(number)
+        rc = indexer_put(txn, s.segments, &name, 4, value, size)
+        if rc != 0:
+            break
+        s.segments_dirty[number] = 0
+    free(value)
+    return rc
+
+
+cdef int indexer_write_holds(State* s, MDB_txn* txn) noexcept nogil:
+    """The open holds: sequence and due time of each, then a check."""
+    cdef size_t size = <size_t>s.images_holds.count * sizeof(Hold) + 4
+    cdef uint8_t* value = <uint8_t*>malloc(size)
+    cdef uint32_t check
+    cdef int rc
+    if value == NULL:
+        return ENOMEM
+    memcpy(value, s.images_holds.heap, size - 4)
+    check = native_crc(0, value, size - 4)
+    memcpy(value + size - 4, &check, 4)
+    rc = indexer_put(txn, s.holds_table, b"holds", 5, value, size)
+    free(value)
+    return rc
+
+
+cdef int indexer_write_records(State* s, MDB_txn* txn, Work* work, Reader* reader) noexcept nogil:
+    """The sequence of the current row of each participant, service and account."""
+    cdef uint8_t[5] name
+    cdef uint32_t index, i, size
+    cdef const Row* row
+    cdef const uint8_t* tail
+    cdef int rc
+    for i in range(work.registers_count):
+        row = &work.registers[i]
+        name[0] = 0
+        if row.kind == KIND_REGISTER:
+            rc = store_get_tail(reader, row.sequence, &tail, &size)
+            if rc != 0:
+                return rc
+            name[0] = tail[0]
+            if name[0] == RECORD_CLOCK:
+                continue
+        index = native_swap32(row.debit)
+        memcpy(&name[1], &index, 4)
+        rc = indexer_put(txn, s.records, name, 5, &row.sequence, 8)
+        if rc != 0:
+            return rc
+    return 0

@@ -1,0 +1,130 @@
+# What can be said of a row without any state: its day, its year, its keys.
+
+cdef inline uint32_t keys_day(uint64_t timestamp) noexcept nogil:
+    """IST day, days since 1970-01-01."""
+    return <uint32_t>((timestamp // 1000000000 + IST_OFFSET_S) // 86400)
+
+
+cdef uint16_t keys_year(uint32_t day) noexcept nogil:
+    """Financial year of an IST day: the calendar year in which its April fell.
+
+    Days are counted from a 1 March, so that leap days fall at a year's end.
+    """
+    cdef uint64_t days = <uint64_t>day + 719468
+    cdef uint64_t era = days // 146097
+    cdef uint64_t of_era = days % 146097
+    cdef uint64_t year_of_era = (
+        of_era - of_era // 1460 + of_era // 36524 - of_era // 146096
+    ) // 365
+    cdef uint64_t of_year = of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    # `of_year` counts from 1 March: 31 is 1 April.
+    cdef uint64_t year = era * 400 + year_of_era
+    return <uint16_t>(year if of_year >= 31 else year - 1)
+
+
+cdef inline uint16_t keys_year_of(Table* table, uint32_t day) noexcept nogil:
+    """The same, remembering the last answer: rows of one group share their day."""
+    if table.day != day or table.year == 0:
+        table.day = day
+        table.year = keys_year(day)
+    return table.year
+
+
+cdef inline void keys_id(
+    const uint8_t* id, uint32_t sender, uint64_t* high, uint64_t* low
+) noexcept nogil:
+    """Ids keep their order (time-ordered ones make runs that do not overlap)."""
+    memcpy(high, id, 8)
+    memcpy(low, id + 8, 8)
+    high[0] = native_swap64(high[0])
+    low[0] = native_swap64(low[0]) ^ (<uint64_t>sender * <uint64_t>0x9E3779B97F4A7C15)
+
+
+cdef enum:
+    CLAIM_BILL = 1
+    CLAIM_RECENT = 2
+    CLAIM_UTR = 3
+
+
+cdef void keys_claim(
+    State* s, uint32_t domain, uint32_t owner, const uint8_t* reference, uint64_t amount,
+    uint64_t* high, uint64_t* low
+) noexcept nogil:
+    cdef uint64_t[6] words
+    words[0] = (<uint64_t>domain << 32) | owner
+    memcpy(&words[1], reference, REFERENCE_SIZE)
+    words[5] = amount
+    native_siphash128(s.instance, words, 6, high, low)
+
+
+cdef void keys_claim_of(
+    State* s, const Table* table, const Row* row, uint64_t* high, uint64_t* low
+) noexcept nogil:
+    """The claim that an accepted pay, hold or top_up took."""
+    if row.kind == KIND_TOP_UP:
+        keys_claim(s, CLAIM_UTR, 0, row.reference, 0, high, low)
+    elif row.flags & ROW_RECENT:
+        keys_claim(s, CLAIM_RECENT, row.service, row.reference, row.amount, high, low)
+    else:
+        keys_claim(
+            s, CLAIM_BILL, table.accounts[row.credit].participant, row.reference, 0,
+            high, low,
+        )
+
+
+cdef inline bint keys_is_zero(const uint8_t* data, size_t size) noexcept nogil:
+    cdef size_t i
+    for i in range(size):
+        if data[i] != 0:
+            return False
+    return True
+
+
+cdef inline bint keys_moves_money(const Row* row) noexcept nogil:
+    """An accepted row that belongs to the history of its two accounts."""
+    return row.result == RESULT_OK and (row.kind <= KIND_TRANSFER or row.kind == KIND_SETTLE)
+
+
+cdef inline bint keys_resolves_hold(const Row* row) noexcept nogil:
+    return row.kind == KIND_POST or row.kind == KIND_VOID or row.kind == KIND_EXPIRE
+
+
+cdef struct Derived:          # what a row adds to the maps
+    Entry entries[3]
+    uint8_t maps[3]
+    int count
+
+
+cdef inline void keys_derive_one(
+    Derived* out, uint8_t map_, uint64_t high, uint64_t low, uint64_t value
+) noexcept nogil:
+    out.maps[out.count] = map_
+    out.entries[out.count].high = high
+    out.entries[out.count].low = low
+    out.entries[out.count].value = value
+    out.count += 1
+
+
+cdef void keys_derive(
+    State* s, const Table* table, const Row* row, const Row* root, Derived* out
+) noexcept nogil:
+    """Every map entry of a row. `root`: the row that took the claim this one releases."""
+    cdef uint64_t high, low
+    out.count = 0
+    if not keys_is_zero(row.id, 16):
+        keys_id(row.id, row.participant, &high, &low)
+        keys_derive_one(out, MAP_IDS, high, low, row.sequence)
+    if row.result != RESULT_OK:
+        return
+    if row.flags & ROW_RELEASE:
+        keys_claim_of(s, table, root, &high, &low)
+        keys_derive_one(out, MAP_CLAIMS, high, low, (row.sequence << 1) | 1)
+    elif row.flags & ROW_CLAIM and (
+        row.kind == KIND_PAY or row.kind == KIND_HOLD or row.kind == KIND_TOP_UP
+    ):
+        keys_claim_of(s, table, row, &high, &low)
+        keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
+    if keys_resolves_hold(row) or row.kind == KIND_REFUND or row.kind == KIND_WINDOW:
+        keys_derive_one(out, MAP_LINKS, row.resolves, 0, row.sequence)
+    elif row.kind == KIND_SETTLE:
+        keys_derive_one(out, MAP_LINKS, row.resolves, <uint64_t>row.debit + 1, row.sequence)

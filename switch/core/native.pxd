@@ -1,0 +1,19 @@
+# What core/native.h offers.
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+cdef extern from "core/native.h" nogil:
+    void native_init()
+    void native_prefetch(const void* address)
+    uint32_t native_crc(uint32_t crc, const uint8_t* data, size_t size)
+    uint32_t native_crc_portable(uint32_t crc, const uint8_t* data, size_t size)
+    void native_siphash128(
+        const uint64_t* key, const uint64_t* words, size_t count,
+        uint64_t* high, uint64_t* low)
+    uint64_t native_mix(uint64_t x)
+    uint64_t native_scale(uint64_t hash, uint64_t n)
+    uint64_t native_swap64(uint64_t x)
+    uint32_t native_swap32(uint32_t x)
+    int native_add_overflows(uint64_t a, uint64_t b, uint64_t* sum)
+    void native_blake2b_256(const uint8_t* data, size_t size, uint8_t* out)
+    int SWITCH_TEST_NOSYNC

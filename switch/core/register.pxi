@@ -1,0 +1,164 @@
+# The register in memory: participants, services, and which account is whose.
+#
+# Codes are found through small open-addressed tables of fixed size. An entry is never
+# removed; `durable` is the sequence readers may know of.
+
+cdef enum:
+    REGISTER_PARTICIPANT_SLOTS = 2097152   # twice PARTICIPANTS_MAX
+    REGISTER_SERVICE_SLOTS = 8192          # twice SERVICES_MAX
+    REGISTER_ACCOUNT_SLOTS = 4194304       # twice ACCOUNTS_MAX
+
+
+cdef inline uint32_t register_hash(const uint8_t* code, uint32_t size) noexcept nogil:
+    """`size` is a multiple of 8; codes are zero-padded to it."""
+    cdef uint64_t hash = 0
+    cdef uint64_t word
+    cdef uint32_t i
+    for i in range(0, size, 8):
+        memcpy(&word, code + i, 8)
+        hash = native_mix(hash + word)
+    return <uint32_t>hash
+
+
+cdef uint32_t register_find_participant(State* s, const uint8_t* code) noexcept nogil:
+    """Index of the participant with this code of 32 bytes, or 0."""
+    cdef uint32_t mask = REGISTER_PARTICIPANT_SLOTS - 1
+    cdef uint32_t slot = register_hash(code, CODE_MAX) & mask
+    while s.participant_slots[slot] != 0:
+        if memcmp(s.participants[s.participant_slots[slot]].code, code, CODE_MAX) == 0:
+            return s.participant_slots[slot]
+        slot = (slot + 1) & mask
+    return 0
+
+
+cdef uint32_t register_find_service(State* s, const uint8_t* code) noexcept nogil:
+    """Index of the service with this code of 16 bytes, or 0."""
+    cdef uint32_t mask = REGISTER_SERVICE_SLOTS - 1
+    cdef uint32_t slot = register_hash(code, SERVICE_CODE_MAX) & mask
+    while s.service_slots[slot] != 0:
+        if memcmp(s.services[s.service_slots[slot]].record.code, code, SERVICE_CODE_MAX) == 0:
+            return s.service_slots[slot]
+        slot = (slot + 1) & mask
+    return 0
+
+
+cdef uint32_t register_find_account(
+    State* s, uint32_t participant, uint16_t purpose
+) noexcept nogil:
+    cdef uint32_t mask = REGISTER_ACCOUNT_SLOTS - 1
+    cdef uint64_t key = (<uint64_t>participant << 16) | purpose
+    cdef uint32_t slot = <uint32_t>native_mix(key) & mask
+    cdef const Account* account
+    while s.account_slots[slot] != 0:
+        account = &s.working.accounts[s.account_slots[slot]]
+        if account.participant == participant and account.purpose == purpose:
+            return s.account_slots[slot]
+        slot = (slot + 1) & mask
+    return 0
+
+
+cdef void register_add_account(State* s, uint32_t index) noexcept nogil:
+    """Note an account whose image is in the working table."""
+    cdef uint32_t mask = REGISTER_ACCOUNT_SLOTS - 1
+    cdef const Account* account = &s.working.accounts[index]
+    cdef uint64_t key = (<uint64_t>account.participant << 16) | account.purpose
+    cdef uint32_t slot = <uint32_t>native_mix(key) & mask
+    while s.account_slots[slot] != 0:
+        slot = (slot + 1) & mask
+    s.account_slots[slot] = index
+    if account.kind == ACCOUNT_WALLET and account.purpose == 0:
+        s.participants[account.participant].wallet = index
+    if account.kind == ACCOUNT_BILLER:
+        s.biller_accounts_count += 1
+    s.register_changed = 1
+
+
+cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept nogil:
+    """Note an accepted register row: participant or service number `debit`."""
+    cdef const ParticipantRecord* participant = <const ParticipantRecord*>tail
+    cdef uint32_t index = row.debit
+    cdef uint32_t slot, mask
+    if tail[0] == RECORD_PARTICIPANT:
+        if index == s.participants_count:
+            s.participants_count += 1
+            mask = REGISTER_PARTICIPANT_SLOTS - 1
+            slot = register_hash(participant.code, CODE_MAX) & mask
+            while s.participant_slots[slot] != 0:
+                slot = (slot + 1) & mask
+            s.participant_slots[slot] = index
+            memcpy(s.participants[index].code, participant.code, CODE_MAX)
+        s.participants[index].role = participant.role
+        s.participants[index].active = participant.active
+        s.participants[index].sequence = row.sequence
+    elif tail[0] == RECORD_SERVICE:
+        if index == s.services_count:
+            s.services_count += 1
+            mask = REGISTER_SERVICE_SLOTS - 1
+            slot = register_hash((<const ServiceRecord*>tail).code, SERVICE_CODE_MAX) & mask
+            while s.service_slots[slot] != 0:
+                slot = (slot + 1) & mask
+            s.service_slots[slot] = index
+        memcpy(&s.services[index].record, tail, sizeof(ServiceRecord))
+        s.services[index].sequence = row.sequence
+    s.register_changed = 1
+
+
+cdef bint register_code_is_valid(
+    const uint8_t* code, uint32_t size, bint upper
+) noexcept nogil:
+    """[a-z0-9-] or [A-Z0-9-], at least one, zero-padded."""
+    cdef uint32_t i = 0
+    cdef uint8_t c
+    while i < size and code[i] != 0:
+        c = code[i]
+        if not (48 <= c <= 57 or c == 45 or (65 <= c <= 90 if upper else 97 <= c <= 122)):
+            return False
+        i += 1
+    return i > 0 and keys_is_zero(code + i, size - i)
+
+
+cdef bint register_participant_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
+    cdef const ParticipantRecord* record = <const ParticipantRecord*>tail
+    return (
+        size >= sizeof(ParticipantRecord)
+        and ROLE_CENTRE <= record.role <= ROLE_HARNESS
+        and record.active <= 1
+        and keys_is_zero(record.reserved_0, 5)
+        and keys_is_zero(record.reserved_1, 24)
+        and register_code_is_valid(record.code, CODE_MAX, False)
+    )
+
+
+cdef bint register_service_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
+    cdef const ServiceRecord* record = <const ServiceRecord*>tail
+    if size < sizeof(ServiceRecord):
+        return False
+    if not register_code_is_valid(record.code, SERVICE_CODE_MAX, True):
+        return False
+    if not (
+        AMOUNT_EXACT <= record.amount_rule <= AMOUNT_EXACT_AND_BELOW
+        and MODE_DIRECT <= record.mode <= MODE_CONFIRMED
+        and DUPLICATE_NONE <= record.duplicate_rule <= DUPLICATE_WITHIN
+        and record.deadline_policy <= POLICY_KEEP
+        and record.active <= 1
+        and 1 <= record.heads_count <= HEADS_MAX
+        and keys_is_zero(record.reserved, 44)
+    ):
+        return False
+    if record.duplicate_rule == DUPLICATE_ONCE:
+        if not KEY_BILL_ID <= record.key_rule <= KEY_REFERENCE_PERIOD:
+            return False
+    elif record.key_rule != 0:
+        return False
+    if record.duplicate_rule == DUPLICATE_WITHIN:
+        if not 1 <= record.duplicate_hours <= 8784:
+            return False
+    elif record.duplicate_hours != 0:
+        return False
+    if record.deadline_s > DEADLINE_MAX_S:
+        return False
+    if record.mode == MODE_CONFIRMED and (record.deadline_s == 0 or record.deadline_policy == 0):
+        return False
+    if record.amount_min > AMOUNT_MAX or record.amount_max > AMOUNT_MAX:
+        return False
+    return record.amount_max == 0 or record.amount_min <= record.amount_max

@@ -1,0 +1,248 @@
+# What a ledger keeps in memory while it is open.
+#
+# Who may touch what: `lock` guards everything that is not said to belong to one
+# thread. The committer holds it while it applies a group and while it publishes one,
+# never during a commit; readers and the index writer hold it for moments.
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from posix.types cimport pid_t
+
+from switch.core.layout cimport Account, Entry, Row, ServiceRecord, SERVICES_MAX, RUN_FANOUT
+from switch.core.lmdb cimport MDB_cursor, MDB_dbi, MDB_env, MDB_txn
+
+cdef extern from "<pthread.h>" nogil:
+    ctypedef struct pthread_mutex_t:
+        pass
+    ctypedef struct pthread_cond_t:
+        pass
+    struct timespec:
+        long tv_sec
+        long tv_nsec
+    int pthread_mutex_init(pthread_mutex_t* mutex, void* attributes)
+    int pthread_mutex_destroy(pthread_mutex_t* mutex)
+    int pthread_mutex_lock(pthread_mutex_t* mutex)
+    int pthread_mutex_unlock(pthread_mutex_t* mutex)
+    int pthread_cond_init(pthread_cond_t* cond, void* attributes)
+    int pthread_cond_destroy(pthread_cond_t* cond)
+    int pthread_cond_broadcast(pthread_cond_t* cond)
+    int pthread_cond_timedwait(
+        pthread_cond_t* cond, pthread_mutex_t* mutex, const timespec* until)
+
+cdef enum:  # return codes beside LMDB's and errno's
+    RC_DEAD = -40001
+    RC_SPACE = -40002
+    RC_FORMAT = -40003        # not a ledger, or another format
+    RC_OTHER = -40004         # the index belongs to another ledger
+    RESERVE_LEAST = 8388608   # bytes of reserve without which a full disk refuses groups
+
+cdef enum:  # the three maps of the index
+    MAP_IDS = 0       # (id, sender) -> sequence
+    MAP_CLAIMS = 1    # claim -> sequence of the row that took it << 1 | released
+    MAP_LINKS = 2     # (resolved sequence, 0) -> resolving; (window, 1 + account) -> settle
+    MAPS_COUNT = 3
+
+cdef enum:
+    PAGE_ENTRIES = 169        # entries in one page of a run
+    PAGE_SIZE = 4080          # 8 bytes of head, the entries, 16 bytes of zeros
+    BLOCK_PAGES = 16          # pages in one LMDB value
+    LEVELS_MAX = 10
+    LEVEL_RUNS_MAX = 64       # runs of one level, those being merged included
+
+cdef struct Memo:             # a multi-map in memory; equal keys keep their order
+    Entry* entries
+    uint32_t* slots           # number of an entry + 1; 0 is empty
+    uint32_t count
+    uint32_t capacity         # of entries; there are twice as many slots
+    uint64_t seed
+
+cdef struct Step:             # what the rows of one index step brought
+    uint64_t number           # covers rows number * step_rows + 1 ... (number + 1) * step_rows
+    Memo maps[MAPS_COUNT]
+    uint64_t* chain           # two for each row: the earlier row of its debit, of its credit,
+                              # as sequence << 1 | 1 if that row credits the account
+
+cdef struct Run:              # one sorted piece of a map, in the index environment
+    uint64_t id
+    uint64_t first            # steps that it covers
+    uint64_t last
+    uint64_t entries_count
+    uint64_t least            # `high` of its first and last entry
+    uint64_t greatest
+    uint32_t pages_count
+    uint32_t filter_size      # lines of 32 bytes
+    uint64_t* fences          # `high` of the first entry of each page
+    uint32_t* filter          # split-block Bloom filter: eight bits in one line
+    uint8_t map
+    uint8_t level
+
+cdef struct Merge:            # runs of one level on their way to one of the next
+    Run* sources[RUN_FANOUT]
+    uint64_t positions[RUN_FANOUT]
+    uint8_t* pages            # RUN_FANOUT pages: the current one of each source
+    Run* target
+    uint8_t* block            # pages of the target not yet written
+    uint64_t written          # entries so far
+    int active
+
+cdef struct Reader:           # a read transaction on the journal, with a cursor
+    MDB_txn* txn
+    MDB_cursor* cursor
+
+cdef struct IndexMeta:        # head of the index's one meta value; run records follow
+    uint64_t instance[2]
+    uint64_t as_of
+    uint64_t window           # last window row up to as_of
+    uint64_t run_next
+    uint64_t step_rows
+    uint32_t format
+    uint32_t accounts_count
+    uint32_t runs_count
+    uint32_t check            # CRC-32C(60 bytes before, run records)
+
+cdef struct RunRecord:
+    uint64_t id
+    uint64_t first
+    uint64_t last
+    uint64_t entries_count
+    uint64_t least
+    uint64_t greatest
+    uint32_t pages_count
+    uint32_t filter_size
+    uint32_t map
+    uint32_t level
+
+cdef struct Participant:
+    uint8_t code[32]
+    uint64_t sequence         # of its current register row
+    uint64_t durable          # the same, as published
+    uint32_t wallet           # account index, 0 if it has none
+    uint8_t role
+    uint8_t active
+
+cdef struct Service:
+    ServiceRecord record
+    uint64_t sequence
+    uint64_t durable
+
+cdef struct Table:            # account images of one holder
+    Account* accounts
+    uint32_t count            # indices in use, the unused 0 included
+    uint32_t day              # of `year`, a memory of one
+    uint16_t year
+
+cdef struct Hold:
+    uint64_t sequence
+    uint64_t due              # ns
+
+cdef struct Holds:            # open holds: a heap by (due, sequence) and a map into it
+    Hold* heap
+    uint32_t* slots           # heap position + 1
+    uint32_t count
+    uint32_t capacity
+
+cdef struct Draft:            # one requested row on its way through a group
+    Row row
+    const uint8_t* tail
+    const uint8_t* service_code   # in the request's bytes, for a second look-up
+    const uint8_t* centre_code
+    uint64_t id_high
+    uint64_t id_low
+    uint64_t claim_high
+    uint64_t claim_low
+    uint32_t tail_size
+    uint8_t service_size
+    uint8_t centre_size
+    uint16_t bad              # bit n: the shape is wrong with result n
+    uint32_t bound            # participant whose centre it must be, 0 for any
+    uint8_t shape             # the least of these, or 0
+    uint8_t claims            # has a claim key
+    uint8_t maybe_id          # some run may hold the id
+    uint8_t maybe_claim
+    uint8_t in_basket
+    uint8_t basket            # payments in its basket, 255 for more
+    uint32_t basket_left      # this one and those after it in its basket
+    uint8_t hot               # came as a payment message
+
+cdef struct State:
+    # --- fixed after opening ---------------------------------------------------
+    MDB_env* journal_env
+    MDB_env* index_env
+    MDB_dbi journal_meta
+    MDB_dbi journal
+    MDB_dbi index_meta
+    MDB_dbi segments
+    MDB_dbi runs
+    MDB_dbi postings
+    MDB_dbi holds_table
+    MDB_dbi records
+    uint64_t instance[2]
+    uint64_t epoch
+    uint64_t step_rows
+    uint64_t lag_max
+    uint64_t reserve_size
+    int reserve_fd
+    pthread_mutex_t lock
+    pthread_cond_t moved      # the index has come further: a waiting committer looks again
+    pthread_cond_t step_due   # a whole step is durable, or stop
+    pthread_cond_t space_due  # the reserve has become small, or stop
+
+    # --- durable, as readers see it ---------------------------------------------
+    Table published
+    uint64_t sequence
+    uint64_t timestamp
+    uint64_t last_window
+    uint64_t holds_count
+    uint64_t due              # of the hold that is due first, 0 if none is open
+    uint64_t indexed          # as_of of the index
+    uint64_t reserve_left     # bytes of the journal's file ahead of use
+    int space_failed          # errno of the last try to extend it, 0 if it worked
+    int dead                  # return code that killed the ledger, 0 while alive
+    int stopping
+
+    # --- the committer's, under the lock -----------------------------------------
+    Table working
+    uint64_t* heads           # last money row of each account since opening, likewise, or 0
+    uint32_t* touched         # group number that last touched an account
+    uint32_t* dirty           # accounts this group changed
+    uint32_t dirty_count
+    uint32_t group_number
+    uint32_t* account_slots   # hash of (participant, purpose)
+    Participant* participants
+    uint32_t participants_count
+    uint32_t* participant_slots
+    Service* services
+    uint32_t services_count
+    uint32_t* service_slots
+    uint32_t floats_count
+    uint32_t biller_accounts_count
+    int register_changed      # in this group
+    uint64_t working_window
+    Holds holds
+    Step** steps              # oldest first
+    uint32_t steps_count
+    uint32_t steps_capacity
+    Run** levels[MAPS_COUNT]  # all runs of a map, newest first
+    uint32_t runs_count[MAPS_COUNT]
+
+    # --- the committer thread's own ------------------------------------------------
+    Reader reader
+    MDB_txn* index_txn        # read transaction, renewed with each group
+    uint8_t* chunk            # header, rows, room for the tail
+    uint8_t* tail
+    uint32_t tail_size
+    uint32_t rows_count
+    uint64_t group_first
+    uint64_t now              # wall clock of the group
+    uint64_t last_timestamp
+    uint32_t chain            # check of the last chunk
+    Draft* drafts
+
+    # --- the index writer's own ------------------------------------------------------
+    Table images              # accounts exactly at `indexed`
+    Holds images_holds
+    uint64_t images_window
+    uint64_t run_next         # id of the next run
+    Merge* merges             # MAPS_COUNT x LEVELS_MAX
+    Run** retired             # merged away, to be deleted with the next step
+    uint32_t retired_count
+    uint8_t* segments_dirty

@@ -1,0 +1,222 @@
+# The journal on disk: chunks by first sequence, and the reserve ahead of them.
+#
+# Uses LMDB and the formats. Nothing is handed out from a value whose check fails.
+
+cdef inline void store_set_key(uint8_t* key, uint64_t sequence) noexcept nogil:
+    cdef uint64_t swapped = native_swap64(sequence)
+    memcpy(key, &swapped, 8)
+
+
+cdef inline uint64_t store_key(const uint8_t* key) noexcept nogil:
+    cdef uint64_t swapped
+    memcpy(&swapped, key, 8)
+    return native_swap64(swapped)
+
+
+cdef inline uint32_t store_row_check(const Row* row) noexcept nogil:
+    return native_crc(0, <const uint8_t*>row, sizeof(Row) - 4)
+
+
+cdef uint32_t store_chunk_check(const Chunk* chunk) noexcept nogil:
+    """The check that `chunk` should have, continued from the chunk before."""
+    cdef const Row* rows = <const Row*>(<const uint8_t*>chunk + sizeof(Chunk))
+    cdef uint32_t check = native_crc(chunk.previous, <const uint8_t*>chunk, sizeof(Chunk) - 4)
+    cdef uint32_t i
+    for i in range(chunk.rows_count):
+        check = native_crc(check, <const uint8_t*>&rows[i].check, 4)
+    return native_crc(check, <const uint8_t*>(rows + chunk.rows_count), chunk.tail_size)
+
+
+cdef int store_begin(State* s, Reader* reader) noexcept nogil:
+    """Start reading the journal as it is now. The snapshot is durable by nature."""
+    cdef int rc
+    reader.cursor = NULL
+    rc = mdb_txn_begin(s.journal_env, NULL, MDB_RDONLY, &reader.txn)
+    if rc != 0:
+        reader.txn = NULL
+        return rc
+    rc = mdb_cursor_open(reader.txn, s.journal, &reader.cursor)
+    if rc != 0:
+        store_end(reader)
+    return rc
+
+
+cdef void store_end(Reader* reader) noexcept nogil:
+    if reader.cursor != NULL:
+        mdb_cursor_close(reader.cursor)
+    if reader.txn != NULL:
+        mdb_txn_abort(reader.txn)
+    reader.cursor = NULL
+    reader.txn = NULL
+
+
+cdef int store_renew(Reader* reader) noexcept nogil:
+    """Move a long-lived reader to the journal as it is now."""
+    cdef int rc
+    mdb_txn_reset(reader.txn)
+    rc = mdb_txn_renew(reader.txn)
+    if rc == 0:
+        rc = mdb_cursor_renew(reader.txn, reader.cursor)
+    return rc
+
+
+cdef int store_get_chunk(
+    Reader* reader, uint64_t sequence, const Chunk** chunk
+) noexcept nogil:
+    """Find the chunk that holds `sequence`. Its bounds are checked, not its check."""
+    cdef uint8_t wanted[8]
+    cdef MDB_val key, data
+    cdef int rc
+    store_set_key(wanted, sequence)
+    key.mv_size = 8
+    key.mv_data = wanted
+    rc = mdb_cursor_get(reader.cursor, &key, &data, MDB_SET_RANGE)
+    if rc == MDB_NOTFOUND:
+        rc = mdb_cursor_get(reader.cursor, &key, &data, MDB_LAST)
+    elif rc == 0 and store_key(<uint8_t*>key.mv_data) != sequence:
+        rc = mdb_cursor_get(reader.cursor, &key, &data, MDB_PREV)
+    if rc != 0:
+        return rc
+    chunk[0] = <const Chunk*>data.mv_data
+    if (
+        key.mv_size != 8
+        or data.mv_size < sizeof(Chunk)
+        or chunk[0].magic != CHUNK_MAGIC
+        or chunk[0].format != FORMAT_VERSION
+        or chunk[0].rows_count == 0
+        or chunk[0].rows_count > GROUP_MAX
+        or chunk[0].first_sequence != store_key(<uint8_t*>key.mv_data)
+        or data.mv_size
+        != sizeof(Chunk) + <size_t>chunk[0].rows_count * sizeof(Row) + chunk[0].tail_size
+    ):
+        return MDB_CORRUPTED
+    if sequence < chunk[0].first_sequence:
+        return MDB_CORRUPTED
+    if sequence >= chunk[0].first_sequence + chunk[0].rows_count:
+        return MDB_NOTFOUND
+    return 0
+
+
+cdef int store_get_row(Reader* reader, uint64_t sequence, const Row** row) noexcept nogil:
+    """Find one row; valid until the reader ends. Its own check and place are verified."""
+    cdef const Chunk* chunk
+    cdef int rc = store_get_chunk(reader, sequence, &chunk)
+    if rc != 0:
+        return rc
+    row[0] = <const Row*>(<const uint8_t*>chunk + sizeof(Chunk)) + (
+        sequence - chunk.first_sequence
+    )
+    if row[0].sequence != sequence or row[0].check != store_row_check(row[0]):
+        return MDB_CORRUPTED
+    return 0
+
+
+cdef int store_find_tail(
+    const Row* rows, uint32_t rows_count, const uint8_t* at, uint64_t left,
+    uint64_t sequence, const uint8_t** data, uint32_t* size,
+) noexcept nogil:
+    """Find the tail item of a row among those of its chunk; size 0 if it has none."""
+    cdef uint64_t padded
+    cdef const TailItem* item
+    cdef uint32_t i
+    data[0] = NULL
+    size[0] = 0
+    for i in range(rows_count):
+        if rows[i].sequence > sequence:
+            break
+        if not rows[i].flags & ROW_TAIL:
+            continue
+        item = <const TailItem*>at
+        if left < sizeof(TailItem):
+            return MDB_CORRUPTED
+        padded = (<uint64_t>item.size + 7) & ~<uint64_t>7
+        if left - sizeof(TailItem) < padded:
+            return MDB_CORRUPTED
+        if rows[i].sequence == sequence:
+            data[0] = at + sizeof(TailItem)
+            size[0] = item.size
+            if native_crc(0, data[0], item.size) != item.check:
+                return MDB_CORRUPTED
+            return 0
+        at += sizeof(TailItem) + padded
+        left -= sizeof(TailItem) + padded
+    return 0
+
+
+cdef int store_get_tail(
+    Reader* reader, uint64_t sequence, const uint8_t** data, uint32_t* size
+) noexcept nogil:
+    """Find the tail item of a durable row; valid until the reader ends."""
+    cdef const Chunk* chunk
+    cdef const Row* rows
+    cdef int rc = store_get_chunk(reader, sequence, &chunk)
+    if rc != 0:
+        return rc
+    rows = <const Row*>(<const uint8_t*>chunk + sizeof(Chunk))
+    return store_find_tail(
+        rows, chunk.rows_count, <const uint8_t*>(rows + chunk.rows_count),
+        chunk.tail_size, sequence, data, size,
+    )
+
+
+cdef int store_put_chunk(State* s, const Chunk* chunk, size_t size) noexcept nogil:
+    """One transaction, one chunk. When this returns 0 the chunk is durable."""
+    cdef MDB_txn* txn
+    cdef MDB_val key, data
+    cdef uint8_t name[8]
+    cdef int rc = mdb_txn_begin(s.journal_env, NULL, 0, &txn)
+    if rc != 0:
+        return rc
+    store_set_key(name, chunk.first_sequence)
+    key.mv_size = 8
+    key.mv_data = name
+    data.mv_size = size
+    data.mv_data = <void*>chunk
+    rc = mdb_put(txn, s.journal, &key, &data, MDB_APPEND)
+    if rc != 0:
+        mdb_txn_abort(txn)
+        return rc
+    return mdb_txn_commit(txn)
+
+
+# --- the reserve: zeros written ahead, so that a commit overwrites written blocks ------
+
+cdef int store_measure_reserve(State* s) noexcept nogil:
+    """How far the journal's file reaches beyond the pages in use."""
+    cdef MDB_envinfo info
+    cdef stat_t status
+    cdef uint64_t used
+    if s.reserve_fd < 0:
+        return 0
+    mdb_env_info(s.journal_env, &info)
+    used = (<uint64_t>info.me_last_pgno + 1) * 4096
+    if fstat(s.reserve_fd, &status) != 0:
+        return errno
+    s.reserve_left = <uint64_t>status.st_size - used if <uint64_t>status.st_size > used else 0
+    return 0
+
+
+cdef int store_extend_reserve(State* s) noexcept nogil:
+    """Append zeros until a whole reserve lies ahead, and sync them.
+
+    The descriptor only appends, so it can never touch a page that LMDB has written.
+    """
+    cdef size_t step = 1 << 20
+    cdef uint8_t* zeros
+    cdef ssize_t written
+    cdef int rc = store_measure_reserve(s)
+    if rc != 0 or s.reserve_fd < 0 or s.reserve_left >= s.reserve_size:
+        return rc
+    zeros = <uint8_t*>calloc(1, step)
+    if zeros == NULL:
+        return ENOMEM
+    while rc == 0 and s.reserve_left < 2 * s.reserve_size and not s.stopping:
+        written = write(s.reserve_fd, zeros, step)
+        if written < 0:
+            rc = errno
+        else:
+            s.reserve_left += written
+    free(zeros)
+    if fdatasync(s.reserve_fd) != 0 and rc == 0:
+        rc = errno
+    return rc

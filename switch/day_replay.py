@@ -1,0 +1,215 @@
+"""Sends a day's script to a switch, as many centres and one harness would.
+
+May use the client and the script. The parts of the day follow each other; within
+one, the centres send side by side. Throws away the replies that the script says
+are lost, and sends those payments again with the same ids.
+"""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from switch.calendar import NS_IN_S
+from switch.client import Client, make_payment
+from switch.codes import Result
+from switch.day_script import Script, Step
+from switch.v1 import payments_pb2
+
+SENDERS_MAX = 16
+"""Threads that send at the same time."""
+STREAM_PAYMENTS = 50
+"""Payments in one message of the harness's stream."""
+BATCH_PAYMENTS = 500
+"""Payments in one batch of the harness."""
+PACE_S = 60
+"""Seconds of the day that are sent together when the replay is paced."""
+
+Payment = payments_pb2.Payment
+Outcome = payments_pb2.PaymentOutcome
+
+
+@dataclass(slots=True)
+class Sent:
+    """One step with what was sent for it and what came back."""
+
+    step: Step
+    payment: Payment
+    outcome: Outcome | None = None
+    """The answer that the sender works with."""
+    lost: Outcome | None = None
+    """The first answer, if it was thrown away; kept only to be compared."""
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What came of a whole day."""
+
+    sent: list[Sent] = field(default_factory=list)
+    """In the order of the script."""
+    own_centres: int = 0
+    """Centres that sent under their own certificates."""
+    messages: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    """How many messages went by each way: unary, centre stream, stream, batch."""
+
+    @property
+    def repeats(self) -> int:
+        """Lost replies that came again, marked as repeats, with the same answer."""
+        return sum(1 for one in self.sent if one.lost is not None and is_repeat(one))
+
+
+def is_repeat(one: Sent) -> bool:
+    """Whether the second answer is the first one over again."""
+    first, second = one.lost, one.outcome
+    if first is None or second is None:
+        return False
+    # The wallet's balances are those of now, in a repeated answer.
+    return second.repeat and (
+        (first.id, first.result, first.sequence, first.receipt, first.receipt_year)
+        == (second.id, second.result, second.sequence, second.receipt,
+            second.receipt_year)
+        and first.time_ns == second.time_ns
+    )  # fmt: skip
+
+
+class Replay:
+    """Sends one script. The clients stay the caller's."""
+
+    def __init__(
+        self,
+        script: Script,
+        harness: Client,
+        own: dict[str, Client],
+        *,
+        speed: float = 0.0,
+    ) -> None:
+        """`own` are the centres with their own certificates; the harness sends for
+        the others. `speed` is how many seconds of the day pass in one, 0 for as
+        fast as it goes.
+        """
+        self._script = script
+        self._harness = harness
+        self._own = own
+        self._speed = speed
+        self._messages: dict[str, int] = defaultdict(int)
+        self._lock = threading.Lock()
+
+    def run(self, advance: Callable[[int], None]) -> Replayed:
+        """Send everything; `advance` is told how many payments are answered.
+
+        Raises what the client raises: a day with an unknown outcome has no report.
+        """
+        steps = self._script.steps
+        replayed = Replayed(own_centres=len(self._own))
+        start_s = time.monotonic()
+        with ThreadPoolExecutor(SENDERS_MAX, "centre") as pool:
+            for part in self._parts(steps):
+                self._wait_for(part[0], start_s)
+                sent = [Sent(step, self._payment_of(step)) for step in part]
+                self._send_part(sent, pool)
+                replayed.sent += sent
+                advance(len(sent))
+        replayed.messages = dict(self._messages)
+        return replayed
+
+    def _parts(self, steps: Sequence[Step]) -> Iterator[list[Step]]:
+        """Half hours; minutes, when the replay is paced."""
+
+        def key(step: Step) -> int:
+            if self._speed:
+                return step.time_ns // (PACE_S * NS_IN_S)
+            return step.half_hour
+
+        for _, part in groupby(steps, key):
+            yield list(part)
+
+    def _wait_for(self, step: Step, start_s: float) -> None:
+        if self._speed:
+            passed_ns = step.time_ns - self._script.steps[0].time_ns
+            due_s = start_s + passed_ns / NS_IN_S / self._speed
+            time.sleep(max(0.0, due_s - time.monotonic()))
+
+    def _payment_of(self, step: Step) -> Payment:
+        return make_payment(
+            step.service,
+            step.amount,
+            step.reference,
+            # A centre is named by its own certificate.
+            centre="" if step.centre in self._own else step.centre,
+            operator=step.operator,
+            amount_due=step.amount_due,
+        )
+
+    def _send_part(self, sent: Sequence[Sent], pool: ThreadPoolExecutor) -> None:
+        by_centre: dict[str, list[Sent]] = defaultdict(list)
+        rest: list[Sent] = []
+        for one in sent:
+            if one.step.centre in self._own:
+                by_centre[one.step.centre].append(one)
+            else:
+                rest.append(one)
+        tasks = [pool.submit(self._send_own, *item) for item in by_centre.items()]
+        if rest:
+            # The harness uses its stream and its batches in turn.
+            if rest[0].step.half_hour % 2:
+                self._send_batches(rest)
+            else:
+                self._send_stream(self._harness, rest, STREAM_PAYMENTS, "stream")
+            self._ask_again(self._harness, rest)
+        for task in tasks:
+            task.result()
+
+    def _send_own(self, centre: str, sent: Sequence[Sent]) -> None:
+        """Every other centre keeps a stream; the rest call once for each payment."""
+        client = self._own[centre]
+        if int.from_bytes(centre.encode(), "big") % 2:
+            self._send_stream(client, sent, 1, "centre stream")
+        else:
+            for one in sent:
+                one.outcome = client.pay(one.payment)
+            self._count("unary", len(sent))
+        self._ask_again(client, sent)
+
+    def _send_stream(
+        self, client: Client, sent: Sequence[Sent], size: int, way: str
+    ) -> None:
+        outcomes: list[Outcome] = []
+        with client.open_stream() as stream:
+            starts = range(0, len(sent), size)
+            for at in starts:
+                outcomes += stream.send([one.payment for one in sent[at : at + size]])
+            outcomes += stream.finish()
+        _answer(sent, outcomes)
+        self._count(way, len(starts))
+
+    def _send_batches(self, sent: Sequence[Sent]) -> None:
+        for at in range(0, len(sent), BATCH_PAYMENTS):
+            part = sent[at : at + BATCH_PAYMENTS]
+            _answer(part, self._harness.pay_batch([one.payment for one in part]))
+            self._count("batch", 1)
+
+    def _count(self, way: str, messages: int) -> None:
+        with self._lock:
+            self._messages[way] += messages
+
+    def _ask_again(self, client: Client, sent: Sequence[Sent]) -> None:
+        lost = [one for one in sent if one.step.is_lost]
+        if not lost:
+            return
+        for one in lost:
+            one.lost, one.outcome = one.outcome, None
+        _answer(lost, client.pay_batch([one.payment for one in lost]))
+
+
+def _answer(sent: Sequence[Sent], outcomes: Sequence[Outcome]) -> None:
+    for one, outcome in zip(sent, outcomes, strict=True):
+        one.outcome = outcome
+
+
+def result_of(one: Sent) -> Result:
+    """The result that a step ended with."""
+    assert one.outcome is not None
+    return Result(one.outcome.result)

@@ -1,0 +1,236 @@
+"""What is sent on the replayed day: the sample's plan, its slips, its lost replies.
+
+Pure: the same number and seed give the same script. May use the sample, `calendar`
+and `codes`. Each step says what the switch must answer, so that a replay proves
+something.
+"""
+
+import datetime as dt
+import random
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from itertools import count, islice
+
+from switch.calendar import NS_IN_S, day_start_ns
+from switch.codes import AmountRule, DuplicateRule, KeyRule, Result
+from switch.money import PAISE_IN_RUPEE
+from switch.sample import Network, Service, load_sample
+from switch.sample.day import plan_day
+
+FIRST_DATE = dt.date(2026, 3, 2)
+"""The working day that the first replay on a ledger is; each later one is the next."""
+MARCH = 3
+SLIP_PERMILLE = 10
+"""Of 1,000 payments, so many slips of the counter are sent beside them."""
+LOST_PERMILLE = 20
+"""Of 1,000 replies, so many are thrown away and asked for again."""
+TOP_UP_UNIT = 1000 * PAISE_IN_RUPEE
+"""Wallets are topped up in whole thousands of rupees."""
+TOO_MUCH = 10**15
+"""Paise that no wallet of the replay holds."""
+
+_SATURDAY = 5
+_HALF_HOUR_S = 1800
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One payment as a centre sends it, and what must come of it."""
+
+    half_hour: int
+    """Which part of the day, from 0."""
+    time_ns: int
+    """Of the day that is replayed, nanoseconds UTC."""
+    centre: str
+    service: str
+    amount: int
+    amount_due: int
+    reference: str
+    operator: int
+    expected: Result = Result.OK
+    is_lost: bool = False
+    """Its first reply is thrown away and it is sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A whole day."""
+
+    number: int
+    """Counts the days replayed on one ledger, from 1."""
+    date: dt.date
+    steps: tuple[Step, ...]
+    """In the order of their times."""
+    top_ups: dict[str, int]
+    """Centre → paise, enough for its day; every centre has some."""
+
+    def utr(self, centre: str) -> str:
+        """The bank's reference of a centre's top-up."""
+        return f"DAY{self.number:05d}/{centre}"
+
+
+def day_of_utr(utr: str) -> int:
+    """The number of the day whose top-up this is, 0 if it is another's."""
+    head, slash, _ = utr.partition("/")
+    digits = head.removeprefix("DAY")
+    return int(digits) if slash and len(digits) == 5 and digits.isdecimal() else 0
+
+
+def march_day(number: int) -> dt.date:
+    """The `number`th working day of March, counted over the years from FIRST_DATE."""
+    return next(islice(_march_days(), number - 1, None))
+
+
+def _march_days() -> Iterator[dt.date]:
+    for year in count(FIRST_DATE.year):
+        day = FIRST_DATE.replace(year=year, day=1)
+        while day.month == MARCH:
+            if day.weekday() < _SATURDAY:
+                yield day
+            day += dt.timedelta(days=1)
+
+
+def write_script(number: int, *, payments: int | None = None, seed: int = 0) -> Script:
+    """The script of a ledger's `number`th day.
+
+    `payments` is as many as such a day has if None; slips come on top of them.
+    Raises ValueError for a number of payments that a plan cannot have.
+    """
+    network = load_sample()
+    date = march_day(number)
+    rng = random.Random(f"{seed}/{number}")
+    planned = list(_planned(network, date, payments, seed))
+    slips = list(_slips(network, planned, rng))
+    steps = sorted([*planned, *slips], key=lambda step: step.time_ns)
+    steps = [
+        replace(step, is_lost=True) if rng.randrange(1000) < LOST_PERMILLE else step
+        for step in steps
+    ]
+    spent = dict.fromkeys((centre.id for centre in network.centres), 0)
+    for step in planned:
+        spent[step.centre] += step.amount
+    top_ups = {
+        centre: (amount // TOP_UP_UNIT + 1) * TOP_UP_UNIT
+        for centre, amount in spent.items()
+    }
+    return Script(number, date, tuple(steps), top_ups)
+
+
+def _planned(
+    network: Network, date: dt.date, payments: int | None, seed: int
+) -> Iterator[Step]:
+    starts = [part.start_s for part in network.half_hours]
+    midnight = day_start_ns(date)
+    centres = [centre.id for centre in network.centres]
+    services = [service.code for service in network.services]
+    for row in plan_day(date, payments=payments, seed=seed, network=network).tolist():
+        time_ns, amount, amount_due, reference, operator, centre, service = row
+        second = (time_ns - midnight) // NS_IN_S
+        yield Step(
+            half_hour=(second - starts[0]) // _HALF_HOUR_S,
+            time_ns=time_ns,
+            centre=centres[centre],
+            service=services[service],
+            amount=amount,
+            amount_due=amount_due,
+            reference=reference.decode("ascii"),
+            operator=operator,
+        )
+
+
+# --- slips of the counter -------------------------------------------------------------
+
+
+def _pay_again(step: Step, service: Service) -> Step:
+    """Another counter takes the same bill half an hour later."""
+    is_once = service.duplicate_rule is DuplicateRule.ONCE
+    return replace(
+        step,
+        half_hour=step.half_hour + 1,
+        time_ns=step.time_ns + _HALF_HOUR_S * NS_IN_S,
+        expected=Result.BILL_ALREADY_CLAIMED if is_once else Result.PAID_RECENTLY,
+    )
+
+
+def _pay_one_rupee_more(step: Step, service: Service) -> Step:
+    return replace(
+        step,
+        amount=step.amount + PAISE_IN_RUPEE,
+        expected=Result.AMOUNT_NOT_EXACT,
+    )
+
+
+def _pay_too_little(step: Step, service: Service) -> Step:
+    return replace(
+        step, amount=service.amount_min - 1, expected=Result.AMOUNT_BELOW_MINIMUM
+    )
+
+
+def _forget_period(step: Step, service: Service) -> Step:
+    consumer, _, _ = step.reference.rpartition("/")
+    return replace(step, reference=consumer, expected=Result.PERIOD_MISSING)
+
+
+def _type_too_many_zeros(step: Step, service: Service) -> Step:
+    return replace(step, amount=TOO_MUCH, expected=Result.INSUFFICIENT_FUNDS)
+
+
+def _mistype_service(step: Step, service: Service) -> Step:
+    return replace(step, service="BSK9999", expected=Result.SERVICE_UNKNOWN)
+
+
+Slip = Callable[[Step, Service], Step]
+_SLIPS: Sequence[tuple[Slip, Callable[[Service], bool]]] = (
+    (_pay_again, lambda service: service.duplicate_rule is not DuplicateRule.NONE),
+    (
+        _pay_one_rupee_more,
+        lambda service: (
+            service.amount_rule is AmountRule.EXACT and not service.amount_max
+        ),
+    ),
+    (_pay_too_little, lambda service: service.amount_min > 1),
+    (
+        _forget_period,
+        lambda service: service.key_rule is KeyRule.REFERENCE_PERIOD,
+    ),
+    (
+        _type_too_many_zeros,
+        lambda service: (
+            service.amount_rule is AmountRule.ANY and not service.amount_max
+        ),
+    ),
+    (_mistype_service, lambda service: True),
+)
+"""What can go wrong at a counter, and the services where it can."""
+
+
+def _slips(
+    network: Network, planned: Sequence[Step], rng: random.Random
+) -> Iterator[Step]:
+    """Refused payments beside the planned ones, each kind as often as the others."""
+    services = {service.code: service for service in network.services}
+    last = len(network.half_hours) - 1
+    wanted = len(planned) * SLIP_PERMILLE // 1000
+    for at in range(wanted):
+        slip, fits = _SLIPS[at % len(_SLIPS)]
+        codes = {code for code, service in services.items() if fits(service)}
+        step = _choose(planned, codes, last, rng)
+        if step is None:
+            continue
+        if slip is _pay_again:
+            # The citizen has gone to another centre.
+            step = replace(step, centre=rng.choice(network.centres).id, operator=1)
+        yield slip(step, services[step.service])
+
+
+def _choose(
+    planned: Sequence[Step], codes: AbstractSet[str], last: int, rng: random.Random
+) -> Step | None:
+    """A payment of one of these services, not of the last half hour; None if none."""
+    start = rng.randrange(len(planned))
+    for at in range(len(planned)):
+        step = planned[(start + at) % len(planned)]
+        if step.half_hour < last and step.service in codes:
+            return step
+    return None

@@ -1,0 +1,103 @@
+"""The Bangla Sahayata Kendra network as data: 3,561 centres, 97 services, 40 billers.
+
+May use `specs`, `codes`, `money` and `calendar`, and neither the core nor a ledger.
+`load_sample` reads it, `sample_specs` is what a ledger is loaded with, `day.plan_day`
+is what its centres pay on a working day. `README.md` says where each figure is from.
+"""
+
+from functools import cache
+
+from switch.codes import Role
+from switch.sample.records import (
+    Biller,
+    Centre,
+    District,
+    FreeService,
+    HalfHour,
+    HostKind,
+    Network,
+    Service,
+)
+from switch.sample.tables import read_network
+from switch.specs import TREASURY, ParticipantSpec, ServiceSpec, Specs
+
+__all__ = [
+    "AUDITOR",
+    "HARNESS",
+    "Biller",
+    "Centre",
+    "District",
+    "FreeService",
+    "HalfHour",
+    "HostKind",
+    "Network",
+    "Service",
+    "load_sample",
+    "sample_specs",
+]
+
+AUDITOR = "auditor"
+HARNESS = "harness"
+"""Participant ids of the offices beside the treasury."""
+
+
+@cache
+def load_sample() -> Network:
+    """The sample; the same object every time."""
+    return read_network()
+
+
+def sample_specs() -> Specs:
+    """The sample as participants and services, for `load_network` or a file."""
+    network = load_sample()
+    heads = {biller.code: (biller.id, biller.head) for biller in network.billers}
+    offices = (
+        ParticipantSpec(id=TREASURY, role=Role.TREASURY, name_en="Treasury"),
+        ParticipantSpec(id=AUDITOR, role=Role.AUDITOR, name_en="Auditor"),
+        ParticipantSpec(id=HARNESS, role=Role.HARNESS, name_en="Load harness"),
+    )
+    billers = (
+        ParticipantSpec(
+            id=biller.id,
+            role=Role.BILLER,
+            name_en=biller.name_en,
+            name_bn=biller.name_bn,
+            code=biller.code,
+            heads=(biller.head,),
+        )
+        for biller in network.billers
+    )
+    centres = (
+        ParticipantSpec(
+            id=centre.id,
+            role=Role.CENTRE,
+            name_en=centre.name_en,
+            name_bn=centre.name_bn,
+            code=centre.code,
+            district=centre.district,
+            host_kind=centre.host_kind,
+        )
+        for centre in network.centres
+    )
+    services = (
+        ServiceSpec(
+            code=service.code,
+            biller=heads[service.biller][0],
+            heads=(heads[service.biller][1],),
+            amount_rule=service.amount_rule,
+            mode=service.mode,
+            duplicate_rule=service.duplicate_rule,
+            name_en=service.name_en,
+            name_bn=service.name_bn,
+            department_en=service.department_en,
+            department_bn=service.department_bn,
+            amount_min=service.amount_min,
+            amount_max=service.amount_max,
+            duplicate_hours=service.duplicate_hours,
+            key_rule=service.key_rule,
+            deadline_s=service.deadline_s,
+            deadline_policy=service.deadline_policy,
+        )
+        for service in network.services
+    )
+    return Specs((*offices, *billers, *centres), tuple(services))

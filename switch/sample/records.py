@@ -1,0 +1,152 @@
+"""What the tables of the sample hold, as frozen records.
+
+May use `codes` and `specs`. Amounts are paise. Whatever is not public knowledge is
+synthetic; `README.md` beside the tables says which is which.
+"""
+
+import math
+from dataclasses import dataclass
+
+from switch.codes import AmountRule, DuplicateRule, KeyRule, Mode, Policy
+
+P95_OF_NORMAL = 1.6448536269514722
+"""The 95th percentile of the standard normal distribution."""
+
+
+@dataclass(frozen=True, slots=True)
+class District:
+    """A district and what its centres add up to."""
+
+    code: str
+    name_en: str
+    name_bn: str
+    lgd_code: str
+    centres: int
+    rural: int
+    urban: int
+    saturday_open: int
+    operators: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostKind:
+    """A kind of office that hosts centres."""
+
+    code: str
+    name_en: str
+    name_bn: str
+    centres: int
+    saturday_open: int
+
+
+@dataclass(frozen=True, slots=True)
+class Centre:
+    """One citizen-service centre."""
+
+    id: str
+    """Participant id, permanent."""
+    code: str
+    """The network's own code. Opaque: its letters do not match the facts."""
+    name_en: str
+    name_bn: str
+    district: str
+    host_kind: str
+    is_urban: bool
+    is_open_saturday: bool
+    operators: int
+    """Posts; the operators of a centre are numbered from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Biller:
+    """A department's billing system and how it behaves."""
+
+    code: str
+    id: str
+    """Participant id, permanent."""
+    name_en: str
+    name_bn: str
+    head: str
+    """Its one head of account, invented."""
+    settlement: str
+    decline_pct: float
+    timeout_pct: float
+    late_success_of_timeouts_pct: float
+    median_ms: int
+    p99_ms: int
+    consumer_ref: str
+    """The form of the reference that a citizen brings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service that takes money."""
+
+    code: str
+    name_en: str
+    name_bn: str
+    department_en: str
+    department_bn: str
+    kind: str
+    biller: str
+    """Code of the biller."""
+    amount_rule: AmountRule
+    amount_min: int
+    amount_max: int
+    """0 is no maximum."""
+    mode: Mode
+    duplicate_rule: DuplicateRule
+    duplicate_hours: int
+    key_rule: KeyRule | None
+    deadline_s: int
+    deadline_policy: Policy
+    median_paise: int
+    p95_paise: int
+    share: float
+    """Of all payments."""
+    name_source: str
+
+    @property
+    def mu(self) -> float:
+        """Mean of the logarithm of an amount."""
+        return math.log(self.median_paise)
+
+    @property
+    def sigma(self) -> float:
+        """Deviation of the logarithm of an amount; 0 for a fixed fee."""
+        return math.log(self.p95_paise / self.median_paise) / P95_OF_NORMAL
+
+
+@dataclass(frozen=True, slots=True)
+class FreeService:
+    """A service without a fee: it has no biller, and no way to a wallet."""
+
+    code: str
+    name_en: str
+    name_bn: str
+    department_en: str
+    department_bn: str
+
+
+@dataclass(frozen=True, slots=True)
+class HalfHour:
+    """A part of the working day and its share of the day's payments."""
+
+    start_s: int
+    """Seconds since midnight, IST."""
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The whole sample."""
+
+    districts: tuple[District, ...]
+    host_kinds: tuple[HostKind, ...]
+    centres: tuple[Centre, ...]
+    billers: tuple[Biller, ...]
+    services: tuple[Service, ...]
+    free_services: tuple[FreeService, ...]
+    half_hours: tuple[HalfHour, ...]
+    month_factors: dict[int, float]
+    """A month's volume against the average month's, by month."""

@@ -1,0 +1,228 @@
+"""Reads the sample's tables, and makes its centres from them.
+
+May use `money`'s digits, `codes` and `specs`. The same tables give the same centres
+with the same ids, whoever reads them and whenever.
+"""
+
+import csv
+from collections.abc import Iterator
+from importlib.resources import files
+from itertools import count
+
+from switch.codes import AmountRule, DuplicateRule, KeyRule, Mode, Policy
+from switch.money import bengali_digits
+from switch.sample.records import (
+    Biller,
+    Centre,
+    District,
+    FreeService,
+    HalfHour,
+    HostKind,
+    Network,
+    Service,
+)
+from switch.specs import enum_text
+
+DUPLICATE_HOURS = 24
+"""Hours within which an `any` or `min-max` payment is not taken twice."""
+
+# From the most urban kind of office to the least: a district's urban centres are the
+# first in this order.
+_URBAN_FIRST = (
+    "MC", "BOR", "MUN", "DMO", "SDO", "BANK", "RTO", "FSI", "OTH", "LIB", "CLRC",
+    "HC", "LAMPS", "ADA", "BLLRO", "BDO", "GP",
+)  # fmt: skip
+
+# Numbers of centre codes: a walk over the residues of a prime never meets itself.
+_CODE_PRIME = 99_991
+_CODE_STEP = 31_337
+_STALE_EVERY = 16
+
+Table = list[dict[str, str]]
+
+
+def read_table(name: str) -> Table:
+    """The rows of a table of the sample, by column."""
+    text = files("switch.sample").joinpath(f"{name}.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+def read_network() -> Network:
+    """The whole sample, made anew."""
+    districts = tuple(_districts())
+    host_kinds = tuple(_host_kinds())
+    return Network(
+        districts,
+        host_kinds,
+        tuple(_centres(districts, host_kinds)),
+        tuple(_billers()),
+        tuple(_services()),
+        tuple(_free_services()),
+        tuple(_half_hours()),
+        {
+            int(row["month"]): float(row["factor_of_average_month"])
+            for row in read_table("month_profile")
+        },
+    )
+
+
+def _districts() -> Iterator[District]:
+    for row in read_table("districts"):
+        yield District(
+            row["code3"],
+            row["name_en"],
+            row["name_bn"],
+            row["lgd_code"],
+            int(row["centres"]),
+            int(row["rural"]),
+            int(row["urban"]),
+            int(row["saturday_open"]),
+            int(row["operators"]),
+        )
+
+
+def _host_kinds() -> Iterator[HostKind]:
+    for row in read_table("host_kinds"):
+        yield HostKind(
+            row["code"],
+            row["name_en"],
+            row["name_bn"],
+            int(row["centres"]),
+            int(row["saturday_open"]),
+        )
+
+
+def _by_district(name: str) -> dict[str, dict[str, str]]:
+    return {row["district_code3"]: row for row in read_table(name)}
+
+
+def _centres(
+    districts: tuple[District, ...], host_kinds: tuple[HostKind, ...]
+) -> Iterator[Centre]:
+    """The centres, district by district and within it by kind of host office.
+
+    A centre's number, and with it its id, is its place in this order.
+    """
+    by_host = _by_district("centres_by_host")
+    saturday_by_host = _by_district("saturday_by_host")
+    codes = _codes(districts, host_kinds)
+    numbers = count(1)
+    for district in districts:
+        urban_of = _urban_by_host(district, by_host[district.code])
+        doubles = count()
+        for host in host_kinds:
+            saturday = int(saturday_by_host[district.code][host.code])
+            for place in range(int(by_host[district.code][host.code])):
+                # One operator each, and a second for as many as there are posts.
+                has_second = next(doubles) < district.operators - district.centres
+                yield Centre(
+                    id=f"bsk-{next(numbers):05d}",
+                    code=next(codes),
+                    name_en=f"{district.name_en} {host.name_en} {place + 1}",
+                    name_bn=f"{district.name_bn} {host.name_bn} "
+                    + bengali_digits(str(place + 1)),
+                    district=district.code,
+                    host_kind=host.code,
+                    is_urban=place < urban_of[host.code],
+                    is_open_saturday=place < saturday,
+                    operators=2 if has_second else 1,
+                )
+
+
+def _urban_by_host(district: District, by_host: dict[str, str]) -> dict[str, int]:
+    """How many of a district's centres of each kind of host office are urban."""
+    left = district.urban
+    urban_of = {}
+    for host in _URBAN_FIRST:
+        urban_of[host] = min(left, int(by_host[host]))
+        left -= urban_of[host]
+    return urban_of
+
+
+def _codes(
+    districts: tuple[District, ...], host_kinds: tuple[HostKind, ...]
+) -> Iterator[str]:
+    """Codes such as `BAN/H/R/01956`, all different.
+
+    Every sixteenth carries letters that are not true of it, as real ones do after
+    offices moved, so that nothing can come to depend on them.
+    """
+    by_host = _by_district("centres_by_host")
+    numbers = count(1)
+    for at, district in enumerate(districts):
+        for host in host_kinds:
+            for _ in range(int(by_host[district.code][host.code])):
+                number = next(numbers)
+                stale = number % _STALE_EVERY == 0
+                letters = districts[at - 1].code if stale else district.code
+                area = "U" if district.rural == 0 or stale else "R"
+                serial = number * _CODE_STEP % _CODE_PRIME
+                yield f"{letters}/{host.code[0]}/{area}/{serial:05d}"
+
+
+def _billers() -> Iterator[Biller]:
+    heads = {row["biller_code"]: row["head"] for row in read_table("heads")}
+    for row in read_table("billers"):
+        code = row["biller_code"]
+        yield Biller(
+            code,
+            code.lower(),
+            row["name_en"],
+            row["name_bn"],
+            heads[code],
+            row["settlement"],
+            float(row["decline_pct"]),
+            float(row["timeout_pct"]),
+            float(row["late_success_of_timeouts_pct"]),
+            int(row["median_ms"]),
+            int(row["p99_ms"]),
+            row["consumer_ref"],
+        )
+
+
+def _services() -> Iterator[Service]:
+    rules = {enum_text(rule): rule for rule in AmountRule}
+    kinds = {row["kind"]: row for row in read_table("kinds")}
+    for row in read_table("services"):
+        kind = kinds[row["kind"]]
+        rule = rules[row["exactness"]]
+        is_once = rule is AmountRule.EXACT
+        yield Service(
+            code=row["code"],
+            name_en=row["name_en"],
+            name_bn=row["name_bn"],
+            department_en=row["department_en"],
+            department_bn=row["department_bn"],
+            kind=row["kind"],
+            biller=row["biller_code"],
+            amount_rule=rule,
+            amount_min=int(row["min_paise"] or 0),
+            amount_max=int(row["max_paise"] or 0),
+            mode=Mode[kind["mode"].upper()],
+            duplicate_rule=DuplicateRule.ONCE if is_once else DuplicateRule.WITHIN,
+            duplicate_hours=0 if is_once else DUPLICATE_HOURS,
+            key_rule=KeyRule[kind["key_rule"].upper()] if is_once else None,
+            deadline_s=int(kind["deadline_s"]),
+            deadline_policy=Policy[kind["deadline_policy"].upper()],
+            median_paise=int(row["median_paise"]),
+            p95_paise=int(row["p95_paise"]),
+            share=float(row["share"]),
+            name_source=row["name_source"],
+        )
+
+
+def _free_services() -> Iterator[FreeService]:
+    for row in read_table("free_services"):
+        yield FreeService(
+            row["code"],
+            row["name_en"],
+            row["name_bn"],
+            row["department_en"],
+            row["department_bn"],
+        )
+
+
+def _half_hours() -> Iterator[HalfHour]:
+    for row in read_table("peak_profile"):
+        hours, minutes = row["bin_start_ist"].split(":")
+        yield HalfHour(int(hours) * 3600 + int(minutes) * 60, float(row["share"]))

@@ -1,0 +1,347 @@
+"""What the network should be, as plain data: participants and services.
+
+May use `codes` and `errors`; knows neither the ledger nor the wire, so that a client
+can read a file of it without either. `network` brings a ledger to this state, the
+server makes the same specs from messages, the sample from its tables.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import MISSING, asdict, dataclass, fields
+from enum import IntEnum
+from typing import Any, NamedTuple, TypeVar
+from unicodedata import category
+
+from switch.codes import (
+    AMOUNT_MAX,
+    NO_AMOUNT_LIMIT,
+    NO_COUNT_LIMIT,
+    AmountRule,
+    DuplicateRule,
+    KeyRule,
+    Mode,
+    Policy,
+    Role,
+)
+from switch.errors import SwitchError
+
+FORMAT = 1
+"""The version that a file of specs names."""
+TEXT_MAX = 256
+"""Characters of a name or a code of the outside world."""
+HEAD_MAX = 64
+"""Characters of a head of account with its scheme tag."""
+BILLER_HEADS_MAX = 1_024
+"""Heads of one biller."""
+SERVICE_HEADS_MAX = 8
+"""Heads that one service can pay."""
+DUPLICATE_HOURS_MAX = 8_784
+"""Hours of the `within` rule: a leap year."""
+DEADLINE_MAX_S = 2_678_400
+"""Seconds that a confirmed payment may stay open: 31 days."""
+TREASURY = "treasury"
+"""Participant id of the one treasury that owns float, suspense and settlement."""
+
+# Control characters, lone surrogates, line and paragraph separators.
+_CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_ID = re.compile(r"[a-z0-9-]{1,32}")
+_SERVICE_CODE = re.compile(r"[A-Z0-9-]{1,16}")
+_HEAD = re.compile(rf"[\x21-\x7E]{{1,{HEAD_MAX}}}")
+
+
+class NetworkError(SwitchError):
+    """The network as given cannot be, or cannot follow from what is there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParticipantSpec:
+    """Someone with an identity: a centre, a biller, an office."""
+
+    id: str
+    """`[a-z0-9-]{1,32}`, permanent; the last part of the certificate's SPIFFE id."""
+    role: Role
+    """Permanent as well: the accounts hang on it."""
+    active: bool = True
+    name_en: str = ""
+    name_bn: str = ""
+    code: str = ""
+    """The centre's code in the network, opaque."""
+    district: str = ""
+    host_kind: str = ""
+    heads: tuple[str, ...] = ()
+    """A biller's heads of account with scheme tags; one account each, for ever."""
+    day_amount_max: int = 0
+    """Paise that the centre's wallet may spend in an IST day; 0 is no limit."""
+    day_count_max: int = 0
+    """Payments of the centre's wallet in an IST day; 0 is no limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSpec:
+    """One thing that can be paid."""
+
+    code: str
+    """`[A-Z0-9-]{1,16}`, permanent."""
+    biller: str
+    """Participant id of the biller."""
+    heads: tuple[str, ...]
+    """Which of the biller's heads it can pay, the default first."""
+    amount_rule: AmountRule
+    mode: Mode
+    duplicate_rule: DuplicateRule
+    active: bool = True
+    name_en: str = ""
+    name_bn: str = ""
+    department_en: str = ""
+    department_bn: str = ""
+    amount_min: int = 0
+    """Paise."""
+    amount_max: int = 0
+    """Paise; 0 is no maximum."""
+    duplicate_hours: int = 0
+    """With the rule `within`."""
+    key_rule: KeyRule | None = None
+    """With the rule `once`: what the reference is."""
+    deadline_s: int = 0
+    """Seconds that a confirmed payment may stay unresolved."""
+    deadline_policy: Policy = Policy.RELEASE
+
+
+T = TypeVar("T", ParticipantSpec, ServiceSpec)
+
+
+class Problem(NamedTuple):
+    """What is wrong with one field of the input."""
+
+    field: str
+    """Such as `services[3].heads`."""
+    text: str
+
+
+def spec_problems(
+    participants: Sequence[ParticipantSpec], services: Sequence[ServiceSpec]
+) -> list[Problem]:
+    """All that is wrong with the specs by themselves; empty if nothing is.
+
+    Whether a service's biller and heads exist is for `network` to say: they may be
+    in the ledger already.
+    """
+    problems: list[Problem] = []
+    for at, participant in enumerate(participants):
+        for name, text in _participant_problems(participant):
+            problems.append(Problem(f"participants[{at}].{name}", text))
+    for at, service in enumerate(services):
+        for name, text in _service_problems(service):
+            problems.append(Problem(f"services[{at}].{name}", text))
+    ids = _repeats([one.id for one in participants])
+    codes = _repeats([one.code for one in services])
+    twice = [f"participants[{at}].id" for at in ids]
+    twice += [f"services[{at}].code" for at in codes]
+    return problems + [Problem(field, "is there twice") for field in twice]
+
+
+def check_specs(
+    participants: Sequence[ParticipantSpec], services: Sequence[ServiceSpec]
+) -> None:
+    """Raise NetworkError with the first problems if there are any."""
+    problems = spec_problems(participants, services)
+    if problems:
+        first = "; ".join(f"{field} {text}" for field, text in problems[:5])
+        more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise NetworkError(first + more)
+
+
+def _repeats(keys: Sequence[str]) -> Iterator[int]:
+    seen: set[str] = set()
+    for at, key in enumerate(keys):
+        if key in seen:
+            yield at
+        seen.add(key)
+
+
+def _texts(
+    spec: ParticipantSpec | ServiceSpec, names: Iterable[str]
+) -> Iterator[Problem]:
+    for name in names:
+        value: str = getattr(spec, name)
+        # Not `isprintable`: it would refuse the joiners that Bengali needs.
+        if len(value) > TEXT_MAX or not _CONTROLS.isdisjoint(map(category, value)):
+            yield Problem(name, f"must be at most {TEXT_MAX} characters, no controls")
+
+
+def _heads(heads: Sequence[str]) -> Iterator[Problem]:
+    if not all(_HEAD.fullmatch(head) for head in heads):
+        text = f"must each be 1 to {HEAD_MAX} printable ASCII characters"
+        yield Problem("heads", f"{text} without spaces")
+    if len(set(heads)) != len(heads):
+        yield Problem("heads", "must all differ")
+
+
+def _participant_problems(spec: ParticipantSpec) -> Iterator[Problem]:
+    if not _ID.fullmatch(spec.id):
+        yield Problem("id", "must be 1 to 32 of a-z, 0-9 and -")
+    if spec.id == TREASURY and spec.role is not Role.TREASURY:
+        yield Problem("role", f"of {TREASURY} must be treasury")
+    yield from _texts(spec, ("name_en", "name_bn", "code", "district", "host_kind"))
+    yield from _heads(spec.heads)
+    if spec.heads and spec.role is not Role.BILLER:
+        yield Problem("heads", "are for billers only")
+    if len(spec.heads) > BILLER_HEADS_MAX:
+        yield Problem("heads", f"must be at most {BILLER_HEADS_MAX}")
+    if not 0 <= spec.day_amount_max < NO_AMOUNT_LIMIT:
+        yield Problem("day_amount_max", "must be 0 or less than 2^64 - 1 paise")
+    if not 0 <= spec.day_count_max < NO_COUNT_LIMIT:
+        yield Problem("day_count_max", "must be 0 or less than 2^32 - 1")
+    if spec.role is not Role.CENTRE and (spec.day_amount_max or spec.day_count_max):
+        yield Problem("day_amount_max", "and day_count_max are for centres only")
+
+
+def _service_problems(spec: ServiceSpec) -> Iterator[Problem]:
+    if not _SERVICE_CODE.fullmatch(spec.code):
+        yield Problem("code", "must be 1 to 16 of A-Z, 0-9 and -")
+    if not _ID.fullmatch(spec.biller):
+        yield Problem("biller", "must be a participant id")
+    yield from _texts(spec, ("name_en", "name_bn", "department_en", "department_bn"))
+    yield from _heads(spec.heads)
+    if not 1 <= len(spec.heads) <= SERVICE_HEADS_MAX:
+        yield Problem("heads", f"must be 1 to {SERVICE_HEADS_MAX}")
+    if not 0 <= spec.amount_min <= AMOUNT_MAX:
+        yield Problem("amount_min", "must be 0 to 10^18 paise")
+    if not 0 <= spec.amount_max <= AMOUNT_MAX:
+        yield Problem("amount_max", "must be 0 to 10^18 paise")
+    elif 0 < spec.amount_max < spec.amount_min:
+        yield Problem("amount_max", "must not be below amount_min")
+    within = spec.duplicate_rule is DuplicateRule.WITHIN
+    if within != bool(spec.duplicate_hours):
+        yield Problem("duplicate_hours", "belong to the rule within, and to no other")
+    if not 0 <= spec.duplicate_hours <= DUPLICATE_HOURS_MAX:
+        yield Problem("duplicate_hours", f"must be at most {DUPLICATE_HOURS_MAX}")
+    once = spec.duplicate_rule is DuplicateRule.ONCE
+    if once != (spec.key_rule is not None):
+        yield Problem("key_rule", "belongs to the rule once, and to no other")
+    if not 0 <= spec.deadline_s <= DEADLINE_MAX_S:
+        yield Problem("deadline_s", f"must be at most {DEADLINE_MAX_S}")
+    elif spec.mode is Mode.CONFIRMED and spec.deadline_s == 0:
+        yield Problem("deadline_s", "must be given for a confirmed service")
+
+
+# --- as a file -----------------------------------------------------------------
+
+
+class Specs(NamedTuple):
+    """A network, or a part of one."""
+
+    participants: tuple[ParticipantSpec, ...] = ()
+    services: tuple[ServiceSpec, ...] = ()
+
+
+def specs_to_json(specs: Specs) -> str:
+    """The specs as a file: one line for each, fields that say nothing left out."""
+    lines = {
+        "participants": [_to_line(one) for one in specs.participants],
+        "services": [_to_line(one) for one in specs.services],
+    }
+    parts = [f'{{"format": {FORMAT}']
+    for name, items in lines.items():
+        body = ",\n".join(f"  {item}" for item in items)
+        parts.append(f'"{name}": [\n{body}\n]' if items else f'"{name}": []')
+    return ",\n".join(parts) + "}\n"
+
+
+def specs_from_json(text: str) -> Specs:
+    """Read what `specs_to_json` writes.
+
+    Raises NetworkError if it is not JSON, has a field that does not exist, lacks
+    one that must be there, or has a value that `check_specs` refuses.
+    """
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise NetworkError(f"not JSON: {error}") from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise NetworkError(
+            f'not a network: it must be an object with "format": {FORMAT}'
+        )
+    unknown = sorted(set(data) - {"format", "participants", "services"})
+    if unknown:
+        raise NetworkError(f"a network has no {', '.join(unknown)}")
+    specs = Specs(
+        tuple(_all(ParticipantSpec, data, "participants")),
+        tuple(_all(ServiceSpec, data, "services")),
+    )
+    check_specs(*specs)
+    return specs
+
+
+_ENUMS: dict[str, type[IntEnum]] = {
+    "role": Role,
+    "amount_rule": AmountRule,
+    "mode": Mode,
+    "duplicate_rule": DuplicateRule,
+    "key_rule": KeyRule,
+    "deadline_policy": Policy,
+}
+_FLAGS = {"active"}
+_COUNTS = {
+    "day_amount_max",
+    "day_count_max",
+    "amount_min",
+    "amount_max",
+    "duplicate_hours",
+    "deadline_s",
+}
+
+
+def enum_text(value: IntEnum) -> str:
+    """How a file and a person write a code: `min-max`, `exact-and-above`."""
+    return value.name.lower().replace("_", "-")
+
+
+def _to_line(spec: ParticipantSpec | ServiceSpec) -> str:
+    defaults = {entry.name: entry.default for entry in fields(spec)}
+    values = {
+        name: enum_text(value) if isinstance(value, IntEnum) else value
+        for name, value in asdict(spec).items()
+        if value != defaults[name]
+    }
+    return json.dumps(values, ensure_ascii=False)
+
+
+def _all(cls: type[T], data: dict[str, Any], name: str) -> Iterator[T]:
+    items = data.get(name, [])
+    if not isinstance(items, list):
+        raise NetworkError(f"{name} must be a list")
+    for at, item in enumerate(items):
+        yield _from_item(cls, item, f"{name}[{at}]")
+
+
+def _from_item(cls: type[T], item: object, where: str) -> T:
+    if not isinstance(item, dict):
+        raise NetworkError(f"{where} must be an object")
+    entries = {entry.name: entry for entry in fields(cls)}
+    for name in item:
+        if name not in entries:
+            raise NetworkError(f"{where} has no field {name!r}")
+    for name, entry in entries.items():
+        if entry.default is MISSING and name not in item:
+            raise NetworkError(f"{where} lacks {name}")
+    values = {name: _value(name, value, where) for name, value in item.items()}
+    return cls(**values)
+
+
+def _value(name: str, value: object, where: str) -> Any:
+    """A JSON value as the field's own type. Raises NetworkError."""
+    if name in _ENUMS:
+        names = {enum_text(one): one for one in _ENUMS[name]}
+        if not isinstance(value, str) or value not in names:
+            raise NetworkError(f"{where}.{name} must be one of {', '.join(names)}")
+        return names[value]
+    if name == "heads":
+        if isinstance(value, list) and all(isinstance(one, str) for one in value):
+            return tuple(value)
+        raise NetworkError(f"{where}.heads must be a list of texts")
+    expected = bool if name in _FLAGS else int if name in _COUNTS else str
+    if type(value) is not expected:
+        raise NetworkError(f"{where}.{name} must be of type {expected.__name__}")
+    return value

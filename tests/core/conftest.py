@@ -1,0 +1,40 @@
+"""A pair of ledger and model on a small network, for every test of the core."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.core.network import NOW, Network, make_network, top_up
+from tests.core.pair import Pair
+from tests.model import Rows
+
+FUNDS = 100_000_000
+"""Paise in each wallet at the beginning."""
+
+
+@pytest.fixture
+def network() -> Network:
+    """The small network's indices."""
+    return make_network()
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Pair]:
+    """A pair without anything in it."""
+    pair = Pair(tmp_path / "ledger", threads=False)
+    yield pair
+    pair.close()
+
+
+@pytest.fixture
+def pair(empty: Pair, network: Network) -> Pair:
+    """A pair with the small network and funds in its wallets."""
+    empty.commit([Rows(network.rows)], NOW)
+    rows = [
+        top_up(network, wallet, FUNDS, b"UTR-FIRST-%d" % wallet)
+        for wallet in network.wallets
+    ]
+    outcomes = empty.commit([Rows(rows)], NOW)
+    assert all(outcome.result == 1 for outcome in outcomes[0])
+    return empty

@@ -1,0 +1,572 @@
+"""A plain seeded generator of everything a ledger can be asked, right and wrong.
+
+It looks at the model for things to speak of (open holds, windows, balances) and
+draws the rest, so that every result comes up often. The same seed and model give
+the same requests.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+from switch.codes import (
+    AMOUNT_MAX,
+    NO_AMOUNT_LIMIT,
+    NO_COUNT_LIMIT,
+    AccountKind,
+    AccountState,
+    AmountRule,
+    DuplicateRule,
+    Kind,
+    Result,
+    Role,
+    RowFlag,
+)
+from tests.core.mutation import break_payment, break_row, vary_payment, vary_row
+from tests.core.network import DUPLICATES, NOW, Network
+from tests.model import Ask, Model, Payments, Rows
+from tests.records import (
+    AccountRecord,
+    LimitRecord,
+    ParticipantRecord,
+    Payment,
+    Row,
+    ServiceRecord,
+    flags_of,
+)
+
+SECOND_NS = 10**9
+HOUR_NS = 3_600 * SECOND_NS
+DAY_NS = 24 * HOUR_NS
+APRIL_NS = 1_774_981_800 * SECOND_NS  # 1 April 2026, 00:00 IST
+DEADLINES = (1, 60, 3_600, 86_400, 7 * 86_400, 31 * 86_400)
+GROUP_SIZES = (1, 1, 2, 5, 20, 60, 150)
+WALLETS_AT_ONCE = 24
+ROOM = 2**64 - 1
+RECURSIVE = 17
+"""Weight of the kinds that draw from others; they stand last."""
+
+Sent = Row | tuple[Payment, int, int]
+
+
+class Generator:
+    """Draws groups of requests and the time at which each is committed."""
+
+    def __init__(self, seed: int, network: Network, model: Model) -> None:
+        self.rng = random.Random(seed)
+        self.net = network
+        self.model = model
+        self.now = NOW
+        self.sent: list[Sent] = []
+        self.bills = 0
+        self.services = list(network.services)
+        self.wallets = list(network.wallets)
+        self.codes = list(network.centre_codes)
+        self.centres = list(network.centres)
+        kinds: list[tuple[Callable[[], list[Row]], int]] = [
+            (self.pay, 20),
+            (self.hold, 20),
+            (self.post, 12),
+            (self.void, 7),
+            (self.refund, 10),
+            (self.top_up, 7),
+            (self.transfer, 5),
+            (self.window, 2),
+            (self.settle, 5),
+            (self.limit, 2),
+            (self.freeze, 3),
+            (self.close, 2),
+            (self.open, 2),
+            (self.register, 3),
+            (self.basket, 3),
+            (self.great, 4),
+            (self.repeat, 8),
+            (self.broken, 9),
+        ]
+        self.kinds = [kind for kind, weight in kinds for _ in range(weight)]
+
+    def chance(self, one_in: int) -> bool:
+        """True once in so many draws."""
+        return self.rng.randrange(one_in) == 0
+
+    def group(self) -> tuple[list[Ask], int]:
+        """The next group's requests, and its time."""
+        self.move_time()
+        size = self.rng.choice(GROUP_SIZES)
+        asks: list[Ask] = []
+        while size > 0:
+            part = min(size, self.rng.choice((1, 1, 3, 8, 30)))
+            asks.append(self.payments(part) if self.chance(2) else self.rows(part))
+            size -= part
+        return asks, self.now
+
+    def move_time(self) -> None:
+        """Mostly seconds; now and then hours, a month, or back."""
+        draw = self.rng.randrange(200)
+        if draw < 150:
+            self.now += self.rng.randrange(20 * SECOND_NS)
+        elif draw < 180:
+            self.now += self.rng.randrange(HOUR_NS)
+        elif draw < 192:
+            self.now += self.rng.randrange(DAY_NS)
+        elif draw < 194:
+            self.now += self.rng.randrange(40 * DAY_NS)
+        elif draw < 196:
+            # To the next IST midnight or year's end, give or take a nanosecond.
+            step = self.rng.choice((DAY_NS, 365 * DAY_NS))
+            away = (APRIL_NS - self.now) % step
+            self.now += max(0, away + self.rng.randrange(-1, 2))
+        else:
+            self.now = max(NOW, self.now - self.rng.randrange(HOUR_NS))
+
+    # --- requests ---------------------------------------------------------------------
+
+    def rows(self, size: int) -> Rows:
+        """Row templates of any kind."""
+        rows: list[Row] = []
+        while len(rows) < size:
+            made = self.rng.choice(self.kinds)()
+            self.sent.extend(made)
+            rows.extend(replace(row) for row in made)
+        return Rows(rows)
+
+    def payments(self, size: int) -> Payments:
+        """A message of a centre, or of a harness for several centres."""
+        harness = self.chance(2)
+        which = self.rng.randrange(len(self.centres))
+        sender = self.net.harness if harness else self.centres[which]
+        bound = 0 if harness else sender
+        count = max(1, size - self.rng.randrange(6)) if self.chance(3) else size
+        payments = [self.payment(which, bound, sender) for _ in range(count)]
+        baskets = []
+        if count < size:
+            baskets.append(self.wire_basket(which, bound))
+        for payment in payments + [each for basket in baskets for each in basket]:
+            self.sent.append((payment, sender, bound))
+        return Payments(payments, baskets, sender, bound)
+
+    def payment(self, which: int, bound: int, sender: int) -> Payment:
+        """One payment: new, sent before, sent before but for one field, or broken."""
+        draw = self.rng.randrange(20)
+        if draw < 2 and self.sent:
+            again = self.rng.choice(self.sent[-3_000:])
+            if isinstance(again, Row):
+                # An id of the rows', as a payment: another kind or another sender.
+                return replace(self.new_payment(which, bound), id=again.id)
+            if draw == 0:
+                return replace(again[0])
+            return vary_payment(self.rng, again[0], self.codes)
+        payment = self.new_payment(which, bound)
+        return break_payment(self.rng, payment) if draw == 2 else payment
+
+    def new_payment(self, which: int, bound: int) -> Payment:
+        """A payment that is most often right."""
+        row = self.content(Row(Kind.PAY))
+        if not bound:
+            which = self.rng.randrange(len(self.codes))
+        services = self.services
+        known = row.service <= len(services)
+        named = not bound or self.chance(4)
+        return Payment(
+            id=row.id,
+            service=services[row.service - 1].code if known else b"NOBODY",
+            amount=row.amount,
+            reference=row.reference,
+            operator=self.rng.randrange(3),
+            centre=self.codes[which] if named else b"",
+            amount_due=row.total,
+            tender=row.tender,
+            head=row.head,
+            note=row.tail or b"",
+        )
+
+    def wire_basket(self, which: int, bound: int) -> list[Payment]:
+        """A basket on the wire, sometimes of a wrong size or with a stranger in it."""
+        rows = self.basket_contents()
+        if self.chance(8):
+            rows = rows[:1] if self.chance(2) else (rows * 17)[:17]
+        centre = b"" if bound else self.codes[which]
+        basket = []
+        for row in rows:
+            payment = replace(self.new_payment(which, bound), centre=centre)
+            code = self.services[row.service - 1].code
+            basket.append(
+                replace(
+                    payment,
+                    service=code,
+                    amount=row.amount,
+                    amount_due=row.total,
+                    reference=row.reference,
+                    head=row.head,
+                )
+            )
+        if self.chance(12) and not bound:
+            basket[-1] = replace(basket[-1], centre=self.rng.choice(self.codes))
+        if self.chance(12):
+            basket[-1] = break_payment(self.rng, basket[-1])
+        if self.chance(12):
+            basket[0] = replace(basket[0], id=basket[-1].id)
+        if self.chance(12):
+            last = self.sent[-1] if self.sent else None
+            if isinstance(last, tuple):
+                basket[0] = replace(last[0])
+        return basket
+
+    # --- payments ---------------------------------------------------------------------
+
+    def content(self, row: Row) -> Row:
+        """Id, service, head, amounts and reference, most often right."""
+        rng = self.rng
+        row.id = rng.randbytes(16)
+        row.service = rng.randrange(1, len(self.services) + 1)
+        service = self.services[row.service - 1]
+        head = rng.randrange(len(service.heads)) if self.chance(3) else 0
+        if self.chance(60):
+            head = 7
+        row.flags = flags_of(head, rng.randrange(3))
+        row.amount = rng.choice((1_000, 25_000, rng.randrange(500, 60_000)))
+        if self.chance(20):
+            row.amount = rng.choice((1, 499, 500, 400_000, 400_001, 90_000_000))
+        self.choose_due(row, service)
+        self.choose_reference(row, service)
+        if self.chance(40):
+            row.service = rng.choice((0, len(self.services) + 1, 65_535))
+        if self.chance(30):
+            row.tail = rng.choice((b"for the meter", "বিল".encode(), b"n" * 64))
+        return row
+
+    def choose_due(self, row: Row, service: ServiceRecord) -> None:
+        """An amount due that meets the service's rule, or not."""
+        more = self.rng.randrange(3)
+        if service.amount_rule == AmountRule.EXACT_AND_ABOVE:
+            row.total = max(1, row.amount - more)
+        elif service.amount_rule == AmountRule.EXACT_AND_BELOW:
+            row.total = row.amount + more
+        elif service.amount_rule == AmountRule.EXACT or self.chance(4):
+            row.total = row.amount
+        if self.chance(15):
+            row.total = self.rng.choice((0, row.amount - 1, row.amount + 1))
+
+    def choose_reference(self, row: Row, service: ServiceRecord) -> None:
+        """A bill not paid yet, or one of the last."""
+        if not self.chance(4):
+            self.bills += 1
+            bill = self.bills
+        else:
+            bill = self.rng.randrange(max(0, self.bills - 200), self.bills + 1)
+        row.reference = b"BILL %d" % bill
+        if service.duplicate_rule == DuplicateRule.WITHIN and self.chance(2):
+            row.reference = b"CONSUMER %d" % self.rng.randrange(5)
+            row.amount = row.total = 1_000
+        if service.key_rule == 2 and not self.chance(15):
+            row.reference += b"/2026-%02d" % self.rng.randrange(1, 13)
+        if self.chance(60):
+            row.reference = b"X" * 32
+        if service.key_rule == 2 and self.chance(30):
+            odd = (b"A/2026-13", b"/2026-04", b"A/2026-00", b"A/2026-4", b"A-2026-04")
+            row.reference = self.rng.choice(odd)
+
+    def wallet(self) -> int:
+        """A wallet, most often one of the newest."""
+        wallets = self.wallets if self.chance(10) else self.wallets[-WALLETS_AT_ONCE:]
+        return self.rng.choice(wallets)
+
+    def from_counter(self, row: Row) -> Row:
+        """Who sends a payment made of rows, and from which wallet."""
+        row.debit = self.wallet()
+        row.participant = self.rng.choice((self.net.harness, self.centres[0]))
+        row.operator_ = self.rng.randrange(3)
+        return row
+
+    def pay(self) -> list[Row]:
+        return [self.from_counter(self.content(Row(Kind.PAY)))]
+
+    def hold(self) -> list[Row]:
+        row = self.from_counter(self.content(Row(Kind.HOLD)))
+        row.deadline = self.rng.choice(DEADLINES)
+        return [row]
+
+    def basket_contents(self) -> list[Row]:
+        """Payments to one biller."""
+        biller = self.rng.choice(self.net.billers)
+        able = [i for i, s in enumerate(self.services, 1) if s.biller == biller]
+        rows = []
+        for _ in range(self.rng.choice((2, 2, 3, 5, 16))):
+            row = self.content(Row(Kind.PAY))
+            row.tail = None
+            if not self.chance(40):
+                row.service = self.rng.choice(able)
+                service = self.services[row.service - 1]
+                row.amount = self.rng.randrange(500, 30_000)
+                row.flags = flags_of(self.rng.randrange(len(service.heads)))
+                row.total = row.amount
+                self.choose_reference(row, service)
+            row.service = min(row.service or 1, len(self.services))
+            rows.append(row)
+        return rows
+
+    def basket(self) -> list[Row]:
+        kind, wallet = self.rng.choice((Kind.PAY, Kind.HOLD)), self.wallet()
+        rows = [self.from_counter(row) for row in self.basket_contents()]
+        for place, row in enumerate(rows):
+            row.kind, row.debit = kind, wallet
+            row.participant = self.net.harness
+            row.deadline = 3_600 if kind == Kind.HOLD else 0
+            row.basket = len(rows) << 8 | place
+        if self.chance(10):
+            rows[-1].debit = self.wallet()
+        if self.chance(10):
+            rows[-1] = break_row(self.rng, rows[-1])
+        if self.chance(10):
+            rows[0] = replace(rows[0], id=self.rng.choice(rows).id)
+        return rows
+
+    # --- what comes after a payment ---------------------------------------------------
+
+    def past(self, kinds: tuple[int, ...]) -> int:
+        """Sequence of an accepted row of these kinds, most often a recent one."""
+        rows = self.model.rows
+        for _ in range(12):
+            back = self.rng.choice((50, 500, 20_000))
+            at = self.rng.randrange(max(0, len(rows) - back), len(rows))
+            if rows[at].kind in kinds and rows[at].result == Result.OK:
+                return at + 1
+        return self.rng.randrange(len(rows) + 40)
+
+    def open_hold(self) -> int:
+        """Sequence of an open hold, if there is one."""
+        due = self.model.due
+        if due and not self.chance(5):
+            return self.rng.choice(due)[1]
+        return self.past((Kind.HOLD,))
+
+    def post(self) -> list[Row]:
+        row = Row(Kind.POST, resolves=self.open_hold())
+        hold = self.model.hold_of(row)
+        held = hold.amount if hold else 1_000
+        row.amount = self.rng.choice((held, held, held, max(1, held // 2), held + 1))
+        return [row]
+
+    def void(self) -> list[Row]:
+        return [Row(Kind.VOID, resolves=self.open_hold())]
+
+    def refund(self) -> list[Row]:
+        row = Row(Kind.REFUND, id=self.rng.randbytes(16))
+        row.resolves = self.past((Kind.PAY, Kind.POST))
+        payment = self.model.payment_of(row)
+        paid = payment.amount if payment else 1_000
+        left = paid - self.model.refunded.get(row.resolves, 0)
+        row.amount = max(1, self.rng.choice((paid, left, left, left // 2, left + 1)))
+        row.participant = self.net.treasury
+        return [row]
+
+    # --- the treasury -----------------------------------------------------------------
+
+    def by_treasury(self, kind: Kind, **fields: int) -> Row:
+        """A treasury's row with a reason."""
+        row = Row(kind, id=self.rng.randbytes(16), reference=b"a reason", **fields)
+        row.participant = self.net.treasury
+        row.operator_ = self.rng.randrange(2)
+        row.checker = self.rng.choice((0, 0, 2))
+        return row
+
+    def any_account(self) -> int:
+        """An account of any kind, or none."""
+        return self.rng.randrange(len(self.model.accounts) + 2)
+
+    def top_up(self) -> list[Row]:
+        row = self.by_treasury(Kind.TOP_UP, amount=self.rng.randrange(1, 500_000))
+        row.debit, row.credit = self.net.float_, self.wallet()
+        if self.chance(8):
+            row.debit, row.credit = self.any_account(), self.any_account()
+        row.reference = b"UTR %d" % self.rng.randrange(10**9)
+        if self.chance(6):
+            row.reference = b"UTR %d" % self.rng.randrange(50)
+        return [row]
+
+    def transfer(self) -> list[Row]:
+        row = self.by_treasury(Kind.TRANSFER, amount=self.rng.randrange(1, 5_000))
+        row.debit, row.credit = self.any_account(), self.any_account()
+        if self.chance(2):
+            row.debit = self.net.float_
+        if self.chance(12):
+            row.credit = row.debit
+        return [row]
+
+    def window(self) -> list[Row]:
+        row = Row(Kind.WINDOW, participant=self.net.treasury)
+        row.resolves = self.model.last_window
+        if self.chance(3):
+            windows = [0, *self.model.windows]
+            row.resolves = self.rng.choice((self.rng.choice(windows), 7))
+        return [row]
+
+    def settle(self) -> list[Row]:
+        row = self.by_treasury(Kind.SETTLE, credit=self.net.settlement)
+        row.reference = b""
+        windows = list(self.model.windows)[-4:]
+        row.resolves = self.rng.choice(windows) if windows else 5
+        payable = self.model.windows.get(row.resolves, {})
+        row.debit = self.rng.choice(list(payable)) if payable else self.net.heads[0][0]
+        row.amount = payable.get(row.debit, 0) or 1
+        draw = self.rng.randrange(20)
+        if draw == 0:
+            row.resolves += 1
+        elif draw == 1:
+            row.debit = self.any_account()
+        elif draw == 2:
+            row.credit = self.any_account()
+        elif draw < 5:
+            row.amount += 1
+        elif draw == 5:
+            row.credit = self.net.great_settlement
+        return [row]
+
+    def limit(self) -> list[Row]:
+        row = self.by_treasury(Kind.LIMIT, debit=self.wallet())
+        none = NO_AMOUNT_LIMIT
+        amounts = (0, 60_000, 1_000_000, 20_000_000, none, none, none)
+        counts = (0, 3, 100, NO_COUNT_LIMIT, NO_COUNT_LIMIT, NO_COUNT_LIMIT)
+        if self.chance(6):
+            row.debit = self.any_account()
+        record = LimitRecord(self.rng.choice(amounts), self.rng.choice(counts))
+        row.tail, row.reference = record.pack(), b""
+        return [row]
+
+    def freeze(self) -> list[Row]:
+        row = self.by_treasury(Kind.FREEZE, debit=self.wallet())
+        if self.chance(8):
+            row.debit = self.any_account()
+        accounts = self.model.accounts
+        frozen = [i for i, a in enumerate(accounts) if a.state == AccountState.FROZEN]
+        if frozen and not self.chance(3):
+            row.debit = self.rng.choice(frozen)
+            row.flags = RowFlag.UNFREEZE
+        return [row]
+
+    def close(self) -> list[Row]:
+        row = self.by_treasury(Kind.CLOSE, debit=self.wallet())
+        draw = self.rng.randrange(8)
+        if draw == 0:
+            row.debit = len(self.model.accounts) + self.rng.randrange(2)
+        elif draw < 2 and row.debit not in self.net.wallets:
+            # Drained first, so that it can be closed.
+            amount = self.model.accounts[row.debit].available
+            if amount > 0:
+                drain = self.by_treasury(Kind.TRANSFER, amount=amount, debit=row.debit)
+                drain.credit = self.net.suspense
+                return [drain, row]
+        return [row]
+
+    # --- the register -----------------------------------------------------------------
+
+    def open(self) -> list[Row]:
+        """A new centre with its wallet, or an account that cannot be."""
+        if self.chance(2):
+            row = self.by_treasury(Kind.OPEN)
+            owner = self.rng.choice((*self.net.billers, self.net.treasury, 9_999))
+            kind = AccountKind.BILLER
+            if owner == self.net.treasury:
+                kind = AccountKind.SUSPENSE
+            purpose = 1 if kind == AccountKind.SUSPENSE else self.rng.randrange(2)
+            row.tail = AccountRecord(owner, purpose, kind).pack()
+            row.reference = b""
+            return [row]
+        number = len(self.model.participants)
+        code = b"centre-x-%d" % number
+        registered = self.model.participant_of.get(code)
+        who, row = self.by_treasury(Kind.REGISTER), self.by_treasury(Kind.OPEN)
+        who.tail = ParticipantRecord(code, Role.CENTRE).pack()
+        row.tail = AccountRecord(registered or number, 0).pack()
+        who.reference = row.reference = b""
+        self.notice_new_wallets()
+        money = self.top_up()[0]
+        money.amount *= 20
+        money.credit = len(self.model.accounts)
+        return [who, row, money]
+
+    def notice_new_wallets(self) -> None:
+        """Take up what was opened in earlier groups."""
+        owners = {self.model.accounts[wallet].participant for wallet in self.wallets}
+        for index, account in enumerate(self.model.accounts):
+            own = account.kind == AccountKind.WALLET
+            if own and account.participant not in owners:
+                owners.add(account.participant)
+                self.wallets.append(index)
+                self.centres.append(account.participant)
+                self.codes.append(self.model.participants[account.participant].code)
+
+    def register(self) -> list[Row]:
+        """A service changed, rarely a new one, or one that cannot be."""
+        row = self.by_treasury(Kind.REGISTER)
+        at = self.rng.randrange(len(self.services))
+        record = replace(self.services[at])
+        duplicate, key, hours = self.rng.choice(DUPLICATES)
+        record.amount_rule = self.rng.choice(list(AmountRule))
+        record.duplicate_rule, record.key_rule = duplicate, key
+        record.duplicate_hours = hours
+        record.active = 0 if self.chance(16) else 1
+        own = [head for heads in self.net.heads for head in heads]
+        if record.heads[0] in own and self.chance(2):
+            heads = self.net.heads[self.net.billers.index(record.biller)]
+            record.heads = tuple(self.rng.sample(heads, len(heads)))
+        row.reference = b""
+        draw = self.rng.randrange(12)
+        if draw == 0:
+            record.biller = self.rng.choice((0, 9_999, self.net.treasury))
+        elif draw == 1:
+            record.heads = (self.rng.choice((0, 9_999, self.net.float_)),)
+        elif draw == 2:
+            record.code = b"NEW-%d" % self.rng.randrange(20)
+        record.heads_count = len(record.heads)
+        row.tail = record.pack()
+        if draw > 2:
+            self.services[at] = record
+        return [row]
+
+    # --- what was sent before, what is broken, what is great --------------------------
+
+    def repeat(self) -> list[Row]:
+        """A row sent before, as it was or with one field changed."""
+        recent = self.sent[-2_000:] if self.chance(2) else self.sent
+        rows = [row for row in self.rng.choices(recent, k=8) if isinstance(row, Row)]
+        if not rows:
+            return self.pay()
+        row = replace(rows[0])
+        return [vary_row(self.rng, row) if self.chance(2) else row]
+
+    def broken(self) -> list[Row]:
+        """A row of a wrong shape."""
+        row = self.rng.choice(self.kinds[:-RECURSIVE])()[0]
+        return [break_row(self.rng, row)]
+
+    def great(self) -> list[Row]:
+        """Amounts that fill 64 bits, around a ring of accounts."""
+        net, rng = self.net, self.rng
+        ring = (
+            net.great_float,
+            net.great_suspense,
+            net.great_head,
+            net.great_settlement,
+            net.great_wallet,
+        )
+        place = rng.randrange(len(ring) - 1)
+        row = self.by_treasury(Kind.TRANSFER, debit=ring[place], credit=ring[place + 1])
+        if self.chance(5):
+            row.kind, row.debit = Kind.TOP_UP, net.great_float
+            row.credit = net.great_wallet
+            row.reference = rng.randbytes(8).hex().encode()
+        elif self.chance(4):
+            row = self.content(Row(rng.choice((Kind.PAY, Kind.HOLD))))
+            row.service, row.flags = net.great_service, 0
+            row.debit = rng.choice((net.great_wallet, self.wallet()))
+            row.participant = net.harness
+            row.deadline = 60 if row.kind == Kind.HOLD else 0
+        debit, credit = (self.model.accounts[i] for i in (row.debit, row.credit or 1))
+        room = ROOM - max(
+            debit.debits_posted + debit.debits_pending,
+            credit.credits_posted + credit.credits_pending,
+        )
+        amounts = (AMOUNT_MAX, AMOUNT_MAX, room, room + 1, debit.available, 1_000)
+        row.amount = min(max(1, rng.choice(amounts)), AMOUNT_MAX)
+        return [row]

@@ -1,0 +1,170 @@
+"""A small network with one of everything, as requests that build it.
+
+Every amount rule, duplicate rule, key rule and mode has services, some of them
+inactive; billers have one to four heads; one treasury is for use and a second one,
+with a biller and a centre of its own, for reaching 64 bits.
+"""
+
+import itertools
+import random
+from dataclasses import dataclass, field
+
+from switch.codes import (
+    AccountKind,
+    AmountRule,
+    DuplicateRule,
+    KeyRule,
+    Kind,
+    Mode,
+    Policy,
+    Role,
+)
+from tests.records import AccountRecord, ParticipantRecord, Row, ServiceRecord
+
+NOW = 1_774_000_000 * 10**9
+"""Where tests begin: 20 March 2026, before the end of a financial year."""
+CENTRES_COUNT = 8
+HEADS = (1, 2, 4)
+DEADLINE_S = 3_600
+
+DUPLICATES = (
+    (DuplicateRule.NONE, 0, 0),
+    (DuplicateRule.ONCE, KeyRule.BILL_ID, 0),
+    (DuplicateRule.ONCE, KeyRule.REFERENCE_PERIOD, 0),
+    (DuplicateRule.WITHIN, 0, 2),
+)
+
+
+@dataclass
+class Network:
+    """Indices of what was made; `rows` are the requests that make it, in order."""
+
+    rows: list[Row] = field(default_factory=list)
+    treasury: int = 0
+    harness: int = 0
+    float_: int = 0
+    suspense: int = 0
+    settlement: int = 0
+    great_treasury: int = 0
+    great_float: int = 0
+    great_suspense: int = 0
+    great_settlement: int = 0
+    centres: list[int] = field(default_factory=list)
+    centre_codes: list[bytes] = field(default_factory=list)
+    wallets: list[int] = field(default_factory=list)
+    great_wallet: int = 0
+    great_centre: int = 0
+    great_head: int = 0
+    great_service: int = 0
+    billers: list[int] = field(default_factory=list)
+    heads: list[list[int]] = field(default_factory=list)
+    services: list[ServiceRecord] = field(default_factory=list)
+    participants_count: int = 0
+    accounts_count: int = 0
+
+    def add(self, kind: Kind, tail: bytes, **fields: int) -> None:
+        """One more request."""
+        number = len(self.rows) + 1
+        id_ = b"network" + number.to_bytes(9, "big")
+        participant = self.treasury
+        row = Row(kind, id=id_, tail=tail, participant=participant, **fields)
+        self.rows.append(row)
+
+    def participant(self, code: bytes, role: Role) -> int:
+        """Register someone."""
+        self.add(Kind.REGISTER, ParticipantRecord(code, role).pack())
+        self.participants_count += 1
+        return self.participants_count
+
+    def account(self, owner: int, purpose: int, kind: AccountKind) -> int:
+        """Open an account."""
+        self.add(Kind.OPEN, AccountRecord(owner, purpose, kind).pack())
+        self.accounts_count += 1
+        return self.accounts_count
+
+    def service(self, record: ServiceRecord) -> int:
+        """Register a service."""
+        self.add(Kind.REGISTER, record.pack())
+        self.services.append(record)
+        return len(self.services)
+
+    def centre(self, code: bytes) -> tuple[int, int]:
+        """A centre and its wallet."""
+        centre = self.participant(code, Role.CENTRE)
+        return centre, self.account(centre, 0, AccountKind.WALLET)
+
+
+def make_network() -> Network:
+    """The whole network."""
+    net = Network()
+    net.treasury = net.participant(b"treasury", Role.TREASURY)
+    net.float_ = net.account(net.treasury, 0, AccountKind.FLOAT)
+    net.suspense = net.account(net.treasury, 1, AccountKind.SUSPENSE)
+    net.settlement = net.account(net.treasury, 2, AccountKind.SETTLEMENT)
+    net.harness = net.participant(b"harness", Role.HARNESS)
+    for number, count in enumerate(HEADS):
+        biller = net.participant(b"biller-%d" % number, Role.BILLER)
+        net.billers.append(biller)
+        heads = [net.account(biller, i, AccountKind.BILLER) for i in range(count)]
+        net.heads.append(heads)
+    for number in range(CENTRES_COUNT):
+        code = b"centre-%d" % number
+        centre, wallet = net.centre(code)
+        net.centres.append(centre)
+        net.centre_codes.append(code)
+        net.wallets.append(wallet)
+    add_great_ones(net)
+    add_services(net)
+    return net
+
+
+def add_great_ones(net: Network) -> None:
+    """Those that are filled up to 64 bits."""
+    net.great_treasury = net.participant(b"great-treasury", Role.TREASURY)
+    owner = net.great_treasury
+    net.great_float = net.account(owner, 0, AccountKind.FLOAT)
+    net.great_suspense = net.account(owner, 1, AccountKind.SUSPENSE)
+    net.great_settlement = net.account(owner, 2, AccountKind.SETTLEMENT)
+    net.great_centre, net.great_wallet = net.centre(b"great-centre")
+    biller = net.participant(b"great-biller", Role.BILLER)
+    net.great_head = net.account(biller, 0, AccountKind.BILLER)
+    record = ServiceRecord(b"GREAT", biller, (net.great_head,))
+    net.great_service = net.service(record)
+
+
+def add_services(net: Network) -> None:
+    """Every combination of rules, dealt out to the billers in turn."""
+    combinations = itertools.product(AmountRule, DUPLICATES, Mode)
+    for number, (amount, (duplicate, key, hours), mode) in enumerate(combinations):
+        which = number % len(net.billers)
+        bounded = amount == AmountRule.MIN_MAX or number % 4 == 0
+        net.service(
+            ServiceRecord(
+                b"S%03d" % number,
+                net.billers[which],
+                tuple(net.heads[which]),
+                amount_rule=amount,
+                mode=mode,
+                duplicate_rule=duplicate,
+                key_rule=key,
+                duplicate_hours=hours,
+                amount_min=500 if bounded else 0,
+                amount_max=400_000 if bounded else 0,
+                deadline_s=DEADLINE_S if mode == Mode.CONFIRMED else 0,
+                deadline_policy=Policy.RELEASE,
+                active=0 if number % 10 == 9 else 1,
+            )
+        )
+
+
+def top_up(net: Network, wallet: int, amount: int, utr: bytes) -> Row:
+    """Money for a wallet."""
+    return Row(
+        Kind.TOP_UP,
+        id=random.Random(utr).randbytes(16),
+        amount=amount,
+        reference=utr,
+        debit=net.float_,
+        credit=wallet,
+        participant=net.treasury,
+    )

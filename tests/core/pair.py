@@ -1,0 +1,246 @@
+"""One core ledger and one model that are given the same, and compared.
+
+Every commit compares all outcomes and all new rows; `compare_all` compares
+everything that can be read.
+"""
+
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import crc32c
+import numpy as np
+
+from switch._core import ACCOUNT, OUTCOME, ROW, Ledger, Request
+from switch.codes import Record, RowFlag
+from tests.core import wire
+from tests.model import Ask, Model, Payments, Rows
+from tests.records import (
+    ACCOUNT_BYTES,
+    ACCOUNT_FIELDS,
+    OUTCOME_BYTES,
+    OUTCOME_FIELDS,
+    ROW_BYTES,
+    ROW_FIELDS,
+    Outcome,
+    Row,
+)
+
+MAP_SIZE = 8 << 30
+ROWS_AT_ONCE = 65_536
+SAMPLE = 40
+"""Rows, ids and accounts that one comparison looks up one by one."""
+
+
+def pack_row(row: Row) -> bytes:
+    """A whole row, its check included, as the journal holds it."""
+    body = row.pack()
+    return body + crc32c.crc32c(body).to_bytes(4, "little")
+
+
+def to_request(ask: Ask) -> Request:
+    """What the core is given for one request of the model's."""
+    if isinstance(ask, Payments):
+        body = wire.encode_request(ask.payments, ask.baskets)
+        return Request.payments(body, ask.sender, ask.centre)
+    return rows_request(ask.rows)
+
+
+def rows_request(rows: Sequence[Row]) -> Request:
+    """Row templates, with a tail's flag where there is a tail."""
+    packed = bytearray()
+    tails = []
+    for row in rows:
+        flags = row.flags
+        if row.tail is not None:
+            tails.append(row.tail)
+            row.flags |= RowFlag.TAIL
+        packed += row.pack() + bytes(4)
+        row.flags = flags
+    return Request.rows(np.frombuffer(bytes(packed), dtype=ROW), tails)
+
+
+def ids_of(ask: Payments) -> list[bytes]:
+    """The ids of a payment request, in the order of its answers."""
+    ids = [payment.id for payment in ask.payments]
+    return ids + [payment.id for basket in ask.baskets for payment in basket]
+
+
+def read_outcome(record: bytes) -> Outcome:
+    """An outcome from its 80 bytes."""
+    values = dict(zip(OUTCOME_FIELDS, OUTCOME_BYTES.unpack(record), strict=True))
+    return Outcome(**values)
+
+
+class Pair:
+    """The two, and how to open the one again."""
+
+    def __init__(self, path: Path, **options: Any) -> None:
+        self.path = path
+        self.options = {"map_size": MAP_SIZE, "reserve_size": 0, **options}
+        self.model = Model()
+        self.ledger = Ledger(str(path), **self.options)
+        self.results: Counter[int] = Counter()
+        self.operations = 0
+
+    def close(self) -> None:
+        """End the ledger; the model stays."""
+        self.ledger.close()
+
+    def reopen(self, *, without_index: bool = False) -> None:
+        """Close and open, perhaps with nothing left but the journal."""
+        self.ledger.close()
+        if without_index:
+            shutil.rmtree(self.path / "index")
+        self.ledger = Ledger(str(self.path), create=False, **self.options)
+
+    # --- doing ------------------------------------------------------------------------
+
+    def commit(self, asks: Sequence[Ask], now_ns: int) -> list[list[Outcome]]:
+        """One group for both; the outcomes and the rows must be the same."""
+        first = len(self.model.rows) + 1
+        expected = self.model.commit(asks, now_ns)
+        replies = self.ledger.commit([to_request(ask) for ask in asks], now_ns)
+        assert len(replies) == len(asks)
+        for ask, outcomes, reply in zip(asks, expected, replies, strict=True):
+            self.compare_reply(ask, outcomes, reply)
+            self.operations += len(outcomes)
+            self.results.update(outcome.result for outcome in outcomes)
+        self.compare_rows(first)
+        return expected
+
+    def one(self, row: Row, now_ns: int) -> Outcome:
+        """One row template as a group of its own."""
+        return self.commit([Rows([row])], now_ns)[0][0]
+
+    def compare_reply(self, ask: Ask, expected: list[Outcome], reply: Any) -> None:
+        """All outcomes of one request."""
+        if isinstance(ask, Payments):
+            if reply == wire.encode_reply(ids_of(ask), expected):
+                return
+            answers = wire.decode_reply(reply)
+            assert [id_ for id_, _ in answers] == ids_of(ask)
+            found = [outcome for _, outcome in answers]
+            for outcome in expected:
+                outcome.index = 0  # the wire has none
+            requests: list[Any] = ask.payments + [p for b in ask.baskets for p in b]
+        else:
+            assert reply.dtype == OUTCOME
+            packed = reply.tobytes()
+            if packed == b"".join(outcome.pack() for outcome in expected):
+                return
+            found = [
+                read_outcome(packed[i : i + 80]) for i in range(0, len(packed), 80)
+            ]
+            requests = list(ask.rows)
+        assert len(found) == len(expected)
+        for place, (request, want, got) in enumerate(
+            zip(requests, expected, found, strict=True)
+        ):
+            differs = wire.differences(want, got)
+            assert not differs, f"{place}: {request}: (model, core) {differs}"
+
+    def compare_rows(self, first: int) -> None:
+        """The journal's rows from `first` on, byte for byte."""
+        last = len(self.model.rows)
+        assert self.ledger.sequence == last
+        for start in range(first, last + 1, ROWS_AT_ONCE):
+            expected = self.model.rows[start - 1 : start - 1 + ROWS_AT_ONCE]
+            packed = self.ledger.rows(start, len(expected)).tobytes()
+            if packed == b"".join(map(pack_row, expected)):
+                continue
+            for place, row in enumerate(expected):
+                body = packed[128 * place : 128 * place + 124]
+                differs = {
+                    name: (want, got)
+                    for name, want, got in zip(
+                        ROW_FIELDS,
+                        ROW_BYTES.unpack(row.pack()),
+                        ROW_BYTES.unpack(body),
+                        strict=True,
+                    )
+                    if want != got
+                }
+                assert not differs, f"{row}: (model, core) {differs}"
+            raise AssertionError("a row's check differs")
+
+    # --- reading ----------------------------------------------------------------------
+
+    def compare_all(self, sequences: Sequence[int] = ()) -> None:
+        """Accounts, registers, holds and heads; and what is asked of `sequences`."""
+        model, ledger = self.model, self.ledger
+        assert ledger.sequence == len(model.rows)
+        assert ledger.timestamp == model.timestamp
+        assert ledger.last_window == model.last_window
+        assert ledger.holds_count == len(model.due)
+        assert ledger.holds().tolist() == model.holds()
+        assert ledger.expiry() == model.expiry()
+        self.compare_accounts()
+        self.compare_registers()
+        for sequence in sequences:
+            self.compare_sequence(sequence)
+
+    def compare_accounts(self) -> None:
+        """All account images, field by field."""
+        images, sequence = self.ledger.accounts()
+        assert images.dtype == ACCOUNT
+        assert sequence == len(self.model.rows)
+        packed = images.tobytes()
+        assert len(packed) == 128 * len(self.model.accounts)
+        assert packed[:128] == bytes(128)
+        for index, account in enumerate(self.model.accounts[1:], 1):
+            image = packed[128 * index : 128 * index + 128]
+            if image != account.pack():
+                pairs = zip(
+                    ACCOUNT_FIELDS,
+                    ACCOUNT_BYTES.unpack(account.pack()),
+                    ACCOUNT_BYTES.unpack(image),
+                    strict=True,
+                )
+                differs = {name: (a, b) for name, a, b in pairs if a != b}
+                raise AssertionError(f"account {index}: (model, core) {differs}")
+
+    def compare_registers(self) -> None:
+        """Participants, services and accounts, by code and by index."""
+        model, ledger = self.model, self.ledger
+        opened = [account.opened for account in model.accounts]
+        participants = [each.sequence for each in model.participants]
+        services = [0, *(each.sequence for each in model.services)]
+        assert ledger.records(0).tolist() == opened
+        assert ledger.records(Record.PARTICIPANT).tolist() == participants
+        assert ledger.records(Record.SERVICE).tolist() == services
+        for key, index in list(model.account_of.items())[-SAMPLE:]:
+            assert ledger.find_account(*key) == index
+        for code, index in list(model.participant_of.items())[-SAMPLE:]:
+            assert ledger.find_participant(code.decode()) == index
+        for code, index in list(model.service_of.items())[-SAMPLE:]:
+            assert ledger.find_service(code.decode()) == index
+        assert ledger.find_account(1, 999) == 0
+        assert ledger.find_participant("nobody") == 0
+        assert ledger.find_service("NONE") == 0
+
+    def compare_sequence(self, sequence: int) -> None:
+        """What can be asked of one row: id, resolution, tail, accounts' history."""
+        model, ledger = self.model, self.ledger
+        row = model.rows[sequence - 1]
+        assert ledger.row(sequence).tobytes() == pack_row(row)
+        assert ledger.tail(sequence) == (row.tail or b"")
+        sequence_found = ledger.find(row.participant, row.id)
+        assert sequence_found == model.find(row.participant, row.id)
+        assert ledger.find(row.participant + 1, row.id) == model.find(
+            row.participant + 1, row.id
+        )
+        assert ledger.resolution(sequence) == model.resolution(sequence)
+        for account in (row.debit, row.credit):
+            window = row.resolves
+            assert ledger.settled(window, account) == model.settled(window, account)
+            if model.account(account) is None:
+                continue
+            assert ledger.balance_at(account, sequence) == model.balance_at(
+                account, sequence
+            )
+            for before, limit in ((0, 5), (sequence, 7), (sequence + 1, 300)):
+                found = ledger.account_rows(account, before, limit).tolist()
+                assert found == model.account_rows(account, before, limit)

@@ -1,0 +1,101 @@
+"""Goal: whatever is asked in whatever order, the core answers and keeps what the
+model does.
+
+Method: a seeded generator drives both, more than a million requests in all; every
+outcome and every row is compared, and regularly everything that can be read. In
+between the ledger is closed and opened, with and without its index, and the index
+is brought forward at random moments, in steps small enough for many levels of runs.
+"""
+
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from switch.codes import Result
+from tests.core.generator import Generator
+from tests.core.network import NOW, make_network, top_up
+from tests.core.pair import SAMPLE, Pair
+from tests.model import Rows
+
+OPERATIONS = 76_000
+"""Requests of one seed."""
+SEEN_LEAST = 100
+"""How often each result must come up over all seeds."""
+UNSEEN = {
+    Result.UNSPECIFIED: "nobody's result: a zeroed buffer",
+    Result.TABLE_FULL: "needs 4,096 accounts or services: tests/core/test_bounds.py",
+}
+FUNDS = 100_000_000
+
+STEPS_64: dict[str, Any] = {"threads": False, "index_step_rows": 64}
+STEPS_512: dict[str, Any] = {"threads": False, "index_step_rows": 512}
+THREADS_256: dict[str, Any] = {"threads": True, "index_step_rows": 256}
+DEFAULTS: dict[str, Any] = {"threads": True, "reserve_size": 64 << 20}
+CASES = [
+    (seed, options)
+    for seed, options in enumerate(
+        (STEPS_64, STEPS_512, THREADS_256, DEFAULTS) * 3 + (STEPS_64, STEPS_512), 1
+    )
+]
+
+seen: Counter[int] = Counter()
+done: dict[int, int] = {}
+
+
+def open_pair(path: Path, options: dict[str, Any]) -> tuple[Pair, Generator]:
+    """A pair with the small network and its funds, and who asks it."""
+    network = make_network()
+    pair = Pair(path, **options)
+    pair.commit([Rows(network.rows)], NOW)
+    for wallet in network.wallets:
+        pair.one(top_up(network, wallet, FUNDS, b"UTR-FIRST-%d" % wallet), NOW)
+    return pair, Generator(0, network, pair.model)
+
+
+def disturb(pair: Pair, rng: random.Random) -> None:
+    """Between two groups: a step of the index, an opening, a comparison, or nothing."""
+    draw = rng.randrange(400)
+    if not pair.options["threads"]:
+        while rng.randrange(3) == 0 and pair.ledger.index_step():
+            pass
+    if draw == 0:
+        pair.reopen()
+    elif draw == 1:
+        pair.reopen(without_index=True)
+    if draw < 10:
+        count = len(pair.model.rows)
+        recent = rng.choices(range(max(1, count - 500), count + 1), k=SAMPLE // 2)
+        pair.compare_all(rng.choices(range(1, count + 1), k=SAMPLE) + recent)
+
+
+@pytest.mark.parametrize(("seed", "options"), CASES)
+def test_core_does_what_the_model_does(
+    tmp_path: Path, seed: int, options: dict[str, Any]
+) -> None:
+    pair, generator = open_pair(tmp_path / "ledger", options)
+    generator.rng.seed(seed)
+    rng = random.Random(-seed)
+    while pair.operations < OPERATIONS:
+        asks, now = generator.group()
+        pair.commit(asks, now)
+        disturb(pair, rng)
+    pair.reopen()
+    pair.compare_rows(1)
+    pair.reopen(without_index=True)
+    count = len(pair.model.rows)
+    pair.compare_all(rng.choices(range(1, count + 1), k=10 * SAMPLE))
+    pair.close()
+    seen.update(pair.results)
+    done[seed] = pair.operations
+
+
+def test_every_result_was_seen() -> None:
+    if len(done) < len(CASES):
+        pytest.skip("only some seeds were run")
+    assert sum(done.values()) >= 1_000_000
+    rare = {result.name: seen[result] for result in Result if seen[result] < SEEN_LEAST}
+    assert set(rare) == {result.name for result in UNSEEN}
+    assert not any(rare.values())

@@ -1,0 +1,206 @@
+"""Goal: no sequence of moves makes money, loses it, or overdraws a wallet.
+
+Method: Hypothesis draws moves and shrinks what fails; the core is compared with the
+model at each, and after each the books must balance.
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from switch.codes import AccountKind, DuplicateRule, Kind, Result, RowFlag
+from tests.core.network import NOW, make_network, top_up
+from tests.core.pair import Pair
+from tests.model import Payments, Rows
+from tests.records import LimitRecord, Payment, Row
+
+SECOND_NS = 10**9
+FUNDS = 100_000
+
+places = st.integers(0, 3)
+amounts = st.one_of(st.integers(1, 2_000), st.sampled_from((500, 60_000, 10**18)))
+services = st.integers(1, 41)
+bills = st.integers(1, 6)
+backs = st.integers(0, 12)
+jumps = st.sampled_from((1, 3_600, 86_400, 8 * 86_400, 32 * 86_400))
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """One ledger, one model, every move there is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.net = make_network()
+        self.now = NOW
+        self.number = 0
+
+    @initialize()
+    def open(self) -> None:
+        path = Path(self.folder.name) / "ledger"
+        self.pair = Pair(path, threads=False, index_step_rows=16, map_size=1 << 30)
+        self.pair.commit([Rows(self.net.rows)], self.now)
+        for wallet in self.net.wallets[:4]:
+            self.do(top_up(self.net, wallet, FUNDS, b"UTR-%d" % wallet))
+
+    def teardown(self) -> None:
+        if hasattr(self, "pair"):
+            self.pair.compare_all(range(1, len(self.pair.model.rows) + 1))
+            self.pair.close()
+        self.folder.cleanup()
+
+    def do(self, row: Row) -> int:
+        """One row as a group; the pair compares."""
+        return self.pair.one(row, self.now).result
+
+    def row(self, kind: Kind, **fields: Any) -> Row:
+        """A row with a new id, sent by the treasury."""
+        self.number += 1
+        row = Row(kind, participant=self.net.treasury, **fields)
+        if kind not in (Kind.POST, Kind.VOID, Kind.WINDOW):
+            row.id = self.number.to_bytes(16, "big")
+        return row
+
+    def recent(self, kinds: tuple[Kind, ...], back: int) -> int:
+        """Sequence of one of the last accepted rows of these kinds, or 1."""
+        rows = self.pair.model.rows
+        good = [r.sequence for r in rows if r.kind in kinds and r.result == Result.OK]
+        return good[-1 - back % len(good)] if good else 1
+
+    def reference(self, service: int, bill: int) -> bytes:
+        """A reference that the service takes."""
+        record = self.net.services[service - 1]
+        period = record.duplicate_rule == DuplicateRule.ONCE and record.key_rule == 2
+        return b"BILL-%d" % bill + (b"/2026-03" if period else b"")
+
+    @rule(kind=st.sampled_from((Kind.PAY, Kind.HOLD)), place=places, amount=amounts,
+          service=services, bill=bills)  # fmt: skip
+    def pay(self, kind: Kind, place: int, amount: int, service: int, bill: int) -> None:
+        row = self.row(
+            kind,
+            debit=self.net.wallets[place],
+            amount=amount,
+            total=amount,
+            service=service,
+            reference=self.reference(service, bill),
+            deadline=3_600 if kind == Kind.HOLD else 0,
+        )
+        self.do(row)
+        assert self.do(row) == self.pair.model.rows[-1].result
+
+    @rule(places=st.lists(services, min_size=1, max_size=4), amount=amounts, bill=bills)
+    def pay_basket(self, places: list[int], amount: int, bill: int) -> None:
+        basket = []
+        for service in places:
+            self.number += 1
+            basket.append(
+                Payment(
+                    id=self.number.to_bytes(16, "big"),
+                    service=self.net.services[service - 1].code,
+                    amount=amount,
+                    amount_due=amount,
+                    reference=self.reference(service, bill),
+                )
+            )
+        centre = self.net.centres[0]
+        ask = Payments([], [basket], centre, centre)
+        self.pair.commit([ask, ask], self.now)
+
+    @rule(back=backs, amount=amounts)
+    def post(self, back: int, amount: int) -> None:
+        hold = self.recent((Kind.HOLD,), back)
+        held = min(amount, self.pair.model.rows[hold - 1].amount)
+        self.do(self.row(Kind.POST, resolves=hold, amount=held or amount))
+
+    @rule(back=backs)
+    def void(self, back: int) -> None:
+        self.do(self.row(Kind.VOID, resolves=self.recent((Kind.HOLD,), back)))
+
+    @rule(back=backs, amount=amounts)
+    def refund(self, back: int, amount: int) -> None:
+        payment = self.recent((Kind.PAY, Kind.POST), back)
+        self.do(self.row(Kind.REFUND, resolves=payment, amount=amount))
+
+    @rule(place=places, amount=amounts, utr=bills)
+    def credit(self, place: int, amount: int, utr: int) -> None:
+        wallet = self.net.wallets[place]
+        row = self.row(Kind.TOP_UP, debit=self.net.float_, credit=wallet, amount=amount)
+        row.reference = b"UTR %d" % utr
+        self.do(row)
+
+    @rule(debit=st.integers(0, 14), credit=st.integers(0, 14), amount=amounts)
+    def transfer(self, debit: int, credit: int, amount: int) -> None:
+        row = self.row(Kind.TRANSFER, debit=debit, credit=credit, amount=amount)
+        row.reference = b"correction"
+        self.do(row)
+
+    @rule()
+    def close_window_and_settle(self) -> None:
+        model = self.pair.model
+        window = self.row(Kind.WINDOW, resolves=model.last_window)
+        self.do(window)
+        self.do(window)
+        for account, payable in model.windows[model.last_window].items():
+            row = self.row(Kind.SETTLE, resolves=model.last_window, debit=account)
+            row.credit, row.amount = self.net.settlement, payable or 1
+            self.do(row)
+
+    @rule(place=places, unfreeze=st.booleans())
+    def freeze(self, place: int, unfreeze: bool) -> None:
+        flags = RowFlag.UNFREEZE if unfreeze else 0
+        row = self.row(Kind.FREEZE, debit=self.net.wallets[place], flags=flags)
+        row.reference = b"as asked"
+        self.do(row)
+
+    @rule(place=places)
+    def close(self, place: int) -> None:
+        row = self.row(Kind.CLOSE, debit=self.net.wallets[place], reference=b"moved")
+        self.do(row)
+
+    @rule(place=places, amount=amounts, count=st.integers(0, 5))
+    def limit(self, place: int, amount: int, count: int) -> None:
+        row = self.row(Kind.LIMIT, debit=self.net.wallets[place])
+        row.tail = LimitRecord(amount, count).pack()
+        self.do(row)
+
+    @rule(jump=jumps)
+    def wait(self, jump: int) -> None:
+        self.now += jump * SECOND_NS
+        self.pair.commit([], self.now)
+
+    @rule()
+    def step(self) -> None:
+        self.pair.ledger.index_step()
+
+    @rule(without_index=st.booleans())
+    def reopen(self, without_index: bool) -> None:
+        self.pair.reopen(without_index=without_index)
+
+    @invariant()
+    def books_balance(self) -> None:
+        if not hasattr(self, "pair"):
+            return
+        accounts, _ = self.pair.ledger.accounts()
+        debits = {name: accounts[f"debits_{name}"] for name in ("pending", "posted")}
+        credits_ = {name: accounts[f"credits_{name}"] for name in ("pending", "posted")}
+        for name in ("pending", "posted"):
+            assert sum(debits[name].tolist()) == sum(credits_[name].tolist())
+        used = debits["posted"] + debits["pending"]
+        wallets = np.asarray(accounts["kind"] == AccountKind.WALLET)
+        assert (credits_["posted"][wallets] >= used[wallets]).all()
+        self.pair.compare_accounts()
+
+
+LedgerMachine.TestCase.settings = settings(
+    max_examples=60,
+    stateful_step_count=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+TestLedger = LedgerMachine.TestCase

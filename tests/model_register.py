@@ -1,0 +1,237 @@
+"""The oracle's rules of the register: accounts, limits, participants, services.
+
+Part of tests/model.py, which see.
+"""
+
+import hashlib
+import re
+import struct
+
+from switch.codes import (
+    AMOUNT_MAX,
+    AccountKind,
+    AccountState,
+    AmountRule,
+    DuplicateRule,
+    KeyRule,
+    Kind,
+    Mode,
+    Policy,
+    Record,
+    Result,
+    Role,
+    RowFlag,
+)
+from tests.model_rules import OK, Answer, Participant, Rules, Service
+from tests.records import Account, Row
+
+BILLER_ACCOUNTS_MAX = 4096
+SERVICES_MAX = 4095
+DUPLICATE_HOURS_MAX = 366 * 24
+DEADLINE_MAX_S = 31 * 86_400
+WITH_RECORD = frozenset((Kind.OPEN, Kind.LIMIT, Kind.REGISTER))
+PARTICIPANT_CODE = re.compile(rb"[a-z0-9-]{1,32}")
+SERVICE_CODE = re.compile(rb"[A-Z0-9-]{1,16}")
+
+
+class Register(Rules):
+    """The rules of rows that move no money."""
+
+    def record_is_valid(self, row: Row) -> bool:
+        """Whether a tail item begins with the record its row needs."""
+        tail = row.tail or b""
+        if row.kind == Kind.OPEN:
+            return account_record_is_valid(tail)
+        if row.kind == Kind.LIMIT:
+            return len(tail) >= 16 and not any(tail[12:16])
+        if tail[:1] == bytes([Record.PARTICIPANT]):
+            return participant_record_is_valid(tail)
+        if tail[:1] == bytes([Record.SERVICE]):
+            return service_record_is_valid(tail)
+        return tail[:1] == bytes([Record.CLOCK])
+
+    def keep_record(self, row: Row) -> None:
+        """A row whose tail is its content carries the tail's hash."""
+        row.reference = hashlib.blake2b(row.tail or b"", digest_size=32).digest()
+
+    def check_open(self, row: Row) -> Answer:
+        self.keep_record(row)
+        row.debit = 0
+        participant, purpose, kind = struct.unpack_from("<IHB", row.tail or b"")
+        if not 0 < participant < len(self.participants):
+            return Answer(Result.PARTICIPANT_UNKNOWN)
+        existing = self.account_of.get((participant, purpose), 0)
+        if existing:
+            return Answer(Result.ACCOUNT_EXISTS, self.accounts[existing].opened)
+        full = len(self.biller_accounts) >= BILLER_ACCOUNTS_MAX
+        if kind == AccountKind.BILLER and full:
+            return Answer(Result.TABLE_FULL)
+        return OK
+
+    def do_open(self, row: Row) -> None:
+        participant, purpose, kind = struct.unpack_from("<IHB", row.tail or b"")
+        row.debit = len(self.accounts)
+        self.append(row)
+        opened = row.sequence
+        account = Account(kind, participant, purpose, opened=opened, changed=opened)
+        self.accounts.append(account)
+        self.history.append([])
+        self.account_of[participant, purpose] = row.debit
+        if kind == AccountKind.BILLER:
+            self.biller_accounts.append(row.debit)
+
+    def check_limit(self, row: Row) -> Answer:
+        self.keep_record(row)
+        account = self.account(row.debit)
+        if account is None:
+            return Answer(Result.ACCOUNT_UNKNOWN)
+        if account.kind != AccountKind.WALLET:
+            return Answer(Result.ACCOUNT_KIND_WRONG)
+        return OK
+
+    def do_limit(self, row: Row) -> None:
+        account = self.accounts[row.debit]
+        limits = struct.unpack_from("<QI", row.tail or b"")
+        account.day_amount_max, account.day_count_max = limits
+        self.append(row)
+        account.changed = row.sequence
+
+    def check_freeze(self, row: Row) -> Answer:
+        account = self.account(row.debit)
+        if account is None:
+            return Answer(Result.ACCOUNT_UNKNOWN)
+        if account.state == AccountState.CLOSED:
+            return Answer(Result.DEBIT_CLOSED)
+        return OK
+
+    def do_freeze(self, row: Row) -> None:
+        account = self.accounts[row.debit]
+        unfreeze = row.flags & RowFlag.UNFREEZE
+        account.state = AccountState.OPEN if unfreeze else AccountState.FROZEN
+        self.append(row)
+        account.changed = row.sequence
+
+    def check_close(self, row: Row) -> Answer:
+        account = self.account(row.debit)
+        if account is None:
+            return Answer(Result.ACCOUNT_UNKNOWN)
+        if account.state == AccountState.CLOSED:
+            return Answer(Result.DEBIT_CLOSED)
+        if account.holds_count:
+            return Answer(Result.HOLDS_OPEN)
+        if account.balance:
+            return Answer(Result.BALANCE_NOT_ZERO)
+        return OK
+
+    def do_close(self, row: Row) -> None:
+        account = self.accounts[row.debit]
+        account.state = AccountState.CLOSED
+        self.append(row)
+        account.changed = row.sequence
+
+    def check_register(self, row: Row) -> Answer:
+        self.keep_record(row)
+        row.debit = 0
+        if (row.tail or b"")[0] != Record.SERVICE:
+            return OK
+        service = read_service(row.tail or b"")
+        if not 0 < service.biller < len(self.participants):
+            return Answer(Result.PARTICIPANT_UNKNOWN)
+        if self.participants[service.biller].role != Role.BILLER:
+            return Answer(Result.PARTICIPANT_UNKNOWN)
+        for head in service.heads:
+            account = self.account(head)
+            if account is None or account.kind != AccountKind.BILLER:
+                return Answer(Result.ACCOUNT_UNKNOWN)
+            if account.participant != service.biller:
+                return Answer(Result.ACCOUNT_UNKNOWN)
+        new = service.code not in self.service_of
+        if new and len(self.services) >= SERVICES_MAX:
+            return Answer(Result.TABLE_FULL)
+        return OK
+
+    def do_register(self, row: Row) -> None:
+        tail = row.tail or b""
+        if tail[0] == Record.CLOCK:
+            self.append(row)
+            return
+        if tail[0] == Record.SERVICE:
+            service = read_service(tail)
+            code, table, count = service.code, self.service_of, len(self.services) + 1
+        else:
+            code = tail[8:40].rstrip(b"\0")
+            table, count = self.participant_of, len(self.participants)
+        if code in table:
+            row.flags |= RowFlag.UPDATE
+        row.debit = table.setdefault(code, count)
+        self.append(row)
+        if tail[0] == Record.SERVICE:
+            service.sequence = row.sequence
+            self.services[row.debit - 1 : row.debit] = [service]
+        else:
+            participant = Participant(code, tail[1], row.sequence)
+            self.participants[row.debit : row.debit + 1] = [participant]
+
+
+def code_is_valid(field: bytes, pattern: re.Pattern[bytes]) -> bool:
+    """A code padded with zeros."""
+    return bool(pattern.fullmatch(field.rstrip(b"\0")))
+
+
+def account_record_is_valid(tail: bytes) -> bool:
+    """An account's record names a kind."""
+    return len(tail) >= 32 and tail[6] in list(AccountKind) and not any(tail[7:32])
+
+
+def participant_record_is_valid(tail: bytes) -> bool:
+    """A participant's record has a role and a code."""
+    if len(tail) < 64 or tail[1] not in list(Role) or tail[2] > 1:
+        return False
+    if any(tail[3:8]) or any(tail[40:64]):
+        return False
+    return code_is_valid(tail[8:40], PARTICIPANT_CODE)
+
+
+def service_record_is_valid(tail: bytes) -> bool:
+    """A service's record has known rules, 1 to 8 heads and a code."""
+    if len(tail) < 128 or any(tail[84:128]):
+        return False
+    if not code_is_valid(tail[8:24], SERVICE_CODE):
+        return False
+    _, amount_rule, mode, duplicate_rule, key_rule, policy, active, heads = tail[:8]
+    least, most, hours, deadline_s = struct.unpack_from("<QQII", tail, 24)
+    keys = list(KeyRule) if duplicate_rule == DuplicateRule.ONCE else [0]
+    within = duplicate_rule == DuplicateRule.WITHIN
+    confirmed = mode == Mode.CONFIRMED
+    return (
+        (1 <= hours <= DUPLICATE_HOURS_MAX if within else hours == 0)
+        and (1 if confirmed else 0) <= deadline_s <= DEADLINE_MAX_S
+        and max(least, most) <= AMOUNT_MAX
+        and (most == 0 or least <= most)
+        and (policy in list(Policy) or (policy == 0 and not confirmed))
+        and amount_rule in list(AmountRule)
+        and mode in list(Mode)
+        and duplicate_rule in list(DuplicateRule)
+        and key_rule in keys
+        and active <= 1
+        and 1 <= heads <= 8
+    )
+
+
+def read_service(tail: bytes) -> Service:
+    """A service from its record."""
+    _, amount_rule, mode, duplicate_rule, key_rule, _, active, heads = tail[:8]
+    amount_min, amount_max, hours, _, biller = struct.unpack_from("<QQIII", tail, 24)
+    return Service(
+        code=tail[8:24].rstrip(b"\0"),
+        amount_rule=amount_rule,
+        mode=mode,
+        duplicate_rule=duplicate_rule,
+        key_rule=key_rule,
+        active=active,
+        amount_min=amount_min,
+        amount_max=amount_max,
+        duplicate_hours=hours,
+        biller=biller,
+        heads=struct.unpack_from(f"<{heads}I", tail, 52),
+    )

@@ -1,0 +1,496 @@
+"""The oracle's rules of money: what each row checks, in the stated order, and does.
+
+Part of tests/model.py, which see. Each rule reads like its line in
+docs/data-model.md: first every check, then the change, which cannot fail.
+"""
+
+import hashlib
+import re
+from bisect import bisect_left, insort
+from dataclasses import dataclass
+
+from switch.codes import (
+    NO_AMOUNT_LIMIT,
+    AccountKind,
+    AccountState,
+    AmountRule,
+    DuplicateRule,
+    KeyRule,
+    Kind,
+    Mode,
+    Result,
+    RowFlag,
+)
+from tests.records import ZERO_ID, Account, Row, WindowLine
+
+SECOND_NS = 10**9
+DAY_S = 86_400
+IST_S = 19_800
+WORD_MAX = 2**64 - 1
+
+PAYS = frozenset((Kind.PAY, Kind.HOLD))
+MONEY = frozenset(range(Kind.PAY, Kind.TRANSFER + 1)) - {Kind.WINDOW} | {Kind.SETTLE}
+COPIED = int(RowFlag.CLAIM | RowFlag.RECENT) | 0x3E00  # and the head and the tender
+PERIOD = re.compile(rb".+/\d{4}-(0[1-9]|1[0-2])", re.DOTALL)
+
+ClaimKey = tuple[str, int, bytes, int]
+
+
+def ist_day(timestamp: int) -> int:
+    """IST date of a time in nanoseconds UTC, as days since 1970-01-01."""
+    return (timestamp // SECOND_NS + IST_S) // DAY_S
+
+
+def financial_year(timestamp: int) -> int:
+    """IST calendar year in which the April of this time's financial year fell."""
+    days = ist_day(timestamp)
+    year, april = 1970, 90
+    while True:
+        leap = (year + 1) % 4 == 0 and ((year + 1) % 100 != 0 or (year + 1) % 400 == 0)
+        following = april + 365 + leap
+        if days < april:
+            return year - 1
+        if days < following:
+            return year
+        year, april = year + 1, following
+
+
+@dataclass(slots=True)
+class Participant:
+    """Someone registered; `sequence` is that of the current register row."""
+
+    code: bytes
+    role: int
+    sequence: int
+
+
+@dataclass(slots=True)
+class Service:
+    """One service, with everything that decides; `sequence` as for participants."""
+
+    code: bytes
+    amount_rule: int
+    mode: int
+    duplicate_rule: int
+    key_rule: int
+    active: int
+    amount_min: int
+    amount_max: int
+    duplicate_hours: int
+    biller: int
+    heads: tuple[int, ...]
+    sequence: int = 0
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a rule says: the result, and the row or record it speaks of."""
+
+    result: int = Result.OK
+    other: int = 0
+    repeat: int = 0
+
+
+OK = Answer()
+
+
+class Rules:
+    """All state, and each rule of money: `check_` refuses, `do_` changes."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.accounts: list[Account] = [Account(0, 0, 0, state=0)]
+        self.participants: list[Participant] = [Participant(b"", 0, 0)]
+        self.services: list[Service] = []
+        self.account_of: dict[tuple[int, int], int] = {}
+        self.participant_of: dict[bytes, int] = {}
+        self.service_of: dict[bytes, int] = {}
+        self.biller_accounts: list[int] = []
+        self.ids: dict[tuple[int, bytes], int] = {}
+        self.claims: dict[ClaimKey, int] = {}
+        self.due: list[tuple[int, int]] = []  # (ns, sequence) of open holds, sorted
+        self.resolved: dict[int, int] = {}  # hold, payment, window -> last resolver
+        self.refunded: dict[int, int] = {}
+        self.settled_by: dict[tuple[int, int], int] = {}
+        self.windows: dict[int, dict[int, int]] = {}  # window -> account -> payable
+        self.last_window = 0
+        self.timestamp = 0
+        self.now = 0
+        self.history: list[list[tuple[int, tuple[int, int, int, int]]]] = [[]]
+
+    def clock(self) -> int:
+        """The next row's timestamp."""
+        return max(self.now, self.timestamp + 1)
+
+    def append(self, row: Row, result: int = Result.OK) -> None:
+        """Give the row its place, and remember its id and what it resolves."""
+        row.timestamp = self.timestamp = self.clock()
+        row.result = result
+        row.sequence = len(self.rows) + 1
+        if row.tail:
+            row.flags |= RowFlag.TAIL
+        self.rows.append(row)
+        if row.id != ZERO_ID:
+            self.ids[row.participant, row.id] = row.sequence
+        if result == Result.OK and row.kind in MONEY:
+            for index in (row.debit, row.credit):
+                account = self.accounts[index]
+                account.changed = row.sequence
+                self.history[index].append((row.sequence, account.totals))
+
+    def account(self, index: int) -> Account | None:
+        """The account with this index."""
+        return self.accounts[index] if 0 < index < len(self.accounts) else None
+
+    def name_credit(self, row: Row) -> None:
+        """The account that a payment's service and head stand for, as far as known."""
+        row.credit = 0
+        if not 0 < row.service <= len(self.services):
+            row.service = 0
+            return
+        heads = self.services[row.service - 1].heads
+        if row.head < len(heads):
+            row.credit = heads[row.head]
+
+    def check_pay(self, row: Row) -> Answer:
+        self.name_credit(row)
+        if not row.service:
+            return Answer(Result.SERVICE_UNKNOWN)
+        service = self.services[row.service - 1]
+        if not service.active:
+            return Answer(Result.SERVICE_INACTIVE)
+        if row.head >= len(service.heads):
+            return Answer(Result.HEAD_UNKNOWN)
+        result = self.check_amount(service, row.amount, row.total)
+        if result != Result.OK:
+            return Answer(result)
+        period = service.key_rule == KeyRule.REFERENCE_PERIOD
+        if period and not PERIOD.fullmatch(row.reference):
+            return Answer(Result.PERIOD_MISSING)
+        return self.check_wallet_and_bill(row, service)
+
+    def check_amount(self, service: Service, amount: int, due: int) -> int:
+        """The service's bounds and its amount rule."""
+        if amount < service.amount_min:
+            return Result.AMOUNT_BELOW_MINIMUM
+        if service.amount_max and amount > service.amount_max:
+            return Result.AMOUNT_ABOVE_MAXIMUM
+        met = {
+            AmountRule.EXACT: due and amount == due,
+            AmountRule.EXACT_AND_ABOVE: due and amount >= due,
+            AmountRule.EXACT_AND_BELOW: due and amount <= due,
+        }
+        if not met.get(AmountRule(service.amount_rule), True):
+            return Result.AMOUNT_NOT_EXACT
+        return Result.OK
+
+    def check_wallet_and_bill(self, row: Row, service: Service) -> Answer:
+        wallet, biller = self.accounts[row.debit], self.accounts[row.credit]
+        if wallet.state == AccountState.CLOSED:
+            return Answer(Result.DEBIT_CLOSED)
+        if wallet.state == AccountState.FROZEN:
+            return Answer(Result.DEBIT_FROZEN)
+        if biller.state == AccountState.CLOSED:
+            return Answer(Result.CREDIT_CLOSED)
+        if biller.state == AccountState.FROZEN:
+            return Answer(Result.CREDIT_FROZEN)
+        key = self.claim_key(row, service.duplicate_rule, row.amount)
+        taken = self.claims.get(key, 0) if key else 0
+        if taken and service.duplicate_rule == DuplicateRule.ONCE:
+            return Answer(Result.BILL_ALREADY_CLAIMED, taken)
+        if taken:
+            age_ns = self.clock() - self.rows[taken - 1].timestamp
+            if age_ns < service.duplicate_hours * 3600 * SECOND_NS:
+                return Answer(Result.PAID_RECENTLY, taken)
+        same_day = wallet.day == ist_day(self.clock())
+        if (wallet.day_count if same_day else 0) + 1 > wallet.day_count_max:
+            return Answer(Result.DAY_COUNT_EXCEEDED)
+        day_amount = (wallet.day_amount if same_day else 0) + row.amount
+        if day_amount > wallet.day_amount_max != NO_AMOUNT_LIMIT:
+            return Answer(Result.DAY_AMOUNT_EXCEEDED)
+        return self.check_money(row, needs_funds=True)
+
+    def check_money(self, row: Row, *, needs_funds: bool) -> Answer:
+        """Funds of the debit, then room in the 64 bits of both sides."""
+        debit, credit = self.accounts[row.debit], self.accounts[row.credit]
+        if needs_funds and debit.available < row.amount:
+            return Answer(Result.INSUFFICIENT_FUNDS)
+        debits = debit.debits_pending + debit.debits_posted + row.amount
+        credits_ = credit.credits_pending + credit.credits_posted + row.amount
+        if max(debits, credits_) > WORD_MAX:
+            return Answer(Result.OVERFLOWS)
+        return OK
+
+    def claim_key(self, row: Row, rule: int, amount: int) -> ClaimKey | None:
+        """What a payment claims under a duplicate rule."""
+        if rule == DuplicateRule.ONCE:
+            biller = self.accounts[row.credit].participant
+            return ("once", biller, row.reference, 0)
+        if rule == DuplicateRule.WITHIN:
+            return ("within", row.service, row.reference, amount)
+        return None
+
+    def move(self, row: Row) -> None:
+        """Posted money, and what the biller accounts' open window counts of it."""
+        debit, credit = self.accounts[row.debit], self.accounts[row.credit]
+        debit.debits_posted += row.amount
+        credit.credits_posted += row.amount
+        if row.kind in (Kind.TOP_UP, Kind.SETTLE):
+            return
+        if debit.kind == AccountKind.BILLER:
+            debit.period_debits += row.amount
+        if credit.kind == AccountKind.BILLER:
+            credit.period_credits += row.amount
+
+    def take_claim(self, row: Row) -> None:
+        """Claim the bill, as the service's duplicate rule says."""
+        rule = self.services[row.service - 1].duplicate_rule
+        key = self.claim_key(row, rule, row.amount)
+        if key:
+            self.claims[key] = len(self.rows) + 1
+            row.flags |= RowFlag.CLAIM
+        if rule == DuplicateRule.WITHIN:
+            row.flags |= RowFlag.RECENT
+
+    def release_claim(self, row: Row, taker: Row) -> None:
+        """Give up the claim that `taker` took, unless a later row has it by now."""
+        if not taker.flags & RowFlag.CLAIM:
+            return
+        recent = taker.flags & RowFlag.RECENT
+        rule = DuplicateRule.WITHIN if recent else DuplicateRule.ONCE
+        key = self.claim_key(taker, rule, taker.amount)
+        if key and self.claims.get(key) == taker.sequence:
+            del self.claims[key]
+            row.flags |= RowFlag.RELEASE
+
+    def count_day(self, row: Row) -> None:
+        """A payment of today, in the wallet's day counters."""
+        wallet, day = self.accounts[row.debit], ist_day(self.clock())
+        if wallet.day != day:
+            wallet.day, wallet.day_amount, wallet.day_count = day, 0, 0
+        wallet.day_amount += row.amount
+        wallet.day_count += 1
+
+    def number_receipt(self, row: Row) -> None:
+        """The wallet's next receipt of the financial year."""
+        wallet, year = self.accounts[row.debit], financial_year(self.clock())
+        if wallet.year != year:
+            wallet.year, wallet.receipt = year, 0
+        wallet.receipt += 1
+        row.receipt = wallet.receipt
+
+    def do_pay(self, row: Row) -> None:
+        row.total = 0
+        if self.services[row.service - 1].mode == Mode.CONFIRMED:
+            row.flags |= RowFlag.AS_DIRECT
+        self.take_claim(row)
+        self.count_day(row)
+        self.number_receipt(row)
+        self.move(row)
+        self.append(row)
+
+    def do_hold(self, row: Row) -> None:
+        row.total = 0
+        debit, credit = self.accounts[row.debit], self.accounts[row.credit]
+        self.take_claim(row)
+        self.count_day(row)
+        debit.debits_pending += row.amount
+        credit.credits_pending += row.amount
+        debit.holds_count += 1
+        credit.holds_count += 1
+        self.append(row)
+        insort(self.due, (self.due_of(row), row.sequence))
+
+    def due_of(self, hold: Row) -> int:
+        """When a hold expires, nanoseconds UTC."""
+        return hold.timestamp + hold.deadline * SECOND_NS
+
+    def hold_of(self, row: Row) -> Row | None:
+        """The accepted hold that a request speaks of."""
+        if not 0 < row.resolves <= len(self.rows):
+            return None
+        hold = self.rows[row.resolves - 1]
+        held = hold.kind == Kind.HOLD and hold.result == Result.OK
+        return hold if held else None
+
+    def check_post(self, row: Row) -> Answer:
+        return self.check_resolution(row, Kind.POST)
+
+    def check_void(self, row: Row) -> Answer:
+        return self.check_resolution(row, Kind.VOID)
+
+    def check_resolution(self, row: Row, kind: Kind) -> Answer:
+        hold = self.hold_of(row)
+        if hold is None:
+            return Answer(Result.HOLD_NOT_FOUND)
+        resolver = self.resolved.get(hold.sequence, 0)
+        if resolver:
+            by = self.rows[resolver - 1].kind
+            if by == kind:
+                return Answer(Result.OK, resolver, repeat=1)
+            results = {
+                Kind.POST: Result.ALREADY_POSTED,
+                Kind.VOID: Result.ALREADY_VOIDED,
+                Kind.EXPIRE: Result.ALREADY_EXPIRED,
+            }
+            return Answer(results[Kind(by)], resolver)
+        if kind == Kind.POST and row.amount > hold.amount:
+            return Answer(Result.EXCEEDS_HOLD)
+        return OK
+
+    def resolve(self, row: Row, hold: Row) -> None:
+        """What every end of a hold does: the row copies it, the pendings go."""
+        row.debit, row.credit = hold.debit, hold.credit
+        row.reference, row.service = hold.reference, hold.service
+        row.participant, row.operator_ = hold.participant, hold.operator_
+        row.basket, row.flags = hold.basket, hold.flags & COPIED
+        debit, credit = self.accounts[hold.debit], self.accounts[hold.credit]
+        debit.debits_pending -= hold.amount
+        credit.credits_pending -= hold.amount
+        debit.holds_count -= 1
+        credit.holds_count -= 1
+        self.resolved[hold.sequence] = len(self.rows) + 1
+        del self.due[bisect_left(self.due, (self.due_of(hold), hold.sequence))]
+
+    def do_post(self, row: Row) -> None:
+        hold = self.rows[row.resolves - 1]
+        self.resolve(row, hold)
+        wallet = self.accounts[hold.debit]
+        if ist_day(hold.timestamp) == wallet.day:
+            wallet.day_amount -= hold.amount - row.amount
+        self.number_receipt(row)
+        self.move(row)
+        self.append(row)
+
+    def do_void(self, row: Row) -> None:
+        self.release(row, self.rows[row.resolves - 1])
+
+    def release(self, row: Row, hold: Row) -> None:
+        """A void or an expiry: money, day and bill are as if never held."""
+        row.amount = hold.amount
+        self.resolve(row, hold)
+        wallet = self.accounts[hold.debit]
+        if ist_day(hold.timestamp) == wallet.day:
+            wallet.day_amount -= hold.amount
+            wallet.day_count -= 1
+        self.release_claim(row, hold)
+        self.append(row)
+
+    def payment_of(self, row: Row) -> Row | None:
+        """The accepted pay or post that a refund speaks of."""
+        if not 0 < row.resolves <= len(self.rows):
+            return None
+        payment = self.rows[row.resolves - 1]
+        paid = payment.kind in (Kind.PAY, Kind.POST) and payment.result == Result.OK
+        return payment if paid else None
+
+    def check_refund(self, row: Row) -> Answer:
+        row.debit = row.credit = 0
+        payment = self.payment_of(row)
+        if payment is None:
+            return Answer(Result.PAYMENT_NOT_FOUND)
+        row.debit, row.credit = payment.credit, payment.debit
+        row.reference, row.service = payment.reference, payment.service
+        row.flags = payment.flags & COPIED
+        if self.accounts[row.credit].state == AccountState.CLOSED:
+            return Answer(Result.CREDIT_CLOSED)
+        if self.refunded.get(payment.sequence, 0) + row.amount > payment.amount:
+            return Answer(Result.EXCEEDS_PAYMENT)
+        return self.check_money(row, needs_funds=False)
+
+    def do_refund(self, row: Row) -> None:
+        payment = self.rows[row.resolves - 1]
+        row.total = self.refunded.get(payment.sequence, 0) + row.amount
+        self.refunded[payment.sequence] = row.total
+        self.resolved[payment.sequence] = len(self.rows) + 1
+        if row.total == payment.amount:
+            posted = payment.kind == Kind.POST
+            taker = self.rows[payment.resolves - 1] if posted else payment
+            self.release_claim(row, taker)
+        self.move(row)
+        self.append(row)
+
+    def check_top_up(self, row: Row) -> Answer:
+        debit, credit = self.account(row.debit), self.account(row.credit)
+        if debit is None or credit is None:
+            return Answer(Result.ACCOUNT_UNKNOWN)
+        if (debit.kind, credit.kind) != (AccountKind.FLOAT, AccountKind.WALLET):
+            return Answer(Result.ACCOUNT_KIND_WRONG)
+        if credit.state == AccountState.CLOSED:
+            return Answer(Result.CREDIT_CLOSED)
+        taken = self.claims.get(("utr", 0, row.reference, 0), 0)
+        if taken:
+            return Answer(Result.UTR_ALREADY_CREDITED, taken)
+        return self.check_money(row, needs_funds=False)
+
+    def do_top_up(self, row: Row) -> None:
+        self.claims["utr", 0, row.reference, 0] = len(self.rows) + 1
+        row.flags |= RowFlag.CLAIM
+        self.move(row)
+        self.append(row)
+
+    def check_transfer(self, row: Row) -> Answer:
+        debit, credit = self.account(row.debit), self.account(row.credit)
+        if debit is None or credit is None:
+            return Answer(Result.ACCOUNT_UNKNOWN)
+        if row.debit == row.credit:
+            return Answer(Result.ACCOUNTS_MUST_DIFFER)
+        if debit.state == AccountState.CLOSED:
+            return Answer(Result.DEBIT_CLOSED)
+        if credit.state == AccountState.CLOSED:
+            return Answer(Result.CREDIT_CLOSED)
+        return self.check_money(row, needs_funds=debit.kind != AccountKind.FLOAT)
+
+    def do_transfer(self, row: Row) -> None:
+        self.move(row)
+        self.append(row)
+
+    # --- windows and settlement -------------------------------------------------------
+
+    def check_window(self, row: Row) -> Answer:
+        if row.resolves == self.last_window:
+            return OK
+        followed = self.resolved.get(row.resolves, 0)
+        if row.resolves in self.windows or (row.resolves == 0 and followed):
+            return Answer(Result.OK, followed, repeat=1)
+        return Answer(Result.WINDOW_NOT_FOUND)
+
+    def do_window(self, row: Row) -> None:
+        lines = []
+        for index in self.biller_accounts:
+            account = self.accounts[index]
+            counted = account.period_debits, account.period_credits, account.carried
+            if any(counted):
+                net = account.period_credits - account.period_debits - account.carried
+                lines.append(WindowLine(index, *counted, max(0, net)))
+                account.carried = max(0, -net)
+                account.period_debits = account.period_credits = 0
+                account.changed = len(self.rows) + 1
+        if lines:
+            row.tail = b"".join(line.pack() for line in lines)
+            row.reference = hashlib.blake2b(row.tail, digest_size=32).digest()
+        self.resolved[row.resolves] = len(self.rows) + 1
+        self.append(row)
+        self.last_window = row.sequence
+        self.windows[row.sequence] = {line.account: line.payable for line in lines}
+
+    def check_settle(self, row: Row) -> Answer:
+        payable = self.windows.get(row.resolves)
+        if payable is None:
+            return Answer(Result.WINDOW_NOT_FOUND)
+        debit, credit = self.account(row.debit), self.account(row.credit)
+        if debit is None or credit is None:
+            return Answer(Result.ACCOUNT_UNKNOWN)
+        if (debit.kind, credit.kind) != (AccountKind.BILLER, AccountKind.SETTLEMENT):
+            return Answer(Result.ACCOUNT_KIND_WRONG)
+        settled = self.settled_by.get((row.resolves, row.debit), 0)
+        if settled:
+            return Answer(Result.ALREADY_SETTLED, settled)
+        if payable.get(row.debit, 0) != row.amount:
+            return Answer(Result.NET_DIFFERS)
+        return self.check_money(row, needs_funds=True)
+
+    def do_settle(self, row: Row) -> None:
+        self.settled_by[row.resolves, row.debit] = len(self.rows) + 1
+        self.move(row)
+        self.append(row)

@@ -1,0 +1,334 @@
+"""What the tests know of the bytes: rows, accounts, answers and records, written
+down a second time from docs/data-model.md and never taken from the core.
+
+May use `switch.codes` and nothing else of the product.
+"""
+
+import struct
+from dataclasses import dataclass, field, replace
+
+from switch.codes import (
+    HEAD_MASK,
+    HEAD_SHIFT,
+    NO_AMOUNT_LIMIT,
+    NO_COUNT_LIMIT,
+    TENDER_MASK,
+    TENDER_SHIFT,
+    AccountKind,
+    AccountState,
+    AmountRule,
+    DuplicateRule,
+    Field,
+    Kind,
+    Mode,
+    Policy,
+    Record,
+    Result,
+    Role,
+)
+
+ZERO_ID = bytes(16)
+ROW_BYTES = struct.Struct("<16sQQQQ32sIIIIIIHBBHHQI")
+"""A row without its check, 124 bytes."""
+ROW_FIELDS = """
+    id sequence timestamp amount resolves reference debit credit receipt operator_
+    checker participant service kind result flags basket total deadline
+""".split()  # noqa: SIM905 - a list of words reads better
+ACCOUNT_BYTES = struct.Struct("<11Q6IHHBB10x")
+ACCOUNT_FIELDS = """
+    debits_pending debits_posted credits_pending credits_posted day_amount
+    day_amount_max period_debits period_credits carried opened changed day day_count
+    day_count_max receipt participant holds_count year purpose kind state
+""".split()  # noqa: SIM905 - a list of words reads better
+OUTCOME_BYTES = struct.Struct("<QQQQQ16sIIHBBB11x")
+OUTCOME_FIELDS = """
+    sequence timestamp balance pending other other_id receipt index year result
+    repeat field
+""".split()  # noqa: SIM905 - a list of words reads better
+
+
+@dataclass(slots=True)
+class Row:
+    """One journal row; as a request, a row template with its tail item."""
+
+    kind: int
+    id: bytes = ZERO_ID
+    amount: int = 0
+    resolves: int = 0
+    reference: bytes = b""
+    debit: int = 0
+    credit: int = 0
+    operator_: int = 0
+    checker: int = 0
+    participant: int = 0
+    service: int = 0
+    flags: int = 0
+    basket: int = 0
+    total: int = 0
+    deadline: int = 0
+    sequence: int = 0
+    timestamp: int = 0
+    receipt: int = 0
+    result: int = 0
+    tail: bytes | None = None
+
+    @property
+    def head(self) -> int:
+        """Index of the head within the service."""
+        return (self.flags & HEAD_MASK) >> HEAD_SHIFT
+
+    @property
+    def tender(self) -> int:
+        """How the citizen paid."""
+        return (self.flags & TENDER_MASK) >> TENDER_SHIFT
+
+    def pack(self) -> bytes:
+        """The row's 124 bytes before its check."""
+        return ROW_BYTES.pack(
+            self.id,
+            self.sequence,
+            self.timestamp,
+            self.amount,
+            self.resolves,
+            self.reference,
+            self.debit,
+            self.credit,
+            self.receipt,
+            self.operator_,
+            self.checker,
+            self.participant,
+            self.service,
+            self.kind,
+            self.result,
+            self.flags,
+            self.basket,
+            self.total,
+            self.deadline,
+        )
+
+
+@dataclass(slots=True)
+class Payment:
+    """One payment as it stands on the wire, right or wrong."""
+
+    id: bytes = b""
+    service: bytes = b""
+    amount: int = 0
+    reference: bytes = b""
+    operator: int = 0
+    centre: bytes = b""
+    amount_due: int = 0
+    tender: int = 0
+    head: int = 0
+    note: bytes = b""
+
+
+@dataclass(slots=True)
+class Account:
+    """One account, as the image of it says."""
+
+    kind: int
+    participant: int
+    purpose: int
+    opened: int = 0
+    changed: int = 0
+    state: int = AccountState.OPEN
+    debits_pending: int = 0
+    debits_posted: int = 0
+    credits_pending: int = 0
+    credits_posted: int = 0
+    day: int = 0
+    day_amount: int = 0
+    day_count: int = 0
+    day_amount_max: int = NO_AMOUNT_LIMIT
+    day_count_max: int = NO_COUNT_LIMIT
+    period_debits: int = 0
+    period_credits: int = 0
+    carried: int = 0
+    year: int = 0
+    receipt: int = 0
+    holds_count: int = 0
+
+    @property
+    def balance(self) -> int:
+        """Paise; negative for a float, or a biller after late refunds."""
+        return self.credits_posted - self.debits_posted
+
+    @property
+    def available(self) -> int:
+        """Paise that can be spent."""
+        return self.credits_posted - self.debits_posted - self.debits_pending
+
+    @property
+    def totals(self) -> tuple[int, int, int, int]:
+        """The four totals, in the order of the state hash."""
+        return (
+            self.debits_pending,
+            self.debits_posted,
+            self.credits_pending,
+            self.credits_posted,
+        )
+
+    def copy(self) -> "Account":
+        """As it is now."""
+        return replace(self)
+
+    def pack(self) -> bytes:
+        """The account's image, 128 bytes."""
+        return ACCOUNT_BYTES.pack(*[getattr(self, name) for name in ACCOUNT_FIELDS])
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The answer to one requested row."""
+
+    result: int
+    sequence: int = 0
+    timestamp: int = 0
+    balance: int = 0
+    pending: int = 0
+    other: int = 0
+    other_id: bytes = ZERO_ID
+    receipt: int = 0
+    index: int = 0
+    year: int = 0
+    repeat: int = 0
+    field: int = Field.NONE
+
+    def pack(self) -> bytes:
+        """The answer's 80 bytes."""
+        return OUTCOME_BYTES.pack(
+            self.sequence,
+            self.timestamp,
+            self.balance,
+            self.pending,
+            self.other,
+            self.other_id,
+            self.receipt,
+            self.index,
+            self.year,
+            self.result,
+            self.repeat,
+            self.field,
+        )
+
+
+# --- records: the fixed head of a tail item -------------------------------------------
+
+
+@dataclass(slots=True)
+class AccountRecord:
+    """Who owns an account, and what for."""
+
+    participant: int
+    purpose: int = 0
+    kind: int = AccountKind.WALLET
+
+    def pack(self) -> bytes:
+        """32 bytes."""
+        return struct.pack("<IHB25x", self.participant, self.purpose, self.kind)
+
+
+@dataclass(slots=True)
+class LimitRecord:
+    """What a wallet may spend in a day."""
+
+    day_amount_max: int = NO_AMOUNT_LIMIT
+    day_count_max: int = NO_COUNT_LIMIT
+
+    def pack(self) -> bytes:
+        """16 bytes."""
+        return struct.pack("<QI4x", self.day_amount_max, self.day_count_max)
+
+
+@dataclass(slots=True)
+class ParticipantRecord:
+    """Someone with an identity."""
+
+    code: bytes
+    role: int = Role.CENTRE
+    active: int = 1
+
+    def pack(self) -> bytes:
+        """64 bytes."""
+        return struct.pack(
+            "<BBB5x32s24x", Record.PARTICIPANT, self.role, self.active, self.code
+        )
+
+
+@dataclass(slots=True)
+class ServiceRecord:
+    """One thing that can be paid."""
+
+    code: bytes
+    biller: int
+    heads: tuple[int, ...]
+    amount_rule: int = AmountRule.ANY
+    mode: int = Mode.DIRECT
+    duplicate_rule: int = DuplicateRule.NONE
+    key_rule: int = 0
+    deadline_policy: int = Policy.RELEASE
+    active: int = 1
+    amount_min: int = 0
+    amount_max: int = 0
+    duplicate_hours: int = 0
+    deadline_s: int = 0
+    heads_count: int = field(default=-1)
+
+    def __post_init__(self) -> None:
+        if self.heads_count < 0:
+            self.heads_count = len(self.heads)
+
+    def pack(self) -> bytes:
+        """128 bytes."""
+        heads = (*self.heads, *[0] * 8)[:8]
+        return struct.pack(
+            "<8B16sQQIII8I44x",
+            Record.SERVICE,
+            self.amount_rule,
+            self.mode,
+            self.duplicate_rule,
+            self.key_rule,
+            self.deadline_policy,
+            self.active,
+            self.heads_count,
+            self.code,
+            self.amount_min,
+            self.amount_max,
+            self.duplicate_hours,
+            self.deadline_s,
+            self.biller,
+            *heads,
+        )
+
+
+@dataclass(slots=True)
+class WindowLine:
+    """What one biller account did in a window."""
+
+    account: int
+    debits: int
+    credits: int
+    carried: int
+    payable: int
+
+    def pack(self) -> bytes:
+        """40 bytes."""
+        return struct.pack(
+            "<I4xQQQQ",
+            self.account,
+            self.debits,
+            self.credits,
+            self.carried,
+            self.payable,
+        )
+
+
+CLOCK_RECORD = bytes([Record.CLOCK])
+KINDS_WITHOUT_ID = frozenset((Kind.POST, Kind.VOID, Kind.WINDOW))
+SHAPES = frozenset(range(Result.INVALID_ID, Result.INVALID_DEADLINE + 1))
+
+
+def flags_of(head: int = 0, tender: int = 0, extra: int = 0) -> int:
+    """A row's flags from a head, a tender and other bits."""
+    return (head << HEAD_SHIFT & HEAD_MASK) | (tender << TENDER_SHIFT) | extra

@@ -1,0 +1,250 @@
+"""Goal: the treasury's moves do what their contract says, once.
+
+Method: each call on a wallet of its own, repeated with the same id, then wrongly; at
+the end the books of all accounts must balance and give the hash that is served.
+"""
+
+import hashlib
+import struct
+
+import grpc
+import pytest
+
+from switch.ids import new_id
+from switch.v1 import admin_pb2 as pb
+from switch.v1 import results_pb2 as results
+from switch.v1 import wallets_pb2
+from tests.server.harness import (
+    CALL_S,
+    RUPEE,
+    Peer,
+    Peers,
+    ServerProcess,
+    failing,
+    network,
+    payment,
+    running,
+)
+
+
+def accounts(peer: Peer) -> tuple[list[pb.Account], int]:
+    pages = list(peer.admin.ListAccounts(pb.ListAccountsRequest(), timeout=CALL_S))
+    assert len({page.as_of_sequence for page in pages}) == 1
+    return [one for page in pages for one in page.accounts], pages[0].as_of_sequence
+
+
+def test_loading_again_changes_nothing(peers: Peers) -> None:
+    wanted = network()
+    count = len(wanted.participants) + len(wanted.services)
+    before = peers.treasury.admin.GetLedger(pb.GetLedgerRequest(), timeout=CALL_S)
+    reply = peers.treasury.admin.LoadNetwork(wanted, timeout=CALL_S)
+    assert (reply.added_count, reply.replaced_count) == (0, 0)
+    assert reply.unchanged_count == count
+    assert reply.sequence == before.sequence
+
+
+def test_a_service_is_added_by_data(peers: Peers) -> None:
+    assert peers.centre().pay(payment("NEW")).result == results.RESULT_SERVICE_UNKNOWN
+    service = pb.Service()
+    service.CopyFrom(network().services[0])
+    service.code = "NEW"
+    request = pb.LoadNetworkRequest(services=[service])
+    reply = peers.treasury.admin.LoadNetwork(request, timeout=CALL_S)
+    assert reply.added_count == 1
+    assert peers.centre().pay(payment("NEW")).result == results.RESULT_OK
+    listed = peers.auditor.admin.ListServices(pb.ListServicesRequest(), timeout=CALL_S)
+    assert service in listed.services
+    service.active = False
+    request = pb.LoadNetworkRequest(services=[service])
+    reply = peers.treasury.admin.LoadNetwork(request, timeout=CALL_S)
+    assert reply.replaced_count == 1
+    assert peers.centre().pay(payment("NEW")).result == (
+        results.RESULT_SERVICE_INACTIVE
+    )
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pb.LoadNetworkRequest(
+            participants=[pb.Participant(id="Bad Id", role=pb.ROLE_CENTRE)]
+        ),
+        pb.LoadNetworkRequest(participants=[pb.Participant(id="x")]),
+        pb.LoadNetworkRequest(services=[pb.Service(code="X", biller="nobody")]),
+        pb.LoadNetworkRequest(participants=[pb.Participant(id="x")] * 8_191),
+    ],
+)
+def test_a_network_that_cannot_be(
+    peers: Peers, request_: pb.LoadNetworkRequest
+) -> None:
+    with failing(grpc.StatusCode.INVALID_ARGUMENT):
+        peers.treasury.admin.LoadNetwork(request_, timeout=CALL_S)
+
+
+def test_top_up_is_once_by_id_and_by_utr(peers: Peers) -> None:
+    request = pb.TopUpRequest(
+        id=new_id(), centre="centre-b", amount=100 * RUPEE, utr="UTR-1"
+    )
+    first = peers.treasury.admin.TopUp(request, timeout=CALL_S).outcome
+    assert first.result == results.RESULT_OK
+    again = peers.treasury.admin.TopUp(request, timeout=CALL_S).outcome
+    assert again.repeat
+    assert again.sequence == first.sequence
+    assert again.wallet_balance == first.wallet_balance
+    other = peers.treasury.top_up("centre-c", 1, "UTR-1")
+    assert other.result == results.RESULT_UTR_ALREADY_CREDITED
+    assert other.other_sequence == first.sequence
+    request.amount += 1
+    reused = peers.treasury.admin.TopUp(request, timeout=CALL_S).outcome
+    assert reused.result == results.RESULT_ID_REUSED
+    assert reused.differing_field == results.FIELD_AMOUNT
+    with failing(grpc.StatusCode.NOT_FOUND):
+        peers.treasury.top_up("nobody", 1)
+    with failing(grpc.StatusCode.PERMISSION_DENIED):
+        peers.centre().top_up("centre-a", 1)
+
+
+def freeze(peers: Peers, centre: str, *, unfreeze: bool = False) -> pb.Outcome:
+    request = pb.FreezeWalletRequest(
+        id=new_id(), centre=centre, unfreeze=unfreeze, reason="a test"
+    )
+    return peers.treasury.admin.FreezeWallet(request, timeout=CALL_S).outcome
+
+
+def test_freeze_and_unfreeze(peers: Peers) -> None:
+    centre = peers.centre("centre-c")
+    paid = centre.pay(payment())
+    assert freeze(peers, "centre-c").result == results.RESULT_OK
+    assert centre.pay(payment()).result == results.RESULT_DEBIT_FROZEN
+    wallet = centre.wallets.GetWallet(wallets_pb2.GetWalletRequest(), timeout=CALL_S)
+    assert wallet.wallet.state == wallets_pb2.ACCOUNT_STATE_FROZEN
+    refund = pb.RefundRequest(id=new_id(), payment_sequence=paid.sequence, amount=1)
+    outcome = peers.treasury.admin.Refund(refund, timeout=CALL_S).outcome
+    assert outcome.result == results.RESULT_OK
+    assert freeze(peers, "centre-c", unfreeze=True).result == results.RESULT_OK
+    assert centre.pay(payment()).result == results.RESULT_OK
+
+
+def test_close(peers: Peers) -> None:
+    centre = peers.centre("centre-d")
+    request = pb.CloseWalletRequest(id=new_id(), centre="centre-d", reason="moved")
+    outcome = peers.treasury.admin.CloseWallet(request, timeout=CALL_S).outcome
+    assert outcome.result == results.RESULT_BALANCE_NOT_ZERO
+    wallet = centre.wallets.GetWallet(wallets_pb2.GetWalletRequest(), timeout=CALL_S)
+    assert centre.pay(payment(amount=wallet.wallet.balance)).wallet_balance == 0
+    again = peers.treasury.admin.CloseWallet(request, timeout=CALL_S).outcome
+    assert again.result == results.RESULT_BALANCE_NOT_ZERO
+    assert again.repeat
+    request.id = new_id()
+    outcome = peers.treasury.admin.CloseWallet(request, timeout=CALL_S).outcome
+    assert outcome.result == results.RESULT_OK
+    assert centre.pay(payment()).result == results.RESULT_DEBIT_CLOSED
+
+
+def test_limits(peers: Peers) -> None:
+    centre = peers.centre("centre-b")
+    request = pb.SetLimitRequest(id=new_id(), centre="centre-b", day_count_max=1)
+    outcome = peers.treasury.admin.SetLimit(request, timeout=CALL_S).outcome
+    assert outcome.result == results.RESULT_OK
+    # One at most is left of the day, whatever this wallet has paid before.
+    answers = {one.result for one in centre.pay_all([payment(), payment()])}
+    assert results.RESULT_DAY_COUNT_EXCEEDED in answers
+    request = pb.SetLimitRequest(id=new_id(), centre="centre-b")
+    peers.treasury.admin.SetLimit(request, timeout=CALL_S)
+    assert centre.pay(payment()).result == results.RESULT_OK
+    wallet = centre.wallets.GetWallet(wallets_pb2.GetWalletRequest(), timeout=CALL_S)
+    assert wallet.wallet.day_count_max == 2**32 - 1
+
+
+def test_refunds_never_exceed_the_payment(peers: Peers) -> None:
+    paid = peers.centre().pay(payment(amount=10 * RUPEE))
+
+    def refund(amount: int, sequence: int) -> int:
+        request = pb.RefundRequest(
+            id=new_id(), payment_sequence=sequence, amount=amount
+        )
+        return peers.treasury.admin.Refund(request, timeout=CALL_S).outcome.result
+
+    assert refund(6 * RUPEE, paid.sequence) == results.RESULT_OK
+    assert refund(5 * RUPEE, paid.sequence) == results.RESULT_EXCEEDS_PAYMENT
+    assert refund(4 * RUPEE, paid.sequence) == results.RESULT_OK
+    assert refund(1, paid.sequence) == results.RESULT_EXCEEDS_PAYMENT
+    assert refund(1, 1) == results.RESULT_PAYMENT_NOT_FOUND
+
+
+def test_window_and_settlement(peers: Peers) -> None:
+    treasury = peers.treasury.admin
+    before = treasury.GetLedger(pb.GetLedgerRequest(), timeout=CALL_S).last_window
+    peers.centre().pay_all([payment("HEADS", amount=3 * RUPEE, head=1)] * 1)
+    request = pb.CloseWindowRequest(previous_window=before)
+    reply = treasury.CloseWindow(request, timeout=CALL_S)
+    assert reply.outcome.result == results.RESULT_OK
+    again = treasury.CloseWindow(request, timeout=CALL_S)
+    assert again.outcome.repeat
+    assert again.lines == reply.lines
+    assert treasury.GetLedger(pb.GetLedgerRequest(), timeout=CALL_S).last_window == (
+        reply.outcome.sequence
+    )
+    [line] = [one for one in reply.lines if one.head == "0801-02"]
+    assert line.biller == "power"
+    assert line.credits == line.payable == 3 * RUPEE
+
+    def settle(amount: int, head: str = "0801-02") -> pb.Outcome:
+        settlement = pb.SettleRequest(
+            id=new_id(),
+            window=reply.outcome.sequence,
+            biller="power",
+            head=head,
+            amount=amount,
+        )
+        return treasury.Settle(settlement, timeout=CALL_S).outcome
+
+    assert settle(line.payable - 1).result == results.RESULT_NET_DIFFERS
+    assert settle(line.payable).result == results.RESULT_OK
+    assert settle(line.payable).result == results.RESULT_ALREADY_SETTLED
+    with failing(grpc.StatusCode.NOT_FOUND):
+        settle(1, "0000-00")
+
+
+def test_the_books_balance_and_hash(peers: Peers) -> None:
+    ledger = peers.auditor.admin.GetLedger(pb.GetLedgerRequest(), timeout=CALL_S)
+    listed, as_of = accounts(peers.auditor)
+    assert as_of == ledger.sequence
+    assert [one.index for one in listed] == list(range(1, len(listed) + 1))
+    assert ledger.accounts_count == len(listed)
+    assert len(ledger.instance) == 16
+    totals = b"".join(
+        struct.pack(
+            "<4Q",
+            one.debits_pending,
+            one.debits_posted,
+            one.credits_pending,
+            one.credits_posted,
+        )
+        for one in listed
+    )
+    assert hashlib.blake2b(totals, digest_size=32).digest() == ledger.state_hash
+    assert sum(one.debits_posted for one in listed) == (
+        sum(one.credits_posted for one in listed)
+    )
+    names = {(one.participant, one.head) for one in listed}
+    assert {("treasury", "float"), ("power", "0801-02"), ("centre-a", "")} <= names
+
+
+def test_before_the_network_is_loaded(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with running(tmp_path_factory.mktemp("empty")) as server:
+        check_bootstrap(server)
+
+
+def check_bootstrap(server: ServerProcess) -> None:
+    peers = Peers(server)
+    with failing(grpc.StatusCode.PERMISSION_DENIED):
+        peers.treasury.top_up("centre-a", 1)
+    with failing(grpc.StatusCode.UNAUTHENTICATED):
+        peers.auditor.admin.GetLedger(pb.GetLedgerRequest(), timeout=CALL_S)
+    reply = peers.treasury.admin.LoadNetwork(network(), timeout=CALL_S)
+    assert reply.added_count > 0
+    assert peers.treasury.top_up("centre-a", 1).result == results.RESULT_OK
+    peers.close()

@@ -1,0 +1,304 @@
+"""A tiny writer of ledger directories for tests, apart from core and auditor.
+
+It packs rows, chunks, tails and segments with `struct` as docs/data-model.md says and
+puts them into LMDB. It has no rules: whatever it is given it writes, well sealed. The
+account images come from `Images`, which applies rows one by one in plain integers.
+"""
+
+import copy
+import hashlib
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import lmdb
+from crc32c import crc32c
+
+from switch.codes import AccountKind, Kind, RowFlag
+
+INSTANCE = bytes(range(16))
+MAGIC = 0x314B4843
+MAP_SIZE = 1 << 30
+ROW_FORMAT = "<16s4Q32s6IH2B2HQI"
+DAY_S = 86_400
+IST_S = 19_800
+NO_AMOUNT, NO_COUNT = 2**64 - 1, 2**32 - 1
+DIGESTED = {Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.WINDOW}
+
+
+@dataclass
+class Row:
+    """One row; `tail` is its tail item, None for none. Defaults are zero."""
+
+    kind: int
+    id: bytes = bytes(16)
+    sequence: int = 0
+    timestamp: int = 0
+    amount: int = 0
+    resolves: int = 0
+    reference: bytes = b""
+    debit: int = 0
+    credit: int = 0
+    receipt: int = 0
+    operator_: int = 0
+    checker: int = 0
+    participant: int = 0
+    service: int = 0
+    result: int = 1
+    flags: int = 0
+    basket: int = 0
+    total: int = 0
+    deadline: int = 0
+    tail: bytes | None = None
+
+    def pack(self) -> bytes:
+        """The 128 bytes, with the digest of the tail where there is one."""
+        flags, reference = self.flags, self.reference
+        if self.tail is not None:
+            flags |= RowFlag.TAIL
+            if self.kind in DIGESTED and not reference:
+                reference = hashlib.blake2b(self.tail, digest_size=32).digest()
+        body = struct.pack(
+            ROW_FORMAT,
+            self.id,
+            self.sequence,
+            self.timestamp,
+            self.amount,
+            self.resolves,
+            reference,
+            self.debit,
+            self.credit,
+            self.receipt,
+            self.operator_,
+            self.checker,
+            self.participant,
+            self.service,
+            self.kind,
+            self.result,
+            flags,
+            self.basket,
+            self.total,
+            self.deadline,
+        )
+        return body + struct.pack("<I", crc32c(body))
+
+
+def tail_item(data: bytes) -> bytes:
+    """A tail item: size, check, bytes, padding."""
+    padding = bytes(-len(data) % 8)
+    return struct.pack("<2I", len(data), crc32c(data)) + data + padding
+
+
+def chunk(first: int, rows: bytes, tail: bytes, previous: int) -> bytes:
+    """A sealed chunk around packed rows."""
+    count = len(rows) // 128
+    head = struct.pack("<I2H2IQ16sQ", MAGIC, 1, 0, count, len(tail), first, INSTANCE, 1)
+    head += struct.pack("<QI", 0, previous)
+    check = crc32c(head, previous)
+    checks = b"".join(rows[at + 124 : at + 128] for at in range(0, len(rows), 128))
+    check = crc32c(tail, crc32c(checks, check))
+    return head + struct.pack("<I", check) + rows + tail
+
+
+@dataclass
+class Images:
+    """Account images, row by row; the plain reading of the data model."""
+
+    accounts: list[dict[str, int]] = field(default_factory=lambda: [{}])
+    rows: dict[int, Row] = field(default_factory=dict)
+
+    def apply(self, row: Row) -> None:
+        """Apply one row."""
+        self.rows[row.sequence] = row
+        if row.result != 1 or row.kind == Kind.REGISTER:
+            return
+        if row.kind == Kind.OPEN:
+            self._open(row)
+            return
+        if row.kind == Kind.WINDOW:
+            self._window(row)
+            return
+        debit = self.accounts[row.debit]
+        debit["changed"] = row.sequence
+        if row.kind == Kind.LIMIT:
+            amount, count = struct.unpack_from("<QI", row.tail or b"")
+            debit["day_amount_max"], debit["day_count_max"] = amount, count
+        elif row.kind == Kind.FREEZE:
+            debit["state"] = 1 if row.flags & RowFlag.UNFREEZE else 2
+        elif row.kind == Kind.CLOSE:
+            debit["state"] = 3
+        else:
+            self._money(row, debit, self.accounts[row.credit])
+
+    def _open(self, row: Row) -> None:
+        participant, purpose, kind = struct.unpack_from("<IHB", row.tail or b"")
+        names = (
+            "debits_pending debits_posted credits_pending credits_posted day_amount "
+            "day_amount_max period_debits period_credits carried opened changed day "
+            "day_count day_count_max receipt participant holds_count year purpose "
+            "kind state"
+        ).split()
+        image = dict.fromkeys(names, 0)
+        image |= {"participant": participant, "purpose": purpose, "kind": kind}
+        image |= {"state": 1, "opened": row.sequence, "changed": row.sequence}
+        image |= {"day_amount_max": NO_AMOUNT, "day_count_max": NO_COUNT}
+        self.accounts.append(image)
+
+    def lines(self) -> bytes:
+        """The tail of a window closed now."""
+        out = b""
+        for index, a in enumerate(self.accounts):
+            if a and a["kind"] == AccountKind.BILLER:
+                debits, credits = a["period_debits"], a["period_credits"]
+                if debits or credits or a["carried"]:
+                    payable = max(0, credits - debits - a["carried"])
+                    line = (index, 0, debits, credits, a["carried"], payable)
+                    out += struct.pack("<2I4Q", *line)
+        return out
+
+    def _window(self, row: Row) -> None:
+        for account, _, debits, credits, carried, _ in struct.iter_unpack(
+            "<2I4Q", row.tail or b""
+        ):
+            a = self.accounts[account]
+            a["carried"] = max(0, debits + carried - credits)
+            a["period_debits"] = a["period_credits"] = 0
+            a["changed"] = row.sequence
+
+    def _money(self, row: Row, debit: dict[str, int], credit: dict[str, int]) -> None:
+        credit["changed"] = row.sequence
+        day = ist_day(row.timestamp)
+        if row.kind in (Kind.PAY, Kind.HOLD):
+            if debit["day"] != day:
+                debit |= {"day": day, "day_amount": 0, "day_count": 0}
+            debit["day_amount"] += row.amount
+            debit["day_count"] += 1
+        if row.kind == Kind.HOLD:
+            self._pending(debit, credit, row.amount, 1)
+            return
+        if row.kind in (Kind.POST, Kind.VOID, Kind.EXPIRE):
+            hold = self.rows[row.resolves]
+            self._pending(debit, credit, -hold.amount, -1)
+            if ist_day(hold.timestamp) == debit["day"]:
+                posted = row.amount if row.kind == Kind.POST else 0
+                debit["day_amount"] -= hold.amount - posted
+                debit["day_count"] -= row.kind != Kind.POST
+            if row.kind != Kind.POST:
+                return
+        debit["debits_posted"] += row.amount
+        credit["credits_posted"] += row.amount
+        if row.kind in (Kind.PAY, Kind.POST):
+            year = financial_year(day)
+            if debit["year"] != year:
+                debit |= {"year": year, "receipt": 0}
+            debit["receipt"] += 1
+        if row.kind != Kind.SETTLE:
+            if debit["kind"] == AccountKind.BILLER:
+                debit["period_debits"] += row.amount
+            if credit["kind"] == AccountKind.BILLER:
+                credit["period_credits"] += row.amount
+
+    @staticmethod
+    def _pending(
+        debit: dict[str, int], credit: dict[str, int], amount: int, count: int
+    ) -> None:
+        debit["debits_pending"] += amount
+        credit["credits_pending"] += amount
+        debit["holds_count"] += count
+        credit["holds_count"] += count
+
+    def segment(self, number: int, as_of: int) -> bytes:
+        """The segment `number` as it stands."""
+        body = b""
+        for index in range(number * 512, number * 512 + 512):
+            a = self.accounts[index] if index < len(self.accounts) else {}
+            values = list(a.values()) or [0] * 21
+            body += struct.pack("<11Q6I2H2B10x", *values)
+        head = struct.pack("<2IQ3I", 0x31474553, number, as_of, 0, 0, 0)
+        return head + struct.pack("<I", crc32c(body, crc32c(head))) + body
+
+    def state_hash(self) -> str:
+        """The state hash of what stands."""
+        totals = b"".join(
+            struct.pack("<4Q", *list(a.values())[:4]) for a in self.accounts[1:]
+        )
+        return hashlib.blake2b(totals, digest_size=32).hexdigest()
+
+
+def ist_day(timestamp: int) -> int:
+    """IST day of a timestamp in ns."""
+    return (timestamp // 10**9 + IST_S) // DAY_S
+
+
+def financial_year(day: int) -> int:
+    """Financial year of an IST day."""
+    import datetime
+
+    date = datetime.date(1970, 1, 1) + datetime.timedelta(days=day)
+    return date.year if date.month >= 4 else date.year - 1
+
+
+Groups = list[list[Row]]
+
+
+def write_journal(directory: Path, groups: Groups) -> None:
+    """Write groups of rows as `directory/journal`, every check right."""
+    chunks, previous = [], 0
+    for group in groups:
+        rows = b"".join(row.pack() for row in group)
+        tail = b"".join(tail_item(row.tail) for row in group if row.tail is not None)
+        value = chunk(group[0].sequence, rows, tail, previous)
+        previous = int.from_bytes(value[60:64], "little")
+        chunks.append((group[0].sequence, value))
+    write_chunks(directory, chunks)
+
+
+def write_chunks(directory: Path, chunks: list[tuple[int, bytes]]) -> None:
+    """Write chunks as they are, with the ledger's own record."""
+    path = directory / "journal"
+    path.mkdir(parents=True)
+    with lmdb.open(str(path), map_size=MAP_SIZE, max_dbs=4, sync=False) as env:
+        meta, journal = env.open_db(b"meta"), env.open_db(b"journal")
+        with env.begin(write=True) as txn:
+            record = struct.pack("<I2H16sQ", MAGIC, 1, 0, INSTANCE, 1)
+            txn.put(b"ledger", record, db=meta)
+            for first, value in chunks:
+                txn.put(first.to_bytes(8, "big"), value, db=journal)
+
+
+def write_index(directory: Path, segments: list[bytes]) -> None:
+    """Write segments as `directory/index`."""
+    path = directory / "index"
+    path.mkdir(parents=True)
+    with lmdb.open(str(path), map_size=MAP_SIZE, max_dbs=8, sync=False) as env:
+        table = env.open_db(b"segments")
+        with env.begin(write=True) as txn:
+            for value in segments:
+                number = int.from_bytes(value[4:8], "little")
+                txn.put(number.to_bytes(4, "big"), value, db=table)
+
+
+def change_chunks(directory: Path, change: "dict[int, bytes | None]") -> None:
+    """Replace or delete chunks by first sequence."""
+    with lmdb.open(str(directory / "journal"), map_size=MAP_SIZE, max_dbs=4) as env:
+        journal = env.open_db(b"journal")
+        with env.begin(write=True) as txn:
+            for first, value in change.items():
+                key = first.to_bytes(8, "big")
+                if value is None:
+                    txn.delete(key, db=journal)
+                else:
+                    txn.put(key, value, db=journal)
+
+
+def read_chunks(directory: Path) -> dict[int, bytes]:
+    """Every chunk by first sequence."""
+    with lmdb.open(str(directory / "journal"), map_size=MAP_SIZE, max_dbs=4) as env:
+        journal = env.open_db(b"journal")
+        with env.begin() as txn, txn.cursor(journal) as cursor:
+            return {int.from_bytes(key, "big"): value for key, value in cursor}
+
+
+def copied(groups: Groups) -> Groups:
+    """A copy whose rows can be changed."""
+    return copy.deepcopy(groups)

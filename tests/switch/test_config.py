@@ -1,0 +1,75 @@
+"""Goal: a setting that is wrong is said to be wrong, by name, before anything starts.
+
+Method: files and arguments, good and bad.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from switch.config import Config, load_config
+from switch.errors import ConfigError
+
+
+def write(path: Path, text: str) -> Path:
+    file = path / "payswitch.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_the_defaults_are_in_bounds() -> None:
+    config = load_config()
+    assert config == Config()
+    assert config.address == "127.0.0.1:7443"
+    assert config.queue_rows_max >= 8_190
+
+
+def test_every_number_has_bounds() -> None:
+    for entry in dataclasses.fields(Config):
+        if entry.type is int:
+            assert entry.metadata["least"] <= entry.default <= entry.metadata["most"]
+
+
+def test_a_file_and_arguments_before_it(tmp_path: Path) -> None:
+    file = write(tmp_path, 'port = 9000\ndata_dir = "ledger"\ndrain_s = 3\n')
+    config = load_config(file, drain_s=5, host=None)
+    assert (config.port, config.drain_s, config.host) == (9000, 5, "127.0.0.1")
+    assert config.data_dir == tmp_path / "ledger"
+    assert config.tls_dir == Config().tls_dir
+
+
+def test_an_ipv6_address() -> None:
+    assert load_config(host="::1", port=1).address == "[::1]:1"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("prot = 1", "no setting prot"),
+        ("port = 70000", "port must be 0 to 65535"),
+        ("port = -1", "port must be"),
+        ('port = "7443"', "port must be of type int"),
+        ("port = true", "port must be of type int"),
+        ("port = 1.5", "port must be of type int"),
+        ("accept_clock = 1", "accept_clock must be of type bool"),
+        ("data_dir = 1", "data_dir must be of type Path"),
+        ('host = ""', "host is empty"),
+        ('trust_domain = ""', "trust_domain is empty"),
+        ("page_size_default = 500\npage_size_max = 400", "page_size_default is larger"),
+        ("port =", "is not TOML"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load_config(write(tmp_path, text))
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot read"):
+        load_config(tmp_path / "none.toml")
+
+
+def test_an_argument_that_does_not_exist() -> None:
+    with pytest.raises(ConfigError, match="an argument has no setting colour"):
+        load_config(colour="red")

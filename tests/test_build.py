@@ -1,0 +1,112 @@
+"""Goal: a stranger's `pip install .` gives a working product, of the right sources.
+
+Method: copy what is ours into an empty folder, install it into an empty environment
+with pip's build isolation, and use it from another folder. Then ask for LMDB's
+sources under a wrong hash, which must be refused.
+"""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS = ["pyproject.toml", "setup.py", "README.md", "switch", "server", "tools"]
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without what would lead Python back to this checkout."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "VIRTUAL_ENV", "SWITCH_", "COV_"))
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_isolated_install(tmp_path: Path) -> None:
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    built = shutil.ignore_patterns("*.so", "__pycache__", "*.c")
+    for name in OURS:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, sources / name, ignore=built)
+        elif (ROOT / name).exists():
+            shutil.copy(ROOT / name, sources / name)
+    environment = tmp_path / "environment"
+    venv.create(environment, with_pip=True)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    def run(program: str, *arguments: str, cwd: Path = elsewhere) -> str:
+        done = subprocess.run(
+            [environment / "bin" / program, *arguments],
+            cwd=cwd,
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run("python", "-m", "pip", "install", "--quiet", ".", cwd=sources)
+
+    code = "import switch._core as core; print(core.__file__, core.LMDB_VERSION)"
+    file, version = run("python", "-c", code).split(maxsplit=1)
+    assert Path(file).is_relative_to(environment)
+    assert "0.9.36" in version
+    assert "usage" in run("payswitch", "--help").lower()
+    # The data of the sample network and the types travel along.
+    code = "import switch, pathlib; print(pathlib.Path(switch.__file__).parent)"
+    package = Path(run("python", "-c", code).strip())
+    for folder, pattern in [
+        ("sample", "*.csv"),
+        ("core", "*.pxd"),
+        ("v1", "*.pyi"),
+        (".", "_core.pyi"),
+    ]:
+        assert {path.name for path in (package / folder).glob(pattern)} == {
+            path.name for path in (ROOT / "switch" / folder).glob(pattern)
+        }
+
+
+def fetch_module() -> ModuleType:
+    """Load tools/fetch_lmdb.py, which is no package's module."""
+    path = ROOT / "tools" / "fetch_lmdb.py"
+    spec = importlib.util.spec_from_file_location("fetch_lmdb", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_other_sources_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    module = fetch_module()
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(module, "SHA256", "0" * 64)
+    with pytest.raises(subprocess.CalledProcessError):
+        module.fetch()
+    assert "DO NOT MATCH THE HASHES" in capfd.readouterr().err
+    assert not list(tmp_path.rglob("*.c"))
+
+
+def test_build_modes_exclude_each_other() -> None:
+    done = subprocess.run(
+        [sys.executable, "setup.py", "--version"],
+        cwd=ROOT,
+        env={**os.environ, "SWITCH_TRACE": "1", "SWITCH_SANITIZE": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert "choose one build mode" in done.stderr

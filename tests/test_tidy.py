@@ -1,0 +1,337 @@
+"""Goal: what is written twice agrees, and the tree stays as it is meant to be.
+
+Method: read the files. The layering of the core's parts, the codes in their three
+places, the generated stubs, the size of files, words that have no place in the
+product, and links of the documentation.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from enum import IntEnum
+from pathlib import Path
+
+import pytest
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+
+from switch import codes
+from switch.v1 import admin_pb2, results_pb2, types_pb2, wallets_pb2
+
+ROOT = Path(__file__).resolve().parent.parent
+CORE = ROOT / "switch" / "core"
+LINES_MAX = 1000
+LINES_WANTED = 600
+"""Past this a file of code is to be split, or named in LONG."""
+LONG: frozenset[str] = frozenset()
+NOT_OURS = {"build", "data", "node_modules", "dist"}
+CODE = {".py", ".pyi", ".pyx", ".pxi", ".pxd", ".h", ".proto", ".sh"}
+TEXT = CODE | {".md", ".toml", ".yaml", ".yml", ".csv", ".lock", ".json", ""}
+
+
+def ours() -> Iterator[Path]:
+    """Every text file of the project, without what is built or hidden."""
+    stack = [ROOT]
+    while stack:
+        for path in sorted(stack.pop().iterdir()):
+            hidden = path.name.startswith(".") and path.name not in {
+                ".ci",
+                ".gitignore",
+                ".pre-commit-config.yaml",
+            }
+            if hidden or path.name in NOT_OURS or path.name.endswith(".egg-info"):
+                continue
+            if path.is_dir():
+                stack.append(path)
+            elif path.suffix in TEXT:
+                yield path
+
+
+# --- the core's parts -----------------------------------------------------------
+
+PARTS: dict[str, set[str]] = {
+    # What each part of the core may call, lowest first; `native` and `lmdb` are C.
+    "keys": set(),
+    "memo": set(),
+    "store": set(),
+    "effect": {"keys"},
+    "register": {"keys"},
+    "runs": {"memo"},
+    "index": {"memo", "runs"},
+    "indexer": {"effect", "keys", "memo", "runs", "store"},
+    "merge": {"runs"},
+    "reads": {"effect", "index", "keys", "store"},
+    "rows": {"effect", "index", "keys", "memo", "register", "store"},
+    "steps": {"index", "indexer", "merge", "runs", "store"},
+    "payment": {"index", "keys", "register", "rows"},
+    "replay": {"keys", "memo", "register", "rows", "runs", "steps", "store"},
+    "lifetime": {"index", "memo", "merge", "replay", "runs", "store"},
+    "treasury": {"index", "keys", "memo", "payment", "register", "rows"},
+    "wire": {"keys", "payment"},
+    "machine": {"index", "keys", "payment", "register", "rows", "treasury"},
+    "group": {"index", "machine", "rows", "store", "wire"},
+}
+PREFIXES = {
+    # Functions start with their part's name, or with one of these.
+    "memo": ("memo_", "holds_"),
+}
+
+
+def part_functions(path: Path) -> set[str]:
+    """Names of the C functions that a part defines."""
+    pattern = r"^cdef (?!struct|enum|class|extern)[^=(\n]*?(\w+)\("
+    return set(re.findall(pattern, path.read_text(), re.MULTILINE))
+
+
+def calls(text: str) -> set[str]:
+    """Names that are called in Cython source, comments and strings left out."""
+    text = re.sub(r'"""(?s:.*?)"""|"[^"\n]*"|#[^\n]*', "", text)
+    return set(re.findall(r"\b([a-z]\w*)\(", text))
+
+
+def test_parts_call_only_what_is_below_them() -> None:
+    parts = {path.stem: path for path in sorted(CORE.glob("*.pxi"))}
+    assert set(parts) == set(PARTS), "a part is missing in the table, or has gone"
+    home = {name: part for part in parts for name in part_functions(parts[part])}
+    seen: set[str] = set()
+    for part, allowed in PARTS.items():
+        assert allowed <= seen, f"the table lets {part} call up"
+        seen.add(part)
+        used = {home[name] for name in calls(parts[part].read_text()) if name in home}
+        assert used - {part} <= allowed, f"{part}.pxi calls into {used - allowed}"
+
+
+def test_functions_start_with_their_part() -> None:
+    wrong = [
+        f"{path.name}: {name}"
+        for path in sorted(CORE.glob("*.pxi"))
+        for name in sorted(part_functions(path))
+        if not name.startswith(PREFIXES.get(path.stem, (f"{path.stem}_",)))
+    ]
+    assert not wrong, "functions without their part's prefix"
+
+
+def test_parts_hold_no_python_objects() -> None:
+    wrong = [
+        f"{path.name}:{number}: {line.strip()}"
+        for path in sorted(CORE.glob("*.pxi"))
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if re.match(r"\s*(def |class |raise |try:|import |with gil)", line)
+    ]
+    assert not wrong, "Python in a part of the core; it belongs into _core.pyx"
+
+
+# --- codes ----------------------------------------------------------------------
+
+
+def layout_numbers() -> dict[str, int]:
+    """Every `NAME = number` of layout.pxd."""
+    text = (CORE / "layout.pxd").read_text()
+    pattern = r"^    ([A-Z][A-Z0-9_]*) = (0x[0-9A-Fa-f]+|\d+)\b"
+    found = re.findall(pattern, text, re.MULTILINE)
+    return {name: int(number, 0) for name, number in found}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "enum"),
+    [
+        ("KIND", codes.Kind),
+        ("RESULT", codes.Result),
+        ("FIELD", codes.Field),
+        ("STATE", codes.AccountState),
+        ("ROLE", codes.Role),
+        ("RECORD", codes.Record),
+        ("DUPLICATE", codes.DuplicateRule),
+        ("KEY", codes.KeyRule),
+        ("MODE", codes.Mode),
+        ("POLICY", codes.Policy),
+        ("TENDER", codes.Tender),
+        ("ACCOUNT", codes.AccountKind),
+        ("AMOUNT", codes.AmountRule),
+    ],
+)
+def test_codes_match_the_layout(prefix: str, enum: type[IntEnum]) -> None:
+    declared = {
+        name.removeprefix(f"{prefix}_"): number
+        for name, number in layout_numbers().items()
+        if name.startswith(f"{prefix}_")
+    }
+    assert declared == {code.name: code.value for code in enum}
+
+
+def test_row_flags_match_the_layout() -> None:
+    declared = {
+        name.removeprefix("ROW_"): number
+        for name, number in layout_numbers().items()
+        if name.startswith("ROW_")
+    }
+    spelled = {flag.name: flag.value for flag in codes.RowFlag} | {
+        "HEAD_SHIFT": codes.HEAD_SHIFT,
+        "HEAD_MASK": codes.HEAD_MASK,
+        "TENDER_SHIFT": codes.TENDER_SHIFT,
+        "TENDER_MASK": codes.TENDER_MASK,
+    }
+    assert declared == spelled
+    bits = [flag.value for flag in codes.RowFlag] + [codes.HEAD_MASK, codes.TENDER_MASK]
+    assert sum(bits) == sum(bits) & 0xFFFF
+    assert len({bit for mask in bits for bit in range(16) if mask >> bit & 1}) == sum(
+        mask.bit_count() for mask in bits
+    ), "two flags share a bit"
+
+
+def test_large_bounds_match_the_layout() -> None:
+    text = (CORE / "layout.pxd").read_text()
+    defined = dict(re.findall(r"#define (\w+) (0x[0-9A-F]+|\d+)U?L?L?\b", text))
+    assert {name: int(number, 0) for name, number in defined.items()} == {
+        "AMOUNT_MAX": codes.AMOUNT_MAX,
+        "NO_AMOUNT_LIMIT": codes.NO_AMOUNT_LIMIT,
+        "NO_COUNT_LIMIT": codes.NO_COUNT_LIMIT,
+    }
+
+
+@pytest.mark.parametrize(
+    ("prefix", "wire", "enum", "zero"),
+    [
+        ("RESULT", results_pb2.Result, codes.Result, "UNSPECIFIED"),
+        ("FIELD", results_pb2.Field, codes.Field, "NONE"),
+        ("TENDER", types_pb2.Tender, codes.Tender, "CASH"),
+        ("ENTRY_KIND", types_pb2.EntryKind, codes.Kind, None),
+        ("ACCOUNT_STATE", wallets_pb2.AccountState, codes.AccountState, None),
+        ("ACCOUNT_KIND", admin_pb2.AccountKind, codes.AccountKind, None),
+        ("ROLE", admin_pb2.Role, codes.Role, None),
+        ("AMOUNT_RULE", admin_pb2.AmountRule, codes.AmountRule, None),
+        ("SERVICE_MODE", admin_pb2.ServiceMode, codes.Mode, None),
+        ("DUPLICATE_RULE", admin_pb2.DuplicateRule, codes.DuplicateRule, None),
+        ("KEY_RULE", admin_pb2.KeyRule, codes.KeyRule, None),
+        ("DEADLINE_POLICY", admin_pb2.DeadlinePolicy, codes.Policy, None),
+    ],
+)
+def test_codes_match_the_wire(
+    prefix: str, wire: EnumTypeWrapper, enum: type[IntEnum], zero: str | None
+) -> None:
+    # The wire must call its zero UNSPECIFIED; `zero` is what the ledger calls it.
+    expected = {code.name: code.value for code in enum}
+    if enum is codes.Kind:
+        # The rows that nothing makes yet have no name on the wire.
+        expected = {name: n for name, n in expected.items() if n < codes.Kind.CASE}
+    if zero:
+        assert expected.pop(zero) == 0
+    spelled = {name.removeprefix(f"{prefix}_"): number for name, number in wire.items()}
+    assert spelled.pop("UNSPECIFIED") == 0
+    assert spelled == expected
+
+
+# --- generated stubs ------------------------------------------------------------
+
+
+def test_stubs_are_as_generated(tmp_path: Path) -> None:
+    made = tmp_path / "v1"
+    command = [sys.executable, "tools/gen_proto.py", "--out", str(made)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    committed = ROOT / "switch" / "v1"
+    stubs = {
+        path.name: path.read_bytes()
+        for path in committed.iterdir()
+        if path.suffix in {".py", ".pyi"}
+    }
+    again = {path.name: path.read_bytes() for path in made.iterdir()}
+    assert stubs.keys() == again.keys()
+    differing = [name for name in stubs if stubs[name] != again[name]]
+    assert not differing, "run `make proto` and commit what it writes"
+
+
+# --- files, words, links --------------------------------------------------------
+
+
+def test_files_are_short() -> None:
+    lengths = {
+        path.relative_to(ROOT).as_posix(): len(path.read_text().splitlines())
+        for path in ours()
+        if path.suffix in CODE and path.parent.name != "v1"
+    }
+    assert not {name for name, lines in lengths.items() if lines > LINES_MAX}
+    long = {name for name, lines in lengths.items() if lines > LINES_WANTED}
+    assert long == set(LONG), "split the file, or change LONG"
+
+
+def test_no_machine_is_named() -> None:
+    # Spelled in pieces, so that this file passes its own test.
+    places = "|".join(["wor" + "k", "roo" + "t", "home/[a-z]+", "Users/[A-Za-z]+"])
+    pattern = re.compile(rf"(?<![\w.:/-])/(?:{places})/|\.\./sha" + "red")
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()[:80]}"
+        for path in ours()
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if pattern.search(line)
+    ]
+    assert not wrong, "paths of one machine"
+
+
+def test_text_is_clean() -> None:
+    wrong = []
+    for path in ours():
+        # Generated code is its generator's matter.
+        if path.parent.name == "v1" or path.suffix == ".csv":
+            continue
+        text = path.read_text()
+        if text and not text.endswith("\n"):
+            wrong.append(f"{path.relative_to(ROOT)}: no newline at the end")
+        for number, line in enumerate(text.splitlines(), 1):
+            indent = line[: len(line) - len(line.lstrip())]
+            if line != line.rstrip() or ("\t" in indent and path.name != "Makefile"):
+                wrong.append(f"{path.relative_to(ROOT)}:{number}: stray white space")
+    assert not wrong
+
+
+def test_links_lead_somewhere() -> None:
+    wrong = []
+    for path in ours():
+        if path.suffix != ".md":
+            continue
+        text = re.sub(r"```(?s:.*?)```", "", path.read_text())
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            file, _, anchor = target.partition("#")
+            if re.match(r"[a-z]+:", target):
+                continue
+            there = (path.parent / file) if file else path
+            if not there.exists():
+                wrong.append(f"{path.relative_to(ROOT)}: {target}")
+            elif anchor and there.suffix == ".md" and anchor not in anchors(there):
+                wrong.append(f"{path.relative_to(ROOT)}: {target} (no such heading)")
+    assert not wrong
+
+
+def anchors(path: Path) -> set[str]:
+    """The names that a page's headings have as link targets."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in headings
+    }
+
+
+def imports(path: Path) -> set[str]:
+    """Every name that a Python file imports, with its module."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def test_only_the_inside_imports_the_core() -> None:
+    # The auditor is a second reading only as long as it shares no code with the
+    # core, and the client's side speaks over the wire only. import-linter, which
+    # does not see compiled modules, looks after the ways around.
+    outside = re.compile(r"switch/(audit/|sample/|cli|client|day)|server/__init__")
+    wrong = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in ours()
+        if path.suffix == ".py" and outside.match(path.relative_to(ROOT).as_posix())
+        for name in imports(path)
+        if name.startswith("switch._core")
+    ]
+    assert not wrong
