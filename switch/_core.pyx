@@ -11,6 +11,7 @@ import secrets
 import threading
 
 import numpy as np
+import numpy.typing as npt
 
 from switch.errors import (
     BusyError, CorruptionError, DeadError, FormatError, SpaceError, StorageError, WireError,
@@ -65,6 +66,9 @@ include "core/lifetime.pxi"
 
 # --- what is declared once, for Python --------------------------------------------------------
 
+Rows = npt.NDArray[np.void]
+
+
 cdef _dtype(view):
     return np.asarray(view).dtype
 
@@ -117,6 +121,8 @@ native_init()
 
 _GROUP_MAX = GROUP_MAX
 _TAIL_MAX = TAIL_MAX
+# By way of the dictionary: as names they are C's.
+globals().update(GROUP_MAX=_GROUP_MAX, TAIL_MAX=_TAIL_MAX)
 _ROWS_MAX = 65536
 _SENT_FLAGS = ROW_TAIL | ROW_UNFREEZE | ROW_HEAD_MASK | ROW_TENDER_MASK
 _TAILED = (KIND_OPEN, KIND_LIMIT, KIND_REGISTER)
@@ -709,7 +715,6 @@ cdef void face_check_readers(State* s) noexcept nogil:
 def _run_index(Ledger ledger):
     """The index writer's thread; a failed step has killed the ledger."""
     cdef State* s = ledger.s
-    cdef int rc = 0
     cdef int rounds = 0
     with nogil:
         while not s.stopping:

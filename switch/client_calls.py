@@ -40,7 +40,8 @@ _RETRIED = frozenset(
         grpc.StatusCode.RESOURCE_EXHAUSTED,
     }
 )
-# The server decided these before it did anything.
+# The server decides these before it does anything. RESOURCE_EXHAUSTED is not one of
+# them: without a word from the server it may be the transport's refusal of an answer.
 _NOTHING_DONE = frozenset(
     {
         grpc.StatusCode.INVALID_ARGUMENT,
@@ -62,6 +63,7 @@ class CallError(SwitchError):
     """A call was not answered, and it is certain that it changed nothing.
 
     `code` is the gRPC status code, `reason` the server's `ErrorInfo` reason or empty,
+    `outcome` what that says of the work (`not_done`, `unknown` or nothing),
     `violations` what `BadRequest` named (field, description), `retry_s` the pause in
     seconds that the server asks for, or 0.
     """
@@ -72,6 +74,7 @@ class CallError(SwitchError):
         text: str,
         *,
         reason: str = "",
+        outcome: str = "",
         violations: Sequence[tuple[str, str]] = (),
         retry_s: float = 0.0,
     ) -> None:
@@ -79,6 +82,7 @@ class CallError(SwitchError):
         self.code = code
         self.text = text
         self.reason = reason
+        self.outcome = outcome
         self.violations = tuple(violations)
         self.retry_s = retry_s
 
@@ -135,7 +139,7 @@ def call_error(error: grpc.RpcError) -> CallError:
     if not isinstance(error, grpc.Call):
         return CallError(grpc.StatusCode.UNKNOWN, str(error))
     code = error.code() or grpc.StatusCode.UNKNOWN
-    reason, retry_s = "", 0.0
+    reason, outcome, retry_s = "", "", 0.0
     violations: list[tuple[str, str]] = []
     for key, value in error.trailing_metadata() or ():
         if key != _STATUS_KEY or isinstance(value, str):
@@ -152,6 +156,7 @@ def call_error(error: grpc.RpcError) -> CallError:
             bad = error_details_pb2.BadRequest()
             if detail.Unpack(info):
                 reason = info.reason
+                outcome = info.metadata.get("outcome", "")
             elif detail.Unpack(retry):
                 delay = retry.retry_delay
                 retry_s = float(delay.seconds) + float(delay.nanos) / 1e9
@@ -161,6 +166,7 @@ def call_error(error: grpc.RpcError) -> CallError:
         code,
         error.details() or "the server gave no reason",
         reason=reason,
+        outcome=outcome,
         violations=violations,
         retry_s=retry_s,
     )
@@ -204,10 +210,8 @@ class Attempts:
 
 def nothing_done(error: CallError) -> bool:
     """Whether the error proves that the attempt changed nothing."""
-    if error.code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        # With a reason it is the server's refusal of a full queue; without one it may
-        # be the transport's refusal of an answer to something that was done.
-        return bool(error.reason)
+    if error.outcome:
+        return error.outcome == "not_done"
     return error.code in _NOTHING_DONE
 
 

@@ -140,6 +140,8 @@ class Committer:
         self._closed: tuple[int, str] | None = None
         self._stopping = False
         self._asleep = False
+        import os
+        self._linger=float(os.environ.get("LINGER","0")); self._last=0.0
         self._changed = threading.Condition(threading.Lock())
         self._listeners: tuple[tuple[Loop, Callable[[], None]], ...] = ()
         self._thread = threading.Thread(target=self._run, name="committer")
@@ -277,6 +279,11 @@ class Committer:
                 self._asleep = True
                 self._changed.wait(wait_s)
                 self._asleep = False
+            if self._linger and self._rows < GROUP_MAX // 2:
+                import time as t
+                left = self._last + self._linger - t.monotonic()
+                if left > 0: self._changed.wait(left)
+                self._last = t.monotonic()
             group: list[_Waiting] = []
             rows = 0
             size = 0

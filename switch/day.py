@@ -245,7 +245,7 @@ class Day:
                 number, payments=self._args.payments, seed=self._args.seed
             )
         except ValueError as error:
-            raise ConfigError(f"--payments: {error}") from error
+            raise ConfigError(f"this day cannot be: {error}") from error
         if not script.steps:
             raise ConfigError("--payments: a day needs at least one payment")
         self._screen.note(

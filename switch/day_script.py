@@ -20,6 +20,8 @@ from switch.sample.day import plan_day
 
 FIRST_DATE = dt.date(2026, 3, 2)
 """The working day that the first replay on a ledger is; each later one is the next."""
+DAYS_MAX = 5000
+"""Days on one ledger; more would be of a year that a record cannot hold."""
 MARCH = 3
 SLIP_PERMILLE = 10
 """Of 1,000 payments, so many slips of the counter are sent beside them."""
@@ -95,8 +97,11 @@ def write_script(number: int, *, payments: int | None = None, seed: int = 0) -> 
     """The script of a ledger's `number`th day.
 
     `payments` is as many as such a day has if None; slips come on top of them.
-    Raises ValueError for a number of payments that a plan cannot have.
+    Raises ValueError for a day after DAYS_MAX and for a number of payments that a
+    plan cannot have.
     """
+    if not 1 <= number <= DAYS_MAX:
+        raise ValueError(f"a ledger has days 1 to {DAYS_MAX}, not {number}")
     network = load_sample()
     date = march_day(number)
     rng = random.Random(f"{seed}/{number}")

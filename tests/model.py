@@ -180,6 +180,8 @@ class Model(Register):
         if any(shapes) or not self.basket_is_whole(rows):
             return [Outcome(shape or Result.INVALID_BASKET) for shape in shapes]
         known = [self.first_of(row) for row in rows]
+        for row in rows:
+            self.name_credit(row)
         failed: dict[int, Answer] = {}
         if not any(known):
             done, failed = self.attempt(rows)
@@ -190,7 +192,6 @@ class Model(Register):
             if first is not None:
                 outcomes.append(self.again(row, first))
             else:
-                self.name_credit(row)
                 self.refuse(row, failed.get(place, Answer(Result.BASKET_FAILED)))
                 outcomes.append(self.outcome(row))
         return outcomes

@@ -137,8 +137,6 @@ class Register(Rules):
         service = read_service(row.tail or b"")
         if not 0 < service.biller < len(self.participants):
             return Answer(Result.PARTICIPANT_UNKNOWN)
-        if self.participants[service.biller].role != Role.BILLER:
-            return Answer(Result.PARTICIPANT_UNKNOWN)
         for head in service.heads:
             account = self.account(head)
             if account is None or account.kind != AccountKind.BILLER:

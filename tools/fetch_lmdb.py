@@ -7,6 +7,7 @@ other bytes than the ones named here. `build/lmdb-3.0.0` keeps what was fetched.
 """
 
 import hashlib
+import os
 import subprocess
 import sys
 import tarfile
@@ -31,6 +32,8 @@ def download(folder: Path) -> Path:
         ],
         check=True,
         stdout=sys.stderr,
+        # pip asks the archive's setup.py for its metadata: spare it the patching.
+        env={**os.environ, "LMDB_PURE": "1"},
     )
     return folder / f"lmdb-{VERSION}.tar.gz"
 

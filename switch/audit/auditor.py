@@ -3,18 +3,16 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
 
-from switch.audit.accounts import Accounts
 from switch.audit.books import Books
 from switch.audit.chain import Chain
 from switch.audit.claims import Claims
 from switch.audit.findings import CHAIN_CHECKS, CHECKS, Findings
-from switch.audit.index import Segment, compare_segment, missing_segments, read_segments
+from switch.audit.index import Index, compare_index, read_index
 from switch.audit.layout import Rows
 from switch.audit.live import Live, compare_live_accounts, compare_live_hash
 from switch.audit.payments import check_baskets
@@ -71,7 +69,7 @@ def audit(
     directory, findings = Path(path), Findings()
     # What is compared is read before the end of the journal is, so that it is behind.
     live = ask() if ask else None
-    segments = read_segments(directory, findings)
+    index = read_index(directory, findings)
     with Journal(directory) as journal:
         durable = journal.last_sequence()
         if at > durable:
@@ -79,13 +77,16 @@ def audit(
         last = at or durable
         claims = Claims(findings) if scope == "all" else None
         run = _Audit(journal, findings, Books(findings, claims), last)
-        notes = run.plan_index(segments)
+        notes = run.plan_index(index)
         notes += run.plan_live(live)
         run.read(progress)
         if claims:
             claims.finish(journal, run.books.register, last)
     checks = list(CHECKS) if scope == "all" else list(CHAIN_CHECKS)
-    compared = {"index": segments is not None, "live": live is not None}
+    compared = {
+        "index": index is not None or "index" in findings.counts,
+        "live": live is not None,
+    }
     checks = [name for name in checks if name not in compared]
     checks += [name for name, made in compared.items() if made]
     return Report(
@@ -111,37 +112,27 @@ class _Audit:
         self.findings = findings
         self.books = books
         self.last = last
-        self.stops: dict[int, list[Callable[[Accounts], None]]] = {}
+        self.stops: dict[int, list[Callable[[Books], None]]] = {}
 
-    def _stop(self, sequence: int, compare: Callable[[Accounts], None]) -> bool:
+    def _stop(self, sequence: int, compare: Callable[[Books], None]) -> bool:
         """Compare after the row `sequence`; False if the pass ends before it."""
         if sequence > self.last:
             return False
         self.stops.setdefault(sequence, []).append(compare)
         return True
 
-    def plan_index(self, segments: list[Segment] | None) -> list[str]:
-        """Have the segments compared, each where it stands; say what cannot be."""
-        if segments is None:
-            return [f"{NONE}there is no index"]
-        if not segments:
-            return [f"{NONE}the index holds no accounts"]
-        findings, notes, ahead = self.findings, [], 0
-        for segment in segments:
-            compare = partial(compare_segment, segment, findings=findings)
-            ahead += not self._stop(segment.as_of, compare)
-        oldest = min(segment.as_of for segment in segments)
-        if ahead:
-            notes.append(f"{NONE}{ahead} segments of the index are past {self.last}")
-        if oldest < self.last:
-            notes.append(f"the index is compared as of {oldest} and later")
-
-        def missing(accounts: Accounts) -> None:
-            for number in missing_segments(segments, accounts):
-                findings.add("index", oldest, f"segment {number} is missing")
-
-        self._stop(oldest, missing)
-        return notes
+    def plan_index(self, index: Index | None) -> list[str]:
+        """Have the index compared where it stands; say what cannot be."""
+        if index is None:
+            return [f"{NONE}there is no index yet"]
+        instance, findings = self.journal.instance, self.findings
+        if not self._stop(
+            index.as_of, lambda books: compare_index(index, books, instance, findings)
+        ):
+            return [f"{NONE}the index is at {index.as_of}, past {self.last}"]
+        if index.as_of < self.last:
+            return [f"the index is compared as of {index.as_of}"]
+        return []
 
     def plan_live(self, live: Live | None) -> list[str]:
         """Have what a server said compared; say what cannot be."""
@@ -149,11 +140,13 @@ class _Audit:
             return []
         notes, findings = [], self.findings
         if not self._stop(
-            live.as_of, lambda accounts: compare_live_accounts(live, accounts, findings)
+            live.as_of,
+            lambda books: compare_live_accounts(live, books.accounts, findings),
         ):
             notes.append(f"{NONE}the server's accounts are at {live.as_of}")
         if not self._stop(
-            live.sequence, lambda accounts: compare_live_hash(live, accounts, findings)
+            live.sequence,
+            lambda books: compare_live_hash(live, books.accounts, findings),
         ):
             notes.append(f"{NONE}the server's state hash is at {live.sequence}")
         return notes
@@ -203,4 +196,4 @@ class _Audit:
         """What was to be compared after this row."""
         self.books.check_balance(sequence)
         for compare in self.stops[sequence]:
-            compare(self.books.accounts)
+            compare(self.books)

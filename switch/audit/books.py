@@ -13,10 +13,9 @@ from switch.audit.accounts import TOTALS, Accounts, below_zero, exact_sum
 from switch.audit.claims import Claims
 from switch.audit.daily import count_days, number_receipts
 from switch.audit.findings import Findings
-from switch.audit.holds import Holds
+from switch.audit.holds import Holds, due_times
 from switch.audit.layout import (
     COPIED_FLAGS,
-    NS,
     OK,
     U64,
     Index,
@@ -191,8 +190,7 @@ class Books:
         post = found.post
         wrong = post & ((amount > holds["amount"]) | (amount == 0))
         released = ~post & (amount != holds["amount"])
-        due = holds["timestamp"] + holds["deadline"].astype(np.uint64) * np.uint64(NS)
-        early = (kind == Kind.EXPIRE) & (rows["timestamp"] < due)
+        early = (kind == Kind.EXPIRE) & (rows["timestamp"] < due_times(holds))
         for text, mask in (
             ("it differs from the hold it resolves", differs),
             ("it posts nothing or more than was held", wrong),

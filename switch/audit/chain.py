@@ -165,7 +165,10 @@ class Chain:
             "the kind is not known": ~KNOWN_KINDS[kind],
             "the result is not one that leaves a row": ~KNOWN_RESULTS[result],
             "unknown flags are set": (flags & np.uint16(0xFFFF ^ KNOWN_FLAGS)) != 0,
-            "total is set, and it is no refund": (total != 0) & (kind != Kind.REFUND),
+            "total is set, and it is no refund": (total != 0)
+            & (kind != Kind.REFUND)
+            & ~refused,
+            "what is in the way comes after it": refused & (total >= rows["sequence"]),
             "deadline is set, and it is no hold": (deadline != 0) & (kind != Kind.HOLD),
             "a refused row has a receipt or releases a claim": refused
             & ((rows["receipt"] != 0) | ((flags & np.uint16(RELEASE)) != 0)),
@@ -193,7 +196,9 @@ class Chain:
             if position >= 0 and position != len(chunk.tail):
                 text = "the tail has bytes that belong to no row"
                 self.findings.add("tails", chunk.key, text)
+        # A window with nothing to list is the one that has none.
         lacking = DIGESTED[rows["kind"]] & ((rows["flags"] & np.uint16(TAIL)) == 0)
+        lacking &= (rows["kind"] != Kind.WINDOW) | (rows["reference"] != 0).any(axis=1)
         if lacking.any():
             text = "the row should have a tail item and has none"
             self.findings.add_rows("tails", rows["sequence"][lacking], text)

@@ -4,9 +4,16 @@ from typing import Final
 
 import numpy as np
 
-from switch.audit.layout import ROW, U64, Index, Mask, Rows, pick
+from switch.audit.layout import NS, ROW, U64, Index, Mask, Rows, pick
 
 CAPACITY_MIN: Final = 1024
+
+
+def due_times(holds: Rows) -> U64:
+    """When holds are due, ns."""
+    seconds = holds["deadline"].astype(np.uint64)
+    due: U64 = holds["timestamp"] + seconds * np.uint64(NS)
+    return due
 
 
 class Holds:
@@ -64,6 +71,6 @@ class Holds:
         self.count -= int(good.sum())
         return at, good
 
-    def open_sequences(self) -> U64:
-        """Sequences of the open holds, ascending."""
-        return self.sequences[: self.length][self.alive[: self.length]]
+    def open_rows(self) -> Rows:
+        """The open holds' rows, ascending in sequence."""
+        return pick(self.rows, np.flatnonzero(self.alive[: self.length]))

@@ -146,11 +146,26 @@ WINDOW_LINE: Final = np.dtype(
     ]
 )
 
+INDEX_META: Final = np.dtype(
+    [
+        ("instance", "V16"),
+        ("as_of", "<u8"),
+        ("window", "<u8"),
+        ("run_next", "<u8"),
+        ("step_rows", "<u8"),
+        ("format", "<u4"),
+        ("accounts_count", "<u4"),
+        ("runs_count", "<u4"),
+        ("check", "<u4"),
+    ]
+)
+INDEX_HOLD: Final = np.dtype([("sequence", "<u8"), ("due", "<u8")])
+
 SIZES: Final = {
     128: (ROW, ACCOUNT, SERVICE_RECORD),
-    64: (CHUNK, PARTICIPANT_RECORD),
+    64: (CHUNK, PARTICIPANT_RECORD, INDEX_META),
     32: (META, SEGMENT, ACCOUNT_RECORD),
-    16: (LIMIT_RECORD,),
+    16: (LIMIT_RECORD, INDEX_HOLD),
     40: (WINDOW_LINE,),
 }
 for _size, _dtypes in SIZES.items():
@@ -162,6 +177,7 @@ ROW_SIZE: Final = 128
 CHUNK_SIZE: Final = 64
 SEGMENT_SIZE: Final = 32
 TAIL_ITEM_SIZE: Final = 8
+INDEX_RUN_SIZE: Final = 64
 CHUNK_MAGIC: Final = 0x314B4843
 SEGMENT_MAGIC: Final = 0x31474553
 FORMAT: Final = 1

@@ -26,20 +26,11 @@ from switch.codes import (
     AccountState,
     Kind,
     Record,
-    Role,
     RowFlag,
 )
 
 SERVICES_MAX: Final = 4096
-
-OWNERS: Final = {
-    AccountKind.WALLET: (Role.CENTRE, 0),
-    AccountKind.BILLER: (Role.BILLER, None),
-    AccountKind.FLOAT: (Role.TREASURY, 0),
-    AccountKind.SUSPENSE: (Role.TREASURY, 1),
-    AccountKind.SETTLEMENT: (Role.TREASURY, 2),
-}
-"""Who may own an account of a kind, and for which purpose (None: any)."""
+ACCOUNT_KINDS: Final = frozenset(int(kind) for kind in AccountKind)
 
 
 class Register:
@@ -50,10 +41,10 @@ class Register:
         self.accounts = accounts
         self.findings = findings
         self.owned: dict[tuple[int, int], int] = {}
-        self.roles: list[int] = [0]
         self.participants: dict[bytes, int] = {}
         self.codes: dict[bytes, int] = {}
         self.services = np.zeros(SERVICES_MAX + 1, dtype=SERVICE_RECORD)
+        self.sequences: dict[tuple[int, int], int] = {}
         self.hours: dict[int, list[tuple[int, int]]] = {}
         self.restricted: set[int] = set()
         self.last_window = 0
@@ -100,18 +91,16 @@ class Register:
         if other != index:
             text = f"participant {owner} has account {other} for purpose {purpose}"
             self._add("accounts", row, text)
-        role, only = OWNERS.get(AccountKind(kind), (0, 0)) if kind in OWNERS else (0, 0)
-        if role == 0 or only not in (None, purpose):
-            text = f"an account of kind {kind} for purpose {purpose} cannot be"
-            self._add("accounts", row, text)
-        elif not 1 <= owner < len(self.roles) or self.roles[owner] != role:
-            text = f"participant {owner} is not one to own an account of kind {kind}"
-            self._add("accounts", row, text)
+        known = kind in ACCOUNT_KINDS
+        if not known:
+            self._add("accounts", row, f"{kind} is no kind of account")
+        if not 1 <= owner <= len(self.participants):
+            self._add("accounts", row, f"there is no participant {owner}")
         sequence = int(row["sequence"])
         for name, value in (
             ("participant", owner),
             ("purpose", purpose),
-            ("kind", kind if kind in OWNERS else 0),
+            ("kind", kind if known else 0),
             ("state", int(AccountState.OPEN)),
             ("opened", sequence),
             ("changed", sequence),
@@ -119,6 +108,7 @@ class Register:
             ("day_count_max", NO_COUNT_LIMIT),
         ):
             accounts[name][index] = value
+        self.sequences[0, index] = sequence
 
     def _limit(self, row: np.void, tail: bytes) -> None:
         index = int(row["debit"])
@@ -169,12 +159,9 @@ class Register:
 
     def _participant(self, row: np.void, tail: bytes) -> None:
         record = np.frombuffer(tail, dtype=PARTICIPANT_RECORD, count=1)[0]
-        index = int(row["debit"])
-        if not self._placed(row, bytes(record["code"]), self.participants):
-            return
-        if index == len(self.roles):
-            self.roles.append(int(record["role"]))
-        self.roles[index] = int(record["role"])
+        if self._placed(row, bytes(record["code"]), self.participants):
+            name = int(Record.PARTICIPANT), int(row["debit"])
+            self.sequences[name] = int(row["sequence"])
 
     def _service(self, row: np.void, tail: bytes) -> None:
         record = np.frombuffer(tail, dtype=SERVICE_RECORD, count=1)[0]
@@ -185,6 +172,7 @@ class Register:
         if not self._placed(row, bytes(record["code"]), self.codes):
             return
         self.services[index] = record
+        self.sequences[int(Record.SERVICE), index] = int(row["sequence"])
         hours = self.hours.setdefault(index, [])
         hours.append((int(row["sequence"]), int(record["duplicate_hours"])))
         biller, accounts = int(record["biller"]), self.accounts

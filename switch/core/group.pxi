@@ -29,6 +29,7 @@ cdef void group_decode_rows(Call* call, Draft* drafts) noexcept nogil:
         draft = &drafts[i]
         memset(draft, 0, sizeof(Draft))
         draft.row = rows[i]
+        draft.service = rows[i].service
         draft.in_basket = rows[i].basket != 0
         draft.basket = <uint8_t>(rows[i].basket >> 8)
         draft.basket_left = 1
@@ -46,17 +47,16 @@ cdef void group_join_baskets(Draft* drafts, uint32_t count) noexcept nogil:
     cdef uint32_t j, size
     while i < count:
         size = drafts[i].basket
-        if not drafts[i].in_basket or drafts[i].row.basket & 0xFF != 0 or size > count - i:
+        j = 0
+        while j < size and i + j < count and drafts[i + j].row.basket == ((size << 8) | j):
+            j += 1
+        if size == 0 or j < size:
             # Not the start of a whole basket: decided alone, which a basket cannot be.
             i += 1
             continue
-        j = 0
-        while j < size and drafts[i + j].row.basket == ((size << 8) | j):
-            j += 1
-        if j == size:
-            for j in range(size):
-                drafts[i + j].basket_left = size - j
-        i += size if size > 0 else 1
+        for j in range(size):
+            drafts[i + j].basket_left = size - j
+        i += size
 
 
 cdef int group_decode(State* s, Call* calls, uint32_t calls_count, uint32_t* count) noexcept nogil:

@@ -101,6 +101,17 @@ cdef int merge_advance(
     return 0
 
 
+cdef bint merge_replaces(const Merge* merge, const Run* run) noexcept nogil:
+    """Whether this merge is finished and `run` is one of its sources."""
+    cdef int i
+    if merge.active != 2:
+        return False
+    for i in range(RUN_FANOUT):
+        if merge.sources[i] == run:
+            return True
+    return False
+
+
 cdef void merge_end(Merge* merge) noexcept nogil:
     free(merge.pages)
     free(merge.block)

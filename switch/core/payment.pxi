@@ -83,17 +83,18 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
     draft.bad &= <uint16_t>(~(1 << RESULT_INVALID_CENTRE) & 0xFFFF)
     if draft.hot:
         row.service = 0
-        if draft.service_size <= SERVICE_CODE_MAX:
+        if 0 < draft.service_size <= SERVICE_CODE_MAX:
             memset(code, 0, SERVICE_CODE_MAX)
             memcpy(code, draft.service_code, draft.service_size)
             row.service = <uint16_t>register_find_service(s, code)
         payment_find_centre(s, draft)
-    elif (
-        row.debit == 0
-        or row.debit >= s.working.count
-        or s.working.accounts[row.debit].kind != ACCOUNT_WALLET
-    ):
-        payment_mark(draft, RESULT_INVALID_CENTRE)
+    else:
+        row.service = draft.service
+        if (
+            not 0 < row.debit < s.working.count
+            or s.working.accounts[row.debit].kind != ACCOUNT_WALLET
+        ):
+            payment_mark(draft, RESULT_INVALID_CENTRE)
     payment_set_shape(draft)
     draft.claims = 0
     row.credit = 0

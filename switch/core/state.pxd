@@ -82,7 +82,7 @@ cdef struct Merge:            # runs of one level on their way to one of the nex
     Run* target
     uint8_t* block            # pages of the target not yet written
     uint64_t written          # entries so far
-    int active
+    int active                # 1 under way, 2 finished and not yet published
 
 cdef struct Reader:           # a read transaction on the journal, with a cursor
     MDB_txn* txn
@@ -150,6 +150,7 @@ cdef struct Draft:            # one requested row on its way through a group
     uint64_t claim_high
     uint64_t claim_low
     uint32_t tail_size
+    uint16_t service          # index as requested, by a row template
     uint8_t service_size
     uint8_t centre_size
     uint16_t bad              # bit n: the shape is wrong with result n

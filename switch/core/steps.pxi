@@ -58,16 +58,9 @@ cdef void steps_add_record(IndexMeta* meta, RunRecord* records, const Run* run) 
     meta.runs_count += 1
 
 
-cdef bint steps_is_merged(State* s, const Run* run) noexcept nogil:
+cdef inline bint steps_is_merged(State* s, const Run* run) noexcept nogil:
     """Whether a finished merge replaces this run."""
-    cdef Merge* merge = &s.merges[run.map * LEVELS_MAX + run.level]
-    cdef int i
-    if merge.active != 2:
-        return False
-    for i in range(RUN_FANOUT):
-        if merge.sources[i] == run:
-            return True
-    return False
+    return merge_replaces(&s.merges[run.map * LEVELS_MAX + run.level], run)
 
 
 cdef int steps_merge(State* s, MDB_txn* txn) noexcept nogil:
@@ -112,7 +105,7 @@ cdef void steps_swap_merged(State* s, Merge* merge) noexcept nogil:
     cdef uint32_t i
     cdef bint placed = False
     for i in range(s.runs_count[map_]):
-        if steps_is_merged(s, runs[i]):
+        if merge_replaces(merge, runs[i]):
             s.retired[s.retired_count] = runs[i]
             s.retired_count += 1
             if placed:

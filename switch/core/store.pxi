@@ -212,11 +212,10 @@ cdef int store_extend_reserve(State* s) noexcept nogil:
         return ENOMEM
     while rc == 0 and s.reserve_left < 2 * s.reserve_size and not s.stopping:
         written = write(s.reserve_fd, zeros, step)
-        if written < 0:
+        # Synced piece by piece: a commit's sync also waits for what is dirty here.
+        if written < 0 or fdatasync(s.reserve_fd) != 0:
             rc = errno
         else:
             s.reserve_left += written
     free(zeros)
-    if fdatasync(s.reserve_fd) != 0 and rc == 0:
-        rc = errno
     return rc

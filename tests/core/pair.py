@@ -24,6 +24,7 @@ from tests.records import (
     OUTCOME_FIELDS,
     ROW_BYTES,
     ROW_FIELDS,
+    ZERO_ID,
     Outcome,
     Row,
 )
@@ -63,9 +64,13 @@ def rows_request(rows: Sequence[Row]) -> Request:
 
 
 def ids_of(ask: Payments) -> list[bytes]:
-    """The ids of a payment request, in the order of its answers."""
-    ids = [payment.id for payment in ask.payments]
-    return ids + [payment.id for basket in ask.baskets for payment in basket]
+    """The ids of a payment request, as its answers give them back.
+
+    What is no id is given back as none: its place in the reply says which it was.
+    """
+    payments = ask.payments + [each for basket in ask.baskets for each in basket]
+    ids = [payment.id for payment in payments]
+    return [id_ if len(id_) == 16 and id_ != ZERO_ID else b"" for id_ in ids]
 
 
 def read_outcome(record: bytes) -> Outcome:
@@ -140,7 +145,7 @@ class Pair:
             zip(requests, expected, found, strict=True)
         ):
             differs = wire.differences(want, got)
-            assert not differs, f"{place}: {request}: (model, core) {differs}"
+            assert not differs, f"(model, core) {differs} at {place}: {request}"
 
     def compare_rows(self, first: int) -> None:
         """The journal's rows from `first` on, byte for byte."""
@@ -163,7 +168,7 @@ class Pair:
                     )
                     if want != got
                 }
-                assert not differs, f"{row}: (model, core) {differs}"
+                assert not differs, f"(model, core) {differs} in {row}"
             raise AssertionError("a row's check differs")
 
     # --- reading ----------------------------------------------------------------------

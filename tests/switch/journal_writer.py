@@ -6,6 +6,7 @@ account images come from `Images`, which applies rows one by one in plain intege
 """
 
 import copy
+import datetime
 import hashlib
 import struct
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from pathlib import Path
 import lmdb
 from crc32c import crc32c
 
-from switch.codes import AccountKind, Kind, RowFlag
+from switch.codes import AccountKind, Kind, Record, RowFlag
 
 INSTANCE = bytes(range(16))
 MAGIC = 0x314B4843
@@ -22,6 +23,12 @@ MAP_SIZE = 1 << 30
 ROW_FORMAT = "<16s4Q32s6IH2B2HQI"
 DAY_S = 86_400
 IST_S = 19_800
+FIELDS = (
+    *("debits_pending", "debits_posted", "credits_pending", "credits_posted"),
+    *("day_amount", "day_amount_max", "period_debits", "period_credits", "carried"),
+    *("opened", "changed", "day", "day_count", "day_count_max", "receipt"),
+    *("participant", "holds_count", "year", "purpose", "kind", "state"),
+)
 NO_AMOUNT, NO_COUNT = 2**64 - 1, 2**32 - 1
 DIGESTED = {Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.WINDOW}
 
@@ -106,11 +113,19 @@ class Images:
 
     accounts: list[dict[str, int]] = field(default_factory=lambda: [{}])
     rows: dict[int, Row] = field(default_factory=dict)
+    holds: dict[int, int] = field(default_factory=dict)
+    records: dict[tuple[int, int], int] = field(default_factory=dict)
+    window: int = 0
 
     def apply(self, row: Row) -> None:
         """Apply one row."""
         self.rows[row.sequence] = row
-        if row.result != 1 or row.kind == Kind.REGISTER:
+        if row.result != 1:
+            return
+        if row.kind == Kind.REGISTER:
+            kind = (row.tail or b"")[0]
+            if kind != Record.CLOCK:
+                self.records[kind, row.debit] = row.sequence
             return
         if row.kind == Kind.OPEN:
             self._open(row)
@@ -132,17 +147,12 @@ class Images:
 
     def _open(self, row: Row) -> None:
         participant, purpose, kind = struct.unpack_from("<IHB", row.tail or b"")
-        names = (
-            "debits_pending debits_posted credits_pending credits_posted day_amount "
-            "day_amount_max period_debits period_credits carried opened changed day "
-            "day_count day_count_max receipt participant holds_count year purpose "
-            "kind state"
-        ).split()
-        image = dict.fromkeys(names, 0)
+        image = dict.fromkeys(FIELDS, 0)
         image |= {"participant": participant, "purpose": purpose, "kind": kind}
         image |= {"state": 1, "opened": row.sequence, "changed": row.sequence}
         image |= {"day_amount_max": NO_AMOUNT, "day_count_max": NO_COUNT}
         self.accounts.append(image)
+        self.records[0, row.debit] = row.sequence
 
     def lines(self) -> bytes:
         """The tail of a window closed now."""
@@ -157,6 +167,7 @@ class Images:
         return out
 
     def _window(self, row: Row) -> None:
+        self.window = row.sequence
         for account, _, debits, credits, carried, _ in struct.iter_unpack(
             "<2I4Q", row.tail or b""
         ):
@@ -175,9 +186,11 @@ class Images:
             debit["day_count"] += 1
         if row.kind == Kind.HOLD:
             self._pending(debit, credit, row.amount, 1)
+            self.holds[row.sequence] = row.timestamp + row.deadline * 10**9
             return
         if row.kind in (Kind.POST, Kind.VOID, Kind.EXPIRE):
             hold = self.rows[row.resolves]
+            del self.holds[row.resolves]
             self._pending(debit, credit, -hold.amount, -1)
             if ist_day(hold.timestamp) == debit["day"]:
                 posted = row.amount if row.kind == Kind.POST else 0
@@ -217,6 +230,12 @@ class Images:
         head = struct.pack("<2IQ3I", 0x31474553, number, as_of, 0, 0, 0)
         return head + struct.pack("<I", crc32c(body, crc32c(head))) + body
 
+    def meta(self, as_of: int) -> bytes:
+        """What the index says of itself; it has no runs here."""
+        head = struct.pack("<16s4Q", INSTANCE, as_of, self.window, 1, 65_536)
+        head += struct.pack("<3I", 1, len(self.accounts), 0)
+        return head + struct.pack("<I", crc32c(head))
+
     def state_hash(self) -> str:
         """The state hash of what stands."""
         totals = b"".join(
@@ -232,8 +251,6 @@ def ist_day(timestamp: int) -> int:
 
 def financial_year(day: int) -> int:
     """Financial year of an IST day."""
-    import datetime
-
     date = datetime.date(1970, 1, 1) + datetime.timedelta(days=day)
     return date.year if date.month >= 4 else date.year - 1
 
@@ -266,16 +283,30 @@ def write_chunks(directory: Path, chunks: list[tuple[int, bytes]]) -> None:
                 txn.put(first.to_bytes(8, "big"), value, db=journal)
 
 
-def write_index(directory: Path, segments: list[bytes]) -> None:
-    """Write segments as `directory/index`."""
+def write_index(
+    directory: Path,
+    images: Images,
+    as_of: int,
+    segments: dict[int, bytes] | None = None,
+) -> None:
+    """Write `directory/index` as `images` stand, or with other segments."""
     path = directory / "index"
     path.mkdir(parents=True)
+    if segments is None:
+        count = len(images.accounts)
+        segments = {n: images.segment(n, as_of) for n in range((count + 511) // 512)}
     with lmdb.open(str(path), map_size=MAP_SIZE, max_dbs=8, sync=False) as env:
-        table = env.open_db(b"segments")
+        names = (b"meta", b"segments", b"holds", b"records")
+        meta, table, holds, records = (env.open_db(name) for name in names)
         with env.begin(write=True) as txn:
-            for value in segments:
-                number = int.from_bytes(value[4:8], "little")
+            txn.put(b"index", images.meta(as_of), db=meta)
+            for number, value in segments.items():
                 txn.put(number.to_bytes(4, "big"), value, db=table)
+            body = b"".join(struct.pack("<2Q", *hold) for hold in images.holds.items())
+            txn.put(b"holds", body + struct.pack("<I", crc32c(body)), db=holds)
+            for (kind, index), sequence in images.records.items():
+                key = struct.pack(">BI", kind, index)
+                txn.put(key, struct.pack("<Q", sequence), db=records)
 
 
 def change_chunks(directory: Path, change: "dict[int, bytes | None]") -> None:

@@ -36,6 +36,7 @@ class Fault:
         code: int,
         *,
         reason: str = "",
+        outcome: str = "",
         retry_ms: int = 0,
         is_done: bool = False,
     ) -> None:
@@ -43,6 +44,7 @@ class Fault:
         details = []
         if reason:
             info = error_details_pb2.ErrorInfo(reason=reason, domain="payswitch")
+            info.metadata["outcome"] = outcome
             details.append(packed(info))
         if retry_ms:
             delay = duration_pb2.Duration(nanos=retry_ms * 1_000_000)

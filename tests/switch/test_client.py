@@ -111,13 +111,21 @@ def test_a_refusal_after_an_attempt_that_may_have_worked_is_unknown(
 def test_a_full_queue_is_certain_and_its_pause_is_kept(served: Served) -> None:
     script, _, client = served
     script.faults.extend(
-        Fault(EXHAUSTED, reason="OVERLOAD", retry_ms=200) for _ in range(3)
+        Fault(EXHAUSTED, reason="OVERLOAD", outcome="not_done", retry_ms=200)
+        for _ in range(3)
     )
     start_s = time.monotonic()
     with pytest.raises(CallError) as caught:
         client.pay(payment())
     assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert time.monotonic() - start_s >= 0.4
+
+
+def test_a_refusal_without_a_word_from_the_server_is_unknown(served: Served) -> None:
+    script, _, client = served
+    script.faults.extend(Fault(EXHAUSTED) for _ in range(3))
+    with pytest.raises(LostReplyError):
+        client.pay(payment())
 
 
 def test_a_pause_that_is_too_long_is_not_waited_for() -> None:

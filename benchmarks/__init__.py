@@ -1,0 +1,1 @@
+"""Benchmarks: what each measures stands in its first line."""
