@@ -37,7 +37,7 @@ from switch.day_proof import (
     prove_window,
     tallies,
 )
-from switch.day_replay import SENDERS_MAX, Replay, Replayed
+from switch.day_replay import SENDERS_MAX, Replay, Replayed, result_of
 from switch.day_script import Script, day_of_utr, write_script
 from switch.day_server import ServerError, ServerProcess, choose_port
 from switch.errors import ConfigError
@@ -304,7 +304,7 @@ class Day:
 def _summary(report: DayReport, ok: bool, seconds: float) -> dict[str, Any]:
     """The last line: whole numbers, amounts in paise, times in seconds."""
     found = tallies(report.replayed.sent).values()
-    sent = report.replayed.sent
+    paid = [one for one in report.replayed.sent if result_of(one) is Result.OK]
     return {
         "day": report.script.number,
         "date": f"{report.script.date}",
@@ -313,7 +313,7 @@ def _summary(report: DayReport, ok: bool, seconds: float) -> dict[str, Any]:
         "amount_paise": sum(one.amount for one in found),
         "centres": len(report.script.top_ups),
         "centres_with_own_certificate": report.replayed.own_centres,
-        "centres_paying": len({one.step.centre for one in sent}),
+        "centres_paying": len({one.step.centre for one in paid}),
         "services": report.services,
         "repeats": report.replayed.repeats,
         "topped_up_paise": report.topped_up,

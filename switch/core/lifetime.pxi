@@ -136,7 +136,7 @@ cdef int lifetime_name(State* s, const uint8_t* fresh) noexcept nogil:
     if rc != 0:
         return rc
     key.mv_size = 6
-    key.mv_data = <void*>b"ledger"
+    key.mv_data = <void*><const char*>b"ledger"
     rc = mdb_get(txn, s.journal_meta, &key, &value)
     if rc == MDB_NOTFOUND:
         memset(&meta, 0, sizeof(JournalMeta))

@@ -98,7 +98,7 @@ cdef int replay_load_holds(State* s, MDB_txn* txn) noexcept nogil:
     cdef uint32_t check, i
     cdef int rc
     key.mv_size = 5
-    key.mv_data = <void*>b"holds"
+    key.mv_data = <void*><const char*>b"holds"
     rc = mdb_get(txn, s.holds_table, &key, &value)
     if rc != 0:
         return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
@@ -211,7 +211,7 @@ cdef int replay_load_index(State* s) noexcept nogil:
     if rc != 0:
         return rc
     key.mv_size = 5
-    key.mv_data = <void*>b"index"
+    key.mv_data = <void*><const char*>b"index"
     rc = mdb_get(txn, s.index_meta, &key, &value)
     if rc == MDB_NOTFOUND:
         mdb_txn_abort(txn)
