@@ -39,6 +39,12 @@ QUEUE_ROWS_MAX = 16 * GROUP_MAX
 """Rows that may wait when nothing else is configured."""
 QUEUE_BYTES_MAX = 64 << 20
 """Bytes of tail that may wait when nothing else is configured."""
+GATHER_MAX_S = 0.004
+"""How long after the one before a group may begin while many requests arrive."""
+GATHER_STEP_S = 0.001
+"""A group stops gathering when nothing has arrived for so long."""
+GATHER_REQUESTS_MIN = 16
+"""Requests in the group before from which on the next one gathers."""
 IDLE_WAIT_MAX_S = 1.0
 """The longest sleep while a hold is open, so that a clock set anew is noticed."""
 
@@ -140,8 +146,8 @@ class Committer:
         self._closed: tuple[int, str] | None = None
         self._stopping = False
         self._asleep = False
-        import os
-        self._linger=float(os.environ.get("LINGER","0")); self._last=0.0
+        self._gathers = False
+        self._begun_s = 0.0
         self._changed = threading.Condition(threading.Lock())
         self._listeners: tuple[tuple[Loop, Callable[[], None]], ...] = ()
         self._thread = threading.Thread(target=self._run, name="committer")
@@ -279,11 +285,9 @@ class Committer:
                 self._asleep = True
                 self._changed.wait(wait_s)
                 self._asleep = False
-            if self._linger and self._rows < GROUP_MAX // 2:
-                import time as t
-                left = self._last + self._linger - t.monotonic()
-                if left > 0: self._changed.wait(left)
-                self._last = t.monotonic()
+            if self._gathers:
+                self._gather()
+            self._begun_s = time.monotonic()
             group: list[_Waiting] = []
             rows = 0
             size = 0
@@ -296,7 +300,25 @@ class Committer:
                 group.append(self._queue.popleft())
                 self._rows -= request.rows_count
                 self._bytes -= request.size
+            self._gathers = len(group) >= GATHER_REQUESTS_MIN
             return group
+
+    def _gather(self) -> None:
+        """Let a group grow while many small requests arrive.
+
+        Each group costs the event loop a wake-up and each of its streams a message;
+        at a group a millisecond these would be most of the work. A caller that waits
+        for its answer before it sends again is never made to wait here.
+        """
+        until_s = self._begun_s + GATHER_MAX_S
+        while self._rows < GROUP_MAX // 2 and not self._stopping:
+            count = len(self._queue)
+            left_s = until_s - time.monotonic()
+            if left_s <= 0:
+                return
+            self._changed.wait(min(left_s, GATHER_STEP_S))
+            if len(self._queue) == count:
+                return
 
     def _idle_s(self) -> float | None:
         """Seconds until a hold is due, 0 if one is, None if there is no hold."""

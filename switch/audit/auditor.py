@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -22,8 +22,6 @@ from switch.errors import ConfigError
 Scope = Literal["chain", "all"]
 Progress = Callable[[int, int], None]
 """Called with (rows read, rows in all) after each step."""
-
-NONE: Final = "not compared: "
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def audit(
             raise ConfigError(f"sequence {at} is not there yet; the last is {durable}")
         last = at or durable
         claims = Claims(findings) if scope == "all" else None
-        run = _Audit(journal, findings, Books(findings, claims), last)
+        run = _Audit(journal, findings, Books(findings, claims), (durable, last))
         notes = run.plan_index(index)
         notes += run.plan_live(live)
         run.read(progress)
@@ -106,50 +104,63 @@ class _Audit:
     """The pass over the journal, with the stops at which something is compared."""
 
     def __init__(
-        self, journal: Journal, findings: Findings, books: Books, last: int
+        self,
+        journal: Journal,
+        findings: Findings,
+        books: Books,
+        bounds: tuple[int, int],
     ) -> None:
+        """`bounds`: the last durable sequence, and the one to end at."""
         self.journal = journal
         self.findings = findings
         self.books = books
-        self.last = last
+        self.durable, self.last = bounds
         self.stops: dict[int, list[Callable[[Books], None]]] = {}
 
-    def _stop(self, sequence: int, compare: Callable[[Books], None]) -> bool:
-        """Compare after the row `sequence`; False if the pass ends before it."""
-        if sequence > self.last:
-            return False
-        self.stops.setdefault(sequence, []).append(compare)
-        return True
+    def _stop(
+        self, check: str, what: str, sequence: int, compare: Callable[[Books], None]
+    ) -> list[str]:
+        """Compare after the row `sequence`; a note if the pass ends before it."""
+        if sequence > self.durable:
+            text = f"{what} at {sequence}, the journal ends at {self.durable}"
+            self.findings.add(check, sequence, text)
+        elif sequence > self.last:
+            return [f"not compared: {what} at {sequence}, past {self.last}"]
+        else:
+            self.stops.setdefault(sequence, []).append(compare)
+        return []
 
     def plan_index(self, index: Index | None) -> list[str]:
         """Have the index compared where it stands; say what cannot be."""
         if index is None:
-            return [f"{NONE}there is no index yet"]
+            return ["not compared: there is no index yet"]
         instance, findings = self.journal.instance, self.findings
-        if not self._stop(
-            index.as_of, lambda books: compare_index(index, books, instance, findings)
-        ):
-            return [f"{NONE}the index is at {index.as_of}, past {self.last}"]
+        notes = self._stop(
+            "index",
+            "the index is",
+            index.as_of,
+            lambda books: compare_index(index, books, instance, findings),
+        )
         if index.as_of < self.last:
-            return [f"the index is compared as of {index.as_of}"]
-        return []
+            notes.append(f"the index is compared as of {index.as_of}")
+        return notes
 
     def plan_live(self, live: Live | None) -> list[str]:
         """Have what a server said compared; say what cannot be."""
         if live is None:
             return []
-        notes, findings = [], self.findings
-        if not self._stop(
+        findings = self.findings
+        return self._stop(
+            "live",
+            "the server's accounts are",
             live.as_of,
             lambda books: compare_live_accounts(live, books.accounts, findings),
-        ):
-            notes.append(f"{NONE}the server's accounts are at {live.as_of}")
-        if not self._stop(
+        ) + self._stop(
+            "live",
+            "the server's state hash is",
             live.sequence,
             lambda books: compare_live_hash(live, books.accounts, findings),
-        ):
-            notes.append(f"{NONE}the server's state hash is at {live.sequence}")
-        return notes
+        )
 
     def read(self, progress: Progress | None) -> None:
         """Read, check and apply every block up to the last sequence."""

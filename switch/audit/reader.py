@@ -16,7 +16,6 @@ import lmdb
 import numpy as np
 
 from switch.audit.layout import (
-    CHUNK,
     CHUNK_MAGIC,
     CHUNK_SIZE,
     FORMAT,
@@ -132,11 +131,12 @@ class Journal(Environment):
         with self.env.begin(buffers=True) as txn, txn.cursor(self.chunks) as cursor:
             if not cursor.last():
                 return 0
+            # The key decides, so that a damaged header cannot hide its chunk.
+            first = int.from_bytes(cursor.key(), "big")
             value = memoryview(cursor.value())
-            if len(value) < CHUNK_SIZE:
-                return int.from_bytes(cursor.key(), "big")
-            header = np.frombuffer(value[:CHUNK_SIZE], dtype=CHUNK)[0]
-            return int(header["first_sequence"]) + int(header["rows_count"]) - 1
+            if structure_problem(bytes(cursor.key()), value):
+                return first
+            return first + int.from_bytes(value[8:12], "little") - 1
 
     def blocks(self, last: int) -> Iterator[Block]:
         """The chunks that begin at or before `last`, some at a time.

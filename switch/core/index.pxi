@@ -24,7 +24,8 @@ cdef Step* index_step_of(State* s, uint64_t sequence) noexcept nogil:
         free(step)
         return NULL
     for map_ in range(MAPS_COUNT):
-        if memo_init(&step.maps[map_], 64, s.instance[0] ^ s.instance[1]) != 0:
+        # Ids and claims come with nearly every row: room for all, so that nothing grows.
+        if memo_init(&step.maps[map_], 64 if map_ == MAP_LINKS else s.step_rows, s.seed) != 0:
             index_free_step(step)
             return NULL
     s.steps[s.steps_count] = step
@@ -64,7 +65,7 @@ cdef int index_find(
         nth -= found
     if not in_runs:
         return MDB_NOTFOUND
-    hash = memo_hash(high, low, s.instance[0])
+    hash = memo_hash(high, low, s.seed)
     for i in range(s.runs_count[map_]):
         run = s.levels[map_][i]
         if high < run.least or high > run.greatest or not runs_filter_has(run, hash):
@@ -75,36 +76,68 @@ cdef int index_find(
     return MDB_NOTFOUND
 
 
-cdef void index_probe(State* s, uint32_t count) noexcept nogil:
-    """Ask every run's filter about every draft's keys at once.
+cdef enum:
+    PROBE_AHEAD = 16          # filter lines fetched before the first of them is looked at
 
-    Run by run, so that a filter's lines are fetched for many keys in parallel; the
-    drafts of which no filter knows anything need not look into runs again.
-    """
-    cdef uint32_t i, r
-    cdef Run* run
-    cdef Draft* draft
-    cdef uint64_t hash
+
+cdef void index_probe_run(const Run* run, Probe* probes, uint32_t count) noexcept nogil:
+    """Ask one run's filter about many keys, fetching its lines in parallel."""
+    cdef uint32_t first = 0
+    cdef uint32_t last, i
+    while first < count:
+        last = min(first + <uint32_t>PROBE_AHEAD, count)
+        for i in range(first, last):
+            native_prefetch(runs_filter_line(run, probes[i].hash))
+        for i in range(first, last):
+            if probes[i].high < run.least or probes[i].high > run.greatest:
+                continue
+            if runs_filter_has(run, probes[i].hash):
+                probes[i].maybe = 1
+        first = last
+
+
+cdef void index_probe_map(State* s, int map_, uint32_t count) noexcept nogil:
+    """Ask the runs of a map, and fetch the places in memory where the keys would be."""
+    cdef uint32_t i
+    cdef const Memo* memo
+    cdef uint64_t least = <uint64_t>0xFFFFFFFFFFFFFFFF
+    cdef uint64_t greatest = 0
     for i in range(count):
-        s.drafts[i].maybe_id = 0
-        s.drafts[i].maybe_claim = 0
-    for r in range(s.runs_count[MAP_IDS]):
-        run = s.levels[MAP_IDS][r]
-        for i in range(count):
-            draft = &s.drafts[i]
-            if draft.id_high < run.least or draft.id_high > run.greatest:
-                continue
-            hash = memo_hash(draft.id_high, draft.id_low, s.instance[0])
-            if runs_filter_has(run, hash):
-                draft.maybe_id = 1
-    for r in range(s.runs_count[MAP_CLAIMS]):
-        run = s.levels[MAP_CLAIMS][r]
-        for i in range(count):
-            draft = &s.drafts[i]
-            if not draft.claims or draft.claim_high < run.least:
-                continue
-            if draft.claim_high > run.greatest:
-                continue
-            hash = memo_hash(draft.claim_high, draft.claim_low, s.instance[0])
-            if runs_filter_has(run, hash):
-                draft.maybe_claim = 1
+        least = min(least, s.probes[i].high)
+        greatest = max(greatest, s.probes[i].high)
+    for i in range(s.runs_count[map_]):
+        if greatest >= s.levels[map_][i].least and least <= s.levels[map_][i].greatest:
+            index_probe_run(s.levels[map_][i], s.probes, count)
+    if s.steps_count == 0:
+        return
+    memo = &s.steps[s.steps_count - 1].maps[map_]
+    for i in range(count):
+        native_prefetch(
+            &memo.slots[<uint32_t>s.probes[i].hash & (memo.capacity * 2 - 1)]
+        )
+
+
+cdef void index_probe(State* s, uint32_t count) noexcept nogil:
+    """Mark the drafts whose keys some run may hold; the others need not look into runs."""
+    cdef uint32_t keys = 0
+    cdef uint32_t i
+    cdef Draft* draft
+    for i in range(count):
+        draft = &s.drafts[i]
+        s.probes[i].hash = memo_hash(draft.id_high, draft.id_low, s.seed)
+        s.probes[i].high = draft.id_high
+        s.probes[i].maybe = 0
+    index_probe_map(s, MAP_IDS, count)
+    for i in range(count):
+        s.drafts[i].maybe_id = s.probes[i].maybe != 0
+    for i in range(count):
+        draft = &s.drafts[i]
+        if draft.claims:
+            s.probes[keys].hash = memo_hash(draft.claim_high, draft.claim_low, s.seed)
+            s.probes[keys].high = draft.claim_high
+            s.probes[keys].draft = i
+            s.probes[keys].maybe = 0
+            keys += 1
+    index_probe_map(s, MAP_CLAIMS, keys)
+    for i in range(keys):
+        s.drafts[s.probes[i].draft].maybe_claim = s.probes[i].maybe != 0

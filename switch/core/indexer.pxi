@@ -146,6 +146,7 @@ cdef int indexer_take_rows(
     cdef const Chunk* chunk
     cdef const Row* rows
     cdef const uint8_t* tail
+    cdef Tails tails
     cdef uint32_t tail_size, i
     cdef uint64_t sequence = first
     cdef int rc
@@ -159,19 +160,15 @@ cdef int indexer_take_rows(
         if rc != 0:
             break
         rows = <const Row*>(<const uint8_t*>chunk + sizeof(Chunk))
-        for i in range(<uint32_t>(sequence - chunk.first_sequence), chunk.rows_count):
-            if sequence > last:
+        store_begin_tails(&tails, chunk)
+        for i in range(chunk.rows_count):
+            rc = store_next_tail(&tails, &rows[i], &tail, &tail_size)
+            if rc != 0 or sequence > last:
                 break
+            if chunk.first_sequence + i < sequence:
+                continue
             if rows[i].sequence != sequence or rows[i].check != store_row_check(&rows[i]):
                 rc = MDB_CORRUPTED
-                break
-            tail = NULL
-            tail_size = 0
-            if rows[i].flags & ROW_TAIL:
-                rc = store_find_tail(
-                    rows, chunk.rows_count, <const uint8_t*>(rows + chunk.rows_count),
-                    chunk.tail_size, sequence, &tail, &tail_size,
-                )
             if rc == 0:
                 rc = indexer_take_row(
                     s, work, &other, &rows[i], tail, tail_size, <uint32_t>(sequence - first)

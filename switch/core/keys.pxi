@@ -80,6 +80,14 @@ cdef inline bint keys_is_zero(const uint8_t* data, size_t size) noexcept nogil:
     return True
 
 
+cdef inline bint keys_no_id(const uint8_t* id) noexcept nogil:
+    """Sixteen zeros: the row is the switch's own."""
+    cdef uint64_t high, low
+    memcpy(&high, id, 8)
+    memcpy(&low, id + 8, 8)
+    return (high | low) == 0
+
+
 cdef inline bint keys_moves_money(const Row* row) noexcept nogil:
     """An accepted row that belongs to the history of its two accounts."""
     return row.result == RESULT_OK and (row.kind <= KIND_TRANSFER or row.kind == KIND_SETTLE)
@@ -111,7 +119,7 @@ cdef void keys_derive(
     """Every map entry of a row. `root`: the row that took the claim this one releases."""
     cdef uint64_t high, low
     out.count = 0
-    if not keys_is_zero(row.id, 16):
+    if not keys_no_id(row.id):
         keys_id(row.id, row.participant, &high, &low)
         keys_derive_one(out, MAP_IDS, high, low, row.sequence)
     if row.result != RESULT_OK:

@@ -50,6 +50,7 @@ cdef int lifetime_allocate(State* s, Space* spaces, uint64_t step_rows, uint64_t
     s.steps_capacity = <uint32_t>(lag_max // step_rows + 4)
     s.steps = <Step**>calloc(s.steps_capacity, sizeof(Step*))
     s.drafts = <Draft*>calloc(GROUP_MAX, sizeof(Draft))
+    s.probes = <Probe*>calloc(GROUP_MAX, sizeof(Probe))
     s.merges = <Merge*>calloc(MAPS_COUNT * LEVELS_MAX, sizeof(Merge))
     s.retired = <Run**>calloc(MAPS_COUNT * LEVELS_MAX * RUN_FANOUT, sizeof(Run*))
     s.segments_dirty = <uint8_t*>calloc(ACCOUNTS_MAX // SEGMENT_ACCOUNTS, 1)
@@ -57,7 +58,7 @@ cdef int lifetime_allocate(State* s, Space* spaces, uint64_t step_rows, uint64_t
         s.levels[i] = <Run**>calloc(LEVELS_MAX * LEVEL_RUNS_MAX + 1, sizeof(Run*))
         if s.levels[i] == NULL:
             return ENOMEM
-    if s.steps == NULL or s.drafts == NULL or s.merges == NULL:
+    if s.steps == NULL or s.drafts == NULL or s.probes == NULL or s.merges == NULL:
         return ENOMEM
     if s.retired == NULL or s.segments_dirty == NULL:
         return ENOMEM
@@ -156,6 +157,7 @@ cdef int lifetime_name(State* s, const uint8_t* fresh) noexcept nogil:
         mdb_txn_abort(txn)
         return rc
     memcpy(s.instance, meta.instance, 16)
+    s.seed = s.instance[0] ^ s.instance[1]
     s.epoch = meta.epoch
     return mdb_txn_commit(txn)
 
@@ -224,6 +226,7 @@ cdef void lifetime_end(State* s, Space* spaces) noexcept nogil:
     holds_free(&s.images_holds)
     free(s.steps)
     free(s.drafts)
+    free(s.probes)
     free(s.merges)
     free(s.retired)
     free(s.segments_dirty)

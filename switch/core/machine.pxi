@@ -54,7 +54,7 @@ cdef void machine_shape(Draft* draft) noexcept nogil:
     if kind < KIND_PAY or kind > KIND_REGISTER or kind == KIND_EXPIRE:
         payment_mark(draft, RESULT_INVALID_KIND)
         return
-    if keys_is_zero(row.id, 16) == machine_has_id(kind):
+    if keys_no_id(row.id) == machine_has_id(kind):
         payment_mark(draft, RESULT_INVALID_ID)
     if moves:
         if row.amount == 0 or row.amount > AMOUNT_MAX:

@@ -3,7 +3,11 @@
 # Uses nothing but memory. A memo only grows and is dropped whole with its step; equal
 # keys are kept in the order they came, so that the newest can be asked for first.
 
-cdef int memo_init(Memo* memo, uint32_t capacity, uint64_t seed) noexcept nogil:
+cdef int memo_init(Memo* memo, uint64_t least, uint64_t seed) noexcept nogil:
+    """An empty memo with room for at least so many entries before it grows."""
+    cdef uint32_t capacity = 64
+    while capacity < least:
+        capacity *= 2
     memo.count = 0
     memo.capacity = capacity
     memo.seed = seed

@@ -252,24 +252,39 @@ cdef int replay_load_index(State* s) noexcept nogil:
     return rc
 
 
-cdef int replay_row(State* s, Reader* reader, const Chunk* chunk, uint32_t index) noexcept nogil:
+cdef int replay_row(
+    State* s, const Row* row, uint64_t sequence, const uint8_t* tail, uint32_t tail_size
+) noexcept nogil:
     """Let memory learn one durable row."""
-    cdef const Row* rows = <const Row*>(<const uint8_t*>chunk + sizeof(Chunk))
-    cdef const Row* row = &rows[index]
-    cdef const uint8_t* tail = NULL
-    cdef uint32_t tail_size = 0
     cdef Row hold
     cdef int rc = 0
-    if row.sequence != chunk.first_sequence + index or row.check != store_row_check(row):
+    if row.sequence != sequence or row.check != store_row_check(row):
         return MDB_CORRUPTED
-    if row.flags & ROW_TAIL:
-        rc = store_find_tail(
-            rows, chunk.rows_count, <const uint8_t*>(rows + chunk.rows_count),
-            chunk.tail_size, row.sequence, &tail, &tail_size,
-        )
-    if rc == 0 and row.result == RESULT_OK and keys_resolves_hold(row):
+    if row.result == RESULT_OK and keys_resolves_hold(row):
         rc = rows_get(s, row.resolves, &hold)
     return rows_note(s, row, &hold, tail, tail_size) if rc == 0 else rc
+
+
+cdef int replay_chunk(State* s, const Chunk* chunk) noexcept nogil:
+    """The rows of one chunk that the index does not cover."""
+    cdef const Row* rows = <const Row*>(<const uint8_t*>chunk + sizeof(Chunk))
+    cdef Tails tails
+    cdef const uint8_t* tail
+    cdef uint32_t tail_size, i
+    cdef uint64_t sequence
+    cdef int rc
+    store_begin_tails(&tails, chunk)
+    for i in range(chunk.rows_count):
+        sequence = chunk.first_sequence + i
+        rc = store_next_tail(&tails, &rows[i], &tail, &tail_size)
+        if rc == 0 and sequence > s.indexed:
+            rc = replay_row(s, &rows[i], sequence, tail, tail_size)
+            if rc == 0 and sequence % s.step_rows == 0:
+                # The step is whole: into the index with it, so that memory stays small.
+                rc = steps_run(s)
+        if rc != 0:
+            return rc
+    return 0
 
 
 cdef int replay_previous(State* s, Reader* reader, const Chunk* chunk, uint32_t* check) noexcept nogil:
@@ -291,7 +306,6 @@ cdef int replay_rows(State* s) noexcept nogil:
     cdef const Chunk* chunk
     cdef uint64_t sequence = s.indexed + 1
     cdef uint32_t check = 0
-    cdef uint32_t i
     cdef uint32_t chunks = 0
     cdef int rc = store_begin(s, &reader)
     if rc != 0:
@@ -325,14 +339,7 @@ cdef int replay_rows(State* s) noexcept nogil:
             break
         s.group_number += 1
         s.dirty_count = 0
-        for i in range(chunk.rows_count):
-            if chunk.first_sequence + i > s.indexed:
-                rc = replay_row(s, &reader, chunk, i)
-                if rc == 0 and (chunk.first_sequence + i) % s.step_rows == 0:
-                    # The step is whole: into the index with it, so that memory stays small.
-                    rc = steps_run(s)
-                if rc != 0:
-                    break
+        rc = replay_chunk(s, chunk)
         check = chunk.check
         sequence += chunk.rows_count
     if rc == 0:

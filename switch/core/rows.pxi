@@ -33,9 +33,12 @@ cdef int rows_get(State* s, uint64_t sequence, Row* out) noexcept nogil:
 cdef int rows_get_tail(
     State* s, uint64_t sequence, const uint8_t** data, uint32_t* size
 ) noexcept nogil:
+    cdef Tails tails
     if sequence >= s.group_first:
+        tails.at = s.tail
+        tails.left = s.tail_size
         return store_find_tail(
-            rows_at(s, 0), s.rows_count, s.tail, s.tail_size, sequence, data, size
+            tails, rows_at(s, 0), <uint32_t>(sequence - s.group_first), data, size
         )
     return store_get_tail(&s.reader, sequence, data, size)
 

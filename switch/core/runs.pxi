@@ -248,7 +248,7 @@ cdef int runs_append(
         block + <size_t>(page % BLOCK_PAGES) * PAGE_SIZE + 8 + in_page * sizeof(Entry),
         entry, sizeof(Entry),
     )
-    runs_filter_add(run, memo_hash(entry.high, entry.low, s.instance[0]))
+    runs_filter_add(run, memo_hash(entry.high, entry.low, s.seed))
     run.entries_count += 1
     return 0
 

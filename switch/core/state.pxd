@@ -164,6 +164,12 @@ cdef struct Draft:            # one requested row on its way through a group
     uint32_t basket_left      # this one and those after it in its basket
     uint8_t hot               # came as a payment message
 
+cdef struct Probe:            # one key on its way past the filters
+    uint64_t hash
+    uint64_t high
+    uint32_t draft
+    uint32_t maybe
+
 cdef struct State:
     # --- fixed after opening ---------------------------------------------------
     MDB_env* journal_env
@@ -177,6 +183,7 @@ cdef struct State:
     MDB_dbi holds_table
     MDB_dbi records
     uint64_t instance[2]
+    uint64_t seed             # of the maps' hashes, from the instance
     uint64_t epoch
     uint64_t step_rows
     uint64_t lag_max
@@ -237,6 +244,7 @@ cdef struct State:
     uint64_t last_timestamp
     uint32_t chain            # check of the last chunk
     Draft* drafts
+    Probe* probes
 
     # --- the index writer's own ------------------------------------------------------
     Table images              # accounts exactly at `indexed`

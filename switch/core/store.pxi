@@ -111,36 +111,50 @@ cdef int store_get_row(Reader* reader, uint64_t sequence, const Row** row) noexc
     return 0
 
 
-cdef int store_find_tail(
-    const Row* rows, uint32_t rows_count, const uint8_t* at, uint64_t left,
-    uint64_t sequence, const uint8_t** data, uint32_t* size,
+cdef struct Tails:            # a walk over the tail items of one chunk, in row order
+    const uint8_t* at
+    uint64_t left
+
+
+cdef inline void store_begin_tails(Tails* tails, const Chunk* chunk) noexcept nogil:
+    tails.at = <const uint8_t*>chunk + sizeof(Chunk) + chunk.rows_count * sizeof(Row)
+    tails.left = chunk.tail_size
+
+
+cdef int store_next_tail(
+    Tails* tails, const Row* row, const uint8_t** data, uint32_t* size
 ) noexcept nogil:
-    """Find the tail item of a row among those of its chunk; size 0 if it has none."""
+    """The item of the next row of the walk; size 0 if it has none."""
+    cdef TailItem item
     cdef uint64_t padded
-    cdef const TailItem* item
-    cdef uint32_t i
     data[0] = NULL
     size[0] = 0
-    for i in range(rows_count):
-        if rows[i].sequence > sequence:
+    if not row.flags & ROW_TAIL:
+        return 0
+    if tails.left < sizeof(TailItem):
+        return MDB_CORRUPTED
+    memcpy(&item, tails.at, sizeof(TailItem))
+    padded = (<uint64_t>item.size + 7) & ~<uint64_t>7
+    if tails.left - sizeof(TailItem) < padded:
+        return MDB_CORRUPTED
+    data[0] = tails.at + sizeof(TailItem)
+    size[0] = item.size
+    tails.at += sizeof(TailItem) + padded
+    tails.left -= sizeof(TailItem) + padded
+    return 0 if native_crc(0, data[0], item.size) == item.check else MDB_CORRUPTED
+
+
+cdef int store_find_tail(
+    Tails tails, const Row* rows, uint32_t index, const uint8_t** data, uint32_t* size
+) noexcept nogil:
+    """Walk to the item of rows[index]."""
+    cdef uint32_t i
+    cdef int rc = 0
+    for i in range(index + 1):
+        rc = store_next_tail(&tails, &rows[i], data, size)
+        if rc != 0:
             break
-        if not rows[i].flags & ROW_TAIL:
-            continue
-        item = <const TailItem*>at
-        if left < sizeof(TailItem):
-            return MDB_CORRUPTED
-        padded = (<uint64_t>item.size + 7) & ~<uint64_t>7
-        if left - sizeof(TailItem) < padded:
-            return MDB_CORRUPTED
-        if rows[i].sequence == sequence:
-            data[0] = at + sizeof(TailItem)
-            size[0] = item.size
-            if native_crc(0, data[0], item.size) != item.check:
-                return MDB_CORRUPTED
-            return 0
-        at += sizeof(TailItem) + padded
-        left -= sizeof(TailItem) + padded
-    return 0
+    return rc
 
 
 cdef int store_get_tail(
@@ -148,14 +162,14 @@ cdef int store_get_tail(
 ) noexcept nogil:
     """Find the tail item of a durable row; valid until the reader ends."""
     cdef const Chunk* chunk
-    cdef const Row* rows
+    cdef Tails tails
     cdef int rc = store_get_chunk(reader, sequence, &chunk)
     if rc != 0:
         return rc
-    rows = <const Row*>(<const uint8_t*>chunk + sizeof(Chunk))
+    store_begin_tails(&tails, chunk)
     return store_find_tail(
-        rows, chunk.rows_count, <const uint8_t*>(rows + chunk.rows_count),
-        chunk.tail_size, sequence, data, size,
+        tails, <const Row*>(<const uint8_t*>chunk + sizeof(Chunk)),
+        <uint32_t>(sequence - chunk.first_sequence), data, size,
     )
 
 

@@ -188,7 +188,7 @@ cdef int wire_read_payment(Wire* wire, Draft* draft) noexcept nogil:
 cdef void wire_finish_payment(Draft* draft) noexcept nogil:
     """Shape checks that need the whole message."""
     cdef const Row* row = &draft.row
-    if keys_is_zero(row.id, 16):
+    if keys_no_id(row.id):
         payment_mark(draft, RESULT_INVALID_ID)
     if row.amount == 0 or row.amount > AMOUNT_MAX:
         payment_mark(draft, RESULT_INVALID_AMOUNT)
@@ -280,7 +280,7 @@ cdef inline uint8_t* wire_put_field(uint8_t* at, int field, uint64_t value) noex
 
 
 cdef inline uint8_t* wire_put_id(uint8_t* at, int field, const uint8_t* id) noexcept nogil:
-    if keys_is_zero(id, 16):
+    if keys_no_id(id):
         return at
     at[0] = <uint8_t>((field << 3) | WIRE_BYTES)
     at[1] = 16

@@ -362,9 +362,12 @@ class Generator:
 
     # --- the treasury -----------------------------------------------------------------
 
-    def by_treasury(self, kind: Kind, **fields: int) -> Row:
+    def by_treasury(
+        self, kind: Kind, debit: int = 0, credit: int = 0, amount: int = 0
+    ) -> Row:
         """A treasury's row with a reason."""
-        row = Row(kind, id=self.rng.randbytes(16), reference=b"a reason", **fields)
+        row = Row(kind, id=self.rng.randbytes(16), reference=b"a reason")
+        row.debit, row.credit, row.amount = debit, credit, amount
         row.participant = self.net.treasury
         row.operator_ = self.rng.randrange(2)
         row.checker = self.rng.choice((0, 0, 2))

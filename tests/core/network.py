@@ -62,13 +62,11 @@ class Network:
     participants_count: int = 0
     accounts_count: int = 0
 
-    def add(self, kind: Kind, tail: bytes, **fields: int) -> None:
+    def add(self, kind: Kind, tail: bytes) -> None:
         """One more request."""
         number = len(self.rows) + 1
         id_ = b"network" + number.to_bytes(9, "big")
-        participant = self.treasury
-        row = Row(kind, id=id_, tail=tail, participant=participant, **fields)
-        self.rows.append(row)
+        self.rows.append(Row(kind, id=id_, tail=tail, participant=self.treasury))
 
     def participant(self, code: bytes, role: Role) -> int:
         """Register someone."""

@@ -304,9 +304,7 @@ def test_unknown_fields_around_payments_and_baskets(
     body = unknown + BODY + unknown + wire.data(2, basket) + unknown
     outcomes = send(pair, network, body)
     assert [outcome.result for outcome in outcomes] == [Result.OK] * 3
-    expected = pair.model.commit(
-        [Payments([GOOD], [[one, two]], network.harness)], NOW
-    )
+    expected = pair.model.commit([Payments([GOOD], [[one, two]], network.harness)], NOW)
     assert [o.sequence for o in outcomes] == [o.sequence for o in expected[0]]
     pair.compare_all()
 

@@ -97,6 +97,15 @@ def test_index_may_be_absent_behind_or_ahead(tmp_path: Path) -> None:
     assert "past 20" in ahead.notes[0]
 
 
+def test_a_copy_is_left_as_it_is(tmp_path: Path) -> None:
+    written(tmp_path, story().groups)
+    for lock in tmp_path.rglob("lock.mdb"):
+        lock.unlink()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert audit(tmp_path).ok
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
 def test_empty_ledger_passes(tmp_path: Path) -> None:
     write_chunks(tmp_path, [])
     report = audit(tmp_path)
@@ -174,6 +183,24 @@ def test_a_dropped_chunk_is_found(tmp_path: Path) -> None:
     written(tmp_path, story().groups)
     change_chunks(tmp_path, {list(read_chunks(tmp_path))[4]: None})
     assert {"chain", "sequence"} <= failed(audit(tmp_path))
+
+
+def test_a_journal_without_its_end_is_found_by_the_index(tmp_path: Path) -> None:
+    written(tmp_path, story().groups)
+    change_chunks(tmp_path, {list(read_chunks(tmp_path))[-1]: None})
+    report = audit(tmp_path)
+    assert failed(report) == {"index"}
+    assert "the journal ends" in report.findings.kept[0].text
+
+
+def test_a_damaged_last_header_hides_nothing(tmp_path: Path) -> None:
+    written(tmp_path, story().groups, index=False)
+    key, value = list(read_chunks(tmp_path).items())[-1]
+    for at in (8, 12, 16, 17, 20):
+        change_chunks(tmp_path, {key: flipped(value, at)})
+        report = audit(tmp_path)
+        assert "chunks" in failed(report), at
+        assert report.sequence >= key
 
 
 def test_a_chunk_of_another_ledger_is_found(tmp_path: Path) -> None:

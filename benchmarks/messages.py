@@ -1,0 +1,283 @@
+"""Payments as bytes of the wire, made by the block, and their answers checked.
+
+Every payment has the same layout and size, so that NumPy fills thousands in one go:
+about 0.05 microseconds each. Every id and every bill is another. The checker looks at
+every answer: whose it is, in which order, with what result.
+"""
+
+from collections import Counter, deque
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.network import CENTRES, SERVICES
+from switch.v1 import payments_pb2 as pb
+
+PREFIX_SIZE = 5
+"""gRPC's head of a message: not compressed, four bytes of size."""
+AMOUNT_MIN = 1 << 14
+AMOUNT_MAX = (1 << 21) - 1
+"""Paise; those that take exactly three bytes as a varint."""
+BLOCK_PAYMENTS = 8190
+"""Payments that are made at a time, at least one message."""
+CHECK_OUTCOMES = 2048
+"""Answers that are checked at a time, so that no check takes long."""
+SAMPLE_EVERY = 32
+"""Of so many checks one also reads its answers with the generated class."""
+SHUFFLED = 1 << 16
+
+# One Payment inside a request, field by field.
+PAYMENT = np.dtype(
+    [
+        ("payment_tag", "V2"),
+        ("id_tag", "V2"),
+        ("id", "V16"),
+        ("service_tag", "V2"),
+        ("service", "S5"),
+        ("amount_tag", "V1"),
+        ("amount", "u1", (3,)),
+        ("reference_tag", "V2"),
+        ("reference", "S5", (3,)),
+        ("operator_tag", "V1"),
+        ("operator", "u1"),
+        ("centre_tag", "V2"),
+        ("centre", "S9"),
+    ]
+)
+PAYMENT_SIZE = PAYMENT.itemsize
+
+Bytes = npt.NDArray[np.uint8]
+
+
+def service_code(number: int) -> str:
+    """Code of a service."""
+    return f"S{number:04}"
+
+
+def centre_code(number: int) -> str:
+    """Participant id of a centre."""
+    return f"bsk-{number:05}"
+
+
+def _template() -> npt.NDArray[np.void]:
+    """The bytes that are the same in every payment."""
+    one = np.zeros((), PAYMENT)
+    tags = {
+        "payment_tag": bytes([0x0A, PAYMENT_SIZE - 2]),
+        "id_tag": b"\x0a\x10",
+        "service_tag": b"\x12\x05",
+        "amount_tag": b"\x18",
+        "reference_tag": b"\x22\x0f",
+        "operator_tag": b"\x28",
+        "centre_tag": b"\x32\x09",
+    }
+    for name, value in tags.items():
+        one[name] = np.void(value)
+    return one
+
+
+class Maker:
+    """Makes messages of `payload` payments each, as gRPC frames them."""
+
+    def __init__(self, payload: int, ids: str, seed: int = 2026) -> None:
+        """`ids`: "random", or "ordered" as UUIDv7 are."""
+        self.payload = payload
+        self.size = PREFIX_SIZE + payload * PAYMENT_SIZE
+        self._ordered = ids == "ordered"
+        self._rng = np.random.default_rng(seed)
+        self._next = 1
+        self._block = memoryview(b"")
+        self._prefix = np.frombuffer(
+            b"\0" + (payload * PAYMENT_SIZE).to_bytes(4, "big"), np.uint8
+        )
+        self._template = _template()
+        self._digits = np.array([b"%05d" % n for n in range(100_000)], "S5")
+        self._centres = np.array([centre_code(n).encode() for n in range(CENTRES)])
+        # A Zipf choice, as the network's own shares are.
+        weights = 1.0 / np.arange(1, SERVICES + 1)
+        codes = np.array([service_code(n).encode() for n in range(SERVICES)])
+        chosen = self._rng.choice(SERVICES, SHUFFLED, p=weights / weights.sum())
+        self._services = codes[chosen]
+
+    def take(self, count: int) -> memoryview:
+        """1 to `count` whole messages that nobody has had before."""
+        if not self._block:
+            messages = max(BLOCK_PAYMENTS // self.payload, 1)
+            self._block = self._make(messages)
+        taken = self._block[: count * self.size]
+        self._block = self._block[len(taken) :]
+        return taken
+
+    def _make(self, messages: int) -> memoryview:
+        count = messages * self.payload
+        block = np.empty((messages, self.size), np.uint8)
+        block[:, :PREFIX_SIZE] = self._prefix
+        payments = self._payments(count).view(np.uint8)
+        block[:, PREFIX_SIZE:] = payments.reshape(messages, -1)
+        return memoryview(block.tobytes())
+
+    def _payments(self, count: int) -> npt.NDArray[np.void]:
+        rows = np.empty(count, PAYMENT)
+        rows[:] = self._template
+        numbers = np.arange(self._next, self._next + count, dtype=np.uint64)
+        self._next += count
+        identities = np.frombuffer(self._rng.bytes(16 * count), np.uint8)
+        if self._ordered:
+            halves = identities.view(">u8").reshape(count, 2).copy()
+            halves[:, 0] = numbers << np.uint64(16)
+            identities = halves.view(np.uint8).reshape(-1)
+        rows["id"] = identities.view("V16")
+        chance = self._rng.integers(0, 1 << 32, (3, count), dtype=np.uint32)
+        rows["service"] = self._services[chance[0] % SHUFFLED]
+        amounts = AMOUNT_MIN + chance[1] % (AMOUNT_MAX - AMOUNT_MIN + 1)
+        rows["amount"][:, 0] = amounts & 0x7F | 0x80
+        rows["amount"][:, 1] = amounts >> 7 & 0x7F | 0x80
+        rows["amount"][:, 2] = amounts >> 14
+        # The bill: fifteen digits, all different.
+        rest = numbers
+        for part in (2, 1, 0):
+            rest, digits = np.divmod(rest, np.uint64(100_000))
+            rows["reference"][:, part] = self._digits[digits]
+        rows["operator"] = 1 + (numbers & np.uint64(1))
+        rows["centre"] = self._centres[chance[2] % CENTRES]
+        return rows
+
+
+class CheckError(Exception):
+    """An answer is not the one to the payment that was sent."""
+
+
+def outcome_starts(reply: bytes) -> list[int]:
+    """Where each outcome of a reply begins; their number is the list's length."""
+    starts = []
+    at = 0
+    size = len(reply)
+    while at < size:
+        starts.append(at)
+        at += 2 + reply[at + 1]
+    if at != size:
+        raise CheckError("a reply ends within an outcome")
+    return starts
+
+
+class Checker:
+    """Compares every answer with the payment it must be the answer to."""
+
+    def __init__(self, payload: int) -> None:
+        """For messages of `payload` payments."""
+        self._size = PREFIX_SIZE + payload * PAYMENT_SIZE
+        self._requests: list[memoryview] = []
+        self._replies: list[bytes] = []
+        self._starts: list[int] = []
+        self._bytes = 0
+        self._checks = 0
+        self.checked = 0
+        self.accepted = 0
+        self.amount = 0
+        """Paise of the accepted payments."""
+        self.refused: Counter[int] = Counter()
+
+    def add(
+        self, requests: Sequence[memoryview], reply: bytes, starts: Sequence[int]
+    ) -> None:
+        """An answer to whole messages, in order; `starts` is `outcome_starts` of it."""
+        self._requests += requests
+        self._replies.append(reply)
+        base = self._bytes
+        self._starts += [base + start for start in starts] if base else starts
+        self._bytes += len(reply)
+        if len(self._starts) >= CHECK_OUTCOMES:
+            self.finish()
+
+    def finish(self) -> None:
+        """Check what has been added. Raises CheckError."""
+        if not self._starts:
+            return
+        sent = self._sent()
+        count = len(self._starts)
+        if len(sent) != count:
+            raise CheckError(f"{count} outcomes for {len(sent)} payments")
+        replies = b"".join(self._replies)
+        results = self._results(sent, replies)
+        good = results == 1
+        self.checked += count
+        self.accepted += int(good.sum())
+        amounts = sent["amount"].astype(np.uint64)
+        places = np.array([1, 1 << 7, 1 << 14], np.uint64)
+        self.amount += int(((amounts & np.uint64(0x7F)) @ places)[good].sum())
+        self.refused.update(results[~good].tolist())
+        if self._checks % SAMPLE_EVERY == 0:
+            self._read(sent, self._replies[0])
+        self._checks += 1
+        self._requests.clear()
+        self._replies.clear()
+        self._starts.clear()
+        self._bytes = 0
+
+    def _sent(self) -> npt.NDArray[np.void]:
+        messages = np.frombuffer(b"".join(self._requests), np.uint8)
+        bodies = messages.reshape(-1, self._size)[:, PREFIX_SIZE:]
+        payments: npt.NDArray[np.void] = np.ascontiguousarray(bodies).view(PAYMENT)
+        return payments.reshape(-1)
+
+    def _results(self, sent: npt.NDArray[np.void], replies: bytes) -> Bytes:
+        """The result of each outcome, after its tags and its id were compared."""
+        starts = np.array(self._starts, np.intp)
+        content = np.frombuffer(replies, np.uint8)
+        # Outcome, size, id of 16 bytes; then the result's tag and the result.
+        for offset, byte in ((0, 0x0A), (2, 0x0A), (3, 0x10), (20, 0x10)):
+            if not (content[starts + offset] == byte).all():
+                raise CheckError("an outcome does not begin with an id and a result")
+        slices = np.ndarray(len(replies) - 15, "V16", replies, strides=(1,))
+        if not np.array_equal(slices[starts + 4], sent["id"]):
+            raise CheckError("an outcome is of another payment than was sent")
+        results: Bytes = content[starts + 21]
+        return results
+
+    def _read(self, sent: npt.NDArray[np.void], reply: bytes) -> None:
+        """Read one reply as any client would."""
+        outcomes = pb.CreatePaymentsResponse.FromString(reply).outcomes
+        for payment, outcome in zip(sent, outcomes, strict=False):
+            if outcome.id != payment["id"].tobytes():
+                raise CheckError("an outcome is of another payment than was sent")
+            paid = outcome.result == 1
+            if not (outcome.sequence and outcome.time_ns):
+                raise CheckError("an outcome has no sequence or no time")
+            if paid and not (outcome.receipt and outcome.receipt_year):
+                raise CheckError("a payment was accepted without a receipt")
+
+
+class InFlight:
+    """Messages of one stream that are not answered, with when they were sent."""
+
+    def __init__(self, maker: Maker) -> None:
+        self._payload = maker.payload
+        self._size = maker.size
+        self._parts: deque[tuple[int, memoryview]] = deque()
+        self.payments = 0
+
+    def add(self, sent_ns: int, messages: memoryview) -> None:
+        """Whole messages were handed to the transport."""
+        self._parts.append((sent_ns, messages))
+        self.payments += len(messages) // self._size * self._payload
+
+    def answered(self, payments: int) -> list[tuple[int, memoryview]]:
+        """Take the messages that hold the next `payments` payments."""
+        left, odd = divmod(payments, self._payload)
+        if odd or payments > self.payments:
+            raise CheckError("a reply does not answer whole messages")
+        self.payments -= payments
+        taken = []
+        while left:
+            sent_ns, messages = self._parts[0]
+            count = len(messages) // self._size
+            if count <= left:
+                taken.append(self._parts.popleft())
+                left -= count
+            else:
+                cut = left * self._size
+                taken.append((sent_ns, messages[:cut]))
+                self._parts[0] = (sent_ns, messages[cut:])
+                left = 0
+        return taken

@@ -1,0 +1,101 @@
+"""Goal: what the compiled core writes passes the audit, also while it is writing.
+
+Method: a process of its own drives the core with the seeded generator of the core's
+tests, every row kind and refusal among it, amounts up to 64 bits; the auditor reads
+the directory from another process, during and after.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+WRITER = """
+import random, sys
+from pathlib import Path
+from tests.core.generator import Generator
+from tests.core.network import NOW, make_network, top_up
+from tests.core.pair import Pair
+from tests.model import Rows
+
+path, seed, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+network = make_network()
+pair = Pair(path, threads=False, index_step_rows=64)
+pair.commit([Rows(network.rows)], NOW)
+for wallet in network.wallets:
+    pair.one(top_up(network, wallet, 100_000_000, b"UTR-FIRST-%d" % wallet), NOW)
+generator = Generator(seed, network, pair.model)
+rng = random.Random(seed)
+print("begun", flush=True)
+while pair.operations < count:
+    asks, now = generator.group()
+    pair.commit(asks, now)
+    while rng.randrange(3) == 0 and pair.ledger.index_step():
+        pass
+print(pair.ledger.sequence, flush=True)
+sys.stdin.read()
+pair.close()
+"""
+
+
+def start(path: Path, seed: int, count: int) -> "subprocess.Popen[str]":
+    """A process that writes a ledger, says where it stands, and waits."""
+    return subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path), str(seed), str(count)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[tuple[Path, "subprocess.Popen[str]"]]:
+    """A ledger that is being written."""
+    path = tmp_path / "ledger"
+    writer = start(path, seed=7, count=6_000)
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == "begun\n"
+    yield path, writer
+    if writer.poll() is None:
+        writer.communicate("", timeout=60)
+    writer.stdout.close()
+
+
+def audit(path: Path, *arguments: str) -> dict[str, object]:
+    """The auditor's JSON, which must be ok."""
+    done = subprocess.run(
+        [sys.executable, "-m", "switch.audit", str(path), "--json", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4_000:] + done.stderr
+    said = json.loads(done.stdout)
+    assert isinstance(said, dict)
+    return said
+
+
+def test_core_ledger_passes_beside_its_writer_and_after(
+    ledger: tuple[Path, "subprocess.Popen[str]"],
+) -> None:
+    path, writer = ledger
+    beside = [audit(path) for _ in range(3)]
+    assert writer.stdout is not None
+    last = int(writer.stdout.readline())
+    # The writer still has it open, and nothing of it is held back.
+    said = audit(path)
+    assert said["sequence"] == last
+    writer.communicate("", timeout=60)
+    assert writer.returncode == 0
+    after = audit(path)
+    for name in ("sequence", "state_hash", "accounts", "holds", "checks"):
+        assert after[name] == said[name]
+    assert "index" in after["checks"]  # type: ignore[operator]
+    for earlier in beside:
+        again = audit(path, "--at", str(earlier["sequence"]))
+        assert again["state_hash"] == earlier["state_hash"]

@@ -1,0 +1,328 @@
+"""Goal: the oracle itself is right where a person can check it.
+
+Method: small stories with every figure worked out by hand from docs/data-model.md.
+"""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from switch.codes import (
+    AccountKind,
+    AmountRule,
+    DuplicateRule,
+    Field,
+    KeyRule,
+    Kind,
+    Result,
+    Role,
+    RowFlag,
+)
+from tests.model import Model, Payments, Rows
+from tests.model_rules import financial_year, ist_day
+from tests.records import (
+    AccountRecord,
+    LimitRecord,
+    Outcome,
+    ParticipantRecord,
+    Payment,
+    Row,
+    ServiceRecord,
+)
+
+SECOND_NS = 10**9
+HOUR_NS = 3_600 * SECOND_NS
+NOON = 1_774_000_000 * SECOND_NS  # 20 March 2026, 15:16:40 IST
+TREASURY, BILLER, CENTRE = 1, 2, 3
+FLOAT, SETTLEMENT, HEAD, WALLET = 1, 2, 3, 4
+BILLS, RECENT, EXACT = 1, 2, 3
+
+
+class Story:
+    """A ledger with one of each, told row by row at a time of our choosing."""
+
+    def __init__(self) -> None:
+        self.model = Model()
+        self.now = NOON
+        self.number = 0
+        for code, role in (
+            (b"treasury", Role.TREASURY),
+            (b"biller", Role.BILLER),
+            (b"centre", Role.CENTRE),
+        ):
+            self.tell(Kind.REGISTER, tail=ParticipantRecord(code, role).pack())
+        for record in (
+            AccountRecord(TREASURY, 0, AccountKind.FLOAT),
+            AccountRecord(TREASURY, 2, AccountKind.SETTLEMENT),
+            AccountRecord(BILLER, 0, AccountKind.BILLER),
+            AccountRecord(CENTRE, 0, AccountKind.WALLET),
+        ):
+            self.tell(Kind.OPEN, tail=record.pack())
+        once, within = DuplicateRule.ONCE, DuplicateRule.WITHIN
+        for service in (
+            ServiceRecord(b"BILLS", BILLER, (HEAD,), duplicate_rule=once, key_rule=1),
+            ServiceRecord(
+                b"RECENT", BILLER, (HEAD,), duplicate_rule=within, duplicate_hours=2
+            ),
+            ServiceRecord(
+                b"EXACT", BILLER, (HEAD,), amount_rule=AmountRule.EXACT, amount_min=50
+            ),
+        ):
+            self.tell(Kind.REGISTER, tail=service.pack())
+        self.tell(Kind.TOP_UP, 1_000, debit=FLOAT, credit=WALLET, reference=b"UTR")
+
+    def tell(
+        self,
+        kind: Kind,
+        amount: int = 0,
+        *,
+        id_: bytes | None = None,
+        debit: int = 0,
+        credit: int = 0,
+        reference: bytes = b"",
+        resolves: int = 0,
+        tail: bytes | None = None,
+        flags: int = 0,
+    ) -> Outcome:
+        """One row of the treasury."""
+        self.number += 1
+        row = Row(kind, amount=amount, debit=debit, credit=credit, flags=flags)
+        row.reference, row.resolves, row.tail = reference, resolves, tail
+        if kind not in (Kind.POST, Kind.VOID, Kind.WINDOW):
+            row.id = id_ or self.number.to_bytes(16, "big")
+        return self.model.commit([Rows([row])], self.now)[0][0]
+
+    def pay(
+        self,
+        amount: int,
+        reference: bytes = b"A",
+        *,
+        service: int = BILLS,
+        deadline: int = 0,
+        id_: bytes | None = None,
+        due: int = 0,
+    ) -> Outcome:
+        """One payment of the wallet, or a hold if it has a deadline."""
+        self.number += 1
+        row = Row(Kind.HOLD if deadline else Kind.PAY, amount=amount, debit=WALLET)
+        row.id = id_ or self.number.to_bytes(16, "big")
+        row.reference, row.service, row.deadline = reference, service, deadline
+        row.total, row.participant = due, CENTRE
+        return self.model.commit([Rows([row])], self.now)[0][0]
+
+    def totals(self, index: int) -> tuple[int, int, int, int]:
+        """Debits pending and posted, credits pending and posted."""
+        return self.model.accounts[index].totals
+
+
+@pytest.fixture
+def story() -> Story:
+    """Eleven rows: the network, and 1,000 paise in the wallet."""
+    told = Story()
+    assert [row.result for row in told.model.rows] == [Result.OK] * 11
+    return told
+
+
+def test_a_payment_and_its_repeat(story: Story) -> None:
+    paid = story.pay(300, id_=b"p" * 16)
+    assert (paid.result, paid.sequence, paid.receipt) == (Result.OK, 12, 1)
+    assert (paid.balance, paid.pending, paid.year) == (700, 0, 2025)
+    assert paid.timestamp == NOON + 11  # the twelfth row of one moment
+    assert story.totals(WALLET) == (0, 300, 0, 1_000)
+    assert story.totals(HEAD) == (0, 0, 0, 300)
+    again = story.pay(300, id_=b"p" * 16)
+    assert (again.result, again.sequence, again.repeat) == (Result.OK, 12, 1)
+    other = story.pay(301, id_=b"p" * 16)
+    assert (other.result, other.field) == (Result.ID_REUSED, Field.AMOUNT)
+    assert len(story.model.rows) == 12
+
+
+def test_a_bill_is_paid_once_until_it_is_given_back(story: Story) -> None:
+    first = story.pay(100, b"BILL")
+    second = story.pay(200, b"BILL")
+    assert second.result == Result.BILL_ALREADY_CLAIMED
+    assert second.other == first.sequence
+    assert second.sequence == 13
+    part = story.tell(Kind.REFUND, 40, resolves=first.sequence)
+    assert part.result == Result.OK
+    assert story.pay(100, b"BILL").result == Result.BILL_ALREADY_CLAIMED
+    too_much = story.tell(Kind.REFUND, 61, resolves=first.sequence)
+    assert too_much.result == Result.EXCEEDS_PAYMENT
+    rest = story.tell(Kind.REFUND, 60, resolves=first.sequence)
+    assert story.model.rows[rest.sequence - 1].total == 100
+    assert story.model.rows[rest.sequence - 1].flags & RowFlag.RELEASE
+    assert story.pay(100, b"BILL").result == Result.OK
+    # The refusal stays what it was.
+    assert story.totals(WALLET) == (0, 200, 0, 1_100)
+
+
+def test_a_recent_payment_is_forgotten_after_its_hours(story: Story) -> None:
+    first = story.pay(100, b"METER", service=RECENT)
+    story.now = first.timestamp + 2 * HOUR_NS - 1
+    refused = story.pay(100, b"METER", service=RECENT)
+    assert (refused.result, refused.other) == (Result.PAID_RECENTLY, first.sequence)
+    assert story.pay(101, b"METER", service=RECENT).result == Result.OK
+    story.now = first.timestamp + 2 * HOUR_NS
+    later = story.pay(100, b"METER", service=RECENT)
+    assert later.result == Result.OK
+    # What was taken again by a later row is not released by the first.
+    refund = story.tell(Kind.REFUND, 100, resolves=first.sequence)
+    assert not story.model.rows[refund.sequence - 1].flags & RowFlag.RELEASE
+    assert story.pay(100, b"METER", service=RECENT).other == later.sequence
+
+
+def test_a_hold_is_posted_in_part(story: Story) -> None:
+    held = story.pay(400, deadline=60)
+    assert (held.balance, held.pending, held.receipt) == (1_000, 400, 0)
+    assert story.pay(601, b"B").result == Result.INSUFFICIENT_FUNDS
+    assert story.model.expiry() == held.timestamp + 60 * SECOND_NS
+    more = story.tell(Kind.POST, 401, resolves=held.sequence)
+    assert (more.result, more.sequence) == (Result.EXCEEDS_HOLD, 0)
+    posted = story.tell(Kind.POST, 150, resolves=held.sequence)
+    assert (posted.balance, posted.pending, posted.receipt) == (850, 0, 1)
+    assert story.model.accounts[WALLET].day_amount == 150
+    assert story.model.accounts[WALLET].day_count == 1
+    again = story.tell(Kind.POST, 7, resolves=held.sequence)
+    assert (again.sequence, again.repeat) == (posted.sequence, 1)
+    void = story.tell(Kind.VOID, resolves=held.sequence)
+    assert (void.result, void.other) == (Result.ALREADY_POSTED, posted.sequence)
+    # The claim is the hold's, so the post's refund releases what the hold took.
+    assert story.pay(1, b"A").other == held.sequence
+    story.tell(Kind.REFUND, 150, resolves=posted.sequence)
+    assert story.pay(1, b"A").result == Result.OK
+
+
+def test_a_hold_expires_and_its_day_is_given_back(story: Story) -> None:
+    held = story.pay(400, deadline=60)
+    story.now = held.timestamp + 60 * SECOND_NS
+    story.model.commit([], story.now)
+    expiry = story.model.rows[-1]
+    assert (expiry.kind, expiry.resolves) == (Kind.EXPIRE, held.sequence)
+    assert story.totals(WALLET) == (0, 0, 0, 1_000)
+    assert story.model.accounts[WALLET].day_amount == 0
+    assert story.model.accounts[WALLET].day_count == 0
+    late = story.tell(Kind.POST, 400, resolves=held.sequence)
+    assert (late.result, late.other) == (Result.ALREADY_EXPIRED, expiry.sequence)
+
+
+def test_limits_of_a_day_end_at_midnight_in_india(story: Story) -> None:
+    midnight = int(datetime(2026, 3, 20, 18, 30, tzinfo=UTC).timestamp()) * SECOND_NS
+    story.tell(Kind.LIMIT, debit=WALLET, tail=LimitRecord(250, 2).pack())
+    story.now = midnight - 100
+    assert story.pay(200, b"A").result == Result.OK
+    assert story.pay(51, b"B").result == Result.DAY_AMOUNT_EXCEEDED
+    assert story.pay(50, b"C").result == Result.OK
+    assert story.pay(1, b"D").result == Result.DAY_COUNT_EXCEEDED
+    story.now = midnight
+    assert story.pay(250, b"E").result == Result.OK
+
+
+def test_receipts_begin_again_on_the_first_of_april(story: Story) -> None:
+    april = int(datetime(2026, 3, 31, 18, 30, tzinfo=UTC).timestamp()) * SECOND_NS
+    assert financial_year(april - 1) == 2025
+    assert financial_year(april) == 2026
+    assert ist_day(april) == ist_day(april - 1) + 1
+    story.now = april - 50
+    receipts = [story.pay(10, b"A"), story.pay(10, b"B")]
+    story.now = april
+    receipts.append(story.pay(10, b"C"))
+    assert [(o.year, o.receipt) for o in receipts] == [(2025, 1), (2025, 2), (2026, 1)]
+
+
+def test_a_window_is_settled_by_its_exact_net(story: Story) -> None:
+    paid = story.pay(300)
+    first = story.tell(Kind.WINDOW)
+    assert story.model.windows[first.sequence] == {HEAD: 300}
+    wrong = story.tell(
+        Kind.SETTLE, 299, debit=HEAD, credit=SETTLEMENT, resolves=first.sequence
+    )
+    assert wrong.result == Result.NET_DIFFERS
+    settled = story.tell(
+        Kind.SETTLE, 300, debit=HEAD, credit=SETTLEMENT, resolves=first.sequence
+    )
+    assert settled.result == Result.OK
+    # A refund after settlement takes the biller below zero; the next window carries it.
+    story.tell(Kind.REFUND, 300, resolves=paid.sequence)
+    assert story.model.accounts[HEAD].balance == -300
+    second = story.tell(Kind.WINDOW, resolves=first.sequence)
+    assert story.model.windows[second.sequence] == {HEAD: 0}
+    assert story.model.accounts[HEAD].carried == 300
+    story.pay(450, b"B")
+    third = story.tell(Kind.WINDOW, resolves=second.sequence)
+    assert story.model.windows[third.sequence] == {HEAD: 150}
+    repeated = story.tell(Kind.WINDOW, resolves=first.sequence)
+    assert (repeated.sequence, repeated.repeat) == (second.sequence, 1)
+    assert story.tell(Kind.WINDOW, resolves=7).result == Result.WINDOW_NOT_FOUND
+
+
+def test_a_basket_is_all_or_nothing(story: Story) -> None:
+    def basket(*amounts: int) -> list[Outcome]:
+        story.number += 1
+        payments = [
+            Payment(
+                id=bytes([story.number, place]) * 8,
+                service=b"BILLS",
+                amount=amount,
+                reference=b"BASKET %d" % place,
+            )
+            for place, amount in enumerate(amounts)
+        ]
+        ask = Payments([], [payments], CENTRE, CENTRE)
+        return story.model.commit([ask], story.now)[0]
+
+    failed = basket(600, 401, 1)
+    assert [o.result for o in failed] == [
+        Result.BASKET_FAILED,
+        Result.INSUFFICIENT_FUNDS,
+        Result.BASKET_FAILED,
+    ]
+    assert story.totals(WALLET) == (0, 0, 0, 1_000)
+    done = basket(600, 399, 1)
+    assert [o.balance for o in done] == [400, 1, 0]
+    assert [o.receipt for o in done] == [1, 2, 3]
+    assert [o.result for o in basket(1)] == [Result.INVALID_BASKET]
+
+
+def test_amounts_must_meet_the_service(story: Story) -> None:
+    assert story.pay(49, service=EXACT, due=49).result == Result.AMOUNT_BELOW_MINIMUM
+    assert story.pay(60, service=EXACT).result == Result.AMOUNT_NOT_EXACT
+    assert story.pay(60, service=EXACT, due=61).result == Result.AMOUNT_NOT_EXACT
+    assert story.pay(60, service=EXACT, due=60).result == Result.OK
+
+
+def test_a_wallet_is_closed_when_it_is_empty(story: Story) -> None:
+    held = story.pay(1_000, deadline=60)
+
+    def close() -> int:
+        return story.tell(Kind.CLOSE, debit=WALLET, reference=b"moved away").result
+
+    assert close() == Result.HOLDS_OPEN
+    story.tell(Kind.FREEZE, debit=WALLET, reference=b"asked")
+    assert story.pay(1, b"B").result == Result.DEBIT_FROZEN
+    # What is resolved reaches a frozen wallet.
+    posted = story.tell(Kind.POST, 1_000, resolves=held.sequence)
+    assert posted.result == Result.OK
+    assert close() == Result.OK
+    refund = story.tell(Kind.REFUND, 1, resolves=posted.sequence)
+    assert refund.result == Result.CREDIT_CLOSED
+    assert close() == Result.DEBIT_CLOSED
+
+
+def test_a_period_belongs_to_the_reference(story: Story) -> None:
+    record = ServiceRecord(b"MONTHLY", BILLER, (HEAD,))
+    record.duplicate_rule = DuplicateRule.ONCE
+    record.key_rule = KeyRule.REFERENCE_PERIOD
+    monthly = story.tell(Kind.REGISTER, tail=record.pack()).index
+    results = [
+        story.pay(1, reference, service=monthly).result
+        for reference in (
+            b"C1/2026-04",
+            b"C1/2026-05",
+            b"C1/2026-04",
+            b"/2026-04",
+            b"C1",
+        )
+    ]
+    missing = Result.PERIOD_MISSING
+    claimed = Result.BILL_ALREADY_CLAIMED
+    assert results == [Result.OK, Result.OK, claimed, missing, missing]
