@@ -57,7 +57,16 @@ def literal(name: bytes, value: bytes) -> bytes:
 class Call:
     """One stream of a connection."""
 
-    __slots__ = ("body", "id", "last", "on_end", "on_message", "queue", "read", "window")
+    __slots__ = (
+        "body",
+        "id",
+        "last",
+        "on_end",
+        "on_message",
+        "queue",
+        "read",
+        "window",
+    )
 
     def __init__(
         self,

@@ -23,7 +23,9 @@ from switch import _core as core
 from switch.codes import AccountKind
 
 
-def measure(directory: str, rows_count: int, batch: int, ids: str, reserve: int) -> dict[str, object]:
+def measure(
+    directory: str, rows_count: int, batch: int, ids: str, reserve: int
+) -> dict[str, object]:
     """Pay `rows_count` bills in groups of `batch` and check the books."""
     rng = np.random.default_rng(2026)
     ledger = core.Ledger(directory, map_size=1 << 40, reserve_size=reserve)

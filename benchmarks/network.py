@@ -1,6 +1,6 @@
 """The network that the benchmarks pay through, made straight in a ledger.
 
-3,561 centres with a wallet each, 97 services of 40 billers, every service with an amount
+3,561 centres with a wallet each, 97 services of 40 billers, each with an amount
 rule and a bill that is paid once; wallets are topped up with more than they can spend.
 """
 
@@ -111,7 +111,10 @@ def make_network(ledger: core.Ledger, centres: int = CENTRES) -> tuple[int, int]
     Wallets, billers and services have consecutive indices.
     """
     builder = Builder(ledger)
-    people = [participant("treasury", Role.TREASURY), participant("harness", Role.HARNESS)]
+    people = [
+        participant("treasury", Role.TREASURY),
+        participant("harness", Role.HARNESS),
+    ]
     people += [participant(f"biller-{i}", Role.BILLER) for i in range(BILLERS)]
     treasury, harness, *billers = builder.make(Kind.REGISTER, people).tolist()
     first_centre = 0
@@ -128,7 +131,9 @@ def make_network(ledger: core.Ledger, centres: int = CENTRES) -> tuple[int, int]
     first_wallet = 0
     for start in range(0, centres, core.GROUP_MAX):
         stop = min(start + core.GROUP_MAX, centres)
-        tails = [account(first_centre + i, 0, AccountKind.WALLET) for i in range(start, stop)]
+        tails = [
+            account(first_centre + i, 0, AccountKind.WALLET) for i in range(start, stop)
+        ]
         wallets = builder.make(Kind.OPEN, tails)
         first_wallet = first_wallet or int(wallets[0])
         rows = rows_of(Kind.TOP_UP, builder.next_id, stop - start)
@@ -148,7 +153,11 @@ def make_network(ledger: core.Ledger, centres: int = CENTRES) -> tuple[int, int]
 
 
 def payment_rows(
-    rng: np.random.Generator, first: int, count: int, ids: str, harness: int,
+    rng: np.random.Generator,
+    first: int,
+    count: int,
+    ids: str,
+    harness: int,
     wallets: npt.NDArray[np.uint32],
 ) -> Rows:
     """`count` payments, each with an id and a bill of its own.
@@ -161,8 +170,10 @@ def payment_rows(
     rows["participant"] = harness
     numbers = np.arange(first, first + count, dtype=np.uint64)
     low = rng.integers(1, 2**63, count, dtype=np.uint64)
-    high = numbers << np.uint64(16) if ids == "ordered" else rng.integers(
-        0, 2**63, count, dtype=np.uint64
+    high = (
+        numbers << np.uint64(16)
+        if ids == "ordered"
+        else rng.integers(0, 2**63, count, dtype=np.uint64)
     )
     identities = np.empty((count, 2), ">u8")
     identities[:, 0] = high
@@ -175,7 +186,9 @@ def payment_rows(
     # The bill: fifteen digits, all different.
     digits = numbers.copy()
     for place in range(15):
-        rows["reference"][:, 14 - place] = 48 + (digits % np.uint64(10)).astype(np.uint8)
+        rows["reference"][:, 14 - place] = 48 + (digits % np.uint64(10)).astype(
+            np.uint8
+        )
         digits //= np.uint64(10)
     rows["operator_"] = 1 + numbers % np.uint64(2)
     return rows

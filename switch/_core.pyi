@@ -134,7 +134,7 @@ class Ledger:
     # --- reading; each raises CorruptionError rather than serve a bad check ---------
 
     def accounts(self) -> tuple[Rows, int]:
-        """All account images (dtype ACCOUNT; element 0 is nobody) and their sequence."""
+        """All account images (element 0 is nobody, dtype ACCOUNT), their sequence."""
 
     def account(self, index: int) -> tuple[Rows, int]:
         """One account image (shape ()) and its sequence. LookupError if none."""
@@ -172,7 +172,9 @@ class Ledger:
     def settled(self, window: int, account: int) -> int:
         """Sequence of the settle row of this window and account, 0 if there is none."""
 
-    def account_rows(self, account: int, before: int, limit: int) -> npt.NDArray[np.uint64]:
+    def account_rows(
+        self, account: int, before: int, limit: int
+    ) -> npt.NDArray[np.uint64]:
         """Sequences of accepted money rows of an account, descending, below `before`
         (0: from the newest). `limit` 1 to 65,536."""
 
@@ -181,7 +183,7 @@ class Ledger:
         account after the row `sequence`."""
 
     def holds(self) -> npt.NDArray[np.uint64]:
-        """Sequences of the open holds, ascending."""
+        """Sequences of the open holds, ascending. DeadError once the ledger is dead."""
 
     def info(self) -> dict[str, Any]:
         """Sizes and counts for operators: file bytes, reserve, lag, runs, memory."""

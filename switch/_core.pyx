@@ -228,7 +228,7 @@ cdef class Request:
         return request
 
 
-# --- the ledger ------------------------------------------------------------------------------------
+# --- the ledger -----------------------------------------------------------------------------------
 
 @cython.final
 cdef class Ledger:
@@ -453,22 +453,13 @@ cdef class Ledger:
     def info(self):
         self._need_open()
         cdef MDB_envinfo journal, index
-        cdef uint32_t i
-        cdef int map_
-        cdef uint64_t filters = 0
-        pthread_mutex_lock(&self.s.lock)
-        mdb_env_info(self.s.journal_env, &journal)
-        mdb_env_info(self.s.index_env, &index)
-        runs = []
-        for map_ in range(MAPS_COUNT):
-            levels = {}
-            for i in range(self.s.runs_count[map_]):
-                run = self.s.levels[map_][i]
-                filters += run.filter_size * 32 + run.pages_count * 8
-                levels[run.level] = levels.get(run.level, 0) + 1
-            runs.append(levels)
-        steps = self.s.steps_count
-        pthread_mutex_unlock(&self.s.lock)
+        cdef uint32_t[MAPS_COUNT][LEVELS_MAX] runs
+        cdef uint64_t filters
+        cdef uint32_t steps
+        with nogil:
+            mdb_env_info(self.s.journal_env, &journal)
+            mdb_env_info(self.s.index_env, &index)
+            filters = face_count_runs(self.s, runs, &steps)
         return {
             "sequence": self.s.sequence,
             "index_sequence": self.s.indexed,
@@ -477,13 +468,13 @@ cdef class Ledger:
             "reserve_bytes": self.s.reserve_left,
             "filter_bytes": filters,
             "steps_in_memory": steps,
-            "ids_runs": runs[MAP_IDS],
-            "claims_runs": runs[MAP_CLAIMS],
-            "links_runs": runs[MAP_LINKS],
+            "ids_runs": [runs[MAP_IDS][level] for level in range(LEVELS_MAX)],
+            "claims_runs": [runs[MAP_CLAIMS][level] for level in range(LEVELS_MAX)],
+            "links_runs": [runs[MAP_LINKS][level] for level in range(LEVELS_MAX)],
             "space_error": self.s.space_failed,
         }
 
-    # --- reading -----------------------------------------------------------------------------------
+    # --- reading ----------------------------------------------------------------------------------
 
     def accounts(self):
         self._need_open()
@@ -559,20 +550,19 @@ cdef class Ledger:
 
     def records(self, int record):
         self._need_open()
-        cdef uint32_t i
-        sequences = []
-        pthread_mutex_lock(&self.s.lock)
-        if record == 0:
-            for i in range(self.s.published.count):
-                sequences.append(self.s.published.accounts[i].opened)
-        elif record == RECORD_PARTICIPANT:
-            for i in range(self.s.participants_count):
-                sequences.append(self.s.participants[i].durable)
+        cdef uint32_t count = self.s.published.count
+        if record == RECORD_PARTICIPANT:
+            count = self.s.participants_count
         elif record == RECORD_SERVICE:
-            for i in range(self.s.services_count):
-                sequences.append(self.s.services[i].durable)
-        pthread_mutex_unlock(&self.s.lock)
-        return np.array(sequences or [0], np.uint64)
+            count = self.s.services_count
+        elif record != 0:
+            raise ValueError("records are of participants, services, or 0 for accounts")
+        sequences = np.empty(count, np.uint64)
+        cdef uint64_t[::1] target = sequences
+        with nogil:
+            face_copy_records(self.s, record, &target[0], count)
+        # Those that are not durable yet are the last.
+        return sequences[: int(np.flatnonzero(sequences)[-1]) + 1 if sequences.any() else 1]
 
     def rows(self, uint64_t first, uint64_t count):
         self._need_open()
@@ -668,17 +658,34 @@ cdef class Ledger:
         )
 
     def holds(self):
-        self._need_open()
-        cdef uint32_t i
-        pthread_mutex_lock(&self.s.lock)
-        # Between a group's decision and its commit memory is ahead: those of the group
-        # are left out, and those it resolved are still told by their rows.
-        sequences = [
-            self.s.holds.heap[i].sequence for i in range(self.s.holds.count)
-            if self.s.holds.heap[i].sequence <= self.s.sequence
-        ]
-        pthread_mutex_unlock(&self.s.lock)
-        return np.array(sorted(sequences), np.uint64)
+        cdef uint32_t count, i
+        # Between groups memory is exactly what is durable.
+        with self.commit_lock:
+            self._need_open()
+            if self.s.dead:
+                raise DeadError(self.s.dead, self.dead)
+            count = self.s.holds.count
+            sequences = np.empty(count, np.uint64)
+            for i in range(count):
+                sequences[i] = self.s.holds.heap[i].sequence
+        sequences.sort()
+        return sequences
+
+
+cdef void face_copy_records(
+    State* s, int record, uint64_t* target, uint32_t count
+) noexcept nogil:
+    """The durable sequences of a register's rows, by index."""
+    cdef uint32_t i
+    pthread_mutex_lock(&s.lock)
+    for i in range(count):
+        if record == RECORD_PARTICIPANT:
+            target[i] = s.participants[i].durable
+        elif record == RECORD_SERVICE:
+            target[i] = s.services[i].durable
+        else:
+            target[i] = s.published.accounts[i].opened
+    pthread_mutex_unlock(&s.lock)
 
 
 cdef int face_copy_rows(State* s, uint64_t first, uint64_t count, Row* target) noexcept nogil:
@@ -703,6 +710,26 @@ cdef int face_copy_rows(State* s, uint64_t first, uint64_t count, Row* target) n
             row += 1
     store_end(&reader)
     return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
+
+
+cdef uint64_t face_count_runs(
+    State* s, uint32_t[MAPS_COUNT][LEVELS_MAX] counts, uint32_t* steps
+) noexcept nogil:
+    """Runs by map and level; gives the bytes of their filters and fences."""
+    cdef uint64_t size = 0
+    cdef uint32_t i
+    cdef int map_
+    cdef const Run* run
+    memset(counts, 0, MAPS_COUNT * LEVELS_MAX * sizeof(uint32_t))
+    pthread_mutex_lock(&s.lock)
+    for map_ in range(MAPS_COUNT):
+        for i in range(s.runs_count[map_]):
+            run = s.levels[map_][i]
+            counts[map_][run.level] += 1
+            size += <uint64_t>run.filter_size * 32 + <uint64_t>run.pages_count * 8
+    steps[0] = s.steps_count
+    pthread_mutex_unlock(&s.lock)
+    return size
 
 
 cdef void face_check_readers(State* s) noexcept nogil:
@@ -733,4 +760,3 @@ def _run_reserve(Ledger ledger):
     with nogil:
         while not s.stopping:
             steps_wait_space(s)
-

@@ -197,7 +197,9 @@ cdef int group_renew(State* s) noexcept nogil:
     return rc
 
 
-cdef size_t group_encode(State* s, Call* calls, uint32_t calls_count, const Outcome* outs, uint8_t* replies) noexcept nogil:
+cdef size_t group_encode(
+    State* s, Call* calls, uint32_t calls_count, const Outcome* outs, uint8_t* replies
+) noexcept nogil:
     """Write the answers of payment messages as response bytes."""
     cdef uint8_t* at = replies
     cdef uint32_t i, j
@@ -210,7 +212,9 @@ cdef size_t group_encode(State* s, Call* calls, uint32_t calls_count, const Outc
     return at - replies
 
 
-cdef int group_decide(State* s, Call* calls, uint32_t calls_count, uint64_t now, Outcome* outs) noexcept nogil:
+cdef int group_decide(
+    State* s, Call* calls, uint32_t calls_count, uint64_t now, Outcome* outs
+) noexcept nogil:
     """Under the lock: everything up to the chunk that is to be committed."""
     cdef uint32_t count
     cdef int rc = group_wait(s)

@@ -7,7 +7,7 @@ cdef struct Work:             # scratch of one step
     Entry* entries[MAPS_COUNT]
     uint32_t counts[MAPS_COUNT]
     uint32_t capacities[MAPS_COUNT]
-    PostingsAccount* accounts # touched in this step, in the order of first touch
+    PostingsAccount* accounts  # touched in this step, in the order of first touch
     uint32_t* posted          # two for each money row: number of the account in `accounts`
     uint32_t* rows            # and the row, counted from the step's first
     uint32_t* places          # by account index: number in `accounts` + 1

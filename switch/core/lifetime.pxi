@@ -17,7 +17,9 @@ cdef enum:
     SPACES_COUNT = 13
 
 
-cdef int lifetime_allocate(State* s, Space* spaces, uint64_t step_rows, uint64_t lag_max) noexcept nogil:
+cdef int lifetime_allocate(
+    State* s, Space* spaces, uint64_t step_rows, uint64_t lag_max
+) noexcept nogil:
     """Every table of fixed size, and what is small."""
     cdef size_t[SPACES_COUNT] sizes
     cdef int i

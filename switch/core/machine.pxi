@@ -82,7 +82,9 @@ cdef void machine_shape(Draft* draft) noexcept nogil:
 
 # --- ids that are known ---------------------------------------------------------------------
 
-cdef int machine_compare_note(State* s, const Draft* draft, const Row* row, int* field) noexcept nogil:
+cdef int machine_compare_note(
+    State* s, const Draft* draft, const Row* row, int* field
+) noexcept nogil:
     cdef const uint8_t* tail
     cdef uint32_t size
     cdef int rc = rows_get_tail(s, row.sequence, &tail, &size)

@@ -2,7 +2,9 @@
 #
 # Afterwards memory is what it would be had the ledger never been closed.
 
-cdef int replay_load_runs(State* s, MDB_txn* txn, const RunRecord* records, uint32_t count) noexcept nogil:
+cdef int replay_load_runs(
+    State* s, MDB_txn* txn, const RunRecord* records, uint32_t count
+) noexcept nogil:
     """Runs with their filters and fences; the meta value lists them newest first."""
     cdef const RunRecord* record
     cdef Run* run
@@ -287,7 +289,9 @@ cdef int replay_chunk(State* s, const Chunk* chunk) noexcept nogil:
     return 0
 
 
-cdef int replay_previous(State* s, Reader* reader, const Chunk* chunk, uint32_t* check) noexcept nogil:
+cdef int replay_previous(
+    State* s, Reader* reader, const Chunk* chunk, uint32_t* check
+) noexcept nogil:
     """The check of the chunk before `chunk`."""
     cdef const Chunk* before
     cdef int rc

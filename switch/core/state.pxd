@@ -58,8 +58,9 @@ cdef struct Memo:             # a multi-map in memory; equal keys keep their ord
 cdef struct Step:             # what the rows of one index step brought
     uint64_t number           # covers rows number * step_rows + 1 ... (number + 1) * step_rows
     Memo maps[MAPS_COUNT]
-    uint64_t* chain           # two for each row: the earlier row of its debit, of its credit,
-                              # as sequence << 1 | 1 if that row credits the account
+    # Two for each row: the earlier row of its debit and of its credit, as
+    # sequence << 1 | 1 if that earlier row credits the account.
+    uint64_t* chain
 
 cdef struct Run:              # one sorted piece of a map, in the index environment
     uint64_t id

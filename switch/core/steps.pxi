@@ -142,7 +142,9 @@ cdef void steps_publish(State* s, Run** fresh, uint64_t as_of) noexcept nogil:
     pthread_mutex_unlock(&s.lock)
 
 
-cdef int steps_write(State* s, Work* work, uint64_t first, uint64_t last, Run** fresh) noexcept nogil:
+cdef int steps_write(
+    State* s, Work* work, uint64_t first, uint64_t last, Run** fresh
+) noexcept nogil:
     cdef MDB_txn* txn
     cdef Reader reader
     cdef int rc = mdb_txn_begin(s.index_env, NULL, 0, &txn)

@@ -7,9 +7,10 @@ from switch.codes import Kind, Result
 from tests.core.network import NOW, Network, top_up
 from tests.core.pair import Pair
 from tests.model import Rows
-from tests.records import Row
+from tests.records import LimitRecord, Row
 
 SECOND_NS = 10**9
+MIDNIGHT = 1_774_031_400 * SECOND_NS  # 21 March 2026, 00:00 IST
 
 
 def credit(net: Network, number: int) -> Row:
@@ -80,3 +81,28 @@ def test_an_empty_group_writes_nothing(pair: Pair) -> None:
     sequence, timestamp = pair.ledger.sequence, pair.ledger.timestamp
     assert pair.ledger.commit([], NOW + SECOND_NS) == []
     assert (pair.ledger.sequence, pair.ledger.timestamp) == (sequence, timestamp)
+
+
+def test_a_basket_over_midnight_counts_each_payment_on_its_day(
+    pair: Pair, network: Network
+) -> None:
+    wallet = network.wallets[0]
+    limit = Row(Kind.LIMIT, id=b"l" * 16, debit=wallet)
+    limit.tail = LimitRecord(day_count_max=1).pack()
+    pair.one(limit, NOW)
+    rows = [
+        Row(
+            Kind.PAY,
+            id=bytes([place + 1]) * 16,
+            amount=100,
+            reference=b"BILL %d" % place,
+            debit=wallet,
+            service=network.great_service,
+            participant=network.harness,
+            basket=0x0200 | place,
+        )
+        for place in range(2)
+    ]
+    # The first is paid in the last nanosecond of a day, the second in the next day.
+    outcomes = pair.commit([Rows(rows)], MIDNIGHT - 1)[0]
+    assert [outcome.result for outcome in outcomes] == [Result.OK, Result.OK]

@@ -50,10 +50,9 @@ class ServerProcess:
         *arguments: str,
         listen: str = "127.0.0.1:0",
         prefix: Sequence[str] = (),
-        path: Sequence[Path] = (),
-        environment: dict[str, str] | None = None,
+        root: Path = ROOT,
     ) -> None:
-        """Start it; `prefix` goes before the command."""
+        """Start it; `prefix` goes before the command, `root` has the packages."""
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.log_path = directory / "server.log"
@@ -74,10 +73,9 @@ class ServerProcess:
         self._log: IO[bytes] = self.log_path.open("ab")
         self.process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=root,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env=environment,
         )
 
     def wait_ready(self) -> dict[str, Any]:

@@ -1,0 +1,139 @@
+"""Goal: no answer leaves the server before its group is on the disk.
+
+Method: the server runs under strace; single payments one at a time, then a batch. Each
+reply must begin after the data's sync and the synchronous write of the meta page of a
+commit that began after the reply before. A build that skips the sync must fail this,
+or the check would be worth nothing.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from switch.v1 import results_pb2 as results
+from tests.server.harness import ROOT, Peers, ServerProcess, load, payment, running
+from tests.server.trace import Trace, traced, violations
+
+SINGLES = 20
+BATCHES = (2, 100, 8_190)
+SETTLE_S = 0.3
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace"),
+    pytest.mark.timeout(600),
+]
+
+
+@pytest.fixture(scope="module")
+def without_sync() -> Path:
+    """The packages of a build whose commits skip the sync."""
+    subprocess.run(
+        [sys.executable, "setup.py", "--quiet", "build"],
+        cwd=ROOT,
+        env={**os.environ, "SWITCH_TEST_NOSYNC": "1"},
+        check=True,
+        capture_output=True,
+    )
+    return ROOT / "build" / "nosync" / "lib"
+
+
+def record(directory: Path, root: Path) -> tuple[list[str], int]:
+    """The events while payments were answered, and how many replies there were."""
+    file = directory / "trace"
+    # Without a reserve nobody but the committer writes to the journal's file.
+    arguments = ("--set", "reserve_size=0")
+    with running(directory, *arguments, prefix=traced(file), root=root) as server:
+        return pay(server, file)
+
+
+def pay(server: ServerProcess, file: Path) -> tuple[list[str], int]:
+    peers = Peers(server)
+    load(peers)
+    centre = peers.centre()
+    # The handshake and the first pages' writes belong to the time before.
+    assert centre.pay(payment()).result == results.RESULT_OK
+    time.sleep(SETTLE_S)
+    trace = Trace(str((server.directory / "ledger" / "journal" / "data.mdb").resolve()))
+    trace.read(file.read_text())
+    assert trace.meta
+    trace.events.clear()
+    start = file.stat().st_size
+    for _ in range(SINGLES):
+        assert centre.pay(payment()).result == results.RESULT_OK
+    for count in BATCHES:
+        outcomes = centre.pay_all([payment(amount=1) for _ in range(count)])
+        assert all(one.result == results.RESULT_OK for one in outcomes)
+    time.sleep(SETTLE_S)
+    with file.open() as text:
+        text.seek(start)
+        trace.read(text.read())
+    peers.close()
+    return trace.events, SINGLES + len(BATCHES)
+
+
+def test_replies_come_after_their_commit(tmp_path: Path) -> None:
+    events, replies = record(tmp_path, ROOT)
+    assert events.count("reply") >= replies
+    assert events.count("sync") == events.count("meta") == replies
+    assert violations(answered(events)) == []
+
+
+def test_a_build_without_the_sync_is_caught(tmp_path: Path, without_sync: Path) -> None:
+    events, replies = record(tmp_path, without_sync)
+    assert events.count("reply") >= replies
+    assert len(violations(answered(events))) >= replies
+
+
+def answered(events: list[str]) -> list[str]:
+    """The events with the parts of one large reply, sent in several, as one."""
+    return [
+        event
+        for before, event in zip(["", *events[:-1]], events, strict=True)
+        if not before == event == "reply"
+    ]
+
+
+# --- the check itself ----------------------------------------------------------------
+
+GOOD = ["write", "write", "sync", "meta", "reply"]
+
+
+@pytest.mark.parametrize(
+    ("events", "count"),
+    [
+        (GOOD * 3, 0),
+        (["write", "sync", "reply", "meta"], 1),
+        (["write", "meta", "reply"], 1),
+        (["write", "sync", "write", "meta", "reply"], 1),
+        ([*GOOD, "reply"], 1),
+        (["reply"], 1),
+        (["write", "sync", "meta", "write", "reply"], 1),
+    ],
+)
+def test_the_check(events: list[str], count: int) -> None:
+    assert len(violations(events)) == count
+
+
+def test_reading_a_trace() -> None:
+    trace = Trace("/d/data.mdb")
+    trace.read(
+        """\
+9 openat(AT_FDCWD</w>, "/d/data.mdb", O_RDWR|O_CREAT, 0600) = 10</d/data.mdb>
+9 openat(AT_FDCWD</w>, "/d/data.mdb", O_WRONLY|O_DSYNC|O_CLOEXEC) = 11</d/data.mdb>
+9 pwrite64(10</d/data.mdb>, "..", 4096, 8192) = 4096
+9 fdatasync(10</d/data.mdb> <unfinished ...>
+8 sendmsg(20<socket:[7]>, {msg_iov=[{iov_base="..", iov_len=111}]}, MSG_NOSIGNAL) = 111
+9 <... fdatasync resumed>)                = 0
+9 pwrite64(11</d/data.mdb>, "..", 144, 4096) = 144
+8 sendmsg(20<socket:[7]>, {msg_iov=[{iov_base="..", iov_len=39}]}, MSG_NOSIGNAL) = 39
+8 fdatasync(13</d/other.mdb>) = 0
+9 fdatasync(10</d/data.mdb>) = -1 EIO (Input/output error)
+"""
+    )
+    assert trace.events == ["write", "reply", "sync", "meta"]
+    assert len(violations(trace.events)) == 1
