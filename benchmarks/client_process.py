@@ -40,6 +40,7 @@ class Count:
 
     at_ns: int
     payments: int
+    accepted: int
     messages: int
     replies: int
     client_s: float
@@ -85,9 +86,12 @@ class Load:
 
     def count(self) -> Count:
         """Where the run stands."""
+        at_ns = time.perf_counter_ns()
+        self.checker.finish()
         return Count(
-            time.perf_counter_ns(),
+            at_ns,
             self.payments,
+            self.checker.accepted,
             self.messages,
             self.replies,
             time.process_time(),
@@ -146,6 +150,7 @@ class Load:
         replies = max(after.replies - before.replies, 1)
         return {
             "payments": payments,
+            "accepted": after.accepted - before.accepted,
             "seconds": round(seconds, 3),
             "messages": after.messages - before.messages,
             "payments_per_reply": round(payments / replies, 1),

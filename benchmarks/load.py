@@ -196,7 +196,6 @@ def measure(options: argparse.Namespace, directory: Path) -> dict[str, object]:
         "payments_per_s": round(measured / seconds),
         **figures,
         "index_wait_s": round(index_wait_s, 3),
-        "accepted": round(accepted / payments, 6),
         "connections": options.connections,
         "outstanding": options.outstanding,
         "payload": options.payload,

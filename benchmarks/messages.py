@@ -80,13 +80,15 @@ def _template() -> npt.NDArray[np.void]:
 class Maker:
     """Makes messages of `payload` payments each, as gRPC frames them."""
 
-    def __init__(self, payload: int, ids: str, seed: int = 2026) -> None:
-        """`ids`: "random", or "ordered" as UUIDv7 are."""
+    def __init__(
+        self, payload: int, ids: str, *, seed: int = 2026, first: int = 1
+    ) -> None:
+        """`ids`: "random", or "ordered" as UUIDv7 are. `first`: of the bills."""
         self.payload = payload
         self.size = PREFIX_SIZE + payload * PAYMENT_SIZE
         self._ordered = ids == "ordered"
         self._rng = np.random.default_rng(seed)
-        self._next = 1
+        self._next = first
         self._block = memoryview(b"")
         self._prefix = np.frombuffer(
             b"\0" + (payload * PAYMENT_SIZE).to_bytes(4, "big"), np.uint8

@@ -98,7 +98,11 @@ _TABLE: tuple[tuple[type[Exception], int, _Details], ...] = (
     (IdentityError, code_pb2.UNAUTHENTICATED, lambda _: [_info("IDENTITY_UNKNOWN")]),
     (ForbiddenError, code_pb2.PERMISSION_DENIED, lambda _: [_info("FORBIDDEN")]),
     (NotFoundError, code_pb2.NOT_FOUND, lambda _: [_info("NOT_FOUND")]),
-    (LateError, code_pb2.DEADLINE_EXCEEDED, lambda _: [_info("LATE")]),
+    (
+        LateError,
+        code_pb2.DEADLINE_EXCEEDED,
+        lambda _: [_info("LATE", outcome="not_done")],
+    ),
     (UnsupportedError, code_pb2.UNIMPLEMENTED, lambda _: [_info("UNSUPPORTED")]),
     (
         OverloadError,

@@ -520,10 +520,10 @@ cdef class Ledger:
 
     def find_participant(self, str code not None):
         self._need_open()
-        cdef bytes padded = code.encode().ljust(CODE_MAX, b"\0")
-        cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(padded)
+        cdef bytes text = code.encode()
+        cdef uint8_t[CODE_MAX] data
         cdef uint32_t index
-        if len(padded) > CODE_MAX:
+        if not face_pad(text, data, CODE_MAX):
             return 0
         with nogil:
             pthread_mutex_lock(&self.s.lock)
@@ -535,10 +535,10 @@ cdef class Ledger:
 
     def find_service(self, str code not None):
         self._need_open()
-        cdef bytes padded = code.encode().ljust(SERVICE_CODE_MAX, b"\0")
-        cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(padded)
+        cdef bytes text = code.encode()
+        cdef uint8_t[SERVICE_CODE_MAX] data
         cdef uint32_t index
-        if len(padded) > SERVICE_CODE_MAX:
+        if not face_pad(text, data, SERVICE_CODE_MAX):
             return 0
         with nogil:
             pthread_mutex_lock(&self.s.lock)
@@ -670,6 +670,15 @@ cdef class Ledger:
                 sequences[i] = self.s.holds.heap[i].sequence
         sequences.sort()
         return sequences
+
+
+cdef bint face_pad(bytes text, uint8_t* code, uint32_t size):
+    """A code as the register keeps it; False if no code is like that."""
+    if len(text) > size:
+        return False
+    return register_pad(
+        <const uint8_t*>PyBytes_AS_STRING(text), <uint32_t>len(text), code, size
+    )
 
 
 cdef void face_copy_records(

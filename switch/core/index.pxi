@@ -53,6 +53,7 @@ cdef int index_find(
     """
     cdef uint32_t i = s.steps_count
     cdef uint32_t found
+    cdef uint32_t[8] mask
     cdef uint64_t hash
     cdef Run* run
     cdef int rc
@@ -66,9 +67,10 @@ cdef int index_find(
     if not in_runs:
         return MDB_NOTFOUND
     hash = memo_hash(high, low, s.seed)
+    runs_filter_mask(hash, mask)
     for i in range(s.runs_count[map_]):
         run = s.levels[map_][i]
-        if high < run.least or high > run.greatest or not runs_filter_has(run, hash):
+        if high < run.least or high > run.greatest or not runs_filter_has(run, hash, mask):
             continue
         rc = runs_find(s, txn, run, high, low, &nth, value)
         if rc != MDB_NOTFOUND:
@@ -89,16 +91,16 @@ cdef void index_probe_run(const Run* run, Probe* probes, uint32_t count) noexcep
         for i in range(first, last):
             native_prefetch(runs_filter_line(run, probes[i].hash))
         for i in range(first, last):
-            if probes[i].high < run.least or probes[i].high > run.greatest:
-                continue
-            if runs_filter_has(run, probes[i].hash):
-                probes[i].maybe = 1
+            probes[i].maybe |= (
+                runs_filter_has(run, probes[i].hash, probes[i].mask)
+                & (probes[i].high >= run.least) & (probes[i].high <= run.greatest)
+            )
         first = last
 
 
 cdef void index_probe_map(State* s, int map_, uint32_t count) noexcept nogil:
     """Ask the runs of a map, and fetch the places in memory where the keys would be."""
-    cdef uint32_t i
+    cdef uint32_t i, step
     cdef const Memo* memo
     cdef uint64_t least = <uint64_t>0xFFFFFFFFFFFFFFFF
     cdef uint64_t greatest = 0
@@ -108,13 +110,19 @@ cdef void index_probe_map(State* s, int map_, uint32_t count) noexcept nogil:
     for i in range(s.runs_count[map_]):
         if greatest >= s.levels[map_][i].least and least <= s.levels[map_][i].greatest:
             index_probe_run(s.levels[map_][i], s.probes, count)
-    if s.steps_count == 0:
-        return
-    memo = &s.steps[s.steps_count - 1].maps[map_]
-    for i in range(count):
-        native_prefetch(
-            &memo.slots[<uint32_t>s.probes[i].hash & (memo.capacity * 2 - 1)]
-        )
+    for step in range(s.steps_count):
+        memo = &s.steps[step].maps[map_]
+        for i in range(count):
+            native_prefetch(&memo.slots[memo_home(memo, s.probes[i].hash)])
+
+
+cdef inline void index_set_probe(
+    Probe* probe, uint64_t high, uint64_t low, uint64_t seed
+) noexcept nogil:
+    probe.hash = memo_hash(high, low, seed)
+    probe.high = high
+    probe.maybe = 0
+    runs_filter_mask(probe.hash, probe.mask)
 
 
 cdef void index_probe(State* s, uint32_t count) noexcept nogil:
@@ -124,19 +132,15 @@ cdef void index_probe(State* s, uint32_t count) noexcept nogil:
     cdef Draft* draft
     for i in range(count):
         draft = &s.drafts[i]
-        s.probes[i].hash = memo_hash(draft.id_high, draft.id_low, s.seed)
-        s.probes[i].high = draft.id_high
-        s.probes[i].maybe = 0
+        index_set_probe(&s.probes[i], draft.id_high, draft.id_low, s.seed)
     index_probe_map(s, MAP_IDS, count)
     for i in range(count):
         s.drafts[i].maybe_id = s.probes[i].maybe != 0
     for i in range(count):
         draft = &s.drafts[i]
         if draft.claims:
-            s.probes[keys].hash = memo_hash(draft.claim_high, draft.claim_low, s.seed)
-            s.probes[keys].high = draft.claim_high
+            index_set_probe(&s.probes[keys], draft.claim_high, draft.claim_low, s.seed)
             s.probes[keys].draft = i
-            s.probes[keys].maybe = 0
             keys += 1
     index_probe_map(s, MAP_CLAIMS, keys)
     for i in range(keys):

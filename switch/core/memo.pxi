@@ -31,16 +31,28 @@ cdef inline uint64_t memo_hash(uint64_t high, uint64_t low, uint64_t seed) noexc
     return native_mix((high ^ seed) + low * <uint64_t>0x9E3779B97F4A7C15)
 
 
-cdef inline uint32_t memo_slot(const Memo* memo, uint64_t high, uint64_t low) noexcept nogil:
-    return <uint32_t>memo_hash(high, low, memo.seed) & (memo.capacity * 2 - 1)
+cdef enum:
+    MEMO_NUMBER_BITS = 21     # a memo holds fewer than 2^21 entries
+    MEMO_NUMBER_MASK = 0x1FFFFF
+
+
+cdef inline uint32_t memo_home(const Memo* memo, uint64_t hash) noexcept nogil:
+    return <uint32_t>hash & (memo.capacity * 2 - 1)
+
+
+cdef inline uint32_t memo_tag(uint64_t hash) noexcept nogil:
+    """Eleven bits of the hash, so that most other keys need not be looked at."""
+    return <uint32_t>(hash >> 32) & ~<uint32_t>MEMO_NUMBER_MASK
 
 
 cdef void memo_place(Memo* memo, uint32_t number) noexcept nogil:
     cdef uint32_t mask = memo.capacity * 2 - 1
-    cdef uint32_t slot = memo_slot(memo, memo.entries[number].high, memo.entries[number].low)
+    cdef const Entry* entry = &memo.entries[number]
+    cdef uint64_t hash = memo_hash(entry.high, entry.low, memo.seed)
+    cdef uint32_t slot = memo_home(memo, hash)
     while memo.slots[slot] != 0:
         slot = (slot + 1) & mask
-    memo.slots[slot] = number + 1
+    memo.slots[slot] = memo_tag(hash) | (number + 1)
 
 
 cdef int memo_grow(Memo* memo) noexcept nogil:
@@ -79,11 +91,16 @@ cdef int memo_add(Memo* memo, uint64_t high, uint64_t low, uint64_t value) noexc
 cdef uint32_t memo_count(const Memo* memo, uint64_t high, uint64_t low) noexcept nogil:
     """How many entries have this key."""
     cdef uint32_t mask = memo.capacity * 2 - 1
-    cdef uint32_t slot = memo_slot(memo, high, low)
+    cdef uint64_t hash = memo_hash(high, low, memo.seed)
+    cdef uint32_t slot = memo_home(memo, hash)
+    cdef uint32_t tag = memo_tag(hash)
     cdef uint32_t found = 0
     cdef const Entry* entry
     while memo.slots[slot] != 0:
-        entry = &memo.entries[memo.slots[slot] - 1]
+        if (memo.slots[slot] ^ tag) & ~<uint32_t>MEMO_NUMBER_MASK != 0:
+            slot = (slot + 1) & mask
+            continue
+        entry = &memo.entries[(memo.slots[slot] & MEMO_NUMBER_MASK) - 1]
         if entry.low == low and entry.high == high:
             found += 1
         slot = (slot + 1) & mask
@@ -95,10 +112,15 @@ cdef uint64_t memo_value(
 ) noexcept nogil:
     """The value of the nth entry with this key, in the order they came."""
     cdef uint32_t mask = memo.capacity * 2 - 1
-    cdef uint32_t slot = memo_slot(memo, high, low)
+    cdef uint64_t hash = memo_hash(high, low, memo.seed)
+    cdef uint32_t slot = memo_home(memo, hash)
+    cdef uint32_t tag = memo_tag(hash)
     cdef const Entry* entry
     while memo.slots[slot] != 0:
-        entry = &memo.entries[memo.slots[slot] - 1]
+        if (memo.slots[slot] ^ tag) & ~<uint32_t>MEMO_NUMBER_MASK != 0:
+            slot = (slot + 1) & mask
+            continue
+        entry = &memo.entries[(memo.slots[slot] & MEMO_NUMBER_MASK) - 1]
         if entry.low == low and entry.high == high:
             if nth == 0:
                 return entry.value

@@ -60,14 +60,11 @@ cdef void payment_find_centre(State* s, Draft* draft) noexcept nogil:
     cdef uint32_t centre = draft.bound
     draft.row.debit = 0
     if draft.centre_size > 0:
-        if draft.centre_size > CODE_MAX:
-            centre = 0
-        else:
-            memset(code, 0, CODE_MAX)
-            memcpy(code, draft.centre_code, draft.centre_size)
+        centre = 0
+        if register_pad(draft.centre_code, draft.centre_size, code, CODE_MAX):
             centre = register_find_participant(s, code)
-            if draft.bound != 0 and centre != draft.bound:
-                centre = 0
+        if draft.bound != 0 and centre != draft.bound:
+            centre = 0
     if centre != 0 and s.participants[centre].role == ROLE_CENTRE:
         draft.row.debit = s.participants[centre].wallet
     if draft.row.debit == 0:
@@ -83,9 +80,7 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
     draft.bad &= <uint16_t>(~(1 << RESULT_INVALID_CENTRE) & 0xFFFF)
     if draft.hot:
         row.service = 0
-        if 0 < draft.service_size <= SERVICE_CODE_MAX:
-            memset(code, 0, SERVICE_CODE_MAX)
-            memcpy(code, draft.service_code, draft.service_size)
+        if register_pad(draft.service_code, draft.service_size, code, SERVICE_CODE_MAX):
             row.service = <uint16_t>register_find_service(s, code)
         payment_find_centre(s, draft)
     else:

@@ -103,6 +103,21 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
     s.register_changed = 1
 
 
+cdef bint register_pad(
+    const uint8_t* text, uint32_t size, uint8_t* code, uint32_t code_size
+) noexcept nogil:
+    """Pad a code as it was sent to the size it is kept in. No code holds a zero."""
+    cdef uint32_t i
+    if size > code_size:
+        return False
+    for i in range(size):
+        if text[i] == 0:
+            return False
+        code[i] = text[i]
+    memset(code + size, 0, code_size - size)
+    return True
+
+
 cdef bint register_code_is_valid(
     const uint8_t* code, uint32_t size, bint upper
 ) noexcept nogil:

@@ -46,20 +46,32 @@ cdef inline uint32_t* runs_filter_line(const Run* run, uint64_t hash) noexcept n
     return run.filter + 8 * native_scale(hash, run.filter_size)
 
 
+cdef inline void runs_filter_mask(uint64_t hash, uint32_t* mask) noexcept nogil:
+    """The bits that a key sets in its line, the same in every run."""
+    cdef int i
+    for i in range(8):
+        mask[i] = <uint32_t>1 << ((<uint32_t>hash * runs_salts[i]) >> 27)
+
+
 cdef inline void runs_filter_add(Run* run, uint64_t hash) noexcept nogil:
     cdef uint32_t* line = runs_filter_line(run, hash)
+    cdef uint32_t[8] mask
     cdef int i
+    runs_filter_mask(hash, mask)
     for i in range(8):
-        line[i] |= <uint32_t>1 << ((<uint32_t>hash * runs_salts[i]) >> 27)
+        line[i] |= mask[i]
 
 
-cdef inline bint runs_filter_has(const Run* run, uint64_t hash) noexcept nogil:
+cdef inline bint runs_filter_has(
+    const Run* run, uint64_t hash, const uint32_t* mask
+) noexcept nogil:
+    """Whether every bit is set; without branches, since most keys are not there."""
     cdef const uint32_t* line = runs_filter_line(run, hash)
+    cdef uint32_t missing = 0
     cdef int i
     for i in range(8):
-        if not line[i] & (<uint32_t>1 << ((<uint32_t>hash * runs_salts[i]) >> 27)):
-            return False
-    return True
+        missing |= mask[i] & ~line[i]
+    return missing == 0
 
 
 cdef inline void runs_set_key(uint8_t* key, const Run* run, uint32_t block) noexcept nogil:

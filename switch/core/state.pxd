@@ -50,7 +50,7 @@ cdef enum:
 
 cdef struct Memo:             # a multi-map in memory; equal keys keep their order
     Entry* entries
-    uint32_t* slots           # number of an entry + 1; 0 is empty
+    uint32_t* slots           # tag of the key << 21 | number of the entry + 1; 0 is empty
     uint32_t count
     uint32_t capacity         # of entries; there are twice as many slots
     uint64_t seed
@@ -166,6 +166,7 @@ cdef struct Draft:            # one requested row on its way through a group
     uint8_t hot               # came as a payment message
 
 cdef struct Probe:            # one key on its way past the filters
+    uint32_t mask[8]
     uint64_t hash
     uint64_t high
     uint32_t draft

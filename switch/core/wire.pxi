@@ -101,13 +101,12 @@ cdef inline void wire_set_text(
 
 
 cdef void wire_set_reference(Draft* draft, const Wire* part) noexcept nogil:
-    cdef size_t size = part.end - part.at
-    memset(draft.row.reference, 0, REFERENCE_SIZE)
     draft.bad &= <uint16_t>(~(1 << RESULT_INVALID_REFERENCE) & 0xFFFF)
-    if size > REFERENCE_SIZE:
+    if part.end - part.at > REFERENCE_SIZE or not register_pad(
+        part.at, <uint32_t>(part.end - part.at), draft.row.reference, REFERENCE_SIZE
+    ):
+        memset(draft.row.reference, 0, REFERENCE_SIZE)
         payment_mark(draft, RESULT_INVALID_REFERENCE)
-    else:
-        memcpy(draft.row.reference, part.at, size)
 
 
 cdef void wire_set_id(Draft* draft, const Wire* part) noexcept nogil:

@@ -13,10 +13,20 @@ import sys
 import time
 from pathlib import Path
 
+import grpc
 import pytest
 
+from server.app import EXIT_DEAD
 from switch.v1 import results_pb2 as results
-from tests.server.harness import ROOT, Peers, ServerProcess, load, payment, running
+from tests.server.harness import (
+    ROOT,
+    Peers,
+    ServerProcess,
+    failing,
+    load,
+    payment,
+    running,
+)
 from tests.server.trace import Trace, traced, violations
 
 SINGLES = 20
@@ -87,6 +97,34 @@ def test_a_build_without_the_sync_is_caught(tmp_path: Path, without_sync: Path) 
     events, replies = record(tmp_path, without_sync)
     assert events.count("reply") >= replies
     assert len(violations(answered(events))) >= replies
+
+
+def test_a_ledger_that_dies_ends_the_server(tmp_path: Path) -> None:
+    """The kernel says EIO to the sync of one commit, some payments into the load."""
+    # The index needs no sync before it has a whole step of rows.
+    inject = ["strace", "-f", "-o", str(tmp_path / "trace"), "-e"]
+    inject += ["inject=fdatasync:error=EIO:when=30"]
+    server = ServerProcess(tmp_path, "--set", "reserve_size=0", prefix=inject)
+    server.wait_ready()
+    peers = Peers(server)
+    load(peers)
+    done = []
+    with failing(grpc.StatusCode.UNAVAILABLE) as failures:
+        for _ in range(100):
+            bill = payment()
+            done.append((bill, peers.centre().pay(bill)))
+    assert (failures[0].reason, failures[0].outcome) == ("LEDGER_DEAD", "unknown")
+    assert server.wait() == EXIT_DEAD
+    peers.close()
+    with running(tmp_path) as again:
+        peers = Peers(again)
+        for one, outcome in done:
+            repeat = peers.centre().pay(one)
+            assert repeat.repeat
+            assert repeat.sequence == outcome.sequence
+        # The one whose outcome was unknown: now it is certain.
+        assert peers.centre().pay(bill).result == results.RESULT_OK
+        peers.close()
 
 
 def answered(events: list[str]) -> list[str]:

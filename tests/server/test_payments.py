@@ -7,6 +7,7 @@ that its contract names. Money is followed through the wallet's own figures.
 import os
 import signal
 import threading
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -16,7 +17,17 @@ from switch.ids import new_id
 from switch.v1 import payments_pb2 as pb
 from switch.v1 import results_pb2 as results
 from switch.v1 import types_pb2 as types
-from tests.server.harness import CALL_S, RUPEE, Peer, Peers, failing, payment
+from tests.server.harness import (
+    CALL_S,
+    CENTRES,
+    RUPEE,
+    Peer,
+    Peers,
+    failing,
+    load,
+    payment,
+    running,
+)
 
 SERVICE = "/payswitch.v1.PaymentService"
 BATCH_MAX = 8_190
@@ -284,6 +295,38 @@ def test_streams_side_by_side(peers: Peers) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+    assert not errors
+
+
+def test_a_full_queue_holds_streams_back(tmp_path: Path) -> None:
+    with running(tmp_path, "--set", "queue_rows_max=8190") as server:
+        peers = Peers(server)
+        load(peers)
+        errors: list[str] = []
+
+        def run(name: str) -> None:
+            requests = [
+                pb.StreamPaymentsRequest(
+                    payments=[payment(amount=1) for _ in range(3_000)]
+                )
+                for _ in range(5)
+            ]
+            outcomes = [
+                one
+                for reply in stream(peers.centre(name), requests)
+                for one in reply.outcomes
+            ]
+            if [one.result for one in outcomes] != [results.RESULT_OK] * 15_000:
+                errors.append(name)
+
+        for name in CENTRES:
+            peers.centre(name)
+        threads = [threading.Thread(target=run, args=(name,)) for name in CENTRES]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        peers.close()
     assert not errors
 
 

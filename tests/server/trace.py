@@ -48,9 +48,10 @@ class Trace:
                 self._finish(call)
 
     def _begin(self, call: str) -> None:
-        if call.startswith("sendmsg(") and "<socket:" in call:
-            if sum(map(int, _LENGTHS.findall(call))) >= REPLY_MIN:
-                self.events.append("reply")
+        if not call.startswith("sendmsg(") or "<socket:" not in call:
+            return
+        if sum(map(int, _LENGTHS.findall(call))) >= REPLY_MIN:
+            self.events.append("reply")
 
     def _finish(self, call: str) -> None:
         if opened := _OPEN.match(call):

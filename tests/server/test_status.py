@@ -1,0 +1,84 @@
+"""Goal: every error has its own status, and what is unexpected tells nothing.
+
+Method: each error once through the table.
+"""
+
+import errno
+
+import pytest
+from google.rpc import code_pb2, error_details_pb2
+
+from server import status
+from switch.errors import (
+    ClockError,
+    CorruptionError,
+    DeadError,
+    OverloadError,
+    SpaceError,
+    StorageError,
+    UnknownOutcomeError,
+    WireError,
+)
+from switch.identity import ForbiddenError, IdentityError
+from switch.specs import NetworkError
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason", "outcome"),
+    [
+        (WireError("x"), code_pb2.INVALID_ARGUMENT, "", ""),
+        (status.ArgumentError("f", "x"), code_pb2.INVALID_ARGUMENT, "", ""),
+        (NetworkError("x"), code_pb2.INVALID_ARGUMENT, "", ""),
+        (IdentityError("x"), code_pb2.UNAUTHENTICATED, "IDENTITY_UNKNOWN", ""),
+        (ForbiddenError("x"), code_pb2.PERMISSION_DENIED, "FORBIDDEN", ""),
+        (status.NotFoundError("x"), code_pb2.NOT_FOUND, "NOT_FOUND", ""),
+        (status.LateError("x"), code_pb2.DEADLINE_EXCEEDED, "LATE", "not_done"),
+        (status.UnsupportedError("x"), code_pb2.UNIMPLEMENTED, "UNSUPPORTED", ""),
+        (OverloadError("x"), code_pb2.RESOURCE_EXHAUSTED, "OVERLOAD", "not_done"),
+        (SpaceError("x"), code_pb2.RESOURCE_EXHAUSTED, "NO_SPACE", "not_done"),
+        (ClockError("x"), code_pb2.UNAVAILABLE, "CLOCK_UNTRUSTED", "not_done"),
+        (status.StoppingError("x"), code_pb2.UNAVAILABLE, "STOPPING", "unknown"),
+        (UnknownOutcomeError("x"), code_pb2.UNAVAILABLE, "LEDGER_DEAD", "unknown"),
+        (DeadError(5, "x"), code_pb2.UNAVAILABLE, "LEDGER_DEAD", "not_done"),
+        (
+            DeadError(errno.ESHUTDOWN, "x"),
+            code_pb2.UNAVAILABLE,
+            "STOPPING",
+            "not_done",
+        ),
+        (CorruptionError(5, "x"), code_pb2.DATA_LOSS, "CHECK_FAILED", ""),
+        (StorageError(5, "x"), code_pb2.INTERNAL, "STORAGE", ""),
+    ],
+)
+def test_the_table(error: Exception, code: int, reason: str, outcome: str) -> None:
+    made = status.make_status(error)
+    assert made.code == code
+    infos = []
+    for detail in made.details:
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info):
+            infos.append((info.domain, info.reason, info.metadata.get("outcome", "")))
+    assert infos == ([("payswitch", reason, outcome)] if reason else [])
+
+
+@pytest.mark.parametrize("error", [OverloadError("x"), SpaceError("x")])
+def test_who_is_turned_away_is_told_when_to_come_back(error: Exception) -> None:
+    retry = error_details_pb2.RetryInfo()
+    details = status.make_status(error).details
+    assert any(detail.Unpack(retry) for detail in details)
+    assert retry.retry_delay.ToMilliseconds() == status.RETRY_MS
+
+
+def test_a_wrong_field_is_named() -> None:
+    bad = error_details_pb2.BadRequest()
+    [detail] = status.make_status(status.ArgumentError("page_size", "is odd")).details
+    assert detail.Unpack(bad)
+    [violation] = bad.field_violations
+    assert (violation.field, violation.description) == ("page_size", "is odd")
+
+
+def test_the_unexpected_tells_nothing() -> None:
+    made = status.make_status(KeyError("a secret"))
+    assert made.code == code_pb2.INTERNAL
+    assert "secret" not in made.message
+    assert not made.details
