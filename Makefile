@@ -84,19 +84,12 @@ format: build  ## rewrite Python and proto files in the one format
 	$(BIN)/buf format --write
 
 .PHONY: bench
-bench: build  ## the benchmarks in short
-	$(PYTHON) -m benchmarks.ledger --rows 2000000 --batch 8190 --ids random --json
-	$(PYTHON) -m benchmarks.load --mode batch --seconds 10 --json
-	$(PYTHON) -m benchmarks.load --mode stream --seconds 10 --json
-	$(PYTHON) -m benchmarks.load --mode unary --seconds 10 --json
+bench: build  ## the benchmarks in short: benchmarks/results/quick.json
+	$(PYTHON) -m benchmarks.run $(ARGS)
 
 .PHONY: bench-full
-bench-full: build  ## the figures that README.md quotes
-	$(PYTHON) -m benchmarks.ledger --rows 10000000 --batch 8190 --ids random --json
-	$(PYTHON) -m benchmarks.ledger --rows 10000000 --batch 8190 --ids ordered --json
-	$(PYTHON) -m benchmarks.load --mode batch --seconds 60 --json
-	$(PYTHON) -m benchmarks.load --mode stream --seconds 60 --json
-	$(PYTHON) -m benchmarks.load --mode unary --seconds 60 --json
+bench-full: build  ## the figures that README.md quotes: benchmarks/results/full.json
+	$(PYTHON) -m benchmarks.run --full $(ARGS)
 
 .PHONY: proto
 proto: .venv/ready.stamp  ## generate switch/v1 from proto/

@@ -148,8 +148,12 @@ def check_books(
     accounts, sequence = treasury.accounts()
     if sequence != base + payments:
         raise LoadError(f"{payments} payments made {sequence - base} entries")
-    spent = sum(one.debits_posted for one in accounts if one.kind == pb.ACCOUNT_KIND_WALLET)
-    got = sum(one.credits_posted for one in accounts if one.kind == pb.ACCOUNT_KIND_BILLER)
+    spent = sum(
+        one.debits_posted for one in accounts if one.kind == pb.ACCOUNT_KIND_WALLET
+    )
+    got = sum(
+        one.credits_posted for one in accounts if one.kind == pb.ACCOUNT_KIND_BILLER
+    )
     if not spent == got == amount:
         raise LoadError(f"wallets spent {spent}, billers got {got}, sent was {amount}")
     debits = sum(one.debits_posted for one in accounts)

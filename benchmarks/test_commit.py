@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.conftest import Bench
+from benchmarks.conftest import Bench, time_rounds
 from benchmarks.network import payment_rows
 from switch import _core as core
 from switch.codes import Result
@@ -37,7 +37,7 @@ def test_commit(
         assert not isinstance(answer, bytes)
         outcomes.append(answer)
 
-    benchmark.pedantic(commit, setup=prepare, rounds=ROUNDS[rows_count])
+    time_rounds(benchmark, commit, ROUNDS[rows_count], setup=prepare)
 
     # A benchmark that stopped doing the work must fail, not get faster.
     done = np.concatenate(outcomes)

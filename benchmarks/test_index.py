@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.conftest import Bench
+from benchmarks.conftest import Bench, time_rounds
 from benchmarks.network import payment_rows
 from switch import _core as core
 from switch.codes import Result
@@ -53,7 +53,7 @@ def test_find_known(benchmark: BenchmarkFixture, bench: Bench, paid: core.Rows) 
     def find_all() -> list[int]:
         return [bench.ledger.find(bench.harness, one) for one in ids]
 
-    found = benchmark.pedantic(find_all, rounds=10, warmup_rounds=1)
+    found = time_rounds(benchmark, find_all, 10, warmup_rounds=1)
 
     assert found == wanted
     benchmark.extra_info["rows"] = len(ids)
@@ -68,7 +68,7 @@ def test_find_unknown(
     def find_all() -> list[int]:
         return [bench.ledger.find(bench.harness, one) for one in ids]
 
-    found = benchmark.pedantic(find_all, rounds=10, warmup_rounds=1)
+    found = time_rounds(benchmark, find_all, 10, warmup_rounds=1)
 
     assert not any(found)
     benchmark.extra_info["rows"] = len(ids)
@@ -84,7 +84,7 @@ def test_account_rows(
         account = next(accounts)
         asked.append((account, bench.ledger.account_rows(account, 0, LIMIT)))
 
-    benchmark.pedantic(newest, rounds=500, warmup_rounds=10)
+    time_rounds(benchmark, newest, 500, warmup_rounds=10)
 
     account, sequences = asked[-1]
     assert len(sequences) == LIMIT
@@ -102,7 +102,7 @@ def test_balance_at(benchmark: BenchmarkFixture, bench: Bench, paid: core.Rows) 
         sequence = int(row["sequence"])
         asked.append((row, bench.ledger.balance_at(int(row["debit"]), sequence)))
 
-    benchmark.pedantic(balance, rounds=500, warmup_rounds=10)
+    time_rounds(benchmark, balance, 500, warmup_rounds=10)
 
     # Right before the payment the wallet had spent less by exactly its amount.
     for row, (_, spent, _, _) in asked[-20:]:

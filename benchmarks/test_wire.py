@@ -9,7 +9,7 @@ import time
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.conftest import Bench
+from benchmarks.conftest import Bench, time_rounds
 from benchmarks.messages import PREFIX_SIZE, Checker, Maker, outcome_starts
 from switch import _core as core
 
@@ -45,7 +45,7 @@ def test_pay(benchmark: BenchmarkFixture, bench: Bench, payload: int) -> None:
         assert isinstance(reply, bytes)
         answers.append((message, reply))
 
-    benchmark.pedantic(pay, setup=prepare, rounds=ROUNDS[payload])
+    time_rounds(benchmark, pay, ROUNDS[payload], setup=prepare)
 
     for message, reply in answers:
         checker.add([message], reply, outcome_starts(reply))

@@ -62,8 +62,13 @@ async def serve(config: Config, ready_file: Path | None) -> int:
         )
         if ready_file is not None:
             fresh = ready_file.with_name(ready_file.name + ".new")
-            fresh.write_text(line + "\n")
-            fresh.rename(ready_file)
+            try:
+                fresh.write_text(line + "\n")
+                fresh.rename(ready_file)
+            except OSError as error:
+                raise ConfigError(
+                    f"cannot write {ready_file}: {error.strerror}"
+                ) from error
         print(line, flush=True)
 
     return await App(config).run(ready)

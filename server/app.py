@@ -119,20 +119,37 @@ class App:
         except BaseException:
             ledger.close()
             raise
+        try:
+            await self._serve(server, node, port, ready)
+        except BaseException:
+            await server.stop(None)
+            # The committer's thread would keep the process alive.
+            committer.stop(0)
+            ledger.close()
+            raise
+        return await self._end(server, node, health_service)
+
+    async def _serve(
+        self,
+        server: grpc.aio.Server,
+        node: Node,
+        port: int,
+        ready: Callable[[str, Ledger], None],
+    ) -> None:
+        """Take calls until a signal comes or the ledger dies."""
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            node.loop.add_signal_handler(number, self._stop.set)
         await server.start()
-        address = config.replace(port=port).address
+        address = self._config.replace(port=port).address
         log.info(
             "serving on %s: sequence %d, LMDB %s",
             address,
-            ledger.sequence,
+            node.ledger.sequence,
             LMDB_VERSION,
         )
-        ready(address, ledger)
+        ready(address, node.ledger)
         await self._stop.wait()
-        return await self._end(server, node, health_service)
 
     def _die(self) -> None:
         self._dead = True
@@ -147,6 +164,7 @@ class App:
         """Stop taking calls, answer those taken, close the ledger."""
         log.info("stopping: %s", "the ledger is dead" if self._dead else "as asked")
         grace_s = DEATH_GRACE_S if self._dead else float(self._config.drain_s)
+        until_s = node.loop.time() + grace_s
         await health_service.enter_graceful_shutdown()
         node.stop_streams()
         await server.stop(grace_s)
@@ -155,7 +173,8 @@ class App:
             log.critical("stopped with exit code %d", EXIT_DEAD)
             logging.shutdown()
             os._exit(EXIT_DEAD)
-        drained = await node.loop.run_in_executor(None, node.committer.stop, grace_s)
+        left_s = max(until_s - node.loop.time(), 0)
+        drained = await node.loop.run_in_executor(None, node.committer.stop, left_s)
         node.close()
         node.ledger.close()
         log.info("stopped: sequence %d, drained %s", node.ledger.sequence, drained)

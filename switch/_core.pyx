@@ -103,7 +103,7 @@ cdef _check_layout():
         "Segment": (sizeof(Segment), 32), "Entry": (sizeof(Entry), 24),
         "PostingsHead": (sizeof(PostingsHead), 40),
         "PostingsAccount": (sizeof(PostingsAccount), 48),
-        "Outcome": (sizeof(Outcome), 80), "IndexMeta": (sizeof(IndexMeta), 64),
+        "Outcome": (sizeof(Outcome), 80), "IndexMeta": (sizeof(IndexMeta), 72),
         "RunRecord": (sizeof(RunRecord), 64), "JournalMeta": (sizeof(JournalMeta), 32),
     }
     wrong = [name for name, (size, wanted) in sizes.items() if size != wanted]

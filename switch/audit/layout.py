@@ -156,6 +156,8 @@ INDEX_META: Final = np.dtype(
         ("format", "<u4"),
         ("accounts_count", "<u4"),
         ("runs_count", "<u4"),
+        ("chunk_check", "<u4"),
+        ("reserved", "<u4"),
         ("check", "<u4"),
     ]
 )
@@ -163,7 +165,8 @@ INDEX_HOLD: Final = np.dtype([("sequence", "<u8"), ("due", "<u8")])
 
 SIZES: Final = {
     128: (ROW, ACCOUNT, SERVICE_RECORD),
-    64: (CHUNK, PARTICIPANT_RECORD, INDEX_META),
+    64: (CHUNK, PARTICIPANT_RECORD),
+    72: (INDEX_META,),
     32: (META, SEGMENT, ACCOUNT_RECORD),
     16: (LIMIT_RECORD, INDEX_HOLD),
     40: (WINDOW_LINE,),

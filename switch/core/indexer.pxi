@@ -162,13 +162,15 @@ cdef int indexer_take_rows(
         rows = <const Row*>(<const uint8_t*>chunk + sizeof(Chunk))
         store_begin_tails(&tails, chunk)
         for i in range(chunk.rows_count):
-            rc = store_next_tail(&tails, &rows[i], &tail, &tail_size)
-            if rc != 0 or sequence > last:
+            if sequence > last:
                 break
-            if chunk.first_sequence + i < sequence:
+            rc = MDB_CORRUPTED
+            if rows[i].sequence == chunk.first_sequence + i and (
+                rows[i].check == store_row_check(&rows[i])
+            ):
+                rc = store_next_tail(&tails, &rows[i], &tail, &tail_size)
+            if rc == 0 and chunk.first_sequence + i < sequence:
                 continue
-            if rows[i].sequence != sequence or rows[i].check != store_row_check(&rows[i]):
-                rc = MDB_CORRUPTED
             if rc == 0:
                 rc = indexer_take_row(
                     s, work, &other, &rows[i], tail, tail_size, <uint32_t>(sequence - first)
@@ -176,6 +178,7 @@ cdef int indexer_take_rows(
             if rc != 0:
                 break
             sequence += 1
+        s.images_check = chunk.check
     store_end(&reader)
     store_end(&other)
     return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc

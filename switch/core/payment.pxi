@@ -164,9 +164,9 @@ cdef inline int payment_check_states(const Account* debit, const Account* credit
 
 
 cdef int payment_check_claim(
-    State* s, Draft* draft, int* result, uint64_t* other
+    State* s, Draft* draft, uint64_t time, int* result, uint64_t* other
 ) noexcept nogil:
-    """Whether the bill is free. A released claim is."""
+    """Whether the bill is free at `time`. A released claim is."""
     cdef const ServiceRecord* record = &s.services[draft.row.service].record
     cdef uint64_t value
     cdef Row taken
@@ -188,7 +188,7 @@ cdef int payment_check_claim(
     rc = rows_get(s, value >> 1, &taken)
     if rc != 0:
         return rc
-    if rows_time(s) - taken.timestamp < <uint64_t>record.duplicate_hours * 3600 * 1000000000:
+    if time - taken.timestamp < <uint64_t>record.duplicate_hours * 3600 * 1000000000:
         result[0] = RESULT_PAID_RECENTLY
         other[0] = value >> 1
     return 0
@@ -211,24 +211,32 @@ cdef inline bint payment_overflows(
     )
 
 
-cdef int payment_check_limits(
-    State* s, const Row* row, uint64_t before_amount, uint32_t before_count
-) noexcept nogil:
-    """Day limits, then funds. `before_*`: payments of the same basket before this one."""
+cdef int payment_check_limits(State* s, const Draft* drafts, uint32_t index) noexcept nogil:
+    """Day limits, then funds, as if the payments before drafts[index] had been done."""
+    cdef const Row* row = &drafts[index].row
     cdef const Account* wallet = &s.working.accounts[row.debit]
-    cdef uint64_t amount = before_amount
-    cdef uint64_t count = before_count
+    cdef uint32_t day = keys_day(rows_time(s) + index)
+    cdef uint64_t before = 0
+    cdef uint64_t amount = 0
+    cdef uint64_t count = 0
     cdef uint64_t available = payment_available(wallet)
-    if wallet.day == keys_day(rows_time(s)):
-        amount += wallet.day_amount
-        count += wallet.day_count
+    cdef uint32_t i
+    if wallet.day == day:
+        amount = wallet.day_amount
+        count = wallet.day_count
+    for i in range(index):
+        before += drafts[i].row.amount
+        # A basket may lie across midnight: each payment counts on its own day.
+        if keys_day(rows_time(s) + i) == day:
+            amount += drafts[i].row.amount
+            count += 1
     if wallet.day_count_max != NO_COUNT_LIMIT and count + 1 > wallet.day_count_max:
         return RESULT_DAY_COUNT_EXCEEDED
     if wallet.day_amount_max != NO_AMOUNT_LIMIT and (
         amount > wallet.day_amount_max or row.amount > wallet.day_amount_max - amount
     ):
         return RESULT_DAY_AMOUNT_EXCEEDED
-    if available < before_amount or available - before_amount < row.amount:
+    if available < before or available - before < row.amount:
         return RESULT_INSUFFICIENT_FUNDS
     return RESULT_OK
 
@@ -241,7 +249,6 @@ cdef int payment_check(
     cdef Row* row = &draft.row
     cdef const ServiceRecord* record
     cdef const Account* credit
-    cdef uint64_t before = 0
     cdef uint64_t before_credit = 0
     cdef uint32_t i
     cdef int rc
@@ -266,7 +273,7 @@ cdef int payment_check(
     result[0] = payment_check_states(&s.working.accounts[row.debit], credit)
     if result[0] != RESULT_OK:
         return 0
-    rc = payment_check_claim(s, draft, result, other)
+    rc = payment_check_claim(s, draft, rows_time(s) + index, result, other)
     if rc != 0 or result[0] != RESULT_OK:
         return rc
     for i in range(index):
@@ -278,10 +285,9 @@ cdef int payment_check(
                 if record.duplicate_rule == DUPLICATE_ONCE else RESULT_PAID_RECENTLY
             )
             return 0
-        before += drafts[i].row.amount
         if drafts[i].row.credit == row.credit:
             before_credit += drafts[i].row.amount
-    result[0] = payment_check_limits(s, row, before, index)
+    result[0] = payment_check_limits(s, drafts, index)
     if result[0] != RESULT_OK:
         return 0
     if payment_overflows(
@@ -333,6 +339,8 @@ cdef bint payment_basket_is_whole(State* s, const Draft* drafts, uint32_t count)
     if not BASKET_MIN <= count <= BASKET_MAX:
         return False
     for i in range(count):
+        if drafts[i].row.kind != KIND_PAY and drafts[i].row.kind != KIND_HOLD:
+            return False
         if drafts[i].shape != 0 or drafts[i].row.debit != drafts[0].row.debit:
             return False
         service = drafts[i].row.service

@@ -209,6 +209,7 @@ cdef int replay_load_index(State* s) noexcept nogil:
     cdef MDB_txn* txn
     cdef MDB_val key, value
     cdef const IndexMeta* meta
+    cdef const Chunk* chunk
     cdef int rc = mdb_txn_begin(s.index_env, NULL, MDB_RDONLY, &txn)
     if rc != 0:
         return rc
@@ -234,6 +235,11 @@ cdef int replay_load_index(State* s) noexcept nogil:
     ):
         rc = RC_OTHER
     if rc == 0:
+        # The journal must have the very chunk that the index was made up to.
+        rc = store_get_chunk(&s.reader, meta.as_of, &chunk)
+        if rc == 0 and chunk.check != meta.chunk_check:
+            rc = RC_OTHER
+    if rc == 0:
         s.indexed = meta.as_of
         s.images_window = meta.window
         s.working_window = meta.window
@@ -255,13 +261,11 @@ cdef int replay_load_index(State* s) noexcept nogil:
 
 
 cdef int replay_row(
-    State* s, const Row* row, uint64_t sequence, const uint8_t* tail, uint32_t tail_size
+    State* s, const Row* row, const uint8_t* tail, uint32_t tail_size
 ) noexcept nogil:
     """Let memory learn one durable row."""
     cdef Row hold
     cdef int rc = 0
-    if row.sequence != sequence or row.check != store_row_check(row):
-        return MDB_CORRUPTED
     if row.result == RESULT_OK and keys_resolves_hold(row):
         rc = rows_get(s, row.resolves, &hold)
     return rows_note(s, row, &hold, tail, tail_size) if rc == 0 else rc
@@ -278,9 +282,11 @@ cdef int replay_chunk(State* s, const Chunk* chunk) noexcept nogil:
     store_begin_tails(&tails, chunk)
     for i in range(chunk.rows_count):
         sequence = chunk.first_sequence + i
-        rc = store_next_tail(&tails, &rows[i], &tail, &tail_size)
+        rc = MDB_CORRUPTED
+        if rows[i].sequence == sequence and rows[i].check == store_row_check(&rows[i]):
+            rc = store_next_tail(&tails, &rows[i], &tail, &tail_size)
         if rc == 0 and sequence > s.indexed:
-            rc = replay_row(s, &rows[i], sequence, tail, tail_size)
+            rc = replay_row(s, &rows[i], tail, tail_size)
             if rc == 0 and sequence % s.step_rows == 0:
                 # The step is whole: into the index with it, so that memory stays small.
                 rc = steps_run(s)

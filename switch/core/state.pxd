@@ -98,7 +98,9 @@ cdef struct IndexMeta:        # head of the index's one meta value; run records 
     uint32_t format
     uint32_t accounts_count
     uint32_t runs_count
-    uint32_t check            # CRC-32C(60 bytes before, run records)
+    uint32_t chunk_check      # of the chunk that holds as_of
+    uint32_t reserved
+    uint32_t check            # CRC-32C(68 bytes before, run records)
 
 cdef struct RunRecord:
     uint64_t id
@@ -252,6 +254,7 @@ cdef struct State:
     Table images              # accounts exactly at `indexed`
     Holds images_holds
     uint64_t images_window
+    uint32_t images_check     # of the chunk that the last indexed row is in
     uint64_t run_next         # id of the next run
     Merge* merges             # MAPS_COUNT x LEVELS_MAX
     Run** retired             # merged away, to be deleted with the next step

@@ -24,6 +24,7 @@ cdef int steps_write_meta(
     meta.step_rows = s.step_rows
     meta.format = FORMAT_VERSION
     meta.accounts_count = s.images.count
+    meta.chunk_check = s.images_check
     for map_ in range(MAPS_COUNT):
         if fresh[map_] != NULL:
             steps_add_record(meta, records, fresh[map_])

@@ -147,11 +147,14 @@ cdef int store_next_tail(
 cdef int store_find_tail(
     Tails tails, const Row* rows, uint32_t index, const uint8_t** data, uint32_t* size
 ) noexcept nogil:
-    """Walk to the item of rows[index]."""
+    """Walk to the item of rows[index]. Every row on the way must be whole: its flags say
+    which item is whose."""
     cdef uint32_t i
     cdef int rc = 0
     for i in range(index + 1):
-        rc = store_next_tail(&tails, &rows[i], data, size)
+        rc = MDB_CORRUPTED
+        if rows[i].check == store_row_check(&rows[i]):
+            rc = store_next_tail(&tails, &rows[i], data, size)
         if rc != 0:
             break
     return rc

@@ -87,6 +87,13 @@ def test_a_port_that_is_taken(server: ServerProcess, tmp_path: Path) -> None:
     second = ServerProcess(tmp_path, listen=server.address)
     assert second.wait() == EXIT_CONFIG
     assert "in use" in second.log()
+    assert "Traceback" not in second.log()
+
+
+def test_a_ready_file_that_cannot_be_written(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path, "--ready-file", str(tmp_path / "no" / "where"))
+    assert server.wait() == EXIT_CONFIG
+    assert "Traceback" not in server.log()
 
 
 def test_a_ledger_that_is_open(server: ServerProcess) -> None:
@@ -94,6 +101,7 @@ def test_a_ledger_that_is_open(server: ServerProcess) -> None:
         server.directory / "second", "--data", str(server.directory / "ledger")
     )
     assert second.wait() == EXIT_BUSY
+    assert "Traceback" not in second.log()
 
 
 @pytest.mark.parametrize(

@@ -233,7 +233,7 @@ class Images:
     def meta(self, as_of: int) -> bytes:
         """What the index says of itself; it has no runs here."""
         head = struct.pack("<16s4Q", INSTANCE, as_of, self.window, 1, 65_536)
-        head += struct.pack("<3I", 1, len(self.accounts), 0)
+        head += struct.pack("<5I", 1, len(self.accounts), 0, 0, 0)
         return head + struct.pack("<I", crc32c(head))
 
     def state_hash(self) -> str:
