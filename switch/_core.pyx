@@ -735,7 +735,7 @@ cdef uint64_t face_count_runs(
         for i in range(s.runs_count[map_]):
             run = s.levels[map_][i]
             counts[map_][run.level] += 1
-            size += <uint64_t>run.filter_size * 32 + <uint64_t>run.pages_count * 8
+            size += <uint64_t>run.filter_size * 32 + <uint64_t>run.pages_count * sizeof(Fence)
     steps[0] = s.steps_count
     pthread_mutex_unlock(&s.lock)
     return size

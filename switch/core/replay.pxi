@@ -37,7 +37,8 @@ cdef int replay_load_runs(
         )
         if rc == 0:
             rc = runs_get_pieces(
-                s, txn, run, RUN_FENCES_BLOCK, run.fences, <size_t>run.pages_count * 8
+                s, txn, run, RUN_FENCES_BLOCK, run.fences,
+                <size_t>run.pages_count * sizeof(Fence),
             )
         if rc != 0:
             return rc

@@ -27,7 +27,7 @@ cdef Run* runs_new(int map_, int level, uint64_t id, uint64_t entries_max) noexc
     run.map = <uint8_t>map_
     run.level = <uint8_t>level
     run.filter_size = <uint32_t>(entries_max // FILTER_KEYS_PER_LINE + 1)
-    run.fences = <uint64_t*>malloc((entries_max // PAGE_ENTRIES + 1) * 8)
+    run.fences = <Fence*>malloc((entries_max // PAGE_ENTRIES + 1) * sizeof(Fence))
     run.filter = <uint32_t*>calloc(run.filter_size, 32)
     if run.fences == NULL or run.filter == NULL:
         runs_free(run)
@@ -133,6 +133,7 @@ cdef int runs_get_page(
 
 
 cdef inline int runs_compare(const Entry* entry, uint64_t high, uint64_t low) noexcept nogil:
+    """Order of an entry's key, or a fence's, which begins the same, and another key."""
     if entry.high != high:
         return -1 if entry.high < high else 1
     if entry.low != low:
@@ -157,7 +158,7 @@ cdef int runs_find(
     # The last page whose first key is not above; equal keys may begin before it.
     while low_page < high_page:
         middle = (low_page + high_page) // 2
-        if run.fences[middle] <= high:
+        if runs_compare(<const Entry*>&run.fences[middle], high, low) <= 0:
             low_page = middle + 1
         else:
             high_page = middle
@@ -251,7 +252,8 @@ cdef int runs_append(
                 )
                 if rc != 0:
                     return rc
-        run.fences[page] = entry.high
+        run.fences[page].high = entry.high
+        run.fences[page].low = entry.low
         run.pages_count = page + 1
     if run.entries_count == 0:
         run.least = entry.high
@@ -342,7 +344,8 @@ cdef int runs_finish(State* s, MDB_txn* txn, Run* run, uint8_t* block) noexcept 
         )
     if rc == 0:
         rc = runs_put_pieces(
-            s, txn, run, RUN_FENCES_BLOCK, run.fences, <size_t>run.pages_count * 8
+            s, txn, run, RUN_FENCES_BLOCK, run.fences,
+            <size_t>run.pages_count * sizeof(Fence),
         )
     return rc
 
@@ -376,7 +379,7 @@ cdef int runs_delete(State* s, MDB_txn* txn, const Run* run) noexcept nogil:
         (<size_t>run.filter_size * 32 + RUN_PIECE - 1) // RUN_PIECE
     )
     cdef uint32_t fences = <uint32_t>(
-        (<size_t>run.pages_count * 8 + RUN_PIECE - 1) // RUN_PIECE
+        (<size_t>run.pages_count * sizeof(Fence) + RUN_PIECE - 1) // RUN_PIECE
     )
     cdef uint32_t i
     cdef int rc

@@ -62,6 +62,10 @@ cdef struct Step:             # what the rows of one index step brought
     # sequence << 1 | 1 if that earlier row credits the account.
     uint64_t* chain
 
+cdef struct Fence:
+    uint64_t high
+    uint64_t low
+
 cdef struct Run:              # one sorted piece of a map, in the index environment
     uint64_t id
     uint64_t first            # steps that it covers
@@ -71,7 +75,7 @@ cdef struct Run:              # one sorted piece of a map, in the index environm
     uint64_t greatest
     uint32_t pages_count
     uint32_t filter_size      # lines of 32 bytes
-    uint64_t* fences          # `high` of the first entry of each page
+    Fence* fences             # key of the first entry of each page
     uint32_t* filter          # split-block Bloom filter: eight bits in one line
     uint8_t map
     uint8_t level
