@@ -18,11 +18,17 @@ NOW = 1_774_000_000 * 10**9
 
 def test_ids_with_one_first_half_are_found(tmp_path: Path) -> None:
     with core.Ledger(
-        str(tmp_path), map_size=1 << 34, reserve_size=0, index_step_rows=256, threads=False
+        str(tmp_path),
+        map_size=1 << 34,
+        reserve_size=0,
+        index_step_rows=256,
+        threads=False,
     ) as ledger:
         harness, first = make_network(ledger, centres=20)
         wallets = np.arange(first, first + 20, dtype=np.uint32)
-        rows = payment_rows(np.random.default_rng(1), 1, ROWS, "random", harness, wallets)
+        rows = payment_rows(
+            np.random.default_rng(1), 1, ROWS, "random", harness, wallets
+        )
         rows["id"][:, :14] = 7
         rows["id"][:, 14] = np.arange(ROWS) >> 8
         rows["id"][:, 15] = np.arange(ROWS) & 0xFF

@@ -106,6 +106,13 @@ class Collector:
         return replies
 
 
+class Due(Gated):
+    """A ledger that always has a hold that is due."""
+
+    def expiry(self) -> int:
+        return 1
+
+
 def frozen(rows: int = 1) -> Request:
     """Rows that are refused (there is no account 1), each of them recorded."""
     return join(
@@ -355,3 +362,22 @@ def test_a_ledger_without_rows_needs_no_word(ledger: Gated, clock: Clock) -> Non
     committer = make(ledger, clock)
     committer.start()
     assert committer.stop(WAIT_S)
+
+
+def test_full_groups_leave_room_for_holds_that_are_due(
+    ledger: Gated, clock: Clock
+) -> None:
+    gated = Due(ledger.ledger)
+    gated.gate.clear()
+    committer = make(gated, clock)
+    committer.start()
+    collector = Collector()
+    for _ in range(3):
+        committer.submit(frozen(GROUP_MAX), collector)
+    gated.gate.set()
+    collector.wait(3)
+    committer.stop(WAIT_S)
+    full = [index for index, rows in enumerate(gated.groups) if rows == GROUP_MAX]
+    assert len(full) == 3
+    # Between two full groups there is one in which only holds expire.
+    assert all(gated.groups[index + 1] == 0 for index in full[:-1])
