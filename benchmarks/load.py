@@ -36,6 +36,7 @@ from switch.day_server import ServerProcess
 from switch.identity import DevAuthority
 from switch.v1 import admin_pb2 as pb
 
+SECONDS_MAX = 3600
 READY_S = 30.0
 START_S = 60.0
 """What the client process may take beside warm-up, measurement and the last answers."""
@@ -47,7 +48,7 @@ ACCEPTED_MIN = 0.99
 
 # Connections, messages (of a stream: payments) without an answer on each, and payments
 # a message.
-DEFAULTS = {"unary": (4, 100, 1), "batch": (2, 2, 8190), "stream": (4, 2000, 1)}
+DEFAULTS = {"unary": (4, 100, 1), "batch": (2, 2, 8190), "stream": (4, 500, 1)}
 
 
 class LoadError(Exception):
@@ -227,6 +228,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--directory", type=Path, help="parent of the fresh directory")
     parser.add_argument("--json", action="store_true", help="only the JSON line")
     options = parser.parse_args()
+    if not 0 < options.seconds <= SECONDS_MAX or not 0 <= options.warm_up <= 60:
+        parser.error(f"--seconds is at most {SECONDS_MAX}, --warm-up at most 60")
     names = ("connections", "outstanding", "payload")
     for name, default in zip(names, DEFAULTS[options.mode], strict=True):
         if getattr(options, name) is None:

@@ -99,12 +99,15 @@ class Ledger:
         reserve_size: int = 64 << 20,
         index_step_rows: int = 65536,
         index_lag_max: int = 1048576,
+        room_least: int = 256 << 20,
         threads: bool = True,
     ) -> None:
         """Open the ledger in `path`, making it if `create` and there is none.
 
         `map_size`: bytes of address space for each environment. `reserve_size`:
         bytes zero-written ahead of use in the journal's file; 0 for none.
+        `room_least`: bytes that must be free on the disk before the index is written;
+        with less it waits, and groups are refused once it lags `index_lag_max` rows.
         `threads`: start the index writer's and the reserve's thread; without them
         call `index_step` yourself. Raises BusyError if another process has it,
         FormatError, CorruptionError, StorageError.

@@ -9,6 +9,7 @@ import hashlib
 import os
 import secrets
 import threading
+import time
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from switch.errors import (
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.errno cimport EINVAL, ENOMEM, errno
+from libc.errno cimport EDQUOT, EFBIG, EINVAL, ENOMEM, ENOSPC, errno
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset, strerror
@@ -38,6 +39,12 @@ from switch.core.state cimport *
 
 cdef extern from "<unistd.h>" nogil:
     int fdatasync(int fd)
+
+cdef extern from "<sys/statvfs.h>" nogil:
+    ctypedef struct statvfs_t "struct statvfs":
+        unsigned long f_frsize
+        unsigned long f_bavail
+    int fstatvfs(int fd, statvfs_t* room)
 
 cdef extern from "<time.h>" nogil:
     int clock_gettime(int clock, timespec* now)
@@ -169,6 +176,9 @@ cdef class Request:
     cdef uint32_t bound
     cdef uint8_t form
 
+    def __init__(self):
+        raise TypeError("a request is made by Request.payments or Request.rows")
+
     @staticmethod
     def payments(bytes body not None, uint32_t sender, uint32_t centre):
         cdef Request request = Request.__new__(Request)
@@ -230,6 +240,30 @@ cdef class Request:
 
 # --- the ledger -----------------------------------------------------------------------------------
 
+READERS_WAIT_S = 0.001
+
+
+@cython.final
+cdef class _Users:
+    """How many calls are reading. Changed under the GIL only."""
+
+    cdef int count
+
+
+@cython.final
+cdef class _Use:
+    """One of them: counted from its making to the end of the call that holds it."""
+
+    cdef _Users users
+
+    def __cinit__(self, _Users users):
+        self.users = users
+        users.count += 1
+
+    def __dealloc__(self):
+        self.users.count -= 1
+
+
 @cython.final
 cdef class Ledger:
     cdef State* s
@@ -239,6 +273,7 @@ cdef class Ledger:
     cdef bint is_open
     cdef object commit_lock
     cdef object threads
+    cdef _Users users
     cdef Outcome* outcomes
     cdef uint8_t* replies
     cdef Call* calls
@@ -252,15 +287,17 @@ cdef class Ledger:
         if self.s == NULL or self.outcomes == NULL or self.replies == NULL or self.calls == NULL:
             raise MemoryError
         memset(self.spaces, 0, sizeof(self.spaces))
+        self.users = _Users()
         self.s.reserve_fd = -1
         pthread_mutex_init(&self.s.lock, NULL)
+        pthread_mutex_init(&self.s.stepping, NULL)
         pthread_cond_init(&self.s.moved, NULL)
         pthread_cond_init(&self.s.step_due, NULL)
         pthread_cond_init(&self.s.space_due, NULL)
 
     def __init__(
         self, path, *, create=True, map_size=4 << 40, reserve_size=64 << 20,
-        index_step_rows=65536, index_lag_max=1048576, threads=True,
+        index_step_rows=65536, index_lag_max=1048576, room_least=256 << 20, threads=True,
     ):
         if self.is_open or self.lock_fd >= 0:
             raise ValueError("open already")
@@ -270,6 +307,7 @@ cdef class Ledger:
         self.commit_lock = threading.Lock()
         self.threads = []
         try:
+            self.s.room_least = room_least
             self._open(create, map_size, reserve_size, index_step_rows, index_lag_max)
         except BaseException:
             self._release()
@@ -284,10 +322,10 @@ cdef class Ledger:
     def _open(self, create, map_size, reserve_size, step_rows, lag_max):
         journal = os.path.join(self.path, "journal")
         index = os.path.join(self.path, "index")
-        if not os.path.isdir(journal):
-            if not create:
-                raise FormatError(0, f"{self.path} holds no ledger")
-            os.makedirs(journal, mode=0o700)
+        data = os.path.join(journal, "data.mdb")
+        if not create and not os.path.isfile(data):
+            raise FormatError(0, f"{self.path} holds no ledger")
+        os.makedirs(journal, mode=0o700, exist_ok=True)
         os.makedirs(index, mode=0o700, exist_ok=True)
         self.lock_fd = os.open(
             os.path.join(self.path, "LOCK"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
@@ -303,16 +341,18 @@ cdef class Ledger:
         check(lifetime_allocate(s, self.spaces, step_rows, lag_max))
         check(lifetime_open_env(&s.journal_env, os.fsencode(journal), map_size))
         check(lifetime_open_env(&s.index_env, os.fsencode(index), map_size))
+        check(lifetime_check_size(s.journal_env, os.stat(data).st_size))
+        in_index = os.stat(os.path.join(index, "data.mdb"))
+        check(lifetime_check_size(s.index_env, in_index.st_size))
         if reserve_size:
-            data = os.fsencode(os.path.join(journal, "data.mdb"))
-            s.reserve_fd = posix_open(data, O_WRONLY | O_APPEND | O_CLOEXEC)
+            s.reserve_fd = posix_open(os.fsencode(data), O_WRONLY | O_APPEND | O_CLOEXEC)
             check(errno if s.reserve_fd < 0 else 0)
         cdef bytes fresh = secrets.token_bytes(16)
         cdef const uint8_t* name = <const uint8_t*>PyBytes_AS_STRING(fresh)
         cdef int rc
         with nogil:
             rc = lifetime_begin(s, name)
-        check(rc)
+        check(RC_SPACE if steps_is_space(rc) else rc)
 
     def close(self):
         if not self.is_open:
@@ -327,6 +367,9 @@ cdef class Ledger:
             pthread_mutex_unlock(&self.s.lock)
             for thread in self.threads:
                 thread.join()
+            # No read begins any more; those under way end soon.
+            while self.users.count:
+                time.sleep(READERS_WAIT_S)
             self._release()
 
     def _release(self):
@@ -355,6 +398,11 @@ cdef class Ledger:
     def __exit__(self, *exc):
         self.close()
 
+    cdef _use(self):
+        """Something that keeps the ledger from being closed for as long as it lives."""
+        self._need_open()
+        return _Use(self.users)
+
     cdef int _need_open(self) except -1:
         if not self.is_open:
             raise DeadError(0, "the ledger is closed")
@@ -373,6 +421,8 @@ cdef class Ledger:
             self._need_open()
             requests = tuple(requests)
             for request in requests:
+                if request is None:
+                    raise TypeError("a request is needed, not None")
                 total += request.rows_count
                 size += request.size
                 if total > GROUP_MAX or size > TAIL_MAX:
@@ -411,14 +461,12 @@ cdef class Ledger:
         return self.s.due
 
     def index_step(self):
-        self._need_open()
-        cdef int rc
-        if self.s.dead or self.s.sequence - self.s.indexed < self.s.step_rows:
-            return False
+        cdef object use = self._use()  # noqa: F841
+        cdef int rc, done
         with nogil:
-            rc = steps_run(self.s)
-        check(rc)
-        return True
+            rc = steps_try(self.s, &done)
+        check(RC_SPACE if steps_is_space(rc) else rc)
+        return bool(done)
 
     # --- where it stands -----------------------------------------------------------------------
 
@@ -451,7 +499,7 @@ cdef class Ledger:
         return error_text(self.s.dead) if self.s.dead else ""
 
     def info(self):
-        self._need_open()
+        cdef object use = self._use()  # noqa: F841
         cdef MDB_envinfo journal, index
         cdef uint32_t[MAPS_COUNT][LEVELS_MAX] runs
         cdef uint64_t filters
@@ -471,13 +519,13 @@ cdef class Ledger:
             "ids_runs": [runs[MAP_IDS][level] for level in range(LEVELS_MAX)],
             "claims_runs": [runs[MAP_CLAIMS][level] for level in range(LEVELS_MAX)],
             "links_runs": [runs[MAP_LINKS][level] for level in range(LEVELS_MAX)],
-            "space_error": self.s.space_failed,
+            "space_error": self.s.space_failed or self.s.index_failed,
         }
 
     # --- reading ----------------------------------------------------------------------------------
 
     def accounts(self):
-        self._need_open()
+        cdef object use = self._use()  # noqa: F841
         cdef uint64_t sequence
         cdef uint32_t count = self.s.published.count
         images = np.empty(count, ACCOUNT)
@@ -490,7 +538,7 @@ cdef class Ledger:
         return images, sequence
 
     def account(self, uint32_t index):
-        self._need_open()
+        cdef object use = self._use()  # noqa: F841
         self._need_account(index)
         cdef uint64_t sequence
         image = np.empty(1, ACCOUNT)
@@ -508,7 +556,7 @@ cdef class Ledger:
         return 0
 
     def find_account(self, uint32_t participant, uint16_t purpose):
-        self._need_open()
+        cdef object use = self._use()  # noqa: F841
         cdef uint32_t index
         with nogil:
             pthread_mutex_lock(&self.s.lock)
@@ -519,7 +567,7 @@ cdef class Ledger:
         return index
 
     def find_participant(self, str code not None):
-        self._need_open()
+        cdef object use = self._use()  # noqa: F841
         cdef bytes text = code.encode()
         cdef uint8_t[CODE_MAX] data
         cdef uint32_t index
@@ -534,7 +582,7 @@ cdef class Ledger:
         return index
 
     def find_service(self, str code not None):
-        self._need_open()
+        cdef object use = self._use()  # noqa: F841
         cdef bytes text = code.encode()
         cdef uint8_t[SERVICE_CODE_MAX] data
         cdef uint32_t index
@@ -549,7 +597,7 @@ cdef class Ledger:
         return index
 
     def records(self, int record):
-        self._need_open()
+        cdef object use = self._use()  # noqa: F841
         cdef uint32_t count = self.s.published.count
         if record == RECORD_PARTICIPANT:
             count = self.s.participants_count
@@ -565,7 +613,7 @@ cdef class Ledger:
         return sequences[: int(np.flatnonzero(sequences)[-1]) + 1 if sequences.any() else 1]
 
     def rows(self, uint64_t first, uint64_t count):
-        self._need_open()
+        cdef object use = self._use()  # noqa: F841
         if first == 0:
             raise ValueError("sequences begin at 1")
         cdef uint64_t last = self.s.sequence
@@ -582,12 +630,13 @@ cdef class Ledger:
         return rows
 
     def row(self, uint64_t sequence):
+        self._need_open()
         if not 0 < sequence <= self.s.sequence:
             raise LookupError(f"row {sequence} is not durable")
         return self.rows(sequence, 1).reshape(())
 
     def tail(self, uint64_t sequence):
-        self._need_open()
+        cdef object use = self._use()  # noqa: F841
         if not 0 < sequence <= self.s.sequence:
             raise LookupError(f"row {sequence} is not durable")
         cdef Reader reader
@@ -602,7 +651,7 @@ cdef class Ledger:
             store_end(&reader)
 
     def find(self, uint32_t sender, bytes id not None):
-        self._need_open()
+        cdef object use = self._use()  # noqa: F841
         if len(id) != 16:
             raise ValueError("an id has 16 bytes")
         cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(id)
@@ -614,7 +663,7 @@ cdef class Ledger:
         return sequence
 
     cdef _link(self, uint64_t resolved, uint64_t what):
-        self._need_open()
+        cdef object use = self._use()  # noqa: F841
         cdef uint64_t sequence, total
         cdef int rc
         with nogil:
@@ -629,7 +678,7 @@ cdef class Ledger:
         return self._link(window, <uint64_t>account + 1)[0]
 
     def account_rows(self, uint32_t account, uint64_t before, uint64_t limit):
-        self._need_open()
+        cdef object use = self._use()  # noqa: F841
         self._need_account(account)
         if not 1 <= limit <= _ROWS_MAX:
             raise ValueError(f"limit is 1 to {_ROWS_MAX}")
@@ -643,7 +692,7 @@ cdef class Ledger:
         return sequences[:count].copy()
 
     def balance_at(self, uint32_t account, uint64_t sequence):
-        self._need_open()
+        cdef object use = self._use()  # noqa: F841
         self._need_account(account)
         if sequence > self.s.sequence:
             raise LookupError(f"row {sequence} is not durable")
@@ -752,12 +801,11 @@ def _run_index(Ledger ledger):
     """The index writer's thread; a failed step has killed the ledger."""
     cdef State* s = ledger.s
     cdef int rounds = 0
+    cdef int done
     with nogil:
         while not s.stopping:
-            if steps_wait(s):
-                steps_run(s)
-            elif s.dead:
-                steps_wait(s)
+            steps_wait(s)
+            steps_try(s, &done)
             rounds += 1
             if rounds % 5 == 0:
                 face_check_readers(s)

@@ -179,6 +179,8 @@ cdef int group_wait(State* s) noexcept nogil:
     """Under the lock: wait for the index, look at the reserve, renew the readers."""
     cdef timespec until
     while not s.dead and not s.stopping and s.sequence - s.indexed > s.lag_max:
+        if s.index_failed:
+            return RC_SPACE
         clock_gettime(CLOCK_REALTIME, &until)
         until.tv_sec += 1
         pthread_cond_timedwait(&s.moved, &s.lock, &until)

@@ -3,21 +3,6 @@
 # A step covers a fixed range of rows, so the index is a function of the journal. All of
 # a step is one transaction of the index environment.
 
-cdef struct Work:             # scratch of one step
-    Entry* entries[MAPS_COUNT]
-    uint32_t counts[MAPS_COUNT]
-    uint32_t capacities[MAPS_COUNT]
-    PostingsAccount* accounts  # touched in this step, in the order of first touch
-    uint32_t* posted          # two for each money row: number of the account in `accounts`
-    uint32_t* rows            # and the row, counted from the step's first
-    uint32_t* places          # by account index: number in `accounts` + 1
-    uint32_t accounts_count
-    uint32_t posted_count
-    Row* registers            # accepted register and open rows
-    uint32_t registers_count
-    uint32_t registers_capacity
-
-
 cdef int indexer_work_init(State* s, Work* work) noexcept nogil:
     cdef int map_
     memset(work, 0, sizeof(Work))
@@ -44,6 +29,7 @@ cdef void indexer_work_free(Work* work) noexcept nogil:
     free(work.rows)
     free(work.places)
     free(work.registers)
+    memset(work, 0, sizeof(Work))
 
 
 cdef int indexer_keep_register(Work* work, const Row* row) noexcept nogil:
@@ -308,7 +294,6 @@ cdef int indexer_write_segments(State* s, MDB_txn* txn, uint64_t as_of) noexcept
         rc = indexer_put(txn, s.segments, &name, 4, value, size)
         if rc != 0:
             break
-        s.segments_dirty[number] = 0
     free(value)
     return rc
 

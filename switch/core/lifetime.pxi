@@ -49,7 +49,8 @@ cdef int lifetime_allocate(
     s.service_slots = <uint32_t*>spaces[10].address
     s.chunk = <uint8_t*>spaces[11].address
     s.tail = <uint8_t*>spaces[12].address
-    s.steps_capacity = <uint32_t>(lag_max // step_rows + 4)
+    # What may lag, the group that comes on top of it, and the parts at both ends.
+    s.steps_capacity = <uint32_t>((lag_max + GROUP_MAX) // step_rows + 4)
     s.steps = <Step**>calloc(s.steps_capacity, sizeof(Step*))
     s.drafts = <Draft*>calloc(GROUP_MAX, sizeof(Draft))
     s.probes = <Probe*>calloc(GROUP_MAX, sizeof(Probe))
@@ -86,6 +87,13 @@ cdef int lifetime_open_env(
     mdb_env_set_maxdbs(env[0], 8)
     mdb_env_set_maxreaders(env[0], 254)
     return mdb_env_open(env[0], path, flags, 0o600)
+
+
+cdef int lifetime_check_size(MDB_env* env, uint64_t size) noexcept nogil:
+    """The file must hold every page in use, or reading one would end the process."""
+    cdef MDB_envinfo info
+    mdb_env_info(env, &info)
+    return MDB_CORRUPTED if (info.me_last_pgno + 1) * 4096 > size else 0
 
 
 cdef int lifetime_open_tables(State* s) noexcept nogil:
@@ -224,6 +232,7 @@ cdef void lifetime_end(State* s, Space* spaces) noexcept nogil:
         for i in range(MAPS_COUNT * LEVELS_MAX):
             runs_free(s.merges[i].target)
             merge_end(&s.merges[i])
+    indexer_work_free(&s.work)
     holds_free(&s.holds)
     holds_free(&s.images_holds)
     free(s.steps)

@@ -65,7 +65,7 @@ cdef void payment_find_centre(State* s, Draft* draft) noexcept nogil:
             centre = register_find_participant(s, code)
         if draft.bound != 0 and centre != draft.bound:
             centre = 0
-    if centre != 0 and s.participants[centre].role == ROLE_CENTRE:
+    if 0 < centre < s.participants_count and s.participants[centre].role == ROLE_CENTRE:
         draft.row.debit = s.participants[centre].wallet
     if draft.row.debit == 0:
         payment_mark(draft, RESULT_INVALID_CENTRE)

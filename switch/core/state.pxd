@@ -7,7 +7,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from posix.types cimport pid_t
 
-from switch.core.layout cimport Account, Entry, Row, ServiceRecord, SERVICES_MAX, RUN_FANOUT
+from switch.core.layout cimport Account, Entry, PostingsAccount, Row, ServiceRecord, RUN_FANOUT
 from switch.core.lmdb cimport MDB_cursor, MDB_dbi, MDB_env, MDB_txn
 
 cdef extern from "<pthread.h>" nogil:
@@ -171,6 +171,20 @@ cdef struct Draft:            # one requested row on its way through a group
     uint32_t basket_left      # this one and those after it in its basket
     uint8_t hot               # came as a payment message
 
+cdef struct Work:             # scratch of one step
+    Entry* entries[MAPS_COUNT]
+    uint32_t counts[MAPS_COUNT]
+    uint32_t capacities[MAPS_COUNT]
+    PostingsAccount* accounts  # touched in this step, in the order of first touch
+    uint32_t* posted          # two for each money row: number of the account in `accounts`
+    uint32_t* rows            # and the row, counted from the step's first
+    uint32_t* places          # by account index: number in `accounts` + 1
+    uint32_t accounts_count
+    uint32_t posted_count
+    Row* registers            # accepted register and open rows
+    uint32_t registers_count
+    uint32_t registers_capacity
+
 cdef struct Probe:            # one key on its way past the filters
     uint32_t mask[8]
     uint64_t hash
@@ -196,8 +210,10 @@ cdef struct State:
     uint64_t step_rows
     uint64_t lag_max
     uint64_t reserve_size
+    uint64_t room_least       # bytes free on the disk without which no step is written
     int reserve_fd
     pthread_mutex_t lock
+    pthread_mutex_t stepping  # held through an index step: one at a time
     pthread_cond_t moved      # the index has come further: a waiting committer looks again
     pthread_cond_t step_due   # a whole step is durable, or stop
     pthread_cond_t space_due  # the reserve has become small, or stop
@@ -212,6 +228,7 @@ cdef struct State:
     uint64_t indexed          # as_of of the index
     uint64_t reserve_left     # bytes of the journal's file ahead of use
     int space_failed          # errno of the last try to extend it, 0 if it worked
+    int index_failed          # errno of the last try to write a step, likewise
     int dead                  # return code that killed the ledger, 0 while alive
     int stopping
 
@@ -263,4 +280,6 @@ cdef struct State:
     Merge* merges             # MAPS_COUNT x LEVELS_MAX
     Run** retired             # merged away, to be deleted with the next step
     uint32_t retired_count
-    uint8_t* segments_dirty
+    uint8_t* segments_dirty   # changed since the last step that was written
+    Work work                 # the step's scratch
+    int taken                 # its rows are taken, it is not yet written

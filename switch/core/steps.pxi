@@ -93,8 +93,6 @@ cdef int steps_delete_retired(State* s, MDB_txn* txn) noexcept nogil:
         rc = runs_delete(s, txn, s.retired[i])
         if rc != 0:
             return rc
-        runs_free(s.retired[i])
-    s.retired_count = 0
     return 0
 
 
@@ -143,12 +141,26 @@ cdef void steps_publish(State* s, Run** fresh, uint64_t as_of) noexcept nogil:
     pthread_mutex_unlock(&s.lock)
 
 
+cdef int steps_check_room(State* s) noexcept nogil:
+    """Stop before the disk is full: a write that is cut short cannot be tried again."""
+    cdef statvfs_t room
+    cdef int fd
+    cdef int rc = mdb_env_get_fd(s.index_env, &fd)
+    if rc == 0 and fstatvfs(fd, &room) != 0:
+        rc = errno
+    if rc == 0 and <uint64_t>room.f_bavail * room.f_frsize < s.room_least:
+        rc = ENOSPC
+    return rc
+
+
 cdef int steps_write(
     State* s, Work* work, uint64_t first, uint64_t last, Run** fresh
 ) noexcept nogil:
     cdef MDB_txn* txn
     cdef Reader reader
-    cdef int rc = mdb_txn_begin(s.index_env, NULL, 0, &txn)
+    cdef int rc = steps_check_room(s)
+    if rc == 0:
+        rc = mdb_txn_begin(s.index_env, NULL, 0, &txn)
     if rc != 0:
         return rc
     rc = steps_delete_retired(s, txn)
@@ -175,41 +187,90 @@ cdef int steps_write(
     return mdb_txn_commit(txn)
 
 
+cdef void steps_forget(State* s, Run** fresh) noexcept nogil:
+    """Undo in memory what an aborted transaction had written: new runs and merges."""
+    cdef int map_, i
+    for map_ in range(MAPS_COUNT):
+        runs_free(fresh[map_])
+    for i in range(MAPS_COUNT * LEVELS_MAX):
+        if s.merges[i].active:
+            # Its pages of this step are lost; it starts again with the next.
+            runs_free(s.merges[i].target)
+            merge_end(&s.merges[i])
+
+
+cdef void steps_finish(State* s, Run** fresh, uint64_t as_of) noexcept nogil:
+    """The transaction is durable: let go of what it made superfluous, and publish."""
+    cdef uint32_t i
+    for i in range(s.retired_count):
+        runs_free(s.retired[i])
+    s.retired_count = 0
+    memset(s.segments_dirty, 0, ACCOUNTS_MAX // SEGMENT_ACCOUNTS)
+    indexer_work_free(&s.work)
+    s.taken = 0
+    steps_publish(s, fresh, as_of)
+
+
+cdef inline bint steps_is_due(const State* s) noexcept nogil:
+    return s.sequence - s.indexed >= s.step_rows and not s.stopping and not s.dead
+
+
+cdef inline bint steps_is_space(int rc) noexcept nogil:
+    """The disk is full: nothing is broken, and it can be tried again."""
+    return rc == ENOSPC or rc == EFBIG or rc == EDQUOT
+
+
 cdef int steps_run(State* s) noexcept nogil:
-    """Take the next step; a whole one must be durable. An error kills the ledger."""
-    cdef Work work
+    """Take the next step; a whole one must be durable. One thread at a time.
+
+    A full disk is told and tried again; any other error kills the ledger.
+    """
     cdef Run* fresh[MAPS_COUNT]
     cdef uint64_t first = s.indexed + 1
     cdef uint64_t last = s.indexed + s.step_rows
-    cdef int rc = indexer_work_init(s, &work)
+    cdef int rc = 0
+    memset(fresh, 0, sizeof(fresh))
+    if not s.taken:
+        rc = indexer_work_init(s, &s.work)
+        if rc == 0:
+            rc = indexer_take_rows(s, &s.work, first, last)
+        s.taken = rc == 0
     if rc == 0:
-        rc = indexer_take_rows(s, &work, first, last)
+        rc = steps_write(s, &s.work, first, last, fresh)
+        if rc != 0:
+            steps_forget(s, fresh)
     if rc == 0:
-        rc = steps_write(s, &work, first, last, fresh)
-    indexer_work_free(&work)
-    if rc == 0:
-        steps_publish(s, fresh, last)
-        return 0
+        steps_finish(s, fresh, last)
     pthread_mutex_lock(&s.lock)
-    if not s.dead:
+    s.index_failed = rc
+    if rc != 0 and not steps_is_space(rc) and not s.dead:
         s.dead = rc
     pthread_cond_broadcast(&s.moved)
     pthread_mutex_unlock(&s.lock)
     return rc
 
 
-cdef int steps_wait(State* s) noexcept nogil:
-    """Wait until a whole step is durable (1), or a second has passed or stop (0)."""
+cdef int steps_try(State* s, int* done) noexcept nogil:
+    """Take a step if one is due."""
+    cdef int rc = 0
+    done[0] = 0
+    pthread_mutex_lock(&s.stepping)
+    if steps_is_due(s):
+        rc = steps_run(s)
+        done[0] = rc == 0
+    pthread_mutex_unlock(&s.stepping)
+    return rc
+
+
+cdef void steps_wait(State* s) noexcept nogil:
+    """Wait until a step is due, or a second has passed, or stop."""
     cdef timespec until
-    cdef int due
     pthread_mutex_lock(&s.lock)
-    if s.sequence - s.indexed < s.step_rows and not s.stopping:
+    if not s.stopping and (not steps_is_due(s) or s.index_failed):
         clock_gettime(CLOCK_REALTIME, &until)
         until.tv_sec += 1
         pthread_cond_timedwait(&s.step_due, &s.lock, &until)
-    due = s.sequence - s.indexed >= s.step_rows and not s.stopping and not s.dead
     pthread_mutex_unlock(&s.lock)
-    return due
 
 
 cdef int steps_wait_space(State* s) noexcept nogil:
