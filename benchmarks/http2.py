@@ -1,11 +1,11 @@
 """A gRPC client that costs next to nothing: HTTP/2 frames over one mutual TLS socket.
 
 A load generator shares the machine with what it loads. grpcio's own client takes 31
-microseconds of processor time for each streamed payment, more than the server, and would
-measure itself; this one takes 1. It does what gRPC clients in C++, Go or Java do:
-messages that are ready together leave in one frame. It knows as much of HTTP/2 as a
-gRPC server needs and treats all else as an error. One thread, no waiting: the caller
-selects and calls `turn`.
+microseconds of processor time for each streamed payment and would measure itself; this
+one takes 1. It does what gRPC clients in C++, Go or Java do: messages that are ready
+together leave in one frame. It knows as much of HTTP/2 as a gRPC server needs and
+treats all else as an error. One thread, no waiting: the caller selects and calls
+`turn`.
 """
 
 import contextlib

@@ -12,7 +12,13 @@ from pathlib import Path
 from server.app import EXIT_DEAD, App
 from switch._core import Ledger
 from switch.config import Config, load_config
-from switch.errors import BusyError, ClockError, ConfigError, StorageError
+from switch.errors import (
+    BusyError,
+    ClockError,
+    ConfigError,
+    SpaceError,
+    StorageError,
+)
 
 EXIT_BUSY = 75
 """Another process has the ledger."""
@@ -36,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         log.error("cannot start: %s", error)
         return EXIT_CONFIG
-    except ClockError as error:
+    except (ClockError, SpaceError) as error:
         log.error("cannot start: %s", error)
         return EXIT_CONFIG
     except BusyError as error:

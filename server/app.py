@@ -176,8 +176,9 @@ class App:
         left_s = max(until_s - node.loop.time(), 0)
         drained = await node.loop.run_in_executor(None, node.committer.stop, left_s)
         node.close()
+        sequence = node.ledger.sequence
         node.ledger.close()
-        log.info("stopped: sequence %d, drained %s", node.ledger.sequence, drained)
+        log.info("stopped: sequence %d, drained %s", sequence, drained)
         return 0
 
 

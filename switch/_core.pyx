@@ -30,7 +30,7 @@ from posix.mman cimport (
 )
 from posix.stat cimport fstat, struct_stat as stat_t
 from posix.time cimport CLOCK_REALTIME
-from posix.unistd cimport close as posix_close, write
+from posix.unistd cimport close as posix_close, ftruncate, write
 
 from switch.core.layout cimport *
 from switch.core.lmdb cimport *
@@ -301,8 +301,10 @@ cdef class Ledger:
     ):
         if self.is_open or self.lock_fd >= 0:
             raise ValueError("open already")
-        if not 16 <= index_step_rows <= 1 << 20 or index_lag_max < index_step_rows:
-            raise ValueError("index_step_rows is 16 to 2^20, and not above index_lag_max")
+        if not 16 <= index_step_rows <= 1 << 20:
+            raise ValueError("index_step_rows is 16 to 2^20")
+        if not index_step_rows <= index_lag_max <= 1 << 26:
+            raise ValueError("index_lag_max is index_step_rows to 2^26")
         self.path = os.fspath(path)
         self.commit_lock = threading.Lock()
         self.threads = []
@@ -341,9 +343,6 @@ cdef class Ledger:
         check(lifetime_allocate(s, self.spaces, step_rows, lag_max))
         check(lifetime_open_env(&s.journal_env, os.fsencode(journal), map_size))
         check(lifetime_open_env(&s.index_env, os.fsencode(index), map_size))
-        check(lifetime_check_size(s.journal_env, os.stat(data).st_size))
-        in_index = os.stat(os.path.join(index, "data.mdb"))
-        check(lifetime_check_size(s.index_env, in_index.st_size))
         if reserve_size:
             s.reserve_fd = posix_open(os.fsencode(data), O_WRONLY | O_APPEND | O_CLOEXEC)
             check(errno if s.reserve_fd < 0 else 0)
@@ -438,6 +437,10 @@ cdef class Ledger:
                 call.rows_count = request.rows_count
                 call.form = request.form
                 count += 1
+            # Without a thread of its own the index is brought on here.
+            while not self.threads and self.s.sequence - self.s.indexed > self.s.lag_max:
+                if not self.index_step():
+                    break
             with nogil:
                 rc = group_commit(
                     self.s, self.calls, count, now_ns, self.outcomes, self.replies
@@ -511,8 +514,8 @@ cdef class Ledger:
         return {
             "sequence": self.s.sequence,
             "index_sequence": self.s.indexed,
-            "journal_bytes": (journal.me_last_pgno + 1) * 4096,
-            "index_bytes": (index.me_last_pgno + 1) * 4096,
+            "journal_bytes": (journal.me_last_pgno + 1) * store_page_size(self.s.journal_env),
+            "index_bytes": (index.me_last_pgno + 1) * store_page_size(self.s.index_env),
             "reserve_bytes": self.s.reserve_left,
             "filter_bytes": filters,
             "steps_in_memory": steps,

@@ -46,7 +46,7 @@ GATHER_STEP_S = 0.001
 GATHER_REQUESTS_MIN = 16
 """Requests in the group before from which on the next one gathers."""
 IDLE_WAIT_MAX_S = 1.0
-"""The longest sleep while a hold is open, so that a clock set anew is noticed."""
+"""The longest sleep, so that a clock set anew and a dead ledger are noticed."""
 
 Reply = bytes | Rows
 """What `Ledger.commit` gives for one request."""
@@ -281,7 +281,9 @@ class Committer:
                 if self._stopping:
                     return None
                 wait_s = self._idle_s()
-                if wait_s == 0:
+                if wait_s == 0 or self._ledger.dead:
+                    # Only the index writer can kill it between groups; the next
+                    # commit says so.
                     return []
                 self._asleep = True
                 self._changed.wait(wait_s)
@@ -327,11 +329,11 @@ class Committer:
             if len(self._queue) == count:
                 return
 
-    def _idle_s(self) -> float | None:
-        """Seconds until a hold is due, 0 if one is, None if there is no hold."""
+    def _idle_s(self) -> float:
+        """Seconds until a hold is due, 0 if one is; IDLE_WAIT_MAX_S at the most."""
         due = self._ledger.expiry()
         if not due:
-            return None
+            return IDLE_WAIT_MAX_S
         left_ns = due - self._clock.wall_ns()
         if left_ns <= 0:
             return 0

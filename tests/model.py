@@ -49,7 +49,7 @@ WITH_AMOUNT = PAYS | {
     Kind.SETTLE,
 }
 WITH_REFERENCE = PAYS | {Kind.TOP_UP, Kind.TRANSFER, Kind.FREEZE, Kind.CLOSE}
-REFERENCE = re.compile(rb"[\x20-\x7e]{1,32}")
+REFERENCE = re.compile(rb"(?! )[\x20-\x7e]{1,32}(?<! )")
 NO_REFERENCE = re.compile(b"")
 
 GIVEN = int(RowFlag.UNFREEZE) | HEAD_MASK | TENDER_MASK
@@ -314,7 +314,8 @@ class Model(Register):
         named = self.participant_of.get(name, 0) if name else centre
         if not named or (centre and named != centre):
             return 0
-        if self.participants[named].role != Role.CENTRE:
+        one = self.participants[named]
+        if one.role != Role.CENTRE or not one.active:
             return 0
         index = self.account_of.get((named, 0), 0)
         return index if self.accounts[index].kind == AccountKind.WALLET else 0

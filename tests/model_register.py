@@ -167,7 +167,7 @@ class Register(Rules):
             service.sequence = row.sequence
             self.services[row.debit - 1 : row.debit] = [service]
         else:
-            participant = Participant(code, tail[1], row.sequence)
+            participant = Participant(code, tail[1], row.sequence, tail[2])
             self.participants[row.debit : row.debit + 1] = [participant]
 
 

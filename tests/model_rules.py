@@ -62,6 +62,7 @@ class Participant:
     code: bytes
     role: int
     sequence: int
+    active: int = 1
 
 
 @dataclass(slots=True)

@@ -68,9 +68,9 @@ PARTS: dict[str, set[str]] = {
     "steps": {"index", "indexer", "merge", "runs", "store"},
     "payment": {"index", "keys", "register", "rows"},
     "replay": {"keys", "memo", "register", "rows", "runs", "steps", "store"},
-    "lifetime": {"index", "memo", "merge", "replay", "runs", "store"},
+    "lifetime": {"index", "indexer", "memo", "merge", "replay", "runs", "store"},
     "treasury": {"index", "keys", "memo", "payment", "register", "rows"},
-    "wire": {"keys", "payment"},
+    "wire": {"keys", "payment", "register"},
     "machine": {"index", "keys", "payment", "register", "rows", "treasury"},
     "group": {"index", "machine", "rows", "store", "wire"},
 }

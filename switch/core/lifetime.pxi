@@ -86,14 +86,29 @@ cdef int lifetime_open_env(
     mdb_env_set_mapsize(env[0], map_size)
     mdb_env_set_maxdbs(env[0], 8)
     mdb_env_set_maxreaders(env[0], 254)
-    return mdb_env_open(env[0], path, flags, 0o600)
+    rc = mdb_env_open(env[0], path, flags, 0o600)
+    return lifetime_fill_file(env[0]) if rc == 0 else rc
 
 
-cdef int lifetime_check_size(MDB_env* env, uint64_t size) noexcept nogil:
-    """The file must hold every page in use, or reading one would end the process."""
+cdef int lifetime_fill_file(MDB_env* env) noexcept nogil:
+    """Let the file reach over every page in use, or reading one would end the process.
+
+    A page that is missing reads as zeros then, which no check takes for good.
+    """
     cdef MDB_envinfo info
+    cdef stat_t status
+    cdef int fd
+    cdef int rc = mdb_env_get_fd(env, &fd)
+    cdef uint64_t size
+    if rc != 0:
+        return rc
     mdb_env_info(env, &info)
-    return MDB_CORRUPTED if (info.me_last_pgno + 1) * 4096 > size else 0
+    size = (<uint64_t>info.me_last_pgno + 1) * store_page_size(env)
+    if fstat(fd, &status) != 0:
+        return errno
+    if <uint64_t>status.st_size < size and ftruncate(fd, size) != 0:
+        return errno
+    return 0
 
 
 cdef int lifetime_open_tables(State* s) noexcept nogil:
@@ -199,14 +214,13 @@ cdef int lifetime_begin(State* s, const uint8_t* fresh) noexcept nogil:
     if rc == 0:
         rc = mdb_txn_begin(s.index_env, NULL, MDB_RDONLY, &s.index_txn)
     if rc == 0:
+        # Nothing reads through it before the first group; idle it pins nothing.
+        mdb_txn_reset(s.index_txn)
         rc = lifetime_find_head(s)
     if rc == 0:
         rc = replay_open(s)
     if rc == 0:
         rc = store_measure_reserve(s)
-    # Long-lived, but idle between groups: a reset transaction pins nothing.
-    if s.index_txn != NULL:
-        mdb_txn_reset(s.index_txn)
     return rc
 
 

@@ -48,6 +48,7 @@ cdef extern from "lmdb.h" nogil:
     int mdb_env_set_mapsize(MDB_env* env, size_t size)
     int mdb_env_set_maxdbs(MDB_env* env, MDB_dbi count)
     int mdb_env_set_maxreaders(MDB_env* env, unsigned int count)
+    int mdb_env_stat(MDB_env* env, MDB_stat* stat)
     int mdb_env_get_fd(MDB_env* env, int* fd)
     int mdb_env_info(MDB_env* env, MDB_envinfo* info)
     int mdb_txn_begin(MDB_env* env, MDB_txn* parent, unsigned int flags, MDB_txn** txn)

@@ -18,11 +18,16 @@ cdef inline void payment_set_shape(Draft* draft) noexcept nogil:
 
 
 cdef bint payment_reference_is_valid(const uint8_t* reference) noexcept nogil:
-    """1 to 32 printable ASCII characters, then zeros."""
+    """1 to 32 printable ASCII characters, none of the outer ones a space, then zeros.
+
+    "BILL" and "BILL " would be two bills, and the citizen's could be paid twice.
+    """
     cdef int i = 0
     while i < REFERENCE_SIZE and 0x20 <= reference[i] <= 0x7E:
         i += 1
-    return i > 0 and keys_is_zero(reference + i, REFERENCE_SIZE - i)
+    if i == 0 or reference[0] == 0x20 or reference[i - 1] == 0x20:
+        return False
+    return keys_is_zero(reference + i, REFERENCE_SIZE - i)
 
 
 cdef bint payment_text_is_valid(const uint8_t* text, uint32_t size) noexcept nogil:
@@ -65,7 +70,11 @@ cdef void payment_find_centre(State* s, Draft* draft) noexcept nogil:
             centre = register_find_participant(s, code)
         if draft.bound != 0 and centre != draft.bound:
             centre = 0
-    if 0 < centre < s.participants_count and s.participants[centre].role == ROLE_CENTRE:
+    if (
+        0 < centre < s.participants_count
+        and s.participants[centre].role == ROLE_CENTRE
+        and s.participants[centre].active
+    ):
         draft.row.debit = s.participants[centre].wallet
     if draft.row.debit == 0:
         payment_mark(draft, RESULT_INVALID_CENTRE)

@@ -290,7 +290,11 @@ cdef int replay_chunk(State* s, const Chunk* chunk) noexcept nogil:
             rc = replay_row(s, &rows[i], tail, tail_size)
             if rc == 0 and sequence % s.step_rows == 0:
                 # The step is whole: into the index with it, so that memory stays small.
+                # Without room for it the step stays in memory, which holds as many as
+                # may lag; the rows can be read all the same.
                 rc = steps_run(s)
+                if steps_is_space(rc) and s.steps_count < s.steps_capacity:
+                    rc = 0
         if rc != 0:
             return rc
     return 0

@@ -144,11 +144,21 @@ cdef void steps_publish(State* s, Run** fresh, uint64_t as_of) noexcept nogil:
 cdef int steps_check_room(State* s) noexcept nogil:
     """Stop before the disk is full: a write that is cut short cannot be tried again."""
     cdef statvfs_t room
-    cdef int fd
+    cdef uint64_t needed = s.room_least
+    cdef const Run* target
+    cdef int fd, i
     cdef int rc = mdb_env_get_fd(s.index_env, &fd)
+    for i in range(MAPS_COUNT * LEVELS_MAX):
+        target = s.merges[i].target
+        if target != NULL:
+            # A merge that ends writes its filter and fences at once.
+            needed += 2 * (
+                <uint64_t>target.filter_size * 32
+                + <uint64_t>target.pages_count * sizeof(Fence)
+            )
     if rc == 0 and fstatvfs(fd, &room) != 0:
         rc = errno
-    if rc == 0 and <uint64_t>room.f_bavail * room.f_frsize < s.room_least:
+    if rc == 0 and <uint64_t>room.f_bavail * room.f_frsize < needed:
         rc = ENOSPC
     return rc
 

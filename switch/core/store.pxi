@@ -198,6 +198,12 @@ cdef int store_put_chunk(State* s, const Chunk* chunk, size_t size) noexcept nog
 
 # --- the reserve: zeros written ahead, so that a commit overwrites written blocks ------
 
+cdef inline uint64_t store_page_size(MDB_env* env) noexcept nogil:
+    cdef MDB_stat stat
+    mdb_env_stat(env, &stat)
+    return stat.ms_psize
+
+
 cdef int store_measure_reserve(State* s) noexcept nogil:
     """How far the journal's file reaches beyond the pages in use."""
     cdef MDB_envinfo info
@@ -206,7 +212,7 @@ cdef int store_measure_reserve(State* s) noexcept nogil:
     if s.reserve_fd < 0:
         return 0
     mdb_env_info(s.journal_env, &info)
-    used = (<uint64_t>info.me_last_pgno + 1) * 4096
+    used = (<uint64_t>info.me_last_pgno + 1) * store_page_size(s.journal_env)
     if fstat(s.reserve_fd, &status) != 0:
         return errno
     s.reserve_left = <uint64_t>status.st_size - used if <uint64_t>status.st_size > used else 0

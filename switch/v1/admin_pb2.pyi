@@ -947,7 +947,7 @@ class GetLedgerResponse(_message.Message):
     """Last durable sequence, and what the index covers."""
     index_sequence: _builtins.int
     instance: _builtins.bytes
-    """16 bytes."""
+    """16 bytes; empty for a harness."""
     state_hash: _builtins.bytes
     """BLAKE2b-256 over the four 64-bit totals in account order, at `sequence`."""
     accounts_count: _builtins.int

@@ -84,9 +84,9 @@ class Payment(_message.Message):
     amount: _builtins.int
     """Paise, 1 to 10^18."""
     reference: _builtins.str
-    """What is paid, 1 to 32 printable ASCII characters: the bill's id, or what the
-    service's register entry says. For services that bill by period it ends in
-    "/YYYY-MM".
+    """What is paid, 1 to 32 printable ASCII characters, no space at either end: the
+    bill's id, or what the service's register entry says. For services that bill by
+    period it ends in "/YYYY-MM".
     """
     operator: _builtins.int
     """The operator's number at the centre, as the centre counts them."""

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from switch._core import GROUP_MAX, Request
-from switch.codes import Field, Kind, Result, RowFlag
+from switch.codes import Field, Kind, Result, Role, RowFlag
 from switch.errors import WireError
 from tests.core import wire
 from tests.core.network import NOW, Network
 from tests.core.pair import Pair
 from tests.model import Payments, Rows
-from tests.records import Payment, Row, flags_of
+from tests.records import ParticipantRecord, Payment, Row, flags_of
 
 GOOD = Payment(
     id=bytes(range(16)),
@@ -44,6 +44,8 @@ SHAPES: list[tuple[dict[str, Any], Result]] = [
     ({"reference": b"r" * 70_000}, Result.INVALID_REFERENCE),
     ({"reference": "বিল".encode()}, Result.INVALID_REFERENCE),
     ({"reference": b"tab\there"}, Result.INVALID_REFERENCE),
+    ({"reference": b"BILL 1 "}, Result.INVALID_REFERENCE),
+    ({"reference": b" BILL 1"}, Result.INVALID_REFERENCE),
     ({"reference": b"delete\x7f"}, Result.INVALID_REFERENCE),
     ({"reference": b"nul\x00"}, Result.INVALID_REFERENCE),
     ({"reference": b"nul\x00more"}, Result.INVALID_REFERENCE),
@@ -470,3 +472,13 @@ def test_a_service_is_payable_as_soon_as_it_is_registered(
     )
     outcomes = pair.commit([Rows([register, pay_])], NOW)[0]
     assert [outcome.result for outcome in outcomes] == [Result.OK, Result.OK]
+
+
+def test_a_centre_that_is_no_longer_active(pair: Pair, network: Network) -> None:
+    assert pay(pair, network, GOOD) == Result.OK
+    tail = ParticipantRecord(b"centre-0", Role.CENTRE, active=0).pack()
+    row = Row(Kind.REGISTER, id=b"r" * 16, participant=network.treasury, tail=tail)
+    assert pair.one(row, NOW).result == Result.OK
+    one = replace(GOOD, id=b"i" * 16, reference=b"BILL 2")
+    assert pay(pair, network, one) == Result.INVALID_CENTRE
+    assert pay(pair, network, one, bound=network.centres[0]) == Result.INVALID_CENTRE

@@ -13,7 +13,7 @@ CALLS = "openat,fdatasync,fsync,pwrite64,pwritev,writev,sendmsg,sendto,write"
 REPLY_MIN = 100
 """Bytes that a reply to a payment has at least; window updates and pings have fewer."""
 
-_LINE = re.compile(r"^(\d+) (.*)$")
+_LINE = re.compile(r"^(\d+) +(.*)$")
 _UNFINISHED = re.compile(r"^(.*) <unfinished \.\.\.>$")
 _RESUMED = re.compile(r"^<\.\.\. (\w+) resumed>(.*)$")
 _CALL = re.compile(r"^(\w+)\((\d+)<([^>]*)>.*?= (-?\d+)")
