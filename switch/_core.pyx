@@ -240,7 +240,7 @@ cdef class Request:
 
 # --- the ledger -----------------------------------------------------------------------------------
 
-READERS_WAIT_S = 0.001
+cdef double READERS_WAIT_S = 0.001
 
 
 @cython.final
@@ -464,7 +464,7 @@ cdef class Ledger:
         return self.s.due
 
     def index_step(self):
-        cdef object use = self._use()  # noqa: F841
+        cdef object _in_use = self._use()
         cdef int rc, done
         with nogil:
             rc = steps_try(self.s, &done)
@@ -502,7 +502,7 @@ cdef class Ledger:
         return error_text(self.s.dead) if self.s.dead else ""
 
     def info(self):
-        cdef object use = self._use()  # noqa: F841
+        cdef object _in_use = self._use()
         cdef MDB_envinfo journal, index
         cdef uint32_t[MAPS_COUNT][LEVELS_MAX] runs
         cdef uint64_t filters
@@ -528,7 +528,7 @@ cdef class Ledger:
     # --- reading ----------------------------------------------------------------------------------
 
     def accounts(self):
-        cdef object use = self._use()  # noqa: F841
+        cdef object _in_use = self._use()
         cdef uint64_t sequence
         cdef uint32_t count = self.s.published.count
         images = np.empty(count, ACCOUNT)
@@ -541,7 +541,7 @@ cdef class Ledger:
         return images, sequence
 
     def account(self, uint32_t index):
-        cdef object use = self._use()  # noqa: F841
+        cdef object _in_use = self._use()
         self._need_account(index)
         cdef uint64_t sequence
         image = np.empty(1, ACCOUNT)
@@ -559,7 +559,7 @@ cdef class Ledger:
         return 0
 
     def find_account(self, uint32_t participant, uint16_t purpose):
-        cdef object use = self._use()  # noqa: F841
+        cdef object _in_use = self._use()
         cdef uint32_t index
         with nogil:
             pthread_mutex_lock(&self.s.lock)
@@ -570,7 +570,7 @@ cdef class Ledger:
         return index
 
     def find_participant(self, str code not None):
-        cdef object use = self._use()  # noqa: F841
+        cdef object _in_use = self._use()
         cdef bytes text = code.encode()
         cdef uint8_t[CODE_MAX] data
         cdef uint32_t index
@@ -585,7 +585,7 @@ cdef class Ledger:
         return index
 
     def find_service(self, str code not None):
-        cdef object use = self._use()  # noqa: F841
+        cdef object _in_use = self._use()
         cdef bytes text = code.encode()
         cdef uint8_t[SERVICE_CODE_MAX] data
         cdef uint32_t index
@@ -600,7 +600,7 @@ cdef class Ledger:
         return index
 
     def records(self, int record):
-        cdef object use = self._use()  # noqa: F841
+        cdef object _in_use = self._use()
         cdef uint32_t count = self.s.published.count
         if record == RECORD_PARTICIPANT:
             count = self.s.participants_count
@@ -616,7 +616,7 @@ cdef class Ledger:
         return sequences[: int(np.flatnonzero(sequences)[-1]) + 1 if sequences.any() else 1]
 
     def rows(self, uint64_t first, uint64_t count):
-        cdef object use = self._use()  # noqa: F841
+        cdef object _in_use = self._use()
         if first == 0:
             raise ValueError("sequences begin at 1")
         cdef uint64_t last = self.s.sequence
@@ -639,7 +639,7 @@ cdef class Ledger:
         return self.rows(sequence, 1).reshape(())
 
     def tail(self, uint64_t sequence):
-        cdef object use = self._use()  # noqa: F841
+        cdef object _in_use = self._use()
         if not 0 < sequence <= self.s.sequence:
             raise LookupError(f"row {sequence} is not durable")
         cdef Reader reader
@@ -654,7 +654,7 @@ cdef class Ledger:
             store_end(&reader)
 
     def find(self, uint32_t sender, bytes id not None):
-        cdef object use = self._use()  # noqa: F841
+        cdef object _in_use = self._use()
         if len(id) != 16:
             raise ValueError("an id has 16 bytes")
         cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(id)
@@ -666,7 +666,7 @@ cdef class Ledger:
         return sequence
 
     cdef _link(self, uint64_t resolved, uint64_t what):
-        cdef object use = self._use()  # noqa: F841
+        cdef object _in_use = self._use()
         cdef uint64_t sequence, total
         cdef int rc
         with nogil:
@@ -681,7 +681,7 @@ cdef class Ledger:
         return self._link(window, <uint64_t>account + 1)[0]
 
     def account_rows(self, uint32_t account, uint64_t before, uint64_t limit):
-        cdef object use = self._use()  # noqa: F841
+        cdef object _in_use = self._use()
         self._need_account(account)
         if not 1 <= limit <= _ROWS_MAX:
             raise ValueError(f"limit is 1 to {_ROWS_MAX}")
@@ -695,7 +695,7 @@ cdef class Ledger:
         return sequences[:count].copy()
 
     def balance_at(self, uint32_t account, uint64_t sequence):
-        cdef object use = self._use()  # noqa: F841
+        cdef object _in_use = self._use()
         self._need_account(account)
         if sequence > self.s.sequence:
             raise LookupError(f"row {sequence} is not durable")

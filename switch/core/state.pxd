@@ -37,8 +37,7 @@ cdef enum:  # return codes beside LMDB's and errno's
 
 cdef enum:  # the three maps of the index
     MAP_IDS = 0       # (id, sender) -> sequence
-    MAP_CLAIMS = 1    # claim -> sequence << 1 of the row that took it, or << 1 | 1 of
-                      # the row that released it
+    MAP_CLAIMS = 1    # claim -> sequence << 1 that took it, or sequence << 1 | 1 that released
     MAP_LINKS = 2     # (resolved sequence, 0) -> resolving; (window, 1 + account) -> settle
     MAPS_COUNT = 3
 
