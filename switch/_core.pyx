@@ -510,7 +510,7 @@ cdef class Ledger:
         with nogil:
             mdb_env_info(self.s.journal_env, &journal)
             mdb_env_info(self.s.index_env, &index)
-            filters = face_count_runs(self.s, runs, &steps)
+            filters = reads_count_runs(self.s, runs, &steps)
         return {
             "sequence": self.s.sequence,
             "index_sequence": self.s.indexed,
@@ -611,7 +611,7 @@ cdef class Ledger:
         sequences = np.empty(count, np.uint64)
         cdef uint64_t[::1] target = sequences
         with nogil:
-            face_copy_records(self.s, record, &target[0], count)
+            reads_copy_records(self.s, record, &target[0], count)
         # Those that are not durable yet are the last.
         return sequences[: int(np.flatnonzero(sequences)[-1]) + 1 if sequences.any() else 1]
 
@@ -628,7 +628,7 @@ cdef class Ledger:
         cdef uint8_t[::1] target = rows.view(np.uint8)
         cdef int rc
         with nogil:
-            rc = face_copy_rows(self.s, first, count, <Row*>&target[0])
+            rc = reads_copy_rows(self.s, first, count, <Row*>&target[0])
         check(rc)
         return rows
 
@@ -733,73 +733,6 @@ cdef bint face_pad(bytes text, uint8_t* code, uint32_t size):
     )
 
 
-cdef void face_copy_records(
-    State* s, int record, uint64_t* target, uint32_t count
-) noexcept nogil:
-    """The durable sequences of a register's rows, by index."""
-    cdef uint32_t i
-    pthread_mutex_lock(&s.lock)
-    for i in range(count):
-        if record == RECORD_PARTICIPANT:
-            target[i] = s.participants[i].durable
-        elif record == RECORD_SERVICE:
-            target[i] = s.services[i].durable
-        else:
-            target[i] = s.published.accounts[i].opened
-    pthread_mutex_unlock(&s.lock)
-
-
-cdef int face_copy_rows(State* s, uint64_t first, uint64_t count, Row* target) noexcept nogil:
-    """Copy rows out of their chunks, each through its own check."""
-    cdef Reader reader
-    cdef const Chunk* chunk
-    cdef const Row* row
-    cdef uint64_t done = 0
-    cdef int rc = store_begin(s, &reader)
-    while rc == 0 and done < count:
-        rc = store_get_chunk(&reader, first + done, &chunk)
-        if rc != 0:
-            break
-        row = <const Row*>(<const uint8_t*>chunk + sizeof(Chunk))
-        row += first + done - chunk.first_sequence
-        while done < count and first + done < chunk.first_sequence + chunk.rows_count:
-            if row.sequence != first + done or row.check != store_row_check(row):
-                rc = MDB_CORRUPTED
-                break
-            target[done] = row[0]
-            done += 1
-            row += 1
-    store_end(&reader)
-    return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
-
-
-cdef uint64_t face_count_runs(
-    State* s, uint32_t[MAPS_COUNT][LEVELS_MAX] counts, uint32_t* steps
-) noexcept nogil:
-    """Runs by map and level; gives the bytes of their filters and fences."""
-    cdef uint64_t size = 0
-    cdef uint32_t i
-    cdef int map_
-    cdef const Run* run
-    memset(counts, 0, MAPS_COUNT * LEVELS_MAX * sizeof(uint32_t))
-    pthread_mutex_lock(&s.lock)
-    for map_ in range(MAPS_COUNT):
-        for i in range(s.runs_count[map_]):
-            run = s.levels[map_][i]
-            counts[map_][run.level] += 1
-            size += <uint64_t>run.filter_size * 32 + <uint64_t>run.pages_count * sizeof(Fence)
-    steps[0] = s.steps_count
-    pthread_mutex_unlock(&s.lock)
-    return size
-
-
-cdef void face_check_readers(State* s) noexcept nogil:
-    """Forget readers that died, or the pages they saw could never be used again."""
-    cdef int dead
-    mdb_reader_check(s.journal_env, &dead)
-    mdb_reader_check(s.index_env, &dead)
-
-
 def _run_index(Ledger ledger):
     """The index writer's thread; a failed step has killed the ledger."""
     cdef State* s = ledger.s
@@ -811,7 +744,7 @@ def _run_index(Ledger ledger):
             steps_try(s, &done)
             rounds += 1
             if rounds % 5 == 0:
-                face_check_readers(s)
+                reads_forget_dead(s)
 
 
 def _run_reserve(Ledger ledger):

@@ -243,7 +243,7 @@ cdef void lifetime_end(State* s, Space* spaces) noexcept nogil:
     for i in range(s.retired_count):
         runs_free(s.retired[i])
     if s.merges != NULL:
-        for i in range(MAPS_COUNT * LEVELS_MAX):
+        for i in range(<uint32_t>(MAPS_COUNT * LEVELS_MAX)):
             runs_free(s.merges[i].target)
             merge_end(&s.merges[i])
     indexer_work_free(&s.work)
@@ -255,6 +255,6 @@ cdef void lifetime_end(State* s, Space* spaces) noexcept nogil:
     free(s.merges)
     free(s.retired)
     free(s.segments_dirty)
-    for i in range(SPACES_COUNT):
+    for i in range(<uint32_t>SPACES_COUNT):
         if spaces[i].address != NULL:
             munmap(spaces[i].address, spaces[i].size)
