@@ -33,10 +33,13 @@ from switch import calendar
 from switch.client import Client
 from switch.codes import Role
 from switch.day_server import ServerProcess
+from switch.errors import SwitchError
 from switch.identity import DevAuthority
 from switch.v1 import admin_pb2 as pb
 
 SECONDS_MAX = 3600
+LOG_LINES = 40
+"""Of the server's log, shown when there is no figure."""
 READY_S = 30.0
 START_S = 60.0
 """What the client process may take beside warm-up, measurement and the last answers."""
@@ -209,6 +212,13 @@ def measure(options: argparse.Namespace, directory: Path) -> dict[str, object]:
     }
 
 
+def log_tail(directory: Path) -> str:
+    """The end of the server's log, which goes with the directory."""
+    log = directory / "server.log"
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return "\n".join(lines[-LOG_LINES:])
+
+
 def parse() -> argparse.Namespace:
     """The command line, with the mode's defaults filled in."""
     parser = argparse.ArgumentParser(
@@ -250,8 +260,8 @@ def main() -> int:
     directory = tempfile.mkdtemp(prefix="load-bench-", dir=options.directory)
     try:
         result = measure(options, Path(directory))
-    except LoadError as error:
-        print(f"no figure: {error}", file=sys.stderr)
+    except (LoadError, SwitchError) as error:
+        print(f"no figure: {error}\n{log_tail(Path(directory))}", file=sys.stderr)
         return 1
     finally:
         shutil.rmtree(directory)

@@ -613,7 +613,7 @@ cdef class Ledger:
         with nogil:
             reads_copy_records(self.s, record, &target[0], count)
         # Those that are not durable yet are the last.
-        return sequences[: int(np.flatnonzero(sequences)[-1]) + 1 if sequences.any() else 1]
+        return sequences[: max(np.flatnonzero(sequences).tolist(), default=0) + 1]
 
     def rows(self, uint64_t first, uint64_t count):
         cdef object _in_use = self._use()
