@@ -33,10 +33,13 @@ SINGLES = 20
 BATCHES = (2, 100, 8_190)
 SETTLE_S = 0.3
 
-pytestmark = [
-    pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace"),
-    pytest.mark.timeout(600),
-]
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def strace() -> None:
+    """Without it nothing is proved, so that its absence is a failure."""
+    assert shutil.which("strace"), "install strace (apt-get install strace)"
 
 
 @pytest.fixture(scope="module")
