@@ -73,8 +73,6 @@ cdef int group_decode(State* s, Call* calls, uint32_t calls_count, uint32_t* cou
         ) != 0 or found != calls[i].rows_count:
             return EINVAL
         count[0] += calls[i].rows_count
-    for i in range(count[0]):
-        machine_prepare(s, &s.drafts[i])
     return 0
 
 
@@ -91,13 +89,30 @@ cdef int group_expire(State* s, uint32_t requested) noexcept nogil:
     return 0
 
 
+cdef void group_prepare(State* s, uint32_t first, uint32_t last) noexcept nogil:
+    """Keys of drafts [first, last), and what is known of them before this group."""
+    cdef uint32_t i, end
+    while first < last:
+        end = min(first + <uint32_t>PROBES_MAX, last)
+        for i in range(first, end):
+            machine_prepare(s, &s.drafts[i])
+        index_probe(s, first, end)
+        first = end
+
+
 cdef int group_apply(State* s, uint32_t count, Outcome* outs) noexcept nogil:
+    """Decide the drafts in order, each block of them prepared just before."""
     cdef uint32_t i = 0
+    cdef uint32_t prepared = 0
     cdef uint32_t j, size
     cdef int rc
     memset(outs, 0, count * sizeof(Outcome))
     while i < count:
         size = s.drafts[i].basket_left if s.drafts[i].in_basket else 1
+        if i + size > prepared:
+            j = min(max(i + size, prepared + <uint32_t>PROBES_MAX), count)
+            group_prepare(s, prepared, j)
+            prepared = j
         if s.register_changed:
             # An earlier row of this group may have changed what the codes mean.
             for j in range(i, i + size):
@@ -168,6 +183,7 @@ cdef void group_publish(State* s) noexcept nogil:
 cdef void group_begin(State* s, uint64_t now) noexcept nogil:
     s.now = now
     s.group_first = s.sequence + 1
+    s.fresh = s.sequence // s.step_rows
     s.rows_count = 0
     s.tail_size = 0
     s.dirty_count = 0
@@ -227,7 +243,6 @@ cdef int group_decide(
     if rc == 0:
         rc = group_decode(s, calls, calls_count, &count)
     if rc == 0:
-        index_probe(s, count)
         rc = group_expire(s, count)
     if rc == 0:
         rc = group_apply(s, count, outs)

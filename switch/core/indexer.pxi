@@ -198,15 +198,16 @@ cdef int indexer_write_runs(
         if count == 0:
             continue
         scratch = <Entry*>malloc(count * sizeof(Entry))
-        fresh[map_] = runs_new(map_, 0, s.run_next, count)
+        fresh[map_] = runs_new(map_, 0, s.run_next, count, runs_lines(count))
         if scratch == NULL or fresh[map_] == NULL:
             free(scratch)
             return ENOMEM
         s.run_next += 1
+        fresh[map_].cover = cover_take(s, map_, 0, count, FILTER_KEYS_PER_LINE)
         fresh[map_].first = fresh[map_].last = s.indexed // s.step_rows
-        runs_sort(work.entries[map_], scratch, count)
+        sort_entries(work.entries[map_], scratch, count)
         free(scratch)
-        rc = runs_write(s, txn, fresh[map_], work.entries[map_], count)
+        rc = pages_write(s, txn, fresh[map_], work.entries[map_], count)
         if rc != 0:
             return rc
     return 0

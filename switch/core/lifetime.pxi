@@ -53,7 +53,7 @@ cdef int lifetime_allocate(
     s.steps_capacity = <uint32_t>((lag_max + GROUP_MAX) // step_rows + 4)
     s.steps = <Step**>calloc(s.steps_capacity, sizeof(Step*))
     s.drafts = <Draft*>calloc(GROUP_MAX, sizeof(Draft))
-    s.probes = <Probe*>calloc(GROUP_MAX, sizeof(Probe))
+    s.probes = <Probes*>calloc(1, sizeof(Probes))
     s.merges = <Merge*>calloc(MAPS_COUNT * LEVELS_MAX, sizeof(Merge))
     s.retired = <Run**>calloc(MAPS_COUNT * LEVELS_MAX * RUN_FANOUT, sizeof(Run*))
     s.segments_dirty = <uint8_t*>calloc(ACCOUNTS_MAX // SEGMENT_ACCOUNTS, 1)
@@ -236,16 +236,17 @@ cdef void lifetime_end(State* s, Space* spaces) noexcept nogil:
         mdb_env_close(s.index_env)
     for i in range(s.steps_count):
         index_free_step(s.steps[i])
+    if s.merges != NULL:
+        for i in range(<uint32_t>(MAPS_COUNT * LEVELS_MAX)):
+            merge_give_up(&s.merges[i])
     for map_ in range(MAPS_COUNT):
         for i in range(s.runs_count[map_]):
             runs_free(s.levels[map_][i])
         free(s.levels[map_])
+        for i in range(<uint32_t>LEVELS_MAX):
+            cover_drop(s.covers[map_][i])
     for i in range(s.retired_count):
         runs_free(s.retired[i])
-    if s.merges != NULL:
-        for i in range(<uint32_t>(MAPS_COUNT * LEVELS_MAX)):
-            runs_free(s.merges[i].target)
-            merge_end(&s.merges[i])
     indexer_work_free(&s.work)
     holds_free(&s.holds)
     holds_free(&s.images_holds)

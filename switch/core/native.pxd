@@ -10,8 +10,17 @@ cdef extern from "core/native.h" nogil:
     void native_siphash128(
         const uint64_t* key, const uint64_t* words, size_t count,
         uint64_t* high, uint64_t* low)
+    void native_filter_add_all(
+        uint32_t* filter, uint32_t lines, const uint64_t* hashes, uint32_t count)
+    bint native_filter_has(const uint32_t* filter, uint32_t lines, uint64_t hash)
+    void native_filter_probe(
+        const uint32_t* filter, uint32_t lines, const uint64_t* hashes,
+        const uint64_t* highs, uint64_t least, uint64_t greatest, uint8_t* maybe,
+        uint32_t count)
     uint64_t native_mix(uint64_t x)
     uint64_t native_scale(uint64_t hash, uint64_t n)
+    int native_least(const void* keys, int count)
+    int native_zeros(uint64_t x)
     uint64_t native_swap64(uint64_t x)
     uint32_t native_swap32(uint32_t x)
     int native_add_overflows(uint64_t a, uint64_t b, uint64_t* sum)

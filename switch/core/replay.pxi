@@ -16,7 +16,11 @@ cdef int replay_load_runs(
             return MDB_CORRUPTED
         if s.runs_count[record.map] >= LEVELS_MAX * LEVEL_RUNS_MAX:
             return MDB_CORRUPTED
-        run = runs_new(record.map, record.level, record.id, record.entries_count)
+        if record.filter_size == 0:
+            return MDB_CORRUPTED
+        run = runs_new(
+            record.map, record.level, record.id, record.entries_count, record.filter_size
+        )
         if run == NULL:
             return ENOMEM
         s.levels[record.map][s.runs_count[record.map]] = run
@@ -27,10 +31,7 @@ cdef int replay_load_runs(
         run.least = record.least
         run.greatest = record.greatest
         run.pages_count = record.pages_count
-        if (
-            run.filter_size != record.filter_size
-            or run.pages_count != (run.entries_count + PAGE_ENTRIES - 1) // PAGE_ENTRIES
-        ):
+        if run.pages_count != (run.entries_count + PAGE_ENTRIES - 1) // PAGE_ENTRIES:
             return MDB_CORRUPTED
         rc = runs_get_pieces(
             s, txn, run, RUN_FILTER_BLOCK, run.filter, <size_t>run.filter_size * 32

@@ -66,6 +66,20 @@ cdef struct Fence:
     uint64_t high
     uint64_t low
 
+cdef enum:
+    COVER_KEYS_MAX = 67108864  # no cover for more: its filter would have 128 MiB
+
+cdef struct Cover:            # one filter over the runs of a level that will merge together
+    uint32_t* filter
+    uint32_t filter_size      # lines of 32 bytes
+    uint32_t members          # published runs that it covers
+    uint32_t users            # runs and lists that point to it
+    uint8_t lent              # the filter has become that of the run they merge into
+    uint64_t keys             # of its members
+    uint64_t keys_max
+    uint64_t least            # `high` of the first and last entry of all members
+    uint64_t greatest
+
 cdef struct Run:              # one sorted piece of a map, in the index environment
     uint64_t id
     uint64_t first            # steps that it covers
@@ -77,16 +91,21 @@ cdef struct Run:              # one sorted piece of a map, in the index environm
     uint32_t filter_size      # lines of 32 bytes
     Fence* fences             # key of the first entry of each page
     uint32_t* filter          # split-block Bloom filter: eight bits in one line
+    Cover* cover              # asked before the filter, for several runs at once; or NULL
+    uint8_t whole_filter      # the filter was made before the entries came
     uint8_t map
     uint8_t level
 
 cdef struct Merge:            # runs of one level on their way to one of the next
     Run* sources[RUN_FANOUT]
     uint64_t positions[RUN_FANOUT]
+    Fence heads[RUN_FANOUT]   # key of the next entry of each live source
+    int live[RUN_FANOUT]      # sources that are not exhausted, oldest first
+    int live_count
     uint8_t* pages            # RUN_FANOUT pages: the current one of each source
     Run* target
     uint8_t* block            # pages of the target not yet written
-    uint64_t written          # entries so far
+    uint32_t pieces           # of the target's filter and fences, already written
     int active                # 1 under way, 2 finished and not yet published
 
 cdef struct Reader:           # a read transaction on the journal, with a cursor
@@ -164,7 +183,7 @@ cdef struct Draft:            # one requested row on its way through a group
     uint32_t bound            # participant whose centre it must be, 0 for any
     uint8_t shape             # the least of these, or 0
     uint8_t claims            # has a claim key
-    uint8_t maybe_id          # some run may hold the id
+    uint8_t maybe_id          # something before this group may hold the id
     uint8_t maybe_claim
     uint8_t in_basket
     uint8_t basket            # payments in its basket, 255 for more
@@ -185,12 +204,16 @@ cdef struct Work:             # scratch of one step
     uint32_t registers_count
     uint32_t registers_capacity
 
-cdef struct Probe:            # one key on its way past the filters
-    uint32_t mask[8]
-    uint64_t hash
-    uint64_t high
-    uint32_t draft
-    uint32_t maybe
+cdef enum:
+    PROBES_MAX = 256          # keys looked up together: their scratch stays in the cache
+
+cdef struct Probes:           # keys of one map on their way past memory and filters
+    uint64_t[PROBES_MAX] hashes
+    uint64_t[PROBES_MAX] highs
+    uint64_t[PROBES_MAX] lows
+    uint32_t[PROBES_MAX] drafts
+    uint8_t[PROBES_MAX] maybe
+    uint32_t count
 
 cdef struct State:
     # --- fixed after opening ---------------------------------------------------
@@ -268,8 +291,9 @@ cdef struct State:
     uint64_t now              # wall clock of the group
     uint64_t last_timestamp
     uint32_t chain            # check of the last chunk
+    uint64_t fresh            # number of the first step that the group's rows fall into
     Draft* drafts
-    Probe* probes
+    Probes* probes
 
     # --- the index writer's own ------------------------------------------------------
     Table images              # accounts exactly at `indexed`
@@ -278,6 +302,7 @@ cdef struct State:
     uint32_t images_check     # of the chunk that the last indexed row is in
     uint64_t run_next         # id of the next run
     Merge* merges             # MAPS_COUNT x LEVELS_MAX
+    Cover* covers[MAPS_COUNT][LEVELS_MAX]  # the one that new runs of a level join, or NULL
     Run** retired             # merged away, to be deleted with the next step
     uint32_t retired_count
     uint8_t* segments_dirty   # changed since the last step that was written

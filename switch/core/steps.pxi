@@ -110,6 +110,7 @@ cdef void steps_swap_merged(State* s, Merge* merge) noexcept nogil:
             if placed:
                 continue
             runs[kept] = merge.target
+            cover_publish(merge.target)
             placed = True
         else:
             runs[kept] = runs[i]
@@ -132,6 +133,7 @@ cdef void steps_publish(State* s, Run** fresh, uint64_t as_of) noexcept nogil:
                 s.levels[map_] + 1, s.levels[map_], s.runs_count[map_] * sizeof(Run*)
             )
             s.levels[map_][0] = fresh[map_]
+            cover_publish(fresh[map_])
             s.runs_count[map_] += 1
     index_free_step(s.steps[0])
     s.steps_count -= 1
@@ -151,7 +153,7 @@ cdef int steps_check_room(State* s) noexcept nogil:
     for i in range(MAPS_COUNT * LEVELS_MAX):
         target = s.merges[i].target
         if target != NULL:
-            # A merge that ends writes its filter and fences at once.
+            # What a merge may still have to write of its filter and fences.
             needed += 2 * (
                 <uint64_t>target.filter_size * 32
                 + <uint64_t>target.pages_count * sizeof(Fence)
@@ -205,8 +207,7 @@ cdef void steps_forget(State* s, Run** fresh) noexcept nogil:
     for i in range(MAPS_COUNT * LEVELS_MAX):
         if s.merges[i].active:
             # Its pages of this step are lost; it starts again with the next.
-            runs_free(s.merges[i].target)
-            merge_end(&s.merges[i])
+            merge_give_up(&s.merges[i])
 
 
 cdef void steps_finish(State* s, Run** fresh, uint64_t as_of) noexcept nogil:
