@@ -27,7 +27,7 @@ cdef void group_decode_rows(Call* call, Draft* drafts) noexcept nogil:
     cdef uint32_t i
     for i in range(call.rows_count):
         draft = &drafts[i]
-        memset(draft, 0, sizeof(Draft))
+        memset(<uint8_t*>draft + sizeof(Row), 0, sizeof(Draft) - sizeof(Row))
         draft.row = rows[i]
         draft.service = rows[i].service
         draft.in_basket = rows[i].basket != 0
@@ -95,6 +95,9 @@ cdef void group_prepare(State* s, uint32_t first, uint32_t last) noexcept nogil:
     while first < last:
         end = min(first + <uint32_t>PROBES_MAX, last)
         for i in range(first, end):
+            if s.drafts[i].row.debit < ACCOUNTS_MAX:
+                native_prefetch(&s.working.accounts[s.drafts[i].row.debit])
+        for i in range(first, end):
             machine_prepare(s, &s.drafts[i])
         index_probe(s, first, end)
         first = end
@@ -141,6 +144,7 @@ cdef size_t group_seal(State* s) noexcept nogil:
     memcpy(chunk.instance, s.instance, 16)
     chunk.epoch = s.epoch
     chunk.previous = s.chain
+    rows_seal(s)
     memcpy(<uint8_t*>rows_at(s, s.rows_count), s.tail, s.tail_size)
     chunk.check = store_chunk_check(chunk)
     return sizeof(Chunk) + <size_t>s.rows_count * sizeof(Row) + s.tail_size
@@ -185,6 +189,7 @@ cdef void group_begin(State* s, uint64_t now) noexcept nogil:
     s.group_first = s.sequence + 1
     s.fresh = s.sequence // s.step_rows
     s.rows_count = 0
+    s.rows_sealed = 0
     s.tail_size = 0
     s.dirty_count = 0
     s.group_number += 1

@@ -146,7 +146,7 @@ cdef void index_probe(State* s, uint32_t first, uint32_t last) noexcept nogil:
         draft = &s.drafts[i]
         draft.maybe_claim = 0
         if draft.claims:
-            index_add_probe(probes, draft.claim_high, draft.claim_low, s.seed, i)
+            index_add_probe(probes, draft.claim.high, draft.claim.low, s.seed, i)
     index_probe_map(s, MAP_CLAIMS, probes)
     for i in range(probes.count):
         s.drafts[probes.drafts[i]].maybe_claim = probes.maybe[i]

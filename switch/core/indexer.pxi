@@ -116,7 +116,7 @@ cdef int indexer_take_row(
                 return rc
         elif keys_resolves_hold(row):
             holds_remove(&s.images_holds, row.resolves)
-    keys_derive(s, &s.images, row, root, &derived)
+    keys_derive(s, &s.images, row, root, NULL, &derived)
     for i in range(<uint32_t>derived.count):
         map_ = derived.maps[i]
         work.entries[map_][work.counts[map_]] = derived.entries[i]

@@ -7,6 +7,7 @@ cdef extern from "core/native.h" nogil:
     void native_prefetch(const void* address)
     uint32_t native_crc(uint32_t crc, const uint8_t* data, size_t size)
     uint32_t native_crc_portable(uint32_t crc, const uint8_t* data, size_t size)
+    void native_crc_records(uint8_t* data, size_t size, uint32_t count)
     void native_siphash128(
         const uint64_t* key, const uint64_t* words, size_t count,
         uint64_t* high, uint64_t* low)
@@ -21,6 +22,7 @@ cdef extern from "core/native.h" nogil:
     uint64_t native_scale(uint64_t hash, uint64_t n)
     int native_least(const void* keys, int count)
     int native_zeros(uint64_t x)
+    int native_lowest_bit(uint32_t x)
     uint64_t native_swap64(uint64_t x)
     uint32_t native_swap32(uint32_t x)
     int native_add_overflows(uint64_t a, uint64_t b, uint64_t* sum)

@@ -270,7 +270,7 @@ cdef int replay_row(
     cdef int rc = 0
     if row.result == RESULT_OK and keys_resolves_hold(row):
         rc = rows_get(s, row.resolves, &hold)
-    return rows_note(s, row, &hold, tail, tail_size) if rc == 0 else rc
+    return rows_note(s, row, &hold, tail, tail_size, NULL) if rc == 0 else rc
 
 
 cdef int replay_chunk(State* s, const Chunk* chunk) noexcept nogil:

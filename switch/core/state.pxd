@@ -62,7 +62,7 @@ cdef struct Step:             # what the rows of one index step brought
     # sequence << 1 | 1 if that earlier row credits the account.
     uint64_t* chain
 
-cdef struct Fence:
+cdef struct Fence:            # a key of a map
     uint64_t high
     uint64_t low
 
@@ -173,8 +173,7 @@ cdef struct Draft:            # one requested row on its way through a group
     const uint8_t* centre_code
     uint64_t id_high
     uint64_t id_low
-    uint64_t claim_high
-    uint64_t claim_low
+    Fence claim
     uint32_t tail_size
     uint16_t service          # index as requested, by a row template
     uint8_t service_size
@@ -205,7 +204,7 @@ cdef struct Work:             # scratch of one step
     uint32_t registers_capacity
 
 cdef enum:
-    PROBES_MAX = 256          # keys looked up together: their scratch stays in the cache
+    PROBES_MAX = 128          # keys looked up together: their scratch stays in the cache
 
 cdef struct Probes:           # keys of one map on their way past memory and filters
     uint64_t[PROBES_MAX] hashes
@@ -287,6 +286,7 @@ cdef struct State:
     uint8_t* tail
     uint32_t tail_size
     uint32_t rows_count
+    uint32_t rows_sealed      # of them, with their checks
     uint64_t group_first
     uint64_t now              # wall clock of the group
     uint64_t last_timestamp
