@@ -354,9 +354,10 @@ cdef void reads_copy_records(
 cdef uint64_t reads_count_runs(
     State* s, uint32_t[MAPS_COUNT][LEVELS_MAX] counts, uint32_t* steps
 ) noexcept nogil:
-    """Runs by map and level; gives the bytes of their filters and fences."""
+    """Runs by map and level; gives the bytes of their filters, covers and fences."""
     cdef uint64_t size = 0
     cdef uint32_t i
+    cdef const Cover* cover = NULL
     cdef int map_
     cdef const Run* run
     memset(counts, 0, MAPS_COUNT * LEVELS_MAX * sizeof(uint32_t))
@@ -366,6 +367,10 @@ cdef uint64_t reads_count_runs(
             run = s.levels[map_][i]
             counts[map_][run.level] += 1
             size += <uint64_t>run.filter_size * 32 + <uint64_t>run.pages_count * sizeof(Fence)
+            # Members of a cover stand side by side.
+            if run.cover != NULL and run.cover != cover:
+                size += <uint64_t>run.cover.filter_size * 32
+            cover = run.cover
     steps[0] = s.steps_count
     pthread_mutex_unlock(&s.lock)
     return size

@@ -42,7 +42,7 @@ cdef void sort_pass(
     memset(places, 0, sizeof(places))
     for i in range(count):
         places[(sort_bits(&source[i], by_low, shift) >> right) & (SORT_BUCKETS - 1)] += 1
-    for i in range(SORT_BUCKETS):
+    for i in range(<uint32_t>SORT_BUCKETS):
         number = places[i]
         places[i] = total
         total += number
