@@ -96,9 +96,14 @@ proto: .venv/ready.stamp  ## generate switch/v1 from proto/
 	$(PYTHON) tools/gen_proto.py
 
 .PHONY: torture
-torture: build  ## the crash tests alone
+torture: build  ## the crash tests alone, then millions of messages (see fuzz)
 	bash tools/need.sh strace
 	$(PYTEST) tests/torture $(ARGS)
+	$(PYTHON) -m tests.torture.fuzz_wire
+
+.PHONY: fuzz
+fuzz: build  ## 5 M messages, core's parser and generated classes (ARGS="--seed 7")
+	$(PYTHON) -m tests.torture.fuzz_wire $(ARGS)
 
 .PHONY: nosync
 nosync: .venv/ready.stamp  ## build/nosync/lib: commits without the sync, for one test
