@@ -124,6 +124,5 @@ def test_a_ledger_without_the_instruction(tmp_path: Path) -> None:
         cwd=ROOT,
         env={**os.environ, "SWITCH_TEST_PORTABLE": "1"},
         check=True,
-        timeout=240,
     )
     check(pair, tmp_path / "portable")

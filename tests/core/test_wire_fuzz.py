@@ -24,7 +24,7 @@ from tests.core.wire_maker import EDGES
 from tests.records import OUTCOME_BYTES, OUTCOME_FIELDS, ZERO_ID
 
 OTHER_BUILD = "SWITCH_TEST_LIB" in os.environ
-INPUTS = 10_000 if OTHER_BUILD else 100_000
+INPUTS = 25_000 if OTHER_BUILD else 100_000
 """Messages of one seed; fewer where a build is there to be slow."""
 LEAST = {
     # Of a thousand messages, how many at least must be of each sort.
