@@ -23,6 +23,8 @@ from tests.model import Rows
 
 OPERATIONS = 76_000
 """Requests of one seed."""
+OPERATIONS_16 = 16_000
+"""The same in steps of 16 rows: each is a sync, and each rebuilding takes them all."""
 SEEN_LEAST = 100
 """How often each result must come up over all seeds."""
 UNSEEN = {
@@ -92,7 +94,8 @@ def test_core_does_what_the_model_does(
     pair, generator = open_pair(tmp_path / "ledger", options)
     generator.rng.seed(seed)
     rng = random.Random(-seed)
-    while pair.operations < OPERATIONS:
+    operations = OPERATIONS_16 if options is STEPS_16 else OPERATIONS
+    while pair.operations < operations:
         asks, now = generator.group()
         pair.commit(asks, now)
         disturb(pair, rng)
