@@ -154,6 +154,8 @@ static void native_crc_records_sse42(uint8_t *data, size_t size, uint32_t count)
 static void (*native_crc_records)(uint8_t *, size_t, uint32_t) =
     native_crc_records_portable;
 
+static inline int native_crc_is_portable(void) { return native_crc == native_crc_portable; }
+
 /* --- SipHash-1-3 with a 128-bit result, over whole 64-bit words ------------------
  * Keyed with the ledger's instance, so that a sender cannot aim for collisions. */
 
@@ -331,9 +333,12 @@ static void (*native_filter_probe)(const uint32_t *, uint32_t, const uint64_t *,
 static void (*native_filter_add_all)(uint32_t *, uint32_t, const uint64_t *,
                                      uint32_t) = native_filter_add_all_portable;
 
-/* Chooses, once, what the processor offers beyond the baseline. */
-static void native_init(void) {
+/* Chooses, once, what the processor offers beyond the baseline; `portable` leaves it
+ * aside. The results are the same. */
+static void native_init(int portable) {
     native_crc_init();
+    if (portable)
+        return;
 #if defined(__x86_64__)
     native_crc_lane_init();
     __builtin_cpu_init();

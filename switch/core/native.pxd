@@ -3,7 +3,8 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 cdef extern from "core/native.h" nogil:
-    void native_init()
+    void native_init(int portable)
+    int native_crc_is_portable()
     void native_prefetch(const void* address)
     uint32_t native_crc(uint32_t crc, const uint8_t* data, size_t size)
     uint32_t native_crc_portable(uint32_t crc, const uint8_t* data, size_t size)
