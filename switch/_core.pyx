@@ -60,6 +60,8 @@ include "core/runs.pxi"
 include "core/pages.pxi"
 include "core/merge.pxi"
 include "core/index.pxi"
+include "core/views.pxi"
+include "core/postings.pxi"
 include "core/register.pxi"
 include "core/rows.pxi"
 include "core/payment.pxi"
@@ -112,7 +114,7 @@ cdef _check_layout():
         "WindowLine": (sizeof(WindowLine), 40), "Account": (sizeof(Account), 128),
         "Segment": (sizeof(Segment), 32), "Entry": (sizeof(Entry), 24),
         "PostingsHead": (sizeof(PostingsHead), 40),
-        "PostingsAccount": (sizeof(PostingsAccount), 48),
+        "PostingsAccount": (sizeof(PostingsAccount), 80),
         "Outcome": (sizeof(Outcome), 80), "IndexMeta": (sizeof(IndexMeta), 72),
         "RunRecord": (sizeof(RunRecord), 64), "JournalMeta": (sizeof(JournalMeta), 32),
     }

@@ -28,6 +28,7 @@ cdef Step* index_step_of(State* s, uint64_t sequence) noexcept nogil:
         if memo_init(&step.maps[map_], 64 if map_ == MAP_LINKS else s.step_rows, s.seed) != 0:
             index_free_step(step)
             return NULL
+    step.before = s.steps[s.steps_count - 1] if s.steps_count > 0 else NULL
     s.steps[s.steps_count] = step
     s.steps_count += 1
     return step

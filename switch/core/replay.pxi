@@ -373,6 +373,7 @@ cdef int replay_open(State* s) noexcept nogil:
     rc = replay_load_index(s)
     if rc != 0:
         return rc
+    postings_restore(s)
     memcpy(s.working.accounts, s.images.accounts, s.images.count * sizeof(Account))
     s.working.count = s.images.count
     for i in range(1, s.working.count):

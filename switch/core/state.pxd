@@ -7,7 +7,10 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from posix.types cimport pid_t
 
-from switch.core.layout cimport Account, Entry, PostingsAccount, Row, ServiceRecord, RUN_FANOUT
+from switch.core.layout cimport (
+    Account, Chunk, Entry, PostingsAccount, PostingsLink, Row, ServiceRecord, Totals,
+    POSTINGS_LINKS, RUN_FANOUT,
+)
 from switch.core.lmdb cimport MDB_cursor, MDB_dbi, MDB_env, MDB_txn
 
 cdef extern from "<pthread.h>" nogil:
@@ -47,6 +50,7 @@ cdef enum:
     BLOCK_PAGES = 16          # pages in one LMDB value
     LEVELS_MAX = 10
     LEVEL_RUNS_MAX = 64       # runs of one level, those being merged included
+    RUNS_MAX = 641            # runs of one map, a fresh one included
 
 cdef struct Memo:             # a multi-map in memory; equal keys keep their order
     Entry* entries
@@ -61,6 +65,9 @@ cdef struct Step:             # what the rows of one index step brought
     # Two for each row: the earlier row of its debit and of its credit, as
     # sequence << 1 | 1 if that earlier row credits the account.
     uint64_t* chain
+    Step* before              # the step before it, as long as that is in memory
+    Step* grave               # once it is in the index: the one buried before it
+    uint64_t buried           # views numbered below this one may still look at it
 
 cdef struct Fence:            # a key of a map
     uint64_t high
@@ -93,6 +100,8 @@ cdef struct Run:              # one sorted piece of a map, in the index environm
     uint32_t* filter          # split-block Bloom filter: eight bits in one line
     Cover* cover              # asked before the filter, for several runs at once; or NULL
     uint8_t whole_filter      # the filter was made before the entries came
+    Run* grave                # once it is merged away: the one buried before it
+    uint64_t buried           # views numbered below this one may still look at it
     uint8_t map
     uint8_t level
 
@@ -111,6 +120,17 @@ cdef struct Merge:            # runs of one level on their way to one of the nex
 cdef struct Reader:           # a read transaction on the journal, with a cursor
     MDB_txn* txn
     MDB_cursor* cursor
+
+cdef struct View:             # what one reading call sees: durable rows up to `sequence`
+    MDB_txn* index
+    Reader journal
+    const Chunk* chunk        # that the last row was read from, or NULL
+    uint64_t sequence         # durable when the view was begun
+    uint64_t indexed
+    Step* newest              # step in memory, or NULL
+    uint64_t number           # views are numbered as they begin
+    View* older
+    View* younger
 
 cdef struct IndexMeta:        # head of the index's one meta value; run records follow
     uint64_t instance[2]
@@ -189,16 +209,27 @@ cdef struct Draft:            # one requested row on its way through a group
     uint32_t basket_left      # this one and those after it in its basket
     uint8_t hot               # came as a payment message
 
+cdef struct Latest:           # where an account's history in the postings ends
+    PostingsLink last         # its last entry with postings, or POSTINGS_ANYWHERE
+    PostingsLink links[POSTINGS_LINKS]  # those of that entry
+
+cdef struct Mark:             # an account's totals behind some of its postings
+    uint32_t account
+    uint32_t number           # they stand behind the first (number + 1) * POSTINGS_MARK
+    Totals totals
+
 cdef struct Work:             # scratch of one step
     Entry* entries[MAPS_COUNT]
     uint32_t counts[MAPS_COUNT]
     uint32_t capacities[MAPS_COUNT]
-    PostingsAccount* accounts  # touched in this step, in the order of first touch
-    uint32_t* posted          # two for each money row: number of the account in `accounts`
+    PostingsAccount* accounts  # changed in this step: as first met, then sorted
+    uint32_t* posted          # two for each money row: the account
     uint32_t* rows            # and the row, counted from the step's first
     uint32_t* places          # by account index: number in `accounts` + 1
+    Mark* marks
     uint32_t accounts_count
     uint32_t posted_count
+    uint32_t marks_count
     Row* registers            # accepted register and open rows
     uint32_t registers_count
     uint32_t registers_capacity
@@ -253,6 +284,10 @@ cdef struct State:
     int index_failed          # errno of the last try to write a step, likewise
     int dead                  # return code that killed the ledger, 0 while alive
     int stopping
+    View* views               # under way, the youngest first
+    View* views_oldest
+    uint64_t views_number     # of the next one
+    Latest* latest            # by account, as of `indexed`; the index writer changes it
 
     # --- the committer's, under the lock -----------------------------------------
     Table working
@@ -305,6 +340,8 @@ cdef struct State:
     Cover* covers[MAPS_COUNT][LEVELS_MAX]  # the one that new runs of a level join, or NULL
     Run** retired             # merged away, to be deleted with the next step
     uint32_t retired_count
+    Step* steps_buried        # in the index by now, the one buried last first
+    Run* runs_buried          # merged away and deleted, likewise
     uint8_t* segments_dirty   # changed since the last step that was written
     Work work                 # the step's scratch
     int taken                 # its rows are taken, it is not yet written
