@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         config = configure(options)
-        # grpc.aio takes about five turns of the event loop for each call; uvloop's
+        # grpc.aio takes several turns of the event loop for each call; uvloop's
         # turns are compiled.
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(serve(config, options.ready_file))
