@@ -8,10 +8,10 @@ SHELL := /bin/bash
 BIN := .venv/bin
 PYTHON := $(BIN)/python
 SOURCES := setup.py tools/fetch_lmdb.py \
-    $(wildcard switch/*.pyx switch/*.pxd switch/core/*.px[di] switch/core/*.h)
+    $(wildcard switch/*.pyx switch/*.px[di] switch/core/*.px[di] switch/core/*.h)
 # The folders that hold Python of ours.
 PYTHON_CODE := setup.py switch server benchmarks tests tools
-CYTHON_CODE := $(wildcard switch/*.pyx switch/core/*.px[di])
+CYTHON_CODE := $(wildcard switch/*.pyx switch/*.px[di] switch/core/*.px[di])
 PYTEST := $(PYTHON) -m pytest
 # More for the command of a target: make run ARGS="--centres 100".
 ARGS ?=
