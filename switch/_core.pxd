@@ -9,6 +9,7 @@ cdef class Queue:
     cdef QueueState* q
     cdef object ledger            # keeps it and its lock in memory
     cdef object clock             # the array in place of the machine's clocks, or None
+    cdef object thread            # the committer's, once it is started
 
     # A request of payments, as `Request.payments` takes it. 0, RC_FULL or RC_STOPPED;
     # RC_FRAMING if the bytes are none. They must stay until the answer is released.

@@ -91,18 +91,19 @@ cdef class Queue:
 
     # --- the loop ------------------------------------------------------------------------
 
-    def run(self):
-        cdef int rc
-        with nogil:
-            rc = queue_run(self.q)
-        if rc != 0:
-            raise ValueError("a queue's loop runs once")
+    def start(self, ended=None):
+        if queue_begin(self.q) != 0:
+            raise ValueError("a queue is started once")
+        self.thread = threading.Thread(target=_run_queue, args=(self, ended), name="committer")
+        self.thread.start()
 
     def stop(self, double drain_s):
         cdef bint drained
         cdef uint64_t drain_ns = <uint64_t>(max(drain_s, 0.0) * 1e9)
         with nogil:
             drained = queue_stop(self.q, drain_ns)
+        if self.thread is not None:
+            self.thread.join()
         return drained
 
     @property
@@ -151,6 +152,14 @@ cdef class Queue:
 
     cdef void release_group(self, Group* group) noexcept nogil:
         queue_release(self.q, group)
+
+
+def _run_queue(Queue queue, ended):
+    """The committer's thread: without the GIL until the end, which it then tells."""
+    with nogil:
+        queue_run(queue.q)
+    if ended is not None:
+        ended()
 
 
 cdef bytes face_join(Group* group, const Part* part):

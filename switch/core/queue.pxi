@@ -139,9 +139,10 @@ cdef int queue_stop(QueueState* q, uint64_t drain_ns) noexcept nogil:
         while q.running:
             pthread_cond_wait(&q.handed, &q.lock)
     elif not q.ended:
-        # It was never started.
+        # It never began.
         left = q.count > 0
         queue_abandon(q)
+        q.ended = 1
     pthread_mutex_unlock(&q.lock)
     return not left
 
@@ -239,14 +240,20 @@ cdef int queue_commit_call(QueueState* q, Call* call, Wait* wait) noexcept nogil
 
 # --- the loop -----------------------------------------------------------------------------
 
-cdef int queue_run(QueueState* q) noexcept nogil:
-    """Commit groups until `queue_stop` or the ledger's death; EINVAL if it ran before."""
+cdef int queue_begin(QueueState* q) noexcept nogil:
+    """From here on `queue_stop` waits for the loop; EINVAL if it began before."""
+    cdef int rc
+    pthread_mutex_lock(&q.lock)
+    rc = EINVAL if q.running or q.ended else 0
+    q.running = 1
+    pthread_mutex_unlock(&q.lock)
+    return rc
+
+
+cdef void queue_run(QueueState* q) noexcept nogil:
+    """After `queue_begin`: commit groups until `queue_stop` or the ledger's death."""
     cdef Group* group
     pthread_mutex_lock(&q.lock)
-    if q.running or q.ended:
-        pthread_mutex_unlock(&q.lock)
-        return EINVAL
-    q.running = 1
     while q.died == 0:
         group = queue_next(q)
         if group == NULL:
@@ -260,7 +267,6 @@ cdef int queue_run(QueueState* q) noexcept nogil:
     q.ended = 1
     queue_wake(q)
     pthread_mutex_unlock(&q.lock)
-    return 0
 
 
 cdef Group* queue_next(QueueState* q) noexcept nogil:
