@@ -67,7 +67,6 @@ if os.environ.get("SWITCH_SYSTEM_LMDB") != "1":
     libraries = [("switch_lmdb", library)]
 
 
-
 def extension(name: str, source: str) -> Extension:
     """One module of ours."""
     return Extension(

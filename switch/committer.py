@@ -36,14 +36,14 @@ GATHER_MAX_S = 0.004
 Clock = npt.NDArray[np.uint64]
 """Wall and monotonic nanoseconds, read in place of the machine's clocks."""
 Reply = bytes | Rows
-"""What one request gives; for several of payments, their outcomes one after another."""
+"""What one request gives; several of payments give their outcomes joined."""
 Answer = Reply | SwitchError
 Receiver = Callable[[int, Answer], None]
-"""Takes the rows that are answered, and their answer."""
+"""Takes how many rows are answered, and their answer."""
 
 
 class Committer:
-    """The thread that commits, the bounded queue before it, and who gets the answers."""
+    """The thread that commits, the queue before it, and who gets the answers."""
 
     def __init__(
         self,
