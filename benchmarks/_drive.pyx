@@ -4,9 +4,8 @@ Every latency is kept, in arrays made before the clock starts. Answers are looke
 outcome must be of the payment that was sent. Beside it a bare LMDB commit.
 """
 
-from libc.errno cimport EINVAL
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp
 from posix.time cimport CLOCK_MONOTONIC
 
 from switch._core cimport Queue
@@ -176,11 +175,10 @@ def receive(
     return groups, accepted
 
 
-def bare_commits(bytes path not None, uint64_t[::1] latencies):
+def bare_commits(bytes path not None, uint64_t first, uint64_t[::1] latencies):
     """Durable LMDB commits of two small puts each: the least that a payment could cost.
 
-    A row of 128 bytes by its number, and its number by a 16-byte id. `path` is an empty
-    directory.
+    A row of 128 bytes by its number, from `first` on, and its number by a 16-byte id.
     """
     cdef MDB_env* env = NULL
     cdef const char* name = path
@@ -193,7 +191,7 @@ def bare_commits(bytes path not None, uint64_t[::1] latencies):
             mdb_env_set_maxdbs(env, 2)
             rc = mdb_env_open(env, name, MDB_NOTLS | MDB_NORDAHEAD, 0o600)
         if rc == 0:
-            rc = drive_commit(env, &latencies[0], count)
+            rc = drive_commit(env, first, &latencies[0], count)
         if env != NULL:
             mdb_env_close(env)
     if rc != 0:
@@ -210,7 +208,9 @@ cdef int drive_open(MDB_env* env, MDB_dbi* rows, MDB_dbi* ids) noexcept nogil:
     return mdb_txn_commit(txn) if rc == 0 else rc
 
 
-cdef int drive_commit(MDB_env* env, uint64_t* latencies, Py_ssize_t count) noexcept nogil:
+cdef int drive_commit(
+    MDB_env* env, uint64_t first, uint64_t* latencies, Py_ssize_t count
+) noexcept nogil:
     cdef MDB_dbi rows, ids
     cdef MDB_txn* txn
     cdef MDB_val key, value
@@ -227,8 +227,8 @@ cdef int drive_commit(MDB_env* env, uint64_t* latencies, Py_ssize_t count) noexc
             rc = mdb_txn_begin(env, NULL, 0, &txn)
         if rc != 0:
             return rc
-        # Big-endian, so that rows are appended; ids in order as well.
-        swapped = __builtin_bswap64(<uint64_t>i + 1)
+        # Big-endian, so that rows are appended, and the ids too: the best case.
+        swapped = __builtin_bswap64(first + i)
         key.mv_size = 8
         key.mv_data = &swapped
         value.mv_size = sizeof(row)

@@ -93,6 +93,7 @@ class Senders:
                 continue
             except (DeadError, UnknownOutcomeError):
                 return
+            assert not isinstance(answer, bytes)
             self.blocking.append(int(answer[0]["sequence"]))
 
     def take(self, _: int) -> None:
@@ -105,6 +106,7 @@ class Senders:
                         assert answer is error
                         self.failed[type(error).__name__] += rows
                         continue
+                    assert isinstance(answer, bytes)
                     found = pb.CreatePaymentsResponse.FromString(answer).outcomes
                     assert len(found) == rows
                     self.answered[tag].extend(one.id for one in found)
@@ -131,10 +133,10 @@ class Senders:
         failed = sum(self.failed.values())
         assert done + failed + sum(self.refused.values()) == total
         count = ledger.sequence
-        rows = np.concatenate(
+        journal = np.concatenate(
             [ledger.rows(first, 65_536) for first in range(1, count + 1, 65_536)]
         )
-        paid = rows["id"][rows["kind"] == Kind.PAY].tobytes()
+        paid = journal["id"][journal["kind"] == Kind.PAY].tobytes()
         durable = {paid[at : at + 16] for at in range(0, len(paid), 16)}
         assert len(durable) * 16 == len(paid)
         assert durable == {id_ for ids_ in self.answered.values() for id_ in ids_}

@@ -235,7 +235,7 @@ def test_a_start_long_after_the_last_row(ledger: Ledger, clock: Clock) -> None:
     second = make(ledger, clock)
     second.start(accept_clock=True)
     row = ledger.row(2)
-    assert (row["kind"], row["result"]) == (Kind.REGISTER, Result.OK)
+    assert (int(row["kind"]), int(row["result"])) == (Kind.REGISTER, Result.OK)
     assert ledger.tail(2)[0] == Record.CLOCK
     second.stop(WAIT_S)
     third = make(ledger, clock)
