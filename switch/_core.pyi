@@ -208,15 +208,15 @@ class Queue:
     rows_waiting: int
     """Rows submitted and not yet in a group."""
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         ledger: Ledger,
         *,
         rows_max: int = ...,
         tail_max: int = 64 << 20,
         gather_s: float = 0.004,
         clock: npt.NDArray[np.uint64] | None = None,
-    ) -> None:
+    ) -> Queue:
         """A queue before `ledger`, which must have threads of its own.
 
         `rows_max` rows and `tail_max` bytes of tail may wait (16 groups, 64 MiB).
