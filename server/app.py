@@ -47,7 +47,7 @@ KEEPALIVE_MS = 30_000
 KEEPALIVE_TIMEOUT_MS = 20_000
 HANDSHAKE_MS = 20_000
 SWITCH_INTERVAL_S = 0.0005
-"""How long a Python thread may keep the others waiting; a commit waits twice."""
+"""How long a reading thread may keep the event loop waiting; commits need no GIL."""
 
 
 def channel_options(config: Config) -> list[tuple[str, int]]:
