@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -207,3 +208,23 @@ def test_reads() -> None:
             assert 0 < figures["p50_us"] <= figures["p99_us"] <= figures["max_us"]
     assert result["find"]["p50_us"] > 0
     assert result["totals"]["rows_per_s"] > 0
+
+
+@pytest.mark.parametrize("mode", ["closed", "open"])
+def test_singles(mode: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "benchmarks.singles", "--mode", mode, "--json"),
+            *("--seconds", "0.3", "--rate", "2000", "--directory", str(tmp_path)),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["mode"] == mode
+    assert result["payments"] > 0
+    assert 0 < result["p50_ms"] <= result["p99_ms"] <= result["max_ms"]
+    assert result["bare_p50_ms"] > 0

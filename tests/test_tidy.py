@@ -86,6 +86,7 @@ PARTS: dict[str, set[str]] = {
     "wire": {"keys", "payment", "register"},
     "machine": {"index", "keys", "payment", "register", "rows", "treasury"},
     "group": {"index", "machine", "rows", "store", "wire"},
+    "queue": {"group", "wire"},
 }
 PREFIXES = {
     # Functions start with their part's name, or with one of these.
