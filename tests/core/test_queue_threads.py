@@ -148,8 +148,8 @@ def test_every_request_is_answered_once(tmp_path: Path) -> None:
     net = load_network(ledger)
     queue = Queue(ledger, rows_max=GROUP_MAX)
     queue.start()
-    senders = Senders(queue, net, 8, 1_500)
     with queue.paused():
+        senders = Senders(queue, net, 8, 1_500)
         until(lambda: senders.overloads > 0)
     senders.join()
     senders.check(ledger)
@@ -193,3 +193,19 @@ def test_death_while_loaded(tmp_path: Path) -> None:
         assert senders.failed["UnknownOutcomeError"] > 0
         assert set(senders.failed) <= {"UnknownOutcomeError", "DeadError"}
         assert senders.refused
+
+
+def test_a_commit_beside_a_loaded_queue_has_its_turn(tmp_path: Path) -> None:
+    with Ledger(str(tmp_path / "ledger"), **OPTIONS) as ledger:
+        net = load_network(ledger)
+        queue = Queue(ledger, gather_s=0)
+        queue.start()
+        senders = Senders(queue, net, 4, 100_000)
+        until(lambda: ledger.sequence > 2_000)
+        for _ in range(20):
+            # Another turn is the queue's at the most, and it stays loaded meanwhile.
+            ledger.commit([refused()], time.time_ns())
+            assert any(thread.is_alive() for thread in senders.threads)
+        queue.stop(0)
+        senders.join()
+        senders.check(ledger)
