@@ -123,7 +123,8 @@ def make_network(ledger: core.Ledger, centres: int = CENTRES) -> tuple[int, int]
             participant(f"bsk-{i:05}", Role.CENTRE)
             for i in range(start, min(start + core.GROUP_MAX, centres))
         ]
-        first_centre = first_centre or int(builder.make(Kind.REGISTER, names)[0])
+        made = builder.make(Kind.REGISTER, names)
+        first_centre = first_centre or int(made[0])
     kinds = (AccountKind.FLOAT, AccountKind.SUSPENSE, AccountKind.SETTLEMENT)
     own = [account(treasury, purpose, kind) for purpose, kind in enumerate(kinds)]
     own += [account(biller, 0, AccountKind.BILLER) for biller in billers]

@@ -54,6 +54,7 @@ include "core/memo.pxi"
 include "core/store.pxi"
 include "core/keys.pxi"
 include "core/effect.pxi"
+include "core/segments.pxi"
 include "core/runs.pxi"
 include "core/merge.pxi"
 include "core/index.pxi"
@@ -297,7 +298,8 @@ cdef class Ledger:
 
     def __init__(
         self, path, *, create=True, map_size=4 << 40, reserve_size=64 << 20,
-        index_step_rows=65536, index_lag_max=1048576, room_least=256 << 20, threads=True,
+        index_step_rows=65536, index_lag_max=1048576, index_segments_least=16,
+        room_least=256 << 20, threads=True,
     ):
         if self.is_open or self.lock_fd >= 0:
             raise ValueError("open already")
@@ -305,11 +307,14 @@ cdef class Ledger:
             raise ValueError("index_step_rows is 16 to 2^20")
         if not index_step_rows <= index_lag_max <= 1 << 26:
             raise ValueError("index_lag_max is index_step_rows to 2^26")
+        if not 1 <= index_segments_least <= ACCOUNTS_MAX // SEGMENT_ACCOUNTS:
+            raise ValueError("index_segments_least is 1 to 4096")
         self.path = os.fspath(path)
         self.commit_lock = threading.Lock()
         self.threads = []
         try:
             self.s.room_least = room_least
+            self.s.segments_least = index_segments_least
             self._open(create, map_size, reserve_size, index_step_rows, index_lag_max)
         except BaseException:
             self._release()

@@ -103,7 +103,7 @@ cdef struct IndexMeta:        # head of the index's one meta value; run records 
     uint32_t accounts_count
     uint32_t runs_count
     uint32_t chunk_check      # of the chunk that holds as_of
-    uint32_t reserved
+    uint32_t segments_behind  # steps before as_of that some segments may lack
     uint32_t check            # CRC-32C(68 bytes before, run records)
 
 cdef struct RunRecord:
@@ -171,6 +171,11 @@ cdef struct Draft:            # one requested row on its way through a group
     uint32_t basket_left      # this one and those after it in its basket
     uint8_t hot               # came as a payment message
 
+cdef struct Registered:       # a row that becomes the current one of an index
+    uint64_t sequence
+    uint32_t index
+    uint8_t record            # RECORD_*, or 0 for an account
+
 cdef struct Work:             # scratch of one step
     Entry* entries[MAPS_COUNT]
     uint32_t counts[MAPS_COUNT]
@@ -181,7 +186,7 @@ cdef struct Work:             # scratch of one step
     uint32_t* places          # by account index: number in `accounts` + 1
     uint32_t accounts_count
     uint32_t posted_count
-    Row* registers            # accepted register and open rows
+    Registered* registers     # accepted register and open rows
     uint32_t registers_count
     uint32_t registers_capacity
 
@@ -280,6 +285,9 @@ cdef struct State:
     Merge* merges             # MAPS_COUNT x LEVELS_MAX
     Run** retired             # merged away, to be deleted with the next step
     uint32_t retired_count
-    uint8_t* segments_dirty   # changed since the last step that was written
+    uint64_t* segments_since  # number + 1 of the first step that changed it unwritten, or 0
+    uint8_t* segments_writing # part of the step under way
+    uint32_t segments_stored
+    uint32_t segments_least   # written by each step if so many have changed
     Work work                 # the step's scratch
     int taken                 # its rows are taken, it is not yet written

@@ -160,6 +160,52 @@ cdef int store_find_tail(
     return rc
 
 
+cdef struct Walk:             # rows with their tails, in ascending order
+    Reader* reader
+    const Chunk* chunk
+    Tails tails
+    uint32_t passed           # rows of the chunk that are behind
+
+
+cdef inline void store_begin_walk(Walk* walk, Reader* reader) noexcept nogil:
+    walk.reader = reader
+    walk.chunk = NULL
+
+
+cdef int store_walk_to(
+    Walk* walk, uint64_t sequence, const Row** row, const uint8_t** tail, uint32_t* tail_size
+) noexcept nogil:
+    """Find a row after the last one, and its tail item; valid until the reader ends.
+
+    Each row is verified by its check and place, and each tail item.
+    """
+    cdef const Chunk* chunk = walk.chunk
+    cdef int rc
+    if (
+        chunk == NULL or sequence < chunk.first_sequence + walk.passed
+        or sequence >= chunk.first_sequence + chunk.rows_count
+    ):
+        rc = store_get_chunk(walk.reader, sequence, &walk.chunk)
+        if rc != 0:
+            walk.chunk = NULL
+            return rc
+        chunk = walk.chunk
+        store_begin_tails(&walk.tails, chunk)
+        walk.passed = 0
+    row[0] = <const Row*>(<const uint8_t*>chunk + sizeof(Chunk)) + walk.passed
+    while True:
+        if (
+            row[0].sequence != chunk.first_sequence + walk.passed
+            or row[0].check != store_row_check(row[0])
+        ):
+            return MDB_CORRUPTED
+        rc = store_next_tail(&walk.tails, row[0], tail, tail_size)
+        walk.passed += 1
+        if rc != 0 or row[0].sequence == sequence:
+            return rc
+        row[0] += 1
+
+
 cdef int store_get_tail(
     Reader* reader, uint64_t sequence, const uint8_t** data, uint32_t* size
 ) noexcept nogil:
