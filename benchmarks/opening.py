@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.machine import machine
 from benchmarks.network import CENTRES, make_network, payment_rows
@@ -30,6 +31,8 @@ MAP_SIZE = 1 << 40
 INDEX_WAIT_S = 600
 STEP_ROWS = 65_536
 LAG_MAX = 1_048_576
+
+Wallets = npt.NDArray[np.uint32]
 
 
 def open_ledger(directory: str, *, threads: bool = True) -> core.Ledger:
@@ -44,7 +47,7 @@ def open_ledger(directory: str, *, threads: bool = True) -> core.Ledger:
 
 
 def pay(
-    ledger: core.Ledger, first: int, count: int, harness: int, wallets: core.Rows
+    ledger: core.Ledger, first: int, count: int, harness: int, wallets: Wallets
 ) -> None:
     """One group of payments, all of which must be accepted."""
     rng = np.random.default_rng(first)
@@ -55,7 +58,7 @@ def pay(
         raise SystemExit("a payment was refused")
 
 
-def wallets_of(ledger: core.Ledger) -> core.Rows:
+def wallets_of(ledger: core.Ledger) -> Wallets:
     """The indices of all wallets."""
     accounts, _ = ledger.accounts()
     return np.flatnonzero(accounts["kind"] == AccountKind.WALLET).astype(np.uint32)

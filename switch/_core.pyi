@@ -99,6 +99,7 @@ class Ledger:
         reserve_size: int = 64 << 20,
         index_step_rows: int = 65536,
         index_lag_max: int = 1048576,
+        index_segments_least: int = 16,
         room_least: int = 256 << 20,
         threads: bool = True,
     ) -> None:
@@ -106,6 +107,8 @@ class Ledger:
 
         `map_size`: bytes of address space for each environment. `reserve_size`:
         bytes zero-written ahead of use in the journal's file; 0 for none.
+        `index_segments_least`: segments of account images that a step of the index
+        writes at least, if so many have changed; more if their term demands it.
         `room_least`: bytes that must be free on the disk before the index is written;
         with less it waits, and groups are refused once it lags `index_lag_max` rows.
         `threads`: start the index writer's and the reserve's thread; without them

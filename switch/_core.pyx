@@ -361,8 +361,14 @@ cdef class Ledger:
     def close(self):
         if not self.is_open:
             return
+        cdef int done = len(self.threads) > 0
         with self.commit_lock:
             self.is_open = False
+            # Whole steps go into the index now, or opening would have to do it. What fails
+            # here fails again there and is told: nothing depends on it.
+            with nogil:
+                while done and not self.s.dead:
+                    steps_try(self.s, &done)
             pthread_mutex_lock(&self.s.lock)
             self.s.stopping = 1
             pthread_cond_broadcast(&self.s.step_due)
