@@ -33,6 +33,7 @@ def measure(
     wallets = np.arange(first_wallet, first_wallet + accounts, dtype=np.uint32)
     wait_for_index(ledger)
     base = ledger.sequence
+    written = written_bytes()
     times = []
     accepted = 0
     busy = 0.0
@@ -53,6 +54,7 @@ def measure(
     before = time.perf_counter()
     wait_for_index(ledger)
     caught_up = time.perf_counter() - before
+    written = written_bytes() - written
     check_books(ledger, paid, accepted, (rows_count, accounts, base))
     info = ledger.info()
     ledger.close()
@@ -69,6 +71,7 @@ def measure(
         "max_ms": round(float(spread[-1]) * 1e3, 3),
         "index_wait_s": round(caught_up, 3),
         "accepted": accepted,
+        "written_bytes_per_row": round(written / rows_count),
         "journal_bytes_per_row": round(info["journal_bytes"] / ledger_rows(info), 1),
         "index_bytes_per_row": round(info["index_bytes"] / ledger_rows(info), 1),
         "machine": machine(),
@@ -82,6 +85,14 @@ def wait_for_index(ledger: core.Ledger) -> None:
         if ledger.dead:
             raise SystemExit(f"the ledger died: {ledger.dead}")
         time.sleep(0.001)
+
+
+def written_bytes() -> int:
+    """What this process has had written to disks so far, merges and syncs included."""
+    for line in Path("/proc/self/io").read_text().splitlines():
+        if line.startswith("write_bytes:"):
+            return int(line.split()[1])
+    raise SystemExit("the system does not state write_bytes")
 
 
 def ledger_rows(info: dict[str, object]) -> int:

@@ -3,9 +3,9 @@
     python -m benchmarks.opening --rows 10000000 --accounts 3561 --json
 
 A ledger of so many payments is made and closed. Then processes of their own open it:
-after a clean stop, and after a process was killed while it committed with an index
-that lagged as far as it may. Files are in the page cache, as they are after a crash of
-the process alone. Memory is what is no file's: RssAnon.
+after a clean stop, with the files in the page cache and without, and after a process
+was killed while it committed with an index that lagged as far as it may; after that the
+files are in the page cache. Memory is what is no file's: RssAnon.
 """
 
 import argparse
@@ -141,6 +141,15 @@ def child(*arguments: object) -> "subprocess.Popen[str]":
     )
 
 
+def forget(directory: str) -> None:
+    """Take the files out of the page cache."""
+    for path in Path(directory).glob("*/data.mdb"):
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(descriptor)
+
+
 def look_apart(directory: str, least: int) -> dict[str, Any]:
     """`look` in a fresh process."""
     out, _ = (process := child("--look", least, "--directory", directory)).communicate()
@@ -173,6 +182,8 @@ def measure(directory: str, rows_count: int, accounts: int) -> dict[str, Any]:
     made = fill(directory, rows_count, accounts)
     harness = int(made.pop("harness"))
     clean = look_apart(directory, made["sequence"])
+    forget(directory)
+    cold = look_apart(directory, made["sequence"])
     killed = kill_apart(directory, rows_count + 1, harness)
     after = look_apart(directory, killed["sequence"])
     return {
@@ -180,6 +191,7 @@ def measure(directory: str, rows_count: int, accounts: int) -> dict[str, Any]:
         "accounts": accounts,
         **made,
         "clean": clean,
+        "cold": cold,
         "killed": {"lag": killed["lag"], **after},
         "machine": machine(),
     }

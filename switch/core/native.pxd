@@ -5,6 +5,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 cdef extern from "core/native.h" nogil:
     void native_init()
     void native_prefetch(const void* address)
+    void native_will_need(const void* at, size_t size)
     uint32_t native_crc(uint32_t crc, const uint8_t* data, size_t size)
     uint32_t native_crc_portable(uint32_t crc, const uint8_t* data, size_t size)
     void native_siphash128(

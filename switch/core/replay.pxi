@@ -305,6 +305,7 @@ cdef int replay_follow(State* s, Chain* chain, uint64_t last) noexcept nogil:
         rc = store_get_chunk(&chain.reader, chain.next, &chunk)
         if rc != 0:
             return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
+        store_read_ahead(&chain.reader, chunk)
         if (
             chunk.first_sequence != chain.next
             or chunk.previous != chain.check

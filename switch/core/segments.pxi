@@ -121,6 +121,18 @@ cdef void segments_finish(State* s) noexcept nogil:
 
 # --- opening -----------------------------------------------------------------------------
 
+cdef int segments_get(
+    State* s, MDB_txn* txn, uint32_t number, MDB_val* value
+) noexcept nogil:
+    cdef uint32_t name = native_swap32(number)
+    cdef MDB_val key
+    cdef int rc
+    key.mv_size = 4
+    key.mv_data = &name
+    rc = mdb_get(txn, s.segments, &key, value)
+    return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
+
+
 cdef int segments_load(
     State* s, MDB_txn* txn, uint32_t accounts_count, uint64_t as_of, uint64_t exact,
     uint64_t* applied
@@ -131,18 +143,20 @@ cdef int segments_load(
     """
     cdef size_t size = sizeof(Segment) + SEGMENT_ACCOUNTS * sizeof(Account)
     cdef const Segment* segment
-    cdef uint32_t number, name
-    cdef MDB_val key, value
+    cdef uint32_t number
+    cdef MDB_val value
     cdef int rc
     if accounts_count > ACCOUNTS_MAX or accounts_count == 0:
         return MDB_CORRUPTED
     for number in range(segments_count(accounts_count)):
-        name = native_swap32(number)
-        key.mv_size = 4
-        key.mv_data = &name
-        rc = mdb_get(txn, s.segments, &key, &value)
+        rc = segments_get(s, txn, number, &value)
         if rc != 0:
-            return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
+            return rc
+        native_will_need(value.mv_data, value.mv_size)
+    for number in range(segments_count(accounts_count)):
+        rc = segments_get(s, txn, number, &value)
+        if rc != 0:
+            return rc
         segment = <const Segment*>value.mv_data
         if (
             value.mv_size != size or segment.magic != SEGMENT_MAGIC

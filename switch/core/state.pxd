@@ -92,6 +92,7 @@ cdef struct Merge:            # runs of one level on their way to one of the nex
 cdef struct Reader:           # a read transaction on the journal, with a cursor
     MDB_txn* txn
     MDB_cursor* cursor
+    const uint8_t* ahead      # of what is read in order, the system was told up to here
 
 cdef struct IndexMeta:        # head of the index's one meta value; run records follow
     uint64_t instance[2]
@@ -285,8 +286,8 @@ cdef struct State:
     Merge* merges             # MAPS_COUNT x LEVELS_MAX
     Run** retired             # merged away, to be deleted with the next step
     uint32_t retired_count
-    uint64_t* segments_since  # number + 1 of the first step that changed it unwritten, or 0
-    uint8_t* segments_writing # part of the step under way
+    uint64_t* segments_since   # number + 1 of the first step that changed it unwritten, or 0
+    uint8_t* segments_writing  # part of the step under way
     uint32_t segments_stored
     uint32_t segments_least   # written by each step if so many have changed
     Work work                 # the step's scratch
