@@ -70,7 +70,7 @@ cdef int replay_load_segments(State* s, MDB_txn* txn, const IndexMeta* meta) noe
     applied = <uint64_t*>calloc(ACCOUNTS_MAX // SEGMENT_ACCOUNTS, 8)
     if applied == NULL:
         return ENOMEM
-    rc = segments_load(s, txn, meta.accounts_count, meta.as_of, exact, applied)
+    rc = segments_load(s, txn, meta.accounts_count, meta.as_of, applied)
     if rc == 0:
         rc = segments_catch_up(s, applied, exact, meta.as_of)
     free(applied)

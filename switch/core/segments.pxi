@@ -134,13 +134,9 @@ cdef int segments_get(
 
 
 cdef int segments_load(
-    State* s, MDB_txn* txn, uint32_t accounts_count, uint64_t as_of, uint64_t exact,
-    uint64_t* applied
+    State* s, MDB_txn* txn, uint32_t accounts_count, uint64_t as_of, uint64_t* applied
 ) noexcept nogil:
-    """Load all images, and for each segment up to which row it has them.
-
-    No segment lacks a row up to `exact`, however long ago it was written.
-    """
+    """Load all images, and for each segment up to which row it was written."""
     cdef size_t size = sizeof(Segment) + SEGMENT_ACCOUNTS * sizeof(Account)
     cdef const Segment* segment
     cdef uint32_t number
@@ -168,7 +164,7 @@ cdef int segments_load(
             &s.images.accounts[number * SEGMENT_ACCOUNTS], segment + 1,
             SEGMENT_ACCOUNTS * sizeof(Account),
         )
-        applied[number] = max(segment.as_of, exact)
+        applied[number] = segment.as_of
     s.images.count = accounts_count
     s.segments_stored = segments_count(accounts_count)
     return 0
@@ -229,7 +225,10 @@ cdef void segments_take_window(
 cdef int segments_catch_up(
     State* s, const uint64_t* applied, uint64_t exact, uint64_t as_of
 ) noexcept nogil:
-    """Bring every image to `as_of` with the rows after `exact`."""
+    """Bring every image to `as_of` with the rows after `exact`.
+
+    No segment lacks an earlier one, however long ago it was written.
+    """
     cdef Reader reader
     cdef Walk walk
     cdef const Row* row
