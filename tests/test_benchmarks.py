@@ -184,3 +184,26 @@ def test_load(mode: str) -> None:
     assert result["mode"] == mode
     assert result["accepted"] == result["payments"] > 0
     assert 0 < result["p50_ms"] <= result["p99_ms"] <= result["max_ms"]
+
+
+@pytest.mark.slow
+def test_reads() -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "benchmarks.reads", "--rows", "3000"),
+            *("--step-rows", "64", "--json"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["rows"] - result["indexed"] < 64
+    for name in ("busy", "median", "rare", "quiet", "still", "biller"):
+        assert len(result[name]) == 3
+        for figures in result[name].values():
+            assert 0 < figures["p50_us"] <= figures["p99_us"] <= figures["max_us"]
+    assert result["find"]["p50_us"] > 0
+    assert result["totals"]["rows_per_s"] > 0

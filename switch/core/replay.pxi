@@ -16,7 +16,11 @@ cdef int replay_load_runs(
             return MDB_CORRUPTED
         if s.runs_count[record.map] >= LEVELS_MAX * LEVEL_RUNS_MAX:
             return MDB_CORRUPTED
-        run = runs_new(record.map, record.level, record.id, record.entries_count)
+        if record.filter_size == 0:
+            return MDB_CORRUPTED
+        run = runs_new(
+            record.map, record.level, record.id, record.entries_count, record.filter_size
+        )
         if run == NULL:
             return ENOMEM
         s.levels[record.map][s.runs_count[record.map]] = run
@@ -27,10 +31,7 @@ cdef int replay_load_runs(
         run.least = record.least
         run.greatest = record.greatest
         run.pages_count = record.pages_count
-        if (
-            run.filter_size != record.filter_size
-            or run.pages_count != (run.entries_count + PAGE_ENTRIES - 1) // PAGE_ENTRIES
-        ):
+        if run.pages_count != (run.entries_count + PAGE_ENTRIES - 1) // PAGE_ENTRIES:
             return MDB_CORRUPTED
         rc = runs_get_pieces(
             s, txn, run, RUN_FILTER_BLOCK, run.filter, <size_t>run.filter_size * 32
@@ -245,6 +246,8 @@ cdef int replay_load_index(State* s) noexcept nogil:
     mdb_txn_abort(txn)
     if rc == MDB_NOTFOUND:
         return 0
+    if rc == 0:
+        postings_restore(s)
     return replay_delete_orphans(s) if rc == 0 else rc
 
 
@@ -384,7 +387,7 @@ cdef int replay_rows(State* s) noexcept nogil:
         if rc == 0 and row.result == RESULT_OK and keys_resolves_hold(row):
             rc = rows_get(s, row.resolves, &hold)
         if rc == 0:
-            rc = rows_note(s, row, &hold, tail, tail_size)
+            rc = rows_note(s, row, &hold, tail, tail_size, NULL)
         sequence += 1
     store_end(&reader)
     s.dirty_count = 0
