@@ -60,8 +60,6 @@ cdef int indexer_keep_register(Work* work, const Row* row, const uint8_t* tail) 
     return 0
 
 
-
-
 cdef int indexer_take_row(
     State* s, Work* work, Reader* reader, const Row* row, const uint8_t* tail,
     uint32_t tail_size, uint32_t row_number
