@@ -133,6 +133,7 @@ cdef int indexer_take_rows(
         rc = store_begin(s, &other)
     store_begin_walk(&walk, &reader)
     while rc == 0 and sequence <= last:
+        store_fetch_images(&walk, s.images.accounts)
         rc = store_walk_to(&walk, sequence, &row, &tail, &tail_size)
         if rc == 0:
             rc = indexer_take_row(

@@ -244,6 +244,7 @@ cdef int segments_catch_up(
         return rc
     store_begin_walk(&walk, &reader)
     while rc == 0 and sequence <= as_of:
+        store_fetch_images(&walk, s.images.accounts)
         rc = store_walk_to(&walk, sequence, &row, &tail, &tail_size)
         if rc != 0:
             break
