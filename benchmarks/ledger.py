@@ -18,20 +18,22 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.machine import machine
-from benchmarks.network import CENTRES, TOP_UP, make_network, payment_rows
+from benchmarks.network import CENTRES, make_network, payment_rows, top_up_of
 from switch import _core as core
 from switch.codes import AccountKind
 
 
 def measure(
-    directory: str, rows_count: int, batch: int, ids: str, reserve: int
+    directory: str, rows_count: int, batch: int, ids: str, reserve: int, accounts: int
 ) -> dict[str, object]:
     """Pay `rows_count` bills in groups of `batch` and check the books."""
     rng = np.random.default_rng(2026)
     ledger = core.Ledger(directory, map_size=1 << 40, reserve_size=reserve)
-    harness, first_wallet = make_network(ledger)
-    wallets = np.arange(first_wallet, first_wallet + CENTRES, dtype=np.uint32)
+    harness, first_wallet = make_network(ledger, accounts)
+    wallets = np.arange(first_wallet, first_wallet + accounts, dtype=np.uint32)
+    wait_for_index(ledger)
     base = ledger.sequence
+    written = written_bytes()
     times = []
     accepted = 0
     busy = 0.0
@@ -50,30 +52,47 @@ def measure(
         times.append(took)
         busy += took
     before = time.perf_counter()
-    step = 65536
-    while ledger.index_sequence < ledger.sequence // step * step:
-        if ledger.dead:
-            raise SystemExit(f"the ledger died: {ledger.dead}")
-        time.sleep(0.001)
+    wait_for_index(ledger)
     caught_up = time.perf_counter() - before
-    check_books(ledger, paid, accepted, rows_count, base)
+    written = written_bytes() - written
+    check_books(ledger, paid, accepted, (rows_count, accounts, base))
     info = ledger.info()
     ledger.close()
     spread = np.sort(np.array(times))
     return {
         "rows": rows_count,
+        "accounts": accounts,
         "batch": batch,
         "ids": ids,
         "rows_per_s": round(rows_count / (busy + caught_up)),
         "p50_ms": round(float(np.quantile(spread, 0.5)) * 1e3, 3),
         "p99_ms": round(float(np.quantile(spread, 0.99)) * 1e3, 3),
+        "p999_ms": round(float(np.quantile(spread, 0.999)) * 1e3, 3),
         "max_ms": round(float(spread[-1]) * 1e3, 3),
         "index_wait_s": round(caught_up, 3),
         "accepted": accepted,
+        "written_bytes_per_row": round(written / rows_count),
         "journal_bytes_per_row": round(info["journal_bytes"] / ledger_rows(info), 1),
         "index_bytes_per_row": round(info["index_bytes"] / ledger_rows(info), 1),
         "machine": machine(),
     }
+
+
+def wait_for_index(ledger: core.Ledger) -> None:
+    """Until the index covers every whole step."""
+    step = 65536
+    while ledger.index_sequence < ledger.sequence // step * step:
+        if ledger.dead:
+            raise SystemExit(f"the ledger died: {ledger.dead}")
+        time.sleep(0.001)
+
+
+def written_bytes() -> int:
+    """What this process has had written to disks so far, merges and syncs included."""
+    for line in Path("/proc/self/io").read_text().splitlines():
+        if line.startswith("write_bytes:"):
+            return int(line.split()[1])
+    raise SystemExit("the system does not state write_bytes")
 
 
 def ledger_rows(info: dict[str, object]) -> int:
@@ -82,9 +101,13 @@ def ledger_rows(info: dict[str, object]) -> int:
 
 
 def check_books(
-    ledger: core.Ledger, paid: int, accepted: int, rows_count: int, base: int
+    ledger: core.Ledger, paid: int, accepted: int, made: tuple[int, int, int]
 ) -> None:
-    """A benchmark that stopped doing the work must fail, not get faster."""
+    """A benchmark that stopped doing the work must fail, not get faster.
+
+    `made`: rows that were sent, wallets, and the sequence before.
+    """
+    rows_count, accounts_count, base = made
     accounts, sequence = ledger.accounts()
     wallets = accounts[accounts["kind"] == AccountKind.WALLET]
     billers = accounts[accounts["kind"] == AccountKind.BILLER]
@@ -93,7 +116,9 @@ def check_books(
         raise SystemExit(f"{accepted} of {rows_count} were accepted")
     if spent != paid or int(billers["credits_posted"].sum()) != paid:
         raise SystemExit("the books do not balance")
-    if int(wallets["credits_posted"].sum()) != TOP_UP * CENTRES:
+    if int(wallets["credits_posted"].sum()) != (
+        top_up_of(accounts_count) * accounts_count
+    ):
         raise SystemExit("top-ups are missing")
     if int(wallets["receipt"].sum()) != accepted:
         raise SystemExit("receipts are missing")
@@ -105,6 +130,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--batch", type=int, default=core.GROUP_MAX)
     parser.add_argument("--ids", choices=("ordered", "random"), default="ordered")
+    parser.add_argument("--accounts", type=int, default=CENTRES, help="wallets")
     parser.add_argument("--reserve", type=int, default=64 << 20)
     parser.add_argument("--directory", type=Path, help="parent of the fresh directory")
     parser.add_argument("--json", action="store_true", help="only the JSON line")
@@ -114,7 +140,12 @@ def main() -> None:
     directory = tempfile.mkdtemp(prefix="ledger-bench-", dir=arguments.directory)
     try:
         result = measure(
-            directory, arguments.rows, arguments.batch, arguments.ids, arguments.reserve
+            directory,
+            arguments.rows,
+            arguments.batch,
+            arguments.ids,
+            arguments.reserve,
+            arguments.accounts,
         )
     finally:
         shutil.rmtree(directory)

@@ -12,7 +12,7 @@ from switch.audit.books import Books
 from switch.audit.chain import Chain
 from switch.audit.claims import Claims
 from switch.audit.findings import CHAIN_CHECKS, CHECKS, Findings
-from switch.audit.index import Index, compare_index, read_index
+from switch.audit.index import Index, compare_index, compare_segments, read_index
 from switch.audit.layout import Rows
 from switch.audit.live import Live, compare_live_accounts, compare_live_hash
 from switch.audit.payments import check_baskets
@@ -141,9 +141,16 @@ class _Audit:
             index.as_of,
             lambda books: compare_index(index, books, instance, findings),
         )
+        for at in sorted({at for _, at in index.segments.values()}):
+            # Behind the index itself, whose note says enough if the pass ends before.
+            self._stop("index", "segments are", at, self._segments(index, at))
         if index.as_of < self.last:
             notes.append(f"the index is compared as of {index.as_of}")
         return notes
+
+    def _segments(self, index: Index, at: int) -> Callable[[Books], None]:
+        """Compares the segments that stand at one sequence."""
+        return lambda books: compare_segments(index, at, books.accounts, self.findings)
 
     def plan_live(self, live: Live | None) -> list[str]:
         """Have what a server said compared; say what cannot be."""

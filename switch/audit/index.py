@@ -1,7 +1,8 @@
 """The index's accounts, holds and register, compared with what the journal gives.
 
 The index follows the journal in steps and states what it covers; it is compared as of
-that sequence. It may be absent, too: it is derived. Its runs and postings are not read.
+that sequence, but each segment of accounts as of the step that it stands at. It may be
+absent, too: it is derived. Its runs and postings are not read.
 """
 
 from collections.abc import Callable
@@ -39,13 +40,18 @@ TABLES: Final = ("meta", "segments", "holds", "records")
 
 @dataclass
 class Index:
-    """What an index says, as of one sequence. `holds` has sequences and due times."""
+    """What an index says, as of one sequence. `holds` has sequences and due times.
+
+    `segments` has the images of each number, and the sequence that they stand at.
+    """
 
     as_of: int
+    exact: int
+    """No segment lacks a row up to this one, however long ago it was written."""
     instance: bytes
     accounts_count: int
     window: int
-    segments: dict[int, Rows] = field(default_factory=dict)
+    segments: dict[int, tuple[Rows, int]] = field(default_factory=dict)
     holds: Rows | None = None
     records: dict[tuple[int, int], int] = field(default_factory=dict)
 
@@ -80,11 +86,11 @@ def _read(
         return None
     if (segments := tables["segments"]) is not None:
         for key, value in txn.cursor(segments):
-            images = parse_segment(bytes(key), bytes(value), index.as_of)
-            if isinstance(images, str):
-                findings.add("index", index.as_of, f"segment {key.hex()}: {images}")
+            segment = parse_segment(bytes(key), bytes(value), index)
+            if isinstance(segment, str):
+                findings.add("index", index.as_of, f"segment {key.hex()}: {segment}")
             else:
-                index.segments[int.from_bytes(key, "big")] = images
+                index.segments[int.from_bytes(key, "big")] = segment
     if (holds := tables["holds"]) is not None:
         index.holds = parse_holds(bytes(txn.get(b"holds", db=holds) or b""))
     if (records := tables["records"]) is not None:
@@ -108,16 +114,18 @@ def parse_meta(value: bytes) -> Index | None:
     own = crc32c(runs, crc32c(value[: INDEX_META.itemsize - CHECK_SIZE]))
     if own != head["check"]:
         return None
+    as_of = int(head["as_of"])
     return Index(
-        as_of=int(head["as_of"]),
+        as_of=as_of,
+        exact=max(as_of - int(head["segments_behind"]) * int(head["step_rows"]), 0),
         instance=bytes(head["instance"]),
         accounts_count=int(head["accounts_count"]),
         window=int(head["window"]),
     )
 
 
-def parse_segment(key: bytes, value: bytes, as_of: int) -> Rows | str:
-    """One segment's images, or what is wrong with it."""
+def parse_segment(key: bytes, value: bytes, index: Index) -> tuple[Rows, int] | str:
+    """One segment's images and where they stand, or what is wrong with it."""
     if len(value) != SEGMENT_BYTES:
         return f"it has {len(value)} bytes, not {SEGMENT_BYTES}"
     head = np.frombuffer(value, dtype=SEGMENT, count=1)[0]
@@ -126,9 +134,10 @@ def parse_segment(key: bytes, value: bytes, as_of: int) -> Rows | str:
     own = crc32c(value[SEGMENT_SIZE:], crc32c(value[: SEGMENT_SIZE - CHECK_SIZE]))
     if own != head["check"]:
         return "its bytes differ from its check"
-    if head["as_of"] > as_of:
+    if head["as_of"] > index.as_of:
         return f"it is of {head['as_of']}, after the index"
-    return np.frombuffer(value, dtype=ACCOUNT, offset=SEGMENT_SIZE)
+    images = np.frombuffer(value, dtype=ACCOUNT, offset=SEGMENT_SIZE)
+    return images, max(int(head["as_of"]), index.exact)
 
 
 def parse_holds(value: bytes) -> Rows | None:
@@ -157,9 +166,7 @@ def compare_index(
     if index.window != register.last_window:
         add(f"its last window is {index.window}, not {register.last_window}")
     for number in range(accounts.count // SEGMENT_ACCOUNTS + 1):
-        if number in index.segments:
-            compare_segment(number, index.segments[number], accounts, add)
-        elif accounts.count:
+        if accounts.count and number not in index.segments:
             add(f"segment {number} is missing")
     if index.holds is None:
         add("its open holds are missing or damaged")
@@ -169,6 +176,17 @@ def compare_index(
         mine, theirs = register.sequences.get(name), index.records.get(name)
         if mine != theirs:
             add(f"record {name[0]} number {name[1]} is of {theirs}, not {mine}")
+
+
+def compare_segments(
+    index: Index, at: int, accounts: Accounts, findings: Findings
+) -> None:
+    """Compare the segments that stand at the sequence `at` with accounts there."""
+    for number, (images, stands_at) in sorted(index.segments.items()):
+        if stands_at == at:
+            compare_segment(
+                number, images, accounts, lambda text: findings.add("index", at, text)
+            )
 
 
 def compare_segment(number: int, images: Rows, accounts: Accounts, add: Add) -> None:

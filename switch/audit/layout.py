@@ -157,7 +157,7 @@ INDEX_META: Final = np.dtype(
         ("accounts_count", "<u4"),
         ("runs_count", "<u4"),
         ("chunk_check", "<u4"),
-        ("reserved", "<u4"),
+        ("segments_behind", "<u4"),
         ("check", "<u4"),
     ]
 )

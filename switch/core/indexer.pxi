@@ -39,21 +39,25 @@ cdef void indexer_work_free(Work* work) noexcept nogil:
     memset(work, 0, sizeof(Work))
 
 
-cdef int indexer_keep_register(Work* work, const Row* row) noexcept nogil:
-    cdef Row* rows
+cdef int indexer_keep_register(Work* work, const Row* row, const uint8_t* tail) noexcept nogil:
+    """Note a row that becomes the current one of a participant, service or account."""
+    cdef Registered* registers
+    cdef uint8_t record = tail[0] if row.kind == KIND_REGISTER else 0
+    if record == RECORD_CLOCK:
+        return 0
     if work.registers_count == work.registers_capacity:
         work.registers_capacity = work.registers_capacity * 2 + 64
-        rows = <Row*>realloc(work.registers, work.registers_capacity * sizeof(Row))
-        if rows == NULL:
+        registers = <Registered*>realloc(
+            work.registers, work.registers_capacity * sizeof(Registered)
+        )
+        if registers == NULL:
             return ENOMEM
-        work.registers = rows
-    work.registers[work.registers_count] = row[0]
+        work.registers = registers
+    work.registers[work.registers_count].sequence = row.sequence
+    work.registers[work.registers_count].index = row.debit
+    work.registers[work.registers_count].record = record
     work.registers_count += 1
     return 0
-
-
-cdef inline void indexer_mark(State* s, uint32_t account) noexcept nogil:
-    s.segments_dirty[account // SEGMENT_ACCOUNTS] = 1
 
 
 cdef int indexer_take_row(
@@ -80,9 +84,9 @@ cdef int indexer_take_row(
         if keys_moves_money(row):
             postings_add(s, work, row.debit, row_number)
             postings_add(s, work, row.credit, row_number)
-            indexer_mark(s, row.credit)
+            segments_mark(s, row.credit, row.sequence)
         if row.kind == KIND_REGISTER or row.kind == KIND_OPEN:
-            rc = indexer_keep_register(work, row)
+            rc = indexer_keep_register(work, row, tail)
             if rc != 0:
                 return rc
         if row.kind == KIND_WINDOW:
@@ -90,10 +94,10 @@ cdef int indexer_take_row(
             lines = <const WindowLine*>tail
             for i in range(tail_size // sizeof(WindowLine)):
                 postings_touch(work, lines[i].account)
-                indexer_mark(s, lines[i].account)
+                segments_mark(s, lines[i].account, row.sequence)
         elif row.kind != KIND_REGISTER:
             postings_touch(work, row.debit)
-            indexer_mark(s, row.debit)
+            segments_mark(s, row.debit, row.sequence)
         if row.kind == KIND_HOLD:
             rc = holds_add(
                 &s.images_holds, row.sequence,
@@ -116,11 +120,10 @@ cdef int indexer_take_rows(
 ) noexcept nogil:
     """Read the rows of one step from the journal, each through its own check."""
     cdef Reader reader, other
-    cdef const Chunk* chunk
-    cdef const Row* rows
+    cdef Walk walk
+    cdef const Row* row
     cdef const uint8_t* tail
-    cdef Tails tails
-    cdef uint32_t tail_size, i
+    cdef uint32_t tail_size
     cdef uint64_t sequence = first
     cdef int rc
     other.txn = NULL
@@ -128,31 +131,18 @@ cdef int indexer_take_rows(
     rc = store_begin(s, &reader)
     if rc == 0:
         rc = store_begin(s, &other)
+    store_begin_walk(&walk, &reader)
     while rc == 0 and sequence <= last:
-        rc = store_get_chunk(&reader, sequence, &chunk)
-        if rc != 0:
-            break
-        rows = <const Row*>(<const uint8_t*>chunk + sizeof(Chunk))
-        store_begin_tails(&tails, chunk)
-        for i in range(chunk.rows_count):
-            if sequence > last:
-                break
-            rc = MDB_CORRUPTED
-            if rows[i].sequence == chunk.first_sequence + i and (
-                rows[i].check == store_row_check(&rows[i])
-            ):
-                rc = store_next_tail(&tails, &rows[i], &tail, &tail_size)
-            if rc == 0 and chunk.first_sequence + i < sequence:
-                continue
-            if rc == 0:
-                rc = indexer_take_row(
-                    s, work, &other, &rows[i], tail, tail_size, <uint32_t>(sequence - first)
-                )
-            if rc != 0:
-                break
-            sequence += 1
-        s.images_check = chunk.check
-    postings_sort(work)
+        store_fetch_images(&walk, s.images.accounts)
+        rc = store_walk_to(&walk, sequence, &row, &tail, &tail_size)
+        if rc == 0:
+            rc = indexer_take_row(
+                s, work, &other, row, tail, tail_size, <uint32_t>(sequence - first)
+            )
+        sequence += 1
+    if rc == 0:
+        s.images_check = walk.chunk.check
+        postings_sort(work)
     store_end(&reader)
     store_end(&other)
     return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
@@ -201,37 +191,6 @@ cdef int indexer_write_runs(
     return 0
 
 
-cdef int indexer_write_segments(State* s, MDB_txn* txn, uint64_t as_of) noexcept nogil:
-    cdef size_t size = sizeof(Segment) + SEGMENT_ACCOUNTS * sizeof(Account)
-    cdef uint8_t* value = <uint8_t*>malloc(size)
-    cdef Segment* segment = <Segment*>value
-    cdef uint32_t number, name
-    cdef int rc = 0
-    if value == NULL:
-        return ENOMEM
-    for number in range((s.images.count + SEGMENT_ACCOUNTS - 1) // SEGMENT_ACCOUNTS):
-        if not s.segments_dirty[number]:
-            continue
-        memset(segment, 0, sizeof(Segment))
-        segment.magic = SEGMENT_MAGIC
-        segment.number = number
-        segment.as_of = as_of
-        memcpy(
-            value + sizeof(Segment), &s.images.accounts[number * SEGMENT_ACCOUNTS],
-            SEGMENT_ACCOUNTS * sizeof(Account),
-        )
-        segment.check = native_crc(
-            native_crc(0, value, sizeof(Segment) - 4), value + sizeof(Segment),
-            size - sizeof(Segment),
-        )
-        name = native_swap32(number)
-        rc = indexer_put(txn, s.segments, &name, 4, value, size)
-        if rc != 0:
-            break
-    free(value)
-    return rc
-
-
 cdef int indexer_write_holds(State* s, MDB_txn* txn) noexcept nogil:
     """The open holds: sequence and due time of each, then a check."""
     cdef size_t size = <size_t>s.images_holds.count * sizeof(Hold) + 4
@@ -248,26 +207,18 @@ cdef int indexer_write_holds(State* s, MDB_txn* txn) noexcept nogil:
     return rc
 
 
-cdef int indexer_write_records(State* s, MDB_txn* txn, Work* work, Reader* reader) noexcept nogil:
+cdef int indexer_write_records(State* s, MDB_txn* txn, Work* work) noexcept nogil:
     """The sequence of the current row of each participant, service and account."""
     cdef uint8_t[5] name
-    cdef uint32_t index, i, size
-    cdef const Row* row
-    cdef const uint8_t* tail
+    cdef uint32_t index, i
+    cdef Registered* each
     cdef int rc
     for i in range(work.registers_count):
-        row = &work.registers[i]
-        name[0] = 0
-        if row.kind == KIND_REGISTER:
-            rc = store_get_tail(reader, row.sequence, &tail, &size)
-            if rc != 0:
-                return rc
-            name[0] = tail[0]
-            if name[0] == RECORD_CLOCK:
-                continue
-        index = native_swap32(row.debit)
+        each = &work.registers[i]
+        name[0] = each.record
+        index = native_swap32(each.index)
         memcpy(&name[1], &index, 4)
-        rc = indexer_put(txn, s.records, name, 5, &row.sequence, 8)
+        rc = indexer_put(txn, s.records, name, 5, &each.sequence, 8)
         if rc != 0:
             return rc
     return 0

@@ -187,6 +187,7 @@ cdef enum:
     TAIL_ITEM_MAX = 262144      # bytes of one tail item
     TAIL_MAX = 4194304          # bytes of one chunk's tail
     SEGMENT_ACCOUNTS = 512
+    SEGMENT_STEPS_MAX = 8       # a changed segment is written within so many index steps
     ACCOUNTS_MAX = 2097152
     BILLER_ACCOUNTS_MAX = 4096  # what a window's tail can list
     PARTICIPANTS_MAX = 1048576

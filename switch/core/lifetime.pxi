@@ -58,14 +58,15 @@ cdef int lifetime_allocate(
     s.probes = <Probes*>calloc(1, sizeof(Probes))
     s.merges = <Merge*>calloc(MAPS_COUNT * LEVELS_MAX, sizeof(Merge))
     s.retired = <Run**>calloc(MAPS_COUNT * LEVELS_MAX * RUN_FANOUT, sizeof(Run*))
-    s.segments_dirty = <uint8_t*>calloc(ACCOUNTS_MAX // SEGMENT_ACCOUNTS, 1)
+    s.segments_since = <uint64_t*>calloc(ACCOUNTS_MAX // SEGMENT_ACCOUNTS, 8)
+    s.segments_writing = <uint8_t*>calloc(ACCOUNTS_MAX // SEGMENT_ACCOUNTS, 1)
     for i in range(MAPS_COUNT):
         s.levels[i] = <Run**>calloc(RUNS_MAX, sizeof(Run*))
         if s.levels[i] == NULL:
             return ENOMEM
     if s.steps == NULL or s.drafts == NULL or s.probes == NULL or s.merges == NULL:
         return ENOMEM
-    if s.retired == NULL or s.segments_dirty == NULL:
+    if s.retired == NULL or s.segments_since == NULL or s.segments_writing == NULL:
         return ENOMEM
     # Index 0 of each table is nobody's.
     s.published.count = s.working.count = s.images.count = 1
@@ -258,7 +259,8 @@ cdef void lifetime_end(State* s, Space* spaces) noexcept nogil:
     free(s.probes)
     free(s.merges)
     free(s.retired)
-    free(s.segments_dirty)
+    free(s.segments_since)
+    free(s.segments_writing)
     for i in range(<uint32_t>SPACES_COUNT):
         if spaces[i].address != NULL:
             munmap(spaces[i].address, spaces[i].size)

@@ -32,6 +32,7 @@ cdef extern from "lmdb.h" nogil:
         MDB_RDONLY
         MDB_CREATE
         MDB_APPEND
+        MDB_RESERVE
 
     ctypedef enum MDB_cursor_op:
         MDB_FIRST

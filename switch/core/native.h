@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* Set by one build that exists to prove that the durability test can fail. */
 #ifndef SWITCH_TEST_NOSYNC
@@ -228,6 +229,13 @@ static inline int native_lowest_bit(uint32_t x) { return x ? __builtin_ctz(x) : 
 
 static inline uint64_t native_swap64(uint64_t x) { return __builtin_bswap64(x); }
 static inline uint32_t native_swap32(uint32_t x) { return __builtin_bswap32(x); }
+
+/* Have the system read a part of a mapped file before it is touched page by page.
+   Only advice: what it answers does not matter. */
+static inline void native_will_need(const void *at, size_t size) {
+    uintptr_t first = (uintptr_t)at & ~(uintptr_t)4095;
+    madvise((void *)first, (uintptr_t)at + size - first, MADV_WILLNEED);
+}
 
 /* a + b, or 1 in the return value if it does not fit. */
 static inline int native_add_overflows(uint64_t a, uint64_t b, uint64_t *sum) {

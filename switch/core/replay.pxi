@@ -61,39 +61,21 @@ cdef void replay_sort_runs(State* s) noexcept nogil:
             s.levels[map_][j] = run
 
 
-cdef int replay_load_segments(State* s, MDB_txn* txn, uint32_t accounts_count) noexcept nogil:
-    cdef size_t size = sizeof(Segment) + SEGMENT_ACCOUNTS * sizeof(Account)
-    cdef const Segment* segment
-    cdef uint32_t number, name
-    cdef MDB_val key, value
+cdef int replay_load_segments(State* s, MDB_txn* txn, const IndexMeta* meta) noexcept nogil:
+    """All account images, brought to the index's as_of where a segment is behind it."""
+    cdef uint64_t* applied
+    cdef uint64_t exact = meta.as_of - meta.segments_behind * s.step_rows
     cdef int rc
-    if accounts_count > ACCOUNTS_MAX or accounts_count == 0:
+    if meta.segments_behind * s.step_rows > meta.as_of:
         return MDB_CORRUPTED
-    for number in range((accounts_count + SEGMENT_ACCOUNTS - 1) // SEGMENT_ACCOUNTS):
-        name = native_swap32(number)
-        key.mv_size = 4
-        key.mv_data = &name
-        rc = mdb_get(txn, s.segments, &key, &value)
-        if rc == MDB_NOTFOUND and accounts_count == 1:
-            break  # index 0 is nobody's: no account is open yet
-        if rc != 0:
-            return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
-        segment = <const Segment*>value.mv_data
-        if (
-            value.mv_size != size or segment.magic != SEGMENT_MAGIC
-            or segment.number != number
-            or segment.check != native_crc(
-                native_crc(0, <const uint8_t*>segment, sizeof(Segment) - 4),
-                <const uint8_t*>(segment + 1), size - sizeof(Segment),
-            )
-        ):
-            return MDB_CORRUPTED
-        memcpy(
-            &s.images.accounts[number * SEGMENT_ACCOUNTS], segment + 1,
-            SEGMENT_ACCOUNTS * sizeof(Account),
-        )
-    s.images.count = accounts_count
-    return 0
+    applied = <uint64_t*>calloc(ACCOUNTS_MAX // SEGMENT_ACCOUNTS, 8)
+    if applied == NULL:
+        return ENOMEM
+    rc = segments_load(s, txn, meta.accounts_count, meta.as_of, applied)
+    if rc == 0:
+        rc = segments_catch_up(s, applied, exact, meta.as_of)
+    free(applied)
+    return rc
 
 
 cdef int replay_load_holds(State* s, MDB_txn* txn) noexcept nogil:
@@ -113,22 +95,22 @@ cdef int replay_load_holds(State* s, MDB_txn* txn) noexcept nogil:
         return MDB_CORRUPTED
     holds = <const Hold*>value.mv_data
     for i in range(<uint32_t>((value.mv_size - 4) // sizeof(Hold))):
-        rc = holds_add(&s.holds, holds[i].sequence, holds[i].due)
-        if rc == 0:
-            rc = holds_add(&s.images_holds, holds[i].sequence, holds[i].due)
+        rc = holds_add(&s.images_holds, holds[i].sequence, holds[i].due)
         if rc != 0:
             return rc
     return 0
 
 
-cdef int replay_load_records(State* s, MDB_txn* txn, uint8_t kind) noexcept nogil:
+cdef int replay_load_records(
+    State* s, MDB_txn* txn, Walk* walk, uint8_t kind
+) noexcept nogil:
     """Participants or services, in the order of their index."""
     cdef uint8_t[5] name
     cdef uint32_t index = 1
     cdef uint32_t swapped, size
     cdef uint64_t sequence
     cdef MDB_val key, value
-    cdef Row row
+    cdef const Row* row
     cdef const uint8_t* tail
     cdef int rc
     while True:
@@ -144,14 +126,13 @@ cdef int replay_load_records(State* s, MDB_txn* txn, uint8_t kind) noexcept nogi
             return MDB_CORRUPTED
         if rc == 0:
             memcpy(&sequence, value.mv_data, 8)
-            rc = rows_get(s, sequence, &row)
-        if rc == 0:
-            rc = rows_get_tail(s, sequence, &tail, &size)
+            # Most were registered in this order, so that the walk goes on.
+            rc = store_walk_to(walk, sequence, &row, &tail, &size)
         if rc != 0:
-            return rc
+            return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
         if row.debit != index or row.kind != KIND_REGISTER or size == 0 or tail[0] != kind:
             return MDB_CORRUPTED
-        register_apply(s, &row, tail)
+        register_apply(s, row, tail)
         index += 1
 
 
@@ -206,23 +187,19 @@ cdef int replay_delete_orphans(State* s) noexcept nogil:
     return mdb_txn_commit(txn)
 
 
-cdef int replay_load_index(State* s) noexcept nogil:
-    """Everything that the index knows, as of its last step."""
-    cdef MDB_txn* txn
+cdef int replay_get_meta(State* s, MDB_txn* txn, const IndexMeta** out) noexcept nogil:
+    """What the index says of itself; MDB_NOTFOUND if no step is done yet."""
     cdef MDB_val key, value
     cdef const IndexMeta* meta
     cdef const Chunk* chunk
-    cdef int rc = mdb_txn_begin(s.index_env, NULL, MDB_RDONLY, &txn)
-    if rc != 0:
-        return rc
+    cdef int rc
     key.mv_size = 5
     key.mv_data = <void*><const char*>b"index"
     rc = mdb_get(txn, s.index_meta, &key, &value)
-    if rc == MDB_NOTFOUND:
-        mdb_txn_abort(txn)
-        return 0
-    meta = <const IndexMeta*>value.mv_data
-    if rc == 0 and (
+    if rc != 0:
+        return rc
+    meta = out[0] = <const IndexMeta*>value.mv_data
+    if (
         value.mv_size < sizeof(IndexMeta)
         or value.mv_size != sizeof(IndexMeta) + meta.runs_count * sizeof(RunRecord)
         or meta.check != native_crc(
@@ -230,138 +207,206 @@ cdef int replay_load_index(State* s) noexcept nogil:
             <const uint8_t*>(meta + 1), meta.runs_count * sizeof(RunRecord),
         )
     ):
-        rc = MDB_CORRUPTED
-    if rc == 0 and (
+        return MDB_CORRUPTED
+    if (
         meta.format != FORMAT_VERSION or memcmp(meta.instance, s.instance, 16) != 0
         or meta.step_rows != s.step_rows or meta.as_of > s.sequence
     ):
-        rc = RC_OTHER
+        return RC_OTHER
+    # The journal must have the very chunk that the index was made up to.
+    rc = store_get_chunk(&s.reader, meta.as_of, &chunk)
+    if rc == 0 and chunk.check != meta.chunk_check:
+        return RC_OTHER
+    return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
+
+
+cdef int replay_load_images(State* s, MDB_txn* txn, const IndexMeta* meta) noexcept nogil:
+    """What the index writer works on, exactly as of the index's last step."""
+    cdef int rc
+    s.indexed = meta.as_of
+    s.images_window = meta.window
+    rc = replay_load_segments(s, txn, meta)
+    return replay_load_holds(s, txn) if rc == 0 else rc
+
+
+cdef int replay_load_index(State* s) noexcept nogil:
+    """Everything that the index knows, as of its last step, but the register."""
+    cdef MDB_txn* txn
+    cdef const IndexMeta* meta
+    cdef int rc = mdb_txn_begin(s.index_env, NULL, MDB_RDONLY, &txn)
+    if rc != 0:
+        return rc
+    rc = replay_get_meta(s, txn, &meta)
     if rc == 0:
-        # The journal must have the very chunk that the index was made up to.
-        rc = store_get_chunk(&s.reader, meta.as_of, &chunk)
-        if rc == 0 and chunk.check != meta.chunk_check:
-            rc = RC_OTHER
-    if rc == 0:
-        s.indexed = meta.as_of
-        s.images_window = meta.window
-        s.working_window = meta.window
         s.run_next = meta.run_next
         rc = replay_load_runs(s, txn, <const RunRecord*>(meta + 1), meta.runs_count)
     if rc == 0:
         replay_sort_runs(s)
-        rc = replay_load_segments(s, txn, meta.accounts_count)
-    if rc == 0:
-        rc = replay_load_holds(s, txn)
-    if rc == 0:
-        rc = replay_load_records(s, txn, RECORD_PARTICIPANT)
-    if rc == 0:
-        rc = replay_load_records(s, txn, RECORD_SERVICE)
+        rc = replay_load_images(s, txn, meta)
     mdb_txn_abort(txn)
+    if rc == MDB_NOTFOUND:
+        return 0
     if rc == 0:
-        rc = replay_delete_orphans(s)
-    return rc
+        postings_restore(s)
+    return replay_delete_orphans(s) if rc == 0 else rc
 
 
-cdef int replay_row(
-    State* s, const Row* row, const uint8_t* tail, uint32_t tail_size
-) noexcept nogil:
-    """Let memory learn one durable row."""
-    cdef Row hold
-    cdef int rc = 0
-    if row.result == RESULT_OK and keys_resolves_hold(row):
-        rc = rows_get(s, row.resolves, &hold)
-    return rows_note(s, row, &hold, tail, tail_size, NULL) if rc == 0 else rc
-
-
-cdef int replay_chunk(State* s, const Chunk* chunk) noexcept nogil:
-    """The rows of one chunk that the index does not cover."""
-    cdef const Row* rows = <const Row*>(<const uint8_t*>chunk + sizeof(Chunk))
-    cdef Tails tails
-    cdef const uint8_t* tail
-    cdef uint32_t tail_size, i
-    cdef uint64_t sequence
+cdef int replay_take_back(State* s) noexcept nogil:
+    """Bring the images back from a step that was taken and found no room."""
+    cdef MDB_txn* txn
+    cdef const IndexMeta* meta
     cdef int rc
-    store_begin_tails(&tails, chunk)
-    for i in range(chunk.rows_count):
-        sequence = chunk.first_sequence + i
-        rc = MDB_CORRUPTED
-        if rows[i].sequence == sequence and rows[i].check == store_row_check(&rows[i]):
-            rc = store_next_tail(&tails, &rows[i], &tail, &tail_size)
-        if rc == 0 and sequence > s.indexed:
-            rc = replay_row(s, &rows[i], tail, tail_size)
-            if rc == 0 and sequence % s.step_rows == 0:
-                # The step is whole: into the index with it, so that memory stays small.
-                # Without room for it the step stays in memory, which holds as many as
-                # may lag; the rows can be read all the same.
-                rc = steps_run(s)
-                if steps_is_space(rc) and s.steps_count < s.steps_capacity:
-                    rc = 0
+    indexer_work_free(&s.work)
+    s.taken = 0
+    memset(s.images.accounts, 0, s.images.count * sizeof(Account))
+    memset(s.segments_since, 0, ACCOUNTS_MAX // SEGMENT_ACCOUNTS * 8)
+    s.images.count = 1
+    s.images_window = 0
+    s.segments_stored = 0
+    holds_free(&s.images_holds)
+    if holds_init(&s.images_holds) != 0:
+        return ENOMEM
+    rc = mdb_txn_begin(s.index_env, NULL, MDB_RDONLY, &txn)
+    if rc != 0:
+        return rc
+    rc = replay_get_meta(s, txn, &meta)
+    if rc == 0:
+        rc = replay_load_images(s, txn, meta)
+    mdb_txn_abort(txn)
+    return 0 if rc == MDB_NOTFOUND else rc
+
+
+# --- the journal after the index -------------------------------------------------------------
+
+cdef struct Chain:            # how far the journal has been followed
+    Reader reader
+    uint64_t next             # first sequence of the next chunk
+    uint32_t check            # of the chunk before it
+
+
+cdef int replay_begin_chain(State* s, Chain* chain) noexcept nogil:
+    """The chunk that the last indexed row is in opens the chain."""
+    cdef const Chunk* chunk
+    cdef int rc = store_begin(s, &chain.reader)
+    chain.next = 1
+    chain.check = 0
+    if rc != 0 or s.indexed == 0:
+        return rc
+    rc = store_get_chunk(&chain.reader, s.indexed, &chunk)
+    if rc == 0 and chunk.first_sequence > 1:
+        chain.next = chunk.first_sequence
+        rc = store_get_chunk(&chain.reader, chain.next - 1, &chunk)
+        chain.check = chunk.check if rc == 0 else 0
+    return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
+
+
+cdef int replay_follow(State* s, Chain* chain, uint64_t last) noexcept nogil:
+    """Verify the chain up to the chunk that holds the row `last`; not each row."""
+    cdef const Chunk* chunk
+    cdef int rc
+    while chain.next <= last:
+        rc = store_get_chunk(&chain.reader, chain.next, &chunk)
         if rc != 0:
-            return rc
+            return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
+        store_read_ahead(&chain.reader, chunk)
+        if (
+            chunk.first_sequence != chain.next
+            or chunk.previous != chain.check
+            or chunk.check != store_chunk_check(chunk)
+            or memcmp(chunk.instance, s.instance, 16) != 0
+        ):
+            return MDB_CORRUPTED
+        chain.check = chunk.check
+        chain.next += chunk.rows_count
     return 0
 
 
-cdef int replay_previous(
-    State* s, Reader* reader, const Chunk* chunk, uint32_t* check
-) noexcept nogil:
-    """The check of the chunk before `chunk`."""
-    cdef const Chunk* before
+cdef int replay_steps(State* s, Chain* chain) noexcept nogil:
+    """Index every whole step, so that memory need not learn its rows.
+
+    Without room for a step the index stays where it is. Memory learns as many rows as may
+    lag, so that they can be read all the same; if there are more, that is an error.
+    """
+    cdef int rc = 0
+    while rc == 0 and s.sequence - s.indexed >= s.step_rows:
+        rc = replay_follow(s, chain, s.indexed + s.step_rows)
+        if rc == 0:
+            rc = steps_run(s)
+    if not steps_is_space(rc):
+        return rc
+    if (s.sequence - 1) // s.step_rows - s.indexed // s.step_rows >= s.steps_capacity:
+        return rc
+    return replay_take_back(s)
+
+
+cdef int replay_fill_working(State* s) noexcept nogil:
+    """What the committer works on, as of the index; its register too."""
+    cdef MDB_txn* txn
+    cdef Walk walk
+    cdef uint32_t i
     cdef int rc
-    check[0] = 0
-    if chunk.first_sequence == 1:
-        return 0
-    rc = store_get_chunk(reader, chunk.first_sequence - 1, &before)
+    memcpy(s.working.accounts, s.images.accounts, s.images.count * sizeof(Account))
+    s.working.count = s.images.count
+    s.working_window = s.images_window
+    for i in range(s.images_holds.count):
+        rc = holds_add(
+            &s.holds, s.images_holds.heap[i].sequence, s.images_holds.heap[i].due
+        )
+        if rc != 0:
+            return rc
+    rc = mdb_txn_begin(s.index_env, NULL, MDB_RDONLY, &txn)
+    if rc != 0:
+        return rc
+    store_begin_walk(&walk, &s.reader)
+    rc = replay_load_records(s, txn, &walk, RECORD_PARTICIPANT)
     if rc == 0:
-        check[0] = before.check
+        rc = replay_load_records(s, txn, &walk, RECORD_SERVICE)
+    mdb_txn_abort(txn)
+    if rc == 0:
+        for i in range(1, s.working.count):
+            register_add_account(s, i)
     return rc
 
 
 cdef int replay_rows(State* s) noexcept nogil:
-    """Follow the chain from the index to the head; index whole steps on the way."""
+    """Let memory learn the rows after the index."""
     cdef Reader reader
-    cdef const Chunk* chunk
+    cdef Walk walk
+    cdef const Row* row
+    cdef const uint8_t* tail
+    cdef uint32_t tail_size
     cdef uint64_t sequence = s.indexed + 1
-    cdef uint32_t check = 0
-    cdef uint32_t chunks = 0
+    cdef Row hold
     cdef int rc = store_begin(s, &reader)
     if rc != 0:
         return rc
-    if s.sequence > 0:
-        # The chunk that the last indexed row is in opens the chain.
-        rc = store_get_chunk(&reader, max(s.indexed, <uint64_t>1), &chunk)
-        if rc == 0:
-            rc = replay_previous(s, &reader, chunk, &check)
-        if rc == 0:
-            sequence = chunk.first_sequence
+    store_begin_walk(&walk, &reader)
+    s.group_number += 1
     while rc == 0 and sequence <= s.sequence:
-        # Fresh transactions often enough that no reader pins the file for long.
-        chunks += 1
-        if chunks % 256 == 0:
-            rc = store_renew(&reader)
-            if rc == 0:
-                rc = store_renew(&s.reader)
-            if rc != 0:
-                break
-        rc = store_get_chunk(&reader, sequence, &chunk)
-        if rc != 0:
-            break
-        if (
-            chunk.first_sequence != sequence
-            or chunk.previous != check
-            or chunk.check != store_chunk_check(chunk)
-            or memcmp(chunk.instance, s.instance, 16) != 0
-        ):
-            rc = MDB_CORRUPTED
-            break
-        s.group_number += 1
-        s.dirty_count = 0
-        rc = replay_chunk(s, chunk)
-        check = chunk.check
-        sequence += chunk.rows_count
-    if rc == 0:
-        s.chain = check
+        rc = store_walk_to(&walk, sequence, &row, &tail, &tail_size)
+        if rc == 0 and row.result == RESULT_OK and keys_resolves_hold(row):
+            rc = rows_get(s, row.resolves, &hold)
+        if rc == 0:
+            rc = rows_note(s, row, &hold, tail, tail_size, NULL)
+        sequence += 1
     store_end(&reader)
+    s.dirty_count = 0
     return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
+
+
+cdef int replay_journal(State* s) noexcept nogil:
+    """Follow the chain from the index to the head: whole steps, then what is left."""
+    cdef Chain chain
+    cdef int rc = replay_begin_chain(s, &chain)
+    if rc == 0:
+        rc = replay_steps(s, &chain)
+    if rc == 0:
+        rc = replay_follow(s, &chain, s.sequence)
+    store_end(&chain.reader)
+    s.chain = chain.check
+    if rc == 0:
+        rc = replay_fill_working(s)
+    return replay_rows(s) if rc == 0 else rc
 
 
 cdef int replay_open(State* s) noexcept nogil:
@@ -371,14 +416,8 @@ cdef int replay_open(State* s) noexcept nogil:
     cdef int rc
     s.group_first = <uint64_t>0xFFFFFFFFFFFFFFFF
     rc = replay_load_index(s)
-    if rc != 0:
-        return rc
-    postings_restore(s)
-    memcpy(s.working.accounts, s.images.accounts, s.images.count * sizeof(Account))
-    s.working.count = s.images.count
-    for i in range(1, s.working.count):
-        register_add_account(s, i)
-    rc = replay_rows(s)
+    if rc == 0:
+        rc = replay_journal(s)
     if rc == 0 and s.sequence > 0:
         rc = rows_get(s, s.sequence, &last)
         s.last_timestamp = last.timestamp

@@ -185,6 +185,7 @@ cdef int runs_get_pieces(
             return rc
         if value.mv_size != length + 4:
             return MDB_CORRUPTED
+        native_will_need(value.mv_data, value.mv_size)
         memcpy(&check, <uint8_t*>value.mv_data + length, 4)
         if check != native_crc(block, <uint8_t*>value.mv_data, length):
             return MDB_CORRUPTED

@@ -139,6 +139,7 @@ cdef struct Merge:            # runs of one level on their way to one of the nex
 cdef struct Reader:           # a read transaction on the journal, with a cursor
     MDB_txn* txn
     MDB_cursor* cursor
+    const uint8_t* ahead      # of what is read in order, the system was told up to here
 
 cdef struct View:             # what one reading call sees: durable rows up to `sequence`
     MDB_txn* index
@@ -161,7 +162,7 @@ cdef struct IndexMeta:        # head of the index's one meta value; run records 
     uint32_t accounts_count
     uint32_t runs_count
     uint32_t chunk_check      # of the chunk that holds as_of
-    uint32_t reserved
+    uint32_t segments_behind  # steps before as_of that some segments may lack
     uint32_t check            # CRC-32C(68 bytes before, run records)
 
 cdef struct RunRecord:
@@ -228,6 +229,11 @@ cdef struct Draft:            # one requested row on its way through a group
     uint32_t basket_left      # this one and those after it in its basket
     uint8_t hot               # came as a payment message
 
+cdef struct Registered:       # a row that becomes the current one of an index
+    uint64_t sequence
+    uint32_t index
+    uint8_t record            # RECORD_*, or 0 for an account
+
 cdef struct Latest:           # where an account's history in the postings ends
     PostingsLink last         # its last entry with postings, or POSTINGS_ANYWHERE
     PostingsLink links[POSTINGS_LINKS]  # those of that entry
@@ -249,7 +255,7 @@ cdef struct Work:             # scratch of one step
     uint32_t accounts_count
     uint32_t posted_count
     uint32_t marks_count
-    Row* registers            # accepted register and open rows
+    Registered* registers     # accepted register and open rows
     uint32_t registers_count
     uint32_t registers_capacity
 
@@ -359,8 +365,11 @@ cdef struct State:
     Cover* covers[MAPS_COUNT][LEVELS_MAX]  # the one that new runs of a level join, or NULL
     Run** retired             # merged away, to be deleted with the next step
     uint32_t retired_count
+    uint64_t* segments_since   # number + 1 of the first step that changed it unwritten, or 0
+    uint8_t* segments_writing  # part of the step under way
+    uint32_t segments_stored
+    uint32_t segments_least   # written by each step if so many have changed
     Step* steps_buried        # in the index by now, the one buried last first
     Run* runs_buried          # merged away and deleted, likewise
-    uint8_t* segments_dirty   # changed since the last step that was written
     Work work                 # the step's scratch
     int taken                 # its rows are taken, it is not yet written

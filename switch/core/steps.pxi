@@ -25,6 +25,7 @@ cdef int steps_write_meta(
     meta.format = FORMAT_VERSION
     meta.accounts_count = s.images.count
     meta.chunk_check = s.images_check
+    meta.segments_behind = segments_behind(s, as_of)
     for map_ in range(MAPS_COUNT):
         if fresh[map_] != NULL:
             steps_add_record(meta, records, fresh[map_])
@@ -138,9 +139,10 @@ cdef void steps_publish(State* s, Run** fresh, uint64_t as_of) noexcept nogil:
             s.levels[map_][0] = fresh[map_]
             cover_publish(fresh[map_])
             s.runs_count[map_] += 1
-    views_bury_step(s, s.steps[0])
-    s.steps_count -= 1
-    memmove(s.steps, s.steps + 1, s.steps_count * sizeof(Step*))
+    if s.steps_count > 0:  # while the ledger is opened memory has not learned the step
+        views_bury_step(s, s.steps[0])
+        s.steps_count -= 1
+        memmove(s.steps, s.steps + 1, s.steps_count * sizeof(Step*))
     postings_publish(s, &s.work, postings_step(s, as_of))
     s.indexed = as_of
     pthread_cond_broadcast(&s.moved)
@@ -173,7 +175,6 @@ cdef int steps_write(
     State* s, Work* work, uint64_t first, uint64_t last, Run** fresh
 ) noexcept nogil:
     cdef MDB_txn* txn
-    cdef Reader reader
     cdef int rc = steps_check_room(s)
     if rc == 0:
         rc = mdb_txn_begin(s.index_env, NULL, 0, &txn)
@@ -187,14 +188,11 @@ cdef int steps_write(
     if rc == 0:
         rc = postings_write(s, txn, work, first, last)
     if rc == 0:
-        rc = indexer_write_segments(s, txn, last)
+        rc = segments_write(s, txn, last)
     if rc == 0:
         rc = indexer_write_holds(s, txn)
-    if rc == 0 and work.registers_count > 0:
-        rc = store_begin(s, &reader)
-        if rc == 0:
-            rc = indexer_write_records(s, txn, work, &reader)
-            store_end(&reader)
+    if rc == 0:
+        rc = indexer_write_records(s, txn, work)
     if rc == 0:
         rc = steps_write_meta(s, txn, last, fresh)
     if rc != 0:
@@ -216,7 +214,7 @@ cdef void steps_forget(State* s, Run** fresh) noexcept nogil:
 
 cdef void steps_finish(State* s, Run** fresh, uint64_t as_of) noexcept nogil:
     """The transaction is durable: let go of what it made superfluous, and publish."""
-    memset(s.segments_dirty, 0, ACCOUNTS_MAX // SEGMENT_ACCOUNTS)
+    segments_finish(s)
     steps_publish(s, fresh, as_of)
     views_free_buried(s, False)
     indexer_work_free(&s.work)

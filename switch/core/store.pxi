@@ -31,6 +31,7 @@ cdef int store_begin(State* s, Reader* reader) noexcept nogil:
     """Start reading the journal as it is now. The snapshot is durable by nature."""
     cdef int rc
     reader.cursor = NULL
+    reader.ahead = NULL
     rc = mdb_txn_begin(s.journal_env, NULL, MDB_RDONLY, &reader.txn)
     if rc != 0:
         reader.txn = NULL
@@ -97,6 +98,21 @@ cdef int store_get_chunk(
     return 0
 
 
+cdef enum:
+    READ_AHEAD = 2097152      # bytes
+
+
+cdef void store_read_ahead(Reader* reader, const Chunk* chunk) noexcept nogil:
+    """Have the journal read in large pieces by whoever follows it in order.
+
+    It is mapped for scattered reads. Chunks lie in the file as they were appended.
+    """
+    cdef const uint8_t* at = <const uint8_t*>chunk
+    if at + READ_AHEAD // 2 > reader.ahead or at + READ_AHEAD < reader.ahead:
+        native_will_need(at, READ_AHEAD)
+        reader.ahead = at + READ_AHEAD
+
+
 cdef int store_get_row(Reader* reader, uint64_t sequence, const Row** row) noexcept nogil:
     """Find one row; valid until the reader ends. Its own check and place are verified."""
     cdef const Chunk* chunk
@@ -158,6 +174,72 @@ cdef int store_find_tail(
         if rc != 0:
             break
     return rc
+
+
+cdef struct Walk:             # rows with their tails, in ascending order
+    Reader* reader
+    const Chunk* chunk
+    Tails tails
+    uint32_t passed           # rows of the chunk that are behind
+
+
+cdef inline void store_begin_walk(Walk* walk, Reader* reader) noexcept nogil:
+    walk.reader = reader
+    walk.chunk = NULL
+
+
+cdef int store_walk_to(
+    Walk* walk, uint64_t sequence, const Row** row, const uint8_t** tail, uint32_t* tail_size
+) noexcept nogil:
+    """Find a row after the last one, and its tail item; valid until the reader ends.
+
+    Each row is verified by its check and place, and each tail item.
+    """
+    cdef const Chunk* chunk = walk.chunk
+    cdef int rc
+    if (
+        chunk == NULL or sequence < chunk.first_sequence + walk.passed
+        or sequence >= chunk.first_sequence + chunk.rows_count
+    ):
+        rc = store_get_chunk(walk.reader, sequence, &walk.chunk)
+        if rc != 0:
+            walk.chunk = NULL
+            return rc
+        chunk = walk.chunk
+        store_read_ahead(walk.reader, chunk)
+        store_begin_tails(&walk.tails, chunk)
+        walk.passed = 0
+    row[0] = <const Row*>(<const uint8_t*>chunk + sizeof(Chunk)) + walk.passed
+    while True:
+        if (
+            row[0].sequence != chunk.first_sequence + walk.passed
+            or row[0].check != store_row_check(row[0])
+        ):
+            return MDB_CORRUPTED
+        rc = store_next_tail(&walk.tails, row[0], tail, tail_size)
+        walk.passed += 1
+        if rc != 0 or row[0].sequence == sequence:
+            return rc
+        row[0] += 1
+
+
+cdef enum:
+    WALK_AHEAD = 12           # rows
+
+
+cdef inline void store_fetch_images(const Walk* walk, const Account* images) noexcept nogil:
+    """Have the images of a row some way ahead in the cache by the time it is reached.
+
+    The row is not verified yet; fetching what is not there does no harm.
+    """
+    cdef const Row* row
+    cdef uint32_t number = walk.passed + WALK_AHEAD
+    if walk.chunk != NULL and number < walk.chunk.rows_count:
+        row = <const Row*>(<const uint8_t*>walk.chunk + sizeof(Chunk)) + number
+        native_prefetch(&images[row.debit])
+        native_prefetch(<const uint8_t*>&images[row.debit] + 64)
+        native_prefetch(&images[row.credit])
+        native_prefetch(<const uint8_t*>&images[row.credit] + 64)
 
 
 cdef int store_get_tail(

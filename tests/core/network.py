@@ -26,6 +26,7 @@ NOW = 1_774_000_000 * 10**9
 CENTRES_COUNT = 8
 HEADS = (1, 2, 4)
 DEADLINE_S = 3_600
+UNUSED_PURPOSE = 10_000
 
 DUPLICATES = (
     (DuplicateRule.NONE, 0, 0),
@@ -61,6 +62,8 @@ class Network:
     services: list[ServiceRecord] = field(default_factory=list)
     participants_count: int = 0
     accounts_count: int = 0
+    spread: int = 0
+    """Accounts that nobody uses before each other one, to fill segments."""
 
     def add(self, kind: Kind, tail: bytes) -> None:
         """One more request."""
@@ -76,6 +79,11 @@ class Network:
 
     def account(self, owner: int, purpose: int, kind: AccountKind) -> int:
         """Open an account."""
+        for _ in range(self.spread):
+            unused = UNUSED_PURPOSE + self.accounts_count
+            record = AccountRecord(self.treasury, unused, AccountKind.SUSPENSE)
+            self.add(Kind.OPEN, record.pack())
+            self.accounts_count += 1
         self.add(Kind.OPEN, AccountRecord(owner, purpose, kind).pack())
         self.accounts_count += 1
         return self.accounts_count
@@ -92,9 +100,9 @@ class Network:
         return centre, self.account(centre, 0, AccountKind.WALLET)
 
 
-def make_network() -> Network:
+def make_network(spread: int = 0) -> Network:
     """The whole network."""
-    net = Network()
+    net = Network(spread=spread)
     net.treasury = net.participant(b"treasury", Role.TREASURY)
     net.float_ = net.account(net.treasury, 0, AccountKind.FLOAT)
     net.suspense = net.account(net.treasury, 1, AccountKind.SUSPENSE)

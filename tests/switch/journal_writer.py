@@ -18,6 +18,7 @@ from crc32c import crc32c
 from switch.codes import AccountKind, Kind, Record, RowFlag
 
 INSTANCE = bytes(range(16))
+STEP_ROWS = 10
 MAGIC = 0x314B4843
 MAP_SIZE = 1 << 30
 ROW_FORMAT = "<16s4Q32s6IH2B2HQI"
@@ -230,10 +231,10 @@ class Images:
         head = struct.pack("<2IQ3I", 0x31474553, number, as_of, 0, 0, 0)
         return head + struct.pack("<I", crc32c(body, crc32c(head))) + body
 
-    def meta(self, as_of: int) -> bytes:
-        """What the index says of itself; it has no runs here."""
-        head = struct.pack("<16s4Q", INSTANCE, as_of, self.window, 1, 65_536)
-        head += struct.pack("<5I", 1, len(self.accounts), 0, 0, 0)
+    def meta(self, as_of: int, behind: int = 0) -> bytes:
+        """What the index says of itself; it has no runs here, and steps of ten rows."""
+        head = struct.pack("<16s4Q", INSTANCE, as_of, self.window, 1, STEP_ROWS)
+        head += struct.pack("<5I", 1, len(self.accounts), 0, 0, behind)
         return head + struct.pack("<I", crc32c(head))
 
     def state_hash(self) -> str:
@@ -288,8 +289,12 @@ def write_index(
     images: Images,
     as_of: int,
     segments: dict[int, bytes] | None = None,
+    behind: int = 0,
 ) -> None:
-    """Write `directory/index` as `images` stand, or with other segments."""
+    """Write `directory/index` as `images` stand, or with other segments.
+
+    `behind`: steps before `as_of` that segments may lack.
+    """
     path = directory / "index"
     path.mkdir(parents=True)
     if segments is None:
@@ -299,7 +304,7 @@ def write_index(
         names = (b"meta", b"segments", b"holds", b"records")
         meta, table, holds, records = (env.open_db(name) for name in names)
         with env.begin(write=True) as txn:
-            txn.put(b"index", images.meta(as_of), db=meta)
+            txn.put(b"index", images.meta(as_of, behind), db=meta)
             for number, value in segments.items():
                 txn.put(number.to_bytes(4, "big"), value, db=table)
             body = b"".join(struct.pack("<2Q", *hold) for hold in images.holds.items())

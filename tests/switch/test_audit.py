@@ -276,6 +276,28 @@ def test_wrong_segments_are_found(tmp_path: Path) -> None:
         assert any(text in found for found in index_findings(tmp_path / name)), name
 
 
+def test_segments_may_stand_behind_the_index(tmp_path: Path) -> None:
+    """Within the steps that the index admits; each is compared where it stands."""
+    s = story()
+    images = images_at(s.groups, 60)
+    for behind, at, wrong in ((2, 40, False), (3, 40, False), (1, 40, True)):
+        path = tmp_path / f"{behind}-{at}"
+        write_journal(path, s.groups)
+        segments = {0: images_at(s.groups, at).segment(0, at)}
+        write_index(path, images, 60, segments, behind)
+        report = audit(path)
+        assert failed(report) == ({"index"} if wrong else set())
+        assert {f.sequence for f in report.findings.kept} == ({50} if wrong else set())
+    # One that is wrong where it stands.
+    damaged = images_at(s.groups, 40)
+    damaged.accounts[X0]["debits_posted"] ^= 1
+    write_journal(tmp_path / "damaged", s.groups)
+    segments = {0: damaged.segment(0, 40)}
+    write_index(tmp_path / "damaged", images, 60, segments, 2)
+    report = audit(tmp_path / "damaged")
+    assert [f.sequence for f in report.findings.kept] == [40]
+
+
 def test_wrong_holds_records_and_windows_of_the_index_are_found(
     tmp_path: Path,
 ) -> None:
