@@ -131,7 +131,7 @@ def measure_beside_disk(
 def need(options: argparse.Namespace) -> int:
     """Bytes of disk that a run may take, by its rows or its seconds."""
     rows: int = options.rows or int(options.seconds * ROWS_PER_S_MOST / 4)
-    return rows * FILE_BYTES + 2 * disk.FILE_MAX
+    return rows * FILE_BYTES + (disk.ROOM if options.disk else 0)
 
 
 def parse() -> argparse.Namespace:

@@ -88,3 +88,14 @@ class Maker:
         places = self._choice[part] + turn * 1_000_003
         self._pool["debit"][part] = self._wallets[0] + places % len(self._wallets)
         return self._pool[part]
+
+
+def next_round(ledger: core.Ledger, pool_rows: int) -> int:
+    """A round that no maker had on a ledger whose last row is a maker's.
+
+    Later than the last row's, and late enough for ordered ids of a smaller pool to
+    come after those of a larger one.
+    """
+    reference = ledger.row(ledger.sequence)["reference"].tobytes()
+    last = int(reference[:ROUND_DIGITS])
+    return max(last, ledger.sequence // pool_rows + 1) + 1
