@@ -36,7 +36,7 @@ from benchmarks.commits import (
 )
 from benchmarks.machine import machine
 from benchmarks.meters import need_room, scratch
-from benchmarks.network import CENTRES, TOP_UP, make_network
+from benchmarks.network import CENTRES, make_network, top_up_of
 from benchmarks.payments import POOL_ROWS, Maker
 from switch import _core as core
 
@@ -100,7 +100,7 @@ def run(options: argparse.Namespace, ledger: core.Ledger, maker: Maker) -> Stret
 
 def given(accounts: int) -> int:
     """Paise that the network's wallets were filled with."""
-    return TOP_UP * accounts
+    return top_up_of(accounts) * accounts
 
 
 def wait_reserve(ledger: core.Ledger, size: int) -> None:

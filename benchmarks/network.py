@@ -26,7 +26,9 @@ CENTRES = 3561
 BILLERS = 40
 SERVICES = 97
 TOP_UP = 10**15
-"""Paise in each wallet: more than any benchmark spends."""
+"""Paise in each wallet, if there are not too many: more than any benchmark spends."""
+FLOAT_MAX = 10**19
+"""Paise in all of them: a total is 64 bits."""
 
 Rows = npt.NDArray[np.void]
 
@@ -40,9 +42,14 @@ def rows_of(kind: Kind, first_id: int, count: int) -> Rows:
     """Row templates with ids of their own."""
     rows = np.zeros(count, core.ROW)
     rows["kind"] = kind
-    for index in range(count):
-        rows["id"][index] = text((first_id + index).to_bytes(16, "big"), 16)
+    numbers = np.arange(first_id, first_id + count, dtype=">u8")
+    rows["id"][:, 8:] = numbers.view(np.uint8).reshape(count, 8)
     return rows
+
+
+def top_up_of(centres: int) -> int:
+    """Paise in each of so many wallets."""
+    return min(TOP_UP, FLOAT_MAX // centres)
 
 
 class Builder:
@@ -123,7 +130,8 @@ def make_network(ledger: core.Ledger, centres: int = CENTRES) -> tuple[int, int]
             participant(f"bsk-{i:05}", Role.CENTRE)
             for i in range(start, min(start + core.GROUP_MAX, centres))
         ]
-        first_centre = first_centre or int(builder.make(Kind.REGISTER, names)[0])
+        made = builder.make(Kind.REGISTER, names)
+        first_centre = first_centre or int(made[0])
     kinds = (AccountKind.FLOAT, AccountKind.SUSPENSE, AccountKind.SETTLEMENT)
     own = [account(treasury, purpose, kind) for purpose, kind in enumerate(kinds)]
     own += [account(biller, 0, AccountKind.BILLER) for biller in billers]
@@ -140,9 +148,9 @@ def make_network(ledger: core.Ledger, centres: int = CENTRES) -> tuple[int, int]
         builder.next_id += stop - start
         rows["debit"] = float_
         rows["credit"] = wallets
-        rows["amount"] = TOP_UP
-        for i in range(start, stop):
-            rows["reference"][i - start] = text(f"UTR{i:08}".encode(), 32)
+        rows["amount"] = top_up_of(centres)
+        utrs = b"".join((b"UTR%08d" % i).ljust(32, b"\0") for i in range(start, stop))
+        rows["reference"] = np.frombuffer(utrs, np.uint8).reshape(-1, 32)
         builder.commit(rows, [])
     tails = [
         service(number, billers[number % BILLERS], heads[number % BILLERS])

@@ -28,7 +28,7 @@ from benchmarks.commits import (
     wait_index,
 )
 from benchmarks.meters import anonymous_bytes, forget_pages
-from benchmarks.network import CENTRES, TOP_UP, make_network
+from benchmarks.network import CENTRES, make_network, top_up_of
 from benchmarks.payments import POOL_ROWS, Maker, next_round
 from switch import _core as core
 from switch.audit.reader import Journal
@@ -68,7 +68,9 @@ def build(options: argparse.Namespace) -> Result_:
         wait_index(ledger)
         base = ledger.sequence
         stretch = pay(ledger, maker, core.GROUP_MAX, options.rows, 1e9, progress)
-        check_books(ledger, stretch, base, TOP_UP * options.accounts)
+        check_books(
+            ledger, stretch, base, top_up_of(options.accounts) * options.accounts
+        )
         info = ledger.info()
     size = info["journal_bytes"] + info["index_bytes"]
     return {
