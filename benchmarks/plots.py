@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.network import CENTRES
+
 WIDTH, HEIGHT = 720, 360
 LEFT, RIGHT, TOP, BOTTOM = 70, 110, 40, 50
 COLOURS = ("#1b6ca8", "#d1603d", "#3b8f5a", "#7a5195")
@@ -90,8 +92,8 @@ def svg(
     """One plot."""
     across, up = axes(lines, is_log)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        'font-family="sans-serif" font-size="12" fill="#222">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}">',
+        '<g font-family="sans-serif" font-size="12" fill="#222">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         text(LEFT, 22, title, 'font-size="14" font-weight="bold"'),
         text(WIDTH - RIGHT, HEIGHT - 10, x_name, 'text-anchor="end"'),
@@ -118,7 +120,7 @@ def svg(
         )
         x, y = drawn[-1]
         parts.append(text(x + 6, y + 4, line.name, f'style="fill:{colour}"'))
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    return "\n".join([*parts, "</g></svg>"]) + "\n"
 
 
 def lines_of(
@@ -139,9 +141,11 @@ def plots(content: dict[str, Any]) -> dict[str, str]:
     drawn = {}
     latencies = ("p50_ms", "p99_ms", "p99_9_ms", "max_ms")
     for result in content["results"]:
-        points = result.get("build", {}).get("curve", [])
-        if len(points) > 1:
-            name = f"growth-{result['ids']}"
+        points = result.get("build", result).get("curve", [])
+        if len(points) > 1 and not result.get("burst"):
+            name = f"growth-{result['benchmark']}-{result['ids']}"
+            if result.get("accounts", CENTRES) != CENTRES:
+                name += f"-{result['accounts']}"
             size = "rows in the file"
             rates = [Line("rate", [(p["rows"], p["rows_per_s"]) for p in points])]
             drawn[f"{name}.svg"] = svg(
