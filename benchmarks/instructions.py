@@ -2,15 +2,16 @@
 
     python -m benchmarks.instructions --json
 
-The one figure that a busy machine does not move. The same payments are made three
-times, each time in a process of its own that is counted: made only, made and committed,
-made, committed and indexed (on one thread). The differences, by the rows, are the
-committer's instructions and the index writer's. Counted by valgrind's callgrind, or by
-`perf stat` where there is no valgrind and the machine lets it count; else it says so.
+The one figure that a busy machine hardly moves. The same payments are made twice, each
+time in a process of its own that is counted: made only, and made, committed and indexed
+on one thread. The difference by the rows is what a payment takes. valgrind's callgrind
+tells the committer's part and the index writer's; `perf stat`, used where there is no
+valgrind and the machine lets it count, tells both together; else it says so.
 """
 
 import argparse
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -32,11 +33,18 @@ STEP_ROWS = 8_192
 """Rows of an index step: smaller than the product's, so that merges are in it."""
 MAP_SIZE = 8 << 30
 """What valgrind can map twice."""
-WORK = ("make", "commit", "index")
+WORK = ("make", "pay")
 TIMEOUT_S = 600.0
-VALGRIND_SKIPS = "valgrind is not installed, and perf cannot count instructions here"
+SKIPPED = "valgrind is not installed, and perf cannot count instructions here"
+ALL = ("--threshold=100",)
+PARTS = {
+    "commit": r"^\s*([\d,]+) .*:__pyx_pw_\w*Ledger_\d+commit\b",
+    "index": r"^\s*([\d,]+) .*:__pyx_pw_\w*Ledger_\d+index_step\b",
+}
+"""Functions of the core, with all that they call, as callgrind_annotate lists them."""
 
 Result = dict[str, object]
+Counts = dict[str, int]
 
 
 def work(kind: str, directory: Path, rows_count: int, batch: int, ids: str) -> None:
@@ -60,11 +68,11 @@ def work(kind: str, directory: Path, rows_count: int, batch: int, ids: str) -> N
         for start in range(0, rows_count, batch):
             rows = maker.take(min(batch, rows_count - start))
             request = core.Request.rows(rows)
-            if kind != "make":
-                commit(ledger, request, rows["amount"], stretch)
-            if kind == "index":
-                while ledger.index_step():
-                    pass
+            if kind == "make":
+                continue
+            commit(ledger, request, rows["amount"], stretch)
+            while ledger.index_step():
+                pass
         if kind != "make":
             check_accepted(ledger, stretch, base)
 
@@ -85,8 +93,8 @@ def counter() -> str:
     return ""
 
 
-def count(program: str, kind: str, options: argparse.Namespace) -> int:
-    """Instructions of one kind of work in a process of its own."""
+def count(program: str, kind: str, options: argparse.Namespace) -> Counts:
+    """Instructions of one kind of work in a process of its own, by part."""
     with scratch(options.directory, "instructions") as directory:
         out = directory / "counts"
         prefixes = {
@@ -100,23 +108,36 @@ def count(program: str, kind: str, options: argparse.Namespace) -> int:
         command += ["--work", kind, "--work-directory", str(directory)]
         for name in ("rows", "batch", "ids"):
             command += [f"--{name}", str(getattr(options, name))]
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-            # Python's own hashes would differ from run to run.
-            env={"PYTHONHASHSEED": "0", "PATH": "/usr/bin:/bin"},
-        )
-        if done.returncode != 0:
-            raise SystemExit(f"{kind} failed: {done.stderr[-600:]}")
-        text = out.read_text()
-    pattern = {"callgrind": r"^(?:summary|totals): (\d+)", "perf": r"^(\d+),"}[program]
+        # Python's own hashes would differ from run to run.
+        output(command, {"PYTHONHASHSEED": "0"})
+        if program == "perf":
+            return {"all": int(find(r"^(\d+),", out.read_text()))}
+        text = output(["callgrind_annotate", "--inclusive=yes", *ALL, str(out)], {})
+        # The first is the function itself; those after it were inlined from elsewhere.
+        return {part: int(find(symbol, text)) for part, symbol in PARTS.items()}
+
+
+def output(command: list[str], more: dict[str, str]) -> str:
+    """What a command prints. Raises SystemExit if it fails."""
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+        env={**os.environ, **more},
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"{command[0]} failed: {done.stderr[-600:]}")
+    return done.stdout
+
+
+def find(pattern: str, text: str) -> str:
+    """The first number that a pattern has, without its commas."""
     found = re.search(pattern, text, re.MULTILINE)
     if found is None:
-        raise SystemExit(f"{program} counted nothing")
-    return int(found[1])
+        raise SystemExit(f"nothing was counted for {pattern}")
+    return found[1].replace(",", "")
 
 
 def measure(options: argparse.Namespace) -> Result:
@@ -124,16 +145,19 @@ def measure(options: argparse.Namespace) -> Result:
     program = counter()
     result: Result = {"rows": options.rows, "batch": options.batch, "ids": options.ids}
     if not program:
-        return {**result, "skipped": VALGRIND_SKIPS}
+        return {**result, "skipped": SKIPPED}
+    # Or the first to import a changed module would be charged for compiling it.
+    output([sys.executable, "-m", "benchmarks.instructions", "--help"], {})
     # At a time: the count is the same however busy the machine is.
     with ThreadPoolExecutor(len(WORK)) as pool:
-        counts = pool.map(lambda kind: count(program, kind, options), WORK)
-        made, committed, indexed = counts
+        made, paid = pool.map(lambda kind: count(program, kind, options), WORK)
+    per_row = {part: (paid[part] - made[part]) / options.rows for part in paid}
     return {
         **result,
         "counter": program,
-        "commit_instructions_per_row": round((committed - made) / options.rows, 1),
-        "index_instructions_per_row": round((indexed - committed) / options.rows, 1),
+        "instructions_per_row": {
+            part: round(value, 1) for part, value in per_row.items()
+        },
     }
 
 

@@ -109,9 +109,9 @@ def cpu(results: list[Result]) -> Iterator[str]:
             client = number(result["client_cpu_us_per_payment"])
             text = f"server {server} µs, client {client} µs"
         if "counter" in result:
-            commit = number(result["commit_instructions_per_row"])
-            index = number(result["index_instructions_per_row"])
-            text = f"commit {commit}, index {index} instructions a row"
+            counts = result["instructions_per_row"].items()
+            parts = [f"{name} {number(value)}" for name, value in counts]
+            text = f"instructions a row: {', '.join(parts)}"
         if text:
             yield row(f"`{result['command']}`", text)
 
