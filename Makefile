@@ -107,9 +107,14 @@ proto: .venv/ready.stamp  ## generate switch/v1 from proto/
 	$(PYTHON) tools/gen_proto.py
 
 .PHONY: torture
-torture: build  ## the crash tests alone
+torture: build  ## the crash tests alone, then millions of messages (see fuzz)
 	bash tools/need.sh strace
 	$(PYTEST) tests/torture $(ARGS)
+	$(PYTHON) -m tests.torture.fuzz_wire
+
+.PHONY: fuzz
+fuzz: build  ## 5 M messages, core's parser and generated classes (ARGS="--seed 7")
+	$(PYTHON) -m tests.torture.fuzz_wire $(ARGS)
 
 .PHONY: nosync
 nosync: .venv/ready.stamp  ## build/nosync/lib: commits without the sync, for one test
@@ -118,6 +123,8 @@ nosync: .venv/ready.stamp  ## build/nosync/lib: commits without the sync, for on
 .PHONY: sanitize
 sanitize: build  ## the core's tests under address and undefined-behaviour sanitizers
 	SWITCH_SANITIZE=1 $(PYTHON) setup.py --quiet build
+	@# Python's own allocator would hide what is read beyond a small object.
+	PYTHONMALLOC=malloc \
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 	    ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 	    SWITCH_TEST_LIB=build/sanitize/lib $(PYTEST) tests/core --timeout 1800 $(ARGS)

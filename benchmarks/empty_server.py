@@ -2,8 +2,9 @@
 
     python -m benchmarks.empty_server --tls DIRECTORY
 
-The same library, options and mutual TLS as `python -m server`, and a handler that gets
-the bytes of a payment and gives none. Prints its address as JSON; ends with SIGTERM.
+The same library, options, event loop, interpreter settings and mutual TLS as `python -m
+server`, and a handler that gets the bytes of a payment and gives none. Prints its
+address as JSON; ends with SIGTERM.
 """
 
 import argparse
@@ -13,9 +14,10 @@ import signal
 from pathlib import Path
 
 import grpc
+import uvloop
 
 from benchmarks.client_process import EMPTY
-from server.app import channel_options
+from server.app import channel_options, tune_interpreter
 from switch.config import Config
 from switch.identity import server_credentials
 
@@ -39,6 +41,7 @@ async def serve(tls: Path) -> None:
     port = server.add_secure_port("127.0.0.1:0", credentials)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    tune_interpreter()
     await server.start()
     print(json.dumps({"address": f"127.0.0.1:{port}"}), flush=True)
     await stop.wait()
@@ -49,7 +52,9 @@ def main() -> None:
     """Serve."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tls", type=Path, required=True)
-    asyncio.run(serve(parser.parse_args().tls))
+    options = parser.parse_args()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(options.tls))
 
 
 if __name__ == "__main__":

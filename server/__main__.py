@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import uvloop
+
 from server.app import EXIT_DEAD, App
 from switch._core import Ledger
 from switch.config import Config, load_config
@@ -38,7 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         config = configure(options)
-        return asyncio.run(serve(config, options.ready_file))
+        # grpc.aio takes several turns of the event loop for each call; uvloop's
+        # turns are compiled.
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(serve(config, options.ready_file))
     except ConfigError as error:
         log.error("cannot start: %s", error)
         return EXIT_CONFIG

@@ -28,6 +28,8 @@ GROUP_MAX: int
 TAIL_MAX: int
 """Bytes of tail in one group."""
 LMDB_VERSION: str
+CRC_PORTABLE: bool
+"""Checks are made without the processor's instruction: it has none, or a test asked."""
 
 def crc32c(data: bytes, seed: int = 0) -> int:
     """CRC-32C of `data`, continuing from `seed`, as the journal uses it."""
@@ -58,6 +60,16 @@ class Request:
         than GROUP_MAX.
         """
 
+    def decode(self) -> list[tuple[bytes, bytes, bytes, bytes, int, int]]:
+        """The payments as the parser fills them, before any look-up; for tests.
+
+        Of each, in the order on the wire: the row template (128 bytes), codes of
+        service and centre (cut to 255 bytes) and the note (b"" if it is wrong);
+        a mask with bit n for each `Result.INVALID_...` n that the shape alone
+        earns; how many payments are left in its basket, itself included, 0 outside
+        one. Raises ValueError if these are no payments.
+        """
+
     @staticmethod
     def rows(rows: Rows, tails: Sequence[bytes] = ()) -> Request:
         """Row templates (dtype ROW) as the treasury and the register make them.
@@ -69,6 +81,11 @@ class Request:
         array of OUTCOME, one for each row. Raises ValueError if there are no rows,
         more than GROUP_MAX, a wrong dtype, or tails that do not match.
         """
+
+def encode_outcomes(ids: bytes, outcomes: Rows) -> bytes:
+    """The CreatePaymentsResponse for `outcomes` (dtype OUTCOME), as commits write it;
+    for tests. `ids` has 16 bytes for each. Raises ValueError if they do not match.
+    """
 
 @final
 class Ledger:

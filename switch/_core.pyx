@@ -54,9 +54,14 @@ include "core/memo.pxi"
 include "core/store.pxi"
 include "core/keys.pxi"
 include "core/effect.pxi"
+include "core/sort.pxi"
+include "core/cover.pxi"
 include "core/runs.pxi"
+include "core/pages.pxi"
 include "core/merge.pxi"
 include "core/index.pxi"
+include "core/views.pxi"
+include "core/postings.pxi"
 include "core/register.pxi"
 include "core/rows.pxi"
 include "core/payment.pxi"
@@ -109,7 +114,7 @@ cdef _check_layout():
         "WindowLine": (sizeof(WindowLine), 40), "Account": (sizeof(Account), 128),
         "Segment": (sizeof(Segment), 32), "Entry": (sizeof(Entry), 24),
         "PostingsHead": (sizeof(PostingsHead), 40),
-        "PostingsAccount": (sizeof(PostingsAccount), 48),
+        "PostingsAccount": (sizeof(PostingsAccount), 80),
         "Outcome": (sizeof(Outcome), 80), "IndexMeta": (sizeof(IndexMeta), 72),
         "RunRecord": (sizeof(RunRecord), 64), "JournalMeta": (sizeof(JournalMeta), 32),
     }
@@ -124,7 +129,9 @@ if (_major, _minor, _patch) < (0, 9, 33):
     raise ImportError(f"LMDB {_major}.{_minor}.{_patch} is too old: 0.9.33 or later is needed")
 LMDB_VERSION = f"{_major}.{_minor}.{_patch}"
 _check_layout()
-native_init()
+# For one test only: the checks as a processor without the instruction makes them.
+native_init(os.environ.get("SWITCH_TEST_PORTABLE") == "1")
+CRC_PORTABLE = bool(native_crc_is_portable())
 
 _GROUP_MAX = GROUP_MAX
 _TAIL_MAX = TAIL_MAX
@@ -202,6 +209,41 @@ cdef class Request:
         request.form = FORM_PAYMENTS
         return request
 
+    def decode(self):
+        cdef size_t size = PyBytes_GET_SIZE(self.body)
+        cdef uint32_t count, i
+        cdef uint8_t* data
+        cdef Draft* drafts
+        cdef Draft* draft
+        if self.form != FORM_PAYMENTS:
+            raise ValueError("only payments are decoded")
+        drafts = <Draft*>calloc(self.rows_count, sizeof(Draft))
+        # A copy without the zero that ends `bytes`: sanitizers see the first byte beyond.
+        data = <uint8_t*>malloc(size)
+        try:
+            if drafts == NULL or data == NULL:
+                raise MemoryError
+            memcpy(data, PyBytes_AS_STRING(self.body), size)
+            if wire_read_request(
+                data, size, drafts, self.sender, self.bound, &count, self.rows_count
+            ) != 0 or count != self.rows_count:
+                raise WireError("the bytes are not what was checked")
+            payments = []
+            for i in range(count):
+                draft = &drafts[i]
+                payments.append((
+                    PyBytes_FromStringAndSize(<char*>&draft.row, sizeof(Row)),
+                    PyBytes_FromStringAndSize(<char*>draft.service_code, draft.service_size),
+                    PyBytes_FromStringAndSize(<char*>draft.centre_code, draft.centre_size),
+                    PyBytes_FromStringAndSize(<char*>draft.tail, draft.tail_size),
+                    draft.bad,
+                    draft.basket_left,
+                ))
+            return payments
+        finally:
+            free(drafts)
+            free(data)
+
     @staticmethod
     def rows(rows, tails=()):
         cdef Request request = Request.__new__(Request)
@@ -236,6 +278,25 @@ cdef class Request:
         request.size = size
         request.form = FORM_ROWS
         return request
+
+
+def encode_outcomes(const uint8_t[::1] ids not None, outcomes):
+    if outcomes.dtype != OUTCOME or 16 * outcomes.size != ids.shape[0]:
+        raise ValueError("one id of 16 bytes is needed for each OUTCOME")
+    cdef bytes packed = outcomes.tobytes()
+    cdef const Outcome* out = <const Outcome*>PyBytes_AS_STRING(packed)
+    cdef Py_ssize_t count = outcomes.size
+    cdef Py_ssize_t i
+    cdef uint8_t* reply = <uint8_t*>malloc(max(count, 1) * WIRE_OUTCOME_MAX)
+    cdef uint8_t* at = reply
+    if reply == NULL:
+        raise MemoryError
+    try:
+        for i in range(count):
+            at = wire_put_outcome(at, &ids[16 * i], &out[i])
+        return PyBytes_FromStringAndSize(<char*>reply, at - reply)
+    finally:
+        free(reply)
 
 
 # --- the ledger -----------------------------------------------------------------------------------

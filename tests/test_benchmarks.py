@@ -517,3 +517,17 @@ def test_plots_are_drawings() -> None:
             assert len(places) == len(points)
             assert all(0 <= float(x) <= plots.WIDTH for x, _ in places)
             assert all(0 <= float(y) <= plots.HEIGHT for _, y in places)
+
+
+@pytest.mark.slow
+def test_reads() -> None:
+    result = run_json(
+        *("benchmarks.reads", "--rows", "3000", "--step-rows", "64", "--json")
+    )
+    assert result["rows"] - result["indexed"] < 64
+    for name in ("busy", "median", "rare", "quiet", "still", "biller"):
+        assert len(result[name]) == 3
+        for figures in result[name].values():
+            assert 0 < figures["p50_us"] <= figures["p99_us"] <= figures["max_us"]
+    assert result["find"]["p50_us"] > 0
+    assert result["totals"]["rows_per_s"] > 0

@@ -129,13 +129,6 @@ cdef void effect_apply(
         table.accounts[row.credit].changed = row.sequence
 
 
-cdef struct Totals:
-    uint64_t debits_pending
-    uint64_t debits_posted
-    uint64_t credits_pending
-    uint64_t credits_posted
-
-
 cdef void effect_totals(
     Totals* totals, const Row* row, uint64_t hold_amount, uint32_t account, int sign
 ) noexcept nogil:

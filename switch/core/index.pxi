@@ -28,6 +28,7 @@ cdef Step* index_step_of(State* s, uint64_t sequence) noexcept nogil:
         if memo_init(&step.maps[map_], 64 if map_ == MAP_LINKS else s.step_rows, s.seed) != 0:
             index_free_step(step)
             return NULL
+    step.before = s.steps[s.steps_count - 1] if s.steps_count > 0 else NULL
     s.steps[s.steps_count] = step
     s.steps_count += 1
     return step
@@ -45,32 +46,30 @@ cdef void index_free_step(Step* step) noexcept nogil:
 
 cdef int index_find(
     State* s, MDB_txn* txn, int map_, uint64_t high, uint64_t low, uint32_t nth,
-    bint in_runs, uint64_t* value
+    bint before, uint64_t* value
 ) noexcept nogil:
     """The nth newest value of a key; 0 and the value, MDB_NOTFOUND, or an error.
 
-    `in_runs` false: the filters have already said that no run has it.
+    `before` false: a probe has already said that nothing before this group has it.
     """
+    cdef uint64_t hash = memo_hash(high, low, s.seed)
     cdef uint32_t i = s.steps_count
-    cdef uint32_t found
-    cdef uint32_t[8] mask
-    cdef uint64_t hash
     cdef Run* run
     cdef int rc
     while i > 0:
         i -= 1
-        found = memo_count(&s.steps[i].maps[map_], high, low)
-        if nth < found:
-            value[0] = memo_value(&s.steps[i].maps[map_], high, low, found - 1 - nth)
+        if not before and s.steps[i].number < s.fresh:
+            return MDB_NOTFOUND
+        if memo_newest(&s.steps[i].maps[map_], hash, high, low, &nth, value):
             return 0
-        nth -= found
-    if not in_runs:
+    if not before:
         return MDB_NOTFOUND
-    hash = memo_hash(high, low, s.seed)
-    runs_filter_mask(hash, mask)
     for i in range(s.runs_count[map_]):
         run = s.levels[map_][i]
-        if high < run.least or high > run.greatest or not runs_filter_has(run, hash, mask):
+        if (
+            high < run.least or high > run.greatest
+            or not native_filter_has(run.filter, run.filter_size, hash)
+        ):
             continue
         rc = runs_find(s, txn, run, high, low, &nth, value)
         if rc != MDB_NOTFOUND:
@@ -78,70 +77,77 @@ cdef int index_find(
     return MDB_NOTFOUND
 
 
-cdef enum:
-    PROBE_AHEAD = 16          # filter lines fetched before the first of them is looked at
+cdef inline void index_add_probe(
+    Probes* probes, uint64_t high, uint64_t low, uint64_t seed, uint32_t draft
+) noexcept nogil:
+    cdef uint32_t i = probes.count
+    probes.hashes[i] = memo_hash(high, low, seed)
+    probes.highs[i] = high
+    probes.lows[i] = low
+    probes.drafts[i] = draft
+    probes.maybe[i] = 0
+    probes.count += 1
 
 
-cdef void index_probe_run(const Run* run, Probe* probes, uint32_t count) noexcept nogil:
-    """Ask one run's filter about many keys, fetching its lines in parallel."""
-    cdef uint32_t first = 0
-    cdef uint32_t last, i
-    while first < count:
-        last = min(first + <uint32_t>PROBE_AHEAD, count)
-        for i in range(first, last):
-            native_prefetch(runs_filter_line(run, probes[i].hash))
-        for i in range(first, last):
-            probes[i].maybe |= (
-                runs_filter_has(run, probes[i].hash, probes[i].mask)
-                & (probes[i].high >= run.least) & (probes[i].high <= run.greatest)
-            )
-        first = last
-
-
-cdef void index_probe_map(State* s, int map_, uint32_t count) noexcept nogil:
-    """Ask the runs of a map, and fetch the places in memory where the keys would be."""
-    cdef uint32_t i, step
-    cdef const Memo* memo
+cdef void index_probe_map(State* s, int map_, Probes* probes) noexcept nogil:
+    """Ask older steps in memory and the runs; fetch where newer entries would be."""
     cdef uint64_t least = <uint64_t>0xFFFFFFFFFFFFFFFF
     cdef uint64_t greatest = 0
-    for i in range(count):
-        least = min(least, s.probes[i].high)
-        greatest = max(greatest, s.probes[i].high)
+    cdef const Run* run
+    cdef const Cover* cover = NULL
+    cdef const Memo* memo
+    cdef uint32_t i, j
+    for i in range(probes.count):
+        least = min(least, probes.highs[i])
+        greatest = max(greatest, probes.highs[i])
     for i in range(s.runs_count[map_]):
-        if greatest >= s.levels[map_][i].least and least <= s.levels[map_][i].greatest:
-            index_probe_run(s.levels[map_][i], s.probes, count)
-    for step in range(s.steps_count):
-        memo = &s.steps[step].maps[map_]
-        for i in range(count):
-            native_prefetch(&memo.slots[memo_home(memo, s.probes[i].hash)])
+        run = s.levels[map_][i]
+        if run.cover != NULL:
+            # Runs that share a cover stand side by side: it is asked once for all.
+            if run.cover != cover and greatest >= run.cover.least and (
+                least <= run.cover.greatest
+            ):
+                native_filter_probe(
+                    run.cover.filter, run.cover.filter_size, probes.hashes, probes.highs,
+                    run.cover.least, run.cover.greatest, probes.maybe, probes.count,
+                )
+            cover = run.cover
+        elif greatest >= run.least and least <= run.greatest:
+            native_filter_probe(
+                run.filter, run.filter_size, probes.hashes, probes.highs,
+                run.least, run.greatest, probes.maybe, probes.count,
+            )
+    for i in range(s.steps_count):
+        memo = &s.steps[i].maps[map_]
+        if s.steps[i].number < s.fresh:
+            memo_probe(memo, probes)
+            continue
+        for j in range(probes.count):
+            native_prefetch(&memo.slots[memo_home(memo, probes.hashes[j])])
 
 
-cdef inline void index_set_probe(
-    Probe* probe, uint64_t high, uint64_t low, uint64_t seed
-) noexcept nogil:
-    probe.hash = memo_hash(high, low, seed)
-    probe.high = high
-    probe.maybe = 0
-    runs_filter_mask(probe.hash, probe.mask)
+cdef void index_probe(State* s, uint32_t first, uint32_t last) noexcept nogil:
+    """Mark the drafts whose keys something before this group may hold.
 
-
-cdef void index_probe(State* s, uint32_t count) noexcept nogil:
-    """Mark the drafts whose keys some run may hold; the others need not look into runs."""
-    cdef uint32_t keys = 0
-    cdef uint32_t i
+    At most PROBES_MAX drafts. The others need only be looked up among what the group
+    itself has added.
+    """
+    cdef Probes* probes = s.probes
     cdef Draft* draft
-    for i in range(count):
+    cdef uint32_t i
+    probes.count = 0
+    for i in range(first, last):
         draft = &s.drafts[i]
-        index_set_probe(&s.probes[i], draft.id_high, draft.id_low, s.seed)
-    index_probe_map(s, MAP_IDS, count)
-    for i in range(count):
-        s.drafts[i].maybe_id = s.probes[i].maybe != 0
-    for i in range(count):
+        index_add_probe(probes, draft.id_high, draft.id_low, s.seed, i)
+    index_probe_map(s, MAP_IDS, probes)
+    for i in range(probes.count):
+        s.drafts[probes.drafts[i]].maybe_id = probes.maybe[i]
+    probes.count = 0
+    for i in range(first, last):
         draft = &s.drafts[i]
+        draft.maybe_claim = 0
         if draft.claims:
-            index_set_probe(&s.probes[keys], draft.claim_high, draft.claim_low, s.seed)
-            s.probes[keys].draft = i
-            keys += 1
-    index_probe_map(s, MAP_CLAIMS, keys)
-    for i in range(keys):
-        s.drafts[s.probes[i].draft].maybe_claim = s.probes[i].maybe != 0
+            index_add_probe(probes, draft.claim.high, draft.claim.low, s.seed, i)
+    index_probe_map(s, MAP_CLAIMS, probes)
+    for i in range(probes.count):
+        s.drafts[probes.drafts[i]].maybe_claim = probes.maybe[i]

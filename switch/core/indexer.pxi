@@ -11,11 +11,17 @@ cdef int indexer_work_init(State* s, Work* work) noexcept nogil:
         work.entries[map_] = <Entry*>malloc(s.step_rows * sizeof(Entry))
         if work.entries[map_] == NULL:
             return ENOMEM
-    work.accounts = <PostingsAccount*>malloc(2 * s.step_rows * sizeof(PostingsAccount))
+    # A window changes no accounts but billers'.
+    work.accounts = <PostingsAccount*>malloc(
+        (2 * s.step_rows + BILLER_ACCOUNTS_MAX) * sizeof(PostingsAccount)
+    )
     work.posted = <uint32_t*>malloc(2 * s.step_rows * 4)
     work.rows = <uint32_t*>malloc(2 * s.step_rows * 4)
     work.places = <uint32_t*>calloc(ACCOUNTS_MAX, 4)
+    work.marks = <Mark*>malloc((2 * s.step_rows // POSTINGS_MARK + 1) * sizeof(Mark))
     if work.accounts == NULL or work.posted == NULL or work.rows == NULL or work.places == NULL:
+        return ENOMEM
+    if work.marks == NULL:
         return ENOMEM
     return 0
 
@@ -28,6 +34,7 @@ cdef void indexer_work_free(Work* work) noexcept nogil:
     free(work.posted)
     free(work.rows)
     free(work.places)
+    free(work.marks)
     free(work.registers)
     memset(work, 0, sizeof(Work))
 
@@ -43,28 +50,6 @@ cdef int indexer_keep_register(Work* work, const Row* row) noexcept nogil:
     work.registers[work.registers_count] = row[0]
     work.registers_count += 1
     return 0
-
-
-cdef void indexer_post(
-    State* s, Work* work, uint32_t account, uint32_t row_number
-) noexcept nogil:
-    """Note that a row belongs to an account's history; remember its opening totals."""
-    cdef PostingsAccount* entry
-    cdef const Account* image = &s.images.accounts[account]
-    if work.places[account] == 0:
-        entry = &work.accounts[work.accounts_count]
-        memset(entry, 0, sizeof(PostingsAccount))
-        entry.account = account
-        entry.debits_pending = image.debits_pending
-        entry.debits_posted = image.debits_posted
-        entry.credits_pending = image.credits_pending
-        entry.credits_posted = image.credits_posted
-        work.accounts_count += 1
-        work.places[account] = work.accounts_count
-    work.accounts[work.places[account] - 1].count += 1
-    work.posted[work.posted_count] = work.places[account] - 1
-    work.rows[work.posted_count] = row_number
-    work.posted_count += 1
 
 
 cdef inline void indexer_mark(State* s, uint32_t account) noexcept nogil:
@@ -91,11 +76,11 @@ cdef int indexer_take_row(
                 rc = store_get_row(reader, hold.resolves, &root)
             if rc != 0:
                 return rc
-        if keys_moves_money(row):
-            indexer_post(s, work, row.debit, row_number)
-            indexer_post(s, work, row.credit, row_number)
-            indexer_mark(s, row.credit)
         effect_apply(&s.images, row, hold, tail, tail_size)
+        if keys_moves_money(row):
+            postings_add(s, work, row.debit, row_number)
+            postings_add(s, work, row.credit, row_number)
+            indexer_mark(s, row.credit)
         if row.kind == KIND_REGISTER or row.kind == KIND_OPEN:
             rc = indexer_keep_register(work, row)
             if rc != 0:
@@ -104,8 +89,10 @@ cdef int indexer_take_row(
             s.images_window = row.sequence
             lines = <const WindowLine*>tail
             for i in range(tail_size // sizeof(WindowLine)):
+                postings_touch(work, lines[i].account)
                 indexer_mark(s, lines[i].account)
         elif row.kind != KIND_REGISTER:
+            postings_touch(work, row.debit)
             indexer_mark(s, row.debit)
         if row.kind == KIND_HOLD:
             rc = holds_add(
@@ -116,7 +103,7 @@ cdef int indexer_take_row(
                 return rc
         elif keys_resolves_hold(row):
             holds_remove(&s.images_holds, row.resolves)
-    keys_derive(s, &s.images, row, root, &derived)
+    keys_derive(s, &s.images, row, root, NULL, &derived)
     for i in range(<uint32_t>derived.count):
         map_ = derived.maps[i]
         work.entries[map_][work.counts[map_]] = derived.entries[i]
@@ -165,6 +152,7 @@ cdef int indexer_take_rows(
                 break
             sequence += 1
         s.images_check = chunk.check
+    postings_sort(work)
     store_end(&reader)
     store_end(&other)
     return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
@@ -198,73 +186,19 @@ cdef int indexer_write_runs(
         if count == 0:
             continue
         scratch = <Entry*>malloc(count * sizeof(Entry))
-        fresh[map_] = runs_new(map_, 0, s.run_next, count)
+        fresh[map_] = runs_new(map_, 0, s.run_next, count, runs_lines(count))
         if scratch == NULL or fresh[map_] == NULL:
             free(scratch)
             return ENOMEM
         s.run_next += 1
+        fresh[map_].cover = cover_take(s, map_, 0, count, FILTER_KEYS_PER_LINE)
         fresh[map_].first = fresh[map_].last = s.indexed // s.step_rows
-        runs_sort(work.entries[map_], scratch, count)
+        sort_entries(work.entries[map_], scratch, count)
         free(scratch)
-        rc = runs_write(s, txn, fresh[map_], work.entries[map_], count)
+        rc = pages_write(s, txn, fresh[map_], work.entries[map_], count)
         if rc != 0:
             return rc
     return 0
-
-
-cdef int indexer_compare_places(const void* a, const void* b) noexcept nogil:
-    cdef uint32_t x = (<const PostingsAccount*>a).account
-    cdef uint32_t y = (<const PostingsAccount*>b).account
-    return -1 if x < y else (1 if x > y else 0)
-
-
-cdef int indexer_write_postings(
-    State* s, MDB_txn* txn, Work* work, uint64_t first, uint64_t last
-) noexcept nogil:
-    """Which rows belong to which account, and each account's totals before them."""
-    cdef size_t size = (
-        sizeof(PostingsHead) + work.accounts_count * sizeof(PostingsAccount)
-        + <size_t>work.posted_count * 4
-    )
-    cdef uint8_t* value = <uint8_t*>calloc(1, size)
-    cdef PostingsHead* head = <PostingsHead*>value
-    cdef PostingsAccount* accounts
-    cdef uint32_t* postings
-    cdef uint32_t* next_
-    cdef uint32_t i, offset
-    cdef uint8_t[8] name
-    cdef int rc
-    next_ = <uint32_t*>malloc(<size_t>work.accounts_count * 4 + 4)
-    if value == NULL or next_ == NULL:
-        free(value)
-        free(next_)
-        return ENOMEM
-    accounts = <PostingsAccount*>(value + sizeof(PostingsHead))
-    postings = <uint32_t*>(accounts + work.accounts_count)
-    memcpy(accounts, work.accounts, work.accounts_count * sizeof(PostingsAccount))
-    qsort(accounts, work.accounts_count, sizeof(PostingsAccount), indexer_compare_places)
-    offset = 0
-    for i in range(work.accounts_count):
-        accounts[i].offset = offset
-        next_[work.places[accounts[i].account] - 1] = offset
-        offset += accounts[i].count
-    for i in range(work.posted_count):
-        postings[next_[work.posted[i]]] = work.rows[i]
-        next_[work.posted[i]] += 1
-    head.magic = POSTINGS_MAGIC
-    head.accounts_count = work.accounts_count
-    head.first_sequence = first
-    head.last_sequence = last
-    head.postings_count = work.posted_count
-    head.check = native_crc(
-        native_crc(0, value, sizeof(PostingsHead) - 4),
-        value + sizeof(PostingsHead), size - sizeof(PostingsHead),
-    )
-    store_set_key(name, first)
-    rc = indexer_put(txn, s.postings, name, 8, value, size)
-    free(value)
-    free(next_)
-    return rc
 
 
 cdef int indexer_write_segments(State* s, MDB_txn* txn, uint64_t as_of) noexcept nogil:

@@ -114,9 +114,13 @@ cdef inline void keys_derive_one(
 
 
 cdef void keys_derive(
-    State* s, const Table* table, const Row* row, const Row* root, Derived* out
+    State* s, const Table* table, const Row* row, const Row* root, const Fence* claim,
+    Derived* out
 ) noexcept nogil:
-    """Every map entry of a row. `root`: the row that took the claim this one releases."""
+    """Every map entry of a row. `root`: the row that took the claim this one releases.
+
+    `claim`: the key of the claim that the row takes, where it is known already.
+    """
     cdef uint64_t high, low
     out.count = 0
     if not keys_no_id(row.id):
@@ -130,7 +134,10 @@ cdef void keys_derive(
     elif row.flags & ROW_CLAIM and (
         row.kind == KIND_PAY or row.kind == KIND_HOLD or row.kind == KIND_TOP_UP
     ):
-        keys_claim_of(s, table, row, &high, &low)
+        if claim != NULL:
+            high, low = claim.high, claim.low
+        else:
+            keys_claim_of(s, table, row, &high, &low)
         keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
     if keys_resolves_hold(row) or row.kind == KIND_REFUND or row.kind == KIND_WINDOW:
         keys_derive_one(out, MAP_LINKS, row.resolves, 0, row.sequence)

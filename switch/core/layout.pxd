@@ -195,6 +195,9 @@ cdef enum:
     INDEX_STEP_ROWS = 65536     # rows that one index step covers
     INDEX_LAG_MAX = 1048576     # rows; then the committer waits
     RUN_FANOUT = 8              # runs of one level that merge into the next
+    POSTINGS_LINKS = 3          # links from one entry of the postings to earlier ones
+    POSTINGS_BLOCK_BITS = 5     # a block is 32 steps, a block of blocks 1,024
+    POSTINGS_MARK = 64          # an account's totals stand behind so many of its postings
 
 cdef enum:
     FORMAT_VERSION = 1
@@ -343,24 +346,36 @@ cdef struct Entry:              # 24 bytes: one entry of the ids, claims and lin
     uint64_t low
     uint64_t value
 
-cdef struct PostingsHead:       # 40 bytes, then accounts_count PostingsAccount, then u32s
+cdef struct Totals:             # 32 bytes, paise
+    uint64_t debits_pending
+    uint64_t debits_posted
+    uint64_t credits_pending
+    uint64_t credits_posted
+
+cdef struct PostingsHead:       # 40 bytes, then accounts_count PostingsAccount, then words
     uint32_t magic
     uint32_t accounts_count
     uint64_t first_sequence     # rows first_sequence ... last_sequence
     uint64_t last_sequence
-    uint32_t postings_count
+    uint32_t words_count        # u32s behind the accounts
     uint32_t reserved[2]
-    uint32_t check              # CRC-32C(36 bytes before, all that follows)
+    uint32_t check              # CRC-32C(36 bytes before)
 
-cdef struct PostingsAccount:    # 48 bytes, sorted by account
+cdef struct PostingsLink:       # 8 bytes: where an account's entry stands
+    uint32_t step               # number of the index step + 1; 0 is nowhere
+    uint32_t place              # which of that step's PostingsAccount
+
+cdef struct PostingsAccount:    # 80 bytes, sorted by account
     uint32_t account
-    uint32_t count
-    uint32_t offset             # of its first posting, counted in postings
+    uint32_t count              # of its postings
+    uint32_t offset             # of its first posting, counted in words
+    uint32_t words_check        # CRC-32C(its postings and marks)
+    Totals totals               # after last_sequence
+    # Its last entries with postings before this step, before this step's block of
+    # POSTINGS_BLOCK steps, and before this step's block of POSTINGS_BLOCK squared.
+    PostingsLink links[POSTINGS_LINKS]
     uint32_t reserved
-    uint64_t debits_pending     # opening totals, before first_sequence
-    uint64_t debits_posted
-    uint64_t credits_pending
-    uint64_t credits_posted
+    uint32_t check              # CRC-32C(76 bytes before), seeded with the step's number + 1
 
 cdef struct Outcome:            # 80 bytes: the answer to one requested row
     uint64_t sequence           # of the row that holds the answer, 0 if there is none

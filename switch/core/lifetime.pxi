@@ -14,7 +14,7 @@ cdef struct Space:            # what lifetime_reserve gave, to be given back
     size_t size
 
 cdef enum:
-    SPACES_COUNT = 13
+    SPACES_COUNT = 14
 
 
 cdef int lifetime_allocate(
@@ -30,6 +30,7 @@ cdef int lifetime_allocate(
         PARTICIPANTS_MAX * sizeof(Participant), REGISTER_PARTICIPANT_SLOTS * 4,
         SERVICES_MAX * sizeof(Service), REGISTER_SERVICE_SLOTS * 4,
         sizeof(Chunk) + GROUP_MAX * sizeof(Row) + TAIL_MAX, TAIL_MAX,
+        ACCOUNTS_MAX * sizeof(Latest),
     ]
     for i in range(SPACES_COUNT):
         spaces[i].address = lifetime_reserve(sizes[i])
@@ -49,16 +50,17 @@ cdef int lifetime_allocate(
     s.service_slots = <uint32_t*>spaces[10].address
     s.chunk = <uint8_t*>spaces[11].address
     s.tail = <uint8_t*>spaces[12].address
+    s.latest = <Latest*>spaces[13].address
     # What may lag, the group that comes on top of it, and the parts at both ends.
     s.steps_capacity = <uint32_t>((lag_max + GROUP_MAX) // step_rows + 4)
     s.steps = <Step**>calloc(s.steps_capacity, sizeof(Step*))
     s.drafts = <Draft*>calloc(GROUP_MAX, sizeof(Draft))
-    s.probes = <Probe*>calloc(GROUP_MAX, sizeof(Probe))
+    s.probes = <Probes*>calloc(1, sizeof(Probes))
     s.merges = <Merge*>calloc(MAPS_COUNT * LEVELS_MAX, sizeof(Merge))
     s.retired = <Run**>calloc(MAPS_COUNT * LEVELS_MAX * RUN_FANOUT, sizeof(Run*))
     s.segments_dirty = <uint8_t*>calloc(ACCOUNTS_MAX // SEGMENT_ACCOUNTS, 1)
     for i in range(MAPS_COUNT):
-        s.levels[i] = <Run**>calloc(LEVELS_MAX * LEVEL_RUNS_MAX + 1, sizeof(Run*))
+        s.levels[i] = <Run**>calloc(RUNS_MAX, sizeof(Run*))
         if s.levels[i] == NULL:
             return ENOMEM
     if s.steps == NULL or s.drafts == NULL or s.probes == NULL or s.merges == NULL:
@@ -236,16 +238,18 @@ cdef void lifetime_end(State* s, Space* spaces) noexcept nogil:
         mdb_env_close(s.index_env)
     for i in range(s.steps_count):
         index_free_step(s.steps[i])
+    if s.merges != NULL:
+        for i in range(<uint32_t>(MAPS_COUNT * LEVELS_MAX)):
+            merge_give_up(&s.merges[i])
     for map_ in range(MAPS_COUNT):
         for i in range(s.runs_count[map_]):
             runs_free(s.levels[map_][i])
         free(s.levels[map_])
+        for i in range(<uint32_t>LEVELS_MAX):
+            cover_drop(s.covers[map_][i])
     for i in range(s.retired_count):
         runs_free(s.retired[i])
-    if s.merges != NULL:
-        for i in range(<uint32_t>(MAPS_COUNT * LEVELS_MAX)):
-            runs_free(s.merges[i].target)
-            merge_end(&s.merges[i])
+    views_free_buried(s, True)
     indexer_work_free(&s.work)
     holds_free(&s.holds)
     holds_free(&s.images_holds)

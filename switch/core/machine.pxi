@@ -248,7 +248,7 @@ cdef int machine_close_window(State* s, Draft* draft, Outcome* out) noexcept nog
     if size > 0:
         native_blake2b_256(<const uint8_t*>lines, size, row.reference)
     row.result = RESULT_OK
-    rc = rows_record(s, row, NULL, <const uint8_t*>lines, size)
+    rc = rows_record(s, row, NULL, <const uint8_t*>lines, size, NULL)
     free(lines)
     return machine_answer(s, out, row, False) if rc == 0 else rc
 
@@ -303,7 +303,7 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         out.result = row.result
         out.other = other
         return 0
-    rc = rows_record(s, row, &hold, draft.tail, draft.tail_size)
+    rc = rows_record(s, row, &hold, draft.tail, draft.tail_size, NULL)
     return machine_answer(s, out, row, False) if rc == 0 else rc
 
 
@@ -383,4 +383,4 @@ cdef int machine_expire(State* s) noexcept nogil:
     if rc != 0:
         return rc
     row.result = RESULT_OK
-    return rows_record(s, &row, &hold, NULL, 0)
+    return rows_record(s, &row, &hold, NULL, 0, NULL)

@@ -88,45 +88,58 @@ cdef int memo_add(Memo* memo, uint64_t high, uint64_t low, uint64_t value) noexc
     return 0
 
 
-cdef uint32_t memo_count(const Memo* memo, uint64_t high, uint64_t low) noexcept nogil:
-    """How many entries have this key."""
+cdef bint memo_newest(
+    const Memo* memo, uint64_t hash, uint64_t high, uint64_t low, uint32_t* nth,
+    uint64_t* value
+) noexcept nogil:
+    """The nth newest value of a key; or False, with `nth` counted down past all of them."""
     cdef uint32_t mask = memo.capacity * 2 - 1
-    cdef uint64_t hash = memo_hash(high, low, memo.seed)
-    cdef uint32_t slot = memo_home(memo, hash)
+    cdef uint32_t home = memo_home(memo, hash)
     cdef uint32_t tag = memo_tag(hash)
+    cdef uint32_t slot = home
     cdef uint32_t found = 0
     cdef const Entry* entry
     while memo.slots[slot] != 0:
-        if (memo.slots[slot] ^ tag) & ~<uint32_t>MEMO_NUMBER_MASK != 0:
-            slot = (slot + 1) & mask
-            continue
+        if (memo.slots[slot] ^ tag) & ~<uint32_t>MEMO_NUMBER_MASK == 0:
+            entry = &memo.entries[(memo.slots[slot] & MEMO_NUMBER_MASK) - 1]
+            if entry.low == low and entry.high == high:
+                value[0] = entry.value
+                found += 1
+        slot = (slot + 1) & mask
+    if nth[0] >= found:
+        nth[0] -= found
+        return False
+    if nth[0] == 0:
+        return True
+    # Rare: several entries of one key, and not the newest is asked for.
+    found -= nth[0]
+    slot = home
+    while found > 0:
         entry = &memo.entries[(memo.slots[slot] & MEMO_NUMBER_MASK) - 1]
         if entry.low == low and entry.high == high:
-            found += 1
+            value[0] = entry.value
+            found -= 1
         slot = (slot + 1) & mask
-    return found
+    return True
 
 
-cdef uint64_t memo_value(
-    const Memo* memo, uint64_t high, uint64_t low, uint32_t nth
-) noexcept nogil:
-    """The value of the nth entry with this key, in the order they came."""
+cdef void memo_probe(const Memo* memo, Probes* probes) noexcept nogil:
+    """Mark the keys that this memo holds."""
     cdef uint32_t mask = memo.capacity * 2 - 1
-    cdef uint64_t hash = memo_hash(high, low, memo.seed)
-    cdef uint32_t slot = memo_home(memo, hash)
-    cdef uint32_t tag = memo_tag(hash)
+    cdef uint32_t i, slot, tag
     cdef const Entry* entry
-    while memo.slots[slot] != 0:
-        if (memo.slots[slot] ^ tag) & ~<uint32_t>MEMO_NUMBER_MASK != 0:
+    for i in range(probes.count):
+        native_prefetch(&memo.slots[memo_home(memo, probes.hashes[i])])
+    for i in range(probes.count):
+        slot = memo_home(memo, probes.hashes[i])
+        tag = memo_tag(probes.hashes[i])
+        while memo.slots[slot] != 0:
+            if (memo.slots[slot] ^ tag) & ~<uint32_t>MEMO_NUMBER_MASK == 0:
+                entry = &memo.entries[(memo.slots[slot] & MEMO_NUMBER_MASK) - 1]
+                if entry.low == probes.lows[i] and entry.high == probes.highs[i]:
+                    probes.maybe[i] = 1
+                    break
             slot = (slot + 1) & mask
-            continue
-        entry = &memo.entries[(memo.slots[slot] & MEMO_NUMBER_MASK) - 1]
-        if entry.low == low and entry.high == high:
-            if nth == 0:
-                return entry.value
-            nth -= 1
-        slot = (slot + 1) & mask
-    return 0
 
 
 # --- open holds: a binary heap by (due, sequence), and sequence -> heap position -------

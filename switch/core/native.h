@@ -60,11 +60,52 @@ static uint32_t native_crc_portable(uint32_t crc, const uint8_t *data, size_t si
 
 #if defined(__x86_64__)
 #include <nmmintrin.h>
+
+/* The instruction takes three cycles but can begin one in each: long data is read in
+ * three lanes, whose results are joined by moving them on over a lane of zeros. */
+#define NATIVE_LANE 1344 /* bytes; three of them and a little are a page of a run */
+static uint32_t native_crc_lane[4][256];
+
+static void native_crc_lane_init(void) {
+    for (uint32_t byte = 0; byte < 4; byte++)
+        for (uint32_t i = 0; i < 256; i++) {
+            uint32_t bits = 0;
+            if (i & (i - 1)) {
+                bits = native_crc_lane[byte][i & (i - 1)] ^
+                       native_crc_lane[byte][i & (0u - i)];
+            } else if (i) {
+                bits = i << (8 * byte);
+                for (int zero = 0; zero < NATIVE_LANE; zero++)
+                    bits = (bits >> 8) ^ native_crc_table[0][bits & 0xFF];
+            }
+            native_crc_lane[byte][i] = bits;
+        }
+}
+
+static inline uint64_t native_crc_move(uint64_t crc) {
+    return native_crc_lane[0][crc & 0xFF] ^ native_crc_lane[1][(crc >> 8) & 0xFF] ^
+           native_crc_lane[2][(crc >> 16) & 0xFF] ^ native_crc_lane[3][crc >> 24];
+}
+
 __attribute__((target("sse4.2")))
 static uint32_t native_crc_sse42(uint32_t crc, const uint8_t *data, size_t size) {
     uint64_t value = (uint32_t)~crc;
+    uint64_t word;
+    while (size >= 3 * NATIVE_LANE) {
+        uint64_t second = 0, third = 0;
+        for (int i = 0; i < NATIVE_LANE; i += 8) {
+            memcpy(&word, data + i, 8);
+            value = _mm_crc32_u64(value, word);
+            memcpy(&word, data + NATIVE_LANE + i, 8);
+            second = _mm_crc32_u64(second, word);
+            memcpy(&word, data + 2 * NATIVE_LANE + i, 8);
+            third = _mm_crc32_u64(third, word);
+        }
+        value = native_crc_move(native_crc_move(value) ^ second) ^ third;
+        data += 3 * NATIVE_LANE;
+        size -= 3 * NATIVE_LANE;
+    }
     while (size >= 8) {
-        uint64_t word;
         memcpy(&word, data, 8);
         value = _mm_crc32_u64(value, word);
         data += 8;
@@ -78,14 +119,42 @@ static uint32_t native_crc_sse42(uint32_t crc, const uint8_t *data, size_t size)
 
 static uint32_t (*native_crc)(uint32_t, const uint8_t *, size_t) = native_crc_portable;
 
-static void native_init(void) {
-    native_crc_init();
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("sse4.2"))
-        native_crc = native_crc_sse42;
-#endif
+/* The checks of `count` records of `size` bytes, each over all but its last four bytes,
+ * where it is written. */
+static void native_crc_records_portable(uint8_t *data, size_t size, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++, data += size) {
+        uint32_t check = native_crc(0, data, size - 4);
+        memcpy(data + size - 4, &check, 4);
+    }
 }
+
+#if defined(__x86_64__)
+/* Three records at a time, for the same reason as above; `size` is a multiple of 8. */
+__attribute__((target("sse4.2")))
+static void native_crc_records_sse42(uint8_t *data, size_t size, uint32_t count) {
+    for (; count >= 3; count -= 3, data += 3 * size) {
+        uint64_t checks[3] = {0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF};
+        uint64_t word;
+        uint32_t half;
+        for (size_t at = 0; at + 8 < size; at += 8)
+            for (int i = 0; i < 3; i++) {
+                memcpy(&word, data + i * size + at, 8);
+                checks[i] = _mm_crc32_u64(checks[i], word);
+            }
+        for (int i = 0; i < 3; i++) {
+            memcpy(&half, data + i * size + size - 8, 4);
+            half = ~_mm_crc32_u32((uint32_t)checks[i], half);
+            memcpy(data + i * size + size - 4, &half, 4);
+        }
+    }
+    native_crc_records_portable(data, size, count);
+}
+#endif
+
+static void (*native_crc_records)(uint8_t *, size_t, uint32_t) =
+    native_crc_records_portable;
+
+static inline int native_crc_is_portable(void) { return native_crc == native_crc_portable; }
 
 /* --- SipHash-1-3 with a 128-bit result, over whole 64-bit words ------------------
  * Keyed with the ledger's instance, so that a sender cannot aim for collisions. */
@@ -137,12 +206,151 @@ static inline uint64_t native_scale(uint64_t hash, uint64_t n) {
     return (uint64_t)(((unsigned __int128)hash * n) >> 64);
 }
 
+/* The index of the least of `count` 128-bit keys, each its high half first; of equal
+ * ones the first. Without branches, which would be guessed wrong. */
+static inline int native_least(const void *keys, int count) {
+    const uint64_t *key = keys;
+    unsigned __int128 least = (unsigned __int128)key[0] << 64 | key[1];
+    int index = 0;
+    for (int i = 1; i < count; i++) {
+        unsigned __int128 other = (unsigned __int128)key[2 * i] << 64 | key[2 * i + 1];
+        index = other < least ? i : index;
+        least = other < least ? other : least;
+    }
+    return index;
+}
+
+/* Leading zero bits; 64 of zero. */
+static inline int native_zeros(uint64_t x) { return x ? __builtin_clzll(x) : 64; }
+
+/* The number of the lowest bit set; 0 if none is (bit 0 is nobody's). */
+static inline int native_lowest_bit(uint32_t x) { return x ? __builtin_ctz(x) : 0; }
+
 static inline uint64_t native_swap64(uint64_t x) { return __builtin_bswap64(x); }
 static inline uint32_t native_swap32(uint32_t x) { return __builtin_bswap32(x); }
 
 /* a + b, or 1 in the return value if it does not fit. */
 static inline int native_add_overflows(uint64_t a, uint64_t b, uint64_t *sum) {
     return __builtin_add_overflow(a, b, sum);
+}
+
+/* --- Split-block Bloom filters: a key sets one bit in each of the eight words of one
+ * line of 32 bytes. The same hash always gives the same bits, whatever the processor. */
+
+#define NATIVE_PROBE_AHEAD 16 /* lines fetched before the first of them is looked at */
+
+static const uint32_t native_salts[8] = {
+    0x47B6137B, 0x44974D91, 0x8824AD5B, 0xA2B7289D,
+    0x705495C7, 0x2DF1424B, 0x9EFC4947, 0x5C6BFB31,
+};
+
+static inline uint32_t *native_filter_line(const uint32_t *filter, uint32_t lines,
+                                           uint64_t hash) {
+    return (uint32_t *)filter + 8 * native_scale(hash, lines);
+}
+
+static inline void native_filter_add(uint32_t *filter, uint32_t lines, uint64_t hash) {
+    uint32_t *line = native_filter_line(filter, lines, hash);
+    for (int i = 0; i < 8; i++)
+        line[i] |= 1u << (((uint32_t)hash * native_salts[i]) >> 27);
+}
+
+static inline int native_filter_has(const uint32_t *filter, uint32_t lines,
+                                    uint64_t hash) {
+    const uint32_t *line = native_filter_line(filter, lines, hash);
+    uint32_t missing = 0;
+    for (int i = 0; i < 8; i++)
+        missing |= ~line[i] & (1u << (((uint32_t)hash * native_salts[i]) >> 27));
+    return missing == 0;
+}
+
+static void native_filter_add_all_portable(uint32_t *filter, uint32_t lines,
+                                           const uint64_t *hashes, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (i + NATIVE_PROBE_AHEAD < count)
+            native_prefetch(
+                native_filter_line(filter, lines, hashes[i + NATIVE_PROBE_AHEAD]));
+        native_filter_add(filter, lines, hashes[i]);
+    }
+}
+
+/* Sets maybe[i] where the filter has hashes[i] and highs[i] lies in [least, greatest]. */
+static void native_filter_probe_portable(
+    const uint32_t *filter, uint32_t lines, const uint64_t *hashes, const uint64_t *highs,
+    uint64_t least, uint64_t greatest, uint8_t *maybe, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (i + NATIVE_PROBE_AHEAD < count)
+            native_prefetch(
+                native_filter_line(filter, lines, hashes[i + NATIVE_PROBE_AHEAD]));
+        maybe[i] |= native_filter_has(filter, lines, hashes[i]) &
+                    (highs[i] >= least) & (highs[i] <= greatest);
+    }
+}
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+__attribute__((target("avx2")))
+static void native_filter_add_all_avx2(uint32_t *filter, uint32_t lines,
+                                       const uint64_t *hashes, uint32_t count) {
+    const __m256i salts = _mm256_loadu_si256((const __m256i *)native_salts);
+    const __m256i one = _mm256_set1_epi32(1);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i + NATIVE_PROBE_AHEAD < count)
+            native_prefetch(
+                native_filter_line(filter, lines, hashes[i + NATIVE_PROBE_AHEAD]));
+        __m256i *line = (__m256i *)native_filter_line(filter, lines, hashes[i]);
+        __m256i shift = _mm256_srli_epi32(
+            _mm256_mullo_epi32(_mm256_set1_epi32((int)(uint32_t)hashes[i]), salts), 27);
+        _mm256_storeu_si256(line, _mm256_or_si256(_mm256_loadu_si256(line),
+                                                  _mm256_sllv_epi32(one, shift)));
+    }
+}
+
+__attribute__((target("avx2")))
+static void native_filter_probe_avx2(
+    const uint32_t *filter, uint32_t lines, const uint64_t *hashes, const uint64_t *highs,
+    uint64_t least, uint64_t greatest, uint8_t *maybe, uint32_t count) {
+    const __m256i salts = _mm256_loadu_si256((const __m256i *)native_salts);
+    const __m256i one = _mm256_set1_epi32(1);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i + NATIVE_PROBE_AHEAD < count)
+            native_prefetch(
+                native_filter_line(filter, lines, hashes[i + NATIVE_PROBE_AHEAD]));
+        __m256i line = _mm256_loadu_si256(
+            (const __m256i *)native_filter_line(filter, lines, hashes[i]));
+        __m256i shift = _mm256_srli_epi32(
+            _mm256_mullo_epi32(_mm256_set1_epi32((int)(uint32_t)hashes[i]), salts), 27);
+        maybe[i] |= _mm256_testc_si256(line, _mm256_sllv_epi32(one, shift)) &
+                    (highs[i] >= least) & (highs[i] <= greatest);
+    }
+}
+#endif
+
+static void (*native_filter_probe)(const uint32_t *, uint32_t, const uint64_t *,
+                                   const uint64_t *, uint64_t, uint64_t, uint8_t *,
+                                   uint32_t) = native_filter_probe_portable;
+
+static void (*native_filter_add_all)(uint32_t *, uint32_t, const uint64_t *,
+                                     uint32_t) = native_filter_add_all_portable;
+
+/* Chooses, once, what the processor offers beyond the baseline; `portable` leaves it
+ * aside. The results are the same. */
+static void native_init(int portable) {
+    native_crc_init();
+    if (portable)
+        return;
+#if defined(__x86_64__)
+    native_crc_lane_init();
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("sse4.2")) {
+        native_crc = native_crc_sse42;
+        native_crc_records = native_crc_records_sse42;
+    }
+    if (__builtin_cpu_supports("avx2")) {
+        native_filter_probe = native_filter_probe_avx2;
+        native_filter_add_all = native_filter_add_all_avx2;
+    }
+#endif
 }
 
 /* --- BLAKE2b-256, unkeyed (RFC 7693) -------------------------------------------- */

@@ -3,15 +3,27 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 cdef extern from "core/native.h" nogil:
-    void native_init()
+    void native_init(int portable)
+    int native_crc_is_portable()
     void native_prefetch(const void* address)
     uint32_t native_crc(uint32_t crc, const uint8_t* data, size_t size)
     uint32_t native_crc_portable(uint32_t crc, const uint8_t* data, size_t size)
+    void native_crc_records(uint8_t* data, size_t size, uint32_t count)
     void native_siphash128(
         const uint64_t* key, const uint64_t* words, size_t count,
         uint64_t* high, uint64_t* low)
+    void native_filter_add_all(
+        uint32_t* filter, uint32_t lines, const uint64_t* hashes, uint32_t count)
+    bint native_filter_has(const uint32_t* filter, uint32_t lines, uint64_t hash)
+    void native_filter_probe(
+        const uint32_t* filter, uint32_t lines, const uint64_t* hashes,
+        const uint64_t* highs, uint64_t least, uint64_t greatest, uint8_t* maybe,
+        uint32_t count)
     uint64_t native_mix(uint64_t x)
     uint64_t native_scale(uint64_t hash, uint64_t n)
+    int native_least(const void* keys, int count)
+    int native_zeros(uint64_t x)
+    int native_lowest_bit(uint32_t x)
     uint64_t native_swap64(uint64_t x)
     uint32_t native_swap32(uint32_t x)
     int native_add_overflows(uint64_t a, uint64_t b, uint64_t* sum)

@@ -8,13 +8,8 @@ cdef inline void payment_mark(Draft* draft, int result) noexcept nogil:
 
 
 cdef inline void payment_set_shape(Draft* draft) noexcept nogil:
-    """The least of what is wrong with the shape is the answer."""
-    cdef int result
-    draft.shape = 0
-    for result in range(RESULT_INVALID_ID, RESULT_INVALID_DEADLINE + 1):
-        if draft.bad & (1 << result):
-            draft.shape = <uint8_t>result
-            return
+    """The least of what is wrong with the shape is the answer: the lowest bit set."""
+    draft.shape = <uint8_t>native_lowest_bit(draft.bad)
 
 
 cdef bint payment_reference_is_valid(const uint8_t* reference) noexcept nogil:
@@ -111,13 +106,13 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
     if record.duplicate_rule == DUPLICATE_ONCE:
         keys_claim(
             s, CLAIM_BILL, record.biller, row.reference, 0,
-            &draft.claim_high, &draft.claim_low,
+            &draft.claim.high, &draft.claim.low,
         )
         draft.claims = 1
     elif record.duplicate_rule == DUPLICATE_WITHIN:
         keys_claim(
             s, CLAIM_RECENT, row.service, row.reference, row.amount,
-            &draft.claim_high, &draft.claim_low,
+            &draft.claim.high, &draft.claim.low,
         )
         draft.claims = 1
 
@@ -183,7 +178,7 @@ cdef int payment_check_claim(
     if not draft.claims:
         return 0
     rc = index_find(
-        s, s.index_txn, MAP_CLAIMS, draft.claim_high, draft.claim_low, 0,
+        s, s.index_txn, MAP_CLAIMS, draft.claim.high, draft.claim.low, 0,
         draft.maybe_claim, &value,
     )
     if rc == MDB_NOTFOUND or (rc == 0 and value & 1):
@@ -287,7 +282,7 @@ cdef int payment_check(
         return rc
     for i in range(index):
         if draft.claims and drafts[i].claims and (
-            drafts[i].claim_high == draft.claim_high and drafts[i].claim_low == draft.claim_low
+            drafts[i].claim.high == draft.claim.high and drafts[i].claim.low == draft.claim.low
         ):
             result[0] = (
                 RESULT_BILL_ALREADY_CLAIMED
@@ -322,7 +317,9 @@ cdef int payment_record(
                 row.flags |= ROW_RECENT
         if record.mode == MODE_CONFIRMED and row.kind == KIND_PAY:
             row.flags |= ROW_AS_DIRECT
-    return rows_record(s, row, NULL, draft.tail, draft.tail_size)
+    return rows_record(
+        s, row, NULL, draft.tail, draft.tail_size, &draft.claim if draft.claims else NULL
+    )
 
 
 cdef int payment_release(State* s, Row* row, const Row* root) noexcept nogil:

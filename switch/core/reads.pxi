@@ -1,38 +1,103 @@
 # What any thread may ask. Durable state only.
 #
-# The lock is held to look at memory and to begin the transactions, not while the disk
-# is read: chunks and postings never change once written.
+# The lock is held to begin a view and to look at the maps in memory, not while the disk
+# is read: chunks, postings and runs never change once written, and what is in memory of
+# older steps and runs stays there as long as a view may look at it.
 
-cdef struct View:
-    MDB_txn* index
-    Reader journal
-    uint64_t sequence         # durable when the view was begun
-    uint64_t indexed
+cdef struct Lookup:           # the entries of one key, the newest first
+    int map
+    uint64_t high
+    uint64_t low
+    uint32_t recent           # of those in memory, how many have been given
+    uint32_t old              # of those in runs, likewise
+    bint in_runs
+    uint32_t runs_count
+    const Run* runs[RUNS_MAX]  # of the map, when the view was begun
 
 
-cdef int reads_begin(State* s, View* view) noexcept nogil:
-    """Begin a view. The lock is held by the caller."""
+# --- rows by id, and by what they resolve ---------------------------------------------------
+
+cdef int reads_begin_lookup(
+    State* s, View* view, Lookup* lookup, int map_, uint64_t high, uint64_t low
+) noexcept nogil:
     cdef int rc
-    view.index = NULL
-    view.journal.txn = NULL
-    view.journal.cursor = NULL
-    view.sequence = s.sequence
-    view.indexed = s.indexed
-    rc = mdb_txn_begin(s.index_env, NULL, MDB_RDONLY, &view.index)
-    if rc != 0:
-        view.index = NULL
-        return rc
-    rc = store_begin(s, &view.journal)
-    if rc != 0:
-        reads_end(view)
+    lookup.map = map_
+    lookup.high = high
+    lookup.low = low
+    lookup.recent = 0
+    lookup.old = 0
+    lookup.in_runs = False
+    pthread_mutex_lock(&s.lock)
+    rc = views_begin(s, view)
+    lookup.runs_count = s.runs_count[map_]
+    memcpy(lookup.runs, s.levels[map_], lookup.runs_count * sizeof(Run*))
+    pthread_mutex_unlock(&s.lock)
     return rc
 
 
-cdef void reads_end(View* view) noexcept nogil:
-    store_end(&view.journal)
-    if view.index != NULL:
-        mdb_txn_abort(view.index)
-    view.index = NULL
+cdef bint reads_recent(
+    State* s, const View* view, const Lookup* lookup, uint64_t* value
+) noexcept nogil:
+    """The next entry in memory, durable ones only. Locked: the newest maps still grow."""
+    cdef const Step* step = view.newest
+    cdef uint64_t hash = memo_hash(lookup.high, lookup.low, s.seed)
+    cdef uint32_t given = lookup.recent
+    cdef uint32_t nth = 0
+    cdef uint32_t skip
+    while step != NULL:
+        skip = nth
+        if memo_newest(&step.maps[lookup.map], hash, lookup.high, lookup.low, &skip, value):
+            nth += 1
+            if value[0] > view.sequence:
+                continue
+            if given == 0:
+                return True
+            given -= 1
+            continue
+        nth = 0
+        step = views_before(s, view, step)
+    return False
+
+
+cdef int reads_old(
+    State* s, const View* view, const Lookup* lookup, uint64_t* value
+) noexcept nogil:
+    """The next entry in the runs; MDB_NOTFOUND after the last."""
+    cdef uint64_t hash = memo_hash(lookup.high, lookup.low, s.seed)
+    cdef uint32_t nth = lookup.old
+    cdef const Run* run
+    cdef uint32_t i
+    cdef int rc
+    for i in range(lookup.runs_count):
+        run = lookup.runs[i]
+        if (
+            lookup.high < run.least or lookup.high > run.greatest
+            or not native_filter_has(run.filter, run.filter_size, hash)
+        ):
+            continue
+        rc = runs_find(s, view.index, run, lookup.high, lookup.low, &nth, value)
+        if rc != MDB_NOTFOUND:
+            return rc
+    return MDB_NOTFOUND
+
+
+cdef int reads_next(
+    State* s, const View* view, Lookup* lookup, uint64_t* value
+) noexcept nogil:
+    """The next entry of the key, from the newest on; MDB_NOTFOUND after the last."""
+    cdef bint found
+    cdef int rc
+    if not lookup.in_runs:
+        pthread_mutex_lock(&s.lock)
+        found = reads_recent(s, view, lookup, value)
+        pthread_mutex_unlock(&s.lock)
+        lookup.recent += 1
+        if found:
+            return 0
+        lookup.in_runs = True
+    rc = reads_old(s, view, lookup, value)
+    lookup.old += 1
+    return rc
 
 
 cdef int reads_find(
@@ -40,27 +105,20 @@ cdef int reads_find(
 ) noexcept nogil:
     """The row with this id of this sender; sequence 0 if none is durable."""
     cdef View view
+    cdef Lookup lookup
     cdef uint64_t high, low, value
-    cdef uint32_t nth = 0
     cdef const Row* row
     cdef int rc
     sequence[0] = 0
     keys_id(id, sender, &high, &low)
-    pthread_mutex_lock(&s.lock)
-    rc = reads_begin(s, &view)
-    while rc == 0:
-        rc = index_find(s, view.index, MAP_IDS, high, low, nth, True, &value)
-        nth += 1
-        if rc != 0 or value > view.sequence:
-            continue
-        rc = store_get_row(&view.journal, value, &row)
-        if rc == MDB_NOTFOUND:
-            rc = MDB_CORRUPTED
+    rc = reads_begin_lookup(s, &view, &lookup, MAP_IDS, high, low)
+    while rc == 0 and sequence[0] == 0:
+        rc = reads_next(s, &view, &lookup, &value)
+        if rc == 0:
+            rc = views_get_row(&view, value, &row)
         if rc == 0 and row.participant == sender and memcmp(row.id, id, 16) == 0:
             sequence[0] = value
-            break
-    pthread_mutex_unlock(&s.lock)
-    reads_end(&view)
+    views_end(s, &view)
     return 0 if rc == MDB_NOTFOUND else rc
 
 
@@ -69,204 +127,126 @@ cdef int reads_link(
 ) noexcept nogil:
     """The newest durable row that resolves another, and its running total."""
     cdef View view
+    cdef Lookup lookup
     cdef uint64_t value
-    cdef uint32_t nth = 0
     cdef const Row* row
     cdef int rc
     sequence[0] = 0
     total[0] = 0
-    pthread_mutex_lock(&s.lock)
-    rc = reads_begin(s, &view)
-    while rc == 0:
-        rc = index_find(s, view.index, MAP_LINKS, resolved, what, nth, True, &value)
-        nth += 1
-        if rc == 0 and value <= view.sequence:
-            break
-    pthread_mutex_unlock(&s.lock)
+    rc = reads_begin_lookup(s, &view, &lookup, MAP_LINKS, resolved, what)
     if rc == 0:
-        rc = store_get_row(&view.journal, value, &row)
-        if rc == 0:
-            sequence[0] = value
-            total[0] = row.total
-        elif rc == MDB_NOTFOUND:
-            rc = MDB_CORRUPTED
-    elif rc == MDB_NOTFOUND:
-        rc = 0
-    reads_end(&view)
-    return rc
+        rc = reads_next(s, &view, &lookup, &value)
+    if rc == 0:
+        rc = views_get_row(&view, value, &row)
+    if rc == 0:
+        sequence[0] = value
+        total[0] = row.total
+    views_end(s, &view)
+    return 0 if rc == MDB_NOTFOUND else rc
 
 
-cdef uint64_t reads_chain(
-    State* s, uint32_t account, uint64_t above, uint64_t below, uint64_t limit, uint64_t* out
+# --- an account's rows and past totals ------------------------------------------------------
+
+cdef uint64_t reads_before(
+    State* s, const View* view, const Step** step, uint64_t at
 ) noexcept nogil:
-    """Durable rows of an account that are newer than the index, descending. Locked.
-
-    `above` < sequence < `below` (0: no bound); at most `limit` of them.
-    """
-    cdef uint64_t at = s.heads[account]
-    cdef uint64_t sequence
-    cdef uint64_t count = 0
-    cdef Step* step
-    while count < limit:
-        sequence = at >> 1
-        if sequence <= s.indexed or sequence <= above:
-            break
-        if sequence <= s.sequence and (below == 0 or sequence < below):
-            out[count] = sequence
-            count += 1
-        step = s.steps[(sequence - 1) // s.step_rows - s.steps[0].number]
-        at = step.chain[2 * (sequence - 1 - step.number * s.step_rows) + (at & 1)]
-    return count
-
-
-cdef int reads_postings(
-    State* s, View* view, uint64_t sequence, const PostingsHead** head
-) noexcept nogil:
-    """The postings of the step that `sequence` falls into, check verified."""
-    cdef uint64_t first = (sequence - 1) // s.step_rows * s.step_rows + 1
-    cdef uint8_t[8] name
-    cdef MDB_val key, value
-    cdef size_t size
-    cdef int rc
-    store_set_key(name, first)
-    key.mv_size = 8
-    key.mv_data = name
-    rc = mdb_get(view.index, s.postings, &key, &value)
-    if rc != 0:
-        return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
-    head[0] = <const PostingsHead*>value.mv_data
-    if value.mv_size < sizeof(PostingsHead) or head[0].magic != POSTINGS_MAGIC:
-        return MDB_CORRUPTED
-    size = (
-        sizeof(PostingsHead) + <size_t>head[0].accounts_count * sizeof(PostingsAccount)
-        + <size_t>head[0].postings_count * 4
-    )
-    if value.mv_size != size or head[0].first_sequence != first or head[0].check != native_crc(
-        native_crc(0, <const uint8_t*>head[0], sizeof(PostingsHead) - 4),
-        <const uint8_t*>(head[0] + 1), size - sizeof(PostingsHead),
-    ):
-        return MDB_CORRUPTED
-    return 0
-
-
-cdef const PostingsAccount* reads_postings_of(
-    const PostingsHead* head, uint32_t account
-) noexcept nogil:
-    cdef const PostingsAccount* accounts = <const PostingsAccount*>(head + 1)
-    cdef uint32_t first = 0
-    cdef uint32_t last = head.accounts_count
-    cdef uint32_t middle
-    while first < last:
-        middle = (first + last) // 2
-        if accounts[middle].account < account:
-            first = middle + 1
-        else:
-            last = middle
-    if first < head.accounts_count and accounts[first].account == account:
-        return &accounts[first]
-    return NULL
-
-
-cdef const uint32_t* reads_postings_rows(
-    const PostingsHead* head, const PostingsAccount* entry
-) noexcept nogil:
-    return <const uint32_t*>(
-        <const PostingsAccount*>(head + 1) + head.accounts_count
-    ) + entry.offset
+    """The account's row before the row `at` of memory; both as in `Step.chain`."""
+    cdef uint64_t sequence = at >> 1
+    while step[0].number != (sequence - 1) // s.step_rows:
+        step[0] = views_before(s, view, step[0])
+    return step[0].chain[2 * (sequence - 1 - step[0].number * s.step_rows) + (at & 1)]
 
 
 cdef int reads_account_rows(
     State* s, uint32_t account, uint64_t before, uint64_t limit, uint64_t* out,
     uint64_t* count
 ) noexcept nogil:
-    """Sequences of an account's money rows below `before`, descending."""
+    """Sequences of an account's money rows below `before` (0: all), descending."""
     cdef View view
-    cdef const PostingsHead* head
-    cdef const PostingsAccount* entry
+    cdef Postings found
+    cdef PostingsLink last
+    cdef const Step* step
     cdef const uint32_t* rows
-    cdef uint64_t at
+    cdef uint64_t newest, end
     cdef uint32_t i
     cdef int rc
-    count[0] = 0
     pthread_mutex_lock(&s.lock)
-    rc = reads_begin(s, &view)
-    if rc == 0:
-        count[0] = reads_chain(s, account, 0, before, limit, out)
+    rc = views_begin(s, &view)
+    newest = s.heads[account]
+    last = s.latest[account].last
     pthread_mutex_unlock(&s.lock)
-    at = view.indexed
-    if before != 0 and before - 1 < at:
-        at = before - 1
-    while rc == 0 and at > 0 and count[0] < limit:
-        rc = reads_postings(s, &view, at, &head)
+    count[0] = 0
+    end = view.sequence if before == 0 else min(before - 1, view.sequence)
+    step = view.newest
+    while newest >> 1 > view.indexed and count[0] < limit:
+        if newest >> 1 <= end:
+            out[count[0]] = newest >> 1
+            count[0] += 1
+        newest = reads_before(s, &view, &step, newest)
+    found.entry = NULL
+    end = min(end, view.indexed)
+    if rc == 0 and count[0] < limit:
+        rc = postings_seek(s, view.index, account, last, postings_step(s, end), &found)
+    while rc == 0 and found.entry != NULL and count[0] < limit:
+        rc = postings_get_rows(&found, &rows)
         if rc != 0:
             break
-        entry = reads_postings_of(head, account)
-        if entry != NULL:
-            rows = reads_postings_rows(head, entry)
-            i = entry.count
-            while i > 0 and count[0] < limit:
-                i -= 1
-                if head.first_sequence + rows[i] <= at:
-                    out[count[0]] = head.first_sequence + rows[i]
-                    count[0] += 1
-        at = head.first_sequence - 1
-    reads_end(&view)
+        i = postings_count_to(&found, rows, end)
+        while i > 0 and count[0] < limit:
+            i -= 1
+            out[count[0]] = found.head.first_sequence + rows[i]
+            count[0] += 1
+        if count[0] < limit:
+            rc = postings_follow(s, view.index, account, 0, &found)
+    views_end(s, &view)
     return rc
 
 
-cdef int reads_apply_totals(
-    View* view, uint32_t account, uint64_t sequence, int sign, Totals* totals
+cdef int reads_undo(
+    View* view, uint32_t account, uint64_t sequence, Totals* totals
 ) noexcept nogil:
+    """Take one of the account's rows out of its totals."""
     cdef const Row* found
     cdef Row row
     cdef uint64_t held = 0
-    cdef int rc = store_get_row(&view.journal, sequence, &found)
+    cdef int rc = views_get_row(view, sequence, &found)
     if rc != 0:
-        return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
+        return rc
     row = found[0]
     if keys_resolves_hold(&row):
-        rc = store_get_row(&view.journal, row.resolves, &found)
+        rc = views_get_row(view, row.resolves, &found)
         if rc != 0:
-            return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
+            return rc
         held = found.amount
-    effect_totals(totals, &row, held, account, sign)
+    effect_totals(totals, &row, held, account, -1)
     return 0
 
 
 cdef int reads_balance_indexed(
-    State* s, View* view, uint32_t account, uint64_t sequence, Totals* totals, bint* found
+    State* s, View* view, uint32_t account, PostingsLink last, uint64_t sequence,
+    Totals* totals
 ) noexcept nogil:
-    """From the postings: the opening totals of the step, and its rows up to `sequence`."""
-    cdef const PostingsHead* head
-    cdef const PostingsAccount* entry
+    """From the postings: the nearest later totals less at most POSTINGS_MARK rows."""
+    cdef Postings found
     cdef const uint32_t* rows
-    cdef uint64_t at = sequence
-    cdef uint32_t i
+    cdef uint32_t count, at
     cdef int rc
-    found[0] = False
-    while at <= view.indexed:
-        rc = reads_postings(s, view, at, &head)
-        if rc != 0:
-            return rc
-        entry = reads_postings_of(head, account)
-        at = head.last_sequence + 1
-        if entry == NULL:
-            # Not in this step: its totals are those before the next step that has it.
-            continue
-        found[0] = True
-        totals.debits_pending = entry.debits_pending
-        totals.debits_posted = entry.debits_posted
-        totals.credits_pending = entry.credits_pending
-        totals.credits_posted = entry.credits_posted
-        rows = reads_postings_rows(head, entry)
-        for i in range(entry.count):
-            if head.first_sequence + rows[i] > sequence:
-                break
-            rc = reads_apply_totals(view, account, head.first_sequence + rows[i], 1, totals)
-            if rc != 0:
-                return rc
+    memset(totals, 0, sizeof(Totals))
+    rc = postings_seek(s, view.index, account, last, postings_step(s, sequence), &found)
+    if rc != 0 or found.entry == NULL:
+        return rc
+    totals[0] = found.entry.totals
+    if sequence >= found.head.last_sequence:
         return 0
-    return 0
+    rc = postings_get_rows(&found, &rows)
+    if rc != 0:
+        return rc
+    count = postings_count_to(&found, rows, sequence)
+    at = postings_get_totals(&found, rows, count, totals)
+    while rc == 0 and at > count:
+        at -= 1
+        rc = reads_undo(view, account, found.head.first_sequence + rows[at], totals)
+    return rc
 
 
 cdef int reads_balance(
@@ -274,40 +254,25 @@ cdef int reads_balance(
 ) noexcept nogil:
     """The four totals of an account right after the row `sequence`."""
     cdef View view
-    cdef const Account* image
-    cdef uint64_t* newer = NULL
-    cdef uint64_t count = 0
-    cdef uint64_t i
-    cdef bint found = False
+    cdef PostingsLink last
+    cdef const Step* step
+    cdef uint64_t newest
     cdef int rc
     pthread_mutex_lock(&s.lock)
-    rc = reads_begin(s, &view)
-    if rc == 0:
-        image = &s.published.accounts[account]
-        totals.debits_pending = image.debits_pending
-        totals.debits_posted = image.debits_posted
-        totals.credits_pending = image.credits_pending
-        totals.credits_posted = image.credits_posted
-        newer = <uint64_t*>malloc((view.sequence - view.indexed + 1) * 8)
-        if newer == NULL:
-            rc = ENOMEM
-        else:
-            count = reads_chain(
-                s, account, sequence, 0, view.sequence - view.indexed, newer
-            )
+    rc = views_begin(s, &view)
+    newest = s.heads[account]
+    last = s.latest[account].last
+    postings_set_totals(totals, &s.published.accounts[account])
     pthread_mutex_unlock(&s.lock)
-    if rc == 0 and sequence == 0:
-        memset(totals, 0, sizeof(Totals))
-        count = 0
-    elif rc == 0 and sequence <= view.indexed:
-        rc = reads_balance_indexed(s, &view, account, sequence, totals, &found)
-        if found:
-            count = 0
-    for i in range(count):
-        if rc == 0:
-            rc = reads_apply_totals(&view, account, newer[i], -1, totals)
-    free(newer)
-    reads_end(&view)
+    if rc == 0 and sequence <= view.indexed:
+        rc = reads_balance_indexed(s, &view, account, last, sequence, totals)
+        newest = 0
+    step = view.newest
+    while rc == 0 and newest >> 1 > sequence:
+        if newest >> 1 <= view.sequence:
+            rc = reads_undo(&view, account, newest >> 1, totals)
+        newest = reads_before(s, &view, &step, newest)
+    views_end(s, &view)
     return rc
 
 
@@ -354,9 +319,10 @@ cdef void reads_copy_records(
 cdef uint64_t reads_count_runs(
     State* s, uint32_t[MAPS_COUNT][LEVELS_MAX] counts, uint32_t* steps
 ) noexcept nogil:
-    """Runs by map and level; gives the bytes of their filters and fences."""
+    """Runs by map and level; gives the bytes of their filters, covers and fences."""
     cdef uint64_t size = 0
     cdef uint32_t i
+    cdef const Cover* cover = NULL
     cdef int map_
     cdef const Run* run
     memset(counts, 0, MAPS_COUNT * LEVELS_MAX * sizeof(uint32_t))
@@ -366,6 +332,10 @@ cdef uint64_t reads_count_runs(
             run = s.levels[map_][i]
             counts[map_][run.level] += 1
             size += <uint64_t>run.filter_size * 32 + <uint64_t>run.pages_count * sizeof(Fence)
+            # Members of a cover stand side by side.
+            if run.cover != NULL and run.cover != cover:
+                size += <uint64_t>run.cover.filter_size * 32
+            cover = run.cover
     steps[0] = s.steps_count
     pthread_mutex_unlock(&s.lock)
     return size

@@ -16,7 +16,11 @@ cdef int replay_load_runs(
             return MDB_CORRUPTED
         if s.runs_count[record.map] >= LEVELS_MAX * LEVEL_RUNS_MAX:
             return MDB_CORRUPTED
-        run = runs_new(record.map, record.level, record.id, record.entries_count)
+        if record.filter_size == 0:
+            return MDB_CORRUPTED
+        run = runs_new(
+            record.map, record.level, record.id, record.entries_count, record.filter_size
+        )
         if run == NULL:
             return ENOMEM
         s.levels[record.map][s.runs_count[record.map]] = run
@@ -27,10 +31,7 @@ cdef int replay_load_runs(
         run.least = record.least
         run.greatest = record.greatest
         run.pages_count = record.pages_count
-        if (
-            run.filter_size != record.filter_size
-            or run.pages_count != (run.entries_count + PAGE_ENTRIES - 1) // PAGE_ENTRIES
-        ):
+        if run.pages_count != (run.entries_count + PAGE_ENTRIES - 1) // PAGE_ENTRIES:
             return MDB_CORRUPTED
         rc = runs_get_pieces(
             s, txn, run, RUN_FILTER_BLOCK, run.filter, <size_t>run.filter_size * 32
@@ -269,7 +270,7 @@ cdef int replay_row(
     cdef int rc = 0
     if row.result == RESULT_OK and keys_resolves_hold(row):
         rc = rows_get(s, row.resolves, &hold)
-    return rows_note(s, row, &hold, tail, tail_size) if rc == 0 else rc
+    return rows_note(s, row, &hold, tail, tail_size, NULL) if rc == 0 else rc
 
 
 cdef int replay_chunk(State* s, const Chunk* chunk) noexcept nogil:
@@ -372,6 +373,7 @@ cdef int replay_open(State* s) noexcept nogil:
     rc = replay_load_index(s)
     if rc != 0:
         return rc
+    postings_restore(s)
     memcpy(s.working.accounts, s.images.accounts, s.images.count * sizeof(Account))
     s.working.count = s.images.count
     for i in range(1, s.working.count):

@@ -9,69 +9,43 @@ cdef enum:
     RUN_FILTER_BLOCK = 0x80000000   # block numbers of the filter's pieces ...
     RUN_FENCES_BLOCK = 0xC0000000   # ... and of the fences'
     RUN_PIECE = 1048560             # bytes of one such piece, its check not counted
-    FILTER_KEYS_PER_LINE = 20       # 12.8 bits a key
-
-cdef uint32_t[8] runs_salts
-runs_salts[:] = [
-    0x47B6137B, 0x44974D91, 0x8824AD5B, 0xA2B7289D,
-    0x705495C7, 0x2DF1424B, 0x9EFC4947, 0x5C6BFB31,
-]
+    FILTER_KEYS_PER_LINE = 16       # 16 bits a key
 
 
-cdef Run* runs_new(int map_, int level, uint64_t id, uint64_t entries_max) noexcept nogil:
-    """A run with room for so many entries; NULL if there is no memory."""
+cdef Run* runs_new(
+    int map_, int level, uint64_t id, uint64_t entries_max, uint32_t filter_size
+) noexcept nogil:
+    """A run with room for so many entries; NULL if there is no memory.
+
+    `filter_size` 0: it gets its filter from a cover.
+    """
     cdef Run* run = <Run*>calloc(1, sizeof(Run))
     if run == NULL:
         return NULL
     run.id = id
     run.map = <uint8_t>map_
     run.level = <uint8_t>level
-    run.filter_size = <uint32_t>(entries_max // FILTER_KEYS_PER_LINE + 1)
+    run.filter_size = filter_size
     run.fences = <Fence*>malloc((entries_max // PAGE_ENTRIES + 1) * sizeof(Fence))
-    run.filter = <uint32_t*>calloc(run.filter_size, 32)
-    if run.fences == NULL or run.filter == NULL:
+    if filter_size > 0:
+        run.filter = <uint32_t*>calloc(filter_size, 32)
+    if run.fences == NULL or (run.filter == NULL and filter_size > 0):
         runs_free(run)
         return NULL
     return run
 
 
+cdef inline uint32_t runs_lines(uint64_t entries) noexcept nogil:
+    """Lines of a filter for so many entries."""
+    return <uint32_t>(entries // FILTER_KEYS_PER_LINE + 1)
+
+
 cdef void runs_free(Run* run) noexcept nogil:
     if run != NULL:
+        cover_drop(run.cover)
         free(run.fences)
         free(run.filter)
         free(run)
-
-
-cdef inline uint32_t* runs_filter_line(const Run* run, uint64_t hash) noexcept nogil:
-    return run.filter + 8 * native_scale(hash, run.filter_size)
-
-
-cdef inline void runs_filter_mask(uint64_t hash, uint32_t* mask) noexcept nogil:
-    """The bits that a key sets in its line, the same in every run."""
-    cdef int i
-    for i in range(8):
-        mask[i] = <uint32_t>1 << ((<uint32_t>hash * runs_salts[i]) >> 27)
-
-
-cdef inline void runs_filter_add(Run* run, uint64_t hash) noexcept nogil:
-    cdef uint32_t* line = runs_filter_line(run, hash)
-    cdef uint32_t[8] mask
-    cdef int i
-    runs_filter_mask(hash, mask)
-    for i in range(8):
-        line[i] |= mask[i]
-
-
-cdef inline bint runs_filter_has(
-    const Run* run, uint64_t hash, const uint32_t* mask
-) noexcept nogil:
-    """Whether every bit is set; without branches, since most keys are not there."""
-    cdef const uint32_t* line = runs_filter_line(run, hash)
-    cdef uint32_t missing = 0
-    cdef int i
-    for i in range(8):
-        missing |= mask[i] & ~line[i]
-    return missing == 0
 
 
 cdef inline void runs_set_key(uint8_t* key, const Run* run, uint32_t block) noexcept nogil:
@@ -195,112 +169,6 @@ cdef uint32_t runs_upper_bound(
     return first
 
 
-# --- writing ---------------------------------------------------------------------------
-
-cdef void runs_sort(Entry* entries, Entry* scratch, uint32_t count) noexcept nogil:
-    """Sort by (high, low), stable: bytes from the least significant, constant ones skipped."""
-    cdef uint32_t[256] counts
-    cdef uint32_t i, total, number
-    cdef int shift, word
-    cdef uint64_t differs_low = 0
-    cdef uint64_t differs_high = 0
-    cdef uint64_t key
-    cdef Entry* source = entries
-    cdef Entry* target = scratch
-    cdef Entry* swap
-    for i in range(1, count):
-        differs_low |= entries[i].low ^ entries[0].low
-        differs_high |= entries[i].high ^ entries[0].high
-    for word in range(2):
-        for shift in range(0, 64, 8):
-            if ((differs_high if word else differs_low) >> shift) & 0xFF == 0:
-                continue
-            memset(counts, 0, sizeof(counts))
-            for i in range(count):
-                key = source[i].high if word else source[i].low
-                counts[(key >> shift) & 0xFF] += 1
-            total = 0
-            for i in range(256):
-                number = counts[i]
-                counts[i] = total
-                total += number
-            for i in range(count):
-                key = source[i].high if word else source[i].low
-                key = (key >> shift) & 0xFF
-                target[counts[key]] = source[i]
-                counts[key] += 1
-            swap = source
-            source = target
-            target = swap
-    if source != entries:
-        memcpy(entries, source, count * sizeof(Entry))
-
-
-cdef int runs_append(
-    State* s, MDB_txn* txn, Run* run, uint8_t* block, const Entry* entry
-) noexcept nogil:
-    """Add the next entry in order; full blocks go to `txn`."""
-    cdef uint32_t in_page = <uint32_t>(run.entries_count % PAGE_ENTRIES)
-    cdef uint32_t page = <uint32_t>(run.entries_count // PAGE_ENTRIES)
-    cdef int rc
-    if in_page == 0:
-        if page > 0:
-            runs_seal_page(block, page - 1, PAGE_ENTRIES)
-            if page % BLOCK_PAGES == 0:
-                rc = runs_put(
-                    s, txn, run, page // BLOCK_PAGES - 1, block, BLOCK_PAGES * PAGE_SIZE
-                )
-                if rc != 0:
-                    return rc
-        run.fences[page].high = entry.high
-        run.fences[page].low = entry.low
-        run.pages_count = page + 1
-    if run.entries_count == 0:
-        run.least = entry.high
-    run.greatest = entry.high
-    memcpy(
-        block + <size_t>(page % BLOCK_PAGES) * PAGE_SIZE + 8 + in_page * sizeof(Entry),
-        entry, sizeof(Entry),
-    )
-    runs_filter_add(run, memo_hash(entry.high, entry.low, s.seed))
-    run.entries_count += 1
-    return 0
-
-
-cdef void runs_seal_page(uint8_t* block, uint32_t page, uint32_t count) noexcept nogil:
-    cdef uint8_t* data = block + <size_t>(page % BLOCK_PAGES) * PAGE_SIZE
-    cdef uint32_t check
-    memcpy(data + 4, &count, 4)
-    # Seeded with the page's number, so that pages cannot change places.
-    check = native_crc(page, data + 4, 4 + count * sizeof(Entry))
-    memcpy(data, &check, 4)
-    memset(data + 8 + count * sizeof(Entry), 0, PAGE_SIZE - 8 - count * sizeof(Entry))
-
-
-cdef int runs_put_pieces(
-    State* s, MDB_txn* txn, const Run* run, uint32_t first_block, const void* data, size_t size
-) noexcept nogil:
-    """Store a filter or fences in pieces, each with its check behind it."""
-    cdef uint8_t* piece = <uint8_t*>malloc(RUN_PIECE + 4)
-    cdef size_t at = 0
-    cdef size_t length
-    cdef uint32_t check
-    cdef uint32_t block = first_block
-    cdef int rc = 0
-    if piece == NULL:
-        return ENOMEM
-    while at < size and rc == 0:
-        length = min(size - at, <size_t>RUN_PIECE)
-        memcpy(piece, <const uint8_t*>data + at, length)
-        check = native_crc(block, piece, length)
-        memcpy(piece + length, &check, 4)
-        rc = runs_put(s, txn, run, block, piece, length + 4)
-        at += length
-        block += 1
-    free(piece)
-    return rc
-
-
 cdef int runs_get_pieces(
     State* s, MDB_txn* txn, const Run* run, uint32_t first_block, void* data, size_t size
 ) noexcept nogil:
@@ -324,49 +192,6 @@ cdef int runs_get_pieces(
         at += length
         block += 1
     return 0
-
-
-cdef int runs_finish(State* s, MDB_txn* txn, Run* run, uint8_t* block) noexcept nogil:
-    """Write the last block, the filter and the fences."""
-    cdef uint32_t pages = run.pages_count
-    cdef uint32_t in_block = (pages - 1) % BLOCK_PAGES + 1
-    cdef int rc
-    runs_seal_page(
-        block, pages - 1,
-        <uint32_t>(run.entries_count - <uint64_t>(pages - 1) * PAGE_ENTRIES),
-    )
-    rc = runs_put(
-        s, txn, run, (pages - 1) // BLOCK_PAGES, block, <size_t>in_block * PAGE_SIZE
-    )
-    if rc == 0:
-        rc = runs_put_pieces(
-            s, txn, run, RUN_FILTER_BLOCK, run.filter, <size_t>run.filter_size * 32
-        )
-    if rc == 0:
-        rc = runs_put_pieces(
-            s, txn, run, RUN_FENCES_BLOCK, run.fences,
-            <size_t>run.pages_count * sizeof(Fence),
-        )
-    return rc
-
-
-cdef int runs_write(
-    State* s, MDB_txn* txn, Run* run, const Entry* entries, uint32_t count
-) noexcept nogil:
-    """Write a whole run of sorted entries."""
-    cdef uint8_t* block = <uint8_t*>malloc(BLOCK_PAGES * PAGE_SIZE)
-    cdef uint32_t i
-    cdef int rc = 0
-    if block == NULL:
-        return ENOMEM
-    for i in range(count):
-        rc = runs_append(s, txn, run, block, &entries[i])
-        if rc != 0:
-            break
-    if rc == 0:
-        rc = runs_finish(s, txn, run, block)
-    free(block)
-    return rc
 
 
 cdef int runs_delete(State* s, MDB_txn* txn, const Run* run) noexcept nogil:

@@ -7,7 +7,10 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from posix.types cimport pid_t
 
-from switch.core.layout cimport Account, Entry, PostingsAccount, Row, ServiceRecord, RUN_FANOUT
+from switch.core.layout cimport (
+    Account, Chunk, Entry, PostingsAccount, PostingsLink, Row, ServiceRecord, Totals,
+    POSTINGS_LINKS, RUN_FANOUT,
+)
 from switch.core.lmdb cimport MDB_cursor, MDB_dbi, MDB_env, MDB_txn
 
 cdef extern from "<pthread.h>" nogil:
@@ -47,6 +50,7 @@ cdef enum:
     BLOCK_PAGES = 16          # pages in one LMDB value
     LEVELS_MAX = 10
     LEVEL_RUNS_MAX = 64       # runs of one level, those being merged included
+    RUNS_MAX = 641            # runs of one map, a fresh one included
 
 cdef struct Memo:             # a multi-map in memory; equal keys keep their order
     Entry* entries
@@ -61,10 +65,27 @@ cdef struct Step:             # what the rows of one index step brought
     # Two for each row: the earlier row of its debit and of its credit, as
     # sequence << 1 | 1 if that earlier row credits the account.
     uint64_t* chain
+    Step* before              # the step before it, as long as that is in memory
+    Step* grave               # once it is in the index: the one buried before it
+    uint64_t buried           # views numbered below this one may still look at it
 
-cdef struct Fence:
+cdef struct Fence:            # a key of a map
     uint64_t high
     uint64_t low
+
+cdef enum:
+    COVER_KEYS_MAX = 67108864  # no cover for more: its filter would have 128 MiB
+
+cdef struct Cover:            # one filter over the runs of a level that will merge together
+    uint32_t* filter
+    uint32_t filter_size      # lines of 32 bytes
+    uint32_t members          # published runs that it covers
+    uint32_t users            # runs and lists that point to it
+    uint8_t lent              # the filter has become that of the run they merge into
+    uint64_t keys             # of its members
+    uint64_t keys_max
+    uint64_t least            # `high` of the first and last entry of all members
+    uint64_t greatest
 
 cdef struct Run:              # one sorted piece of a map, in the index environment
     uint64_t id
@@ -77,21 +98,39 @@ cdef struct Run:              # one sorted piece of a map, in the index environm
     uint32_t filter_size      # lines of 32 bytes
     Fence* fences             # key of the first entry of each page
     uint32_t* filter          # split-block Bloom filter: eight bits in one line
+    Cover* cover              # asked before the filter, for several runs at once; or NULL
+    uint8_t whole_filter      # the filter was made before the entries came
+    Run* grave                # once it is merged away: the one buried before it
+    uint64_t buried           # views numbered below this one may still look at it
     uint8_t map
     uint8_t level
 
 cdef struct Merge:            # runs of one level on their way to one of the next
     Run* sources[RUN_FANOUT]
     uint64_t positions[RUN_FANOUT]
+    Fence heads[RUN_FANOUT]   # key of the next entry of each live source
+    int live[RUN_FANOUT]      # sources that are not exhausted, oldest first
+    int live_count
     uint8_t* pages            # RUN_FANOUT pages: the current one of each source
     Run* target
     uint8_t* block            # pages of the target not yet written
-    uint64_t written          # entries so far
+    uint32_t pieces           # of the target's filter and fences, already written
     int active                # 1 under way, 2 finished and not yet published
 
 cdef struct Reader:           # a read transaction on the journal, with a cursor
     MDB_txn* txn
     MDB_cursor* cursor
+
+cdef struct View:             # what one reading call sees: durable rows up to `sequence`
+    MDB_txn* index
+    Reader journal
+    const Chunk* chunk        # that the last row was read from, or NULL
+    uint64_t sequence         # durable when the view was begun
+    uint64_t indexed
+    Step* newest              # step in memory, or NULL
+    uint64_t number           # views are numbered as they begin
+    View* older
+    View* younger
 
 cdef struct IndexMeta:        # head of the index's one meta value; run records follow
     uint64_t instance[2]
@@ -154,8 +193,7 @@ cdef struct Draft:            # one requested row on its way through a group
     const uint8_t* centre_code
     uint64_t id_high
     uint64_t id_low
-    uint64_t claim_high
-    uint64_t claim_low
+    Fence claim
     uint32_t tail_size
     uint16_t service          # index as requested, by a row template
     uint8_t service_size
@@ -164,33 +202,48 @@ cdef struct Draft:            # one requested row on its way through a group
     uint32_t bound            # participant whose centre it must be, 0 for any
     uint8_t shape             # the least of these, or 0
     uint8_t claims            # has a claim key
-    uint8_t maybe_id          # some run may hold the id
+    uint8_t maybe_id          # something before this group may hold the id
     uint8_t maybe_claim
     uint8_t in_basket
     uint8_t basket            # payments in its basket, 255 for more
     uint32_t basket_left      # this one and those after it in its basket
     uint8_t hot               # came as a payment message
 
+cdef struct Latest:           # where an account's history in the postings ends
+    PostingsLink last         # its last entry with postings, or POSTINGS_ANYWHERE
+    PostingsLink links[POSTINGS_LINKS]  # those of that entry
+
+cdef struct Mark:             # an account's totals behind some of its postings
+    uint32_t account
+    uint32_t number           # they stand behind the first (number + 1) * POSTINGS_MARK
+    Totals totals
+
 cdef struct Work:             # scratch of one step
     Entry* entries[MAPS_COUNT]
     uint32_t counts[MAPS_COUNT]
     uint32_t capacities[MAPS_COUNT]
-    PostingsAccount* accounts  # touched in this step, in the order of first touch
-    uint32_t* posted          # two for each money row: number of the account in `accounts`
+    PostingsAccount* accounts  # changed in this step: as first met, then sorted
+    uint32_t* posted          # two for each money row: the account
     uint32_t* rows            # and the row, counted from the step's first
     uint32_t* places          # by account index: number in `accounts` + 1
+    Mark* marks
     uint32_t accounts_count
     uint32_t posted_count
+    uint32_t marks_count
     Row* registers            # accepted register and open rows
     uint32_t registers_count
     uint32_t registers_capacity
 
-cdef struct Probe:            # one key on its way past the filters
-    uint32_t mask[8]
-    uint64_t hash
-    uint64_t high
-    uint32_t draft
-    uint32_t maybe
+cdef enum:
+    PROBES_MAX = 128          # keys looked up together: their scratch stays in the cache
+
+cdef struct Probes:           # keys of one map on their way past memory and filters
+    uint64_t[PROBES_MAX] hashes
+    uint64_t[PROBES_MAX] highs
+    uint64_t[PROBES_MAX] lows
+    uint32_t[PROBES_MAX] drafts
+    uint8_t[PROBES_MAX] maybe
+    uint32_t count
 
 cdef struct State:
     # --- fixed after opening ---------------------------------------------------
@@ -231,6 +284,10 @@ cdef struct State:
     int index_failed          # errno of the last try to write a step, likewise
     int dead                  # return code that killed the ledger, 0 while alive
     int stopping
+    View* views               # under way, the youngest first
+    View* views_oldest
+    uint64_t views_number     # of the next one
+    Latest* latest            # by account, as of `indexed`; the index writer changes it
 
     # --- the committer's, under the lock -----------------------------------------
     Table working
@@ -264,12 +321,14 @@ cdef struct State:
     uint8_t* tail
     uint32_t tail_size
     uint32_t rows_count
+    uint32_t rows_sealed      # of them, with their checks
     uint64_t group_first
     uint64_t now              # wall clock of the group
     uint64_t last_timestamp
     uint32_t chain            # check of the last chunk
+    uint64_t fresh            # number of the first step that the group's rows fall into
     Draft* drafts
-    Probe* probes
+    Probes* probes
 
     # --- the index writer's own ------------------------------------------------------
     Table images              # accounts exactly at `indexed`
@@ -278,8 +337,11 @@ cdef struct State:
     uint32_t images_check     # of the chunk that the last indexed row is in
     uint64_t run_next         # id of the next run
     Merge* merges             # MAPS_COUNT x LEVELS_MAX
+    Cover* covers[MAPS_COUNT][LEVELS_MAX]  # the one that new runs of a level join, or NULL
     Run** retired             # merged away, to be deleted with the next step
     uint32_t retired_count
+    Step* steps_buried        # in the index by now, the one buried last first
+    Run* runs_buried          # merged away and deleted, likewise
     uint8_t* segments_dirty   # changed since the last step that was written
     Work work                 # the step's scratch
     int taken                 # its rows are taken, it is not yet written

@@ -110,6 +110,7 @@ cdef void steps_swap_merged(State* s, Merge* merge) noexcept nogil:
             if placed:
                 continue
             runs[kept] = merge.target
+            cover_publish(merge.target)
             placed = True
         else:
             runs[kept] = runs[i]
@@ -119,10 +120,13 @@ cdef void steps_swap_merged(State* s, Merge* merge) noexcept nogil:
 
 
 cdef void steps_publish(State* s, Run** fresh, uint64_t as_of) noexcept nogil:
-    """Let look-ups use the step's runs instead of memory."""
+    """Let look-ups use the step's runs and postings instead of memory."""
     cdef int map_, level
     cdef uint32_t i
     pthread_mutex_lock(&s.lock)
+    for i in range(s.retired_count):
+        views_bury_run(s, s.retired[i])
+    s.retired_count = 0
     for map_ in range(MAPS_COUNT):
         for level in range(LEVELS_MAX):
             if s.merges[map_ * LEVELS_MAX + level].active == 2:
@@ -132,10 +136,12 @@ cdef void steps_publish(State* s, Run** fresh, uint64_t as_of) noexcept nogil:
                 s.levels[map_] + 1, s.levels[map_], s.runs_count[map_] * sizeof(Run*)
             )
             s.levels[map_][0] = fresh[map_]
+            cover_publish(fresh[map_])
             s.runs_count[map_] += 1
-    index_free_step(s.steps[0])
+    views_bury_step(s, s.steps[0])
     s.steps_count -= 1
     memmove(s.steps, s.steps + 1, s.steps_count * sizeof(Step*))
+    postings_publish(s, &s.work, postings_step(s, as_of))
     s.indexed = as_of
     pthread_cond_broadcast(&s.moved)
     pthread_mutex_unlock(&s.lock)
@@ -151,7 +157,7 @@ cdef int steps_check_room(State* s) noexcept nogil:
     for i in range(MAPS_COUNT * LEVELS_MAX):
         target = s.merges[i].target
         if target != NULL:
-            # A merge that ends writes its filter and fences at once.
+            # What a merge may still have to write of its filter and fences.
             needed += 2 * (
                 <uint64_t>target.filter_size * 32
                 + <uint64_t>target.pages_count * sizeof(Fence)
@@ -179,7 +185,7 @@ cdef int steps_write(
     if rc == 0:
         rc = steps_merge(s, txn)
     if rc == 0:
-        rc = indexer_write_postings(s, txn, work, first, last)
+        rc = postings_write(s, txn, work, first, last)
     if rc == 0:
         rc = indexer_write_segments(s, txn, last)
     if rc == 0:
@@ -205,20 +211,16 @@ cdef void steps_forget(State* s, Run** fresh) noexcept nogil:
     for i in range(MAPS_COUNT * LEVELS_MAX):
         if s.merges[i].active:
             # Its pages of this step are lost; it starts again with the next.
-            runs_free(s.merges[i].target)
-            merge_end(&s.merges[i])
+            merge_give_up(&s.merges[i])
 
 
 cdef void steps_finish(State* s, Run** fresh, uint64_t as_of) noexcept nogil:
     """The transaction is durable: let go of what it made superfluous, and publish."""
-    cdef uint32_t i
-    for i in range(s.retired_count):
-        runs_free(s.retired[i])
-    s.retired_count = 0
     memset(s.segments_dirty, 0, ACCOUNTS_MAX // SEGMENT_ACCOUNTS)
+    steps_publish(s, fresh, as_of)
+    views_free_buried(s, False)
     indexer_work_free(&s.work)
     s.taken = 0
-    steps_publish(s, fresh, as_of)
 
 
 cdef inline bint steps_is_due(const State* s) noexcept nogil:

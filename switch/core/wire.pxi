@@ -12,6 +12,7 @@ cdef enum:
     WIRE_GROUP_END = 4
     WIRE_FIXED32 = 5
     WIRE_DEPTH_MAX = 32         # of unknown groups
+    WIRE_SHORT_MAX = 5          # bytes of a tag or a length, however it is written
     WIRE_OUTCOME_MAX = 112      # bytes of one PaymentOutcome with its tag and length
 
 cdef struct Wire:
@@ -39,8 +40,11 @@ cdef inline int wire_read_varint(Wire* wire, uint64_t* value) noexcept nogil:
 
 
 cdef inline int wire_read_tag(Wire* wire, uint32_t* field, int* kind) noexcept nogil:
+    cdef const uint8_t* start = wire.at
     cdef uint64_t tag
     if wire_read_varint(wire, &tag) != 0 or tag >> 32 != 0 or tag >> 3 == 0:
+        return -1
+    if wire.at - start > WIRE_SHORT_MAX:
         return -1
     field[0] = <uint32_t>(tag >> 3)
     kind[0] = <int>(tag & 7)
@@ -48,8 +52,11 @@ cdef inline int wire_read_tag(Wire* wire, uint32_t* field, int* kind) noexcept n
 
 
 cdef inline int wire_read_bytes(Wire* wire, Wire* part) noexcept nogil:
+    cdef const uint8_t* start = wire.at
     cdef uint64_t size
     if wire_read_varint(wire, &size) != 0 or size > <uint64_t>(wire.end - wire.at):
+        return -1
+    if wire.at - start > WIRE_SHORT_MAX:
         return -1
     part.at = wire.at
     part.end = wire.at + size

@@ -4,7 +4,8 @@ model does.
 Method: a seeded generator drives both, more than a million requests in all; every
 outcome and every row is compared, and regularly everything that can be read. In
 between the ledger is closed and opened, with and without its index, and the index
-is brought forward at random moments, in steps small enough for many levels of runs.
+is brought forward at random moments, in steps small enough for many levels of runs,
+which are counted: a path that was not taken is no proof.
 """
 
 import random
@@ -22,6 +23,8 @@ from tests.model import Rows
 
 OPERATIONS = 76_000
 """Requests of one seed."""
+OPERATIONS_16 = 16_000
+"""The same in steps of 16 rows: each is a sync, and each rebuilding takes them all."""
 SEEN_LEAST = 100
 """How often each result must come up over all seeds."""
 UNSEEN = {
@@ -30,6 +33,9 @@ UNSEEN = {
 }
 FUNDS = 100_000_000
 
+# Random moments alone would leave steps so small ever further behind.
+LAG_16: dict[str, Any] = {"index_step_rows": 16, "index_lag_max": 1_024}
+STEPS_16: dict[str, Any] = {"threads": False, **LAG_16}
 STEPS_64: dict[str, Any] = {"threads": False, "index_step_rows": 64}
 STEPS_512: dict[str, Any] = {"threads": False, "index_step_rows": 512}
 THREADS_256: dict[str, Any] = {"threads": True, "index_step_rows": 256}
@@ -37,12 +43,20 @@ DEFAULTS: dict[str, Any] = {"threads": True, "reserve_size": 64 << 20}
 CASES = [
     (seed, options)
     for seed, options in enumerate(
-        (STEPS_64, STEPS_512, THREADS_256, DEFAULTS) * 3 + (STEPS_64, STEPS_512), 1
+        (STEPS_64, STEPS_512, THREADS_256, DEFAULTS) * 3 + (STEPS_16, STEPS_512), 1
     )
 ]
 
+MAPS = ("ids_runs", "claims_runs", "links_runs")
+LEVELS_LEAST = {0, 1, 2, 3}
+"""Levels of runs that each map must have had: a run of level 3 is of 512 steps."""
+OPENED_LEAST = 30
+"""How often a ledger was opened in the middle with its index, and as often without."""
+
 seen: Counter[int] = Counter()
 done: dict[int, int] = {}
+levels: dict[str, set[int]] = {name: set() for name in MAPS}
+opened: Counter[bool] = Counter()
 
 
 def open_pair(path: Path, options: dict[str, Any]) -> tuple[Pair, Generator]:
@@ -61,10 +75,12 @@ def disturb(pair: Pair, rng: random.Random) -> None:
     if not pair.options["threads"]:
         while rng.randrange(3) == 0 and pair.ledger.index_step():
             pass
-    if draw == 0:
-        pair.reopen()
-    elif draw == 1:
-        pair.reopen(without_index=True)
+    info = pair.ledger.info()
+    for name in MAPS:
+        levels[name] |= {level for level, count in enumerate(info[name]) if count}
+    if draw < 2:
+        pair.reopen(without_index=draw == 1)
+        opened[draw == 1] += 1
     if draw < 10:
         count = len(pair.model.rows)
         recent = rng.choices(range(max(1, count - 500), count + 1), k=SAMPLE // 2)
@@ -78,7 +94,8 @@ def test_core_does_what_the_model_does(
     pair, generator = open_pair(tmp_path / "ledger", options)
     generator.rng.seed(seed)
     rng = random.Random(-seed)
-    while pair.operations < OPERATIONS:
+    operations = OPERATIONS_16 if options is STEPS_16 else OPERATIONS
+    while pair.operations < operations:
         asks, now = generator.group()
         pair.commit(asks, now)
         disturb(pair, rng)
@@ -99,3 +116,11 @@ def test_every_result_was_seen() -> None:
     rare = {result.name: seen[result] for result in Result if seen[result] < SEEN_LEAST}
     assert set(rare) == {result.name for result in UNSEEN}
     assert not any(rare.values())
+
+
+def test_every_path_of_the_index_was_taken() -> None:
+    if len(done) < len(CASES):
+        pytest.skip("only some seeds were run")
+    for name in MAPS:
+        assert levels[name] >= LEVELS_LEAST, name
+    assert min(opened[False], opened[True]) >= OPENED_LEAST, opened

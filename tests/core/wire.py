@@ -24,6 +24,15 @@ def varint(value: int) -> bytes:
     return bytes(out)
 
 
+def padded(value: int, size: int) -> bytes:
+    """The same number in at least `size` bytes, the last ones needless."""
+    out = bytearray(varint(value))
+    while len(out) < size:
+        out[-1] |= 0x80
+        out.append(0)
+    return bytes(out)
+
+
 def key(number: int, wire_type: int) -> bytes:
     """A field's key."""
     return varint(number << 3 | wire_type)

@@ -1,0 +1,91 @@
+# Covers: one filter for several runs, so that a new key is looked up in few places.
+#
+# The runs of a level that will merge together share a cover, whose filter learns their
+# keys as they are written. When they merge it becomes the filter of the run they make.
+# Covers live in memory only: runs that were there at opening have none and are asked one
+# by one until they are merged away. Belongs to the index writer; the committer asks the
+# covers of published runs under the lock, and further keys in them do no harm.
+
+cdef void cover_drop(Cover* cover) noexcept nogil:
+    """One user less."""
+    if cover == NULL:
+        return
+    cover.users -= 1
+    if cover.users == 0:
+        if not cover.lent:
+            free(cover.filter)
+        free(cover)
+
+
+cdef uint32_t cover_count_runs(const State* s, int map_, int level) noexcept nogil:
+    """Published runs of one level, those being merged included."""
+    cdef uint32_t found = 0
+    cdef uint32_t i
+    for i in range(s.runs_count[map_]):
+        if s.levels[map_][i].level == level:
+            found += 1
+    return found
+
+
+cdef Cover* cover_new(uint64_t keys_max, uint32_t filter_size) noexcept nogil:
+    cdef Cover* cover = <Cover*>calloc(1, sizeof(Cover))
+    if cover == NULL:
+        return NULL
+    cover.filter = <uint32_t*>calloc(filter_size, 32)
+    if cover.filter == NULL:
+        free(cover)
+        return NULL
+    cover.filter_size = filter_size
+    cover.keys_max = keys_max
+    cover.least = <uint64_t>0xFFFFFFFFFFFFFFFF
+    cover.users = 1
+    return cover
+
+
+cdef Cover* cover_take(
+    State* s, int map_, int level, uint64_t entries, uint32_t keys_per_line
+) noexcept nogil:
+    """The cover that the next run of a level joins, or NULL: it has none then.
+
+    A cover begins with the first of RUN_FANOUT runs, and has room for so many of the size
+    of that one and an eighth; a batch that grows beyond goes on without.
+    """
+    cdef uint32_t members = cover_count_runs(s, map_, level) % RUN_FANOUT
+    cdef Cover* cover
+    cdef uint64_t keys_max = entries * RUN_FANOUT + entries
+    if members == 0:
+        cover_drop(s.covers[map_][level])
+        s.covers[map_][level] = NULL
+        if keys_max <= COVER_KEYS_MAX:
+            # Without memory for it there is none, which is slower and nothing else.
+            s.covers[map_][level] = cover_new(
+                keys_max, <uint32_t>(keys_max // keys_per_line + 1)
+            )
+    cover = s.covers[map_][level]
+    if cover == NULL or cover.members != members or cover.keys + entries > cover.keys_max:
+        return NULL
+    cover.users += 1
+    return cover
+
+
+cdef void cover_publish(Run* run) noexcept nogil:
+    """The run is published: its cover answers for it from here on. Under the lock."""
+    cdef Cover* cover = run.cover
+    if cover == NULL:
+        return
+    cover.members += 1
+    cover.keys += run.entries_count
+    cover.least = min(cover.least, run.least)
+    cover.greatest = max(cover.greatest, run.greatest)
+
+
+cdef Cover* cover_of_all(Run** runs) noexcept nogil:
+    """The cover that RUN_FANOUT runs share, and they alone; or NULL."""
+    cdef Cover* cover = runs[0].cover
+    cdef int i
+    if cover == NULL or cover.members != RUN_FANOUT:
+        return NULL
+    for i in range(RUN_FANOUT):
+        if runs[i].cover != cover:
+            return NULL
+    return cover
