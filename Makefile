@@ -88,8 +88,19 @@ bench: build  ## the benchmarks in short: benchmarks/results/quick.json
 	$(PYTHON) -m benchmarks.run $(ARGS)
 
 .PHONY: bench-full
-bench-full: build  ## the figures that README.md quotes: benchmarks/results/full.json
+bench-full: build  ## all of them, an hour and 55 GB: benchmarks/results/full.json
 	$(PYTHON) -m benchmarks.run --full $(ARGS)
+
+# What bench-table and bench-plots read.
+RESULTS ?= benchmarks/results/full.json
+
+.PHONY: bench-table
+bench-table: build  ## figures against targets, as Markdown
+	@$(PYTHON) -m benchmarks.run --table $(RESULTS)
+
+.PHONY: bench-plots
+bench-plots: build  ## growth and latency as SVG in build/plots
+	$(PYTHON) -m benchmarks.plots $(RESULTS) --out build/plots
 
 .PHONY: proto
 proto: .venv/ready.stamp  ## generate switch/v1 from proto/

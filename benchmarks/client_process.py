@@ -1,37 +1,51 @@
 """The load: pays through open connections, checks every answer, reports one JSON line.
 
 Started by `benchmarks.load` in a process of its own, as a client elsewhere would be.
+
 A closed loop: each connection keeps a number of messages without an answer, and sends
-another when one is answered. A latency runs from handing a message to the transport
-to having its answer.
+another when one is answered; a latency runs from handing a message to the transport to
+having its answer. An open loop (`--rate`): messages are due at times that know nothing
+of the answers; a latency runs from when a message was due.
 """
 
 import argparse
 import gc
 import json
-import os
 import selectors
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from benchmarks.arrivals import Arrivals, Times
+from benchmarks.client_calls import Calls, Stream
 from benchmarks.histogram import Histogram
-from benchmarks.http2 import Call, Connection
-from benchmarks.messages import Checker, InFlight, Maker, outcome_starts
+from benchmarks.http2 import Connection
+from benchmarks.messages import Checker, Maker
+from benchmarks.meters import process_s
 from switch.identity import Credentials
 
-SERVICE = "/payswitch.v1.PaymentService/"
+EMPTY = "/payswitch.benchmarks.Empty/Call"
+"""A method of `benchmarks.empty_server`."""
+_SERVICE = "/payswitch.v1.PaymentService/"
 METHODS = {
-    "unary": "CreatePayment",
-    "batch": "CreatePayments",
-    "stream": "StreamPayments",
+    "unary": _SERVICE + "CreatePayment",
+    "batch": _SERVICE + "CreatePayments",
+    "stream": _SERVICE + "StreamPayments",
+    "empty": EMPTY,
 }
 DRAIN_S = 30.0
 """How long the last answers may take."""
+BEHIND_MAX_NS = 5_000_000_000
+"""A load that is so far behind its own schedule sends no more: it is an overload."""
 SELECT_S = 0.05
 """The longest sleep, so that the clock is looked at."""
+TICK_S = 0.0001
+"""The shortest sleep of an open loop: what is due within it leaves together."""
+LATENCIES = 4_096
+"""Latencies that are counted at a time."""
 
 
 @dataclass
@@ -51,211 +65,221 @@ class Load:
     """All connections of one run, and what came back on them."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self.maker = Maker(options.payload, options.ids)
+        self.maker = Maker(
+            options.payload, options.ids, seed=options.seed, first=options.first
+        )
         self.checker = Checker(options.payload)
         self.latencies = Histogram()
         self.outstanding: int = options.outstanding
-        self.sending = True
+        self.is_empty = options.mode == "empty"
+        self.rate: float = options.rate
+        self.arrivals: Arrivals | None = None
+        self.refills = not self.rate
         self.payments = 0
         self.messages = 0
         self.replies = 0
+        self.overloaded = False
+        self._seed: int = options.seed
+        self._since_ns = 0
+        self._waited: list[Times] = []
+        self._waited_count = 0
+        self._turn = 0
         self._server_pid: int = options.server_pid
-        path = SERVICE + METHODS[options.mode]
         tls: Path = options.tls
         credentials = Credentials(
             tls / "harness-harness.pem", tls / "harness-harness.key", tls / "ca.pem"
         )
         kind = Stream if options.mode == "stream" else Calls
+        path = METHODS[options.mode]
         self.connections: list[Stream | Calls] = [
             kind(self, Connection(options.address, credentials, path))
             for _ in range(options.connections)
         ]
 
-    def answered(
-        self, requests: Sequence[tuple[int, memoryview]], reply: bytes, count: int
-    ) -> None:
-        """A reply answers `requests` of `count` payments."""
-        now_ns = time.perf_counter_ns()
-        size = self.maker.size
-        for sent_ns, messages in requests:
-            number = len(messages) // size
-            self.latencies.add(now_ns - sent_ns, number)
-            self.messages += number
-        self.payments += count
-        self.replies += 1
+    # --- what connections tell -----------------------------------------------------
 
-    def count(self) -> Count:
-        """Where the run stands."""
-        at_ns = time.perf_counter_ns()
-        self.checker.finish()
-        return Count(
-            at_ns,
-            self.payments,
-            self.checker.accepted,
-            self.messages,
-            self.replies,
-            time.process_time(),
-            processor_s(self._server_pid),
-        )
+    def answered_call(self, sent_ns: int) -> None:
+        """One payment of a message of its own has its answer."""
+        self.payments += 1
+        self.messages += 1
+        self.replies += 1
+        if sent_ns >= self._since_ns:
+            self.latencies.add(time.perf_counter_ns() - sent_ns)
+
+    def answered(self, sent_ns: list[Times], payments: int) -> None:
+        """One reply answers messages that were sent, or due, at these times."""
+        now_ns = time.perf_counter_ns()
+        for times in sent_ns:
+            self.messages += len(times)
+            # Ascending: what was sent before the measurement comes first.
+            if times[0] < self._since_ns:
+                times = times[np.searchsorted(times, self._since_ns) :]
+            self._waited.append(now_ns - times)
+            self._waited_count += len(times)
+        self.payments += payments
+        self.replies += 1
+        if self._waited_count >= LATENCIES:
+            self._count_latencies()
+
+    def _count_latencies(self) -> None:
+        if self._waited:
+            self.latencies.add_many(np.concatenate(self._waited))
+        self._waited.clear()
+        self._waited_count = 0
+
+    # --- the run -------------------------------------------------------------------
 
     def run(self, warm_up_s: float, seconds: float) -> dict[str, object]:
         """Warm up, measure, wait for the last answers; give the figures."""
-        with selectors.DefaultSelector() as selector:
+        # The finest sleeps; and an open loop's are shorter than a millisecond.
+        with selectors.SelectSelector() as selector:
             for connection in self.connections:
                 connection.start()
+                if self.refills:
+                    connection.fill()
+                connection.transport.write()
                 selector.register(
                     connection.transport.socket, selectors.EVENT_READ, connection
                 )
+            if self.rate:
+                payload = self.maker.payload
+                start_ns = time.perf_counter_ns()
+                self.arrivals = Arrivals(self.rate / payload, start_ns, self._seed)
             self._turn_until(selector, time.perf_counter() + warm_up_s)
-            self.latencies.clear()
-            before = self.count()
+            before = self._begin()
             self._turn_until(selector, time.perf_counter() + seconds)
-            after = self.count()
-            figures = self._figures(before, after)
+            after = self._count()
+            unanswered = self._end(after.at_ns)
             self._drain(selector)
         self.checker.finish()
+        self._count_latencies()
+        figures = self._figures(before, after)
+        if self.rate:
+            figures["offered_per_s"] = round(self.rate)
+            figures["unanswered_at_end"] = unanswered
+            figures["overloaded"] = self.overloaded
         return figures
+
+    def _begin(self) -> Count:
+        """From here on it counts."""
+        count = self._count()
+        self._count_latencies()
+        self.latencies.clear()
+        if self.rate:
+            # In a closed loop what is under way counts when it is answered.
+            self._since_ns = count.at_ns
+        return count
+
+    def _end(self, at_ns: int) -> int:
+        """Send nothing that is due later; payments that are due and not answered.
+
+        A closed loop's latencies end here; in an open loop each message that was due
+        has a latency, or the slowest would be left out.
+        """
+        unanswered = sum(one.unanswered for one in self.connections)
+        if self.arrivals is None:
+            self._count_latencies()
+            self._since_ns = 1 << 62
+            return unanswered
+        self.arrivals.end(at_ns)
+        return unanswered + self.arrivals.due(at_ns) * self.maker.payload
 
     def _turn_until(self, selector: selectors.BaseSelector, end_s: float) -> None:
         """Move bytes until `end_s`, or until nothing is without an answer."""
         while True:
             left_s = end_s - time.perf_counter()
-            if left_s <= 0 or not (self.sending or self._is_waiting()):
+            if left_s <= 0 or not (self.refills or self._is_waiting()):
                 return
-            for key, _ in selector.select(min(left_s, SELECT_S)):
+            sleep_s = SELECT_S if self.arrivals is None else self._send_due()
+            for key, _ in selector.select(min(left_s, sleep_s)):
                 connection: Stream | Calls = key.data
-                transport = connection.transport
-                transport.turn()
-                events = selectors.EVENT_READ
-                if transport.wants_write:
-                    events |= selectors.EVENT_WRITE
-                if events != key.events:
-                    selector.modify(key.fileobj, events, connection)
+                connection.transport.turn()
+            self._watch(selector)
+
+    def _watch(self, selector: selectors.BaseSelector) -> None:
+        """Wait for room in a socket only where something waits for it."""
+        for key in list(selector.get_map().values()):
+            events = selectors.EVENT_READ
+            if key.data.transport.wants_write:
+                events |= selectors.EVENT_WRITE
+            if events != key.events:
+                selector.modify(key.fileobj, events, key.data)
+
+    def _send_due(self) -> float:
+        """Hand out what is due; seconds until there is more to do."""
+        arrivals = self.arrivals
+        assert arrivals is not None
+        now_ns = time.perf_counter_ns()
+        if now_ns - arrivals.next_ns > BEHIND_MAX_NS and not self.overloaded:
+            self.overloaded = True
+            arrivals.end(now_ns - BEHIND_MAX_NS)
+        due = arrivals.due(now_ns)
+        count = len(self.connections)
+        for number in range(count):
+            connection = self.connections[(self._turn + number) % count]
+            share = -(-due // (count - number))
+            taken = min(share, max(connection.room, 0))
+            if taken:
+                connection.send(arrivals.take(taken))
+                connection.transport.write()
+                due -= taken
+        self._turn += 1
+        if arrivals.ended:
+            return SELECT_S
+        return max((arrivals.next_ns - time.perf_counter_ns()) / 1e9, TICK_S)
 
     def _is_waiting(self) -> bool:
+        if self.arrivals is not None and not self.arrivals.ended:
+            return True
         return any(connection.open_count for connection in self.connections)
 
     def _drain(self, selector: selectors.BaseSelector) -> None:
-        self.sending = False
+        self.refills = False
+        until_s = time.perf_counter() + DRAIN_S
+        while self.arrivals is not None and not self.arrivals.ended:
+            self._turn_until(selector, time.perf_counter() + SELECT_S)
+            if time.perf_counter() > until_s:
+                raise TimeoutError("what was due could not be sent")
         for connection in self.connections:
             connection.finish()
-        self._turn_until(selector, time.perf_counter() + DRAIN_S)
+        self._turn_until(selector, until_s)
         if self._is_waiting():
             raise TimeoutError("the last answers did not come")
+
+    # --- figures -------------------------------------------------------------------
+
+    def _count(self) -> Count:
+        at_ns = time.perf_counter_ns()
+        self.checker.finish()
+        return Count(
+            at_ns,
+            self.payments,
+            self.payments if self.is_empty else self.checker.accepted,
+            self.messages,
+            self.replies,
+            time.process_time(),
+            process_s(self._server_pid),
+        )
 
     def _figures(self, before: Count, after: Count) -> dict[str, object]:
         seconds = (after.at_ns - before.at_ns) / 1e9
         payments = after.payments - before.payments
         micros = 1e6 / max(payments, 1)
         replies = max(after.replies - before.replies, 1)
+        server_s = after.server_s - before.server_s
+        client_s = after.client_s - before.client_s
         return {
             "payments": payments,
             "accepted": after.accepted - before.accepted,
             "seconds": round(seconds, 3),
             "messages": after.messages - before.messages,
             "payments_per_reply": round(payments / replies, 1),
-            "p50_ms": self.latencies.quantile_ms(0.5),
-            "p99_ms": self.latencies.quantile_ms(0.99),
-            "max_ms": round(self.latencies.largest / 1e6, 3),
-            "server_cpu_us_per_payment": round(
-                (after.server_s - before.server_s) * micros, 3
-            ),
-            "client_cpu_us_per_payment": round(
-                (after.client_s - before.client_s) * micros, 3
-            ),
-            "server_cores": round((after.server_s - before.server_s) / seconds, 2),
-            "client_cores": round((after.client_s - before.client_s) / seconds, 2),
+            **self.latencies.quantiles_ms(),
+            "server_cpu_us_per_payment": round(server_s * micros, 3),
+            "client_cpu_us_per_payment": round(client_s * micros, 3),
+            "server_cores": round(server_s / seconds, 2),
+            "client_cores": round(client_s / seconds, 2),
         }
-
-
-class Calls:
-    """A connection that keeps unary calls of one message each under way."""
-
-    def __init__(self, load: Load, transport: Connection) -> None:
-        self.transport = transport
-        self.open_count = 0
-        self._load = load
-
-    def start(self) -> None:
-        """Begin all calls that may be under way."""
-        for _ in range(self._load.outstanding):
-            self._call()
-        self.transport.write()
-
-    def finish(self) -> None:
-        """Nothing to close: each call closes itself."""
-
-    def _call(self) -> None:
-        load = self._load
-        message = load.maker.take(1)
-        sent_ns = time.perf_counter_ns()
-        replies: list[bytes] = []
-
-        def end() -> None:
-            [reply] = replies
-            starts = outcome_starts(reply)
-            load.answered([(sent_ns, message)], reply, len(starts))
-            load.checker.add([message], reply, starts)
-            self.open_count -= 1
-            if load.sending:
-                self._call()
-
-        self.open_count += 1
-        call = self.transport.open(replies.append, end)
-        self.transport.send(call, message, last=True)
-
-
-class Stream:
-    """A connection with one stream of payments, answered in bulk."""
-
-    def __init__(self, load: Load, transport: Connection) -> None:
-        self.transport = transport
-        self.open_count = 0
-        self._load = load
-        self._in_flight = InFlight(load.maker)
-        self._call: Call | None = None
-
-    def start(self) -> None:
-        """Open the stream and fill its window."""
-        self._call = self.transport.open(self._answered, self._ended)
-        self.open_count = 1
-        self._fill()
-        self.transport.write()
-
-    def finish(self) -> None:
-        """Close this side; the server answers what it has and then its own."""
-        assert self._call is not None
-        self.transport.finish(self._call)
-        self.transport.write()
-
-    def _fill(self) -> None:
-        load = self._load
-        assert self._call is not None
-        payload = load.maker.payload
-        while (room := load.outstanding - self._in_flight.payments) >= payload:
-            messages = load.maker.take(room // payload)
-            self._in_flight.add(time.perf_counter_ns(), messages)
-            self.transport.send(self._call, messages)
-
-    def _answered(self, reply: bytes) -> None:
-        load = self._load
-        starts = outcome_starts(reply)
-        requests = self._in_flight.answered(len(starts))
-        load.answered(requests, reply, len(starts))
-        load.checker.add([messages for _, messages in requests], reply, starts)
-        if load.sending:
-            self._fill()
-
-    def _ended(self) -> None:
-        if self._in_flight.payments:
-            raise ValueError(f"{self._in_flight.payments} payments have no answer")
-        self.open_count = 0
-
-
-def processor_s(pid: int) -> float:
-    """Processor seconds that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -271,6 +295,9 @@ def main() -> None:
     parser.add_argument("--ids", choices=("ordered", "random"), required=True)
     parser.add_argument("--warm-up", type=float, required=True)
     parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--rate", type=float, default=0.0, help="0: a closed loop")
+    parser.add_argument("--seed", type=int, default=2026)
+    parser.add_argument("--first", type=int, default=1, help="number of the first bill")
     options = parser.parse_args()
     load = Load(options)
     # Nothing here makes cycles; a collection would only show as latency.
@@ -278,8 +305,8 @@ def main() -> None:
     gc.disable()
     figures = load.run(options.warm_up, options.seconds)
     checker = load.checker
-    figures["all_payments"] = checker.checked
-    figures["all_accepted"] = checker.accepted
+    figures["all_payments"] = load.payments
+    figures["all_accepted"] = load.payments if load.is_empty else checker.accepted
     figures["all_amount_paise"] = checker.amount
     figures["refused"] = {str(k): v for k, v in sorted(checker.refused.items())}
     print(json.dumps(figures))

@@ -1,157 +1,186 @@
 """What: the core in process, durable, index caught up. Not: wire, sockets, clients.
 
-    python -m benchmarks.ledger --rows 10000000 --batch 8190 --ids ordered --json
+    python -m benchmarks.ledger --seconds 60 --ids ordered --json     sustained
+    python -m benchmarks.ledger --burst --rows 10000000 --json        a burst
+    python -m benchmarks.ledger --rows 30000 --batch 1 --json         so many rows
 
 Every row is a full payment: a distinct id, a service's amount rule, a distinct bill
-claimed once, the centre's daily counters, a receipt. The clock runs over commits alone
-(making the requests is the sender's work) and over the wait for the index at the end.
+claimed once, the centre's daily counters, a receipt. The clock runs over the commits,
+with what they wait for: the file growing, the index lagging, its merges; and over the
+wait for the index at the end. Making the requests is the sender's work; its share of
+the whole time stands beside.
+
+A burst goes into a reserve that is written beforehand, with all requests made
+beforehand; the time that the reserve took is printed. With --disk the disk's own
+durable writes are measured in the same directory, half before and half after.
 """
 
 import argparse
 import json
-import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks import disk
+from benchmarks.commits import (
+    Stretch,
+    WorkError,
+    check_books,
+    curve,
+    figures,
+    pay,
+    pay_ahead,
+    wait_index,
+)
 from benchmarks.machine import machine
-from benchmarks.network import CENTRES, make_network, payment_rows, top_up_of
+from benchmarks.meters import need_room, scratch
+from benchmarks.network import CENTRES, make_network, top_up_of
+from benchmarks.payments import POOL_ROWS, Maker
 from switch import _core as core
-from switch.codes import AccountKind
+
+MAP_SIZE = 1 << 40
+RESERVE = 64 << 20
+ROWS = 1_000_000
+SECONDS_MAX = 3_600.0
+BURST_ROWS_MAX = 20_000_000
+"""Requests that are made ahead: 128 bytes of memory each."""
+JOURNAL_BYTES = 132
+"""Bytes of journal for a row in full groups, for the reserve of a burst."""
+FILE_BYTES = 320
+"""Bytes on disk for a row, generously, for the check of the room."""
+ROWS_PER_S_MOST = 6_000_000
+"""Faster than any run; for the check of the room by seconds."""
+RESERVE_WAIT_S = 120.0
 
 
-def measure(
-    directory: str, rows_count: int, batch: int, ids: str, reserve: int, accounts: int
-) -> dict[str, object]:
-    """Pay `rows_count` bills in groups of `batch` and check the books."""
-    rng = np.random.default_rng(2026)
-    ledger = core.Ledger(directory, map_size=1 << 40, reserve_size=reserve)
-    harness, first_wallet = make_network(ledger, accounts)
-    wallets = np.arange(first_wallet, first_wallet + accounts, dtype=np.uint32)
-    wait_for_index(ledger)
-    base = ledger.sequence
-    written = written_bytes()
-    times = []
-    accepted = 0
-    busy = 0.0
-    paid = 0
-    for start in range(0, rows_count, batch):
-        count = min(batch, rows_count - start)
-        rows = payment_rows(rng, start + 1, count, ids, harness, wallets)
-        request = core.Request.rows(rows)
-        before = time.perf_counter()
-        outcomes = ledger.commit([request], time.time_ns())[0]
-        took = time.perf_counter() - before
-        assert isinstance(outcomes, np.ndarray)
-        good = outcomes["result"] == 1
-        accepted += int(good.sum())
-        paid += int(rows["amount"][good].sum())
-        times.append(took)
-        busy += took
-    before = time.perf_counter()
-    wait_for_index(ledger)
-    caught_up = time.perf_counter() - before
-    written = written_bytes() - written
-    check_books(ledger, paid, accepted, (rows_count, accounts, base))
-    info = ledger.info()
-    ledger.close()
-    spread = np.sort(np.array(times))
+def measure(options: argparse.Namespace, directory: Path) -> dict[str, object]:
+    """One run in an empty directory. Raises WorkError."""
+    reserve = options.reserve
+    if options.burst:
+        # It is extended to twice its size, and again below its size: a burst that
+        # takes no more than its size never meets the extension.
+        reserve = options.rows * JOURNAL_BYTES + RESERVE
+    opened = time.perf_counter()
+    path = str(directory / "ledger")
+    with core.Ledger(path, map_size=MAP_SIZE, reserve_size=reserve) as ledger:
+        wait_reserve(ledger, 2 * reserve)
+        reserve_s = time.perf_counter() - opened
+        harness, first_wallet = make_network(ledger, options.accounts)
+        wallets = first_wallet + np.arange(options.accounts, dtype=np.uint32)
+        pool_rows = min(POOL_ROWS, options.rows or POOL_ROWS)
+        maker = Maker(options.ids, harness, wallets, pool_rows=pool_rows)
+        wait_index(ledger)
+        base = ledger.sequence
+        stretch = run(options, ledger, maker)
+        check_books(ledger, stretch, base, given(options.accounts))
+        info = ledger.info()
     return {
-        "rows": rows_count,
-        "accounts": accounts,
-        "batch": batch,
-        "ids": ids,
-        "rows_per_s": round(rows_count / (busy + caught_up)),
-        "p50_ms": round(float(np.quantile(spread, 0.5)) * 1e3, 3),
-        "p99_ms": round(float(np.quantile(spread, 0.99)) * 1e3, 3),
-        "p999_ms": round(float(np.quantile(spread, 0.999)) * 1e3, 3),
-        "max_ms": round(float(spread[-1]) * 1e3, 3),
-        "index_wait_s": round(caught_up, 3),
-        "accepted": accepted,
-        "written_bytes_per_row": round(written / rows_count),
-        "journal_bytes_per_row": round(info["journal_bytes"] / ledger_rows(info), 1),
-        "index_bytes_per_row": round(info["index_bytes"] / ledger_rows(info), 1),
-        "machine": machine(),
+        "batch": options.batch,
+        "ids": options.ids,
+        "accounts": options.accounts,
+        "burst": options.burst,
+        **figures(stretch),
+        "reserve_bytes": 2 * reserve,
+        "reserve_s": round(reserve_s, 3),
+        "journal_bytes_per_row": round(info["journal_bytes"] / info["sequence"], 1),
+        "index_bytes_per_row": round(info["index_bytes"] / info["sequence"], 1),
+        "curve": curve(stretch),
     }
 
 
-def wait_for_index(ledger: core.Ledger) -> None:
-    """Until the index covers every whole step."""
-    step = 65536
-    while ledger.index_sequence < ledger.sequence // step * step:
-        if ledger.dead:
-            raise SystemExit(f"the ledger died: {ledger.dead}")
-        time.sleep(0.001)
+def run(options: argparse.Namespace, ledger: core.Ledger, maker: Maker) -> Stretch:
+    """The payments themselves."""
+    if options.burst:
+        return pay_ahead(ledger, maker, options.batch, options.rows)
+    rows_max = options.rows or 1 << 62
+    return pay(ledger, maker, options.batch, rows_max, options.seconds or 1e9)
 
 
-def written_bytes() -> int:
-    """What this process has had written to disks so far, merges and syncs included."""
-    for line in Path("/proc/self/io").read_text().splitlines():
-        if line.startswith("write_bytes:"):
-            return int(line.split()[1])
-    raise SystemExit("the system does not state write_bytes")
+def given(accounts: int) -> int:
+    """Paise that the network's wallets were filled with."""
+    return top_up_of(accounts) * accounts
 
 
-def ledger_rows(info: dict[str, object]) -> int:
-    """Rows in the ledger."""
-    return int(str(info["sequence"]))
+def wait_reserve(ledger: core.Ledger, size: int) -> None:
+    """Until `size` bytes are written ahead of the journal. Raises WorkError."""
+    until = time.perf_counter() + RESERVE_WAIT_S
+    while (info := ledger.info())["reserve_bytes"] < size:
+        if info["space_error"] or time.perf_counter() > until:
+            raise WorkError("the reserve was not extended")
+        time.sleep(0.002)
 
 
-def check_books(
-    ledger: core.Ledger, paid: int, accepted: int, made: tuple[int, int, int]
-) -> None:
-    """A benchmark that stopped doing the work must fail, not get faster.
+def measure_beside_disk(
+    options: argparse.Namespace, directory: Path
+) -> dict[str, object]:
+    """One run, with the disk's own figures around it if they are asked for."""
+    if not options.disk:
+        return measure(options, directory)
+    parts = [disk.measure(directory, options.disk / 2)]
+    result = measure(options, directory)
+    parts.append(disk.measure(directory, options.disk / 2))
+    result["disk"] = parts
+    own = [float(str(part["append_mb_per_s"])) for part in parts]
+    share = float(str(result["written_mb_per_s"])) / (sum(own) / len(own))
+    result["share_of_disk"] = round(share, 3)
+    return result
 
-    `made`: rows that were sent, wallets, and the sequence before.
-    """
-    rows_count, accounts_count, base = made
-    accounts, sequence = ledger.accounts()
-    wallets = accounts[accounts["kind"] == AccountKind.WALLET]
-    billers = accounts[accounts["kind"] == AccountKind.BILLER]
-    spent = int(wallets["debits_posted"].sum())
-    if accepted < 0.99 * rows_count or sequence != base + rows_count:
-        raise SystemExit(f"{accepted} of {rows_count} were accepted")
-    if spent != paid or int(billers["credits_posted"].sum()) != paid:
-        raise SystemExit("the books do not balance")
-    if int(wallets["credits_posted"].sum()) != (
-        top_up_of(accounts_count) * accounts_count
-    ):
-        raise SystemExit("top-ups are missing")
-    if int(wallets["receipt"].sum()) != accepted:
-        raise SystemExit("receipts are missing")
+
+def need(options: argparse.Namespace) -> int:
+    """Bytes of disk that a run may take, by its rows or its seconds."""
+    rows: int = options.rows or int(options.seconds * ROWS_PER_S_MOST / 4)
+    return rows * FILE_BYTES + (disk.ROOM if options.disk else 0)
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, help=f"rows at most; default {ROWS:,}")
+    parser.add_argument("--seconds", type=float, help="of commits, at most")
+    parser.add_argument("--burst", action="store_true")
+    parser.add_argument("--batch", type=int, default=core.GROUP_MAX)
+    parser.add_argument("--ids", choices=("ordered", "random"), default="ordered")
+    parser.add_argument("--accounts", type=int, default=CENTRES, help="wallets")
+    parser.add_argument("--reserve", type=int, default=RESERVE, help="bytes")
+    parser.add_argument(
+        "--disk", type=float, default=0.0, help="seconds for the disk's own figures"
+    )
+    parser.add_argument("--directory", type=Path, help="parent of the fresh directory")
+    parser.add_argument("--json", action="store_true", help="only the JSON line")
+    options = parser.parse_args()
+    if options.rows is None and (options.seconds is None or options.burst):
+        options.rows = ROWS
+    if not 1 <= options.batch <= core.GROUP_MAX:
+        parser.error(f"--batch is 1 to {core.GROUP_MAX}")
+    if options.seconds is not None and not 0 < options.seconds <= SECONDS_MAX:
+        parser.error(f"--seconds is at most {SECONDS_MAX:.0f}")
+    if options.rows is not None and options.rows < 1:
+        parser.error("--rows is at least 1")
+    if options.burst and (options.rows > BURST_ROWS_MAX or options.seconds):
+        parser.error(f"--burst takes --rows, at most {BURST_ROWS_MAX:,}")
+    if options.accounts < 1:
+        parser.error("--accounts is at least 1")
+    return options
 
 
 def main() -> None:
     """Run once in a fresh directory."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--batch", type=int, default=core.GROUP_MAX)
-    parser.add_argument("--ids", choices=("ordered", "random"), default="ordered")
-    parser.add_argument("--accounts", type=int, default=CENTRES, help="wallets")
-    parser.add_argument("--reserve", type=int, default=64 << 20)
-    parser.add_argument("--directory", type=Path, help="parent of the fresh directory")
-    parser.add_argument("--json", action="store_true", help="only the JSON line")
-    arguments = parser.parse_args()
-    if not 1 <= arguments.batch <= core.GROUP_MAX:
-        parser.error(f"--batch is 1 to {core.GROUP_MAX}")
-    directory = tempfile.mkdtemp(prefix="ledger-bench-", dir=arguments.directory)
+    options = parse()
     try:
-        result = measure(
-            directory,
-            arguments.rows,
-            arguments.batch,
-            arguments.ids,
-            arguments.reserve,
-            arguments.accounts,
-        )
-    finally:
-        shutil.rmtree(directory)
-    if not arguments.json:
+        with scratch(options.directory, "ledger") as directory:
+            need_room(directory, need(options))
+            result = measure_beside_disk(options, directory)
+    except WorkError as error:
+        raise SystemExit(f"no figure: {error}") from error
+    result["machine"] = machine()
+    if not options.json:
         for name, value in result.items():
-            print(f"{name:24}{value}", file=sys.stderr)
+            if name != "curve":
+                print(f"{name:24}{value}", file=sys.stderr)
     print(json.dumps(result))
 
 

@@ -1,6 +1,9 @@
 """What: payments through gRPC with mutual TLS, durable, index caught up, books checked.
 
     python -m benchmarks.load --mode batch --seconds 10 --json
+    python -m benchmarks.load --mode stream --rate 50000              an open loop
+    python -m benchmarks.load --mode unary --sweep 1000,2000,4000     several, in turn
+    python -m benchmarks.load --mode empty                            the yardstick
 
 Starts `python -m server` on a fresh directory, loads 3,561 centres and 97 services,
 and pays from another process with a harness's certificate:
@@ -8,180 +11,99 @@ and pays from another process with a harness's certificate:
     unary    CreatePayment, one payment a call
     batch    CreatePayments, 8,190 payments a call
     stream   StreamPayments, one payment a message, answers coalesced by the server
+    empty    the same calls as unary to a grpc.aio handler that does nothing, in a
+             server of its own (`benchmarks.empty_server`): what gRPC alone takes
 
 Every payment has a distinct id and a distinct bill, and passes a service's amount rule,
 a claim, the centre's daily counters and a receipt. A payment counts when its durable
-answer has come. Counted in the time: the wait for the index at the end. Not counted:
-starting, loading the network, the warm-up, checking the books.
+answer has come. In a closed loop each connection waits for answers before it sends
+more; counted in its time is the wait for the index at the end. In an open loop payments
+are due by chance at a rate, and a latency runs from when a payment was due. Not
+counted: starting, loading the network, the warm-up, checking the books.
 """
 
 import argparse
 import json
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.load_network import (
+    LoadError,
+    check_books,
+    load_network,
+    today,
+    wait_index,
+)
 from benchmarks.machine import machine
-from benchmarks.messages import centre_code, service_code
-from benchmarks.network import BILLERS, CENTRES, SERVICES, TOP_UP
-from switch import calendar
+from benchmarks.meters import scratch
 from switch.client import Client
 from switch.codes import Role
 from switch.day_server import ServerProcess
 from switch.errors import SwitchError
 from switch.identity import DevAuthority
-from switch.v1 import admin_pb2 as pb
 
 SECONDS_MAX = 3600
+RATE_MAX = 10_000_000.0
+SWEEP_MAX = 32
+"""Rates of one sweep."""
 LOG_LINES = 40
 """Of the server's log, shown when there is no figure."""
 READY_S = 30.0
+STOP_S = 30.0
 START_S = 60.0
 """What the client process may take beside warm-up, measurement and the last answers."""
-INDEX_STEP_ROWS = 65_536
-INDEX_WAIT_S = 60.0
-SENDERS = 16
-"""Top-ups and wallet reads under way at a time."""
-ACCEPTED_MIN = 0.99
+BILLS_APART = 10**12
+"""Bills of one run of a sweep: the next begins so many later."""
+SEED = 2026
 
 # Connections, messages (of a stream: payments) without an answer on each, and payments
-# a message.
-DEFAULTS = {"unary": (4, 100, 1), "batch": (2, 2, 8190), "stream": (4, 500, 1)}
+# a message; of an open loop the second is a bound that a server in time never meets.
+DEFAULTS = {
+    "unary": (4, 100, 1),
+    "batch": (2, 2, 8190),
+    "stream": (4, 500, 1),
+    "empty": (4, 100, 1),
+}
+OPEN_OUTSTANDING = {"unary": 1_000, "batch": 16, "stream": 8_000, "empty": 1_000}
+
+Figures = dict[str, object]
+Pay = Callable[[float, int], Figures]
+"""Pays at a rate (0: a closed loop); the number is of the run on this server."""
 
 
-class LoadError(Exception):
-    """The work was not done, so that there is no figure."""
+def client(options: argparse.Namespace, address: str, tls: Path, pid: int) -> Pay:
+    """What runs the client's process against a server. It raises LoadError."""
+
+    def pay(rate: float, number: int) -> Figures:
+        command = [sys.executable, "-m", "benchmarks.client_process"]
+        command += ["--address", address, "--tls", str(tls), "--server-pid", str(pid)]
+        command += ["--warm-up", str(options.warm_up), "--rate", str(rate)]
+        command += ["--first", str(1 + number * BILLS_APART)]
+        command += ["--seed", str(SEED + number)]
+        for name in ("mode", "seconds", "connections", "outstanding", "payload", "ids"):
+            command += [f"--{name}", str(getattr(options, name))]
+        limit_s = options.warm_up + options.seconds + START_S
+        try:
+            done = subprocess.run(
+                command, stdout=subprocess.PIPE, text=True, timeout=limit_s, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise LoadError(f"the client did not end within {limit_s:.0f} s") from error
+        if done.returncode != 0:
+            raise LoadError(f"the client ended with exit code {done.returncode}")
+        figures: Figures = json.loads(done.stdout.splitlines()[-1])
+        return figures
+
+    return pay
 
 
-def participants() -> list[pb.Participant]:
-    """Offices, billers and centres."""
-    people = [
-        pb.Participant(id="treasury", role=pb.ROLE_TREASURY, active=True),
-        pb.Participant(id="harness", role=pb.ROLE_HARNESS, active=True),
-    ]
-    for number in range(BILLERS):
-        biller = pb.Participant(role=pb.ROLE_BILLER, active=True, heads=[head(number)])
-        biller.id = f"biller-{number}"
-        people.append(biller)
-    people += [
-        pb.Participant(id=centre_code(number), role=pb.ROLE_CENTRE, active=True)
-        for number in range(CENTRES)
-    ]
-    return people
-
-
-def head(number: int) -> str:
-    """A biller's only head of account."""
-    return f"test:{number:04}"
-
-
-def services() -> list[pb.Service]:
-    """Services with an amount rule, whose bills are paid once."""
-    return [
-        pb.Service(
-            code=service_code(number),
-            biller=f"biller-{number % BILLERS}",
-            heads=[head(number % BILLERS)],
-            amount_rule=pb.AMOUNT_RULE_MIN_MAX,
-            amount_min=100,
-            amount_max=10**9,
-            mode=pb.SERVICE_MODE_DIRECT,
-            duplicate_rule=pb.DUPLICATE_RULE_ONCE,
-            key_rule=pb.KEY_RULE_BILL_ID,
-            active=True,
-        )
-        for number in range(SERVICES)
-    ]
-
-
-def load_network(treasury: Client) -> None:
-    """Register everybody and fill the wallets with more than they can spend."""
-    treasury.load_network(participants(), services())
-
-    def credit(number: int) -> None:
-        outcome = treasury.top_up(centre_code(number), TOP_UP, f"UTR{number:08}")
-        if outcome.result != 1:
-            raise LoadError(f"a top-up was refused with result {outcome.result}")
-
-    with ThreadPoolExecutor(SENDERS) as pool:
-        list(pool.map(credit, range(CENTRES)))
-
-
-def pay(options: argparse.Namespace, server: ServerProcess) -> dict[str, object]:
-    """Run the client's process; give its figures. Raises LoadError."""
-    command = [sys.executable, "-m", "benchmarks.client_process"]
-    command += ["--address", server.address, "--tls", str(server.tls)]
-    command += ["--server-pid", str(server.pid), "--warm-up", str(options.warm_up)]
-    for name in ("mode", "seconds", "connections", "outstanding", "payload", "ids"):
-        command += [f"--{name}", str(getattr(options, name))]
-    limit_s = options.warm_up + options.seconds + START_S
-    try:
-        done = subprocess.run(
-            command, stdout=subprocess.PIPE, text=True, timeout=limit_s, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise LoadError(f"the client did not end within {limit_s:.0f} s") from error
-    if done.returncode != 0:
-        raise LoadError(f"the client ended with exit code {done.returncode}")
-    figures: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
-    return figures
-
-
-def wait_index(treasury: Client) -> float:
-    """Seconds until the index is within one step of the journal."""
-    start = time.monotonic()
-    while time.monotonic() < start + INDEX_WAIT_S:
-        ledger = treasury.ledger()
-        if ledger.sequence - ledger.index_sequence <= INDEX_STEP_ROWS:
-            return time.monotonic() - start
-        time.sleep(0.005)
-    raise LoadError(f"the index did not catch up within {INDEX_WAIT_S:.0f} s")
-
-
-def check_books(
-    treasury: Client, base: int, payments: int, accepted: int, amount: int, day: str
-) -> None:
-    """Hold what the client saw against what the ledger has. Raises LoadError."""
-    if not payments or accepted < ACCEPTED_MIN * payments:
-        raise LoadError(f"{accepted} of {payments} payments were accepted")
-    accounts, sequence = treasury.accounts()
-    if sequence != base + payments:
-        raise LoadError(f"{payments} payments made {sequence - base} entries")
-    spent = sum(
-        one.debits_posted for one in accounts if one.kind == pb.ACCOUNT_KIND_WALLET
-    )
-    got = sum(
-        one.credits_posted for one in accounts if one.kind == pb.ACCOUNT_KIND_BILLER
-    )
-    if not spent == got == amount:
-        raise LoadError(f"wallets spent {spent}, billers got {got}, sent was {amount}")
-    debits = sum(one.debits_posted for one in accounts)
-    if debits != sum(one.credits_posted for one in accounts):
-        raise LoadError("debits and credits differ")
-    with ThreadPoolExecutor(SENDERS) as pool:
-        codes = [centre_code(number) for number in range(CENTRES)]
-        wallets = [reply.wallet for reply in pool.map(treasury.wallet, codes)]
-    if sum(one.receipt for one in wallets) != accepted:
-        raise LoadError("receipts are missing")
-    if any(one.balance + one.day_amount > TOP_UP for one in wallets):
-        raise LoadError("a wallet has more than it was given")
-    # The counters of yesterday are gone if midnight has passed meanwhile.
-    if day == today() and sum(one.day_count for one in wallets) != accepted:
-        raise LoadError("daily counters do not agree with what was paid")
-
-
-def today() -> str:
-    """The IST date."""
-    return calendar.ist_date(time.time_ns()).isoformat()
-
-
-def measure(options: argparse.Namespace, directory: Path) -> dict[str, object]:
-    """One run on a fresh ledger. Raises LoadError."""
+def measure_switch(options: argparse.Namespace, directory: Path) -> list[Figures]:
+    """One run, or one for each rate, on a fresh ledger. Raises LoadError."""
+    runs = []
     with ServerProcess(directory, 0) as server:
         authority = DevAuthority(server.tls)
         authority.leaf(Role.HARNESS, "harness")
@@ -191,25 +113,71 @@ def measure(options: argparse.Namespace, directory: Path) -> dict[str, object]:
             load_network(treasury)
             base = treasury.ledger().sequence
             day = today()
-            figures = pay(options, server)
-            index_wait_s = wait_index(treasury)
-            payments = int(str(figures.pop("all_payments")))
-            accepted = int(str(figures.pop("all_accepted")))
-            amount = int(str(figures.pop("all_amount_paise")))
+            pay = client(options, server.address, server.tls, server.pid)
+            for number, rate in enumerate(options.rates):
+                figures = pay(rate, number)
+                figures["index_wait_s"] = round(wait_index(treasury), 3)
+                runs.append(figures)
+            payments, accepted, amount = (
+                sum(int(str(figures.pop(name))) for figures in runs)
+                for name in ("all_payments", "all_accepted", "all_amount_paise")
+            )
             check_books(treasury, base, payments, accepted, amount, day)
-    measured = int(str(figures["payments"]))
-    seconds = float(str(figures["seconds"])) + index_wait_s
-    return {
-        "mode": options.mode,
-        "payments_per_s": round(measured / seconds),
-        **figures,
-        "index_wait_s": round(index_wait_s, 3),
-        "connections": options.connections,
-        "outstanding": options.outstanding,
-        "payload": options.payload,
-        "ids": options.ids,
-        "machine": machine(),
-    }
+    return runs
+
+
+def measure_empty(options: argparse.Namespace, directory: Path) -> list[Figures]:
+    """The same calls to a handler that does nothing. Raises LoadError."""
+    tls = directory / "tls"
+    DevAuthority(tls).leaf(Role.HARNESS, "harness")
+    runs = []
+    with empty_server(directory, tls) as (address, pid):
+        pay = client(options, address, tls, pid)
+        for number, rate in enumerate(options.rates):
+            figures = pay(rate, number)
+            for name in ("all_payments", "all_accepted", "all_amount_paise"):
+                del figures[name]
+            runs.append(figures)
+    return runs
+
+
+@contextmanager
+def empty_server(directory: Path, tls: Path) -> Iterator[tuple[str, int]]:
+    """A running `benchmarks.empty_server`: its address and process id."""
+    command = [sys.executable, "-m", "benchmarks.empty_server", "--tls", str(tls)]
+    with (directory / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, text=True
+        )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            raise LoadError("the empty server did not start")
+        yield str(json.loads(line)["address"]), process.pid
+    finally:
+        process.terminate()
+        process.communicate(timeout=STOP_S)
+
+
+def rate_of(figures: Figures) -> int:
+    """Payments a second: in a closed loop with the wait for the index."""
+    seconds = float(str(figures["seconds"]))
+    if "offered_per_s" not in figures:
+        seconds += float(str(figures.get("index_wait_s", 0.0)))
+    return round(int(str(figures["payments"])) / seconds)
+
+
+def measure(options: argparse.Namespace, directory: Path) -> Figures:
+    """All that was asked for. Raises LoadError."""
+    kind = measure_empty if options.mode == "empty" else measure_switch
+    runs = [{"payments_per_s": rate_of(run), **run} for run in kind(options, directory)]
+    names = ("connections", "outstanding", "payload", "ids")
+    load = {name: getattr(options, name) for name in names}
+    if options.sweep:
+        return {"mode": options.mode, **load, "sweep": runs}
+    [figures] = runs
+    return {"mode": options.mode, **figures, **load}
 
 
 def log_tail(directory: Path) -> str:
@@ -219,14 +187,21 @@ def log_tail(directory: Path) -> str:
     return "\n".join(lines[-LOG_LINES:])
 
 
+def rates(text: str) -> list[float]:
+    """The rates of a sweep. Raises ValueError."""
+    return [float(part) for part in text.split(",")]
+
+
 def parse() -> argparse.Namespace:
     """The command line, with the mode's defaults filled in."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--mode", choices=sorted(DEFAULTS), default="batch")
-    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each rate")
     parser.add_argument("--warm-up", type=float, default=2.0, help="seconds before")
+    parser.add_argument("--rate", type=float, help="payments a second: an open loop")
+    parser.add_argument("--sweep", type=rates, help="rates, with commas between")
     parser.add_argument("--connections", type=int)
     parser.add_argument(
         "--outstanding",
@@ -238,6 +213,22 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--directory", type=Path, help="parent of the fresh directory")
     parser.add_argument("--json", action="store_true", help="only the JSON line")
     options = parser.parse_args()
+    if options.sweep and options.rate is not None:
+        parser.error("--sweep and --rate exclude each other")
+    options.rates = options.sweep or [options.rate or 0.0]
+    if len(options.rates) > SWEEP_MAX:
+        parser.error(f"--sweep takes at most {SWEEP_MAX} rates")
+    if options.sweep or options.rate is not None:
+        if not all(1 <= rate <= RATE_MAX for rate in options.rates):
+            parser.error(f"a rate is 1 to {RATE_MAX:,.0f}")
+        if options.outstanding is None:
+            options.outstanding = OPEN_OUTSTANDING[options.mode]
+    check(parser, options)
+    return options
+
+
+def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Fill in what is left out, and refuse what makes no sense."""
     if not 0 < options.seconds <= SECONDS_MAX or not 0 <= options.warm_up <= 60:
         parser.error(f"--seconds is at most {SECONDS_MAX}, --warm-up at most 60")
     names = ("connections", "outstanding", "payload")
@@ -246,25 +237,25 @@ def parse() -> argparse.Namespace:
             setattr(options, name, default)
         if getattr(options, name) < 1:
             parser.error(f"--{name} is at least 1")
-    if options.payload > 8190 or (options.mode == "unary" and options.payload != 1):
-        parser.error("--payload is 1 to 8190; a unary call pays 1")
+    if options.mode in ("unary", "empty") and options.payload != 1:
+        parser.error("a unary call pays 1")
+    if options.payload > 8190:
+        parser.error("--payload is 1 to 8190")
     if options.mode == "stream" and options.outstanding < options.payload:
         parser.error("--outstanding is at least one message")
-    return options
 
 
 def main() -> int:
     """Run once; 1 if the work was not done."""
     options = parse()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    directory = tempfile.mkdtemp(prefix="load-bench-", dir=options.directory)
-    try:
-        result = measure(options, Path(directory))
-    except (LoadError, SwitchError) as error:
-        print(f"no figure: {error}\n{log_tail(Path(directory))}", file=sys.stderr)
-        return 1
-    finally:
-        shutil.rmtree(directory)
+    with scratch(options.directory, "load") as directory:
+        try:
+            result = measure(options, directory)
+        except (LoadError, SwitchError) as error:
+            print(f"no figure: {error}\n{log_tail(directory)}", file=sys.stderr)
+            return 1
+    result["machine"] = machine()
     if not options.json:
         for name, value in result.items():
             print(f"{name:28}{value}", file=sys.stderr)

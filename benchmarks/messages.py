@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.arrivals import Times
 from benchmarks.network import CENTRES, SERVICES
 from switch.v1 import payments_pb2 as pb
 
@@ -251,20 +252,20 @@ class Checker:
 
 
 class InFlight:
-    """Messages of one stream that are not answered, with when they were sent."""
+    """Messages of one stream that are not answered, with when each was sent or due."""
 
     def __init__(self, maker: Maker) -> None:
         self._payload = maker.payload
         self._size = maker.size
-        self._parts: deque[tuple[int, memoryview]] = deque()
+        self._parts: deque[tuple[Times, memoryview]] = deque()
         self.payments = 0
 
-    def add(self, sent_ns: int, messages: memoryview) -> None:
-        """Whole messages were handed to the transport."""
+    def add(self, sent_ns: Times, messages: memoryview) -> None:
+        """Whole messages were handed to the transport; a time for each."""
         self._parts.append((sent_ns, messages))
         self.payments += len(messages) // self._size * self._payload
 
-    def answered(self, payments: int) -> list[tuple[int, memoryview]]:
+    def answered(self, payments: int) -> list[tuple[Times, memoryview]]:
         """Take the messages that hold the next `payments` payments."""
         left, odd = divmod(payments, self._payload)
         if odd or payments > self.payments:
@@ -273,13 +274,13 @@ class InFlight:
         taken = []
         while left:
             sent_ns, messages = self._parts[0]
-            count = len(messages) // self._size
+            count = len(sent_ns)
             if count <= left:
                 taken.append(self._parts.popleft())
                 left -= count
             else:
                 cut = left * self._size
-                taken.append((sent_ns, messages[:cut]))
-                self._parts[0] = (sent_ns, messages[cut:])
+                taken.append((sent_ns[:left], messages[:cut]))
+                self._parts[0] = (sent_ns[left:], messages[cut:])
                 left = 0
         return taken

@@ -1,73 +1,153 @@
 """Runs the benchmarks one after another and keeps their figures as JSON.
 
-    python -m benchmarks.run             the quick set, about two minutes
-    python -m benchmarks.run --full      the figures that README.md quotes
+    python -m benchmarks.run             the quick set, under five minutes
+    python -m benchmarks.run --full      everything, 100 million rows included
+    python -m benchmarks.run --table benchmarks/results/full.json     as Markdown
 
-Each is run in a process of its own. With --repeat the figure kept is that of the run
-with the median rate, beside the rates of all. A benchmark that fails ends it all.
+Each is run in a process of its own. With --repeat the whole set is run as often, so
+that what changes slowly meets all alike; the figure kept is that of the run with the
+median rate, beside the rates of all. What takes longest is run once. A benchmark that
+fails ends it all; one whose module is not there is left out with a word.
 """
 
 import argparse
+import importlib.util
 import json
 import subprocess
 import sys
 import tempfile
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.machine import machine
+from benchmarks.tables import markdown, rate
 
 RESULTS = Path(__file__).parent / "results"
-TIMEOUT_S = 900
+TIMEOUT_S = 1_200
 """No single run takes as long."""
+LONG_TIMEOUT_S = 4 * 3_600
+"""Nor one of ONCE."""
+ONCE = {"instructions", "peers", "scale"}
+"""Run once, however often the others are: they repeat within, or take long."""
 
-QUICK = (
-    "ledger --rows 1000000 --batch 8190 --ids ordered",
-    "ledger --rows 1000000 --batch 8190 --ids random",
+STREAM_SWEEP = "5000,10000,20000,40000,60000,80000,90000,100000,110000"
+UNARY_SWEEP = "500,1000,2000,4000,6000,7000,8000,9000,10000"
+"""Payments a second."""
+
+QUICK: tuple[str, ...] = (
+    "peers --only disk,sqlite --seconds 4",
+    "ledger --seconds 8 --ids ordered --disk 4",
+    "ledger --seconds 8 --ids random --disk 4",
+    "ledger --rows 1000000 --burst --ids ordered",
+    "ledger --rows 1000000 --burst --ids random",
     "ledger --rows 10000 --batch 1 --ids random",
+    "singles --mode closed --seconds 4",
+    "singles --mode open --rate 100000 --seconds 4",
     "load --mode batch --seconds 5",
     "load --mode stream --seconds 5",
     "load --mode unary --seconds 5",
+    "load --mode empty --seconds 5",
+    "load --mode stream --rate 20000 --seconds 5",
+    "instructions --ids random",
 )
-FULL = (
-    "ledger --rows 10000000 --batch 8190 --ids ordered",
-    "ledger --rows 10000000 --batch 8190 --ids random",
+FULL: tuple[str, ...] = (
+    "peers --seconds 20",
+    "ledger --seconds 60 --ids ordered --disk 10",
+    "ledger --seconds 60 --ids random --disk 10",
+    "ledger --seconds 60 --ids random --disk 10 --accounts 1000000",
+    "ledger --rows 10000000 --burst --ids ordered",
+    "ledger --rows 10000000 --burst --ids random",
     "ledger --rows 1000000 --batch 100 --ids random",
-    "ledger --rows 20000 --batch 1 --ids random",
-    "load --mode batch --seconds 60",
-    "load --mode stream --seconds 60",
-    "load --mode unary --seconds 60",
+    "ledger --rows 100000 --batch 1 --ids random",
+    "singles --mode closed --seconds 20",
+    "singles --mode open --rate 100000 --seconds 20",
+    "load --mode batch --seconds 30",
+    "load --mode stream --seconds 30",
+    "load --mode unary --seconds 30",
+    "load --mode empty --seconds 30",
+    f"load --mode stream --seconds 10 --sweep {STREAM_SWEEP}",
+    f"load --mode unary --seconds 10 --sweep {UNARY_SWEEP}",
+    "instructions --ids ordered",
+    "instructions --ids random",
+    "scale --rows 100000000 --ids random",
 )
 
-
-def rate(result: dict[str, object]) -> float:
-    """What a result is compared by."""
-    value = result.get("payments_per_s", result.get("rows_per_s"))
-    return float(str(value))
+Result = dict[str, object]
 
 
-def run(command: str, repeat: int) -> dict[str, object]:
-    """The median of `repeat` runs. Raises CalledProcessError."""
-    runs = []
-    for _ in range(repeat):
-        done = subprocess.run(
-            [sys.executable, "-m", *f"benchmarks.{command} --json".split()],
-            stdout=subprocess.PIPE,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=True,
-        )
-        result = json.loads(done.stdout.splitlines()[-1])
-        # Once for all, beside the results.
-        del result["machine"]
-        runs.append(result)
-    runs.sort(key=rate)
-    middle: dict[str, object] = runs[(repeat - 1) // 2]
-    rates = [round(rate(one)) for one in runs]
-    return {"command": f"python -m benchmarks.{command}", **middle, "rates": rates}
+def run(command: str) -> Result:
+    """One benchmark in a process of its own. Raises CalledProcessError."""
+    name = command.split()[0]
+    done = subprocess.run(
+        [sys.executable, "-m", *f"benchmarks.{command} --json".split()],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=LONG_TIMEOUT_S if name in ONCE else TIMEOUT_S,
+        check=True,
+    )
+    result: Result = json.loads(done.stdout.splitlines()[-1])
+    # Once for all, beside the results.
+    result.pop("machine", None)
+    return {"benchmark": name, "command": f"python -m benchmarks.{command}", **result}
 
 
-def run_micro() -> list[dict[str, object]]:
+def run_set(commands: tuple[str, ...], repeat: int) -> list[Result]:
+    """The median of each. Raises CalledProcessError."""
+    there = [command for command in commands if is_there(command)]
+    runs: dict[str, list[Result]] = {command: [] for command in there}
+    for turn in range(repeat):
+        for number, command in enumerate(there, 1):
+            if turn and command.split()[0] in ONCE:
+                continue
+            place = f"[{number}/{len(there)}]"
+            again = f" run {turn + 1} of {repeat}" if repeat > 1 else ""
+            say(f"{place} {command}{again}")
+            begun = time.monotonic()
+            runs[command].append(run(command))
+            say(f"{line(runs[command][-1])}  {time.monotonic() - begun:.0f} s")
+    return [median(runs[command]) for command in there]
+
+
+def is_there(command: str) -> bool:
+    """Whether the module of a command exists; says so if not."""
+    name = command.split()[0]
+    found = importlib.util.find_spec(f"benchmarks.{name}") is not None
+    if not found:
+        say(f"benchmarks.{name} is not there: {command} is left out")
+    return found
+
+
+def median(runs: list[Result]) -> Result:
+    """The run with the median rate, with the rates of all."""
+    rates = [rate(one) for one in runs]
+    if None in rates:
+        return runs[-1]
+    ordered = sorted(runs, key=lambda one: rate(one) or 0.0)
+    middle = ordered[(len(ordered) - 1) // 2]
+    return {**middle, "rates": [round(one or 0.0) for one in rates]}
+
+
+def line(result: Result) -> str:
+    """One line for people."""
+    value = rate(result)
+    if value is None:
+        return f"{'':12} {result['benchmark']}"
+    unit = "payments/s" if "payments_per_s" in result else "rows/s"
+    spread = ", ".join(
+        f"{name} {result[key]} ms"
+        for name, key in (("p50", "p50_ms"), ("p99", "p99_ms"))
+        if key in result
+    )
+    return f"{value:>12,.0f} {unit:10} {spread}"
+
+
+def say(text: str) -> None:
+    """Progress, for people."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def run_micro() -> list[Result]:
     """The micro-benchmarks' medians. Raises CalledProcessError."""
     with tempfile.TemporaryDirectory(prefix="micro-bench-") as directory:
         file = Path(directory) / "micro.json"
@@ -84,10 +164,10 @@ def run_micro() -> list[dict[str, object]]:
     return [micro(one) for one in content["benchmarks"]]
 
 
-def micro(one: dict[str, dict[str, float]]) -> dict[str, object]:
+def micro(one: dict[str, dict[str, float]]) -> Result:
     """One micro-benchmark's figures, microseconds."""
     stats = one["stats"]
-    figures: dict[str, object] = {"name": one["name"]}
+    figures: Result = {"name": one["name"]}
     for name in ("min", "median", "max"):
         figures[f"{name}_us"] = round(stats[name] * 1e6, 3)
     rows = one["extra_info"].get("rows", 1)
@@ -95,40 +175,38 @@ def micro(one: dict[str, dict[str, float]]) -> dict[str, object]:
     return figures
 
 
-def show(result: dict[str, object]) -> None:
-    """One line for people."""
-    unit = "payments/s" if "payments_per_s" in result else "rows/s"
-    figure = f"{rate(result):>12,.0f} {unit:10}"
-    latency = f"p50 {result['p50_ms']:>8} ms, p99 {result['p99_ms']:>8} ms"
-    print(f"{figure}  {latency}  {result['command']}", file=sys.stderr)
-
-
 def main() -> None:
-    """Run a set; write and print its JSON."""
+    """Run a set; write and print its JSON. Or print a table of one that was run."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--full", action="store_true")
+    parser.add_argument("--only", help="the commands that begin so")
     parser.add_argument("--repeat", type=int, default=1, help="runs of each")
     parser.add_argument("--out", type=Path, help="file for the JSON")
+    parser.add_argument("--table", type=Path, help="print this JSON as Markdown")
     options = parser.parse_args()
+    if options.table is not None:
+        print(markdown(json.loads(options.table.read_text())), end="")
+        return
     if options.repeat < 1:
         parser.error("--repeat is at least 1")
-    results = []
-    for command in FULL if options.full else QUICK:
-        results.append(run(command, options.repeat))
-        show(results[-1])
+    commands = FULL if options.full else QUICK
+    if options.only is not None:
+        commands = tuple(one for one in commands if one.startswith(options.only))
+        if not commands or options.out is None:
+            parser.error("--only names commands of the set, and needs --out")
     content = {
         "taken": datetime.now(UTC).strftime("%Y-%m-%d"),
         "machine": machine(),
-        "results": results,
-        "micro": run_micro(),
+        "results": run_set(commands, options.repeat),
+        "micro": [] if options.only is not None else run_micro(),
     }
     out = options.out or RESULTS / ("full.json" if options.full else "quick.json")
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(content, indent=1) + "\n")
-    median = {str(one["command"]): round(rate(one)) for one in results}
-    print(json.dumps({"out": out.name, "rates": median}))
+    say(markdown(content))
+    print(json.dumps({"out": out.name}))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,122 @@
+"""The network that a load pays through over gRPC, and its books afterwards."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from benchmarks.messages import centre_code, service_code
+from benchmarks.network import BILLERS, CENTRES, SERVICES, TOP_UP
+from switch import calendar
+from switch.client import Client
+from switch.v1 import admin_pb2 as pb
+
+INDEX_STEP_ROWS = 65_536
+INDEX_WAIT_S = 60.0
+SENDERS = 16
+"""Top-ups and wallet reads under way at a time."""
+ACCEPTED_MIN = 0.99
+
+
+class LoadError(Exception):
+    """The work was not done, so that there is no figure."""
+
+
+def participants() -> list[pb.Participant]:
+    """Offices, billers and centres."""
+    people = [
+        pb.Participant(id="treasury", role=pb.ROLE_TREASURY, active=True),
+        pb.Participant(id="harness", role=pb.ROLE_HARNESS, active=True),
+    ]
+    for number in range(BILLERS):
+        biller = pb.Participant(role=pb.ROLE_BILLER, active=True, heads=[head(number)])
+        biller.id = f"biller-{number}"
+        people.append(biller)
+    people += [
+        pb.Participant(id=centre_code(number), role=pb.ROLE_CENTRE, active=True)
+        for number in range(CENTRES)
+    ]
+    return people
+
+
+def head(number: int) -> str:
+    """A biller's only head of account."""
+    return f"test:{number:04}"
+
+
+def services() -> list[pb.Service]:
+    """Services with an amount rule, whose bills are paid once."""
+    return [
+        pb.Service(
+            code=service_code(number),
+            biller=f"biller-{number % BILLERS}",
+            heads=[head(number % BILLERS)],
+            amount_rule=pb.AMOUNT_RULE_MIN_MAX,
+            amount_min=100,
+            amount_max=10**9,
+            mode=pb.SERVICE_MODE_DIRECT,
+            duplicate_rule=pb.DUPLICATE_RULE_ONCE,
+            key_rule=pb.KEY_RULE_BILL_ID,
+            active=True,
+        )
+        for number in range(SERVICES)
+    ]
+
+
+def load_network(treasury: Client) -> None:
+    """Register everybody and fill the wallets with more than they can spend."""
+    treasury.load_network(participants(), services())
+
+    def credit(number: int) -> None:
+        outcome = treasury.top_up(centre_code(number), TOP_UP, f"UTR{number:08}")
+        if outcome.result != 1:
+            raise LoadError(f"a top-up was refused with result {outcome.result}")
+
+    with ThreadPoolExecutor(SENDERS) as pool:
+        list(pool.map(credit, range(CENTRES)))
+
+
+def wait_index(treasury: Client) -> float:
+    """Seconds until the index is within one step of the journal."""
+    start = time.monotonic()
+    while time.monotonic() < start + INDEX_WAIT_S:
+        ledger = treasury.ledger()
+        if ledger.sequence - ledger.index_sequence <= INDEX_STEP_ROWS:
+            return time.monotonic() - start
+        time.sleep(0.005)
+    raise LoadError(f"the index did not catch up within {INDEX_WAIT_S:.0f} s")
+
+
+def check_books(
+    treasury: Client, base: int, payments: int, accepted: int, amount: int, day: str
+) -> None:
+    """Hold what the client saw against what the ledger has. Raises LoadError."""
+    if not payments or accepted < ACCEPTED_MIN * payments:
+        raise LoadError(f"{accepted} of {payments} payments were accepted")
+    accounts, sequence = treasury.accounts()
+    if sequence != base + payments:
+        raise LoadError(f"{payments} payments made {sequence - base} entries")
+    spent = sum(
+        one.debits_posted for one in accounts if one.kind == pb.ACCOUNT_KIND_WALLET
+    )
+    got = sum(
+        one.credits_posted for one in accounts if one.kind == pb.ACCOUNT_KIND_BILLER
+    )
+    if not spent == got == amount:
+        raise LoadError(f"wallets spent {spent}, billers got {got}, sent was {amount}")
+    debits = sum(one.debits_posted for one in accounts)
+    if debits != sum(one.credits_posted for one in accounts):
+        raise LoadError("debits and credits differ")
+    with ThreadPoolExecutor(SENDERS) as pool:
+        codes = [centre_code(number) for number in range(CENTRES)]
+        wallets = [reply.wallet for reply in pool.map(treasury.wallet, codes)]
+    if sum(one.receipt for one in wallets) != accepted:
+        raise LoadError("receipts are missing")
+    if any(one.balance + one.day_amount > TOP_UP for one in wallets):
+        raise LoadError("a wallet has more than it was given")
+    # The counters of yesterday are gone if midnight has passed meanwhile.
+    if day == today() and sum(one.day_count for one in wallets) != accepted:
+        raise LoadError("daily counters do not agree with what was paid")
+
+
+def today() -> str:
+    """The IST date."""
+    return calendar.ist_date(time.time_ns()).isoformat()

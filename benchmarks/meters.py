@@ -1,0 +1,71 @@
+"""What a process has used: processor time by thread, bytes written, memory."""
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+
+
+def threads_s() -> dict[str, float]:
+    """Processor seconds of each Python thread of this process but the main one."""
+    used: dict[str, float] = {}
+    for thread in threading.enumerate():
+        if thread is threading.main_thread() or thread.ident is None:
+            continue
+        clock = time.pthread_getcpuclockid(thread.ident)
+        used[thread.name] = used.get(thread.name, 0.0) + time.clock_gettime(clock)
+    return used
+
+
+def process_s(pid: int) -> float:
+    """Processor seconds that a process has used, in steps of the system's tick."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def written_bytes() -> int:
+    """Bytes that this process has caused to be written to a disk."""
+    for line in Path("/proc/self/io").read_text().splitlines():
+        if line.startswith("write_bytes:"):
+            return int(line.split()[1])
+    raise OSError("/proc/self/io has no write_bytes")
+
+
+def anonymous_bytes() -> int:
+    """Resident memory of this process that is no file's: without the page cache."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) * 1024
+    raise OSError("/proc/self/status has no RssAnon")
+
+
+def forget_pages(directory: Path) -> None:
+    """Have the system forget what it caches of the files of a directory."""
+    for path in sorted(directory.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def need_room(directory: Path, size: int) -> None:
+    """SystemExit, with words, if the disk of `directory` has not `size` bytes free."""
+    free = shutil.disk_usage(directory).free
+    if free < size:
+        raise SystemExit(
+            f"{directory} has {free / 1e9:.1f} GB free; this needs {size / 1e9:.1f} GB"
+        )
+
+
+@contextmanager
+def scratch(parent: Path | None, name: str) -> Iterator[Path]:
+    """A fresh directory that is removed at the end."""
+    directory = mkdtemp(prefix=f"{name}-bench-", dir=parent)
+    try:
+        yield Path(directory)
+    finally:
+        shutil.rmtree(directory)

@@ -1,0 +1,222 @@
+"""What the figures are held against, read from the JSON of `benchmarks.run`.
+
+A target names a bound and the place of its figure in the results; nothing here is
+measured or typed. A figure that a run does not have is none.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.network import CENTRES
+
+Result = Mapping[str, Any]
+
+MILLION = 1_000_000
+"""Wallets of the large network."""
+
+
+class Results:
+    """The results of one run."""
+
+    def __init__(self, results: list[Result]) -> None:
+        self._results = results
+
+    def find(self, benchmark: str, **fields: object) -> Result:
+        """The first result of a benchmark with these fields; KeyError if none."""
+        for result in self._results:
+            same = all(result.get(name) == value for name, value in fields.items())
+            if result["benchmark"] == benchmark and same:
+                return result
+        raise KeyError(benchmark)
+
+    def peers(self, system: str, **fields: object) -> Result:
+        """The first peer whose name begins with `system`; KeyError if none."""
+        for result in self._results:
+            if result["benchmark"] != "peers":
+                continue
+            for peer in result["peers"]:
+                same = all(peer.get(name) == value for name, value in fields.items())
+                if same and str(peer["system"]).startswith(system):
+                    return dict(peer)
+        raise KeyError(system)
+
+    def sustained(self, ids: str, accounts: int = CENTRES) -> Result:
+        """Batches of 8,190 in process, not a burst."""
+        return self.find("ledger", ids=ids, batch=8190, burst=False, accounts=accounts)
+
+    def burst(self, ids: str) -> Result:
+        """The same into a reserve that was there."""
+        return self.find("ledger", ids=ids, batch=8190, burst=True)
+
+    def load(self, mode: str) -> Result:
+        """A closed loop over gRPC."""
+        for result in self._results:
+            closed = "sweep" not in result and "offered_per_s" not in result
+            if result["benchmark"] == "load" and result["mode"] == mode and closed:
+                return result
+        raise KeyError(mode)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One bound: `at_least` or `below`, in `unit`; neither for a figure to know."""
+
+    name: str
+    what: str
+    unit: str
+    figure: "Figure"
+    at_least: float | None = None
+    below: float | None = None
+
+    def value(self, results: Results) -> float | None:
+        """The figure; None if the run has none."""
+        try:
+            return float(self.figure(results))
+        except (KeyError, ZeroDivisionError):
+            return None
+
+    def holds(self, value: float) -> bool | None:
+        """Whether a figure keeps the bound; None if there is no bound."""
+        if self.at_least is not None:
+            return value >= self.at_least
+        return None if self.below is None else value < self.below
+
+    @property
+    def bound(self) -> str:
+        """The bound in words."""
+        if self.at_least is not None:
+            return f"≥ {self.at_least:,.12g} {self.unit}"
+        return "" if self.below is None else f"< {self.below:,.12g} {self.unit}"
+
+
+Figure = Callable[[Results], float]
+
+
+def _sustained(name: str, ids: str, accounts: int = CENTRES) -> Figure:
+    return lambda all_: float(all_.sustained(ids, accounts)[name])
+
+
+def _burst(ids: str) -> Figure:
+    return lambda all_: float(all_.burst(ids)["rows_per_s"])
+
+
+def _to_sqlite(ids: str) -> Figure:
+    def figure(results: Results) -> float:
+        sqlite = results.peers("SQLite", mode="batch", ids=ids)
+        return float(results.sustained(ids)["rows_per_s"] / sqlite["rows_per_s"])
+
+    return figure
+
+
+def _load(name: str, mode: str) -> Figure:
+    return lambda all_: float(all_.load(mode)[name])
+
+
+def _field(benchmark: str, *path: str, **fields: object) -> Callable[[Results], float]:
+    """The figure at a path within a result."""
+
+    def figure(results: Results) -> float:
+        value: Any = results.find(benchmark, **fields)
+        for name in path:
+            value = value[name]
+        return float(value)
+
+    return figure
+
+
+def _slowest_read(results: Results) -> float:
+    """p99 of the slowest kind of statement or past balance, milliseconds."""
+    reads = results.find("scale")["reads"]
+    times = [
+        figures["p99_us"]
+        for kind in reads.values()
+        if isinstance(kind, dict)
+        for figures in kind.values()
+        if isinstance(figures, dict) and "p99_us" in figures
+    ]
+    if not times:
+        raise KeyError("reads")
+    return float(max(times)) / 1e3
+
+
+def _below_empty(results: Results) -> float:
+    """How far unary calls stay below an empty handler, percent."""
+    unary = float(results.load("unary")["payments_per_s"])
+    return 100.0 * (1 - unary / float(results.load("empty")["payments_per_s"]))
+
+
+def _memory(results: Results) -> float:
+    opened = results.find("scale")["opening"].values()
+    return float(max(one["anonymous_bytes"] for one in opened)) / 1e9
+
+
+def _million_to_few(results: Results) -> float:
+    million = float(results.sustained("random", MILLION)["rows_per_s"])
+    return million / float(results.sustained("random")["rows_per_s"])
+
+
+def _bytes_in_singles(results: Results) -> float:
+    single = results.find("ledger", batch=1)
+    return float(single["journal_bytes_per_row"] + single["index_bytes_per_row"])
+
+
+TARGETS: tuple[Target, ...] = (
+    Target("R1", "sustained, ordered ids", "rows/s",
+           _sustained("rows_per_s", "ordered"), at_least=1.5e6),
+    Target("R1", "sustained, random ids", "rows/s",
+           _sustained("rows_per_s", "random"), at_least=1.2e6),
+    Target("R1", "against SQLite in batches, ordered ids", "×",
+           _to_sqlite("ordered"), at_least=3.5),
+    Target("R1", "against SQLite in batches, random ids", "×",
+           _to_sqlite("random"), at_least=3.5),
+    Target("R1", "bytes written, of the disk's own rate, ordered ids", "×",
+           _sustained("share_of_disk", "ordered")),
+    Target("R1", "bytes written, of the disk's own rate, random ids", "×",
+           _sustained("share_of_disk", "random")),
+    Target("R1", "burst, ordered ids", "rows/s", _burst("ordered"), at_least=4e6),
+    Target("R1", "burst, random ids", "rows/s", _burst("random"), at_least=2.5e6),
+    Target("R2", "one payment alone, closed loop from C", "payments/s",
+           _field("singles", "payments_per_s", mode="closed"), at_least=4_000),
+    Target("R2", "p50", "ms", _field("singles", "p50_ms", mode="closed"), below=0.25),
+    Target("R2", "p50 against a bare LMDB commit", "×",
+           _field("singles", "p50_to_bare", mode="closed"), below=1.15),
+    Target("R3", "100,000 singles a second, open loop from C: p99", "ms",
+           _field("singles", "p99_ms", mode="open"), below=1),
+    Target("R4", "gRPC, batches of 8,190", "payments/s",
+           _load("payments_per_s", "batch"), at_least=1e6),
+    Target("R5", "gRPC, streams", "payments/s",
+           _load("payments_per_s", "stream"), at_least=100_000),
+    Target("R5", "p99", "ms", _load("p99_ms", "stream"), below=20),
+    Target("R6", "gRPC, unary, 4 × 100", "payments/s",
+           _load("payments_per_s", "unary"), at_least=10_000),
+    Target("R6", "below an empty handler", "%", _below_empty, below=20),
+    Target("R8", "rate of the last part to the first", "×",
+           _field("scale", "build", "last_to_first"), at_least=0.9),
+    Target("R8", "opening after a clean stop", "s",
+           _field("scale", "opening", "clean_warm", "open_s"), below=1),
+    Target("R8", "opening after kill -9", "s",
+           _field("scale", "opening", "killed_warm", "open_s"), below=3),
+    Target("R8", "resident memory without page cache", "GB", _memory, below=1),
+    Target("R8", "file bytes a row, in batches", "bytes",
+           _field("scale", "build", "bytes_per_row"), below=220),
+    Target("R8", "file bytes a row, in singles", "bytes",
+           _bytes_in_singles, below=300),
+    Target("R9", "statements and past balances, slowest kind: p99", "ms",
+           _slowest_read, below=1),
+    Target("R9", "totals by NumPy", "rows/s",
+           _field("scale", "reads", "totals", "rows_per_s"), at_least=20e6),
+    Target("R10", "commits of 8,190 at full size: p99.9", "ms",
+           _field("scale", "commits", "p99_9_ms"), below=20),
+    Target("R10", "the longest", "ms",
+           _field("scale", "commits", "max_ms"), below=100),
+    Target("R11", "1 M wallets against 3,561, random ids", "×", _million_to_few,
+           at_least=0.6),
+    Target("R11", "p99.9", "ms", _sustained("p99_9_ms", "random", MILLION), below=20),
+    Target("R11", "the longest", "ms", _sustained("max_ms", "random", MILLION),
+           below=100),
+    Target("R12", "lost to two reading processes, beyond their cores", "×",
+           _field("scale", "followers", "readers_loss"), below=0.05),
+    Target("R12", "lost to two feeds in threads, beyond their cores", "×",
+           _field("scale", "followers", "feeds_loss"), below=0.05),
+)  # fmt: skip
