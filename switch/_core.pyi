@@ -49,6 +49,10 @@ class Request:
 
     rows_count: int
     """Rows it can become: its share of GROUP_MAX."""
+    payments_count: int
+    """Of a message: payments outside baskets; of row templates 0."""
+    baskets_count: int
+    """Of a message: baskets, empty ones too; of row templates 0."""
     size: int
     """Bytes it can add to the tail of its group: its share of TAIL_MAX."""
 

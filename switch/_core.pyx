@@ -187,6 +187,8 @@ cdef str error_text(int rc):
 @cython.final
 cdef class Request:
     cdef readonly uint32_t rows_count
+    cdef readonly uint32_t payments_count
+    cdef readonly uint32_t baskets_count
     cdef readonly uint64_t size
     cdef bytes body
     cdef bytes tails
@@ -216,8 +218,11 @@ cdef class Request:
         cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(body)
         cdef size_t size = PyBytes_GET_SIZE(body)
         cdef uint32_t count
+        cdef uint32_t[2] parts
         cdef int rc
-        rc = wire_read_request(data, size, NULL, 0, 0, &count, GROUP_MAX)
+        rc = wire_read_request(
+            data, size, NULL, 0, 0, &count, GROUP_MAX, parts
+        )
         if rc == -2:
             raise WireError(f"more than {_GROUP_MAX} payments in one message")
         if rc != 0:
@@ -228,6 +233,8 @@ cdef class Request:
         request.sender = sender
         request.bound = centre
         request.rows_count = count
+        request.payments_count = parts[0]
+        request.baskets_count = parts[1]
         request.size = wire_tail_max(size, count)
         request.form = FORM_PAYMENTS
         return request
@@ -235,6 +242,7 @@ cdef class Request:
     def decode(self):
         cdef size_t size = PyBytes_GET_SIZE(self.body)
         cdef uint32_t count, i
+        cdef uint32_t[2] parts
         cdef uint8_t* data
         cdef Draft* drafts
         cdef Draft* draft
@@ -248,7 +256,8 @@ cdef class Request:
                 raise MemoryError
             memcpy(data, PyBytes_AS_STRING(self.body), size)
             if wire_read_request(
-                data, size, drafts, self.sender, self.bound, &count, self.rows_count
+                data, size, drafts, self.sender, self.bound, &count, self.rows_count,
+                parts,
             ) != 0 or count != self.rows_count:
                 raise WireError("the bytes are not what was checked")
             payments = []

@@ -15,9 +15,6 @@ from switch.v1 import payments_pb2 as pb
 RAW = frozenset({"CreatePayment", "CreatePayments", "CreateBasket", "StreamPayments"})
 """Methods that take and give bytes."""
 
-_PAYMENT = 1
-_BASKET = 2
-
 
 class PaymentService:
     """Pays bills and tells what became of them."""
@@ -28,17 +25,25 @@ class PaymentService:
 
     async def CreatePayment(self, body: bytes, caller: Identity) -> bytes:
         """Pay one bill."""
-        check_single(body, _PAYMENT)
-        return await self.CreatePayments(body, caller)
+        request = Request.payments(body, caller.index, caller.bound_centre)
+        if request.payments_count != 1 or request.baskets_count:
+            raise WireError("this call takes one payment and no basket")
+        return await self._pay(request)
 
     async def CreateBasket(self, body: bytes, caller: Identity) -> bytes:
         """Pay the bills of one basket, all or none."""
-        check_single(body, _BASKET)
-        return await self.CreatePayments(body, caller)
+        request = Request.payments(body, caller.index, caller.bound_centre)
+        if request.baskets_count != 1 or request.payments_count:
+            raise WireError("this call takes one basket and no payment beside it")
+        return await self._pay(request)
 
     async def CreatePayments(self, body: bytes, caller: Identity) -> bytes:
         """Pay bills and baskets, each on its own."""
-        request = Request.payments(body, caller.index, caller.bound_centre)
+        return await self._pay(
+            Request.payments(body, caller.index, caller.bound_centre)
+        )
+
+    async def _pay(self, request: Request) -> bytes:
         reply = await self._node.commit(request)
         assert isinstance(reply, bytes)
         return reply
@@ -98,48 +103,3 @@ class PaymentService:
             next_page_token=arguments.make_token(account, following),
             as_of_sequence=as_of,
         )
-
-
-def check_single(body: bytes, field: int) -> None:
-    """Refuse a message that has more than the one payment or basket in `field`.
-
-    Looks at the outermost framing only, and no further than the second. What is
-    broken is left to the parser of the whole. Raises WireError.
-    """
-    seen = 0
-    at = 0
-    size = len(body)
-    while at < size:
-        tag, at = _varint(body, at)
-        number, wire_type = tag >> 3, tag & 7
-        if number in (_PAYMENT, _BASKET):
-            if number != field:
-                what = "payments" if number == _PAYMENT else "baskets"
-                raise WireError(f"this call takes no {what}")
-            seen += 1
-            if seen > 1:
-                what = "payment" if field == _PAYMENT else "basket"
-                raise WireError(f"this call takes one {what}")
-        if wire_type == 2:
-            length, at = _varint(body, at)
-            at += length
-        elif wire_type == 0:
-            _, at = _varint(body, at)
-        elif wire_type in (1, 5):
-            at += 8 if wire_type == 1 else 4
-        else:
-            return
-
-
-def _varint(body: bytes, at: int) -> tuple[int, int]:
-    """A varint and where it ends; what runs off the end ends there."""
-    value = 0
-    for shift in range(0, 64, 7):
-        if at >= len(body):
-            break
-        byte = body[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            break
-    return value, at

@@ -45,6 +45,7 @@ cdef void group_join_baskets(Draft* drafts, uint32_t count) noexcept nogil:
 cdef int group_decode(State* s, Call* calls, uint32_t calls_count, uint32_t* count) noexcept nogil:
     """Fill the drafts of all requests."""
     cdef uint32_t i, found
+    cdef uint32_t[2] parts
     count[0] = 0
     for i in range(calls_count):
         calls[i].first = count[0]
@@ -52,7 +53,7 @@ cdef int group_decode(State* s, Call* calls, uint32_t calls_count, uint32_t* cou
             group_decode_rows(&calls[i], s.drafts + count[0])
         elif wire_read_request(
             calls[i].body, calls[i].size, s.drafts + count[0], calls[i].sender,
-            calls[i].bound, &found, calls[i].rows_count,
+            calls[i].bound, &found, calls[i].rows_count, parts,
         ) != 0 or found != calls[i].rows_count:
             return EINVAL
         count[0] += calls[i].rows_count

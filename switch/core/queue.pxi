@@ -181,7 +181,9 @@ cdef int queue_make_call(
 ) noexcept nogil:
     """A call from a message of payments; RC_FRAMING if it is none. The bytes stay there."""
     cdef uint32_t count
-    if wire_read_request(body, size, NULL, 0, 0, &count, GROUP_MAX) != 0 or count == 0:
+    cdef uint32_t[2] parts
+    cdef int rc = wire_read_request(body, size, NULL, 0, 0, &count, GROUP_MAX, parts)
+    if rc != 0 or count == 0:
         return RC_FRAMING
     memset(call, 0, sizeof(Call))
     call.body = body

@@ -212,9 +212,13 @@ cdef uint64_t wire_tail_max(size_t size, uint32_t count) noexcept nogil:
 
 cdef int wire_read_request(
     const uint8_t* body, size_t size, Draft* drafts, uint32_t sender, uint32_t bound,
-    uint32_t* count, uint32_t count_max
+    uint32_t* count, uint32_t count_max, uint32_t* parts
 ) noexcept nogil:
-    """Walk a request. `drafts` NULL: check and count only. -1 if it is malformed."""
+    """Walk a request. `drafts` NULL: check and count only. -1 if it is malformed.
+
+    `count` is of payments, those in baskets included; -2 if there are too many. `parts`:
+    how many payments outside baskets, and how many baskets.
+    """
     cdef Wire wire, message, inner
     cdef uint32_t field, basket_field, first, i
     cdef int kind
@@ -222,6 +226,7 @@ cdef int wire_read_request(
     wire.at = body
     wire.end = body + size
     count[0] = 0
+    parts[0] = parts[1] = 0
     while wire.at < wire.end:
         if wire_read_tag(&wire, &field, &kind) != 0:
             return -1
@@ -231,6 +236,7 @@ cdef int wire_read_request(
             continue
         if wire_read_bytes(&wire, &message) != 0:
             return -1
+        parts[field - 1] += 1
         first = count[0]
         while field == 1 or message.at < message.end:
             inner = message
