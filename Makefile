@@ -7,11 +7,11 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 PYTHON := $(BIN)/python
-SOURCES := setup.py tools/fetch_lmdb.py \
-    $(wildcard switch/*.pyx switch/*.pxd switch/core/*.px[di] switch/core/*.h)
+SOURCES := setup.py tools/fetch_lmdb.py benchmarks/_drive.pyx \
+    $(wildcard switch/*.pyx switch/*.px[di] switch/core/*.px[di] switch/core/*.h)
 # The folders that hold Python of ours.
 PYTHON_CODE := setup.py switch server benchmarks tests tools
-CYTHON_CODE := $(wildcard switch/*.pyx switch/core/*.px[di])
+CYTHON_CODE := $(wildcard benchmarks/*.pyx switch/*.pyx switch/*.px[di] switch/core/*.px[di])
 PYTEST := $(PYTHON) -m pytest
 # More for the command of a target: make run ARGS="--centres 100".
 ARGS ?=
@@ -142,7 +142,7 @@ lock: .venv/ready.stamp  ## write requirements.lock anew with the newest release
 
 .PHONY: clean
 clean:  ## remove what was built; ./data stays
-	rm -rf .venv build switch/*.so switch/_core.c payswitch.egg-info
+	rm -rf .venv build switch/*.so switch/_core.c benchmarks/*.so payswitch.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: help

@@ -66,20 +66,29 @@ if os.environ.get("SWITCH_SYSTEM_LMDB") != "1":
     }
     libraries = [("switch_lmdb", library)]
 
-core = Extension(
-    "switch._core",
-    ["switch/_core.pyx"],
-    include_dirs=include_dirs,
-    libraries=[] if libraries else ["lmdb"],
-    define_macros=macros,
-    extra_compile_args=compile_args,
-    extra_link_args=link_args,
-    depends=glob("switch/*.px[di]") + glob("switch/core/*"),
-)
+
+def extension(name: str, source: str) -> Extension:
+    """One module of ours."""
+    return Extension(
+        name,
+        [source],
+        include_dirs=include_dirs,
+        libraries=[] if libraries else ["lmdb"],
+        define_macros=macros,
+        extra_compile_args=compile_args,
+        extra_link_args=link_args,
+        depends=glob("switch/*.px[di]") + glob("switch/core/*"),
+    )
+
+
+extensions = [extension("switch._core", "switch/_core.pyx")]
+if "--inplace" in sys.argv:
+    # A tool of this checkout: what is installed elsewhere has no benchmarks.
+    extensions.append(extension("benchmarks._drive", "benchmarks/_drive.pyx"))
 setup(
     libraries=libraries,
     ext_modules=cythonize(
-        [core],
+        extensions,
         # Coverage looks for the generated C beside its source.
         build_dir=None if mode == "trace" else f"{base}/c",
         compiler_directives=directives,

@@ -49,7 +49,7 @@ KEEPALIVE_MS = 30_000
 KEEPALIVE_TIMEOUT_MS = 20_000
 HANDSHAKE_MS = 20_000
 SWITCH_INTERVAL_S = 0.0005
-"""How long a Python thread may keep the others waiting; a commit waits twice."""
+"""How long a reading thread may keep the event loop waiting; commits need no GIL."""
 GARBAGE_THRESHOLD = 10_000
 """Objects that a collection of cycles waits for. grpc.aio leaves three in cycles for
 each call, and hundreds of calls are under way: Python's 700 has all of them walked over

@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from server.status import StoppingError
 from switch._core import Ledger, Request
-from switch.committer import Committer, Replies, Reply
+from switch.committer import Answer, Committer, Reply
 from switch.config import Config
 from switch.errors import OverloadError, SwitchError
 from switch.network import Register
@@ -40,7 +40,8 @@ class Node:
         self._on_stop: set[Callable[[], None]] = set()
         self._readers = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="read")
         self._reads = 0
-        committer.listen(self.loop, self._group_done)
+        committer.attach(self.loop)
+        committer.listen(self._group_done)
 
     # --- time --------------------------------------------------------------------
 
@@ -112,17 +113,21 @@ class Node:
         """Commit a request and wait until it is durable.
 
         A caller that goes away does not take it back. Raises what
-        `Committer.submit` raises and hands over.
+        `Committer.submit` raises and a receiver gets.
         """
         future: asyncio.Future[Reply] = self.loop.create_future()
 
-        def receive(replies: Replies) -> None:
+        def receive(_: int, answer: Answer) -> None:
             if future.done():
                 return
-            if isinstance(replies, SwitchError):
-                future.set_exception(replies)
+            if isinstance(answer, SwitchError):
+                future.set_exception(answer)
             else:
-                future.set_result(replies[0])
+                future.set_result(answer)
 
-        self.committer.submit(request, receive, self.loop)
-        return await future
+        tag = self.committer.open(receive)
+        try:
+            self.committer.submit(request, tag)
+            return await future
+        finally:
+            self.committer.close(tag)

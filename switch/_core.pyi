@@ -1,14 +1,17 @@
 """What type checkers see of the compiled core.
 
-The core is the only writer of a ledger directory. One process at a time; one thread
-calls `commit`; any thread may read. Everything read is durable.
+The core is the only writer of a ledger directory. One process at a time; one commit at
+a time, be it the queue's or `commit`; any thread may read. Everything read is durable.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
+
+from switch.errors import SwitchError
 
 Rows = npt.NDArray[np.void]
 
@@ -207,3 +210,85 @@ class Ledger:
 
     def info(self) -> dict[str, Any]:
         """Sizes and counts for operators: file bytes, reserve, lag, runs, memory."""
+
+@final
+class Queue:
+    """What waits to be committed, and the loop that commits it, without the GIL.
+
+    Any thread may call it. Its C face stands in `_core.pxd`.
+    """
+
+    stopping: bool
+    """Whether it takes no more, because of `stop` or of death."""
+    died: str
+    """Why the ledger is dead, as its loop has found; empty while it is alive."""
+    rows_waiting: int
+    """Rows submitted and not yet in a group."""
+
+    def __new__(
+        cls,
+        ledger: Ledger,
+        *,
+        rows_max: int = ...,
+        tail_max: int = 64 << 20,
+        gather_s: float = 0.004,
+        clock: npt.NDArray[np.uint64] | None = None,
+    ) -> Queue:
+        """A queue before `ledger`, which must have threads of its own.
+
+        `rows_max` rows and `tail_max` bytes of tail may wait (16 groups, 64 MiB).
+        `gather_s`: after a group of 16 requests or more the next begins no sooner than
+        so long after it, as long as more arrive each millisecond; 0: it never waits.
+        `clock`, for tests: wall and monotonic nanoseconds, which are read in place of
+        the machine's clocks. Raises ValueError, DeadError if the ledger is closed.
+        """
+
+    def start(self, ended: Callable[[], None] | None = None) -> None:
+        """Start the loop in a thread "committer"; `ended` is called there at its end.
+
+        Raises ValueError the second time.
+        """
+
+    def stop(self, drain_s: float) -> bool:
+        """Take no more, commit what waits within `drain_s` seconds, end the thread.
+
+        What still waits then is answered with DeadError. True if nothing was left.
+        Idempotent.
+        """
+
+    def submit(self, request: Request, tag: int) -> None:
+        """Queue `request`; its answer is taken under `tag`, a number of 64 bits.
+
+        Never blocks on the disk. Raises OverloadError if the queue is full, DeadError
+        after stop or death.
+        """
+
+    def commit(self, request: Request) -> bytes | Rows:
+        """Queue `request` and block until it is durable; its reply.
+
+        Raises what `submit` raises, or what became of its group: SpaceError,
+        ClockError, DeadError (nothing was done), UnknownOutcomeError.
+        """
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when there is something to take.
+
+        From the first call on every group is handed to `take`, also one without
+        tagged requests. At most 8 groups wait to be taken; then no other begins.
+        """
+
+    def take(
+        self,
+    ) -> list[
+        tuple[SwitchError | None, list[tuple[int, int, bytes | Rows | SwitchError]]]
+    ]:
+        """The groups that are done since, oldest first; never blocks.
+
+        Each as (error, answers). An answer is (tag, rows, reply): the replies to all
+        payments of one tag joined to one, in order, with the number of their rows;
+        requests of rows have answers of their own, and divide those around them. After
+        an error each reply is that error.
+        """
+
+    def paused(self) -> AbstractContextManager[None]:
+        """For tests: no commit begins within the block, which one thread must hold."""

@@ -4,6 +4,7 @@ Below the border everything is C: no Python objects, no exceptions, no GIL. Here
 codes become exceptions, arguments are checked, and threads are kept.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -15,12 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from switch.errors import (
-    BusyError, CorruptionError, DeadError, FormatError, SpaceError, StorageError, WireError,
+    BusyError, ClockError, CorruptionError, DeadError, FormatError, OverloadError, SpaceError,
+    StorageError, UnknownOutcomeError, WireError,
 )
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.errno cimport EDQUOT, EFBIG, EINVAL, ENOMEM, ENOSPC, errno
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.errno cimport EDQUOT, EFBIG, EINVAL, ENOMEM, ENOSPC, ESHUTDOWN, errno
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset, strerror
@@ -29,12 +32,13 @@ from posix.mman cimport (
     MAP_ANONYMOUS, MAP_FAILED, MAP_NORESERVE, MAP_PRIVATE, PROT_READ, PROT_WRITE, mmap, munmap,
 )
 from posix.stat cimport fstat, struct_stat as stat_t
-from posix.time cimport CLOCK_REALTIME
-from posix.unistd cimport close as posix_close, ftruncate, write
+from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME
+from posix.unistd cimport close as posix_close, ftruncate, read as posix_read, write
 
 from switch.core.layout cimport *
 from switch.core.lmdb cimport *
 from switch.core.native cimport *
+from switch.core.queue cimport *
 from switch.core.state cimport *
 
 cdef extern from "<unistd.h>" nogil:
@@ -46,10 +50,15 @@ cdef extern from "<sys/statvfs.h>" nogil:
         unsigned long f_bavail
     int fstatvfs(int fd, statvfs_t* room)
 
+cdef extern from "<sys/eventfd.h>" nogil:
+    int EFD_CLOEXEC, EFD_NONBLOCK
+    int eventfd(unsigned int value, int flags)
+
 cdef extern from "<time.h>" nogil:
     int clock_gettime(int clock, timespec* now)
 
 # The lowest part first; each may call those above it.
+include "core/turns.pxi"
 include "core/memo.pxi"
 include "core/store.pxi"
 include "core/keys.pxi"
@@ -74,6 +83,7 @@ include "core/steps.pxi"
 include "core/replay.pxi"
 include "core/reads.pxi"
 include "core/lifetime.pxi"
+include "core/queue.pxi"
 
 
 # --- what is declared once, for Python --------------------------------------------------------
@@ -183,6 +193,19 @@ cdef class Request:
     cdef uint32_t bound
     cdef uint8_t form
 
+    cdef void fill(self, Call* call) noexcept:
+        """What a group needs to know of it; the bytes stay here."""
+        memset(call, 0, sizeof(Call))
+        call.body = <const uint8_t*>PyBytes_AS_STRING(self.body)
+        call.size = PyBytes_GET_SIZE(self.body)
+        if self.form == FORM_ROWS:
+            call.tails = <const uint8_t*>PyBytes_AS_STRING(self.tails)
+        call.sender = self.sender
+        call.bound = self.bound
+        call.rows_count = self.rows_count
+        call.tail_max = self.size
+        call.form = self.form
+
     def __init__(self):
         raise TypeError("a request is made by Request.payments or Request.rows")
 
@@ -204,8 +227,7 @@ cdef class Request:
         request.sender = sender
         request.bound = centre
         request.rows_count = count
-        # No more of a message than its own bytes and padding can become tails.
-        request.size = min(<uint64_t>size + 16 * <uint64_t>count, <uint64_t>count * (8 + 64))
+        request.size = wire_tail_max(size, count)
         request.form = FORM_PAYMENTS
         return request
 
@@ -299,6 +321,16 @@ def encode_outcomes(const uint8_t[::1] ids not None, outcomes):
         free(reply)
 
 
+cdef face_reply(Call* call, const Outcome* outcomes, const uint8_t* replies):
+    """The answer to one call of a group."""
+    if call.form == FORM_PAYMENTS:
+        return PyBytes_FromStringAndSize(<char*>replies + call.reply, call.reply_size)
+    array = np.empty(call.rows_count, OUTCOME)
+    cdef uint8_t[::1] target = array.view(np.uint8)
+    memcpy(&target[0], &outcomes[call.first], call.rows_count * sizeof(Outcome))
+    return array
+
+
 # --- the ledger -----------------------------------------------------------------------------------
 
 cdef double READERS_WAIT_S = 0.001
@@ -332,7 +364,7 @@ cdef class Ledger:
     cdef readonly str path
     cdef int lock_fd
     cdef bint is_open
-    cdef object commit_lock
+    cdef Turns committing
     cdef object threads
     cdef _Users users
     cdef Outcome* outcomes
@@ -350,6 +382,7 @@ cdef class Ledger:
         memset(self.spaces, 0, sizeof(self.spaces))
         self.users = _Users()
         self.s.reserve_fd = -1
+        turns_init(&self.committing)
         pthread_mutex_init(&self.s.lock, NULL)
         pthread_mutex_init(&self.s.stepping, NULL)
         pthread_cond_init(&self.s.moved, NULL)
@@ -367,7 +400,6 @@ cdef class Ledger:
         if not index_step_rows <= index_lag_max <= 1 << 26:
             raise ValueError("index_lag_max is index_step_rows to 2^26")
         self.path = os.fspath(path)
-        self.commit_lock = threading.Lock()
         self.threads = []
         try:
             self.s.room_least = room_least
@@ -417,7 +449,8 @@ cdef class Ledger:
     def close(self):
         if not self.is_open:
             return
-        with self.commit_lock:
+        self._begin_commit()
+        try:
             self.is_open = False
             pthread_mutex_lock(&self.s.lock)
             self.s.stopping = 1
@@ -431,6 +464,8 @@ cdef class Ledger:
             while self.users.count:
                 time.sleep(READERS_WAIT_S)
             self._release()
+        finally:
+            self._end_commit()
 
     def _release(self):
         if self.s.reserve_fd >= 0:
@@ -468,6 +503,16 @@ cdef class Ledger:
             raise DeadError(0, "the ledger is closed")
         return 0
 
+    cdef int _begin_commit(self) except -1:
+        """Wait for the turn to commit; the queue's loop takes its own without the GIL."""
+        with nogil:
+            turns_enter(&self.committing)
+        return 0
+
+    cdef int _end_commit(self) except -1:
+        turns_leave(&self.committing)
+        return 0
+
     # --- writing -----------------------------------------------------------------------------
 
     def commit(self, requests, uint64_t now_ns):
@@ -476,10 +521,10 @@ cdef class Ledger:
         cdef uint32_t total = 0
         cdef uint64_t size = 0
         cdef int rc
-        cdef Call* call
-        with self.commit_lock:
+        requests = tuple(requests)
+        self._begin_commit()
+        try:
             self._need_open()
-            requests = tuple(requests)
             for request in requests:
                 if request is None:
                     raise TypeError("a request is needed, not None")
@@ -487,16 +532,7 @@ cdef class Ledger:
                 size += request.size
                 if total > GROUP_MAX or size > TAIL_MAX:
                     raise ValueError("the requests exceed one group")
-                call = &self.calls[count]
-                call.body = <const uint8_t*>PyBytes_AS_STRING(request.body)
-                call.size = PyBytes_GET_SIZE(request.body)
-                call.tails = NULL
-                if request.form == FORM_ROWS:
-                    call.tails = <const uint8_t*>PyBytes_AS_STRING(request.tails)
-                call.sender = request.sender
-                call.bound = request.bound
-                call.rows_count = request.rows_count
-                call.form = request.form
+                request.fill(&self.calls[count])
                 count += 1
             # Without a thread of its own the index is brought on here.
             while not self.threads and self.s.sequence - self.s.indexed > self.s.lag_max:
@@ -509,17 +545,12 @@ cdef class Ledger:
             if rc == RC_DEAD:
                 raise DeadError(self.s.dead, self.dead)
             check(rc)
-            return [self._reply(&self.calls[index]) for index in range(count)]
-
-    cdef _reply(self, Call* call):
-        if call.form == FORM_PAYMENTS:
-            return PyBytes_FromStringAndSize(
-                <char*>self.replies + call.reply, call.reply_size
-            )
-        outcomes = np.empty(call.rows_count, OUTCOME)
-        cdef uint8_t[::1] target = outcomes.view(np.uint8)
-        memcpy(&target[0], &self.outcomes[call.first], call.rows_count * sizeof(Outcome))
-        return outcomes
+            return [
+                face_reply(&self.calls[index], self.outcomes, self.replies)
+                for index in range(count)
+            ]
+        finally:
+            self._end_commit()
 
     def expiry(self):
         return self.s.due
@@ -773,7 +804,8 @@ cdef class Ledger:
     def holds(self):
         cdef uint32_t count, i
         # Between groups memory is exactly what is durable.
-        with self.commit_lock:
+        self._begin_commit()
+        try:
             self._need_open()
             if self.s.dead:
                 raise DeadError(self.s.dead, self.dead)
@@ -781,6 +813,8 @@ cdef class Ledger:
             sequences = np.empty(count, np.uint64)
             for i in range(count):
                 sequences[i] = self.s.holds.heap[i].sequence
+        finally:
+            self._end_commit()
         sequences.sort()
         return sequences
 
@@ -814,3 +848,6 @@ def _run_reserve(Ledger ledger):
     with nogil:
         while not s.stopping:
             steps_wait_space(s)
+
+
+include "_core_queue.pxi"

@@ -531,3 +531,15 @@ def test_reads() -> None:
             assert 0 < figures["p50_us"] <= figures["p99_us"] <= figures["max_us"]
     assert result["find"]["p50_us"] > 0
     assert result["totals"]["rows_per_s"] > 0
+
+
+@pytest.mark.parametrize("mode", ["closed", "open"])
+def test_singles(mode: str, tmp_path: Path) -> None:
+    result = run_json(
+        *("benchmarks.singles", "--mode", mode, "--json"),
+        *("--seconds", "0.3", "--rate", "2000", "--directory", str(tmp_path)),
+    )
+    assert result["mode"] == mode
+    assert result["payments"] > 0
+    assert 0 < result["p50_ms"] <= result["p99_ms"] <= result["max_ms"]
+    assert result["bare_p50_ms"] > 0

@@ -71,6 +71,7 @@ def test_isolated_install(tmp_path: Path) -> None:
         ("core", "*.pxd"),
         ("v1", "*.pyi"),
         (".", "_core.pyi"),
+        (".", "_core.pxd"),
     ]:
         assert {path.name for path in (package / folder).glob(pattern)} == {
             path.name for path in (ROOT / "switch" / folder).glob(pattern)

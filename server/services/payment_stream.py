@@ -8,14 +8,13 @@ group; what is in them is the core's affair.
 
 import asyncio
 from collections import deque
-from typing import cast
 
 import grpc
 
 from server.node import Node
 from server.status import Context, StoppingError
 from switch._core import GROUP_MAX, Request
-from switch.committer import Replies
+from switch.committer import Answer
 from switch.errors import OverloadError, SwitchError
 from switch.identity import Identity
 
@@ -33,7 +32,6 @@ class PaymentStream:
         self._node = node
         self._context = context
         self._caller = caller
-        self._counts: deque[int] = deque()
         self._rows = 0
         self._replies: deque[tuple[bytes, int]] = deque()
         self._ended = False
@@ -43,6 +41,7 @@ class PaymentStream:
         self._broken = False
         self._change = asyncio.Event()
         self._room = asyncio.Event()
+        self._tag = node.committer.open(self._receive)
 
     async def run(self) -> None:
         """Serve the call until the client has sent all and everything is answered.
@@ -66,6 +65,7 @@ class PaymentStream:
                     await self._change.wait()
         finally:
             self._node.remove_stop(self._stop)
+            self._node.committer.close(self._tag)
             self._broken = True
             reader.cancel()
         if self._error is not None:
@@ -103,26 +103,23 @@ class PaymentStream:
         make = Request.payments
         sender = self._caller.index
         centre = self._caller.bound_centre
-        counts = self._counts
         submit = self._node.committer.submit
-        receive = self._receive
-        loop = self._node.loop
+        tag = self._tag
         while True:
+            while self._rows > STREAM_ROWS_MAX - GROUP_MAX:
+                # No room for what a message may bring: it stays with the client.
+                self._room.clear()
+                await self._room.wait()
             body = await read()
             if body is grpc.aio.EOF:
                 return
             request = make(body, sender, centre)
-            rows = request.rows_count
-            while self._rows and self._rows + rows > STREAM_ROWS_MAX:
-                self._room.clear()
-                await self._room.wait()
             try:
-                submit(request, receive, loop)
+                submit(request, tag)
             except OverloadError:
                 await self._submit_later(request)
-            # Its reply cannot come before this task waits for something.
-            counts.append(rows)
-            self._rows += rows
+            # Its answer cannot come before this task waits for something.
+            self._rows += request.rows_count
 
     async def _submit_later(self, request: Request) -> None:
         """The committer's queue is full: wait for groups to be done. No reading."""
@@ -131,7 +128,7 @@ class PaymentStream:
             left_s = until - self._node.loop.time()
             await self._node.wait_group(self._node.group, max(left_s, 0))
             try:
-                self._node.committer.submit(request, self._receive, self._node.loop)
+                self._node.committer.submit(request, self._tag)
             except OverloadError:
                 if left_s <= 0:
                     raise
@@ -140,20 +137,15 @@ class PaymentStream:
 
     # --- replies -----------------------------------------------------------------
 
-    def _receive(self, replies: Replies) -> None:
+    def _receive(self, rows: int, answer: Answer) -> None:
         """Once a group, in the event loop: one message, whatever it answers."""
         if self._broken:
             return
-        if isinstance(replies, SwitchError):
+        if isinstance(answer, SwitchError):
             self._broken = True
-            self._error = replies
+            self._error = answer
             self._ended = True
         else:
-            counts = self._counts
-            rows = 0
-            for _ in replies:
-                rows += counts.popleft()
-            # Outcomes are a repeated field: messages concatenate to one.
-            parts = cast("list[bytes]", replies)
-            self._replies.append((b"".join(parts), rows))
+            assert isinstance(answer, bytes)
+            self._replies.append((answer, rows))
         self._change.set()

@@ -3,23 +3,6 @@
 # The only part that joins the others. Runs in the committer's thread without the GIL.
 # The lock is held while state is applied and published, never during the commit.
 
-cdef struct Call:             # one request of a group
-    const uint8_t* body       # a payments message, or rows
-    const uint8_t* tails      # for rows: u32 size and bytes, for each that has a tail
-    size_t size
-    uint32_t sender
-    uint32_t bound
-    uint32_t rows_count
-    uint32_t first            # index of its first draft
-    uint8_t form
-    size_t reply              # where its answer begins in the group's replies
-    size_t reply_size
-
-cdef enum:
-    FORM_PAYMENTS = 1
-    FORM_ROWS = 2
-
-
 cdef void group_decode_rows(Call* call, Draft* drafts) noexcept nogil:
     cdef const Row* rows = <const Row*>call.body
     cdef const uint8_t* tails = call.tails

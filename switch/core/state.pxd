@@ -25,17 +25,36 @@ cdef extern from "<pthread.h>" nogil:
     int pthread_mutex_destroy(pthread_mutex_t* mutex)
     int pthread_mutex_lock(pthread_mutex_t* mutex)
     int pthread_mutex_unlock(pthread_mutex_t* mutex)
-    int pthread_cond_init(pthread_cond_t* cond, void* attributes)
+    ctypedef struct pthread_condattr_t:
+        pass
+    int pthread_condattr_init(pthread_condattr_t* attributes)
+    int pthread_condattr_setclock(pthread_condattr_t* attributes, int clock)
+    int pthread_condattr_destroy(pthread_condattr_t* attributes)
+    int pthread_cond_init(pthread_cond_t* cond, pthread_condattr_t* attributes)
     int pthread_cond_destroy(pthread_cond_t* cond)
+    int pthread_cond_signal(pthread_cond_t* cond)
     int pthread_cond_broadcast(pthread_cond_t* cond)
+    int pthread_cond_wait(pthread_cond_t* cond, pthread_mutex_t* mutex)
     int pthread_cond_timedwait(
         pthread_cond_t* cond, pthread_mutex_t* mutex, const timespec* until)
+
+cdef struct Turns:            # who may commit: one at a time, in the order of asking
+    pthread_mutex_t lock
+    pthread_cond_t moved
+    uint64_t next
+    uint64_t current
 
 cdef enum:  # return codes beside LMDB's and errno's
     RC_DEAD = -40001
     RC_SPACE = -40002
     RC_FORMAT = -40003        # not a ledger, or another format
     RC_OTHER = -40004         # the index belongs to another ledger
+    RC_FULL = -40005          # the queue has no room
+    RC_STOPPED = -40006       # the queue takes no more
+    RC_CLOSED = -40007        # the ledger was closed
+    RC_CLOCK = -40008         # the wall clock cannot be trusted
+    RC_UNKNOWN = -40009       # it failed in the commit: done or not
+    RC_FRAMING = -40010       # the bytes are no payments message
     RESERVE_LEAST = 8388608   # bytes of reserve without which a full disk refuses groups
 
 cdef enum:  # the three maps of the index

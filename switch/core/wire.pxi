@@ -205,6 +205,11 @@ cdef void wire_finish_payment(Draft* draft) noexcept nogil:
         draft.tail_size = 0
 
 
+cdef uint64_t wire_tail_max(size_t size, uint32_t count) noexcept nogil:
+    """No more of a message than its own bytes and padding can become tails."""
+    return min(<uint64_t>size + 16 * <uint64_t>count, <uint64_t>count * (8 + NOTE_MAX))
+
+
 cdef int wire_read_request(
     const uint8_t* body, size_t size, Draft* drafts, uint32_t sender, uint32_t bound,
     uint32_t* count, uint32_t count_max

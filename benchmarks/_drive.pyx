@@ -1,0 +1,256 @@
+"""Load that no Python stands in the way of: payments through the queue, one by one.
+
+Every latency is kept, in arrays made before the clock starts. Answers are looked at: an
+outcome must be of the payment that was sent. Beside it a bare LMDB commit.
+"""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp
+from posix.time cimport CLOCK_MONOTONIC
+
+from switch._core cimport Queue
+from switch.core.lmdb cimport *
+from switch.core.queue cimport Call, Group, Wait
+from switch.core.state cimport RC_FULL, timespec
+
+from switch.errors import StorageError, SwitchError
+
+cdef extern from "<time.h>" nogil:
+    int TIMER_ABSTIME
+    int clock_gettime(int clock, timespec* now)
+    int clock_nanosleep(int clock, int flags, const timespec* until, timespec* left)
+
+cdef extern from "<sys/prctl.h>" nogil:
+    int PR_SET_TIMERSLACK
+    int prctl(int option, unsigned long value)
+
+cdef enum:
+    OUTCOME_ID = 4            # bytes of tags and sizes before the id of an outcome
+    OUTCOME_RESULT = 21       # where its result stands
+    PAYMENT_ID = 4            # likewise the id of a payment within its message
+    WAIT_NS = 1000000000
+    SLACK_NS = 1000           # how late the kernel may wake us
+
+
+cdef uint64_t drive_now() noexcept nogil:
+    cdef timespec now
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return <uint64_t>now.tv_sec * 1000000000 + <uint64_t>now.tv_nsec
+
+
+cdef void drive_sleep(uint64_t at) noexcept nogil:
+    cdef timespec until
+    until.tv_sec = <long>(at // 1000000000)
+    until.tv_nsec = <long>(at % 1000000000)
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL)
+
+
+cdef int drive_look(
+    const Group* group, const Call* call, const uint8_t* message, uint64_t* accepted
+) noexcept nogil:
+    """Count an outcome; -1 if it is not of this message."""
+    cdef const uint8_t* outcome = group.replies + call.reply
+    if call.reply_size <= OUTCOME_RESULT:
+        return -1
+    if memcmp(outcome + OUTCOME_ID, message + PAYMENT_ID, 16) != 0:
+        return -1
+    accepted[0] += outcome[OUTCOME_RESULT] == 1
+    return 0
+
+
+def now_ns():
+    """The clock that all times here are of."""
+    return drive_now()
+
+
+def closed(
+    Queue queue not None, const uint8_t[:, ::1] messages, uint32_t sender,
+    uint64_t[::1] latencies, uint64_t until_ns,
+):
+    """Pay one message, wait for its answer, pay the next; (sent, accepted).
+
+    Until the messages or the time are at their end. Without the GIL, so that several
+    threads are several clients.
+    """
+    cdef Py_ssize_t count = messages.shape[0]
+    cdef size_t size = messages.shape[1]
+    cdef Py_ssize_t i = 0
+    cdef uint64_t before, after
+    cdef uint64_t accepted = 0
+    cdef int rc = 0
+    cdef Wait wait
+    if latencies.shape[0] < count:
+        raise ValueError("a latency for each message")
+    with nogil:
+        before = drive_now()
+        while i < count and before < until_ns:
+            rc = queue.commit_payments(&messages[i, 0], size, sender, 0, &wait)
+            if wait.group == NULL:
+                break
+            if rc == 0:
+                rc = drive_look(wait.group, wait.call, &messages[i, 0], &accepted)
+            queue.release_group(wait.group)
+            if rc != 0:
+                break
+            after = drive_now()
+            latencies[i] = after - before
+            before = after
+            i += 1
+    if rc != 0:
+        raise SwitchError(f"payment {i} ended with {rc}")
+    return i, accepted
+
+
+def send(
+    Queue queue not None, const uint8_t[:, ::1] messages, uint32_t sender,
+    uint64_t start_ns, double rate,
+):
+    """Pay each message at its time, whatever came of those before; how many were late.
+
+    Late is one that found the queue full: it is sent as soon as there is room, and
+    its latency still counts from its time.
+    """
+    cdef Py_ssize_t count = messages.shape[0]
+    cdef size_t size = messages.shape[1]
+    cdef Py_ssize_t i = 0
+    cdef uint64_t late = 0
+    cdef uint64_t at
+    cdef int rc = 0
+    with nogil:
+        prctl(PR_SET_TIMERSLACK, SLACK_NS)
+        while i < count:
+            at = start_ns + <uint64_t>(i * (1e9 / rate))
+            if drive_now() < at:
+                drive_sleep(at)
+            rc = queue.submit_payments(&messages[i, 0], size, sender, 0, i)
+            if rc == RC_FULL:
+                late += 1
+                while rc == RC_FULL:
+                    drive_sleep(drive_now() + 100000)
+                    rc = queue.submit_payments(&messages[i, 0], size, sender, 0, i)
+            if rc != 0:
+                break
+            i += 1
+    if rc != 0:
+        raise SwitchError(f"payment {i} ended with {rc}")
+    return late
+
+
+def receive(
+    Queue queue not None, const uint8_t[:, ::1] messages, uint64_t[::1] latencies,
+    uint64_t start_ns, double rate,
+):
+    """Take the answers to all that `send` sends; (groups, accepted)."""
+    cdef Py_ssize_t count = messages.shape[0]
+    cdef uint64_t left = count
+    cdef uint64_t accepted = 0
+    cdef uint64_t groups = 0
+    cdef uint64_t now, tag
+    cdef uint32_t i
+    cdef int rc = 0
+    cdef int idle = 0
+    cdef Group* group
+    if latencies.shape[0] < count:
+        raise ValueError("a latency for each message")
+    with nogil:
+        while left > 0 and rc == 0 and idle < 30:
+            group = queue.wait_group(WAIT_NS)
+            if group == NULL:
+                idle += 1
+                continue
+            idle = 0
+            now = drive_now()
+            groups += 1
+            rc = group.rc
+            for i in range(group.calls_count):
+                if rc != 0:
+                    break
+                tag = group.calls[i].tag
+                rc = drive_look(group, &group.calls[i], &messages[tag, 0], &accepted)
+                latencies[tag] = now - (start_ns + <uint64_t>(tag * (1e9 / rate)))
+                left -= 1
+            queue.release_group(group)
+    if rc != 0 or left > 0:
+        raise SwitchError(f"{left} payments have no answer: {rc}")
+    return groups, accepted
+
+
+def bare_commits(bytes path not None, uint64_t first, uint64_t[::1] latencies):
+    """Durable LMDB commits of two small puts each: the least that a payment could cost.
+
+    A row of 128 bytes by its number, from `first` on, and its number by a 16-byte id.
+    """
+    cdef MDB_env* env = NULL
+    cdef const char* name = path
+    cdef Py_ssize_t count = latencies.shape[0]
+    cdef int rc
+    with nogil:
+        rc = mdb_env_create(&env)
+        if rc == 0:
+            mdb_env_set_mapsize(env, <size_t>1 << 32)
+            mdb_env_set_maxdbs(env, 2)
+            rc = mdb_env_open(env, name, MDB_NOTLS | MDB_NORDAHEAD, 0o600)
+        if rc == 0:
+            rc = drive_commit(env, first, &latencies[0], count)
+        if env != NULL:
+            mdb_env_close(env)
+    if rc != 0:
+        raise StorageError(rc, "a bare commit failed")
+
+
+cdef int drive_open(MDB_env* env, MDB_dbi* rows, MDB_dbi* ids) noexcept nogil:
+    cdef MDB_txn* txn
+    cdef int rc = mdb_txn_begin(env, NULL, 0, &txn)
+    if rc == 0:
+        rc = mdb_dbi_open(txn, b"rows", MDB_CREATE, rows)
+    if rc == 0:
+        rc = mdb_dbi_open(txn, b"ids", MDB_CREATE, ids)
+    return mdb_txn_commit(txn) if rc == 0 else rc
+
+
+cdef int drive_commit(
+    MDB_env* env, uint64_t first, uint64_t* latencies, Py_ssize_t count
+) noexcept nogil:
+    cdef MDB_dbi rows, ids
+    cdef MDB_txn* txn
+    cdef MDB_val key, value
+    cdef uint64_t[16] row
+    cdef uint64_t[2] number
+    cdef uint64_t swapped, before, after
+    cdef Py_ssize_t i
+    cdef int rc = drive_open(env, &rows, &ids)
+    for i in range(16):
+        row[i] = 0
+    before = drive_now()
+    for i in range(count):
+        if rc == 0:
+            rc = mdb_txn_begin(env, NULL, 0, &txn)
+        if rc != 0:
+            return rc
+        # Big-endian, so that rows are appended, and the ids too: the best case.
+        swapped = __builtin_bswap64(first + i)
+        key.mv_size = 8
+        key.mv_data = &swapped
+        value.mv_size = sizeof(row)
+        value.mv_data = &row[0]
+        rc = mdb_put(txn, rows, &key, &value, MDB_APPEND)
+        number[0] = swapped
+        number[1] = i * <uint64_t>0x9E3779B97F4A7C15
+        key.mv_size = 16
+        key.mv_data = &number[0]
+        value.mv_size = 8
+        value.mv_data = &swapped
+        if rc == 0:
+            rc = mdb_put(txn, ids, &key, &value, 0)
+        if rc != 0:
+            mdb_txn_abort(txn)
+            return rc
+        rc = mdb_txn_commit(txn)
+        after = drive_now()
+        latencies[i] = after - before
+        before = after
+    return rc
+
+
+cdef extern from *:
+    uint64_t __builtin_bswap64(uint64_t value) nogil

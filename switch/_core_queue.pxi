@@ -1,0 +1,254 @@
+# The Python face of the queue, part of _core.pyx.
+
+@cython.final
+cdef class Queue:
+    def __cinit__(
+        self, Ledger ledger not None, *, rows_max=16 * _GROUP_MAX, tail_max=64 << 20,
+        gather_s=0.004, clock=None,
+    ):
+        if not _GROUP_MAX <= rows_max <= 1 << 24 or not _TAIL_MAX <= tail_max <= 1 << 40:
+            raise ValueError("a queue holds at least one whole group")
+        if not 0 <= gather_s <= 1:
+            raise ValueError("a group gathers for 0 to 1 seconds")
+        ledger._need_open()
+        if not ledger.threads:
+            raise ValueError("the ledger needs threads of its own")
+        cdef const uint64_t[::1] times
+        if clock is not None:
+            times = clock
+            if times.shape[0] != 2:
+                raise ValueError("a clock is the wall's and the monotonic nanoseconds")
+        self.ledger = ledger
+        self.clock = clock
+        # Nothing can be raised between this and `queue_init`: what is zero is no queue.
+        self.q = <QueueState*>calloc(1, sizeof(QueueState))
+        if self.q == NULL:
+            raise MemoryError
+        if clock is not None:
+            self.q.clock = &times[0]
+        self.q.s = ledger.s
+        self.q.committing = &ledger.committing
+        self.q.is_open = &ledger.is_open
+        self.q.rows_max = rows_max
+        self.q.tail_max = tail_max
+        self.q.gather_ns = <uint64_t>(gather_s * 1e9)
+        check(queue_init(self.q))
+
+    def __dealloc__(self):
+        # Not while the loop runs: its thread holds this object.
+        if self.q != NULL:
+            face_drop(self.q)
+            queue_free(self.q)
+            free(self.q)
+
+    # --- sending -------------------------------------------------------------------------
+
+    def submit(self, Request request not None, uint64_t tag):
+        cdef Call call
+        request.fill(&call)
+        call.tag = tag
+        call.owner = <void*>request
+        # Before it can be taken, and so let go.
+        Py_INCREF(request)
+        cdef int rc = queue_submit(self.q, &call)
+        if rc != 0:
+            Py_DECREF(request)
+            raise face_refusal(self.q, rc)
+
+    def commit(self, Request request not None):
+        cdef Call call
+        cdef Wait wait
+        request.fill(&call)
+        cdef int rc
+        with nogil:
+            rc = queue_commit_call(self.q, &call, &wait)
+        if wait.group == NULL:
+            raise face_refusal(self.q, rc)
+        try:
+            if rc != 0:
+                raise face_failure(self.q, wait.group)
+            return face_reply(wait.call, wait.group.outcomes, wait.group.replies)
+        finally:
+            queue_release(self.q, wait.group)
+
+    # --- taking --------------------------------------------------------------------------
+
+    def fileno(self):
+        cdef int rc = queue_open_event(self.q)
+        check(rc)
+        return self.q.event
+
+    def take(self):
+        cdef Group* group
+        queue_clear_event(self.q)
+        groups = []
+        while True:
+            group = queue_take(self.q)
+            if group == NULL:
+                return groups
+            try:
+                groups.append(face_open(self.q, group))
+            finally:
+                face_release(self.q, group)
+
+    # --- the loop ------------------------------------------------------------------------
+
+    def start(self, ended=None):
+        if queue_begin(self.q) != 0:
+            raise ValueError("a queue is started once")
+        self.thread = threading.Thread(target=_run_queue, args=(self, ended), name="committer")
+        self.thread.start()
+
+    def stop(self, double drain_s):
+        cdef bint drained
+        cdef uint64_t drain_ns = <uint64_t>(max(drain_s, 0.0) * 1e9)
+        with nogil:
+            drained = queue_stop(self.q, drain_ns)
+        if self.thread is not None:
+            self.thread.join()
+        return drained
+
+    @property
+    def stopping(self):
+        return bool(self.q.stopping)
+
+    @property
+    def died(self):
+        return face_death(self.q)
+
+    @property
+    def rows_waiting(self):
+        return self.q.rows_count
+
+    @contextlib.contextmanager
+    def paused(self):
+        cdef Ledger ledger = self.ledger
+        ledger._begin_commit()
+        try:
+            yield
+        finally:
+            ledger._end_commit()
+
+    # --- from C, see _core.pxd -------------------------------------------------------------
+
+    cdef int submit_payments(
+        self, const uint8_t* body, size_t size, uint32_t sender, uint32_t centre, uint64_t tag
+    ) noexcept nogil:
+        cdef Call call
+        cdef int rc = queue_make_call(&call, body, size, sender, centre)
+        if rc != 0:
+            return rc
+        call.tag = tag
+        return queue_submit(self.q, &call)
+
+    cdef int commit_payments(
+        self, const uint8_t* body, size_t size, uint32_t sender, uint32_t centre, Wait* wait
+    ) noexcept nogil:
+        cdef Call call
+        cdef int rc = queue_make_call(&call, body, size, sender, centre)
+        wait.group = NULL
+        return rc if rc != 0 else queue_commit_call(self.q, &call, wait)
+
+    cdef Group* wait_group(self, uint64_t wait_ns) noexcept nogil:
+        return queue_wait_group(self.q, wait_ns)
+
+    cdef void release_group(self, Group* group) noexcept nogil:
+        queue_release(self.q, group)
+
+
+def _run_queue(Queue queue, ended):
+    """The committer's thread: without the GIL until the end, which it then tells."""
+    with nogil:
+        queue_run(queue.q)
+    if ended is not None:
+        ended()
+
+
+cdef bytes face_join(Group* group, const Part* part):
+    """The answers of a part, one after another."""
+    cdef bytes joined = PyBytes_FromStringAndSize(NULL, part.size)
+    cdef char* at = PyBytes_AS_STRING(joined)
+    cdef const Call* call
+    cdef uint32_t number = part.first + 1
+    while number != 0:
+        call = &group.calls[number - 1]
+        memcpy(at, group.replies + call.reply, call.reply_size)
+        at += call.reply_size
+        number = call.next
+    return joined
+
+
+cdef int face_release(QueueState* q, Group* group) except -1:
+    """Give a group back that was taken, and let go of its requests."""
+    cdef uint32_t i
+    for i in range(group.calls_count):
+        if group.calls[i].owner != NULL:
+            Py_DECREF(<object>group.calls[i].owner)
+    queue_release(q, group)
+    return 0
+
+
+cdef int face_drop(QueueState* q) except -1:
+    """Let go of the requests that nobody will hear of."""
+    cdef Group* group
+    queue_abandon(q)
+    while True:
+        group = queue_take(q)
+        if group == NULL:
+            return 0
+        face_release(q, group)
+
+
+cdef face_open(QueueState* q, Group* group):
+    """(error or None, [(tag, rows, answer or the error), ...])"""
+    cdef uint32_t i
+    cdef Part* part
+    queue_join(group)
+    error = face_failure(q, group) if group.rc else None
+    answers = []
+    for i in range(group.parts_count):
+        part = &group.parts[i]
+        if error is not None:
+            answer = error
+        elif part.form == FORM_PAYMENTS:
+            answer = face_join(group, part)
+        else:
+            answer = face_reply(&group.calls[part.first], group.outcomes, group.replies)
+        answers.append((part.tag, part.rows_count, answer))
+    return error, answers
+
+
+cdef face_failure(QueueState* q, Group* group):
+    """What came of every request of a group."""
+    if group.rc == RC_SPACE:
+        return SpaceError("the disk has no room for the journal; nothing was done")
+    if group.rc == RC_CLOCK:
+        return ClockError(
+            f"the wall clock runs {group.ahead_ns // 1000000000} s ahead of the time that "
+            "has passed; nothing is taken until it is set right, or restart the switch if "
+            "the clock is right now"
+        )
+    if group.rc == RC_UNKNOWN:
+        return UnknownOutcomeError(
+            "the switch failed while it committed; whether this was done is unknown: send "
+            "the same ids again"
+        )
+    return face_refusal(q, RC_STOPPED)
+
+
+cdef face_refusal(QueueState* q, int rc):
+    """Why a request was not taken."""
+    if rc == RC_FULL:
+        return OverloadError(f"{q.rows_count} entries wait to be committed; try again later")
+    if q.died:
+        return DeadError(q.died, face_death(q))
+    return DeadError(ESHUTDOWN, "the switch is stopping")
+
+
+cdef str face_death(QueueState* q):
+    """Why the ledger is dead; empty while it is alive."""
+    if q.died == 0:
+        return ""
+    if q.died == RC_CLOSED:
+        return "the ledger is closed"
+    return f"the ledger is dead: {error_text(q.died)}"
