@@ -88,7 +88,7 @@ bench: build  ## the benchmarks in short: benchmarks/results/quick.json
 	$(PYTHON) -m benchmarks.run $(ARGS)
 
 .PHONY: bench-full
-bench-full: build  ## all of them, an hour and 55 GB: benchmarks/results/full.json
+bench-full: build  ## all of them, with 55 GB of disk: benchmarks/results/full.json
 	$(PYTHON) -m benchmarks.run --full $(ARGS)
 
 # What bench-table and bench-plots read.

@@ -73,7 +73,9 @@ def measure(options: argparse.Namespace, directory: Path) -> dict[str, object]:
         maker = Maker(options.ids, harness, wallets, pool_rows=pool_rows)
         wait_index(ledger)
         base = ledger.sequence
+        size = blocks_size(directory)
         stretch = run(options, ledger, maker)
+        grown = blocks_size(directory) - size
         check_books(ledger, stretch, base, given(options.accounts))
         info = ledger.info()
     return {
@@ -82,6 +84,7 @@ def measure(options: argparse.Namespace, directory: Path) -> dict[str, object]:
         "accounts": options.accounts,
         "burst": options.burst,
         **figures(stretch),
+        "grown_bytes_per_row": round(grown / stretch.rows_count, 1),
         "reserve_bytes": 2 * reserve,
         "reserve_s": round(reserve_s, 3),
         "journal_bytes_per_row": round(info["journal_bytes"] / info["sequence"], 1),
@@ -121,11 +124,30 @@ def measure_beside_disk(
     parts = [disk.measure(directory, options.disk / 2)]
     result = measure(options, directory)
     parts.append(disk.measure(directory, options.disk / 2))
-    result["disk"] = parts
-    own = [float(str(part["append_mb_per_s"])) for part in parts]
-    share = float(str(result["written_mb_per_s"])) / (sum(own) / len(own))
-    result["share_of_disk"] = round(share, 3)
-    return result
+    return {**result, "disk": parts, "share_of_disk": share_of_disk(result, parts)}
+
+
+def share_of_disk(result: dict[str, object], parts: list[dict[str, object]]) -> float:
+    """Of the time, how much the disk alone would take for the same bytes.
+
+    Bytes by which the files grew go to blocks never written, the others over blocks
+    that were, each at the rate that the disk showed by itself.
+    """
+    append, overwrite = (
+        sum(float(str(part[name])) for part in parts) / len(parts)
+        for name in ("append_mb_per_s", "overwrite_mb_per_s")
+    )
+    rows = float(str(result["rows"]))
+    grown = float(str(result["grown_bytes_per_row"])) * rows / disk.MB
+    written = float(str(result["written_bytes_per_row"])) * rows / disk.MB
+    alone_s = grown / append + max(written - grown, 0.0) / overwrite
+    return round(alone_s / float(str(result["seconds"])), 3)
+
+
+def blocks_size(directory: Path) -> int:
+    """Bytes that the files in a directory take on the disk."""
+    files = (path for path in directory.rglob("*") if path.is_file())
+    return sum(path.stat().st_blocks * 512 for path in files)
 
 
 def need(options: argparse.Namespace) -> int:

@@ -2,7 +2,7 @@
 
 Ids in a table without rowids; a batch inserts its transfers one by one and changes each
 account once, by sums that NumPy made outside the clock. (A rowid table with an index
-over the ids is a fifth slower, later checkpoints are slower too.)
+over the ids was a fifth slower.)
 """
 
 import sqlite3

@@ -1,6 +1,6 @@
 """Runs the benchmarks one after another and keeps their figures as JSON.
 
-    python -m benchmarks.run             the quick set, under five minutes
+    python -m benchmarks.run             the quick set, three to four minutes
     python -m benchmarks.run --full      everything, 100 million rows included
     python -m benchmarks.run --table benchmarks/results/full.json     as Markdown
 

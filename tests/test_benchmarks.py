@@ -535,18 +535,10 @@ def test_reads() -> None:
 
 @pytest.mark.parametrize("mode", ["closed", "open"])
 def test_singles(mode: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "benchmarks.singles", "--mode", mode, "--json"),
-            *("--seconds", "0.3", "--rate", "2000", "--directory", str(tmp_path)),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    result = run_json(
+        *("benchmarks.singles", "--mode", mode, "--json"),
+        *("--seconds", "0.3", "--rate", "2000", "--directory", str(tmp_path)),
     )
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout.splitlines()[-1])
     assert result["mode"] == mode
     assert result["payments"] > 0
     assert 0 < result["p50_ms"] <= result["p99_ms"] <= result["max_ms"]
