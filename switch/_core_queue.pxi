@@ -13,16 +13,17 @@ cdef class Queue:
         ledger._need_open()
         if not ledger.threads:
             raise ValueError("the ledger needs threads of its own")
+        cdef const uint64_t[::1] times = clock
+        if clock is not None and times.shape[0] != 2:
+            raise ValueError("a clock is the wall's and the monotonic nanoseconds")
         self.ledger = ledger
         self.clock = clock
         self.q = <QueueState*>calloc(1, sizeof(QueueState))
         if self.q == NULL:
             raise MemoryError
-        cdef const uint64_t[::1] times
+        # No descriptor yet, whatever fails from here on.
+        self.q.event = -1
         if clock is not None:
-            times = clock
-            if times.shape[0] != 2:
-                raise ValueError("a clock is the wall's and the monotonic nanoseconds")
             self.q.clock = &times[0]
         self.q.s = ledger.s
         self.q.committing = &ledger.committing

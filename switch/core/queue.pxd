@@ -97,6 +97,7 @@ cdef struct QueueState:
     int running
     int ended                     # the loop has ended
     int asleep                    # the loop waits for a request
+    int helped                    # a caller commits in its place
 
     # --- what is done -----------------------------------------------------------------
     Group* free
