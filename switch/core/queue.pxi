@@ -400,7 +400,7 @@ cdef void queue_commit(QueueState* q, Group* group) noexcept nogil:
     cdef uint64_t now
     cdef int rc = RC_CLOSED
     cdef int died = RC_CLOSED
-    turns_enter(q.committing)
+    pthread_mutex_lock(q.committing)
     if q.is_open[0]:
         rc = queue_read_clock(q, group, &now)
         if rc == 0:
@@ -408,7 +408,7 @@ cdef void queue_commit(QueueState* q, Group* group) noexcept nogil:
                 q.s, group.calls, group.calls_count, now, group.outcomes, group.replies
             )
         died = q.s.dead
-    turns_leave(q.committing)
+    pthread_mutex_unlock(q.committing)
     if rc == 0 or rc == RC_CLOCK or rc == RC_SPACE:
         # A ledger that its index writer has killed since is noticed by the next group.
         died = 0

@@ -198,7 +198,7 @@ def test_death_while_loaded(tmp_path: Path) -> None:
         assert senders.refused
 
 
-def test_a_commit_beside_a_loaded_queue_has_its_turn(tmp_path: Path) -> None:
+def test_a_commit_beside_a_loaded_queue_is_done(tmp_path: Path) -> None:
     with Ledger(str(tmp_path / "ledger"), **OPTIONS) as ledger:
         net = load_network(ledger)
         queue = Queue(ledger, gather_s=0)
@@ -206,7 +206,6 @@ def test_a_commit_beside_a_loaded_queue_has_its_turn(tmp_path: Path) -> None:
         senders = Senders(queue, net, 4, 100_000)
         until(lambda: ledger.sequence > 2_000)
         for _ in range(20):
-            # Another turn is the queue's at the most, and it stays loaded meanwhile.
             ledger.commit([refused()], time.time_ns())
             assert any(thread.is_alive() for thread in senders.threads)
         queue.stop(0)
