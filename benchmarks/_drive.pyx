@@ -20,16 +20,11 @@ cdef extern from "<time.h>" nogil:
     int clock_gettime(int clock, timespec* now)
     int clock_nanosleep(int clock, int flags, const timespec* until, timespec* left)
 
-cdef extern from "<sys/prctl.h>" nogil:
-    int PR_SET_TIMERSLACK
-    int prctl(int option, unsigned long value)
-
 cdef enum:
     OUTCOME_ID = 4            # bytes of tags and sizes before the id of an outcome
     OUTCOME_RESULT = 21       # where its result stands
     PAYMENT_ID = 4            # likewise the id of a payment within its message
     WAIT_NS = 1000000000
-    SLACK_NS = 1000           # how late the kernel may wake us
 
 
 cdef uint64_t drive_now() noexcept nogil:
@@ -117,7 +112,6 @@ def send(
     cdef uint64_t at
     cdef int rc = 0
     with nogil:
-        prctl(PR_SET_TIMERSLACK, SLACK_NS)
         while i < count:
             at = start_ns + <uint64_t>(i * (1e9 / rate))
             if drive_now() < at:

@@ -58,7 +58,6 @@ cdef extern from "<time.h>" nogil:
     int clock_gettime(int clock, timespec* now)
 
 # The lowest part first; each may call those above it.
-include "core/turns.pxi"
 include "core/memo.pxi"
 include "core/store.pxi"
 include "core/keys.pxi"
@@ -374,7 +373,7 @@ cdef class Ledger:
     cdef readonly str path
     cdef int lock_fd
     cdef bint is_open
-    cdef Turns committing
+    cdef pthread_mutex_t committing
     cdef object threads
     cdef _Users users
     cdef Outcome* outcomes
@@ -392,7 +391,7 @@ cdef class Ledger:
         memset(self.spaces, 0, sizeof(self.spaces))
         self.users = _Users()
         self.s.reserve_fd = -1
-        turns_init(&self.committing)
+        pthread_mutex_init(&self.committing, NULL)
         pthread_mutex_init(&self.s.lock, NULL)
         pthread_mutex_init(&self.s.stepping, NULL)
         pthread_cond_init(&self.s.moved, NULL)
@@ -524,13 +523,13 @@ cdef class Ledger:
         return 0
 
     cdef int _begin_commit(self) except -1:
-        """Wait for the turn to commit; the queue's loop takes its own without the GIL."""
+        """Wait until nobody commits. The queue's loop holds this lock without the GIL."""
         with nogil:
-            turns_enter(&self.committing)
+            pthread_mutex_lock(&self.committing)
         return 0
 
     cdef int _end_commit(self) except -1:
-        turns_leave(&self.committing)
+        pthread_mutex_unlock(&self.committing)
         return 0
 
     # --- writing -----------------------------------------------------------------------------

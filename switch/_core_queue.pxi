@@ -13,17 +13,16 @@ cdef class Queue:
         ledger._need_open()
         if not ledger.threads:
             raise ValueError("the ledger needs threads of its own")
-        cdef const uint64_t[::1] times
-        if clock is not None:
-            times = clock
-            if times.shape[0] != 2:
-                raise ValueError("a clock is the wall's and the monotonic nanoseconds")
+        cdef const uint64_t[::1] times = clock
+        if clock is not None and times.shape[0] != 2:
+            raise ValueError("a clock is the wall's and the monotonic nanoseconds")
         self.ledger = ledger
         self.clock = clock
-        # Nothing can be raised between this and `queue_init`: what is zero is no queue.
         self.q = <QueueState*>calloc(1, sizeof(QueueState))
         if self.q == NULL:
             raise MemoryError
+        # No descriptor yet, whatever fails from here on.
+        self.q.event = -1
         if clock is not None:
             self.q.clock = &times[0]
         self.q.s = ledger.s

@@ -54,7 +54,6 @@ def ours() -> Iterator[Path]:
 
 PARTS: dict[str, set[str]] = {
     # What each part of the core may call, lowest first; `native` and `lmdb` are C.
-    "turns": set(),
     "keys": set(),
     "memo": set(),
     "store": set(),
@@ -118,7 +117,7 @@ PARTS: dict[str, set[str]] = {
     "wire": {"keys", "payment", "register"},
     "machine": {"index", "keys", "payment", "register", "rows", "treasury"},
     "group": {"index", "machine", "rows", "store", "wire"},
-    "queue": {"group", "turns", "wire"},
+    "queue": {"group", "wire"},
 }
 PREFIXES = {
     # Functions start with their part's name, or with one of these.

@@ -6,7 +6,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from switch.core.layout cimport Outcome
-from switch.core.state cimport State, Turns, pthread_cond_t, pthread_mutex_t
+from switch.core.state cimport State, pthread_cond_t, pthread_mutex_t
 
 cdef enum:  # what the body of a call is
     FORM_PAYMENTS = 1
@@ -74,7 +74,7 @@ cdef struct Group:            # calls on their way through one commit, and their
 cdef struct QueueState:
     # --- fixed ----------------------------------------------------------------------
     State* s
-    Turns* committing             # the ledger's: one commit at a time
+    pthread_mutex_t* committing   # the ledger's: one commit at a time
     const bint* is_open           # the ledger's, under `committing`
     const uint64_t* clock         # wall and monotonic ns in place of the machine's, or NULL
     uint64_t rows_max
@@ -97,6 +97,7 @@ cdef struct QueueState:
     int running
     int ended                     # the loop has ended
     int asleep                    # the loop waits for a request
+    int helped                    # a caller commits in its place
 
     # --- what is done -----------------------------------------------------------------
     Group* free

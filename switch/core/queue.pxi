@@ -2,7 +2,8 @@
 #
 # A request is answered after the commit that holds it has returned, and never before.
 # Senders and takers are any threads; the loop is one, and needs no GIL. Whoever sends
-# either blocks for its own answer (Wait) or takes it by its tag, group by group.
+# either blocks for its own answer (Wait), and may then commit it in the place of a loop
+# that sleeps, or takes it by its tag, group by group.
 
 # --- time -----------------------------------------------------------------------------
 
@@ -72,7 +73,6 @@ cdef int queue_init(QueueState* q) noexcept nogil:
     cdef pthread_condattr_t attributes
     cdef Group* group
     cdef int i
-    q.event = -1
     q.anchor_wall = queue_wall(q)
     q.anchor_monotonic = queue_monotonic(q)
     pthread_mutex_init(&q.lock, NULL)
@@ -213,12 +213,41 @@ cdef int queue_submit(QueueState* q, const Call* call) noexcept nogil:
         q.count += 1
         q.rows_count += call.rows_count
         q.tail_size += call.tail_max
-        wake = q.asleep
-        q.asleep = 0
+        # Who helps the loop wakes it, if something waits by then.
+        wake = q.asleep and not q.helped
+        if wake:
+            q.asleep = 0
     pthread_mutex_unlock(&q.lock)
     if wake:
         pthread_cond_signal(&q.changed)
     return rc
+
+
+cdef int queue_help(QueueState* q, Call* call) noexcept nogil:
+    """Commit a call in the loop's place if that sleeps and nothing waits; 1 if done.
+
+    The two changes of thread would cost a lone payment a quarter of its commit.
+    """
+    cdef Group* group
+    pthread_mutex_lock(&q.lock)
+    if not q.asleep or q.helped or q.stopping or q.count > 0 or q.free == NULL:
+        pthread_mutex_unlock(&q.lock)
+        return 0
+    q.helped = 1
+    group = queue_new_group(q)
+    group.calls[0] = call[0]
+    group.calls_count = 1
+    q.gathers = 0
+    pthread_mutex_unlock(&q.lock)
+    queue_commit(q, group)
+    pthread_mutex_lock(&q.lock)
+    q.helped = 0
+    queue_hand_over(q, group)
+    if q.count > 0 or q.stopping or q.died or not q.asleep:
+        q.asleep = 0
+        pthread_cond_signal(&q.changed)
+    pthread_mutex_unlock(&q.lock)
+    return 1
 
 
 cdef int queue_commit_call(QueueState* q, Call* call, Wait* wait) noexcept nogil:
@@ -230,6 +259,8 @@ cdef int queue_commit_call(QueueState* q, Call* call, Wait* wait) noexcept nogil
     wait.group = NULL
     wait.rc = 0
     call.wait = wait
+    if queue_help(q, call):
+        return wait.group.rc
     rc = queue_submit(q, call)
     if rc != 0:
         return rc
@@ -281,8 +312,11 @@ cdef Group* queue_next(QueueState* q) noexcept nogil:
     while q.free == NULL and not q.abandoned:
         # Too much is done that nobody has taken: what waits may grow meanwhile.
         pthread_cond_wait(&q.changed, &q.lock)
-    while q.count == 0:
-        if q.stopping:
+    while q.count == 0 or q.helped:
+        if q.helped:
+            pthread_cond_wait(&q.changed, &q.lock)
+            continue
+        if q.stopping or q.died:
             return NULL
         wait_ns = queue_idle(q)
         if wait_ns == 0 or q.s.dead:
@@ -293,12 +327,9 @@ cdef Group* queue_next(QueueState* q) noexcept nogil:
         q.asleep = 0
     if q.gathers and q.count > 0:
         queue_gather(q)
-    if q.abandoned:
+    if q.abandoned or q.died:
         return NULL
-    group = q.free
-    q.free = group.next
-    group.calls_count = 0
-    group.tagged_count = 0
+    group = queue_new_group(q)
     # Requests that fill whole groups leave no room for holds that are due: those get
     # every second group.
     q.expires = (
@@ -308,6 +339,15 @@ cdef Group* queue_next(QueueState* q) noexcept nogil:
         queue_fill(q, group)
         q.gathers = group.calls_count >= <uint32_t>GATHER_REQUESTS_MIN
         q.begun = queue_clock(CLOCK_MONOTONIC)
+    return group
+
+
+cdef Group* queue_new_group(QueueState* q) noexcept nogil:
+    """Under the lock, with one free."""
+    cdef Group* group = q.free
+    q.free = group.next
+    group.calls_count = 0
+    group.tagged_count = 0
     return group
 
 
@@ -362,7 +402,7 @@ cdef void queue_commit(QueueState* q, Group* group) noexcept nogil:
     cdef uint64_t now
     cdef int rc = RC_CLOSED
     cdef int died = RC_CLOSED
-    turns_enter(q.committing)
+    pthread_mutex_lock(q.committing)
     if q.is_open[0]:
         rc = queue_read_clock(q, group, &now)
         if rc == 0:
@@ -370,7 +410,7 @@ cdef void queue_commit(QueueState* q, Group* group) noexcept nogil:
                 q.s, group.calls, group.calls_count, now, group.outcomes, group.replies
             )
         died = q.s.dead
-    turns_leave(q.committing)
+    pthread_mutex_unlock(q.committing)
     if rc == 0 or rc == RC_CLOCK or rc == RC_SPACE:
         # A ledger that its index writer has killed since is noticed by the next group.
         died = 0

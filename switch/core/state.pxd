@@ -38,12 +38,6 @@ cdef extern from "<pthread.h>" nogil:
     int pthread_cond_timedwait(
         pthread_cond_t* cond, pthread_mutex_t* mutex, const timespec* until)
 
-cdef struct Turns:            # who may commit: one at a time, in the order of asking
-    pthread_mutex_t lock
-    pthread_cond_t moved
-    uint64_t next
-    uint64_t current
-
 cdef enum:  # return codes beside LMDB's and errno's
     RC_DEAD = -40001
     RC_SPACE = -40002

@@ -470,6 +470,7 @@ def test_a_ledger_that_was_closed_ends_the_loop(tmp_path: Path) -> None:
 
 
 def test_what_a_queue_is_not_made_with(ledger: Ledger, tmp_path: Path) -> None:
+    descriptors = os.listdir("/proc/self/fd")
     for options in (
         {"rows_max": GROUP_MAX - 1},
         {"tail_max": 1},
@@ -478,6 +479,8 @@ def test_what_a_queue_is_not_made_with(ledger: Ledger, tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=r"."):
             Queue(ledger, **options)
+    # One that failed half-way must not close what is not its own.
+    assert os.listdir("/proc/self/fd") == descriptors
     other = Ledger(str(tmp_path / "other"), threads=False, **OPTIONS)
     with pytest.raises(ValueError, match="threads"):
         Queue(other)
