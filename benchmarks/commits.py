@@ -69,7 +69,7 @@ def pay(
     million rows, outside it. Raises WorkError.
     """
     stretch = Stretch()
-    others_s, written = threads_s(), written_bytes()
+    others_s, written = threads_s(), written_bytes(ledger.path)
     begun = time.perf_counter()
     while stretch.rows_count < rows_max and stretch.busy_s < seconds:
         count = min(batch, rows_max - stretch.rows_count)
@@ -94,7 +94,7 @@ def pay_ahead(ledger: core.Ledger, maker: Maker, batch: int, rows_max: int) -> S
         rows = maker.take(min(batch, rows_max - start))
         requests.append((core.Request.rows(rows), rows["amount"].copy()))
     stretch.making_s = time.perf_counter() - begun
-    others_s, written = threads_s(), written_bytes()
+    others_s, written = threads_s(), written_bytes(ledger.path)
     for request, amounts in requests:
         commit(ledger, request, amounts, stretch)
     finish(ledger, stretch, others_s, written)
@@ -126,7 +126,7 @@ def finish(
     """Wait for the index, and take what was used since `others_s` and `written`."""
     stretch.index_wait_s = wait_index(ledger)
     stretch.busy_s += stretch.index_wait_s
-    stretch.written = written_bytes() - written
+    stretch.written = written_bytes(ledger.path) - written
     stretch.others_s = {
         name: used - others_s.get(name, 0.0) for name, used in threads_s().items()
     }
