@@ -15,7 +15,7 @@ cdef enum:  # what the body of a call is
 cdef enum:
     DONE_GROUPS_MAX = 8       # groups that are done and not yet taken; then no other begins
     GATHER_STEP_NS = 1000000  # a group stops gathering when nothing has arrived for so long
-    GATHER_REQUESTS_MIN = 16  # requests in the group before from which on the next one gathers
+    GATHER_REQUESTS_MIN = 4  # requests in the group before from which on the next one gathers
     IDLE_WAIT_MAX_NS = 1000000000  # the longest sleep: a clock set anew, a dead ledger are noticed
     TAG_SLOTS = 16384         # of the table by tag: twice GROUP_MAX
 
