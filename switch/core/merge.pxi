@@ -59,12 +59,14 @@ cdef inline const Entry* merge_next(Merge* merge, int source) noexcept nogil:
 
 cdef int merge_load(State* s, MDB_txn* txn, Merge* merge, int source) noexcept nogil:
     """Copy the page that the source's position has come to: puts may move the map."""
+    cdef const Run* run = merge.sources[source]
+    cdef uint32_t page = <uint32_t>(merge.positions[source] // PAGE_ENTRIES)
     cdef const Entry* entries
     cdef uint32_t count
-    cdef int rc = runs_get_page(
-        s, txn, merge.sources[source],
-        <uint32_t>(merge.positions[source] // PAGE_ENTRIES), &entries, &count,
-    )
+    cdef int rc
+    if page % BLOCK_PAGES == 0:
+        runs_will_need(s, txn, run, page // BLOCK_PAGES + 1)
+    rc = runs_get_page(s, txn, run, page, &entries, &count)
     if rc == 0:
         memcpy(merge.pages + <size_t>source * PAGE_SIZE, entries, count * sizeof(Entry))
     return rc

@@ -106,6 +106,13 @@ cdef int runs_get_page(
     return 0
 
 
+cdef void runs_will_need(State* s, MDB_txn* txn, const Run* run, uint32_t block) noexcept nogil:
+    """A block of pages will be read soon: one read from the disk instead of sixteen."""
+    cdef MDB_val value
+    if block * BLOCK_PAGES < run.pages_count and runs_get(s, txn, run, block, &value) == 0:
+        native_will_need(value.mv_data, value.mv_size)
+
+
 cdef inline int runs_compare(const Entry* entry, uint64_t high, uint64_t low) noexcept nogil:
     """Order of an entry's key, or a fence's, which begins the same, and another key."""
     if entry.high != high:
