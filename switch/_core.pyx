@@ -41,6 +41,12 @@ from switch.core.native cimport *
 from switch.core.queue cimport *
 from switch.core.state cimport *
 
+cdef extern from "<fcntl.h>" nogil:
+    const int O_DIRECT
+
+cdef extern from "<stdlib.h>" nogil:
+    int posix_memalign(void** memory, size_t alignment, size_t size)
+
 cdef extern from "<unistd.h>" nogil:
     int fdatasync(int fd)
 
@@ -450,8 +456,7 @@ cdef class Ledger:
         check(lifetime_open_env(&s.journal_env, os.fsencode(journal), map_size))
         check(lifetime_open_env(&s.index_env, os.fsencode(index), map_size))
         if reserve_size:
-            s.reserve_fd = posix_open(os.fsencode(data), O_WRONLY | O_APPEND | O_CLOEXEC)
-            check(errno if s.reserve_fd < 0 else 0)
+            check(store_open_reserve(s, os.fsencode(data)))
         cdef bytes fresh = secrets.token_bytes(16)
         cdef const uint8_t* name = <const uint8_t*>PyBytes_AS_STRING(fresh)
         cdef int rc

@@ -355,8 +355,8 @@ cdef void queue_gather(QueueState* q) noexcept nogil:
     """Under the lock: let a group grow while many small requests arrive.
 
     Each group costs an event loop a wake-up and each of its streams a message; at a
-    group a millisecond these would be most of the work. A caller that waits for its
-    answer before it sends again is never made to wait here.
+    group a millisecond these would be most of the work. One caller alone that waits for
+    its answer before it sends again is never made to wait here.
     """
     cdef uint64_t until = q.begun + q.gather_ns
     cdef uint64_t now, count

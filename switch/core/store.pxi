@@ -301,26 +301,52 @@ cdef int store_measure_reserve(State* s) noexcept nogil:
     return 0
 
 
+cdef enum:
+    RESERVE_PIECE = 1048576   # bytes of zeros written at a time
+    RESERVE_SYNC = 8388608    # and synced together
+    RESERVE_ALIGN = 4096      # what writing past the page cache asks of the memory
+
+
+cdef int store_open_reserve(State* s, const char* path) noexcept nogil:
+    """A descriptor that only appends, past the page cache where the file system can.
+
+    Zeros have no business in the page cache: each would be copied there, push out what is
+    read, and be waited for by the next commit's sync.
+    """
+    cdef int flags = O_WRONLY | O_APPEND | O_CLOEXEC
+    s.reserve_fd = posix_open(path, flags | O_DIRECT)
+    if s.reserve_fd < 0 and errno == EINVAL:
+        s.reserve_fd = posix_open(path, flags)
+    return errno if s.reserve_fd < 0 else 0
+
+
 cdef int store_extend_reserve(State* s) noexcept nogil:
-    """Append zeros until a whole reserve lies ahead, and sync them.
+    """Append zeros until a whole reserve and one more lie ahead, and sync them.
 
     The descriptor only appends, so it can never touch a page that LMDB has written.
     """
-    cdef size_t step = 1 << 20
-    cdef uint8_t* zeros
+    cdef void* zeros = NULL
+    cdef uint64_t left, unsynced
     cdef ssize_t written
     cdef int rc = store_measure_reserve(s)
     if rc != 0 or s.reserve_fd < 0 or s.reserve_left >= s.reserve_size:
         return rc
-    zeros = <uint8_t*>calloc(1, step)
-    if zeros == NULL:
-        return ENOMEM
-    while rc == 0 and s.reserve_left < 2 * s.reserve_size and not s.stopping:
-        written = write(s.reserve_fd, zeros, step)
-        # Synced piece by piece: a commit's sync also waits for what is dirty here.
-        if written < 0 or fdatasync(s.reserve_fd) != 0:
+    rc = posix_memalign(&zeros, RESERVE_ALIGN, RESERVE_PIECE)
+    if rc != 0:
+        return rc
+    memset(zeros, 0, RESERVE_PIECE)
+    # What commits use up meanwhile is made good the next time.
+    left = s.reserve_left
+    unsynced = 0
+    while rc == 0 and left < 2 * s.reserve_size and not s.stopping:
+        written = write(s.reserve_fd, zeros, RESERVE_PIECE)
+        if written < 0:
             rc = errno
-        else:
-            s.reserve_left += written
+            break
+        left += written
+        unsynced += written
+        if unsynced >= RESERVE_SYNC or left >= 2 * s.reserve_size:
+            unsynced = 0
+            rc = errno if fdatasync(s.reserve_fd) != 0 else 0
     free(zeros)
     return rc
