@@ -320,6 +320,15 @@ cdef int store_open_reserve(State* s, const char* path) noexcept nogil:
     return errno if s.reserve_fd < 0 else 0
 
 
+cdef bint store_leave_direct(State* s) noexcept nogil:
+    """Write through the page cache from here on; False if that is done already.
+
+    A file whose end is not where the disk's blocks end cannot be appended to past it.
+    """
+    cdef int flags = posix_fcntl(s.reserve_fd, F_GETFL)
+    return flags & O_DIRECT != 0 and posix_fcntl(s.reserve_fd, F_SETFL, flags & ~O_DIRECT) == 0
+
+
 cdef int store_extend_reserve(State* s) noexcept nogil:
     """Append zeros until a whole reserve and one more lie ahead, and sync them.
 
@@ -342,6 +351,9 @@ cdef int store_extend_reserve(State* s) noexcept nogil:
         written = write(s.reserve_fd, zeros, RESERVE_PIECE)
         if written < 0:
             rc = errno
+            if rc == EINVAL and store_leave_direct(s):
+                rc = 0
+                continue
             break
         left += written
         unsynced += written

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from tests.model import Rows
 from tests.records import AccountRecord, ParticipantRecord, Row
 
 STEP_ROWS = 16
+RESERVE_WAIT_S = 20.0
 OPTIONS: dict[str, Any] = {
     "threads": False,
     "index_step_rows": STEP_ROWS,
@@ -300,3 +302,20 @@ def test_a_file_cut_short_is_an_error_and_no_crash(
     done = subprocess.run([sys.executable, "-c", SHORT, str(cut)], check=False)
     assert done.returncode != -signal.SIGBUS
     assert done.returncode == 7
+
+
+def test_a_file_that_ends_within_a_block_still_gets_its_reserve(tmp_path: Path) -> None:
+    """Zeros are written past the page cache, which asks for whole blocks."""
+    reserve = 1 << 20
+    path = tmp_path / "ledger"
+    Ledger(str(path), map_size=1 << 30, reserve_size=0).close()
+    with (path / "journal" / "data.mdb").open("ab") as file:
+        file.write(bytes(100))
+    ledger = Ledger(str(path), map_size=1 << 30, reserve_size=reserve)
+    end = time.monotonic() + RESERVE_WAIT_S
+    while ledger.info()["reserve_bytes"] < reserve and time.monotonic() < end:
+        time.sleep(0.01)
+    info = ledger.info()
+    ledger.close()
+    assert info["reserve_bytes"] >= reserve
+    assert not info["space_error"]
