@@ -60,8 +60,13 @@ def command(*words: object) -> list[str]:
 
 def run(*words: object) -> Result:
     """A piece that ends by itself. Raises CalledProcessError."""
+    return finished(command(*words))
+
+
+def finished(command: list[str]) -> Result:
+    """The result of a command that ends by itself. Raises CalledProcessError."""
     done = subprocess.run(
-        command(*words),
+        command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
@@ -217,18 +222,8 @@ def measure(options: argparse.Namespace, directory: Path) -> Result:
 def reads(directory: Path) -> Result:
     """What `benchmarks.reads` says of the file. Raises CalledProcessError."""
     say("reads")
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "benchmarks.reads", "--json"),
-            *("--directory", str(directory)),
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=PIECE_TIMEOUT_S,
-        check=True,
-    )
-    result: Result = json.loads(done.stdout.splitlines()[-1])
-    return result
+    module = (sys.executable, "-m", "benchmarks.reads")
+    return finished([*module, "--json", "--directory", str(directory)])
 
 
 def room(options: argparse.Namespace) -> int:

@@ -27,7 +27,10 @@ from libc.errno cimport EDQUOT, EFBIG, EINVAL, ENOMEM, ENOSPC, ESHUTDOWN, errno
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset, strerror
-from posix.fcntl cimport O_APPEND, O_CLOEXEC, O_WRONLY, open as posix_open
+from posix.fcntl cimport (
+    F_GETFL, F_SETFL, O_APPEND, O_CLOEXEC, O_WRONLY, fcntl as posix_fcntl,
+    open as posix_open,
+)
 from posix.mman cimport (
     MAP_ANONYMOUS, MAP_FAILED, MAP_NORESERVE, MAP_PRIVATE, PROT_READ, PROT_WRITE, mmap, munmap,
 )
@@ -187,163 +190,7 @@ cdef str error_text(int rc):
     return (mdb_strerror(rc) if rc < 0 else strerror(rc)).decode()
 
 
-# --- requests ------------------------------------------------------------------------------------
-
-@cython.final
-cdef class Request:
-    cdef readonly uint32_t rows_count
-    cdef readonly uint32_t payments_count
-    cdef readonly uint32_t baskets_count
-    cdef readonly uint64_t size
-    cdef bytes body
-    cdef bytes tails
-    cdef uint32_t sender
-    cdef uint32_t bound
-    cdef uint8_t form
-
-    cdef void fill(self, Call* call) noexcept:
-        """What a group needs to know of it; the bytes stay here."""
-        memset(call, 0, sizeof(Call))
-        call.body = <const uint8_t*>PyBytes_AS_STRING(self.body)
-        call.size = PyBytes_GET_SIZE(self.body)
-        if self.form == FORM_ROWS:
-            call.tails = <const uint8_t*>PyBytes_AS_STRING(self.tails)
-        call.sender = self.sender
-        call.bound = self.bound
-        call.rows_count = self.rows_count
-        call.tail_max = self.size
-        call.form = self.form
-
-    def __init__(self):
-        raise TypeError("a request is made by Request.payments or Request.rows")
-
-    @staticmethod
-    def payments(bytes body not None, uint32_t sender, uint32_t centre):
-        cdef Request request = Request.__new__(Request)
-        cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(body)
-        cdef size_t size = PyBytes_GET_SIZE(body)
-        cdef uint32_t count
-        cdef uint32_t[2] parts
-        cdef int rc
-        rc = wire_read_request(
-            data, size, NULL, 0, 0, &count, GROUP_MAX, parts
-        )
-        if rc == -2:
-            raise WireError(f"more than {_GROUP_MAX} payments in one message")
-        if rc != 0:
-            raise WireError("the bytes are not a payments request")
-        if count == 0:
-            raise WireError("the message holds no payment")
-        request.body = body
-        request.sender = sender
-        request.bound = centre
-        request.rows_count = count
-        request.payments_count = parts[0]
-        request.baskets_count = parts[1]
-        request.size = wire_tail_max(size, count)
-        request.form = FORM_PAYMENTS
-        return request
-
-    def decode(self):
-        cdef size_t size = PyBytes_GET_SIZE(self.body)
-        cdef uint32_t count, i
-        cdef uint32_t[2] parts
-        cdef uint8_t* data
-        cdef Draft* drafts
-        cdef Draft* draft
-        if self.form != FORM_PAYMENTS:
-            raise ValueError("only payments are decoded")
-        drafts = <Draft*>calloc(self.rows_count, sizeof(Draft))
-        # A copy without the zero that ends `bytes`: sanitizers see the first byte beyond.
-        data = <uint8_t*>malloc(size)
-        try:
-            if drafts == NULL or data == NULL:
-                raise MemoryError
-            memcpy(data, PyBytes_AS_STRING(self.body), size)
-            if wire_read_request(
-                data, size, drafts, self.sender, self.bound, &count, self.rows_count,
-                parts,
-            ) != 0 or count != self.rows_count:
-                raise WireError("the bytes are not what was checked")
-            payments = []
-            for i in range(count):
-                draft = &drafts[i]
-                payments.append((
-                    PyBytes_FromStringAndSize(<char*>&draft.row, sizeof(Row)),
-                    PyBytes_FromStringAndSize(<char*>draft.service_code, draft.service_size),
-                    PyBytes_FromStringAndSize(<char*>draft.centre_code, draft.centre_size),
-                    PyBytes_FromStringAndSize(<char*>draft.tail, draft.tail_size),
-                    draft.bad,
-                    draft.basket_left,
-                ))
-            return payments
-        finally:
-            free(drafts)
-            free(data)
-
-    @staticmethod
-    def rows(rows, tails=()):
-        cdef Request request = Request.__new__(Request)
-        if rows.dtype != ROW:
-            raise ValueError("rows must have the dtype ROW")
-        if not 1 <= rows.size <= _GROUP_MAX:
-            raise ValueError(f"between 1 and {_GROUP_MAX} rows can be requested")
-        clean = np.array(rows, dtype=ROW).reshape(-1)
-        if np.any(clean["flags"] & ~np.uint16(_SENT_FLAGS)):
-            raise ValueError("flags that only the ledger sets")
-        tailed = np.flatnonzero(clean["flags"] & np.uint16(ROW_TAIL))
-        if len(tailed) != len(tails):
-            raise ValueError("each row with ROW_TAIL needs one tail")
-        size = int(np.count_nonzero(clean["kind"] == KIND_WINDOW))
-        size *= 8 + BILLER_ACCOUNTS_MAX * sizeof(WindowLine)
-        pieces = []
-        for index, tail in zip(tailed.tolist(), tails):
-            if not 1 <= len(tail) <= TAIL_ITEM_MAX:
-                raise ValueError(f"a tail has 1 to {TAIL_ITEM_MAX} bytes")
-            pieces += (len(tail).to_bytes(4, "little"), bytes(tail))
-            size += 16 + len(tail)
-            if clean["kind"][index] in _TAILED:
-                digest = hashlib.blake2b(tail, digest_size=32).digest()
-                clean["reference"][index] = np.frombuffer(digest, np.uint8)
-        if size > _TAIL_MAX:
-            raise ValueError(f"tails of more than {_TAIL_MAX} bytes")
-        for name in ("sequence", "timestamp", "receipt", "result", "check"):
-            clean[name] = 0
-        request.body = clean.tobytes()
-        request.tails = b"".join(pieces)
-        request.rows_count = <uint32_t>clean.size
-        request.size = size
-        request.form = FORM_ROWS
-        return request
-
-
-def encode_outcomes(const uint8_t[::1] ids not None, outcomes):
-    if outcomes.dtype != OUTCOME or 16 * outcomes.size != ids.shape[0]:
-        raise ValueError("one id of 16 bytes is needed for each OUTCOME")
-    cdef bytes packed = outcomes.tobytes()
-    cdef const Outcome* out = <const Outcome*>PyBytes_AS_STRING(packed)
-    cdef Py_ssize_t count = outcomes.size
-    cdef Py_ssize_t i
-    cdef uint8_t* reply = <uint8_t*>malloc(max(count, 1) * WIRE_OUTCOME_MAX)
-    cdef uint8_t* at = reply
-    if reply == NULL:
-        raise MemoryError
-    try:
-        for i in range(count):
-            at = wire_put_outcome(at, &ids[16 * i], &out[i])
-        return PyBytes_FromStringAndSize(<char*>reply, at - reply)
-    finally:
-        free(reply)
-
-
-cdef face_reply(Call* call, const Outcome* outcomes, const uint8_t* replies):
-    """The answer to one call of a group."""
-    if call.form == FORM_PAYMENTS:
-        return PyBytes_FromStringAndSize(<char*>replies + call.reply, call.reply_size)
-    array = np.empty(call.rows_count, OUTCOME)
-    cdef uint8_t[::1] target = array.view(np.uint8)
-    memcpy(&target[0], &outcomes[call.first], call.rows_count * sizeof(Outcome))
-    return array
+include "_core_request.pxi"
 
 
 # --- the ledger -----------------------------------------------------------------------------------

@@ -27,7 +27,13 @@ cdef uint32_t cover_count_runs(const State* s, int map_, int level) noexcept nog
     return found
 
 
-cdef Cover* cover_new(uint64_t keys_max, uint32_t filter_size) noexcept nogil:
+cdef inline uint32_t cover_lines(uint64_t keys) noexcept nogil:
+    """Lines of a filter, of a cover or a run, for so many keys."""
+    return <uint32_t>(keys // FILTER_KEYS_PER_LINE + 1)
+
+
+cdef Cover* cover_new(uint64_t keys_max) noexcept nogil:
+    cdef uint32_t filter_size = cover_lines(keys_max)
     cdef Cover* cover = <Cover*>calloc(1, sizeof(Cover))
     if cover == NULL:
         return NULL
@@ -42,9 +48,7 @@ cdef Cover* cover_new(uint64_t keys_max, uint32_t filter_size) noexcept nogil:
     return cover
 
 
-cdef Cover* cover_take(
-    State* s, int map_, int level, uint64_t entries, uint32_t keys_per_line
-) noexcept nogil:
+cdef Cover* cover_take(State* s, int map_, int level, uint64_t entries) noexcept nogil:
     """The cover that the next run of a level joins, or NULL: it has none then.
 
     A cover begins with the first of RUN_FANOUT runs, and has room for so many of the size
@@ -58,9 +62,7 @@ cdef Cover* cover_take(
         s.covers[map_][level] = NULL
         if keys_max <= COVER_KEYS_MAX:
             # Without memory for it there is none, which is slower and nothing else.
-            s.covers[map_][level] = cover_new(
-                keys_max, <uint32_t>(keys_max // keys_per_line + 1)
-            )
+            s.covers[map_][level] = cover_new(keys_max)
     cover = s.covers[map_][level]
     if cover == NULL or cover.members != members or cover.keys + entries > cover.keys_max:
         return NULL

@@ -176,12 +176,12 @@ cdef int indexer_write_runs(
         if count == 0:
             continue
         scratch = <Entry*>malloc(count * sizeof(Entry))
-        fresh[map_] = runs_new(map_, 0, s.run_next, count, runs_lines(count))
+        fresh[map_] = runs_new(map_, 0, s.run_next, count, cover_lines(count))
         if scratch == NULL or fresh[map_] == NULL:
             free(scratch)
             return ENOMEM
         s.run_next += 1
-        fresh[map_].cover = cover_take(s, map_, 0, count, FILTER_KEYS_PER_LINE)
+        fresh[map_].cover = cover_take(s, map_, 0, count)
         fresh[map_].first = fresh[map_].last = s.indexed // s.step_rows
         sort_entries(work.entries[map_], scratch, count)
         free(scratch)

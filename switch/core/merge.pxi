@@ -31,7 +31,7 @@ cdef int merge_start(State* s, int map_, int level) noexcept nogil:
             found += 1
     cover = cover_of_all(merge.sources)
     merge.target = runs_new(
-        map_, level + 1, s.run_next, entries, 0 if cover != NULL else runs_lines(entries)
+        map_, level + 1, s.run_next, entries, 0 if cover != NULL else cover_lines(entries)
     )
     merge.pages = <uint8_t*>malloc(RUN_FANOUT * PAGE_SIZE)
     merge.block = <uint8_t*>malloc(BLOCK_PAGES * PAGE_SIZE)
@@ -42,7 +42,7 @@ cdef int merge_start(State* s, int map_, int level) noexcept nogil:
         merge.target.filter_size = cover.filter_size
         merge.target.whole_filter = 1
         cover.lent = 1
-    merge.target.cover = cover_take(s, map_, level + 1, entries, FILTER_KEYS_PER_LINE)
+    merge.target.cover = cover_take(s, map_, level + 1, entries)
     s.run_next += 1
     merge.target.first = merge.sources[0].first
     merge.target.last = merge.sources[RUN_FANOUT - 1].last

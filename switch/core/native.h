@@ -298,19 +298,23 @@ static void native_filter_probe_portable(
 #if defined(__x86_64__)
 #include <immintrin.h>
 __attribute__((target("avx2")))
+static inline __m256i native_filter_bits_avx2(uint64_t hash) {
+    const __m256i salts = _mm256_loadu_si256((const __m256i *)native_salts);
+    __m256i shift = _mm256_srli_epi32(
+        _mm256_mullo_epi32(_mm256_set1_epi32((int)(uint32_t)hash), salts), 27);
+    return _mm256_sllv_epi32(_mm256_set1_epi32(1), shift);
+}
+
+__attribute__((target("avx2")))
 static void native_filter_add_all_avx2(uint32_t *filter, uint32_t lines,
                                        const uint64_t *hashes, uint32_t count) {
-    const __m256i salts = _mm256_loadu_si256((const __m256i *)native_salts);
-    const __m256i one = _mm256_set1_epi32(1);
     for (uint32_t i = 0; i < count; i++) {
         if (i + NATIVE_PROBE_AHEAD < count)
             native_prefetch(
                 native_filter_line(filter, lines, hashes[i + NATIVE_PROBE_AHEAD]));
         __m256i *line = (__m256i *)native_filter_line(filter, lines, hashes[i]);
-        __m256i shift = _mm256_srli_epi32(
-            _mm256_mullo_epi32(_mm256_set1_epi32((int)(uint32_t)hashes[i]), salts), 27);
         _mm256_storeu_si256(line, _mm256_or_si256(_mm256_loadu_si256(line),
-                                                  _mm256_sllv_epi32(one, shift)));
+                                                  native_filter_bits_avx2(hashes[i])));
     }
 }
 
@@ -318,17 +322,13 @@ __attribute__((target("avx2")))
 static void native_filter_probe_avx2(
     const uint32_t *filter, uint32_t lines, const uint64_t *hashes, const uint64_t *highs,
     uint64_t least, uint64_t greatest, uint8_t *maybe, uint32_t count) {
-    const __m256i salts = _mm256_loadu_si256((const __m256i *)native_salts);
-    const __m256i one = _mm256_set1_epi32(1);
     for (uint32_t i = 0; i < count; i++) {
         if (i + NATIVE_PROBE_AHEAD < count)
             native_prefetch(
                 native_filter_line(filter, lines, hashes[i + NATIVE_PROBE_AHEAD]));
         __m256i line = _mm256_loadu_si256(
             (const __m256i *)native_filter_line(filter, lines, hashes[i]));
-        __m256i shift = _mm256_srli_epi32(
-            _mm256_mullo_epi32(_mm256_set1_epi32((int)(uint32_t)hashes[i]), salts), 27);
-        maybe[i] |= _mm256_testc_si256(line, _mm256_sllv_epi32(one, shift)) &
+        maybe[i] |= _mm256_testc_si256(line, native_filter_bits_avx2(hashes[i])) &
                     (highs[i] >= least) & (highs[i] <= greatest);
     }
 }

@@ -9,7 +9,6 @@ cdef enum:
     RUN_FILTER_BLOCK = 0x80000000   # block numbers of the filter's pieces ...
     RUN_FENCES_BLOCK = 0xC0000000   # ... and of the fences'
     RUN_PIECE = 1048560             # bytes of one such piece, its check not counted
-    FILTER_KEYS_PER_LINE = 16       # 16 bits a key
 
 
 cdef Run* runs_new(
@@ -33,11 +32,6 @@ cdef Run* runs_new(
         runs_free(run)
         return NULL
     return run
-
-
-cdef inline uint32_t runs_lines(uint64_t entries) noexcept nogil:
-    """Lines of a filter for so many entries."""
-    return <uint32_t>(entries // FILTER_KEYS_PER_LINE + 1)
 
 
 cdef void runs_free(Run* run) noexcept nogil:

@@ -87,6 +87,7 @@ cdef struct Fence:            # a key of a map
     uint64_t low
 
 cdef enum:
+    FILTER_KEYS_PER_LINE = 16  # 16 bits a key
     COVER_KEYS_MAX = 67108864  # no cover for more: its filter would have 128 MiB
 
 cdef struct Cover:            # one filter over the runs of a level that will merge together
