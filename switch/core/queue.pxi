@@ -309,13 +309,15 @@ cdef Group* queue_next(QueueState* q) noexcept nogil:
     """
     cdef Group* group
     cdef uint64_t wait_ns
-    while q.free == NULL and not q.abandoned:
-        # Too much is done that nobody has taken: what waits may grow meanwhile.
-        pthread_cond_wait(&q.changed, &q.lock)
-    while q.count == 0 or q.helped:
-        if q.helped:
+    while True:
+        # Looked at after each sleep: a caller that commits in the loop's place may have
+        # the last free group still. Where all are taken, too much is done that nobody
+        # has fetched: what waits may grow meanwhile.
+        if q.helped or (q.free == NULL and not q.abandoned):
             pthread_cond_wait(&q.changed, &q.lock)
             continue
+        if q.count > 0 or q.abandoned:
+            break
         if q.stopping or q.died:
             return NULL
         wait_ns = queue_idle(q)

@@ -237,6 +237,39 @@ def test_a_commit_blocks_for_its_own_answer(queue: Queue, ledger: Ledger) -> Non
     assert ledger.sequence == 3
 
 
+def test_a_blocking_caller_may_have_the_last_free_group(
+    queue: Queue, ledger: Ledger
+) -> None:
+    # The loop sleeps with one group free; a caller takes it to commit in the loop's
+    # place, and something arrives meanwhile. The loop must look for a group anew.
+    for number in range(1, DONE_GROUPS_MAX):
+        queue.submit(refused(), number)
+        until(lambda number=number: ledger.sequence == number)  # type: ignore[misc]
+    time.sleep(0.05)
+    interval = sys.getswitchinterval()
+    caller = threading.Thread(target=queue.commit, args=(refused(),))
+    with queue.paused():
+        caller.start()
+        # It holds the group, and waits for the ledger, without the GIL.
+        time.sleep(0.2)
+        queue.submit(refused(), 9)
+        sys.setswitchinterval(10.0)
+    try:
+        end = time.monotonic() + WAIT_S
+        while ledger.sequence < DONE_GROUPS_MAX and time.monotonic() < end:
+            # The GIL stays here, so that the caller cannot give its group back.
+            pass
+        while time.monotonic() < end - WAIT_S + 0.1:
+            pass
+        assert ledger.sequence == DONE_GROUPS_MAX
+        assert queue.rows_waiting == 1
+    finally:
+        sys.setswitchinterval(interval)
+    caller.join(WAIT_S)
+    until(lambda: queue.rows_waiting == 0)
+    assert sizes(take(queue, DONE_GROUPS_MAX)) == [1] * DONE_GROUPS_MAX
+
+
 # --- time -----------------------------------------------------------------------------
 
 
