@@ -41,7 +41,7 @@ venv: .venv/ready.stamp  ## make .venv only
 missing:
 
 .PHONY: run
-run: build  ## a March day over gRPC, audited; then serves (ONCE=1: ends)
+run: build  ## a hard March day over gRPC, audited; then serves (ONCE=1: ends)
 	$(BIN)/payswitch day --data ./data $(if $(filter 1,$(ONCE)),--once) $(ARGS)
 
 .PHONY: test

@@ -34,6 +34,7 @@ METHODS = {
     "unary": _SERVICE + "CreatePayment",
     "batch": _SERVICE + "CreatePayments",
     "stream": _SERVICE + "StreamPayments",
+    "bills": _SERVICE + "StreamPayments",
     "empty": EMPTY,
 }
 DRAIN_S = 30.0
@@ -64,11 +65,12 @@ class Count:
 class Load:
     """All connections of one run, and what came back on them."""
 
+    tail_ns = 0
+    """How long an open loop goes on after the measurement."""
+
     def __init__(self, options: argparse.Namespace) -> None:
-        self.maker = Maker(
-            options.payload, options.ids, seed=options.seed, first=options.first
-        )
-        self.checker = Checker(options.payload)
+        self.maker = self.make_maker(options)
+        self.checker = Checker(options.payload, is_held=options.mode == "bills")
         self.latencies = Histogram()
         self.outstanding: int = options.outstanding
         self.is_empty = options.mode == "empty"
@@ -89,12 +91,33 @@ class Load:
         credentials = Credentials(
             tls / "harness-harness.pem", tls / "harness-harness.key", tls / "ca.pem"
         )
-        kind = Stream if options.mode == "stream" else Calls
         path = METHODS[options.mode]
+        is_stream = path == METHODS["stream"]
+        make = self.make_stream if is_stream else self.make_calls
         self.connections: list[Stream | Calls] = [
-            kind(self, Connection(options.address, credentials, path))
+            make(Connection(options.address, credentials, path))
             for _ in range(options.connections)
         ]
+
+    # --- what a kind of load may do otherwise --------------------------------------
+
+    def make_maker(self, options: argparse.Namespace) -> Maker:
+        """What makes the messages."""
+        return Maker(
+            options.payload, options.ids, seed=options.seed, first=options.first
+        )
+
+    def make_stream(self, transport: Connection) -> Stream:
+        """What pays through a stream."""
+        return Stream(self, transport)
+
+    def make_calls(self, transport: Connection) -> Calls:
+        """What pays through calls."""
+        return Calls(self, transport)
+
+    def next_look_s(self) -> float:
+        """Do what is due; seconds until there is more to do."""
+        return SELECT_S if self.arrivals is None else self._send_due()
 
     # --- what connections tell -----------------------------------------------------
 
@@ -153,7 +176,7 @@ class Load:
             self._drain(selector)
         self.checker.finish()
         self._count_latencies()
-        figures = self._figures(before, after)
+        figures = self.figures(before, after)
         if self.rate:
             figures["offered_per_s"] = round(self.rate)
             figures["unanswered_at_end"] = unanswered
@@ -171,7 +194,7 @@ class Load:
         return count
 
     def _end(self, at_ns: int) -> int:
-        """Send nothing that is due later; payments that are due and not answered.
+        """Send nothing that is due after the tail; payments due and not answered.
 
         A closed loop's latencies end here; in an open loop each message that was due
         has a latency, or the slowest would be left out.
@@ -181,7 +204,7 @@ class Load:
             self._count_latencies()
             self._since_ns = 1 << 62
             return unanswered
-        self.arrivals.end(at_ns)
+        self.arrivals.end(at_ns + self.tail_ns)
         return unanswered + self.arrivals.due(at_ns) * self.maker.payload
 
     def _turn_until(self, selector: selectors.BaseSelector, end_s: float) -> None:
@@ -190,8 +213,7 @@ class Load:
             left_s = end_s - time.perf_counter()
             if left_s <= 0 or not (self.refills or self._is_waiting()):
                 return
-            sleep_s = SELECT_S if self.arrivals is None else self._send_due()
-            for key, _ in selector.select(min(left_s, sleep_s)):
+            for key, _ in selector.select(min(left_s, self.next_look_s())):
                 connection: Stream | Calls = key.data
                 connection.transport.turn()
             self._watch(selector)
@@ -261,7 +283,8 @@ class Load:
             process_s(self._server_pid),
         )
 
-    def _figures(self, before: Count, after: Count) -> dict[str, object]:
+    def figures(self, before: Count, after: Count) -> dict[str, object]:
+        """What was done between two counts."""
         seconds = (after.at_ns - before.at_ns) / 1e9
         payments = after.payments - before.payments
         micros = 1e6 / max(payments, 1)
@@ -282,9 +305,9 @@ class Load:
         }
 
 
-def main() -> None:
-    """Run one load; the last line of the output is its JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def arguments() -> argparse.ArgumentParser:
+    """What every load is told."""
+    parser = argparse.ArgumentParser()
     parser.add_argument("--address", required=True)
     parser.add_argument("--tls", type=Path, required=True)
     parser.add_argument("--mode", choices=sorted(METHODS), required=True)
@@ -298,8 +321,11 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.0, help="0: a closed loop")
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--first", type=int, default=1, help="number of the first bill")
-    options = parser.parse_args()
-    load = Load(options)
+    return parser
+
+
+def report(load: Load, options: argparse.Namespace) -> None:
+    """Run a load; the last line of the output is its JSON."""
     # Nothing here makes cycles; a collection would only show as latency.
     gc.freeze()
     gc.disable()
@@ -314,4 +340,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    parsed = arguments().parse_args()
+    report(Load(parsed), parsed)

@@ -11,6 +11,7 @@ and pays from another process with a harness's certificate:
     unary    CreatePayment, one payment a call
     batch    CreatePayments, 8,190 payments a call
     stream   StreamPayments, one payment a message, answers coalesced by the server
+    bills    the same for services that their billers confirm: `benchmarks.bills`
     empty    the same calls as unary to a grpc.aio handler that does nothing, in a
              server of its own (`benchmarks.empty_server`): what gRPC alone takes
 
@@ -27,16 +28,21 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.bills_load import measure_bills
 from benchmarks.load_network import (
+    Figures,
     LoadError,
+    Pay,
     check_books,
+    first_bill,
     load_network,
     today,
     wait_index,
+    work_of,
 )
 from benchmarks.machine import machine
 from benchmarks.meters import scratch
@@ -45,6 +51,7 @@ from switch.codes import Role
 from switch.day_server import ServerProcess
 from switch.errors import SwitchError
 from switch.identity import DevAuthority
+from switch.v1 import admin_pb2 as pb
 
 SECONDS_MAX = 3600
 RATE_MAX = 10_000_000.0
@@ -56,33 +63,41 @@ READY_S = 30.0
 STOP_S = 30.0
 START_S = 60.0
 """What the client process may take beside warm-up, measurement and the last answers."""
-BILLS_APART = 10**12
-"""Bills of one run of a sweep: the next begins so many later."""
 SEED = 2026
+CLIENT = "benchmarks.client_process"
 
 # Connections, messages (of a stream: payments) without an answer on each, and payments
 # a message; of an open loop the second is a bound that a server in time never meets.
+# Of bills the second is payments without a post on all connections together.
 DEFAULTS = {
     "unary": (4, 100, 1),
     "batch": (2, 2, 8190),
     "stream": (4, 500, 1),
+    "bills": (2, 800, 1),
     "empty": (4, 100, 1),
 }
-OPEN_OUTSTANDING = {"unary": 1_000, "batch": 16, "stream": 8_000, "empty": 1_000}
+OPEN_OUTSTANDING = {
+    "unary": 1_000,
+    "batch": 16,
+    "stream": 8_000,
+    "bills": 60_000,
+    "empty": 1_000,
+}
 
-Figures = dict[str, object]
-Pay = Callable[[float, int], Figures]
-"""Pays at a rate (0: a closed loop); the number is of the run on this server."""
 
+def client(
+    options: argparse.Namespace, address: str, tls: Path, pid: int, *process: str
+) -> Pay:
+    """What runs the client's process against a server. It raises LoadError.
 
-def client(options: argparse.Namespace, address: str, tls: Path, pid: int) -> Pay:
-    """What runs the client's process against a server. It raises LoadError."""
+    `process`: its module, and what it is told besides.
+    """
 
     def pay(rate: float, number: int) -> Figures:
-        command = [sys.executable, "-m", "benchmarks.client_process"]
+        command = [sys.executable, "-m", *process]
         command += ["--address", address, "--tls", str(tls), "--server-pid", str(pid)]
         command += ["--warm-up", str(options.warm_up), "--rate", str(rate)]
-        command += ["--first", str(1 + number * BILLS_APART)]
+        command += ["--first", str(first_bill(number))]
         command += ["--seed", str(SEED + number)]
         for name in ("mode", "seconds", "connections", "outstanding", "payload", "ids"):
             command += [f"--{name}", str(getattr(options, name))]
@@ -103,26 +118,33 @@ def client(options: argparse.Namespace, address: str, tls: Path, pid: int) -> Pa
 
 def measure_switch(options: argparse.Namespace, directory: Path) -> list[Figures]:
     """One run, or one for each rate, on a fresh ledger. Raises LoadError."""
-    runs = []
     with ServerProcess(directory, 0) as server:
         authority = DevAuthority(server.tls)
         authority.leaf(Role.HARNESS, "harness")
         credentials = authority.leaf(Role.TREASURY, "treasury")
         with Client(server.address, credentials) as treasury:
             treasury.wait_ready(READY_S)
-            load_network(treasury)
-            base = treasury.ledger().sequence
-            day = today()
-            pay = client(options, server.address, server.tls, server.pid)
-            for number, rate in enumerate(options.rates):
-                figures = pay(rate, number)
-                figures["index_wait_s"] = round(wait_index(treasury), 3)
-                runs.append(figures)
-            payments, accepted, amount = (
-                sum(int(str(figures.pop(name))) for figures in runs)
-                for name in ("all_payments", "all_accepted", "all_amount_paise")
-            )
-            check_books(treasury, base, payments, accepted, amount, day)
+            to = (server.address, server.tls, server.pid)
+            if options.mode == "bills":
+                load_network(treasury, pb.SERVICE_MODE_CONFIRMED)
+                more = ("--ledger", str(server.ledger), "--times", str(directory))
+                pay = client(options, *to, "benchmarks.bills_client", *more)
+                return measure_bills(options.rates, server, treasury, pay, directory)
+            load_network(treasury, pb.SERVICE_MODE_DIRECT)
+            pay = client(options, *to, CLIENT)
+            return measure_payments(options.rates, treasury, pay)
+
+
+def measure_payments(rates: list[float], treasury: Client, pay: Pay) -> list[Figures]:
+    """Payments that are done at once. Raises LoadError."""
+    runs = []
+    base = treasury.ledger().sequence
+    day = today()
+    for number, rate in enumerate(rates):
+        figures = pay(rate, number)
+        figures["index_wait_s"] = round(wait_index(treasury), 3)
+        runs.append(figures)
+    check_books(treasury, base, work_of(runs, day, 1))
     return runs
 
 
@@ -132,7 +154,7 @@ def measure_empty(options: argparse.Namespace, directory: Path) -> list[Figures]
     DevAuthority(tls).leaf(Role.HARNESS, "harness")
     runs = []
     with empty_server(directory, tls) as (address, pid):
-        pay = client(options, address, tls, pid)
+        pay = client(options, address, tls, pid, CLIENT)
         for number, rate in enumerate(options.rates):
             figures = pay(rate, number)
             for name in ("all_payments", "all_accepted", "all_amount_paise"):
@@ -206,7 +228,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--outstanding",
         type=int,
-        help="messages without an answer on each connection; payments for a stream",
+        help="messages without an answer on each connection; payments for a stream; "
+        "for bills, payments without a post on all connections",
     )
     parser.add_argument("--payload", type=int, help="payments in a message")
     parser.add_argument("--ids", choices=("ordered", "random"), default="random")
@@ -241,7 +264,7 @@ def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
         parser.error("a unary call pays 1")
     if options.payload > 8190:
         parser.error("--payload is 1 to 8190")
-    if options.mode == "stream" and options.outstanding < options.payload:
+    if options.mode in ("stream", "bills") and options.outstanding < options.payload:
         parser.error("--outstanding is at least one message")
 
 

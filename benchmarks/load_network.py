@@ -1,7 +1,9 @@
 """The network that a load pays through over gRPC, and its books afterwards."""
 
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from benchmarks.messages import centre_code, service_code
 from benchmarks.network import BILLERS, CENTRES, SERVICES, TOP_UP
@@ -14,6 +16,14 @@ INDEX_WAIT_S = 60.0
 SENDERS = 16
 """Top-ups and wallet reads under way at a time."""
 ACCEPTED_MIN = 0.99
+DEADLINE_S = 600
+"""Of a bill that its biller must confirm."""
+BILLS_APART = 10**12
+"""Bills of one run on a server: the next begins so many later."""
+
+Figures = dict[str, object]
+Pay = Callable[[float, int], Figures]
+"""Pays at a rate (0: a closed loop); the number is of the run on this server."""
 
 
 class LoadError(Exception):
@@ -42,8 +52,9 @@ def head(number: int) -> str:
     return f"test:{number:04}"
 
 
-def services() -> list[pb.Service]:
+def services(mode: pb.ServiceMode.ValueType) -> list[pb.Service]:
     """Services with an amount rule, whose bills are paid once."""
+    is_confirmed = mode == pb.SERVICE_MODE_CONFIRMED
     return [
         pb.Service(
             code=service_code(number),
@@ -52,7 +63,9 @@ def services() -> list[pb.Service]:
             amount_rule=pb.AMOUNT_RULE_MIN_MAX,
             amount_min=100,
             amount_max=10**9,
-            mode=pb.SERVICE_MODE_DIRECT,
+            mode=mode,
+            deadline_s=DEADLINE_S if is_confirmed else 0,
+            deadline_policy=pb.DEADLINE_POLICY_RELEASE,
             duplicate_rule=pb.DUPLICATE_RULE_ONCE,
             key_rule=pb.KEY_RULE_BILL_ID,
             active=True,
@@ -61,9 +74,9 @@ def services() -> list[pb.Service]:
     ]
 
 
-def load_network(treasury: Client) -> None:
+def load_network(treasury: Client, mode: pb.ServiceMode.ValueType) -> None:
     """Register everybody and fill the wallets with more than they can spend."""
-    treasury.load_network(participants(), services())
+    treasury.load_network(participants(), services(mode))
 
     def credit(number: int) -> None:
         outcome = treasury.top_up(centre_code(number), TOP_UP, f"UTR{number:08}")
@@ -85,15 +98,48 @@ def wait_index(treasury: Client) -> float:
     raise LoadError(f"the index did not catch up within {INDEX_WAIT_S:.0f} s")
 
 
-def check_books(
-    treasury: Client, base: int, payments: int, accepted: int, amount: int, day: str
-) -> None:
-    """Hold what the client saw against what the ledger has. Raises LoadError."""
+def first_bill(number: int) -> int:
+    """Where the bills of a run on this server begin."""
+    return 1 + number * BILLS_APART
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the clients saw of all runs on a server."""
+
+    payments: int
+    accepted: int
+    amount: int
+    """Paise of the accepted ones."""
+    entries: int
+    """That the ledger must have of it."""
+    day: str
+    """When it began, IST."""
+
+
+def work_of(runs: Sequence[Figures], day: str, entries_each: int) -> Work:
+    """What the figures of all runs say; taken out of them.
+
+    `entries_each`: of an accepted payment.
+    """
+    payments, accepted, amount = (
+        sum(int(str(figures.pop(name))) for figures in runs)
+        for name in ("all_payments", "all_accepted", "all_amount_paise")
+    )
+    entries = payments + (entries_each - 1) * accepted
+    return Work(payments, accepted, amount, entries, day)
+
+
+def check_books(treasury: Client, base: int, work: Work) -> None:
+    """Hold what the clients saw against what the ledger has. Raises LoadError."""
+    payments, accepted, amount = work.payments, work.accepted, work.amount
     if not payments or accepted < ACCEPTED_MIN * payments:
         raise LoadError(f"{accepted} of {payments} payments were accepted")
     accounts, sequence = treasury.accounts()
-    if sequence != base + payments:
+    if sequence != base + work.entries:
         raise LoadError(f"{payments} payments made {sequence - base} entries")
+    if any(one.debits_pending or one.credits_pending for one in accounts):
+        raise LoadError("money is held still")
     spent = sum(
         one.debits_posted for one in accounts if one.kind == pb.ACCOUNT_KIND_WALLET
     )
@@ -113,7 +159,7 @@ def check_books(
     if any(one.balance + one.day_amount > TOP_UP for one in wallets):
         raise LoadError("a wallet has more than it was given")
     # The counters of yesterday are gone if midnight has passed meanwhile.
-    if day == today() and sum(one.day_count for one in wallets) != accepted:
+    if work.day == today() and sum(one.day_count for one in wallets) != accepted:
         raise LoadError("daily counters do not agree with what was paid")
 
 

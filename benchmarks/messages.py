@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.arrivals import Times
-from benchmarks.network import CENTRES, SERVICES
+from benchmarks.network import BILLERS, CENTRES, SERVICES
 from switch.v1 import payments_pb2 as pb
 
 PREFIX_SIZE = 5
@@ -82,9 +82,21 @@ class Maker:
     """Makes messages of `payload` payments each, as gRPC frames them."""
 
     def __init__(
-        self, payload: int, ids: str, *, seed: int = 2026, first: int = 1
+        self,
+        payload: int,
+        ids: str,
+        *,
+        seed: int = 2026,
+        first: int = 1,
+        wallet_share: float = 0.0,
+        biller_share: float = 0.0,
+        hot_billers: int = 1,
     ) -> None:
-        """`ids`: "random", or "ordered" as UUIDv7 are. `first`: of the bills."""
+        """`ids`: "random", or "ordered" as UUIDv7 are. `first`: of the bills.
+
+        Of all payments, `wallet_share` come from one wallet; if `biller_share` is not
+        0, so many go to the first `hot_billers` billers.
+        """
         self.payload = payload
         self.size = PREFIX_SIZE + payload * PAYMENT_SIZE
         self._ordered = ids == "ordered"
@@ -100,8 +112,14 @@ class Maker:
         # A Zipf choice, as the network's own shares are.
         weights = 1.0 / np.arange(1, SERVICES + 1)
         codes = np.array([service_code(n).encode() for n in range(SERVICES)])
+        if biller_share:
+            # The services of one biller are each BILLERSth one.
+            is_hot = np.arange(SERVICES) % BILLERS < hot_billers
+            weights[is_hot] *= biller_share / weights[is_hot].sum()
+            weights[~is_hot] *= (1 - biller_share) / weights[~is_hot].sum()
         chosen = self._rng.choice(SERVICES, SHUFFLED, p=weights / weights.sum())
         self._services = codes[chosen]
+        self._wallet_bar = int(wallet_share * (1 << 32))
 
     def take(self, count: int) -> memoryview:
         """1 to `count` whole messages that nobody has had before."""
@@ -143,7 +161,11 @@ class Maker:
             rest, digits = np.divmod(rest, np.uint64(100_000))
             rows["reference"][:, part] = self._digits[digits]
         rows["operator"] = 1 + (numbers & np.uint64(1))
-        rows["centre"] = self._centres[chance[2] % CENTRES]
+        wallets = chance[2] % CENTRES
+        if self._wallet_bar:
+            bar = self._rng.integers(0, 1 << 32, count, dtype=np.uint64)
+            wallets[bar < self._wallet_bar] = 0
+        rows["centre"] = self._centres[wallets]
         return rows
 
 
@@ -167,8 +189,9 @@ def outcome_starts(reply: bytes) -> list[int]:
 class Checker:
     """Compares every answer with the payment it must be the answer to."""
 
-    def __init__(self, payload: int) -> None:
-        """For messages of `payload` payments."""
+    def __init__(self, payload: int, *, is_held: bool = False) -> None:
+        """For messages of `payload` payments; `is_held` if their billers confirm."""
+        self._is_held = is_held
         self._size = PREFIX_SIZE + payload * PAYMENT_SIZE
         self._requests: list[memoryview] = []
         self._replies: list[bytes] = []
@@ -247,7 +270,11 @@ class Checker:
             paid = outcome.result == 1
             if not (outcome.sequence and outcome.time_ns):
                 raise CheckError("an outcome has no sequence or no time")
-            if paid and not (outcome.receipt and outcome.receipt_year):
+            if not paid:
+                continue
+            if self._is_held != (outcome.state == pb.PAYMENT_STATE_HELD):
+                raise CheckError("a payment is held or is not, unlike its service")
+            if not self._is_held and not (outcome.receipt and outcome.receipt_year):
                 raise CheckError("a payment was accepted without a receipt")
 
 

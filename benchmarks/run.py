@@ -28,11 +28,12 @@ TIMEOUT_S = 1_200
 """No single run takes as long."""
 LONG_TIMEOUT_S = 4 * 3_600
 """Nor one of ONCE."""
-ONCE = {"instructions", "peers", "scale"}
+ONCE = {"instructions", "isolation", "peers", "scale"}
 """Run once, however often the others are: they repeat within, or take long."""
 
 STREAM_SWEEP = "5000,10000,20000,40000,60000,80000,90000,100000,110000"
 UNARY_SWEEP = "500,1000,2000,4000,6000,7000,8000,9000,10000"
+BILLS_SWEEP = "5000,10000,15000,20000,25000"
 """Payments a second."""
 
 QUICK: tuple[str, ...] = (
@@ -47,8 +48,10 @@ QUICK: tuple[str, ...] = (
     "load --mode batch --seconds 5",
     "load --mode stream --seconds 5",
     "load --mode unary --seconds 5",
+    "load --mode bills --seconds 5",
     "load --mode empty --seconds 5",
     "load --mode stream --rate 20000 --seconds 5",
+    "isolation --seconds 2 --phases 2",
     "instructions --ids random",
 )
 FULL: tuple[str, ...] = (
@@ -65,9 +68,12 @@ FULL: tuple[str, ...] = (
     "load --mode batch --seconds 30",
     "load --mode stream --seconds 30",
     "load --mode unary --seconds 30",
+    "load --mode bills --seconds 30",
     "load --mode empty --seconds 30",
     f"load --mode stream --seconds 10 --sweep {STREAM_SWEEP}",
     f"load --mode unary --seconds 10 --sweep {UNARY_SWEEP}",
+    f"load --mode bills --seconds 10 --sweep {BILLS_SWEEP}",
+    "isolation --seconds 11 --phases 5",
     "instructions --ids ordered",
     "instructions --ids random",
     "scale --rows 100000000 --ids random",

@@ -19,10 +19,12 @@ from google.protobuf.descriptor import FileDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
+from server.alarms import Alarms
 from server.interceptors import service_handlers
 from server.node import Node
 from server.services.admin import AdminService
 from server.services.billers import BillerService
+from server.services.counter import CounterService
 from server.services.payments import RAW, PaymentService
 from server.services.wallets import WalletService
 from switch._core import LMDB_VERSION, Ledger
@@ -30,7 +32,7 @@ from switch.committer import Committer
 from switch.config import Config
 from switch.errors import ConfigError
 from switch.identity import server_credentials
-from switch.v1 import admin_pb2, billers_pb2, payments_pb2, wallets_pb2
+from switch.v1 import admin_pb2, billers_pb2, counter_pb2, payments_pb2, wallets_pb2
 
 log = logging.getLogger("server")
 
@@ -164,7 +166,9 @@ class App:
             LMDB_VERSION,
         )
         ready(address, node.ledger)
+        alarms = asyncio.create_task(Alarms(node).run())
         await self._stop.wait()
+        alarms.cancel()
 
     def _die(self) -> None:
         self._dead = True
@@ -221,6 +225,7 @@ async def add_services(
         (payments_pb2.DESCRIPTOR, "PaymentService", PaymentService(node), RAW),
         (wallets_pb2.DESCRIPTOR, "WalletService", WalletService(node), none),
         (billers_pb2.DESCRIPTOR, "BillerService", BillerService(node), none),
+        (counter_pb2.DESCRIPTOR, "CounterService", CounterService(node), none),
         (admin_pb2.DESCRIPTOR, "AdminService", AdminService(node), none),
     ]
     names = []

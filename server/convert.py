@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 import numpy as np
 
 from switch._core import WINDOW_LINE, Ledger, Rows
+from switch.bills import Bill
 from switch.calendar import day_date
 from switch.codes import (
     TENDER_MASK,
@@ -21,19 +22,32 @@ from switch.codes import (
     Kind,
     Mode,
     Policy,
+    Result,
     Role,
     RowFlag,
 )
+from switch.dispatch import BillerStatus
+from switch.payment_states import PaymentState
 from switch.register import Account, Register, Service
 from switch.specs import ParticipantSpec, ServiceSpec
 from switch.statements import Line, Payment
-from switch.v1 import admin_pb2, payments_pb2, results_pb2, types_pb2, wallets_pb2
+from switch.treasury import read_shift
+from switch.v1 import (
+    admin_pb2,
+    counter_pb2,
+    payments_pb2,
+    results_pb2,
+    types_pb2,
+    wallets_pb2,
+)
 
 T = TypeVar("T")
 
 NO_ID = bytes(16)
 
-# Kinds that have an account in `debit` and `credit`, by the side that may be 0.
+# Kinds that have an account in `debit` and `credit`, by the side that may be 0; then
+# those that have one in `debit`; then those that speak of a row that has them, or of
+# one that speaks of it in turn.
 _MONEY = frozenset(
     {
         Kind.PAY,
@@ -45,11 +59,16 @@ _MONEY = frozenset(
         Kind.TOP_UP,
         Kind.TRANSFER,
         Kind.SETTLE,
+        Kind.CASE,
     }
 )
-_ON_ACCOUNT = frozenset({Kind.OPEN, Kind.LIMIT, Kind.FREEZE, Kind.CLOSE})
-_REFERENCE_IS_HASH = frozenset({Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.WINDOW})
-_HAS_NOTE = frozenset({Kind.PAY, Kind.HOLD})
+_ON_ACCOUNT = frozenset({Kind.OPEN, Kind.LIMIT, Kind.FREEZE, Kind.CLOSE, Kind.SHIFT})
+# The counter's note, or the biller's reference or reason code.
+_HAS_NOTE = frozenset({Kind.PAY, Kind.HOLD, Kind.POST, Kind.VOID, Kind.CASE})
+_ON_OTHER = frozenset({Kind.CASE_CLOSE, Kind.PROPOSE, Kind.APPROVE})
+_REFERENCE_IS_HASH = frozenset(
+    {Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.WINDOW, Kind.SHIFT}
+)
 
 
 def _known(register: Register, find: Callable[[int], T], index: int) -> T:
@@ -98,6 +117,12 @@ def entry(row: Rows, ledger: Ledger, register: Register) -> types_pb2.Entry:
     if row["service"]:
         service = _known(register, register.service, int(row["service"]))
         result.service = service.spec.code
+    if kind == Kind.CASE:
+        result.case_type = cast("types_pb2.CaseType.ValueType", int(row["total"]))
+    if kind in _ON_OTHER and row["result"] == Result.OK:
+        spoken_of = entry(ledger.row(int(row["resolves"])), ledger, register)
+        for name in ("service", "centre", "biller", "head"):
+            setattr(result, name, getattr(spoken_of, name))
     if kind in _MONEY or kind in _ON_ACCOUNT:
         sides = ("debit", "credit") if kind in _MONEY else ("debit",)
         for side in sides:
@@ -121,7 +146,7 @@ def payment(
 ) -> payments_pb2.GetPaymentResponse:
     """What became of a payment."""
     response = payments_pb2.GetPaymentResponse(
-        state=cast("payments_pb2.PaymentState.ValueType", int(found.state)),
+        state=wire_state(found.state),
         entry=entry(found.row, ledger, register),
         refunded_amount=found.refunded,
         as_of_sequence=max(as_of, int(found.row["sequence"])),
@@ -129,6 +154,47 @@ def payment(
     if found.resolution is not None:
         response.resolution.CopyFrom(entry(found.resolution, ledger, register))
     return response
+
+
+def wire_state(state: PaymentState) -> payments_pb2.PaymentState.ValueType:
+    """A payment's state on the wire: the numbers are the same."""
+    return cast("payments_pb2.PaymentState.ValueType", int(state))
+
+
+def refused_payment(payment_id: bytes, result: Result) -> payments_pb2.PaymentOutcome:
+    """The outcome of a payment that was turned away before the ledger saw it."""
+    return payments_pb2.PaymentOutcome(
+        id=payment_id,
+        result=cast("results_pb2.Result.ValueType", int(result)),
+        state=wire_state(PaymentState.REFUSED),
+    )
+
+
+def bill(known: Bill, service: Service) -> counter_pb2.Bill:
+    """A fetched bill."""
+    return counter_pb2.Bill(
+        **known._asdict(),
+        amount_rule=cast(
+            "admin_pb2.AmountRule.ValueType", int(service.spec.amount_rule)
+        ),
+    )
+
+
+def shift(row: Rows, tail: bytes, signed: int, register: Register) -> counter_pb2.Shift:
+    """A shift row with its tail; `signed` is the row that signed it off, or 0."""
+    recorded = read_shift(tail)
+    wallet = _known(register, register.account, int(row["debit"]))
+    owner = _known(register, register.participant, wallet.participant)
+    return counter_pb2.Shift(
+        sequence=int(row["sequence"]),
+        centre=owner.spec.id,
+        operator=int(row["operator_"]),
+        difference=cast(
+            "counter_pb2.ShiftDifference.ValueType", int(recorded.difference)
+        ),
+        signed_sequence=signed,
+        **recorded._asdict(),
+    )
 
 
 def statement_line(
@@ -202,6 +268,12 @@ def outcome(answer: Rows) -> admin_pb2.Outcome:
         wallet_pending=int(answer["pending"]),
         other_sequence=int(answer["other"]),
     )
+
+
+def biller_state(status: BillerStatus) -> admin_pb2.BillerState:
+    """How it stands with a biller."""
+    health = cast("admin_pb2.BillerHealth.ValueType", int(status.health))
+    return admin_pb2.BillerState(**{**status._asdict(), "health": health})
 
 
 def window_lines(tail: bytes, register: Register) -> list[admin_pb2.WindowLine]:

@@ -13,7 +13,9 @@ from server.status import StoppingError
 from switch._core import Ledger, Request
 from switch.committer import Answer, Committer, Reply
 from switch.config import Config
+from switch.dispatch import TICK_S, Dispatcher
 from switch.errors import OverloadError, SwitchError
+from switch.exceptions import Exceptions
 from switch.network import Register
 
 READ_THREADS = 4
@@ -35,6 +37,10 @@ class Node:
         self.committer = committer
         self.register = Register(ledger)
         self.loop = asyncio.get_running_loop()
+        self.dispatch = Dispatcher(
+            config, ledger, self.register, call_later=self.loop.call_later
+        )
+        self.exceptions = Exceptions(ledger)
         self.stopping = False
         self._group = asyncio.Event()
         self._on_stop: set[Callable[[], None]] = set()
@@ -42,6 +48,8 @@ class Node:
         self._reads = 0
         committer.attach(self.loop)
         committer.listen(self._group_done)
+        committer.listen(self.dispatch.look)
+        self._tick()
 
     # --- time --------------------------------------------------------------------
 
@@ -49,6 +57,12 @@ class Node:
         # Whoever waits holds the old event; who comes later waits for the next group.
         done, self._group = self._group, asyncio.Event()
         done.set()
+
+    def _tick(self) -> None:
+        # Before the work: an error in it is the loop's to log, and ends no ticking.
+        self.loop.call_later(TICK_S, self._tick)
+        if not self.stopping:
+            self.dispatch.tick()
 
     @property
     def group(self) -> asyncio.Event:
@@ -85,6 +99,7 @@ class Node:
         """Tell all who wait or read without end that the server stops."""
         self.stopping = True
         self._group_done()
+        self.dispatch.wake_all()
         for callback in tuple(self._on_stop):
             callback()
 

@@ -16,6 +16,9 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from switch.errors import (
+    BillerBusyError,
+    BillerUnavailableError,
+    BillNotFoundError,
     ClockError,
     CorruptionError,
     DeadError,
@@ -52,12 +55,16 @@ class NotFoundError(SwitchError):
     """What the request names is not there."""
 
 
+class PreconditionError(SwitchError):
+    """It cannot be done as things stand; `reason` says what is missing."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
 class LateError(SwitchError):
     """The call's deadline passed before anything was done."""
-
-
-class UnsupportedError(SwitchError):
-    """Part of the protocol that this version does not do yet."""
 
 
 class StoppingError(SwitchError):
@@ -68,10 +75,20 @@ def _info(reason: str, **metadata: str) -> error_details_pb2.ErrorInfo:
     return error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata)
 
 
-def _retry() -> error_details_pb2.RetryInfo:
+def _retry(pause_ms: int = RETRY_MS) -> error_details_pb2.RetryInfo:
     retry = error_details_pb2.RetryInfo()
-    retry.retry_delay.FromMilliseconds(RETRY_MS)
+    retry.retry_delay.FromMilliseconds(pause_ms)
     return retry
+
+
+def _pause_ms(error: Exception) -> int:
+    assert isinstance(error, BillerBusyError | BillerUnavailableError)
+    return error.retry_ms
+
+
+def _no_bill(error: Exception) -> list[Message]:
+    assert isinstance(error, BillNotFoundError)
+    return [_info("BILL_NOT_FOUND", biller_reason=error.reason)]
 
 
 def _bad_request(error: Exception) -> list[Message]:
@@ -88,6 +105,11 @@ def _dead(error: Exception) -> list[Message]:
     return [_info("STOPPING" if stopping else "LEDGER_DEAD", outcome="not_done")]
 
 
+def _missing(error: Exception) -> list[Message]:
+    assert isinstance(error, PreconditionError)
+    return [_info(error.reason, outcome="not_done")]
+
+
 _Details = Callable[[Exception], list[Message]]
 
 # The first class that fits decides, so that a class stands before its bases.
@@ -98,12 +120,29 @@ _TABLE: tuple[tuple[type[Exception], int, _Details], ...] = (
     (IdentityError, code_pb2.UNAUTHENTICATED, lambda _: [_info("IDENTITY_UNKNOWN")]),
     (ForbiddenError, code_pb2.PERMISSION_DENIED, lambda _: [_info("FORBIDDEN")]),
     (NotFoundError, code_pb2.NOT_FOUND, lambda _: [_info("NOT_FOUND")]),
+    (PreconditionError, code_pb2.FAILED_PRECONDITION, _missing),
     (
         LateError,
         code_pb2.DEADLINE_EXCEEDED,
         lambda _: [_info("LATE", outcome="not_done")],
     ),
-    (UnsupportedError, code_pb2.UNIMPLEMENTED, lambda _: [_info("UNSUPPORTED")]),
+    (BillNotFoundError, code_pb2.NOT_FOUND, _no_bill),
+    (
+        BillerBusyError,
+        code_pb2.RESOURCE_EXHAUSTED,
+        lambda error: [
+            _info("BILLER_QUEUE_FULL", outcome="not_done"),
+            _retry(_pause_ms(error)),
+        ],
+    ),
+    (
+        BillerUnavailableError,
+        code_pb2.UNAVAILABLE,
+        lambda error: [
+            _info("BILLER_UNAVAILABLE", outcome="not_done"),
+            _retry(_pause_ms(error)),
+        ],
+    ),
     (
         OverloadError,
         code_pb2.RESOURCE_EXHAUSTED,

@@ -26,10 +26,17 @@ SERVICE_RECORD: np.dtype[np.void]
 ACCOUNT_RECORD: np.dtype[np.void]
 LIMIT_RECORD: np.dtype[np.void]
 WINDOW_LINE: np.dtype[np.void]
+SHIFT_RECORD: np.dtype[np.void]
+ANSWER: np.dtype[np.void]
+"""What a biller answered to one question, 152 bytes; texts are zero-padded."""
 GROUP_MAX: int
 """Rows in one group, expiries included."""
 TAIL_MAX: int
 """Bytes of tail in one group."""
+ANSWERS_MAX: int
+"""Answers in one message of a biller."""
+QUESTIONS_MAX: int
+"""Holds that one message asks about."""
 LMDB_VERSION: str
 CRC_PORTABLE: bool
 """Checks are made without the processor's instruction: it has none, or a test asked."""
@@ -83,11 +90,38 @@ class Request:
 
         The caller fills id, kind, amount, resolves, reference, debit, credit,
         operator_, checker, participant, service, flags (ROW_UNFREEZE, head, tender),
-        basket, deadline; rows of kind open, limit, register (and payments with a
-        note) carry ROW_TAIL and take the next of `tails`. Committing gives an
+        basket, deadline; rows of kind open, limit, register, shift (and payments with a
+        note) carry ROW_TAIL and take the next of `tails`. `total` is the amount due of
+        a payment, the correction of a case_close and the kind that a propose asks for.
+        A refund right behind an approve is done only if that is accepted, and otherwise
+        has its result. Committing gives an
         array of OUTCOME, one for each row. Raises ValueError if there are no rows,
         more than GROUP_MAX, a wrong dtype, or tails that do not match.
         """
+
+    @staticmethod
+    def answers(answers: Rows, biller: int) -> Request:
+        """A biller's word on holds: ANSWER records, `biller` its participant index.
+
+        Each must be CONFIRMED, and posts the whole hold `number`, or REJECTED, and
+        voids it; `id` must be the hold's and its service the biller's, or it is
+        HOLD_NOT_FOUND. The biller's reference, or its reason, becomes the tail of the
+        row. For a basket give an answer for each of its holds. An answer that
+        contradicts what resolved the hold writes a case: the result stays ALREADY_...,
+        `other` is the resolution and `sequence` the case. Committing gives an array of
+        OUTCOME, one for each answer. Raises ValueError if there are no answers, more
+        than GROUP_MAX, another kind of answer, or a text that is not printable.
+        """
+
+def parse_answers(body: bytes) -> Rows:
+    """The answers of a ConnectRequest, dtype ANSWER, in their order.
+
+    `kind` is 0 if it is none of the contract's, `id` zero if it has not 16 bytes.
+    A text that has more than 32 bytes or one that is not printable ASCII is left out,
+    and `bad` has bit 0 for the biller's reference, bit 1 for the reason, bit 2 for the
+    bill. Raises WireError if the bytes are not that message, or hold more than
+    ANSWERS_MAX answers.
+    """
 
 def encode_outcomes(ids: bytes, outcomes: Rows) -> bytes:
     """The CreatePaymentsResponse for `outcomes` (dtype OUTCOME), as commits write it;
@@ -152,14 +186,14 @@ class Ledger:
         """Apply `requests` in order as one group; return their replies when durable.
 
         `now_ns` is the wall clock; rows get max(now, last + 1). Holds that are due
-        expire first, in the same group. An empty sequence only expires. Raises
-        ValueError if the requests exceed GROUP_MAX or TAIL_MAX together, SpaceError
-        if there is no reserve left (nothing changed, try later), DeadError if the
-        ledger is dead, StorageError if this commit killed it.
+        expire first, or get their case, in the same group. An empty sequence does only
+        that. Raises ValueError if the requests exceed GROUP_MAX or TAIL_MAX together,
+        SpaceError if there is no reserve left (nothing changed, try later), DeadError
+        if the ledger is dead, StorageError if this commit killed it.
         """
 
     def expiry(self) -> int:
-        """Nanosecond time at which the next open hold is due, 0 if there is none."""
+        """Nanosecond time at which the next open hold is due, 0 if none is."""
 
     def index_step(self) -> bool:
         """Bring the index one step forward if a whole step is durable. True if so."""
@@ -194,6 +228,31 @@ class Ledger:
     def rows(self, first: int, count: int) -> Rows:
         """Up to `count` (at most 65,536) rows from sequence `first` on."""
 
+    def turn_away(self, biller: int, busy: bool) -> None:
+        """Answer new payments in messages that a biller (a participant's index) would
+        have to confirm with BILLER_BUSY and no row, or no longer.
+
+        From the next group on. Known ids have their answers as ever. Not kept: a ledger
+        that is opened turns nobody away. LookupError for an index that cannot be.
+        """
+
+    def gather(self, sequences: npt.NDArray[np.uint64]) -> Rows:
+        """The rows with these sequences, in this order; at most 65,536.
+
+        Raises LookupError if one is not durable, ValueError if there are too many.
+        """
+
+    def questions(
+        self, sequences: npt.NDArray[np.uint64], kind: int, deadline_ns: int
+    ) -> bytes:
+        """A ConnectResponse that asks about accepted holds: `kind` 2 to confirm them,
+        3 for their status; `deadline_ns` is when an answer is no longer waited for.
+
+        `number` is the hold's sequence. The first hold of a basket carries the basket;
+        its later ones are passed over. At most QUESTIONS_MAX sequences, or ValueError;
+        LookupError if one is no durable accepted hold.
+        """
+
     def row(self, sequence: int) -> Rows:
         """One row (shape ()). LookupError if it is not durable."""
 
@@ -204,7 +263,11 @@ class Ledger:
         """Sequence of the row with this id of this participant, 0 if there is none."""
 
     def resolution(self, sequence: int) -> tuple[int, int]:
-        """(sequence of the row that resolved `sequence` last or 0, paise refunded)."""
+        """(sequence of the row that resolved `sequence` last or 0, its `total`).
+
+        What resolves a hold, refunds a payment (the total is what was refunded so
+        far), closes a case (the correction), approves a proposal or a shift.
+        """
 
     def settled(self, window: int, account: int) -> int:
         """Sequence of the settle row of this window and account, 0 if there is none."""

@@ -84,8 +84,11 @@ include "core/register.pxi"
 include "core/rows.pxi"
 include "core/payment.pxi"
 include "core/treasury.pxi"
+include "core/answer.pxi"
+include "core/cases.pxi"
 include "core/machine.pxi"
 include "core/wire.pxi"
+include "core/questions.pxi"
 include "core/group.pxi"
 include "core/indexer.pxi"
 include "core/steps.pxi"
@@ -111,6 +114,8 @@ cdef ServiceRecord _service_record
 cdef AccountRecord _account_record
 cdef LimitRecord _limit_record
 cdef WindowLine _window_line
+cdef ShiftRecord _shift_record
+cdef Answer _answer
 
 ROW = _dtype(<Row[:1]>&_row)
 ACCOUNT = _dtype(<Account[:1]>&_account)
@@ -120,6 +125,8 @@ SERVICE_RECORD = _dtype(<ServiceRecord[:1]>&_service_record)
 ACCOUNT_RECORD = _dtype(<AccountRecord[:1]>&_account_record)
 LIMIT_RECORD = _dtype(<LimitRecord[:1]>&_limit_record)
 WINDOW_LINE = _dtype(<WindowLine[:1]>&_window_line)
+SHIFT_RECORD = _dtype(<ShiftRecord[:1]>&_shift_record)
+ANSWER = _dtype(<Answer[:1]>&_answer)
 
 
 cdef _check_layout():
@@ -130,6 +137,7 @@ cdef _check_layout():
         "LimitRecord": (sizeof(LimitRecord), 16),
         "ParticipantRecord": (sizeof(ParticipantRecord), 64),
         "ServiceRecord": (sizeof(ServiceRecord), 128),
+        "ShiftRecord": (sizeof(ShiftRecord), 64), "Answer": (sizeof(Answer), 152),
         "WindowLine": (sizeof(WindowLine), 40), "Account": (sizeof(Account), 128),
         "Segment": (sizeof(Segment), 32), "Entry": (sizeof(Entry), 24),
         "PostingsHead": (sizeof(PostingsHead), 40),
@@ -154,11 +162,16 @@ CRC_PORTABLE = bool(native_crc_is_portable())
 
 _GROUP_MAX = GROUP_MAX
 _TAIL_MAX = TAIL_MAX
+_ANSWERS_MAX = ANSWERS_MAX
+_QUESTIONS_MAX = QUESTIONS_MAX
 # By way of the dictionary: as names they are C's.
-globals().update(GROUP_MAX=_GROUP_MAX, TAIL_MAX=_TAIL_MAX)
+globals().update(
+    GROUP_MAX=_GROUP_MAX, TAIL_MAX=_TAIL_MAX, ANSWERS_MAX=_ANSWERS_MAX,
+    QUESTIONS_MAX=_QUESTIONS_MAX,
+)
 _ROWS_MAX = 65536
 _SENT_FLAGS = ROW_TAIL | ROW_UNFREEZE | ROW_HEAD_MASK | ROW_TENDER_MASK
-_TAILED = (KIND_OPEN, KIND_LIMIT, KIND_REGISTER)
+_TAILED = (KIND_OPEN, KIND_LIMIT, KIND_REGISTER, KIND_SHIFT)
 
 
 def crc32c(const uint8_t[::1] data, uint32_t seed=0):
@@ -597,6 +610,64 @@ cdef class Ledger:
             rc = reads_copy_rows(self.s, first, count, <Row*>&target[0])
         check(rc)
         return rows
+
+    cdef uint64_t[::1] _durable(self, sequences, uint64_t most):
+        """Sequences as a C array, each of a durable row."""
+        wanted = np.ascontiguousarray(sequences, np.uint64).reshape(-1)
+        if wanted.size > most:
+            raise ValueError(f"at most {most} rows in one call")
+        if wanted.size and not 0 < wanted.min() <= wanted.max() <= self.s.sequence:
+            raise LookupError("one of the rows is not durable")
+        # A memory view needs a writable array; nothing is written.
+        return wanted if wanted.flags.writeable else wanted.copy()
+
+    def turn_away(self, uint32_t biller, bint busy):
+        self._need_open()
+        if not 0 < biller < PARTICIPANTS_MAX:
+            raise LookupError("there is no such participant")
+        # One byte, which the committer reads as it comes: exact to a group.
+        self.s.participants[biller].busy = busy
+
+    def gather(self, sequences):
+        cdef object _in_use = self._use()
+        cdef uint64_t[::1] wanted = self._durable(sequences, _ROWS_MAX)
+        cdef uint64_t count = wanted.shape[0]
+        rows = np.empty(count, ROW)
+        if count == 0:
+            return rows
+        cdef uint8_t[::1] target = rows.view(np.uint8)
+        cdef int rc
+        with nogil:
+            rc = reads_gather_rows(self.s, &wanted[0], count, <Row*>&target[0])
+        check(rc)
+        return rows
+
+    def questions(self, sequences, int kind, uint64_t deadline_ns):
+        cdef object _in_use = self._use()
+        cdef uint64_t[::1] wanted = self._durable(sequences, _QUESTIONS_MAX)
+        cdef uint32_t count = <uint32_t>wanted.shape[0]
+        cdef uint8_t* out
+        cdef size_t size
+        cdef int rc
+        if kind != QUESTION_CONFIRM and kind != QUESTION_STATUS:
+            raise ValueError("holds are asked about to be confirmed, or for their status")
+        if count == 0:
+            return b""
+        # Room for baskets throughout; memory is used as it is written.
+        out = <uint8_t*>malloc(<size_t>count * QUESTION_MAX)
+        if out == NULL:
+            raise MemoryError
+        try:
+            with nogil:
+                rc = questions_write(
+                    self.s, &wanted[0], count, kind, deadline_ns, out, &size
+                )
+            if rc == MDB_NOTFOUND:
+                raise LookupError("one of the rows is not an accepted hold")
+            check(rc)
+            return PyBytes_FromStringAndSize(<char*>out, size)
+        finally:
+            free(out)
 
     def row(self, uint64_t sequence):
         self._need_open()

@@ -17,7 +17,7 @@ cdef class Request:
         memset(call, 0, sizeof(Call))
         call.body = <const uint8_t*>PyBytes_AS_STRING(self.body)
         call.size = PyBytes_GET_SIZE(self.body)
-        if self.form == FORM_ROWS:
+        if self.form != FORM_PAYMENTS:
             call.tails = <const uint8_t*>PyBytes_AS_STRING(self.tails)
         call.sender = self.sender
         call.bound = self.bound
@@ -26,7 +26,7 @@ cdef class Request:
         call.form = self.form
 
     def __init__(self):
-        raise TypeError("a request is made by Request.payments or Request.rows")
+        raise TypeError("a request is made by Request.payments, Request.rows or Request.answers")
 
     @staticmethod
     def payments(bytes body not None, uint32_t sender, uint32_t centre):
@@ -126,6 +126,61 @@ cdef class Request:
         request.size = size
         request.form = FORM_ROWS
         return request
+
+    @staticmethod
+    def answers(answers, uint32_t biller):
+        cdef Request request = Request.__new__(Request)
+        if answers.dtype != ANSWER:
+            raise ValueError("answers must have the dtype ANSWER")
+        if not 1 <= answers.size <= _GROUP_MAX:
+            raise ValueError(f"between 1 and {_GROUP_MAX} answers can be requested")
+        if biller == 0:
+            raise ValueError("the biller that answers must be named")
+        cdef uint32_t count = <uint32_t>answers.size
+        cdef const uint8_t[::1] given = np.ascontiguousarray(answers).reshape(-1).view(np.uint8)
+        cdef size_t size = 0
+        cdef int rc
+        body = PyBytes_FromStringAndSize(NULL, count * sizeof(Row))
+        cdef uint8_t* tails = <uint8_t*>malloc(<size_t>count * (4 + REFERENCE_SIZE))
+        if tails == NULL:
+            raise MemoryError
+        try:
+            rc = questions_make_rows(
+                <const Answer*>&given[0], count, <Row*>PyBytes_AS_STRING(body), tails, &size
+            )
+            if rc == -1:
+                raise ValueError("only confirmations and rejections resolve a hold")
+            if rc != 0:
+                raise ValueError("a reference or reason is over-long or not printable")
+            request.tails = PyBytes_FromStringAndSize(<char*>tails, size)
+        finally:
+            free(tails)
+        request.body = body
+        request.bound = biller
+        request.rows_count = count
+        request.size = <uint64_t>count * (8 + REFERENCE_SIZE)
+        request.form = FORM_ANSWERS
+        return request
+
+
+def parse_answers(bytes body not None):
+    cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(body)
+    cdef size_t size = PyBytes_GET_SIZE(body)
+    cdef uint32_t count
+    cdef int rc = questions_read_answers(data, size, NULL, &count)
+    if rc == -2:
+        raise WireError(f"more than {_ANSWERS_MAX} answers in one message")
+    if rc != 0:
+        raise WireError("the bytes are not a biller's answers")
+    answers = np.empty(count, ANSWER)
+    if count == 0:
+        return answers
+    cdef uint8_t[::1] target = answers.view(np.uint8)
+    with nogil:
+        rc = questions_read_answers(data, size, <Answer*>&target[0], &count)
+    if rc != 0:
+        raise WireError("the bytes are not a biller's answers")
+    return answers
 
 
 def encode_outcomes(const uint8_t[::1] ids not None, outcomes):

@@ -22,14 +22,18 @@ from typing import TypeVar
 import grpc
 
 from switch import cli_commands as commands
+from switch import cli_counter as counter
+from switch import cli_office as office
 from switch import day
 from switch.cli_output import Exit, Screen
 from switch.cli_words import Language, language_of
 from switch.client_calls import CallError, LostReplyError
+from switch.client_counter import WAIT_S
 from switch.config import Config
 from switch.errors import SwitchError
 from switch.ids import format_id, parse_id
 from switch.money import parse_amount
+from switch.simulator import command as simulator
 
 T = TypeVar("T")
 
@@ -92,7 +96,7 @@ def _explain(error: CallError, args: argparse.Namespace, screen: Screen) -> Exit
             screen.note(f"  {field}: {text}")
         return Exit.USAGE
     screen.note(f"payswitch: {error}")
-    if error.unreachable:
+    if error.unreachable and not error.reason:
         screen.note(
             f"is a switch running at {args.address}? start one with `payswitch serve`"
         )
@@ -194,7 +198,8 @@ def _parser() -> argparse.ArgumentParser:
     def add(
         name: str, run: Callable[[argparse.Namespace, Screen], Exit], text: str
     ) -> argparse.ArgumentParser:
-        parents = [common] if name in (*_PASSED_ON, "day") else [common, remote]
+        has_own = name in (*_PASSED_ON, "day", "biller")
+        parents = [common] if has_own else [common, remote]
         command = found.add_parser(
             name,
             help=text,
@@ -225,12 +230,19 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     _add_payments(add)
+    receipt = add("receipt", counter.receipt, "the receipt of a completed payment")
+    _add_asked(receipt)
+    _add_bills(_verbs(found, "bill", "fetch, pay and follow a bill", common, remote))
+    _add_shifts(_verbs(found, "shift", "close and sign a shift", common, remote))
     _add_wallets(add)
+    _add_office(add)
     for name, run, text in (
         ("services", commands.services, "what can be paid"),
         ("ledger", commands.ledger, "where the ledger stands"),
     ):
         add(name, run, text)
+    biller = add("biller", simulator.run, "simulate billers that dial in")
+    simulator.add_arguments(biller)
     day.add_arguments(add("day", day.run, "replay a whole March day and prove it"))
     return parser
 
@@ -240,25 +252,107 @@ Add = Callable[
 ]
 
 
+def _verbs(
+    found: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    noun: str,
+    text: str,
+    *parents: argparse.ArgumentParser,
+) -> Add:
+    """A command that takes a verb; what is returned adds one."""
+    command = found.add_parser(noun, help=text, description=text)
+    verbs = command.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def add(
+        name: str, run: Callable[[argparse.Namespace, Screen], Exit], text: str
+    ) -> argparse.ArgumentParser:
+        verb = verbs.add_parser(
+            name, help=text, description=text, parents=list(parents), allow_abbrev=False
+        )
+        verb.set_defaults(run=run)
+        return verb
+
+    return add
+
+
+def _add_bills(add: Add) -> None:
+    fetch = add("fetch", counter.fetch, "what a reference owes, as its biller says")
+    _add_bill(fetch)
+    fetch.add_argument("reference", metavar="REFERENCE", help="the citizen's own")
+
+    pay = add("pay", counter.pay, "pay a bill and wait for its biller")
+    _add_bill(pay)
+    _add_paid(pay)
+    pay.add_argument("--bill", default="", metavar="BILL", help="from `bill fetch`")
+    pay.add_argument(
+        "--wait",
+        type=_wait,
+        default=int(WAIT_S),
+        metavar="SECONDS",
+        help="for the biller, 1 to 30 (default: %(default)s)",
+    )
+    _add_id(pay)
+
+    watch = add("watch", counter.watch, "follow a payment until it is final")
+    _add_asked(watch)
+
+
+def _wait(text: str) -> int:
+    seconds = _count(text)
+    if not 1 <= seconds <= 30:
+        raise argparse.ArgumentTypeError(f"not 1 to 30 seconds: {text}")
+    return seconds
+
+
+def _add_bill(command: argparse.ArgumentParser) -> None:
+    command.add_argument("centre", metavar="CENTRE", help="the centre's participant id")
+    command.add_argument("service", metavar="SERVICE", help="code, such as BSK0199")
+
+
+def _add_paid(command: argparse.ArgumentParser) -> None:
+    """What is paid of a service, and how."""
+    command.add_argument(
+        "amount", type=_as(parse_amount), metavar="AMOUNT", help="in rupees"
+    )
+    command.add_argument(
+        "reference", metavar="REFERENCE", help="what the bill is known by"
+    )
+    command.add_argument("--operator", type=_count, default=0, metavar="N")
+    command.add_argument("--tender", choices=sorted(commands.TENDERS), default="cash")
+    command.add_argument("--head", type=_count, default=0, metavar="N")
+    command.add_argument("--note", default="", metavar="TEXT", help="for the receipt")
+
+
+def _add_asked(command: argparse.ArgumentParser) -> None:
+    """Which payment is asked about."""
+    command.add_argument("id", type=_as(parse_id), metavar="ID")
+    command.add_argument(
+        "--sender", default="", metavar="PARTICIPANT", help="who sent the payment"
+    )
+
+
+def _add_shifts(add: Add) -> None:
+    close = add("close", counter.close, "count an operator's shift, and record it")
+    sign = add("sign", counter.sign, "sign the shift of another operator off")
+    for command in (close, sign):
+        command.add_argument("centre", metavar="CENTRE")
+        command.add_argument("operator", type=_count, metavar="OPERATOR")
+        _add_id(command)
+    close.add_argument(
+        "cash", type=_as(parse_amount), metavar="CASH", help="counted, in rupees"
+    )
+    sign.add_argument("shift", type=_count, metavar="SHIFT", help="entry of the shift")
+
+
 def _add_payments(add: Add) -> None:
     pay = add("pay", commands.pay, "pay one bill out of a centre's wallet")
-    pay.add_argument("centre", metavar="CENTRE", help="the centre's participant id")
-    pay.add_argument("service", metavar="SERVICE", help="code, such as BSK0199")
+    _add_bill(pay)
+    _add_paid(pay)
     amount = _as(parse_amount)
-    pay.add_argument("amount", type=amount, metavar="AMOUNT", help="in rupees")
-    pay.add_argument("reference", metavar="REFERENCE", help="what the bill is known by")
     pay.add_argument("--due", type=amount, metavar="AMOUNT", help="what the bill says")
-    pay.add_argument("--operator", type=_count, default=0, metavar="N")
-    pay.add_argument("--tender", choices=sorted(commands.TENDERS), default="cash")
-    pay.add_argument("--head", type=_count, default=0, metavar="N")
-    pay.add_argument("--note", default="", metavar="TEXT", help="for the receipt")
     _add_id(pay)
 
     status = add("status", commands.status, "what became of a payment")
-    status.add_argument("id", type=_as(parse_id), metavar="ID")
-    status.add_argument(
-        "--sender", default="", metavar="PARTICIPANT", help="who sent the payment"
-    )
+    _add_asked(status)
 
     top_up = add("top-up", commands.top_up, "credit a wallet for money in the bank")
     top_up.add_argument("centre", metavar="CENTRE")
@@ -267,6 +361,36 @@ def _add_payments(add: Add) -> None:
         "--utr", required=True, metavar="UTR", help="the bank's reference, used once"
     )
     _add_id(top_up)
+
+
+def _add_office(add: Add) -> None:
+    found = {name: add(name, run, text) for name, run, text in office.COMMANDS}
+    for name in ("propose-refund", "propose-correction", "approve", "close-case"):
+        command = found[name]
+        command.add_argument("entry", type=_count, metavar="ENTRY", help=_ENTRIES[name])
+        _add_id(command)
+    found["propose-refund"].add_argument(
+        "amount", type=_as(parse_amount), metavar="AMOUNT", help="in rupees"
+    )
+    for name in ("propose-refund", "propose-correction", "close-case"):
+        found[name].add_argument(
+            "reason", metavar="REASON", help="1 to 32 plain characters"
+        )
+    found["close-case"].add_argument(
+        "--correction",
+        type=_count,
+        default=0,
+        metavar="ENTRY",
+        help="the refund or transfer that put it right",
+    )
+
+
+_ENTRIES = {
+    "propose-refund": "of the payment; for a held one, of what completed it",
+    "propose-correction": "of the case",
+    "approve": "of the proposal",
+    "close-case": "of the case",
+}
 
 
 def _add_id(command: argparse.ArgumentParser) -> None:

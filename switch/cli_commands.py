@@ -5,6 +5,7 @@ raised and put into words in one place, `cli.main`.
 """
 
 import itertools
+import shlex
 from argparse import Namespace
 from collections import defaultdict
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ from switch.codes import Result, Role
 from switch.errors import ConfigError
 from switch.identity import Credentials, DevAuthority
 from switch.ids import format_id, new_id
+from switch.payment_states import PaymentState
 from switch.sample import sample_specs
 from switch.specs import (
     TREASURY,
@@ -94,14 +96,37 @@ def pay(args: Namespace, screen: Screen) -> Exit:
         if args.identity is not None and args.identity[0] is not Role.CENTRE:
             payment.centre = args.centre
         outcome = client.pay(payment)
-    return _show_payment(outcome, screen)
+    return show_payment(outcome, screen, sender_of(args))
 
 
-def _show_payment(outcome: payments_pb2.PaymentOutcome, screen: Screen) -> Exit:
-    result = Result(outcome.result)
+def sender_of(args: Namespace) -> str:
+    """Participant id of who sends a payment."""
+    return str(args.centre if args.identity is None else args.identity[1])
+
+
+_EXITS = {
+    PaymentState.COMPLETED: Exit.DONE,
+    PaymentState.REFUNDED: Exit.DONE,
+    PaymentState.HELD: Exit.UNKNOWN,
+    PaymentState.UNKNOWN: Exit.UNKNOWN,
+}
+"""What the exit code says of a payment's state; anything else is Exit.REFUSED."""
+
+
+def exit_of(state: PaymentState) -> Exit:
+    """The exit code for where a payment stands."""
+    return _EXITS.get(state, Exit.REFUSED)
+
+
+def show_payment(
+    outcome: payments_pb2.PaymentOutcome, screen: Screen, sender: str
+) -> Exit:
+    """Say what came of a payment of `sender`; the exit code that says the same."""
+    result, state = Result(outcome.result), PaymentState(outcome.state)
+    code = exit_of(state) if result is Result.OK else Exit.REFUSED
     if screen.as_json:
         screen.value(plain(outcome))
-        return Exit.DONE if result is Result.OK else Exit.REFUSED
+        return code
     language = screen.language
     if result is not Result.OK:
         screen.line(f"{language.word('refused')}: {language.result(result)}")
@@ -109,10 +134,10 @@ def _show_payment(outcome: payments_pb2.PaymentOutcome, screen: Screen) -> Exit:
         if outcome.other_id:
             other = f"{format_id(outcome.other_id)} ({outcome.other_sequence})"
             screen.facts([("entry", other)])
-        return Exit.REFUSED
+        return code
     screen.facts(
         [
-            ("state", language.word("done")),
+            ("state", language.state(state)),
             ("receipt", _receipt(outcome.receipt, outcome.receipt_year)),
             ("id", format_id(outcome.id)),
             ("entry", str(outcome.sequence)),
@@ -121,9 +146,13 @@ def _show_payment(outcome: payments_pb2.PaymentOutcome, screen: Screen) -> Exit:
             ("pending", language.amount(outcome.wallet_pending)),
         ]
     )
+    if code is Exit.UNKNOWN:
+        screen.line(language.word("waits"))
+        words = ["payswitch", "bill", "watch", format_id(outcome.id)]
+        screen.line(f"  {shlex.join([*words, '--sender', sender])}")
     if outcome.repeat:
         screen.line(language.word("repeat"))
-    return Exit.DONE
+    return code
 
 
 def _receipt(number: int, year: int) -> str:
@@ -140,9 +169,8 @@ def status(args: Namespace, screen: Screen) -> Exit:
         screen.value(plain(reply))
         return Exit.DONE
     language, entry = screen.language, reply.entry
-    states = payments_pb2.PaymentState.DESCRIPTOR
     facts = [
-        ("state", enum_word(states, reply.state)),
+        ("state", language.state(PaymentState(reply.state))),
         ("service", entry.service),
         ("amount", language.amount(entry.amount)),
         ("reference", entry.reference),

@@ -1,7 +1,7 @@
 """The operator-facing words, in English and Bengali.
 
-May use `codes` and `money`. References, codes and ids are never translated; amounts
-and counts take the digits of the language.
+May use `codes`, `money` and `payment_states`. References, codes and ids are never
+translated; amounts and counts take the digits of the language.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from enum import Enum
 
 from switch.codes import Result
 from switch.money import bengali_digits, format_amount, group_digits
+from switch.payment_states import PaymentState
 
 
 class Language(Enum):
@@ -25,6 +26,11 @@ class Language(Enum):
     def result(self, result: Result) -> str:
         """What a result means to the operator, and what to do."""
         english, bengali = RESULTS.get(result, (_plain(result), _plain(result)))
+        return bengali if self is Language.BENGALI else english
+
+    def state(self, state: PaymentState) -> str:
+        """Where a payment stands, as the operator should read it."""
+        english, bengali = STATES[state]
         return bengali if self is Language.BENGALI else english
 
     def amount(self, paise: int) -> str:
@@ -54,26 +60,48 @@ def _plain(result: Result) -> str:
 
 
 WORDS: dict[str, tuple[str, str]] = {
+    "about": ("About entry", "যে ভুক্তি নিয়ে"),
     "account": ("Account", "হিসাব"),
     "amount": ("Amount", "টাকার অঙ্ক"),
     "amount rule": ("Amount rule", "অঙ্কের নিয়ম"),
     "as of": ("as of entry", "ভুক্তি পর্যন্ত"),
+    "asked": ("Asked", "জিজ্ঞাসিত"),
     "available": ("Available", "খরচযোগ্য"),
     "balance": ("Balance", "জমা"),
+    "bill": ("Bill", "বিল"),
     "biller": ("Biller", "বিলার"),
+    "cases": ("Cases", "কেস"),
+    "cash counted": ("Cash counted", "গোনা নগদ"),
+    "cash expected": ("Cash expected", "প্রত্যাশিত নগদ"),
     "centre": ("Centre", "কেন্দ্র"),
     "change": ("Change", "পরিবর্তন"),
     "code": ("Code", "কোড"),
+    "completed": ("Completed", "সম্পন্ন"),
+    "closed": ("The shift is closed", "শিফট বন্ধ হয়েছে"),
+    "connections": ("Connections", "সংযোগ"),
     "department": ("Department", "বিভাগ"),
     "detail": ("Detail", "বিবরণ"),
+    "difference": ("Difference", "পার্থক্য"),
     "done": ("Done", "সম্পন্ন"),
+    "due": ("Amount due", "প্রদেয়"),
+    "due by": ("Due by", "শেষ তারিখ"),
+    "doubtful": ("Unknown", "অজানা"),
     "entry": ("Entry", "ভুক্তি"),
+    "expired": ("Expired", "মেয়াদ শেষ"),
+    "given back": ("Given back", "ফেরত দেওয়া"),
     "head": ("Head", "খাত"),
+    "health": ("Health", "স্বাস্থ্য"),
     "holds": ("Open holds", "আটক"),
     "id": ("Payment id", "লেনদেনের আইডি"),
     "kind": ("Kind", "ধরন"),
     "meaning": ("Meaning", "অর্থ"),
     "name": ("Name", "নাম"),
+    "none": ("none", "নেই"),
+    "open": ("Not yet confirmed", "এখনও নিশ্চিত নয়"),
+    "operator": ("Operator", "অপারেটর"),
+    "over": ("over", "বেশি"),
+    "p50 ms": ("p50 ms", "p50 মিলিসেকেন্ড"),
+    "p99 ms": ("p99 ms", "p99 মিলিসেকেন্ড"),
     "payments": ("Payments", "লেনদেন"),
     "pending": ("Reserved", "আটক টাকা"),
     "proof": ("Proof", "প্রমাণ"),
@@ -82,22 +110,55 @@ WORDS: dict[str, tuple[str, str]] = {
     "reference": ("Reference", "রেফারেন্স"),
     "refunded": ("Refunded", "ফেরত"),
     "refused": ("Refused", "অগ্রাহ্য"),
+    "reversed": ("Reversed", "ফেরত গেছে"),
     "repeat": (
         "This answer was given before; nothing was done twice.",
         "এই উত্তর আগেই দেওয়া হয়েছে; দ্বিতীয়বার কিছু হয়নি।",
     ),
     "service": ("Service", "পরিষেবা"),
+    "shift": ("Shift (entry)", "শিফট (ভুক্তি)"),
+    "short": ("short", "কম"),
+    "signed": ("The shift is signed off", "শিফট অনুমোদিত হয়েছে"),
     "spent today": ("Spent on", "খরচের দিন"),
     "state": ("State", "অবস্থা"),
+    "status": ("Status questions", "অবস্থা-প্রশ্ন"),
+    "status/min": ("Status calls/min", "মিনিটে অবস্থা-জিজ্ঞাসা"),
     "time": ("Time", "সময়"),
     "total": ("Total", "মোট"),
+    "valid until": ("Valid until", "বৈধতা"),
+    "waits": (
+        "The biller has not confirmed yet. Do not take the money again; follow it:",
+        "প্রাপক এখনও নিশ্চিত করেনি। আবার টাকা নেবেন না; এভাবে দেখুন:",
+    ),
     "wallet": ("Wallet", "ওয়ালেট"),
+    "waiting": ("Waiting", "অপেক্ষমাণ"),
     "unknown": (
         "The outcome is not known. Do not take the money again; run this again:",
         "ফলাফল জানা নেই। আবার টাকা নেবেন না; এটি আবার চালান:",
     ),
 }
 """Key → English, Bengali."""
+
+STATES: dict[PaymentState, tuple[str, str]] = {
+    PaymentState.NONE: ("not known", "অজানা"),
+    PaymentState.REFUSED: ("refused", "অগ্রাহ্য"),
+    PaymentState.HELD: ("held until the biller confirms", "প্রাপকের নিশ্চিতির অপেক্ষায়"),
+    PaymentState.COMPLETED: ("completed", "সম্পন্ন"),
+    PaymentState.REVERSED: (
+        "rejected by the biller, the money is back: return the cash",
+        "প্রাপক অগ্রাহ্য করেছে, টাকা ফিরেছে: নগদ ফেরত দিন",
+    ),
+    PaymentState.EXPIRED: (
+        "expired without an answer, the money is back: return the cash",
+        "উত্তর আসেনি, মেয়াদ শেষ, টাকা ফিরেছে: নগদ ফেরত দিন",
+    ),
+    PaymentState.REFUNDED: ("refunded", "ফেরত দেওয়া হয়েছে"),
+    PaymentState.UNKNOWN: (
+        "unknown: the biller is being asked, this is no failure",
+        "অনিশ্চিত: প্রাপককে জিজ্ঞাসা করা হচ্ছে, এটি ব্যর্থতা নয়",
+    ),
+}
+"""State of a payment → English, Bengali."""
 
 RESULTS: dict[Result, tuple[str, str]] = {
     Result.OK: ("done", "সম্পন্ন"),
@@ -120,6 +181,10 @@ RESULTS: dict[Result, tuple[str, str]] = {
     Result.ID_REUSED: (
         "this id was used for another payment; use a new one",
         "এই আইডি অন্য লেনদেনে ব্যবহৃত; নতুন আইডি নিন",
+    ),
+    Result.BILLER_BUSY: (
+        "too many payments wait for this biller; try again in a minute",
+        "এই বিলারের কাছে অনেক লেনদেন অপেক্ষায় আছে; এক মিনিট পরে আবার চেষ্টা করুন",
     ),
     Result.SERVICE_UNKNOWN: (
         "no such service; see `payswitch services`",
@@ -177,6 +242,14 @@ RESULTS: dict[Result, tuple[str, str]] = {
     Result.BASKET_FAILED: (
         "another payment of the same basket was refused",
         "একই ঝুড়ির অন্য লেনদেন অগ্রাহ্য হয়েছে",
+    ),
+    Result.SAME_PERSON: (
+        "who asks for something cannot approve it; another person must",
+        "যিনি চেয়েছেন তিনি অনুমোদন করতে পারেন না; অন্য কেউ করবেন",
+    ),
+    Result.ALREADY_APPROVED: (
+        "this was approved before",
+        "এটি আগেই অনুমোদিত হয়েছে",
     ),
     Result.UTR_ALREADY_CREDITED: (
         "this bank reference was credited before",

@@ -10,12 +10,13 @@ those that change the ledger LostReplyError.
 """
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from typing import Self, TypeVar
+from collections.abc import Generator, Iterator, Sequence
+from typing import Self
 
 import grpc
 from grpc_health.v1 import health_pb2
 
+from switch.client_admin import BATCH_MAX, PAGE_SIZE, AdminCalls
 from switch.client_calls import (
     CALL_TIMEOUT_S,
     RETRIES_MAX,
@@ -27,6 +28,7 @@ from switch.client_calls import (
     call_error,
     open_channel,
 )
+from switch.client_counter import CounterCalls, give_ids, matched
 from switch.client_stream import PaymentStream, ids_of
 from switch.errors import WireError
 from switch.identity import Credentials
@@ -36,6 +38,7 @@ from switch.v1 import (
     admin_pb2_grpc,
     billers_pb2,
     billers_pb2_grpc,
+    counter_pb2_grpc,
     payments_pb2,
     payments_pb2_grpc,
     types_pb2,
@@ -54,16 +57,8 @@ __all__ = [
     "make_payment",
 ]
 
-BATCH_MAX = 8190
-"""Payments in one message; participants or services in one load."""
 OUTSTANDING_MAX = 16_380
 """Payments of one stream that may be without an answer."""
-PAGE_SIZE = 1000
-"""Entries asked for at a time where a method walks all pages."""
-LOAD_TIMEOUT_S = 60.0
-"""A network is thousands of register entries in one call."""
-
-Item = TypeVar("Item")
 
 
 def make_payment(
@@ -103,7 +98,7 @@ def balance_of(account: admin_pb2.Account) -> int:
     return account.credits_posted - account.debits_posted
 
 
-class Client:
+class Client(AdminCalls, CounterCalls):
     """One participant's connection to a switch. Thread-safe; a context manager."""
 
     def __init__(
@@ -121,11 +116,14 @@ class Client:
         be read.
         """
         self._channel = open_channel(address, credentials)
-        self._caller = Caller(retries_max, timeout_s)
+        super().__init__(
+            Caller(retries_max, timeout_s),
+            admin_pb2_grpc.AdminServiceStub(self._channel),
+        )
         self._payments = payments_pb2_grpc.PaymentServiceStub(self._channel)
         self._wallets = wallets_pb2_grpc.WalletServiceStub(self._channel)
+        self._counter = counter_pb2_grpc.CounterServiceStub(self._channel)
         self._billers = billers_pb2_grpc.BillerServiceStub(self._channel)
-        self._admin = admin_pb2_grpc.AdminServiceStub(self._channel)
         # The health package's own stub has no types.
         self._check_health = self._channel.unary_unary(
             "/grpc.health.v1.Health/Check",
@@ -172,13 +170,13 @@ class Client:
 
     def pay(self, payment: payments_pb2.Payment) -> payments_pb2.PaymentOutcome:
         """Pay one bill. A payment without an id is given one, in place."""
-        _give_ids([payment])
+        give_ids([payment])
         reply = self._caller.change(
             self._payments.CreatePayment,
             payments_pb2.CreatePaymentRequest(payment=payment),
             [payment.id],
         )
-        return _matched([reply.outcome], [payment.id])[0]
+        return matched([reply.outcome], [payment.id])[0]
 
     def pay_batch(
         self,
@@ -189,22 +187,22 @@ class Client:
 
         Outcomes of the payments come first, then those of each basket.
         """
-        _give_ids(payments)
+        give_ids(payments)
         for basket in baskets:
-            _give_ids(basket.payments)
+            give_ids(basket.payments)
         ids = ids_of(payments, baskets)
         reply = self._caller.change(
             self._payments.CreatePayments,
             payments_pb2.CreatePaymentsRequest(payments=payments, baskets=baskets),
             ids,
         )
-        return _matched(reply.outcomes, ids)
+        return matched(reply.outcomes, ids)
 
     def pay_basket(
         self, payments: Sequence[payments_pb2.Payment]
     ) -> list[payments_pb2.PaymentOutcome]:
         """Pay 2 to 16 bills of one wallet to one biller, all or none."""
-        _give_ids(payments)
+        give_ids(payments)
         ids = ids_of(payments, ())
         reply = self._caller.change(
             self._payments.CreateBasket,
@@ -213,7 +211,7 @@ class Client:
             ),
             ids,
         )
-        return _matched(reply.outcomes, ids)
+        return matched(reply.outcomes, ids)
 
     def open_stream(self, outstanding_max: int = OUTSTANDING_MAX) -> PaymentStream:
         """Open a stream that pays without waiting between messages."""
@@ -263,6 +261,19 @@ class Client:
                 return
             request.page_token = reply.next_page_token
 
+    def acknowledge(
+        self, answers: Sequence[billers_pb2.Answer]
+    ) -> list[billers_pb2.Acknowledged]:
+        """Say what a biller has made of holds of its feed; where each payment stands.
+
+        1 to 1,000 answers, final ones; saying the same again changes nothing. Raises
+        CallError, LostReplyError.
+        """
+        request = billers_pb2.AcknowledgeRequest(answers=answers)
+        ids = [one.id for one in answers]
+        reply = self._caller.change(self._billers.Acknowledge, request, ids)
+        return list(reply.payments)
+
     def feed(
         self, biller: str = "", cursor: int = 0, *, follow: bool = False
     ) -> Generator[types_pb2.Entry, None, None]:
@@ -299,161 +310,3 @@ class Client:
             finally:
                 call.cancel()
             self._caller.pause(attempts.delay_after(failure))
-
-    # --- administration -------------------------------------------------------------
-
-    def load_network(
-        self,
-        participants: Sequence[admin_pb2.Participant],
-        services: Sequence[admin_pb2.Service] = (),
-    ) -> admin_pb2.LoadNetworkResponse:
-        """Bring the register to what is given, in as many calls as that needs.
-
-        Participants go first: services name their billers. The counts are the sums.
-        """
-        total = admin_pb2.LoadNetworkResponse()
-        parts = [
-            admin_pb2.LoadNetworkRequest(participants=part)
-            for part in _parts(participants)
-        ]
-        parts += [
-            admin_pb2.LoadNetworkRequest(services=part) for part in _parts(services)
-        ]
-        for request in parts:
-            reply = self._caller.change(
-                self._admin.LoadNetwork, request, timeout_s=LOAD_TIMEOUT_S
-            )
-            total.added_count += reply.added_count
-            total.replaced_count += reply.replaced_count
-            total.unchanged_count += reply.unchanged_count
-            total.sequence = reply.sequence
-        return total
-
-    def top_up(
-        self, centre: str, amount: int, utr: str, *, move_id: bytes = b""
-    ) -> admin_pb2.Outcome:
-        """Credit a wallet with money that reached the bank, once for each UTR."""
-        request = admin_pb2.TopUpRequest(
-            id=move_id or new_id(), centre=centre, amount=amount, utr=utr
-        )
-        reply = self._caller.change(self._admin.TopUp, request, [request.id])
-        return reply.outcome
-
-    def freeze_wallet(
-        self, centre: str, reason: str, *, unfreeze: bool = False, move_id: bytes = b""
-    ) -> admin_pb2.Outcome:
-        """Freeze a wallet, or end its freeze."""
-        request = admin_pb2.FreezeWalletRequest(
-            id=move_id or new_id(), centre=centre, unfreeze=unfreeze, reason=reason
-        )
-        reply = self._caller.change(self._admin.FreezeWallet, request, [request.id])
-        return reply.outcome
-
-    def close_wallet(
-        self, centre: str, reason: str, *, move_id: bytes = b""
-    ) -> admin_pb2.Outcome:
-        """Close a wallet for ever; it must be empty and without open holds."""
-        request = admin_pb2.CloseWalletRequest(
-            id=move_id or new_id(), centre=centre, reason=reason
-        )
-        reply = self._caller.change(self._admin.CloseWallet, request, [request.id])
-        return reply.outcome
-
-    def set_limit(
-        self,
-        centre: str,
-        day_amount_max: int = 0,
-        day_count_max: int = 0,
-        *,
-        move_id: bytes = b"",
-    ) -> admin_pb2.Outcome:
-        """Set what a wallet may spend in an IST day; 0 is no limit."""
-        request = admin_pb2.SetLimitRequest(
-            id=move_id or new_id(),
-            centre=centre,
-            day_amount_max=day_amount_max,
-            day_count_max=day_count_max,
-        )
-        reply = self._caller.change(self._admin.SetLimit, request, [request.id])
-        return reply.outcome
-
-    def refund(
-        self, payment_sequence: int, amount: int, *, move_id: bytes = b""
-    ) -> admin_pb2.Outcome:
-        """Give back `amount` of the accepted payment at `payment_sequence`."""
-        request = admin_pb2.RefundRequest(
-            id=move_id or new_id(), payment_sequence=payment_sequence, amount=amount
-        )
-        reply = self._caller.change(self._admin.Refund, request, [request.id])
-        return reply.outcome
-
-    def close_window(self, previous_window: int) -> admin_pb2.CloseWindowResponse:
-        """Close the open settlement window; `previous_window` is the one before."""
-        return self._caller.change(
-            self._admin.CloseWindow,
-            admin_pb2.CloseWindowRequest(previous_window=previous_window),
-        )
-
-    def settle(
-        self, window: int, biller: str, head: str, amount: int, *, move_id: bytes = b""
-    ) -> admin_pb2.Outcome:
-        """Move a window's payable amount of one biller account to settlement."""
-        request = admin_pb2.SettleRequest(
-            id=move_id or new_id(),
-            window=window,
-            biller=biller,
-            head=head,
-            amount=amount,
-        )
-        reply = self._caller.change(self._admin.Settle, request, [request.id])
-        return reply.outcome
-
-    def accounts(self) -> tuple[list[admin_pb2.Account], int]:
-        """Every account in order, and the one sequence at which all are read."""
-
-        def read_all(
-            request: admin_pb2.ListAccountsRequest, *, timeout: float
-        ) -> tuple[list[admin_pb2.Account], int]:
-            accounts: list[admin_pb2.Account] = []
-            sequence = 0
-            for page in self._admin.ListAccounts(request, timeout=timeout):
-                accounts += page.accounts
-                sequence = page.as_of_sequence
-            return accounts, sequence
-
-        return self._caller.read(
-            read_all, admin_pb2.ListAccountsRequest(), STREAM_TIMEOUT_S
-        )
-
-    def services(self) -> list[admin_pb2.Service]:
-        """The services in the register."""
-        reply = self._caller.read(
-            self._admin.ListServices, admin_pb2.ListServicesRequest()
-        )
-        return list(reply.services)
-
-    def ledger(self) -> admin_pb2.GetLedgerResponse:
-        """Where the ledger stands."""
-        return self._caller.read(self._admin.GetLedger, admin_pb2.GetLedgerRequest())
-
-
-def _give_ids(payments: Iterable[payments_pb2.Payment]) -> None:
-    for payment in payments:
-        if not payment.id:
-            payment.id = new_id()
-
-
-def _matched(
-    outcomes: Sequence[payments_pb2.PaymentOutcome], ids: Sequence[bytes]
-) -> list[payments_pb2.PaymentOutcome]:
-    """The outcomes, if they are those of `ids` in order; otherwise nothing is known."""
-    if [outcome.id for outcome in outcomes] != list(ids):
-        raise LostReplyError(
-            ids, CallError(grpc.StatusCode.INTERNAL, "the outcomes are of other ids")
-        )
-    return list(outcomes)
-
-
-def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    for start in range(0, len(items), BATCH_MAX):
-        yield items[start : start + BATCH_MAX]

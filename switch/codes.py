@@ -49,6 +49,7 @@ class Result(IntEnum):
     INVALID_RECORD = 12
     INVALID_DEADLINE = 13
     ID_REUSED = 20
+    BILLER_BUSY = 21
     SERVICE_UNKNOWN = 30
     SERVICE_INACTIVE = 31
     HEAD_UNKNOWN = 32
@@ -86,6 +87,11 @@ class Result(IntEnum):
     BALANCE_NOT_ZERO = 64
     HOLDS_OPEN = 65
     TABLE_FULL = 66
+    CASE_NOT_FOUND = 67
+    CASE_CLOSED = 68
+    PROPOSAL_NOT_FOUND = 69
+    SAME_PERSON = 70
+    ALREADY_APPROVED = 71
 
 
 class Field(IntEnum):
@@ -183,6 +189,30 @@ class Policy(IntEnum):
     KEEP = 2
 
 
+class Question(IntEnum):
+    """What a biller is asked."""
+
+    FETCH_BILL = 1
+    CONFIRM = 2
+    STATUS = 3
+
+
+class Answered(IntEnum):
+    """What a biller answers."""
+
+    CONFIRMED = 1
+    REJECTED = 2
+    UNKNOWN = 3
+
+
+class Difference(IntEnum):
+    """How counted cash and the ledger differ when a shift is closed."""
+
+    NONE = 1
+    SHORT = 2
+    OVER = 3
+
+
 class Tender(IntEnum):
     """How the citizen paid at the counter."""
 
@@ -201,6 +231,16 @@ class RowFlag(IntFlag):
     UNFREEZE = 0x0010
     AS_DIRECT = 0x0020
     UPDATE = 0x0040
+    KEEP = 0x0080
+    EVIDENCE = 0x0100
+
+
+class CaseType(IntEnum):
+    """What a case is about: something that only people can put right."""
+
+    LATE_CONFIRMATION = 1
+    LATE_REJECTION = 2
+    DEADLINE_PASSED = 3
 
 
 HEAD_SHIFT = 9

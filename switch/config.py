@@ -8,6 +8,7 @@ import dataclasses
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,100 @@ def _bounded(default: int, least: int, most: int) -> int:
     """A field with its default and the least and the largest value it takes."""
     result: int = field(default=default, metadata={"least": least, "most": most})
     return result
+
+
+class Retry(StrEnum):
+    """What follows when a biller answers that it does not know yet."""
+
+    NEXT = "next"
+    """It is asked for the status at the next time of the schedule."""
+    LATER = "later"
+    """At the schedule's longest interval."""
+    AGAIN = "again"
+    """It never received the payment: it is asked to confirm it once more."""
+    FAILED = "failed"
+    """As NEXT, and the answer counts against the biller's health."""
+
+
+CODES = {
+    "NOT_FOUND": Retry.AGAIN,
+    "MAINTENANCE": Retry.LATER,
+    "BUSY": Retry.FAILED,
+}
+"""Reason codes of the protocol; any other is NEXT unless a biller's table says more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillerConfig:
+    """How one biller is asked. Immutable; `ConfigError` if a value is out of bounds."""
+
+    queue_max: int = _bounded(65_536, 1, 1_048_576)
+    """Open holds of a biller from which on new payments are turned away."""
+    connections_max: int = _bounded(16, 1, 256)
+    """Connections of a biller at a time."""
+    concurrency_max: int = _bounded(1_024, 1, 8_190)
+    """Questions to a biller without an answer."""
+    answer_timeout_ms: int = _bounded(15_000, 10, 600_000)
+    """Milliseconds until a question about a payment counts as not answered."""
+    confirms_max: int = _bounded(3, 1, 100)
+    """Times a biller is asked to confirm one payment; then it is asked for status."""
+    fetch_timeout_ms: int = _bounded(5_000, 10, 60_000)
+    """Milliseconds until a question about a bill is given up."""
+    fetches_max: int = _bounded(1_024, 1, 65_536)
+    """Bills of a biller that are asked about at a time."""
+    status_first_ms: int = _bounded(10_000, 10, 3_600_000)
+    """Milliseconds from unknown to the first status question; then they double."""
+    status_interval_max_ms: int = _bounded(900_000, 10, 86_400_000)
+    """Milliseconds between two status questions about one payment at most."""
+    status_calls_max: int = _bounded(32, 1, 1_000)
+    """Status questions about one payment."""
+    status_per_minute_max: int = _bounded(600, 1, 1_000_000)
+    """Status questions to a biller in any 60 seconds."""
+    health_window_s: int = _bounded(30, 1, 3_600)
+    """Seconds whose answers and failures say how healthy a biller is."""
+    health_failures_min: int = _bounded(10, 1, 1_000_000)
+    """Failures in the window below which a biller is never rested."""
+    health_failures_percent: int = _bounded(50, 1, 100)
+    """Failures of all in the window, in percent, from which on it is rested."""
+    rest_first_ms: int = _bounded(5_000, 10, 3_600_000)
+    """Milliseconds of the first rest; each that follows at once is twice as long."""
+    rest_max_ms: int = _bounded(60_000, 10, 3_600_000)
+    """Milliseconds of a rest at most."""
+    probes_max: int = _bounded(4, 1, 1_024)
+    """Questions after a rest that must all be answered before the biller is healthy."""
+    absent_ms: int = _bounded(10_000, 10, 3_600_000)
+    """Milliseconds without a connection after which a biller counts as resting."""
+    wrong_answers_max: int = _bounded(1_000, 0, 1_000_000)
+    """Wrong answers on one connection; with one more the connection is ended."""
+    codes: Mapping[str, Retry] = field(default_factory=lambda: dict(CODES))
+    """What a reason code of an unknown answer means; a table adds to CODES."""
+
+    def __post_init__(self) -> None:
+        for entry in dataclasses.fields(self):
+            if entry.name != "codes":
+                _check(entry, getattr(self, entry.name))
+
+    def replace(self, values: Mapping[str, Any], origin: str) -> "BillerConfig":
+        """A copy with some settings changed. Raises ConfigError."""
+        fields = {entry.name for entry in dataclasses.fields(self)}
+        _check_names(values, fields, origin)
+        typed = dict(values)
+        if "codes" in typed:
+            typed["codes"] = {**self.codes, **_codes(typed["codes"], origin)}
+        return dataclasses.replace(self, **typed)
+
+
+def _codes(values: object, origin: str) -> dict[str, Retry]:
+    words = [one.value for one in Retry]
+    if not isinstance(values, Mapping) or not set(values.values()) <= set(words):
+        raise ConfigError(f"{origin}: codes must each be one of {', '.join(words)}")
+    return {code: Retry(word) for code, word in values.items()}
+
+
+def _check_names(values: Mapping[str, Any], fields: set[str], origin: str) -> None:
+    unknown = sorted(set(values) - fields)
+    if unknown:
+        raise ConfigError(f"{origin} has no setting {', '.join(unknown)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +170,20 @@ class Config:
     drain_s: int = _bounded(20, 0, 600)
     """Seconds that calls under way may take after SIGTERM."""
 
+    # Billers.
+    watches_max: int = _bounded(100_000, 1, 10_000_000)
+    """Calls that wait for a change of a payment."""
+    biller: BillerConfig = field(default_factory=BillerConfig)
+    """How billers are asked: the table [biller]."""
+    billers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What is different for some: a table [billers.ID] for each."""
+
     def __post_init__(self) -> None:
         for entry in dataclasses.fields(self):
-            _check(entry, getattr(self, entry.name))
+            if entry.name != "billers":
+                _check(entry, getattr(self, entry.name))
+        for name in self.billers:
+            self.biller_of(name)
         if self.page_size_default > self.page_size_max:
             raise ConfigError("page_size_default is larger than page_size_max")
         if not self.host:
@@ -91,8 +197,16 @@ class Config:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
+    def biller_of(self, name: str) -> BillerConfig:
+        """The settings for the biller with this participant id."""
+        return self.biller.replace(self.billers.get(name, {}), f"billers.{name}")
+
     def replace(self, **changes: Any) -> "Config":
-        """A copy with some settings changed; None leaves a setting as it is."""
+        """A copy with some settings changed; None leaves a setting as it is.
+
+        A name with dots goes into a table: `biller.queue_max`, or
+        `billers.ID.queue_max`.
+        """
         values = {name: value for name, value in changes.items() if value is not None}
         return _build(self, values, "an argument")
 
@@ -113,16 +227,48 @@ def _check(entry: dataclasses.Field[Any], value: object) -> None:
 
 def _build(base: Config, values: Mapping[str, Any], origin: str) -> Config:
     fields = {entry.name: entry for entry in dataclasses.fields(Config)}
-    unknown = sorted(set(values) - set(fields))
-    if unknown:
-        raise ConfigError(f"{origin} has no setting {', '.join(unknown)}")
+    values = _nested(values)
+    _check_names(values, set(fields), origin)
     typed: dict[str, Any] = {
         name: Path(value)
         if fields[name].type is Path and isinstance(value, str)
         else value
         for name, value in values.items()
     }
+    for name in ("biller", "billers"):
+        if not isinstance(typed.get(name, {}), Mapping):
+            raise ConfigError(f"{name} must be a table")
+    if "biller" in typed:
+        typed["biller"] = base.biller.replace(typed["biller"], f"{origin}: biller")
+    if "billers" in typed:
+        typed["billers"] = _merged(base.billers, typed["billers"])
     return dataclasses.replace(base, **typed)
+
+
+def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Names with dots as tables in tables."""
+    result: dict[str, Any] = {}
+    for name, value in values.items():
+        *tables, last = name.split(".")
+        inner = result
+        for table in tables:
+            inner = inner.setdefault(table, {})
+            if not isinstance(inner, dict):
+                raise ConfigError(f"{name}: {table} is not a table")
+        inner[last] = value
+    return result
+
+
+def _merged(
+    base: Mapping[str, Mapping[str, Any]], more: Mapping[str, Any]
+) -> dict[str, Mapping[str, Any]]:
+    """The tables of both; where both have a setting, that of `more`."""
+    result = dict(base)
+    for name, values in more.items():
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"billers.{name} must be a table")
+        result[name] = {**result.get(name, {}), **values}
+    return result
 
 
 def load_config(path: Path | None = None, **arguments: Any) -> Config:

@@ -1,54 +1,70 @@
-"""`payswitch day`: a whole March day, replayed over the wire and proved.
+"""`payswitch day`: a whole hard March day, replayed over the wire and proved.
 
-Starts a server, loads the sample network, tops up every wallet, sends the day's
-payments, closes the settlement window and proves what came of it; then keeps
-serving. The last line of standard output is one JSON object; standard error has
-everything that is not the report.
+Starts a server and forty simulated billers, loads the sample network with every service
+confirmed by its biller, tops up every wallet, and sends the day's payments at their
+times, SPEED times faster than life. Billers decline, do not answer and answer late at
+the sample's rates; two are gone for an hour, one is slow, others forget or answer
+twice, wrongly or too late. Then it waits until no payment is open, closes the
+settlement window, proves what came of it, and keeps serving. The last line of standard
+output is one JSON object; standard error has everything that is not the report.
 """
 
 import argparse
 import random
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from switch.cli_commands import messages_of
 from switch.cli_output import Exit, Screen
 from switch.client import Client
 from switch.codes import Result, Role
 from switch.config import Config
+from switch.day_billers import BillersError, BillersProcess
+from switch.day_fates import read_fates
 from switch.day_proof import (
     Books,
-    Proof,
     audit,
     paid_by_biller,
     prove_billers,
+    prove_bills,
+    prove_budget,
+    prove_credits,
+    prove_fates,
     prove_feed,
     prove_money,
+    prove_receipts,
     prove_repeats,
     prove_results,
     prove_state,
     prove_wallets,
     prove_window,
-    tallies,
 )
-from switch.day_replay import SENDERS_MAX, Replay, Replayed, result_of
-from switch.day_script import Script, day_of_utr, write_script
+from switch.day_replay import SENDERS_MAX, Replay, Replayed
+from switch.day_report import DayReport, show, summarise
+from switch.day_script import TROUBLES, Script, day_of_utr, write_script
 from switch.day_server import ServerError, ServerProcess, choose_port
+from switch.day_speed import SPEED, Pace
 from switch.errors import ConfigError
 from switch.identity import DevAuthority
-from switch.sample import AUDITOR, HARNESS, load_sample, sample_specs
+from switch.sample import AUDITOR, HARNESS, load_sample
+from switch.simulator.books import read_credits
 from switch.specs import TREASURY
 from switch.v1 import types_pb2
 
-OWN_CENTRES = 60
+OWN_CENTRES = 120
 """Centres that send under their own certificates when no number is asked for."""
 READY_TIMEOUT_S = 30.0
+CONNECT_S = 6.0
+"""The billers' day begins so long after they were started."""
+BEGIN_S = 10 * 3600.0
+"""The second of the day, IST, at which the first centres open."""
+RESOLVE_S = 10.0
+"""Longer than the longest deadline, a hold is not open."""
 WATCH_S = 0.5
 """How often a server that keeps serving is looked at."""
 
@@ -79,9 +95,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--speed",
         type=float,
-        default=0.0,
+        default=SPEED,
         metavar="X",
-        help="seconds of the day in one second; 0 is as fast as it goes (default)",
+        help="seconds of the day in one second (default: %(default)s)",
     )
     parser.add_argument(
         "--port",
@@ -97,29 +113,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, screen: Screen) -> Exit:
     """Replay a day; end with the exit code that the proofs deserve."""
-    if args.speed < 0 or args.own_centres < 0 or not 0 <= args.port <= 65_535:
-        raise ConfigError(
-            "--speed and the numbers must not be negative, a port 16 bits"
-        )
+    if args.own_centres < 0 or args.seed < 0 or not 0 <= args.port <= 65_535:
+        raise ConfigError("the numbers must not be negative, a port 16 bits")
+    pace = Pace(args.speed)
     # A termination ends like Ctrl-C: the server is stopped in order.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     start_s = time.monotonic()
     port = choose_port(args.port)
     if port != args.port:
         screen.note(f"port {args.port} is taken; using a free one")
-    with ServerProcess(args.data, port) as server:
+    with ExitStack() as stack:
+        server = stack.enter_context(ServerProcess(args.data, port, pace.settings()))
         screen.note(f"serving at {server.address}, log in {server.log}")
-        day = Day(args, screen, server)
-        report = day.run()
+        billers = stack.enter_context(
+            BillersProcess(server.address, server.tls, args.data, pace, args.seed)
+        )
+        report = Day(args, screen, server, billers, pace).run()
         ok = all(proof.ok for proof in report.proofs)
-        value = _summary(report, ok, time.monotonic() - start_s)
+        value = summarise(report, ok, time.monotonic() - start_s)
         if not screen.as_json:
-            _show(report, screen)
+            show(report, screen)
         if args.once:
             ok = _stop(server, screen) and ok
             screen.value(value)
         else:
             screen.value(value)
+            # What the day's script did is over; who pays now is answered as usual.
+            billers.start()
             ok = _keep_serving(server, screen) and ok
     return Exit.DONE if ok else Exit.FINDINGS
 
@@ -145,34 +165,34 @@ def _keep_serving(server: ServerProcess, screen: Screen) -> bool:
     raise ServerError(f"the server ended with exit code {code}; see {server.log}")
 
 
-@dataclass(frozen=True, slots=True)
-class DayReport:
-    """What came of a day, and the proofs."""
+class Served(Protocol):
+    """What a day needs to know of the server that it runs against."""
 
-    script: Script
-    replayed: Replayed
-    proofs: Sequence[Proof]
-    audit: dict[str, Any]
-    sequence: int
-    """Last durable sequence."""
-    services: int
-    """Services in the register."""
-    topped_up: int
-    """Paise of this day's top-ups."""
-    sending_s: float
-    """Seconds from the first payment's sending to the last one's answer."""
+    address: str
+    ledger: Path
+    tls: Path
 
 
 class Day:
     """One replay against one server."""
 
+    troubles = TROUBLES
+    """The billers' script."""
+
     def __init__(
-        self, args: argparse.Namespace, screen: Screen, server: ServerProcess
+        self,
+        args: argparse.Namespace,
+        screen: Screen,
+        server: Served,
+        billers: BillersProcess,
+        pace: Pace,
     ) -> None:
-        """Nothing is sent yet."""
+        """Nothing is sent yet; the billers are not started."""
         self._args = args
         self._screen = screen
         self._server = server
+        self._billers = billers
+        self._pace = pace
         self._authority = DevAuthority(server.tls)
         self._stack = ExitStack()
 
@@ -184,26 +204,43 @@ class Day:
     def _run(self) -> DayReport:
         treasury = self._client(Role.TREASURY, TREASURY)
         treasury.wait_ready(READY_TIMEOUT_S)
-        treasury.load_network(*messages_of(sample_specs()))
+        treasury.load_network(*messages_of(self._pace.specs()))
         script = self._script(treasury)
         # What earlier days left open is theirs; this day gets a window of its own.
         treasury.close_window(treasury.ledger().last_window)
         before = Books(*treasury.accounts())
         topped_up = self._top_up(treasury, script)
-        start_s = time.monotonic()
-        replayed = self._replay(script)
-        sending_s = time.monotonic() - start_s
+        begin_unix_s = self._start_billers(treasury)
+        replayed = self._replay(script, begin_unix_s)
+        sending_s = time.time() - begin_unix_s
+        waiting_s = self._wait_until_resolved(treasury)
         window = treasury.close_window(treasury.ledger().last_window)
         after = Books(*treasury.accounts())
-        biller, _ = paid_by_biller(replayed).most_common(1)[0]
+        billers = self._billers.stop()
+        names = [one.id for one in load_sample().billers]
+        fates = read_fates(treasury, names, before.sequence)
+        cases = [
+            one
+            for one in treasury.exceptions()
+            if one.kind == types_pb2.ENTRY_KIND_CASE and one.sequence > before.sequence
+        ]
+        biller, _ = paid_by_biller(fates).most_common(1)[0]
+        credits = {
+            id_: one.amount for id_, one in read_credits(self._billers.credits).items()
+        }
         proofs = [
-            prove_results(replayed),
+            prove_results(replayed, fates),
             prove_repeats(replayed),
+            prove_bills(replayed),
+            prove_fates(replayed, fates),
             prove_money(before, after, topped_up),
-            prove_wallets(before, after, script, replayed),
-            prove_billers(before, after, replayed),
-            prove_window(window, replayed),
-            prove_feed(biller, replayed, self._follow(biller, before.sequence)),
+            prove_wallets(before, after, script, fates),
+            prove_billers(before, after, fates),
+            prove_credits(credits, fates, cases),
+            prove_budget(billers["billers"]),
+            prove_receipts(fates, script.number),
+            prove_window(window, fates),
+            prove_feed(biller, replayed, fates, self._follow(biller, before.sequence)),
             prove_state(after, treasury.ledger()),
         ]
         self._screen.note("auditing")
@@ -215,13 +252,43 @@ class Day:
         return DayReport(
             script,
             replayed,
+            fates,
+            cases,
+            billers,
             [*proofs, proof],
             answer,
             after.sequence,
             len(treasury.services()),
             topped_up,
             sending_s,
+            waiting_s,
         )
+
+    def _start_billers(self, treasury: Client) -> float:
+        """Start them, wait for their connections; the Unix time when the day begins."""
+        names = [one.id for one in load_sample().billers]
+        for name in names:
+            self._authority.leaf(Role.BILLER, name)
+        begin_unix_s = time.time() + CONNECT_S
+        self._billers.start(
+            script=self.troubles, begin=_hours(BEGIN_S), begin_unix_s=begin_unix_s
+        )
+        while sum(one.connections > 0 for one in treasury.billers()) < len(names):
+            if time.time() > begin_unix_s:
+                raise BillersError(f"billers do not connect within {CONNECT_S:.0f} s")
+            time.sleep(0.05)
+        return begin_unix_s
+
+    def _wait_until_resolved(self, treasury: Client) -> float:
+        """Seconds until no hold is open, or none can be resolved any more."""
+        start_s = time.monotonic()
+        limit_s = self._pace.longest_deadline_s() + RESOLVE_S
+        with self._screen.progress(1, "waiting for billers"):
+            while treasury.ledger().holds_count:
+                if time.monotonic() - start_s > limit_s:
+                    break
+                time.sleep(0.1)
+        return time.monotonic() - start_s
 
     def _client(self, role: Role, participant: str) -> Client:
         credentials = self._authority.leaf(role, participant)
@@ -276,7 +343,7 @@ class Day:
                 step.advance()
         return sum(script.top_ups.values())
 
-    def _replay(self, script: Script) -> Replayed:
+    def _replay(self, script: Script, begin_unix_s: float) -> Replayed:
         harness = self._client(Role.HARNESS, HARNESS)
         centres = sorted({step.centre for step in script.steps})
         rng = random.Random(f"{self._args.seed}/{script.number}/own")
@@ -284,7 +351,14 @@ class Day:
         own = {centre: self._client(Role.CENTRE, centre) for centre in chosen}
         with self._screen.progress(len(script.steps), f"{script.date:%d %B}") as step:
             advance: Callable[[int], None] = step.advance
-            return Replay(script, harness, own, speed=self._args.speed).run(advance)
+            return Replay(
+                script,
+                harness,
+                own,
+                speed=self._pace.speed,
+                begin_s=BEGIN_S,
+                begin_unix_s=begin_unix_s,
+            ).run(advance)
 
     def _follow(self, biller: str, cursor: int) -> list[types_pb2.Entry]:
         """A biller's feed after `cursor`, in two sittings, as the biller itself."""
@@ -298,86 +372,5 @@ class Day:
         return [*entries, *client.feed(cursor=resume)]
 
 
-# --- the report ---------------------------------------------------------------------
-
-
-def _summary(report: DayReport, ok: bool, seconds: float) -> dict[str, Any]:
-    """The last line: whole numbers, amounts in paise, times in seconds."""
-    found = tallies(report.replayed.sent).values()
-    paid = [one for one in report.replayed.sent if result_of(one) is Result.OK]
-    return {
-        "day": report.script.number,
-        "date": f"{report.script.date}",
-        "payments": sum(one.payments for one in found),
-        "refused": sum(one.refused.total() for one in found),
-        "amount_paise": sum(one.amount for one in found),
-        "centres": len(report.script.top_ups),
-        "centres_with_own_certificate": report.replayed.own_centres,
-        "centres_paying": len({one.step.centre for one in paid}),
-        "services": report.services,
-        "repeats": report.replayed.repeats,
-        "topped_up_paise": report.topped_up,
-        "sequence": report.sequence,
-        "messages": report.replayed.messages,
-        "proofs_ok": ok,
-        "audit": report.audit.get("audit", "failed"),
-        "sending_seconds": round(report.sending_s, 3),
-        "seconds": round(seconds, 3),
-    }
-
-
-def _show(report: DayReport, screen: Screen) -> None:
-    """The tables for people."""
-    language = screen.language
-    bengali = {one.department_en: one.department_bn for one in load_sample().services}
-    found = tallies(report.replayed.sent)
-    refused: dict[Result, int] = {}
-    rows = []
-    for department, tally in sorted(found.items(), key=lambda item: -item[1].amount):
-        name = bengali.get(department, "") if language.value == "bn" else department
-        for result, count in tally.refused.items():
-            refused[result] = refused.get(result, 0) + count
-        rows.append(
-            (
-                name or "-",
-                language.count(tally.payments),
-                language.amount(tally.amount),
-                language.count(tally.refused.total()),
-                ", ".join(
-                    f"{_plain(result)} {language.count(count)}"
-                    for result, count in sorted(tally.refused.items())
-                ),
-            )
-        )
-    total = [
-        language.count(sum(one.payments for one in found.values())),
-        language.amount(sum(one.amount for one in found.values())),
-        language.count(sum(refused.values())),
-    ]
-    right = ("payments", "amount", "refused")
-    screen.table(
-        ("department", "payments", "amount", "refused", "reason"),
-        rows,
-        title=f"{report.script.date:%A %d %B %Y}",
-        right=right,
-        footer=(language.word("total"), *total, ""),
-    )
-    screen.table(
-        ("reason", "refused", "meaning"),
-        [
-            (_plain(result), language.count(count), language.result(result))
-            for result, count in sorted(refused.items())
-        ],
-        right=right,
-    )
-    screen.table(
-        ("proof", "state", "detail"),
-        [
-            (proof.name, "ok" if proof.ok else "FAILED", proof.detail)
-            for proof in report.proofs
-        ],
-    )
-
-
-def _plain(result: Result) -> str:
-    return result.name.lower().replace("_", " ")
+def _hours(second: float) -> str:
+    return f"{int(second) // 3600:02d}:{int(second) % 3600 // 60:02d}"

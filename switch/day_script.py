@@ -1,8 +1,9 @@
-"""What is sent on the replayed day: the sample's plan, its slips, its lost replies.
+"""What is sent on the replayed day: the sample's plan, its slips, its lost replies,
+and what goes wrong at the billers.
 
-Pure: the same number and seed give the same script. May use the sample, `calendar`
-and `codes`. Each step says what the switch must answer, so that a replay proves
-something.
+Pure: the same number and seed give the same script. May use the sample, the simulated
+billers' bills, `calendar` and `codes`. Each step says what the switch must answer, so
+that a replay proves something.
 """
 
 import datetime as dt
@@ -17,6 +18,7 @@ from switch.codes import AmountRule, DuplicateRule, KeyRule, Result
 from switch.money import PAISE_IN_RUPEE
 from switch.sample import Network, Service, load_sample
 from switch.sample.day import plan_day
+from switch.simulator.bills import bill_of
 
 FIRST_DATE = dt.date(2026, 3, 2)
 """The working day that the first replay on a ledger is; each later one is the next."""
@@ -31,6 +33,19 @@ TOP_UP_UNIT = 1000 * PAISE_IN_RUPEE
 """Wallets are topped up in whole thousands of rupees."""
 TOO_MUCH = 10**15
 """Paise that no wallet of the replay holds."""
+TROUBLES = """\
+# biller      when      what            how long  by how much
+dlrs          at 12:00  die             60m
+nbstc         at 15:00  die             60m
+cesc                    slow                      +10s
+sbstc         at 13:00  answer twice    60m
+gpms          at 13:00  answer wrongly  60m
+holdtax       at 14:00  forget          30m
+benfish       at 11:00  answer late     3h        +45m
+"""
+"""A hard day. One large biller is gone for an hour; so is one of bookings, which wait
+for half an hour only: their holds expire. One is slower than usual by ten seconds; one
+confirms bookings after they have expired."""
 
 _SATURDAY = 5
 _HALF_HOUR_S = 1800
@@ -53,6 +68,8 @@ class Step:
     expected: Result = Result.OK
     is_lost: bool = False
     """Its first reply is thrown away and it is sent again."""
+    is_again: bool = False
+    """The bill was paid before: refused unless that payment was given back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +130,7 @@ def write_script(number: int, *, payments: int | None = None, seed: int = 0) -> 
         for step in steps
     ]
     spent = dict.fromkeys((centre.id for centre in network.centres), 0)
-    for step in planned:
+    for step in (*planned, *(slip for slip in slips if slip.is_again)):
         spent[step.centre] += step.amount
     top_ups = {
         centre: (amount // TOP_UP_UNIT + 1) * TOP_UP_UNIT
@@ -129,9 +146,19 @@ def _planned(
     midnight = day_start_ns(date)
     centres = [centre.id for centre in network.centres]
     services = [service.code for service in network.services]
+    exact = {
+        one.code for one in network.services if one.amount_rule is AmountRule.EXACT
+    }
     for row in plan_day(date, payments=payments, seed=seed, network=network).tolist():
         time_ns, amount, amount_due, reference, operator, centre, service = row
         second = (time_ns - midnight) // NS_IN_S
+        reference = reference.decode("ascii")
+        if services[service] in exact:
+            # What the citizen owes is for the biller to say.
+            bill = bill_of(services[service], reference, time_ns)
+            assert bill is not None
+            assert bill.id == reference
+            amount = amount_due = bill.amount_due
         yield Step(
             half_hour=(second - starts[0]) // _HALF_HOUR_S,
             time_ns=time_ns,
@@ -139,7 +166,7 @@ def _planned(
             service=services[service],
             amount=amount,
             amount_due=amount_due,
-            reference=reference.decode("ascii"),
+            reference=reference,
             operator=operator,
         )
 
@@ -154,6 +181,7 @@ def _pay_again(step: Step, service: Service) -> Step:
         step,
         half_hour=step.half_hour + 1,
         time_ns=step.time_ns + _HALF_HOUR_S * NS_IN_S,
+        is_again=True,
         expected=Result.BILL_ALREADY_CLAIMED if is_once else Result.PAID_RECENTLY,
     )
 

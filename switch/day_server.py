@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Self
 
@@ -31,10 +32,13 @@ class ServerError(SwitchError):
 class ServerProcess:
     """One server on `data`/ledger with certificates in `data`/tls."""
 
-    def __init__(self, data: Path, port: int) -> None:
+    def __init__(
+        self, data: Path, port: int, settings: Mapping[str, int] | None = None
+    ) -> None:
         """Start it and wait until it is ready. Raises ServerError.
 
-        `port` 0 is a free one. The server's log goes to `data`/server.log.
+        `port` 0 is a free one; `settings` are by name. The server's log goes to
+        `data`/server.log.
         """
         self.ledger = data / "ledger"
         self.tls = data / "tls"
@@ -50,6 +54,7 @@ class ServerProcess:
                     *("--listen", f"{HOST}:{port}"),
                     # A replay may come days after the last; the ledger records it.
                     "--accept-clock",
+                    *_arguments(settings or {}),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -141,6 +146,11 @@ class ServerProcess:
     def _tail(self) -> str:
         with self.log.open(encoding="utf-8", errors="replace") as log:
             return "".join(deque(log, LOG_LINES)).rstrip()
+
+
+def _arguments(settings: Mapping[str, int]) -> Iterator[str]:
+    for name, value in settings.items():
+        yield from ("--set", f"{name}={value}")
 
 
 def choose_port(wanted: int) -> int:

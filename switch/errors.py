@@ -29,6 +29,30 @@ class OverloadError(SwitchError):
     """A bounded queue is full. Nothing was done; try again later."""
 
 
+class BillerBusyError(OverloadError):
+    """A biller's queue is full. Nothing was done; try again after `retry_ms`."""
+
+    def __init__(self, text: str, retry_ms: int) -> None:
+        super().__init__(text)
+        self.retry_ms = retry_ms
+
+
+class BillerUnavailableError(SwitchError):
+    """A biller cannot be asked now. Nothing was done; try again after `retry_ms`."""
+
+    def __init__(self, text: str, retry_ms: int) -> None:
+        super().__init__(text)
+        self.retry_ms = retry_ms
+
+
+class BillNotFoundError(SwitchError):
+    """The biller knows of no bill; `reason` is its own code, or empty."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
 class StorageError(SwitchError):
     """The storage engine failed. `code` is its return code."""
 

@@ -201,6 +201,12 @@ def _check_against(
             raise NetworkError(
                 f"service {service.code}: there is no biller {service.biller}"
             )
+        before = register.find_service(service.code)
+        if before and before.spec.biller != service.biller:
+            # Its open holds are the old biller's to answer, and so are their bills.
+            raise NetworkError(
+                f"service {service.code} is of {before.spec.biller} for ever"
+            )
         heads = set(biller.heads if biller else ())
         if known:
             heads.update(one.head for one in register.accounts_of(known.index))

@@ -85,6 +85,8 @@ class Register:
     def __init__(self, ledger: Ledger) -> None:
         """Read the register of `ledger`. Raises CorruptionError."""
         self.ledger = ledger
+        self.version = 0
+        """Grows whenever something was taken in."""
         self._lock = threading.Lock()
         self._seen: dict[int, Sequences] = {}
         self._participants: dict[int, Participant] = {}
@@ -117,7 +119,9 @@ class Register:
                 self._take_service(index, sequence)
             # Only now: what could not be read is tried again the next time.
             self._seen.update(now)
-            return any(changes.values())
+            changed = any(changes.values())
+            self.version += changed
+            return changed
 
     def _changes(self, kind: int, now: Sequences) -> list[tuple[int, int]]:
         """(index, sequence) of what is new or newer, ascending by index."""
@@ -262,6 +266,12 @@ class Register:
     def find_service(self, code: str) -> Service | None:
         """The service with this code."""
         return self._by_code.get(code)
+
+
+def record_texts(tail: bytes, record: Record) -> dict[str, str]:
+    """The texts for people in the tail of a `register` row; empty ones are left out."""
+    is_service = record is Record.SERVICE
+    return _texts(tail, SERVICE_RECORD if is_service else PARTICIPANT_RECORD)
 
 
 def _texts(tail: bytes, dtype: np.dtype[np.void]) -> dict[str, str]:

@@ -4,7 +4,6 @@ Reads durable state only, through the core; every page is bounded by its caller.
 reader may run beside the committer in any thread.
 """
 
-from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -12,20 +11,20 @@ import numpy.typing as npt
 
 from switch._core import Ledger, Rows
 from switch.codes import Kind, Result
+from switch.payment_states import PaymentState
+
+__all__ = [
+    "Line",
+    "Payment",
+    "PaymentState",
+    "find_payment",
+    "list_payments",
+    "payment_of",
+    "statement",
+]
 
 SCAN_MAX = 65_536
 """Postings of an account that one page of payments looks through at most."""
-
-
-class PaymentState(IntEnum):
-    """Where a payment stands; the numbers are the wire's."""
-
-    REFUSED = 1
-    HELD = 2
-    COMPLETED = 3
-    REVERSED = 4
-    EXPIRED = 5
-    REFUNDED = 6
 
 
 class Payment(NamedTuple):
@@ -60,10 +59,12 @@ def find_payment(ledger: Ledger, sender: int, id: bytes) -> Payment | None:
     Rows of other kinds (top-ups, refunds) are no payments.
     """
     sequence = ledger.find(sender, id)
-    if not sequence:
-        return None
-    row = ledger.row(sequence)
-    kind = int(row["kind"])
+    return payment_of(ledger, ledger.row(sequence)) if sequence else None
+
+
+def payment_of(ledger: Ledger, row: Rows) -> Payment | None:
+    """The payment that a durable row is, if it is one."""
+    kind, sequence = int(row["kind"]), int(row["sequence"])
     if kind not in (Kind.PAY, Kind.HOLD):
         return None
     if row["result"] != Result.OK:

@@ -88,11 +88,13 @@ def template(
     flags: int = 0,
     basket: int = 0,
     deadline_s: int = 0,
-    amount_due: int = 0,
+    total: int = 0,
     tail: bytes | None = None,
 ) -> Templates:
     """One row as it is asked for. Amounts in paise, `sender` a participant index.
 
+    `total` is the amount due of a payment, the correction of a case_close, the kind
+    that a propose asks for; the ledger clears it on other rows.
     An id that has not 16 bytes, or a reference that no row can hold, is left out:
     the ledger then answers INVALID_ID or INVALID_REFERENCE, as it does to all that
     has the wrong shape. Raises OverflowError if a number does not fit in its field.
@@ -111,8 +113,7 @@ def template(
         "flags": int(flags) | (0 if tail is None else int(RowFlag.TAIL)),
         "basket": basket,
         "deadline": deadline_s,
-        # On a requested row; the ledger clears it.
-        "total": amount_due,
+        "total": total,
     }
     for name, value in values.items():
         rows[name] = value

@@ -3,29 +3,61 @@
 May use `templates` and `codes`. Accounts are account indices, `sender` and `checker`
 participant indices, amounts paise; every move but `post`, `void` and `window` has an
 id of 16 bytes that its sender chose. What is wrong with a value is for the ledger to
-say. Each returns one row; `join` makes one request of several.
+say. Each returns one row; `join` makes one request of several. A biller's word is no
+row: `confirmed` and `rejected` make records for `Request.answers`.
 """
 
+import hashlib
+import json
+from typing import NamedTuple
+
+import numpy as np
+
+from switch._core import ANSWER, SHIFT_RECORD, Rows
 from switch.codes import (
     HEAD_MASK,
     HEAD_SHIFT,
     TENDER_SHIFT,
+    Answered,
+    CaseType,
+    Difference,
     Kind,
     RowFlag,
     Tender,
 )
-from switch.templates import Templates, join, set_limit, template
+from switch.ids import ID_SIZE
+from switch.templates import (
+    Templates,
+    join,
+    people_json,
+    put_bytes,
+    set_limit,
+    template,
+)
 
 __all__ = [
+    "Shift",
+    "approve",
+    "approved_correction",
+    "approved_refund",
+    "approved_release",
     "close",
+    "close_case",
+    "confirmed",
     "freeze",
     "hold",
     "join",
     "pay",
     "post",
+    "propose_correction",
+    "propose_refund",
+    "read_shift",
     "refund",
+    "refund_id",
+    "rejected",
     "set_limit",
     "settle",
+    "shift",
     "top_up",
     "transfer",
     "void",
@@ -200,7 +232,7 @@ def pay(
         reference=reference,
         operator=operator,
         flags=_bits(head, tender),
-        amount_due=amount_due,
+        total=amount_due,
         tail=note.encode() if note else None,
     )
 
@@ -235,6 +267,232 @@ def hold(
         operator=operator,
         flags=_bits(head, tender),
         deadline_s=deadline_s,
-        amount_due=amount_due,
+        total=amount_due,
         tail=note.encode() if note else None,
     )
+
+
+# --- what needs two people, or people at all ----------------------------------------
+
+
+def propose_refund(
+    row_id: bytes,
+    payment: int,
+    amount: int,
+    reason: str,
+    *,
+    sender: int,
+    operator: int = 0,
+) -> Templates:
+    """Ask for a refund of an accepted pay or post, by its sequence. Nothing moves."""
+    return template(
+        Kind.PROPOSE,
+        row_id=row_id,
+        sender=sender,
+        operator=operator,
+        resolves=payment,
+        amount=amount,
+        reference=reason,
+        total=Kind.REFUND,
+    )
+
+
+def propose_correction(
+    row_id: bytes,
+    case: Rows,
+    amount: int,
+    reason: str,
+    *,
+    sender: int,
+    operator: int = 0,
+) -> Templates:
+    """Ask for what puts a case right, by its row: to pay after all what a biller has
+    credited late, or to release a hold that its deadline kept. Nothing moves.
+    """
+    late = case["total"] == CaseType.LATE_CONFIRMATION
+    return template(
+        Kind.PROPOSE,
+        row_id=row_id,
+        sender=sender,
+        operator=operator,
+        resolves=int(case["sequence"]),
+        amount=amount,
+        reference=reason,
+        total=Kind.TRANSFER if late else Kind.VOID,
+    )
+
+
+def approve(row_id: bytes, asked: int, *, sender: int, operator: int = 0) -> Templates:
+    """Approve a proposal or sign a shift off, by its sequence. Another person than the
+    one who asked: (sender, operator) must differ.
+    """
+    return template(
+        Kind.APPROVE,
+        row_id=row_id,
+        sender=sender,
+        operator=operator,
+        resolves=asked,
+    )
+
+
+def refund_id(proposal_id: bytes) -> bytes:
+    """The id of the refund or correction that a proposal with this id leads to."""
+    return hashlib.blake2b(b"refund" + proposal_id, digest_size=32).digest()[:ID_SIZE]
+
+
+def approved_refund(proposal: Rows, *, checker: int) -> Templates:
+    """The refund that an accepted propose row asks for, approved by `checker`.
+
+    To be joined right behind the approval: the ledger does it only with that.
+    """
+    return refund(
+        refund_id(proposal["id"].tobytes()),
+        int(proposal["resolves"]),
+        int(proposal["amount"]),
+        sender=int(proposal["participant"]),
+        checker=checker,
+    )
+
+
+def approved_correction(proposal: Rows, case: Rows, *, checker: int) -> Templates:
+    """The transfer that an accepted propose row about a case (its row) asks for,
+    approved by `checker`: from the wallet that was given its money back to the biller.
+
+    To be joined right behind the approval: the ledger does it only with that.
+    """
+    made = transfer(
+        refund_id(proposal["id"].tobytes()),
+        int(case["debit"]),
+        int(case["credit"]),
+        int(proposal["amount"]),
+        proposal["reference"].tobytes().rstrip(b"\0").decode("ascii"),
+        sender=int(proposal["participant"]),
+        checker=checker,
+    )
+    made.rows["resolves"] = proposal["resolves"]
+    return made
+
+
+def approved_release(hold: Rows, *, checker: int) -> Templates:
+    """The voids of a kept hold (its row) and of all its basket, approved by `checker`.
+
+    To be joined right behind the approval: the ledger does them only with that.
+    """
+    lead = int(hold["sequence"]) - (int(hold["basket"]) & 0xFF)
+    size = max(int(hold["basket"]) >> 8, 1)
+    made = join([void(lead + member) for member in range(size)])
+    made.rows["checker"] = checker
+    return made
+
+
+def close_case(
+    row_id: bytes,
+    case: int,
+    reason: str,
+    *,
+    sender: int,
+    operator: int = 0,
+    correction: int = 0,
+) -> Templates:
+    """Close a case, by its sequence, with the row that put it right, or 0."""
+    return template(
+        Kind.CASE_CLOSE,
+        row_id=row_id,
+        sender=sender,
+        operator=operator,
+        resolves=case,
+        reference=reason,
+        total=correction,
+    )
+
+
+class Shift(NamedTuple):
+    """An operator's shift. Amounts in paise."""
+
+    after_sequence: int
+    """Rows after this one belong to it."""
+    payments_count: int
+    payments_amount: int
+    refunds_count: int
+    refunds_amount: int
+    cash_expected: int
+    cash_counted: int
+    open_count: int
+    """Payments of it that are held still."""
+    to_sequence: int = 0
+    """The last row that was counted; what came after it belongs to the next shift."""
+
+    @property
+    def difference(self) -> Difference:
+        """How cash and ledger differ."""
+        if self.cash_counted == self.cash_expected:
+            return Difference.NONE
+        short = self.cash_counted < self.cash_expected
+        return Difference.SHORT if short else Difference.OVER
+
+
+def shift(
+    row_id: bytes,
+    wallet: int,
+    operator: int,
+    counted: Shift,
+    *,
+    sender: int,
+    previous: int = 0,
+) -> Templates:
+    """Record a shift of an operator at a wallet, after the one at `previous`, or 0.
+
+    Raises OverflowError if a number does not fit.
+    """
+    record = np.zeros(1, SHIFT_RECORD)
+    values = counted._asdict()
+    last = values.pop("to_sequence")
+    for name, value in values.items():
+        record[name] = value
+    record["operator_"] = operator
+    record["difference"] = counted.difference
+    return template(
+        Kind.SHIFT,
+        row_id=row_id,
+        sender=sender,
+        debit=wallet,
+        operator=operator,
+        resolves=previous,
+        tail=record.tobytes() + people_json({"to_sequence": str(last)}),
+    )
+
+
+def read_shift(tail: bytes) -> Shift:
+    """The shift that the tail of its row records."""
+    record = np.frombuffer(tail, SHIFT_RECORD, 1)[0]
+    texts: dict[str, str] = json.loads(tail[SHIFT_RECORD.itemsize :])
+    values = {
+        name: int(record[name]) for name in Shift._fields if name in record.dtype.names
+    }
+    return Shift(**values, to_sequence=int(texts["to_sequence"]))
+
+
+# --- a biller's word ------------------------------------------------------------------
+
+
+def confirmed(held: int, payment_id: bytes, reference: str = "") -> Rows:
+    """A biller has credited a hold, by its sequence and id; one ANSWER record.
+
+    Raises ValueError if the reference has more than 32 bytes.
+    """
+    return _answer(held, payment_id, Answered.CONFIRMED, "biller_reference", reference)
+
+
+def rejected(held: int, payment_id: bytes, reason: str = "") -> Rows:
+    """A biller will not credit a hold; one ANSWER record. Raises as `confirmed`."""
+    return _answer(held, payment_id, Answered.REJECTED, "reason", reason)
+
+
+def _answer(held: int, row_id: bytes, kind: Answered, field: str, text: str) -> Rows:
+    answer = np.zeros(1, ANSWER)
+    answer["number"] = held
+    answer["kind"] = kind
+    put_bytes(answer, "id", row_id)
+    put_bytes(answer, field, text.encode())
+    answer[f"{field}_size"] = len(text.encode())
+    return answer

@@ -2,8 +2,8 @@
 
 Lists, dicts and whole numbers; no storage, no threads, no speed. This file takes
 requests apart, keeps ids and baskets, and reads; the rules themselves stand in
-tests/model_rules.py and tests/model_register.py. They may use `switch.codes` and
-tests/records.py; they must not use the compiled core, which is what they judge.
+tests/model_rules.py, model_register.py and model_bills.py. They may use `switch.codes`
+and tests/records.py; they must not use the compiled core, which is what they judge.
 """
 
 import hashlib
@@ -19,13 +19,15 @@ from switch.codes import (
     AccountKind,
     Field,
     Kind,
+    Mode,
     Result,
     Role,
     RowFlag,
     Tender,
 )
-from tests.model_register import WITH_RECORD, Register
-from tests.model_rules import DAY_S, PAYS, Answer, financial_year
+from tests.model_bills import Bills
+from tests.model_register import WITH_RECORD
+from tests.model_rules import DAY_S, NEVER, PAYS, Answer, financial_year
 from tests.records import (
     KINDS_WITHOUT_ID,
     ZERO_ID,
@@ -33,6 +35,7 @@ from tests.records import (
     Outcome,
     Payment,
     Row,
+    Said,
     flags_of,
 )
 
@@ -40,51 +43,86 @@ DEADLINE_MAX_S = 31 * DAY_S
 GROUP_MAX = 8190
 BASKET_SIZES = range(2, 17)
 NOTE_MAX = 64
-REQUESTABLE = frozenset(range(Kind.PAY, Kind.REGISTER + 1)) - {Kind.EXPIRE}
+REQUESTABLE = frozenset(Kind) - {Kind.EXPIRE, Kind.CASE}
 WITH_AMOUNT = PAYS | {
     Kind.POST,
     Kind.REFUND,
     Kind.TOP_UP,
     Kind.TRANSFER,
     Kind.SETTLE,
+    Kind.PROPOSE,
 }
-WITH_REFERENCE = PAYS | {Kind.TOP_UP, Kind.TRANSFER, Kind.FREEZE, Kind.CLOSE}
+WITH_REFERENCE = PAYS | {
+    Kind.TOP_UP,
+    Kind.TRANSFER,
+    Kind.FREEZE,
+    Kind.CLOSE,
+    Kind.CASE_CLOSE,
+    Kind.PROPOSE,
+}
+PROPOSED = frozenset({Kind.REFUND, Kind.TRANSFER, Kind.VOID})
+WITH_TOTAL = PAYS | {Kind.CASE_CLOSE, Kind.PROPOSE}
 REFERENCE = re.compile(rb"(?! )[\x20-\x7e]{1,32}(?<! )")
 NO_REFERENCE = re.compile(b"")
 
 GIVEN = int(RowFlag.UNFREEZE) | HEAD_MASK | TENDER_MASK
 DECIDED = int(RowFlag.CLAIM | RowFlag.RECENT | RowFlag.RELEASE)
+REFUSED, HELD, COMPLETED, REVERSED, EXPIRED, REFUNDED = range(1, 7)
 
 Shaped = tuple[Row, int]
 Part = tuple[list[Row], list[int]]
 
 
-class Model(Register):
+class Model(Bills):
     """A ledger. `commit` is the only way in; everything else reads."""
 
     def commit(self, requests: Sequence["Ask"], now_ns: int) -> list[list[Outcome]]:
-        """Apply one group: what is due expires first, then the requests in order."""
+        """Apply one group: first what is due, then the requests in order."""
         self.now = now_ns
         self.expire_due(GROUP_MAX - sum(request.size() for request in requests))
         return [list(self.answer(request)) for request in requests]
 
     def answer(self, request: "Ask") -> Iterator[Outcome]:
         """One request's outcomes, in its order."""
+        if isinstance(request, Answers):
+            for said in request.answers:
+                yield self.hear(said, request.biller)
+            return
+        last: tuple[int, Outcome] = (0, Outcome(0))
+        behind = False
         for rows, shapes in request.parts(self):
-            if len(rows) == 1 and not rows[0].basket:
-                yield self.one(rows[0], shapes[0])
+            kind = rows[0].kind
+            # The holds of a basket are released behind one approval.
+            behind = (last[0] == Kind.APPROVE and kind in PROPOSED) or (
+                behind and last[0] == kind == Kind.VOID
+            )
+            if len(rows) > 1 or rows[0].basket:
+                outcomes = self.basket(rows, shapes)
+            elif behind and last[1].result != Result.OK:
+                # Without the approval there is nothing to do.
+                outcomes = [Outcome(last[1].result)]
             else:
-                yield from self.basket(rows, shapes)
+                outcomes = [self.one(rows[0], shapes[0])]
+            yield from outcomes
+            last = rows[-1].kind, outcomes[-1]
 
     def expire_due(self, room: int) -> None:
-        """Time out the holds whose deadline has come, the earliest first."""
+        """End the holds whose deadline has come, or keep them; the earliest first."""
         now = self.clock()
-        for _ in range(room):
-            if not self.due or self.due[0][0] > now:
+        while self.due and self.due[0][0] <= now:
+            first = self.rows[self.due[0][1] - 1]
+            behind = (
+                (first.basket >> 8) - 1 - (first.basket & 0xFF) if first.basket else 0
+            )
+            # A basket ends as a whole, and waits for a group with room for it.
+            room -= 1 + behind
+            if room < 0:
                 break
-            hold = self.rows[self.due[0][1] - 1]
-            row = Row(Kind.EXPIRE, resolves=hold.sequence)
-            self.release(row, hold)
+            for sequence in range(first.sequence, first.sequence + behind + 1):
+                if sequence in self.resolved or sequence in self.kept:
+                    room += 1
+                else:
+                    self.end_hold(self.rows[sequence - 1])
 
     # --- one request ------------------------------------------------------------------
 
@@ -97,7 +135,35 @@ class Model(Register):
         first = self.first_of(row)
         if first is not None:
             return self.again(row, first)
+        if self.turns_away(row):
+            return Outcome(Result.BILLER_BUSY)
         return self.decide(row)
+
+    def turns_away(self, row: Row) -> bool:
+        """Whether too much waits for the biller of a payment from a message."""
+        if not row.hot or row.kind != Kind.HOLD:
+            return False
+        return self.services[row.service - 1].biller in self.busy
+
+    def hear(self, said: Said, biller: int) -> Outcome:
+        """A biller's answer: the whole hold is posted, or voided."""
+        kind = Kind.POST if said.confirmed else Kind.VOID
+        row = Row(kind, resolves=said.number, flags=int(RowFlag.EVIDENCE))
+        row.tail = said.text or None
+        hold = self.hold_of(row)
+        if hold is None or hold.id != said.id:
+            return Outcome(Result.HOLD_NOT_FOUND)
+        if self.services[hold.service - 1].biller != biller:
+            return Outcome(Result.HOLD_NOT_FOUND)
+        row.amount = hold.amount
+        outcome = self.without_id(row)
+        contradicted = self.contradiction(row, outcome.result)
+        if contradicted is not None:
+            case, new = contradicted
+            told = self.outcome(case, repeat=0 if new else 1)
+            told.result, told.other = outcome.result, outcome.other
+            return told
+        return outcome
 
     def first_of(self, row: Row) -> Row | None:
         """The row that already has this id of this participant."""
@@ -149,6 +215,7 @@ class Model(Register):
         wallet = self.wallet_of(row)
         other = row.total if row.result != Result.OK else 0
         made = row.kind in (Kind.OPEN, Kind.REGISTER) and row.result == Result.OK
+        state, paid = self.standing(row, repeat)
         return Outcome(
             row.result,
             sequence=row.sequence,
@@ -157,11 +224,29 @@ class Model(Register):
             pending=wallet.debits_pending if wallet else 0,
             other=other,
             other_id=self.rows[other - 1].id if other else ZERO_ID,
-            receipt=row.receipt,
+            receipt=paid.receipt,
             index=row.debit if made else 0,
-            year=financial_year(row.timestamp) if row.receipt else 0,
+            year=financial_year(paid.timestamp) if paid.receipt else 0,
             repeat=repeat,
+            state=state,
         )
+
+    def standing(self, row: Row, repeat: int) -> tuple[int, Row]:
+        """Where a payment stands, told again: by now; and the row with its receipt."""
+        if row.kind not in PAYS:
+            return 0, row
+        if row.result != Result.OK:
+            return REFUSED, row
+        paid = row
+        if row.kind == Kind.HOLD:
+            end = self.resolved.get(row.sequence)
+            if not end or not repeat:
+                return HELD, row
+            paid = self.rows[end - 1]
+            if paid.kind != Kind.POST:
+                return (REVERSED if paid.kind == Kind.VOID else EXPIRED), row
+        back = repeat and self.refunded.get(paid.sequence)
+        return (REFUNDED if back else COMPLETED), paid
 
     def wallet_of(self, row: Row) -> Account | None:
         """The wallet a row touches or speaks of."""
@@ -182,8 +267,18 @@ class Model(Register):
         known = [self.first_of(row) for row in rows]
         for row in rows:
             self.name_credit(row)
+        kinds = {row.kind for row in rows if row.service}
+        given = {row.deadline for row in rows if not row.hot}
+        if not any(known) and (len(kinds) > 1 or len(given) > 1):
+            return [Outcome(Result.INVALID_BASKET) for _ in rows]
+        if self.turns_away(rows[0]):
+            return [
+                self.again(row, first) if first else Outcome(Result.BILLER_BUSY)
+                for row, first in zip(rows, known, strict=True)
+            ]
         failed: dict[int, Answer] = {}
         if not any(known):
+            self.join_deadlines(rows)
             done, failed = self.attempt(rows)
             if done:
                 return done
@@ -245,6 +340,8 @@ class Model(Register):
         """What is wrong with a row template before any rule is asked, or 0."""
         if row.kind not in REQUESTABLE:
             return Result.INVALID_KIND
+        if row.kind == Kind.PROPOSE and row.total not in PROPOSED:
+            return Result.INVALID_KIND
         if (row.id == ZERO_ID) != (row.kind in KINDS_WITHOUT_ID):
             return Result.INVALID_ID
         least, most = (1, AMOUNT_MAX) if row.kind in WITH_AMOUNT else (0, 0)
@@ -290,7 +387,11 @@ class Model(Register):
             flags=flags_of(payment.head, payment.tender & 3),
             total=payment.amount_due,
             tail=payment.note or None,
+            hot=True,
         )
+        if service and self.services[service - 1].mode == Mode.CONFIRMED:
+            row.kind = Kind.HOLD
+            row.deadline = self.services[service - 1].deadline_s
         if len(payment.id) != 16 or payment.id == ZERO_ID:
             return row, Result.INVALID_ID
         if not 0 < payment.amount <= AMOUNT_MAX:
@@ -338,9 +439,14 @@ class Model(Register):
 
     def difference(self, row: Row, first: Row) -> int:
         """The first field in which a request differs from the row that has its id."""
-        if row.kind != first.kind or (row.flags ^ first.flags) & RowFlag.UNFREEZE:
-            return Field.KIND
         pays = row.kind in PAYS
+        # Of a message the register decides whether it pays or holds, and how long.
+        alike = row.hot and pays and first.kind in PAYS
+        if row.kind != first.kind and not alike:
+            return Field.KIND
+        if (row.flags ^ first.flags) & RowFlag.UNFREEZE:
+            return Field.KIND
+        closed = row.kind == Kind.CASE_CLOSE and first.result == Result.OK
         unknown = first.result == Result.SERVICE_UNKNOWN
         derived = row.kind in (Kind.REFUND, Kind.OPEN, Kind.REGISTER)
         reference = row.reference
@@ -361,8 +467,9 @@ class Model(Register):
             (Field.BASKET, row.basket != first.basket),
             (Field.NOTE, pays and (row.tail or b"") != (first.tail or b"")),
             (Field.RESOLVES, row.resolves != first.resolves),
+            (Field.RESOLVES, closed and row.total != first.total),
             (Field.CHECKER, row.checker != first.checker),
-            (Field.DEADLINE, row.deadline != first.deadline),
+            (Field.DEADLINE, not alike and row.deadline != first.deadline),
         )
         return next((field for field, differs in checks if differs), Field.NONE)
 
@@ -373,8 +480,9 @@ class Model(Register):
         return self.ids.get((sender, id_), 0)
 
     def resolution(self, sequence: int) -> tuple[int, int]:
-        """What resolved a row last, and the paise refunded of it."""
-        return self.resolved.get(sequence, 0), self.refunded.get(sequence, 0)
+        """What resolved a row last, and the total of that."""
+        resolver = self.resolved.get(sequence, 0)
+        return resolver, self.rows[resolver - 1].total if resolver else 0
 
     def settled(self, window: int, account: int) -> int:
         """Sequence of the settle row of this window and account, 0 if none."""
@@ -397,8 +505,8 @@ class Model(Register):
         return sorted(sequence for _, sequence in self.due)
 
     def expiry(self) -> int:
-        """When the next hold is due, 0 if there is none."""
-        return self.due[0][0] if self.due else 0
+        """When the next hold is due, 0 if none is."""
+        return self.due[0][0] if self.due and self.due[0][0] != NEVER else 0
 
 
 def note_is_valid(note: bytes) -> bool:
@@ -428,6 +536,7 @@ class Rows:
             rows = [replace(row) for row in self.rows[index : index + size]]
             for row in rows:
                 row.flags &= GIVEN
+                row.total = row.total if row.kind in WITH_TOTAL else 0
             shapes = [model.shape(row) for row in rows]
             yield rows, shapes
             index += size
@@ -467,4 +576,16 @@ class Payments:
             yield rows, shapes
 
 
-Ask = Rows | Payments
+@dataclass(slots=True)
+class Answers:
+    """What a biller answered about holds, in one message."""
+
+    answers: list[Said]
+    biller: int
+
+    def size(self) -> int:
+        """Rows it can become."""
+        return len(self.answers)
+
+
+Ask = Rows | Payments | Answers

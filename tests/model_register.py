@@ -29,7 +29,7 @@ BILLER_ACCOUNTS_MAX = 4096
 SERVICES_MAX = 4095
 DUPLICATE_HOURS_MAX = 366 * 24
 DEADLINE_MAX_S = 31 * 86_400
-WITH_RECORD = frozenset((Kind.OPEN, Kind.LIMIT, Kind.REGISTER))
+WITH_RECORD = frozenset((Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.SHIFT))
 PARTICIPANT_CODE = re.compile(rb"[a-z0-9-]{1,32}")
 SERVICE_CODE = re.compile(rb"[A-Z0-9-]{1,16}")
 
@@ -44,6 +44,8 @@ class Register(Rules):
             return account_record_is_valid(tail)
         if row.kind == Kind.LIMIT:
             return len(tail) >= 16 and not any(tail[12:16])
+        if row.kind == Kind.SHIFT:
+            return shift_record_is_valid(tail, row.operator_)
         if tail[:1] == bytes([Record.PARTICIPANT]):
             return participant_record_is_valid(tail)
         if tail[:1] == bytes([Record.SERVICE]):
@@ -190,6 +192,16 @@ def participant_record_is_valid(tail: bytes) -> bool:
     return code_is_valid(tail[8:40], PARTICIPANT_CODE)
 
 
+def shift_record_is_valid(tail: bytes, operator: int) -> bool:
+    """A shift's record is its operator's, and says how cash and ledger differ."""
+    if len(tail) < 64:
+        return False
+    expected, counted = struct.unpack_from("<QQ", tail, 24)
+    whose, difference = struct.unpack_from("<IB", tail, 52)
+    kind = 1 if counted == expected else 2 if counted < expected else 3
+    return whose == operator and difference == kind and not any(tail[57:64])
+
+
 def service_record_is_valid(tail: bytes) -> bool:
     """A service's record has known rules, 1 to 8 heads and a code."""
     if len(tail) < 128 or any(tail[84:128]):
@@ -218,8 +230,9 @@ def service_record_is_valid(tail: bytes) -> bool:
 
 def read_service(tail: bytes) -> Service:
     """A service from its record."""
-    _, amount_rule, mode, duplicate_rule, key_rule, _, active, heads = tail[:8]
-    amount_min, amount_max, hours, _, biller = struct.unpack_from("<QQIII", tail, 24)
+    _, amount_rule, mode, duplicate_rule, key_rule, policy, active, heads = tail[:8]
+    numbers = struct.unpack_from("<QQIII", tail, 24)
+    amount_min, amount_max, hours, deadline_s, biller = numbers
     return Service(
         code=tail[8:24].rstrip(b"\0"),
         amount_rule=amount_rule,
@@ -232,4 +245,6 @@ def read_service(tail: bytes) -> Service:
         duplicate_hours=hours,
         biller=biller,
         heads=struct.unpack_from(f"<{heads}I", tail, 52),
+        deadline_s=deadline_s,
+        deadline_policy=policy,
     )

@@ -18,6 +18,7 @@ from switch.codes import (
     KeyRule,
     Kind,
     Mode,
+    Policy,
     Result,
     RowFlag,
 )
@@ -27,6 +28,8 @@ SECOND_NS = 10**9
 DAY_S = 86_400
 IST_S = 19_800
 WORD_MAX = 2**64 - 1
+NEVER = WORD_MAX
+"""When a hold is due that its deadline did not release."""
 
 PAYS = frozenset((Kind.PAY, Kind.HOLD))
 MONEY = frozenset(range(Kind.PAY, Kind.TRANSFER + 1)) - {Kind.WINDOW} | {Kind.SETTLE}
@@ -80,6 +83,8 @@ class Service:
     duplicate_hours: int
     biller: int
     heads: tuple[int, ...]
+    deadline_s: int = 0
+    deadline_policy: int = 0
     sequence: int = 0
 
 
@@ -103,6 +108,7 @@ class Rules:
         self.accounts: list[Account] = [Account(0, 0, 0, state=0)]
         self.participants: list[Participant] = [Participant(b"", 0, 0)]
         self.services: list[Service] = []
+        self.busy: set[int] = set()  # billers that too much waits for, until reopened
         self.account_of: dict[tuple[int, int], int] = {}
         self.participant_of: dict[bytes, int] = {}
         self.service_of: dict[bytes, int] = {}
@@ -110,7 +116,11 @@ class Rules:
         self.ids: dict[tuple[int, bytes], int] = {}
         self.claims: dict[ClaimKey, int] = {}
         self.due: list[tuple[int, int]] = []  # (ns, sequence) of open holds, sorted
-        self.resolved: dict[int, int] = {}  # hold, payment, window -> last resolver
+        self.kept: set[int] = set()  # holds that their deadline did not release
+        self.cases: dict[tuple[int, int], int] = {}  # (hold, type) -> case
+        # hold, payment, window, case, proposal -> what resolved it last
+        self.resolved: dict[int, int] = {}
+        self.corrected: dict[int, int] = {}  # case -> the transfer that corrected it
         self.refunded: dict[int, int] = {}
         self.settled_by: dict[tuple[int, int], int] = {}
         self.windows: dict[int, dict[int, int]] = {}  # window -> account -> payable
@@ -293,6 +303,9 @@ class Rules:
     def do_hold(self, row: Row) -> None:
         row.total = 0
         debit, credit = self.accounts[row.debit], self.accounts[row.credit]
+        keeps = self.services[row.service - 1].deadline_policy == Policy.KEEP
+        if keeps or row.keeps:
+            row.flags |= RowFlag.KEEP
         self.take_claim(row)
         self.count_day(row)
         debit.debits_pending += row.amount
@@ -303,7 +316,9 @@ class Rules:
         insort(self.due, (self.due_of(row), row.sequence))
 
     def due_of(self, hold: Row) -> int:
-        """When a hold expires, nanoseconds UTC."""
+        """When a hold is due, nanoseconds UTC."""
+        if hold.sequence in self.kept:
+            return NEVER
         return hold.timestamp + hold.deadline * SECOND_NS
 
     def hold_of(self, row: Row) -> Row | None:
@@ -344,7 +359,8 @@ class Rules:
         row.debit, row.credit = hold.debit, hold.credit
         row.reference, row.service = hold.reference, hold.service
         row.participant, row.operator_ = hold.participant, hold.operator_
-        row.basket, row.flags = hold.basket, hold.flags & COPIED
+        row.basket = hold.basket
+        row.flags = hold.flags & COPIED | row.flags & RowFlag.EVIDENCE
         debit, credit = self.accounts[hold.debit], self.accounts[hold.credit]
         debit.debits_pending -= hold.amount
         credit.credits_pending -= hold.amount

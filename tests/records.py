@@ -40,10 +40,10 @@ ACCOUNT_FIELDS = """
     day_amount_max period_debits period_credits carried opened changed day day_count
     day_count_max receipt participant holds_count year purpose kind state
 """.split()  # noqa: SIM905 - a list of words reads better
-OUTCOME_BYTES = struct.Struct("<QQQQQ16sIIHBBB11x")
+OUTCOME_BYTES = struct.Struct("<QQQQQ16sIIHBBBB10x")
 OUTCOME_FIELDS = """
     sequence timestamp balance pending other other_id receipt index year result
-    repeat field
+    repeat field state
 """.split()  # noqa: SIM905 - a list of words reads better
 
 
@@ -71,6 +71,10 @@ class Row:
     receipt: int = 0
     result: int = 0
     tail: bytes | None = None
+    hot: bool = False
+    """Asked for by a payment message."""
+    keeps: bool = False
+    """In a basket of which some service keeps its holds."""
 
     @property
     def head(self) -> int:
@@ -121,6 +125,17 @@ class Payment:
     tender: int = 0
     head: int = 0
     note: bytes = b""
+
+
+@dataclass(slots=True)
+class Said:
+    """What a biller answered about one hold."""
+
+    number: int
+    id: bytes
+    confirmed: bool = True
+    text: bytes = b""
+    """Its own reference if confirmed, its reason if not."""
 
 
 @dataclass(slots=True)
@@ -194,6 +209,7 @@ class Outcome:
     year: int = 0
     repeat: int = 0
     field: int = Field.NONE
+    state: int = 0
 
     def pack(self) -> bytes:
         """The answer's 80 bytes."""
@@ -210,6 +226,7 @@ class Outcome:
             self.result,
             self.repeat,
             self.field,
+            self.state,
         )
 
 
@@ -299,6 +316,38 @@ class ServiceRecord:
             self.deadline_s,
             self.biller,
             *heads,
+        )
+
+
+@dataclass(slots=True)
+class ShiftRecord:
+    """What an operator took and counted."""
+
+    operator: int
+    cash_expected: int = 0
+    cash_counted: int = 0
+    difference: int = 1
+    after_sequence: int = 0
+    payments_amount: int = 0
+    refunds_amount: int = 0
+    payments_count: int = 0
+    refunds_count: int = 0
+    open_count: int = 0
+
+    def pack(self) -> bytes:
+        """64 bytes."""
+        return struct.pack(
+            "<QQQQQIIIIB7x",
+            self.after_sequence,
+            self.payments_amount,
+            self.refunds_amount,
+            self.cash_expected,
+            self.cash_counted,
+            self.payments_count,
+            self.refunds_count,
+            self.open_count,
+            self.operator,
+            self.difference,
         )
 
 

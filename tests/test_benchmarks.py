@@ -5,7 +5,6 @@ each way must be noticed; what measures is held against plain arithmetic; each b
 runs end to end in small.
 """
 
-import json
 import random
 import shutil
 import subprocess
@@ -13,7 +12,6 @@ import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -28,14 +26,7 @@ from benchmarks.histogram import (
     bucket_top,
     buckets_of,
 )
-from benchmarks.messages import (
-    PREFIX_SIZE,
-    Checker,
-    CheckError,
-    InFlight,
-    Maker,
-    outcome_starts,
-)
+from benchmarks.messages import Checker, CheckError, InFlight, Maker, outcome_starts
 from benchmarks.network import CENTRES, make_network
 from benchmarks.payments import Maker as RowMaker
 from benchmarks.payments import next_round
@@ -46,36 +37,7 @@ from switch import _core as core
 from switch.codes import Result
 from switch.v1 import payments_pb2 as pb
 from switch.v1 import results_pb2
-
-
-def read(message: memoryview) -> list[pb.Payment]:
-    size = int.from_bytes(message[1:PREFIX_SIZE], "big")
-    assert message[0] == 0
-    assert size == len(message) - PREFIX_SIZE
-    return list(
-        pb.CreatePaymentsRequest.FromString(bytes(message[PREFIX_SIZE:])).payments
-    )
-
-
-def answer(
-    payments: list[pb.Payment],
-    change: Callable[[pb.PaymentOutcome], None] | None = None,
-) -> bytes:
-    outcomes = [
-        pb.PaymentOutcome(
-            id=payment.id,
-            result=results_pb2.RESULT_OK,
-            sequence=number,
-            receipt=number,
-            receipt_year=2026,
-            time_ns=1,
-            wallet_balance=10**15,
-        )
-        for number, payment in enumerate(payments, 1)
-    ]
-    if change is not None:
-        change(outcomes[-1])
-    return pb.CreatePaymentsResponse(outcomes=outcomes).SerializeToString()
+from tests.bench import answer, read, run_json
 
 
 def test_quantiles_are_close() -> None:
@@ -296,20 +258,6 @@ def test_curve_holds_every_row() -> None:
     assert [point["rows"] // 1_000_000 for point in points[:-1]] == [1, 2, 3]
 
 
-def run_json(*arguments: str, timeout_s: float = 200) -> dict[str, Any]:
-    """What a benchmark prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["unary", "batch", "stream", "empty"])
 def test_load(mode: str) -> None:
@@ -421,7 +369,7 @@ def test_instructions() -> None:
 
 def test_sets_name_what_there_is() -> None:
     # Others may be added beside; a slip of the pen must not leave a target out.
-    known = {"peers", "ledger", "load", "singles", "instructions", "scale"}
+    known = {"peers", "ledger", "load", "isolation", "singles", "instructions", "scale"}
     for command in (*QUICK, *FULL):
         assert command.split()[0] in known
     for name in ("ledger", "load"):

@@ -2,16 +2,17 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator
 
 import numpy as np
 
 from server import arguments, convert
 from server.node import Node
-from server.status import ArgumentError
+from server.status import ArgumentError, NotFoundError
 from switch import treasury
 from switch._core import GROUP_MAX, Rows
-from switch.codes import Role
+from switch.codes import CaseType, Kind, Result, Role
 from switch.identity import Identity
 from switch.network import load_network
 from switch.register import PURPOSE_FLOAT, PURPOSE_SETTLEMENT
@@ -22,6 +23,9 @@ from switch.v1 import results_pb2
 ACCOUNTS_PAGE = 1_000
 """Accounts in one message of ListAccounts."""
 
+_CASE = "case_sequence"
+_PROPOSAL = "proposal_sequence"
+_NO_ACCOUNT = 0
 _TOTALS = ("debits_pending", "debits_posted", "credits_pending", "credits_posted")
 
 
@@ -132,14 +136,96 @@ class AdminService:
         )
         return pb.SetLimitResponse(outcome=await self._do(move))
 
-    async def Refund(
-        self, request: pb.RefundRequest, caller: Identity
-    ) -> pb.RefundResponse:
-        """Give back a payment."""
-        move = treasury.refund(
-            request.id, request.payment_sequence, request.amount, sender=caller.index
+    async def ProposeRefund(
+        self, request: pb.ProposeRefundRequest, caller: Identity
+    ) -> pb.ProposeRefundResponse:
+        """Ask for a refund; nothing moves."""
+        move = treasury.propose_refund(
+            request.id,
+            request.payment_sequence,
+            request.amount,
+            request.reason,
+            sender=caller.index,
         )
-        return pb.RefundResponse(outcome=await self._do(move))
+        return pb.ProposeRefundResponse(outcome=await self._do(move))
+
+    async def ProposeCorrection(
+        self, request: pb.ProposeCorrectionRequest, caller: Identity
+    ) -> pb.ProposeCorrectionResponse:
+        """Ask for what puts a case right; nothing moves."""
+        move = await self._node.read(self._correction, request, caller)
+        return pb.ProposeCorrectionResponse(outcome=await self._do(move))
+
+    def _correction(
+        self, request: pb.ProposeCorrectionRequest, caller: Identity
+    ) -> Templates:
+        ledger = self._node.ledger
+        case = self._case(request.case_sequence)
+        held = int(case["resolves"])
+        sender = caller.index
+        if case["total"] == CaseType.LATE_REJECTION:
+            paid, _ = ledger.resolution(held)
+            amount = int(ledger.row(paid)["amount"])
+            return treasury.propose_refund(
+                request.id, paid, amount, request.reason, sender=sender
+            )
+        amount = int(ledger.row(held)["amount"])
+        return treasury.propose_correction(
+            request.id, case, amount, request.reason, sender=sender
+        )
+
+    def _case(self, sequence: int) -> Rows:
+        ledger = self._node.ledger
+        row = ledger.row(arguments.durable_sequence(ledger, sequence, _CASE))
+        if row["kind"] != Kind.CASE:
+            raise NotFoundError(f"{_CASE}: entry {sequence} is no case")
+        return row
+
+    async def Approve(
+        self, request: pb.ApproveRequest, caller: Identity
+    ) -> pb.ApproveResponse:
+        """Approve a proposal and do what it asks for, in one commit."""
+        proposal = await self._node.read(self._proposal, request.proposal_sequence)
+        approval = treasury.approve(
+            request.id, request.proposal_sequence, sender=caller.index
+        )
+        asked = await self._node.read(self._asked_for, proposal, caller)
+        reply = await self._node.commit(treasury.join([approval, asked]).request())
+        assert not isinstance(reply, bytes)
+        response = pb.ApproveResponse(outcome=convert.outcome(reply[0]))
+        if response.outcome.result == results_pb2.RESULT_OK:
+            response.done.CopyFrom(convert.outcome(reply[1]))
+        return response
+
+    def _proposal(self, sequence: int) -> Rows:
+        ledger = self._node.ledger
+        row = ledger.row(arguments.durable_sequence(ledger, sequence, _PROPOSAL))
+        if row["kind"] != Kind.PROPOSE or row["result"] != Result.OK:
+            raise NotFoundError(f"{_PROPOSAL}: entry {sequence} is no proposal")
+        return row
+
+    def _asked_for(self, proposal: Rows, caller: Identity) -> Templates:
+        ledger, checker = self._node.ledger, caller.index
+        if proposal["total"] == Kind.REFUND:
+            return treasury.approved_refund(proposal, checker=checker)
+        case = ledger.row(int(proposal["resolves"]))
+        if proposal["total"] == Kind.TRANSFER:
+            return treasury.approved_correction(proposal, case, checker=checker)
+        hold = ledger.row(int(case["resolves"]))
+        return treasury.approved_release(hold, checker=checker)
+
+    async def CloseCase(
+        self, request: pb.CloseCaseRequest, caller: Identity
+    ) -> pb.CloseCaseResponse:
+        """Close a case with a reason."""
+        move = treasury.close_case(
+            request.id,
+            request.case_sequence,
+            request.reason,
+            sender=caller.index,
+            correction=request.correction_sequence,
+        )
+        return pb.CloseCaseResponse(outcome=await self._do(move))
 
     async def CloseWindow(
         self, request: pb.CloseWindowRequest, caller: Identity
@@ -176,6 +262,34 @@ class AdminService:
         return convert.window_lines(self._node.ledger.tail(window), self._node.register)
 
     # --- reading -----------------------------------------------------------------
+
+    async def ListExceptions(
+        self, request: pb.ListExceptionsRequest, caller: Identity
+    ) -> pb.ListExceptionsResponse:
+        """Open cases and proposals and overdue holds, oldest first."""
+        return await self._node.read(self._list_exceptions, request)
+
+    def _list_exceptions(
+        self, request: pb.ListExceptionsRequest
+    ) -> pb.ListExceptionsResponse:
+        node = self._node
+        size = arguments.page_size(request.page_size, node.config)
+        after = arguments.read_token(request.page_token, _NO_ACCOUNT)
+        # One more than asked for tells whether there is a next page.
+        rows, as_of = node.exceptions.page(after, size + 1, time.time_ns())
+        last = int(rows[size - 1]["sequence"]) if len(rows) > size else 0
+        return pb.ListExceptionsResponse(
+            entries=convert.entries(rows[:size], node.ledger, node.register),
+            next_page_token=arguments.make_token(_NO_ACCOUNT, last),
+            as_of_sequence=as_of,
+        )
+
+    async def ListBillers(
+        self, request: pb.ListBillersRequest, caller: Identity
+    ) -> pb.ListBillersResponse:
+        """Queue, connections and health of every biller."""
+        states = self._node.dispatch.states()
+        return pb.ListBillersResponse(billers=map(convert.biller_state, states))
 
     async def ListAccounts(
         self, request: pb.ListAccountsRequest, caller: Identity

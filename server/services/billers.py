@@ -1,14 +1,23 @@
-"""BillerService: the feed of a biller's own payments."""
+"""BillerService: a biller's connections, and the feed of its own payments."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from server import arguments, convert
 from server.node import Node
-from server.status import ArgumentError, Context, UnsupportedError
+from server.services.biller_stream import BillerStream
+from server.status import ArgumentError, Context
+from switch.codes import Kind, Result, Role
 from switch.feed import Page, read_feed, sorted_accounts
 from switch.identity import Identity
+from switch.register import Participant
+from switch.statements import Payment, payment_of
 from switch.v1 import billers_pb2 as pb
+
+ACKNOWLEDGE_MAX = 1_000
+"""Answers of one Acknowledge call."""
+
+_FINAL = (pb.ANSWER_KIND_CONFIRMED, pb.ANSWER_KIND_REJECTED)
 
 
 class BillerService:
@@ -22,9 +31,20 @@ class BillerService:
         self, request: pb.FollowFeedRequest, caller: Identity
     ) -> AsyncIterator[pb.FollowFeedResponse]:
         """All events after the cursor; then wait for more, or end."""
+        biller = arguments.biller(self._node.register, caller, request.biller)
+        if caller.role is not Role.BILLER:
+            async for page in self._pages(request, biller):
+                yield page
+            return
+        with self._node.dispatch.presence(biller.index):
+            async for page in self._pages(request, biller):
+                yield page
+
+    async def _pages(
+        self, request: pb.FollowFeedRequest, biller: Participant
+    ) -> AsyncIterator[pb.FollowFeedResponse]:
         node = self._node
         config = node.config
-        biller = arguments.biller(node.register, caller, request.biller)
         newest = node.ledger.sequence
         cursor = request.cursor
         if cursor > newest:
@@ -57,9 +77,55 @@ class BillerService:
         events = convert.entries(page.events, self._node.ledger, self._node.register)
         return pb.FollowFeedResponse(events=events, cursor=page.cursor)
 
+    async def Acknowledge(
+        self, request: pb.AcknowledgeRequest, caller: Identity
+    ) -> pb.AcknowledgeResponse:
+        """What a biller says of holds that it was not asked about."""
+        node = self._node
+        answers = request.answers
+        if not 1 <= len(answers) <= ACKNOWLEDGE_MAX:
+            raise ArgumentError("answers", f"must be 1 to {ACKNOWLEDGE_MAX:,}")
+        for place, one in enumerate(answers):
+            if one.kind not in _FINAL:
+                raise ArgumentError(
+                    f"answers[{place}].kind", "must be CONFIRMED or REJECTED"
+                )
+        biller = node.dispatch.biller(caller.index)
+        body = pb.ConnectRequest(answers=answers).SerializeToString()
+        with node.dispatch.presence(caller.index):
+            requests, _ = node.dispatch.take(biller, body)
+            for part in requests:
+                reply = await node.commit(part)
+                assert not isinstance(reply, bytes)
+                biller.note(reply)
+            return await node.read(self._standings, list(answers), caller.index)
+
+    def _standings(
+        self, answers: Sequence[pb.Answer], biller: int
+    ) -> pb.AcknowledgeResponse:
+        response = pb.AcknowledgeResponse()
+        for one in answers:
+            told = response.payments.add(number=one.number)
+            payment = self._hold(one, biller)
+            if payment is None:
+                continue
+            told.state = convert.wire_state(payment.state)
+            if payment.resolution is not None:
+                told.sequence = int(payment.resolution["sequence"])
+        return response
+
+    def _hold(self, answer: pb.Answer, biller: int) -> Payment | None:
+        ledger = self._node.ledger
+        if not 0 < answer.number <= ledger.sequence:
+            return None
+        row = ledger.row(answer.number)
+        if row["kind"] != Kind.HOLD or row["result"] != Result.OK:
+            return None
+        if row["id"].tobytes() != answer.id:
+            return None
+        service = self._node.register.service(int(row["service"]))
+        return payment_of(ledger, row) if service.biller == biller else None
+
     async def Connect(self, context: Context, caller: Identity) -> None:
-        """Questions to the biller; part of the protocol, not yet of the switch."""
-        raise UnsupportedError(
-            "the switch does not ask billers yet: confirmed services run as direct "
-            "ones, and FollowFeed has every payment"
-        )
+        """Questions to the biller, and its answers."""
+        await BillerStream(self._node, context, caller).run()

@@ -1,5 +1,7 @@
 """PaymentService: the hot calls as bytes, and what became of a payment."""
 
+from collections.abc import AsyncIterator
+
 from server import arguments, convert
 from server.node import Node
 from server.services.payment_stream import PaymentStream
@@ -10,6 +12,7 @@ from switch.codes import Role
 from switch.errors import WireError
 from switch.identity import ForbiddenError, Identity
 from switch.ids import ID_SIZE
+from switch.payment_states import FINAL, PaymentState
 from switch.v1 import payments_pb2 as pb
 
 RAW = frozenset({"CreatePayment", "CreatePayments", "CreateBasket", "StreamPayments"})
@@ -28,20 +31,25 @@ class PaymentService:
         request = Request.payments(body, caller.index, caller.bound_centre)
         if request.payments_count != 1 or request.baskets_count:
             raise WireError("this call takes one payment and no basket")
-        return await self._pay(request)
+        return await self._pay_one(request)
 
     async def CreateBasket(self, body: bytes, caller: Identity) -> bytes:
         """Pay the bills of one basket, all or none."""
         request = Request.payments(body, caller.index, caller.bound_centre)
         if request.baskets_count != 1 or request.payments_count:
             raise WireError("this call takes one basket and no payment beside it")
-        return await self._pay(request)
+        return await self._pay_one(request)
 
     async def CreatePayments(self, body: bytes, caller: Identity) -> bytes:
         """Pay bills and baskets, each on its own."""
         return await self._pay(
             Request.payments(body, caller.index, caller.bound_centre)
         )
+
+    async def _pay_one(self, request: Request) -> bytes:
+        reply = await self._pay(request)
+        self._node.dispatch.check_reply(reply)
+        return reply
 
     async def _pay(self, request: Request) -> bytes:
         reply = await self._node.commit(request)
@@ -56,7 +64,36 @@ class PaymentService:
         self, request: pb.GetPaymentRequest, caller: Identity
     ) -> pb.GetPaymentResponse:
         """What became of a payment, by its sender's id."""
-        return await self._node.read(self._get_payment, request, caller)
+        return await self._look(request, caller)
+
+    async def WatchPayment(
+        self, request: pb.WatchPaymentRequest, caller: Identity
+    ) -> AsyncIterator[pb.WatchPaymentResponse]:
+        """What became of a payment, now and after each change, until it is final."""
+        node = self._node
+        wanted = pb.GetPaymentRequest(id=request.id, sender=request.sender)
+        payment = await self._look(wanted, caller)
+        yield pb.WatchPaymentResponse(payment=payment)
+        told = payment.state
+        if PaymentState(told) in FINAL:
+            return
+        with node.dispatch.watch(payment.entry.sequence) as watch:
+            while PaymentState(told) not in FINAL:
+                # Looked at after the watch began, so that no change is missed.
+                payment = await self._look(wanted, caller)
+                if payment.state == told:
+                    await watch.wait(node.config.feed_idle_s)
+                    node.check_running()
+                    continue
+                told = payment.state
+                yield pb.WatchPaymentResponse(payment=payment)
+
+    async def _look(
+        self, request: pb.GetPaymentRequest, caller: Identity
+    ) -> pb.GetPaymentResponse:
+        response, found = await self._node.read(self._get_payment, request, caller)
+        response.state = convert.wire_state(state_now(self._node, found))
+        return response
 
     async def ListPayments(
         self, request: pb.ListPaymentsRequest, caller: Identity
@@ -68,25 +105,11 @@ class PaymentService:
 
     def _get_payment(
         self, request: pb.GetPaymentRequest, caller: Identity
-    ) -> pb.GetPaymentResponse:
-        if len(request.id) != ID_SIZE:
-            raise ArgumentError("id", f"must be {ID_SIZE} bytes")
-        register = self._node.register
-        ledger = self._node.ledger
-        sender = caller.index
-        if request.sender and request.sender != caller.participant:
-            if caller.role is Role.HARNESS:
-                raise ForbiddenError("a harness asks for its own payments only")
-            sender = arguments.participant(register, request.sender, "sender").index
-        as_of = ledger.sequence
-        found = statements.find_payment(ledger, sender, request.id)
-        if found is None:
-            raise NotFoundError("no payment with this id is durable")
-        if caller.role is Role.CENTRE and sender != caller.index:
-            wallet = ledger.find_account(caller.index, 0)
-            if not wallet or found.row["debit"] != wallet:
-                raise ForbiddenError("this payment is another centre's")
-        return convert.payment(found, as_of, ledger, register)
+    ) -> tuple[pb.GetPaymentResponse, statements.Payment]:
+        node = self._node
+        as_of = node.ledger.sequence
+        found = find_payment(node, request.id, request.sender, caller)
+        return convert.payment(found, as_of, node.ledger, node.register), found
 
     def _list_payments(
         self, request: pb.ListPaymentsRequest, caller: Identity
@@ -103,3 +126,40 @@ class PaymentService:
             next_page_token=arguments.make_token(account, following),
             as_of_sequence=as_of,
         )
+
+
+def find_payment(
+    node: Node, payment_id: bytes, sender: str, caller: Identity
+) -> statements.Payment:
+    """The payment that the caller asks for by its sender's id. Reads; blocks.
+
+    `sender` is empty for the caller itself. Raises ArgumentError, NotFoundError,
+    ForbiddenError.
+    """
+    if len(payment_id) != ID_SIZE:
+        raise ArgumentError("id", f"must be {ID_SIZE} bytes")
+    ledger = node.ledger
+    index = caller.index
+    if sender and sender != caller.participant:
+        if caller.role is Role.HARNESS:
+            raise ForbiddenError("a harness asks for its own payments only")
+        index = arguments.participant(node.register, sender, "sender").index
+    found = statements.find_payment(ledger, index, payment_id)
+    if found is None:
+        raise NotFoundError("no payment with this id is durable")
+    if caller.role is Role.CENTRE and index != caller.index:
+        wallet = ledger.find_account(caller.index, 0)
+        if not wallet or found.row["debit"] != wallet:
+            raise ForbiddenError("this payment is another centre's")
+    return found
+
+
+def state_now(node: Node, found: statements.Payment) -> PaymentState:
+    """Where a payment stands; in the event loop's thread.
+
+    The ledger knows that it is held; who asks the biller knows how that goes.
+    """
+    is_held = found.state is PaymentState.HELD
+    if is_held and node.dispatch.is_unknown(found.row):
+        return PaymentState.UNKNOWN
+    return found.state

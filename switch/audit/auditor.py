@@ -80,6 +80,7 @@ def audit(
         run.read(progress)
         if claims:
             claims.finish(journal, run.books.register, last)
+            run.books.cases.finish(journal)
     checks = list(CHECKS) if scope == "all" else list(CHAIN_CHECKS)
     compared = {
         "index": index is not None or "index" in findings.counts,

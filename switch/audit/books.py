@@ -10,12 +10,15 @@ from typing import Final
 import numpy as np
 
 from switch.audit.accounts import TOTALS, Accounts, below_zero, exact_sum
+from switch.audit.cases import Cases
 from switch.audit.claims import Claims
 from switch.audit.daily import count_days, number_receipts
 from switch.audit.findings import Findings
 from switch.audit.holds import Holds, due_times
 from switch.audit.layout import (
     COPIED_FLAGS,
+    EVIDENCE,
+    KEEP,
     OK,
     U64,
     Index,
@@ -72,6 +75,7 @@ class Books:
         self.accounts = Accounts()
         self.register = Register(self.accounts, findings)
         self.holds = Holds()
+        self.cases = Cases(self.accounts, self.holds, findings)
         self.moved = 0
 
     def apply(self, rows: Rows, first: int, tails: dict[int, bytes]) -> None:
@@ -87,7 +91,8 @@ class Books:
             if at > start:
                 self._money(Span(rows[start:at]))
             place = at if places is None else int(places[at])
-            self.register.apply(rows[at], tails.get(first + place))
+            part = self.cases if rows["kind"][at] >= Kind.CASE else self.register
+            part.apply(rows[at], tails.get(first + place))
             start = at + 1
         if start < len(rows):
             self._money(Span(rows[start:]))
@@ -137,6 +142,9 @@ class Books:
             text = "it moves money between kinds of accounts that it may not"
             self.findings.add_rows("accounts", span.sequence[bad], text)
         if span.kinds[Kind.TRANSFER]:
+            names = (span.kind == Kind.TRANSFER) & (span.rows["resolves"] != 0)
+            if self.claims and names.any():
+                self.cases.corrected(pick(span.rows, names))
             bad = span.debit == span.credit
             text = "it moves money from an account to itself"
             self.findings.add_rows("accounts", span.sequence[bad], text)
@@ -177,6 +185,8 @@ class Books:
         at = at[good]
         found = Resolutions(span, at, pick(self.holds.rows, place[good]))
         self._compare_holds(span, found)
+        if self.claims:
+            self.cases.resolved(found.holds, pick(span.rows, at))
         return found
 
     def _compare_holds(self, span: Span, found: Resolutions) -> None:
@@ -191,11 +201,16 @@ class Books:
         wrong = post & ((amount > holds["amount"]) | (amount == 0))
         released = ~post & (amount != holds["amount"])
         early = (kind == Kind.EXPIRE) & (rows["timestamp"] < due_times(holds))
+        kept = (kind == Kind.EXPIRE) & ((holds["flags"] & np.uint16(KEEP)) != 0)
+        evidence = (rows["flags"] & np.uint16(EVIDENCE)) != 0
+        part = post & evidence & (amount != holds["amount"])
         for text, mask in (
             ("it differs from the hold it resolves", differs),
             ("it posts nothing or more than was held", wrong),
             ("it releases another amount than was held", released),
             ("it expires a hold that was not due", early),
+            ("it expires a hold that its deadline keeps", kept),
+            ("a biller's answer made it, and it posts less than was held", part),
         ):
             if mask.any():
                 self.findings.add_rows("holds", sequence[mask], text)

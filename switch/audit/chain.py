@@ -12,6 +12,8 @@ from crc32c import crc32c
 from switch.audit.findings import Findings
 from switch.audit.layout import (
     CHUNK,
+    EVIDENCE,
+    KEEP,
     KINDS,
     KNOWN_FLAGS,
     OK,
@@ -31,10 +33,18 @@ from switch.codes import Kind
 ROWS_TOGETHER: Final = 32
 """Rows whose checks are tested in one go; see `bad_rows`."""
 
-DIGESTED: Final = kinds_table(Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.WINDOW)
+DIGESTED: Final = kinds_table(
+    Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.WINDOW, Kind.SHIFT
+)
 """Kinds whose reference is the BLAKE2b-256 of their tail item."""
-SWITCH_MADE: Final = kinds_table(Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.WINDOW)
+SWITCH_MADE: Final = kinds_table(
+    Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.WINDOW, Kind.CASE
+)
 """Kinds whose rows have no id, and that leave no row when refused."""
+TOTALLED: Final = kinds_table(Kind.REFUND, Kind.CASE, Kind.CASE_CLOSE, Kind.PROPOSE)
+"""Kinds that say something in `total` when they are accepted."""
+ANSWERED: Final = kinds_table(Kind.POST, Kind.VOID, Kind.CASE)
+"""Kinds that a biller's answer may make."""
 KNOWN_KINDS: Final = np.isin(np.arange(256), sorted(KINDS))
 KNOWN_RESULTS: Final = np.isin(np.arange(256), sorted(REFUSALS | {OK}))
 
@@ -165,9 +175,17 @@ class Chain:
             "the kind is not known": ~KNOWN_KINDS[kind],
             "the result is not one that leaves a row": ~KNOWN_RESULTS[result],
             "unknown flags are set": (flags & np.uint16(0xFFFF ^ KNOWN_FLAGS)) != 0,
-            "total is set, and it is no refund": (total != 0)
-            & (kind != Kind.REFUND)
+            "total is set, and it says nothing there": (total != 0)
+            & ~TOTALLED[kind]
             & ~refused,
+            "a biller's answer made it, and it is nothing an answer makes": (
+                (flags & np.uint16(EVIDENCE)) != 0
+            )
+            & ~ANSWERED[kind],
+            "its deadline keeps it, and it is no accepted hold": (
+                (flags & np.uint16(KEEP)) != 0
+            )
+            & (refused | (kind != Kind.HOLD)),
             "what is in the way comes after it": refused & (total >= rows["sequence"]),
             "deadline is set, and it is no hold": (deadline != 0) & (kind != Kind.HOLD),
             "a refused row has a receipt or releases a claim": refused

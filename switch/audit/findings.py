@@ -29,6 +29,7 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     "totals": ("debits equal credits, and fit their size", WRONG),
     "below_zero": ("no account is below zero at any row, but for refunds", WRONG),
     "holds": ("every hold is resolved at most once, exactly, and not early", WRONG),
+    "cases": ("cases, approvals and shifts fit what they speak of, once", WRONG),
     "windows": ("windows list exactly what was posted", WRONG),
     "settles": ("settlements move exactly a window's net, once", WRONG),
     "receipts": ("receipts have no gaps for a wallet and financial year", WRONG),

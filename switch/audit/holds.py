@@ -7,6 +7,8 @@ import numpy as np
 from switch.audit.layout import NS, ROW, U64, Index, Mask, Rows, pick
 
 CAPACITY_MIN: Final = 1024
+NEVER: Final = np.uint64(2**64 - 1)
+"""When a hold is due that outlived its deadline."""
 
 
 def due_times(holds: Rows) -> U64:
@@ -26,6 +28,7 @@ class Holds:
         self.alive = np.zeros(CAPACITY_MIN, dtype=np.bool_)
         self.length = 0
         self.count = 0
+        self.kept: set[int] = set()
 
     def add(self, rows: Rows) -> None:
         """Take new holds, all later than those that are here."""
@@ -68,8 +71,27 @@ class Holds:
         good[:] = False
         good[candidates[first]] = True
         self.alive[at[good]] = False
+        if self.kept:
+            self.kept.difference_update(sequences[good].tolist())
         self.count -= int(good.sum())
         return at, good
+
+    def keep(self, sequence: int) -> Rows | None:
+        """Let an open hold be due no more; its row, or None if it never is."""
+        at = int(np.searchsorted(self.sequences[: self.length], sequence))
+        known = at < self.length and self.sequences[at] == sequence and self.alive[at]
+        if not known or sequence in self.kept:
+            return None
+        self.kept.add(sequence)
+        return self.rows[at : at + 1]
+
+    def due(self) -> U64:
+        """When the open holds are due, in the order of `open_rows`."""
+        rows = self.open_rows()
+        due = due_times(rows)
+        kept = np.fromiter(self.kept, np.uint64, len(self.kept))
+        due[np.isin(rows["sequence"], kept)] = NEVER
+        return due
 
     def open_rows(self) -> Rows:
         """The open holds' rows, ascending in sequence."""

@@ -17,7 +17,6 @@ from crc32c import crc32c
 from switch.audit.accounts import Accounts
 from switch.audit.books import Books
 from switch.audit.findings import Findings
-from switch.audit.holds import due_times
 from switch.audit.layout import (
     ACCOUNT,
     INDEX_HOLD,
@@ -209,7 +208,7 @@ def compare_holds(stated: Rows, books: Books, add: Add) -> None:
     rows = books.holds.open_rows()
     mine = np.zeros(len(rows), dtype=INDEX_HOLD)
     mine["sequence"] = rows["sequence"]
-    mine["due"] = due_times(rows)
+    mine["due"] = books.holds.due()
     for sequence in np.setdiff1d(stated["sequence"], mine["sequence"]).tolist():
         add(f"it lists hold {sequence}, which is not open")
     for sequence in np.setdiff1d(mine["sequence"], stated["sequence"]).tolist():

@@ -135,6 +135,21 @@ SERVICE_RECORD: Final = np.dtype(
         ("reserved", "V44"),
     ]
 )
+SHIFT_RECORD: Final = np.dtype(
+    [
+        ("after_sequence", "<u8"),
+        ("payments_amount", "<u8"),
+        ("refunds_amount", "<u8"),
+        ("cash_expected", "<u8"),
+        ("cash_counted", "<u8"),
+        ("payments_count", "<u4"),
+        ("refunds_count", "<u4"),
+        ("open_count", "<u4"),
+        ("operator_", "<u4"),
+        ("difference", "u1"),
+        ("reserved", "V7"),
+    ]
+)
 WINDOW_LINE: Final = np.dtype(
     [
         ("account", "<u4"),
@@ -165,7 +180,7 @@ INDEX_HOLD: Final = np.dtype([("sequence", "<u8"), ("due", "<u8")])
 
 SIZES: Final = {
     128: (ROW, ACCOUNT, SERVICE_RECORD),
-    64: (CHUNK, PARTICIPANT_RECORD),
+    64: (CHUNK, PARTICIPANT_RECORD, SHIFT_RECORD),
     72: (INDEX_META,),
     32: (META, SEGMENT, ACCOUNT_RECORD),
     16: (LIMIT_RECORD, INDEX_HOLD),
@@ -201,13 +216,15 @@ TAIL: Final = int(RowFlag.TAIL)
 CLAIM: Final = int(RowFlag.CLAIM)
 RECENT: Final = int(RowFlag.RECENT)
 RELEASE: Final = int(RowFlag.RELEASE)
+KEEP: Final = int(RowFlag.KEEP)
+EVIDENCE: Final = int(RowFlag.EVIDENCE)
 COPIED_FLAGS: Final = CLAIM | RECENT | 0x0E00 | 0x3000
 """What a resolving row and a refund copy: claim bits, head, tender."""
-KNOWN_FLAGS: Final = 0x007F | 0x0E00 | 0x3000
+KNOWN_FLAGS: Final = 0x01FF | 0x0E00 | 0x3000
 
 OK: Final = int(Result.OK)
-KINDS: Final = frozenset(int(kind) for kind in Kind if kind <= Kind.REGISTER)
-"""Kinds that a journal of this format holds; the rest are reserved."""
+KINDS: Final = frozenset(int(kind) for kind in Kind)
+"""Kinds that a journal of this format holds."""
 REFUSALS: Final = frozenset(int(r) for r in Result if r >= Result.SERVICE_UNKNOWN)
 """Results that leave a row; the smaller ones answer without a trace."""
 

@@ -14,6 +14,7 @@ from switch.audit.layout import (
     RECENT,
     U64,
     Index,
+    Mask,
     Rows,
     pick,
 )
@@ -26,6 +27,7 @@ from switch.codes import (
     DuplicateRule,
     Kind,
     Mode,
+    Policy,
     RowFlag,
 )
 
@@ -53,6 +55,8 @@ def check_services(
     head = ((flags & np.uint16(HEAD_MASK)) >> np.uint16(HEAD_SHIFT)).astype(np.intp)
     heads = services["heads"].reshape(-1)
     rule = CLAIM_FLAGS[services["duplicate_rule"]][service]
+    keep = (services["deadline_policy"][service] == Policy.KEEP) & (kind == Kind.HOLD)
+    keep = _of_baskets(rows, keep)
     direct = (services["mode"][service] == Mode.CONFIRMED) & (kind == Kind.PAY)
     most = services["amount_max"].copy()
     most[most == 0] = np.uint64(2**64 - 1)
@@ -71,6 +75,10 @@ def check_services(
             "its flags do not fit its service's mode",
             ((flags & np.uint16(RowFlag.AS_DIRECT)) != 0) != direct,
         ),
+        (
+            "its flags do not fit its service's deadline policy",
+            ((flags & np.uint16(RowFlag.KEEP)) != 0) != keep,
+        ),
     ):
         if bad.any():
             findings.add_rows("services", sequence[bad], text)
@@ -78,6 +86,17 @@ def check_services(
     if bad.any():
         text = "its claim does not fit its service's duplicate rule"
         findings.add_rows("claims", sequence[bad], text)
+
+
+def _of_baskets(rows: Rows, mask: Mask) -> Mask:
+    """The mask, and with one payment of a basket all of it."""
+    members = np.flatnonzero(rows["basket"])
+    if not len(members):
+        return mask
+    leads = rows["sequence"][members] - (rows["basket"][members] & np.uint16(0xFF))
+    result = mask.copy()
+    result[members] = np.isin(leads, leads[mask[members]])
+    return result
 
 
 def check_baskets(
@@ -118,8 +137,10 @@ def check_baskets(
         whole &= beside | ~has
         alike = rows["debit"][other] == rows["debit"][mine]
         alike &= owner[other] == owner[mine]
+        alike &= rows["kind"][other] == rows["kind"][mine]
+        alike &= rows["deadline"][other] == rows["deadline"][mine]
         same &= alike | ~has | ~beside
     text = "its basket is not whole beside it"
     findings.add_rows("baskets", sequence[mine[~whole]], text)
-    text = "its basket has several wallets or billers"
+    text = "its basket has several wallets, billers, modes or deadlines"
     findings.add_rows("baskets", sequence[mine[~same]], text)

@@ -20,6 +20,17 @@ cdef void group_decode_rows(Call* call, Draft* drafts) noexcept nogil:
             memcpy(&draft.tail_size, tails, 4)
             draft.tail = tails + 4
             tails += 4 + draft.tail_size
+        if call.form == FORM_ANSWERS:
+            draft.bound = call.bound
+            continue
+        # The holds of a basket are released behind one approval.
+        draft.needs_approval = i > 0 and (
+            (rows[i - 1].kind == KIND_APPROVE and cases_can_propose(rows[i].kind))
+            or (
+                rows[i - 1].kind == KIND_VOID and drafts[i - 1].needs_approval
+                and rows[i].kind == KIND_VOID
+            )
+        )
         machine_shape(draft)
     group_join_baskets(drafts, call.rows_count)
 
@@ -49,7 +60,7 @@ cdef int group_decode(State* s, Call* calls, uint32_t calls_count, uint32_t* cou
     count[0] = 0
     for i in range(calls_count):
         calls[i].first = count[0]
-        if calls[i].form == FORM_ROWS:
+        if calls[i].form != FORM_PAYMENTS:
             group_decode_rows(&calls[i], s.drafts + count[0])
         elif wire_read_request(
             calls[i].body, calls[i].size, s.drafts + count[0], calls[i].sender,
@@ -63,14 +74,11 @@ cdef int group_decode(State* s, Call* calls, uint32_t calls_count, uint32_t* cou
 cdef int group_expire(State* s, uint32_t requested) noexcept nogil:
     """Expire what is due, the earliest first, as far as the group has room."""
     cdef uint64_t now = rows_time(s)
-    cdef int rc
-    while s.holds.count > 0 and s.holds.heap[0].due <= now:
-        if s.rows_count + requested >= GROUP_MAX:
-            break
-        rc = machine_expire(s)
-        if rc != 0:
-            return rc
-    return 0
+    cdef bint done = True
+    cdef int rc = 0
+    while rc == 0 and done and s.holds.count > 0 and s.holds.heap[0].due <= now:
+        rc = machine_expire(s, GROUP_MAX - s.rows_count - requested, &done)
+    return rc
 
 
 cdef inline void group_fetch_account(State* s, uint32_t account) noexcept nogil:
@@ -120,6 +128,8 @@ cdef int group_apply(State* s, uint32_t count, Outcome* outs) noexcept nogil:
                 s.drafts[j].maybe_claim = 1
         if s.drafts[i].in_basket:
             rc = machine_basket(s, &s.drafts[i], size, &outs[i])
+        elif s.drafts[i].needs_approval and outs[i - 1].result != RESULT_OK:
+            outs[i].result = outs[i - 1].result
         else:
             rc = machine_apply(s, &s.drafts[i], &outs[i])
         if rc != 0:
@@ -171,7 +181,7 @@ cdef void group_publish(State* s) noexcept nogil:
     s.timestamp = s.last_timestamp
     s.last_window = s.working_window
     s.holds_count = s.holds.count
-    s.due = s.holds.heap[0].due if s.holds.count > 0 else 0
+    s.due = holds_due(&s.holds)
     s.chain = (<Chunk*>s.chunk).check
     store_measure_reserve(s)
     if s.sequence - s.indexed >= s.step_rows:

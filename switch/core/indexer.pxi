@@ -95,7 +95,7 @@ cdef int indexer_take_row(
             for i in range(tail_size // sizeof(WindowLine)):
                 postings_touch(work, lines[i].account)
                 segments_mark(s, lines[i].account, row.sequence)
-        elif row.kind != KIND_REGISTER:
+        elif keys_changes_account(row):
             postings_touch(work, row.debit)
             segments_mark(s, row.debit, row.sequence)
         if row.kind == KIND_HOLD:
@@ -107,6 +107,8 @@ cdef int indexer_take_row(
                 return rc
         elif keys_resolves_hold(row):
             holds_remove(&s.images_holds, row.resolves)
+        elif keys_keeps_hold(row):
+            holds_keep(&s.images_holds, row.resolves)
     keys_derive(s, &s.images, row, root, NULL, &derived)
     for i in range(<uint32_t>derived.count):
         map_ = derived.maps[i]

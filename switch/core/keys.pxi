@@ -97,6 +97,16 @@ cdef inline bint keys_resolves_hold(const Row* row) noexcept nogil:
     return row.kind == KIND_POST or row.kind == KIND_VOID or row.kind == KIND_EXPIRE
 
 
+cdef inline bint keys_changes_account(const Row* row) noexcept nogil:
+    """An accepted row that changes the image of its debit: money rows, and four more."""
+    return row.kind < KIND_REGISTER and row.kind != KIND_WINDOW
+
+
+cdef inline bint keys_keeps_hold(const Row* row) noexcept nogil:
+    """A case that lets a hold outlive its deadline."""
+    return row.kind == KIND_CASE and row.total == CASE_DEADLINE_PASSED
+
+
 cdef struct Derived:          # what a row adds to the maps
     Entry entries[3]
     uint8_t maps[3]
@@ -139,7 +149,14 @@ cdef void keys_derive(
         else:
             keys_claim_of(s, table, row, &high, &low)
         keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
-    if keys_resolves_hold(row) or row.kind == KIND_REFUND or row.kind == KIND_WINDOW:
+    if (
+        keys_resolves_hold(row) or row.kind == KIND_REFUND or row.kind == KIND_WINDOW
+        or row.kind == KIND_CASE_CLOSE or row.kind == KIND_APPROVE
+    ):
         keys_derive_one(out, MAP_LINKS, row.resolves, 0, row.sequence)
+    elif row.kind == KIND_CASE:
+        keys_derive_one(out, MAP_LINKS, row.resolves, LINK_CASE + row.total, row.sequence)
+    elif row.kind == KIND_TRANSFER and row.resolves != 0:
+        keys_derive_one(out, MAP_LINKS, row.resolves, LINK_CASE, row.sequence)
     elif row.kind == KIND_SETTLE:
         keys_derive_one(out, MAP_LINKS, row.resolves, <uint64_t>row.debit + 1, row.sequence)

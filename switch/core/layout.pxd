@@ -26,7 +26,7 @@ cdef enum:  # kinds of rows
     KIND_FREEZE = 13
     KIND_CLOSE = 14
     KIND_REGISTER = 15
-    KIND_CASE = 16          # 16 to 20 are reserved: no request makes them yet
+    KIND_CASE = 16
     KIND_CASE_CLOSE = 17
     KIND_PROPOSE = 18
     KIND_APPROVE = 19
@@ -51,6 +51,8 @@ cdef enum:  # results, grouped as the checks run
     # The id is known with other content: no row, `field` names the difference.
     RESULT_ID_REUSED = 20
     # A rule refuses: a row with this result, the same answer for ever.
+    # Too much waits for its biller: no row, and the id stays free.
+    RESULT_BILLER_BUSY = 21
     RESULT_SERVICE_UNKNOWN = 30
     RESULT_SERVICE_INACTIVE = 31
     RESULT_HEAD_UNKNOWN = 32
@@ -88,6 +90,11 @@ cdef enum:  # results, grouped as the checks run
     RESULT_BALANCE_NOT_ZERO = 64
     RESULT_HOLDS_OPEN = 65
     RESULT_TABLE_FULL = 66
+    RESULT_CASE_NOT_FOUND = 67
+    RESULT_CASE_CLOSED = 68
+    RESULT_PROPOSAL_NOT_FOUND = 69
+    RESULT_SAME_PERSON = 70
+    RESULT_ALREADY_APPROVED = 71
 
 cdef enum:  # the first field that differs, with RESULT_ID_REUSED
     FIELD_NONE = 0
@@ -154,6 +161,41 @@ cdef enum:
     POLICY_RELEASE = 1
     POLICY_KEEP = 2
 
+cdef enum:  # what a case is about; Row.total
+    CASE_LATE_CONFIRMATION = 1
+    CASE_LATE_REJECTION = 2
+    CASE_DEADLINE_PASSED = 3
+
+cdef enum:  # where a payment stands; the numbers are the wire's
+    PAYMENT_NONE = 0        # of an outcome without a row
+    PAYMENT_REFUSED = 1
+    PAYMENT_HELD = 2
+    PAYMENT_COMPLETED = 3
+    PAYMENT_REVERSED = 4
+    PAYMENT_EXPIRED = 5
+    PAYMENT_REFUNDED = 6
+    PAYMENT_UNKNOWN = 7     # held and asked about in vain; the core never says it
+
+cdef enum:  # what a biller is asked; the numbers are the wire's, as those of answers
+    QUESTION_FETCH_BILL = 1
+    QUESTION_CONFIRM = 2
+    QUESTION_STATUS = 3
+
+cdef enum:
+    ANSWERED_CONFIRMED = 1
+    ANSWERED_REJECTED = 2
+    ANSWERED_UNKNOWN = 3
+
+cdef enum:  # Answer.bad: a text that is over-long or not printable, and was left out
+    BAD_REFERENCE = 0x01
+    BAD_REASON = 0x02
+    BAD_BILL = 0x04
+
+cdef enum:  # ShiftRecord.difference
+    DIFFERENCE_NONE = 1
+    DIFFERENCE_SHORT = 2
+    DIFFERENCE_OVER = 3
+
 cdef enum:  # how the citizen paid the operator
     TENDER_CASH = 0
     TENDER_UPI = 1
@@ -167,6 +209,8 @@ cdef enum:  # Row.flags
     ROW_UNFREEZE = 0x0010   # a freeze row that ends a freeze
     ROW_AS_DIRECT = 0x0020  # a confirmed service that was run as a direct one
     ROW_UPDATE = 0x0040     # a register row that replaces an earlier one
+    ROW_KEEP = 0x0080       # a hold that its deadline does not release
+    ROW_EVIDENCE = 0x0100   # a post, void or case that a biller's answer made
     ROW_HEAD_SHIFT = 9      # bits 9-11: index of the head within the service
     ROW_HEAD_MASK = 0x0E00
     ROW_TENDER_SHIFT = 12   # bits 12-13
@@ -181,6 +225,8 @@ cdef enum:
     BASKET_MAX = 16
     REFERENCE_SIZE = 32
     NOTE_MAX = 64               # bytes of a payment's note
+    ANSWERS_MAX = 8190          # answers in one message of a biller
+    QUESTIONS_MAX = 8190        # holds that one message asks about; baskets count once
     CODE_MAX = 32               # bytes of a participant id
     SERVICE_CODE_MAX = 16
     HEADS_MAX = 8               # heads of account of one service
@@ -213,10 +259,14 @@ cdef extern from *:
     #define AMOUNT_MAX 1000000000000000000ULL  /* paise; fits a signed 64-bit too */
     #define NO_AMOUNT_LIMIT 0xFFFFFFFFFFFFFFFFULL
     #define NO_COUNT_LIMIT 0xFFFFFFFFU
+    #define LINK_CASE (1ULL << 40)  /* plus its type: of a hold; alone: of a correction */
+    #define NEVER 0xFFFFFFFFFFFFFFFFULL  /* when a hold is due that its deadline kept */
     """
     const uint64_t AMOUNT_MAX
     const uint64_t NO_AMOUNT_LIMIT
     const uint32_t NO_COUNT_LIMIT
+    const uint64_t LINK_CASE
+    const uint64_t NEVER
 
 
 # --- the journal ------------------------------------------------------------------
@@ -239,7 +289,9 @@ cdef struct Row:                # 128 bytes
     uint8_t result
     uint16_t flags
     uint16_t basket             # size << 8 | index, or 0
-    uint64_t total              # refund: paise refunded of R so far; refused: the row in the way
+    # refund: paise refunded of R so far; case: its type; case_close: the correction;
+    # propose: the kind asked for; refused: the row in the way
+    uint64_t total
     uint32_t deadline           # seconds after timestamp, for a hold
     uint32_t check              # CRC-32C of the 124 bytes before
 
@@ -299,6 +351,19 @@ cdef struct ServiceRecord:      # 128 bytes, tail of a `register` row
     uint32_t biller             # participant index
     uint32_t heads[8]           # account indices; the first is the default
     uint8_t reserved[44]
+
+cdef struct ShiftRecord:        # 64 bytes, tail of a `shift` row
+    uint64_t after_sequence     # rows after this one belong to the shift
+    uint64_t payments_amount    # paise
+    uint64_t refunds_amount
+    uint64_t cash_expected
+    uint64_t cash_counted
+    uint32_t payments_count
+    uint32_t refunds_count
+    uint32_t open_count         # payments of it that were held when it was closed
+    uint32_t operator_
+    uint8_t difference          # DIFFERENCE_*
+    uint8_t reserved[7]
 
 cdef struct WindowLine:         # 40 bytes, the tail of a `window` row is a list of them
     uint32_t account
@@ -391,4 +456,21 @@ cdef struct Outcome:            # 80 bytes: the answer to one requested row
     uint8_t result
     uint8_t repeat              # 1 if this answer was given before
     uint8_t field               # FIELD_*, with RESULT_ID_REUSED
-    uint8_t reserved[11]
+    uint8_t state               # PAYMENT_*, of a payment that has a row; of a repeat: now
+    uint8_t reserved[10]
+
+cdef struct Answer:             # 152 bytes, in memory: what a biller answered to one question
+    uint64_t number             # of the question; of payments the hold's sequence
+    uint64_t amount_due         # paise
+    uint64_t due_time_ns
+    uint64_t valid_until_ns
+    uint8_t id[16]              # zero unless the answer has one of 16 bytes
+    uint8_t biller_reference[32]  # texts are zero-padded
+    uint8_t reason[32]
+    uint8_t bill[32]
+    uint8_t kind                # ANSWERED_*, 0 for any other
+    uint8_t biller_reference_size
+    uint8_t reason_size
+    uint8_t bill_size
+    uint8_t bad                 # BAD_*
+    uint8_t reserved[3]

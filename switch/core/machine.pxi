@@ -13,11 +13,12 @@ cdef bint machine_takes_reference(int kind) noexcept nogil:
     return (
         kind == KIND_PAY or kind == KIND_HOLD or kind == KIND_TOP_UP
         or kind == KIND_TRANSFER or kind == KIND_FREEZE or kind == KIND_CLOSE
+        or kind == KIND_CASE_CLOSE or kind == KIND_PROPOSE
     )
 
 
 cdef void machine_shape_record(Draft* draft) noexcept nogil:
-    """The fixed record that opens the tail of an open, limit or register row."""
+    """The fixed record that opens the tail of an open, limit, register or shift row."""
     cdef const uint8_t* tail = draft.tail
     cdef const AccountRecord* account = <const AccountRecord*>tail
     cdef uint32_t size = draft.tail_size
@@ -31,6 +32,10 @@ cdef void machine_shape_record(Draft* draft) noexcept nogil:
         )
     elif kind == KIND_LIMIT:
         good = size >= sizeof(LimitRecord) and (<const LimitRecord*>tail).reserved == 0
+    elif kind == KIND_SHIFT:
+        good = size >= sizeof(ShiftRecord) and cases_shift_is_valid(
+            <const ShiftRecord*>tail, draft.row.operator_
+        )
     elif size > 0 and tail[0] == RECORD_PARTICIPANT:
         good = register_participant_is_valid(tail, size)
     elif size > 0 and tail[0] == RECORD_SERVICE:
@@ -48,10 +53,14 @@ cdef void machine_shape(Draft* draft) noexcept nogil:
     cdef bint payment = kind == KIND_PAY or kind == KIND_HOLD
     cdef bint moves = payment or (
         kind == KIND_POST or kind == KIND_REFUND or kind == KIND_TOP_UP
-        or kind == KIND_TRANSFER or kind == KIND_SETTLE
+        or kind == KIND_TRANSFER or kind == KIND_SETTLE or kind == KIND_PROPOSE
     )
-    cdef bint record = kind == KIND_OPEN or kind == KIND_LIMIT or kind == KIND_REGISTER
-    if kind < KIND_PAY or kind > KIND_REGISTER or kind == KIND_EXPIRE:
+    cdef bint record = (
+        kind == KIND_OPEN or kind == KIND_LIMIT or kind == KIND_REGISTER or kind == KIND_SHIFT
+    )
+    if not KIND_PAY <= kind <= KIND_SHIFT or kind == KIND_EXPIRE or kind == KIND_CASE or (
+        kind == KIND_PROPOSE and not cases_can_propose(row.total)
+    ):
         payment_mark(draft, RESULT_INVALID_KIND)
         return
     if keys_no_id(row.id) == machine_has_id(kind):
@@ -102,7 +111,11 @@ cdef int machine_compare(State* s, const Draft* draft, const Row* row, int* fiel
     cdef bint payment = kind == KIND_PAY or kind == KIND_HOLD
     cdef bint numbered = kind == KIND_OPEN or kind == KIND_REGISTER or kind == KIND_REFUND
     field[0] = FIELD_NONE
-    if wanted.kind != kind or (wanted.flags ^ row.flags) & ROW_UNFREEZE:
+    # Whether a message pays or holds, and how long, is the register's word and may change.
+    cdef bint alike = draft.hot and payment and (
+        wanted.kind == KIND_PAY or wanted.kind == KIND_HOLD
+    )
+    if (wanted.kind != kind and not alike) or (wanted.flags ^ row.flags) & ROW_UNFREEZE:
         field[0] = FIELD_KIND
     elif payment and row.service != 0 and wanted.service != row.service:
         field[0] = FIELD_SERVICE
@@ -128,11 +141,14 @@ cdef int machine_compare(State* s, const Draft* draft, const Row* row, int* fiel
             return MDB_CORRUPTED
     if field[0] != FIELD_NONE:
         return 0
-    if wanted.resolves != row.resolves:
+    if wanted.resolves != row.resolves or (
+        # A refused one has the row in the way there.
+        kind == KIND_CASE_CLOSE and row.result == RESULT_OK and wanted.total != row.total
+    ):
         field[0] = FIELD_RESOLVES
     elif wanted.checker != row.checker:
         field[0] = FIELD_CHECKER
-    elif wanted.deadline != row.deadline:
+    elif wanted.deadline != row.deadline and not alike:
         field[0] = FIELD_DEADLINE
     return 0
 
@@ -159,48 +175,6 @@ cdef int machine_find_id(State* s, const Draft* draft, Row* row, bint* found) no
         nth += 1
 
 
-# --- answers ----------------------------------------------------------------------------------
-
-cdef void machine_answer_balance(State* s, Outcome* out, const Row* row) noexcept nogil:
-    """The wallet that a row speaks of, as it is now."""
-    cdef uint32_t account = row.debit
-    cdef const Account* wallet
-    if row.kind == KIND_REGISTER:
-        return
-    if not treasury_knows(s, account) or s.working.accounts[account].kind != ACCOUNT_WALLET:
-        account = row.credit
-    if not treasury_knows(s, account) or s.working.accounts[account].kind != ACCOUNT_WALLET:
-        return
-    wallet = &s.working.accounts[account]
-    out.balance = wallet.credits_posted - wallet.debits_posted
-    out.pending = wallet.debits_pending
-
-
-cdef int machine_answer(State* s, Outcome* out, const Row* row, bint repeat) noexcept nogil:
-    """Answer with a recorded row."""
-    cdef Row other
-    cdef int rc
-    out.result = row.result
-    out.sequence = row.sequence
-    out.timestamp = row.timestamp
-    out.repeat = repeat
-    out.receipt = row.receipt
-    if row.receipt != 0:
-        out.year = keys_year_of(&s.working, keys_day(row.timestamp))
-    if row.result == RESULT_OK:
-        if row.kind == KIND_OPEN or row.kind == KIND_REGISTER:
-            out.index = row.debit
-    else:
-        out.other = row.total
-    machine_answer_balance(s, out, row)
-    if out.other != 0:
-        rc = rows_get(s, out.other, &other)
-        if rc != 0:
-            return rc
-        memcpy(out.other_id, other.id, 16)
-    return 0
-
-
 cdef int machine_known(
     State* s, Draft* draft, Outcome* out, bint* known
 ) noexcept nogil:
@@ -214,12 +188,12 @@ cdef int machine_known(
     if rc != 0:
         return rc
     if field == FIELD_NONE:
-        return machine_answer(s, out, &row, True)
+        return answer_row(s, out, &row, True)
     out.result = RESULT_ID_REUSED
     out.field = <uint8_t>field
     out.other = row.sequence
     memcpy(out.other_id, row.id, 16)
-    machine_answer_balance(s, out, &draft.row)
+    answer_balance(s, out, &draft.row)
     return 0
 
 
@@ -239,7 +213,7 @@ cdef int machine_close_window(State* s, Draft* draft, Outcome* out) noexcept nog
         if link != 0:
             rc = rows_get(s, link, &repeated)
             if rc == 0 and repeated.kind == KIND_WINDOW:
-                rc = machine_answer(s, out, &repeated, True)
+                rc = answer_row(s, out, &repeated, True)
         return rc
     lines = <WindowLine*>malloc(BILLER_ACCOUNTS_MAX * sizeof(WindowLine))
     if lines == NULL:
@@ -250,7 +224,7 @@ cdef int machine_close_window(State* s, Draft* draft, Outcome* out) noexcept nog
     row.result = RESULT_OK
     rc = rows_record(s, row, NULL, <const uint8_t*>lines, size, NULL)
     free(lines)
-    return machine_answer(s, out, row, False) if rc == 0 else rc
+    return answer_row(s, out, row, False) if rc == 0 else rc
 
 
 cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
@@ -263,20 +237,33 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
     cdef int rc = 0
     if kind == KIND_WINDOW:
         return machine_close_window(s, draft, out)
-    if kind == KIND_POST or kind == KIND_VOID:
+    if row.flags & ROW_EVIDENCE:
+        rc = cases_answer(s, draft, &hold, &result, &other)
+    elif kind == KIND_POST or kind == KIND_VOID:
         rc = treasury_resolve_hold(s, row, &hold, &result, &other)
     elif kind == KIND_REFUND:
         rc = treasury_refund(s, row, &result)
     elif kind == KIND_TOP_UP:
         rc = treasury_top_up(s, row, &result, &other)
     elif kind == KIND_TRANSFER:
-        result = treasury_transfer(s, row)
+        if row.resolves != 0:
+            rc = cases_correct(s, row, &result, &other)
+        if rc == 0 and result == RESULT_OK:
+            result = treasury_transfer(s, row)
     elif kind == KIND_SETTLE:
         rc = treasury_settle(s, row, &result, &other)
     elif kind == KIND_OPEN:
         result = treasury_open(s, row, <const AccountRecord*>draft.tail, &other)
     elif kind == KIND_REGISTER:
         result = treasury_register(s, row, draft.tail)
+    elif kind == KIND_CASE_CLOSE:
+        rc = cases_close(s, row, &result, &other)
+    elif kind == KIND_PROPOSE:
+        rc = cases_propose(s, row, &result)
+    elif kind == KIND_APPROVE:
+        rc = cases_approve(s, row, &result, &other)
+    elif kind == KIND_SHIFT:
+        rc = cases_shift(s, row, &result)
     elif not treasury_knows(s, row.debit):
         result = RESULT_ACCOUNT_UNKNOWN
     elif kind == KIND_LIMIT:
@@ -299,12 +286,12 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
             kind == KIND_VOID and result == RESULT_ALREADY_VOIDED
         ):
             rc = rows_get(s, other, &resolution)
-            return machine_answer(s, out, &resolution, True) if rc == 0 else rc
+            return answer_row(s, out, &resolution, True) if rc == 0 else rc
         out.result = row.result
         out.other = other
-        return 0
+        return cases_contradict(s, draft, &hold, out) if row.flags & ROW_EVIDENCE else 0
     rc = rows_record(s, row, &hold, draft.tail, draft.tail_size, NULL)
-    return machine_answer(s, out, row, False) if rc == 0 else rc
+    return answer_row(s, out, row, False) if rc == 0 else rc
 
 
 cdef void machine_prepare(State* s, Draft* draft) noexcept nogil:
@@ -314,8 +301,18 @@ cdef void machine_prepare(State* s, Draft* draft) noexcept nogil:
     else:
         draft.claims = 0
         payment_set_shape(draft)
-        draft.row.total = 0
+        if draft.row.kind != KIND_CASE_CLOSE and draft.row.kind != KIND_PROPOSE:
+            draft.row.total = 0
     keys_id(draft.row.id, draft.row.participant, &draft.id_high, &draft.id_low)
+
+
+cdef inline bint machine_turns_away(State* s, const Draft* draft) noexcept nogil:
+    """Whether too much waits for the biller of a payment that came in a message.
+
+    Asked after ids that are known have had their answers: what was taken stays taken."""
+    return draft.hot and draft.row.kind == KIND_HOLD and (
+        s.participants[s.services[draft.row.service].record.biller].busy != 0
+    )
 
 
 cdef int machine_basket(State* s, Draft* drafts, uint32_t count, Outcome* outs) noexcept nogil:
@@ -324,6 +321,7 @@ cdef int machine_basket(State* s, Draft* drafts, uint32_t count, Outcome* outs) 
     cdef int[BASKET_MAX] results
     cdef uint64_t[BASKET_MAX] others
     cdef bint found
+    cdef bint new = True
     cdef uint32_t i
     cdef int rc
     if not payment_basket_is_whole(s, drafts, count):
@@ -335,6 +333,20 @@ cdef int machine_basket(State* s, Draft* drafts, uint32_t count, Outcome* outs) 
         if rc != 0:
             return rc
         known[i] = found
+        new = new and not found
+    if new and not payment_basket_has_one_kind(drafts, count):
+        # What is known of it has its answer whatever the register says by now.
+        for i in range(count):
+            outs[i].result = RESULT_INVALID_BASKET
+        return 0
+    if machine_turns_away(s, &drafts[0]):
+        # A basket has one biller.
+        for i in range(count):
+            if not known[i]:
+                outs[i].result = RESULT_BILLER_BUSY
+        return 0
+    if new:
+        payment_basket_join_deadlines(s, drafts, count)
     rc = payment_basket(s, drafts, count, known, results, others)
     if rc != 0:
         return rc
@@ -343,7 +355,7 @@ cdef int machine_basket(State* s, Draft* drafts, uint32_t count, Outcome* outs) 
             continue
         rc = payment_record(s, &drafts[i], results[i], others[i])
         if rc == 0:
-            rc = machine_answer(s, &outs[i], &drafts[i].row, False)
+            rc = answer_row(s, &outs[i], &drafts[i].row, False)
         if rc != 0:
             return rc
     return 0
@@ -364,23 +376,56 @@ cdef int machine_apply(State* s, Draft* draft, Outcome* out) noexcept nogil:
             return rc
     if draft.row.kind != KIND_PAY and draft.row.kind != KIND_HOLD:
         return machine_treasury(s, draft, out)
+    if machine_turns_away(s, draft):
+        out.result = RESULT_BILLER_BUSY
+        return 0
     rc = payment_check(s, draft, 0, &result, &other)
     if rc == 0:
         rc = payment_record(s, draft, result, other)
-    return machine_answer(s, out, &draft.row, False) if rc == 0 else rc
+    return answer_row(s, out, &draft.row, False) if rc == 0 else rc
 
 
-cdef int machine_expire(State* s) noexcept nogil:
-    """Release the hold that is due first."""
+cdef int machine_expire_one(State* s, const Row* held) noexcept nogil:
+    """Release a hold that is due, or keep it and raise a case."""
     cdef Row row, hold
     cdef int result = RESULT_OK
     cdef uint64_t other = 0
     cdef int rc
+    if held.flags & ROW_KEEP:
+        cases_make(&row, held, CASE_DEADLINE_PASSED)
+        return rows_record(s, &row, NULL, NULL, 0, NULL)
     memset(&row, 0, sizeof(Row))
     row.kind = KIND_EXPIRE
-    row.resolves = s.holds.heap[0].sequence
+    row.resolves = held.sequence
     rc = treasury_resolve_hold(s, &row, &hold, &result, &other)
     if rc != 0:
         return rc
     row.result = RESULT_OK
     return rows_record(s, &row, &hold, NULL, 0, NULL)
+
+
+cdef int machine_expire(State* s, uint32_t room, bint* done) noexcept nogil:
+    """End the hold that is due first, and with it its basket: `room` rows are free.
+
+    Not done: the basket has no room. The others of a basket are due so many nanoseconds
+    after its first as they stand behind it, and so do the rows that end them.
+    """
+    cdef Row hold
+    cdef uint64_t last
+    cdef int rc = rows_get(s, s.holds.heap[0].sequence, &hold)
+    if rc != 0:
+        return rc
+    last = hold.sequence
+    if hold.basket != 0:
+        last += (hold.basket >> 8) - 1 - (hold.basket & 0xFF)
+    done[0] = last - hold.sequence < room
+    if not done[0]:
+        return 0
+    while True:
+        if holds_is_due(&s.holds, hold.sequence):
+            rc = machine_expire_one(s, &hold)
+        if rc != 0 or hold.sequence == last:
+            return rc
+        rc = rows_get(s, hold.sequence + 1, &hold)
+        if rc != 0:
+            return rc

@@ -176,6 +176,12 @@ cdef inline bint holds_has(const Holds* holds, uint64_t sequence) noexcept nogil
     return holds.slots[holds_slot(holds, sequence)] != 0
 
 
+cdef bint holds_is_due(const Holds* holds, uint64_t sequence) noexcept nogil:
+    """Whether a hold is open, and not kept beyond its deadline."""
+    cdef uint32_t slot = holds_slot(holds, sequence)
+    return holds.slots[slot] != 0 and holds.heap[holds.slots[slot] - 1].due != NEVER
+
+
 cdef inline bint holds_before(const Hold* a, const Hold* b) noexcept nogil:
     return a.due < b.due or (a.due == b.due and a.sequence < b.sequence)
 
@@ -235,6 +241,24 @@ cdef int holds_add(Holds* holds, uint64_t sequence, uint64_t due) noexcept nogil
     holds.count += 1
     holds_sift(holds, holds.count - 1)
     return 0
+
+
+cdef void holds_keep(Holds* holds, uint64_t sequence) noexcept nogil:
+    """Let a hold be due no more; it stays open."""
+    cdef uint32_t slot = holds_slot(holds, sequence)
+    cdef uint32_t position
+    if holds.slots[slot] == 0:
+        return
+    position = holds.slots[slot] - 1
+    holds.heap[position].due = NEVER
+    holds_sift(holds, position)
+
+
+cdef inline uint64_t holds_due(const Holds* holds) noexcept nogil:
+    """When the next hold is due, 0 if none is."""
+    if holds.count == 0 or holds.heap[0].due == NEVER:
+        return 0
+    return holds.heap[0].due
 
 
 cdef void holds_remove(Holds* holds, uint64_t sequence) noexcept nogil:

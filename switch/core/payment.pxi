@@ -84,6 +84,8 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
     draft.bad &= <uint16_t>(~(1 << RESULT_INVALID_CENTRE) & 0xFFFF)
     if draft.hot:
         row.service = 0
+        row.kind = KIND_PAY
+        row.deadline = 0
         if register_pad(draft.service_code, draft.service_size, code, SERVICE_CODE_MAX):
             row.service = <uint16_t>register_find_service(s, code)
         payment_find_centre(s, draft)
@@ -101,6 +103,9 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
         row.service = 0
         return
     record = &s.services[row.service].record
+    if draft.hot and record.mode == MODE_CONFIRMED:
+        row.kind = KIND_HOLD
+        row.deadline = record.deadline_s
     if head < record.heads_count:
         row.credit = record.heads[head]
     if record.duplicate_rule == DUPLICATE_ONCE:
@@ -317,6 +322,8 @@ cdef int payment_record(
                 row.flags |= ROW_RECENT
         if record.mode == MODE_CONFIRMED and row.kind == KIND_PAY:
             row.flags |= ROW_AS_DIRECT
+        if row.kind == KIND_HOLD and (draft.keeps or record.deadline_policy == POLICY_KEEP):
+            row.flags |= ROW_KEEP
     return rows_record(
         s, row, NULL, draft.tail, draft.tail_size, &draft.claim if draft.claims else NULL
     )
@@ -358,6 +365,41 @@ cdef bint payment_basket_is_whole(State* s, const Draft* drafts, uint32_t count)
             if memcmp(drafts[i].row.id, drafts[j].row.id, 16) == 0:
                 return False
     return True
+
+
+cdef bint payment_basket_has_one_kind(const Draft* drafts, uint32_t count) noexcept nogil:
+    """Whether all pay at once or all hold, as far as the services are known; row templates
+    for as long."""
+    cdef int kind = 0
+    cdef uint32_t i
+    for i in range(count):
+        if not drafts[i].hot and drafts[i].row.deadline != drafts[0].row.deadline:
+            return False
+        if drafts[i].row.service == 0:
+            continue
+        if kind != 0 and drafts[i].row.kind != kind:
+            return False
+        kind = drafts[i].row.kind
+    return True
+
+
+cdef void payment_basket_join_deadlines(State* s, Draft* drafts, uint32_t count) noexcept nogil:
+    """A basket ends as a whole: with the first deadline of its services, and kept if one
+    of them keeps its holds."""
+    cdef uint32_t first = 0
+    cdef uint32_t i
+    cdef uint8_t keeps = 0
+    for i in range(count):
+        if drafts[i].row.kind != KIND_HOLD:
+            continue
+        if first == 0 or drafts[i].row.deadline < first:
+            first = drafts[i].row.deadline
+        if s.services[drafts[i].row.service].record.deadline_policy == POLICY_KEEP:
+            keeps = 1
+    for i in range(count):
+        drafts[i].keeps = keeps
+        if drafts[i].row.kind == KIND_HOLD:
+            drafts[i].row.deadline = first
 
 
 cdef int payment_basket(

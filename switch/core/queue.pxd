@@ -11,6 +11,7 @@ from switch.core.state cimport State, pthread_cond_t, pthread_mutex_t
 cdef enum:  # what the body of a call is
     FORM_PAYMENTS = 1
     FORM_ROWS = 2
+    FORM_ANSWERS = 3          # rows too, made of a biller's answers
 
 cdef enum:
     DONE_GROUPS_MAX = 8       # groups that are done and not yet taken; then no other begins

@@ -300,6 +300,26 @@ cdef int reads_copy_rows(State* s, uint64_t first, uint64_t count, Row* target) 
     return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
 
 
+cdef int reads_gather_rows(
+    State* s, const uint64_t* sequences, uint64_t count, Row* target
+) noexcept nogil:
+    """Copy durable rows in the order asked for, each through its own check."""
+    cdef View view
+    cdef const Row* row
+    cdef uint64_t i = 0
+    cdef int rc
+    pthread_mutex_lock(&s.lock)
+    rc = views_begin(s, &view)
+    pthread_mutex_unlock(&s.lock)
+    while rc == 0 and i < count:
+        rc = views_get_row(&view, sequences[i], &row)
+        if rc == 0:
+            target[i] = row[0]
+        i += 1
+    views_end(s, &view)
+    return rc
+
+
 cdef void reads_copy_records(
     State* s, int record, uint64_t* target, uint32_t count
 ) noexcept nogil:

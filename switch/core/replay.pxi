@@ -432,5 +432,5 @@ cdef int replay_open(State* s) noexcept nogil:
     s.timestamp = s.last_timestamp
     s.last_window = s.working_window
     s.holds_count = s.holds.count
-    s.due = s.holds.heap[0].due if s.holds.count > 0 else 0
+    s.due = holds_due(&s.holds)
     return 0

@@ -102,7 +102,7 @@ cdef int rows_note(
             s.working_window = row.sequence
         elif row.kind == KIND_REGISTER:
             register_apply(s, row, tail)
-        else:
+        elif keys_changes_account(row):
             rows_touch(s, row.debit)
             if row.kind == KIND_OPEN:
                 register_add_account(s, row.debit)
@@ -115,6 +115,8 @@ cdef int rows_note(
                 return rc
         elif keys_resolves_hold(row):
             holds_remove(&s.holds, row.resolves)
+        elif keys_keeps_hold(row):
+            holds_keep(&s.holds, row.resolves)
         if row.flags & ROW_RELEASE:
             rc = rows_root(s, row, &root)
             if rc != 0:

@@ -54,7 +54,9 @@ cdef enum:  # return codes beside LMDB's and errno's
 cdef enum:  # the three maps of the index
     MAP_IDS = 0       # (id, sender) -> sequence
     MAP_CLAIMS = 1    # claim -> sequence << 1 that took it, or sequence << 1 | 1 that released
-    MAP_LINKS = 2     # (resolved sequence, 0) -> resolving; (window, 1 + account) -> settle
+    # (resolved, 0) -> resolving; (window, 1 + account) -> settle; (hold, LINK_CASE + type)
+    # -> case
+    MAP_LINKS = 2
     MAPS_COUNT = 3
 
 cdef enum:
@@ -179,6 +181,7 @@ cdef struct Participant:
     uint32_t wallet           # account index, 0 if it has none
     uint8_t role
     uint8_t active
+    uint8_t busy              # a biller that too much waits for; set by another thread
 
 cdef struct Service:
     ServiceRecord record
@@ -214,7 +217,8 @@ cdef struct Draft:            # one requested row on its way through a group
     uint8_t service_size
     uint8_t centre_size
     uint16_t bad              # bit n: the shape is wrong with result n
-    uint32_t bound            # participant whose centre it must be, 0 for any
+    # participant whose centre it must be, 0 for any; of an answer the biller that gave it
+    uint32_t bound
     uint8_t shape             # the least of these, or 0
     uint8_t claims            # has a claim key
     uint8_t maybe_id          # something before this group may hold the id
@@ -223,6 +227,9 @@ cdef struct Draft:            # one requested row on its way through a group
     uint8_t basket            # payments in its basket, 255 for more
     uint32_t basket_left      # this one and those after it in its basket
     uint8_t hot               # came as a payment message
+    uint8_t keeps             # some service of its basket keeps holds past their deadline
+    # what was proposed, right behind its approval: done only if that is
+    uint8_t needs_approval
 
 cdef struct Registered:       # a row that becomes the current one of an index
     uint64_t sequence

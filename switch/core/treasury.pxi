@@ -71,7 +71,7 @@ cdef int treasury_resolve_hold(
     row.participant = hold.participant
     row.operator_ = hold.operator_
     row.basket = hold.basket
-    row.flags = hold.flags & kept
+    row.flags = (hold.flags & kept) | (row.flags & ROW_EVIDENCE)
     memcpy(row.reference, hold.reference, REFERENCE_SIZE)
     if row.kind == KIND_POST:
         return 0

@@ -13,7 +13,7 @@ cdef enum:
     WIRE_FIXED32 = 5
     WIRE_DEPTH_MAX = 32         # of unknown groups
     WIRE_SHORT_MAX = 5          # bytes of a tag or a length, however it is written
-    WIRE_OUTCOME_MAX = 112      # bytes of one PaymentOutcome with its tag and length
+    WIRE_OUTCOME_MAX = 115      # bytes of one PaymentOutcome with its tag and length
 
 cdef struct Wire:
     const uint8_t* at
@@ -296,6 +296,21 @@ cdef inline uint8_t* wire_put_field(uint8_t* at, int field, uint64_t value) noex
     return wire_put_varint(at + 1, value)
 
 
+cdef inline uint8_t* wire_put_text(
+    uint8_t* at, int field, const uint8_t* text, uint32_t size_max
+) noexcept nogil:
+    """A zero-padded text of fewer than 128 bytes."""
+    cdef uint32_t size = 0
+    while size < size_max and text[size] != 0:
+        size += 1
+    if size == 0:
+        return at
+    at[0] = <uint8_t>((field << 3) | WIRE_BYTES)
+    at[1] = <uint8_t>size
+    memcpy(at + 2, text, size)
+    return at + 2 + size
+
+
 cdef inline uint8_t* wire_put_id(uint8_t* at, int field, const uint8_t* id) noexcept nogil:
     if keys_no_id(id):
         return at
@@ -322,6 +337,7 @@ cdef uint8_t* wire_put_outcome(
     end = wire_put_field(end, 10, out.field)
     end = wire_put_id(end, 11, out.other_id)
     end = wire_put_field(end, 12, out.other)
+    end = wire_put_field(end, 13, out.state)
     at[0] = (1 << 3) | WIRE_BYTES
     at[1] = <uint8_t>(end - body)
     return end

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from switch.v1 import results_pb2 as _results_pb2
+from switch.v1 import types_pb2 as _types_pb2
 from switch.v1 import wallets_pb2 as _wallets_pb2
 import builtins as _builtins
 import sys
@@ -148,6 +149,31 @@ DEADLINE_POLICY_UNSPECIFIED: DeadlinePolicy.ValueType  # 0
 DEADLINE_POLICY_RELEASE: DeadlinePolicy.ValueType  # 1
 DEADLINE_POLICY_KEEP: DeadlinePolicy.ValueType  # 2
 Global___DeadlinePolicy: _TypeAlias = DeadlinePolicy  # noqa: Y015
+
+class _BillerHealth:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BillerHealthEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BillerHealth.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BILLER_HEALTH_UNSPECIFIED: _BillerHealth.ValueType  # 0
+    BILLER_HEALTH_CLOSED: _BillerHealth.ValueType  # 1
+    """Answers as it should."""
+    BILLER_HEALTH_OPEN: _BillerHealth.ValueType  # 2
+    """Failed too often: not asked for a while, payments are refused or queued."""
+    BILLER_HEALTH_HALF_OPEN: _BillerHealth.ValueType  # 3
+    """Asked a little, to see whether it is back."""
+
+class BillerHealth(_BillerHealth, metaclass=_BillerHealthEnumTypeWrapper): ...
+
+BILLER_HEALTH_UNSPECIFIED: BillerHealth.ValueType  # 0
+BILLER_HEALTH_CLOSED: BillerHealth.ValueType  # 1
+"""Answers as it should."""
+BILLER_HEALTH_OPEN: BillerHealth.ValueType  # 2
+"""Failed too often: not asked for a while, payments are refused or queued."""
+BILLER_HEALTH_HALF_OPEN: BillerHealth.ValueType  # 3
+"""Asked a little, to see whether it is back."""
+Global___BillerHealth: _TypeAlias = BillerHealth  # noqa: Y015
 
 class _AccountKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -607,34 +633,38 @@ class SetLimitResponse(_message.Message):
 Global___SetLimitResponse: _TypeAlias = SetLimitResponse  # noqa: Y015
 
 @_typing.final
-class RefundRequest(_message.Message):
+class ProposeRefundRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     PAYMENT_SEQUENCE_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
     payment_sequence: _builtins.int
     """Sequence of the accepted payment (of the post, for a held one)."""
     amount: _builtins.int
     """Paise."""
+    reason: _builtins.str
+    """1 to 32 printable ASCII characters."""
     def __init__(
         self,
         *,
         id: _builtins.bytes = ...,
         payment_sequence: _builtins.int = ...,
         amount: _builtins.int = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "id", b"id", "payment_sequence", b"payment_sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "id", b"id", "payment_sequence", b"payment_sequence", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RefundRequest: _TypeAlias = RefundRequest  # noqa: Y015
+Global___ProposeRefundRequest: _TypeAlias = ProposeRefundRequest  # noqa: Y015
 
 @_typing.final
-class RefundResponse(_message.Message):
+class ProposeRefundResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     OUTCOME_FIELD_NUMBER: _builtins.int
@@ -651,7 +681,288 @@ class RefundResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RefundResponse: _TypeAlias = RefundResponse  # noqa: Y015
+Global___ProposeRefundResponse: _TypeAlias = ProposeRefundResponse  # noqa: Y015
+
+@_typing.final
+class ProposeCorrectionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    CASE_SEQUENCE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    case_sequence: _builtins.int
+    """Sequence of the case."""
+    reason: _builtins.str
+    """1 to 32 printable ASCII characters."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+        case_sequence: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_sequence", b"case_sequence", "id", b"id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposeCorrectionRequest: _TypeAlias = ProposeCorrectionRequest  # noqa: Y015
+
+@_typing.final
+class ProposeCorrectionResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def outcome(self) -> Global___Outcome: ...
+    def __init__(
+        self,
+        *,
+        outcome: Global___Outcome | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposeCorrectionResponse: _TypeAlias = ProposeCorrectionResponse  # noqa: Y015
+
+@_typing.final
+class ApproveRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    PROPOSAL_SEQUENCE_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    proposal_sequence: _builtins.int
+    """Sequence of the proposal."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+        proposal_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "proposal_sequence", b"proposal_sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveRequest: _TypeAlias = ApproveRequest  # noqa: Y015
+
+@_typing.final
+class ApproveResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def outcome(self) -> Global___Outcome:
+        """Of the approval."""
+
+    @_builtins.property
+    def done(self) -> Global___Outcome:
+        """Of what was approved, if it was."""
+
+    def __init__(
+        self,
+        *,
+        outcome: Global___Outcome | None = ...,
+        done: Global___Outcome | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "outcome", b"outcome"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveResponse: _TypeAlias = ApproveResponse  # noqa: Y015
+
+@_typing.final
+class ListExceptionsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """1 to 1,000; 0 is 100."""
+    page_token: _builtins.str
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListExceptionsRequest: _TypeAlias = ListExceptionsRequest  # noqa: Y015
+
+@_typing.final
+class ListExceptionsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    as_of_sequence: _builtins.int
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Entry]:
+        """Cases, proposals, and holds older than the end of the IST day after their own."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[_types_pb2.Entry] | None = ...,
+        next_page_token: _builtins.str = ...,
+        as_of_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListExceptionsResponse: _TypeAlias = ListExceptionsResponse  # noqa: Y015
+
+@_typing.final
+class CloseCaseRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    CASE_SEQUENCE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CORRECTION_SEQUENCE_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    case_sequence: _builtins.int
+    reason: _builtins.str
+    """1 to 32 printable ASCII characters."""
+    correction_sequence: _builtins.int
+    """Sequence of the refund or transfer that put it right, or 0."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+        case_sequence: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        correction_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_sequence", b"case_sequence", "correction_sequence", b"correction_sequence", "id", b"id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseCaseRequest: _TypeAlias = CloseCaseRequest  # noqa: Y015
+
+@_typing.final
+class CloseCaseResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def outcome(self) -> Global___Outcome: ...
+    def __init__(
+        self,
+        *,
+        outcome: Global___Outcome | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseCaseResponse: _TypeAlias = CloseCaseResponse  # noqa: Y015
+
+@_typing.final
+class BillerState(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BILLER_FIELD_NUMBER: _builtins.int
+    HEALTH_FIELD_NUMBER: _builtins.int
+    CONNECTIONS_FIELD_NUMBER: _builtins.int
+    QUEUED_FIELD_NUMBER: _builtins.int
+    ASKED_FIELD_NUMBER: _builtins.int
+    UNKNOWN_FIELD_NUMBER: _builtins.int
+    P50_MS_FIELD_NUMBER: _builtins.int
+    P99_MS_FIELD_NUMBER: _builtins.int
+    STATUS_QUESTIONS_FIELD_NUMBER: _builtins.int
+    biller: _builtins.str
+    """Participant id."""
+    health: Global___BillerHealth.ValueType
+    connections: _builtins.int
+    queued: _builtins.int
+    """Holds that wait to be asked about, are asked about, and are unknown."""
+    asked: _builtins.int
+    unknown: _builtins.int
+    p50_ms: _builtins.int
+    """Milliseconds, of the last answers."""
+    p99_ms: _builtins.int
+    status_questions: _builtins.int
+    """Status questions in the last minute."""
+    def __init__(
+        self,
+        *,
+        biller: _builtins.str = ...,
+        health: Global___BillerHealth.ValueType = ...,
+        connections: _builtins.int = ...,
+        queued: _builtins.int = ...,
+        asked: _builtins.int = ...,
+        unknown: _builtins.int = ...,
+        p50_ms: _builtins.int = ...,
+        p99_ms: _builtins.int = ...,
+        status_questions: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "biller", b"biller", "connections", b"connections", "health", b"health", "p50_ms", b"p50_ms", "p99_ms", b"p99_ms", "queued", b"queued", "status_questions", b"status_questions", "unknown", b"unknown"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BillerState: _TypeAlias = BillerState  # noqa: Y015
+
+@_typing.final
+class ListBillersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBillersRequest: _TypeAlias = ListBillersRequest  # noqa: Y015
+
+@_typing.final
+class ListBillersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BILLERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def billers(self) -> _containers.RepeatedCompositeFieldContainer[Global___BillerState]: ...
+    def __init__(
+        self,
+        *,
+        billers: _abc.Iterable[Global___BillerState] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["billers", b"billers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBillersResponse: _TypeAlias = ListBillersResponse  # noqa: Y015
 
 @_typing.final
 class CloseWindowRequest(_message.Message):

@@ -62,10 +62,35 @@ class AdminServiceStub:
                 request_serializer=switch_dot_v1_dot_admin__pb2.SetLimitRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_admin__pb2.SetLimitResponse.FromString,
                 _registered_method=True)
-        self.Refund = channel.unary_unary(
-                '/payswitch.v1.AdminService/Refund',
-                request_serializer=switch_dot_v1_dot_admin__pb2.RefundRequest.SerializeToString,
-                response_deserializer=switch_dot_v1_dot_admin__pb2.RefundResponse.FromString,
+        self.ProposeRefund = channel.unary_unary(
+                '/payswitch.v1.AdminService/ProposeRefund',
+                request_serializer=switch_dot_v1_dot_admin__pb2.ProposeRefundRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_admin__pb2.ProposeRefundResponse.FromString,
+                _registered_method=True)
+        self.ProposeCorrection = channel.unary_unary(
+                '/payswitch.v1.AdminService/ProposeCorrection',
+                request_serializer=switch_dot_v1_dot_admin__pb2.ProposeCorrectionRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_admin__pb2.ProposeCorrectionResponse.FromString,
+                _registered_method=True)
+        self.Approve = channel.unary_unary(
+                '/payswitch.v1.AdminService/Approve',
+                request_serializer=switch_dot_v1_dot_admin__pb2.ApproveRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_admin__pb2.ApproveResponse.FromString,
+                _registered_method=True)
+        self.ListExceptions = channel.unary_unary(
+                '/payswitch.v1.AdminService/ListExceptions',
+                request_serializer=switch_dot_v1_dot_admin__pb2.ListExceptionsRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_admin__pb2.ListExceptionsResponse.FromString,
+                _registered_method=True)
+        self.CloseCase = channel.unary_unary(
+                '/payswitch.v1.AdminService/CloseCase',
+                request_serializer=switch_dot_v1_dot_admin__pb2.CloseCaseRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_admin__pb2.CloseCaseResponse.FromString,
+                _registered_method=True)
+        self.ListBillers = channel.unary_unary(
+                '/payswitch.v1.AdminService/ListBillers',
+                request_serializer=switch_dot_v1_dot_admin__pb2.ListBillersRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_admin__pb2.ListBillersResponse.FromString,
                 _registered_method=True)
         self.CloseWindow = channel.unary_unary(
                 '/payswitch.v1.AdminService/CloseWindow',
@@ -136,8 +161,45 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Refund(self, request, context):
-        """Gives back a payment, wholly or in part.
+    def ProposeRefund(self, request, context):
+        """Asks for a refund, whole or in part; nothing moves until another person approves.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProposeCorrection(self, request, context):
+        """Asks for what puts a case right; nothing moves until another person approves. A late
+        confirmation is paid after all, from the wallet that was given its money back; what
+        was rejected late is refunded; a hold that outlived its deadline is released.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Approve(self, request, context):
+        """Approves a proposal of somebody else and does it, in one commit, once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListExceptions(self, request, context):
+        """Cases and proposals that are open, and holds that are after T+1, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseCase(self, request, context):
+        """Closes a case with a reason and, if money had to move, the entry that moved it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBillers(self, request, context):
+        """Queue, connections and health of every biller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -206,10 +268,35 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     request_deserializer=switch_dot_v1_dot_admin__pb2.SetLimitRequest.FromString,
                     response_serializer=switch_dot_v1_dot_admin__pb2.SetLimitResponse.SerializeToString,
             ),
-            'Refund': grpc.unary_unary_rpc_method_handler(
-                    servicer.Refund,
-                    request_deserializer=switch_dot_v1_dot_admin__pb2.RefundRequest.FromString,
-                    response_serializer=switch_dot_v1_dot_admin__pb2.RefundResponse.SerializeToString,
+            'ProposeRefund': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProposeRefund,
+                    request_deserializer=switch_dot_v1_dot_admin__pb2.ProposeRefundRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_admin__pb2.ProposeRefundResponse.SerializeToString,
+            ),
+            'ProposeCorrection': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProposeCorrection,
+                    request_deserializer=switch_dot_v1_dot_admin__pb2.ProposeCorrectionRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_admin__pb2.ProposeCorrectionResponse.SerializeToString,
+            ),
+            'Approve': grpc.unary_unary_rpc_method_handler(
+                    servicer.Approve,
+                    request_deserializer=switch_dot_v1_dot_admin__pb2.ApproveRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_admin__pb2.ApproveResponse.SerializeToString,
+            ),
+            'ListExceptions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListExceptions,
+                    request_deserializer=switch_dot_v1_dot_admin__pb2.ListExceptionsRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_admin__pb2.ListExceptionsResponse.SerializeToString,
+            ),
+            'CloseCase': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseCase,
+                    request_deserializer=switch_dot_v1_dot_admin__pb2.CloseCaseRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_admin__pb2.CloseCaseResponse.SerializeToString,
+            ),
+            'ListBillers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBillers,
+                    request_deserializer=switch_dot_v1_dot_admin__pb2.ListBillersRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_admin__pb2.ListBillersResponse.SerializeToString,
             ),
             'CloseWindow': grpc.unary_unary_rpc_method_handler(
                     servicer.CloseWindow,
@@ -386,7 +473,7 @@ class AdminService:
             _registered_method=True)
 
     @staticmethod
-    def Refund(request,
+    def ProposeRefund(request,
             target,
             options=(),
             channel_credentials=None,
@@ -399,9 +486,144 @@ class AdminService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/payswitch.v1.AdminService/Refund',
-            switch_dot_v1_dot_admin__pb2.RefundRequest.SerializeToString,
-            switch_dot_v1_dot_admin__pb2.RefundResponse.FromString,
+            '/payswitch.v1.AdminService/ProposeRefund',
+            switch_dot_v1_dot_admin__pb2.ProposeRefundRequest.SerializeToString,
+            switch_dot_v1_dot_admin__pb2.ProposeRefundResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProposeCorrection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.AdminService/ProposeCorrection',
+            switch_dot_v1_dot_admin__pb2.ProposeCorrectionRequest.SerializeToString,
+            switch_dot_v1_dot_admin__pb2.ProposeCorrectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Approve(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.AdminService/Approve',
+            switch_dot_v1_dot_admin__pb2.ApproveRequest.SerializeToString,
+            switch_dot_v1_dot_admin__pb2.ApproveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListExceptions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.AdminService/ListExceptions',
+            switch_dot_v1_dot_admin__pb2.ListExceptionsRequest.SerializeToString,
+            switch_dot_v1_dot_admin__pb2.ListExceptionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseCase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.AdminService/CloseCase',
+            switch_dot_v1_dot_admin__pb2.CloseCaseRequest.SerializeToString,
+            switch_dot_v1_dot_admin__pb2.CloseCaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBillers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.AdminService/ListBillers',
+            switch_dot_v1_dot_admin__pb2.ListBillersRequest.SerializeToString,
+            switch_dot_v1_dot_admin__pb2.ListBillersResponse.FromString,
             options,
             channel_credentials,
             insecure,

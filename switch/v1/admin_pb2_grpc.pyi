@@ -48,8 +48,21 @@ class AdminServiceStub:
     """Closes a wallet for ever. Needs a zero balance and no open hold."""
     SetLimit: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SetLimitRequest, _admin_pb2.SetLimitResponse]
     """Sets what a wallet may spend in an IST day."""
-    Refund: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RefundRequest, _admin_pb2.RefundResponse]
-    """Gives back a payment, wholly or in part."""
+    ProposeRefund: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ProposeRefundRequest, _admin_pb2.ProposeRefundResponse]
+    """Asks for a refund, whole or in part; nothing moves until another person approves."""
+    ProposeCorrection: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ProposeCorrectionRequest, _admin_pb2.ProposeCorrectionResponse]
+    """Asks for what puts a case right; nothing moves until another person approves. A late
+    confirmation is paid after all, from the wallet that was given its money back; what
+    was rejected late is refunded; a hold that outlived its deadline is released.
+    """
+    Approve: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ApproveRequest, _admin_pb2.ApproveResponse]
+    """Approves a proposal of somebody else and does it, in one commit, once."""
+    ListExceptions: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListExceptionsRequest, _admin_pb2.ListExceptionsResponse]
+    """Cases and proposals that are open, and holds that are after T+1, oldest first."""
+    CloseCase: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CloseCaseRequest, _admin_pb2.CloseCaseResponse]
+    """Closes a case with a reason and, if money had to move, the entry that moved it."""
+    ListBillers: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListBillersRequest, _admin_pb2.ListBillersResponse]
+    """Queue, connections and health of every biller."""
     CloseWindow: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CloseWindowRequest, _admin_pb2.CloseWindowResponse]
     """Closes the settlement window that is open. Idempotent by `previous_window`."""
     Settle: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SettleRequest, _admin_pb2.SettleResponse]
@@ -81,8 +94,21 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Closes a wallet for ever. Needs a zero balance and no open hold."""
     SetLimit: _aio.UnaryUnaryMultiCallable[_admin_pb2.SetLimitRequest, _admin_pb2.SetLimitResponse]  # type: ignore[assignment]
     """Sets what a wallet may spend in an IST day."""
-    Refund: _aio.UnaryUnaryMultiCallable[_admin_pb2.RefundRequest, _admin_pb2.RefundResponse]  # type: ignore[assignment]
-    """Gives back a payment, wholly or in part."""
+    ProposeRefund: _aio.UnaryUnaryMultiCallable[_admin_pb2.ProposeRefundRequest, _admin_pb2.ProposeRefundResponse]  # type: ignore[assignment]
+    """Asks for a refund, whole or in part; nothing moves until another person approves."""
+    ProposeCorrection: _aio.UnaryUnaryMultiCallable[_admin_pb2.ProposeCorrectionRequest, _admin_pb2.ProposeCorrectionResponse]  # type: ignore[assignment]
+    """Asks for what puts a case right; nothing moves until another person approves. A late
+    confirmation is paid after all, from the wallet that was given its money back; what
+    was rejected late is refunded; a hold that outlived its deadline is released.
+    """
+    Approve: _aio.UnaryUnaryMultiCallable[_admin_pb2.ApproveRequest, _admin_pb2.ApproveResponse]  # type: ignore[assignment]
+    """Approves a proposal of somebody else and does it, in one commit, once."""
+    ListExceptions: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListExceptionsRequest, _admin_pb2.ListExceptionsResponse]  # type: ignore[assignment]
+    """Cases and proposals that are open, and holds that are after T+1, oldest first."""
+    CloseCase: _aio.UnaryUnaryMultiCallable[_admin_pb2.CloseCaseRequest, _admin_pb2.CloseCaseResponse]  # type: ignore[assignment]
+    """Closes a case with a reason and, if money had to move, the entry that moved it."""
+    ListBillers: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListBillersRequest, _admin_pb2.ListBillersResponse]  # type: ignore[assignment]
+    """Queue, connections and health of every biller."""
     CloseWindow: _aio.UnaryUnaryMultiCallable[_admin_pb2.CloseWindowRequest, _admin_pb2.CloseWindowResponse]  # type: ignore[assignment]
     """Closes the settlement window that is open. Idempotent by `previous_window`."""
     Settle: _aio.UnaryUnaryMultiCallable[_admin_pb2.SettleRequest, _admin_pb2.SettleResponse]  # type: ignore[assignment]
@@ -143,12 +169,55 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sets what a wallet may spend in an IST day."""
 
     @_abc_1.abstractmethod
-    def Refund(
+    def ProposeRefund(
         self,
-        request: _admin_pb2.RefundRequest,
+        request: _admin_pb2.ProposeRefundRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_admin_pb2.RefundResponse, _abc.Awaitable[_admin_pb2.RefundResponse]]:
-        """Gives back a payment, wholly or in part."""
+    ) -> _typing.Union[_admin_pb2.ProposeRefundResponse, _abc.Awaitable[_admin_pb2.ProposeRefundResponse]]:
+        """Asks for a refund, whole or in part; nothing moves until another person approves."""
+
+    @_abc_1.abstractmethod
+    def ProposeCorrection(
+        self,
+        request: _admin_pb2.ProposeCorrectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ProposeCorrectionResponse, _abc.Awaitable[_admin_pb2.ProposeCorrectionResponse]]:
+        """Asks for what puts a case right; nothing moves until another person approves. A late
+        confirmation is paid after all, from the wallet that was given its money back; what
+        was rejected late is refunded; a hold that outlived its deadline is released.
+        """
+
+    @_abc_1.abstractmethod
+    def Approve(
+        self,
+        request: _admin_pb2.ApproveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ApproveResponse, _abc.Awaitable[_admin_pb2.ApproveResponse]]:
+        """Approves a proposal of somebody else and does it, in one commit, once."""
+
+    @_abc_1.abstractmethod
+    def ListExceptions(
+        self,
+        request: _admin_pb2.ListExceptionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListExceptionsResponse, _abc.Awaitable[_admin_pb2.ListExceptionsResponse]]:
+        """Cases and proposals that are open, and holds that are after T+1, oldest first."""
+
+    @_abc_1.abstractmethod
+    def CloseCase(
+        self,
+        request: _admin_pb2.CloseCaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.CloseCaseResponse, _abc.Awaitable[_admin_pb2.CloseCaseResponse]]:
+        """Closes a case with a reason and, if money had to move, the entry that moved it."""
+
+    @_abc_1.abstractmethod
+    def ListBillers(
+        self,
+        request: _admin_pb2.ListBillersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListBillersResponse, _abc.Awaitable[_admin_pb2.ListBillersResponse]]:
+        """Queue, connections and health of every biller."""
 
     @_abc_1.abstractmethod
     def CloseWindow(

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from switch.v1 import payments_pb2 as _payments_pb2
 from switch.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
@@ -142,7 +143,9 @@ class Question(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     BASKET_FIELD_NUMBER: _builtins.int
     number: _builtins.int
-    """Chosen by the switch; the answer repeats it."""
+    """Chosen by the switch; the answer repeats it. Of payments: the hold's sequence, so
+    that an answer is taken whenever and wherever it comes.
+    """
     kind: Global___QuestionKind.ValueType
     id: _builtins.bytes
     """Of the payment, or of the fetch."""
@@ -153,7 +156,9 @@ class Question(_message.Message):
     time_ns: _builtins.int
     """When the counter's payment was accepted, nanoseconds since 1970-01-01 UTC."""
     deadline_ns: _builtins.int
-    """The answer is no longer waited for after this time."""
+    """The answer is no longer waited for after this time, which is not after the money
+    is given back.
+    """
     sequence: _builtins.int
     """Ledger sequence of the hold."""
     @_builtins.property
@@ -269,3 +274,79 @@ class ConnectResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConnectResponse: _TypeAlias = ConnectResponse  # noqa: Y015
+
+@_typing.final
+class AcknowledgeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Answer]:
+        """1 to 1,000, CONFIRMED or REJECTED; `number` is the hold's sequence, `id` its payment's.
+        A basket is answered by its first payment, for all of them.
+        """
+
+    def __init__(
+        self,
+        *,
+        answers: _abc.Iterable[Global___Answer] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcknowledgeRequest: _TypeAlias = AcknowledgeRequest  # noqa: Y015
+
+@_typing.final
+class AcknowledgeResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Acknowledged]:
+        """One for each answer, in their order."""
+
+    def __init__(
+        self,
+        *,
+        payments: _abc.Iterable[Global___Acknowledged] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payments", b"payments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcknowledgeResponse: _TypeAlias = AcknowledgeResponse  # noqa: Y015
+
+@_typing.final
+class Acknowledged(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    state: _payments_pb2.PaymentState.ValueType
+    """UNSPECIFIED: the biller has no hold with this sequence and id; nothing was done.
+    EXPIRED or REVERSED after a confirmation: it came late, the money is back in the
+    wallet, and a case is open.
+    """
+    sequence: _builtins.int
+    """Of the entry that ended the hold."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        state: _payments_pb2.PaymentState.ValueType = ...,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "sequence", b"sequence", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Acknowledged: _TypeAlias = Acknowledged  # noqa: Y015

@@ -45,6 +45,11 @@ class BillerServiceStub:
                 request_serializer=switch_dot_v1_dot_billers__pb2.ConnectRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_billers__pb2.ConnectResponse.FromString,
                 _registered_method=True)
+        self.Acknowledge = channel.unary_unary(
+                '/payswitch.v1.BillerService/Acknowledge',
+                request_serializer=switch_dot_v1_dot_billers__pb2.AcknowledgeRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_billers__pb2.AcknowledgeResponse.FromString,
+                _registered_method=True)
 
 
 class BillerServiceServicer:
@@ -70,6 +75,15 @@ class BillerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Acknowledge(self, request, context):
+        """For a biller that is not asked but follows its feed: what it says of holds that it
+        found there. The reply comes when that is durable, and says where each payment stands
+        then. Saying the same again changes nothing and gives the same reply.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BillerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -82,6 +96,11 @@ def add_BillerServiceServicer_to_server(servicer, server):
                     servicer.Connect,
                     request_deserializer=switch_dot_v1_dot_billers__pb2.ConnectRequest.FromString,
                     response_serializer=switch_dot_v1_dot_billers__pb2.ConnectResponse.SerializeToString,
+            ),
+            'Acknowledge': grpc.unary_unary_rpc_method_handler(
+                    servicer.Acknowledge,
+                    request_deserializer=switch_dot_v1_dot_billers__pb2.AcknowledgeRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_billers__pb2.AcknowledgeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -139,6 +158,33 @@ class BillerService:
             '/payswitch.v1.BillerService/Connect',
             switch_dot_v1_dot_billers__pb2.ConnectRequest.SerializeToString,
             switch_dot_v1_dot_billers__pb2.ConnectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Acknowledge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.BillerService/Acknowledge',
+            switch_dot_v1_dot_billers__pb2.AcknowledgeRequest.SerializeToString,
+            switch_dot_v1_dot_billers__pb2.AcknowledgeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,11 @@ class BillerServiceStub:
     and are idempotent by it: after a broken connection the same question may come
     again. An answer is taken on whichever connection it arrives.
     """
+    Acknowledge: _grpc.UnaryUnaryMultiCallable[_billers_pb2.AcknowledgeRequest, _billers_pb2.AcknowledgeResponse]
+    """For a biller that is not asked but follows its feed: what it says of holds that it
+    found there. The reply comes when that is durable, and says where each payment stands
+    then. Saying the same again changes nothing and gives the same reply.
+    """
 
 @_typing.type_check_only
 class BillerServiceAsyncStub(BillerServiceStub):
@@ -60,6 +65,11 @@ class BillerServiceAsyncStub(BillerServiceStub):
     switch asks, the biller answers in any order. Questions carry the payment's id
     and are idempotent by it: after a broken connection the same question may come
     again. An answer is taken on whichever connection it arrives.
+    """
+    Acknowledge: _aio.UnaryUnaryMultiCallable[_billers_pb2.AcknowledgeRequest, _billers_pb2.AcknowledgeResponse]  # type: ignore[assignment]
+    """For a biller that is not asked but follows its feed: what it says of holds that it
+    found there. The reply comes when that is durable, and says where each payment stands
+    then. Saying the same again changes nothing and gives the same reply.
     """
 
 class BillerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -86,6 +96,17 @@ class BillerServiceServicer(metaclass=_abc_1.ABCMeta):
         switch asks, the biller answers in any order. Questions carry the payment's id
         and are idempotent by it: after a broken connection the same question may come
         again. An answer is taken on whichever connection it arrives.
+        """
+
+    @_abc_1.abstractmethod
+    def Acknowledge(
+        self,
+        request: _billers_pb2.AcknowledgeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_billers_pb2.AcknowledgeResponse, _abc.Awaitable[_billers_pb2.AcknowledgeResponse]]:
+        """For a biller that is not asked but follows its feed: what it says of holds that it
+        found there. The reply comes when that is durable, and says where each payment stands
+        then. Saying the same again changes nothing and gives the same reply.
         """
 
 def add_BillerServiceServicer_to_server(servicer: BillerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

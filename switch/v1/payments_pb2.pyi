@@ -40,6 +40,10 @@ class _PaymentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PaymentS
     """The deadline passed; the money is back in the wallet."""
     PAYMENT_STATE_REFUNDED: _PaymentState.ValueType  # 6
     """Paid, and partly or wholly given back since."""
+    PAYMENT_STATE_UNKNOWN: _PaymentState.ValueType  # 7
+    """Money is reserved, the biller was asked and has not answered in time. It is asked
+    again; the bill cannot be paid a second time meanwhile. Not a failure.
+    """
 
 class PaymentState(_PaymentState, metaclass=_PaymentStateEnumTypeWrapper):
     """Where a payment stands."""
@@ -57,6 +61,10 @@ PAYMENT_STATE_EXPIRED: PaymentState.ValueType  # 5
 """The deadline passed; the money is back in the wallet."""
 PAYMENT_STATE_REFUNDED: PaymentState.ValueType  # 6
 """Paid, and partly or wholly given back since."""
+PAYMENT_STATE_UNKNOWN: PaymentState.ValueType  # 7
+"""Money is reserved, the biller was asked and has not answered in time. It is asked
+again; the bill cannot be paid a second time meanwhile. Not a failure.
+"""
 Global___PaymentState: _TypeAlias = PaymentState  # noqa: Y015
 
 @_typing.final
@@ -168,6 +176,7 @@ class PaymentOutcome(_message.Message):
     DIFFERING_FIELD_FIELD_NUMBER: _builtins.int
     OTHER_ID_FIELD_NUMBER: _builtins.int
     OTHER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
     """The payment's id, as it was sent."""
     result: _results_pb2.Result.ValueType
@@ -194,6 +203,10 @@ class PaymentOutcome(_message.Message):
     in the way.
     """
     other_sequence: _builtins.int
+    state: Global___PaymentState.ValueType
+    """Where the payment stands: completed (with its receipt), refused, or held until the
+    biller has confirmed it. With `repeat` where it stands now.
+    """
     def __init__(
         self,
         *,
@@ -209,10 +222,11 @@ class PaymentOutcome(_message.Message):
         differing_field: _results_pb2.Field.ValueType = ...,
         other_id: _builtins.bytes = ...,
         other_sequence: _builtins.int = ...,
+        state: Global___PaymentState.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["differing_field", b"differing_field", "id", b"id", "other_id", b"other_id", "other_sequence", b"other_sequence", "receipt", b"receipt", "receipt_year", b"receipt_year", "repeat", b"repeat", "result", b"result", "sequence", b"sequence", "time_ns", b"time_ns", "wallet_balance", b"wallet_balance", "wallet_pending", b"wallet_pending"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["differing_field", b"differing_field", "id", b"id", "other_id", b"other_id", "other_sequence", b"other_sequence", "receipt", b"receipt", "receipt_year", b"receipt_year", "repeat", b"repeat", "result", b"result", "sequence", b"sequence", "state", b"state", "time_ns", b"time_ns", "wallet_balance", b"wallet_balance", "wallet_pending", b"wallet_pending"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -452,6 +466,49 @@ class GetPaymentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetPaymentResponse: _TypeAlias = GetPaymentResponse  # noqa: Y015
+
+@_typing.final
+class WatchPaymentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    SENDER_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    """As in GetPaymentRequest."""
+    sender: _builtins.str
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+        sender: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "sender", b"sender"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchPaymentRequest: _TypeAlias = WatchPaymentRequest  # noqa: Y015
+
+@_typing.final
+class WatchPaymentResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payment(self) -> Global___GetPaymentResponse: ...
+    def __init__(
+        self,
+        *,
+        payment: Global___GetPaymentResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchPaymentResponse: _TypeAlias = WatchPaymentResponse  # noqa: Y015
 
 @_typing.final
 class ListPaymentsRequest(_message.Message):

@@ -68,6 +68,11 @@ class PaymentServiceStub:
                 request_serializer=switch_dot_v1_dot_payments__pb2.GetPaymentRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_payments__pb2.GetPaymentResponse.FromString,
                 _registered_method=True)
+        self.WatchPayment = channel.unary_stream(
+                '/payswitch.v1.PaymentService/WatchPayment',
+                request_serializer=switch_dot_v1_dot_payments__pb2.WatchPaymentRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_payments__pb2.WatchPaymentResponse.FromString,
+                _registered_method=True)
         self.ListPayments = channel.unary_unary(
                 '/payswitch.v1.PaymentService/ListPayments',
                 request_serializer=switch_dot_v1_dot_payments__pb2.ListPaymentsRequest.SerializeToString,
@@ -128,6 +133,14 @@ class PaymentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchPayment(self, request, context):
+        """The same, now and after each change, until the state is final (refused, completed,
+        reversed, expired, refunded) or the call's deadline.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListPayments(self, request, context):
         """The payments of one wallet, newest first.
         """
@@ -162,6 +175,11 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.GetPayment,
                     request_deserializer=switch_dot_v1_dot_payments__pb2.GetPaymentRequest.FromString,
                     response_serializer=switch_dot_v1_dot_payments__pb2.GetPaymentResponse.SerializeToString,
+            ),
+            'WatchPayment': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchPayment,
+                    request_deserializer=switch_dot_v1_dot_payments__pb2.WatchPaymentRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_payments__pb2.WatchPaymentResponse.SerializeToString,
             ),
             'ListPayments': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPayments,
@@ -313,6 +331,33 @@ class PaymentService:
             '/payswitch.v1.PaymentService/GetPayment',
             switch_dot_v1_dot_payments__pb2.GetPaymentRequest.SerializeToString,
             switch_dot_v1_dot_payments__pb2.GetPaymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchPayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/payswitch.v1.PaymentService/WatchPayment',
+            switch_dot_v1_dot_payments__pb2.WatchPaymentRequest.SerializeToString,
+            switch_dot_v1_dot_payments__pb2.WatchPaymentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -62,6 +62,10 @@ class PaymentServiceStub:
     """What became of a payment, by the id its sender gave it. NOT_FOUND means that
     no payment with this id is durable; a message with it may still be under way.
     """
+    WatchPayment: _grpc.UnaryStreamMultiCallable[_payments_pb2.WatchPaymentRequest, _payments_pb2.WatchPaymentResponse]
+    """The same, now and after each change, until the state is final (refused, completed,
+    reversed, expired, refunded) or the call's deadline.
+    """
     ListPayments: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]
     """The payments of one wallet, newest first."""
 
@@ -98,6 +102,10 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     GetPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.GetPaymentResponse]  # type: ignore[assignment]
     """What became of a payment, by the id its sender gave it. NOT_FOUND means that
     no payment with this id is durable; a message with it may still be under way.
+    """
+    WatchPayment: _aio.UnaryStreamMultiCallable[_payments_pb2.WatchPaymentRequest, _payments_pb2.WatchPaymentResponse]  # type: ignore[assignment]
+    """The same, now and after each change, until the state is final (refused, completed,
+    reversed, expired, refunded) or the call's deadline.
     """
     ListPayments: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]  # type: ignore[assignment]
     """The payments of one wallet, newest first."""
@@ -162,6 +170,16 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payments_pb2.GetPaymentResponse, _abc.Awaitable[_payments_pb2.GetPaymentResponse]]:
         """What became of a payment, by the id its sender gave it. NOT_FOUND means that
         no payment with this id is durable; a message with it may still be under way.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchPayment(
+        self,
+        request: _payments_pb2.WatchPaymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_payments_pb2.WatchPaymentResponse], _abc.AsyncIterator[_payments_pb2.WatchPaymentResponse]]:
+        """The same, now and after each change, until the state is final (refused, completed,
+        reversed, expired, refunded) or the call's deadline.
         """
 
     @_abc_1.abstractmethod

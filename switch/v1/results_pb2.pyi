@@ -42,8 +42,12 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     RESULT_INVALID_DEADLINE: _Result.ValueType  # 13
     RESULT_ID_REUSED: _Result.ValueType  # 20
     """The id was used before with other content. Nothing is recorded."""
+    RESULT_BILLER_BUSY: _Result.ValueType  # 21
+    """A payment in a message that its biller would have to confirm, while too many wait for
+    that biller. Nothing is recorded; the id stays free: send it again in a while.
+    """
     RESULT_SERVICE_UNKNOWN: _Result.ValueType  # 30
-    """30 to 66: a rule refuses. The refusal is recorded under the id: sending the
+    """30 to 71: a rule refuses. The refusal is recorded under the id: sending the
     same id again gets the same answer for ever. No account has changed.
     """
     RESULT_SERVICE_INACTIVE: _Result.ValueType  # 31
@@ -90,6 +94,12 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     RESULT_BALANCE_NOT_ZERO: _Result.ValueType  # 64
     RESULT_HOLDS_OPEN: _Result.ValueType  # 65
     RESULT_TABLE_FULL: _Result.ValueType  # 66
+    RESULT_CASE_NOT_FOUND: _Result.ValueType  # 67
+    RESULT_CASE_CLOSED: _Result.ValueType  # 68
+    RESULT_PROPOSAL_NOT_FOUND: _Result.ValueType  # 69
+    RESULT_SAME_PERSON: _Result.ValueType  # 70
+    """Who asks for something cannot approve it."""
+    RESULT_ALREADY_APPROVED: _Result.ValueType  # 71
 
 class Result(_Result, metaclass=_ResultEnumTypeWrapper):
     """Outcome of one payment or treasury move. The checks run in the order of the
@@ -114,8 +124,12 @@ RESULT_INVALID_RECORD: Result.ValueType  # 12
 RESULT_INVALID_DEADLINE: Result.ValueType  # 13
 RESULT_ID_REUSED: Result.ValueType  # 20
 """The id was used before with other content. Nothing is recorded."""
+RESULT_BILLER_BUSY: Result.ValueType  # 21
+"""A payment in a message that its biller would have to confirm, while too many wait for
+that biller. Nothing is recorded; the id stays free: send it again in a while.
+"""
 RESULT_SERVICE_UNKNOWN: Result.ValueType  # 30
-"""30 to 66: a rule refuses. The refusal is recorded under the id: sending the
+"""30 to 71: a rule refuses. The refusal is recorded under the id: sending the
 same id again gets the same answer for ever. No account has changed.
 """
 RESULT_SERVICE_INACTIVE: Result.ValueType  # 31
@@ -162,6 +176,12 @@ RESULT_PARTICIPANT_UNKNOWN: Result.ValueType  # 63
 RESULT_BALANCE_NOT_ZERO: Result.ValueType  # 64
 RESULT_HOLDS_OPEN: Result.ValueType  # 65
 RESULT_TABLE_FULL: Result.ValueType  # 66
+RESULT_CASE_NOT_FOUND: Result.ValueType  # 67
+RESULT_CASE_CLOSED: Result.ValueType  # 68
+RESULT_PROPOSAL_NOT_FOUND: Result.ValueType  # 69
+RESULT_SAME_PERSON: Result.ValueType  # 70
+"""Who asks for something cannot approve it."""
+RESULT_ALREADY_APPROVED: Result.ValueType  # 71
 Global___Result: _TypeAlias = Result  # noqa: Y015
 
 class _Field:

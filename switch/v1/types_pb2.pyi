@@ -60,6 +60,11 @@ class _EntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryKind.V
     ENTRY_KIND_FREEZE: _EntryKind.ValueType  # 13
     ENTRY_KIND_CLOSE: _EntryKind.ValueType  # 14
     ENTRY_KIND_REGISTER: _EntryKind.ValueType  # 15
+    ENTRY_KIND_CASE: _EntryKind.ValueType  # 16
+    ENTRY_KIND_CASE_CLOSE: _EntryKind.ValueType  # 17
+    ENTRY_KIND_PROPOSE: _EntryKind.ValueType  # 18
+    ENTRY_KIND_APPROVE: _EntryKind.ValueType  # 19
+    ENTRY_KIND_SHIFT: _EntryKind.ValueType  # 20
 
 class EntryKind(_EntryKind, metaclass=_EntryKindEnumTypeWrapper):
     """What one entry of the ledger does. The numbers are the ledger's own."""
@@ -80,7 +85,38 @@ ENTRY_KIND_LIMIT: EntryKind.ValueType  # 12
 ENTRY_KIND_FREEZE: EntryKind.ValueType  # 13
 ENTRY_KIND_CLOSE: EntryKind.ValueType  # 14
 ENTRY_KIND_REGISTER: EntryKind.ValueType  # 15
+ENTRY_KIND_CASE: EntryKind.ValueType  # 16
+ENTRY_KIND_CASE_CLOSE: EntryKind.ValueType  # 17
+ENTRY_KIND_PROPOSE: EntryKind.ValueType  # 18
+ENTRY_KIND_APPROVE: EntryKind.ValueType  # 19
+ENTRY_KIND_SHIFT: EntryKind.ValueType  # 20
 Global___EntryKind: _TypeAlias = EntryKind  # noqa: Y015
+
+class _CaseType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CaseTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CaseType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CASE_TYPE_UNSPECIFIED: _CaseType.ValueType  # 0
+    CASE_TYPE_LATE_CONFIRMATION: _CaseType.ValueType  # 1
+    """The biller confirmed a payment whose money had already been given back."""
+    CASE_TYPE_LATE_REJECTION: _CaseType.ValueType  # 2
+    """The biller rejected a payment that it had confirmed before."""
+    CASE_TYPE_DEADLINE_PASSED: _CaseType.ValueType  # 3
+    """The deadline passed without evidence, and the biller's policy keeps the money held."""
+
+class CaseType(_CaseType, metaclass=_CaseTypeEnumTypeWrapper):
+    """What a case is about: something that only people can put right."""
+
+CASE_TYPE_UNSPECIFIED: CaseType.ValueType  # 0
+CASE_TYPE_LATE_CONFIRMATION: CaseType.ValueType  # 1
+"""The biller confirmed a payment whose money had already been given back."""
+CASE_TYPE_LATE_REJECTION: CaseType.ValueType  # 2
+"""The biller rejected a payment that it had confirmed before."""
+CASE_TYPE_DEADLINE_PASSED: CaseType.ValueType  # 3
+"""The deadline passed without evidence, and the biller's policy keeps the money held."""
+Global___CaseType: _TypeAlias = CaseType  # noqa: Y015
 
 @_typing.final
 class Entry(_message.Message):
@@ -107,6 +143,7 @@ class Entry(_message.Message):
     BASKET_INDEX_FIELD_NUMBER: _builtins.int
     AS_DIRECT_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    CASE_TYPE_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Place in the ledger's one order, from 1, without gaps."""
     time_ns: _builtins.int
@@ -140,7 +177,11 @@ class Entry(_message.Message):
     as_direct: _builtins.bool
     """A confirmed service that was run as a direct one."""
     note: _builtins.str
-    """The counter's note, at most 64 bytes."""
+    """The counter's note, at most 64 bytes. Of a post, void or case that the biller's
+    answer made: the biller's own reference or reason code.
+    """
+    case_type: Global___CaseType.ValueType
+    """Of a case."""
     def __init__(
         self,
         *,
@@ -163,10 +204,11 @@ class Entry(_message.Message):
         basket_index: _builtins.int = ...,
         as_direct: _builtins.bool = ...,
         note: _builtins.str = ...,
+        case_type: Global___CaseType.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "as_direct", b"as_direct", "basket_index", b"basket_index", "basket_size", b"basket_size", "biller", b"biller", "centre", b"centre", "head", b"head", "id", b"id", "kind", b"kind", "note", b"note", "operator", b"operator", "receipt", b"receipt", "reference", b"reference", "resolves", b"resolves", "result", b"result", "sequence", b"sequence", "service", b"service", "tender", b"tender", "time_ns", b"time_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "as_direct", b"as_direct", "basket_index", b"basket_index", "basket_size", b"basket_size", "biller", b"biller", "case_type", b"case_type", "centre", b"centre", "head", b"head", "id", b"id", "kind", b"kind", "note", b"note", "operator", b"operator", "receipt", b"receipt", "reference", b"reference", "resolves", b"resolves", "result", b"result", "sequence", b"sequence", "service", b"service", "tender", b"tender", "time_ns", b"time_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

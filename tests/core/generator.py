@@ -5,35 +5,20 @@ draws the rest, so that every result comes up often. The same seed and model giv
 the same requests.
 """
 
-import random
 from collections.abc import Callable
 from dataclasses import replace
 
 from switch.codes import (
     AMOUNT_MAX,
-    NO_AMOUNT_LIMIT,
-    NO_COUNT_LIMIT,
-    AccountKind,
-    AccountState,
     AmountRule,
     DuplicateRule,
     Kind,
-    Result,
-    Role,
-    RowFlag,
 )
+from tests.core.moves import Moves
 from tests.core.mutation import break_payment, break_row, vary_payment, vary_row
-from tests.core.network import DUPLICATES, NOW, Network
+from tests.core.network import NOW, Network
 from tests.model import Ask, Model, Payments, Rows
-from tests.records import (
-    AccountRecord,
-    LimitRecord,
-    ParticipantRecord,
-    Payment,
-    Row,
-    ServiceRecord,
-    flags_of,
-)
+from tests.records import Payment, Row, ServiceRecord, flags_of
 
 SECOND_NS = 10**9
 HOUR_NS = 3_600 * SECOND_NS
@@ -41,7 +26,6 @@ DAY_NS = 24 * HOUR_NS
 APRIL_NS = 1_774_981_800 * SECOND_NS  # 1 April 2026, 00:00 IST
 DEADLINES = (1, 60, 3_600, 86_400, 7 * 86_400, 31 * 86_400)
 GROUP_SIZES = (1, 1, 2, 5, 20, 60, 150)
-WALLETS_AT_ONCE = 24
 ROOM = 2**64 - 1
 RECURSIVE = 17
 """Weight of the kinds that draw from others; they stand last."""
@@ -49,20 +33,14 @@ RECURSIVE = 17
 Sent = Row | tuple[Payment, int, int]
 
 
-class Generator:
+class Generator(Moves):
     """Draws groups of requests and the time at which each is committed."""
 
     def __init__(self, seed: int, network: Network, model: Model) -> None:
-        self.rng = random.Random(seed)
-        self.net = network
-        self.model = model
-        self.now = NOW
+        super().__init__(seed, network, model)
         self.sent: list[Sent] = []
         self.bills = 0
-        self.services = list(network.services)
-        self.wallets = list(network.wallets)
-        self.codes = list(network.centre_codes)
-        self.centres = list(network.centres)
+        self.now = NOW
         kinds: list[tuple[Callable[[], list[Row]], int]] = [
             (self.pay, 20),
             (self.hold, 20),
@@ -78,16 +56,16 @@ class Generator:
             (self.close, 2),
             (self.open, 2),
             (self.register, 3),
+            (self.case_close, 2),
+            (self.propose, 2),
+            (self.approve, 3),
+            (self.shift, 2),
             (self.basket, 3),
             (self.great, 4),
             (self.repeat, 8),
             (self.broken, 9),
         ]
         self.kinds = [kind for kind, weight in kinds for _ in range(weight)]
-
-    def chance(self, one_in: int) -> bool:
-        """True once in so many draws."""
-        return self.rng.randrange(one_in) == 0
 
     def group(self) -> tuple[list[Ask], int]:
         """The next group's requests, and its time."""
@@ -96,7 +74,11 @@ class Generator:
         asks: list[Ask] = []
         while size > 0:
             part = min(size, self.rng.choice((1, 1, 3, 8, 30)))
-            asks.append(self.payments(part) if self.chance(2) else self.rows(part))
+            draw = self.rng.randrange(12)
+            if draw < 2:
+                asks.append(self.answers(part))
+            else:
+                asks.append(self.payments(part) if draw < 7 else self.rows(part))
             size -= part
         return asks, self.now
 
@@ -266,11 +248,6 @@ class Generator:
             odd = (b"A/2026-13", b"/2026-04", b"A/2026-00", b"A/2026-4", b"A-2026-04")
             row.reference = self.rng.choice(odd)
 
-    def wallet(self) -> int:
-        """A wallet, most often one of the newest."""
-        wallets = self.wallets if self.chance(10) else self.wallets[-WALLETS_AT_ONCE:]
-        return self.rng.choice(wallets)
-
     def from_counter(self, row: Row) -> Row:
         """Who sends a payment made of rows, and from which wallet."""
         row.debit = self.wallet()
@@ -321,218 +298,13 @@ class Generator:
             rows[0] = replace(rows[0], id=self.rng.choice(rows).id)
         return rows
 
-    # --- what comes after a payment ---------------------------------------------------
-
-    def past(self, kinds: tuple[int, ...]) -> int:
-        """Sequence of an accepted row of these kinds, most often a recent one."""
-        rows = self.model.rows
-        for _ in range(12):
-            back = self.rng.choice((50, 500, 20_000))
-            at = self.rng.randrange(max(0, len(rows) - back), len(rows))
-            if rows[at].kind in kinds and rows[at].result == Result.OK:
-                return at + 1
-        return self.rng.randrange(len(rows) + 40)
-
-    def open_hold(self) -> int:
-        """Sequence of an open hold, if there is one."""
-        due = self.model.due
-        if due and not self.chance(5):
-            return self.rng.choice(due)[1]
-        return self.past((Kind.HOLD,))
-
-    def post(self) -> list[Row]:
-        row = Row(Kind.POST, resolves=self.open_hold())
-        hold = self.model.hold_of(row)
-        held = hold.amount if hold else 1_000
-        row.amount = self.rng.choice((held, held, held, max(1, held // 2), held + 1))
-        return [row]
-
-    def void(self) -> list[Row]:
-        return [Row(Kind.VOID, resolves=self.open_hold())]
-
-    def refund(self) -> list[Row]:
-        row = Row(Kind.REFUND, id=self.rng.randbytes(16))
-        row.resolves = self.past((Kind.PAY, Kind.POST))
-        payment = self.model.payment_of(row)
-        paid = payment.amount if payment else 1_000
-        left = paid - self.model.refunded.get(row.resolves, 0)
-        row.amount = max(1, self.rng.choice((paid, left, left, left // 2, left + 1)))
-        row.participant = self.net.treasury
-        return [row]
-
-    # --- the treasury -----------------------------------------------------------------
-
-    def by_treasury(
-        self, kind: Kind, debit: int = 0, credit: int = 0, amount: int = 0
-    ) -> Row:
-        """A treasury's row with a reason."""
-        row = Row(kind, id=self.rng.randbytes(16), reference=b"a reason")
-        row.debit, row.credit, row.amount = debit, credit, amount
-        row.participant = self.net.treasury
-        row.operator_ = self.rng.randrange(2)
-        row.checker = self.rng.choice((0, 0, 2))
-        return row
-
-    def any_account(self) -> int:
-        """An account of any kind, or none."""
-        return self.rng.randrange(len(self.model.accounts) + 2)
-
-    def top_up(self) -> list[Row]:
-        row = self.by_treasury(Kind.TOP_UP, amount=self.rng.randrange(1, 500_000))
-        row.debit, row.credit = self.net.float_, self.wallet()
-        if self.chance(8):
-            row.debit, row.credit = self.any_account(), self.any_account()
-        row.reference = b"UTR %d" % self.rng.randrange(10**9)
-        if self.chance(6):
-            row.reference = b"UTR %d" % self.rng.randrange(50)
-        return [row]
-
-    def transfer(self) -> list[Row]:
-        row = self.by_treasury(Kind.TRANSFER, amount=self.rng.randrange(1, 5_000))
-        row.debit, row.credit = self.any_account(), self.any_account()
-        if self.chance(2):
-            row.debit = self.net.float_
-        if self.chance(12):
-            row.credit = row.debit
-        return [row]
-
-    def window(self) -> list[Row]:
-        row = Row(Kind.WINDOW, participant=self.net.treasury)
-        row.resolves = self.model.last_window
-        if self.chance(3):
-            windows = [0, *self.model.windows]
-            row.resolves = self.rng.choice((self.rng.choice(windows), 7))
-        return [row]
-
-    def settle(self) -> list[Row]:
-        row = self.by_treasury(Kind.SETTLE, credit=self.net.settlement)
-        row.reference = b""
-        windows = list(self.model.windows)[-4:]
-        row.resolves = self.rng.choice(windows) if windows else 5
-        payable = self.model.windows.get(row.resolves, {})
-        row.debit = self.rng.choice(list(payable)) if payable else self.net.heads[0][0]
-        row.amount = payable.get(row.debit, 0) or 1
-        draw = self.rng.randrange(20)
-        if draw == 0:
-            row.resolves += 1
-        elif draw == 1:
-            row.debit = self.any_account()
-        elif draw == 2:
-            row.credit = self.any_account()
-        elif draw < 5:
-            row.amount += 1
-        elif draw == 5:
-            row.credit = self.net.great_settlement
-        return [row]
-
-    def limit(self) -> list[Row]:
-        row = self.by_treasury(Kind.LIMIT, debit=self.wallet())
-        none = NO_AMOUNT_LIMIT
-        amounts = (0, 60_000, 1_000_000, 20_000_000, none, none, none)
-        counts = (0, 3, 100, NO_COUNT_LIMIT, NO_COUNT_LIMIT, NO_COUNT_LIMIT)
-        if self.chance(6):
-            row.debit = self.any_account()
-        record = LimitRecord(self.rng.choice(amounts), self.rng.choice(counts))
-        row.tail, row.reference = record.pack(), b""
-        return [row]
-
-    def freeze(self) -> list[Row]:
-        row = self.by_treasury(Kind.FREEZE, debit=self.wallet())
-        if self.chance(8):
-            row.debit = self.any_account()
-        accounts = self.model.accounts
-        frozen = [i for i, a in enumerate(accounts) if a.state == AccountState.FROZEN]
-        if frozen and not self.chance(3):
-            row.debit = self.rng.choice(frozen)
-            row.flags = RowFlag.UNFREEZE
-        return [row]
-
-    def close(self) -> list[Row]:
-        row = self.by_treasury(Kind.CLOSE, debit=self.wallet())
-        draw = self.rng.randrange(8)
-        if draw == 0:
-            row.debit = len(self.model.accounts) + self.rng.randrange(2)
-        elif draw < 2 and row.debit not in self.net.wallets:
-            # Drained first, so that it can be closed.
-            amount = self.model.accounts[row.debit].available
-            if amount > 0:
-                drain = self.by_treasury(Kind.TRANSFER, amount=amount, debit=row.debit)
-                drain.credit = self.net.suspense
-                return [drain, row]
-        return [row]
-
-    # --- the register -----------------------------------------------------------------
-
-    def open(self) -> list[Row]:
-        """A new centre with its wallet, or an account that cannot be."""
-        if self.chance(2):
-            row = self.by_treasury(Kind.OPEN)
-            owner = self.rng.choice((*self.net.billers, self.net.treasury, 9_999))
-            kind = AccountKind.BILLER
-            if owner == self.net.treasury:
-                kind = AccountKind.SUSPENSE
-            purpose = 1 if kind == AccountKind.SUSPENSE else self.rng.randrange(2)
-            row.tail = AccountRecord(owner, purpose, kind).pack()
-            row.reference = b""
-            return [row]
-        number = len(self.model.participants)
-        code = b"centre-x-%d" % number
-        registered = self.model.participant_of.get(code)
-        who, row = self.by_treasury(Kind.REGISTER), self.by_treasury(Kind.OPEN)
-        who.tail = ParticipantRecord(code, Role.CENTRE).pack()
-        row.tail = AccountRecord(registered or number, 0).pack()
-        who.reference = row.reference = b""
-        self.notice_new_wallets()
-        money = self.top_up()[0]
-        money.amount *= 20
-        money.credit = len(self.model.accounts)
-        return [who, row, money]
-
-    def notice_new_wallets(self) -> None:
-        """Take up what was opened in earlier groups."""
-        owners = {self.model.accounts[wallet].participant for wallet in self.wallets}
-        for index, account in enumerate(self.model.accounts):
-            own = account.kind == AccountKind.WALLET
-            if own and account.participant not in owners:
-                owners.add(account.participant)
-                self.wallets.append(index)
-                self.centres.append(account.participant)
-                self.codes.append(self.model.participants[account.participant].code)
-
-    def register(self) -> list[Row]:
-        """A service changed, rarely a new one, or one that cannot be."""
-        row = self.by_treasury(Kind.REGISTER)
-        at = self.rng.randrange(len(self.services))
-        record = replace(self.services[at])
-        duplicate, key, hours = self.rng.choice(DUPLICATES)
-        record.amount_rule = self.rng.choice(list(AmountRule))
-        record.duplicate_rule, record.key_rule = duplicate, key
-        record.duplicate_hours = hours
-        record.active = 0 if self.chance(16) else 1
-        own = [head for heads in self.net.heads for head in heads]
-        if record.heads[0] in own and self.chance(2):
-            heads = self.net.heads[self.net.billers.index(record.biller)]
-            record.heads = tuple(self.rng.sample(heads, len(heads)))
-        row.reference = b""
-        draw = self.rng.randrange(12)
-        if draw == 0:
-            record.biller = self.rng.choice((0, 9_999, self.net.treasury))
-        elif draw == 1:
-            record.heads = (self.rng.choice((0, 9_999, self.net.float_)),)
-        elif draw == 2:
-            record.code = b"NEW-%d" % self.rng.randrange(20)
-        record.heads_count = len(record.heads)
-        row.tail = record.pack()
-        if draw > 2:
-            self.services[at] = record
-        return [row]
-
     # --- what was sent before, what is broken, what is great --------------------------
 
     def repeat(self) -> list[Row]:
         """A row sent before, as it was or with one field changed."""
         recent = self.sent[-2_000:] if self.chance(2) else self.sent
-        rows = [row for row in self.rng.choices(recent, k=8) if isinstance(row, Row)]
+        drawn = self.rng.choices(recent, k=8) if recent else []
+        rows = [row for row in drawn if isinstance(row, Row)]
         if not rows:
             return self.pay()
         row = replace(rows[0])

@@ -71,7 +71,7 @@ def break_row(rng: random.Random, row: Row) -> Row:
     changed = replace(row)
     draw = 7 if row.tail is not None and rng.randrange(2) else rng.randrange(9)
     if draw == 0:
-        changed.kind = rng.choice((0, Kind.EXPIRE, 16, 17, 18, 19, 20, 21, 255))
+        changed.kind = rng.choice((0, Kind.EXPIRE, Kind.CASE, 21, 255))
         changed.tail = None
     elif draw == 1:
         changed.id = bytes(16)
@@ -96,14 +96,14 @@ def break_tail(rng: random.Random, tail: bytes) -> bytes:
     """A record that is cut short, or a byte of it changed."""
     if rng.randrange(3) == 0:
         return tail[: rng.randrange(len(tail)) + 1]
-    at = rng.randrange(min(len(tail), 40))
+    at = rng.randrange(min(len(tail), 64))
     return tail[:at] + bytes([rng.randrange(256)]) + tail[at + 1 :]
 
 
 def vary_row(rng: random.Random, row: Row) -> Row:
     """The same id with one field changed."""
     changed = replace(row)
-    draw = rng.randrange(12)
+    draw = rng.randrange(13)
     if draw == 0:
         pay = Kind.HOLD if row.kind == Kind.PAY else Kind.PAY
         changed.kind, changed.tail = pay, None
@@ -128,6 +128,8 @@ def vary_row(rng: random.Random, row: Row) -> Row:
         changed.resolves = row.resolves + 1
     elif draw == 10:
         changed.checker = row.checker + 1
+    elif draw == 11:
+        changed.total = row.total + 1
     elif row.tail is not None:
         changed.tail = row.tail + b" "
     else:

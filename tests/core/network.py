@@ -157,7 +157,7 @@ def add_services(net: Network) -> None:
                 amount_min=500 if bounded else 0,
                 amount_max=400_000 if bounded else 0,
                 deadline_s=DEADLINE_S if mode == Mode.CONFIRMED else 0,
-                deadline_policy=Policy.RELEASE,
+                deadline_policy=Policy.KEEP if number % 3 == 1 else Policy.RELEASE,
                 active=0 if number % 10 == 9 else 1,
             )
         )

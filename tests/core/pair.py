@@ -13,10 +13,10 @@ from typing import Any
 import crc32c
 import numpy as np
 
-from switch._core import ACCOUNT, OUTCOME, ROW, Ledger, Request
+from switch._core import ACCOUNT, OUTCOME, ROW, Ledger, Request, parse_answers
 from switch.codes import Record, RowFlag
 from tests.core import wire
-from tests.model import Ask, Model, Payments, Rows
+from tests.model import Answers, Ask, Model, Payments, Rows
 from tests.records import (
     ACCOUNT_BYTES,
     ACCOUNT_FIELDS,
@@ -46,6 +46,9 @@ def to_request(ask: Ask) -> Request:
     if isinstance(ask, Payments):
         body = wire.encode_request(ask.payments, ask.baskets)
         return Request.payments(body, ask.sender, ask.centre)
+    if isinstance(ask, Answers):
+        body = wire.encode_answers(ask.answers)
+        return Request.answers(parse_answers(body), ask.biller)
     return rows_request(ask.rows)
 
 
@@ -100,6 +103,12 @@ class Pair:
         if without_index:
             shutil.rmtree(self.path / "index")
         self.ledger = Ledger(str(self.path), create=False, **self.options)
+        self.model.busy.clear()
+
+    def turn_away(self, biller: int, *, busy: bool) -> None:
+        """From here on for both, or no longer."""
+        self.ledger.turn_away(biller, busy)
+        (self.model.busy.add if busy else self.model.busy.discard)(biller)
 
     # --- doing ------------------------------------------------------------------------
 
@@ -139,7 +148,7 @@ class Pair:
             found = [
                 read_outcome(packed[i : i + 80]) for i in range(0, len(packed), 80)
             ]
-            requests = list(ask.rows)
+            requests = list(ask.answers if isinstance(ask, Answers) else ask.rows)
         assert len(found) == len(expected)
         for place, (request, want, got) in enumerate(
             zip(requests, expected, found, strict=True)

@@ -241,7 +241,9 @@ def test_flipped_tails_are_noticed(made: Made, tmp_path: Path) -> None:
         end = rows_end(chunk)
         if end == len(chunk):
             return rng.randrange(8 * CHUNK_SIZE, 8 * end)
-        return rng.randrange(8 * end, 8 * (end + 32))
+        # The size, the check and the bytes of the first item.
+        item = 8 + int.from_bytes(chunk[end : end + 4], "little")
+        return rng.randrange(8 * end, 8 * (end + item))
 
     assert damage(made, tmp_path, part) == FLIPS
 

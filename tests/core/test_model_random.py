@@ -78,6 +78,12 @@ def disturb(pair: Pair, rng: random.Random) -> None:
     info = pair.ledger.info()
     for name in MAPS:
         levels[name] |= {level for level, count in enumerate(info[name]) if count}
+    if draw >= 380:
+        for biller in tuple(pair.model.busy):
+            pair.turn_away(biller, busy=False)
+    elif draw >= 370:
+        service = rng.choice(pair.model.services)
+        pair.turn_away(service.biller, busy=True)
     if draw < 2:
         pair.reopen(without_index=draw == 1)
         opened[draw == 1] += 1

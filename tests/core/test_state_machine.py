@@ -16,8 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from switch.codes import AccountKind, DuplicateRule, Kind, Result, RowFlag
 from tests.core.network import NOW, make_network, top_up
 from tests.core.pair import Pair
-from tests.model import Payments, Rows
-from tests.records import LimitRecord, Payment, Row
+from tests.model import Answers, Payments, Rows
+from tests.records import LimitRecord, Payment, Row, Said
 
 SECOND_NS = 10**9
 FUNDS = 100_000
@@ -120,6 +120,32 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(back=backs)
     def void(self, back: int) -> None:
         self.do(self.row(Kind.VOID, resolves=self.recent((Kind.HOLD,), back)))
+
+    @rule(back=backs, confirmed=st.booleans(), twice=st.booleans())
+    def answer(self, back: int, confirmed: bool, twice: bool) -> None:
+        hold = self.pair.model.rows[self.recent((Kind.HOLD,), back) - 1]
+        if hold.kind != Kind.HOLD:
+            return
+        biller = self.pair.model.services[hold.service - 1].biller
+        said = Answers([Said(hold.sequence, hold.id, confirmed, b"word")], biller)
+        self.pair.commit([said] * (1 + twice), self.now)
+
+    @rule(back=backs, amount=amounts, other=st.booleans())
+    def propose_and_approve(self, back: int, amount: int, other: bool) -> None:
+        payment = self.recent((Kind.PAY, Kind.POST), back)
+        ask = self.row(Kind.PROPOSE, resolves=payment, amount=amount, total=Kind.REFUND)
+        ask.reference = b"as asked"
+        self.do(ask)
+        asked = self.recent((Kind.PROPOSE,), 0)
+        yes = self.row(Kind.APPROVE, resolves=asked, operator_=int(other))
+        refund = self.row(Kind.REFUND, resolves=payment, amount=amount)
+        self.pair.commit([Rows([yes, refund]), Rows([yes, refund])], self.now)
+
+    @rule(back=backs, correction=backs)
+    def close_case(self, back: int, correction: int) -> None:
+        row = self.row(Kind.CASE_CLOSE, resolves=self.recent((Kind.CASE,), back))
+        row.reference, row.total = b"put right", correction
+        self.do(row)
 
     @rule(back=backs, amount=amounts)
     def refund(self, back: int, amount: int) -> None:

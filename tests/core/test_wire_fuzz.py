@@ -38,7 +38,7 @@ LEAST = {
     "deep groups": 2,
 }
 OUTCOMES = 20_000
-OUTCOME_MAX = 112
+OUTCOME_MAX = 115
 """WIRE_OUTCOME_MAX of wire.pxi."""
 PAYMENT = data(1, b"i" * 16) + scalar(3, 5)
 
@@ -135,7 +135,7 @@ def outcomes_of(rng: random.Random) -> list[tuple[Any, ...]]:
         wide = [number(64) for _ in range(5)]
         id_ = rng.choice((ZERO_ID, rng.randbytes(16), bytes(15) + b"x"))
         narrow = [number(32), number(32), number(16), number(8)]
-        return (*wide, id_, *narrow, rng.randrange(2), number(8))
+        return (*wide, id_, *narrow, rng.randrange(2), number(8), number(8))
 
     return [outcome() for _ in range(OUTCOMES // 4)]
 
@@ -165,6 +165,7 @@ def test_answers_are_read_by_the_generated_classes(seed: int) -> None:
             differing_field=sent["field"],
             other_id=sent["other_id"].replace(ZERO_ID, b""),
             other_sequence=sent["other"],
+            state=sent["state"],
         )
 
 

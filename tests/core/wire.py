@@ -7,7 +7,7 @@ client should send.
 
 from collections.abc import Iterable, Iterator
 
-from tests.records import OUTCOME_FIELDS, ZERO_ID, Outcome, Payment
+from tests.records import OUTCOME_FIELDS, ZERO_ID, Outcome, Payment, Said
 
 VARINT, FIXED64, BYTES, GROUP_START, GROUP_END, FIXED32 = range(6)
 WORD = 2**64
@@ -81,6 +81,18 @@ def encode_request(
     return b"".join(out)
 
 
+def encode_answers(answers: Iterable[Said]) -> bytes:
+    """A ConnectRequest; the text that does not count is there as well."""
+    out = b""
+    for said in answers:
+        body = scalar(1, said.number) + data(2, said.id)
+        body += scalar(3, 1 if said.confirmed else 2)
+        body += data(4, said.text if said.confirmed else b"ref")
+        body += data(5, b"why" if said.confirmed else said.text)
+        out += data(1, body)
+    return out
+
+
 # --- reading --------------------------------------------------------------------------
 
 OUTCOME_NUMBERS = {
@@ -94,6 +106,7 @@ OUTCOME_NUMBERS = {
     9: "repeat",
     10: "field",
     12: "other",
+    13: "state",
 }
 
 
@@ -172,6 +185,8 @@ def encode_outcome(id_: bytes, outcome: Outcome) -> bytes:
         out += data(11, outcome.other_id)
     if outcome.other:
         out += scalar(12, outcome.other)
+    if outcome.state:
+        out += scalar(13, outcome.state)
     return out
 
 

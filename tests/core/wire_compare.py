@@ -53,15 +53,15 @@ Reading = tuple[bytes, bytes, bytes, bytes, int, int]
 """As `Request.decode` gives it."""
 
 
-def loose_class() -> type[Message]:
-    """CreatePaymentsRequest with text as bytes and numbers as uint64."""
+def loose_class(module: Any, names: tuple[str, ...]) -> type[Message]:
+    """The last of these messages, with text as bytes and numbers as uint64."""
     kinds = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(
         name="loose.proto", package="loose", syntax="proto3"
     )
-    for name in ("Payment", "Basket", "CreatePaymentsRequest"):
+    for name in names:
         made = file.message_type.add(name=name)
-        for field in pb.DESCRIPTOR.message_types_by_name[name].fields:
+        for field in module.DESCRIPTOR.message_types_by_name[name].fields:
             copy = made.field.add(
                 name=field.name,
                 number=field.number,
@@ -77,11 +77,11 @@ def loose_class() -> type[Message]:
                 copy.type = kinds.TYPE_BYTES if text else kinds.TYPE_UINT64
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    found = pool.FindMessageTypeByName("loose.CreatePaymentsRequest")
+    found = pool.FindMessageTypeByName(f"loose.{names[-1]}")
     return message_factory.GetMessageClass(found)
 
 
-LOOSE: Any = loose_class()
+LOOSE: Any = loose_class(pb, ("Payment", "Basket", "CreatePaymentsRequest"))
 
 
 class DisagreementError(AssertionError):

@@ -19,13 +19,14 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from switch.codes import AmountRule, DuplicateRule, KeyRule, Mode, Role
+from switch.codes import AmountRule, DuplicateRule, KeyRule, Mode, Policy, Role
 from switch.identity import Credentials, DevAuthority
 from switch.ids import new_id
 from switch.v1 import (
     admin_pb2,
     admin_pb2_grpc,
     billers_pb2_grpc,
+    counter_pb2_grpc,
     payments_pb2,
     payments_pb2_grpc,
     wallets_pb2_grpc,
@@ -130,7 +131,7 @@ def running(
 
 
 class Peer:
-    """One client with one certificate: a channel and the four stubs."""
+    """One client with one certificate: a channel and the five stubs."""
 
     def __init__(self, address: str, credentials: Credentials) -> None:
         """Connects with the first call."""
@@ -144,6 +145,7 @@ class Peer:
         self.wallets = wallets_pb2_grpc.WalletServiceStub(self.channel)
         self.billers = billers_pb2_grpc.BillerServiceStub(self.channel)
         self.admin = admin_pb2_grpc.AdminServiceStub(self.channel)
+        self.counter = counter_pb2_grpc.CounterServiceStub(self.channel)
 
     def close(self) -> None:
         """Close the channel."""
@@ -204,6 +206,28 @@ class Peers:
         return self.get(Role.TREASURY, "treasury")
 
     @property
+    def checker(self) -> Peer:
+        """Somebody else of the treasury, who approves."""
+        return self.get(Role.TREASURY, "checker")
+
+    def refund(self, payment_sequence: int, amount: int) -> admin_pb2.Outcome:
+        """Propose a refund and approve it; the refund's own outcome."""
+        proposal = admin_pb2.ProposeRefundRequest(
+            id=new_id(),
+            payment_sequence=payment_sequence,
+            amount=amount,
+            reason="a test",
+        )
+        proposed = self.treasury.admin.ProposeRefund(proposal, timeout=CALL_S).outcome
+        assert proposed.result == 1
+        request = admin_pb2.ApproveRequest(
+            id=new_id(), proposal_sequence=proposed.sequence
+        )
+        reply = self.checker.admin.Approve(request, timeout=CALL_S)
+        assert reply.outcome.result == 1
+        return reply.done
+
+    @property
     def harness(self) -> Peer:
         """A sender that names the centre."""
         return self.get(Role.HARNESS, "harness")
@@ -227,14 +251,17 @@ class Peers:
 
 
 def network() -> admin_pb2.LoadNetworkRequest:
-    """Four centres, two billers, one service of each kind; offices."""
+    """Four centres, four billers, one service of each kind; offices."""
     participants = [
         _participant("treasury", Role.TREASURY),
+        _participant("checker", Role.TREASURY),
         _participant("auditor", Role.AUDITOR),
         _participant("harness", Role.HARNESS),
         _participant("asleep", Role.CENTRE, active=False),
         _participant("power", Role.BILLER, heads=["0801-01", "0801-02"]),
         _participant("land", Role.BILLER, heads=["0029-01"]),
+        _participant("water", Role.BILLER, heads=["0215-01"]),
+        _participant("gas", Role.BILLER, heads=["0217-01"]),
         *[_participant(name, Role.CENTRE, code=f"BAN/{name}") for name in CENTRES],
     ]
     services = [
@@ -243,6 +270,18 @@ def network() -> admin_pb2.LoadNetworkRequest:
         _service("EXACT", "power", ["0801-01"], amount_rule=AmountRule.EXACT),
         _service("HEADS", "power", ["0801-01", "0801-02"]),
         _service("CONFIRM", "power", ["0801-02"], mode=Mode.CONFIRMED),
+        _service("WATER", "water", ["0215-01"], mode=Mode.CONFIRMED),
+        _service("GAS", "gas", ["0217-01"], mode=Mode.CONFIRMED),
+        _service("BRIEF", "power", ["0801-02"], mode=Mode.CONFIRMED, deadline_s=2),
+        _service(
+            "KEPT",
+            "power",
+            ["0801-02"],
+            mode=Mode.CONFIRMED,
+            deadline_s=1,
+            deadline_policy=Policy.KEEP,
+            duplicate_rule=DuplicateRule.ONCE,
+        ),
     ]
     return admin_pb2.LoadNetworkRequest(participants=participants, services=services)
 
@@ -260,6 +299,8 @@ def _service(
     amount_rule: AmountRule = AmountRule.ANY,
     mode: Mode = Mode.DIRECT,
     duplicate_rule: DuplicateRule = DuplicateRule.NONE,
+    deadline_s: int = 3_600,
+    deadline_policy: Policy = Policy.RELEASE,
 ) -> admin_pb2.Service:
     once = duplicate_rule is DuplicateRule.ONCE
     values: dict[str, Any] = {
@@ -267,8 +308,8 @@ def _service(
         "mode": int(mode),
         "duplicate_rule": int(duplicate_rule),
         "key_rule": int(KeyRule.BILL_ID) if once else 0,
-        "deadline_s": 3_600 if mode is Mode.CONFIRMED else 0,
-        "deadline_policy": 1,
+        "deadline_s": deadline_s if mode is Mode.CONFIRMED else 0,
+        "deadline_policy": int(deadline_policy),
     }
     return admin_pb2.Service(
         code=code, biller=biller, heads=heads, name_en=code, active=True, **values
@@ -311,7 +352,7 @@ class Failure:
         self.reason: str = ""
         self.outcome: str = ""
         self.fields: list[str] = []
-        self.retry_ms = 0
+        self.retry_ms: int = 0
         status: status_pb2.Status | None = rpc_status.from_call(error)
         for detail in status.details if status else ():
             info = error_details_pb2.ErrorInfo()

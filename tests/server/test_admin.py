@@ -118,9 +118,7 @@ def test_freeze_and_unfreeze(peers: Peers) -> None:
     assert centre.pay(payment()).result == results.RESULT_DEBIT_FROZEN
     wallet = centre.wallets.GetWallet(wallets_pb2.GetWalletRequest(), timeout=CALL_S)
     assert wallet.wallet.state == wallets_pb2.ACCOUNT_STATE_FROZEN
-    refund = pb.RefundRequest(id=new_id(), payment_sequence=paid.sequence, amount=1)
-    outcome = peers.treasury.admin.Refund(refund, timeout=CALL_S).outcome
-    assert outcome.result == results.RESULT_OK
+    assert peers.refund(paid.sequence, 1).result == results.RESULT_OK
     assert freeze(peers, "centre-c", unfreeze=True).result == results.RESULT_OK
     assert centre.pay(payment()).result == results.RESULT_OK
 
@@ -159,17 +157,70 @@ def test_limits(peers: Peers) -> None:
 def test_refunds_never_exceed_the_payment(peers: Peers) -> None:
     paid = peers.centre().pay(payment(amount=10 * RUPEE))
 
-    def refund(amount: int, sequence: int) -> int:
-        request = pb.RefundRequest(
-            id=new_id(), payment_sequence=sequence, amount=amount
-        )
-        return peers.treasury.admin.Refund(request, timeout=CALL_S).outcome.result
+    def refund(amount: int) -> int:
+        return peers.refund(paid.sequence, amount).result
 
-    assert refund(6 * RUPEE, paid.sequence) == results.RESULT_OK
-    assert refund(5 * RUPEE, paid.sequence) == results.RESULT_EXCEEDS_PAYMENT
-    assert refund(4 * RUPEE, paid.sequence) == results.RESULT_OK
-    assert refund(1, paid.sequence) == results.RESULT_EXCEEDS_PAYMENT
-    assert refund(1, 1) == results.RESULT_PAYMENT_NOT_FOUND
+    assert refund(6 * RUPEE) == results.RESULT_OK
+    assert refund(5 * RUPEE) == results.RESULT_EXCEEDS_PAYMENT
+    assert refund(4 * RUPEE) == results.RESULT_OK
+    assert refund(1) == results.RESULT_EXCEEDS_PAYMENT
+    assert propose(peers.treasury, 1, 1).result == results.RESULT_PAYMENT_NOT_FOUND
+
+
+def propose(peer: Peer, payment_sequence: int, amount: int) -> pb.Outcome:
+    request = pb.ProposeRefundRequest(
+        id=new_id(), payment_sequence=payment_sequence, amount=amount, reason="asked"
+    )
+    return peer.admin.ProposeRefund(request, timeout=CALL_S).outcome
+
+
+def exceptions(peer: Peer) -> list[int]:
+    listed = []
+    request = pb.ListExceptionsRequest(page_size=1)
+    while True:
+        reply = peer.admin.ListExceptions(request, timeout=CALL_S)
+        listed += [one.sequence for one in reply.entries]
+        request.page_token = reply.next_page_token
+        if not request.page_token:
+            return listed
+
+
+def test_a_refund_needs_two_people_and_is_done_once(peers: Peers) -> None:
+    centre = peers.centre("centre-a")
+    paid = centre.pay(payment(amount=10 * RUPEE))
+    asked = propose(peers.treasury, paid.sequence, 6 * RUPEE)
+    other = propose(peers.checker, paid.sequence, 1)
+    assert {asked.sequence, other.sequence} <= set(exceptions(peers.auditor))
+    request = pb.ApproveRequest(id=new_id(), proposal_sequence=asked.sequence)
+    own = peers.treasury.admin.Approve(request, timeout=CALL_S)
+    assert own.outcome.result == results.RESULT_SAME_PERSON
+    assert not own.done.sequence
+    wallet = centre.wallets.GetWallet(wallets_pb2.GetWalletRequest(), timeout=CALL_S)
+    request.id = new_id()
+    first = peers.checker.admin.Approve(request, timeout=CALL_S)
+    assert first.outcome.result == first.done.result == results.RESULT_OK
+    again = peers.checker.admin.Approve(request, timeout=CALL_S)
+    assert again.outcome.repeat
+    assert again.done.repeat
+    assert again.done.sequence == first.done.sequence
+    request.id = new_id()
+    twice = peers.checker.admin.Approve(request, timeout=CALL_S)
+    assert twice.outcome.result == results.RESULT_ALREADY_APPROVED
+    assert twice.outcome.other_sequence == first.outcome.sequence
+    assert not twice.done.sequence
+    after = centre.wallets.GetWallet(wallets_pb2.GetWalletRequest(), timeout=CALL_S)
+    assert after.wallet.balance == wallet.wallet.balance + 6 * RUPEE
+    left = exceptions(peers.treasury)
+    assert asked.sequence not in left
+    assert other.sequence in left
+    request.proposal_sequence = paid.sequence
+    with failing(grpc.StatusCode.NOT_FOUND):
+        peers.checker.admin.Approve(request, timeout=CALL_S)
+    request.proposal_sequence = 1 << 60
+    with failing(grpc.StatusCode.NOT_FOUND):
+        peers.checker.admin.Approve(request, timeout=CALL_S)
+    with failing(grpc.StatusCode.PERMISSION_DENIED):
+        propose(centre, paid.sequence, 1)
 
 
 def test_window_and_settlement(peers: Peers) -> None:

@@ -8,10 +8,9 @@ import threading
 
 import grpc
 
-from switch.ids import new_id
-from switch.v1 import admin_pb2, types_pb2
 from switch.v1 import billers_pb2 as pb
 from switch.v1 import payments_pb2 as payments
+from switch.v1 import types_pb2
 from tests.server.harness import CALL_S, Peer, Peers, failing, payment
 
 
@@ -35,10 +34,7 @@ def test_from_the_beginning(peers: Peers) -> None:
             payment("CONFIRM"),
         ]
     )
-    request = admin_pb2.RefundRequest(
-        id=new_id(), payment_sequence=paid[0].sequence, amount=1
-    )
-    refund = peers.treasury.admin.Refund(request, timeout=CALL_S).outcome
+    refund = peers.refund(paid[0].sequence, 1)
     pages = follow(peers.biller(), 0)
     wanted = [paid[0].sequence, paid[3].sequence, paid[4].sequence, refund.sequence]
     assert [event.sequence for event in events(pages)] == wanted
@@ -139,9 +135,3 @@ def test_what_a_biller_may_not_see(peers: Peers) -> None:
         follow(peers.auditor, 0)
     with failing(grpc.StatusCode.INVALID_ARGUMENT):
         follow(peers.biller(), 1 << 60)
-
-
-def test_connect_says_that_it_is_not_there_yet(peers: Peers) -> None:
-    with failing(grpc.StatusCode.UNIMPLEMENTED) as failures:
-        list(peers.biller().billers.Connect(iter([]), timeout=CALL_S))
-    assert "FollowFeed" in failures[0].text

@@ -154,13 +154,15 @@ def test_a_harness_names_the_centre(peers: Peers) -> None:
     assert unnamed.result == results.RESULT_INVALID_CENTRE
 
 
-def test_a_confirmed_service_runs_as_a_direct_one(centre: Peer) -> None:
+def test_a_payment_of_a_confirmed_service_is_held(centre: Peer) -> None:
     bill = payment("CONFIRM")
-    assert centre.pay(bill).result == results.RESULT_OK
+    outcome = centre.pay(bill)
+    assert outcome.result == results.RESULT_OK
+    assert (outcome.state, outcome.receipt) == (pb.PAYMENT_STATE_HELD, 0)
     request = pb.GetPaymentRequest(id=bill.id)
     found = centre.payments.GetPayment(request, timeout=CALL_S)
-    assert found.state == pb.PAYMENT_STATE_COMPLETED
-    assert found.entry.as_direct
+    assert found.state == pb.PAYMENT_STATE_HELD
+    assert not found.entry.as_direct
 
 
 # --- what cannot be read -------------------------------------------------------------

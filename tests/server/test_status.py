@@ -10,6 +10,9 @@ from google.rpc import code_pb2, error_details_pb2
 
 from server import status
 from switch.errors import (
+    BillerBusyError,
+    BillerUnavailableError,
+    BillNotFoundError,
     ClockError,
     CorruptionError,
     DeadError,
@@ -33,7 +36,19 @@ from switch.specs import NetworkError
         (ForbiddenError("x"), code_pb2.PERMISSION_DENIED, "FORBIDDEN", ""),
         (status.NotFoundError("x"), code_pb2.NOT_FOUND, "NOT_FOUND", ""),
         (status.LateError("x"), code_pb2.DEADLINE_EXCEEDED, "LATE", "not_done"),
-        (status.UnsupportedError("x"), code_pb2.UNIMPLEMENTED, "UNSUPPORTED", ""),
+        (BillNotFoundError("x", "E1"), code_pb2.NOT_FOUND, "BILL_NOT_FOUND", ""),
+        (
+            BillerBusyError("x", 5),
+            code_pb2.RESOURCE_EXHAUSTED,
+            "BILLER_QUEUE_FULL",
+            "not_done",
+        ),
+        (
+            BillerUnavailableError("x", 5),
+            code_pb2.UNAVAILABLE,
+            "BILLER_UNAVAILABLE",
+            "not_done",
+        ),
         (OverloadError("x"), code_pb2.RESOURCE_EXHAUSTED, "OVERLOAD", "not_done"),
         (SpaceError("x"), code_pb2.RESOURCE_EXHAUSTED, "NO_SPACE", "not_done"),
         (ClockError("x"), code_pb2.UNAVAILABLE, "CLOCK_UNTRUSTED", "not_done"),
@@ -67,6 +82,16 @@ def test_who_is_turned_away_is_told_when_to_come_back(error: Exception) -> None:
     details = status.make_status(error).details
     assert any(detail.Unpack(retry) for detail in details)
     assert retry.retry_delay.ToMilliseconds() == status.RETRY_MS
+
+
+@pytest.mark.parametrize(
+    "error", [BillerBusyError("x", 1_500), BillerUnavailableError("x", 1_500)]
+)
+def test_a_biller_has_a_pause_of_its_own(error: Exception) -> None:
+    retry = error_details_pb2.RetryInfo()
+    details = status.make_status(error).details
+    assert any(detail.Unpack(retry) for detail in details)
+    assert retry.retry_delay.ToMilliseconds() == 1_500
 
 
 def test_a_wrong_field_is_named() -> None:

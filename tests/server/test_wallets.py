@@ -7,8 +7,6 @@ compared with sums made here.
 import grpc
 import pytest
 
-from switch.ids import new_id
-from switch.v1 import admin_pb2
 from switch.v1 import results_pb2 as results
 from switch.v1 import types_pb2 as types
 from switch.v1 import wallets_pb2 as pb
@@ -113,10 +111,7 @@ def test_statement_pages(
 def test_refunds_stand_in_the_statement(peers: Peers) -> None:
     centre = peers.centre("centre-b")
     paid = centre.pay(payment(amount=50 * RUPEE))
-    request = admin_pb2.RefundRequest(
-        id=new_id(), payment_sequence=paid.sequence, amount=20 * RUPEE
-    )
-    peers.treasury.admin.Refund(request, timeout=CALL_S)
+    peers.refund(paid.sequence, 20 * RUPEE)
     refund, payment_line, top_up = statement(centre, 10)
     assert refund.entry.kind == types.ENTRY_KIND_REFUND
     assert refund.entry.resolves == paid.sequence

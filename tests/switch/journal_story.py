@@ -10,7 +10,17 @@ import struct
 from pathlib import Path
 
 from switch.audit.auditor import Report
-from switch.codes import HEAD_SHIFT, AccountKind, Kind, Result, Role, RowFlag
+from switch.audit.cases import refund_id
+from switch.codes import (
+    HEAD_SHIFT,
+    AccountKind,
+    CaseType,
+    Kind,
+    Policy,
+    Result,
+    Role,
+    RowFlag,
+)
 from tests.switch.journal_writer import (
     Groups,
     Images,
@@ -26,6 +36,8 @@ HOUR = 3600 * 10**9
 START = 1_774_978_200 * 10**9  # 2026-03-31 23:00 IST: both day and year end soon
 ONCE = int(RowFlag.CLAIM)
 RECENT = int(RowFlag.CLAIM | RowFlag.RECENT)
+KEEP = int(RowFlag.KEEP)
+EVIDENCE = int(RowFlag.EVIDENCE)
 FLOAT, SUSPENSE, SETTLEMENT, A, B, X0, X1, Y, C = range(1, 10)
 
 RESOLVED_FIELDS = (
@@ -50,7 +62,7 @@ class Story:
     def add(self, kind: Kind, **fields: object) -> Row:
         row = Row(kind, sequence=len(self.rows) + 1, timestamp=self.now)
         self.now += 1000
-        if kind not in (Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.WINDOW):
+        if kind not in (Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.WINDOW, Kind.CASE):
             row.id = row.sequence.to_bytes(16, "big")
             row.participant = 1
         for name, value in fields.items():
@@ -88,9 +100,10 @@ class Story:
         **f: object,
     ) -> None:
         hours = 24 if rule == 3 else 0
+        policy = int(str(f.pop("policy", Policy.RELEASE)))
         tail = struct.pack(
             "<8B16sQQIII8I44x",
-            *(2, 3, mode, rule, int(rule == 2), 1, 1, len(heads)),
+            *(2, 3, mode, rule, int(rule == 2), policy, 1, len(heads)),
             b"BSK%04d" % index,
             *(100, 10**9, hours, 3600, biller),
             *heads,
@@ -101,8 +114,9 @@ class Story:
     def pay(self, wallet: int, service: int, amount: int, ref: str, **f: object) -> Row:
         owner = 2 if wallet == A else 3
         head = int(str(f.pop("head", 0)))
-        credit = {1: [X0, X1], 2: [Y], 3: [X0], 4: [Y]}[service][head]
-        flags = {1: ONCE, 2: RECENT, 3: ONCE, 4: 0}[service] | head << HEAD_SHIFT
+        credit = {1: [X0, X1], 2: [Y], 3: [X0], 4: [Y], 5: [Y]}[service][head]
+        flags = {1: ONCE, 2: RECENT, 3: ONCE, 4: 0, 5: KEEP}[service]
+        flags |= head << HEAD_SHIFT
         kind = Kind(int(str(f.pop("kind", Kind.PAY))))
         if kind == Kind.PAY and service == 3:
             flags |= RowFlag.AS_DIRECT
@@ -124,7 +138,9 @@ class Story:
         f.setdefault("deadline", 3600)
         return self.pay(wallet, 3, amount, ref, kind=Kind.HOLD, **f)
 
-    def resolve(self, kind: Kind, hold: Row, amount: int | None = None) -> Row:
+    def resolve(
+        self, kind: Kind, hold: Row, amount: int | None = None, word: bytes = b""
+    ) -> Row:
         fields = {
             name: getattr(hold, name)
             for name in [
@@ -138,6 +154,9 @@ class Story:
                 "flags",
             ]
         }
+        fields["flags"] &= ~KEEP
+        if word:
+            fields |= {"flags": fields["flags"] | EVIDENCE, "tail": word}
         if kind != Kind.POST and hold.flags & RowFlag.CLAIM:
             fields["flags"] |= RowFlag.RELEASE
         amount = hold.amount if amount is None else amount
@@ -160,6 +179,19 @@ class Story:
             flags=flags,
             total=total,
         )
+
+    def case(self, hold: Row, about: CaseType, **f: object) -> Row:
+        names = "debit", "credit", "service", "participant", "operator_", "reference"
+        fields = {name: getattr(hold, name) for name in names}
+        return self.add(
+            Kind.CASE, resolves=hold.sequence, total=int(about), **fields, **f
+        )
+
+    def shift(self, wallet: int, expected: int, counted: int, **f: object) -> Row:
+        difference = 1 if counted == expected else 2 if counted < expected else 3
+        numbers = 0, 5_000, 0, expected, counted, 2, 0, 0, 1, difference
+        tail = struct.pack("<5Q4IB7x", *numbers) + b"{}"
+        return self.add(Kind.SHIFT, debit=wallet, operator_=1, tail=tail, **f)
 
     def top_up(self, wallet: int, amount: int, utr: str) -> Row:
         return self.add(
@@ -283,7 +315,72 @@ def story() -> Story:
     s.pay(A, 1, 1_600, "BILL-2")
     s.window()
     s.commit()
+    tell_of_people(s, posted, expired)
     return s
+
+
+def tell_of_people(s: Story, posted: Row, expired: Row) -> None:
+    """Cases of each type, a refund by two people, two shifts, answers of billers."""
+    s.service(5, 2, 1, 5, [Y], policy=Policy.KEEP)
+    kept = s.pay(A, 5, 2_000, "KEPT", kind=Kind.HOLD, deadline=60)
+    open_ = s.pay(A, 5, 2_500, "KEPT-2", kind=Kind.HOLD, deadline=60)
+    given_back = s.hold(A, 900, "HOLD-4")
+    s.commit()
+    s.now += HOUR // 2
+    s.case(kept, CaseType.DEADLINE_PASSED)
+    s.case(open_, CaseType.DEADLINE_PASSED)
+    late = s.case(
+        expired, CaseType.LATE_CONFIRMATION, flags=EVIDENCE, tail=b"CREDITED/7"
+    )
+    s.case(posted, CaseType.LATE_REJECTION, flags=EVIDENCE)
+    s.resolve(Kind.POST, kept, word=b"CREDITED/8")
+    s.resolve(Kind.VOID, given_back, word=b"E-1")
+    money = s.add(
+        Kind.TRANSFER, debit=B, credit=X0, amount=15_000, reference=b"credited late"
+    )
+    s.add(
+        Kind.CASE_CLOSE,
+        resolves=late.sequence,
+        total=money.sequence,
+        reference=b"credited late",
+    )
+    s.commit()
+    payment = next(r for r in s.rows if r.reference == b"BILL-4")
+    proposal = s.add(
+        Kind.PROPOSE,
+        resolves=payment.sequence,
+        amount=500,
+        total=int(Kind.REFUND),
+        reference=b"paid too much",
+    )
+    s.commit()
+    s.add(Kind.APPROVE, resolves=proposal.sequence, participant=2)
+    refund = s.refund(payment, 500)
+    refund.id, refund.checker = refund_id(proposal.id), 2
+    first = s.shift(A, 9_000, 8_990, participant=2)
+    s.add(Kind.APPROVE, resolves=first.sequence, participant=2, operator_=9)
+    s.shift(A, 500, 500, participant=2, resolves=first.sequence)
+    again = s.case(given_back, CaseType.LATE_CONFIRMATION, flags=EVIDENCE)
+    correction = s.add(
+        Kind.PROPOSE,
+        resolves=again.sequence,
+        amount=900,
+        total=int(Kind.TRANSFER),
+        reference=b"credited",
+    )
+    s.commit()
+    s.add(Kind.APPROVE, resolves=correction.sequence, participant=2)
+    s.add(
+        Kind.TRANSFER,
+        id=refund_id(correction.id),
+        resolves=again.sequence,
+        debit=again.debit,
+        credit=again.credit,
+        amount=900,
+        checker=2,
+        reference=b"credited",
+    )
+    s.commit()
 
 
 def s_payable(window: Row, account: int) -> int:

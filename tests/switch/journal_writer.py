@@ -15,7 +15,7 @@ from pathlib import Path
 import lmdb
 from crc32c import crc32c
 
-from switch.codes import AccountKind, Kind, Record, RowFlag
+from switch.codes import AccountKind, CaseType, Kind, Record, RowFlag
 
 INSTANCE = bytes(range(16))
 STEP_ROWS = 10
@@ -31,7 +31,7 @@ FIELDS = (
     *("participant", "holds_count", "year", "purpose", "kind", "state"),
 )
 NO_AMOUNT, NO_COUNT = 2**64 - 1, 2**32 - 1
-DIGESTED = {Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.WINDOW}
+DIGESTED = {Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.WINDOW, Kind.SHIFT}
 
 
 @dataclass
@@ -133,6 +133,10 @@ class Images:
             return
         if row.kind == Kind.WINDOW:
             self._window(row)
+            return
+        if row.kind >= Kind.CASE:
+            if row.kind == Kind.CASE and row.total == CaseType.DEADLINE_PASSED:
+                self.holds[row.resolves] = 2**64 - 1
             return
         debit = self.accounts[row.debit]
         debit["changed"] = row.sequence

@@ -14,6 +14,7 @@ from switch.identity import DevAuthority
 from switch.specs import TREASURY, ParticipantSpec, ServiceSpec, Specs, specs_to_json
 
 HEAD = "WB:0028-00-107-001-03"
+CHECKER = "checker"
 CENTRE = "bsk-00001"
 OTHER = "bsk-00002"
 FREE = "FREE-1"
@@ -24,6 +25,7 @@ BILLED = "BILL-1"
 SPECS = Specs(
     (
         ParticipantSpec(id=TREASURY, role=Role.TREASURY),
+        ParticipantSpec(id=CHECKER, role=Role.TREASURY),
         ParticipantSpec(id="harness", role=Role.HARNESS),
         ParticipantSpec(id="auditor", role=Role.AUDITOR),
         ParticipantSpec(id="power", role=Role.BILLER, heads=(HEAD,)),

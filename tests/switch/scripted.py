@@ -85,6 +85,7 @@ class Scripted(payments_pb2_grpc.PaymentServiceServicer):
             result=results_pb2.RESULT_OK,
             sequence=sequence,
             repeat=repeat,
+            state=pb.PAYMENT_STATE_COMPLETED,
         )
 
     def fail(self, context: grpc.ServicerContext, *, done: bool) -> None:
@@ -139,6 +140,18 @@ class Scripted(payments_pb2_grpc.PaymentServiceServicer):
     ) -> pb.GetPaymentResponse:
         raise NotImplementedError
 
+    def WatchPayment(  # noqa: N802
+        self, request: pb.WatchPaymentRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.WatchPaymentResponse]:
+        """Held twice; with the script's fault in between it is completed after it."""
+        states = [pb.PAYMENT_STATE_HELD] * 2
+        if not self.faults:
+            states.append(pb.PAYMENT_STATE_COMPLETED)
+        for state in states:
+            payment = pb.GetPaymentResponse(state=state)
+            yield pb.WatchPaymentResponse(payment=payment)
+        self.fail(context, done=False)
+
     def ListPayments(  # noqa: N802
         self, request: pb.ListPaymentsRequest, context: grpc.ServicerContext
     ) -> pb.ListPaymentsResponse:
@@ -169,6 +182,11 @@ class ScriptedFeed(billers_pb2_grpc.BillerServiceServicer):
         requests: Iterator[billers_pb2.ConnectRequest],
         context: grpc.ServicerContext,
     ) -> Iterator[billers_pb2.ConnectResponse]:
+        raise NotImplementedError
+
+    def Acknowledge(  # noqa: N802
+        self, request: billers_pb2.AcknowledgeRequest, context: grpc.ServicerContext
+    ) -> billers_pb2.AcknowledgeResponse:
         raise NotImplementedError
 
 

@@ -15,6 +15,8 @@ from switch.audit import audit
 from switch.audit.findings import CHECKS
 from switch.codes import HEAD_SHIFT, Kind, Result
 from tests.switch.journal_story import (
+    EVIDENCE,
+    KEEP,
     ONCE,
     START,
     X0,
@@ -97,6 +99,16 @@ def without(kind: Kind, number: int = 0) -> Change:
     return change
 
 
+def correcting_twice(groups: Groups) -> None:
+    """One more correction of the same case, at the journal's end."""
+    last = row_of(groups, Kind.TRANSFER, -1)
+    assert groups[-1][-1] is last
+    more = dataclasses.replace(
+        last, id=b"again" + bytes(11), sequence=last.sequence + 1
+    )
+    groups[-1].append(more)
+
+
 def splitting_basket(groups: Groups) -> None:
     """Put a basket's last payment into another chunk."""
     for at, group in enumerate(groups):
@@ -115,11 +127,23 @@ def resolving_twice(groups: Groups) -> None:
     groups.append([again])
 
 
+def raising_twice(groups: Groups) -> None:
+    """Raise a case again."""
+    case = row_of(groups, Kind.CASE)
+    last = groups[-1][-1]
+    again = dataclasses.replace(case, sequence=last.sequence + 1)
+    again.timestamp = last.timestamp + 1
+    groups.append([again])
+
+
 CHANGES: dict[str, tuple[str, Change]] = {
     "time runs back": ("time", setting(Kind.PAY, 3, timestamp=START)),
-    "unknown kind": ("fields", setting(Kind.TRANSFER, 0, kind=16)),
+    "unknown kind": ("fields", setting(Kind.TRANSFER, 0, kind=21)),
     "unknown result": ("fields", setting(Kind.PAY, 0, result=20)),
-    "unknown flag": ("fields", setting(Kind.PAY, 0, flags=ONCE | 0x0080)),
+    "unknown flag": ("fields", setting(Kind.PAY, 0, flags=ONCE | 0x4000)),
+    "answer that pays": ("fields", setting(Kind.PAY, 0, flags=ONCE | EVIDENCE)),
+    "payment that is kept": ("fields", setting(Kind.PAY, 0, flags=ONCE | KEEP)),
+    "id on a case": ("fields", setting(Kind.CASE, 0, id=b"x" * 16)),
     "total on a payment": ("fields", setting(Kind.PAY, 0, total=5)),
     "deadline on a payment": ("fields", setting(Kind.PAY, 0, deadline=5)),
     "id on a post": ("fields", setting(Kind.POST, 0, id=b"x" * 16)),
@@ -154,6 +178,36 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "void without operator": ("holds", setting(Kind.VOID, 0, operator_=0)),
     "post of another bill": ("holds", setting(Kind.POST, 0, reference=b"HOLD-0")),
     "expired early": ("holds", naming(b"HOLD-3", Kind.HOLD, deadline=86_400)),
+    "answer posts a part": ("holds", setting(Kind.POST, 2, amount=1)),
+    "case of no hold": ("cases", setting(Kind.CASE, 2, resolves=1)),
+    "case twice": ("cases", raising_twice),
+    "kept too early": ("cases", naming(b"KEPT", Kind.HOLD, deadline=86_400)),
+    "kept by no policy": ("cases", naming(b"KEPT", Kind.HOLD, flags=0)),
+    "case of another biller": ("cases", setting(Kind.CASE, 2, credit=X1)),
+    "case of no type": ("cases", setting(Kind.CASE, 2, total=4)),
+    "case of another type": ("cases", setting(Kind.CASE, 3, total=1)),
+    "case with money": ("cases", setting(Kind.CASE, 2, amount=1)),
+    "case without an answer": ("cases", setting(Kind.CASE, 2, flags=0)),
+    "close of no case": ("cases", setting(Kind.CASE_CLOSE, 0, resolves=1)),
+    "correction without money": ("cases", setting(Kind.CASE_CLOSE, 0, total=1)),
+    "proposal of no payment": ("cases", setting(Kind.PROPOSE, 0, resolves=1)),
+    "proposal of no refund": ("cases", setting(Kind.PROPOSE, 0, total=7)),
+    "proposal of nothing": ("cases", setting(Kind.PROPOSE, 0, amount=0)),
+    "approved by who asked": ("cases", setting(Kind.APPROVE, 0, participant=1)),
+    "approval of nothing": ("cases", setting(Kind.APPROVE, 0, resolves=1)),
+    "more than was proposed": ("cases", setting(Kind.REFUND, 3, amount=501, total=501)),
+    "refund by another checker": ("cases", setting(Kind.REFUND, 3, checker=3)),
+    "shift signed through another": ("cases", setting(Kind.APPROVE, 1, operator_=1)),
+    "proposal to correct no case": ("cases", setting(Kind.PROPOSE, 1, resolves=1)),
+    "proposal to release what expired": ("cases", setting(Kind.PROPOSE, 1, total=4)),
+    "correction of another sum": ("cases", setting(Kind.TRANSFER, -1, amount=899)),
+    "correction of another wallet": ("cases", setting(Kind.TRANSFER, -1, debit=B)),
+    "correction, no checker": ("cases", setting(Kind.TRANSFER, -1, checker=0)),
+    "corrected twice": ("cases", correcting_twice),
+    "shift of a biller": ("cases", setting(Kind.SHIFT, 0, debit=Y)),
+    "shift's difference": ("cases", retailing(Kind.SHIFT, 0, 56, bytes([1]))),
+    "shift's operator": ("cases", retailing(Kind.SHIFT, 0, 52, bytes([7]))),
+    "shift after none": ("cases", setting(Kind.SHIFT, 1, resolves=1)),
     "receipts gap": ("receipts", setting(Kind.PAY, 4, receipt=9)),
     "receipt twice": ("receipts", setting(Kind.PAY, 1, receipt=1)),
     "receipt missing": ("receipts", setting(Kind.POST, 0, receipt=0)),
@@ -163,6 +217,10 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "basket in two chunks": ("baskets", splitting_basket),
     "basket of two wallets": ("baskets", naming(b"BASKET-1", debit=B)),
     "basket of two billers": ("baskets", naming(b"BASKET-1", credit=Y)),
+    "basket of two deadlines": (
+        "baskets",
+        naming(b"PAIR-1", Kind.HOLD, deadline=3_601),
+    ),
     "basket refused in part": ("baskets", naming(b"BASKET-1", result=46, receipt=0)),
     "basket of one": ("baskets", setting(Kind.PAY, 0, basket=0x100)),
     "window line": ("windows", retailing(Kind.WINDOW, 0, 16, struct.pack("<Q", 1))),
@@ -178,6 +236,7 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "another head": ("services", setting(Kind.PAY, 0, credit=X1)),
     "below the minimum": ("services", setting(Kind.PAY, 0, amount=99)),
     "not marked as direct": ("services", naming(b"DIRECT-1", flags=ONCE)),
+    "kept against its policy": ("services", naming(b"HOLD-4", Kind.HOLD, flags=KEEP)),
     "service of another code": ("services", setting(Kind.REGISTER, 6, debit=3)),
     "service's head": (
         "services",

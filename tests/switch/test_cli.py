@@ -16,21 +16,23 @@ import pytest
 from switch.cli import main
 from switch.cli_commands import credentials_of, messages_of, read_network, to_identity
 from switch.cli_output import Exit, plain
-from switch.cli_words import RESULTS, WORDS, Language, language_of
+from switch.cli_words import RESULTS, STATES, WORDS, Language, language_of
 from switch.codes import Result, Role
 from switch.errors import ConfigError
 from switch.identity import DevAuthority
 from switch.ids import format_id, new_id
+from switch.payment_states import PaymentState
 from switch.sample import load_sample
 from switch.v1 import payments_pb2, results_pb2
-from tests.switch.live import BILLED, CENTRE, FREE, Live, running
+from tests.switch.live import BILLED, CENTRE, CHECKER, FREE, Live, running
 from tests.switch.scripted import INTERNAL, UNAVAILABLE, Fault, serving
 
 # --- words and values ---------------------------------------------------------------
 
 
 def test_every_word_is_there_in_both_languages() -> None:
-    for english, bengali in [*WORDS.values(), *RESULTS.values()]:
+    words = [*WORDS.values(), *RESULTS.values(), *STATES.values()]
+    for english, bengali in words:
         assert english
         assert any("ঀ" <= letter <= "৿" for letter in bengali)
 
@@ -57,6 +59,11 @@ def test_amounts_have_the_language_s_digits() -> None:
 def test_every_result_has_words() -> None:
     for result in Result:
         assert Language.ENGLISH.result(result)
+
+
+def test_every_state_has_words() -> None:
+    assert set(STATES) == set(PaymentState)
+    assert Language.BENGALI.state(PaymentState.COMPLETED) == "সম্পন্ন"
 
 
 def test_a_message_as_plain_values() -> None:
@@ -111,6 +118,12 @@ def test_certificates_come_from_the_directory_or_its_authority(tmp_path: Path) -
         ["pay", CENTRE, FREE, "-1", "ref"],
         ["balance", CENTRE, "--at", "x"],
         ["status", "123"],
+        ["bill", "pay", CENTRE, BILLED, "1.5", "ref"],
+        ["bill", "pay", CENTRE, BILLED, "1.50", "ref", "--wait", "31"],
+        ["bill", "watch", "123"],
+        ["receipt", "123"],
+        ["shift", "close", CENTRE, "x", "0"],
+        ["shift"],
         ["balance", CENTRE, "--unknown"],
         ["balance", CENTRE, "--as", "king/one"],
     ],
@@ -311,3 +324,96 @@ def test_serve_is_the_server() -> None:
     )
     assert done.returncode == 0
     assert "--listen" in done.stdout
+
+
+# --- the counter ---------------------------------------------------------------------
+
+
+def test_a_receipt_is_printed_in_both_languages(live: Live) -> None:
+    paid = answer(live.command("pay", CENTRE, FREE, "7.50", "paper", "--json"))
+    words = ("receipt", str(paid["id"]), "--sender", CENTRE)
+    english = live.command(*words)
+    assert english.returncode == Exit.DONE, english.stderr
+    assert "Total: ₹7.50" in english.stdout
+    bengali = live.command(*words, "--lang", "bn")
+    assert "মোট: ₹৭.৫০" in bengali.stdout
+    value = answer(live.command(*words, "--json"))
+    assert value["text"] == {"en": english.stdout, "bn": bengali.stdout}
+    own = live.command("receipt", str(paid["id"]), "--as", f"centre/{CENTRE}")
+    assert own.stdout == english.stdout
+
+
+def test_a_payment_that_is_final_is_watched_once(live: Live) -> None:
+    paid = answer(live.command("pay", CENTRE, FREE, "7.50", "watched", "--json"))
+    done = live.command("bill", "watch", str(paid["id"]), "--sender", CENTRE)
+    assert done.returncode == Exit.DONE, done.stderr
+    assert done.stdout.strip().endswith("completed")
+    assert live.command("bill", "watch", str(paid["id"])).returncode == Exit.USAGE
+
+
+def test_a_bill_without_its_biller(live: Live) -> None:
+    fetched = live.command("bill", "fetch", CENTRE, BILLED, "123")
+    assert fetched.returncode == Exit.UNKNOWN
+    assert "UNAVAILABLE" in fetched.stderr
+    needed = live.command("bill", "pay", CENTRE, BILLED, "10", "123/2026-03")
+    assert needed.returncode == Exit.USAGE
+    assert "fetch the bill first" in needed.stderr
+    paid = live.command("bill", "pay", CENTRE, FREE, "10", "without", "--lang", "bn")
+    assert paid.returncode == Exit.DONE, paid.stderr
+    assert "সম্পন্ন" in paid.stdout
+
+
+def test_a_shift_is_closed_by_one_and_signed_by_another(live: Live) -> None:
+    live.command("pay", CENTRE, FREE, "3.25", "shift", "--operator", "8")
+    closed = live.command("shift", "close", CENTRE, "8", "3.00")
+    assert closed.returncode == Exit.DONE, closed.stderr
+    assert "short ₹0.25" in closed.stdout
+    again = live.command("shift", "close", CENTRE, "8", "0.00", "--json")
+    shift = answer(again)["shift"]
+    assert isinstance(shift, dict)
+    assert (shift["payments_count"], shift["difference"]) == (0, "none")
+    entry = str(shift["sequence"])
+    same = live.command("shift", "sign", CENTRE, "8", entry)
+    assert same.returncode == Exit.REFUSED
+    assert "SAME_PERSON" in same.stdout
+    signed = live.command("shift", "sign", CENTRE, "9", entry, "--lang", "bn")
+    assert signed.returncode == Exit.DONE, signed.stderr
+    assert WORDS["signed"][1] in signed.stdout
+
+
+def test_a_refund_is_asked_for_by_one_and_approved_by_another(live: Live) -> None:
+    paid = answer(live.command("pay", CENTRE, FREE, "20", "refund", "--json"))
+    asked = live.command(
+        *("propose-refund", str(paid["sequence"]), "5.50", "credited twice", "--json")
+    )
+    assert asked.returncode == Exit.DONE, asked.stderr
+    proposal = str(answer(asked)["sequence"])
+    listed = live.command("exceptions")
+    assert listed.returncode == Exit.DONE, listed.stderr
+    assert "propose" in listed.stdout
+    assert "₹5.50" in listed.stdout
+    own = live.command("approve", proposal)
+    assert own.returncode == Exit.REFUSED
+    assert "SAME_PERSON" in own.stdout
+    other = live.command("approve", proposal, "--as", f"treasury/{CHECKER}", "--json")
+    assert other.returncode == Exit.DONE, other.stderr
+    done = answer(other)["done"]
+    assert isinstance(done, dict)
+    assert done["result"] == "ok"
+    assert not live.command("exceptions", "--json").stdout
+    no_case = live.command("propose-correction", proposal, "no case of mine")
+    assert no_case.returncode == Exit.REFUSED
+    assert "is no case" in no_case.stderr
+    none = live.command("close-case", proposal, "no case of mine", "--lang", "bn")
+    assert none.returncode == Exit.REFUSED
+    assert "CASE_NOT_FOUND" in none.stdout
+
+
+def test_billers_without_confirmed_services_are_not_listed(live: Live) -> None:
+    paid = live.command("pay", CENTRE, FREE, "20", "no question", "--json")
+    assert paid.returncode == Exit.DONE, paid.stderr
+    listed = live.command("billers", "--json")
+    assert listed.returncode == Exit.DONE, listed.stderr
+    assert answer(listed) == {"billers": []}
+    table = live.command("billers", "--lang", "bn")
+    assert WORDS["connections"][1] in table.stdout

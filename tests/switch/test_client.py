@@ -222,6 +222,14 @@ def test_a_feed_resumes_from_its_last_entry(served: Served) -> None:
     assert feed.cursors == [0, 3, 6, 9, 10]
 
 
+def test_a_watch_that_breaks_goes_on_and_repeats_no_state(served: Served) -> None:
+    script, _, client = served
+    script.faults.append(Fault(UNAVAILABLE))
+    states = [one.state for one in client.watch_payment(bytes(16))]
+    assert states == [pb.PAYMENT_STATE_HELD, pb.PAYMENT_STATE_COMPLETED]
+    assert script.calls == 2
+
+
 def test_no_server_is_an_error_of_a_read_and_unknown_for_a_change(
     tmp_path: Path,
 ) -> None:

@@ -19,6 +19,7 @@ from switch.v1 import admin_pb2, payments_pb2, types_pb2
 from tests.switch.live import (
     BILLED,
     CENTRE,
+    CHECKER,
     FREE,
     HEAD,
     OTHER,
@@ -211,10 +212,23 @@ def test_freeze_and_limit(live: Live, treasury: Client) -> None:
         treasury.set_limit(OTHER)
 
 
-def test_refund_window_and_settlement(centre: Client, treasury: Client) -> None:
+def test_refund_window_and_settlement(
+    live: Live, centre: Client, treasury: Client
+) -> None:
     paid = centre.pay(fee("refunded", amount=1000))
-    assert result(treasury.refund(paid.sequence, 400)) is Result.OK
-    assert result(treasury.refund(paid.sequence, 601)) is Result.EXCEEDS_PAYMENT
+    with live.client(Role.TREASURY, CHECKER) as checker:
+        for amount, wanted in ((400, Result.OK), (601, Result.EXCEEDS_PAYMENT)):
+            proposal = treasury.propose_refund(paid.sequence, amount, "asked for")
+            assert result(proposal) is Result.OK
+            assert proposal.sequence in [one.sequence for one in checker.exceptions()]
+            refused = treasury.approve(proposal.sequence)
+            assert result(refused.outcome) is Result.SAME_PERSON
+            approved = checker.approve(proposal.sequence)
+            assert result(approved.outcome) is Result.OK
+            assert result(approved.done) is wanted
+    assert list(treasury.exceptions()) == []
+    missing = treasury.close_case(paid.sequence, "no case")
+    assert result(missing) is Result.CASE_NOT_FOUND
     previous = treasury.ledger().last_window
     window = treasury.close_window(previous)
     assert treasury.close_window(previous).outcome.repeat

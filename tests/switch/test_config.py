@@ -4,12 +4,15 @@ Method: files and arguments, good and bad.
 """
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
 
-from switch.config import Config, load_config
+from switch.config import BillerConfig, Config, Retry, load_config
 from switch.errors import ConfigError
+
+MANUAL = Path(__file__).parents[2] / "docs" / "operating.md"
 
 
 def write(path: Path, text: str) -> Path:
@@ -26,9 +29,15 @@ def test_the_defaults_are_in_bounds() -> None:
 
 
 def test_every_number_has_bounds() -> None:
-    for entry in dataclasses.fields(Config):
+    for entry in (*dataclasses.fields(Config), *dataclasses.fields(BillerConfig)):
         if entry.type is int:
             assert entry.metadata["least"] <= entry.default <= entry.metadata["most"]
+
+
+def test_every_setting_is_in_the_manual() -> None:
+    text = MANUAL.read_text()
+    for entry in (*dataclasses.fields(Config), *dataclasses.fields(BillerConfig)):
+        assert re.search(rf"\b{entry.name}\b", text), entry.name
 
 
 def test_a_file_and_arguments_before_it(tmp_path: Path) -> None:
@@ -41,6 +50,22 @@ def test_a_file_and_arguments_before_it(tmp_path: Path) -> None:
 
 def test_an_ipv6_address() -> None:
     assert load_config(host="::1", port=1).address == "[::1]:1"
+
+
+def test_billers_have_tables(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        "[biller]\nqueue_max = 5\nprobes_max = 2\n"
+        "[billers.power]\nqueue_max = 7\n"
+        '[billers.power.codes]\nE17 = "later"\n',
+    )
+    arguments = {"biller.probes_max": 3, "billers.land.queue_max": 9}
+    config = load_config(file, **arguments)
+    power, land, other = map(config.biller_of, ("power", "land", "other"))
+    assert (power.queue_max, land.queue_max, other.queue_max) == (7, 9, 5)
+    assert power.probes_max == land.probes_max == other.probes_max == 3
+    assert (power.codes["E17"], power.codes["NOT_FOUND"]) == (Retry.LATER, Retry.AGAIN)
+    assert "E17" not in land.codes
 
 
 @pytest.mark.parametrize(
@@ -58,6 +83,14 @@ def test_an_ipv6_address() -> None:
         ('trust_domain = ""', "trust_domain is empty"),
         ("page_size_default = 500\npage_size_max = 400", "page_size_default is larger"),
         ("port =", "is not TOML"),
+        ("[biller]\nqueue = 1", "biller has no setting queue"),
+        ("[biller]\nqueue_max = 0", "queue_max must be"),
+        ("[billers.power]\nqueue = 1", r"billers\.power has no setting queue"),
+        ("[billers.power]\nqueue_max = 0", "queue_max must be"),
+        ('[biller.codes]\nE1 = "never"', "codes must each be one of"),
+        ("biller = 1", "biller must be a table"),
+        ("billers = 1", "billers must be a table"),
+        ("[billers]\npower = 1", r"billers\.power must be a table"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:

@@ -64,6 +64,7 @@ SERVICE = ServiceSpec(
     amount_max=10**6,
     deadline_s=60,
 )
+GAS = ParticipantSpec(id="gas", role=Role.BILLER, heads=("G",))
 SPECS = Specs((BILLER, CENTRE), (SERVICE,))
 
 
@@ -202,6 +203,10 @@ def test_limits_are_part_of_the_state_given(ledger: Ledger) -> None:
         (Specs((), (dataclasses.replace(SERVICE, biller="gas"),)), "no biller gas"),
         (Specs((), (dataclasses.replace(SERVICE, biller="bsk-1"),)), "no biller bsk-1"),
         (Specs((), (dataclasses.replace(SERVICE, heads=("X",)),)), "no head X"),
+        (
+            Specs((GAS,), (dataclasses.replace(SERVICE, biller="gas", heads=("G",)),)),
+            "of water for ever",
+        ),
         (
             Specs((ParticipantSpec(id="bsk-1", role=Role.BILLER),)),
             "bsk-1 is a centre for ever",

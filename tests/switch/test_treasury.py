@@ -3,6 +3,7 @@
 Method: the rows field by field; then all moves once through a ledger of its own.
 """
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +11,14 @@ import numpy as np
 import pytest
 
 from switch import treasury
-from switch._core import LIMIT_RECORD, OUTCOME, ROW, Ledger
+from switch._core import LIMIT_RECORD, OUTCOME, ROW, SHIFT_RECORD, Ledger, Request
 from switch.codes import (
     NO_AMOUNT_LIMIT,
     NO_COUNT_LIMIT,
     AccountState,
     AmountRule,
+    Answered,
+    Difference,
     DuplicateRule,
     Kind,
     Mode,
@@ -78,6 +81,48 @@ def test_what_names_another_row() -> None:
     assert (field(void, "kind"), field(void, "resolves")) == (Kind.VOID, 44)
     for row in (window, post, void):
         assert row.rows["id"].tobytes() == bytes(16)
+
+
+def test_what_two_people_do() -> None:
+    ask = treasury.propose_refund(ID, 44, 100, "paid twice", sender=2, operator=5)
+    assert (field(ask, "kind"), field(ask, "resolves")) == (Kind.PROPOSE, 44)
+    assert (field(ask, "total"), reference(ask)) == (Kind.REFUND, b"paid twice")
+    assert (field(ask, "amount"), field(ask, "operator_")) == (100, 5)
+    yes = treasury.approve(ID, 45, sender=3, operator=6)
+    assert (field(yes, "kind"), field(yes, "resolves")) == (Kind.APPROVE, 45)
+    assert (field(yes, "participant"), field(yes, "operator_")) == (3, 6)
+    done = treasury.approved_refund(ask.rows[0], checker=3)
+    assert done.rows["id"].tobytes() == treasury.refund_id(ID)
+    assert (field(done, "kind"), field(done, "amount")) == (Kind.REFUND, 100)
+    assert (field(done, "participant"), field(done, "checker")) == (2, 3)
+    digest = hashlib.blake2b(b"refund" + ID, digest_size=32).digest()
+    assert treasury.refund_id(ID) == digest[:16]
+
+
+def test_a_case_is_closed_and_a_shift_counted() -> None:
+    close = treasury.close_case(ID, 44, "credited", sender=2, correction=50)
+    assert (field(close, "kind"), field(close, "resolves")) == (Kind.CASE_CLOSE, 44)
+    assert (field(close, "total"), reference(close)) == (50, b"credited")
+    counted = treasury.Shift(7, 3, 900, 1, 100, 700, 650, 2)
+    shift = treasury.shift(ID, 5, 4, counted, sender=3, previous=40)
+    assert (field(shift, "kind"), field(shift, "resolves")) == (Kind.SHIFT, 40)
+    assert (field(shift, "debit"), field(shift, "operator_")) == (5, 4)
+    [record] = np.frombuffer(shift.tails[0], SHIFT_RECORD, count=1)
+    assert record.tolist()[:10] == (7, 900, 100, 700, 650, 3, 1, 2, 4, Difference.SHORT)
+    assert counted._replace(cash_counted=700).difference is Difference.NONE
+    assert counted._replace(cash_counted=701).difference is Difference.OVER
+
+
+def test_a_billers_word() -> None:
+    [yes] = treasury.confirmed(44, ID, "CREDITED/1")
+    assert (yes["number"], yes["kind"]) == (44, Answered.CONFIRMED)
+    assert yes["id"].tobytes() == ID
+    text = yes["biller_reference"].tobytes()[: yes["biller_reference_size"]]
+    assert text == b"CREDITED/1"
+    [no] = treasury.rejected(45, ID, "E-7")
+    assert (no["number"], no["kind"], no["reason_size"]) == (45, Answered.REJECTED, 3)
+    with pytest.raises(ValueError, match="reason takes 32 bytes"):
+        treasury.rejected(45, ID, "x" * 33)
 
 
 def test_freezes_and_closes() -> None:
@@ -255,6 +300,62 @@ def test_holds_end_once(bench: Bench) -> None:
     assert bench.do(treasury.void(held[1][1]))[0] is Result.OK
     assert bench.do(treasury.void(held[0][1]))[0] is Result.ALREADY_POSTED
     assert bench.balance(bench.wallet) == 8_500
+
+
+def test_a_refund_needs_two_people(bench: Bench) -> None:
+    top_up = treasury.top_up(
+        new_id(), bench.float, bench.wallet, 10_000, "UTR1", sender=bench.sender
+    )
+    assert bench.do(top_up)[0] is Result.OK
+    pay = treasury.pay(new_id(), bench.wallet, 1, 4_000, "BILL-1", sender=bench.centre)
+    paid = bench.do(pay)[1]
+    ask = treasury.propose_refund(new_id(), paid, 900, "twice", sender=bench.sender)
+    result, asked = bench.do(ask)
+    assert result is Result.OK
+    proposal = bench.ledger.row(asked)
+
+    def both(sender: int) -> list[Result]:
+        moves = treasury.join(
+            [
+                treasury.approve(new_id(), asked, sender=sender),
+                treasury.approved_refund(proposal, checker=sender),
+            ]
+        )
+        reply = bench.commit(moves.request())
+        assert not isinstance(reply, bytes)
+        return [Result(int(outcome["result"])) for outcome in reply]
+
+    assert both(bench.sender) == [Result.SAME_PERSON] * 2
+    assert bench.balance(bench.wallet) == 6_000
+    other = bench.sender + 1
+    assert both(other) == [Result.OK] * 2
+    assert both(other) == [Result.ALREADY_APPROVED] * 2
+    assert bench.balance(bench.wallet) == 6_900
+
+
+def test_a_biller_ends_a_hold(bench: Bench) -> None:
+    top_up = treasury.top_up(
+        new_id(), bench.float, bench.wallet, 10_000, "UTR1", sender=bench.sender
+    )
+    assert bench.do(top_up)[0] is Result.OK
+    row_id = new_id()
+    hold = treasury.hold(
+        row_id, bench.wallet, 2, 2_000, "BILL-1", 60, sender=bench.centre
+    )
+    held = bench.do(hold)[1]
+    biller = bench.index("water")
+    reply = bench.commit(Request.answers(treasury.confirmed(held, row_id), biller))
+    assert not isinstance(reply, bytes)
+    assert reply["result"][0] == Result.OK
+    late = Request.answers(treasury.rejected(held, row_id), biller)
+    reply = bench.commit(late)
+    assert not isinstance(reply, bytes)
+    assert reply["result"][0] == Result.ALREADY_POSTED
+    case = int(reply["sequence"][0])
+    close = treasury.close_case(new_id(), case, "biller's error", sender=bench.sender)
+    assert bench.do(close)[0] is Result.OK
+    again = treasury.close_case(new_id(), case, "twice", sender=bench.sender)
+    assert bench.do(again)[0] is Result.CASE_CLOSED
 
 
 def test_a_wallet_is_limited_frozen_and_closed(bench: Bench) -> None:

@@ -1,0 +1,171 @@
+"""One Connect call of a biller: questions out, answers in, as bytes.
+
+The call's own task writes what the dispatcher sends; a second task reads answers and
+submits what the ledger has to decide. Answers that are not yet committed are bounded:
+beyond it nothing is read, so that HTTP/2 flow control holds the biller back. Python
+acts once a message.
+"""
+
+import asyncio
+import logging
+from collections import deque
+
+import grpc
+
+from server.node import Node
+from server.status import Context, StoppingError
+from switch._core import GROUP_MAX, Request
+from switch.committer import Answer
+from switch.errors import OverloadError, SwitchError, WireError
+from switch.identity import Identity
+
+log = logging.getLogger("server.billers")
+
+ANSWERS_WAITING_MAX = 2 * GROUP_MAX
+"""Answers of one stream that wait for their commit."""
+OUTBOX_MAX = 2
+"""Messages that may wait to be written; then the stream is not asked for a while."""
+ROOM_WAIT_S = 10.0
+"""How long a stream waits for room in the committer's queue before it is ended."""
+
+
+class BillerStream:
+    """One connection of one biller."""
+
+    def __init__(self, node: Node, context: Context, caller: Identity) -> None:
+        """One for each call. `run` does it all."""
+        self._node = node
+        self._dispatch = node.dispatch
+        self._context = context
+        self._caller = caller
+        self._outbox: deque[bytes] = deque()
+        self._change = asyncio.Event()
+        self._room = asyncio.Event()
+        self._rows = 0
+        self._wrong = 0
+        self._ended = False
+        self._error: Exception | None = None
+        self._tag = 0
+        self.number = self._dispatch.connection_number()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether another message may be written."""
+        return len(self._outbox) < OUTBOX_MAX and not self._ended
+
+    def send(self, body: bytes) -> None:
+        """Write a ConnectResponse when it is its turn."""
+        self._outbox.append(body)
+        self._change.set()
+
+    async def run(self) -> None:
+        """Serve the call until the biller or the server ends it.
+
+        Raises what ended it: WireError for a malformed message or too many wrong
+        answers, OverloadError for a connection too many, StoppingError, DeadError.
+        """
+        self._biller = self._dispatch.attach(self._caller.index, self)
+        self._tag = self._node.committer.open(self._receive)
+        log.info("%s connected as %d", self._biller.name, self.number)
+        reader = asyncio.create_task(self._read())
+        self._node.add_stop(self._stop)
+        try:
+            # A biller knows by the headers that it is connected, before any question.
+            await self._context.send_initial_metadata(())
+            while not self._ended:
+                while self._outbox:
+                    # It stays in the box while it is written: that is not ready.
+                    await self._context.write(self._outbox[0])
+                    self._outbox.popleft()
+                self._change.clear()
+                if not self._ended:
+                    await self._change.wait()
+        finally:
+            self._ended = True
+            self._node.remove_stop(self._stop)
+            self._dispatch.detach(self._biller, self)
+            reader.cancel()
+            self._close_tag()
+            log.info(
+                "%s disconnected as %d; its answers so far: %s",
+                self._biller.name,
+                self.number,
+                dict(self._biller.results),
+            )
+        if self._error is not None:
+            raise self._error
+
+    def _stop(self) -> None:
+        self._end(StoppingError("the server is stopping; connect again"))
+
+    def _end(self, error: Exception | None) -> None:
+        if not self._ended:
+            self._ended = True
+            self._error = error
+        self._change.set()
+
+    # --- reading -----------------------------------------------------------------
+
+    async def _read(self) -> None:
+        try:
+            await self._read_all()
+        except Exception as error:  # noqa: BLE001
+            # Whatever ends the reading, the writing task tells the biller.
+            self._end(error)
+        else:
+            self._end(None)
+
+    async def _read_all(self) -> None:
+        while True:
+            body = await self._context.read()
+            if body is grpc.aio.EOF:
+                return
+            requests, wrong = self._dispatch.take(self._biller, body)
+            self._count_wrong(wrong)
+            for request in requests:
+                await self._submit(request)
+            if self._wrong > self._biller.config.wrong_answers_max:
+                raise WireError(f"{self._wrong} answers of this connection were wrong")
+
+    async def _submit(self, request: Request) -> None:
+        rows = request.rows_count
+        while self._rows and self._rows + rows > ANSWERS_WAITING_MAX:
+            self._room.clear()
+            await self._room.wait()
+        until = self._node.loop.time() + ROOM_WAIT_S
+        while True:
+            group = self._node.group
+            try:
+                self._node.committer.submit(request, self._tag)
+            except OverloadError:
+                left_s = until - self._node.loop.time()
+                if left_s <= 0:
+                    raise
+                await self._node.wait_group(group, left_s)
+            else:
+                self._rows += rows
+                return
+
+    # --- what the ledger says -----------------------------------------------------
+
+    def _receive(self, rows: int, answer: Answer) -> None:
+        """Once a request, in the event loop."""
+        self._rows -= rows
+        self._room.set()
+        if self._ended:
+            self._close_tag()
+        if isinstance(answer, SwitchError):
+            # Nothing is lost with it: what has no answer in the ledger is asked again.
+            log.warning("answers of %s were not taken: %s", self._biller.name, answer)
+            self._end(answer)
+            return
+        assert not isinstance(answer, bytes)
+        self._count_wrong(self._biller.note(answer))
+
+    def _close_tag(self) -> None:
+        """What was submitted before the connection ended is noted still."""
+        if not self._rows:
+            self._node.committer.close(self._tag)
+
+    def _count_wrong(self, wrong: int) -> None:
+        self._wrong += wrong

@@ -1,0 +1,327 @@
+"""CounterService: fetch a bill, pay it, print the receipt, close the shift."""
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+
+from server import arguments, convert
+from server.node import Node
+from server.services.payments import find_payment, state_now
+from server.status import ArgumentError, NotFoundError, PreconditionError
+from switch import shifts, statements, treasury
+from switch._core import Request, Rows
+from switch.bills import BILL_RULES, Bill, BillCache, check_amount, names_bill
+from switch.calendar import financial_year
+from switch.codes import AMOUNT_MAX, Kind, Mode, Result
+from switch.errors import BillNotFoundError, OverloadError
+from switch.identity import ForbiddenError, Identity
+from switch.ids import ID_SIZE
+from switch.masks import mask_reference
+from switch.payment_states import FINAL, PaymentState
+from switch.receipt_rows import PastNames, make_receipt
+from switch.receipts import receipt_json, receipt_text
+from switch.register import Service
+from switch.templates import REFERENCE_SIZE, Templates
+from switch.v1 import admin_pb2, payments_pb2, results_pb2
+from switch.v1 import counter_pb2 as pb
+
+log = logging.getLogger("server")
+
+WAIT_MS = 5_000
+"""How long PayBill waits for the biller if the caller does not say."""
+WAIT_MAX_MS = 30_000
+
+CLOSES_MAX = 1_024
+"""Shifts that may wait to be closed, one after the other."""
+
+_HAS_RECEIPT = (PaymentState.COMPLETED, PaymentState.REFUNDED)
+
+
+class CounterService:
+    """What the software at a centre's counter asks for."""
+
+    def __init__(self, node: Node) -> None:
+        """Serves from `node`."""
+        self._node = node
+        self._bills = BillCache()
+        self._names = PastNames(node.register)
+        self._book = shifts.ShiftBook(node.ledger)
+        self._closing = asyncio.Lock()
+        self._closes: set[asyncio.Task[admin_pb2.Outcome]] = set()
+
+    # --- bills -------------------------------------------------------------------
+
+    async def FetchBill(
+        self, request: pb.FetchBillRequest, caller: Identity
+    ) -> pb.FetchBillResponse:
+        """What a reference owes, as its biller says."""
+        register = self._node.register
+        arguments.own_wallet(register, caller, request.centre)
+        service = register.find_service(request.service)
+        if service is None:
+            raise NotFoundError(f"service: there is no service {request.service!r}")
+        if not _is_reference(request.reference):
+            raise ArgumentError(
+                "reference", f"must be 1 to {REFERENCE_SIZE} printable ASCII characters"
+            )
+        try:
+            found = await self._node.dispatch.fetch_bill(service, request.reference)
+        except BillNotFoundError as error:
+            masked = mask_reference(request.reference)
+            log.info("no bill of %s for %s: %s", service.spec.code, masked, error)
+            raise
+        bill = Bill(
+            id=found.id or request.reference,
+            service=service.spec.code,
+            reference=request.reference,
+            amount_due=found.amount_due,
+            due_time_ns=found.due_time_ns,
+            valid_until_ns=found.valid_until_ns,
+        )
+        kept = self._bills.put(service.spec.biller, bill, time.time_ns())
+        return pb.FetchBillResponse(bill=convert.bill(kept, service))
+
+    async def PayBill(
+        self, request: pb.PayBillRequest, caller: Identity
+    ) -> pb.PayBillResponse:
+        """Pay one bill, and wait for the biller's word."""
+        node = self._node
+        payment = request.payment
+        if request.wait_ms > WAIT_MAX_MS:
+            raise ArgumentError("wait_ms", f"must be at most {WAIT_MAX_MS}")
+        # What was sent before has its answer in the ledger, whatever became of its bill
+        # and its biller since.
+        if not await node.read(self._is_known, payment.id, caller):
+            refused = self._look_at_bill(request)
+            if refused is not Result.OK:
+                outcome = convert.refused_payment(payment.id, refused)
+                return pb.PayBillResponse(outcome=outcome)
+        body = payments_pb2.CreatePaymentRequest(payment=payment).SerializeToString()
+        reply = await node.commit(
+            Request.payments(body, caller.index, caller.bound_centre)
+        )
+        assert isinstance(reply, bytes)
+        node.dispatch.check_reply(reply)
+        outcome = payments_pb2.CreatePaymentResponse.FromString(reply).outcome
+        if outcome.state == payments_pb2.PAYMENT_STATE_HELD:
+            # It is done and durable. With no room to wait it stays `held`, which is
+            # true; an error of overload would say that nothing was done.
+            with suppress(OverloadError):
+                await self._wait_for_biller(outcome, caller, request.wait_ms or WAIT_MS)
+        return pb.PayBillResponse(outcome=outcome)
+
+    def _is_known(self, payment_id: bytes, caller: Identity) -> bool:
+        if len(payment_id) != ID_SIZE:
+            return False
+        return self._node.ledger.find(caller.index, payment_id) != 0
+
+    def _look_at_bill(self, request: pb.PayBillRequest) -> Result:
+        """Fill in what is due; OK, or why this payment goes no further.
+
+        Raises PreconditionError if the bill must be fetched (again), ArgumentError if
+        the payment is not one of the bill, and what the biller's door says.
+        """
+        payment = request.payment
+        service = self._node.register.find_service(payment.service)
+        if service is None:
+            # The ledger says so, and keeps it.
+            return Result.OK
+        payment.amount_due = self._amount_due(request, service)
+        refused = check_amount(service.spec, payment.amount, payment.amount_due)
+        if refused is Result.OK and service.spec.mode is Mode.CONFIRMED:
+            self._node.dispatch.check_service(service)
+        return refused
+
+    def _amount_due(self, request: pb.PayBillRequest, service: Service) -> int:
+        """Paise due by the bill that the request names; 0 if none is needed."""
+        spec = service.spec
+        if not request.bill:
+            if spec.amount_rule in BILL_RULES:
+                raise PreconditionError(
+                    "BILL_NEEDED", f"fetch the bill first: {spec.code} is paid by bill"
+                )
+            return 0
+        bill = self._bills.get(spec.biller, request.bill, time.time_ns())
+        if bill is None:
+            raise PreconditionError(
+                "BILL_UNKNOWN", "the bill is not known or not valid any more: fetch it"
+            )
+        if bill.service != spec.code:
+            raise ArgumentError("bill", f"is one of {bill.service}")
+        if not names_bill(spec, bill, request.payment.reference):
+            raise ArgumentError("payment.reference", "does not name this bill")
+        return bill.amount_due
+
+    async def _wait_for_biller(
+        self, outcome: payments_pb2.PaymentOutcome, caller: Identity, wait_ms: int
+    ) -> None:
+        """Bring a held payment's outcome to where it stands when the biller answers."""
+        node = self._node
+        end_s = node.loop.time() + wait_ms / 1000
+        with node.dispatch.watch(outcome.sequence) as watch:
+            while True:
+                found = await node.read(
+                    statements.find_payment, node.ledger, caller.index, outcome.id
+                )
+                assert found is not None
+                state = state_now(node, found)
+                left_s = end_s - node.loop.time()
+                if state in FINAL or left_s <= 0 or node.stopping:
+                    break
+                await watch.wait(left_s)
+        outcome.state = convert.wire_state(state)
+        final = found.resolution
+        if final is None:
+            return
+        if final["receipt"]:
+            outcome.receipt = int(final["receipt"])
+            outcome.receipt_year = financial_year(int(final["timestamp"]))
+        image, _ = node.ledger.account(int(found.row["debit"]))
+        wallet = convert.wallet(image, "")
+        outcome.wallet_balance = wallet.balance
+        outcome.wallet_pending = wallet.pending
+
+    # --- receipts ----------------------------------------------------------------
+
+    async def GetReceipt(
+        self, request: pb.GetReceiptRequest, caller: Identity
+    ) -> pb.GetReceiptResponse:
+        """The receipt of a completed payment."""
+        return await self._node.read(self._get_receipt, request, caller)
+
+    def _get_receipt(
+        self, request: pb.GetReceiptRequest, caller: Identity
+    ) -> pb.GetReceiptResponse:
+        if request.language not in pb.Language.values():
+            raise ArgumentError("language", "is none that receipts are written in")
+        found = find_payment(self._node, request.id, request.sender, caller)
+        if found.state not in _HAS_RECEIPT:
+            state = found.state.name.lower()
+            raise PreconditionError("NO_RECEIPT", f"the payment is {state}")
+        receipt = make_receipt(found, self._node.register, self._names)
+        bengali = request.language == pb.LANGUAGE_BENGALI
+        return pb.GetReceiptResponse(
+            text=receipt_text(receipt, bengali=bengali), json=receipt_json(receipt)
+        )
+
+    # --- shifts ------------------------------------------------------------------
+
+    async def CloseShift(
+        self, request: pb.CloseShiftRequest, caller: Identity
+    ) -> pb.CloseShiftResponse:
+        """Close an operator's shift: count, and record."""
+        wallet = arguments.own_wallet(self._node.register, caller, request.centre).index
+        if request.cash_counted > AMOUNT_MAX:
+            raise ArgumentError("cash_counted", f"must be at most {AMOUNT_MAX}")
+        if len(self._closes) >= CLOSES_MAX:
+            raise OverloadError(f"{CLOSES_MAX} shifts are being closed")
+        # Also when the caller goes away: the next one must see what became of this.
+        closing = asyncio.create_task(self._close(request, wallet, caller))
+        self._closes.add(closing)
+        closing.add_done_callback(self._closed)
+        outcome = await asyncio.shield(closing)
+        response = pb.CloseShiftResponse(outcome=outcome)
+        if outcome.result == results_pb2.RESULT_OK:
+            # Not in a reading thread, which could be refused although it is done: what
+            # was written a moment ago is three look-ups.
+            response.shift.CopyFrom(self._shift(outcome.sequence))
+        return response
+
+    async def _close(
+        self, request: pb.CloseShiftRequest, wallet: int, caller: Identity
+    ) -> admin_pb2.Outcome:
+        # One at a time: two of one operator would count the same entries.
+        async with self._closing:
+            move = await self._node.read(self._count, request, wallet, caller)
+            return await self._do(move)
+
+    def _closed(self, closing: "asyncio.Task[admin_pb2.Outcome]") -> None:
+        self._closes.discard(closing)
+        if not closing.cancelled():
+            # The caller has it, if there still is one.
+            closing.exception()
+
+    def _count(
+        self, request: pb.CloseShiftRequest, wallet: int, caller: Identity
+    ) -> Templates:
+        ledger = self._node.ledger
+        known = self._known_shift(request.id, caller)
+        if known is not None:
+            # Counting again would find other entries: the recorded counts stand.
+            previous = int(known["resolves"])
+            recorded = treasury.read_shift(ledger.tail(int(known["sequence"])))
+            counted = recorded._replace(cash_counted=request.cash_counted)
+        else:
+            previous = self._book.last(wallet, request.operator)
+            before = treasury.read_shift(ledger.tail(previous)) if previous else None
+            after = before.to_sequence if before else 0
+            try:
+                counted = shifts.count_shift(
+                    ledger, wallet, request.operator, after, request.cash_counted
+                )
+            except shifts.ShiftTooLongError as error:
+                raise PreconditionError("SHIFT_TOO_LONG", str(error)) from error
+        return treasury.shift(
+            request.id,
+            wallet,
+            request.operator,
+            counted,
+            sender=caller.index,
+            previous=previous,
+        )
+
+    def _known_shift(self, row_id: bytes, caller: Identity) -> Rows | None:
+        """The accepted shift row with this id."""
+        ledger = self._node.ledger
+        sequence = ledger.find(caller.index, row_id) if len(row_id) == ID_SIZE else 0
+        if not sequence:
+            return None
+        row = ledger.row(sequence)
+        is_shift = row["kind"] == Kind.SHIFT and row["result"] == Result.OK
+        return row if is_shift else None
+
+    def _shift(self, sequence: int) -> pb.Shift:
+        ledger = self._node.ledger
+        row = ledger.row(sequence)
+        signed, _ = ledger.resolution(sequence)
+        return convert.shift(row, ledger.tail(sequence), signed, self._node.register)
+
+    async def SignShift(
+        self, request: pb.SignShiftRequest, caller: Identity
+    ) -> pb.SignShiftResponse:
+        """Sign another person's shift off."""
+        node = self._node
+        wallet = arguments.own_wallet(node.register, caller, request.centre).index
+        await node.read(self._check_shift, request.shift_sequence, wallet)
+        move = treasury.approve(
+            request.id,
+            request.shift_sequence,
+            operator=request.operator,
+            sender=caller.index,
+        )
+        return pb.SignShiftResponse(outcome=await self._do(move))
+
+    def _check_shift(self, sequence: int, wallet: int) -> None:
+        """Only a shift of this wallet: what offices propose is not for a counter."""
+        ledger = self._node.ledger
+        arguments.durable_sequence(ledger, sequence, "shift_sequence")
+        row = ledger.row(sequence)
+        if row["kind"] != Kind.SHIFT or row["result"] != Result.OK:
+            raise NotFoundError(f"shift_sequence: entry {sequence} is no shift")
+        if row["debit"] != wallet:
+            raise ForbiddenError("this shift is another centre's")
+
+    async def _do(self, move: Templates) -> admin_pb2.Outcome:
+        reply = await self._node.commit(move.request())
+        assert not isinstance(reply, bytes)
+        return convert.outcome(reply[0])
+
+
+def _is_reference(text: str) -> bool:
+    return (
+        0 < len(text) <= REFERENCE_SIZE
+        and text.isascii()
+        and text.isprintable()
+        and text == text.strip()
+    )

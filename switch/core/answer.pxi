@@ -1,0 +1,77 @@
+# What is told of a row: its result, the wallet, and where a payment stands by now.
+
+cdef void answer_balance(State* s, Outcome* out, const Row* row) noexcept nogil:
+    """The wallet that a row speaks of, as it is now."""
+    cdef uint32_t account = row.debit
+    cdef const Account* wallet
+    if row.kind == KIND_REGISTER:
+        return
+    if not treasury_knows(s, account) or s.working.accounts[account].kind != ACCOUNT_WALLET:
+        account = row.credit
+    if not treasury_knows(s, account) or s.working.accounts[account].kind != ACCOUNT_WALLET:
+        return
+    wallet = &s.working.accounts[account]
+    out.balance = wallet.credits_posted - wallet.debits_posted
+    out.pending = wallet.debits_pending
+
+
+cdef inline void answer_receipt(State* s, Outcome* out, const Row* row) noexcept nogil:
+    out.receipt = row.receipt
+    if row.receipt != 0:
+        out.year = keys_year_of(&s.working, keys_day(row.timestamp))
+
+
+cdef int answer_state(State* s, Outcome* out, const Row* row, bint repeat) noexcept nogil:
+    """Where a payment stands: a new one by its row, a repeated one by what came after it."""
+    cdef Row last
+    cdef uint64_t link
+    cdef int rc
+    if row.kind != KIND_PAY and row.kind != KIND_HOLD:
+        return 0
+    if row.result != RESULT_OK:
+        out.state = PAYMENT_REFUSED
+        return 0
+    out.state = PAYMENT_HELD if row.kind == KIND_HOLD else PAYMENT_COMPLETED
+    if not repeat or holds_has(&s.holds, row.sequence):
+        return 0
+    rc = treasury_find_link(s, row.sequence, 0, &link)
+    if rc == 0 and link != 0:
+        rc = rows_get(s, link, &last)
+    if rc != 0 or link == 0:
+        return rc
+    if last.kind == KIND_POST:
+        out.state = PAYMENT_COMPLETED
+        answer_receipt(s, out, &last)
+        rc = treasury_find_link(s, last.sequence, 0, &link)
+        if link != 0:
+            out.state = PAYMENT_REFUNDED
+    elif last.kind == KIND_VOID:
+        out.state = PAYMENT_REVERSED
+    elif last.kind == KIND_EXPIRE:
+        out.state = PAYMENT_EXPIRED
+    else:
+        out.state = PAYMENT_REFUNDED
+    return rc
+
+
+cdef int answer_row(State* s, Outcome* out, const Row* row, bint repeat) noexcept nogil:
+    """Answer with a recorded row."""
+    cdef Row other
+    cdef int rc
+    out.result = row.result
+    out.sequence = row.sequence
+    out.timestamp = row.timestamp
+    out.repeat = repeat
+    answer_receipt(s, out, row)
+    if row.result == RESULT_OK:
+        if row.kind == KIND_OPEN or row.kind == KIND_REGISTER:
+            out.index = row.debit
+    else:
+        out.other = row.total
+    answer_balance(s, out, row)
+    if out.other != 0:
+        rc = rows_get(s, out.other, &other)
+        if rc != 0:
+            return rc
+        memcpy(out.other_id, other.id, 16)
+    return answer_state(s, out, row, repeat)

@@ -1,0 +1,214 @@
+# What needs people, or comes from them and moves no money: cases, proposals, approvals,
+# shifts; and what a biller's answer does to a hold.
+#
+# Refuses in the documented order and changes nothing on the way, as treasury.pxi does.
+
+cdef int cases_find(State* s, uint64_t sequence, Row* row, bint* found) noexcept nogil:
+    """An accepted row that was there before the one being decided."""
+    cdef int rc
+    found[0] = False
+    if sequence == 0 or sequence >= s.group_first + s.rows_count:
+        return 0
+    rc = rows_get(s, sequence, row)
+    found[0] = rc == 0 and row.result == RESULT_OK
+    return rc
+
+
+# --- a biller's answer ------------------------------------------------------------------------
+
+cdef int cases_answer(
+    State* s, Draft* draft, Row* hold, int* result, uint64_t* other
+) noexcept nogil:
+    """A post or void that a biller's answer makes; until now its id is the hold's."""
+    cdef Row* row = &draft.row
+    cdef bint found
+    cdef int rc = cases_find(s, row.resolves, hold, &found)
+    result[0] = RESULT_HOLD_NOT_FOUND
+    if rc != 0 or not found or hold.kind != KIND_HOLD:
+        return rc
+    if (
+        memcmp(hold.id, row.id, 16) != 0
+        or s.services[hold.service].record.biller != draft.bound
+    ):
+        return 0
+    memset(row.id, 0, 16)
+    row.amount = hold.amount
+    return treasury_resolve_hold(s, row, hold, result, other)
+
+
+cdef void cases_make(Row* row, const Row* hold, int kind) noexcept nogil:
+    """A case of this type about a hold."""
+    memset(row, 0, sizeof(Row))
+    row.kind = KIND_CASE
+    row.result = RESULT_OK
+    row.resolves = hold.sequence
+    row.total = kind
+    row.debit = hold.debit
+    row.credit = hold.credit
+    row.service = hold.service
+    row.participant = hold.participant
+    row.operator_ = hold.operator_
+    memcpy(row.reference, hold.reference, REFERENCE_SIZE)
+
+
+cdef int cases_contradict(
+    State* s, const Draft* draft, const Row* hold, Outcome* out
+) noexcept nogil:
+    """An answer that the hold's resolution contradicts raises a case, once of each type."""
+    cdef Row row
+    cdef uint64_t link
+    cdef int kind = 0
+    cdef int rc
+    if draft.row.kind == KIND_POST and (
+        out.result == RESULT_ALREADY_VOIDED or out.result == RESULT_ALREADY_EXPIRED
+    ):
+        kind = CASE_LATE_CONFIRMATION
+    elif draft.row.kind == KIND_VOID and out.result == RESULT_ALREADY_POSTED:
+        kind = CASE_LATE_REJECTION
+    if kind == 0:
+        return 0
+    rc = treasury_find_link(s, hold.sequence, LINK_CASE + kind, &link)
+    if rc == 0 and link != 0:
+        out.repeat = 1
+        rc = rows_get(s, link, &row)
+    elif rc == 0:
+        cases_make(&row, hold, kind)
+        row.flags = ROW_EVIDENCE
+        rc = rows_record(s, &row, NULL, draft.tail, draft.tail_size, NULL)
+    out.sequence = row.sequence
+    out.timestamp = row.timestamp
+    answer_balance(s, out, &row)
+    return rc
+
+
+# --- people ---------------------------------------------------------------------------------------
+
+cdef int cases_close(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
+    """Close a case with a reason and, if money had to move, the row that moved it."""
+    cdef Row spoken_of
+    cdef bint found
+    cdef int rc = cases_find(s, row.resolves, &spoken_of, &found)
+    result[0] = RESULT_CASE_NOT_FOUND
+    if rc != 0 or not found or spoken_of.kind != KIND_CASE:
+        return rc
+    rc = treasury_find_link(s, row.resolves, 0, other)
+    if rc != 0:
+        return rc
+    if other[0] != 0:
+        result[0] = RESULT_CASE_CLOSED
+        return 0
+    if row.total != 0:
+        rc = cases_find(s, row.total, &spoken_of, &found)
+        if rc != 0 or not found or not keys_moves_money(&spoken_of):
+            result[0] = RESULT_PAYMENT_NOT_FOUND
+            return rc
+    result[0] = RESULT_OK
+    return 0
+
+
+cdef bint cases_can_propose(uint64_t kind) noexcept nogil:
+    """What two people can have done: a refund, a correction, the release of a kept hold."""
+    return kind == KIND_REFUND or kind == KIND_TRANSFER or kind == KIND_VOID
+
+
+cdef int cases_check(
+    State* s, const Row* row, int about, Row* case_, int* result
+) noexcept nogil:
+    """What puts a case of this type right: it moves no more than was held."""
+    cdef Row hold
+    cdef bint found
+    cdef int rc = cases_find(s, row.resolves, case_, &found)
+    found = found and case_.kind == KIND_CASE and case_.total == <uint64_t>about
+    result[0] = RESULT_OK if found else RESULT_CASE_NOT_FOUND
+    if rc != 0 or not found:
+        return rc
+    rc = rows_get(s, case_.resolves, &hold)
+    if rc == 0 and row.amount > hold.amount:
+        result[0] = RESULT_EXCEEDS_HOLD
+    return rc
+
+
+cdef int cases_propose(State* s, const Row* row, int* result) noexcept nogil:
+    """A refund of a payment, a transfer that corrects a late confirmation, or the void of
+    a hold that its deadline kept."""
+    cdef Row spoken_of
+    cdef bint found
+    cdef int rc
+    if row.total == KIND_TRANSFER:
+        return cases_check(s, row, CASE_LATE_CONFIRMATION, &spoken_of, result)
+    if row.total == KIND_VOID:
+        return cases_check(s, row, CASE_DEADLINE_PASSED, &spoken_of, result)
+    rc = cases_find(s, row.resolves, &spoken_of, &found)
+    found = found and (spoken_of.kind == KIND_PAY or spoken_of.kind == KIND_POST)
+    result[0] = RESULT_OK if found else RESULT_PAYMENT_NOT_FOUND
+    return rc
+
+
+cdef int cases_correct(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
+    """A transfer that names a case: from the hold's wallet to its biller, once, while the
+    case is open."""
+    cdef Row late
+    cdef int rc = cases_check(s, row, CASE_LATE_CONFIRMATION, &late, result)
+    if rc != 0 or result[0] != RESULT_OK:
+        return rc
+    if row.debit != late.debit or row.credit != late.credit:
+        result[0] = RESULT_ACCOUNT_KIND_WRONG
+        return 0
+    rc = treasury_find_link(s, row.resolves, LINK_CASE, other)
+    if rc == 0 and other[0] == 0:
+        rc = treasury_find_link(s, row.resolves, 0, other)
+    if other[0] != 0:
+        result[0] = RESULT_CASE_CLOSED
+    return rc
+
+
+cdef int cases_approve(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
+    """Another person than the one who asked, once. A person is (participant, operator); of
+    a shift the operator alone, who may act through others for the same centre."""
+    cdef Row asked
+    cdef bint found
+    cdef int rc = cases_find(s, row.resolves, &asked, &found)
+    result[0] = RESULT_PROPOSAL_NOT_FOUND
+    if rc != 0 or not found or (asked.kind != KIND_PROPOSE and asked.kind != KIND_SHIFT):
+        return rc
+    if row.operator_ == asked.operator_ and (
+        row.participant == asked.participant or asked.kind == KIND_SHIFT
+    ):
+        result[0] = RESULT_SAME_PERSON
+        return 0
+    rc = treasury_find_link(s, row.resolves, 0, other)
+    result[0] = RESULT_ALREADY_APPROVED if other[0] != 0 else RESULT_OK
+    return rc
+
+
+cdef bint cases_shift_is_valid(const ShiftRecord* record, uint32_t operator_) noexcept nogil:
+    cdef int difference = DIFFERENCE_NONE
+    if record.cash_counted < record.cash_expected:
+        difference = DIFFERENCE_SHORT
+    elif record.cash_counted > record.cash_expected:
+        difference = DIFFERENCE_OVER
+    return (
+        record.operator_ == operator_ and record.difference == difference
+        and keys_is_zero(record.reserved, 7)
+    )
+
+
+cdef int cases_shift(State* s, const Row* row, int* result) noexcept nogil:
+    """An operator's shift at a wallet, after the one that it names."""
+    cdef Row before
+    cdef bint found
+    cdef int rc = 0
+    if not treasury_knows(s, row.debit):
+        result[0] = RESULT_ACCOUNT_UNKNOWN
+        return 0
+    if s.working.accounts[row.debit].kind != ACCOUNT_WALLET:
+        result[0] = RESULT_ACCOUNT_KIND_WRONG
+        return 0
+    if row.resolves != 0:
+        rc = cases_find(s, row.resolves, &before, &found)
+        found = found and before.kind == KIND_SHIFT
+        if not found or before.debit != row.debit or before.operator_ != row.operator_:
+            result[0] = RESULT_PROPOSAL_NOT_FOUND
+            return rc
+    result[0] = RESULT_OK
+    return rc

@@ -1,0 +1,213 @@
+"""`payswitch biller`: one or many simulated billers in one process.
+
+Runs until it is ended with SIGTERM or SIGINT, or for `--seconds`; the last line of
+standard output is then one JSON object with what was asked, said and credited.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import datetime as dt
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from switch.calendar import IST
+from switch.cli_commands import credentials_of
+from switch.cli_output import Exit, Screen
+from switch.codes import Role
+from switch.config import Config
+from switch.errors import ConfigError
+from switch.sample import load_sample
+from switch.simulator.behaviour import AT_ONCE, sample_habits
+from switch.simulator.books import Books
+from switch.simulator.connection import run_desks
+from switch.simulator.desk import Clock, Desk
+from switch.simulator.script import Timeline, parse_script, parse_time
+
+CONNECTIONS_MAX = 16
+SPEED_MAX = 100_000.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `payswitch biller`."""
+    config = Config()
+    add = parser.add_argument
+    add("biller", nargs="*", metavar="BILLER", help="ids; default: all of the sample")
+    add("--address", default=config.address, help="host:port (default: %(default)s)")
+    add(
+        "--tls",
+        type=Path,
+        default=config.tls_dir,
+        metavar="DIR",
+        help="directory of the certificates (default: %(default)s)",
+    )
+    add("--connections", type=int, default=1, metavar="N", help="of each biller")
+    add(
+        "--at-once",
+        action="store_true",
+        help="credit everything at once; default: as billers.csv says",
+    )
+    add("--script", type=Path, metavar="FILE", help="what goes wrong, and when")
+    add("--state", type=Path, metavar="FILE", help="record of what was credited")
+    add("--seed", type=int, default=0, metavar="N", help="of the decisions")
+    add(
+        "--begin",
+        metavar="HH:MM",
+        help="time of the day that the script begins with (default: now, IST)",
+    )
+    add(
+        "--begin-unix",
+        type=float,
+        metavar="S",
+        help="when that was, seconds since 1970 (default: now)",
+    )
+    add(
+        "--speed",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="seconds of the day in one second (default: 1)",
+    )
+    add(
+        "--response-speed",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="answer so many times faster than in life (default: 1)",
+    )
+    add("--seconds", type=float, default=0.0, metavar="S", help="end after so long")
+
+
+def run(args: argparse.Namespace, screen: Screen) -> Exit:
+    """Simulate until told to end. Raises ConfigError."""
+    _check(args)
+    billers = args.biller or [one.id for one in load_sample().billers]
+    clock, timeline = _clock(args), _timeline(args.script, billers)
+    credentials = [credentials_of(args.tls, Role.BILLER, one) for one in billers]
+    habits = {} if args.at_once else sample_habits()
+    with Books(args.state) as books:
+        desks = [
+            Desk(
+                one,
+                habits.get(one, AT_ONCE),
+                books,
+                clock=clock,
+                timeline=timeline,
+                seed=args.seed,
+            )
+            for one in billers
+        ]
+        screen.note(f"{len(desks)} billers dial {args.address}; Ctrl-C ends them")
+        work = run_desks(desks, credentials, args.address, args.connections)
+        asyncio.run(_until_ended(work, args.seconds))
+        value = summary(desks, books)
+    if not screen.as_json:
+        _show(value, screen)
+    screen.value(value)
+    return Exit.DONE
+
+
+def _check(args: argparse.Namespace) -> None:
+    if not 1 <= args.connections <= CONNECTIONS_MAX:
+        raise ConfigError(f"--connections is 1 to {CONNECTIONS_MAX}")
+    if not all(0 < one <= SPEED_MAX for one in (args.speed, args.response_speed)):
+        raise ConfigError(f"a speed is more than 0 and at most {SPEED_MAX:.0f}")
+    if args.seconds < 0 or not 0 <= args.seed < 1 << 63:
+        raise ConfigError("--seconds and --seed must not be negative")
+
+
+def _clock(args: argparse.Namespace) -> Clock:
+    now_s = time.time()
+    if args.begin is None:
+        today = dt.datetime.fromtimestamp(now_s, IST)
+        midnight = today.replace(hour=0, minute=0, second=0, microsecond=0)
+        begin_s = now_s - midnight.timestamp()
+    else:
+        try:
+            begin_s = parse_time(args.begin)
+        except ValueError as error:
+            raise ConfigError(f"--begin: {error}") from error
+    begin_unix_s = now_s if args.begin_unix is None else args.begin_unix
+    return Clock(begin_s, begin_unix_s, args.speed, args.response_speed)
+
+
+def _timeline(file: Path | None, billers: list[str]) -> Timeline:
+    if file is None:
+        return Timeline()
+    try:
+        timeline = parse_script(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {file}: {error}") from error
+    unknown = {one.biller for one in timeline.lines} - {*billers, "*"}
+    if unknown:
+        raise ConfigError(f"{file} names {', '.join(sorted(unknown))}, not simulated")
+    return timeline
+
+
+async def _until_ended(work: Any, seconds: float) -> None:
+    """Run `work` until a signal, or for `seconds` if that is not 0."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    task = asyncio.ensure_future(work)
+    end = asyncio.ensure_future(ended.wait())
+    await asyncio.wait(
+        {task, end}, timeout=seconds or None, return_when=asyncio.FIRST_COMPLETED
+    )
+    end.cancel()
+    if task.done():
+        # It never ends by itself: this raises what ended it.
+        task.result()
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def summary(desks: list[Desk], books: Books) -> dict[str, Any]:
+    """What was asked, said and credited: in all, and by biller."""
+    counts: Counter[str] = Counter()
+    billers = {}
+    for desk in desks:
+        counts.update(desk.counts)
+        totals = books.totals(desk.biller)
+        billers[desk.biller] = {
+            "credited": totals.payments,
+            "credited_paise": totals.amount,
+            "bills_paid_again": totals.bills_paid_again,
+            "status_of_payment_most": desk.status_of_payment_most,
+            "status_of_minute_most": desk.status_of_minute_most,
+            **dict(sorted((+desk.counts).items())),
+        }
+    of_all = [books.totals(desk.biller) for desk in desks]
+    return {
+        "credited": sum(one.payments for one in of_all),
+        "credited_paise": sum(one.amount for one in of_all),
+        "bills_paid_again": sum(one.bills_paid_again for one in of_all),
+        "resumed": books.resumed,
+        **dict(sorted((+counts).items())),
+        "billers": billers,
+    }
+
+
+def _show(value: dict[str, Any], screen: Screen) -> None:
+    language = screen.language
+    rows = [
+        (
+            name,
+            language.count(one["credited"]),
+            language.amount(one["credited_paise"]),
+            language.count(one.get("rejected", 0)),
+            language.count(one.get("status", 0)),
+        )
+        for name, one in value["billers"].items()
+        if one.get("messages")
+    ]
+    screen.table(
+        ("biller", "payments", "amount", "refused", "status"),
+        rows,
+        right=("payments", "amount", "refused", "status"),
+    )

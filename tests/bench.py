@@ -1,0 +1,58 @@
+"""What the tests of the benchmarks share: messages read back and answered, runs.
+
+May use the generated classes, and of the benchmarks only the prefix of a message.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.messages import PREFIX_SIZE
+from switch.v1 import payments_pb2 as pb
+from switch.v1 import results_pb2
+
+
+def read(message: memoryview) -> list[pb.Payment]:
+    size = int.from_bytes(message[1:PREFIX_SIZE], "big")
+    assert message[0] == 0
+    assert size == len(message) - PREFIX_SIZE
+    return list(
+        pb.CreatePaymentsRequest.FromString(bytes(message[PREFIX_SIZE:])).payments
+    )
+
+
+def answer(
+    payments: list[pb.Payment],
+    change: Callable[[pb.PaymentOutcome], None] | None = None,
+) -> bytes:
+    outcomes = [
+        pb.PaymentOutcome(
+            id=payment.id,
+            result=results_pb2.RESULT_OK,
+            sequence=number,
+            receipt=number,
+            receipt_year=2026,
+            time_ns=1,
+            wallet_balance=10**15,
+        )
+        for number, payment in enumerate(payments, 1)
+    ]
+    if change is not None:
+        change(outcomes[-1])
+    return pb.CreatePaymentsResponse(outcomes=outcomes).SerializeToString()
+
+
+def run_json(*arguments: str, timeout_s: float = 200) -> dict[str, Any]:
+    """What a benchmark prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result

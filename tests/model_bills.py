@@ -1,0 +1,175 @@
+"""The oracle's rules of what needs people: cases, proposals, approvals, shifts; and of
+what a biller's answer does to a hold.
+
+Part of tests/model.py, which see.
+"""
+
+from switch.codes import AccountKind, CaseType, Kind, Policy, Result, RowFlag
+from tests.model_register import Register
+from tests.model_rules import MONEY, NEVER, OK, Answer
+from tests.records import Row
+
+CONTRADICTIONS = {
+    (Kind.POST, Result.ALREADY_VOIDED): CaseType.LATE_CONFIRMATION,
+    (Kind.POST, Result.ALREADY_EXPIRED): CaseType.LATE_CONFIRMATION,
+    (Kind.VOID, Result.ALREADY_POSTED): CaseType.LATE_REJECTION,
+}
+"""What a biller says, and what has become of the hold by then."""
+
+
+class Bills(Register):
+    """The rules of rows 16 to 20."""
+
+    def accepted(self, sequence: int) -> Row | None:
+        """An accepted row that is there already."""
+        if not 0 < sequence <= len(self.rows):
+            return None
+        row = self.rows[sequence - 1]
+        return row if row.result == Result.OK else None
+
+    def raise_case(
+        self, hold: Row, about: CaseType, flags: int = 0, tail: bytes | None = None
+    ) -> Row:
+        """Write a case about a hold."""
+        row = Row(
+            Kind.CASE,
+            resolves=hold.sequence,
+            total=about,
+            debit=hold.debit,
+            credit=hold.credit,
+            service=hold.service,
+            participant=hold.participant,
+            operator_=hold.operator_,
+            reference=hold.reference,
+            flags=flags,
+            tail=tail,
+        )
+        self.append(row)
+        self.cases[hold.sequence, about] = row.sequence
+        return row
+
+    def keep_hold(self, hold: Row) -> None:
+        """The deadline has passed: a case, and the hold is due no more."""
+        self.due.remove((self.due_of(hold), hold.sequence))
+        self.kept.add(hold.sequence)
+        self.raise_case(hold, CaseType.DEADLINE_PASSED)
+        self.due.append((NEVER, hold.sequence))
+        self.due.sort()
+
+    def end_hold(self, hold: Row) -> None:
+        """Its deadline has come."""
+        if hold.flags & RowFlag.KEEP:
+            self.keep_hold(hold)
+        else:
+            self.release(Row(Kind.EXPIRE, resolves=hold.sequence), hold)
+
+    def join_deadlines(self, rows: list[Row]) -> None:
+        """A basket ends as a whole: first deadline, and kept if one of them is kept."""
+        holds = [row for row in rows if row.kind == Kind.HOLD]
+        policies = [
+            self.services[row.service - 1].deadline_policy
+            for row in holds
+            if row.service
+        ]
+        for row in holds:
+            row.deadline = min(one.deadline for one in holds)
+            row.keeps = Policy.KEEP in policies
+
+    def contradiction(self, row: Row, result: int) -> tuple[Row, bool] | None:
+        """The case of an answer that the hold's end contradicts, and if it is new."""
+        about = CONTRADICTIONS.get((Kind(row.kind), Result(result)))
+        if about is None:
+            return None
+        known = self.cases.get((row.resolves, about))
+        if known:
+            return self.rows[known - 1], False
+        hold = self.rows[row.resolves - 1]
+        return self.raise_case(hold, about, RowFlag.EVIDENCE, row.tail), True
+
+    def check_case_close(self, row: Row) -> Answer:
+        case = self.accepted(row.resolves)
+        if case is None or case.kind != Kind.CASE:
+            return Answer(Result.CASE_NOT_FOUND)
+        closed = self.resolved.get(case.sequence)
+        if closed:
+            return Answer(Result.CASE_CLOSED, closed)
+        correction = self.accepted(row.total)
+        if row.total and (correction is None or correction.kind not in MONEY):
+            return Answer(Result.PAYMENT_NOT_FOUND)
+        return OK
+
+    def do_case_close(self, row: Row) -> None:
+        self.append(row)
+        self.resolved[row.resolves] = row.sequence
+
+    def check_propose(self, row: Row) -> Answer:
+        if row.total == Kind.TRANSFER:
+            return self.check_of_case(row, CaseType.LATE_CONFIRMATION)
+        if row.total == Kind.VOID:
+            return self.check_of_case(row, CaseType.DEADLINE_PASSED)
+        payment = self.accepted(row.resolves)
+        if payment is None or payment.kind not in (Kind.PAY, Kind.POST):
+            return Answer(Result.PAYMENT_NOT_FOUND)
+        return OK
+
+    def check_of_case(self, row: Row, about: CaseType) -> Answer:
+        """What puts a case of this type right moves no more than was held."""
+        case = self.accepted(row.resolves)
+        if case is None or case.kind != Kind.CASE or case.total != about:
+            return Answer(Result.CASE_NOT_FOUND)
+        more = row.amount > self.rows[case.resolves - 1].amount
+        return Answer(Result.EXCEEDS_HOLD) if more else OK
+
+    def check_transfer(self, row: Row) -> Answer:
+        """With a case it is a correction: once, and while the case is open."""
+        if row.resolves:
+            answer = self.check_of_case(row, CaseType.LATE_CONFIRMATION)
+            if answer.result != Result.OK:
+                return answer
+            case = self.rows[row.resolves - 1]
+            if (row.debit, row.credit) != (case.debit, case.credit):
+                return Answer(Result.ACCOUNT_KIND_WRONG)
+            done = self.corrected.get(case.sequence) or self.resolved.get(case.sequence)
+            if done:
+                return Answer(Result.CASE_CLOSED, done)
+        return super().check_transfer(row)
+
+    def do_transfer(self, row: Row) -> None:
+        super().do_transfer(row)
+        if row.resolves:
+            self.corrected[row.resolves] = row.sequence
+
+    def do_propose(self, row: Row) -> None:
+        self.append(row)
+
+    def check_approve(self, row: Row) -> Answer:
+        asked = self.accepted(row.resolves)
+        if asked is None or asked.kind not in (Kind.PROPOSE, Kind.SHIFT):
+            return Answer(Result.PROPOSAL_NOT_FOUND)
+        alike = row.participant == asked.participant or asked.kind == Kind.SHIFT
+        if alike and row.operator_ == asked.operator_:
+            return Answer(Result.SAME_PERSON)
+        approved = self.resolved.get(asked.sequence)
+        return Answer(Result.ALREADY_APPROVED, approved) if approved else OK
+
+    def do_approve(self, row: Row) -> None:
+        self.append(row)
+        self.resolved[row.resolves] = row.sequence
+
+    def check_shift(self, row: Row) -> Answer:
+        self.keep_record(row)
+        wallet = self.account(row.debit)
+        if wallet is None:
+            return Answer(Result.ACCOUNT_UNKNOWN)
+        if wallet.kind != AccountKind.WALLET:
+            return Answer(Result.ACCOUNT_KIND_WRONG)
+        if not row.resolves:
+            return OK
+        before = self.accepted(row.resolves)
+        if before is None or before.kind != Kind.SHIFT:
+            return Answer(Result.PROPOSAL_NOT_FOUND)
+        same = (before.debit, before.operator_) == (row.debit, row.operator_)
+        return OK if same else Answer(Result.PROPOSAL_NOT_FOUND)
+
+    def do_shift(self, row: Row) -> None:
+        self.append(row)

@@ -1,0 +1,126 @@
+"""A biller that does what a test says: generated stubs, real sockets, threads.
+
+Each connection asks `script` about every question, in a thread of its own; what it
+returns is sent at once. A test can also keep questions and answer them itself.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Self
+
+import grpc
+
+from switch.v1 import billers_pb2 as pb
+from tests.server.harness import Peer, until
+
+Script = Callable[[pb.Question], Iterable[pb.Answer]]
+
+
+def confirm(question: pb.Question, reference: str = "") -> pb.Answer:
+    """The question's payment is credited; a bill is of 100 rupees."""
+    if question.kind == pb.QUESTION_KIND_FETCH_BILL:
+        return pb.Answer(
+            number=question.number,
+            id=question.id,
+            kind=pb.ANSWER_KIND_CONFIRMED,
+            bill=f"BILL-{question.reference}",
+            amount_due=10_000,
+        )
+    return pb.Answer(
+        number=question.number,
+        id=question.id,
+        kind=pb.ANSWER_KIND_CONFIRMED,
+        biller_reference=reference or f"REF-{question.number}",
+    )
+
+
+def reject(question: pb.Question, reason: str = "E42") -> pb.Answer:
+    """The question's payment is not credited, and never will be."""
+    return pb.Answer(
+        number=question.number,
+        id=question.id,
+        kind=pb.ANSWER_KIND_REJECTED,
+        reason=reason,
+    )
+
+
+def unknown(question: pb.Question, reason: str = "") -> pb.Answer:
+    """The biller does not know yet."""
+    return pb.Answer(
+        number=question.number,
+        id=question.id,
+        kind=pb.ANSWER_KIND_UNKNOWN,
+        reason=reason,
+    )
+
+
+def silent(_: pb.Question) -> Iterable[pb.Answer]:
+    """Answers nothing."""
+    return ()
+
+
+def willing(question: pb.Question) -> Iterable[pb.Answer]:
+    """Confirms everything at once."""
+    return (confirm(question),)
+
+
+class ScriptedBiller:
+    """One connection of a biller; a context manager that ends it."""
+
+    def __init__(self, peer: Peer, script: Script = silent) -> None:
+        """Connects and waits until the server has taken it."""
+        self.script = script
+        self.questions: list[pb.Question] = []
+        """All that came, in order."""
+        self.messages: list[int] = []
+        """Questions in each message."""
+        self.error: grpc.RpcError | None = None
+        self._outbox: queue.Queue[pb.ConnectRequest | None] = queue.Queue()
+        self._call: Any = peer.billers.Connect(self._requests())
+        # The server sends its headers once the connection counts.
+        self._call.initial_metadata()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection as a broken one ends."""
+        self._call.cancel()
+        self._outbox.put(None)
+        self._reader.join(10)
+
+    def send(self, *answers: pb.Answer) -> None:
+        """Send answers in one message."""
+        self._outbox.put(pb.ConnectRequest(answers=answers))
+
+    def wait_for(self, count: int, timeout_s: float = 10.0) -> list[pb.Question]:
+        """The questions so far, once there are so many."""
+        until(lambda: len(self.questions) >= count, timeout_s)
+        return list(self.questions)
+
+    def asked(self, payment_id: bytes) -> list[int]:
+        """The kinds of the questions about one payment, in order."""
+        return [one.kind for one in self.questions if one.id == payment_id]
+
+    def _requests(self) -> Iterator[pb.ConnectRequest]:
+        while (message := self._outbox.get()) is not None:
+            yield message
+
+    def _read(self) -> None:
+        try:
+            for message in self._call:
+                self.messages.append(len(message.questions))
+                answers: list[pb.Answer] = []
+                for question in message.questions:
+                    self.questions.append(question)
+                    answers += self.script(question)
+                if answers:
+                    self.send(*answers)
+        except grpc.RpcError as error:
+            self.error = error

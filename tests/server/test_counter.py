@@ -1,0 +1,352 @@
+"""Goal: each call of the counter gives what its contract says, also when it is wrong.
+
+Method: a real server with short times and a scripted biller over real sockets. What
+the network's users complain of has tests of its own in test_complaints.py.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+
+import grpc
+import pytest
+
+from switch.ids import format_id, new_id
+from switch.v1 import admin_pb2, billers_pb2
+from switch.v1 import counter_pb2 as pb
+from switch.v1 import payments_pb2 as payments
+from switch.v1 import results_pb2 as results
+from tests.server.harness import (
+    CALL_S,
+    RUPEE,
+    Peers,
+    ServerProcess,
+    failing,
+    payment,
+    running,
+    until,
+)
+from tests.server.scripted_biller import (
+    ScriptedBiller,
+    confirm,
+    reject,
+    silent,
+    unknown,
+    willing,
+)
+from tests.server.till import DUE, Till, cashier, load_services, settings
+
+HELD, UNKNOWN = payments.PAYMENT_STATE_HELD, payments.PAYMENT_STATE_UNKNOWN
+COMPLETED = payments.PAYMENT_STATE_COMPLETED
+REVERSED, REFUSED = payments.PAYMENT_STATE_REVERSED, payments.PAYMENT_STATE_REFUSED
+OK = results.RESULT_OK
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    directory = tmp_path_factory.mktemp("counter")
+    with running(directory, *settings(billers__water__absent_ms=100)) as process:
+        yield process
+
+
+@pytest.fixture
+def till(peers: Peers) -> Till:
+    load_services(peers)
+    return Till(peers.centre())
+
+
+@pytest.fixture
+def biller(peers: Peers) -> Iterator[ScriptedBiller]:
+    with ScriptedBiller(peers.biller(), willing) as biller:
+        yield biller
+
+
+# --- bills -------------------------------------------------------------------------
+
+
+def test_a_bill_is_fetched_and_paid(till: Till, biller: ScriptedBiller) -> None:
+    found = till.fetch("BILL", "12345")
+    assert found.id == "BILL-12345"
+    assert (found.service, found.reference) == ("BILL", "12345")
+    assert found.amount_due == DUE
+    assert found.amount_rule == 1
+    assert found.valid_until_ns > time.time_ns()
+    before = till.wallet
+    due = payment("BILL", DUE, reference=found.id)
+    outcome = till.pay(due, found.id)
+    assert (outcome.result, outcome.state) == (OK, COMPLETED)
+    assert outcome.receipt > 0
+    assert outcome.receipt_year >= 2025
+    assert outcome.wallet_balance == before.balance - DUE
+    assert outcome.wallet_pending == 0
+    assert not outcome.repeat
+    again = till.pay(due, found.id)
+    assert again.repeat
+    assert (again.state, again.receipt) == (COMPLETED, outcome.receipt)
+    assert [one.kind for one in biller.questions] == [1, 2]
+
+
+def test_what_cannot_be_fetched(till: Till, peers: Peers) -> None:
+    with failing(grpc.StatusCode.NOT_FOUND):
+        till.fetch("NOSUCH", "1")
+    for wrong in ("", "x" * 33, " 1", "১২৩"):
+        with failing(grpc.StatusCode.INVALID_ARGUMENT) as failures:
+            till.fetch("BILL", wrong)
+        assert failures[0].fields == ["reference"]
+    with failing(grpc.StatusCode.UNAVAILABLE) as failures:
+        till.fetch("BILL", "1")
+    assert failures[0].retry_ms > 0
+    with failing(grpc.StatusCode.PERMISSION_DENIED):
+        Till(till.peer, centre="centre-b").fetch("BILL", "1")
+    with failing(grpc.StatusCode.INVALID_ARGUMENT) as failures:
+        Till(peers.harness).fetch("BILL", "1")
+    assert failures[0].fields == ["centre"]
+
+
+def test_a_biller_that_knows_no_bill_or_is_silent(till: Till, peers: Peers) -> None:
+    with ScriptedBiller(peers.biller(), lambda one: (reject(one, "NONE"),)):
+        with failing(grpc.StatusCode.NOT_FOUND) as failures:
+            till.fetch("BILL", "987654321")
+        assert failures[0].reason == "BILL_NOT_FOUND"
+        log = peers.server.log()
+        assert "98****21" in log
+        assert "987654321" not in log
+    with ScriptedBiller(peers.biller(), silent):
+        begun = time.monotonic()
+        with failing(grpc.StatusCode.UNAVAILABLE) as failures:
+            till.fetch("BILL", "404")
+        assert time.monotonic() - begun < 3
+        assert failures[0].retry_ms > 0
+
+
+def test_a_bill_must_be_known_and_be_the_one_that_is_paid(
+    till: Till, biller: ScriptedBiller
+) -> None:
+    found = till.fetch("BILL", "77")
+    due = payment("BILL", DUE, reference=found.id)
+    with failing(grpc.StatusCode.FAILED_PRECONDITION) as failures:
+        till.pay(due)
+    assert failures[0].reason == "BILL_NEEDED"
+    assert failures[0].outcome == "not_done"
+    with failing(grpc.StatusCode.FAILED_PRECONDITION) as failures:
+        till.pay(due, "BILL-78")
+    assert failures[0].reason == "BILL_UNKNOWN"
+    for service, reference, field in (
+        ("ABOVE", found.id, "bill"),
+        ("BILL", "BILL-78", "payment.reference"),
+    ):
+        with failing(grpc.StatusCode.INVALID_ARGUMENT) as failures:
+            till.pay(payment(service, DUE, reference=reference), found.id)
+        assert failures[0].fields == [field]
+    assert till.pay(due, found.id).state == COMPLETED
+    # Its answer is in the ledger: what became of the bill does not matter any more.
+    assert till.pay(due, "gone").repeat
+
+
+def test_a_bill_that_is_no_longer_valid(till: Till, peers: Peers) -> None:
+    def brief(question: billers_pb2.Question) -> Iterator[billers_pb2.Answer]:
+        answer = confirm(question)
+        answer.valid_until_ns = time.time_ns() + 200_000_000
+        yield answer
+
+    with ScriptedBiller(peers.biller(), brief):
+        due, bill = till.bill("BILL")
+        time.sleep(0.3)
+        with failing(grpc.StatusCode.FAILED_PRECONDITION) as failures:
+            till.pay(due, bill)
+        assert failures[0].reason == "BILL_UNKNOWN"
+
+
+def test_shape_and_unknown_services_are_the_ledgers_to_refuse(till: Till) -> None:
+    outcome = till.pay(payment("NOSUCH", DUE))
+    assert outcome.result == results.RESULT_SERVICE_UNKNOWN
+    assert outcome.sequence > 0
+    outcome = till.pay(payment("AGAIN", DUE, id=b"short"))
+    assert outcome.result == results.RESULT_INVALID_ID
+    with failing(grpc.StatusCode.INVALID_ARGUMENT) as failures:
+        till.pay(payment("AGAIN"), wait_ms=30_001)
+    assert failures[0].fields == ["wait_ms"]
+
+
+def test_a_direct_service_is_paid_at_once(till: Till) -> None:
+    outcome = till.pay(payment("AGAIN", 700))
+    assert (outcome.result, outcome.state) == (OK, COMPLETED)
+
+
+def test_a_harness_names_the_centre(
+    peers: Peers, till: Till, biller: ScriptedBiller
+) -> None:
+    clerk = Till(peers.harness, centre="centre-b")
+    due, bill = clerk.bill("BILL")
+    assert clerk.pay(due, bill).state == COMPLETED
+    assert clerk.get(due.id).entry.centre == "centre-b"
+    assert "centre-b/" in clerk.receipt(due.id).text
+
+
+# --- waiting for the biller ----------------------------------------------------------
+
+
+def test_a_payment_that_the_biller_rejects(till: Till, peers: Peers) -> None:
+    with ScriptedBiller(peers.biller(), cashier(lambda one: (reject(one),))):
+        before = till.wallet.balance
+        due, bill = till.bill("BILL")
+        outcome = till.pay(due, bill)
+        assert (outcome.result, outcome.state) == (OK, REVERSED)
+        assert outcome.receipt == 0
+        assert (outcome.wallet_balance, outcome.wallet_pending) == (before, 0)
+        assert till.get(due.id).resolution.note == "E42"
+
+
+def test_a_biller_that_does_not_know_yet(till: Till, peers: Peers) -> None:
+    with ScriptedBiller(peers.biller(), cashier(lambda one: (unknown(one),))) as biller:
+        due, bill = till.bill("BILL")
+        assert till.pay(due, bill, wait_ms=300).state == UNKNOWN
+        assert till.get(due.id).state == UNKNOWN
+        biller.script = willing
+        assert [one.state for one in till.watch(due.id)][-1] == COMPLETED
+
+
+def test_no_answer_in_the_time_that_is_waited(till: Till, peers: Peers) -> None:
+    with ScriptedBiller(peers.biller(), cashier(silent)) as biller:
+        due, bill = till.bill("BILL")
+        begun = time.monotonic()
+        outcome = till.pay(due, bill, wait_ms=100)
+        assert time.monotonic() - begun < 2
+        assert (outcome.result, outcome.state) == (OK, HELD)
+        assert outcome.wallet_pending >= DUE
+        # Sent again it is waited for again.
+        biller.script = willing
+        again = till.pay(due, bill, wait_ms=5_000)
+        assert again.repeat
+        assert again.state == COMPLETED
+        assert again.receipt > 0
+
+
+def test_a_watch_tells_each_state_once(till: Till, peers: Peers) -> None:
+    with ScriptedBiller(peers.biller(), cashier(silent)) as biller:
+        due, bill = till.bill("BILL")
+        till.pay(due, bill, wait_ms=1)
+        seen = []
+        for reply in till.watch(due.id):
+            seen.append(reply.state)
+            if reply.state == UNKNOWN:
+                biller.script = willing
+        assert seen in ([HELD, UNKNOWN, COMPLETED], [UNKNOWN, COMPLETED])
+        # What is final is told once.
+        assert [one.state for one in till.watch(due.id)] == [COMPLETED]
+    refused = payment("NOSUCH")
+    till.pay(refused)
+    assert [one.state for one in till.watch(refused.id)] == [REFUSED]
+    with failing(grpc.StatusCode.NOT_FOUND):
+        list(till.watch(new_id()))
+
+
+def test_the_door_of_a_biller_that_is_not_there(till: Till) -> None:
+    due = payment("WATER", 700)
+    before = till.wallet
+    with failing(grpc.StatusCode.UNAVAILABLE) as failures:
+        till.pay(due)
+    assert failures[0].reason == "BILLER_UNAVAILABLE"
+    assert failures[0].outcome == "not_done"
+    assert failures[0].retry_ms > 0
+    assert till.wallet == before
+    # What the ledger has taken already is not turned away.
+    assert till.peer.pay(due).state == HELD
+    again = till.pay(due, wait_ms=1)
+    assert again.repeat
+    assert again.state in (HELD, UNKNOWN)
+    # A direct service needs no biller.
+    assert till.pay(payment("ANY", 700)).state == COMPLETED
+
+
+# --- receipts ------------------------------------------------------------------------
+
+
+def test_a_receipt_in_both_languages(till: Till, biller: ScriptedBiller) -> None:
+    due, bill = till.bill("BILL")
+    outcome = till.pay(due, bill)
+    english = till.receipt(due.id)
+    bengali = till.receipt(due.id, pb.LANGUAGE_BENGALI)
+    value = json.loads(english.json)
+    assert english.json == bengali.json
+    assert value["text"] == {"en": english.text, "bn": bengali.text}
+    assert value["number"] == outcome.receipt
+    assert value["amount_paise"] == DUE
+    assert value["payment_id"] == format_id(due.id)
+    assert value["entry"] == till.get(due.id).resolution.sequence
+    assert value["biller_reference"].startswith("REF-")
+    assert f"centre-a/{value['financial_year']}/{outcome.receipt:06d}" in english.text
+    assert "₹১০০.০০" in bengali.text
+    assert all(len(line) <= 42 for line in (english.text + bengali.text).splitlines())
+
+
+def test_who_gets_a_receipt_and_when(
+    till: Till, biller: ScriptedBiller, peers: Peers
+) -> None:
+    biller.script = cashier(silent)
+    due, bill = till.bill("BILL")
+    till.pay(due, bill, wait_ms=1)
+    with failing(grpc.StatusCode.FAILED_PRECONDITION) as failures:
+        till.receipt(due.id)
+    assert failures[0].reason == "NO_RECEIPT"
+    biller.script = willing
+    until(lambda: till.get(due.id).state == COMPLETED)
+    text = till.receipt(due.id).text
+    for peer in (peers.treasury, peers.auditor):
+        request = pb.GetReceiptRequest(id=due.id, sender="centre-a")
+        assert peer.counter.GetReceipt(request, timeout=CALL_S).text == text
+    with failing(grpc.StatusCode.NOT_FOUND):
+        till.receipt(new_id())
+    with failing(grpc.StatusCode.PERMISSION_DENIED):
+        request = pb.GetReceiptRequest(id=due.id, sender="centre-a")
+        peers.centre("centre-b").counter.GetReceipt(request, timeout=CALL_S)
+    with failing(grpc.StatusCode.INVALID_ARGUMENT):
+        till.receipt(due.id, 7)
+
+
+# --- shifts --------------------------------------------------------------------------
+
+
+def test_a_shift_that_is_sent_again(peers: Peers, till: Till) -> None:
+    clerk = Till(peers.centre("centre-c"), operator=5)
+    clerk.pay(payment("AGAIN", 300, operator=5))
+    shift_id = new_id()
+    first = clerk.close(300, shift_id)
+    clerk.pay(payment("AGAIN", 50, operator=5))
+    again = clerk.close(300, shift_id)
+    assert again.outcome.repeat
+    assert again.shift == first.shift
+    other = clerk.close(301, shift_id)
+    assert other.outcome.result == results.RESULT_ID_REUSED
+    assert not other.HasField("shift")
+    following = clerk.close(50)
+    assert following.shift.after_sequence == first.shift.to_sequence
+    assert following.shift.payments_amount == 50
+
+
+def test_nobody_signs_their_own_shift_by_another_way(peers: Peers) -> None:
+    clerk = Till(peers.harness, 6, "centre-b")
+    shift = clerk.close(0).shift.sequence
+    for peer, centre in ((peers.harness, "centre-b"), (peers.centre("centre-b"), "")):
+        same = Till(peer, 6, centre).sign(shift)
+        assert same.result == results.RESULT_SAME_PERSON
+    assert Till(peers.centre("centre-b"), 7).sign(shift).result == OK
+
+
+def test_only_shifts_of_the_centre_are_signed(peers: Peers, till: Till) -> None:
+    here, there = Till(peers.centre(), 1), Till(peers.centre("centre-b"), 2)
+    shift = here.close(0).shift.sequence
+    with failing(grpc.StatusCode.PERMISSION_DENIED):
+        there.sign(shift)
+    for wrong in (0, 1, 1 << 60):
+        with failing(grpc.StatusCode.NOT_FOUND):
+            here.sign(wrong)
+    # What an office asks for is not a counter's to approve.
+    paid = here.pay(payment("AGAIN", RUPEE))
+    request = admin_pb2.ProposeRefundRequest(
+        id=new_id(), payment_sequence=paid.sequence, amount=RUPEE, reason="a test"
+    )
+    asked = peers.treasury.admin.ProposeRefund(request, timeout=CALL_S).outcome
+    assert asked.result == OK
+    with failing(grpc.StatusCode.NOT_FOUND):
+        Till(peers.centre(), 9).sign(asked.sequence)

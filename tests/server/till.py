@@ -1,0 +1,169 @@
+"""What the tests do at a counter: one centre's calls, and services with bills."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from switch.codes import AmountRule, DuplicateRule, KeyRule, Mode, Policy
+from switch.ids import new_id
+from switch.v1 import admin_pb2, billers_pb2, wallets_pb2
+from switch.v1 import counter_pb2 as pb
+from switch.v1 import payments_pb2 as payments
+from tests.server.harness import CALL_S, Peer, Peers, payment
+from tests.server.scripted_biller import Script, confirm
+
+DUE = 10_000
+"""Paise of every bill of a scripted biller."""
+SETTINGS = {
+    "biller.answer_timeout_ms": 300,
+    "biller.status_first_ms": 200,
+    "biller.status_interval_max_ms": 400,
+    "biller.fetch_timeout_ms": 500,
+    "biller.health_failures_min": 1_000_000,
+    "biller.absent_ms": 600_000,
+}
+"""Short times, and a biller that is asked whatever it does."""
+
+
+def settings(**changes: int) -> list[str]:
+    """Arguments of the server."""
+    values = SETTINGS | {name.replace("__", "."): one for name, one in changes.items()}
+    return [part for one in values.items() for part in ("--set", f"{one[0]}={one[1]}")]
+
+
+def _service(code: str, rule: AmountRule, **changes: Any) -> admin_pb2.Service:
+    values: dict[str, Any] = {
+        "biller": "power",
+        "heads": ["0801-01"],
+        "amount_rule": int(rule),
+        "mode": int(Mode.CONFIRMED),
+        "duplicate_rule": int(DuplicateRule.ONCE),
+        "key_rule": int(KeyRule.BILL_ID),
+        "deadline_s": 3_600,
+        "deadline_policy": int(Policy.RELEASE),
+        "active": True,
+        "name_en": f"{code} bills",
+        "name_bn": "বিদ্যুৎ বিল",
+        **changes,
+    }
+    return admin_pb2.Service(code=code, **values)
+
+
+NO_KEY = {"duplicate_rule": int(DuplicateRule.NONE), "key_rule": 0}
+DIRECT = {"mode": int(Mode.DIRECT), "deadline_s": 0}
+
+SERVICES = [
+    _service("BILL", AmountRule.EXACT),
+    _service("ABOVE", AmountRule.EXACT_AND_ABOVE),
+    _service("BELOW", AmountRule.EXACT_AND_BELOW),
+    _service("RANGE", AmountRule.MIN_MAX, amount_min=500, amount_max=20_000),
+    _service("MONTH", AmountRule.ANY, key_rule=int(KeyRule.REFERENCE_PERIOD)),
+    _service("SOON", AmountRule.ANY, deadline_s=1),
+    _service("STAYS", AmountRule.ANY, deadline_s=1, deadline_policy=int(Policy.KEEP)),
+    _service("TAX", AmountRule.EXACT, biller="land", heads=["0029-01"], **DIRECT),
+    _service("AGAIN", AmountRule.ANY, **NO_KEY, **DIRECT),
+    _service(
+        "HOURS",
+        AmountRule.ANY,
+        **DIRECT,
+        duplicate_rule=int(DuplicateRule.WITHIN),
+        duplicate_hours=24,
+        key_rule=0,
+    ),
+]
+
+
+def load_services(peers: Peers) -> None:
+    """Add the services above to the network."""
+    request = admin_pb2.LoadNetworkRequest(services=SERVICES)
+    peers.treasury.admin.LoadNetwork(request, timeout=CALL_S)
+
+
+def cashier(script: Script) -> Script:
+    """`script` for payments; a bill is of DUE paise for every reference."""
+
+    def answer(question: billers_pb2.Question) -> Iterable[billers_pb2.Answer]:
+        if question.kind == billers_pb2.QUESTION_KIND_FETCH_BILL:
+            return (confirm(question),)
+        return script(question)
+
+    return answer
+
+
+class Till:
+    """One operator's calls."""
+
+    def __init__(self, peer: Peer, operator: int = 1, centre: str = "") -> None:
+        self.peer = peer
+        self.operator = operator
+        self.centre = centre
+
+    def fetch(self, service: str, reference: str) -> pb.Bill:
+        """What a reference owes."""
+        request = pb.FetchBillRequest(
+            service=service, reference=reference, centre=self.centre
+        )
+        return self.peer.counter.FetchBill(request, timeout=CALL_S).bill
+
+    def bill(self, service: str) -> tuple[Any, str]:
+        """A payment of a bill that was fetched, and the bill's id."""
+        reference = new_id().hex()[-12:]
+        found = self.fetch(service, reference)
+        due = payment(
+            service,
+            found.amount_due,
+            reference=found.id,
+            operator=self.operator,
+            centre=self.centre,
+        )
+        return due, found.id
+
+    def pay(
+        self, due: payments.Payment, bill: str = "", wait_ms: int = 10_000
+    ) -> payments.PaymentOutcome:
+        """Pay and wait for the biller."""
+        request = pb.PayBillRequest(payment=due, bill=bill, wait_ms=wait_ms)
+        return self.peer.counter.PayBill(request, timeout=CALL_S).outcome
+
+    def receipt(
+        self, payment_id: bytes, language: int = pb.LANGUAGE_UNSPECIFIED
+    ) -> pb.GetReceiptResponse:
+        """The receipt of a payment."""
+        request = pb.GetReceiptRequest(id=payment_id, language=language)  # type: ignore[arg-type]
+        return self.peer.counter.GetReceipt(request, timeout=CALL_S)
+
+    def get(self, payment_id: bytes) -> payments.GetPaymentResponse:
+        """Where a payment stands."""
+        request = payments.GetPaymentRequest(id=payment_id)
+        return self.peer.payments.GetPayment(request, timeout=CALL_S)
+
+    def watch(self, payment_id: bytes) -> Iterator[payments.GetPaymentResponse]:
+        """A payment's states until it is final."""
+        request = payments.WatchPaymentRequest(id=payment_id)
+        for reply in self.peer.payments.WatchPayment(request, timeout=CALL_S):
+            yield reply.payment
+
+    def close(self, cash_counted: int, shift_id: bytes = b"") -> pb.CloseShiftResponse:
+        """Close the operator's shift."""
+        request = pb.CloseShiftRequest(
+            id=shift_id or new_id(),
+            centre=self.centre,
+            operator=self.operator,
+            cash_counted=cash_counted,
+        )
+        return self.peer.counter.CloseShift(request, timeout=CALL_S)
+
+    def sign(self, shift: int, sign_id: bytes = b"") -> admin_pb2.Outcome:
+        """Sign a shift off."""
+        request = pb.SignShiftRequest(
+            id=sign_id or new_id(),
+            centre=self.centre,
+            operator=self.operator,
+            shift_sequence=shift,
+        )
+        return self.peer.counter.SignShift(request, timeout=CALL_S).outcome
+
+    @property
+    def wallet(self) -> wallets_pb2.Wallet:
+        """The centre's wallet."""
+        request = wallets_pb2.GetWalletRequest(centre=self.centre)
+        return self.peer.wallets.GetWallet(request, timeout=CALL_S).wallet

@@ -1,0 +1,140 @@
+"""Goal: kill -9 of the switch on a hard day leaves no payment without an end, none paid
+twice, and nothing that the billers and the ledger tell differently.
+
+Method: the replayed day (`payswitch day`) in small, with its dead, slow, late and wrong
+billers, whose processes live on while the switch is killed three times and started
+again. Centres send again what got no answer. All proofs of the day must hold, the
+auditor's included.
+"""
+
+import argparse
+import random
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from switch.audit.reader import Journal
+from switch.cli_output import Screen
+from switch.cli_words import Language
+from switch.day import BEGIN_S, Day
+from switch.day_billers import BillersProcess
+from switch.day_fates import State, count_states
+from switch.day_replay import Replayed
+from switch.day_script import TROUBLES, Script
+from switch.day_server import HOST, ServerProcess
+from switch.day_speed import Pace
+
+SPEED = 1_800.0
+"""The day's 7.5 hours in 15 seconds."""
+PAYMENTS = 2_500
+KILLS = 3
+BUSY_S = 5.0
+"""Until the next commit, at most."""
+DAY_S = 7.5 * 3600
+MORE_TROUBLES = """\
+sbstc    at 11:00  forget
+nbstc    at 11:00  die
+wbfdc    at 10:00  answer late  8h  +40m
+wbtdcl   at 10:00  answer late  8h  +40m
+cesc     at 10:00  answer twice
+wbsedcl  at 12:00  answer wrongly  2h
+"""
+"""Bookings are few, and wait for half an hour: more of them expire on a small day."""
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+class Killed:
+    """A switch that is killed and started again on the same port."""
+
+    def __init__(self, data: Path, pace: Pace) -> None:
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            self._port = probe.getsockname()[1]
+        self._data = data
+        self._pace = pace
+        self._server = self._start()
+        self.address = self._server.address
+        self.ledger = self._server.ledger
+        self.tls = self._server.tls
+        self.kills = 0
+
+    def _start(self) -> ServerProcess:
+        return ServerProcess(self._data, self._port, self._pace.settings())
+
+    def kill(self) -> None:
+        """What it acknowledged is in its files; the rest is nowhere.
+
+        It dies right behind a commit, so that answers are on their way each time.
+        """
+        with Journal(self.ledger) as journal:
+            last = journal.last_sequence()
+            end_s = time.monotonic() + BUSY_S
+            while journal.last_sequence() == last:
+                assert time.monotonic() < end_s, "nothing happens on this day"
+        self._server.kill()
+        self._server = self._start()
+        assert self._server.address == self.address
+        self.kills += 1
+
+    def stop(self) -> int:
+        return self._server.stop()
+
+
+class HardDay(Day):
+    """A day on which the switch is killed at times that a seed chooses."""
+
+    troubles = TROUBLES + MORE_TROUBLES
+
+    def _replay(self, script: Script, begin_unix_s: float) -> Replayed:
+        assert isinstance(self._server, Killed)
+        server = self._server
+        errors: list[BaseException] = []
+
+        def kill() -> None:
+            dice = random.Random(script.number)
+            try:
+                for part in range(KILLS):
+                    share = (part + dice.uniform(0.3, 0.9)) / KILLS
+                    at_s = begin_unix_s + share * DAY_S / SPEED
+                    time.sleep(max(0.0, at_s - time.time()))
+                    server.kill()
+            except BaseException as error:  # noqa: BLE001
+                errors.append(error)
+
+        thread = threading.Thread(target=kill)
+        thread.start()
+        try:
+            return super()._replay(script, begin_unix_s)
+        finally:
+            thread.join()
+            assert not errors, errors
+
+
+def test_hard_day(tmp_path: Path) -> None:
+    assert BEGIN_S == 10 * 3600
+    args = argparse.Namespace(payments=PAYMENTS, seed=1, own_centres=20)
+    pace = Pace(SPEED)
+    screen = Screen(as_json=True, language=Language.ENGLISH)
+    server = Killed(tmp_path, pace)
+    try:
+        with BillersProcess(
+            server.address, server.tls, tmp_path, pace, args.seed
+        ) as billers:
+            report = HardDay(args, screen, server, billers, pace).run()
+    finally:
+        code = server.stop()
+    assert code == 0
+    assert server.kills == KILLS
+    # The day was hard: every end but one came about.
+    states = count_states(report.fates)
+    assert states.total() >= PAYMENTS
+    assert states[State.OPEN] == 0
+    assert min(states[State.COMPLETED], states[State.REVERSED]) > 20
+    assert states[State.EXPIRED] > 0
+    assert len(report.cases) > 0
+    assert min(report.billers[one] for one in ("status", "twice", "wrong")) > 0
+    assert [one for one in report.proofs if not one.ok] == []
