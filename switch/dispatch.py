@@ -11,10 +11,9 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,6 +32,7 @@ from switch.errors import (
 )
 from switch.register import Register, Service
 from switch.v1 import payments_pb2
+from switch.watches import Watch, Watches
 
 log = logging.getLogger("switch.dispatch")
 
@@ -70,52 +70,6 @@ class BillerStatus(NamedTuple):
     p50_ms: int
     p99_ms: int
     status_questions: int
-
-
-class Watch:
-    """Somebody who waits for changes of one payment; a context manager."""
-
-    def __init__(
-        self,
-        watching: "set[Watch]",
-        watches: "dict[int, set[Watch]]",
-        sequence: int,
-    ) -> None:
-        self._watching = watching
-        self._watches = watches
-        self._sequence = sequence
-        self._changed = asyncio.Event()
-
-    def __enter__(self) -> Self:
-        self._watching.add(self)
-        self._watches.setdefault(self._sequence, set()).add(self)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._watching.discard(self)
-        mine = self._watches[self._sequence]
-        mine.discard(self)
-        if not mine:
-            del self._watches[self._sequence]
-
-    def wake(self) -> None:
-        """It has changed, or the server stops."""
-        self._changed.set()
-
-    async def wait(self, timeout_s: float) -> bool:
-        """Wait for a change after the last one waited for; False if there is none."""
-        if not self._changed.is_set():
-            try:
-                await asyncio.wait_for(self._changed.wait(), timeout_s)
-            except TimeoutError:
-                return False
-        self._changed.clear()
-        return True
 
 
 class Pace:
@@ -172,8 +126,7 @@ class Dispatcher:
         self._biller_of_service = np.zeros(0, np.uint32)
         self._version = -1
         self._full: set[int] = set()
-        self._watches: dict[int, set[Watch]] = {}
-        self._watching: set[Watch] = set()
+        self._watches = Watches(config.watches_max)
         self._connections = itertools.count(1)
         self._cursor = ledger.sequence
         holds = ledger.holds()
@@ -229,7 +182,7 @@ class Dispatcher:
         if len(resolved):
             for biller, part in self._by_biller(resolved):
                 biller.table.resolve(part["resolves"] - (part["basket"] & 0xFF))
-            self._wake(resolved["resolves"])
+            self._watches.wake(resolved["resolves"])
 
     def _add(self, holds: Rows) -> None:
         wall_ns = self._wall_ns()
@@ -419,33 +372,19 @@ class Dispatcher:
 
         Raises OverloadError if too many watch.
         """
-        if len(self._watching) >= self._config.watches_max:
-            raise OverloadError(f"{len(self._watching)} calls watch payments")
-        return Watch(self._watching, self._watches, sequence)
+        return self._watches.begin(sequence)
 
     def wake_all(self) -> None:
         """The server stops: nobody waits any longer."""
-        for watch in self._watching:
-            watch.wake()
+        self._watches.wake_all()
         for biller in self._billers.values():
             biller.fetches.end_all("cannot be asked: the server is stopping")
-
-    def _wake(self, sequences: Numbers) -> None:
-        if self._watches:
-            self._wake_some(self._watches.keys() & set(sequences.tolist()))
 
     def _wake_lines(self, biller: Biller, numbers: Numbers) -> None:
         """Questions have become unknown: all payments of each."""
         if self._watches and len(numbers):
-            sizes = biller.table.sizes(biller.table.find(numbers)).tolist()
-            lines = zip(numbers.tolist(), sizes, strict=True)
-            spans = [range(number, number + size) for number, size in lines]
-            self._wake_some(self._watches.keys() & set(itertools.chain(*spans)))
-
-    def _wake_some(self, sequences: Iterable[int]) -> None:
-        for sequence in sequences:
-            for watch in self._watches[sequence]:
-                watch.wake()
+            table = biller.table
+            self._watches.wake_spans(numbers, table.sizes(table.find(numbers)))
 
     def is_unknown(self, hold: Rows) -> bool:
         """Whether an open hold (a row) was asked about and has no answer in time."""
