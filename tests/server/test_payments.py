@@ -7,6 +7,7 @@ that its contract names. Money is followed through the wallet's own figures.
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,8 @@ def test_a_deadline_that_has_passed_is_not_queued(peers: Peers, centre: Peer) ->
         with failing(grpc.StatusCode.DEADLINE_EXCEEDED):
             request = pb.CreatePaymentRequest(payment=late)
             centre.payments.CreatePayment(request, timeout=0.2)
+        # The library takes the call back in a thread of its own, after it has failed.
+        time.sleep(0.2)
     finally:
         os.kill(peers.server.pid, signal.SIGCONT)
     assert centre.pay(payment()).result == results.RESULT_OK
