@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -110,6 +111,7 @@ class App:
             [(key, certificate)], authority, require_client_auth=True
         )
         loop = asyncio.get_running_loop()
+        check_directory(config.data_dir)
 
         def die() -> None:
             loop.call_soon_threadsafe(self._die)
@@ -199,6 +201,16 @@ class App:
         node.ledger.close()
         log.info("stopped: sequence %d, drained %s", sequence, drained)
         return 0
+
+
+def check_directory(path: Path) -> None:
+    """Refuse to begin a new ledger right above one, where it would look like a loss.
+
+    A `ledger` beside `tls` is how `payswitch day` lays files out. Raises ConfigError.
+    """
+    inner = path / "ledger"
+    if (inner / "journal").exists() and not (path / "journal").exists():
+        raise ConfigError(f"{path} is no ledger, but {inner} is one: serve that")
 
 
 def bind(

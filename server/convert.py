@@ -119,6 +119,7 @@ def entry(row: Rows, ledger: Ledger, register: Register) -> types_pb2.Entry:
         result.service = service.spec.code
     if kind == Kind.CASE:
         result.case_type = cast("types_pb2.CaseType.ValueType", int(row["total"]))
+        result.amount = int(ledger.row(int(row["resolves"]))["amount"])
     if kind in _ON_OTHER and row["result"] == Result.OK:
         spoken_of = entry(ledger.row(int(row["resolves"])), ledger, register)
         for name in ("service", "centre", "biller", "head"):

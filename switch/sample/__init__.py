@@ -36,9 +36,10 @@ __all__ = [
     "sample_specs",
 ]
 
+SECOND = "second"
 AUDITOR = "auditor"
 HARNESS = "harness"
-"""Participant ids of the offices beside the treasury."""
+"""Participant ids of the offices beside the treasury, its second person first."""
 
 
 @cache
@@ -53,6 +54,7 @@ def sample_specs() -> Specs:
     heads = {biller.code: (biller.id, biller.head) for biller in network.billers}
     offices = (
         ParticipantSpec(id=TREASURY, role=Role.TREASURY, name_en="Treasury"),
+        ParticipantSpec(id=SECOND, role=Role.TREASURY, name_en="Treasury, checker"),
         ParticipantSpec(id=AUDITOR, role=Role.AUDITOR, name_en="Auditor"),
         ParticipantSpec(id=HARNESS, role=Role.HARNESS, name_en="Load harness"),
     )

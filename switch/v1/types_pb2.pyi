@@ -153,7 +153,7 @@ class Entry(_message.Message):
     id: _builtins.bytes
     """Chosen by the sender, 16 bytes; empty on entries the switch makes itself."""
     amount: _builtins.int
-    """Paise."""
+    """Paise; of a case those of the hold that it is about."""
     resolves: _builtins.int
     """Sequence of the entry this one resolves (a hold, a payment, a window), or 0."""
     reference: _builtins.str

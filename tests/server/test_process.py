@@ -104,6 +104,13 @@ def test_a_ledger_that_is_open(server: ServerProcess) -> None:
     assert "Traceback" not in second.log()
 
 
+def test_no_ledger_is_begun_above_another(server: ServerProcess) -> None:
+    above = ServerProcess(server.directory / "above", "--data", str(server.directory))
+    assert above.wait() == EXIT_CONFIG
+    assert "serve that" in above.log()
+    assert not (server.directory / "journal").exists()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
