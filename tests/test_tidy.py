@@ -405,6 +405,12 @@ def imports(path: Path) -> set[str]:
     return names
 
 
+def test_every_test_file_has_its_goal_in_the_docs() -> None:
+    told = (ROOT / "docs/testing.md").read_text()
+    names = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    assert not {name for name in names if name not in told}
+
+
 def test_only_the_inside_imports_the_core() -> None:
     # The auditor is a second reading only as long as it shares no code with the
     # core, and the client's side speaks over the wire only. import-linter, which
