@@ -5,8 +5,12 @@ beginning, from the middle, and while new payments arrive.
 """
 
 import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 import grpc
+import lmdb
 
 from switch.v1 import billers_pb2 as pb
 from switch.v1 import payments_pb2 as payments
@@ -122,6 +126,45 @@ def test_several_followers(peers: Peers) -> None:
                 break
         call.cancel()
         assert seen == [one.sequence for one in outcomes]
+
+
+def test_a_follower_that_does_not_read_holds_no_transaction(peers: Peers) -> None:
+    # More than the transport takes on its way: the server waits for this reader.
+    peers.centre().pay_all([payment(amount=1) for _ in range(8_000)])
+    request = pb.FollowFeedRequest(cursor=0)
+    call = peers.biller("land").billers.FollowFeed(request, timeout=60)
+    next(call)
+    journal = str(peers.server.directory / "ledger" / "journal")
+    with lmdb.open(journal, readonly=True, max_dbs=8) as environment:
+        held = Counter[tuple[str, str]]()
+        for _ in range(20):
+            # The ledger goes on meanwhile; and its own view of it with each commit.
+            peers.centre().pay(payment("ANY"))
+            # A line for each reader: process, thread, and the transaction or a dash.
+            readers = [line.split() for line in environment.readers().splitlines()[1:]]
+            held.update(
+                (thread, number)
+                for process, thread, number in readers
+                if int(process) == peers.server.pid and number != "-"
+            )
+            time.sleep(0.06)
+    # Over a second and more none is seen all along: each is for a moment.
+    assert max(held.values(), default=0) <= 4
+    last = peers.centre().pay(payment())
+    seen = [event.sequence for page in until(call, last.sequence) for event in page]
+    assert seen[-1] == last.sequence
+    assert seen == sorted(set(seen))
+    call.cancel()
+
+
+def until(
+    call: Iterable[pb.FollowFeedResponse], sequence: int
+) -> Iterator[list[types_pb2.Entry]]:
+    """The events of pages up to the one that reaches this sequence."""
+    for page in call:
+        yield list(page.events)
+        if page.cursor >= sequence:
+            return
 
 
 def test_what_a_biller_may_not_see(peers: Peers) -> None:
