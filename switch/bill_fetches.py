@@ -1,13 +1,13 @@
 """Bills that counters ask a biller for: bounded, each asked once, given up in time.
 
-May use the generated messages; records nothing. Equal questions at the same time are
-one. A number has bit 63 set, which no sequence of the ledger has.
+May use `bills` and the generated messages; records nothing. Equal questions at the
+same time are one. A number has bit 63 set, which no sequence of the ledger has.
 """
 
 import asyncio
-from typing import NamedTuple
 
 from switch._core import Rows
+from switch.bills import Bill
 from switch.config import BillerConfig
 from switch.errors import (
     BillerBusyError,
@@ -22,21 +22,6 @@ FETCH_BIT = 1 << 63
 """In the number of every question about a bill."""
 
 
-class FetchedBill(NamedTuple):
-    """A bill as the biller says that it stands."""
-
-    id: str
-    """The biller's id of the bill; empty if it gives none."""
-    service: str
-    """Code."""
-    reference: str
-    amount_due: int
-    """Paise."""
-    due_time_ns: int
-    valid_until_ns: int
-    """0 if the biller does not say."""
-
-
 class _Fetch:
     """One question that somebody waits for."""
 
@@ -48,11 +33,11 @@ class _Fetch:
         self.begun = 0.0
         self.until = 0.0
         self.connection = 0
-        self.done: asyncio.Future[FetchedBill | SwitchError] = (
+        self.done: asyncio.Future[Bill | SwitchError] = (
             asyncio.get_running_loop().create_future()
         )
 
-    def end(self, answer: FetchedBill | SwitchError) -> None:
+    def end(self, answer: Bill | SwitchError) -> None:
         # A value also where it is an error: who asked may have gone, and an exception
         # that nobody fetches is a complaint in the log.
         if not self.done.done():
@@ -90,7 +75,7 @@ class Fetches:
 
     def begin(
         self, service: str, reference: str, now: float
-    ) -> "asyncio.Future[FetchedBill | SwitchError]":
+    ) -> "asyncio.Future[Bill | SwitchError]":
         """Ask for a bill, or join who asks already. Shield the future.
 
         Raises BillerBusyError if too many are asked for.
@@ -174,9 +159,9 @@ class Fetches:
         del self._by_bill[fetch.service, fetch.reference]
 
 
-def _bill(answer: Rows, fetch: _Fetch) -> FetchedBill:
-    return FetchedBill(
-        id=_text(answer, "bill"),
+def _bill(answer: Rows, fetch: _Fetch) -> Bill:
+    return Bill(
+        id=_text(answer, "bill") or fetch.reference,
         service=fetch.service,
         reference=fetch.reference,
         amount_due=int(answer["amount_due"]),

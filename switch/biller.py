@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from switch._core import Ledger, Request, Rows
-from switch.bill_fetches import FETCH_BIT, FetchedBill, Fetches
+from switch.bill_fetches import FETCH_BIT, Fetches
 from switch.biller_answers import answer_requests, find_late, id_words, some
 from switch.biller_health import Breaker, Health
 from switch.biller_table import (
@@ -29,6 +29,7 @@ from switch.biller_table import (
     is_asked,
     is_first,
 )
+from switch.bills import Bill
 from switch.codes import Answered, Question, Result
 from switch.config import BillerConfig, Retry
 from switch.errors import SwitchError
@@ -182,7 +183,7 @@ class Biller:
 
     def fetch(
         self, service: str, reference: str, now: float
-    ) -> "asyncio.Future[FetchedBill | SwitchError]":
+    ) -> "asyncio.Future[Bill | SwitchError]":
         """Ask for a bill with the next message. Raises BillerBusyError."""
         self._stirred = True
         return self.fetches.begin(service, reference, now)

@@ -39,7 +39,7 @@ class Bill(NamedTuple):
     amount_due: int
     due_time_ns: int
     valid_until_ns: int
-    """Always set: with VALID_S if the biller does not say."""
+    """0 as fetched if the biller does not say; with VALID_S once it is kept."""
 
 
 class BillCache:

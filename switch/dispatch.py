@@ -18,11 +18,11 @@ from typing import NamedTuple
 import numpy as np
 
 from switch._core import Ledger, Request, Rows, parse_answers
-from switch.bill_fetches import FetchedBill
 from switch.biller import Biller, Connection
 from switch.biller_answers import some
 from switch.biller_health import Health
 from switch.biller_table import Numbers, State
+from switch.bills import Bill
 from switch.codes import Kind, Mode, Policy, Result
 from switch.config import Config
 from switch.errors import (
@@ -304,7 +304,7 @@ class Dispatcher:
 
     # --- bills -------------------------------------------------------------------
 
-    async def fetch_bill(self, service: Service, reference: str) -> FetchedBill:
+    async def fetch_bill(self, service: Service, reference: str) -> Bill:
         """What a reference owes, from the service's biller.
 
         Raises BillerUnavailableError if it is not connected, rests, or does not
@@ -321,7 +321,7 @@ class Dispatcher:
         # All that is asked for in this round of the loop goes out in one message.
         asyncio.get_running_loop().call_soon(self._ask_one, biller)
         result = await asyncio.shield(answer)
-        if isinstance(result, FetchedBill):
+        if isinstance(result, Bill):
             return result
         raise result
 

@@ -11,7 +11,7 @@ from server.services.payments import find_payment, state_now
 from server.status import ArgumentError, NotFoundError, PreconditionError
 from switch import shifts, statements, treasury
 from switch._core import Request, Rows
-from switch.bills import BILL_RULES, Bill, BillCache, check_amount, names_bill
+from switch.bills import BILL_RULES, BillCache, check_amount, names_bill
 from switch.calendar import financial_year
 from switch.codes import AMOUNT_MAX, Kind, Mode, Result
 from switch.errors import BillNotFoundError, OverloadError
@@ -71,15 +71,7 @@ class CounterService:
             masked = mask_reference(request.reference)
             log.info("no bill of %s for %s: %s", service.spec.code, masked, error)
             raise
-        bill = Bill(
-            id=found.id or request.reference,
-            service=service.spec.code,
-            reference=request.reference,
-            amount_due=found.amount_due,
-            due_time_ns=found.due_time_ns,
-            valid_until_ns=found.valid_until_ns,
-        )
-        kept = self._bills.put(service.spec.biller, bill, time.time_ns())
+        kept = self._bills.put(service.spec.biller, found, time.time_ns())
         return pb.FetchBillResponse(bill=convert.bill(kept, service))
 
     async def PayBill(
