@@ -5,7 +5,6 @@ a receipt keeps those that were registered when its payment was accepted, which 
 `register` rows still say.
 """
 
-import threading
 from bisect import bisect_right
 
 import numpy as np
@@ -20,12 +19,10 @@ from switch.codes import (
     RowFlag,
     Tender,
 )
+from switch.follower import Follower
 from switch.receipts import Receipt
 from switch.register import Register, record_texts
 from switch.statements import Payment
-
-SCAN_ROWS = 65_536
-"""Rows that one look for older register rows takes at a time."""
 
 
 class PastNames:
@@ -39,22 +36,21 @@ class PastNames:
     def __init__(self, register: Register) -> None:
         """Nothing is read before it is needed."""
         self._register = register
-        self._lock = threading.Lock()
-        self._seen = 0
+        self._follower = Follower(register.ledger, self._take)
         # Sequences of the register rows of each (record, index), ascending.
         self._rows: dict[tuple[int, int], list[int]] = {}
 
     def texts(self, record: Record, index: int, sequence: int) -> dict[str, str]:
         """Texts of participant or service `index` as registered at `sequence`.
 
-        Raises LookupError if it was not registered then, CorruptionError.
+        Raises LookupError if it was not registered then, CorruptionError, and
+        OverloadError while another call reads the journal for the first time.
         """
         ledger = self._register.ledger
         current = self._current(record, index)
         if current > sequence:
-            with self._lock:
-                self._follow(ledger, sequence)
-                known = self._rows.get((int(record), index), [])
+            self._follower.read_on()
+            known = self._rows.get((int(record), index), [])
             at = bisect_right(known, sequence)
             if not at:
                 raise LookupError(f"{record.name} {index} is younger than {sequence}")
@@ -70,16 +66,12 @@ class PastNames:
             self._register.refresh()
             return find(index).sequence
 
-    def _follow(self, ledger: Ledger, sequence: int) -> None:
-        while self._seen < sequence:
-            count = min(SCAN_ROWS, sequence - self._seen)
-            rows = ledger.rows(self._seen + 1, count)
-            wanted = (rows["kind"] == Kind.REGISTER) & (rows["result"] == Result.OK)
-            for row in rows[np.flatnonzero(wanted)]:
-                at = int(row["sequence"])
-                key = (ledger.tail(at)[0], int(row["debit"]))
-                self._rows.setdefault(key, []).append(at)
-            self._seen = int(rows["sequence"][-1])
+    def _take(self, rows: Rows) -> None:
+        wanted = (rows["kind"] == Kind.REGISTER) & (rows["result"] == Result.OK)
+        for row in rows[np.flatnonzero(wanted)]:
+            at = int(row["sequence"])
+            tail = self._register.ledger.tail(at)
+            self._rows.setdefault((tail[0], int(row["debit"])), []).append(at)
 
 
 def make_receipt(payment: Payment, register: Register, names: PastNames) -> Receipt:

@@ -5,23 +5,19 @@ entries, so that nobody has to keep a tally; what is counted is the cash that th
 drawer should have gained. Amounts are paise.
 """
 
-import threading
-
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.recfunctions import repack_fields
 
 from switch._core import Ledger, Rows
 from switch.codes import TENDER_MASK, TENDER_SHIFT, Kind, Result, Tender
-from switch.exceptions import one_reader
+from switch.follower import Follower
 from switch.treasury import Shift
 
 WALK_ROWS = 16_384
 """Entries of a wallet that are looked at in one step."""
 WALK_MAX = 4_194_304
 """Entries of a wallet that one shift may reach back over: 27 bytes of memory each."""
-SCAN_ROWS = 65_536
-"""Rows of the journal that one look for shift rows takes at a time."""
 
 _COUNTED = ["sequence", "amount", "resolves", "flags", "kind"]
 
@@ -39,29 +35,23 @@ class ShiftBook:
 
     def __init__(self, ledger: Ledger) -> None:
         """Nothing is read before it is needed."""
-        self._ledger = ledger
-        self._lock = threading.Lock()
-        self._seen = 0
+        self._follower = Follower(ledger, self._take)
         self._last: dict[tuple[int, int], int] = {}
 
     def last(self, wallet: int, operator: int) -> int:
         """Sequence of the operator's last durable shift row, 0 if there is none.
 
-        Raises OverloadError while another call reads the journal for the first time.
+        Raises CorruptionError, and OverloadError while another call reads the journal
+        for the first time.
         """
-        with one_reader(self._lock):
-            self._follow()
-            return self._last.get((wallet, operator), 0)
+        self._follower.read_on()
+        return self._last.get((wallet, operator), 0)
 
-    def _follow(self) -> None:
-        newest = self._ledger.sequence
-        while self._seen < newest:
-            rows = self._ledger.rows(self._seen + 1, SCAN_ROWS)
-            wanted = (rows["kind"] == Kind.SHIFT) & (rows["result"] == Result.OK)
-            for row in rows[np.flatnonzero(wanted)]:
-                key = (int(row["debit"]), int(row["operator_"]))
-                self._last[key] = int(row["sequence"])
-            self._seen = int(rows["sequence"][-1])
+    def _take(self, rows: Rows) -> None:
+        wanted = (rows["kind"] == Kind.SHIFT) & (rows["result"] == Result.OK)
+        for row in rows[np.flatnonzero(wanted)]:
+            key = (int(row["debit"]), int(row["operator_"]))
+            self._last[key] = int(row["sequence"])
 
 
 def count_shift(

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from switch import treasury
+from switch._core import Rows
 from switch.codes import CaseType, Kind
 from switch.errors import OverloadError
-from switch.exceptions import Exceptions, one_reader
+from switch.exceptions import Exceptions
+from switch.follower import Follower
 from switch.ids import new_id
 from switch.v1 import billers_pb2 as pb
 from tests.switch.dispatch_bench import DEADLINE_S, Bench, benches
@@ -80,11 +82,25 @@ def test_cases_and_proposals_while_they_are_open(bench: Bench) -> None:
     assert listed(bench) == listed(bench, following) == wanted
 
 
-def test_who_waits_for_the_first_reading_comes_again() -> None:
-    lock = threading.Lock()
-    with one_reader(lock), pytest.raises(OverloadError), one_reader(lock):
-        raise AssertionError("two read")
-    assert not lock.locked()
+def test_who_waits_for_the_first_reading_comes_again(bench: Bench) -> None:
+    begun, ended = threading.Event(), threading.Event()
+    taken: list[int] = []
+
+    def take(rows: Rows) -> None:
+        taken.extend(rows["sequence"].tolist())
+        begun.set()
+        ended.wait(10)
+
+    follower = Follower(bench.ledger, take)
+    reader = threading.Thread(target=follower.read_on)
+    reader.start()
+    begun.wait(10)
+    with pytest.raises(OverloadError):
+        follower.read_on()
+    ended.set()
+    reader.join()
+    assert follower.read_on() == bench.ledger.sequence
+    assert taken == list(range(1, bench.ledger.sequence + 1))
 
 
 def test_a_kept_hold_has_a_case(bench: Bench) -> None:
