@@ -72,7 +72,8 @@ def open_client(args: Namespace, role: Role, participant: str) -> Client:
     return Client(args.address, credentials_of(args.tls, role, participant))
 
 
-def _office(args: Namespace) -> Client:
+def open_office(args: Namespace) -> Client:
+    """A client of the treasury, unless another identity is asked for."""
     return open_client(args, Role.TREASURY, TREASURY)
 
 
@@ -163,7 +164,7 @@ def status(args: Namespace, screen: Screen) -> Exit:
     """What became of a payment."""
     if args.identity is None and not args.sender:
         raise ConfigError("name who sent the payment with --sender, or be it with --as")
-    with _office(args) as client:
+    with open_office(args) as client:
         reply = client.get_payment(args.id, args.sender)
     if screen.as_json:
         screen.value(plain(reply))
@@ -194,7 +195,7 @@ def status(args: Namespace, screen: Screen) -> Exit:
 
 def balance(args: Namespace, screen: Screen) -> Exit:
     """A wallet's balance, now or at a past sequence."""
-    with _office(args) as client:
+    with open_office(args) as client:
         reply = client.wallet(args.centre, args.at)
     if screen.as_json:
         screen.value(plain(reply))
@@ -216,7 +217,7 @@ def balance(args: Namespace, screen: Screen) -> Exit:
 
 def statement(args: Namespace, screen: Screen) -> Exit:
     """A wallet's entries, newest first."""
-    with _office(args) as client:
+    with open_office(args) as client:
         lines = list(_first(client.statement(args.centre), args.limit))
     if screen.as_json:
         for line in lines:
@@ -243,7 +244,7 @@ def statement(args: Namespace, screen: Screen) -> Exit:
 
 def feed(args: Namespace, screen: Screen) -> Exit:
     """A biller's entries from a cursor."""
-    with _office(args) as client:
+    with open_office(args) as client:
         entries = client.feed(args.biller, args.cursor, follow=args.follow)
         for entry in _first(entries, args.limit):
             if screen.as_json:
@@ -270,7 +271,7 @@ def _first(items: Iterable[T], limit: int) -> Iterable[T]:
 
 def top_up(args: Namespace, screen: Screen) -> Exit:
     """Credit a wallet for money that reached the bank."""
-    with _office(args) as client:
+    with open_office(args) as client:
         outcome = client.top_up(
             args.centre, args.amount, args.utr, move_id=args.id or new_id()
         )
@@ -298,7 +299,7 @@ def top_up(args: Namespace, screen: Screen) -> Exit:
 def network_load(args: Namespace, screen: Screen) -> Exit:
     """Bring the register to a file's state, or to the sample network's."""
     specs = read_network(args.file)
-    with _office(args) as client:
+    with open_office(args) as client:
         reply = client.load_network(*messages_of(specs))
     if screen.as_json:
         screen.value(plain(reply))
@@ -338,7 +339,7 @@ def _values(spec: ParticipantSpec | ServiceSpec) -> dict[str, Any]:
 
 def accounts(args: Namespace, screen: Screen) -> Exit:
     """Every account, or the totals of each kind."""
-    with _office(args) as client:
+    with open_office(args) as client:
         found, sequence = client.accounts()
     if args.kind:
         found = [one for one in found if _account_kind(one) == args.kind]
@@ -397,7 +398,7 @@ def _show_totals(found: list[admin_pb2.Account], screen: Screen) -> None:
 
 def services(args: Namespace, screen: Screen) -> Exit:
     """What can be paid."""
-    with _office(args) as client:
+    with open_office(args) as client:
         found = client.services()
     if screen.as_json:
         screen.value({"services": [plain(one) for one in found]})
@@ -422,7 +423,7 @@ def services(args: Namespace, screen: Screen) -> Exit:
 
 def ledger(args: Namespace, screen: Screen) -> Exit:
     """Where the ledger stands."""
-    with _office(args) as client:
+    with open_office(args) as client:
         reply = client.ledger()
     if screen.as_json:
         screen.value(plain(reply))

@@ -7,22 +7,16 @@ from argparse import Namespace
 from collections.abc import Callable
 
 from switch.calendar import format_ist
-from switch.cli_commands import open_client
+from switch.cli_commands import open_office
 from switch.cli_output import Exit, Screen, enum_word, plain
-from switch.client import Client
-from switch.codes import Result, Role
+from switch.codes import Result
 from switch.ids import new_id
-from switch.specs import TREASURY
 from switch.v1 import admin_pb2, types_pb2
-
-
-def _office(args: Namespace) -> Client:
-    return open_client(args, Role.TREASURY, TREASURY)
 
 
 def billers(args: Namespace, screen: Screen) -> Exit:
     """How it stands with every biller."""
-    with _office(args) as client:
+    with open_office(args) as client:
         found = client.billers()
     if screen.as_json:
         screen.value({"billers": [plain(one) for one in found]})
@@ -53,7 +47,7 @@ def billers(args: Namespace, screen: Screen) -> Exit:
 
 def exceptions(args: Namespace, screen: Screen) -> Exit:
     """Open cases and proposals, and holds that are overdue, oldest first."""
-    with _office(args) as client:
+    with open_office(args) as client:
         found = list(client.exceptions())
     if screen.as_json:
         for entry in found:
@@ -86,7 +80,7 @@ def _what(entry: types_pb2.Entry) -> str:
 
 def propose_refund(args: Namespace, screen: Screen) -> Exit:
     """Ask for a refund."""
-    with _office(args) as client:
+    with open_office(args) as client:
         outcome = client.propose_refund(
             args.entry, args.amount, args.reason, move_id=args.id or new_id()
         )
@@ -95,7 +89,7 @@ def propose_refund(args: Namespace, screen: Screen) -> Exit:
 
 def propose_correction(args: Namespace, screen: Screen) -> Exit:
     """Ask for what puts a case right."""
-    with _office(args) as client:
+    with open_office(args) as client:
         outcome = client.propose_correction(
             args.entry, args.reason, move_id=args.id or new_id()
         )
@@ -104,7 +98,7 @@ def propose_correction(args: Namespace, screen: Screen) -> Exit:
 
 def approve(args: Namespace, screen: Screen) -> Exit:
     """Approve a proposal of somebody else, and do it."""
-    with _office(args) as client:
+    with open_office(args) as client:
         reply = client.approve(args.entry, move_id=args.id or new_id())
     if screen.as_json:
         screen.value(plain(reply))
@@ -116,7 +110,7 @@ def approve(args: Namespace, screen: Screen) -> Exit:
 
 def close_case(args: Namespace, screen: Screen) -> Exit:
     """Close a case with a reason."""
-    with _office(args) as client:
+    with open_office(args) as client:
         outcome = client.close_case(
             args.entry, args.reason, args.correction, move_id=args.id or new_id()
         )

@@ -13,6 +13,7 @@ from collections import deque
 import grpc
 
 from server.node import Node
+from server.services.message_stream import MessageStream
 from server.status import Context, StoppingError
 from switch._core import GROUP_MAX, Request
 from switch.committer import Answer
@@ -25,27 +26,17 @@ ANSWERS_WAITING_MAX = 2 * GROUP_MAX
 """Answers of one stream that wait for their commit."""
 OUTBOX_MAX = 2
 """Messages that may wait to be written; then the stream is not asked for a while."""
-ROOM_WAIT_S = 10.0
-"""How long a stream waits for room in the committer's queue before it is ended."""
 
 
-class BillerStream:
+class BillerStream(MessageStream):
     """One connection of one biller."""
 
     def __init__(self, node: Node, context: Context, caller: Identity) -> None:
         """One for each call. `run` does it all."""
-        self._node = node
+        super().__init__(node, context, caller)
         self._dispatch = node.dispatch
-        self._context = context
-        self._caller = caller
         self._outbox: deque[bytes] = deque()
-        self._change = asyncio.Event()
-        self._room = asyncio.Event()
-        self._rows = 0
         self._wrong = 0
-        self._ended = False
-        self._error: Exception | None = None
-        self._tag = 0
         self.number = self._dispatch.connection_number()
 
     @property
@@ -98,22 +89,7 @@ class BillerStream:
     def _stop(self) -> None:
         self._end(StoppingError("the server is stopping; connect again"))
 
-    def _end(self, error: Exception | None) -> None:
-        if not self._ended:
-            self._ended = True
-            self._error = error
-        self._change.set()
-
     # --- reading -----------------------------------------------------------------
-
-    async def _read(self) -> None:
-        try:
-            await self._read_all()
-        except Exception as error:  # noqa: BLE001
-            # Whatever ends the reading, the writing task tells the biller.
-            self._end(error)
-        else:
-            self._end(None)
 
     async def _read_all(self) -> None:
         while True:
@@ -132,19 +108,11 @@ class BillerStream:
         while self._rows and self._rows + rows > ANSWERS_WAITING_MAX:
             self._room.clear()
             await self._room.wait()
-        until = self._node.loop.time() + ROOM_WAIT_S
-        while True:
-            group = self._node.group
-            try:
-                self._node.committer.submit(request, self._tag)
-            except OverloadError:
-                left_s = until - self._node.loop.time()
-                if left_s <= 0:
-                    raise
-                await self._node.wait_group(group, left_s)
-            else:
-                self._rows += rows
-                return
+        try:
+            self._node.committer.submit(request, self._tag)
+        except OverloadError:
+            await self._submit_later(request)
+        self._rows += rows
 
     # --- what the ledger says -----------------------------------------------------
 

@@ -12,6 +12,7 @@ from collections import deque
 import grpc
 
 from server.node import Node
+from server.services.message_stream import MessageStream
 from server.status import Context, StoppingError
 from switch._core import GROUP_MAX, Request
 from switch.committer import Answer
@@ -20,27 +21,18 @@ from switch.identity import Identity
 
 STREAM_ROWS_MAX = 2 * GROUP_MAX
 """Rows of one stream that are read and not yet answered: one group, and the next."""
-ROOM_WAIT_S = 10.0
-"""How long a stream waits for room in the committer's queue before it is ended."""
 
 
-class PaymentStream:
+class PaymentStream(MessageStream):
     """Reads, submits, and writes the outcomes in the order of the payments."""
 
     def __init__(self, node: Node, context: Context, caller: Identity) -> None:
         """One for each call. `run` does it all."""
-        self._node = node
-        self._context = context
-        self._caller = caller
-        self._rows = 0
+        super().__init__(node, context, caller)
         self._replies: deque[tuple[bytes, int]] = deque()
-        self._ended = False
-        self._error: Exception | None = None
         # An error that came for the stream's own payments: what follows it would no
         # longer be in order, so that nothing more is written.
         self._broken = False
-        self._change = asyncio.Event()
-        self._room = asyncio.Event()
         self._tag = node.committer.open(self._receive)
 
     async def run(self) -> None:
@@ -81,22 +73,7 @@ class PaymentStream:
         self._reader.cancel()
         self._end(StoppingError("the server is stopping; all outcomes sent are final"))
 
-    def _end(self, error: Exception | None) -> None:
-        if not self._ended:
-            self._ended = True
-            self._error = error
-        self._change.set()
-
     # --- reading -----------------------------------------------------------------
-
-    async def _read(self) -> None:
-        try:
-            await self._read_all()
-        except Exception as error:  # noqa: BLE001
-            # Whatever ends the reading, the writing task tells the client.
-            self._end(error)
-        else:
-            self._end(None)
 
     async def _read_all(self) -> None:
         read = self._context.read
@@ -120,20 +97,6 @@ class PaymentStream:
                 await self._submit_later(request)
             # Its answer cannot come before this task waits for something.
             self._rows += request.rows_count
-
-    async def _submit_later(self, request: Request) -> None:
-        """The committer's queue is full: wait for groups to be done. No reading."""
-        until = self._node.loop.time() + ROOM_WAIT_S
-        while True:
-            left_s = until - self._node.loop.time()
-            await self._node.wait_group(self._node.group, max(left_s, 0))
-            try:
-                self._node.committer.submit(request, self._tag)
-            except OverloadError:
-                if left_s <= 0:
-                    raise
-            else:
-                return
 
     # --- replies -----------------------------------------------------------------
 

@@ -1,0 +1,71 @@
+"""What a stream of payments and a stream of answers share: reading, and one end.
+
+The call's own task writes; a second task reads. Whatever ends the reading is kept, so
+that the writing task tells the other side.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+
+from server.node import Node
+from server.status import Context
+from switch._core import Request
+from switch.errors import OverloadError
+from switch.identity import Identity
+
+ROOM_WAIT_S = 10.0
+"""How long a stream waits for room in the committer's queue before it is ended."""
+
+
+class MessageStream(ABC):
+    """One call; `run` of what inherits it serves it."""
+
+    def __init__(self, node: Node, context: Context, caller: Identity) -> None:
+        """One for each call."""
+        self._node = node
+        self._context = context
+        self._caller = caller
+        # Rows that were submitted and are not answered; for the committer's answers.
+        self._rows = 0
+        self._tag = 0
+        self._ended = False
+        self._error: Exception | None = None
+        self._change = asyncio.Event()
+        self._room = asyncio.Event()
+
+    def _end(self, error: Exception | None) -> None:
+        """Read no more; the first end is the one that is told."""
+        if not self._ended:
+            self._ended = True
+            self._error = error
+        self._change.set()
+
+    async def _read(self) -> None:
+        try:
+            await self._read_all()
+        except Exception as error:  # noqa: BLE001
+            # Whatever ends the reading, the writing task tells the other side.
+            self._end(error)
+        else:
+            self._end(None)
+
+    @abstractmethod
+    async def _read_all(self) -> None:
+        """Read until the other side has sent all; raise what else ends it."""
+
+    async def _submit_later(self, request: Request) -> None:
+        """The committer's queue is full: wait for groups to be done. No reading.
+
+        Raises OverloadError after ROOM_WAIT_S, StoppingError, DeadError.
+        """
+        until = self._node.loop.time() + ROOM_WAIT_S
+        while True:
+            left_s = until - self._node.loop.time()
+            await self._node.wait_group(self._node.group, max(left_s, 0))
+            try:
+                self._node.committer.submit(request, self._tag)
+            except OverloadError:
+                if left_s <= 0:
+                    raise
+            else:
+                return
