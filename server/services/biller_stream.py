@@ -37,6 +37,7 @@ class BillerStream(MessageStream):
         self._dispatch = node.dispatch
         self._outbox: deque[bytes] = deque()
         self._wrong = 0
+        self._gone = False
         self.number = self._dispatch.connection_number()
 
     @property
@@ -76,6 +77,7 @@ class BillerStream(MessageStream):
             self._node.remove_stop(self._stop)
             self._dispatch.detach(self._biller, self)
             reader.cancel()
+            self._gone = True
             self._close_tag()
             log.info(
                 "%s disconnected as %d; its answers so far: %s",
@@ -120,8 +122,7 @@ class BillerStream(MessageStream):
         """Once a request, in the event loop."""
         self._rows -= rows
         self._room.set()
-        if self._ended:
-            self._close_tag()
+        self._close_tag()
         if isinstance(answer, SwitchError):
             # Nothing is lost with it: what has no answer in the ledger is asked again.
             log.warning("answers of %s were not taken: %s", self._biller.name, answer)
@@ -131,8 +132,8 @@ class BillerStream(MessageStream):
         self._count_wrong(self._biller.note(answer))
 
     def _close_tag(self) -> None:
-        """What was submitted before the connection ended is noted still."""
-        if not self._rows:
+        """Once the call is gone; what was submitted before is noted still."""
+        if self._gone and not self._rows:
             self._node.committer.close(self._tag)
 
     def _count_wrong(self, wrong: int) -> None:
