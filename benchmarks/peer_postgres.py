@@ -155,7 +155,9 @@ def _books(socket: Path) -> tuple[int, ...]:
 def _as_user(command: list[str]) -> list[str]:
     if os.getuid() != 0:
         return command
-    return ["runuser", "-u", USER, "--", *command]
+    # In /usr/bin, unlike runuser: root by way of `su` has no /usr/sbin in its path.
+    change = [f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
+    return ["setpriv", *change, "--", *command]
 
 
 @contextmanager
