@@ -7,12 +7,13 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 PYTHON := $(BIN)/python
-SOURCES := setup.py tools/fetch_lmdb.py benchmarks/_drive.pyx \
-    $(wildcard switch/*.pyx switch/*.px[di] switch/core/*.px[di] switch/core/*.h)
+CYTHON_CODE := $(sort $(shell find switch benchmarks -name '*.pyx' -o -name '*.px[di]'))
+SOURCES := setup.py tools/fetch_lmdb.py $(CYTHON_CODE) $(shell find switch -name '*.h')
 # The folders that hold Python of ours.
 PYTHON_CODE := setup.py switch server benchmarks tests tools
-CYTHON_CODE := $(wildcard benchmarks/*.pyx switch/*.pyx switch/*.px[di] switch/core/*.px[di])
 PYTEST := $(PYTHON) -m pytest
+# The folders of tests that call the product in their own process.
+IN_PROCESS := $(filter-out tests/server/ tests/torture/,$(dir $(wildcard tests/*/__init__.py)))
 # More for the command of a target: make run ARGS="--centres 100".
 ARGS ?=
 
@@ -132,8 +133,8 @@ sanitize: build  ## the core's tests under address and undefined-behaviour sanit
 .PHONY: coverage
 coverage: build  ## which lines of Python and of the core the tests reach
 	SWITCH_TRACE=1 $(PYTHON) setup.py --quiet build
-	SWITCH_TEST_LIB=build/trace/lib $(PYTHON) -m coverage run -m pytest tests/core \
-	    tests/switch --timeout 1800 $(ARGS)
+	SWITCH_TEST_LIB=build/trace/lib $(PYTHON) -m coverage run -m pytest \
+	    $(IN_PROCESS) --timeout 1800 $(ARGS)
 	$(PYTHON) -m coverage report --skip-covered
 
 .PHONY: lock

@@ -77,7 +77,10 @@ def extension(name: str, source: str) -> Extension:
         define_macros=macros,
         extra_compile_args=compile_args,
         extra_link_args=link_args,
-        depends=glob("switch/*.px[di]") + glob("switch/core/*"),
+        depends=[
+            *glob("switch/**/*.px[di]", recursive=True),
+            *glob("switch/**/*.h", recursive=True),
+        ],
     )
 
 

@@ -21,10 +21,10 @@ from benchmarks.load_network import (
 )
 from benchmarks.meters import process_s
 from benchmarks.network import BILLERS
+from switch.authority.development import DevAuthority
 from switch.client import Client
 from switch.codes import Role
-from switch.day_server import ServerProcess
-from switch.identity import DevAuthority
+from switch.day.server import ServerProcess
 
 POST_WAIT_S = 60.0
 OF_HOLDS = ("payments", "accepted", "payments_per_reply", "p99_9_ms", "max_ms")

@@ -25,7 +25,7 @@ from benchmarks.histogram import Histogram
 from benchmarks.http2 import Connection
 from benchmarks.messages import Checker, Maker
 from benchmarks.meters import process_s
-from switch.identity import Credentials
+from switch.credentials import Credentials
 
 EMPTY = "/payswitch.benchmarks.Empty/Call"
 """A method of `benchmarks.empty_server`."""

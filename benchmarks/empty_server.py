@@ -18,8 +18,8 @@ import uvloop
 
 from benchmarks.client_process import EMPTY
 from server.app import channel_options, tune_interpreter
+from switch.authority.certificates import server_credentials
 from switch.config import Config
-from switch.identity import server_credentials
 
 
 async def call(_: bytes, __: object) -> bytes:

@@ -15,7 +15,7 @@ import struct
 from collections import deque
 from collections.abc import Callable
 
-from switch.identity import Credentials
+from switch.credentials import Credentials
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
 CONTINUATION = 9

@@ -46,11 +46,11 @@ from benchmarks.load_network import (
 )
 from benchmarks.machine import machine
 from benchmarks.meters import scratch
+from switch.authority.development import DevAuthority
 from switch.client import Client
 from switch.codes import Role
-from switch.day_server import ServerProcess
+from switch.day.server import ServerProcess
 from switch.errors import SwitchError
-from switch.identity import DevAuthority
 from switch.v1 import admin_pb2 as pb
 
 SECONDS_MAX = 3600

@@ -31,7 +31,7 @@ from benchmarks.machine import machine
 from benchmarks.network import CENTRES, make_network, payment_rows
 from switch import _core as core
 from switch.codes import AccountKind
-from switch.totals import posted_between
+from switch.ledger.totals import posted_between
 
 LIMIT = 100
 """Rows of one statement."""

@@ -33,7 +33,7 @@ from benchmarks.payments import POOL_ROWS, Maker, next_round
 from switch import _core as core
 from switch.audit.reader import Journal
 from switch.codes import AccountKind, Result
-from switch.feed import read_feed, sorted_accounts
+from switch.ledger.feed import read_feed, sorted_accounts
 
 MAP_SIZE = 1 << 40
 SMALL_POOL_ROWS = 16 * core.GROUP_MAX

@@ -29,10 +29,10 @@ from server.services.counter import CounterService
 from server.services.payments import RAW, PaymentService
 from server.services.wallets import WalletService
 from switch._core import LMDB_VERSION, Ledger
-from switch.committer import Committer
+from switch.authority.certificates import server_credentials
 from switch.config import Config
 from switch.errors import ConfigError
-from switch.identity import server_credentials
+from switch.ledger.committer import Committer
 from switch.v1 import admin_pb2, billers_pb2, counter_pb2, payments_pb2, wallets_pb2
 
 log = logging.getLogger("server")

@@ -12,8 +12,8 @@ from server.status import ArgumentError, NotFoundError
 from switch._core import Ledger
 from switch.codes import Role
 from switch.config import Config
-from switch.identity import ForbiddenError, Identity
-from switch.register import Account, Participant, Register
+from switch.register.identity import ForbiddenError, Identity
+from switch.register.register import Account, Participant, Register
 
 # Version, account, sequence that the page is below.
 _TOKEN = struct.Struct("<BIQ")

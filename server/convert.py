@@ -10,7 +10,8 @@ from typing import TypeVar, cast
 import numpy as np
 
 from switch._core import WINDOW_LINE, Ledger, Rows
-from switch.bills import Bill
+from switch.billing.bills import Bill
+from switch.billing.dispatch import BillerStatus
 from switch.calendar import day_date
 from switch.codes import (
     TENDER_MASK,
@@ -26,12 +27,11 @@ from switch.codes import (
     Role,
     RowFlag,
 )
-from switch.dispatch import BillerStatus
+from switch.counter.shift_rows import read_shift
+from switch.ledger.statements import Line, Payment
 from switch.payment_states import PaymentState
-from switch.register import Account, Register, Service
+from switch.register.register import Account, Register, Service
 from switch.specs import ParticipantSpec, ServiceSpec
-from switch.statements import Line, Payment
-from switch.treasury import read_shift
 from switch.v1 import (
     admin_pb2,
     counter_pb2,

@@ -16,7 +16,8 @@ from google.protobuf.message_factory import GetMessageClass
 from server.node import Node
 from server.status import Context, LateError, abort
 from switch.errors import WireError
-from switch.identity import MATRIX, Identity, allow, identify
+from switch.register.identity import Identity, identify
+from switch.register.rights import MATRIX, allow
 
 R = TypeVar("R", bound=Message)
 

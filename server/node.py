@@ -11,12 +11,12 @@ from typing import ParamSpec, TypeVar
 
 from server.status import StoppingError
 from switch._core import Ledger, Request
-from switch.committer import Answer, Committer, Reply
+from switch.billing.dispatch import TICK_S, Dispatcher
 from switch.config import Config
-from switch.dispatch import TICK_S, Dispatcher
 from switch.errors import OverloadError, SwitchError
-from switch.exceptions import Exceptions
-from switch.network import Register
+from switch.ledger.cases import Exceptions
+from switch.ledger.committer import Answer, Committer, Reply
+from switch.register.load import Register
 
 READ_THREADS = 4
 """Blocking reads at a time."""

@@ -29,7 +29,7 @@ from switch.errors import (
     UnknownOutcomeError,
     WireError,
 )
-from switch.identity import ForbiddenError, IdentityError
+from switch.register.identity import ForbiddenError, IdentityError
 from switch.specs import NetworkError
 
 log = logging.getLogger("server")

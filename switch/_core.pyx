@@ -67,35 +67,35 @@ cdef extern from "<time.h>" nogil:
     int clock_gettime(int clock, timespec* now)
 
 # The lowest part first; each may call those above it.
-include "core/memo.pxi"
-include "core/store.pxi"
-include "core/keys.pxi"
-include "core/effect.pxi"
-include "core/segments.pxi"
-include "core/sort.pxi"
-include "core/cover.pxi"
-include "core/runs.pxi"
-include "core/pages.pxi"
-include "core/merge.pxi"
-include "core/index.pxi"
-include "core/views.pxi"
-include "core/postings.pxi"
-include "core/register.pxi"
-include "core/rows.pxi"
-include "core/payment.pxi"
-include "core/treasury.pxi"
-include "core/answer.pxi"
-include "core/cases.pxi"
-include "core/machine.pxi"
-include "core/wire.pxi"
-include "core/questions.pxi"
-include "core/group.pxi"
-include "core/indexer.pxi"
-include "core/steps.pxi"
-include "core/replay.pxi"
-include "core/reads.pxi"
-include "core/lifetime.pxi"
-include "core/queue.pxi"
+include "core/row/keys.pxi"
+include "core/row/effect.pxi"
+include "core/journal/store.pxi"
+include "core/index/memo.pxi"
+include "core/index/sort.pxi"
+include "core/index/cover.pxi"
+include "core/index/runs.pxi"
+include "core/index/pages.pxi"
+include "core/index/merge.pxi"
+include "core/index/postings.pxi"
+include "core/index/segments.pxi"
+include "core/index/lookup.pxi"
+include "core/index/views.pxi"
+include "core/index/indexer.pxi"
+include "core/index/steps.pxi"
+include "core/rules/register.pxi"
+include "core/rules/rows.pxi"
+include "core/rules/payment.pxi"
+include "core/rules/treasury.pxi"
+include "core/rules/answer.pxi"
+include "core/rules/cases.pxi"
+include "core/rules/machine.pxi"
+include "core/wire/wire.pxi"
+include "core/wire/questions.pxi"
+include "core/engine/replay.pxi"
+include "core/engine/reads.pxi"
+include "core/engine/lifetime.pxi"
+include "core/engine/group.pxi"
+include "core/engine/queue.pxi"
 
 
 # --- what is declared once, for Python --------------------------------------------------------
@@ -203,7 +203,7 @@ cdef str error_text(int rc):
     return (mdb_strerror(rc) if rc < 0 else strerror(rc)).decode()
 
 
-include "_core_request.pxi"
+include "core/face/request.pxi"
 
 
 # --- the ledger -----------------------------------------------------------------------------------
@@ -795,4 +795,4 @@ def _run_reserve(Ledger ledger):
             steps_wait_space(s)
 
 
-include "_core_queue.pxi"
+include "core/face/queue.pxi"

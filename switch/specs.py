@@ -1,7 +1,7 @@
 """What the network should be, as plain data: participants and services.
 
 May use `codes` and `errors`; knows neither the ledger nor the wire, so that a client
-can read a file of it without either. `network` brings a ledger to this state, the
+can read a file of it without either. `register.load` brings a ledger to this state, the
 server makes the same specs from messages, the sample from its tables.
 """
 
@@ -124,8 +124,8 @@ def spec_problems(
 ) -> list[Problem]:
     """All that is wrong with the specs by themselves; empty if nothing is.
 
-    Whether a service's biller and heads exist is for `network` to say: they may be
-    in the ledger already.
+    Whether a service's biller and heads exist is for `register.load` to say: they may
+    be in the ledger already.
     """
     problems: list[Problem] = []
     for at, participant in enumerate(participants):

@@ -1,6 +1,6 @@
 """Cython's coverage plugin, taught where the core's generated C lies.
 
-The plugin learns which included parts (`switch/core/*.pxi`) belong to which C file
+The plugin learns which included parts (`switch/core/`) belong to which C file
 only when it meets the main file first; a report that begins with a part fails. So show
 it the main file before anything else.
 """

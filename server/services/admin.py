@@ -10,13 +10,13 @@ import numpy as np
 from server import arguments, convert
 from server.node import Node
 from server.status import ArgumentError, NotFoundError
-from switch import treasury
 from switch._core import GROUP_MAX, Rows
 from switch.codes import CaseType, Kind, Result, Role
-from switch.identity import Identity
-from switch.network import load_network
-from switch.register import PURPOSE_FLOAT, PURPOSE_SETTLEMENT
-from switch.templates import Templates
+from switch.ledger import moves
+from switch.ledger.templates import Templates
+from switch.register.identity import Identity
+from switch.register.load import load_network
+from switch.register.register import PURPOSE_FLOAT, PURPOSE_SETTLEMENT
 from switch.v1 import admin_pb2 as pb
 from switch.v1 import results_pb2
 
@@ -88,7 +88,7 @@ class AdminService:
     ) -> pb.TopUpResponse:
         """Credit a wallet for money that reached the bank."""
         register = self._node.register
-        move = treasury.top_up(
+        move = moves.top_up(
             request.id,
             register.treasury_account(PURPOSE_FLOAT).index,
             arguments.centre_wallet(register, request.centre).index,
@@ -102,7 +102,7 @@ class AdminService:
         self, request: pb.FreezeWalletRequest, caller: Identity
     ) -> pb.FreezeWalletResponse:
         """Freeze a wallet, or end its freeze."""
-        move = treasury.freeze(
+        move = moves.freeze(
             request.id,
             arguments.centre_wallet(self._node.register, request.centre).index,
             request.reason,
@@ -115,7 +115,7 @@ class AdminService:
         self, request: pb.CloseWalletRequest, caller: Identity
     ) -> pb.CloseWalletResponse:
         """Close a wallet for ever."""
-        move = treasury.close(
+        move = moves.close(
             request.id,
             arguments.centre_wallet(self._node.register, request.centre).index,
             request.reason,
@@ -127,7 +127,7 @@ class AdminService:
         self, request: pb.SetLimitRequest, caller: Identity
     ) -> pb.SetLimitResponse:
         """Set what a wallet may spend in a day."""
-        move = treasury.set_limit(
+        move = moves.set_limit(
             arguments.centre_wallet(self._node.register, request.centre).index,
             request.day_amount_max,
             request.day_count_max,
@@ -140,7 +140,7 @@ class AdminService:
         self, request: pb.ProposeRefundRequest, caller: Identity
     ) -> pb.ProposeRefundResponse:
         """Ask for a refund; nothing moves."""
-        move = treasury.propose_refund(
+        move = moves.propose_refund(
             request.id,
             request.payment_sequence,
             request.amount,
@@ -166,11 +166,11 @@ class AdminService:
         if case["total"] == CaseType.LATE_REJECTION:
             paid, _ = ledger.resolution(held)
             amount = int(ledger.row(paid)["amount"])
-            return treasury.propose_refund(
+            return moves.propose_refund(
                 request.id, paid, amount, request.reason, sender=sender
             )
         amount = int(ledger.row(held)["amount"])
-        return treasury.propose_correction(
+        return moves.propose_correction(
             request.id, case, amount, request.reason, sender=sender
         )
 
@@ -186,11 +186,11 @@ class AdminService:
     ) -> pb.ApproveResponse:
         """Approve a proposal and do what it asks for, in one commit."""
         proposal = await self._node.read(self._proposal, request.proposal_sequence)
-        approval = treasury.approve(
+        approval = moves.approve(
             request.id, request.proposal_sequence, sender=caller.index
         )
         asked = await self._node.read(self._asked_for, proposal, caller)
-        reply = await self._node.commit(treasury.join([approval, asked]).request())
+        reply = await self._node.commit(moves.join([approval, asked]).request())
         assert not isinstance(reply, bytes)
         response = pb.ApproveResponse(outcome=convert.outcome(reply[0]))
         if response.outcome.result == results_pb2.RESULT_OK:
@@ -207,18 +207,18 @@ class AdminService:
     def _asked_for(self, proposal: Rows, caller: Identity) -> Templates:
         ledger, checker = self._node.ledger, caller.index
         if proposal["total"] == Kind.REFUND:
-            return treasury.approved_refund(proposal, checker=checker)
+            return moves.approved_refund(proposal, checker=checker)
         case = ledger.row(int(proposal["resolves"]))
         if proposal["total"] == Kind.TRANSFER:
-            return treasury.approved_correction(proposal, case, checker=checker)
+            return moves.approved_correction(proposal, case, checker=checker)
         hold = ledger.row(int(case["resolves"]))
-        return treasury.approved_release(hold, checker=checker)
+        return moves.approved_release(hold, checker=checker)
 
     async def CloseCase(
         self, request: pb.CloseCaseRequest, caller: Identity
     ) -> pb.CloseCaseResponse:
         """Close a case with a reason."""
-        move = treasury.close_case(
+        move = moves.close_case(
             request.id,
             request.case_sequence,
             request.reason,
@@ -231,7 +231,7 @@ class AdminService:
         self, request: pb.CloseWindowRequest, caller: Identity
     ) -> pb.CloseWindowResponse:
         """Close the settlement window that is open."""
-        move = treasury.window(request.previous_window, sender=caller.index)
+        move = moves.window(request.previous_window, sender=caller.index)
         outcome = await self._do(move)
         response = pb.CloseWindowResponse(outcome=outcome)
         if outcome.result == results_pb2.RESULT_OK:
@@ -243,7 +243,7 @@ class AdminService:
     ) -> pb.SettleResponse:
         """Move a window's exact net to settlement."""
         register = self._node.register
-        move = treasury.settle(
+        move = moves.settle(
             request.id,
             request.window,
             arguments.biller_head(register, request.biller, request.head).index,

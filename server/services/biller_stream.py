@@ -16,9 +16,9 @@ from server.node import Node
 from server.services.message_stream import MessageStream
 from server.status import Context, StoppingError
 from switch._core import GROUP_MAX, Request
-from switch.committer import Answer
 from switch.errors import OverloadError, SwitchError, WireError
-from switch.identity import Identity
+from switch.ledger.committer import Answer
+from switch.register.identity import Identity
 
 log = logging.getLogger("server.billers")
 

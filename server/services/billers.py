@@ -8,10 +8,10 @@ from server.node import Node
 from server.services.biller_stream import BillerStream
 from server.status import ArgumentError, Context
 from switch.codes import Kind, Result, Role
-from switch.feed import Page, read_feed, sorted_accounts
-from switch.identity import Identity
-from switch.register import Participant
-from switch.statements import Payment, payment_of
+from switch.ledger.feed import Page, read_feed, sorted_accounts
+from switch.ledger.statements import Payment, payment_of
+from switch.register.identity import Identity
+from switch.register.register import Participant
 from switch.v1 import billers_pb2 as pb
 
 ACKNOWLEDGE_MAX = 1_000

@@ -9,20 +9,21 @@ from server import arguments, convert
 from server.node import Node
 from server.services.payments import find_payment, state_now
 from server.status import ArgumentError, NotFoundError, PreconditionError
-from switch import shifts, statements, treasury
 from switch._core import Request, Rows
-from switch.bills import BILL_RULES, BillCache, check_amount, names_bill
+from switch.billing.bills import BILL_RULES, BillCache, check_amount, names_bill
 from switch.calendar import financial_year
 from switch.codes import AMOUNT_MAX, Kind, Mode, Result
+from switch.counter import shift_rows, shifts
+from switch.counter.masks import mask_reference
+from switch.counter.receipt_rows import PastNames, make_receipt
+from switch.counter.receipts import receipt_json, receipt_text
 from switch.errors import BillNotFoundError, OverloadError
-from switch.identity import ForbiddenError, Identity
 from switch.ids import ID_SIZE
-from switch.masks import mask_reference
+from switch.ledger import moves, statements
+from switch.ledger.templates import REFERENCE_SIZE, Templates
 from switch.payment_states import FINAL, PaymentState
-from switch.receipt_rows import PastNames, make_receipt
-from switch.receipts import receipt_json, receipt_text
-from switch.register import Service
-from switch.templates import REFERENCE_SIZE, Templates
+from switch.register.identity import ForbiddenError, Identity
+from switch.register.register import Service
 from switch.v1 import admin_pb2, payments_pb2, results_pb2
 from switch.v1 import counter_pb2 as pb
 
@@ -242,11 +243,11 @@ class CounterService:
         if known is not None:
             # Counting again would find other entries: the recorded counts stand.
             previous = int(known["resolves"])
-            recorded = treasury.read_shift(ledger.tail(int(known["sequence"])))
+            recorded = shift_rows.read_shift(ledger.tail(int(known["sequence"])))
             counted = recorded._replace(cash_counted=request.cash_counted)
         else:
             previous = self._book.last(wallet, request.operator)
-            before = treasury.read_shift(ledger.tail(previous)) if previous else None
+            before = shift_rows.read_shift(ledger.tail(previous)) if previous else None
             after = before.to_sequence if before else 0
             try:
                 counted = shifts.count_shift(
@@ -254,7 +255,7 @@ class CounterService:
                 )
             except shifts.ShiftTooLongError as error:
                 raise PreconditionError("SHIFT_TOO_LONG", str(error)) from error
-        return treasury.shift(
+        return shift_rows.shift(
             request.id,
             wallet,
             request.operator,
@@ -286,7 +287,7 @@ class CounterService:
         node = self._node
         wallet = arguments.own_wallet(node.register, caller, request.centre).index
         await node.read(self._check_shift, request.shift_sequence, wallet)
-        move = treasury.approve(
+        move = moves.approve(
             request.id,
             request.shift_sequence,
             operator=request.operator,

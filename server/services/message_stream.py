@@ -11,7 +11,7 @@ from server.node import Node
 from server.status import Context
 from switch._core import Request
 from switch.errors import OverloadError
-from switch.identity import Identity
+from switch.register.identity import Identity
 
 ROOM_WAIT_S = 10.0
 """How long a stream waits for room in the committer's queue before it is ended."""

@@ -15,9 +15,9 @@ from server.node import Node
 from server.services.message_stream import MessageStream
 from server.status import Context, StoppingError
 from switch._core import GROUP_MAX, Request
-from switch.committer import Answer
 from switch.errors import OverloadError, SwitchError
-from switch.identity import Identity
+from switch.ledger.committer import Answer
+from switch.register.identity import Identity
 
 STREAM_ROWS_MAX = 2 * GROUP_MAX
 """Rows of one stream that are read and not yet answered: one group, and the next."""

@@ -6,13 +6,13 @@ from server import arguments, convert
 from server.node import Node
 from server.services.payment_stream import PaymentStream
 from server.status import ArgumentError, Context, NotFoundError
-from switch import statements
 from switch._core import Request
 from switch.codes import Role
 from switch.errors import WireError
-from switch.identity import ForbiddenError, Identity
 from switch.ids import ID_SIZE
+from switch.ledger import statements
 from switch.payment_states import FINAL, PaymentState
+from switch.register.identity import ForbiddenError, Identity
 from switch.v1 import payments_pb2 as pb
 
 RAW = frozenset({"CreatePayment", "CreatePayments", "CreateBasket", "StreamPayments"})

@@ -3,8 +3,8 @@
 from server import arguments, convert
 from server.node import Node
 from server.status import NotFoundError
-from switch import statements
-from switch.identity import Identity
+from switch.ledger import statements
+from switch.register.identity import Identity
 from switch.v1 import wallets_pb2 as pb
 
 

@@ -11,14 +11,15 @@ import datetime as dt
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from switch.calendar import IST
-from switch.cli_commands import credentials_of
-from switch.cli_output import Exit, Screen
 from switch.codes import Role
 from switch.config import Config
+from switch.console.output import Exit, Screen
+from switch.credentials import Credentials
 from switch.errors import ConfigError
 from switch.sample import load_sample
 from switch.simulator.behaviour import AT_ONCE, sample_habits
@@ -81,8 +82,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seconds", type=float, default=0.0, metavar="S", help="end after so long")
 
 
-def run(args: argparse.Namespace, screen: Screen) -> Exit:
-    """Simulate until told to end. Raises ConfigError."""
+def run(
+    args: argparse.Namespace,
+    screen: Screen,
+    credentials_of: Callable[[Path, Role, str], Credentials],
+) -> Exit:
+    """Simulate until told to end, with the certificates that `credentials_of` finds.
+
+    Raises ConfigError.
+    """
     _check(args)
     billers = args.biller or [one.id for one in load_sample().billers]
     clock, timeline = _clock(args), _timeline(args.script, billers)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import grpc
 import grpc.aio
 
-from switch.identity import Credentials
+from switch.credentials import Credentials
 from switch.simulator.desk import Desk
 
 METHOD = "/payswitch.v1.BillerService/Connect"

@@ -20,7 +20,6 @@ import pytest
 
 from switch._core import GROUP_MAX, Ledger, Queue, Request
 from switch.codes import Kind
-from switch.committer import CLOCK_LEAP_MAX_NS
 from switch.errors import (
     ClockError,
     DeadError,
@@ -29,6 +28,7 @@ from switch.errors import (
     SwitchError,
     UnknownOutcomeError,
 )
+from switch.ledger.committer import CLOCK_LEAP_MAX_NS
 from switch.v1 import payments_pb2 as pb
 from switch.v1 import results_pb2
 from tests.core.network import NOW, Network

@@ -19,8 +19,9 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from switch.authority.development import DevAuthority
 from switch.codes import AmountRule, DuplicateRule, KeyRule, Mode, Policy, Role
-from switch.identity import Credentials, DevAuthority
+from switch.credentials import Credentials
 from switch.ids import new_id
 from switch.v1 import (
     admin_pb2,

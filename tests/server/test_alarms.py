@@ -14,9 +14,9 @@ import pytest
 from server.alarms import Alarms
 from server.node import Node
 from switch.errors import OverloadError
-from switch.exceptions import Exceptions
+from switch.ledger.cases import Exceptions
 from switch.v1 import billers_pb2 as pb
-from tests.switch.dispatch_bench import Bench, benches
+from tests.billing.dispatch_bench import Bench, benches
 
 DAY_S = 86_400
 

@@ -18,8 +18,8 @@ from server.services.biller_stream import BillerStream
 from server.status import Context
 from switch._core import OUTCOME
 from switch.codes import Result
-from switch.committer import Receiver
-from switch.identity import Identity
+from switch.ledger.committer import Receiver
+from switch.register.identity import Identity
 
 
 class Committer:

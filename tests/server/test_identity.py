@@ -10,8 +10,10 @@ from typing import Any
 import grpc
 import pytest
 
+from switch.authority.development import DevAuthority
 from switch.codes import Role
-from switch.identity import MATRIX, Credentials, DevAuthority
+from switch.credentials import Credentials
+from switch.register.rights import MATRIX
 from switch.v1 import (
     admin_pb2,
     billers_pb2,

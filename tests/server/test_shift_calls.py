@@ -13,13 +13,13 @@ import pytest
 
 from server.node import Node
 from server.services.counter import CounterService
-from switch import treasury
 from switch._core import Request
 from switch.codes import Kind, Role
-from switch.identity import Identity
+from switch.counter.shift_rows import read_shift
 from switch.ids import new_id
+from switch.register.identity import Identity
 from switch.v1 import counter_pb2 as pb
-from tests.switch.dispatch_bench import Bench, benches
+from tests.billing.dispatch_bench import Bench, benches
 
 
 class SlowNode:
@@ -74,7 +74,7 @@ def test_a_shift_that_nobody_waits_for_is_not_counted_twice(bench: Bench) -> Non
     second = asyncio.run(close_two()).shift
     rows = bench.ledger.rows(1, 1_000)
     sequences = rows["sequence"][rows["kind"] == Kind.SHIFT].tolist()
-    first = treasury.read_shift(bench.ledger.tail(sequences[0]))
+    first = read_shift(bench.ledger.tail(sequences[0]))
     assert len(sequences) == 2
     assert first.payments_count == 3
     assert second.after_sequence == first.to_sequence

@@ -17,15 +17,15 @@ from pathlib import Path
 import pytest
 
 from switch.audit.reader import Journal
-from switch.cli_output import Screen
-from switch.cli_words import Language
-from switch.day import BEGIN_S, Day
-from switch.day_billers import BillersProcess
-from switch.day_fates import State, count_states
-from switch.day_replay import Replayed
-from switch.day_script import TROUBLES, Script
-from switch.day_server import HOST, ServerProcess
-from switch.day_speed import Pace
+from switch.console.output import Screen
+from switch.console.words import Language
+from switch.day.billers import BillersProcess
+from switch.day.command import BEGIN_S, Day
+from switch.day.fates import State, count_states
+from switch.day.replay import Replayed
+from switch.day.script import TROUBLES, Script
+from switch.day.server import HOST, ServerProcess
+from switch.day.speed import Pace
 
 SPEED = 1_800.0
 """The day's 7.5 hours in 15 seconds."""

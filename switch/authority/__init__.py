@@ -1,0 +1,1 @@
+"""Who makes certificates where no deployment does. May use the words."""

@@ -1,0 +1,446 @@
+"""One biller: what it is asked, on which connection, and what its answers mean.
+
+May use the core, the table, the health and the fetches of a biller. Knows no network
+and commits nothing: questions leave as bytes through connections, answers become
+requests for the committer. Works on whole messages with NumPy. `now` is seconds of a
+monotonic clock, `wall_ns` is UTC. Belongs to the event loop's thread.
+"""
+
+import asyncio
+import logging
+from collections import Counter, deque
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from switch._core import Ledger, Request, Rows
+from switch.billing.answers import answer_requests, find_late, id_words, some
+from switch.billing.bills import Bill
+from switch.billing.fetches import FETCH_BIT, Fetches
+from switch.billing.health import Breaker, Health
+from switch.billing.table import (
+    NEVER,
+    Mask,
+    Numbers,
+    Places,
+    State,
+    Table,
+    Times,
+    is_asked,
+    is_first,
+)
+from switch.codes import Answered, Question, Result
+from switch.config import BillerConfig, Retry
+from switch.errors import SwitchError
+
+log = logging.getLogger("switch.dispatch")
+
+QUESTIONS_MAX = 4_096
+"""Questions in one message to a biller."""
+BASKET_MAX = 16
+"""Payments in a basket (`core/layout.pxd`)."""
+QUESTION_HOLDS_MAX = 8_190
+"""Payments in these questions, those of baskets one by one."""
+LATENCIES_MAX = 1_024
+"""Answers that the percentiles speak of."""
+MINUTE_S = 60
+
+_UNKNOWN = int(Answered.UNKNOWN)
+_OK = int(Result.OK)
+_ALREADY = (Result.ALREADY_POSTED, Result.ALREADY_VOIDED, Result.ALREADY_EXPIRED)
+
+
+class Connection(Protocol):
+    """One way to the biller."""
+
+    @property
+    def number(self) -> int:
+        """From 1; no two of one server have the same."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the message before has left."""
+
+    def send(self, body: bytes) -> None:
+        """Send a ConnectResponse. Never blocks."""
+
+
+class Taken(NamedTuple):
+    """What a message of answers comes to."""
+
+    requests: list[Request]
+    """For the committer, in order; a basket's answers are in one request."""
+    wrong: int
+    """Answers that are left out or malformed."""
+
+
+class Biller:
+    """What is open with one biller."""
+
+    def __init__(self, index: int, name: str, config: BillerConfig, now: float) -> None:
+        """`index` is the participant's, `name` its id."""
+        self.index = index
+        self.name = name
+        self.config = config
+        self.table = Table()
+        self.breaker = Breaker(config, now)
+        self.fetches = Fetches(name, config)
+        self.results: Counter[str] = Counter()
+        """Answers by what came of them, since the start."""
+        self.has_connected = False
+        """Whether it has had a connection since the start."""
+        self.news = 0
+        """Questions that have come since it was asked last, while it had room."""
+        self._connections: deque[Connection] = deque()
+        # A ring of the last answers' seconds, and how many there were.
+        self._latencies = np.zeros(LATENCIES_MAX)
+        self._timed = 0
+        self._minute: deque[tuple[int, int]] = deque()
+        # Whether there may be something to ask that there was not before.
+        self._stirred = True
+        # Not if there was no room for what waited when it was asked last.
+        self._has_room = True
+        self._intervals = _intervals(config)
+        self._ages = np.cumsum(self._intervals)
+        self._first_age_ns = int(self._intervals[0] * 1e9)
+        self._codes = {
+            code.encode("ascii", "replace"): retry
+            for code, retry in config.codes.items()
+        }
+
+    # --- holds come and go -------------------------------------------------------
+
+    def add(self, holds: Rows, ledger: Ledger, wall_ns: int) -> None:
+        """Take in accepted open holds (rows), later than all before."""
+        heads, counts = _by_question(holds, ledger)
+        if self._has_room:
+            # Otherwise it is asked again after the next answer or tick.
+            self._stirred = True
+            self.news += len(heads)
+        calls = np.zeros(len(heads), np.uint16)
+        if wall_ns - int(heads["timestamp"][0]) >= self._first_age_ns:
+            # Budgets start anew with the switch, but not for what has had its calls.
+            ages = np.maximum(float(wall_ns) - heads["timestamp"], 0.0) / 1e9
+            calls = np.searchsorted(self._ages, ages, "right").astype(np.uint16)
+        self.table.add(
+            heads["sequence"],
+            id_words(heads["id"]),
+            np.maximum(heads["basket"] >> 8, 1).astype(np.uint8),
+            counts,
+            calls,
+        )
+
+    def is_in_doubt(self, number: int) -> bool:
+        """Whether the question with this number has ever been unknown, and is open."""
+        places = self.table.find(np.array([number], np.uint64))
+        return bool(places[0] >= 0 and self.table.in_doubt(places)[0])
+
+    @property
+    def is_full(self) -> bool:
+        """Whether new payments are to be turned away."""
+        return self.table.open_count >= self.config.queue_max
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to ask, to wait for, or to count."""
+        return not self.table.open_count and not self.fetches.count
+
+    # --- connections -------------------------------------------------------------
+
+    @property
+    def connections_count(self) -> int:
+        """Connections at the moment."""
+        return len(self._connections)
+
+    def attach(self, connection: Connection, now: float) -> None:
+        """Ask on this connection as well."""
+        self._connections.append(connection)
+        self.has_connected = True
+        self.breaker.connected(now)
+        self._stirred = True
+
+    def detach(self, connection: Connection, now: float) -> Numbers:
+        """Forget a connection; what was asked on it is asked again.
+
+        Returns the numbers of what has become unknown by it.
+        """
+        self._connections.remove(connection)
+        self.breaker.disconnected(now)
+        self._stirred = True
+        self.fetches.lost(connection.number)
+        return self._ask_again(self.table.asked_on(connection.number), now)
+
+    def _ask_again(self, places: Places, now: float) -> Numbers:
+        """To be confirmed if that may be asked again, else unknown. The latter's."""
+        again = (self.table.states(places) == State.CONFIRMING) & (
+            self.table.confirms(places) < self.config.confirms_max
+        )
+        self.table.wait(places[again])
+        return self._doubt(places[~again], now)
+
+    # --- asking ------------------------------------------------------------------
+
+    def fetch(
+        self, service: str, reference: str, now: float
+    ) -> "asyncio.Future[Bill | SwitchError]":
+        """Ask for a bill with the next message. Raises BillerBusyError."""
+        self._stirred = True
+        return self.fetches.begin(service, reference, now)
+
+    def ask(self, ledger: Ledger, now: float, wall_ns: int) -> bool:
+        """Send at most one message, to the next connection that is ready.
+
+        Whether one was sent.
+        """
+        if not self._stirred or self.is_idle:
+            return False
+        for _ in range(len(self._connections)):
+            connection = self._connections[0]
+            self._connections.rotate(-1)
+            if connection.is_ready:
+                self._stirred = False
+                self.news = 0
+                body = self._questions(connection.number, ledger, now, wall_ns)
+                if body:
+                    connection.send(body)
+                return bool(body)
+        return False
+
+    def _questions(
+        self, connection: int, ledger: Ledger, now: float, wall_ns: int
+    ) -> bytes:
+        self._has_room = True
+        counts = self.table.counts()
+        if not (counts[State.WAITING] or counts[State.UNKNOWN] or self.fetches.count):
+            return b""
+        fetching = self.fetches.asked_count
+        asked = counts[State.CONFIRMING] + counts[State.CHECKING] + fetching
+        room = min(self.breaker.room(asked, now), QUESTIONS_MAX)
+        if not room:
+            self._has_room = False
+            return b""
+        # Neither bills nor status questions may take all of the biller's time.
+        half = (self.config.concurrency_max + 1) // 2
+        fetch_deadline_ns = wall_ns + self.config.fetch_timeout_ms * 1_000_000
+        fetches = max(min(room, half - fetching), 0)
+        body = self.fetches.take(fetches, connection, fetch_deadline_ns)
+        room -= self.fetches.asked_count - fetching
+        due = self.table.due(State.UNKNOWN, now)
+        if len(due):
+            checks = min(
+                room,
+                half - counts[State.CHECKING],
+                self.config.status_per_minute_max - self.status_questions(now),
+            )
+            due = self._fitting(due[: max(checks, 0)])
+        waiting = self._fitting(self.table.first(State.WAITING, room - len(due)))
+        timeout_ms = self.config.answer_timeout_ms
+        deadline_ns = wall_ns + timeout_ms * 1_000_000
+        until = now + timeout_ms / 1000
+        for places, kind, state in (
+            (due, Question.STATUS, State.CHECKING),
+            (waiting, Question.CONFIRM, State.CONFIRMING),
+        ):
+            if len(places):
+                numbers = self.table.numbers(places)
+                # Repeated fields of several messages concatenate to one.
+                body += ledger.questions(numbers, kind, deadline_ns)
+                self.table.ask(places, state, connection, now, until)
+        if len(due):
+            self._minute.append((int(now), len(due)))
+        return body
+
+    def _fitting(self, places: Places) -> Places:
+        """The first of them, as far as one message has room for their payments."""
+        if len(places) * BASKET_MAX <= QUESTION_HOLDS_MAX // 2:
+            return places
+        ends = np.cumsum(self.table.sizes(places), dtype=np.int64)
+        return places[: np.searchsorted(ends, QUESTION_HOLDS_MAX // 2, "right")]
+
+    # --- time --------------------------------------------------------------------
+
+    def tick(self, now: float) -> Numbers:
+        """See what was not answered in time.
+
+        Returns the numbers of the questions that have become unknown.
+        """
+        if self.is_idle:
+            return np.zeros(0, np.uint64)
+        # What is due is looked for with each tick, and not with each group.
+        self._stirred = True
+        table = self.table
+        late = np.concatenate(
+            [table.due(State.CONFIRMING, now), table.due(State.CHECKING, now)]
+        )
+        self.breaker.failed(table.asked(late), now)
+        self.results["late"] += len(late)
+        self.breaker.failed(np.array(self.fetches.expire(now)), now)
+        # The ledger has not taken an answer: whatever the reason, ask again.
+        lost = table.due(State.ANSWERED, now)
+        return self._doubt(np.concatenate([late, lost]), now)
+
+    def _doubt(self, places: Places, now: float) -> Numbers:
+        """They are unknown until the schedule's next time; their numbers."""
+        self.table.doubt(places, now + self._wait(places))
+        return self.table.numbers(places)
+
+    def _wait(self, places: Places) -> Times:
+        """Seconds to the next status question of each, without end after the last."""
+        calls = self.table.calls(places)
+        last = len(self._intervals) - 1
+        wait = self._intervals[np.minimum(calls, last)]
+        return np.where(calls <= last, wait, NEVER)
+
+    # --- answers -----------------------------------------------------------------
+
+    def take(self, answers: Rows, ledger: Ledger, now: float) -> Taken:
+        """Take a message of answers (ANSWER)."""
+        self._stirred = True
+        about_bills = answers["number"] >= FETCH_BIT
+        wrong = 0
+        if about_bills.any():
+            wrong += self._take_bills(some(answers, about_bills), now)
+            answers = some(answers, ~about_bills)
+        # An answer whose texts are malformed is evidence all the same.
+        wrong += int(np.count_nonzero(answers["bad"]))
+        # The core gives 0 for every kind that is none.
+        usable = answers["kind"] != 0
+        wrong += len(usable) - int(np.count_nonzero(usable))
+        answers = some(answers, usable)
+        places = self.table.find(answers["number"])
+        known = places >= 0
+        words = id_words(answers["id"])
+        expected = self.table.ids(places)
+        right = known & (expected[:, 0] == words[:, 0])
+        right &= expected[:, 1] == words[:, 1]
+        wrong += int(np.count_nonzero(known)) - int(np.count_nonzero(right))
+        mine, mine_places = some(answers, right), some(places, right)
+        final = self._take_known(mine, mine_places, now)
+        own_sizes = self.table.sizes(some(mine_places, final))
+        requests = answer_requests(some(mine, final), own_sizes, self.index, ledger)
+        if not known.all():
+            late = answers[~known & (answers["kind"] != Answered.UNKNOWN)]
+            found, sizes = find_late(late, ledger)
+            wrong += len(late) - len(found)
+            requests += answer_requests(found, sizes, self.index, ledger)
+        self.results["wrong"] += wrong
+        return Taken(requests, wrong)
+
+    def _take_bills(self, answers: Rows, now: float) -> int:
+        """Answers about bills; how many are wrong."""
+        begun = [self.fetches.answer(one) for one in answers]
+        self.breaker.answered(np.array([one for one in begun if one > 0]), now)
+        return sum(1 for one in begun if one < 0)
+
+    def _take_known(self, answers: Rows, places: Places, now: float) -> Mask:
+        """Answers about open questions. Which of them are for the ledger."""
+        table = self.table
+        final: Mask = answers["kind"] != _UNKNOWN
+        # What the ledger is about to decide it decides; of several answers to one
+        # question the first counts here, and the ledger sees all.
+        states = table.states(places)
+        fresh = (states != State.ANSWERED) & is_first(places)
+        out = fresh & is_asked(states)
+        until = now + self.config.answer_timeout_ms / 1000
+        unknown = len(final) - int(np.count_nonzero(final))
+        if not unknown:
+            asked = table.asked(some(places, out))
+            self.breaker.answered(asked, now)
+            self._time(now - asked)
+            table.answer(some(places, fresh), until)
+            return final
+        failed = out & ~final & self._is_code(answers, Retry.FAILED)
+        self.breaker.failed(table.asked(places[failed]), now)
+        self.breaker.answered(table.asked(places[out & ~failed]), now)
+        self._time(now - table.asked(places[out]))
+        table.answer(places[fresh & final], until)
+        self._take_unknown(answers[out & ~final], places[out & ~final], now)
+        self.results["unknown"] += unknown
+        return final
+
+    def _take_unknown(self, answers: Rows, places: Places, now: float) -> None:
+        """The biller does not know yet: its code says how to go on."""
+        again = self._is_code(answers, Retry.AGAIN) & (
+            self.table.confirms(places) < self.config.confirms_max
+        )
+        later = self._is_code(answers, Retry.LATER)
+        wait = self._wait(places)
+        wait[later] = np.maximum(wait[later], self._intervals[-1])
+        self.table.doubt(places, now + wait)
+        self.table.wait(places[again])
+
+    def _is_code(self, answers: Rows, retry: Retry) -> Mask:
+        codes = [code for code, meaning in self._codes.items() if meaning is retry]
+        reasons = np.ascontiguousarray(answers["reason"]).view("S32").ravel()
+        return np.isin(reasons, np.array(codes, "S32"))
+
+    def note(self, outcomes: Rows) -> int:
+        """What the ledger made of answers (OUTCOME). How many were wrong."""
+        results = outcomes["result"]
+        if np.count_nonzero(results == _OK) == len(results):
+            self.results["ok"] += len(results)
+            return 0
+        cases = outcomes[np.isin(results, _ALREADY) & (outcomes["sequence"] > 0)]
+        for outcome in cases[cases["repeat"] == 0]:
+            log.warning(
+                "%s answered late about entry %d: case %d is open",
+                self.name,
+                int(outcome["other"]),
+                int(outcome["sequence"]),
+            )
+        for result, count in zip(*np.unique(results, return_counts=True), strict=True):
+            self.results[Result(int(result)).name.lower()] += int(count)
+        return int(np.count_nonzero(results == Result.HOLD_NOT_FOUND))
+
+    # --- figures -----------------------------------------------------------------
+
+    @property
+    def asked_count(self) -> int:
+        """Questions about payments without an answer."""
+        return self.table.count(State.CONFIRMING, State.CHECKING)
+
+    def health(self, now: float) -> Health:
+        """How healthy it is."""
+        return self.breaker.state(now)
+
+    def status_questions(self, now: float) -> int:
+        """Status questions of the last minute."""
+        while self._minute and self._minute[0][0] <= now - MINUTE_S:
+            self._minute.popleft()
+        return sum(count for _, count in self._minute)
+
+    def latency_ms(self, percent: float) -> int:
+        """A percentile of the last answers' times in milliseconds, 0 without any."""
+        if not self._timed:
+            return 0
+        return int(np.percentile(self._latencies[: self._timed], percent) * 1000)
+
+    def _time(self, latencies: Times) -> None:
+        last = latencies[-LATENCIES_MAX:]
+        places = self._timed + np.arange(len(last))
+        self._latencies[places % LATENCIES_MAX] = last
+        self._timed += len(last)
+
+
+def _intervals(config: BillerConfig) -> Times:
+    """Seconds before each status question about a payment: doubling, up to a most."""
+    doubling = config.status_first_ms * 2.0 ** np.arange(config.status_calls_max)
+    result: Times = np.minimum(doubling, config.status_interval_max_ms) / 1000
+    return result
+
+
+def _by_question(holds: Rows, ledger: Ledger) -> tuple[Rows, npt.NDArray[np.uint8]]:
+    """The first hold of each question, and how many of its holds are given."""
+    if not holds["basket"].any():
+        return holds, np.ones(len(holds), np.uint8)
+    leads, first, counts = np.unique(
+        holds["sequence"] - (holds["basket"] & 0xFF),
+        return_index=True,
+        return_counts=True,
+    )
+    heads = holds[first]
+    if (heads["sequence"] != leads).any():
+        # Of some baskets the first payment is resolved, and others are not.
+        heads = ledger.gather(leads)
+    return heads, counts.astype(np.uint8)

@@ -1,0 +1,437 @@
+"""Open holds on their way to billers and back: what the journal says is to be done.
+
+May use the core, the register and the billers' parts. Knows no network and commits
+nothing. There is no second store: the work is the ledger's open holds, read at the
+start and followed row by row. Belongs to the event loop's thread; Python acts for each
+message and group, NumPy for the payments in them.
+"""
+
+import asyncio
+import itertools
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+
+from switch._core import Ledger, Request, Rows, parse_answers
+from switch.billing.answers import some
+from switch.billing.biller import Biller, Connection
+from switch.billing.bills import Bill
+from switch.billing.health import Health
+from switch.billing.table import Numbers, State
+from switch.billing.watches import Watch, Watches
+from switch.codes import Kind, Mode, Policy, Result
+from switch.config import Config
+from switch.errors import (
+    BillerBusyError,
+    BillerUnavailableError,
+    OverloadError,
+)
+from switch.register.register import Register, Service
+from switch.v1 import payments_pb2
+
+log = logging.getLogger("switch.dispatch")
+
+ROWS_MAX = 65_536
+"""Rows read at a time."""
+TICK_S = 0.05
+"""Between two looks at what was not answered in time."""
+MESSAGES_PER_S = 1_000
+"""Messages of questions in a second that go to all billers in turn; under load each
+asks about more. A message costs about as much as twenty questions in it."""
+LARGE = 64
+"""New payments of a biller with which a message is worth its cost at any time."""
+MESSAGES_AT_ONCE = 64
+"""Messages that leave without a wait when few have left before."""
+PAUSE_S = 0.008
+"""The wait for the next messages when no more may leave."""
+BUSY_RETRY_MS = 1_000
+"""When to try again after a full queue."""
+
+_RESOLVING = (Kind.POST, Kind.VOID, Kind.EXPIRE)
+# A row's kind as an index: whether it resolves a hold.
+_RESOLVES = np.isin(np.arange(256), [int(kind) for kind in _RESOLVING])
+
+
+class BillerStatus(NamedTuple):
+    """How it stands with one biller."""
+
+    biller: str
+    """Participant id."""
+    health: Health
+    connections: int
+    queued: int
+    asked: int
+    unknown: int
+    p50_ms: int
+    p99_ms: int
+    status_questions: int
+
+
+class Pace:
+    """How many messages may leave: so many a second, and some at once after a rest."""
+
+    def __init__(self, per_s: float, at_once: int, now: float) -> None:
+        self._per_s = per_s
+        self._at_once = at_once
+        self._left = float(at_once)
+        self._at = now
+
+    def allows(self, now: float) -> bool:
+        """Whether one may leave now."""
+        left = self._left + (now - self._at) * self._per_s
+        self._left = min(left, self._at_once)
+        self._at = now
+        return self._left >= 1
+
+    def spend(self) -> None:
+        """One has left. No debts are made: who waits in turn would pay for others."""
+        self._left = max(self._left - 1, 0.0)
+
+
+class Dispatcher:
+    """All billers of one ledger."""
+
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        register: Register,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_ns: Callable[[], int] = time.time_ns,
+        call_later: Callable[[float, Callable[[], None]], object] | None = None,
+    ) -> None:
+        """Read the open holds. Raises CorruptionError, DeadError.
+
+        Call `look` after each group and `tick` every TICK_S seconds. `call_later` is
+        the event loop's; without it what has to wait for others waits for these.
+        """
+        self._config = config
+        self._ledger = ledger
+        self._register = register
+        self._clock = clock
+        self._wall_ns = wall_ns
+        self._call_later = call_later
+        self._started = clock()
+        self._billers: dict[int, Biller] = {}
+        # All of them; the first has waited longest for its turn.
+        self._turns: deque[Biller] = deque()
+        self._pace = Pace(MESSAGES_PER_S, MESSAGES_AT_ONCE, self._started)
+        self._pauses = False
+        self._biller_of_service = np.zeros(0, np.uint32)
+        self._version = -1
+        self._full: set[int] = set()
+        self._watches = Watches(config.watches_max)
+        self._connections = itertools.count(1)
+        self._cursor = ledger.sequence
+        holds = ledger.holds()
+        # What came after the cursor is found again by `look`.
+        holds = holds[holds <= self._cursor]
+        count = len(holds)
+        while len(holds):
+            rows = _whole(ledger.gather(holds[:ROWS_MAX]), len(holds) > ROWS_MAX)
+            self._add(rows)
+            holds = holds[len(rows) :]
+        self._note_full()
+        if count:
+            log.info("%d holds are open", count)
+
+    # --- following the ledger ----------------------------------------------------
+
+    def look(self) -> None:
+        """Take in the rows that became durable, and ask what there is to ask.
+
+        Where messages have to wait, so do the rows: for the same few milliseconds.
+        """
+        if self._pauses:
+            return
+        newest = self._ledger.sequence
+        if not (self._ledger.holds_count or self._watches or self._is_busy()):
+            # Every hold in these rows is resolved in them or after them.
+            self._cursor = newest
+            return
+        while self._cursor < newest:
+            rows = self._ledger.rows(self._cursor + 1, ROWS_MAX)
+            rows = _whole(rows, len(rows) == ROWS_MAX)
+            self._take_rows(rows)
+            self._cursor = int(rows["sequence"][-1])
+        self._note_full()
+        self._ask()
+
+    def _note_full(self) -> None:
+        """Have the ledger turn away what comes for a biller whose queue is full."""
+        full = {one.index for one in self._billers.values() if one.is_full}
+        for index in full ^ self._full:
+            self._ledger.turn_away(index, index in full)
+        self._full = full
+
+    def _is_busy(self) -> bool:
+        return any(not one.is_idle for one in self._billers.values())
+
+    def _take_rows(self, rows: Rows) -> None:
+        done = rows["result"] == Result.OK
+        holds = some(rows, done & (rows["kind"] == Kind.HOLD))
+        if len(holds):
+            self._add(holds)
+        resolved = some(rows, done & _RESOLVES[rows["kind"]])
+        if len(resolved):
+            for biller, part in self._by_biller(resolved):
+                biller.table.resolve(part["resolves"] - (part["basket"] & 0xFF))
+            self._watches.wake(resolved["resolves"])
+
+    def _add(self, holds: Rows) -> None:
+        wall_ns = self._wall_ns()
+        for biller, part in self._by_biller(holds):
+            biller.add(part, self._ledger, wall_ns)
+
+    def _by_biller(self, rows: Rows) -> Iterator[tuple[Biller, Rows]]:
+        """The rows of each biller, by their services, in order."""
+        services = rows["service"]
+        if self._version != self._register.version or (
+            int(services.max()) >= len(self._biller_of_service)
+        ):
+            self._read_register(int(services.max()))
+        billers = self._biller_of_service[services]
+        order = np.argsort(billers, kind="stable")
+        sorted_billers = billers[order]
+        ends = np.flatnonzero(np.diff(sorted_billers)) + 1
+        rows = rows[order]
+        start = 0
+        for end in [*ends.tolist(), len(rows)]:
+            yield self.biller(int(sorted_billers[start])), rows[start:end]
+            start = end
+
+    def _read_register(self, service: int) -> None:
+        if service > len(self._register.services()):
+            self._register.refresh()
+        self._version = self._register.version
+        known = self._register.services()
+        self._biller_of_service = np.zeros(len(known) + 1, np.uint32)
+        for one in known:
+            self._biller_of_service[one.index] = one.biller
+
+    def biller(self, index: int) -> Biller:
+        """The biller with this participant index. LookupError if there is none."""
+        known = self._billers.get(index)
+        if known is None:
+            name = self._register.participant(index).spec.id
+            known = Biller(index, name, self._config.biller_of(name), self._started)
+            self._billers[index] = known
+            self._turns.append(known)
+        return known
+
+    # --- time --------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """See what was not answered in time, and ask what is due."""
+        now = self._clock()
+        for biller in self._billers.values():
+            self._wake_lines(biller, biller.tick(now))
+        self._ask()
+
+    def _ask(self) -> None:
+        """Ask who has much to be asked, and the others in turn as the pace allows.
+
+        What needs no turn takes none from the others: the pace is that of turns.
+        """
+        now, wall_ns = self._clock(), self._wall_ns()
+        for biller in self._turns:
+            if biller.news >= LARGE:
+                biller.ask(self._ledger, now, wall_ns)
+        for _ in range(len(self._turns)):
+            if not self._pace.allows(now):
+                self._pause()
+                return
+            biller = self._turns[0]
+            self._turns.rotate(-1)
+            if biller.ask(self._ledger, now, wall_ns):
+                self._pace.spend()
+
+    def _pause(self) -> None:
+        if not self._pauses and self._call_later is not None:
+            self._pauses = True
+            self._call_later(PAUSE_S, self._go_on)
+
+    def _go_on(self) -> None:
+        self._pauses = False
+        self.look()
+
+    # --- connections -------------------------------------------------------------
+
+    def connection_number(self) -> int:
+        """A number for a new connection."""
+        return next(self._connections)
+
+    def attach(self, index: int, connection: Connection) -> Biller:
+        """A biller has connected. Raises OverloadError if it has too many already."""
+        biller = self.biller(index)
+        most = biller.config.connections_max
+        if biller.connections_count >= most:
+            raise OverloadError(f"{biller.name} has {most} connections")
+        now = self._clock()
+        biller.attach(connection, now)
+        self._ask_one(biller)
+        return biller
+
+    def detach(self, biller: Biller, connection: Connection) -> None:
+        """A connection of it is gone; what was asked on it is asked again."""
+        self._wake_lines(biller, biller.detach(connection, self._clock()))
+
+    @contextmanager
+    def presence(self, index: int) -> Iterator[None]:
+        """A biller is here without being asked: it pulls. It does not count as away."""
+        breaker = self.biller(index).breaker
+        breaker.connected(self._clock())
+        try:
+            yield
+        finally:
+            breaker.disconnected(self._clock())
+
+    def take(self, biller: Biller, body: bytes) -> tuple[list[Request], int]:
+        """A ConnectRequest of a biller: requests to commit, and wrong answers in it.
+
+        Their replies go to `Biller.note`. Raises WireError.
+        """
+        taken = biller.take(parse_answers(body), self._ledger, self._clock())
+        if taken.wrong:
+            log.warning("%s gave %d wrong answers", biller.name, taken.wrong)
+        return taken.requests, taken.wrong
+
+    # --- bills -------------------------------------------------------------------
+
+    async def fetch_bill(self, service: Service, reference: str) -> Bill:
+        """What a reference owes, from the service's biller.
+
+        Raises BillerUnavailableError if it is not connected, rests, or does not
+        answer in time, BillerBusyError if too many bills are asked for,
+        BillNotFoundError if it knows of none.
+        """
+        biller = self.biller(service.biller)
+        now = self._clock()
+        if not biller.connections_count or biller.health(now) is Health.OPEN:
+            raise BillerUnavailableError(
+                f"{biller.name} is not connected or rests", biller.breaker.retry_ms(now)
+            )
+        answer = biller.fetch(service.spec.code, reference, now)
+        # All that is asked for in this round of the loop goes out in one message.
+        asyncio.get_running_loop().call_soon(self._ask_one, biller)
+        result = await asyncio.shield(answer)
+        if isinstance(result, Bill):
+            return result
+        raise result
+
+    def _ask_one(self, biller: Biller) -> None:
+        """Out of turn: somebody waits at a counter, or has just come.
+
+        The pace is of those who wait in turn: without end of such messages they would
+        never be asked.
+        """
+        biller.ask(self._ledger, self._clock(), self._wall_ns())
+
+    # --- the door ----------------------------------------------------------------
+
+    def check_service(self, service: Service) -> None:
+        """Refuse a payment of this service at the counter, before the ledger sees it.
+
+        Raises BillerBusyError if the biller's queue is full; BillerUnavailableError
+        if it rests and an unanswered hold would only expire (policy `release`).
+        A payment that may have been taken before must not be refused here.
+        """
+        biller = self.biller(service.biller)
+        if biller.is_full:
+            raise _busy(biller)
+        now = self._clock()
+        releases = service.spec.deadline_policy is Policy.RELEASE
+        if releases and biller.health(now) is Health.OPEN:
+            raise BillerUnavailableError(
+                f"{biller.name} does not answer", biller.breaker.retry_ms(now)
+            )
+
+    def check_reply(self, reply: bytes) -> None:
+        """Raise BillerBusyError if the ledger turned the payment, or basket, away.
+
+        `reply` is a CreatePaymentsResponse. Costs nothing while no queue is full.
+        """
+        if not self._full:
+            return
+        outcomes = payments_pb2.CreatePaymentsResponse.FromString(reply).outcomes
+        if outcomes and outcomes[0].result == Result.BILLER_BUSY.value:
+            raise BillerBusyError(
+                "too many payments wait for the biller", BUSY_RETRY_MS
+            )
+
+    # --- who waits ---------------------------------------------------------------
+
+    def watch(self, sequence: int) -> Watch:
+        """Follow the hold with this sequence; enter it, then look, then wait.
+
+        Raises OverloadError if too many watch.
+        """
+        return self._watches.begin(sequence)
+
+    def wake_all(self) -> None:
+        """The server stops: nobody waits any longer."""
+        self._watches.wake_all()
+        for biller in self._billers.values():
+            biller.fetches.end_all("cannot be asked: the server is stopping")
+
+    def _wake_lines(self, biller: Biller, numbers: Numbers) -> None:
+        """Questions have become unknown: all payments of each."""
+        if self._watches and len(numbers):
+            table = biller.table
+            self._watches.wake_spans(numbers, table.sizes(table.find(numbers)))
+
+    def is_unknown(self, hold: Rows) -> bool:
+        """Whether an open hold (a row) was asked about and has no answer in time."""
+        service = self._register.service(int(hold["service"]))
+        lead = int(hold["sequence"]) - (int(hold["basket"]) & 0xFF)
+        return self.biller(service.biller).is_in_doubt(lead)
+
+    # --- figures -----------------------------------------------------------------
+
+    def states(self) -> list[BillerStatus]:
+        """Every biller that has a confirmed service or has been connected."""
+        services = self._register.services()
+        asked = {one.biller for one in services if one.spec.mode is Mode.CONFIRMED}
+        now = self._clock()
+        billers = {index: self.biller(index) for index in asked} | self._billers
+        return [
+            _status(one, now)
+            for one in billers.values()
+            if one.index in asked or one.has_connected
+        ]
+
+
+def _whole(rows: Rows, is_cut: bool) -> Rows:
+    """The rows; of those that are cut off, without the basket that may go on behind."""
+    last = int(rows["basket"][-1])
+    if not is_cut or not last:
+        return rows
+    lead = int(rows["sequence"][-1]) - (last & 0xFF)
+    return rows[rows["sequence"] < lead]
+
+
+def _busy(biller: Biller) -> BillerBusyError:
+    return BillerBusyError(
+        f"{biller.table.open_count} payments wait for {biller.name}", BUSY_RETRY_MS
+    )
+
+
+def _status(biller: Biller, now: float) -> BillerStatus:
+    table = biller.table
+    return BillerStatus(
+        biller=biller.name,
+        health=biller.health(now),
+        connections=biller.connections_count,
+        queued=table.count(State.WAITING),
+        asked=biller.asked_count,
+        unknown=table.count(State.UNKNOWN),
+        p50_ms=biller.latency_ms(50),
+        p99_ms=biller.latency_ms(99),
+        status_questions=biller.status_questions(now),
+    )

@@ -1,0 +1,428 @@
+"""The commands of `payswitch` that ask a switch, each one function.
+
+Over the wire only. Each returns its exit code; what can go wrong on the way is
+raised and put into words in one place, `cli.main`.
+"""
+
+import itertools
+import shlex
+from argparse import Namespace
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from switch.authority.development import DevAuthority
+from switch.calendar import format_financial_year, format_ist
+from switch.client import Client, balance_of, make_payment
+from switch.client.messages import messages_of
+from switch.codes import Result, Role
+from switch.console.output import Exit, Screen, enum_word, plain
+from switch.credentials import Credentials
+from switch.errors import ConfigError
+from switch.ids import format_id, new_id
+from switch.payment_states import PaymentState
+from switch.sample import sample_specs
+from switch.specs import (
+    TREASURY,
+    Specs,
+    enum_text,
+    specs_from_json,
+)
+from switch.v1 import admin_pb2, payments_pb2, types_pb2
+
+T = TypeVar("T")
+
+TENDERS = {
+    "cash": types_pb2.TENDER_UNSPECIFIED,
+    "upi": types_pb2.TENDER_UPI,
+    "card": types_pb2.TENDER_CARD,
+}
+STATEMENT_LINES = 20
+"""Lines of a statement when no number is asked for."""
+
+
+# --- who asks, and whom --------------------------------------------------------------
+
+
+def credentials_of(tls: Path, role: Role, participant: str) -> Credentials:
+    """The certificate of `role`/`participant` in the directory `tls`.
+
+    A development authority there makes it when it is first asked for. Raises
+    ConfigError if there is neither.
+    """
+    name = f"{role.name.lower()}-{participant}"
+    files = Credentials(tls / f"{name}.pem", tls / f"{name}.key", tls / "ca.pem")
+    if files.certificate.exists() and not (tls / "ca.key").exists():
+        return files
+    if (tls / "ca.pem").exists() and (tls / "ca.key").exists():
+        return DevAuthority(tls).leaf(role, participant)
+    raise ConfigError(
+        f"no certificate for {role.name.lower()}/{participant} in {tls}: start "
+        f"`payswitch serve` with that directory first, or put {name}.pem, {name}.key "
+        "and ca.pem there, or name another with --tls"
+    )
+
+
+def open_client(args: Namespace, role: Role, participant: str) -> Client:
+    """A client as `--as` says, or else as this participant."""
+    if args.identity is not None:
+        role, participant = args.identity
+    return Client(args.address, credentials_of(args.tls, role, participant))
+
+
+def open_office(args: Namespace) -> Client:
+    """A client of the treasury, unless another identity is asked for."""
+    return open_client(args, Role.TREASURY, TREASURY)
+
+
+# --- payments --------------------------------------------------------------------
+
+
+def pay(args: Namespace, screen: Screen) -> Exit:
+    """Pay one bill."""
+    payment = make_payment(
+        args.service,
+        args.amount,
+        args.reference,
+        operator=args.operator,
+        amount_due=args.amount if args.due is None else args.due,
+        tender=TENDERS[args.tender],
+        head=args.head,
+        note=args.note,
+    )
+    payment.id = args.id or payment.id
+    with open_client(args, Role.CENTRE, args.centre) as client:
+        if args.identity is not None and args.identity[0] is not Role.CENTRE:
+            payment.centre = args.centre
+        outcome = client.pay(payment)
+    return show_payment(outcome, screen, sender_of(args))
+
+
+def sender_of(args: Namespace) -> str:
+    """Participant id of who sends a payment."""
+    return str(args.centre if args.identity is None else args.identity[1])
+
+
+_EXITS = {
+    PaymentState.COMPLETED: Exit.DONE,
+    PaymentState.REFUNDED: Exit.DONE,
+    PaymentState.HELD: Exit.UNKNOWN,
+    PaymentState.UNKNOWN: Exit.UNKNOWN,
+}
+"""What the exit code says of a payment's state; anything else is Exit.REFUSED."""
+
+
+def exit_of(state: PaymentState) -> Exit:
+    """The exit code for where a payment stands."""
+    return _EXITS.get(state, Exit.REFUSED)
+
+
+def show_payment(
+    outcome: payments_pb2.PaymentOutcome, screen: Screen, sender: str
+) -> Exit:
+    """Say what came of a payment of `sender`; the exit code that says the same."""
+    result, state = Result(outcome.result), PaymentState(outcome.state)
+    code = exit_of(state) if result is Result.OK else Exit.REFUSED
+    if screen.as_json:
+        screen.value(plain(outcome))
+        return code
+    language = screen.language
+    if result is not Result.OK:
+        screen.line(f"{language.word('refused')}: {language.result(result)}")
+        screen.facts([("reason", result.name), ("id", format_id(outcome.id))])
+        if outcome.other_id:
+            other = f"{format_id(outcome.other_id)} ({outcome.other_sequence})"
+            screen.facts([("entry", other)])
+        return code
+    screen.facts(
+        [
+            ("state", language.state(state)),
+            ("receipt", _receipt(outcome.receipt, outcome.receipt_year)),
+            ("id", format_id(outcome.id)),
+            ("entry", str(outcome.sequence)),
+            ("time", format_ist(outcome.time_ns)),
+            ("balance", language.amount(outcome.wallet_balance)),
+            ("pending", language.amount(outcome.wallet_pending)),
+        ]
+    )
+    if code is Exit.UNKNOWN:
+        screen.line(language.word("waits"))
+        words = ["payswitch", "bill", "watch", format_id(outcome.id)]
+        screen.line(f"  {shlex.join([*words, '--sender', sender])}")
+    if outcome.repeat:
+        screen.line(language.word("repeat"))
+    return code
+
+
+def _receipt(number: int, year: int) -> str:
+    return f"{number} / {format_financial_year(year)}" if number else "-"
+
+
+def status(args: Namespace, screen: Screen) -> Exit:
+    """What became of a payment."""
+    if args.identity is None and not args.sender:
+        raise ConfigError("name who sent the payment with --sender, or be it with --as")
+    with open_office(args) as client:
+        reply = client.get_payment(args.id, args.sender)
+    if screen.as_json:
+        screen.value(plain(reply))
+        return Exit.DONE
+    language, entry = screen.language, reply.entry
+    facts = [
+        ("state", language.state(PaymentState(reply.state))),
+        ("service", entry.service),
+        ("amount", language.amount(entry.amount)),
+        ("reference", entry.reference),
+        ("centre", entry.centre),
+        ("biller", f"{entry.biller} {entry.head}"),
+        ("receipt", str(entry.receipt or reply.resolution.receipt or "-")),
+        ("entry", str(entry.sequence)),
+        ("time", format_ist(entry.time_ns)),
+    ]
+    result = Result(entry.result)
+    if result is not Result.OK:
+        facts.insert(1, ("reason", language.result(result)))
+    if reply.refunded_amount:
+        facts.append(("refunded", language.amount(reply.refunded_amount)))
+    screen.facts(facts)
+    return Exit.DONE
+
+
+# --- wallets and feeds --------------------------------------------------------------
+
+
+def balance(args: Namespace, screen: Screen) -> Exit:
+    """A wallet's balance, now or at a past sequence."""
+    with open_office(args) as client:
+        reply = client.wallet(args.centre, args.at)
+    if screen.as_json:
+        screen.value(plain(reply))
+        return Exit.DONE
+    wallet, language = reply.wallet, screen.language
+    facts = [
+        ("centre", wallet.centre),
+        ("balance", language.amount(wallet.balance)),
+        ("pending", language.amount(wallet.pending)),
+        ("available", language.amount(wallet.available)),
+    ]
+    if not args.at and wallet.day:
+        spent = f"{language.amount(wallet.day_amount)} ({wallet.day_count})"
+        facts.append(("spent today", f"{wallet.day}: {spent}"))
+    facts.append(("as of", str(reply.as_of_sequence)))
+    screen.facts(facts)
+    return Exit.DONE
+
+
+def statement(args: Namespace, screen: Screen) -> Exit:
+    """A wallet's entries, newest first."""
+    with open_office(args) as client:
+        lines = list(_first(client.statement(args.centre), args.limit))
+    if screen.as_json:
+        for line in lines:
+            screen.value(plain(line))
+        return Exit.DONE
+    language = screen.language
+    screen.table(
+        ("time", "entry", "kind", "service", "reference", "change", "balance"),
+        [
+            (
+                format_ist(line.entry.time_ns),
+                str(line.entry.sequence),
+                _kind(line.entry),
+                line.entry.service,
+                line.entry.reference,
+                language.amount(line.change),
+                language.amount(line.balance),
+            )
+            for line in lines
+        ],
+    )
+    return Exit.DONE
+
+
+def feed(args: Namespace, screen: Screen) -> Exit:
+    """A biller's entries from a cursor."""
+    with open_office(args) as client:
+        entries = client.feed(args.biller, args.cursor, follow=args.follow)
+        for entry in _first(entries, args.limit):
+            if screen.as_json:
+                screen.value(plain(entry))
+                continue
+            screen.line(
+                f"{entry.sequence:>10}  {format_ist(entry.time_ns)}  "
+                f"{_kind(entry):<7}  {entry.service:<12}  {entry.reference:<32}  "
+                f"{screen.language.amount(entry.amount)}"
+            )
+    return Exit.DONE
+
+
+def _kind(entry: types_pb2.Entry) -> str:
+    return enum_word(types_pb2.EntryKind.DESCRIPTOR, entry.kind)
+
+
+def _first(items: Iterable[T], limit: int) -> Iterable[T]:
+    return itertools.islice(items, limit or None)
+
+
+# --- the treasury --------------------------------------------------------------------
+
+
+def top_up(args: Namespace, screen: Screen) -> Exit:
+    """Credit a wallet for money that reached the bank."""
+    with open_office(args) as client:
+        outcome = client.top_up(
+            args.centre, args.amount, args.utr, move_id=args.id or new_id()
+        )
+    result = Result(outcome.result)
+    if screen.as_json:
+        screen.value(plain(outcome))
+    elif result is Result.OK:
+        amount = screen.language.amount
+        screen.facts(
+            [
+                ("state", screen.language.word("done")),
+                ("balance", amount(outcome.wallet_balance)),
+                ("pending", amount(outcome.wallet_pending)),
+                ("entry", str(outcome.sequence)),
+            ]
+        )
+        if outcome.repeat:
+            screen.line(screen.language.word("repeat"))
+    else:
+        word = screen.language.word("refused")
+        screen.line(f"{word}: {screen.language.result(result)} ({result.name})")
+    return Exit.DONE if result is Result.OK else Exit.REFUSED
+
+
+def network_load(args: Namespace, screen: Screen) -> Exit:
+    """Bring the register to a file's state, or to the sample network's."""
+    specs = read_network(args.file)
+    with open_office(args) as client:
+        reply = client.load_network(*messages_of(specs))
+    if screen.as_json:
+        screen.value(plain(reply))
+        return Exit.DONE
+    count = screen.language.count
+    screen.line(
+        f"{count(reply.added_count)} added, {count(reply.replaced_count)} replaced, "
+        f"{count(reply.unchanged_count)} unchanged"
+    )
+    return Exit.DONE
+
+
+def read_network(file: Path | None) -> Specs:
+    """The specs of a file, or the sample network. Raises ConfigError, NetworkError."""
+    if file is None:
+        return sample_specs()
+    try:
+        return specs_from_json(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {file}: {error}") from error
+
+
+def accounts(args: Namespace, screen: Screen) -> Exit:
+    """Every account, or the totals of each kind."""
+    with open_office(args) as client:
+        found, sequence = client.accounts()
+    if args.kind:
+        found = [one for one in found if _account_kind(one) == args.kind]
+    if screen.as_json:
+        screen.value(
+            {"as_of_sequence": sequence, "accounts": [plain(one) for one in found]}
+        )
+        return Exit.DONE
+    if args.kind:
+        _show_accounts(found, screen)
+    else:
+        _show_totals(found, screen)
+    screen.facts([("as of", str(sequence))])
+    return Exit.DONE
+
+
+def _account_kind(account: admin_pb2.Account) -> str:
+    return enum_word(admin_pb2.AccountKind.DESCRIPTOR, account.kind)
+
+
+def _show_accounts(found: list[admin_pb2.Account], screen: Screen) -> None:
+    amount = screen.language.amount
+    screen.table(
+        ("account", "name", "head", "balance", "pending", "holds"),
+        [
+            (
+                str(one.index),
+                one.participant,
+                one.head,
+                amount(balance_of(one)),
+                amount(one.debits_pending + one.credits_pending),
+                str(one.holds_count),
+            )
+            for one in found
+        ],
+    )
+
+
+def _show_totals(found: list[admin_pb2.Account], screen: Screen) -> None:
+    count: dict[str, int] = defaultdict(int)
+    total: dict[str, int] = defaultdict(int)
+    for one in found:
+        count[_account_kind(one)] += 1
+        total[_account_kind(one)] += balance_of(one)
+    language = screen.language
+    screen.table(
+        ("kind", "account", "balance"),
+        [
+            (kind, language.count(count[kind]), language.amount(total[kind]))
+            for kind in count
+        ],
+        right=("account", "balance"),
+        footer=("", language.count(len(found)), language.amount(sum(total.values()))),
+    )
+
+
+def services(args: Namespace, screen: Screen) -> Exit:
+    """What can be paid."""
+    with open_office(args) as client:
+        found = client.services()
+    if screen.as_json:
+        screen.value({"services": [plain(one) for one in found]})
+        return Exit.DONE
+    bengali = screen.language.value == "bn"
+    rules = admin_pb2.AmountRule.DESCRIPTOR
+    screen.table(
+        ("code", "name", "biller", "amount rule", "department"),
+        [
+            (
+                one.code,
+                one.name_bn if bengali and one.name_bn else one.name_en,
+                one.biller,
+                enum_word(rules, one.amount_rule).replace("_", "-"),
+                one.department_bn if bengali else one.department_en,
+            )
+            for one in found
+        ],
+    )
+    return Exit.DONE
+
+
+def ledger(args: Namespace, screen: Screen) -> Exit:
+    """Where the ledger stands."""
+    with open_office(args) as client:
+        reply = client.ledger()
+    if screen.as_json:
+        screen.value(plain(reply))
+    else:
+        screen.facts([(name, str(value)) for name, value in plain(reply).items()])
+    return Exit.DONE
+
+
+# --- what an argument may be -------------------------------------------------------
+
+
+def to_identity(text: str) -> tuple[Role, str]:
+    """`role/participant`. Raises ValueError."""
+    role, _, participant = text.partition("/")
+    roles = {enum_text(one): one for one in Role}
+    if role not in roles or not participant:
+        raise ValueError(f"not an identity: {text!r} (treasury/treasury is)")
+    return roles[role], participant

@@ -1,0 +1,171 @@
+"""The commands of a counter: bills, receipts, shifts. Each is one function.
+
+Over the wire only, like the other commands; errors are put into words in `cli.main`.
+"""
+
+from argparse import Namespace
+
+from switch.calendar import format_ist
+from switch.cli.commands import TENDERS, exit_of, open_client, sender_of, show_payment
+from switch.client import Client, make_payment
+from switch.codes import Result, Role
+from switch.console.output import Exit, Screen, enum_word, plain
+from switch.console.words import Language
+from switch.errors import ConfigError
+from switch.payment_states import PaymentState
+from switch.specs import TREASURY
+from switch.v1 import admin_pb2, counter_pb2
+
+LANGUAGES = {
+    Language.ENGLISH: counter_pb2.LANGUAGE_ENGLISH,
+    Language.BENGALI: counter_pb2.LANGUAGE_BENGALI,
+}
+
+
+def _named(args: Namespace) -> str:
+    """The centre to name in a request: none where the caller is the centre."""
+    acts_for_others = args.identity is not None and args.identity[0] is not Role.CENTRE
+    return str(args.centre) if acts_for_others else ""
+
+
+# --- bills -------------------------------------------------------------------------
+
+
+def fetch(args: Namespace, screen: Screen) -> Exit:
+    """What a reference owes."""
+    with open_client(args, Role.CENTRE, args.centre) as client:
+        bill = client.fetch_bill(args.service, args.reference, _named(args))
+    if screen.as_json:
+        screen.value(plain(bill))
+        return Exit.DONE
+    rule = enum_word(admin_pb2.AmountRule.DESCRIPTOR, bill.amount_rule)
+    facts = [
+        ("bill", bill.id),
+        ("service", bill.service),
+        ("reference", bill.reference),
+        ("due", screen.language.amount(bill.amount_due)),
+        ("amount rule", rule.replace("_", "-")),
+        ("valid until", format_ist(bill.valid_until_ns)),
+    ]
+    if bill.due_time_ns:
+        facts.append(("due by", format_ist(bill.due_time_ns)))
+    screen.facts(facts)
+    return Exit.DONE
+
+
+def pay(args: Namespace, screen: Screen) -> Exit:
+    """Pay one bill and wait for the biller's word."""
+    payment = make_payment(
+        args.service,
+        args.amount,
+        args.reference,
+        centre=_named(args),
+        operator=args.operator,
+        tender=TENDERS[args.tender],
+        head=args.head,
+        note=args.note,
+    )
+    payment.id = args.id or payment.id
+    with open_client(args, Role.CENTRE, args.centre) as client:
+        outcome = client.pay_bill(payment, args.bill, args.wait * 1000)
+    return show_payment(outcome, screen, sender_of(args))
+
+
+def watch(args: Namespace, screen: Screen) -> Exit:
+    """Follow a payment until it is final."""
+    state = PaymentState.NONE
+    with _asker(args) as client:
+        for payment in client.watch_payment(args.id, args.sender):
+            state = PaymentState(payment.state)
+            if screen.as_json:
+                screen.value(plain(payment))
+                continue
+            last = payment.resolution if payment.resolution.sequence else payment.entry
+            time = format_ist(last.time_ns)
+            screen.line(f"{time}  {screen.language.state(state)}")
+    return exit_of(state)
+
+
+def receipt(args: Namespace, screen: Screen) -> Exit:
+    """Print the receipt of a completed payment."""
+    with _asker(args) as client:
+        found = client.receipt(args.id, args.sender, LANGUAGES[screen.language])
+    # As it is: the receipt has its own width, and its own JSON.
+    print(found.json if screen.as_json else found.text.rstrip("\n"), flush=True)
+    return Exit.DONE
+
+
+def _asker(args: Namespace) -> Client:
+    if args.identity is None and not args.sender:
+        raise ConfigError("name who sent the payment with --sender, or be it with --as")
+    return open_client(args, Role.TREASURY, TREASURY)
+
+
+# --- shifts ------------------------------------------------------------------------
+
+
+def close(args: Namespace, screen: Screen) -> Exit:
+    """Close an operator's shift."""
+    with open_client(args, Role.CENTRE, args.centre) as client:
+        reply = client.close_shift(
+            args.operator, args.cash, _named(args), move_id=args.id
+        )
+    result = Result(reply.outcome.result)
+    if screen.as_json:
+        screen.value(plain(reply))
+    elif result is Result.OK:
+        _show_shift(reply.shift, screen)
+        if reply.outcome.repeat:
+            screen.line(screen.language.word("repeat"))
+    else:
+        _show_refusal(result, screen)
+    return Exit.DONE if result is Result.OK else Exit.REFUSED
+
+
+def _show_shift(shift: counter_pb2.Shift, screen: Screen) -> None:
+    language = screen.language
+
+    def both(count: int, amount: int) -> str:
+        return f"{language.count(count)}, {language.amount(amount)}"
+
+    difference = enum_word(counter_pb2.ShiftDifference.DESCRIPTOR, shift.difference)
+    paise = abs(shift.cash_counted - shift.cash_expected)
+    words = language.word(difference)
+    screen.line(language.word("closed"))
+    screen.facts(
+        [
+            ("shift", str(shift.sequence)),
+            ("centre", shift.centre),
+            ("operator", str(shift.operator)),
+            ("payments", both(shift.payments_count, shift.payments_amount)),
+            ("given back", both(shift.refunds_count, shift.refunds_amount)),
+            ("open", language.count(shift.open_count)),
+            ("cash expected", language.amount(shift.cash_expected)),
+            ("cash counted", language.amount(shift.cash_counted)),
+            ("difference", f"{words} {language.amount(paise)}" if paise else words),
+        ]
+    )
+
+
+def sign(args: Namespace, screen: Screen) -> Exit:
+    """Sign another operator's shift off."""
+    with open_client(args, Role.CENTRE, args.centre) as client:
+        outcome = client.sign_shift(
+            args.operator, args.shift, _named(args), move_id=args.id
+        )
+    result = Result(outcome.result)
+    if screen.as_json:
+        screen.value(plain(outcome))
+    elif result is Result.OK:
+        screen.line(screen.language.word("signed"))
+        screen.facts([("entry", str(outcome.sequence))])
+        if outcome.repeat:
+            screen.line(screen.language.word("repeat"))
+    else:
+        _show_refusal(result, screen)
+    return Exit.DONE if result is Result.OK else Exit.REFUSED
+
+
+def _show_refusal(result: Result, screen: Screen) -> None:
+    words = screen.language.result(result)
+    screen.line(f"{screen.language.word('refused')}: {words} ({result.name})")

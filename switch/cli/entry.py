@@ -1,0 +1,436 @@
+"""`payswitch`: the command line of the switch.
+
+Parses, runs one command, and turns what went wrong into words and an exit code:
+
+    0  done
+    1  refused by a rule, or not there
+    2  wrong usage, setting, certificate or rights; nothing was done
+    3  the switch (or a ledger) could not be reached, or the outcome is not known
+    4  the auditor found something, or a day did not prove right
+    130  interrupted
+"""
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import grpc
+
+from switch.cli import commands, counter, office
+from switch.client.calls import CallError, LostReplyError
+from switch.client.counter import WAIT_S
+from switch.config import Config
+from switch.console.output import Exit, Screen
+from switch.console.words import Language, language_of
+from switch.day import command as day
+from switch.errors import SwitchError
+from switch.ids import format_id, parse_id
+from switch.money import parse_amount
+from switch.simulator import command as simulator
+
+T = TypeVar("T")
+
+_AUDIT_EXITS = {0: Exit.DONE, 1: Exit.FINDINGS, 2: Exit.USAGE}
+"""The auditor's exit codes; its others mean that the ledger could not be read."""
+_PASSED_ON = ("serve", "audit")
+"""Commands whose further arguments are another program's."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser()
+    args, rest = parser.parse_known_args(words)
+    if rest and args.command not in _PASSED_ON:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    args.rest = rest
+    language = Language(args.language) if args.language else language_of(os.environ)
+    screen = Screen(as_json=args.json, language=language)
+    try:
+        return int(args.run(args, screen))
+    except LostReplyError as error:
+        screen.note(f"{error}")
+        screen.note(language.word("unknown"))
+        screen.note(f"  {_again(words, error)}")
+        return Exit.UNKNOWN
+    except CallError as error:
+        return _explain(error, args, screen)
+    except SwitchError as error:
+        screen.note(f"payswitch: {error}")
+        return Exit.USAGE
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # Who read our output has seen enough; nothing can be written to it any more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.DONE
+
+
+def _again(words: Sequence[str], error: LostReplyError) -> str:
+    """The command that safely does the same once more."""
+    again = ["payswitch", *words]
+    if len(error.ids) == 1 and "--id" not in words:
+        again += ["--id", format_id(error.ids[0])]
+    return shlex.join(again)
+
+
+def _explain(error: CallError, args: argparse.Namespace, screen: Screen) -> Exit:
+    """Say what a failed call means and what to do."""
+    code = grpc.StatusCode
+    if error.code is code.NOT_FOUND:
+        screen.note(f"payswitch: {error.text}")
+        return Exit.REFUSED
+    if error.code in (code.PERMISSION_DENIED, code.UNAUTHENTICATED):
+        screen.note(f"payswitch: {error.text}; choose who you are with --as")
+        return Exit.USAGE
+    if error.code in (code.INVALID_ARGUMENT, code.FAILED_PRECONDITION):
+        screen.note(f"payswitch: {error.text}")
+        for field, text in error.violations:
+            screen.note(f"  {field}: {text}")
+        return Exit.USAGE
+    screen.note(f"payswitch: {error}")
+    if error.unreachable and not error.reason:
+        screen.note(
+            f"is a switch running at {args.address}? start one with `payswitch serve`"
+        )
+    return Exit.UNKNOWN
+
+
+# --- commands that are other programs -----------------------------------------------
+
+
+def _serve(args: argparse.Namespace, screen: Screen) -> Exit:
+    """Become the server."""
+    sys.stdout.flush()
+    command = [sys.executable, "-m", "server", *args.rest]
+    os.execv(sys.executable, command)  # noqa: S606
+
+
+def _audit(args: argparse.Namespace, screen: Screen) -> Exit:
+    """Run the auditor in a process of its own."""
+    command = [sys.executable, "-m", "switch.audit", str(args.dir), *args.rest]
+    if args.json:
+        command.append("--json")
+    code = subprocess.run(command, check=False).returncode
+    return _AUDIT_EXITS.get(code, Exit.UNKNOWN)
+
+
+# --- arguments ---------------------------------------------------------------------
+
+
+def _as(convert: Callable[[str], T]) -> Callable[[str], T]:
+    """A converter whose ValueError reaches the person who typed the argument."""
+
+    def convert_argument(text: str) -> T:
+        try:
+            return convert(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return convert_argument
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or len(text) > 20:
+        raise argparse.ArgumentTypeError(f"not a whole number: {text[:32]!r}")
+    return int(text)
+
+
+def _common() -> argparse.ArgumentParser:
+    """What every command takes."""
+    common = argparse.ArgumentParser(add_help=False)
+    group = common.add_argument_group("common")
+    group.add_argument("--json", action="store_true", help="answer for machines")
+    group.add_argument(
+        "--lang",
+        dest="language",
+        choices=[one.value for one in Language],
+        help="language of the answer (default: that of LANG, else en)",
+    )
+    return common
+
+
+def _remote() -> argparse.ArgumentParser:
+    """What every command takes that asks a switch."""
+    config = Config()
+    remote = argparse.ArgumentParser(add_help=False)
+    group = remote.add_argument_group("which switch, and as whom")
+    group.add_argument(
+        "--address", default=config.address, help="host:port (default: %(default)s)"
+    )
+    group.add_argument(
+        "--tls",
+        type=Path,
+        default=config.tls_dir,
+        metavar="DIR",
+        help="directory of the certificates (default: %(default)s)",
+    )
+    group.add_argument(
+        "--as",
+        dest="identity",
+        type=_as(commands.to_identity),
+        metavar="ROLE/ID",
+        help="whose certificate to use, such as treasury/treasury",
+    )
+    return remote
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="payswitch",
+        description="Pay, look, and prove: the command line of the payment switch.",
+        epilog=(
+            "exit codes: 0 done, 1 refused by a rule or not there, 2 wrong usage or "
+            "rights, 3 unreachable or unknown outcome, 4 audit findings, "
+            "130 interrupted"
+        ),
+    )
+    common, remote = _common(), _remote()
+    found = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(
+        name: str, run: Callable[[argparse.Namespace, Screen], Exit], text: str
+    ) -> argparse.ArgumentParser:
+        has_own = name in (*_PASSED_ON, "day", "biller")
+        parents = [common] if has_own else [common, remote]
+        command = found.add_parser(
+            name,
+            help=text,
+            description=text,
+            parents=parents,
+            # An abbreviation could swallow what another program is to get.
+            allow_abbrev=False,
+            # The server's own help says what `serve` takes.
+            add_help=name != "serve",
+        )
+        command.set_defaults(run=run)
+        return command
+
+    add("serve", _serve, "start the server; `serve --help` says what it takes")
+    audit = add("audit", _audit, "prove a ledger's directory, beside the switch")
+    audit.add_argument("dir", type=Path, metavar="DIR", help="the ledger's directory")
+
+    network = found.add_parser("network", help="the register of centres and services")
+    verbs = network.add_subparsers(dest="verb", required=True, metavar="VERB")
+    load = verbs.add_parser(
+        "load",
+        help="bring the register to what a file says",
+        parents=[common, remote],
+    )
+    load.set_defaults(run=commands.network_load)
+    load.add_argument(
+        "file", type=Path, nargs="?", metavar="FILE", help="default: the sample network"
+    )
+
+    _add_payments(add)
+    receipt = add("receipt", counter.receipt, "the receipt of a completed payment")
+    _add_asked(receipt)
+    _add_bills(_verbs(found, "bill", "fetch, pay and follow a bill", common, remote))
+    _add_shifts(_verbs(found, "shift", "close and sign a shift", common, remote))
+    _add_wallets(add)
+    _add_office(add)
+    for name, run, text in (
+        ("services", commands.services, "what can be paid"),
+        ("ledger", commands.ledger, "where the ledger stands"),
+    ):
+        add(name, run, text)
+    simulate = partial(simulator.run, credentials_of=commands.credentials_of)
+    biller = add("biller", simulate, "simulate billers that dial in")
+    simulator.add_arguments(biller)
+    day.add_arguments(add("day", day.run, "replay a whole March day and prove it"))
+    return parser
+
+
+Add = Callable[
+    [str, Callable[[argparse.Namespace, Screen], Exit], str], argparse.ArgumentParser
+]
+
+
+def _verbs(
+    found: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    noun: str,
+    text: str,
+    *parents: argparse.ArgumentParser,
+) -> Add:
+    """A command that takes a verb; what is returned adds one."""
+    command = found.add_parser(noun, help=text, description=text)
+    verbs = command.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def add(
+        name: str, run: Callable[[argparse.Namespace, Screen], Exit], text: str
+    ) -> argparse.ArgumentParser:
+        verb = verbs.add_parser(
+            name, help=text, description=text, parents=list(parents), allow_abbrev=False
+        )
+        verb.set_defaults(run=run)
+        return verb
+
+    return add
+
+
+def _add_bills(add: Add) -> None:
+    fetch = add("fetch", counter.fetch, "what a reference owes, as its biller says")
+    _add_bill(fetch)
+    fetch.add_argument("reference", metavar="REFERENCE", help="the citizen's own")
+
+    pay = add("pay", counter.pay, "pay a bill and wait for its biller")
+    _add_bill(pay)
+    _add_paid(pay)
+    pay.add_argument("--bill", default="", metavar="BILL", help="from `bill fetch`")
+    pay.add_argument(
+        "--wait",
+        type=_wait,
+        default=int(WAIT_S),
+        metavar="SECONDS",
+        help="for the biller, 1 to 30 (default: %(default)s)",
+    )
+    _add_id(pay)
+
+    watch = add("watch", counter.watch, "follow a payment until it is final")
+    _add_asked(watch)
+
+
+def _wait(text: str) -> int:
+    seconds = _count(text)
+    if not 1 <= seconds <= 30:
+        raise argparse.ArgumentTypeError(f"not 1 to 30 seconds: {text}")
+    return seconds
+
+
+def _add_bill(command: argparse.ArgumentParser) -> None:
+    command.add_argument("centre", metavar="CENTRE", help="the centre's participant id")
+    command.add_argument("service", metavar="SERVICE", help="code, such as BSK0199")
+
+
+def _add_paid(command: argparse.ArgumentParser) -> None:
+    """What is paid of a service, and how."""
+    command.add_argument(
+        "amount", type=_as(parse_amount), metavar="AMOUNT", help="in rupees"
+    )
+    command.add_argument(
+        "reference", metavar="REFERENCE", help="what the bill is known by"
+    )
+    command.add_argument("--operator", type=_count, default=0, metavar="N")
+    command.add_argument("--tender", choices=sorted(commands.TENDERS), default="cash")
+    command.add_argument("--head", type=_count, default=0, metavar="N")
+    command.add_argument("--note", default="", metavar="TEXT", help="for the receipt")
+
+
+def _add_asked(command: argparse.ArgumentParser) -> None:
+    """Which payment is asked about."""
+    command.add_argument("id", type=_as(parse_id), metavar="ID")
+    command.add_argument(
+        "--sender", default="", metavar="PARTICIPANT", help="who sent the payment"
+    )
+
+
+def _add_shifts(add: Add) -> None:
+    close = add("close", counter.close, "count an operator's shift, and record it")
+    sign = add("sign", counter.sign, "sign the shift of another operator off")
+    for command in (close, sign):
+        command.add_argument("centre", metavar="CENTRE")
+        command.add_argument("operator", type=_count, metavar="OPERATOR")
+        _add_id(command)
+    close.add_argument(
+        "cash", type=_as(parse_amount), metavar="CASH", help="counted, in rupees"
+    )
+    sign.add_argument("shift", type=_count, metavar="SHIFT", help="entry of the shift")
+
+
+def _add_payments(add: Add) -> None:
+    pay = add("pay", commands.pay, "pay one bill out of a centre's wallet")
+    _add_bill(pay)
+    _add_paid(pay)
+    amount = _as(parse_amount)
+    pay.add_argument("--due", type=amount, metavar="AMOUNT", help="what the bill says")
+    _add_id(pay)
+
+    status = add("status", commands.status, "what became of a payment")
+    _add_asked(status)
+
+    top_up = add("top-up", commands.top_up, "credit a wallet for money in the bank")
+    top_up.add_argument("centre", metavar="CENTRE")
+    top_up.add_argument("amount", type=amount, metavar="AMOUNT", help="in rupees")
+    top_up.add_argument(
+        "--utr", required=True, metavar="UTR", help="the bank's reference, used once"
+    )
+    _add_id(top_up)
+
+
+def _add_office(add: Add) -> None:
+    found = {name: add(name, run, text) for name, run, text in office.COMMANDS}
+    for name in ("propose-refund", "propose-correction", "approve", "close-case"):
+        command = found[name]
+        command.add_argument("entry", type=_count, metavar="ENTRY", help=_ENTRIES[name])
+        _add_id(command)
+    found["propose-refund"].add_argument(
+        "amount", type=_as(parse_amount), metavar="AMOUNT", help="in rupees"
+    )
+    for name in ("propose-refund", "propose-correction", "close-case"):
+        found[name].add_argument(
+            "reason", metavar="REASON", help="1 to 32 plain characters"
+        )
+    found["close-case"].add_argument(
+        "--correction",
+        type=_count,
+        default=0,
+        metavar="ENTRY",
+        help="the refund or transfer that put it right",
+    )
+
+
+_ENTRIES = {
+    "propose-refund": "of the payment; for a held one, of what completed it",
+    "propose-correction": "of the case",
+    "approve": "of the proposal",
+    "close-case": "of the case",
+}
+
+
+def _add_id(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--id",
+        type=_as(parse_id),
+        default=b"",
+        metavar="ID",
+        help="of an attempt whose outcome is not known; default: a new one",
+    )
+
+
+def _add_wallets(add: Add) -> None:
+    balance = add("balance", commands.balance, "what a wallet holds")
+    balance.add_argument("centre", metavar="CENTRE")
+    balance.add_argument(
+        "--at", type=_count, default=0, metavar="SEQ", help="as it was after this entry"
+    )
+
+    statement = add("statement", commands.statement, "a wallet's entries, newest first")
+    statement.add_argument("centre", metavar="CENTRE")
+    statement.add_argument(
+        "--limit",
+        type=_count,
+        default=commands.STATEMENT_LINES,
+        metavar="N",
+        help="lines at most, 0 for all (default: %(default)s)",
+    )
+
+    feed = add("feed", commands.feed, "a biller's entries in the ledger's order")
+    feed.add_argument("biller", metavar="BILLER", help="the biller's participant id")
+    feed.add_argument("--from", dest="cursor", type=_count, default=0, metavar="CURSOR")
+    feed.add_argument("--follow", action="store_true", help="wait for more")
+    feed.add_argument(
+        "--limit", type=_count, default=0, metavar="N", help="entries at most"
+    )
+
+    accounts = add("accounts", commands.accounts, "the accounts and what they hold")
+    accounts.add_argument(
+        "--kind",
+        choices=("wallet", "biller", "float", "suspense", "settlement"),
+        help="list these instead of the totals of each kind",
+    )

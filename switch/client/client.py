@@ -1,0 +1,312 @@
+"""The client library: the switch's calls as methods that are safe to repeat.
+
+Talks to the switch over the wire only. Makes ids (UUIDv7), repeats what may be
+repeated with the same ids, and reports an outcome that is not known as
+LostReplyError, an UnknownOutcomeError that carries the ids. A refusal by a rule is a
+value in the reply, never an exception. Every amount is in paise.
+
+Every method can raise CallError (the call changed nothing; its `code` says why), and
+those that change the ledger LostReplyError.
+"""
+
+import time
+from collections.abc import Generator, Iterator, Sequence
+from typing import Self
+
+import grpc
+from grpc_health.v1 import health_pb2
+
+from switch.client.admin import BATCH_MAX, PAGE_SIZE, AdminCalls
+from switch.client.calls import (
+    CALL_TIMEOUT_S,
+    RETRIES_MAX,
+    RETRY_DELAY_FIRST_S,
+    STREAM_TIMEOUT_S,
+    Caller,
+    CallError,
+    LostReplyError,
+    call_error,
+    open_channel,
+)
+from switch.client.counter import CounterCalls, give_ids, matched
+from switch.client.stream import PaymentStream, ids_of
+from switch.credentials import Credentials
+from switch.errors import WireError
+from switch.ids import new_id
+from switch.v1 import (
+    admin_pb2,
+    admin_pb2_grpc,
+    billers_pb2,
+    billers_pb2_grpc,
+    counter_pb2_grpc,
+    payments_pb2,
+    payments_pb2_grpc,
+    types_pb2,
+    wallets_pb2,
+    wallets_pb2_grpc,
+)
+
+__all__ = [
+    "BATCH_MAX",
+    "OUTSTANDING_MAX",
+    "CallError",
+    "Client",
+    "LostReplyError",
+    "PaymentStream",
+    "balance_of",
+    "make_payment",
+]
+
+OUTSTANDING_MAX = 16_380
+"""Payments of one stream that may be without an answer."""
+
+
+def make_payment(
+    service: str,
+    amount: int,
+    reference: str,
+    *,
+    centre: str = "",
+    operator: int = 0,
+    amount_due: int = 0,
+    tender: types_pb2.Tender.ValueType = types_pb2.TENDER_UNSPECIFIED,
+    head: int = 0,
+    note: str = "",
+) -> payments_pb2.Payment:
+    """A payment of `amount` paise with a fresh id.
+
+    `amount_due` is what the bill says, needed where the service's amount is exact;
+    `centre` only for senders that act for several. The other fields are those of
+    `Payment` in the protocol.
+    """
+    return payments_pb2.Payment(
+        id=new_id(),
+        service=service,
+        amount=amount,
+        reference=reference,
+        operator=operator,
+        centre=centre,
+        amount_due=amount_due,
+        tender=tender,
+        head=head,
+        note=note,
+    )
+
+
+def balance_of(account: admin_pb2.Account) -> int:
+    """Posted credits less posted debits, paise; negative for the bank float."""
+    return account.credits_posted - account.debits_posted
+
+
+class Client(AdminCalls, CounterCalls):
+    """One participant's connection to a switch. Thread-safe; a context manager."""
+
+    def __init__(
+        self,
+        address: str,
+        credentials: Credentials,
+        *,
+        retries_max: int = RETRIES_MAX,
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> None:
+        """Prepare a connection to `address` (host:port); the first call makes it.
+
+        `timeout_s` is the deadline of one attempt of a unary call, of which there
+        are at most `retries_max` + 1. Raises ConfigError if the credentials cannot
+        be read.
+        """
+        self._channel = open_channel(address, credentials)
+        super().__init__(
+            Caller(retries_max, timeout_s),
+            admin_pb2_grpc.AdminServiceStub(self._channel),
+        )
+        self._payments = payments_pb2_grpc.PaymentServiceStub(self._channel)
+        self._wallets = wallets_pb2_grpc.WalletServiceStub(self._channel)
+        self._counter = counter_pb2_grpc.CounterServiceStub(self._channel)
+        self._billers = billers_pb2_grpc.BillerServiceStub(self._channel)
+        # The health package's own stub has no types.
+        self._check_health = self._channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+
+    def close(self) -> None:
+        """End pauses between attempts and the connection. Idempotent."""
+        self._caller.close()
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def wait_ready(self, timeout_s: float) -> None:
+        """Wait until the server says that it serves. Raises CallError if it does not.
+
+        For use right after a server was started: other calls have their own retries.
+        """
+        end_s = time.monotonic() + timeout_s
+        while True:
+            try:
+                reply = self._check_health(
+                    health_pb2.HealthCheckRequest(), timeout=self._caller.timeout_s
+                )
+            except grpc.RpcError as error:
+                failure = call_error(error)
+                if not failure.unreachable or time.monotonic() >= end_s:
+                    raise failure from None
+            else:
+                if reply.status == health_pb2.HealthCheckResponse.SERVING:
+                    return
+                if time.monotonic() >= end_s:
+                    raise CallError(
+                        grpc.StatusCode.UNAVAILABLE, "the server is not serving"
+                    )
+            self._caller.pause(RETRY_DELAY_FIRST_S)
+
+    # --- payments -------------------------------------------------------------------
+
+    def pay(self, payment: payments_pb2.Payment) -> payments_pb2.PaymentOutcome:
+        """Pay one bill. A payment without an id is given one, in place."""
+        give_ids([payment])
+        reply = self._caller.change(
+            self._payments.CreatePayment,
+            payments_pb2.CreatePaymentRequest(payment=payment),
+            [payment.id],
+        )
+        return matched([reply.outcome], [payment.id])[0]
+
+    def pay_batch(
+        self,
+        payments: Sequence[payments_pb2.Payment],
+        baskets: Sequence[payments_pb2.Basket] = (),
+    ) -> list[payments_pb2.PaymentOutcome]:
+        """Pay up to BATCH_MAX bills, each on its own, in the order given.
+
+        Outcomes of the payments come first, then those of each basket.
+        """
+        give_ids(payments)
+        for basket in baskets:
+            give_ids(basket.payments)
+        ids = ids_of(payments, baskets)
+        reply = self._caller.change(
+            self._payments.CreatePayments,
+            payments_pb2.CreatePaymentsRequest(payments=payments, baskets=baskets),
+            ids,
+        )
+        return matched(reply.outcomes, ids)
+
+    def pay_basket(
+        self, payments: Sequence[payments_pb2.Payment]
+    ) -> list[payments_pb2.PaymentOutcome]:
+        """Pay 2 to 16 bills of one wallet to one biller, all or none."""
+        give_ids(payments)
+        ids = ids_of(payments, ())
+        reply = self._caller.change(
+            self._payments.CreateBasket,
+            payments_pb2.CreateBasketRequest(
+                basket=payments_pb2.Basket(payments=payments)
+            ),
+            ids,
+        )
+        return matched(reply.outcomes, ids)
+
+    def open_stream(self, outstanding_max: int = OUTSTANDING_MAX) -> PaymentStream:
+        """Open a stream that pays without waiting between messages."""
+        return PaymentStream(
+            lambda requests: self._payments.StreamPayments(requests),
+            self._caller,
+            outstanding_max,
+        )
+
+    def get_payment(
+        self, payment_id: bytes, sender: str = ""
+    ) -> payments_pb2.GetPaymentResponse:
+        """What became of the payment with this id of `sender` (empty: the caller)."""
+        return self._caller.read(
+            self._payments.GetPayment,
+            payments_pb2.GetPaymentRequest(id=payment_id, sender=sender),
+        )
+
+    def payments(self, centre: str = "") -> Iterator[types_pb2.Entry]:
+        """The payments of a wallet, newest first, page by page."""
+        request = payments_pb2.ListPaymentsRequest(centre=centre, page_size=PAGE_SIZE)
+        while True:
+            reply = self._caller.read(self._payments.ListPayments, request)
+            yield from reply.payments
+            if not reply.next_page_token:
+                return
+            request.page_token = reply.next_page_token
+
+    # --- wallets and feeds ----------------------------------------------------------
+
+    def wallet(
+        self, centre: str = "", sequence: int = 0
+    ) -> wallets_pb2.GetWalletResponse:
+        """A centre's wallet, now or as it was at `sequence`."""
+        return self._caller.read(
+            self._wallets.GetWallet,
+            wallets_pb2.GetWalletRequest(centre=centre, sequence=sequence),
+        )
+
+    def statement(self, centre: str = "") -> Iterator[wallets_pb2.StatementLine]:
+        """The entries of a wallet with the balance after each, newest first."""
+        request = wallets_pb2.ListStatementRequest(centre=centre, page_size=PAGE_SIZE)
+        while True:
+            reply = self._caller.read(self._wallets.ListStatement, request)
+            yield from reply.lines
+            if not reply.next_page_token:
+                return
+            request.page_token = reply.next_page_token
+
+    def acknowledge(
+        self, answers: Sequence[billers_pb2.Answer]
+    ) -> list[billers_pb2.Acknowledged]:
+        """Say what a biller has made of holds of its feed; where each payment stands.
+
+        1 to 1,000 answers, final ones; saying the same again changes nothing. Raises
+        CallError, LostReplyError.
+        """
+        request = billers_pb2.AcknowledgeRequest(answers=answers)
+        ids = [one.id for one in answers]
+        reply = self._caller.change(self._billers.Acknowledge, request, ids)
+        return list(reply.payments)
+
+    def feed(
+        self, biller: str = "", cursor: int = 0, *, follow: bool = False
+    ) -> Generator[types_pb2.Entry, None, None]:
+        """A biller's accepted entries after `cursor`, complete and without repeats.
+
+        Ends at the newest one unless `follow`. A broken connection is resumed; to go
+        on later, pass the last entry's sequence as the cursor. Raises WireError if
+        the server's order is not strictly ascending.
+        """
+        attempts = self._caller.attempts(changes=False)
+        while True:
+            request = billers_pb2.FollowFeedRequest(
+                cursor=cursor, end_at_newest=not follow, biller=biller
+            )
+            call = self._billers.FollowFeed(
+                request, timeout=None if follow else STREAM_TIMEOUT_S
+            )
+            try:
+                for page in call:
+                    attempts.progress()
+                    for entry in page.events:
+                        if entry.sequence <= cursor:
+                            raise WireError(f"the feed repeats entry {entry.sequence}")
+                        cursor = entry.sequence
+                        yield entry
+                    cursor = max(cursor, page.cursor)
+                if not follow:
+                    return
+                failure = CallError(
+                    grpc.StatusCode.UNAVAILABLE, "the server ended the feed"
+                )
+            except grpc.RpcError as error:
+                failure = call_error(error)
+            finally:
+                call.cancel()
+            self._caller.pause(attempts.delay_after(failure))

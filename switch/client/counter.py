@@ -1,0 +1,156 @@
+"""The client's calls of the counter: bills, receipts, shifts, a payment's way.
+
+Part of `switch.client`, over the wire only. Amounts are paise. What each can raise
+stands there.
+"""
+
+from collections.abc import Generator, Iterable, Sequence
+
+import grpc
+
+from switch.client.calls import Caller, CallError, LostReplyError, call_error
+from switch.ids import new_id
+from switch.payment_states import FINAL, PaymentState
+from switch.v1 import (
+    admin_pb2,
+    counter_pb2,
+    counter_pb2_grpc,
+    payments_pb2,
+    payments_pb2_grpc,
+)
+
+WAIT_S = 5.0
+"""What the server waits for a biller if it is not told how long."""
+
+
+class CounterCalls:
+    """What `Client` can do at a counter."""
+
+    _caller: Caller
+    _counter: counter_pb2_grpc.CounterServiceStub
+    _payments: payments_pb2_grpc.PaymentServiceStub
+
+    def watch_payment(
+        self, payment_id: bytes, sender: str = ""
+    ) -> Generator[payments_pb2.GetPaymentResponse, None, None]:
+        """What became of a payment, now and after each change, until it is final.
+
+        A broken connection is resumed; a state that was given is not given again.
+        """
+        attempts = self._caller.attempts(changes=False)
+        request = payments_pb2.WatchPaymentRequest(id=payment_id, sender=sender)
+        told = PaymentState.NONE
+        while True:
+            call = self._payments.WatchPayment(request)
+            try:
+                for reply in call:
+                    attempts.progress()
+                    state = PaymentState(reply.payment.state)
+                    if state is not told:
+                        told = state
+                        yield reply.payment
+                if told in FINAL:
+                    return
+                failure = CallError(
+                    grpc.StatusCode.UNAVAILABLE, "the server ended the watch"
+                )
+            except grpc.RpcError as error:
+                failure = call_error(error)
+            finally:
+                call.cancel()
+            self._caller.pause(attempts.delay_after(failure))
+
+    def fetch_bill(
+        self, service: str, reference: str, centre: str = ""
+    ) -> counter_pb2.Bill:
+        """What a reference owes, as its biller says now."""
+        reply = self._caller.read(
+            self._counter.FetchBill,
+            counter_pb2.FetchBillRequest(
+                service=service, reference=reference, centre=centre
+            ),
+        )
+        return reply.bill
+
+    def pay_bill(
+        self, payment: payments_pb2.Payment, bill: str = "", wait_ms: int = 0
+    ) -> payments_pb2.PaymentOutcome:
+        """Pay one bill and wait up to `wait_ms` for the biller's word (0: WAIT_S).
+
+        A payment without an id is given one, in place.
+        """
+        give_ids([payment])
+        reply = self._caller.change(
+            self._counter.PayBill,
+            counter_pb2.PayBillRequest(payment=payment, bill=bill, wait_ms=wait_ms),
+            [payment.id],
+            timeout_s=self._caller.timeout_s + (wait_ms / 1000 or WAIT_S),
+        )
+        return matched([reply.outcome], [payment.id])[0]
+
+    def receipt(
+        self,
+        payment_id: bytes,
+        sender: str = "",
+        language: counter_pb2.Language.ValueType = counter_pb2.LANGUAGE_ENGLISH,
+    ) -> counter_pb2.GetReceiptResponse:
+        """The receipt of a completed payment, however often."""
+        return self._caller.read(
+            self._counter.GetReceipt,
+            counter_pb2.GetReceiptRequest(
+                id=payment_id, sender=sender, language=language
+            ),
+        )
+
+    def close_shift(
+        self,
+        operator: int,
+        cash_counted: int,
+        centre: str = "",
+        *,
+        move_id: bytes = b"",
+    ) -> counter_pb2.CloseShiftResponse:
+        """Close an operator's shift with the paise that were counted."""
+        request = counter_pb2.CloseShiftRequest(
+            id=move_id or new_id(),
+            centre=centre,
+            operator=operator,
+            cash_counted=cash_counted,
+        )
+        return self._caller.change(self._counter.CloseShift, request, [request.id])
+
+    def sign_shift(
+        self,
+        operator: int,
+        shift_sequence: int,
+        centre: str = "",
+        *,
+        move_id: bytes = b"",
+    ) -> admin_pb2.Outcome:
+        """Sign the shift of another operator off."""
+        request = counter_pb2.SignShiftRequest(
+            id=move_id or new_id(),
+            centre=centre,
+            operator=operator,
+            shift_sequence=shift_sequence,
+        )
+        reply = self._caller.change(self._counter.SignShift, request, [request.id])
+        return reply.outcome
+
+
+def give_ids(payments: Iterable[payments_pb2.Payment]) -> None:
+    """Give each payment that has no id one, in place."""
+    for payment in payments:
+        if not payment.id:
+            payment.id = new_id()
+
+
+def matched(
+    outcomes: Sequence[payments_pb2.PaymentOutcome], ids: Sequence[bytes]
+) -> list[payments_pb2.PaymentOutcome]:
+    """The outcomes, if they are those of `ids` in order; otherwise nothing is known."""
+    if [outcome.id for outcome in outcomes] != list(ids):
+        raise LostReplyError(
+            ids, CallError(grpc.StatusCode.INTERNAL, "the outcomes are of other ids")
+        )
+    return list(outcomes)

@@ -1,0 +1,1 @@
+"""How a command speaks: its words and its output. May use the words."""

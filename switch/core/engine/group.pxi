@@ -1,0 +1,290 @@
+# One group: decode, apply, one chunk, one commit, publish, answer.
+#
+# The only part that joins the others. Runs in the committer's thread without the GIL.
+# The lock is held while state is applied and published, never during the commit.
+
+cdef void group_decode_rows(Call* call, Draft* drafts) noexcept nogil:
+    cdef const Row* rows = <const Row*>call.body
+    cdef const uint8_t* tails = call.tails
+    cdef Draft* draft
+    cdef uint32_t i
+    for i in range(call.rows_count):
+        draft = &drafts[i]
+        memset(<uint8_t*>draft + sizeof(Row), 0, sizeof(Draft) - sizeof(Row))
+        draft.row = rows[i]
+        draft.service = rows[i].service
+        draft.in_basket = rows[i].basket != 0
+        draft.basket = <uint8_t>(rows[i].basket >> 8)
+        draft.basket_left = 1
+        if rows[i].flags & ROW_TAIL:
+            memcpy(&draft.tail_size, tails, 4)
+            draft.tail = tails + 4
+            tails += 4 + draft.tail_size
+        if call.form == FORM_ANSWERS:
+            draft.bound = call.bound
+            continue
+        # The holds of a basket are released behind one approval.
+        draft.needs_approval = i > 0 and (
+            (rows[i - 1].kind == KIND_APPROVE and cases_can_propose(rows[i].kind))
+            or (
+                rows[i - 1].kind == KIND_VOID and drafts[i - 1].needs_approval
+                and rows[i].kind == KIND_VOID
+            )
+        )
+        machine_shape(draft)
+    group_join_baskets(drafts, call.rows_count)
+
+
+cdef void group_join_baskets(Draft* drafts, uint32_t count) noexcept nogil:
+    """Row templates of one basket stand side by side: size, and 0, 1, 2 ..."""
+    cdef uint32_t i = 0
+    cdef uint32_t j, size
+    while i < count:
+        size = drafts[i].basket
+        j = 0
+        while j < size and i + j < count and drafts[i + j].row.basket == ((size << 8) | j):
+            j += 1
+        if size == 0 or j < size:
+            # Not the start of a whole basket: decided alone, which a basket cannot be.
+            i += 1
+            continue
+        for j in range(size):
+            drafts[i + j].basket_left = size - j
+        i += size
+
+
+cdef int group_decode(State* s, Call* calls, uint32_t calls_count, uint32_t* count) noexcept nogil:
+    """Fill the drafts of all requests."""
+    cdef uint32_t i, found
+    cdef uint32_t[2] parts
+    count[0] = 0
+    for i in range(calls_count):
+        calls[i].first = count[0]
+        if calls[i].form != FORM_PAYMENTS:
+            group_decode_rows(&calls[i], s.drafts + count[0])
+        elif wire_read_request(
+            calls[i].body, calls[i].size, s.drafts + count[0], calls[i].sender,
+            calls[i].bound, &found, calls[i].rows_count, parts,
+        ) != 0 or found != calls[i].rows_count:
+            return EINVAL
+        count[0] += calls[i].rows_count
+    return 0
+
+
+cdef int group_expire(State* s, uint32_t requested) noexcept nogil:
+    """Expire what is due, the earliest first, as far as the group has room."""
+    cdef uint64_t now = rows_time(s)
+    cdef bint done = True
+    cdef int rc = 0
+    while rc == 0 and done and s.holds.count > 0 and s.holds.heap[0].due <= now:
+        rc = machine_expire(s, GROUP_MAX - s.rows_count - requested, &done)
+    return rc
+
+
+cdef inline void group_fetch_account(State* s, uint32_t account) noexcept nogil:
+    """Have an account in the cache by the time it is looked at. It has two lines."""
+    cdef const uint8_t* image = <const uint8_t*>&s.working.accounts[account]
+    native_prefetch(image)
+    native_prefetch(image + 64)
+    native_prefetch(&s.heads[account])
+    native_prefetch(&s.touched[account])
+
+
+cdef void group_prepare(State* s, uint32_t first, uint32_t last) noexcept nogil:
+    """Keys of drafts [first, last), and what is known of them before this group."""
+    cdef uint32_t i, end
+    while first < last:
+        end = min(first + <uint32_t>PROBES_MAX, last)
+        for i in range(first, end):
+            # Row templates name their wallet; messages name a centre, looked up below.
+            if s.drafts[i].row.debit < ACCOUNTS_MAX:
+                group_fetch_account(s, s.drafts[i].row.debit)
+        for i in range(first, end):
+            machine_prepare(s, &s.drafts[i])
+            if s.drafts[i].hot:
+                group_fetch_account(s, s.drafts[i].row.debit)
+        lookup_probe(s, first, end)
+        first = end
+
+
+cdef int group_apply(State* s, uint32_t count, Outcome* outs) noexcept nogil:
+    """Decide the drafts in order, each block of them prepared just before."""
+    cdef uint32_t i = 0
+    cdef uint32_t prepared = 0
+    cdef uint32_t j, size
+    cdef int rc
+    memset(outs, 0, count * sizeof(Outcome))
+    while i < count:
+        size = s.drafts[i].basket_left if s.drafts[i].in_basket else 1
+        if i + size > prepared:
+            j = min(max(i + size, prepared + <uint32_t>PROBES_MAX), count)
+            group_prepare(s, prepared, j)
+            prepared = j
+        if s.register_changed:
+            # An earlier row of this group may have changed what the codes mean.
+            for j in range(i, i + size):
+                machine_prepare(s, &s.drafts[j])
+                s.drafts[j].maybe_id = 1
+                s.drafts[j].maybe_claim = 1
+        if s.drafts[i].in_basket:
+            rc = machine_basket(s, &s.drafts[i], size, &outs[i])
+        elif s.drafts[i].needs_approval and outs[i - 1].result != RESULT_OK:
+            outs[i].result = outs[i - 1].result
+        else:
+            rc = machine_apply(s, &s.drafts[i], &outs[i])
+        if rc != 0:
+            return rc
+        i += size
+    return 0
+
+
+cdef size_t group_seal(State* s) noexcept nogil:
+    """Write the header and the tail; give the chunk's size."""
+    cdef Chunk* chunk = <Chunk*>s.chunk
+    memset(chunk, 0, sizeof(Chunk))
+    chunk.magic = CHUNK_MAGIC
+    chunk.format = FORMAT_VERSION
+    chunk.rows_count = s.rows_count
+    chunk.tail_size = s.tail_size
+    chunk.first_sequence = s.group_first
+    memcpy(chunk.instance, s.instance, 16)
+    chunk.epoch = s.epoch
+    chunk.previous = s.chain
+    rows_seal(s)
+    memcpy(<uint8_t*>rows_at(s, s.rows_count), s.tail, s.tail_size)
+    chunk.check = store_chunk_check(chunk)
+    return sizeof(Chunk) + <size_t>s.rows_count * sizeof(Row) + s.tail_size
+
+
+cdef void group_publish(State* s) noexcept nogil:
+    """Show readers what the commit has made durable."""
+    cdef uint32_t i
+    cdef const Row* row
+    for i in range(s.dirty_count):
+        s.published.accounts[s.dirty[i]] = s.working.accounts[s.dirty[i]]
+    s.published.count = s.working.count
+    if s.register_changed:
+        for i in range(s.rows_count):
+            row = rows_at(s, i)
+            if row.kind != KIND_REGISTER or row.result != RESULT_OK or row.debit == 0:
+                continue
+            if (
+                row.debit < s.participants_count
+                and s.participants[row.debit].sequence == row.sequence
+            ):
+                s.participants[row.debit].durable = row.sequence
+            elif row.debit < s.services_count and (
+                s.services[row.debit].sequence == row.sequence
+            ):
+                s.services[row.debit].durable = row.sequence
+    s.sequence = s.group_first + s.rows_count - 1
+    s.timestamp = s.last_timestamp
+    s.last_window = s.working_window
+    s.holds_count = s.holds.count
+    s.due = holds_due(&s.holds)
+    s.chain = (<Chunk*>s.chunk).check
+    store_measure_reserve(s)
+    if s.sequence - s.indexed >= s.step_rows:
+        pthread_cond_broadcast(&s.step_due)
+    if s.reserve_left < s.reserve_size:
+        pthread_cond_broadcast(&s.space_due)
+
+
+cdef void group_begin(State* s, uint64_t now) noexcept nogil:
+    s.now = now
+    s.group_first = s.sequence + 1
+    s.fresh = s.sequence // s.step_rows
+    s.rows_count = 0
+    s.rows_sealed = 0
+    s.tail_size = 0
+    s.dirty_count = 0
+    s.group_number += 1
+    s.register_changed = 0
+
+
+cdef int group_wait(State* s) noexcept nogil:
+    """Under the lock: wait for the index, look at the reserve, renew the readers."""
+    cdef timespec until
+    while not s.dead and not s.stopping and s.sequence - s.indexed > s.lag_max:
+        if s.index_failed:
+            return RC_SPACE
+        clock_gettime(CLOCK_REALTIME, &until)
+        until.tv_sec += 1
+        pthread_cond_timedwait(&s.moved, &s.lock, &until)
+    if s.dead:
+        return RC_DEAD
+    if s.space_failed and s.reserve_left < RESERVE_LEAST:
+        return RC_SPACE
+    return 0
+
+
+cdef int group_renew(State* s) noexcept nogil:
+    cdef int rc = store_renew(&s.reader)
+    if rc == 0:
+        mdb_txn_reset(s.index_txn)
+        rc = mdb_txn_renew(s.index_txn)
+    return rc
+
+
+cdef size_t group_encode(
+    State* s, Call* calls, uint32_t calls_count, const Outcome* outs, uint8_t* replies
+) noexcept nogil:
+    """Write the answers of payment messages as response bytes."""
+    cdef uint8_t* at = replies
+    cdef uint32_t i, j
+    for i in range(calls_count):
+        calls[i].reply = at - replies
+        if calls[i].form == FORM_PAYMENTS:
+            for j in range(calls[i].first, calls[i].first + calls[i].rows_count):
+                at = wire_put_outcome(at, s.drafts[j].row.id, &outs[j])
+        calls[i].reply_size = at - replies - calls[i].reply
+    return at - replies
+
+
+cdef int group_decide(
+    State* s, Call* calls, uint32_t calls_count, uint64_t now, Outcome* outs
+) noexcept nogil:
+    """Under the lock: everything up to the chunk that is to be committed."""
+    cdef uint32_t count
+    cdef int rc = group_wait(s)
+    if rc != 0:
+        return rc
+    group_begin(s, now)
+    rc = group_renew(s)
+    if rc == 0:
+        rc = group_decode(s, calls, calls_count, &count)
+    if rc == 0:
+        rc = group_expire(s, count)
+    if rc == 0:
+        rc = group_apply(s, count, outs)
+    if rc != 0:
+        # Memory may be ahead of the disk now: nothing more can be decided from it.
+        s.dead = rc
+    return rc
+
+
+cdef int group_commit(
+    State* s, Call* calls, uint32_t calls_count, uint64_t now, Outcome* outs,
+    uint8_t* replies
+) noexcept nogil:
+    """Decide, make durable, answer. Anything but 0: nothing was answered.
+
+    RC_DEAD and RC_SPACE: nothing happened. Any other: the ledger is dead from here on.
+    """
+    cdef int rc
+    pthread_mutex_lock(&s.lock)
+    rc = group_decide(s, calls, calls_count, now, outs)
+    pthread_mutex_unlock(&s.lock)
+    if rc != 0:
+        return rc
+    if s.rows_count > 0:
+        rc = store_put_chunk(s, <Chunk*>s.chunk, group_seal(s))
+        pthread_mutex_lock(&s.lock)
+        if rc == 0:
+            group_publish(s)
+        else:
+            s.dead = rc
+        pthread_mutex_unlock(&s.lock)
+    if rc == 0:
+        group_encode(s, calls, calls_count, outs, replies)
+    return rc

@@ -1,0 +1,266 @@
+# A ledger's memory and files, from opening to closing.
+
+cdef void* lifetime_reserve(size_t size) noexcept nogil:
+    """Zeroed address space; pages cost memory only once touched."""
+    cdef void* address = mmap(
+        NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+        -1, 0,
+    )
+    return NULL if address == MAP_FAILED else address
+
+
+cdef struct Space:            # what lifetime_reserve gave, to be given back
+    void* address
+    size_t size
+
+cdef enum:
+    SPACES_COUNT = 14
+
+
+cdef int lifetime_allocate(
+    State* s, Space* spaces, uint64_t step_rows, uint64_t lag_max
+) noexcept nogil:
+    """Every table of fixed size, and what is small."""
+    cdef size_t[SPACES_COUNT] sizes
+    cdef int i
+    sizes[:] = [
+        ACCOUNTS_MAX * sizeof(Account), ACCOUNTS_MAX * sizeof(Account),
+        ACCOUNTS_MAX * sizeof(Account), ACCOUNTS_MAX * 8, ACCOUNTS_MAX * 4,
+        ACCOUNTS_MAX * 4, REGISTER_ACCOUNT_SLOTS * 4,
+        PARTICIPANTS_MAX * sizeof(Participant), REGISTER_PARTICIPANT_SLOTS * 4,
+        SERVICES_MAX * sizeof(Service), REGISTER_SERVICE_SLOTS * 4,
+        sizeof(Chunk) + GROUP_MAX * sizeof(Row) + TAIL_MAX, TAIL_MAX,
+        ACCOUNTS_MAX * sizeof(Latest),
+    ]
+    for i in range(SPACES_COUNT):
+        spaces[i].address = lifetime_reserve(sizes[i])
+        spaces[i].size = sizes[i]
+        if spaces[i].address == NULL:
+            return ENOMEM
+    s.published.accounts = <Account*>spaces[0].address
+    s.working.accounts = <Account*>spaces[1].address
+    s.images.accounts = <Account*>spaces[2].address
+    s.heads = <uint64_t*>spaces[3].address
+    s.touched = <uint32_t*>spaces[4].address
+    s.dirty = <uint32_t*>spaces[5].address
+    s.account_slots = <uint32_t*>spaces[6].address
+    s.participants = <Participant*>spaces[7].address
+    s.participant_slots = <uint32_t*>spaces[8].address
+    s.services = <Service*>spaces[9].address
+    s.service_slots = <uint32_t*>spaces[10].address
+    s.chunk = <uint8_t*>spaces[11].address
+    s.tail = <uint8_t*>spaces[12].address
+    s.latest = <Latest*>spaces[13].address
+    # What may lag, the group that comes on top of it, and the parts at both ends.
+    s.steps_capacity = <uint32_t>((lag_max + GROUP_MAX) // step_rows + 4)
+    s.steps = <Step**>calloc(s.steps_capacity, sizeof(Step*))
+    s.drafts = <Draft*>calloc(GROUP_MAX, sizeof(Draft))
+    s.probes = <Probes*>calloc(1, sizeof(Probes))
+    s.merges = <Merge*>calloc(MAPS_COUNT * LEVELS_MAX, sizeof(Merge))
+    s.retired = <Run**>calloc(MAPS_COUNT * LEVELS_MAX * RUN_FANOUT, sizeof(Run*))
+    s.segments_since = <uint64_t*>calloc(ACCOUNTS_MAX // SEGMENT_ACCOUNTS, 8)
+    s.segments_writing = <uint8_t*>calloc(ACCOUNTS_MAX // SEGMENT_ACCOUNTS, 1)
+    for i in range(MAPS_COUNT):
+        s.levels[i] = <Run**>calloc(RUNS_MAX, sizeof(Run*))
+        if s.levels[i] == NULL:
+            return ENOMEM
+    if s.steps == NULL or s.drafts == NULL or s.probes == NULL or s.merges == NULL:
+        return ENOMEM
+    if s.retired == NULL or s.segments_since == NULL or s.segments_writing == NULL:
+        return ENOMEM
+    # Index 0 of each table is nobody's.
+    s.published.count = s.working.count = s.images.count = 1
+    s.participants_count = s.services_count = 1
+    if holds_init(&s.holds) != 0 or holds_init(&s.images_holds) != 0:
+        return ENOMEM
+    return 0
+
+
+cdef int lifetime_open_env(
+    MDB_env** env, const char* path, size_t map_size
+) noexcept nogil:
+    """Default sync, ordinary writes; no read-ahead, since reads are scattered."""
+    cdef unsigned int flags = MDB_NOTLS | MDB_NORDAHEAD
+    cdef int rc = mdb_env_create(env)
+    if rc != 0:
+        return rc
+    if SWITCH_TEST_NOSYNC:
+        flags |= MDB_NOSYNC
+    mdb_env_set_mapsize(env[0], map_size)
+    mdb_env_set_maxdbs(env[0], 8)
+    mdb_env_set_maxreaders(env[0], 254)
+    rc = mdb_env_open(env[0], path, flags, 0o600)
+    return lifetime_fill_file(env[0]) if rc == 0 else rc
+
+
+cdef int lifetime_fill_file(MDB_env* env) noexcept nogil:
+    """Let the file reach over every page in use, or reading one would end the process.
+
+    A page that is missing reads as zeros then, which no check takes for good.
+    """
+    cdef MDB_envinfo info
+    cdef stat_t status
+    cdef int fd
+    cdef int rc = mdb_env_get_fd(env, &fd)
+    cdef uint64_t size
+    if rc != 0:
+        return rc
+    mdb_env_info(env, &info)
+    size = (<uint64_t>info.me_last_pgno + 1) * store_page_size(env)
+    if fstat(fd, &status) != 0:
+        return errno
+    if <uint64_t>status.st_size < size and ftruncate(fd, size) != 0:
+        return errno
+    return 0
+
+
+cdef int lifetime_open_tables(State* s) noexcept nogil:
+    cdef MDB_txn* txn
+    cdef int rc = mdb_txn_begin(s.journal_env, NULL, 0, &txn)
+    if rc != 0:
+        return rc
+    rc = mdb_dbi_open(txn, b"meta", MDB_CREATE, &s.journal_meta)
+    if rc == 0:
+        rc = mdb_dbi_open(txn, b"journal", MDB_CREATE, &s.journal)
+    if rc != 0:
+        mdb_txn_abort(txn)
+        return rc
+    rc = mdb_txn_commit(txn)
+    if rc != 0:
+        return rc
+    rc = mdb_txn_begin(s.index_env, NULL, 0, &txn)
+    if rc != 0:
+        return rc
+    rc = mdb_dbi_open(txn, b"meta", MDB_CREATE, &s.index_meta)
+    if rc == 0:
+        rc = mdb_dbi_open(txn, b"segments", MDB_CREATE, &s.segments)
+    if rc == 0:
+        rc = mdb_dbi_open(txn, b"runs", MDB_CREATE, &s.runs)
+    if rc == 0:
+        rc = mdb_dbi_open(txn, b"postings", MDB_CREATE, &s.postings)
+    if rc == 0:
+        rc = mdb_dbi_open(txn, b"holds", MDB_CREATE, &s.holds_table)
+    if rc == 0:
+        rc = mdb_dbi_open(txn, b"records", MDB_CREATE, &s.records)
+    if rc != 0:
+        mdb_txn_abort(txn)
+        return rc
+    return mdb_txn_commit(txn)
+
+
+cdef struct JournalMeta:
+    uint32_t magic
+    uint16_t format
+    uint16_t reserved
+    uint8_t instance[16]
+    uint64_t epoch
+
+
+cdef int lifetime_name(State* s, const uint8_t* fresh) noexcept nogil:
+    """Read the ledger's name, or give it the fresh one if the journal is new."""
+    cdef MDB_txn* txn
+    cdef MDB_val key, value
+    cdef JournalMeta meta
+    cdef int rc = mdb_txn_begin(s.journal_env, NULL, 0, &txn)
+    if rc != 0:
+        return rc
+    key.mv_size = 6
+    key.mv_data = <void*><const char*>b"ledger"
+    rc = mdb_get(txn, s.journal_meta, &key, &value)
+    if rc == MDB_NOTFOUND:
+        memset(&meta, 0, sizeof(JournalMeta))
+        meta.magic = CHUNK_MAGIC
+        meta.format = FORMAT_VERSION
+        memcpy(meta.instance, fresh, 16)
+        value.mv_size = sizeof(JournalMeta)
+        value.mv_data = &meta
+        rc = mdb_put(txn, s.journal_meta, &key, &value, 0)
+    if rc == 0 and value.mv_size != sizeof(JournalMeta):
+        rc = RC_FORMAT
+    if rc == 0:
+        memcpy(&meta, value.mv_data, sizeof(JournalMeta))
+        if meta.magic != CHUNK_MAGIC or meta.format != FORMAT_VERSION:
+            rc = RC_FORMAT
+    if rc != 0:
+        mdb_txn_abort(txn)
+        return rc
+    memcpy(s.instance, meta.instance, 16)
+    s.seed = s.instance[0] ^ s.instance[1]
+    s.epoch = meta.epoch
+    return mdb_txn_commit(txn)
+
+
+cdef int lifetime_find_head(State* s) noexcept nogil:
+    """Sequence of the journal's last row."""
+    cdef MDB_val key, value
+    cdef const Chunk* chunk
+    cdef int rc = mdb_cursor_get(s.reader.cursor, &key, &value, MDB_LAST)
+    if rc == MDB_NOTFOUND:
+        s.sequence = 0
+        return 0
+    if rc != 0:
+        return rc
+    if key.mv_size != 8 or value.mv_size < sizeof(Chunk):
+        return MDB_CORRUPTED
+    chunk = <const Chunk*>value.mv_data
+    s.sequence = chunk.first_sequence + chunk.rows_count - 1
+    return store_get_chunk(&s.reader, s.sequence, &chunk)
+
+
+cdef int lifetime_begin(State* s, const uint8_t* fresh) noexcept nogil:
+    """Tables, name, readers, then memory."""
+    cdef int rc = lifetime_open_tables(s)
+    if rc == 0:
+        rc = lifetime_name(s, fresh)
+    if rc == 0:
+        rc = store_begin(s, &s.reader)
+    if rc == 0:
+        rc = mdb_txn_begin(s.index_env, NULL, MDB_RDONLY, &s.index_txn)
+    if rc == 0:
+        # Nothing reads through it before the first group; idle it pins nothing.
+        mdb_txn_reset(s.index_txn)
+        rc = lifetime_find_head(s)
+    if rc == 0:
+        rc = replay_open(s)
+    if rc == 0:
+        rc = store_measure_reserve(s)
+    return rc
+
+
+cdef void lifetime_end(State* s, Space* spaces) noexcept nogil:
+    cdef uint32_t i
+    cdef int map_
+    store_end(&s.reader)
+    if s.index_txn != NULL:
+        mdb_txn_abort(s.index_txn)
+    if s.journal_env != NULL:
+        mdb_env_close(s.journal_env)
+    if s.index_env != NULL:
+        mdb_env_close(s.index_env)
+    for i in range(s.steps_count):
+        lookup_free_step(s.steps[i])
+    if s.merges != NULL:
+        for i in range(<uint32_t>(MAPS_COUNT * LEVELS_MAX)):
+            merge_give_up(&s.merges[i])
+    for map_ in range(MAPS_COUNT):
+        for i in range(s.runs_count[map_]):
+            runs_free(s.levels[map_][i])
+        free(s.levels[map_])
+        for i in range(<uint32_t>LEVELS_MAX):
+            cover_drop(s.covers[map_][i])
+    for i in range(s.retired_count):
+        runs_free(s.retired[i])
+    views_free_buried(s, True)
+    indexer_work_free(&s.work)
+    holds_free(&s.holds)
+    holds_free(&s.images_holds)
+    free(s.steps)
+    free(s.drafts)
+    free(s.probes)
+    free(s.merges)
+    free(s.retired)
+    free(s.segments_since)
+    free(s.segments_writing)
+    for i in range(<uint32_t>SPACES_COUNT):
+        if spaces[i].address != NULL:
+            munmap(spaces[i].address, spaces[i].size)

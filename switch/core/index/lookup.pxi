@@ -1,0 +1,153 @@
+# Looking a key up: first what is newer than the index, then the runs.
+#
+# All of it under the lock, with a read transaction that was begun under the lock.
+
+cdef Step* lookup_step_of(State* s, uint64_t sequence) noexcept nogil:
+    """The step in memory that `sequence` falls into; made if it is the next one."""
+    cdef uint64_t number = (sequence - 1) // s.step_rows
+    cdef Step* step
+    cdef int map_
+    if s.steps_count > 0 and s.steps[s.steps_count - 1].number == number:
+        return s.steps[s.steps_count - 1]
+    if s.steps_count > 0 and number <= s.steps[s.steps_count - 1].number:
+        return (
+            s.steps[number - s.steps[0].number] if number >= s.steps[0].number else NULL
+        )
+    if s.steps_count == s.steps_capacity:
+        return NULL
+    step = <Step*>calloc(1, sizeof(Step))
+    if step == NULL:
+        return NULL
+    step.number = number
+    step.chain = <uint64_t*>malloc(s.step_rows * 16)
+    if step.chain == NULL:
+        free(step)
+        return NULL
+    for map_ in range(MAPS_COUNT):
+        # Ids and claims come with nearly every row: room for all, so that nothing grows.
+        if memo_init(&step.maps[map_], 64 if map_ == MAP_LINKS else s.step_rows, s.seed) != 0:
+            lookup_free_step(step)
+            return NULL
+    step.before = s.steps[s.steps_count - 1] if s.steps_count > 0 else NULL
+    s.steps[s.steps_count] = step
+    s.steps_count += 1
+    return step
+
+
+cdef void lookup_free_step(Step* step) noexcept nogil:
+    cdef int map_
+    if step == NULL:
+        return
+    for map_ in range(MAPS_COUNT):
+        memo_free(&step.maps[map_])
+    free(step.chain)
+    free(step)
+
+
+cdef int lookup_find(
+    State* s, MDB_txn* txn, int map_, uint64_t high, uint64_t low, uint32_t nth,
+    bint before, uint64_t* value
+) noexcept nogil:
+    """The nth newest value of a key; 0 and the value, MDB_NOTFOUND, or an error.
+
+    `before` false: a probe has already said that nothing before this group has it.
+    """
+    cdef uint64_t hash = memo_hash(high, low, s.seed)
+    cdef uint32_t i = s.steps_count
+    cdef Run* run
+    cdef int rc
+    while i > 0:
+        i -= 1
+        if not before and s.steps[i].number < s.fresh:
+            return MDB_NOTFOUND
+        if memo_newest(&s.steps[i].maps[map_], hash, high, low, &nth, value):
+            return 0
+    if not before:
+        return MDB_NOTFOUND
+    for i in range(s.runs_count[map_]):
+        run = s.levels[map_][i]
+        if (
+            high < run.least or high > run.greatest
+            or not native_filter_has(run.filter, run.filter_size, hash)
+        ):
+            continue
+        rc = runs_find(s, txn, run, high, low, &nth, value)
+        if rc != MDB_NOTFOUND:
+            return rc
+    return MDB_NOTFOUND
+
+
+cdef inline void lookup_add_probe(
+    Probes* probes, uint64_t high, uint64_t low, uint64_t seed, uint32_t draft
+) noexcept nogil:
+    cdef uint32_t i = probes.count
+    probes.hashes[i] = memo_hash(high, low, seed)
+    probes.highs[i] = high
+    probes.lows[i] = low
+    probes.drafts[i] = draft
+    probes.maybe[i] = 0
+    probes.count += 1
+
+
+cdef void lookup_probe_map(State* s, int map_, Probes* probes) noexcept nogil:
+    """Ask older steps in memory and the runs; fetch where newer entries would be."""
+    cdef uint64_t least = <uint64_t>0xFFFFFFFFFFFFFFFF
+    cdef uint64_t greatest = 0
+    cdef const Run* run
+    cdef const Cover* cover = NULL
+    cdef const Memo* memo
+    cdef uint32_t i, j
+    for i in range(probes.count):
+        least = min(least, probes.highs[i])
+        greatest = max(greatest, probes.highs[i])
+    for i in range(s.runs_count[map_]):
+        run = s.levels[map_][i]
+        if run.cover != NULL:
+            # Runs that share a cover stand side by side: it is asked once for all.
+            if run.cover != cover and greatest >= run.cover.least and (
+                least <= run.cover.greatest
+            ):
+                native_filter_probe(
+                    run.cover.filter, run.cover.filter_size, probes.hashes, probes.highs,
+                    run.cover.least, run.cover.greatest, probes.maybe, probes.count,
+                )
+            cover = run.cover
+        elif greatest >= run.least and least <= run.greatest:
+            native_filter_probe(
+                run.filter, run.filter_size, probes.hashes, probes.highs,
+                run.least, run.greatest, probes.maybe, probes.count,
+            )
+    for i in range(s.steps_count):
+        memo = &s.steps[i].maps[map_]
+        if s.steps[i].number < s.fresh:
+            memo_probe(memo, probes)
+            continue
+        for j in range(probes.count):
+            native_prefetch(&memo.slots[memo_home(memo, probes.hashes[j])])
+
+
+cdef void lookup_probe(State* s, uint32_t first, uint32_t last) noexcept nogil:
+    """Mark the drafts whose keys something before this group may hold.
+
+    At most PROBES_MAX drafts. The others need only be looked up among what the group
+    itself has added.
+    """
+    cdef Probes* probes = s.probes
+    cdef Draft* draft
+    cdef uint32_t i
+    probes.count = 0
+    for i in range(first, last):
+        draft = &s.drafts[i]
+        lookup_add_probe(probes, draft.id_high, draft.id_low, s.seed, i)
+    lookup_probe_map(s, MAP_IDS, probes)
+    for i in range(probes.count):
+        s.drafts[probes.drafts[i]].maybe_id = probes.maybe[i]
+    probes.count = 0
+    for i in range(first, last):
+        draft = &s.drafts[i]
+        draft.maybe_claim = 0
+        if draft.claims:
+            lookup_add_probe(probes, draft.claim.high, draft.claim.low, s.seed, i)
+    lookup_probe_map(s, MAP_CLAIMS, probes)
+    for i in range(probes.count):
+        s.drafts[probes.drafts[i]].maybe_claim = probes.maybe[i]

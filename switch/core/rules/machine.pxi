@@ -1,0 +1,431 @@
+# The state machine: a requested row becomes a decided one, and an answer.
+#
+# One request after the other, in order: shape, then the id, then the rules. The same
+# requests at the same times give the same rows.
+
+cdef inline bint machine_has_id(int kind) noexcept nogil:
+    """Rows that the switch makes itself are found by what they resolve."""
+    return kind != KIND_POST and kind != KIND_VOID and kind != KIND_WINDOW
+
+
+cdef bint machine_takes_reference(int kind) noexcept nogil:
+    """Kinds whose reference the sender writes."""
+    return (
+        kind == KIND_PAY or kind == KIND_HOLD or kind == KIND_TOP_UP
+        or kind == KIND_TRANSFER or kind == KIND_FREEZE or kind == KIND_CLOSE
+        or kind == KIND_CASE_CLOSE or kind == KIND_PROPOSE
+    )
+
+
+cdef void machine_shape_record(Draft* draft) noexcept nogil:
+    """The fixed record that opens the tail of an open, limit, register or shift row."""
+    cdef const uint8_t* tail = draft.tail
+    cdef const AccountRecord* account = <const AccountRecord*>tail
+    cdef uint32_t size = draft.tail_size
+    cdef int kind = draft.row.kind
+    cdef bint good = False
+    if kind == KIND_OPEN:
+        good = (
+            size >= sizeof(AccountRecord)
+            and ACCOUNT_WALLET <= account.kind <= ACCOUNT_SETTLEMENT
+            and keys_is_zero(account.reserved, 25)
+        )
+    elif kind == KIND_LIMIT:
+        good = size >= sizeof(LimitRecord) and (<const LimitRecord*>tail).reserved == 0
+    elif kind == KIND_SHIFT:
+        good = size >= sizeof(ShiftRecord) and cases_shift_is_valid(
+            <const ShiftRecord*>tail, draft.row.operator_
+        )
+    elif size > 0 and tail[0] == RECORD_PARTICIPANT:
+        good = register_participant_is_valid(tail, size)
+    elif size > 0 and tail[0] == RECORD_SERVICE:
+        good = register_service_is_valid(tail, size)
+    else:
+        good = size > 0 and tail[0] == RECORD_CLOCK
+    if not good:
+        payment_mark(draft, RESULT_INVALID_RECORD)
+
+
+cdef void machine_shape(Draft* draft) noexcept nogil:
+    """What is wrong with a row template's shape, whatever the state."""
+    cdef const Row* row = &draft.row
+    cdef int kind = row.kind
+    cdef bint payment = kind == KIND_PAY or kind == KIND_HOLD
+    cdef bint moves = payment or (
+        kind == KIND_POST or kind == KIND_REFUND or kind == KIND_TOP_UP
+        or kind == KIND_TRANSFER or kind == KIND_SETTLE or kind == KIND_PROPOSE
+    )
+    cdef bint record = (
+        kind == KIND_OPEN or kind == KIND_LIMIT or kind == KIND_REGISTER or kind == KIND_SHIFT
+    )
+    if not KIND_PAY <= kind <= KIND_SHIFT or kind == KIND_EXPIRE or kind == KIND_CASE or (
+        kind == KIND_PROPOSE and not cases_can_propose(row.total)
+    ):
+        payment_mark(draft, RESULT_INVALID_KIND)
+        return
+    if keys_no_id(row.id) == machine_has_id(kind):
+        payment_mark(draft, RESULT_INVALID_ID)
+    if moves:
+        if row.amount == 0 or row.amount > AMOUNT_MAX:
+            payment_mark(draft, RESULT_INVALID_AMOUNT)
+    elif row.amount != 0:
+        payment_mark(draft, RESULT_INVALID_AMOUNT)
+    if machine_takes_reference(kind):
+        if not payment_reference_is_valid(row.reference):
+            payment_mark(draft, RESULT_INVALID_REFERENCE)
+    elif not record and not keys_is_zero(row.reference, REFERENCE_SIZE):
+        payment_mark(draft, RESULT_INVALID_REFERENCE)
+    if payment:
+        if (row.flags & ROW_TENDER_MASK) >> ROW_TENDER_SHIFT > TENDER_CARD:
+            payment_mark(draft, RESULT_INVALID_TENDER)
+        if draft.tail_size > NOTE_MAX or not payment_text_is_valid(draft.tail, draft.tail_size):
+            payment_mark(draft, RESULT_INVALID_NOTE)
+    if record:
+        machine_shape_record(draft)
+    if kind == KIND_HOLD:
+        if row.deadline == 0 or row.deadline > DEADLINE_MAX_S:
+            payment_mark(draft, RESULT_INVALID_DEADLINE)
+    elif row.deadline != 0:
+        payment_mark(draft, RESULT_INVALID_DEADLINE)
+
+
+# --- ids that are known ---------------------------------------------------------------------
+
+cdef int machine_compare_note(
+    State* s, const Draft* draft, const Row* row, int* field
+) noexcept nogil:
+    cdef const uint8_t* tail
+    cdef uint32_t size
+    cdef int rc = rows_get_tail(s, row.sequence, &tail, &size)
+    if rc != 0:
+        return rc
+    if size != draft.tail_size or memcmp(tail, draft.tail, size) != 0:
+        field[0] = FIELD_NOTE
+    return 0
+
+
+cdef int machine_compare(State* s, const Draft* draft, const Row* row, int* field) noexcept nogil:
+    """The first field in which a request differs from the row that has its id."""
+    cdef const Row* wanted = &draft.row
+    cdef int kind = row.kind
+    cdef bint payment = kind == KIND_PAY or kind == KIND_HOLD
+    cdef bint numbered = kind == KIND_OPEN or kind == KIND_REGISTER or kind == KIND_REFUND
+    field[0] = FIELD_NONE
+    # Whether a message pays or holds, and how long, is the register's word and may change.
+    cdef bint alike = draft.hot and payment and (
+        wanted.kind == KIND_PAY or wanted.kind == KIND_HOLD
+    )
+    if (wanted.kind != kind and not alike) or (wanted.flags ^ row.flags) & ROW_UNFREEZE:
+        field[0] = FIELD_KIND
+    elif payment and row.service != 0 and wanted.service != row.service:
+        field[0] = FIELD_SERVICE
+    elif wanted.amount != row.amount:
+        field[0] = FIELD_AMOUNT
+    elif kind != KIND_REFUND and memcmp(wanted.reference, row.reference, REFERENCE_SIZE) != 0:
+        field[0] = FIELD_REFERENCE
+    elif wanted.operator_ != row.operator_:
+        field[0] = FIELD_OPERATOR
+    elif not numbered and wanted.debit != row.debit:
+        field[0] = FIELD_DEBIT
+    elif not numbered and not payment and wanted.credit != row.credit:
+        field[0] = FIELD_CREDIT
+    elif payment and (wanted.flags ^ row.flags) & ROW_TENDER_MASK:
+        field[0] = FIELD_TENDER
+    elif payment and (wanted.flags ^ row.flags) & ROW_HEAD_MASK:
+        field[0] = FIELD_HEAD
+    elif wanted.basket != row.basket:
+        field[0] = FIELD_BASKET
+    elif payment and (draft.tail_size > 0 or row.flags & ROW_TAIL):
+        # The note; tails of other kinds are compared by their hash, the reference.
+        if machine_compare_note(s, draft, row, field) != 0:
+            return MDB_CORRUPTED
+    if field[0] != FIELD_NONE:
+        return 0
+    if wanted.resolves != row.resolves or (
+        # A refused one has the row in the way there.
+        kind == KIND_CASE_CLOSE and row.result == RESULT_OK and wanted.total != row.total
+    ):
+        field[0] = FIELD_RESOLVES
+    elif wanted.checker != row.checker:
+        field[0] = FIELD_CHECKER
+    elif wanted.deadline != row.deadline and not alike:
+        field[0] = FIELD_DEADLINE
+    return 0
+
+
+cdef int machine_find_id(State* s, const Draft* draft, Row* row, bint* found) noexcept nogil:
+    """The row that this sender gave this id to, among those whose keys collide."""
+    cdef uint64_t sequence
+    cdef uint32_t nth = 0
+    cdef int rc
+    found[0] = False
+    while True:
+        rc = lookup_find(
+            s, s.index_txn, MAP_IDS, draft.id_high, draft.id_low, nth, draft.maybe_id,
+            &sequence,
+        )
+        if rc != 0:
+            return 0 if rc == MDB_NOTFOUND else rc
+        rc = rows_get(s, sequence, row)
+        if rc != 0:
+            return rc
+        if row.participant == draft.row.participant and memcmp(row.id, draft.row.id, 16) == 0:
+            found[0] = True
+            return 0
+        nth += 1
+
+
+cdef int machine_known(
+    State* s, Draft* draft, Outcome* out, bint* known
+) noexcept nogil:
+    """Answer a request whose id has an answer already."""
+    cdef Row row
+    cdef int field
+    cdef int rc = machine_find_id(s, draft, &row, known)
+    if rc != 0 or not known[0]:
+        return rc
+    rc = machine_compare(s, draft, &row, &field)
+    if rc != 0:
+        return rc
+    if field == FIELD_NONE:
+        return answer_row(s, out, &row, True)
+    out.result = RESULT_ID_REUSED
+    out.field = <uint8_t>field
+    out.other = row.sequence
+    memcpy(out.other_id, row.id, 16)
+    answer_balance(s, out, &draft.row)
+    return 0
+
+
+# --- deciding -----------------------------------------------------------------------------------
+
+cdef int machine_close_window(State* s, Draft* draft, Outcome* out) noexcept nogil:
+    cdef Row* row = &draft.row
+    cdef Row repeated
+    cdef WindowLine* lines
+    cdef uint64_t link
+    cdef uint32_t size
+    cdef int rc = treasury_find_link(s, row.resolves, 0, &link)
+    if rc != 0:
+        return rc
+    if row.resolves != s.working_window:
+        out.result = RESULT_WINDOW_NOT_FOUND
+        if link != 0:
+            rc = rows_get(s, link, &repeated)
+            if rc == 0 and repeated.kind == KIND_WINDOW:
+                rc = answer_row(s, out, &repeated, True)
+        return rc
+    lines = <WindowLine*>malloc(BILLER_ACCOUNTS_MAX * sizeof(WindowLine))
+    if lines == NULL:
+        return ENOMEM
+    size = treasury_window_lines(s, lines) * <uint32_t>sizeof(WindowLine)
+    if size > 0:
+        native_blake2b_256(<const uint8_t*>lines, size, row.reference)
+    row.result = RESULT_OK
+    rc = rows_record(s, row, NULL, <const uint8_t*>lines, size, NULL)
+    free(lines)
+    return answer_row(s, out, row, False) if rc == 0 else rc
+
+
+cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
+    """Decide and record everything that is not a payment."""
+    cdef Row* row = &draft.row
+    cdef Row hold, resolution
+    cdef int kind = row.kind
+    cdef int result = RESULT_OK
+    cdef uint64_t other = 0
+    cdef int rc = 0
+    if kind == KIND_WINDOW:
+        return machine_close_window(s, draft, out)
+    if row.flags & ROW_EVIDENCE:
+        rc = cases_answer(s, draft, &hold, &result, &other)
+    elif kind == KIND_POST or kind == KIND_VOID:
+        rc = treasury_resolve_hold(s, row, &hold, &result, &other)
+    elif kind == KIND_REFUND:
+        rc = treasury_refund(s, row, &result)
+    elif kind == KIND_TOP_UP:
+        rc = treasury_top_up(s, row, &result, &other)
+    elif kind == KIND_TRANSFER:
+        if row.resolves != 0:
+            rc = cases_correct(s, row, &result, &other)
+        if rc == 0 and result == RESULT_OK:
+            result = treasury_transfer(s, row)
+    elif kind == KIND_SETTLE:
+        rc = treasury_settle(s, row, &result, &other)
+    elif kind == KIND_OPEN:
+        result = treasury_open(s, row, <const AccountRecord*>draft.tail, &other)
+    elif kind == KIND_REGISTER:
+        result = treasury_register(s, row, draft.tail)
+    elif kind == KIND_CASE_CLOSE:
+        rc = cases_close(s, row, &result, &other)
+    elif kind == KIND_PROPOSE:
+        rc = cases_propose(s, row, &result)
+    elif kind == KIND_APPROVE:
+        rc = cases_approve(s, row, &result, &other)
+    elif kind == KIND_SHIFT:
+        rc = cases_shift(s, row, &result)
+    elif not treasury_knows(s, row.debit):
+        result = RESULT_ACCOUNT_UNKNOWN
+    elif kind == KIND_LIMIT:
+        if s.working.accounts[row.debit].kind != ACCOUNT_WALLET:
+            result = RESULT_ACCOUNT_KIND_WRONG
+    elif kind == KIND_FREEZE:
+        if s.working.accounts[row.debit].state == STATE_CLOSED:
+            result = RESULT_DEBIT_CLOSED
+    else:
+        result = treasury_close(&s.working.accounts[row.debit])
+    if rc != 0:
+        return rc
+    if result != RESULT_OK:
+        row.flags &= <uint16_t>(~(ROW_CLAIM | ROW_RECENT | ROW_RELEASE) & 0xFFFF)
+        row.total = other
+    row.result = <uint8_t>result
+    if result != RESULT_OK and not machine_has_id(kind):
+        # No row; what resolved the hold is the answer if it is the same thing.
+        if (kind == KIND_POST and result == RESULT_ALREADY_POSTED) or (
+            kind == KIND_VOID and result == RESULT_ALREADY_VOIDED
+        ):
+            rc = rows_get(s, other, &resolution)
+            return answer_row(s, out, &resolution, True) if rc == 0 else rc
+        out.result = row.result
+        out.other = other
+        return cases_contradict(s, draft, &hold, out) if row.flags & ROW_EVIDENCE else 0
+    rc = rows_record(s, row, &hold, draft.tail, draft.tail_size, NULL)
+    return answer_row(s, out, row, False) if rc == 0 else rc
+
+
+cdef void machine_prepare(State* s, Draft* draft) noexcept nogil:
+    """Fill in what a draft says about keys, from the register as it is now."""
+    if draft.row.kind == KIND_PAY or draft.row.kind == KIND_HOLD:
+        payment_resolve(s, draft)
+    else:
+        draft.claims = 0
+        payment_set_shape(draft)
+        if draft.row.kind != KIND_CASE_CLOSE and draft.row.kind != KIND_PROPOSE:
+            draft.row.total = 0
+    keys_id(draft.row.id, draft.row.participant, &draft.id_high, &draft.id_low)
+
+
+cdef inline bint machine_turns_away(State* s, const Draft* draft) noexcept nogil:
+    """Whether too much waits for the biller of a payment that came in a message.
+
+    Asked after ids that are known have had their answers: what was taken stays taken."""
+    return draft.hot and draft.row.kind == KIND_HOLD and (
+        s.participants[s.services[draft.row.service].record.biller].busy != 0
+    )
+
+
+cdef int machine_basket(State* s, Draft* drafts, uint32_t count, Outcome* outs) noexcept nogil:
+    """Apply the payments of one basket, all or none."""
+    cdef uint8_t[BASKET_MAX] known
+    cdef int[BASKET_MAX] results
+    cdef uint64_t[BASKET_MAX] others
+    cdef bint found
+    cdef bint new = True
+    cdef uint32_t i
+    cdef int rc
+    if not payment_basket_is_whole(s, drafts, count):
+        for i in range(count):
+            outs[i].result = drafts[i].shape if drafts[i].shape else RESULT_INVALID_BASKET
+        return 0
+    for i in range(count):
+        rc = machine_known(s, &drafts[i], &outs[i], &found)
+        if rc != 0:
+            return rc
+        known[i] = found
+        new = new and not found
+    if new and not payment_basket_has_one_kind(drafts, count):
+        # What is known of it has its answer whatever the register says by now.
+        for i in range(count):
+            outs[i].result = RESULT_INVALID_BASKET
+        return 0
+    if machine_turns_away(s, &drafts[0]):
+        # A basket has one biller.
+        for i in range(count):
+            if not known[i]:
+                outs[i].result = RESULT_BILLER_BUSY
+        return 0
+    if new:
+        payment_basket_join_deadlines(s, drafts, count)
+    rc = payment_basket(s, drafts, count, known, results, others)
+    if rc != 0:
+        return rc
+    for i in range(count):
+        if known[i]:
+            continue
+        rc = payment_record(s, &drafts[i], results[i], others[i])
+        if rc == 0:
+            rc = answer_row(s, &outs[i], &drafts[i].row, False)
+        if rc != 0:
+            return rc
+    return 0
+
+
+cdef int machine_apply(State* s, Draft* draft, Outcome* out) noexcept nogil:
+    """Apply one request. An error kills the ledger; every refusal is an answer."""
+    cdef bint known
+    cdef int result
+    cdef uint64_t other
+    cdef int rc
+    if draft.shape != 0:
+        out.result = draft.shape
+        return 0
+    if machine_has_id(draft.row.kind):
+        rc = machine_known(s, draft, out, &known)
+        if rc != 0 or known:
+            return rc
+    if draft.row.kind != KIND_PAY and draft.row.kind != KIND_HOLD:
+        return machine_treasury(s, draft, out)
+    if machine_turns_away(s, draft):
+        out.result = RESULT_BILLER_BUSY
+        return 0
+    rc = payment_check(s, draft, 0, &result, &other)
+    if rc == 0:
+        rc = payment_record(s, draft, result, other)
+    return answer_row(s, out, &draft.row, False) if rc == 0 else rc
+
+
+cdef int machine_expire_one(State* s, const Row* held) noexcept nogil:
+    """Release a hold that is due, or keep it and raise a case."""
+    cdef Row row, hold
+    cdef int result = RESULT_OK
+    cdef uint64_t other = 0
+    cdef int rc
+    if held.flags & ROW_KEEP:
+        cases_make(&row, held, CASE_DEADLINE_PASSED)
+        return rows_record(s, &row, NULL, NULL, 0, NULL)
+    memset(&row, 0, sizeof(Row))
+    row.kind = KIND_EXPIRE
+    row.resolves = held.sequence
+    rc = treasury_resolve_hold(s, &row, &hold, &result, &other)
+    if rc != 0:
+        return rc
+    row.result = RESULT_OK
+    return rows_record(s, &row, &hold, NULL, 0, NULL)
+
+
+cdef int machine_expire(State* s, uint32_t room, bint* done) noexcept nogil:
+    """End the hold that is due first, and with it its basket: `room` rows are free.
+
+    Not done: the basket has no room. The others of a basket are due so many nanoseconds
+    after its first as they stand behind it, and so do the rows that end them.
+    """
+    cdef Row hold
+    cdef uint64_t last
+    cdef int rc = rows_get(s, s.holds.heap[0].sequence, &hold)
+    if rc != 0:
+        return rc
+    last = hold.sequence
+    if hold.basket != 0:
+        last += (hold.basket >> 8) - 1 - (hold.basket & 0xFF)
+    done[0] = last - hold.sequence < room
+    if not done[0]:
+        return 0
+    while True:
+        if holds_is_due(&s.holds, hold.sequence):
+            rc = machine_expire_one(s, &hold)
+        if rc != 0 or hold.sequence == last:
+            return rc
+        rc = rows_get(s, hold.sequence + 1, &hold)
+        if rc != 0:
+            return rc

@@ -1,0 +1,437 @@
+# Deciding payments: shape, rules in their documented order, baskets.
+#
+# Refuse first, in the order of the result's numbers; only then is the row recorded.
+# Functions return 0 or an error that kills the ledger; refusals are in the result.
+
+cdef inline void payment_mark(Draft* draft, int result) noexcept nogil:
+    draft.bad |= <uint16_t>(1 << result)
+
+
+cdef inline void payment_set_shape(Draft* draft) noexcept nogil:
+    """The least of what is wrong with the shape is the answer: the lowest bit set."""
+    draft.shape = <uint8_t>native_lowest_bit(draft.bad)
+
+
+cdef bint payment_reference_is_valid(const uint8_t* reference) noexcept nogil:
+    """1 to 32 printable ASCII characters, none of the outer ones a space, then zeros.
+
+    "BILL" and "BILL " would be two bills, and the citizen's could be paid twice.
+    """
+    cdef int i = 0
+    while i < REFERENCE_SIZE and 0x20 <= reference[i] <= 0x7E:
+        i += 1
+    if i == 0 or reference[0] == 0x20 or reference[i - 1] == 0x20:
+        return False
+    return keys_is_zero(reference + i, REFERENCE_SIZE - i)
+
+
+cdef bint payment_text_is_valid(const uint8_t* text, uint32_t size) noexcept nogil:
+    """Well-formed UTF-8."""
+    cdef uint32_t i = 0
+    cdef uint32_t point, least
+    cdef int more
+    while i < size:
+        if text[i] < 0x80:
+            i += 1
+            continue
+        if text[i] & 0xE0 == 0xC0:
+            more, point, least = 1, text[i] & 0x1F, 0x80
+        elif text[i] & 0xF0 == 0xE0:
+            more, point, least = 2, text[i] & 0x0F, 0x800
+        elif text[i] & 0xF8 == 0xF0:
+            more, point, least = 3, text[i] & 0x07, 0x10000
+        else:
+            return False
+        i += 1
+        while more > 0:
+            if i >= size or text[i] & 0xC0 != 0x80:
+                return False
+            point = (point << 6) | (text[i] & 0x3F)
+            i += 1
+            more -= 1
+        if point < least or point > 0x10FFFF or 0xD800 <= point <= 0xDFFF:
+            return False
+    return True
+
+
+cdef void payment_find_centre(State* s, Draft* draft) noexcept nogil:
+    """The wallet that pays: the sender's own, or the named centre's."""
+    cdef uint8_t[CODE_MAX] code
+    cdef uint32_t centre = draft.bound
+    draft.row.debit = 0
+    if draft.centre_size > 0:
+        centre = 0
+        if register_pad(draft.centre_code, draft.centre_size, code, CODE_MAX):
+            centre = register_find_participant(s, code)
+        if draft.bound != 0 and centre != draft.bound:
+            centre = 0
+    if (
+        0 < centre < s.participants_count
+        and s.participants[centre].role == ROLE_CENTRE
+        and s.participants[centre].active
+    ):
+        draft.row.debit = s.participants[centre].wallet
+    if draft.row.debit == 0:
+        payment_mark(draft, RESULT_INVALID_CENTRE)
+
+
+cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
+    """Look up what the payment names in the register as it is now; derive its claim."""
+    cdef uint8_t[SERVICE_CODE_MAX] code
+    cdef Row* row = &draft.row
+    cdef const ServiceRecord* record
+    cdef uint32_t head = (row.flags & ROW_HEAD_MASK) >> ROW_HEAD_SHIFT
+    draft.bad &= <uint16_t>(~(1 << RESULT_INVALID_CENTRE) & 0xFFFF)
+    if draft.hot:
+        row.service = 0
+        row.kind = KIND_PAY
+        row.deadline = 0
+        if register_pad(draft.service_code, draft.service_size, code, SERVICE_CODE_MAX):
+            row.service = <uint16_t>register_find_service(s, code)
+        payment_find_centre(s, draft)
+    else:
+        row.service = draft.service
+        if (
+            not 0 < row.debit < s.working.count
+            or s.working.accounts[row.debit].kind != ACCOUNT_WALLET
+        ):
+            payment_mark(draft, RESULT_INVALID_CENTRE)
+    payment_set_shape(draft)
+    draft.claims = 0
+    row.credit = 0
+    if row.service == 0 or row.service >= s.services_count:
+        row.service = 0
+        return
+    record = &s.services[row.service].record
+    if draft.hot and record.mode == MODE_CONFIRMED:
+        row.kind = KIND_HOLD
+        row.deadline = record.deadline_s
+    if head < record.heads_count:
+        row.credit = record.heads[head]
+    if record.duplicate_rule == DUPLICATE_ONCE:
+        keys_claim(
+            s, CLAIM_BILL, record.biller, row.reference, 0,
+            &draft.claim.high, &draft.claim.low,
+        )
+        draft.claims = 1
+    elif record.duplicate_rule == DUPLICATE_WITHIN:
+        keys_claim(
+            s, CLAIM_RECENT, row.service, row.reference, row.amount,
+            &draft.claim.high, &draft.claim.low,
+        )
+        draft.claims = 1
+
+
+cdef int payment_check_amount(const ServiceRecord* record, const Row* row) noexcept nogil:
+    """The service's amount rule. `total` of a requested row is the amount due."""
+    if row.amount < record.amount_min:
+        return RESULT_AMOUNT_BELOW_MINIMUM
+    if record.amount_max != 0 and row.amount > record.amount_max:
+        return RESULT_AMOUNT_ABOVE_MAXIMUM
+    if record.amount_rule == AMOUNT_MIN_MAX or record.amount_rule == AMOUNT_ANY:
+        return RESULT_OK
+    if row.total == 0:
+        return RESULT_AMOUNT_NOT_EXACT
+    if record.amount_rule == AMOUNT_EXACT and row.amount != row.total:
+        return RESULT_AMOUNT_NOT_EXACT
+    if record.amount_rule == AMOUNT_EXACT_AND_ABOVE and row.amount < row.total:
+        return RESULT_AMOUNT_NOT_EXACT
+    if record.amount_rule == AMOUNT_EXACT_AND_BELOW and row.amount > row.total:
+        return RESULT_AMOUNT_NOT_EXACT
+    return RESULT_OK
+
+
+cdef bint payment_has_period(const uint8_t* reference) noexcept nogil:
+    """Something, then "/YYYY-MM"."""
+    cdef int size = 0
+    cdef const uint8_t* p
+    cdef int i
+    while size < REFERENCE_SIZE and reference[size] != 0:
+        size += 1
+    if size < 9:
+        return False
+    p = reference + size - 8
+    if p[0] != 47 or p[5] != 45:
+        return False
+    for i in range(1, 8):
+        if i != 5 and not 48 <= p[i] <= 57:
+            return False
+    i = (p[6] - 48) * 10 + (p[7] - 48)
+    return 1 <= i <= 12
+
+
+cdef inline int payment_check_states(const Account* debit, const Account* credit) noexcept nogil:
+    if debit.state == STATE_CLOSED:
+        return RESULT_DEBIT_CLOSED
+    if debit.state == STATE_FROZEN:
+        return RESULT_DEBIT_FROZEN
+    if credit.state == STATE_CLOSED:
+        return RESULT_CREDIT_CLOSED
+    if credit.state == STATE_FROZEN:
+        return RESULT_CREDIT_FROZEN
+    return RESULT_OK
+
+
+cdef int payment_check_claim(
+    State* s, Draft* draft, uint64_t time, int* result, uint64_t* other
+) noexcept nogil:
+    """Whether the bill is free at `time`. A released claim is."""
+    cdef const ServiceRecord* record = &s.services[draft.row.service].record
+    cdef uint64_t value
+    cdef Row taken
+    cdef int rc
+    if not draft.claims:
+        return 0
+    rc = lookup_find(
+        s, s.index_txn, MAP_CLAIMS, draft.claim.high, draft.claim.low, 0,
+        draft.maybe_claim, &value,
+    )
+    if rc == MDB_NOTFOUND or (rc == 0 and value & 1):
+        return 0
+    if rc != 0:
+        return rc
+    if record.duplicate_rule == DUPLICATE_ONCE:
+        result[0] = RESULT_BILL_ALREADY_CLAIMED
+        other[0] = value >> 1
+        return 0
+    rc = rows_get(s, value >> 1, &taken)
+    if rc != 0:
+        return rc
+    if time - taken.timestamp < <uint64_t>record.duplicate_hours * 3600 * 1000000000:
+        result[0] = RESULT_PAID_RECENTLY
+        other[0] = value >> 1
+    return 0
+
+
+cdef inline uint64_t payment_available(const Account* account) noexcept nogil:
+    """What a credit account may still spend; reserved money is spent."""
+    cdef uint64_t used = account.debits_posted + account.debits_pending
+    return account.credits_posted - used if account.credits_posted > used else 0
+
+
+cdef inline bint payment_overflows(
+    uint64_t posted, uint64_t pending, uint64_t amount, uint64_t more
+) noexcept nogil:
+    cdef uint64_t total
+    return (
+        native_add_overflows(posted, pending, &total)
+        or native_add_overflows(total, amount, &total)
+        or native_add_overflows(total, more, &total)
+    )
+
+
+cdef int payment_check_limits(State* s, const Draft* drafts, uint32_t index) noexcept nogil:
+    """Day limits, then funds, as if the payments before drafts[index] had been done."""
+    cdef const Row* row = &drafts[index].row
+    cdef const Account* wallet = &s.working.accounts[row.debit]
+    cdef uint32_t day = keys_day(rows_time(s) + index)
+    cdef uint64_t before = 0
+    cdef uint64_t amount = 0
+    cdef uint64_t count = 0
+    cdef uint64_t available = payment_available(wallet)
+    cdef uint32_t i
+    if wallet.day == day:
+        amount = wallet.day_amount
+        count = wallet.day_count
+    for i in range(index):
+        before += drafts[i].row.amount
+        # A basket may lie across midnight: each payment counts on its own day.
+        if keys_day(rows_time(s) + i) == day:
+            amount += drafts[i].row.amount
+            count += 1
+    if wallet.day_count_max != NO_COUNT_LIMIT and count + 1 > wallet.day_count_max:
+        return RESULT_DAY_COUNT_EXCEEDED
+    if wallet.day_amount_max != NO_AMOUNT_LIMIT and (
+        amount > wallet.day_amount_max or row.amount > wallet.day_amount_max - amount
+    ):
+        return RESULT_DAY_AMOUNT_EXCEEDED
+    if available < before or available - before < row.amount:
+        return RESULT_INSUFFICIENT_FUNDS
+    return RESULT_OK
+
+
+cdef int payment_check(
+    State* s, Draft* drafts, uint32_t index, int* result, uint64_t* other
+) noexcept nogil:
+    """Decide drafts[index], as if the ones before it had been done."""
+    cdef Draft* draft = &drafts[index]
+    cdef Row* row = &draft.row
+    cdef const ServiceRecord* record
+    cdef const Account* credit
+    cdef uint64_t before_credit = 0
+    cdef uint32_t i
+    cdef int rc
+    other[0] = 0
+    if row.service == 0:
+        result[0] = RESULT_SERVICE_UNKNOWN
+        return 0
+    record = &s.services[row.service].record
+    if not record.active:
+        result[0] = RESULT_SERVICE_INACTIVE
+        return 0
+    if row.credit == 0:
+        result[0] = RESULT_HEAD_UNKNOWN
+        return 0
+    result[0] = payment_check_amount(record, row)
+    if result[0] != RESULT_OK:
+        return 0
+    if record.key_rule == KEY_REFERENCE_PERIOD and not payment_has_period(row.reference):
+        result[0] = RESULT_PERIOD_MISSING
+        return 0
+    credit = &s.working.accounts[row.credit]
+    result[0] = payment_check_states(&s.working.accounts[row.debit], credit)
+    if result[0] != RESULT_OK:
+        return 0
+    rc = payment_check_claim(s, draft, rows_time(s) + index, result, other)
+    if rc != 0 or result[0] != RESULT_OK:
+        return rc
+    for i in range(index):
+        if draft.claims and drafts[i].claims and (
+            drafts[i].claim.high == draft.claim.high and drafts[i].claim.low == draft.claim.low
+        ):
+            result[0] = (
+                RESULT_BILL_ALREADY_CLAIMED
+                if record.duplicate_rule == DUPLICATE_ONCE else RESULT_PAID_RECENTLY
+            )
+            return 0
+        if drafts[i].row.credit == row.credit:
+            before_credit += drafts[i].row.amount
+    result[0] = payment_check_limits(s, drafts, index)
+    if result[0] != RESULT_OK:
+        return 0
+    if payment_overflows(
+        credit.credits_posted, credit.credits_pending, row.amount, before_credit
+    ):
+        result[0] = RESULT_OVERFLOWS
+    return 0
+
+
+cdef int payment_record(
+    State* s, Draft* draft, int result, uint64_t other
+) noexcept nogil:
+    """Record a decided payment."""
+    cdef Row* row = &draft.row
+    cdef const ServiceRecord* record
+    row.result = <uint8_t>result
+    row.total = other
+    if result == RESULT_OK:
+        record = &s.services[row.service].record
+        if draft.claims:
+            row.flags |= ROW_CLAIM
+            if record.duplicate_rule == DUPLICATE_WITHIN:
+                row.flags |= ROW_RECENT
+        if record.mode == MODE_CONFIRMED and row.kind == KIND_PAY:
+            row.flags |= ROW_AS_DIRECT
+        if row.kind == KIND_HOLD and (draft.keeps or record.deadline_policy == POLICY_KEEP):
+            row.flags |= ROW_KEEP
+    return rows_record(
+        s, row, NULL, draft.tail, draft.tail_size, &draft.claim if draft.claims else NULL
+    )
+
+
+cdef int payment_release(State* s, Row* row, const Row* root) noexcept nogil:
+    """Mark `row` as releasing root's claim, unless a later row has taken it since."""
+    cdef uint64_t high, low, value
+    cdef int rc
+    if not root.flags & ROW_CLAIM:
+        return 0
+    keys_claim_of(s, &s.working, root, &high, &low)
+    rc = lookup_find(s, s.index_txn, MAP_CLAIMS, high, low, 0, True, &value)
+    if rc == 0 and value == root.sequence << 1:
+        row.flags |= ROW_RELEASE
+    return 0 if rc == MDB_NOTFOUND else rc
+
+
+# --- baskets -----------------------------------------------------------------------------
+
+cdef bint payment_basket_is_whole(State* s, const Draft* drafts, uint32_t count) noexcept nogil:
+    """2 to 16 payments of one wallet to one biller, no id twice, each of good shape."""
+    cdef uint32_t biller = 0
+    cdef uint32_t i, j
+    cdef uint32_t service
+    if not BASKET_MIN <= count <= BASKET_MAX:
+        return False
+    for i in range(count):
+        if drafts[i].row.kind != KIND_PAY and drafts[i].row.kind != KIND_HOLD:
+            return False
+        if drafts[i].shape != 0 or drafts[i].row.debit != drafts[0].row.debit:
+            return False
+        service = drafts[i].row.service
+        if service != 0:
+            if biller != 0 and s.services[service].record.biller != biller:
+                return False
+            biller = s.services[service].record.biller
+        for j in range(i):
+            if memcmp(drafts[i].row.id, drafts[j].row.id, 16) == 0:
+                return False
+    return True
+
+
+cdef bint payment_basket_has_one_kind(const Draft* drafts, uint32_t count) noexcept nogil:
+    """Whether all pay at once or all hold, as far as the services are known; row templates
+    for as long."""
+    cdef int kind = 0
+    cdef uint32_t i
+    for i in range(count):
+        if not drafts[i].hot and drafts[i].row.deadline != drafts[0].row.deadline:
+            return False
+        if drafts[i].row.service == 0:
+            continue
+        if kind != 0 and drafts[i].row.kind != kind:
+            return False
+        kind = drafts[i].row.kind
+    return True
+
+
+cdef void payment_basket_join_deadlines(State* s, Draft* drafts, uint32_t count) noexcept nogil:
+    """A basket ends as a whole: with the first deadline of its services, and kept if one
+    of them keeps its holds."""
+    cdef uint32_t first = 0
+    cdef uint32_t i
+    cdef uint8_t keeps = 0
+    for i in range(count):
+        if drafts[i].row.kind != KIND_HOLD:
+            continue
+        if first == 0 or drafts[i].row.deadline < first:
+            first = drafts[i].row.deadline
+        if s.services[drafts[i].row.service].record.deadline_policy == POLICY_KEEP:
+            keeps = 1
+    for i in range(count):
+        drafts[i].keeps = keeps
+        if drafts[i].row.kind == KIND_HOLD:
+            drafts[i].row.deadline = first
+
+
+cdef int payment_basket(
+    State* s, Draft* drafts, uint32_t count, const uint8_t* known, int* results,
+    uint64_t* others
+) noexcept nogil:
+    """Decide a basket: the first that fails has its reason, the rest fail with it.
+
+    `known[i]` marks ids that have an answer already; with some of them known and some
+    not, nothing new is done.
+    """
+    cdef uint32_t failed = count
+    cdef uint32_t i
+    cdef bint partly = False
+    cdef int rc
+    for i in range(count):
+        partly = partly or known[i]
+    for i in range(count):
+        others[i] = 0
+        results[i] = RESULT_BASKET_FAILED
+    if partly:
+        return 0
+    for i in range(count):
+        rc = payment_check(s, drafts, i, &results[i], &others[i])
+        if rc != 0:
+            return rc
+        if results[i] != RESULT_OK:
+            failed = i
+            break
+    if failed < count:
+        for i in range(count):
+            if i != failed:
+                results[i] = RESULT_BASKET_FAILED
+                others[i] = 0
+    return 0

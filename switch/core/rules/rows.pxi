@@ -1,0 +1,168 @@
+# Rows of the group being made, and what memory learns from each row.
+#
+# `rows_note` is the one way by which a row changes state: the committer calls it as it
+# writes a row, replay as it reads one.
+
+cdef inline Row* rows_at(State* s, uint32_t index) noexcept nogil:
+    return <Row*>(s.chunk + sizeof(Chunk)) + index
+
+
+cdef inline void rows_seal(State* s) noexcept nogil:
+    """Give the rows that have none their checks; many at a time is faster."""
+    native_crc_records(
+        <uint8_t*>rows_at(s, s.rows_sealed), sizeof(Row), s.rows_count - s.rows_sealed
+    )
+    s.rows_sealed = s.rows_count
+
+
+cdef inline uint64_t rows_time(const State* s) noexcept nogil:
+    """The timestamp that the next row will have."""
+    return s.now if s.now > s.last_timestamp else s.last_timestamp + 1
+
+
+cdef int rows_get(State* s, uint64_t sequence, Row* out) noexcept nogil:
+    """Copy a row, of this group or a durable one. MDB_NOTFOUND if there is none."""
+    cdef const Row* row
+    cdef int rc
+    if sequence >= s.group_first:
+        if sequence - s.group_first >= s.rows_count:
+            return MDB_NOTFOUND
+        out[0] = rows_at(s, <uint32_t>(sequence - s.group_first))[0]
+        return 0
+    if sequence == 0:
+        return MDB_NOTFOUND
+    rc = store_get_row(&s.reader, sequence, &row)
+    if rc == 0:
+        out[0] = row[0]
+    # A row below the head that is not there is a damaged journal, not an answer.
+    return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
+
+
+cdef int rows_get_tail(
+    State* s, uint64_t sequence, const uint8_t** data, uint32_t* size
+) noexcept nogil:
+    cdef Tails tails
+    if sequence >= s.group_first:
+        rows_seal(s)
+        tails.at = s.tail
+        tails.left = s.tail_size
+        return store_find_tail(
+            tails, rows_at(s, 0), <uint32_t>(sequence - s.group_first), data, size
+        )
+    return store_get_tail(&s.reader, sequence, data, size)
+
+
+cdef inline void rows_touch(State* s, uint32_t account) noexcept nogil:
+    """Remember that this group changed an account."""
+    if s.touched[account] != s.group_number:
+        s.touched[account] = s.group_number
+        s.dirty[s.dirty_count] = account
+        s.dirty_count += 1
+
+
+cdef int rows_root(State* s, const Row* row, Row* root) noexcept nogil:
+    """The row that took the claim which `row` releases."""
+    cdef int rc = rows_get(s, row.resolves, root)
+    if rc == 0 and root.kind == KIND_POST:
+        return rows_get(s, root.resolves, root)
+    return rc
+
+
+cdef int rows_note(
+    State* s, const Row* row, const Row* hold, const uint8_t* tail, uint32_t tail_size,
+    const Fence* claim
+) noexcept nogil:
+    """Let memory learn a row. `hold`: what a post, void or expire resolves.
+
+    `claim`: the key of the claim that it takes, or NULL to derive it.
+    """
+    cdef Derived derived
+    cdef Row root
+    cdef const WindowLine* lines
+    cdef Step* step = lookup_step_of(s, row.sequence)
+    cdef uint64_t* chain
+    cdef uint32_t i
+    cdef int rc
+    if step == NULL:
+        return ENOMEM
+    if row.result == RESULT_OK:
+        effect_apply(&s.working, row, hold, tail, tail_size)
+        if keys_moves_money(row):
+            rows_touch(s, row.debit)
+            rows_touch(s, row.credit)
+            chain = step.chain + 2 * (row.sequence - 1 - step.number * s.step_rows)
+            chain[0] = s.heads[row.debit]
+            chain[1] = s.heads[row.credit]
+            s.heads[row.debit] = row.sequence << 1
+            s.heads[row.credit] = (row.sequence << 1) | 1
+        elif row.kind == KIND_WINDOW:
+            lines = <const WindowLine*>tail
+            for i in range(tail_size // sizeof(WindowLine)):
+                rows_touch(s, lines[i].account)
+            s.working_window = row.sequence
+        elif row.kind == KIND_REGISTER:
+            register_apply(s, row, tail)
+        elif keys_changes_account(row):
+            rows_touch(s, row.debit)
+            if row.kind == KIND_OPEN:
+                register_add_account(s, row.debit)
+        if row.kind == KIND_HOLD:
+            rc = holds_add(
+                &s.holds, row.sequence,
+                row.timestamp + <uint64_t>row.deadline * 1000000000,
+            )
+            if rc != 0:
+                return rc
+        elif keys_resolves_hold(row):
+            holds_remove(&s.holds, row.resolves)
+        elif keys_keeps_hold(row):
+            holds_keep(&s.holds, row.resolves)
+        if row.flags & ROW_RELEASE:
+            rc = rows_root(s, row, &root)
+            if rc != 0:
+                return rc
+    keys_derive(s, &s.working, row, &root, claim, &derived)
+    for i in range(<uint32_t>derived.count):
+        rc = memo_add(
+            &step.maps[derived.maps[i]],
+            derived.entries[i].high, derived.entries[i].low, derived.entries[i].value,
+        )
+        if rc != 0:
+            return rc
+    return 0
+
+
+cdef void rows_add_tail(State* s, const uint8_t* tail, uint32_t size) noexcept nogil:
+    cdef TailItem item
+    cdef uint32_t padded = (size + 7) & ~<uint32_t>7
+    item.size = size
+    item.check = native_crc(0, tail, size)
+    memcpy(s.tail + s.tail_size, &item, sizeof(TailItem))
+    memcpy(s.tail + s.tail_size + sizeof(TailItem), tail, size)
+    memset(s.tail + s.tail_size + sizeof(TailItem) + size, 0, padded - size)
+    s.tail_size += <uint32_t>sizeof(TailItem) + padded
+
+
+cdef int rows_record(
+    State* s, Row* row, const Row* hold, const uint8_t* tail, uint32_t tail_size,
+    const Fence* claim
+) noexcept nogil:
+    """Number a decided row, give it its time and receipt, and add it to the group."""
+    cdef const Account* wallet
+    row.sequence = s.group_first + s.rows_count
+    row.timestamp = rows_time(s)
+    row.receipt = 0
+    if row.result == RESULT_OK and (row.kind == KIND_PAY or row.kind == KIND_POST):
+        wallet = &s.working.accounts[row.debit]
+        row.receipt = 1
+        if wallet.year == keys_year_of(&s.working, keys_day(row.timestamp)):
+            row.receipt = wallet.receipt + 1
+    if tail_size > 0:
+        row.flags |= ROW_TAIL
+        rows_add_tail(s, tail, tail_size)
+    else:
+        row.flags &= <uint16_t>(~ROW_TAIL & 0xFFFF)
+    rows_at(s, s.rows_count)[0] = row[0]
+    s.rows_count += 1
+    s.last_timestamp = row.timestamp
+    return rows_note(s, row, hold, tail, tail_size, claim)

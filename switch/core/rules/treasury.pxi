@@ -1,0 +1,305 @@
+# Deciding everything that is not a payment: resolutions of holds, refunds, the treasury's
+# moves, windows, the register.
+#
+# Same rules as for payments: refuse in the documented order, change nothing on the way.
+
+cdef inline bint treasury_knows(const State* s, uint32_t account) noexcept nogil:
+    return 0 < account < s.working.count
+
+
+cdef bint treasury_is_short(const Account* account, uint64_t amount) noexcept nogil:
+    """Only the float may be overdrawn by a transfer."""
+    return account.kind != ACCOUNT_FLOAT and payment_available(account) < amount
+
+
+cdef bint treasury_overflows(State* s, const Row* row) noexcept nogil:
+    cdef const Account* debit = &s.working.accounts[row.debit]
+    cdef const Account* credit = &s.working.accounts[row.credit]
+    return payment_overflows(
+        debit.debits_posted, debit.debits_pending, row.amount, 0
+    ) or payment_overflows(credit.credits_posted, credit.credits_pending, row.amount, 0)
+
+
+cdef int treasury_find_link(
+    State* s, uint64_t sequence, uint64_t what, uint64_t* value
+) noexcept nogil:
+    """0 and the newest link, or 0 and value 0 if there is none."""
+    cdef int rc = lookup_find(s, s.index_txn, MAP_LINKS, sequence, what, 0, True, value)
+    if rc == MDB_NOTFOUND:
+        value[0] = 0
+        return 0
+    return rc
+
+
+cdef int treasury_resolve_hold(
+    State* s, Row* row, Row* hold, int* result, uint64_t* other
+) noexcept nogil:
+    """Post or void: the hold must exist and be open; otherwise what resolved it."""
+    cdef Row resolution
+    cdef uint16_t kept = (
+        ROW_HEAD_MASK | ROW_TENDER_MASK | ROW_CLAIM | ROW_RECENT
+    )
+    cdef int rc
+    result[0] = RESULT_HOLD_NOT_FOUND
+    if row.resolves == 0 or row.resolves >= s.group_first + s.rows_count:
+        return 0
+    rc = rows_get(s, row.resolves, hold)
+    if rc != 0:
+        return rc
+    if hold.kind != KIND_HOLD or hold.result != RESULT_OK:
+        return 0
+    if not holds_has(&s.holds, row.resolves):
+        rc = treasury_find_link(s, row.resolves, 0, other)
+        if rc == 0:
+            rc = rows_get(s, other[0], &resolution)
+        if rc != 0:
+            return rc
+        if resolution.kind == KIND_POST:
+            result[0] = RESULT_ALREADY_POSTED
+        elif resolution.kind == KIND_VOID:
+            result[0] = RESULT_ALREADY_VOIDED
+        else:
+            result[0] = RESULT_ALREADY_EXPIRED
+        return 0
+    if row.kind == KIND_POST and row.amount > hold.amount:
+        result[0] = RESULT_EXCEEDS_HOLD
+        return 0
+    result[0] = RESULT_OK
+    row.debit = hold.debit
+    row.credit = hold.credit
+    row.service = hold.service
+    row.participant = hold.participant
+    row.operator_ = hold.operator_
+    row.basket = hold.basket
+    row.flags = (hold.flags & kept) | (row.flags & ROW_EVIDENCE)
+    memcpy(row.reference, hold.reference, REFERENCE_SIZE)
+    if row.kind == KIND_POST:
+        return 0
+    row.amount = hold.amount
+    return payment_release(s, row, hold)
+
+
+cdef int treasury_refund(State* s, Row* row, int* result) noexcept nogil:
+    cdef Row payment, last, root
+    cdef uint64_t link
+    cdef uint64_t refunded = 0
+    cdef uint16_t kept = (
+        ROW_HEAD_MASK | ROW_TENDER_MASK | ROW_CLAIM | ROW_RECENT
+    )
+    cdef int rc
+    result[0] = RESULT_PAYMENT_NOT_FOUND
+    row.debit = 0
+    row.credit = 0
+    if row.resolves == 0 or row.resolves >= s.group_first + s.rows_count:
+        return 0
+    rc = rows_get(s, row.resolves, &payment)
+    if rc != 0:
+        return rc
+    if payment.result != RESULT_OK or (
+        payment.kind != KIND_PAY and payment.kind != KIND_POST
+    ):
+        return 0
+    row.debit = payment.credit
+    row.credit = payment.debit
+    row.service = payment.service
+    row.flags = payment.flags & kept
+    memcpy(row.reference, payment.reference, REFERENCE_SIZE)
+    if s.working.accounts[row.credit].state == STATE_CLOSED:
+        result[0] = RESULT_CREDIT_CLOSED
+        return 0
+    rc = treasury_find_link(s, row.resolves, 0, &link)
+    if rc == 0 and link != 0:
+        rc = rows_get(s, link, &last)
+        refunded = last.total
+    if rc != 0:
+        return rc
+    if row.amount > payment.amount - refunded:
+        result[0] = RESULT_EXCEEDS_PAYMENT
+        return 0
+    if treasury_overflows(s, row):
+        result[0] = RESULT_OVERFLOWS
+        return 0
+    result[0] = RESULT_OK
+    row.total = refunded + row.amount
+    if row.total < payment.amount:
+        return 0
+    # `root` is the row that took the claim: the hold, if there was one.
+    rc = rows_root(s, row, &root)
+    return payment_release(s, row, &root) if rc == 0 else rc
+
+
+cdef int treasury_top_up(State* s, Row* row, int* result, uint64_t* other) noexcept nogil:
+    cdef uint64_t high, low, value
+    cdef int rc
+    if not treasury_knows(s, row.debit) or not treasury_knows(s, row.credit):
+        result[0] = RESULT_ACCOUNT_UNKNOWN
+        return 0
+    if (
+        s.working.accounts[row.debit].kind != ACCOUNT_FLOAT
+        or s.working.accounts[row.credit].kind != ACCOUNT_WALLET
+    ):
+        result[0] = RESULT_ACCOUNT_KIND_WRONG
+        return 0
+    if s.working.accounts[row.credit].state == STATE_CLOSED:
+        result[0] = RESULT_CREDIT_CLOSED
+        return 0
+    keys_claim_of(s, &s.working, row, &high, &low)
+    rc = lookup_find(s, s.index_txn, MAP_CLAIMS, high, low, 0, True, &value)
+    if rc == 0:
+        result[0] = RESULT_UTR_ALREADY_CREDITED
+        other[0] = value >> 1
+        return 0
+    if rc != MDB_NOTFOUND:
+        return rc
+    row.flags |= ROW_CLAIM
+    result[0] = RESULT_OVERFLOWS if treasury_overflows(s, row) else RESULT_OK
+    return 0
+
+
+cdef int treasury_transfer(State* s, const Row* row) noexcept nogil:
+    cdef const Account* debit
+    if not treasury_knows(s, row.debit) or not treasury_knows(s, row.credit):
+        return RESULT_ACCOUNT_UNKNOWN
+    if row.debit == row.credit:
+        return RESULT_ACCOUNTS_MUST_DIFFER
+    debit = &s.working.accounts[row.debit]
+    if debit.state == STATE_CLOSED:
+        return RESULT_DEBIT_CLOSED
+    if s.working.accounts[row.credit].state == STATE_CLOSED:
+        return RESULT_CREDIT_CLOSED
+    if treasury_is_short(debit, row.amount):
+        return RESULT_INSUFFICIENT_FUNDS
+    return RESULT_OVERFLOWS if treasury_overflows(s, row) else RESULT_OK
+
+
+cdef uint32_t treasury_window_lines(State* s, WindowLine* lines) noexcept nogil:
+    """List every biller account with something to say; at most BILLER_ACCOUNTS_MAX."""
+    cdef const Account* account
+    cdef WindowLine* line
+    cdef uint64_t owed
+    cdef uint32_t count = 0
+    cdef uint32_t i
+    for i in range(1, s.working.count):
+        account = &s.working.accounts[i]
+        if account.kind != ACCOUNT_BILLER:
+            continue
+        if account.period_debits | account.period_credits | account.carried == 0:
+            continue
+        line = &lines[count]
+        memset(line, 0, sizeof(WindowLine))
+        line.account = i
+        line.debits = account.period_debits
+        line.credits = account.period_credits
+        line.carried = account.carried
+        owed = line.debits + line.carried
+        line.payable = line.credits - owed if line.credits > owed else 0
+        count += 1
+    return count
+
+
+cdef int treasury_settle(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
+    cdef Row window
+    cdef const uint8_t* tail
+    cdef const WindowLine* lines
+    cdef uint32_t size, i
+    cdef uint64_t payable = 0
+    cdef int rc
+    result[0] = RESULT_WINDOW_NOT_FOUND
+    if row.resolves == 0 or row.resolves >= s.group_first + s.rows_count:
+        return 0
+    rc = rows_get(s, row.resolves, &window)
+    if rc != 0:
+        return rc
+    if window.kind != KIND_WINDOW or window.result != RESULT_OK:
+        return 0
+    if not treasury_knows(s, row.debit) or not treasury_knows(s, row.credit):
+        result[0] = RESULT_ACCOUNT_UNKNOWN
+        return 0
+    if (
+        s.working.accounts[row.debit].kind != ACCOUNT_BILLER
+        or s.working.accounts[row.credit].kind != ACCOUNT_SETTLEMENT
+    ):
+        result[0] = RESULT_ACCOUNT_KIND_WRONG
+        return 0
+    rc = treasury_find_link(s, row.resolves, <uint64_t>row.debit + 1, other)
+    if rc != 0:
+        return rc
+    if other[0] != 0:
+        result[0] = RESULT_ALREADY_SETTLED
+        return 0
+    rc = rows_get_tail(s, row.resolves, &tail, &size)
+    if rc != 0:
+        return rc
+    lines = <const WindowLine*>tail
+    for i in range(size // sizeof(WindowLine)):
+        if lines[i].account == row.debit:
+            payable = lines[i].payable
+    if payable == 0 or payable != row.amount:
+        result[0] = RESULT_NET_DIFFERS
+    elif treasury_is_short(&s.working.accounts[row.debit], row.amount):
+        result[0] = RESULT_INSUFFICIENT_FUNDS
+    elif treasury_overflows(s, row):
+        result[0] = RESULT_OVERFLOWS
+    else:
+        result[0] = RESULT_OK
+    return 0
+
+
+cdef int treasury_open(
+    State* s, Row* row, const AccountRecord* record, uint64_t* other
+) noexcept nogil:
+    cdef uint32_t existing
+    row.debit = 0
+    if record.participant == 0 or record.participant >= s.participants_count:
+        return RESULT_PARTICIPANT_UNKNOWN
+    existing = register_find_account(s, record.participant, record.purpose)
+    if existing != 0:
+        other[0] = s.working.accounts[existing].opened
+        return RESULT_ACCOUNT_EXISTS
+    if s.working.count >= ACCOUNTS_MAX or (
+        record.kind == ACCOUNT_BILLER and s.biller_accounts_count >= BILLER_ACCOUNTS_MAX
+    ):
+        return RESULT_TABLE_FULL
+    row.debit = s.working.count
+    return RESULT_OK
+
+
+cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nogil:
+    """Choose the index: the one this code has, or the next."""
+    cdef const ServiceRecord* record = <const ServiceRecord*>tail
+    cdef const Account* account
+    cdef uint32_t existing, i
+    row.debit = 0
+    if tail[0] == RECORD_CLOCK:
+        return RESULT_OK
+    if tail[0] == RECORD_PARTICIPANT:
+        existing = register_find_participant(s, (<const ParticipantRecord*>tail).code)
+        if existing == 0 and s.participants_count >= PARTICIPANTS_MAX:
+            return RESULT_TABLE_FULL
+        row.debit = existing if existing != 0 else s.participants_count
+    else:
+        if record.biller == 0 or record.biller >= s.participants_count:
+            return RESULT_PARTICIPANT_UNKNOWN
+        for i in range(record.heads_count):
+            if not treasury_knows(s, record.heads[i]):
+                return RESULT_ACCOUNT_UNKNOWN
+            account = &s.working.accounts[record.heads[i]]
+            if account.participant != record.biller or account.kind != ACCOUNT_BILLER:
+                return RESULT_ACCOUNT_UNKNOWN
+        existing = register_find_service(s, record.code)
+        if existing == 0 and s.services_count >= SERVICES_MAX:
+            return RESULT_TABLE_FULL
+        row.debit = existing if existing != 0 else s.services_count
+    if existing != 0:
+        row.flags |= ROW_UPDATE
+    return RESULT_OK
+
+
+cdef int treasury_close(const Account* account) noexcept nogil:
+    if account.state == STATE_CLOSED:
+        return RESULT_DEBIT_CLOSED
+    if account.holds_count > 0:
+        return RESULT_HOLDS_OPEN
+    if account.credits_posted != account.debits_posted:
+        return RESULT_BALANCE_NOT_ZERO
+    return RESULT_OK

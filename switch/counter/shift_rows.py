@@ -1,0 +1,80 @@
+"""The row of a shift: what it records, how it is made and read.
+
+May use `ledger.templates` and `codes`. As with the treasury's moves, what is wrong with
+a value is for the ledger to say.
+"""
+
+import json
+from typing import NamedTuple
+
+import numpy as np
+
+from switch._core import SHIFT_RECORD
+from switch.codes import Difference, Kind
+from switch.ledger.templates import Templates, people_json, template
+
+
+class Shift(NamedTuple):
+    """An operator's shift. Amounts in paise."""
+
+    after_sequence: int
+    """Rows after this one belong to it."""
+    payments_count: int
+    payments_amount: int
+    refunds_count: int
+    refunds_amount: int
+    cash_expected: int
+    cash_counted: int
+    open_count: int
+    """Payments of it that are held still."""
+    to_sequence: int = 0
+    """The last row that was counted; what came after it belongs to the next shift."""
+
+    @property
+    def difference(self) -> Difference:
+        """How cash and ledger differ."""
+        if self.cash_counted == self.cash_expected:
+            return Difference.NONE
+        short = self.cash_counted < self.cash_expected
+        return Difference.SHORT if short else Difference.OVER
+
+
+def shift(
+    row_id: bytes,
+    wallet: int,
+    operator: int,
+    counted: Shift,
+    *,
+    sender: int,
+    previous: int = 0,
+) -> Templates:
+    """Record a shift of an operator at a wallet, after the one at `previous`, or 0.
+
+    Raises OverflowError if a number does not fit.
+    """
+    record = np.zeros(1, SHIFT_RECORD)
+    values = counted._asdict()
+    last = values.pop("to_sequence")
+    for name, value in values.items():
+        record[name] = value
+    record["operator_"] = operator
+    record["difference"] = counted.difference
+    return template(
+        Kind.SHIFT,
+        row_id=row_id,
+        sender=sender,
+        debit=wallet,
+        operator=operator,
+        resolves=previous,
+        tail=record.tobytes() + people_json({"to_sequence": str(last)}),
+    )
+
+
+def read_shift(tail: bytes) -> Shift:
+    """The shift that the tail of its row records."""
+    record = np.frombuffer(tail, SHIFT_RECORD, 1)[0]
+    texts: dict[str, str] = json.loads(tail[SHIFT_RECORD.itemsize :])
+    values = {
+        name: int(record[name]) for name in Shift._fields if name in record.dtype.names
+    }
+    return Shift(**values, to_sequence=int(texts["to_sequence"]))

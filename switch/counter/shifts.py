@@ -1,0 +1,123 @@
+"""Shifts: what one operator took and gave back since the last one was closed.
+
+May use the core, `codes`, `ledger` and `shift_rows`. Everything is counted from the
+wallet's own entries, so that nobody has to keep a tally; what is counted is the cash
+that the drawer should have gained. Amounts are paise.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.recfunctions import repack_fields
+
+from switch._core import Ledger, Rows
+from switch.codes import TENDER_MASK, TENDER_SHIFT, Kind, Result, Tender
+from switch.counter.shift_rows import Shift
+from switch.ledger.follower import Follower
+
+WALK_ROWS = 16_384
+"""Entries of a wallet that are looked at in one step."""
+WALK_MAX = 4_194_304
+"""Entries of a wallet that one shift may reach back over: 27 bytes of memory each."""
+
+_COUNTED = ["sequence", "amount", "resolves", "flags", "kind"]
+
+
+class ShiftTooLongError(ValueError):
+    """A wallet has more entries since the operator's last shift than are walked."""
+
+
+class ShiftBook:
+    """The last shift row of each operator of each wallet. Any thread may ask.
+
+    The journal is followed for shift rows: the first question reads all of it, the
+    next ones what was added since.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Nothing is read before it is needed."""
+        self._follower = Follower(ledger, self._take)
+        self._last: dict[tuple[int, int], int] = {}
+
+    def last(self, wallet: int, operator: int) -> int:
+        """Sequence of the operator's last durable shift row, 0 if there is none.
+
+        Raises CorruptionError, and OverloadError while another call reads the journal
+        for the first time.
+        """
+        self._follower.read_on()
+        return self._last.get((wallet, operator), 0)
+
+    def _take(self, rows: Rows) -> None:
+        wanted = (rows["kind"] == Kind.SHIFT) & (rows["result"] == Result.OK)
+        for row in rows[np.flatnonzero(wanted)]:
+            key = (int(row["debit"]), int(row["operator_"]))
+            self._last[key] = int(row["sequence"])
+
+
+def count_shift(
+    ledger: Ledger, wallet: int, operator: int, after: int, cash_counted: int
+) -> Shift:
+    """Count the shift that began after row `after`, up to what is durable now.
+
+    Payments are the accepted ones, held ones included: their cash was taken. Given back
+    are payments reversed, expired and refunded, of this shift or an earlier one. The
+    cash that is expected is 0 where more was given back than taken.
+
+    Raises ShiftTooLongError, CorruptionError.
+    """
+    to = ledger.sequence
+    mine = _entries_of(ledger, wallet, operator, after, to)
+    kind = mine["kind"]
+    taken = (kind == Kind.PAY) | (kind == Kind.HOLD)
+    ended = np.isin(kind, (Kind.POST, Kind.VOID, Kind.EXPIRE))
+    amounts = mine["amount"].astype(np.uint64)
+    # A void row's own amount is not what it gives back; a post may give back a part.
+    held = amounts.copy()
+    held[ended] = ledger.gather(mine["resolves"][ended])["amount"]
+    back = np.where(kind == Kind.POST, held - amounts, held)
+    given = (ended | (kind == Kind.REFUND)) & (back > 0)
+    cash = (mine["flags"] & TENDER_MASK) >> TENDER_SHIFT == Tender.CASH
+    is_held = kind == Kind.HOLD
+    still = ~np.isin(mine["sequence"][is_held], mine["resolves"][ended])
+    cash_gained = int(amounts[taken & cash].sum()) - int(back[given & cash].sum())
+    return Shift(
+        after_sequence=after,
+        payments_count=int(taken.sum()),
+        payments_amount=int(amounts[taken].sum()),
+        refunds_count=int(given.sum()),
+        refunds_amount=int(back[given].sum()),
+        cash_expected=max(cash_gained, 0),
+        cash_counted=cash_counted,
+        open_count=int(still.sum()),
+        to_sequence=to,
+    )
+
+
+def _entries_of(
+    ledger: Ledger, wallet: int, operator: int, after: int, to: int
+) -> Rows:
+    """What counts of the wallet's accepted entries in (after, to] of this operator."""
+    parts: list[Rows] = []
+    before, walked = to + 1, 0
+    while True:
+        sequences = ledger.account_rows(wallet, before, WALK_ROWS)
+        mine = sequences[sequences > after]
+        rows = ledger.gather(mine)
+        own = rows[_operators(ledger, rows) == operator]
+        parts.append(repack_fields(own[_COUNTED]))
+        walked += len(mine)
+        if len(mine) < WALK_ROWS:
+            return np.concatenate(parts)
+        if walked >= WALK_MAX:
+            raise ShiftTooLongError(
+                f"the wallet has more than {WALK_MAX} entries since entry {after}"
+            )
+        before = int(mine[-1])
+
+
+def _operators(ledger: Ledger, rows: Rows) -> npt.NDArray[np.uint32]:
+    """Whose each row is; a refund is of the operator who took its payment."""
+    operators: npt.NDArray[np.uint32] = rows["operator_"].copy()
+    refunds = rows["kind"] == Kind.REFUND
+    operators[refunds] = ledger.gather(rows["resolves"][refunds])["operator_"]
+    return operators

@@ -1,0 +1,36 @@
+"""The files of a certificate, and the name that one has in it.
+
+May use `errors`. Who makes the files and who is known by the name is not said here:
+clients, the server and what makes certificates read them alike.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from switch.errors import ConfigError
+
+SPIFFE = re.compile(r"spiffe://([a-z0-9.-]{1,255})/([a-z]+)/([a-z0-9-]{1,32})")
+"""A certificate's name: trust domain, role, participant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Three PEM files: an own certificate, its key, and who signs the others'."""
+
+    certificate: Path
+    key: Path
+    authority: Path
+
+    def read(self) -> tuple[bytes, bytes, bytes]:
+        """Certificate, key, authority. Raises ConfigError."""
+        try:
+            return (
+                self.certificate.read_bytes(),
+                self.key.read_bytes(),
+                self.authority.read_bytes(),
+            )
+        except OSError as error:
+            raise ConfigError(
+                f"cannot read {error.filename}: {error.strerror}"
+            ) from error

@@ -1,0 +1,391 @@
+"""Proves a replayed day from the outside: what was sent against what the switch says,
+and against what the billers say that they credited.
+
+May use the client's messages, the script, what was sent and its fates. Knows nothing of
+how the switch works; the auditor, in its own process, looks at the inside.
+"""
+
+import hashlib
+import json
+import struct
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from switch.client import balance_of
+from switch.codes import Result
+from switch.credentials import Credentials
+from switch.day.fates import Fates, State, completed, count_states
+from switch.day.replay import Replayed, Sent, is_repeat, result_of
+from switch.day.script import Script
+from switch.day.speed import STATUS_CALLS_MAX, STATUS_PER_MINUTE_MAX
+from switch.sample import load_sample
+from switch.specs import TREASURY
+from switch.v1 import admin_pb2, types_pb2
+
+AUDIT_TIMEOUT_S = 600.0
+_FLOAT = admin_pb2.ACCOUNT_KIND_FLOAT
+_WALLET = admin_pb2.ACCOUNT_KIND_WALLET
+_BILLER = admin_pb2.ACCOUNT_KIND_BILLER
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One thing that must hold, and whether it does."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Every account at one durable sequence."""
+
+    accounts: Sequence[admin_pb2.Account]
+    sequence: int
+
+    def balances(self, kind: admin_pb2.AccountKind.ValueType) -> dict[str, int]:
+        """Owner → paise over its accounts of this kind, credits less debits."""
+        found: dict[str, int] = defaultdict(int)
+        for one in self.accounts:
+            if one.kind == kind:
+                found[one.participant] += balance_of(one)
+        return found
+
+    @property
+    def topped_up(self) -> int:
+        """Paise that ever came in: the debit balance of the bank float."""
+        return -self.balances(_FLOAT)[TREASURY]
+
+    @property
+    def held(self) -> int:
+        """Paise in all accounts but the float; holds are still in their wallets."""
+        return sum(balance_of(one) for one in self.accounts if one.kind != _FLOAT)
+
+    def state_hash(self) -> bytes:
+        """As the data model defines it, from what the switch lists."""
+        digest = hashlib.blake2b(digest_size=32)
+        for one in self.accounts:
+            digest.update(
+                struct.pack(
+                    "<4Q",
+                    one.debits_pending,
+                    one.debits_posted,
+                    one.credits_pending,
+                    one.credits_posted,
+                )
+            )
+        return digest.digest()
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of one department's payments."""
+
+    states: Counter[State] = field(default_factory=Counter)
+    amount: int = 0
+    """Paise of the completed ones."""
+    refused: Counter[Result] = field(default_factory=Counter)
+
+
+def tallies(sent: Iterable[Sent], fates: Fates) -> dict[str, Tally]:
+    """Department (English) → its tally; a service that is not there has none."""
+    departments = {one.code: one.department_en for one in load_sample().services}
+    found: dict[str, Tally] = defaultdict(Tally)
+    for one in sent:
+        tally = found[departments.get(one.step.service, "")]
+        result = result_of(one)
+        if result is not Result.OK:
+            tally.refused[result] += 1
+            continue
+        fate = fates[one.payment.id]
+        tally.states[fate.state] += 1
+        if fate.state is State.COMPLETED:
+            tally.amount += one.step.amount
+    return found
+
+
+# --- what was answered --------------------------------------------------------------
+
+
+def prove_results(replayed: Replayed, fates: Fates) -> Proof:
+    """Each payment got the result that its step must get."""
+    by_bill: dict[tuple[str, str], list[Sent]] = defaultdict(list)
+    for one in replayed.sent:
+        by_bill[one.step.service, one.step.reference].append(one)
+    wrong = [
+        one
+        for one in replayed.sent
+        if result_of(one) is not one.step.expected
+        and not (one.step.is_again and _may_be_paid_again(one, by_bill, fates))
+    ]
+    detail = f"{len(replayed.sent)} payments and slips"
+    if wrong:
+        first = wrong[0]
+        detail = (
+            f"{len(wrong)} differ, the first {first.step.service} "
+            f"{first.step.reference}: {result_of(first).name}, "
+            f"not {first.step.expected.name}"
+        )
+    return Proof("every result is the one planned", not wrong, detail)
+
+
+def _may_be_paid_again(
+    one: Sent, by_bill: Mapping[tuple[str, str], Sequence[Sent]], fates: Fates
+) -> bool:
+    """Whether every earlier payment of its bill was given back before this one."""
+    if result_of(one) is not Result.OK:
+        return False
+    mine = fates[one.payment.id].hold.sequence
+    for other in by_bill[one.step.service, one.step.reference]:
+        fate = fates.get(other.payment.id)
+        if other is one or fate is None or fate.hold.sequence > mine:
+            continue
+        given_back = fate.state in (State.REVERSED, State.EXPIRED)
+        if not given_back or fate.resolution is None or fate.resolution.sequence > mine:
+            return False
+    return True
+
+
+def prove_repeats(replayed: Replayed) -> Proof:
+    """Each lost reply came again as a repeat of the same answer."""
+    lost = [one for one in replayed.sent if one.step.is_lost]
+    same = sum(1 for one in lost if is_repeat(one))
+    return Proof(
+        "every lost reply came again, the same, and nothing was done twice",
+        same == len(lost),
+        f"{same} of {len(lost)}",
+    )
+
+
+def prove_bills(replayed: Replayed) -> Proof:
+    """Each bill that was fetched says what the citizen owes."""
+    fetched = [one for one in replayed.sent if one.bill_due is not None]
+    wrong = [one for one in fetched if one.bill_due != one.step.amount_due]
+    detail = f"{len(fetched)} fetched, {replayed.turned_away} times told to try later"
+    return Proof("every fetched bill is the biller's own", not wrong, detail)
+
+
+def prove_fates(replayed: Replayed, fates: Fates, open_max: int = 0) -> Proof:
+    """Each accepted payment has one fate, no other has any, and few are open."""
+    accepted = {one.payment.id for one in replayed.sent if result_of(one) is Result.OK}
+    states = count_states(fates)
+    ok = accepted == fates.keys() and states[State.OPEN] <= open_max
+    detail = ", ".join(f"{states[one]} {one.value}" for one in State)
+    return Proof("every accepted payment came to one end", ok, detail)
+
+
+# --- money --------------------------------------------------------------------------
+
+
+def prove_money(before: Books, after: Books, topped_up: int) -> Proof:
+    """What is in the accounts is what was topped up, to the paisa."""
+    pending = [sum(one.debits_pending for one in after.accounts)]
+    pending += [sum(one.credits_pending for one in after.accounts)]
+    ok = (
+        after.held == after.topped_up
+        and after.topped_up - before.topped_up == topped_up
+        and pending[0] == pending[1]
+    )
+    return Proof(
+        "wallets, billers, suspense and settlement hold what was topped up",
+        ok,
+        f"{after.held} paise held, {after.topped_up} topped up",
+    )
+
+
+def prove_wallets(before: Books, after: Books, script: Script, fates: Fates) -> Proof:
+    """Each wallet changed by its top-up less what it paid."""
+    change = Counter(script.top_ups)
+    for fate in completed(fates):
+        change[fate.hold.centre] -= fate.hold.amount
+    return _prove_balances(
+        "every wallet changed by its top-up less its payments",
+        before.balances(_WALLET),
+        after.balances(_WALLET),
+        change,
+    )
+
+
+def prove_billers(before: Books, after: Books, fates: Fates) -> Proof:
+    """Each biller got exactly what was paid to it."""
+    return _prove_balances(
+        "every biller got what was paid to it",
+        before.balances(_BILLER),
+        after.balances(_BILLER),
+        paid_by_biller(fates),
+    )
+
+
+def _prove_balances(
+    name: str, before: dict[str, int], after: dict[str, int], change: Counter[str]
+) -> Proof:
+    wrong = [
+        owner
+        for owner in sorted({*before, *after, *change})
+        if after.get(owner, 0) - before.get(owner, 0) != change[owner]
+    ]
+    detail = f"{len(after)} accounts' owners"
+    if wrong:
+        detail = f"{len(wrong)} differ, such as {', '.join(wrong[:5])}"
+    return Proof(name, not wrong, detail)
+
+
+def paid_by_biller(fates: Fates) -> Counter[str]:
+    """Biller's participant id → paise of completed payments."""
+    paid = Counter({one.id: 0 for one in load_sample().billers})
+    for fate in completed(fates):
+        paid[fate.hold.biller] += fate.hold.amount
+    return paid
+
+
+def prove_feed(
+    biller: str, replayed: Replayed, fates: Fates, entries: Sequence[types_pb2.Entry]
+) -> Proof:
+    """A biller's feed has its payments and their ends, each once and in order."""
+    network = load_sample()
+    codes = {one.code for one in network.billers if one.id == biller}
+    services = {one.code for one in network.services if one.biller in codes}
+    wanted: list[tuple[int, bytes, int, str]] = []
+    for one in replayed.sent:
+        if one.step.service not in services or result_of(one) is not Result.OK:
+            continue
+        assert one.outcome is not None
+        step = one.step
+        wanted.append(
+            (one.outcome.sequence, one.payment.id, step.amount, step.reference)
+        )
+        end = fates[one.payment.id].resolution
+        if end is not None:
+            wanted.append((end.sequence, end.id, step.amount, step.reference))
+    fed = [(one.sequence, one.id, one.amount, one.reference) for one in entries]
+    return Proof(
+        f"the feed of {biller} has every payment and its end once, in order",
+        fed == sorted(wanted),
+        f"{len(fed)} of {len(wanted)} entries",
+    )
+
+
+def prove_receipts(fates: Fates, day: int) -> Proof:
+    """Each centre's receipts of the day have no gap and no double."""
+    by_centre: dict[str, list[int]] = defaultdict(list)
+    for fate in completed(fates):
+        assert fate.resolution is not None
+        by_centre[fate.hold.centre].append(fate.resolution.receipt)
+    wrong = []
+    for centre, receipts in by_centre.items():
+        first = 1 if day == 1 else min(receipts)
+        if sorted(receipts) != list(range(first, first + len(receipts))):
+            wrong.append(centre)
+    detail = f"{sum(map(len, by_centre.values()))} of {len(by_centre)} centres"
+    if wrong:
+        detail = f"{len(wrong)} centres differ, such as {', '.join(wrong[:5])}"
+    return Proof("receipts run without a gap in every centre", not wrong, detail)
+
+
+def prove_window(window: admin_pb2.CloseWindowResponse, fates: Fates) -> Proof:
+    """The day's settlement window lists what was paid to each biller."""
+    ok = window.outcome.result == Result.OK.value
+    listed: Counter[str] = Counter()
+    for line in window.lines:
+        listed[line.biller] += line.credits
+        ok &= line.debits == 0
+    paid = +paid_by_biller(fates)
+    return Proof(
+        "the settlement window lists what each biller got",
+        ok and +listed == paid,
+        f"{len(window.lines)} lines, {sum(listed.values())} paise",
+    )
+
+
+# --- the billers --------------------------------------------------------------------
+
+
+def prove_credits(
+    credits: Mapping[bytes, int], fates: Fates, cases: Sequence[types_pb2.Entry]
+) -> Proof:
+    """What billers credited is what is paid here, but for late confirmations' cases.
+
+    `credits` are what the billers say themselves, of all payments: id → paise.
+    """
+    late = {
+        one.resolves
+        for one in cases
+        if one.case_type == types_pb2.CASE_TYPE_LATE_CONFIRMATION
+    }
+    wrong = []
+    credited = 0
+    for id_, fate in fates.items():
+        is_credited = credits.get(id_) == fate.hold.amount
+        credited += is_credited
+        if fate.state is State.OPEN:
+            continue
+        expected = fate.state is State.COMPLETED or fate.hold.sequence in late
+        if is_credited != expected:
+            wrong.append(str(fate.hold.sequence))
+    detail = f"{credited} credited, {len(late)} of them after their money was back"
+    if wrong:
+        detail = f"{len(wrong)} payments differ, such as {', '.join(wrong[:5])}"
+    return Proof(
+        "billers credited what is paid, once, or a case is open", not wrong, detail
+    )
+
+
+def prove_budget(billers: Mapping[str, Mapping[str, int]]) -> Proof:
+    """No biller was asked for status more often than its budget allows."""
+    most = max((one["status_of_payment_most"] for one in billers.values()), default=0)
+    minute = max((one["status_of_minute_most"] for one in billers.values()), default=0)
+    return Proof(
+        "status questions stay within the budget",
+        most <= STATUS_CALLS_MAX and minute <= STATUS_PER_MINUTE_MAX,
+        f"at most {most} about a payment, {minute} to a biller in a minute",
+    )
+
+
+# --- the whole ledger ---------------------------------------------------------------
+
+
+def prove_state(after: Books, ledger: admin_pb2.GetLedgerResponse) -> Proof:
+    """The state hash that the switch gives is that of the accounts it lists."""
+    ok = ledger.sequence == after.sequence and ledger.state_hash == after.state_hash()
+    return Proof(
+        "the state hash is that of the accounts listed", ok, ledger.state_hash.hex()
+    )
+
+
+def audit(
+    directory: Path, address: str, auditor: Credentials
+) -> tuple[Proof, dict[str, Any]]:
+    """Run the auditor in a process of its own beside the live server.
+
+    Returns its proof and its whole answer, empty if it gave none.
+    """
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "switch.audit", str(directory), "--json"),
+            *("--live", address, "--ca", str(auditor.authority)),
+            *("--cert", str(auditor.certificate), "--key", str(auditor.key)),
+        ],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=AUDIT_TIMEOUT_S,
+        check=False,
+    )
+    try:
+        answer = json.loads(done.stdout.strip().rpartition("\n")[2])
+    except ValueError:
+        answer = {}
+    ok = done.returncode == 0 and answer.get("audit") == "ok"
+    detail = f"{answer.get('rows', 0)} rows read again"
+    if not ok:
+        findings = [
+            f"{one['check']}: {one['text']}" for one in answer.get("findings", ())
+        ]
+        detail = "; ".join(findings[:3]) or done.stderr.strip()[-500:]
+    return Proof("the independent auditor finds nothing", ok, detail), answer

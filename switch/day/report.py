@@ -1,0 +1,163 @@
+"""What a replayed day came to: tables for people, one object for machines.
+
+May use what the day's other parts found out. Calls nothing.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from switch.codes import Result
+from switch.console.output import Screen
+from switch.day.fates import Fates, State, count_states
+from switch.day.proof import Proof, Tally, tallies
+from switch.day.replay import Replayed
+from switch.day.script import Script
+from switch.sample import load_sample
+from switch.v1 import types_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class DayReport:
+    """What came of a day, and the proofs."""
+
+    script: Script
+    replayed: Replayed
+    fates: Fates
+    cases: Sequence[types_pb2.Entry]
+    """Open at the end of the day."""
+    billers: Mapping[str, Any]
+    """The simulated billers' own summary."""
+    proofs: Sequence[Proof]
+    audit: dict[str, Any]
+    sequence: int
+    """Last durable sequence."""
+    services: int
+    """Services in the register."""
+    topped_up: int
+    """Paise of this day's top-ups."""
+    sending_s: float
+    """Seconds from the first payment's sending to the last one's answer."""
+    waiting_s: float
+    """Seconds from then until no payment was open."""
+
+
+def summarise(report: DayReport, ok: bool, seconds: float) -> dict[str, Any]:
+    """The last line: whole numbers, amounts in paise, times in seconds."""
+    found = tallies(report.replayed.sent, report.fates).values()
+    states = count_states(report.fates)
+    return {
+        "day": report.script.number,
+        "date": f"{report.script.date}",
+        "payments": len(report.fates),
+        **{state.value: states[state] for state in State},
+        "refused": sum(one.refused.total() for one in found),
+        "amount_paise": sum(one.amount for one in found),
+        "cases": len(report.cases),
+        "centres": len(report.script.top_ups),
+        "centres_with_own_certificate": report.replayed.own_centres,
+        "centres_paying": len({one.hold.centre for one in report.fates.values()}),
+        "services": report.services,
+        "billers": len(report.billers["billers"]),
+        "repeats": report.replayed.repeats,
+        "resent": report.replayed.resent,
+        "turned_away": report.replayed.turned_away,
+        "status_questions": report.billers.get("status", 0),
+        "topped_up_paise": report.topped_up,
+        "sequence": report.sequence,
+        "messages": report.replayed.messages,
+        "proofs_ok": ok,
+        "audit": report.audit.get("audit", "failed"),
+        "sending_seconds": round(report.sending_s, 3),
+        "waiting_seconds": round(report.waiting_s, 3),
+        "seconds": round(seconds, 3),
+    }
+
+
+def show(report: DayReport, screen: Screen) -> None:
+    """The tables for people."""
+    _show_departments(report, screen)
+    _show_billers(report, screen)
+    language = screen.language
+    refused: Counter[Result] = Counter()
+    for tally in tallies(report.replayed.sent, report.fates).values():
+        refused.update(tally.refused)
+    screen.table(
+        ("reason", "refused", "meaning"),
+        [
+            (_plain(result), language.count(count), language.result(result))
+            for result, count in sorted(refused.items())
+        ],
+        right=("refused",),
+    )
+    screen.table(
+        ("proof", "state", "detail"),
+        [
+            (proof.name, "ok" if proof.ok else "FAILED", proof.detail)
+            for proof in report.proofs
+        ],
+    )
+
+
+def _show_departments(report: DayReport, screen: Screen) -> None:
+    language = screen.language
+    bengali = {one.department_en: one.department_bn for one in load_sample().services}
+    found = tallies(report.replayed.sent, report.fates)
+    total = Tally()
+    rows = []
+    for department, tally in sorted(found.items(), key=lambda item: -item[1].amount):
+        name = bengali.get(department, "") if language.value == "bn" else department
+        rows.append((name or "-", *_counts(tally, screen)))
+        total.states += tally.states
+        total.amount += tally.amount
+        total.refused += tally.refused
+    columns = ("completed", "amount", "reversed", "expired", "open", "refused")
+    screen.table(
+        ("department", *columns),
+        rows,
+        title=f"{report.script.date:%A %d %B %Y}",
+        right=columns,
+        footer=(language.word("total"), *_counts(total, screen)),
+    )
+
+
+def _counts(tally: Tally, screen: Screen) -> list[str]:
+    language = screen.language
+    return [
+        language.count(tally.states[State.COMPLETED]),
+        language.amount(tally.amount),
+        language.count(tally.states[State.REVERSED]),
+        language.count(tally.states[State.EXPIRED]),
+        language.count(tally.states[State.OPEN]),
+        language.count(tally.refused.total()),
+    ]
+
+
+def _show_billers(report: DayReport, screen: Screen) -> None:
+    """The billers that had something to do, the busiest first, and their cases."""
+    count = screen.language.count
+    cases = Counter(one.biller for one in report.cases)
+    states: dict[str, Counter[State]] = defaultdict(Counter)
+    for fate in report.fates.values():
+        states[fate.hold.biller][fate.state] += 1
+    columns = ("completed", "reversed", "expired", "open", "status", "cases")
+    screen.table(
+        ("biller", *columns),
+        [
+            (
+                biller,
+                *(count(found[state]) for state in State),
+                count(report.billers["billers"][biller].get("status", 0)),
+                count(cases[biller]),
+            )
+            for biller, found in sorted(
+                states.items(), key=lambda item: -item[1].total()
+            )
+        ],
+        right=columns,
+    )
+
+
+def _plain(result: Result) -> str:
+    return result.name.lower().replace("_", " ")

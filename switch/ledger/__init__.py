@@ -1,0 +1,1 @@
+"""The journal as Python writes and follows it. May use the core and the words."""

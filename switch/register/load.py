@@ -1,0 +1,394 @@
+"""Bringing a ledger's register to a given state: centres, billers, services.
+
+May use the core, `register`, `templates` and `specs`. It adds what is missing and
+replaces what differs; it takes nothing away, and a network that is as given already
+commits nothing.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from switch._core import TAIL_MAX, Ledger, Request, Rows
+from switch.codes import (
+    NO_AMOUNT_LIMIT,
+    NO_COUNT_LIMIT,
+    AccountKind,
+    Kind,
+    Result,
+    Role,
+)
+from switch.ledger.templates import (
+    Templates,
+    derived_id,
+    join,
+    open_account,
+    set_limit,
+    template,
+)
+from switch.register.register import (
+    PURPOSE_FLOAT,
+    PURPOSE_SETTLEMENT,
+    PURPOSE_SUSPENSE,
+    PURPOSE_WALLET,
+    Account,
+    Participant,
+    Register,
+    Service,
+    participant_tail,
+    service_tail,
+)
+from switch.specs import (
+    TREASURY,
+    NetworkError,
+    ParticipantSpec,
+    Problem,
+    ServiceSpec,
+    Specs,
+    check_specs,
+    spec_problems,
+    specs_from_json,
+    specs_to_json,
+)
+
+__all__ = [
+    "PURPOSE_FLOAT",
+    "PURPOSE_SETTLEMENT",
+    "PURPOSE_SUSPENSE",
+    "PURPOSE_WALLET",
+    "TREASURY",
+    "Account",
+    "Commit",
+    "LoadCounts",
+    "NetworkError",
+    "Participant",
+    "ParticipantSpec",
+    "Problem",
+    "Register",
+    "Service",
+    "ServiceSpec",
+    "Specs",
+    "check_specs",
+    "committing",
+    "describe",
+    "load_network",
+    "network_requests",
+    "spec_problems",
+    "specs_from_json",
+    "specs_to_json",
+]
+
+LOAD_ROWS_MAX = 1_024
+"""Rows that a load puts in one request, so that payments do not wait long for it."""
+PHASES = 4
+"""Participants, accounts, limits, services: each needs the one before."""
+
+_TAIL_ITEM_EXTRA = 16
+"""Bytes that a tail item can take beside its own: its head and its padding."""
+
+Commit = Callable[[Request], bytes | Rows]
+"""Makes one request durable and gives its reply: `Committer.commit_now` is one."""
+
+
+class LoadCounts(NamedTuple):
+    """How a load found the participants and services it was given."""
+
+    added: int
+    replaced: int
+    unchanged: int
+
+
+def committing(ledger: Ledger) -> Commit:
+    """A `Commit` for a ledger that has no committer in front of it."""
+
+    def commit(request: Request) -> bytes | Rows:
+        return ledger.commit([request], time.time_ns())[0]
+
+    return commit
+
+
+def load_network(
+    register: Register,
+    commit: Commit,
+    participants: Sequence[ParticipantSpec],
+    services: Sequence[ServiceSpec],
+    *,
+    sender: int = 0,
+) -> LoadCounts:
+    """Bring the register to the state given and say what that took.
+
+    A ledger without a treasury gets one. Nothing is taken away: heads that a
+    biller has beside those given stay. `sender` is the participant index that asked
+    for it. Durable on return; after an error call it again. Raises NetworkError if
+    the specs cannot be, or the ledger refuses, and what `commit` raises.
+    """
+    register.refresh()
+    counts = _count(register, participants, services)
+    for _ in range(PHASES):
+        requests = network_requests(register, participants, services, sender=sender)
+        for request in requests:
+            _check_outcomes(commit(request))
+        if not requests:
+            return counts
+        register.refresh()
+    if network_requests(register, participants, services, sender=sender):
+        raise NetworkError("the register was changed by someone else at the same time")
+    return counts
+
+
+def network_requests(
+    register: Register,
+    participants: Sequence[ParticipantSpec],
+    services: Sequence[ServiceSpec],
+    *,
+    sender: int = 0,
+) -> list[Request]:
+    """What must be committed next; empty if the register is as given.
+
+    Commit them, refresh the register and ask again, at most `PHASES` times. Raises
+    NetworkError if the specs cannot be.
+    """
+    check_specs(participants, services)
+    wanted = _with_treasury(register, participants)
+    _check_against(register, wanted, services)
+    for phase in (
+        _participants(register, wanted, sender),
+        _accounts(register, wanted, sender),
+        _limits(register, wanted, sender),
+        _services(register, services, sender),
+    ):
+        requests = list(_requests(phase))
+        if requests:
+            return requests
+    return []
+
+
+def _with_treasury(
+    register: Register, participants: Sequence[ParticipantSpec]
+) -> list[ParticipantSpec]:
+    """The specs, and the treasury if they leave it out: it must have its accounts."""
+    if any(spec.id == TREASURY for spec in participants):
+        return list(participants)
+    known = register.find_participant(TREASURY)
+    new = ParticipantSpec(id=TREASURY, role=Role.TREASURY, name_en="Treasury")
+    return [known.spec if known else new, *participants]
+
+
+def _check_against(
+    register: Register,
+    participants: Sequence[ParticipantSpec],
+    services: Sequence[ServiceSpec],
+) -> None:
+    """What the specs cannot know by themselves. Raises NetworkError.
+
+    Said before anything is committed: a refusal in the ledger is for ever.
+    """
+    given = {spec.id: spec for spec in participants}
+    for spec in participants:
+        known = register.find_participant(spec.id)
+        if known and known.spec.role is not spec.role:
+            raise NetworkError(
+                f"participant {spec.id} is a {known.spec.role.name.lower()} for ever"
+            )
+    for service in services:
+        biller = given.get(service.biller)
+        known = register.find_participant(service.biller)
+        role = biller.role if biller else known.spec.role if known else None
+        if role is not Role.BILLER:
+            raise NetworkError(
+                f"service {service.code}: there is no biller {service.biller}"
+            )
+        before = register.find_service(service.code)
+        if before and before.spec.biller != service.biller:
+            # Its open holds are the old biller's to answer, and so are their bills.
+            raise NetworkError(
+                f"service {service.code} is of {before.spec.biller} for ever"
+            )
+        heads = set(biller.heads if biller else ())
+        if known:
+            heads.update(one.head for one in register.accounts_of(known.index))
+        missing = [head for head in service.heads if head not in heads]
+        if missing:
+            raise NetworkError(
+                f"service {service.code}: {service.biller} has no head {missing[0]}"
+            )
+
+
+# --- the phases ------------------------------------------------------------------
+
+
+def _participants(
+    register: Register, specs: Sequence[ParticipantSpec], sender: int
+) -> Iterator[Templates]:
+    for spec in specs:
+        known = register.find_participant(spec.id)
+        tail = participant_tail(spec)
+        if known is None or participant_tail(known.spec) != tail:
+            yield _registration(known, tail, sender)
+
+
+def _services(
+    register: Register, specs: Sequence[ServiceSpec], sender: int
+) -> Iterator[Templates]:
+    for spec in specs:
+        known = register.find_service(spec.code)
+        if known is None or known.spec != spec:
+            yield _registration(known, service_tail(spec, register), sender)
+
+
+def _registration(
+    known: Participant | Service | None, tail: bytes, sender: int
+) -> Templates:
+    # An id stands for one content for ever. With the entry's last sequence in it,
+    # going back to an earlier content is a new id, and a repeated load the same.
+    sequence = known.sequence if known else 0
+    row_id = derived_id(Kind.REGISTER, sequence, tail)
+    return template(Kind.REGISTER, row_id=row_id, sender=sender, tail=tail)
+
+
+def _missing_accounts(
+    register: Register, spec: ParticipantSpec, index: int
+) -> Iterator[tuple[int, AccountKind, str]]:
+    """(purpose, kind, head) of the accounts that a participant still needs."""
+    if spec.id == TREASURY:
+        needed = [
+            (PURPOSE_FLOAT, AccountKind.FLOAT, ""),
+            (PURPOSE_SUSPENSE, AccountKind.SUSPENSE, ""),
+            (PURPOSE_SETTLEMENT, AccountKind.SETTLEMENT, ""),
+        ]
+    elif spec.role is Role.CENTRE:
+        needed = [(PURPOSE_WALLET, AccountKind.WALLET, "")]
+    else:
+        # A head is found by its text; what is new goes behind what is there.
+        there = [account.head for account in register.accounts_of(index)]
+        added = [head for head in spec.heads if head not in there]
+        needed = [
+            (purpose, AccountKind.BILLER, head)
+            for purpose, head in enumerate(added, len(there))
+        ]
+    for purpose, kind, head in needed:
+        if register.find_account(index, purpose) is None:
+            yield purpose, kind, head
+
+
+def _accounts(
+    register: Register, specs: Sequence[ParticipantSpec], sender: int
+) -> Iterator[Templates]:
+    for spec in specs:
+        known = register.find_participant(spec.id)
+        if known is None:
+            continue
+        for purpose, kind, head in _missing_accounts(register, spec, known.index):
+            row_id = derived_id(Kind.OPEN, known.index, purpose, kind, head.encode())
+            yield open_account(
+                known.index, purpose, kind, row_id=row_id, sender=sender, head=head
+            )
+
+
+def _limits(
+    register: Register, specs: Sequence[ParticipantSpec], sender: int
+) -> Iterator[Templates]:
+    images, _ = register.ledger.accounts()
+    for spec in specs:
+        wallet = register.find_wallet(spec.id)
+        if wallet is None or not _limit_differs(images[wallet.index], spec):
+            continue
+        amount_max, count_max = spec.day_amount_max, spec.day_count_max
+        # `changed` tells this change apart from an earlier one to the same limit.
+        changed = int(images[wallet.index]["changed"])
+        row_id = derived_id(Kind.LIMIT, wallet.index, changed, amount_max, count_max)
+        yield set_limit(
+            wallet.index, amount_max, count_max, row_id=row_id, sender=sender
+        )
+
+
+def _limit_differs(image: np.void, spec: ParticipantSpec) -> bool:
+    return (int(image["day_amount_max"]), int(image["day_count_max"])) != (
+        spec.day_amount_max or NO_AMOUNT_LIMIT,
+        spec.day_count_max or NO_COUNT_LIMIT,
+    )
+
+
+# --- requests and counts ---------------------------------------------------------
+
+
+def _requests(parts: Iterator[Templates]) -> Iterator[Request]:
+    """The templates in requests that fit in a group."""
+    waiting: list[Templates] = []
+    size = 0
+    for part in parts:
+        more = sum(len(tail) + _TAIL_ITEM_EXTRA for tail in part.tails)
+        if waiting and (len(waiting) == LOAD_ROWS_MAX or size + more > TAIL_MAX):
+            yield join(waiting).request()
+            waiting, size = [], 0
+        waiting.append(part)
+        size += more
+    if waiting:
+        yield join(waiting).request()
+
+
+def _check_outcomes(reply: bytes | Rows) -> None:
+    assert not isinstance(reply, bytes)
+    refused = reply[reply["result"] != Result.OK]
+    if len(refused):
+        names = sorted({Result(int(one)).name for one in refused["result"]})
+        raise NetworkError(
+            f"the ledger refused {len(refused)} entries: {', '.join(names)}"
+        )
+
+
+def _count(
+    register: Register,
+    participants: Sequence[ParticipantSpec],
+    services: Sequence[ServiceSpec],
+) -> LoadCounts:
+    added = replaced = 0
+    images, _ = register.ledger.accounts()
+    for spec in participants:
+        known = register.find_participant(spec.id)
+        wallet = register.find_wallet(spec.id)
+        if known is None:
+            added += 1
+        elif (
+            participant_tail(known.spec) != participant_tail(spec)
+            or any(_missing_accounts(register, spec, known.index))
+            or (wallet and _limit_differs(images[wallet.index], spec))
+        ):
+            replaced += 1
+    for service in services:
+        there = register.find_service(service.code)
+        if there is None:
+            added += 1
+        elif there.spec != service:
+            replaced += 1
+    total = len(participants) + len(services)
+    return LoadCounts(added, replaced, total - added - replaced)
+
+
+def describe(register: Register) -> Specs:
+    """The register as specs: what a load of them into an empty ledger would give."""
+    images, _ = register.ledger.accounts()
+    participants = []
+    for one in register.participants():
+        spec = one.spec
+        accounts = list(register.accounts_of(one.index))
+        if spec.role is Role.BILLER:
+            heads = tuple(account.head for account in accounts)
+            spec = dataclasses.replace(spec, heads=heads)
+        elif spec.role is Role.CENTRE and accounts:
+            image = images[accounts[0].index]
+            amount_max, count_max = image["day_amount_max"], image["day_count_max"]
+            spec = dataclasses.replace(
+                spec,
+                day_amount_max=_limit(int(amount_max), NO_AMOUNT_LIMIT),
+                day_count_max=_limit(int(count_max), NO_COUNT_LIMIT),
+            )
+        participants.append(spec)
+    return Specs(tuple(participants), tuple(one.spec for one in register.services()))
+
+
+def _limit(value: int, none: int) -> int:
+    return 0 if value == none else value

@@ -1,0 +1,340 @@
+"""The register as the ledger has it: participants, accounts and services by name.
+
+May use the core, `templates` and `specs`. It holds what the journal's `register` and
+`open` rows say and follows them; it never sees a payment and commits nothing. What a
+`register` row's tail looks like is written here too, beside what reads it.
+"""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from switch._core import ACCOUNT_RECORD, PARTICIPANT_RECORD, SERVICE_RECORD, Ledger
+from switch.codes import (
+    AccountKind,
+    AmountRule,
+    DuplicateRule,
+    KeyRule,
+    Mode,
+    Policy,
+    Record,
+    Role,
+)
+from switch.ledger.templates import get_bytes, people_json, put_bytes
+from switch.specs import TREASURY, NetworkError, ParticipantSpec, ServiceSpec
+
+PURPOSE_FLOAT = 0
+PURPOSE_SUSPENSE = 1
+PURPOSE_SETTLEMENT = 2
+PURPOSE_WALLET = 0
+
+_OPENS = 0
+"""What `Ledger.records` takes for the `open` rows."""
+
+Sequences = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """A participant as registered last."""
+
+    index: int
+    """Dense, from 1; 0 is the switch itself."""
+    sequence: int
+    """Of the row that says so."""
+    spec: ParticipantSpec
+    """Without heads and limits: these are the accounts'."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose an account is, and what for. Its totals are the ledger's to tell."""
+
+    index: int
+    participant: int
+    purpose: int
+    kind: AccountKind
+    head: str
+    """Head of account of a biller account, empty for any other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service as registered last."""
+
+    index: int
+    sequence: int
+    biller: int
+    """Participant index."""
+    heads: tuple[int, ...]
+    """Account indices in the order of the spec's heads."""
+    spec: ServiceSpec
+
+
+class Register:
+    """The network by name and by index. Any thread may read it.
+
+    It shows what was durable at the last `refresh`; look up, and refresh if a name
+    is not found that should be there.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Read the register of `ledger`. Raises CorruptionError."""
+        self.ledger = ledger
+        self.version = 0
+        """Grows whenever something was taken in."""
+        self._lock = threading.Lock()
+        self._seen: dict[int, Sequences] = {}
+        self._participants: dict[int, Participant] = {}
+        self._by_id: dict[str, Participant] = {}
+        self._accounts: dict[int, Account] = {}
+        self._by_owner: dict[tuple[int, int], Account] = {}
+        self._services: dict[int, Service] = {}
+        self._by_code: dict[str, Service] = {}
+        self.refresh()
+
+    def refresh(self) -> bool:
+        """Take in what was registered since. True if there was anything.
+
+        Its cost grows with the size of the register, not with the journal's.
+        Raises CorruptionError.
+        """
+        with self._lock:
+            # What a service names is older than the service; so services are looked up
+            # first and taken in last, or one might name an account not yet seen.
+            now = {
+                kind: self.ledger.records(kind)
+                for kind in (Record.SERVICE, _OPENS, Record.PARTICIPANT)
+            }
+            changes = {kind: self._changes(kind, now[kind]) for kind in now}
+            for index, sequence in changes[Record.PARTICIPANT]:
+                self._take_participant(index, sequence)
+            for index, sequence in changes[_OPENS]:
+                self._take_account(index, sequence)
+            for index, sequence in changes[Record.SERVICE]:
+                self._take_service(index, sequence)
+            # Only now: what could not be read is tried again the next time.
+            self._seen.update(now)
+            changed = any(changes.values())
+            self.version += changed
+            return changed
+
+    def _changes(self, kind: int, now: Sequences) -> list[tuple[int, int]]:
+        """(index, sequence) of what is new or newer, ascending by index."""
+        seen = np.zeros(len(now), np.uint64)
+        before = self._seen.get(kind, seen[:0])
+        seen[: len(before)] = before
+        return [(int(at), int(now[at])) for at in np.flatnonzero(now != seen)]
+
+    def _take_participant(self, index: int, sequence: int) -> None:
+        tail = self.ledger.tail(sequence)
+        record = np.frombuffer(tail, PARTICIPANT_RECORD, 1)[0]
+        texts = _texts(tail, PARTICIPANT_RECORD)
+        spec = ParticipantSpec(
+            id=get_bytes(tail, PARTICIPANT_RECORD, "code").decode("ascii"),
+            role=Role(int(record["role"])),
+            active=bool(record["active"]),
+            name_en=texts.get("name_en", ""),
+            name_bn=texts.get("name_bn", ""),
+            code=texts.get("code", ""),
+            district=texts.get("district", ""),
+            host_kind=texts.get("host_kind", ""),
+        )
+        participant = Participant(index, sequence, spec)
+        self._participants[index] = participant
+        self._by_id[spec.id] = participant
+
+    def _take_account(self, index: int, sequence: int) -> None:
+        tail = self.ledger.tail(sequence)
+        record = np.frombuffer(tail, ACCOUNT_RECORD, 1)[0]
+        account = Account(
+            index,
+            int(record["participant"]),
+            int(record["purpose"]),
+            AccountKind(int(record["kind"])),
+            _texts(tail, ACCOUNT_RECORD).get("head", ""),
+        )
+        self._accounts[index] = account
+        self._by_owner[account.participant, account.purpose] = account
+
+    def _take_service(self, index: int, sequence: int) -> None:
+        tail = self.ledger.tail(sequence)
+        record = np.frombuffer(tail, SERVICE_RECORD, 1)[0]
+        texts = _texts(tail, SERVICE_RECORD)
+        biller = int(record["biller"])
+        heads = record["heads"].tolist()[: int(record["heads_count"])]
+        key_rule = int(record["key_rule"])
+        spec = ServiceSpec(
+            code=get_bytes(tail, SERVICE_RECORD, "code").decode("ascii"),
+            biller=self._participants[biller].spec.id,
+            heads=tuple(self._accounts[head].head for head in heads),
+            amount_rule=AmountRule(int(record["amount_rule"])),
+            mode=Mode(int(record["mode"])),
+            duplicate_rule=DuplicateRule(int(record["duplicate_rule"])),
+            active=bool(record["active"]),
+            name_en=texts.get("name_en", ""),
+            name_bn=texts.get("name_bn", ""),
+            department_en=texts.get("department_en", ""),
+            department_bn=texts.get("department_bn", ""),
+            amount_min=int(record["amount_min"]),
+            amount_max=int(record["amount_max"]),
+            duplicate_hours=int(record["duplicate_hours"]),
+            key_rule=KeyRule(key_rule) if key_rule else None,
+            deadline_s=int(record["deadline_s"]),
+            deadline_policy=Policy(int(record["deadline_policy"])),
+        )
+        service = Service(index, sequence, biller, tuple(heads), spec)
+        self._services[index] = service
+        self._by_code[spec.code] = service
+
+    # --- participants --------------------------------------------------------------
+
+    def participants(self) -> list[Participant]:
+        """All of them, by index."""
+        return list(self._participants.values())
+
+    def participant(self, index: int) -> Participant:
+        """The participant with this index. LookupError if there is none."""
+        return self._participants[index]
+
+    def find_participant(self, participant_id: str) -> Participant | None:
+        """The participant with this id."""
+        return self._by_id.get(participant_id)
+
+    # --- accounts ------------------------------------------------------------------
+
+    def accounts(self) -> list[Account]:
+        """All of them, by index."""
+        return list(self._accounts.values())
+
+    def account(self, index: int) -> Account:
+        """The account with this index. LookupError if there is none."""
+        return self._accounts[index]
+
+    def find_account(self, participant: int, purpose: int) -> Account | None:
+        """The account of a participant index for a purpose."""
+        return self._by_owner.get((participant, purpose))
+
+    def accounts_of(self, participant: int) -> Iterator[Account]:
+        """The accounts of a participant index, by purpose."""
+        purpose = 0
+        while account := self._by_owner.get((participant, purpose)):
+            yield account
+            purpose += 1
+
+    def find_wallet(self, centre_id: str) -> Account | None:
+        """The wallet of the centre with this participant id."""
+        participant = self._by_id.get(centre_id)
+        if participant is None or participant.spec.role is not Role.CENTRE:
+            return None
+        return self.find_account(participant.index, PURPOSE_WALLET)
+
+    def find_head(self, biller_id: str, head: str) -> Account | None:
+        """The account of a biller's head."""
+        biller = self._by_id.get(biller_id)
+        if biller is None:
+            return None
+        for account in self.accounts_of(biller.index):
+            if account.kind is AccountKind.BILLER and account.head == head:
+                return account
+        return None
+
+    def treasury_account(self, purpose: int) -> Account:
+        """Float, suspense or settlement (`PURPOSE_*`).
+
+        Raises LookupError as long as no network has been loaded.
+        """
+        treasury = self._by_id.get(TREASURY)
+        if treasury is None:
+            raise LookupError("there is no treasury yet: load the network first")
+        return self._by_owner[treasury.index, purpose]
+
+    # --- services ------------------------------------------------------------------
+
+    def services(self) -> list[Service]:
+        """All of them, by index."""
+        return list(self._services.values())
+
+    def service(self, index: int) -> Service:
+        """The service with this index. LookupError if there is none."""
+        return self._services[index]
+
+    def find_service(self, code: str) -> Service | None:
+        """The service with this code."""
+        return self._by_code.get(code)
+
+
+def record_texts(tail: bytes, record: Record) -> dict[str, str]:
+    """The texts for people in the tail of a `register` row; empty ones are left out."""
+    is_service = record is Record.SERVICE
+    return _texts(tail, SERVICE_RECORD if is_service else PARTICIPANT_RECORD)
+
+
+def _texts(tail: bytes, dtype: np.dtype[np.void]) -> dict[str, str]:
+    """What follows the record in a tail: the texts for people."""
+    body = tail[dtype.itemsize :]
+    texts: dict[str, str] = json.loads(body) if body else {}
+    return texts
+
+
+# --- the tails of `register` rows -------------------------------------------------
+
+
+def participant_tail(spec: ParticipantSpec) -> bytes:
+    """The tail of a participant's `register` row: the record, then the texts."""
+    record = np.zeros(1, PARTICIPANT_RECORD)
+    record["record"] = int(Record.PARTICIPANT)
+    record["role"] = int(spec.role)
+    record["active"] = int(spec.active)
+    put_bytes(record, "code", spec.id.encode())
+    texts = {
+        "name_en": spec.name_en,
+        "name_bn": spec.name_bn,
+        "code": spec.code,
+        "district": spec.district,
+        "host_kind": spec.host_kind,
+    }
+    return record.tobytes() + people_json(texts)
+
+
+def service_tail(spec: ServiceSpec, register: Register) -> bytes:
+    """The tail of a service's `register` row: the record, then the texts.
+
+    Raises NetworkError if the biller or a head of it is not registered.
+    """
+    biller = register.find_participant(spec.biller)
+    heads = [register.find_head(spec.biller, head) for head in spec.heads]
+    found = [head.index for head in heads if head]
+    if biller is None or len(found) != len(heads):
+        raise NetworkError(f"service {spec.code}: its biller or a head is not there")
+    record = np.zeros(1, SERVICE_RECORD)
+    values = {
+        "record": int(Record.SERVICE),
+        "amount_rule": int(spec.amount_rule),
+        "mode": int(spec.mode),
+        "duplicate_rule": int(spec.duplicate_rule),
+        "key_rule": 0 if spec.key_rule is None else int(spec.key_rule),
+        "deadline_policy": int(spec.deadline_policy),
+        "active": int(spec.active),
+        "heads_count": len(found),
+        "amount_min": spec.amount_min,
+        "amount_max": spec.amount_max,
+        "duplicate_hours": spec.duplicate_hours,
+        "deadline_s": spec.deadline_s,
+        "biller": biller.index,
+    }
+    for name, value in values.items():
+        record[name] = value
+    record["heads"][0, : len(found)] = found
+    put_bytes(record, "code", spec.code.encode())
+    texts = {
+        "name_en": spec.name_en,
+        "name_bn": spec.name_bn,
+        "department_en": spec.department_en,
+        "department_bn": spec.department_bn,
+    }
+    return record.tobytes() + people_json(texts)

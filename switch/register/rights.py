@@ -1,0 +1,65 @@
+"""What each role may call.
+
+May use `identity`. The table is the whole of it: what is not in it may be called by
+nobody.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from switch.codes import Role
+from switch.register.identity import ForbiddenError, Identity
+
+_CENTRE = frozenset({Role.CENTRE})
+_SENDERS = frozenset({Role.CENTRE, Role.HARNESS})
+_TREASURY = frozenset({Role.TREASURY})
+_OFFICES = frozenset({Role.TREASURY, Role.AUDITOR})
+_READERS = _OFFICES | {Role.HARNESS}
+
+MATRIX: Final[Mapping[str, frozenset[Role]]] = {
+    "/payswitch.v1.PaymentService/CreatePayment": _SENDERS,
+    "/payswitch.v1.PaymentService/CreatePayments": _SENDERS,
+    "/payswitch.v1.PaymentService/CreateBasket": _SENDERS,
+    "/payswitch.v1.PaymentService/StreamPayments": _SENDERS,
+    "/payswitch.v1.PaymentService/GetPayment": _READERS | _CENTRE,
+    "/payswitch.v1.PaymentService/WatchPayment": _READERS | _CENTRE,
+    "/payswitch.v1.PaymentService/ListPayments": _READERS | _CENTRE,
+    "/payswitch.v1.WalletService/GetWallet": _READERS | _CENTRE,
+    "/payswitch.v1.WalletService/ListStatement": _READERS | _CENTRE,
+    "/payswitch.v1.CounterService/FetchBill": _SENDERS,
+    "/payswitch.v1.CounterService/PayBill": _SENDERS,
+    "/payswitch.v1.CounterService/GetReceipt": _READERS | _CENTRE,
+    "/payswitch.v1.CounterService/CloseShift": _SENDERS,
+    "/payswitch.v1.CounterService/SignShift": _SENDERS,
+    "/payswitch.v1.BillerService/FollowFeed": _OFFICES | {Role.BILLER},
+    "/payswitch.v1.BillerService/Connect": frozenset({Role.BILLER}),
+    "/payswitch.v1.BillerService/Acknowledge": frozenset({Role.BILLER}),
+    "/payswitch.v1.AdminService/LoadNetwork": _TREASURY,
+    "/payswitch.v1.AdminService/TopUp": _TREASURY,
+    "/payswitch.v1.AdminService/FreezeWallet": _TREASURY,
+    "/payswitch.v1.AdminService/CloseWallet": _TREASURY,
+    "/payswitch.v1.AdminService/SetLimit": _TREASURY,
+    "/payswitch.v1.AdminService/ProposeRefund": _TREASURY,
+    "/payswitch.v1.AdminService/ProposeCorrection": _TREASURY,
+    "/payswitch.v1.AdminService/Approve": _TREASURY,
+    "/payswitch.v1.AdminService/ListExceptions": _OFFICES,
+    "/payswitch.v1.AdminService/CloseCase": _TREASURY,
+    "/payswitch.v1.AdminService/ListBillers": _READERS,
+    "/payswitch.v1.AdminService/CloseWindow": _TREASURY,
+    "/payswitch.v1.AdminService/Settle": _TREASURY,
+    "/payswitch.v1.AdminService/ListAccounts": _READERS,
+    "/payswitch.v1.AdminService/ListServices": _READERS,
+    "/payswitch.v1.AdminService/GetLedger": _READERS,
+}
+"""Full method name → roles. A method that is not here may be called by nobody."""
+
+BOOTSTRAP = "/payswitch.v1.AdminService/LoadNetwork"
+"""The one call that a treasury may make before the register has any treasury."""
+
+
+def allow(caller: Identity, method: str) -> None:
+    """Raise ForbiddenError unless `caller` may call `method` (its full name)."""
+    if caller.role not in MATRIX.get(method, frozenset()):
+        raise ForbiddenError(f"a {caller.role.name.lower()} may not call {method}")
+    if caller.index == 0 and method != BOOTSTRAP:
+        raise ForbiddenError(f"load the network first: {method} needs the register")

@@ -1,0 +1,461 @@
+"""Stories: right ledgers, made row by row, for tests of those who read journals.
+
+`story` has every row kind once at least, two days, two financial years, two windows;
+`random_groups` goes on from it at random, with wallets close to zero.
+"""
+
+import functools
+import random
+import struct
+from pathlib import Path
+
+from switch.audit.auditor import Report
+from switch.audit.cases import refund_id
+from switch.codes import (
+    HEAD_SHIFT,
+    AccountKind,
+    CaseType,
+    Kind,
+    Policy,
+    Result,
+    Role,
+    RowFlag,
+)
+from tests.audit.journal_writer import (
+    Groups,
+    Images,
+    Row,
+    copied,
+    financial_year,
+    ist_day,
+    write_index,
+    write_journal,
+)
+
+HOUR = 3600 * 10**9
+START = 1_774_978_200 * 10**9  # 2026-03-31 23:00 IST: both day and year end soon
+ONCE = int(RowFlag.CLAIM)
+RECENT = int(RowFlag.CLAIM | RowFlag.RECENT)
+KEEP = int(RowFlag.KEEP)
+EVIDENCE = int(RowFlag.EVIDENCE)
+FLOAT, SUSPENSE, SETTLEMENT, A, B, X0, X1, Y, C = range(1, 10)
+
+RESOLVED_FIELDS = (
+    *("debit", "credit", "service", "participant", "operator_", "basket"),
+    *("reference", "flags"),
+)
+
+
+class Story:
+    """Makes groups of rows; keeps what a row must carry on from earlier ones."""
+
+    def __init__(self) -> None:
+        self.groups: Groups = []
+        self.group: list[Row] = []
+        self.rows: list[Row] = []
+        self.images = Images()
+        self.now = START
+        self.receipts: dict[tuple[int, int], int] = {}
+        self.refunded: dict[int, int] = {}
+        self.last_window = 0
+
+    def add(self, kind: Kind, **fields: object) -> Row:
+        row = Row(kind, sequence=len(self.rows) + 1, timestamp=self.now)
+        self.now += 1000
+        if kind not in (Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.WINDOW, Kind.CASE):
+            row.id = row.sequence.to_bytes(16, "big")
+            row.participant = 1
+        for name, value in fields.items():
+            assert hasattr(row, name)
+            setattr(row, name, value)
+        if kind in (Kind.PAY, Kind.POST) and row.result == Result.OK:
+            key = row.debit, financial_year(ist_day(row.timestamp))
+            row.receipt = self.receipts[key] = self.receipts.get(key, 0) + 1
+        self.rows.append(row)
+        self.group.append(row)
+        self.images.apply(row)
+        return row
+
+    def commit(self) -> None:
+        self.groups.append(self.group)
+        self.group = []
+
+    def participant(
+        self, index: int, role: Role, code: bytes, **fields: object
+    ) -> None:
+        tail = struct.pack("<3B5x32s24x", 1, role, 1, code) + b'{"name":"x"}'
+        self.add(Kind.REGISTER, debit=index, tail=tail, **fields)
+
+    def open(self, index: int, owner: int, purpose: int, kind: AccountKind) -> None:
+        tail = struct.pack("<IHB25x", owner, purpose, kind)
+        self.add(Kind.OPEN, debit=index, tail=tail)
+
+    def service(
+        self,
+        index: int,
+        mode: int,
+        rule: int,
+        biller: int,
+        heads: list[int],
+        **f: object,
+    ) -> None:
+        hours = 24 if rule == 3 else 0
+        policy = int(str(f.pop("policy", Policy.RELEASE)))
+        tail = struct.pack(
+            "<8B16sQQIII8I44x",
+            *(2, 3, mode, rule, int(rule == 2), policy, 1, len(heads)),
+            b"BSK%04d" % index,
+            *(100, 10**9, hours, 3600, biller),
+            *heads,
+            *[0] * (8 - len(heads)),
+        )
+        self.add(Kind.REGISTER, debit=index, tail=tail, **f)
+
+    def pay(self, wallet: int, service: int, amount: int, ref: str, **f: object) -> Row:
+        owner = 2 if wallet == A else 3
+        head = int(str(f.pop("head", 0)))
+        credit = {1: [X0, X1], 2: [Y], 3: [X0], 4: [Y], 5: [Y]}[service][head]
+        flags = {1: ONCE, 2: RECENT, 3: ONCE, 4: 0, 5: KEEP}[service]
+        flags |= head << HEAD_SHIFT
+        kind = Kind(int(str(f.pop("kind", Kind.PAY))))
+        if kind == Kind.PAY and service == 3:
+            flags |= RowFlag.AS_DIRECT
+        if "result" in f:
+            flags &= ~RECENT
+        fields: dict[str, object] = {"participant": owner, "operator_": 1, **f}
+        return self.add(
+            kind,
+            debit=wallet,
+            credit=credit,
+            amount=amount,
+            service=service,
+            reference=ref.encode(),
+            flags=flags,
+            **fields,
+        )
+
+    def hold(self, wallet: int, amount: int, ref: str, **f: object) -> Row:
+        f.setdefault("deadline", 3600)
+        return self.pay(wallet, 3, amount, ref, kind=Kind.HOLD, **f)
+
+    def resolve(
+        self, kind: Kind, hold: Row, amount: int | None = None, word: bytes = b""
+    ) -> Row:
+        fields = {
+            name: getattr(hold, name)
+            for name in [
+                "debit",
+                "credit",
+                "service",
+                "participant",
+                "operator_",
+                "basket",
+                "reference",
+                "flags",
+            ]
+        }
+        fields["flags"] &= ~KEEP
+        if word:
+            fields |= {"flags": fields["flags"] | EVIDENCE, "tail": word}
+        if kind != Kind.POST and hold.flags & RowFlag.CLAIM:
+            fields["flags"] |= RowFlag.RELEASE
+        amount = hold.amount if amount is None else amount
+        return self.add(kind, resolves=hold.sequence, amount=amount, **fields)
+
+    def refund(self, payment: Row, amount: int) -> Row:
+        total = self.refunded.get(payment.sequence, 0) + amount
+        self.refunded[payment.sequence] = total
+        flags = payment.flags & ~int(RowFlag.AS_DIRECT | RowFlag.TAIL)
+        if total == payment.amount and payment.flags & RowFlag.CLAIM:
+            flags |= RowFlag.RELEASE
+        return self.add(
+            Kind.REFUND,
+            debit=payment.credit,
+            credit=payment.debit,
+            reference=payment.reference,
+            service=payment.service,
+            amount=amount,
+            resolves=payment.sequence,
+            flags=flags,
+            total=total,
+        )
+
+    def case(self, hold: Row, about: CaseType, **f: object) -> Row:
+        names = "debit", "credit", "service", "participant", "operator_", "reference"
+        fields = {name: getattr(hold, name) for name in names}
+        return self.add(
+            Kind.CASE, resolves=hold.sequence, total=int(about), **fields, **f
+        )
+
+    def shift(self, wallet: int, expected: int, counted: int, **f: object) -> Row:
+        difference = 1 if counted == expected else 2 if counted < expected else 3
+        numbers = 0, 5_000, 0, expected, counted, 2, 0, 0, 1, difference
+        tail = struct.pack("<5Q4IB7x", *numbers) + b"{}"
+        return self.add(Kind.SHIFT, debit=wallet, operator_=1, tail=tail, **f)
+
+    def top_up(self, wallet: int, amount: int, utr: str) -> Row:
+        return self.add(
+            Kind.TOP_UP,
+            debit=FLOAT,
+            credit=wallet,
+            amount=amount,
+            reference=utr.encode(),
+            flags=ONCE,
+        )
+
+    def window(self) -> Row:
+        tail = self.images.lines()
+        row = self.add(Kind.WINDOW, resolves=self.last_window, tail=tail)
+        self.last_window = row.sequence
+        return row
+
+    def settle(self, window: Row, account: int, amount: int) -> Row:
+        return self.add(
+            Kind.SETTLE,
+            debit=account,
+            credit=SETTLEMENT,
+            amount=amount,
+            resolves=window.sequence,
+        )
+
+
+@functools.cache
+def story() -> Story:
+    """Every row kind, two days, two financial years, two windows."""
+    s = Story()
+    codes = (
+        b"treasury",
+        b"centre-a",
+        b"centre-b",
+        b"biller-x",
+        b"biller-y",
+        b"centre-c",
+    )
+    roles = (Role.TREASURY, *[Role.CENTRE] * 2, *[Role.BILLER] * 2, Role.CENTRE)
+    for index, (code, role) in enumerate(zip(codes, roles, strict=True), 1):
+        s.participant(index, role, code)
+    s.commit()
+    s.open(FLOAT, 1, 0, AccountKind.FLOAT)
+    s.open(SUSPENSE, 1, 1, AccountKind.SUSPENSE)
+    s.open(SETTLEMENT, 1, 2, AccountKind.SETTLEMENT)
+    s.open(A, 2, 0, AccountKind.WALLET)
+    s.open(B, 3, 0, AccountKind.WALLET)
+    s.open(X0, 4, 0, AccountKind.BILLER)
+    s.open(X1, 4, 1, AccountKind.BILLER)
+    s.open(Y, 5, 0, AccountKind.BILLER)
+    s.open(C, 6, 0, AccountKind.WALLET)
+    s.service(1, 1, 2, 4, [X0, X1])
+    s.service(2, 1, 3, 5, [Y])
+    s.service(3, 2, 2, 4, [X0])
+    s.service(4, 1, 1, 5, [Y])
+    s.participant(2, Role.CENTRE, b"centre-a", flags=int(RowFlag.UPDATE))
+    s.add(Kind.LIMIT, debit=A, tail=struct.pack("<QII", 900_000, 50, 0))
+    s.add(Kind.REGISTER, id=bytes(16), participant=0, tail=struct.pack("<B31x", 3))
+    s.commit()
+    s.top_up(A, 1_000_000, "UTR-A1")
+    s.top_up(B, 600_000, "UTR-B1")
+    s.commit()
+    s.pay(A, 1, 50_000, "BILL-1", tail=b"a note")
+    s.pay(A, 1, 60_000, "BILL-2", head=1)
+    s.pay(B, 1, 70_000, "BILL-1", result=Result.BILL_ALREADY_CLAIMED)
+    s.pay(B, 2, 10_000, "METER-9")
+    s.pay(B, 4, 500, "FEE")
+    s.pay(B, 4, 500, "FEE")
+    s.pay(A, 3, 1_000, "DIRECT-1")
+    s.pay(A, 9 - 8, 10**8, "BILL-3", result=Result.INSUFFICIENT_FUNDS)
+    s.commit()
+    for index in range(3):
+        s.pay(
+            A, 1, 2_000 + index, f"BASKET-{index}", head=index % 2, basket=0x300 + index
+        )
+    for index, result in enumerate((Result.BASKET_FAILED, Result.AMOUNT_BELOW_MINIMUM)):
+        s.pay(A, 1, 5_000, f"FAILED-{index}", basket=0x200 + index, result=result)
+    whole = [s.hold(B, 3_000, f"PAIR-{i}", basket=0x200 + i) for i in range(2)]
+    s.commit()
+    posted = s.hold(A, 30_000, "HOLD-1")
+    voided = s.hold(A, 20_000, "HOLD-2")
+    expired = s.hold(B, 15_000, "HOLD-3", deadline=60)
+    s.pay(B, 3, 15_000, "HOLD-3", result=Result.BILL_ALREADY_CLAIMED)
+    s.commit()
+    post = s.resolve(Kind.POST, posted, 25_000)
+    s.resolve(Kind.VOID, voided)
+    s.resolve(Kind.POST, whole[0])
+    s.resolve(Kind.VOID, whole[1])
+    again = s.hold(B, 20_000, "HOLD-2")
+    s.commit()
+    window = s.window()
+    s.commit()
+    s.now += 2 * HOUR  # past midnight: 1 April
+    s.resolve(Kind.EXPIRE, expired)
+    s.pay(B, 1, 15_000, "HOLD-3")
+    s.resolve(Kind.VOID, again)
+    s.pay(A, 1, 1_500, "BILL-4")
+    s.settle(window, X1, s_payable(window, X1))
+    s.settle(window, X0, s_payable(window, X0))
+    s.commit()
+    s.refund(post, 10_000)
+    s.refund(post, 15_000)
+    s.pay(A, 3, 30_000, "HOLD-1")
+    first = next(r for r in s.rows if r.reference == b"BILL-2")
+    s.refund(first, 60_000)
+    s.add(Kind.FREEZE, debit=B, reference=b"suspected")
+    s.pay(B, 1, 700, "BILL-7", result=Result.DEBIT_FROZEN)
+    s.add(Kind.FREEZE, debit=B, reference=b"cleared", flags=int(RowFlag.UNFREEZE))
+    s.add(Kind.TRANSFER, debit=B, credit=SUSPENSE, amount=700, reference=b"found")
+    s.add(Kind.TRANSFER, debit=SUSPENSE, credit=C, amount=700, reference=b"found")
+    s.add(Kind.TRANSFER, debit=C, credit=Y, amount=700, reference=b"corrected")
+    s.add(Kind.CLOSE, debit=C, reference=b"gone")
+    s.commit()
+    second = s.window()
+    s.settle(second, Y, s_payable(second, Y))
+    s.commit()
+    s.now += 25 * HOUR
+    s.pay(B, 2, 10_000, "METER-9")
+    s.hold(A, 4_000, "OPEN-1")
+    s.pay(A, 1, 1_600, "BILL-2")
+    s.window()
+    s.commit()
+    tell_of_people(s, posted, expired)
+    return s
+
+
+def tell_of_people(s: Story, posted: Row, expired: Row) -> None:
+    """Cases of each type, a refund by two people, two shifts, answers of billers."""
+    s.service(5, 2, 1, 5, [Y], policy=Policy.KEEP)
+    kept = s.pay(A, 5, 2_000, "KEPT", kind=Kind.HOLD, deadline=60)
+    open_ = s.pay(A, 5, 2_500, "KEPT-2", kind=Kind.HOLD, deadline=60)
+    given_back = s.hold(A, 900, "HOLD-4")
+    s.commit()
+    s.now += HOUR // 2
+    s.case(kept, CaseType.DEADLINE_PASSED)
+    s.case(open_, CaseType.DEADLINE_PASSED)
+    late = s.case(
+        expired, CaseType.LATE_CONFIRMATION, flags=EVIDENCE, tail=b"CREDITED/7"
+    )
+    s.case(posted, CaseType.LATE_REJECTION, flags=EVIDENCE)
+    s.resolve(Kind.POST, kept, word=b"CREDITED/8")
+    s.resolve(Kind.VOID, given_back, word=b"E-1")
+    money = s.add(
+        Kind.TRANSFER, debit=B, credit=X0, amount=15_000, reference=b"credited late"
+    )
+    s.add(
+        Kind.CASE_CLOSE,
+        resolves=late.sequence,
+        total=money.sequence,
+        reference=b"credited late",
+    )
+    s.commit()
+    payment = next(r for r in s.rows if r.reference == b"BILL-4")
+    proposal = s.add(
+        Kind.PROPOSE,
+        resolves=payment.sequence,
+        amount=500,
+        total=int(Kind.REFUND),
+        reference=b"paid too much",
+    )
+    s.commit()
+    s.add(Kind.APPROVE, resolves=proposal.sequence, participant=2)
+    refund = s.refund(payment, 500)
+    refund.id, refund.checker = refund_id(proposal.id), 2
+    first = s.shift(A, 9_000, 8_990, participant=2)
+    s.add(Kind.APPROVE, resolves=first.sequence, participant=2, operator_=9)
+    s.shift(A, 500, 500, participant=2, resolves=first.sequence)
+    again = s.case(given_back, CaseType.LATE_CONFIRMATION, flags=EVIDENCE)
+    correction = s.add(
+        Kind.PROPOSE,
+        resolves=again.sequence,
+        amount=900,
+        total=int(Kind.TRANSFER),
+        reference=b"credited",
+    )
+    s.commit()
+    s.add(Kind.APPROVE, resolves=correction.sequence, participant=2)
+    s.add(
+        Kind.TRANSFER,
+        id=refund_id(correction.id),
+        resolves=again.sequence,
+        debit=again.debit,
+        credit=again.credit,
+        amount=900,
+        checker=2,
+        reference=b"credited",
+    )
+    s.commit()
+
+
+def s_payable(window: Row, account: int) -> int:
+    """What a window owes an account."""
+    for line in struct.iter_unpack("<2I4Q", window.tail or b""):
+        if line[0] == account:
+            return int(line[5])
+    raise LookupError(account)
+
+
+def random_groups(seed: int, count: int, most: int) -> Groups:
+    """Random right payments, holds, resolutions and top-ups over the story's state."""
+    s = Story()
+    s.groups, s.group = copied(story().groups), []
+    s.rows = [row for group in s.groups for row in group]
+    for row in s.rows:
+        s.images.apply(row)
+        if row.receipt:
+            key = row.debit, financial_year(ist_day(row.timestamp))
+            s.receipts[key] = row.receipt
+    s.now = s.rows[-1].timestamp + 1000
+    s.last_window = next(r.sequence for r in reversed(s.rows) if r.kind == Kind.WINDOW)
+    rng = random.Random(seed)
+    accounts, holds, done = s.images.accounts, [], []
+    for number in range(count):
+        s.now += rng.choice((0, 0, 0, HOUR, 5 * HOUR))
+        wallet = rng.choice((A, B))
+        a = accounts[wallet]
+        free = a["credits_posted"] - a["debits_posted"] - a["debits_pending"]
+        move = rng.choice(("pay", "pay", "hold", "hold", "end", "top", "refund", "win"))
+        amount = min(free, rng.randrange(100, most))
+        if move == "top" or free < 100:
+            s.top_up(wallet, rng.randrange(100, most), f"U{number}")
+        elif move == "win" and rng.random() < 0.2:
+            s.window()
+        elif move == "pay" and wallet == B:
+            done.append(s.pay(B, 1, amount, f"R{number}", head=rng.randrange(2)))
+        elif move == "hold" and wallet == B:
+            holds.append(s.hold(B, amount, f"R{number}", deadline=60))
+        elif move == "end" and holds:
+            hold = holds.pop(rng.randrange(len(holds)))
+            late = s.now >= hold.timestamp + 60 * 10**9
+            kind = rng.choice(
+                (Kind.POST, Kind.VOID, Kind.EXPIRE if late else Kind.POST)
+            )
+            part = rng.randrange(1, hold.amount + 1) if kind == Kind.POST else None
+            row = s.resolve(kind, hold, part)
+            done += [row] if kind == Kind.POST else []
+        elif move == "refund" and done:
+            payment = rng.choice(done)
+            left = payment.amount - s.refunded.get(payment.sequence, 0)
+            if left:
+                s.refund(payment, rng.choice((left, rng.randrange(1, left + 1))))
+        if rng.random() < 0.3 and s.group:
+            s.commit()
+    if s.group:
+        s.commit()
+    return s.groups
+
+
+def images_at(groups: Groups, sequence: int) -> Images:
+    images = Images()
+    for row in (row for group in groups for row in group):
+        if row.sequence <= sequence:
+            images.apply(row)
+    return images
+
+
+def written(directory: Path, groups: Groups, index: bool = True) -> Path:
+    write_journal(directory, groups)
+    if index:
+        last = groups[-1][-1].sequence
+        write_index(directory, images_at(groups, last), last)
+    return directory
+
+
+def failed(report: Report) -> set[str]:
+    return {name for name, count in report.checks.items() if count}

@@ -1,0 +1,449 @@
+"""Goal: a right ledger passes the audit, and every kind of wrong is found as itself.
+
+Method: one story with every row kind is written by an independent writer; bytes are
+then flipped, chunks moved, the index and the server's answers made wrong. Account
+images come from a plain reading, row by row, and must equal the bulk one.
+Changes of meaning are in test_audit_changes.py.
+"""
+
+import dataclasses
+import functools
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from switch.audit import audit, reader
+from switch.audit.findings import CHECKS, FINDINGS_MAX
+from switch.audit.live import Live
+from switch.audit.report import as_text
+from switch.codes import Kind, Result, Role
+from switch.errors import ConfigError, StorageError
+from tests.audit.journal_story import (
+    X0,
+    A,
+    Story,
+    failed,
+    images_at,
+    random_groups,
+    story,
+    written,
+)
+from tests.audit.journal_writer import (
+    Images,
+    change_chunks,
+    copied,
+    read_chunks,
+    write_chunks,
+    write_index,
+    write_journal,
+)
+
+# --- right ledgers -------------------------------------------------------------------
+
+
+def test_story_has_every_kind() -> None:
+    kinds = {row.kind for row in story().rows if row.result == Result.OK}
+    assert kinds == set(Kind)
+
+
+@pytest.mark.parametrize("block_rows", [1, 7, 32_768])
+def test_right_ledger_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_rows: int
+) -> None:
+    monkeypatch.setattr(reader, "BLOCK_ROWS", block_rows)
+    s = story()
+    report = audit(written(tmp_path, s.groups))
+    assert report.findings.kept == []
+    assert report.sequence == len(s.rows)
+    assert report.accounts == 9
+    assert report.holds == 2
+    assert report.state_hash == s.images.state_hash()
+    assert set(report.checks) == set(CHECKS) - {"live"}
+    assert audit(tmp_path, scope="chain").ok
+
+
+def test_every_prefix_gives_the_plain_images(tmp_path: Path) -> None:
+    """The bulk reading equals the plain one wherever the index stands."""
+    s = story()
+    write_journal(tmp_path / "j", s.groups)
+    for sequence in range(0, len(s.rows) + 1, 3):
+        directory = tmp_path / str(sequence)
+        directory.mkdir()
+        (directory / "journal").symlink_to(tmp_path / "j" / "journal")
+        images = images_at(s.groups, sequence)
+        write_index(directory, images, sequence)
+        report = audit(directory)
+        assert report.findings.kept == []
+        if sequence:
+            short = audit(directory, at=sequence)
+            assert short.findings.kept == []
+            assert short.state_hash == images.state_hash()
+
+
+def test_index_may_be_absent_behind_or_ahead(tmp_path: Path) -> None:
+    s = story()
+    absent = audit(written(tmp_path / "a", s.groups, index=False))
+    assert absent.ok
+    assert "index" not in absent.checks
+    assert "no index" in absent.notes[0]
+    ahead = audit(written(tmp_path / "b", s.groups), at=20)
+    assert ahead.ok
+    assert "past 20" in ahead.notes[0]
+
+
+def test_a_copy_is_left_as_it_is(tmp_path: Path) -> None:
+    written(tmp_path, story().groups)
+    for lock in tmp_path.rglob("lock.mdb"):
+        lock.unlink()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert audit(tmp_path).ok
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_empty_ledger_passes(tmp_path: Path) -> None:
+    write_chunks(tmp_path, [])
+    report = audit(tmp_path)
+    assert report.ok
+    assert report.sequence == 0
+    assert as_text(report)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_right_ledgers_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Wallets run close to zero, so sums alone do not prove them."""
+    monkeypatch.setattr(reader, "BLOCK_ROWS", 64)
+    groups = random_groups(seed, 600, 10**9 if seed else 1_000)
+    report = audit(written(tmp_path, groups))
+    assert report.findings.kept == []
+    last = groups[-1][-1].sequence
+    assert report.state_hash == images_at(groups, last).state_hash()
+
+
+# --- wrong bytes ---------------------------------------------------------------------
+
+
+def flipped(value: bytes, at: int) -> bytes:
+    return value[:at] + bytes([value[at] ^ 0x10]) + value[at + 1 :]
+
+
+def key_with_tail(chunks: dict[int, bytes]) -> int:
+    return next(k for k, v in chunks.items() if int.from_bytes(v[12:16], "little"))
+
+
+@pytest.mark.parametrize("at", [8, 20, 55, 64 + 5, 64 + 40, 64 + 124])
+def test_flipped_bits_in_headers_and_rows_are_found(tmp_path: Path, at: int) -> None:
+    written(tmp_path, story().groups)
+    key = list(read_chunks(tmp_path))[3]
+    value = flipped(read_chunks(tmp_path)[key], at)
+    change_chunks(tmp_path, {key: value})
+    expected = "chunks" if at < 16 else "chain" if at < 64 else "rows"
+    found = failed(audit(tmp_path))
+    assert expected in found
+    if at == 64 + 124:
+        assert "chain" in found
+
+
+def test_every_flipped_bit_of_a_chunk_is_found(tmp_path: Path) -> None:
+    written(tmp_path, story().groups)
+    chunks = read_chunks(tmp_path)
+    key = next(k for k, v in chunks.items() if b"a note" in v)
+    for at in range(0, len(chunks[key]), 13):
+        change_chunks(tmp_path, {key: flipped(chunks[key], at)})
+        found = failed(audit(tmp_path, scope="chain"))
+        assert found & {"chunks", "chain", "rows"}, at
+
+
+def test_a_flipped_bit_in_a_tail_is_found(tmp_path: Path) -> None:
+    written(tmp_path, story().groups)
+    chunks = read_chunks(tmp_path)
+    key = key_with_tail(chunks)
+    start = 64 + 128 * int.from_bytes(chunks[key][8:12], "little")
+    for at in (start, start + 4, start + 12, len(chunks[key]) - 1):
+        change_chunks(tmp_path, {key: flipped(chunks[key], at)})
+        assert {"tails", "chain"} <= failed(audit(tmp_path, scope="chain")), at
+
+
+def test_swapped_chunks_are_found(tmp_path: Path) -> None:
+    written(tmp_path, story().groups)
+    chunks = read_chunks(tmp_path)
+    one, two = list(chunks)[2:4]
+    change_chunks(tmp_path, {one: chunks[two], two: chunks[one]})
+    assert {"chunks", "chain", "sequence"} <= failed(audit(tmp_path))
+
+
+def test_a_dropped_chunk_is_found(tmp_path: Path) -> None:
+    written(tmp_path, story().groups)
+    change_chunks(tmp_path, {list(read_chunks(tmp_path))[4]: None})
+    assert {"chain", "sequence"} <= failed(audit(tmp_path))
+
+
+def test_a_journal_without_its_end_is_found_by_the_index(tmp_path: Path) -> None:
+    written(tmp_path, story().groups)
+    change_chunks(tmp_path, {list(read_chunks(tmp_path))[-1]: None})
+    report = audit(tmp_path)
+    assert failed(report) == {"index"}
+    assert "the journal ends" in report.findings.kept[0].text
+
+
+def test_a_damaged_last_header_hides_nothing(tmp_path: Path) -> None:
+    written(tmp_path, story().groups, index=False)
+    key, value = list(read_chunks(tmp_path).items())[-1]
+    for at in (8, 12, 16, 17, 20):
+        change_chunks(tmp_path, {key: flipped(value, at)})
+        report = audit(tmp_path)
+        assert "chunks" in failed(report), at
+        assert report.sequence >= key
+
+
+def test_a_chunk_of_another_ledger_is_found(tmp_path: Path) -> None:
+    written(tmp_path, story().groups)
+    key, value = list(read_chunks(tmp_path).items())[4]
+    change_chunks(tmp_path, {key: flipped(value, 30)})
+    assert "chunks" in failed(audit(tmp_path))
+
+
+@pytest.mark.parametrize("value", [b"", bytes(64), bytes(500)])
+def test_a_value_that_is_no_chunk_is_found(tmp_path: Path, value: bytes) -> None:
+    written(tmp_path, story().groups)
+    change_chunks(tmp_path, {list(read_chunks(tmp_path))[4]: value})
+    assert {"chunks", "sequence"} <= failed(audit(tmp_path))
+
+
+def test_garbage_never_stops_the_audit(tmp_path: Path) -> None:
+    """Whatever a row says, the audit ends with findings."""
+    written(tmp_path, story().groups)
+    rng = random.Random(1)
+    for key, value in read_chunks(tmp_path).items():
+        count = int.from_bytes(value[8:12], "little")
+        noise = bytearray(value)
+        for at in range(64, 64 + 128 * count, 128):
+            start = at + rng.randrange(0, 120)
+            noise[start : start + 8] = rng.randbytes(8)
+        change_chunks(tmp_path, {key: bytes(noise)})
+    report = audit(tmp_path)
+    assert {"rows", "fields"} <= failed(report)
+    assert len(as_text(report).splitlines()) < 100
+
+
+# --- what is compared ----------------------------------------------------------------
+
+
+ACCOUNT_FIELDS = tuple(name for name in story().images.accounts[1])
+
+
+@pytest.mark.parametrize("name", ACCOUNT_FIELDS)
+def test_a_wrong_field_of_a_segment_is_found(tmp_path: Path, name: str) -> None:
+    s = story()
+    write_journal(tmp_path, s.groups)
+    images = images_at(s.groups, 40)
+    images.accounts[X0][name] ^= 1
+    write_index(tmp_path, images, 40)
+    report = audit(tmp_path)
+    assert failed(report) == {"index"}
+    assert [f.sequence for f in report.findings.kept] == [40]
+    assert f"account {X0}: {name} " in report.findings.kept[0].text
+
+
+def index_findings(directory: Path) -> list[str]:
+    """What is found, all of it in the index."""
+    report = audit(directory)
+    assert failed(report) == {"index"}
+    return [finding.text for finding in report.findings.kept]
+
+
+def test_wrong_segments_are_found(tmp_path: Path) -> None:
+    s = story()
+    images, old = images_at(s.groups, 60), images_at(s.groups, 30)
+    right = images.segment(0, 60)
+    for name, segments, text in (
+        ("damaged", {0: flipped(right, 5_000)}, "check"),
+        ("short", {0: right[:-1]}, "bytes"),
+        ("magic", {0: flipped(right, 0)}, "begin"),
+        ("stale", {0: old.segment(0, 30)}, f"account {A}: debits_posted"),
+        ("later", {0: images.segment(0, 61)}, "after the index"),
+        ("missing", {}, "missing"),
+    ):
+        write_journal(tmp_path / name, s.groups)
+        write_index(tmp_path / name, images, 60, segments)
+        assert any(text in found for found in index_findings(tmp_path / name)), name
+
+
+def test_segments_may_stand_behind_the_index(tmp_path: Path) -> None:
+    """Within the steps that the index admits; each is compared where it stands."""
+    s = story()
+    images = images_at(s.groups, 60)
+    for behind, at, wrong in ((2, 40, False), (3, 40, False), (1, 40, True)):
+        path = tmp_path / f"{behind}-{at}"
+        write_journal(path, s.groups)
+        segments = {0: images_at(s.groups, at).segment(0, at)}
+        write_index(path, images, 60, segments, behind)
+        report = audit(path)
+        assert failed(report) == ({"index"} if wrong else set())
+        assert {f.sequence for f in report.findings.kept} == ({50} if wrong else set())
+    # One that is wrong where it stands.
+    damaged = images_at(s.groups, 40)
+    damaged.accounts[X0]["debits_posted"] ^= 1
+    write_journal(tmp_path / "damaged", s.groups)
+    segments = {0: damaged.segment(0, 40)}
+    write_index(tmp_path / "damaged", images, 60, segments, 2)
+    report = audit(tmp_path / "damaged")
+    assert [f.sequence for f in report.findings.kept] == [40]
+
+
+def test_wrong_holds_records_and_windows_of_the_index_are_found(
+    tmp_path: Path,
+) -> None:
+    s = story()
+    open_hold = next(iter(images_at(s.groups, 39).holds))
+    changes: dict[str, Callable[[Images], object]] = {
+        "is not open": lambda images: images.holds.update({3: 4}),
+        "is open": lambda images: images.holds.pop(open_hold),
+        "is due": lambda images: images.holds.update({open_hold: 4}),
+        "record 1 number 2": lambda images: images.records.update({(1, 2): 4}),
+        "record 0 number 9": lambda images: images.records.pop((0, 9)),
+        "last window": lambda images: setattr(images, "window", 7),
+    }
+    for text, change in changes.items():
+        images = images_at(s.groups, 39)
+        change(images)
+        write_journal(tmp_path / text, s.groups)
+        write_index(tmp_path / text, images, 39)
+        assert any(text in found for found in index_findings(tmp_path / text)), text
+
+
+def test_a_window_without_lines_has_no_tail(tmp_path: Path) -> None:
+    s = Story()
+    s.participant(1, Role.TREASURY, b"treasury")
+    s.window()
+    s.rows[-1].tail = None
+    s.commit()
+    assert audit(written(tmp_path, s.groups)).findings.kept == []
+
+
+def served(sequence: int) -> Live:
+    """What a right server says at a sequence."""
+    images = images_at(story().groups, sequence)
+    accounts = images.accounts[1:]
+    totals = [list(a.values())[:4] for a in accounts]
+    return Live(
+        as_of=sequence,
+        totals=np.array(totals, dtype=np.uint64).reshape(len(accounts), 4),
+        kinds=[a["kind"] for a in accounts],
+        states=[a["state"] for a in accounts],
+        holds_counts=[a["holds_count"] for a in accounts],
+        sequence=sequence + 2,
+        state_hash=images_at(story().groups, sequence + 2).state_hash(),
+    )
+
+
+def test_a_right_server_passes(tmp_path: Path) -> None:
+    written(tmp_path, story().groups)
+    report = audit(tmp_path, ask=lambda: served(40))
+    assert report.ok
+    assert report.checks["live"] == 0
+    short = audit(tmp_path, at=30, ask=lambda: served(40))
+    assert short.ok
+    assert any("server" in note for note in short.notes)
+
+
+def test_a_wrong_server_is_found(tmp_path: Path) -> None:
+    written(tmp_path, story().groups)
+    right = served(40)
+    totals = right.totals.copy()
+    totals[3, 1] += np.uint64(1)
+    wrongs = (
+        dataclasses.replace(right, totals=totals),
+        dataclasses.replace(right, totals=right.totals[:-1]),
+        dataclasses.replace(right, states=[2, *right.states[1:]]),
+        dataclasses.replace(right, state_hash="00" * 32),
+    )
+    for wrong in wrongs:
+        report = audit(tmp_path, ask=functools.partial(dataclasses.replace, wrong))
+        assert failed(report) == {"live"}
+        assert report.findings.count == 1
+
+
+# --- the command ---------------------------------------------------------------------
+
+
+def command(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "switch.audit", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_command_says_ok(tmp_path: Path) -> None:
+    written(tmp_path, story().groups)
+    done = command(tmp_path, "--json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["audit"] == "ok"
+    assert said["findings"] == []
+    assert said["sequence"] == said["rows"] == len(story().rows)
+    assert said["state_hash"] == story().images.state_hash()
+    done = command(tmp_path, "--at", 30, "--only", "chain")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1].startswith("ok: 30 rows")
+
+
+def test_command_says_what_is_wrong(tmp_path: Path) -> None:
+    groups = copied(story().groups)
+    payment = next(row for group in groups for row in group if row.receipt == 2)
+    payment.receipt = 9
+    write_journal(tmp_path, groups)
+    done = command(tmp_path)
+    assert done.returncode == 1
+    assert "receipts: wallet" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("FAILED")
+    said = json.loads(command(tmp_path, "--json").stdout)
+    assert said["audit"] == "failed"
+    assert said["findings"][0]["check"] == "receipts"
+
+
+def test_command_refuses_what_it_cannot_do(tmp_path: Path) -> None:
+    assert command(tmp_path / "nothing").returncode == 3
+    assert command().returncode == 2
+    written(tmp_path, story().groups)
+    assert command(tmp_path, "--at", 10_000).returncode == 2
+    assert command(tmp_path, "--live", "localhost:1").returncode == 2
+
+
+def test_errors_are_of_the_tree(tmp_path: Path) -> None:
+    with pytest.raises(StorageError):
+        audit(tmp_path)
+    written(tmp_path, story().groups)
+    with pytest.raises(ConfigError):
+        audit(tmp_path, at=10_000)
+
+
+def test_findings_are_bounded(tmp_path: Path) -> None:
+    groups = copied(story().groups)
+    for group in groups:
+        for row in group:
+            row.flags |= 0x4000
+    write_journal(tmp_path, groups)
+    report = audit(tmp_path)
+    assert report.checks["fields"] == len(story().rows)
+    kept = [f for f in report.findings.kept if f.check == "fields"]
+    assert len(kept) == FINDINGS_MAX
+
+
+def test_the_core_is_never_imported() -> None:
+    code = (
+        "import sys, switch.audit.__main__\n"
+        "assert not [m for m in sys.modules if m.startswith('switch._core')]\n"
+        "assert not [m for m in sys.modules if m.split('.')[0] == 'grpc']\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -1,0 +1,202 @@
+"""A ledger, its dispatcher and one biller, with a clock that the test moves."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from switch._core import Ledger, Request, Rows
+from switch.billing.biller import Biller
+from switch.billing.dispatch import Dispatcher
+from switch.codes import AmountRule, DuplicateRule, Mode, Policy, Result, Role
+from switch.config import load_config
+from switch.ids import new_id
+from switch.ledger import moves
+from switch.ledger.templates import Templates
+from switch.register.load import load_network
+from switch.register.register import PURPOSE_FLOAT, Register
+from switch.specs import ParticipantSpec, ServiceSpec
+from switch.v1 import billers_pb2 as pb
+from switch.v1 import payments_pb2
+
+HEAD = "WB:0990-00-900-001-01"
+SECOND = 10**9
+START_NS = 1_773_628_200 * SECOND
+"""2026-03-16, 08:00 IST."""
+MAP_SIZE = 1 << 30
+DEADLINE_S = 6 * 3_600
+
+PARTICIPANTS = (
+    ParticipantSpec(id="treasury", role=Role.TREASURY),
+    ParticipantSpec(id="second", role=Role.TREASURY),
+    ParticipantSpec(id="water", role=Role.BILLER, heads=(HEAD,)),
+    ParticipantSpec(id="gas", role=Role.BILLER, heads=(HEAD,)),
+    ParticipantSpec(id="bsk-1", role=Role.CENTRE),
+)
+
+
+def service(code: str, biller: str, deadline_s: int, policy: Policy) -> ServiceSpec:
+    return ServiceSpec(
+        code=code,
+        biller=biller,
+        heads=(HEAD,),
+        amount_rule=AmountRule.ANY,
+        mode=Mode.CONFIRMED,
+        duplicate_rule=DuplicateRule.NONE,
+        deadline_s=deadline_s,
+        deadline_policy=policy,
+    )
+
+
+SERVICES = (
+    service("WATER", "water", DEADLINE_S, Policy.RELEASE),
+    service("GAS", "gas", DEADLINE_S, Policy.RELEASE),
+    service("LONG", "water", 30 * 86_400, Policy.RELEASE),
+    service("KEPT", "water", 60, Policy.KEEP),
+)
+
+
+class FakeConnection:
+    """What was sent, as messages."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.is_ready = True
+        self.sent: list[list[pb.Question]] = []
+
+    def send(self, body: bytes) -> None:
+        self.sent.append(list(pb.ConnectResponse.FromString(body).questions))
+
+    def take(self) -> list[pb.Question]:
+        """All questions since the last time."""
+        found = [one for message in self.sent for one in message]
+        self.sent.clear()
+        return found
+
+
+class Bench:
+    """Time passes only when the test says so."""
+
+    def __init__(self, path: Path, **settings: Any) -> None:
+        self.path = path
+        self.config = load_config(
+            **{f"biller.{name}": value for name, value in settings.items()}
+        )
+        self.now = 1_000.0
+        self.later: list[tuple[float, Callable[[], None]]] = []
+        """What the dispatcher wants to be called for: seconds from then, and what."""
+        self.ledger = Ledger(str(path), map_size=MAP_SIZE)
+        self.register = Register(self.ledger)
+        load_network(self.register, self.commit, PARTICIPANTS, SERVICES)
+        self.treasury = self.index("treasury")
+        self.second = self.index("second")
+        self.centre = self.index("bsk-1")
+        wallet = self.register.find_wallet("bsk-1")
+        assert wallet is not None
+        bank = self.register.treasury_account(PURPOSE_FLOAT)
+        self.do(
+            moves.top_up(
+                new_id(), bank.index, wallet.index, 10**12, "U", sender=self.treasury
+            )
+        )
+        self.start()
+
+    def start(self) -> None:
+        """The dispatcher as a new server has it."""
+        self.dispatch = Dispatcher(
+            self.config,
+            self.ledger,
+            self.register,
+            clock=lambda: self.now,
+            wall_ns=self.wall_ns,
+            call_later=lambda *item: self.later.append(item),
+        )
+
+    def restart(self) -> None:
+        """Close the ledger and open it again."""
+        self.ledger.close()
+        self.ledger = Ledger(str(self.path), map_size=MAP_SIZE)
+        self.register = Register(self.ledger)
+        self.start()
+
+    def wall_ns(self) -> int:
+        return START_NS + int((self.now - 1_000) * SECOND)
+
+    def index(self, name: str) -> int:
+        found = self.register.find_participant(name)
+        assert found is not None
+        return found.index
+
+    def commit(self, request: Request) -> bytes | Rows:
+        return self.ledger.commit([request], self.wall_ns())[0]
+
+    def do(self, move: Templates) -> int:
+        """Commit a move that must be done; its sequence."""
+        reply = self.commit(move.request())
+        assert not isinstance(reply, bytes)
+        assert reply["result"][0] == Result.OK
+        return int(reply["sequence"][0])
+
+    def connect(self, name: str = "water") -> tuple[Biller, FakeConnection]:
+        connection = FakeConnection(self.dispatch.connection_number())
+        return self.dispatch.attach(self.index(name), connection), connection
+
+    def pay(self, count: int = 1, code: str = "WATER", basket: int = 0) -> list[int]:
+        """Held payments, or baskets of so many; sequences of all holds."""
+        bills = [
+            payments_pb2.Payment(
+                id=new_id(), service=code, amount=100, reference="R", operator=1
+            )
+            for _ in range(count * (basket or 1))
+        ]
+        parts = [bills[at : at + basket] for at in range(0, len(bills), basket or 1)]
+        request = payments_pb2.CreatePaymentsRequest(
+            payments=[] if basket else bills,
+            baskets=[payments_pb2.Basket(payments=part) for part in parts if basket],
+        )
+        body = request.SerializeToString()
+        reply = self.commit(Request.payments(body, self.centre, self.centre))
+        assert isinstance(reply, bytes)
+        outcomes = payments_pb2.CreatePaymentsResponse.FromString(reply).outcomes
+        assert {one.state for one in outcomes} == {payments_pb2.PAYMENT_STATE_HELD}
+        self.dispatch.look()
+        return [one.sequence for one in outcomes]
+
+    def answer(
+        self,
+        biller: Biller,
+        questions: list[pb.Question],
+        kind: pb.AnswerKind.ValueType = pb.ANSWER_KIND_CONFIRMED,
+        reason: str = "",
+    ) -> int:
+        """Answer and commit; how many were wrong."""
+        answers = [
+            pb.Answer(number=one.number, id=one.id, kind=kind, reason=reason)
+            for one in questions
+        ]
+        body = pb.ConnectRequest(answers=answers).SerializeToString()
+        requests, wrong = self.dispatch.take(biller, body)
+        for request in requests:
+            reply = self.commit(request)
+            assert not isinstance(reply, bytes)
+            wrong += biller.note(reply)
+        self.dispatch.look()
+        return wrong
+
+    def expire(self) -> None:
+        """A group without requests: what is due expires."""
+        self.ledger.commit([], self.wall_ns())
+        self.dispatch.look()
+
+    def pass_s(self, seconds: float, step_s: float = 0.0) -> None:
+        """Let time pass, with a tick every `step_s` seconds."""
+        end = self.now + seconds
+        while self.now < end:
+            self.now = min(self.now + (step_s or seconds), end)
+            self.dispatch.tick()
+
+
+def benches(path: Path, **settings: Any) -> Iterator[Bench]:
+    """For fixtures: a bench that is closed at the end."""
+    bench = Bench(path, **settings)
+    yield bench
+    bench.ledger.close()

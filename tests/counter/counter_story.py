@@ -1,0 +1,192 @@
+"""A ledger with one centre and confirmed services, and a counter's moves on it.
+
+Payments go in as messages, a biller's word as answers, and time passes by a second with
+each move, so that tests read like what happens at a counter.
+"""
+
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from switch._core import Ledger, Request, Rows
+from switch.codes import (
+    AmountRule,
+    DuplicateRule,
+    KeyRule,
+    Mode,
+    Policy,
+    Result,
+    Role,
+    Tender,
+)
+from switch.ids import new_id
+from switch.ledger import moves
+from switch.ledger.statements import PaymentState, find_payment
+from switch.ledger.templates import Templates
+from switch.register.load import (
+    PURPOSE_FLOAT,
+    ParticipantSpec,
+    Register,
+    ServiceSpec,
+    committing,
+    load_network,
+)
+from switch.v1 import payments_pb2 as pb
+from switch.v1 import types_pb2 as types
+
+HEAD = "WB:0028-00-107-001-03"
+START_NS = 1_773_500_000 * 10**9
+SECOND_NS = 10**9
+DEADLINE_S = 600
+MONEY = 10**9
+
+PARTICIPANTS = [
+    ParticipantSpec(id="clerk", role=Role.TREASURY),
+    ParticipantSpec(
+        id="bsk-1", role=Role.CENTRE, code="BAN/1", name_en="First", name_bn="প্রথম"
+    ),
+    ParticipantSpec(
+        id="power", role=Role.BILLER, heads=(HEAD,), name_en="Power", name_bn="বিদ্যুৎ"
+    ),
+]
+
+
+def service(code: str, **changes: object) -> ServiceSpec:
+    """A confirmed service of `power`, whose bills are paid once."""
+    values: dict[str, object] = {
+        "code": code,
+        "biller": "power",
+        "heads": (HEAD,),
+        "amount_rule": AmountRule.ANY,
+        "mode": Mode.CONFIRMED,
+        "duplicate_rule": DuplicateRule.ONCE,
+        "key_rule": KeyRule.BILL_ID,
+        "deadline_s": DEADLINE_S,
+        "name_en": f"Service {code}",
+        "name_bn": "পরিষেবা",
+        "department_en": "A department",
+    }
+    return ServiceSpec(**values | changes)  # type: ignore[arg-type]
+
+
+SERVICES = [
+    service("FREES"),
+    service("KEEPS", deadline_policy=Policy.KEEP),
+    service("DIRECT", mode=Mode.DIRECT, deadline_s=0),
+]
+
+
+class Counter:
+    """The ledger, its clock, and what a counter, a biller and an office do."""
+
+    def __init__(self, path: Path) -> None:
+        self.ledger = Ledger(
+            str(path), map_size=1 << 30, reserve_size=0, index_step_rows=1024
+        )
+        self.register = Register(self.ledger)
+        self.load(SERVICES)
+        self.now = max(START_NS, self.ledger.timestamp)
+        centre = self.register.find_participant("bsk-1")
+        biller = self.register.find_participant("power")
+        office = self.register.find_participant("clerk")
+        wallet = self.register.find_wallet("bsk-1")
+        assert centre
+        assert biller
+        assert office
+        assert wallet
+        self.centre, self.biller, self.office = centre.index, biller.index, office.index
+        self.wallet = wallet.index
+        source = self.register.treasury_account(PURPOSE_FLOAT).index
+        self.do(
+            moves.top_up(
+                new_id(), source, self.wallet, MONEY, "UTR", sender=self.office
+            )
+        )
+
+    def load(self, services: list[ServiceSpec]) -> None:
+        """Bring the register to these services."""
+        load_network(
+            self.register, committing(self.ledger), PARTICIPANTS, services, sender=0
+        )
+
+    def do(self, move: Templates) -> Rows:
+        """One treasury move, a second later; its OUTCOME."""
+        return self._one(move.request())
+
+    def _one(self, request: Request) -> Rows:
+        self.now += SECOND_NS
+        [reply] = self.ledger.commit([request], self.now)
+        outcome: Rows = cast("Rows", reply)[0]
+        return outcome
+
+    def pay(
+        self,
+        payment_id: bytes,
+        reference: str,
+        amount: int = 100,
+        *,
+        service: str = "FREES",
+        operator: int = 1,
+        tender: Tender = Tender.CASH,
+        note: str = "",
+    ) -> pb.PaymentOutcome:
+        """A payment message of one payment."""
+        payment = pb.Payment(
+            id=payment_id,
+            service=service,
+            amount=amount,
+            reference=reference,
+            operator=operator,
+            tender=cast("types.Tender.ValueType", int(tender)),
+            note=note,
+        )
+        body = pb.CreatePaymentRequest(payment=payment).SerializeToString()
+        self.now += SECOND_NS
+        request = Request.payments(body, self.centre, self.centre)
+        [reply] = self.ledger.commit([request], self.now)
+        assert isinstance(reply, bytes)
+        return pb.CreatePaymentResponse.FromString(reply).outcome
+
+    def paid(self, amount: int = 100, **fields: object) -> int:
+        """A payment of a fresh bill that is accepted; its sequence."""
+        outcome = self.pay(new_id(), new_id().hex(), amount, **fields)  # type: ignore[arg-type]
+        assert Result(outcome.result) is Result.OK
+        return outcome.sequence
+
+    def answer(self, held: int, *, confirm: bool, text: str = "") -> Rows:
+        """The biller's word on a hold; its OUTCOME."""
+        row_id = self.ledger.row(held)["id"].tobytes()
+        return self.answer_id(held, row_id, confirm=confirm, text=text)
+
+    def answer_id(
+        self, held: int, row_id: bytes, *, confirm: bool, text: str = ""
+    ) -> Rows:
+        """The biller's word on whatever has this sequence and id."""
+        make = moves.confirmed if confirm else moves.rejected
+        return self._one(Request.answers(make(held, row_id, text), self.biller))
+
+    def refund(self, final: int, amount: int) -> Rows:
+        """Give back of a payment; its OUTCOME."""
+        return self.do(moves.refund(new_id(), final, amount, sender=self.office))
+
+    def wait(self, seconds: int) -> None:
+        """Time passes; what is due is done."""
+        self.now += seconds * SECOND_NS
+        self.ledger.commit([], self.now)
+
+    def state(self, payment_id: bytes) -> PaymentState:
+        """Where a payment stands in the ledger."""
+        found = find_payment(self.ledger, self.centre, payment_id)
+        return PaymentState.NONE if found is None else found.state
+
+    def rows_of(self, first: int, payment_id: bytes, held: int) -> Rows:
+        """The rows from `first` on that are the payment, or speak of it."""
+        rows = self.ledger.rows(first, 1024)
+        ids = rows["id"].tobytes()
+        mine = [ids[at * 16 : at * 16 + 16] == payment_id for at in range(len(rows))]
+        final, _ = self.ledger.resolution(held) if held else (0, 0)
+        speaks = np.isin(rows["resolves"], [one for one in (held, final) if one])
+        accepted = rows["result"] == Result.OK
+        found: Rows = rows[(np.array(mine, np.bool_) | speaks) & accepted]
+        return found

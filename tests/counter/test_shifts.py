@@ -1,0 +1,201 @@
+"""Goal: a shift counts each of an operator's entries once, in one shift or another.
+
+Method: shifts with everything that can become of a payment, in the shift that took it
+and in a later one; then a long random day whose shifts are compared with a plain tally.
+"""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from switch.codes import Difference, Kind, Result, Tender
+from switch.counter import shift_rows, shifts
+from switch.counter.shift_rows import Shift, read_shift
+from switch.counter.shifts import ShiftBook, ShiftTooLongError, count_shift
+from switch.ids import new_id
+from tests.counter.counter_story import DEADLINE_S, Counter
+
+OPERATOR = 1
+
+
+@pytest.fixture
+def counter(tmp_path: Path) -> Iterator[Counter]:
+    counter = Counter(tmp_path)
+    yield counter
+    counter.ledger.close()
+
+
+def count(counter: Counter, after: int = 0, operator: int = OPERATOR) -> Shift:
+    return count_shift(counter.ledger, counter.wallet, operator, after, 0)
+
+
+def close(counter: Counter, shift: Shift, previous: int, operator: int) -> int:
+    move = shift_rows.shift(
+        new_id(),
+        counter.wallet,
+        operator,
+        shift,
+        sender=counter.centre,
+        previous=previous,
+    )
+    outcome = counter.do(move)
+    assert outcome["result"] == Result.OK
+    return int(outcome["sequence"])
+
+
+def test_an_empty_shift(counter: Counter) -> None:
+    shift = count(counter)
+    assert shift == Shift(0, 0, 0, 0, 0, 0, 0, 0, counter.ledger.sequence)
+    assert shift.difference is Difference.NONE
+
+
+def test_what_can_become_of_a_payment(counter: Counter) -> None:
+    counter.paid(100, service="DIRECT")
+    counter.answer(counter.paid(200), confirm=True)
+    counter.answer(counter.paid(400), confirm=False)
+    counter.paid(800)
+    counter.paid(1_600, tender=Tender.UPI)
+    counter.answer(counter.paid(3_200, tender=Tender.CARD), confirm=False)
+    counter.paid(6_400, operator=2)
+    shift = count(counter)
+    assert shift.payments_count == 6
+    assert shift.payments_amount == 100 + 200 + 400 + 800 + 1_600 + 3_200
+    assert (shift.refunds_count, shift.refunds_amount) == (2, 400 + 3_200)
+    assert shift.cash_expected == 100 + 200 + 800
+    assert shift.open_count == 2
+
+
+def test_what_ends_in_a_later_shift_is_given_back_there(counter: Counter) -> None:
+    rejected, expired = counter.paid(100), counter.paid(200)
+    paid = counter.paid(1_000, service="DIRECT")
+    first = count(counter)
+    assert (first.cash_expected, first.open_count) == (1_300, 2)
+    counter.answer(rejected, confirm=False)
+    counter.wait(DEADLINE_S)
+    counter.refund(paid, 300)
+    counter.paid(5_000, service="DIRECT")
+    assert counter.ledger.resolution(expired)[0]
+    second = count(counter, first.to_sequence)
+    assert second.payments_count == 1
+    assert (second.refunds_count, second.refunds_amount) == (3, 600)
+    assert second.cash_expected == 5_000 - 600
+    # Nothing of it is another operator's.
+    assert count(counter, 0, operator=2).refunds_count == 0
+
+
+def test_more_given_back_than_taken(counter: Counter) -> None:
+    paid = counter.paid(1_000, service="DIRECT")
+    first = count(counter)
+    counter.refund(paid, 1_000)
+    second = count(counter, first.to_sequence)
+    assert second.cash_expected == 0
+    assert second.refunds_amount == 1_000
+
+
+def test_entries_that_come_while_it_is_closed_are_the_next_ones(
+    counter: Counter,
+) -> None:
+    counter.paid(100, service="DIRECT")
+    counted = count(counter)
+    # Between counting and recording.
+    counter.paid(7, service="DIRECT")
+    sequence = close(counter, counted, 0, OPERATOR)
+    recorded = read_shift(counter.ledger.tail(sequence))
+    assert recorded == counted
+    following = count(counter, recorded.to_sequence)
+    assert following.payments_amount == 7
+
+
+@pytest.mark.parametrize(
+    ("counted", "difference"),
+    [(99, Difference.SHORT), (100, Difference.NONE), (101, Difference.OVER)],
+)
+def test_cash_that_differs_is_said(
+    counter: Counter, counted: int, difference: Difference
+) -> None:
+    counter.paid(100, service="DIRECT")
+    shift = count(counter)._replace(cash_counted=counted)
+    assert shift.difference is difference
+    sequence = close(counter, shift, 0, OPERATOR)
+    assert read_shift(counter.ledger.tail(sequence)).cash_counted == counted
+
+
+def test_the_book_knows_the_last_shift_of_each_operator(counter: Counter) -> None:
+    book = ShiftBook(counter.ledger)
+    assert book.last(counter.wallet, 1) == 0
+    one = close(counter, count(counter), 0, 1)
+    two = close(counter, count(counter, operator=2), 0, 2)
+    assert (book.last(counter.wallet, 1), book.last(counter.wallet, 2)) == (one, two)
+    three = close(counter, count(counter, one), one, 1)
+    assert book.last(counter.wallet, 1) == three
+    assert ShiftBook(counter.ledger).last(counter.wallet, 1) == three
+    assert book.last(counter.wallet + 1, 1) == 0
+
+
+def test_the_walk_is_bounded(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(4):
+        counter.paid(1, service="DIRECT")
+    monkeypatch.setattr(shifts, "WALK_ROWS", 2)
+    whole = count(counter)
+    assert whole.payments_count == 4
+    monkeypatch.setattr(shifts, "WALK_MAX", 2)
+    with pytest.raises(ShiftTooLongError):
+        count(counter)
+
+
+def test_a_long_day_adds_up(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shifts, "WALK_ROWS", 7)
+    draw = random.Random(5)
+    tally = {1: 0, 2: 0}
+    counted = {1: 0, 2: 0}
+    last = {1: 0, 2: 0}
+    held: list[tuple[int, int, int, Tender]] = []
+    paid: list[tuple[int, int, int]] = []
+
+    def end(operator: int) -> None:
+        after = 0
+        if last[operator]:
+            after = read_shift(counter.ledger.tail(last[operator])).to_sequence
+        shift = count_shift(counter.ledger, counter.wallet, operator, after, 0)
+        counted[operator] += shift.payments_amount - shift.refunds_amount
+        last[operator] = close(counter, shift, last[operator], operator)
+
+    for _ in range(400):
+        operator, amount = draw.choice((1, 2)), draw.randrange(1, 1_000)
+        tender = draw.choice(list(Tender))
+        what = draw.randrange(6)
+        if what == 0:
+            sequence = counter.paid(
+                amount, service="DIRECT", operator=operator, tender=tender
+            )
+            paid.append((sequence, operator, amount))
+            tally[operator] += amount
+        elif what in (1, 2):
+            sequence = counter.paid(amount, operator=operator, tender=tender)
+            held.append((sequence, operator, amount, tender))
+            tally[operator] += amount
+        elif what == 3 and held:
+            sequence, operator, amount, _ = held.pop(draw.randrange(len(held)))
+            confirm = draw.random() < 0.5
+            answer = counter.answer(sequence, confirm=confirm)
+            if answer["result"] == Result.OK and not confirm:
+                tally[operator] -= amount
+            elif answer["result"] == Result.ALREADY_EXPIRED:
+                # Its time had passed: the ledger gave it back before the answer.
+                tally[operator] -= amount
+        elif what == 4 and paid:
+            sequence, operator, amount = paid.pop()
+            counter.refund(sequence, amount)
+            tally[operator] -= amount
+        elif what == 5 and draw.random() < 0.3:
+            end(operator)
+    counter.wait(DEADLINE_S)
+    for sequence, operator, amount, _ in held:
+        row = counter.ledger.row(counter.ledger.resolution(sequence)[0])
+        assert row["kind"] == Kind.EXPIRE
+        tally[operator] -= amount
+    for operator in (1, 2):
+        end(operator)
+    assert counted == tally

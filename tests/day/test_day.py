@@ -1,0 +1,242 @@
+"""Goal: the day is the same for a seed, differs by its number, and proves itself.
+
+Method: the script is compared with itself and with the sample; then a small day runs,
+twice on one ledger, as the command that a person types.
+"""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from switch.calendar import financial_year
+from switch.codes import AmountRule, Result
+from switch.config import Config
+from switch.day.script import (
+    DAYS_MAX,
+    LOST_PERMILLE,
+    TROUBLES,
+    Script,
+    Step,
+    day_of_utr,
+    march_day,
+    write_script,
+)
+from switch.day.server import ServerError, ServerProcess, choose_port
+from switch.day.speed import SPEED_MAX, Pace
+from switch.errors import ConfigError
+from switch.sample import load_sample
+from switch.simulator.bills import bill_of
+from switch.simulator.script import parse_script
+from switch.specs import spec_problems
+
+
+@pytest.fixture(scope="module")
+def script() -> Script:
+    return write_script(1)
+
+
+# --- the script ----------------------------------------------------------------------
+
+
+def test_a_script_is_the_same_for_its_number_and_seed(script: Script) -> None:
+    assert write_script(1) == script
+    assert write_script(1, seed=1) != script
+
+
+def test_a_march_day_has_its_volume(script: Script) -> None:
+    good = [step for step in script.steps if step.expected is Result.OK]
+    assert 15_500 < len(good) < 16_500
+    assert len({step.centre for step in good}) == len(load_sample().centres)
+    assert len({step.service for step in good}) == len(load_sample().services)
+    assert [step.time_ns for step in script.steps] == sorted(
+        step.time_ns for step in script.steps
+    )
+
+
+def test_slips_are_of_every_kind_and_few(script: Script) -> None:
+    slips = [step for step in script.steps if step.expected is not Result.OK]
+    assert len(slips) == (len(script.steps) - len(slips)) // 100
+    assert {step.expected for step in slips} == {
+        Result.SERVICE_UNKNOWN,
+        Result.AMOUNT_BELOW_MINIMUM,
+        Result.AMOUNT_NOT_EXACT,
+        Result.PERIOD_MISSING,
+        Result.BILL_ALREADY_CLAIMED,
+        Result.PAID_RECENTLY,
+        Result.INSUFFICIENT_FUNDS,
+    }
+
+
+def test_a_bill_is_paid_again_only_after_it_was_paid(script: Script) -> None:
+    paid = {
+        (step.service, step.reference): step.half_hour
+        for step in script.steps
+        if step.expected is Result.OK
+    }
+    for step in script.steps:
+        if step.expected in (Result.BILL_ALREADY_CLAIMED, Result.PAID_RECENTLY):
+            assert paid[step.service, step.reference] < step.half_hour
+
+
+def test_exact_services_pay_what_is_due(script: Script) -> None:
+    rules = {one.code: one.amount_rule for one in load_sample().services}
+    for step in script.steps:
+        if step.expected is Result.OK and rules[step.service] is AmountRule.EXACT:
+            assert step.amount == step.amount_due
+            # It is what the simulated biller asks for.
+            bill = bill_of(step.service, step.reference, step.time_ns)
+            assert bill is not None
+            assert (bill.id, bill.amount_due) == (step.reference, step.amount)
+
+
+def test_about_two_in_a_hundred_replies_are_lost(script: Script) -> None:
+    lost = sum(1 for step in script.steps if step.is_lost)
+    wanted = len(script.steps) * LOST_PERMILLE / 1000
+    assert wanted * 0.7 < lost < wanted * 1.3
+
+
+def test_top_ups_are_enough_and_whole_thousands(script: Script) -> None:
+    spent: Counter[str] = Counter()
+    for step in script.steps:
+        if step.expected is Result.OK:
+            spent[step.centre] += step.amount
+    assert set(script.top_ups) == {one.id for one in load_sample().centres}
+    for centre, amount in script.top_ups.items():
+        assert amount > spent[centre]
+        assert amount % 100_000 == 0
+
+
+def test_another_day_shares_no_reference(script: Script) -> None:
+    other = write_script(2)
+    assert other.date > script.date
+    keys = [
+        {(step.service, step.reference) for step in one.steps}
+        for one in (script, other)
+    ]
+    assert not keys[0] & keys[1]
+
+
+def test_days_are_the_working_days_of_march() -> None:
+    days = [march_day(number) for number in range(1, 60)]
+    assert days == sorted(set(days))
+    assert all(day.month == 3 and day.weekday() < 5 for day in days)
+
+
+def test_a_utr_tells_its_day(script: Script) -> None:
+    utr = write_script(4_321, payments=10).utr("bsk-03561")
+    assert len(utr) <= 32
+    assert day_of_utr(utr) == 4_321
+    for other in ("", "UTR12345", "DAY1/x", "DAYabcde/x", "DAY12345"):
+        assert day_of_utr(other) == 0
+
+
+def test_a_day_has_bounds() -> None:
+    with pytest.raises(ValueError, match=f"{DAYS_MAX}"):
+        write_script(DAYS_MAX + 1)
+
+
+def test_financial_years_do_not_split_a_day(script: Script) -> None:
+    years = {financial_year(step.time_ns) for step in script.steps}
+    assert years == {2025}
+
+
+def test_a_lost_step_keeps_its_expectation(script: Script) -> None:
+    step: Step = script.steps[0]
+    assert replace(step, is_lost=True).expected is step.expected
+
+
+def test_troubles_are_of_billers_that_there_are() -> None:
+    billers = {one.id for one in load_sample().billers}
+    lines = parse_script(TROUBLES).lines
+    assert {one.biller for one in lines} <= billers
+    assert len({one.trouble for one in lines}) == len(lines) - 1
+
+
+@pytest.mark.parametrize("speed", [1.0, 600.0, SPEED_MAX])
+def test_a_pace_keeps_every_setting_within_its_bounds(speed: float) -> None:
+    pace = Pace(speed)
+    Config().replace(**pace.settings())
+    specs = pace.specs()
+    assert spec_problems(specs.participants, specs.services) == []
+    assert all(one.deadline_s >= 1 for one in specs.services)
+    assert pace.longest_deadline_s() == max(one.deadline_s for one in specs.services)
+
+
+def test_a_pace_has_bounds() -> None:
+    for speed in (0.0, 0.5, SPEED_MAX + 1):
+        with pytest.raises(ConfigError):
+            Pace(speed)
+
+
+# --- the server process ---------------------------------------------------------------
+
+
+def test_a_taken_port_is_left_alone() -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert choose_port(taken.getsockname()[1]) == 0
+
+
+def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+    (tmp_path / "ledger").write_text("in the way")
+    with pytest.raises(ServerError, match="exit code"):
+        ServerProcess(tmp_path, 0)
+
+
+# --- the whole command ---------------------------------------------------------------
+
+
+def run_day(data: Path, *words: str) -> tuple[int, dict[str, object], str]:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "switch", "day", "--once", "--data", str(data)),
+            *("--port", "0", "--centres-with-own-certificate", "50", *words),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    last = done.stdout.rstrip("\n").rpartition("\n")[2]
+    return done.returncode, json.loads(last), done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_two_days_on_one_ledger_prove_right(tmp_path: Path) -> None:
+    pytest.importorskip("switch._core")
+    words = ("--payments", "2000", "--speed", "3600")
+    code, first, text = run_day(tmp_path, *words)
+    assert code == 0, text
+    assert first["audit"] == "ok"
+    # Who pays a bill again whose money was given back is right to.
+    assert 2000 <= number(first["payments"]) <= 2004
+    assert number(first["payments"]) + number(first["refused"]) == 2020
+    assert number(first["completed"]) > 1800
+    assert number(first["reversed"]) > 10
+    assert first["open"] == 0
+    assert first["centres"] == 3561
+    assert first["services"] == 97
+    assert first["billers"] == 40
+    assert first["centres_with_own_certificate"] == 50
+    assert number(first["repeats"]) > 20
+    assert "₹" in text
+    code, second, text = run_day(tmp_path, *words, "--json")
+    assert code == 0, text
+    assert second["day"] == 2
+    assert second["audit"] == "ok"
+    assert "₹" not in text
+    assert number(second["sequence"]) > number(first["sequence"])
+
+
+def number(value: object) -> int:
+    assert isinstance(value, int)
+    return value

@@ -1,0 +1,320 @@
+"""Goal: the day's proofs pass on a right day and fail on a day with one thing wrong.
+
+Method: a day is made up as it should come back, with every end that a payment can have;
+then one thing in it is changed.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+from switch.client import make_payment
+from switch.codes import Result
+from switch.day.fates import Fate, State, count_states
+from switch.day.proof import (
+    Books,
+    paid_by_biller,
+    prove_billers,
+    prove_bills,
+    prove_budget,
+    prove_credits,
+    prove_fates,
+    prove_feed,
+    prove_money,
+    prove_receipts,
+    prove_repeats,
+    prove_results,
+    prove_wallets,
+    tallies,
+)
+from switch.day.replay import Replayed, Sent, is_repeat
+from switch.day.script import Script, write_script
+from switch.day.speed import STATUS_CALLS_MAX
+from switch.sample import load_sample
+from switch.v1 import admin_pb2, payments_pb2, results_pb2, types_pb2
+
+SMALL = 400
+POST, VOID = types_pb2.ENTRY_KIND_POST, types_pb2.ENTRY_KIND_VOID
+EXPIRE = types_pb2.ENTRY_KIND_EXPIRE
+LATE = types_pb2.CASE_TYPE_LATE_CONFIRMATION
+
+Day = tuple[Replayed, dict[bytes, Fate]]
+
+
+def replayed_of(script: Script) -> Replayed:
+    """A day on which everything came as it must."""
+    sent = []
+    for at, step in enumerate(script.steps):
+        payment = make_payment(step.service, step.amount, step.reference)
+        outcome = payments_pb2.PaymentOutcome(
+            id=payment.id,
+            result=results_pb2.Result.ValueType(step.expected.value),
+            sequence=at + 1,
+        )
+        one = Sent(step, payment, outcome)
+        if step.is_lost:
+            one.lost = payments_pb2.PaymentOutcome()
+            one.lost.CopyFrom(outcome)
+            outcome.repeat = True
+        sent.append(one)
+    return Replayed(sent)
+
+
+def fates_of(replayed: Replayed) -> dict[bytes, Fate]:
+    """Every eighth payment is declined, every ninth expires, the others are paid."""
+    network = load_sample()
+    ids = {one.code: one.id for one in network.billers}
+    billers = {one.code: ids[one.biller] for one in network.services}
+    receipts: Counter[str] = Counter()
+    fates: dict[bytes, Fate] = {}
+    for at, one in enumerate(replayed.sent):
+        if one.step.expected is not Result.OK:
+            continue
+        assert one.outcome is not None
+        hold = types_pb2.Entry(
+            sequence=one.outcome.sequence,
+            kind=types_pb2.ENTRY_KIND_HOLD,
+            id=one.payment.id,
+            amount=one.step.amount,
+            reference=one.step.reference,
+            centre=one.step.centre,
+            biller=billers[one.step.service],
+        )
+        end = types_pb2.Entry(
+            sequence=100_000 + at,
+            kind=VOID if at % 8 == 0 else EXPIRE if at % 9 == 0 else POST,
+            amount=hold.amount,
+            resolves=hold.sequence,
+            reference=hold.reference,
+        )
+        if end.kind == POST:
+            receipts[hold.centre] += 1
+            end.receipt = receipts[hold.centre]
+        fates[hold.id] = Fate(hold, end)
+    return fates
+
+
+def books_of(balances: Sequence[tuple[str, str, int]], sequence: int) -> Books:
+    """Accounts of (kind, owner, paise)."""
+    accounts = []
+    for at, (kind, owner, amount) in enumerate(balances):
+        number = admin_pb2.AccountKind.Value(f"ACCOUNT_KIND_{kind}")
+        account = admin_pb2.Account(index=at + 1, kind=number, participant=owner)
+        if amount < 0:
+            account.debits_posted = -amount
+        else:
+            account.credits_posted = amount
+        accounts.append(account)
+    return Books(accounts, sequence)
+
+
+@pytest.fixture
+def small() -> Script:
+    return write_script(1, payments=SMALL)
+
+
+@pytest.fixture
+def day(small: Script) -> Day:
+    replayed = replayed_of(small)
+    return replayed, fates_of(replayed)
+
+
+@pytest.fixture
+def after(small: Script, day: Day) -> list[tuple[str, str, int]]:
+    wallets = Counter(small.top_ups)
+    for fate in day[1].values():
+        if fate.state is State.COMPLETED:
+            wallets[fate.hold.centre] -= fate.hold.amount
+    balances = [("WALLET", owner, amount) for owner, amount in wallets.items()]
+    balances += [
+        ("BILLER", owner, amount) for owner, amount in paid_by_biller(day[1]).items()
+    ]
+    return [*balances, ("FLOAT", "treasury", -sum(small.top_ups.values()))]
+
+
+def credits_of(day: Day) -> dict[bytes, int]:
+    return {
+        id_: fate.hold.amount
+        for id_, fate in day[1].items()
+        if fate.state is State.COMPLETED
+    }
+
+
+def test_a_right_day_proves_right(
+    small: Script, day: Day, after: list[tuple[str, str, int]]
+) -> None:
+    before, now = books_of([], 0), books_of(after, 9)
+    replayed, fates = day
+    proofs = [
+        prove_results(replayed, fates),
+        prove_repeats(replayed),
+        prove_bills(replayed),
+        prove_fates(replayed, fates),
+        prove_money(before, now, sum(small.top_ups.values())),
+        prove_wallets(before, now, small, fates),
+        prove_billers(before, now, fates),
+        prove_receipts(fates, 1),
+        prove_credits(credits_of(day), fates, []),
+    ]
+    assert all(proof.ok for proof in proofs), proofs
+    states = count_states(fates)
+    assert states.total() == SMALL
+    assert min(states[one] for one in State if one is not State.OPEN) > 10
+    found = tallies(replayed.sent, fates).values()
+    assert sum(one.states.total() for one in found) == SMALL
+
+
+def test_one_wrong_result_is_seen(day: Day) -> None:
+    assert day[0].sent[7].outcome is not None
+    day[0].sent[7].outcome.result = results_pb2.RESULT_DEBIT_CLOSED
+    proof = prove_results(*day)
+    assert not proof.ok
+    assert "1 differ" in proof.detail
+
+
+@pytest.mark.parametrize("end", [POST, VOID, EXPIRE, None])
+@pytest.mark.parametrize("later", [False, True])
+def test_a_bill_is_paid_again_only_once_its_money_is_back(
+    day: Day, end: types_pb2.EntryKind.ValueType | None, later: bool
+) -> None:
+    replayed, fates = day
+    again = next(one for one in replayed.sent if one.step.is_again)
+    first = next(
+        one
+        for one in replayed.sent
+        if one is not again
+        and (one.step.service, one.step.reference)
+        == (again.step.service, again.step.reference)
+    )
+    assert again.outcome is not None
+    assert first.outcome is not None
+    again.outcome.result = results_pb2.RESULT_OK
+    hold = types_pb2.Entry(
+        sequence=200_000, kind=types_pb2.ENTRY_KIND_HOLD, id=again.payment.id
+    )
+    fates[again.payment.id] = Fate(hold)
+    resolution = None
+    if end is not None:
+        sequence = 300_000 if later else 150_000
+        resolution = types_pb2.Entry(sequence=sequence, kind=end)
+    fates[first.payment.id].resolution = resolution
+    given_back = end in (VOID, EXPIRE) and not later
+    assert prove_results(replayed, fates).ok == given_back
+
+
+@pytest.mark.parametrize("change", ["sequence", "time_ns", "repeat"])
+def test_one_wrong_repeat_is_seen(day: Day, change: str) -> None:
+    one = next(one for one in day[0].sent if one.lost is not None)
+    assert is_repeat(one)
+    assert one.outcome is not None
+    setattr(one.outcome, change, 0)
+    if change == "time_ns":
+        one.outcome.time_ns = 5
+    assert not is_repeat(one)
+    assert not prove_repeats(day[0]).ok
+
+
+def test_a_receipt_that_came_with_the_biller_is_no_other_answer(day: Day) -> None:
+    one = next(one for one in day[0].sent if one.lost is not None)
+    assert one.outcome is not None
+    one.outcome.receipt = 5
+    assert is_repeat(one)
+
+
+def test_a_fetched_bill_with_another_amount_is_seen(day: Day) -> None:
+    one = next(one for one in day[0].sent if one.step.amount_due)
+    one.bill_due = one.step.amount_due
+    assert prove_bills(day[0]).ok
+    one.bill_due += 1
+    assert not prove_bills(day[0]).ok
+
+
+def test_a_payment_without_an_end_or_without_a_sender_is_seen(day: Day) -> None:
+    replayed, fates = day
+    fate = next(iter(fates.values()))
+    kept, fate.resolution = fate.resolution, None
+    assert not prove_fates(replayed, fates).ok
+    assert prove_fates(replayed, fates, open_max=1).ok
+    fate.resolution = kept
+    fates[bytes(16)] = fate
+    assert not prove_fates(replayed, fates).ok
+
+
+@pytest.mark.parametrize("receipt", [0, 1, 99])
+def test_a_receipt_that_is_missing_or_double_is_seen(day: Day, receipt: int) -> None:
+    one, other = [f for f in day[1].values() if f.state is State.COMPLETED][:2]
+    other.hold.centre = one.hold.centre
+    assert other.resolution is not None
+    other.resolution.receipt = 2
+    assert prove_receipts(day[1], 1).ok
+    other.resolution.receipt = receipt
+    assert not prove_receipts(day[1], 1).ok
+
+
+def test_one_paisa_too_many_is_seen(
+    small: Script, day: Day, after: list[tuple[str, str, int]]
+) -> None:
+    topped_up = sum(small.top_ups.values())
+    for at, (kind, owner, amount) in enumerate(after):
+        if kind == "FLOAT" or at % 997:
+            continue
+        changed = [*after[:at], (kind, owner, amount + 1), *after[at + 1 :]]
+        before, now = books_of([], 0), books_of(changed, 9)
+        assert not prove_money(before, now, topped_up).ok
+    before, now = books_of([], 0), books_of(after, 9)
+    assert not prove_money(before, now, topped_up + 1).ok
+    wallet, biller = after[0], next(one for one in after if one[0] == "BILLER")
+    moved = [
+        (
+            kind,
+            owner,
+            amount + ((kind, owner) == wallet[:2]) - ((kind, owner) == biller[:2]),
+        )
+        for kind, owner, amount in after
+    ]
+    now = books_of(moved, 9)
+    # The sum is right; only whose money it is differs.
+    assert prove_money(before, now, topped_up).ok
+    assert not prove_wallets(before, now, small, day[1]).ok
+    assert not prove_billers(before, now, day[1]).ok
+
+
+def test_what_a_biller_credited_and_is_not_paid_here_is_seen(day: Day) -> None:
+    _, fates = day
+    right = credits_of(day)
+    paid = next(iter(right))
+    expired = next(f for f in fates.values() if f.state is State.EXPIRED)
+    for wrong in (
+        {id_: amount for id_, amount in right.items() if id_ != paid},
+        {**right, paid: right[paid] + 1},
+        {**right, expired.hold.id: expired.hold.amount},
+    ):
+        assert not prove_credits(wrong, fates, []).ok
+    late = types_pb2.Entry(resolves=expired.hold.sequence, case_type=LATE)
+    assert prove_credits(wrong, fates, [late]).ok
+    # A case without a credit is as wrong.
+    assert not prove_credits(right, fates, [late]).ok
+
+
+def test_one_status_question_too_many_is_seen() -> None:
+    right = {"status_of_payment_most": STATUS_CALLS_MAX, "status_of_minute_most": 1}
+    assert prove_budget({"cesc": right}).ok
+    wrong = {**right, "status_of_payment_most": STATUS_CALLS_MAX + 1}
+    assert not prove_budget({"dlrs": right, "cesc": wrong}).ok
+
+
+def test_a_feed_that_lacks_or_repeats_an_entry_is_seen(day: Day) -> None:
+    replayed, fates = day
+    biller = paid_by_biller(fates).most_common(1)[0][0]
+    entries = [one.hold for one in fates.values() if one.hold.biller == biller]
+    entries += [
+        one.resolution
+        for one in fates.values()
+        if one.hold.biller == biller and one.resolution is not None
+    ]
+    entries.sort(key=lambda entry: entry.sequence)
+    assert prove_feed(biller, replayed, fates, entries).ok
+    assert not prove_feed(biller, replayed, fates, entries[:-1]).ok
+    assert not prove_feed(biller, replayed, fates, [*entries, entries[-1]]).ok
+    assert not prove_feed(biller, replayed, fates, entries[::-1]).ok

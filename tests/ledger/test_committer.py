@@ -1,0 +1,295 @@
+"""Goal: the committer keeps the clock, hands answers to whom they belong, and tells of
+its death.
+
+Method: a real ledger and a real event loop; a clock that the test sets. What the queue
+below promises (groups, bounds, refusals, death) is tested in tests/core/test_queue.py.
+Requests are the treasury's own, made here.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from switch._core import GROUP_MAX, Ledger, Request, Rows
+from switch.codes import Kind, Record, Result
+from switch.errors import (
+    ClockError,
+    DeadError,
+    OverloadError,
+    UnknownOutcomeError,
+)
+from switch.ids import new_id
+from switch.ledger.committer import (
+    CLOCK_GAP_MAX_NS,
+    CLOCK_LEAP_MAX_NS,
+    Answer,
+    Committer,
+)
+from switch.ledger.templates import join, template
+
+MAP_SIZE = 1 << 30
+LITTLE_MAP = 1 << 20
+SECOND = 10**9
+START_NS = 1_773_500_000 * SECOND
+WAIT_S = 10.0
+
+Clock = npt.NDArray[np.uint64]
+
+
+class Collector:
+    """A receiver that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[int, Answer]] = []
+        self.changed = asyncio.Event()
+
+    def __call__(self, rows: int, answer: Answer) -> None:
+        self.got.append((rows, answer))
+        self.changed.set()
+
+    async def wait(self, count: int = 1) -> list[tuple[int, Answer]]:
+        async with asyncio.timeout(WAIT_S):
+            while len(self.got) < count:
+                self.changed.clear()
+                await self.changed.wait()
+        return self.got
+
+
+def frozen(rows: int = 1) -> Request:
+    """Rows that are refused (there is no account 1), each of them recorded."""
+    return join(
+        template(Kind.FREEZE, row_id=new_id(), debit=1, reference="a test")
+        for _ in range(rows)
+    ).request()
+
+
+def sequence(answer: Answer) -> int:
+    return int(cast("Rows", answer)[0]["sequence"])
+
+
+async def taken(committer: Committer) -> None:
+    """Wait until nothing waits: what was submitted is in a group."""
+    for _ in range(int(WAIT_S * 1_000)):
+        if not committer._queue.rows_waiting:
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it was not taken")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return np.array([START_NS, 5 * SECOND], np.uint64)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger(str(tmp_path), map_size=MAP_SIZE, reserve_size=0) as real:
+        yield real
+
+
+def make(ledger: Ledger, clock: Clock, **options: Any) -> Committer:
+    return Committer(ledger, clock=clock, **options)
+
+
+@pytest.fixture
+def committer(ledger: Ledger, clock: Clock) -> Iterator[Committer]:
+    one = make(ledger, clock)
+    one.start()
+    yield one
+    one.stop(WAIT_S)
+
+
+def test_commit_now(committer: Committer, ledger: Ledger) -> None:
+    reply = committer.commit_now(frozen())
+    assert not isinstance(reply, bytes)
+    assert reply[0]["result"] == Result.ACCOUNT_UNKNOWN
+    assert reply[0]["sequence"] == ledger.sequence == 1
+
+
+# --- answers -------------------------------------------------------------------------
+
+
+async def test_each_receiver_gets_its_own_in_order(committer: Committer) -> None:
+    committer.attach(asyncio.get_running_loop())
+    one, two = Collector(), Collector()
+    first, second = committer.open(one), committer.open(two)
+    assert first != second
+    with committer._queue.paused():
+        for index in range(100):
+            committer.submit(frozen(), first if index % 2 else second)
+    from_one = await one.wait(50)
+    from_two = await two.wait(50)
+    assert sorted(sequence(answer) for _, answer in from_one + from_two) == list(
+        range(1, 101)
+    )
+    assert [sequence(answer) for _, answer in from_two] == list(range(1, 101, 2))
+    assert [sequence(answer) for _, answer in from_one] == list(range(2, 101, 2))
+    assert {rows for rows, _ in from_one} == {1}
+
+
+async def test_one_wake_up_for_each_group_at_most(committer: Committer) -> None:
+    wake_ups = 0
+    at_wake_up: list[int] = []
+    got = Collector()
+
+    def listen() -> None:
+        nonlocal wake_ups
+        wake_ups += 1
+        at_wake_up.append(len(got.got))
+
+    tag = committer.open(got)
+    committer.attach(asyncio.get_running_loop())
+    # The descriptor is readable from its making, for what was done before.
+    await asyncio.sleep(0.01)
+    committer.listen(listen)
+    with committer._queue.paused():
+        committer.submit(frozen(), tag)
+        await taken(committer)
+        for _ in range(50):
+            committer.submit(frozen(), tag)
+    await got.wait(51)
+    await asyncio.sleep(0.01)
+    # Receivers first: who waits for a group then finds what it brought.
+    assert at_wake_up in ([1, 51], [51])
+    assert wake_ups == len(at_wake_up)
+
+
+async def test_commits_that_block_are_heard_of_too(committer: Committer) -> None:
+    heard = asyncio.Event()
+    committer.attach(asyncio.get_running_loop())
+    await asyncio.sleep(0.01)
+    committer.listen(heard.set)
+    await asyncio.to_thread(committer.commit_now, frozen())
+    await asyncio.wait_for(heard.wait(), WAIT_S)
+
+
+async def test_who_goes_away_takes_nothing_back(
+    committer: Committer, ledger: Ledger
+) -> None:
+    committer.attach(asyncio.get_running_loop())
+    gone, stays = Collector(), Collector()
+    tag = committer.open(gone)
+    with committer._queue.paused():
+        committer.submit(frozen(), tag)
+        committer.submit(frozen(), committer.open(stays))
+        committer.close(tag)
+    await stays.wait()
+    assert not gone.got
+    assert ledger.sequence == 2
+
+
+async def test_a_full_queue_turns_away(ledger: Ledger, clock: Clock) -> None:
+    committer = make(ledger, clock, queue_rows_max=GROUP_MAX)
+    committer.attach(asyncio.get_running_loop())
+    committer.start()
+    got = Collector()
+    tag = committer.open(got)
+    with committer._queue.paused():
+        committer.submit(frozen(), tag)
+        await taken(committer)
+        committer.submit(frozen(GROUP_MAX), tag)
+        with pytest.raises(OverloadError):
+            committer.submit(frozen(), tag)
+    assert [rows for rows, _ in await got.wait(2)] == [1, GROUP_MAX]
+    committer.stop(WAIT_S)
+
+
+# --- the clock -----------------------------------------------------------------------
+
+
+async def test_a_leap_of_the_clock_is_told_and_logged(
+    committer: Committer, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    committer.attach(asyncio.get_running_loop())
+    committer.commit_now(frozen())
+    clock[0] += CLOCK_LEAP_MAX_NS + 1
+    got = Collector()
+    with caplog.at_level(logging.WARNING):
+        committer.submit(frozen(), committer.open(got))
+        [(rows, error)] = await got.wait()
+    assert rows == 1
+    assert isinstance(error, ClockError)
+    assert "runs 60 s ahead" in caplog.text
+    with pytest.raises(ClockError):
+        committer.commit_now(frozen())
+    clock[0] -= 1
+    committer.commit_now(frozen())
+
+
+def test_a_start_long_after_the_last_row(ledger: Ledger, clock: Clock) -> None:
+    first = make(ledger, clock)
+    first.start()
+    first.commit_now(frozen())
+    first.stop(WAIT_S)
+    clock += np.uint64(CLOCK_GAP_MAX_NS + SECOND)
+    with pytest.raises(ClockError, match="--accept-clock"):
+        make(ledger, clock).start()
+    assert ledger.sequence == 1
+    second = make(ledger, clock)
+    second.start(accept_clock=True)
+    row = ledger.row(2)
+    assert (int(row["kind"]), int(row["result"])) == (Kind.REGISTER, Result.OK)
+    assert ledger.tail(2)[0] == Record.CLOCK
+    second.stop(WAIT_S)
+    third = make(ledger, clock)
+    third.start()
+    third.stop(WAIT_S)
+    assert ledger.sequence == 2
+
+
+# --- stop and death ------------------------------------------------------------------
+
+
+async def test_death(
+    tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    died = threading.Event()
+    with Ledger(str(tmp_path), map_size=LITTLE_MAP, reserve_size=0) as ledger:
+        committer = make(ledger, clock, on_death=died.set)
+        committer.attach(asyncio.get_running_loop())
+        committer.start()
+        inside, queued = Collector(), Collector()
+        with committer._queue.paused():
+            committer.submit(frozen(GROUP_MAX), committer.open(inside))
+            await taken(committer)
+            committer.submit(frozen(), committer.open(queued))
+        [(rows, error)] = await inside.wait()
+        assert rows == GROUP_MAX
+        assert isinstance(error, UnknownOutcomeError)
+        [(_, error)] = await queued.wait()
+        assert isinstance(error, DeadError)
+        assert error.code == -30_792
+        assert await asyncio.to_thread(died.wait, WAIT_S)
+        assert not committer.alive
+        assert "MDB_MAP_FULL" in caplog.text
+        with pytest.raises(DeadError):
+            committer.submit(frozen(), 1)
+        assert ledger.sequence == 0
+        assert committer.stop(WAIT_S)
+
+
+def test_stop_commits_what_waits(ledger: Ledger, clock: Clock) -> None:
+    committer = make(ledger, clock)
+    committer.start()
+    assert committer.alive
+    for _ in range(3):
+        committer.submit(frozen(GROUP_MAX), 1)
+    assert committer.stop(WAIT_S)
+    assert not committer.alive
+    assert ledger.sequence == 3 * GROUP_MAX
+    with pytest.raises(DeadError):
+        committer.submit(frozen(), 1)
+
+
+def test_a_ledger_without_rows_needs_no_word(ledger: Ledger, clock: Clock) -> None:
+    assert np.all(ledger.accounts()[0]["kind"] == 0)
+    committer = make(ledger, clock)
+    committer.start()
+    assert committer.stop(WAIT_S)

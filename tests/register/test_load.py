@@ -1,0 +1,298 @@
+"""Goal: a load brings the register to the state given, once, and touches nothing else.
+
+Method: small networks into a ledger of its own, read back by name; the whole sample
+once; a second load must commit nothing.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from switch._core import GROUP_MAX, Ledger, Request, Rows
+from switch.codes import (
+    AccountKind,
+    AmountRule,
+    DuplicateRule,
+    KeyRule,
+    Mode,
+    Role,
+)
+from switch.ids import new_id
+from switch.ledger.moves import set_limit
+from switch.register.load import (
+    LOAD_ROWS_MAX,
+    PURPOSE_FLOAT,
+    PURPOSE_SETTLEMENT,
+    PURPOSE_SUSPENSE,
+    TREASURY,
+    LoadCounts,
+    NetworkError,
+    ParticipantSpec,
+    Register,
+    ServiceSpec,
+    Specs,
+    committing,
+    describe,
+    load_network,
+    network_requests,
+)
+from switch.sample import sample_specs
+
+MAP_SIZE = 1 << 30
+
+BILLER = ParticipantSpec(
+    id="water", role=Role.BILLER, name_en="Water", name_bn="জল", heads=("WB:1", "WB:2")
+)
+CENTRE = ParticipantSpec(
+    id="bsk-1", role=Role.CENTRE, name_en="One", code="A/B/1", district="A",
+    host_kind="GP", day_amount_max=500,
+)  # fmt: skip
+SERVICE = ServiceSpec(
+    code="WATER-01",
+    biller="water",
+    heads=("WB:2", "WB:1"),
+    amount_rule=AmountRule.EXACT,
+    mode=Mode.CONFIRMED,
+    duplicate_rule=DuplicateRule.ONCE,
+    key_rule=KeyRule.REFERENCE_PERIOD,
+    name_en="Water charges",
+    name_bn="জলের মাশুল",
+    department_en="Department",
+    amount_min=100,
+    amount_max=10**6,
+    deadline_s=60,
+)
+GAS = ParticipantSpec(id="gas", role=Role.BILLER, heads=("G",))
+SPECS = Specs((BILLER, CENTRE), (SERVICE,))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger(str(tmp_path), map_size=MAP_SIZE, reserve_size=0) as ledger:
+        yield ledger
+
+
+def load(ledger: Ledger, specs: Specs, register: Register | None = None) -> LoadCounts:
+    return load_network(register or Register(ledger), committing(ledger), *specs)
+
+
+def test_an_empty_ledger_gets_everything(ledger: Ledger) -> None:
+    register = Register(ledger)
+    assert register.participants() == []
+    assert load(ledger, SPECS, register) == LoadCounts(3, 0, 0)
+
+    treasury = register.find_participant(TREASURY)
+    assert treasury is not None
+    assert treasury.spec.role is Role.TREASURY
+    for purpose, kind in (
+        (PURPOSE_FLOAT, AccountKind.FLOAT),
+        (PURPOSE_SUSPENSE, AccountKind.SUSPENSE),
+        (PURPOSE_SETTLEMENT, AccountKind.SETTLEMENT),
+    ):
+        assert register.treasury_account(purpose).kind is kind
+
+    wallet = register.find_wallet("bsk-1")
+    assert wallet is not None
+    assert wallet.kind is AccountKind.WALLET
+    assert register.account(wallet.index) == wallet
+    assert register.find_wallet("water") is None
+    assert register.find_wallet("nobody") is None
+
+    heads = [register.find_head("water", head) for head in ("WB:1", "WB:2", "WB:3")]
+    assert heads[2] is None
+    assert [head.purpose for head in heads if head] == [0, 1]
+
+    service = register.find_service("WATER-01")
+    assert service is not None
+    assert register.service(service.index) == service
+    assert service.spec == SERVICE
+    assert service.heads == tuple(head.index for head in reversed(heads[:2]) if head)
+    assert register.participant(service.biller).spec.id == "water"
+
+
+def test_the_ledger_knows_the_same_names(ledger: Ledger) -> None:
+    register = Register(ledger)
+    load(ledger, SPECS, register)
+    for one in register.participants():
+        assert ledger.find_participant(one.spec.id) == one.index
+    for service in register.services():
+        assert ledger.find_service(service.spec.code) == service.index
+    for account in register.accounts():
+        index = ledger.find_account(account.participant, account.purpose)
+        assert index == account.index
+
+
+def test_the_register_reads_back_as_it_was_given(ledger: Ledger) -> None:
+    load(ledger, SPECS)
+    read = describe(Register(ledger))
+    given = (ParticipantSpec(id=TREASURY, role=Role.TREASURY, name_en="Treasury"),)
+    assert read == Specs((*given, BILLER, CENTRE), (SERVICE,))
+    assert load(ledger, read) == LoadCounts(0, 0, 4)
+
+
+def test_a_second_load_commits_nothing(ledger: Ledger) -> None:
+    load(ledger, SPECS)
+    sequence = ledger.sequence
+    assert load(ledger, SPECS) == LoadCounts(0, 0, 3)
+    assert ledger.sequence == sequence
+    assert network_requests(Register(ledger), *SPECS) == []
+
+
+def test_only_what_differs_is_replaced(ledger: Ledger) -> None:
+    register = Register(ledger)
+    load(ledger, SPECS, register)
+    old = register.find_participant("bsk-1")
+    sequence = ledger.sequence
+    centre = dataclasses.replace(CENTRE, name_en="Another")
+    assert load(ledger, Specs((BILLER, centre)), register) == LoadCounts(0, 1, 1)
+    new = register.find_participant("bsk-1")
+    assert old is not None
+    assert new is not None
+    assert (new.index, new.spec.name_en) == (old.index, "Another")
+    assert ledger.sequence == sequence + 1
+    # Going back is a third content of the entry, not a repeat of the first.
+    assert load(ledger, Specs((CENTRE,)), register) == LoadCounts(0, 1, 0)
+    assert ledger.sequence == sequence + 2
+    back = register.find_participant("bsk-1")
+    assert back is not None
+    assert back.spec == old.spec
+
+
+def test_a_service_is_added_and_switched_off_by_data(ledger: Ledger) -> None:
+    register = Register(ledger)
+    load(ledger, SPECS, register)
+    second = dataclasses.replace(SERVICE, code="WATER-02", heads=("WB:1",))
+    off = dataclasses.replace(SERVICE, active=False)
+    assert load(ledger, Specs((), (second, off)), register) == LoadCounts(1, 1, 0)
+    service = register.find_service("WATER-01")
+    assert service is not None
+    assert not service.spec.active
+    assert len(register.services()) == 2
+
+
+def test_a_new_head_goes_behind_and_old_ones_stay(ledger: Ledger) -> None:
+    register = Register(ledger)
+    load(ledger, SPECS, register)
+    biller = dataclasses.replace(BILLER, heads=("WB:9", "WB:2"))
+    assert load(ledger, Specs((biller,)), register) == LoadCounts(0, 1, 0)
+    water = register.find_participant("water")
+    assert water is not None
+    heads = [account.head for account in register.accounts_of(water.index)]
+    assert heads == ["WB:1", "WB:2", "WB:9"]
+
+
+def test_limits_are_part_of_the_state_given(ledger: Ledger) -> None:
+    register = Register(ledger)
+    load(ledger, SPECS, register)
+    wallet = register.find_wallet("bsk-1")
+    assert wallet is not None
+    by_hand = set_limit(wallet.index, 7, 7, row_id=new_id())
+    committing(ledger)(by_hand.request())
+    assert load(ledger, SPECS, register) == LoadCounts(0, 1, 2)
+    assert describe(register).participants[2] == CENTRE
+    committing(ledger)(set_limit(wallet.index, 7, 7, row_id=new_id()).request())
+    assert load(ledger, Specs((BILLER,)), register) == LoadCounts(0, 0, 1)
+    assert describe(register).participants[2].day_count_max == 7
+
+
+@pytest.mark.parametrize(
+    ("specs", "said"),
+    [
+        (Specs((), (dataclasses.replace(SERVICE, biller="gas"),)), "no biller gas"),
+        (Specs((), (dataclasses.replace(SERVICE, biller="bsk-1"),)), "no biller bsk-1"),
+        (Specs((), (dataclasses.replace(SERVICE, heads=("X",)),)), "no head X"),
+        (
+            Specs((GAS,), (dataclasses.replace(SERVICE, biller="gas", heads=("G",)),)),
+            "of water for ever",
+        ),
+        (
+            Specs((ParticipantSpec(id="bsk-1", role=Role.BILLER),)),
+            "bsk-1 is a centre for ever",
+        ),
+        (Specs((CENTRE, CENTRE)), "twice"),
+    ],
+)
+def test_what_cannot_be_commits_nothing(
+    ledger: Ledger, specs: Specs, said: str
+) -> None:
+    load(ledger, SPECS)
+    sequence = ledger.sequence
+    with pytest.raises(NetworkError, match=said):
+        load(ledger, specs)
+    assert ledger.sequence == sequence
+
+
+def test_a_load_that_broke_off_is_finished_by_the_next(ledger: Ledger) -> None:
+    commit = committing(ledger)
+    calls = 0
+
+    def break_off(request: Request) -> bytes | Rows:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise ConnectionError("gone")
+        return commit(request)
+
+    with pytest.raises(ConnectionError):
+        load_network(Register(ledger), break_off, *SPECS)
+    assert ledger.sequence > 0
+    load(ledger, SPECS)
+    assert network_requests(Register(ledger), *SPECS) == []
+
+
+def test_two_loads_at_once_make_the_rows_once(ledger: Ledger) -> None:
+    first, second = Register(ledger), Register(ledger)
+    commit = committing(ledger)
+    for _ in range(4):
+        # Both look before either commits.
+        for request in [
+            *network_requests(first, *SPECS),
+            *network_requests(second, *SPECS),
+        ]:
+            commit(request)
+        first.refresh()
+        second.refresh()
+    assert network_requests(first, *SPECS) == []
+    # A treasury with three accounts, a biller with two, a centre, a limit, a service.
+    assert ledger.sequence == 3 + 6 + 1 + 1
+
+
+def test_a_register_follows(ledger: Ledger) -> None:
+    register = Register(ledger)
+    load(ledger, SPECS)
+    assert register.find_participant("bsk-1") is None
+    assert register.refresh()
+    assert register.find_participant("bsk-1") is not None
+    assert not register.refresh()
+
+
+def test_before_any_load_there_is_no_treasury(ledger: Ledger) -> None:
+    with pytest.raises(LookupError, match="load the network first"):
+        Register(ledger).treasury_account(PURPOSE_FLOAT)
+
+
+def test_the_whole_sample(ledger: Ledger) -> None:
+    assert LOAD_ROWS_MAX <= GROUP_MAX
+    specs = sample_specs()
+    register = Register(ledger)
+    sizes = [one.rows_count for one in network_requests(register, *specs)]
+    assert max(sizes) <= LOAD_ROWS_MAX
+    assert sum(sizes) == len(specs.participants)
+    assert load(ledger, specs, register) == LoadCounts(3_605 + 97, 0, 0)
+    assert describe(register) == specs
+    assert len(register.accounts()) == 3 + 40 + 3_561
+    sequence = ledger.sequence
+    assert load(ledger, specs) == LoadCounts(0, 0, 3_605 + 97)
+    assert ledger.sequence == sequence
+
+
+def test_a_register_survives_the_ledger(tmp_path: Path) -> None:
+    path = str(tmp_path)
+    with Ledger(path, map_size=MAP_SIZE, reserve_size=0) as ledger:
+        load(ledger, SPECS)
+        before = describe(Register(ledger))
+    with Ledger(path, create=False, map_size=MAP_SIZE, reserve_size=0) as ledger:
+        assert describe(Register(ledger)) == before
+        assert load(ledger, SPECS) == LoadCounts(0, 0, 3)
