@@ -143,12 +143,13 @@ cdef size_t group_seal(State* s) noexcept nogil:
     cdef Chunk* chunk = <Chunk*>s.chunk
     memset(chunk, 0, sizeof(Chunk))
     chunk.magic = CHUNK_MAGIC
-    chunk.format = FORMAT_VERSION
+    chunk.format = JOURNAL_FORMAT
     chunk.rows_count = s.rows_count
     chunk.tail_size = s.tail_size
     chunk.first_sequence = s.group_first
     memcpy(chunk.instance, s.instance, 16)
     chunk.epoch = s.epoch
+    chunk.ordinal = s.ordinal + 1
     chunk.previous = s.chain
     rows_seal(s)
     memcpy(<uint8_t*>rows_at(s, s.rows_count), s.tail, s.tail_size)
@@ -160,6 +161,7 @@ cdef void group_publish(State* s) noexcept nogil:
     """Show readers what the commit has made durable."""
     cdef uint32_t i
     cdef const Row* row
+    cdef uint64_t steps
     for i in range(s.dirty_count):
         s.published.accounts[s.dirty[i]] = s.working.accounts[s.dirty[i]]
     s.published.count = s.working.count
@@ -177,14 +179,16 @@ cdef void group_publish(State* s) noexcept nogil:
                 s.services[row.debit].sequence == row.sequence
             ):
                 s.services[row.debit].durable = row.sequence
+    steps = (s.sequence - s.indexed) // s.step_rows
     s.sequence = s.group_first + s.rows_count - 1
     s.timestamp = s.last_timestamp
     s.last_window = s.working_window
     s.holds_count = s.holds.count
     s.due = holds_due(&s.holds)
     s.chain = (<Chunk*>s.chunk).check
-    store_measure_reserve(s)
-    if s.sequence - s.indexed >= s.step_rows:
+    s.ordinal += 1
+    reserve_measure(s)
+    if (s.sequence - s.indexed) // s.step_rows != steps:
         pthread_cond_broadcast(&s.step_due)
     if s.reserve_left < s.reserve_size:
         pthread_cond_broadcast(&s.space_due)
@@ -260,6 +264,8 @@ cdef int group_decide(
     if rc != 0:
         # Memory may be ahead of the disk now: nothing more can be decided from it.
         s.dead = rc
+        if rc == RC_INDEX:
+            damage_mark(s)
     return rc
 
 
