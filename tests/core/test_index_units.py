@@ -1,12 +1,13 @@
-"""Goal: the index is a function of the journal, whatever ends a process or fills a disk.
+"""Goal: the index is a function of the journal, whatever ended a process or filled a disk.
 
 Method: random rows of all kinds; in between the index goes on by single units, by whole
-steps, with no room for what it would write, and the ledger is opened again at any of these
-moments, as a killed process leaves it. At the end every value of the index must be, byte
-for byte, what one that was made from the journal in one go has, and the ledger must be the
-model's. Without threads closing writes nothing.
+steps, with no room for what it would write, and the ledger is opened again at any of
+these moments, as a killed process leaves it. At the end every value of the index must
+be, byte for byte, what one has that was made from the journal in one go, and the ledger
+must be the model's. Without threads closing writes nothing.
 """
 
+import errno
 import random
 import resource
 import shutil
@@ -17,7 +18,7 @@ import lmdb
 import pytest
 
 from switch._core import Ledger
-from switch.errors import SpaceError
+from switch.errors import SpaceError, StorageError
 from tests.core.generator import Generator
 from tests.core.network import NOW, make_network, top_up
 from tests.core.pair import Pair
@@ -77,6 +78,11 @@ def go_on(pair: Pair, rng: random.Random) -> int:
         else:
             pair.ledger.index_step()
     except SpaceError:
+        return 1
+    except StorageError as error:
+        # LMDB calls a write that was cut short an error of the disk: the ledger is dead.
+        assert error.code == errno.EIO
+        pair.reopen()
         return 1
     finally:
         infinite = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
