@@ -60,7 +60,7 @@ class AdminService:
             counts = await node.read(
                 load_network,
                 node.register,
-                node.committer.commit_now,
+                node.commit_in_thread(),
                 participants,
                 services,
                 sender=caller.index,
