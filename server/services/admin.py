@@ -9,6 +9,7 @@ import numpy as np
 
 from server import arguments, convert
 from server.node import Node
+from server.services.clock import accept_clock
 from server.status import ArgumentError, NotFoundError
 from switch._core import GROUP_MAX, Rows
 from switch.codes import CaseType, Kind, Result, Role
@@ -252,6 +253,12 @@ class AdminService:
             sender=caller.index,
         )
         return pb.SettleResponse(outcome=await self._do(move))
+
+    async def AcceptClock(
+        self, request: pb.AcceptClockRequest, caller: Identity
+    ) -> pb.AcceptClockResponse:
+        """Believe the wall clock as it is now."""
+        return await accept_clock(self._node, request, caller)
 
     async def _do(self, move: Templates) -> pb.Outcome:
         reply = await self._node.commit(move.request())

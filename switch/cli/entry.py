@@ -373,7 +373,11 @@ def _add_office(add: Add) -> None:
     found["propose-refund"].add_argument(
         "amount", type=_as(parse_amount), metavar="AMOUNT", help="in rupees"
     )
-    for name in ("propose-refund", "propose-correction", "close-case"):
+    _add_id(found["accept-clock"])
+    for name in (
+        *("propose-refund", "propose-correction", "close-case"),
+        "accept-clock",
+    ):
         found[name].add_argument(
             "reason", metavar="REASON", help="1 to 32 plain characters"
         )

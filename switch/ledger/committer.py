@@ -9,7 +9,6 @@ import asyncio
 import itertools
 import json
 import logging
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -80,6 +79,7 @@ class Committer:
         self._receivers: dict[int, Receiver] = {}
         self._tags = itertools.count(1)
         self._listeners: list[Callable[[], None]] = []
+        self._has_leapt = False
         self.failures = 0
         """Receivers and listeners that failed; each is in the log."""
 
@@ -166,6 +166,9 @@ class Committer:
         for error, answers in groups:
             if isinstance(error, SpaceError | ClockError):
                 log.warning("a group was refused: %s", error)
+            if self._has_leapt and not isinstance(error, ClockError):
+                log.warning("the clock is believed again; a row says why")
+            self._has_leapt = isinstance(error, ClockError)
             for tag, rows, answer in answers:
                 self._give(tag, rows, answer)
         for listener in self._listeners:
@@ -247,22 +250,22 @@ def clock_row(
     said: dict[str, int | str] = {**state._asdict(), "cause": cause}
     if reason:
         said["reason"] = reason
-    return template(
-        Kind.REGISTER,
-        row_id=row_id or new_id(),
-        sender=sender,
-        tail=bytes([Record.CLOCK]) + clock_json(said),
-    )
+    return clock_template(said, row_id=row_id or new_id(), sender=sender)
 
 
-def clock_json(said: dict[str, int | str]) -> bytes:
-    """What a clock's row says, behind its first byte; the core writes the same way."""
+def clock_template(
+    said: dict[str, int | str], *, row_id: bytes, sender: int
+) -> Templates:
+    """A clock's row that says this; the core writes its own in the same way."""
     text = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return text.encode()
+    tail = bytes([Record.CLOCK]) + text.encode()
+    return template(Kind.REGISTER, row_id=row_id, sender=sender, tail=tail)
 
 
 def _duration(gap_ns: int) -> str:
     """`26 hours after` or `5 minutes before`."""
     seconds = abs(gap_ns) // 10**9
-    size = f"{seconds // 3600} hours" if seconds >= 7_200 else f"{seconds // 60} minutes"
+    size = (
+        f"{seconds // 3600} hours" if seconds >= 7_200 else f"{seconds // 60} minutes"
+    )
     return f"{size} {'after' if gap_ns > 0 else 'before'}"
