@@ -1,7 +1,7 @@
-"""Whether a call has committed anything: what fails after that is not "nothing was done".
+"""Whether a call has committed: what fails after that is not "nothing was done".
 
-One `Progress` a call, kept in its task's context: tasks that it starts share it, threads
-that it uses are given it. `server.status` asks it when the call ends with an error.
+One `Progress` a call, kept in its task's context: tasks that it starts share it,
+threads that it uses are given it. Its error's status is made with it.
 """
 
 from contextvars import ContextVar

@@ -1,6 +1,7 @@
-"""Tasks that run as long as the server does: one that fails is told of and begun again.
+"""Tasks that run as long as the server does: one that fails is said and begun again.
 
-A task whose exception nobody fetches ends in silence, and with it what it did for others.
+A task whose exception nobody fetches ends in silence, and with it what it did for
+others.
 """
 
 import asyncio

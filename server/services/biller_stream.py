@@ -78,6 +78,9 @@ class BillerStream(MessageStream):
             self._dispatch.detach(self._biller, self)
             reader.cancel()
             self._gone = True
+            if self._rows:
+                # Answers that were read may become durable yet.
+                self._progress.has_committed = True
             self._close_tag()
             log.info(
                 "%s disconnected as %d; its answers so far: %s",

@@ -189,8 +189,8 @@ class Dispatcher:
             for biller, part in self._by_biller(resolved):
                 try:
                     biller.table.resolve(part["resolves"] - (part["basket"] & 0xFF))
-                except Exception:
-                    self._failed(biller)
+                except Exception as error:  # noqa: BLE001
+                    self._failed(biller, error)
             self._watches.wake(resolved["resolves"])
 
     def _add(self, holds: Rows) -> None:
@@ -198,16 +198,16 @@ class Dispatcher:
         for biller, part in self._by_biller(holds):
             try:
                 biller.add(part, self._ledger, wall_ns)
-            except Exception:
-                self._failed(biller)
+            except Exception as error:  # noqa: BLE001
+                self._failed(biller, error)
 
-    def _failed(self, biller: Biller) -> None:
+    def _failed(self, biller: Biller, error: Exception) -> None:
         """What goes wrong with one biller is no reason to leave the others alone."""
         self.failures += 1
         now = self._clock()
         if now >= self._complains.get(biller.index, now):
             self._complains[biller.index] = now + COMPLAINT_S
-            log.critical("ALARM: %s cannot be served", biller.name, exc_info=True)
+            log.critical("ALARM: %s cannot be served", biller.name, exc_info=error)
 
     def _by_biller(self, rows: Rows) -> Iterator[tuple[Biller, Rows]]:
         """The rows of each biller, by their services, in order."""
@@ -253,8 +253,8 @@ class Dispatcher:
         for biller in self._billers.values():
             try:
                 self._wake_lines(biller, biller.tick(now))
-            except Exception:
-                self._failed(biller)
+            except Exception as error:  # noqa: BLE001
+                self._failed(biller, error)
         self._ask()
 
     def _ask(self) -> None:
@@ -278,8 +278,8 @@ class Dispatcher:
     def _ask_biller(self, biller: Biller, now: float, wall_ns: int) -> bool:
         try:
             return biller.ask(self._ledger, now, wall_ns)
-        except Exception:
-            self._failed(biller)
+        except Exception as error:  # noqa: BLE001
+            self._failed(biller, error)
             return False
 
     def _pause(self) -> None:

@@ -75,7 +75,10 @@ def test_so_are_the_servers_and_billers_of_a_day(
     with ServerProcess(planted / "day", 0) as server:
         assert server.address
     done = subprocess.run(
-        program("switch", "biller", "--help"), capture_output=True, text=True, check=True
+        program("switch", "biller", "--help"),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert "working directory" not in done.stdout
 
@@ -160,7 +163,15 @@ def test_a_directory_that_cannot_be_used(
     tmp_path: Path, make: Callable[[Path], Path]
 ) -> None:
     data = make(tmp_path)
-    words = ("serve", "--data", data, "--tls", tmp_path / "tls", "--listen", "127.0.0.1:0")
+    words = (
+        "serve",
+        "--data",
+        data,
+        "--tls",
+        tmp_path / "tls",
+        "--listen",
+        "127.0.0.1:0",
+    )
     done = run(*words, cwd=tmp_path, prepare=like_anybody)
     assert done.returncode == EXIT_CONFIG, done.stderr
     [line] = done.stderr.splitlines()
@@ -173,7 +184,15 @@ def test_certificates_that_cannot_be_made(
     tmp_path: Path, make: Callable[[Path], Path]
 ) -> None:
     tls = make(tmp_path)
-    words = ("serve", "--data", tmp_path / "data", "--tls", tls, "--listen", "127.0.0.1:0")
+    words = (
+        "serve",
+        "--data",
+        tmp_path / "data",
+        "--tls",
+        tls,
+        "--listen",
+        "127.0.0.1:0",
+    )
     done = run(*words, cwd=tmp_path, prepare=like_anybody)
     assert done.returncode == EXIT_CONFIG, done.stderr
     [line] = done.stderr.splitlines()
@@ -183,7 +202,15 @@ def test_certificates_that_cannot_be_made(
 def test_the_same_directory_when_it_can_be_used(tmp_path: Path) -> None:
     """What the tests above refuse is the directory and nothing else."""
     data = nothing(tmp_path)
-    words = ("serve", "--data", data, "--tls", tmp_path / "tls", "--listen", "127.0.0.1:0")
+    words = (
+        "serve",
+        "--data",
+        data,
+        "--tls",
+        tmp_path / "tls",
+        "--listen",
+        "127.0.0.1:0",
+    )
     with subprocess.Popen(
         [PAYSWITCH, *words],
         cwd=tmp_path,

@@ -327,7 +327,7 @@ def test_a_start_before_the_last_row(ledger: Ledger, clock: Clock) -> None:
     second.start()
     second.stop(WAIT_S)
     clock[0] -= 1
-    with pytest.raises(ClockError, match="1 minutes before .*--accept-clock"):
+    with pytest.raises(ClockError, match=r"1 minutes before .*--accept-clock"):
         make(ledger, clock).start()
     assert ledger.sequence == 1
     third = make(ledger, clock)

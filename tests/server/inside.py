@@ -1,7 +1,7 @@
 """A server's node and services in the test's own process, called without a network.
 
-What goes wrong between a commit and its answer is hard to bring about from outside; here
-a test can replace any part of the node.
+What goes wrong between a commit and its answer is hard to bring about from outside;
+here a test can replace any part of the node.
 """
 
 from collections.abc import AsyncIterator
@@ -20,7 +20,6 @@ from server.services.billers import BillerService
 from server.services.counter import CounterService
 from server.services.payments import RAW, PaymentService
 from switch._core import Ledger
-from switch.codes import Role
 from switch.config import Config
 from switch.ids import new_id
 from switch.ledger.committer import Clock, Committer

@@ -71,11 +71,15 @@ async def test_a_window_that_is_closed_is_not_said_to_be_open(
         with monkeypatch.context() as patch:
             failing_after(patch, one, error)
             with pytest.raises(FailedError) as caught:
-                await one.call("CloseWindow", admin_pb2.CloseWindowRequest(), by=TREASURY)
+                await one.call(
+                    "CloseWindow", admin_pb2.CloseWindowRequest(), by=TREASURY
+                )
         assert caught.value.outcome == "unknown"
         assert one.ledger.last_window == one.ledger.sequence
         # Sent again, it is told.
-        reply = await one.call("CloseWindow", admin_pb2.CloseWindowRequest(), by=TREASURY)
+        reply = await one.call(
+            "CloseWindow", admin_pb2.CloseWindowRequest(), by=TREASURY
+        )
         outcome = admin_pb2.CloseWindowResponse.FromString(reply).outcome
         assert (outcome.repeat, outcome.sequence) == (True, one.ledger.last_window)
 
@@ -147,7 +151,7 @@ async def test_a_shift_that_is_closed(
         assert caught.value.code is grpc.StatusCode.DATA_LOSS
         assert caught.value.outcome == "unknown"
         row = one.ledger.row(one.ledger.sequence)
-        assert (row["kind"], row["result"]) == (Kind.SHIFT, Result.OK)
+        assert (int(row["kind"]), int(row["result"])) == (Kind.SHIFT, Result.OK)
 
 
 async def test_half_a_network_is_served(

@@ -55,7 +55,7 @@ async def test_pauses_grow_and_are_bounded(monkeypatch: pytest.MonkeyPatch) -> N
     async def run() -> None:
         raise RuntimeError("again")
 
-    monkeypatch.setattr(tasks.asyncio, "sleep", sleep)
+    monkeypatch.setattr("server.tasks.asyncio.sleep", sleep)
     supervisor = Supervisor()
     supervisor.start("watch", run)
     await asyncio.wait_for(enough.wait(), WAIT_S)
