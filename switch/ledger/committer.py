@@ -37,6 +37,8 @@ QUEUE_BYTES_MAX = 64 << 20
 """Bytes of tail that may wait when nothing else is configured."""
 GATHER_MAX_S = 0.004
 """How long after the one before a group may begin while many requests arrive."""
+COMPLAINT_S = 1.0
+"""Between two lines in the log about groups that are refused."""
 TAKE_AGAIN_S = 0.05
 """Until answers are fetched again for which there was no memory."""
 
@@ -80,6 +82,8 @@ class Committer:
         self._tags = itertools.count(1)
         self._listeners: list[Callable[[], None]] = []
         self._has_leapt = False
+        # No complaint about refused groups before that.
+        self._complains_at = 0.0
         self.failures = 0
         """Receivers and listeners that failed; each is in the log."""
 
@@ -165,7 +169,7 @@ class Committer:
             return
         for error, answers in groups:
             if isinstance(error, SpaceError | ClockError):
-                log.warning("a group was refused: %s", error)
+                self._complain(error)
             if self._has_leapt and not isinstance(error, ClockError):
                 log.warning("the clock is believed again; a row says why")
             self._has_leapt = isinstance(error, ClockError)
@@ -178,6 +182,13 @@ class Committer:
                 # The others hear of the group all the same.
                 self.failures += 1
                 log.exception("a listener failed")
+
+    def _complain(self, error: SwitchError) -> None:
+        """Groups are refused by the hundred each second, perhaps for hours."""
+        now = self._loop.time()
+        if now >= self._complains_at:
+            self._complains_at = now + COMPLAINT_S
+            log.warning("groups are refused: %s", error)
 
     def _give(self, tag: int, rows: int, answer: Answer) -> None:
         """One answer to whom it belongs. Their failure is theirs alone."""

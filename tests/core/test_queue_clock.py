@@ -7,6 +7,7 @@ array that the test sets.
 """
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from switch.codes import Kind, Record, Result
 from switch.errors import ClockError
 from switch.ledger.committer import CLOCK_KERNEL_MAX_NS, CLOCK_LEAP_MAX_NS, clock_row
 from tests.core.network import NOW
-from tests.core.queues import OPTIONS, WAIT_S, refused
+from tests.core.pair import rows_request
+from tests.core.queues import OPTIONS, WAIT_S, fresh, load_network, refused
+from tests.records import Row
 
 SECOND = 10**9
 WALL, BOOT, SYNCHRONISED = range(3)
@@ -122,6 +125,33 @@ def test_a_clock_that_goes_back_and_returns_has_not_leapt(
     queue.commit(refused())
     assert ledger.rows(1, 3)["timestamp"].tolist() == [NOW, NOW + 1, NOW + 2]
     assert records(ledger) == []
+
+
+def test_a_leap_ends_no_hold(queue: Queue, ledger: Ledger, clock: Clock) -> None:
+    net = load_network(ledger)
+    hold = Row(
+        Kind.HOLD,
+        id=fresh()[0],
+        amount=1,
+        reference=b"BILL",
+        debit=net.wallets[0],
+        service=net.great_service,
+        participant=net.harness,
+        deadline=3_600,
+    )
+    queue.commit(rows_request([hold]))
+    leap(clock, 7_200 * SECOND)
+    with pytest.raises(ClockError):
+        queue.commit(refused())
+    # The loop looks for holds that are due about once a second.
+    time.sleep(1.2)
+    assert ledger.holds_count == 1
+    leap(clock, -7_200 * SECOND)
+    queue.commit(refused())
+    assert ledger.holds_count == 1
+    passes(clock, 3_601 * SECOND)
+    queue.commit(refused())
+    assert ledger.holds_count == 0
 
 
 # --- recovery -------------------------------------------------------------------------

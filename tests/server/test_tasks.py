@@ -1,15 +1,18 @@
-"""Goal: a task that fails or ends is told of and begun again, until the server stops.
+"""Goal: a task that fails or ends is told of and begun again, until the server stops;
+who cannot be told that it stops keeps it from nobody else.
 
 Method: tasks that fail as often as the test says, with short pauses.
 """
 
 import asyncio
 import logging
+from pathlib import Path
 
 import pytest
 
 from server import tasks
 from server.tasks import Supervisor
+from tests.server.inside import inside
 
 WAIT_S = 10.0
 
@@ -79,3 +82,23 @@ async def test_one_task_that_fails_leaves_the_others_alone() -> None:
     supervisor.start("two", run)
     await asyncio.wait_for(other.wait(), WAIT_S)
     await supervisor.stop()
+
+
+async def test_all_others_hear_that_the_server_stops(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[int] = []
+
+    def fail() -> None:
+        raise RuntimeError("a mistake")
+
+    def hear(number: int) -> None:
+        heard.append(number)
+
+    async with inside(tmp_path) as one:
+        for number in range(5):
+            one.node.add_stop(lambda number=number: hear(number))  # type: ignore[misc]
+        one.node.add_stop(fail)
+        one.node.stop_streams()
+    assert sorted(heard) == [0, 1, 2, 3, 4]
+    assert "a mistake" in caplog.text
