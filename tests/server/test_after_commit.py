@@ -6,6 +6,7 @@ there: reads that are turned away, groups that are refused, a ledger that is clo
 """
 
 import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,44 @@ async def test_half_a_network_is_served(
         assert one.node.register.find_participant("centre-new") is not None
         await one.call("LoadNetwork", wanted, by=TREASURY)
         assert one.node.register.find_wallet("centre-new") is not None
+
+
+async def test_a_load_that_nobody_waits_for_is_ended_before_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two at a time would each take the other's entries for somebody else's."""
+    async with inside(tmp_path) as one:
+        commit_now = one.committer.commit_now
+        under_way: list[int] = []
+        most = 0
+        begun, goes_on = threading.Event(), threading.Event()
+
+        def slow(request: Request) -> Reply:
+            nonlocal most
+            under_way.append(1)
+            most = max(most, len(under_way))
+            begun.set()
+            goes_on.wait(10.0)
+            reply = commit_now(request)
+            under_way.pop()
+            return reply
+
+        monkeypatch.setattr(one.committer, "commit_now", slow)
+        wanted = network()
+        for number in range(2):
+            new = wanted.participants.add()
+            new.CopyFrom(next(p for p in wanted.participants if p.id == "centre-a"))
+            new.id, new.code = f"centre-new-{number}", f"BAN/new-{number}"
+        first = asyncio.create_task(one.call("LoadNetwork", wanted, by=TREASURY))
+        assert await asyncio.to_thread(begun.wait, 10.0)
+        # Its deadline has passed, and the same is sent again.
+        first.cancel()
+        second = asyncio.create_task(one.call("LoadNetwork", wanted, by=TREASURY))
+        await asyncio.sleep(0.1)
+        goes_on.set()
+        reply = admin_pb2.LoadNetworkResponse.FromString(await second)
+        assert most == 1
+        assert (reply.added_count, reply.replaced_count) == (0, 0)
 
 
 class SlowContext(FakeContext):
