@@ -164,9 +164,11 @@ def test_groups_that_nobody_takes_hold_up_the_next(
     time.sleep(0.05)
     assert ledger.sequence == DONE_GROUPS_MAX
     assert queue.rows_waiting == 2
-    tags = [[tag for tag, _, _ in answers] for _, answers in queue.take()]
+    # The next one begins with the first that is taken, and may be done in time.
+    taken = queue.take()
+    tags = [[tag for tag, _, _ in answers] for _, answers in taken[:DONE_GROUPS_MAX]]
     assert tags == [[number] for number in range(1, DONE_GROUPS_MAX + 1)]
-    assert sizes(take(queue, 1)) == [2]
+    assert sizes(taken[DONE_GROUPS_MAX:] or take(queue, 1)) == [2]
 
 
 def test_answers_of_a_tag_are_joined(queue: Queue, funded: Network) -> None:
