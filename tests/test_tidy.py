@@ -114,7 +114,8 @@ PARTS: dict[str, dict[str, set[str]]] = {
             *("store", "views"),
         },
         "group": {"cases", "lookup", "machine", "memo", "rows", "store", "wire"},
-        "queue": {"group", "wire"},
+        "clock": {"group"},
+        "queue": {"clock", "group", "wire"},
     },
 }
 FACE = "face"
