@@ -44,13 +44,13 @@ CHUNK: Final = np.dtype(
     [
         ("magic", "<u4"),
         ("format", "<u2"),
-        ("reserved_0", "<u2"),
+        ("reserved", "<u2"),
         ("rows_count", "<u4"),
         ("tail_size", "<u4"),
         ("first_sequence", "<u8"),
         ("instance", "V16"),
         ("epoch", "<u8"),
-        ("reserved_1", "<u8"),
+        ("ordinal", "<u8"),
         ("previous", "<u4"),
         ("check", "<u4"),
     ]
@@ -198,7 +198,7 @@ TAIL_ITEM_SIZE: Final = 8
 INDEX_RUN_SIZE: Final = 64
 CHUNK_MAGIC: Final = 0x314B4843
 SEGMENT_MAGIC: Final = 0x31474553
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 GROUP_MAX: Final = 8190
 TAIL_ITEM_MAX: Final = 262_144

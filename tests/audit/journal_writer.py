@@ -20,6 +20,7 @@ from switch.codes import AccountKind, CaseType, Kind, Record, RowFlag
 INSTANCE = bytes(range(16))
 STEP_ROWS = 10
 MAGIC = 0x314B4843
+FORMAT = 2
 MAP_SIZE = 1 << 30
 ROW_FORMAT = "<16s4Q32s6IH2B2HQI"
 DAY_S = 86_400
@@ -91,17 +92,17 @@ class Row:
         return body + struct.pack("<I", crc32c(body))
 
 
-def tail_item(data: bytes) -> bytes:
-    """A tail item: size, check, bytes, padding."""
-    padding = bytes(-len(data) % 8)
-    return struct.pack("<2I", len(data), crc32c(data)) + data + padding
+def tail_item(sequence: int, data: bytes) -> bytes:
+    """The tail item of a row: size, check, bytes, padding."""
+    check = crc32c(INSTANCE + struct.pack("<QI", sequence, len(data)) + data)
+    return struct.pack("<2I", len(data), check) + data + bytes(-len(data) % 8)
 
 
-def chunk(first: int, rows: bytes, tail: bytes, previous: int) -> bytes:
+def chunk(first: int, rows: bytes, tail: bytes, ordinal: int, previous: int) -> bytes:
     """A sealed chunk around packed rows."""
-    count = len(rows) // 128
-    head = struct.pack("<I2H2IQ16sQ", MAGIC, 1, 0, count, len(tail), first, INSTANCE, 1)
-    head += struct.pack("<QI", 0, previous)
+    count, size = len(rows) // 128, len(tail)
+    head = struct.pack("<I2H2IQ16sQ", MAGIC, FORMAT, 0, count, size, first, INSTANCE, 1)
+    head += struct.pack("<QI", ordinal, previous)
     check = crc32c(head, previous)
     checks = b"".join(rows[at + 124 : at + 128] for at in range(0, len(rows), 128))
     check = crc32c(tail, crc32c(checks, check))
@@ -266,10 +267,12 @@ Groups = list[list[Row]]
 def write_journal(directory: Path, groups: Groups) -> None:
     """Write groups of rows as `directory/journal`, every check right."""
     chunks, previous = [], 0
-    for group in groups:
+    for ordinal, group in enumerate(groups, 1):
         rows = b"".join(row.pack() for row in group)
-        tail = b"".join(tail_item(row.tail) for row in group if row.tail is not None)
-        value = chunk(group[0].sequence, rows, tail, previous)
+        tail = b"".join(
+            tail_item(row.sequence, row.tail) for row in group if row.tail is not None
+        )
+        value = chunk(group[0].sequence, rows, tail, ordinal, previous)
         previous = int.from_bytes(value[60:64], "little")
         chunks.append((group[0].sequence, value))
     write_chunks(directory, chunks)
@@ -282,7 +285,7 @@ def write_chunks(directory: Path, chunks: list[tuple[int, bytes]]) -> None:
     with lmdb.open(str(path), map_size=MAP_SIZE, max_dbs=4, sync=False) as env:
         meta, journal = env.open_db(b"meta"), env.open_db(b"journal")
         with env.begin(write=True) as txn:
-            record = struct.pack("<I2H16sQ", MAGIC, 1, 0, INSTANCE, 1)
+            record = struct.pack("<I2H16sQ", MAGIC, FORMAT, 0, INSTANCE, 1)
             txn.put(b"ledger", record, db=meta)
             for first, value in chunks:
                 txn.put(first.to_bytes(8, "big"), value, db=journal)

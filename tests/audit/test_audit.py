@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import json
 import random
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from crc32c import crc32c
 
 from switch.audit import audit, reader
 from switch.audit.findings import CHECKS, FINDINGS_MAX
@@ -39,6 +41,7 @@ from tests.audit.journal_writer import (
     change_chunks,
     copied,
     read_chunks,
+    tail_item,
     write_chunks,
     write_index,
     write_journal,
@@ -191,6 +194,42 @@ def test_a_journal_without_its_end_is_found_by_the_index(tmp_path: Path) -> None
     report = audit(tmp_path)
     assert failed(report) == {"index"}
     assert "the journal ends" in report.findings.kept[0].text
+
+
+def test_another_ordinal_is_found(tmp_path: Path) -> None:
+    """Chunks were left out of a journal, whose checks were then made right again."""
+    groups = story().groups
+    write_journal(tmp_path / "all", groups)
+    chunks = list(read_chunks(tmp_path / "all").items())
+    for at in (0, 4, len(chunks) - 1):
+        later, previous = [], chunks[at - 1][1][60:64] if at else bytes(4)
+        for ordinal, (key, value) in enumerate(chunks[at:], at + 2):
+            head = value[:48] + struct.pack("<Q", ordinal) + previous
+            end = 64 + 128 * int.from_bytes(value[8:12], "little")
+            checks = b"".join(value[i : i + 4] for i in range(64 + 124, end, 128))
+            check = crc32c(head, int.from_bytes(previous, "little"))
+            check = crc32c(value[end:], crc32c(checks, check))
+            previous = struct.pack("<I", check)
+            later.append((key, head + previous + value[64:]))
+        write_chunks(tmp_path / str(at), chunks[:at] + later)
+        report = audit(tmp_path / str(at))
+        assert failed(report) == {"sequence"}
+        assert [f.sequence for f in report.findings.kept] == [chunks[at][0]]
+
+
+def test_an_item_of_another_row_is_found(tmp_path: Path) -> None:
+    """Its own bytes are whole; so are zeros, whose check would be zero."""
+    groups = story().groups
+    write_journal(tmp_path, groups)
+    chunks = read_chunks(tmp_path)
+    key = key_with_tail(chunks)
+    start = 64 + 128 * int.from_bytes(chunks[key][8:12], "little")
+    size = int.from_bytes(chunks[key][start : start + 4], "little")
+    data = chunks[key][start + 8 : start + 8 + size]
+    for item in (tail_item(10**6, data), bytes(len(tail_item(0, data)))):
+        value = chunks[key][:start] + item + chunks[key][start + len(item) :]
+        change_chunks(tmp_path, {key: value})
+        assert "tails" in failed(audit(tmp_path, scope="chain"))
 
 
 def test_a_damaged_last_header_hides_nothing(tmp_path: Path) -> None:
