@@ -137,8 +137,8 @@ def test_the_index_does_not_depend_on_openings(tmp_path: Path) -> None:
     for table in ("segments", "postings", "holds", "records", "runs"):
         assert tables(kept.path, table) == tables(opened.path, table)
     # All but the number of the last transaction and the check over it.
-    one, two = (tables(pair.path, "meta")[b"index"] for pair in (kept, opened))
-    assert one[:56] + one[64:252] + one[256:] == two[:56] + two[64:252] + two[256:]
+    metas = [tables(pair.path, "meta")[b"index"] for pair in (kept, opened)]
+    assert len({meta[:56] + meta[64:252] + meta[256:] for meta in metas}) == 1
 
 
 def make_model_of(pair: Pair) -> Any:
