@@ -84,6 +84,7 @@ def audit(
     checks = list(CHECKS) if scope == "all" else list(CHAIN_CHECKS)
     compared = {
         "index": index is not None or "index" in findings.counts,
+        "lost": index is not None,
         "live": live is not None,
     }
     checks = [name for name in checks if name not in compared]
@@ -137,14 +138,15 @@ class _Audit:
             return ["not compared: there is no index yet"]
         journal, findings = self.journal, self.findings
         notes = self._stop(
-            "index",
+            "lost",
             "the index is",
             index.as_of,
             lambda books: compare_index(index, books, journal, findings),
         )
         for at in sorted(index.stands):
             # Behind the index itself, whose note says enough if the pass ends before.
-            self._stop("index", "pieces of it are", at, self._pieces(index, at))
+            if at <= self.durable:
+                self._stop("index", "pieces of it are", at, self._pieces(index, at))
         if index.as_of < self.last:
             notes.append(f"the index is compared as of {index.as_of}")
         return notes

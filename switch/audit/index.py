@@ -262,7 +262,8 @@ def compare_index(
     if index.instance != journal.instance:
         add("it is another ledger's")
     if index.as_of and index.chunk_check != journal.check_at(index.as_of):
-        add("the chunk that it ends with is not the journal's")
+        text = "the index was made of another chunk than the journal has there"
+        findings.add("lost", index.as_of, text)
     if index.accounts_count != accounts.count + 1:
         add(f"it counts {index.accounts_count - 1} accounts, not {accounts.count}")
     if index.window != register.last_window:

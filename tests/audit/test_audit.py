@@ -188,8 +188,11 @@ def test_a_journal_without_its_end_is_found_by_the_index(tmp_path: Path) -> None
     written(tmp_path, story().groups)
     change_chunks(tmp_path, {list(read_chunks(tmp_path))[-1]: None})
     report = audit(tmp_path)
-    assert failed(report) == {"index"}
-    assert "the journal ends" in report.findings.kept[0].text
+    assert failed(report) == {"lost"}
+    [finding] = report.findings.kept
+    assert "the journal ends" in finding.text
+    # Both are evidence: nobody is told to delete one.
+    assert "keep journal/ and index/" in str(finding)
 
 
 def test_another_ordinal_is_found(tmp_path: Path) -> None:

@@ -201,13 +201,21 @@ def test_what_an_index_says_of_itself_is_compared(tmp_path: Path) -> None:
         "accounts": 216,
         "not what it counts": 220,
         "bytes, and not": 232,
-        "it ends with": 236,
     }.items():
         path = tmp_path / text
         write_journal(path, s.groups)
         write_index(path, images, 60)
         change_index(path, "meta", b"index", partial(flipped, at=at))
         assert any(text in found for found in index_findings(path)), text
+
+
+def test_an_index_of_another_past_is_found(tmp_path: Path) -> None:
+    """All that it holds is right, but the journal's chunk there is another."""
+    written(tmp_path, story().groups)
+    change_index(tmp_path, "meta", b"index", partial(flipped, at=236))
+    report = audit(tmp_path)
+    assert failed(report) == {"lost"}
+    assert "another chunk" in report.findings.kept[0].text
 
 
 def test_an_index_of_an_older_transaction_is_found(tmp_path: Path) -> None:
