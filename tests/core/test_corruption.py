@@ -37,6 +37,8 @@ STEP_ROWS = 64
 FLIPS = 40
 """Bits flipped in each kind of value."""
 CHUNK_SIZE, ROW_SIZE = 64, 128
+FORMAT_SIZE = 8
+"""Where the index says that it is one, and of which format."""
 MARK = "index.damaged"
 AT_OPENING = ("meta", "segments", "holds", "records")
 """Tables of the index that opening verifies as a whole."""
@@ -310,9 +312,11 @@ def test_a_flipped_index_is_refused_or_not_used(
         path = made.copy(tmp_path / str(number))
         key, value = rng.choice(stored)
         behind = key if table == "records" else b""
-        flip(path, "index", value, rng.randrange(8 * len(value)), behind)
+        bit = rng.randrange(8 * len(value))
+        flip(path, "index", value, bit, behind)
         refused = open_and_read(path, made.model)
-        assert all(map(is_of_index, refused)), refused
+        if table != "meta" or bit >= 8 * FORMAT_SIZE:  # or it seems of another format
+            assert all(map(is_of_index, refused)), refused
         noticed += len(refused) > 0
         shutil.rmtree(path)
     # The others hit what is not read any more: what was merged away, or is older.
