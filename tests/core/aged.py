@@ -43,10 +43,14 @@ GROUP_ROWS = 1_500
 STEPS_MORE = 10
 """Steps of new work behind the questions."""
 STEP_WAIT_S = 20.0
+WINDOWS = 8
+"""The windows whose settlements are read, the newest ones."""
 SOME = 7
 """Each how manieth row is read where everything is read again a moment later."""
-REFUSED = "refused"
-"""In place of what a read gave: it raised rather than serve a bad value."""
+
+
+class Refused(str):
+    """In place of what a read gives: the name of the error that it raised."""
 
 
 @dataclass
@@ -201,6 +205,13 @@ class Plan:
     first: list[Any]
     some: list[Any]
     last: list[Any]
+    windows: list[int]
+    """Every window at the end, by its sequence; the newest are read."""
+
+
+def some_windows(plan: Plan, count: int) -> list[int]:
+    """The windows to read in a ledger of so many rows."""
+    return [each for each in plan.windows if each <= count][-WINDOWS:]
 
 
 def make_plan(story: Story, folder: Path) -> Plan:
@@ -211,7 +222,7 @@ def make_plan(story: Story, folder: Path) -> Plan:
     # The story's own model stays where it was.
     pair.model = copy.deepcopy(story.model)
     pair.compare_all(range(1, begin + 1, 7))
-    first = read_all(pair.ledger, begin)
+    first = read_all(pair.ledger, begin, sorted(pair.model.windows)[-WINDOWS:])
     turns = [replace(story.groups[-1])]
     now = max(story.generator.now, story.generator.model.timestamp)
 
@@ -233,11 +244,13 @@ def make_plan(story: Story, folder: Path) -> Plan:
         asks, now = generator.group()
         ask(asks, again=False)
     pair.compare_all(range(1, len(pair.model.rows) + 1, 7))
-    some = read_all(pair.ledger, len(pair.model.rows), SOME)
-    last = read_all(pair.ledger, len(pair.model.rows))
+    windows = sorted(pair.model.windows)
+    count = len(pair.model.rows)
+    some = read_all(pair.ledger, count, windows[-WINDOWS:], SOME)
+    last = read_all(pair.ledger, count, windows[-WINDOWS:])
     pair.close()
     shutil.rmtree(folder)
-    return Plan(turns, begin, first, some, last)
+    return Plan(turns, begin, first, some, last, windows)
 
 
 def parts(asks: list[Ask]) -> Iterator[list[Ask]]:
@@ -301,7 +314,9 @@ def resolutions_again(model: Model) -> list[Ask]:
 # --- reading --------------------------------------------------------------------------
 
 
-def read_all(ledger: Ledger, count: int, stride: int = 1) -> list[Any]:
+def read_all(
+    ledger: Ledger, count: int, windows: list[int], stride: int = 1
+) -> list[Any]:
     """All that a ledger of so many rows can be asked, always in the same order."""
     found: list[Any] = [ledger.sequence, ledger.timestamp, ledger.last_window]
     found += [ledger.holds_count, ledger.expiry()]
@@ -309,8 +324,8 @@ def read_all(ledger: Ledger, count: int, stride: int = 1) -> list[Any]:
     def read(call: Any, *arguments: Any) -> Any:
         try:
             value = call(*arguments)
-        except CorruptionError:
-            value = REFUSED
+        except CorruptionError as error:
+            value = Refused(type(error).__name__)
         found.append(value.tolist() if isinstance(value, np.ndarray) else value)
         return value
 
@@ -319,17 +334,13 @@ def read_all(ledger: Ledger, count: int, stride: int = 1) -> list[Any]:
         read(ledger.records, kind)
     images, _ = ledger.accounts()
     found.append(images.tobytes())
-    windows = []
     for at in range(1, count + 1, stride):
-        try:
-            row = ledger.row(at)
-        except CorruptionError:
-            found += [REFUSED] * 2
+        row = read(ledger.row, at)
+        if isinstance(row, Refused):
+            found.append(row)
             continue
-        found.append(row.tobytes())
+        found[-1] = row.tobytes()
         read(ledger.find, int(row["participant"]), row["id"].tobytes())
-        if row["kind"] == Kind.WINDOW:
-            windows.append(at)
     for at in range(1, count + 1, stride):
         read(ledger.tail, at)
         read(ledger.resolution, at)
@@ -338,7 +349,7 @@ def read_all(ledger: Ledger, count: int, stride: int = 1) -> list[Any]:
         read(ledger.account_rows, account, count // 2, 100)
         for at in range(count // 7, count + 1, count // 7):
             read(ledger.balance_at, account, at)
-    for window in windows[:: max(1, len(windows) // 8)]:
+    for window in windows:
         for account in range(1, len(images)):
             read(ledger.settled, window, account)
     return found

@@ -420,9 +420,9 @@ def compare(unbroken: Unbroken, broken: Broken, folder: Path) -> dict[str, Any]:
 def check_reads(one: Path, other: Path, count: int) -> None:
     """Everything that can be read."""
     with Ledger(str(one), **OPTIONS) as ledger:
-        want = read_all(ledger, count)
+        want = read_all(ledger, count, [])
     with Ledger(str(other), create=False, **OPTIONS) as ledger:
-        got = read_all(ledger, count)
+        got = read_all(ledger, count, [])
     if want != got:
         place = next(
             i for i, (a, b) in enumerate(zip(want, got, strict=True)) if a != b

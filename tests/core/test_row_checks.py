@@ -263,6 +263,6 @@ def ask_copy(
         shutil.rmtree(path)
     (outcome,) = outcomes_of(Rows([ask]), bytes(reply))
     result, sequence, *_ = outcome
-    if sequence == 0 and Result(result).name in ("DAMAGED", "DATA_LOSS"):
+    if sequence == 0 and Result(result).name == "DATA_DAMAGED":
         return None
     return outcome

@@ -7,8 +7,9 @@ serves no wrong value and says so). What may not: `wrong`, `signal` and `hang`, 
 the next start recovers, and `shut`: only the index was damaged, and the next start does
 not mend it although it could.
 
-The next start is `switch.ledger.opening.open_ledger` if there is one, which looks at
-both files first; otherwise the core is opened again as it is.
+A start is the product's own, `switch.ledger.opening.open_ledger`, where there is one:
+it marks a start, looks through both files after one that died, and makes a damaged
+index anew. Otherwise the core is opened as it is.
 
 Used by tests/core/test_old_pages.py and tests/torture/old_pages.py.
 """
@@ -30,7 +31,17 @@ from typing import Any
 from switch._core import Ledger
 from switch.codes import Result
 from switch.errors import StorageError
-from tests.core.aged import PAGE, REFUSED, SOME, Plan, Story, outcomes_of, read_all
+from tests.core.aged import (
+    PAGE,
+    SOME,
+    Plan,
+    Refused,
+    Story,
+    outcomes_of,
+    read_all,
+    some_windows,
+)
+from tests.core.pair import pack_row
 from tests.model import Rows
 
 TRIAL_S = 20.0
@@ -39,17 +50,17 @@ OPENINGS_MAX = 4
 """Starts of one copy before it counts as one that does not open."""
 GOOD = ("right", "rebuilt", "refused")
 BAD = ("wrong", "signal", "hang", "shut")
-NOT_READ = {code for code in Result if code.name in ("DAMAGED", "DATA_LOSS")}
-"""Results of a payment whose first row, or what it speaks of, cannot be read."""
+NOT_READ = {code for code in Result if code.name == "DATA_DAMAGED"}
+"""The result of a request that speaks of what cannot be read."""
 
 
-def next_start() -> Callable[..., Ledger] | None:
-    """What the product opens a ledger with after a start that went wrong."""
+def product(name: str) -> Callable[..., Any] | None:
+    """A function of the product's start, if it has one."""
     try:
         opening = importlib.import_module("switch.ledger.opening")
     except ModuleNotFoundError:
         return None
-    found: Callable[..., Ledger] = opening.open_ledger
+    found: Callable[..., Any] = getattr(opening, name)
     return found
 
 
@@ -102,11 +113,17 @@ class Trial:
             file.seek(PAGE * self.case.page)
             file.write(self.case.content)
 
-    def open(self, *, first: bool) -> Ledger:
-        start = None if first else next_start()
-        if start is None:
-            return Ledger(str(self.folder), create=False, **self.story.options)
-        return start(str(self.folder), create=False, **self.story.options)
+    def open(self) -> Ledger:
+        start = product("open_ledger") or Ledger
+        found: Ledger = start(str(self.folder), create=False, **self.story.options)
+        return found
+
+    def refuse(self, what: str, error: str = "") -> None:
+        """Something was refused; like the server, mark an index that is damaged."""
+        self.refusals.append(what)
+        mark = product("mark_damaged")
+        if mark is not None and error == "IndexDamagedError":
+            mark(self.folder, what)
 
     # --- its life ---------------------------------------------------------------------
 
@@ -114,29 +131,22 @@ class Trial:
         """What became of the copy; `died` says that its first start ended badly."""
         if died:
             self.refusals.append(died)
-        for _ in range(OPENINGS_MAX):
+        # What only the index has lost can be made anew.
+        mended = self.case.file == "index" and product("open_ledger") is not None
+        for _ in range(OPENINGS_MAX if mended else 2):
             before = len(self.refusals)
+            doing = "opening"
             try:
-                ledger = self.open(first=not self.refusals)
-            except StorageError as error:
-                self.refusals.append(f"opening: {error}")
-                continue
-            try:
-                with contextlib.closing(ledger):
+                with contextlib.closing(self.open()) as ledger:
+                    doing = "service"
                     self.live(ledger)
-            except StorageError as error:
-                self.refusals.append(f"service: {error}")
-                continue
-            try:
-                with contextlib.closing(self.open(first=not self.refusals)) as ledger:
+                doing = "reopening"
+                with contextlib.closing(self.open()) as ledger:
                     self.check_end(ledger, self.plan.last)
             except StorageError as error:
-                self.refusals.append(f"reopening: {error}")
-                continue
+                self.refuse(f"{doing}: {error}", type(error).__name__)
             if len(self.refusals) == before:
                 return "rebuilt" if self.refusals else "right"
-        # Refused each time. What only the index has lost can be made anew.
-        mended = self.case.file == "index" and next_start() is not None
         return "shut" if mended else "refused"
 
     def live(self, ledger: Ledger) -> None:
@@ -147,12 +157,14 @@ class Trial:
             self.take_turn(ledger, 0)
             at = 1
         if ledger.sequence == plan.begin:
-            self.compare(plan.first, read_all(ledger, plan.begin))
+            windows = some_windows(plan, plan.begin)
+            self.compare(plan.first, read_all(ledger, plan.begin, windows))
         while at < len(turns) and not (self.weak and not turns[at].again):
             self.take_turn(ledger, at)
             while ledger.index_step():
                 pass
             at += 1
+            self.look_for_damage(ledger)
         self.check_end(ledger, plan.some, SOME)
 
     def find_turn(self, sequence: int) -> int:
@@ -175,6 +187,7 @@ class Trial:
     def take_turn(self, ledger: Ledger, at: int) -> None:
         turn = self.plan.turns[at]
         replies = [bytes(reply) for reply in ledger.commit(turn.requests, turn.now)]
+        self.look_for_damage(ledger)
         if replies == turn.replies and not self.weak:
             if ledger.sequence != turn.after:
                 raise WrongError(
@@ -187,8 +200,7 @@ class Trial:
             pairs = zip(outcomes_of(ask, want), outcomes_of(ask, got), strict=True)
             for place, (expected, found) in enumerate(pairs):
                 if found[0] in NOT_READ and found[1] == 0:
-                    self.refusals.append("a payment was refused")
-                    self.weak = True
+                    self.meet_damage("a request was refused")
                 elif not self.weak:
                     self.complain(at, ask, place, expected, found)
                 else:
@@ -196,12 +208,28 @@ class Trial:
         if not self.weak:
             raise WrongError(f"group {at}: answers differ")
 
+    def look_for_damage(self, ledger: Ledger) -> None:
+        """Holds that are due and cannot be read are passed over without a word."""
+        aside = getattr(ledger, "holds_aside", None)
+        if aside is not None and len(aside()) and not self.weak:
+            self.meet_damage("holds were set aside")
+
+    def meet_damage(self, what: str) -> None:
+        """From here on state is not the plan's. The next start mends an index."""
+        self.weak = True
+        self.refuse(what, "IndexDamagedError" if self.case.file == "index" else "")
+
     def compare_weakly(
         self, at: int, ask: Any, place: int, want: tuple[int, ...], got: tuple[int, ...]
     ) -> None:
-        """Results as planned; of rows that were there before, everything."""
+        """Of rows that were there before everything; what they refuse stays refused."""
         known = 0 < want[1] <= self.plan.begin
-        if want != got if known else want[0] != got[0]:
+        by_known = want[0] == Result.EXCEEDS_PAYMENT or 0 < want[4] <= self.plan.begin
+        if known:
+            # Result, sequence and repeat; receipts come with later posts.
+            if (*want[:2], want[3]) != (*got[:2], got[3]):
+                self.complain(at, ask, place, want, got)
+        elif by_known and got[0] == Result.OK != want[0]:
             self.complain(at, ask, place, want, got)
 
     def complain(
@@ -215,28 +243,41 @@ class Trial:
     def check_end(self, ledger: Ledger, want: list[Any], stride: int = 1) -> None:
         """All reads, or some, behind the plan's last group."""
         if self.weak:
+            self.check_rows(ledger)
             return
         turn = self.plan.turns[-1]
         if ledger.sequence != turn.after:
             raise WrongError(f"{ledger.sequence} rows at the end, not {turn.after}")
-        self.compare(want, read_all(ledger, turn.after, stride))
+        windows = some_windows(self.plan, turn.after)
+        self.compare(want, read_all(ledger, turn.after, windows, stride))
+
+    def check_rows(self, ledger: Ledger) -> None:
+        """The rows that were there before are there, as they were."""
+        for row in self.story.model.rows[: self.plan.begin]:
+            try:
+                found = ledger.row(row.sequence).tobytes()
+            except StorageError as error:
+                self.refuse(f"row {row.sequence}", type(error).__name__)
+                continue
+            if found != pack_row(row):
+                raise WrongError(f"row {row.sequence} is another")
 
     def compare(self, want: list[Any], got: list[Any]) -> None:
         """Each read is right, or was refused."""
         if want == got:
             return
         if len(want) != len(got):
-            # A window that cannot be read is not asked what settles it.
-            if REFUSED not in got:
-                raise WrongError("other rows can be read")
-            got = got + [REFUSED] * (len(want) - len(got))
+            raise WrongError(f"{len(got)} reads, not {len(want)}")
+        refused: dict[str, int] = {}
         for place, (one, other) in enumerate(zip(want, got, strict=True)):
-            if one == other:
-                continue
-            if isinstance(other, str) and other == REFUSED:
-                self.refusals.append(f"read {place}")
-                return
-            raise WrongError(f"read {place}: {str(other)[:200]}, not {str(one)[:200]}")
+            if isinstance(other, Refused):
+                refused.setdefault(other, place)
+            elif one != other:
+                raise WrongError(
+                    f"read {place}: {str(other)[:200]}, not {str(one)[:200]}"
+                )
+        for error, place in refused.items():
+            self.refuse(f"read {place}: {error}", error)
 
 
 # --- in processes of their own --------------------------------------------------------
@@ -298,7 +339,11 @@ def try_all(
             os.close(pipe)
             _, status = os.waitpid(one.process, 0)
             outcome, why = read_end(one, status, late=late)
-            if outcome in ("signal", "hang") and not one.died and next_start():
+            if (
+                outcome in ("signal", "hang")
+                and not one.died
+                and product("open_ledger")
+            ):
                 begin(one.case, why)
                 continue
             shutil.rmtree(one.folder, ignore_errors=True)
