@@ -21,13 +21,13 @@ import statistics
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from switch._core import Ledger, Request
-from switch.codes import KeyRule, Kind, Result
+from switch.codes import DuplicateRule, KeyRule, Kind, Result
 from tests.core.aged import outcomes_of, read_all
 from tests.core.network import NOW, Network, make_network, top_up
 from tests.core.pair import Pair, to_request
@@ -52,6 +52,8 @@ GROUP_ROWS_MOST = 40
 AMOUNT = 1_000
 FUNDS = 10**12
 ENDS = ("close", "exit", "kill")
+TOLD = {Result.OK, Result.BILL_ALREADY_CLAIMED, Result.UTR_ALREADY_CREDITED}
+"""All results that the groups have."""
 KILL_S = (0.000_1, 0.05)
 """A session that is to be killed is killed so long after its opening."""
 SESSION_S = 60.0
@@ -70,9 +72,10 @@ LOCKS = shutil.ignore_patterns("LOCK", "lock.mdb")
 
 
 class Work:
-    """The same groups for any seed: bills paid and held, ends of holds, top-ups.
+    """The same groups for any seed: bills paid and held, ends of holds, top-ups, and
+    bills and UTRs of before under new ids, which are refused.
 
-    Every row is accepted, so that a ledger's sequence says which group comes next.
+    Each request becomes a row, so that a ledger's sequence says which group comes next.
     """
 
     def __init__(self, seed: int) -> None:
@@ -82,6 +85,7 @@ class Work:
         self.bills = 0
         self.now = NOW
         self.open: deque[tuple[int, bytes, int]] = deque()
+        self.claimed: list[Row] = []
         self.services = [
             (number, service)
             for number, service in enumerate(self.network.services, 1)
@@ -115,20 +119,26 @@ class Work:
         return asks
 
     def row(self) -> Row:
-        """One more row that will be accepted."""
+        """One more row: a new one, or one that claims again what is claimed."""
         rng, net = self.rng, self.network
-        self.bills += 1
         self.rows_count += 1
         wallet = rng.randrange(len(net.wallets))
-        draw = rng.randrange(10)
+        draw = rng.randrange(12)
+        if draw > 9 and self.claimed:
+            return replace(rng.choice(self.claimed), id=rng.randbytes(16))
+        self.bills += 1
         if draw < 3:
-            return top_up(net, net.wallets[wallet], AMOUNT, b"UTR-%d" % self.bills)
+            row = top_up(net, net.wallets[wallet], AMOUNT, b"UTR-%d" % self.bills)
+            self.claimed.append(row)
+            return row
         service, record = rng.choice(self.services)
         row = Row(Kind.PAY if draw < 7 else Kind.HOLD, id=rng.randbytes(16))
         row.service, row.debit = service, net.wallets[wallet]
         row.participant = net.centres[wallet]
         row.amount = row.total = AMOUNT
         row.reference = b"BILL %d" % self.bills
+        if record.duplicate_rule == DuplicateRule.ONCE and row.kind == Kind.PAY:
+            self.claimed.append(row)
         if row.kind == Kind.HOLD:
             row.deadline = 31 * 86_400
             self.open.append((self.rows_count, row.id, record.biller))
@@ -174,7 +184,7 @@ class Unbroken:
         kept = [bytes(reply) for reply in replies]
         for ask, outcomes, reply in zip(asks, expected, replies, strict=True):
             self.pair.compare_reply(ask, outcomes, reply)
-            assert all(one.result == Result.OK for one in outcomes)
+            assert {one.result for one in outcomes} <= TOLD
         self.pair.compare_rows(first)
         after = len(self.pair.model.rows)
         assert after == self.work.rows_count
@@ -266,24 +276,30 @@ def check_runs(ledger: Ledger, most: int) -> None:
 
 
 def look_back(ledger: Ledger, groups: list[Group], rng: random.Random) -> None:
-    """Some groups of before are sent again, and some of their bills under new ids."""
+    """Some groups of before are sent again: ids, and ends of holds."""
     for group in rng.sample(groups[1:], min(SAMPLE, len(groups[1:]))):
         sequence = ledger.sequence
-        reply = bytes(ledger.commit(group.requests[:1], 0)[0])
-        told = outcomes_of(group.asks[0], reply)
-        first = outcomes_of(group.asks[0], group.replies[0])
-        if [one[:2] for one in told] != [one[:2] for one in first]:
-            raise WrongError(f"sent again up to row {group.after}: {told}")
-        if not all(one[3] for one in told) or ledger.sequence != sequence:
-            raise WrongError(f"no repeat up to row {group.after}: {told}")
-        for (_, at, *_), row in zip(first, rows_of(group), strict=True):
-            if ledger.find(row.participant, row.id) != at:
-                raise WrongError(f"the id of row {at} is not found")
+        replies = ledger.commit(group.requests, 0)
+        for ask, reply, kept in zip(group.asks, replies, group.replies, strict=True):
+            told = outcomes_of(ask, bytes(reply))
+            first = outcomes_of(ask, kept)
+            if [one[:2] for one in told] != [one[:2] for one in first]:
+                raise WrongError(f"sent again up to row {group.after}: {told}")
+            if not all(one[3] for one in told) or ledger.sequence != sequence:
+                raise WrongError(f"no repeat up to row {group.after}: {told}")
+            for (_, at, *_), asked in zip(first, parts_of(ask), strict=True):
+                if isinstance(asked, Said):
+                    found = ledger.resolution(asked.number)[0]
+                else:
+                    found = ledger.find(asked.participant, asked.id)
+                if found != at:
+                    raise WrongError(f"{found} is found in place of row {at}")
 
 
-def rows_of(group: Group) -> list[Row]:
-    """The row templates of a group; the billers' answers left out."""
-    ask = group.asks[0]
+def parts_of(ask: Ask) -> Sequence[Row | Said]:
+    """What a request of a group consists of."""
+    if isinstance(ask, Answers):
+        return ask.answers
     assert isinstance(ask, Rows)
     return ask.rows
 

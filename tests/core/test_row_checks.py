@@ -9,6 +9,7 @@ core look the row up: its id again, its ends, refunds, approvals, settlements.
 """
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -166,7 +167,7 @@ def test_no_read_believes_a_changed_row(
     path = Path(shutil.copytree(story.path, tmp_path / "ledger"))
     file = path / "journal" / "data.mdb"
     damaged = Damaged(file, file.read_bytes())
-    believed = []
+    believed: Counter[str] = Counter()
     with Ledger(str(path), create=False, **story.options) as ledger:
         for row in every_kind(story.model, indexed):
             given = rows_given(ledger, row)
@@ -175,13 +176,13 @@ def test_no_read_believes_a_changed_row(
             assert all(call() == truth for call, truth in facts.values())
             for byte in range(128):
                 damaged.flip(row, byte, byte % 8)
-                name = f"{Kind(row.kind).name} {row.sequence}, byte {byte}"
+                name = Kind(row.kind).name
                 for what, call in given.items():
                     if not refuses(call):
-                        believed.append(f"{what} of {name}")
+                        believed[f"{what} of {name}"] += 1
                 for what, (call, truth) in facts.items():
                     if not refuses(call) and call() != truth:
-                        believed.append(f"{what} by {name}")
+                        believed[f"{what} by {name}"] += 1
                 damaged.flip(row, byte, byte % 8)
             assert not any(refuses(call) for call in given.values())
     assert not believed
