@@ -54,13 +54,13 @@ NOT_READ = {code for code in Result if code.name == "DATA_DAMAGED"}
 """The result of a request that speaks of what cannot be read."""
 
 
-def product(name: str) -> Callable[..., Any] | None:
-    """A function of the product's start, if it has one."""
+def product_start() -> Callable[..., Ledger] | None:
+    """How the product opens a ledger, if it does more than the core."""
     try:
         opening = importlib.import_module("switch.ledger.opening")
     except ModuleNotFoundError:
         return None
-    found: Callable[..., Any] = getattr(opening, name)
+    found: Callable[..., Ledger] = opening.open_ledger
     return found
 
 
@@ -114,16 +114,8 @@ class Trial:
             file.write(self.case.content)
 
     def open(self) -> Ledger:
-        start = product("open_ledger") or Ledger
-        found: Ledger = start(str(self.folder), create=False, **self.story.options)
-        return found
-
-    def refuse(self, what: str, error: str = "") -> None:
-        """Something was refused; like the server, mark an index that is damaged."""
-        self.refusals.append(what)
-        mark = product("mark_damaged")
-        if mark is not None and error == "IndexDamagedError":
-            mark(self.folder, what)
+        start = product_start() or Ledger
+        return start(str(self.folder), create=False, **self.story.options)
 
     # --- its life ---------------------------------------------------------------------
 
@@ -132,7 +124,7 @@ class Trial:
         if died:
             self.refusals.append(died)
         # What only the index has lost can be made anew.
-        mended = self.case.file == "index" and product("open_ledger") is not None
+        mended = self.case.file == "index" and product_start() is not None
         for _ in range(OPENINGS_MAX if mended else 2):
             before = len(self.refusals)
             doing = "opening"
@@ -144,7 +136,7 @@ class Trial:
                 with contextlib.closing(self.open()) as ledger:
                     self.check_end(ledger, self.plan.last)
             except StorageError as error:
-                self.refuse(f"{doing}: {error}", type(error).__name__)
+                self.refusals.append(f"{doing}: {error}")
             if len(self.refusals) == before:
                 return "rebuilt" if self.refusals else "right"
         return "shut" if mended else "refused"
@@ -215,9 +207,9 @@ class Trial:
             self.meet_damage("holds were set aside")
 
     def meet_damage(self, what: str) -> None:
-        """From here on state is not the plan's. The next start mends an index."""
+        """From here on state is not the plan's."""
         self.weak = True
-        self.refuse(what, "IndexDamagedError" if self.case.file == "index" else "")
+        self.refusals.append(what)
 
     def compare_weakly(
         self, at: int, ask: Any, place: int, want: tuple[int, ...], got: tuple[int, ...]
@@ -257,7 +249,7 @@ class Trial:
             try:
                 found = ledger.row(row.sequence).tobytes()
             except StorageError as error:
-                self.refuse(f"row {row.sequence}", type(error).__name__)
+                self.refusals.append(f"row {row.sequence}: {error}")
                 continue
             if found != pack_row(row):
                 raise WrongError(f"row {row.sequence} is another")
@@ -277,7 +269,7 @@ class Trial:
                     f"read {place}: {str(other)[:200]}, not {str(one)[:200]}"
                 )
         for error, place in refused.items():
-            self.refuse(f"read {place}: {error}", error)
+            self.refusals.append(f"read {place}: {error}")
 
 
 # --- in processes of their own --------------------------------------------------------
@@ -297,7 +289,12 @@ class Running:
 
 
 def try_all(
-    story: Story, plan: Plan, cases: list[Case], folder: Path, jobs: int = 1
+    story: Story,
+    plan: Plan,
+    cases: list[Case],
+    folder: Path,
+    jobs: int = 1,
+    seconds: float = TRIAL_S,
 ) -> Iterator[tuple[Case, str, str]]:
     """Each case with what became of it and why, as they end."""
     files = story.files()
@@ -309,7 +306,7 @@ def try_all(
 
     def begin(case: Case, died: str = "") -> None:
         place = folder / f"{case.file}-{case.page}-{case.back}"
-        deadline = time.monotonic() + TRIAL_S
+        deadline = time.monotonic() + seconds
         readable, writable = os.pipe()
         process = os.fork()
         if process == 0:
@@ -339,11 +336,7 @@ def try_all(
             os.close(pipe)
             _, status = os.waitpid(one.process, 0)
             outcome, why = read_end(one, status, late=late)
-            if (
-                outcome in ("signal", "hang")
-                and not one.died
-                and product("open_ledger")
-            ):
+            if outcome in ("signal", "hang") and not one.died and product_start():
                 begin(one.case, why)
                 continue
             shutil.rmtree(one.folder, ignore_errors=True)
@@ -370,7 +363,7 @@ def live_and_exit(trial: Trial, files: dict[str, bytes], pipe: int, died: str) -
 def read_end(one: Running, status: int, *, late: bool) -> tuple[str, str]:
     """What a child said, or how it died."""
     if late:
-        return "hang", f"{TRIAL_S:.0f} s"
+        return "hang", "no end in time"
     if os.WIFSIGNALED(status):
         return "signal", signal.Signals(os.WTERMSIG(status)).name
     outcome, why = json.loads(one.said)
