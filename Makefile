@@ -108,10 +108,17 @@ proto: .venv/ready.stamp  ## generate switch/v1 from proto/
 	$(PYTHON) tools/gen_proto.py
 
 .PHONY: torture
-torture: build  ## the crash tests alone, then millions of messages (see fuzz)
+torture: build small  ## all long tests, a line for each, JSON last (ARGS="--seed 7")
 	bash tools/need.sh strace
-	$(PYTEST) tests/torture $(ARGS)
-	$(PYTHON) -m tests.torture.fuzz_wire
+	$(PYTHON) -m tests.torture $(ARGS)
+
+.PHONY: old-pages
+old-pages: build  ## every page of a ledger put back to what it was (ARGS="--seed 7")
+	$(PYTHON) -m tests.torture.old_pages $(ARGS)
+
+.PHONY: restarts
+restarts: build small  ## 2,000 sessions of one ledger (ARGS="--seed 7")
+	$(PYTHON) -m tests.torture.restarts $(ARGS)
 
 .PHONY: fuzz
 fuzz: build  ## 5 M messages, core's parser and generated classes (ARGS="--seed 7")
@@ -120,6 +127,10 @@ fuzz: build  ## 5 M messages, core's parser and generated classes (ARGS="--seed 
 .PHONY: nosync
 nosync: .venv/ready.stamp  ## build/nosync/lib: commits without the sync, for one test
 	SWITCH_TEST_NOSYNC=1 $(PYTHON) setup.py --quiet build
+
+.PHONY: small
+small: .venv/ready.stamp  ## build/small/lib: small pages and pieces, for one test
+	SWITCH_TEST_SMALL=1 $(PYTHON) setup.py --quiet build
 
 .PHONY: sanitize
 sanitize: build  ## the core's tests under address and undefined-behaviour sanitizers

@@ -4,6 +4,8 @@ SWITCH_SYSTEM_LMDB=1  link the system's liblmdb (0.9.33 or later) instead of our
 SWITCH_TRACE=1        Cython line tracing for coverage, into build/trace
 SWITCH_SANITIZE=1     address and undefined-behaviour sanitizers, into build/sanitize
 SWITCH_TEST_NOSYNC=1  for one test only: commits that skip the sync, into build/nosync
+SWITCH_TEST_SMALL=1   for one test only: pages, blocks and pieces of a few entries, so
+                      that a small ledger has many of each, into build/small
 """
 
 import os
@@ -16,7 +18,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 MODES = {"SWITCH_TRACE": "trace", "SWITCH_SANITIZE": "sanitize",
-         "SWITCH_TEST_NOSYNC": "nosync"}  # fmt: skip
+         "SWITCH_TEST_NOSYNC": "nosync", "SWITCH_TEST_SMALL": "small"}  # fmt: skip
 modes = [mode for variable, mode in MODES.items() if os.environ.get(variable) == "1"]
 if len(modes) > 1:
     raise SystemExit("choose one build mode: " + ", ".join(modes))
@@ -50,6 +52,8 @@ elif mode == "sanitize":
     link_args += sanitize
 elif mode == "nosync":
     macros.append(("SWITCH_TEST_NOSYNC", "1"))
+elif mode == "small":
+    macros.append(("SWITCH_TEST_SMALL", "1"))
 
 # LMDB is a static library of its own: compiled once, without our warnings.
 libraries = []

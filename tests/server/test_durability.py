@@ -1,9 +1,11 @@
-"""Goal: no answer leaves the server before its group is on the disk.
+"""Goal: no answer leaves the server before its group is on the disk, and no step of the
+index is believed before it is.
 
 Method: the server runs under strace; single payments one at a time, then a batch. Each
 reply must begin after the data's sync and the synchronous write of the meta page of a
-commit that began after the reply before. A build that skips the sync must fail this,
-or the check would be worth nothing.
+commit that began after the reply before. Steps of the index are traced in the same way:
+each meta page goes out, synchronously, after a sync of what it leads to. A build that
+skips the sync must fail both, or the checks would be worth nothing.
 """
 
 import os
@@ -27,11 +29,29 @@ from tests.server.harness import (
     payment,
     running,
 )
-from tests.server.trace import Trace, traced, violations
+from tests.server.trace import Trace, traced, unsynced, violations
 
 SINGLES = 20
 BATCHES = (2, 100, 8_190)
 SETTLE_S = 0.3
+INDEX_STEPS = 20
+INDEXING = f"""
+import sys
+from switch._core import Ledger
+from tests.core.network import NOW, make_network, top_up
+from tests.core.pair import rows_request
+net = make_network()
+with Ledger(
+    sys.argv[1], threads=False, index_step_rows=64, map_size=1 << 28, reserve_size=0
+) as ledger:
+    ledger.commit([rows_request(net.rows)], NOW)
+    while ledger.index_sequence < 64 * {INDEX_STEPS}:
+        utrs = [b"UTR-%d" % (ledger.sequence + each) for each in range(50)]
+        rows = [top_up(net, net.wallets[0], 1, utr) for utr in utrs]
+        ledger.commit([rows_request(rows)], NOW)
+        ledger.index_step()
+"""
+"""What is traced for the index: many steps with their merges, and an orderly end."""
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -102,6 +122,41 @@ def test_a_build_without_the_sync_is_caught(tmp_path: Path, without_sync: Path) 
     assert len(violations(answered(events))) >= replies
 
 
+def index_events(directory: Path, library: Path | None) -> list[str]:
+    """What the index's file saw while a ledger was written and indexed."""
+    ledger, file = directory / "ledger", directory / "trace"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    if library is not None:
+        # The packages of that build come before this folder's.
+        environment["PYTHONPATH"] = f"{library}{os.pathsep}{ROOT}"
+    subprocess.run(
+        [*traced(file), sys.executable, "-c", INDEXING, str(ledger)],
+        cwd=directory,
+        env=environment,
+        check=True,
+    )
+    trace = Trace(str((ledger / "index" / "data.mdb").resolve()))
+    trace.read(file.read_text())
+    return trace.events
+
+
+def test_a_step_of_the_index_is_synced_before_it_is_believed(tmp_path: Path) -> None:
+    events = index_events(tmp_path, None)
+    assert events.count("write") >= events.count("meta") >= INDEX_STEPS
+    assert events.count("sync") >= events.count("meta")
+    assert unsynced(events) == 0
+
+
+def test_an_index_without_the_sync_is_caught(
+    tmp_path: Path, without_sync: Path
+) -> None:
+    events = index_events(tmp_path, without_sync)
+    assert events.count("write") >= INDEX_STEPS
+    # LMDB does not even open the meta pages for synchronous writes.
+    assert events.count("sync") < INDEX_STEPS
+    assert events.count("meta") < INDEX_STEPS or unsynced(events) >= INDEX_STEPS
+
+
 def test_a_ledger_that_dies_ends_the_server(tmp_path: Path) -> None:
     """The kernel says EIO to the sync of one commit, some payments into the load."""
     # The index needs no sync before it has a whole step of rows.
@@ -158,6 +213,19 @@ GOOD = ["write", "write", "sync", "meta", "reply"]
 )
 def test_the_check(events: list[str], count: int) -> None:
     assert len(violations(events)) == count
+
+
+@pytest.mark.parametrize(
+    ("events", "count"),
+    [
+        (["write", "write", "sync", "meta"] * 2, 0),
+        (["write", "meta"], 1),
+        (["write", "sync", "write", "meta"], 1),
+        (["write", "sync", "meta", "meta", "write", "meta"], 1),
+    ],
+)
+def test_the_check_of_the_index(events: list[str], count: int) -> None:
+    assert unsynced(events) == count
 
 
 def test_reading_a_trace() -> None:

@@ -26,6 +26,7 @@ class Trace:
     """The events of one trace that matter, in order."""
 
     journal: str
+    """The file that is looked at: the journal's, or another environment's."""
     meta: set[int] = field(default_factory=set)
     events: list[str] = field(default_factory=list)
     """`write`, `sync`, `meta` when they have returned; `reply` when it begins."""
@@ -87,6 +88,19 @@ def violations(events: list[str]) -> list[str]:
             stage = 2
         elif event == "meta" and stage == 2:
             stage = 3
+    return found
+
+
+def unsynced(events: list[str]) -> int:
+    """Meta pages that were written before what they lead to was on the disk."""
+    found, dirty = 0, False
+    for event in events:
+        if event == "write":
+            dirty = True
+        elif event == "sync":
+            dirty = False
+        elif event == "meta":
+            found += dirty
     return found
 
 

@@ -8,6 +8,7 @@ auditor's included.
 """
 
 import argparse
+import os
 import random
 import socket
 import threading
@@ -95,7 +96,7 @@ class HardDay(Day):
         errors: list[BaseException] = []
 
         def kill() -> None:
-            dice = random.Random(script.number)
+            dice = random.Random(int(os.environ.get("SWITCH_TEST_SEED", script.number)))
             try:
                 for part in range(KILLS):
                     share = (part + dice.uniform(0.3, 0.9)) / KILLS

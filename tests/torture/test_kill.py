@@ -157,7 +157,7 @@ class Load:
 
 
 def test_kill(tmp_path: Path) -> None:
-    dice = random.Random(20_260_316)
+    dice = random.Random(int(os.environ.get("SWITCH_TEST_SEED", 20_260_316)))
     messages: list[Message] = []
     latest: list[Message] = []
     answered = 0

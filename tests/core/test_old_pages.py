@@ -1,0 +1,94 @@
+"""Goal: a page that the disk has put back to what it was before is never believed.
+
+Method: each 4 KiB place of a ledger's two files gets the content that it had before,
+which is whole and whose checks are right, one place at a time. A copy with it is
+opened, asked everything again (ids, bills, UTRs, ends of holds, refunds, statements),
+worked on for ten more steps and opened again. It refuses, or is made anew, or is right;
+never wrong. This is the short form, of every place of the index and some of the
+journal; `python -m tests.torture.old_pages` is the long one.
+"""
+
+import random
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.core.aged import Pages, Plan, Story, make_plan, tell
+from tests.core.trial import BAD, Case, all_cases, try_all
+
+SEED = 7
+ROWS = 1_100
+STEP_ROWS = 16
+JOURNAL_CASES = 25
+JOBS = 2
+HANG_S = 10.0
+"""A copy takes a tenth of a second; LMDB may loop over a page that is another one, and
+then the next start has to look through the file."""
+LEAST = {"index": 150, "journal": 20}
+"""Cases of each file that must have been tried, or nothing was proved."""
+
+pytestmark = [pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """In memory where that can be: thousands of commits that need no disk."""
+    memory = Path("/dev/shm")
+    path = tempfile.mkdtemp(dir=memory if memory.is_dir() else None)
+    yield Path(path)
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="module")
+def story(folder: Path) -> Story:
+    return tell(folder / "story", SEED, ROWS, STEP_ROWS)
+
+
+@pytest.fixture(scope="module")
+def plan(folder: Path, story: Story) -> Plan:
+    return make_plan(story, folder / "plan")
+
+
+def test_pages_are_remembered(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    pages = Pages(file)
+    for written in (b"a" * 4096, b"b" * 4096, b"b" * 4096 + b"c", b"a" * 4096 + b"d"):
+        file.write_bytes(written)
+        pages.look()
+    first, second = pages.places("index")
+    assert [content[:1] for content in first.older] == [b"b", b"\0"]
+    assert [content[:1] for content in second.older] == [b"c", b"\0"]
+
+
+def test_an_undamaged_copy_is_right(story: Story, plan: Plan, folder: Path) -> None:
+    """What is put back is what is there: nothing may be noticed."""
+    body = (story.path / "index" / "data.mdb").read_bytes()
+    case = Case("index", 5, 0, body[5 * 4096 : 6 * 4096])
+    assert [one[1:] for one in try_all(story, plan, [case], folder)] == [("right", "")]
+
+
+@pytest.mark.parametrize("file", ["index", "journal"])
+def test_no_older_page_is_believed(
+    story: Story, plan: Plan, folder: Path, file: str
+) -> None:
+    # Zeros, where a file was longer than ever before, are the long form's.
+    cases = [
+        case
+        for case in all_cases(story)
+        if case.file == file and case.back == 1 and any(case.content)
+    ]
+    if file == "journal":
+        cases = random.Random(SEED).sample(cases, min(len(cases), JOURNAL_CASES))
+    assert len(cases) >= LEAST[file]
+    outcomes: Counter[str] = Counter()
+    bad = []
+    for case, outcome, why in try_all(story, plan, cases, folder, JOBS, HANG_S):
+        outcomes[outcome] += 1
+        if outcome in BAD:
+            bad.append(f"{case}: {outcome}: {why}")
+    assert not bad, outcomes
+    assert outcomes.total() == len(cases)

@@ -1,0 +1,370 @@
+"""One old page put back into a copy of an aged ledger: what becomes of it.
+
+The copy is opened and asked everything, in a process of its own, because it may die or
+hang. What may come of it: `right` (nothing was noticed, and nothing is wrong),
+`rebuilt` (it refused, the next start mended it, and nothing is wrong), `refused` (it
+serves no wrong value and says so). What may not: `wrong`, `signal` and `hang`, unless
+the next start recovers, and `shut`: only the index was damaged, and the next start does
+not mend it although it could.
+
+A start is the product's own, `switch.ledger.opening.open_ledger`, where there is one:
+it marks a start, looks through both files after one that died, and makes a damaged
+index anew. Otherwise the core is opened as it is.
+
+Used by tests/core/test_old_pages.py and tests/torture/old_pages.py.
+"""
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import select
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from switch._core import Ledger
+from switch.codes import Result
+from switch.errors import StorageError
+from tests.core.aged import (
+    PAGE,
+    SOME,
+    Plan,
+    Refused,
+    Story,
+    outcomes_of,
+    read_all,
+    some_windows,
+)
+from tests.core.pair import pack_row
+from tests.model import Rows
+
+TRIAL_S = 20.0
+"""How long a copy may take before it counts as hanging."""
+OPENINGS_MAX = 4
+"""Starts of one copy before it counts as one that does not open."""
+GOOD = ("right", "rebuilt", "refused")
+BAD = ("wrong", "signal", "hang", "shut")
+NOT_READ = {code for code in Result if code.name == "DATA_DAMAGED"}
+"""The result of a request that speaks of what cannot be read."""
+
+
+def product_start() -> Callable[..., Ledger] | None:
+    """How the product opens a ledger, if it does more than the core."""
+    try:
+        opening = importlib.import_module("switch.ledger.opening")
+    except ModuleNotFoundError:
+        return None
+    found: Callable[..., Ledger] = opening.open_ledger
+    return found
+
+
+@dataclass(frozen=True)
+class Case:
+    """One older content of one place."""
+
+    file: str
+    page: int
+    back: int
+    """1 is what stood there last before, 2 what stood there before that."""
+    content: bytes
+
+    def __str__(self) -> str:
+        return f"{self.file} page {self.page}, {self.back} back"
+
+
+def all_cases(story: Story) -> list[Case]:
+    """Each older content of each place."""
+    return [
+        Case(place.file, place.page, back, content)
+        for place in story.places
+        for back, content in enumerate(place.older, 1)
+    ]
+
+
+class WrongError(Exception):
+    """The copy told or did something that is not so."""
+
+
+class Trial:
+    """One copy, from its first opening to its end."""
+
+    def __init__(self, story: Story, plan: Plan, case: Case, folder: Path) -> None:
+        self.story, self.plan, self.case, self.folder = story, plan, case, folder
+        self.refusals: list[str] = []
+        self.weak = False
+        """A payment was refused because its row cannot be read: from here on state is
+        not that of the plan, but nothing may be done twice or told wrongly."""
+
+    # --- the copy ---------------------------------------------------------------------
+
+    def write(self, files: dict[str, bytes]) -> None:
+        """The files, with the old content in its place."""
+        for name, body in files.items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(body)
+        with (self.folder / self.case.file / "data.mdb").open("r+b") as file:
+            file.seek(PAGE * self.case.page)
+            file.write(self.case.content)
+
+    def open(self) -> Ledger:
+        start = product_start() or Ledger
+        return start(str(self.folder), create=False, **self.story.options)
+
+    # --- its life ---------------------------------------------------------------------
+
+    def run(self, died: str = "") -> str:
+        """What became of the copy; `died` says that its first start ended badly."""
+        if died:
+            self.refusals.append(died)
+        # What only the index has lost can be made anew.
+        mended = self.case.file == "index" and product_start() is not None
+        for _ in range(OPENINGS_MAX if mended else 2):
+            before = len(self.refusals)
+            doing = "opening"
+            try:
+                with contextlib.closing(self.open()) as ledger:
+                    doing = "service"
+                    self.live(ledger)
+                doing = "reopening"
+                with contextlib.closing(self.open()) as ledger:
+                    self.check_end(ledger, self.plan.last)
+            except StorageError as error:
+                self.refusals.append(f"{doing}: {error}")
+            if len(self.refusals) == before:
+                return "rebuilt" if self.refusals else "right"
+        return "shut" if mended else "refused"
+
+    def live(self, ledger: Ledger) -> None:
+        """Everything that is asked of it, from where it stands."""
+        plan, turns = self.plan, self.plan.turns
+        at = self.find_turn(ledger.sequence)
+        if at == 0:
+            self.take_turn(ledger, 0)
+            at = 1
+        if ledger.sequence == plan.begin:
+            windows = some_windows(plan, plan.begin)
+            self.compare(plan.first, read_all(ledger, plan.begin, windows))
+        while at < len(turns) and not (self.weak and not turns[at].again):
+            self.take_turn(ledger, at)
+            while ledger.index_step():
+                pass
+            at += 1
+            self.look_for_damage(ledger)
+        self.check_end(ledger, plan.some, SOME)
+
+    def find_turn(self, sequence: int) -> int:
+        """The turn that comes next in a ledger that has so many rows."""
+        if self.weak:
+            return 1
+        turns = self.plan.turns
+        if sequence == turns[0].before != turns[0].after:
+            # The newest meta page is all that knows of the last commit.
+            if self.case.file == "journal" and self.case.page < 2:
+                return 0
+            raise WrongError(f"the last commit has gone: {sequence} rows")
+        for at, turn in enumerate(turns[1:], 1):
+            if turn.before == sequence:
+                return at
+        if sequence == turns[-1].after:
+            return len(turns)
+        raise WrongError(f"{sequence} rows, where no group ended")
+
+    def take_turn(self, ledger: Ledger, at: int) -> None:
+        turn = self.plan.turns[at]
+        replies = [bytes(reply) for reply in ledger.commit(turn.requests, turn.now)]
+        self.look_for_damage(ledger)
+        if replies == turn.replies and not self.weak:
+            if ledger.sequence != turn.after:
+                raise WrongError(
+                    f"group {at}: {ledger.sequence} rows, not {turn.after}"
+                )
+            return
+        for ask, want, got in zip(turn.asks, turn.replies, replies, strict=True):
+            if want == got:
+                continue
+            pairs = zip(outcomes_of(ask, want), outcomes_of(ask, got), strict=True)
+            for place, (expected, found) in enumerate(pairs):
+                if found[0] in NOT_READ and found[1] == 0:
+                    self.meet_damage("a request was refused")
+                elif not self.weak:
+                    self.complain(at, ask, place, expected, found)
+                else:
+                    self.compare_weakly(at, ask, place, expected, found)
+        if not self.weak:
+            raise WrongError(f"group {at}: answers differ")
+
+    def look_for_damage(self, ledger: Ledger) -> None:
+        """Holds that are due and cannot be read are passed over without a word."""
+        aside = getattr(ledger, "holds_aside", None)
+        if aside is not None and len(aside()) and not self.weak:
+            self.meet_damage("holds were set aside")
+
+    def meet_damage(self, what: str) -> None:
+        """From here on state is not the plan's."""
+        self.weak = True
+        self.refusals.append(what)
+
+    def compare_weakly(
+        self, at: int, ask: Any, place: int, want: tuple[int, ...], got: tuple[int, ...]
+    ) -> None:
+        """Of rows that were there before everything; what they refuse stays refused."""
+        known = 0 < want[1] <= self.plan.begin
+        by_known = want[0] == Result.EXCEEDS_PAYMENT or 0 < want[4] <= self.plan.begin
+        if known:
+            # Result, sequence and repeat; receipts come with later posts.
+            if (*want[:2], want[3]) != (*got[:2], got[3]):
+                self.complain(at, ask, place, want, got)
+        elif by_known and got[0] == Result.OK != want[0]:
+            self.complain(at, ask, place, want, got)
+
+    def complain(
+        self, at: int, ask: Any, place: int, want: tuple[int, ...], got: tuple[int, ...]
+    ) -> None:
+        if want == got:
+            return
+        asked = ask.rows[place] if isinstance(ask, Rows) else type(ask).__name__
+        raise WrongError(f"group {at}: {got} instead of {want} for {asked}")
+
+    def check_end(self, ledger: Ledger, want: list[Any], stride: int = 1) -> None:
+        """All reads, or some, behind the plan's last group."""
+        if self.weak:
+            self.check_rows(ledger)
+            return
+        turn = self.plan.turns[-1]
+        if ledger.sequence != turn.after:
+            raise WrongError(f"{ledger.sequence} rows at the end, not {turn.after}")
+        windows = some_windows(self.plan, turn.after)
+        self.compare(want, read_all(ledger, turn.after, windows, stride))
+
+    def check_rows(self, ledger: Ledger) -> None:
+        """The rows that were there before are there, as they were."""
+        for row in self.story.model.rows[: self.plan.begin]:
+            try:
+                found = ledger.row(row.sequence).tobytes()
+            except StorageError as error:
+                self.refusals.append(f"row {row.sequence}: {error}")
+                continue
+            if found != pack_row(row):
+                raise WrongError(f"row {row.sequence} is another")
+
+    def compare(self, want: list[Any], got: list[Any]) -> None:
+        """Each read is right, or was refused."""
+        if want == got:
+            return
+        if len(want) != len(got):
+            raise WrongError(f"{len(got)} reads, not {len(want)}")
+        refused: dict[str, int] = {}
+        for place, (one, other) in enumerate(zip(want, got, strict=True)):
+            if isinstance(other, Refused):
+                refused.setdefault(other, place)
+            elif one != other:
+                raise WrongError(
+                    f"read {place}: {str(other)[:200]}, not {str(one)[:200]}"
+                )
+        for error, place in refused.items():
+            self.refusals.append(f"read {place}: {error}")
+
+
+# --- in processes of their own --------------------------------------------------------
+
+
+@dataclass
+class Running:
+    """A child that lives a copy's life, and what it has said so far."""
+
+    case: Case
+    folder: Path
+    process: int
+    pipe: int
+    deadline: float
+    died: str = ""
+    said: bytes = b""
+
+
+def try_all(
+    story: Story,
+    plan: Plan,
+    cases: list[Case],
+    folder: Path,
+    jobs: int = 1,
+    seconds: float = TRIAL_S,
+) -> Iterator[tuple[Case, str, str]]:
+    """Each case with what became of it and why, as they end."""
+    files = story.files()
+    # What is there by now is neither looked at nor copied in each child.
+    gc.collect()
+    gc.freeze()
+    waiting = iter(cases)
+    running: dict[int, Running] = {}
+
+    def begin(case: Case, died: str = "") -> None:
+        place = folder / f"{case.file}-{case.page}-{case.back}"
+        deadline = time.monotonic() + seconds
+        readable, writable = os.pipe()
+        process = os.fork()
+        if process == 0:
+            os.close(readable)
+            live_and_exit(Trial(story, plan, case, place), files, writable, died)
+        os.close(writable)
+        one = Running(case, place, process, readable, deadline, died)
+        running[readable] = one
+
+    while True:
+        while len(running) < jobs and (case := next(waiting, None)) is not None:
+            begin(case)
+        if not running:
+            gc.unfreeze()
+            return
+        ready, _, _ = select.select(list(running), [], [], 0.5)
+        for pipe, one in list(running.items()):
+            late = time.monotonic() > one.deadline
+            if late:
+                os.kill(one.process, signal.SIGKILL)
+            elif pipe not in ready:
+                continue
+            elif part := os.read(pipe, 65_536):
+                one.said += part
+                continue
+            del running[pipe]
+            os.close(pipe)
+            _, status = os.waitpid(one.process, 0)
+            outcome, why = read_end(one, status, late=late)
+            if outcome in ("signal", "hang") and not one.died and product_start():
+                begin(one.case, why)
+                continue
+            shutil.rmtree(one.folder, ignore_errors=True)
+            yield one.case, outcome, why
+
+
+def live_and_exit(trial: Trial, files: dict[str, bytes], pipe: int, died: str) -> None:
+    """The child's whole life; it never returns into the parent's code."""
+    gc.disable()
+    try:
+        if not died:
+            trial.write(files)
+        outcome, why = trial.run(died), "; ".join(trial.refusals[:3])
+    except WrongError as error:
+        outcome, why = "wrong", str(error)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the parent is told
+        outcome, why = "wrong", f"{type(error).__name__}: {error}"
+    try:
+        os.write(pipe, json.dumps([outcome, why[:4_000]]).encode())
+    finally:
+        os._exit(0)
+
+
+def read_end(one: Running, status: int, *, late: bool) -> tuple[str, str]:
+    """What a child said, or how it died."""
+    if late:
+        return "hang", "no end in time"
+    if os.WIFSIGNALED(status):
+        return "signal", signal.Signals(os.WTERMSIG(status)).name
+    outcome, why = json.loads(one.said)
+    return outcome, why

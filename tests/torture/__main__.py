@@ -1,0 +1,92 @@
+"""All long tests, one after the other, from one seed: `make torture ARGS="--seed 7"`.
+
+Kills under load and on a hard day, old pages, restarts, messages. Each tells how far it
+is in its own words; then there is one line for each test with its figure, and at the
+end one line of JSON. 1 if any of them failed; the others are run all the same.
+"""
+
+import argparse
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+TESTS = ("kill", "hard_day", "old_pages", "restarts", "fuzz")
+
+
+def command(test: str, seed: int, given: Any) -> list[str]:
+    """What runs a test."""
+    if test in ("kill", "hard_day"):
+        return ["-m", "pytest", "-q", f"tests/torture/test_{test}.py"]
+    if test == "fuzz":
+        inputs = ["--inputs", str(given.inputs)] if given.inputs else []
+        return ["-m", "tests.torture.fuzz_wire", "--seed", str(seed), *inputs]
+    more = ["--sample", str(given.sample)] if given.sample else []
+    if test == "restarts":
+        more = ["--steps", str(given.steps)] if given.steps else []
+    return ["-m", f"tests.torture.{test}", "--seed", str(seed), *more]
+
+
+def run(test: str, seed: int, given: Any) -> dict[str, Any]:
+    """One test, its words passed on, its last line kept."""
+    begun = time.monotonic()
+    last = ""
+    environment = {**os.environ, "SWITCH_TEST_SEED": str(seed), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        [sys.executable, *command(test, seed, given)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            last = line.strip() or last
+            if not line.startswith("{"):
+                print(f"  {line.rstrip()}", flush=True)
+    found: dict[str, Any] = json.loads(last) if last.startswith("{") else {}
+    found |= {"test": test, "ok": child.returncode == 0, "seed": seed}
+    found |= {"seconds": round(time.monotonic() - begun), "figure": figure(found, last)}
+    print(
+        f"{test}, seed {seed}: {'ok' if found['ok'] else 'FAILED'}, {found['figure']}; "
+        f"{found['seconds']:,} s",
+        flush=True,
+    )
+    return found
+
+
+def figure(found: dict[str, Any], last: str) -> str:
+    """How much a test did."""
+    if "places" in found:
+        wrong = sum(found[each] for each in ("wrong", "signal", "hang", "shut"))
+        return f"{found['places']:,} places, {found['cases']:,} cases, {wrong} wrong"
+    if "sessions" in found:
+        return f"{found['sessions']:,} sessions of {found.get('rows', 0):,} rows"
+    return last
+
+
+def main() -> int:
+    """Run them; 1 if one failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, help="random if not given")
+    parser.add_argument("--only", nargs="*", choices=TESTS, default=TESTS)
+    parser.add_argument("--sample", type=int, help="cases of each ledger of old_pages")
+    parser.add_argument("--steps", type=int, help="index steps of restarts")
+    parser.add_argument("--inputs", type=int, help="messages of fuzz")
+    given = parser.parse_args()
+    seed = secrets.randbits(31) if given.seed is None else given.seed
+    found = [run(test, seed, given) for test in given.only]
+    ok = all(one["ok"] for one in found)
+    print(
+        json.dumps({"torture": "ok" if ok else "failed", "seed": seed, "tests": found})
+    )
+    return 0 if ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
