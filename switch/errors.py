@@ -69,6 +69,17 @@ class CorruptionError(StorageError):
     """A check failed: the bytes on the disk are not those that were written."""
 
 
+class IndexDamagedError(CorruptionError):
+    """What is damaged, or of another ledger, lies in index/: it can be rebuilt."""
+
+
+class JournalBehindError(StorageError):
+    """The index knows rows that the journal has not, or other ones: rows were lost.
+
+    Nothing was changed. Both are evidence, and only a copy has what is missing.
+    """
+
+
 class DeadError(StorageError):
     """The ledger met an error inside a commit and takes no more; restart it."""
 

@@ -105,7 +105,8 @@ def newest(data: bytes) -> np.void:
         np.frombuffer(data, META_TYPE, 1, offset=number * PAGE)[0]
         for number in range(pages.METAS)
     ]
-    return max(metas, key=lambda meta: int(meta["txnid"]))
+    found: np.void = max(metas, key=lambda meta: int(meta["txnid"]))
+    return found
 
 
 def leaves(data: bytes) -> list[int]:
