@@ -155,7 +155,7 @@ class App:
         return await self._end(server, node, health_service)
 
     async def _open(self) -> Ledger:
-        """Open the ledger in a thread, saying how far it is; end the process if asked."""
+        """Open the ledger in a thread, telling how far it is; ends when asked to."""
         config = self._config
         loop = asyncio.get_running_loop()
 

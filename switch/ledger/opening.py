@@ -108,8 +108,16 @@ def open_ledger(
 
 
 def mark_damaged(path: Path | str, text: str) -> None:
-    """Have the next start rebuild the index. For whoever met damage in it."""
-    _write_mark(Path(path) / DAMAGED, text)
+    """Have the next start rebuild the index. For whoever met damage in it.
+
+    Nothing depends on the mark: what was met is refused again wherever it is met.
+    """
+    mark = Path(path) / DAMAGED
+    if mark.exists():
+        return
+    log.error("damage in index/, which the next start rebuilds: %s", text)
+    with contextlib.suppress(OSError):
+        _write_mark(mark, text)
 
 
 def look(directory: Path, progress: Progress, seconds: float = WALK_S) -> Look:
