@@ -9,21 +9,16 @@ it speaks of begins:
     index.aside/   the last index that was set aside, as evidence
 
 LMDB trusts its pages. So after a start that did not come to its end the next one lets
-another process walk them before it opens anything (`pages.py`).
+another process walk them before it opens anything (`look.py`, `pages.py`).
 """
 
 import contextlib
 import errno
 import fcntl
-import json
 import logging
 import os
 import shutil
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,7 +32,7 @@ from switch.errors import (
     IndexDamagedError,
     JournalBehindError,
 )
-from switch.ledger import pages
+from switch.ledger.look import Look, look
 
 log = logging.getLogger("ledger")
 
@@ -46,8 +41,6 @@ NEW: Final = "NEW"
 DAMAGED: Final = "index.damaged"
 ASIDE: Final = "index.aside"
 
-WALK_S: Final = 600.0
-"""How long the pages of one environment are walked; then it is opened all the same."""
 ROOM_LEAST: Final = 256 << 20
 """Bytes that stay free beside an index that is kept; as the ledger's `room_least`."""
 INDEX_SHARE: Final = 0.7
@@ -74,16 +67,6 @@ class Progress:
         if total:
             return f"{done:,} of {total:,} rows"
         return "reading"
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a walk in another process came to."""
-
-    findings: list[str]
-    tables: dict[str, int]
-    ended: bool
-    """False if its time was up: then nothing is known."""
 
 
 def open_ledger(
@@ -118,48 +101,6 @@ def mark_damaged(path: Path | str, text: str) -> None:
     log.error("damage in index/, which the next start rebuilds: %s", text)
     with contextlib.suppress(OSError):
         _write_mark(mark, text)
-
-
-def look(directory: Path, progress: Progress, seconds: float = WALK_S) -> Look:
-    """Walk the pages of one environment in another process, for so long at most."""
-    # By its file, so that neither the working directory nor a variable decides.
-    command = [sys.executable, "-P", str(Path(pages.__file__).resolve())]
-    child = subprocess.Popen(
-        [*command, str(directory)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    late = threading.Event()
-
-    def give_up() -> None:
-        late.set()
-        child.kill()
-
-    timer = threading.Timer(seconds, give_up)
-    timer.daemon = True
-    timer.start()
-    last: dict[str, Any] = {}
-    try:
-        assert child.stdout is not None
-        for line in child.stdout:
-            with contextlib.suppress(ValueError):
-                last = json.loads(line)
-            if "total" in last:
-                share = 100 * last["done"] // max(last["total"], 1)
-                progress.walked = f"{directory.name}/, {share} %"
-    finally:
-        timer.cancel()
-        progress.walked = ""
-        child.kill()
-        code = child.wait()
-        if child.stdout is not None:
-            child.stdout.close()
-    if late.is_set():
-        return Look([], {}, ended=False)
-    if "findings" not in last:
-        return Look([f"reading its pages ended with code {code}"], {}, ended=True)
-    return Look(last["findings"], last["tables"], ended=True)
 
 
 class _Opener:
@@ -236,7 +177,7 @@ class _Opener:
         """Whether anything was ever committed to the journal beyond its name."""
         if not _data(self.directory, "journal").exists():
             return False
-        found = look(self.directory / "journal", self.progress)
+        found = self.look("journal")
         whole = not found.findings and bool(found.tables.get("journal"))
         return whole or not found.ended
 
@@ -270,14 +211,22 @@ class _Opener:
         if damaged:
             self.set_aside(damaged)
 
+    def look(self, part: str) -> Look:
+        """Walk one environment, and tell how far that is."""
+
+        def tell(done: int, total: int) -> None:
+            self.progress.walked = f"{part}/, {100 * done // max(total, 1)} %"
+
+        try:
+            return look(self.directory / part, tell)
+        finally:
+            self.progress.walked = ""
+
     def damage(self, part: str) -> str:
         """What is wrong with the pages of an environment; empty if nothing is."""
         if not _data(self.directory, part).exists():
             return ""
-        found = look(self.directory / part, self.progress)
-        if not found.ended:
-            log.warning("%s/ has more pages than %d s suffice for", part, WALK_S)
-        return "; ".join(found.findings)
+        return "; ".join(self.look(part).findings)
 
     # --- the index -----------------------------------------------------------------
 

@@ -25,7 +25,8 @@ from switch.errors import (
     JournalBehindError,
 )
 from switch.ledger import opening, pages
-from switch.ledger.opening import ASIDE, DAMAGED, NEW, OPENING, Look, open_ledger
+from switch.ledger.look import Look, look
+from switch.ledger.opening import ASIDE, DAMAGED, NEW, OPENING, open_ledger
 from tests.core.network import NOW, make_network, top_up
 from tests.core.pair import Pair
 from tests.model import Rows
@@ -68,11 +69,11 @@ def directory(tmp_path: Path) -> Path:
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages are walked in this process, which is faster."""
 
-    def look(directory: Path, *_: object) -> Look:
+    def walk(directory: Path, *_: object) -> Look:
         found = pages.walk(directory)
         return Look(found.findings, found.tables, ended=True)
 
-    monkeypatch.setattr(opening, "look", look)
+    monkeypatch.setattr(opening, "look", walk)
 
 
 def contents(directory: Path) -> dict[str, bytes]:
@@ -293,17 +294,21 @@ def test_the_lock_is_held_from_the_walk_to_the_end(directory: Path) -> None:
     Ledger(str(directory), **OPTIONS).close()
 
 
-def test_a_walk_that_dies_is_a_finding_and_one_that_is_late_is_none(
+def test_a_walk_that_cannot_read_is_a_finding_and_one_cut_off_is_none(
     directory: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     program = tmp_path / "walk.py"
     monkeypatch.setattr(pages, "__file__", str(program))
     program.write_text("import os; os.kill(os.getpid(), 11)")
-    found = opening.look(directory / "journal", opening.Progress())
+    found = look(directory / "journal")
     assert found.ended
-    assert "-11" in found.findings[0]
+    assert "SIGSEGV" in found.findings[0]
+    for end in ("os.kill(os.getpid(), 9)", "raise MemoryError"):
+        program.write_text(f"import os; {end}")
+        found = look(directory / "journal")
+        assert (found.ended, found.findings) == (False, [])
     program.write_text("import time; time.sleep(60)")
-    found = opening.look(directory / "journal", opening.Progress(), 0.2)
+    found = look(directory / "journal", seconds=0.2)
     assert (found.ended, found.findings) == (False, [])
 
 
