@@ -31,6 +31,7 @@ from switch.errors import (
     FormatError,
     IndexDamagedError,
     JournalBehindError,
+    StorageError,
 )
 from switch.ledger.look import Look, look
 
@@ -47,6 +48,8 @@ INDEX_SHARE: Final = 0.7
 """An index has at most so many bytes for each of the journal's."""
 CORRUPTED: Final = -30796
 """LMDB's code for a file that is not what was written."""
+LMDB_CODES: Final = range(-30799, -30779)
+"""LMDB's own return codes."""
 
 
 class Progress:
@@ -117,6 +120,9 @@ class _Opener:
         """Look at what was left, open, and take the marks away."""
         self.begin_new()
         if (self.directory / OPENING).exists():
+            log.warning(
+                "the last start did not come to its end; looking through the pages"
+            )
             self.look_through()
         if (self.directory / DAMAGED).exists():
             self.set_aside("damage was met in it while it served")
@@ -139,8 +145,16 @@ class _Opener:
         """Open it, at the second time with a new index."""
         try:
             return self.ledger(lock)
+        except JournalBehindError:
+            raise
         except IndexDamagedError as error:
             self.set_aside(str(error))
+        except StorageError as error:
+            # LMDB says that something is wrong, and not where.
+            if error.code not in LMDB_CODES:
+                raise
+            if not self.look_through():
+                raise
         return self.ledger(lock)
 
     def ledger(self, lock: int) -> Ledger:
@@ -199,9 +213,11 @@ class _Opener:
                 raise
             log.warning("no room to mark this start: %s", error)
 
-    def look_through(self) -> None:
-        """Walk both environments. Raises CorruptionError if the journal is damaged."""
-        log.warning("the last start did not come to its end; looking through the pages")
+    def look_through(self) -> bool:
+        """Walk both environments; true if a damaged index was set aside.
+
+        Raises CorruptionError if the journal is damaged.
+        """
         damaged = self.damage("journal")
         if damaged:
             raise CorruptionError(
@@ -210,6 +226,7 @@ class _Opener:
         damaged = self.damage("index")
         if damaged:
             self.set_aside(damaged)
+        return bool(damaged)
 
     def look(self, part: str) -> Look:
         """Walk one environment, and tell how far that is."""

@@ -312,6 +312,31 @@ def test_a_walk_that_cannot_read_is_a_finding_and_one_cut_off_is_none(
     assert (found.ended, found.findings) == (False, [])
 
 
+@pytest.mark.parametrize("number", [0, 1])
+def test_what_lmdb_refuses_is_found_by_the_walk(directory: Path, number: int) -> None:
+    """A torn meta page: LMDB's error does not say of which environment."""
+    sequence = open_and_close(directory)
+    tear(directory / "index" / "data.mdb", number)
+    assert open_and_close(directory) == sequence
+    assert (directory / ASIDE).exists()
+    tear(directory / "journal" / "data.mdb", number)
+    before = contents(directory)
+    with pytest.raises(CorruptionError, match=r"journal/ is damaged: .* meta page"):
+        open_ledger(directory, **OPTIONS)
+    assert contents(directory) == before
+
+
+def open_and_close(directory: Path) -> int:
+    with open_ledger(directory, **OPTIONS) as ledger:
+        return ledger.sequence
+
+
+def tear(path: Path, number: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[number * PAGE : number * PAGE + 512] = bytes(512)
+    path.write_bytes(data)
+
+
 # --- a damaged index ---------------------------------------------------------------
 
 
