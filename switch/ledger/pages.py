@@ -122,51 +122,67 @@ class _EnoughError(Exception):
 
 
 class _Nodes:
-    """The nodes of some pages, read as far as each page allows."""
+    """The nodes of some pages, read as far as each page allows.
 
-    def __init__(self, pages: U8, upper: Array, counts: Array) -> None:
-        size = pages.shape[1]
+    Nodes begin at even places, so that everything is read by halves of four bytes.
+    """
+
+    def __init__(self, pages: U8) -> None:
+        self.size = pages.shape[1]
+        self.flat = pages.view("<u2").reshape(-1)
+        self.bytes = pages.reshape(-1)
         halves = pages.view("<u2")
+        lower, upper = halves[:, 6].astype(np.int64), halves[:, 7].astype(np.int64)
+        counts = (lower - HEADER) // 2
         self.page = np.repeat(np.arange(len(pages)), counts)
         begins = np.cumsum(counts) - counts
         self.place = np.arange(len(self.page)) - np.repeat(begins, counts)
         self.is_last = self.place == np.repeat(counts - 1, counts)
-        at = halves[self.page, HEADER // 2 + self.place].astype(np.int64)
-        self.wrong: Mask = (at % 2 != 0) | (at < upper[self.page]) | (at > size - NODE)
+        first = self.page * (self.size // 2)
+        at = self.flat[first + HEADER // 2 + self.place].astype(np.int64)
+        self.wrong: Mask = (at % 2 != 0) | (at < upper[self.page])
+        self.wrong |= at > self.size - NODE
         # What is wrong is read somewhere all the same, and thrown away.
-        self.at = np.where(self.wrong, size - NODE, at)
-        half = self.at // 2
-        self.low = halves[self.page, half].astype(np.uint64)
-        self.high = halves[self.page, half + 1].astype(np.uint64)
-        self.flags = halves[self.page, half + 2]
-        self.key_size = halves[self.page, half + 3].astype(np.int64)
+        self.at = np.where(self.wrong, self.size - NODE, at)
+        self.begin = 2 * first + self.at
+        head = self.read(self.begin, NODE // 2)
+        self.data_size = head.view("<u4")[:, 0].astype(np.int64)
+        self.child = head.view("<u8")[:, 0] & np.uint64((1 << 48) - 1)
+        self.flags = head[:, 2]
+        self.key_size = head[:, 3].astype(np.int64)
 
-    def end(self, pages: U8, sizes: Array) -> None:
+    def read(self, begin: Array, count: int) -> Array:
+        """`count` halves from each of some even places, as far as there are any."""
+        places = (begin // 2)[:, None] + np.arange(count)
+        return self.flat.take(places, mode="clip")
+
+    def end(self, sizes: Array) -> None:
         """Mark nodes that leave their page or overlap another, given their sizes."""
-        width = pages.shape[1]
-        self.wrong |= self.at + sizes > width
-        begin = self.page * width + self.at
-        order = np.argsort(begin, kind="stable")
-        end = (begin + sizes)[order]
-        overlaps = begin[order][1:] < end[:-1]
+        self.wrong |= self.at + sizes > self.size
+        end = self.begin + sizes
+        # Usually each lies right before the last one.
+        if (end[1:] <= self.begin[:-1])[self.place[1:] > 0].all():
+            return
+        order = np.argsort(self.begin, kind="stable")
+        overlaps = self.begin[order][1:] < end[order][:-1]
         self.wrong[order[1:][overlaps]] = True
 
-    def keys(self, pages: U8, *, number: bool) -> U64:
-        """Every key as words that compare as LMDB compares the keys."""
-        places = np.arange(KEY_MAX)
-        offsets = np.minimum(self.at[:, None] + NODE + places, pages.shape[1] - 1)
-        raw = pages[self.page[:, None], offsets]
-        raw[places >= self.key_size[:, None]] = 0
-        words = np.empty((len(raw), WORDS), dtype=np.uint64)
-        words[:, :-1] = raw.view("<u8" if number else ">u8")
-        words[:, -1] = self.key_size
-        return words
+    def keys(self, *, number: bool) -> U64:
+        """Every key as words that compare as LMDB compares the keys, then its size."""
+        longest = min(int(self.key_size.max(initial=1)), KEY_MAX)
+        words = max(-(-longest // 8), 1)
+        raw = self.read(self.begin + NODE, 4 * words).view(np.uint8)
+        if (self.key_size != 8 * words).any():
+            raw[np.arange(8 * words) >= self.key_size[:, None]] = 0
+        keys = np.empty((len(raw), words + 1), dtype=np.uint64)
+        keys[:, :-1] = raw.view("<u8" if number else ">u8")
+        keys[:, -1] = self.key_size
+        return keys
 
-    def field(self, pages: U8, size: int) -> U8:
+    def field(self, size: int) -> U8:
         """The `size` bytes behind each key."""
-        begin = (self.at + NODE + self.key_size)[:, None]
-        offsets = np.minimum(begin + np.arange(size), pages.shape[1] - 1)
-        found: U8 = pages[self.page[:, None], offsets]
+        begin = (self.begin + NODE + self.key_size)[:, None]
+        found: U8 = self.bytes.take(begin + np.arange(size), mode="clip")
         return found
 
 
@@ -271,7 +287,7 @@ class _Walker:
     def _tables(self, nodes: _Nodes, pages: U8, room: int) -> list[Tree]:
         """The trees that one page of the list of tables names."""
         found = []
-        records = nodes.field(pages, TREE_SIZE)
+        records = nodes.field(TREE_SIZE)
         for i in range(min(len(records), room)):
             begin = int(nodes.at[i]) + NODE
             end = begin + int(nodes.key_size[i])
@@ -310,11 +326,11 @@ class _Walker:
             level, pages, nodes = self._parse(tree, level, pages, flags, number=number)
             if not is_leaf:
                 branches += len(pages)
-                stack.append(self._children(level, nodes, pages, number=number))
+                stack.append(self._children(level, nodes, number=number))
                 continue
             leaves += len(pages)
             entries += len(nodes.page)
-            self._values(tree, nodes, pages)
+            self._values(tree, nodes)
             yield nodes, pages
         wanted = (tree.branches, tree.leaves, tree.overflows, tree.entries)
         counted = (branches, leaves, self.overflows, entries)
@@ -377,68 +393,80 @@ class _Walker:
     ) -> tuple[_Level, U8, _Nodes]:
         """The nodes of pages in order and inside; other pages are left out."""
         is_leaf = level.depth == tree.depth
-        nodes = self._nodes(pages)
+        nodes = _Nodes(pages)
         sizes = NODE + nodes.key_size
         if is_leaf:
             big = (nodes.flags & BIG) != 0
-            sizes += np.where(big, 8, (nodes.low | nodes.high << 16).astype(np.int64))
+            sizes += np.where(big, 8, nodes.data_size)
             nodes.wrong |= ~np.isin(nodes.flags, list(flags))
             if SUB in flags:
-                nodes.wrong |= (nodes.low | nodes.high << 16) != TREE_SIZE
-        nodes.end(pages, sizes)
+                nodes.wrong |= nodes.data_size != TREE_SIZE
+        nodes.end(sizes)
         named = is_leaf | (nodes.place > 0)
         nodes.wrong |= nodes.key_size > KEY_MAX
         nodes.wrong |= named & ((nodes.key_size != 8) if number else nodes.key_size < 1)
-        bad = np.bincount(nodes.page[nodes.wrong], minlength=len(pages)) > 0
-        for pgno in level.pgnos[bad]:
-            self.find(f"{tree.name}: the nodes of page {pgno} are not possible")
-        level, pages = level.only(~bad), pages[~bad]
-        nodes = self._nodes(pages)
-        bad = self._disorder(level, nodes, pages, number=number, is_leaf=is_leaf)
-        for pgno in level.pgnos[bad]:
-            self.find(f"{tree.name}: the keys of page {pgno} are not in order")
-        level, pages = level.only(~bad), pages[~bad]
-        return level, pages, self._nodes(pages)
+        if nodes.wrong.any():
+            level, pages = self._leave_out(
+                tree, level, pages, nodes, nodes.wrong, "the nodes are not possible"
+            )
+            nodes = _Nodes(pages)
+        wrong = self._disorder(level, nodes, number=number, is_leaf=is_leaf)
+        if wrong.any():
+            level, pages = self._leave_out(
+                tree, level, pages, nodes, wrong, "the keys are not in order"
+            )
+            nodes = _Nodes(pages)
+        return level, pages, nodes
 
-    def _nodes(self, pages: U8) -> _Nodes:
-        halves = pages.view("<u2")
-        counts = (halves[:, 6].astype(np.int64) - HEADER) // 2
-        return _Nodes(pages, halves[:, 7].astype(np.int64), counts)
+    def _leave_out(
+        self,
+        tree: Tree,
+        level: _Level,
+        pages: U8,
+        nodes: _Nodes,
+        wrong: Mask,
+        text: str,
+    ) -> tuple[_Level, U8]:
+        """Pages without those that have a wrong node."""
+        bad = np.bincount(nodes.page[wrong], minlength=len(pages)) > 0
+        for pgno in level.pgnos[bad]:
+            self.find(f"{tree.name}: page {pgno} is damaged: {text}")
+        return level.only(~bad), pages[~bad]
 
     def _disorder(
-        self, level: _Level, nodes: _Nodes, pages: U8, *, number: bool, is_leaf: bool
+        self, level: _Level, nodes: _Nodes, *, number: bool, is_leaf: bool
     ) -> Mask:
-        """Which pages have keys that do not go up, or leave their parent's bounds."""
-        keys = nodes.keys(pages, number=number)
+        """Which keys do not go up, or leave the bounds that their parent sets."""
+        keys = nodes.keys(number=number)
         # A branch's first key is not looked at: it stands for all that is less.
-        named = nodes.place > 0 if not is_leaf else nodes.place >= 0
-        wrong = named & _less(keys, level.lows[nodes.page])
-        wrong |= named & ~_less(keys, level.highs[nodes.page])
+        named = (nodes.place > 0) | is_leaf
+        wrong = _less(keys, level.lows[nodes.page])
+        wrong |= ~_less(keys, level.highs[nodes.page])
+        wrong &= named
         pairs = (nodes.place[1:] > 0) & named[:-1]
         wrong[1:] |= pairs & ~_less(keys[:-1], keys[1:])
-        return np.bincount(nodes.page[wrong], minlength=len(pages)) > 0
+        return wrong
 
-    def _children(
-        self, level: _Level, nodes: _Nodes, pages: U8, *, number: bool
-    ) -> _Level:
+    def _children(self, level: _Level, nodes: _Nodes, *, number: bool) -> _Level:
         """The pages below some branches, each with the keys that bound it."""
-        keys = nodes.keys(pages, number=number)
-        pgnos = nodes.low | nodes.high << 16 | nodes.flags.astype(np.uint64) << 32
+        found = nodes.keys(number=number)
+        keys = np.zeros((len(found), WORDS), dtype=np.uint64)
+        keys[:, : found.shape[1] - 1], keys[:, -1] = found[:, :-1], found[:, -1]
         first = nodes.place == 0
         lows = np.where(first[:, None], level.lows[nodes.page], keys)
         after = np.concatenate([keys[1:], keys[:1]])
         highs = np.where(nodes.is_last[:, None], level.highs[nodes.page], after)
-        return _Level(level.depth + 1, pgnos, lows, highs)
+        return _Level(level.depth + 1, nodes.child, lows, highs)
 
     # --- values in pages of their own, and free pages ---------------------------------
 
-    def _values(self, tree: Tree, nodes: _Nodes, pages: U8) -> None:
+    def _values(self, tree: Tree, nodes: _Nodes) -> None:
         """Take the pages of long values into use."""
         big = (nodes.flags & BIG) != 0
         if not big.any():
             return
-        pgnos = nodes.field(pages, 8).view("<u8").ravel()[big]
-        sizes = (nodes.low | nodes.high << 16)[big].astype(np.int64)
+        pgnos = nodes.field(8).view("<u8").ravel()[big]
+        sizes = nodes.data_size[big]
         good = self._inside(tree, pgnos)
         pgnos, needed = pgnos[good], (HEADER - 1 + sizes[good]) // self.size + 1
         head = self.pages[pgnos.astype(np.int64), :HEADER]
@@ -470,12 +498,12 @@ class _Walker:
     def _free(self, tree: Tree) -> None:
         """Walk the list of free pages: each once, and none that is in use."""
         for nodes, pages in self._leaves(tree, number=True, flags=frozenset({0, BIG})):
-            later = nodes.keys(pages, number=True)[:, 0] > self.walk.txnid
+            later = nodes.keys(number=True)[:, 0] > self.walk.txnid
             if later.any():
                 self.find(f"{tree.name}: it is later than the newest meta page")
-            sizes = (nodes.low | nodes.high << 16).astype(np.int64)
+            sizes = nodes.data_size
             starts = nodes.at + NODE + nodes.key_size
-            longs = nodes.field(pages, 8).view("<u8").ravel()
+            longs = nodes.field(8).view("<u8").ravel()
             for i in range(len(sizes)):
                 size, start = int(sizes[i]), int(starts[i])
                 if nodes.flags[i] & BIG:
@@ -516,11 +544,14 @@ class _Walker:
 
 
 def _less(left: U64, right: U64) -> Mask:
-    """Which keys are less than those beside them."""
+    """Which keys are less than those beside them, which may have more words.
+
+    Where all words that both have are equal the one with more bytes is the greater.
+    """
     result: Mask = left[:, -1] < right[:, -1]
-    for word in reversed(range(WORDS - 1)):
+    for word in reversed(range(min(left.shape[1], right.shape[1]) - 1)):
         one, other = left[:, word], right[:, word]
-        result = np.where(one == other, result, one < other)
+        result = (one < other) | ((one == other) & result)
     return result
 
 
