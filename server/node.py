@@ -13,10 +13,9 @@ from server.status import StoppingError
 from switch._core import Ledger, Request
 from switch.billing.dispatch import TICK_S, Dispatcher
 from switch.config import Config
-from switch.errors import IndexDamagedError, OverloadError, SwitchError
+from switch.errors import OverloadError, SwitchError
 from switch.ledger.cases import Exceptions
 from switch.ledger.committer import Answer, Committer, Reply
-from switch.ledger.opening import mark_damaged
 from switch.register.load import Register
 
 READ_THREADS = 4
@@ -120,18 +119,10 @@ class Node:
         self._reads += 1
         try:
             return await self.loop.run_in_executor(
-                self._readers, lambda: self._call(lambda: call(*args, **kwargs))
+                self._readers, lambda: call(*args, **kwargs)
             )
         finally:
             self._reads -= 1
-
-    def _call(self, call: Callable[[], T]) -> T:
-        """Run it; if it meets damage in the index, the next start makes a new one."""
-        try:
-            return call()
-        except IndexDamagedError as error:
-            mark_damaged(self.config.data_dir, str(error))
-            raise
 
     async def commit(self, request: Request) -> Reply:
         """Commit a request and wait until it is durable.

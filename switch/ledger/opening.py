@@ -5,7 +5,7 @@ it speaks of begins:
 
     OPENING        a start is under way, or died or was killed in it
     NEW            the first commit of a new ledger is not yet durable
-    index.damaged  damage was met in index/ while it served: rebuild it
+    index.damaged  the core met damage in index/ while it served: rebuild it
     index.aside/   the last index that was set aside, as evidence
 
 LMDB trusts its pages. So after a start that did not come to its end the next one lets
@@ -91,19 +91,6 @@ def open_ledger(
     with _locked(directory) as lock:
         opener = _Opener(directory, progress or Progress(), options)
         return opener.open(lock)
-
-
-def mark_damaged(path: Path | str, text: str) -> None:
-    """Have the next start rebuild the index. For whoever met damage in it.
-
-    Nothing depends on the mark: what was met is refused again wherever it is met.
-    """
-    mark = Path(path) / DAMAGED
-    if mark.exists():
-        return
-    log.error("damage in index/, which the next start rebuilds: %s", text)
-    with contextlib.suppress(OSError):
-        _write_mark(mark, text)
 
 
 class _Opener:

@@ -384,7 +384,7 @@ def test_an_index_ahead_of_its_journal_is_evidence(
 
 
 def test_damage_met_in_service_is_mended_by_the_next_start(directory: Path) -> None:
-    opening.mark_damaged(directory, "a page of a run")
+    (directory / DAMAGED).touch()
     (directory / ASIDE).mkdir()
     (directory / ASIDE / "older").touch()
     index = (directory / "index" / "data.mdb").read_bytes()
@@ -399,7 +399,7 @@ def test_damage_met_in_service_is_mended_by_the_next_start(directory: Path) -> N
 def test_without_room_for_two_the_damaged_one_is_not_kept(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opening.mark_damaged(directory, "")
+    (directory / DAMAGED).touch()
     usage = shutil.disk_usage(directory)
     monkeypatch.setattr(
         shutil, "disk_usage", lambda _: type(usage)(usage.total, usage.used, 1 << 20)

@@ -5,13 +5,11 @@ Method: server processes whose opening is made to take longer; a directory as a 
 start leaves it, whole and damaged.
 """
 
-import asyncio
 import signal
 import socket
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -19,10 +17,7 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from server.app import EXIT_DEAD
-from server.node import Node
-from switch.config import Config
-from switch.errors import IndexDamagedError
-from switch.ledger.opening import ASIDE, DAMAGED, OPENING
+from switch.ledger.opening import ASIDE, OPENING
 from switch.v1 import admin_pb2, payments_pb2
 from tests.server.harness import (
     CALL_S,
@@ -128,25 +123,6 @@ def test_a_start_that_is_ended_is_looked_through_by_the_next(
     with running(used) as again:
         assert "did not come to its end" in again.log()
     assert not mark.exists()
-
-
-async def test_damage_that_a_read_meets_leaves_a_mark(tmp_path: Path) -> None:
-    """A node as far as a read needs it."""
-    node = object.__new__(Node)
-    node.config = Config(data_dir=tmp_path)
-    node.loop = asyncio.get_running_loop()
-    node._readers = ThreadPoolExecutor(1)
-    node._reads = 0
-
-    def meet() -> None:
-        raise IndexDamagedError(-30796, "a page of a run")
-
-    assert await node.read(int, "5") == 5
-    assert not (tmp_path / DAMAGED).exists()
-    with pytest.raises(IndexDamagedError):
-        await node.read(meet)
-    assert "a page of a run" in (tmp_path / DAMAGED).read_text()
-    node.close()
 
 
 def damage(path: Path) -> None:
