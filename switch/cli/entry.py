@@ -40,6 +40,8 @@ T = TypeVar("T")
 
 _AUDIT_EXITS = {0: Exit.DONE, 1: Exit.FINDINGS, 2: Exit.USAGE}
 """The auditor's exit codes; its others mean that the ledger could not be read."""
+_BACKUP_EXITS = (0, 2, 3, 4, 130)
+"""Exit codes that copying and verifying give on purpose."""
 _PASSED_ON = ("serve", "audit")
 """Commands whose further arguments are another program's."""
 
@@ -145,7 +147,7 @@ def _run_backup(screen: Screen, *words: str) -> Exit:
             "are damaged, or the disk does not give them"
         )
         return Exit.FINDINGS
-    return Exit(code)
+    return Exit(code) if code in _BACKUP_EXITS else Exit.UNKNOWN
 
 
 # --- arguments ---------------------------------------------------------------------
