@@ -19,6 +19,9 @@ from switch.errors import (
     BusyError,
     ClockError,
     ConfigError,
+    CorruptionError,
+    FormatError,
+    JournalBehindError,
     SpaceError,
     StorageError,
 )
@@ -64,7 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.code in _UNUSABLE:
             log.error("cannot start: %s cannot be used: %s", config.data_dir, error)
             return EXIT_CONFIG
-        log.critical("cannot start: %s", error, exc_info=error)
+        # What was found is in the text; where in our code it was found helps nobody.
+        told = isinstance(error, CorruptionError | FormatError | JournalBehindError)
+        log.critical("cannot start: %s", error, exc_info=None if told else error)
         return EXIT_DEAD
 
 

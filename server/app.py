@@ -1,8 +1,9 @@
 """One server: built from a config, serving, drained, and ended with an exit code.
 
-It owns the order of things: nothing is served before the ledger is open and the
-committer runs; nothing is closed before every call that was taken has its answer. A
-ledger that dies ends the process, because only a restart makes it whole again.
+It owns the order of things: the port is taken first, and behind it nothing is served
+before the ledger is open and the committer runs; nothing is closed before every call
+that was taken has its answer. A ledger that dies ends the process, because only a
+restart makes it whole again.
 """
 
 import asyncio
@@ -16,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from server.alarms import Alarms
+from server.gate import Gate
 from server.interceptors import service_handlers
 from server.node import Node
 from server.services.admin import AdminService
@@ -34,6 +36,7 @@ from switch.authority.certificates import server_credentials
 from switch.config import Config
 from switch.errors import ConfigError
 from switch.ledger.committer import Committer
+from switch.ledger.opening import Progress, open_ledger
 from switch.v1 import admin_pb2, billers_pb2, counter_pb2, payments_pb2, wallets_pb2
 
 log = logging.getLogger("server")
@@ -58,9 +61,21 @@ GARBAGE_THRESHOLD = 10_000
 """Objects that a collection of cycles waits for. grpc.aio leaves three in cycles for
 each call, and hundreds of calls are under way: Python's 700 has all of them walked over
 and over."""
-REGISTERED = frozenset({"CreatePayment"})
+REGISTERED = frozenset({"/payswitch.v1.PaymentService/CreatePayment"})
 """Methods that gRPC dispatches by itself. grpc.aio waits for all of them at once, so
 that each costs every call of the server a callback: only the busiest is here."""
+PROGRESS_S = 1.0
+"""How often it is said how far the opening of the ledger is."""
+SERVICES: tuple[ServiceDescriptor, ...] = tuple(
+    file.services_by_name[name]
+    for file, name in (
+        (payments_pb2.DESCRIPTOR, "PaymentService"),
+        (wallets_pb2.DESCRIPTOR, "WalletService"),
+        (billers_pb2.DESCRIPTOR, "BillerService"),
+        (counter_pb2.DESCRIPTOR, "CounterService"),
+        (admin_pb2.DESCRIPTOR, "AdminService"),
+    )
+)
 
 
 def channel_options(config: Config) -> list[tuple[str, int]]:
@@ -95,14 +110,16 @@ class App:
     def __init__(self, config: Config) -> None:
         """Nothing is opened before `run`."""
         self._config = config
+        self._progress = Progress()
         self._stop = asyncio.Event()
         self._dead = False
 
     async def run(self, ready: Callable[[str, Ledger], None]) -> int:
         """Serve until SIGTERM or SIGINT; return the exit code.
 
-        `ready` is called with the address once calls are taken. Raises ConfigError,
-        BusyError, ClockError, StorageError if it cannot start.
+        The port is there from the first moment; `ready` is called with the address
+        once calls are taken. Raises ConfigError, BusyError, ClockError, StorageError if
+        it cannot start.
         """
         config = self._config
         certificate, key, authority = server_credentials(
@@ -111,56 +128,95 @@ class App:
         credentials = grpc.ssl_server_credentials(
             [(key, certificate)], authority, require_client_auth=True
         )
-        loop = asyncio.get_running_loop()
         check_directory(config.data_dir)
-
-        def die() -> None:
-            loop.call_soon_threadsafe(self._die)
-
-        ledger = Ledger(
-            str(config.data_dir),
-            map_size=config.map_size,
-            reserve_size=config.reserve_size,
-            index_step_rows=config.index_step_rows,
-            index_lag_max=config.index_lag_max,
-        )
-        committer = Committer(
-            ledger,
-            queue_rows_max=config.queue_rows_max,
-            queue_bytes_max=config.queue_bytes_max,
-            on_death=die,
-        )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        server = grpc.aio.server(options=channel_options(config))
+        gate = Gate(self._progress.text, REGISTERED)
+        health_service = await add_gate(server, gate)
+        port = bind(server, config, credentials)
+        await server.start()
         try:
-            node = Node(config, ledger, committer)
-            server = grpc.aio.server(options=channel_options(config))
-            health_service = await add_services(server, node)
-            port = bind(server, config, credentials)
-            committer.start(accept_clock=config.accept_clock)
+            ledger = await self._open()
+            node = self._node(ledger)
         except BaseException:
-            ledger.close()
+            await server.stop(None)
             raise
         try:
-            await self._serve(server, node, port, ready)
+            gate.open(all_handlers(node))
+            await set_health(health_service, health_pb2.HealthCheckResponse.SERVING)
+            await self._serve(node, port, ready)
         except BaseException:
             await server.stop(None)
             # The committer's thread would keep the process alive.
-            committer.stop(0)
+            node.committer.stop(0)
             ledger.close()
             raise
         return await self._end(server, node, health_service)
 
+    async def _open(self) -> Ledger:
+        """Open the ledger in a thread, telling how far it is; ends when asked to."""
+        config = self._config
+        loop = asyncio.get_running_loop()
+
+        def work() -> Ledger:
+            return open_ledger(
+                config.data_dir,
+                progress=self._progress,
+                map_size=config.map_size,
+                reserve_size=config.reserve_size,
+                index_step_rows=config.index_step_rows,
+                index_lag_max=config.index_lag_max,
+            )
+
+        opened = loop.run_in_executor(None, work)
+        stopped: asyncio.Future[Any] = asyncio.ensure_future(self._stop.wait())
+        while True:
+            waiting: set[asyncio.Future[Any]] = {opened, stopped}
+            done, _ = await asyncio.wait(
+                waiting,
+                timeout=PROGRESS_S,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if opened in done:
+                stopped.cancel()
+                return await opened
+            if stopped in done:
+                # Nothing in C can be interrupted, and nothing is lost: a start that is
+                # cut off is a start that was killed.
+                log.info("stopped while opening: %s", self._progress.text())
+                logging.shutdown()
+                os._exit(0)
+            log.info("opening: %s", self._progress.text())
+
+    def _node(self, ledger: Ledger) -> Node:
+        """What the services share, its committer running; else the ledger is closed."""
+        config = self._config
+        loop = asyncio.get_running_loop()
+
+        def die() -> None:
+            loop.call_soon_threadsafe(self._die)
+
+        try:
+            committer = Committer(
+                ledger,
+                queue_rows_max=config.queue_rows_max,
+                queue_bytes_max=config.queue_bytes_max,
+                on_death=die,
+            )
+            node = Node(config, ledger, committer)
+            committer.start(accept_clock=config.accept_clock)
+        except BaseException:
+            ledger.close()
+            raise
+        return node
+
     async def _serve(
-        self,
-        server: grpc.aio.Server,
-        node: Node,
-        port: int,
-        ready: Callable[[str, Ledger], None],
+        self, node: Node, port: int, ready: Callable[[str, Ledger], None]
     ) -> None:
         """Take calls until a signal comes or the ledger dies."""
         tune_interpreter()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            node.loop.add_signal_handler(number, self._stop.set)
-        await server.start()
         address = self._config.replace(port=port).address
         log.info(
             "serving on %s: sequence %d, LMDB %s",
@@ -230,41 +286,50 @@ def bind(
     return port
 
 
-async def add_services(
-    server: grpc.aio.Server, node: Node
-) -> health.aio.HealthServicer:
-    """Register every service, health and reflection."""
+def all_handlers(node: Node) -> dict[str, Any]:
+    """A handler for every method of every service, by its full name."""
     none: frozenset[str] = frozenset()
-    services: list[tuple[FileDescriptor, str, object, frozenset[str]]] = [
-        (payments_pb2.DESCRIPTOR, "PaymentService", PaymentService(node), RAW),
-        (wallets_pb2.DESCRIPTOR, "WalletService", WalletService(node), none),
-        (billers_pb2.DESCRIPTOR, "BillerService", BillerService(node), none),
-        (counter_pb2.DESCRIPTOR, "CounterService", CounterService(node), none),
-        (admin_pb2.DESCRIPTOR, "AdminService", AdminService(node), none),
-    ]
-    names = []
-    for file, name, service, raw in services:
-        descriptor = file.services_by_name[name]
-        names.append(descriptor.full_name)
+    made: dict[str, tuple[object, frozenset[str]]] = {
+        "PaymentService": (PaymentService(node), RAW),
+        "WalletService": (WalletService(node), none),
+        "BillerService": (BillerService(node), none),
+        "CounterService": (CounterService(node), none),
+        "AdminService": (AdminService(node), none),
+    }
+    found = {}
+    for descriptor in SERVICES:
+        service, raw = made[descriptor.name]
         handlers = service_handlers(node, descriptor, service, raw)
-        registered = {
-            method: handlers.pop(method) for method in REGISTERED & handlers.keys()
-        }
-        server.add_registered_method_handlers(descriptor.full_name, registered)
-        server.add_generic_rpc_handlers(
-            [grpc.method_handlers_generic_handler(descriptor.full_name, handlers)]
-        )
+        for method, handler in handlers.items():
+            found[f"/{descriptor.full_name}/{method}"] = handler
+    return found
+
+
+async def add_gate(server: grpc.aio.Server, gate: Gate) -> health.aio.HealthServicer:
+    """Put the closed gate, health and reflection on a server that is not started."""
+    for name, handler in gate.registered.items():
+        service, _, method = name[1:].partition("/")
+        server.add_registered_method_handlers(service, {method: handler})
+    server.add_generic_rpc_handlers([gate])
     plain: Any = _Unregistered(server)
     health_service = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_service, plain)
-    serving = health_pb2.HealthCheckResponse.SERVING
-    for name in names:
-        await health_service.set(name, serving)
+    await set_health(health_service, health_pb2.HealthCheckResponse.NOT_SERVING)
+    names = [descriptor.full_name for descriptor in SERVICES]
     names += [health.SERVICE_NAME, reflection.SERVICE_NAME]
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(  # type: ignore[no-untyped-call]
         reflection.aio.ReflectionServicer(names), plain
     )
     return health_service
+
+
+async def set_health(
+    service: health.aio.HealthServicer,
+    status: int,
+) -> None:
+    """Say of the server and of each service whether it takes calls."""
+    for name in ("", *(descriptor.full_name for descriptor in SERVICES)):
+        await service.set(name, status)
 
 
 class _Unregistered:

@@ -38,6 +38,8 @@ DOMAIN = "payswitch"
 """`domain` of every ErrorInfo."""
 RETRY_MS = 100
 """How long a caller who is turned away should wait, in RetryInfo."""
+OPENING_RETRY_MS = 1_000
+"""The same while the ledger is being opened."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -65,6 +67,10 @@ class PreconditionError(SwitchError):
 
 class LateError(SwitchError):
     """The call's deadline passed before anything was done."""
+
+
+class OpeningError(SwitchError):
+    """The ledger is not open yet; nothing was done."""
 
 
 class StoppingError(SwitchError):
@@ -157,6 +163,11 @@ _TABLE: tuple[tuple[type[Exception], int, _Details], ...] = (
         ClockError,
         code_pb2.UNAVAILABLE,
         lambda _: [_info("CLOCK_UNTRUSTED", outcome="not_done")],
+    ),
+    (
+        OpeningError,
+        code_pb2.UNAVAILABLE,
+        lambda _: [_info("OPENING", outcome="not_done"), _retry(OPENING_RETRY_MS)],
     ),
     (
         StoppingError,

@@ -160,6 +160,7 @@ class Ledger:
         index_segments_least: int = 16,
         room_least: int = 256 << 20,
         threads: bool = True,
+        lock_fd: int = -1,
         progress: npt.NDArray[np.uint64] | None = None,
     ) -> None:
         """Open the ledger in `path`, making it if `create` and there is none.
@@ -171,8 +172,9 @@ class Ledger:
         `room_least`: bytes that must be free on the disk before the index is written;
         with less it waits, and groups are refused once it lags `index_lag_max` rows.
         `threads`: start the index writer's and the reserve's thread; without them
-        call `index_step` yourself. `progress`: two numbers that are written while an
-        index is made anew: rows indexed so far, and rows in all.
+        call `index_step` yourself. `lock_fd`: LOCK, which the caller has opened and
+        locked; it keeps its own. `progress`: two numbers that another thread may read
+        while an index is made anew: rows indexed so far, and rows in all.
 
         Raises BusyError if another process has it, FormatError, CorruptionError (of
         the journal), IndexDamagedError, JournalBehindError, StorageError.

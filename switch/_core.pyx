@@ -218,8 +218,8 @@ cdef int check(int rc) except -1:
     if rc == RC_FORMAT:
         raise FormatError(rc, "this is not a ledger of a format that this version reads")
     if rc == RC_OTHER:
-        raise FormatError(rc, "index/ belongs to another ledger, or has another format or "
-                              "step; delete it and it is rebuilt")
+        raise IndexDamagedError(rc, "index/ belongs to another ledger, or has another format "
+                                    "or step; it has to be made anew from the journal")
     if rc == RC_SPACE:
         raise SpaceError("the disk has no room for the journal; nothing was done")
     raise StorageError(rc, error_text(rc))
@@ -259,6 +259,17 @@ cdef class _Use:
         self.users.count -= 1
 
 
+def _lock_file(path):
+    """LOCK, opened and locked. Raises BusyError if another process has it."""
+    fd = os.open(os.path.join(path, "LOCK"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise BusyError(f"{path} is open in another process") from None
+    return fd
+
+
 @cython.final
 cdef class Ledger:
     cdef State* s
@@ -296,7 +307,7 @@ cdef class Ledger:
     def __init__(
         self, path, *, create=True, map_size=4 << 40, reserve_size=64 << 20,
         index_step_rows=65536, index_lag_max=1048576, index_segments_least=16,
-        room_least=256 << 20, threads=True, progress=None,
+        room_least=256 << 20, threads=True, lock_fd=-1, progress=None,
     ):
         if self.is_open or self.lock_fd >= 0:
             raise ValueError("open already")
@@ -316,6 +327,8 @@ cdef class Ledger:
         try:
             self.s.room_least = room_least
             self.s.segments_least = index_segments_least
+            # A duplicate holds the caller's lock until both are closed.
+            self.lock_fd = os.dup(lock_fd) if lock_fd >= 0 else -1
             self._open(create, map_size, reserve_size, index_step_rows, index_lag_max)
         except BaseException:
             self._release()
@@ -335,13 +348,8 @@ cdef class Ledger:
             raise FormatError(0, f"{self.path} holds no ledger")
         os.makedirs(journal, mode=0o700, exist_ok=True)
         os.makedirs(index, mode=0o700, exist_ok=True)
-        self.lock_fd = os.open(
-            os.path.join(self.path, "LOCK"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
-        try:
-            fcntl.flock(self.lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BusyError(f"{self.path} is open in another process") from None
+        if self.lock_fd < 0:
+            self.lock_fd = _lock_file(self.path)
         cdef State* s = self.s
         cdef int rc
         s.step_rows = step_rows

@@ -70,11 +70,14 @@ class CorruptionError(StorageError):
 
 
 class IndexDamagedError(CorruptionError):
-    """A check of the index failed; the journal is whole, and gives a new index."""
+    """What is damaged, or of another ledger, lies in index/: it can be rebuilt."""
 
 
 class JournalBehindError(StorageError):
-    """The journal lacks what its index was made of: it lost rows. Both are evidence."""
+    """The index knows rows that the journal has not, or other ones: rows were lost.
+
+    Nothing was changed. Both are evidence, and only a copy has what is missing.
+    """
 
 
 class DeadError(StorageError):

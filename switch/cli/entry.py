@@ -13,6 +13,7 @@ Parses, runs one command, and turns what went wrong into words and an exit code:
 import argparse
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -39,6 +40,8 @@ T = TypeVar("T")
 
 _AUDIT_EXITS = {0: Exit.DONE, 1: Exit.FINDINGS, 2: Exit.USAGE}
 """The auditor's exit codes; its others mean that the ledger could not be read."""
+_BACKUP_EXITS = (0, 2, 3, 4, 130)
+"""Exit codes that copying and verifying give on purpose."""
 _PASSED_ON = ("serve", "audit")
 """Commands whose further arguments are another program's."""
 
@@ -122,6 +125,31 @@ def _audit(args: argparse.Namespace, screen: Screen) -> Exit:
     return _AUDIT_EXITS.get(code, Exit.UNKNOWN)
 
 
+def _backup(args: argparse.Namespace, screen: Screen) -> Exit:
+    """Copy a ledger, in a process of its own."""
+    return _run_backup(screen, "copy", str(args.data), str(args.to))
+
+
+def _verify(args: argparse.Namespace, screen: Screen) -> Exit:
+    """Prove a copy, in a process of its own."""
+    return _run_backup(screen, "verify", str(args.copy))
+
+
+def _run_backup(screen: Screen, *words: str) -> Exit:
+    command = program("switch.backup", *words, "--lang", screen.language.value)
+    if screen.as_json:
+        command.append("--json")
+    code = subprocess.run(command, check=False).returncode
+    if code < 0:
+        # LMDB trusts the pages that it maps.
+        screen.note(
+            f"payswitch: reading was ended by {signal.Signals(-code).name}: the files "
+            "are damaged, or the disk does not give them"
+        )
+        return Exit.FINDINGS
+    return Exit(code) if code in _BACKUP_EXITS else Exit.UNKNOWN
+
+
 # --- arguments ---------------------------------------------------------------------
 
 
@@ -198,7 +226,7 @@ def _parser() -> argparse.ArgumentParser:
     def add(
         name: str, run: Callable[[argparse.Namespace, Screen], Exit], text: str
     ) -> argparse.ArgumentParser:
-        has_own = name in (*_PASSED_ON, "day", "biller")
+        has_own = name in (*_PASSED_ON, "backup", "verify", "day", "biller")
         parents = [common] if has_own else [common, remote]
         command = found.add_parser(
             name,
@@ -216,6 +244,17 @@ def _parser() -> argparse.ArgumentParser:
     add("serve", _serve, "start the server; `serve --help` says what it takes")
     audit = add("audit", _audit, "prove a ledger's directory, beside the switch")
     audit.add_argument("dir", type=Path, metavar="DIR", help="the ledger's directory")
+    backup = add("backup", _backup, "copy a ledger, beside the switch, and prove it")
+    backup.add_argument("to", type=Path, metavar="TO", help="a directory to be made")
+    backup.add_argument(
+        "--data",
+        type=Path,
+        default=Config().data_dir,
+        metavar="DIR",
+        help="the ledger's directory (default: %(default)s)",
+    )
+    verify = add("verify", _verify, "prove a copy: its pages, chunks and sums")
+    verify.add_argument("copy", type=Path, metavar="COPY", help="its directory")
 
     network = found.add_parser("network", help="the register of centres and services")
     verbs = network.add_subparsers(dest="verb", required=True, metavar="VERB")

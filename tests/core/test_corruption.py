@@ -331,7 +331,7 @@ def test_an_index_of_another_ledger_is_refused(made: Made, tmp_path: Path) -> No
     pair.close()
     shutil.rmtree(path / "index")
     shutil.copytree(tmp_path / "another" / "index", path / "index")
-    with pytest.raises(FormatError, match="delete it"):
+    with pytest.raises(IndexDamagedError, match="another ledger"):
         Ledger(str(path), create=False, **OPTIONS)
     shutil.rmtree(path / "index")
     assert open_and_read(path, made.model) == []

@@ -1,0 +1,154 @@
+"""`python -m switch.backup copy FROM TO` and `… verify COPY`, run by `payswitch`."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import lmdb
+
+from switch.backup.copying import copy, finish, partial_of
+from switch.backup.proof import Proof, Tell, UnprovedError, prove
+from switch.console.output import Exit, Screen
+from switch.console.words import Language
+from switch.errors import BusyError, ConfigError, StorageError, SwitchError
+
+SHOWN_MAX = 20
+"""Findings that are printed for people."""
+
+
+class Steps:
+    """Bars on standard error, one for each part of the work."""
+
+    def __init__(self, screen: Screen, stack: ExitStack) -> None:
+        self._screen = screen
+        self._stack = stack
+
+    def __call__(self, text: str) -> Tell:
+        """A receiver of progress under this text."""
+        word = self._screen.language.word(text)
+        shown = 0
+        step: Any = None
+
+        def tell(done: int, total: int) -> None:
+            nonlocal shown, step
+            if step is None:
+                step = self._stack.enter_context(self._screen.progress(total, word))
+            step.advance(done - shown)
+            shown = done
+
+        return tell
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true")
+    common.add_argument("--lang", default="en", choices=[one.value for one in Language])
+    made = argparse.ArgumentParser(prog="python -m switch.backup", description=__doc__)
+    verbs = made.add_subparsers(dest="verb", required=True)
+    one = verbs.add_parser("copy", parents=[common])
+    one.add_argument("source", type=Path)
+    one.add_argument("target", type=Path)
+    one = verbs.add_parser("verify", parents=[common])
+    one.add_argument("target", type=Path)
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run it; gives the exit code."""
+    args = parser().parse_args(argv)
+    screen = Screen(as_json=args.json, language=Language(args.lang))
+    try:
+        with ExitStack() as stack:
+            run = _copy if args.verb == "copy" else _verify
+            return int(run(args, screen, Steps(screen, stack)))
+    except (ConfigError, BusyError) as error:
+        screen.note(f"payswitch: {error}")
+        return Exit.USAGE
+    except (StorageError, UnprovedError, SwitchError, lmdb.Error, OSError) as error:
+        screen.note(f"payswitch: {error}")
+        return Exit.UNKNOWN
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+
+
+def _copy(args: argparse.Namespace, screen: Screen, steps: Steps) -> Exit:
+    """Copy, prove, put in place."""
+    begin = time.monotonic()
+    copied = copy(args.source, args.target, steps("copying"))
+    proof = prove(partial_of(args.target), steps)
+    if not proof.findings and proof.sequence != copied.sequence:
+        text = f"it ends at {proof.sequence}, and {copied.sequence} were copied"
+        proof = Proof([text])
+    told: dict[str, Any] = {
+        "backup": "damaged" if proof.findings else "ok",
+        "to": str(args.target),
+        "sequence": copied.sequence,
+        "chunks": copied.chunks,
+        "bytes": copied.size,
+        "check": copied.check,
+        "state_hash": proof.state_hash,
+        "findings": proof.findings,
+        "seconds": round(time.monotonic() - begin, 3),
+    }
+    if proof.findings:
+        # What is wrong was copied: the ledger itself has it, or one of the disks.
+        return _damaged(screen, told, partial_of(args.target))
+    finish(args.target)
+    if screen.as_json:
+        screen.value(told)
+        return Exit.DONE
+    word, count = screen.language.word, screen.language.count
+    screen.line(f"{word('copy whole')}: {args.target}")
+    screen.facts(
+        [
+            ("as of", str(copied.sequence)),
+            ("chunks", count(copied.chunks)),
+            ("last check", copied.check),
+            ("state hash", proof.state_hash),
+        ]
+    )
+    screen.line(word("keep apart"))
+    return Exit.DONE
+
+
+def _verify(args: argparse.Namespace, screen: Screen, steps: Steps) -> Exit:
+    """Prove a copy."""
+    proof = prove(args.target, steps)
+    told: dict[str, Any] = {
+        "verify": "damaged" if proof.findings else "ok",
+        "copy": str(args.target),
+        "sequence": proof.sequence,
+        "state_hash": proof.state_hash,
+        "findings": proof.findings,
+    }
+    if proof.findings:
+        return _damaged(screen, told, args.target)
+    if screen.as_json:
+        screen.value(told)
+        return Exit.DONE
+    screen.line(f"{screen.language.word('copy whole')}: {args.target}")
+    screen.facts(
+        [("as of", str(proof.sequence)), ("state hash", proof.state_hash)],
+    )
+    return Exit.DONE
+
+
+def _damaged(screen: Screen, told: dict[str, Any], path: Path) -> Exit:
+    """Say what is wrong."""
+    if screen.as_json:
+        screen.value(told)
+        return Exit.FINDINGS
+    screen.line(f"{screen.language.word('copy damaged')}: {path}")
+    for finding in told["findings"][:SHOWN_MAX]:
+        screen.line(f"  {finding}")
+    screen.line(screen.language.word("use another copy"))
+    return Exit.FINDINGS
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,216 @@
+"""Copies a journal, chunk by chunk, while its server goes on.
+
+LMDB's own copy holds one read transaction from its beginning to its end, and the file
+that is copied grows meanwhile because no page can be used again. Here each read
+transaction takes a bounded number of bytes and ends. What makes that a consistent copy
+is the journal itself: chunks are only ever appended, so that all up to one that was
+durable at the beginning are one state.
+
+The copy has the same chunks, byte for byte, in a file of its own. Of several chunks one
+transaction is made, so that its number is never above that of the last chunk.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import lmdb
+
+from switch.backup.proof import Tell, data_file
+from switch.errors import BusyError, ConfigError, StorageError
+
+BATCH_BYTES: Final = 32 << 20
+"""Bytes that one transaction copies at most, one chunk more aside."""
+BATCH_CHUNKS: Final = 4_096
+"""Chunks that one transaction copies at most."""
+NAMED_MAX: Final = 16
+"""Named databases of one environment."""
+NAMES_MAX: Final = 16
+"""Values beside the chunks; there is one, the ledger's name."""
+MAP_LEAST: Final = 1 << 30
+INVALID: Final = -30793
+"""LMDB's code for a file that is not what it should be."""
+TABLES: Final = (b"meta", b"journal")
+LOCK: Final = "LOCK"
+PARTIAL: Final = ".partial"
+
+Chunks = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What was copied: the ledger's state right after entry `sequence`."""
+
+    sequence: int
+    chunks: int
+    size: int
+    check: str
+    """The last chunk's check, which all before it go into; empty without a chunk."""
+
+
+class Source:
+    """The journal that is copied, read through the table of readers."""
+
+    def __init__(self, directory: Path) -> None:
+        """Open it. Raises ConfigError, StorageError."""
+        if not data_file(directory).is_file():
+            raise ConfigError(f"{directory} holds no ledger")
+        path = directory / "journal"
+        lock = os.access(path / "lock.mdb", os.W_OK)
+        try:
+            self.env = lmdb.open(
+                *(str(path), 0), readonly=True, lock=lock, max_dbs=NAMED_MAX
+            )
+            self.meta, self.chunks = (
+                self.env.open_db(name, create=False) for name in TABLES
+            )
+        except (lmdb.Error, OSError) as error:
+            raise StorageError(INVALID, f"{path} cannot be read: {error}") from error
+
+    def names(self) -> Chunks:
+        """What stands beside the chunks."""
+        with self.env.begin() as txn, txn.cursor(self.meta) as cursor:
+            return [pair for pair, _ in zip(cursor, range(NAMES_MAX), strict=False)]
+
+    def last(self) -> bytes:
+        """The key of the last chunk that is durable now; empty if there is none."""
+        with self.env.begin() as txn, txn.cursor(self.chunks) as cursor:
+            return bytes(cursor.key()) if cursor.last() else b""
+
+    def size(self) -> int:
+        """About how many bytes the journal has in use."""
+        info = self.env.info()
+        return int(info["last_pgno"] + 1) * int(self.env.stat()["psize"])
+
+    def batches(self, last: bytes) -> Iterator[Chunks]:
+        """The chunks up to `last`, some at a time, each in a transaction of its own."""
+        key = b""
+        while last:
+            batch: Chunks = []
+            size = 0
+            with self.env.begin() as txn, txn.cursor(self.chunks) as cursor:
+                found = cursor.set_range(key + b"\0" if key else b"\0")
+                while found and size < BATCH_BYTES and len(batch) < BATCH_CHUNKS:
+                    key = bytes(cursor.key())
+                    if key > last:
+                        break
+                    batch.append((key, cursor.value()))
+                    size += len(batch[-1][1])
+                    found = cursor.next()
+            if not batch:
+                return
+            yield batch
+
+
+def copy(source: Path, target: Path, tell: Tell | None = None) -> Copied:
+    """Copy the ledger `source` to `target`; nothing is in its place until it is whole.
+
+    `tell` hears how many entries of how many are copied. What is returned lies in
+    `partial_of(target)`, for `finish` to put in place. Raises ConfigError, BusyError,
+    StorageError, lmdb.Error.
+    """
+    partial = partial_of(target)
+    if target.exists():
+        raise ConfigError(f"{target} is there already; a copy replaces nothing")
+    journal = Source(source)
+    with _locked(partial):
+        _clear(partial)
+        size = journal.size()
+        room = shutil.disk_usage(partial).free
+        if room < size:
+            raise ConfigError(
+                f"{partial.parent} has room for {room:,} bytes; {size:,} are needed"
+            )
+        copied = _fill(journal, partial / "journal", size, tell)
+        journal.env.close()
+    return copied
+
+
+def partial_of(target: Path) -> Path:
+    """Where a copy lies until it is whole."""
+    return target.with_name(target.name + PARTIAL)
+
+
+def finish(target: Path) -> None:
+    """Put a copy that was proved in its place, durably."""
+    partial = partial_of(target)
+    (partial / "journal" / "lock.mdb").unlink(missing_ok=True)
+    for path in (partial / "journal", partial):
+        _sync_directory(path)
+    partial.rename(target)
+    _sync_directory(target.parent)
+
+
+def _fill(journal: Source, path: Path, size: int, tell: Tell | None) -> Copied:
+    """Write the chunks that are durable now into a new environment."""
+    last = journal.last()
+    total = int.from_bytes(last, "big")
+    env = lmdb.open(
+        *(str(path), max(2 * size, MAP_LEAST)), max_dbs=NAMED_MAX, mode=0o600
+    )
+    names = journal.names()
+    chunks, sequence, copied, check = 0, 0, 0, b""
+    # The first transaction makes the tables as well, as that of a new ledger does.
+    for batch in _with_first(journal.batches(last)):
+        with env.begin(write=True) as txn:
+            meta, table = (env.open_db(name, txn=txn) for name in TABLES)
+            for key, value in names if not chunks else ():
+                txn.put(key, value, db=meta)
+            for key, value in batch:
+                if not txn.put(key, value, db=table, append=True):
+                    raise StorageError(INVALID, "chunks are not in order")
+        for key, value in batch:
+            first, count = int.from_bytes(key, "big"), value[8:12]
+            sequence = first + int.from_bytes(count, "little") - 1
+            check = value[60:64]
+            copied += len(value)
+        chunks += len(batch)
+        if tell:
+            tell(min(sequence, total), total)
+    env.close()
+    return Copied(sequence, chunks, copied, check[::-1].hex())
+
+
+def _with_first(batches: Iterator[Chunks]) -> Iterator[Chunks]:
+    """The batches; one without a chunk if there is none."""
+    yield next(batches, [])
+    yield from batches
+
+
+def _clear(partial: Path) -> None:
+    """Delete what an earlier copy left that was cut off, and nothing else."""
+    known = {LOCK, "journal", "journal/data.mdb", "journal/lock.mdb"}
+    there = {str(path.relative_to(partial)) for path in partial.rglob("*")}
+    if not there <= known:
+        raise ConfigError(f"{partial} has files that no copy makes; look at it")
+    (partial / "journal").mkdir(mode=0o700, exist_ok=True)
+    for name in ("data.mdb", "lock.mdb"):
+        (partial / "journal" / name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _locked(partial: Path) -> Iterator[None]:
+    """Keep another copy out of the directory; it is made if it is not there."""
+    partial.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(partial / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BusyError(f"another copy is being written to {partial}") from None
+        yield
+    finally:
+        os.close(lock)
+
+
+def _sync_directory(path: Path) -> None:
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -1,0 +1,310 @@
+"""Opens a ledger's directory, whatever the last process left there.
+
+What that was is said by files beside `journal/` and `index/`, each synced before what
+it speaks of begins:
+
+    OPENING        a start is under way, or died or was killed in it
+    NEW            the first commit of a new ledger is not yet durable
+    index.damaged  the core met damage in index/ while it served: rebuild it
+    index.aside/   the last index that was set aside, as evidence
+
+LMDB trusts its pages. So after a start that did not come to its end the next one lets
+another process walk them before it opens anything (`look.py`, `pages.py`).
+"""
+
+import contextlib
+import errno
+import fcntl
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from switch._core import Ledger
+from switch.errors import (
+    BusyError,
+    CorruptionError,
+    FormatError,
+    IndexDamagedError,
+    JournalBehindError,
+    StorageError,
+)
+from switch.ledger.look import Look, look
+
+log = logging.getLogger("ledger")
+
+OPENING: Final = "OPENING"
+NEW: Final = "NEW"
+DAMAGED: Final = "index.damaged"
+ASIDE: Final = "index.aside"
+
+ROOM_LEAST: Final = 256 << 20
+"""Bytes that stay free beside an index that is kept; as the ledger's `room_least`."""
+INDEX_SHARE: Final = 0.7
+"""An index has at most so many bytes for each of the journal's."""
+CORRUPTED: Final = -30796
+"""LMDB's code for a file that is not what was written."""
+LMDB_CODES: Final = range(-30799, -30779)
+"""LMDB's own return codes."""
+
+
+class Progress:
+    """How far an opening is, for another thread to read."""
+
+    def __init__(self) -> None:
+        """Nothing is done yet."""
+        self.rows = np.zeros(2, dtype=np.uint64)
+        """Rows indexed so far, and rows in all, as the ledger writes them."""
+        self.walked = ""
+        """Which pages are walked, and how far that is; empty when none are."""
+
+    def text(self) -> str:
+        """One phrase for people."""
+        done, total = (int(number) for number in self.rows)
+        if self.walked:
+            return f"the last start did not end: looking through {self.walked}"
+        if total:
+            return f"{done:,} of {total:,} rows"
+        return "reading"
+
+
+def open_ledger(
+    path: Path | str,
+    *,
+    create: bool = True,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Ledger:
+    """Open the ledger in `path` as `Ledger` does, and put right what can be.
+
+    A damaged index is set aside and rebuilt; a new ledger whose first commit was cut
+    off is begun anew. Raises what `Ledger` raises: CorruptionError for a damaged
+    journal and JournalBehindError for one that lost rows, both with nothing changed.
+    """
+    directory = Path(path)
+    if not create and not _data(directory, "journal").is_file():
+        raise FormatError(0, f"{directory} holds no ledger")
+    with _locked(directory) as lock:
+        opener = _Opener(directory, progress or Progress(), options)
+        return opener.open(lock)
+
+
+class _Opener:
+    """One opening of one directory whose LOCK is held."""
+
+    def __init__(
+        self, directory: Path, progress: Progress, options: dict[str, Any]
+    ) -> None:
+        self.directory = directory
+        self.progress = progress
+        self.options = options
+
+    def open(self, lock: int) -> Ledger:
+        """Look at what was left, open, and take the marks away."""
+        self.begin_new()
+        if (self.directory / OPENING).exists():
+            log.warning(
+                "the last start did not come to its end; looking through the pages"
+            )
+            self.look_through()
+        if (self.directory / DAMAGED).exists():
+            self.set_aside("damage was met in it while it served")
+            _remove_mark(self.directory / DAMAGED)
+        self.mark_opening()
+        try:
+            ledger = self.try_open(lock)
+        finally:
+            # Whatever it raised, it has come to its end.
+            _remove_mark(self.directory / OPENING)
+        try:
+            # What is new is durable, or the mark would let it be deleted.
+            _remove_mark(self.directory / NEW)
+        except BaseException:
+            ledger.close()
+            raise
+        return ledger
+
+    def try_open(self, lock: int) -> Ledger:
+        """Open it, at the second time with a new index."""
+        try:
+            return self.ledger(lock)
+        except JournalBehindError:
+            raise
+        except IndexDamagedError as error:
+            self.set_aside(str(error))
+        except StorageError as error:
+            # LMDB says that something is wrong, and not where.
+            if error.code not in LMDB_CODES:
+                raise
+            if not self.look_through():
+                raise
+        return self.ledger(lock)
+
+    def ledger(self, lock: int) -> Ledger:
+        """The ledger itself."""
+        rows = self.progress.rows
+        rows[:] = 0
+        return Ledger(str(self.directory), lock_fd=lock, progress=rows, **self.options)
+
+    # --- a ledger that is not there yet ------------------------------------------
+
+    def begin_new(self) -> None:
+        """Mark a new ledger as one, or delete what is left of one never committed."""
+        journal, index = (
+            _data(self.directory, "journal"),
+            _data(self.directory, "index"),
+        )
+        if (self.directory / NEW).exists():
+            if not self.has_chunk():
+                log.warning("the making of this ledger was cut off; beginning anew")
+                self.empty("journal")
+                self.empty("index")
+            return
+        if journal.exists():
+            if journal.stat().st_size == 0:
+                raise CorruptionError(CORRUPTED, f"{journal} is empty. {_RESTORE}")
+            return
+        if index.exists():
+            raise JournalBehindError(
+                CORRUPTED, f"{index} is there and {journal} is not. {_LOST}"
+            )
+        _write_mark(self.directory / NEW, "")
+
+    def has_chunk(self) -> bool:
+        """Whether anything was ever committed to the journal beyond its name."""
+        if not _data(self.directory, "journal").exists():
+            return False
+        found = self.look("journal")
+        whole = not found.findings and bool(found.tables.get("journal"))
+        return whole or not found.ended
+
+    def empty(self, part: str) -> None:
+        """Delete the files of an environment; its directory may be a mount."""
+        for name in ("data.mdb", "lock.mdb"):
+            (self.directory / part / name).unlink(missing_ok=True)
+        if (self.directory / part).is_dir():
+            _sync_directory(self.directory / part)
+
+    # --- after a start that did not come to its end ------------------------------
+
+    def mark_opening(self) -> None:
+        """Say that a start is under way. A full disk does not keep it from that."""
+        try:
+            _write_mark(self.directory / OPENING, "")
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            log.warning("no room to mark this start: %s", error)
+
+    def look_through(self) -> bool:
+        """Walk both environments; true if a damaged index was set aside.
+
+        Raises CorruptionError if the journal is damaged.
+        """
+        damaged = self.damage("journal")
+        if damaged:
+            raise CorruptionError(
+                CORRUPTED, f"journal/ is damaged: {damaged}. {_RESTORE}"
+            )
+        damaged = self.damage("index")
+        if damaged:
+            self.set_aside(damaged)
+        return bool(damaged)
+
+    def look(self, part: str) -> Look:
+        """Walk one environment, and tell how far that is."""
+
+        def tell(done: int, total: int) -> None:
+            self.progress.walked = f"{part}/, {100 * done // max(total, 1)} %"
+
+        try:
+            return look(self.directory / part, tell)
+        finally:
+            self.progress.walked = ""
+
+    def damage(self, part: str) -> str:
+        """What is wrong with the pages of an environment; empty if nothing is."""
+        if not _data(self.directory, part).exists():
+            return ""
+        return "; ".join(self.look(part).findings)
+
+    # --- the index -----------------------------------------------------------------
+
+    def set_aside(self, reason: str) -> None:
+        """Put the index out of the way; kept once, if there is room for another."""
+        index, aside = self.directory / "index", self.directory / ASIDE
+        if not index.exists():
+            return
+        if aside.exists():
+            shutil.rmtree(aside)
+        size = _data(self.directory, "journal").stat().st_size
+        least = int(self.options.get("room_least", ROOM_LEAST))
+        room = shutil.disk_usage(self.directory).free - least
+        if index.is_symlink() or index.is_mount() or room < size * INDEX_SHARE:
+            log.error("index/ is deleted and rebuilt: %s", reason)
+            self.empty("index")
+            return
+        log.error("index/ is kept as %s/ and rebuilt: %s", ASIDE, reason)
+        index.rename(aside)
+        _sync_directory(self.directory)
+
+
+_RESTORE: Final = (
+    "Nothing was changed. Keep the directory as evidence and restore a copy "
+    "(docs/durability.md)"
+)
+_LOST: Final = (
+    "The journal lost rows, and nothing was changed. Delete neither: both are "
+    "evidence. Restore a copy that has what is missing (docs/durability.md)"
+)
+
+
+def _data(directory: Path, part: str) -> Path:
+    return directory / part / "data.mdb"
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[int]:
+    """The directory's LOCK, held. Raises BusyError if another process has it."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(directory / "LOCK", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _take(lock, directory)
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def _take(lock: int, directory: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BusyError(f"{directory} is open in another process") from None
+
+
+def _write_mark(path: Path, text: str) -> None:
+    """Make a mark, durable when this returns."""
+    with path.open("w", encoding="utf-8") as file:
+        file.write(f"{text}\n" if text else "")
+        file.flush()
+        os.fsync(file.fileno())
+    _sync_directory(path.parent)
+
+
+def _remove_mark(path: Path) -> None:
+    """Take a mark away, durably."""
+    if path.exists():
+        path.unlink()
+        _sync_directory(path.parent)
+
+
+def _sync_directory(path: Path) -> None:
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
