@@ -15,6 +15,7 @@ from switch.audit.claims import Claims
 from switch.audit.daily import count_days, number_receipts
 from switch.audit.findings import Findings
 from switch.audit.holds import Holds, due_times
+from switch.audit.kinds import MONEY, NUMBERED, PERIOD, POSTED, RESOLVING, SPENDING
 from switch.audit.layout import (
     COPIED_FLAGS,
     EVIDENCE,
@@ -28,16 +29,7 @@ from switch.audit.layout import (
 )
 from switch.audit.payments import check_services
 from switch.audit.register import Register
-from switch.audit.spans import (
-    MONEY,
-    NUMBERED,
-    PERIOD,
-    POSTED,
-    RESOLVING,
-    SPENDING,
-    Resolutions,
-    Span,
-)
+from switch.audit.spans import Resolutions, Span
 from switch.codes import AccountKind, AccountState, Kind
 
 COPIED: Final = ("debit", "credit", "service", "participant", "operator_", "basket")

@@ -13,9 +13,9 @@ import numpy as np
 from switch.audit.accounts import Accounts
 from switch.audit.findings import Findings
 from switch.audit.holds import Holds, due_times
+from switch.audit.kinds import MONEY, NUMBERED
 from switch.audit.layout import EVIDENCE, KEEP, OK, SHIFT_RECORD, U64, Rows
 from switch.audit.reader import Journal
-from switch.audit.spans import MONEY, NUMBERED
 from switch.codes import AccountKind, CaseType, Kind
 
 COPIED: Final = ("debit", "credit", "service", "participant", "operator_")

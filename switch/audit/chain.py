@@ -10,14 +10,20 @@ import numpy as np
 from crc32c import crc32c
 
 from switch.audit.findings import Findings
+from switch.audit.kinds import (
+    ANSWERED,
+    DIGESTED,
+    KNOWN,
+    MADE,
+    TOTALLED,
+)
 from switch.audit.layout import (
     CHUNK,
     EVIDENCE,
     KEEP,
-    KINDS,
     KNOWN_FLAGS,
     OK,
-    REFUSALS,
+    REFUSALS_FROM,
     RELEASE,
     ROW_SIZE,
     TAIL,
@@ -25,7 +31,6 @@ from switch.audit.layout import (
     TAIL_ITEM_SIZE,
     U64,
     Rows,
-    kinds_table,
 )
 from switch.audit.reader import Block, Chunk
 from switch.codes import Kind
@@ -33,20 +38,8 @@ from switch.codes import Kind
 ROWS_TOGETHER: Final = 32
 """Rows whose checks are tested in one go; see `bad_rows`."""
 
-DIGESTED: Final = kinds_table(
-    Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.WINDOW, Kind.SHIFT
-)
-"""Kinds whose reference is the BLAKE2b-256 of their tail item."""
-SWITCH_MADE: Final = kinds_table(
-    Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.WINDOW, Kind.CASE
-)
-"""Kinds whose rows have no id, and that leave no row when refused."""
-TOTALLED: Final = kinds_table(Kind.REFUND, Kind.CASE, Kind.CASE_CLOSE, Kind.PROPOSE)
-"""Kinds that say something in `total` when they are accepted."""
-ANSWERED: Final = kinds_table(Kind.POST, Kind.VOID, Kind.CASE)
-"""Kinds that a biller's answer may make."""
-KNOWN_KINDS: Final = np.isin(np.arange(256), sorted(KINDS))
-KNOWN_RESULTS: Final = np.isin(np.arange(256), sorted(REFUSALS | {OK}))
+KNOWN_RESULTS: Final = np.arange(256) >= REFUSALS_FROM
+KNOWN_RESULTS[OK] = True
 
 
 def _residues() -> list[int]:
@@ -167,12 +160,12 @@ class Chain:
         """What a field may hold, whatever the state."""
         kind, result, flags = rows["kind"], rows["result"], rows["flags"]
         refused = result != OK
-        made = SWITCH_MADE[kind]
+        made = MADE[kind]
         ids = rows["id"]
         empty = (ids[:, 0] | ids[:, 1]) == 0
         total, deadline = rows["total"], rows["deadline"]
         wrong = {
-            "the kind is not known": ~KNOWN_KINDS[kind],
+            "the kind is not known": ~KNOWN[kind],
             "the result is not one that leaves a row": ~KNOWN_RESULTS[result],
             "unknown flags are set": (flags & np.uint16(0xFFFF ^ KNOWN_FLAGS)) != 0,
             "total is set, and it says nothing there": (total != 0)

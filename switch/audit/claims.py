@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from switch.audit.accounts import Accounts, exact_sum
 from switch.audit.findings import Findings
+from switch.audit.kinds import NUMBERED, SPENDING
 from switch.audit.layout import (
     CLAIM,
     COPIED_FLAGS,
@@ -29,7 +30,7 @@ from switch.audit.layout import (
 )
 from switch.audit.reader import Journal
 from switch.audit.register import Register
-from switch.audit.spans import NUMBERED, SPENDING, Resolutions
+from switch.audit.spans import Resolutions
 from switch.codes import Kind
 
 BILL_SEED: Final = 1

@@ -6,6 +6,7 @@ import numpy as np
 
 from switch.audit.accounts import Accounts
 from switch.audit.findings import Findings
+from switch.audit.kinds import SPENDING
 from switch.audit.layout import (
     BASKET_MAX,
     BASKET_MIN,
@@ -20,7 +21,7 @@ from switch.audit.layout import (
 )
 from switch.audit.reader import Chunk
 from switch.audit.register import Register
-from switch.audit.spans import SPENDING, Span
+from switch.audit.spans import Span
 from switch.codes import (
     HEAD_MASK,
     HEAD_SHIFT,
