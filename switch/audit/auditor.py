@@ -81,6 +81,7 @@ def audit(
         if claims:
             claims.finish(journal, run.books.register, last)
             run.books.cases.finish(journal)
+            run.books.deadlines.finish(run.books.holds, last)
     checks = list(CHECKS) if scope == "all" else list(CHAIN_CHECKS)
     compared = {
         "index": index is not None or "index" in findings.counts,
@@ -209,6 +210,7 @@ class _Audit:
             self.books.apply(rows[start:], start, tails)
         if self.books.claims:
             self.books.claims.ids(rows)
+            self.books.deadlines.block(block, self.last)
             check_baskets(block.rows, block.chunks, self.books.accounts, self.findings)
 
     def _compare(self, sequence: int) -> None:

@@ -11,10 +11,13 @@ from crc32c import crc32c
 
 from switch.audit.findings import Findings
 from switch.audit.kinds import (
+    AMOUNTS,
     ANSWERED,
     DIGESTED,
     KNOWN,
     MADE,
+    NO_REFERENCE,
+    OWN_REFERENCE,
     TOTALLED,
 )
 from switch.audit.layout import (
@@ -33,7 +36,8 @@ from switch.audit.layout import (
     Rows,
 )
 from switch.audit.reader import Block, Chunk
-from switch.codes import Kind
+from switch.audit.references import bad_references
+from switch.codes import AMOUNT_MAX, Kind
 
 ROWS_TOGETHER: Final = 32
 """Rows whose checks are tested in one go; see `bad_rows`."""
@@ -186,6 +190,17 @@ class Chain:
             "the switch's own rows are never refused": refused & made,
             "the switch's own rows have no id": made & ~empty,
             "the id is missing": empty & ~made & (rows["participant"] != 0),
+        }
+        amount, says = rows["amount"], AMOUNTS[kind]
+        own = np.flatnonzero(OWN_REFERENCE[kind])
+        no_bill = np.zeros(len(rows), dtype=np.bool_)
+        no_bill[own] = bad_references(rows["reference"][own])
+        none = NO_REFERENCE[kind] & (rows["reference"] != 0).any(axis=1)
+        wrong |= {
+            "its amount is none, or beyond the bound": says
+            & ((amount == 0) | (amount > AMOUNT_MAX)),
+            "it says an amount, and moves no money": ~says & (amount != 0),
+            "its reference is not one: length, characters, spaces": no_bill | none,
         }
         for text, mask in wrong.items():
             if mask.any():

@@ -169,6 +169,10 @@ ANSWERED: Final = _where("evidence", Need.MAY, Need.MUST)
 OWN_REFERENCE: Final = _where("reference", Reference.OWN)
 NO_REFERENCE: Final = _where("reference", Reference.NONE)
 DIGESTED: Final = _where("reference", Reference.DIGEST)
+PEOPLE: Final = _table(
+    Kind.CASE, Kind.CASE_CLOSE, Kind.PROPOSE, Kind.APPROVE, Kind.SHIFT
+)
+"""What needs people; the other rows without money are the register's."""
 SPENDING: Final = _table(Kind.PAY, Kind.HOLD)
 """What a citizen's payment is: of a service, from a wallet."""
 

@@ -191,6 +191,10 @@ for _size, _dtypes in SIZES.items():
         if _dtype.itemsize != _size:
             raise ImportError(f"a layout has {_dtype.itemsize} bytes, not {_size}")
 
+RECORD_RULES: Final = 4
+"""A register row that begins another version of the rules: record u8, 3 zero bytes,
+version u32, JSON for people."""
+
 ROW_SIZE: Final = 128
 CHUNK_SIZE: Final = 64
 SEGMENT_SIZE: Final = 32

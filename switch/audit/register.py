@@ -4,19 +4,23 @@ They are few, so they are taken one by one. Money rows between two of them are t
 together by `books`.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from switch.audit.accounts import Accounts
 from switch.audit.findings import Findings
+from switch.audit.kinds import SWITCH
 from switch.audit.layout import (
     ACCOUNT_RECORD,
     ACCOUNTS_MAX,
     LIMIT_RECORD,
     PARTICIPANT_RECORD,
+    RECORD_RULES,
     SERVICE_RECORD,
     WINDOW_LINE,
+    Index,
     Rows,
 )
 from switch.codes import (
@@ -26,10 +30,15 @@ from switch.codes import (
     AccountState,
     Kind,
     Record,
+    Role,
     RowFlag,
 )
 
+PARTICIPANTS_MIN: Final = 1024
 SERVICES_MAX: Final = 4096
+RULES_SIZE: Final = 8
+"""Bytes of the record that says which rules the rows behind it were judged by."""
+ROLES: Final = frozenset(int(role) for role in Role)
 ACCOUNT_KINDS: Final = frozenset(int(kind) for kind in AccountKind)
 
 
@@ -42,6 +51,12 @@ class Register:
         self.findings = findings
         self.owned: dict[tuple[int, int], int] = {}
         self.participants: dict[bytes, int] = {}
+        # By participant, the switch before them and nobody behind them: a role's bit,
+        # and whether it takes part.
+        self.roles = np.zeros(PARTICIPANTS_MIN, dtype=np.uint8)
+        self.active = np.zeros(PARTICIPANTS_MIN, dtype=np.bool_)
+        self.roles[0] = SWITCH
+        self.rules = 0
         self.codes: dict[bytes, int] = {}
         self.services = np.zeros(SERVICES_MAX + 1, dtype=SERVICE_RECORD)
         self.sequences: dict[tuple[int, int], int] = {}
@@ -154,14 +169,41 @@ class Register:
             self._participant(row, tail)
         elif record == Record.SERVICE and len(tail) >= SERVICE_RECORD.itemsize:
             self._service(row, tail)
+        elif record == RECORD_RULES:
+            self._rules(row, tail)
         elif record != Record.CLOCK:
             self._add("services", row, "the register's record is not known")
+
+    def _rules(self, row: np.void, tail: bytes) -> None:
+        """From the next row on another set of rules decides, a later one."""
+        version = int.from_bytes(tail[4:RULES_SIZE], "little")
+        if len(tail) < RULES_SIZE or any(tail[1:4]) or version <= self.rules:
+            text = f"it begins rules of version {version} after {self.rules}"
+            self._add("fields", row, text)
+        self.rules = max(version, self.rules)
+
+    def people(self, numbers: npt.NDArray[np.unsignedinteger[Any]]) -> Index:
+        """Participants as places in `roles` and `active`; the unknown share one."""
+        nobody = len(self.participants) + 1
+        places: Index = np.minimum(numbers, nobody).astype(np.intp)
+        return places
+
+    def person(self, number: int) -> int:
+        """The same for one."""
+        return min(number, len(self.participants) + 1)
 
     def _participant(self, row: np.void, tail: bytes) -> None:
         record = np.frombuffer(tail, dtype=PARTICIPANT_RECORD, count=1)[0]
         if self._placed(row, bytes(record["code"]), self.participants):
-            name = int(Record.PARTICIPANT), int(row["debit"])
-            self.sequences[name] = int(row["sequence"])
+            index = int(row["debit"])
+            self.sequences[int(Record.PARTICIPANT), index] = int(row["sequence"])
+            if index + 1 >= len(self.roles):
+                size = len(self.roles)
+                self.roles = np.concatenate((self.roles, np.zeros(size, np.uint8)))
+                self.active = np.concatenate((self.active, np.zeros(size, np.bool_)))
+            role = int(record["role"])
+            self.roles[index] = 1 << role if role in ROLES else 0
+            self.active[index] = record["active"] == 1
 
     def _service(self, row: np.void, tail: bytes) -> None:
         record = np.frombuffer(tail, dtype=SERVICE_RECORD, count=1)[0]

@@ -125,7 +125,7 @@ class Images:
             return
         if row.kind == Kind.REGISTER:
             kind = (row.tail or b"")[0]
-            if kind != Record.CLOCK:
+            if kind in (Record.PARTICIPANT, Record.SERVICE):
                 self.records[kind, row.debit] = row.sequence
             return
         if row.kind == Kind.OPEN:
