@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from switch.audit.books import Books
+from switch.audit.causes import Causes
 from switch.audit.chain import Chain
 from switch.audit.claims import Claims
 from switch.audit.findings import CHAIN_CHECKS, CHECKS, Findings
@@ -82,6 +83,8 @@ def audit(
             claims.finish(journal, run.books.register, last)
             run.books.cases.finish(journal)
             run.books.deadlines.finish(run.books.holds, last)
+            causes = Causes(journal, run.books.register, claims, findings)
+            causes.judge(run.books.refusals.speaking)
     checks = list(CHECKS) if scope == "all" else list(CHAIN_CHECKS)
     compared = {
         "index": index is not None or "index" in findings.counts,

@@ -37,6 +37,7 @@ from switch.audit.layout import (
     pick,
 )
 from switch.audit.payments import check_services
+from switch.audit.refusals import Refusals
 from switch.audit.register import Register
 from switch.audit.senders import check_sender, check_senders
 from switch.audit.spans import Resolutions, Span
@@ -77,6 +78,7 @@ class Books:
         self.accounts = Accounts()
         self.register = Register(self.accounts, findings)
         self.holds = Holds()
+        self.refusals = Refusals(self.register, findings)
         self.deadlines = Deadlines(findings)
         self.cases = Cases(self.register, self.holds, self.deadlines, findings)
         self.moved = 0
@@ -96,6 +98,8 @@ class Books:
     def _single(self, row: np.void, tail: bytes | None) -> None:
         """Apply a row that moves no money."""
         if row["result"] != OK:
+            if self.claims:
+                self.refusals.single(row, tail)
             return
         if self.claims:
             check_sender(self.register, row, self.findings)
@@ -105,13 +109,18 @@ class Books:
     def _span(self, rows: Rows) -> None:
         """Apply money rows, accepted and refused."""
         accepted = rows["result"] == OK
+        refused = None
         if not accepted.all():
+            if self.claims:
+                refused = pick(rows, ~accepted)
             rows = pick(rows, accepted)
         if len(rows):
-            self._money(Span(rows))
+            self._money(Span(rows), refused)
+        elif refused is not None:
+            self.refusals.span(refused, None, None, self.moved)
 
-    def _money(self, span: Span) -> None:
-        """Apply a span."""
+    def _money(self, span: Span, refused: Rows | None) -> None:
+        """Apply a span, and judge what was refused between its rows."""
         span = self._known(span)
         if not len(span.rows):
             return
@@ -120,6 +129,8 @@ class Books:
             self._states(span)
         resolutions = self._resolve(span)
         self._below_zero(span, resolutions)
+        if refused is not None:
+            self.refusals.span(refused, span, resolutions, self.moved)
         self._totals(span, resolutions)
         self._periods(span)
         spending = span.where(SPENDING)

@@ -32,6 +32,7 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     "evidence": ("what ends a hold before its deadline has a biller's word", WRONG),
     "approvals": ("two people stand behind refunds, corrections and releases", WRONG),
     "deadlines": ("deadlines have a bound, and a hold that is due ends", WRONG),
+    "refusals": ("who was refused had a cause, as far as the rows show it", WRONG),
     "holds": ("every hold is resolved at most once, exactly, and not early", WRONG),
     "cases": ("cases, approvals and shifts fit what they speak of, once", WRONG),
     "windows": ("windows list exactly what was posted", WRONG),

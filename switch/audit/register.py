@@ -181,6 +181,7 @@ class Register:
             text = f"it begins rules of version {version} after {self.rules}"
             self._add("fields", row, text)
         self.rules = max(version, self.rules)
+        self.sequences[RECORD_RULES, int(row["debit"])] = int(row["sequence"])
 
     def people(self, numbers: npt.NDArray[np.unsignedinteger[Any]]) -> Index:
         """Participants as places in `roles` and `active`; the unknown share one."""

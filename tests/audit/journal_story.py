@@ -14,6 +14,7 @@ from switch.audit.cases import refund_id
 from switch.codes import (
     HEAD_SHIFT,
     AccountKind,
+    AmountRule,
     CaseType,
     KeyRule,
     Kind,
@@ -109,9 +110,10 @@ class Story:
         policy = int(str(f.pop("policy", Policy.RELEASE)))
         key = int(str(f.pop("key", KeyRule.BILL_ID))) if rule == 2 else 0
         active = int(str(f.pop("active", 1)))
+        amounts = int(str(f.pop("amount_rule", AmountRule.ANY)))
         tail = struct.pack(
             "<8B16sQQIII8I44x",
-            *(2, 3, mode, rule, key, policy, active, len(heads)),
+            *(2, amounts, mode, rule, key, policy, active, len(heads)),
             b"BSK%04d" % index,
             *(100, 10**9, hours, 3600, biller),
             *heads,
@@ -291,7 +293,8 @@ def story() -> Story:
     s.commit()
     s.pay(A, 1, 50_000, "BILL-1", tail=b"a note")
     s.pay(A, 1, 60_000, "BILL-2", head=1)
-    s.pay(B, 1, 70_000, "BILL-1", result=Result.BILL_ALREADY_CLAIMED)
+    taker = s.rows[-2].sequence
+    s.pay(B, 1, 70_000, "BILL-1", result=Result.BILL_ALREADY_CLAIMED, total=taker)
     s.pay(B, 2, 10_000, "METER-9")
     s.pay(B, 4, 500, "FEE")
     s.pay(B, 4, 500, "FEE")
@@ -303,13 +306,15 @@ def story() -> Story:
             A, 1, 2_000 + index, f"BASKET-{index}", head=index % 2, basket=0x300 + index
         )
     for index, result in enumerate((Result.BASKET_FAILED, Result.AMOUNT_BELOW_MINIMUM)):
-        s.pay(A, 1, 5_000, f"FAILED-{index}", basket=0x200 + index, result=result)
+        amount = 50 if index else 5_000
+        s.pay(A, 1, amount, f"FAILED-{index}", basket=0x200 + index, result=result)
     whole = [s.hold(B, 3_000, f"PAIR-{i}", basket=0x200 + i) for i in range(2)]
     s.commit()
     posted = s.hold(A, 30_000, "HOLD-1")
     voided = s.hold(A, 20_000, "HOLD-2")
     expired = s.hold(B, 15_000, "HOLD-3", deadline=60)
-    s.pay(B, 3, 15_000, "HOLD-3", result=Result.BILL_ALREADY_CLAIMED)
+    taker = expired.sequence
+    s.pay(B, 3, 15_000, "HOLD-3", result=Result.BILL_ALREADY_CLAIMED, total=taker)
     s.commit()
     post = s.resolve(Kind.POST, posted, word=WORD)
     s.resolve(Kind.VOID, voided, word=WORD)

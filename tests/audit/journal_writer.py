@@ -125,7 +125,7 @@ class Images:
             return
         if row.kind == Kind.REGISTER:
             kind = (row.tail or b"")[0]
-            if kind in (Record.PARTICIPANT, Record.SERVICE):
+            if kind != Record.CLOCK:
                 self.records[kind, row.debit] = row.sequence
             return
         if row.kind == Kind.OPEN:

@@ -159,7 +159,7 @@ def ending(s: Story, *, ends: bool, keep: bool = False, groups: int = 17) -> Non
 def rules(s: Story, *versions: int) -> None:
     for version in versions:
         tail = struct.pack("<B3xI", 4, version) + b"{}"
-        s.add(Kind.REGISTER, id=bytes(16), participant=0, tail=tail)
+        s.add(Kind.REGISTER, id=bytes(16), participant=0, debit=1, tail=tail)
 
 
 def two_of(kind: Kind) -> Tell:
