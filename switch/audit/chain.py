@@ -111,6 +111,7 @@ class Chain:
             self.findings.add("rows", sequence, "the row's bytes differ from its check")
         self._order(rows, headers)
         self._fields(rows)
+        self._shapes(rows)
         self._tails(block)
 
     def _chunk(self, chunk: Chunk, header: tuple[Any, ...], checks: memoryview) -> None:
@@ -162,12 +163,14 @@ class Chain:
 
     def _fields(self, rows: Rows) -> None:
         """What a field may hold, whatever the state."""
-        kind, result, flags = rows["kind"], rows["result"], rows["flags"]
+        kind, result, flags, total, deadline = (
+            np.ascontiguousarray(rows[name])
+            for name in ("kind", "result", "flags", "total", "deadline")
+        )
         refused = result != OK
         made = MADE[kind]
         ids = rows["id"]
         empty = (ids[:, 0] | ids[:, 1]) == 0
-        total, deadline = rows["total"], rows["deadline"]
         wrong = {
             "the kind is not known": ~KNOWN[kind],
             "the result is not one that leaves a row": ~KNOWN_RESULTS[result],
@@ -191,20 +194,26 @@ class Chain:
             "the switch's own rows have no id": made & ~empty,
             "the id is missing": empty & ~made & (rows["participant"] != 0),
         }
-        amount, says = rows["amount"], AMOUNTS[kind]
-        own = np.flatnonzero(OWN_REFERENCE[kind])
-        no_bill = np.zeros(len(rows), dtype=np.bool_)
-        no_bill[own] = bad_references(rows["reference"][own])
-        none = NO_REFERENCE[kind] & (rows["reference"] != 0).any(axis=1)
-        wrong |= {
-            "its amount is none, or beyond the bound": says
-            & ((amount == 0) | (amount > AMOUNT_MAX)),
-            "it says an amount, and moves no money": ~says & (amount != 0),
-            "its reference is not one: length, characters, spaces": no_bill | none,
-        }
         for text, mask in wrong.items():
             if mask.any():
                 self.findings.add_rows("fields", rows["sequence"][mask], text)
+
+    def _shapes(self, rows: Rows) -> None:
+        """Amounts and references as no request may break them, and so no row either."""
+        kind, amount = rows["kind"], np.ascontiguousarray(rows["amount"])
+        says = AMOUNTS[kind]
+        bad = np.where(says, (amount == 0) | (amount > AMOUNT_MAX), amount != 0)
+        if bad.any():
+            text = "its amount is none, beyond the bound, or of a kind without one"
+            self.findings.add_rows("fields", rows["sequence"][bad], text)
+        own = np.flatnonzero(OWN_REFERENCE[kind])
+        bad = np.zeros(len(rows), dtype=np.bool_)
+        bad[own] = bad_references(rows["reference"][own])
+        none = np.flatnonzero(NO_REFERENCE[kind])
+        bad[none] = (rows["reference"][none] != 0).any(axis=1)
+        if bad.any():
+            text = "its reference is not one: length, characters, spaces at an end"
+            self.findings.add_rows("fields", rows["sequence"][bad], text)
 
     def _tails(self, block: Block) -> None:
         """Every tail holds the items of its chunk's rows, in order, and no more."""

@@ -16,7 +16,6 @@ from switch.audit.holds import Holds, due_times
 from switch.audit.layout import (
     BASKET_MAX,
     GROUP_MAX,
-    NS,
     OK,
     U64,
     Index,
@@ -95,7 +94,7 @@ class Deadlines:
     def ended(self, holds: Rows, rows: Rows) -> None:
         """Note holds, and the rows that ended them or took their deadline away."""
         due = due_times(holds)
-        late = due + np.uint64(NS) < rows["timestamp"]
+        late = due <= rows["timestamp"]
         if late.any():
             columns = due[late], holds["sequence"][late], rows["sequence"][late]
             self._late.append(np.stack(columns, axis=1))

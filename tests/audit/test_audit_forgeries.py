@@ -349,6 +349,15 @@ def test_who_asked_does_not_approve(tmp_path: Path) -> None:
     assert found_in(tmp_path, alone) == {"approvals", "cases"}
 
 
+def test_a_kept_hold_may_end_long_after_its_case(tmp_path: Path) -> None:
+    def tell(s: Story) -> None:
+        ending(s, ends=True, keep=True)
+        hold = next(row for row in s.rows if row.reference == b"KEPT-90")
+        s.resolve(Kind.POST, hold, word=WORD)
+
+    assert found_in(tmp_path, tell) == set()
+
+
 def test_a_few_full_groups_may_leave_a_hold_behind(tmp_path: Path) -> None:
     """Requests that were answered before take room and leave no row."""
     assert found_in(tmp_path, lambda s: ending(s, ends=False, groups=15)) == set()
