@@ -193,7 +193,11 @@ class Books:
         bad |= ((span.kind == Kind.REFUND) | (span.kind == Kind.TOP_UP)) & (
             credit == closed
         )
-        bad |= (span.kind == Kind.TRANSFER) & ((debit == closed) | (credit == closed))
+        either = (debit == closed) | (credit == closed)
+        bad |= (span.kind == Kind.TRANSFER) & either
+        if self.register.rules:
+            # Since rules are written down, nothing moves a closed account.
+            bad |= either
         text = "one of its accounts is frozen or closed"
         self.findings.add_rows("accounts", span.sequence[bad], text)
 

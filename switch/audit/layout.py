@@ -150,6 +150,9 @@ SHIFT_RECORD: Final = np.dtype(
         ("reserved", "V7"),
     ]
 )
+RULES_RECORD: Final = np.dtype(
+    [("record", "u1"), ("reserved", "V3"), ("version", "<u4")]
+)
 WINDOW_LINE: Final = np.dtype(
     [
         ("account", "<u4"),
@@ -185,6 +188,7 @@ SIZES: Final = {
     32: (META, SEGMENT, ACCOUNT_RECORD),
     16: (LIMIT_RECORD, INDEX_HOLD),
     40: (WINDOW_LINE,),
+    8: (RULES_RECORD,),
 }
 for _size, _dtypes in SIZES.items():
     for _dtype in _dtypes:
@@ -192,8 +196,7 @@ for _size, _dtypes in SIZES.items():
             raise ImportError(f"a layout has {_dtype.itemsize} bytes, not {_size}")
 
 RECORD_RULES: Final = 4
-"""A register row that begins another version of the rules: record u8, 3 zero bytes,
-version u32, JSON for people."""
+"""A register row that says by which rules the rows behind it were decided."""
 
 ROW_SIZE: Final = 128
 CHUNK_SIZE: Final = 64

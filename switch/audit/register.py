@@ -18,6 +18,7 @@ from switch.audit.layout import (
     LIMIT_RECORD,
     PARTICIPANT_RECORD,
     RECORD_RULES,
+    RULES_RECORD,
     SERVICE_RECORD,
     WINDOW_LINE,
     Index,
@@ -36,8 +37,6 @@ from switch.codes import (
 
 PARTICIPANTS_MIN: Final = 1024
 SERVICES_MAX: Final = 4096
-RULES_SIZE: Final = 8
-"""Bytes of the record that says which rules the rows behind it were judged by."""
 ROLES: Final = frozenset(int(role) for role in Role)
 ACCOUNT_KINDS: Final = frozenset(int(kind) for kind in AccountKind)
 
@@ -56,7 +55,6 @@ class Register:
         self.roles = np.zeros(PARTICIPANTS_MIN, dtype=np.uint8)
         self.active = np.zeros(PARTICIPANTS_MIN, dtype=np.bool_)
         self.roles[0] = SWITCH
-        self.rules = 0
         self.codes: dict[bytes, int] = {}
         self.services = np.zeros(SERVICES_MAX + 1, dtype=SERVICE_RECORD)
         self.sequences: dict[tuple[int, int], int] = {}
@@ -65,6 +63,8 @@ class Register:
         self.last_window = 0
         self.payable: dict[tuple[int, int], int] = {}
         self.settled: dict[tuple[int, int], int] = {}
+        self.rules: list[tuple[int, int]] = []
+        """Sequence and version of each rules row: from there on these rules run."""
 
     def apply(self, row: np.void, tail: bytes | None) -> None:
         """Apply one accepted row that moves no money."""
@@ -169,19 +169,22 @@ class Register:
             self._participant(row, tail)
         elif record == Record.SERVICE and len(tail) >= SERVICE_RECORD.itemsize:
             self._service(row, tail)
-        elif record == RECORD_RULES:
+        elif record == RECORD_RULES and len(tail) >= RULES_RECORD.itemsize:
             self._rules(row, tail)
         elif record != Record.CLOCK:
             self._add("services", row, "the register's record is not known")
 
     def _rules(self, row: np.void, tail: bytes) -> None:
-        """From the next row on another set of rules decides, a later one."""
-        version = int.from_bytes(tail[4:RULES_SIZE], "little")
-        if len(tail) < RULES_SIZE or any(tail[1:4]) or version <= self.rules:
-            text = f"it begins rules of version {version} after {self.rules}"
-            self._add("fields", row, text)
-        self.rules = max(version, self.rules)
-        self.sequences[RECORD_RULES, int(row["debit"])] = int(row["sequence"])
+        record = np.frombuffer(tail, dtype=RULES_RECORD, count=1)[0]
+        version = int(record["version"])
+        before = self.rules[-1][1] if self.rules else 0
+        update = bool(int(row["flags"]) & RowFlag.UPDATE)
+        if int(row["debit"]) != 1 or update != bool(self.rules):
+            self._add("services", row, "it is no row of the rules")
+        if not version or version < before or any(bytes(record["reserved"])):
+            self._add("services", row, f"rules {version} come after rules {before}")
+        self.rules.append((int(row["sequence"]), version))
+        self.sequences[RECORD_RULES, 1] = int(row["sequence"])
 
     def people(self, numbers: npt.NDArray[np.unsignedinteger[Any]]) -> Index:
         """Participants as places in `roles` and `active`; the unknown share one."""

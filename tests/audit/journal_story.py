@@ -133,10 +133,10 @@ class Story:
         if "result" in f:
             flags &= ~RECENT
         fields: dict[str, object] = {"participant": owner, "operator_": 1, **f}
+        fields.setdefault("credit", credit)
         return self.add(
             kind,
             debit=wallet,
-            credit=credit,
             amount=amount,
             service=service,
             reference=ref.encode(),

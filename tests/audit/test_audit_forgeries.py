@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from switch.audit import audit
-from switch.codes import CaseType, KeyRule, Kind, Role, RowFlag
+from switch.codes import AccountKind, CaseType, KeyRule, Kind, Role, RowFlag
 from tests.audit.journal_story import (
     EVIDENCE,
     HARNESS,
@@ -157,9 +157,29 @@ def ending(s: Story, *, ends: bool, keep: bool = False, groups: int = 17) -> Non
 
 
 def rules(s: Story, *versions: int) -> None:
-    for version in versions:
-        tail = struct.pack("<B3xI", 4, version) + b"{}"
-        s.add(Kind.REGISTER, id=bytes(16), participant=0, debit=1, tail=tail)
+    for place, version in enumerate(versions):
+        s.add(
+            Kind.REGISTER,
+            id=bytes(16),
+            participant=0,
+            debit=1,
+            tail=struct.pack("<B3xI", 4, version) + b"{}",
+            flags=UPDATE if place else 0,
+        )
+
+
+def refund_of_closed(s: Story, *, closed: bool) -> None:
+    """A payment to an account that was settled and has closed since."""
+    rules(s, 1)
+    s.open(10, 5, 1, AccountKind.BILLER)
+    s.service(6, 1, 2, 5, [10])
+    payment = s.pay(A, 6, 700, "BILL-90", credit=10)
+    window = s.window()
+    s.settle(window, 10, 700)
+    s.commit()
+    if closed:
+        s.add(Kind.CLOSE, debit=10, reference=b"gone")
+    s.refunded_by_two(payment, 700)
 
 
 def two_of(kind: Kind) -> Tell:
@@ -314,8 +334,13 @@ PAIRS: dict[str, Pair] = {
         lambda s: s.hold(A, 900, "HOLD-90", deadline=1),
         lambda s: s.hold(A, 900, "HOLD-90", deadline=0),
     ),
+    "refund out of a closed account": (
+        "accounts",
+        lambda s: refund_of_closed(s, closed=False),
+        lambda s: refund_of_closed(s, closed=True),
+    ),
     "rules that go back": (
-        "fields",
+        "services",
         lambda s: rules(s, 1, 2, 3),
         lambda s: rules(s, 1, 3, 2),
     ),
