@@ -35,10 +35,11 @@ from switch.codes import (
     RowFlag,
 )
 
-PARTICIPANTS_MIN: Final = 1024
 SERVICES_MAX: Final = 4096
-ROLES: Final = frozenset(int(role) for role in Role)
 ACCOUNT_KINDS: Final = frozenset(int(kind) for kind in AccountKind)
+ROLES: Final = frozenset(int(role) for role in Role)
+PARTICIPANTS_MIN: Final = 1024
+"""Participants for whom there is room at once."""
 
 
 class Register:
@@ -186,16 +187,6 @@ class Register:
         self.rules.append((int(row["sequence"]), version))
         self.sequences[RECORD_RULES, 1] = int(row["sequence"])
 
-    def people(self, numbers: npt.NDArray[np.unsignedinteger[Any]]) -> Index:
-        """Participants as places in `roles` and `active`; the unknown share one."""
-        nobody = len(self.participants) + 1
-        places: Index = np.minimum(numbers, nobody).astype(np.intp)
-        return places
-
-    def person(self, number: int) -> int:
-        """The same for one."""
-        return min(number, len(self.participants) + 1)
-
     def _participant(self, row: np.void, tail: bytes) -> None:
         record = np.frombuffer(tail, dtype=PARTICIPANT_RECORD, count=1)[0]
         if self._placed(row, bytes(record["code"]), self.participants):
@@ -290,6 +281,16 @@ class Register:
                 self._add("windows", row, f"account {account}: {text}")
         for account in listed:
             self._add("windows", row, f"account {account} should have no line")
+
+    def people(self, numbers: npt.NDArray[np.unsignedinteger[Any]]) -> Index:
+        """Participants as places in `roles` and `active`; the unknown share one."""
+        nobody = len(self.participants) + 1
+        places: Index = np.minimum(numbers, nobody).astype(np.intp)
+        return places
+
+    def person(self, number: int) -> int:
+        """The same for one."""
+        return min(number, len(self.participants) + 1)
 
     def settle(self, row: np.void) -> None:
         """Check an accepted settle row against the window it settles."""
