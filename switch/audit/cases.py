@@ -71,6 +71,9 @@ class Cases:
         """Take one accepted row of kind 16 to 20, at its place in the order."""
         kind, resolves = int(row["kind"]), int(row["resolves"])
         self._rows.append(row.copy())
+        asks = kind in (Kind.PROPOSE, Kind.APPROVE) and self.register.rules
+        if asks and (row["debit"] or row["credit"]):
+            self._add(row, "it names an account, and speaks of none")
         about = int(row["total"]) if kind == Kind.CASE else 0
         if kind in (Kind.CASE, Kind.CASE_CLOSE, Kind.APPROVE):
             # Kinds that share a key resolve different kinds of rows.

@@ -96,6 +96,7 @@ MANGLES: tuple[Mangle, ...] = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["journal", "index"])
 def test_damage_is_a_sentence(
     tmp_path: Path, right: Path, file: str, capfd: pytest.CaptureFixture[str]

@@ -182,6 +182,11 @@ def refund_of_closed(s: Story, *, closed: bool) -> None:
     s.refunded_by_two(payment, 700)
 
 
+def proposing(s: Story, account: int) -> None:
+    rules(s, 1)
+    s.asked(Kind.REFUND, paid(s), 200, b"paid twice").debit = account
+
+
 def two_of(kind: Kind) -> Tell:
     return lambda s: s.resolve(kind, held(s), word=WORD)
 
@@ -338,6 +343,11 @@ PAIRS: dict[str, Pair] = {
         "accounts",
         lambda s: refund_of_closed(s, closed=False),
         lambda s: refund_of_closed(s, closed=True),
+    ),
+    "proposal that names an account": (
+        "cases",
+        lambda s: proposing(s, 0),
+        lambda s: proposing(s, 2**32 - 1),
     ),
     "rules that go back": (
         "services",
