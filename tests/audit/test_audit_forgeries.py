@@ -351,8 +351,8 @@ PAIRS: dict[str, Pair] = {
     ),
     "rules that go back": (
         "services",
-        lambda s: rules(s, 1, 2, 3),
-        lambda s: rules(s, 1, 3, 2),
+        lambda s: rules(s, 1, 1),
+        lambda s: rules(s, 1, 0),
     ),
 }
 
