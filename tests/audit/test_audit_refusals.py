@@ -192,7 +192,11 @@ def about_case(result: Result, *, case: bool = True, closed: bool = False) -> Te
         number, total = late.sequence if case else 7, 0
         if closed:
             total = s.add(
-                Kind.CASE_CLOSE, resolves=late.sequence, reference=b"x"
+                Kind.CASE_CLOSE,
+                resolves=late.sequence,
+                debit=late.debit,
+                credit=late.credit,
+                reference=b"x",
             ).sequence
         s.add(
             Kind.CASE_CLOSE,
