@@ -1,6 +1,8 @@
 """`python -m switch.audit DIR`: audits a ledger directory, beside a server or alone."""
 
 import argparse
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -10,15 +12,20 @@ from typing import Final
 import lmdb
 
 from switch.audit.auditor import audit
+from switch.audit.findings import CHECKS
 from switch.audit.live import Live, ask
+from switch.audit.reader import DAMAGE
 from switch.audit.report import as_json, as_text
-from switch.errors import ConfigError, SwitchError
+from switch.errors import ConfigError, CorruptionError, SwitchError
 
 EXIT_OK: Final = 0
 EXIT_FINDINGS: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_UNREADABLE: Final = 3
+EXIT_DAMAGED: Final = 4
 
+DEATHS: Final = ("SIGBUS", "SIGSEGV", "SIGABRT", "SIGFPE", "SIGILL")
+"""Signals by which a process ends that follows pages which are none."""
 PROGRESS_EVERY_S: Final = 0.2
 
 
@@ -29,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
         description="Read a ledger's journal from its first row, rebuild every account "
         "and compare. Nothing is written; a server may be running.",
         epilog="Exit code: 0 nothing is wrong, 1 something is, 2 asked wrongly, "
-        "3 the ledger cannot be read.",
+        "3 there is no ledger that can be read, 4 its files are damaged.",
     )
     made.add_argument("directory", metavar="DIR", type=Path, help="ledger directory")
     made.add_argument(
@@ -87,14 +94,59 @@ class Bar:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run it; gives the exit code."""
+    """Run it in a process of its own; gives the exit code.
+
+    Pages that LMDB did not write end the process that follows them by a signal, and so
+    does a file that is cut short meanwhile. The one who asked hears of it all the same.
+    """
     arguments = parser().parse_args(argv)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if not child:
+        code = EXIT_DAMAGED
+        try:
+            code = run(arguments)
+            sys.stdout.flush()
+        except Exception as error:  # noqa: BLE001
+            # Bytes that are none of ours may read as anything.
+            text = (
+                f"{arguments.directory} made no sense: {type(error).__name__}: {error}"
+            )
+            print(f"payswitch audit: {text}", file=sys.stderr)
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    try:
+        _, status = os.waitpid(child, 0)
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
+    if os.WIFEXITED(status):
+        return os.WEXITSTATUS(status)
+    name = signal.Signals(os.WTERMSIG(status)).name
+    directory = arguments.directory
+    if name not in DEATHS:
+        print(f"payswitch audit: ended by {name}", file=sys.stderr)
+        return EXIT_UNREADABLE
+    print(
+        f"payswitch audit: {directory} is damaged: reading its pages ended the reader "
+        f"({name}); {CHECKS['chunks'][1]}",
+        file=sys.stderr,
+    )
+    return EXIT_DAMAGED
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Audit, and print what came of it; gives the exit code."""
     bar = Bar() if sys.stderr.isatty() else None
+    directory = arguments.directory
     try:
         if arguments.at < 0:
             raise ConfigError("--at is a sequence, from 1")
         report = audit(
-            arguments.directory,
+            directory,
             at=arguments.at,
             scope=arguments.only,
             ask=question(arguments),
@@ -103,6 +155,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"payswitch audit: {error}", file=sys.stderr)
         return EXIT_USAGE
+    except (CorruptionError, *DAMAGE) as error:
+        text = f"{directory} is damaged: {error}; {CHECKS['chunks'][1]}"
+        print(f"payswitch audit: {text}", file=sys.stderr)
+        return EXIT_DAMAGED
     except (SwitchError, lmdb.Error, OSError) as error:
         print(f"payswitch audit: {error}", file=sys.stderr)
         return EXIT_UNREADABLE

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from switch.audit.books import Books
+from switch.audit.causes import Causes
 from switch.audit.chain import Chain
 from switch.audit.claims import Claims
 from switch.audit.findings import CHAIN_CHECKS, CHECKS, Findings
@@ -81,6 +82,9 @@ def audit(
         if claims:
             claims.finish(journal, run.books.register, last)
             run.books.cases.finish(journal)
+            run.books.deadlines.finish(run.books.holds, last)
+            causes = Causes(journal, run.books.register, claims, findings)
+            causes.judge(run.books.refusals.speaking)
     checks = list(CHECKS) if scope == "all" else list(CHAIN_CHECKS)
     compared = {
         "index": index is not None or "index" in findings.counts,
@@ -211,6 +215,7 @@ class _Audit:
             self.books.apply(rows[start:], start, tails)
         if self.books.claims:
             self.books.claims.ids(rows)
+            self.books.deadlines.block(block, self.last)
             check_baskets(block.rows, block.chunks, self.books.accounts, self.findings)
 
     def _compare(self, sequence: int) -> None:

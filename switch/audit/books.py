@@ -13,8 +13,18 @@ from switch.audit.accounts import TOTALS, Accounts, below_zero, exact_sum
 from switch.audit.cases import Cases
 from switch.audit.claims import Claims
 from switch.audit.daily import count_days, number_receipts
+from switch.audit.deadlines import Deadlines
 from switch.audit.findings import Findings
 from switch.audit.holds import Holds, due_times
+from switch.audit.kinds import (
+    MONEY,
+    NUMBERED,
+    PEOPLE,
+    PERIOD,
+    POSTED,
+    RESOLVING,
+    SPENDING,
+)
 from switch.audit.layout import (
     COPIED_FLAGS,
     EVIDENCE,
@@ -27,17 +37,10 @@ from switch.audit.layout import (
     pick,
 )
 from switch.audit.payments import check_services
+from switch.audit.refusals import Refusals
 from switch.audit.register import Register
-from switch.audit.spans import (
-    MONEY,
-    NUMBERED,
-    PERIOD,
-    POSTED,
-    RESOLVING,
-    SPENDING,
-    Resolutions,
-    Span,
-)
+from switch.audit.senders import check_sender, check_senders
+from switch.audit.spans import Resolutions, Span
 from switch.codes import AccountKind, AccountState, Kind
 
 COPIED: Final = ("debit", "credit", "service", "participant", "operator_", "basket")
@@ -75,30 +78,49 @@ class Books:
         self.accounts = Accounts()
         self.register = Register(self.accounts, findings)
         self.holds = Holds()
-        self.cases = Cases(self.accounts, self.holds, findings)
+        self.refusals = Refusals(self.register, findings)
+        self.deadlines = Deadlines(findings)
+        self.cases = Cases(self.register, self.holds, self.deadlines, findings)
         self.moved = 0
 
     def apply(self, rows: Rows, first: int, tails: dict[int, bytes]) -> None:
         """Apply rows in order; `first` is the index of the first one for `tails`."""
-        accepted = rows["result"] == OK
-        places = None
-        if not accepted.all():
-            places = np.flatnonzero(accepted)
-            rows = pick(rows, places)
         others = np.flatnonzero(~MONEY[rows["kind"]])
         start = 0
         for at in others.tolist():
             if at > start:
-                self._money(Span(rows[start:at]))
-            place = at if places is None else int(places[at])
-            part = self.cases if rows["kind"][at] >= Kind.CASE else self.register
-            part.apply(rows[at], tails.get(first + place))
+                self._span(rows[start:at])
+            self._single(rows[at], tails.get(first + at))
             start = at + 1
         if start < len(rows):
-            self._money(Span(rows[start:]))
+            self._span(rows[start:])
 
-    def _money(self, span: Span) -> None:
-        """Apply a span."""
+    def _single(self, row: np.void, tail: bytes | None) -> None:
+        """Apply a row that moves no money."""
+        if row["result"] != OK:
+            if self.claims:
+                self.refusals.single(row, tail)
+            return
+        if self.claims:
+            check_sender(self.register, row, self.findings)
+        part = self.cases if PEOPLE[row["kind"]] else self.register
+        part.apply(row, tail)
+
+    def _span(self, rows: Rows) -> None:
+        """Apply money rows, accepted and refused."""
+        accepted = rows["result"] == OK
+        refused = None
+        if not accepted.all():
+            if self.claims:
+                refused = pick(rows, ~accepted)
+            rows = pick(rows, accepted)
+        if len(rows):
+            self._money(Span(rows), refused)
+        elif refused is not None:
+            self.refusals.span(refused, None, None, self.moved)
+
+    def _money(self, span: Span, refused: Rows | None) -> None:
+        """Apply a span, and judge what was refused between its rows."""
         span = self._known(span)
         if not len(span.rows):
             return
@@ -107,6 +129,8 @@ class Books:
             self._states(span)
         resolutions = self._resolve(span)
         self._below_zero(span, resolutions)
+        if refused is not None:
+            self.refusals.span(refused, span, resolutions, self.moved)
         self._totals(span, resolutions)
         self._periods(span)
         spending = span.where(SPENDING)
@@ -117,8 +141,12 @@ class Books:
             for row in span.rows[span.kind == Kind.SETTLE]:
                 self.register.settle(row)
         if self.claims:
+            check_senders(self.register, span, self.findings)
             check_services(self.register, span, spending, self.findings)
             self.claims.span(span.rows, self.accounts, resolutions)
+            if span.kinds[Kind.REFUND]:
+                refunds = pick(span.rows, span.kind == Kind.REFUND)
+                self.cases.approvals.moved(refunds)
 
     def _known(self, span: Span) -> Span:
         """The span without rows that name accounts that are not open yet."""
@@ -145,6 +173,7 @@ class Books:
             names = (span.kind == Kind.TRANSFER) & (span.rows["resolves"] != 0)
             if self.claims and names.any():
                 self.cases.corrected(pick(span.rows, names))
+                self.cases.approvals.moved(pick(span.rows, names))
             bad = span.debit == span.credit
             text = "it moves money from an account to itself"
             self.findings.add_rows("accounts", span.sequence[bad], text)
@@ -164,7 +193,11 @@ class Books:
         bad |= ((span.kind == Kind.REFUND) | (span.kind == Kind.TOP_UP)) & (
             credit == closed
         )
-        bad |= (span.kind == Kind.TRANSFER) & ((debit == closed) | (credit == closed))
+        either = (debit == closed) | (credit == closed)
+        bad |= (span.kind == Kind.TRANSFER) & either
+        if self.register.rules:
+            # Since rules are written down, nothing moves a closed account.
+            bad |= either
         text = "one of its accounts is frozen or closed"
         self.findings.add_rows("accounts", span.sequence[bad], text)
 
@@ -186,7 +219,10 @@ class Books:
         found = Resolutions(span, at, pick(self.holds.rows, place[good]))
         self._compare_holds(span, found)
         if self.claims:
-            self.cases.resolved(found.holds, pick(span.rows, at))
+            rows = pick(span.rows, at)
+            self.cases.resolved(found.holds, rows)
+            self.cases.approvals.released(found.holds, rows)
+            self.deadlines.ended(found.holds, rows)
         return found
 
     def _compare_holds(self, span: Span, found: Resolutions) -> None:
@@ -214,6 +250,10 @@ class Books:
         ):
             if mask.any():
                 self.findings.add_rows("holds", sequence[mask], text)
+        alone = post & ~evidence
+        if self.claims and alone.any():
+            text = "it posts a hold, and no biller's answer made it"
+            self.findings.add_rows("evidence", sequence[alone], text)
 
     def _below_zero(self, span: Span, found: Resolutions | None) -> None:
         """No account that may not is below zero after any row of the span."""

@@ -10,12 +10,14 @@ from typing import Final
 
 import numpy as np
 
-from switch.audit.accounts import Accounts
+from switch.audit.approvals import Approvals
+from switch.audit.deadlines import Deadlines
 from switch.audit.findings import Findings
 from switch.audit.holds import Holds, due_times
-from switch.audit.layout import EVIDENCE, KEEP, OK, SHIFT_RECORD, U64, Rows
+from switch.audit.kinds import CENTRE, HARNESS, MONEY, NUMBERED, TREASURY
+from switch.audit.layout import EVIDENCE, KEEP, OK, ROW, SHIFT_RECORD, U64, Rows
 from switch.audit.reader import Journal
-from switch.audit.spans import MONEY, NUMBERED
+from switch.audit.register import Register
 from switch.codes import AccountKind, CaseType, Kind
 
 COPIED: Final = ("debit", "credit", "service", "participant", "operator_")
@@ -36,10 +38,19 @@ KIND_BITS: Final = np.uint64(8)
 class Cases:
     """Gathers while rows pass, judges in `finish`."""
 
-    def __init__(self, accounts: Accounts, holds: Holds, findings: Findings) -> None:
-        """`accounts` and `holds` are shared with the money rows."""
-        self.accounts = accounts
+    def __init__(
+        self,
+        register: Register,
+        holds: Holds,
+        deadlines: Deadlines,
+        findings: Findings,
+    ) -> None:
+        """`register`, its accounts and `holds` are shared with the money rows."""
+        self.register = register
+        self.accounts = register.accounts
+        self.approvals = Approvals(findings)
         self.holds = holds
+        self.deadlines = deadlines
         self.findings = findings
         self._rows: list[np.void] = []
         self._once: dict[tuple[int, int, int], int] = {}
@@ -60,6 +71,9 @@ class Cases:
         """Take one accepted row of kind 16 to 20, at its place in the order."""
         kind, resolves = int(row["kind"]), int(row["resolves"])
         self._rows.append(row.copy())
+        asks = kind in (Kind.PROPOSE, Kind.APPROVE) and self.register.rules
+        if asks and (row["debit"] or row["credit"]):
+            self._add(row, "it names an account, and speaks of none")
         about = int(row["total"]) if kind == Kind.CASE else 0
         if kind in (Kind.CASE, Kind.CASE_CLOSE, Kind.APPROVE):
             # Kinds that share a key resolve different kinds of rows.
@@ -83,6 +97,8 @@ class Cases:
             self._add(row, f"{row['resolves']} is no open hold that was due")
         elif not hold["flags"][0] & KEEP or due_times(hold)[0] > row["timestamp"]:
             self._add(row, "its hold was not due, or is released by its deadline")
+        else:
+            self.deadlines.ended(hold, np.array([row], dtype=ROW))
 
     def _shift(self, row: np.void, tail: bytes) -> None:
         """A shift is of a wallet, and says how cash and ledger differ."""
@@ -105,9 +121,7 @@ class Cases:
     def finish(self, journal: Journal) -> None:
         """Judge what these rows speak of, reading it again."""
         self._corrected(journal)
-        if not self._rows:
-            return
-        rows = np.array(self._rows)
+        rows = np.array(self._rows, dtype=ROW)
         spoken_of = journal.rows_at(rows["resolves"])
         none = (spoken_of["result"] != OK) | (spoken_of["sequence"] >= rows["sequence"])
         ends = np.sort(np.concatenate(self._ends)) if self._ends else rows["total"][:0]
@@ -134,6 +148,7 @@ class Cases:
                     self._add(row, "what it follows is no shift of this operator")
         self._closes(journal, rows)
         self._approved(journal, rows, spoken_of)
+        self.approvals.finish(journal, rows, spoken_of)
 
     def _case(self, row: np.void, hold: np.void, kind: int, ends: U64) -> None:
         """A case says what its hold said, and an answer contradicts the hold's end."""
@@ -163,7 +178,16 @@ class Cases:
         """Another person than the one who asked."""
         if kind not in (Kind.PROPOSE, Kind.SHIFT):
             self._add(row, "what it approves is no proposal and no shift")
-        elif row["operator_"] == asked["operator_"] and (
+            return
+        sender = int(row["participant"])
+        role = int(self.register.roles[self.register.person(sender)])
+        wallet = min(int(asked["debit"]), self.accounts.count)
+        own = role == CENTRE and self.accounts["participant"][wallet] == sender
+        may = role == TREASURY if kind == Kind.PROPOSE else own or role == HARNESS
+        if not may:
+            text = "its sender has no role that may approve that"
+            self.findings.add("senders", int(row["sequence"]), text)
+        if row["operator_"] == asked["operator_"] and (
             row["participant"] == asked["participant"] or kind == Kind.SHIFT
         ):
             self._add(row, "who asked for it approved it")

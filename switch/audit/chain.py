@@ -10,14 +10,23 @@ import numpy as np
 from crc32c import crc32c
 
 from switch.audit.findings import Findings
+from switch.audit.kinds import (
+    AMOUNTS,
+    ANSWERED,
+    DIGESTED,
+    KNOWN,
+    MADE,
+    NO_REFERENCE,
+    OWN_REFERENCE,
+    TOTALLED,
+)
 from switch.audit.layout import (
     CHUNK,
     EVIDENCE,
     KEEP,
-    KINDS,
     KNOWN_FLAGS,
     OK,
-    REFUSALS,
+    REFUSALS_FROM,
     RELEASE,
     ROW_SIZE,
     TAIL,
@@ -25,28 +34,16 @@ from switch.audit.layout import (
     TAIL_ITEM_SIZE,
     U64,
     Rows,
-    kinds_table,
 )
 from switch.audit.reader import Block, Chunk
-from switch.codes import Kind
+from switch.audit.references import bad_references
+from switch.codes import AMOUNT_MAX, Kind
 
 ROWS_TOGETHER: Final = 32
 """Rows whose checks are tested in one go; see `bad_rows`."""
 
-DIGESTED: Final = kinds_table(
-    Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.WINDOW, Kind.SHIFT
-)
-"""Kinds whose reference is the BLAKE2b-256 of their tail item."""
-SWITCH_MADE: Final = kinds_table(
-    Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.WINDOW, Kind.CASE
-)
-"""Kinds whose rows have no id, and that leave no row when refused."""
-TOTALLED: Final = kinds_table(Kind.REFUND, Kind.CASE, Kind.CASE_CLOSE, Kind.PROPOSE)
-"""Kinds that say something in `total` when they are accepted."""
-ANSWERED: Final = kinds_table(Kind.POST, Kind.VOID, Kind.CASE)
-"""Kinds that a biller's answer may make."""
-KNOWN_KINDS: Final = np.isin(np.arange(256), sorted(KINDS))
-KNOWN_RESULTS: Final = np.isin(np.arange(256), sorted(REFUSALS | {OK}))
+KNOWN_RESULTS: Final = np.arange(256) >= REFUSALS_FROM
+KNOWN_RESULTS[OK] = True
 
 
 def _residues() -> list[int]:
@@ -116,6 +113,7 @@ class Chain:
             self.findings.add("rows", sequence, "the row's bytes differ from its check")
         self._order(rows, headers)
         self._fields(rows)
+        self._shapes(rows)
         self._tails(block)
 
     def _chunk(self, chunk: Chunk, header: tuple[Any, ...], checks: memoryview) -> None:
@@ -171,14 +169,16 @@ class Chain:
 
     def _fields(self, rows: Rows) -> None:
         """What a field may hold, whatever the state."""
-        kind, result, flags = rows["kind"], rows["result"], rows["flags"]
+        kind, result, flags, total, deadline = (
+            np.ascontiguousarray(rows[name])
+            for name in ("kind", "result", "flags", "total", "deadline")
+        )
         refused = result != OK
-        made = SWITCH_MADE[kind]
+        made = MADE[kind]
         ids = rows["id"]
         empty = (ids[:, 0] | ids[:, 1]) == 0
-        total, deadline = rows["total"], rows["deadline"]
         wrong = {
-            "the kind is not known": ~KNOWN_KINDS[kind],
+            "the kind is not known": ~KNOWN[kind],
             "the result is not one that leaves a row": ~KNOWN_RESULTS[result],
             "unknown flags are set": (flags & np.uint16(0xFFFF ^ KNOWN_FLAGS)) != 0,
             "total is set, and it says nothing there": (total != 0)
@@ -203,6 +203,23 @@ class Chain:
         for text, mask in wrong.items():
             if mask.any():
                 self.findings.add_rows("fields", rows["sequence"][mask], text)
+
+    def _shapes(self, rows: Rows) -> None:
+        """Amounts and references as no request may break them, and so no row either."""
+        kind, amount = rows["kind"], np.ascontiguousarray(rows["amount"])
+        says = AMOUNTS[kind]
+        bad = np.where(says, (amount == 0) | (amount > AMOUNT_MAX), amount != 0)
+        if bad.any():
+            text = "its amount is none, beyond the bound, or of a kind without one"
+            self.findings.add_rows("fields", rows["sequence"][bad], text)
+        own = np.flatnonzero(OWN_REFERENCE[kind])
+        bad = np.zeros(len(rows), dtype=np.bool_)
+        bad[own] = bad_references(rows["reference"][own])
+        none = np.flatnonzero(NO_REFERENCE[kind])
+        bad[none] = (rows["reference"][none] != 0).any(axis=1)
+        if bad.any():
+            text = "its reference is not one: length, characters, spaces at an end"
+            self.findings.add_rows("fields", rows["sequence"][bad], text)
 
     def _tails(self, block: Block) -> None:
         """Every tail holds the items of its chunk's rows, in order, and no more."""

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from switch.audit.accounts import Accounts, exact_sum
 from switch.audit.findings import Findings
+from switch.audit.kinds import NUMBERED, SPENDING
 from switch.audit.layout import (
     CLAIM,
     COPIED_FLAGS,
@@ -29,7 +30,7 @@ from switch.audit.layout import (
 )
 from switch.audit.reader import Journal
 from switch.audit.register import Register
-from switch.audit.spans import NUMBERED, SPENDING, Resolutions
+from switch.audit.spans import Resolutions
 from switch.codes import Kind
 
 BILL_SEED: Final = 1
@@ -108,6 +109,10 @@ class Claims:
         self._utr_rows: list[U64] = []
         self._ends: list[tuple[U64, U64, U64, Mask]] = []
         self._refunds: list[Rows] = []
+        # When `finish` is done: takers whose claims were released, ascending, and by
+        # which rows; refunds by payment and then sequence, with their running sums.
+        self._released = self._refunded = np.empty((0, 2), dtype=np.uint64)
+        self._sums = np.empty(0, dtype=np.uint64)
 
     def ids(self, rows: Rows) -> None:
         """Note the ids of rows, refused ones too."""
@@ -154,6 +159,23 @@ class Claims:
         self._finish_refunds(journal, register.accounts)
         self._finish_claims(journal, register)
 
+    def released_before(self, takers: U64, sequences: U64) -> Mask:
+        """Which takers' claims had been released before some rows."""
+        if not len(self._released):
+            return np.zeros(len(takers), dtype=np.bool_)
+        at = np.searchsorted(self._released[:, 0], takers)
+        at[at == len(self._released)] = 0
+        found: Mask = self._released[at, 0] == takers
+        found &= self._released[at, 1] < sequences
+        return found
+
+    def refunded_before(self, payment: int, sequence: int) -> int:
+        """What of a payment was refunded before some row."""
+        low = int(np.searchsorted(self._refunded[:, 0], payment))
+        end = int(np.searchsorted(self._refunded[:, 0], payment, side="right"))
+        count = int(np.searchsorted(self._refunded[low:end, 1], sequence))
+        return int(self._sums[low + count - 1]) if count else 0
+
     def _finish_ids(self, journal: Journal, last: int) -> None:
         again = repeated(joined(self._ids))
         if not len(again):
@@ -196,6 +218,8 @@ class Claims:
         so_far = np.cumsum(refunds["amount"], dtype=np.uint64)
         base = (so_far - refunds["amount"])[first]
         so_far -= base[np.searchsorted(first, np.arange(len(at)), side="right") - 1]
+        columns = refunds["resolves"], refunds["sequence"]
+        self._refunded, self._sums = np.stack(columns, axis=1), so_far
         over = so_far > payments["amount"]
         # Where a running sum could wrap, a payment's refunds are summed apart.
         if exact_sum(refunds["amount"]) >= 2**64:
@@ -250,6 +274,8 @@ class Claims:
         by_taker = np.argsort(takers)
         takers, end_rows = takers[by_taker], end_rows[by_taker]
         released = release[by_taker]
+        columns = takers[released], end_rows[released]
+        self._released = np.stack(columns, axis=1)
         if len(takers):
             at = np.searchsorted(takers, sequences[pairs])
             at[at == len(takers)] = 0

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from switch.codes import Kind, Result, RowFlag
+from switch.codes import Result, RowFlag
 
 Rows = npt.NDArray[np.void]
 U64 = npt.NDArray[np.uint64]
@@ -150,6 +150,9 @@ SHIFT_RECORD: Final = np.dtype(
         ("reserved", "V7"),
     ]
 )
+RULES_RECORD: Final = np.dtype(
+    [("record", "u1"), ("reserved", "V3"), ("version", "<u4")]
+)
 WINDOW_LINE: Final = np.dtype(
     [
         ("account", "<u4"),
@@ -207,11 +210,15 @@ SIZES: Final = {
     32: (META, SEGMENT, ACCOUNT_RECORD),
     16: (LIMIT_RECORD, INDEX_HOLD),
     40: (WINDOW_LINE,),
+    8: (RULES_RECORD,),
 }
 for _size, _dtypes in SIZES.items():
     for _dtype in _dtypes:
         if _dtype.itemsize != _size:
             raise ImportError(f"a layout has {_dtype.itemsize} bytes, not {_size}")
+
+RECORD_RULES: Final = 4
+"""A register row that says by which rules the rows behind it were decided."""
 
 ROW_SIZE: Final = 128
 CHUNK_SIZE: Final = 64
@@ -251,10 +258,9 @@ COPIED_FLAGS: Final = CLAIM | RECENT | 0x0E00 | 0x3000
 KNOWN_FLAGS: Final = 0x01FF | 0x0E00 | 0x3000
 
 OK: Final = int(Result.OK)
-KINDS: Final = frozenset(int(kind) for kind in Kind)
-"""Kinds that a journal of this format holds."""
-REFUSALS: Final = frozenset(int(r) for r in Result if r >= Result.SERVICE_UNKNOWN)
-"""Results that leave a row; the smaller ones answer without a trace."""
+REFUSALS_FROM: Final = int(Result.SERVICE_UNKNOWN)
+"""The least result that leaves a row; smaller ones answer without a trace. Results are
+appended, so that one that is not known here is a refusal like the others."""
 
 
 def pick(rows: Rows, index: "Index | Mask") -> Rows:
@@ -263,13 +269,6 @@ def pick(rows: Rows, index: "Index | Mask") -> Rows:
         index = np.flatnonzero(index)
     words = rows.view(np.uint64).reshape(len(rows), ROW_SIZE // 8)
     return words.take(index, axis=0).view(ROW).reshape(len(index))
-
-
-def kinds_table(*kinds: Kind) -> Mask:
-    """A table over the byte `kind`: true for the given ones."""
-    table = np.zeros(256, dtype=np.bool_)
-    table[[int(kind) for kind in kinds]] = True
-    return table
 
 
 def ist_days(timestamps: U64) -> U64:

@@ -6,6 +6,7 @@ import numpy as np
 
 from switch.audit.accounts import Accounts
 from switch.audit.findings import Findings
+from switch.audit.kinds import SPENDING
 from switch.audit.layout import (
     BASKET_MAX,
     BASKET_MIN,
@@ -19,12 +20,14 @@ from switch.audit.layout import (
     pick,
 )
 from switch.audit.reader import Chunk
+from switch.audit.references import without_period
 from switch.audit.register import Register
-from switch.audit.spans import SPENDING, Span
+from switch.audit.spans import Span
 from switch.codes import (
     HEAD_MASK,
     HEAD_SHIFT,
     DuplicateRule,
+    KeyRule,
     Kind,
     Mode,
     Policy,
@@ -82,6 +85,11 @@ def check_services(
     ):
         if bad.any():
             findings.add_rows("services", sequence[bad], text)
+    lacking = services["key_rule"][service] == KeyRule.REFERENCE_PERIOD
+    if lacking.any():
+        bad = without_period(pick(rows, lacking))
+        text = "its reference lacks the period that its service wants"
+        findings.add_rows("services", sequence[lacking][bad], text)
     bad = (flags & np.uint16(CLAIM | RECENT)) != rule
     if bad.any():
         text = "its claim does not fit its service's duplicate rule"

@@ -28,7 +28,8 @@ from switch.audit.layout import (
     Index,
     Rows,
 )
-from switch.errors import FormatError, StorageError
+from switch.audit.pages import file_problem
+from switch.errors import CorruptionError, FormatError, StorageError
 
 BLOCK_ROWS: Final = 32_768
 """Rows of one step; a step ends with the chunk that reaches it."""
@@ -38,6 +39,17 @@ BLOCK_CHUNKS: Final = 8_192
 """Chunks that one read transaction walks at most."""
 NAMED_MAX: Final = 16
 """Named databases of one environment."""
+DAMAGE: Final = (
+    lmdb.CorruptedError,
+    lmdb.InvalidError,
+    lmdb.PageNotFoundError,
+    lmdb.CursorFullError,
+    lmdb.PanicError,
+    lmdb.BadTxnError,
+    lmdb.BadValsizeError,
+    lmdb.IncompatibleError,
+)
+"""What LMDB says of pages that are not as it wrote them."""
 INVALID: Final = -30793
 """LMDB's own code for a file that is not what it should be."""
 
@@ -65,10 +77,15 @@ class Block:
 class Environment:
     """One LMDB environment, read-only, closed with the `with` statement."""
 
-    def __init__(self, path: Path) -> None:
-        """Open it. Raises StorageError if it cannot be read."""
-        if not (path / "data.mdb").is_file():
+    def __init__(self, path: Path, *, whole: bool = False) -> None:
+        """Open it. Raises StorageError if it is not there or cannot be read, and
+        CorruptionError if it is cut short or overwritten; see `file_problem`.
+        """
+        file = path / "data.mdb"
+        if not file.is_file():
             raise StorageError(INVALID, f"there is no LMDB environment in {path}")
+        if problem := file_problem(file, whole=whole):
+            raise CorruptionError(INVALID, f"{file} is damaged: {problem}")
         # The lock file makes a live writer keep the pages that are being read. It
         # must be there and be writable; where it is not, nobody writes either.
         lock = os.access(path / "lock.mdb", os.W_OK)
@@ -81,6 +98,8 @@ class Environment:
                 max_dbs=NAMED_MAX,
                 readahead=True,
             )
+        except DAMAGE as error:
+            raise CorruptionError(INVALID, f"{file} is damaged: {error}") from error
         except (lmdb.Error, OSError) as error:
             raise StorageError(INVALID, f"{path} cannot be opened: {error}") from error
 
@@ -110,15 +129,15 @@ class Journal(Environment):
 
     def __init__(self, directory: Path) -> None:
         """Open `directory/journal`. Raises StorageError, FormatError."""
-        super().__init__(directory / "journal")
+        super().__init__(directory / "journal", whole=True)
         meta, chunks = self.table("meta"), self.table("journal")
         if meta is None or chunks is None:
-            raise FormatError(INVALID, f"{directory} is not a ledger: tables missing")
+            raise CorruptionError(INVALID, f"{directory} has no tables of a journal")
         self.chunks = chunks
         with self.env.begin() as txn:
             value = txn.get(b"ledger", db=meta)
         if value is None or len(value) != META.itemsize:
-            raise FormatError(INVALID, f"{directory} is not a ledger: no ledger record")
+            raise CorruptionError(INVALID, f"{directory} has lost its ledger record")
         head = np.frombuffer(value, dtype=META)[0]
         if head["magic"] != CHUNK_MAGIC or head["format"] != FORMAT:
             raise FormatError(
@@ -158,11 +177,16 @@ class Journal(Environment):
         raw = rows.view(np.uint8).data
         block = Block(rows, [])
         count = size = 0
-        following = b""
+        before = following = b""
         with self.env.begin(buffers=True) as txn, txn.cursor(self.chunks) as cursor:
             found = cursor.set_range(key)
             while found:
                 name = bytes(cursor.key())
+                if name <= before:
+                    # Pages that lead back to each other would never end.
+                    text = f"the chunk after {before.hex()} is {name.hex()}"
+                    raise CorruptionError(INVALID, text)
+                before = name
                 number = int.from_bytes(name, "big")
                 if number > last:
                     break

@@ -4,19 +4,24 @@ They are few, so they are taken one by one. Money rows between two of them are t
 together by `books`.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from switch.audit.accounts import Accounts
 from switch.audit.findings import Findings
+from switch.audit.kinds import SWITCH
 from switch.audit.layout import (
     ACCOUNT_RECORD,
     ACCOUNTS_MAX,
     LIMIT_RECORD,
     PARTICIPANT_RECORD,
+    RECORD_RULES,
+    RULES_RECORD,
     SERVICE_RECORD,
     WINDOW_LINE,
+    Index,
     Rows,
 )
 from switch.codes import (
@@ -26,11 +31,15 @@ from switch.codes import (
     AccountState,
     Kind,
     Record,
+    Role,
     RowFlag,
 )
 
 SERVICES_MAX: Final = 4096
 ACCOUNT_KINDS: Final = frozenset(int(kind) for kind in AccountKind)
+ROLES: Final = frozenset(int(role) for role in Role)
+PARTICIPANTS_MIN: Final = 1024
+"""Participants for whom there is room at once."""
 
 
 class Register:
@@ -42,6 +51,11 @@ class Register:
         self.findings = findings
         self.owned: dict[tuple[int, int], int] = {}
         self.participants: dict[bytes, int] = {}
+        # By participant, the switch before them and nobody behind them: a role's bit,
+        # and whether it takes part.
+        self.roles = np.zeros(PARTICIPANTS_MIN, dtype=np.uint8)
+        self.active = np.zeros(PARTICIPANTS_MIN, dtype=np.bool_)
+        self.roles[0] = SWITCH
         self.codes: dict[bytes, int] = {}
         self.services = np.zeros(SERVICES_MAX + 1, dtype=SERVICE_RECORD)
         self.sequences: dict[tuple[int, int], int] = {}
@@ -50,6 +64,8 @@ class Register:
         self.last_window = 0
         self.payable: dict[tuple[int, int], int] = {}
         self.settled: dict[tuple[int, int], int] = {}
+        self.rules: list[tuple[int, int]] = []
+        """Sequence and version of each rules row: from there on these rules run."""
 
     def apply(self, row: np.void, tail: bytes | None) -> None:
         """Apply one accepted row that moves no money."""
@@ -154,14 +170,35 @@ class Register:
             self._participant(row, tail)
         elif record == Record.SERVICE and len(tail) >= SERVICE_RECORD.itemsize:
             self._service(row, tail)
+        elif record == RECORD_RULES and len(tail) >= RULES_RECORD.itemsize:
+            self._rules(row, tail)
         elif record != Record.CLOCK:
             self._add("services", row, "the register's record is not known")
+
+    def _rules(self, row: np.void, tail: bytes) -> None:
+        record = np.frombuffer(tail, dtype=RULES_RECORD, count=1)[0]
+        version = int(record["version"])
+        before = self.rules[-1][1] if self.rules else 0
+        update = bool(int(row["flags"]) & RowFlag.UPDATE)
+        if int(row["debit"]) != 1 or update != bool(self.rules):
+            self._add("services", row, "it is no row of the rules")
+        if not version or version < before or any(bytes(record["reserved"])):
+            self._add("services", row, f"rules {version} come after rules {before}")
+        self.rules.append((int(row["sequence"]), version))
+        self.sequences[RECORD_RULES, 1] = int(row["sequence"])
 
     def _participant(self, row: np.void, tail: bytes) -> None:
         record = np.frombuffer(tail, dtype=PARTICIPANT_RECORD, count=1)[0]
         if self._placed(row, bytes(record["code"]), self.participants):
-            name = int(Record.PARTICIPANT), int(row["debit"])
-            self.sequences[name] = int(row["sequence"])
+            index = int(row["debit"])
+            self.sequences[int(Record.PARTICIPANT), index] = int(row["sequence"])
+            if index + 1 >= len(self.roles):
+                size = len(self.roles)
+                self.roles = np.concatenate((self.roles, np.zeros(size, np.uint8)))
+                self.active = np.concatenate((self.active, np.zeros(size, np.bool_)))
+            role = int(record["role"])
+            self.roles[index] = 1 << role if role in ROLES else 0
+            self.active[index] = record["active"] == 1
 
     def _service(self, row: np.void, tail: bytes) -> None:
         record = np.frombuffer(tail, dtype=SERVICE_RECORD, count=1)[0]
@@ -244,6 +281,16 @@ class Register:
                 self._add("windows", row, f"account {account}: {text}")
         for account in listed:
             self._add("windows", row, f"account {account} should have no line")
+
+    def people(self, numbers: npt.NDArray[np.unsignedinteger[Any]]) -> Index:
+        """Participants as places in `roles` and `active`; the unknown share one."""
+        nobody = len(self.participants) + 1
+        places: Index = np.minimum(numbers, nobody).astype(np.intp)
+        return places
+
+    def person(self, number: int) -> int:
+        """The same for one."""
+        return min(number, len(self.participants) + 1)
 
     def settle(self, row: np.void) -> None:
         """Check an accepted settle row against the window it settles."""

@@ -3,21 +3,10 @@
 Columns are taken once, in memory order, and shared by all that looks at a span.
 """
 
-from typing import Final
-
 import numpy as np
 
-from switch.audit.layout import U64, Index, Mask, Rows, kinds_table
+from switch.audit.layout import U64, Index, Mask, Rows
 from switch.codes import Kind
-
-MONEY: Final = kinds_table(*(k for k in Kind if k <= Kind.TRANSFER), Kind.SETTLE)
-RESOLVING: Final = kinds_table(Kind.POST, Kind.VOID, Kind.EXPIRE)
-POSTED: Final = kinds_table(
-    Kind.PAY, Kind.POST, Kind.REFUND, Kind.TOP_UP, Kind.TRANSFER, Kind.SETTLE
-)
-PERIOD: Final = kinds_table(Kind.PAY, Kind.POST, Kind.REFUND, Kind.TRANSFER)
-SPENDING: Final = kinds_table(Kind.PAY, Kind.HOLD)
-NUMBERED: Final = kinds_table(Kind.PAY, Kind.POST)
 
 
 class Span:

@@ -38,8 +38,9 @@ from switch.simulator import command as simulator
 
 T = TypeVar("T")
 
-_AUDIT_EXITS = {0: Exit.DONE, 1: Exit.FINDINGS, 2: Exit.USAGE}
-"""The auditor's exit codes; its others mean that the ledger could not be read."""
+_AUDIT_EXITS = {0: Exit.DONE, 1: Exit.FINDINGS, 2: Exit.USAGE, 4: Exit.FINDINGS}
+"""The auditor's exit codes; its others mean that the ledger could not be read. Damaged
+files are a finding, too."""
 _BACKUP_EXITS = (0, 2, 3, 4, 130)
 """Exit codes that copying and verifying give on purpose."""
 _PASSED_ON = ("serve", "audit")

@@ -14,7 +14,9 @@ from switch.audit.cases import refund_id
 from switch.codes import (
     HEAD_SHIFT,
     AccountKind,
+    AmountRule,
     CaseType,
+    KeyRule,
     Kind,
     Policy,
     Result,
@@ -32,13 +34,17 @@ from tests.audit.journal_writer import (
     write_journal,
 )
 
-HOUR = 3600 * 10**9
+NEVER = 2**64 - 1
+MINUTE = 60 * 10**9
+HOUR = 60 * MINUTE
 START = 1_774_978_200 * 10**9  # 2026-03-31 23:00 IST: both day and year end soon
 ONCE = int(RowFlag.CLAIM)
 RECENT = int(RowFlag.CLAIM | RowFlag.RECENT)
 KEEP = int(RowFlag.KEEP)
 EVIDENCE = int(RowFlag.EVIDENCE)
 FLOAT, SUSPENSE, SETTLEMENT, A, B, X0, X1, Y, C = range(1, 10)
+SECOND, HARNESS = 7, 8
+WORD = b"B-77"
 
 RESOLVED_FIELDS = (
     *("debit", "credit", "service", "participant", "operator_", "basket"),
@@ -64,7 +70,8 @@ class Story:
         self.now += 1000
         if kind not in (Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.WINDOW, Kind.CASE):
             row.id = row.sequence.to_bytes(16, "big")
-            row.participant = 1
+            # The first load comes before any treasury is registered.
+            row.participant = 1 if self.groups else 0
         for name, value in fields.items():
             assert hasattr(row, name)
             setattr(row, name, value)
@@ -81,9 +88,9 @@ class Story:
         self.group = []
 
     def participant(
-        self, index: int, role: Role, code: bytes, **fields: object
+        self, index: int, role: Role, code: bytes, active: int = 1, **fields: object
     ) -> None:
-        tail = struct.pack("<3B5x32s24x", 1, role, 1, code) + b'{"name":"x"}'
+        tail = struct.pack("<3B5x32s24x", 1, role, active, code) + b'{"name":"x"}'
         self.add(Kind.REGISTER, debit=index, tail=tail, **fields)
 
     def open(self, index: int, owner: int, purpose: int, kind: AccountKind) -> None:
@@ -101,9 +108,12 @@ class Story:
     ) -> None:
         hours = 24 if rule == 3 else 0
         policy = int(str(f.pop("policy", Policy.RELEASE)))
+        key = int(str(f.pop("key", KeyRule.BILL_ID))) if rule == 2 else 0
+        active = int(str(f.pop("active", 1)))
+        amounts = int(str(f.pop("amount_rule", AmountRule.ANY)))
         tail = struct.pack(
             "<8B16sQQIII8I44x",
-            *(2, 3, mode, rule, int(rule == 2), policy, 1, len(heads)),
+            *(2, amounts, mode, rule, key, policy, active, len(heads)),
             b"BSK%04d" % index,
             *(100, 10**9, hours, 3600, biller),
             *heads,
@@ -114,8 +124,8 @@ class Story:
     def pay(self, wallet: int, service: int, amount: int, ref: str, **f: object) -> Row:
         owner = 2 if wallet == A else 3
         head = int(str(f.pop("head", 0)))
-        credit = {1: [X0, X1], 2: [Y], 3: [X0], 4: [Y], 5: [Y]}[service][head]
-        flags = {1: ONCE, 2: RECENT, 3: ONCE, 4: 0, 5: KEEP}[service]
+        credit = {1: [X0, X1], 2: [Y], 3: [X0], 4: [Y], 5: [Y], 6: [Y]}[service][head]
+        flags = {1: ONCE, 2: RECENT, 3: ONCE, 4: 0, 5: KEEP, 6: ONCE}[service]
         flags |= head << HEAD_SHIFT
         kind = Kind(int(str(f.pop("kind", Kind.PAY))))
         if kind == Kind.PAY and service == 3:
@@ -123,10 +133,10 @@ class Story:
         if "result" in f:
             flags &= ~RECENT
         fields: dict[str, object] = {"participant": owner, "operator_": 1, **f}
+        fields.setdefault("credit", credit)
         return self.add(
             kind,
             debit=wallet,
-            credit=credit,
             amount=amount,
             service=service,
             reference=ref.encode(),
@@ -165,7 +175,7 @@ class Story:
     def refund(self, payment: Row, amount: int) -> Row:
         total = self.refunded.get(payment.sequence, 0) + amount
         self.refunded[payment.sequence] = total
-        flags = payment.flags & ~int(RowFlag.AS_DIRECT | RowFlag.TAIL)
+        flags = payment.flags & (RECENT | 0x3E00)
         if total == payment.amount and payment.flags & RowFlag.CLAIM:
             flags |= RowFlag.RELEASE
         return self.add(
@@ -179,6 +189,32 @@ class Story:
             flags=flags,
             total=total,
         )
+
+    def asked(self, kind: Kind, about: Row, amount: int, reason: bytes) -> Row:
+        """A proposal of the treasury, to be approved by its second person."""
+        return self.add(
+            Kind.PROPOSE,
+            resolves=about.sequence,
+            amount=amount,
+            total=int(kind),
+            reference=reason,
+        )
+
+    def approve(self, asked: Row) -> Row:
+        return self.add(Kind.APPROVE, resolves=asked.sequence, participant=SECOND)
+
+    def refunded_by_two(self, payment: Row, amount: int) -> Row:
+        """A proposal, its approval, and the refund behind it."""
+        proposal = self.asked(Kind.REFUND, payment, amount, b"paid too much")
+        self.approve(proposal)
+        row = self.refund(payment, amount)
+        row.id, row.checker = refund_id(proposal.id), SECOND
+        return row
+
+    def released_by_two(self, hold: Row, case: Row) -> None:
+        """The same for a hold that its deadline kept."""
+        self.approve(self.asked(Kind.VOID, case, hold.amount, b"never credited"))
+        self.resolve(Kind.VOID, hold).checker = SECOND
 
     def case(self, hold: Row, about: CaseType, **f: object) -> Row:
         names = "debit", "credit", "service", "participant", "operator_", "reference"
@@ -257,7 +293,8 @@ def story() -> Story:
     s.commit()
     s.pay(A, 1, 50_000, "BILL-1", tail=b"a note")
     s.pay(A, 1, 60_000, "BILL-2", head=1)
-    s.pay(B, 1, 70_000, "BILL-1", result=Result.BILL_ALREADY_CLAIMED)
+    taker = s.rows[-2].sequence
+    s.pay(B, 1, 70_000, "BILL-1", result=Result.BILL_ALREADY_CLAIMED, total=taker)
     s.pay(B, 2, 10_000, "METER-9")
     s.pay(B, 4, 500, "FEE")
     s.pay(B, 4, 500, "FEE")
@@ -269,18 +306,20 @@ def story() -> Story:
             A, 1, 2_000 + index, f"BASKET-{index}", head=index % 2, basket=0x300 + index
         )
     for index, result in enumerate((Result.BASKET_FAILED, Result.AMOUNT_BELOW_MINIMUM)):
-        s.pay(A, 1, 5_000, f"FAILED-{index}", basket=0x200 + index, result=result)
+        amount = 50 if index else 5_000
+        s.pay(A, 1, amount, f"FAILED-{index}", basket=0x200 + index, result=result)
     whole = [s.hold(B, 3_000, f"PAIR-{i}", basket=0x200 + i) for i in range(2)]
     s.commit()
     posted = s.hold(A, 30_000, "HOLD-1")
     voided = s.hold(A, 20_000, "HOLD-2")
     expired = s.hold(B, 15_000, "HOLD-3", deadline=60)
-    s.pay(B, 3, 15_000, "HOLD-3", result=Result.BILL_ALREADY_CLAIMED)
+    taker = expired.sequence
+    s.pay(B, 3, 15_000, "HOLD-3", result=Result.BILL_ALREADY_CLAIMED, total=taker)
     s.commit()
-    post = s.resolve(Kind.POST, posted, 25_000)
-    s.resolve(Kind.VOID, voided)
-    s.resolve(Kind.POST, whole[0])
-    s.resolve(Kind.VOID, whole[1])
+    post = s.resolve(Kind.POST, posted, word=WORD)
+    s.resolve(Kind.VOID, voided, word=WORD)
+    s.resolve(Kind.POST, whole[0], word=WORD)
+    s.resolve(Kind.VOID, whole[1], word=WORD)
     again = s.hold(B, 20_000, "HOLD-2")
     s.commit()
     window = s.window()
@@ -288,16 +327,18 @@ def story() -> Story:
     s.now += 2 * HOUR  # past midnight: 1 April
     s.resolve(Kind.EXPIRE, expired)
     s.pay(B, 1, 15_000, "HOLD-3")
-    s.resolve(Kind.VOID, again)
+    s.resolve(Kind.VOID, again, word=WORD)
     s.pay(A, 1, 1_500, "BILL-4")
     s.settle(window, X1, s_payable(window, X1))
     s.settle(window, X0, s_payable(window, X0))
     s.commit()
-    s.refund(post, 10_000)
-    s.refund(post, 15_000)
+    s.participant(SECOND, Role.TREASURY, b"second")
+    s.participant(HARNESS, Role.HARNESS, b"harness")
+    s.refunded_by_two(post, 10_000)
+    s.refunded_by_two(post, 20_000)
     s.pay(A, 3, 30_000, "HOLD-1")
     first = next(r for r in s.rows if r.reference == b"BILL-2")
-    s.refund(first, 60_000)
+    s.refunded_by_two(first, 60_000)
     s.add(Kind.FREEZE, debit=B, reference=b"suspected")
     s.pay(B, 1, 700, "BILL-7", result=Result.DEBIT_FROZEN)
     s.add(Kind.FREEZE, debit=B, reference=b"cleared", flags=int(RowFlag.UNFREEZE))
@@ -346,30 +387,23 @@ def tell_of_people(s: Story, posted: Row, expired: Row) -> None:
     )
     s.commit()
     payment = next(r for r in s.rows if r.reference == b"BILL-4")
-    proposal = s.add(
-        Kind.PROPOSE,
-        resolves=payment.sequence,
-        amount=500,
-        total=int(Kind.REFUND),
-        reference=b"paid too much",
-    )
+    proposal = s.asked(Kind.REFUND, payment, 500, b"paid too much")
     s.commit()
-    s.add(Kind.APPROVE, resolves=proposal.sequence, participant=2)
+    s.approve(proposal)
     refund = s.refund(payment, 500)
-    refund.id, refund.checker = refund_id(proposal.id), 2
+    refund.id, refund.checker = refund_id(proposal.id), SECOND
     first = s.shift(A, 9_000, 8_990, participant=2)
     s.add(Kind.APPROVE, resolves=first.sequence, participant=2, operator_=9)
     s.shift(A, 500, 500, participant=2, resolves=first.sequence)
     again = s.case(given_back, CaseType.LATE_CONFIRMATION, flags=EVIDENCE)
-    correction = s.add(
-        Kind.PROPOSE,
-        resolves=again.sequence,
-        amount=900,
-        total=int(Kind.TRANSFER),
-        reference=b"credited",
-    )
+    left = s.pay(A, 5, 2_700, "KEPT-3", kind=Kind.HOLD, participant=HARNESS)
+    left.deadline = 60
     s.commit()
-    s.add(Kind.APPROVE, resolves=correction.sequence, participant=2)
+    s.now += HOUR // 30
+    s.released_by_two(left, s.case(left, CaseType.DEADLINE_PASSED))
+    correction = s.asked(Kind.TRANSFER, again, 900, b"credited")
+    s.commit()
+    s.approve(correction)
     s.add(
         Kind.TRANSFER,
         id=refund_id(correction.id),
@@ -377,7 +411,7 @@ def tell_of_people(s: Story, posted: Row, expired: Row) -> None:
         debit=again.debit,
         credit=again.credit,
         amount=900,
-        checker=2,
+        checker=SECOND,
         reference=b"credited",
     )
     s.commit()
@@ -391,8 +425,8 @@ def s_payable(window: Row, account: int) -> int:
     raise LookupError(account)
 
 
-def random_groups(seed: int, count: int, most: int) -> Groups:
-    """Random right payments, holds, resolutions and top-ups over the story's state."""
+def going_on() -> Story:
+    """A copy of the story that goes on where it ends."""
     s = Story()
     s.groups, s.group = copied(story().groups), []
     s.rows = [row for group in s.groups for row in group]
@@ -403,10 +437,24 @@ def random_groups(seed: int, count: int, most: int) -> Groups:
             s.receipts[key] = row.receipt
     s.now = s.rows[-1].timestamp + 1000
     s.last_window = next(r.sequence for r in reversed(s.rows) if r.kind == Kind.WINDOW)
+    s.refunded = dict(story().refunded)
+    return s
+
+
+def random_groups(seed: int, count: int, most: int) -> Groups:
+    """Random right payments, holds, resolutions and top-ups over the story's state."""
+    s = going_on()
     rng = random.Random(seed)
-    accounts, holds, done = s.images.accounts, [], []
+    accounts = s.images.accounts
+    ends = s.images.holds
+    holds = [row for row in s.rows if ends.get(row.sequence, NEVER) != NEVER]
+    done: list[Row] = []
     for number in range(count):
         s.now += rng.choice((0, 0, 0, HOUR, 5 * HOUR))
+        if not s.group:
+            for hold in [one for one in holds if ends[one.sequence] <= s.now]:
+                holds.remove(hold)
+                s.resolve(Kind.EXPIRE, hold)
         wallet = rng.choice((A, B))
         a = accounts[wallet]
         free = a["credits_posted"] - a["debits_posted"] - a["debits_pending"]
@@ -422,18 +470,14 @@ def random_groups(seed: int, count: int, most: int) -> Groups:
             holds.append(s.hold(B, amount, f"R{number}", deadline=60))
         elif move == "end" and holds:
             hold = holds.pop(rng.randrange(len(holds)))
-            late = s.now >= hold.timestamp + 60 * 10**9
-            kind = rng.choice(
-                (Kind.POST, Kind.VOID, Kind.EXPIRE if late else Kind.POST)
-            )
-            part = rng.randrange(1, hold.amount + 1) if kind == Kind.POST else None
-            row = s.resolve(kind, hold, part)
+            kind = rng.choice((Kind.POST, Kind.POST, Kind.VOID))
+            row = s.resolve(kind, hold, word=WORD)
             done += [row] if kind == Kind.POST else []
         elif move == "refund" and done:
             payment = rng.choice(done)
             left = payment.amount - s.refunded.get(payment.sequence, 0)
             if left:
-                s.refund(payment, rng.choice((left, rng.randrange(1, left + 1))))
+                s.refunded_by_two(payment, rng.choice((left, rng.randint(1, left))))
         if rng.random() < 0.3 and s.group:
             s.commit()
     if s.group:

@@ -43,6 +43,20 @@ from tests.audit.journal_writer import (
     write_journal,
 )
 
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_every_check_is_in_the_operators_page() -> None:
+    page = (DOCS / "operating.md").read_text()
+    section = page[page.index("## Audit") : page.index("## Sums of a span")]
+    told = [
+        line.split("|")[1].replace("·", " ")
+        for line in section.splitlines()
+        if line.startswith("| ")
+    ]
+    assert set(" ".join(told[1:]).split()) == set(CHECKS)
+
+
 # --- right ledgers -------------------------------------------------------------------
 
 

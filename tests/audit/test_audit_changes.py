@@ -33,6 +33,7 @@ from tests.audit.journal_writer import (
     copied,
     write_journal,
 )
+from tests.audit.test_audit_forgeries import PAIRS
 
 # --- wrong meaning, sealed again -----------------------------------------------------
 
@@ -197,9 +198,9 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "approval of nothing": ("cases", setting(Kind.APPROVE, 0, resolves=1)),
     "more than was proposed": ("cases", setting(Kind.REFUND, 3, amount=501, total=501)),
     "refund by another checker": ("cases", setting(Kind.REFUND, 3, checker=3)),
-    "shift signed through another": ("cases", setting(Kind.APPROVE, 1, operator_=1)),
-    "proposal to correct no case": ("cases", setting(Kind.PROPOSE, 1, resolves=1)),
-    "proposal to release what expired": ("cases", setting(Kind.PROPOSE, 1, total=4)),
+    "shift signed through another": ("cases", setting(Kind.APPROVE, 4, operator_=1)),
+    "proposal to correct no case": ("cases", setting(Kind.PROPOSE, -1, resolves=1)),
+    "proposal to release what expired": ("cases", setting(Kind.PROPOSE, -1, total=4)),
     "correction of another sum": ("cases", setting(Kind.TRANSFER, -1, amount=899)),
     "correction of another wallet": ("cases", setting(Kind.TRANSFER, -1, debit=B)),
     "correction, no checker": ("cases", setting(Kind.TRANSFER, -1, checker=0)),
@@ -255,7 +256,7 @@ CHANGES: dict[str, tuple[str, Change]] = {
     ),
     "release in part": ("claims", setting(Kind.REFUND, 0, flags=ONCE | 8)),
     "bank reference twice": ("utrs", setting(Kind.TOP_UP, 1, reference=b"UTR-A1")),
-    "refunds exceed": ("refunds", setting(Kind.REFUND, 1, amount=15_001, total=25_001)),
+    "refunds exceed": ("refunds", setting(Kind.REFUND, 1, amount=20_001, total=30_001)),
     "refund's total": ("refunds", setting(Kind.REFUND, 1, total=15_000)),
     "refund of a top-up": ("refunds", setting(Kind.REFUND, 0, resolves=23)),
     "refund to another": ("refunds", setting(Kind.REFUND, 0, credit=B)),
@@ -265,7 +266,9 @@ CHANGES: dict[str, tuple[str, Change]] = {
 
 def test_every_check_has_a_change() -> None:
     bytes_only = {"chunks", "chain", "rows", "index", "lost", "live"}
-    assert {check for check, _ in CHANGES.values()} | bytes_only == set(CHECKS)
+    found = {check for check, _ in CHANGES.values()}
+    found |= {check for check, _, _ in PAIRS.values()} | {"refusals"}
+    assert found | bytes_only == set(CHECKS)
 
 
 @pytest.mark.parametrize("name", CHANGES)

@@ -30,6 +30,10 @@ ROOM = 2**64 - 1
 RECURSIVE = 17
 """Weight of the kinds that draw from others; they stand last."""
 
+BEFORE_THE_CORE = {"senders", "evidence", "approvals"}
+"""Checks of the auditor that requests from here do not pass: they come as rows, and not
+through a server, which knows who may send what."""
+
 Sent = Row | tuple[Payment, int, int]
 
 

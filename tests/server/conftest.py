@@ -1,5 +1,11 @@
-"""One server for each test file, with a small network and filled wallets."""
+"""One server for each test file, with a small network and filled wallets.
 
+When a file is through, the auditor reads what its server has written and must find
+nothing: whatever a caller was let in to do is right by a second reading, too.
+"""
+
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +20,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     arguments = ("--set", "feed_idle_s=1", "--set", "feed_poll_ms=10")
     with running(directory, *arguments) as process:
         yield process
+    audit = [sys.executable, "-m", "switch.audit", str(directory / "ledger")]
+    done = subprocess.run(audit, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4_000:] + done.stderr
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,136 @@
+"""Refusals that speak of other rows: those are read again when all have passed.
+
+Part of `refusals`, which see. Refusals are judged one by one here, over columns that
+were fetched together.
+"""
+
+from bisect import bisect_right
+from typing import Final
+
+import numpy as np
+
+from switch.audit.claims import Claims, owners
+from switch.audit.findings import Findings
+from switch.audit.kinds import NUMBERED, SPENDING
+from switch.audit.layout import CLAIM, HOUR_NS, OK, RECENT, ROW, Rows
+from switch.audit.reader import Journal
+from switch.audit.register import Register
+from switch.codes import CaseType, Kind, Result
+
+R = Result
+CAUSES_TOGETHER: Final = 65_536
+"""Refusals that are judged at a time."""
+ASKING: Final = (Kind.PROPOSE, Kind.SHIFT)
+
+
+class Causes:
+    """Judges refusals against the rows that they name and speak of."""
+
+    def __init__(
+        self, journal: Journal, register: Register, claims: Claims, findings: Findings
+    ) -> None:
+        """`claims` is finished, so that it knows what was released and refunded."""
+        self.journal = journal
+        self.register = register
+        self.claims = claims
+        self.findings = findings
+
+    def judge(self, parts: list[Rows]) -> None:
+        """Judge refused rows, which are let go."""
+        rows = np.concatenate([np.empty(0, dtype=ROW), *parts])
+        parts.clear()
+        for start in range(0, len(rows), CAUSES_TOGETHER):
+            part = rows[start : start + CAUSES_TOGETHER]
+            named = self.journal.rows_at(part["total"])
+            about = self.journal.rows_at(part["resolves"])
+            for other in (named, about):
+                gone = other["sequence"] >= part["sequence"]
+                other[gone | (other["result"] != OK)] = np.zeros((), other.dtype)
+            accounts = self.register.accounts
+            same_owner = owners(part, accounts) == owners(named, accounts)
+            released = self.claims.released_before(part["total"], part["sequence"])
+            for row, other, spoken, same, free in zip(
+                part, named, about, same_owner, released, strict=True
+            ):
+                if not self._caused(row, other, spoken, bool(same), bool(free)):
+                    name = Result(int(row["result"])).name
+                    text = f"{name}, and the rows before it show no cause"
+                    self.findings.add("refusals", int(row["sequence"]), text)
+
+    def _caused(
+        self, row: np.void, named: np.void, about: np.void, same: bool, free: bool
+    ) -> bool:
+        """Whether a refusal's cause was there, or cannot be known."""
+        result, kind = int(row["result"]), int(row["kind"])
+        if result in (R.BILL_ALREADY_CLAIMED, R.PAID_RECENTLY):
+            # A later payment of a basket may be in the way of an earlier one.
+            return bool(row["basket"]) or (
+                not free and self._claimed(row, named, same, result)
+            )
+        if result == R.UTR_ALREADY_CREDITED:
+            return bool(named["kind"] == Kind.TOP_UP) and same_reference(row, named)
+        if result in (R.CASE_CLOSED, R.ALREADY_SETTLED, R.ALREADY_APPROVED):
+            return bool(named["sequence"] and named["resolves"] == row["resolves"])
+        if kind == Kind.REFUND:
+            return self._refund(row, about, result)
+        if kind == Kind.SETTLE:
+            key = int(row["resolves"]), int(row["debit"])
+            if result == R.NET_DIFFERS:
+                return self.register.payable.get(key, 0) != int(row["amount"])
+            return result != R.WINDOW_NOT_FOUND or bool(about["kind"] != Kind.WINDOW)
+        if result == R.CASE_NOT_FOUND:
+            late = about["total"] == CaseType.LATE_CONFIRMATION
+            found = about["kind"] == Kind.CASE and (kind == Kind.CASE_CLOSE or late)
+            return kind == Kind.PROPOSE or not found
+        if kind == Kind.TRANSFER and result == R.EXCEEDS_HOLD:
+            hold = self.journal.rows_at(np.array([about["resolves"]], np.uint64))[0]
+            return bool(about["kind"] != Kind.CASE or row["amount"] > hold["amount"])
+        return self._people(row, about, result, kind)
+
+    def _claimed(self, row: np.void, named: np.void, same: bool, result: int) -> bool:
+        """Whether the row in the way has taken the claim that this one wanted."""
+        flags = int(named["flags"])
+        taken = bool(SPENDING[int(named["kind"])]) and bool(flags & CLAIM)
+        if not taken or not same_reference(row, named):
+            return False
+        if result == R.BILL_ALREADY_CLAIMED:
+            return same and not flags & RECENT
+        if named["service"] != row["service"] or named["amount"] != row["amount"]:
+            return False
+        known = self.register.hours.get(int(row["service"]), [])
+        at = bisect_right(known, (int(row["sequence"]), 0)) - 1
+        hours = known[at][1] if at >= 0 else 0
+        apart = int(row["timestamp"]) - int(named["timestamp"])
+        return bool(flags & RECENT) and apart < hours * HOUR_NS
+
+    def _refund(self, row: np.void, payment: np.void, result: int) -> bool:
+        """Whether there is no such payment, or too little of it is left."""
+        there = bool(NUMBERED[int(payment["kind"])])
+        if result == R.PAYMENT_NOT_FOUND:
+            return not there
+        if result != R.EXCEEDS_PAYMENT:
+            return True
+        before = self.claims.refunded_before(int(row["resolves"]), int(row["sequence"]))
+        return there and before + int(row["amount"]) > int(payment["amount"])
+
+    def _people(self, row: np.void, about: np.void, result: int, kind: int) -> bool:
+        """Whether nothing was asked for, or the same person asked."""
+        asked = int(about["kind"])
+        if result == R.PROPOSAL_NOT_FOUND and kind == Kind.SHIFT:
+            return bool(row["resolves"]) and (
+                asked != Kind.SHIFT
+                or about["debit"] != row["debit"]
+                or about["operator_"] != row["operator_"]
+            )
+        if result == R.PROPOSAL_NOT_FOUND:
+            return asked not in ASKING
+        if result == R.SAME_PERSON:
+            one = asked == Kind.SHIFT or about["participant"] == row["participant"]
+            same = one and about["operator_"] == row["operator_"]
+            return asked in ASKING and bool(same)
+        return True
+
+
+def same_reference(one: np.void, other: np.void) -> bool:
+    """Whether two rows have the same reference."""
+    return bool((one["reference"] == other["reference"]).all())

@@ -1,0 +1,187 @@
+"""What each kind of row is: one table, and what the checks ask of it.
+
+Written from docs/data-model.md a second time, on purpose: nothing here is derived from
+the core's own table, and no rule follows from the order of the numbers.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from switch.audit.layout import Mask
+from switch.codes import Kind, Role
+
+
+class Money(Enum):
+    """What a row does with money."""
+
+    NONE = 0
+    MOVES = 1
+    HOLDS = 2
+    POSTS = 3
+    RELEASES = 4
+
+
+class Reference(Enum):
+    """What stands in a row's reference."""
+
+    OWN = 1
+    """What its sender says: a bill, a bank reference, a reason."""
+    COPIED = 2
+    """That of the row it speaks of."""
+    DIGEST = 3
+    """The BLAKE2b-256 of its tail item."""
+    NONE = 4
+
+
+class Need(Enum):
+    """Whether something must stand behind a row."""
+
+    NEVER = 0
+    MAY = 1
+    MUST = 2
+
+
+SWITCH: Final = 1 << 0
+"""Who sends what the switch does by itself: participant 0."""
+CENTRE: Final = 1 << Role.CENTRE
+TREASURY: Final = 1 << Role.TREASURY
+HARNESS: Final = 1 << Role.HARNESS
+ANYBODY: Final = 0xFF
+"""The row names the sender of the hold it speaks of, who is judged there."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """One kind of row. `senders` is a set of bits: SWITCH, or 1 << role."""
+
+    senders: int
+    reference: Reference
+    money: Money = Money.NONE
+    has_id: bool = True
+    numbered: bool = False
+    """An accepted one has the wallet's next receipt number."""
+    period: bool = False
+    """Counts in the period totals of a biller's account."""
+    amount: bool = False
+    """Says an amount. All that move money do, and so does what asks for it."""
+    total: bool = False
+    """Says something in `total` when it is accepted."""
+    evidence: Need = Need.NEVER
+    """A biller's answer: `ROW_EVIDENCE`."""
+    approval: Need = Need.NEVER
+    """A proposal of the same content, approved by another person of the treasury."""
+
+
+OWN, COPIED, DIGEST = Reference.OWN, Reference.COPIED, Reference.DIGEST
+
+TRAITS: Final[dict[Kind, Traits]] = {
+    Kind.PAY: Traits(
+        CENTRE | HARNESS,
+        OWN,
+        Money.MOVES,
+        numbered=True,
+        period=True,
+        amount=True,
+    ),
+    Kind.HOLD: Traits(CENTRE | HARNESS, OWN, Money.HOLDS, amount=True),
+    Kind.POST: Traits(
+        ANYBODY,
+        COPIED,
+        Money.POSTS,
+        has_id=False,
+        numbered=True,
+        period=True,
+        amount=True,
+        evidence=Need.MUST,
+    ),
+    # Either a biller has rejected it, or two people have released what was kept.
+    Kind.VOID: Traits(
+        ANYBODY,
+        COPIED,
+        Money.RELEASES,
+        has_id=False,
+        amount=True,
+        evidence=Need.MAY,
+        approval=Need.MAY,
+    ),
+    Kind.EXPIRE: Traits(ANYBODY, COPIED, Money.RELEASES, has_id=False, amount=True),
+    Kind.REFUND: Traits(
+        TREASURY,
+        COPIED,
+        Money.MOVES,
+        period=True,
+        amount=True,
+        total=True,
+        approval=Need.MUST,
+    ),
+    Kind.TOP_UP: Traits(TREASURY, OWN, Money.MOVES, amount=True),
+    # One that names a case corrects it and needs two people; the treasury's own
+    # moves need one.
+    Kind.TRANSFER: Traits(
+        TREASURY, OWN, Money.MOVES, period=True, amount=True, approval=Need.MAY
+    ),
+    Kind.WINDOW: Traits(SWITCH | TREASURY, DIGEST, has_id=False),
+    Kind.SETTLE: Traits(TREASURY, Reference.NONE, Money.MOVES, amount=True),
+    # The first load of a ledger has no sender that is registered.
+    Kind.OPEN: Traits(SWITCH | TREASURY, DIGEST),
+    Kind.LIMIT: Traits(SWITCH | TREASURY, DIGEST),
+    Kind.FREEZE: Traits(TREASURY, OWN),
+    Kind.CLOSE: Traits(TREASURY, OWN),
+    Kind.REGISTER: Traits(SWITCH | TREASURY, DIGEST),
+    Kind.CASE: Traits(ANYBODY, COPIED, has_id=False, total=True, evidence=Need.MAY),
+    Kind.CASE_CLOSE: Traits(TREASURY, OWN, total=True),
+    Kind.PROPOSE: Traits(TREASURY, OWN, amount=True, total=True),
+    # Of a shift by its centre, of a proposal by the treasury: `cases` tells them apart.
+    Kind.APPROVE: Traits(TREASURY | CENTRE | HARNESS, Reference.NONE),
+    Kind.SHIFT: Traits(CENTRE | HARNESS, DIGEST),
+}
+if set(TRAITS) != set(Kind):
+    raise ImportError("a kind of row has no traits")
+
+
+def _table(*kinds: Kind) -> Mask:
+    table = np.zeros(256, dtype=np.bool_)
+    table[[int(kind) for kind in kinds]] = True
+    return table
+
+
+def _where(name: str, *values: object) -> Mask:
+    """The kinds with one of some values of a trait, as a table over the byte."""
+    return _table(*(k for k, t in TRAITS.items() if getattr(t, name) in values))
+
+
+KNOWN: Final = _table(*TRAITS)
+MADE: Final = _where("has_id", False)
+"""Rows that the switch makes, or that are found by what they resolve: without an id."""
+MONEY: Final = KNOWN & ~_where("money", Money.NONE)
+RESOLVING: Final = _where("money", Money.POSTS, Money.RELEASES)
+RELEASING: Final = _where("money", Money.RELEASES)
+POSTED: Final = _where("money", Money.MOVES, Money.POSTS)
+PERIOD: Final = _where("period", True)
+NUMBERED: Final = _where("numbered", True)
+AMOUNTS: Final = _where("amount", True)
+TOTALLED: Final = _where("total", True)
+ANSWERED: Final = _where("evidence", Need.MAY, Need.MUST)
+OWN_REFERENCE: Final = _where("reference", Reference.OWN)
+NO_REFERENCE: Final = _where("reference", Reference.NONE)
+DIGESTED: Final = _where("reference", Reference.DIGEST)
+PEOPLE: Final = _table(
+    Kind.CASE, Kind.CASE_CLOSE, Kind.PROPOSE, Kind.APPROVE, Kind.SHIFT
+)
+"""What needs people; the other rows without money are the register's."""
+SPENDING: Final = _table(Kind.PAY, Kind.HOLD)
+"""What a citizen's payment is: of a service, from a wallet."""
+
+
+def _senders() -> npt.NDArray[np.uint8]:
+    table = np.zeros(256, dtype=np.uint8)
+    for kind, traits in TRAITS.items():
+        table[kind] = traits.senders
+    return table
+
+
+SENDERS: Final = _senders()

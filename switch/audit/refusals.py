@@ -1,0 +1,309 @@
+"""Refused rows: the cause that each one names must have been there.
+
+Judged where the rows before it show it exactly: the register and the states of accounts
+as they stood, funds and counters of a day row by row, and the row in the way that a
+refusal names. Not judged is what no row holds: what a bill was said to owe, and how a
+basket stood at its second payment and later ones. Memory: 128 bytes for each refusal
+that names a row or speaks of one.
+"""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from switch.audit.findings import Findings
+from switch.audit.kinds import MONEY, POSTED, RESOLVING, SPENDING
+from switch.audit.layout import (
+    ACCOUNT_RECORD,
+    SERVICE_RECORD,
+    U64,
+    Index,
+    Mask,
+    Rows,
+    ist_days,
+    pick,
+)
+from switch.audit.references import without_period
+from switch.audit.register import Register
+from switch.audit.spans import Resolutions, Span
+from switch.codes import (
+    HEAD_MASK,
+    HEAD_SHIFT,
+    AccountKind,
+    AccountState,
+    AmountRule,
+    KeyRule,
+    Kind,
+    Record,
+    Result,
+)
+
+R = Result
+TABLES_LEAST: Final = 4_000
+"""No table is full below this, whatever its bound is."""
+HALF: Final = np.uint64(1 << 63)
+
+PAYMENT_RESULTS: Final = (
+    *range(R.SERVICE_UNKNOWN, R.PERIOD_MISSING + 1),
+    *range(R.DEBIT_CLOSED, R.BASKET_FAILED + 1),
+)
+STATES: Final = {
+    R.DEBIT_CLOSED: ("debit", AccountState.CLOSED),
+    R.DEBIT_FROZEN: ("debit", AccountState.FROZEN),
+    R.CREDIT_CLOSED: ("credit", AccountState.CLOSED),
+    R.CREDIT_FROZEN: ("credit", AccountState.FROZEN),
+}
+PAIRED: Final = {
+    Kind.TOP_UP: (AccountKind.FLOAT, AccountKind.WALLET),
+    Kind.SETTLE: (AccountKind.BILLER, AccountKind.SETTLEMENT),
+}
+SPEAKING: Final = (
+    *(R.BILL_ALREADY_CLAIMED, R.PAID_RECENTLY, R.UTR_ALREADY_CREDITED),
+    *(R.PAYMENT_NOT_FOUND, R.EXCEEDS_PAYMENT, R.EXCEEDS_HOLD),
+    *(R.WINDOW_NOT_FOUND, R.ALREADY_SETTLED, R.NET_DIFFERS),
+    *(R.CASE_NOT_FOUND, R.CASE_CLOSED),
+    *(R.PROPOSAL_NOT_FOUND, R.SAME_PERSON, R.ALREADY_APPROVED),
+)
+"""Results that other rows prove or disprove, read again at the end."""
+
+
+class Changes:
+    """What rows add to their accounts, to be summed up to a row between them."""
+
+    def __init__(self) -> None:
+        """No change."""
+        self._accounts: list[Index] = []
+        self._at: list[U64] = []
+        self._amounts: list[U64] = []
+
+    def add(self, accounts: Index, at: U64, amounts: U64) -> None:
+        """Changes by the rows `at`; what takes away is negated, modulo 2^64."""
+        self._accounts.append(accounts)
+        self._at.append(at)
+        self._amounts.append(amounts)
+
+    def before(self, account: Index, at: U64) -> U64:
+        """For each account the sum of its changes before the row `at`, modulo 2^64."""
+        names = np.concatenate((*self._accounts, account))
+        order = np.lexsort((np.concatenate((*self._at, at)), names))
+        none = np.zeros(len(account), dtype=np.uint64)
+        changes = np.concatenate((*self._amounts, none))[order]
+        names = names[order]
+        first = np.empty(len(names), dtype=np.bool_)
+        first[:1] = True
+        np.not_equal(names[1:], names[:-1], out=first[1:])
+        running = np.cumsum(changes, dtype=np.uint64)
+        running -= (running - changes)[first][np.cumsum(first) - 1]
+        back = np.empty(len(order), dtype=np.uint64)
+        back[order] = running
+        return back[len(order) - len(account) :]
+
+
+class Refusals:
+    """Judges refused rows as they pass; keeps those that speak of others."""
+
+    def __init__(self, register: Register, findings: Findings) -> None:
+        """`register` and its accounts are shared with the accepted rows."""
+        self.register = register
+        self.accounts = register.accounts
+        self.findings = findings
+        self.speaking: list[Rows] = []
+
+    def _add(self, rows: Rows, wrong: Mask) -> None:
+        for row in rows[wrong]:
+            name = Result(int(row["result"])).name
+            text = f"{name}, and there was no cause for that"
+            self.findings.add("refusals", int(row["sequence"]), text)
+
+    def span(
+        self, rows: Rows, span: Span | None, found: Resolutions | None, moved: int
+    ) -> None:
+        """Judge refused money rows between those of a span that is not applied yet.
+
+        `moved` is the sum of all that money rows ever said.
+        """
+        results = rows["result"]
+        speaks = np.isin(results, SPEAKING)
+        if speaks.any():
+            self.speaking.append(pick(rows, speaks))
+        alien = SPENDING[rows["kind"]] & (results <= R.ALREADY_APPROVED)
+        self._add(rows, alien & ~np.isin(results, PAYMENT_RESULTS))
+        for result in np.unique(results).tolist():
+            mine = pick(rows, results == result)
+            if R.SERVICE_UNKNOWN <= result <= R.PERIOD_MISSING:
+                mine = pick(mine, SPENDING[mine["kind"]])
+                self._add(mine, self._of_services(mine, result))
+            elif result in STATES:
+                side, state = STATES[Result(result)]
+                self._add(mine, self._in_state(mine[side], state))
+            else:
+                self._add(mine, self._of_accounts(mine, result, moved))
+            if result == R.INSUFFICIENT_FUNDS:
+                self._funds(mine, span, found)
+            elif result in (R.DAY_COUNT_EXCEEDED, R.DAY_AMOUNT_EXCEEDED):
+                self._days(mine, span, found, result)
+
+    def _of_services(self, rows: Rows, result: int) -> Mask:
+        """Payments that their service would have taken as far as this check goes."""
+        services = self.register.services
+        service = rows["service"].astype(np.intp)
+        known = (service >= 1) & (service <= len(self.register.codes))
+        if result == R.SERVICE_UNKNOWN:
+            return known
+        service[~known] = 0
+        amount, rule = rows["amount"], services["amount_rule"][service]
+        most = services["amount_max"][service]
+        head = (rows["flags"] & np.uint16(HEAD_MASK)) >> np.uint16(HEAD_SHIFT)
+        fits: Mask
+        if result == R.SERVICE_INACTIVE:
+            fits = services["active"][service] != 0
+        elif result == R.HEAD_UNKNOWN:
+            fits = head < services["heads_count"][service]
+        elif result == R.AMOUNT_BELOW_MINIMUM:
+            fits = amount >= services["amount_min"][service]
+        elif result == R.AMOUNT_ABOVE_MAXIMUM:
+            fits = (most == 0) | (amount <= most)
+        elif result == R.AMOUNT_NOT_EXACT:
+            fits = np.isin(rule, (AmountRule.MIN_MAX, AmountRule.ANY))
+        else:
+            fits = services["key_rule"][service] != KeyRule.REFERENCE_PERIOD
+            fits |= ~without_period(rows)
+        return fits | ~known
+
+    def _known(self, numbers: npt.NDArray[np.uint32]) -> Mask:
+        """Which are accounts, so far."""
+        known: Mask = (numbers >= 1) & (numbers <= self.accounts.count)
+        return known
+
+    def _in_state(self, numbers: npt.NDArray[np.uint32], state: AccountState) -> Mask:
+        """Accounts that are not in the state that they were refused for."""
+        known = self._known(numbers)
+        places = np.where(known, numbers, 0).astype(np.intp)
+        known &= self.accounts["state"][places] != state
+        return known
+
+    def _of_accounts(self, rows: Rows, result: int, moved: int) -> Mask:
+        """Rows whose accounts, basket or amount would have passed this check."""
+        kind, basket = rows["kind"], rows["basket"] != 0
+        debit, credit = rows["debit"], rows["credit"]
+        both = self._known(debit) & self._known(credit)
+        wrong: Mask = np.zeros(len(rows), dtype=np.bool_)
+        if result == R.ACCOUNT_UNKNOWN:
+            wrong = both
+        elif result == R.ACCOUNT_KIND_WRONG:
+            wrong = (kind == Kind.TRANSFER) & (rows["resolves"] == 0)
+            kinds = self.accounts["kind"]
+            for mine, (left, right) in PAIRED.items():
+                at = np.flatnonzero((kind == mine) & both)
+                fits = kinds[debit[at]] == left
+                wrong[at] = fits & (kinds[credit[at]] == right)
+        elif result == R.ACCOUNTS_MUST_DIFFER:
+            wrong = debit != credit
+        elif result == R.BASKET_FAILED:
+            wrong = ~basket
+        elif result == R.OVERFLOWS:
+            # While all that ever moved fits in 64 bits, no total can pass them.
+            most = 2**64 - 1 - moved
+            if most >= 0:
+                wrong = ~basket & (rows["amount"] <= np.uint64(most))
+        return wrong
+
+    def _funds(self, rows: Rows, span: Span | None, found: Resolutions | None) -> None:
+        """Those that had the money: what was there, with the rows before them."""
+        rows = pick(rows, (rows["basket"] == 0) & self._known(rows["debit"]))
+        probe = rows["debit"].astype(np.intp)
+        accounts = self.accounts
+        free = accounts["credits_posted"] - accounts["debits_posted"]
+        free = (free - accounts["debits_pending"])[probe]
+        if span is not None:
+            some = np.zeros(accounts.size, dtype=np.bool_)
+            some[probe] = True
+            zero, changes = np.uint64(0), Changes()
+            out = (MONEY & ~RESOLVING)[span.kind] & some[span.debit]
+            changes.add(span.debit[out], span.sequence[out], zero - span.amount[out])
+            into = POSTED[span.kind] & some[span.credit]
+            changes.add(span.credit[into], span.sequence[into], span.amount[into])
+            if found is not None:
+                back = some[found.debit]
+                at = span.sequence[found.at[back]]
+                changes.add(found.debit[back], at, found.released[back])
+            free += changes.before(probe, rows["sequence"])
+        enough = (free < HALF) & (free >= rows["amount"])
+        enough |= accounts["kind"][probe] == AccountKind.FLOAT
+        self._add(rows, enough)
+
+    def _days(
+        self, rows: Rows, span: Span | None, found: Resolutions | None, result: int
+    ) -> None:
+        """Those that their wallet's limit of the day would have let through."""
+        rows = pick(rows, (rows["basket"] == 0) & self._known(rows["debit"]))
+        count = result == R.DAY_COUNT_EXCEEDED
+        name = "day_count" if count else "day_amount"
+        probe, accounts = rows["debit"].astype(np.intp), self.accounts
+        days = ist_days(rows["timestamp"])
+        used = np.where(accounts["day"][probe] == days, accounts[name][probe], 0)
+        used = used.astype(np.uint64)
+        for day in np.unique(days).tolist():
+            if span is None:
+                break
+            here = days == day
+            changes = self._day(span, found, day, count)
+            used[here] += changes.before(probe[here], rows["sequence"][here])
+        used += np.uint64(1) if count else rows["amount"]
+        self._add(rows, used <= accounts[f"{name}_max"][probe])
+
+    @staticmethod
+    def _day(span: Span, found: Resolutions | None, day: int, count: bool) -> Changes:
+        """What a span's payments of one day, and their releases, add to a counter."""
+        changes, today = Changes(), ist_days(span.time) == day
+        paid = np.flatnonzero(SPENDING[span.kind] & today)
+        one = np.ones(len(paid), dtype=np.uint64)
+        amount = one if count else span.amount[paid]
+        changes.add(span.debit[paid], span.sequence[paid], amount)
+        if found is not None:
+            back = today[found.at] & (ist_days(found.holds["timestamp"]) == day)
+            gone = (~found.post[back]).astype(np.uint64)
+            amount = np.uint64(0) - (gone if count else found.released[back])
+            changes.add(found.debit[back], span.sequence[found.at[back]], amount)
+        return changes
+
+    def single(self, row: np.void, tail: bytes | None) -> None:
+        """Judge one refused row that would have moved no money, at its place."""
+        result, debit = int(row["result"]), int(row["debit"])
+        if result in SPEAKING:
+            self.speaking.append(np.array([row]))
+            return
+        register, accounts = self.register, self.accounts
+        known, index = 1 <= debit <= accounts.count, debit
+        if not known:
+            index = 0
+        kind = int(row["kind"])
+        owes = accounts["credits_posted"][index] != accounts["debits_posted"][index]
+        for name in ("carried", "period_debits", "period_credits"):
+            owes |= accounts[name][index] != 0
+        tables = accounts.count, len(register.participants), len(register.codes)
+        owner = owner_of(kind, tail or b"")
+        wrong = {
+            R.ACCOUNT_UNKNOWN: known and kind != Kind.REGISTER,
+            R.ACCOUNT_KIND_WRONG: accounts["kind"][index] == AccountKind.WALLET,
+            R.DEBIT_CLOSED: known and accounts["state"][index] != AccountState.CLOSED,
+            R.HOLDS_OPEN: known and not accounts["holds_count"][index],
+            R.BALANCE_NOT_ZERO: known and not owes,
+            R.ACCOUNT_EXISTS: kind == Kind.OPEN and owner not in register.owned,
+            R.PARTICIPANT_UNKNOWN: 1 <= owner[0] <= len(register.participants),
+            R.TABLE_FULL: max(tables) < TABLES_LEAST,
+        }
+        if result in list(Result) and wrong.get(Result(result)):
+            self._add(np.array([row]), np.ones(1, dtype=np.bool_))
+
+
+def owner_of(kind: int, tail: bytes) -> tuple[int, int]:
+    """Participant and purpose of the account, or 0 of the service, that was wanted."""
+    if kind == Kind.OPEN and len(tail) >= ACCOUNT_RECORD.itemsize:
+        account = np.frombuffer(tail, dtype=ACCOUNT_RECORD, count=1)[0]
+        return int(account["participant"]), int(account["purpose"])
+    if len(tail) >= SERVICE_RECORD.itemsize and tail[0] == Record.SERVICE:
+        service = np.frombuffer(tail, dtype=SERVICE_RECORD, count=1)[0]
+        return int(service["biller"]), 0
+    return 0, 0

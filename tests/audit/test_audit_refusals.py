@@ -1,0 +1,416 @@
+"""Goal: a refusal without a cause is found, and one that has it is not.
+
+Method: the clean story goes on with one refused row, once where the rows before it show
+the cause that it names and once where they do not.
+"""
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from switch.codes import (
+    HEAD_SHIFT,
+    AccountKind,
+    AmountRule,
+    CaseType,
+    KeyRule,
+    Kind,
+    Result,
+    Role,
+    RowFlag,
+)
+from tests.audit.journal_story import (
+    EVIDENCE,
+    FLOAT,
+    HOUR,
+    SETTLEMENT,
+    SUSPENSE,
+    WORD,
+    X0,
+    A,
+    B,
+    C,
+    Story,
+    Y,
+    s_payable,
+)
+from tests.audit.journal_writer import Row
+from tests.audit.test_audit_forgeries import found_in
+
+R = Result
+Tell = Callable[[Story], object]
+UPDATE = int(RowFlag.UPDATE)
+NO_ACCOUNT = 99
+
+
+def refused(s: Story, result: Result, amount: int = 3_000, **f: object) -> Row:
+    """A refused payment of A; it carries the sender's flags alone."""
+    row = s.pay(A, int(str(f.pop("service", 1))), amount, "BILL-90", result=result)
+    row.flags = 0
+    for name, value in f.items():
+        setattr(row, name, value)
+    return row
+
+
+def plain(result: Result, /, **f: object) -> Tell:
+    """The refused payment, with other fields."""
+    return lambda s: refused(s, result, **f)  # type: ignore[arg-type]
+
+
+def after(first: Tell, then: Tell) -> Tell:
+    """One after the other, in two groups."""
+
+    def both(s: Story) -> None:
+        first(s)
+        s.commit()
+        then(s)
+
+    return both
+
+
+def limited(amount: int, count: int) -> Tell:
+    tail = struct.pack("<QII", amount, count, 0)
+    return lambda s: s.add(Kind.LIMIT, debit=A, tail=tail)
+
+
+def spent(s: Story) -> None:
+    """Two payments of a new day, one of them given back."""
+    s.now += 25 * HOUR
+    s.resolve(Kind.VOID, s.hold(A, 900, "HOLD-91"), word=WORD)
+    s.pay(A, 1, 3_000, "BILL-91")
+
+
+def past(result: Result) -> Tell:
+    """Refused in the same group."""
+
+    def tell(s: Story) -> None:
+        spent(s)
+        refused(s, result)
+
+    return tell
+
+
+def free(s: Story) -> int:
+    a = s.images.accounts[A]
+    return a["credits_posted"] - a["debits_posted"] - a["debits_pending"]
+
+
+def funds(more: int) -> Tell:
+    """Refused for as much as it has, and this much more, between other rows."""
+
+    def tell(s: Story) -> None:
+        s.pay(A, 1, 3_000, "BILL-91")
+        held = s.hold(A, 900, "HOLD-91")
+        s.resolve(Kind.VOID, held, word=WORD)
+        s.top_up(A, 500, "UTR-91")
+        refused(s, R.INSUFFICIENT_FUNDS, free(s) + more)
+        s.top_up(A, 50_000, "UTR-92")
+
+    return tell
+
+
+def claimed(s: Story, *, ends: bool) -> None:
+    taker = s.hold(A, 900, "BILL-90")
+    if ends:
+        s.resolve(Kind.VOID, taker, word=WORD)
+    refused(s, R.BILL_ALREADY_CLAIMED, total=taker.sequence)
+
+
+def recently(amount: int) -> Tell:
+    def tell(s: Story) -> None:
+        taker = s.pay(A, 2, 5_000, "BILL-90")
+        refused(s, R.PAID_RECENTLY, amount, service=2, total=taker.sequence)
+
+    return tell
+
+
+def money(kind: Kind, result: Result, /, **f: object) -> Tell:
+    """A refused move of the treasury."""
+    fields = {"amount": 500, **f}
+    if kind not in (Kind.SETTLE, Kind.REFUND):
+        fields.setdefault("reference", b"reason")
+    return lambda s: s.add(kind, result=result, **fields)
+
+
+def utr(reference: bytes) -> Tell:
+    def tell(s: Story) -> None:
+        first = s.top_up(A, 500, "UTR-9")
+        s.add(
+            Kind.TOP_UP,
+            debit=FLOAT,
+            credit=A,
+            amount=500,
+            reference=reference,
+            total=first.sequence,
+            result=R.UTR_ALREADY_CREDITED,
+        )
+
+    return tell
+
+
+def refund(result: Result, amount: int, *, payment: bool = True) -> Tell:
+    """Refused behind a refund of 1,000 of 3,000."""
+
+    def tell(s: Story) -> None:
+        paid = s.pay(A, 1, 3_000, "BILL-90")
+        s.commit()
+        s.refunded_by_two(paid, 1_000)
+        row = s.add(Kind.REFUND, amount=amount, resolves=7, result=result)
+        if payment:
+            row.resolves, row.reference, row.service = paid.sequence, b"BILL-90", 1
+            row.debit, row.credit = X0, A
+
+    return tell
+
+
+def settle(result: Result, more: int, *, window: bool = True, again: int = 0) -> Tell:
+    def tell(s: Story) -> None:
+        s.pay(A, 1, 3_000, "BILL-90")
+        closed = s.window()
+        owed = s_payable(closed, X0)
+        first = s.settle(closed, X0, owed) if again else None
+        s.add(
+            Kind.SETTLE,
+            debit=X0,
+            credit=SETTLEMENT,
+            amount=owed + more,
+            resolves=closed.sequence if window else 7,
+            total=first.sequence if first and again == 1 else 0,
+            result=result,
+        )
+
+    return tell
+
+
+def about_case(result: Result, *, case: bool = True, closed: bool = False) -> Tell:
+    def tell(s: Story) -> None:
+        hold = s.hold(A, 900, "HOLD-91")
+        s.resolve(Kind.VOID, hold, word=WORD)
+        late = s.case(hold, CaseType.LATE_CONFIRMATION, flags=EVIDENCE)
+        number, total = late.sequence if case else 7, 0
+        if closed:
+            total = s.add(
+                Kind.CASE_CLOSE,
+                resolves=late.sequence,
+                debit=late.debit,
+                credit=late.credit,
+                reference=b"x",
+            ).sequence
+        s.add(
+            Kind.CASE_CLOSE,
+            resolves=number,
+            reference=b"x",
+            total=total,
+            result=result,
+        )
+
+    return tell
+
+
+def approval(result: Result, sender: int, *, asked: bool = True, by: int = 0) -> Tell:
+    def tell(s: Story) -> None:
+        paid = s.pay(A, 1, 3_000, "BILL-90")
+        proposal = s.asked(Kind.REFUND, paid, 500, b"paid twice")
+        first = s.approve(proposal).sequence if by else 0
+        s.add(
+            Kind.APPROVE,
+            resolves=proposal.sequence if asked else paid.sequence,
+            participant=sender,
+            total=first,
+            result=result,
+        )
+
+    return tell
+
+
+def close(account: int, result: Result) -> Tell:
+    return lambda s: s.add(Kind.CLOSE, debit=account, reference=b"x", result=result)
+
+
+def opening(owner: int, purpose: int, result: Result) -> Tell:
+    tail = struct.pack("<IHB25x", owner, purpose, AccountKind.BILLER)
+    return lambda s: s.add(Kind.OPEN, tail=tail, result=result)
+
+
+def another_wallet(s: Story) -> None:
+    """A wallet that has nothing."""
+    s.participant(9, Role.CENTRE, b"centre-d")
+    s.open(10, 9, 0, AccountKind.WALLET)
+
+
+PAIRS: dict[str, tuple[Tell, Tell]] = {
+    "SERVICE_UNKNOWN": (
+        lambda s: setattr(refused(s, R.SERVICE_UNKNOWN, credit=0), "service", 0),
+        plain(R.SERVICE_UNKNOWN),
+    ),
+    "SERVICE_INACTIVE": (
+        after(
+            lambda s: s.service(4, 1, 1, 5, [Y], active=0, flags=UPDATE),
+            plain(R.SERVICE_INACTIVE, service=4),
+        ),
+        plain(R.SERVICE_INACTIVE, service=4),
+    ),
+    "HEAD_UNKNOWN": (
+        plain(R.HEAD_UNKNOWN, flags=5 << HEAD_SHIFT, credit=0),
+        plain(R.HEAD_UNKNOWN, flags=1 << HEAD_SHIFT),
+    ),
+    "AMOUNT_BELOW_MINIMUM": (
+        plain(R.AMOUNT_BELOW_MINIMUM, amount=99),
+        plain(R.AMOUNT_BELOW_MINIMUM, amount=100),
+    ),
+    "AMOUNT_ABOVE_MAXIMUM": (
+        plain(R.AMOUNT_ABOVE_MAXIMUM, amount=10**9 + 1),
+        plain(R.AMOUNT_ABOVE_MAXIMUM, amount=10**9),
+    ),
+    "AMOUNT_NOT_EXACT": (
+        after(
+            lambda s: s.service(
+                4, 1, 1, 5, [Y], amount_rule=AmountRule.EXACT, flags=UPDATE
+            ),
+            plain(R.AMOUNT_NOT_EXACT, service=4),
+        ),
+        plain(R.AMOUNT_NOT_EXACT, service=4),
+    ),
+    "PERIOD_MISSING": (
+        after(
+            lambda s: s.service(6, 1, 2, 5, [Y], key=KeyRule.REFERENCE_PERIOD),
+            plain(R.PERIOD_MISSING, service=6, reference=b"M"),
+        ),
+        after(
+            lambda s: s.service(6, 1, 2, 5, [Y], key=KeyRule.REFERENCE_PERIOD),
+            plain(R.PERIOD_MISSING, service=6, reference=b"M/2026-04"),
+        ),
+    ),
+    "DEBIT_FROZEN": (
+        after(
+            lambda s: s.add(Kind.FREEZE, debit=A, reference=b"x"), plain(R.DEBIT_FROZEN)
+        ),
+        plain(R.DEBIT_FROZEN),
+    ),
+    "DEBIT_CLOSED": (
+        plain(R.DEBIT_CLOSED, debit=C, participant=6),
+        plain(R.DEBIT_CLOSED),
+    ),
+    "CREDIT_FROZEN": (
+        after(
+            lambda s: s.add(Kind.FREEZE, debit=X0, reference=b"x"),
+            plain(R.CREDIT_FROZEN),
+        ),
+        plain(R.CREDIT_FROZEN),
+    ),
+    "CREDIT_CLOSED": (
+        money(Kind.TOP_UP, R.CREDIT_CLOSED, debit=FLOAT, credit=C),
+        money(Kind.TOP_UP, R.CREDIT_CLOSED, debit=FLOAT, credit=A),
+    ),
+    "BILL_ALREADY_CLAIMED": (
+        lambda s: claimed(s, ends=False),
+        lambda s: claimed(s, ends=True),
+    ),
+    "BILL_ALREADY_CLAIMED by nobody": (
+        lambda s: claimed(s, ends=False),
+        plain(R.BILL_ALREADY_CLAIMED),
+    ),
+    "PAID_RECENTLY": (recently(5_000), recently(5_001)),
+    "DAY_COUNT_EXCEEDED": (
+        after(limited(10**9, 1), after(spent, plain(R.DAY_COUNT_EXCEEDED))),
+        after(limited(10**9, 2), after(spent, plain(R.DAY_COUNT_EXCEEDED))),
+    ),
+    "DAY_COUNT_EXCEEDED in one group": (
+        after(limited(10**9, 1), past(R.DAY_COUNT_EXCEEDED)),
+        after(limited(10**9, 2), past(R.DAY_COUNT_EXCEEDED)),
+    ),
+    "DAY_AMOUNT_EXCEEDED": (
+        after(limited(5_999, 9), past(R.DAY_AMOUNT_EXCEEDED)),
+        after(limited(6_000, 9), past(R.DAY_AMOUNT_EXCEEDED)),
+    ),
+    "INSUFFICIENT_FUNDS": (funds(1), funds(0)),
+    "BASKET_FAILED": (
+        plain(R.BASKET_FAILED, basket=0x200),
+        plain(R.BASKET_FAILED),
+    ),
+    "OVERFLOWS": (plain(R.INSUFFICIENT_FUNDS, amount=10**9), plain(R.OVERFLOWS)),
+    "a payment and another's result": (
+        plain(R.INSUFFICIENT_FUNDS, amount=10**9),
+        plain(R.NET_DIFFERS),
+    ),
+    "ACCOUNT_UNKNOWN": (
+        money(Kind.TRANSFER, R.ACCOUNT_UNKNOWN, debit=A, credit=NO_ACCOUNT),
+        money(Kind.TRANSFER, R.ACCOUNT_UNKNOWN, debit=A, credit=B),
+    ),
+    "ACCOUNT_UNKNOWN to freeze": (
+        lambda s: s.add(
+            Kind.FREEZE, debit=99, reference=b"x", result=R.ACCOUNT_UNKNOWN
+        ),
+        lambda s: s.add(Kind.FREEZE, debit=A, reference=b"x", result=R.ACCOUNT_UNKNOWN),
+    ),
+    "ACCOUNT_KIND_WRONG": (
+        money(Kind.TOP_UP, R.ACCOUNT_KIND_WRONG, debit=FLOAT, credit=Y),
+        money(Kind.TOP_UP, R.ACCOUNT_KIND_WRONG, debit=FLOAT, credit=A),
+    ),
+    "ACCOUNTS_MUST_DIFFER": (
+        money(Kind.TRANSFER, R.ACCOUNTS_MUST_DIFFER, debit=A, credit=A),
+        money(Kind.TRANSFER, R.ACCOUNTS_MUST_DIFFER, debit=A, credit=B),
+    ),
+    "INSUFFICIENT_FUNDS of suspense": (
+        money(Kind.TRANSFER, R.INSUFFICIENT_FUNDS, debit=SUSPENSE, credit=A),
+        money(Kind.TRANSFER, R.INSUFFICIENT_FUNDS, debit=FLOAT, credit=A),
+    ),
+    "UTR_ALREADY_CREDITED": (utr(b"UTR-9"), utr(b"UTR-8")),
+    "PAYMENT_NOT_FOUND": (
+        refund(R.PAYMENT_NOT_FOUND, 500, payment=False),
+        refund(R.PAYMENT_NOT_FOUND, 500),
+    ),
+    "EXCEEDS_PAYMENT": (
+        refund(R.EXCEEDS_PAYMENT, 2_001),
+        refund(R.EXCEEDS_PAYMENT, 2_000),
+    ),
+    "WINDOW_NOT_FOUND": (
+        settle(R.WINDOW_NOT_FOUND, 0, window=False),
+        settle(R.WINDOW_NOT_FOUND, 0),
+    ),
+    "NET_DIFFERS": (settle(R.NET_DIFFERS, 1), settle(R.NET_DIFFERS, 0)),
+    "ALREADY_SETTLED": (
+        settle(R.ALREADY_SETTLED, 0, again=1),
+        settle(R.ALREADY_SETTLED, 0),
+    ),
+    "CASE_NOT_FOUND": (
+        about_case(R.CASE_NOT_FOUND, case=False),
+        about_case(R.CASE_NOT_FOUND),
+    ),
+    "CASE_CLOSED": (
+        about_case(R.CASE_CLOSED, closed=True),
+        about_case(R.CASE_CLOSED),
+    ),
+    "PROPOSAL_NOT_FOUND": (
+        approval(R.PROPOSAL_NOT_FOUND, 7, asked=False),
+        approval(R.PROPOSAL_NOT_FOUND, 7),
+    ),
+    "SAME_PERSON": (approval(R.SAME_PERSON, 1), approval(R.SAME_PERSON, 7)),
+    "ALREADY_APPROVED": (
+        approval(R.ALREADY_APPROVED, 7, by=7),
+        approval(R.ALREADY_APPROVED, 7),
+    ),
+    "HOLDS_OPEN": (close(A, R.HOLDS_OPEN), close(B, R.HOLDS_OPEN)),
+    "BALANCE_NOT_ZERO": (
+        close(B, R.BALANCE_NOT_ZERO),
+        after(another_wallet, close(10, R.BALANCE_NOT_ZERO)),
+    ),
+    "ACCOUNT_EXISTS": (
+        opening(4, 0, R.ACCOUNT_EXISTS),
+        opening(4, 7, R.ACCOUNT_EXISTS),
+    ),
+    "PARTICIPANT_UNKNOWN": (
+        opening(99, 0, R.PARTICIPANT_UNKNOWN),
+        opening(4, 7, R.PARTICIPANT_UNKNOWN),
+    ),
+    "TABLE_FULL": (opening(99, 0, R.PARTICIPANT_UNKNOWN), opening(4, 7, R.TABLE_FULL)),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_refusal_has_its_cause(tmp_path: Path, name: str) -> None:
+    right, forged = PAIRS[name]
+    assert found_in(tmp_path / "right", right) == set()
+    assert found_in(tmp_path / "forged", forged) == {"refusals"}
