@@ -1,5 +1,11 @@
 # What LMDB says of the index environment, as far as it means that the index is damaged.
 
+cdef enum:                    # of LMDB's pages
+    DAMAGE_PAGE = 4096
+    DAMAGE_PAGE_HEAD = 16
+    DAMAGE_OVERFLOW = 4       # the flags of a page that only long values have
+
+
 cdef int damage_of(int rc) noexcept nogil:
     """RC_INDEX for a value that should be there, or a tree that is none; any other as it is."""
     if (
@@ -9,6 +15,32 @@ cdef int damage_of(int rc) noexcept nogil:
     ):
         return RC_INDEX
     return rc
+
+
+cdef int damage_of_pages(const MDB_val* value) noexcept nogil:
+    """Whether LMDB can be trusted with the pages of a value that is to be replaced or deleted.
+
+    A long value lies in pages of its own, behind a head that counts them. LMDB frees as many
+    as an older page at its place says, be it a billion.
+    """
+    cdef const uint8_t* head = <const uint8_t*>value.mv_data - DAMAGE_PAGE_HEAD
+    cdef uint64_t pages = (value.mv_size + DAMAGE_PAGE_HEAD - 1) // DAMAGE_PAGE + 1
+    cdef uint32_t counted
+    cdef uint16_t flags
+    if <uintptr_t>head % DAMAGE_PAGE != 0 or value.mv_size < DAMAGE_PAGE // 2:
+        return 0
+    memcpy(&flags, head + 10, 2)
+    memcpy(&counted, head + 12, 4)
+    return 0 if flags == DAMAGE_OVERFLOW and counted == pages else RC_INDEX
+
+
+cdef int damage_before_put(MDB_txn* txn, MDB_dbi table, MDB_val* key) noexcept nogil:
+    """Look at what is about to be replaced; 0 if nothing is."""
+    cdef MDB_val value
+    cdef int rc = mdb_get(txn, table, key, &value)
+    if rc == MDB_NOTFOUND:
+        return 0
+    return damage_of_pages(&value) if rc == 0 else damage_of(rc)
 
 
 cdef void damage_mark(const State* s) noexcept nogil:

@@ -161,11 +161,13 @@ cdef int indexer_put(
     size_t size
 ) noexcept nogil:
     cdef MDB_val key, value
+    cdef int rc
     key.mv_size = name_size
     key.mv_data = <void*>name
+    rc = damage_before_put(txn, table, &key)
     value.mv_size = size
     value.mv_data = <void*>data
-    return mdb_put(txn, table, &key, &value, 0)
+    return mdb_put(txn, table, &key, &value, 0) if rc == 0 else rc
 
 
 cdef inline uint64_t indexer_record_mark(uint32_t index, uint64_t sequence) noexcept nogil:

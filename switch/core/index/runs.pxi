@@ -273,7 +273,7 @@ cdef int runs_delete(
 ) noexcept nogil:
     """Delete up to `most` values of a run that was merged away; `done`: how many."""
     cdef uint8_t name[13]
-    cdef MDB_val key
+    cdef MDB_val key, value
     cdef uint32_t block
     cdef int rc
     done[0] = 0
@@ -284,7 +284,11 @@ cdef int runs_delete(
         if block >= run.blocks_count:
             block = RUN_PART_BLOCK + (block - run.blocks_count)
         runs_set_key(name, run.map, run.id, block)
-        rc = damage_of(mdb_del(txn, s.runs, &key, NULL))
+        rc = damage_of(mdb_get(txn, s.runs, &key, &value))
+        if rc == 0:
+            rc = damage_of_pages(&value)
+        if rc == 0:
+            rc = damage_of(mdb_del(txn, s.runs, &key, NULL))
         if rc != 0:
             return rc
         run.deleted += 1

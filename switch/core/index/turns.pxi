@@ -95,6 +95,9 @@ cdef int turns_put(
     cdef int rc
     key.mv_size = 4
     key.mv_data = &name
+    rc = damage_before_put(txn, table, &key)
+    if rc != 0:
+        return rc
     value.mv_size = size
     value.mv_data = NULL
     rc = mdb_put(txn, table, &key, &value, MDB_RESERVE)
