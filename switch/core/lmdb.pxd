@@ -25,6 +25,7 @@ cdef extern from "lmdb.h" nogil:
     enum:
         MDB_SUCCESS
         MDB_NOTFOUND
+        MDB_PAGE_NOTFOUND
         MDB_CORRUPTED
         MDB_NOTLS
         MDB_NOSYNC

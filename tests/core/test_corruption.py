@@ -165,7 +165,10 @@ def credit_again(ledger: Ledger, model: Model) -> set[int]:
     ]
     (reply,) = ledger.commit([rows_request(rows)], 0)
     assert not isinstance(reply, bytes)
-    return set(reply["result"].tolist())
+    results = set(reply["result"].tolist())
+    if Result.DATA_DAMAGED in results:
+        raise CorruptionError(0, "it cannot be said who was credited")
+    return results
 
 
 def check_row(

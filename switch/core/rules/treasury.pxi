@@ -124,7 +124,7 @@ cdef int treasury_refund(State* s, Row* row, int* result) noexcept nogil:
     if row.total < payment.amount:
         return 0
     # `root` is the row that took the claim: the hold, if there was one.
-    rc = rows_root(s, row, &root)
+    rc = rows_root(s, row, NULL, &root)
     return payment_release(s, row, &root) if rc == 0 else rc
 
 
