@@ -29,7 +29,7 @@ from switch.codes import (
     RowFlag,
 )
 
-SERVICES_MAX: Final = 4096
+SERVICES_MAX: Final = 65_535
 ACCOUNT_KINDS: Final = frozenset(int(kind) for kind in AccountKind)
 
 

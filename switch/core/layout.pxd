@@ -232,14 +232,14 @@ cdef enum:
     CODE_MAX = 32               # bytes of a participant id
     SERVICE_CODE_MAX = 16
     HEADS_MAX = 8               # heads of account of one service
-    TAIL_ITEM_MAX = 262144      # bytes of one tail item
+    TAIL_ITEM_MAX = 262144      # bytes of one tail item, but for a window's
     TAIL_MAX = 4194304          # bytes of one chunk's tail
     SEGMENT_ACCOUNTS = 512
     SEGMENT_STEPS_MAX = 8       # a changed segment is written within so many index steps
     ACCOUNTS_MAX = 2097152
-    BILLER_ACCOUNTS_MAX = 4096  # what a window's tail can list
+    BILLER_ACCOUNTS_MAX = 65000  # a window that lists them all leaves room in a tail
     PARTICIPANTS_MAX = 1048576
-    SERVICES_MAX = 4096
+    SERVICES_MAX = 65536        # indices of 16 bits, the unused 0 included
     DEADLINE_MAX_S = 2678400    # 31 days
     INDEX_STEP_ROWS = 65536     # rows that one index step covers
     INDEX_LAG_MAX = 1048576     # rows; then the committer waits
