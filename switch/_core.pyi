@@ -294,8 +294,8 @@ class Ledger:
         """Sequences of the open holds, ascending. DeadError once the ledger is dead."""
 
     def holds_aside(self) -> npt.NDArray[np.uint64]:
-        """Those of them that were due since the ledger was opened and could not be ended,
-        because they or another of their basket cannot be read. Raises likewise.
+        """Those that were due since the ledger was opened and could not be ended: they,
+        or others of their baskets, cannot be read. Raises likewise.
         """
 
     def info(self) -> dict[str, Any]:

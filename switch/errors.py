@@ -69,6 +69,12 @@ class CorruptionError(StorageError):
     """A check failed: the bytes on the disk are not those that were written."""
 
 
+class DamagedError(SwitchError):
+    """A row that had to be read is damaged. Nothing was done now; whether it was done
+    before is not known if the row is its own.
+    """
+
+
 class DeadError(StorageError):
     """The ledger met an error inside a commit and takes no more; restart it."""
 

@@ -96,7 +96,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
         "cases": {"answer", "keys", "payment", "rows", "treasury"},
         "machine": {
             *("answer", "cases", "keys", "lookup", "memo", "payment", "register"),
-            *("rows", "treasury"),
+            *("rows", "store", "treasury"),
         },
     },
     "wire": {

@@ -13,6 +13,7 @@ from server.status import ArgumentError, NotFoundError
 from switch._core import GROUP_MAX, Rows
 from switch.codes import CaseType, Kind, Result, Role
 from switch.ledger import moves
+from switch.ledger.cases import Numbers
 from switch.ledger.templates import Templates
 from switch.register.identity import Identity
 from switch.register.load import load_network
@@ -22,6 +23,9 @@ from switch.v1 import results_pb2
 
 ACCOUNTS_PAGE = 1_000
 """Accounts in one message of ListAccounts."""
+
+DAMAGED_MAX = 1_000
+"""Damaged holds and cases that ListExceptions names."""
 
 _CASE = "case_sequence"
 _PROPOSAL = "proposal_sequence"
@@ -192,6 +196,7 @@ class AdminService:
         asked = await self._node.read(self._asked_for, proposal, caller)
         reply = await self._node.commit(moves.join([approval, asked]).request())
         assert not isinstance(reply, bytes)
+        self._node.check_whole(reply)
         response = pb.ApproveResponse(outcome=convert.outcome(reply[0]))
         if response.outcome.result == results_pb2.RESULT_OK:
             response.done.CopyFrom(convert.outcome(reply[1]))
@@ -256,6 +261,7 @@ class AdminService:
     async def _do(self, move: Templates) -> pb.Outcome:
         reply = await self._node.commit(move.request())
         assert not isinstance(reply, bytes)
+        self._node.check_whole(reply)
         return convert.outcome(reply[0])
 
     def _lines(self, window: int) -> list[pb.WindowLine]:
@@ -267,18 +273,23 @@ class AdminService:
         self, request: pb.ListExceptionsRequest, caller: Identity
     ) -> pb.ListExceptionsResponse:
         """Open cases and proposals and overdue holds, oldest first."""
-        return await self._node.read(self._list_exceptions, request)
+        found = self._node.dispatch.damaged()
+        return await self._node.read(self._list_exceptions, request, found)
 
     def _list_exceptions(
-        self, request: pb.ListExceptionsRequest
+        self, request: pb.ListExceptionsRequest, found: Numbers
     ) -> pb.ListExceptionsResponse:
         node = self._node
+        node.exceptions.note_damaged(found)
         size = arguments.page_size(request.page_size, node.config)
         after = arguments.read_token(request.page_token, _NO_ACCOUNT)
         # One more than asked for tells whether there is a next page.
         rows, as_of = node.exceptions.page(after, size + 1, time.time_ns())
         last = int(rows[size - 1]["sequence"]) if len(rows) > size else 0
+        damaged = node.exceptions.damaged().tolist()
         return pb.ListExceptionsResponse(
+            damaged_sequences=[] if after else damaged[:DAMAGED_MAX],
+            damaged_count=len(damaged),
             entries=convert.entries(rows[:size], node.ledger, node.register),
             next_page_token=arguments.make_token(_NO_ACCOUNT, last),
             as_of_sequence=as_of,
@@ -328,6 +339,7 @@ class AdminService:
             accounts_count=len(images) - 1,
             last_window=ledger.last_window,
             holds_count=ledger.holds_count,
+            damaged_requests_count=ledger.damaged_requests,
         )
 
 

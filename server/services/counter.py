@@ -95,6 +95,7 @@ class CounterService:
             Request.payments(body, caller.index, caller.bound_centre)
         )
         assert isinstance(reply, bytes)
+        node.check_whole(reply)
         node.dispatch.check_reply(reply)
         outcome = payments_pb2.CreatePaymentResponse.FromString(reply).outcome
         if outcome.state == payments_pb2.PAYMENT_STATE_HELD:
@@ -308,6 +309,7 @@ class CounterService:
     async def _do(self, move: Templates) -> admin_pb2.Outcome:
         reply = await self._node.commit(move.request())
         assert not isinstance(reply, bytes)
+        self._node.check_whole(reply)
         return convert.outcome(reply[0])
 
 

@@ -48,6 +48,7 @@ class PaymentService:
 
     async def _pay_one(self, request: Request) -> bytes:
         reply = await self._pay(request)
+        self._node.check_whole(reply)
         self._node.dispatch.check_reply(reply)
         return reply
 

@@ -31,6 +31,7 @@ from switch.errors import (
     BillerUnavailableError,
     OverloadError,
 )
+from switch.ledger.follower import read_whole
 from switch.register.register import Register, Service
 from switch.v1 import payments_pb2
 
@@ -127,6 +128,8 @@ class Dispatcher:
         self._version = -1
         self._full: set[int] = set()
         self._watches = Watches(config.watches_max)
+        # Open holds that were found damaged, and are asked about no more.
+        self._lost: set[int] = set()
         self._connections = itertools.count(1)
         self._cursor = ledger.sequence
         holds = ledger.holds()
@@ -134,9 +137,13 @@ class Dispatcher:
         holds = holds[holds <= self._cursor]
         count = len(holds)
         while len(holds):
-            rows = _whole(ledger.gather(holds[:ROWS_MAX]), len(holds) > ROWS_MAX)
-            self._add(rows)
-            holds = holds[len(rows) :]
+            rows, damaged = ledger.gather_whole(holds[:ROWS_MAX])
+            self._lost.update(damaged.tolist())
+            rows = _whole(rows, len(holds) > ROWS_MAX)
+            last = rows["sequence"][-1] if len(rows) else holds[:ROWS_MAX][-1]
+            if len(rows):
+                self._add(rows)
+            holds = holds[np.searchsorted(holds, last, "right") :]
         self._note_full()
         if count:
             log.info("%d holds are open", count)
@@ -156,10 +163,12 @@ class Dispatcher:
             self._cursor = newest
             return
         while self._cursor < newest:
-            rows = self._ledger.rows(self._cursor + 1, ROWS_MAX)
-            rows = _whole(rows, len(rows) == ROWS_MAX)
-            self._take_rows(rows)
-            self._cursor = int(rows["sequence"][-1])
+            rows, last = read_whole(self._ledger, self._cursor + 1, ROWS_MAX)
+            rows = _whole(rows, last < newest)
+            if len(rows):
+                self._take_rows(rows)
+                last = int(rows["sequence"][-1]) if last < newest else last
+            self._cursor = last
         self._note_full()
         self._ask()
 
@@ -187,7 +196,7 @@ class Dispatcher:
     def _add(self, holds: Rows) -> None:
         wall_ns = self._wall_ns()
         for biller, part in self._by_biller(holds):
-            biller.add(part, self._ledger, wall_ns)
+            self._lost.update(biller.add(part, self._ledger, wall_ns))
 
     def _by_biller(self, rows: Rows) -> Iterator[tuple[Biller, Rows]]:
         """The rows of each biller, by their services, in order."""
@@ -242,15 +251,22 @@ class Dispatcher:
         now, wall_ns = self._clock(), self._wall_ns()
         for biller in self._turns:
             if biller.news >= LARGE:
-                biller.ask(self._ledger, now, wall_ns)
+                self._ask_now(biller, now, wall_ns)
         for _ in range(len(self._turns)):
             if not self._pace.allows(now):
                 self._pause()
                 return
             biller = self._turns[0]
             self._turns.rotate(-1)
-            if biller.ask(self._ledger, now, wall_ns):
+            if self._ask_now(biller, now, wall_ns):
                 self._pace.spend()
+
+    def _ask_now(self, biller: Biller, now: float, wall_ns: int) -> bool:
+        is_sent = biller.ask(self._ledger, now, wall_ns)
+        if biller.lost:
+            self._lost.update(biller.lost)
+            biller.lost.clear()
+        return is_sent
 
     def _pause(self) -> None:
         if not self._pauses and self._call_later is not None:
@@ -331,7 +347,7 @@ class Dispatcher:
         The pace is of those who wait in turn: without end of such messages they would
         never be asked.
         """
-        biller.ask(self._ledger, self._clock(), self._wall_ns())
+        self._ask_now(biller, self._clock(), self._wall_ns())
 
     # --- the door ----------------------------------------------------------------
 
@@ -394,6 +410,10 @@ class Dispatcher:
 
     # --- figures -----------------------------------------------------------------
 
+    def damaged(self) -> Numbers:
+        """Open holds that were found damaged, by sequence; of a basket its first."""
+        return np.array(sorted(self._lost), np.uint64)
+
     def states(self) -> list[BillerStatus]:
         """Every biller that has a confirmed service or has been connected."""
         services = self._register.services()
@@ -409,7 +429,7 @@ class Dispatcher:
 
 def _whole(rows: Rows, is_cut: bool) -> Rows:
     """The rows; of those that are cut off, without the basket that may go on behind."""
-    last = int(rows["basket"][-1])
+    last = int(rows["basket"][-1]) if len(rows) else 0
     if not is_cut or not last:
         return rows
     lead = int(rows["sequence"][-1]) - (last & 0xFF)

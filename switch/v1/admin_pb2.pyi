@@ -811,11 +811,22 @@ class ListExceptionsResponse(_message.Message):
     ENTRIES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
+    DAMAGED_SEQUENCES_FIELD_NUMBER: _builtins.int
+    DAMAGED_COUNT_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     as_of_sequence: _builtins.int
+    damaged_count: _builtins.int
+    """How many there are."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Entry]:
         """Cases, proposals, and holds older than the end of the IST day after their own."""
+
+    @_builtins.property
+    def damaged_sequences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Open holds, cases and proposals whose entries are damaged on the switch's disk, as far
+        as that was found: the first 1,000, on the first page. The money of these holds stays
+        held until the ledger is restored.
+        """
 
     def __init__(
         self,
@@ -823,10 +834,12 @@ class ListExceptionsResponse(_message.Message):
         entries: _abc.Iterable[_types_pb2.Entry] | None = ...,
         next_page_token: _builtins.str = ...,
         as_of_sequence: _builtins.int = ...,
+        damaged_sequences: _abc.Iterable[_builtins.int] | None = ...,
+        damaged_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "damaged_count", b"damaged_count", "damaged_sequences", b"damaged_sequences", "entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1254,6 +1267,7 @@ class GetLedgerResponse(_message.Message):
     ACCOUNTS_COUNT_FIELD_NUMBER: _builtins.int
     LAST_WINDOW_FIELD_NUMBER: _builtins.int
     HOLDS_COUNT_FIELD_NUMBER: _builtins.int
+    DAMAGED_REQUESTS_COUNT_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Last durable sequence, and what the index covers."""
     index_sequence: _builtins.int
@@ -1266,6 +1280,10 @@ class GetLedgerResponse(_message.Message):
     """Sequence of the window closed last, 0 before the first."""
     holds_count: _builtins.int
     """Open holds."""
+    damaged_requests_count: _builtins.int
+    """Payments and moves since the server was started that RESULT_DATA_DAMAGED was the answer
+    to.
+    """
     def __init__(
         self,
         *,
@@ -1276,10 +1294,11 @@ class GetLedgerResponse(_message.Message):
         accounts_count: _builtins.int = ...,
         last_window: _builtins.int = ...,
         holds_count: _builtins.int = ...,
+        damaged_requests_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts_count", b"accounts_count", "holds_count", b"holds_count", "index_sequence", b"index_sequence", "instance", b"instance", "last_window", b"last_window", "sequence", b"sequence", "state_hash", b"state_hash"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts_count", b"accounts_count", "damaged_requests_count", b"damaged_requests_count", "holds_count", b"holds_count", "index_sequence", b"index_sequence", "instance", b"instance", "last_window", b"last_window", "sequence", b"sequence", "state_hash", b"state_hash"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

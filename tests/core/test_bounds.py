@@ -117,8 +117,8 @@ def test_a_group_has_room_for_one_window(pair: Pair, network: Network) -> None:
     with pytest.raises(ValueError, match="group"):
         pair.ledger.commit([rows_request([window]), rows_request([window])], NOW)
     beside = [padded(network, number, TAIL_ITEM_MAX) for number in range(6)]
+    requests = [rows_request([window]), rows_request([*beside, beside[0]])]
     with pytest.raises(ValueError, match="group"):
-        requests = [rows_request([window]), rows_request([*beside, beside[0]])]
         pair.ledger.commit(requests, NOW)
     pair.commit([Rows([window, *beside])], NOW)
     pair.compare_all([pair.ledger.sequence])

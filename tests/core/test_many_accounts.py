@@ -23,7 +23,7 @@ from tests.records import AccountRecord, Outcome, Payment, Row, ServiceRecord
 BILLER_ACCOUNTS_MAX = 65_000
 SERVICES_MAX = 65_535
 SETTLE_S = 20.0
-"""Settling all took 1.5 s, with the model; reading all lines for each would take hours."""
+"""For all accounts, the model included; with a walk over all lines it takes minutes."""
 
 pytestmark = pytest.mark.slow
 
@@ -85,9 +85,7 @@ def move_all(pair: Pair, net: Network, prefix: bytes) -> None:
 
 def close_window(pair: Pair, net: Network) -> int:
     """Its sequence."""
-    window = Row(
-        Kind.WINDOW, participant=net.treasury, resolves=pair.model.last_window
-    )
+    window = Row(Kind.WINDOW, participant=net.treasury, resolves=pair.model.last_window)
     outcome = pair.one(window, NOW)
     assert outcome.result == Result.OK
     return outcome.sequence

@@ -391,7 +391,7 @@ cdef int machine_apply(State* s, Draft* draft, Outcome* out) noexcept nogil:
     return answer_row(s, out, &draft.row, False) if rc == 0 else rc
 
 
-# --- what is due -----------------------------------------------------------------------------------
+# --- what is due ----------------------------------------------------------------------------
 
 cdef int machine_end_hold(State* s, Row* hold, Row* row) noexcept nogil:
     """Make the row that releases a hold that is due, or the case that keeps it."""
