@@ -187,10 +187,8 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "এই বিলারের কাছে অনেক লেনদেন অপেক্ষায় আছে; এক মিনিট পরে আবার চেষ্টা করুন",
     ),
     Result.DATA_DAMAGED: (
-        "its entry at the switch is damaged: it is not known whether it was paid; "
-        "do not take money, tell the treasury",
-        "সুইচে এর তথ্য নষ্ট হয়েছে: টাকা দেওয়া হয়েছে কি না জানা নেই; "
-        "টাকা নেবেন না, ট্রেজারিতে জানান",
+        "its entry at the switch is damaged; take no money, tell the treasury",
+        "সুইচে এর তথ্য নষ্ট হয়েছে; টাকা নেবেন না, ট্রেজারিতে জানান",
     ),
     Result.SERVICE_UNKNOWN: (
         "no such service; see `payswitch services`",
