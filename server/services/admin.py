@@ -10,7 +10,7 @@ import numpy as np
 from server import arguments, convert
 from server.node import Node
 from server.status import ArgumentError, NotFoundError
-from switch._core import GROUP_MAX, Rows
+from switch._core import GROUP_MAX, WINDOW_LINE, Rows
 from switch.codes import CaseType, Kind, Result, Role
 from switch.ledger import moves
 from switch.ledger.cases import Numbers
@@ -79,10 +79,16 @@ class AdminService:
     async def ListServices(
         self, request: pb.ListServicesRequest, caller: Identity
     ) -> pb.ListServicesResponse:
-        """The services in the register."""
+        """The services in the register, in the order of their index."""
+        node = self._node
+        size = arguments.page_size(request.page_size, node.config)
+        after = arguments.read_token(request.page_token, _NO_ACCOUNT)
+        page = node.register.services_after(after, size + 1)
+        last = page[size - 1].index if len(page) > size else 0
         return pb.ListServicesResponse(
-            services=[convert.service(one) for one in self._node.register.services()],
-            as_of_sequence=self._node.ledger.sequence,
+            services=[convert.service(one) for one in page[:size]],
+            as_of_sequence=node.ledger.sequence,
+            next_page_token=arguments.make_token(_NO_ACCOUNT, last),
         )
 
     # --- the treasury's moves ----------------------------------------------------
@@ -240,8 +246,30 @@ class AdminService:
         outcome = await self._do(move)
         response = pb.CloseWindowResponse(outcome=outcome)
         if outcome.result == results_pb2.RESULT_OK:
-            response.lines.extend(await self._node.read(self._lines, outcome.sequence))
+            page = await self._node.read(
+                self._lines, outcome.sequence, 0, self._node.config.page_size_max
+            )
+            response.lines.extend(page.lines)
+            response.next_page_token = page.next_page_token
         return response
+
+    async def ListWindowLines(
+        self, request: pb.ListWindowLinesRequest, caller: Identity
+    ) -> pb.ListWindowLinesResponse:
+        """The lines of a closed window."""
+        # A token is of one window: the number of the lines that were told.
+        told = arguments.read_token(request.page_token, request.window & 0xFFFFFFFF)
+        size = arguments.page_size(request.page_size, self._node.config)
+        return await self._node.read(self._window_lines, request.window, told, size)
+
+    def _window_lines(
+        self, window: int, told: int, size: int
+    ) -> pb.ListWindowLinesResponse:
+        ledger = self._node.ledger
+        row = ledger.row(arguments.durable_sequence(ledger, window, "window"))
+        if row["kind"] != Kind.WINDOW:
+            raise NotFoundError(f"window: entry {window} is no window")
+        return self._lines(window, told, size)
 
     async def Settle(
         self, request: pb.SettleRequest, caller: Identity
@@ -264,8 +292,14 @@ class AdminService:
         self._node.check_whole(reply)
         return convert.outcome(reply[0])
 
-    def _lines(self, window: int) -> list[pb.WindowLine]:
-        return convert.window_lines(self._node.ledger.tail(window), self._node.register)
+    def _lines(self, window: int, told: int, size: int) -> pb.ListWindowLinesResponse:
+        lines = np.frombuffer(self._node.ledger.tail(window), WINDOW_LINE)
+        end = min(told + size, len(lines))
+        following = end if end < len(lines) else 0
+        return pb.ListWindowLinesResponse(
+            lines=convert.window_lines(lines[told:end], self._node.register),
+            next_page_token=arguments.make_token(window & 0xFFFFFFFF, following),
+        )
 
     # --- reading -----------------------------------------------------------------
 
