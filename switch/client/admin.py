@@ -170,6 +170,12 @@ class AdminCalls:
                 return
             request.page_token = reply.next_page_token
 
+    def damaged(self) -> list[int]:
+        """Open holds, cases and proposals that are damaged: the first 1,000."""
+        request = admin_pb2.ListExceptionsRequest(page_size=1)
+        reply = self._caller.read(self._admin.ListExceptions, request)
+        return list(reply.damaged_sequences)
+
     def billers(self) -> list[admin_pb2.BillerState]:
         """Queue, connections and health of every biller."""
         reply = self._caller.read(

@@ -62,7 +62,8 @@ class Exceptions:
     def damaged(self) -> Numbers:
         """What is open and was found damaged, or was due and could not be ended.
 
-        By sequence. The money of these holds stays held.
+        By sequence. The money of these holds stays held. A case or proposal that was
+        damaged before it was read here is not among them: nobody knows what it was.
         """
         found = np.union1d(self._damaged, self._ledger.holds_aside())
         if not len(found):

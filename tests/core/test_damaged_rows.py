@@ -20,6 +20,7 @@ from switch.errors import CorruptionError
 from tests.core import wire
 from tests.core.network import NOW, Network, make_network, top_up
 from tests.core.pair import Pair, pack_row, read_outcome, to_request
+from tests.core.test_corruption import flip, items
 from tests.damage import damage_row
 from tests.model import Answers, Ask, Payments, Rows
 from tests.records import Outcome, Payment, Row, Said, ServiceRecord
@@ -31,6 +32,10 @@ LATER = NOW + 3_000 * SECOND_NS
 DEADLINE_S = 600
 FUNDS = 10**8
 AMOUNT = 1_000
+IDS, CLAIMS, LINKS = range(3)
+FILTERS = 0x80000000
+"""Blocks of a run from here on are no pages."""
+PAGE_SIZE = 4_080
 
 
 class Ward:
@@ -44,6 +49,7 @@ class Ward:
         }
         self.confirmed = self.add(DuplicateRule.ONCE, confirmed, Policy.RELEASE)
         self.keeping = self.add(DuplicateRule.ONCE, confirmed, Policy.KEEP)
+        self.free = self.add(DuplicateRule.NONE, confirmed, Policy.RELEASE)
         self.pair = Pair(path, threads=False, index_step_rows=STEP_ROWS)
         self.pair.commit([Rows(self.net.rows)], NOW)
         for wallet in self.net.wallets:
@@ -561,3 +567,57 @@ def test_requests_of_rows_and_messages_agree(ward: Ward) -> None:
     [reply] = ward.pair.ledger.commit([Request.payments(body, centre, centre)], LATER)
     expected = wire.encode_reply([paid.id], [Outcome(Result.DATA_DAMAGED)])
     assert reply == expected
+
+
+# --- the index ------------------------------------------------------------------------
+
+
+def damage_runs(ward: Ward, map_number: int) -> None:
+    """Flip a bit in every page of one map's runs: u32 check, u32 count, entries."""
+    ward.pair.close()
+    for key, value in items(ward.pair.path, "index", "runs"):
+        if key[0] == map_number and int.from_bytes(key[9:], "big") < FILTERS:
+            for page in range(0, len(value), PAGE_SIZE):
+                entry = value[page : page + PAGE_SIZE]
+                flip(ward.pair.path, "index", entry, 8 * 9)
+    ward.pair.reopen()
+    ward.pair.compare_accounts()
+
+
+def test_damaged_ids_in_the_index(ward: Ward) -> None:
+    paid = ward.payment()
+    ward.pair.commit([ward.message(paid)], NOW)
+    ward.fill()
+    damage_runs(ward, IDS)
+    ward.refuses(ward.message(paid))
+    ward.goes_on()
+
+
+def test_damaged_claims_in_the_index(ward: Ward) -> None:
+    """What is due and would release a claim cannot be ended, what has none can."""
+    first = ward.pay(DuplicateRule.ONCE)
+    ward.do(first)
+    second = ward.pay(DuplicateRule.ONCE)
+    second.reference = first.reference
+    free = ward.hold(ward.free)
+    [claiming, _] = ward.do(ward.hold(), free)
+    ward.fill()
+    damage_runs(ward, CLAIMS)
+    ward.refuses(Rows([second]), NOW)
+    model = ward.pair.model
+    model.due = [hold for hold in model.due if hold[1] != claiming]
+    ward.pair.commit([], LATER)
+    assert ward.pair.ledger.holds_aside().tolist() == [claiming]
+    assert ward.pair.ledger.holds().tolist() == [claiming]
+    ward.pair.compare_accounts()
+
+
+def test_damaged_links_in_the_index(ward: Ward) -> None:
+    hold = ward.hold()
+    [held] = ward.do(hold)
+    ward.do(Row(Kind.POST, resolves=held, amount=AMOUNT))
+    ward.fill()
+    damage_runs(ward, LINKS)
+    ward.refuses(Rows([hold]), NOW)
+    ward.refuses(Rows([Row(Kind.VOID, resolves=held)]), NOW)
+    ward.goes_on()
