@@ -163,6 +163,7 @@ class Ledger:
         index_segments_least: int = 16,
         room_least: int = 256 << 20,
         threads: bool = True,
+        progress: npt.NDArray[np.uint64] | None = None,
     ) -> None:
         """Open the ledger in `path`, making it if `create` and there is none.
 
@@ -173,8 +174,11 @@ class Ledger:
         `room_least`: bytes that must be free on the disk before the index is written;
         with less it waits, and groups are refused once it lags `index_lag_max` rows.
         `threads`: start the index writer's and the reserve's thread; without them
-        call `index_step` yourself. Raises BusyError if another process has it,
-        FormatError, CorruptionError, StorageError.
+        call `index_step` yourself. `progress`: two numbers that are written while an
+        index is made anew: rows indexed so far, and rows in all.
+
+        Raises BusyError if another process has it, FormatError, CorruptionError (of
+        the journal), IndexDamagedError, JournalBehindError, StorageError.
         """
 
     def close(self) -> None:

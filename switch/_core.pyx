@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from switch.errors import (
-    BusyError, ClockError, CorruptionError, DeadError, FormatError, OverloadError, SpaceError,
-    StorageError, UnknownOutcomeError, WireError,
+    BusyError, ClockError, CorruptionError, DeadError, FormatError, IndexDamagedError,
+    JournalBehindError, OverloadError, SpaceError, StorageError, UnknownOutcomeError, WireError,
 )
 
 cimport cython
@@ -28,7 +28,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset, strerror
 from posix.fcntl cimport (
-    F_GETFL, F_SETFL, O_APPEND, O_CLOEXEC, O_WRONLY, fcntl as posix_fcntl,
+    F_GETFL, F_SETFL, O_APPEND, O_CLOEXEC, O_CREAT, O_WRONLY, fcntl as posix_fcntl,
     open as posix_open,
 )
 from posix.mman cimport (
@@ -70,7 +70,11 @@ cdef extern from "<time.h>" nogil:
 include "core/row/keys.pxi"
 include "core/row/effect.pxi"
 include "core/journal/store.pxi"
+include "core/journal/reserve.pxi"
+include "core/index/damage.pxi"
 include "core/index/memo.pxi"
+include "core/index/holds.pxi"
+include "core/index/turns.pxi"
 include "core/index/sort.pxi"
 include "core/index/cover.pxi"
 include "core/index/runs.pxi"
@@ -78,6 +82,7 @@ include "core/index/pages.pxi"
 include "core/index/merge.pxi"
 include "core/index/postings.pxi"
 include "core/index/segments.pxi"
+include "core/index/hold_pieces.pxi"
 include "core/index/lookup.pxi"
 include "core/index/views.pxi"
 include "core/index/indexer.pxi"
@@ -142,8 +147,11 @@ cdef _check_layout():
         "Segment": (sizeof(Segment), 32), "Entry": (sizeof(Entry), 24),
         "PostingsHead": (sizeof(PostingsHead), 40),
         "PostingsAccount": (sizeof(PostingsAccount), 80),
-        "Outcome": (sizeof(Outcome), 80), "IndexMeta": (sizeof(IndexMeta), 72),
-        "RunRecord": (sizeof(RunRecord), 64), "JournalMeta": (sizeof(JournalMeta), 32),
+        "Outcome": (sizeof(Outcome), 80), "IndexMeta": (sizeof(IndexMeta), 256),
+        "RunRecord": (sizeof(RunRecord), 56), "MergeRecord": (sizeof(MergeRecord), 88),
+        "Retired": (sizeof(Retired), 24), "PieceRecord": (sizeof(PieceRecord), 8),
+        "HoldsHead": (sizeof(HoldsHead), 24), "Hold": (sizeof(Hold), 16),
+        "JournalMeta": (sizeof(JournalMeta), 32),
     }
     wrong = [name for name, (size, wanted) in sizes.items() if size != wanted]
     if wrong:
@@ -187,13 +195,19 @@ cdef int check(int rc) except -1:
     if rc == 0:
         return 0
     if rc == MDB_CORRUPTED:
-        raise CorruptionError(rc, "a check failed; restore the directory, or delete index/ "
-                                  "if the damage is there, and it is rebuilt")
+        raise CorruptionError(rc, "a check of the journal failed; restore it from a copy")
+    if rc == RC_INDEX:
+        raise IndexDamagedError(rc, "a check of index/ failed; the next start makes it anew "
+                                    "from the journal")
+    if rc == RC_BEHIND:
+        raise JournalBehindError(rc, "the journal lacks entries that index/ was made of: it "
+                                     "has lost them, or was put back to an earlier state; "
+                                     "keep both and restore the journal from a newer copy")
     if rc == RC_FORMAT:
         raise FormatError(rc, "this is not a ledger of a format that this version reads")
     if rc == RC_OTHER:
-        raise FormatError(rc, "index/ belongs to another ledger or state; delete it and it "
-                              "is rebuilt")
+        raise FormatError(rc, "index/ belongs to another ledger, or has another format or "
+                              "step; delete it and it is rebuilt")
     if rc == RC_SPACE:
         raise SpaceError("the disk has no room for the journal; nothing was done")
     raise StorageError(rc, error_text(rc))
@@ -209,6 +223,7 @@ include "core/face/request.pxi"
 # --- the ledger -----------------------------------------------------------------------------------
 
 cdef double READERS_WAIT_S = 0.001
+cdef uint64_t READERS_CHECK_NS = 5000000000
 
 
 @cython.final
@@ -245,6 +260,8 @@ cdef class Ledger:
     cdef Outcome* outcomes
     cdef uint8_t* replies
     cdef Call* calls
+    cdef bytes mark_path
+    cdef uint64_t[::1] progress
 
     def __cinit__(self):
         self.lock_fd = -1
@@ -267,7 +284,7 @@ cdef class Ledger:
     def __init__(
         self, path, *, create=True, map_size=4 << 40, reserve_size=64 << 20,
         index_step_rows=65536, index_lag_max=1048576, index_segments_least=16,
-        room_least=256 << 20, threads=True,
+        room_least=256 << 20, threads=True, progress=None,
     ):
         if self.is_open or self.lock_fd >= 0:
             raise ValueError("open already")
@@ -277,7 +294,12 @@ cdef class Ledger:
             raise ValueError("index_lag_max is index_step_rows to 2^26")
         if not 1 <= index_segments_least <= ACCOUNTS_MAX // SEGMENT_ACCOUNTS:
             raise ValueError("index_segments_least is 1 to 4096")
+        if progress is not None:
+            self.progress = progress
+            if self.progress.shape[0] != 2:
+                raise ValueError("progress is rows indexed so far, and rows in all")
         self.path = os.fspath(path)
+        self.mark_path = os.fsencode(os.path.join(self.path, "index.damaged"))
         self.threads = []
         try:
             self.s.room_least = room_least
@@ -309,17 +331,21 @@ cdef class Ledger:
         except BlockingIOError:
             raise BusyError(f"{self.path} is open in another process") from None
         cdef State* s = self.s
+        cdef int rc
         s.step_rows = step_rows
         s.lag_max = lag_max
         s.reserve_size = reserve_size
         check(lifetime_allocate(s, self.spaces, step_rows, lag_max))
         check(lifetime_open_env(&s.journal_env, os.fsencode(journal), map_size))
-        check(lifetime_open_env(&s.index_env, os.fsencode(index), map_size))
+        rc = lifetime_open_env(&s.index_env, os.fsencode(index), map_size)
+        check(RC_INDEX if rc == MDB_INVALID or rc == MDB_VERSION_MISMATCH else damage_of(rc))
+        s.mark_path = PyBytes_AS_STRING(self.mark_path)
+        if self.progress is not None:
+            s.progress = &self.progress[0]
         if reserve_size:
-            check(store_open_reserve(s, os.fsencode(data)))
+            check(reserve_open(s, os.fsencode(data)))
         cdef bytes fresh = secrets.token_bytes(16)
         cdef const uint8_t* name = <const uint8_t*>PyBytes_AS_STRING(fresh)
-        cdef int rc
         with nogil:
             rc = lifetime_begin(s, name)
         check(RC_SPACE if steps_is_space(rc) else rc)
@@ -386,6 +412,12 @@ cdef class Ledger:
         if not self.is_open:
             raise DeadError(0, "the ledger is closed")
         return 0
+
+    cdef int _check(self, int rc) except -1:
+        """What a read has met; damage of the index leaves a mark for the next start."""
+        if rc == RC_INDEX:
+            damage_mark(self.s)
+        return check(rc)
 
     cdef int _begin_commit(self) except -1:
         """Wait until nobody commits. The queue's loop holds this lock without the GIL."""
@@ -494,8 +526,8 @@ cdef class Ledger:
         return {
             "sequence": self.s.sequence,
             "index_sequence": self.s.indexed,
-            "journal_bytes": (journal.me_last_pgno + 1) * store_page_size(self.s.journal_env),
-            "index_bytes": (index.me_last_pgno + 1) * store_page_size(self.s.index_env),
+            "journal_bytes": (journal.me_last_pgno + 1) * reserve_page_size(self.s.journal_env),
+            "index_bytes": (index.me_last_pgno + 1) * reserve_page_size(self.s.index_env),
             "reserve_bytes": self.s.reserve_left,
             "filter_bytes": filters,
             "steps_in_memory": steps,
@@ -615,7 +647,7 @@ cdef class Ledger:
         cdef int rc
         with nogil:
             rc = reads_copy_rows(self.s, first, count, <Row*>&target[0])
-        check(rc)
+        self._check(rc)
         return rows
 
     cdef uint64_t[::1] _durable(self, sequences, uint64_t most):
@@ -646,7 +678,7 @@ cdef class Ledger:
         cdef int rc
         with nogil:
             rc = reads_gather_rows(self.s, &wanted[0], count, <Row*>&target[0])
-        check(rc)
+        self._check(rc)
         return rows
 
     def gather_whole(self, sequences):
@@ -687,7 +719,7 @@ cdef class Ledger:
                 )
             if rc == MDB_NOTFOUND:
                 raise LookupError("one of the rows is not an accepted hold")
-            check(rc)
+            self._check(rc)
             return PyBytes_FromStringAndSize(<char*>out, size)
         finally:
             free(out)
@@ -706,7 +738,7 @@ cdef class Ledger:
         cdef const uint8_t* data
         cdef uint32_t size
         cdef int rc = store_begin(self.s, &reader)
-        check(rc)
+        self._check(rc)
         try:
             check(store_get_tail(&reader, sequence, &data, &size))
             return PyBytes_FromStringAndSize(<char*>data, size)
@@ -722,7 +754,7 @@ cdef class Ledger:
         cdef int rc
         with nogil:
             rc = reads_find(self.s, sender, data, &sequence)
-        check(rc)
+        self._check(rc)
         return sequence
 
     cdef _link(self, uint64_t resolved, uint64_t what):
@@ -731,7 +763,7 @@ cdef class Ledger:
         cdef int rc
         with nogil:
             rc = reads_link(self.s, resolved, what, &sequence, &total)
-        check(rc)
+        self._check(rc)
         return sequence, total
 
     def resolution(self, uint64_t sequence):
@@ -751,7 +783,7 @@ cdef class Ledger:
         cdef int rc
         with nogil:
             rc = reads_account_rows(self.s, account, before, limit, &target[0], &count)
-        check(rc)
+        self._check(rc)
         return sequences[:count].copy()
 
     def balance_at(self, uint32_t account, uint64_t sequence):
@@ -763,7 +795,7 @@ cdef class Ledger:
         cdef int rc
         with nogil:
             rc = reads_balance(self.s, account, sequence, &totals)
-        check(rc)
+        self._check(rc)
         return (
             totals.debits_pending, totals.debits_posted,
             totals.credits_pending, totals.credits_posted,
@@ -808,14 +840,12 @@ cdef bint face_pad(bytes text, uint8_t* code, uint32_t size):
 def _run_index(Ledger ledger):
     """The index writer's thread; a failed step has killed the ledger."""
     cdef State* s = ledger.s
-    cdef int rounds = 0
-    cdef int done
+    cdef uint64_t looked = native_monotonic_ns()
     with nogil:
         while not s.stopping:
-            steps_wait(s)
-            steps_try(s, &done)
-            rounds += 1
-            if rounds % 5 == 0:
+            steps_rest(s, steps_round(s))
+            if native_monotonic_ns() - looked > READERS_CHECK_NS:
+                looked = native_monotonic_ns()
                 reads_forget_dead(s)
 
 
@@ -824,7 +854,7 @@ def _run_reserve(Ledger ledger):
     cdef State* s = ledger.s
     with nogil:
         while not s.stopping:
-            steps_wait_space(s)
+            reserve_wait(s)
 
 
 include "core/face/queue.pxi"

@@ -69,6 +69,14 @@ class CorruptionError(StorageError):
     """A check failed: the bytes on the disk are not those that were written."""
 
 
+class IndexDamagedError(CorruptionError):
+    """A check of the index failed; the journal is whole, and the index can be made anew."""
+
+
+class JournalBehindError(StorageError):
+    """The journal lacks what its index was made of: it lost rows. Both are evidence."""
+
+
 class DamagedError(SwitchError):
     """A row that had to be read is damaged. Nothing was done now; whether it was done
     before is not known if the row is its own.

@@ -235,7 +235,8 @@ cdef enum:
     TAIL_ITEM_MAX = 262144      # bytes of one tail item, but for a window's
     TAIL_MAX = 4194304          # bytes of one chunk's tail
     SEGMENT_ACCOUNTS = 512
-    SEGMENT_STEPS_MAX = 8       # a changed segment is written within so many index steps
+    HOLD_PIECES = 64            # of the list of open holds, by the hold's sequence
+    TURN_STEPS_MAX = 8          # what has changed is written within so many index steps
     ACCOUNTS_MAX = 2097152
     BILLER_ACCOUNTS_MAX = 65000  # a window that lists them all leaves room in a tail
     PARTICIPANTS_MAX = 1048576
@@ -249,9 +250,12 @@ cdef enum:
     POSTINGS_MARK = 64          # an account's totals stand behind so many of its postings
 
 cdef enum:
-    FORMAT_VERSION = 1
+    JOURNAL_FORMAT = 2
+    INDEX_FORMAT = 2
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
+    INDEX_MAGIC = 0x31584449    # "IDX1"
     SEGMENT_MAGIC = 0x31474553  # "SEG1"
+    HOLDS_MAGIC = 0x31444C48    # "HLD1"
     POSTINGS_MAGIC = 0x31545350  # "PST1"
     IST_OFFSET_S = 19800        # UTC+05:30
 
@@ -306,13 +310,13 @@ cdef struct Chunk:              # 64 bytes, then the rows, then the tail
     uint64_t first_sequence
     uint8_t instance[16]
     uint64_t epoch
-    uint32_t reserved_1[2]
+    uint64_t ordinal            # of the chunk: 1, 2, 3 ...
     uint32_t previous           # the check of the chunk before, 0 for the first
     uint32_t check              # CRC-32C(60 bytes before, row checks, tail), from previous
 
 cdef struct TailItem:           # 8 bytes, then the bytes, zero-padded to 8
     uint32_t size               # of the bytes, without padding
-    uint32_t check              # CRC-32C of the bytes
+    uint32_t check              # CRC-32C(instance, the row's sequence, size, the bytes)
 
 
 # --- records: the fixed head of a tail item; UTF-8 JSON for people follows ---------
@@ -409,6 +413,13 @@ cdef struct Segment:            # 32 bytes, then SEGMENT_ACCOUNTS account images
     uint32_t reserved[3]
     uint32_t check              # CRC-32C(28 bytes before, images)
 
+cdef struct HoldsHead:          # 24 bytes, then the open holds of one piece
+    uint32_t magic
+    uint32_t number             # holds whose sequence leaves it when divided by HOLD_PIECES
+    uint64_t as_of              # sequence up to which rows are applied
+    uint32_t count
+    uint32_t check              # CRC-32C(20 bytes before, holds)
+
 cdef struct Entry:              # 24 bytes: one entry of the ids, claims and links maps
     uint64_t high
     uint64_t low
@@ -427,7 +438,7 @@ cdef struct PostingsHead:       # 40 bytes, then accounts_count PostingsAccount,
     uint64_t last_sequence
     uint32_t words_count        # u32s behind the accounts
     uint32_t reserved[2]
-    uint32_t check              # CRC-32C(36 bytes before)
+    uint32_t check              # CRC-32C(36 bytes before), seeded with the instance's
 
 cdef struct PostingsLink:       # 8 bytes: where an account's entry stands
     uint32_t step               # number of the index step + 1; 0 is nowhere
@@ -443,7 +454,7 @@ cdef struct PostingsAccount:    # 80 bytes, sorted by account
     # POSTINGS_BLOCK steps, and before this step's block of POSTINGS_BLOCK squared.
     PostingsLink links[POSTINGS_LINKS]
     uint32_t reserved
-    uint32_t check              # CRC-32C(76 bytes before), seeded with the step's number + 1
+    uint32_t check              # CRC-32C(76 bytes before), seeded with instance and step
 
 cdef struct Outcome:            # 80 bytes: the answer to one requested row
     uint64_t sequence           # of the row that holds the answer, 0 if there is none

@@ -27,6 +27,13 @@ cdef extern from "lmdb.h" nogil:
         MDB_NOTFOUND
         MDB_PAGE_NOTFOUND
         MDB_CORRUPTED
+        MDB_BAD_TXN
+        MDB_INVALID
+        MDB_VERSION_MISMATCH
+        MDB_BAD_VALSIZE
+        MDB_CURSOR_FULL
+        MDB_INCOMPATIBLE
+        MDB_KEYEXIST
         MDB_NOTLS
         MDB_NOSYNC
         MDB_NORDAHEAD
@@ -56,6 +63,7 @@ cdef extern from "lmdb.h" nogil:
     int mdb_txn_begin(MDB_env* env, MDB_txn* parent, unsigned int flags, MDB_txn** txn)
     int mdb_txn_commit(MDB_txn* txn)
     void mdb_txn_abort(MDB_txn* txn)
+    size_t mdb_txn_id(MDB_txn* txn)
     void mdb_txn_reset(MDB_txn* txn)
     int mdb_txn_renew(MDB_txn* txn)
     int mdb_dbi_open(MDB_txn* txn, const char* name, unsigned int flags, MDB_dbi* dbi)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 /* Set by one build that exists to prove that the durability test can fail. */
 #ifndef SWITCH_TEST_NOSYNC
@@ -237,6 +238,12 @@ static inline void native_will_need(const void *at, size_t size) {
     madvise((void *)first, (uintptr_t)at + size - first, MADV_WILLNEED);
 }
 
+static inline uint64_t native_monotonic_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 /* a + b, or 1 in the return value if it does not fit. */
 static inline int native_add_overflows(uint64_t a, uint64_t b, uint64_t *sum) {
     return __builtin_add_overflow(a, b, sum);
@@ -333,6 +340,70 @@ static void native_filter_probe_avx2(
     }
 }
 #endif
+
+/* The filter of a run lies in parts of `part_lines` lines each (`last_lines` the last):
+ * the first entry of part i has the high key word firsts[i], in ascending order. */
+typedef struct {
+    const uint32_t *filter;
+    const uint64_t *firsts;
+    uint32_t count;
+    uint32_t part_lines;
+    uint32_t last_lines;
+} NativeParts;
+
+/* The last part that begins at or before `high`; 0 if none does. Without branches. */
+static inline uint32_t native_parts_find(const NativeParts *parts, uint64_t high) {
+    uint32_t at = 0;
+    for (uint32_t left = parts->count; left > 1;) {
+        uint32_t half = left / 2;
+        at += parts->firsts[at + half] <= high ? half : 0;
+        left -= half;
+    }
+    return at;
+}
+
+static inline const uint32_t *native_parts_line(const NativeParts *parts, uint32_t part,
+                                                uint64_t hash) {
+    uint32_t lines = part + 1 == parts->count ? parts->last_lines : parts->part_lines;
+    return native_filter_line(parts->filter + (size_t)part * parts->part_lines * 8, lines,
+                              hash);
+}
+
+static inline int native_line_has(const uint32_t *line, uint64_t hash) {
+    uint32_t missing = 0;
+    for (int i = 0; i < 8; i++)
+        missing |= ~line[i] & (1u << (((uint32_t)hash * native_salts[i]) >> 27));
+    return missing == 0;
+}
+
+/* Whether the part found, or one before it that shares its first key word, has `hash`. */
+static int native_parts_has_from(const NativeParts *parts, uint32_t part, uint64_t hash,
+                                 uint64_t high) {
+    while (!native_line_has(native_parts_line(parts, part, hash), hash)) {
+        if (part == 0 || parts->firsts[part] != high)
+            return 0;
+        part--;
+    }
+    return 1;
+}
+
+static int native_parts_has(const NativeParts *parts, uint64_t hash, uint64_t high) {
+    return native_parts_has_from(parts, native_parts_find(parts, high), hash, high);
+}
+
+/* As native_filter_probe, of a filter in parts; at most 128 keys. */
+static void native_parts_probe(const NativeParts *parts, const uint64_t *hashes,
+                               const uint64_t *highs, uint64_t least, uint64_t greatest,
+                               uint8_t *maybe, uint32_t count) {
+    uint32_t found[128];
+    for (uint32_t i = 0; i < count; i++) {
+        found[i] = native_parts_find(parts, highs[i]);
+        native_prefetch(native_parts_line(parts, found[i], hashes[i]));
+    }
+    for (uint32_t i = 0; i < count; i++)
+        if (!maybe[i] && highs[i] >= least && highs[i] <= greatest)
+            maybe[i] = native_parts_has_from(parts, found[i], hashes[i], highs[i]);
+}
 
 static void (*native_filter_probe)(const uint32_t *, uint32_t, const uint64_t *,
                                    const uint64_t *, uint64_t, uint64_t, uint8_t *,

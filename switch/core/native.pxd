@@ -15,12 +15,22 @@ cdef extern from "core/native.h" nogil:
         uint64_t* high, uint64_t* low)
     void native_filter_add_all(
         uint32_t* filter, uint32_t lines, const uint64_t* hashes, uint32_t count)
-    bint native_filter_has(const uint32_t* filter, uint32_t lines, uint64_t hash)
+    ctypedef struct NativeParts:
+        const uint32_t* filter
+        const uint64_t* firsts
+        uint32_t count
+        uint32_t part_lines
+        uint32_t last_lines
+    bint native_parts_has(const NativeParts* parts, uint64_t hash, uint64_t high)
+    void native_parts_probe(
+        const NativeParts* parts, const uint64_t* hashes, const uint64_t* highs,
+        uint64_t least, uint64_t greatest, uint8_t* maybe, uint32_t count)
     void native_filter_probe(
         const uint32_t* filter, uint32_t lines, const uint64_t* hashes,
         const uint64_t* highs, uint64_t least, uint64_t greatest, uint8_t* maybe,
         uint32_t count)
     uint64_t native_mix(uint64_t x)
+    uint64_t native_monotonic_ns()
     uint64_t native_scale(uint64_t hash, uint64_t n)
     int native_least(const void* keys, int count)
     int native_zeros(uint64_t x)

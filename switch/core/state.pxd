@@ -42,7 +42,7 @@ cdef enum:  # return codes beside LMDB's and errno's
     RC_DEAD = -40001
     RC_SPACE = -40002
     RC_FORMAT = -40003        # not a ledger, or another format
-    RC_OTHER = -40004         # the index belongs to another ledger
+    RC_OTHER = -40004         # the index belongs to another ledger, or has another format
     RC_FULL = -40005          # the queue has no room
     RC_STOPPED = -40006       # the queue takes no more
     RC_CLOSED = -40007        # the ledger was closed
@@ -50,6 +50,7 @@ cdef enum:  # return codes beside LMDB's and errno's
     RC_UNKNOWN = -40009       # it failed in the commit: done or not
     RC_FRAMING = -40010       # the bytes are no payments message
     RC_INDEX = -40011         # a value of the index failed its check
+    RC_BEHIND = -40012        # the journal lacks what the index was made of
     RESERVE_LEAST = 8388608   # bytes of reserve without which a full disk refuses groups
 
 cdef enum:  # the three maps of the index
@@ -60,13 +61,36 @@ cdef enum:  # the three maps of the index
     MAP_LINKS = 2
     MAPS_COUNT = 3
 
+# The sizes of runs. A build for tests shrinks them, so that few rows exercise all of it.
+cdef extern from *:
+    """
+    #ifdef SWITCH_TEST_SMALL
+    #define PAGE_ENTRIES 3
+    #define BLOCK_PAGES 2
+    #define PART_BLOCKS 2
+    #else
+    #define PAGE_ENTRIES 169       /* entries in one page of a run */
+    #define BLOCK_PAGES 16         /* pages in one LMDB value */
+    #define PART_BLOCKS 7          /* blocks that share a piece of the filter */
+    #endif
+    #define PAGE_SIZE (8 + PAGE_ENTRIES * 24 + 16)  /* head, entries, zeros */
+    #define PART_PAGES (PART_BLOCKS * BLOCK_PAGES)
+    #define PART_ENTRIES (PART_PAGES * PAGE_ENTRIES)
+    #define PART_LINES (PART_ENTRIES / 16 + 1)
+    """
+    enum:
+        PAGE_ENTRIES
+        BLOCK_PAGES
+        PAGE_SIZE
+        PART_PAGES
+        PART_ENTRIES
+        PART_LINES
+
 cdef enum:
-    PAGE_ENTRIES = 169        # entries in one page of a run
-    PAGE_SIZE = 4080          # 8 bytes of head, the entries, 16 bytes of zeros
-    BLOCK_PAGES = 16          # pages in one LMDB value
     LEVELS_MAX = 10
-    LEVEL_RUNS_MAX = 64       # runs of one level, those being merged included
-    RUNS_MAX = 641            # runs of one map, a fresh one included
+    LEVEL_RUNS_MAX = 16       # runs of one level, those being merged included
+    RUNS_MAX = 161            # runs of one map: LEVELS_MAX full levels and a fresh one
+    RETIRED_MAX = 240         # MAPS_COUNT x LEVELS_MAX x RUN_FANOUT
 
 cdef struct Memo:             # a multi-map in memory; equal keys keep their order
     Entry* entries
@@ -98,7 +122,6 @@ cdef struct Cover:            # one filter over the runs of a level that will me
     uint32_t filter_size      # lines of 32 bytes
     uint32_t members          # published runs that it covers
     uint32_t users            # runs and lists that point to it
-    uint8_t lent              # the filter has become that of the run they merge into
     uint64_t keys             # of its members
     uint64_t keys_max
     uint64_t least            # `high` of the first and last entry of all members
@@ -108,15 +131,16 @@ cdef struct Run:              # one sorted piece of a map, in the index environm
     uint64_t id
     uint64_t first            # steps that it covers
     uint64_t last
-    uint64_t entries_count
+    uint64_t entries_count    # written so far, as all that follow
+    uint64_t entries_max      # when it is whole
     uint64_t least            # `high` of its first and last entry
     uint64_t greatest
     uint32_t pages_count
-    uint32_t filter_size      # lines of 32 bytes
+    uint32_t seed             # of its checks: instance, map, level and steps
     Fence* fences             # key of the first entry of each page
-    uint32_t* filter          # split-block Bloom filter: eight bits in one line
+    uint32_t* filter          # split-block Bloom filters: PART_LINES lines for each part
+    uint64_t* parts           # `high` of the first entry of each part
     Cover* cover              # asked before the filter, for several runs at once; or NULL
-    uint8_t whole_filter      # the filter was made before the entries came
     Run* grave                # once it is merged away: the one buried before it
     uint64_t buried           # views numbered below this one may still look at it
     uint8_t map
@@ -128,16 +152,29 @@ cdef struct Merge:            # runs of one level on their way to one of the nex
     Fence heads[RUN_FANOUT]   # key of the next entry of each live source
     int live[RUN_FANOUT]      # sources that are not exhausted, oldest first
     int live_count
+    int loaded                # heads and pages are those of the positions
     uint8_t* pages            # RUN_FANOUT pages: the current one of each source
     Run* target
-    uint8_t* block            # pages of the target not yet written
-    uint32_t pieces           # of the target's filter and fences, already written
-    int active                # 1 under way, 2 finished and not yet published
+    uint64_t durable[RUN_FANOUT]  # positions and entries as the last transaction left them
+    uint64_t durable_entries
+    uint64_t recalled         # parts of the target that are in memory again, of ...
+    uint64_t to_recall        # ... those that an earlier process wrote
+    int active                # 1 under way, 2 whole and not yet published
+
+cdef struct Retired:          # a run merged away: its values are deleted a few at a time
+    uint64_t id
+    uint32_t blocks_count
+    uint32_t parts_count
+    uint32_t deleted          # values gone so far: blocks, then parts
+    uint16_t map
+    uint16_t level
 
 cdef struct Reader:           # a read transaction on the journal, with a cursor
     MDB_txn* txn
     MDB_cursor* cursor
     const uint8_t* ahead      # of what is read in order, the system was told up to here
+    const uint64_t* instance  # of the ledger: each chunk has to bear it
+    uint32_t seed             # of the checks of tail items: the instance's own check
 
 cdef struct View:             # what one reading call sees: durable rows up to `sequence`
     MDB_txn* index
@@ -150,30 +187,57 @@ cdef struct View:             # what one reading call sees: durable rows up to `
     View* older
     View* younger
 
-cdef struct IndexMeta:        # head of the index's one meta value; run records follow
+cdef enum:                    # stages of an index step: merges lie between these two
+    STAGE_DELETE = 0
+    STAGE_MERGE = 1           # ... + map x LEVELS_MAX + levels above it
+    STAGE_FRESH = 31          # ... + map
+    STAGE_LAST = 34
+    RECORD_KINDS = 8          # of the table of records
+
+cdef struct IndexMeta:        # 256 bytes: head of the index's one meta value
+    # RunRecord, MergeRecord, Retired, PieceRecord follow, as many as are counted here.
+    uint32_t magic
+    uint32_t format
     uint64_t instance[2]
     uint64_t as_of
     uint64_t window           # last window row up to as_of
     uint64_t run_next
     uint64_t step_rows
-    uint32_t format
+    uint64_t transaction      # LMDB's number of the one that wrote this
+    uint64_t fresh[3]         # ids of the runs of the step under way, or 0
+    uint64_t records_count[RECORD_KINDS]
+    uint64_t records_sum[RECORD_KINDS]  # of their marks
     uint32_t accounts_count
     uint32_t runs_count
+    uint32_t merges_count
+    uint32_t retired_count
+    uint32_t segments_count   # PieceRecord of each, then HOLD_PIECES of the holds
     uint32_t chunk_check      # of the chunk that holds as_of
-    uint32_t segments_behind  # steps before as_of that some segments may lack
-    uint32_t check            # CRC-32C(68 bytes before, run records)
+    uint32_t behind           # steps before as_of that some pieces may lack
+    uint32_t stage            # of the step after as_of, and parts done in it
+    uint32_t stage_parts
+    uint32_t check            # CRC-32C(252 bytes before, records)
 
-cdef struct RunRecord:
+cdef struct RunRecord:        # 56 bytes
     uint64_t id
     uint64_t first
     uint64_t last
     uint64_t entries_count
     uint64_t least
     uint64_t greatest
-    uint32_t pages_count
-    uint32_t filter_size
     uint32_t map
     uint32_t level
+
+cdef struct MergeRecord:      # 88 bytes; the sources are the level's oldest runs
+    uint64_t id               # of the target
+    uint64_t entries_count    # written of it
+    uint64_t positions[RUN_FANOUT]
+    uint32_t map
+    uint32_t level            # of the sources
+
+cdef struct PieceRecord:      # 8 bytes: what is stored of a segment, or of a hold piece
+    uint32_t steps            # that it covers; 0: never written, and so empty
+    uint32_t check
 
 cdef struct Participant:
     uint8_t code[32]
@@ -269,6 +333,12 @@ cdef struct Work:             # scratch of one step
     uint32_t registers_count
     uint32_t registers_capacity
 
+cdef struct Turns:            # pieces that are written in turn, see index/turns.pxi
+    uint64_t* since           # number + 1 of the first step that changed it unwritten, or 0
+    uint8_t* writing          # part of the step under way
+    PieceRecord* pieces       # as stored; those being written already as they will be
+    uint32_t stored           # below this one no piece is missing
+
 cdef enum:
     PROBES_MAX = 128          # keys looked up together: their scratch stays in the cache
 
@@ -294,6 +364,7 @@ cdef struct State:
     MDB_dbi records
     uint64_t instance[2]
     uint64_t seed             # of the maps' hashes, from the instance
+    uint32_t instance_check   # CRC-32C of the instance: the seed of checks that bind to it
     uint64_t epoch
     uint64_t step_rows
     uint64_t lag_max
@@ -361,12 +432,14 @@ cdef struct State:
     uint64_t now              # wall clock of the group
     uint64_t last_timestamp
     uint32_t chain            # check of the last chunk
+    uint64_t ordinal          # of the last chunk
     uint64_t fresh            # number of the first step that the group's rows fall into
     Draft* drafts
     Probes* probes
     uint64_t damaged_row      # the one found damaged last, 0 before the first
     uint64_t damaged_requests  # that had no answer for it since opening
     uint64_t aside_count      # holds set aside because they cannot be read, likewise
+    int aside_rc              # what was met then
     # The lines of the window that a settlement of this group asked for last.
     const WindowLine* lines
     uint32_t lines_count
@@ -377,16 +450,22 @@ cdef struct State:
     Holds images_holds
     uint64_t images_window
     uint32_t images_check     # of the chunk that the last indexed row is in
-    uint64_t run_next         # id of the next run
+    Reader step_readers[2]    # on the journal; kept, so that it never lacks one
     Merge* merges             # MAPS_COUNT x LEVELS_MAX
     Cover* covers[MAPS_COUNT][LEVELS_MAX]  # the one that new runs of a level join, or NULL
-    Run** retired             # merged away, to be deleted with the next step
-    uint32_t retired_count
-    uint64_t* segments_since   # number + 1 of the first step that changed it unwritten, or 0
-    uint8_t* segments_writing  # part of the step under way
-    uint32_t segments_stored
+    Turns segments_turns
+    Turns holds_turns
     uint32_t segments_least   # written by each step if so many have changed
     Step* steps_buried        # in the index by now, the one buried last first
-    Run* runs_buried          # merged away and deleted, likewise
+    Run* runs_buried          # merged away, likewise
     Work work                 # the step's scratch
     int taken                 # its rows are taken, it is not yet written
+    int moved_on              # the last transaction had something to do
+    Run* step_runs[MAPS_COUNT]  # its own runs, as far as they are made
+    uint8_t* block            # pages of the run being written that are not yet stored
+    IndexMeta head            # as the last transaction left it
+    IndexMeta next            # as the one under way will
+    Retired* retired          # RETIRED_MAX, the oldest first
+    Retired* retired_durable  # as the last transaction left them
+    uint64_t* progress        # rows indexed and rows in all while it is opened, or NULL
+    char* mark_path           # a file made when the index is found damaged

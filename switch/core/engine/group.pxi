@@ -81,18 +81,18 @@ cdef int group_expire(State* s, uint32_t requested) noexcept nogil:
         rc = machine_expire(s, GROUP_MAX - s.rows_count - requested, &done)
         if rc == 0 and s.aside_count != aside:
             aside = s.aside_count
-            rc = group_renew(s)
+            rc = group_go_on(s, s.aside_rc)
     return rc
 
 
-cdef int group_pass_over(State* s, Outcome* outs, uint32_t count) noexcept nogil:
+cdef int group_pass_over(State* s, Outcome* outs, uint32_t count, int rc) noexcept nogil:
     """Answer requests that met damage before anything of them was recorded."""
     cdef uint32_t i
     memset(outs, 0, count * sizeof(Outcome))
     for i in range(count):
         outs[i].result = RESULT_DATA_DAMAGED
     s.damaged_requests += count
-    return group_renew(s)
+    return group_go_on(s, rc)
 
 
 cdef inline void group_fetch_account(State* s, uint32_t account) noexcept nogil:
@@ -149,7 +149,7 @@ cdef int group_apply(State* s, uint32_t count, Outcome* outs) noexcept nogil:
         else:
             rc = machine_apply(s, &s.drafts[i], &outs[i])
         if store_is_damage(rc) and s.rows_count == recorded:
-            rc = group_pass_over(s, &outs[i], size)
+            rc = group_pass_over(s, &outs[i], size, rc)
         if rc != 0:
             return rc
         i += size
@@ -161,12 +161,13 @@ cdef size_t group_seal(State* s) noexcept nogil:
     cdef Chunk* chunk = <Chunk*>s.chunk
     memset(chunk, 0, sizeof(Chunk))
     chunk.magic = CHUNK_MAGIC
-    chunk.format = FORMAT_VERSION
+    chunk.format = JOURNAL_FORMAT
     chunk.rows_count = s.rows_count
     chunk.tail_size = s.tail_size
     chunk.first_sequence = s.group_first
     memcpy(chunk.instance, s.instance, 16)
     chunk.epoch = s.epoch
+    chunk.ordinal = s.ordinal + 1
     chunk.previous = s.chain
     rows_seal(s)
     memcpy(<uint8_t*>rows_at(s, s.rows_count), s.tail, s.tail_size)
@@ -178,6 +179,7 @@ cdef void group_publish(State* s) noexcept nogil:
     """Show readers what the commit has made durable."""
     cdef uint32_t i
     cdef const Row* row
+    cdef uint64_t steps
     for i in range(s.dirty_count):
         s.published.accounts[s.dirty[i]] = s.working.accounts[s.dirty[i]]
     s.published.count = s.working.count
@@ -195,14 +197,16 @@ cdef void group_publish(State* s) noexcept nogil:
                 s.services[row.debit].sequence == row.sequence
             ):
                 s.services[row.debit].durable = row.sequence
+    steps = (s.sequence - s.indexed) // s.step_rows
     s.sequence = s.group_first + s.rows_count - 1
     s.timestamp = s.last_timestamp
     s.last_window = s.working_window
     s.holds_count = s.holds.count
     s.due = holds_due(&s.holds)
     s.chain = (<Chunk*>s.chunk).check
-    store_measure_reserve(s)
-    if s.sequence - s.indexed >= s.step_rows:
+    s.ordinal += 1
+    reserve_measure(s)
+    if (s.sequence - s.indexed) // s.step_rows != steps:
         pthread_cond_broadcast(&s.step_due)
     if s.reserve_left < s.reserve_size:
         pthread_cond_broadcast(&s.space_due)
@@ -237,14 +241,21 @@ cdef int group_wait(State* s) noexcept nogil:
 
 
 cdef int group_renew(State* s) noexcept nogil:
-    """Under the lock: read both environments as they are now. LMDB gives up a transaction
-    that met a damaged page, so this also comes after damage."""
+    """Under the lock: read both environments as they are now."""
     cdef int rc = store_renew(&s.reader)
     s.lines_window = 0
     if rc == 0:
         mdb_txn_reset(s.index_txn)
         rc = mdb_txn_renew(s.index_txn)
     return rc
+
+
+cdef int group_go_on(State* s, int met) noexcept nogil:
+    """After damage that cost no more than who met it; `met` is its code. LMDB gives up a
+    transaction that met a damaged page: both are begun anew."""
+    if met == RC_INDEX:
+        damage_mark(s)
+    return group_renew(s)
 
 
 cdef size_t group_encode(
@@ -284,6 +295,8 @@ cdef int group_decide(
     if rc != 0:
         # Memory may be ahead of the disk now: nothing more can be decided from it.
         s.dead = rc
+        if rc == RC_INDEX:
+            damage_mark(s)
     return rc
 
 

@@ -57,23 +57,47 @@ cdef int lifetime_allocate(
     s.drafts = <Draft*>calloc(GROUP_MAX, sizeof(Draft))
     s.probes = <Probes*>calloc(1, sizeof(Probes))
     s.merges = <Merge*>calloc(MAPS_COUNT * LEVELS_MAX, sizeof(Merge))
-    s.retired = <Run**>calloc(MAPS_COUNT * LEVELS_MAX * RUN_FANOUT, sizeof(Run*))
-    s.segments_since = <uint64_t*>calloc(ACCOUNTS_MAX // SEGMENT_ACCOUNTS, 8)
-    s.segments_writing = <uint8_t*>calloc(ACCOUNTS_MAX // SEGMENT_ACCOUNTS, 1)
+    s.retired = <Retired*>calloc(RETIRED_MAX, sizeof(Retired))
+    s.retired_durable = <Retired*>calloc(RETIRED_MAX, sizeof(Retired))
+    s.block = <uint8_t*>malloc(BLOCK_PAGES * PAGE_SIZE)
     for i in range(MAPS_COUNT):
         s.levels[i] = <Run**>calloc(RUNS_MAX, sizeof(Run*))
         if s.levels[i] == NULL:
             return ENOMEM
     if s.steps == NULL or s.drafts == NULL or s.probes == NULL or s.merges == NULL:
         return ENOMEM
-    if s.retired == NULL or s.segments_since == NULL or s.segments_writing == NULL:
+    if s.retired == NULL or s.retired_durable == NULL or s.block == NULL:
         return ENOMEM
+    if not (
+        lifetime_make_turns(&s.segments_turns, ACCOUNTS_MAX // SEGMENT_ACCOUNTS)
+        and lifetime_make_turns(&s.holds_turns, HOLD_PIECES)
+    ):
+        return ENOMEM
+    # A piece of the holds that was never written is empty.
+    s.holds_turns.stored = HOLD_PIECES
+    s.head.magic = INDEX_MAGIC
+    s.head.format = INDEX_FORMAT
+    s.head.step_rows = step_rows
+    s.head.accounts_count = 1
     # Index 0 of each table is nobody's.
     s.published.count = s.working.count = s.images.count = 1
     s.participants_count = s.services_count = 1
     if holds_init(&s.holds) != 0 or holds_init(&s.images_holds) != 0:
         return ENOMEM
     return 0
+
+
+cdef bint lifetime_make_turns(Turns* turns, uint32_t count) noexcept nogil:
+    turns.since = <uint64_t*>calloc(count, 8)
+    turns.writing = <uint8_t*>calloc(count, 1)
+    turns.pieces = <PieceRecord*>calloc(count, sizeof(PieceRecord))
+    return turns.since != NULL and turns.writing != NULL and turns.pieces != NULL
+
+
+cdef void lifetime_free_turns(Turns* turns) noexcept nogil:
+    free(turns.since)
+    free(turns.writing)
+    free(turns.pieces)
 
 
 cdef int lifetime_open_env(
@@ -106,7 +130,7 @@ cdef int lifetime_fill_file(MDB_env* env) noexcept nogil:
     if rc != 0:
         return rc
     mdb_env_info(env, &info)
-    size = (<uint64_t>info.me_last_pgno + 1) * store_page_size(env)
+    size = (<uint64_t>info.me_last_pgno + 1) * reserve_page_size(env)
     if fstat(fd, &status) != 0:
         return errno
     if <uint64_t>status.st_size < size and ftruncate(fd, size) != 0:
@@ -114,7 +138,50 @@ cdef int lifetime_fill_file(MDB_env* env) noexcept nogil:
     return 0
 
 
-cdef int lifetime_open_tables(State* s) noexcept nogil:
+cdef struct JournalMeta:
+    uint32_t magic
+    uint16_t format
+    uint16_t reserved
+    uint8_t instance[16]
+    uint64_t epoch
+
+
+cdef int lifetime_read_name(State* s, MDB_txn* txn, const uint8_t* fresh) noexcept nogil:
+    """Read the ledger's name, or give it the fresh one if the journal is new."""
+    cdef MDB_val key, value
+    cdef JournalMeta meta
+    cdef int rc
+    key.mv_size = 6
+    key.mv_data = <void*><const char*>b"ledger"
+    rc = mdb_get(txn, s.journal_meta, &key, &value)
+    if rc == MDB_NOTFOUND:
+        # In the very transaction that makes the tables: no other may lack it.
+        if mdb_txn_id(txn) != 1:
+            return MDB_CORRUPTED
+        memset(&meta, 0, sizeof(JournalMeta))
+        meta.magic = CHUNK_MAGIC
+        meta.format = JOURNAL_FORMAT
+        memcpy(meta.instance, fresh, 16)
+        value.mv_size = sizeof(JournalMeta)
+        value.mv_data = &meta
+        rc = mdb_put(txn, s.journal_meta, &key, &value, 0)
+    if rc == 0 and value.mv_size != sizeof(JournalMeta):
+        rc = RC_FORMAT
+    if rc != 0:
+        return rc
+    memcpy(&meta, value.mv_data, sizeof(JournalMeta))
+    if meta.magic != CHUNK_MAGIC or meta.format != JOURNAL_FORMAT:
+        return RC_FORMAT
+    memcpy(s.instance, meta.instance, 16)
+    s.seed = s.instance[0] ^ s.instance[1]
+    s.instance_check = native_crc(0, <const uint8_t*>s.instance, 16)
+    s.epoch = meta.epoch
+    memcpy(s.head.instance, s.instance, 16)
+    return 0
+
+
+cdef int lifetime_open_journal(State* s, const uint8_t* fresh) noexcept nogil:
+    """Tables and name, made in one transaction if the journal is new."""
     cdef MDB_txn* txn
     cdef int rc = mdb_txn_begin(s.journal_env, NULL, 0, &txn)
     if rc != 0:
@@ -122,13 +189,17 @@ cdef int lifetime_open_tables(State* s) noexcept nogil:
     rc = mdb_dbi_open(txn, b"meta", MDB_CREATE, &s.journal_meta)
     if rc == 0:
         rc = mdb_dbi_open(txn, b"journal", MDB_CREATE, &s.journal)
+    if rc == 0:
+        rc = lifetime_read_name(s, txn, fresh)
     if rc != 0:
         mdb_txn_abort(txn)
         return rc
-    rc = mdb_txn_commit(txn)
-    if rc != 0:
-        return rc
-    rc = mdb_txn_begin(s.index_env, NULL, 0, &txn)
+    return mdb_txn_commit(txn)
+
+
+cdef int lifetime_open_index(State* s) noexcept nogil:
+    cdef MDB_txn* txn
+    cdef int rc = mdb_txn_begin(s.index_env, NULL, 0, &txn)
     if rc != 0:
         return rc
     rc = mdb_dbi_open(txn, b"meta", MDB_CREATE, &s.index_meta)
@@ -144,86 +215,60 @@ cdef int lifetime_open_tables(State* s) noexcept nogil:
         rc = mdb_dbi_open(txn, b"records", MDB_CREATE, &s.records)
     if rc != 0:
         mdb_txn_abort(txn)
-        return rc
-    return mdb_txn_commit(txn)
-
-
-cdef struct JournalMeta:
-    uint32_t magic
-    uint16_t format
-    uint16_t reserved
-    uint8_t instance[16]
-    uint64_t epoch
-
-
-cdef int lifetime_name(State* s, const uint8_t* fresh) noexcept nogil:
-    """Read the ledger's name, or give it the fresh one if the journal is new."""
-    cdef MDB_txn* txn
-    cdef MDB_val key, value
-    cdef JournalMeta meta
-    cdef int rc = mdb_txn_begin(s.journal_env, NULL, 0, &txn)
-    if rc != 0:
-        return rc
-    key.mv_size = 6
-    key.mv_data = <void*><const char*>b"ledger"
-    rc = mdb_get(txn, s.journal_meta, &key, &value)
-    if rc == MDB_NOTFOUND:
-        memset(&meta, 0, sizeof(JournalMeta))
-        meta.magic = CHUNK_MAGIC
-        meta.format = FORMAT_VERSION
-        memcpy(meta.instance, fresh, 16)
-        value.mv_size = sizeof(JournalMeta)
-        value.mv_data = &meta
-        rc = mdb_put(txn, s.journal_meta, &key, &value, 0)
-    if rc == 0 and value.mv_size != sizeof(JournalMeta):
-        rc = RC_FORMAT
-    if rc == 0:
-        memcpy(&meta, value.mv_data, sizeof(JournalMeta))
-        if meta.magic != CHUNK_MAGIC or meta.format != FORMAT_VERSION:
-            rc = RC_FORMAT
-    if rc != 0:
-        mdb_txn_abort(txn)
-        return rc
-    memcpy(s.instance, meta.instance, 16)
-    s.seed = s.instance[0] ^ s.instance[1]
-    s.epoch = meta.epoch
-    return mdb_txn_commit(txn)
+    else:
+        rc = mdb_txn_commit(txn)
+    return damage_of(rc)
 
 
 cdef int lifetime_find_head(State* s) noexcept nogil:
-    """Sequence of the journal's last row."""
+    """Sequence of the journal's last row.
+
+    As many chunks have to be there as the last one says, and no more transactions may have
+    been made than these and the first: else an older page shows an older journal.
+    """
     cdef MDB_val key, value
+    cdef MDB_stat stat
     cdef const Chunk* chunk
     cdef int rc = mdb_cursor_get(s.reader.cursor, &key, &value, MDB_LAST)
     if rc == MDB_NOTFOUND:
         s.sequence = 0
-        return 0
+        return 0 if mdb_txn_id(s.reader.txn) <= 1 else MDB_CORRUPTED
     if rc != 0:
         return rc
     if key.mv_size != 8 or value.mv_size < sizeof(Chunk):
         return MDB_CORRUPTED
     chunk = <const Chunk*>value.mv_data
     s.sequence = chunk.first_sequence + chunk.rows_count - 1
-    return store_get_chunk(&s.reader, s.sequence, &chunk)
+    rc = store_get_chunk(&s.reader, s.sequence, &chunk)
+    if rc == 0:
+        rc = mdb_stat(s.reader.txn, s.journal, &stat)
+    if rc != 0:
+        return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
+    s.ordinal = chunk.ordinal
+    if stat.ms_entries != s.ordinal or mdb_txn_id(s.reader.txn) > s.ordinal + 1:
+        return MDB_CORRUPTED
+    return 0
 
 
 cdef int lifetime_begin(State* s, const uint8_t* fresh) noexcept nogil:
     """Tables, name, readers, then memory."""
-    cdef int rc = lifetime_open_tables(s)
-    if rc == 0:
-        rc = lifetime_name(s, fresh)
+    cdef int rc = lifetime_open_journal(s, fresh)
     if rc == 0:
         rc = store_begin(s, &s.reader)
+    if rc == 0:
+        rc = lifetime_open_index(s)
     if rc == 0:
         rc = mdb_txn_begin(s.index_env, NULL, MDB_RDONLY, &s.index_txn)
     if rc == 0:
         # Nothing reads through it before the first group; idle it pins nothing.
         mdb_txn_reset(s.index_txn)
         rc = lifetime_find_head(s)
+    if rc == 0 and s.progress != NULL:
+        s.progress[1] = s.sequence
     if rc == 0:
         rc = replay_open(s)
     if rc == 0:
-        rc = store_measure_reserve(s)
+        rc = reserve_measure(s)
     return rc
 
 
@@ -231,6 +276,8 @@ cdef void lifetime_end(State* s, Space* spaces) noexcept nogil:
     cdef uint32_t i
     cdef int map_
     store_end(&s.reader)
+    store_end(&s.step_readers[0])
+    store_end(&s.step_readers[1])
     if s.index_txn != NULL:
         mdb_txn_abort(s.index_txn)
     if s.journal_env != NULL:
@@ -241,15 +288,14 @@ cdef void lifetime_end(State* s, Space* spaces) noexcept nogil:
         lookup_free_step(s.steps[i])
     if s.merges != NULL:
         for i in range(<uint32_t>(MAPS_COUNT * LEVELS_MAX)):
-            merge_give_up(&s.merges[i])
+            merge_drop(&s.merges[i])
     for map_ in range(MAPS_COUNT):
         for i in range(s.runs_count[map_]):
             runs_free(s.levels[map_][i])
         free(s.levels[map_])
+        runs_free(s.step_runs[map_])
         for i in range(<uint32_t>LEVELS_MAX):
             cover_drop(s.covers[map_][i])
-    for i in range(s.retired_count):
-        runs_free(s.retired[i])
     views_free_buried(s, True)
     indexer_work_free(&s.work)
     holds_free(&s.holds)
@@ -259,8 +305,10 @@ cdef void lifetime_end(State* s, Space* spaces) noexcept nogil:
     free(s.probes)
     free(s.merges)
     free(s.retired)
-    free(s.segments_since)
-    free(s.segments_writing)
+    free(s.retired_durable)
+    free(s.block)
+    lifetime_free_turns(&s.segments_turns)
+    lifetime_free_turns(&s.holds_turns)
     for i in range(<uint32_t>SPACES_COUNT):
         if spaces[i].address != NULL:
             munmap(spaces[i].address, spaces[i].size)

@@ -70,10 +70,7 @@ cdef int reads_old(
     cdef int rc
     for i in range(lookup.runs_count):
         run = lookup.runs[i]
-        if (
-            lookup.high < run.least or lookup.high > run.greatest
-            or not native_filter_has(run.filter, run.filter_size, hash)
-        ):
+        if not runs_maybe(run, hash, lookup.high):
             continue
         rc = runs_find(s, view.index, run, lookup.high, lookup.low, &nth, value)
         if rc != MDB_NOTFOUND:
@@ -364,7 +361,8 @@ cdef uint64_t reads_count_runs(
         for i in range(s.runs_count[map_]):
             run = s.levels[map_][i]
             counts[map_][run.level] += 1
-            size += <uint64_t>run.filter_size * 32 + <uint64_t>run.pages_count * sizeof(Fence)
+            size += <uint64_t>run.pages_count * sizeof(Fence)
+            size += <uint64_t>runs_count_parts(run.entries_count) * (PART_LINES * 32 + 8)
             # Members of a cover stand side by side.
             if run.cover != NULL and run.cover != cover:
                 size += <uint64_t>run.cover.filter_size * 32

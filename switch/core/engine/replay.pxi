@@ -2,276 +2,318 @@
 #
 # Afterwards memory is what it would be had the ledger never been closed.
 
-cdef int replay_load_runs(
-    State* s, MDB_txn* txn, const RunRecord* records, uint32_t count
-) noexcept nogil:
-    """Runs with their filters and fences; the meta value lists them newest first."""
-    cdef const RunRecord* record
-    cdef Run* run
-    cdef uint32_t i
-    cdef int rc
-    for i in range(count):
-        record = &records[i]
-        if record.map >= MAPS_COUNT or record.level >= LEVELS_MAX:
-            return MDB_CORRUPTED
-        if s.runs_count[record.map] >= LEVELS_MAX * LEVEL_RUNS_MAX:
-            return MDB_CORRUPTED
-        if record.filter_size == 0:
-            return MDB_CORRUPTED
-        run = runs_new(
-            record.map, record.level, record.id, record.entries_count, record.filter_size
-        )
-        if run == NULL:
-            return ENOMEM
-        s.levels[record.map][s.runs_count[record.map]] = run
-        s.runs_count[record.map] += 1
-        run.first = record.first
-        run.last = record.last
-        run.entries_count = record.entries_count
+cdef Run* replay_new_run(State* s, const RunRecord* record) noexcept nogil:
+    cdef Run* run = runs_new(
+        s, <int>record.map, <int>record.level, record.id, record.entries_count, record.first,
+        record.last,
+    )
+    if run != NULL:
+        runs_cut(run, record.entries_count)
         run.least = record.least
         run.greatest = record.greatest
-        run.pages_count = record.pages_count
-        if run.pages_count != (run.entries_count + PAGE_ENTRIES - 1) // PAGE_ENTRIES:
-            return MDB_CORRUPTED
-        rc = runs_get_pieces(
-            s, txn, run, RUN_FILTER_BLOCK, run.filter, <size_t>run.filter_size * 32
-        )
-        if rc == 0:
-            rc = runs_get_pieces(
-                s, txn, run, RUN_FENCES_BLOCK, run.fences,
-                <size_t>run.pages_count * sizeof(Fence),
-            )
+    return run
+
+
+cdef int replay_load_runs(State* s, MDB_txn* txn, const RunRecord* records) noexcept nogil:
+    """Runs with their filters and fences, put in order, newest first."""
+    cdef const RunRecord* record
+    cdef Run* run
+    cdef Run** runs
+    cdef uint32_t i, j
+    cdef int rc
+    for i in range(s.head.runs_count):
+        record = &records[i]
+        if record.map >= MAPS_COUNT or record.level >= LEVELS_MAX or record.entries_count == 0:
+            return RC_INDEX
+        if s.runs_count[record.map] >= RUNS_MAX - 1:
+            return RC_INDEX
+        run = replay_new_run(s, record)
+        if run == NULL:
+            return ENOMEM
+        runs = s.levels[record.map]
+        j = s.runs_count[record.map]
+        while j > 0 and runs[j - 1].first < run.first:
+            runs[j] = runs[j - 1]
+            j -= 1
+        runs[j] = run
+        s.runs_count[record.map] += 1
+        rc = runs_load(s, txn, run)
         if rc != 0:
             return rc
+        if run.parts[0] != record.least:
+            return RC_INDEX
     return 0
 
 
-cdef void replay_sort_runs(State* s) noexcept nogil:
-    """Newest first."""
-    cdef int map_
+cdef int replay_load_merges(State* s, const MergeRecord* records) noexcept nogil:
+    """Merges go on where the last durable transaction left them; nothing is read for it."""
+    cdef const MergeRecord* record
+    cdef Merge* merge
+    cdef uint64_t moved
     cdef uint32_t i, j
-    cdef Run* run
-    for map_ in range(MAPS_COUNT):
-        for i in range(1, s.runs_count[map_]):
-            run = s.levels[map_][i]
-            j = i
-            while j > 0 and s.levels[map_][j - 1].first < run.first:
-                s.levels[map_][j] = s.levels[map_][j - 1]
-                j -= 1
-            s.levels[map_][j] = run
-
-
-cdef int replay_load_segments(State* s, MDB_txn* txn, const IndexMeta* meta) noexcept nogil:
-    """All account images, brought to the index's as_of where a segment is behind it."""
-    cdef uint64_t* applied
-    cdef uint64_t exact = meta.as_of - meta.segments_behind * s.step_rows
     cdef int rc
-    if meta.segments_behind * s.step_rows > meta.as_of:
-        return MDB_CORRUPTED
+    for i in range(s.head.merges_count):
+        record = &records[i]
+        if record.map >= MAPS_COUNT or record.level >= LEVELS_MAX - 1:
+            return RC_INDEX
+        if cover_count_runs(s, <int>record.map, <int>record.level) < RUN_FANOUT:
+            return RC_INDEX
+        rc = merge_begin(s, <int>record.map, <int>record.level, record.id)
+        if rc != 0:
+            return rc
+        merge = &s.merges[record.map * LEVELS_MAX + record.level]
+        moved = 0
+        for j in range(<uint32_t>RUN_FANOUT):
+            if record.positions[j] > merge.sources[j].entries_count:
+                return RC_INDEX
+            merge.positions[j] = record.positions[j]
+            moved += record.positions[j]
+        if moved != record.entries_count or moved % PART_ENTRIES != 0 or moved == 0:
+            return RC_INDEX
+        runs_cut(merge.target, moved)
+        merge.to_recall = moved // PART_ENTRIES
+        merge_keep(merge)
+    return 0
+
+
+cdef int replay_load_retired(State* s, const Retired* records) noexcept nogil:
+    cdef uint32_t i
+    if s.head.retired_count > RETIRED_MAX:
+        return RC_INDEX
+    memcpy(s.retired, records, s.head.retired_count * sizeof(Retired))
+    for i in range(s.head.retired_count):
+        if records[i].map >= MAPS_COUNT or records[i].level >= LEVELS_MAX:
+            return RC_INDEX
+    return 0
+
+
+cdef int replay_load_pieces(State* s, MDB_txn* txn) noexcept nogil:
+    """All account images and open holds, brought to the index's as_of where a piece of them
+    is behind it."""
+    cdef uint64_t[HOLD_PIECES] holds_applied
+    cdef uint64_t* applied
+    cdef int rc
+    if s.head.behind * s.step_rows > s.head.as_of or s.head.accounts_count > ACCOUNTS_MAX:
+        return RC_INDEX
+    if s.head.accounts_count == 0 or (
+        s.head.segments_count != segments_count(s.head.accounts_count)
+    ):
+        return RC_INDEX
     applied = <uint64_t*>calloc(ACCOUNTS_MAX // SEGMENT_ACCOUNTS, 8)
     if applied == NULL:
         return ENOMEM
-    rc = segments_load(s, txn, meta.accounts_count, meta.as_of, applied)
+    rc = segments_load(s, txn, s.head.accounts_count, applied)
     if rc == 0:
-        rc = segments_catch_up(s, applied, exact, meta.as_of)
+        rc = hold_pieces_load(s, txn, holds_applied)
+    if rc == 0:
+        rc = replay_catch_up(s, applied, holds_applied)
     free(applied)
     return rc
 
 
-cdef int replay_load_holds(State* s, MDB_txn* txn) noexcept nogil:
-    cdef MDB_val key, value
-    cdef const Hold* holds
-    cdef uint32_t check, i
+cdef int replay_catch_up(
+    State* s, const uint64_t* applied, const uint64_t* holds_applied
+) noexcept nogil:
+    """Bring every piece to the index's as_of with the rows that some may lack.
+
+    No piece lacks an earlier one, however long ago it was written.
+    """
+    cdef Reader reader
+    cdef Walk walk
+    cdef const Row* row
+    cdef const uint8_t* tail
+    cdef uint32_t tail_size
+    cdef uint64_t sequence = s.head.as_of - s.head.behind * s.step_rows + 1
     cdef int rc
-    key.mv_size = 5
-    key.mv_data = <void*><const char*>b"holds"
-    rc = mdb_get(txn, s.holds_table, &key, &value)
+    if sequence > s.head.as_of:
+        return 0
+    rc = store_begin(s, &reader)
     if rc != 0:
-        return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
-    if value.mv_size < 4 or (value.mv_size - 4) % sizeof(Hold) != 0:
-        return MDB_CORRUPTED
-    memcpy(&check, <uint8_t*>value.mv_data + value.mv_size - 4, 4)
-    if check != native_crc(0, <uint8_t*>value.mv_data, value.mv_size - 4):
-        return MDB_CORRUPTED
-    holds = <const Hold*>value.mv_data
-    for i in range(<uint32_t>((value.mv_size - 4) // sizeof(Hold))):
-        rc = holds_add(&s.images_holds, holds[i].sequence, holds[i].due)
+        return rc
+    store_begin_walk(&walk, &reader)
+    while rc == 0 and sequence <= s.head.as_of:
+        store_fetch_images(&walk, s.images.accounts)
+        rc = store_walk_to(&walk, sequence, &row, &tail, &tail_size)
         if rc != 0:
-            return rc
-    return 0
+            break
+        if row.result == RESULT_OK:
+            rc = hold_pieces_catch_up(s, holds_applied, row)
+        if rc == 0 and row.result == RESULT_OK:
+            if row.kind == KIND_WINDOW:
+                segments_take_window(s, applied, row, tail, tail_size)
+            elif keys_changes_account(row):
+                rc = segments_take_row(s, applied, &reader, row, tail, tail_size)
+        sequence += 1
+    store_end(&reader)
+    s.images.count = s.head.accounts_count
+    return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
 
 
 cdef int replay_load_records(
-    State* s, MDB_txn* txn, Walk* walk, uint8_t kind
+    State* s, MDB_txn* txn, Walk* walk, uint8_t kind, uint32_t most
 ) noexcept nogil:
-    """Participants or services, in the order of their index."""
+    """Participants or services, in the order of their index: as many as `meta` says, and
+    the very ones that it has summed."""
     cdef uint8_t[5] name
-    cdef uint32_t index = 1
-    cdef uint32_t swapped, size
+    cdef uint64_t sum_ = 0
+    cdef uint32_t index, swapped, size
     cdef uint64_t sequence
     cdef MDB_val key, value
     cdef const Row* row
     cdef const uint8_t* tail
     cdef int rc
-    while True:
+    if s.head.records_count[kind] >= most:
+        return RC_INDEX
+    for index in range(1, <uint32_t>s.head.records_count[kind] + 1):
         name[0] = kind
         swapped = native_swap32(index)
         memcpy(&name[1], &swapped, 4)
         key.mv_size = 5
         key.mv_data = name
-        rc = mdb_get(txn, s.records, &key, &value)
-        if rc == MDB_NOTFOUND:
-            return 0
+        rc = damage_of(mdb_get(txn, s.records, &key, &value))
         if rc == 0 and value.mv_size != 8:
-            return MDB_CORRUPTED
-        if rc == 0:
-            memcpy(&sequence, value.mv_data, 8)
-            # Most were registered in this order, so that the walk goes on.
-            rc = store_walk_to(walk, sequence, &row, &tail, &size)
+            rc = RC_INDEX
+        if rc != 0:
+            return rc
+        memcpy(&sequence, value.mv_data, 8)
+        sum_ += indexer_record_mark(index, sequence)
+        if sequence == 0 or sequence > s.head.as_of:
+            return RC_INDEX
+        # Most were registered in this order, so that the walk goes on.
+        rc = store_walk_to(walk, sequence, &row, &tail, &size)
         if rc != 0:
             return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
         if row.debit != index or row.kind != KIND_REGISTER or size == 0 or tail[0] != kind:
-            return MDB_CORRUPTED
+            return RC_INDEX
         register_apply(s, row, tail)
-        index += 1
+    return 0 if sum_ == s.head.records_sum[kind] else RC_INDEX
 
 
-cdef int replay_delete_orphans(State* s) noexcept nogil:
-    """Delete pieces of runs that no step has published: an unfinished merge's, or those
-    merged away right before the last stop."""
-    cdef MDB_txn* txn
-    cdef MDB_cursor* cursor
-    cdef MDB_val key, value
-    cdef uint8_t[13] name
-    cdef uint8_t[13] found
-    cdef uint64_t id
-    cdef uint32_t i
-    cdef bint listed
-    cdef int rc = mdb_txn_begin(s.index_env, NULL, 0, &txn)
-    if rc != 0:
-        return rc
-    memset(name, 0, 13)
-    while True:
-        rc = mdb_cursor_open(txn, s.runs, &cursor)
-        if rc != 0:
-            break
-        key.mv_size = 13
-        key.mv_data = name
-        rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE)
-        if rc == 0 and key.mv_size == 13:
-            memcpy(found, key.mv_data, 13)
-        mdb_cursor_close(cursor)
-        if rc != 0:
-            break
-        memcpy(&id, &found[1], 8)
-        id = native_swap64(id)
-        listed = False
-        if found[0] < MAPS_COUNT:
-            for i in range(s.runs_count[found[0]]):
-                listed = listed or s.levels[found[0]][i].id == id
-        memcpy(name, found, 13)
-        if listed:
-            # On to the next run.
-            id = native_swap64(id + 1)
-            memcpy(&name[1], &id, 8)
-            memset(&name[9], 0, 4)
-            continue
-        key.mv_size = 13
-        key.mv_data = name
-        rc = mdb_del(txn, s.runs, &key, NULL)
-        if rc != 0:
-            break
-    if rc != MDB_NOTFOUND:
-        mdb_txn_abort(txn)
-        return rc
-    return mdb_txn_commit(txn)
+cdef bint replay_meta_is_whole(const IndexMeta* meta, size_t size) noexcept nogil:
+    """Whether a meta value has the size that it speaks of, and its check."""
+    cdef uint64_t wanted = sizeof(IndexMeta)
+    wanted += <uint64_t>meta.runs_count * sizeof(RunRecord)
+    wanted += <uint64_t>meta.merges_count * sizeof(MergeRecord)
+    wanted += <uint64_t>meta.retired_count * sizeof(Retired)
+    wanted += (<uint64_t>meta.segments_count + HOLD_PIECES) * sizeof(PieceRecord)
+    return size == wanted and meta.check == steps_meta_check(<const uint8_t*>meta, size)
 
 
-cdef int replay_get_meta(State* s, MDB_txn* txn, const IndexMeta** out) noexcept nogil:
-    """What the index says of itself; MDB_NOTFOUND if no step is done yet."""
+cdef int replay_get_meta(State* s, MDB_txn* txn, const uint8_t** lists) noexcept nogil:
+    """What the index says of itself, into `head`; MDB_NOTFOUND if no step is begun yet."""
     cdef MDB_val key, value
     cdef const IndexMeta* meta
-    cdef const Chunk* chunk
-    cdef int rc
     key.mv_size = 5
     key.mv_data = <void*><const char*>b"index"
-    rc = mdb_get(txn, s.index_meta, &key, &value)
-    if rc != 0:
+    cdef int rc = mdb_get(txn, s.index_meta, &key, &value)
+    if rc == MDB_NOTFOUND and mdb_txn_id(txn) <= 1:
         return rc
-    meta = out[0] = <const IndexMeta*>value.mv_data
-    if (
-        value.mv_size < sizeof(IndexMeta)
-        or value.mv_size != sizeof(IndexMeta) + meta.runs_count * sizeof(RunRecord)
-        or meta.check != native_crc(
-            native_crc(0, <const uint8_t*>meta, sizeof(IndexMeta) - 4),
-            <const uint8_t*>(meta + 1), meta.runs_count * sizeof(RunRecord),
-        )
-    ):
-        return MDB_CORRUPTED
-    if (
-        meta.format != FORMAT_VERSION or memcmp(meta.instance, s.instance, 16) != 0
-        or meta.step_rows != s.step_rows or meta.as_of > s.sequence
+    if rc != 0:
+        return damage_of(rc)
+    meta = <const IndexMeta*>value.mv_data
+    if value.mv_size < sizeof(IndexMeta) or meta.magic != INDEX_MAGIC or (
+        meta.format != INDEX_FORMAT
     ):
         return RC_OTHER
-    # The journal must have the very chunk that the index was made up to.
-    rc = store_get_chunk(&s.reader, meta.as_of, &chunk)
-    if rc == 0 and chunk.check != meta.chunk_check:
+    if not replay_meta_is_whole(meta, value.mv_size):
+        return RC_INDEX
+    if memcmp(meta.instance, s.instance, 16) != 0 or meta.step_rows != s.step_rows:
         return RC_OTHER
+    # Each transaction writes it anew: another one's is an older page.
+    if meta.transaction != mdb_txn_id(txn) or meta.as_of % s.step_rows != 0:
+        return RC_INDEX
+    if meta.stage > STAGE_LAST or meta.segments_count > ACCOUNTS_MAX // SEGMENT_ACCOUNTS:
+        return RC_INDEX
+    s.head = meta[0]
+    s.next = s.head
+    lists[0] = <const uint8_t*>(meta + 1)
+    return replay_compare_journal(s)
+
+
+cdef int replay_compare_journal(State* s) noexcept nogil:
+    """The journal must have the very chunk that the index was made up to."""
+    cdef const Chunk* chunk
+    cdef int rc
+    if s.head.as_of > s.sequence:
+        return RC_BEHIND
+    if s.head.as_of == 0:
+        return 0
+    rc = store_get_chunk(&s.reader, s.head.as_of, &chunk)
+    if rc == 0 and chunk.check != s.head.chunk_check:
+        return RC_BEHIND
     return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
 
 
-cdef int replay_load_images(State* s, MDB_txn* txn, const IndexMeta* meta) noexcept nogil:
+cdef int replay_load_images(State* s, MDB_txn* txn, const uint8_t* lists) noexcept nogil:
     """What the index writer works on, exactly as of the index's last step."""
-    cdef int rc
-    s.indexed = meta.as_of
-    s.images_window = meta.window
-    rc = replay_load_segments(s, txn, meta)
-    return replay_load_holds(s, txn) if rc == 0 else rc
+    cdef size_t size = s.head.segments_count * sizeof(PieceRecord)
+    lists += s.head.runs_count * sizeof(RunRecord) + s.head.merges_count * sizeof(MergeRecord)
+    lists += s.head.retired_count * sizeof(Retired)
+    s.indexed = s.head.as_of
+    s.images_window = s.head.window
+    s.images_check = s.head.chunk_check
+    memcpy(s.segments_turns.pieces, lists, size)
+    memcpy(s.holds_turns.pieces, lists + size, HOLD_PIECES * sizeof(PieceRecord))
+    # Before the first step is done there is nothing but the beginnings of its runs.
+    return replay_load_pieces(s, txn) if s.indexed > 0 else 0
+
+
+cdef int replay_load_lists(State* s, MDB_txn* txn, const uint8_t* lists) noexcept nogil:
+    """Runs, merges under way, and what is still to be deleted."""
+    cdef int rc = replay_load_runs(s, txn, <const RunRecord*>lists)
+    lists += s.head.runs_count * sizeof(RunRecord)
+    if rc == 0:
+        rc = replay_load_merges(s, <const MergeRecord*>lists)
+    lists += s.head.merges_count * sizeof(MergeRecord)
+    return replay_load_retired(s, <const Retired*>lists) if rc == 0 else rc
 
 
 cdef int replay_load_index(State* s) noexcept nogil:
     """Everything that the index knows, as of its last step, but the register."""
     cdef MDB_txn* txn
-    cdef const IndexMeta* meta
+    cdef const uint8_t* lists
     cdef int rc = mdb_txn_begin(s.index_env, NULL, MDB_RDONLY, &txn)
     if rc != 0:
         return rc
-    rc = replay_get_meta(s, txn, &meta)
+    rc = replay_get_meta(s, txn, &lists)
     if rc == 0:
-        s.run_next = meta.run_next
-        rc = replay_load_runs(s, txn, <const RunRecord*>(meta + 1), meta.runs_count)
+        rc = replay_load_lists(s, txn, lists)
     if rc == 0:
-        replay_sort_runs(s)
-        rc = replay_load_images(s, txn, meta)
+        rc = replay_load_images(s, txn, lists)
     mdb_txn_abort(txn)
     if rc == MDB_NOTFOUND:
         return 0
     if rc == 0:
         postings_restore(s)
-    return replay_delete_orphans(s) if rc == 0 else rc
+    return rc
 
 
 cdef int replay_take_back(State* s) noexcept nogil:
     """Bring the images back from a step that was taken and found no room."""
     cdef MDB_txn* txn
-    cdef const IndexMeta* meta
+    cdef const uint8_t* lists
+    cdef int map_
     cdef int rc
     indexer_work_free(&s.work)
     s.taken = 0
+    for map_ in range(MAPS_COUNT):
+        runs_free(s.step_runs[map_])
+        s.step_runs[map_] = NULL
     memset(s.images.accounts, 0, s.images.count * sizeof(Account))
-    memset(s.segments_since, 0, ACCOUNTS_MAX // SEGMENT_ACCOUNTS * 8)
+    memset(s.segments_turns.since, 0, ACCOUNTS_MAX // SEGMENT_ACCOUNTS * 8)
+    memset(s.holds_turns.since, 0, HOLD_PIECES * 8)
     s.images.count = 1
     s.images_window = 0
-    s.segments_stored = 0
+    s.segments_turns.stored = 0
     holds_free(&s.images_holds)
     if holds_init(&s.images_holds) != 0:
         return ENOMEM
     rc = mdb_txn_begin(s.index_env, NULL, MDB_RDONLY, &txn)
     if rc != 0:
         return rc
-    rc = replay_get_meta(s, txn, &meta)
+    rc = replay_get_meta(s, txn, &lists)
     if rc == 0:
-        rc = replay_load_images(s, txn, meta)
+        rc = replay_load_images(s, txn, lists)
     mdb_txn_abort(txn)
     return 0 if rc == MDB_NOTFOUND else rc
 
@@ -281,6 +323,7 @@ cdef int replay_take_back(State* s) noexcept nogil:
 cdef struct Chain:            # how far the journal has been followed
     Reader reader
     uint64_t next             # first sequence of the next chunk
+    uint64_t ordinal          # of the chunk before it
     uint32_t check            # of the chunk before it
 
 
@@ -289,12 +332,14 @@ cdef int replay_begin_chain(State* s, Chain* chain) noexcept nogil:
     cdef const Chunk* chunk
     cdef int rc = store_begin(s, &chain.reader)
     chain.next = 1
+    chain.ordinal = 0
     chain.check = 0
     if rc != 0 or s.indexed == 0:
         return rc
     rc = store_get_chunk(&chain.reader, s.indexed, &chunk)
     if rc == 0 and chunk.first_sequence > 1:
         chain.next = chunk.first_sequence
+        chain.ordinal = chunk.ordinal - 1
         rc = store_get_chunk(&chain.reader, chain.next - 1, &chunk)
         chain.check = chunk.check if rc == 0 else 0
     return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
@@ -311,12 +356,14 @@ cdef int replay_follow(State* s, Chain* chain, uint64_t last) noexcept nogil:
         store_read_ahead(&chain.reader, chunk)
         if (
             chunk.first_sequence != chain.next
+            or chunk.ordinal != chain.ordinal + 1
             or chunk.previous != chain.check
             or chunk.check != store_chunk_check(chunk)
             or memcmp(chunk.instance, s.instance, 16) != 0
         ):
             return MDB_CORRUPTED
         chain.check = chunk.check
+        chain.ordinal = chunk.ordinal
         chain.next += chunk.rows_count
     return 0
 
@@ -327,11 +374,12 @@ cdef int replay_steps(State* s, Chain* chain) noexcept nogil:
     Without room for a step the index stays where it is. Memory learns as many rows as may
     lag, so that they can be read all the same; if there are more, that is an error.
     """
+    cdef bint done
     cdef int rc = 0
     while rc == 0 and s.sequence - s.indexed >= s.step_rows:
         rc = replay_follow(s, chain, s.indexed + s.step_rows)
         if rc == 0:
-            rc = steps_run(s)
+            rc = steps_run(s, UNITS_ALL, &done)
     if not steps_is_space(rc):
         return rc
     if (s.sequence - 1) // s.step_rows - s.indexed // s.step_rows >= s.steps_capacity:
@@ -358,9 +406,9 @@ cdef int replay_fill_working(State* s) noexcept nogil:
     if rc != 0:
         return rc
     store_begin_walk(&walk, &s.reader)
-    rc = replay_load_records(s, txn, &walk, RECORD_PARTICIPANT)
+    rc = replay_load_records(s, txn, &walk, RECORD_PARTICIPANT, PARTICIPANTS_MAX)
     if rc == 0:
-        rc = replay_load_records(s, txn, &walk, RECORD_SERVICE)
+        rc = replay_load_records(s, txn, &walk, RECORD_SERVICE, SERVICES_MAX)
     mdb_txn_abort(txn)
     if rc == 0:
         for i in range(1, s.working.count):
@@ -404,6 +452,8 @@ cdef int replay_journal(State* s) noexcept nogil:
         rc = replay_follow(s, &chain, s.sequence)
     store_end(&chain.reader)
     s.chain = chain.check
+    if rc == 0 and chain.ordinal != s.ordinal:
+        rc = MDB_CORRUPTED
     if rc == 0:
         rc = replay_fill_working(s)
     return replay_rows(s) if rc == 0 else rc

@@ -1,8 +1,7 @@
 # Covers: one filter for several runs, so that a new key is looked up in few places.
 #
 # The runs of a level that will merge together share a cover, whose filter learns their
-# keys as they are written. When they merge it becomes the filter of the run they make.
-# Covers live in memory only: runs that were there at opening have none and are asked one
+# keys as they are written. Covers live in memory only: runs that were there at opening have none and are asked one
 # by one until they are merged away. Belongs to the index writer; the committer asks the
 # covers of published runs under the lock, and further keys in them do no harm.
 
@@ -12,8 +11,7 @@ cdef void cover_drop(Cover* cover) noexcept nogil:
         return
     cover.users -= 1
     if cover.users == 0:
-        if not cover.lent:
-            free(cover.filter)
+        free(cover.filter)
         free(cover)
 
 
@@ -79,15 +77,3 @@ cdef void cover_publish(Run* run) noexcept nogil:
     cover.keys += run.entries_count
     cover.least = min(cover.least, run.least)
     cover.greatest = max(cover.greatest, run.greatest)
-
-
-cdef Cover* cover_of_all(Run** runs) noexcept nogil:
-    """The cover that RUN_FANOUT runs share, and they alone; or NULL."""
-    cdef Cover* cover = runs[0].cover
-    cdef int i
-    if cover == NULL or cover.members != RUN_FANOUT:
-        return NULL
-    for i in range(RUN_FANOUT):
-        if runs[i].cover != cover:
-            return NULL
-    return cover

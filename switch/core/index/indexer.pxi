@@ -98,17 +98,9 @@ cdef int indexer_take_row(
         elif keys_changes_account(row):
             postings_touch(work, row.debit)
             segments_mark(s, row.debit, row.sequence)
-        if row.kind == KIND_HOLD:
-            rc = holds_add(
-                &s.images_holds, row.sequence,
-                row.timestamp + <uint64_t>row.deadline * 1000000000,
-            )
-            if rc != 0:
-                return rc
-        elif keys_resolves_hold(row):
-            holds_remove(&s.images_holds, row.resolves)
-        elif keys_keeps_hold(row):
-            holds_keep(&s.images_holds, row.resolves)
+        rc = hold_pieces_take_row(s, row)
+        if rc != 0:
+            return rc
     keys_derive(s, &s.images, row, root, NULL, &derived)
     for i in range(<uint32_t>derived.count):
         map_ = derived.maps[i]
@@ -121,33 +113,45 @@ cdef int indexer_take_rows(
     State* s, Work* work, uint64_t first, uint64_t last
 ) noexcept nogil:
     """Read the rows of one step from the journal, each through its own check."""
-    cdef Reader reader, other
+    cdef Reader* reader = &s.step_readers[0]
+    cdef Reader* other = &s.step_readers[1]
     cdef Walk walk
     cdef const Row* row
     cdef const uint8_t* tail
     cdef uint32_t tail_size
     cdef uint64_t sequence = first
-    cdef int rc
-    other.txn = NULL
-    other.cursor = NULL
-    rc = store_begin(s, &reader)
+    cdef int rc = store_resume(s, reader)
     if rc == 0:
-        rc = store_begin(s, &other)
-    store_begin_walk(&walk, &reader)
+        rc = store_resume(s, other)
+    store_begin_walk(&walk, reader)
     while rc == 0 and sequence <= last:
         store_fetch_images(&walk, s.images.accounts)
         rc = store_walk_to(&walk, sequence, &row, &tail, &tail_size)
         if rc == 0:
             rc = indexer_take_row(
-                s, work, &other, row, tail, tail_size, <uint32_t>(sequence - first)
+                s, work, other, row, tail, tail_size, <uint32_t>(sequence - first)
             )
         sequence += 1
     if rc == 0:
         s.images_check = walk.chunk.check
         postings_sort(work)
-    store_end(&reader)
-    store_end(&other)
+        rc = indexer_sort(work)
+    store_rest(reader)
+    store_rest(other)
     return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
+
+
+cdef int indexer_sort(Work* work) noexcept nogil:
+    """Bring the step's entries into the order of their runs."""
+    cdef uint32_t most = max(max(work.counts[0], work.counts[1]), work.counts[2])
+    cdef Entry* scratch = <Entry*>malloc(<size_t>most * sizeof(Entry) + 1)
+    cdef int map_
+    if scratch == NULL:
+        return ENOMEM
+    for map_ in range(MAPS_COUNT):
+        sort_entries(work.entries[map_], scratch, work.counts[map_])
+    free(scratch)
+    return 0
 
 
 # --- the step's transaction -----------------------------------------------------------------
@@ -164,62 +168,38 @@ cdef int indexer_put(
     return mdb_put(txn, table, &key, &value, 0)
 
 
-cdef int indexer_write_runs(
-    State* s, MDB_txn* txn, Work* work, Run** fresh
-) noexcept nogil:
-    """One new run of each map that has entries."""
-    cdef Entry* scratch
-    cdef uint32_t count
-    cdef int map_
-    cdef int rc = 0
-    for map_ in range(MAPS_COUNT):
-        fresh[map_] = NULL
-        count = work.counts[map_]
-        if count == 0:
-            continue
-        scratch = <Entry*>malloc(count * sizeof(Entry))
-        fresh[map_] = runs_new(map_, 0, s.run_next, count, cover_lines(count))
-        if scratch == NULL or fresh[map_] == NULL:
-            free(scratch)
-            return ENOMEM
-        s.run_next += 1
-        fresh[map_].cover = cover_take(s, map_, 0, count)
-        fresh[map_].first = fresh[map_].last = s.indexed // s.step_rows
-        sort_entries(work.entries[map_], scratch, count)
-        free(scratch)
-        rc = pages_write(s, txn, fresh[map_], work.entries[map_], count)
-        if rc != 0:
-            return rc
-    return 0
+cdef inline uint64_t indexer_record_mark(uint32_t index, uint64_t sequence) noexcept nogil:
+    """What a record adds to the sum of its kind."""
+    return native_mix(sequence + (<uint64_t>index << 40))
 
 
-cdef int indexer_write_holds(State* s, MDB_txn* txn) noexcept nogil:
-    """The open holds: sequence and due time of each, then a check."""
-    cdef size_t size = <size_t>s.images_holds.count * sizeof(Hold) + 4
-    cdef uint8_t* value = <uint8_t*>malloc(size)
-    cdef uint32_t check
-    cdef int rc
-    if value == NULL:
-        return ENOMEM
-    memcpy(value, s.images_holds.heap, size - 4)
-    check = native_crc(0, value, size - 4)
-    memcpy(value + size - 4, &check, 4)
-    rc = indexer_put(txn, s.holds_table, b"holds", 5, value, size)
-    free(value)
-    return rc
+cdef int indexer_write_records(State* s, MDB_txn* txn, const Work* work) noexcept nogil:
+    """The sequence of the current row of each participant, service and account.
 
-
-cdef int indexer_write_records(State* s, MDB_txn* txn, Work* work) noexcept nogil:
-    """The sequence of the current row of each participant, service and account."""
+    `meta` counts and sums them, so that an older one is not taken for the current one.
+    """
     cdef uint8_t[5] name
     cdef uint32_t index, i
-    cdef Registered* each
+    cdef uint64_t before
+    cdef const Registered* each
+    cdef MDB_val key, value
     cdef int rc
+    key.mv_size = 5
+    key.mv_data = name
     for i in range(work.registers_count):
         each = &work.registers[i]
         name[0] = each.record
         index = native_swap32(each.index)
         memcpy(&name[1], &index, 4)
+        rc = mdb_get(txn, s.records, &key, &value)
+        if rc == 0 and value.mv_size == 8:
+            memcpy(&before, value.mv_data, 8)
+            s.next.records_sum[each.record] -= indexer_record_mark(each.index, before)
+        elif rc == MDB_NOTFOUND:
+            s.next.records_count[each.record] += 1
+        else:
+            return RC_INDEX if rc == 0 else damage_of(rc)
+        s.next.records_sum[each.record] += indexer_record_mark(each.index, each.sequence)
         rc = indexer_put(txn, s.records, name, 5, &each.sequence, 8)
         if rc != 0:
             return rc

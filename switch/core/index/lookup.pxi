@@ -66,10 +66,7 @@ cdef int lookup_find(
         return MDB_NOTFOUND
     for i in range(s.runs_count[map_]):
         run = s.levels[map_][i]
-        if (
-            high < run.least or high > run.greatest
-            or not native_filter_has(run.filter, run.filter_size, hash)
-        ):
+        if not runs_maybe(run, hash, high):
             continue
         rc = runs_find(s, txn, run, high, low, &nth, value)
         if rc != MDB_NOTFOUND:
@@ -96,6 +93,7 @@ cdef void lookup_probe_map(State* s, int map_, Probes* probes) noexcept nogil:
     cdef const Run* run
     cdef const Cover* cover = NULL
     cdef const Memo* memo
+    cdef NativeParts parts
     cdef uint32_t i, j
     for i in range(probes.count):
         least = min(least, probes.highs[i])
@@ -113,9 +111,10 @@ cdef void lookup_probe_map(State* s, int map_, Probes* probes) noexcept nogil:
                 )
             cover = run.cover
         elif greatest >= run.least and least <= run.greatest:
-            native_filter_probe(
-                run.filter, run.filter_size, probes.hashes, probes.highs,
-                run.least, run.greatest, probes.maybe, probes.count,
+            runs_get_filter(run, &parts)
+            native_parts_probe(
+                &parts, probes.hashes, probes.highs, run.least, run.greatest,
+                probes.maybe, probes.count,
             )
     for i in range(s.steps_count):
         memo = &s.steps[i].maps[map_]

@@ -1,54 +1,59 @@
-# Merging runs, a bounded number of entries at each index step.
+# Merging runs, a bounded number of parts at each index step.
 #
 # Eight runs of one level become one of the next. Until the target is whole the sources
-# stay in use; a merge that a stop interrupts starts again. Belongs to the index writer.
+# stay in use. A merge moves by whole parts, and `meta` says how far it has come: whatever
+# ends the process, the next one goes on where the last durable transaction left it. Belongs
+# to the index writer.
 
 cdef enum:
-    MERGE_PIECES = 4          # pieces of the filter and the fences written in one step
+    RECALL_PARTS = 4          # of a target begun by another process, with each part moved
+
+
+cdef void merge_find_sources(const State* s, int map_, int level, Merge* merge) noexcept nogil:
+    """The oldest RUN_FANOUT runs of a level: at the end of the list, newest first."""
+    cdef uint32_t found = 0
+    cdef uint32_t i = s.runs_count[map_]
+    while found < RUN_FANOUT and i > 0:
+        i -= 1
+        if s.levels[map_][i].level == level:
+            merge.sources[found] = s.levels[map_][i]
+            found += 1
+
+
+cdef int merge_begin(State* s, int map_, int level, uint64_t id) noexcept nogil:
+    """Begin a merge of the level's oldest runs."""
+    cdef Merge* merge = &s.merges[map_ * LEVELS_MAX + level]
+    cdef uint64_t entries = 0
+    cdef int i
+    memset(merge, 0, sizeof(Merge))
+    merge_find_sources(s, map_, level, merge)
+    for i in range(RUN_FANOUT):
+        entries += merge.sources[i].entries_count
+    merge.target = runs_new(
+        s, map_, level + 1, id, entries, merge.sources[0].first,
+        merge.sources[RUN_FANOUT - 1].last,
+    )
+    merge.pages = <uint8_t*>malloc(RUN_FANOUT * PAGE_SIZE)
+    if merge.target == NULL or merge.pages == NULL:
+        merge_drop(merge)
+        return ENOMEM
+    merge.active = 1
+    return 0
 
 
 cdef int merge_start(State* s, int map_, int level) noexcept nogil:
     """Begin a merge if the level has enough runs and none is under way there."""
     cdef Merge* merge = &s.merges[map_ * LEVELS_MAX + level]
-    cdef Run* run
-    cdef Cover* cover
-    cdef uint64_t entries = 0
-    cdef uint32_t found = 0
-    cdef uint32_t i = s.runs_count[map_]
+    cdef int rc
     if merge.active or level + 1 >= LEVELS_MAX:
         return 0
     if cover_count_runs(s, map_, level) < RUN_FANOUT:
         return 0
-    # The oldest ones: at the end of the list, which has the newest first.
-    while found < RUN_FANOUT:
-        i -= 1
-        run = s.levels[map_][i]
-        if run.level == level:
-            merge.sources[found] = run
-            merge.positions[found] = 0
-            merge.live[found] = <int>found
-            entries += run.entries_count
-            found += 1
-    cover = cover_of_all(merge.sources)
-    merge.target = runs_new(
-        map_, level + 1, s.run_next, entries, 0 if cover != NULL else cover_lines(entries)
-    )
-    merge.pages = <uint8_t*>malloc(RUN_FANOUT * PAGE_SIZE)
-    merge.block = <uint8_t*>malloc(BLOCK_PAGES * PAGE_SIZE)
-    if merge.target == NULL or merge.pages == NULL or merge.block == NULL:
-        return ENOMEM
-    if cover != NULL:
-        merge.target.filter = cover.filter
-        merge.target.filter_size = cover.filter_size
-        merge.target.whole_filter = 1
-        cover.lent = 1
-    merge.target.cover = cover_take(s, map_, level + 1, entries)
-    s.run_next += 1
-    merge.target.first = merge.sources[0].first
-    merge.target.last = merge.sources[RUN_FANOUT - 1].last
-    merge.live_count = RUN_FANOUT
-    merge.active = 1
-    return 0
+    rc = merge_begin(s, map_, level, s.next.run_next)
+    if rc == 0:
+        s.next.run_next += 1
+        merge.target.cover = cover_take(s, map_, level + 1, merge.target.entries_max)
+    return rc
 
 
 cdef inline const Entry* merge_next(Merge* merge, int source) noexcept nogil:
@@ -125,56 +130,71 @@ cdef int merge_step_on(
     return rc
 
 
-cdef int merge_move(
-    State* s, MDB_txn* txn, Merge* merge, uint64_t budget
-) noexcept nogil:
-    """Move up to `budget` entries, or a page more."""
+cdef int merge_load_all(State* s, MDB_txn* txn, Merge* merge) noexcept nogil:
+    """Take up the sources where the positions say, after an opening or an abort."""
+    cdef int i
+    cdef int rc
+    merge.live_count = 0
+    for i in range(RUN_FANOUT):
+        if merge.positions[i] == merge.sources[i].entries_count:
+            continue
+        rc = merge_load(s, txn, merge, i)
+        if rc != 0:
+            return rc
+        merge.live[merge.live_count] = i
+        merge.live_count += 1
+        merge_set_head(merge, merge.live_count - 1)
+    merge.loaded = 1
+    return 0
+
+
+cdef int merge_move_part(State* s, MDB_txn* txn, Merge* merge) noexcept nogil:
+    """Write the target's next part."""
     cdef Entry[PAGE_ENTRIES] out
     cdef uint32_t gathered = 0
+    cdef uint32_t room = PART_ENTRIES
     cdef uint32_t count
-    cdef uint64_t moved = 0
     cdef int at
     cdef int rc = 0
-    while rc == 0 and moved < budget and merge.live_count > 0:
+    while rc == 0 and room > 0 and merge.live_count > 0:
         # Sources are oldest first, and ties go to the first: equal keys keep their order.
         at = native_least(merge.heads, merge.live_count)
-        count = merge_count_together(merge, at)
-        if gathered + count > PAGE_ENTRIES:
-            rc = pages_append(s, txn, merge.target, merge.block, out, gathered)
+        count = min(merge_count_together(merge, at), room)
+        if gathered + count > <uint32_t>PAGE_ENTRIES:
+            rc = pages_append(s, txn, merge.target, out, gathered)
             gathered = 0
         memcpy(&out[gathered], merge_next(merge, merge.live[at]), count * sizeof(Entry))
         gathered += count
-        moved += count
+        room -= count
         if rc == 0:
             rc = merge_step_on(s, txn, merge, at, count)
     if rc == 0:
-        rc = pages_append(s, txn, merge.target, merge.block, out, gathered)
+        rc = pages_append(s, txn, merge.target, out, gathered)
+    return pages_end_part(s, txn, merge.target) if rc == 0 else rc
+
+
+cdef int merge_recall(State* s, MDB_txn* txn, Merge* merge, uint64_t parts) noexcept nogil:
+    """Bring parts that an earlier process has written into memory, up to so many."""
+    cdef int rc = 0
+    while rc == 0 and parts > 0 and merge.recalled < merge.to_recall:
+        rc = runs_load_part(s, txn, merge.target, <uint32_t>merge.recalled)
+        merge.recalled += 1
+        parts -= 1
     return rc
 
 
-cdef int merge_advance(
-    State* s, MDB_txn* txn, Merge* merge, uint64_t budget, int* done
-) noexcept nogil:
-    """Do one step's share; `done` says that the target is whole."""
-    cdef int i
+cdef int merge_advance(State* s, MDB_txn* txn, Merge* merge) noexcept nogil:
+    """Move one part; afterwards `active` says whether the target is whole."""
     cdef int rc = 0
-    done[0] = 0
-    if merge.target.entries_count == 0:
-        for i in range(RUN_FANOUT):
-            rc = merge_load(s, txn, merge, i)
-            if rc != 0:
-                return rc
-            merge_set_head(merge, i)
-    if merge.live_count > 0:
-        rc = merge_move(s, txn, merge, budget)
-        if rc == 0 and merge.live_count == 0:
-            rc = pages_end(s, txn, merge.target, merge.block)
-        return rc
-    for i in range(MERGE_PIECES):
-        rc = pages_put_piece(s, txn, merge.target, merge.pieces, done)
-        merge.pieces += 1
-        if rc != 0 or done[0]:
-            break
+    if not merge.loaded:
+        rc = merge_load_all(s, txn, merge)
+    if rc == 0:
+        rc = merge_move_part(s, txn, merge)
+    if rc == 0:
+        rc = merge_recall(s, txn, merge, RECALL_PARTS)
+    if rc == 0 and merge.live_count == 0:
+        rc = merge_recall(s, txn, merge, merge.to_recall)
+        merge.active = 2
     return rc
 
 
@@ -190,15 +210,33 @@ cdef bint merge_replaces(const Merge* merge, const Run* run) noexcept nogil:
 
 
 cdef void merge_end(Merge* merge) noexcept nogil:
+    """Forget a merge whose target has its place."""
     free(merge.pages)
-    free(merge.block)
     memset(merge, 0, sizeof(Merge))
 
 
-cdef void merge_give_up(Merge* merge) noexcept nogil:
-    """Forget a merge that is not whole: its sources stay, and so does their cover."""
-    if merge.target != NULL and merge.target.whole_filter:
-        merge.sources[0].cover.lent = 0
-        merge.target.filter = NULL
+cdef void merge_drop(Merge* merge) noexcept nogil:
+    """Forget a merge and its target."""
     runs_free(merge.target)
     merge_end(merge)
+
+
+# --- what is durable ---------------------------------------------------------------------
+
+cdef void merge_keep(Merge* merge) noexcept nogil:
+    """The transaction is durable: this is where to go on from."""
+    memcpy(merge.durable, merge.positions, sizeof(merge.durable))
+    merge.durable_entries = merge.target.entries_count
+
+
+cdef void merge_take_back(Merge* merge) noexcept nogil:
+    """The transaction was aborted: back to where the last durable one left it."""
+    if not merge.active:
+        return
+    if merge.durable_entries == 0:
+        merge_drop(merge)
+        return
+    memcpy(merge.positions, merge.durable, sizeof(merge.durable))
+    runs_cut(merge.target, merge.durable_entries)
+    merge.loaded = 0
+    merge.active = 1

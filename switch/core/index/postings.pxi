@@ -34,9 +34,16 @@ cdef inline uint32_t postings_words(const PostingsAccount* entry) noexcept nogil
 
 
 cdef inline uint32_t postings_entry_check(
-    const PostingsAccount* entry, uint32_t step
+    const State* s, const PostingsAccount* entry, uint32_t step
 ) noexcept nogil:
-    return native_crc(step, <const uint8_t*>entry, sizeof(PostingsAccount) - 4)
+    return native_crc(
+        native_crc(s.instance_check, <const uint8_t*>&step, 4),
+        <const uint8_t*>entry, sizeof(PostingsAccount) - 4,
+    )
+
+
+cdef inline uint32_t postings_head_check(const State* s, const PostingsHead* head) noexcept nogil:
+    return native_crc(s.instance_check, <const uint8_t*>head, sizeof(PostingsHead) - 4)
 
 
 cdef inline uint32_t postings_block(uint32_t step, int level) noexcept nogil:
@@ -58,23 +65,21 @@ cdef int postings_open(State* s, MDB_txn* txn, uint32_t step, Postings* out) noe
     store_set_key(name, first)
     key.mv_size = 8
     key.mv_data = name
-    rc = mdb_get(txn, s.postings, &key, &value)
+    rc = damage_of(mdb_get(txn, s.postings, &key, &value))
     if rc != 0:
-        return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
+        return rc
     if value.mv_size < sizeof(PostingsHead):
-        return MDB_CORRUPTED
+        return RC_INDEX
     out.head = <const PostingsHead*>value.mv_data
     out.accounts = <const PostingsAccount*>(out.head + 1)
     if (
         out.head.magic != POSTINGS_MAGIC or out.head.first_sequence != first
-        or out.head.check != native_crc(
-            0, <const uint8_t*>out.head, sizeof(PostingsHead) - 4
-        )
+        or out.head.check != postings_head_check(s, out.head)
         or value.mv_size != sizeof(PostingsHead) + (
             <size_t>out.head.accounts_count * sizeof(PostingsAccount)
         ) + <size_t>out.head.words_count * 4
     ):
-        return MDB_CORRUPTED
+        return RC_INDEX
     out.words = <const uint32_t*>(out.accounts + out.head.accounts_count)
     return 0
 
@@ -107,13 +112,13 @@ cdef int postings_get(
         if place == out.head.accounts_count or out.accounts[place].account != account:
             return MDB_NOTFOUND
     if place >= out.head.accounts_count:
-        return MDB_CORRUPTED
+        return RC_INDEX
     entry = &out.accounts[place]
     if (
-        entry.account != account or entry.check != postings_entry_check(entry, link.step)
+        entry.account != account or entry.check != postings_entry_check(s, entry, link.step)
         or <uint64_t>entry.offset + postings_words(entry) > out.head.words_count
     ):
-        return MDB_CORRUPTED
+        return RC_INDEX
     out.entry = entry
     return 0
 
@@ -131,10 +136,10 @@ cdef int postings_follow(
     if link.step >= postings_block(at.step, level) or (
         link.place == <uint32_t>POSTINGS_ANYWHERE
     ):
-        return MDB_CORRUPTED
+        return RC_INDEX
     rc = postings_get(s, txn, account, link, at)
     if rc == 0 and at.entry.count == 0:
-        return MDB_CORRUPTED
+        return RC_INDEX
     return rc
 
 
@@ -161,7 +166,7 @@ cdef int postings_seek(
         while level > 0 and postings_block(out.step, level) <= step:
             level -= 1
         rc = postings_follow(s, txn, account, level, out)
-    return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
+    return RC_INDEX if rc == MDB_NOTFOUND else rc
 
 
 cdef int postings_get_rows(const Postings* at, const uint32_t** rows) noexcept nogil:
@@ -170,7 +175,7 @@ cdef int postings_get_rows(const Postings* at, const uint32_t** rows) noexcept n
     if at.entry.words_check != native_crc(
         0, <const uint8_t*>rows[0], <size_t>postings_words(at.entry) * 4
     ):
-        return MDB_CORRUPTED
+        return RC_INDEX
     return 0
 
 
@@ -273,7 +278,7 @@ cdef int postings_find_latest(
     if rc == 0 and at.entry.count == 0:
         rc = postings_follow(s, txn, account, 0, &at)
     if rc != 0:
-        return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
+        return RC_INDEX if rc == MDB_NOTFOUND else rc
     memset(latest, 0, sizeof(Latest))
     if at.entry != NULL:
         latest.last.step = at.step
@@ -329,7 +334,7 @@ cdef int postings_fill(
         rc = postings_link(s, txn, step, entry)
         if rc != 0:
             return rc
-        entry.check = postings_entry_check(entry, step)
+        entry.check = postings_entry_check(s, entry, step)
     return 0
 
 
@@ -360,7 +365,7 @@ cdef int postings_write(
     head.first_sequence = first
     head.last_sequence = last
     head.words_count = <uint32_t>words_count
-    head.check = native_crc(0, data, sizeof(PostingsHead) - 4)
+    head.check = postings_head_check(s, head)
     store_set_key(name, first)
     key.mv_size = 8
     key.mv_data = name

@@ -1,61 +1,115 @@
 # Sorted runs of the maps, in the index environment.
 #
-# A run covers whole index steps. Its entries lie in pages of 4,080 bytes (check, count,
-# entries), sixteen pages to an LMDB value; in memory it keeps the first key of each
-# page and a filter that says "surely not here". Runs of one level merge into the next a
-# few entries at each step, so that no commit ever waits for a merge.
+# A run covers whole index steps. Its entries lie in pages of PAGE_SIZE bytes (check, count,
+# entries), BLOCK_PAGES of them to an LMDB value; in memory it keeps the first key of each
+# page and filters that say "surely not here". PART_PAGES pages are a part, which has a
+# filter of its own: a run that is half made is whole as far as its parts are. The checks of
+# pages and parts are seeded with what they belong to and where they stand, so that none is
+# taken for another, or for an older one.
 
 cdef enum:
-    RUN_FILTER_BLOCK = 0x80000000   # block numbers of the filter's pieces ...
-    RUN_FENCES_BLOCK = 0xC0000000   # ... and of the fences'
-    RUN_PIECE = 1048560             # bytes of one such piece, its check not counted
+    RUN_PART_BLOCK = 0x80000000   # block numbers of the parts' filters and fences
+    RUN_SEED_WORDS = 5
+
+
+cdef inline uint32_t runs_count_parts(uint64_t entries) noexcept nogil:
+    return <uint32_t>((entries + PART_ENTRIES - 1) // PART_ENTRIES)
+
+
+cdef inline uint32_t runs_count_pages(uint64_t entries) noexcept nogil:
+    return <uint32_t>((entries + PAGE_ENTRIES - 1) // PAGE_ENTRIES)
+
+
+cdef inline uint32_t runs_part_lines(const Run* run, uint32_t part) noexcept nogil:
+    """Lines of the filter of one part: the last one has what entries are left."""
+    cdef uint64_t before = <uint64_t>part * PART_ENTRIES
+    if run.entries_max - before >= PART_ENTRIES:
+        return PART_LINES
+    return cover_lines(run.entries_max - before)
 
 
 cdef Run* runs_new(
-    int map_, int level, uint64_t id, uint64_t entries_max, uint32_t filter_size
+    const State* s, int map_, int level, uint64_t id, uint64_t entries_max, uint64_t first,
+    uint64_t last
 ) noexcept nogil:
-    """A run with room for so many entries; NULL if there is no memory.
-
-    `filter_size` 0: it gets its filter from a cover.
-    """
+    """A run with room for so many entries; NULL if there is no memory."""
+    cdef uint64_t[RUN_SEED_WORDS] words
+    cdef uint32_t parts = runs_count_parts(entries_max)
     cdef Run* run = <Run*>calloc(1, sizeof(Run))
     if run == NULL:
         return NULL
     run.id = id
     run.map = <uint8_t>map_
     run.level = <uint8_t>level
-    run.filter_size = filter_size
-    run.fences = <Fence*>malloc((entries_max // PAGE_ENTRIES + 1) * sizeof(Fence))
-    if filter_size > 0:
-        run.filter = <uint32_t*>calloc(filter_size, 32)
-    if run.fences == NULL or (run.filter == NULL and filter_size > 0):
+    run.first = first
+    run.last = last
+    run.entries_max = entries_max
+    words[:] = [<uint64_t>map_, <uint64_t>level, first, last, entries_max]
+    run.seed = native_crc(s.instance_check, <const uint8_t*>words, sizeof(words))
+    run.fences = <Fence*>malloc(<size_t>runs_count_pages(entries_max) * sizeof(Fence))
+    run.parts = <uint64_t*>malloc(<size_t>parts * 8)
+    run.filter = <uint32_t*>calloc(<size_t>parts * PART_LINES, 32)
+    if run.fences == NULL or run.parts == NULL or run.filter == NULL:
         runs_free(run)
         return NULL
     return run
+
+
+cdef void runs_cut(Run* run, uint64_t entries) noexcept nogil:
+    """The run has so many entries stored, whole parts of them or all."""
+    run.entries_count = entries
+    run.pages_count = runs_count_pages(entries)
 
 
 cdef void runs_free(Run* run) noexcept nogil:
     if run != NULL:
         cover_drop(run.cover)
         free(run.fences)
+        free(run.parts)
         free(run.filter)
         free(run)
 
 
-cdef inline void runs_set_key(uint8_t* key, const Run* run, uint32_t block) noexcept nogil:
-    cdef uint64_t id = native_swap64(run.id)
+cdef inline void runs_get_filter(const Run* run, NativeParts* parts) noexcept nogil:
+    """The filter of a whole run, as it is asked."""
+    parts.filter = run.filter
+    parts.firsts = run.parts
+    parts.count = runs_count_parts(run.entries_max)
+    parts.part_lines = PART_LINES
+    parts.last_lines = runs_part_lines(run, parts.count - 1)
+
+
+cdef inline bint runs_maybe(const Run* run, uint64_t hash, uint64_t high) noexcept nogil:
+    """Whether a whole run can have a key."""
+    cdef NativeParts parts
+    if high < run.least or high > run.greatest:
+        return False
+    runs_get_filter(run, &parts)
+    return native_parts_has(&parts, hash, high)
+
+
+cdef inline uint32_t runs_seed(const Run* run, uint32_t block) noexcept nogil:
+    """Where the check of a page (its number) or a part begins (its block)."""
+    return native_crc(run.seed, <const uint8_t*>&block, 4)
+
+
+cdef void runs_set_key(uint8_t* key, int map_, uint64_t id, uint32_t block) noexcept nogil:
+    cdef uint64_t swapped = native_swap64(id)
     cdef uint32_t number = native_swap32(block)
-    key[0] = run.map
-    memcpy(key + 1, &id, 8)
+    key[0] = <uint8_t>map_
+    memcpy(key + 1, &swapped, 8)
     memcpy(key + 9, &number, 4)
 
 
 cdef int runs_put(
     State* s, MDB_txn* txn, const Run* run, uint32_t block, const void* data, size_t size
 ) noexcept nogil:
+    """Store a value; without a transaction it is stored already."""
     cdef uint8_t name[13]
     cdef MDB_val key, value
-    runs_set_key(name, run, block)
+    if txn == NULL:
+        return 0
+    runs_set_key(name, run.map, run.id, block)
     key.mv_size = 13
     key.mv_data = name
     value.mv_size = size
@@ -68,12 +122,10 @@ cdef int runs_get(
 ) noexcept nogil:
     cdef uint8_t name[13]
     cdef MDB_val key
-    cdef int rc
-    runs_set_key(name, run, block)
+    runs_set_key(name, run.map, run.id, block)
     key.mv_size = 13
     key.mv_data = name
-    rc = mdb_get(txn, s.runs, &key, value)
-    return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
+    return damage_of(mdb_get(txn, s.runs, &key, value))
 
 
 cdef int runs_get_page(
@@ -88,20 +140,20 @@ cdef int runs_get_page(
     if rc != 0:
         return rc
     if value.mv_size < <size_t>(page % BLOCK_PAGES + 1) * PAGE_SIZE:
-        return MDB_CORRUPTED
+        return RC_INDEX
     data = <const uint8_t*>value.mv_data + <size_t>(page % BLOCK_PAGES) * PAGE_SIZE
     memcpy(&check, data, 4)
     memcpy(count, data + 4, 4)
-    if count[0] == 0 or count[0] > PAGE_ENTRIES:
-        return MDB_CORRUPTED
-    if native_crc(page, data + 4, 4 + count[0] * sizeof(Entry)) != check:
-        return MDB_CORRUPTED
+    if count[0] == 0 or count[0] > <uint32_t>PAGE_ENTRIES:
+        return RC_INDEX
+    if native_crc(runs_seed(run, page), data + 4, 4 + count[0] * sizeof(Entry)) != check:
+        return RC_INDEX
     entries[0] = <const Entry*>(data + 8)
     return 0
 
 
 cdef void runs_will_need(State* s, MDB_txn* txn, const Run* run, uint32_t block) noexcept nogil:
-    """A block of pages will be read soon: one read from the disk instead of sixteen."""
+    """A block of pages will be read soon: one read from the disk instead of many."""
     cdef MDB_val value
     if block * BLOCK_PAGES < run.pages_count and runs_get(s, txn, run, block, &value) == 0:
         native_will_need(value.mv_data, value.mv_size)
@@ -170,57 +222,71 @@ cdef uint32_t runs_upper_bound(
     return first
 
 
-cdef int runs_get_pieces(
-    State* s, MDB_txn* txn, const Run* run, uint32_t first_block, void* data, size_t size
-) noexcept nogil:
-    cdef size_t at = 0
-    cdef size_t length
+cdef int runs_load_part(State* s, MDB_txn* txn, Run* run, uint32_t part) noexcept nogil:
+    """Bring a stored part's fences and filter into memory."""
+    cdef uint32_t first = part * PART_PAGES
+    cdef size_t fences = (
+        min(runs_count_pages(run.entries_max) - first, <uint32_t>PART_PAGES) * sizeof(Fence)
+    )
+    cdef size_t filter_ = <size_t>runs_part_lines(run, part) * 32
+    cdef uint32_t block = RUN_PART_BLOCK + part
     cdef uint32_t check
-    cdef uint32_t block = first_block
     cdef MDB_val value
-    cdef int rc
-    while at < size:
-        length = min(size - at, <size_t>RUN_PIECE)
-        rc = runs_get(s, txn, run, block, &value)
-        if rc != 0:
-            return rc
-        if value.mv_size != length + 4:
-            return MDB_CORRUPTED
-        native_will_need(value.mv_data, value.mv_size)
-        memcpy(&check, <uint8_t*>value.mv_data + length, 4)
-        if check != native_crc(block, <uint8_t*>value.mv_data, length):
-            return MDB_CORRUPTED
-        memcpy(<uint8_t*>data + at, value.mv_data, length)
-        at += length
-        block += 1
+    cdef int rc = runs_get(s, txn, run, block, &value)
+    if rc != 0:
+        return rc
+    if value.mv_size != fences + filter_ + 4:
+        return RC_INDEX
+    memcpy(&check, <uint8_t*>value.mv_data + fences + filter_, 4)
+    if check != native_crc(runs_seed(run, block), <uint8_t*>value.mv_data, fences + filter_):
+        return RC_INDEX
+    memcpy(&run.fences[first], value.mv_data, fences)
+    memcpy(
+        run.filter + <size_t>part * PART_LINES * 8, <uint8_t*>value.mv_data + fences, filter_
+    )
+    run.parts[part] = run.fences[first].high
+    if part == 0:
+        run.least = run.parts[0]
     return 0
 
 
-cdef int runs_delete(State* s, MDB_txn* txn, const Run* run) noexcept nogil:
-    """Delete every value of a run."""
+cdef int runs_load(State* s, MDB_txn* txn, Run* run) noexcept nogil:
+    """Bring all parts of a whole run into memory; those ahead are asked for early."""
+    cdef uint32_t count = runs_count_parts(run.entries_max)
+    cdef uint32_t part
+    cdef MDB_val value
+    cdef int rc = 0
+    for part in range(count):
+        rc = runs_get(s, txn, run, RUN_PART_BLOCK + part, &value)
+        if rc != 0:
+            return rc
+        native_will_need(value.mv_data, value.mv_size)
+    for part in range(count):
+        rc = runs_load_part(s, txn, run, part)
+        if rc != 0:
+            return rc
+    return 0
+
+
+cdef int runs_delete(
+    State* s, MDB_txn* txn, Retired* run, uint32_t most, uint32_t* done
+) noexcept nogil:
+    """Delete up to `most` values of a run that was merged away; `done`: how many."""
     cdef uint8_t name[13]
     cdef MDB_val key
     cdef uint32_t block
-    cdef uint32_t blocks = (run.pages_count - 1) // BLOCK_PAGES + 1
-    cdef uint32_t filters = <uint32_t>(
-        (<size_t>run.filter_size * 32 + RUN_PIECE - 1) // RUN_PIECE
-    )
-    cdef uint32_t fences = <uint32_t>(
-        (<size_t>run.pages_count * sizeof(Fence) + RUN_PIECE - 1) // RUN_PIECE
-    )
-    cdef uint32_t i
     cdef int rc
+    done[0] = 0
     key.mv_size = 13
     key.mv_data = name
-    for i in range(blocks + filters + fences):
-        if i < blocks:
-            block = i
-        elif i < blocks + filters:
-            block = <uint32_t>RUN_FILTER_BLOCK + (i - blocks)
-        else:
-            block = <uint32_t>RUN_FENCES_BLOCK + (i - blocks - filters)
-        runs_set_key(name, run, block)
-        rc = mdb_del(txn, s.runs, &key, NULL)
+    while done[0] < most and run.deleted < run.blocks_count + run.parts_count:
+        block = run.deleted
+        if block >= run.blocks_count:
+            block = RUN_PART_BLOCK + (block - run.blocks_count)
+        runs_set_key(name, run.map, run.id, block)
+        rc = damage_of(mdb_del(txn, s.runs, &key, NULL))
         if rc != 0:
             return rc
+        run.deleted += 1
+        done[0] += 1
     return 0

@@ -1,63 +1,33 @@
-# One step of the index as a whole: its transaction, and its publication.
+# One step of the index as a whole: its stages, their transactions, their publication.
+#
+# A step is a fixed sequence of stages: values of runs merged away are deleted, each level of
+# each map merges its share, the step's own runs are written, and at last everything else,
+# with which the index stands at the step's end. Each stage goes by units of one part. How
+# many units make a transaction depends on how far behind the index is, and on nothing else:
+# `meta` says which stage and part comes next, so that the index is a function of the journal
+# whenever a process ends. Levels merge from the highest down, and what a merge retires is
+# deleted in the next step: so nothing depends on where transactions are cut.
 
-cdef int steps_write_meta(
-    State* s, MDB_txn* txn, uint64_t as_of, Run** fresh
-) noexcept nogil:
-    """What the index covers, and its runs as they will be after this step."""
-    cdef size_t capacity = 3
-    cdef IndexMeta* meta
-    cdef RunRecord* records
-    cdef uint32_t i
-    cdef int map_, level
-    cdef size_t size
-    cdef int rc
-    for map_ in range(MAPS_COUNT):
-        capacity += s.runs_count[map_] + LEVELS_MAX
-    meta = <IndexMeta*>calloc(1, sizeof(IndexMeta) + capacity * sizeof(RunRecord))
-    if meta == NULL:
-        return ENOMEM
-    records = <RunRecord*>(meta + 1)
-    memcpy(meta.instance, s.instance, 16)
-    meta.as_of = as_of
-    meta.window = s.images_window
-    meta.run_next = s.run_next
-    meta.step_rows = s.step_rows
-    meta.format = FORMAT_VERSION
-    meta.accounts_count = s.images.count
-    meta.chunk_check = s.images_check
-    meta.segments_behind = segments_behind(s, as_of)
-    for map_ in range(MAPS_COUNT):
-        if fresh[map_] != NULL:
-            steps_add_record(meta, records, fresh[map_])
-        for level in range(LEVELS_MAX):
-            if s.merges[map_ * LEVELS_MAX + level].active == 2:
-                steps_add_record(meta, records, s.merges[map_ * LEVELS_MAX + level].target)
-        for i in range(s.runs_count[map_]):
-            if not steps_is_merged(s, s.levels[map_][i]):
-                steps_add_record(meta, records, s.levels[map_][i])
-    size = sizeof(IndexMeta) + meta.runs_count * sizeof(RunRecord)
-    meta.check = native_crc(
-        native_crc(0, <const uint8_t*>meta, sizeof(IndexMeta) - 4),
-        <const uint8_t*>records, meta.runs_count * sizeof(RunRecord),
-    )
-    rc = indexer_put(txn, s.index_meta, b"index", 5, meta, size)
-    free(meta)
-    return rc
+cdef enum:
+    DELETE_VALUES = 64        # of the oldest retired run of each map and level in a step
+    MERGE_HURRY_RUNS = 12     # so many runs of a level, and its share is doubled
+    UNITS_ALL = 0x7FFFFFFF
 
 
-cdef void steps_add_record(IndexMeta* meta, RunRecord* records, const Run* run) noexcept nogil:
-    cdef RunRecord* record = &records[meta.runs_count]
+# --- what the index says of itself -------------------------------------------------------
+
+cdef void steps_add_run(State* s, RunRecord** at, const Run* run) noexcept nogil:
+    cdef RunRecord* record = at[0]
     record.id = run.id
     record.first = run.first
     record.last = run.last
     record.entries_count = run.entries_count
     record.least = run.least
     record.greatest = run.greatest
-    record.pages_count = run.pages_count
-    record.filter_size = run.filter_size
     record.map = run.map
     record.level = run.level
-    meta.runs_count += 1
+    at[0] += 1
+    s.next.runs_count += 1
 
 
 cdef inline bint steps_is_merged(State* s, const Run* run) noexcept nogil:
@@ -65,37 +35,261 @@ cdef inline bint steps_is_merged(State* s, const Run* run) noexcept nogil:
     return merge_replaces(&s.merges[run.map * LEVELS_MAX + run.level], run)
 
 
-cdef int steps_merge(State* s, MDB_txn* txn) noexcept nogil:
-    """Advance every merge by its share: twice what a step brings, so that it keeps up."""
-    cdef Merge* merge
-    cdef int map_, level, done
-    cdef int rc
+cdef RunRecord* steps_put_runs(State* s, RunRecord* at, bint whole) noexcept nogil:
+    """All runs as they will be after the transaction; `whole`: the step's own ones too."""
+    cdef int map_, level
+    cdef uint32_t i
+    s.next.runs_count = 0
     for map_ in range(MAPS_COUNT):
+        if whole and s.step_runs[map_] != NULL:
+            steps_add_run(s, &at, s.step_runs[map_])
         for level in range(LEVELS_MAX):
-            rc = merge_start(s, map_, level)
+            if s.merges[map_ * LEVELS_MAX + level].active == 2:
+                steps_add_run(s, &at, s.merges[map_ * LEVELS_MAX + level].target)
+        for i in range(s.runs_count[map_]):
+            if not steps_is_merged(s, s.levels[map_][i]):
+                steps_add_run(s, &at, s.levels[map_][i])
+    return at
+
+
+cdef MergeRecord* steps_put_merges(State* s, MergeRecord* at) noexcept nogil:
+    cdef const Merge* merge
+    cdef int i
+    s.next.merges_count = 0
+    for i in range(MAPS_COUNT * LEVELS_MAX):
+        merge = &s.merges[i]
+        if merge.active != 1:
+            continue
+        at.id = merge.target.id
+        at.entries_count = merge.target.entries_count
+        memcpy(at.positions, merge.positions, sizeof(at.positions))
+        at.map = i // LEVELS_MAX
+        at.level = i % LEVELS_MAX
+        at += 1
+        s.next.merges_count += 1
+    return at
+
+
+cdef int steps_retire(State* s, MDB_txn* txn) noexcept nogil:
+    """The sources of finished merges join the runs to be deleted; there is always room."""
+    cdef const Run* run
+    cdef Retired* record
+    cdef uint32_t deleted
+    cdef int i, j
+    cdef int rc
+    for i in range(MAPS_COUNT * LEVELS_MAX):
+        if s.merges[i].active != 2:
+            continue
+        while s.next.retired_count + RUN_FANOUT > RETIRED_MAX:
+            rc = runs_delete(s, txn, &s.retired[0], UNITS_ALL, &deleted)
             if rc != 0:
                 return rc
-            merge = &s.merges[map_ * LEVELS_MAX + level]
-            if merge.active != 1:
-                continue
-            rc = merge_advance(s, txn, merge, 2 * s.step_rows, &done)
-            if rc != 0:
-                return rc
-            if done:
-                merge.active = 2
+            steps_forget_deleted(s)
+        for j in range(RUN_FANOUT):
+            run = s.merges[i].sources[j]
+            record = &s.retired[s.next.retired_count]
+            memset(record, 0, sizeof(Retired))
+            record.id = run.id
+            record.map = run.map
+            record.level = run.level
+            record.blocks_count = (run.pages_count - 1) // BLOCK_PAGES + 1
+            record.parts_count = runs_count_parts(run.entries_count)
+            s.next.retired_count += 1
     return 0
 
 
-cdef int steps_delete_retired(State* s, MDB_txn* txn) noexcept nogil:
-    """Runs merged away by an earlier step: nobody can begin to read them any more."""
+cdef int steps_write_meta(State* s, MDB_txn* txn, bint whole) noexcept nogil:
+    """What the index covers, how far it has come, and everything that it consists of."""
+    cdef size_t size = sizeof(IndexMeta)
+    cdef uint8_t* value
+    cdef uint8_t* at
+    cdef int rc = steps_retire(s, txn)
+    if rc != 0:
+        return rc
+    size += MAPS_COUNT * (RUNS_MAX + LEVELS_MAX) * sizeof(RunRecord)
+    size += MAPS_COUNT * LEVELS_MAX * sizeof(MergeRecord) + RETIRED_MAX * sizeof(Retired)
+    size += (<size_t>s.next.segments_count + HOLD_PIECES) * sizeof(PieceRecord)
+    value = <uint8_t*>calloc(1, size)
+    if value == NULL:
+        return ENOMEM
+    at = <uint8_t*>steps_put_runs(s, <RunRecord*>(value + sizeof(IndexMeta)), whole)
+    at = <uint8_t*>steps_put_merges(s, <MergeRecord*>at)
+    size = s.next.retired_count * sizeof(Retired)
+    memcpy(at, s.retired, size)
+    at += size
+    size = s.next.segments_count * sizeof(PieceRecord)
+    memcpy(at, s.segments_turns.pieces, size)
+    at += size
+    memcpy(at, s.holds_turns.pieces, HOLD_PIECES * sizeof(PieceRecord))
+    at += HOLD_PIECES * sizeof(PieceRecord)
+    s.next.transaction = mdb_txn_id(txn)
+    memcpy(value, &s.next, sizeof(IndexMeta))
+    size = at - value
+    s.next.check = steps_meta_check(value, size)
+    (<IndexMeta*>value).check = s.next.check
+    rc = indexer_put(txn, s.index_meta, b"index", 5, value, size)
+    free(value)
+    return rc
+
+
+cdef uint32_t steps_meta_check(const uint8_t* value, size_t size) noexcept nogil:
+    """The check that a meta value of this size should have."""
+    return native_crc(
+        native_crc(0, value, sizeof(IndexMeta) - 4), value + sizeof(IndexMeta),
+        size - sizeof(IndexMeta),
+    )
+
+
+# --- stages ------------------------------------------------------------------------------
+
+cdef void steps_forget_deleted(State* s) noexcept nogil:
+    """Runs of which nothing is left leave the list."""
+    cdef uint32_t kept = 0
     cdef uint32_t i
+    for i in range(s.next.retired_count):
+        if s.retired[i].deleted < s.retired[i].blocks_count + s.retired[i].parts_count:
+            s.retired[kept] = s.retired[i]
+            kept += 1
+    s.next.retired_count = kept
+
+
+cdef int steps_delete(State* s, MDB_txn* txn, bint* wrote) noexcept nogil:
+    """Some values of runs merged away by an earlier step: nobody begins to read them."""
+    cdef uint8_t[MAPS_COUNT * LEVELS_MAX] seen
+    cdef uint32_t most = <uint32_t>max(
+        <uint64_t>DELETE_VALUES, DELETE_VALUES * s.step_rows // INDEX_STEP_ROWS
+    )
+    cdef uint32_t i, place, deleted
     cdef int rc
-    for i in range(s.retired_count):
-        rc = runs_delete(s, txn, s.retired[i])
+    memset(seen, 0, sizeof(seen))
+    for i in range(s.next.retired_count):
+        place = s.retired[i].map * LEVELS_MAX + s.retired[i].level
+        if seen[place]:
+            continue
+        seen[place] = 1
+        rc = runs_delete(s, txn, &s.retired[i], most, &deleted)
         if rc != 0:
             return rc
+        wrote[0] = True
+    steps_forget_deleted(s)
     return 0
 
+
+cdef uint32_t steps_share(const State* s, uint32_t runs) noexcept nogil:
+    """Parts that a level with so many runs merges in one step.
+
+    Twice what a step brings, so that it keeps up; and all of it before the level is full.
+    """
+    cdef uint32_t parts = runs_count_parts(2 * s.step_rows)
+    if runs >= LEVEL_RUNS_MAX - 1:
+        return UNITS_ALL
+    return 2 * parts if runs >= MERGE_HURRY_RUNS else parts
+
+
+cdef int steps_merge(
+    State* s, MDB_txn* txn, int map_, int level, bint* wrote
+) noexcept nogil:
+    """The next part of the level's share, if there is one left."""
+    cdef Merge* merge = &s.merges[map_ * LEVELS_MAX + level]
+    cdef int rc = 0
+    if s.next.stage_parts == 0:
+        rc = merge_start(s, map_, level)
+    if rc != 0 or merge.active != 1:
+        return rc
+    if s.next.stage_parts >= steps_share(s, cover_count_runs(s, map_, level)):
+        return 0
+    wrote[0] = True
+    return merge_advance(s, txn, merge)
+
+
+cdef int steps_write_fresh(State* s, MDB_txn* txn, int map_, bint* wrote) noexcept nogil:
+    """The next part of the step's own run of a map, if it has one."""
+    cdef uint32_t count = s.work.counts[map_]
+    cdef uint64_t step = s.indexed // s.step_rows
+    cdef Run* run = s.step_runs[map_]
+    if count == 0 or (run != NULL and run.entries_count == run.entries_max):
+        return 0
+    if run == NULL:
+        if s.next.fresh[map_] == 0:
+            s.next.fresh[map_] = s.next.run_next
+            s.next.run_next += 1
+        run = s.step_runs[map_] = runs_new(s, map_, 0, s.next.fresh[map_], count, step, step)
+        if run == NULL:
+            return ENOMEM
+        run.cover = cover_take(s, map_, 0, count)
+    wrote[0] = True
+    return pages_write_part(s, txn, run, s.work.entries[map_])
+
+
+cdef int steps_write_last(State* s, MDB_txn* txn) noexcept nogil:
+    """What the step has besides runs; with it the index stands at the step's end."""
+    cdef uint64_t first = s.indexed + 1
+    cdef uint64_t last = s.indexed + s.step_rows
+    cdef uint64_t step = last // s.step_rows
+    cdef uint32_t segments = segments_count(s.images.count)
+    cdef int map_
+    cdef int rc
+    for map_ in range(MAPS_COUNT):
+        # The shares of merges keep below it; a list that overran would take memory with it.
+        if s.runs_count[map_] + LEVELS_MAX >= RUNS_MAX:
+            return RC_INDEX
+    rc = postings_write(s, txn, &s.work, first, last)
+    if rc == 0:
+        rc = segments_write(s, txn, last)
+    if rc == 0:
+        rc = hold_pieces_write(s, txn, last)
+    if rc == 0:
+        rc = indexer_write_records(s, txn, &s.work)
+    s.next.as_of = last
+    s.next.window = s.images_window
+    s.next.accounts_count = s.images.count
+    s.next.segments_count = segments
+    s.next.chunk_check = s.images_check
+    s.next.behind = <uint32_t>(step - min(
+        turns_oldest(&s.segments_turns, segments, step),
+        turns_oldest(&s.holds_turns, HOLD_PIECES, step),
+    ))
+    memset(s.next.fresh, 0, sizeof(s.next.fresh))
+    s.next.stage = s.next.stage_parts = 0
+    return rc
+
+
+cdef int steps_unit(State* s, MDB_txn* txn, bint* wrote, bint* done) noexcept nogil:
+    """The next unit. Nothing was written: the step's rows have to come first."""
+    cdef uint32_t stage, level
+    cdef bint ended
+    cdef int rc
+    wrote[0] = False
+    while True:
+        stage = s.next.stage
+        ended = False
+        if stage == STAGE_DELETE:
+            rc = steps_delete(s, txn, wrote)
+            ended = True
+        elif stage < STAGE_FRESH:
+            level = LEVELS_MAX - 1 - (stage - STAGE_MERGE) % LEVELS_MAX
+            rc = steps_merge(s, txn, (stage - STAGE_MERGE) // LEVELS_MAX, level, wrote)
+            # One merge a step: whether its target has its place yet must not matter.
+            ended = s.merges[(stage - STAGE_MERGE) // LEVELS_MAX * LEVELS_MAX + level].active == 2
+        elif not s.taken:
+            return 0
+        elif stage < STAGE_LAST:
+            rc = steps_write_fresh(s, txn, stage - STAGE_FRESH, wrote)
+        else:
+            done[0] = wrote[0] = True
+            return steps_write_last(s, txn)
+        if rc != 0:
+            return rc
+        if wrote[0] and not ended:
+            s.next.stage_parts += 1
+            return 0
+        s.next.stage += 1
+        s.next.stage_parts = 0
+        if wrote[0]:
+            return 0
+
+
+# --- publication ---------------------------------------------------------------------------
 
 cdef void steps_swap_merged(State* s, Merge* merge) noexcept nogil:
     """Put a merge's target in the place of its sources. Under the lock."""
@@ -106,8 +300,7 @@ cdef void steps_swap_merged(State* s, Merge* merge) noexcept nogil:
     cdef bint placed = False
     for i in range(s.runs_count[map_]):
         if merge_replaces(merge, runs[i]):
-            s.retired[s.retired_count] = runs[i]
-            s.retired_count += 1
+            views_bury_run(s, runs[i])
             if placed:
                 continue
             runs[kept] = merge.target
@@ -120,25 +313,19 @@ cdef void steps_swap_merged(State* s, Merge* merge) noexcept nogil:
     merge_end(merge)
 
 
-cdef void steps_publish(State* s, Run** fresh, uint64_t as_of) noexcept nogil:
-    """Let look-ups use the step's runs and postings instead of memory."""
-    cdef int map_, level
-    cdef uint32_t i
-    pthread_mutex_lock(&s.lock)
-    for i in range(s.retired_count):
-        views_bury_run(s, s.retired[i])
-    s.retired_count = 0
+cdef void steps_publish_step(State* s) noexcept nogil:
+    """Let look-ups use the step's runs and postings instead of memory. Under the lock."""
+    cdef uint64_t as_of = s.next.as_of
+    cdef int map_
     for map_ in range(MAPS_COUNT):
-        for level in range(LEVELS_MAX):
-            if s.merges[map_ * LEVELS_MAX + level].active == 2:
-                steps_swap_merged(s, &s.merges[map_ * LEVELS_MAX + level])
-        if fresh[map_] != NULL:
+        if s.step_runs[map_] != NULL:
             memmove(
                 s.levels[map_] + 1, s.levels[map_], s.runs_count[map_] * sizeof(Run*)
             )
-            s.levels[map_][0] = fresh[map_]
-            cover_publish(fresh[map_])
+            s.levels[map_][0] = s.step_runs[map_]
+            cover_publish(s.step_runs[map_])
             s.runs_count[map_] += 1
+            s.step_runs[map_] = NULL
     if s.steps_count > 0:  # while the ledger is opened memory has not learned the step
         views_bury_step(s, s.steps[0])
         s.steps_count -= 1
@@ -146,79 +333,117 @@ cdef void steps_publish(State* s, Run** fresh, uint64_t as_of) noexcept nogil:
     postings_publish(s, &s.work, postings_step(s, as_of))
     s.indexed = as_of
     pthread_cond_broadcast(&s.moved)
-    pthread_mutex_unlock(&s.lock)
 
+
+cdef void steps_finish(State* s, bint done) noexcept nogil:
+    """The transaction is durable: publish what it brought, and go on from here."""
+    cdef int i
+    pthread_mutex_lock(&s.lock)
+    for i in range(MAPS_COUNT * LEVELS_MAX):
+        if s.merges[i].active == 2:
+            steps_swap_merged(s, &s.merges[i])
+    if done:
+        steps_publish_step(s)
+    pthread_mutex_unlock(&s.lock)
+    for i in range(MAPS_COUNT * LEVELS_MAX):
+        if s.merges[i].active:
+            merge_keep(&s.merges[i])
+    s.head = s.next
+    if done:
+        turns_finish(&s.segments_turns, s.head.segments_count)
+        turns_finish(&s.holds_turns, HOLD_PIECES)
+        indexer_work_free(&s.work)
+        s.taken = 0
+        if s.progress != NULL:
+            s.progress[0] = s.indexed
+    views_free_buried(s, False)
+
+
+cdef void steps_take_back(State* s) noexcept nogil:
+    """The transaction was aborted: memory returns to where the last durable one left it."""
+    cdef uint64_t entries
+    cdef int map_, i
+    for i in range(MAPS_COUNT * LEVELS_MAX):
+        merge_take_back(&s.merges[i])
+    memcpy(s.retired, s.retired_durable, RETIRED_MAX * sizeof(Retired))
+    for map_ in range(MAPS_COUNT):
+        if s.step_runs[map_] == NULL:
+            continue
+        entries = s.step_runs[map_].entries_max
+        if s.head.stage < <uint32_t>(STAGE_FRESH + map_):
+            entries = 0
+        elif s.head.stage == <uint32_t>(STAGE_FRESH + map_):
+            entries = min(entries, <uint64_t>s.head.stage_parts * PART_ENTRIES)
+        if s.head.fresh[map_] == 0:
+            runs_free(s.step_runs[map_])
+            s.step_runs[map_] = NULL
+        else:
+            runs_cut(s.step_runs[map_], entries)
+    s.next = s.head
+
+
+cdef int steps_remake_fresh(State* s) noexcept nogil:
+    """After an opening in the middle of a step: memory learns what is stored of its runs."""
+    cdef uint32_t parts, part
+    cdef bint wrote
+    cdef int map_
+    cdef int rc = 0
+    for map_ in range(MAPS_COUNT):
+        if s.head.fresh[map_] == 0 or s.step_runs[map_] != NULL:
+            continue
+        parts = runs_count_parts(s.work.counts[map_])
+        if s.head.stage == <uint32_t>(STAGE_FRESH + map_):
+            parts = min(parts, s.head.stage_parts)
+        for part in range(parts):
+            if rc == 0:
+                rc = steps_write_fresh(s, NULL, map_, &wrote)
+    return rc
+
+
+# --- running -------------------------------------------------------------------------------
 
 cdef int steps_check_room(State* s) noexcept nogil:
     """Stop before the disk is full: a write that is cut short cannot be tried again."""
     cdef statvfs_t room
-    cdef uint64_t needed = s.room_least
-    cdef const Run* target
-    cdef int fd, i
+    cdef int fd
     cdef int rc = mdb_env_get_fd(s.index_env, &fd)
-    for i in range(MAPS_COUNT * LEVELS_MAX):
-        target = s.merges[i].target
-        if target != NULL:
-            # What a merge may still have to write of its filter and fences.
-            needed += 2 * (
-                <uint64_t>target.filter_size * 32
-                + <uint64_t>target.pages_count * sizeof(Fence)
-            )
     if rc == 0 and fstatvfs(fd, &room) != 0:
         rc = errno
-    if rc == 0 and <uint64_t>room.f_bavail * room.f_frsize < needed:
+    if rc == 0 and <uint64_t>room.f_bavail * room.f_frsize < s.room_least:
         rc = ENOSPC
     return rc
 
 
-cdef int steps_write(
-    State* s, Work* work, uint64_t first, uint64_t last, Run** fresh
-) noexcept nogil:
+cdef int steps_transact(State* s, uint32_t units, bint* done) noexcept nogil:
+    """Up to so many units in one transaction; nothing if there is nothing to do."""
     cdef MDB_txn* txn
+    cdef bint wrote = True
+    cdef bint any_ = False
     cdef int rc = steps_check_room(s)
+    done[0] = False
     if rc == 0:
         rc = mdb_txn_begin(s.index_env, NULL, 0, &txn)
     if rc != 0:
-        return rc
-    rc = steps_delete_retired(s, txn)
-    if rc == 0:
-        rc = indexer_write_runs(s, txn, work, fresh)
-    if rc == 0:
-        rc = steps_merge(s, txn)
-    if rc == 0:
-        rc = postings_write(s, txn, work, first, last)
-    if rc == 0:
-        rc = segments_write(s, txn, last)
-    if rc == 0:
-        rc = indexer_write_holds(s, txn)
-    if rc == 0:
-        rc = indexer_write_records(s, txn, work)
-    if rc == 0:
-        rc = steps_write_meta(s, txn, last, fresh)
-    if rc != 0:
+        return damage_of(rc)
+    s.next = s.head
+    memcpy(s.retired_durable, s.retired, RETIRED_MAX * sizeof(Retired))
+    while rc == 0 and wrote and not done[0] and units > 0:
+        rc = steps_unit(s, txn, &wrote, done)
+        any_ = any_ or wrote
+        units -= 1
+    if rc == 0 and any_:
+        rc = steps_write_meta(s, txn, done[0])
+    if rc == 0 and any_:
+        rc = mdb_txn_commit(txn)
+    else:
         mdb_txn_abort(txn)
-        return rc
-    return mdb_txn_commit(txn)
-
-
-cdef void steps_forget(State* s, Run** fresh) noexcept nogil:
-    """Undo in memory what an aborted transaction had written: new runs and merges."""
-    cdef int map_, i
-    for map_ in range(MAPS_COUNT):
-        runs_free(fresh[map_])
-    for i in range(MAPS_COUNT * LEVELS_MAX):
-        if s.merges[i].active:
-            # Its pages of this step are lost; it starts again with the next.
-            merge_give_up(&s.merges[i])
-
-
-cdef void steps_finish(State* s, Run** fresh, uint64_t as_of) noexcept nogil:
-    """The transaction is durable: let go of what it made superfluous, and publish."""
-    segments_finish(s)
-    steps_publish(s, fresh, as_of)
-    views_free_buried(s, False)
-    indexer_work_free(&s.work)
-    s.taken = 0
+    s.moved_on = rc == 0 and any_
+    if s.moved_on:
+        steps_finish(s, done[0])
+    else:
+        done[0] = False
+        steps_take_back(s)
+    return damage_of(rc)
 
 
 cdef inline bint steps_is_due(const State* s) noexcept nogil:
@@ -230,74 +455,101 @@ cdef inline bint steps_is_space(int rc) noexcept nogil:
     return rc == ENOSPC or rc == EFBIG or rc == EDQUOT
 
 
-cdef int steps_run(State* s) noexcept nogil:
-    """Take the next step; a whole one must be durable. One thread at a time.
-
-    A full disk is told and tried again; any other error kills the ledger.
-    """
-    cdef Run* fresh[MAPS_COUNT]
-    cdef uint64_t first = s.indexed + 1
-    cdef uint64_t last = s.indexed + s.step_rows
+cdef int steps_take(State* s) noexcept nogil:
+    """Let the images and the scratch learn the rows of the next step, once."""
     cdef int rc = 0
-    memset(fresh, 0, sizeof(fresh))
     if not s.taken:
         rc = indexer_work_init(s, &s.work)
         if rc == 0:
-            rc = indexer_take_rows(s, &s.work, first, last)
+            rc = indexer_take_rows(s, &s.work, s.indexed + 1, s.indexed + s.step_rows)
+        if rc == 0:
+            rc = steps_remake_fresh(s)
         s.taken = rc == 0
-    if rc == 0:
-        rc = steps_write(s, &s.work, first, last, fresh)
-        if rc != 0:
-            steps_forget(s, fresh)
-    if rc == 0:
-        steps_finish(s, fresh, last)
+    return rc
+
+
+cdef void steps_tell(State* s, int rc) noexcept nogil:
+    """A full disk is told and tried again; any other error kills the ledger."""
+    if rc == RC_INDEX:
+        damage_mark(s)
     pthread_mutex_lock(&s.lock)
     s.index_failed = rc
     if rc != 0 and not steps_is_space(rc) and not s.dead:
         s.dead = rc
     pthread_cond_broadcast(&s.moved)
     pthread_mutex_unlock(&s.lock)
+
+
+cdef int steps_run(State* s, uint32_t units, bint* done) noexcept nogil:
+    """Go on with the next step; a whole one must be durable. One thread at a time."""
+    cdef int rc = steps_take(s)
+    done[0] = False
+    if rc == 0:
+        rc = steps_transact(s, units, done)
+    steps_tell(s, rc)
     return rc
 
 
 cdef int steps_try(State* s, int* done) noexcept nogil:
-    """Take a step if one is due."""
+    """Take a whole step if one is due."""
+    cdef bint whole = False
     cdef int rc = 0
     done[0] = 0
     pthread_mutex_lock(&s.stepping)
-    if steps_is_due(s):
-        rc = steps_run(s)
-        done[0] = rc == 0
+    while rc == 0 and not whole and steps_is_due(s):
+        rc = steps_run(s, UNITS_ALL, &whole)
+    done[0] = whole
     pthread_mutex_unlock(&s.stepping)
     return rc
 
 
-cdef void steps_wait(State* s) noexcept nogil:
-    """Wait until a step is due, or a second has passed, or stop."""
+# --- the index writer's thread ---------------------------------------------------------------
+
+cdef enum:
+    PACE_REST = 4             # rests so many times as long as a unit's transaction took
+    PACE_IDLE_NS = 1000000000
+
+
+cdef uint64_t steps_round(State* s) noexcept nogil:
+    """A whole step if the index lags by two, else one unit; gives how long to rest then.
+
+    A commit of the journal waits while the disk writes what a step brings. In small pieces,
+    with rests between them, that is hardly noticed; the rests shrink to nothing as the next
+    step becomes due.
+    """
+    cdef uint64_t began = native_monotonic_ns()
+    cdef uint64_t behind, rest
+    cdef bint done = False
+    cdef int rc
+    pthread_mutex_lock(&s.stepping)
+    behind = s.sequence - s.indexed
+    if s.stopping or s.dead:
+        rest = PACE_IDLE_NS
+    elif behind >= 2 * s.step_rows:
+        rest = PACE_IDLE_NS if steps_run(s, UNITS_ALL, &done) != 0 else 0
+    else:
+        rc = steps_take(s) if behind >= s.step_rows else 0
+        if rc == 0:
+            rc = steps_transact(s, 1, &done)
+        steps_tell(s, rc)
+        if rc != 0 or not s.moved_on:
+            rest = PACE_IDLE_NS
+        else:
+            rest = min(2 * s.step_rows - behind, s.step_rows)
+            rest = (native_monotonic_ns() - began) * PACE_REST * rest // s.step_rows
+    pthread_mutex_unlock(&s.stepping)
+    return rest
+
+
+cdef void steps_rest(State* s, uint64_t rest) noexcept nogil:
+    """Wait so long, or until another step is due, or stop."""
     cdef timespec until
+    cdef uint64_t steps
     pthread_mutex_lock(&s.lock)
-    if not s.stopping and (not steps_is_due(s) or s.index_failed):
+    steps = (s.sequence - s.indexed) // s.step_rows
+    if rest > 0 and not s.stopping and (steps < 2 or s.index_failed):
         clock_gettime(CLOCK_REALTIME, &until)
-        until.tv_sec += 1
+        until.tv_sec += <long>((<uint64_t>until.tv_nsec + rest) // 1000000000)
+        until.tv_nsec = <long>((<uint64_t>until.tv_nsec + rest) % 1000000000)
         pthread_cond_timedwait(&s.step_due, &s.lock, &until)
     pthread_mutex_unlock(&s.lock)
-
-
-cdef int steps_wait_space(State* s) noexcept nogil:
-    """Wait until the reserve is small or a second has passed, then extend it."""
-    cdef timespec until
-    cdef int rc
-    pthread_mutex_lock(&s.lock)
-    if not s.stopping and (s.reserve_left >= s.reserve_size or s.space_failed):
-        clock_gettime(CLOCK_REALTIME, &until)
-        until.tv_sec += 1
-        pthread_cond_timedwait(&s.space_due, &s.lock, &until)
-    pthread_mutex_unlock(&s.lock)
-    if s.stopping:
-        return 0
-    rc = store_extend_reserve(s)
-    pthread_mutex_lock(&s.lock)
-    s.space_failed = rc
-    store_measure_reserve(s)
-    pthread_mutex_unlock(&s.lock)
-    return rc

@@ -1,4 +1,4 @@
-# The journal on disk: chunks by first sequence, and the reserve ahead of them.
+# The journal on disk: chunks by first sequence.
 #
 # Uses LMDB and the formats. Nothing is handed out from a value whose check fails.
 
@@ -37,6 +37,8 @@ cdef int store_begin(State* s, Reader* reader) noexcept nogil:
     cdef int rc
     reader.cursor = NULL
     reader.ahead = NULL
+    reader.instance = s.instance
+    reader.seed = s.instance_check
     rc = mdb_txn_begin(s.journal_env, NULL, MDB_RDONLY, &reader.txn)
     if rc != 0:
         reader.txn = NULL
@@ -66,6 +68,17 @@ cdef int store_renew(Reader* reader) noexcept nogil:
     return rc
 
 
+cdef int store_resume(State* s, Reader* reader) noexcept nogil:
+    """Begin, or renew what rested: a reader that was had once is never refused."""
+    return store_begin(s, reader) if reader.txn == NULL else store_renew(reader)
+
+
+cdef void store_rest(Reader* reader) noexcept nogil:
+    """Pin nothing until the reader is resumed."""
+    if reader.txn != NULL:
+        mdb_txn_reset(reader.txn)
+
+
 cdef int store_get_chunk(
     Reader* reader, uint64_t sequence, const Chunk** chunk
 ) noexcept nogil:
@@ -88,10 +101,11 @@ cdef int store_get_chunk(
         key.mv_size != 8
         or data.mv_size < sizeof(Chunk)
         or chunk[0].magic != CHUNK_MAGIC
-        or chunk[0].format != FORMAT_VERSION
+        or chunk[0].format != JOURNAL_FORMAT
         or chunk[0].rows_count == 0
         or chunk[0].rows_count > GROUP_MAX
         or chunk[0].first_sequence != store_key(<uint8_t*>key.mv_data)
+        or memcmp(chunk[0].instance, reader.instance, 16) != 0
         or data.mv_size
         != sizeof(Chunk) + <size_t>chunk[0].rows_count * sizeof(Row) + chunk[0].tail_size
     ):
@@ -135,11 +149,24 @@ cdef int store_get_row(Reader* reader, uint64_t sequence, const Row** row) noexc
 cdef struct Tails:            # a walk over the tail items of one chunk, in row order
     const uint8_t* at
     uint64_t left
+    uint32_t seed
 
 
-cdef inline void store_begin_tails(Tails* tails, const Chunk* chunk) noexcept nogil:
+cdef inline void store_begin_tails(
+    Tails* tails, const Reader* reader, const Chunk* chunk
+) noexcept nogil:
+    tails.seed = reader.seed
     tails.at = <const uint8_t*>chunk + sizeof(Chunk) + chunk.rows_count * sizeof(Row)
     tails.left = chunk.tail_size
+
+
+cdef uint32_t store_tail_check(
+    uint32_t seed, uint64_t sequence, const uint8_t* data, uint32_t size
+) noexcept nogil:
+    """The check of a row's tail item; `seed` is the instance's. No other row's item, and
+    nothing that was zeroed, passes for it."""
+    cdef uint32_t check = native_crc(seed, <const uint8_t*>&sequence, 8)
+    return native_crc(native_crc(check, <const uint8_t*>&size, 4), data, size)
 
 
 cdef int store_next_tail(
@@ -162,7 +189,9 @@ cdef int store_next_tail(
     size[0] = item.size
     tails.at += sizeof(TailItem) + padded
     tails.left -= sizeof(TailItem) + padded
-    return 0 if native_crc(0, data[0], item.size) == item.check else MDB_CORRUPTED
+    if item.check != store_tail_check(tails.seed, row.sequence, data[0], item.size):
+        return MDB_CORRUPTED
+    return 0
 
 
 cdef int store_find_tail(
@@ -212,7 +241,7 @@ cdef int store_walk_to(
             return rc
         chunk = walk.chunk
         store_read_ahead(walk.reader, chunk)
-        store_begin_tails(&walk.tails, chunk)
+        store_begin_tails(&walk.tails, walk.reader, chunk)
         walk.passed = 0
     row[0] = <const Row*>(<const uint8_t*>chunk + sizeof(Chunk)) + walk.passed
     while True:
@@ -256,7 +285,7 @@ cdef int store_get_tail(
     cdef int rc = store_get_chunk(reader, sequence, &chunk)
     if rc != 0:
         return rc
-    store_begin_tails(&tails, chunk)
+    store_begin_tails(&tails, reader, chunk)
     return store_find_tail(
         tails, <const Row*>(<const uint8_t*>chunk + sizeof(Chunk)),
         <uint32_t>(sequence - chunk.first_sequence), data, size,
@@ -281,89 +310,3 @@ cdef int store_put_chunk(State* s, const Chunk* chunk, size_t size) noexcept nog
         mdb_txn_abort(txn)
         return rc
     return mdb_txn_commit(txn)
-
-
-# --- the reserve: zeros written ahead, so that a commit overwrites written blocks ------
-
-cdef inline uint64_t store_page_size(MDB_env* env) noexcept nogil:
-    cdef MDB_stat stat
-    mdb_env_stat(env, &stat)
-    return stat.ms_psize
-
-
-cdef int store_measure_reserve(State* s) noexcept nogil:
-    """How far the journal's file reaches beyond the pages in use."""
-    cdef MDB_envinfo info
-    cdef stat_t status
-    cdef uint64_t used
-    if s.reserve_fd < 0:
-        return 0
-    mdb_env_info(s.journal_env, &info)
-    used = (<uint64_t>info.me_last_pgno + 1) * store_page_size(s.journal_env)
-    if fstat(s.reserve_fd, &status) != 0:
-        return errno
-    s.reserve_left = <uint64_t>status.st_size - used if <uint64_t>status.st_size > used else 0
-    return 0
-
-
-cdef enum:
-    RESERVE_PIECE = 1048576   # bytes of zeros written at a time
-    RESERVE_SYNC = 8388608    # and synced together
-    RESERVE_ALIGN = 4096      # what writing past the page cache asks of the memory
-
-
-cdef int store_open_reserve(State* s, const char* path) noexcept nogil:
-    """A descriptor that only appends, past the page cache where the file system can.
-
-    Zeros have no business in the page cache: each would be copied there, push out what is
-    read, and be waited for by the next commit's sync.
-    """
-    cdef int flags = O_WRONLY | O_APPEND | O_CLOEXEC
-    s.reserve_fd = posix_open(path, flags | O_DIRECT)
-    if s.reserve_fd < 0 and errno == EINVAL:
-        s.reserve_fd = posix_open(path, flags)
-    return errno if s.reserve_fd < 0 else 0
-
-
-cdef bint store_leave_direct(State* s) noexcept nogil:
-    """Write through the page cache from here on; False if that is done already.
-
-    A file whose end is not where the disk's blocks end cannot be appended to past it.
-    """
-    cdef int flags = posix_fcntl(s.reserve_fd, F_GETFL)
-    return flags & O_DIRECT != 0 and posix_fcntl(s.reserve_fd, F_SETFL, flags & ~O_DIRECT) == 0
-
-
-cdef int store_extend_reserve(State* s) noexcept nogil:
-    """Append zeros until a whole reserve and one more lie ahead, and sync them.
-
-    The descriptor only appends, so it can never touch a page that LMDB has written.
-    """
-    cdef void* zeros = NULL
-    cdef uint64_t left, unsynced
-    cdef ssize_t written
-    cdef int rc = store_measure_reserve(s)
-    if rc != 0 or s.reserve_fd < 0 or s.reserve_left >= s.reserve_size:
-        return rc
-    rc = posix_memalign(&zeros, RESERVE_ALIGN, RESERVE_PIECE)
-    if rc != 0:
-        return rc
-    memset(zeros, 0, RESERVE_PIECE)
-    # What commits use up meanwhile is made good the next time.
-    left = s.reserve_left
-    unsynced = 0
-    while rc == 0 and left < 2 * s.reserve_size and not s.stopping:
-        written = write(s.reserve_fd, zeros, RESERVE_PIECE)
-        if written < 0:
-            rc = errno
-            if rc == EINVAL and store_leave_direct(s):
-                rc = 0
-                continue
-            break
-        left += written
-        unsynced += written
-        if unsynced >= RESERVE_SYNC or left >= 2 * s.reserve_size:
-            unsynced = 0
-            rc = errno if fdatasync(s.reserve_fd) != 0 else 0
-    free(zeros)
-    return rc

@@ -53,6 +53,7 @@ cdef int rows_get_tail(
     if sequence >= s.group_first:
         rows_seal(s)
         tails.at = s.tail
+        tails.seed = s.instance_check
         tails.left = s.tail_size
         return store_find_tail(
             tails, rows_at(s, 0), <uint32_t>(sequence - s.group_first), data, size
@@ -125,17 +126,9 @@ cdef int rows_note(
             rows_touch(s, row.debit)
             if row.kind == KIND_OPEN:
                 register_add_account(s, row.debit)
-        if row.kind == KIND_HOLD:
-            rc = holds_add(
-                &s.holds, row.sequence,
-                row.timestamp + <uint64_t>row.deadline * 1000000000,
-            )
-            if rc != 0:
-                return rc
-        elif keys_resolves_hold(row):
-            holds_remove(&s.holds, row.resolves)
-        elif keys_keeps_hold(row):
-            holds_keep(&s.holds, row.resolves)
+        rc = hold_pieces_learn(&s.holds, row)
+        if rc != 0:
+            return rc
     keys_derive(s, &s.working, row, &root, claim, &derived)
     for i in range(<uint32_t>derived.count):
         rc = memo_add(
@@ -147,11 +140,13 @@ cdef int rows_note(
     return 0
 
 
-cdef void rows_add_tail(State* s, const uint8_t* tail, uint32_t size) noexcept nogil:
+cdef void rows_add_tail(
+    State* s, uint64_t sequence, const uint8_t* tail, uint32_t size
+) noexcept nogil:
     cdef TailItem item
     cdef uint32_t padded = (size + 7) & ~<uint32_t>7
     item.size = size
-    item.check = native_crc(0, tail, size)
+    item.check = store_tail_check(s.instance_check, sequence, tail, size)
     memcpy(s.tail + s.tail_size, &item, sizeof(TailItem))
     memcpy(s.tail + s.tail_size + sizeof(TailItem), tail, size)
     memset(s.tail + s.tail_size + sizeof(TailItem) + size, 0, padded - size)
@@ -183,7 +178,7 @@ cdef int rows_record(
     if rc != 0:
         return rc
     if tail_size > 0:
-        rows_add_tail(s, tail, tail_size)
+        rows_add_tail(s, row.sequence, tail, tail_size)
     rows_at(s, s.rows_count)[0] = row[0]
     s.rows_count += 1
     s.last_timestamp = row.timestamp

@@ -1,0 +1,158 @@
+# Open holds in memory: a binary heap by (due, sequence), and sequence -> heap position.
+#
+# Uses nothing but memory. The committer has one, the index writer another.
+
+cdef int holds_init(Holds* holds) noexcept nogil:
+    holds.count = 0
+    holds.capacity = 1024
+    holds.heap = <Hold*>malloc(holds.capacity * sizeof(Hold))
+    holds.slots = <uint32_t*>calloc(holds.capacity * 2, sizeof(uint32_t))
+    return 0 if holds.heap != NULL and holds.slots != NULL else ENOMEM
+
+
+cdef void holds_free(Holds* holds) noexcept nogil:
+    free(holds.heap)
+    free(holds.slots)
+    holds.heap = NULL
+    holds.slots = NULL
+
+
+cdef inline uint32_t holds_home(const Holds* holds, uint64_t sequence) noexcept nogil:
+    return <uint32_t>native_mix(sequence) & (holds.capacity * 2 - 1)
+
+
+cdef uint32_t holds_slot(const Holds* holds, uint64_t sequence) noexcept nogil:
+    """The slot that holds `sequence`, or the empty one where it would go."""
+    cdef uint32_t mask = holds.capacity * 2 - 1
+    cdef uint32_t slot = holds_home(holds, sequence)
+    while holds.slots[slot] != 0 and holds.heap[holds.slots[slot] - 1].sequence != sequence:
+        slot = (slot + 1) & mask
+    return slot
+
+
+cdef inline bint holds_has(const Holds* holds, uint64_t sequence) noexcept nogil:
+    return holds.slots[holds_slot(holds, sequence)] != 0
+
+
+cdef bint holds_is_due(const Holds* holds, uint64_t sequence) noexcept nogil:
+    """Whether a hold is open, and neither kept beyond its deadline nor set aside."""
+    cdef uint32_t slot = holds_slot(holds, sequence)
+    return holds.slots[slot] != 0 and holds.heap[holds.slots[slot] - 1].due < ASIDE
+
+
+cdef bint holds_is_aside(const Holds* holds, uint64_t sequence) noexcept nogil:
+    cdef uint32_t slot = holds_slot(holds, sequence)
+    return holds.slots[slot] != 0 and holds.heap[holds.slots[slot] - 1].due == ASIDE
+
+
+cdef inline bint holds_before(const Hold* a, const Hold* b) noexcept nogil:
+    return a.due < b.due or (a.due == b.due and a.sequence < b.sequence)
+
+
+cdef void holds_swap(Holds* holds, uint32_t a, uint32_t b) noexcept nogil:
+    # Both slots are looked up while the heap is whole.
+    cdef uint32_t slot_a = holds_slot(holds, holds.heap[a].sequence)
+    cdef uint32_t slot_b = holds_slot(holds, holds.heap[b].sequence)
+    cdef Hold hold = holds.heap[a]
+    holds.heap[a] = holds.heap[b]
+    holds.heap[b] = hold
+    holds.slots[slot_a] = b + 1
+    holds.slots[slot_b] = a + 1
+
+
+cdef void holds_sift(Holds* holds, uint32_t position) noexcept nogil:
+    """Restore the heap's order around one position."""
+    cdef uint32_t parent, child
+    while position > 0:
+        parent = (position - 1) // 2
+        if not holds_before(&holds.heap[position], &holds.heap[parent]):
+            break
+        holds_swap(holds, position, parent)
+        position = parent
+    while True:
+        child = 2 * position + 1
+        if child >= holds.count:
+            return
+        if child + 1 < holds.count and holds_before(&holds.heap[child + 1], &holds.heap[child]):
+            child += 1
+        if not holds_before(&holds.heap[child], &holds.heap[position]):
+            return
+        holds_swap(holds, position, child)
+        position = child
+
+
+cdef int holds_add(Holds* holds, uint64_t sequence, uint64_t due) noexcept nogil:
+    cdef Hold* heap
+    cdef uint32_t* slots
+    cdef uint32_t position
+    if holds.count == holds.capacity:
+        heap = <Hold*>realloc(holds.heap, <size_t>holds.capacity * 2 * sizeof(Hold))
+        if heap == NULL:
+            return ENOMEM
+        holds.heap = heap
+        slots = <uint32_t*>calloc(<size_t>holds.capacity * 4, sizeof(uint32_t))
+        if slots == NULL:
+            return ENOMEM
+        free(holds.slots)
+        holds.slots = slots
+        holds.capacity *= 2
+        for position in range(holds.count):
+            holds.slots[holds_slot(holds, holds.heap[position].sequence)] = position + 1
+    holds.heap[holds.count].sequence = sequence
+    holds.heap[holds.count].due = due
+    holds.slots[holds_slot(holds, sequence)] = holds.count + 1
+    holds.count += 1
+    holds_sift(holds, holds.count - 1)
+    return 0
+
+
+cdef void holds_put_off(Holds* holds, uint64_t sequence, uint64_t due) noexcept nogil:
+    """Let a hold be due later than it was; it stays open."""
+    cdef uint32_t slot = holds_slot(holds, sequence)
+    cdef uint32_t position
+    if holds.slots[slot] == 0:
+        return
+    position = holds.slots[slot] - 1
+    holds.heap[position].due = due
+    holds_sift(holds, position)
+
+
+cdef inline void holds_keep(Holds* holds, uint64_t sequence) noexcept nogil:
+    """Let a hold be due no more."""
+    holds_put_off(holds, sequence, NEVER)
+
+
+cdef inline void holds_set_aside(Holds* holds, uint64_t sequence) noexcept nogil:
+    """Let a hold that cannot be read be due no more, until the ledger is opened again."""
+    holds_put_off(holds, sequence, ASIDE)
+
+
+cdef inline uint64_t holds_due(const Holds* holds) noexcept nogil:
+    """When the next hold is due, 0 if none is."""
+    if holds.count == 0 or holds.heap[0].due >= ASIDE:
+        return 0
+    return holds.heap[0].due
+
+
+cdef void holds_remove(Holds* holds, uint64_t sequence) noexcept nogil:
+    cdef uint32_t mask = holds.capacity * 2 - 1
+    cdef uint32_t slot = holds_slot(holds, sequence)
+    cdef uint32_t position, hole, home
+    if holds.slots[slot] == 0:
+        return
+    position = holds.slots[slot] - 1
+    holds_swap(holds, position, holds.count - 1)
+    # Close the gap, so that no later key is cut off from its home.
+    hole = slot
+    while True:
+        slot = (slot + 1) & mask
+        if holds.slots[slot] == 0:
+            break
+        home = holds_home(holds, holds.heap[holds.slots[slot] - 1].sequence)
+        if ((slot - home) & mask) >= ((slot - hole) & mask):
+            holds.slots[hole] = holds.slots[slot]
+            hole = slot
+    holds.slots[hole] = 0
+    holds.count -= 1
+    if position < holds.count:
+        holds_sift(holds, position)

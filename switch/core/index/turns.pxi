@@ -1,0 +1,99 @@
+# Pieces of state that are written in turn: account segments, and the list of open holds.
+#
+# A step writes the pieces that have waited longest, as many as are needed for each to be
+# written within TURN_STEPS_MAX steps from its first change. So a step's share stays small
+# with a million accounts or holds, and what a stored piece lacks is never far back in the
+# journal: opening applies it again, to that piece only. `meta` lists up to which step each
+# piece was written and its check, so that an older one is not taken for it.
+
+cdef inline void turns_mark(
+    const State* s, Turns* turns, uint32_t number, uint64_t sequence
+) noexcept nogil:
+    """The row `sequence` has changed a piece."""
+    if turns.since[number] == 0:
+        turns.since[number] = (sequence - 1) // s.step_rows + 1
+
+
+cdef inline uint32_t turns_left(
+    const Turns* turns, uint32_t number, uint64_t step
+) noexcept nogil:
+    """How many steps a piece can wait at `step`; TURN_STEPS_MAX if it is as stored."""
+    cdef uint64_t since = turns.since[number]
+    cdef uint64_t waited
+    if since == 0:
+        return TURN_STEPS_MAX
+    if number >= turns.stored:
+        return 0  # so that below the stored ones no piece is ever missing
+    # The step that ends at `step` has the number step - 1, as `since` is one more than it.
+    waited = min(step - since, <uint64_t>TURN_STEPS_MAX - 1)
+    return TURN_STEPS_MAX - 1 - <uint32_t>waited
+
+
+cdef void turns_choose(
+    Turns* turns, uint32_t count, uint32_t least, uint64_t step
+) noexcept nogil:
+    """Mark what the step that ends at `step` writes: as few as keep every term."""
+    cdef uint32_t[TURN_STEPS_MAX] waiting
+    cdef uint32_t share = least
+    cdef uint32_t due = 0
+    cdef uint32_t number, left
+    memset(waiting, 0, sizeof(waiting))
+    for number in range(count):
+        turns.writing[number] = 0
+        left = turns_left(turns, number, step)
+        if left < TURN_STEPS_MAX:
+            waiting[left] += 1
+    for left in range(<uint32_t>TURN_STEPS_MAX):
+        # So many are due within left + 1 steps, this one included.
+        due += waiting[left]
+        share = max(share, due // (left + 1) + (due % (left + 1) != 0))
+    for left in range(<uint32_t>TURN_STEPS_MAX):
+        for number in range(count):
+            if share > 0 and turns_left(turns, number, step) == left:
+                turns.writing[number] = 1
+                share -= 1
+
+
+cdef uint64_t turns_oldest(const Turns* turns, uint32_t count, uint64_t step) noexcept nogil:
+    """Up to which step no piece lacks a row once the step that ends at `step` is written."""
+    cdef uint64_t oldest = step
+    cdef uint32_t number
+    for number in range(count):
+        if turns.since[number] != 0 and not turns.writing[number]:
+            oldest = min(oldest, turns.since[number] - 1)
+    return oldest
+
+
+cdef void turns_finish(Turns* turns, uint32_t count) noexcept nogil:
+    """The step is durable: what it wrote is as stored."""
+    cdef uint32_t number
+    turns.stored = count
+    for number in range(count):
+        if turns.writing[number]:
+            turns.since[number] = 0
+
+
+cdef int turns_put(
+    MDB_txn* txn, MDB_dbi table, uint32_t number, void** data, size_t size
+) noexcept nogil:
+    """Room for a piece's value, to be filled before the next call."""
+    cdef uint32_t name = native_swap32(number)
+    cdef MDB_val key, value
+    cdef int rc
+    key.mv_size = 4
+    key.mv_data = &name
+    value.mv_size = size
+    value.mv_data = NULL
+    rc = mdb_put(txn, table, &key, &value, MDB_RESERVE)
+    data[0] = value.mv_data
+    return rc
+
+
+cdef int turns_get(
+    MDB_txn* txn, MDB_dbi table, uint32_t number, MDB_val* value
+) noexcept nogil:
+    cdef uint32_t name = native_swap32(number)
+    cdef MDB_val key
+    key.mv_size = 4
+    key.mv_data = &name
+    return damage_of(mdb_get(txn, table, &key, value))

@@ -1,0 +1,104 @@
+# The reserve: zeros written ahead, so that a commit overwrites written blocks.
+
+cdef inline uint64_t reserve_page_size(MDB_env* env) noexcept nogil:
+    cdef MDB_stat stat
+    mdb_env_stat(env, &stat)
+    return stat.ms_psize
+
+
+cdef int reserve_measure(State* s) noexcept nogil:
+    """How far the journal's file reaches beyond the pages in use."""
+    cdef MDB_envinfo info
+    cdef stat_t status
+    cdef uint64_t used
+    if s.reserve_fd < 0:
+        return 0
+    mdb_env_info(s.journal_env, &info)
+    used = (<uint64_t>info.me_last_pgno + 1) * reserve_page_size(s.journal_env)
+    if fstat(s.reserve_fd, &status) != 0:
+        return errno
+    s.reserve_left = <uint64_t>status.st_size - used if <uint64_t>status.st_size > used else 0
+    return 0
+
+
+cdef enum:
+    RESERVE_PIECE = 1048576   # bytes of zeros written at a time
+    RESERVE_SYNC = 8388608    # and synced together
+    RESERVE_ALIGN = 4096      # what writing past the page cache asks of the memory
+
+
+cdef int reserve_open(State* s, const char* path) noexcept nogil:
+    """A descriptor that only appends, past the page cache where the file system can.
+
+    Zeros have no business in the page cache: each would be copied there, push out what is
+    read, and be waited for by the next commit's sync.
+    """
+    cdef int flags = O_WRONLY | O_APPEND | O_CLOEXEC
+    s.reserve_fd = posix_open(path, flags | O_DIRECT)
+    if s.reserve_fd < 0 and errno == EINVAL:
+        s.reserve_fd = posix_open(path, flags)
+    return errno if s.reserve_fd < 0 else 0
+
+
+cdef bint reserve_leave_direct(State* s) noexcept nogil:
+    """Write through the page cache from here on; False if that is done already.
+
+    A file whose end is not where the disk's blocks end cannot be appended to past it.
+    """
+    cdef int flags = posix_fcntl(s.reserve_fd, F_GETFL)
+    return flags & O_DIRECT != 0 and posix_fcntl(s.reserve_fd, F_SETFL, flags & ~O_DIRECT) == 0
+
+
+cdef int reserve_extend(State* s) noexcept nogil:
+    """Append zeros until a whole reserve and one more lie ahead, and sync them.
+
+    The descriptor only appends, so it can never touch a page that LMDB has written.
+    """
+    cdef void* zeros = NULL
+    cdef uint64_t left, unsynced
+    cdef ssize_t written
+    cdef int rc = reserve_measure(s)
+    if rc != 0 or s.reserve_fd < 0 or s.reserve_left >= s.reserve_size:
+        return rc
+    rc = posix_memalign(&zeros, RESERVE_ALIGN, RESERVE_PIECE)
+    if rc != 0:
+        return rc
+    memset(zeros, 0, RESERVE_PIECE)
+    # What commits use up meanwhile is made good the next time.
+    left = s.reserve_left
+    unsynced = 0
+    while rc == 0 and left < 2 * s.reserve_size and not s.stopping:
+        written = write(s.reserve_fd, zeros, RESERVE_PIECE)
+        if written < 0:
+            rc = errno
+            if rc == EINVAL and reserve_leave_direct(s):
+                rc = 0
+                continue
+            break
+        left += written
+        unsynced += written
+        if unsynced >= RESERVE_SYNC or left >= 2 * s.reserve_size:
+            unsynced = 0
+            rc = errno if fdatasync(s.reserve_fd) != 0 else 0
+    free(zeros)
+    return rc
+
+
+cdef int reserve_wait(State* s) noexcept nogil:
+    """Wait until the reserve is small or a second has passed, then extend it."""
+    cdef timespec until
+    cdef int rc
+    pthread_mutex_lock(&s.lock)
+    if not s.stopping and (s.reserve_left >= s.reserve_size or s.space_failed):
+        clock_gettime(CLOCK_REALTIME, &until)
+        until.tv_sec += 1
+        pthread_cond_timedwait(&s.space_due, &s.lock, &until)
+    pthread_mutex_unlock(&s.lock)
+    if s.stopping:
+        return 0
+    rc = reserve_extend(s)
+    pthread_mutex_lock(&s.lock)
+    s.space_failed = rc
+    reserve_measure(s)
+    pthread_mutex_unlock(&s.lock)
+    return rc
