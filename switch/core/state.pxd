@@ -367,6 +367,7 @@ cdef struct State:
     uint64_t damaged_row      # the one found damaged last, 0 before the first
     uint64_t damaged_requests  # that had no answer for it since opening
     uint64_t aside_count      # holds set aside because they cannot be read, likewise
+    int aside_rc              # what was met then
     # The lines of the window that a settlement of this group asked for last.
     const WindowLine* lines
     uint32_t lines_count

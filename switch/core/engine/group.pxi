@@ -81,18 +81,18 @@ cdef int group_expire(State* s, uint32_t requested) noexcept nogil:
         rc = machine_expire(s, GROUP_MAX - s.rows_count - requested, &done)
         if rc == 0 and s.aside_count != aside:
             aside = s.aside_count
-            rc = group_renew(s)
+            rc = group_go_on(s, s.aside_rc)
     return rc
 
 
-cdef int group_pass_over(State* s, Outcome* outs, uint32_t count) noexcept nogil:
+cdef int group_pass_over(State* s, Outcome* outs, uint32_t count, int rc) noexcept nogil:
     """Answer requests that met damage before anything of them was recorded."""
     cdef uint32_t i
     memset(outs, 0, count * sizeof(Outcome))
     for i in range(count):
         outs[i].result = RESULT_DATA_DAMAGED
     s.damaged_requests += count
-    return group_renew(s)
+    return group_go_on(s, rc)
 
 
 cdef inline void group_fetch_account(State* s, uint32_t account) noexcept nogil:
@@ -149,7 +149,7 @@ cdef int group_apply(State* s, uint32_t count, Outcome* outs) noexcept nogil:
         else:
             rc = machine_apply(s, &s.drafts[i], &outs[i])
         if store_is_damage(rc) and s.rows_count == recorded:
-            rc = group_pass_over(s, &outs[i], size)
+            rc = group_pass_over(s, &outs[i], size, rc)
         if rc != 0:
             return rc
         i += size
@@ -237,14 +237,19 @@ cdef int group_wait(State* s) noexcept nogil:
 
 
 cdef int group_renew(State* s) noexcept nogil:
-    """Under the lock: read both environments as they are now. LMDB gives up a transaction
-    that met a damaged page, so this also comes after damage."""
+    """Under the lock: read both environments as they are now."""
     cdef int rc = store_renew(&s.reader)
     s.lines_window = 0
     if rc == 0:
         mdb_txn_reset(s.index_txn)
         rc = mdb_txn_renew(s.index_txn)
     return rc
+
+
+cdef int group_go_on(State* s, int met) noexcept nogil:
+    """After damage that cost no more than who met it; `met` is its code. LMDB gives up a
+    transaction that met a damaged page: both are begun anew."""
+    return group_renew(s)
 
 
 cdef size_t group_encode(

@@ -482,6 +482,7 @@ cdef int machine_expire(State* s, uint32_t room, bint* done) noexcept nogil:
         rc = machine_decide_due(s, first, last, holds, rows, &count)
     if store_is_damage(rc):
         machine_set_aside(s, lead, last)
+        s.aside_rc = rc
         return 0
     for i in range(count):
         if rc == 0:
