@@ -207,6 +207,13 @@ class Ledger:
 
     # --- reading; each raises CorruptionError rather than serve a bad check ---------
 
+    def index_unit(self) -> bool:
+        """Do what the index writer's thread does while it does not lag: the next unit.
+
+        In a transaction of its own; False if nothing is left before the next step is
+        due. Raises as `index_step` does.
+        """
+
     def accounts(self) -> tuple[Rows, int]:
         """All account images (element 0 is nobody, dtype ACCOUNT), their sequence.
 

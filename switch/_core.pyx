@@ -479,6 +479,14 @@ cdef class Ledger:
         check(RC_SPACE if steps_is_space(rc) else rc)
         return bool(done)
 
+    def index_unit(self):
+        cdef object _in_use = self._use()
+        cdef int rc, moved
+        with nogil:
+            rc = steps_try_unit(self.s, &moved)
+        check(RC_SPACE if steps_is_space(rc) else rc)
+        return bool(moved)
+
     # --- where it stands -----------------------------------------------------------------------
 
     @property

@@ -336,7 +336,8 @@ cdef struct Work:             # scratch of one step
 cdef struct Turns:            # pieces that are written in turn, see index/turns.pxi
     uint64_t* since           # number + 1 of the first step that changed it unwritten, or 0
     uint8_t* writing          # part of the step under way
-    PieceRecord* pieces       # as stored; those being written already as they will be
+    PieceRecord* pieces       # as the last durable step left them
+    PieceRecord* written      # as the step under way writes those of `writing`
     uint32_t stored           # below this one no piece is missing
 
 cdef enum:

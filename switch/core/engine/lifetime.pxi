@@ -79,6 +79,7 @@ cdef int lifetime_allocate(
     s.head.format = INDEX_FORMAT
     s.head.step_rows = step_rows
     s.head.accounts_count = 1
+    s.head.run_next = 1       # 0 is no run's
     # Index 0 of each table is nobody's.
     s.published.count = s.working.count = s.images.count = 1
     s.participants_count = s.services_count = 1
@@ -91,13 +92,17 @@ cdef bint lifetime_make_turns(Turns* turns, uint32_t count) noexcept nogil:
     turns.since = <uint64_t*>calloc(count, 8)
     turns.writing = <uint8_t*>calloc(count, 1)
     turns.pieces = <PieceRecord*>calloc(count, sizeof(PieceRecord))
-    return turns.since != NULL and turns.writing != NULL and turns.pieces != NULL
+    turns.written = <PieceRecord*>calloc(count, sizeof(PieceRecord))
+    return turns.since != NULL and turns.writing != NULL and (
+        turns.pieces != NULL and turns.written != NULL
+    )
 
 
 cdef void lifetime_free_turns(Turns* turns) noexcept nogil:
     free(turns.since)
     free(turns.writing)
     free(turns.pieces)
+    free(turns.written)
 
 
 cdef int lifetime_open_env(

@@ -1,9 +1,10 @@
 # Covers: one filter for several runs, so that a new key is looked up in few places.
 #
 # The runs of a level that will merge together share a cover, whose filter learns their
-# keys as they are written. Covers live in memory only: runs that were there at opening have none and are asked one
-# by one until they are merged away. Belongs to the index writer; the committer asks the
-# covers of published runs under the lock, and further keys in them do no harm.
+# keys as they are written. Covers live in memory only: runs that were there at opening have
+# none and are asked one by one until they are merged away. Belongs to the index writer; the
+# committer asks the covers of published runs under the lock, and further keys in them do no
+# harm.
 
 cdef void cover_drop(Cover* cover) noexcept nogil:
     """One user less."""

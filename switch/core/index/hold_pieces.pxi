@@ -65,8 +65,8 @@ cdef int hold_pieces_put(
     head.count = count
     memcpy(head + 1, holds, count * sizeof(Hold))
     head.check = hold_pieces_check(head)
-    s.holds_turns.pieces[number].steps = <uint32_t>(as_of // s.step_rows)
-    s.holds_turns.pieces[number].check = head.check
+    s.holds_turns.written[number].steps = <uint32_t>(as_of // s.step_rows)
+    s.holds_turns.written[number].check = head.check
     return 0
 
 

@@ -3,7 +3,9 @@
 # Belongs to the index writer. Everything goes into the transaction under way; without one
 # the parts are stored already, and only memory learns of them.
 
-cdef void pages_learn(State* s, Run* run, const Entry* entries, uint32_t page, uint32_t count) noexcept nogil:
+cdef void pages_learn(
+    State* s, Run* run, const Entry* entries, uint32_t page, uint32_t count
+) noexcept nogil:
     """Let the filters learn the keys of one page."""
     cdef uint64_t[PAGE_ENTRIES] hashes
     cdef uint32_t part = page // PART_PAGES

@@ -43,8 +43,8 @@ cdef int segments_write(State* s, MDB_txn* txn, uint64_t as_of) noexcept nogil:
             SEGMENT_ACCOUNTS * sizeof(Account),
         )
         segment.check = segments_check(segment)
-        s.segments_turns.pieces[number].steps = <uint32_t>(as_of // s.step_rows)
-        s.segments_turns.pieces[number].check = segment.check
+        s.segments_turns.written[number].steps = <uint32_t>(as_of // s.step_rows)
+        s.segments_turns.written[number].check = segment.check
     return 0
 
 

@@ -117,11 +117,10 @@ cdef int steps_write_meta(State* s, MDB_txn* txn, bint whole) noexcept nogil:
     size = s.next.retired_count * sizeof(Retired)
     memcpy(at, s.retired, size)
     at += size
-    size = s.next.segments_count * sizeof(PieceRecord)
-    memcpy(at, s.segments_turns.pieces, size)
-    at += size
-    memcpy(at, s.holds_turns.pieces, HOLD_PIECES * sizeof(PieceRecord))
-    at += HOLD_PIECES * sizeof(PieceRecord)
+    at = <uint8_t*>turns_put_list(
+        &s.segments_turns, s.next.segments_count, whole, <PieceRecord*>at
+    )
+    at = <uint8_t*>turns_put_list(&s.holds_turns, HOLD_PIECES, whole, <PieceRecord*>at)
     s.next.transaction = mdb_txn_id(txn)
     memcpy(value, &s.next, sizeof(IndexMeta))
     size = at - value
@@ -421,6 +420,7 @@ cdef int steps_transact(State* s, uint32_t units, bint* done) noexcept nogil:
     cdef bint any_ = False
     cdef int rc = steps_check_room(s)
     done[0] = False
+    s.moved_on = 0
     if rc == 0:
         rc = mdb_txn_begin(s.index_env, NULL, 0, &txn)
     if rc != 0:
@@ -510,6 +510,31 @@ cdef enum:
     PACE_IDLE_NS = 1000000000
 
 
+cdef int steps_advance(State* s) noexcept nogil:
+    """One unit in a transaction of its own, if there is one; `moved_on` says so."""
+    cdef bint done
+    cdef int rc = 0
+    s.moved_on = 0
+    if s.sequence - s.indexed >= s.step_rows:
+        rc = steps_take(s)
+    if rc == 0:
+        rc = steps_transact(s, 1, &done)
+    steps_tell(s, rc)
+    return rc
+
+
+cdef int steps_try_unit(State* s, int* moved) noexcept nogil:
+    """What the thread does while the index does not lag, once."""
+    cdef int rc = 0
+    moved[0] = 0
+    pthread_mutex_lock(&s.stepping)
+    if not s.stopping and not s.dead:
+        rc = steps_advance(s)
+        moved[0] = s.moved_on
+    pthread_mutex_unlock(&s.stepping)
+    return rc
+
+
 cdef uint64_t steps_round(State* s) noexcept nogil:
     """A whole step if the index lags by two, else one unit; gives how long to rest then.
 
@@ -520,23 +545,17 @@ cdef uint64_t steps_round(State* s) noexcept nogil:
     cdef uint64_t began = native_monotonic_ns()
     cdef uint64_t behind, rest
     cdef bint done = False
-    cdef int rc
     pthread_mutex_lock(&s.stepping)
     behind = s.sequence - s.indexed
     if s.stopping or s.dead:
         rest = PACE_IDLE_NS
     elif behind >= 2 * s.step_rows:
         rest = PACE_IDLE_NS if steps_run(s, UNITS_ALL, &done) != 0 else 0
+    elif steps_advance(s) != 0 or not s.moved_on:
+        rest = PACE_IDLE_NS
     else:
-        rc = steps_take(s) if behind >= s.step_rows else 0
-        if rc == 0:
-            rc = steps_transact(s, 1, &done)
-        steps_tell(s, rc)
-        if rc != 0 or not s.moved_on:
-            rest = PACE_IDLE_NS
-        else:
-            rest = min(2 * s.step_rows - behind, s.step_rows)
-            rest = (native_monotonic_ns() - began) * PACE_REST * rest // s.step_rows
+        rest = min(2 * s.step_rows - behind, s.step_rows)
+        rest = (native_monotonic_ns() - began) * PACE_REST * rest // s.step_rows
     pthread_mutex_unlock(&s.stepping)
     return rest
 

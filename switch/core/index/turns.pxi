@@ -71,6 +71,19 @@ cdef void turns_finish(Turns* turns, uint32_t count) noexcept nogil:
     for number in range(count):
         if turns.writing[number]:
             turns.since[number] = 0
+            turns.pieces[number] = turns.written[number]
+
+
+cdef PieceRecord* turns_put_list(
+    const Turns* turns, uint32_t count, bint whole, PieceRecord* at
+) noexcept nogil:
+    """The pieces as they are stored; `whole`: with what the step under way has written."""
+    cdef uint32_t number
+    for number in range(count):
+        at[number] = turns.pieces[number]
+        if whole and turns.writing[number]:
+            at[number] = turns.written[number]
+    return at + count
 
 
 cdef int turns_put(
