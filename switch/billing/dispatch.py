@@ -251,17 +251,17 @@ class Dispatcher:
         now, wall_ns = self._clock(), self._wall_ns()
         for biller in self._turns:
             if biller.news >= LARGE:
-                self._ask_now(biller, now, wall_ns)
+                self._ask_biller(biller, now, wall_ns)
         for _ in range(len(self._turns)):
             if not self._pace.allows(now):
                 self._pause()
                 return
             biller = self._turns[0]
             self._turns.rotate(-1)
-            if self._ask_now(biller, now, wall_ns):
+            if self._ask_biller(biller, now, wall_ns):
                 self._pace.spend()
 
-    def _ask_now(self, biller: Biller, now: float, wall_ns: int) -> bool:
+    def _ask_biller(self, biller: Biller, now: float, wall_ns: int) -> bool:
         is_sent = biller.ask(self._ledger, now, wall_ns)
         if biller.lost:
             self._lost.update(biller.lost)
@@ -347,7 +347,7 @@ class Dispatcher:
         The pace is of those who wait in turn: without end of such messages they would
         never be asked.
         """
-        self._ask_now(biller, self._clock(), self._wall_ns())
+        self._ask_biller(biller, self._clock(), self._wall_ns())
 
     # --- the door ----------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import grpc
 import pytest
 
 from switch.v1 import admin_pb2 as pb
-from switch.v1 import counter_pb2, payments_pb2
+from switch.v1 import billers_pb2, counter_pb2, payments_pb2
 from switch.v1 import results_pb2 as results
 from tests.damage import damage_row
 from tests.server.harness import (
@@ -27,6 +27,11 @@ from tests.server.harness import (
     until,
 )
 
+ACKNOWLEDGED = (
+    payments_pb2.PAYMENT_STATE_COMPLETED,
+    payments_pb2.PAYMENT_STATE_UNSPECIFIED,
+    payments_pb2.PAYMENT_STATE_COMPLETED,
+)
 STEP_ROWS = 1_024
 SETTINGS = ("--set", f"index_step_rows={STEP_ROWS}")
 
@@ -113,6 +118,21 @@ def test_a_move_of_the_treasury(server: ServerProcess, peers: Peers) -> None:
     with failing(grpc.StatusCode.DATA_LOSS) as failures:
         peers.treasury.admin.ProposeRefund(request, timeout=CALL_S)
     assert failures[0].reason == "DATA_DAMAGED"
+
+
+def test_a_biller_acknowledges_around_it(server: ServerProcess, peers: Peers) -> None:
+    held = [peers.centre().pay(payment("GAS")) for _ in range(3)]
+    damage(server, held[1])
+    answers = [
+        billers_pb2.Answer(
+            number=one.sequence, id=one.id, kind=billers_pb2.ANSWER_KIND_CONFIRMED
+        )
+        for one in held
+    ]
+    request = billers_pb2.AcknowledgeRequest(answers=answers)
+    for _ in range(2):
+        reply = peers.biller("gas").billers.Acknowledge(request, timeout=CALL_S)
+        assert tuple(one.state for one in reply.payments) == ACKNOWLEDGED
 
 
 @pytest.fixture
