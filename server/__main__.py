@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -25,7 +26,13 @@ from switch.errors import (
 EXIT_BUSY = 75
 """Another process has the ledger."""
 EXIT_CONFIG = 78
-"""A setting, a file, the port or the clock is not usable."""
+"""A setting, a file, the directory, the port or the clock is not usable."""
+
+_UNUSABLE = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR),
+}
+"""Codes of a StorageError that speak of the directory, not of what is in it."""
 
 log = logging.getLogger("server")
 
@@ -54,14 +61,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log.error("cannot start: %s", error)
         return EXIT_BUSY
     except StorageError as error:
+        if error.code in _UNUSABLE:
+            log.error("cannot start: %s cannot be used: %s", config.data_dir, error)
+            return EXIT_CONFIG
         log.critical("cannot start: %s", error, exc_info=error)
         return EXIT_DEAD
 
 
 async def serve(config: Config, ready_file: Path | None) -> int:
     """Serve; say on stdout, and in `ready_file`, when and where."""
+    is_ready = False
 
     def ready(address: str, ledger: Ledger) -> None:
+        nonlocal is_ready
+        is_ready = True
         line = json.dumps(
             {
                 "ready": True,
@@ -82,7 +95,12 @@ async def serve(config: Config, ready_file: Path | None) -> int:
                 ) from error
         print(line, flush=True)
 
-    return await App(config).run(ready)
+    try:
+        return await App(config).run(ready)
+    except OSError as error:
+        if is_ready:
+            raise
+        raise ConfigError(f"cannot use {error.filename}: {error.strerror}") from error
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -96,7 +114,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--accept-clock",
         action="store_true",
         default=None,
-        help="start although the last entry is more than a day old",
+        help="start although the last entry is more than a day old, or yet to come",
     )
     parser.add_argument(
         "--ready-file", type=Path, help="file to write when calls are taken"

@@ -28,6 +28,7 @@ from server.services.billers import BillerService
 from server.services.counter import CounterService
 from server.services.payments import RAW, PaymentService
 from server.services.wallets import WalletService
+from server.tasks import Supervisor
 from switch._core import LMDB_VERSION, Ledger
 from switch.authority.certificates import server_credentials
 from switch.config import Config
@@ -168,9 +169,10 @@ class App:
             LMDB_VERSION,
         )
         ready(address, node.ledger)
-        alarms = asyncio.create_task(Alarms(node).run())
+        supervisor = Supervisor()
+        supervisor.start("alarms", Alarms(node).run)
         await self._stop.wait()
-        alarms.cancel()
+        await supervisor.stop()
 
     def _die(self) -> None:
         self._dead = True

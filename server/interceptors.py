@@ -13,6 +13,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
+from server import progress
 from server.node import Node
 from server.status import Context, LateError, abort
 from switch.errors import WireError
@@ -79,13 +80,14 @@ def _guard(name: str, call: Call) -> Call:
     """`call`, with every error turned into a status."""
 
     async def guarded(request: Any, context: Context) -> Any:
+        so_far = progress.begin()
         try:
             return await call(request, context)
         except grpc.aio.BaseError:
             # The transport's own: the call is over already.
             raise
         except Exception as error:  # noqa: BLE001
-            await abort(context, name, error)
+            await abort(context, name, error, has_committed=so_far.has_committed)
 
     return guarded
 

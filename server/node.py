@@ -5,10 +5,12 @@ says otherwise; blocking reads of the ledger go through `read`.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
+from server import progress
 from server.status import StoppingError
 from switch._core import Ledger, Request
 from switch.billing.dispatch import TICK_S, Dispatcher
@@ -19,6 +21,8 @@ from switch.ledger.cases import Exceptions
 from switch.ledger.committer import Answer, Committer, Reply
 from switch.register.load import Register
 from switch.v1 import payments_pb2
+
+log = logging.getLogger("server")
 
 READ_THREADS = 4
 """Blocking reads at a time."""
@@ -103,7 +107,11 @@ class Node:
         self._group_done()
         self.dispatch.wake_all()
         for callback in tuple(self._on_stop):
-            callback()
+            try:
+                callback()
+            except Exception:
+                # The others must hear it, and the server must end.
+                log.exception("a call could not be told that the server stops")
 
     def close(self) -> None:
         """End the reading threads, so that the ledger can be closed after them."""
@@ -144,9 +152,39 @@ class Node:
     async def commit(self, request: Request) -> Reply:
         """Commit a request and wait until it is durable.
 
-        A caller that goes away does not take it back. Raises what
-        `Committer.submit` raises and a receiver gets.
+        A caller that goes away does not take it back. From here on no error of this
+        call says that nothing was done. Raises what `Committer.submit` raises and a
+        receiver gets.
         """
+        reply = await self._commit(request)
+        progress.current().has_committed = True
+        return reply
+
+    async def pay(self, request: Request) -> bytes:
+        """Commit one payment, or basket, of a call that takes no more than that.
+
+        Raises what `commit` raises, and BillerBusyError if the ledger turned it away:
+        then nothing was done.
+        """
+        reply = await self._commit(request)
+        assert isinstance(reply, bytes)
+        self.check_whole(reply)
+        self.dispatch.check_reply(reply)
+        progress.current().has_committed = True
+        return reply
+
+    def commit_in_thread(self) -> Callable[[Request], Reply]:
+        """For a reading thread of this call: what commits there, and blocks."""
+        so_far = progress.current()
+
+        def commit(request: Request) -> Reply:
+            reply = self.committer.commit_now(request)
+            so_far.has_committed = True
+            return reply
+
+        return commit
+
+    async def _commit(self, request: Request) -> Reply:
         future: asyncio.Future[Reply] = self.loop.create_future()
 
         def receive(_: int, answer: Answer) -> None:

@@ -180,22 +180,45 @@ _TABLE: tuple[tuple[type[Exception], int, _Details], ...] = (
 )
 
 
-def make_status(error: Exception) -> status_pb2.Status:
-    """The status and details of an error; an unexpected one tells nothing."""
+def make_status(error: Exception, *, has_committed: bool = False) -> status_pb2.Status:
+    """The status and details of an error; an unexpected one tells nothing.
+
+    `has_committed`: the call made something durable before it failed, so that no error
+    may say that nothing was done.
+    """
+    code, message, details = _describe(error)
+    if has_committed:
+        _unknown(details)
+    status = status_pb2.Status(code=code, message=message)
+    for detail in details:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status
+
+
+def _describe(error: Exception) -> tuple[int, str, list[Message]]:
     for kind, code, details in _TABLE:
         if isinstance(error, kind):
-            status = status_pb2.Status(code=code, message=str(error))
-            for detail in details(error):
-                packed = any_pb2.Any()
-                packed.Pack(detail)
-                status.details.append(packed)
-            return status
-    return status_pb2.Status(code=code_pb2.INTERNAL, message="internal error")
+            return code, str(error), details(error)
+    return code_pb2.INTERNAL, "internal error", []
 
 
-async def abort(context: Context, method: str, error: Exception) -> Never:
+def _unknown(details: list[Message]) -> None:
+    """Whatever they say of the error: the call's outcome is not known."""
+    infos = [one for one in details if isinstance(one, error_details_pb2.ErrorInfo)]
+    if not infos:
+        infos = [_info("ANSWER_LOST")]
+        details += infos
+    for info in infos:
+        info.metadata["outcome"] = "unknown"
+
+
+async def abort(
+    context: Context, method: str, error: Exception, *, has_committed: bool = False
+) -> Never:
     """End a call with the status of `error`; log what an operator must see."""
-    status = make_status(error)
+    status = make_status(error, has_committed=has_committed)
     if status.code in (code_pb2.INTERNAL, code_pb2.DATA_LOSS):
         log.error("%s failed: %s", method, type(error).__name__, exc_info=error)
     await context.abort_with_status(rpc_status.to_status(status))

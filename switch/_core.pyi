@@ -6,7 +6,7 @@ a time, be it the queue's or `commit`; any thread may read. Everything read is d
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import numpy.typing as npt
@@ -313,6 +313,14 @@ class Ledger:
         """Sizes and counts for operators: file bytes, reserve, lag, runs, memory; what
         damage has cost since the ledger was opened, and the row that was found last."""
 
+class ClockState(NamedTuple):
+    """The wall clock and the time that has really passed."""
+
+    wall_ns: int
+    boottime_ns: int
+    ahead_ns: int
+    """By how much the wall clock outran the other since it was last vouched for."""
+
 @final
 class Queue:
     """What waits to be committed, and the loop that commits it, without the GIL.
@@ -341,8 +349,9 @@ class Queue:
         `rows_max` rows and `tail_max` bytes of tail may wait (16 groups, 64 MiB).
         `gather_s`: after a group of 16 requests or more the next begins no sooner than
         so long after it, as long as more arrive each millisecond; 0: it never waits.
-        `clock`, for tests: wall and monotonic nanoseconds, which are read in place of
-        the machine's clocks. Raises ValueError, DeadError if the ledger is closed.
+        `clock`, for tests: wall time and boot time in nanoseconds and 1 if the kernel
+        is synchronised, which are read in place of the machine's own. What both clocks
+        say now is believed. Raises ValueError, DeadError if the ledger is closed.
         """
 
     def start(self, ended: Callable[[], None] | None = None) -> None:
@@ -372,6 +381,17 @@ class Queue:
         ClockError, DeadError (nothing was done), UnknownOutcomeError.
         """
 
+    def clock_state(self) -> ClockState:
+        """Both clocks now; waits for a commit that is under way."""
+
+    def accept_clock(self, request: Request, ahead_ns: int) -> Rows:
+        """Commit the one row of `request` and believe the wall clock from here on.
+
+        It must have leapt, and be `ahead_ns` ahead to within the leap that is allowed,
+        or ClockError is raised and nothing was done. Blocks; also raises SpaceError,
+        DeadError, UnknownOutcomeError. Its OUTCOME.
+        """
+
     def fileno(self) -> int:
         """A descriptor that is readable when there is something to take.
 
@@ -389,7 +409,9 @@ class Queue:
         Each as (error, answers). An answer is (tag, rows, reply): the replies to all
         payments of one tag joined to one, in order, with the number of their rows;
         requests of rows have answers of their own, and divide those around them. After
-        an error each reply is that error.
+        an error each reply is that error. An answer that there is no memory for is an
+        UnknownOutcomeError; MemoryError is raised if not even that can be said, and
+        then nothing is lost: call it again.
         """
 
     def paused(self) -> AbstractContextManager[None]:

@@ -4,6 +4,7 @@ Below the border everything is C: no Python objects, no exceptions, no GIL. Here
 codes become exceptions, arguments are checked, and threads are kept.
 """
 
+import collections
 import contextlib
 import fcntl
 import hashlib
@@ -25,6 +26,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EDQUOT, EFBIG, EINVAL, ENOMEM, ENOSPC, ESHUTDOWN, errno
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset, strerror
 from posix.fcntl cimport (
@@ -64,7 +66,16 @@ cdef extern from "<sys/eventfd.h>" nogil:
     int eventfd(unsigned int value, int flags)
 
 cdef extern from "<time.h>" nogil:
+    const int CLOCK_BOOTTIME
     int clock_gettime(int clock, timespec* now)
+
+cdef extern from "<sys/timex.h>" nogil:
+    ctypedef struct timex_t "struct timex":
+        unsigned int modes
+        int status
+    int STA_UNSYNC
+    int TIME_ERROR
+    int adjtimex(timex_t* buffer)
 
 # The lowest part first; each may call those above it.
 include "core/row/keys.pxi"
@@ -100,6 +111,7 @@ include "core/engine/replay.pxi"
 include "core/engine/reads.pxi"
 include "core/engine/lifetime.pxi"
 include "core/engine/group.pxi"
+include "core/engine/clock.pxi"
 include "core/engine/queue.pxi"
 
 

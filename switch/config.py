@@ -144,7 +144,8 @@ class Config:
     index_lag_max: int = _bounded(1_048_576, 1_024, 16_777_216)
     """Rows that the index may lag behind; then the committer waits."""
     accept_clock: bool = False
-    """Start although the last row is more than a day old; a row records it."""
+    """Start although the last row is more than a day old, or a minute in the future; a
+    row records it."""
 
     # The committer.
     queue_rows_max: int = _bounded(131_040, 8_190, 4_194_304)

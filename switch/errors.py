@@ -70,7 +70,7 @@ class CorruptionError(StorageError):
 
 
 class IndexDamagedError(CorruptionError):
-    """A check of the index failed; the journal is whole, and the index can be made anew."""
+    """A check of the index failed; the journal is whole, and gives a new index."""
 
 
 class JournalBehindError(StorageError):

@@ -65,63 +65,132 @@ def ours() -> Iterator[Path]:
 PARTS: dict[str, dict[str, set[str]]] = {
     # What each part of the core may call, by folder, lowest first; `native` and `lmdb`
     # are C, and face/ is Python's.
-    "row": {"keys": set(), "effect": {"keys"}},
-    "journal": {"store": set()},
+    "row": {
+        "keys": set(),
+        "effect": {"keys"},
+    },
+    "journal": {
+        "store": set(),
+        "reserve": set(),
+    },
     "index": {
+        "damage": set(),
         "memo": set(),
         "sort": set(),
+        "holds": set(),
         "cover": set(),
-        "runs": {"cover"},
+        "runs": {"cover", "damage"},
+        "turns": {"damage"},
+        "postings": {"damage", "store"},
+        "segments": {"effect", "keys", "store", "turns"},
+        "hold_pieces": {"holds", "keys", "turns"},
         "pages": {"memo", "runs"},
-        "merge": {"cover", "pages", "runs"},
-        "postings": {"store"},
-        "segments": {"effect", "keys", "store"},
         "lookup": {"memo", "runs"},
+        "merge": {"cover", "pages", "runs"},
         "views": {"lookup", "runs", "store"},
         "indexer": {
-            *("cover", "effect", "keys", "memo", "pages", "postings", "runs"),
-            *("segments", "sort", "store"),
+            "damage",
+            "effect",
+            "hold_pieces",
+            "keys",
+            "postings",
+            "segments",
+            "sort",
+            "store",
         },
         "steps": {
-            *("cover", "indexer", "merge", "postings", "runs", "segments", "store"),
+            "cover",
+            "damage",
+            "hold_pieces",
+            "indexer",
+            "merge",
+            "pages",
+            "postings",
+            "runs",
+            "segments",
+            "turns",
             "views",
         },
     },
     "rules": {
         "register": {"keys"},
-        "rows": {"effect", "keys", "lookup", "memo", "register", "store"},
+        "rows": {
+            "effect",
+            "hold_pieces",
+            "keys",
+            "lookup",
+            "memo",
+            "register",
+            "store",
+        },
         "payment": {"keys", "lookup", "register", "rows"},
-        "treasury": {"keys", "lookup", "memo", "payment", "register", "rows"},
-        "answer": {"keys", "memo", "rows", "treasury"},
-        "cases": {"answer", "keys", "payment", "rows", "treasury"},
+        "treasury": {"holds", "keys", "lookup", "payment", "register", "rows"},
+        "answer": {"holds", "keys", "rows", "treasury"},
+        "cases": {"answer", "keys", "rows", "treasury"},
         "machine": {
-            *("answer", "cases", "keys", "lookup", "memo", "payment", "register"),
-            *("rows", "store", "treasury"),
+            "answer",
+            "cases",
+            "holds",
+            "keys",
+            "lookup",
+            "payment",
+            "register",
+            "rows",
+            "store",
+            "treasury",
         },
     },
     "wire": {
         "wire": {"keys", "payment", "register"},
-        "questions": {"store", "views", "wire"},
+        "questions": {"views", "wire"},
     },
     "engine": {
         "replay": {
-            *("indexer", "keys", "memo", "postings", "register", "rows", "runs"),
-            *("segments", "steps", "store"),
+            "cover",
+            "damage",
+            "hold_pieces",
+            "holds",
+            "indexer",
+            "keys",
+            "merge",
+            "postings",
+            "register",
+            "rows",
+            "runs",
+            "segments",
+            "steps",
+            "store",
         },
         "reads": {"effect", "keys", "memo", "postings", "runs", "store", "views"},
         "lifetime": {
-            *("cover", "indexer", "lookup", "memo", "merge", "replay", "runs"),
-            *("store", "views"),
+            "cover",
+            "damage",
+            "holds",
+            "indexer",
+            "lookup",
+            "merge",
+            "replay",
+            "reserve",
+            "runs",
+            "store",
+            "views",
         },
-        "group": {"cases", "lookup", "machine", "memo", "rows", "store", "wire"},
-        "queue": {"group", "wire"},
+        "group": {
+            "cases",
+            "damage",
+            "holds",
+            "lookup",
+            "machine",
+            "reserve",
+            "rows",
+            "store",
+            "wire",
+        },
+        "clock": {"group"},
+        "queue": {"clock", "group", "wire"},
     },
 }
 FACE = "face"
-PREFIXES = {
-    # Functions start with their part's name, or with one of these.
-    "memo": ("memo_", "holds_"),
-}
 
 
 def part_files() -> list[Path]:
@@ -163,7 +232,7 @@ def test_functions_start_with_their_part() -> None:
         f"{path.name}: {name}"
         for path in part_files()
         for name in sorted(part_functions(path))
-        if not name.startswith(PREFIXES.get(path.stem, (f"{path.stem}_",)))
+        if not name.startswith(f"{path.stem}_")
     ]
     assert not wrong, "functions without their part's prefix"
 

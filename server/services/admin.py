@@ -9,18 +9,23 @@ import numpy as np
 
 from server import arguments, convert
 from server.node import Node
+from server.services.clock import accept_clock
 from server.status import ArgumentError, NotFoundError
 from switch._core import GROUP_MAX, WINDOW_LINE, Rows
 from switch.codes import CaseType, Kind, Result, Role
+from switch.errors import OverloadError
 from switch.ledger import moves
 from switch.ledger.cases import Numbers
 from switch.ledger.templates import Templates
 from switch.register.identity import Identity
-from switch.register.load import load_network
+from switch.register.load import LoadCounts, load_network
 from switch.register.register import PURPOSE_FLOAT, PURPOSE_SETTLEMENT
+from switch.specs import ParticipantSpec, ServiceSpec
 from switch.v1 import admin_pb2 as pb
 from switch.v1 import results_pb2
 
+LOADS_MAX = 64
+"""Networks that may wait to be loaded, one after the other."""
 ACCOUNTS_PAGE = 1_000
 """Accounts in one message of ListAccounts."""
 
@@ -40,6 +45,7 @@ class AdminService:
         """Serves from `node`."""
         self._node = node
         self._loading = asyncio.Lock()
+        self._loads: set[asyncio.Task[LoadCounts]] = set()
 
     # --- the register ------------------------------------------------------------
 
@@ -58,23 +64,43 @@ class AdminService:
             services = list(map(convert.service_spec, request.services))
         except ValueError as error:
             raise ArgumentError("", str(error)) from error
-        node = self._node
-        # Two loads at a time would each see the other's as a change by someone else.
-        async with self._loading:
-            counts = await node.read(
-                load_network,
-                node.register,
-                node.committer.commit_now,
-                participants,
-                services,
-                sender=caller.index,
-            )
+        if len(self._loads) >= LOADS_MAX:
+            raise OverloadError(f"{LOADS_MAX} networks are being loaded")
+        # Also when the caller goes away: the next one must see what became of this.
+        load = asyncio.create_task(self._load(participants, services, caller))
+        self._loads.add(load)
+        load.add_done_callback(self._loaded)
+        counts = await asyncio.shield(load)
         return pb.LoadNetworkResponse(
             added_count=counts.added,
             replaced_count=counts.replaced,
             unchanged_count=counts.unchanged,
-            sequence=node.ledger.sequence,
+            sequence=self._node.ledger.sequence,
         )
+
+    async def _load(
+        self,
+        participants: list[ParticipantSpec],
+        services: list[ServiceSpec],
+        caller: Identity,
+    ) -> LoadCounts:
+        node = self._node
+        # Two loads at a time would each see the other's as a change by someone else.
+        async with self._loading:
+            return await node.read(
+                load_network,
+                node.register,
+                node.commit_in_thread(),
+                participants,
+                services,
+                sender=caller.index,
+            )
+
+    def _loaded(self, load: "asyncio.Task[LoadCounts]") -> None:
+        self._loads.discard(load)
+        if not load.cancelled():
+            # The caller has it, if there still is one.
+            load.exception()
 
     async def ListServices(
         self, request: pb.ListServicesRequest, caller: Identity
@@ -285,6 +311,12 @@ class AdminService:
             sender=caller.index,
         )
         return pb.SettleResponse(outcome=await self._do(move))
+
+    async def AcceptClock(
+        self, request: pb.AcceptClockRequest, caller: Identity
+    ) -> pb.AcceptClockResponse:
+        """Believe the wall clock as it is now."""
+        return await accept_clock(self._node, request, caller)
 
     async def _do(self, move: Templates) -> pb.Outcome:
         reply = await self._node.commit(move.request())

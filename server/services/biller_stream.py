@@ -78,6 +78,9 @@ class BillerStream(MessageStream):
             self._dispatch.detach(self._biller, self)
             reader.cancel()
             self._gone = True
+            if self._rows:
+                # Answers that were read may become durable yet.
+                self._progress.has_committed = True
             self._close_tag()
             log.info(
                 "%s disconnected as %d; its answers so far: %s",
@@ -118,18 +121,22 @@ class BillerStream(MessageStream):
 
     # --- what the ledger says -----------------------------------------------------
 
-    def _receive(self, rows: int, answer: Answer) -> None:
-        """Once a request, in the event loop."""
+    def _take_answer(self, rows: int, answer: Answer) -> None:
+        """Once a request."""
         self._rows -= rows
         self._room.set()
         self._close_tag()
         if isinstance(answer, SwitchError):
             # Nothing is lost with it: what has no answer in the ledger is asked again.
             log.warning("answers of %s were not taken: %s", self._biller.name, answer)
-            self._end(answer)
+            self._break(answer)
             return
         assert not isinstance(answer, bytes)
+        self._progress.has_committed = True
         self._count_wrong(self._biller.note(answer))
+
+    def _break(self, error: Exception) -> None:
+        self._end(error)
 
     def _close_tag(self) -> None:
         """Once the call is gone; what was submitted before is noted still."""

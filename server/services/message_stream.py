@@ -7,10 +7,12 @@ that the writing task tells the other side.
 import asyncio
 from abc import ABC, abstractmethod
 
+from server import progress
 from server.node import Node
 from server.status import Context
 from switch._core import Request
 from switch.errors import OverloadError
+from switch.ledger.committer import Answer
 from switch.register.identity import Identity
 
 ROOM_WAIT_S = 10.0
@@ -28,6 +30,7 @@ class MessageStream(ABC):
         # Rows that were submitted and are not answered; for the committer's answers.
         self._rows = 0
         self._tag = 0
+        self._progress = progress.current()
         self._ended = False
         self._error: Exception | None = None
         self._change = asyncio.Event()
@@ -39,6 +42,24 @@ class MessageStream(ABC):
             self._ended = True
             self._error = error
         self._change.set()
+
+    def _receive(self, rows: int, answer: Answer) -> None:
+        """What the committer answers, in the event loop."""
+        try:
+            self._take_answer(rows, answer)
+        except Exception as error:
+            # This call alone: the group has answers for others as well.
+            self._progress.has_committed = True
+            self._break(error)
+            raise
+
+    @abstractmethod
+    def _take_answer(self, rows: int, answer: Answer) -> None:
+        """Answers to `rows` rows of this call, or one error for them."""
+
+    @abstractmethod
+    def _break(self, error: Exception) -> None:
+        """End the call at once with this error, whatever waits to be told."""
 
     async def _read(self) -> None:
         try:

@@ -31,8 +31,10 @@ class PaymentStream(MessageStream):
         super().__init__(node, context, caller)
         self._replies: deque[tuple[bytes, int]] = deque()
         # An error that came for the stream's own payments: what follows it would no
-        # longer be in order, so that nothing more is written.
+        # longer be in order, so that nothing more is taken.
         self._broken = False
+        # Rows that the error speaks of.
+        self._refused_rows = 0
         self._tag = node.committer.open(self._receive)
 
     async def run(self) -> None:
@@ -40,14 +42,15 @@ class PaymentStream(MessageStream):
 
         Raises what ended it: WireError after the outcomes of all messages before,
         StoppingError likewise; OverloadError, SpaceError, ClockError, DeadError,
-        UnknownOutcomeError at once.
+        UnknownOutcomeError once the outcomes from before it are written. Payments that
+        were read after those it speaks of may be done.
         """
         reader = asyncio.create_task(self._read())
         self._node.add_stop(self._stop)
         self._reader = reader
         try:
             while not self._is_finished():
-                while self._replies and not self._broken:
+                while self._replies:
                     body, rows = self._replies.popleft()
                     await self._context.write(body)
                     self._rows -= rows
@@ -60,12 +63,14 @@ class PaymentStream(MessageStream):
             self._node.committer.close(self._tag)
             self._broken = True
             reader.cancel()
+        if self._rows > self._refused_rows:
+            self._progress.has_committed = True
         if self._error is not None:
             raise self._error
 
     def _is_finished(self) -> bool:
         if self._broken:
-            return True
+            return not self._replies
         return self._ended and self._rows == 0
 
     def _stop(self) -> None:
@@ -100,15 +105,20 @@ class PaymentStream(MessageStream):
 
     # --- replies -----------------------------------------------------------------
 
-    def _receive(self, rows: int, answer: Answer) -> None:
-        """Once a group, in the event loop: one message, whatever it answers."""
+    def _take_answer(self, rows: int, answer: Answer) -> None:
+        """Once a group: one message, whatever it answers."""
         if self._broken:
             return
         if isinstance(answer, SwitchError):
-            self._broken = True
-            self._error = answer
-            self._ended = True
-        else:
-            assert isinstance(answer, bytes)
-            self._replies.append((answer, rows))
+            self._refused_rows = rows
+            self._break(answer)
+            return
+        assert isinstance(answer, bytes)
+        self._replies.append((answer, rows))
+        self._change.set()
+
+    def _break(self, error: Exception) -> None:
+        self._broken = True
+        self._error = error
+        self._ended = True
         self._change.set()

@@ -31,28 +31,18 @@ class PaymentService:
         request = Request.payments(body, caller.index, caller.bound_centre)
         if request.payments_count != 1 or request.baskets_count:
             raise WireError("this call takes one payment and no basket")
-        return await self._pay_one(request)
+        return await self._node.pay(request)
 
     async def CreateBasket(self, body: bytes, caller: Identity) -> bytes:
         """Pay the bills of one basket, all or none."""
         request = Request.payments(body, caller.index, caller.bound_centre)
         if request.baskets_count != 1 or request.payments_count:
             raise WireError("this call takes one basket and no payment beside it")
-        return await self._pay_one(request)
+        return await self._node.pay(request)
 
     async def CreatePayments(self, body: bytes, caller: Identity) -> bytes:
         """Pay bills and baskets, each on its own."""
-        return await self._pay(
-            Request.payments(body, caller.index, caller.bound_centre)
-        )
-
-    async def _pay_one(self, request: Request) -> bytes:
-        reply = await self._pay(request)
-        self._node.check_whole(reply)
-        self._node.dispatch.check_reply(reply)
-        return reply
-
-    async def _pay(self, request: Request) -> bytes:
+        request = Request.payments(body, caller.index, caller.bound_centre)
         reply = await self._node.commit(request)
         assert isinstance(reply, bytes)
         return reply

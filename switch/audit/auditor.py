@@ -12,7 +12,7 @@ from switch.audit.books import Books
 from switch.audit.chain import Chain
 from switch.audit.claims import Claims
 from switch.audit.findings import CHAIN_CHECKS, CHECKS, Findings
-from switch.audit.index import Index, compare_index, compare_segments, read_index
+from switch.audit.index import Index, compare_index, compare_pieces, read_index
 from switch.audit.layout import Rows
 from switch.audit.live import Live, compare_live_accounts, compare_live_hash
 from switch.audit.payments import check_baskets
@@ -84,6 +84,7 @@ def audit(
     checks = list(CHECKS) if scope == "all" else list(CHAIN_CHECKS)
     compared = {
         "index": index is not None or "index" in findings.counts,
+        "lost": index is not None,
         "live": live is not None,
     }
     checks = [name for name in checks if name not in compared]
@@ -135,23 +136,24 @@ class _Audit:
         """Have the index compared where it stands; say what cannot be."""
         if index is None:
             return ["not compared: there is no index yet"]
-        instance, findings = self.journal.instance, self.findings
+        journal, findings = self.journal, self.findings
         notes = self._stop(
-            "index",
+            "lost",
             "the index is",
             index.as_of,
-            lambda books: compare_index(index, books, instance, findings),
+            lambda books: compare_index(index, books, journal, findings),
         )
-        for at in sorted({at for _, at in index.segments.values()}):
+        for at in sorted(index.stands):
             # Behind the index itself, whose note says enough if the pass ends before.
-            self._stop("index", "segments are", at, self._segments(index, at))
+            if at <= self.durable:
+                self._stop("index", "pieces of it are", at, self._pieces(index, at))
         if index.as_of < self.last:
             notes.append(f"the index is compared as of {index.as_of}")
         return notes
 
-    def _segments(self, index: Index, at: int) -> Callable[[Books], None]:
-        """Compares the segments that stand at one sequence."""
-        return lambda books: compare_segments(index, at, books.accounts, self.findings)
+    def _pieces(self, index: Index, at: int) -> Callable[[Books], None]:
+        """Compares the pieces of the index that stand at one sequence."""
+        return lambda books: compare_pieces(index, at, books, self.findings)
 
     def plan_live(self, live: Live | None) -> list[str]:
         """Have what a server said compared; say what cannot be."""

@@ -94,6 +94,7 @@ class Chain:
         self.epoch_before = 0
         self.previous: int | None = 0
         self.expected = 1
+        self.ordinal = 0
         self.timestamp = 0
         self.tails: dict[int, bytes] = {}
 
@@ -102,6 +103,7 @@ class Chain:
         for key, text in block.broken:
             self.findings.add("chunks", key, f"the chunk cannot be read: {text}")
             self.previous = None
+            self.ordinal += 1
         self.tails = {}
         rows = block.rows
         if not block.chunks:
@@ -120,8 +122,8 @@ class Chain:
     def _chunk(self, chunk: Chunk, header: tuple[Any, ...], checks: memoryview) -> None:
         """One chunk's header and its place in the chain."""
         add = self.findings.add
-        _, _, zero, _, _, first, instance, epoch, zeros, previous, check = header
-        if zero or zeros:
+        _, _, zero, _, _, first, instance, epoch, ordinal, previous, check = header
+        if zero:
             add("chunks", chunk.key, "reserved fields of the header are not zero")
         if first != chunk.key:
             add("chunks", chunk.key, f"stored there, its header says {first}")
@@ -133,6 +135,10 @@ class Chain:
         if first != self.expected:
             text = f"the chunk begins at {first} where {self.expected} follows"
             add("sequence", chunk.key, text)
+        if ordinal != self.ordinal + 1:
+            text = f"it is chunk number {ordinal} where {self.ordinal + 1} follows"
+            add("sequence", chunk.key, text)
+        self.ordinal = ordinal
         if self.previous is not None and previous != self.previous:
             add("chain", chunk.key, "the chunk does not continue the one before it")
         start, end = chunk.offset * 4, (chunk.offset + chunk.count) * 4
@@ -238,7 +244,9 @@ class Chain:
             self.findings.add("tails", sequence, f"its item claims {size} bytes")
             return -1
         item = chunk.tail[body : body + size]
-        if crc32c(item) != check:
+        # Bound to its row: neither zeros nor another row's item pass for it.
+        bound = self.instance + sequence.to_bytes(8, "little")
+        if crc32c(item, crc32c(bound + size.to_bytes(4, "little"))) != check:
             self.findings.add("tails", sequence, "its item differs from its check")
         if any(chunk.tail[body + size : end]):
             self.findings.add("tails", sequence, "its item is not padded with zeros")

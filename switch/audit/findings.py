@@ -15,6 +15,7 @@ FINDINGS_MAX: Final = 20
 
 DAMAGED = "restore journal/ from a copy and audit that"
 WRONG = "stop taking payments; compare with a copy, then correct by new entries"
+LOST = "keep journal/ and index/ as they are; restore a copy that has the rows"
 DERIVED = "stop the server, delete index/ and let it be rebuilt, audit again"
 
 CHECKS: Final[dict[str, tuple[str, str]]] = {
@@ -41,6 +42,7 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     "utrs": ("a bank reference is credited once", WRONG),
     "refunds": ("refunds fit their payment and never exceed it", WRONG),
     "index": ("the index holds the accounts that the journal gives", DERIVED),
+    "lost": ("the journal has what the index was made of", LOST),
     "live": ("the server serves what the journal gives", "restart the server"),
 }
 CHAIN_CHECKS: Final = (

@@ -44,13 +44,13 @@ CHUNK: Final = np.dtype(
     [
         ("magic", "<u4"),
         ("format", "<u2"),
-        ("reserved_0", "<u2"),
+        ("reserved", "<u2"),
         ("rows_count", "<u4"),
         ("tail_size", "<u4"),
         ("first_sequence", "<u8"),
         ("instance", "V16"),
         ("epoch", "<u8"),
-        ("reserved_1", "<u8"),
+        ("ordinal", "<u8"),
         ("previous", "<u4"),
         ("check", "<u4"),
     ]
@@ -163,16 +163,36 @@ WINDOW_LINE: Final = np.dtype(
 
 INDEX_META: Final = np.dtype(
     [
+        ("magic", "<u4"),
+        ("format", "<u4"),
         ("instance", "V16"),
         ("as_of", "<u8"),
         ("window", "<u8"),
         ("run_next", "<u8"),
         ("step_rows", "<u8"),
-        ("format", "<u4"),
+        ("transaction", "<u8"),
+        ("fresh", "<u8", (3,)),
+        ("records_count", "<u8", (8,)),
+        ("records_sum", "<u8", (8,)),
         ("accounts_count", "<u4"),
         ("runs_count", "<u4"),
+        ("merges_count", "<u4"),
+        ("retired_count", "<u4"),
+        ("segments_count", "<u4"),
         ("chunk_check", "<u4"),
-        ("segments_behind", "<u4"),
+        ("behind", "<u4"),
+        ("stage", "<u4"),
+        ("stage_parts", "<u4"),
+        ("check", "<u4"),
+    ]
+)
+INDEX_PIECE: Final = np.dtype([("steps", "<u4"), ("check", "<u4")])
+INDEX_HOLDS: Final = np.dtype(
+    [
+        ("magic", "<u4"),
+        ("number", "<u4"),
+        ("as_of", "<u8"),
+        ("count", "<u4"),
         ("check", "<u4"),
     ]
 )
@@ -181,7 +201,9 @@ INDEX_HOLD: Final = np.dtype([("sequence", "<u8"), ("due", "<u8")])
 SIZES: Final = {
     128: (ROW, ACCOUNT, SERVICE_RECORD),
     64: (CHUNK, PARTICIPANT_RECORD, SHIFT_RECORD),
-    72: (INDEX_META,),
+    256: (INDEX_META,),
+    24: (INDEX_HOLDS,),
+    8: (INDEX_PIECE,),
     32: (META, SEGMENT, ACCOUNT_RECORD),
     16: (LIMIT_RECORD, INDEX_HOLD),
     40: (WINDOW_LINE,),
@@ -195,16 +217,22 @@ ROW_SIZE: Final = 128
 CHUNK_SIZE: Final = 64
 SEGMENT_SIZE: Final = 32
 TAIL_ITEM_SIZE: Final = 8
-INDEX_RUN_SIZE: Final = 64
+INDEX_RUN_SIZE: Final = 56
+INDEX_MERGE_SIZE: Final = 88
+INDEX_RETIRED_SIZE: Final = 24
 CHUNK_MAGIC: Final = 0x314B4843
+INDEX_MAGIC: Final = 0x31584449
 SEGMENT_MAGIC: Final = 0x31474553
-FORMAT: Final = 1
+HOLDS_MAGIC: Final = 0x31444C48
+FORMAT: Final = 2
+INDEX_FORMAT: Final = 2
 
 GROUP_MAX: Final = 8190
 TAIL_ITEM_MAX: Final = 262_144
 WINDOW_ITEM_MAX: Final = 65_000 * WINDOW_LINE.itemsize
 ACCOUNTS_MAX: Final = 2_097_152
 SEGMENT_ACCOUNTS: Final = 512
+HOLD_PIECES: Final = 64
 BASKET_MIN: Final = 2
 BASKET_MAX: Final = 16
 

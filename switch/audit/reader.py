@@ -16,6 +16,7 @@ import lmdb
 import numpy as np
 
 from switch.audit.layout import (
+    CHUNK,
     CHUNK_MAGIC,
     CHUNK_SIZE,
     FORMAT,
@@ -186,6 +187,14 @@ class Journal(Environment):
         block.rows = rows[:count]
         return block, following
 
+    def check_at(self, sequence: int) -> int | None:
+        """The check of the chunk that holds a row; None if it cannot be read."""
+        with self.env.begin(buffers=True) as txn, txn.cursor(self.chunks) as cursor:
+            first, value = chunk_around(cursor, sequence)
+            if value is None or sequence - first >= len(rows_of(value)):
+                return None
+            return int(np.frombuffer(value, dtype=CHUNK, count=1)[0]["check"])
+
     def rows_at(self, sequences: U64) -> Rows:
         """Rows by sequence, in the order asked; all zero where there is none."""
         out = np.zeros(len(sequences), dtype=ROW)
@@ -201,14 +210,17 @@ class Journal(Environment):
             for position in order:
                 sequence = int(sequences[position])
                 if not 0 <= sequence - first < len(rows):
-                    first, rows = chunk_around(cursor, sequence)
+                    first, value = chunk_around(cursor, sequence)
+                    rows = np.empty(0, dtype=ROW) if value is None else rows_of(value)
                 if 0 <= sequence - first < len(rows):
                     out[position] = rows[sequence - first]
 
 
-def chunk_around(cursor: "lmdb.Cursor", sequence: int) -> tuple[int, Rows]:
-    """First sequence and rows of the chunk that would hold `sequence`."""
-    nothing = np.empty(0, dtype=ROW)
+def chunk_around(cursor: "lmdb.Cursor", sequence: int) -> tuple[int, memoryview | None]:
+    """First sequence and bytes of the chunk that would hold `sequence`.
+
+    None for bytes that hold no rows; they are those of the transaction.
+    """
     key = sequence.to_bytes(8, "big")
     if not cursor.set_range(key):
         found = cursor.last()
@@ -217,13 +229,18 @@ def chunk_around(cursor: "lmdb.Cursor", sequence: int) -> tuple[int, Rows]:
     else:
         found = True
     if not found:
-        return 0, nothing
+        return 0, None
     name, value = bytes(cursor.key()), memoryview(cursor.value())
     if structure_problem(name, value):
-        return 0, nothing
+        return 0, None
+    return int.from_bytes(name, "big"), value
+
+
+def rows_of(value: memoryview) -> Rows:
+    """The rows of a chunk."""
     count = int.from_bytes(value[8:12], "little")
     end = CHUNK_SIZE + count * ROW_SIZE
-    return int.from_bytes(name, "big"), np.frombuffer(value[CHUNK_SIZE:end], dtype=ROW)
+    return np.frombuffer(value[CHUNK_SIZE:end], dtype=ROW)
 
 
 def structure_problem(key: bytes, value: memoryview) -> str:

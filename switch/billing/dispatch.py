@@ -50,6 +50,8 @@ MESSAGES_AT_ONCE = 64
 """Messages that leave without a wait when few have left before."""
 PAUSE_S = 0.008
 """The wait for the next messages when no more may leave."""
+COMPLAINT_S = 60.0
+"""Between two complaints in the log about one biller."""
 BUSY_RETRY_MS = 1_000
 """When to try again after a full queue."""
 
@@ -127,6 +129,10 @@ class Dispatcher:
         self._biller_of_service = np.zeros(0, np.uint32)
         self._version = -1
         self._full: set[int] = set()
+        self.failures = 0
+        """What went wrong with one biller or another since the start."""
+        # By biller: no complaint about it in the log before that.
+        self._complains: dict[int, float] = {}
         self._watches = Watches(config.watches_max)
         # Open holds that were found damaged, and are asked about no more.
         self._lost: set[int] = set()
@@ -190,13 +196,27 @@ class Dispatcher:
         resolved = some(rows, done & _RESOLVES[rows["kind"]])
         if len(resolved):
             for biller, part in self._by_biller(resolved):
-                biller.table.resolve(part["resolves"] - (part["basket"] & 0xFF))
+                try:
+                    biller.table.resolve(part["resolves"] - (part["basket"] & 0xFF))
+                except Exception as error:  # noqa: BLE001
+                    self._failed(biller, error)
             self._watches.wake(resolved["resolves"])
 
     def _add(self, holds: Rows) -> None:
         wall_ns = self._wall_ns()
         for biller, part in self._by_biller(holds):
-            self._lost.update(biller.add(part, self._ledger, wall_ns))
+            try:
+                self._lost.update(biller.add(part, self._ledger, wall_ns))
+            except Exception as error:  # noqa: BLE001
+                self._failed(biller, error)
+
+    def _failed(self, biller: Biller, error: Exception) -> None:
+        """What goes wrong with one biller is no reason to leave the others alone."""
+        self.failures += 1
+        now = self._clock()
+        if now >= self._complains.get(biller.index, now):
+            self._complains[biller.index] = now + COMPLAINT_S
+            log.critical("ALARM: %s cannot be served", biller.name, exc_info=error)
 
     def _by_biller(self, rows: Rows) -> Iterator[tuple[Biller, Rows]]:
         """The rows of each biller, by their services, in order."""
@@ -240,7 +260,10 @@ class Dispatcher:
         """See what was not answered in time, and ask what is due."""
         now = self._clock()
         for biller in self._billers.values():
-            self._wake_lines(biller, biller.tick(now))
+            try:
+                self._wake_lines(biller, biller.tick(now))
+            except Exception as error:  # noqa: BLE001
+                self._failed(biller, error)
         self._ask()
 
     def _ask(self) -> None:
@@ -262,11 +285,14 @@ class Dispatcher:
                 self._pace.spend()
 
     def _ask_biller(self, biller: Biller, now: float, wall_ns: int) -> bool:
-        is_sent = biller.ask(self._ledger, now, wall_ns)
-        if biller.lost:
+        try:
+            return biller.ask(self._ledger, now, wall_ns)
+        except Exception as error:  # noqa: BLE001
+            self._failed(biller, error)
+            return False
+        finally:
             self._lost.update(biller.lost)
             biller.lost.clear()
-        return is_sent
 
     def _pause(self) -> None:
         if not self._pauses and self._call_later is not None:

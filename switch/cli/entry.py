@@ -32,6 +32,7 @@ from switch.day import command as day
 from switch.errors import SwitchError
 from switch.ids import format_id, parse_id
 from switch.money import parse_amount
+from switch.programs import program
 from switch.simulator import command as simulator
 
 T = TypeVar("T")
@@ -108,13 +109,13 @@ def _explain(error: CallError, args: argparse.Namespace, screen: Screen) -> Exit
 def _serve(args: argparse.Namespace, screen: Screen) -> Exit:
     """Become the server."""
     sys.stdout.flush()
-    command = [sys.executable, "-m", "server", *args.rest]
-    os.execv(sys.executable, command)  # noqa: S606
+    command = program("server", *args.rest)
+    os.execv(command[0], command)  # noqa: S606
 
 
 def _audit(args: argparse.Namespace, screen: Screen) -> Exit:
     """Run the auditor in a process of its own."""
-    command = [sys.executable, "-m", "switch.audit", str(args.dir), *args.rest]
+    command = program("switch.audit", str(args.dir), *args.rest)
     if args.json:
         command.append("--json")
     code = subprocess.run(command, check=False).returncode
@@ -372,7 +373,11 @@ def _add_office(add: Add) -> None:
     found["propose-refund"].add_argument(
         "amount", type=_as(parse_amount), metavar="AMOUNT", help="in rupees"
     )
-    for name in ("propose-refund", "propose-correction", "close-case"):
+    _add_id(found["accept-clock"])
+    for name in (
+        *("propose-refund", "propose-correction", "close-case"),
+        "accept-clock",
+    ):
         found[name].add_argument(
             "reason", metavar="REASON", help="1 to 32 plain characters"
         )

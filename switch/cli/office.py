@@ -121,6 +121,17 @@ def close_case(args: Namespace, screen: Screen) -> Exit:
     return _show(outcome, screen)
 
 
+def accept_clock(args: Namespace, screen: Screen) -> Exit:
+    """Stand by the switch's wall clock after a leap."""
+    with open_office(args) as client:
+        reply = client.accept_clock(args.reason, move_id=args.id or new_id())
+    if screen.as_json:
+        screen.value(plain(reply))
+        done = reply.outcome.result == int(Result.OK)
+        return Exit.DONE if done else Exit.REFUSED
+    return _show(reply.outcome, screen)
+
+
 def _show(outcome: admin_pb2.Outcome, screen: Screen) -> Exit:
     """The answer to one move; its entry is what the next command names."""
     result = Result(outcome.result)
@@ -149,4 +160,5 @@ COMMANDS: tuple[tuple[str, Callable[[Namespace, Screen], Exit], str], ...] = (
     ),
     ("approve", approve, "approve a proposal of somebody else, and do it"),
     ("close-case", close_case, "close a case, with what put it right"),
+    ("accept-clock", accept_clock, "stand by the switch's clock after it leapt ahead"),
 )

@@ -218,6 +218,13 @@ class AdminCalls:
         reply = self._caller.change(self._admin.Settle, request, [request.id])
         return reply.outcome
 
+    def accept_clock(
+        self, reason: str, *, move_id: bytes = b""
+    ) -> admin_pb2.AcceptClockResponse:
+        """Stand by the switch's wall clock as it is now, after it leapt ahead."""
+        request = admin_pb2.AcceptClockRequest(id=move_id or new_id(), reason=reason)
+        return self._caller.change(self._admin.AcceptClock, request, [request.id])
+
     def accounts(self) -> tuple[list[admin_pb2.Account], int]:
         """Every account in order, and the one sequence at which all are read."""
 

@@ -137,7 +137,7 @@ cdef enum:  # roles of participants
 cdef enum:  # what a register row speaks of; the first byte of its tail
     RECORD_PARTICIPANT = 1
     RECORD_SERVICE = 2
-    RECORD_CLOCK = 3        # the ledger was started long after its last row
+    RECORD_CLOCK = 3        # why time goes on as the wall clock has it
 
 cdef enum:
     AMOUNT_EXACT = 1

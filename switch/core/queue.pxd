@@ -19,13 +19,16 @@ cdef enum:
     GATHER_REQUESTS_MIN = 4  # requests in the group before from which on the next one gathers
     IDLE_WAIT_MAX_NS = 1000000000  # the longest sleep: a clock set anew, a dead ledger are noticed
     TAG_SLOTS = 16384         # of the table by tag: twice GROUP_MAX
+    CLOCK_TAIL_MAX = 252      # bytes of the record of a clock that goes on by itself
 
 # Larger than an enum's int.
 cdef extern from *:
     """
-    #define CLOCK_LEAP_MAX_NS 60000000000LL  /* how far the wall clock may run ahead */
+    #define CLOCK_LEAP_MAX_NS 60000000000LL  /* how far the wall clock may run ahead, in all */
+    #define CLOCK_KERNEL_MAX_NS 3600000000000LL  /* how far if the kernel says it is right */
     """
     const int64_t CLOCK_LEAP_MAX_NS
+    const int64_t CLOCK_KERNEL_MAX_NS
 
 cdef struct Call:             # one request of a group
     const uint8_t* body       # a payments message, or rows
@@ -72,12 +75,17 @@ cdef struct Group:            # calls on their way through one commit, and their
     int rc                    # 0, or what came of all its calls
     int64_t ahead_ns          # with RC_CLOCK: of the wall clock
 
+cdef struct Guard:            # of the wall clock; under the ledger's `committing`
+    const uint64_t* fake      # wall ns, boot-time ns, 1 if synchronised; or NULL
+    uint64_t anchor_wall      # both clocks when the wall clock was last vouched for
+    uint64_t anchor_boot
+    int has_leapt             # groups are refused for it
+
 cdef struct QueueState:
     # --- fixed ----------------------------------------------------------------------
     State* s
     pthread_mutex_t* committing   # the ledger's: one commit at a time
     const bint* is_open           # the ledger's, under `committing`
-    const uint64_t* clock         # wall and monotonic ns in place of the machine's, or NULL
     uint64_t rows_max
     uint64_t tail_max             # bytes of tail that may wait
     uint64_t gather_ns            # how long after the one before a group may begin
@@ -106,9 +114,8 @@ cdef struct QueueState:
     Group* done_last
     int event                     # eventfd, -1 until someone asks for it
 
-    # --- the loop's own -----------------------------------------------------------------
-    uint64_t anchor_wall          # the last time that both clocks could be trusted
-    uint64_t anchor_monotonic
+    # --- the committer's own ------------------------------------------------------------
+    Guard guard
     uint64_t begun                # monotonic ns at which the last group was taken
     int gathers                   # the next group gathers
     int expires                   # the last group had expiries only, so that others had room

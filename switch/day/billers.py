@@ -6,13 +6,13 @@ Talks to it by its command line, its files and signals; imports nothing of it.
 import json
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from switch.day.speed import Pace
 from switch.errors import SwitchError
+from switch.programs import program
 
 STOP_TIMEOUT_S = 30.0
 
@@ -36,7 +36,7 @@ class BillersProcess:
         self._script = directory / "billers.txt"
         self._log = directory / "billers.log"
         self._command = [
-            *(sys.executable, "-m", "switch", "biller", "--json"),
+            *program("switch", "biller", "--json"),
             *("--address", address, "--tls", str(tls), "--seed", str(seed)),
             *("--state", str(self.credits)),
             *("--response-speed", str(pace.response_speed)),

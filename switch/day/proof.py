@@ -9,7 +9,6 @@ import hashlib
 import json
 import struct
 import subprocess
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from switch.day.fates import Fates, State, completed, count_states
 from switch.day.replay import Replayed, Sent, is_repeat, result_of
 from switch.day.script import Script
 from switch.day.speed import STATUS_CALLS_MAX, STATUS_PER_MINUTE_MAX
+from switch.programs import program
 from switch.sample import load_sample
 from switch.specs import TREASURY
 from switch.v1 import admin_pb2, types_pb2
@@ -367,7 +367,7 @@ def audit(
     """
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "switch.audit", str(directory), "--json"),
+            *program("switch.audit", str(directory), "--json"),
             *("--live", address, "--ca", str(auditor.authority)),
             *("--cert", str(auditor.certificate), "--key", str(auditor.key)),
         ],

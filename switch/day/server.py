@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from switch.errors import SwitchError
+from switch.programs import program
 
 START_TIMEOUT_S = 120.0
 """Opening a ledger replays what its index does not cover."""
@@ -49,7 +49,7 @@ class ServerProcess:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "server"),
+                    *program("server"),
                     *("--data", str(self.ledger), "--tls", str(self.tls)),
                     *("--listen", f"{HOST}:{port}"),
                     # A replay may come days after the last; the ledger records it.

@@ -9,32 +9,42 @@ import asyncio
 import itertools
 import json
 import logging
-import time
-import uuid
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-from switch._core import GROUP_MAX, ROW, Ledger, Queue, Request, Rows
-from switch.codes import Kind, Record, Result, RowFlag
+from switch._core import GROUP_MAX, ClockState, Ledger, Queue, Request, Rows
+from switch.codes import Kind, Record, Result
 from switch.errors import ClockError, SpaceError, SwitchError
+from switch.ids import new_id
+from switch.ledger.templates import Templates, template
 
 log = logging.getLogger("switch.committer")
 
 CLOCK_LEAP_MAX_NS = 60 * 10**9
-"""How far the wall clock may run ahead of the monotonic estimate (`core/queue.pxd`)."""
+"""How far the wall clock may run ahead of the boot-time clock (`core/queue.pxd`)."""
+CLOCK_KERNEL_MAX_NS = 3600 * 10**9
+"""How far if the kernel says that it is synchronised (`core/queue.pxd`)."""
 CLOCK_GAP_MAX_NS = 24 * 3600 * 10**9
 """A start later than this after the last row needs an explicit word."""
+CLOCK_BEHIND_MAX_NS = 60 * 10**9
+"""A start earlier than this before the last row needs it as well: until the clock is
+there, rows would follow each other by a nanosecond, and no hold would fall due."""
 QUEUE_ROWS_MAX = 16 * GROUP_MAX
 """Rows that may wait when nothing else is configured."""
 QUEUE_BYTES_MAX = 64 << 20
 """Bytes of tail that may wait when nothing else is configured."""
 GATHER_MAX_S = 0.004
 """How long after the one before a group may begin while many requests arrive."""
+COMPLAINT_S = 1.0
+"""Between two lines in the log about groups that are refused."""
+TAKE_AGAIN_S = 0.05
+"""Until answers are fetched again for which there was no memory."""
 
 Clock = npt.NDArray[np.uint64]
-"""Wall and monotonic nanoseconds, read in place of the machine's clocks."""
+"""Wall time and boot time in nanoseconds, and 1 if the kernel is synchronised: read in
+place of the machine's own."""
 Reply = bytes | Rows
 """What one request gives; several of payments give their outcomes joined."""
 Answer = Reply | SwitchError
@@ -71,26 +81,32 @@ class Committer:
         self._receivers: dict[int, Receiver] = {}
         self._tags = itertools.count(1)
         self._listeners: list[Callable[[], None]] = []
+        self._has_leapt = False
+        # No complaint about refused groups before that.
+        self._complains_at = 0.0
+        self.failures = 0
+        """Receivers and listeners that failed; each is in the log."""
 
     # --- starting and stopping ---------------------------------------------------
 
     def start(self, *, accept_clock: bool = False) -> None:
         """Check the clock against the ledger's last row and start the thread.
 
-        After more than CLOCK_GAP_MAX_NS, `accept_clock` must say that the clock is
-        right; a row then records it. Raises ClockError without it, SpaceError,
-        StorageError.
+        Where it is more than CLOCK_GAP_MAX_NS after that, or CLOCK_BEHIND_MAX_NS before
+        it, `accept_clock` must say that it is right; a row then records it. Raises
+        ClockError without it, SpaceError, StorageError.
         """
-        now = time.time_ns() if self._clock is None else int(self._clock[0])
+        state = self._queue.clock_state()
         last = self._ledger.timestamp
-        if last and now - last > CLOCK_GAP_MAX_NS:
+        gap = state.wall_ns - last
+        if last and not -CLOCK_BEHIND_MAX_NS <= gap <= CLOCK_GAP_MAX_NS:
             if not accept_clock:
                 raise ClockError(
-                    f"the clock is {(now - last) // (3600 * 10**9)} hours after the "
-                    "ledger's last entry; if it is right, start once with "
-                    "--accept-clock, otherwise set the clock"
+                    f"the clock is {_duration(gap)} the ledger's last entry; if it is "
+                    "right, start once with --accept-clock, otherwise set the clock"
                 )
-            self._record_clock(last, now)
+            self._commit_clock(state._replace(ahead_ns=gap))
+            log.warning("clock accepted: %s the last entry", _duration(gap))
         self._queue.start(self._ended)
 
     def stop(self, drain_s: float) -> bool:
@@ -118,6 +134,7 @@ class Committer:
 
         All that follows but `commit_now` belongs to its thread.
         """
+        self._loop = loop
         loop.add_reader(self._queue.fileno(), self._dispatch)
 
     def listen(self, callback: Callable[[], None]) -> None:
@@ -140,19 +157,51 @@ class Committer:
 
     def close(self, tag: int) -> None:
         """Give no more answers under `tag`; what was submitted is still done."""
-        del self._receivers[tag]
+        self._receivers.pop(tag, None)
 
     def _dispatch(self) -> None:
-        receivers = self._receivers
-        for error, answers in self._queue.take():
+        try:
+            groups = self._queue.take()
+        except MemoryError:
+            # The queue keeps what it could not give; nothing wakes us for it again.
+            log.critical("no memory for answers; they are fetched again in a moment")
+            self._loop.call_later(TAKE_AGAIN_S, self._dispatch)
+            return
+        for error, answers in groups:
             if isinstance(error, SpaceError | ClockError):
-                log.warning("a group was refused: %s", error)
+                self._complain(error)
+            if self._has_leapt and not isinstance(error, ClockError):
+                log.warning("the clock is believed again; a row says why")
+            self._has_leapt = isinstance(error, ClockError)
             for tag, rows, answer in answers:
-                receiver = receivers.get(tag)
-                if receiver is not None:
-                    receiver(rows, answer)
+                self._give(tag, rows, answer)
         for listener in self._listeners:
-            listener()
+            try:
+                listener()
+            except Exception:
+                # The others hear of the group all the same.
+                self.failures += 1
+                log.exception("a listener failed")
+
+    def _complain(self, error: SwitchError) -> None:
+        """Groups are refused by the hundred each second, perhaps for hours."""
+        now = self._loop.time()
+        if now >= self._complains_at:
+            self._complains_at = now + COMPLAINT_S
+            log.warning("groups are refused: %s", error)
+
+    def _give(self, tag: int, rows: int, answer: Answer) -> None:
+        """One answer to whom it belongs. Their failure is theirs alone."""
+        receiver = self._receivers.get(tag)
+        if receiver is None:
+            return
+        try:
+            receiver(rows, answer)
+        except Exception:
+            # What it kept is no longer to be relied on: it gets no more.
+            self.failures += 1
+            log.exception("a receiver failed with the answer to %d rows", rows)
+            self.close(tag)
 
     # --- submitting --------------------------------------------------------------
 
@@ -171,23 +220,63 @@ class Committer:
         """
         return self._queue.commit(request)
 
-    # --- the clock's row ---------------------------------------------------------
+    # --- the clock ---------------------------------------------------------------
 
-    def _record_clock(self, last_ns: int, now_ns: int) -> None:
-        """Commit the row that says the ledger knowingly skipped this time."""
-        row = np.zeros(1, ROW)
-        row["id"] = np.frombuffer(uuid.uuid4().bytes, np.uint8)
-        row["kind"] = Kind.REGISTER
-        row["flags"] = RowFlag.TAIL
-        body = json.dumps({"last_ns": last_ns, "now_ns": now_ns}, sort_keys=True)
-        tail = bytes([Record.CLOCK]) + body.encode()
-        [outcome] = self._ledger.commit([Request.rows(row, [tail])], now_ns)
+    def clock_state(self) -> ClockState:
+        """Both clocks now. Blocks while a group is committed."""
+        return self._queue.clock_state()
+
+    def accept_clock(self, row: Templates, state: ClockState) -> Rows:
+        """Take groups again after a leap: `row` is a `clock_row` of this `state`.
+
+        Any thread but the event loop's. Raises ClockError if the clock has moved since,
+        SpaceError, DeadError (nothing was done), UnknownOutcomeError.
+        """
+        return self._queue.accept_clock(row.request(), state.ahead_ns)
+
+    def _commit_clock(self, state: ClockState) -> None:
+        """Commit the row that says the ledger knowingly skipped some time."""
+        request = clock_row(state, "start").request()
+        [outcome] = self._ledger.commit([request], state.wall_ns)
         assert not isinstance(outcome, bytes)
         if outcome[0]["result"] != Result.OK:
             raise ClockError(
                 "the ledger refused the row that records the clock, with result "
                 f"{int(outcome[0]['result'])}"
             )
-        log.warning(
-            "clock accepted: %d s after the last entry", (now_ns - last_ns) // 10**9
-        )
+
+
+def clock_row(
+    state: ClockState,
+    cause: str,
+    *,
+    reason: str = "",
+    row_id: bytes = b"",
+    sender: int = 0,
+) -> Templates:
+    """The row that says why time goes on as the wall clock has it.
+
+    `cause` is `start` or `operator`; the core's own are `agreed` and `kernel`.
+    """
+    said: dict[str, int | str] = {**state._asdict(), "cause": cause}
+    if reason:
+        said["reason"] = reason
+    return clock_template(said, row_id=row_id or new_id(), sender=sender)
+
+
+def clock_template(
+    said: dict[str, int | str], *, row_id: bytes, sender: int
+) -> Templates:
+    """A clock's row that says this; the core writes its own in the same way."""
+    text = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    tail = bytes([Record.CLOCK]) + text.encode()
+    return template(Kind.REGISTER, row_id=row_id, sender=sender, tail=tail)
+
+
+def _duration(gap_ns: int) -> str:
+    """`26 hours after` or `5 minutes before`."""
+    seconds = abs(gap_ns) // 10**9
+    size = (
+        f"{seconds // 3600} hours" if seconds >= 7_200 else f"{seconds // 60} minutes"
+    )
+    return f"{size} {'after' if gap_ns > 0 else 'before'}"

@@ -129,11 +129,14 @@ def load_network(
     counts = _count(register, participants, services)
     for _ in range(PHASES):
         requests = network_requests(register, participants, services, sender=sender)
-        for request in requests:
-            _check_outcomes(commit(request))
+        try:
+            for request in requests:
+                _check_outcomes(commit(request))
+        finally:
+            # Also what came before an error is in the ledger, and is to be served.
+            register.refresh()
         if not requests:
             return counts
-        register.refresh()
     if network_requests(register, participants, services, sender=sender):
         raise NetworkError("the register was changed by someone else at the same time")
     return counts

@@ -107,6 +107,11 @@ class AdminServiceStub:
                 request_serializer=switch_dot_v1_dot_admin__pb2.SettleRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_admin__pb2.SettleResponse.FromString,
                 _registered_method=True)
+        self.AcceptClock = channel.unary_unary(
+                '/payswitch.v1.AdminService/AcceptClock',
+                request_serializer=switch_dot_v1_dot_admin__pb2.AcceptClockRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_admin__pb2.AcceptClockResponse.FromString,
+                _registered_method=True)
         self.ListAccounts = channel.unary_stream(
                 '/payswitch.v1.AdminService/ListAccounts',
                 request_serializer=switch_dot_v1_dot_admin__pb2.ListAccountsRequest.SerializeToString,
@@ -231,6 +236,15 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AcceptClock(self, request, context):
+        """Accepts the switch's wall clock as it is now, after it has leapt ahead of the time
+        that has passed and every group is refused (`CLOCK_UNTRUSTED`). Refused itself
+        (`CLOCK_TRUSTED`) while the clock has not leapt, or is back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAccounts(self, request, context):
         """Every account with its totals at one durable sequence, in account order.
         """
@@ -324,6 +338,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.Settle,
                     request_deserializer=switch_dot_v1_dot_admin__pb2.SettleRequest.FromString,
                     response_serializer=switch_dot_v1_dot_admin__pb2.SettleResponse.SerializeToString,
+            ),
+            'AcceptClock': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptClock,
+                    request_deserializer=switch_dot_v1_dot_admin__pb2.AcceptClockRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_admin__pb2.AcceptClockResponse.SerializeToString,
             ),
             'ListAccounts': grpc.unary_stream_rpc_method_handler(
                     servicer.ListAccounts,
@@ -722,6 +741,33 @@ class AdminService:
             '/payswitch.v1.AdminService/Settle',
             switch_dot_v1_dot_admin__pb2.SettleRequest.SerializeToString,
             switch_dot_v1_dot_admin__pb2.SettleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptClock(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.AdminService/AcceptClock',
+            switch_dot_v1_dot_admin__pb2.AcceptClockRequest.SerializeToString,
+            switch_dot_v1_dot_admin__pb2.AcceptClockResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -69,6 +69,11 @@ class AdminServiceStub:
     """The lines of a closed window, by account, page by page."""
     Settle: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SettleRequest, _admin_pb2.SettleResponse]
     """Moves a window's exact net from a biller's account to settlement, once."""
+    AcceptClock: _grpc.UnaryUnaryMultiCallable[_admin_pb2.AcceptClockRequest, _admin_pb2.AcceptClockResponse]
+    """Accepts the switch's wall clock as it is now, after it has leapt ahead of the time
+    that has passed and every group is refused (`CLOCK_UNTRUSTED`). Refused itself
+    (`CLOCK_TRUSTED`) while the clock has not leapt, or is back.
+    """
     ListAccounts: _grpc.UnaryStreamMultiCallable[_admin_pb2.ListAccountsRequest, _admin_pb2.ListAccountsResponse]
     """Every account with its totals at one durable sequence, in account order."""
     ListServices: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListServicesRequest, _admin_pb2.ListServicesResponse]
@@ -117,6 +122,11 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """The lines of a closed window, by account, page by page."""
     Settle: _aio.UnaryUnaryMultiCallable[_admin_pb2.SettleRequest, _admin_pb2.SettleResponse]  # type: ignore[assignment]
     """Moves a window's exact net from a biller's account to settlement, once."""
+    AcceptClock: _aio.UnaryUnaryMultiCallable[_admin_pb2.AcceptClockRequest, _admin_pb2.AcceptClockResponse]  # type: ignore[assignment]
+    """Accepts the switch's wall clock as it is now, after it has leapt ahead of the time
+    that has passed and every group is refused (`CLOCK_UNTRUSTED`). Refused itself
+    (`CLOCK_TRUSTED`) while the clock has not leapt, or is back.
+    """
     ListAccounts: _aio.UnaryStreamMultiCallable[_admin_pb2.ListAccountsRequest, _admin_pb2.ListAccountsResponse]  # type: ignore[assignment]
     """Every account with its totals at one durable sequence, in account order."""
     ListServices: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListServicesRequest, _admin_pb2.ListServicesResponse]  # type: ignore[assignment]
@@ -246,6 +256,17 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.SettleResponse, _abc.Awaitable[_admin_pb2.SettleResponse]]:
         """Moves a window's exact net from a biller's account to settlement, once."""
+
+    @_abc_1.abstractmethod
+    def AcceptClock(
+        self,
+        request: _admin_pb2.AcceptClockRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.AcceptClockResponse, _abc.Awaitable[_admin_pb2.AcceptClockResponse]]:
+        """Accepts the switch's wall clock as it is now, after it has leapt ahead of the time
+        that has passed and every group is refused (`CLOCK_UNTRUSTED`). Refused itself
+        (`CLOCK_TRUSTED`) while the clock has not leapt, or is back.
+        """
 
     @_abc_1.abstractmethod
     def ListAccounts(

@@ -9,6 +9,7 @@ import copy
 import datetime
 import hashlib
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,8 +19,11 @@ from crc32c import crc32c
 from switch.codes import AccountKind, CaseType, Kind, Record, RowFlag
 
 INSTANCE = bytes(range(16))
-STEP_ROWS = 10
+STEP_ROWS = 1
+"""So that an index may stand at any row."""
+PIECES = 64
 MAGIC = 0x314B4843
+FORMAT = 2
 MAP_SIZE = 1 << 30
 ROW_FORMAT = "<16s4Q32s6IH2B2HQI"
 DAY_S = 86_400
@@ -91,17 +95,17 @@ class Row:
         return body + struct.pack("<I", crc32c(body))
 
 
-def tail_item(data: bytes) -> bytes:
-    """A tail item: size, check, bytes, padding."""
-    padding = bytes(-len(data) % 8)
-    return struct.pack("<2I", len(data), crc32c(data)) + data + padding
+def tail_item(sequence: int, data: bytes) -> bytes:
+    """The tail item of a row: size, check, bytes, padding."""
+    check = crc32c(INSTANCE + struct.pack("<QI", sequence, len(data)) + data)
+    return struct.pack("<2I", len(data), check) + data + bytes(-len(data) % 8)
 
 
-def chunk(first: int, rows: bytes, tail: bytes, previous: int) -> bytes:
+def chunk(first: int, rows: bytes, tail: bytes, ordinal: int, previous: int) -> bytes:
     """A sealed chunk around packed rows."""
-    count = len(rows) // 128
-    head = struct.pack("<I2H2IQ16sQ", MAGIC, 1, 0, count, len(tail), first, INSTANCE, 1)
-    head += struct.pack("<QI", 0, previous)
+    count, size = len(rows) // 128, len(tail)
+    head = struct.pack("<I2H2IQ16sQ", MAGIC, FORMAT, 0, count, size, first, INSTANCE, 1)
+    head += struct.pack("<QI", ordinal, previous)
     check = crc32c(head, previous)
     checks = b"".join(rows[at + 124 : at + 128] for at in range(0, len(rows), 128))
     check = crc32c(tail, crc32c(checks, check))
@@ -235,11 +239,34 @@ class Images:
         head = struct.pack("<2IQ3I", 0x31474553, number, as_of, 0, 0, 0)
         return head + struct.pack("<I", crc32c(body, crc32c(head))) + body
 
-    def meta(self, as_of: int, behind: int = 0) -> bytes:
-        """What the index says of itself; it has no runs here, and steps of ten rows."""
-        head = struct.pack("<16s4Q", INSTANCE, as_of, self.window, 1, STEP_ROWS)
-        head += struct.pack("<5I", 1, len(self.accounts), 0, 0, behind)
-        return head + struct.pack("<I", crc32c(head))
+    def segments(self, as_of: int) -> dict[int, bytes]:
+        """All segments."""
+        count = len(self.accounts)
+        if count == 1:
+            return {}
+        return {n: self.segment(n, as_of) for n in range((count + 511) // 512)}
+
+    def piece(self, number: int, as_of: int) -> bytes:
+        """The open holds whose sequence leaves `number` when divided by 64."""
+        holds = [hold for hold in self.holds.items() if hold[0] % PIECES == number]
+        body = b"".join(struct.pack("<2Q", *hold) for hold in holds)
+        head = struct.pack("<2IQI", 0x31444C48, number, as_of, len(holds))
+        return head + struct.pack("<I", crc32c(body, crc32c(head))) + body
+
+    def meta(self, as_of: int, behind: int, chunk_check: int) -> bytes:
+        """What the index says of itself, up to its check; it has no runs here.
+
+        Behind it stands what it lists. Its transaction is 0 until it is `sealed`.
+        """
+        count, total = [0] * 8, [0] * 8
+        for (kind, index), sequence in self.records.items():
+            count[kind] += 1
+            total[kind] += mix((sequence + (index << 40)) % 2**64)
+        head = struct.pack("<2I16s", 0x31584449, 2, INSTANCE)
+        head += struct.pack("<5Q24x", as_of, self.window, 1, STEP_ROWS, 0)
+        head += struct.pack("<16Q", *count, *(each % 2**64 for each in total))
+        numbers = (len(self.accounts), 0, 0, 0, len(self.segments(as_of)))
+        return head + struct.pack("<9I", *numbers, chunk_check, behind, 0, 0)
 
     def state_hash(self) -> str:
         """The state hash of what stands."""
@@ -247,6 +274,13 @@ class Images:
             struct.pack("<4Q", *list(a.values())[:4]) for a in self.accounts[1:]
         )
         return hashlib.blake2b(totals, digest_size=32).hexdigest()
+
+
+def mix(x: int) -> int:
+    """The 64-bit finaliser that records are summed up with."""
+    x = (x ^ x >> 33) * 0xFF51AFD7ED558CCD % 2**64
+    x = (x ^ x >> 33) * 0xC4CEB9FE1A85EC53 % 2**64
+    return x ^ x >> 33
 
 
 def ist_day(timestamp: int) -> int:
@@ -266,10 +300,12 @@ Groups = list[list[Row]]
 def write_journal(directory: Path, groups: Groups) -> None:
     """Write groups of rows as `directory/journal`, every check right."""
     chunks, previous = [], 0
-    for group in groups:
+    for ordinal, group in enumerate(groups, 1):
         rows = b"".join(row.pack() for row in group)
-        tail = b"".join(tail_item(row.tail) for row in group if row.tail is not None)
-        value = chunk(group[0].sequence, rows, tail, previous)
+        tail = b"".join(
+            tail_item(row.sequence, row.tail) for row in group if row.tail is not None
+        )
+        value = chunk(group[0].sequence, rows, tail, ordinal, previous)
         previous = int.from_bytes(value[60:64], "little")
         chunks.append((group[0].sequence, value))
     write_chunks(directory, chunks)
@@ -282,7 +318,7 @@ def write_chunks(directory: Path, chunks: list[tuple[int, bytes]]) -> None:
     with lmdb.open(str(path), map_size=MAP_SIZE, max_dbs=4, sync=False) as env:
         meta, journal = env.open_db(b"meta"), env.open_db(b"journal")
         with env.begin(write=True) as txn:
-            record = struct.pack("<I2H16sQ", MAGIC, 1, 0, INSTANCE, 1)
+            record = struct.pack("<I2H16sQ", MAGIC, FORMAT, 0, INSTANCE, 1)
             txn.put(b"ledger", record, db=meta)
             for first, value in chunks:
                 txn.put(first.to_bytes(8, "big"), value, db=journal)
@@ -294,28 +330,83 @@ def write_index(
     as_of: int,
     segments: dict[int, bytes] | None = None,
     behind: int = 0,
+    holds: dict[int, bytes] | None = None,
 ) -> None:
-    """Write `directory/index` as `images` stand, or with other segments.
+    """Write `directory/index` as `images` stand, or with other segments or holds.
 
-    `behind`: steps before `as_of` that segments may lack.
+    `behind`: steps before `as_of` that pieces may lack. Pieces of holds that are not
+    there were never written. The journal is there already.
     """
     path = directory / "index"
     path.mkdir(parents=True)
     if segments is None:
-        count = len(images.accounts)
-        segments = {n: images.segment(n, as_of) for n in range((count + 511) // 512)}
-    with lmdb.open(str(path), map_size=MAP_SIZE, max_dbs=8, sync=False) as env:
+        segments = images.segments(as_of)
+    if holds is None:
+        holds = {n: images.piece(n, as_of) for n in range(PIECES)} if as_of else {}
+    # What a piece says of itself: its sequence, and its check.
+    listed = b""
+    for number in range(len(images.segments(as_of))):
+        listed += record_of(segments.get(number), 28)
+    for number in range(PIECES):
+        listed += record_of(holds.get(number), 20)
+    meta = images.meta(as_of, behind, check_of_chunk(directory, as_of))
+    with open_index(directory) as env:
         names = (b"meta", b"segments", b"holds", b"records")
-        meta, table, holds, records = (env.open_db(name) for name in names)
+        table, *others, records = (env.open_db(name) for name in names)
         with env.begin(write=True) as txn:
-            txn.put(b"index", images.meta(as_of, behind), db=meta)
-            for number, value in segments.items():
-                txn.put(number.to_bytes(4, "big"), value, db=table)
-            body = b"".join(struct.pack("<2Q", *hold) for hold in images.holds.items())
-            txn.put(b"holds", body + struct.pack("<I", crc32c(body)), db=holds)
+            txn.put(b"index", sealed(meta + bytes(4) + listed, txn.id()), db=table)
+            for pieces, other in zip((segments, holds), others, strict=True):
+                for number, value in pieces.items():
+                    txn.put(number.to_bytes(4, "big"), value, db=other)
             for (kind, index), sequence in images.records.items():
                 key = struct.pack(">BI", kind, index)
                 txn.put(key, struct.pack("<Q", sequence), db=records)
+
+
+def record_of(piece: bytes | None, check_at: int) -> bytes:
+    """What the index says of a piece: its steps and its check; zeros if it has none."""
+    if piece is None:
+        return bytes(8)
+    steps = int.from_bytes(piece[8:16], "little") // STEP_ROWS
+    return struct.pack("<I", steps) + piece[check_at : check_at + 4].ljust(4, b"\0")
+
+
+def check_of_chunk(directory: Path, sequence: int) -> int:
+    """The check of the chunk that holds a row; 0 for none."""
+    chunks = [v for first, v in read_chunks(directory).items() if first <= sequence]
+    return int.from_bytes(chunks[-1][60:64], "little") if chunks else 0
+
+
+def open_index(directory: Path) -> lmdb.Environment:
+    """The environment of an index, to be written."""
+    return lmdb.open(
+        str(directory / "index"), map_size=MAP_SIZE, max_dbs=8, sync=False, lock=False
+    )
+
+
+def sealed(meta: bytes, transaction: int) -> bytes:
+    """What an index says of itself, as this transaction's and with its check right."""
+    meta = meta[:56] + transaction.to_bytes(8, "little") + meta[64:]
+    check = crc32c(meta[256:], crc32c(meta[:252]))
+    return meta[:252] + struct.pack("<I", check) + meta[256:]
+
+
+def change_index(
+    directory: Path, table: str, key: bytes, change: Callable[[bytes], bytes | None]
+) -> None:
+    """Change a value of an index, or delete it; what it says of itself stays sealed."""
+    with open_index(directory) as env:
+        meta, name = (env.open_db(n, create=False) for n in (b"meta", table.encode()))
+        with env.begin(write=True) as txn:
+            old = txn.get(key, db=name)
+            assert old is not None
+            value = change(bytes(old))
+            if value is None:
+                txn.delete(key, db=name)
+            else:
+                txn.put(key, value, db=name)
+            whole = sealed(bytes(txn.get(b"index", db=meta) or b""), txn.id())
+            txn.put(b"index", whole, db=meta)
 
 
 def change_chunks(directory: Path, change: "dict[int, bytes | None]") -> None:

@@ -380,3 +380,33 @@ def test_who_waits_for_one_payment_counts_one_by_one(tmp_path: Path) -> None:
                 bench.dispatch.watch(1)
             with bench.dispatch.watch(1):
                 pass
+
+
+# --- one failure costs one caller ---------------------------------------------------
+
+
+def test_a_biller_that_cannot_be_served_holds_up_no_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, _ = bench.connect("gas")
+    biller, connection = bench.connect("water")
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    for name in ("ask", "tick", "add"):
+        monkeypatch.setattr(broken, name, fail)
+    for _ in range(3):
+        bench.pay(1, code="GAS")
+        paid = bench.pay(LARGE // 2)
+        bench.pass_s(0.1)
+        asked = connection.take()
+        assert [one.number for one in asked] == paid
+        assert not bench.answer(biller, asked)
+    assert bench.dispatch.failures > 6
+    # It is complained about, and not at each turn.
+    complaints = [one for one in caplog.records if "ALARM: gas" in one.getMessage()]
+    assert len(complaints) == 1
+    bench.pass_s(dispatch.COMPLAINT_S)
+    complaints = [one for one in caplog.records if "ALARM: gas" in one.getMessage()]
+    assert len(complaints) == 2

@@ -434,6 +434,15 @@ def test_a_refund_is_asked_for_by_one_and_approved_by_another(live: Live) -> Non
     assert "CASE_NOT_FOUND" in none.stdout
 
 
+def test_a_clock_that_is_believed_is_not_accepted(live: Live) -> None:
+    asked = live.command("accept-clock", "the battery was empty")
+    assert asked.returncode == Exit.USAGE
+    assert "there is nothing to accept" in asked.stderr
+    barred = live.command("accept-clock", "x", "--as", f"centre/{CENTRE}")
+    assert barred.returncode == Exit.USAGE
+    assert "choose who you are" in barred.stderr
+
+
 def test_billers_without_confirmed_services_are_not_listed(live: Live) -> None:
     paid = live.command("pay", CENTRE, FREE, "20", "no question", "--json")
     assert paid.returncode == Exit.DONE, paid.stderr

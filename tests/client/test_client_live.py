@@ -241,6 +241,13 @@ def test_refund_window_and_settlement(
     assert result(treasury.settle(sequence, "power", HEAD, line.payable)) is Result.OK
 
 
+def test_a_clock_that_is_believed_is_not_accepted(treasury: Client) -> None:
+    with pytest.raises(CallError) as caught:
+        treasury.accept_clock("a test")
+    assert caught.value.reason == "CLOCK_TRUSTED"
+    assert caught.value.outcome == "not_done"
+
+
 def test_accounts_balance(treasury: Client) -> None:
     accounts, sequence = treasury.accounts()
     assert sum(balance_of(one) for one in accounts) == 0

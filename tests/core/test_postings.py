@@ -22,7 +22,8 @@ import pytest
 
 from switch._core import Ledger
 from switch.codes import Kind
-from switch.errors import CorruptionError
+from switch.errors import IndexDamagedError
+from tests.audit.journal_writer import change_index
 from tests.core.network import NOW, Network, make_network, top_up
 from tests.core.pair import Pair, rows_request
 from tests.model import Model, Rows
@@ -173,13 +174,16 @@ def test_rows_after_an_opening_join_on(made: Made, tmp_path: Path) -> None:
 
 
 def change(path: Path, key: bytes, make: Callable[[bytes], bytes]) -> None:
-    """Write another value for one step."""
-    with lmdb.open(str(path / "index"), lock=False, max_dbs=8) as env:
-        name = env.open_db(b"postings", create=False)
-        with env.begin(name, write=True) as txn:
-            value = txn.get(key)
-            assert value is not None
-            txn.put(key, make(bytes(value)))
+    """Write another value for one step, as if the index itself had written it."""
+    change_index(path, "postings", key, make)
+
+
+def instance_of(path: Path) -> bytes:
+    """What every check begins with."""
+    with lmdb.open(str(path / "journal"), readonly=True, lock=False, max_dbs=8) as env:
+        name = env.open_db(b"meta", create=False)
+        with env.begin(name) as txn:
+            return bytes(txn.get(b"ledger") or b"")[8:24]
 
 
 def entries(value: bytes) -> Iterator[tuple[int, list[int]]]:
@@ -189,7 +193,14 @@ def entries(value: bytes) -> Iterator[tuple[int, list[int]]]:
         yield at, list(ENTRY.unpack_from(value, at))
 
 
-def relink(value: bytes, account: int, level: int, link: tuple[int, int]) -> bytes:
+def entry_check(instance: bytes, step: int, body: bytes) -> int:
+    """The check of an entry, in the step of this number + 1."""
+    return crc32c.crc32c(instance + step.to_bytes(4, "little") + body)
+
+
+def relink(
+    instance: bytes, value: bytes, account: int, level: int, link: tuple[int, int]
+) -> bytes:
     """The value with one link of an account's entry changed, and its check right."""
     step = (int.from_bytes(value[8:16], "little") - 1) // STEP_ROWS + 1
     for at, numbers in entries(value):
@@ -197,7 +208,7 @@ def relink(value: bytes, account: int, level: int, link: tuple[int, int]) -> byt
             continue
         numbers[8 + 2 * level : 10 + 2 * level] = link
         body = ENTRY.pack(*numbers)[:-4]
-        check = crc32c.crc32c(body, step).to_bytes(4, "little")
+        check = entry_check(instance, step, body).to_bytes(4, "little")
         return value[:at] + body + check + value[at + ENTRY_SIZE :]
     raise AssertionError("the account is not in this step")
 
@@ -217,15 +228,18 @@ def steps_of(values: dict[bytes, bytes], account: int) -> list[int]:
 
 
 def test_the_checks_are_those_of_the_data_model(made: Made) -> None:
+    instance = instance_of(made.path)
+    assert len(instance) == 16
     for key, value in stored(made.path).items():
         first, last = (int.from_bytes(value[i : i + 8], "little") for i in (8, 16))
         assert (first, last) == (int.from_bytes(key, "big"), first + STEP_ROWS - 1)
-        assert int.from_bytes(value[36:40], "little") == crc32c.crc32c(value[:36])
+        head = crc32c.crc32c(instance + value[:36])
+        assert int.from_bytes(value[36:40], "little") == head
         step = (first - 1) // STEP_ROWS + 1
         words = HEAD_SIZE + ENTRY_SIZE * int.from_bytes(value[4:8], "little")
         for at, numbers in entries(value):
             body = value[at : at + ENTRY_SIZE - 4]
-            assert numbers[-1] == crc32c.crc32c(body, step)
+            assert numbers[-1] == entry_check(instance, step, body)
             begin = words + 4 * numbers[2]
             size = 4 * (numbers[1] + numbers[1] // 64 * 8)
             assert numbers[3] == crc32c.crc32c(value[begin : begin + size])
@@ -237,6 +251,7 @@ def test_a_link_that_is_wrong_is_refused(
     made: Made, tmp_path: Path, level: int, to: str
 ) -> None:
     path = copy(made, tmp_path)
+    instance = instance_of(path)
     steps = steps_of(stored(path), made.rare)
     newest = steps[-1]
     link = {
@@ -245,16 +260,16 @@ def test_a_link_that_is_wrong_is_refused(
         "nothing there": (newest - 1 - 1024 * (level == 2) - 32 * (level == 1), 99),
         "another's place": (1, 0),
     }[to]
-    change(path, key_of(newest), lambda v: relink(v, made.rare, level, link))
+    change(path, key_of(newest), lambda v: relink(instance, v, made.rare, level, link))
     # Where a search goes by that level, and only there.
     block = ((newest - 1) >> 5 * level << 5 * level) + 1
     step = next(s for s in range(block - 1, 0, -1) if s not in steps)
     began = time.monotonic()
     with Ledger(str(path), create=False, **OPTIONS) as ledger:
-        with pytest.raises(CorruptionError):
+        with pytest.raises(IndexDamagedError):
             ledger.balance_at(made.rare, step * STEP_ROWS)
         if level == 0:
-            with pytest.raises(CorruptionError):
+            with pytest.raises(IndexDamagedError):
                 ledger.account_rows(made.rare, 0, 5_000)
         assert ledger.balance_at(made.quiet, step * STEP_ROWS) == made.model.balance_at(
             made.quiet, step * STEP_ROWS
@@ -282,9 +297,9 @@ def test_damage_is_refused_where_it_is_and_nowhere_else(
 
     change(path, key_of(step), damage)
     with Ledger(str(path), create=False, **OPTIONS) as ledger:
-        with pytest.raises(CorruptionError):
+        with pytest.raises(IndexDamagedError):
             ledger.balance_at(account, first + 3)
-        with pytest.raises(CorruptionError):
+        with pytest.raises(IndexDamagedError):
             ledger.account_rows(account, first + STEP_ROWS, 100)
         later = first + STEP_ROWS
         assert ledger.balance_at(account, later) == made.model.balance_at(
@@ -324,7 +339,7 @@ def test_marks_are_checked(tmp_path: Path) -> None:
 
     change(pair.path, key, damage)
     with Ledger(str(pair.path), create=False, **options) as ledger:
-        with pytest.raises(CorruptionError):
+        with pytest.raises(IndexDamagedError):
             ledger.balance_at(account, 1_050)
         assert ledger.balance_at(account, 900) == pair.model.balance_at(account, 900)
 

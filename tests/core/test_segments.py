@@ -9,6 +9,7 @@ the segments are apart.
 
 import random
 import shutil
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from tests.records import AccountRecord, ParticipantRecord, Row
 SPREAD = 100
 SEGMENTS = 5
 STEPS_MAX = 8
-"""SEGMENT_STEPS_MAX of the layout."""
+"""TURN_STEPS_MAX of the layout."""
 FLOAT = AccountKind.FLOAT
 OPTIONS: dict[str, Any] = {
     "threads": False,
@@ -47,12 +48,30 @@ def tables(path: Path, name: str) -> dict[bytes, bytes]:
             return {bytes(key): bytes(value) for key, value in txn.cursor()}
 
 
+def step_rows(meta: bytes) -> int:
+    """The rows of a step."""
+    return int.from_bytes(meta[48:56], "little")
+
+
+def listed(meta: bytes) -> list[tuple[int, bytes]]:
+    """What the index lists of its segments: up to which step each stands, its check."""
+    runs, merges, retired, count = struct.unpack_from("<4I", meta, 220)
+    at = 256 + 56 * runs + 88 * merges + 24 * retired
+    assert len(meta) == at + 8 * (count + 64)
+    pieces = [meta[i : i + 8] for i in range(at, at + 8 * count, 8)]
+    return [(int.from_bytes(each[:4], "little"), each[4:]) for each in pieces]
+
+
 def stand(path: Path) -> tuple[int, int, list[int]]:
     """The index's as_of, how many steps it is behind, and each segment's as_of."""
     meta = tables(path, "meta")[b"index"]
-    as_of = int.from_bytes(meta[16:24], "little")
-    behind = int.from_bytes(meta[64:68], "little")
+    as_of = int.from_bytes(meta[24:32], "little")
+    behind = int.from_bytes(meta[240:244], "little")
     stored = tables(path, "segments")
+    assert listed(meta) == [
+        (int.from_bytes(value[8:16], "little") // step_rows(meta), value[28:32])
+        for _, value in sorted(stored.items())
+    ]
     assert sorted(stored) == [n.to_bytes(4, "big") for n in range(len(stored))]
     segments = [int.from_bytes(stored[key][8:16], "little") for key in sorted(stored)]
     return as_of, behind, segments
@@ -115,8 +134,11 @@ def test_the_index_does_not_depend_on_openings(tmp_path: Path) -> None:
     kept.close()
     opened.close()
     assert stand(kept.path) == stand(opened.path)
-    for table in ("segments", "postings", "holds", "records"):
+    for table in ("segments", "postings", "holds", "records", "runs"):
         assert tables(kept.path, table) == tables(opened.path, table)
+    # All but the number of the last transaction and the check over it.
+    metas = [tables(pair.path, "meta")[b"index"] for pair in (kept, opened)]
+    assert len({meta[:56] + meta[64:252] + meta[256:] for meta in metas}) == 1
 
 
 def make_model_of(pair: Pair) -> Any:
@@ -234,7 +256,7 @@ def test_new_accounts_are_stored_at_once(tmp_path: Path) -> None:
     while pair.ledger.index_step():
         segments = stand(pair.path)[2]
         meta = tables(pair.path, "meta")[b"index"]
-        count = int.from_bytes(meta[52:56], "little")
+        count = int.from_bytes(meta[216:220], "little")
         assert len(segments) == (0 if count == 1 else (count + 511) // 512)
     pair.reopen()
     pair.compare_all()

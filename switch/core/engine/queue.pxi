@@ -7,51 +7,15 @@
 
 # --- time -----------------------------------------------------------------------------
 
-cdef uint64_t queue_clock(int clock) noexcept nogil:
-    """A clock of the machine, in nanoseconds."""
-    cdef timespec now
-    clock_gettime(clock, &now)
-    return <uint64_t>now.tv_sec * 1000000000 + <uint64_t>now.tv_nsec
-
-
-cdef uint64_t queue_wall(const QueueState* q) noexcept nogil:
-    return q.clock[0] if q.clock != NULL else queue_clock(CLOCK_REALTIME)
-
-
-cdef uint64_t queue_monotonic(const QueueState* q) noexcept nogil:
-    return q.clock[1] if q.clock != NULL else queue_clock(CLOCK_MONOTONIC)
-
-
 cdef int queue_sleep(
     QueueState* q, pthread_cond_t* cond, uint64_t wait_ns
 ) noexcept nogil:
     """Under the lock: wait to be woken, for so long at the most; 0 if woken."""
     cdef timespec until
-    cdef uint64_t at = queue_clock(CLOCK_MONOTONIC) + wait_ns
+    cdef uint64_t at = clock_read(CLOCK_MONOTONIC) + wait_ns
     until.tv_sec = <long>(at // 1000000000)
     until.tv_nsec = <long>(at % 1000000000)
     return pthread_cond_timedwait(cond, &q.lock, &until)
-
-
-cdef int queue_read_clock(QueueState* q, Group* group, uint64_t* now) noexcept nogil:
-    """The wall clock, unless it leaps ahead of the time that has really passed.
-
-    A leap would be final: rows never go back in time, so that every later row, day
-    limit and deadline would follow it.
-    """
-    cdef uint64_t wall = queue_wall(q)
-    cdef uint64_t monotonic = queue_monotonic(q)
-    cdef int64_t ahead = <int64_t>(wall - q.anchor_wall - (monotonic - q.anchor_monotonic))
-    if ahead > CLOCK_LEAP_MAX_NS:
-        group.ahead_ns = ahead
-        return RC_CLOCK
-    # While the clock is behind the last row, rows take the time after that one; such a
-    # reading is no anchor, or its coming back would look like a leap.
-    if wall > q.s.timestamp:
-        q.anchor_wall = wall
-        q.anchor_monotonic = monotonic
-    now[0] = wall
-    return 0
 
 
 cdef uint64_t queue_idle(const QueueState* q) noexcept nogil:
@@ -60,7 +24,7 @@ cdef uint64_t queue_idle(const QueueState* q) noexcept nogil:
     cdef uint64_t now
     if due == 0:
         return IDLE_WAIT_MAX_NS
-    now = queue_wall(q)
+    now = clock_wall(&q.guard)
     if due <= now:
         return 0
     return min(due - now, <uint64_t>IDLE_WAIT_MAX_NS)
@@ -73,8 +37,6 @@ cdef int queue_init(QueueState* q) noexcept nogil:
     cdef pthread_condattr_t attributes
     cdef Group* group
     cdef int i
-    q.anchor_wall = queue_wall(q)
-    q.anchor_monotonic = queue_monotonic(q)
     pthread_mutex_init(&q.lock, NULL)
     pthread_condattr_init(&attributes)
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
@@ -122,14 +84,14 @@ cdef int queue_stop(QueueState* q, uint64_t drain_ns) noexcept nogil:
 
     1 if nothing was left. What is left belongs to those who take or wait.
     """
-    cdef uint64_t until = queue_clock(CLOCK_MONOTONIC) + drain_ns
+    cdef uint64_t until = clock_read(CLOCK_MONOTONIC) + drain_ns
     cdef uint64_t now
     cdef int left = 0
     pthread_mutex_lock(&q.lock)
     q.stopping = 1
     pthread_cond_broadcast(&q.changed)
     while q.running:
-        now = queue_clock(CLOCK_MONOTONIC)
+        now = clock_read(CLOCK_MONOTONIC)
         if now >= until:
             break
         queue_sleep(q, &q.handed, until - now)
@@ -340,7 +302,7 @@ cdef Group* queue_next(QueueState* q) noexcept nogil:
     if not q.expires and q.count > 0:
         queue_fill(q, group)
         q.gathers = group.calls_count >= <uint32_t>GATHER_REQUESTS_MIN
-        q.begun = queue_clock(CLOCK_MONOTONIC)
+        q.begun = clock_read(CLOCK_MONOTONIC)
     return group
 
 
@@ -364,7 +326,7 @@ cdef void queue_gather(QueueState* q) noexcept nogil:
     cdef uint64_t now, count
     while q.rows_count < GROUP_MAX // 2 and not q.stopping:
         count = q.count
-        now = queue_clock(CLOCK_MONOTONIC)
+        now = clock_read(CLOCK_MONOTONIC)
         if now >= until:
             return
         queue_sleep(q, &q.changed, min(until - now, <uint64_t>GATHER_STEP_NS))
@@ -401,15 +363,17 @@ cdef void queue_fill(QueueState* q, Group* group) noexcept nogil:
 
 cdef void queue_commit(QueueState* q, Group* group) noexcept nogil:
     """Commit a group; what came of it is in `group.rc`, and of the ledger in `died`."""
-    cdef uint64_t now
+    cdef Reading now
     cdef int rc = RC_CLOSED
     cdef int died = RC_CLOSED
     pthread_mutex_lock(q.committing)
     if q.is_open[0]:
-        rc = queue_read_clock(q, group, &now)
+        rc = clock_take(&q.guard, q.s, group.outcomes, group.replies, &now)
+        group.ahead_ns = now.ahead_ns
         if rc == 0:
             rc = group_commit(
-                q.s, group.calls, group.calls_count, now, group.outcomes, group.replies
+                q.s, group.calls, group.calls_count, now.wall, group.outcomes,
+                group.replies,
             )
         died = q.s.dead
     pthread_mutex_unlock(q.committing)
@@ -494,13 +458,25 @@ cdef Group* queue_take(QueueState* q) noexcept nogil:
     return group
 
 
+cdef void queue_put_back(QueueState* q, Group* group, bint wake) noexcept nogil:
+    """A group that was taken and not opened: it is the next that is taken."""
+    pthread_mutex_lock(&q.lock)
+    group.next = q.done
+    q.done = group
+    if group.next == NULL:
+        q.done_last = group
+    if wake:
+        queue_wake(q)
+    pthread_mutex_unlock(&q.lock)
+
+
 cdef Group* queue_wait_group(QueueState* q, uint64_t wait_ns) noexcept nogil:
     """The same, waiting for it; NULL after so long, and after the end."""
-    cdef uint64_t until = queue_clock(CLOCK_MONOTONIC) + wait_ns
+    cdef uint64_t until = clock_read(CLOCK_MONOTONIC) + wait_ns
     cdef uint64_t now
     pthread_mutex_lock(&q.lock)
     while q.done == NULL and not q.ended:
-        now = queue_clock(CLOCK_MONOTONIC)
+        now = clock_read(CLOCK_MONOTONIC)
         if now >= until:
             break
         queue_sleep(q, &q.handed, until - now)

@@ -1,5 +1,8 @@
 # The Python face of the queue, part of _core.pyx.
 
+ClockState = collections.namedtuple("ClockState", ["wall_ns", "boottime_ns", "ahead_ns"])
+
+
 @cython.final
 cdef class Queue:
     def __cinit__(
@@ -14,8 +17,8 @@ cdef class Queue:
         if not ledger.threads:
             raise ValueError("the ledger needs threads of its own")
         cdef const uint64_t[::1] times = clock
-        if clock is not None and times.shape[0] != 2:
-            raise ValueError("a clock is the wall's and the monotonic nanoseconds")
+        if clock is not None and times.shape[0] != 3:
+            raise ValueError("a clock is wall time, boot time, and whether it is kept")
         self.ledger = ledger
         self.clock = clock
         self.q = <QueueState*>calloc(1, sizeof(QueueState))
@@ -23,14 +26,13 @@ cdef class Queue:
             raise MemoryError
         # No descriptor yet, whatever fails from here on.
         self.q.event = -1
-        if clock is not None:
-            self.q.clock = &times[0]
         self.q.s = ledger.s
         self.q.committing = &ledger.committing
         self.q.is_open = &ledger.is_open
         self.q.rows_max = rows_max
         self.q.tail_max = tail_max
         self.q.gather_ns = <uint64_t>(gather_s * 1e9)
+        clock_begin(&self.q.guard, &times[0] if clock is not None else NULL)
         check(queue_init(self.q))
 
     def __dealloc__(self):
@@ -70,6 +72,42 @@ cdef class Queue:
         finally:
             queue_release(self.q, wait.group)
 
+    # --- the clock -----------------------------------------------------------------------
+
+    def clock_state(self):
+        cdef Reading reading
+        cdef Ledger ledger = self.ledger
+        ledger._begin_commit()
+        clock_look(&self.q.guard, &reading)
+        ledger._end_commit()
+        return ClockState(reading.wall, reading.boot, reading.ahead_ns)
+
+    def accept_clock(self, Request request not None, int64_t ahead_ns):
+        cdef Ledger ledger = self.ledger
+        cdef Call call
+        cdef int rc
+        if request.rows_count != 1 or request.form != FORM_ROWS:
+            raise ValueError("one row says that the clock is accepted")
+        request.fill(&call)
+        ledger._begin_commit()
+        try:
+            ledger._need_open()
+            with nogil:
+                rc = clock_accept(
+                    &self.q.guard, ledger.s, &call, ahead_ns, ledger.outcomes,
+                    ledger.replies,
+                )
+            if rc == RC_CLOCK:
+                raise ClockError("the clock has moved since it was looked at: look again")
+            if rc == RC_DEAD:
+                raise DeadError(ledger.s.dead, ledger.dead)
+            if rc != 0 and rc != RC_SPACE:
+                raise face_unknown()
+            check(rc)
+            return face_reply(&call, ledger.outcomes, ledger.replies)
+        finally:
+            ledger._end_commit()
+
     # --- taking --------------------------------------------------------------------------
 
     def fileno(self):
@@ -87,8 +125,14 @@ cdef class Queue:
                 return groups
             try:
                 groups.append(face_open(self.q, group))
-            finally:
-                face_release(self.q, group)
+            except BaseException:
+                # Without memory nothing is lost: what is opened goes out, this group and
+                # those behind it are taken by the next call.
+                queue_put_back(self.q, group, len(groups) > 0)
+                if not groups:
+                    raise
+                return groups
+            face_release(self.q, group)
 
     # --- the loop ------------------------------------------------------------------------
 
@@ -198,6 +242,13 @@ cdef int face_drop(QueueState* q) except -1:
         face_release(q, group)
 
 
+cdef face_answer(Group* group, const Part* part):
+    """The answer to one part of a group that was committed."""
+    if part.form == FORM_PAYMENTS:
+        return face_join(group, part)
+    return face_reply(&group.calls[part.first], group.outcomes, group.replies)
+
+
 cdef face_open(QueueState* q, Group* group):
     """(error or None, [(tag, rows, answer or the error), ...])"""
     cdef uint32_t i
@@ -209,10 +260,12 @@ cdef face_open(QueueState* q, Group* group):
         part = &group.parts[i]
         if error is not None:
             answer = error
-        elif part.form == FORM_PAYMENTS:
-            answer = face_join(group, part)
         else:
-            answer = face_reply(&group.calls[part.first], group.outcomes, group.replies)
+            try:
+                answer = face_answer(group, part)
+            except MemoryError:
+                # A large answer costs its own caller the answer, nobody else theirs.
+                answer = UnknownOutcomeError("no memory for the answer; send it again")
         answers.append((part.tag, part.rows_count, answer))
     return error, answers
 
@@ -224,15 +277,19 @@ cdef face_failure(QueueState* q, Group* group):
     if group.rc == RC_CLOCK:
         return ClockError(
             f"the wall clock runs {group.ahead_ns // 1000000000} s ahead of the time that "
-            "has passed; nothing is taken until it is set right, or restart the switch if "
-            "the clock is right now"
+            "has passed; nothing is taken until it is set right, or the kernel vouches for "
+            "it, or somebody does: payswitch accept-clock"
         )
     if group.rc == RC_UNKNOWN:
-        return UnknownOutcomeError(
-            "the switch failed while it committed; whether this was done is unknown: send "
-            "the same ids again"
-        )
+        return face_unknown()
     return face_refusal(q, RC_STOPPED)
+
+
+cdef face_unknown():
+    return UnknownOutcomeError(
+        "the switch failed while it committed; whether this was done is unknown: send "
+        "the same ids again"
+    )
 
 
 cdef face_refusal(QueueState* q, int rc):

@@ -1,0 +1,167 @@
+# The wall clock, and whether it may be believed.
+#
+# A leap ahead would be final: rows never go back in time, so that every later row, day
+# limit and deadline would follow it. What has really passed is told by CLOCK_BOOTTIME,
+# which nobody can set, which is slewed as the wall clock is, and which goes on while the
+# machine sleeps. The wall clock may run CLOCK_LEAP_MAX_NS ahead of it in all, counted from
+# one reading of both (the anchor), not from one group to the next: small leaps add up.
+# May use the group, for rows of its own. Belongs to whoever commits.
+
+cdef enum:  # what a look at the clock finds
+    CLOCK_GOOD = 0
+    CLOCK_LEAPT = 1           # too far ahead, and nobody vouches for it
+    CLOCK_AGREES = 2          # it had leapt, and is back
+    CLOCK_KEPT = 3            # it has leapt, and the kernel says that it is right
+
+
+cdef struct Reading:
+    uint64_t wall             # ns since 1970
+    uint64_t boot             # ns since the machine started
+    int64_t ahead_ns          # by how much the wall clock outran the other since the anchor
+
+
+cdef uint64_t clock_read(int clock) noexcept nogil:
+    """A clock of the machine, in nanoseconds."""
+    cdef timespec now
+    clock_gettime(clock, &now)
+    return <uint64_t>now.tv_sec * 1000000000 + <uint64_t>now.tv_nsec
+
+
+cdef uint64_t clock_wall(const Guard* guard) noexcept nogil:
+    return guard.fake[0] if guard.fake != NULL else clock_read(CLOCK_REALTIME)
+
+
+cdef uint64_t clock_boot(const Guard* guard) noexcept nogil:
+    return guard.fake[1] if guard.fake != NULL else clock_read(CLOCK_BOOTTIME)
+
+
+cdef bint clock_is_synchronised(const Guard* guard) noexcept nogil:
+    """Whether the kernel is told the time by somebody. Setting the clock ends that."""
+    cdef timex_t about
+    cdef int state
+    if guard.fake != NULL:
+        return guard.fake[2] != 0
+    memset(&about, 0, sizeof(about))
+    state = adjtimex(&about)
+    return state >= 0 and state != TIME_ERROR and (about.status & STA_UNSYNC) == 0
+
+
+cdef void clock_look(const Guard* guard, Reading* reading) noexcept nogil:
+    reading.wall = clock_wall(guard)
+    reading.boot = clock_boot(guard)
+    reading.ahead_ns = <int64_t>(
+        reading.wall - guard.anchor_wall - (reading.boot - guard.anchor_boot)
+    )
+
+
+cdef void clock_anchor(Guard* guard, const Reading* reading) noexcept nogil:
+    """Believe this reading: the budget is whole again."""
+    guard.anchor_wall = reading.wall
+    guard.anchor_boot = reading.boot
+    guard.has_leapt = 0
+
+
+cdef void clock_begin(Guard* guard, const uint64_t* fake) noexcept nogil:
+    """The first anchor. `fake`, for tests: what is read in place of the clocks, or NULL."""
+    cdef Reading reading
+    guard.fake = fake
+    clock_look(guard, &reading)
+    clock_anchor(guard, &reading)
+
+
+cdef int clock_judge(Guard* guard, const Reading* reading) noexcept nogil:
+    """What a reading is worth. The kernel is asked only when the budget is used up.
+
+    One that is behind is good: rows then take the time after the last one.
+    """
+    if reading.ahead_ns <= CLOCK_LEAP_MAX_NS:
+        return CLOCK_AGREES if guard.has_leapt else CLOCK_GOOD
+    if reading.ahead_ns <= CLOCK_KERNEL_MAX_NS and clock_is_synchronised(guard):
+        return CLOCK_KEPT
+    guard.has_leapt = 1
+    return CLOCK_LEAPT
+
+
+cdef void clock_believe(Guard* guard, const Reading* reading, int verdict) noexcept nogil:
+    """After the row that says so is durable. A clock that came back gains no budget."""
+    if verdict == CLOCK_AGREES:
+        guard.has_leapt = 0
+    else:
+        clock_anchor(guard, reading)
+
+
+cdef void clock_make_row(
+    const Reading* reading, int verdict, uint64_t sequence, Row* row, uint8_t* tail
+) noexcept nogil:
+    """The row that says why time goes on; a tail of 4 and up to CLOCK_TAIL_MAX bytes.
+
+    `sequence` is one that no row has, so that no row has this id.
+    """
+    cdef uint32_t size
+    tail[4] = RECORD_CLOCK
+    size = 1 + <uint32_t>snprintf(
+        <char*>tail + 5, CLOCK_TAIL_MAX - 1,
+        b"{\"ahead_ns\":%lld,\"boottime_ns\":%llu,\"cause\":\"%s\",\"wall_ns\":%llu}",
+        <long long>reading.ahead_ns, <unsigned long long>reading.boot,
+        <const char*>b"agreed" if verdict == CLOCK_AGREES else <const char*>b"kernel",
+        <unsigned long long>reading.wall,
+    )
+    memcpy(tail, &size, 4)
+    memset(row, 0, sizeof(Row))
+    row.kind = KIND_REGISTER
+    row.flags = ROW_TAIL
+    memcpy(row.id, b"clock row", 8)
+    memcpy(row.id + 8, &sequence, 8)
+    native_blake2b_256(tail + 4, size, row.reference)
+
+
+cdef int clock_take(
+    Guard* guard, State* s, Outcome* outs, uint8_t* replies, Reading* now
+) noexcept nogil:
+    """The time of the next group, if it may be believed; where that begins anew, a row.
+
+    RC_CLOCK if it may not, or what came of the row.
+    """
+    cdef Row row
+    cdef uint8_t[4 + CLOCK_TAIL_MAX] tail
+    cdef Call call
+    cdef int verdict, rc
+    clock_look(guard, now)
+    verdict = clock_judge(guard, now)
+    if verdict == CLOCK_GOOD:
+        return 0
+    if verdict == CLOCK_LEAPT:
+        return RC_CLOCK
+    clock_make_row(now, verdict, s.sequence + 1, &row, tail)
+    memset(&call, 0, sizeof(Call))
+    call.body = <const uint8_t*>&row
+    call.tails = tail
+    call.rows_count = 1
+    call.form = FORM_ROWS
+    rc = group_commit(s, &call, 1, now.wall, outs, replies)
+    if rc == 0:
+        clock_believe(guard, now, verdict)
+    return rc
+
+
+cdef int clock_accept(
+    Guard* guard, State* s, Call* call, int64_t ahead_ns, Outcome* outs, uint8_t* replies
+) noexcept nogil:
+    """Commit a person's row, and believe the clock from here on.
+
+    RC_CLOCK if it is not as they saw it, or has not leapt: a leap that nobody has looked
+    at is not accepted.
+    """
+    cdef Reading now
+    cdef int64_t more
+    cdef int rc
+    clock_look(guard, &now)
+    more = now.ahead_ns - ahead_ns
+    if now.ahead_ns <= CLOCK_LEAP_MAX_NS or not (
+        -CLOCK_LEAP_MAX_NS <= more <= CLOCK_LEAP_MAX_NS
+    ):
+        return RC_CLOCK
+    rc = group_commit(s, call, 1, now.wall, outs, replies)
+    if rc == 0 and outs[0].result == RESULT_OK:
+        clock_anchor(guard, &now)
+    return rc

@@ -1,0 +1,224 @@
+"""Goal: commands run the product's own code wherever they are called, and a directory
+that cannot be used is one line and exit code 78.
+
+Method: folders with the names of our packages, in the working directory; files in the
+way, a directory that nobody may write, names that cannot be.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from switch._core import Ledger
+from switch.console.output import Exit
+from switch.day.server import ServerProcess
+from switch.programs import program
+
+PAYSWITCH = Path(sys.executable).with_name("payswitch")
+EXIT_CONFIG = 78
+PLANTED = "print('code of the working directory'); raise SystemExit(0)\n"
+WAIT_S = 60
+
+
+def run(
+    *words: str | Path, cwd: Path, prepare: Callable[[], None] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """The command as it is installed, in a directory."""
+    return subprocess.run(
+        [PAYSWITCH, *words],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S,
+        check=False,
+        preexec_fn=prepare,
+    )
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> Path:
+    """A directory with packages called like ours, and a ledger."""
+    for name in ("switch", "switch/audit", "server", "lmdb", "grpc"):
+        (tmp_path / name).mkdir()
+        for file in ("__init__.py", "__main__.py"):
+            (tmp_path / name / file).write_text(PLANTED)
+    Ledger(str(tmp_path / "ledger"), map_size=1 << 30, reserve_size=0).close()
+    return tmp_path
+
+
+# --- whose code ---------------------------------------------------------------------
+
+
+def test_the_auditor_is_ours(planted: Path) -> None:
+    done = run("audit", "ledger", "--json", cwd=planted)
+    assert "working directory" not in done.stdout + done.stderr
+    assert '"audit"' in done.stdout
+    assert done.returncode == Exit.DONE
+
+
+def test_the_server_is_ours(planted: Path) -> None:
+    done = run("serve", "--help", cwd=planted)
+    assert "working directory" not in done.stdout
+    assert "--listen" in done.stdout
+
+
+def test_so_are_the_servers_and_billers_of_a_day(
+    planted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(planted)
+    with ServerProcess(planted / "day", 0) as server:
+        assert server.address
+    done = subprocess.run(
+        program("switch", "biller", "--help"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "working directory" not in done.stdout
+
+
+def test_who_runs_a_module_of_ours_says_so() -> None:
+    """`-m` of our own is written in one place."""
+    root = Path(__file__).parents[2]
+    found = [
+        path.name
+        for folder in ("switch", "server")
+        for path in (root / folder).rglob("*.py")
+        if "sys.executable" in path.read_text()
+    ]
+    assert found == ["programs.py"]
+
+
+# --- directories that cannot be -----------------------------------------------------
+
+
+def nothing(path: Path) -> Path:
+    return path / "ledger"
+
+
+def a_file(path: Path) -> Path:
+    (path / "ledger").write_text("no ledger")
+    return path / "ledger"
+
+
+def below_a_file(path: Path) -> Path:
+    return a_file(path) / "ledger"
+
+
+def a_file_for_the_journal(path: Path) -> Path:
+    (path / "ledger").mkdir()
+    (path / "ledger" / "journal").write_text("no journal")
+    return path / "ledger"
+
+
+def a_directory_for_its_data(path: Path) -> Path:
+    (path / "ledger" / "journal" / "data.mdb").mkdir(parents=True)
+    return path / "ledger"
+
+
+def a_directory_for_the_lock(path: Path) -> Path:
+    (path / "ledger" / "LOCK").mkdir(parents=True)
+    return path / "ledger"
+
+
+def a_name_without_end(path: Path) -> Path:
+    return path / ("x" * 300)
+
+
+def nobodys(path: Path) -> Path:
+    (path / "shut").mkdir()
+    (path / "shut").chmod(0o500)
+    return path / "shut" / "ledger"
+
+
+def a_journal_that_only_reads(path: Path) -> Path:
+    (path / "ledger" / "journal").mkdir(parents=True)
+    (path / "ledger" / "index").mkdir()
+    (path / "ledger" / "journal").chmod(0o500)
+    return path / "ledger"
+
+
+def like_anybody() -> None:
+    """Permissions hold for this process, also where it is root's."""
+    libc = ctypes.CDLL(None)
+    for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+        libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(a_file, below_a_file, a_file_for_the_journal, a_directory_for_its_data),
+        *(a_directory_for_the_lock, a_name_without_end, nobodys),
+        a_journal_that_only_reads,
+    ],
+)
+def test_a_directory_that_cannot_be_used(
+    tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    data = make(tmp_path)
+    words = (
+        "serve",
+        "--data",
+        data,
+        "--tls",
+        tmp_path / "tls",
+        "--listen",
+        "127.0.0.1:0",
+    )
+    done = run(*words, cwd=tmp_path, prepare=like_anybody)
+    assert done.returncode == EXIT_CONFIG, done.stderr
+    [line] = done.stderr.splitlines()
+    assert "cannot start: " in line
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("make", [a_file, below_a_file, nobodys])
+def test_certificates_that_cannot_be_made(
+    tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    tls = make(tmp_path)
+    words = (
+        "serve",
+        "--data",
+        tmp_path / "data",
+        "--tls",
+        tls,
+        "--listen",
+        "127.0.0.1:0",
+    )
+    done = run(*words, cwd=tmp_path, prepare=like_anybody)
+    assert done.returncode == EXIT_CONFIG, done.stderr
+    [line] = done.stderr.splitlines()
+    assert "cannot start: " in line
+
+
+def test_the_same_directory_when_it_can_be_used(tmp_path: Path) -> None:
+    """What the tests above refuse is the directory and nothing else."""
+    data = nothing(tmp_path)
+    words = (
+        "serve",
+        "--data",
+        data,
+        "--tls",
+        tmp_path / "tls",
+        "--listen",
+        "127.0.0.1:0",
+    )
+    with subprocess.Popen(
+        [PAYSWITCH, *words],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=like_anybody,
+    ) as process:
+        assert process.stdout is not None
+        assert b"ready" in process.stdout.readline()
+        os.kill(process.pid, signal.SIGTERM)
+    assert process.returncode == 0

@@ -1,0 +1,319 @@
+"""Goal: once a call has committed something, no error of it says that nothing was done;
+what is known of the outcome is told.
+
+Method: the services in this process; what a call does after its commit is made to fail
+there: reads that are turned away, groups that are refused, a ledger that is closed.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from switch._core import Request
+from switch.codes import Kind, Result
+from switch.errors import (
+    CorruptionError,
+    DeadError,
+    OverloadError,
+    SpaceError,
+    SwitchError,
+)
+from switch.ids import new_id
+from switch.ledger.committer import Reply
+from switch.v1 import admin_pb2, billers_pb2, counter_pb2
+from switch.v1 import payments_pb2 as pb
+from tests.server.harness import network, payment
+from tests.server.inside import FailedError, FakeContext, Inside, inside
+
+TREASURY = "treasury/treasury"
+CENTRE = "centre/centre-a"
+ERRORS = [OverloadError("x"), DeadError(5, "x"), CorruptionError(5, "x"), KeyError("x")]
+
+
+def failing_after(
+    monkeypatch: pytest.MonkeyPatch, one: Inside, error: Exception
+) -> None:
+    """Each read fails that comes after the next commit."""
+    node, commit, read = one.node, one.node._commit, one.node.read
+    done: list[object] = []
+
+    async def committing(request: Request) -> Reply:
+        reply = await commit(request)
+        done.append(reply)
+        return reply
+
+    async def reading(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if done:
+            raise error
+        return await read(call, *args, **kwargs)
+
+    monkeypatch.setattr(node, "_commit", committing)
+    monkeypatch.setattr(node, "read", reading)
+
+
+async def held(one: Inside) -> pb.PaymentOutcome:
+    request = pb.CreatePaymentRequest(payment=payment("CONFIRM"))
+    reply = await one.call("CreatePayment", request, by=CENTRE)
+    outcome = pb.CreatePaymentResponse.FromString(reply).outcome
+    assert outcome.state == pb.PAYMENT_STATE_HELD
+    return outcome
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda one: type(one).__name__)
+async def test_a_window_that_is_closed_is_not_said_to_be_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async with inside(tmp_path) as one:
+        with monkeypatch.context() as patch:
+            failing_after(patch, one, error)
+            with pytest.raises(FailedError) as caught:
+                await one.call(
+                    "CloseWindow", admin_pb2.CloseWindowRequest(), by=TREASURY
+                )
+        assert caught.value.outcome == "unknown"
+        assert one.ledger.last_window == one.ledger.sequence
+        # Sent again, it is told.
+        reply = await one.call(
+            "CloseWindow", admin_pb2.CloseWindowRequest(), by=TREASURY
+        )
+        outcome = admin_pb2.CloseWindowResponse.FromString(reply).outcome
+        assert (outcome.repeat, outcome.sequence) == (True, one.ledger.last_window)
+
+
+async def test_before_the_commit_nothing_was_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with inside(tmp_path) as one:
+
+        def turned_away(*_: object) -> None:
+            raise OverloadError("x")
+
+        monkeypatch.setattr(one.committer, "submit", turned_away)
+        with pytest.raises(FailedError) as caught:
+            await one.call("CloseWindow", admin_pb2.CloseWindowRequest(), by=TREASURY)
+        assert (caught.value.reason, caught.value.outcome) == ("OVERLOAD", "not_done")
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda one: type(one).__name__)
+async def test_answers_that_were_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async with inside(tmp_path) as one:
+        outcome = await held(one)
+        answer = billers_pb2.Answer(
+            number=outcome.sequence,
+            id=outcome.id,
+            kind=billers_pb2.ANSWER_KIND_CONFIRMED,
+            biller_reference="B1",
+        )
+        request = billers_pb2.AcknowledgeRequest(answers=[answer])
+        failing_after(monkeypatch, one, error)
+        with pytest.raises(FailedError) as caught:
+            await one.call("Acknowledge", request, by="biller/power")
+        assert caught.value.outcome == "unknown"
+        assert one.ledger.resolution(outcome.sequence)[0]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [one for one in ERRORS if isinstance(one, SwitchError)],
+    ids=lambda one: type(one).__name__,
+)
+async def test_a_payment_that_is_held_is_told_whatever_the_wait_meets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async with inside(tmp_path) as one:
+        request = counter_pb2.PayBillRequest(payment=payment("CONFIRM"))
+        failing_after(monkeypatch, one, error)
+        reply = await one.call("PayBill", request, by=CENTRE)
+        outcome = counter_pb2.PayBillResponse.FromString(reply).outcome
+        assert outcome.state == pb.PAYMENT_STATE_HELD
+        assert one.ledger.row(outcome.sequence)["kind"] == Kind.HOLD
+
+
+async def test_a_shift_that_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is committed in a task of its own, which tells the call of it."""
+    async with inside(tmp_path) as one:
+
+        def damaged(*_: object) -> None:
+            raise CorruptionError(5, "x")
+
+        monkeypatch.setattr("server.convert.shift", damaged)
+        request = counter_pb2.CloseShiftRequest(id=new_id(), operator=7)
+        with pytest.raises(FailedError) as caught:
+            await one.call("CloseShift", request, by=CENTRE)
+        assert caught.value.code is grpc.StatusCode.DATA_LOSS
+        assert caught.value.outcome == "unknown"
+        row = one.ledger.row(one.ledger.sequence)
+        assert (int(row["kind"]), int(row["result"])) == (Kind.SHIFT, Result.OK)
+
+
+async def test_half_a_network_is_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with inside(tmp_path) as one:
+        wanted = network()
+        new = wanted.participants.add()
+        new.CopyFrom(next(p for p in wanted.participants if p.id == "centre-a"))
+        new.id, new.code = "centre-new", "BAN/new"
+        commit_now = one.committer.commit_now
+        calls: list[Request] = []
+
+        def second_fails(request: Request) -> Reply:
+            calls.append(request)
+            if len(calls) > 1:
+                raise SpaceError("no room")
+            return commit_now(request)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(one.committer, "commit_now", second_fails)
+            with pytest.raises(FailedError) as caught:
+                await one.call("LoadNetwork", wanted, by=TREASURY)
+        assert (caught.value.reason, caught.value.outcome) == ("NO_SPACE", "unknown")
+        # The participant is in the ledger, and is known.
+        assert one.node.register.find_participant("centre-new") is not None
+        await one.call("LoadNetwork", wanted, by=TREASURY)
+        assert one.node.register.find_wallet("centre-new") is not None
+
+
+async def test_a_load_that_nobody_waits_for_is_ended_before_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two at a time would each take the other's entries for somebody else's."""
+    async with inside(tmp_path) as one:
+        commit_now = one.committer.commit_now
+        under_way: list[int] = []
+        most = 0
+        begun, goes_on = threading.Event(), threading.Event()
+
+        def slow(request: Request) -> Reply:
+            nonlocal most
+            under_way.append(1)
+            most = max(most, len(under_way))
+            begun.set()
+            goes_on.wait(10.0)
+            reply = commit_now(request)
+            under_way.pop()
+            return reply
+
+        monkeypatch.setattr(one.committer, "commit_now", slow)
+        wanted = network()
+        for number in range(2):
+            new = wanted.participants.add()
+            new.CopyFrom(next(p for p in wanted.participants if p.id == "centre-a"))
+            new.id, new.code = f"centre-new-{number}", f"BAN/new-{number}"
+        first = asyncio.create_task(one.call("LoadNetwork", wanted, by=TREASURY))
+        assert await asyncio.to_thread(begun.wait, 10.0)
+        # Its deadline has passed, and the same is sent again.
+        first.cancel()
+        second = asyncio.create_task(one.call("LoadNetwork", wanted, by=TREASURY))
+        await asyncio.sleep(0.1)
+        goes_on.set()
+        reply = admin_pb2.LoadNetworkResponse.FromString(await second)
+        assert most == 1
+        assert (reply.added_count, reply.replaced_count) == (0, 0)
+
+
+class SlowContext(FakeContext):
+    """Its first message is written when the test says so."""
+
+    def __init__(self, name: str, messages: list[bytes]) -> None:
+        super().__init__(name, messages)
+        self.gate = asyncio.Event()
+
+    async def read(self) -> Any:
+        # What was read before is decided and answered.
+        await asyncio.sleep(0.05)
+        return await super().read()
+
+    async def write(self, body: bytes) -> None:
+        await self.gate.wait()
+        await super().write(body)
+
+
+def refusing(
+    monkeypatch: pytest.MonkeyPatch, one: Inside, wrong: int, then: Callable[[], None]
+) -> None:
+    """The `wrong`th request from here on is refused for want of space."""
+    submit, receivers = one.committer.submit, one.committer._receivers
+    calls: list[Request] = []
+
+    def refuse(tag: int) -> None:
+        receivers[tag](1, SpaceError("no room"))
+        then()
+
+    def submitting(request: Request, tag: int) -> None:
+        calls.append(request)
+        if len(calls) == wrong:
+            one.node.loop.call_soon(refuse, tag)
+        else:
+            submit(request, tag)
+
+    monkeypatch.setattr(one.committer, "submit", submitting)
+
+
+def messages(count: int) -> list[bytes]:
+    return [
+        pb.StreamPaymentsRequest(payments=[payment("ANY")]).SerializeToString()
+        for _ in range(count)
+    ]
+
+
+async def test_a_stream_tells_what_was_decided_before_it_broke(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two groups wait to be written when the third is refused."""
+    async with inside(tmp_path) as one:
+        context = SlowContext(CENTRE, messages(3))
+        refusing(monkeypatch, one, 3, context.gate.set)
+        with pytest.raises(FailedError) as caught:
+            await one.stream("StreamPayments", context)
+        told = [pb.StreamPaymentsResponse.FromString(body) for body in context.written]
+        assert [len(reply.outcomes) for reply in told] == [1, 1]
+        assert (caught.value.reason, caught.value.outcome) == ("NO_SPACE", "not_done")
+
+
+async def test_what_a_stream_sent_after_what_was_refused_may_be_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with inside(tmp_path) as one:
+        before = one.ledger.sequence
+        context = FakeContext(CENTRE, messages(3))
+        refusing(monkeypatch, one, 2, lambda: None)
+        with pytest.raises(FailedError) as caught:
+            await one.stream("StreamPayments", context)
+        assert (caught.value.reason, caught.value.outcome) == ("NO_SPACE", "unknown")
+        one.committer.stop(10.0)
+        assert one.ledger.sequence == before + 2
+
+
+async def test_a_stream_of_which_nothing_was_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with inside(tmp_path) as one:
+        refusing(monkeypatch, one, 1, lambda: None)
+        with pytest.raises(FailedError) as caught:
+            await one.stream("StreamPayments", FakeContext(CENTRE, messages(1)))
+        assert (caught.value.reason, caught.value.outcome) == ("NO_SPACE", "not_done")
+
+
+async def test_a_payment_that_a_full_queue_turned_away_is_not_done(
+    tmp_path: Path,
+) -> None:
+    async with inside(tmp_path) as one:
+        biller = one.node.register.find_participant("power")
+        assert biller is not None
+        one.ledger.turn_away(biller.index, True)
+        one.node.dispatch._full.add(biller.index)
+        request = pb.CreatePaymentRequest(payment=payment("CONFIRM"))
+        with pytest.raises(FailedError) as caught:
+            await one.call("CreatePayment", request, by=CENTRE)
+        assert caught.value.reason == "BILLER_QUEUE_FULL"
+        assert caught.value.outcome == "not_done"
