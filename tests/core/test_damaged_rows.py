@@ -87,7 +87,7 @@ def test_a_queue_goes_on(ward: Ward) -> None:
     ward.fill()
     ward.pair.options["threads"] = True
     ward.damage(done.sequence)
-    queue = Queue(ward.pair.ledger, clock=np.array([LATER, LATER], np.uint64))
+    queue = Queue(ward.pair.ledger, clock=np.array([LATER, LATER, 0], np.uint64))
     queue.start(lambda: None)
     asks = [ward.message(ward.payment(), paid), ward.message(ward.payment())]
     results = []
