@@ -1,7 +1,7 @@
-"""What an operator is told without asking: holds that are open after T+1.
+"""What an operator is told without asking: holds that are open after T+1, and damage.
 
 A line in the log when there are new ones, looked for once a minute; `ListExceptions`
-has them one by one.
+has the holds one by one.
 """
 
 import asyncio
@@ -29,6 +29,8 @@ class Alarms:
         self._wall_ns = wall_ns
         # Holds become overdue in the ledger's order: the last that was said.
         self._known = 0
+        self._requests = 0
+        self._damaged = 0
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -37,10 +39,29 @@ class Alarms:
             await asyncio.sleep(ALARM_S)
 
     async def look(self) -> None:
-        """Log how many holds are overdue, if one of them was not before."""
+        """Log what there is now and was not before."""
+        self._look_for_damage()
+        await self._look_for_holds()
+
+    def _look_for_damage(self) -> None:
+        """Requests that a damaged row left without an answer."""
+        ledger = self._node.ledger
+        requests = ledger.damaged_requests
+        if requests > self._requests:
+            self._requests = requests
+            log.error(
+                "ALARM: %d payments or moves met damaged entries, the last is entry %d",
+                requests,
+                ledger.info()["damaged_row"],
+            )
+
+    async def _look_for_holds(self) -> None:
+        """Holds that are overdue, and open ones that cannot be read."""
         exceptions = self._node.exceptions
         try:
+            exceptions.note_damaged(self._node.dispatch.damaged())
             overdue = await self._node.read(exceptions.overdue, self._wall_ns())
+            damaged = await self._node.read(exceptions.damaged)
         except SwitchError as error:
             # The next look may do better; calls say the same to who asks.
             log.error("cannot look for overdue holds: %s", error)
@@ -52,3 +73,10 @@ class Alarms:
                 len(overdue),
                 int(overdue[0]),
             )
+        if len(damaged) > self._damaged:
+            log.error(
+                "ALARM: %d open holds or cases are damaged, the oldest is entry %d",
+                len(damaged),
+                int(damaged[0]),
+            )
+        self._damaged = len(damaged)

@@ -7,9 +7,7 @@ register is behind the row; it is then refreshed once and must be there.
 from collections.abc import Callable, Iterable
 from typing import TypeVar, cast
 
-import numpy as np
-
-from switch._core import WINDOW_LINE, Ledger, Rows
+from switch._core import Ledger, Rows
 from switch.billing.bills import Bill
 from switch.billing.dispatch import BillerStatus
 from switch.calendar import day_date
@@ -277,10 +275,10 @@ def biller_state(status: BillerStatus) -> admin_pb2.BillerState:
     return admin_pb2.BillerState(**{**status._asdict(), "health": health})
 
 
-def window_lines(tail: bytes, register: Register) -> list[admin_pb2.WindowLine]:
-    """The tail of a window row."""
+def window_lines(stated: Rows, register: Register) -> list[admin_pb2.WindowLine]:
+    """Lines of a window row (WINDOW_LINE)."""
     lines = []
-    for line in np.frombuffer(tail, WINDOW_LINE):
+    for line in stated:
         known = _known(register, register.account, int(line["account"]))
         owner = _known(register, register.participant, known.participant)
         lines.append(

@@ -14,11 +14,13 @@ from server import progress
 from server.status import StoppingError
 from switch._core import Ledger, Request
 from switch.billing.dispatch import TICK_S, Dispatcher
+from switch.codes import Result
 from switch.config import Config
-from switch.errors import OverloadError, SwitchError
+from switch.errors import DamagedError, OverloadError, SwitchError
 from switch.ledger.cases import Exceptions
 from switch.ledger.committer import Answer, Committer, Reply
 from switch.register.load import Register
+from switch.v1 import payments_pb2
 
 log = logging.getLogger("server")
 
@@ -132,6 +134,21 @@ class Node:
         finally:
             self._reads -= 1
 
+    def check_whole(self, reply: Reply) -> None:
+        """Raise DamagedError if a payment, basket or move that came alone met damage.
+
+        `reply` is its answer. Costs nothing until something was found damaged.
+        """
+        if not self.ledger.damaged_requests:
+            return
+        if isinstance(reply, bytes):
+            outcomes = payments_pb2.CreatePaymentsResponse.FromString(reply).outcomes
+            result = outcomes[0].result if outcomes else 0
+        else:
+            result = int(reply[0]["result"])
+        if result == Result.DATA_DAMAGED.value:
+            raise DamagedError("an entry that it depends on is damaged")
+
     async def commit(self, request: Request) -> Reply:
         """Commit a request and wait until it is durable.
 
@@ -151,6 +168,7 @@ class Node:
         """
         reply = await self._commit(request)
         assert isinstance(reply, bytes)
+        self.check_whole(reply)
         self.dispatch.check_reply(reply)
         progress.current().has_committed = True
         return reply

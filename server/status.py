@@ -21,6 +21,7 @@ from switch.errors import (
     BillNotFoundError,
     ClockError,
     CorruptionError,
+    DamagedError,
     DeadError,
     OverloadError,
     SpaceError,
@@ -181,6 +182,11 @@ _TABLE: tuple[tuple[type[Exception], int, _Details], ...] = (
     ),
     (DeadError, code_pb2.UNAVAILABLE, _dead),
     (CorruptionError, code_pb2.DATA_LOSS, lambda _: [_info("CHECK_FAILED")]),
+    (
+        DamagedError,
+        code_pb2.DATA_LOSS,
+        lambda _: [_info("DATA_DAMAGED", outcome="unknown")],
+    ),
     (StorageError, code_pb2.INTERNAL, lambda _: [_info("STORAGE")]),
 )
 

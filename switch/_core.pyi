@@ -145,6 +145,9 @@ class Ledger:
     """Sequence of the window closed last, 0 before the first."""
     holds_count: int
     """Open holds."""
+    damaged_requests: int
+    """Payments and moves since the ledger was opened that had DATA_DAMAGED for their
+    answer."""
     dead: str
     """Why the ledger refuses to commit for ever; empty while it is alive."""
 
@@ -255,6 +258,11 @@ class Ledger:
         Raises LookupError if one is not durable, ValueError if there are too many.
         """
 
+    def gather_whole(
+        self, sequences: npt.NDArray[np.uint64]
+    ) -> tuple[Rows, npt.NDArray[np.uint64]]:
+        """The same without the rows that are damaged, and the sequences of those."""
+
     def questions(
         self, sequences: npt.NDArray[np.uint64], kind: int, deadline_ns: int
     ) -> bytes:
@@ -298,8 +306,14 @@ class Ledger:
     def holds(self) -> npt.NDArray[np.uint64]:
         """Sequences of the open holds, ascending. DeadError once the ledger is dead."""
 
+    def holds_aside(self) -> npt.NDArray[np.uint64]:
+        """Those that were due since the ledger was opened and could not be ended: they,
+        or others of their baskets, cannot be read. Raises likewise.
+        """
+
     def info(self) -> dict[str, Any]:
-        """Sizes and counts for operators: file bytes, reserve, lag, runs, memory."""
+        """Sizes and counts for operators: file bytes, reserve, lag, runs, memory; what
+        damage has cost since the ledger was opened, and the row that was found last."""
 
 class ClockState(NamedTuple):
     """The wall clock and the time that has really passed."""

@@ -534,6 +534,10 @@ cdef class Ledger:
         return self.s.holds_count
 
     @property
+    def damaged_requests(self):
+        return self.s.damaged_requests
+
+    @property
     def dead(self):
         return error_text(self.s.dead) if self.s.dead else ""
 
@@ -559,6 +563,9 @@ cdef class Ledger:
             "claims_runs": [runs[MAP_CLAIMS][level] for level in range(LEVELS_MAX)],
             "links_runs": [runs[MAP_LINKS][level] for level in range(LEVELS_MAX)],
             "space_error": self.s.space_failed or self.s.index_failed,
+            "damaged_requests": self.s.damaged_requests,
+            "holds_set_aside": self.s.aside_count,
+            "damaged_row": self.s.damaged_row,
         }
 
     # --- reading ----------------------------------------------------------------------------------
@@ -702,6 +709,22 @@ cdef class Ledger:
         self._check(rc)
         return rows
 
+    def gather_whole(self, sequences):
+        cdef object _in_use = self._use()
+        cdef uint64_t[::1] wanted = self._durable(sequences, _ROWS_MAX)
+        cdef uint64_t count = wanted.shape[0]
+        rows = np.empty(count, ROW)
+        whole = np.empty(count, np.bool_)
+        if count == 0:
+            return rows, np.empty(0, np.uint64)
+        cdef uint8_t[::1] target = rows.view(np.uint8)
+        cdef uint8_t[::1] found = whole.view(np.uint8)
+        cdef int rc
+        with nogil:
+            rc = reads_gather(self.s, &wanted[0], count, <Row*>&target[0], &found[0])
+        check(rc)
+        return rows[whole], np.asarray(wanted)[~whole]
+
     def questions(self, sequences, int kind, uint64_t deadline_ns):
         cdef object _in_use = self._use()
         cdef uint64_t[::1] wanted = self._durable(sequences, _QUESTIONS_MAX)
@@ -807,19 +830,28 @@ cdef class Ledger:
         )
 
     def holds(self):
-        cdef uint32_t count, i
+        return self._holds(False)
+
+    def holds_aside(self):
+        return self._holds(True)
+
+    cdef _holds(self, bint aside):
+        cdef uint32_t count = 0
+        cdef uint32_t i
         # Between groups memory is exactly what is durable.
         self._begin_commit()
         try:
             self._need_open()
             if self.s.dead:
                 raise DeadError(self.s.dead, self.dead)
-            count = self.s.holds.count
-            sequences = np.empty(count, np.uint64)
-            for i in range(count):
-                sequences[i] = self.s.holds.heap[i].sequence
+            sequences = np.empty(self.s.holds.count, np.uint64)
+            for i in range(self.s.holds.count):
+                if not aside or self.s.holds.heap[i].due == ASIDE:
+                    sequences[count] = self.s.holds.heap[i].sequence
+                    count += 1
         finally:
             self._end_commit()
+        sequences = sequences[:count].copy()
         sequences.sort()
         return sequences
 

@@ -80,6 +80,12 @@ class JournalBehindError(StorageError):
     """
 
 
+class DamagedError(SwitchError):
+    """A row that had to be read is damaged. Nothing was done now; whether it was done
+    before is not known if the row is its own.
+    """
+
+
 class DeadError(StorageError):
     """The ledger met an error inside a commit and takes no more; restart it."""
 

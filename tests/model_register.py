@@ -25,8 +25,8 @@ from switch.codes import (
 from tests.model_rules import OK, Answer, Participant, Rules, Service
 from tests.records import Account, Row
 
-BILLER_ACCOUNTS_MAX = 4096
-SERVICES_MAX = 4095
+BILLER_ACCOUNTS_MAX = 65_000
+SERVICES_MAX = 65_535
 DUPLICATE_HOURS_MAX = 366 * 24
 DEADLINE_MAX_S = 31 * 86_400
 WITH_RECORD = frozenset((Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.SHIFT))

@@ -136,6 +136,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
             "payment",
             "register",
             "rows",
+            "store",
             "treasury",
         },
     },

@@ -11,10 +11,11 @@ from server import arguments, convert
 from server.node import Node
 from server.services.clock import accept_clock
 from server.status import ArgumentError, NotFoundError
-from switch._core import GROUP_MAX, Rows
+from switch._core import GROUP_MAX, WINDOW_LINE, Rows
 from switch.codes import CaseType, Kind, Result, Role
 from switch.errors import OverloadError
 from switch.ledger import moves
+from switch.ledger.cases import Numbers
 from switch.ledger.templates import Templates
 from switch.register.identity import Identity
 from switch.register.load import LoadCounts, load_network
@@ -27,6 +28,9 @@ LOADS_MAX = 64
 """Networks that may wait to be loaded, one after the other."""
 ACCOUNTS_PAGE = 1_000
 """Accounts in one message of ListAccounts."""
+
+DAMAGED_MAX = 1_000
+"""Damaged holds and cases that ListExceptions names."""
 
 _CASE = "case_sequence"
 _PROPOSAL = "proposal_sequence"
@@ -101,10 +105,16 @@ class AdminService:
     async def ListServices(
         self, request: pb.ListServicesRequest, caller: Identity
     ) -> pb.ListServicesResponse:
-        """The services in the register."""
+        """The services in the register, in the order of their index."""
+        node = self._node
+        size = arguments.page_size(request.page_size, node.config)
+        after = arguments.read_token(request.page_token, _NO_ACCOUNT)
+        page = node.register.services_after(after, size + 1)
+        last = page[size - 1].index if len(page) > size else 0
         return pb.ListServicesResponse(
-            services=[convert.service(one) for one in self._node.register.services()],
-            as_of_sequence=self._node.ledger.sequence,
+            services=[convert.service(one) for one in page[:size]],
+            as_of_sequence=node.ledger.sequence,
+            next_page_token=arguments.make_token(_NO_ACCOUNT, last),
         )
 
     # --- the treasury's moves ----------------------------------------------------
@@ -218,6 +228,7 @@ class AdminService:
         asked = await self._node.read(self._asked_for, proposal, caller)
         reply = await self._node.commit(moves.join([approval, asked]).request())
         assert not isinstance(reply, bytes)
+        self._node.check_whole(reply)
         response = pb.ApproveResponse(outcome=convert.outcome(reply[0]))
         if response.outcome.result == results_pb2.RESULT_OK:
             response.done.CopyFrom(convert.outcome(reply[1]))
@@ -261,8 +272,30 @@ class AdminService:
         outcome = await self._do(move)
         response = pb.CloseWindowResponse(outcome=outcome)
         if outcome.result == results_pb2.RESULT_OK:
-            response.lines.extend(await self._node.read(self._lines, outcome.sequence))
+            page = await self._node.read(
+                self._lines, outcome.sequence, 0, self._node.config.page_size_max
+            )
+            response.lines.extend(page.lines)
+            response.next_page_token = page.next_page_token
         return response
+
+    async def ListWindowLines(
+        self, request: pb.ListWindowLinesRequest, caller: Identity
+    ) -> pb.ListWindowLinesResponse:
+        """The lines of a closed window."""
+        # A token is of one window: the number of the lines that were told.
+        told = arguments.read_token(request.page_token, request.window & 0xFFFFFFFF)
+        size = arguments.page_size(request.page_size, self._node.config)
+        return await self._node.read(self._window_lines, request.window, told, size)
+
+    def _window_lines(
+        self, window: int, told: int, size: int
+    ) -> pb.ListWindowLinesResponse:
+        ledger = self._node.ledger
+        row = ledger.row(arguments.durable_sequence(ledger, window, "window"))
+        if row["kind"] != Kind.WINDOW:
+            raise NotFoundError(f"window: entry {window} is no window")
+        return self._lines(window, told, size)
 
     async def Settle(
         self, request: pb.SettleRequest, caller: Identity
@@ -288,10 +321,17 @@ class AdminService:
     async def _do(self, move: Templates) -> pb.Outcome:
         reply = await self._node.commit(move.request())
         assert not isinstance(reply, bytes)
+        self._node.check_whole(reply)
         return convert.outcome(reply[0])
 
-    def _lines(self, window: int) -> list[pb.WindowLine]:
-        return convert.window_lines(self._node.ledger.tail(window), self._node.register)
+    def _lines(self, window: int, told: int, size: int) -> pb.ListWindowLinesResponse:
+        lines = np.frombuffer(self._node.ledger.tail(window), WINDOW_LINE)
+        end = min(told + size, len(lines))
+        following = end if end < len(lines) else 0
+        return pb.ListWindowLinesResponse(
+            lines=convert.window_lines(lines[told:end], self._node.register),
+            next_page_token=arguments.make_token(window & 0xFFFFFFFF, following),
+        )
 
     # --- reading -----------------------------------------------------------------
 
@@ -299,18 +339,23 @@ class AdminService:
         self, request: pb.ListExceptionsRequest, caller: Identity
     ) -> pb.ListExceptionsResponse:
         """Open cases and proposals and overdue holds, oldest first."""
-        return await self._node.read(self._list_exceptions, request)
+        found = self._node.dispatch.damaged()
+        return await self._node.read(self._list_exceptions, request, found)
 
     def _list_exceptions(
-        self, request: pb.ListExceptionsRequest
+        self, request: pb.ListExceptionsRequest, found: Numbers
     ) -> pb.ListExceptionsResponse:
         node = self._node
+        node.exceptions.note_damaged(found)
         size = arguments.page_size(request.page_size, node.config)
         after = arguments.read_token(request.page_token, _NO_ACCOUNT)
         # One more than asked for tells whether there is a next page.
         rows, as_of = node.exceptions.page(after, size + 1, time.time_ns())
         last = int(rows[size - 1]["sequence"]) if len(rows) > size else 0
+        damaged = node.exceptions.damaged().tolist()
         return pb.ListExceptionsResponse(
+            damaged_sequences=[] if after else damaged[:DAMAGED_MAX],
+            damaged_count=len(damaged),
             entries=convert.entries(rows[:size], node.ledger, node.register),
             next_page_token=arguments.make_token(_NO_ACCOUNT, last),
             as_of_sequence=as_of,
@@ -360,6 +405,7 @@ class AdminService:
             accounts_count=len(images) - 1,
             last_window=ledger.last_window,
             holds_count=ledger.holds_count,
+            damaged_requests_count=ledger.damaged_requests,
         )
 
 

@@ -1,6 +1,7 @@
 """BillerService: a biller's connections, and the feed of its own payments."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 
 from server import arguments, convert
@@ -8,11 +9,14 @@ from server.node import Node
 from server.services.biller_stream import BillerStream
 from server.status import ArgumentError, Context
 from switch.codes import Kind, Result, Role
+from switch.errors import CorruptionError
 from switch.ledger.feed import Page, read_feed, sorted_accounts
 from switch.ledger.statements import Payment, payment_of
 from switch.register.identity import Identity
 from switch.register.register import Participant
 from switch.v1 import billers_pb2 as pb
+
+log = logging.getLogger("server.billers")
 
 ACKNOWLEDGE_MAX = 1_000
 """Answers of one Acknowledge call."""
@@ -106,7 +110,12 @@ class BillerService:
         response = pb.AcknowledgeResponse()
         for one in answers:
             told = response.payments.add(number=one.number)
-            payment = self._hold(one, biller)
+            try:
+                payment = self._hold(one, biller)
+            except CorruptionError as error:
+                # The others have been answered for and are not to wait for this one.
+                log.error("cannot read hold %d: %s", one.number, error)
+                continue
             if payment is None:
                 continue
             told.state = convert.wire_state(payment.state)

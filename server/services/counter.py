@@ -307,6 +307,7 @@ class CounterService:
     async def _do(self, move: Templates) -> admin_pb2.Outcome:
         reply = await self._node.commit(move.request())
         assert not isinstance(reply, bytes)
+        self._node.check_whole(reply)
         return convert.outcome(reply[0])
 
 

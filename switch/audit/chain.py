@@ -33,6 +33,7 @@ from switch.audit.layout import (
     TAIL_ITEM_MAX,
     TAIL_ITEM_SIZE,
     U64,
+    WINDOW_ITEM_MAX,
     Rows,
 )
 from switch.audit.reader import Block, Chunk
@@ -254,7 +255,9 @@ class Chain:
         size = int.from_bytes(chunk.tail[position : position + 4], "little")
         check = int.from_bytes(chunk.tail[position + 4 : body], "little")
         end = body + (size + 7) // 8 * 8
-        if size > TAIL_ITEM_MAX or end > len(chunk.tail):
+        is_window = rows["kind"][index] == Kind.WINDOW
+        size_max = WINDOW_ITEM_MAX if is_window else TAIL_ITEM_MAX
+        if size > size_max or end > len(chunk.tail):
             self.findings.add("tails", sequence, f"its item claims {size} bytes")
             return -1
         item = chunk.tail[body : body + size]

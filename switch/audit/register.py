@@ -35,7 +35,7 @@ from switch.codes import (
     RowFlag,
 )
 
-SERVICES_MAX: Final = 4096
+SERVICES_MAX: Final = 65_535
 ACCOUNT_KINDS: Final = frozenset(int(kind) for kind in AccountKind)
 ROLES: Final = frozenset(int(role) for role in Role)
 PARTICIPANTS_MIN: Final = 1024

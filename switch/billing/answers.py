@@ -12,6 +12,7 @@ import numpy.typing as npt
 from switch._core import ANSWERS_MAX, Ledger, Request, Rows
 from switch.billing.table import ID_WORDS, Numbers
 from switch.codes import Kind, Result
+from switch.ids import ID_SIZE
 
 GATHER_MAX = 65_536
 """Rows that the ledger gathers in one call."""
@@ -50,28 +51,35 @@ def answer_requests(
 
 
 def _ids(numbers: Numbers, ledger: Ledger) -> npt.NDArray[np.uint8]:
-    parts = range(0, len(numbers), GATHER_MAX)
-    rows = [ledger.gather(numbers[at : at + GATHER_MAX])["id"] for at in parts]
-    return np.concatenate(rows)
+    """The ids of these holds; zeros for the damaged, which the ledger answers for."""
+    ids = np.zeros((len(numbers), ID_SIZE), np.uint8)
+    for at in range(0, len(numbers), GATHER_MAX):
+        part = numbers[at : at + GATHER_MAX]
+        rows, damaged = ledger.gather_whole(part)
+        ids[at : at + GATHER_MAX][~np.isin(part, damaged)] = rows["id"]
+    return ids
 
 
 def find_late(answers: Rows, ledger: Ledger) -> tuple[Rows, Sizes]:
     """Of final answers about nothing open, those that name a hold by number and id.
 
-    With the payments of each. An answer about a later payment of a basket is none.
+    With the payments of each. An answer about a later payment of a basket is none. What
+    is said of a damaged hold is passed on: the ledger answers for it.
     """
     if not len(answers):
         return answers, np.zeros(0, np.uint8)
     numbers = answers["number"]
     answers = answers[(numbers > 0) & (numbers <= ledger.sequence)]
-    holds = ledger.gather(answers["number"])
-    right = (
+    holds, damaged = ledger.gather_whole(answers["number"])
+    whole = ~np.isin(answers["number"], damaged)
+    right, sizes = ~whole, np.ones(len(answers), np.uint8)
+    right[whole] = (
         (holds["kind"] == Kind.HOLD)
         & (holds["result"] == Result.OK)
         & (holds["basket"] & 0xFF == 0)
-        & (id_words(holds["id"]) == id_words(answers["id"])).all(axis=1)
+        & (id_words(holds["id"]) == id_words(answers["id"][whole])).all(axis=1)
     )
-    sizes = np.maximum(holds["basket"] >> 8, 1).astype(np.uint8)
+    sizes[whole] = np.maximum(holds["basket"] >> 8, 1)
     return answers[right], sizes[right]
 
 

@@ -32,7 +32,7 @@ from switch.billing.table import (
 )
 from switch.codes import Answered, Question, Result
 from switch.config import BillerConfig, Retry
-from switch.errors import SwitchError
+from switch.errors import CorruptionError, SwitchError
 
 log = logging.getLogger("switch.dispatch")
 
@@ -92,6 +92,8 @@ class Biller:
         """Whether it has had a connection since the start."""
         self.news = 0
         """Questions that have come since it was asked last, while it had room."""
+        self.lost: list[int] = []
+        """Numbers of questions that cannot be written: their payments are damaged."""
         self._connections: deque[Connection] = deque()
         # A ring of the last answers' seconds, and how many there were.
         self._latencies = np.zeros(LATENCIES_MAX)
@@ -111,9 +113,14 @@ class Biller:
 
     # --- holds come and go -------------------------------------------------------
 
-    def add(self, holds: Rows, ledger: Ledger, wall_ns: int) -> None:
-        """Take in accepted open holds (rows), later than all before."""
-        heads, counts = _by_question(holds, ledger)
+    def add(self, holds: Rows, ledger: Ledger, wall_ns: int) -> list[int]:
+        """Take in accepted open holds (rows), later than all before.
+
+        The numbers of the questions whose first payment is damaged: they are left out.
+        """
+        heads, counts, lost = _by_question(holds, ledger)
+        if not len(heads):
+            return lost
         if self._has_room:
             # Otherwise it is asked again after the next answer or tick.
             self._stirred = True
@@ -130,6 +137,7 @@ class Biller:
             counts,
             calls,
         )
+        return lost
 
     def is_in_doubt(self, number: int) -> bool:
         """Whether the question with this number has ever been unknown, and is open."""
@@ -243,13 +251,37 @@ class Biller:
             (waiting, Question.CONFIRM, State.CONFIRMING),
         ):
             if len(places):
-                numbers = self.table.numbers(places)
+                text, places = self._write(places, kind, deadline_ns, ledger)
                 # Repeated fields of several messages concatenate to one.
-                body += ledger.questions(numbers, kind, deadline_ns)
+                body += text
                 self.table.ask(places, state, connection, now, until)
         if len(due):
             self._minute.append((int(now), len(due)))
         return body
+
+    def _write(
+        self, places: Places, kind: int, deadline_ns: int, ledger: Ledger
+    ) -> tuple[bytes, Places]:
+        """Questions about these lines, and which of the lines they are about.
+
+        What is damaged cannot be asked about: it is let go, its number is in `lost`.
+        """
+        try:
+            numbers = self.table.numbers(places)
+            return ledger.questions(numbers, kind, deadline_ns), places
+        except CorruptionError:
+            pass
+        written, whole = b"", np.ones(len(places), np.bool_)
+        for at, number in enumerate(self.table.numbers(places)):
+            try:
+                written += ledger.questions(np.array([number]), kind, deadline_ns)
+            except CorruptionError:
+                whole[at] = False
+        lost = self.table.numbers(places[~whole]).tolist()
+        self.table.let_go(places[~whole])
+        self.lost += lost
+        log.error("%s cannot be asked about damaged entries: %s", self.name, lost)
+        return written, places[whole]
 
     def _fitting(self, places: Places) -> Places:
         """The first of them, as far as one message has room for their payments."""
@@ -430,10 +462,15 @@ def _intervals(config: BillerConfig) -> Times:
     return result
 
 
-def _by_question(holds: Rows, ledger: Ledger) -> tuple[Rows, npt.NDArray[np.uint8]]:
-    """The first hold of each question, and how many of its holds are given."""
+def _by_question(
+    holds: Rows, ledger: Ledger
+) -> tuple[Rows, npt.NDArray[np.uint8], list[int]]:
+    """The first hold of each question, and how many of its holds are given; and the
+    numbers of those whose first hold is damaged.
+    """
+    lost: list[int] = []
     if not holds["basket"].any():
-        return holds, np.ones(len(holds), np.uint8)
+        return holds, np.ones(len(holds), np.uint8), lost
     leads, first, counts = np.unique(
         holds["sequence"] - (holds["basket"] & 0xFF),
         return_index=True,
@@ -442,5 +479,7 @@ def _by_question(holds: Rows, ledger: Ledger) -> tuple[Rows, npt.NDArray[np.uint
     heads = holds[first]
     if (heads["sequence"] != leads).any():
         # Of some baskets the first payment is resolved, and others are not.
-        heads = ledger.gather(leads)
-    return heads, counts.astype(np.uint8)
+        heads, damaged = ledger.gather_whole(leads)
+        counts = counts[~np.isin(leads, damaged)]
+        lost = damaged.tolist()
+    return heads, counts.astype(np.uint8), lost

@@ -31,6 +31,7 @@ from switch.errors import (
     BillerUnavailableError,
     OverloadError,
 )
+from switch.ledger.follower import read_whole
 from switch.register.register import Register, Service
 from switch.v1 import payments_pb2
 
@@ -133,6 +134,8 @@ class Dispatcher:
         # By biller: no complaint about it in the log before that.
         self._complains: dict[int, float] = {}
         self._watches = Watches(config.watches_max)
+        # Open holds that were found damaged, and are asked about no more.
+        self._lost: set[int] = set()
         self._connections = itertools.count(1)
         self._cursor = ledger.sequence
         holds = ledger.holds()
@@ -140,9 +143,13 @@ class Dispatcher:
         holds = holds[holds <= self._cursor]
         count = len(holds)
         while len(holds):
-            rows = _whole(ledger.gather(holds[:ROWS_MAX]), len(holds) > ROWS_MAX)
-            self._add(rows)
-            holds = holds[len(rows) :]
+            rows, damaged = ledger.gather_whole(holds[:ROWS_MAX])
+            self._lost.update(damaged.tolist())
+            rows = _whole(rows, len(holds) > ROWS_MAX)
+            last = rows["sequence"][-1] if len(rows) else holds[:ROWS_MAX][-1]
+            if len(rows):
+                self._add(rows)
+            holds = holds[np.searchsorted(holds, last, "right") :]
         self._note_full()
         if count:
             log.info("%d holds are open", count)
@@ -162,10 +169,12 @@ class Dispatcher:
             self._cursor = newest
             return
         while self._cursor < newest:
-            rows = self._ledger.rows(self._cursor + 1, ROWS_MAX)
-            rows = _whole(rows, len(rows) == ROWS_MAX)
-            self._take_rows(rows)
-            self._cursor = int(rows["sequence"][-1])
+            rows, last = read_whole(self._ledger, self._cursor + 1, ROWS_MAX)
+            rows = _whole(rows, last < newest)
+            if len(rows):
+                self._take_rows(rows)
+                last = int(rows["sequence"][-1]) if last < newest else last
+            self._cursor = last
         self._note_full()
         self._ask()
 
@@ -197,7 +206,7 @@ class Dispatcher:
         wall_ns = self._wall_ns()
         for biller, part in self._by_biller(holds):
             try:
-                biller.add(part, self._ledger, wall_ns)
+                self._lost.update(biller.add(part, self._ledger, wall_ns))
             except Exception as error:  # noqa: BLE001
                 self._failed(biller, error)
 
@@ -281,6 +290,9 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001
             self._failed(biller, error)
             return False
+        finally:
+            self._lost.update(biller.lost)
+            biller.lost.clear()
 
     def _pause(self) -> None:
         if not self._pauses and self._call_later is not None:
@@ -424,6 +436,10 @@ class Dispatcher:
 
     # --- figures -----------------------------------------------------------------
 
+    def damaged(self) -> Numbers:
+        """Open holds that were found damaged, by sequence; of a basket its first."""
+        return np.array(sorted(self._lost), np.uint64)
+
     def states(self) -> list[BillerStatus]:
         """Every biller that has a confirmed service or has been connected."""
         services = self._register.services()
@@ -439,7 +455,7 @@ class Dispatcher:
 
 def _whole(rows: Rows, is_cut: bool) -> Rows:
     """The rows; of those that are cut off, without the basket that may go on behind."""
-    last = int(rows["basket"][-1])
+    last = int(rows["basket"][-1]) if len(rows) else 0
     if not is_cut or not last:
         return rows
     lead = int(rows["sequence"][-1]) - (last & 0xFF)

@@ -188,6 +188,13 @@ class Table:
         self.open_count -= len(places)
         return len(gone)
 
+    def let_go(self, places: Places) -> None:
+        """Keep these lines no longer, however many of their holds are open."""
+        self.open_count -= int(self._open[places].sum())
+        self._open[places] = 0
+        self._state[places] = State.GONE
+        self._gone += len(places)
+
     def ask(
         self, places: Places, state: int, connection: int, now: float, until: float
     ) -> None:

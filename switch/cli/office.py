@@ -49,6 +49,10 @@ def exceptions(args: Namespace, screen: Screen) -> Exit:
     """Open cases and proposals, and holds that are overdue, oldest first."""
     with open_office(args) as client:
         found = list(client.exceptions())
+        damaged = client.damaged()
+    if damaged:
+        entries = ", ".join(map(str, damaged))
+        screen.note(f"damaged at the switch, and open: {entries}")
     if screen.as_json:
         for entry in found:
             screen.value(plain(entry))

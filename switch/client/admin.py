@@ -170,6 +170,12 @@ class AdminCalls:
                 return
             request.page_token = reply.next_page_token
 
+    def damaged(self) -> list[int]:
+        """Open holds, cases and proposals that are damaged: the first 1,000."""
+        request = admin_pb2.ListExceptionsRequest(page_size=1)
+        reply = self._caller.read(self._admin.ListExceptions, request)
+        return list(reply.damaged_sequences)
+
     def billers(self) -> list[admin_pb2.BillerState]:
         """Queue, connections and health of every biller."""
         reply = self._caller.read(
@@ -178,11 +184,25 @@ class AdminCalls:
         return list(reply.billers)
 
     def close_window(self, previous_window: int) -> admin_pb2.CloseWindowResponse:
-        """Close the open settlement window; `previous_window` is the one before."""
-        return self._caller.change(
+        """Close the open settlement window; `previous_window` is the one before.
+
+        The answer has all lines of the window.
+        """
+        reply = self._caller.change(
             self._admin.CloseWindow,
             admin_pb2.CloseWindowRequest(previous_window=previous_window),
         )
+        request = admin_pb2.ListWindowLinesRequest(
+            window=reply.outcome.sequence,
+            page_size=PAGE_SIZE,
+            page_token=reply.next_page_token,
+        )
+        while request.page_token:
+            page = self._caller.read(self._admin.ListWindowLines, request)
+            reply.lines.extend(page.lines)
+            request.page_token = page.next_page_token
+        reply.next_page_token = ""
+        return reply
 
     def settle(
         self, window: int, biller: str, head: str, amount: int, *, move_id: bytes = b""
@@ -224,10 +244,14 @@ class AdminCalls:
 
     def services(self) -> list[admin_pb2.Service]:
         """The services in the register."""
-        reply = self._caller.read(
-            self._admin.ListServices, admin_pb2.ListServicesRequest()
-        )
-        return list(reply.services)
+        request = admin_pb2.ListServicesRequest(page_size=PAGE_SIZE)
+        found: list[admin_pb2.Service] = []
+        while True:
+            reply = self._caller.read(self._admin.ListServices, request)
+            found += reply.services
+            if not reply.next_page_token:
+                return found
+            request.page_token = reply.next_page_token
 
     def ledger(self) -> admin_pb2.GetLedgerResponse:
         """Where the ledger stands."""

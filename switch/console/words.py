@@ -202,6 +202,10 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "too many payments wait for this biller; try again in a minute",
         "এই বিলারের কাছে অনেক লেনদেন অপেক্ষায় আছে; এক মিনিট পরে আবার চেষ্টা করুন",
     ),
+    Result.DATA_DAMAGED: (
+        "its entry at the switch is damaged; take no money, tell the treasury",
+        "সুইচে এর তথ্য নষ্ট হয়েছে; টাকা নেবেন না, ট্রেজারিতে জানান",
+    ),
     Result.SERVICE_UNKNOWN: (
         "no such service; see `payswitch services`",
         "এমন পরিষেবা নেই; `payswitch services` দেখুন",

@@ -50,9 +50,11 @@ cdef enum:  # results, grouped as the checks run
     RESULT_INVALID_DEADLINE = 13
     # The id is known with other content: no row, `field` names the difference.
     RESULT_ID_REUSED = 20
-    # A rule refuses: a row with this result, the same answer for ever.
     # Too much waits for its biller: no row, and the id stays free.
     RESULT_BILLER_BUSY = 21
+    # A row that it had to read is damaged: no row, nothing was done now.
+    RESULT_DATA_DAMAGED = 22
+    # A rule refuses: a row with this result, the same answer for ever.
     RESULT_SERVICE_UNKNOWN = 30
     RESULT_SERVICE_INACTIVE = 31
     RESULT_HEAD_UNKNOWN = 32
@@ -230,15 +232,15 @@ cdef enum:
     CODE_MAX = 32               # bytes of a participant id
     SERVICE_CODE_MAX = 16
     HEADS_MAX = 8               # heads of account of one service
-    TAIL_ITEM_MAX = 262144      # bytes of one tail item
+    TAIL_ITEM_MAX = 262144      # bytes of one tail item, but for a window's
     TAIL_MAX = 4194304          # bytes of one chunk's tail
     SEGMENT_ACCOUNTS = 512
     HOLD_PIECES = 64            # of the list of open holds, by the hold's sequence
     TURN_STEPS_MAX = 8          # what has changed is written within so many index steps
     ACCOUNTS_MAX = 2097152
-    BILLER_ACCOUNTS_MAX = 4096  # what a window's tail can list
+    BILLER_ACCOUNTS_MAX = 65000  # a window that lists them all leaves room in a tail
     PARTICIPANTS_MAX = 1048576
-    SERVICES_MAX = 4096
+    SERVICES_MAX = 65536        # indices of 16 bits, the unused 0 included
     DEADLINE_MAX_S = 2678400    # 31 days
     INDEX_STEP_ROWS = 65536     # rows that one index step covers
     INDEX_LAG_MAX = 1048576     # rows; then the committer waits

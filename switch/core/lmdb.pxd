@@ -25,6 +25,7 @@ cdef extern from "lmdb.h" nogil:
     enum:
         MDB_SUCCESS
         MDB_NOTFOUND
+        MDB_PAGE_NOTFOUND
         MDB_CORRUPTED
         MDB_BAD_TXN
         MDB_INVALID
@@ -33,7 +34,6 @@ cdef extern from "lmdb.h" nogil:
         MDB_CURSOR_FULL
         MDB_INCOMPATIBLE
         MDB_KEYEXIST
-        MDB_PAGE_NOTFOUND
         MDB_NOTLS
         MDB_NOSYNC
         MDB_NORDAHEAD

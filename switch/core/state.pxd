@@ -9,7 +9,7 @@ from posix.types cimport pid_t
 
 from switch.core.layout cimport (
     Account, Chunk, Entry, PostingsAccount, PostingsLink, Row, ServiceRecord, Totals,
-    POSTINGS_LINKS, RUN_FANOUT,
+    WindowLine, POSTINGS_LINKS, RUN_FANOUT,
 )
 from switch.core.lmdb cimport MDB_cursor, MDB_dbi, MDB_env, MDB_txn
 
@@ -259,9 +259,16 @@ cdef struct Table:            # account images of one holder
     uint32_t day              # of `year`, a memory of one
     uint16_t year
 
+# Larger than an enum's int.
+cdef extern from *:
+    """
+    #define ASIDE 0xFFFFFFFFFFFFFFFEULL  /* when a hold is due that cannot be read; never stored */
+    """
+    const uint64_t ASIDE
+
 cdef struct Hold:
     uint64_t sequence
-    uint64_t due              # ns
+    uint64_t due              # ns; NEVER if its deadline kept it, ASIDE in the working heap
 
 cdef struct Holds:            # open holds: a heap by (due, sequence) and a map into it
     Hold* heap
@@ -430,6 +437,14 @@ cdef struct State:
     uint64_t fresh            # number of the first step that the group's rows fall into
     Draft* drafts
     Probes* probes
+    uint64_t damaged_row      # the one found damaged last, 0 before the first
+    uint64_t damaged_requests  # that had no answer for it since opening
+    uint64_t aside_count      # holds set aside because they cannot be read, likewise
+    int aside_rc              # what was met then
+    # The lines of the window that a settlement of this group asked for last.
+    const WindowLine* lines
+    uint32_t lines_count
+    uint64_t lines_window     # 0: none in this group
 
     # --- the index writer's own ------------------------------------------------------
     Table images              # accounts exactly at `indexed`
@@ -455,3 +470,4 @@ cdef struct State:
     Retired* retired_durable  # as the last transaction left them
     uint64_t* progress        # rows indexed and rows in all while it is opened, or NULL
     char* mark_path           # a file made when the index is found damaged
+    int marked                # it was made

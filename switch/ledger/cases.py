@@ -34,19 +34,42 @@ class Exceptions:
     def __init__(self, ledger: Ledger) -> None:
         """Nothing is read before it is asked for."""
         self._ledger = ledger
-        self._follower = Follower(ledger, self._take)
+        self._follower = Follower(ledger, self._take, passes_over=True)
         self._open = np.zeros(0, np.uint64)
+        # What is open and was found damaged, by whomever.
+        self._damaged = np.zeros(0, np.uint64)
 
     def page(self, after: int, limit: int, now_ns: int) -> tuple[Rows, int]:
         """Up to `limit` open ones above sequence `after`, oldest first: their rows.
 
-        Also the sequence that this is read at. Raises CorruptionError, OverloadError
-        if more than OPEN_MAX are open.
+        Also the sequence that this is read at. Those that are damaged are left out:
+        `damaged` has them. Raises OverloadError if more than OPEN_MAX are open.
         """
         as_of = self._follower.read_on()
         found = np.union1d(self._open, self.overdue(now_ns))
-        first = int(np.searchsorted(found, after, "right"))
-        return self._ledger.gather(found[first : first + limit]), as_of
+        while True:
+            found = np.setdiff1d(found, self._damaged, assume_unique=True)
+            first = int(np.searchsorted(found, after, "right"))
+            rows, damaged = self._ledger.gather_whole(found[first : first + limit])
+            if not len(damaged):
+                return rows, as_of
+            self.note_damaged(damaged)
+
+    def note_damaged(self, sequences: Numbers) -> None:
+        """Somebody has found these damaged."""
+        self._damaged = np.union1d(self._damaged, sequences)
+
+    def damaged(self) -> Numbers:
+        """What is open and was found damaged, or was due and could not be ended.
+
+        By sequence. The money of these holds stays held. A case or proposal that was
+        damaged before it was read here is not among them: nobody knows what it was.
+        """
+        found = np.union1d(self._damaged, self._ledger.holds_aside())
+        if not len(found):
+            return found
+        still_open = np.union1d(self._open, self._ledger.holds())
+        return np.intersect1d(found, still_open, assume_unique=True)
 
     def overdue(self, now_ns: int) -> Numbers:
         """Open holds from before yesterday, IST, by sequence."""

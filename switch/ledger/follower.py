@@ -5,11 +5,16 @@ beside it: all of it is read once after a start, when it is first needed, and th
 was added since.
 """
 
+import logging
 import threading
 from collections.abc import Callable
 
+import numpy as np
+
 from switch._core import Ledger, Rows
-from switch.errors import OverloadError
+from switch.errors import CorruptionError, OverloadError
+
+log = logging.getLogger("switch.follower")
 
 STEP_ROWS = 8_192
 """Rows read at a time: 1 MiB, which stays in the processor's cache."""
@@ -17,13 +22,37 @@ READER_WAIT_S = 1.0
 """How long a call waits for another one that reads on."""
 
 
+def read_whole(ledger: Ledger, first: int, count: int) -> tuple[Rows, int]:
+    """Up to `count` rows from `first` on, a durable one, without the damaged ones; and
+    the sequence up to which that is all.
+    """
+    last = min(first + count - 1, ledger.sequence)
+    try:
+        rows = ledger.rows(first, last - first + 1)
+    except CorruptionError:
+        wanted = np.arange(first, last + 1, dtype=np.uint64)
+        rows, _ = ledger.gather_whole(wanted)
+    return rows, last
+
+
 class Follower:
     """Any thread may read on; it blocks, so not the event loop's."""
 
-    def __init__(self, ledger: Ledger, take: Callable[[Rows], None]) -> None:
-        """Nothing is read before it is needed. `take` gets all rows, in order, once."""
+    def __init__(
+        self,
+        ledger: Ledger,
+        take: Callable[[Rows], None],
+        *,
+        passes_over: bool = False,
+    ) -> None:
+        """Nothing is read before it is needed. `take` gets all rows, in order, once.
+
+        Damaged rows end the reading unless it `passes_over` them: only for a list that
+        is of use without them.
+        """
         self._ledger = ledger
         self._take = take
+        self._passes_over = passes_over
         self._lock = threading.Lock()
         self._cursor = 0
 
@@ -40,9 +69,17 @@ class Follower:
         try:
             newest = self._ledger.sequence
             while self._cursor < newest:
-                rows = self._ledger.rows(self._cursor + 1, STEP_ROWS)
+                first = self._cursor + 1
+                if self._passes_over:
+                    rows, last = read_whole(self._ledger, first, STEP_ROWS)
+                    if len(rows) <= last - first:
+                        lost = last - first + 1 - len(rows)
+                        log.error("%d of entries %d-%d are damaged", lost, first, last)
+                else:
+                    rows = self._ledger.rows(first, STEP_ROWS)
+                    last = int(rows["sequence"][-1])
                 self._take(rows)
-                self._cursor = int(rows["sequence"][-1])
+                self._cursor = last
             return self._cursor
         finally:
             self._lock.release()

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from switch._core import Ledger
+from switch._core import Ledger, Rows
 from switch.codes import Kind, Result
+from switch.ledger.follower import read_whole
 
 PAGE_ROWS = 8_192
 """Rows summed at a time: 1 MiB; their sums of 32-bit halves are exact in a double."""
@@ -41,16 +42,29 @@ class Posted(NamedTuple):
 def first_at(ledger: Ledger, time_ns: int) -> int:
     """Sequence of the first durable row not before a time; past the last if none is.
 
-    Raises CorruptionError.
+    Damaged rows are passed over: it may be one of those right before it.
     """
     low, high = 1, ledger.sequence + 1
     while low < high:
         middle = (low + high) // 2
-        if int(ledger.row(middle)["timestamp"]) < time_ns:
-            low = middle + 1
+        found = _first_whole(ledger, middle, high)
+        if found is not None and int(found["timestamp"]) < time_ns:
+            low = int(found["sequence"]) + 1
         else:
             high = middle
     return low
+
+
+def _first_whole(ledger: Ledger, first: int, end: int) -> Rows | None:
+    """The first row that is not damaged, from `first` on and before `end`."""
+    count = 1
+    while first < end:
+        rows, last = read_whole(ledger, first, min(count, end - first))
+        if len(rows):
+            found: Rows = rows[0]
+            return found
+        first, count = last + 1, PAGE_ROWS
+    return None
 
 
 def posted_between(ledger: Ledger, first: int, last: int) -> Posted:

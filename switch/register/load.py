@@ -190,6 +190,7 @@ def _check_against(
     Said before anything is committed: a refusal in the ledger is for ever.
     """
     given = {spec.id: spec for spec in participants}
+    heads_of: dict[str, set[str]] = {}
     for spec in participants:
         known = register.find_participant(spec.id)
         if known and known.spec.role is not spec.role:
@@ -210,9 +211,12 @@ def _check_against(
             raise NetworkError(
                 f"service {service.code} is of {before.spec.biller} for ever"
             )
-        heads = set(biller.heads if biller else ())
-        if known:
-            heads.update(one.head for one in register.accounts_of(known.index))
+        if service.biller not in heads_of:
+            heads = set(biller.heads if biller else ())
+            if known:
+                heads.update(one.head for one in register.accounts_of(known.index))
+            heads_of[service.biller] = heads
+        heads = heads_of[service.biller]
         missing = [head for head in service.heads if head not in heads]
         if missing:
             raise NetworkError(
@@ -266,11 +270,12 @@ def _missing_accounts(
         needed = [(PURPOSE_WALLET, AccountKind.WALLET, "")]
     else:
         # A head is found by its text; what is new goes behind what is there.
-        there = [account.head for account in register.accounts_of(index)]
+        accounts = list(register.accounts_of(index))
+        there = {account.head for account in accounts}
         added = [head for head in spec.heads if head not in there]
         needed = [
             (purpose, AccountKind.BILLER, head)
-            for purpose, head in enumerate(added, len(there))
+            for purpose, head in enumerate(added, len(accounts))
         ]
     for purpose, kind, head in needed:
         if register.find_account(index, purpose) is None:

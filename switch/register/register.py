@@ -93,6 +93,7 @@ class Register:
         self._by_id: dict[str, Participant] = {}
         self._accounts: dict[int, Account] = {}
         self._by_owner: dict[tuple[int, int], Account] = {}
+        self._by_head: dict[tuple[int, str], Account] = {}
         self._services: dict[int, Service] = {}
         self._by_code: dict[str, Service] = {}
         self.refresh()
@@ -160,6 +161,9 @@ class Register:
         )
         self._accounts[index] = account
         self._by_owner[account.participant, account.purpose] = account
+        if account.kind is AccountKind.BILLER:
+            # Of several with one name the first, as it always was.
+            self._by_head.setdefault((account.participant, account.head), account)
 
     def _take_service(self, index: int, sequence: int) -> None:
         tail = self.ledger.tail(sequence)
@@ -238,10 +242,7 @@ class Register:
         biller = self._by_id.get(biller_id)
         if biller is None:
             return None
-        for account in self.accounts_of(biller.index):
-            if account.kind is AccountKind.BILLER and account.head == head:
-                return account
-        return None
+        return self._by_head.get((biller.index, head))
 
     def treasury_account(self, purpose: int) -> Account:
         """Float, suspense or settlement (`PURPOSE_*`).
@@ -258,6 +259,11 @@ class Register:
     def services(self) -> list[Service]:
         """All of them, by index."""
         return list(self._services.values())
+
+    def services_after(self, index: int, count: int) -> list[Service]:
+        """Up to `count` of those behind this index, by index, which has no gaps."""
+        last = min(index + count, len(self._services))
+        return [self._services[one] for one in range(index + 1, last + 1)]
 
     def service(self, index: int) -> Service:
         """The service with this index. LookupError if there is none."""

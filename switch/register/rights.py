@@ -46,6 +46,7 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.AdminService/CloseCase": _TREASURY,
     "/payswitch.v1.AdminService/ListBillers": _READERS,
     "/payswitch.v1.AdminService/CloseWindow": _TREASURY,
+    "/payswitch.v1.AdminService/ListWindowLines": _OFFICES,
     "/payswitch.v1.AdminService/Settle": _TREASURY,
     "/payswitch.v1.AdminService/AcceptClock": _TREASURY,
     "/payswitch.v1.AdminService/ListAccounts": _READERS,

@@ -811,11 +811,22 @@ class ListExceptionsResponse(_message.Message):
     ENTRIES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
+    DAMAGED_SEQUENCES_FIELD_NUMBER: _builtins.int
+    DAMAGED_COUNT_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     as_of_sequence: _builtins.int
+    damaged_count: _builtins.int
+    """How many there are."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Entry]:
         """Cases, proposals, and holds older than the end of the IST day after their own."""
+
+    @_builtins.property
+    def damaged_sequences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Open holds, cases and proposals whose entries are damaged on the switch's disk, as far
+        as that was found: the first 1,000, on the first page. The money of these holds stays
+        held until the ledger is restored.
+        """
 
     def __init__(
         self,
@@ -823,10 +834,12 @@ class ListExceptionsResponse(_message.Message):
         entries: _abc.Iterable[_types_pb2.Entry] | None = ...,
         next_page_token: _builtins.str = ...,
         as_of_sequence: _builtins.int = ...,
+        damaged_sequences: _abc.Iterable[_builtins.int] | None = ...,
+        damaged_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "damaged_count", b"damaged_count", "damaged_sequences", b"damaged_sequences", "entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1028,25 +1041,79 @@ class CloseWindowResponse(_message.Message):
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Of ListWindowLines, for those that follow; empty if these are all."""
     @_builtins.property
     def outcome(self) -> Global___Outcome: ...
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___WindowLine]:
-        """The window is (previous_window, outcome.sequence]."""
+        """The window is (previous_window, outcome.sequence]. Its first lines, at most 1,000."""
 
     def __init__(
         self,
         *,
         outcome: Global___Outcome | None = ...,
         lines: _abc.Iterable[Global___WindowLine] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "outcome", b"outcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "next_page_token", b"next_page_token", "outcome", b"outcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CloseWindowResponse: _TypeAlias = CloseWindowResponse  # noqa: Y015
+
+@_typing.final
+class ListWindowLinesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WINDOW_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    window: _builtins.int
+    """Sequence of a closed window."""
+    page_size: _builtins.int
+    """1 to 1,000; 0 is 100."""
+    page_token: _builtins.str
+    def __init__(
+        self,
+        *,
+        window: _builtins.int = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "window", b"window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWindowLinesRequest: _TypeAlias = ListWindowLinesRequest  # noqa: Y015
+
+@_typing.final
+class ListWindowLinesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___WindowLine]: ...
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[Global___WindowLine] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWindowLinesResponse: _TypeAlias = ListWindowLinesResponse  # noqa: Y015
 
 @_typing.final
 class SettleRequest(_message.Message):
@@ -1241,12 +1308,20 @@ Global___ListAccountsResponse: _TypeAlias = ListAccountsResponse  # noqa: Y015
 class ListServicesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """1 to 1,000; 0 is 100."""
+    page_token: _builtins.str
     def __init__(
         self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1258,18 +1333,23 @@ class ListServicesResponse(_message.Message):
 
     SERVICES_FIELD_NUMBER: _builtins.int
     AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     as_of_sequence: _builtins.int
+    next_page_token: _builtins.str
     @_builtins.property
-    def services(self) -> _containers.RepeatedCompositeFieldContainer[Global___Service]: ...
+    def services(self) -> _containers.RepeatedCompositeFieldContainer[Global___Service]:
+        """In the order in which they were first registered."""
+
     def __init__(
         self,
         *,
         services: _abc.Iterable[Global___Service] | None = ...,
         as_of_sequence: _builtins.int = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "services", b"services"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "next_page_token", b"next_page_token", "services", b"services"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1301,6 +1381,7 @@ class GetLedgerResponse(_message.Message):
     ACCOUNTS_COUNT_FIELD_NUMBER: _builtins.int
     LAST_WINDOW_FIELD_NUMBER: _builtins.int
     HOLDS_COUNT_FIELD_NUMBER: _builtins.int
+    DAMAGED_REQUESTS_COUNT_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Last durable sequence, and what the index covers."""
     index_sequence: _builtins.int
@@ -1313,6 +1394,10 @@ class GetLedgerResponse(_message.Message):
     """Sequence of the window closed last, 0 before the first."""
     holds_count: _builtins.int
     """Open holds."""
+    damaged_requests_count: _builtins.int
+    """Payments and moves since the server was started that RESULT_DATA_DAMAGED was the answer
+    to.
+    """
     def __init__(
         self,
         *,
@@ -1323,10 +1408,11 @@ class GetLedgerResponse(_message.Message):
         accounts_count: _builtins.int = ...,
         last_window: _builtins.int = ...,
         holds_count: _builtins.int = ...,
+        damaged_requests_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts_count", b"accounts_count", "holds_count", b"holds_count", "index_sequence", b"index_sequence", "instance", b"instance", "last_window", b"last_window", "sequence", b"sequence", "state_hash", b"state_hash"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts_count", b"accounts_count", "damaged_requests_count", b"damaged_requests_count", "holds_count", b"holds_count", "index_sequence", b"index_sequence", "instance", b"instance", "last_window", b"last_window", "sequence", b"sequence", "state_hash", b"state_hash"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

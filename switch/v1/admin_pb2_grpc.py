@@ -97,6 +97,11 @@ class AdminServiceStub:
                 request_serializer=switch_dot_v1_dot_admin__pb2.CloseWindowRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_admin__pb2.CloseWindowResponse.FromString,
                 _registered_method=True)
+        self.ListWindowLines = channel.unary_unary(
+                '/payswitch.v1.AdminService/ListWindowLines',
+                request_serializer=switch_dot_v1_dot_admin__pb2.ListWindowLinesRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_admin__pb2.ListWindowLinesResponse.FromString,
+                _registered_method=True)
         self.Settle = channel.unary_unary(
                 '/payswitch.v1.AdminService/Settle',
                 request_serializer=switch_dot_v1_dot_admin__pb2.SettleRequest.SerializeToString,
@@ -217,6 +222,13 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListWindowLines(self, request, context):
+        """The lines of a closed window, by account, page by page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Settle(self, request, context):
         """Moves a window's exact net from a biller's account to settlement, once.
         """
@@ -316,6 +328,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.CloseWindow,
                     request_deserializer=switch_dot_v1_dot_admin__pb2.CloseWindowRequest.FromString,
                     response_serializer=switch_dot_v1_dot_admin__pb2.CloseWindowResponse.SerializeToString,
+            ),
+            'ListWindowLines': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWindowLines,
+                    request_deserializer=switch_dot_v1_dot_admin__pb2.ListWindowLinesRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_admin__pb2.ListWindowLinesResponse.SerializeToString,
             ),
             'Settle': grpc.unary_unary_rpc_method_handler(
                     servicer.Settle,
@@ -670,6 +687,33 @@ class AdminService:
             '/payswitch.v1.AdminService/CloseWindow',
             switch_dot_v1_dot_admin__pb2.CloseWindowRequest.SerializeToString,
             switch_dot_v1_dot_admin__pb2.CloseWindowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWindowLines(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.AdminService/ListWindowLines',
+            switch_dot_v1_dot_admin__pb2.ListWindowLinesRequest.SerializeToString,
+            switch_dot_v1_dot_admin__pb2.ListWindowLinesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -65,6 +65,8 @@ class AdminServiceStub:
     """Queue, connections and health of every biller."""
     CloseWindow: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CloseWindowRequest, _admin_pb2.CloseWindowResponse]
     """Closes the settlement window that is open. Idempotent by `previous_window`."""
+    ListWindowLines: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListWindowLinesRequest, _admin_pb2.ListWindowLinesResponse]
+    """The lines of a closed window, by account, page by page."""
     Settle: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SettleRequest, _admin_pb2.SettleResponse]
     """Moves a window's exact net from a biller's account to settlement, once."""
     AcceptClock: _grpc.UnaryUnaryMultiCallable[_admin_pb2.AcceptClockRequest, _admin_pb2.AcceptClockResponse]
@@ -116,6 +118,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Queue, connections and health of every biller."""
     CloseWindow: _aio.UnaryUnaryMultiCallable[_admin_pb2.CloseWindowRequest, _admin_pb2.CloseWindowResponse]  # type: ignore[assignment]
     """Closes the settlement window that is open. Idempotent by `previous_window`."""
+    ListWindowLines: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListWindowLinesRequest, _admin_pb2.ListWindowLinesResponse]  # type: ignore[assignment]
+    """The lines of a closed window, by account, page by page."""
     Settle: _aio.UnaryUnaryMultiCallable[_admin_pb2.SettleRequest, _admin_pb2.SettleResponse]  # type: ignore[assignment]
     """Moves a window's exact net from a biller's account to settlement, once."""
     AcceptClock: _aio.UnaryUnaryMultiCallable[_admin_pb2.AcceptClockRequest, _admin_pb2.AcceptClockResponse]  # type: ignore[assignment]
@@ -236,6 +240,14 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.CloseWindowResponse, _abc.Awaitable[_admin_pb2.CloseWindowResponse]]:
         """Closes the settlement window that is open. Idempotent by `previous_window`."""
+
+    @_abc_1.abstractmethod
+    def ListWindowLines(
+        self,
+        request: _admin_pb2.ListWindowLinesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListWindowLinesResponse, _abc.Awaitable[_admin_pb2.ListWindowLinesResponse]]:
+        """The lines of a closed window, by account, page by page."""
 
     @_abc_1.abstractmethod
     def Settle(

@@ -330,7 +330,8 @@ class Acknowledged(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     state: _payments_pb2.PaymentState.ValueType
-    """UNSPECIFIED: the biller has no hold with this sequence and id; nothing was done.
+    """UNSPECIFIED: the biller has no hold with this sequence and id, or what there is to say
+    of it is damaged on the switch's disk; nothing was done.
     EXPIRED or REVERSED after a confirmation: it came late, the money is back in the
     wallet, and a case is open.
     """

@@ -46,6 +46,12 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     """A payment in a message that its biller would have to confirm, while too many wait for
     that biller. Nothing is recorded; the id stays free: send it again in a while.
     """
+    RESULT_DATA_DAMAGED: _Result.ValueType  # 22
+    """An earlier entry that had to be read for this one, most often its own under the same
+    id, is damaged on the switch's disk. Nothing was done now and nothing is recorded;
+    what was done before is not known until the entry is restored. All payments of a
+    basket have it together. A call with one payment or move alone ends with DATA_LOSS.
+    """
     RESULT_SERVICE_UNKNOWN: _Result.ValueType  # 30
     """30 to 71: a rule refuses. The refusal is recorded under the id: sending the
     same id again gets the same answer for ever. No account has changed.
@@ -127,6 +133,12 @@ RESULT_ID_REUSED: Result.ValueType  # 20
 RESULT_BILLER_BUSY: Result.ValueType  # 21
 """A payment in a message that its biller would have to confirm, while too many wait for
 that biller. Nothing is recorded; the id stays free: send it again in a while.
+"""
+RESULT_DATA_DAMAGED: Result.ValueType  # 22
+"""An earlier entry that had to be read for this one, most often its own under the same
+id, is damaged on the switch's disk. Nothing was done now and nothing is recorded;
+what was done before is not known until the entry is restored. All payments of a
+basket have it together. A call with one payment or move alone ends with DATA_LOSS.
 """
 RESULT_SERVICE_UNKNOWN: Result.ValueType  # 30
 """30 to 71: a rule refuses. The refusal is recorded under the id: sending the

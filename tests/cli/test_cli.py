@@ -24,9 +24,11 @@ from switch.errors import ConfigError
 from switch.ids import format_id, new_id
 from switch.payment_states import PaymentState
 from switch.sample import load_sample
+from switch.specs import TREASURY
 from switch.v1 import payments_pb2, results_pb2
 from tests.client.live import BILLED, CENTRE, CHECKER, FREE, Live, running
 from tests.client.scripted import INTERNAL, UNAVAILABLE, Fault, serving
+from tests.damage import damage_row
 
 # --- words and values ---------------------------------------------------------------
 
@@ -382,6 +384,27 @@ def test_a_shift_is_closed_by_one_and_signed_by_another(live: Live) -> None:
     assert WORDS["signed"][1] in signed.stdout
 
 
+def test_a_damaged_proposal_is_named_among_the_exceptions(live: Live) -> None:
+    paid = answer(live.command("pay", CENTRE, FREE, "20", "damaged", "--json"))
+    with live.client(Role.TREASURY, TREASURY) as treasury:
+        move_id = new_id()
+        asked = treasury.propose_refund(
+            int(str(paid["sequence"])), 100, "why", move_id=move_id
+        )
+        # Read before it was damaged: after that nobody knows what it was.
+        assert asked.sequence in [one.sequence for one in treasury.exceptions()]
+        start = move_id + asked.sequence.to_bytes(8, "little")
+        damage_row(live.server.ledger, start)
+        listed = live.command("exceptions")
+        assert listed.returncode == Exit.DONE, listed.stderr
+        assert f"damaged at the switch, and open: {asked.sequence}" in listed.stderr
+        # Undone, for the tests that follow.
+        damage_row(live.server.ledger, start)
+        with live.client(Role.TREASURY, CHECKER) as checker:
+            assert checker.approve(asked.sequence).outcome.sequence
+        assert not live.command("exceptions").stderr
+
+
 def test_a_refund_is_asked_for_by_one_and_approved_by_another(live: Live) -> None:
     paid = answer(live.command("pay", CENTRE, FREE, "20", "refund", "--json"))
     asked = live.command(
@@ -402,6 +425,7 @@ def test_a_refund_is_asked_for_by_one_and_approved_by_another(live: Live) -> Non
     assert isinstance(done, dict)
     assert done["result"] == "ok"
     assert not live.command("exceptions", "--json").stdout
+    assert not live.command("exceptions").stderr
     no_case = live.command("propose-correction", proposal, "no case of mine")
     assert no_case.returncode == Exit.REFUSED
     assert "is no case" in no_case.stderr

@@ -45,6 +45,8 @@ class Generator(Moves):
         self.sent: list[Sent] = []
         self.bills = 0
         self.now = NOW
+        self.has_window = False
+        """The group at hand has a window: there is room for one."""
         kinds: list[tuple[Callable[[], list[Row]], int]] = [
             (self.pay, 20),
             (self.hold, 20),
@@ -74,6 +76,7 @@ class Generator(Moves):
     def group(self) -> tuple[list[Ask], int]:
         """The next group's requests, and its time."""
         self.move_time()
+        self.has_window = False
         size = self.rng.choice(GROUP_SIZES)
         asks: list[Ask] = []
         while size > 0:
@@ -112,6 +115,10 @@ class Generator(Moves):
         rows: list[Row] = []
         while len(rows) < size:
             made = self.rng.choice(self.kinds)()
+            windows = [row for row in made if row.kind == Kind.WINDOW]
+            if len(windows) + self.has_window > 1:
+                continue
+            self.has_window = self.has_window or bool(windows)
             self.sent.extend(made)
             rows.extend(replace(row) for row in made)
         return Rows(rows)

@@ -8,24 +8,21 @@ ledger; a map and a file size that are too small for the next commit.
 import subprocess
 import sys
 import textwrap
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from switch._core import GROUP_MAX, ROW, TAIL_MAX, Ledger, Request
-from switch.codes import AccountKind, Kind, Result, RowFlag
+from switch.codes import Kind, Result, RowFlag
 from switch.errors import BusyError, DeadError, FormatError, StorageError
 from tests.core import wire
 from tests.core.network import NOW, Network, top_up
 from tests.core.pair import Pair, rows_request
 from tests.model import Rows
-from tests.records import AccountRecord, Payment, Row
+from tests.records import Payment, Row
 
 TAIL_ITEM_MAX = 262_144
-BILLER_ACCOUNTS_MAX = 4_096
-SERVICES_MAX = 4_096
 LITTLE_MAP = 1 << 20
 
 
@@ -112,6 +109,21 @@ def test_tails_have_bounds(pair: Pair, network: Network) -> None:
     pair.compare_all([last])
 
 
+def test_a_group_has_room_for_one_window(pair: Pair, network: Network) -> None:
+    """As if it listed as many accounts as there may be."""
+    window = Row(Kind.WINDOW, participant=network.treasury)
+    with pytest.raises(ValueError, match=str(TAIL_MAX)):
+        rows_request([window, window])
+    with pytest.raises(ValueError, match="group"):
+        pair.ledger.commit([rows_request([window]), rows_request([window])], NOW)
+    beside = [padded(network, number, TAIL_ITEM_MAX) for number in range(6)]
+    requests = [rows_request([window]), rows_request([*beside, beside[0]])]
+    with pytest.raises(ValueError, match="group"):
+        pair.ledger.commit(requests, NOW)
+    pair.commit([Rows([window, *beside])], NOW)
+    pair.compare_all([pair.ledger.sequence])
+
+
 def test_requests_that_are_not_rows(network: Network) -> None:
     row = np.zeros(1, ROW)
     with pytest.raises(ValueError, match="between"):
@@ -128,49 +140,6 @@ def test_requests_that_are_not_rows(network: Network) -> None:
     row["flags"] = RowFlag.CLAIM
     with pytest.raises(ValueError, match="flags"):
         Request.rows(row)
-
-
-# --- tables ---------------------------------------------------------------------------
-
-
-def test_biller_accounts_are_bounded(pair: Pair, network: Network) -> None:
-    biller = network.billers[0]
-    opened = len(pair.model.biller_accounts)
-    rows = [
-        Row(
-            Kind.OPEN,
-            id=purpose.to_bytes(16, "big"),
-            participant=network.treasury,
-            tail=AccountRecord(biller, purpose, AccountKind.BILLER).pack(),
-        )
-        for purpose in range(100, 100 + BILLER_ACCOUNTS_MAX - opened + 100)
-    ]
-    results = [outcome.result for outcome in pair.commit([Rows(rows)], NOW)[0]]
-    assert results.count(Result.OK) == BILLER_ACCOUNTS_MAX - opened
-    assert results[-100:] == [Result.TABLE_FULL] * 100
-    wallet = replace(rows[0], id=b"w" * 16)
-    wallet.tail = AccountRecord(biller, 99, AccountKind.WALLET).pack()
-    assert pair.one(wallet, NOW).result == Result.OK
-    pair.compare_all()
-
-
-def test_services_are_bounded(pair: Pair, network: Network) -> None:
-    rows = [
-        Row(
-            Kind.REGISTER,
-            id=b"service" + number.to_bytes(9, "big"),
-            participant=network.treasury,
-            tail=replace(network.services[1], code=b"N%d" % number).pack(),
-        )
-        for number in range(SERVICES_MAX + 100)
-    ]
-    outcomes = pair.commit([Rows(rows)], NOW)[0]
-    assert [outcome.result for outcome in outcomes[-100:]] == [Result.TABLE_FULL] * 100
-    # What is there can still be changed.
-    change = replace(rows[0], id=b"c" * 16)
-    assert pair.one(change, NOW).result == Result.OK
-    pair.reopen()
-    pair.compare_all()
 
 
 # --- one writer -----------------------------------------------------------------------

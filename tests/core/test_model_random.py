@@ -29,7 +29,8 @@ SEEN_LEAST = 100
 """How often each result must come up over all seeds."""
 UNSEEN = {
     Result.UNSPECIFIED: "nobody's result: a zeroed buffer",
-    Result.TABLE_FULL: "needs 4,096 accounts or services: tests/core/test_bounds.py",
+    Result.DATA_DAMAGED: "needs a damaged file: tests/core/test_damaged_rows.py",
+    Result.TABLE_FULL: "needs 65,000 accounts or services: tests/core/test_bounds.py",
 }
 FUNDS = 100_000_000
 

@@ -257,6 +257,54 @@ def test_window_and_settlement(peers: Peers) -> None:
         settle(1, "0000-00")
 
 
+def test_a_window_is_read_in_pages(peers: Peers) -> None:
+    treasury = peers.treasury.admin
+    before = treasury.GetLedger(pb.GetLedgerRequest(), timeout=CALL_S).last_window
+    bills = [payment("HEADS", head=head) for head in (0, 1)] + [payment("ANY")]
+    paid = peers.centre().pay_all(bills)
+    reply = treasury.CloseWindow(
+        pb.CloseWindowRequest(previous_window=before), timeout=CALL_S
+    )
+    assert len(reply.lines) >= 3
+    assert not reply.next_page_token
+    window = reply.outcome.sequence
+    request = pb.ListWindowLinesRequest(window=window, page_size=2)
+    lines: list[pb.WindowLine] = []
+    while True:
+        page = peers.auditor.admin.ListWindowLines(request, timeout=CALL_S)
+        lines += page.lines
+        assert len(page.lines) == 2 or not page.next_page_token
+        token = request.page_token or page.next_page_token
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    assert lines == list(reply.lines)
+    for wrong in (window + 1, paid[0].sequence, 0):
+        with failing(grpc.StatusCode.NOT_FOUND):
+            request = pb.ListWindowLinesRequest(window=wrong)
+            treasury.ListWindowLines(request, timeout=CALL_S)
+    with failing(grpc.StatusCode.INVALID_ARGUMENT) as failures:
+        request = pb.ListWindowLinesRequest(window=before, page_token=token)
+        treasury.ListWindowLines(request, timeout=CALL_S)
+    assert failures[0].fields == ["page_token"]
+
+
+def test_services_are_read_in_pages(peers: Peers) -> None:
+    request = pb.ListServicesRequest(page_size=4)
+    codes: list[str] = []
+    while True:
+        reply = peers.auditor.admin.ListServices(request, timeout=CALL_S)
+        codes += [one.code for one in reply.services]
+        if not reply.next_page_token:
+            break
+        assert len(reply.services) == 4
+        request.page_token = reply.next_page_token
+    # Another test adds to them.
+    known = [one.code for one in network().services]
+    assert codes[: len(known)] == known
+    assert len(set(codes)) == len(codes)
+
+
 def test_the_books_balance_and_hash(peers: Peers) -> None:
     ledger = peers.auditor.admin.GetLedger(pb.GetLedgerRequest(), timeout=CALL_S)
     listed, as_of = accounts(peers.auditor)

@@ -1,4 +1,5 @@
-"""Goal: holds that pass T+1 are said in the log, each once, without being asked for.
+"""Goal: holds that pass T+1, and damage, are said in the log once, without being asked
+for.
 
 Method: a real ledger and a clock that the test moves; the log is read.
 """
@@ -9,14 +10,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from server.alarms import Alarms
 from server.node import Node
+from switch.codes import Result
 from switch.errors import OverloadError
+from switch.ledger import moves
 from switch.ledger.cases import Exceptions
 from switch.v1 import billers_pb2 as pb
 from tests.billing.dispatch_bench import Bench, benches
+from tests.damage import damage_row
 
 DAY_S = 86_400
 
@@ -26,6 +31,8 @@ class FakeNode:
 
     def __init__(self, bench: Bench) -> None:
         self.exceptions = Exceptions(bench.ledger)
+        self.ledger = bench.ledger
+        self.dispatch = bench.dispatch
         self.error: Exception | None = None
 
     async def read(self, call: Callable[..., Any], *args: Any) -> Any:
@@ -92,3 +99,29 @@ def test_a_look_that_fails_is_said_and_made_up_for(
     assert said(alarms, caplog) == ["cannot look for overdue holds: too much to do"]
     node.error = None
     assert len(said(alarms, caplog)) == 1
+
+
+def test_damage_is_said_when_there_is_more(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    alarms, _ = alarms_of(bench)
+    holds = bench.pay(3)
+    assert said(alarms, caplog) == []
+    rows = bench.ledger.gather(np.array(holds, np.uint64))
+    for row in rows[:2]:
+        damage_row(bench.path, row.tobytes())
+    # Nobody has met it yet; then a new dispatcher does, and a sender.
+    assert said(alarms, caplog) == []
+    bench.start()
+    alarms, _ = alarms_of(bench)
+    assert said(alarms, caplog) == [
+        f"ALARM: 2 open holds or cases are damaged, the oldest is entry {holds[0]}"
+    ]
+    assert said(alarms, caplog) == []
+    reply = bench.commit(moves.void(holds[1]).request())
+    assert not isinstance(reply, bytes)
+    assert reply["result"][0] == Result.DATA_DAMAGED
+    assert said(alarms, caplog) == [
+        f"ALARM: 1 payments or moves met damaged entries, the last is entry {holds[1]}"
+    ]
+    assert said(alarms, caplog) == []

@@ -74,11 +74,25 @@ cdef int group_decode(State* s, Call* calls, uint32_t calls_count, uint32_t* cou
 cdef int group_expire(State* s, uint32_t requested) noexcept nogil:
     """Expire what is due, the earliest first, as far as the group has room."""
     cdef uint64_t now = rows_time(s)
+    cdef uint64_t aside = s.aside_count
     cdef bint done = True
     cdef int rc = 0
     while rc == 0 and done and s.holds.count > 0 and s.holds.heap[0].due <= now:
         rc = machine_expire(s, GROUP_MAX - s.rows_count - requested, &done)
+        if rc == 0 and s.aside_count != aside:
+            aside = s.aside_count
+            rc = group_go_on(s, s.aside_rc)
     return rc
+
+
+cdef int group_pass_over(State* s, Outcome* outs, uint32_t count, int rc) noexcept nogil:
+    """Answer requests that met damage before anything of them was recorded."""
+    cdef uint32_t i
+    memset(outs, 0, count * sizeof(Outcome))
+    for i in range(count):
+        outs[i].result = RESULT_DATA_DAMAGED
+    s.damaged_requests += count
+    return group_go_on(s, rc)
 
 
 cdef inline void group_fetch_account(State* s, uint32_t account) noexcept nogil:
@@ -111,7 +125,7 @@ cdef int group_apply(State* s, uint32_t count, Outcome* outs) noexcept nogil:
     """Decide the drafts in order, each block of them prepared just before."""
     cdef uint32_t i = 0
     cdef uint32_t prepared = 0
-    cdef uint32_t j, size
+    cdef uint32_t j, size, recorded
     cdef int rc
     memset(outs, 0, count * sizeof(Outcome))
     while i < count:
@@ -126,12 +140,16 @@ cdef int group_apply(State* s, uint32_t count, Outcome* outs) noexcept nogil:
                 machine_prepare(s, &s.drafts[j])
                 s.drafts[j].maybe_id = 1
                 s.drafts[j].maybe_claim = 1
+        recorded = s.rows_count
+        rc = 0
         if s.drafts[i].in_basket:
             rc = machine_basket(s, &s.drafts[i], size, &outs[i])
         elif s.drafts[i].needs_approval and outs[i - 1].result != RESULT_OK:
             outs[i].result = outs[i - 1].result
         else:
             rc = machine_apply(s, &s.drafts[i], &outs[i])
+        if store_is_damage(rc) and s.rows_count == recorded:
+            rc = group_pass_over(s, &outs[i], size, rc)
         if rc != 0:
             return rc
         i += size
@@ -223,11 +241,21 @@ cdef int group_wait(State* s) noexcept nogil:
 
 
 cdef int group_renew(State* s) noexcept nogil:
+    """Under the lock: read both environments as they are now."""
     cdef int rc = store_renew(&s.reader)
+    s.lines_window = 0
     if rc == 0:
         mdb_txn_reset(s.index_txn)
         rc = mdb_txn_renew(s.index_txn)
     return rc
+
+
+cdef int group_go_on(State* s, int met) noexcept nogil:
+    """After damage that cost no more than who met it; `met` is its code. LMDB gives up a
+    transaction that met a damaged page: both are begun anew."""
+    if met == RC_INDEX:
+        damage_mark(s)
+    return group_renew(s)
 
 
 cdef size_t group_encode(
@@ -261,6 +289,9 @@ cdef int group_decide(
         rc = group_expire(s, count)
     if rc == 0:
         rc = group_apply(s, count, outs)
+    if rc == 0 and s.rows_count == 0:
+        # Nothing will be published, but what was due may have been set aside.
+        s.due = holds_due(&s.holds)
     if rc != 0:
         # Memory may be ahead of the disk now: nothing more can be decided from it.
         s.dead = rc

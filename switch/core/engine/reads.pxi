@@ -301,18 +301,31 @@ cdef int reads_gather_rows(
     State* s, const uint64_t* sequences, uint64_t count, Row* target
 ) noexcept nogil:
     """Copy durable rows in the order asked for, each through its own check."""
+    return reads_gather(s, sequences, count, target, NULL)
+
+
+cdef int reads_gather(
+    State* s, const uint64_t* sequences, uint64_t count, Row* target, uint8_t* whole
+) noexcept nogil:
+    """Likewise; with `whole` damage is no error: it says which of the rows are there."""
     cdef View view
     cdef const Row* row
-    cdef uint64_t i = 0
+    cdef uint64_t i
     cdef int rc
     pthread_mutex_lock(&s.lock)
     rc = views_begin(s, &view)
     pthread_mutex_unlock(&s.lock)
-    while rc == 0 and i < count:
-        rc = views_get_row(&view, sequences[i], &row)
+    for i in range(count):
+        if rc == 0:
+            rc = views_get_row(&view, sequences[i], &row)
+        if whole != NULL:
+            whole[i] = rc == 0
         if rc == 0:
             target[i] = row[0]
-        i += 1
+        elif whole != NULL and store_is_damage(rc):
+            # LMDB gives up a transaction that met a damaged page.
+            view.chunk = NULL
+            rc = store_renew(&view.journal)
     views_end(s, &view)
     return rc
 

@@ -43,13 +43,14 @@ cdef int damage_before_put(MDB_txn* txn, MDB_dbi table, MDB_val* key) noexcept n
     return damage_of_pages(&value) if rc == 0 else damage_of(rc)
 
 
-cdef void damage_mark(const State* s) noexcept nogil:
-    """Leave a file, so that the next start makes the index anew.
+cdef void damage_mark(State* s) noexcept nogil:
+    """Leave a file, once, so that the next start makes the index anew.
 
     What it cannot write nothing depends on: whatever is met again is refused again.
     """
     cdef int fd
-    if s.mark_path != NULL:
+    if s.mark_path != NULL and not s.marked:
+        s.marked = 1
         fd = posix_open(s.mark_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
         if fd >= 0:
             fdatasync(fd)

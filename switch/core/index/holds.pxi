@@ -35,9 +35,14 @@ cdef inline bint holds_has(const Holds* holds, uint64_t sequence) noexcept nogil
 
 
 cdef bint holds_is_due(const Holds* holds, uint64_t sequence) noexcept nogil:
-    """Whether a hold is open, and not kept beyond its deadline."""
+    """Whether a hold is open, and neither kept beyond its deadline nor set aside."""
     cdef uint32_t slot = holds_slot(holds, sequence)
-    return holds.slots[slot] != 0 and holds.heap[holds.slots[slot] - 1].due != NEVER
+    return holds.slots[slot] != 0 and holds.heap[holds.slots[slot] - 1].due < ASIDE
+
+
+cdef bint holds_is_aside(const Holds* holds, uint64_t sequence) noexcept nogil:
+    cdef uint32_t slot = holds_slot(holds, sequence)
+    return holds.slots[slot] != 0 and holds.heap[holds.slots[slot] - 1].due == ASIDE
 
 
 cdef inline bint holds_before(const Hold* a, const Hold* b) noexcept nogil:
@@ -101,20 +106,30 @@ cdef int holds_add(Holds* holds, uint64_t sequence, uint64_t due) noexcept nogil
     return 0
 
 
-cdef void holds_keep(Holds* holds, uint64_t sequence) noexcept nogil:
-    """Let a hold be due no more; it stays open."""
+cdef void holds_put_off(Holds* holds, uint64_t sequence, uint64_t due) noexcept nogil:
+    """Let a hold be due later than it was; it stays open."""
     cdef uint32_t slot = holds_slot(holds, sequence)
     cdef uint32_t position
     if holds.slots[slot] == 0:
         return
     position = holds.slots[slot] - 1
-    holds.heap[position].due = NEVER
+    holds.heap[position].due = due
     holds_sift(holds, position)
+
+
+cdef inline void holds_keep(Holds* holds, uint64_t sequence) noexcept nogil:
+    """Let a hold be due no more."""
+    holds_put_off(holds, sequence, NEVER)
+
+
+cdef inline void holds_set_aside(Holds* holds, uint64_t sequence) noexcept nogil:
+    """Let a hold that cannot be read be due no more, until the ledger is opened again."""
+    holds_put_off(holds, sequence, ASIDE)
 
 
 cdef inline uint64_t holds_due(const Holds* holds) noexcept nogil:
     """When the next hold is due, 0 if none is."""
-    if holds.count == 0 or holds.heap[0].due == NEVER:
+    if holds.count == 0 or holds.heap[0].due >= ASIDE:
         return 0
     return holds.heap[0].due
 

@@ -13,6 +13,11 @@ cdef inline uint64_t store_key(const uint8_t* key) noexcept nogil:
     return native_swap64(swapped)
 
 
+cdef inline bint store_is_damage(int rc) noexcept nogil:
+    """What was written is not what is read, in the journal or in the index."""
+    return rc == MDB_CORRUPTED or rc == MDB_PAGE_NOTFOUND or rc == RC_INDEX
+
+
 cdef inline uint32_t store_row_check(const Row* row) noexcept nogil:
     return native_crc(0, <const uint8_t*>row, sizeof(Row) - 4)
 

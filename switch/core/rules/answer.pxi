@@ -54,24 +54,30 @@ cdef int answer_state(State* s, Outcome* out, const Row* row, bint repeat) noexc
     return rc
 
 
-cdef int answer_row(State* s, Outcome* out, const Row* row, bint repeat) noexcept nogil:
-    """Answer with a recorded row."""
+cdef int answer_other(State* s, Outcome* out, const Row* row) noexcept nogil:
+    """Name the row in the way of a refused one. It is read, so that of a new one this
+    comes before it is recorded."""
     cdef Row other
+    cdef int rc
+    if row.result == RESULT_OK or row.total == 0:
+        return 0
+    rc = rows_get(s, row.total, &other)
+    if rc == 0:
+        out.other = row.total
+        memcpy(out.other_id, other.id, 16)
+    return rc
+
+
+cdef int answer_row(State* s, Outcome* out, const Row* row, bint repeat) noexcept nogil:
+    """Answer with a recorded row. Of a new one nothing is read: it cannot fail."""
     cdef int rc
     out.result = row.result
     out.sequence = row.sequence
     out.timestamp = row.timestamp
     out.repeat = repeat
     answer_receipt(s, out, row)
-    if row.result == RESULT_OK:
-        if row.kind == KIND_OPEN or row.kind == KIND_REGISTER:
-            out.index = row.debit
-    else:
-        out.other = row.total
+    if row.result == RESULT_OK and (row.kind == KIND_OPEN or row.kind == KIND_REGISTER):
+        out.index = row.debit
     answer_balance(s, out, row)
-    if out.other != 0:
-        rc = rows_get(s, out.other, &other)
-        if rc != 0:
-            return rc
-        memcpy(out.other_id, other.id, 16)
-    return answer_state(s, out, row, repeat)
+    rc = answer_other(s, out, row) if repeat else 0
+    return answer_state(s, out, row, repeat) if rc == 0 else rc

@@ -290,7 +290,9 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         out.result = row.result
         out.other = other
         return cases_contradict(s, draft, &hold, out) if row.flags & ROW_EVIDENCE else 0
-    rc = rows_record(s, row, &hold, draft.tail, draft.tail_size, NULL)
+    rc = answer_other(s, out, row)
+    if rc == 0:
+        rc = rows_record(s, row, &hold, draft.tail, draft.tail_size, NULL)
     return answer_row(s, out, row, False) if rc == 0 else rc
 
 
@@ -348,21 +350,22 @@ cdef int machine_basket(State* s, Draft* drafts, uint32_t count, Outcome* outs) 
     if new:
         payment_basket_join_deadlines(s, drafts, count)
     rc = payment_basket(s, drafts, count, known, results, others)
-    if rc != 0:
-        return rc
     for i in range(count):
-        if known[i]:
-            continue
-        rc = payment_record(s, &drafts[i], results[i], others[i])
-        if rc == 0:
+        if rc == 0 and not known[i]:
+            payment_decide(&drafts[i].row, results[i], others[i])
+            rc = answer_other(s, &outs[i], &drafts[i].row)
+    # All that had to be read was there: past this line the basket cannot fail by half.
+    for i in range(count):
+        if rc == 0 and not known[i]:
+            rc = payment_record(s, &drafts[i])
+        if rc == 0 and not known[i]:
             rc = answer_row(s, &outs[i], &drafts[i].row, False)
-        if rc != 0:
-            return rc
-    return 0
+    return rc
 
 
 cdef int machine_apply(State* s, Draft* draft, Outcome* out) noexcept nogil:
-    """Apply one request. An error kills the ledger; every refusal is an answer."""
+    """Apply one request. Every refusal is an answer. Damage has changed nothing unless a
+    row was recorded; any other error kills the ledger."""
     cdef bint known
     cdef int result
     cdef uint64_t other
@@ -381,51 +384,107 @@ cdef int machine_apply(State* s, Draft* draft, Outcome* out) noexcept nogil:
         return 0
     rc = payment_check(s, draft, 0, &result, &other)
     if rc == 0:
-        rc = payment_record(s, draft, result, other)
+        payment_decide(&draft.row, result, other)
+        rc = answer_other(s, out, &draft.row)
+    if rc == 0:
+        rc = payment_record(s, draft)
     return answer_row(s, out, &draft.row, False) if rc == 0 else rc
 
 
-cdef int machine_expire_one(State* s, const Row* held) noexcept nogil:
-    """Release a hold that is due, or keep it and raise a case."""
-    cdef Row row, hold
+# --- what is due ----------------------------------------------------------------------------
+
+cdef int machine_end_hold(State* s, Row* hold, Row* row) noexcept nogil:
+    """Make the row that releases a hold that is due, or the case that keeps it."""
     cdef int result = RESULT_OK
     cdef uint64_t other = 0
     cdef int rc
-    if held.flags & ROW_KEEP:
-        cases_make(&row, held, CASE_DEADLINE_PASSED)
-        return rows_record(s, &row, NULL, NULL, 0, NULL)
-    memset(&row, 0, sizeof(Row))
+    if hold.flags & ROW_KEEP:
+        cases_make(row, hold, CASE_DEADLINE_PASSED)
+        return 0
+    memset(row, 0, sizeof(Row))
     row.kind = KIND_EXPIRE
-    row.resolves = held.sequence
-    rc = treasury_resolve_hold(s, &row, &hold, &result, &other)
-    if rc != 0:
-        return rc
+    row.resolves = hold.sequence
+    rc = treasury_resolve_hold(s, row, hold, &result, &other)
     row.result = RESULT_OK
-    return rows_record(s, &row, &hold, NULL, 0, NULL)
+    return rc
+
+
+cdef int machine_decide_due(
+    State* s, uint64_t first, uint64_t last, Row* holds, Row* rows, uint32_t* count
+) noexcept nogil:
+    """Decide what ends those of the holds that are due. Nothing is recorded yet."""
+    cdef uint64_t sequence
+    cdef int rc
+    count[0] = 0
+    for sequence in range(first, last + 1):
+        if not holds_is_due(&s.holds, sequence):
+            continue
+        rc = rows_get(s, sequence, &holds[count[0]])
+        if rc == 0:
+            rc = machine_end_hold(s, &holds[count[0]], &rows[count[0]])
+        if rc != 0:
+            return rc
+        count[0] += 1
+    return 0
+
+
+cdef int machine_find_basket(
+    State* s, uint64_t sequence, uint64_t* lead, uint64_t* last
+) noexcept nogil:
+    """The first and last hold of the basket that an open hold belongs to; or damage, also
+    if one of them has been set aside: what cannot be ended as a whole waits as a whole."""
+    cdef Row hold
+    cdef uint32_t index, size
+    cdef uint64_t each
+    cdef int rc = rows_get(s, sequence, &hold)
+    lead[0] = last[0] = sequence
+    if rc != 0 or hold.basket == 0:
+        return rc
+    index = hold.basket & 0xFF
+    size = hold.basket >> 8
+    if size > BASKET_MAX or index >= size or sequence <= index:
+        return MDB_CORRUPTED
+    lead[0] = sequence - index
+    last[0] = lead[0] + size - 1
+    for each in range(lead[0], last[0] + 1):
+        if holds_is_aside(&s.holds, each):
+            return MDB_CORRUPTED
+    return 0
+
+
+cdef void machine_set_aside(State* s, uint64_t first, uint64_t last) noexcept nogil:
+    """Let holds of which one cannot be read stay open and be due no more."""
+    cdef uint64_t sequence
+    for sequence in range(first, last + 1):
+        if holds_is_due(&s.holds, sequence):
+            holds_set_aside(&s.holds, sequence)
+            s.aside_count += 1
 
 
 cdef int machine_expire(State* s, uint32_t room, bint* done) noexcept nogil:
     """End the hold that is due first, and with it its basket: `room` rows are free.
 
     Not done: the basket has no room. The others of a basket are due so many nanoseconds
-    after its first as they stand behind it, and so do the rows that end them.
+    after its first as they stand behind it, and so do the rows that end them. A basket
+    that cannot be read is set aside whole, and its money stays held.
     """
-    cdef Row hold
-    cdef uint64_t last
-    cdef int rc = rows_get(s, s.holds.heap[0].sequence, &hold)
-    if rc != 0:
-        return rc
-    last = hold.sequence
-    if hold.basket != 0:
-        last += (hold.basket >> 8) - 1 - (hold.basket & 0xFF)
-    done[0] = last - hold.sequence < room
+    cdef Row[BASKET_MAX] holds
+    cdef Row[BASKET_MAX] rows
+    cdef uint64_t first = s.holds.heap[0].sequence
+    cdef uint64_t lead, last
+    cdef uint32_t count = 0
+    cdef uint32_t i
+    cdef int rc = machine_find_basket(s, first, &lead, &last)
+    done[0] = rc != 0 or last - first < room
     if not done[0]:
         return 0
-    while True:
-        if holds_is_due(&s.holds, hold.sequence):
-            rc = machine_expire_one(s, &hold)
-        if rc != 0 or hold.sequence == last:
-            return rc
-        rc = rows_get(s, hold.sequence + 1, &hold)
-        if rc != 0:
-            return rc
+    if rc == 0:
+        rc = machine_decide_due(s, first, last, holds, rows, &count)
+    if store_is_damage(rc):
+        machine_set_aside(s, lead, last)
+        s.aside_rc = rc
+        return 0
+    for i in range(count):
+        if rc == 0:
+            rc = rows_record(s, &rows[i], &holds[i], NULL, 0, NULL)
+    return rc

@@ -306,15 +306,16 @@ cdef int payment_check(
     return 0
 
 
-cdef int payment_record(
-    State* s, Draft* draft, int result, uint64_t other
-) noexcept nogil:
+cdef inline void payment_decide(Row* row, int result, uint64_t other) noexcept nogil:
+    row.result = <uint8_t>result
+    row.total = other
+
+
+cdef int payment_record(State* s, Draft* draft) noexcept nogil:
     """Record a decided payment."""
     cdef Row* row = &draft.row
     cdef const ServiceRecord* record
-    row.result = <uint8_t>result
-    row.total = other
-    if result == RESULT_OK:
+    if row.result == RESULT_OK:
         record = &s.services[row.service].record
         if draft.claims:
             row.flags |= ROW_CLAIM

@@ -20,22 +20,30 @@ cdef inline uint64_t rows_time(const State* s) noexcept nogil:
     return s.now if s.now > s.last_timestamp else s.last_timestamp + 1
 
 
+cdef inline int rows_is_lost(State* s, uint64_t sequence, int rc) noexcept nogil:
+    """Note which row is damaged, for people. One that is not there, although something
+    names it, is damage and no answer."""
+    if rc == MDB_NOTFOUND:
+        rc = MDB_CORRUPTED
+    if store_is_damage(rc):
+        s.damaged_row = sequence
+    return rc
+
+
 cdef int rows_get(State* s, uint64_t sequence, Row* out) noexcept nogil:
-    """Copy a row, of this group or a durable one. MDB_NOTFOUND if there is none."""
+    """Copy a row, of this group or a durable one. MDB_CORRUPTED if there is none."""
     cdef const Row* row
-    cdef int rc
+    cdef int rc = MDB_NOTFOUND
     if sequence >= s.group_first:
-        if sequence - s.group_first >= s.rows_count:
-            return MDB_NOTFOUND
-        out[0] = rows_at(s, <uint32_t>(sequence - s.group_first))[0]
-        return 0
-    if sequence == 0:
-        return MDB_NOTFOUND
-    rc = store_get_row(&s.reader, sequence, &row)
-    if rc == 0:
-        out[0] = row[0]
-    # A row below the head that is not there is a damaged journal, not an answer.
-    return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
+        if sequence - s.group_first < s.rows_count:
+            out[0] = rows_at(s, <uint32_t>(sequence - s.group_first))[0]
+            return 0
+    elif sequence != 0:
+        rc = store_get_row(&s.reader, sequence, &row)
+        if rc == 0:
+            out[0] = row[0]
+            return 0
+    return rows_is_lost(s, sequence, rc)
 
 
 cdef int rows_get_tail(
@@ -50,7 +58,8 @@ cdef int rows_get_tail(
         return store_find_tail(
             tails, rows_at(s, 0), <uint32_t>(sequence - s.group_first), data, size
         )
-    return store_get_tail(&s.reader, sequence, data, size)
+    cdef int rc = store_get_tail(&s.reader, sequence, data, size)
+    return rows_is_lost(s, sequence, rc) if rc != 0 else 0
 
 
 cdef inline void rows_touch(State* s, uint32_t account) noexcept nogil:
@@ -61,9 +70,14 @@ cdef inline void rows_touch(State* s, uint32_t account) noexcept nogil:
         s.dirty_count += 1
 
 
-cdef int rows_root(State* s, const Row* row, Row* root) noexcept nogil:
-    """The row that took the claim which `row` releases."""
-    cdef int rc = rows_get(s, row.resolves, root)
+cdef int rows_root(State* s, const Row* row, const Row* hold, Row* root) noexcept nogil:
+    """The row that took the claim which `row` releases: the hold that it ends, or what
+    was paid or held before."""
+    cdef int rc
+    if keys_resolves_hold(row):
+        root[0] = hold[0]
+        return 0
+    rc = rows_get(s, row.resolves, root)
     if rc == 0 and root.kind == KIND_POST:
         return rows_get(s, root.resolves, root)
     return rc
@@ -75,7 +89,8 @@ cdef int rows_note(
 ) noexcept nogil:
     """Let memory learn a row. `hold`: what a post, void or expire resolves.
 
-    `claim`: the key of the claim that it takes, or NULL to derive it.
+    `claim`: the key of the claim that it takes, or NULL to derive it. Damage is met before
+    anything has changed.
     """
     cdef Derived derived
     cdef Row root
@@ -83,9 +98,13 @@ cdef int rows_note(
     cdef Step* step = lookup_step_of(s, row.sequence)
     cdef uint64_t* chain
     cdef uint32_t i
-    cdef int rc
+    cdef int rc = 0
     if step == NULL:
         return ENOMEM
+    if row.result == RESULT_OK and row.flags & ROW_RELEASE:
+        rc = rows_root(s, row, hold, &root)
+        if rc != 0:
+            return rc
     if row.result == RESULT_OK:
         effect_apply(&s.working, row, hold, tail, tail_size)
         if keys_moves_money(row):
@@ -110,10 +129,6 @@ cdef int rows_note(
         rc = hold_pieces_learn(&s.holds, row)
         if rc != 0:
             return rc
-        if row.flags & ROW_RELEASE:
-            rc = rows_root(s, row, &root)
-            if rc != 0:
-                return rc
     keys_derive(s, &s.working, row, &root, claim, &derived)
     for i in range(<uint32_t>derived.count):
         rc = memo_add(
@@ -142,8 +157,12 @@ cdef int rows_record(
     State* s, Row* row, const Row* hold, const uint8_t* tail, uint32_t tail_size,
     const Fence* claim
 ) noexcept nogil:
-    """Number a decided row, give it its time and receipt, and add it to the group."""
+    """Number a decided row, give it its time and receipt, and add it to the group.
+
+    If this fails for damage, nothing has changed: the row counts once memory knows it.
+    """
     cdef const Account* wallet
+    cdef int rc
     row.sequence = s.group_first + s.rows_count
     row.timestamp = rows_time(s)
     row.receipt = 0
@@ -152,12 +171,15 @@ cdef int rows_record(
         row.receipt = 1
         if wallet.year == keys_year_of(&s.working, keys_day(row.timestamp)):
             row.receipt = wallet.receipt + 1
+    row.flags &= <uint16_t>(~ROW_TAIL & 0xFFFF)
     if tail_size > 0:
         row.flags |= ROW_TAIL
+    rc = rows_note(s, row, hold, tail, tail_size, claim)
+    if rc != 0:
+        return rc
+    if tail_size > 0:
         rows_add_tail(s, row.sequence, tail, tail_size)
-    else:
-        row.flags &= <uint16_t>(~ROW_TAIL & 0xFFFF)
     rows_at(s, s.rows_count)[0] = row[0]
     s.rows_count += 1
     s.last_timestamp = row.timestamp
-    return rows_note(s, row, hold, tail, tail_size, claim)
+    return 0

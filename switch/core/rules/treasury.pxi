@@ -124,7 +124,7 @@ cdef int treasury_refund(State* s, Row* row, int* result) noexcept nogil:
     if row.total < payment.amount:
         return 0
     # `root` is the row that took the claim: the hold, if there was one.
-    rc = rows_root(s, row, &root)
+    rc = rows_root(s, row, NULL, &root)
     return payment_release(s, row, &root) if rc == 0 else rc
 
 
@@ -197,12 +197,43 @@ cdef uint32_t treasury_window_lines(State* s, WindowLine* lines) noexcept nogil:
     return count
 
 
+cdef int treasury_get_lines(State* s, uint64_t window) noexcept nogil:
+    """Have a window's lines at hand: those of one are read and verified once in a group."""
+    cdef const uint8_t* tail
+    cdef uint32_t size
+    cdef int rc
+    if s.lines_window == window:
+        return 0
+    s.lines_window = 0
+    rc = rows_get_tail(s, window, &tail, &size)
+    if rc != 0:
+        return rc
+    s.lines = <const WindowLine*>tail
+    s.lines_count = size // <uint32_t>sizeof(WindowLine)
+    s.lines_window = window
+    return 0
+
+
+cdef const WindowLine* treasury_find_line(const State* s, uint32_t account) noexcept nogil:
+    """The line of an account, or NULL: a window lists its accounts in ascending order."""
+    cdef uint32_t low = 0
+    cdef uint32_t high = s.lines_count
+    cdef uint32_t middle
+    while low < high:
+        middle = low + (high - low) // 2
+        if s.lines[middle].account < account:
+            low = middle + 1
+        else:
+            high = middle
+    if low < s.lines_count and s.lines[low].account == account:
+        return &s.lines[low]
+    return NULL
+
+
 cdef int treasury_settle(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
     cdef Row window
-    cdef const uint8_t* tail
-    cdef const WindowLine* lines
-    cdef uint32_t size, i
-    cdef uint64_t payable = 0
+    cdef const WindowLine* line
+    cdef uint64_t payable
     cdef int rc
     result[0] = RESULT_WINDOW_NOT_FOUND
     if row.resolves == 0 or row.resolves >= s.group_first + s.rows_count:
@@ -227,13 +258,11 @@ cdef int treasury_settle(State* s, const Row* row, int* result, uint64_t* other)
     if other[0] != 0:
         result[0] = RESULT_ALREADY_SETTLED
         return 0
-    rc = rows_get_tail(s, row.resolves, &tail, &size)
+    rc = treasury_get_lines(s, row.resolves)
     if rc != 0:
         return rc
-    lines = <const WindowLine*>tail
-    for i in range(size // sizeof(WindowLine)):
-        if lines[i].account == row.debit:
-            payable = lines[i].payable
+    line = treasury_find_line(s, row.debit)
+    payable = line.payable if line != NULL else 0
     if payable == 0 or payable != row.amount:
         result[0] = RESULT_NET_DIFFERS
     elif treasury_is_short(&s.working.accounts[row.debit], row.amount):

@@ -1,0 +1,188 @@
+"""Goal: 65,000 accounts of billers and 65,535 services are as good as a few, for life.
+
+Method: as many as there may be are made, and some more, which are refused. All accounts
+move within one window; it is closed, read again after opening, and settled account by
+account. What the ledger does is compared with the model all along.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from switch._core import GROUP_MAX, TAIL_MAX, WINDOW_LINE
+from switch.codes import AccountKind, Kind, Result
+from tests.core.network import NOW, Network
+from tests.core.pair import Pair
+from tests.model import Payments, Rows
+from tests.records import AccountRecord, Outcome, Payment, Row, ServiceRecord
+
+BILLER_ACCOUNTS_MAX = 65_000
+SERVICES_MAX = 65_535
+SETTLE_S = 20.0
+"""For all accounts, the model included; with a walk over all lines it takes minutes."""
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def indexed(tmp_path: Path, network: Network) -> Iterator[Pair]:
+    """A pair that has its index on its side, with the small network."""
+    pair = Pair(tmp_path / "ledger", threads=False, index_step_rows=16_384)
+    pair.commit([Rows(network.rows)], NOW)
+    yield pair
+    pair.close()
+
+
+def commit_all(pair: Pair, rows: list[Row]) -> list[Outcome]:
+    """In as few groups as there can be; all outcomes."""
+    outcomes: list[Outcome] = []
+    for start in range(0, len(rows), GROUP_MAX):
+        outcomes += pair.commit([Rows(rows[start : start + GROUP_MAX])], NOW)[0]
+        while pair.ledger.index_step():
+            pass
+    return outcomes
+
+
+def open_all(pair: Pair, net: Network) -> None:
+    """As many accounts of billers as there may be; those beyond are refused."""
+    missing = BILLER_ACCOUNTS_MAX - len(pair.model.biller_accounts)
+    rows = [
+        Row(
+            Kind.OPEN,
+            id=purpose.to_bytes(16, "big"),
+            participant=net.treasury,
+            tail=AccountRecord(net.billers[0], purpose, AccountKind.BILLER).pack(),
+        )
+        for purpose in range(100, 100 + missing + 10)
+    ]
+    results = [outcome.result for outcome in commit_all(pair, rows)]
+    assert results == [Result.OK] * missing + [Result.TABLE_FULL] * 10
+    wallet = replace(rows[0], id=b"w" * 16)
+    wallet.tail = AccountRecord(net.billers[0], 99, AccountKind.WALLET).pack()
+    assert pair.one(wallet, NOW).result == Result.OK
+
+
+def move_all(pair: Pair, net: Network, prefix: bytes) -> None:
+    """Something for each account of a biller."""
+    rows = [
+        Row(
+            Kind.TRANSFER,
+            id=prefix + account.to_bytes(8, "big"),
+            participant=net.treasury,
+            amount=account,
+            reference=b"FOR ALL",
+            debit=net.float_,
+            credit=account,
+        )
+        for account in pair.model.biller_accounts
+    ]
+    assert {one.result for one in commit_all(pair, rows)} == {Result.OK}
+
+
+def close_window(pair: Pair, net: Network) -> int:
+    """Its sequence."""
+    window = Row(Kind.WINDOW, participant=net.treasury, resolves=pair.model.last_window)
+    outcome = pair.one(window, NOW)
+    assert outcome.result == Result.OK
+    return outcome.sequence
+
+
+def check_lines(pair: Pair, window: int) -> None:
+    """It lists every account, in order, and no more than a tail has room for."""
+    tail = pair.ledger.tail(window)
+    lines = np.frombuffer(tail, WINDOW_LINE)
+    assert lines["account"].tolist() == pair.model.biller_accounts
+    assert (lines["payable"] == lines["account"]).all()
+    assert len(tail) < TAIL_MAX
+    pair.compare_sequence(window)
+
+
+def settle_all(pair: Pair, net: Network, window: int) -> None:
+    """Every account, and nothing twice."""
+    rows = [
+        Row(
+            Kind.SETTLE,
+            id=b"settle--" + account.to_bytes(8, "big"),
+            participant=net.treasury,
+            resolves=window,
+            debit=account,
+            credit=net.settlement,
+            amount=account,
+        )
+        for account in pair.model.biller_accounts
+    ]
+    begun = time.monotonic()
+    assert {one.result for one in commit_all(pair, rows)} == {Result.OK}
+    assert time.monotonic() - begun < SETTLE_S
+    again = replace(rows[-1], id=b"a" * 16)
+    assert pair.one(again, NOW).result == Result.ALREADY_SETTLED
+    wrong = replace(rows[0], id=b"n" * 16, debit=net.heads[0][0], amount=1)
+    assert pair.one(wrong, NOW).result == Result.ALREADY_SETTLED
+
+
+def test_a_window_over_all_accounts(indexed: Pair, network: Network) -> None:
+    pair = indexed
+    open_all(pair, network)
+    move_all(pair, network, b"first---")
+    window = close_window(pair, network)
+    check_lines(pair, window)
+    pair.reopen()
+    check_lines(pair, window)
+    settle_all(pair, network, window)
+    pair.compare_all()
+    pair.reopen()
+    pair.compare_all([window])
+    # The next one is as large, and follows the one that is wholly settled.
+    move_all(pair, network, b"second--")
+    check_lines(pair, close_window(pair, network))
+    pair.reopen(without_index=True)
+    pair.compare_all([window, pair.model.last_window])
+
+
+def test_as_many_services_as_fit_their_index(indexed: Pair, network: Network) -> None:
+    pair = indexed
+    missing = SERVICES_MAX - len(network.services)
+    record = ServiceRecord(b"", network.billers[0], (network.heads[0][0],))
+    rows = [
+        Row(
+            Kind.REGISTER,
+            id=b"service" + number.to_bytes(9, "big"),
+            participant=network.treasury,
+            tail=replace(record, code=b"N%d" % number).pack(),
+        )
+        for number in range(missing + 10)
+    ]
+    results = [outcome.result for outcome in commit_all(pair, rows)]
+    assert results == [Result.OK] * missing + [Result.TABLE_FULL] * 10
+    # What is there can still be changed, and the last one paid.
+    change = replace(rows[0], id=b"c" * 16)
+    assert pair.one(change, NOW).result == Result.OK
+    pair.one(
+        Row(
+            Kind.TOP_UP,
+            id=b"t" * 16,
+            amount=1_000,
+            reference=b"UTR",
+            debit=network.float_,
+            credit=network.wallets[0],
+            participant=network.treasury,
+        ),
+        NOW,
+    )
+    for attempt in (b"1", b"2"):
+        payment = Payment(
+            id=attempt * 16,
+            service=b"N%d" % (missing - 1),
+            amount=10,
+            reference=b"BILL",
+        )
+        centre = network.centres[0]
+        [[paid]] = pair.commit([Payments([payment], [], centre, centre)], NOW)
+        assert paid.result == Result.OK
+        assert pair.ledger.row(paid.sequence)["service"] == SERVICES_MAX
+        pair.reopen()
+        pair.compare_all([paid.sequence])
