@@ -27,6 +27,7 @@ ACCOUNT_RECORD: np.dtype[np.void]
 LIMIT_RECORD: np.dtype[np.void]
 WINDOW_LINE: np.dtype[np.void]
 SHIFT_RECORD: np.dtype[np.void]
+RULES_RECORD: np.dtype[np.void]
 ANSWER: np.dtype[np.void]
 """What a biller answered to one question, 152 bytes; texts are zero-padded."""
 GROUP_MAX: int
@@ -143,6 +144,8 @@ class Ledger:
     """What the index covers; the rows after it are replayed at opening."""
     last_window: int
     """Sequence of the window closed last, 0 before the first."""
+    rules_version: int
+    """Of the rules that the last rules row names, 0 before the first."""
     holds_count: int
     """Open holds."""
     dead: str

@@ -48,6 +48,7 @@ class Result(IntEnum):
     INVALID_KIND = 11
     INVALID_RECORD = 12
     INVALID_DEADLINE = 13
+    INVALID_ACCOUNT = 14
     ID_REUSED = 20
     BILLER_BUSY = 21
     SERVICE_UNKNOWN = 30
@@ -148,6 +149,7 @@ class Record(IntEnum):
     PARTICIPANT = 1
     SERVICE = 2
     CLOCK = 3
+    RULES = 4
 
 
 class AmountRule(IntEnum):
@@ -247,6 +249,9 @@ HEAD_SHIFT = 9
 HEAD_MASK = 0x0E00
 TENDER_SHIFT = 12
 TENDER_MASK = 0x3000
+
+RULES_VERSION = 1
+"""The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18
 """Paise in one row."""

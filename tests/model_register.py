@@ -23,7 +23,7 @@ from switch.codes import (
     RowFlag,
 )
 from tests.model_rules import OK, Answer, Participant, Rules, Service
-from tests.records import Account, Row
+from tests.records import RULES_RECORD, Account, Row
 
 BILLER_ACCOUNTS_MAX = 4096
 SERVICES_MAX = 4095
@@ -50,6 +50,8 @@ class Register(Rules):
             return participant_record_is_valid(tail)
         if tail[:1] == bytes([Record.SERVICE]):
             return service_record_is_valid(tail)
+        if tail[:1] == bytes([Record.RULES]):
+            return tail[:8] == RULES_RECORD
         return tail[:1] == bytes([Record.CLOCK])
 
     def keep_record(self, row: Row) -> None:
@@ -154,6 +156,12 @@ class Register(Rules):
         tail = row.tail or b""
         if tail[0] == Record.CLOCK:
             self.append(row)
+            return
+        if tail[0] == Record.RULES:
+            row.debit = 1
+            row.flags |= RowFlag.UPDATE if self.rules_row else 0
+            self.append(row)
+            self.rules_row = row.sequence
             return
         if tail[0] == Record.SERVICE:
             service = read_service(tail)

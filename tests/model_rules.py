@@ -125,6 +125,7 @@ class Rules:
         self.settled_by: dict[tuple[int, int], int] = {}
         self.windows: dict[int, dict[int, int]] = {}  # window -> account -> payable
         self.last_window = 0
+        self.rules_row = 0  # the last one
         self.timestamp = 0
         self.now = 0
         self.history: list[list[tuple[int, tuple[int, int, int, int]]]] = [[]]

@@ -12,6 +12,7 @@ from switch.codes import (
     HEAD_SHIFT,
     NO_AMOUNT_LIMIT,
     NO_COUNT_LIMIT,
+    RULES_VERSION,
     TENDER_MASK,
     TENDER_SHIFT,
     AccountKind,
@@ -73,6 +74,8 @@ class Row:
     tail: bytes | None = None
     hot: bool = False
     """Asked for by a payment message."""
+    centre: int = 0
+    """Of such a one: the participant whose wallet it names."""
     keeps: bool = False
     """In a basket of which some service keeps its holds."""
 
@@ -374,8 +377,9 @@ class WindowLine:
 
 
 CLOCK_RECORD = bytes([Record.CLOCK])
+RULES_RECORD = struct.pack("<B3xI", Record.RULES, RULES_VERSION)
 KINDS_WITHOUT_ID = frozenset((Kind.POST, Kind.VOID, Kind.WINDOW))
-SHAPES = frozenset(range(Result.INVALID_ID, Result.INVALID_DEADLINE + 1))
+SHAPES = frozenset(range(Result.INVALID_ID, Result.INVALID_ACCOUNT + 1))
 
 
 def flags_of(head: int = 0, tender: int = 0, extra: int = 0) -> int:

@@ -150,6 +150,9 @@ SHIFT_RECORD: Final = np.dtype(
         ("reserved", "V7"),
     ]
 )
+RULES_RECORD: Final = np.dtype(
+    [("record", "u1"), ("reserved", "V3"), ("version", "<u4")]
+)
 WINDOW_LINE: Final = np.dtype(
     [
         ("account", "<u4"),
@@ -185,6 +188,7 @@ SIZES: Final = {
     32: (META, SEGMENT, ACCOUNT_RECORD),
     16: (LIMIT_RECORD, INDEX_HOLD),
     40: (WINDOW_LINE,),
+    8: (RULES_RECORD,),
 }
 for _size, _dtypes in SIZES.items():
     for _dtype in _dtypes:

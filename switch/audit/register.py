@@ -15,6 +15,7 @@ from switch.audit.layout import (
     ACCOUNTS_MAX,
     LIMIT_RECORD,
     PARTICIPANT_RECORD,
+    RULES_RECORD,
     SERVICE_RECORD,
     WINDOW_LINE,
     Rows,
@@ -22,6 +23,7 @@ from switch.audit.layout import (
 from switch.codes import (
     NO_AMOUNT_LIMIT,
     NO_COUNT_LIMIT,
+    RULES_VERSION,
     AccountKind,
     AccountState,
     Kind,
@@ -50,6 +52,8 @@ class Register:
         self.last_window = 0
         self.payable: dict[tuple[int, int], int] = {}
         self.settled: dict[tuple[int, int], int] = {}
+        self.rules: list[tuple[int, int]] = []
+        """Sequence and version of each rules row: from there on these rules run."""
 
     def apply(self, row: np.void, tail: bytes | None) -> None:
         """Apply one accepted row that moves no money."""
@@ -154,8 +158,23 @@ class Register:
             self._participant(row, tail)
         elif record == Record.SERVICE and len(tail) >= SERVICE_RECORD.itemsize:
             self._service(row, tail)
+        elif record == Record.RULES and len(tail) >= RULES_RECORD.itemsize:
+            self._rules(row, tail)
         elif record != Record.CLOCK:
             self._add("services", row, "the register's record is not known")
+
+    def _rules(self, row: np.void, tail: bytes) -> None:
+        version = int(np.frombuffer(tail, dtype=RULES_RECORD, count=1)[0]["version"])
+        before = self.rules[-1][1] if self.rules else 0
+        update = bool(int(row["flags"]) & RowFlag.UPDATE)
+        if int(row["debit"]) != 1 or update != bool(self.rules):
+            self._add("services", row, "it is no row of the rules")
+        if version > RULES_VERSION:
+            self._add("services", row, f"rules {version} are not known to this auditor")
+        if not version or version < before:
+            self._add("services", row, f"rules {version} come after rules {before}")
+        self.rules.append((int(row["sequence"]), version))
+        self.sequences[int(Record.RULES), 1] = int(row["sequence"])
 
     def _participant(self, row: np.void, tail: bytes) -> None:
         record = np.frombuffer(tail, dtype=PARTICIPANT_RECORD, count=1)[0]

@@ -48,6 +48,7 @@ cdef enum:  # results, grouped as the checks run
     RESULT_INVALID_KIND = 11
     RESULT_INVALID_RECORD = 12
     RESULT_INVALID_DEADLINE = 13
+    RESULT_INVALID_ACCOUNT = 14
     # The id is known with other content: no row, `field` names the difference.
     RESULT_ID_REUSED = 20
     # A rule refuses: a row with this result, the same answer for ever.
@@ -136,6 +137,7 @@ cdef enum:  # what a register row speaks of; the first byte of its tail
     RECORD_PARTICIPANT = 1
     RECORD_SERVICE = 2
     RECORD_CLOCK = 3        # the ledger was started long after its last row
+    RECORD_RULES = 4        # from here on these rules run
 
 cdef enum:
     AMOUNT_EXACT = 1
@@ -248,6 +250,7 @@ cdef enum:
 
 cdef enum:
     FORMAT_VERSION = 1
+    RULES_VERSION = 1           # the rules of this code; one more for each change of them
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
     SEGMENT_MAGIC = 0x31474553  # "SEG1"
     POSTINGS_MAGIC = 0x31545350  # "PST1"
@@ -364,6 +367,11 @@ cdef struct ShiftRecord:        # 64 bytes, tail of a `shift` row
     uint32_t operator_
     uint8_t difference          # DIFFERENCE_*
     uint8_t reserved[7]
+
+cdef struct RulesRecord:        # 8 bytes, tail of a `register` row
+    uint8_t record              # RECORD_RULES
+    uint8_t reserved[3]
+    uint32_t version
 
 cdef struct WindowLine:         # 40 bytes, the tail of a `window` row is a list of them
     uint32_t account

@@ -227,6 +227,7 @@ cdef struct Draft:            # one requested row on its way through a group
     uint8_t basket            # payments in its basket, 255 for more
     uint32_t basket_left      # this one and those after it in its basket
     uint8_t hot               # came as a payment message
+    uint8_t no_centre         # by the register nobody can pay it; asked once the id is new
     uint8_t keeps             # some service of its basket keeps holds past their deadline
     # what was proposed, right behind its approval: done only if that is
     uint8_t needs_approval
@@ -303,6 +304,7 @@ cdef struct State:
     uint64_t sequence
     uint64_t timestamp
     uint64_t last_window
+    uint32_t rules_version    # of the last rules row, 0 before the first
     uint64_t holds_count
     uint64_t due              # of the hold that is due first, 0 if none is open
     uint64_t indexed          # as_of of the index
@@ -334,6 +336,7 @@ cdef struct State:
     uint32_t biller_accounts_count
     int register_changed      # in this group
     uint64_t working_window
+    uint32_t working_rules
     Holds holds
     Step** steps              # oldest first
     uint32_t steps_count

@@ -16,9 +16,17 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from switch._core import GROUP_MAX, ROW, Ledger, Queue, Request, Rows
-from switch.codes import Kind, Record, Result, RowFlag
-from switch.errors import ClockError, SpaceError, SwitchError
+from switch._core import (
+    GROUP_MAX,
+    ROW,
+    RULES_RECORD,
+    Ledger,
+    Queue,
+    Request,
+    Rows,
+)
+from switch.codes import RULES_VERSION, Kind, Record, Result, RowFlag
+from switch.errors import ClockError, FormatError, SpaceError, SwitchError
 
 log = logging.getLogger("switch.committer")
 
@@ -78,8 +86,8 @@ class Committer:
         """Check the clock against the ledger's last row and start the thread.
 
         After more than CLOCK_GAP_MAX_NS, `accept_clock` must say that the clock is
-        right; a row then records it. Raises ClockError without it, SpaceError,
-        StorageError.
+        right; a row then records it. Rules that have not run before get a row as well.
+        Raises ClockError without the word, SpaceError, StorageError, FormatError.
         """
         now = time.time_ns() if self._clock is None else int(self._clock[0])
         last = self._ledger.timestamp
@@ -91,6 +99,8 @@ class Committer:
                     "--accept-clock, otherwise set the clock"
                 )
             self._record_clock(last, now)
+        if self._ledger.rules_version < RULES_VERSION:
+            self._record_rules(now)
         self._queue.start(self._ended)
 
     def stop(self, drain_s: float) -> bool:
@@ -171,23 +181,39 @@ class Committer:
         """
         return self._queue.commit(request)
 
-    # --- the clock's row ---------------------------------------------------------
+    # --- the clock's row, and that of the rules ----------------------------------
 
     def _record_clock(self, last_ns: int, now_ns: int) -> None:
         """Commit the row that says the ledger knowingly skipped this time."""
-        row = np.zeros(1, ROW)
-        row["id"] = np.frombuffer(uuid.uuid4().bytes, np.uint8)
-        row["kind"] = Kind.REGISTER
-        row["flags"] = RowFlag.TAIL
-        body = json.dumps({"last_ns": last_ns, "now_ns": now_ns}, sort_keys=True)
-        tail = bytes([Record.CLOCK]) + body.encode()
-        [outcome] = self._ledger.commit([Request.rows(row, [tail])], now_ns)
-        assert not isinstance(outcome, bytes)
-        if outcome[0]["result"] != Result.OK:
+        body = {"last_ns": last_ns, "now_ns": now_ns}
+        result = self._record(bytes([Record.CLOCK]), body, now_ns)
+        if result != Result.OK:
             raise ClockError(
-                "the ledger refused the row that records the clock, with result "
-                f"{int(outcome[0]['result'])}"
+                f"the ledger refused the row that records the clock, with {result}"
             )
         log.warning(
             "clock accepted: %d s after the last entry", (now_ns - last_ns) // 10**9
         )
+
+    def _record_rules(self, now_ns: int) -> None:
+        """Commit the row that says by which rules all that follows is decided."""
+        before = self._ledger.rules_version
+        record = np.zeros(1, RULES_RECORD)
+        record["record"], record["version"] = Record.RULES, RULES_VERSION
+        result = self._record(record.tobytes(), {"before": before}, now_ns)
+        if result != Result.OK:
+            raise FormatError(
+                0, f"the ledger refused the row that records its rules, with {result}"
+            )
+        log.info("rules %d run from here on, before it were %d", RULES_VERSION, before)
+
+    def _record(self, record: bytes, body: dict[str, int], now_ns: int) -> int:
+        """Commit a register row of the switch's own; its result."""
+        row = np.zeros(1, ROW)
+        row["id"] = np.frombuffer(uuid.uuid4().bytes, np.uint8)
+        row["kind"] = Kind.REGISTER
+        row["flags"] = RowFlag.TAIL
+        tail = record + json.dumps(body, sort_keys=True).encode()
+        [outcome] = self._ledger.commit([Request.rows(row, [tail])], now_ns)
+        assert not isinstance(outcome, bytes)
+        return int(outcome[0]["result"])

@@ -28,7 +28,7 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     RESULT_OK: _Result.ValueType  # 1
     """Done, and durable."""
     RESULT_INVALID_ID: _Result.ValueType  # 2
-    """2 to 13: the shape is wrong. Nothing is recorded; the id stays free."""
+    """2 to 14: the shape is wrong. Nothing is recorded; the id stays free."""
     RESULT_INVALID_AMOUNT: _Result.ValueType  # 3
     RESULT_INVALID_REFERENCE: _Result.ValueType  # 4
     RESULT_INVALID_OPERATOR: _Result.ValueType  # 5
@@ -40,6 +40,8 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     RESULT_INVALID_KIND: _Result.ValueType  # 11
     RESULT_INVALID_RECORD: _Result.ValueType  # 12
     RESULT_INVALID_DEADLINE: _Result.ValueType  # 13
+    RESULT_INVALID_ACCOUNT: _Result.ValueType  # 14
+    """It speaks of another entry, and must not name an account."""
     RESULT_ID_REUSED: _Result.ValueType  # 20
     """The id was used before with other content. Nothing is recorded."""
     RESULT_BILLER_BUSY: _Result.ValueType  # 21
@@ -110,7 +112,7 @@ RESULT_UNSPECIFIED: Result.ValueType  # 0
 RESULT_OK: Result.ValueType  # 1
 """Done, and durable."""
 RESULT_INVALID_ID: Result.ValueType  # 2
-"""2 to 13: the shape is wrong. Nothing is recorded; the id stays free."""
+"""2 to 14: the shape is wrong. Nothing is recorded; the id stays free."""
 RESULT_INVALID_AMOUNT: Result.ValueType  # 3
 RESULT_INVALID_REFERENCE: Result.ValueType  # 4
 RESULT_INVALID_OPERATOR: Result.ValueType  # 5
@@ -122,6 +124,8 @@ RESULT_INVALID_BASKET: Result.ValueType  # 10
 RESULT_INVALID_KIND: Result.ValueType  # 11
 RESULT_INVALID_RECORD: Result.ValueType  # 12
 RESULT_INVALID_DEADLINE: Result.ValueType  # 13
+RESULT_INVALID_ACCOUNT: Result.ValueType  # 14
+"""It speaks of another entry, and must not name an account."""
 RESULT_ID_REUSED: Result.ValueType  # 20
 """The id was used before with other content. Nothing is recorded."""
 RESULT_BILLER_BUSY: Result.ValueType  # 21

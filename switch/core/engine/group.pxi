@@ -180,6 +180,7 @@ cdef void group_publish(State* s) noexcept nogil:
     s.sequence = s.group_first + s.rows_count - 1
     s.timestamp = s.last_timestamp
     s.last_window = s.working_window
+    s.rules_version = s.working_rules
     s.holds_count = s.holds.count
     s.due = holds_due(&s.holds)
     s.chain = (<Chunk*>s.chunk).check

@@ -361,6 +361,8 @@ cdef int replay_fill_working(State* s) noexcept nogil:
     rc = replay_load_records(s, txn, &walk, RECORD_PARTICIPANT)
     if rc == 0:
         rc = replay_load_records(s, txn, &walk, RECORD_SERVICE)
+    if rc == 0:
+        rc = replay_load_records(s, txn, &walk, RECORD_RULES)
     mdb_txn_abort(txn)
     if rc == 0:
         for i in range(1, s.working.count):
@@ -431,6 +433,7 @@ cdef int replay_open(State* s) noexcept nogil:
         s.services[i].durable = s.services[i].sequence
     s.timestamp = s.last_timestamp
     s.last_window = s.working_window
+    s.rules_version = s.working_rules
     s.holds_count = s.holds.count
     s.due = holds_due(&s.holds)
     return 0

@@ -73,6 +73,8 @@ cdef int indexer_take_row(
     cdef int map_
     cdef int rc
     if row.result == RESULT_OK:
+        if not effect_is_within(row, tail, tail_size):
+            return MDB_CORRUPTED
         if keys_resolves_hold(row) or row.flags & ROW_RELEASE:
             rc = store_get_row(reader, row.resolves, &hold)
             root = hold

@@ -248,9 +248,11 @@ cdef int segments_catch_up(
         rc = store_walk_to(&walk, sequence, &row, &tail, &tail_size)
         if rc != 0:
             break
-        if row.result == RESULT_OK and row.kind == KIND_WINDOW:
+        if row.result == RESULT_OK and not effect_is_within(row, tail, tail_size):
+            rc = MDB_CORRUPTED
+        elif row.result == RESULT_OK and row.kind == KIND_WINDOW:
             segments_take_window(s, applied, row, tail, tail_size)
-        elif row.result == RESULT_OK and row.kind != KIND_REGISTER:
+        elif row.result == RESULT_OK and keys_changes_account(row):
             rc = segments_take_row(s, applied, &reader, row, tail, tail_size)
         sequence += 1
     store_end(&reader)

@@ -3,6 +3,25 @@
 # The one definition: the committer, replay and the index writer all go through it, each
 # with its own table, so the same rows give the same images.
 
+cdef bint effect_is_within(
+    const Row* row, const uint8_t* tail, uint32_t tail_size
+) noexcept nogil:
+    """Whether the accounts that an accepted row changes have a place in the table.
+
+    Asked of all rows that are read: a check that is right says nothing of the content.
+    """
+    cdef const WindowLine* lines = <const WindowLine*>tail
+    cdef uint32_t i
+    if row.kind == KIND_WINDOW:
+        for i in range(tail_size // sizeof(WindowLine)):
+            if lines[i].account >= ACCOUNTS_MAX:
+                return False
+        return True
+    if keys_changes_account(row) and row.debit >= ACCOUNTS_MAX:
+        return False
+    return not keys_moves_money(row) or row.credit < ACCOUNTS_MAX
+
+
 cdef inline void effect_release(
     Table* table, const Row* row, const Row* hold
 ) noexcept nogil:

@@ -28,7 +28,8 @@ cdef int cases_answer(
         return rc
     if (
         memcmp(hold.id, row.id, 16) != 0
-        or s.services[hold.service].record.biller != draft.bound
+        # Whoever is to be paid, whose the service may be by now.
+        or s.working.accounts[hold.credit].participant != draft.bound
     ):
         return 0
     memset(row.id, 0, 16)

@@ -86,6 +86,8 @@ cdef int rows_note(
     if step == NULL:
         return ENOMEM
     if row.result == RESULT_OK:
+        if not effect_is_within(row, tail, tail_size):
+            return MDB_CORRUPTED
         effect_apply(&s.working, row, hold, tail, tail_size)
         if keys_moves_money(row):
             rows_touch(s, row.debit)

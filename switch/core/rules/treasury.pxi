@@ -272,7 +272,10 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
     row.debit = 0
     if tail[0] == RECORD_CLOCK:
         return RESULT_OK
-    if tail[0] == RECORD_PARTICIPANT:
+    if tail[0] == RECORD_RULES:
+        row.debit = 1
+        existing = s.working_rules
+    elif tail[0] == RECORD_PARTICIPANT:
         existing = register_find_participant(s, (<const ParticipantRecord*>tail).code)
         if existing == 0 and s.participants_count >= PARTICIPANTS_MAX:
             return RESULT_TABLE_FULL
