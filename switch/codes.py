@@ -93,6 +93,10 @@ class Result(IntEnum):
     PROPOSAL_NOT_FOUND = 69
     SAME_PERSON = 70
     ALREADY_APPROVED = 71
+    WINDOWS_OPEN = 72
+    CASES_OPEN = 73
+    PAYMENTS_REFUNDABLE = 74
+    ALREADY_FOLLOWED = 75
 
 
 class Field(IntEnum):

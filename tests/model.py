@@ -335,7 +335,12 @@ class Model(Shapes):
             return Field.KIND
         says = row.kind in (Kind.CASE_CLOSE, Kind.PROPOSE) and first.result == Result.OK
         unknown = first.result == Result.SERVICE_UNKNOWN
-        derived = row.kind in (Kind.REFUND, Kind.OPEN, Kind.REGISTER)
+        derived = row.kind in (
+            Kind.REFUND,
+            Kind.OPEN,
+            Kind.REGISTER,
+            Kind.CASE_CLOSE,
+        )
         reference = row.reference
         if row.kind in WITH_RECORD:
             reference = hashlib.blake2b(row.tail or b"", digest_size=32).digest()

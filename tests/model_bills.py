@@ -9,6 +9,7 @@ from tests.model_register import Register
 from tests.model_rules import MONEY, NEVER, OK, Answer
 from tests.records import Row
 
+CASES_COUNT_MAX = 65_535
 CONTRADICTIONS = {
     (Kind.POST, Result.ALREADY_VOIDED): CaseType.LATE_CONFIRMATION,
     (Kind.POST, Result.ALREADY_EXPIRED): CaseType.LATE_CONFIRMATION,
@@ -46,7 +47,16 @@ class Bills(Register):
         )
         self.append(row)
         self.cases[hold.sequence, about] = row.sequence
+        self.count_case(row, 1)
         return row
+
+    def count_case(self, row: Row, more: int) -> None:
+        """An open case more or less; a count that was ever full stays so."""
+        for index in (row.debit, row.credit):
+            account = self.accounts[index]
+            account.changed = row.sequence
+            if account.cases_count < CASES_COUNT_MAX:
+                account.cases_count += more
 
     def keep_hold(self, hold: Row) -> None:
         """The deadline has passed: a case, and the hold is due no more."""
@@ -99,8 +109,11 @@ class Bills(Register):
         return OK
 
     def do_case_close(self, row: Row) -> None:
+        case = self.rows[row.resolves - 1]
+        row.debit, row.credit = case.debit, case.credit
         self.append(row)
         self.resolved[row.resolves] = row.sequence
+        self.count_case(row, -1)
 
     def check_propose(self, row: Row) -> Answer:
         if row.total == Kind.TRANSFER:
@@ -163,13 +176,15 @@ class Bills(Register):
             return Answer(Result.ACCOUNT_UNKNOWN)
         if wallet.kind != AccountKind.WALLET:
             return Answer(Result.ACCOUNT_KIND_WRONG)
-        if not row.resolves:
-            return OK
-        before = self.accepted(row.resolves)
-        if before is None or before.kind != Kind.SHIFT:
-            return Answer(Result.PROPOSAL_NOT_FOUND)
-        same = (before.debit, before.operator_) == (row.debit, row.operator_)
-        return OK if same else Answer(Result.PROPOSAL_NOT_FOUND)
+        if row.resolves:
+            before = self.accepted(row.resolves)
+            if before is None or before.kind != Kind.SHIFT:
+                return Answer(Result.PROPOSAL_NOT_FOUND)
+            if (before.debit, before.operator_) != (row.debit, row.operator_):
+                return Answer(Result.PROPOSAL_NOT_FOUND)
+        next_ = self.followed.get((row.debit, row.operator_, row.resolves))
+        return Answer(Result.ALREADY_FOLLOWED, next_) if next_ else OK
 
     def do_shift(self, row: Row) -> None:
         self.append(row)
+        self.followed[row.debit, row.operator_, row.resolves] = row.sequence

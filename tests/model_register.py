@@ -119,12 +119,20 @@ class Register(Rules):
         account = self.account(row.debit)
         if account is None:
             return Answer(Result.ACCOUNT_UNKNOWN)
+        if account.kind not in (AccountKind.WALLET, AccountKind.BILLER):
+            return Answer(Result.ACCOUNT_KIND_WRONG)
         if account.state == AccountState.CLOSED:
             return Answer(Result.DEBIT_CLOSED)
         if account.holds_count:
             return Answer(Result.HOLDS_OPEN)
         if account.balance:
             return Answer(Result.BALANCE_NOT_ZERO)
+        if account.period_debits or account.period_credits or account.carried:
+            return Answer(Result.WINDOWS_OPEN)
+        if account.cases_count:
+            return Answer(Result.CASES_OPEN)
+        if account.refundable:
+            return Answer(Result.PAYMENTS_REFUNDABLE)
         return OK
 
     def do_close(self, row: Row) -> None:

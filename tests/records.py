@@ -35,11 +35,12 @@ ROW_FIELDS = """
     id sequence timestamp amount resolves reference debit credit receipt operator_
     checker participant service kind result flags basket total deadline
 """.split()  # noqa: SIM905 - a list of words reads better
-ACCOUNT_BYTES = struct.Struct("<11Q6IHHBB10x")
+ACCOUNT_BYTES = struct.Struct("<11Q6IHHBBHQ")
 ACCOUNT_FIELDS = """
     debits_pending debits_posted credits_pending credits_posted day_amount
     day_amount_max period_debits period_credits carried opened changed day day_count
-    day_count_max receipt participant holds_count year purpose kind state
+    day_count_max receipt participant holds_count year purpose kind state cases_count
+    refundable
 """.split()  # noqa: SIM905 - a list of words reads better
 OUTCOME_BYTES = struct.Struct("<QQQQQ16sIIHBBBB10x")
 OUTCOME_FIELDS = """
@@ -166,6 +167,8 @@ class Account:
     year: int = 0
     receipt: int = 0
     holds_count: int = 0
+    cases_count: int = 0
+    refundable: int = 0
 
     @property
     def balance(self) -> int:

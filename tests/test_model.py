@@ -302,6 +302,12 @@ def test_a_wallet_is_closed_when_it_is_empty(story: Story) -> None:
     # What is resolved reaches a frozen wallet.
     posted = story.tell(Kind.POST, 1_000, resolves=held.sequence)
     assert posted.result == Result.OK
+    # Its payment could be refunded, to this wallet.
+    assert close() == Result.PAYMENTS_REFUNDABLE
+    story.tell(Kind.REFUND, 1_000, resolves=posted.sequence)
+    assert close() == Result.BALANCE_NOT_ZERO
+    back = {"debit": WALLET, "credit": FLOAT, "reference": b"moved away"}
+    story.tell(Kind.TRANSFER, 1_000, **back)
     assert close() == Result.OK
     refund = story.tell(Kind.REFUND, 1, resolves=posted.sequence)
     assert refund.result == Result.CREDIT_CLOSED

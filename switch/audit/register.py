@@ -32,6 +32,12 @@ from switch.codes import (
 )
 
 SERVICES_MAX: Final = 4096
+STILL_MOVES: Final = (
+    (("period_debits", "period_credits", "carried"), "an open window"),
+    (("cases_count",), "open cases"),
+    (("refundable",), "payments that can be refunded"),
+)
+"""What keeps an account from being closed, beside holds and a balance."""
 ACCOUNT_KINDS: Final = frozenset(int(kind) for kind in AccountKind)
 
 
@@ -142,6 +148,11 @@ class Register:
             self._add("accounts", row, f"account {index} has open holds")
         if accounts["credits_posted"][index] != accounts["debits_posted"][index]:
             self._add("accounts", row, f"the balance of account {index} is not zero")
+        if accounts["kind"][index] not in (AccountKind.WALLET, AccountKind.BILLER):
+            self._add("accounts", row, f"account {index} is one of the treasury's own")
+        for names, text in STILL_MOVES:
+            if any(accounts[name][index] for name in names):
+                self._add("accounts", row, f"account {index} has {text}")
         self._set_state(index, AccountState.CLOSED, row)
 
     def _set_state(self, index: int, state: AccountState, row: np.void) -> None:

@@ -96,6 +96,10 @@ cdef enum:  # results, grouped as the checks run
     RESULT_PROPOSAL_NOT_FOUND = 69
     RESULT_SAME_PERSON = 70
     RESULT_ALREADY_APPROVED = 71
+    RESULT_WINDOWS_OPEN = 72
+    RESULT_CASES_OPEN = 73
+    RESULT_PAYMENTS_REFUNDABLE = 74
+    RESULT_ALREADY_FOLLOWED = 75
 
 cdef enum:  # the first field that differs, with RESULT_ID_REUSED
     FIELD_NONE = 0
@@ -241,6 +245,7 @@ cdef enum:
     PARTICIPANTS_MAX = 1048576
     SERVICES_MAX = 4096
     DEADLINE_MAX_S = 2678400    # 31 days
+    CASES_COUNT_MAX = 65535     # an account that ever had so many open cases never closes
     INDEX_STEP_ROWS = 65536     # rows that one index step covers
     INDEX_LAG_MAX = 1048576     # rows; then the committer waits
     RUN_FANOUT = 8              # runs of one level that merge into the next
@@ -263,12 +268,14 @@ cdef extern from *:
     #define NO_AMOUNT_LIMIT 0xFFFFFFFFFFFFFFFFULL
     #define NO_COUNT_LIMIT 0xFFFFFFFFU
     #define LINK_CASE (1ULL << 40)  /* plus its type: of a hold; alone: of a correction */
+    #define LINK_SHIFT (1ULL << 41)  /* of a shift: the next; plus 1: of nothing, the first */
     #define NEVER 0xFFFFFFFFFFFFFFFFULL  /* when a hold is due that its deadline kept */
     """
     const uint64_t AMOUNT_MAX
     const uint64_t NO_AMOUNT_LIMIT
     const uint32_t NO_COUNT_LIMIT
     const uint64_t LINK_CASE
+    const uint64_t LINK_SHIFT
     const uint64_t NEVER
 
 
@@ -406,7 +413,8 @@ cdef struct Account:            # 128 bytes; index 0 is nobody's
     uint16_t purpose
     uint8_t kind
     uint8_t state
-    uint8_t reserved[10]
+    uint16_t cases_count        # open cases of holds between it and another; stays at the most
+    uint64_t refundable         # payments from or to it, less what was refunded of them
 
 cdef struct Segment:            # 32 bytes, then SEGMENT_ACCOUNTS account images
     uint32_t magic

@@ -55,7 +55,7 @@ cdef enum:  # the three maps of the index
     MAP_IDS = 0       # (id, sender) -> sequence
     MAP_CLAIMS = 1    # claim -> sequence << 1 that took it, or sequence << 1 | 1 that released
     # (resolved, 0) -> resolving; (window, 1 + account) -> settle; (hold, LINK_CASE + type)
-    # -> case
+    # -> case; (shift, LINK_SHIFT) -> the next; (operator and wallet, LINK_SHIFT + 1) -> first
     MAP_LINKS = 2
     MAPS_COUNT = 3
 

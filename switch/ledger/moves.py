@@ -142,7 +142,7 @@ def freeze(
 def close(
     row_id: bytes, account: int, reason: str, *, sender: int, checker: int = 0
 ) -> Templates:
-    """Close an account for ever. Needs a zero balance and no open hold."""
+    """Close an account for ever, once nothing can move it any more."""
     return template(
         Kind.CLOSE,
         row_id=row_id,

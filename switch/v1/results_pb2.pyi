@@ -49,7 +49,7 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     that biller. Nothing is recorded; the id stays free: send it again in a while.
     """
     RESULT_SERVICE_UNKNOWN: _Result.ValueType  # 30
-    """30 to 71: a rule refuses. The refusal is recorded under the id: sending the
+    """30 to 75: a rule refuses. The refusal is recorded under the id: sending the
     same id again gets the same answer for ever. No account has changed.
     """
     RESULT_SERVICE_INACTIVE: _Result.ValueType  # 31
@@ -102,6 +102,16 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     RESULT_SAME_PERSON: _Result.ValueType  # 70
     """Who asks for something cannot approve it."""
     RESULT_ALREADY_APPROVED: _Result.ValueType  # 71
+    RESULT_WINDOWS_OPEN: _Result.ValueType  # 72
+    """The account cannot be closed: the open settlement window counts something of it, or
+    something is carried.
+    """
+    RESULT_CASES_OPEN: _Result.ValueType  # 73
+    """The account cannot be closed: there are open cases about it."""
+    RESULT_PAYMENTS_REFUNDABLE: _Result.ValueType  # 74
+    """The account cannot be closed: a payment of it could still be refunded. Freeze it."""
+    RESULT_ALREADY_FOLLOWED: _Result.ValueType  # 75
+    """The shift that it names is followed by another one."""
 
 class Result(_Result, metaclass=_ResultEnumTypeWrapper):
     """Outcome of one payment or treasury move. The checks run in the order of the
@@ -133,7 +143,7 @@ RESULT_BILLER_BUSY: Result.ValueType  # 21
 that biller. Nothing is recorded; the id stays free: send it again in a while.
 """
 RESULT_SERVICE_UNKNOWN: Result.ValueType  # 30
-"""30 to 71: a rule refuses. The refusal is recorded under the id: sending the
+"""30 to 75: a rule refuses. The refusal is recorded under the id: sending the
 same id again gets the same answer for ever. No account has changed.
 """
 RESULT_SERVICE_INACTIVE: Result.ValueType  # 31
@@ -186,6 +196,16 @@ RESULT_PROPOSAL_NOT_FOUND: Result.ValueType  # 69
 RESULT_SAME_PERSON: Result.ValueType  # 70
 """Who asks for something cannot approve it."""
 RESULT_ALREADY_APPROVED: Result.ValueType  # 71
+RESULT_WINDOWS_OPEN: Result.ValueType  # 72
+"""The account cannot be closed: the open settlement window counts something of it, or
+something is carried.
+"""
+RESULT_CASES_OPEN: Result.ValueType  # 73
+"""The account cannot be closed: there are open cases about it."""
+RESULT_PAYMENTS_REFUNDABLE: Result.ValueType  # 74
+"""The account cannot be closed: a payment of it could still be refunded. Freeze it."""
+RESULT_ALREADY_FOLLOWED: Result.ValueType  # 75
+"""The shift that it names is followed by another one."""
 Global___Result: _TypeAlias = Result  # noqa: Y015
 
 class _Field:

@@ -131,6 +131,8 @@ class Moves:
         row.resolves = self.last_of(Kind.CASE)
         if self.chance(2):
             row.total = self.past((Kind.TRANSFER, Kind.REFUND))
+        if self.chance(12):
+            row.credit = 1
         return [row]
 
     def propose(self) -> list[Row]:
@@ -272,17 +274,39 @@ class Moves:
 
     def close(self) -> list[Row]:
         row = self.by_treasury(Kind.CLOSE, debit=self.wallet())
-        draw = self.rng.randrange(8)
+        draw = self.rng.randrange(12)
         if draw == 0:
             row.debit = len(self.model.accounts) + self.rng.randrange(2)
-        elif draw < 2 and row.debit not in self.net.wallets:
-            # Drained first, so that it can be closed.
+        elif draw == 1:
+            row.debit = self.any_account()
+        elif draw == 2:
+            row.debit = self.wallets[-1]  # perhaps nothing was paid from it yet
+        elif draw < 5:
+            return self.close_biller(row)
+        elif draw < 8:
+            # Drained first, so that it might be closed.
+            accounts = self.model.accounts
+            free = [w for w in self.wallets[-50:] if not accounts[w].holds_count]
+            row.debit = self.rng.choice(free or self.wallets[-1:])
+            if row.debit in self.net.wallets:
+                return [row]
             amount = self.model.accounts[row.debit].available
             if amount > 0:
                 drain = self.by_treasury(Kind.TRANSFER, amount=amount, debit=row.debit)
                 drain.credit = self.net.suspense
                 return [drain, row]
         return [row]
+
+    def close_biller(self, row: Row) -> list[Row]:
+        """A biller's account, an empty one if there is any, with as much in as out."""
+        accounts, all_ = self.model.accounts, self.model.biller_accounts
+        empty = [each for each in all_ if not accounts[each].balance]
+        row.debit = self.rng.choice(empty or all_)
+        there = self.by_treasury(Kind.TRANSFER, amount=5, credit=row.debit)
+        there.debit = self.net.float_
+        back = replace(there, id=self.rng.randbytes(16))
+        back.debit, back.credit = there.credit, there.debit
+        return [there, back, row]
 
     # --- the register -----------------------------------------------------------------
 

@@ -86,7 +86,6 @@ cdef int indexer_take_row(
         if keys_moves_money(row):
             postings_add(s, work, row.debit, row_number)
             postings_add(s, work, row.credit, row_number)
-            segments_mark(s, row.credit, row.sequence)
         if row.kind == KIND_REGISTER or row.kind == KIND_OPEN:
             rc = indexer_keep_register(work, row, tail)
             if rc != 0:
@@ -100,6 +99,9 @@ cdef int indexer_take_row(
         elif keys_changes_account(row):
             postings_touch(work, row.debit)
             segments_mark(s, row.debit, row.sequence)
+            if keys_changes_both(row):
+                postings_touch(work, row.credit)
+                segments_mark(s, row.credit, row.sequence)
         if row.kind == KIND_HOLD:
             rc = holds_add(
                 &s.images_holds, row.sequence,

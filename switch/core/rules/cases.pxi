@@ -84,13 +84,13 @@ cdef int cases_contradict(
 
 # --- people ---------------------------------------------------------------------------------------
 
-cdef int cases_close(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
+cdef int cases_close(State* s, Row* row, int* result, uint64_t* other) noexcept nogil:
     """Close a case with a reason and, if money had to move, the row that moved it."""
-    cdef Row spoken_of
+    cdef Row spoken_of, case_
     cdef bint found
-    cdef int rc = cases_find(s, row.resolves, &spoken_of, &found)
+    cdef int rc = cases_find(s, row.resolves, &case_, &found)
     result[0] = RESULT_CASE_NOT_FOUND
-    if rc != 0 or not found or spoken_of.kind != KIND_CASE:
+    if rc != 0 or not found or case_.kind != KIND_CASE:
         return rc
     rc = treasury_find_link(s, row.resolves, 0, other)
     if rc != 0:
@@ -104,6 +104,8 @@ cdef int cases_close(State* s, const Row* row, int* result, uint64_t* other) noe
             result[0] = RESULT_PAYMENT_NOT_FOUND
             return rc
     result[0] = RESULT_OK
+    row.debit = case_.debit
+    row.credit = case_.credit
     return 0
 
 
@@ -194,9 +196,13 @@ cdef bint cases_shift_is_valid(const ShiftRecord* record, uint32_t operator_) no
     )
 
 
-cdef int cases_shift(State* s, const Row* row, int* result) noexcept nogil:
-    """An operator's shift at a wallet, after the one that it names."""
+cdef int cases_shift(
+    State* s, const Row* row, int* result, uint64_t* other
+) noexcept nogil:
+    """An operator's shift at a wallet, after the one that it names and that no other one
+    follows: what two of them counted would be counted twice."""
     cdef Row before
+    cdef uint64_t high, low
     cdef bint found
     cdef int rc = 0
     if not treasury_knows(s, row.debit):
@@ -211,5 +217,7 @@ cdef int cases_shift(State* s, const Row* row, int* result) noexcept nogil:
         if not found or before.debit != row.debit or before.operator_ != row.operator_:
             result[0] = RESULT_PROPOSAL_NOT_FOUND
             return rc
-    result[0] = RESULT_OK
+    keys_shift(row, &high, &low)
+    rc = treasury_find_link(s, high, low, other)
+    result[0] = RESULT_ALREADY_FOLLOWED if other[0] != 0 else RESULT_OK
     return rc

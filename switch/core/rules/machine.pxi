@@ -115,7 +115,11 @@ cdef int machine_compare(State* s, const Draft* draft, const Row* row, int* fiel
     cdef const Row* wanted = &draft.row
     cdef int kind = row.kind
     cdef bint payment = kind == KIND_PAY or kind == KIND_HOLD
-    cdef bint numbered = kind == KIND_OPEN or kind == KIND_REGISTER or kind == KIND_REFUND
+    # Accounts that the ledger fills in.
+    cdef bint numbered = (
+        kind == KIND_OPEN or kind == KIND_REGISTER or kind == KIND_REFUND
+        or kind == KIND_CASE_CLOSE
+    )
     field[0] = FIELD_NONE
     # Whether a message pays or holds, and how long, is the register's word and may change.
     cdef bint alike = draft.hot and payment and (
@@ -270,7 +274,7 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
     elif kind == KIND_APPROVE:
         rc = cases_approve(s, row, &result, &other)
     elif kind == KIND_SHIFT:
-        rc = cases_shift(s, row, &result)
+        rc = cases_shift(s, row, &result, &other)
     elif not treasury_knows(s, row.debit):
         result = RESULT_ACCOUNT_UNKNOWN
     elif kind == KIND_LIMIT:

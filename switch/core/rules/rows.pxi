@@ -106,6 +106,8 @@ cdef int rows_note(
             register_apply(s, row, tail)
         elif keys_changes_account(row):
             rows_touch(s, row.debit)
+            if keys_changes_both(row):
+                rows_touch(s, row.credit)
             if row.kind == KIND_OPEN:
                 register_add_account(s, row.debit)
         if row.kind == KIND_HOLD:
