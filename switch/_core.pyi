@@ -93,10 +93,10 @@ class Request:
         operator_, checker, participant, service, flags (ROW_UNFREEZE, head, tender),
         basket, deadline; rows of kind open, limit, register, shift (and payments with a
         note) carry ROW_TAIL and take the next of `tails`. `total` is the amount due of
-        a payment, the correction of a case_close and the kind that a propose asks for.
-        A refund right behind an approve is done only if that is accepted, and otherwise
-        has its result. Committing gives an
-        array of OUTCOME, one for each row. Raises ValueError if there are no rows,
+        a payment, the correction of a case_close, the kind that a propose asks for, and
+        the proposal of a refund, a correction and the void of a kept hold, which are
+        done only if it is approved. Committing gives an array of OUTCOME, one for each
+        row. Raises ValueError if there are no rows,
         more than GROUP_MAX, a wrong dtype, or tails that do not match.
         """
 

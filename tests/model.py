@@ -23,7 +23,7 @@ from switch.codes import (
 )
 from tests.model_register import WITH_RECORD
 from tests.model_rules import NEVER, PAYS, Answer, financial_year
-from tests.model_shapes import PROPOSED, Shapes
+from tests.model_shapes import Shapes
 from tests.records import (
     KINDS_WITHOUT_ID,
     ZERO_ID,
@@ -59,23 +59,11 @@ class Model(Shapes):
             for said in request.answers:
                 yield self.hear(said, request.biller)
             return
-        last: tuple[int, Outcome] = (0, Outcome(0))
-        behind = False
         for rows, shapes in request.parts(self):
-            kind = rows[0].kind
-            # The holds of a basket are released behind one approval.
-            behind = (last[0] == Kind.APPROVE and kind in PROPOSED) or (
-                behind and last[0] == kind == Kind.VOID
-            )
             if len(rows) > 1 or rows[0].basket:
-                outcomes = self.basket(rows, shapes)
-            elif behind and last[1].result != Result.OK:
-                # Without the approval there is nothing to do.
-                outcomes = [Outcome(last[1].result)]
+                yield from self.basket(rows, shapes)
             else:
-                outcomes = [self.one(rows[0], shapes[0])]
-            yield from outcomes
-            last = rows[-1].kind, outcomes[-1]
+                yield self.one(rows[0], shapes[0])
 
     def expire_due(self, room: int) -> None:
         """End the holds whose deadline has come, or keep them; the earliest first."""
@@ -112,6 +100,8 @@ class Model(Shapes):
             return Outcome(Result.INVALID_CENTRE)
         if self.turns_away(row):
             return Outcome(Result.BILLER_BUSY)
+        if self.needs_approval(row) and not self.is_approved(row):
+            return Outcome(Result.NOT_APPROVED)
         return self.decide(row)
 
     def turns_away(self, row: Row) -> bool:
@@ -426,6 +416,7 @@ class Rows:
             rows = [replace(row) for row in self.rows[index : index + size]]
             for row in rows:
                 row.flags &= GIVEN
+                row.proposal = row.total
                 row.total = row.total if row.kind in WITH_TOTAL else 0
             shapes = [model.shape(row) for row in rows]
             yield rows, shapes

@@ -4,6 +4,8 @@ what a biller's answer does to a hold.
 Part of tests/model.py, which see.
 """
 
+import hashlib
+
 from switch.codes import AccountKind, CaseType, Kind, Policy, Result, RowFlag
 from tests.model_register import Register
 from tests.model_rules import MONEY, NEVER, OK, Answer
@@ -16,6 +18,11 @@ CONTRADICTIONS = {
     (Kind.VOID, Result.ALREADY_POSTED): CaseType.LATE_REJECTION,
 }
 """What a biller says, and what has become of the hold by then."""
+
+
+def first_of_basket(hold: Row) -> int:
+    """Sequence of the first row of a hold's basket, or its own."""
+    return hold.sequence - (hold.basket & 0xFF)
 
 
 class Bills(Register):
@@ -133,12 +140,52 @@ class Bills(Register):
         more = row.amount > self.rows[case.resolves - 1].amount
         return Answer(Result.EXCEEDS_HOLD) if more else OK
 
+    def needs_approval(self, row: Row) -> bool:
+        """A refund, a correction, and the release of a hold that its deadline kept."""
+        if row.kind == Kind.VOID:
+            return row.resolves in self.kept and not row.flags & RowFlag.EVIDENCE
+        return row.kind == Kind.REFUND or (
+            row.kind == Kind.TRANSFER and row.resolves != 0
+        )
+
+    def is_approved(self, row: Row) -> bool:
+        """Whether the row names a proposal of just this, approved by its checker."""
+        asked = self.accepted(row.proposal)
+        if asked is None or asked.kind != Kind.PROPOSE or asked.total != row.kind:
+            return False
+        approval = self.resolved.get(asked.sequence)
+        if not approval or self.rows[approval - 1].participant != row.checker:
+            return False
+        if row.kind == Kind.VOID:
+            case = self.rows[asked.resolves - 1]
+            held, released = self.rows[case.resolves - 1], self.rows[row.resolves - 1]
+            return first_of_basket(held) == first_of_basket(released)
+        id_ = hashlib.blake2b(b"refund" + asked.id, digest_size=32).digest()[:16]
+        if row.kind == Kind.TRANSFER and row.reference != asked.reference:
+            return False
+        return (row.id, row.participant, row.resolves, row.amount) == (
+            id_,
+            asked.participant,
+            asked.resolves,
+            asked.amount,
+        )
+
+    def check_void(self, row: Row) -> Answer:
+        answer = super().check_void(row)
+        if answer.result != Result.OK or answer.repeat:
+            return answer
+        if self.needs_approval(row) and not self.is_approved(row):
+            return Answer(Result.NOT_APPROVED)
+        return OK
+
+    def do_void(self, row: Row) -> None:
+        if self.needs_approval(row):
+            row.total = row.proposal
+        super().do_void(row)
+
     def check_transfer(self, row: Row) -> Answer:
         """With a case it is a correction: once, and while the case is open."""
         if row.resolves:
-            answer = self.check_of_case(row, CaseType.LATE_CONFIRMATION)
-            if answer.result != Result.OK:
-                return answer
             case = self.rows[row.resolves - 1]
             if (row.debit, row.credit) != (case.debit, case.credit):
                 return Answer(Result.ACCOUNT_KIND_WRONG)
@@ -148,6 +195,8 @@ class Bills(Register):
         return super().check_transfer(row)
 
     def do_transfer(self, row: Row) -> None:
+        if row.resolves:
+            row.total = row.proposal
         super().do_transfer(row)
         if row.resolves:
             self.corrected[row.resolves] = row.sequence

@@ -411,9 +411,7 @@ class Rules:
 
     def check_refund(self, row: Row) -> Answer:
         row.debit = row.credit = 0
-        payment = self.payment_of(row)
-        if payment is None:
-            return Answer(Result.PAYMENT_NOT_FOUND)
+        payment = self.rows[row.resolves - 1]  # as its proposal has found it
         row.debit, row.credit = payment.credit, payment.debit
         row.reference, row.service = payment.reference, payment.service
         row.flags = payment.flags & COPIED

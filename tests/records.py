@@ -77,6 +77,8 @@ class Row:
     """Asked for by a payment message."""
     centre: int = 0
     """Of such a one: the participant whose wallet it names."""
+    proposal: int = 0
+    """Of a template: the proposal that it names in `total`."""
     keeps: bool = False
     """In a basket of which some service keeps its holds."""
 

@@ -41,7 +41,9 @@ SWITCH_MADE: Final = kinds_table(
     Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.WINDOW, Kind.CASE
 )
 """Kinds whose rows have no id, and that leave no row when refused."""
-TOTALLED: Final = kinds_table(Kind.REFUND, Kind.CASE, Kind.CASE_CLOSE, Kind.PROPOSE)
+TOTALLED: Final = kinds_table(
+    Kind.REFUND, Kind.CASE, Kind.CASE_CLOSE, Kind.PROPOSE, Kind.VOID, Kind.TRANSFER
+)
 """Kinds that say something in `total` when they are accepted."""
 ANSWERED: Final = kinds_table(Kind.POST, Kind.VOID, Kind.CASE)
 """Kinds that a biller's answer may make."""

@@ -54,6 +54,8 @@ cdef enum:  # results, grouped as the checks run
     # A rule refuses: a row with this result, the same answer for ever.
     # Too much waits for its biller: no row, and the id stays free.
     RESULT_BILLER_BUSY = 21
+    # What two people must want has no approval of that content: no row, the id stays free.
+    RESULT_NOT_APPROVED = 22
     RESULT_SERVICE_UNKNOWN = 30
     RESULT_SERVICE_INACTIVE = 31
     RESULT_HEAD_UNKNOWN = 32
@@ -300,7 +302,8 @@ cdef struct Row:                # 128 bytes
     uint16_t flags
     uint16_t basket             # size << 8 | index, or 0
     # refund: paise refunded of R so far; case: its type; case_close: the correction;
-    # propose: the kind asked for; refused: the row in the way
+    # propose: the kind asked for; what was proposed, but a refund: its proposal; refused:
+    # the row in the way
     uint64_t total
     uint32_t deadline           # seconds after timestamp, for a hold
     uint32_t check              # CRC-32C of the 124 bytes before

@@ -209,6 +209,7 @@ cdef struct Draft:            # one requested row on its way through a group
     const uint8_t* tail
     const uint8_t* service_code   # in the request's bytes, for a second look-up
     const uint8_t* centre_code
+    uint64_t proposal         # of a row template: what its `total` says
     uint64_t id_high
     uint64_t id_low
     Fence claim
@@ -229,8 +230,6 @@ cdef struct Draft:            # one requested row on its way through a group
     uint8_t hot               # came as a payment message
     uint8_t no_centre         # by the register nobody can pay it; asked once the id is new
     uint8_t keeps             # some service of its basket keeps holds past their deadline
-    # what was proposed, right behind its approval: done only if that is
-    uint8_t needs_approval
 
 cdef struct Registered:       # a row that becomes the current one of an index
     uint64_t sequence

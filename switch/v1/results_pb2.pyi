@@ -48,6 +48,10 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     """A payment in a message that its biller would have to confirm, while too many wait for
     that biller. Nothing is recorded; the id stays free: send it again in a while.
     """
+    RESULT_NOT_APPROVED: _Result.ValueType  # 22
+    """A refund, a correction or the release of a kept payment without a proposal of just
+    that, approved by another person. Nothing is recorded.
+    """
     RESULT_SERVICE_UNKNOWN: _Result.ValueType  # 30
     """30 to 75: a rule refuses. The refusal is recorded under the id: sending the
     same id again gets the same answer for ever. No account has changed.
@@ -141,6 +145,10 @@ RESULT_ID_REUSED: Result.ValueType  # 20
 RESULT_BILLER_BUSY: Result.ValueType  # 21
 """A payment in a message that its biller would have to confirm, while too many wait for
 that biller. Nothing is recorded; the id stays free: send it again in a while.
+"""
+RESULT_NOT_APPROVED: Result.ValueType  # 22
+"""A refund, a correction or the release of a kept payment without a proposal of just
+that, approved by another person. Nothing is recorded.
 """
 RESULT_SERVICE_UNKNOWN: Result.ValueType  # 30
 """30 to 75: a rule refuses. The refusal is recorded under the id: sending the

@@ -18,6 +18,8 @@ from switch.codes import (
     Role,
     RowFlag,
 )
+from tests import people
+from tests.core.mutation import vary_row
 from tests.core.network import DUPLICATES, Network
 from tests.model import Answers, Model
 from tests.records import (
@@ -87,13 +89,19 @@ class Moves:
         return [Row(Kind.VOID, resolves=self.open_hold())]
 
     def refund(self) -> list[Row]:
-        row = Row(Kind.REFUND, id=self.rng.randbytes(16))
-        row.resolves = self.past((Kind.PAY, Kind.POST))
-        payment = self.model.payment_of(row)
-        paid = payment.amount if payment else 1_000
-        left = paid - self.model.refunded.get(row.resolves, 0)
-        row.amount = max(1, self.rng.choice((paid, left, left, left // 2, left + 1)))
-        row.participant = self.net.treasury
+        """What an approved proposal asks for, now and then something else."""
+        asked = self.model.accepted(self.last_of(Kind.PROPOSE))
+        if asked is None or asked.kind != Kind.PROPOSE or asked.total == Kind.VOID:
+            return self.propose()
+        if asked.sequence not in self.model.resolved:
+            return self.approve()
+        row = people.done(asked, asked.sequence, checker=self.net.treasury)
+        if row.kind == Kind.TRANSFER:
+            case = self.model.rows[asked.resolves - 1]
+            row.debit, row.credit = case.debit, case.credit
+            row.reference = asked.reference
+        if self.chance(3):
+            row = vary_row(self.rng, row)
         return [row]
 
     def answers(self, size: int) -> Answers:
@@ -138,6 +146,10 @@ class Moves:
     def propose(self) -> list[Row]:
         row = self.by_treasury(Kind.PROPOSE, amount=self.rng.randrange(1, 2_000))
         row.resolves, row.total = self.past((Kind.PAY, Kind.POST)), Kind.REFUND
+        payment = self.model.payment_of(row)
+        if payment is not None and self.chance(2):
+            left = payment.amount - self.model.refunded.get(row.resolves, 0)
+            row.amount = max(1, self.rng.choice((payment.amount, left, left + 1)))
         if self.chance(30):
             row.total = 0
         elif self.chance(4):
@@ -155,14 +167,15 @@ class Moves:
             return [row]
         if asked.total == Kind.VOID:
             held = self.model.rows[asked.resolves - 1].resolves
-            return [row, *(Row(Kind.VOID, resolves=held + each) for each in range(2))]
-        refund = Row(Kind(asked.total), id=asked.id[::-1], amount=asked.amount)
+            voids = [Row(Kind.VOID, resolves=held + each) for each in range(2)]
+            for void in voids:
+                void.checker, void.total = row.participant, asked.sequence
+            return [row, *voids]
+        refund = people.done(asked, asked.sequence, checker=row.participant)
         if refund.kind == Kind.TRANSFER:
             case = self.model.rows[asked.resolves - 1]
             refund.debit, refund.credit = case.debit, case.credit
             refund.reference = asked.reference
-        refund.resolves, refund.participant = asked.resolves, asked.participant
-        refund.checker = row.participant
         if self.chance(12):
             row.id = bytes(16)
         return [row, refund]

@@ -21,6 +21,7 @@ from switch.codes import (
     Result,
     Role,
 )
+from tests import people
 from tests.core.network import NOW, Network, top_up
 from tests.core.pair import Pair
 from tests.model import Answers, Ask, Payments, Rows
@@ -221,7 +222,8 @@ def ask_of_people(walk: Walk) -> None:
         )
     )  # fmt: skip
     approval = walk.row(Kind.APPROVE, resolves=asked.sequence, participant=walk.centre)
-    refund = walk.row(Kind.REFUND, amount=100, resolves=payment)
+    proposal = walk.pair.model.rows[asked.sequence - 1]
+    refund = people.done(proposal, asked.sequence, checker=walk.centre)
     walk.rows(approval, refund)
     walk.rows(
         walk.row(Kind.APPROVE, resolves=asked.sequence, operator_=1),

@@ -9,6 +9,7 @@ that could move them.
 import pytest
 
 from switch.codes import AccountKind, AccountState, Kind, Mode, Result
+from tests import people
 from tests.core.network import NOW, Network
 from tests.core.pair import Pair
 from tests.model import Answers, Rows
@@ -62,7 +63,11 @@ class Desk:
         ).result
 
     def refund(self, payment: int, amount: int) -> int:
-        return self.ask(Kind.REFUND, amount, resolves=payment).result
+        self.number += 1
+        self.now += SECOND_NS
+        at = len(self.pair.model.rows) + 1
+        rows = people.refund(payment, amount, at, b"ask-%012d" % self.number)
+        return self.pair.commit([Rows(rows)], self.now)[0][-1].result
 
     def window(self) -> int:
         last = self.pair.model.last_window

@@ -147,12 +147,72 @@ cdef int cases_propose(State* s, const Row* row, int* result) noexcept nogil:
     return rc
 
 
+cdef int cases_is_of(State* s, const Row* asked, const Row* hold, bint* same) noexcept nogil:
+    """Whether a proposal to release a kept hold is of this one, or of one of its basket."""
+    cdef Row case_, held
+    cdef int rc = rows_get(s, asked.resolves, &case_)
+    if rc == 0:
+        rc = rows_get(s, case_.resolves, &held)
+    if rc != 0:
+        return rc
+    same[0] = held.sequence - (held.basket & 0xFF) == hold.sequence - (hold.basket & 0xFF)
+    return 0
+
+
+cdef bint cases_is_same(const Row* asked, const Row* row) noexcept nogil:
+    """Whether a refund or correction is what was proposed: its content, and the id that
+    follows from the proposal's, so that it is done once however often it is sent."""
+    cdef uint8_t[22] name
+    cdef uint8_t[32] digest
+    memcpy(name, <const char*>b"refund", 6)
+    memcpy(&name[6], asked.id, 16)
+    native_blake2b_256(name, 22, digest)
+    return (
+        memcmp(digest, row.id, 16) == 0 and asked.participant == row.participant
+        and asked.resolves == row.resolves and asked.amount == row.amount
+        and (
+            row.kind == KIND_REFUND
+            or memcmp(asked.reference, row.reference, REFERENCE_SIZE) == 0
+        )
+    )
+
+
+cdef int cases_approved(
+    State* s, const Draft* draft, const Row* hold, int* result
+) noexcept nogil:
+    """What two people must want: a proposal of just this, and its approval by the checker.
+
+    That these are two is the approval's own rule. `hold`: the kept one that a void ends.
+    """
+    cdef const Row* row = &draft.row
+    cdef Row asked, approval
+    cdef uint64_t link = 0
+    cdef bint found, same
+    cdef int rc = cases_find(s, draft.proposal, &asked, &found)
+    result[0] = RESULT_NOT_APPROVED
+    if rc != 0 or not found or asked.kind != KIND_PROPOSE or asked.total != row.kind:
+        return rc
+    if row.kind == KIND_VOID:
+        rc = cases_is_of(s, &asked, hold, &same)
+    else:
+        same = cases_is_same(&asked, row)
+    if rc == 0:
+        rc = treasury_find_link(s, asked.sequence, 0, &link)
+    if rc != 0 or not same or link == 0:
+        return rc
+    rc = rows_get(s, link, &approval)
+    if rc == 0 and approval.participant == row.checker:
+        result[0] = RESULT_OK
+    return rc
+
+
 cdef int cases_correct(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
-    """A transfer that names a case: from the hold's wallet to its biller, once, while the
-    case is open."""
+    """A transfer that names a case, as proposed: from the hold's wallet to its biller, once,
+    while the case is open."""
     cdef Row late
-    cdef int rc = cases_check(s, row, CASE_LATE_CONFIRMATION, &late, result)
-    if rc != 0 or result[0] != RESULT_OK:
+    cdef int rc = rows_get(s, row.resolves, &late)
+    result[0] = RESULT_OK
+    if rc != 0:
         return rc
     if row.debit != late.debit or row.credit != late.credit:
         result[0] = RESULT_ACCOUNT_KIND_WRONG

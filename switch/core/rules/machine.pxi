@@ -248,10 +248,20 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
     cdef int rc = 0
     if kind == KIND_WINDOW:
         return machine_close_window(s, draft, out)
+    if kind == KIND_REFUND or (kind == KIND_TRANSFER and row.resolves != 0):
+        rc = cases_approved(s, draft, NULL, &result)
+        if rc != 0 or result != RESULT_OK:
+            out.result = <uint8_t>result
+            return rc
     if row.flags & ROW_EVIDENCE:
         rc = cases_answer(s, draft, &hold, &result, &other)
     elif kind == KIND_POST or kind == KIND_VOID:
         rc = treasury_resolve_hold(s, row, &hold, &result, &other)
+        if rc == 0 and result == RESULT_OK and kind == KIND_VOID and (
+            not holds_is_due(&s.holds, row.resolves)
+        ):
+            row.total = draft.proposal
+            rc = cases_approved(s, draft, &hold, &result)
     elif kind == KIND_REFUND:
         rc = treasury_refund(s, row, &result)
     elif kind == KIND_TOP_UP:
@@ -259,6 +269,7 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
     elif kind == KIND_TRANSFER:
         if row.resolves != 0:
             rc = cases_correct(s, row, &result, &other)
+            row.total = draft.proposal
         if rc == 0 and result == RESULT_OK:
             result = treasury_transfer(s, row)
     elif kind == KIND_SETTLE:

@@ -87,18 +87,10 @@ cdef int treasury_refund(State* s, Row* row, int* result) noexcept nogil:
         ROW_HEAD_MASK | ROW_TENDER_MASK | ROW_CLAIM | ROW_RECENT
     )
     cdef int rc
-    result[0] = RESULT_PAYMENT_NOT_FOUND
-    row.debit = 0
-    row.credit = 0
-    if row.resolves == 0 or row.resolves >= s.group_first + s.rows_count:
-        return 0
+    # An accepted pay or post, or there were no proposal of it.
     rc = rows_get(s, row.resolves, &payment)
     if rc != 0:
         return rc
-    if payment.result != RESULT_OK or (
-        payment.kind != KIND_PAY and payment.kind != KIND_POST
-    ):
-        return 0
     row.debit = payment.credit
     row.credit = payment.debit
     row.service = payment.service
