@@ -27,6 +27,7 @@ ACCOUNT_RECORD: np.dtype[np.void]
 LIMIT_RECORD: np.dtype[np.void]
 WINDOW_LINE: np.dtype[np.void]
 SHIFT_RECORD: np.dtype[np.void]
+RULES_RECORD: np.dtype[np.void]
 ANSWER: np.dtype[np.void]
 """What a biller answered to one question, 152 bytes; texts are zero-padded."""
 GROUP_MAX: int
@@ -92,10 +93,10 @@ class Request:
         operator_, checker, participant, service, flags (ROW_UNFREEZE, head, tender),
         basket, deadline; rows of kind open, limit, register, shift (and payments with a
         note) carry ROW_TAIL and take the next of `tails`. `total` is the amount due of
-        a payment, the correction of a case_close and the kind that a propose asks for.
-        A refund right behind an approve is done only if that is accepted, and otherwise
-        has its result. Committing gives an
-        array of OUTCOME, one for each row. Raises ValueError if there are no rows,
+        a payment, the correction of a case_close, the kind that a propose asks for, and
+        the proposal of a refund, a correction and the void of a kept hold, which are
+        done only if it is approved. Committing gives an array of OUTCOME, one for each
+        row. Raises ValueError if there are no rows,
         more than GROUP_MAX, a wrong dtype, or tails that do not match.
         """
 
@@ -143,6 +144,8 @@ class Ledger:
     """What the index covers; the rows after it are replayed at opening."""
     last_window: int
     """Sequence of the window closed last, 0 before the first."""
+    rules_version: int
+    """Of the rules that the last rules row names, 0 before the first."""
     holds_count: int
     """Open holds."""
     damaged_requests: int

@@ -132,6 +132,7 @@ cdef AccountRecord _account_record
 cdef LimitRecord _limit_record
 cdef WindowLine _window_line
 cdef ShiftRecord _shift_record
+cdef RulesRecord _rules_record
 cdef Answer _answer
 
 ROW = _dtype(<Row[:1]>&_row)
@@ -143,6 +144,7 @@ ACCOUNT_RECORD = _dtype(<AccountRecord[:1]>&_account_record)
 LIMIT_RECORD = _dtype(<LimitRecord[:1]>&_limit_record)
 WINDOW_LINE = _dtype(<WindowLine[:1]>&_window_line)
 SHIFT_RECORD = _dtype(<ShiftRecord[:1]>&_shift_record)
+RULES_RECORD = _dtype(<RulesRecord[:1]>&_rules_record)
 ANSWER = _dtype(<Answer[:1]>&_answer)
 
 
@@ -154,7 +156,8 @@ cdef _check_layout():
         "LimitRecord": (sizeof(LimitRecord), 16),
         "ParticipantRecord": (sizeof(ParticipantRecord), 64),
         "ServiceRecord": (sizeof(ServiceRecord), 128),
-        "ShiftRecord": (sizeof(ShiftRecord), 64), "Answer": (sizeof(Answer), 152),
+        "ShiftRecord": (sizeof(ShiftRecord), 64), "RulesRecord": (sizeof(RulesRecord), 8),
+        "Answer": (sizeof(Answer), 152),
         "WindowLine": (sizeof(WindowLine), 40), "Account": (sizeof(Account), 128),
         "Segment": (sizeof(Segment), 32), "Entry": (sizeof(Entry), 24),
         "PostingsHead": (sizeof(PostingsHead), 40),
@@ -184,6 +187,7 @@ _GROUP_MAX = GROUP_MAX
 _TAIL_MAX = TAIL_MAX
 _ANSWERS_MAX = ANSWERS_MAX
 _QUESTIONS_MAX = QUESTIONS_MAX
+_RULES_VERSION = RULES_VERSION
 # By way of the dictionary: as names they are C's.
 globals().update(
     GROUP_MAX=_GROUP_MAX, TAIL_MAX=_TAIL_MAX, ANSWERS_MAX=_ANSWERS_MAX,
@@ -369,6 +373,11 @@ cdef class Ledger:
         with nogil:
             rc = lifetime_begin(s, name)
         check(RC_SPACE if steps_is_space(rc) else rc)
+        if s.rules_version > RULES_VERSION:
+            raise FormatError(
+                0, f"rules {s.rules_version} run this ledger, and this version knows them up "
+                f"to {_RULES_VERSION}: start it with the version that ran last, or a newer one"
+            )
 
     def close(self):
         if not self.is_open:
@@ -528,6 +537,10 @@ cdef class Ledger:
     @property
     def last_window(self):
         return self.s.last_window
+
+    @property
+    def rules_version(self):
+        return self.s.rules_version
 
     @property
     def holds_count(self):

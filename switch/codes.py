@@ -48,9 +48,11 @@ class Result(IntEnum):
     INVALID_KIND = 11
     INVALID_RECORD = 12
     INVALID_DEADLINE = 13
+    INVALID_ACCOUNT = 14
     ID_REUSED = 20
     BILLER_BUSY = 21
     DATA_DAMAGED = 22
+    NOT_APPROVED = 23
     SERVICE_UNKNOWN = 30
     SERVICE_INACTIVE = 31
     HEAD_UNKNOWN = 32
@@ -93,6 +95,10 @@ class Result(IntEnum):
     PROPOSAL_NOT_FOUND = 69
     SAME_PERSON = 70
     ALREADY_APPROVED = 71
+    WINDOWS_OPEN = 72
+    CASES_OPEN = 73
+    PAYMENTS_REFUNDABLE = 74
+    ALREADY_FOLLOWED = 75
 
 
 class Field(IntEnum):
@@ -149,6 +155,7 @@ class Record(IntEnum):
     PARTICIPANT = 1
     SERVICE = 2
     CLOCK = 3
+    RULES = 4
 
 
 class AmountRule(IntEnum):
@@ -248,6 +255,9 @@ HEAD_SHIFT = 9
 HEAD_MASK = 0x0E00
 TENDER_SHIFT = 12
 TENDER_MASK = 0x3000
+
+RULES_VERSION = 1
+"""The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18
 """Paise in one row."""

@@ -2,32 +2,28 @@
 
 Lists, dicts and whole numbers; no storage, no threads, no speed. This file takes
 requests apart, keeps ids and baskets, and reads; the rules themselves stand in
-tests/model_rules.py, model_register.py and model_bills.py. They may use `switch.codes`
-and tests/records.py; they must not use the compiled core, which is what they judge.
+tests/model_rules.py, model_register.py, model_bills.py and model_shapes.py. They may
+use `switch.codes` and tests/records.py; they must not use the compiled core, which is
+what they judge.
 """
 
 import hashlib
-import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from switch.codes import (
-    AMOUNT_MAX,
     HEAD_MASK,
     TENDER_MASK,
     AccountKind,
     Field,
     Kind,
-    Mode,
     Result,
-    Role,
     RowFlag,
-    Tender,
 )
-from tests.model_bills import Bills
 from tests.model_register import WITH_RECORD
-from tests.model_rules import DAY_S, NEVER, PAYS, Answer, financial_year
+from tests.model_rules import NEVER, PAYS, Answer, financial_year
+from tests.model_shapes import Shapes
 from tests.records import (
     KINDS_WITHOUT_ID,
     ZERO_ID,
@@ -36,44 +32,19 @@ from tests.records import (
     Payment,
     Row,
     Said,
-    flags_of,
 )
 
-DEADLINE_MAX_S = 31 * DAY_S
 GROUP_MAX = 8190
 BASKET_SIZES = range(2, 17)
-NOTE_MAX = 64
-REQUESTABLE = frozenset(Kind) - {Kind.EXPIRE, Kind.CASE}
-WITH_AMOUNT = PAYS | {
-    Kind.POST,
-    Kind.REFUND,
-    Kind.TOP_UP,
-    Kind.TRANSFER,
-    Kind.SETTLE,
-    Kind.PROPOSE,
-}
-WITH_REFERENCE = PAYS | {
-    Kind.TOP_UP,
-    Kind.TRANSFER,
-    Kind.FREEZE,
-    Kind.CLOSE,
-    Kind.CASE_CLOSE,
-    Kind.PROPOSE,
-}
-PROPOSED = frozenset({Kind.REFUND, Kind.TRANSFER, Kind.VOID})
 WITH_TOTAL = PAYS | {Kind.CASE_CLOSE, Kind.PROPOSE}
-REFERENCE = re.compile(rb"(?! )[\x20-\x7e]{1,32}(?<! )")
-NO_REFERENCE = re.compile(b"")
-
 GIVEN = int(RowFlag.UNFREEZE) | HEAD_MASK | TENDER_MASK
 DECIDED = int(RowFlag.CLAIM | RowFlag.RECENT | RowFlag.RELEASE)
 REFUSED, HELD, COMPLETED, REVERSED, EXPIRED, REFUNDED = range(1, 7)
 
-Shaped = tuple[Row, int]
 Part = tuple[list[Row], list[int]]
 
 
-class Model(Bills):
+class Model(Shapes):
     """A ledger. `commit` is the only way in; everything else reads."""
 
     def commit(self, requests: Sequence["Ask"], now_ns: int) -> list[list[Outcome]]:
@@ -88,23 +59,11 @@ class Model(Bills):
             for said in request.answers:
                 yield self.hear(said, request.biller)
             return
-        last: tuple[int, Outcome] = (0, Outcome(0))
-        behind = False
         for rows, shapes in request.parts(self):
-            kind = rows[0].kind
-            # The holds of a basket are released behind one approval.
-            behind = (last[0] == Kind.APPROVE and kind in PROPOSED) or (
-                behind and last[0] == kind == Kind.VOID
-            )
             if len(rows) > 1 or rows[0].basket:
-                outcomes = self.basket(rows, shapes)
-            elif behind and last[1].result != Result.OK:
-                # Without the approval there is nothing to do.
-                outcomes = [Outcome(last[1].result)]
+                yield from self.basket(rows, shapes)
             else:
-                outcomes = [self.one(rows[0], shapes[0])]
-            yield from outcomes
-            last = rows[-1].kind, outcomes[-1]
+                yield self.one(rows[0], shapes[0])
 
     def expire_due(self, room: int) -> None:
         """End the holds whose deadline has come, or keep them; the earliest first."""
@@ -132,11 +91,17 @@ class Model(Bills):
             return Outcome(shape)
         if row.kind in KINDS_WITHOUT_ID:
             return self.without_id(row)
+        if row.kind in PAYS:
+            self.name_credit(row)
         first = self.first_of(row)
         if first is not None:
             return self.again(row, first)
+        if row.kind in PAYS and not self.can_pay(row):
+            return Outcome(Result.INVALID_CENTRE)
         if self.turns_away(row):
             return Outcome(Result.BILLER_BUSY)
+        if self.needs_approval(row) and not self.is_approved(row):
+            return Outcome(Result.NOT_APPROVED)
         return self.decide(row)
 
     def turns_away(self, row: Row) -> bool:
@@ -153,7 +118,7 @@ class Model(Bills):
         hold = self.hold_of(row)
         if hold is None or hold.id != said.id:
             return Outcome(Result.HOLD_NOT_FOUND)
-        if self.services[hold.service - 1].biller != biller:
+        if self.accounts[hold.credit].participant != biller:
             return Outcome(Result.HOLD_NOT_FOUND)
         row.amount = hold.amount
         outcome = self.without_id(row)
@@ -262,18 +227,18 @@ class Model(Bills):
 
     def basket(self, rows: list[Row], shapes: list[int]) -> list[Outcome]:
         """All or nothing: tried on the state, which is put back if one fails."""
-        if any(shapes) or not self.basket_is_whole(rows):
+        if any(shapes) or not basket_is_formed(rows):
             return [Outcome(shape or Result.INVALID_BASKET) for shape in shapes]
         known = [self.first_of(row) for row in rows]
+        new = [row for row, first in zip(rows, known, strict=True) if first is None]
         for row in rows:
             self.name_credit(row)
-        kinds = {row.kind for row in rows if row.service}
-        given = {row.deadline for row in rows if not row.hot}
-        if not any(known) and (len(kinds) > 1 or len(given) > 1):
-            return [Outcome(Result.INVALID_BASKET) for _ in rows]
-        if self.turns_away(rows[0]):
+        waits = self.basket_waits(rows, new) if new else 0
+        if waits:
             return [
-                self.again(row, first) if first else Outcome(Result.BILLER_BUSY)
+                self.again(row, first)
+                if first is not None
+                else Outcome(waits if self.can_pay(row) else Result.INVALID_CENTRE)
                 for row, first in zip(rows, known, strict=True)
             ]
         failed: dict[int, Answer] = {}
@@ -334,106 +299,18 @@ class Model(Bills):
         """Make the change; no check is left that could fail."""
         getattr(self, f"do_{Kind(row.kind).name.lower()}")(row)
 
-    # --- shape: what leaves no trace --------------------------------------------------
-
-    def shape(self, row: Row) -> int:
-        """What is wrong with a row template before any rule is asked, or 0."""
-        if row.kind not in REQUESTABLE:
-            return Result.INVALID_KIND
-        if row.kind == Kind.PROPOSE and row.total not in PROPOSED:
-            return Result.INVALID_KIND
-        if (row.id == ZERO_ID) != (row.kind in KINDS_WITHOUT_ID):
-            return Result.INVALID_ID
-        least, most = (1, AMOUNT_MAX) if row.kind in WITH_AMOUNT else (0, 0)
-        if not least <= row.amount <= most:
-            return Result.INVALID_AMOUNT
-        pattern = REFERENCE if row.kind in WITH_REFERENCE else NO_REFERENCE
-        if row.kind not in WITH_RECORD and not pattern.fullmatch(row.reference):
-            return Result.INVALID_REFERENCE
-        if row.kind in PAYS:
-            return self.shape_of_pay(row)
-        if row.kind in WITH_RECORD and not self.record_is_valid(row):
-            return Result.INVALID_RECORD
-        if row.deadline:
-            return Result.INVALID_DEADLINE
-        return 0
-
-    def shape_of_pay(self, row: Row) -> int:
-        """The rest of a payment's shape."""
-        wallet = self.account(row.debit)
-        if wallet is None or wallet.kind != AccountKind.WALLET:
-            return Result.INVALID_CENTRE
-        if row.tender > Tender.CARD:
-            return Result.INVALID_TENDER
-        if row.tail is not None and not note_is_valid(row.tail):
-            return Result.INVALID_NOTE
-        least, most = (1, DEADLINE_MAX_S) if row.kind == Kind.HOLD else (0, 0)
-        if not least <= row.deadline <= most:
-            return Result.INVALID_DEADLINE
-        return 0
-
-    def read_payment(self, payment: Payment, sender: int, centre: int) -> "Shaped":
-        """A payment from the wire as a row template, and what is wrong with it."""
-        service = self.service_of.get(payment.service, 0)
-        row = Row(
-            Kind.PAY,
-            id=payment.id[:16].ljust(16, b"\0"),
-            amount=payment.amount,
-            reference=payment.reference,
-            operator_=payment.operator & 0xFFFFFFFF,
-            participant=sender,
-            service=service,
-            debit=self.wallet_named(payment.centre, centre),
-            flags=flags_of(payment.head, payment.tender & 3),
-            total=payment.amount_due,
-            tail=payment.note or None,
-            hot=True,
-        )
-        if service and self.services[service - 1].mode == Mode.CONFIRMED:
-            row.kind = Kind.HOLD
-            row.deadline = self.services[service - 1].deadline_s
-        if len(payment.id) != 16 or payment.id == ZERO_ID:
-            return row, Result.INVALID_ID
-        if not 0 < payment.amount <= AMOUNT_MAX:
-            return row, Result.INVALID_AMOUNT
-        if not REFERENCE.fullmatch(payment.reference):
-            return row, Result.INVALID_REFERENCE
-        if payment.operator > 0xFFFFFFFF:
-            return row, Result.INVALID_OPERATOR
-        if not row.debit:
-            return row, Result.INVALID_CENTRE
-        if payment.tender > Tender.CARD:
-            return row, Result.INVALID_TENDER
-        if payment.head > 7:
-            return row, Result.INVALID_HEAD
-        if not note_is_valid(payment.note):
-            return row, Result.INVALID_NOTE
-        return row, 0
-
-    def wallet_named(self, name: bytes, centre: int) -> int:
-        """The wallet of the centre that a payment names, or is bound to; 0 if wrong."""
-        named = self.participant_of.get(name, 0) if name else centre
-        if not named or (centre and named != centre):
-            return 0
-        one = self.participants[named]
-        if one.role != Role.CENTRE or not one.active:
-            return 0
-        index = self.account_of.get((named, 0), 0)
-        return index if self.accounts[index].kind == AccountKind.WALLET else 0
-
-    def basket_is_whole(self, rows: list[Row]) -> bool:
-        """2 to 16 payments, ids unlike, of one wallet to one biller where known."""
-        billers = {
-            self.services[row.service - 1].biller
-            for row in rows
-            if 0 < row.service <= len(self.services)
-        }
-        if not all(row.kind in PAYS for row in rows):
-            return False
-        wallets, ids = {row.debit for row in rows}, {row.id for row in rows}
-        if len(wallets) != 1 or len(billers) > 1:
-            return False
-        return len(rows) in BASKET_SIZES and len(ids) == len(rows)
+    def basket_waits(self, rows: list[Row], new: list[Row]) -> int:
+        """Why those of a basket that are new get no row by now, or 0."""
+        billers = {self.services[row.service - 1].biller for row in rows if row.service}
+        wallets = {row.debit for row in rows}
+        whole = len(wallets) == 1 and len(billers) <= 1 and all(map(self.can_pay, new))
+        if len(new) == len(rows):
+            kinds = {row.kind for row in rows if row.service}
+            given = {row.deadline for row in rows if not row.hot}
+            whole = whole and len(kinds) <= 1 and len(given) <= 1
+        if not whole:
+            return Result.INVALID_BASKET
+        return Result.BILLER_BUSY if self.turns_away(rows[0]) else 0
 
     # --- the id again -----------------------------------------------------------------
 
@@ -446,9 +323,14 @@ class Model(Bills):
             return Field.KIND
         if (row.flags ^ first.flags) & RowFlag.UNFREEZE:
             return Field.KIND
-        closed = row.kind == Kind.CASE_CLOSE and first.result == Result.OK
+        says = row.kind in (Kind.CASE_CLOSE, Kind.PROPOSE) and first.result == Result.OK
         unknown = first.result == Result.SERVICE_UNKNOWN
-        derived = row.kind in (Kind.REFUND, Kind.OPEN, Kind.REGISTER)
+        derived = row.kind in (
+            Kind.REFUND,
+            Kind.OPEN,
+            Kind.REGISTER,
+            Kind.CASE_CLOSE,
+        )
         reference = row.reference
         if row.kind in WITH_RECORD:
             reference = hashlib.blake2b(row.tail or b"", digest_size=32).digest()
@@ -467,7 +349,7 @@ class Model(Bills):
             (Field.BASKET, row.basket != first.basket),
             (Field.NOTE, pays and (row.tail or b"") != (first.tail or b"")),
             (Field.RESOLVES, row.resolves != first.resolves),
-            (Field.RESOLVES, closed and row.total != first.total),
+            (Field.RESOLVES, says and row.total != first.total),
             (Field.CHECKER, row.checker != first.checker),
             (Field.DEADLINE, not alike and row.deadline != first.deadline),
         )
@@ -509,13 +391,11 @@ class Model(Bills):
         return self.due[0][0] if self.due and self.due[0][0] != NEVER else 0
 
 
-def note_is_valid(note: bytes) -> bool:
-    """At most 64 bytes of UTF-8."""
-    try:
-        note.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return len(note) <= NOTE_MAX
+def basket_is_formed(rows: list[Row]) -> bool:
+    """2 to 16 payments, ids unlike."""
+    ids = {row.id for row in rows}
+    pays = all(row.kind in PAYS for row in rows)
+    return pays and len(rows) in BASKET_SIZES and len(ids) == len(rows)
 
 
 @dataclass(slots=True)
@@ -536,6 +416,7 @@ class Rows:
             rows = [replace(row) for row in self.rows[index : index + size]]
             for row in rows:
                 row.flags &= GIVEN
+                row.proposal = row.total
                 row.total = row.total if row.kind in WITH_TOTAL else 0
             shapes = [model.shape(row) for row in rows]
             yield rows, shapes

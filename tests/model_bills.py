@@ -4,17 +4,25 @@ what a biller's answer does to a hold.
 Part of tests/model.py, which see.
 """
 
+import hashlib
+
 from switch.codes import AccountKind, CaseType, Kind, Policy, Result, RowFlag
 from tests.model_register import Register
 from tests.model_rules import MONEY, NEVER, OK, Answer
 from tests.records import Row
 
+CASES_COUNT_MAX = 65_535
 CONTRADICTIONS = {
     (Kind.POST, Result.ALREADY_VOIDED): CaseType.LATE_CONFIRMATION,
     (Kind.POST, Result.ALREADY_EXPIRED): CaseType.LATE_CONFIRMATION,
     (Kind.VOID, Result.ALREADY_POSTED): CaseType.LATE_REJECTION,
 }
 """What a biller says, and what has become of the hold by then."""
+
+
+def first_of_basket(hold: Row) -> int:
+    """Sequence of the first row of a hold's basket, or its own."""
+    return hold.sequence - (hold.basket & 0xFF)
 
 
 class Bills(Register):
@@ -46,7 +54,16 @@ class Bills(Register):
         )
         self.append(row)
         self.cases[hold.sequence, about] = row.sequence
+        self.count_case(row, 1)
         return row
+
+    def count_case(self, row: Row, more: int) -> None:
+        """An open case more or less; a count that was ever full stays so."""
+        for index in (row.debit, row.credit):
+            account = self.accounts[index]
+            account.changed = row.sequence
+            if account.cases_count < CASES_COUNT_MAX:
+                account.cases_count += more
 
     def keep_hold(self, hold: Row) -> None:
         """The deadline has passed: a case, and the hold is due no more."""
@@ -99,8 +116,11 @@ class Bills(Register):
         return OK
 
     def do_case_close(self, row: Row) -> None:
+        case = self.rows[row.resolves - 1]
+        row.debit, row.credit = case.debit, case.credit
         self.append(row)
         self.resolved[row.resolves] = row.sequence
+        self.count_case(row, -1)
 
     def check_propose(self, row: Row) -> Answer:
         if row.total == Kind.TRANSFER:
@@ -120,12 +140,52 @@ class Bills(Register):
         more = row.amount > self.rows[case.resolves - 1].amount
         return Answer(Result.EXCEEDS_HOLD) if more else OK
 
+    def needs_approval(self, row: Row) -> bool:
+        """A refund, a correction, and the release of a hold that its deadline kept."""
+        if row.kind == Kind.VOID:
+            return row.resolves in self.kept and not row.flags & RowFlag.EVIDENCE
+        return row.kind == Kind.REFUND or (
+            row.kind == Kind.TRANSFER and row.resolves != 0
+        )
+
+    def is_approved(self, row: Row) -> bool:
+        """Whether the row names a proposal of just this, approved by its checker."""
+        asked = self.accepted(row.proposal)
+        if asked is None or asked.kind != Kind.PROPOSE or asked.total != row.kind:
+            return False
+        approval = self.resolved.get(asked.sequence)
+        if not approval or self.rows[approval - 1].participant != row.checker:
+            return False
+        if row.kind == Kind.VOID:
+            case = self.rows[asked.resolves - 1]
+            held, released = self.rows[case.resolves - 1], self.rows[row.resolves - 1]
+            return first_of_basket(held) == first_of_basket(released)
+        id_ = hashlib.blake2b(b"refund" + asked.id, digest_size=32).digest()[:16]
+        if row.kind == Kind.TRANSFER and row.reference != asked.reference:
+            return False
+        return (row.id, row.participant, row.resolves, row.amount) == (
+            id_,
+            asked.participant,
+            asked.resolves,
+            asked.amount,
+        )
+
+    def check_void(self, row: Row) -> Answer:
+        answer = super().check_void(row)
+        if answer.result != Result.OK or answer.repeat:
+            return answer
+        if self.needs_approval(row) and not self.is_approved(row):
+            return Answer(Result.NOT_APPROVED)
+        return OK
+
+    def do_void(self, row: Row) -> None:
+        if self.needs_approval(row):
+            row.total = row.proposal
+        super().do_void(row)
+
     def check_transfer(self, row: Row) -> Answer:
         """With a case it is a correction: once, and while the case is open."""
         if row.resolves:
-            answer = self.check_of_case(row, CaseType.LATE_CONFIRMATION)
-            if answer.result != Result.OK:
-                return answer
             case = self.rows[row.resolves - 1]
             if (row.debit, row.credit) != (case.debit, case.credit):
                 return Answer(Result.ACCOUNT_KIND_WRONG)
@@ -135,6 +195,8 @@ class Bills(Register):
         return super().check_transfer(row)
 
     def do_transfer(self, row: Row) -> None:
+        if row.resolves:
+            row.total = row.proposal
         super().do_transfer(row)
         if row.resolves:
             self.corrected[row.resolves] = row.sequence
@@ -163,13 +225,15 @@ class Bills(Register):
             return Answer(Result.ACCOUNT_UNKNOWN)
         if wallet.kind != AccountKind.WALLET:
             return Answer(Result.ACCOUNT_KIND_WRONG)
-        if not row.resolves:
-            return OK
-        before = self.accepted(row.resolves)
-        if before is None or before.kind != Kind.SHIFT:
-            return Answer(Result.PROPOSAL_NOT_FOUND)
-        same = (before.debit, before.operator_) == (row.debit, row.operator_)
-        return OK if same else Answer(Result.PROPOSAL_NOT_FOUND)
+        if row.resolves:
+            before = self.accepted(row.resolves)
+            if before is None or before.kind != Kind.SHIFT:
+                return Answer(Result.PROPOSAL_NOT_FOUND)
+            if (before.debit, before.operator_) != (row.debit, row.operator_):
+                return Answer(Result.PROPOSAL_NOT_FOUND)
+        next_ = self.followed.get((row.debit, row.operator_, row.resolves))
+        return Answer(Result.ALREADY_FOLLOWED, next_) if next_ else OK
 
     def do_shift(self, row: Row) -> None:
         self.append(row)
+        self.followed[row.debit, row.operator_, row.resolves] = row.sequence

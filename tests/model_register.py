@@ -23,7 +23,7 @@ from switch.codes import (
     RowFlag,
 )
 from tests.model_rules import OK, Answer, Participant, Rules, Service
-from tests.records import Account, Row
+from tests.records import RULES_RECORD, Account, Row
 
 BILLER_ACCOUNTS_MAX = 65_000
 SERVICES_MAX = 65_535
@@ -50,6 +50,8 @@ class Register(Rules):
             return participant_record_is_valid(tail)
         if tail[:1] == bytes([Record.SERVICE]):
             return service_record_is_valid(tail)
+        if tail[:1] == bytes([Record.RULES]):
+            return tail[:8] == RULES_RECORD
         return tail[:1] == bytes([Record.CLOCK])
 
     def keep_record(self, row: Row) -> None:
@@ -117,12 +119,20 @@ class Register(Rules):
         account = self.account(row.debit)
         if account is None:
             return Answer(Result.ACCOUNT_UNKNOWN)
+        if account.kind not in (AccountKind.WALLET, AccountKind.BILLER):
+            return Answer(Result.ACCOUNT_KIND_WRONG)
         if account.state == AccountState.CLOSED:
             return Answer(Result.DEBIT_CLOSED)
         if account.holds_count:
             return Answer(Result.HOLDS_OPEN)
         if account.balance:
             return Answer(Result.BALANCE_NOT_ZERO)
+        if account.period_debits or account.period_credits or account.carried:
+            return Answer(Result.WINDOWS_OPEN)
+        if account.cases_count:
+            return Answer(Result.CASES_OPEN)
+        if account.refundable:
+            return Answer(Result.PAYMENTS_REFUNDABLE)
         return OK
 
     def do_close(self, row: Row) -> None:
@@ -154,6 +164,12 @@ class Register(Rules):
         tail = row.tail or b""
         if tail[0] == Record.CLOCK:
             self.append(row)
+            return
+        if tail[0] == Record.RULES:
+            row.debit = 1
+            row.flags |= RowFlag.UPDATE if self.rules_row else 0
+            self.append(row)
+            self.rules_row = row.sequence
             return
         if tail[0] == Record.SERVICE:
             service = read_service(tail)

@@ -120,11 +120,14 @@ class Rules:
         self.cases: dict[tuple[int, int], int] = {}  # (hold, type) -> case
         # hold, payment, window, case, proposal -> what resolved it last
         self.resolved: dict[int, int] = {}
+        # (wallet, operator, the shift before or 0) -> the one that follows
+        self.followed: dict[tuple[int, int, int], int] = {}
         self.corrected: dict[int, int] = {}  # case -> the transfer that corrected it
         self.refunded: dict[int, int] = {}
         self.settled_by: dict[tuple[int, int], int] = {}
         self.windows: dict[int, dict[int, int]] = {}  # window -> account -> payable
         self.last_window = 0
+        self.rules_row = 0  # the last one
         self.timestamp = 0
         self.now = 0
         self.history: list[list[tuple[int, tuple[int, int, int, int]]]] = [[]]
@@ -246,6 +249,11 @@ class Rules:
         debit, credit = self.accounts[row.debit], self.accounts[row.credit]
         debit.debits_posted += row.amount
         credit.credits_posted += row.amount
+        for account in (debit, credit):
+            if row.kind in (Kind.PAY, Kind.POST):
+                account.refundable += row.amount
+            elif row.kind == Kind.REFUND:
+                account.refundable -= row.amount
         if row.kind in (Kind.TOP_UP, Kind.SETTLE):
             return
         if debit.kind == AccountKind.BILLER:
@@ -403,12 +411,12 @@ class Rules:
 
     def check_refund(self, row: Row) -> Answer:
         row.debit = row.credit = 0
-        payment = self.payment_of(row)
-        if payment is None:
-            return Answer(Result.PAYMENT_NOT_FOUND)
+        payment = self.rows[row.resolves - 1]  # as its proposal has found it
         row.debit, row.credit = payment.credit, payment.debit
         row.reference, row.service = payment.reference, payment.service
         row.flags = payment.flags & COPIED
+        if self.accounts[row.debit].state == AccountState.CLOSED:
+            return Answer(Result.DEBIT_CLOSED)
         if self.accounts[row.credit].state == AccountState.CLOSED:
             return Answer(Result.CREDIT_CLOSED)
         if self.refunded.get(payment.sequence, 0) + row.amount > payment.amount:

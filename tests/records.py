@@ -12,6 +12,7 @@ from switch.codes import (
     HEAD_SHIFT,
     NO_AMOUNT_LIMIT,
     NO_COUNT_LIMIT,
+    RULES_VERSION,
     TENDER_MASK,
     TENDER_SHIFT,
     AccountKind,
@@ -34,11 +35,12 @@ ROW_FIELDS = """
     id sequence timestamp amount resolves reference debit credit receipt operator_
     checker participant service kind result flags basket total deadline
 """.split()  # noqa: SIM905 - a list of words reads better
-ACCOUNT_BYTES = struct.Struct("<11Q6IHHBB10x")
+ACCOUNT_BYTES = struct.Struct("<11Q6IHHBBHQ")
 ACCOUNT_FIELDS = """
     debits_pending debits_posted credits_pending credits_posted day_amount
     day_amount_max period_debits period_credits carried opened changed day day_count
-    day_count_max receipt participant holds_count year purpose kind state
+    day_count_max receipt participant holds_count year purpose kind state cases_count
+    refundable
 """.split()  # noqa: SIM905 - a list of words reads better
 OUTCOME_BYTES = struct.Struct("<QQQQQ16sIIHBBBB10x")
 OUTCOME_FIELDS = """
@@ -73,6 +75,10 @@ class Row:
     tail: bytes | None = None
     hot: bool = False
     """Asked for by a payment message."""
+    centre: int = 0
+    """Of such a one: the participant whose wallet it names."""
+    proposal: int = 0
+    """Of a template: the proposal that it names in `total`."""
     keeps: bool = False
     """In a basket of which some service keeps its holds."""
 
@@ -163,6 +169,8 @@ class Account:
     year: int = 0
     receipt: int = 0
     holds_count: int = 0
+    cases_count: int = 0
+    refundable: int = 0
 
     @property
     def balance(self) -> int:
@@ -374,8 +382,9 @@ class WindowLine:
 
 
 CLOCK_RECORD = bytes([Record.CLOCK])
+RULES_RECORD = struct.pack("<B3xI", Record.RULES, RULES_VERSION)
 KINDS_WITHOUT_ID = frozenset((Kind.POST, Kind.VOID, Kind.WINDOW))
-SHAPES = frozenset(range(Result.INVALID_ID, Result.INVALID_DEADLINE + 1))
+SHAPES = frozenset(range(Result.INVALID_ID, Result.INVALID_ACCOUNT + 1))
 
 
 def flags_of(head: int = 0, tender: int = 0, extra: int = 0) -> int:

@@ -18,6 +18,7 @@ from switch.codes import (
     Role,
     RowFlag,
 )
+from tests import people
 from tests.model import Model, Payments, Rows
 from tests.model_rules import financial_year, ist_day
 from tests.records import (
@@ -110,6 +111,13 @@ class Story:
         row.total, row.participant = due, CENTRE
         return self.model.commit([Rows([row])], self.now)[0][0]
 
+    def refund(self, payment: int, amount: int) -> Outcome:
+        """A refund that one person asks for and another approves; its outcome."""
+        self.number += 1
+        at = len(self.model.rows) + 1
+        rows = people.refund(payment, amount, at, b"ask-%012d" % self.number)
+        return self.model.commit([Rows(rows)], self.now)[0][-1]
+
     def totals(self, index: int) -> tuple[int, int, int, int]:
         """Debits pending and posted, credits pending and posted."""
         return self.model.accounts[index].totals
@@ -143,12 +151,12 @@ def test_a_bill_is_paid_once_until_it_is_given_back(story: Story) -> None:
     assert second.result == Result.BILL_ALREADY_CLAIMED
     assert second.other == first.sequence
     assert second.sequence == 13
-    part = story.tell(Kind.REFUND, 40, resolves=first.sequence)
+    part = story.refund(first.sequence, 40)
     assert part.result == Result.OK
     assert story.pay(100, b"BILL").result == Result.BILL_ALREADY_CLAIMED
-    too_much = story.tell(Kind.REFUND, 61, resolves=first.sequence)
+    too_much = story.refund(first.sequence, 61)
     assert too_much.result == Result.EXCEEDS_PAYMENT
-    rest = story.tell(Kind.REFUND, 60, resolves=first.sequence)
+    rest = story.refund(first.sequence, 60)
     assert story.model.rows[rest.sequence - 1].total == 100
     assert story.model.rows[rest.sequence - 1].flags & RowFlag.RELEASE
     assert story.pay(100, b"BILL").result == Result.OK
@@ -166,7 +174,7 @@ def test_a_recent_payment_is_forgotten_after_its_hours(story: Story) -> None:
     later = story.pay(100, b"METER", service=RECENT)
     assert later.result == Result.OK
     # What was taken again by a later row is not released by the first.
-    refund = story.tell(Kind.REFUND, 100, resolves=first.sequence)
+    refund = story.refund(first.sequence, 100)
     assert not story.model.rows[refund.sequence - 1].flags & RowFlag.RELEASE
     assert story.pay(100, b"METER", service=RECENT).other == later.sequence
 
@@ -188,7 +196,7 @@ def test_a_hold_is_posted_in_part(story: Story) -> None:
     assert (void.result, void.other) == (Result.ALREADY_POSTED, posted.sequence)
     # The claim is the hold's, so the post's refund releases what the hold took.
     assert story.pay(1, b"A").other == held.sequence
-    story.tell(Kind.REFUND, 150, resolves=posted.sequence)
+    story.refund(posted.sequence, 150)
     assert story.pay(1, b"A").result == Result.OK
 
 
@@ -242,7 +250,7 @@ def test_a_window_is_settled_by_its_exact_net(story: Story) -> None:
     )
     assert settled.result == Result.OK
     # A refund after settlement takes the biller below zero; the next window carries it.
-    story.tell(Kind.REFUND, 300, resolves=paid.sequence)
+    story.refund(paid.sequence, 300)
     assert story.model.accounts[HEAD].balance == -300
     second = story.tell(Kind.WINDOW, resolves=first.sequence)
     assert story.model.windows[second.sequence] == {HEAD: 0}
@@ -302,8 +310,13 @@ def test_a_wallet_is_closed_when_it_is_empty(story: Story) -> None:
     # What is resolved reaches a frozen wallet.
     posted = story.tell(Kind.POST, 1_000, resolves=held.sequence)
     assert posted.result == Result.OK
+    # Its payment could be refunded, to this wallet.
+    assert close() == Result.PAYMENTS_REFUNDABLE
+    story.refund(posted.sequence, 1_000)
+    assert close() == Result.BALANCE_NOT_ZERO
+    story.tell(Kind.TRANSFER, 1_000, debit=WALLET, credit=FLOAT, reference=b"back")
     assert close() == Result.OK
-    refund = story.tell(Kind.REFUND, 1, resolves=posted.sequence)
+    refund = story.refund(posted.sequence, 1)
     assert refund.result == Result.CREDIT_CLOSED
     assert close() == Result.DEBIT_CLOSED
 

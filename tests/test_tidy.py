@@ -310,6 +310,10 @@ def test_row_flags_match_the_layout() -> None:
     ), "two flags share a bit"
 
 
+def test_the_rules_have_one_version() -> None:
+    assert layout_numbers()["RULES_VERSION"] == codes.RULES_VERSION
+
+
 def test_large_bounds_match_the_layout() -> None:
     text = (CORE / "layout.pxd").read_text()
     defined = dict(re.findall(r"#define (\w+) (0x[0-9A-F]+|\d+)U?L?L?\b", text))

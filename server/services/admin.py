@@ -249,7 +249,7 @@ class AdminService:
         if proposal["total"] == Kind.TRANSFER:
             return moves.approved_correction(proposal, case, checker=checker)
         hold = ledger.row(int(case["resolves"]))
-        return moves.approved_release(hold, checker=checker)
+        return moves.approved_release(proposal, hold, checker=checker)
 
     async def CloseCase(
         self, request: pb.CloseCaseRequest, caller: Identity

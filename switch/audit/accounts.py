@@ -33,8 +33,6 @@ class Accounts:
     def _grow(self, size: int) -> None:
         """Make room for `size` accounts, index 0 included."""
         for name in ACCOUNT.names or ():
-            if name == "reserved":
-                continue
             array = np.zeros(size, dtype=ACCOUNT[name])
             if self._size:
                 array[: self._size] = self._fields[name]

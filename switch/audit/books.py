@@ -304,6 +304,12 @@ class Books:
             self._overflows(span, debit, credit, amount)
         np.add.at(accounts["debits_posted"], debit, amount)
         np.add.at(accounts["credits_posted"], credit, amount)
+        paid = span.where(NUMBERED)
+        for side in (span.debit, span.credit):
+            np.add.at(accounts["refundable"], side[paid], span.amount[paid])
+            if span.kinds[Kind.REFUND]:
+                back = np.flatnonzero(span.kind == Kind.REFUND)
+                np.subtract.at(accounts["refundable"], side[back], span.amount[back])
         one = np.uint32(1)
         if span.kinds[Kind.HOLD]:
             held = np.flatnonzero(span.kind == Kind.HOLD)

@@ -15,7 +15,16 @@ from switch.audit.deadlines import Deadlines
 from switch.audit.findings import Findings
 from switch.audit.holds import Holds, due_times
 from switch.audit.kinds import CENTRE, HARNESS, MONEY, NUMBERED, TREASURY
-from switch.audit.layout import EVIDENCE, KEEP, OK, ROW, SHIFT_RECORD, U64, Rows
+from switch.audit.layout import (
+    CASES_COUNT_MAX,
+    EVIDENCE,
+    KEEP,
+    OK,
+    ROW,
+    SHIFT_RECORD,
+    U64,
+    Rows,
+)
 from switch.audit.reader import Journal
 from switch.audit.register import Register
 from switch.codes import AccountKind, CaseType, Kind
@@ -54,6 +63,7 @@ class Cases:
         self.findings = findings
         self._rows: list[np.void] = []
         self._once: dict[tuple[int, int, int], int] = {}
+        self._shifts: dict[tuple[int, int, int], int] = {}
         self._ends: list[U64] = []
         self._corrections: list[Rows] = []
 
@@ -82,13 +92,27 @@ class Cases:
             first = self._once.setdefault(key, int(row["sequence"]))
             if first != int(row["sequence"]):
                 self._add(row, f"sequence {first} did the same for {resolves}")
+        if kind in (Kind.CASE, Kind.CASE_CLOSE):
+            self._count(row, 1 if kind == Kind.CASE else -1)
         if kind == Kind.SHIFT:
+            self._follow(row)
             self._shift(row, tail or b"")
         elif about == CaseType.DEADLINE_PASSED:
             self._keep(row)
 
     def _add(self, row: np.void, text: str) -> None:
         self.findings.add("cases", int(row["sequence"]), text)
+
+    def _count(self, row: np.void, more: int) -> None:
+        """Open cases of both accounts; a count that was ever full stays so."""
+        for account in (int(row["debit"]), int(row["credit"])):
+            if not 1 <= account <= self.accounts.count:
+                self._add(row, f"there is no account {account}")
+                continue
+            self.accounts["changed"][account] = row["sequence"]
+            count = int(self.accounts["cases_count"][account])
+            if count < CASES_COUNT_MAX:
+                self.accounts["cases_count"][account] = max(count + more, 0)
 
     def _keep(self, row: np.void) -> None:
         """A deadline has passed: the hold was open, due, and one to be kept."""
@@ -99,6 +123,13 @@ class Cases:
             self._add(row, "its hold was not due, or is released by its deadline")
         else:
             self.deadlines.ended(hold, np.array([row], dtype=ROW))
+
+    def _follow(self, row: np.void) -> None:
+        """One shift follows another, and one is an operator's first at a wallet."""
+        key = int(row["debit"]), int(row["operator_"]), int(row["resolves"])
+        first = self._shifts.setdefault(key, int(row["sequence"]))
+        if first != int(row["sequence"]):
+            self._add(row, f"shift {first} follows the same one")
 
     def _shift(self, row: np.void, tail: bytes) -> None:
         """A shift is of a wallet, and says how cash and ledger differ."""
@@ -129,8 +160,11 @@ class Cases:
             kind = int(other["kind"]) if not missing else 0
             if row["kind"] == Kind.CASE:
                 self._case(row, other, kind, ends)
-            elif row["kind"] == Kind.CASE_CLOSE and kind != Kind.CASE:
-                self._add(row, "what it closes is no case")
+            elif row["kind"] == Kind.CASE_CLOSE:
+                if kind != Kind.CASE:
+                    self._add(row, "what it closes is no case")
+                elif any(row[name] != other[name] for name in ("debit", "credit")):
+                    self._add(row, "it names other accounts than the case it closes")
             elif row["kind"] == Kind.PROPOSE:
                 if row["total"] in CORRECTS:
                     about = CORRECTS[Kind(row["total"])]

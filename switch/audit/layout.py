@@ -96,7 +96,8 @@ ACCOUNT: Final = np.dtype(
         ("purpose", "<u2"),
         ("kind", "u1"),
         ("state", "u1"),
-        ("reserved", "u1", (10,)),
+        ("cases_count", "<u2"),
+        ("refundable", "<u8"),
     ]
 )
 ACCOUNT_RECORD: Final = np.dtype(
@@ -240,6 +241,7 @@ WINDOW_ITEM_MAX: Final = 65_000 * WINDOW_LINE.itemsize
 ACCOUNTS_MAX: Final = 2_097_152
 SEGMENT_ACCOUNTS: Final = 512
 HOLD_PIECES: Final = 64
+CASES_COUNT_MAX: Final = 65_535
 BASKET_MIN: Final = 2
 BASKET_MAX: Final = 16
 

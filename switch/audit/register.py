@@ -17,7 +17,6 @@ from switch.audit.layout import (
     ACCOUNTS_MAX,
     LIMIT_RECORD,
     PARTICIPANT_RECORD,
-    RECORD_RULES,
     RULES_RECORD,
     SERVICE_RECORD,
     WINDOW_LINE,
@@ -27,6 +26,7 @@ from switch.audit.layout import (
 from switch.codes import (
     NO_AMOUNT_LIMIT,
     NO_COUNT_LIMIT,
+    RULES_VERSION,
     AccountKind,
     AccountState,
     Kind,
@@ -36,6 +36,12 @@ from switch.codes import (
 )
 
 SERVICES_MAX: Final = 65_535
+STILL_MOVES: Final = (
+    (("period_debits", "period_credits", "carried"), "an open window"),
+    (("cases_count",), "open cases"),
+    (("refundable",), "payments that can be refunded"),
+)
+"""What keeps an account from being closed, beside holds and a balance."""
 ACCOUNT_KINDS: Final = frozenset(int(kind) for kind in AccountKind)
 ROLES: Final = frozenset(int(role) for role in Role)
 PARTICIPANTS_MIN: Final = 1024
@@ -154,6 +160,11 @@ class Register:
             self._add("accounts", row, f"account {index} has open holds")
         if accounts["credits_posted"][index] != accounts["debits_posted"][index]:
             self._add("accounts", row, f"the balance of account {index} is not zero")
+        if accounts["kind"][index] not in (AccountKind.WALLET, AccountKind.BILLER):
+            self._add("accounts", row, f"account {index} is one of the treasury's own")
+        for names, text in STILL_MOVES:
+            if any(accounts[name][index] for name in names):
+                self._add("accounts", row, f"account {index} has {text}")
         self._set_state(index, AccountState.CLOSED, row)
 
     def _set_state(self, index: int, state: AccountState, row: np.void) -> None:
@@ -170,7 +181,7 @@ class Register:
             self._participant(row, tail)
         elif record == Record.SERVICE and len(tail) >= SERVICE_RECORD.itemsize:
             self._service(row, tail)
-        elif record == RECORD_RULES and len(tail) >= RULES_RECORD.itemsize:
+        elif record == Record.RULES and len(tail) >= RULES_RECORD.itemsize:
             self._rules(row, tail)
         elif record != Record.CLOCK:
             self._add("services", row, "the register's record is not known")
@@ -182,10 +193,12 @@ class Register:
         update = bool(int(row["flags"]) & RowFlag.UPDATE)
         if int(row["debit"]) != 1 or update != bool(self.rules):
             self._add("services", row, "it is no row of the rules")
+        if version > RULES_VERSION:
+            self._add("services", row, f"rules {version} are not known to this auditor")
         if not version or version < before or any(bytes(record["reserved"])):
             self._add("services", row, f"rules {version} come after rules {before}")
         self.rules.append((int(row["sequence"]), version))
-        self.sequences[RECORD_RULES, 1] = int(row["sequence"])
+        self.sequences[int(Record.RULES), 1] = int(row["sequence"])
 
     def _participant(self, row: np.void, tail: bytes) -> None:
         record = np.frombuffer(tail, dtype=PARTICIPANT_RECORD, count=1)[0]

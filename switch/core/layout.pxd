@@ -48,12 +48,15 @@ cdef enum:  # results, grouped as the checks run
     RESULT_INVALID_KIND = 11
     RESULT_INVALID_RECORD = 12
     RESULT_INVALID_DEADLINE = 13
+    RESULT_INVALID_ACCOUNT = 14
     # The id is known with other content: no row, `field` names the difference.
     RESULT_ID_REUSED = 20
     # Too much waits for its biller: no row, and the id stays free.
     RESULT_BILLER_BUSY = 21
     # A row that it had to read is damaged: no row, nothing was done now.
     RESULT_DATA_DAMAGED = 22
+    # What two people must want has no approval of that content: no row, the id stays free.
+    RESULT_NOT_APPROVED = 23
     # A rule refuses: a row with this result, the same answer for ever.
     RESULT_SERVICE_UNKNOWN = 30
     RESULT_SERVICE_INACTIVE = 31
@@ -97,6 +100,10 @@ cdef enum:  # results, grouped as the checks run
     RESULT_PROPOSAL_NOT_FOUND = 69
     RESULT_SAME_PERSON = 70
     RESULT_ALREADY_APPROVED = 71
+    RESULT_WINDOWS_OPEN = 72
+    RESULT_CASES_OPEN = 73
+    RESULT_PAYMENTS_REFUNDABLE = 74
+    RESULT_ALREADY_FOLLOWED = 75
 
 cdef enum:  # the first field that differs, with RESULT_ID_REUSED
     FIELD_NONE = 0
@@ -138,6 +145,7 @@ cdef enum:  # what a register row speaks of; the first byte of its tail
     RECORD_PARTICIPANT = 1
     RECORD_SERVICE = 2
     RECORD_CLOCK = 3        # why time goes on as the wall clock has it
+    RECORD_RULES = 4        # from here on these rules run
 
 cdef enum:
     AMOUNT_EXACT = 1
@@ -242,6 +250,8 @@ cdef enum:
     PARTICIPANTS_MAX = 1048576
     SERVICES_MAX = 65536        # indices of 16 bits, the unused 0 included
     DEADLINE_MAX_S = 2678400    # 31 days
+    RULES_RECORDS_MAX = 2       # there is one, and the unused 0
+    CASES_COUNT_MAX = 65535     # an account that ever had so many open cases never closes
     INDEX_STEP_ROWS = 65536     # rows that one index step covers
     INDEX_LAG_MAX = 1048576     # rows; then the committer waits
     RUN_FANOUT = 8              # runs of one level that merge into the next
@@ -252,6 +262,7 @@ cdef enum:
 cdef enum:
     JOURNAL_FORMAT = 2
     INDEX_FORMAT = 2
+    RULES_VERSION = 1           # the rules of this code; one more for each change of them
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
     INDEX_MAGIC = 0x31584449    # "IDX1"
     SEGMENT_MAGIC = 0x31474553  # "SEG1"
@@ -266,12 +277,14 @@ cdef extern from *:
     #define NO_AMOUNT_LIMIT 0xFFFFFFFFFFFFFFFFULL
     #define NO_COUNT_LIMIT 0xFFFFFFFFU
     #define LINK_CASE (1ULL << 40)  /* plus its type: of a hold; alone: of a correction */
+    #define LINK_SHIFT (1ULL << 41)  /* of a shift: the next; plus 1: of nothing, the first */
     #define NEVER 0xFFFFFFFFFFFFFFFFULL  /* when a hold is due that its deadline kept */
     """
     const uint64_t AMOUNT_MAX
     const uint64_t NO_AMOUNT_LIMIT
     const uint32_t NO_COUNT_LIMIT
     const uint64_t LINK_CASE
+    const uint64_t LINK_SHIFT
     const uint64_t NEVER
 
 
@@ -296,7 +309,8 @@ cdef struct Row:                # 128 bytes
     uint16_t flags
     uint16_t basket             # size << 8 | index, or 0
     # refund: paise refunded of R so far; case: its type; case_close: the correction;
-    # propose: the kind asked for; refused: the row in the way
+    # propose: the kind asked for; what was proposed, but a refund: its proposal; refused:
+    # the row in the way
     uint64_t total
     uint32_t deadline           # seconds after timestamp, for a hold
     uint32_t check              # CRC-32C of the 124 bytes before
@@ -371,6 +385,11 @@ cdef struct ShiftRecord:        # 64 bytes, tail of a `shift` row
     uint8_t difference          # DIFFERENCE_*
     uint8_t reserved[7]
 
+cdef struct RulesRecord:        # 8 bytes, tail of a `register` row
+    uint8_t record              # RECORD_RULES
+    uint8_t reserved[3]
+    uint32_t version
+
 cdef struct WindowLine:         # 40 bytes, the tail of a `window` row is a list of them
     uint32_t account
     uint32_t reserved
@@ -404,7 +423,8 @@ cdef struct Account:            # 128 bytes; index 0 is nobody's
     uint16_t purpose
     uint8_t kind
     uint8_t state
-    uint8_t reserved[10]
+    uint16_t cases_count        # open cases of holds between it and another; stays at the most
+    uint64_t refundable         # payments from or to it, less what was refunded of them
 
 cdef struct Segment:            # 32 bytes, then SEGMENT_ACCOUNTS account images
     uint32_t magic

@@ -57,7 +57,7 @@ cdef enum:  # the three maps of the index
     MAP_IDS = 0       # (id, sender) -> sequence
     MAP_CLAIMS = 1    # claim -> sequence << 1 that took it, or sequence << 1 | 1 that released
     # (resolved, 0) -> resolving; (window, 1 + account) -> settle; (hold, LINK_CASE + type)
-    # -> case
+    # -> case; (shift, LINK_SHIFT) -> the next; (operator and wallet, LINK_SHIFT + 1) -> first
     MAP_LINKS = 2
     MAPS_COUNT = 3
 
@@ -281,6 +281,7 @@ cdef struct Draft:            # one requested row on its way through a group
     const uint8_t* tail
     const uint8_t* service_code   # in the request's bytes, for a second look-up
     const uint8_t* centre_code
+    uint64_t proposal         # of a row template: what its `total` says
     uint64_t id_high
     uint64_t id_low
     Fence claim
@@ -299,9 +300,8 @@ cdef struct Draft:            # one requested row on its way through a group
     uint8_t basket            # payments in its basket, 255 for more
     uint32_t basket_left      # this one and those after it in its basket
     uint8_t hot               # came as a payment message
+    uint8_t no_centre         # by the register nobody can pay it; asked once the id is new
     uint8_t keeps             # some service of its basket keeps holds past their deadline
-    # what was proposed, right behind its approval: done only if that is
-    uint8_t needs_approval
 
 cdef struct Registered:       # a row that becomes the current one of an index
     uint64_t sequence
@@ -383,6 +383,7 @@ cdef struct State:
     uint64_t sequence
     uint64_t timestamp
     uint64_t last_window
+    uint32_t rules_version    # of the last rules row, 0 before the first
     uint64_t holds_count
     uint64_t due              # of the hold that is due first, 0 if none is open
     uint64_t indexed          # as_of of the index
@@ -414,6 +415,7 @@ cdef struct State:
     uint32_t biller_accounts_count
     int register_changed      # in this group
     uint64_t working_window
+    uint32_t working_rules
     Holds holds
     Step** steps              # oldest first
     uint32_t steps_count

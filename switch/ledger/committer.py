@@ -14,9 +14,17 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from switch._core import GROUP_MAX, ClockState, Ledger, Queue, Request, Rows
-from switch.codes import Kind, Record, Result
-from switch.errors import ClockError, SpaceError, SwitchError
+from switch._core import (
+    GROUP_MAX,
+    RULES_RECORD,
+    ClockState,
+    Ledger,
+    Queue,
+    Request,
+    Rows,
+)
+from switch.codes import RULES_VERSION, Kind, Record, Result
+from switch.errors import ClockError, FormatError, SpaceError, SwitchError
 from switch.ids import new_id
 from switch.ledger.templates import Templates, template
 
@@ -93,8 +101,9 @@ class Committer:
         """Check the clock against the ledger's last row and start the thread.
 
         Where it is more than CLOCK_GAP_MAX_NS after that, or CLOCK_BEHIND_MAX_NS before
-        it, `accept_clock` must say that it is right; a row then records it. Raises
-        ClockError without it, SpaceError, StorageError.
+        it, `accept_clock` must say that it is right; a row then records it. Rules that
+        have not run before get a row as well. Raises ClockError without the word,
+        SpaceError, StorageError, FormatError.
         """
         state = self._queue.clock_state()
         last = self._ledger.timestamp
@@ -107,6 +116,8 @@ class Committer:
                 )
             self._commit_clock(state._replace(ahead_ns=gap))
             log.warning("clock accepted: %s the last entry", _duration(gap))
+        if self._ledger.rules_version < RULES_VERSION:
+            self._record_rules(state.wall_ns)
         self._queue.start(self._ended)
 
     def stop(self, drain_s: float) -> bool:
@@ -220,7 +231,7 @@ class Committer:
         """
         return self._queue.commit(request)
 
-    # --- the clock ---------------------------------------------------------------
+    # --- the clock, and the rules ------------------------------------------------
 
     def clock_state(self) -> ClockState:
         """Both clocks now. Blocks while a group is committed."""
@@ -234,6 +245,23 @@ class Committer:
         """
         return self._queue.accept_clock(row.request(), state.ahead_ns)
 
+    def _record_rules(self, now_ns: int) -> None:
+        """Commit the row that says by which rules all that follows is decided."""
+        before = self._ledger.rules_version
+        record = np.zeros(1, RULES_RECORD)
+        record["record"], record["version"] = Record.RULES, RULES_VERSION
+        tail = record.tobytes() + json.dumps({"before": before}).encode()
+        row = template(Kind.REGISTER, row_id=new_id(), sender=0, tail=tail)
+        [outcome] = self._ledger.commit([row.request()], now_ns)
+        assert not isinstance(outcome, bytes)
+        if outcome[0]["result"] != Result.OK:
+            raise FormatError(
+                0,
+                "the ledger refused the row that records its rules, with result "
+                f"{int(outcome[0]['result'])}",
+            )
+        log.info("rules %d run from here on, before it were %d", RULES_VERSION, before)
+
     def _commit_clock(self, state: ClockState) -> None:
         """Commit the row that says the ledger knowingly skipped some time."""
         request = clock_row(state, "start").request()
@@ -241,8 +269,7 @@ class Committer:
         assert not isinstance(outcome, bytes)
         if outcome[0]["result"] != Result.OK:
             raise ClockError(
-                "the ledger refused the row that records the clock, with result "
-                f"{int(outcome[0]['result'])}"
+                f"the ledger refused the row that records the clock, with {result}"
             )
 
 

@@ -46,7 +46,6 @@ __all__ = [
     "post",
     "propose_correction",
     "propose_refund",
-    "refund",
     "refund_id",
     "rejected",
     "set_limit",
@@ -104,20 +103,6 @@ def transfer(
     )
 
 
-def refund(
-    row_id: bytes, payment: int, amount: int, *, sender: int, checker: int = 0
-) -> Templates:
-    """Give back a posted payment, by its sequence, wholly or in part."""
-    return template(
-        Kind.REFUND,
-        row_id=row_id,
-        sender=sender,
-        checker=checker,
-        resolves=payment,
-        amount=amount,
-    )
-
-
 def freeze(
     row_id: bytes,
     account: int,
@@ -142,7 +127,7 @@ def freeze(
 def close(
     row_id: bytes, account: int, reason: str, *, sender: int, checker: int = 0
 ) -> Templates:
-    """Close an account for ever. Needs a zero balance and no open hold."""
+    """Close an account for ever, once nothing can move it any more."""
     return template(
         Kind.CLOSE,
         row_id=row_id,
@@ -336,14 +321,16 @@ def refund_id(proposal_id: bytes) -> bytes:
 def approved_refund(proposal: Rows, *, checker: int) -> Templates:
     """The refund that an accepted propose row asks for, approved by `checker`.
 
-    To be joined right behind the approval: the ledger does it only with that.
+    The ledger does it only behind the approval.
     """
-    return refund(
-        refund_id(proposal["id"].tobytes()),
-        int(proposal["resolves"]),
-        int(proposal["amount"]),
+    return template(
+        Kind.REFUND,
+        row_id=refund_id(proposal["id"].tobytes()),
         sender=int(proposal["participant"]),
         checker=checker,
+        resolves=int(proposal["resolves"]),
+        amount=int(proposal["amount"]),
+        total=int(proposal["sequence"]),
     )
 
 
@@ -351,7 +338,7 @@ def approved_correction(proposal: Rows, case: Rows, *, checker: int) -> Template
     """The transfer that an accepted propose row about a case (its row) asks for,
     approved by `checker`: from the wallet that was given its money back to the biller.
 
-    To be joined right behind the approval: the ledger does it only with that.
+    The ledger does it only behind the approval.
     """
     made = transfer(
         refund_id(proposal["id"].tobytes()),
@@ -363,18 +350,21 @@ def approved_correction(proposal: Rows, case: Rows, *, checker: int) -> Template
         checker=checker,
     )
     made.rows["resolves"] = proposal["resolves"]
+    made.rows["total"] = proposal["sequence"]
     return made
 
 
-def approved_release(hold: Rows, *, checker: int) -> Templates:
-    """The voids of a kept hold (its row) and of all its basket, approved by `checker`.
+def approved_release(proposal: Rows, hold: Rows, *, checker: int) -> Templates:
+    """The voids of a kept hold (its row) and of all its basket that an accepted propose
+    row asks for, approved by `checker`.
 
-    To be joined right behind the approval: the ledger does them only with that.
+    The ledger does them only behind the approval.
     """
     lead = int(hold["sequence"]) - (int(hold["basket"]) & 0xFF)
     size = max(int(hold["basket"]) >> 8, 1)
     made = join([void(lead + member) for member in range(size)])
     made.rows["checker"] = checker
+    made.rows["total"] = proposal["sequence"]
     return made
 
 

@@ -94,7 +94,8 @@ def template(
     """One row as it is asked for. Amounts in paise, `sender` a participant index.
 
     `total` is the amount due of a payment, the correction of a case_close, the kind
-    that a propose asks for; the ledger clears it on other rows.
+    that a propose asks for, the proposal of a refund, a correction or the release of a
+    kept hold; the ledger clears it on other rows.
     An id that has not 16 bytes, or a reference that no row can hold, is left out:
     the ledger then answers INVALID_ID or INVALID_REFERENCE, as it does to all that
     has the wrong shape. Raises OverflowError if a number does not fit in its field.

@@ -158,7 +158,8 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CloseWallet(self, request, context):
-        """Closes a wallet for ever. Needs a zero balance and no open hold.
+        """Closes a wallet for ever, once nothing can move it: no balance, hold, case, and no
+        payment that could still be refunded. Until then it can be frozen.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -45,7 +45,9 @@ class AdminServiceStub:
     FreezeWallet: _grpc.UnaryUnaryMultiCallable[_admin_pb2.FreezeWalletRequest, _admin_pb2.FreezeWalletResponse]
     """Freezes a wallet, or ends its freeze. Releases and refunds still reach it."""
     CloseWallet: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CloseWalletRequest, _admin_pb2.CloseWalletResponse]
-    """Closes a wallet for ever. Needs a zero balance and no open hold."""
+    """Closes a wallet for ever, once nothing can move it: no balance, hold, case, and no
+    payment that could still be refunded. Until then it can be frozen.
+    """
     SetLimit: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SetLimitRequest, _admin_pb2.SetLimitResponse]
     """Sets what a wallet may spend in an IST day."""
     ProposeRefund: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ProposeRefundRequest, _admin_pb2.ProposeRefundResponse]
@@ -98,7 +100,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
     FreezeWallet: _aio.UnaryUnaryMultiCallable[_admin_pb2.FreezeWalletRequest, _admin_pb2.FreezeWalletResponse]  # type: ignore[assignment]
     """Freezes a wallet, or ends its freeze. Releases and refunds still reach it."""
     CloseWallet: _aio.UnaryUnaryMultiCallable[_admin_pb2.CloseWalletRequest, _admin_pb2.CloseWalletResponse]  # type: ignore[assignment]
-    """Closes a wallet for ever. Needs a zero balance and no open hold."""
+    """Closes a wallet for ever, once nothing can move it: no balance, hold, case, and no
+    payment that could still be refunded. Until then it can be frozen.
+    """
     SetLimit: _aio.UnaryUnaryMultiCallable[_admin_pb2.SetLimitRequest, _admin_pb2.SetLimitResponse]  # type: ignore[assignment]
     """Sets what a wallet may spend in an IST day."""
     ProposeRefund: _aio.UnaryUnaryMultiCallable[_admin_pb2.ProposeRefundRequest, _admin_pb2.ProposeRefundResponse]  # type: ignore[assignment]
@@ -172,7 +176,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.CloseWalletRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.CloseWalletResponse, _abc.Awaitable[_admin_pb2.CloseWalletResponse]]:
-        """Closes a wallet for ever. Needs a zero balance and no open hold."""
+        """Closes a wallet for ever, once nothing can move it: no balance, hold, case, and no
+        payment that could still be refunded. Until then it can be frozen.
+        """
 
     @_abc_1.abstractmethod
     def SetLimit(

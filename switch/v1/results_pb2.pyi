@@ -28,7 +28,7 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     RESULT_OK: _Result.ValueType  # 1
     """Done, and durable."""
     RESULT_INVALID_ID: _Result.ValueType  # 2
-    """2 to 13: the shape is wrong. Nothing is recorded; the id stays free."""
+    """2 to 14: the shape is wrong. Nothing is recorded; the id stays free."""
     RESULT_INVALID_AMOUNT: _Result.ValueType  # 3
     RESULT_INVALID_REFERENCE: _Result.ValueType  # 4
     RESULT_INVALID_OPERATOR: _Result.ValueType  # 5
@@ -40,6 +40,8 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     RESULT_INVALID_KIND: _Result.ValueType  # 11
     RESULT_INVALID_RECORD: _Result.ValueType  # 12
     RESULT_INVALID_DEADLINE: _Result.ValueType  # 13
+    RESULT_INVALID_ACCOUNT: _Result.ValueType  # 14
+    """It speaks of another entry, and must not name an account."""
     RESULT_ID_REUSED: _Result.ValueType  # 20
     """The id was used before with other content. Nothing is recorded."""
     RESULT_BILLER_BUSY: _Result.ValueType  # 21
@@ -52,8 +54,12 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     what was done before is not known until the entry is restored. All payments of a
     basket have it together. A call with one payment or move alone ends with DATA_LOSS.
     """
+    RESULT_NOT_APPROVED: _Result.ValueType  # 23
+    """A refund, a correction or the release of a kept payment without a proposal of just
+    that, approved by another person. Nothing is recorded.
+    """
     RESULT_SERVICE_UNKNOWN: _Result.ValueType  # 30
-    """30 to 71: a rule refuses. The refusal is recorded under the id: sending the
+    """30 to 75: a rule refuses. The refusal is recorded under the id: sending the
     same id again gets the same answer for ever. No account has changed.
     """
     RESULT_SERVICE_INACTIVE: _Result.ValueType  # 31
@@ -106,6 +112,16 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     RESULT_SAME_PERSON: _Result.ValueType  # 70
     """Who asks for something cannot approve it."""
     RESULT_ALREADY_APPROVED: _Result.ValueType  # 71
+    RESULT_WINDOWS_OPEN: _Result.ValueType  # 72
+    """The account cannot be closed: the open settlement window counts something of it, or
+    something is carried.
+    """
+    RESULT_CASES_OPEN: _Result.ValueType  # 73
+    """The account cannot be closed: there are open cases about it."""
+    RESULT_PAYMENTS_REFUNDABLE: _Result.ValueType  # 74
+    """The account cannot be closed: a payment of it could still be refunded. Freeze it."""
+    RESULT_ALREADY_FOLLOWED: _Result.ValueType  # 75
+    """The shift that it names is followed by another one."""
 
 class Result(_Result, metaclass=_ResultEnumTypeWrapper):
     """Outcome of one payment or treasury move. The checks run in the order of the
@@ -116,7 +132,7 @@ RESULT_UNSPECIFIED: Result.ValueType  # 0
 RESULT_OK: Result.ValueType  # 1
 """Done, and durable."""
 RESULT_INVALID_ID: Result.ValueType  # 2
-"""2 to 13: the shape is wrong. Nothing is recorded; the id stays free."""
+"""2 to 14: the shape is wrong. Nothing is recorded; the id stays free."""
 RESULT_INVALID_AMOUNT: Result.ValueType  # 3
 RESULT_INVALID_REFERENCE: Result.ValueType  # 4
 RESULT_INVALID_OPERATOR: Result.ValueType  # 5
@@ -128,6 +144,8 @@ RESULT_INVALID_BASKET: Result.ValueType  # 10
 RESULT_INVALID_KIND: Result.ValueType  # 11
 RESULT_INVALID_RECORD: Result.ValueType  # 12
 RESULT_INVALID_DEADLINE: Result.ValueType  # 13
+RESULT_INVALID_ACCOUNT: Result.ValueType  # 14
+"""It speaks of another entry, and must not name an account."""
 RESULT_ID_REUSED: Result.ValueType  # 20
 """The id was used before with other content. Nothing is recorded."""
 RESULT_BILLER_BUSY: Result.ValueType  # 21
@@ -140,8 +158,12 @@ id, is damaged on the switch's disk. Nothing was done now and nothing is recorde
 what was done before is not known until the entry is restored. All payments of a
 basket have it together. A call with one payment or move alone ends with DATA_LOSS.
 """
+RESULT_NOT_APPROVED: Result.ValueType  # 23
+"""A refund, a correction or the release of a kept payment without a proposal of just
+that, approved by another person. Nothing is recorded.
+"""
 RESULT_SERVICE_UNKNOWN: Result.ValueType  # 30
-"""30 to 71: a rule refuses. The refusal is recorded under the id: sending the
+"""30 to 75: a rule refuses. The refusal is recorded under the id: sending the
 same id again gets the same answer for ever. No account has changed.
 """
 RESULT_SERVICE_INACTIVE: Result.ValueType  # 31
@@ -194,6 +216,16 @@ RESULT_PROPOSAL_NOT_FOUND: Result.ValueType  # 69
 RESULT_SAME_PERSON: Result.ValueType  # 70
 """Who asks for something cannot approve it."""
 RESULT_ALREADY_APPROVED: Result.ValueType  # 71
+RESULT_WINDOWS_OPEN: Result.ValueType  # 72
+"""The account cannot be closed: the open settlement window counts something of it, or
+something is carried.
+"""
+RESULT_CASES_OPEN: Result.ValueType  # 73
+"""The account cannot be closed: there are open cases about it."""
+RESULT_PAYMENTS_REFUNDABLE: Result.ValueType  # 74
+"""The account cannot be closed: a payment of it could still be refunded. Freeze it."""
+RESULT_ALREADY_FOLLOWED: Result.ValueType  # 75
+"""The shift that it names is followed by another one."""
 Global___Result: _TypeAlias = Result  # noqa: Y015
 
 class _Field:

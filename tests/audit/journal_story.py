@@ -382,6 +382,8 @@ def tell_of_people(s: Story, posted: Row, expired: Row) -> None:
     s.add(
         Kind.CASE_CLOSE,
         resolves=late.sequence,
+        debit=late.debit,
+        credit=late.credit,
         total=money.sequence,
         reference=b"credited late",
     )

@@ -33,6 +33,7 @@ FIELDS = (
     *("day_amount", "day_amount_max", "period_debits", "period_credits", "carried"),
     *("opened", "changed", "day", "day_count", "day_count_max", "receipt"),
     *("participant", "holds_count", "year", "purpose", "kind", "state"),
+    *("cases_count", "refundable"),
 )
 NO_AMOUNT, NO_COUNT = 2**64 - 1, 2**32 - 1
 DIGESTED = {Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.WINDOW, Kind.SHIFT}
@@ -141,6 +142,11 @@ class Images:
         if row.kind >= Kind.CASE:
             if row.kind == Kind.CASE and row.total == CaseType.DEADLINE_PASSED:
                 self.holds[row.resolves] = 2**64 - 1
+            if row.kind in (Kind.CASE, Kind.CASE_CLOSE):
+                for index in (row.debit, row.credit):
+                    account = self.accounts[index]
+                    account["cases_count"] += 1 if row.kind == Kind.CASE else -1
+                    account["changed"] = row.sequence
             return
         debit = self.accounts[row.debit]
         debit["changed"] = row.sequence
@@ -214,6 +220,10 @@ class Images:
             if debit["year"] != year:
                 debit |= {"year": year, "receipt": 0}
             debit["receipt"] += 1
+        paid = row.kind in (Kind.PAY, Kind.POST)
+        for account in (debit, credit):
+            if paid or row.kind == Kind.REFUND:
+                account["refundable"] += row.amount if paid else -row.amount
         if row.kind != Kind.SETTLE:
             if debit["kind"] == AccountKind.BILLER:
                 debit["period_debits"] += row.amount
@@ -234,8 +244,8 @@ class Images:
         body = b""
         for index in range(number * 512, number * 512 + 512):
             a = self.accounts[index] if index < len(self.accounts) else {}
-            values = list(a.values()) or [0] * 21
-            body += struct.pack("<11Q6I2H2B10x", *values)
+            values = list(a.values()) or [0] * len(FIELDS)
+            body += struct.pack("<11Q6I2H2BHQ", *values)
         head = struct.pack("<2IQ3I", 0x31474553, number, as_of, 0, 0, 0)
         return head + struct.pack("<I", crc32c(body, crc32c(head))) + body
 

@@ -18,6 +18,8 @@ from switch.codes import (
     Role,
     RowFlag,
 )
+from tests import people
+from tests.core.mutation import vary_row
 from tests.core.network import DUPLICATES, Network
 from tests.model import Answers, Model
 from tests.records import (
@@ -87,13 +89,19 @@ class Moves:
         return [Row(Kind.VOID, resolves=self.open_hold())]
 
     def refund(self) -> list[Row]:
-        row = Row(Kind.REFUND, id=self.rng.randbytes(16))
-        row.resolves = self.past((Kind.PAY, Kind.POST))
-        payment = self.model.payment_of(row)
-        paid = payment.amount if payment else 1_000
-        left = paid - self.model.refunded.get(row.resolves, 0)
-        row.amount = max(1, self.rng.choice((paid, left, left, left // 2, left + 1)))
-        row.participant = self.net.treasury
+        """What an approved proposal asks for, now and then something else."""
+        asked = self.model.accepted(self.last_of(Kind.PROPOSE))
+        if asked is None or asked.kind != Kind.PROPOSE or asked.total == Kind.VOID:
+            return self.propose()
+        if asked.sequence not in self.model.resolved:
+            return self.approve()
+        row = people.done(asked, asked.sequence, checker=self.net.treasury)
+        if row.kind == Kind.TRANSFER:
+            case = self.model.rows[asked.resolves - 1]
+            row.debit, row.credit = case.debit, case.credit
+            row.reference = asked.reference
+        if self.chance(3):
+            row = vary_row(self.rng, row)
         return [row]
 
     def answers(self, size: int) -> Answers:
@@ -131,11 +139,17 @@ class Moves:
         row.resolves = self.last_of(Kind.CASE)
         if self.chance(2):
             row.total = self.past((Kind.TRANSFER, Kind.REFUND))
+        if self.chance(12):
+            row.credit = 1
         return [row]
 
     def propose(self) -> list[Row]:
         row = self.by_treasury(Kind.PROPOSE, amount=self.rng.randrange(1, 2_000))
         row.resolves, row.total = self.past((Kind.PAY, Kind.POST)), Kind.REFUND
+        payment = self.model.payment_of(row)
+        if payment is not None and self.chance(2):
+            left = payment.amount - self.model.refunded.get(row.resolves, 0)
+            row.amount = max(1, self.rng.choice((payment.amount, left, left + 1)))
         if self.chance(30):
             row.total = 0
         elif self.chance(4):
@@ -153,14 +167,15 @@ class Moves:
             return [row]
         if asked.total == Kind.VOID:
             held = self.model.rows[asked.resolves - 1].resolves
-            return [row, *(Row(Kind.VOID, resolves=held + each) for each in range(2))]
-        refund = Row(Kind(asked.total), id=asked.id[::-1], amount=asked.amount)
+            voids = [Row(Kind.VOID, resolves=held + each) for each in range(2)]
+            for void in voids:
+                void.checker, void.total = row.participant, asked.sequence
+            return [row, *voids]
+        refund = people.done(asked, asked.sequence, checker=row.participant)
         if refund.kind == Kind.TRANSFER:
             case = self.model.rows[asked.resolves - 1]
             refund.debit, refund.credit = case.debit, case.credit
             refund.reference = asked.reference
-        refund.resolves, refund.participant = asked.resolves, asked.participant
-        refund.checker = row.participant
         if self.chance(12):
             row.id = bytes(16)
         return [row, refund]
@@ -272,17 +287,39 @@ class Moves:
 
     def close(self) -> list[Row]:
         row = self.by_treasury(Kind.CLOSE, debit=self.wallet())
-        draw = self.rng.randrange(8)
+        draw = self.rng.randrange(12)
         if draw == 0:
             row.debit = len(self.model.accounts) + self.rng.randrange(2)
-        elif draw < 2 and row.debit not in self.net.wallets:
-            # Drained first, so that it can be closed.
+        elif draw == 1:
+            row.debit = self.any_account()
+        elif draw == 2:
+            row.debit = self.wallets[-1]  # perhaps nothing was paid from it yet
+        elif draw < 5:
+            return self.close_biller(row)
+        elif draw < 8:
+            # Drained first, so that it might be closed.
+            accounts = self.model.accounts
+            free = [w for w in self.wallets[-50:] if not accounts[w].holds_count]
+            row.debit = self.rng.choice(free or self.wallets[-1:])
+            if row.debit in self.net.wallets:
+                return [row]
             amount = self.model.accounts[row.debit].available
             if amount > 0:
                 drain = self.by_treasury(Kind.TRANSFER, amount=amount, debit=row.debit)
                 drain.credit = self.net.suspense
                 return [drain, row]
         return [row]
+
+    def close_biller(self, row: Row) -> list[Row]:
+        """A biller's account, an empty one if there is any, with as much in as out."""
+        accounts, all_ = self.model.accounts, self.model.biller_accounts
+        empty = [each for each in all_ if not accounts[each].balance]
+        row.debit = self.rng.choice(empty or all_)
+        there = self.by_treasury(Kind.TRANSFER, amount=5, credit=row.debit)
+        there.debit = self.net.float_
+        back = replace(there, id=self.rng.randbytes(16))
+        back.debit, back.credit = there.credit, there.debit
+        return [there, back, row]
 
     # --- the register -----------------------------------------------------------------
 

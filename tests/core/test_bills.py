@@ -26,6 +26,7 @@ from switch.codes import (
 from switch.errors import WireError
 from switch.v1 import billers_pb2, results_pb2
 from switch.v1 import payments_pb2 as pb
+from tests import people
 from tests.core.desk import (
     CONFIRM,
     CONFIRMED,
@@ -120,9 +121,8 @@ def test_where_a_payment_stands_by_now(desk: Desk) -> None:
         desk.says(held[0]), desk.says(held[1], REJECTED, "R1"), desk.says(held[2])
     )
     post = desk.ledger.resolution(held[2])[0]
-    refund = Row(Kind.REFUND, id=b"r" * 16, resolves=post, amount=1)
-    refund.participant = desk.net.treasury
-    desk.ask(rows_request([refund]))
+    at = desk.ledger.sequence + 1
+    desk.ask(rows_request(people.refund(post, 1, at, b"ask" + bytes(13))))
     desk.now += DEADLINE_S * SECOND_NS
     assert [outcome.state for outcome in desk.pay(*payments)] == [
         pb.PAYMENT_STATE_COMPLETED,

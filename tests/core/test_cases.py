@@ -19,6 +19,7 @@ from switch.codes import (
     Result,
     RowFlag,
 )
+from tests import people
 from tests.core.desk import (
     CONFIRMED,
     DEADLINE_S,
@@ -27,7 +28,7 @@ from tests.core.desk import (
     Desk,
 )
 from tests.core.pair import rows_request
-from tests.records import Row
+from tests.records import ZERO_ID, Row
 
 
 @pytest.fixture
@@ -152,7 +153,8 @@ def test_a_late_confirmation_is_corrected_once(desk: Desk) -> None:
 
     def ask(*rows: Row) -> list[tuple[int, int, int]]:
         for row in rows:
-            row.id = next(ids).to_bytes(16, "big")
+            if row.id == ZERO_ID:
+                row.id = next(ids).to_bytes(16, "big")
         [outcomes] = desk.ask(rows_request(rows))
         assert not isinstance(outcomes, bytes)
         names = "result", "sequence", "other"
@@ -175,8 +177,11 @@ def test_a_late_confirmation_is_corrected_once(desk: Desk) -> None:
         )  # fmt: skip
         for name, value in fields.items():
             setattr(transfer, name, value)
-        approval = Row(Kind.APPROVE, resolves=propose(case)[1])
-        approval.participant = desk.net.centres[0]
+        asked = propose(case)[1]
+        approval = Row(Kind.APPROVE, resolves=asked)
+        approval.participant = transfer.checker = desk.net.centres[0]
+        transfer.id = people.done_id(desk.ledger.row(asked)["id"].tobytes())
+        transfer.total = asked
         return ask(approval, transfer)
 
     held = [one.sequence for one in desk.pay(desk.payment(), desk.payment())]
@@ -187,10 +192,10 @@ def test_a_late_confirmation_is_corrected_once(desk: Desk) -> None:
         assert propose(nothing)[0] == Result.CASE_NOT_FOUND
     assert propose(one, 5_001)[0] == Result.EXCEEDS_HOLD
     for fields, refused in (
-        ({"amount": 5_001}, Result.EXCEEDS_HOLD),
-        ({"resolves": held[0]}, Result.CASE_NOT_FOUND),
+        ({"amount": 4_999}, Result.NOT_APPROVED),
+        ({"resolves": two}, Result.NOT_APPROVED),
         ({"debit": desk.net.float_}, Result.ACCOUNT_KIND_WRONG),
-        ({"amount": 1, "credit": wallet}, Result.ACCOUNT_KIND_WRONG),
+        ({"credit": wallet}, Result.ACCOUNT_KIND_WRONG),
     ):
         assert correct(one, **fields)[1][0] == refused
     before = desk.ledger.balance_at(wallet, desk.ledger.sequence)
@@ -240,9 +245,9 @@ def test_a_kept_basket_is_released_by_two_people(desk: Desk) -> None:
         assert ask(wrong) == [refused]
     assert ask(proposal) == [Result.OK]
     asked = desk.ledger.sequence
-    voids = [Row(Kind.VOID, resolves=one, checker=centre) for one in held]
+    voids = [Row(Kind.VOID, resolves=one, checker=centre, total=asked) for one in held]
     alone = Row(Kind.APPROVE, id=b"a" * 16, resolves=asked, participant=treasury)
-    assert ask(alone, *voids) == [Result.SAME_PERSON] * 3
+    assert ask(alone, *voids) == [Result.SAME_PERSON, *[Result.NOT_APPROVED] * 2]
     assert desk.ledger.holds().tolist() == held
     other = Row(Kind.APPROVE, id=b"b" * 16, resolves=asked, participant=centre)
     approved = desk.ledger.sequence + 1

@@ -142,6 +142,8 @@ def test_closed_and_frozen_wallets(pair: Pair, network: Network) -> None:
     # The same id cannot freeze once and thaw once.
     again = pair.one(replace(reason, flags=RowFlag.UNFREEZE), NOW)
     assert (again.result, again.field) == (Result.ID_REUSED, Field.KIND)
+    # What has paid stays: it could be refunded.
+    wallet = network.wallets[1]
     balance = pair.model.accounts[wallet].balance
     drain = Row(Kind.TRANSFER, id=b"d" * 16, debit=wallet, amount=balance)
     drain.credit, drain.reference = network.suspense, b"reason"
@@ -149,7 +151,8 @@ def test_closed_and_frozen_wallets(pair: Pair, network: Network) -> None:
     outcomes = pair.commit([Rows([close, drain, replace(close, id=b"e" * 16)])], NOW)
     results = [outcome.result for outcome in outcomes[0]]
     assert results == [Result.BALANCE_NOT_ZERO, Result.OK, Result.OK]
-    assert pay(pair, network, replace(GOOD, id=b"6" * 16)) == Result.DEBIT_CLOSED
+    closed = replace(GOOD, id=b"6" * 16, centre=b"centre-1")
+    assert pay(pair, network, closed) == Result.DEBIT_CLOSED
 
 
 # --- framing --------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from switch.codes import AccountKind, DuplicateRule, Kind, Result, RowFlag
+from tests import people
 from tests.core.network import NOW, make_network, top_up
 from tests.core.pair import Pair
 from tests.model import Answers, Payments, Rows
@@ -138,7 +139,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.do(ask)
         asked = self.recent((Kind.PROPOSE,), 0)
         yes = self.row(Kind.APPROVE, resolves=asked, operator_=int(other))
-        refund = self.row(Kind.REFUND, resolves=payment, amount=amount)
+        refund = people.done(ask, asked, checker=yes.participant)
         self.pair.commit([Rows([yes, refund]), Rows([yes, refund])], self.now)
 
     @rule(back=backs, correction=backs)

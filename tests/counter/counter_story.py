@@ -14,6 +14,7 @@ from switch.codes import (
     AmountRule,
     DuplicateRule,
     KeyRule,
+    Kind,
     Mode,
     Policy,
     Result,
@@ -34,6 +35,7 @@ from switch.register.load import (
 )
 from switch.v1 import payments_pb2 as pb
 from switch.v1 import types_pb2 as types
+from tests.people import outcome_of, refund_moves
 
 HEAD = "WB:0028-00-107-001-03"
 START_NS = 1_773_500_000 * 10**9
@@ -117,8 +119,7 @@ class Counter:
     def _one(self, request: Request) -> Rows:
         self.now += SECOND_NS
         [reply] = self.ledger.commit([request], self.now)
-        outcome: Rows = cast("Rows", reply)[0]
-        return outcome
+        return outcome_of(cast("Rows", reply))
 
     def pay(
         self,
@@ -168,7 +169,7 @@ class Counter:
 
     def refund(self, final: int, amount: int) -> Rows:
         """Give back of a payment; its OUTCOME."""
-        return self.do(moves.refund(new_id(), final, amount, sender=self.office))
+        return self.do(refund_moves(self.ledger, final, amount, maker=self.office))
 
     def wait(self, seconds: int) -> None:
         """Time passes; what is due is done."""
@@ -181,12 +182,13 @@ class Counter:
         return PaymentState.NONE if found is None else found.state
 
     def rows_of(self, first: int, payment_id: bytes, held: int) -> Rows:
-        """The rows from `first` on that are the payment, or speak of it."""
+        """The rows from `first` on that are the payment, or what became of it."""
         rows = self.ledger.rows(first, 1024)
         ids = rows["id"].tobytes()
         mine = [ids[at * 16 : at * 16 + 16] == payment_id for at in range(len(rows))]
         final, _ = self.ledger.resolution(held) if held else (0, 0)
         speaks = np.isin(rows["resolves"], [one for one in (held, final) if one])
         accepted = rows["result"] == Result.OK
+        accepted &= ~np.isin(rows["kind"], (Kind.PROPOSE, Kind.APPROVE))
         found: Rows = rows[(np.array(mine, np.bool_) | speaks) & accepted]
         return found

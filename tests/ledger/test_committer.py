@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from switch._core import GROUP_MAX, Ledger, Request, Rows
-from switch.codes import Kind, Record, Result
+from switch._core import GROUP_MAX, RULES_RECORD, Ledger, Request, Rows
+from switch.codes import RULES_VERSION, Kind, Record, Result
 from switch.errors import (
     ClockError,
     DeadError,
@@ -41,6 +41,8 @@ LITTLE_MAP = 1 << 20
 SECOND = 10**9
 START_NS = 1_773_500_000 * SECOND
 WAIT_S = 10.0
+RULES_ROW = 1
+"""Sequence of the row that a served ledger begins with."""
 
 Clock = npt.NDArray[np.uint64]
 
@@ -112,7 +114,7 @@ def test_commit_now(committer: Committer, ledger: Ledger) -> None:
     reply = committer.commit_now(frozen())
     assert not isinstance(reply, bytes)
     assert reply[0]["result"] == Result.ACCOUNT_UNKNOWN
-    assert reply[0]["sequence"] == ledger.sequence == 1
+    assert reply[0]["sequence"] == ledger.sequence == RULES_ROW + 1
 
 
 # --- answers -------------------------------------------------------------------------
@@ -129,10 +131,11 @@ async def test_each_receiver_gets_its_own_in_order(committer: Committer) -> None
     from_one = await one.wait(50)
     from_two = await two.wait(50)
     assert sorted(sequence(answer) for _, answer in from_one + from_two) == list(
-        range(1, 101)
+        range(RULES_ROW + 1, RULES_ROW + 101)
     )
-    assert [sequence(answer) for _, answer in from_two] == list(range(1, 101, 2))
-    assert [sequence(answer) for _, answer in from_one] == list(range(2, 101, 2))
+    assert {sequence(answer) % 2 for _, answer in from_two} == {0}
+    assert {sequence(answer) % 2 for _, answer in from_one} == {1}
+    assert [sequence(answer) for _, answer in from_one] == list(range(3, 102, 2))
     assert {rows for rows, _ in from_one} == {1}
 
 
@@ -184,7 +187,7 @@ async def test_who_goes_away_takes_nothing_back(
         committer.close(tag)
     await stays.wait()
     assert not gone.got
-    assert ledger.sequence == 2
+    assert ledger.sequence == RULES_ROW + 2
 
 
 async def test_a_full_queue_turns_away(ledger: Ledger, clock: Clock) -> None:
@@ -303,18 +306,18 @@ def test_a_start_long_after_the_last_row(ledger: Ledger, clock: Clock) -> None:
     clock[:2] += np.uint64(CLOCK_GAP_MAX_NS + SECOND)
     with pytest.raises(ClockError, match="--accept-clock"):
         make(ledger, clock).start()
-    assert ledger.sequence == 1
+    assert ledger.sequence == RULES_ROW + 1
     second = make(ledger, clock)
     second.start(accept_clock=True)
-    row = ledger.row(2)
+    row = ledger.row(RULES_ROW + 2)
     assert (int(row["kind"]), int(row["result"])) == (Kind.REGISTER, Result.OK)
-    assert ledger.tail(2)[0] == Record.CLOCK
+    assert ledger.tail(RULES_ROW + 2)[0] == Record.CLOCK
     second.stop(WAIT_S)
     third = make(ledger, clock)
     third.start()
     third.stop(WAIT_S)
-    assert ledger.sequence == 2
-    said = json.loads(ledger.tail(2)[1:])
+    assert ledger.sequence == RULES_ROW + 2
+    said = json.loads(ledger.tail(RULES_ROW + 2)[1:])
     assert said == {
         "ahead_ns": CLOCK_GAP_MAX_NS + SECOND,
         "boottime_ns": int(clock[1]),
@@ -335,12 +338,27 @@ def test_a_start_before_the_last_row(ledger: Ledger, clock: Clock) -> None:
     clock[0] -= 1
     with pytest.raises(ClockError, match=r"1 minutes before .*--accept-clock"):
         make(ledger, clock).start()
-    assert ledger.sequence == 1
+    assert ledger.sequence == RULES_ROW + 1
     third = make(ledger, clock)
     third.start(accept_clock=True)
     third.stop(WAIT_S)
-    assert ledger.tail(2)[0] == Record.CLOCK
-    assert ledger.timestamp == START_NS + 1
+    assert ledger.tail(RULES_ROW + 2)[0] == Record.CLOCK
+    assert ledger.timestamp > START_NS
+
+
+def test_the_first_row_says_which_rules_run(ledger: Ledger, clock: Clock) -> None:
+    for _ in range(2):
+        one = make(ledger, clock)
+        one.start()
+        one.stop(WAIT_S)
+        assert (ledger.sequence, ledger.rules_version) == (RULES_ROW, RULES_VERSION)
+    row = ledger.row(RULES_ROW)
+    assert (int(row["kind"]), int(row["result"])) == (Kind.REGISTER, Result.OK)
+    record = np.frombuffer(ledger.tail(RULES_ROW), RULES_RECORD, count=1)[0]
+    assert (int(record["record"]), int(record["version"])) == (
+        Record.RULES,
+        RULES_VERSION,
+    )
 
 
 # --- stop and death ------------------------------------------------------------------
@@ -370,7 +388,7 @@ async def test_death(
         assert "MDB_MAP_FULL" in caplog.text
         with pytest.raises(DeadError):
             committer.submit(frozen(), 1)
-        assert ledger.sequence == 0
+        assert ledger.sequence == RULES_ROW
         assert committer.stop(WAIT_S)
 
 
@@ -382,7 +400,7 @@ def test_stop_commits_what_waits(ledger: Ledger, clock: Clock) -> None:
         committer.submit(frozen(GROUP_MAX), 1)
     assert committer.stop(WAIT_S)
     assert not committer.alive
-    assert ledger.sequence == 3 * GROUP_MAX
+    assert ledger.sequence == RULES_ROW + 3 * GROUP_MAX
     with pytest.raises(DeadError):
         committer.submit(frozen(), 1)
 

@@ -30,6 +30,7 @@ from switch.register.load import (
     committing,
     load_network,
 )
+from tests.people import outcome_of, refund_moves
 
 HEADS = ("H:1", "H:2")
 START_NS = 1_773_500_000 * 10**9
@@ -81,7 +82,7 @@ class Story:
     def do(self, move: Templates, result: Result = Result.OK) -> int:
         self.now += 10**9
         [reply] = self.ledger.commit([move.request()], self.now)
-        outcome = cast("Rows", reply)[0]
+        outcome = outcome_of(cast("Rows", reply))
         assert outcome["result"] == result
         return int(outcome["sequence"])
 
@@ -96,6 +97,9 @@ class Story:
             id_, self.wallet, 1, amount, "R", deadline_s, sender=self.centre
         )
         return id_, self.do(move)
+
+    def refund(self, payment: int, amount: int) -> int:
+        return self.do(refund_moves(self.ledger, payment, amount))
 
     def state(self, id_: bytes) -> PaymentState:
         found = find_payment(self.ledger, self.centre, id_)
@@ -119,11 +123,11 @@ def live(story: Story) -> None:
     story.do(moves.post(one, 2_500))
     story.pay(10)
     story.do(moves.void(two))
-    story.do(moves.refund(new_id(), paid, 700, sender=1))
+    story.refund(paid, 700)
     story.now += 61 * 10**9
     story.ledger.commit([], story.now)
     assert story.ledger.resolution(three)[0]
-    story.do(moves.refund(new_id(), paid, 1_300, sender=1))
+    story.refund(paid, 1_300)
     story.pay(20)
 
 
@@ -160,7 +164,7 @@ def test_an_account_without_entries(story: Story) -> None:
 def test_states(story: Story) -> None:
     paid_id, paid = story.pay(100)
     assert story.state(paid_id) is PaymentState.COMPLETED
-    story.do(moves.refund(new_id(), paid, 1, sender=1))
+    story.refund(paid, 1)
     assert story.state(paid_id) is PaymentState.REFUNDED
     posted_id, posted = story.hold(100)
     assert story.state(posted_id) is PaymentState.HELD
@@ -170,7 +174,7 @@ def test_states(story: Story) -> None:
     assert found.state is PaymentState.COMPLETED
     assert found.resolution is not None
     assert found.resolution["sequence"] == post
-    story.do(moves.refund(new_id(), post, 5, sender=1))
+    story.refund(post, 5)
     found = find_payment(story.ledger, story.centre, posted_id)
     assert found is not None
     assert (found.state, found.refunded) == (PaymentState.REFUNDED, 5)
@@ -189,8 +193,7 @@ def test_states(story: Story) -> None:
 
 def test_other_ids_are_no_payments(story: Story) -> None:
     _, paid = story.pay(100)
-    refund_id = new_id()
-    story.do(moves.refund(refund_id, paid, 1, sender=1))
+    refund_id = story.ledger.row(story.refund(paid, 1))["id"].tobytes()
     assert find_payment(story.ledger, 1, refund_id) is None
     assert find_payment(story.ledger, story.centre, new_id()) is None
 

@@ -134,9 +134,12 @@ def test_close(peers: Peers) -> None:
     assert again.result == results.RESULT_BALANCE_NOT_ZERO
     assert again.repeat
     request.id = new_id()
+    # What it has paid could be refunded, to this wallet: it can only be frozen.
     outcome = peers.treasury.admin.CloseWallet(request, timeout=CALL_S).outcome
-    assert outcome.result == results.RESULT_OK
-    assert centre.pay(payment()).result == results.RESULT_DEBIT_CLOSED
+    assert outcome.result == results.RESULT_PAYMENTS_REFUNDABLE
+    frozen = freeze(peers, "centre-d")
+    assert frozen.result == results.RESULT_OK
+    assert centre.pay(payment()).result == results.RESULT_DEBIT_FROZEN
 
 
 def test_limits(peers: Peers) -> None:

@@ -13,6 +13,7 @@ cdef void group_decode_rows(Call* call, Draft* drafts) noexcept nogil:
         memset(<uint8_t*>draft + sizeof(Row), 0, sizeof(Draft) - sizeof(Row))
         draft.row = rows[i]
         draft.service = rows[i].service
+        draft.proposal = rows[i].total
         draft.in_basket = rows[i].basket != 0
         draft.basket = <uint8_t>(rows[i].basket >> 8)
         draft.basket_left = 1
@@ -23,14 +24,6 @@ cdef void group_decode_rows(Call* call, Draft* drafts) noexcept nogil:
         if call.form == FORM_ANSWERS:
             draft.bound = call.bound
             continue
-        # The holds of a basket are released behind one approval.
-        draft.needs_approval = i > 0 and (
-            (rows[i - 1].kind == KIND_APPROVE and cases_can_propose(rows[i].kind))
-            or (
-                rows[i - 1].kind == KIND_VOID and drafts[i - 1].needs_approval
-                and rows[i].kind == KIND_VOID
-            )
-        )
         machine_shape(draft)
     group_join_baskets(drafts, call.rows_count)
 
@@ -144,8 +137,6 @@ cdef int group_apply(State* s, uint32_t count, Outcome* outs) noexcept nogil:
         rc = 0
         if s.drafts[i].in_basket:
             rc = machine_basket(s, &s.drafts[i], size, &outs[i])
-        elif s.drafts[i].needs_approval and outs[i - 1].result != RESULT_OK:
-            outs[i].result = outs[i - 1].result
         else:
             rc = machine_apply(s, &s.drafts[i], &outs[i])
         if store_is_damage(rc) and s.rows_count == recorded:
@@ -201,6 +192,7 @@ cdef void group_publish(State* s) noexcept nogil:
     s.sequence = s.group_first + s.rows_count - 1
     s.timestamp = s.last_timestamp
     s.last_window = s.working_window
+    s.rules_version = s.working_rules
     s.holds_count = s.holds.count
     s.due = holds_due(&s.holds)
     s.chain = (<Chunk*>s.chunk).check

@@ -137,7 +137,9 @@ cdef int replay_catch_up(
         if rc != 0:
             break
         if row.result == RESULT_OK:
-            rc = hold_pieces_catch_up(s, holds_applied, row)
+            rc = MDB_CORRUPTED
+            if effect_is_within(row, tail, tail_size):
+                rc = hold_pieces_catch_up(s, holds_applied, row)
         if rc == 0 and row.result == RESULT_OK:
             if row.kind == KIND_WINDOW:
                 segments_take_window(s, applied, row, tail, tail_size)
@@ -409,6 +411,8 @@ cdef int replay_fill_working(State* s) noexcept nogil:
     rc = replay_load_records(s, txn, &walk, RECORD_PARTICIPANT, PARTICIPANTS_MAX)
     if rc == 0:
         rc = replay_load_records(s, txn, &walk, RECORD_SERVICE, SERVICES_MAX)
+    if rc == 0:
+        rc = replay_load_records(s, txn, &walk, RECORD_RULES, RULES_RECORDS_MAX)
     mdb_txn_abort(txn)
     if rc == 0:
         for i in range(1, s.working.count):
@@ -481,6 +485,7 @@ cdef int replay_open(State* s) noexcept nogil:
         s.services[i].durable = s.services[i].sequence
     s.timestamp = s.last_timestamp
     s.last_window = s.working_window
+    s.rules_version = s.working_rules
     s.holds_count = s.holds.count
     s.due = holds_due(&s.holds)
     return 0

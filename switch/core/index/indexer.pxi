@@ -73,6 +73,8 @@ cdef int indexer_take_row(
     cdef int map_
     cdef int rc
     if row.result == RESULT_OK:
+        if not effect_is_within(row, tail, tail_size):
+            return MDB_CORRUPTED
         if keys_resolves_hold(row) or row.flags & ROW_RELEASE:
             rc = store_get_row(reader, row.resolves, &hold)
             root = hold
@@ -84,7 +86,6 @@ cdef int indexer_take_row(
         if keys_moves_money(row):
             postings_add(s, work, row.debit, row_number)
             postings_add(s, work, row.credit, row_number)
-            segments_mark(s, row.credit, row.sequence)
         if row.kind == KIND_REGISTER or row.kind == KIND_OPEN:
             rc = indexer_keep_register(work, row, tail)
             if rc != 0:
@@ -98,6 +99,9 @@ cdef int indexer_take_row(
         elif keys_changes_account(row):
             postings_touch(work, row.debit)
             segments_mark(s, row.debit, row.sequence)
+            if keys_changes_both(row):
+                postings_touch(work, row.credit)
+                segments_mark(s, row.credit, row.sequence)
         rc = hold_pieces_take_row(s, row)
         if rc != 0:
             return rc

@@ -103,7 +103,7 @@ cdef int segments_take_row(
 ) noexcept nogil:
     """Apply an accepted row to those of its accounts whose segments lack it."""
     cdef bint debit = segments_lack(applied, row.debit, row.sequence)
-    cdef bint two = keys_moves_money(row)
+    cdef bint two = keys_changes_both(row)
     cdef bint credit = two and segments_lack(applied, row.credit, row.sequence)
     cdef const Row* hold = NULL
     cdef Account kept

@@ -3,6 +3,25 @@
 # The one definition: the committer, replay and the index writer all go through it, each
 # with its own table, so the same rows give the same images.
 
+cdef bint effect_is_within(
+    const Row* row, const uint8_t* tail, uint32_t tail_size
+) noexcept nogil:
+    """Whether the accounts that an accepted row changes have a place in the table.
+
+    Asked of all rows that are read: a check that is right says nothing of the content.
+    """
+    cdef const WindowLine* lines = <const WindowLine*>tail
+    cdef uint32_t i
+    if row.kind == KIND_WINDOW:
+        for i in range(tail_size // sizeof(WindowLine)):
+            if lines[i].account >= ACCOUNTS_MAX:
+                return False
+        return True
+    if keys_changes_account(row) and row.debit >= ACCOUNTS_MAX:
+        return False
+    return not keys_changes_both(row) or row.credit < ACCOUNTS_MAX
+
+
 cdef inline void effect_release(
     Table* table, const Row* row, const Row* hold
 ) noexcept nogil:
@@ -28,6 +47,12 @@ cdef inline void effect_post(Table* table, const Row* row) noexcept nogil:
     cdef Account* credit = &table.accounts[row.credit]
     debit.debits_posted += row.amount
     credit.credits_posted += row.amount
+    if row.kind == KIND_PAY or row.kind == KIND_POST:
+        debit.refundable += row.amount
+        credit.refundable += row.amount
+    elif row.kind == KIND_REFUND:
+        debit.refundable -= row.amount
+        credit.refundable -= row.amount
     if row.kind != KIND_SETTLE:
         if debit.kind == ACCOUNT_BILLER:
             debit.period_debits += row.amount
@@ -50,6 +75,12 @@ cdef inline void effect_receipt(Table* table, const Row* row) noexcept nogil:
     cdef Account* debit = &table.accounts[row.debit]
     debit.receipt = row.receipt
     debit.year = keys_year_of(table, keys_day(row.timestamp))
+
+
+cdef inline void effect_count_case(Account* account, int kind) noexcept nogil:
+    """One open case more or less; a count that was ever full says no more."""
+    if account.cases_count < CASES_COUNT_MAX:
+        account.cases_count += 1 if kind == KIND_CASE else -1
 
 
 cdef void effect_open(Table* table, const Row* row, const uint8_t* tail) noexcept nogil:
@@ -122,10 +153,13 @@ cdef void effect_apply(
         debit.state = STATE_OPEN if row.flags & ROW_UNFREEZE else STATE_FROZEN
     elif kind == KIND_CLOSE:
         debit.state = STATE_CLOSED
+    elif kind == KIND_CASE or kind == KIND_CASE_CLOSE:
+        effect_count_case(debit, kind)
+        effect_count_case(&table.accounts[row.credit], kind)
     else:
         return
     debit.changed = row.sequence
-    if keys_moves_money(row):
+    if keys_changes_both(row):
         table.accounts[row.credit].changed = row.sequence
 
 

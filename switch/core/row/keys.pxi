@@ -97,14 +97,31 @@ cdef inline bint keys_resolves_hold(const Row* row) noexcept nogil:
     return row.kind == KIND_POST or row.kind == KIND_VOID or row.kind == KIND_EXPIRE
 
 
+cdef inline bint keys_changes_both(const Row* row) noexcept nogil:
+    """An accepted row that changes the images of its debit and its credit."""
+    return keys_moves_money(row) or row.kind == KIND_CASE or row.kind == KIND_CASE_CLOSE
+
+
 cdef inline bint keys_changes_account(const Row* row) noexcept nogil:
-    """An accepted row that changes the image of its debit: money rows, and four more."""
-    return row.kind < KIND_REGISTER and row.kind != KIND_WINDOW
+    """An accepted row that changes the image of its debit: money rows, and six more."""
+    return (
+        row.kind < KIND_REGISTER and row.kind != KIND_WINDOW
+    ) or row.kind == KIND_CASE or row.kind == KIND_CASE_CLOSE
 
 
 cdef inline bint keys_keeps_hold(const Row* row) noexcept nogil:
     """A case that lets a hold outlive its deadline."""
     return row.kind == KIND_CASE and row.total == CASE_DEADLINE_PASSED
+
+
+cdef inline void keys_shift(const Row* row, uint64_t* high, uint64_t* low) noexcept nogil:
+    """The link that a shift takes: one shift follows another, one is an operator's first."""
+    if row.resolves != 0:
+        high[0] = row.resolves
+        low[0] = LINK_SHIFT
+    else:
+        high[0] = (<uint64_t>row.operator_ << 32) | row.debit
+        low[0] = LINK_SHIFT + 1
 
 
 cdef struct Derived:          # what a row adds to the maps
@@ -160,3 +177,6 @@ cdef void keys_derive(
         keys_derive_one(out, MAP_LINKS, row.resolves, LINK_CASE, row.sequence)
     elif row.kind == KIND_SETTLE:
         keys_derive_one(out, MAP_LINKS, row.resolves, <uint64_t>row.debit + 1, row.sequence)
+    elif row.kind == KIND_SHIFT:
+        keys_shift(row, &high, &low)
+        keys_derive_one(out, MAP_LINKS, high, low, row.sequence)

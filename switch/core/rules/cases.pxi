@@ -28,7 +28,8 @@ cdef int cases_answer(
         return rc
     if (
         memcmp(hold.id, row.id, 16) != 0
-        or s.services[hold.service].record.biller != draft.bound
+        # Whoever is to be paid, whose the service may be by now.
+        or s.working.accounts[hold.credit].participant != draft.bound
     ):
         return 0
     memset(row.id, 0, 16)
@@ -83,13 +84,13 @@ cdef int cases_contradict(
 
 # --- people ---------------------------------------------------------------------------------------
 
-cdef int cases_close(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
+cdef int cases_close(State* s, Row* row, int* result, uint64_t* other) noexcept nogil:
     """Close a case with a reason and, if money had to move, the row that moved it."""
-    cdef Row spoken_of
+    cdef Row spoken_of, case_
     cdef bint found
-    cdef int rc = cases_find(s, row.resolves, &spoken_of, &found)
+    cdef int rc = cases_find(s, row.resolves, &case_, &found)
     result[0] = RESULT_CASE_NOT_FOUND
-    if rc != 0 or not found or spoken_of.kind != KIND_CASE:
+    if rc != 0 or not found or case_.kind != KIND_CASE:
         return rc
     rc = treasury_find_link(s, row.resolves, 0, other)
     if rc != 0:
@@ -103,6 +104,8 @@ cdef int cases_close(State* s, const Row* row, int* result, uint64_t* other) noe
             result[0] = RESULT_PAYMENT_NOT_FOUND
             return rc
     result[0] = RESULT_OK
+    row.debit = case_.debit
+    row.credit = case_.credit
     return 0
 
 
@@ -144,12 +147,72 @@ cdef int cases_propose(State* s, const Row* row, int* result) noexcept nogil:
     return rc
 
 
+cdef int cases_is_of(State* s, const Row* asked, const Row* hold, bint* same) noexcept nogil:
+    """Whether a proposal to release a kept hold is of this one, or of one of its basket."""
+    cdef Row case_, held
+    cdef int rc = rows_get(s, asked.resolves, &case_)
+    if rc == 0:
+        rc = rows_get(s, case_.resolves, &held)
+    if rc != 0:
+        return rc
+    same[0] = held.sequence - (held.basket & 0xFF) == hold.sequence - (hold.basket & 0xFF)
+    return 0
+
+
+cdef bint cases_is_same(const Row* asked, const Row* row) noexcept nogil:
+    """Whether a refund or correction is what was proposed: its content, and the id that
+    follows from the proposal's, so that it is done once however often it is sent."""
+    cdef uint8_t[22] name
+    cdef uint8_t[32] digest
+    memcpy(name, <const char*>b"refund", 6)
+    memcpy(&name[6], asked.id, 16)
+    native_blake2b_256(name, 22, digest)
+    return (
+        memcmp(digest, row.id, 16) == 0 and asked.participant == row.participant
+        and asked.resolves == row.resolves and asked.amount == row.amount
+        and (
+            row.kind == KIND_REFUND
+            or memcmp(asked.reference, row.reference, REFERENCE_SIZE) == 0
+        )
+    )
+
+
+cdef int cases_approved(
+    State* s, const Draft* draft, const Row* hold, int* result
+) noexcept nogil:
+    """What two people must want: a proposal of just this, and its approval by the checker.
+
+    That these are two is the approval's own rule. `hold`: the kept one that a void ends.
+    """
+    cdef const Row* row = &draft.row
+    cdef Row asked, approval
+    cdef uint64_t link = 0
+    cdef bint found, same
+    cdef int rc = cases_find(s, draft.proposal, &asked, &found)
+    result[0] = RESULT_NOT_APPROVED
+    if rc != 0 or not found or asked.kind != KIND_PROPOSE or asked.total != row.kind:
+        return rc
+    if row.kind == KIND_VOID:
+        rc = cases_is_of(s, &asked, hold, &same)
+    else:
+        same = cases_is_same(&asked, row)
+    if rc == 0:
+        rc = treasury_find_link(s, asked.sequence, 0, &link)
+    if rc != 0 or not same or link == 0:
+        return rc
+    rc = rows_get(s, link, &approval)
+    if rc == 0 and approval.participant == row.checker:
+        result[0] = RESULT_OK
+    return rc
+
+
 cdef int cases_correct(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
-    """A transfer that names a case: from the hold's wallet to its biller, once, while the
-    case is open."""
+    """A transfer that names a case, as proposed: from the hold's wallet to its biller, once,
+    while the case is open."""
     cdef Row late
-    cdef int rc = cases_check(s, row, CASE_LATE_CONFIRMATION, &late, result)
-    if rc != 0 or result[0] != RESULT_OK:
+    cdef int rc = rows_get(s, row.resolves, &late)
+    result[0] = RESULT_OK
+    if rc != 0:
         return rc
     if row.debit != late.debit or row.credit != late.credit:
         result[0] = RESULT_ACCOUNT_KIND_WRONG
@@ -193,9 +256,13 @@ cdef bint cases_shift_is_valid(const ShiftRecord* record, uint32_t operator_) no
     )
 
 
-cdef int cases_shift(State* s, const Row* row, int* result) noexcept nogil:
-    """An operator's shift at a wallet, after the one that it names."""
+cdef int cases_shift(
+    State* s, const Row* row, int* result, uint64_t* other
+) noexcept nogil:
+    """An operator's shift at a wallet, after the one that it names and that no other one
+    follows: what two of them counted would be counted twice."""
     cdef Row before
+    cdef uint64_t high, low
     cdef bint found
     cdef int rc = 0
     if not treasury_knows(s, row.debit):
@@ -210,5 +277,7 @@ cdef int cases_shift(State* s, const Row* row, int* result) noexcept nogil:
         if not found or before.debit != row.debit or before.operator_ != row.operator_:
             result[0] = RESULT_PROPOSAL_NOT_FOUND
             return rc
-    result[0] = RESULT_OK
+    keys_shift(row, &high, &low)
+    rc = treasury_find_link(s, high, low, other)
+    result[0] = RESULT_ALREADY_FOLLOWED if other[0] != 0 else RESULT_OK
     return rc

@@ -40,6 +40,8 @@ cdef void machine_shape_record(Draft* draft) noexcept nogil:
         good = register_participant_is_valid(tail, size)
     elif size > 0 and tail[0] == RECORD_SERVICE:
         good = register_service_is_valid(tail, size)
+    elif size > 0 and tail[0] == RECORD_RULES:
+        good = register_rules_is_valid(tail, size)
     else:
         good = size > 0 and tail[0] == RECORD_CLOCK
     if not good:
@@ -82,6 +84,10 @@ cdef void machine_shape(Draft* draft) noexcept nogil:
             payment_mark(draft, RESULT_INVALID_NOTE)
     if record:
         machine_shape_record(draft)
+    if kind == KIND_CASE_CLOSE or kind == KIND_PROPOSE or kind == KIND_APPROVE:
+        # They speak of a row, and change no account.
+        if row.debit != 0 or row.credit != 0:
+            payment_mark(draft, RESULT_INVALID_ACCOUNT)
     if kind == KIND_HOLD:
         if row.deadline == 0 or row.deadline > DEADLINE_MAX_S:
             payment_mark(draft, RESULT_INVALID_DEADLINE)
@@ -109,7 +115,11 @@ cdef int machine_compare(State* s, const Draft* draft, const Row* row, int* fiel
     cdef const Row* wanted = &draft.row
     cdef int kind = row.kind
     cdef bint payment = kind == KIND_PAY or kind == KIND_HOLD
-    cdef bint numbered = kind == KIND_OPEN or kind == KIND_REGISTER or kind == KIND_REFUND
+    # Accounts that the ledger fills in.
+    cdef bint numbered = (
+        kind == KIND_OPEN or kind == KIND_REGISTER or kind == KIND_REFUND
+        or kind == KIND_CASE_CLOSE
+    )
     field[0] = FIELD_NONE
     # Whether a message pays or holds, and how long, is the register's word and may change.
     cdef bint alike = draft.hot and payment and (
@@ -143,7 +153,8 @@ cdef int machine_compare(State* s, const Draft* draft, const Row* row, int* fiel
         return 0
     if wanted.resolves != row.resolves or (
         # A refused one has the row in the way there.
-        kind == KIND_CASE_CLOSE and row.result == RESULT_OK and wanted.total != row.total
+        (kind == KIND_CASE_CLOSE or kind == KIND_PROPOSE)
+        and row.result == RESULT_OK and wanted.total != row.total
     ):
         field[0] = FIELD_RESOLVES
     elif wanted.checker != row.checker:
@@ -237,10 +248,20 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
     cdef int rc = 0
     if kind == KIND_WINDOW:
         return machine_close_window(s, draft, out)
+    if kind == KIND_REFUND or (kind == KIND_TRANSFER and row.resolves != 0):
+        rc = cases_approved(s, draft, NULL, &result)
+        if rc != 0 or result != RESULT_OK:
+            out.result = <uint8_t>result
+            return rc
     if row.flags & ROW_EVIDENCE:
         rc = cases_answer(s, draft, &hold, &result, &other)
     elif kind == KIND_POST or kind == KIND_VOID:
         rc = treasury_resolve_hold(s, row, &hold, &result, &other)
+        if rc == 0 and result == RESULT_OK and kind == KIND_VOID and (
+            not holds_is_due(&s.holds, row.resolves)
+        ):
+            row.total = draft.proposal
+            rc = cases_approved(s, draft, &hold, &result)
     elif kind == KIND_REFUND:
         rc = treasury_refund(s, row, &result)
     elif kind == KIND_TOP_UP:
@@ -248,6 +269,7 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
     elif kind == KIND_TRANSFER:
         if row.resolves != 0:
             rc = cases_correct(s, row, &result, &other)
+            row.total = draft.proposal
         if rc == 0 and result == RESULT_OK:
             result = treasury_transfer(s, row)
     elif kind == KIND_SETTLE:
@@ -263,7 +285,7 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
     elif kind == KIND_APPROVE:
         rc = cases_approve(s, row, &result, &other)
     elif kind == KIND_SHIFT:
-        rc = cases_shift(s, row, &result)
+        rc = cases_shift(s, row, &result, &other)
     elif not treasury_knows(s, row.debit):
         result = RESULT_ACCOUNT_UNKNOWN
     elif kind == KIND_LIMIT:
@@ -317,6 +339,32 @@ cdef inline bint machine_turns_away(State* s, const Draft* draft) noexcept nogil
     )
 
 
+cdef bint machine_basket_waits(
+    State* s, const Draft* drafts, uint32_t count, const uint8_t* known, bint new, Outcome* outs
+) noexcept nogil:
+    """Whether those of a basket that are new get an answer without a row: none that the
+    register, as it is now, would let pay, or too much waits for their biller."""
+    cdef bint whole = payment_basket_is_whole(s, drafts, count)
+    cdef bint busy = machine_turns_away(s, &drafts[0])  # a basket has one biller
+    cdef uint32_t i
+    if new:
+        whole = whole and payment_basket_has_one_kind(drafts, count)
+    for i in range(count):
+        whole = whole and (known[i] or not drafts[i].no_centre)
+    if whole and not busy:
+        return False
+    for i in range(count):
+        if known[i]:
+            continue
+        if whole:
+            outs[i].result = RESULT_BILLER_BUSY
+        elif drafts[i].no_centre:
+            outs[i].result = RESULT_INVALID_CENTRE
+        else:
+            outs[i].result = RESULT_INVALID_BASKET
+    return True
+
+
 cdef int machine_basket(State* s, Draft* drafts, uint32_t count, Outcome* outs) noexcept nogil:
     """Apply the payments of one basket, all or none."""
     cdef uint8_t[BASKET_MAX] known
@@ -326,7 +374,7 @@ cdef int machine_basket(State* s, Draft* drafts, uint32_t count, Outcome* outs) 
     cdef bint new = True
     cdef uint32_t i
     cdef int rc
-    if not payment_basket_is_whole(s, drafts, count):
+    if not payment_basket_is_formed(drafts, count):
         for i in range(count):
             outs[i].result = drafts[i].shape if drafts[i].shape else RESULT_INVALID_BASKET
         return 0
@@ -336,16 +384,7 @@ cdef int machine_basket(State* s, Draft* drafts, uint32_t count, Outcome* outs) 
             return rc
         known[i] = found
         new = new and not found
-    if new and not payment_basket_has_one_kind(drafts, count):
-        # What is known of it has its answer whatever the register says by now.
-        for i in range(count):
-            outs[i].result = RESULT_INVALID_BASKET
-        return 0
-    if machine_turns_away(s, &drafts[0]):
-        # A basket has one biller.
-        for i in range(count):
-            if not known[i]:
-                outs[i].result = RESULT_BILLER_BUSY
+    if machine_basket_waits(s, drafts, count, known, new, outs):
         return 0
     if new:
         payment_basket_join_deadlines(s, drafts, count)
@@ -379,6 +418,9 @@ cdef int machine_apply(State* s, Draft* draft, Outcome* out) noexcept nogil:
             return rc
     if draft.row.kind != KIND_PAY and draft.row.kind != KIND_HOLD:
         return machine_treasury(s, draft, out)
+    if draft.no_centre:
+        out.result = RESULT_INVALID_CENTRE
+        return 0
     if machine_turns_away(s, draft):
         out.result = RESULT_BILLER_BUSY
         return 0

@@ -55,33 +55,37 @@ cdef bint payment_text_is_valid(const uint8_t* text, uint32_t size) noexcept nog
 
 
 cdef void payment_find_centre(State* s, Draft* draft) noexcept nogil:
-    """The wallet that pays: the sender's own, or the named centre's."""
+    """The wallet that pays: the sender's own, or the named centre's; 0 if there is none.
+
+    Of a centre that is not active, too: what it has paid has its answer for ever.
+    """
     cdef uint8_t[CODE_MAX] code
     cdef uint32_t centre = draft.bound
     draft.row.debit = 0
+    draft.no_centre = 1
     if draft.centre_size > 0:
         centre = 0
         if register_pad(draft.centre_code, draft.centre_size, code, CODE_MAX):
             centre = register_find_participant(s, code)
         if draft.bound != 0 and centre != draft.bound:
             centre = 0
-    if (
-        0 < centre < s.participants_count
-        and s.participants[centre].role == ROLE_CENTRE
-        and s.participants[centre].active
-    ):
+    if 0 < centre < s.participants_count:
         draft.row.debit = s.participants[centre].wallet
-    if draft.row.debit == 0:
-        payment_mark(draft, RESULT_INVALID_CENTRE)
+        draft.no_centre = (
+            draft.row.debit == 0 or s.participants[centre].role != ROLE_CENTRE
+            or not s.participants[centre].active
+        )
 
 
 cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
-    """Look up what the payment names in the register as it is now; derive its claim."""
+    """Look up what the payment names in the register as it is now; derive its claim.
+
+    Decides nothing: its id may have an answer already.
+    """
     cdef uint8_t[SERVICE_CODE_MAX] code
     cdef Row* row = &draft.row
     cdef const ServiceRecord* record
     cdef uint32_t head = (row.flags & ROW_HEAD_MASK) >> ROW_HEAD_SHIFT
-    draft.bad &= <uint16_t>(~(1 << RESULT_INVALID_CENTRE) & 0xFFFF)
     if draft.hot:
         row.service = 0
         row.kind = KIND_PAY
@@ -91,11 +95,10 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
         payment_find_centre(s, draft)
     else:
         row.service = draft.service
-        if (
+        draft.no_centre = (
             not 0 < row.debit < s.working.count
             or s.working.accounts[row.debit].kind != ACCOUNT_WALLET
-        ):
-            payment_mark(draft, RESULT_INVALID_CENTRE)
+        )
     payment_set_shape(draft)
     draft.claims = 0
     row.credit = 0
@@ -345,26 +348,34 @@ cdef int payment_release(State* s, Row* row, const Row* root) noexcept nogil:
 
 # --- baskets -----------------------------------------------------------------------------
 
-cdef bint payment_basket_is_whole(State* s, const Draft* drafts, uint32_t count) noexcept nogil:
-    """2 to 16 payments of one wallet to one biller, no id twice, each of good shape."""
-    cdef uint32_t biller = 0
+cdef bint payment_basket_is_formed(const Draft* drafts, uint32_t count) noexcept nogil:
+    """2 to 16 payments, no id twice, each of good shape; whatever the state."""
     cdef uint32_t i, j
-    cdef uint32_t service
     if not BASKET_MIN <= count <= BASKET_MAX:
         return False
     for i in range(count):
         if drafts[i].row.kind != KIND_PAY and drafts[i].row.kind != KIND_HOLD:
             return False
-        if drafts[i].shape != 0 or drafts[i].row.debit != drafts[0].row.debit:
+        if drafts[i].shape != 0:
+            return False
+        for j in range(i):
+            if memcmp(drafts[i].row.id, drafts[j].row.id, 16) == 0:
+                return False
+    return True
+
+
+cdef bint payment_basket_is_whole(State* s, const Draft* drafts, uint32_t count) noexcept nogil:
+    """Of one wallet to one biller, as the register is now."""
+    cdef uint32_t biller = 0
+    cdef uint32_t i, service
+    for i in range(count):
+        if drafts[i].row.debit != drafts[0].row.debit:
             return False
         service = drafts[i].row.service
         if service != 0:
             if biller != 0 and s.services[service].record.biller != biller:
                 return False
             biller = s.services[service].record.biller
-        for j in range(i):
-            if memcmp(drafts[i].row.id, drafts[j].row.id, 16) == 0:
-                return False
     return True
 
 

@@ -100,6 +100,8 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
             s.service_slots[slot] = index
         memcpy(&s.services[index].record, tail, sizeof(ServiceRecord))
         s.services[index].sequence = row.sequence
+    elif tail[0] == RECORD_RULES:
+        s.working_rules = (<const RulesRecord*>tail).version
     s.register_changed = 1
 
 
@@ -141,6 +143,15 @@ cdef bint register_participant_is_valid(const uint8_t* tail, uint32_t size) noex
         and keys_is_zero(record.reserved_0, 5)
         and keys_is_zero(record.reserved_1, 24)
         and register_code_is_valid(record.code, CODE_MAX, False)
+    )
+
+
+cdef bint register_rules_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
+    """No other rules than this code's begin to run."""
+    cdef const RulesRecord* record = <const RulesRecord*>tail
+    return (
+        size >= sizeof(RulesRecord) and keys_is_zero(record.reserved, 3)
+        and record.version == RULES_VERSION
     )
 
 

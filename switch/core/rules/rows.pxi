@@ -106,6 +106,8 @@ cdef int rows_note(
         if rc != 0:
             return rc
     if row.result == RESULT_OK:
+        if not effect_is_within(row, tail, tail_size):
+            return MDB_CORRUPTED
         effect_apply(&s.working, row, hold, tail, tail_size)
         if keys_moves_money(row):
             rows_touch(s, row.debit)
@@ -124,6 +126,8 @@ cdef int rows_note(
             register_apply(s, row, tail)
         elif keys_changes_account(row):
             rows_touch(s, row.debit)
+            if keys_changes_both(row):
+                rows_touch(s, row.credit)
             if row.kind == KIND_OPEN:
                 register_add_account(s, row.debit)
         rc = hold_pieces_learn(&s.holds, row)

@@ -87,23 +87,18 @@ cdef int treasury_refund(State* s, Row* row, int* result) noexcept nogil:
         ROW_HEAD_MASK | ROW_TENDER_MASK | ROW_CLAIM | ROW_RECENT
     )
     cdef int rc
-    result[0] = RESULT_PAYMENT_NOT_FOUND
-    row.debit = 0
-    row.credit = 0
-    if row.resolves == 0 or row.resolves >= s.group_first + s.rows_count:
-        return 0
+    # An accepted pay or post, or there were no proposal of it.
     rc = rows_get(s, row.resolves, &payment)
     if rc != 0:
         return rc
-    if payment.result != RESULT_OK or (
-        payment.kind != KIND_PAY and payment.kind != KIND_POST
-    ):
-        return 0
     row.debit = payment.credit
     row.credit = payment.debit
     row.service = payment.service
     row.flags = payment.flags & kept
     memcpy(row.reference, payment.reference, REFERENCE_SIZE)
+    if s.working.accounts[row.debit].state == STATE_CLOSED:
+        result[0] = RESULT_DEBIT_CLOSED
+        return 0
     if s.working.accounts[row.credit].state == STATE_CLOSED:
         result[0] = RESULT_CREDIT_CLOSED
         return 0
@@ -301,7 +296,10 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
     row.debit = 0
     if tail[0] == RECORD_CLOCK:
         return RESULT_OK
-    if tail[0] == RECORD_PARTICIPANT:
+    if tail[0] == RECORD_RULES:
+        row.debit = 1
+        existing = s.working_rules
+    elif tail[0] == RECORD_PARTICIPANT:
         existing = register_find_participant(s, (<const ParticipantRecord*>tail).code)
         if existing == 0 and s.participants_count >= PARTICIPANTS_MAX:
             return RESULT_TABLE_FULL
@@ -325,10 +323,24 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
 
 
 cdef int treasury_close(const Account* account) noexcept nogil:
+    """An account closes when nothing can move it any more.
+
+    With a balance of zero, nothing in the open window and nothing carried, no window of a
+    biller account is left unsettled: its balance is the sum of these.
+    """
+    if account.kind != ACCOUNT_WALLET and account.kind != ACCOUNT_BILLER:
+        # What others end in: as long as any of them can move, so can these.
+        return RESULT_ACCOUNT_KIND_WRONG
     if account.state == STATE_CLOSED:
         return RESULT_DEBIT_CLOSED
     if account.holds_count > 0:
         return RESULT_HOLDS_OPEN
     if account.credits_posted != account.debits_posted:
         return RESULT_BALANCE_NOT_ZERO
+    if account.period_debits | account.period_credits | account.carried != 0:
+        return RESULT_WINDOWS_OPEN
+    if account.cases_count > 0:
+        return RESULT_CASES_OPEN
+    if account.refundable > 0:
+        return RESULT_PAYMENTS_REFUNDABLE
     return RESULT_OK

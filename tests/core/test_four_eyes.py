@@ -1,0 +1,202 @@
+"""Goal: what needs two people is not done by one, nor otherwise than both wanted.
+
+Method: a proposal and its approval, and then everything but what was proposed: another
+amount, payment, sender, checker, reason or id, an approval that is missing, refused or
+of something else. All of it is NOT_APPROVED and leaves no row; the thing itself is then
+done, once. Core and model are told the same.
+"""
+
+from dataclasses import replace
+
+import pytest
+
+from switch.codes import CaseType, Kind, Mode, Policy, Result
+from tests import people
+from tests.core.network import NOW, Network
+from tests.core.pair import Pair
+from tests.model import Answers, Rows
+from tests.records import KINDS_WITHOUT_ID, Outcome, Row, Said, ServiceRecord
+
+SECOND_NS = 10**9
+DEADLINE_S = 60
+HELD = 400
+
+
+class Office:
+    """Two people of a treasury, and what they speak of."""
+
+    def __init__(self, pair: Pair, net: Network) -> None:
+        self.pair, self.net, self.now = pair, net, NOW
+        self.maker, self.checker = net.treasury, net.great_treasury
+        self.number = 0
+        self.services = {}
+        for policy in Policy:
+            record = ServiceRecord(
+                b"EYES%d" % policy, net.billers[0], tuple(net.heads[0]),
+                mode=Mode.CONFIRMED, deadline_s=DEADLINE_S, deadline_policy=policy,
+            )  # fmt: skip
+            made = self.ask(Row(Kind.REGISTER, tail=record.pack()))
+            self.services[policy] = made.index
+
+    def ask(self, *rows: Row) -> Outcome:
+        """Rows as one request; the last outcome."""
+        for row in rows:
+            if row.kind not in KINDS_WITHOUT_ID and row.id == bytes(16):
+                self.number += 1
+                row.id = b"office" + self.number.to_bytes(10, "big")
+        self.now += SECOND_NS
+        return self.pair.commit([Rows([replace(row) for row in rows])], self.now)[0][-1]
+
+    def hold(self, policy: Policy, size: int = 1) -> list[int]:
+        """Holds of one wallet, a basket if there are several."""
+        rows = [
+            Row(
+                Kind.HOLD, amount=HELD, debit=self.net.wallets[0],
+                service=self.services[policy], reference=b"BILL %d" % place,
+                deadline=DEADLINE_S, basket=size << 8 | place if size > 1 else 0,
+            )
+            for place in range(size)
+        ]  # fmt: skip
+        last = self.ask(*rows).sequence
+        return list(range(last - size + 1, last + 1))
+
+    def pass_deadline(self) -> None:
+        self.now += DEADLINE_S * SECOND_NS
+        self.pair.commit([], self.now)
+
+    def propose(self, kind: Kind, resolves: int, amount: int = HELD) -> Row:
+        """An accepted proposal, with its sequence."""
+        row = Row(Kind.PROPOSE, amount=amount, resolves=resolves, total=kind)
+        row.reference, row.participant = b"as asked", self.maker
+        row.sequence = self.ask(row).sequence
+        assert self.pair.model.accepted(row.sequence) is not None
+        return row
+
+    def approve(self, proposal: Row, person: int = 0) -> int:
+        row = Row(Kind.APPROVE, resolves=proposal.sequence)
+        row.participant = person or self.checker
+        return self.ask(row).result
+
+    def refused(self, row: Row, *wrongs: dict[str, int | bytes]) -> None:
+        """The row, spoilt in each way, is not done and leaves nothing."""
+        rows = len(self.pair.model.rows)
+        for wrong in wrongs:
+            spoilt = replace(row, **wrong)  # type: ignore[arg-type]
+            assert self.ask(spoilt).result == Result.NOT_APPROVED, wrong
+        assert self.pair.ledger.sequence == len(self.pair.model.rows) == rows
+
+    def done_once(self, row: Row) -> None:
+        """It is done, and done no more; also by those who open the ledger later."""
+        first = self.ask(row)
+        assert (first.result, first.repeat) == (Result.OK, 0)
+        self.pair.reopen()
+        again = self.ask(row)
+        assert (again.result, again.repeat) == (Result.OK, 1)
+        assert again.sequence == first.sequence
+
+
+@pytest.fixture
+def office(pair: Pair, network: Network) -> Office:
+    return Office(pair, network)
+
+
+def paid(office: Office) -> int:
+    """The post row of a payment."""
+    [held] = office.hold(Policy.RELEASE)
+    return office.ask(Row(Kind.POST, amount=HELD, resolves=held)).sequence
+
+
+def test_a_refund(office: Office) -> None:
+    payment, other = paid(office), paid(office)
+    alone = Row(Kind.REFUND, amount=1, resolves=payment, participant=office.maker)
+    office.refused(alone, {}, {"checker": office.checker}, {"total": payment})
+    proposal = office.propose(Kind.REFUND, payment, 150)
+    row = people.done(proposal, proposal.sequence, checker=office.checker)
+    office.refused(row, {})
+    assert office.approve(proposal, office.maker) == Result.SAME_PERSON
+    office.refused(row, {}, {"checker": office.maker})
+    assert office.approve(proposal) == Result.OK
+    later = office.propose(Kind.REFUND, payment, 150)
+    office.refused(
+        row, {"amount": 149}, {"amount": 151}, {"resolves": other}, {"id": b"x" * 16},
+        {"participant": office.checker}, {"checker": 0}, {"checker": office.maker},
+        {"total": 0}, {"total": proposal.sequence + 1}, {"total": 2**64 - 1},
+        {"total": later.sequence}, {"id": people.done_id(later.id)},
+    )  # fmt: skip
+    office.done_once(row)
+    # One approval is one refund, whatever it is called.
+    office.refused(row, {"id": b"y" * 16})
+    assert office.approve(later) == Result.OK
+    office.done_once(people.done(later, later.sequence, checker=office.checker))
+    most = office.propose(Kind.REFUND, payment, HELD)
+    assert office.approve(most) == Result.OK
+    more = people.done(most, most.sequence, checker=office.checker)
+    assert office.ask(more).result == Result.EXCEEDS_PAYMENT
+
+
+def test_a_refund_in_one_request(office: Office) -> None:
+    """As the office sends it: the approval, and what it lets happen right behind."""
+    proposal = office.propose(Kind.REFUND, paid(office))
+    row = people.done(proposal, proposal.sequence, checker=office.checker)
+    approval = Row(Kind.APPROVE, resolves=proposal.sequence)
+    approval.participant = office.checker
+    assert office.ask(row, approval).result == Result.OK  # too late for the refund
+    assert office.pair.model.refunded == {}
+    assert office.ask(approval, row).result == Result.OK
+    assert list(office.pair.model.refunded.values()) == [HELD]
+
+
+def test_a_correction(office: Office) -> None:
+    holds = [office.hold(Policy.RELEASE)[0] for _ in range(2)]
+    office.pass_deadline()
+    model = office.pair.model
+    said = [Said(each, model.rows[each - 1].id) for each in holds]
+    [late] = office.pair.commit([Answers(said, office.net.billers[0])], office.now)
+    case, other = (one.sequence for one in late)
+    assert model.rows[case - 1].total == CaseType.LATE_CONFIRMATION
+    alone = Row(Kind.TRANSFER, amount=HELD, resolves=case, reference=b"as asked")
+    alone.participant = office.maker
+    alone.debit, alone.credit = office.net.wallets[0], office.net.heads[0][0]
+    office.refused(alone, {})
+    proposal = office.propose(Kind.TRANSFER, case)
+    row = people.done(proposal, proposal.sequence, checker=office.checker)
+    row.reference, row.debit, row.credit = alone.reference, alone.debit, alone.credit
+    office.refused(row, {})
+    assert office.approve(proposal) == Result.OK
+    office.refused(
+        row, {"amount": HELD - 1}, {"resolves": other}, {"reference": b"other"},
+        {"participant": office.checker}, {"checker": office.maker}, {"total": case},
+        {"kind": Kind.REFUND, "reference": b""},
+    )  # fmt: skip
+    office.done_once(row)
+    assert model.rows[model.corrected[case] - 1].total == proposal.sequence
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_the_release_of_a_kept_hold(office: Office, size: int) -> None:
+    held, others = office.hold(Policy.KEEP, size), office.hold(Policy.KEEP)
+    early = office.hold(Policy.KEEP)[0]
+    # Before its deadline a hold is not kept, and needs nobody.
+    assert office.ask(Row(Kind.VOID, resolves=early)).result == Result.OK
+    office.pass_deadline()
+    void = Row(Kind.VOID, resolves=held[0], checker=office.checker)
+    office.refused(void, {}, {"total": held[0]})
+    cases = {model_row.resolves: model_row for model_row in office.pair.model.rows
+             if model_row.kind == Kind.CASE}  # fmt: skip
+    proposal = office.propose(Kind.VOID, cases[held[-1]].sequence)
+    void.total = proposal.sequence
+    office.refused(void, {})
+    assert office.approve(proposal) == Result.OK
+    office.refused(void, {"checker": office.maker}, {"resolves": others[0]})
+    for each in held:
+        void.resolves = each
+        office.done_once(void)
+        row = office.pair.model.rows[office.pair.model.resolved[each] - 1]
+        assert (row.total, row.checker) == (proposal.sequence, office.checker)
+    # What the biller itself rejects needs nobody either.
+    said = Said(others[0], office.pair.model.rows[others[0] - 1].id, confirmed=False)
+    answer = Answers([said], office.net.billers[0])
+    [[rejected]] = office.pair.commit([answer], office.now)
+    assert rejected.result == Result.OK
+    office.pair.reopen(without_index=True)
+    office.pair.compare_all(range(1, office.pair.ledger.sequence + 1))

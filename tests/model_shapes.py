@@ -1,0 +1,143 @@
+"""The oracle's shapes: what is wrong with a request before any rule is asked, and what
+a message's payment becomes.
+
+Part of tests/model.py, which see.
+"""
+
+import re
+
+from switch.codes import AMOUNT_MAX, AccountKind, Kind, Mode, Result, Role, Tender
+from tests.model_bills import Bills
+from tests.model_register import WITH_RECORD
+from tests.model_rules import DAY_S, PAYS
+from tests.records import KINDS_WITHOUT_ID, ZERO_ID, Payment, Row, flags_of
+
+DEADLINE_MAX_S = 31 * DAY_S
+NOTE_MAX = 64
+REQUESTABLE = frozenset(Kind) - {Kind.EXPIRE, Kind.CASE}
+WITH_AMOUNT = PAYS | {
+    Kind.POST,
+    Kind.REFUND,
+    Kind.TOP_UP,
+    Kind.TRANSFER,
+    Kind.SETTLE,
+    Kind.PROPOSE,
+}
+WITH_REFERENCE = PAYS | {
+    Kind.TOP_UP,
+    Kind.TRANSFER,
+    Kind.FREEZE,
+    Kind.CLOSE,
+    Kind.CASE_CLOSE,
+    Kind.PROPOSE,
+}
+WITHOUT_ACCOUNT = frozenset({Kind.CASE_CLOSE, Kind.PROPOSE, Kind.APPROVE})
+PROPOSED = frozenset({Kind.REFUND, Kind.TRANSFER, Kind.VOID})
+REFERENCE = re.compile(rb"(?! )[\x20-\x7e]{1,32}(?<! )")
+NO_REFERENCE = re.compile(b"")
+
+Shaped = tuple[Row, int]
+
+
+class Shapes(Bills):
+    """What requests look like, and who a payment says that it is from."""
+
+    def shape(self, row: Row) -> int:
+        """What is wrong with a row template before any rule is asked, or 0."""
+        if row.kind not in REQUESTABLE:
+            return Result.INVALID_KIND
+        if row.kind == Kind.PROPOSE and row.total not in PROPOSED:
+            return Result.INVALID_KIND
+        if (row.id == ZERO_ID) != (row.kind in KINDS_WITHOUT_ID):
+            return Result.INVALID_ID
+        least, most = (1, AMOUNT_MAX) if row.kind in WITH_AMOUNT else (0, 0)
+        if not least <= row.amount <= most:
+            return Result.INVALID_AMOUNT
+        pattern = REFERENCE if row.kind in WITH_REFERENCE else NO_REFERENCE
+        if row.kind not in WITH_RECORD and not pattern.fullmatch(row.reference):
+            return Result.INVALID_REFERENCE
+        if row.kind in PAYS:
+            return self.shape_of_pay(row)
+        if row.kind in WITH_RECORD and not self.record_is_valid(row):
+            return Result.INVALID_RECORD
+        if row.deadline:
+            return Result.INVALID_DEADLINE
+        if row.kind in WITHOUT_ACCOUNT and (row.debit or row.credit):
+            return Result.INVALID_ACCOUNT
+        return 0
+
+    def shape_of_pay(self, row: Row) -> int:
+        """The rest of a payment's shape."""
+        if row.tender > Tender.CARD:
+            return Result.INVALID_TENDER
+        if row.tail is not None and not note_is_valid(row.tail):
+            return Result.INVALID_NOTE
+        least, most = (1, DEADLINE_MAX_S) if row.kind == Kind.HOLD else (0, 0)
+        if not least <= row.deadline <= most:
+            return Result.INVALID_DEADLINE
+        return 0
+
+    def read_payment(self, payment: Payment, sender: int, centre: int) -> "Shaped":
+        """A payment from the wire as a row template, and what is wrong with it."""
+        service = self.service_of.get(payment.service, 0)
+        named = self.centre_named(payment.centre, centre)
+        row = Row(
+            Kind.PAY,
+            id=payment.id[:16].ljust(16, b"\0"),
+            amount=payment.amount,
+            reference=payment.reference,
+            operator_=payment.operator & 0xFFFFFFFF,
+            participant=sender,
+            service=service,
+            debit=self.wallet_of_centre(named),
+            centre=named,
+            flags=flags_of(payment.head, payment.tender & 3),
+            total=payment.amount_due,
+            tail=payment.note or None,
+            hot=True,
+        )
+        if service and self.services[service - 1].mode == Mode.CONFIRMED:
+            row.kind = Kind.HOLD
+            row.deadline = self.services[service - 1].deadline_s
+        if len(payment.id) != 16 or payment.id == ZERO_ID:
+            return row, Result.INVALID_ID
+        if not 0 < payment.amount <= AMOUNT_MAX:
+            return row, Result.INVALID_AMOUNT
+        if not REFERENCE.fullmatch(payment.reference):
+            return row, Result.INVALID_REFERENCE
+        if payment.operator > 0xFFFFFFFF:
+            return row, Result.INVALID_OPERATOR
+        if payment.tender > Tender.CARD:
+            return row, Result.INVALID_TENDER
+        if payment.head > 7:
+            return row, Result.INVALID_HEAD
+        if not note_is_valid(payment.note):
+            return row, Result.INVALID_NOTE
+        return row, 0
+
+    def centre_named(self, name: bytes, bound: int) -> int:
+        """Whom a payment names, or its sender is bound to; 0 if that is wrong."""
+        named = self.participant_of.get(name, 0) if name else bound
+        return 0 if bound and named != bound else named
+
+    def wallet_of_centre(self, named: int) -> int:
+        """The wallet of whoever pays, active or not; 0 if there is none."""
+        index = self.account_of.get((named, 0), 0)
+        return index if self.accounts[index].kind == AccountKind.WALLET else 0
+
+    def can_pay(self, row: Row) -> bool:
+        """Whether a new payment is one of an active centre, from its wallet."""
+        wallet = self.account(row.debit)
+        if wallet is None or wallet.kind != AccountKind.WALLET:
+            return False
+        one = self.participants[row.centre]
+        return not row.hot or (one.role == Role.CENTRE and bool(one.active))
+
+
+def note_is_valid(note: bytes) -> bool:
+    """At most 64 bytes of UTF-8."""
+    try:
+        note.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return len(note) <= NOTE_MAX

@@ -1,0 +1,77 @@
+"""Rows by which two people have something done: it is proposed, approved and done.
+
+Stated a second time from docs/data-model.md, as row templates for core and model, and
+as the product's own moves for tests of what stands above them.
+"""
+
+import hashlib
+
+import numpy as np
+
+from switch._core import Ledger, Rows
+from switch.codes import Kind, Result
+from switch.ids import new_id
+from switch.ledger import moves
+from switch.ledger.templates import Templates
+from tests.records import Row
+
+MAKER, CHECKER = 1, 2
+
+
+def done_id(proposal_id: bytes) -> bytes:
+    """The id of what a proposal with this id leads to."""
+    return hashlib.blake2b(b"refund" + proposal_id, digest_size=32).digest()[:16]
+
+
+def refund(
+    payment: int,
+    amount: int,
+    at: int,
+    id_: bytes,
+    *,
+    maker: int = MAKER,
+    checker: int = CHECKER,
+) -> list[Row]:
+    """A refund of a payment by its sequence, with the two rows before it.
+
+    `at` is the sequence that the first of them, the proposal, will have; `id_` its id.
+    """
+    proposal = Row(Kind.PROPOSE, id=id_, amount=amount, resolves=payment)
+    proposal.reference, proposal.total = b"asked for", Kind.REFUND
+    proposal.participant = maker
+    approval = Row(Kind.APPROVE, id=id_[::-1], resolves=at, participant=checker)
+    return [proposal, approval, done(proposal, at, checker=checker)]
+
+
+def done(proposal: Row, at: int, *, checker: int) -> Row:
+    """The refund or correction that the proposal at sequence `at` asks for."""
+    row = Row(Kind(proposal.total), id=done_id(proposal.id), amount=proposal.amount)
+    row.resolves, row.participant = proposal.resolves, proposal.participant
+    row.checker, row.total = checker, at
+    return row
+
+
+def refund_moves(
+    ledger: Ledger, payment: int, amount: int, *, maker: int = MAKER
+) -> Templates:
+    """The same as moves, for the group that is committed next and has nothing else."""
+    at = ledger.sequence + 1
+    checker = maker + 1
+    proposal = moves.propose_refund(
+        new_id(), payment, amount, "asked for", sender=maker
+    )
+    row = proposal.rows.copy()
+    row["sequence"] = at
+    return moves.join(
+        [
+            proposal,
+            moves.approve(new_id(), at, sender=checker),
+            moves.approved_refund(row[0], checker=checker),
+        ]
+    )
+
+
+def outcome_of(reply: Rows) -> Rows:
+    """Of rows of which each needs the one before: the first refusal, or the last."""
+    refused = np.flatnonzero(reply["result"] != Result.OK)
+    return reply[int(refused[0]) if len(refused) else -1]  # type: ignore[no-any-return]
