@@ -148,6 +148,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
         "replay": {
             "cover",
             "damage",
+            "effect",
             "hold_pieces",
             "holds",
             "indexer",
@@ -176,7 +177,6 @@ PARTS: dict[str, dict[str, set[str]]] = {
             "views",
         },
         "group": {
-            "cases",
             "damage",
             "holds",
             "lookup",

@@ -207,11 +207,10 @@ SIZES: Final = {
     64: (CHUNK, PARTICIPANT_RECORD, SHIFT_RECORD),
     256: (INDEX_META,),
     24: (INDEX_HOLDS,),
-    8: (INDEX_PIECE,),
+    8: (INDEX_PIECE, RULES_RECORD),
     32: (META, SEGMENT, ACCOUNT_RECORD),
     16: (LIMIT_RECORD, INDEX_HOLD),
     40: (WINDOW_LINE,),
-    8: (RULES_RECORD,),
 }
 for _size, _dtypes in SIZES.items():
     for _dtype in _dtypes:

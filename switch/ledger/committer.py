@@ -269,7 +269,8 @@ class Committer:
         assert not isinstance(outcome, bytes)
         if outcome[0]["result"] != Result.OK:
             raise ClockError(
-                f"the ledger refused the row that records the clock, with {result}"
+                "the ledger refused the row that records the clock, with result "
+                f"{int(outcome[0]['result'])}"
             )
 
 

@@ -104,7 +104,10 @@ class Holder:
         each piece where it stands.
         """
         self.ledger.close()
-        assert not audited or audit(self.path).findings.kept == []
+        if audited:
+            checks = audit(self.path).checks
+            found = {name for name, count in checks.items() if count}
+            assert found <= BEFORE_THE_CORE
         self.ledger = Ledger(str(self.path), create=False, **OPTIONS)
         assert self.ledger.holds().tolist() == sorted(self.open)
 
