@@ -51,11 +51,11 @@ cdef enum:  # results, grouped as the checks run
     RESULT_INVALID_ACCOUNT = 14
     # The id is known with other content: no row, `field` names the difference.
     RESULT_ID_REUSED = 20
-    # A rule refuses: a row with this result, the same answer for ever.
     # Too much waits for its biller: no row, and the id stays free.
     RESULT_BILLER_BUSY = 21
     # What two people must want has no approval of that content: no row, the id stays free.
     RESULT_NOT_APPROVED = 22
+    # A rule refuses: a row with this result, the same answer for ever.
     RESULT_SERVICE_UNKNOWN = 30
     RESULT_SERVICE_INACTIVE = 31
     RESULT_HEAD_UNKNOWN = 32
