@@ -324,7 +324,7 @@ class Model(Shapes):
         if (row.flags ^ first.flags) & RowFlag.UNFREEZE:
             return Field.KIND
         says = row.kind in (Kind.CASE_CLOSE, Kind.PROPOSE) and first.result == Result.OK
-        unknown = first.result == Result.SERVICE_UNKNOWN
+        unknown = not first.service
         derived = row.kind in (
             Kind.REFUND,
             Kind.OPEN,

@@ -105,6 +105,7 @@ TRAITS: Final[dict[Kind, Traits]] = {
         Money.RELEASES,
         has_id=False,
         amount=True,
+        total=True,
         evidence=Need.MAY,
         approval=Need.MAY,
     ),
@@ -122,7 +123,13 @@ TRAITS: Final[dict[Kind, Traits]] = {
     # One that names a case corrects it and needs two people; the treasury's own
     # moves need one.
     Kind.TRANSFER: Traits(
-        TREASURY, OWN, Money.MOVES, period=True, amount=True, approval=Need.MAY
+        TREASURY,
+        OWN,
+        Money.MOVES,
+        period=True,
+        amount=True,
+        total=True,
+        approval=Need.MAY,
     ),
     Kind.WINDOW: Traits(SWITCH | TREASURY, DIGEST, has_id=False),
     Kind.SETTLE: Traits(TREASURY, Reference.NONE, Money.MOVES, amount=True),

@@ -253,11 +253,18 @@ def make_plan(story: Story, folder: Path) -> Plan:
     return Plan(turns, begin, first, some, last, windows)
 
 
+def has_window(ask: Ask) -> bool:
+    """Whether a request asks for a window."""
+    return isinstance(ask, Rows) and any(row.kind == Kind.WINDOW for row in ask.rows)
+
+
 def parts(asks: list[Ask]) -> Iterator[list[Ask]]:
     """The requests in groups of a bounded size."""
     part: list[Ask] = []
     for ask in asks:
-        if part and sum(each.size() for each in part) + ask.size() > GROUP_ROWS:
+        # A group has room for one window, whose tail counts as the largest there may be.
+        full = sum(each.size() for each in part) + ask.size() > GROUP_ROWS
+        if part and (full or any(map(has_window, part)) and has_window(ask)):
             yield part
             part = []
         part.append(ask)

@@ -59,7 +59,7 @@ class Generator(Moves):
             (self.settle, 5),
             (self.limit, 2),
             (self.freeze, 3),
-            (self.close, 2),
+            (self.close, 4),
             (self.open, 2),
             (self.register, 3),
             (self.case_close, 2),

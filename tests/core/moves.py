@@ -299,10 +299,12 @@ class Moves:
         elif draw < 8:
             # Drained first, so that it might be closed.
             accounts = self.model.accounts
-            free = [w for w in self.wallets[-50:] if not accounts[w].holds_count]
+            free = [
+                wallet
+                for wallet in self.wallets[-50:]
+                if wallet not in self.net.wallets and not accounts[wallet].holds_count
+            ]
             row.debit = self.rng.choice(free or self.wallets[-1:])
-            if row.debit in self.net.wallets:
-                return [row]
             amount = self.model.accounts[row.debit].available
             if amount > 0:
                 drain = self.by_treasury(Kind.TRANSFER, amount=amount, debit=row.debit)

@@ -20,6 +20,7 @@ from switch.audit import audit
 from switch.codes import Kind, Result
 from switch.errors import IndexDamagedError
 from tests.audit.journal_writer import change_index
+from tests.core.generator import BEFORE_THE_CORE
 from tests.core.network import NOW, Network, make_network, top_up
 from tests.core.pair import rows_request
 from tests.core.test_concurrency import ask, transfers

@@ -26,6 +26,7 @@ from tests.server.harness import (
     Peers,
     failing,
     load,
+    network,
     payment,
     running,
 )
@@ -153,6 +154,23 @@ def test_a_harness_names_the_centre(peers: Peers) -> None:
     )
     assert named.result == results.RESULT_OK
     assert unnamed.result == results.RESULT_INVALID_CENTRE
+
+
+def test_a_centre_that_is_off_keeps_its_answers(peers: Peers) -> None:
+    """What was paid is told again; nothing new is paid."""
+    bill = payment(centre="centre-d")
+    [paid] = peers.harness.pay_all([bill])
+    assert paid.result == results.RESULT_OK
+    loaded = network()
+    [centre] = [one for one in loaded.participants if one.id == "centre-d"]
+    for active in (False, True):
+        centre.active = active
+        peers.treasury.admin.LoadNetwork(loaded, timeout=CALL_S)
+        again, new = peers.harness.pay_all([bill, payment(centre="centre-d")])
+        assert (again.result, again.repeat) == (results.RESULT_OK, True)
+        assert (again.sequence, again.receipt) == (paid.sequence, paid.receipt)
+        wanted = results.RESULT_OK if active else results.RESULT_INVALID_CENTRE
+        assert new.result == wanted
 
 
 def test_a_payment_of_a_confirmed_service_is_held(centre: Peer) -> None:
