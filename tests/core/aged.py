@@ -262,9 +262,9 @@ def parts(asks: list[Ask]) -> Iterator[list[Ask]]:
     """The requests in groups of a bounded size."""
     part: list[Ask] = []
     for ask in asks:
-        # A group has room for one window, whose tail counts as the largest there may be.
+        # A group has room for one window: its tail counts as the largest there is.
         full = sum(each.size() for each in part) + ask.size() > GROUP_ROWS
-        if part and (full or any(map(has_window, part)) and has_window(ask)):
+        if part and (full or (has_window(ask) and any(map(has_window, part)))):
             yield part
             part = []
         part.append(ask)

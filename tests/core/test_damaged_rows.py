@@ -17,6 +17,7 @@ import pytest
 from switch._core import Queue, Request
 from switch.codes import DuplicateRule, Kind, Result
 from switch.errors import CorruptionError
+from tests import people
 from tests.core import wire
 from tests.core.network import NOW, top_up
 from tests.core.pair import to_request
@@ -195,10 +196,19 @@ def of_treasury(ward: Ward, kind: Kind, resolves: int, **more: int) -> Row:
     return row
 
 
+def approved_refund(ward: Ward, payment: int, amount: int) -> Row:
+    """A refund that two people want; it is not done yet."""
+    at = ward.pair.ledger.sequence + 1
+    id_ = at.to_bytes(16, "big")
+    proposal, approval, row = people.refund(payment, amount, at, id_)
+    ward.do(proposal, approval)
+    return row
+
+
 @case
 def refund(ward: Ward) -> tuple[int, Callable[[], Ask]]:
     [sequence] = ward.do(ward.pay())
-    row = of_treasury(ward, Kind.REFUND, sequence, amount=AMOUNT)
+    row = approved_refund(ward, sequence, AMOUNT)
     return sequence, lambda: Rows([row])
 
 
@@ -208,15 +218,15 @@ def refund_of_a_damaged_hold(ward: Ward) -> tuple[int, Callable[[], Ask]]:
     hold = ward.hold()
     [sequence] = ward.do(hold)
     [posted] = ward.do(Row(Kind.POST, resolves=sequence, amount=AMOUNT))
-    row = of_treasury(ward, Kind.REFUND, posted, amount=AMOUNT)
+    row = approved_refund(ward, posted, AMOUNT)
     return sequence, lambda: Rows([row])
 
 
 @case
 def second_refund(ward: Ward) -> tuple[int, Callable[[], Ask]]:
     [paid] = ward.do(ward.pay())
-    [sequence] = ward.do(of_treasury(ward, Kind.REFUND, paid, amount=1))
-    row = of_treasury(ward, Kind.REFUND, paid, amount=1)
+    [sequence] = ward.do(approved_refund(ward, paid, 1))
+    row = approved_refund(ward, paid, 1)
     return sequence, lambda: Rows([row])
 
 

@@ -319,7 +319,7 @@ def test_a_start_long_after_the_last_row(ledger: Ledger, clock: Clock) -> None:
     assert ledger.sequence == RULES_ROW + 2
     said = json.loads(ledger.tail(RULES_ROW + 2)[1:])
     assert said == {
-        "ahead_ns": CLOCK_GAP_MAX_NS + SECOND,
+        "ahead_ns": CLOCK_GAP_MAX_NS + SECOND - 1,
         "boottime_ns": int(clock[1]),
         "cause": "start",
         "wall_ns": int(clock[0]),
