@@ -300,13 +300,13 @@ cdef class Ledger:
             raise MemoryError
         memset(self.spaces, 0, sizeof(self.spaces))
         self.users = _Users()
-        self.s.reserve_fd = -1
+        self.s.config.reserve_fd = -1
         pthread_mutex_init(&self.committing, NULL)
-        pthread_mutex_init(&self.s.lock, NULL)
-        pthread_mutex_init(&self.s.stepping, NULL)
-        pthread_cond_init(&self.s.moved, NULL)
-        pthread_cond_init(&self.s.step_due, NULL)
-        pthread_cond_init(&self.s.space_due, NULL)
+        pthread_mutex_init(&self.s.shared.lock, NULL)
+        pthread_mutex_init(&self.s.shared.stepping, NULL)
+        pthread_cond_init(&self.s.shared.moved, NULL)
+        pthread_cond_init(&self.s.shared.step_due, NULL)
+        pthread_cond_init(&self.s.shared.space_due, NULL)
 
     def __init__(
         self, path, *, create=True, map_size=4 << 40, reserve_size=64 << 20,
@@ -329,8 +329,8 @@ cdef class Ledger:
         self.mark_path = os.fsencode(os.path.join(self.path, "index.damaged"))
         self.threads = []
         try:
-            self.s.room_least = room_least
-            self.s.segments_least = index_segments_least
+            self.s.config.room_least = room_least
+            self.s.config.segments_least = index_segments_least
             # A duplicate holds the caller's lock until both are closed.
             self.lock_fd = os.dup(lock_fd) if lock_fd >= 0 else -1
             self._open(create, map_size, reserve_size, index_step_rows, index_lag_max)
@@ -356,16 +356,16 @@ cdef class Ledger:
             self.lock_fd = _lock_file(self.path)
         cdef State* s = self.s
         cdef int rc
-        s.step_rows = step_rows
-        s.lag_max = lag_max
-        s.reserve_size = reserve_size
+        s.config.step_rows = step_rows
+        s.config.lag_max = lag_max
+        s.config.reserve_size = reserve_size
         check(lifetime_allocate(s, self.spaces, step_rows, lag_max))
-        check(lifetime_open_env(&s.journal_env, os.fsencode(journal), map_size))
-        rc = lifetime_open_env(&s.index_env, os.fsencode(index), map_size)
+        check(lifetime_open_env(&s.config.journal_env, os.fsencode(journal), map_size))
+        rc = lifetime_open_env(&s.config.index_env, os.fsencode(index), map_size)
         check(RC_INDEX if rc == MDB_INVALID or rc == MDB_VERSION_MISMATCH else damage_of(rc))
-        s.mark_path = PyBytes_AS_STRING(self.mark_path)
+        s.config.mark_path = PyBytes_AS_STRING(self.mark_path)
         if self.progress is not None:
-            s.progress = &self.progress[0]
+            s.config.progress = &self.progress[0]
         if reserve_size:
             check(reserve_open(s, os.fsencode(data)))
         cdef bytes fresh = secrets.token_bytes(16)
@@ -373,9 +373,10 @@ cdef class Ledger:
         with nogil:
             rc = lifetime_begin(s, name)
         check(RC_SPACE if steps_is_space(rc) else rc)
-        if s.rules_version > RULES_VERSION:
+        if s.shared.rules_version > RULES_VERSION:
             raise FormatError(
-                0, f"rules {s.rules_version} run this ledger, and this version knows them up "
+                0, f"rules {s.shared.rules_version} run this ledger, and this version knows them "
+                "up "
                 f"to {_RULES_VERSION}: start it with the version that ran last, or a newer one"
             )
 
@@ -389,14 +390,14 @@ cdef class Ledger:
             # Whole steps go into the index now, or opening would have to do it. What fails
             # here fails again there and is told: nothing depends on it.
             with nogil:
-                while done and not self.s.dead:
+                while done and not self.s.shared.dead:
                     steps_try(self.s, &done)
-            pthread_mutex_lock(&self.s.lock)
-            self.s.stopping = 1
-            pthread_cond_broadcast(&self.s.step_due)
-            pthread_cond_broadcast(&self.s.space_due)
-            pthread_cond_broadcast(&self.s.moved)
-            pthread_mutex_unlock(&self.s.lock)
+            pthread_mutex_lock(&self.s.shared.lock)
+            self.s.shared.stopping = 1
+            pthread_cond_broadcast(&self.s.shared.step_due)
+            pthread_cond_broadcast(&self.s.shared.space_due)
+            pthread_cond_broadcast(&self.s.shared.moved)
+            pthread_mutex_unlock(&self.s.shared.lock)
             for thread in self.threads:
                 thread.join()
             # No read begins any more; those under way end soon.
@@ -407,13 +408,13 @@ cdef class Ledger:
             self._end_commit()
 
     def _release(self):
-        if self.s.reserve_fd >= 0:
-            posix_close(self.s.reserve_fd)
-            self.s.reserve_fd = -1
+        if self.s.config.reserve_fd >= 0:
+            posix_close(self.s.config.reserve_fd)
+            self.s.config.reserve_fd = -1
         lifetime_end(self.s, self.spaces)
         memset(self.s, 0, sizeof(State))
         memset(self.spaces, 0, sizeof(self.spaces))
-        self.s.reserve_fd = -1
+        self.s.config.reserve_fd = -1
         if self.lock_fd >= 0:
             os.close(self.lock_fd)
             self.lock_fd = -1
@@ -480,7 +481,7 @@ cdef class Ledger:
                 request.fill(&self.calls[count])
                 count += 1
             # Without a thread of its own the index is brought on here.
-            while not self.threads and self.s.sequence - self.s.indexed > self.s.lag_max:
+            while not self.threads and steps_behind(self.s) > self.s.config.lag_max:
                 if not self.index_step():
                     break
             with nogil:
@@ -488,7 +489,7 @@ cdef class Ledger:
                     self.s, self.calls, count, now_ns, self.outcomes, self.replies
                 )
             if rc == RC_DEAD:
-                raise DeadError(self.s.dead, self.dead)
+                raise DeadError(self.s.shared.dead, self.dead)
             check(rc)
             return [
                 face_reply(&self.calls[index], self.outcomes, self.replies)
@@ -498,7 +499,7 @@ cdef class Ledger:
             self._end_commit()
 
     def expiry(self):
-        return self.s.due
+        return self.s.shared.due
 
     def index_step(self):
         cdef object _in_use = self._use()
@@ -520,39 +521,39 @@ cdef class Ledger:
 
     @property
     def instance(self):
-        return PyBytes_FromStringAndSize(<char*>self.s.instance, 16)
+        return PyBytes_FromStringAndSize(<char*>self.s.config.instance, 16)
 
     @property
     def sequence(self):
-        return self.s.sequence
+        return self.s.shared.sequence
 
     @property
     def timestamp(self):
-        return self.s.timestamp
+        return self.s.shared.timestamp
 
     @property
     def index_sequence(self):
-        return self.s.indexed
+        return self.s.shared.indexed
 
     @property
     def last_window(self):
-        return self.s.last_window
+        return self.s.shared.last_window
 
     @property
     def rules_version(self):
-        return self.s.rules_version
+        return self.s.shared.rules_version
 
     @property
     def holds_count(self):
-        return self.s.holds_count
+        return self.s.shared.holds_count
 
     @property
     def damaged_requests(self):
-        return self.s.damaged_requests
+        return self.s.group.damaged_requests
 
     @property
     def dead(self):
-        return error_text(self.s.dead) if self.s.dead else ""
+        return error_text(self.s.shared.dead) if self.s.shared.dead else ""
 
     def info(self):
         cdef object _in_use = self._use()
@@ -561,24 +562,26 @@ cdef class Ledger:
         cdef uint64_t filters
         cdef uint32_t steps
         with nogil:
-            mdb_env_info(self.s.journal_env, &journal)
-            mdb_env_info(self.s.index_env, &index)
+            mdb_env_info(self.s.config.journal_env, &journal)
+            mdb_env_info(self.s.config.index_env, &index)
             filters = reads_count_runs(self.s, runs, &steps)
         return {
-            "sequence": self.s.sequence,
-            "index_sequence": self.s.indexed,
-            "journal_bytes": (journal.me_last_pgno + 1) * reserve_page_size(self.s.journal_env),
-            "index_bytes": (index.me_last_pgno + 1) * reserve_page_size(self.s.index_env),
-            "reserve_bytes": self.s.reserve_left,
+            "sequence": self.s.shared.sequence,
+            "index_sequence": self.s.shared.indexed,
+            "journal_bytes": (journal.me_last_pgno + 1) * (
+                reserve_page_size(self.s.config.journal_env)
+            ),
+            "index_bytes": (index.me_last_pgno + 1) * reserve_page_size(self.s.config.index_env),
+            "reserve_bytes": self.s.shared.reserve_left,
             "filter_bytes": filters,
             "steps_in_memory": steps,
             "ids_runs": [runs[MAP_IDS][level] for level in range(LEVELS_MAX)],
             "claims_runs": [runs[MAP_CLAIMS][level] for level in range(LEVELS_MAX)],
             "links_runs": [runs[MAP_LINKS][level] for level in range(LEVELS_MAX)],
-            "space_error": self.s.space_failed or self.s.index_failed,
-            "damaged_requests": self.s.damaged_requests,
-            "holds_set_aside": self.s.aside_count,
-            "damaged_row": self.s.damaged_row,
+            "space_error": self.s.shared.space_failed or self.s.shared.index_failed,
+            "damaged_requests": self.s.group.damaged_requests,
+            "holds_set_aside": self.s.group.aside_count,
+            "damaged_row": self.s.group.damaged_row,
         }
 
     # --- reading ----------------------------------------------------------------------------------
@@ -586,17 +589,17 @@ cdef class Ledger:
     def accounts(self):
         cdef object _in_use = self._use()
         cdef uint64_t sequence
-        cdef uint32_t count = self.s.published.count
+        cdef uint32_t count = self.s.shared.published.count
         images = np.empty(count, ACCOUNT)
         cdef uint8_t[::1] target = images.view(np.uint8)
         with nogil:
             # Touched beforehand: a million images are copied in tens of milliseconds, but
             # getting their pages under the lock would take as long again.
             memset(&target[0], 0, count * sizeof(Account))
-            pthread_mutex_lock(&self.s.lock)
-            memcpy(&target[0], self.s.published.accounts, count * sizeof(Account))
-            sequence = self.s.sequence
-            pthread_mutex_unlock(&self.s.lock)
+            pthread_mutex_lock(&self.s.shared.lock)
+            memcpy(&target[0], self.s.shared.published.accounts, count * sizeof(Account))
+            sequence = self.s.shared.sequence
+            pthread_mutex_unlock(&self.s.shared.lock)
         return images, sequence
 
     def account(self, uint32_t index):
@@ -606,14 +609,14 @@ cdef class Ledger:
         image = np.empty(1, ACCOUNT)
         cdef uint8_t[::1] target = image.view(np.uint8)
         with nogil:
-            pthread_mutex_lock(&self.s.lock)
-            memcpy(&target[0], &self.s.published.accounts[index], sizeof(Account))
-            sequence = self.s.sequence
-            pthread_mutex_unlock(&self.s.lock)
+            pthread_mutex_lock(&self.s.shared.lock)
+            memcpy(&target[0], &self.s.shared.published.accounts[index], sizeof(Account))
+            sequence = self.s.shared.sequence
+            pthread_mutex_unlock(&self.s.shared.lock)
         return image.reshape(()), sequence
 
     cdef int _need_account(self, uint32_t index) except -1:
-        if not 0 < index < self.s.published.count:
+        if not 0 < index < self.s.shared.published.count:
             raise LookupError(f"there is no account {index}")
         return 0
 
@@ -621,11 +624,11 @@ cdef class Ledger:
         cdef object _in_use = self._use()
         cdef uint32_t index
         with nogil:
-            pthread_mutex_lock(&self.s.lock)
+            pthread_mutex_lock(&self.s.shared.lock)
             index = register_find_account(self.s, participant, purpose)
-            if index >= self.s.published.count:
+            if index >= self.s.shared.published.count:
                 index = 0
-            pthread_mutex_unlock(&self.s.lock)
+            pthread_mutex_unlock(&self.s.shared.lock)
         return index
 
     def find_participant(self, str code not None):
@@ -636,11 +639,11 @@ cdef class Ledger:
         if not face_pad(text, data, CODE_MAX):
             return 0
         with nogil:
-            pthread_mutex_lock(&self.s.lock)
+            pthread_mutex_lock(&self.s.shared.lock)
             index = register_find_participant(self.s, data)
-            if self.s.participants[index].durable == 0:
+            if self.s.group.participants[index].durable == 0:
                 index = 0
-            pthread_mutex_unlock(&self.s.lock)
+            pthread_mutex_unlock(&self.s.shared.lock)
         return index
 
     def find_service(self, str code not None):
@@ -651,20 +654,20 @@ cdef class Ledger:
         if not face_pad(text, data, SERVICE_CODE_MAX):
             return 0
         with nogil:
-            pthread_mutex_lock(&self.s.lock)
+            pthread_mutex_lock(&self.s.shared.lock)
             index = register_find_service(self.s, data)
-            if self.s.services[index].durable == 0:
+            if self.s.group.services[index].durable == 0:
                 index = 0
-            pthread_mutex_unlock(&self.s.lock)
+            pthread_mutex_unlock(&self.s.shared.lock)
         return index
 
     def records(self, int record):
         cdef object _in_use = self._use()
-        cdef uint32_t count = self.s.published.count
+        cdef uint32_t count = self.s.shared.published.count
         if record == RECORD_PARTICIPANT:
-            count = self.s.participants_count
+            count = self.s.group.participants_count
         elif record == RECORD_SERVICE:
-            count = self.s.services_count
+            count = self.s.group.services_count
         elif record != 0:
             raise ValueError("records are of participants, services, or 0 for accounts")
         sequences = np.empty(count, np.uint64)
@@ -678,7 +681,7 @@ cdef class Ledger:
         cdef object _in_use = self._use()
         if first == 0:
             raise ValueError("sequences begin at 1")
-        cdef uint64_t last = self.s.sequence
+        cdef uint64_t last = self.s.shared.sequence
         count = min(count, <uint64_t>_ROWS_MAX)
         if first > last or count == 0:
             return np.empty(0, ROW)
@@ -696,7 +699,7 @@ cdef class Ledger:
         wanted = np.ascontiguousarray(sequences, np.uint64).reshape(-1)
         if wanted.size > most:
             raise ValueError(f"at most {most} rows in one call")
-        if wanted.size and not 0 < wanted.min() <= wanted.max() <= self.s.sequence:
+        if wanted.size and not 0 < wanted.min() <= wanted.max() <= self.s.shared.sequence:
             raise LookupError("one of the rows is not durable")
         # A memory view needs a writable array; nothing is written.
         return wanted if wanted.flags.writeable else wanted.copy()
@@ -706,7 +709,7 @@ cdef class Ledger:
         if not 0 < biller < PARTICIPANTS_MAX:
             raise LookupError("there is no such participant")
         # One byte, which the committer reads as it comes: exact to a group.
-        self.s.participants[biller].busy = busy
+        self.s.group.participants[biller].busy = busy
 
     def gather(self, sequences):
         cdef object _in_use = self._use()
@@ -767,13 +770,13 @@ cdef class Ledger:
 
     def row(self, uint64_t sequence):
         self._need_open()
-        if not 0 < sequence <= self.s.sequence:
+        if not 0 < sequence <= self.s.shared.sequence:
             raise LookupError(f"row {sequence} is not durable")
         return self.rows(sequence, 1).reshape(())
 
     def tail(self, uint64_t sequence):
         cdef object _in_use = self._use()
-        if not 0 < sequence <= self.s.sequence:
+        if not 0 < sequence <= self.s.shared.sequence:
             raise LookupError(f"row {sequence} is not durable")
         cdef Reader reader
         cdef const uint8_t* data
@@ -830,7 +833,7 @@ cdef class Ledger:
     def balance_at(self, uint32_t account, uint64_t sequence):
         cdef object _in_use = self._use()
         self._need_account(account)
-        if sequence > self.s.sequence:
+        if sequence > self.s.shared.sequence:
             raise LookupError(f"row {sequence} is not durable")
         cdef Totals totals
         cdef int rc
@@ -855,12 +858,12 @@ cdef class Ledger:
         self._begin_commit()
         try:
             self._need_open()
-            if self.s.dead:
-                raise DeadError(self.s.dead, self.dead)
-            sequences = np.empty(self.s.holds.count, np.uint64)
-            for i in range(self.s.holds.count):
-                if not aside or self.s.holds.heap[i].due == ASIDE:
-                    sequences[count] = self.s.holds.heap[i].sequence
+            if self.s.shared.dead:
+                raise DeadError(self.s.shared.dead, self.dead)
+            sequences = np.empty(self.s.group.holds.count, np.uint64)
+            for i in range(self.s.group.holds.count):
+                if not aside or self.s.group.holds.heap[i].due == ASIDE:
+                    sequences[count] = self.s.group.holds.heap[i].sequence
                     count += 1
         finally:
             self._end_commit()
@@ -883,7 +886,7 @@ def _run_index(Ledger ledger):
     cdef State* s = ledger.s
     cdef uint64_t looked = native_monotonic_ns()
     with nogil:
-        while not s.stopping:
+        while not s.shared.stopping:
             steps_rest(s, steps_round(s))
             if native_monotonic_ns() - looked > READERS_CHECK_NS:
                 looked = native_monotonic_ns()
@@ -894,7 +897,7 @@ def _run_reserve(Ledger ledger):
     """The reserve's thread; a failure is kept in `space_failed` and tried again."""
     cdef State* s = ledger.s
     with nogil:
-        while not s.stopping:
+        while not s.shared.stopping:
             reserve_wait(s)
 
 

@@ -1,8 +1,9 @@
 # What a ledger keeps in memory while it is open.
 #
-# Who may touch what: `lock` guards everything that is not said to belong to one
-# thread. The committer holds it while it applies a group and while it publishes one,
-# never during a commit; readers and the index writer hold it for moments.
+# Who may touch what is said by four structs, and held by tests/test_tidy.py: `Config` is
+# fixed, `Shared` is guarded by its lock, `GroupState` is the committer's and `IndexState` the
+# index writer's. The committer holds the lock while it applies a group and while it publishes
+# one, never during a commit; readers and the index writer hold it for moments.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from posix.types cimport pid_t
@@ -351,8 +352,7 @@ cdef struct Probes:           # keys of one map on their way past memory and fil
     uint8_t[PROBES_MAX] maybe
     uint32_t count
 
-cdef struct State:
-    # --- fixed after opening ---------------------------------------------------
+cdef struct Config:           # fixed after opening; anybody reads it
     MDB_env* journal_env
     MDB_env* index_env
     MDB_dbi journal_meta
@@ -372,13 +372,19 @@ cdef struct State:
     uint64_t reserve_size
     uint64_t room_least       # bytes free on the disk without which no step is written
     int reserve_fd
+    uint32_t steps_capacity
+    uint32_t segments_least   # written by each step if so many have changed
+    uint64_t* progress        # rows indexed and rows in all while it is opened, or NULL
+    char* mark_path           # a file made when the index is found damaged
+
+cdef struct Shared:           # what several threads touch, under `lock`
+    # The index writer changes `indexed`, `latest`, runs and the oldest steps; the committer
+    # all else. Words that stand alone (`stopping`, `dead`, `indexed`) are also read without.
     pthread_mutex_t lock
     pthread_mutex_t stepping  # held through an index step: one at a time
     pthread_cond_t moved      # the index has come further: a waiting committer looks again
     pthread_cond_t step_due   # a whole step is durable, or stop
     pthread_cond_t space_due  # the reserve has become small, or stop
-
-    # --- durable, as readers see it ---------------------------------------------
     Table published
     uint64_t sequence
     uint64_t timestamp
@@ -396,14 +402,19 @@ cdef struct State:
     View* views_oldest
     uint64_t views_number     # of the next one
     Latest* latest            # by account, as of `indexed`; the index writer changes it
+    Step** steps              # oldest first
+    uint32_t steps_count
+    Run** levels[MAPS_COUNT]  # all runs of a map, newest first
+    uint32_t runs_count[MAPS_COUNT]
+    int marked                # it was made
 
-    # --- the committer's, under the lock -----------------------------------------
+cdef struct GroupState:       # the committer's; what others look up in it, under the lock
     Table working
     uint64_t* heads           # last money row of each account since opening, likewise, or 0
     uint32_t* touched         # group number that last touched an account
     uint32_t* dirty           # accounts this group changed
     uint32_t dirty_count
-    uint32_t group_number
+    uint32_t number           # of the group
     uint32_t* account_slots   # hash of (participant, purpose)
     Participant* participants
     uint32_t participants_count
@@ -417,13 +428,6 @@ cdef struct State:
     uint64_t working_window
     uint32_t working_rules
     Holds holds
-    Step** steps              # oldest first
-    uint32_t steps_count
-    uint32_t steps_capacity
-    Run** levels[MAPS_COUNT]  # all runs of a map, newest first
-    uint32_t runs_count[MAPS_COUNT]
-
-    # --- the committer thread's own ------------------------------------------------
     Reader reader
     MDB_txn* index_txn        # read transaction, renewed with each group
     uint8_t* chunk            # header, rows, room for the tail
@@ -431,7 +435,7 @@ cdef struct State:
     uint32_t tail_size
     uint32_t rows_count
     uint32_t rows_sealed      # of them, with their checks
-    uint64_t group_first
+    uint64_t first            # sequence of the first row of the group
     uint64_t now              # wall clock of the group
     uint64_t last_timestamp
     uint32_t chain            # check of the last chunk
@@ -448,7 +452,7 @@ cdef struct State:
     uint32_t lines_count
     uint64_t lines_window     # 0: none in this group
 
-    # --- the index writer's own ------------------------------------------------------
+cdef struct IndexState:       # the index writer's alone
     Table images              # accounts exactly at `indexed`
     Holds images_holds
     uint64_t images_window
@@ -458,7 +462,6 @@ cdef struct State:
     Cover* covers[MAPS_COUNT][LEVELS_MAX]  # the one that new runs of a level join, or NULL
     Turns segments_turns
     Turns holds_turns
-    uint32_t segments_least   # written by each step if so many have changed
     Step* steps_buried        # in the index by now, the one buried last first
     Run* runs_buried          # merged away, likewise
     Work work                 # the step's scratch
@@ -470,6 +473,9 @@ cdef struct State:
     IndexMeta next            # as the one under way will
     Retired* retired          # RETIRED_MAX, the oldest first
     Retired* retired_durable  # as the last transaction left them
-    uint64_t* progress        # rows indexed and rows in all while it is opened, or NULL
-    char* mark_path           # a file made when the index is found damaged
-    int marked                # it was made
+
+cdef struct State:            # one open ledger, by who may touch what
+    Config config
+    Shared shared
+    GroupState group
+    IndexState index

@@ -132,7 +132,7 @@ cdef int clock_take(
         return 0
     if verdict == CLOCK_LEAPT:
         return RC_CLOCK
-    clock_make_row(now, verdict, s.sequence + 1, &row, tail)
+    clock_make_row(now, verdict, s.shared.sequence + 1, &row, tail)
     memset(&call, 0, sizeof(Call))
     call.body = <const uint8_t*>&row
     call.tails = tail

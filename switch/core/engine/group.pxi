@@ -54,9 +54,9 @@ cdef int group_decode(State* s, Call* calls, uint32_t calls_count, uint32_t* cou
     for i in range(calls_count):
         calls[i].first = count[0]
         if calls[i].form != FORM_PAYMENTS:
-            group_decode_rows(&calls[i], s.drafts + count[0])
+            group_decode_rows(&calls[i], s.group.drafts + count[0])
         elif wire_read_request(
-            calls[i].body, calls[i].size, s.drafts + count[0], calls[i].sender,
+            calls[i].body, calls[i].size, s.group.drafts + count[0], calls[i].sender,
             calls[i].bound, &found, calls[i].rows_count, parts,
         ) != 0 or found != calls[i].rows_count:
             return EINVAL
@@ -67,14 +67,14 @@ cdef int group_decode(State* s, Call* calls, uint32_t calls_count, uint32_t* cou
 cdef int group_expire(State* s, uint32_t requested) noexcept nogil:
     """Expire what is due, the earliest first, as far as the group has room."""
     cdef uint64_t now = rows_time(s)
-    cdef uint64_t aside = s.aside_count
+    cdef uint64_t aside = s.group.aside_count
     cdef bint done = True
     cdef int rc = 0
-    while rc == 0 and done and s.holds.count > 0 and s.holds.heap[0].due <= now:
-        rc = machine_expire(s, GROUP_MAX - s.rows_count - requested, &done)
-        if rc == 0 and s.aside_count != aside:
-            aside = s.aside_count
-            rc = group_go_on(s, s.aside_rc)
+    while rc == 0 and done and s.group.holds.count > 0 and s.group.holds.heap[0].due <= now:
+        rc = machine_expire(s, GROUP_MAX - s.group.rows_count - requested, &done)
+        if rc == 0 and s.group.aside_count != aside:
+            aside = s.group.aside_count
+            rc = group_go_on(s, s.group.aside_rc)
     return rc
 
 
@@ -84,17 +84,17 @@ cdef int group_pass_over(State* s, Outcome* outs, uint32_t count, int rc) noexce
     memset(outs, 0, count * sizeof(Outcome))
     for i in range(count):
         outs[i].result = RESULT_DATA_DAMAGED
-    s.damaged_requests += count
+    s.group.damaged_requests += count
     return group_go_on(s, rc)
 
 
 cdef inline void group_fetch_account(State* s, uint32_t account) noexcept nogil:
     """Have an account in the cache by the time it is looked at. It has two lines."""
-    cdef const uint8_t* image = <const uint8_t*>&s.working.accounts[account]
+    cdef const uint8_t* image = <const uint8_t*>&s.group.working.accounts[account]
     native_prefetch(image)
     native_prefetch(image + 64)
-    native_prefetch(&s.heads[account])
-    native_prefetch(&s.touched[account])
+    native_prefetch(&s.group.heads[account])
+    native_prefetch(&s.group.touched[account])
 
 
 cdef void group_prepare(State* s, uint32_t first, uint32_t last) noexcept nogil:
@@ -104,12 +104,12 @@ cdef void group_prepare(State* s, uint32_t first, uint32_t last) noexcept nogil:
         end = min(first + <uint32_t>PROBES_MAX, last)
         for i in range(first, end):
             # Row templates name their wallet; messages name a centre, looked up below.
-            if s.drafts[i].row.debit < ACCOUNTS_MAX:
-                group_fetch_account(s, s.drafts[i].row.debit)
+            if s.group.drafts[i].row.debit < ACCOUNTS_MAX:
+                group_fetch_account(s, s.group.drafts[i].row.debit)
         for i in range(first, end):
-            machine_prepare(s, &s.drafts[i])
-            if s.drafts[i].hot:
-                group_fetch_account(s, s.drafts[i].row.debit)
+            machine_prepare(s, &s.group.drafts[i])
+            if s.group.drafts[i].hot:
+                group_fetch_account(s, s.group.drafts[i].row.debit)
         lookup_probe(s, first, end)
         first = end
 
@@ -122,24 +122,24 @@ cdef int group_apply(State* s, uint32_t count, Outcome* outs) noexcept nogil:
     cdef int rc
     memset(outs, 0, count * sizeof(Outcome))
     while i < count:
-        size = s.drafts[i].basket_left if s.drafts[i].in_basket else 1
+        size = s.group.drafts[i].basket_left if s.group.drafts[i].in_basket else 1
         if i + size > prepared:
             j = min(max(i + size, prepared + <uint32_t>PROBES_MAX), count)
             group_prepare(s, prepared, j)
             prepared = j
-        if s.register_changed:
+        if s.group.register_changed:
             # An earlier row of this group may have changed what the codes mean.
             for j in range(i, i + size):
-                machine_prepare(s, &s.drafts[j])
-                s.drafts[j].maybe_id = 1
-                s.drafts[j].maybe_claim = 1
-        recorded = s.rows_count
+                machine_prepare(s, &s.group.drafts[j])
+                s.group.drafts[j].maybe_id = 1
+                s.group.drafts[j].maybe_claim = 1
+        recorded = s.group.rows_count
         rc = 0
-        if s.drafts[i].in_basket:
-            rc = machine_basket(s, &s.drafts[i], size, &outs[i])
+        if s.group.drafts[i].in_basket:
+            rc = machine_basket(s, &s.group.drafts[i], size, &outs[i])
         else:
-            rc = machine_apply(s, &s.drafts[i], &outs[i])
-        if store_is_damage(rc) and s.rows_count == recorded:
+            rc = machine_apply(s, &s.group.drafts[i], &outs[i])
+        if store_is_damage(rc) and s.group.rows_count == recorded:
             rc = group_pass_over(s, &outs[i], size, rc)
         if rc != 0:
             return rc
@@ -149,21 +149,21 @@ cdef int group_apply(State* s, uint32_t count, Outcome* outs) noexcept nogil:
 
 cdef size_t group_seal(State* s) noexcept nogil:
     """Write the header and the tail; give the chunk's size."""
-    cdef Chunk* chunk = <Chunk*>s.chunk
+    cdef Chunk* chunk = <Chunk*>s.group.chunk
     memset(chunk, 0, sizeof(Chunk))
     chunk.magic = CHUNK_MAGIC
     chunk.format = JOURNAL_FORMAT
-    chunk.rows_count = s.rows_count
-    chunk.tail_size = s.tail_size
-    chunk.first_sequence = s.group_first
-    memcpy(chunk.instance, s.instance, 16)
-    chunk.epoch = s.epoch
-    chunk.ordinal = s.ordinal + 1
-    chunk.previous = s.chain
+    chunk.rows_count = s.group.rows_count
+    chunk.tail_size = s.group.tail_size
+    chunk.first_sequence = s.group.first
+    memcpy(chunk.instance, s.config.instance, 16)
+    chunk.epoch = s.config.epoch
+    chunk.ordinal = s.group.ordinal + 1
+    chunk.previous = s.group.chain
     rows_seal(s)
-    memcpy(<uint8_t*>rows_at(s, s.rows_count), s.tail, s.tail_size)
+    memcpy(<uint8_t*>rows_at(s, s.group.rows_count), s.group.tail, s.group.tail_size)
     chunk.check = store_chunk_check(chunk)
-    return sizeof(Chunk) + <size_t>s.rows_count * sizeof(Row) + s.tail_size
+    return sizeof(Chunk) + <size_t>s.group.rows_count * sizeof(Row) + s.group.tail_size
 
 
 cdef void group_publish(State* s) noexcept nogil:
@@ -171,74 +171,74 @@ cdef void group_publish(State* s) noexcept nogil:
     cdef uint32_t i
     cdef const Row* row
     cdef uint64_t steps
-    for i in range(s.dirty_count):
-        s.published.accounts[s.dirty[i]] = s.working.accounts[s.dirty[i]]
-    s.published.count = s.working.count
-    if s.register_changed:
-        for i in range(s.rows_count):
+    for i in range(s.group.dirty_count):
+        s.shared.published.accounts[s.group.dirty[i]] = s.group.working.accounts[s.group.dirty[i]]
+    s.shared.published.count = s.group.working.count
+    if s.group.register_changed:
+        for i in range(s.group.rows_count):
             row = rows_at(s, i)
             if row.kind != KIND_REGISTER or row.result != RESULT_OK or row.debit == 0:
                 continue
             if (
-                row.debit < s.participants_count
-                and s.participants[row.debit].sequence == row.sequence
+                row.debit < s.group.participants_count
+                and s.group.participants[row.debit].sequence == row.sequence
             ):
-                s.participants[row.debit].durable = row.sequence
-            elif row.debit < s.services_count and (
-                s.services[row.debit].sequence == row.sequence
+                s.group.participants[row.debit].durable = row.sequence
+            elif row.debit < s.group.services_count and (
+                s.group.services[row.debit].sequence == row.sequence
             ):
-                s.services[row.debit].durable = row.sequence
-    steps = (s.sequence - s.indexed) // s.step_rows
-    s.sequence = s.group_first + s.rows_count - 1
-    s.timestamp = s.last_timestamp
-    s.last_window = s.working_window
-    s.rules_version = s.working_rules
-    s.holds_count = s.holds.count
-    s.due = holds_due(&s.holds)
-    s.chain = (<Chunk*>s.chunk).check
-    s.ordinal += 1
+                s.group.services[row.debit].durable = row.sequence
+    steps = (steps_behind(s)) // s.config.step_rows
+    s.shared.sequence = s.group.first + s.group.rows_count - 1
+    s.shared.timestamp = s.group.last_timestamp
+    s.shared.last_window = s.group.working_window
+    s.shared.rules_version = s.group.working_rules
+    s.shared.holds_count = s.group.holds.count
+    s.shared.due = holds_due(&s.group.holds)
+    s.group.chain = (<Chunk*>s.group.chunk).check
+    s.group.ordinal += 1
     reserve_measure(s)
-    if (s.sequence - s.indexed) // s.step_rows != steps:
-        pthread_cond_broadcast(&s.step_due)
-    if s.reserve_left < s.reserve_size:
-        pthread_cond_broadcast(&s.space_due)
+    if (steps_behind(s)) // s.config.step_rows != steps:
+        pthread_cond_broadcast(&s.shared.step_due)
+    if s.shared.reserve_left < s.config.reserve_size:
+        pthread_cond_broadcast(&s.shared.space_due)
 
 
 cdef void group_begin(State* s, uint64_t now) noexcept nogil:
-    s.now = now
-    s.group_first = s.sequence + 1
-    s.fresh = s.sequence // s.step_rows
-    s.rows_count = 0
-    s.rows_sealed = 0
-    s.tail_size = 0
-    s.dirty_count = 0
-    s.group_number += 1
-    s.register_changed = 0
+    s.group.now = now
+    s.group.first = s.shared.sequence + 1
+    s.group.fresh = s.shared.sequence // s.config.step_rows
+    s.group.rows_count = 0
+    s.group.rows_sealed = 0
+    s.group.tail_size = 0
+    s.group.dirty_count = 0
+    s.group.number += 1
+    s.group.register_changed = 0
 
 
 cdef int group_wait(State* s) noexcept nogil:
     """Under the lock: wait for the index, look at the reserve, renew the readers."""
     cdef timespec until
-    while not s.dead and not s.stopping and s.sequence - s.indexed > s.lag_max:
-        if s.index_failed:
+    while not s.shared.dead and not s.shared.stopping and steps_behind(s) > s.config.lag_max:
+        if s.shared.index_failed:
             return RC_SPACE
         clock_gettime(CLOCK_REALTIME, &until)
         until.tv_sec += 1
-        pthread_cond_timedwait(&s.moved, &s.lock, &until)
-    if s.dead:
+        pthread_cond_timedwait(&s.shared.moved, &s.shared.lock, &until)
+    if s.shared.dead:
         return RC_DEAD
-    if s.space_failed and s.reserve_left < RESERVE_LEAST:
+    if s.shared.space_failed and s.shared.reserve_left < RESERVE_LEAST:
         return RC_SPACE
     return 0
 
 
 cdef int group_renew(State* s) noexcept nogil:
     """Under the lock: read both environments as they are now."""
-    cdef int rc = store_renew(&s.reader)
-    s.lines_window = 0
+    cdef int rc = store_renew(&s.group.reader)
+    s.group.lines_window = 0
     if rc == 0:
-        mdb_txn_reset(s.index_txn)
-        rc = mdb_txn_renew(s.index_txn)
+        mdb_txn_reset(s.group.index_txn)
+        rc = mdb_txn_renew(s.group.index_txn)
     return rc
 
 
@@ -260,7 +260,7 @@ cdef size_t group_encode(
         calls[i].reply = at - replies
         if calls[i].form == FORM_PAYMENTS:
             for j in range(calls[i].first, calls[i].first + calls[i].rows_count):
-                at = wire_put_outcome(at, s.drafts[j].row.id, &outs[j])
+                at = wire_put_outcome(at, s.group.drafts[j].row.id, &outs[j])
         calls[i].reply_size = at - replies - calls[i].reply
     return at - replies
 
@@ -281,12 +281,12 @@ cdef int group_decide(
         rc = group_expire(s, count)
     if rc == 0:
         rc = group_apply(s, count, outs)
-    if rc == 0 and s.rows_count == 0:
+    if rc == 0 and s.group.rows_count == 0:
         # Nothing will be published, but what was due may have been set aside.
-        s.due = holds_due(&s.holds)
+        s.shared.due = holds_due(&s.group.holds)
     if rc != 0:
         # Memory may be ahead of the disk now: nothing more can be decided from it.
-        s.dead = rc
+        s.shared.dead = rc
         if rc == RC_INDEX:
             damage_mark(s)
     return rc
@@ -301,19 +301,19 @@ cdef int group_commit(
     RC_DEAD and RC_SPACE: nothing happened. Any other: the ledger is dead from here on.
     """
     cdef int rc
-    pthread_mutex_lock(&s.lock)
+    pthread_mutex_lock(&s.shared.lock)
     rc = group_decide(s, calls, calls_count, now, outs)
-    pthread_mutex_unlock(&s.lock)
+    pthread_mutex_unlock(&s.shared.lock)
     if rc != 0:
         return rc
-    if s.rows_count > 0:
-        rc = store_put_chunk(s, <Chunk*>s.chunk, group_seal(s))
-        pthread_mutex_lock(&s.lock)
+    if s.group.rows_count > 0:
+        rc = store_put_chunk(s, <Chunk*>s.group.chunk, group_seal(s))
+        pthread_mutex_lock(&s.shared.lock)
         if rc == 0:
             group_publish(s)
         else:
-            s.dead = rc
-        pthread_mutex_unlock(&s.lock)
+            s.shared.dead = rc
+        pthread_mutex_unlock(&s.shared.lock)
     if rc == 0:
         group_encode(s, calls, calls_count, outs, replies)
     return rc

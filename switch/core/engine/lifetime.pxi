@@ -37,53 +37,55 @@ cdef int lifetime_allocate(
         spaces[i].size = sizes[i]
         if spaces[i].address == NULL:
             return ENOMEM
-    s.published.accounts = <Account*>spaces[0].address
-    s.working.accounts = <Account*>spaces[1].address
-    s.images.accounts = <Account*>spaces[2].address
-    s.heads = <uint64_t*>spaces[3].address
-    s.touched = <uint32_t*>spaces[4].address
-    s.dirty = <uint32_t*>spaces[5].address
-    s.account_slots = <uint32_t*>spaces[6].address
-    s.participants = <Participant*>spaces[7].address
-    s.participant_slots = <uint32_t*>spaces[8].address
-    s.services = <Service*>spaces[9].address
-    s.service_slots = <uint32_t*>spaces[10].address
-    s.chunk = <uint8_t*>spaces[11].address
-    s.tail = <uint8_t*>spaces[12].address
-    s.latest = <Latest*>spaces[13].address
+    s.shared.published.accounts = <Account*>spaces[0].address
+    s.group.working.accounts = <Account*>spaces[1].address
+    s.index.images.accounts = <Account*>spaces[2].address
+    s.group.heads = <uint64_t*>spaces[3].address
+    s.group.touched = <uint32_t*>spaces[4].address
+    s.group.dirty = <uint32_t*>spaces[5].address
+    s.group.account_slots = <uint32_t*>spaces[6].address
+    s.group.participants = <Participant*>spaces[7].address
+    s.group.participant_slots = <uint32_t*>spaces[8].address
+    s.group.services = <Service*>spaces[9].address
+    s.group.service_slots = <uint32_t*>spaces[10].address
+    s.group.chunk = <uint8_t*>spaces[11].address
+    s.group.tail = <uint8_t*>spaces[12].address
+    s.shared.latest = <Latest*>spaces[13].address
     # What may lag, the group that comes on top of it, and the parts at both ends.
-    s.steps_capacity = <uint32_t>((lag_max + GROUP_MAX) // step_rows + 4)
-    s.steps = <Step**>calloc(s.steps_capacity, sizeof(Step*))
-    s.drafts = <Draft*>calloc(GROUP_MAX, sizeof(Draft))
-    s.probes = <Probes*>calloc(1, sizeof(Probes))
-    s.merges = <Merge*>calloc(MAPS_COUNT * LEVELS_MAX, sizeof(Merge))
-    s.retired = <Retired*>calloc(RETIRED_MAX, sizeof(Retired))
-    s.retired_durable = <Retired*>calloc(RETIRED_MAX, sizeof(Retired))
-    s.block = <uint8_t*>malloc(BLOCK_PAGES * PAGE_SIZE)
+    s.config.steps_capacity = <uint32_t>((lag_max + GROUP_MAX) // step_rows + 4)
+    s.shared.steps = <Step**>calloc(s.config.steps_capacity, sizeof(Step*))
+    s.group.drafts = <Draft*>calloc(GROUP_MAX, sizeof(Draft))
+    s.group.probes = <Probes*>calloc(1, sizeof(Probes))
+    s.index.merges = <Merge*>calloc(MAPS_COUNT * LEVELS_MAX, sizeof(Merge))
+    s.index.retired = <Retired*>calloc(RETIRED_MAX, sizeof(Retired))
+    s.index.retired_durable = <Retired*>calloc(RETIRED_MAX, sizeof(Retired))
+    s.index.block = <uint8_t*>malloc(BLOCK_PAGES * PAGE_SIZE)
     for i in range(MAPS_COUNT):
-        s.levels[i] = <Run**>calloc(RUNS_MAX, sizeof(Run*))
-        if s.levels[i] == NULL:
+        s.shared.levels[i] = <Run**>calloc(RUNS_MAX, sizeof(Run*))
+        if s.shared.levels[i] == NULL:
             return ENOMEM
-    if s.steps == NULL or s.drafts == NULL or s.probes == NULL or s.merges == NULL:
+    if s.shared.steps == NULL or s.group.drafts == NULL or s.group.probes == NULL:
         return ENOMEM
-    if s.retired == NULL or s.retired_durable == NULL or s.block == NULL:
+    if s.index.merges == NULL:
+        return ENOMEM
+    if s.index.retired == NULL or s.index.retired_durable == NULL or s.index.block == NULL:
         return ENOMEM
     if not (
-        lifetime_make_turns(&s.segments_turns, ACCOUNTS_MAX // SEGMENT_ACCOUNTS)
-        and lifetime_make_turns(&s.holds_turns, HOLD_PIECES)
+        lifetime_make_turns(&s.index.segments_turns, ACCOUNTS_MAX // SEGMENT_ACCOUNTS)
+        and lifetime_make_turns(&s.index.holds_turns, HOLD_PIECES)
     ):
         return ENOMEM
     # A piece of the holds that was never written is empty.
-    s.holds_turns.stored = HOLD_PIECES
-    s.head.magic = INDEX_MAGIC
-    s.head.format = INDEX_FORMAT
-    s.head.step_rows = step_rows
-    s.head.accounts_count = 1
-    s.head.run_next = 1       # 0 is no run's
+    s.index.holds_turns.stored = HOLD_PIECES
+    s.index.head.magic = INDEX_MAGIC
+    s.index.head.format = INDEX_FORMAT
+    s.index.head.step_rows = step_rows
+    s.index.head.accounts_count = 1
+    s.index.head.run_next = 1       # 0 is no run's
     # Index 0 of each table is nobody's.
-    s.published.count = s.working.count = s.images.count = 1
-    s.participants_count = s.services_count = 1
-    if holds_init(&s.holds) != 0 or holds_init(&s.images_holds) != 0:
+    s.shared.published.count = s.group.working.count = s.index.images.count = 1
+    s.group.participants_count = s.group.services_count = 1
+    if holds_init(&s.group.holds) != 0 or holds_init(&s.index.images_holds) != 0:
         return ENOMEM
     return 0
 
@@ -158,7 +160,7 @@ cdef int lifetime_read_name(State* s, MDB_txn* txn, const uint8_t* fresh) noexce
     cdef int rc
     key.mv_size = 6
     key.mv_data = <void*><const char*>b"ledger"
-    rc = mdb_get(txn, s.journal_meta, &key, &value)
+    rc = mdb_get(txn, s.config.journal_meta, &key, &value)
     if rc == MDB_NOTFOUND:
         # In the very transaction that makes the tables: no other may lack it.
         if mdb_txn_id(txn) != 1:
@@ -169,7 +171,7 @@ cdef int lifetime_read_name(State* s, MDB_txn* txn, const uint8_t* fresh) noexce
         memcpy(meta.instance, fresh, 16)
         value.mv_size = sizeof(JournalMeta)
         value.mv_data = &meta
-        rc = mdb_put(txn, s.journal_meta, &key, &value, 0)
+        rc = mdb_put(txn, s.config.journal_meta, &key, &value, 0)
     if rc == 0 and value.mv_size != sizeof(JournalMeta):
         rc = RC_FORMAT
     if rc != 0:
@@ -177,23 +179,23 @@ cdef int lifetime_read_name(State* s, MDB_txn* txn, const uint8_t* fresh) noexce
     memcpy(&meta, value.mv_data, sizeof(JournalMeta))
     if meta.magic != CHUNK_MAGIC or meta.format != JOURNAL_FORMAT:
         return RC_FORMAT
-    memcpy(s.instance, meta.instance, 16)
-    s.seed = s.instance[0] ^ s.instance[1]
-    s.instance_check = native_crc(0, <const uint8_t*>s.instance, 16)
-    s.epoch = meta.epoch
-    memcpy(s.head.instance, s.instance, 16)
+    memcpy(s.config.instance, meta.instance, 16)
+    s.config.seed = s.config.instance[0] ^ s.config.instance[1]
+    s.config.instance_check = native_crc(0, <const uint8_t*>s.config.instance, 16)
+    s.config.epoch = meta.epoch
+    memcpy(s.index.head.instance, s.config.instance, 16)
     return 0
 
 
 cdef int lifetime_open_journal(State* s, const uint8_t* fresh) noexcept nogil:
     """Tables and name, made in one transaction if the journal is new."""
     cdef MDB_txn* txn
-    cdef int rc = mdb_txn_begin(s.journal_env, NULL, 0, &txn)
+    cdef int rc = mdb_txn_begin(s.config.journal_env, NULL, 0, &txn)
     if rc != 0:
         return rc
-    rc = mdb_dbi_open(txn, b"meta", MDB_CREATE, &s.journal_meta)
+    rc = mdb_dbi_open(txn, b"meta", MDB_CREATE, &s.config.journal_meta)
     if rc == 0:
-        rc = mdb_dbi_open(txn, b"journal", MDB_CREATE, &s.journal)
+        rc = mdb_dbi_open(txn, b"journal", MDB_CREATE, &s.config.journal)
     if rc == 0:
         rc = lifetime_read_name(s, txn, fresh)
     if rc != 0:
@@ -204,20 +206,20 @@ cdef int lifetime_open_journal(State* s, const uint8_t* fresh) noexcept nogil:
 
 cdef int lifetime_open_index(State* s) noexcept nogil:
     cdef MDB_txn* txn
-    cdef int rc = mdb_txn_begin(s.index_env, NULL, 0, &txn)
+    cdef int rc = mdb_txn_begin(s.config.index_env, NULL, 0, &txn)
     if rc != 0:
         return rc
-    rc = mdb_dbi_open(txn, b"meta", MDB_CREATE, &s.index_meta)
+    rc = mdb_dbi_open(txn, b"meta", MDB_CREATE, &s.config.index_meta)
     if rc == 0:
-        rc = mdb_dbi_open(txn, b"segments", MDB_CREATE, &s.segments)
+        rc = mdb_dbi_open(txn, b"segments", MDB_CREATE, &s.config.segments)
     if rc == 0:
-        rc = mdb_dbi_open(txn, b"runs", MDB_CREATE, &s.runs)
+        rc = mdb_dbi_open(txn, b"runs", MDB_CREATE, &s.config.runs)
     if rc == 0:
-        rc = mdb_dbi_open(txn, b"postings", MDB_CREATE, &s.postings)
+        rc = mdb_dbi_open(txn, b"postings", MDB_CREATE, &s.config.postings)
     if rc == 0:
-        rc = mdb_dbi_open(txn, b"holds", MDB_CREATE, &s.holds_table)
+        rc = mdb_dbi_open(txn, b"holds", MDB_CREATE, &s.config.holds_table)
     if rc == 0:
-        rc = mdb_dbi_open(txn, b"records", MDB_CREATE, &s.records)
+        rc = mdb_dbi_open(txn, b"records", MDB_CREATE, &s.config.records)
     if rc != 0:
         mdb_txn_abort(txn)
     else:
@@ -234,23 +236,23 @@ cdef int lifetime_find_head(State* s) noexcept nogil:
     cdef MDB_val key, value
     cdef MDB_stat stat
     cdef const Chunk* chunk
-    cdef int rc = mdb_cursor_get(s.reader.cursor, &key, &value, MDB_LAST)
+    cdef int rc = mdb_cursor_get(s.group.reader.cursor, &key, &value, MDB_LAST)
     if rc == MDB_NOTFOUND:
-        s.sequence = 0
-        return 0 if mdb_txn_id(s.reader.txn) <= 1 else MDB_CORRUPTED
+        s.shared.sequence = 0
+        return 0 if mdb_txn_id(s.group.reader.txn) <= 1 else MDB_CORRUPTED
     if rc != 0:
         return rc
     if key.mv_size != 8 or value.mv_size < sizeof(Chunk):
         return MDB_CORRUPTED
     chunk = <const Chunk*>value.mv_data
-    s.sequence = chunk.first_sequence + chunk.rows_count - 1
-    rc = store_get_chunk(&s.reader, s.sequence, &chunk)
+    s.shared.sequence = chunk.first_sequence + chunk.rows_count - 1
+    rc = store_get_chunk(&s.group.reader, s.shared.sequence, &chunk)
     if rc == 0:
-        rc = mdb_stat(s.reader.txn, s.journal, &stat)
+        rc = mdb_stat(s.group.reader.txn, s.config.journal, &stat)
     if rc != 0:
         return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
-    s.ordinal = chunk.ordinal
-    if stat.ms_entries != s.ordinal or mdb_txn_id(s.reader.txn) > s.ordinal + 1:
+    s.group.ordinal = chunk.ordinal
+    if stat.ms_entries != s.group.ordinal or mdb_txn_id(s.group.reader.txn) > s.group.ordinal + 1:
         return MDB_CORRUPTED
     return 0
 
@@ -259,17 +261,17 @@ cdef int lifetime_begin(State* s, const uint8_t* fresh) noexcept nogil:
     """Tables, name, readers, then memory."""
     cdef int rc = lifetime_open_journal(s, fresh)
     if rc == 0:
-        rc = store_begin(s, &s.reader)
+        rc = store_begin(s, &s.group.reader)
     if rc == 0:
         rc = lifetime_open_index(s)
     if rc == 0:
-        rc = mdb_txn_begin(s.index_env, NULL, MDB_RDONLY, &s.index_txn)
+        rc = mdb_txn_begin(s.config.index_env, NULL, MDB_RDONLY, &s.group.index_txn)
     if rc == 0:
         # Nothing reads through it before the first group; idle it pins nothing.
-        mdb_txn_reset(s.index_txn)
+        mdb_txn_reset(s.group.index_txn)
         rc = lifetime_find_head(s)
-    if rc == 0 and s.progress != NULL:
-        s.progress[1] = s.sequence
+    if rc == 0 and s.config.progress != NULL:
+        s.config.progress[1] = s.shared.sequence
     if rc == 0:
         rc = replay_open(s)
     if rc == 0:
@@ -280,40 +282,40 @@ cdef int lifetime_begin(State* s, const uint8_t* fresh) noexcept nogil:
 cdef void lifetime_end(State* s, Space* spaces) noexcept nogil:
     cdef uint32_t i
     cdef int map_
-    store_end(&s.reader)
-    store_end(&s.step_readers[0])
-    store_end(&s.step_readers[1])
-    if s.index_txn != NULL:
-        mdb_txn_abort(s.index_txn)
-    if s.journal_env != NULL:
-        mdb_env_close(s.journal_env)
-    if s.index_env != NULL:
-        mdb_env_close(s.index_env)
-    for i in range(s.steps_count):
-        lookup_free_step(s.steps[i])
-    if s.merges != NULL:
+    store_end(&s.group.reader)
+    store_end(&s.index.step_readers[0])
+    store_end(&s.index.step_readers[1])
+    if s.group.index_txn != NULL:
+        mdb_txn_abort(s.group.index_txn)
+    if s.config.journal_env != NULL:
+        mdb_env_close(s.config.journal_env)
+    if s.config.index_env != NULL:
+        mdb_env_close(s.config.index_env)
+    for i in range(s.shared.steps_count):
+        lookup_free_step(s.shared.steps[i])
+    if s.index.merges != NULL:
         for i in range(<uint32_t>(MAPS_COUNT * LEVELS_MAX)):
-            merge_drop(&s.merges[i])
+            merge_drop(&s.index.merges[i])
     for map_ in range(MAPS_COUNT):
-        for i in range(s.runs_count[map_]):
-            runs_free(s.levels[map_][i])
-        free(s.levels[map_])
-        runs_free(s.step_runs[map_])
+        for i in range(s.shared.runs_count[map_]):
+            runs_free(s.shared.levels[map_][i])
+        free(s.shared.levels[map_])
+        runs_free(s.index.step_runs[map_])
         for i in range(<uint32_t>LEVELS_MAX):
-            cover_drop(s.covers[map_][i])
+            cover_drop(s.index.covers[map_][i])
     views_free_buried(s, True)
-    indexer_work_free(&s.work)
-    holds_free(&s.holds)
-    holds_free(&s.images_holds)
-    free(s.steps)
-    free(s.drafts)
-    free(s.probes)
-    free(s.merges)
-    free(s.retired)
-    free(s.retired_durable)
-    free(s.block)
-    lifetime_free_turns(&s.segments_turns)
-    lifetime_free_turns(&s.holds_turns)
+    indexer_work_free(&s.index.work)
+    holds_free(&s.group.holds)
+    holds_free(&s.index.images_holds)
+    free(s.shared.steps)
+    free(s.group.drafts)
+    free(s.group.probes)
+    free(s.index.merges)
+    free(s.index.retired)
+    free(s.index.retired_durable)
+    free(s.index.block)
+    lifetime_free_turns(&s.index.segments_turns)
+    lifetime_free_turns(&s.index.holds_turns)
     for i in range(<uint32_t>SPACES_COUNT):
         if spaces[i].address != NULL:
             munmap(spaces[i].address, spaces[i].size)

@@ -20,7 +20,7 @@ cdef int queue_sleep(
 
 cdef uint64_t queue_idle(const QueueState* q) noexcept nogil:
     """Nanoseconds until a hold is due, 0 if one is; IDLE_WAIT_MAX_NS at the most."""
-    cdef uint64_t due = q.s.due
+    cdef uint64_t due = q.s.shared.due
     cdef uint64_t now
     if due == 0:
         return IDLE_WAIT_MAX_NS
@@ -283,7 +283,7 @@ cdef Group* queue_next(QueueState* q) noexcept nogil:
         if q.stopping or q.died:
             return NULL
         wait_ns = queue_idle(q)
-        if wait_ns == 0 or q.s.dead:
+        if wait_ns == 0 or q.s.shared.dead:
             # Only the index writer can kill it between groups; the commit says so.
             break
         q.asleep = 1
@@ -375,7 +375,7 @@ cdef void queue_commit(QueueState* q, Group* group) noexcept nogil:
                 q.s, group.calls, group.calls_count, now.wall, group.outcomes,
                 group.replies,
             )
-        died = q.s.dead
+        died = q.s.shared.dead
     pthread_mutex_unlock(q.committing)
     if rc == 0 or rc == RC_CLOCK or rc == RC_SPACE:
         # A ledger that its index writer has killed since is noticed by the next group.

@@ -27,11 +27,11 @@ cdef int reads_begin_lookup(
     lookup.recent = 0
     lookup.old = 0
     lookup.in_runs = False
-    pthread_mutex_lock(&s.lock)
+    pthread_mutex_lock(&s.shared.lock)
     rc = views_begin(s, view)
-    lookup.runs_count = s.runs_count[map_]
-    memcpy(lookup.runs, s.levels[map_], lookup.runs_count * sizeof(Run*))
-    pthread_mutex_unlock(&s.lock)
+    lookup.runs_count = s.shared.runs_count[map_]
+    memcpy(lookup.runs, s.shared.levels[map_], lookup.runs_count * sizeof(Run*))
+    pthread_mutex_unlock(&s.shared.lock)
     return rc
 
 
@@ -40,7 +40,7 @@ cdef bint reads_recent(
 ) noexcept nogil:
     """The next entry in memory, durable ones only. Locked: the newest maps still grow."""
     cdef const Step* step = view.newest
-    cdef uint64_t hash = memo_hash(lookup.high, lookup.low, s.seed)
+    cdef uint64_t hash = memo_hash(lookup.high, lookup.low, s.config.seed)
     cdef uint32_t given = lookup.recent
     cdef uint32_t nth = 0
     cdef uint32_t skip
@@ -63,7 +63,7 @@ cdef int reads_old(
     State* s, const View* view, const Lookup* lookup, uint64_t* value
 ) noexcept nogil:
     """The next entry in the runs; MDB_NOTFOUND after the last."""
-    cdef uint64_t hash = memo_hash(lookup.high, lookup.low, s.seed)
+    cdef uint64_t hash = memo_hash(lookup.high, lookup.low, s.config.seed)
     cdef uint32_t nth = lookup.old
     cdef const Run* run
     cdef uint32_t i
@@ -85,9 +85,9 @@ cdef int reads_next(
     cdef bint found
     cdef int rc
     if not lookup.in_runs:
-        pthread_mutex_lock(&s.lock)
+        pthread_mutex_lock(&s.shared.lock)
         found = reads_recent(s, view, lookup, value)
-        pthread_mutex_unlock(&s.lock)
+        pthread_mutex_unlock(&s.shared.lock)
         lookup.recent += 1
         if found:
             return 0
@@ -149,9 +149,9 @@ cdef uint64_t reads_before(
 ) noexcept nogil:
     """The account's row before the row `at` of memory; both as in `Step.chain`."""
     cdef uint64_t sequence = at >> 1
-    while step[0].number != (sequence - 1) // s.step_rows:
+    while step[0].number != (sequence - 1) // s.config.step_rows:
         step[0] = views_before(s, view, step[0])
-    return step[0].chain[2 * (sequence - 1 - step[0].number * s.step_rows) + (at & 1)]
+    return step[0].chain[2 * (sequence - 1 - step[0].number * s.config.step_rows) + (at & 1)]
 
 
 cdef int reads_account_rows(
@@ -167,11 +167,11 @@ cdef int reads_account_rows(
     cdef uint64_t newest, end
     cdef uint32_t i
     cdef int rc
-    pthread_mutex_lock(&s.lock)
+    pthread_mutex_lock(&s.shared.lock)
     rc = views_begin(s, &view)
-    newest = s.heads[account]
-    last = s.latest[account].last
-    pthread_mutex_unlock(&s.lock)
+    newest = s.group.heads[account]
+    last = s.shared.latest[account].last
+    pthread_mutex_unlock(&s.shared.lock)
     count[0] = 0
     end = view.sequence if before == 0 else min(before - 1, view.sequence)
     step = view.newest
@@ -255,12 +255,12 @@ cdef int reads_balance(
     cdef const Step* step
     cdef uint64_t newest
     cdef int rc
-    pthread_mutex_lock(&s.lock)
+    pthread_mutex_lock(&s.shared.lock)
     rc = views_begin(s, &view)
-    newest = s.heads[account]
-    last = s.latest[account].last
-    postings_set_totals(totals, &s.published.accounts[account])
-    pthread_mutex_unlock(&s.lock)
+    newest = s.group.heads[account]
+    last = s.shared.latest[account].last
+    postings_set_totals(totals, &s.shared.published.accounts[account])
+    pthread_mutex_unlock(&s.shared.lock)
     if rc == 0 and sequence <= view.indexed:
         rc = reads_balance_indexed(s, &view, account, last, sequence, totals)
         newest = 0
@@ -312,9 +312,9 @@ cdef int reads_gather(
     cdef const Row* row
     cdef uint64_t i
     cdef int rc
-    pthread_mutex_lock(&s.lock)
+    pthread_mutex_lock(&s.shared.lock)
     rc = views_begin(s, &view)
-    pthread_mutex_unlock(&s.lock)
+    pthread_mutex_unlock(&s.shared.lock)
     for i in range(count):
         if rc == 0:
             rc = views_get_row(&view, sequences[i], &row)
@@ -335,15 +335,15 @@ cdef void reads_copy_records(
 ) noexcept nogil:
     """The durable sequences of a register's rows, by index."""
     cdef uint32_t i
-    pthread_mutex_lock(&s.lock)
+    pthread_mutex_lock(&s.shared.lock)
     for i in range(count):
         if record == RECORD_PARTICIPANT:
-            target[i] = s.participants[i].durable
+            target[i] = s.group.participants[i].durable
         elif record == RECORD_SERVICE:
-            target[i] = s.services[i].durable
+            target[i] = s.group.services[i].durable
         else:
-            target[i] = s.published.accounts[i].opened
-    pthread_mutex_unlock(&s.lock)
+            target[i] = s.shared.published.accounts[i].opened
+    pthread_mutex_unlock(&s.shared.lock)
 
 
 cdef uint64_t reads_count_runs(
@@ -356,10 +356,10 @@ cdef uint64_t reads_count_runs(
     cdef int map_
     cdef const Run* run
     memset(counts, 0, MAPS_COUNT * LEVELS_MAX * sizeof(uint32_t))
-    pthread_mutex_lock(&s.lock)
+    pthread_mutex_lock(&s.shared.lock)
     for map_ in range(MAPS_COUNT):
-        for i in range(s.runs_count[map_]):
-            run = s.levels[map_][i]
+        for i in range(s.shared.runs_count[map_]):
+            run = s.shared.levels[map_][i]
             counts[map_][run.level] += 1
             size += <uint64_t>run.pages_count * sizeof(Fence)
             size += <uint64_t>runs_count_parts(run.entries_count) * (PART_LINES * 32 + 8)
@@ -367,13 +367,13 @@ cdef uint64_t reads_count_runs(
             if run.cover != NULL and run.cover != cover:
                 size += <uint64_t>run.cover.filter_size * 32
             cover = run.cover
-    steps[0] = s.steps_count
-    pthread_mutex_unlock(&s.lock)
+    steps[0] = s.shared.steps_count
+    pthread_mutex_unlock(&s.shared.lock)
     return size
 
 
 cdef void reads_forget_dead(State* s) noexcept nogil:
     """Forget readers that died, or the pages they saw could never be used again."""
     cdef int dead
-    mdb_reader_check(s.journal_env, &dead)
-    mdb_reader_check(s.index_env, &dead)
+    mdb_reader_check(s.config.journal_env, &dead)
+    mdb_reader_check(s.config.index_env, &dead)

@@ -21,22 +21,22 @@ cdef int replay_load_runs(State* s, MDB_txn* txn, const RunRecord* records) noex
     cdef Run** runs
     cdef uint32_t i, j
     cdef int rc
-    for i in range(s.head.runs_count):
+    for i in range(s.index.head.runs_count):
         record = &records[i]
         if record.map >= MAPS_COUNT or record.level >= LEVELS_MAX or record.entries_count == 0:
             return RC_INDEX
-        if s.runs_count[record.map] >= RUNS_MAX - 1:
+        if s.shared.runs_count[record.map] >= RUNS_MAX - 1:
             return RC_INDEX
         run = replay_new_run(s, record)
         if run == NULL:
             return ENOMEM
-        runs = s.levels[record.map]
-        j = s.runs_count[record.map]
+        runs = s.shared.levels[record.map]
+        j = s.shared.runs_count[record.map]
         while j > 0 and runs[j - 1].first < run.first:
             runs[j] = runs[j - 1]
             j -= 1
         runs[j] = run
-        s.runs_count[record.map] += 1
+        s.shared.runs_count[record.map] += 1
         rc = runs_load(s, txn, run)
         if rc != 0:
             return rc
@@ -52,7 +52,7 @@ cdef int replay_load_merges(State* s, const MergeRecord* records) noexcept nogil
     cdef uint64_t moved
     cdef uint32_t i, j
     cdef int rc
-    for i in range(s.head.merges_count):
+    for i in range(s.index.head.merges_count):
         record = &records[i]
         if record.map >= MAPS_COUNT or record.level >= LEVELS_MAX - 1:
             return RC_INDEX
@@ -61,7 +61,7 @@ cdef int replay_load_merges(State* s, const MergeRecord* records) noexcept nogil
         rc = merge_begin(s, <int>record.map, <int>record.level, record.id)
         if rc != 0:
             return rc
-        merge = &s.merges[record.map * LEVELS_MAX + record.level]
+        merge = &s.index.merges[record.map * LEVELS_MAX + record.level]
         moved = 0
         for j in range(<uint32_t>RUN_FANOUT):
             if record.positions[j] > merge.sources[j].entries_count:
@@ -78,10 +78,10 @@ cdef int replay_load_merges(State* s, const MergeRecord* records) noexcept nogil
 
 cdef int replay_load_retired(State* s, const Retired* records) noexcept nogil:
     cdef uint32_t i
-    if s.head.retired_count > RETIRED_MAX:
+    if s.index.head.retired_count > RETIRED_MAX:
         return RC_INDEX
-    memcpy(s.retired, records, s.head.retired_count * sizeof(Retired))
-    for i in range(s.head.retired_count):
+    memcpy(s.index.retired, records, s.index.head.retired_count * sizeof(Retired))
+    for i in range(s.index.head.retired_count):
         if records[i].map >= MAPS_COUNT or records[i].level >= LEVELS_MAX:
             return RC_INDEX
     return 0
@@ -93,16 +93,16 @@ cdef int replay_load_pieces(State* s, MDB_txn* txn) noexcept nogil:
     cdef uint64_t[HOLD_PIECES] holds_applied
     cdef uint64_t* applied
     cdef int rc
-    if s.head.behind * s.step_rows > s.head.as_of or s.head.accounts_count > ACCOUNTS_MAX:
+    if s.index.head.behind * s.config.step_rows > s.index.head.as_of:
         return RC_INDEX
-    if s.head.accounts_count == 0 or (
-        s.head.segments_count != segments_count(s.head.accounts_count)
+    if not 0 < s.index.head.accounts_count <= ACCOUNTS_MAX or (
+        s.index.head.segments_count != segments_count(s.index.head.accounts_count)
     ):
         return RC_INDEX
     applied = <uint64_t*>calloc(ACCOUNTS_MAX // SEGMENT_ACCOUNTS, 8)
     if applied == NULL:
         return ENOMEM
-    rc = segments_load(s, txn, s.head.accounts_count, applied)
+    rc = segments_load(s, txn, s.index.head.accounts_count, applied)
     if rc == 0:
         rc = hold_pieces_load(s, txn, holds_applied)
     if rc == 0:
@@ -123,16 +123,16 @@ cdef int replay_catch_up(
     cdef const Row* row
     cdef const uint8_t* tail
     cdef uint32_t tail_size
-    cdef uint64_t sequence = s.head.as_of - s.head.behind * s.step_rows + 1
+    cdef uint64_t sequence = s.index.head.as_of - s.index.head.behind * s.config.step_rows + 1
     cdef int rc
-    if sequence > s.head.as_of:
+    if sequence > s.index.head.as_of:
         return 0
     rc = store_begin(s, &reader)
     if rc != 0:
         return rc
     store_begin_walk(&walk, &reader)
-    while rc == 0 and sequence <= s.head.as_of:
-        store_fetch_images(&walk, s.images.accounts)
+    while rc == 0 and sequence <= s.index.head.as_of:
+        store_fetch_images(&walk, s.index.images.accounts)
         rc = store_walk_to(&walk, sequence, &row, &tail, &tail_size)
         if rc != 0:
             break
@@ -147,7 +147,7 @@ cdef int replay_catch_up(
                 rc = segments_take_row(s, applied, &reader, row, tail, tail_size)
         sequence += 1
     store_end(&reader)
-    s.images.count = s.head.accounts_count
+    s.index.images.count = s.index.head.accounts_count
     return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
 
 
@@ -164,22 +164,22 @@ cdef int replay_load_records(
     cdef const Row* row
     cdef const uint8_t* tail
     cdef int rc
-    if s.head.records_count[kind] >= most:
+    if s.index.head.records_count[kind] >= most:
         return RC_INDEX
-    for index in range(1, <uint32_t>s.head.records_count[kind] + 1):
+    for index in range(1, <uint32_t>s.index.head.records_count[kind] + 1):
         name[0] = kind
         swapped = native_swap32(index)
         memcpy(&name[1], &swapped, 4)
         key.mv_size = 5
         key.mv_data = name
-        rc = damage_of(mdb_get(txn, s.records, &key, &value))
+        rc = damage_of(mdb_get(txn, s.config.records, &key, &value))
         if rc == 0 and value.mv_size != 8:
             rc = RC_INDEX
         if rc != 0:
             return rc
         memcpy(&sequence, value.mv_data, 8)
         sum_ += indexer_record_mark(index, sequence)
-        if sequence == 0 or sequence > s.head.as_of:
+        if sequence == 0 or sequence > s.index.head.as_of:
             return RC_INDEX
         # Most were registered in this order, so that the walk goes on.
         rc = store_walk_to(walk, sequence, &row, &tail, &size)
@@ -188,7 +188,7 @@ cdef int replay_load_records(
         if row.debit != index or row.kind != KIND_REGISTER or size == 0 or tail[0] != kind:
             return RC_INDEX
         register_apply(s, row, tail)
-    return 0 if sum_ == s.head.records_sum[kind] else RC_INDEX
+    return 0 if sum_ == s.index.head.records_sum[kind] else RC_INDEX
 
 
 cdef bint replay_meta_is_whole(const IndexMeta* meta, size_t size) noexcept nogil:
@@ -207,7 +207,7 @@ cdef int replay_get_meta(State* s, MDB_txn* txn, const uint8_t** lists) noexcept
     cdef const IndexMeta* meta
     key.mv_size = 5
     key.mv_data = <void*><const char*>b"index"
-    cdef int rc = mdb_get(txn, s.index_meta, &key, &value)
+    cdef int rc = mdb_get(txn, s.config.index_meta, &key, &value)
     if rc == MDB_NOTFOUND and mdb_txn_id(txn) <= 1:
         return rc
     if rc != 0:
@@ -219,15 +219,15 @@ cdef int replay_get_meta(State* s, MDB_txn* txn, const uint8_t** lists) noexcept
         return RC_OTHER
     if not replay_meta_is_whole(meta, value.mv_size):
         return RC_INDEX
-    if memcmp(meta.instance, s.instance, 16) != 0 or meta.step_rows != s.step_rows:
+    if memcmp(meta.instance, s.config.instance, 16) != 0 or meta.step_rows != s.config.step_rows:
         return RC_OTHER
     # Each transaction writes it anew: another one's is an older page.
-    if meta.transaction != mdb_txn_id(txn) or meta.as_of % s.step_rows != 0:
+    if meta.transaction != mdb_txn_id(txn) or meta.as_of % s.config.step_rows != 0:
         return RC_INDEX
     if meta.stage > STAGE_LAST or meta.segments_count > ACCOUNTS_MAX // SEGMENT_ACCOUNTS:
         return RC_INDEX
-    s.head = meta[0]
-    s.next = s.head
+    s.index.head = meta[0]
+    s.index.next = s.index.head
     lists[0] = <const uint8_t*>(meta + 1)
     return replay_compare_journal(s)
 
@@ -236,37 +236,38 @@ cdef int replay_compare_journal(State* s) noexcept nogil:
     """The journal must have the very chunk that the index was made up to."""
     cdef const Chunk* chunk
     cdef int rc
-    if s.head.as_of > s.sequence:
+    if s.index.head.as_of > s.shared.sequence:
         return RC_BEHIND
-    if s.head.as_of == 0:
+    if s.index.head.as_of == 0:
         return 0
-    rc = store_get_chunk(&s.reader, s.head.as_of, &chunk)
-    if rc == 0 and chunk.check != s.head.chunk_check:
+    rc = store_get_chunk(&s.group.reader, s.index.head.as_of, &chunk)
+    if rc == 0 and chunk.check != s.index.head.chunk_check:
         return RC_BEHIND
     return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
 
 
 cdef int replay_load_images(State* s, MDB_txn* txn, const uint8_t* lists) noexcept nogil:
     """What the index writer works on, exactly as of the index's last step."""
-    cdef size_t size = s.head.segments_count * sizeof(PieceRecord)
-    lists += s.head.runs_count * sizeof(RunRecord) + s.head.merges_count * sizeof(MergeRecord)
-    lists += s.head.retired_count * sizeof(Retired)
-    s.indexed = s.head.as_of
-    s.images_window = s.head.window
-    s.images_check = s.head.chunk_check
-    memcpy(s.segments_turns.pieces, lists, size)
-    memcpy(s.holds_turns.pieces, lists + size, HOLD_PIECES * sizeof(PieceRecord))
+    cdef size_t size = s.index.head.segments_count * sizeof(PieceRecord)
+    lists += s.index.head.runs_count * sizeof(RunRecord)
+    lists += s.index.head.merges_count * sizeof(MergeRecord)
+    lists += s.index.head.retired_count * sizeof(Retired)
+    s.shared.indexed = s.index.head.as_of
+    s.index.images_window = s.index.head.window
+    s.index.images_check = s.index.head.chunk_check
+    memcpy(s.index.segments_turns.pieces, lists, size)
+    memcpy(s.index.holds_turns.pieces, lists + size, HOLD_PIECES * sizeof(PieceRecord))
     # Before the first step is done there is nothing but the beginnings of its runs.
-    return replay_load_pieces(s, txn) if s.indexed > 0 else 0
+    return replay_load_pieces(s, txn) if s.shared.indexed > 0 else 0
 
 
 cdef int replay_load_lists(State* s, MDB_txn* txn, const uint8_t* lists) noexcept nogil:
     """Runs, merges under way, and what is still to be deleted."""
     cdef int rc = replay_load_runs(s, txn, <const RunRecord*>lists)
-    lists += s.head.runs_count * sizeof(RunRecord)
+    lists += s.index.head.runs_count * sizeof(RunRecord)
     if rc == 0:
         rc = replay_load_merges(s, <const MergeRecord*>lists)
-    lists += s.head.merges_count * sizeof(MergeRecord)
+    lists += s.index.head.merges_count * sizeof(MergeRecord)
     return replay_load_retired(s, <const Retired*>lists) if rc == 0 else rc
 
 
@@ -274,7 +275,7 @@ cdef int replay_load_index(State* s) noexcept nogil:
     """Everything that the index knows, as of its last step, but the register."""
     cdef MDB_txn* txn
     cdef const uint8_t* lists
-    cdef int rc = mdb_txn_begin(s.index_env, NULL, MDB_RDONLY, &txn)
+    cdef int rc = mdb_txn_begin(s.config.index_env, NULL, MDB_RDONLY, &txn)
     if rc != 0:
         return rc
     rc = replay_get_meta(s, txn, &lists)
@@ -296,21 +297,21 @@ cdef int replay_take_back(State* s) noexcept nogil:
     cdef const uint8_t* lists
     cdef int map_
     cdef int rc
-    indexer_work_free(&s.work)
-    s.taken = 0
+    indexer_work_free(&s.index.work)
+    s.index.taken = 0
     for map_ in range(MAPS_COUNT):
-        runs_free(s.step_runs[map_])
-        s.step_runs[map_] = NULL
-    memset(s.images.accounts, 0, s.images.count * sizeof(Account))
-    memset(s.segments_turns.since, 0, ACCOUNTS_MAX // SEGMENT_ACCOUNTS * 8)
-    memset(s.holds_turns.since, 0, HOLD_PIECES * 8)
-    s.images.count = 1
-    s.images_window = 0
-    s.segments_turns.stored = 0
-    holds_free(&s.images_holds)
-    if holds_init(&s.images_holds) != 0:
+        runs_free(s.index.step_runs[map_])
+        s.index.step_runs[map_] = NULL
+    memset(s.index.images.accounts, 0, s.index.images.count * sizeof(Account))
+    memset(s.index.segments_turns.since, 0, ACCOUNTS_MAX // SEGMENT_ACCOUNTS * 8)
+    memset(s.index.holds_turns.since, 0, HOLD_PIECES * 8)
+    s.index.images.count = 1
+    s.index.images_window = 0
+    s.index.segments_turns.stored = 0
+    holds_free(&s.index.images_holds)
+    if holds_init(&s.index.images_holds) != 0:
         return ENOMEM
-    rc = mdb_txn_begin(s.index_env, NULL, MDB_RDONLY, &txn)
+    rc = mdb_txn_begin(s.config.index_env, NULL, MDB_RDONLY, &txn)
     if rc != 0:
         return rc
     rc = replay_get_meta(s, txn, &lists)
@@ -336,9 +337,9 @@ cdef int replay_begin_chain(State* s, Chain* chain) noexcept nogil:
     chain.next = 1
     chain.ordinal = 0
     chain.check = 0
-    if rc != 0 or s.indexed == 0:
+    if rc != 0 or s.shared.indexed == 0:
         return rc
-    rc = store_get_chunk(&chain.reader, s.indexed, &chunk)
+    rc = store_get_chunk(&chain.reader, s.shared.indexed, &chunk)
     if rc == 0 and chunk.first_sequence > 1:
         chain.next = chunk.first_sequence
         chain.ordinal = chunk.ordinal - 1
@@ -361,7 +362,7 @@ cdef int replay_follow(State* s, Chain* chain, uint64_t last) noexcept nogil:
             or chunk.ordinal != chain.ordinal + 1
             or chunk.previous != chain.check
             or chunk.check != store_chunk_check(chunk)
-            or memcmp(chunk.instance, s.instance, 16) != 0
+            or memcmp(chunk.instance, s.config.instance, 16) != 0
         ):
             return MDB_CORRUPTED
         chain.check = chunk.check
@@ -378,13 +379,13 @@ cdef int replay_steps(State* s, Chain* chain) noexcept nogil:
     """
     cdef bint done
     cdef int rc = 0
-    while rc == 0 and s.sequence - s.indexed >= s.step_rows:
-        rc = replay_follow(s, chain, s.indexed + s.step_rows)
+    while rc == 0 and steps_behind(s) >= s.config.step_rows:
+        rc = replay_follow(s, chain, s.shared.indexed + s.config.step_rows)
         if rc == 0:
             rc = steps_run(s, UNITS_ALL, &done)
     if not steps_is_space(rc):
         return rc
-    if (s.sequence - 1) // s.step_rows - s.indexed // s.step_rows >= s.steps_capacity:
+    if steps_behind(s) > s.config.steps_capacity * s.config.step_rows:
         return rc
     return replay_take_back(s)
 
@@ -395,19 +396,22 @@ cdef int replay_fill_working(State* s) noexcept nogil:
     cdef Walk walk
     cdef uint32_t i
     cdef int rc
-    memcpy(s.working.accounts, s.images.accounts, s.images.count * sizeof(Account))
-    s.working.count = s.images.count
-    s.working_window = s.images_window
-    for i in range(s.images_holds.count):
+    memcpy(
+        s.group.working.accounts, s.index.images.accounts,
+        s.index.images.count * sizeof(Account),
+    )
+    s.group.working.count = s.index.images.count
+    s.group.working_window = s.index.images_window
+    for i in range(s.index.images_holds.count):
         rc = holds_add(
-            &s.holds, s.images_holds.heap[i].sequence, s.images_holds.heap[i].due
+            &s.group.holds, s.index.images_holds.heap[i].sequence, s.index.images_holds.heap[i].due
         )
         if rc != 0:
             return rc
-    rc = mdb_txn_begin(s.index_env, NULL, MDB_RDONLY, &txn)
+    rc = mdb_txn_begin(s.config.index_env, NULL, MDB_RDONLY, &txn)
     if rc != 0:
         return rc
-    store_begin_walk(&walk, &s.reader)
+    store_begin_walk(&walk, &s.group.reader)
     rc = replay_load_records(s, txn, &walk, RECORD_PARTICIPANT, PARTICIPANTS_MAX)
     if rc == 0:
         rc = replay_load_records(s, txn, &walk, RECORD_SERVICE, SERVICES_MAX)
@@ -415,7 +419,7 @@ cdef int replay_fill_working(State* s) noexcept nogil:
         rc = replay_load_records(s, txn, &walk, RECORD_RULES, RULES_RECORDS_MAX)
     mdb_txn_abort(txn)
     if rc == 0:
-        for i in range(1, s.working.count):
+        for i in range(1, s.group.working.count):
             register_add_account(s, i)
     return rc
 
@@ -427,14 +431,14 @@ cdef int replay_rows(State* s) noexcept nogil:
     cdef const Row* row
     cdef const uint8_t* tail
     cdef uint32_t tail_size
-    cdef uint64_t sequence = s.indexed + 1
+    cdef uint64_t sequence = s.shared.indexed + 1
     cdef Row hold
     cdef int rc = store_begin(s, &reader)
     if rc != 0:
         return rc
     store_begin_walk(&walk, &reader)
-    s.group_number += 1
-    while rc == 0 and sequence <= s.sequence:
+    s.group.number += 1
+    while rc == 0 and sequence <= s.shared.sequence:
         rc = store_walk_to(&walk, sequence, &row, &tail, &tail_size)
         if rc == 0 and row.result == RESULT_OK and keys_resolves_hold(row):
             rc = rows_get(s, row.resolves, &hold)
@@ -442,7 +446,7 @@ cdef int replay_rows(State* s) noexcept nogil:
             rc = rows_note(s, row, &hold, tail, tail_size, NULL)
         sequence += 1
     store_end(&reader)
-    s.dirty_count = 0
+    s.group.dirty_count = 0
     return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
 
 
@@ -453,10 +457,10 @@ cdef int replay_journal(State* s) noexcept nogil:
     if rc == 0:
         rc = replay_steps(s, &chain)
     if rc == 0:
-        rc = replay_follow(s, &chain, s.sequence)
+        rc = replay_follow(s, &chain, s.shared.sequence)
     store_end(&chain.reader)
-    s.chain = chain.check
-    if rc == 0 and chain.ordinal != s.ordinal:
+    s.group.chain = chain.check
+    if rc == 0 and chain.ordinal != s.group.ordinal:
         rc = MDB_CORRUPTED
     if rc == 0:
         rc = replay_fill_working(s)
@@ -468,24 +472,27 @@ cdef int replay_open(State* s) noexcept nogil:
     cdef uint32_t i
     cdef Row last
     cdef int rc
-    s.group_first = <uint64_t>0xFFFFFFFFFFFFFFFF
+    s.group.first = <uint64_t>0xFFFFFFFFFFFFFFFF
     rc = replay_load_index(s)
     if rc == 0:
         rc = replay_journal(s)
-    if rc == 0 and s.sequence > 0:
-        rc = rows_get(s, s.sequence, &last)
-        s.last_timestamp = last.timestamp
+    if rc == 0 and s.shared.sequence > 0:
+        rc = rows_get(s, s.shared.sequence, &last)
+        s.group.last_timestamp = last.timestamp
     if rc != 0:
         return rc
-    memcpy(s.published.accounts, s.working.accounts, s.working.count * sizeof(Account))
-    s.published.count = s.working.count
-    for i in range(s.participants_count):
-        s.participants[i].durable = s.participants[i].sequence
-    for i in range(s.services_count):
-        s.services[i].durable = s.services[i].sequence
-    s.timestamp = s.last_timestamp
-    s.last_window = s.working_window
-    s.rules_version = s.working_rules
-    s.holds_count = s.holds.count
-    s.due = holds_due(&s.holds)
+    memcpy(
+        s.shared.published.accounts, s.group.working.accounts,
+        s.group.working.count * sizeof(Account),
+    )
+    s.shared.published.count = s.group.working.count
+    for i in range(s.group.participants_count):
+        s.group.participants[i].durable = s.group.participants[i].sequence
+    for i in range(s.group.services_count):
+        s.group.services[i].durable = s.group.services[i].sequence
+    s.shared.timestamp = s.group.last_timestamp
+    s.shared.last_window = s.group.working_window
+    s.shared.rules_version = s.group.working_rules
+    s.shared.holds_count = s.group.holds.count
+    s.shared.due = holds_due(&s.group.holds)
     return 0

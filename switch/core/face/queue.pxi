@@ -100,7 +100,7 @@ cdef class Queue:
             if rc == RC_CLOCK:
                 raise ClockError("the clock has moved since it was looked at: look again")
             if rc == RC_DEAD:
-                raise DeadError(ledger.s.dead, ledger.dead)
+                raise DeadError(ledger.s.shared.dead, ledger.dead)
             if rc != 0 and rc != RC_SPACE:
                 raise face_unknown()
             check(rc)

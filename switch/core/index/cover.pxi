@@ -20,8 +20,8 @@ cdef uint32_t cover_count_runs(const State* s, int map_, int level) noexcept nog
     """Published runs of one level, those being merged included."""
     cdef uint32_t found = 0
     cdef uint32_t i
-    for i in range(s.runs_count[map_]):
-        if s.levels[map_][i].level == level:
+    for i in range(s.shared.runs_count[map_]):
+        if s.shared.levels[map_][i].level == level:
             found += 1
     return found
 
@@ -57,12 +57,12 @@ cdef Cover* cover_take(State* s, int map_, int level, uint64_t entries) noexcept
     cdef Cover* cover
     cdef uint64_t keys_max = entries * RUN_FANOUT + entries
     if members == 0:
-        cover_drop(s.covers[map_][level])
-        s.covers[map_][level] = NULL
+        cover_drop(s.index.covers[map_][level])
+        s.index.covers[map_][level] = NULL
         if keys_max <= COVER_KEYS_MAX:
             # Without memory for it there is none, which is slower and nothing else.
-            s.covers[map_][level] = cover_new(keys_max)
-    cover = s.covers[map_][level]
+            s.index.covers[map_][level] = cover_new(keys_max)
+    cover = s.index.covers[map_][level]
     if cover == NULL or cover.members != members or cover.keys + entries > cover.keys_max:
         return NULL
     cover.users += 1

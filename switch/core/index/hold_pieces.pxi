@@ -11,7 +11,7 @@ cdef inline void hold_pieces_mark(
     State* s, uint64_t hold, uint64_t sequence
 ) noexcept nogil:
     """The row `sequence` has opened, kept or ended a hold."""
-    turns_mark(s, &s.holds_turns, <uint32_t>(hold % HOLD_PIECES), sequence)
+    turns_mark(s, &s.index.holds_turns, <uint32_t>(hold % HOLD_PIECES), sequence)
 
 
 cdef int hold_pieces_learn(Holds* holds, const Row* row) noexcept nogil:
@@ -40,7 +40,7 @@ cdef int hold_pieces_take_row(State* s, const Row* row) noexcept nogil:
     if hold == 0:
         return 0
     hold_pieces_mark(s, hold, row.sequence)
-    return hold_pieces_learn(&s.images_holds, row)
+    return hold_pieces_learn(&s.index.images_holds, row)
 
 
 cdef uint32_t hold_pieces_check(const HoldsHead* head) noexcept nogil:
@@ -55,7 +55,7 @@ cdef int hold_pieces_put(
 ) noexcept nogil:
     cdef HoldsHead* head
     cdef int rc = turns_put(
-        txn, s.holds_table, number, <void**>&head, sizeof(HoldsHead) + count * sizeof(Hold)
+        txn, s.config.holds_table, number, <void**>&head, sizeof(HoldsHead) + count * sizeof(Hold)
     )
     if rc != 0:
         return rc
@@ -65,41 +65,41 @@ cdef int hold_pieces_put(
     head.count = count
     memcpy(head + 1, holds, count * sizeof(Hold))
     head.check = hold_pieces_check(head)
-    s.holds_turns.written[number].steps = <uint32_t>(as_of // s.step_rows)
-    s.holds_turns.written[number].check = head.check
+    s.index.holds_turns.written[number].steps = <uint32_t>(as_of // s.config.step_rows)
+    s.index.holds_turns.written[number].check = head.check
     return 0
 
 
 cdef int hold_pieces_write(State* s, MDB_txn* txn, uint64_t as_of) noexcept nogil:
     """Write this step's share of the holds that are open at `as_of`."""
     cdef uint32_t[HOLD_PIECES + 1] ends
-    cdef const Hold* heap = s.images_holds.heap
+    cdef const Hold* heap = s.index.images_holds.heap
     cdef uint32_t least = HOLD_PIECES
     cdef uint32_t i, number
     cdef Hold* sorted_
     cdef int rc = 0
-    if s.images_holds.count > HOLD_PIECES_WHOLE:
+    if s.index.images_holds.count > HOLD_PIECES_WHOLE:
         least = HOLD_PIECES // TURN_STEPS_MAX
-    turns_choose(&s.holds_turns, HOLD_PIECES, least, as_of // s.step_rows)
+    turns_choose(&s.index.holds_turns, HOLD_PIECES, least, as_of // s.config.step_rows)
     # By piece, those that are not written left out: ends[n] is where piece n - 1 ends.
     memset(ends, 0, sizeof(ends))
-    for i in range(s.images_holds.count):
+    for i in range(s.index.images_holds.count):
         number = <uint32_t>(heap[i].sequence % HOLD_PIECES)
-        ends[number + 1] += s.holds_turns.writing[number]
+        ends[number + 1] += s.index.holds_turns.writing[number]
     for number in range(<uint32_t>HOLD_PIECES):
         ends[number + 1] += ends[number]
     sorted_ = <Hold*>malloc(<size_t>ends[HOLD_PIECES] * sizeof(Hold) + 1)
     if sorted_ == NULL:
         return ENOMEM
-    for i in range(s.images_holds.count):
+    for i in range(s.index.images_holds.count):
         number = <uint32_t>(heap[i].sequence % HOLD_PIECES)
-        if s.holds_turns.writing[number]:
+        if s.index.holds_turns.writing[number]:
             sorted_[ends[number]] = heap[i]
             ends[number] += 1
     for number in range(<uint32_t>HOLD_PIECES):
         # By now ends[n] is where piece n ends.
         i = ends[number - 1] if number > 0 else 0
-        if rc == 0 and s.holds_turns.writing[number]:
+        if rc == 0 and s.index.holds_turns.writing[number]:
             rc = hold_pieces_put(s, txn, as_of, number, &sorted_[i], ends[number] - i)
     free(sorted_)
     return rc
@@ -110,16 +110,16 @@ cdef int hold_pieces_write(State* s, MDB_txn* txn, uint64_t as_of) noexcept nogi
 cdef int hold_pieces_load_one(
     State* s, MDB_txn* txn, uint32_t number, uint64_t* applied
 ) noexcept nogil:
-    cdef const PieceRecord* piece = &s.holds_turns.pieces[number]
+    cdef const PieceRecord* piece = &s.index.holds_turns.pieces[number]
     cdef const HoldsHead* head
     cdef const Hold* holds
     cdef MDB_val value
     cdef uint32_t i
     cdef int rc
-    applied[0] = piece.steps * s.step_rows
+    applied[0] = piece.steps * s.config.step_rows
     if piece.steps == 0:
         return 0
-    rc = turns_get(txn, s.holds_table, number, &value)
+    rc = turns_get(txn, s.config.holds_table, number, &value)
     if rc != 0:
         return rc
     head = <const HoldsHead*>value.mv_data
@@ -133,7 +133,7 @@ cdef int hold_pieces_load_one(
         return RC_INDEX
     holds = <const Hold*>(head + 1)
     for i in range(head.count):
-        rc = holds_add(&s.images_holds, holds[i].sequence, holds[i].due)
+        rc = holds_add(&s.index.images_holds, holds[i].sequence, holds[i].due)
         if rc != 0:
             return rc
     return 0
@@ -146,7 +146,7 @@ cdef int hold_pieces_load(State* s, MDB_txn* txn, uint64_t* applied) noexcept no
     for number in range(<uint32_t>HOLD_PIECES):
         if rc == 0:
             rc = hold_pieces_load_one(s, txn, number, &applied[number])
-    s.holds_turns.stored = HOLD_PIECES
+    s.index.holds_turns.stored = HOLD_PIECES
     return rc
 
 

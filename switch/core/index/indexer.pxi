@@ -7,18 +7,18 @@ cdef int indexer_work_init(State* s, Work* work) noexcept nogil:
     cdef int map_
     memset(work, 0, sizeof(Work))
     for map_ in range(MAPS_COUNT):
-        work.capacities[map_] = <uint32_t>s.step_rows
-        work.entries[map_] = <Entry*>malloc(s.step_rows * sizeof(Entry))
+        work.capacities[map_] = <uint32_t>s.config.step_rows
+        work.entries[map_] = <Entry*>malloc(s.config.step_rows * sizeof(Entry))
         if work.entries[map_] == NULL:
             return ENOMEM
     # A window changes no accounts but billers'.
     work.accounts = <PostingsAccount*>malloc(
-        (2 * s.step_rows + BILLER_ACCOUNTS_MAX) * sizeof(PostingsAccount)
+        (2 * s.config.step_rows + BILLER_ACCOUNTS_MAX) * sizeof(PostingsAccount)
     )
-    work.posted = <uint32_t*>malloc(2 * s.step_rows * 4)
-    work.rows = <uint32_t*>malloc(2 * s.step_rows * 4)
+    work.posted = <uint32_t*>malloc(2 * s.config.step_rows * 4)
+    work.rows = <uint32_t*>malloc(2 * s.config.step_rows * 4)
     work.places = <uint32_t*>calloc(ACCOUNTS_MAX, 4)
-    work.marks = <Mark*>malloc((2 * s.step_rows // POSTINGS_MARK + 1) * sizeof(Mark))
+    work.marks = <Mark*>malloc((2 * s.config.step_rows // POSTINGS_MARK + 1) * sizeof(Mark))
     if work.accounts == NULL or work.posted == NULL or work.rows == NULL or work.places == NULL:
         return ENOMEM
     if work.marks == NULL:
@@ -82,7 +82,7 @@ cdef int indexer_take_row(
                 rc = store_get_row(reader, hold.resolves, &root)
             if rc != 0:
                 return rc
-        effect_apply(&s.images, row, hold, tail, tail_size)
+        effect_apply(&s.index.images, row, hold, tail, tail_size)
         if keys_moves_money(row):
             postings_add(s, work, row.debit, row_number)
             postings_add(s, work, row.credit, row_number)
@@ -91,7 +91,7 @@ cdef int indexer_take_row(
             if rc != 0:
                 return rc
         if row.kind == KIND_WINDOW:
-            s.images_window = row.sequence
+            s.index.images_window = row.sequence
             lines = <const WindowLine*>tail
             for i in range(tail_size // sizeof(WindowLine)):
                 postings_touch(work, lines[i].account)
@@ -105,7 +105,7 @@ cdef int indexer_take_row(
         rc = hold_pieces_take_row(s, row)
         if rc != 0:
             return rc
-    keys_derive(s, &s.images, row, root, NULL, &derived)
+    keys_derive(s, &s.index.images, row, root, NULL, &derived)
     for i in range(<uint32_t>derived.count):
         map_ = derived.maps[i]
         work.entries[map_][work.counts[map_]] = derived.entries[i]
@@ -117,8 +117,8 @@ cdef int indexer_take_rows(
     State* s, Work* work, uint64_t first, uint64_t last
 ) noexcept nogil:
     """Read the rows of one step from the journal, each through its own check."""
-    cdef Reader* reader = &s.step_readers[0]
-    cdef Reader* other = &s.step_readers[1]
+    cdef Reader* reader = &s.index.step_readers[0]
+    cdef Reader* other = &s.index.step_readers[1]
     cdef Walk walk
     cdef const Row* row
     cdef const uint8_t* tail
@@ -129,7 +129,7 @@ cdef int indexer_take_rows(
         rc = store_resume(s, other)
     store_begin_walk(&walk, reader)
     while rc == 0 and sequence <= last:
-        store_fetch_images(&walk, s.images.accounts)
+        store_fetch_images(&walk, s.index.images.accounts)
         rc = store_walk_to(&walk, sequence, &row, &tail, &tail_size)
         if rc == 0:
             rc = indexer_take_row(
@@ -137,7 +137,7 @@ cdef int indexer_take_rows(
             )
         sequence += 1
     if rc == 0:
-        s.images_check = walk.chunk.check
+        s.index.images_check = walk.chunk.check
         postings_sort(work)
         rc = indexer_sort(work)
     store_rest(reader)
@@ -197,16 +197,16 @@ cdef int indexer_write_records(State* s, MDB_txn* txn, const Work* work) noexcep
         name[0] = each.record
         index = native_swap32(each.index)
         memcpy(&name[1], &index, 4)
-        rc = mdb_get(txn, s.records, &key, &value)
+        rc = mdb_get(txn, s.config.records, &key, &value)
         if rc == 0 and value.mv_size == 8:
             memcpy(&before, value.mv_data, 8)
-            s.next.records_sum[each.record] -= indexer_record_mark(each.index, before)
+            s.index.next.records_sum[each.record] -= indexer_record_mark(each.index, before)
         elif rc == MDB_NOTFOUND:
-            s.next.records_count[each.record] += 1
+            s.index.next.records_count[each.record] += 1
         else:
             return RC_INDEX if rc == 0 else damage_of(rc)
-        s.next.records_sum[each.record] += indexer_record_mark(each.index, each.sequence)
-        rc = indexer_put(txn, s.records, name, 5, &each.sequence, 8)
+        s.index.next.records_sum[each.record] += indexer_record_mark(each.index, each.sequence)
+        rc = indexer_put(txn, s.config.records, name, 5, &each.sequence, 8)
         if rc != 0:
             return rc
     return 0

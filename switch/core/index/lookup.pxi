@@ -4,33 +4,35 @@
 
 cdef Step* lookup_step_of(State* s, uint64_t sequence) noexcept nogil:
     """The step in memory that `sequence` falls into; made if it is the next one."""
-    cdef uint64_t number = (sequence - 1) // s.step_rows
+    cdef uint64_t number = (sequence - 1) // s.config.step_rows
+    cdef uint64_t rows
     cdef Step* step
     cdef int map_
-    if s.steps_count > 0 and s.steps[s.steps_count - 1].number == number:
-        return s.steps[s.steps_count - 1]
-    if s.steps_count > 0 and number <= s.steps[s.steps_count - 1].number:
-        return (
-            s.steps[number - s.steps[0].number] if number >= s.steps[0].number else NULL
-        )
-    if s.steps_count == s.steps_capacity:
+    if s.shared.steps_count > 0 and s.shared.steps[s.shared.steps_count - 1].number == number:
+        return s.shared.steps[s.shared.steps_count - 1]
+    if s.shared.steps_count > 0 and number <= s.shared.steps[s.shared.steps_count - 1].number:
+        if number < s.shared.steps[0].number:
+            return NULL
+        return s.shared.steps[number - s.shared.steps[0].number]
+    if s.shared.steps_count == s.config.steps_capacity:
         return NULL
     step = <Step*>calloc(1, sizeof(Step))
     if step == NULL:
         return NULL
     step.number = number
-    step.chain = <uint64_t*>malloc(s.step_rows * 16)
+    step.chain = <uint64_t*>malloc(s.config.step_rows * 16)
     if step.chain == NULL:
         free(step)
         return NULL
     for map_ in range(MAPS_COUNT):
         # Ids and claims come with nearly every row: room for all, so that nothing grows.
-        if memo_init(&step.maps[map_], 64 if map_ == MAP_LINKS else s.step_rows, s.seed) != 0:
+        rows = 64 if map_ == MAP_LINKS else s.config.step_rows
+        if memo_init(&step.maps[map_], rows, s.config.seed) != 0:
             lookup_free_step(step)
             return NULL
-    step.before = s.steps[s.steps_count - 1] if s.steps_count > 0 else NULL
-    s.steps[s.steps_count] = step
-    s.steps_count += 1
+    step.before = s.shared.steps[s.shared.steps_count - 1] if s.shared.steps_count > 0 else NULL
+    s.shared.steps[s.shared.steps_count] = step
+    s.shared.steps_count += 1
     return step
 
 
@@ -52,20 +54,20 @@ cdef int lookup_find(
 
     `before` false: a probe has already said that nothing before this group has it.
     """
-    cdef uint64_t hash = memo_hash(high, low, s.seed)
-    cdef uint32_t i = s.steps_count
+    cdef uint64_t hash = memo_hash(high, low, s.config.seed)
+    cdef uint32_t i = s.shared.steps_count
     cdef Run* run
     cdef int rc
     while i > 0:
         i -= 1
-        if not before and s.steps[i].number < s.fresh:
+        if not before and s.shared.steps[i].number < s.group.fresh:
             return MDB_NOTFOUND
-        if memo_newest(&s.steps[i].maps[map_], hash, high, low, &nth, value):
+        if memo_newest(&s.shared.steps[i].maps[map_], hash, high, low, &nth, value):
             return 0
     if not before:
         return MDB_NOTFOUND
-    for i in range(s.runs_count[map_]):
-        run = s.levels[map_][i]
+    for i in range(s.shared.runs_count[map_]):
+        run = s.shared.levels[map_][i]
         if not runs_maybe(run, hash, high):
             continue
         rc = runs_find(s, txn, run, high, low, &nth, value)
@@ -98,8 +100,8 @@ cdef void lookup_probe_map(State* s, int map_, Probes* probes) noexcept nogil:
     for i in range(probes.count):
         least = min(least, probes.highs[i])
         greatest = max(greatest, probes.highs[i])
-    for i in range(s.runs_count[map_]):
-        run = s.levels[map_][i]
+    for i in range(s.shared.runs_count[map_]):
+        run = s.shared.levels[map_][i]
         if run.cover != NULL:
             # Runs that share a cover stand side by side: it is asked once for all.
             if run.cover != cover and greatest >= run.cover.least and (
@@ -116,9 +118,9 @@ cdef void lookup_probe_map(State* s, int map_, Probes* probes) noexcept nogil:
                 &parts, probes.hashes, probes.highs, run.least, run.greatest,
                 probes.maybe, probes.count,
             )
-    for i in range(s.steps_count):
-        memo = &s.steps[i].maps[map_]
-        if s.steps[i].number < s.fresh:
+    for i in range(s.shared.steps_count):
+        memo = &s.shared.steps[i].maps[map_]
+        if s.shared.steps[i].number < s.group.fresh:
             memo_probe(memo, probes)
             continue
         for j in range(probes.count):
@@ -131,22 +133,22 @@ cdef void lookup_probe(State* s, uint32_t first, uint32_t last) noexcept nogil:
     At most PROBES_MAX drafts. The others need only be looked up among what the group
     itself has added.
     """
-    cdef Probes* probes = s.probes
+    cdef Probes* probes = s.group.probes
     cdef Draft* draft
     cdef uint32_t i
     probes.count = 0
     for i in range(first, last):
-        draft = &s.drafts[i]
-        lookup_add_probe(probes, draft.id_high, draft.id_low, s.seed, i)
+        draft = &s.group.drafts[i]
+        lookup_add_probe(probes, draft.id_high, draft.id_low, s.config.seed, i)
     lookup_probe_map(s, MAP_IDS, probes)
     for i in range(probes.count):
-        s.drafts[probes.drafts[i]].maybe_id = probes.maybe[i]
+        s.group.drafts[probes.drafts[i]].maybe_id = probes.maybe[i]
     probes.count = 0
     for i in range(first, last):
-        draft = &s.drafts[i]
+        draft = &s.group.drafts[i]
         draft.maybe_claim = 0
         if draft.claims:
-            lookup_add_probe(probes, draft.claim.high, draft.claim.low, s.seed, i)
+            lookup_add_probe(probes, draft.claim.high, draft.claim.low, s.config.seed, i)
     lookup_probe_map(s, MAP_CLAIMS, probes)
     for i in range(probes.count):
-        s.drafts[probes.drafts[i]].maybe_claim = probes.maybe[i]
+        s.group.drafts[probes.drafts[i]].maybe_claim = probes.maybe[i]

@@ -12,17 +12,17 @@ cdef enum:
 cdef void merge_find_sources(const State* s, int map_, int level, Merge* merge) noexcept nogil:
     """The oldest RUN_FANOUT runs of a level: at the end of the list, newest first."""
     cdef uint32_t found = 0
-    cdef uint32_t i = s.runs_count[map_]
+    cdef uint32_t i = s.shared.runs_count[map_]
     while found < RUN_FANOUT and i > 0:
         i -= 1
-        if s.levels[map_][i].level == level:
-            merge.sources[found] = s.levels[map_][i]
+        if s.shared.levels[map_][i].level == level:
+            merge.sources[found] = s.shared.levels[map_][i]
             found += 1
 
 
 cdef int merge_begin(State* s, int map_, int level, uint64_t id) noexcept nogil:
     """Begin a merge of the level's oldest runs."""
-    cdef Merge* merge = &s.merges[map_ * LEVELS_MAX + level]
+    cdef Merge* merge = &s.index.merges[map_ * LEVELS_MAX + level]
     cdef uint64_t entries = 0
     cdef int i
     memset(merge, 0, sizeof(Merge))
@@ -43,15 +43,15 @@ cdef int merge_begin(State* s, int map_, int level, uint64_t id) noexcept nogil:
 
 cdef int merge_start(State* s, int map_, int level) noexcept nogil:
     """Begin a merge if the level has enough runs and none is under way there."""
-    cdef Merge* merge = &s.merges[map_ * LEVELS_MAX + level]
+    cdef Merge* merge = &s.index.merges[map_ * LEVELS_MAX + level]
     cdef int rc
     if merge.active or level + 1 >= LEVELS_MAX:
         return 0
     if cover_count_runs(s, map_, level) < RUN_FANOUT:
         return 0
-    rc = merge_begin(s, map_, level, s.next.run_next)
+    rc = merge_begin(s, map_, level, s.index.next.run_next)
     if rc == 0:
-        s.next.run_next += 1
+        s.index.next.run_next += 1
         merge.target.cover = cover_take(s, map_, level + 1, merge.target.entries_max)
     return rc
 

@@ -11,7 +11,7 @@ cdef void pages_learn(
     cdef uint32_t part = page // PART_PAGES
     cdef uint32_t i
     for i in range(count):
-        hashes[i] = memo_hash(entries[i].high, entries[i].low, s.seed)
+        hashes[i] = memo_hash(entries[i].high, entries[i].low, s.config.seed)
     native_filter_add_all(
         run.filter + <size_t>part * PART_LINES * 8, runs_part_lines(run, part), hashes, count
     )
@@ -21,7 +21,7 @@ cdef void pages_learn(
 
 cdef void pages_seal(State* s, Run* run, uint32_t page, uint32_t count) noexcept nogil:
     """A page has all its entries: its count, its check, zeros behind."""
-    cdef uint8_t* data = s.block + <size_t>(page % BLOCK_PAGES) * PAGE_SIZE
+    cdef uint8_t* data = s.index.block + <size_t>(page % BLOCK_PAGES) * PAGE_SIZE
     cdef uint32_t check
     memcpy(data + 4, &count, 4)
     check = native_crc(runs_seed(run, page), data + 4, 4 + count * sizeof(Entry))
@@ -43,7 +43,7 @@ cdef int pages_begin(State* s, MDB_txn* txn, Run* run, const Entry* entry) noexc
         pages_seal(s, run, page - 1, PAGE_ENTRIES)
         if page % BLOCK_PAGES == 0:
             rc = runs_put(
-                s, txn, run, page // BLOCK_PAGES - 1, s.block, BLOCK_PAGES * PAGE_SIZE
+                s, txn, run, page // BLOCK_PAGES - 1, s.index.block, BLOCK_PAGES * PAGE_SIZE
             )
     run.fences[page].high = entry.high
     run.fences[page].low = entry.low
@@ -65,7 +65,7 @@ cdef int pages_append(
             if rc != 0:
                 return rc
         taken = min(count, <uint32_t>PAGE_ENTRIES - in_page)
-        data = s.block + <size_t>((run.pages_count - 1) % BLOCK_PAGES) * PAGE_SIZE + 8
+        data = s.index.block + <size_t>((run.pages_count - 1) % BLOCK_PAGES) * PAGE_SIZE + 8
         memcpy(data + in_page * sizeof(Entry), entries, taken * sizeof(Entry))
         run.entries_count += taken
         run.greatest = entries[taken - 1].high
@@ -89,7 +89,7 @@ cdef int pages_end_part(State* s, MDB_txn* txn, Run* run) noexcept nogil:
         s, run, page, <uint32_t>(run.entries_count - <uint64_t>page * PAGE_ENTRIES)
     )
     rc = runs_put(
-        s, txn, run, page // BLOCK_PAGES, s.block,
+        s, txn, run, page // BLOCK_PAGES, s.index.block,
         <size_t>(page % BLOCK_PAGES + 1) * PAGE_SIZE,
     )
     if rc != 0:

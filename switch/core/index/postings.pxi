@@ -26,7 +26,7 @@ cdef struct Postings:         # one account's entry, in the value that it stands
 
 cdef inline uint32_t postings_step(const State* s, uint64_t sequence) noexcept nogil:
     """Number + 1 of the step that a row falls into; 0 for no row."""
-    return <uint32_t>((sequence - 1) // s.step_rows + 1) if sequence > 0 else 0
+    return <uint32_t>((sequence - 1) // s.config.step_rows + 1) if sequence > 0 else 0
 
 
 cdef inline uint32_t postings_words(const PostingsAccount* entry) noexcept nogil:
@@ -37,13 +37,13 @@ cdef inline uint32_t postings_entry_check(
     const State* s, const PostingsAccount* entry, uint32_t step
 ) noexcept nogil:
     return native_crc(
-        native_crc(s.instance_check, <const uint8_t*>&step, 4),
+        native_crc(s.config.instance_check, <const uint8_t*>&step, 4),
         <const uint8_t*>entry, sizeof(PostingsAccount) - 4,
     )
 
 
 cdef inline uint32_t postings_head_check(const State* s, const PostingsHead* head) noexcept nogil:
-    return native_crc(s.instance_check, <const uint8_t*>head, sizeof(PostingsHead) - 4)
+    return native_crc(s.config.instance_check, <const uint8_t*>head, sizeof(PostingsHead) - 4)
 
 
 cdef inline uint32_t postings_block(uint32_t step, int level) noexcept nogil:
@@ -56,7 +56,7 @@ cdef inline uint32_t postings_block(uint32_t step, int level) noexcept nogil:
 
 cdef int postings_open(State* s, MDB_txn* txn, uint32_t step, Postings* out) noexcept nogil:
     """The value of a step, its head verified; no entry yet."""
-    cdef uint64_t first = (step - 1) * s.step_rows + 1
+    cdef uint64_t first = (step - 1) * s.config.step_rows + 1
     cdef uint8_t[8] name
     cdef MDB_val key, value
     cdef int rc
@@ -65,7 +65,7 @@ cdef int postings_open(State* s, MDB_txn* txn, uint32_t step, Postings* out) noe
     store_set_key(name, first)
     key.mv_size = 8
     key.mv_data = name
-    rc = damage_of(mdb_get(txn, s.postings, &key, &value))
+    rc = damage_of(mdb_get(txn, s.config.postings, &key, &value))
     if rc != 0:
         return rc
     if value.mv_size < sizeof(PostingsHead):
@@ -244,7 +244,7 @@ cdef void postings_add(
         mark = &work.marks[work.marks_count]
         mark.account = account
         mark.number = entry.count // POSTINGS_MARK - 1
-        postings_set_totals(&mark.totals, &s.images.accounts[account])
+        postings_set_totals(&mark.totals, &s.index.images.accounts[account])
         work.marks_count += 1
     work.posted[work.posted_count] = account
     work.rows[work.posted_count] = row_number
@@ -271,7 +271,7 @@ cdef int postings_find_latest(
     """Where an account's history ends. Read once after opening, then known."""
     cdef Postings at
     cdef int rc = 0
-    latest[0] = s.latest[account]
+    latest[0] = s.shared.latest[account]
     if latest.last.step == 0 or latest.last.place != <uint32_t>POSTINGS_ANYWHERE:
         return 0
     rc = postings_get(s, txn, account, latest.last, &at)
@@ -327,7 +327,7 @@ cdef int postings_fill(
         )
     for i in range(work.accounts_count):
         entry = &work.accounts[i]
-        postings_set_totals(&entry.totals, &s.images.accounts[entry.account])
+        postings_set_totals(&entry.totals, &s.index.images.accounts[entry.account])
         entry.words_check = native_crc(
             0, <const uint8_t*>(words + entry.offset), <size_t>postings_words(entry) * 4
         )
@@ -372,7 +372,7 @@ cdef int postings_write(
     value.mv_size = size
     value.mv_data = data
     if rc == 0:
-        rc = mdb_put(txn, s.postings, &key, &value, 0)
+        rc = mdb_put(txn, s.config.postings, &key, &value, 0)
     free(data)
     return rc
 
@@ -386,7 +386,7 @@ cdef void postings_publish(State* s, const Work* work, uint32_t step) noexcept n
         entry = &work.accounts[i]
         if entry.count == 0:
             continue
-        latest = &s.latest[entry.account]
+        latest = &s.shared.latest[entry.account]
         latest.last.step = step
         latest.last.place = i
         memcpy(latest.links, entry.links, sizeof(latest.links))
@@ -395,7 +395,7 @@ cdef void postings_publish(State* s, const Work* work, uint32_t step) noexcept n
 cdef void postings_restore(State* s) noexcept nogil:
     """After opening: an account's last entry is in the step that changed its image last."""
     cdef uint32_t i
-    for i in range(1, s.images.count):
-        if s.images.accounts[i].changed > 0:
-            s.latest[i].last.step = postings_step(s, s.images.accounts[i].changed)
-            s.latest[i].last.place = <uint32_t>POSTINGS_ANYWHERE
+    for i in range(1, s.index.images.count):
+        if s.index.images.accounts[i].changed > 0:
+            s.shared.latest[i].last.step = postings_step(s, s.index.images.accounts[i].changed)
+            s.shared.latest[i].last.place = <uint32_t>POSTINGS_ANYWHERE

@@ -45,7 +45,7 @@ cdef Run* runs_new(
     run.last = last
     run.entries_max = entries_max
     words[:] = [<uint64_t>map_, <uint64_t>level, first, last, entries_max]
-    run.seed = native_crc(s.instance_check, <const uint8_t*>words, sizeof(words))
+    run.seed = native_crc(s.config.instance_check, <const uint8_t*>words, sizeof(words))
     run.fences = <Fence*>malloc(<size_t>runs_count_pages(entries_max) * sizeof(Fence))
     run.parts = <uint64_t*>malloc(<size_t>parts * 8)
     run.filter = <uint32_t*>calloc(<size_t>parts * PART_LINES, 32)
@@ -114,7 +114,7 @@ cdef int runs_put(
     key.mv_data = name
     value.mv_size = size
     value.mv_data = <void*>data
-    return mdb_put(txn, s.runs, &key, &value, 0)
+    return mdb_put(txn, s.config.runs, &key, &value, 0)
 
 
 cdef int runs_get(
@@ -125,7 +125,7 @@ cdef int runs_get(
     runs_set_key(name, run.map, run.id, block)
     key.mv_size = 13
     key.mv_data = name
-    return damage_of(mdb_get(txn, s.runs, &key, value))
+    return damage_of(mdb_get(txn, s.config.runs, &key, value))
 
 
 cdef int runs_get_page(
@@ -284,11 +284,11 @@ cdef int runs_delete(
         if block >= run.blocks_count:
             block = RUN_PART_BLOCK + (block - run.blocks_count)
         runs_set_key(name, run.map, run.id, block)
-        rc = damage_of(mdb_get(txn, s.runs, &key, &value))
+        rc = damage_of(mdb_get(txn, s.config.runs, &key, &value))
         if rc == 0:
             rc = damage_of_pages(&value)
         if rc == 0:
-            rc = damage_of(mdb_del(txn, s.runs, &key, NULL))
+            rc = damage_of(mdb_del(txn, s.config.runs, &key, NULL))
         if rc != 0:
             return rc
         run.deleted += 1

@@ -2,7 +2,7 @@
 
 cdef inline void segments_mark(State* s, uint32_t account, uint64_t sequence) noexcept nogil:
     """The row `sequence` has changed an account's image."""
-    turns_mark(s, &s.segments_turns, account // SEGMENT_ACCOUNTS, sequence)
+    turns_mark(s, &s.index.segments_turns, account // SEGMENT_ACCOUNTS, sequence)
 
 
 cdef inline uint32_t segments_count(uint32_t accounts_count) noexcept nogil:
@@ -23,15 +23,18 @@ cdef uint32_t segments_check(const Segment* segment) noexcept nogil:
 cdef int segments_write(State* s, MDB_txn* txn, uint64_t as_of) noexcept nogil:
     """Write this step's share. The images are exact at `as_of`."""
     cdef size_t size = sizeof(Segment) + SEGMENT_ACCOUNTS * sizeof(Account)
-    cdef uint32_t count = segments_count(s.images.count)
+    cdef uint32_t count = segments_count(s.index.images.count)
     cdef Segment* segment
     cdef uint32_t number
     cdef int rc
-    turns_choose(&s.segments_turns, count, s.segments_least, as_of // s.step_rows)
+    turns_choose(
+        &s.index.segments_turns, count, s.config.segments_least,
+        as_of // s.config.step_rows,
+    )
     for number in range(count):
-        if not s.segments_turns.writing[number]:
+        if not s.index.segments_turns.writing[number]:
             continue
-        rc = turns_put(txn, s.segments, number, <void**>&segment, size)
+        rc = turns_put(txn, s.config.segments, number, <void**>&segment, size)
         if rc != 0:
             return rc
         memset(segment, 0, sizeof(Segment))
@@ -39,12 +42,12 @@ cdef int segments_write(State* s, MDB_txn* txn, uint64_t as_of) noexcept nogil:
         segment.number = number
         segment.as_of = as_of
         memcpy(
-            segment + 1, &s.images.accounts[number * SEGMENT_ACCOUNTS],
+            segment + 1, &s.index.images.accounts[number * SEGMENT_ACCOUNTS],
             SEGMENT_ACCOUNTS * sizeof(Account),
         )
         segment.check = segments_check(segment)
-        s.segments_turns.written[number].steps = <uint32_t>(as_of // s.step_rows)
-        s.segments_turns.written[number].check = segment.check
+        s.index.segments_turns.written[number].steps = <uint32_t>(as_of // s.config.step_rows)
+        s.index.segments_turns.written[number].check = segment.check
     return 0
 
 
@@ -64,30 +67,30 @@ cdef int segments_load(
     cdef MDB_val value
     cdef int rc
     for number in range(segments_count(accounts_count)):
-        rc = turns_get(txn, s.segments, number, &value)
+        rc = turns_get(txn, s.config.segments, number, &value)
         if rc != 0:
             return rc
         native_will_need(value.mv_data, value.mv_size)
     for number in range(segments_count(accounts_count)):
-        rc = turns_get(txn, s.segments, number, &value)
+        rc = turns_get(txn, s.config.segments, number, &value)
         if rc != 0:
             return rc
         segment = <const Segment*>value.mv_data
-        piece = &s.segments_turns.pieces[number]
+        piece = &s.index.segments_turns.pieces[number]
         if (
             value.mv_size != size or segment.magic != SEGMENT_MAGIC
             or segment.number != number
-            or segment.as_of != piece.steps * s.step_rows
+            or segment.as_of != piece.steps * s.config.step_rows
             or segment.check != piece.check or segment.check != segments_check(segment)
         ):
             return RC_INDEX
         memcpy(
-            &s.images.accounts[number * SEGMENT_ACCOUNTS], segment + 1,
+            &s.index.images.accounts[number * SEGMENT_ACCOUNTS], segment + 1,
             SEGMENT_ACCOUNTS * sizeof(Account),
         )
         applied[number] = segment.as_of
-    s.images.count = accounts_count
-    s.segments_turns.stored = segments_count(accounts_count)
+    s.index.images.count = accounts_count
+    s.index.segments_turns.stored = segments_count(accounts_count)
     return 0
 
 
@@ -116,14 +119,14 @@ cdef int segments_take_row(
             return rc
     # What has the row already is put back as it was.
     if not debit:
-        kept = s.images.accounts[row.debit]
+        kept = s.index.images.accounts[row.debit]
     elif two and not credit:
-        kept = s.images.accounts[row.credit]
-    effect_apply(&s.images, row, hold, tail, tail_size)
+        kept = s.index.images.accounts[row.credit]
+    effect_apply(&s.index.images, row, hold, tail, tail_size)
     if not debit:
-        s.images.accounts[row.debit] = kept
+        s.index.images.accounts[row.debit] = kept
     elif two and not credit:
-        s.images.accounts[row.credit] = kept
+        s.index.images.accounts[row.credit] = kept
     if debit:
         segments_mark(s, row.debit, row.sequence)
     if credit:
@@ -139,5 +142,5 @@ cdef void segments_take_window(
     cdef uint32_t i
     for i in range(tail_size // sizeof(WindowLine)):
         if segments_lack(applied, lines[i].account, row.sequence):
-            effect_apply(&s.images, row, NULL, <const uint8_t*>&lines[i], sizeof(WindowLine))
+            effect_apply(&s.index.images, row, NULL, <const uint8_t*>&lines[i], sizeof(WindowLine))
             segments_mark(s, lines[i].account, row.sequence)

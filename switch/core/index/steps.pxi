@@ -27,37 +27,37 @@ cdef void steps_add_run(State* s, RunRecord** at, const Run* run) noexcept nogil
     record.map = run.map
     record.level = run.level
     at[0] += 1
-    s.next.runs_count += 1
+    s.index.next.runs_count += 1
 
 
 cdef inline bint steps_is_merged(State* s, const Run* run) noexcept nogil:
     """Whether a finished merge replaces this run."""
-    return merge_replaces(&s.merges[run.map * LEVELS_MAX + run.level], run)
+    return merge_replaces(&s.index.merges[run.map * LEVELS_MAX + run.level], run)
 
 
 cdef RunRecord* steps_put_runs(State* s, RunRecord* at, bint whole) noexcept nogil:
     """All runs as they will be after the transaction; `whole`: the step's own ones too."""
     cdef int map_, level
     cdef uint32_t i
-    s.next.runs_count = 0
+    s.index.next.runs_count = 0
     for map_ in range(MAPS_COUNT):
-        if whole and s.step_runs[map_] != NULL:
-            steps_add_run(s, &at, s.step_runs[map_])
+        if whole and s.index.step_runs[map_] != NULL:
+            steps_add_run(s, &at, s.index.step_runs[map_])
         for level in range(LEVELS_MAX):
-            if s.merges[map_ * LEVELS_MAX + level].active == 2:
-                steps_add_run(s, &at, s.merges[map_ * LEVELS_MAX + level].target)
-        for i in range(s.runs_count[map_]):
-            if not steps_is_merged(s, s.levels[map_][i]):
-                steps_add_run(s, &at, s.levels[map_][i])
+            if s.index.merges[map_ * LEVELS_MAX + level].active == 2:
+                steps_add_run(s, &at, s.index.merges[map_ * LEVELS_MAX + level].target)
+        for i in range(s.shared.runs_count[map_]):
+            if not steps_is_merged(s, s.shared.levels[map_][i]):
+                steps_add_run(s, &at, s.shared.levels[map_][i])
     return at
 
 
 cdef MergeRecord* steps_put_merges(State* s, MergeRecord* at) noexcept nogil:
     cdef const Merge* merge
     cdef int i
-    s.next.merges_count = 0
+    s.index.next.merges_count = 0
     for i in range(MAPS_COUNT * LEVELS_MAX):
-        merge = &s.merges[i]
+        merge = &s.index.merges[i]
         if merge.active != 1:
             continue
         at.id = merge.target.id
@@ -66,7 +66,7 @@ cdef MergeRecord* steps_put_merges(State* s, MergeRecord* at) noexcept nogil:
         at.map = i // LEVELS_MAX
         at.level = i % LEVELS_MAX
         at += 1
-        s.next.merges_count += 1
+        s.index.next.merges_count += 1
     return at
 
 
@@ -78,23 +78,23 @@ cdef int steps_retire(State* s, MDB_txn* txn) noexcept nogil:
     cdef int i, j
     cdef int rc
     for i in range(MAPS_COUNT * LEVELS_MAX):
-        if s.merges[i].active != 2:
+        if s.index.merges[i].active != 2:
             continue
-        while s.next.retired_count + RUN_FANOUT > RETIRED_MAX:
-            rc = runs_delete(s, txn, &s.retired[0], UNITS_ALL, &deleted)
+        while s.index.next.retired_count + RUN_FANOUT > RETIRED_MAX:
+            rc = runs_delete(s, txn, &s.index.retired[0], UNITS_ALL, &deleted)
             if rc != 0:
                 return rc
             steps_forget_deleted(s)
         for j in range(RUN_FANOUT):
-            run = s.merges[i].sources[j]
-            record = &s.retired[s.next.retired_count]
+            run = s.index.merges[i].sources[j]
+            record = &s.index.retired[s.index.next.retired_count]
             memset(record, 0, sizeof(Retired))
             record.id = run.id
             record.map = run.map
             record.level = run.level
             record.blocks_count = (run.pages_count - 1) // BLOCK_PAGES + 1
             record.parts_count = runs_count_parts(run.entries_count)
-            s.next.retired_count += 1
+            s.index.next.retired_count += 1
     return 0
 
 
@@ -108,25 +108,25 @@ cdef int steps_write_meta(State* s, MDB_txn* txn, bint whole) noexcept nogil:
         return rc
     size += MAPS_COUNT * (RUNS_MAX + LEVELS_MAX) * sizeof(RunRecord)
     size += MAPS_COUNT * LEVELS_MAX * sizeof(MergeRecord) + RETIRED_MAX * sizeof(Retired)
-    size += (<size_t>s.next.segments_count + HOLD_PIECES) * sizeof(PieceRecord)
+    size += (<size_t>s.index.next.segments_count + HOLD_PIECES) * sizeof(PieceRecord)
     value = <uint8_t*>calloc(1, size)
     if value == NULL:
         return ENOMEM
     at = <uint8_t*>steps_put_runs(s, <RunRecord*>(value + sizeof(IndexMeta)), whole)
     at = <uint8_t*>steps_put_merges(s, <MergeRecord*>at)
-    size = s.next.retired_count * sizeof(Retired)
-    memcpy(at, s.retired, size)
+    size = s.index.next.retired_count * sizeof(Retired)
+    memcpy(at, s.index.retired, size)
     at += size
     at = <uint8_t*>turns_put_list(
-        &s.segments_turns, s.next.segments_count, whole, <PieceRecord*>at
+        &s.index.segments_turns, s.index.next.segments_count, whole, <PieceRecord*>at
     )
-    at = <uint8_t*>turns_put_list(&s.holds_turns, HOLD_PIECES, whole, <PieceRecord*>at)
-    s.next.transaction = mdb_txn_id(txn)
-    memcpy(value, &s.next, sizeof(IndexMeta))
+    at = <uint8_t*>turns_put_list(&s.index.holds_turns, HOLD_PIECES, whole, <PieceRecord*>at)
+    s.index.next.transaction = mdb_txn_id(txn)
+    memcpy(value, &s.index.next, sizeof(IndexMeta))
     size = at - value
-    s.next.check = steps_meta_check(value, size)
-    (<IndexMeta*>value).check = s.next.check
-    rc = indexer_put(txn, s.index_meta, b"index", 5, value, size)
+    s.index.next.check = steps_meta_check(value, size)
+    (<IndexMeta*>value).check = s.index.next.check
+    rc = indexer_put(txn, s.config.index_meta, b"index", 5, value, size)
     free(value)
     return rc
 
@@ -143,30 +143,32 @@ cdef uint32_t steps_meta_check(const uint8_t* value, size_t size) noexcept nogil
 
 cdef void steps_forget_deleted(State* s) noexcept nogil:
     """Runs of which nothing is left leave the list."""
+    cdef Retired run
     cdef uint32_t kept = 0
     cdef uint32_t i
-    for i in range(s.next.retired_count):
-        if s.retired[i].deleted < s.retired[i].blocks_count + s.retired[i].parts_count:
-            s.retired[kept] = s.retired[i]
+    for i in range(s.index.next.retired_count):
+        run = s.index.retired[i]
+        if run.deleted < run.blocks_count + run.parts_count:
+            s.index.retired[kept] = run
             kept += 1
-    s.next.retired_count = kept
+    s.index.next.retired_count = kept
 
 
 cdef int steps_delete(State* s, MDB_txn* txn, bint* wrote) noexcept nogil:
     """Some values of runs merged away by an earlier step: nobody begins to read them."""
     cdef uint8_t[MAPS_COUNT * LEVELS_MAX] seen
     cdef uint32_t most = <uint32_t>max(
-        <uint64_t>DELETE_VALUES, DELETE_VALUES * s.step_rows // INDEX_STEP_ROWS
+        <uint64_t>DELETE_VALUES, DELETE_VALUES * s.config.step_rows // INDEX_STEP_ROWS
     )
     cdef uint32_t i, place, deleted
     cdef int rc
     memset(seen, 0, sizeof(seen))
-    for i in range(s.next.retired_count):
-        place = s.retired[i].map * LEVELS_MAX + s.retired[i].level
+    for i in range(s.index.next.retired_count):
+        place = s.index.retired[i].map * LEVELS_MAX + s.index.retired[i].level
         if seen[place]:
             continue
         seen[place] = 1
-        rc = runs_delete(s, txn, &s.retired[i], most, &deleted)
+        rc = runs_delete(s, txn, &s.index.retired[i], most, &deleted)
         if rc != 0:
             return rc
         wrote[0] = True
@@ -179,7 +181,7 @@ cdef uint32_t steps_share(const State* s, uint32_t runs) noexcept nogil:
 
     Twice what a step brings, so that it keeps up; and all of it before the level is full.
     """
-    cdef uint32_t parts = runs_count_parts(2 * s.step_rows)
+    cdef uint32_t parts = runs_count_parts(2 * s.config.step_rows)
     if runs >= LEVEL_RUNS_MAX - 1:
         return UNITS_ALL
     return 2 * parts if runs >= MERGE_HURRY_RUNS else parts
@@ -189,13 +191,13 @@ cdef int steps_merge(
     State* s, MDB_txn* txn, int map_, int level, bint* wrote
 ) noexcept nogil:
     """The next part of the level's share, if there is one left."""
-    cdef Merge* merge = &s.merges[map_ * LEVELS_MAX + level]
+    cdef Merge* merge = &s.index.merges[map_ * LEVELS_MAX + level]
     cdef int rc = 0
-    if s.next.stage_parts == 0:
+    if s.index.next.stage_parts == 0:
         rc = merge_start(s, map_, level)
     if rc != 0 or merge.active != 1:
         return rc
-    if s.next.stage_parts >= steps_share(s, cover_count_runs(s, map_, level)):
+    if s.index.next.stage_parts >= steps_share(s, cover_count_runs(s, map_, level)):
         return 0
     wrote[0] = True
     return merge_advance(s, txn, merge)
@@ -203,74 +205,76 @@ cdef int steps_merge(
 
 cdef int steps_write_fresh(State* s, MDB_txn* txn, int map_, bint* wrote) noexcept nogil:
     """The next part of the step's own run of a map, if it has one."""
-    cdef uint32_t count = s.work.counts[map_]
-    cdef uint64_t step = s.indexed // s.step_rows
-    cdef Run* run = s.step_runs[map_]
+    cdef uint32_t count = s.index.work.counts[map_]
+    cdef uint64_t step = s.shared.indexed // s.config.step_rows
+    cdef Run* run = s.index.step_runs[map_]
     if count == 0 or (run != NULL and run.entries_count == run.entries_max):
         return 0
     if run == NULL:
-        if s.next.fresh[map_] == 0:
-            s.next.fresh[map_] = s.next.run_next
-            s.next.run_next += 1
-        run = s.step_runs[map_] = runs_new(s, map_, 0, s.next.fresh[map_], count, step, step)
+        if s.index.next.fresh[map_] == 0:
+            s.index.next.fresh[map_] = s.index.next.run_next
+            s.index.next.run_next += 1
+        run = runs_new(s, map_, 0, s.index.next.fresh[map_], count, step, step)
+        s.index.step_runs[map_] = run
         if run == NULL:
             return ENOMEM
         run.cover = cover_take(s, map_, 0, count)
     wrote[0] = True
-    return pages_write_part(s, txn, run, s.work.entries[map_])
+    return pages_write_part(s, txn, run, s.index.work.entries[map_])
 
 
 cdef int steps_write_last(State* s, MDB_txn* txn) noexcept nogil:
     """What the step has besides runs; with it the index stands at the step's end."""
-    cdef uint64_t first = s.indexed + 1
-    cdef uint64_t last = s.indexed + s.step_rows
-    cdef uint64_t step = last // s.step_rows
-    cdef uint32_t segments = segments_count(s.images.count)
+    cdef uint64_t first = s.shared.indexed + 1
+    cdef uint64_t last = s.shared.indexed + s.config.step_rows
+    cdef uint64_t step = last // s.config.step_rows
+    cdef uint32_t segments = segments_count(s.index.images.count)
     cdef int map_
     cdef int rc
     for map_ in range(MAPS_COUNT):
         # The shares of merges keep below it; a list that overran would take memory with it.
-        if s.runs_count[map_] + LEVELS_MAX >= RUNS_MAX:
+        if s.shared.runs_count[map_] + LEVELS_MAX >= RUNS_MAX:
             return RC_INDEX
-    rc = postings_write(s, txn, &s.work, first, last)
+    rc = postings_write(s, txn, &s.index.work, first, last)
     if rc == 0:
         rc = segments_write(s, txn, last)
     if rc == 0:
         rc = hold_pieces_write(s, txn, last)
     if rc == 0:
-        rc = indexer_write_records(s, txn, &s.work)
-    s.next.as_of = last
-    s.next.window = s.images_window
-    s.next.accounts_count = s.images.count
-    s.next.segments_count = segments
-    s.next.chunk_check = s.images_check
-    s.next.behind = <uint32_t>(step - min(
-        turns_oldest(&s.segments_turns, segments, step),
-        turns_oldest(&s.holds_turns, HOLD_PIECES, step),
+        rc = indexer_write_records(s, txn, &s.index.work)
+    s.index.next.as_of = last
+    s.index.next.window = s.index.images_window
+    s.index.next.accounts_count = s.index.images.count
+    s.index.next.segments_count = segments
+    s.index.next.chunk_check = s.index.images_check
+    s.index.next.behind = <uint32_t>(step - min(
+        turns_oldest(&s.index.segments_turns, segments, step),
+        turns_oldest(&s.index.holds_turns, HOLD_PIECES, step),
     ))
-    memset(s.next.fresh, 0, sizeof(s.next.fresh))
-    s.next.stage = s.next.stage_parts = 0
+    memset(s.index.next.fresh, 0, sizeof(s.index.next.fresh))
+    s.index.next.stage = s.index.next.stage_parts = 0
     return rc
 
 
 cdef int steps_unit(State* s, MDB_txn* txn, bint* wrote, bint* done) noexcept nogil:
     """The next unit. Nothing was written: the step's rows have to come first."""
-    cdef uint32_t stage, level
+    cdef uint32_t stage, map_, level
     cdef bint ended
     cdef int rc
     wrote[0] = False
     while True:
-        stage = s.next.stage
+        stage = s.index.next.stage
         ended = False
         if stage == STAGE_DELETE:
             rc = steps_delete(s, txn, wrote)
             ended = True
         elif stage < STAGE_FRESH:
+            map_ = (stage - STAGE_MERGE) // LEVELS_MAX
             level = LEVELS_MAX - 1 - (stage - STAGE_MERGE) % LEVELS_MAX
-            rc = steps_merge(s, txn, (stage - STAGE_MERGE) // LEVELS_MAX, level, wrote)
+            rc = steps_merge(s, txn, map_, level, wrote)
             # One merge a step: whether its target has its place yet must not matter.
-            ended = s.merges[(stage - STAGE_MERGE) // LEVELS_MAX * LEVELS_MAX + level].active == 2
-        elif not s.taken:
+            ended = s.index.merges[map_ * LEVELS_MAX + level].active == 2
+        elif not s.index.taken:
             return 0
         elif stage < STAGE_LAST:
             rc = steps_write_fresh(s, txn, stage - STAGE_FRESH, wrote)
@@ -280,10 +284,10 @@ cdef int steps_unit(State* s, MDB_txn* txn, bint* wrote, bint* done) noexcept no
         if rc != 0:
             return rc
         if wrote[0] and not ended:
-            s.next.stage_parts += 1
+            s.index.next.stage_parts += 1
             return 0
-        s.next.stage += 1
-        s.next.stage_parts = 0
+        s.index.next.stage += 1
+        s.index.next.stage_parts = 0
         if wrote[0]:
             return 0
 
@@ -293,11 +297,11 @@ cdef int steps_unit(State* s, MDB_txn* txn, bint* wrote, bint* done) noexcept no
 cdef void steps_swap_merged(State* s, Merge* merge) noexcept nogil:
     """Put a merge's target in the place of its sources. Under the lock."""
     cdef int map_ = merge.target.map
-    cdef Run** runs = s.levels[map_]
+    cdef Run** runs = s.shared.levels[map_]
     cdef uint32_t kept = 0
     cdef uint32_t i
     cdef bint placed = False
-    for i in range(s.runs_count[map_]):
+    for i in range(s.shared.runs_count[map_]):
         if merge_replaces(merge, runs[i]):
             views_bury_run(s, runs[i])
             if placed:
@@ -308,53 +312,54 @@ cdef void steps_swap_merged(State* s, Merge* merge) noexcept nogil:
         else:
             runs[kept] = runs[i]
         kept += 1
-    s.runs_count[map_] = kept
+    s.shared.runs_count[map_] = kept
     merge_end(merge)
 
 
 cdef void steps_publish_step(State* s) noexcept nogil:
     """Let look-ups use the step's runs and postings instead of memory. Under the lock."""
-    cdef uint64_t as_of = s.next.as_of
+    cdef uint64_t as_of = s.index.next.as_of
     cdef int map_
     for map_ in range(MAPS_COUNT):
-        if s.step_runs[map_] != NULL:
+        if s.index.step_runs[map_] != NULL:
             memmove(
-                s.levels[map_] + 1, s.levels[map_], s.runs_count[map_] * sizeof(Run*)
+                s.shared.levels[map_] + 1, s.shared.levels[map_],
+                s.shared.runs_count[map_] * sizeof(Run*),
             )
-            s.levels[map_][0] = s.step_runs[map_]
-            cover_publish(s.step_runs[map_])
-            s.runs_count[map_] += 1
-            s.step_runs[map_] = NULL
-    if s.steps_count > 0:  # while the ledger is opened memory has not learned the step
-        views_bury_step(s, s.steps[0])
-        s.steps_count -= 1
-        memmove(s.steps, s.steps + 1, s.steps_count * sizeof(Step*))
-    postings_publish(s, &s.work, postings_step(s, as_of))
-    s.indexed = as_of
-    pthread_cond_broadcast(&s.moved)
+            s.shared.levels[map_][0] = s.index.step_runs[map_]
+            cover_publish(s.index.step_runs[map_])
+            s.shared.runs_count[map_] += 1
+            s.index.step_runs[map_] = NULL
+    if s.shared.steps_count > 0:  # while the ledger is opened memory has not learned the step
+        views_bury_step(s, s.shared.steps[0])
+        s.shared.steps_count -= 1
+        memmove(s.shared.steps, s.shared.steps + 1, s.shared.steps_count * sizeof(Step*))
+    postings_publish(s, &s.index.work, postings_step(s, as_of))
+    s.shared.indexed = as_of
+    pthread_cond_broadcast(&s.shared.moved)
 
 
 cdef void steps_finish(State* s, bint done) noexcept nogil:
     """The transaction is durable: publish what it brought, and go on from here."""
     cdef int i
-    pthread_mutex_lock(&s.lock)
+    pthread_mutex_lock(&s.shared.lock)
     for i in range(MAPS_COUNT * LEVELS_MAX):
-        if s.merges[i].active == 2:
-            steps_swap_merged(s, &s.merges[i])
+        if s.index.merges[i].active == 2:
+            steps_swap_merged(s, &s.index.merges[i])
     if done:
         steps_publish_step(s)
-    pthread_mutex_unlock(&s.lock)
+    pthread_mutex_unlock(&s.shared.lock)
     for i in range(MAPS_COUNT * LEVELS_MAX):
-        if s.merges[i].active:
-            merge_keep(&s.merges[i])
-    s.head = s.next
+        if s.index.merges[i].active:
+            merge_keep(&s.index.merges[i])
+    s.index.head = s.index.next
     if done:
-        turns_finish(&s.segments_turns, s.head.segments_count)
-        turns_finish(&s.holds_turns, HOLD_PIECES)
-        indexer_work_free(&s.work)
-        s.taken = 0
-        if s.progress != NULL:
-            s.progress[0] = s.indexed
+        turns_finish(&s.index.segments_turns, s.index.head.segments_count)
+        turns_finish(&s.index.holds_turns, HOLD_PIECES)
+        indexer_work_free(&s.index.work)
+        s.index.taken = 0
+        if s.config.progress != NULL:
+            s.config.progress[0] = s.shared.indexed
     views_free_buried(s, False)
 
 
@@ -363,22 +368,22 @@ cdef void steps_take_back(State* s) noexcept nogil:
     cdef uint64_t entries
     cdef int map_, i
     for i in range(MAPS_COUNT * LEVELS_MAX):
-        merge_take_back(&s.merges[i])
-    memcpy(s.retired, s.retired_durable, RETIRED_MAX * sizeof(Retired))
+        merge_take_back(&s.index.merges[i])
+    memcpy(s.index.retired, s.index.retired_durable, RETIRED_MAX * sizeof(Retired))
     for map_ in range(MAPS_COUNT):
-        if s.step_runs[map_] == NULL:
+        if s.index.step_runs[map_] == NULL:
             continue
-        entries = s.step_runs[map_].entries_max
-        if s.head.stage < <uint32_t>(STAGE_FRESH + map_):
+        entries = s.index.step_runs[map_].entries_max
+        if s.index.head.stage < <uint32_t>(STAGE_FRESH + map_):
             entries = 0
-        elif s.head.stage == <uint32_t>(STAGE_FRESH + map_):
-            entries = min(entries, <uint64_t>s.head.stage_parts * PART_ENTRIES)
-        if s.head.fresh[map_] == 0:
-            runs_free(s.step_runs[map_])
-            s.step_runs[map_] = NULL
+        elif s.index.head.stage == <uint32_t>(STAGE_FRESH + map_):
+            entries = min(entries, <uint64_t>s.index.head.stage_parts * PART_ENTRIES)
+        if s.index.head.fresh[map_] == 0:
+            runs_free(s.index.step_runs[map_])
+            s.index.step_runs[map_] = NULL
         else:
-            runs_cut(s.step_runs[map_], entries)
-    s.next = s.head
+            runs_cut(s.index.step_runs[map_], entries)
+    s.index.next = s.index.head
 
 
 cdef int steps_remake_fresh(State* s) noexcept nogil:
@@ -388,11 +393,11 @@ cdef int steps_remake_fresh(State* s) noexcept nogil:
     cdef int map_
     cdef int rc = 0
     for map_ in range(MAPS_COUNT):
-        if s.head.fresh[map_] == 0 or s.step_runs[map_] != NULL:
+        if s.index.head.fresh[map_] == 0 or s.index.step_runs[map_] != NULL:
             continue
-        parts = runs_count_parts(s.work.counts[map_])
-        if s.head.stage == <uint32_t>(STAGE_FRESH + map_):
-            parts = min(parts, s.head.stage_parts)
+        parts = runs_count_parts(s.index.work.counts[map_])
+        if s.index.head.stage == <uint32_t>(STAGE_FRESH + map_):
+            parts = min(parts, s.index.head.stage_parts)
         for part in range(parts):
             if rc == 0:
                 rc = steps_write_fresh(s, NULL, map_, &wrote)
@@ -405,10 +410,10 @@ cdef int steps_check_room(State* s) noexcept nogil:
     """Stop before the disk is full: a write that is cut short cannot be tried again."""
     cdef statvfs_t room
     cdef int fd
-    cdef int rc = mdb_env_get_fd(s.index_env, &fd)
+    cdef int rc = mdb_env_get_fd(s.config.index_env, &fd)
     if rc == 0 and fstatvfs(fd, &room) != 0:
         rc = errno
-    if rc == 0 and <uint64_t>room.f_bavail * room.f_frsize < s.room_least:
+    if rc == 0 and <uint64_t>room.f_bavail * room.f_frsize < s.config.room_least:
         rc = ENOSPC
     return rc
 
@@ -420,13 +425,13 @@ cdef int steps_transact(State* s, uint32_t units, bint* done) noexcept nogil:
     cdef bint any_ = False
     cdef int rc = steps_check_room(s)
     done[0] = False
-    s.moved_on = 0
+    s.index.moved_on = 0
     if rc == 0:
-        rc = mdb_txn_begin(s.index_env, NULL, 0, &txn)
+        rc = mdb_txn_begin(s.config.index_env, NULL, 0, &txn)
     if rc != 0:
         return damage_of(rc)
-    s.next = s.head
-    memcpy(s.retired_durable, s.retired, RETIRED_MAX * sizeof(Retired))
+    s.index.next = s.index.head
+    memcpy(s.index.retired_durable, s.index.retired, RETIRED_MAX * sizeof(Retired))
     while rc == 0 and wrote and not done[0] and units > 0:
         rc = steps_unit(s, txn, &wrote, done)
         any_ = any_ or wrote
@@ -437,8 +442,8 @@ cdef int steps_transact(State* s, uint32_t units, bint* done) noexcept nogil:
         rc = mdb_txn_commit(txn)
     else:
         mdb_txn_abort(txn)
-    s.moved_on = rc == 0 and any_
-    if s.moved_on:
+    s.index.moved_on = rc == 0 and any_
+    if s.index.moved_on:
         steps_finish(s, done[0])
     else:
         done[0] = False
@@ -446,8 +451,13 @@ cdef int steps_transact(State* s, uint32_t units, bint* done) noexcept nogil:
     return damage_of(rc)
 
 
+cdef inline uint64_t steps_behind(const State* s) noexcept nogil:
+    """Durable rows that the index lacks."""
+    return s.shared.sequence - s.shared.indexed
+
+
 cdef inline bint steps_is_due(const State* s) noexcept nogil:
-    return s.sequence - s.indexed >= s.step_rows and not s.stopping and not s.dead
+    return steps_behind(s) >= s.config.step_rows and not s.shared.stopping and not s.shared.dead
 
 
 cdef inline bint steps_is_space(int rc) noexcept nogil:
@@ -457,14 +467,18 @@ cdef inline bint steps_is_space(int rc) noexcept nogil:
 
 cdef int steps_take(State* s) noexcept nogil:
     """Let the images and the scratch learn the rows of the next step, once."""
+    cdef uint64_t first
     cdef int rc = 0
-    if not s.taken:
-        rc = indexer_work_init(s, &s.work)
+    if not s.index.taken:
+        rc = indexer_work_init(s, &s.index.work)
         if rc == 0:
-            rc = indexer_take_rows(s, &s.work, s.indexed + 1, s.indexed + s.step_rows)
+            first = s.shared.indexed + 1
+            rc = indexer_take_rows(
+                s, &s.index.work, first, s.shared.indexed + s.config.step_rows
+            )
         if rc == 0:
             rc = steps_remake_fresh(s)
-        s.taken = rc == 0
+        s.index.taken = rc == 0
     return rc
 
 
@@ -472,12 +486,12 @@ cdef void steps_tell(State* s, int rc) noexcept nogil:
     """A full disk is told and tried again; any other error kills the ledger."""
     if rc == RC_INDEX:
         damage_mark(s)
-    pthread_mutex_lock(&s.lock)
-    s.index_failed = rc
-    if rc != 0 and not steps_is_space(rc) and not s.dead:
-        s.dead = rc
-    pthread_cond_broadcast(&s.moved)
-    pthread_mutex_unlock(&s.lock)
+    pthread_mutex_lock(&s.shared.lock)
+    s.shared.index_failed = rc
+    if rc != 0 and not steps_is_space(rc) and not s.shared.dead:
+        s.shared.dead = rc
+    pthread_cond_broadcast(&s.shared.moved)
+    pthread_mutex_unlock(&s.shared.lock)
 
 
 cdef int steps_run(State* s, uint32_t units, bint* done) noexcept nogil:
@@ -495,11 +509,11 @@ cdef int steps_try(State* s, int* done) noexcept nogil:
     cdef bint whole = False
     cdef int rc = 0
     done[0] = 0
-    pthread_mutex_lock(&s.stepping)
+    pthread_mutex_lock(&s.shared.stepping)
     while rc == 0 and not whole and steps_is_due(s):
         rc = steps_run(s, UNITS_ALL, &whole)
     done[0] = whole
-    pthread_mutex_unlock(&s.stepping)
+    pthread_mutex_unlock(&s.shared.stepping)
     return rc
 
 
@@ -514,8 +528,8 @@ cdef int steps_advance(State* s) noexcept nogil:
     """One unit in a transaction of its own, if there is one; `moved_on` says so."""
     cdef bint done
     cdef int rc = 0
-    s.moved_on = 0
-    if s.sequence - s.indexed >= s.step_rows:
+    s.index.moved_on = 0
+    if steps_behind(s) >= s.config.step_rows:
         rc = steps_take(s)
     if rc == 0:
         rc = steps_transact(s, 1, &done)
@@ -527,11 +541,11 @@ cdef int steps_try_unit(State* s, int* moved) noexcept nogil:
     """What the thread does while the index does not lag, once."""
     cdef int rc = 0
     moved[0] = 0
-    pthread_mutex_lock(&s.stepping)
-    if not s.stopping and not s.dead:
+    pthread_mutex_lock(&s.shared.stepping)
+    if not s.shared.stopping and not s.shared.dead:
         rc = steps_advance(s)
-        moved[0] = s.moved_on
-    pthread_mutex_unlock(&s.stepping)
+        moved[0] = s.index.moved_on
+    pthread_mutex_unlock(&s.shared.stepping)
     return rc
 
 
@@ -545,18 +559,18 @@ cdef uint64_t steps_round(State* s) noexcept nogil:
     cdef uint64_t began = native_monotonic_ns()
     cdef uint64_t behind, rest
     cdef bint done = False
-    pthread_mutex_lock(&s.stepping)
-    behind = s.sequence - s.indexed
-    if s.stopping or s.dead:
+    pthread_mutex_lock(&s.shared.stepping)
+    behind = steps_behind(s)
+    if s.shared.stopping or s.shared.dead:
         rest = PACE_IDLE_NS
-    elif behind >= 2 * s.step_rows:
+    elif behind >= 2 * s.config.step_rows:
         rest = PACE_IDLE_NS if steps_run(s, UNITS_ALL, &done) != 0 else 0
-    elif steps_advance(s) != 0 or not s.moved_on:
+    elif steps_advance(s) != 0 or not s.index.moved_on:
         rest = PACE_IDLE_NS
     else:
-        rest = min(2 * s.step_rows - behind, s.step_rows)
-        rest = (native_monotonic_ns() - began) * PACE_REST * rest // s.step_rows
-    pthread_mutex_unlock(&s.stepping)
+        rest = min(2 * s.config.step_rows - behind, s.config.step_rows)
+        rest = (native_monotonic_ns() - began) * PACE_REST * rest // s.config.step_rows
+    pthread_mutex_unlock(&s.shared.stepping)
     return rest
 
 
@@ -564,11 +578,11 @@ cdef void steps_rest(State* s, uint64_t rest) noexcept nogil:
     """Wait so long, or until another step is due, or stop."""
     cdef timespec until
     cdef uint64_t steps
-    pthread_mutex_lock(&s.lock)
-    steps = (s.sequence - s.indexed) // s.step_rows
-    if rest > 0 and not s.stopping and (steps < 2 or s.index_failed):
+    pthread_mutex_lock(&s.shared.lock)
+    steps = (steps_behind(s)) // s.config.step_rows
+    if rest > 0 and not s.shared.stopping and (steps < 2 or s.shared.index_failed):
         clock_gettime(CLOCK_REALTIME, &until)
         until.tv_sec += <long>((<uint64_t>until.tv_nsec + rest) // 1000000000)
         until.tv_nsec = <long>((<uint64_t>until.tv_nsec + rest) % 1000000000)
-        pthread_cond_timedwait(&s.step_due, &s.lock, &until)
-    pthread_mutex_unlock(&s.lock)
+        pthread_cond_timedwait(&s.shared.step_due, &s.shared.lock, &until)
+    pthread_mutex_unlock(&s.shared.lock)

@@ -11,7 +11,7 @@ cdef inline void turns_mark(
 ) noexcept nogil:
     """The row `sequence` has changed a piece."""
     if turns.since[number] == 0:
-        turns.since[number] = (sequence - 1) // s.step_rows + 1
+        turns.since[number] = (sequence - 1) // s.config.step_rows + 1
 
 
 cdef inline uint32_t turns_left(

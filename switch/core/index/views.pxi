@@ -10,18 +10,18 @@ cdef int views_begin(State* s, View* view) noexcept nogil:
     """Begin a view of what is durable now. The lock is held by the caller."""
     cdef int rc
     memset(view, 0, sizeof(View))
-    view.sequence = s.sequence
-    view.indexed = s.indexed
-    view.newest = s.steps[s.steps_count - 1] if s.steps_count > 0 else NULL
-    view.number = s.views_number
-    s.views_number += 1
-    view.older = s.views
+    view.sequence = s.shared.sequence
+    view.indexed = s.shared.indexed
+    view.newest = s.shared.steps[s.shared.steps_count - 1] if s.shared.steps_count > 0 else NULL
+    view.number = s.shared.views_number
+    s.shared.views_number += 1
+    view.older = s.shared.views
     if view.older != NULL:
         view.older.younger = view
     else:
-        s.views_oldest = view
-    s.views = view
-    rc = mdb_txn_begin(s.index_env, NULL, MDB_RDONLY, &view.index)
+        s.shared.views_oldest = view
+    s.shared.views = view
+    rc = mdb_txn_begin(s.config.index_env, NULL, MDB_RDONLY, &view.index)
     if rc != 0:
         view.index = NULL
         return rc
@@ -33,21 +33,21 @@ cdef void views_end(State* s, View* view) noexcept nogil:
     store_end(&view.journal)
     if view.index != NULL:
         mdb_txn_abort(view.index)
-    pthread_mutex_lock(&s.lock)
+    pthread_mutex_lock(&s.shared.lock)
     if view.younger != NULL:
         view.younger.older = view.older
     else:
-        s.views = view.older
+        s.shared.views = view.older
     if view.older != NULL:
         view.older.younger = view.younger
     else:
-        s.views_oldest = view.younger
-    pthread_mutex_unlock(&s.lock)
+        s.shared.views_oldest = view.younger
+    pthread_mutex_unlock(&s.shared.lock)
 
 
 cdef inline Step* views_before(State* s, const View* view, const Step* step) noexcept nogil:
     """The step before `step`; NULL once the index has it, as the view sees it."""
-    return step.before if step.number * s.step_rows > view.indexed else NULL
+    return step.before if step.number * s.config.step_rows > view.indexed else NULL
 
 
 cdef int views_get_row(View* view, uint64_t sequence, const Row** row) noexcept nogil:
@@ -73,28 +73,30 @@ cdef int views_get_row(View* view, uint64_t sequence, const Row** row) noexcept 
 
 cdef void views_bury_step(State* s, Step* step) noexcept nogil:
     """Put away a step that the index has now. Under the lock."""
-    step.buried = s.views_number
-    step.grave = s.steps_buried
-    s.steps_buried = step
+    step.buried = s.shared.views_number
+    step.grave = s.index.steps_buried
+    s.index.steps_buried = step
 
 
 cdef void views_bury_run(State* s, Run* run) noexcept nogil:
     """Put away a run that look-ups no longer use. Under the lock."""
-    run.buried = s.views_number
-    run.grave = s.runs_buried
-    s.runs_buried = run
+    run.buried = s.shared.views_number
+    run.grave = s.index.runs_buried
+    s.index.runs_buried = run
 
 
 cdef void views_free_buried(State* s, bint all_) noexcept nogil:
     """Free what no view can see any more, or everything. Without the lock."""
-    cdef Step** step_from = &s.steps_buried
-    cdef Run** run_from = &s.runs_buried
+    cdef Step** step_from = &s.index.steps_buried
+    cdef Run** run_from = &s.index.runs_buried
     cdef Step* step
     cdef Run* run
     cdef uint64_t oldest
-    pthread_mutex_lock(&s.lock)
-    oldest = s.views_oldest.number if s.views_oldest != NULL else s.views_number
-    pthread_mutex_unlock(&s.lock)
+    pthread_mutex_lock(&s.shared.lock)
+    oldest = s.shared.views_number
+    if s.shared.views_oldest != NULL:
+        oldest = s.shared.views_oldest.number
+    pthread_mutex_unlock(&s.shared.lock)
     # Burials are in order: behind the first that can go all can go.
     while step_from[0] != NULL and step_from[0].buried > oldest and not all_:
         step_from = &step_from[0].grave

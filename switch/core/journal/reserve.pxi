@@ -11,13 +11,13 @@ cdef int reserve_measure(State* s) noexcept nogil:
     cdef MDB_envinfo info
     cdef stat_t status
     cdef uint64_t used
-    if s.reserve_fd < 0:
+    if s.config.reserve_fd < 0:
         return 0
-    mdb_env_info(s.journal_env, &info)
-    used = (<uint64_t>info.me_last_pgno + 1) * reserve_page_size(s.journal_env)
-    if fstat(s.reserve_fd, &status) != 0:
+    mdb_env_info(s.config.journal_env, &info)
+    used = (<uint64_t>info.me_last_pgno + 1) * reserve_page_size(s.config.journal_env)
+    if fstat(s.config.reserve_fd, &status) != 0:
         return errno
-    s.reserve_left = <uint64_t>status.st_size - used if <uint64_t>status.st_size > used else 0
+    s.shared.reserve_left = max(<uint64_t>status.st_size, used) - used
     return 0
 
 
@@ -34,10 +34,10 @@ cdef int reserve_open(State* s, const char* path) noexcept nogil:
     read, and be waited for by the next commit's sync.
     """
     cdef int flags = O_WRONLY | O_APPEND | O_CLOEXEC
-    s.reserve_fd = posix_open(path, flags | O_DIRECT)
-    if s.reserve_fd < 0 and errno == EINVAL:
-        s.reserve_fd = posix_open(path, flags)
-    return errno if s.reserve_fd < 0 else 0
+    s.config.reserve_fd = posix_open(path, flags | O_DIRECT)
+    if s.config.reserve_fd < 0 and errno == EINVAL:
+        s.config.reserve_fd = posix_open(path, flags)
+    return errno if s.config.reserve_fd < 0 else 0
 
 
 cdef bint reserve_leave_direct(State* s) noexcept nogil:
@@ -45,8 +45,10 @@ cdef bint reserve_leave_direct(State* s) noexcept nogil:
 
     A file whose end is not where the disk's blocks end cannot be appended to past it.
     """
-    cdef int flags = posix_fcntl(s.reserve_fd, F_GETFL)
-    return flags & O_DIRECT != 0 and posix_fcntl(s.reserve_fd, F_SETFL, flags & ~O_DIRECT) == 0
+    cdef int flags = posix_fcntl(s.config.reserve_fd, F_GETFL)
+    if flags & O_DIRECT == 0:
+        return False
+    return posix_fcntl(s.config.reserve_fd, F_SETFL, flags & ~O_DIRECT) == 0
 
 
 cdef int reserve_extend(State* s) noexcept nogil:
@@ -58,17 +60,17 @@ cdef int reserve_extend(State* s) noexcept nogil:
     cdef uint64_t left, unsynced
     cdef ssize_t written
     cdef int rc = reserve_measure(s)
-    if rc != 0 or s.reserve_fd < 0 or s.reserve_left >= s.reserve_size:
+    if rc != 0 or s.config.reserve_fd < 0 or s.shared.reserve_left >= s.config.reserve_size:
         return rc
     rc = posix_memalign(&zeros, RESERVE_ALIGN, RESERVE_PIECE)
     if rc != 0:
         return rc
     memset(zeros, 0, RESERVE_PIECE)
     # What commits use up meanwhile is made good the next time.
-    left = s.reserve_left
+    left = s.shared.reserve_left
     unsynced = 0
-    while rc == 0 and left < 2 * s.reserve_size and not s.stopping:
-        written = write(s.reserve_fd, zeros, RESERVE_PIECE)
+    while rc == 0 and left < 2 * s.config.reserve_size and not s.shared.stopping:
+        written = write(s.config.reserve_fd, zeros, RESERVE_PIECE)
         if written < 0:
             rc = errno
             if rc == EINVAL and reserve_leave_direct(s):
@@ -77,9 +79,9 @@ cdef int reserve_extend(State* s) noexcept nogil:
             break
         left += written
         unsynced += written
-        if unsynced >= RESERVE_SYNC or left >= 2 * s.reserve_size:
+        if unsynced >= RESERVE_SYNC or left >= 2 * s.config.reserve_size:
             unsynced = 0
-            rc = errno if fdatasync(s.reserve_fd) != 0 else 0
+            rc = errno if fdatasync(s.config.reserve_fd) != 0 else 0
     free(zeros)
     return rc
 
@@ -88,17 +90,19 @@ cdef int reserve_wait(State* s) noexcept nogil:
     """Wait until the reserve is small or a second has passed, then extend it."""
     cdef timespec until
     cdef int rc
-    pthread_mutex_lock(&s.lock)
-    if not s.stopping and (s.reserve_left >= s.reserve_size or s.space_failed):
+    pthread_mutex_lock(&s.shared.lock)
+    if not s.shared.stopping and (
+        s.shared.reserve_left >= s.config.reserve_size or s.shared.space_failed
+    ):
         clock_gettime(CLOCK_REALTIME, &until)
         until.tv_sec += 1
-        pthread_cond_timedwait(&s.space_due, &s.lock, &until)
-    pthread_mutex_unlock(&s.lock)
-    if s.stopping:
+        pthread_cond_timedwait(&s.shared.space_due, &s.shared.lock, &until)
+    pthread_mutex_unlock(&s.shared.lock)
+    if s.shared.stopping:
         return 0
     rc = reserve_extend(s)
-    pthread_mutex_lock(&s.lock)
-    s.space_failed = rc
+    pthread_mutex_lock(&s.shared.lock)
+    s.shared.space_failed = rc
     reserve_measure(s)
-    pthread_mutex_unlock(&s.lock)
+    pthread_mutex_unlock(&s.shared.lock)
     return rc

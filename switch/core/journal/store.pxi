@@ -37,13 +37,13 @@ cdef int store_begin(State* s, Reader* reader) noexcept nogil:
     cdef int rc
     reader.cursor = NULL
     reader.ahead = NULL
-    reader.instance = s.instance
-    reader.seed = s.instance_check
-    rc = mdb_txn_begin(s.journal_env, NULL, MDB_RDONLY, &reader.txn)
+    reader.instance = s.config.instance
+    reader.seed = s.config.instance_check
+    rc = mdb_txn_begin(s.config.journal_env, NULL, MDB_RDONLY, &reader.txn)
     if rc != 0:
         reader.txn = NULL
         return rc
-    rc = mdb_cursor_open(reader.txn, s.journal, &reader.cursor)
+    rc = mdb_cursor_open(reader.txn, s.config.journal, &reader.cursor)
     if rc != 0:
         store_end(reader)
     return rc
@@ -297,7 +297,7 @@ cdef int store_put_chunk(State* s, const Chunk* chunk, size_t size) noexcept nog
     cdef MDB_txn* txn
     cdef MDB_val key, data
     cdef uint8_t name[8]
-    cdef int rc = mdb_txn_begin(s.journal_env, NULL, 0, &txn)
+    cdef int rc = mdb_txn_begin(s.config.journal_env, NULL, 0, &txn)
     if rc != 0:
         return rc
     store_set_key(name, chunk.first_sequence)
@@ -305,7 +305,7 @@ cdef int store_put_chunk(State* s, const Chunk* chunk, size_t size) noexcept nog
     key.mv_data = name
     data.mv_size = size
     data.mv_data = <void*>chunk
-    rc = mdb_put(txn, s.journal, &key, &data, MDB_APPEND)
+    rc = mdb_put(txn, s.config.journal, &key, &data, MDB_APPEND)
     if rc != 0:
         mdb_txn_abort(txn)
         return rc

@@ -54,7 +54,7 @@ cdef void keys_claim(
     words[0] = (<uint64_t>domain << 32) | owner
     memcpy(&words[1], reference, REFERENCE_SIZE)
     words[5] = amount
-    native_siphash128(s.instance, words, 6, high, low)
+    native_siphash128(s.config.instance, words, 6, high, low)
 
 
 cdef void keys_claim_of(

@@ -6,11 +6,11 @@ cdef void answer_balance(State* s, Outcome* out, const Row* row) noexcept nogil:
     cdef const Account* wallet
     if row.kind == KIND_REGISTER:
         return
-    if not treasury_knows(s, account) or s.working.accounts[account].kind != ACCOUNT_WALLET:
+    if not treasury_knows(s, account) or s.group.working.accounts[account].kind != ACCOUNT_WALLET:
         account = row.credit
-    if not treasury_knows(s, account) or s.working.accounts[account].kind != ACCOUNT_WALLET:
+    if not treasury_knows(s, account) or s.group.working.accounts[account].kind != ACCOUNT_WALLET:
         return
-    wallet = &s.working.accounts[account]
+    wallet = &s.group.working.accounts[account]
     out.balance = wallet.credits_posted - wallet.debits_posted
     out.pending = wallet.debits_pending
 
@@ -18,7 +18,7 @@ cdef void answer_balance(State* s, Outcome* out, const Row* row) noexcept nogil:
 cdef inline void answer_receipt(State* s, Outcome* out, const Row* row) noexcept nogil:
     out.receipt = row.receipt
     if row.receipt != 0:
-        out.year = keys_year_of(&s.working, keys_day(row.timestamp))
+        out.year = keys_year_of(&s.group.working, keys_day(row.timestamp))
 
 
 cdef int answer_state(State* s, Outcome* out, const Row* row, bint repeat) noexcept nogil:
@@ -32,7 +32,7 @@ cdef int answer_state(State* s, Outcome* out, const Row* row, bint repeat) noexc
         out.state = PAYMENT_REFUSED
         return 0
     out.state = PAYMENT_HELD if row.kind == KIND_HOLD else PAYMENT_COMPLETED
-    if not repeat or holds_has(&s.holds, row.sequence):
+    if not repeat or holds_has(&s.group.holds, row.sequence):
         return 0
     rc = treasury_find_link(s, row.sequence, 0, &link)
     if rc == 0 and link != 0:

@@ -7,7 +7,7 @@ cdef int cases_find(State* s, uint64_t sequence, Row* row, bint* found) noexcept
     """An accepted row that was there before the one being decided."""
     cdef int rc
     found[0] = False
-    if sequence == 0 or sequence >= s.group_first + s.rows_count:
+    if sequence == 0 or sequence >= s.group.first + s.group.rows_count:
         return 0
     rc = rows_get(s, sequence, row)
     found[0] = rc == 0 and row.result == RESULT_OK
@@ -29,7 +29,7 @@ cdef int cases_answer(
     if (
         memcmp(hold.id, row.id, 16) != 0
         # Whoever is to be paid, whose the service may be by now.
-        or s.working.accounts[hold.credit].participant != draft.bound
+        or s.group.working.accounts[hold.credit].participant != draft.bound
     ):
         return 0
     memset(row.id, 0, 16)
@@ -268,7 +268,7 @@ cdef int cases_shift(
     if not treasury_knows(s, row.debit):
         result[0] = RESULT_ACCOUNT_UNKNOWN
         return 0
-    if s.working.accounts[row.debit].kind != ACCOUNT_WALLET:
+    if s.group.working.accounts[row.debit].kind != ACCOUNT_WALLET:
         result[0] = RESULT_ACCOUNT_KIND_WRONG
         return 0
     if row.resolves != 0:

@@ -172,7 +172,7 @@ cdef int machine_find_id(State* s, const Draft* draft, Row* row, bint* found) no
     found[0] = False
     while True:
         rc = lookup_find(
-            s, s.index_txn, MAP_IDS, draft.id_high, draft.id_low, nth, draft.maybe_id,
+            s, s.group.index_txn, MAP_IDS, draft.id_high, draft.id_low, nth, draft.maybe_id,
             &sequence,
         )
         if rc != 0:
@@ -219,7 +219,7 @@ cdef int machine_close_window(State* s, Draft* draft, Outcome* out) noexcept nog
     cdef int rc = treasury_find_link(s, row.resolves, 0, &link)
     if rc != 0:
         return rc
-    if row.resolves != s.working_window:
+    if row.resolves != s.group.working_window:
         out.result = RESULT_WINDOW_NOT_FOUND
         if link != 0:
             rc = rows_get(s, link, &repeated)
@@ -258,7 +258,7 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
     elif kind == KIND_POST or kind == KIND_VOID:
         rc = treasury_resolve_hold(s, row, &hold, &result, &other)
         if rc == 0 and result == RESULT_OK and kind == KIND_VOID and (
-            not holds_is_due(&s.holds, row.resolves)
+            not holds_is_due(&s.group.holds, row.resolves)
         ):
             row.total = draft.proposal
             rc = cases_approved(s, draft, &hold, &result)
@@ -289,13 +289,13 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
     elif not treasury_knows(s, row.debit):
         result = RESULT_ACCOUNT_UNKNOWN
     elif kind == KIND_LIMIT:
-        if s.working.accounts[row.debit].kind != ACCOUNT_WALLET:
+        if s.group.working.accounts[row.debit].kind != ACCOUNT_WALLET:
             result = RESULT_ACCOUNT_KIND_WRONG
     elif kind == KIND_FREEZE:
-        if s.working.accounts[row.debit].state == STATE_CLOSED:
+        if s.group.working.accounts[row.debit].state == STATE_CLOSED:
             result = RESULT_DEBIT_CLOSED
     else:
-        result = treasury_close(&s.working.accounts[row.debit])
+        result = treasury_close(&s.group.working.accounts[row.debit])
     if rc != 0:
         return rc
     if result != RESULT_OK:
@@ -335,7 +335,7 @@ cdef inline bint machine_turns_away(State* s, const Draft* draft) noexcept nogil
 
     Asked after ids that are known have had their answers: what was taken stays taken."""
     return draft.hot and draft.row.kind == KIND_HOLD and (
-        s.participants[s.services[draft.row.service].record.biller].busy != 0
+        s.group.participants[s.group.services[draft.row.service].record.biller].busy != 0
     )
 
 
@@ -459,7 +459,7 @@ cdef int machine_decide_due(
     cdef int rc
     count[0] = 0
     for sequence in range(first, last + 1):
-        if not holds_is_due(&s.holds, sequence):
+        if not holds_is_due(&s.group.holds, sequence):
             continue
         rc = rows_get(s, sequence, &holds[count[0]])
         if rc == 0:
@@ -489,7 +489,7 @@ cdef int machine_find_basket(
     lead[0] = sequence - index
     last[0] = lead[0] + size - 1
     for each in range(lead[0], last[0] + 1):
-        if holds_is_aside(&s.holds, each):
+        if holds_is_aside(&s.group.holds, each):
             return MDB_CORRUPTED
     return 0
 
@@ -498,9 +498,9 @@ cdef void machine_set_aside(State* s, uint64_t first, uint64_t last) noexcept no
     """Let holds of which one cannot be read stay open and be due no more."""
     cdef uint64_t sequence
     for sequence in range(first, last + 1):
-        if holds_is_due(&s.holds, sequence):
-            holds_set_aside(&s.holds, sequence)
-            s.aside_count += 1
+        if holds_is_due(&s.group.holds, sequence):
+            holds_set_aside(&s.group.holds, sequence)
+            s.group.aside_count += 1
 
 
 cdef int machine_expire(State* s, uint32_t room, bint* done) noexcept nogil:
@@ -512,7 +512,7 @@ cdef int machine_expire(State* s, uint32_t room, bint* done) noexcept nogil:
     """
     cdef Row[BASKET_MAX] holds
     cdef Row[BASKET_MAX] rows
-    cdef uint64_t first = s.holds.heap[0].sequence
+    cdef uint64_t first = s.group.holds.heap[0].sequence
     cdef uint64_t lead, last
     cdef uint32_t count = 0
     cdef uint32_t i
@@ -524,7 +524,7 @@ cdef int machine_expire(State* s, uint32_t room, bint* done) noexcept nogil:
         rc = machine_decide_due(s, first, last, holds, rows, &count)
     if store_is_damage(rc):
         machine_set_aside(s, lead, last)
-        s.aside_rc = rc
+        s.group.aside_rc = rc
         return 0
     for i in range(count):
         if rc == 0:

@@ -69,11 +69,11 @@ cdef void payment_find_centre(State* s, Draft* draft) noexcept nogil:
             centre = register_find_participant(s, code)
         if draft.bound != 0 and centre != draft.bound:
             centre = 0
-    if 0 < centre < s.participants_count:
-        draft.row.debit = s.participants[centre].wallet
+    if 0 < centre < s.group.participants_count:
+        draft.row.debit = s.group.participants[centre].wallet
         draft.no_centre = (
-            draft.row.debit == 0 or s.participants[centre].role != ROLE_CENTRE
-            or not s.participants[centre].active
+            draft.row.debit == 0 or s.group.participants[centre].role != ROLE_CENTRE
+            or not s.group.participants[centre].active
         )
 
 
@@ -96,16 +96,16 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
     else:
         row.service = draft.service
         draft.no_centre = (
-            not 0 < row.debit < s.working.count
-            or s.working.accounts[row.debit].kind != ACCOUNT_WALLET
+            not 0 < row.debit < s.group.working.count
+            or s.group.working.accounts[row.debit].kind != ACCOUNT_WALLET
         )
     payment_set_shape(draft)
     draft.claims = 0
     row.credit = 0
-    if row.service == 0 or row.service >= s.services_count:
+    if row.service == 0 or row.service >= s.group.services_count:
         row.service = 0
         return
-    record = &s.services[row.service].record
+    record = &s.group.services[row.service].record
     if draft.hot and record.mode == MODE_CONFIRMED:
         row.kind = KIND_HOLD
         row.deadline = record.deadline_s
@@ -179,14 +179,14 @@ cdef int payment_check_claim(
     State* s, Draft* draft, uint64_t time, int* result, uint64_t* other
 ) noexcept nogil:
     """Whether the bill is free at `time`. A released claim is."""
-    cdef const ServiceRecord* record = &s.services[draft.row.service].record
+    cdef const ServiceRecord* record = &s.group.services[draft.row.service].record
     cdef uint64_t value
     cdef Row taken
     cdef int rc
     if not draft.claims:
         return 0
     rc = lookup_find(
-        s, s.index_txn, MAP_CLAIMS, draft.claim.high, draft.claim.low, 0,
+        s, s.group.index_txn, MAP_CLAIMS, draft.claim.high, draft.claim.low, 0,
         draft.maybe_claim, &value,
     )
     if rc == MDB_NOTFOUND or (rc == 0 and value & 1):
@@ -226,7 +226,7 @@ cdef inline bint payment_overflows(
 cdef int payment_check_limits(State* s, const Draft* drafts, uint32_t index) noexcept nogil:
     """Day limits, then funds, as if the payments before drafts[index] had been done."""
     cdef const Row* row = &drafts[index].row
-    cdef const Account* wallet = &s.working.accounts[row.debit]
+    cdef const Account* wallet = &s.group.working.accounts[row.debit]
     cdef uint32_t day = keys_day(rows_time(s) + index)
     cdef uint64_t before = 0
     cdef uint64_t amount = 0
@@ -268,7 +268,7 @@ cdef int payment_check(
     if row.service == 0:
         result[0] = RESULT_SERVICE_UNKNOWN
         return 0
-    record = &s.services[row.service].record
+    record = &s.group.services[row.service].record
     if not record.active:
         result[0] = RESULT_SERVICE_INACTIVE
         return 0
@@ -281,8 +281,8 @@ cdef int payment_check(
     if record.key_rule == KEY_REFERENCE_PERIOD and not payment_has_period(row.reference):
         result[0] = RESULT_PERIOD_MISSING
         return 0
-    credit = &s.working.accounts[row.credit]
-    result[0] = payment_check_states(&s.working.accounts[row.debit], credit)
+    credit = &s.group.working.accounts[row.credit]
+    result[0] = payment_check_states(&s.group.working.accounts[row.debit], credit)
     if result[0] != RESULT_OK:
         return 0
     rc = payment_check_claim(s, draft, rows_time(s) + index, result, other)
@@ -319,7 +319,7 @@ cdef int payment_record(State* s, Draft* draft) noexcept nogil:
     cdef Row* row = &draft.row
     cdef const ServiceRecord* record
     if row.result == RESULT_OK:
-        record = &s.services[row.service].record
+        record = &s.group.services[row.service].record
         if draft.claims:
             row.flags |= ROW_CLAIM
             if record.duplicate_rule == DUPLICATE_WITHIN:
@@ -339,8 +339,8 @@ cdef int payment_release(State* s, Row* row, const Row* root) noexcept nogil:
     cdef int rc
     if not root.flags & ROW_CLAIM:
         return 0
-    keys_claim_of(s, &s.working, root, &high, &low)
-    rc = lookup_find(s, s.index_txn, MAP_CLAIMS, high, low, 0, True, &value)
+    keys_claim_of(s, &s.group.working, root, &high, &low)
+    rc = lookup_find(s, s.group.index_txn, MAP_CLAIMS, high, low, 0, True, &value)
     if rc == 0 and value == root.sequence << 1:
         row.flags |= ROW_RELEASE
     return 0 if rc == MDB_NOTFOUND else rc
@@ -373,9 +373,9 @@ cdef bint payment_basket_is_whole(State* s, const Draft* drafts, uint32_t count)
             return False
         service = drafts[i].row.service
         if service != 0:
-            if biller != 0 and s.services[service].record.biller != biller:
+            if biller != 0 and s.group.services[service].record.biller != biller:
                 return False
-            biller = s.services[service].record.biller
+            biller = s.group.services[service].record.biller
     return True
 
 
@@ -406,7 +406,7 @@ cdef void payment_basket_join_deadlines(State* s, Draft* drafts, uint32_t count)
             continue
         if first == 0 or drafts[i].row.deadline < first:
             first = drafts[i].row.deadline
-        if s.services[drafts[i].row.service].record.deadline_policy == POLICY_KEEP:
+        if s.group.services[drafts[i].row.service].record.deadline_policy == POLICY_KEEP:
             keeps = 1
     for i in range(count):
         drafts[i].keeps = keeps

@@ -24,9 +24,9 @@ cdef uint32_t register_find_participant(State* s, const uint8_t* code) noexcept 
     """Index of the participant with this code of 32 bytes, or 0."""
     cdef uint32_t mask = REGISTER_PARTICIPANT_SLOTS - 1
     cdef uint32_t slot = register_hash(code, CODE_MAX) & mask
-    while s.participant_slots[slot] != 0:
-        if memcmp(s.participants[s.participant_slots[slot]].code, code, CODE_MAX) == 0:
-            return s.participant_slots[slot]
+    while s.group.participant_slots[slot] != 0:
+        if memcmp(s.group.participants[s.group.participant_slots[slot]].code, code, CODE_MAX) == 0:
+            return s.group.participant_slots[slot]
         slot = (slot + 1) & mask
     return 0
 
@@ -35,9 +35,11 @@ cdef uint32_t register_find_service(State* s, const uint8_t* code) noexcept nogi
     """Index of the service with this code of 16 bytes, or 0."""
     cdef uint32_t mask = REGISTER_SERVICE_SLOTS - 1
     cdef uint32_t slot = register_hash(code, SERVICE_CODE_MAX) & mask
-    while s.service_slots[slot] != 0:
-        if memcmp(s.services[s.service_slots[slot]].record.code, code, SERVICE_CODE_MAX) == 0:
-            return s.service_slots[slot]
+    cdef uint32_t index
+    while s.group.service_slots[slot] != 0:
+        index = s.group.service_slots[slot]
+        if memcmp(s.group.services[index].record.code, code, SERVICE_CODE_MAX) == 0:
+            return index
         slot = (slot + 1) & mask
     return 0
 
@@ -49,10 +51,10 @@ cdef uint32_t register_find_account(
     cdef uint64_t key = (<uint64_t>participant << 16) | purpose
     cdef uint32_t slot = <uint32_t>native_mix(key) & mask
     cdef const Account* account
-    while s.account_slots[slot] != 0:
-        account = &s.working.accounts[s.account_slots[slot]]
+    while s.group.account_slots[slot] != 0:
+        account = &s.group.working.accounts[s.group.account_slots[slot]]
         if account.participant == participant and account.purpose == purpose:
-            return s.account_slots[slot]
+            return s.group.account_slots[slot]
         slot = (slot + 1) & mask
     return 0
 
@@ -60,17 +62,17 @@ cdef uint32_t register_find_account(
 cdef void register_add_account(State* s, uint32_t index) noexcept nogil:
     """Note an account whose image is in the working table."""
     cdef uint32_t mask = REGISTER_ACCOUNT_SLOTS - 1
-    cdef const Account* account = &s.working.accounts[index]
+    cdef const Account* account = &s.group.working.accounts[index]
     cdef uint64_t key = (<uint64_t>account.participant << 16) | account.purpose
     cdef uint32_t slot = <uint32_t>native_mix(key) & mask
-    while s.account_slots[slot] != 0:
+    while s.group.account_slots[slot] != 0:
         slot = (slot + 1) & mask
-    s.account_slots[slot] = index
+    s.group.account_slots[slot] = index
     if account.kind == ACCOUNT_WALLET and account.purpose == 0:
-        s.participants[account.participant].wallet = index
+        s.group.participants[account.participant].wallet = index
     if account.kind == ACCOUNT_BILLER:
-        s.biller_accounts_count += 1
-    s.register_changed = 1
+        s.group.biller_accounts_count += 1
+    s.group.register_changed = 1
 
 
 cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept nogil:
@@ -79,30 +81,30 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
     cdef uint32_t index = row.debit
     cdef uint32_t slot, mask
     if tail[0] == RECORD_PARTICIPANT:
-        if index == s.participants_count:
-            s.participants_count += 1
+        if index == s.group.participants_count:
+            s.group.participants_count += 1
             mask = REGISTER_PARTICIPANT_SLOTS - 1
             slot = register_hash(participant.code, CODE_MAX) & mask
-            while s.participant_slots[slot] != 0:
+            while s.group.participant_slots[slot] != 0:
                 slot = (slot + 1) & mask
-            s.participant_slots[slot] = index
-            memcpy(s.participants[index].code, participant.code, CODE_MAX)
-        s.participants[index].role = participant.role
-        s.participants[index].active = participant.active
-        s.participants[index].sequence = row.sequence
+            s.group.participant_slots[slot] = index
+            memcpy(s.group.participants[index].code, participant.code, CODE_MAX)
+        s.group.participants[index].role = participant.role
+        s.group.participants[index].active = participant.active
+        s.group.participants[index].sequence = row.sequence
     elif tail[0] == RECORD_SERVICE:
-        if index == s.services_count:
-            s.services_count += 1
+        if index == s.group.services_count:
+            s.group.services_count += 1
             mask = REGISTER_SERVICE_SLOTS - 1
             slot = register_hash((<const ServiceRecord*>tail).code, SERVICE_CODE_MAX) & mask
-            while s.service_slots[slot] != 0:
+            while s.group.service_slots[slot] != 0:
                 slot = (slot + 1) & mask
-            s.service_slots[slot] = index
-        memcpy(&s.services[index].record, tail, sizeof(ServiceRecord))
-        s.services[index].sequence = row.sequence
+            s.group.service_slots[slot] = index
+        memcpy(&s.group.services[index].record, tail, sizeof(ServiceRecord))
+        s.group.services[index].sequence = row.sequence
     elif tail[0] == RECORD_RULES:
-        s.working_rules = (<const RulesRecord*>tail).version
-    s.register_changed = 1
+        s.group.working_rules = (<const RulesRecord*>tail).version
+    s.group.register_changed = 1
 
 
 cdef bint register_pad(

@@ -4,20 +4,21 @@
 # writes a row, replay as it reads one.
 
 cdef inline Row* rows_at(State* s, uint32_t index) noexcept nogil:
-    return <Row*>(s.chunk + sizeof(Chunk)) + index
+    return <Row*>(s.group.chunk + sizeof(Chunk)) + index
 
 
 cdef inline void rows_seal(State* s) noexcept nogil:
     """Give the rows that have none their checks; many at a time is faster."""
     native_crc_records(
-        <uint8_t*>rows_at(s, s.rows_sealed), sizeof(Row), s.rows_count - s.rows_sealed
+        <uint8_t*>rows_at(s, s.group.rows_sealed), sizeof(Row),
+        s.group.rows_count - s.group.rows_sealed,
     )
-    s.rows_sealed = s.rows_count
+    s.group.rows_sealed = s.group.rows_count
 
 
 cdef inline uint64_t rows_time(const State* s) noexcept nogil:
     """The timestamp that the next row will have."""
-    return s.now if s.now > s.last_timestamp else s.last_timestamp + 1
+    return s.group.now if s.group.now > s.group.last_timestamp else s.group.last_timestamp + 1
 
 
 cdef inline int rows_is_lost(State* s, uint64_t sequence, int rc) noexcept nogil:
@@ -26,7 +27,7 @@ cdef inline int rows_is_lost(State* s, uint64_t sequence, int rc) noexcept nogil
     if rc == MDB_NOTFOUND:
         rc = MDB_CORRUPTED
     if store_is_damage(rc):
-        s.damaged_row = sequence
+        s.group.damaged_row = sequence
     return rc
 
 
@@ -34,12 +35,12 @@ cdef int rows_get(State* s, uint64_t sequence, Row* out) noexcept nogil:
     """Copy a row, of this group or a durable one. MDB_CORRUPTED if there is none."""
     cdef const Row* row
     cdef int rc = MDB_NOTFOUND
-    if sequence >= s.group_first:
-        if sequence - s.group_first < s.rows_count:
-            out[0] = rows_at(s, <uint32_t>(sequence - s.group_first))[0]
+    if sequence >= s.group.first:
+        if sequence - s.group.first < s.group.rows_count:
+            out[0] = rows_at(s, <uint32_t>(sequence - s.group.first))[0]
             return 0
     elif sequence != 0:
-        rc = store_get_row(&s.reader, sequence, &row)
+        rc = store_get_row(&s.group.reader, sequence, &row)
         if rc == 0:
             out[0] = row[0]
             return 0
@@ -50,24 +51,24 @@ cdef int rows_get_tail(
     State* s, uint64_t sequence, const uint8_t** data, uint32_t* size
 ) noexcept nogil:
     cdef Tails tails
-    if sequence >= s.group_first:
+    if sequence >= s.group.first:
         rows_seal(s)
-        tails.at = s.tail
-        tails.seed = s.instance_check
-        tails.left = s.tail_size
+        tails.at = s.group.tail
+        tails.seed = s.config.instance_check
+        tails.left = s.group.tail_size
         return store_find_tail(
-            tails, rows_at(s, 0), <uint32_t>(sequence - s.group_first), data, size
+            tails, rows_at(s, 0), <uint32_t>(sequence - s.group.first), data, size
         )
-    cdef int rc = store_get_tail(&s.reader, sequence, data, size)
+    cdef int rc = store_get_tail(&s.group.reader, sequence, data, size)
     return rows_is_lost(s, sequence, rc) if rc != 0 else 0
 
 
 cdef inline void rows_touch(State* s, uint32_t account) noexcept nogil:
     """Remember that this group changed an account."""
-    if s.touched[account] != s.group_number:
-        s.touched[account] = s.group_number
-        s.dirty[s.dirty_count] = account
-        s.dirty_count += 1
+    if s.group.touched[account] != s.group.number:
+        s.group.touched[account] = s.group.number
+        s.group.dirty[s.group.dirty_count] = account
+        s.group.dirty_count += 1
 
 
 cdef int rows_root(State* s, const Row* row, const Row* hold, Row* root) noexcept nogil:
@@ -108,20 +109,20 @@ cdef int rows_note(
     if row.result == RESULT_OK:
         if not effect_is_within(row, tail, tail_size):
             return MDB_CORRUPTED
-        effect_apply(&s.working, row, hold, tail, tail_size)
+        effect_apply(&s.group.working, row, hold, tail, tail_size)
         if keys_moves_money(row):
             rows_touch(s, row.debit)
             rows_touch(s, row.credit)
-            chain = step.chain + 2 * (row.sequence - 1 - step.number * s.step_rows)
-            chain[0] = s.heads[row.debit]
-            chain[1] = s.heads[row.credit]
-            s.heads[row.debit] = row.sequence << 1
-            s.heads[row.credit] = (row.sequence << 1) | 1
+            chain = step.chain + 2 * (row.sequence - 1 - step.number * s.config.step_rows)
+            chain[0] = s.group.heads[row.debit]
+            chain[1] = s.group.heads[row.credit]
+            s.group.heads[row.debit] = row.sequence << 1
+            s.group.heads[row.credit] = (row.sequence << 1) | 1
         elif row.kind == KIND_WINDOW:
             lines = <const WindowLine*>tail
             for i in range(tail_size // sizeof(WindowLine)):
                 rows_touch(s, lines[i].account)
-            s.working_window = row.sequence
+            s.group.working_window = row.sequence
         elif row.kind == KIND_REGISTER:
             register_apply(s, row, tail)
         elif keys_changes_account(row):
@@ -130,10 +131,10 @@ cdef int rows_note(
                 rows_touch(s, row.credit)
             if row.kind == KIND_OPEN:
                 register_add_account(s, row.debit)
-        rc = hold_pieces_learn(&s.holds, row)
+        rc = hold_pieces_learn(&s.group.holds, row)
         if rc != 0:
             return rc
-    keys_derive(s, &s.working, row, &root, claim, &derived)
+    keys_derive(s, &s.group.working, row, &root, claim, &derived)
     for i in range(<uint32_t>derived.count):
         rc = memo_add(
             &step.maps[derived.maps[i]],
@@ -150,11 +151,11 @@ cdef void rows_add_tail(
     cdef TailItem item
     cdef uint32_t padded = (size + 7) & ~<uint32_t>7
     item.size = size
-    item.check = store_tail_check(s.instance_check, sequence, tail, size)
-    memcpy(s.tail + s.tail_size, &item, sizeof(TailItem))
-    memcpy(s.tail + s.tail_size + sizeof(TailItem), tail, size)
-    memset(s.tail + s.tail_size + sizeof(TailItem) + size, 0, padded - size)
-    s.tail_size += <uint32_t>sizeof(TailItem) + padded
+    item.check = store_tail_check(s.config.instance_check, sequence, tail, size)
+    memcpy(s.group.tail + s.group.tail_size, &item, sizeof(TailItem))
+    memcpy(s.group.tail + s.group.tail_size + sizeof(TailItem), tail, size)
+    memset(s.group.tail + s.group.tail_size + sizeof(TailItem) + size, 0, padded - size)
+    s.group.tail_size += <uint32_t>sizeof(TailItem) + padded
 
 
 cdef int rows_record(
@@ -167,13 +168,13 @@ cdef int rows_record(
     """
     cdef const Account* wallet
     cdef int rc
-    row.sequence = s.group_first + s.rows_count
+    row.sequence = s.group.first + s.group.rows_count
     row.timestamp = rows_time(s)
     row.receipt = 0
     if row.result == RESULT_OK and (row.kind == KIND_PAY or row.kind == KIND_POST):
-        wallet = &s.working.accounts[row.debit]
+        wallet = &s.group.working.accounts[row.debit]
         row.receipt = 1
-        if wallet.year == keys_year_of(&s.working, keys_day(row.timestamp)):
+        if wallet.year == keys_year_of(&s.group.working, keys_day(row.timestamp)):
             row.receipt = wallet.receipt + 1
     row.flags &= <uint16_t>(~ROW_TAIL & 0xFFFF)
     if tail_size > 0:
@@ -183,7 +184,7 @@ cdef int rows_record(
         return rc
     if tail_size > 0:
         rows_add_tail(s, row.sequence, tail, tail_size)
-    rows_at(s, s.rows_count)[0] = row[0]
-    s.rows_count += 1
-    s.last_timestamp = row.timestamp
+    rows_at(s, s.group.rows_count)[0] = row[0]
+    s.group.rows_count += 1
+    s.group.last_timestamp = row.timestamp
     return 0

@@ -4,7 +4,7 @@
 # Same rules as for payments: refuse in the documented order, change nothing on the way.
 
 cdef inline bint treasury_knows(const State* s, uint32_t account) noexcept nogil:
-    return 0 < account < s.working.count
+    return 0 < account < s.group.working.count
 
 
 cdef bint treasury_is_short(const Account* account, uint64_t amount) noexcept nogil:
@@ -13,8 +13,8 @@ cdef bint treasury_is_short(const Account* account, uint64_t amount) noexcept no
 
 
 cdef bint treasury_overflows(State* s, const Row* row) noexcept nogil:
-    cdef const Account* debit = &s.working.accounts[row.debit]
-    cdef const Account* credit = &s.working.accounts[row.credit]
+    cdef const Account* debit = &s.group.working.accounts[row.debit]
+    cdef const Account* credit = &s.group.working.accounts[row.credit]
     return payment_overflows(
         debit.debits_posted, debit.debits_pending, row.amount, 0
     ) or payment_overflows(credit.credits_posted, credit.credits_pending, row.amount, 0)
@@ -24,7 +24,7 @@ cdef int treasury_find_link(
     State* s, uint64_t sequence, uint64_t what, uint64_t* value
 ) noexcept nogil:
     """0 and the newest link, or 0 and value 0 if there is none."""
-    cdef int rc = lookup_find(s, s.index_txn, MAP_LINKS, sequence, what, 0, True, value)
+    cdef int rc = lookup_find(s, s.group.index_txn, MAP_LINKS, sequence, what, 0, True, value)
     if rc == MDB_NOTFOUND:
         value[0] = 0
         return 0
@@ -41,14 +41,14 @@ cdef int treasury_resolve_hold(
     )
     cdef int rc
     result[0] = RESULT_HOLD_NOT_FOUND
-    if row.resolves == 0 or row.resolves >= s.group_first + s.rows_count:
+    if row.resolves == 0 or row.resolves >= s.group.first + s.group.rows_count:
         return 0
     rc = rows_get(s, row.resolves, hold)
     if rc != 0:
         return rc
     if hold.kind != KIND_HOLD or hold.result != RESULT_OK:
         return 0
-    if not holds_has(&s.holds, row.resolves):
+    if not holds_has(&s.group.holds, row.resolves):
         rc = treasury_find_link(s, row.resolves, 0, other)
         if rc == 0:
             rc = rows_get(s, other[0], &resolution)
@@ -96,10 +96,10 @@ cdef int treasury_refund(State* s, Row* row, int* result) noexcept nogil:
     row.service = payment.service
     row.flags = payment.flags & kept
     memcpy(row.reference, payment.reference, REFERENCE_SIZE)
-    if s.working.accounts[row.debit].state == STATE_CLOSED:
+    if s.group.working.accounts[row.debit].state == STATE_CLOSED:
         result[0] = RESULT_DEBIT_CLOSED
         return 0
-    if s.working.accounts[row.credit].state == STATE_CLOSED:
+    if s.group.working.accounts[row.credit].state == STATE_CLOSED:
         result[0] = RESULT_CREDIT_CLOSED
         return 0
     rc = treasury_find_link(s, row.resolves, 0, &link)
@@ -130,16 +130,16 @@ cdef int treasury_top_up(State* s, Row* row, int* result, uint64_t* other) noexc
         result[0] = RESULT_ACCOUNT_UNKNOWN
         return 0
     if (
-        s.working.accounts[row.debit].kind != ACCOUNT_FLOAT
-        or s.working.accounts[row.credit].kind != ACCOUNT_WALLET
+        s.group.working.accounts[row.debit].kind != ACCOUNT_FLOAT
+        or s.group.working.accounts[row.credit].kind != ACCOUNT_WALLET
     ):
         result[0] = RESULT_ACCOUNT_KIND_WRONG
         return 0
-    if s.working.accounts[row.credit].state == STATE_CLOSED:
+    if s.group.working.accounts[row.credit].state == STATE_CLOSED:
         result[0] = RESULT_CREDIT_CLOSED
         return 0
-    keys_claim_of(s, &s.working, row, &high, &low)
-    rc = lookup_find(s, s.index_txn, MAP_CLAIMS, high, low, 0, True, &value)
+    keys_claim_of(s, &s.group.working, row, &high, &low)
+    rc = lookup_find(s, s.group.index_txn, MAP_CLAIMS, high, low, 0, True, &value)
     if rc == 0:
         result[0] = RESULT_UTR_ALREADY_CREDITED
         other[0] = value >> 1
@@ -157,10 +157,10 @@ cdef int treasury_transfer(State* s, const Row* row) noexcept nogil:
         return RESULT_ACCOUNT_UNKNOWN
     if row.debit == row.credit:
         return RESULT_ACCOUNTS_MUST_DIFFER
-    debit = &s.working.accounts[row.debit]
+    debit = &s.group.working.accounts[row.debit]
     if debit.state == STATE_CLOSED:
         return RESULT_DEBIT_CLOSED
-    if s.working.accounts[row.credit].state == STATE_CLOSED:
+    if s.group.working.accounts[row.credit].state == STATE_CLOSED:
         return RESULT_CREDIT_CLOSED
     if treasury_is_short(debit, row.amount):
         return RESULT_INSUFFICIENT_FUNDS
@@ -174,8 +174,8 @@ cdef uint32_t treasury_window_lines(State* s, WindowLine* lines) noexcept nogil:
     cdef uint64_t owed
     cdef uint32_t count = 0
     cdef uint32_t i
-    for i in range(1, s.working.count):
-        account = &s.working.accounts[i]
+    for i in range(1, s.group.working.count):
+        account = &s.group.working.accounts[i]
         if account.kind != ACCOUNT_BILLER:
             continue
         if account.period_debits | account.period_credits | account.carried == 0:
@@ -197,31 +197,31 @@ cdef int treasury_get_lines(State* s, uint64_t window) noexcept nogil:
     cdef const uint8_t* tail
     cdef uint32_t size
     cdef int rc
-    if s.lines_window == window:
+    if s.group.lines_window == window:
         return 0
-    s.lines_window = 0
+    s.group.lines_window = 0
     rc = rows_get_tail(s, window, &tail, &size)
     if rc != 0:
         return rc
-    s.lines = <const WindowLine*>tail
-    s.lines_count = size // <uint32_t>sizeof(WindowLine)
-    s.lines_window = window
+    s.group.lines = <const WindowLine*>tail
+    s.group.lines_count = size // <uint32_t>sizeof(WindowLine)
+    s.group.lines_window = window
     return 0
 
 
 cdef const WindowLine* treasury_find_line(const State* s, uint32_t account) noexcept nogil:
     """The line of an account, or NULL: a window lists its accounts in ascending order."""
     cdef uint32_t low = 0
-    cdef uint32_t high = s.lines_count
+    cdef uint32_t high = s.group.lines_count
     cdef uint32_t middle
     while low < high:
         middle = low + (high - low) // 2
-        if s.lines[middle].account < account:
+        if s.group.lines[middle].account < account:
             low = middle + 1
         else:
             high = middle
-    if low < s.lines_count and s.lines[low].account == account:
-        return &s.lines[low]
+    if low < s.group.lines_count and s.group.lines[low].account == account:
+        return &s.group.lines[low]
     return NULL
 
 
@@ -231,7 +231,7 @@ cdef int treasury_settle(State* s, const Row* row, int* result, uint64_t* other)
     cdef uint64_t payable
     cdef int rc
     result[0] = RESULT_WINDOW_NOT_FOUND
-    if row.resolves == 0 or row.resolves >= s.group_first + s.rows_count:
+    if row.resolves == 0 or row.resolves >= s.group.first + s.group.rows_count:
         return 0
     rc = rows_get(s, row.resolves, &window)
     if rc != 0:
@@ -242,8 +242,8 @@ cdef int treasury_settle(State* s, const Row* row, int* result, uint64_t* other)
         result[0] = RESULT_ACCOUNT_UNKNOWN
         return 0
     if (
-        s.working.accounts[row.debit].kind != ACCOUNT_BILLER
-        or s.working.accounts[row.credit].kind != ACCOUNT_SETTLEMENT
+        s.group.working.accounts[row.debit].kind != ACCOUNT_BILLER
+        or s.group.working.accounts[row.credit].kind != ACCOUNT_SETTLEMENT
     ):
         result[0] = RESULT_ACCOUNT_KIND_WRONG
         return 0
@@ -260,7 +260,7 @@ cdef int treasury_settle(State* s, const Row* row, int* result, uint64_t* other)
     payable = line.payable if line != NULL else 0
     if payable == 0 or payable != row.amount:
         result[0] = RESULT_NET_DIFFERS
-    elif treasury_is_short(&s.working.accounts[row.debit], row.amount):
+    elif treasury_is_short(&s.group.working.accounts[row.debit], row.amount):
         result[0] = RESULT_INSUFFICIENT_FUNDS
     elif treasury_overflows(s, row):
         result[0] = RESULT_OVERFLOWS
@@ -274,17 +274,17 @@ cdef int treasury_open(
 ) noexcept nogil:
     cdef uint32_t existing
     row.debit = 0
-    if record.participant == 0 or record.participant >= s.participants_count:
+    if record.participant == 0 or record.participant >= s.group.participants_count:
         return RESULT_PARTICIPANT_UNKNOWN
     existing = register_find_account(s, record.participant, record.purpose)
     if existing != 0:
-        other[0] = s.working.accounts[existing].opened
+        other[0] = s.group.working.accounts[existing].opened
         return RESULT_ACCOUNT_EXISTS
-    if s.working.count >= ACCOUNTS_MAX or (
-        record.kind == ACCOUNT_BILLER and s.biller_accounts_count >= BILLER_ACCOUNTS_MAX
+    if s.group.working.count >= ACCOUNTS_MAX or (
+        record.kind == ACCOUNT_BILLER and s.group.biller_accounts_count >= BILLER_ACCOUNTS_MAX
     ):
         return RESULT_TABLE_FULL
-    row.debit = s.working.count
+    row.debit = s.group.working.count
     return RESULT_OK
 
 
@@ -298,25 +298,25 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
         return RESULT_OK
     if tail[0] == RECORD_RULES:
         row.debit = 1
-        existing = s.working_rules
+        existing = s.group.working_rules
     elif tail[0] == RECORD_PARTICIPANT:
         existing = register_find_participant(s, (<const ParticipantRecord*>tail).code)
-        if existing == 0 and s.participants_count >= PARTICIPANTS_MAX:
+        if existing == 0 and s.group.participants_count >= PARTICIPANTS_MAX:
             return RESULT_TABLE_FULL
-        row.debit = existing if existing != 0 else s.participants_count
+        row.debit = existing if existing != 0 else s.group.participants_count
     else:
-        if record.biller == 0 or record.biller >= s.participants_count:
+        if record.biller == 0 or record.biller >= s.group.participants_count:
             return RESULT_PARTICIPANT_UNKNOWN
         for i in range(record.heads_count):
             if not treasury_knows(s, record.heads[i]):
                 return RESULT_ACCOUNT_UNKNOWN
-            account = &s.working.accounts[record.heads[i]]
+            account = &s.group.working.accounts[record.heads[i]]
             if account.participant != record.biller or account.kind != ACCOUNT_BILLER:
                 return RESULT_ACCOUNT_UNKNOWN
         existing = register_find_service(s, record.code)
-        if existing == 0 and s.services_count >= SERVICES_MAX:
+        if existing == 0 and s.group.services_count >= SERVICES_MAX:
             return RESULT_TABLE_FULL
-        row.debit = existing if existing != 0 else s.services_count
+        row.debit = existing if existing != 0 else s.group.services_count
     if existing != 0:
         row.flags |= ROW_UPDATE
     return RESULT_OK

@@ -165,7 +165,7 @@ cdef uint8_t* questions_put_fields(
 ) noexcept nogil:
     """The fields of a question about one hold."""
     # The code of a service never changes; the index is durable, as the hold is.
-    cdef const uint8_t* code = s.services[hold.service].record.code
+    cdef const uint8_t* code = s.group.services[hold.service].record.code
     at = wire_put_field(at, 1, hold.sequence)
     at = wire_put_field(at, 2, kind)
     at = wire_put_id(at, 3, hold.id)
@@ -231,9 +231,9 @@ cdef int questions_write(
     cdef uint8_t* at = out
     cdef uint32_t i = 0
     cdef int rc
-    pthread_mutex_lock(&s.lock)
+    pthread_mutex_lock(&s.shared.lock)
     rc = views_begin(s, &view)
-    pthread_mutex_unlock(&s.lock)
+    pthread_mutex_unlock(&s.shared.lock)
     while rc == 0 and i < count:
         rc = questions_get_hold(&view, sequences[i], &hold)
         if rc == 0 and hold.basket & 0xFF == 0:
