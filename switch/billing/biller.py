@@ -203,15 +203,15 @@ class Biller:
         """
         if not self._stirred or self.is_idle:
             return False
-        for _ in range(len(self._connections)):
-            connection = self._connections[0]
-            self._connections.rotate(-1)
+        for place, connection in enumerate(self._connections):
             if connection.is_ready:
                 self._stirred = False
                 self.news = 0
                 body = self._questions(connection.number, ledger, now, wall_ns)
                 if body:
                     connection.send(body)
+                    # The turn passes with a message, not with each look for one.
+                    self._connections.rotate(-place - 1)
                 return bool(body)
         return False
 
