@@ -15,7 +15,7 @@ cdef void group_decode_rows(Call* call, Draft* drafts) noexcept nogil:
         draft.service = rows[i].service
         draft.proposal = rows[i].total
         draft.in_basket = rows[i].basket != 0
-        draft.basket = <uint8_t>(rows[i].basket >> 8)
+        draft.basket = <uint8_t>fields_basket_size(&rows[i])
         draft.basket_left = 1
         if rows[i].flags & ROW_TAIL:
             memcpy(&draft.tail_size, tails, 4)
@@ -35,7 +35,7 @@ cdef void group_join_baskets(Draft* drafts, uint32_t count) noexcept nogil:
     while i < count:
         size = drafts[i].basket
         j = 0
-        while j < size and i + j < count and drafts[i + j].row.basket == ((size << 8) | j):
+        while j < size and i + j < count and drafts[i + j].row.basket == fields_basket(size, j):
             j += 1
         if size == 0 or j < size:
             # Not the start of a whole basket: decided alone, which a basket cannot be.

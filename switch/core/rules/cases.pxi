@@ -100,18 +100,13 @@ cdef int cases_close(State* s, Row* row, int* result, uint64_t* other) noexcept 
         return 0
     if row.total != 0:
         rc = cases_find(s, row.total, &spoken_of, &found)
-        if rc != 0 or not found or not keys_moves_money(&spoken_of):
+        if rc != 0 or not found or not kinds_moves_money(spoken_of.kind):
             result[0] = RESULT_PAYMENT_NOT_FOUND
             return rc
     result[0] = RESULT_OK
     row.debit = case_.debit
     row.credit = case_.credit
     return 0
-
-
-cdef bint cases_can_propose(uint64_t kind) noexcept nogil:
-    """What two people can have done: a refund, a correction, the release of a kept hold."""
-    return kind == KIND_REFUND or kind == KIND_TRANSFER or kind == KIND_VOID
 
 
 cdef int cases_check(
@@ -142,7 +137,7 @@ cdef int cases_propose(State* s, const Row* row, int* result) noexcept nogil:
     if row.total == KIND_VOID:
         return cases_check(s, row, CASE_DEADLINE_PASSED, &spoken_of, result)
     rc = cases_find(s, row.resolves, &spoken_of, &found)
-    found = found and (spoken_of.kind == KIND_PAY or spoken_of.kind == KIND_POST)
+    found = found and kinds_is_final(spoken_of.kind)
     result[0] = RESULT_OK if found else RESULT_PAYMENT_NOT_FOUND
     return rc
 
@@ -155,7 +150,7 @@ cdef int cases_is_of(State* s, const Row* asked, const Row* hold, bint* same) no
         rc = rows_get(s, case_.resolves, &held)
     if rc != 0:
         return rc
-    same[0] = held.sequence - (held.basket & 0xFF) == hold.sequence - (hold.basket & 0xFF)
+    same[0] = fields_basket_lead(&held) == fields_basket_lead(hold)
     return 0
 
 
@@ -232,7 +227,7 @@ cdef int cases_approve(State* s, const Row* row, int* result, uint64_t* other) n
     cdef bint found
     cdef int rc = cases_find(s, row.resolves, &asked, &found)
     result[0] = RESULT_PROPOSAL_NOT_FOUND
-    if rc != 0 or not found or (asked.kind != KIND_PROPOSE and asked.kind != KIND_SHIFT):
+    if rc != 0 or not found or not kinds_may_be_approved(asked.kind):
         return rc
     if row.operator_ == asked.operator_ and (
         row.participant == asked.participant or asked.kind == KIND_SHIFT
