@@ -129,9 +129,10 @@ PARTS: dict[str, dict[str, set[str]]] = {
             "store",
         },
         "payment": {"fields", "keys", "kinds", "lookup", "register", "rows"},
-        "treasury": {"holds", "keys", "lookup", "payment", "register", "rows"},
+        "resolve": {"fields", "holds", "payment", "rows", "store"},
+        "treasury": {"keys", "lookup", "payment", "register", "rows"},
         "answer": {"holds", "keys", "kinds", "rows", "treasury"},
-        "cases": {"answer", "fields", "keys", "kinds", "rows", "treasury"},
+        "cases": {"answer", "fields", "keys", "kinds", "resolve", "rows", "treasury"},
         "machine": {
             "answer",
             "cases",
@@ -142,8 +143,8 @@ PARTS: dict[str, dict[str, set[str]]] = {
             "lookup",
             "payment",
             "register",
+            "resolve",
             "rows",
-            "store",
             "treasury",
         },
     },
@@ -199,6 +200,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
             "lookup",
             "machine",
             "reserve",
+            "resolve",
             "rows",
             "steps",
             "store",
@@ -363,12 +365,9 @@ def test_traits_of_kinds_match_the_core() -> None:
     }
     assert declared == {trait.name: trait.value for trait in codes.Trait}
     assert {*codes.TRAITS} == {*codes.Kind}, "a kind of row has no traits"
-    spelled = [int(codes.TRAITS.get(kind, 0)) for kind in KINDS]
-    assert list(KIND_TRAITS) == spelled
-
-
-KINDS = [codes.Kind(one) if one in {*codes.Kind} else one for one in range(256)]
-"""Every number that a row's byte can have."""
+    spelled = {int(kind): int(traits) for kind, traits in codes.TRAITS.items()}
+    # By every number that a row's byte can have.
+    assert list(KIND_TRAITS) == [spelled.get(number, 0) for number in range(256)]
 
 
 def test_no_rule_follows_from_the_order_of_kinds() -> None:

@@ -71,7 +71,7 @@ cdef int group_expire(State* s, uint32_t requested) noexcept nogil:
     cdef bint done = True
     cdef int rc = 0
     while rc == 0 and done and s.group.holds.count > 0 and s.group.holds.heap[0].due <= now:
-        rc = machine_expire(s, GROUP_MAX - s.group.rows_count - requested, &done)
+        rc = resolve_expire(s, GROUP_MAX - s.group.rows_count - requested, &done)
         if rc == 0 and s.group.aside_count != aside:
             aside = s.group.aside_count
             rc = group_go_on(s, s.group.aside_rc)

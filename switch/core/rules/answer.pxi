@@ -34,7 +34,7 @@ cdef int answer_state(State* s, Outcome* out, const Row* row, bint repeat) noexc
     out.state = PAYMENT_HELD if row.kind == KIND_HOLD else PAYMENT_COMPLETED
     if not repeat or holds_has(&s.group.holds, row.sequence):
         return 0
-    rc = treasury_find_link(s, row.sequence, 0, &link)
+    rc = rows_find_link(s, row.sequence, 0, &link)
     if rc == 0 and link != 0:
         rc = rows_get(s, link, &last)
     if rc != 0 or link == 0:
@@ -42,7 +42,7 @@ cdef int answer_state(State* s, Outcome* out, const Row* row, bint repeat) noexc
     if last.kind == KIND_POST:
         out.state = PAYMENT_COMPLETED
         answer_receipt(s, out, &last)
-        rc = treasury_find_link(s, last.sequence, 0, &link)
+        rc = rows_find_link(s, last.sequence, 0, &link)
         if link != 0:
             out.state = PAYMENT_REFUNDED
     elif last.kind == KIND_VOID:

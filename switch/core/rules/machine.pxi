@@ -188,7 +188,7 @@ cdef int machine_close_window(State* s, Draft* draft, Outcome* out) noexcept nog
     cdef WindowLine* lines
     cdef uint64_t link
     cdef uint32_t size
-    cdef int rc = treasury_find_link(s, row.resolves, 0, &link)
+    cdef int rc = rows_find_link(s, row.resolves, 0, &link)
     if rc != 0:
         return rc
     if row.resolves != s.group.working_window:
@@ -226,9 +226,9 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
             out.result = <uint8_t>result
             return rc
     if row.flags & ROW_EVIDENCE:
-        rc = cases_answer(s, draft, &hold, &result, &other)
+        rc = resolve_by_answer(s, draft, &hold, &result, &other)
     elif kinds_resolves_hold(kind):
-        rc = treasury_resolve_hold(s, row, &hold, &result, &other)
+        rc = resolve_hold(s, row, &hold, &result, &other)
         if rc == 0 and result == RESULT_OK and kind == KIND_VOID and (
             not holds_is_due(&s.group.holds, row.resolves)
         ):
@@ -403,102 +403,3 @@ cdef int machine_apply(State* s, Draft* draft, Outcome* out) noexcept nogil:
     if rc == 0:
         rc = payment_record(s, draft)
     return answer_row(s, out, &draft.row, False) if rc == 0 else rc
-
-
-# --- what is due ----------------------------------------------------------------------------
-
-cdef int machine_end_hold(State* s, Row* hold, Row* row) noexcept nogil:
-    """Make the row that releases a hold that is due, or the case that keeps it."""
-    cdef int result = RESULT_OK
-    cdef uint64_t other = 0
-    cdef int rc
-    if hold.flags & ROW_KEEP:
-        cases_make(row, hold, CASE_DEADLINE_PASSED)
-        return 0
-    memset(row, 0, sizeof(Row))
-    row.kind = KIND_EXPIRE
-    row.resolves = hold.sequence
-    rc = treasury_resolve_hold(s, row, hold, &result, &other)
-    row.result = RESULT_OK
-    return rc
-
-
-cdef int machine_decide_due(
-    State* s, uint64_t first, uint64_t last, Row* holds, Row* rows, uint32_t* count
-) noexcept nogil:
-    """Decide what ends those of the holds that are due. Nothing is recorded yet."""
-    cdef uint64_t sequence
-    cdef int rc
-    count[0] = 0
-    for sequence in range(first, last + 1):
-        if not holds_is_due(&s.group.holds, sequence):
-            continue
-        rc = rows_get(s, sequence, &holds[count[0]])
-        if rc == 0:
-            rc = machine_end_hold(s, &holds[count[0]], &rows[count[0]])
-        if rc != 0:
-            return rc
-        count[0] += 1
-    return 0
-
-
-cdef int machine_find_basket(
-    State* s, uint64_t sequence, uint64_t* lead, uint64_t* last
-) noexcept nogil:
-    """The first and last hold of the basket that an open hold belongs to; or damage, also
-    if one of them has been set aside: what cannot be ended as a whole waits as a whole."""
-    cdef Row hold
-    cdef uint32_t index, size
-    cdef uint64_t each
-    cdef int rc = rows_get(s, sequence, &hold)
-    lead[0] = last[0] = sequence
-    if rc != 0 or hold.basket == 0:
-        return rc
-    index = fields_basket_index(&hold)
-    size = fields_basket_size(&hold)
-    if size > BASKET_MAX or index >= size or sequence <= index:
-        return MDB_CORRUPTED
-    lead[0] = sequence - index
-    last[0] = lead[0] + size - 1
-    for each in range(lead[0], last[0] + 1):
-        if holds_is_aside(&s.group.holds, each):
-            return MDB_CORRUPTED
-    return 0
-
-
-cdef void machine_set_aside(State* s, uint64_t first, uint64_t last) noexcept nogil:
-    """Let holds of which one cannot be read stay open and be due no more."""
-    cdef uint64_t sequence
-    for sequence in range(first, last + 1):
-        if holds_is_due(&s.group.holds, sequence):
-            holds_set_aside(&s.group.holds, sequence)
-            s.group.aside_count += 1
-
-
-cdef int machine_expire(State* s, uint32_t room, bint* done) noexcept nogil:
-    """End the hold that is due first, and with it its basket: `room` rows are free.
-
-    Not done: the basket has no room. The others of a basket are due so many nanoseconds
-    after its first as they stand behind it, and so do the rows that end them. A basket
-    that cannot be read is set aside whole, and its money stays held.
-    """
-    cdef Row[BASKET_MAX] holds
-    cdef Row[BASKET_MAX] rows
-    cdef uint64_t first = s.group.holds.heap[0].sequence
-    cdef uint64_t lead, last
-    cdef uint32_t count = 0
-    cdef uint32_t i
-    cdef int rc = machine_find_basket(s, first, &lead, &last)
-    done[0] = rc != 0 or last - first < room
-    if not done[0]:
-        return 0
-    if rc == 0:
-        rc = machine_decide_due(s, first, last, holds, rows, &count)
-    if store_is_damage(rc):
-        machine_set_aside(s, lead, last)
-        s.group.aside_rc = rc
-        return 0
-    for i in range(count):
-        if rc == 0:
-            rc = rows_record(s, &rows[i], &holds[i], NULL, 0, NULL)
-    return rc

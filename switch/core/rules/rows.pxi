@@ -63,6 +63,28 @@ cdef int rows_get_tail(
     return rows_is_lost(s, sequence, rc) if rc != 0 else 0
 
 
+cdef int rows_find_link(
+    State* s, uint64_t sequence, uint64_t what, uint64_t* value
+) noexcept nogil:
+    """0 and the newest link, or 0 and value 0 if there is none."""
+    cdef int rc = lookup_find(s, s.group.index_txn, MAP_LINKS, sequence, what, 0, True, value)
+    if rc == MDB_NOTFOUND:
+        value[0] = 0
+        return 0
+    return rc
+
+
+cdef int rows_find_accepted(State* s, uint64_t sequence, Row* row, bint* found) noexcept nogil:
+    """An accepted row that was there before the one being decided."""
+    cdef int rc
+    found[0] = False
+    if sequence == 0 or sequence >= s.group.first + s.group.rows_count:
+        return 0
+    rc = rows_get(s, sequence, row)
+    found[0] = rc == 0 and row.result == RESULT_OK
+    return rc
+
+
 cdef inline void rows_touch(State* s, uint32_t account) noexcept nogil:
     """Remember that this group changed an account."""
     if s.group.touched[account] != s.group.number:
