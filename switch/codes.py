@@ -57,7 +57,7 @@ class Trait(IntFlag):
     CLAIM = 0x00200
     """May take a claim."""
     LINK = 0x00400
-    """Follows the row that it resolves, once."""
+    """The row that it resolves gets a link to it, of low 0."""
     REFERENCE = 0x00800
     """The reference is its sender's."""
     RECORD = 0x01000

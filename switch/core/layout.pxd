@@ -43,7 +43,7 @@ cdef enum:  # what a kind of row is: bits, and row/kinds.pxi has them for each k
     TRAIT_CREDIT = 0x00080      # changes the image of its credit too
     TRAIT_RESOLVES = 0x00100    # ends a hold
     TRAIT_CLAIM = 0x00200       # may take a claim
-    TRAIT_LINK = 0x00400        # follows the row that it resolves, once: a link of low 0
+    TRAIT_LINK = 0x00400        # the row that it resolves gets a link to it, of low 0
     TRAIT_REFERENCE = 0x00800   # the reference is its sender's
     TRAIT_RECORD = 0x01000      # its tail opens with a fixed record, the reference is its hash
     TRAIT_AMOUNT = 0x02000      # must be asked for with an amount, others with 0
