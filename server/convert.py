@@ -24,6 +24,8 @@ from switch.codes import (
     Result,
     Role,
     RowFlag,
+    Trait,
+    kinds_with,
 )
 from switch.counter.shift_rows import read_shift
 from switch.ledger.statements import Line, Payment
@@ -46,27 +48,12 @@ NO_ID = bytes(16)
 # Kinds that have an account in `debit` and `credit`, by the side that may be 0; then
 # those that have one in `debit`; then those that speak of a row that has them, or of
 # one that speaks of it in turn.
-_MONEY = frozenset(
-    {
-        Kind.PAY,
-        Kind.HOLD,
-        Kind.POST,
-        Kind.VOID,
-        Kind.EXPIRE,
-        Kind.REFUND,
-        Kind.TOP_UP,
-        Kind.TRANSFER,
-        Kind.SETTLE,
-        Kind.CASE,
-    }
-)
+_MONEY = frozenset({*kinds_with(Trait.MONEY), Kind.CASE})
 _ON_ACCOUNT = frozenset({Kind.OPEN, Kind.LIMIT, Kind.FREEZE, Kind.CLOSE, Kind.SHIFT})
 # The counter's note, or the biller's reference or reason code.
 _HAS_NOTE = frozenset({Kind.PAY, Kind.HOLD, Kind.POST, Kind.VOID, Kind.CASE})
-_ON_OTHER = frozenset({Kind.CASE_CLOSE, Kind.PROPOSE, Kind.APPROVE})
-_REFERENCE_IS_HASH = frozenset(
-    {Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.WINDOW, Kind.SHIFT}
-)
+_ON_OTHER = frozenset(kinds_with(Trait.SPEAKS))
+_REFERENCE_IS_HASH = frozenset({*kinds_with(Trait.RECORD), Kind.WINDOW})
 
 
 def _known(register: Register, find: Callable[[int], T], index: int) -> T:

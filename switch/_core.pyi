@@ -30,6 +30,8 @@ SHIFT_RECORD: np.dtype[np.void]
 RULES_RECORD: np.dtype[np.void]
 ANSWER: np.dtype[np.void]
 """What a biller answered to one question, 152 bytes; texts are zero-padded."""
+KIND_TRAITS: tuple[int, ...]
+"""What a row's kind is, by its number: bits as in `codes.Trait`."""
 GROUP_MAX: int
 """Rows in one group, expiries included."""
 TAIL_MAX: int

@@ -78,6 +78,8 @@ cdef extern from "<sys/timex.h>" nogil:
     int adjtimex(timex_t* buffer)
 
 # The lowest part first; each may call those above it.
+include "core/row/kinds.pxi"
+include "core/row/fields.pxi"
 include "core/row/keys.pxi"
 include "core/row/effect.pxi"
 include "core/journal/store.pxi"
@@ -101,6 +103,7 @@ include "core/index/steps.pxi"
 include "core/rules/register.pxi"
 include "core/rules/rows.pxi"
 include "core/rules/payment.pxi"
+include "core/rules/resolve.pxi"
 include "core/rules/treasury.pxi"
 include "core/rules/answer.pxi"
 include "core/rules/cases.pxi"
@@ -195,7 +198,7 @@ globals().update(
 )
 _ROWS_MAX = 65536
 _SENT_FLAGS = ROW_TAIL | ROW_UNFREEZE | ROW_HEAD_MASK | ROW_TENDER_MASK
-_TAILED = (KIND_OPEN, KIND_LIMIT, KIND_REGISTER, KIND_SHIFT)
+KIND_TRAITS = tuple([kinds_traits(_kind) for _kind in range(256)])
 
 
 def crc32c(const uint8_t[::1] data, uint32_t seed=0):

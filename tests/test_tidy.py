@@ -17,6 +17,7 @@ import pytest
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
 from switch import codes
+from switch._core import KIND_TRAITS
 from switch.billing.health import Health
 from switch.ledger.statements import PaymentState
 from switch.v1 import (
@@ -66,8 +67,10 @@ PARTS: dict[str, dict[str, set[str]]] = {
     # What each part of the core may call, by folder, lowest first; `native` and `lmdb`
     # are C, and face/ is Python's.
     "row": {
-        "keys": set(),
-        "effect": {"keys"},
+        "kinds": set(),
+        "fields": set(),
+        "keys": {"kinds"},
+        "effect": {"keys", "kinds"},
     },
     "journal": {
         "store": set(),
@@ -82,8 +85,8 @@ PARTS: dict[str, dict[str, set[str]]] = {
         "runs": {"cover", "damage"},
         "turns": {"damage"},
         "postings": {"damage", "store"},
-        "segments": {"effect", "keys", "store", "turns"},
-        "hold_pieces": {"holds", "keys", "turns"},
+        "segments": {"effect", "kinds", "store", "turns"},
+        "hold_pieces": {"holds", "keys", "kinds", "turns"},
         "pages": {"memo", "runs"},
         "lookup": {"memo", "runs"},
         "merge": {"cover", "pages", "runs"},
@@ -93,6 +96,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
             "effect",
             "hold_pieces",
             "keys",
+            "kinds",
             "postings",
             "segments",
             "sort",
@@ -118,31 +122,35 @@ PARTS: dict[str, dict[str, set[str]]] = {
             "effect",
             "hold_pieces",
             "keys",
+            "kinds",
             "lookup",
             "memo",
             "register",
             "store",
         },
-        "payment": {"keys", "lookup", "register", "rows"},
-        "treasury": {"holds", "keys", "lookup", "payment", "register", "rows"},
-        "answer": {"holds", "keys", "rows", "treasury"},
-        "cases": {"answer", "keys", "rows", "treasury"},
+        "payment": {"fields", "keys", "kinds", "lookup", "register", "rows"},
+        "resolve": {"fields", "holds", "payment", "rows", "store"},
+        "treasury": {"keys", "lookup", "payment", "register", "rows"},
+        "answer": {"holds", "keys", "kinds", "rows", "treasury"},
+        "cases": {"answer", "fields", "keys", "kinds", "resolve", "rows", "treasury"},
         "machine": {
             "answer",
             "cases",
+            "fields",
             "holds",
             "keys",
+            "kinds",
             "lookup",
             "payment",
             "register",
+            "resolve",
             "rows",
-            "store",
             "treasury",
         },
     },
     "wire": {
-        "wire": {"keys", "payment", "register"},
-        "questions": {"views", "wire"},
+        "wire": {"fields", "keys", "payment", "register"},
+        "questions": {"fields", "views", "wire"},
     },
     "engine": {
         "replay": {
@@ -152,7 +160,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
             "hold_pieces",
             "holds",
             "indexer",
-            "keys",
+            "kinds",
             "merge",
             "postings",
             "register",
@@ -162,7 +170,16 @@ PARTS: dict[str, dict[str, set[str]]] = {
             "steps",
             "store",
         },
-        "reads": {"effect", "keys", "memo", "postings", "runs", "store", "views"},
+        "reads": {
+            "effect",
+            "keys",
+            "kinds",
+            "memo",
+            "postings",
+            "runs",
+            "store",
+            "views",
+        },
         "lifetime": {
             "cover",
             "damage",
@@ -178,10 +195,12 @@ PARTS: dict[str, dict[str, set[str]]] = {
         },
         "group": {
             "damage",
+            "fields",
             "holds",
             "lookup",
             "machine",
             "reserve",
+            "resolve",
             "rows",
             "steps",
             "store",
@@ -336,6 +355,32 @@ def test_row_flags_match_the_layout() -> None:
     assert len({bit for mask in bits for bit in range(16) if mask >> bit & 1}) == sum(
         mask.bit_count() for mask in bits
     ), "two flags share a bit"
+
+
+def test_traits_of_kinds_match_the_core() -> None:
+    declared = {
+        name.removeprefix("TRAIT_"): number
+        for name, number in layout_numbers().items()
+        if name.startswith("TRAIT_")
+    }
+    assert declared == {trait.name: trait.value for trait in codes.Trait}
+    assert {*codes.TRAITS} == {*codes.Kind}, "a kind of row has no traits"
+    spelled = {int(kind): int(traits) for kind, traits in codes.TRAITS.items()}
+    # By every number that a row's byte can have.
+    assert list(KIND_TRAITS) == [spelled.get(number, 0) for number in range(256)]
+
+
+def test_no_rule_follows_from_the_order_of_kinds() -> None:
+    # What several kinds have in common is a trait; rules name a kind of their own.
+    order = re.compile(r"(<|>)=? *KIND_[A-Z]|KIND_[A-Z_]+ *(<|>)")
+    several = re.compile(r"kind [=!]= KIND_\w+\s+(or|and) [\w.\[\]]*kind [=!]= KIND_")
+    wrong = [
+        f"{path.name}: {found.group()}"
+        for path in part_files()
+        for pattern in (order, several)
+        for found in pattern.finditer(path.read_text())
+    ]
+    assert not wrong, "ask row/kinds.pxi what a kind is"
 
 
 def test_the_rules_have_one_version() -> None:

@@ -13,6 +13,7 @@ from switch._core import ANSWERS_MAX, Ledger, Request, Rows
 from switch.billing.table import ID_WORDS, Numbers
 from switch.codes import Kind, Result
 from switch.ids import ID_SIZE
+from switch.ledger import baskets
 
 GATHER_MAX = 65_536
 """Rows that the ledger gathers in one call."""
@@ -76,10 +77,10 @@ def find_late(answers: Rows, ledger: Ledger) -> tuple[Rows, Sizes]:
     right[whole] = (
         (holds["kind"] == Kind.HOLD)
         & (holds["result"] == Result.OK)
-        & (holds["basket"] & 0xFF == 0)
+        & (baskets.places(holds) == 0)
         & (id_words(holds["id"]) == id_words(answers["id"][whole])).all(axis=1)
     )
-    sizes[whole] = np.maximum(holds["basket"] >> 8, 1)
+    sizes[whole] = baskets.sizes(holds)
     return answers[right], sizes[right]
 
 

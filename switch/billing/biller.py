@@ -33,6 +33,7 @@ from switch.billing.table import (
 from switch.codes import Answered, Question, Result
 from switch.config import BillerConfig, Retry
 from switch.errors import CorruptionError, SwitchError
+from switch.ledger import baskets
 
 log = logging.getLogger("switch.dispatch")
 
@@ -133,7 +134,7 @@ class Biller:
         self.table.add(
             heads["sequence"],
             id_words(heads["id"]),
-            np.maximum(heads["basket"] >> 8, 1).astype(np.uint8),
+            baskets.sizes(heads),
             counts,
             calls,
         )
@@ -472,7 +473,7 @@ def _by_question(
     if not holds["basket"].any():
         return holds, np.ones(len(holds), np.uint8), lost
     leads, first, counts = np.unique(
-        holds["sequence"] - (holds["basket"] & 0xFF),
+        holds["sequence"] - baskets.places(holds),
         return_index=True,
         return_counts=True,
     )

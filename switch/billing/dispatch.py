@@ -24,13 +24,14 @@ from switch.billing.bills import Bill
 from switch.billing.health import Health
 from switch.billing.table import Numbers, State
 from switch.billing.watches import Watch, Watches
-from switch.codes import Kind, Mode, Policy, Result
+from switch.codes import Kind, Mode, Policy, Result, Trait, kinds_with
 from switch.config import Config
 from switch.errors import (
     BillerBusyError,
     BillerUnavailableError,
     OverloadError,
 )
+from switch.ledger import baskets
 from switch.ledger.follower import read_whole
 from switch.register.register import Register, Service
 from switch.v1 import payments_pb2
@@ -55,9 +56,8 @@ COMPLAINT_S = 60.0
 BUSY_RETRY_MS = 1_000
 """When to try again after a full queue."""
 
-_RESOLVING = (Kind.POST, Kind.VOID, Kind.EXPIRE)
 # A row's kind as an index: whether it resolves a hold.
-_RESOLVES = np.isin(np.arange(256), [int(kind) for kind in _RESOLVING])
+_RESOLVES = np.isin(np.arange(256), kinds_with(Trait.RESOLVES))
 
 
 class BillerStatus(NamedTuple):
@@ -197,7 +197,7 @@ class Dispatcher:
         if len(resolved):
             for biller, part in self._by_biller(resolved):
                 try:
-                    biller.table.resolve(part["resolves"] - (part["basket"] & 0xFF))
+                    biller.table.resolve(part["resolves"] - baskets.places(part))
                 except Exception as error:  # noqa: BLE001
                     self._failed(biller, error)
             self._watches.wake(resolved["resolves"])
@@ -431,7 +431,7 @@ class Dispatcher:
     def is_unknown(self, hold: Rows) -> bool:
         """Whether an open hold (a row) was asked about and has no answer in time."""
         service = self._register.service(int(hold["service"]))
-        lead = int(hold["sequence"]) - (int(hold["basket"]) & 0xFF)
+        lead = int(hold["sequence"]) - baskets.place_of(hold)
         return self.biller(service.biller).is_in_doubt(lead)
 
     # --- figures -----------------------------------------------------------------
@@ -455,10 +455,9 @@ class Dispatcher:
 
 def _whole(rows: Rows, is_cut: bool) -> Rows:
     """The rows; of those that are cut off, without the basket that may go on behind."""
-    last = int(rows["basket"][-1]) if len(rows) else 0
-    if not is_cut or not last:
+    if not is_cut or not len(rows) or not rows["basket"][-1]:
         return rows
-    lead = int(rows["sequence"][-1]) - (last & 0xFF)
+    lead = int(rows["sequence"][-1]) - baskets.place_of(rows[-1])
     return rows[rows["sequence"] < lead]
 
 

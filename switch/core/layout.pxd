@@ -32,6 +32,28 @@ cdef enum:  # kinds of rows
     KIND_APPROVE = 19
     KIND_SHIFT = 20
 
+cdef enum:  # what a kind of row is: bits, and row/kinds.pxi has them for each kind
+    TRAIT_ID = 0x00001          # has its sender's id; others are found by what they resolve
+    TRAIT_ASKED = 0x00002       # may be asked for; others only the switch makes
+    TRAIT_PAYMENT = 0x00004     # a citizen's: of a service, from a wallet, may be in a basket
+    TRAIT_MONEY = 0x00008       # moves money: belongs to the history of its two accounts
+    TRAIT_POSTED = 0x00010      # moves posted totals, whatever it does to pending ones
+    TRAIT_FINAL = 0x00020       # completes a payment: has a receipt, may be refunded
+    TRAIT_DEBIT = 0x00040       # changes the image of its debit
+    TRAIT_CREDIT = 0x00080      # changes the image of its credit too
+    TRAIT_RESOLVES = 0x00100    # ends a hold
+    TRAIT_CLAIM = 0x00200       # may take a claim
+    TRAIT_LINK = 0x00400        # the row that it resolves gets a link to it, of low 0
+    TRAIT_REFERENCE = 0x00800   # the reference is its sender's
+    TRAIT_RECORD = 0x01000      # its tail opens with a fixed record, the reference is its hash
+    TRAIT_AMOUNT = 0x02000      # must be asked for with an amount, others with 0
+    TRAIT_TOTAL = 0x04000       # its sender says `total`
+    TRAIT_SPEAKS = 0x08000      # speaks of a row: must be asked for without accounts
+    TRAIT_FILLED = 0x10000      # the ledger fills in its accounts
+    TRAIT_INDEX = 0x20000       # gives an account, participant or service its index
+    TRAIT_PROPOSED = 0x40000    # may be proposed; what is proposed is done only if approved
+    TRAIT_APPROVED = 0x80000    # may be approved by another person
+
 cdef enum:  # results, grouped as the checks run
     RESULT_UNSPECIFIED = 0
     RESULT_OK = 1

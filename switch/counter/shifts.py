@@ -10,7 +10,15 @@ import numpy.typing as npt
 from numpy.lib.recfunctions import repack_fields
 
 from switch._core import Ledger, Rows
-from switch.codes import TENDER_MASK, TENDER_SHIFT, Kind, Result, Tender
+from switch.codes import (
+    TENDER_MASK,
+    TENDER_SHIFT,
+    Kind,
+    Result,
+    Tender,
+    Trait,
+    kinds_with,
+)
 from switch.counter.shift_rows import Shift
 from switch.ledger.follower import Follower
 
@@ -68,8 +76,8 @@ def count_shift(
     to = ledger.sequence
     mine = _entries_of(ledger, wallet, operator, after, to)
     kind = mine["kind"]
-    taken = (kind == Kind.PAY) | (kind == Kind.HOLD)
-    ended = np.isin(kind, (Kind.POST, Kind.VOID, Kind.EXPIRE))
+    taken = np.isin(kind, kinds_with(Trait.PAYMENT))
+    ended = np.isin(kind, kinds_with(Trait.RESOLVES))
     amounts = mine["amount"].astype(np.uint64)
     # A void row's own amount is not what it gives back; a post may give back a part.
     held = amounts.copy()

@@ -13,23 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from switch._core import Ledger, Rows
-from switch.codes import Kind, Result
+from switch.codes import Result, Trait, kinds_with
 
 STEP_ROWS = 16_384
 """Rows read and filtered at a time: 2 MiB."""
 
-_MONEY = (
-    Kind.PAY,
-    Kind.HOLD,
-    Kind.POST,
-    Kind.VOID,
-    Kind.EXPIRE,
-    Kind.REFUND,
-    Kind.TRANSFER,
-    Kind.SETTLE,
-)
 # In rows of other kinds, `debit` may be a participant or an account spoken of.
-_IS_MONEY = np.isin(np.arange(256), [int(kind) for kind in _MONEY])
+_IS_MONEY = np.isin(np.arange(256), kinds_with(Trait.MONEY))
 
 
 class Page(NamedTuple):

@@ -23,6 +23,7 @@ from switch.codes import (
     Tender,
 )
 from switch.ids import ID_SIZE
+from switch.ledger.baskets import place_of, size_of
 from switch.ledger.templates import (
     Templates,
     join,
@@ -360,9 +361,8 @@ def approved_release(proposal: Rows, hold: Rows, *, checker: int) -> Templates:
 
     The ledger does them only behind the approval.
     """
-    lead = int(hold["sequence"]) - (int(hold["basket"]) & 0xFF)
-    size = max(int(hold["basket"]) >> 8, 1)
-    made = join([void(lead + member) for member in range(size)])
+    lead = int(hold["sequence"]) - place_of(hold)
+    made = join([void(lead + member) for member in range(size_of(hold))])
     made.rows["checker"] = checker
     made.rows["total"] = proposal["sequence"]
     return made

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from switch._core import Ledger, Rows
-from switch.codes import Kind, Result
+from switch.codes import Kind, Result, Trait, kinds_with
 from switch.payment_states import PaymentState
 
 __all__ = [
@@ -46,6 +46,7 @@ class Line(NamedTuple):
     pending: int
 
 
+_PAYMENTS = kinds_with(Trait.PAYMENT)
 _RESOLVED = {
     Kind.POST: PaymentState.COMPLETED,
     Kind.VOID: PaymentState.REVERSED,
@@ -65,7 +66,7 @@ def find_payment(ledger: Ledger, sender: int, id: bytes) -> Payment | None:
 def payment_of(ledger: Ledger, row: Rows) -> Payment | None:
     """The payment that a durable row is, if it is one."""
     kind, sequence = int(row["kind"]), int(row["sequence"])
-    if kind not in (Kind.PAY, Kind.HOLD):
+    if kind not in _PAYMENTS:
         return None
     if row["result"] != Result.OK:
         return Payment(row, PaymentState.REFUSED, None, 0)
@@ -106,7 +107,7 @@ def list_payments(
             if len(found) == limit:
                 return found, before
             row = ledger.row(sequence)
-            if row["kind"] in (Kind.PAY, Kind.HOLD):
+            if row["kind"] in _PAYMENTS:
                 found.append(row)
             before = sequence
         looked += len(sequences)
@@ -151,7 +152,7 @@ def _effect(ledger: Ledger, row: Rows, account: int) -> tuple[int, int]:
     sign = 1 if row["credit"] == account else -1
     if kind == Kind.HOLD:
         return 0, amount
-    if kind in (Kind.POST, Kind.VOID, Kind.EXPIRE):
+    if kind in _RESOLVED:
         held = int(ledger.row(int(row["resolves"]))["amount"])
         return (sign * amount if kind == Kind.POST else 0), -held
     return sign * amount, 0

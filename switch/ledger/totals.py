@@ -11,21 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from switch._core import Ledger, Rows
-from switch.codes import Kind, Result
+from switch.codes import Result, Trait, kinds_with
 from switch.ledger.follower import read_whole
 
 PAGE_ROWS = 8_192
 """Rows summed at a time: 1 MiB; their sums of 32-bit halves are exact in a double."""
 
-_POSTING = (
-    Kind.PAY,
-    Kind.POST,
-    Kind.REFUND,
-    Kind.TOP_UP,
-    Kind.TRANSFER,
-    Kind.SETTLE,
-)
-_IS_POSTING = np.isin(np.arange(256), [int(kind) for kind in _POSTING])
+_IS_POSTING = np.isin(np.arange(256), kinds_with(Trait.POSTED))
 _HALF = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
 

@@ -15,7 +15,7 @@ cdef void group_decode_rows(Call* call, Draft* drafts) noexcept nogil:
         draft.service = rows[i].service
         draft.proposal = rows[i].total
         draft.in_basket = rows[i].basket != 0
-        draft.basket = <uint8_t>(rows[i].basket >> 8)
+        draft.basket = <uint8_t>fields_basket_size(&rows[i])
         draft.basket_left = 1
         if rows[i].flags & ROW_TAIL:
             memcpy(&draft.tail_size, tails, 4)
@@ -35,7 +35,7 @@ cdef void group_join_baskets(Draft* drafts, uint32_t count) noexcept nogil:
     while i < count:
         size = drafts[i].basket
         j = 0
-        while j < size and i + j < count and drafts[i + j].row.basket == ((size << 8) | j):
+        while j < size and i + j < count and drafts[i + j].row.basket == fields_basket(size, j):
             j += 1
         if size == 0 or j < size:
             # Not the start of a whole basket: decided alone, which a basket cannot be.
@@ -71,7 +71,7 @@ cdef int group_expire(State* s, uint32_t requested) noexcept nogil:
     cdef bint done = True
     cdef int rc = 0
     while rc == 0 and done and s.group.holds.count > 0 and s.group.holds.heap[0].due <= now:
-        rc = machine_expire(s, GROUP_MAX - s.group.rows_count - requested, &done)
+        rc = resolve_expire(s, GROUP_MAX - s.group.rows_count - requested, &done)
         if rc == 0 and s.group.aside_count != aside:
             aside = s.group.aside_count
             rc = group_go_on(s, s.group.aside_rc)

@@ -210,7 +210,7 @@ cdef int reads_undo(
     if rc != 0:
         return rc
     row = found[0]
-    if keys_resolves_hold(&row):
+    if kinds_resolves_hold(row.kind):
         rc = views_get_row(view, row.resolves, &found)
         if rc != 0:
             return rc

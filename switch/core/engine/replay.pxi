@@ -143,7 +143,7 @@ cdef int replay_catch_up(
         if rc == 0 and row.result == RESULT_OK:
             if row.kind == KIND_WINDOW:
                 segments_take_window(s, applied, row, tail, tail_size)
-            elif keys_changes_account(row):
+            elif kinds_changes_debit(row.kind):
                 rc = segments_take_row(s, applied, &reader, row, tail, tail_size)
         sequence += 1
     store_end(&reader)
@@ -440,7 +440,7 @@ cdef int replay_rows(State* s) noexcept nogil:
     s.group.number += 1
     while rc == 0 and sequence <= s.shared.sequence:
         rc = store_walk_to(&walk, sequence, &row, &tail, &tail_size)
-        if rc == 0 and row.result == RESULT_OK and keys_resolves_hold(row):
+        if rc == 0 and row.result == RESULT_OK and kinds_resolves_hold(row.kind):
             rc = rows_get(s, row.resolves, &hold)
         if rc == 0:
             rc = rows_note(s, row, &hold, tail, tail_size, NULL)

@@ -113,7 +113,7 @@ cdef class Request:
                 raise ValueError(f"a tail has 1 to {TAIL_ITEM_MAX} bytes")
             pieces += (len(tail).to_bytes(4, "little"), bytes(tail))
             size += 16 + len(tail)
-            if clean["kind"][index] in _TAILED:
+            if kinds_has_record(clean["kind"][index]):
                 digest = hashlib.blake2b(tail, digest_size=32).digest()
                 clean["reference"][index] = np.frombuffer(digest, np.uint8)
         if size > _TAIL_MAX:

@@ -20,7 +20,7 @@ cdef int hold_pieces_learn(Holds* holds, const Row* row) noexcept nogil:
         return holds_add(
             holds, row.sequence, row.timestamp + <uint64_t>row.deadline * 1000000000
         )
-    if keys_resolves_hold(row):
+    if kinds_resolves_hold(row.kind):
         holds_remove(holds, row.resolves)
     elif keys_keeps_hold(row):
         holds_keep(holds, row.resolves)
@@ -31,7 +31,7 @@ cdef inline uint64_t hold_pieces_spoken_of(const Row* row) noexcept nogil:
     """The hold that an accepted row opens, keeps or ends; 0 for any other row."""
     if row.kind == KIND_HOLD:
         return row.sequence
-    return row.resolves if keys_resolves_hold(row) or keys_keeps_hold(row) else 0
+    return row.resolves if kinds_resolves_hold(row.kind) or keys_keeps_hold(row) else 0
 
 
 cdef int hold_pieces_take_row(State* s, const Row* row) noexcept nogil:

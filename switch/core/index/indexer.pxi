@@ -75,7 +75,7 @@ cdef int indexer_take_row(
     if row.result == RESULT_OK:
         if not effect_is_within(row, tail, tail_size):
             return MDB_CORRUPTED
-        if keys_resolves_hold(row) or row.flags & ROW_RELEASE:
+        if kinds_resolves_hold(row.kind) or row.flags & ROW_RELEASE:
             rc = store_get_row(reader, row.resolves, &hold)
             root = hold
             if rc == 0 and hold.kind == KIND_POST:
@@ -83,10 +83,10 @@ cdef int indexer_take_row(
             if rc != 0:
                 return rc
         effect_apply(&s.index.images, row, hold, tail, tail_size)
-        if keys_moves_money(row):
+        if kinds_moves_money(row.kind):
             postings_add(s, work, row.debit, row_number)
             postings_add(s, work, row.credit, row_number)
-        if row.kind == KIND_REGISTER or row.kind == KIND_OPEN:
+        if kinds_gives_index(row.kind):
             rc = indexer_keep_register(work, row, tail)
             if rc != 0:
                 return rc
@@ -96,10 +96,10 @@ cdef int indexer_take_row(
             for i in range(tail_size // sizeof(WindowLine)):
                 postings_touch(work, lines[i].account)
                 segments_mark(s, lines[i].account, row.sequence)
-        elif keys_changes_account(row):
+        elif kinds_changes_debit(row.kind):
             postings_touch(work, row.debit)
             segments_mark(s, row.debit, row.sequence)
-            if keys_changes_both(row):
+            if kinds_changes_credit(row.kind):
                 postings_touch(work, row.credit)
                 segments_mark(s, row.credit, row.sequence)
         rc = hold_pieces_take_row(s, row)

@@ -106,14 +106,14 @@ cdef int segments_take_row(
 ) noexcept nogil:
     """Apply an accepted row to those of its accounts whose segments lack it."""
     cdef bint debit = segments_lack(applied, row.debit, row.sequence)
-    cdef bint two = keys_changes_both(row)
+    cdef bint two = kinds_changes_credit(row.kind)
     cdef bint credit = two and segments_lack(applied, row.credit, row.sequence)
     cdef const Row* hold = NULL
     cdef Account kept
     cdef int rc
     if not (debit or credit):
         return 0
-    if keys_resolves_hold(row):
+    if kinds_resolves_hold(row.kind):
         rc = store_get_row(reader, row.resolves, &hold)
         if rc != 0:
             return rc

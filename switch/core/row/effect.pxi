@@ -17,9 +17,9 @@ cdef bint effect_is_within(
             if lines[i].account >= ACCOUNTS_MAX:
                 return False
         return True
-    if keys_changes_account(row) and row.debit >= ACCOUNTS_MAX:
+    if kinds_changes_debit(row.kind) and row.debit >= ACCOUNTS_MAX:
         return False
-    return not keys_changes_both(row) or row.credit < ACCOUNTS_MAX
+    return not kinds_changes_credit(row.kind) or row.credit < ACCOUNTS_MAX
 
 
 cdef inline void effect_release(
@@ -47,7 +47,7 @@ cdef inline void effect_post(Table* table, const Row* row) noexcept nogil:
     cdef Account* credit = &table.accounts[row.credit]
     debit.debits_posted += row.amount
     credit.credits_posted += row.amount
-    if row.kind == KIND_PAY or row.kind == KIND_POST:
+    if kinds_is_final(row.kind):
         debit.refundable += row.amount
         credit.refundable += row.amount
     elif row.kind == KIND_REFUND:
@@ -77,10 +77,14 @@ cdef inline void effect_receipt(Table* table, const Row* row) noexcept nogil:
     debit.year = keys_year_of(table, keys_day(row.timestamp))
 
 
-cdef inline void effect_count_case(Account* account, int kind) noexcept nogil:
+cdef inline void effect_count_case(Table* table, const Row* row, int step) noexcept nogil:
     """One open case more or less; a count that was ever full says no more."""
-    if account.cases_count < CASES_COUNT_MAX:
-        account.cases_count += 1 if kind == KIND_CASE else -1
+    cdef Account* debit = &table.accounts[row.debit]
+    cdef Account* credit = &table.accounts[row.credit]
+    if debit.cases_count < CASES_COUNT_MAX:
+        debit.cases_count += step
+    if credit.cases_count < CASES_COUNT_MAX:
+        credit.cases_count += step
 
 
 cdef void effect_open(Table* table, const Row* row, const uint8_t* tail) noexcept nogil:
@@ -134,11 +138,9 @@ cdef void effect_apply(
         effect_release(table, row, hold)
         effect_post(table, row)
         effect_receipt(table, row)
-    elif kind == KIND_VOID or kind == KIND_EXPIRE:
+    elif kinds_resolves_hold(kind):
         effect_release(table, row, hold)
-    elif kind == KIND_REFUND or kind == KIND_TOP_UP or kind == KIND_TRANSFER:
-        effect_post(table, row)
-    elif kind == KIND_SETTLE:
+    elif kinds_posts(kind):
         effect_post(table, row)
     elif kind == KIND_WINDOW:
         effect_window(table, row, tail, tail_size)
@@ -153,13 +155,14 @@ cdef void effect_apply(
         debit.state = STATE_OPEN if row.flags & ROW_UNFREEZE else STATE_FROZEN
     elif kind == KIND_CLOSE:
         debit.state = STATE_CLOSED
-    elif kind == KIND_CASE or kind == KIND_CASE_CLOSE:
-        effect_count_case(debit, kind)
-        effect_count_case(&table.accounts[row.credit], kind)
+    elif kind == KIND_CASE:
+        effect_count_case(table, row, 1)
+    elif kind == KIND_CASE_CLOSE:
+        effect_count_case(table, row, -1)
     else:
         return
     debit.changed = row.sequence
-    if keys_changes_both(row):
+    if kinds_changes_credit(row.kind):
         table.accounts[row.credit].changed = row.sequence
 
 
@@ -175,7 +178,7 @@ cdef void effect_totals(
         if row.credit == account:
             totals.credits_pending += amount
         return
-    if keys_resolves_hold(row):
+    if kinds_resolves_hold(row.kind):
         if row.debit == account:
             totals.debits_pending -= held
         if row.credit == account:

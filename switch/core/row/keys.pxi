@@ -88,27 +88,6 @@ cdef inline bint keys_no_id(const uint8_t* id) noexcept nogil:
     return (high | low) == 0
 
 
-cdef inline bint keys_moves_money(const Row* row) noexcept nogil:
-    """An accepted row that belongs to the history of its two accounts."""
-    return row.result == RESULT_OK and (row.kind <= KIND_TRANSFER or row.kind == KIND_SETTLE)
-
-
-cdef inline bint keys_resolves_hold(const Row* row) noexcept nogil:
-    return row.kind == KIND_POST or row.kind == KIND_VOID or row.kind == KIND_EXPIRE
-
-
-cdef inline bint keys_changes_both(const Row* row) noexcept nogil:
-    """An accepted row that changes the images of its debit and its credit."""
-    return keys_moves_money(row) or row.kind == KIND_CASE or row.kind == KIND_CASE_CLOSE
-
-
-cdef inline bint keys_changes_account(const Row* row) noexcept nogil:
-    """An accepted row that changes the image of its debit: money rows, and six more."""
-    return (
-        row.kind < KIND_REGISTER and row.kind != KIND_WINDOW
-    ) or row.kind == KIND_CASE or row.kind == KIND_CASE_CLOSE
-
-
 cdef inline bint keys_keeps_hold(const Row* row) noexcept nogil:
     """A case that lets a hold outlive its deadline."""
     return row.kind == KIND_CASE and row.total == CASE_DEADLINE_PASSED
@@ -158,18 +137,13 @@ cdef void keys_derive(
     if row.flags & ROW_RELEASE:
         keys_claim_of(s, table, root, &high, &low)
         keys_derive_one(out, MAP_CLAIMS, high, low, (row.sequence << 1) | 1)
-    elif row.flags & ROW_CLAIM and (
-        row.kind == KIND_PAY or row.kind == KIND_HOLD or row.kind == KIND_TOP_UP
-    ):
+    elif row.flags & ROW_CLAIM and kinds_may_claim(row.kind):
         if claim != NULL:
             high, low = claim.high, claim.low
         else:
             keys_claim_of(s, table, row, &high, &low)
         keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
-    if (
-        keys_resolves_hold(row) or row.kind == KIND_REFUND or row.kind == KIND_WINDOW
-        or row.kind == KIND_CASE_CLOSE or row.kind == KIND_APPROVE
-    ):
+    if kinds_links(row.kind):
         keys_derive_one(out, MAP_LINKS, row.resolves, 0, row.sequence)
     elif row.kind == KIND_CASE:
         keys_derive_one(out, MAP_LINKS, row.resolves, LINK_CASE + row.total, row.sequence)

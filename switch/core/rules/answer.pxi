@@ -26,7 +26,7 @@ cdef int answer_state(State* s, Outcome* out, const Row* row, bint repeat) noexc
     cdef Row last
     cdef uint64_t link
     cdef int rc
-    if row.kind != KIND_PAY and row.kind != KIND_HOLD:
+    if not kinds_is_payment(row.kind):
         return 0
     if row.result != RESULT_OK:
         out.state = PAYMENT_REFUSED
@@ -34,7 +34,7 @@ cdef int answer_state(State* s, Outcome* out, const Row* row, bint repeat) noexc
     out.state = PAYMENT_HELD if row.kind == KIND_HOLD else PAYMENT_COMPLETED
     if not repeat or holds_has(&s.group.holds, row.sequence):
         return 0
-    rc = treasury_find_link(s, row.sequence, 0, &link)
+    rc = rows_find_link(s, row.sequence, 0, &link)
     if rc == 0 and link != 0:
         rc = rows_get(s, link, &last)
     if rc != 0 or link == 0:
@@ -42,7 +42,7 @@ cdef int answer_state(State* s, Outcome* out, const Row* row, bint repeat) noexc
     if last.kind == KIND_POST:
         out.state = PAYMENT_COMPLETED
         answer_receipt(s, out, &last)
-        rc = treasury_find_link(s, last.sequence, 0, &link)
+        rc = rows_find_link(s, last.sequence, 0, &link)
         if link != 0:
             out.state = PAYMENT_REFUNDED
     elif last.kind == KIND_VOID:
@@ -76,7 +76,7 @@ cdef int answer_row(State* s, Outcome* out, const Row* row, bint repeat) noexcep
     out.timestamp = row.timestamp
     out.repeat = repeat
     answer_receipt(s, out, row)
-    if row.result == RESULT_OK and (row.kind == KIND_OPEN or row.kind == KIND_REGISTER):
+    if row.result == RESULT_OK and kinds_gives_index(row.kind):
         out.index = row.debit
     answer_balance(s, out, row)
     rc = answer_other(s, out, row) if repeat else 0

@@ -1,56 +1,9 @@
 # What needs people, or comes from them and moves no money: cases, proposals, approvals,
-# shifts; and what a biller's answer does to a hold.
+# shifts; and an answer that comes too late for its hold.
 #
 # Refuses in the documented order and changes nothing on the way, as treasury.pxi does.
 
-cdef int cases_find(State* s, uint64_t sequence, Row* row, bint* found) noexcept nogil:
-    """An accepted row that was there before the one being decided."""
-    cdef int rc
-    found[0] = False
-    if sequence == 0 or sequence >= s.group.first + s.group.rows_count:
-        return 0
-    rc = rows_get(s, sequence, row)
-    found[0] = rc == 0 and row.result == RESULT_OK
-    return rc
-
-
-# --- a biller's answer ------------------------------------------------------------------------
-
-cdef int cases_answer(
-    State* s, Draft* draft, Row* hold, int* result, uint64_t* other
-) noexcept nogil:
-    """A post or void that a biller's answer makes; until now its id is the hold's."""
-    cdef Row* row = &draft.row
-    cdef bint found
-    cdef int rc = cases_find(s, row.resolves, hold, &found)
-    result[0] = RESULT_HOLD_NOT_FOUND
-    if rc != 0 or not found or hold.kind != KIND_HOLD:
-        return rc
-    if (
-        memcmp(hold.id, row.id, 16) != 0
-        # Whoever is to be paid, whose the service may be by now.
-        or s.group.working.accounts[hold.credit].participant != draft.bound
-    ):
-        return 0
-    memset(row.id, 0, 16)
-    row.amount = hold.amount
-    return treasury_resolve_hold(s, row, hold, result, other)
-
-
-cdef void cases_make(Row* row, const Row* hold, int kind) noexcept nogil:
-    """A case of this type about a hold."""
-    memset(row, 0, sizeof(Row))
-    row.kind = KIND_CASE
-    row.result = RESULT_OK
-    row.resolves = hold.sequence
-    row.total = kind
-    row.debit = hold.debit
-    row.credit = hold.credit
-    row.service = hold.service
-    row.participant = hold.participant
-    row.operator_ = hold.operator_
-    memcpy(row.reference, hold.reference, REFERENCE_SIZE)
-
+# --- an answer that comes too late ------------------------------------------------------------
 
 cdef int cases_contradict(
     State* s, const Draft* draft, const Row* hold, Outcome* out
@@ -68,12 +21,12 @@ cdef int cases_contradict(
         kind = CASE_LATE_REJECTION
     if kind == 0:
         return 0
-    rc = treasury_find_link(s, hold.sequence, LINK_CASE + kind, &link)
+    rc = rows_find_link(s, hold.sequence, LINK_CASE + kind, &link)
     if rc == 0 and link != 0:
         out.repeat = 1
         rc = rows_get(s, link, &row)
     elif rc == 0:
-        cases_make(&row, hold, kind)
+        resolve_make_case(&row, hold, kind)
         row.flags = ROW_EVIDENCE
         rc = rows_record(s, &row, NULL, draft.tail, draft.tail_size, NULL)
     out.sequence = row.sequence
@@ -88,19 +41,19 @@ cdef int cases_close(State* s, Row* row, int* result, uint64_t* other) noexcept 
     """Close a case with a reason and, if money had to move, the row that moved it."""
     cdef Row spoken_of, case_
     cdef bint found
-    cdef int rc = cases_find(s, row.resolves, &case_, &found)
+    cdef int rc = rows_find_accepted(s, row.resolves, &case_, &found)
     result[0] = RESULT_CASE_NOT_FOUND
     if rc != 0 or not found or case_.kind != KIND_CASE:
         return rc
-    rc = treasury_find_link(s, row.resolves, 0, other)
+    rc = rows_find_link(s, row.resolves, 0, other)
     if rc != 0:
         return rc
     if other[0] != 0:
         result[0] = RESULT_CASE_CLOSED
         return 0
     if row.total != 0:
-        rc = cases_find(s, row.total, &spoken_of, &found)
-        if rc != 0 or not found or not keys_moves_money(&spoken_of):
+        rc = rows_find_accepted(s, row.total, &spoken_of, &found)
+        if rc != 0 or not found or not kinds_moves_money(spoken_of.kind):
             result[0] = RESULT_PAYMENT_NOT_FOUND
             return rc
     result[0] = RESULT_OK
@@ -109,18 +62,13 @@ cdef int cases_close(State* s, Row* row, int* result, uint64_t* other) noexcept 
     return 0
 
 
-cdef bint cases_can_propose(uint64_t kind) noexcept nogil:
-    """What two people can have done: a refund, a correction, the release of a kept hold."""
-    return kind == KIND_REFUND or kind == KIND_TRANSFER or kind == KIND_VOID
-
-
 cdef int cases_check(
     State* s, const Row* row, int about, Row* case_, int* result
 ) noexcept nogil:
     """What puts a case of this type right: it moves no more than was held."""
     cdef Row hold
     cdef bint found
-    cdef int rc = cases_find(s, row.resolves, case_, &found)
+    cdef int rc = rows_find_accepted(s, row.resolves, case_, &found)
     found = found and case_.kind == KIND_CASE and case_.total == <uint64_t>about
     result[0] = RESULT_OK if found else RESULT_CASE_NOT_FOUND
     if rc != 0 or not found:
@@ -141,8 +89,8 @@ cdef int cases_propose(State* s, const Row* row, int* result) noexcept nogil:
         return cases_check(s, row, CASE_LATE_CONFIRMATION, &spoken_of, result)
     if row.total == KIND_VOID:
         return cases_check(s, row, CASE_DEADLINE_PASSED, &spoken_of, result)
-    rc = cases_find(s, row.resolves, &spoken_of, &found)
-    found = found and (spoken_of.kind == KIND_PAY or spoken_of.kind == KIND_POST)
+    rc = rows_find_accepted(s, row.resolves, &spoken_of, &found)
+    found = found and kinds_is_final(spoken_of.kind)
     result[0] = RESULT_OK if found else RESULT_PAYMENT_NOT_FOUND
     return rc
 
@@ -155,7 +103,7 @@ cdef int cases_is_of(State* s, const Row* asked, const Row* hold, bint* same) no
         rc = rows_get(s, case_.resolves, &held)
     if rc != 0:
         return rc
-    same[0] = held.sequence - (held.basket & 0xFF) == hold.sequence - (hold.basket & 0xFF)
+    same[0] = fields_basket_lead(&held) == fields_basket_lead(hold)
     return 0
 
 
@@ -188,7 +136,7 @@ cdef int cases_approved(
     cdef Row asked, approval
     cdef uint64_t link = 0
     cdef bint found, same
-    cdef int rc = cases_find(s, draft.proposal, &asked, &found)
+    cdef int rc = rows_find_accepted(s, draft.proposal, &asked, &found)
     result[0] = RESULT_NOT_APPROVED
     if rc != 0 or not found or asked.kind != KIND_PROPOSE or asked.total != row.kind:
         return rc
@@ -197,7 +145,7 @@ cdef int cases_approved(
     else:
         same = cases_is_same(&asked, row)
     if rc == 0:
-        rc = treasury_find_link(s, asked.sequence, 0, &link)
+        rc = rows_find_link(s, asked.sequence, 0, &link)
     if rc != 0 or not same or link == 0:
         return rc
     rc = rows_get(s, link, &approval)
@@ -217,9 +165,9 @@ cdef int cases_correct(State* s, const Row* row, int* result, uint64_t* other) n
     if row.debit != late.debit or row.credit != late.credit:
         result[0] = RESULT_ACCOUNT_KIND_WRONG
         return 0
-    rc = treasury_find_link(s, row.resolves, LINK_CASE, other)
+    rc = rows_find_link(s, row.resolves, LINK_CASE, other)
     if rc == 0 and other[0] == 0:
-        rc = treasury_find_link(s, row.resolves, 0, other)
+        rc = rows_find_link(s, row.resolves, 0, other)
     if other[0] != 0:
         result[0] = RESULT_CASE_CLOSED
     return rc
@@ -230,16 +178,16 @@ cdef int cases_approve(State* s, const Row* row, int* result, uint64_t* other) n
     a shift the operator alone, who may act through others for the same centre."""
     cdef Row asked
     cdef bint found
-    cdef int rc = cases_find(s, row.resolves, &asked, &found)
+    cdef int rc = rows_find_accepted(s, row.resolves, &asked, &found)
     result[0] = RESULT_PROPOSAL_NOT_FOUND
-    if rc != 0 or not found or (asked.kind != KIND_PROPOSE and asked.kind != KIND_SHIFT):
+    if rc != 0 or not found or not kinds_may_be_approved(asked.kind):
         return rc
     if row.operator_ == asked.operator_ and (
         row.participant == asked.participant or asked.kind == KIND_SHIFT
     ):
         result[0] = RESULT_SAME_PERSON
         return 0
-    rc = treasury_find_link(s, row.resolves, 0, other)
+    rc = rows_find_link(s, row.resolves, 0, other)
     result[0] = RESULT_ALREADY_APPROVED if other[0] != 0 else RESULT_OK
     return rc
 
@@ -272,12 +220,12 @@ cdef int cases_shift(
         result[0] = RESULT_ACCOUNT_KIND_WRONG
         return 0
     if row.resolves != 0:
-        rc = cases_find(s, row.resolves, &before, &found)
+        rc = rows_find_accepted(s, row.resolves, &before, &found)
         found = found and before.kind == KIND_SHIFT
         if not found or before.debit != row.debit or before.operator_ != row.operator_:
             result[0] = RESULT_PROPOSAL_NOT_FOUND
             return rc
     keys_shift(row, &high, &low)
-    rc = treasury_find_link(s, high, low, other)
+    rc = rows_find_link(s, high, low, other)
     result[0] = RESULT_ALREADY_FOLLOWED if other[0] != 0 else RESULT_OK
     return rc

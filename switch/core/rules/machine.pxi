@@ -3,20 +3,6 @@
 # One request after the other, in order: shape, then the id, then the rules. The same
 # requests at the same times give the same rows.
 
-cdef inline bint machine_has_id(int kind) noexcept nogil:
-    """Rows that the switch makes itself are found by what they resolve."""
-    return kind != KIND_POST and kind != KIND_VOID and kind != KIND_WINDOW
-
-
-cdef bint machine_takes_reference(int kind) noexcept nogil:
-    """Kinds whose reference the sender writes."""
-    return (
-        kind == KIND_PAY or kind == KIND_HOLD or kind == KIND_TOP_UP
-        or kind == KIND_TRANSFER or kind == KIND_FREEZE or kind == KIND_CLOSE
-        or kind == KIND_CASE_CLOSE or kind == KIND_PROPOSE
-    )
-
-
 cdef void machine_shape_record(Draft* draft) noexcept nogil:
     """The fixed record that opens the tail of an open, limit, register or shift row."""
     cdef const uint8_t* tail = draft.tail
@@ -52,40 +38,32 @@ cdef void machine_shape(Draft* draft) noexcept nogil:
     """What is wrong with a row template's shape, whatever the state."""
     cdef const Row* row = &draft.row
     cdef int kind = row.kind
-    cdef bint payment = kind == KIND_PAY or kind == KIND_HOLD
-    cdef bint moves = payment or (
-        kind == KIND_POST or kind == KIND_REFUND or kind == KIND_TOP_UP
-        or kind == KIND_TRANSFER or kind == KIND_SETTLE or kind == KIND_PROPOSE
-    )
-    cdef bint record = (
-        kind == KIND_OPEN or kind == KIND_LIMIT or kind == KIND_REGISTER or kind == KIND_SHIFT
-    )
-    if not KIND_PAY <= kind <= KIND_SHIFT or kind == KIND_EXPIRE or kind == KIND_CASE or (
-        kind == KIND_PROPOSE and not cases_can_propose(row.total)
+    cdef bint record = kinds_has_record(kind)
+    if not kinds_may_be_asked(kind) or (
+        kind == KIND_PROPOSE and not kinds_may_be_proposed(row.total)
     ):
         payment_mark(draft, RESULT_INVALID_KIND)
         return
-    if keys_no_id(row.id) == machine_has_id(kind):
+    if keys_no_id(row.id) == kinds_has_id(kind):
         payment_mark(draft, RESULT_INVALID_ID)
-    if moves:
+    if kinds_has_amount(kind):
         if row.amount == 0 or row.amount > AMOUNT_MAX:
             payment_mark(draft, RESULT_INVALID_AMOUNT)
     elif row.amount != 0:
         payment_mark(draft, RESULT_INVALID_AMOUNT)
-    if machine_takes_reference(kind):
+    if kinds_takes_reference(kind):
         if not payment_reference_is_valid(row.reference):
             payment_mark(draft, RESULT_INVALID_REFERENCE)
     elif not record and not keys_is_zero(row.reference, REFERENCE_SIZE):
         payment_mark(draft, RESULT_INVALID_REFERENCE)
-    if payment:
-        if (row.flags & ROW_TENDER_MASK) >> ROW_TENDER_SHIFT > TENDER_CARD:
+    if kinds_is_payment(kind):
+        if fields_tender(row) > TENDER_CARD:
             payment_mark(draft, RESULT_INVALID_TENDER)
         if draft.tail_size > NOTE_MAX or not payment_text_is_valid(draft.tail, draft.tail_size):
             payment_mark(draft, RESULT_INVALID_NOTE)
     if record:
         machine_shape_record(draft)
-    if kind == KIND_CASE_CLOSE or kind == KIND_PROPOSE or kind == KIND_APPROVE:
-        # They speak of a row, and change no account.
+    if kinds_speaks(kind):
         if row.debit != 0 or row.credit != 0:
             payment_mark(draft, RESULT_INVALID_ACCOUNT)
     if kind == KIND_HOLD:
@@ -114,17 +92,11 @@ cdef int machine_compare(State* s, const Draft* draft, const Row* row, int* fiel
     """The first field in which a request differs from the row that has its id."""
     cdef const Row* wanted = &draft.row
     cdef int kind = row.kind
-    cdef bint payment = kind == KIND_PAY or kind == KIND_HOLD
-    # Accounts that the ledger fills in.
-    cdef bint numbered = (
-        kind == KIND_OPEN or kind == KIND_REGISTER or kind == KIND_REFUND
-        or kind == KIND_CASE_CLOSE
-    )
+    cdef bint payment = kinds_is_payment(kind)
+    cdef bint filled = kinds_is_filled(kind)
     field[0] = FIELD_NONE
     # Whether a message pays or holds, and how long, is the register's word and may change.
-    cdef bint alike = draft.hot and payment and (
-        wanted.kind == KIND_PAY or wanted.kind == KIND_HOLD
-    )
+    cdef bint alike = draft.hot and payment and kinds_is_payment(wanted.kind)
     if (wanted.kind != kind and not alike) or (wanted.flags ^ row.flags) & ROW_UNFREEZE:
         field[0] = FIELD_KIND
     elif payment and row.service != 0 and wanted.service != row.service:
@@ -135,9 +107,9 @@ cdef int machine_compare(State* s, const Draft* draft, const Row* row, int* fiel
         field[0] = FIELD_REFERENCE
     elif wanted.operator_ != row.operator_:
         field[0] = FIELD_OPERATOR
-    elif not numbered and wanted.debit != row.debit:
+    elif not filled and wanted.debit != row.debit:
         field[0] = FIELD_DEBIT
-    elif not numbered and not payment and wanted.credit != row.credit:
+    elif not filled and not payment and wanted.credit != row.credit:
         field[0] = FIELD_CREDIT
     elif payment and (wanted.flags ^ row.flags) & ROW_TENDER_MASK:
         field[0] = FIELD_TENDER
@@ -153,7 +125,7 @@ cdef int machine_compare(State* s, const Draft* draft, const Row* row, int* fiel
         return 0
     if wanted.resolves != row.resolves or (
         # A refused one has the row in the way there.
-        (kind == KIND_CASE_CLOSE or kind == KIND_PROPOSE)
+        kinds_has_total(kind)
         and row.result == RESULT_OK and wanted.total != row.total
     ):
         field[0] = FIELD_RESOLVES
@@ -216,7 +188,7 @@ cdef int machine_close_window(State* s, Draft* draft, Outcome* out) noexcept nog
     cdef WindowLine* lines
     cdef uint64_t link
     cdef uint32_t size
-    cdef int rc = treasury_find_link(s, row.resolves, 0, &link)
+    cdef int rc = rows_find_link(s, row.resolves, 0, &link)
     if rc != 0:
         return rc
     if row.resolves != s.group.working_window:
@@ -254,9 +226,9 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
             out.result = <uint8_t>result
             return rc
     if row.flags & ROW_EVIDENCE:
-        rc = cases_answer(s, draft, &hold, &result, &other)
-    elif kind == KIND_POST or kind == KIND_VOID:
-        rc = treasury_resolve_hold(s, row, &hold, &result, &other)
+        rc = resolve_by_answer(s, draft, &hold, &result, &other)
+    elif kinds_resolves_hold(kind):
+        rc = resolve_hold(s, row, &hold, &result, &other)
         if rc == 0 and result == RESULT_OK and kind == KIND_VOID and (
             not holds_is_due(&s.group.holds, row.resolves)
         ):
@@ -302,7 +274,7 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         row.flags &= <uint16_t>(~(ROW_CLAIM | ROW_RECENT | ROW_RELEASE) & 0xFFFF)
         row.total = other
     row.result = <uint8_t>result
-    if result != RESULT_OK and not machine_has_id(kind):
+    if result != RESULT_OK and not kinds_has_id(kind):
         # No row; what resolved the hold is the answer if it is the same thing.
         if (kind == KIND_POST and result == RESULT_ALREADY_POSTED) or (
             kind == KIND_VOID and result == RESULT_ALREADY_VOIDED
@@ -320,12 +292,12 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
 
 cdef void machine_prepare(State* s, Draft* draft) noexcept nogil:
     """Fill in what a draft says about keys, from the register as it is now."""
-    if draft.row.kind == KIND_PAY or draft.row.kind == KIND_HOLD:
+    if kinds_is_payment(draft.row.kind):
         payment_resolve(s, draft)
     else:
         draft.claims = 0
         payment_set_shape(draft)
-        if draft.row.kind != KIND_CASE_CLOSE and draft.row.kind != KIND_PROPOSE:
+        if not kinds_has_total(draft.row.kind):
             draft.row.total = 0
     keys_id(draft.row.id, draft.row.participant, &draft.id_high, &draft.id_low)
 
@@ -412,11 +384,11 @@ cdef int machine_apply(State* s, Draft* draft, Outcome* out) noexcept nogil:
     if draft.shape != 0:
         out.result = draft.shape
         return 0
-    if machine_has_id(draft.row.kind):
+    if kinds_has_id(draft.row.kind):
         rc = machine_known(s, draft, out, &known)
         if rc != 0 or known:
             return rc
-    if draft.row.kind != KIND_PAY and draft.row.kind != KIND_HOLD:
+    if not kinds_is_payment(draft.row.kind):
         return machine_treasury(s, draft, out)
     if draft.no_centre:
         out.result = RESULT_INVALID_CENTRE
@@ -431,102 +403,3 @@ cdef int machine_apply(State* s, Draft* draft, Outcome* out) noexcept nogil:
     if rc == 0:
         rc = payment_record(s, draft)
     return answer_row(s, out, &draft.row, False) if rc == 0 else rc
-
-
-# --- what is due ----------------------------------------------------------------------------
-
-cdef int machine_end_hold(State* s, Row* hold, Row* row) noexcept nogil:
-    """Make the row that releases a hold that is due, or the case that keeps it."""
-    cdef int result = RESULT_OK
-    cdef uint64_t other = 0
-    cdef int rc
-    if hold.flags & ROW_KEEP:
-        cases_make(row, hold, CASE_DEADLINE_PASSED)
-        return 0
-    memset(row, 0, sizeof(Row))
-    row.kind = KIND_EXPIRE
-    row.resolves = hold.sequence
-    rc = treasury_resolve_hold(s, row, hold, &result, &other)
-    row.result = RESULT_OK
-    return rc
-
-
-cdef int machine_decide_due(
-    State* s, uint64_t first, uint64_t last, Row* holds, Row* rows, uint32_t* count
-) noexcept nogil:
-    """Decide what ends those of the holds that are due. Nothing is recorded yet."""
-    cdef uint64_t sequence
-    cdef int rc
-    count[0] = 0
-    for sequence in range(first, last + 1):
-        if not holds_is_due(&s.group.holds, sequence):
-            continue
-        rc = rows_get(s, sequence, &holds[count[0]])
-        if rc == 0:
-            rc = machine_end_hold(s, &holds[count[0]], &rows[count[0]])
-        if rc != 0:
-            return rc
-        count[0] += 1
-    return 0
-
-
-cdef int machine_find_basket(
-    State* s, uint64_t sequence, uint64_t* lead, uint64_t* last
-) noexcept nogil:
-    """The first and last hold of the basket that an open hold belongs to; or damage, also
-    if one of them has been set aside: what cannot be ended as a whole waits as a whole."""
-    cdef Row hold
-    cdef uint32_t index, size
-    cdef uint64_t each
-    cdef int rc = rows_get(s, sequence, &hold)
-    lead[0] = last[0] = sequence
-    if rc != 0 or hold.basket == 0:
-        return rc
-    index = hold.basket & 0xFF
-    size = hold.basket >> 8
-    if size > BASKET_MAX or index >= size or sequence <= index:
-        return MDB_CORRUPTED
-    lead[0] = sequence - index
-    last[0] = lead[0] + size - 1
-    for each in range(lead[0], last[0] + 1):
-        if holds_is_aside(&s.group.holds, each):
-            return MDB_CORRUPTED
-    return 0
-
-
-cdef void machine_set_aside(State* s, uint64_t first, uint64_t last) noexcept nogil:
-    """Let holds of which one cannot be read stay open and be due no more."""
-    cdef uint64_t sequence
-    for sequence in range(first, last + 1):
-        if holds_is_due(&s.group.holds, sequence):
-            holds_set_aside(&s.group.holds, sequence)
-            s.group.aside_count += 1
-
-
-cdef int machine_expire(State* s, uint32_t room, bint* done) noexcept nogil:
-    """End the hold that is due first, and with it its basket: `room` rows are free.
-
-    Not done: the basket has no room. The others of a basket are due so many nanoseconds
-    after its first as they stand behind it, and so do the rows that end them. A basket
-    that cannot be read is set aside whole, and its money stays held.
-    """
-    cdef Row[BASKET_MAX] holds
-    cdef Row[BASKET_MAX] rows
-    cdef uint64_t first = s.group.holds.heap[0].sequence
-    cdef uint64_t lead, last
-    cdef uint32_t count = 0
-    cdef uint32_t i
-    cdef int rc = machine_find_basket(s, first, &lead, &last)
-    done[0] = rc != 0 or last - first < room
-    if not done[0]:
-        return 0
-    if rc == 0:
-        rc = machine_decide_due(s, first, last, holds, rows, &count)
-    if store_is_damage(rc):
-        machine_set_aside(s, lead, last)
-        s.group.aside_rc = rc
-        return 0
-    for i in range(count):
-        if rc == 0:
-            rc = rows_record(s, &rows[i], &holds[i], NULL, 0, NULL)
-    return rc

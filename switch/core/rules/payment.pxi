@@ -85,7 +85,7 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
     cdef uint8_t[SERVICE_CODE_MAX] code
     cdef Row* row = &draft.row
     cdef const ServiceRecord* record
-    cdef uint32_t head = (row.flags & ROW_HEAD_MASK) >> ROW_HEAD_SHIFT
+    cdef uint32_t head = fields_head(row)
     if draft.hot:
         row.service = 0
         row.kind = KIND_PAY
@@ -354,7 +354,7 @@ cdef bint payment_basket_is_formed(const Draft* drafts, uint32_t count) noexcept
     if not BASKET_MIN <= count <= BASKET_MAX:
         return False
     for i in range(count):
-        if drafts[i].row.kind != KIND_PAY and drafts[i].row.kind != KIND_HOLD:
+        if not kinds_is_payment(drafts[i].row.kind):
             return False
         if drafts[i].shape != 0:
             return False

@@ -63,6 +63,28 @@ cdef int rows_get_tail(
     return rows_is_lost(s, sequence, rc) if rc != 0 else 0
 
 
+cdef int rows_find_link(
+    State* s, uint64_t sequence, uint64_t what, uint64_t* value
+) noexcept nogil:
+    """0 and the newest link, or 0 and value 0 if there is none."""
+    cdef int rc = lookup_find(s, s.group.index_txn, MAP_LINKS, sequence, what, 0, True, value)
+    if rc == MDB_NOTFOUND:
+        value[0] = 0
+        return 0
+    return rc
+
+
+cdef int rows_find_accepted(State* s, uint64_t sequence, Row* row, bint* found) noexcept nogil:
+    """An accepted row that was there before the one being decided."""
+    cdef int rc
+    found[0] = False
+    if sequence == 0 or sequence >= s.group.first + s.group.rows_count:
+        return 0
+    rc = rows_get(s, sequence, row)
+    found[0] = rc == 0 and row.result == RESULT_OK
+    return rc
+
+
 cdef inline void rows_touch(State* s, uint32_t account) noexcept nogil:
     """Remember that this group changed an account."""
     if s.group.touched[account] != s.group.number:
@@ -75,7 +97,7 @@ cdef int rows_root(State* s, const Row* row, const Row* hold, Row* root) noexcep
     """The row that took the claim which `row` releases: the hold that it ends, or what
     was paid or held before."""
     cdef int rc
-    if keys_resolves_hold(row):
+    if kinds_resolves_hold(row.kind):
         root[0] = hold[0]
         return 0
     rc = rows_get(s, row.resolves, root)
@@ -110,7 +132,7 @@ cdef int rows_note(
         if not effect_is_within(row, tail, tail_size):
             return MDB_CORRUPTED
         effect_apply(&s.group.working, row, hold, tail, tail_size)
-        if keys_moves_money(row):
+        if kinds_moves_money(row.kind):
             rows_touch(s, row.debit)
             rows_touch(s, row.credit)
             chain = step.chain + 2 * (row.sequence - 1 - step.number * s.config.step_rows)
@@ -125,9 +147,9 @@ cdef int rows_note(
             s.group.working_window = row.sequence
         elif row.kind == KIND_REGISTER:
             register_apply(s, row, tail)
-        elif keys_changes_account(row):
+        elif kinds_changes_debit(row.kind):
             rows_touch(s, row.debit)
-            if keys_changes_both(row):
+            if kinds_changes_credit(row.kind):
                 rows_touch(s, row.credit)
             if row.kind == KIND_OPEN:
                 register_add_account(s, row.debit)
@@ -171,7 +193,7 @@ cdef int rows_record(
     row.sequence = s.group.first + s.group.rows_count
     row.timestamp = rows_time(s)
     row.receipt = 0
-    if row.result == RESULT_OK and (row.kind == KIND_PAY or row.kind == KIND_POST):
+    if row.result == RESULT_OK and kinds_is_final(row.kind):
         wallet = &s.group.working.accounts[row.debit]
         row.receipt = 1
         if wallet.year == keys_year_of(&s.group.working, keys_day(row.timestamp)):

@@ -1,5 +1,5 @@
-# Deciding everything that is not a payment: resolutions of holds, refunds, the treasury's
-# moves, windows, the register.
+# Deciding what is neither a payment nor a hold's end: refunds, the treasury's moves,
+# windows, the register.
 #
 # Same rules as for payments: refuse in the documented order, change nothing on the way.
 
@@ -18,65 +18,6 @@ cdef bint treasury_overflows(State* s, const Row* row) noexcept nogil:
     return payment_overflows(
         debit.debits_posted, debit.debits_pending, row.amount, 0
     ) or payment_overflows(credit.credits_posted, credit.credits_pending, row.amount, 0)
-
-
-cdef int treasury_find_link(
-    State* s, uint64_t sequence, uint64_t what, uint64_t* value
-) noexcept nogil:
-    """0 and the newest link, or 0 and value 0 if there is none."""
-    cdef int rc = lookup_find(s, s.group.index_txn, MAP_LINKS, sequence, what, 0, True, value)
-    if rc == MDB_NOTFOUND:
-        value[0] = 0
-        return 0
-    return rc
-
-
-cdef int treasury_resolve_hold(
-    State* s, Row* row, Row* hold, int* result, uint64_t* other
-) noexcept nogil:
-    """Post or void: the hold must exist and be open; otherwise what resolved it."""
-    cdef Row resolution
-    cdef uint16_t kept = (
-        ROW_HEAD_MASK | ROW_TENDER_MASK | ROW_CLAIM | ROW_RECENT
-    )
-    cdef int rc
-    result[0] = RESULT_HOLD_NOT_FOUND
-    if row.resolves == 0 or row.resolves >= s.group.first + s.group.rows_count:
-        return 0
-    rc = rows_get(s, row.resolves, hold)
-    if rc != 0:
-        return rc
-    if hold.kind != KIND_HOLD or hold.result != RESULT_OK:
-        return 0
-    if not holds_has(&s.group.holds, row.resolves):
-        rc = treasury_find_link(s, row.resolves, 0, other)
-        if rc == 0:
-            rc = rows_get(s, other[0], &resolution)
-        if rc != 0:
-            return rc
-        if resolution.kind == KIND_POST:
-            result[0] = RESULT_ALREADY_POSTED
-        elif resolution.kind == KIND_VOID:
-            result[0] = RESULT_ALREADY_VOIDED
-        else:
-            result[0] = RESULT_ALREADY_EXPIRED
-        return 0
-    if row.kind == KIND_POST and row.amount > hold.amount:
-        result[0] = RESULT_EXCEEDS_HOLD
-        return 0
-    result[0] = RESULT_OK
-    row.debit = hold.debit
-    row.credit = hold.credit
-    row.service = hold.service
-    row.participant = hold.participant
-    row.operator_ = hold.operator_
-    row.basket = hold.basket
-    row.flags = (hold.flags & kept) | (row.flags & ROW_EVIDENCE)
-    memcpy(row.reference, hold.reference, REFERENCE_SIZE)
-    if row.kind == KIND_POST:
-        return 0
-    row.amount = hold.amount
-    return payment_release(s, row, hold)
 
 
 cdef int treasury_refund(State* s, Row* row, int* result) noexcept nogil:
@@ -102,7 +43,7 @@ cdef int treasury_refund(State* s, Row* row, int* result) noexcept nogil:
     if s.group.working.accounts[row.credit].state == STATE_CLOSED:
         result[0] = RESULT_CREDIT_CLOSED
         return 0
-    rc = treasury_find_link(s, row.resolves, 0, &link)
+    rc = rows_find_link(s, row.resolves, 0, &link)
     if rc == 0 and link != 0:
         rc = rows_get(s, link, &last)
         refunded = last.total
@@ -247,7 +188,7 @@ cdef int treasury_settle(State* s, const Row* row, int* result, uint64_t* other)
     ):
         result[0] = RESULT_ACCOUNT_KIND_WRONG
         return 0
-    rc = treasury_find_link(s, row.resolves, <uint64_t>row.debit + 1, other)
+    rc = rows_find_link(s, row.resolves, <uint64_t>row.debit + 1, other)
     if rc != 0:
         return rc
     if other[0] != 0:

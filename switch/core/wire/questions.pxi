@@ -200,11 +200,11 @@ cdef int questions_put(
     cdef Row member
     cdef uint32_t i
     cdef int rc
-    if hold.basket >> 8 > BASKET_MAX:
+    if fields_basket_size(hold) > BASKET_MAX:
         return MDB_CORRUPTED
-    for i in range(<uint32_t>(hold.basket >> 8)):
+    for i in range(fields_basket_size(hold)):
         rc = questions_get_hold(view, hold.sequence + i, &member)
-        if rc == 0 and member.basket != ((hold.basket & 0xFF00) | i):
+        if rc == 0 and member.basket != fields_basket(fields_basket_size(hold), i):
             rc = MDB_CORRUPTED
         if rc != 0:
             return rc
@@ -236,7 +236,7 @@ cdef int questions_write(
     pthread_mutex_unlock(&s.shared.lock)
     while rc == 0 and i < count:
         rc = questions_get_hold(&view, sequences[i], &hold)
-        if rc == 0 and hold.basket & 0xFF == 0:
+        if rc == 0 and fields_basket_index(&hold) == 0:
             rc = questions_put(s, &view, &hold, kind, deadline, &at)
         i += 1
     views_end(s, &view)

@@ -141,16 +141,14 @@ cdef void wire_set_scalar(Draft* draft, uint32_t field, uint64_t value) noexcept
         if value > TENDER_CARD:
             payment_mark(draft, result)
             value = 0
-        draft.row.flags &= <uint16_t>(~ROW_TENDER_MASK & 0xFFFF)
-        draft.row.flags |= <uint16_t>(value << ROW_TENDER_SHIFT)
+        fields_set_tender(&draft.row, <uint32_t>value)
     elif field == 9:
         result = RESULT_INVALID_HEAD
         draft.bad &= <uint16_t>(~(1 << result) & 0xFFFF)
         if value >= HEADS_MAX:
             payment_mark(draft, result)
             value = 0
-        draft.row.flags &= <uint16_t>(~ROW_HEAD_MASK & 0xFFFF)
-        draft.row.flags |= <uint16_t>(value << ROW_HEAD_SHIFT)
+        fields_set_head(&draft.row, <uint32_t>value)
 
 
 cdef int wire_read_payment(Wire* wire, Draft* draft) noexcept nogil:
@@ -270,9 +268,7 @@ cdef int wire_read_request(
             for i in range(first, count[0]):
                 drafts[i].in_basket = 1
                 drafts[i].basket = <uint8_t>min(count[0] - first, 255)
-                drafts[i].row.basket = <uint16_t>(
-                    (<uint32_t>drafts[i].basket << 8) | ((i - first) & 0xFF)
-                )
+                drafts[i].row.basket = fields_basket(drafts[i].basket, i - first)
                 drafts[i].basket_left = count[0] - i
     return 0
 

@@ -1,0 +1,36 @@
+"""What a row's `basket` field says: how many payments, and which of them the row is.
+
+Rows of one basket stand side by side. Of a row that ends a hold it is the hold's.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from switch._core import Rows
+
+_INDEX = 0xFF
+_SIZE_SHIFT = 8
+
+
+def place_of(row: Rows) -> int:
+    """Place of a single row in its basket, from 0; 0 outside one."""
+    return int(row["basket"]) & _INDEX
+
+
+def size_of(row: Rows) -> int:
+    """Payments in the basket of a single row, 1 outside one."""
+    return max(int(row["basket"]) >> _SIZE_SHIFT, 1)
+
+
+def places(rows: Rows) -> npt.NDArray[np.uint64]:
+    """Place of each row in its basket, from 0, of a type to be taken from sequences."""
+    found: npt.NDArray[np.uint64] = (rows["basket"] & _INDEX).astype(np.uint64)
+    return found
+
+
+def sizes(rows: Rows) -> npt.NDArray[np.uint8]:
+    """Payments in the basket of each row, 1 outside one."""
+    found: npt.NDArray[np.uint8] = np.maximum(rows["basket"] >> _SIZE_SHIFT, 1).astype(
+        np.uint8
+    )
+    return found
