@@ -294,6 +294,7 @@ cdef class Ledger:
     cdef uint64_t[::1] progress
 
     def __cinit__(self):
+        cdef pthread_condattr_t attributes
         self.lock_fd = -1
         self.s = <State*>calloc(1, sizeof(State))
         self.outcomes = <Outcome*>calloc(GROUP_MAX, sizeof(Outcome))
@@ -307,9 +308,13 @@ cdef class Ledger:
         pthread_mutex_init(&self.committing, NULL)
         pthread_mutex_init(&self.s.shared.lock, NULL)
         pthread_mutex_init(&self.s.shared.stepping, NULL)
-        pthread_cond_init(&self.s.shared.moved, NULL)
-        pthread_cond_init(&self.s.shared.step_due, NULL)
-        pthread_cond_init(&self.s.shared.space_due, NULL)
+        # Waits are by a clock that nobody sets.
+        pthread_condattr_init(&attributes)
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        pthread_cond_init(&self.s.shared.moved, &attributes)
+        pthread_cond_init(&self.s.shared.step_due, &attributes)
+        pthread_cond_init(&self.s.shared.space_due, &attributes)
+        pthread_condattr_destroy(&attributes)
 
     def __init__(
         self, path, *, create=True, map_size=4 << 40, reserve_size=64 << 20,

@@ -141,12 +141,22 @@ class Bills(Register):
         return Answer(Result.EXCEEDS_HOLD) if more else OK
 
     def needs_approval(self, row: Row) -> bool:
-        """A refund, a correction, and the release of a hold that its deadline kept."""
+        """A refund, a correction, and the release of a hold that its deadline kept, or
+        that waits for the group that will say so."""
         if row.kind == Kind.VOID:
-            return row.resolves in self.kept and not row.flags & RowFlag.EVIDENCE
+            if row.flags & RowFlag.EVIDENCE:
+                return False
+            hold = self.accepted(row.resolves)
+            overdue = hold is not None and self.is_kept_at(hold, self.clock())
+            return row.resolves in self.kept or overdue
         return row.kind == Kind.REFUND or (
             row.kind == Kind.TRANSFER and row.resolves != 0
         )
+
+    def is_kept_at(self, hold: Row, now: int) -> bool:
+        """Whether this hold's deadline has passed by then and does not release it."""
+        kept = bool(hold.flags & RowFlag.KEEP)
+        return hold.kind == Kind.HOLD and kept and self.due_of(hold) <= now
 
     def is_approved(self, row: Row) -> bool:
         """Whether the row names a proposal of just this, approved by its checker."""

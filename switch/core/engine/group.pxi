@@ -222,7 +222,7 @@ cdef int group_wait(State* s) noexcept nogil:
     while not s.shared.dead and not s.shared.stopping and steps_behind(s) > s.config.lag_max:
         if s.shared.index_failed:
             return RC_SPACE
-        clock_gettime(CLOCK_REALTIME, &until)
+        clock_gettime(CLOCK_MONOTONIC, &until)
         until.tv_sec += 1
         pthread_cond_timedwait(&s.shared.moved, &s.shared.lock, &until)
     if s.shared.dead:

@@ -257,11 +257,23 @@ cdef int lifetime_find_head(State* s) noexcept nogil:
     return 0
 
 
+cdef int lifetime_open_readers(State* s) noexcept nogil:
+    """The index writer's readers, for life: later there may be no slot left."""
+    cdef int rc = store_begin(s, &s.index.step_readers[0])
+    if rc == 0:
+        rc = store_begin(s, &s.index.step_readers[1])
+    store_rest(&s.index.step_readers[0])
+    store_rest(&s.index.step_readers[1])
+    return rc
+
+
 cdef int lifetime_begin(State* s, const uint8_t* fresh) noexcept nogil:
     """Tables, name, readers, then memory."""
     cdef int rc = lifetime_open_journal(s, fresh)
     if rc == 0:
         rc = store_begin(s, &s.group.reader)
+    if rc == 0:
+        rc = lifetime_open_readers(s)
     if rc == 0:
         rc = lifetime_open_index(s)
     if rc == 0:

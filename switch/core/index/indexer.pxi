@@ -124,9 +124,9 @@ cdef int indexer_take_rows(
     cdef const uint8_t* tail
     cdef uint32_t tail_size
     cdef uint64_t sequence = first
-    cdef int rc = store_resume(s, reader)
+    cdef int rc = store_renew(reader)
     if rc == 0:
-        rc = store_resume(s, other)
+        rc = store_renew(other)
     store_begin_walk(&walk, reader)
     while rc == 0 and sequence <= last:
         store_fetch_images(&walk, s.index.images.accounts)

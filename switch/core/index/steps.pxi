@@ -580,8 +580,10 @@ cdef void steps_rest(State* s, uint64_t rest) noexcept nogil:
     cdef uint64_t steps
     pthread_mutex_lock(&s.shared.lock)
     steps = (steps_behind(s)) // s.config.step_rows
-    if rest > 0 and not s.shared.stopping and (steps < 2 or s.shared.index_failed):
-        clock_gettime(CLOCK_REALTIME, &until)
+    if rest > 0 and not s.shared.stopping and (
+        steps < 2 or s.shared.index_failed or s.shared.dead
+    ):
+        clock_gettime(CLOCK_MONOTONIC, &until)
         until.tv_sec += <long>((<uint64_t>until.tv_nsec + rest) // 1000000000)
         until.tv_nsec = <long>((<uint64_t>until.tv_nsec + rest) % 1000000000)
         pthread_cond_timedwait(&s.shared.step_due, &s.shared.lock, &until)

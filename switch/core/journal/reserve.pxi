@@ -94,7 +94,7 @@ cdef int reserve_wait(State* s) noexcept nogil:
     if not s.shared.stopping and (
         s.shared.reserve_left >= s.config.reserve_size or s.shared.space_failed
     ):
-        clock_gettime(CLOCK_REALTIME, &until)
+        clock_gettime(CLOCK_MONOTONIC, &until)
         until.tv_sec += 1
         pthread_cond_timedwait(&s.shared.space_due, &s.shared.lock, &until)
     pthread_mutex_unlock(&s.shared.lock)

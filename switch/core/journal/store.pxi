@@ -68,11 +68,6 @@ cdef int store_renew(Reader* reader) noexcept nogil:
     return rc
 
 
-cdef int store_resume(State* s, Reader* reader) noexcept nogil:
-    """Begin, or renew what rested: a reader that was had once is never refused."""
-    return store_begin(s, reader) if reader.txn == NULL else store_renew(reader)
-
-
 cdef void store_rest(Reader* reader) noexcept nogil:
     """Pin nothing until the reader is resumed."""
     if reader.txn != NULL:

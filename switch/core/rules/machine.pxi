@@ -210,6 +210,14 @@ cdef int machine_close_window(State* s, Draft* draft, Outcome* out) noexcept nog
     return answer_row(s, out, row, False) if rc == 0 else rc
 
 
+cdef inline bint machine_is_kept(State* s, const Row* hold) noexcept nogil:
+    """Whether an open hold is kept beyond its deadline, or will be with the next group."""
+    cdef uint64_t due = hold.timestamp + <uint64_t>hold.deadline * 1000000000
+    if not holds_is_due(&s.group.holds, hold.sequence):
+        return True
+    return hold.flags & ROW_KEEP != 0 and due <= rows_time(s)
+
+
 cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
     """Decide and record everything that is not a payment."""
     cdef Row* row = &draft.row
@@ -230,7 +238,7 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
     elif kinds_resolves_hold(kind):
         rc = resolve_hold(s, row, &hold, &result, &other)
         if rc == 0 and result == RESULT_OK and kind == KIND_VOID and (
-            not holds_is_due(&s.group.holds, row.resolves)
+            machine_is_kept(s, &hold)
         ):
             row.total = draft.proposal
             rc = cases_approved(s, draft, &hold, &result)
