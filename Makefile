@@ -46,9 +46,13 @@ run: build  ## a hard March day over gRPC, audited; then serves (ONCE=1: ends)
 	$(BIN)/payswitch day --data ./data $(if $(filter 1,$(ONCE)),--once) $(ARGS)
 
 .PHONY: test
-test: build  ## every test
+test: build asserts  ## every test, on the core with asserts
 	bash tools/need.sh strace
-	$(PYTEST) $(ARGS)
+	SWITCH_TEST_LIB=build/assert/lib $(PYTEST) $(ARGS)
+
+.PHONY: asserts
+asserts: .venv/ready.stamp  ## build/assert/lib: the core looks at what it relies on
+	SWITCH_ASSERT=1 $(PYTHON) setup.py --quiet build
 
 .PHONY: check
 check: build check-format check-lint check-types check-proto check-layers  ## all but tests

@@ -3,6 +3,7 @@
 SWITCH_SYSTEM_LMDB=1  link the system's liblmdb (0.9.33 or later) instead of our own
 SWITCH_TRACE=1        Cython line tracing for coverage, into build/trace
 SWITCH_SANITIZE=1     address and undefined-behaviour sanitizers, into build/sanitize
+SWITCH_ASSERT=1       with asserts, into build/assert; sanitize and small have them too
 SWITCH_TEST_NOSYNC=1  for one test only: commits that skip the sync, into build/nosync
 SWITCH_TEST_SMALL=1   for one test only: pages, blocks and pieces of a few entries, so
                       that a small ledger has many of each, into build/small
@@ -18,7 +19,8 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 MODES = {"SWITCH_TRACE": "trace", "SWITCH_SANITIZE": "sanitize",
-         "SWITCH_TEST_NOSYNC": "nosync", "SWITCH_TEST_SMALL": "small"}  # fmt: skip
+         "SWITCH_ASSERT": "assert", "SWITCH_TEST_NOSYNC": "nosync",
+         "SWITCH_TEST_SMALL": "small"}  # fmt: skip
 modes = [mode for variable, mode in MODES.items() if os.environ.get(variable) == "1"]
 if len(modes) > 1:
     raise SystemExit("choose one build mode: " + ", ".join(modes))
@@ -54,6 +56,9 @@ elif mode == "nosync":
     macros.append(("SWITCH_TEST_NOSYNC", "1"))
 elif mode == "small":
     macros.append(("SWITCH_TEST_SMALL", "1"))
+
+if mode in ("assert", "sanitize", "small"):
+    macros.append(("SWITCH_ASSERT", "1"))
 
 # LMDB is a static library of its own: compiled once, without our warnings.
 libraries = []

@@ -43,6 +43,11 @@ QUESTIONS_MAX: int
 LMDB_VERSION: str
 CRC_PORTABLE: bool
 """Checks are made without the processor's instruction: it has none, or a test asked."""
+ASSERTS: bool
+"""This build looks at what its functions rely on, and ends where it does not hold."""
+
+def test_assert() -> None:
+    """End the process by an assert that does not hold, if this build has asserts."""
 
 def crc32c(data: bytes, seed: int = 0) -> int:
     """CRC-32C of `data`, continuing from `seed`, as the journal uses it."""

@@ -100,6 +100,7 @@ include "core/index/lookup.pxi"
 include "core/index/views.pxi"
 include "core/index/indexer.pxi"
 include "core/index/steps.pxi"
+include "core/index/pace.pxi"
 include "core/rules/register.pxi"
 include "core/rules/rows.pxi"
 include "core/rules/payment.pxi"
@@ -185,6 +186,8 @@ _check_layout()
 # For one test only: the checks as a processor without the instruction makes them.
 native_init(os.environ.get("SWITCH_TEST_PORTABLE") == "1")
 CRC_PORTABLE = bool(native_crc_is_portable())
+# What the core's functions rely on is looked at in this build: see native_assert.
+ASSERTS = bool(SWITCH_ASSERT)
 
 _GROUP_MAX = GROUP_MAX
 _TAIL_MAX = TAIL_MAX
@@ -207,6 +210,11 @@ def crc32c(const uint8_t[::1] data, uint32_t seed=0):
 
 def crc32c_portable(const uint8_t[::1] data, uint32_t seed=0):
     return native_crc_portable(seed, &data[0] if data.shape[0] else NULL, data.shape[0])
+
+
+def test_assert():
+    """End the process by an assert that does not hold, if this build has asserts."""
+    native_assert(SWITCH_ASSERT == 0, b"test_assert: this build has no asserts")
 
 
 cdef int check(int rc) except -1:
@@ -399,7 +407,7 @@ cdef class Ledger:
             # here fails again there and is told: nothing depends on it.
             with nogil:
                 while done and not self.s.shared.dead:
-                    steps_try(self.s, &done)
+                    pace_try(self.s, &done)
             pthread_mutex_lock(&self.s.shared.lock)
             self.s.shared.stopping = 1
             pthread_cond_broadcast(&self.s.shared.step_due)
@@ -513,7 +521,7 @@ cdef class Ledger:
         cdef object _in_use = self._use()
         cdef int rc, done
         with nogil:
-            rc = steps_try(self.s, &done)
+            rc = pace_try(self.s, &done)
         check(RC_SPACE if steps_is_space(rc) else rc)
         return bool(done)
 
@@ -521,7 +529,7 @@ cdef class Ledger:
         cdef object _in_use = self._use()
         cdef int rc, moved
         with nogil:
-            rc = steps_try_unit(self.s, &moved)
+            rc = pace_try_unit(self.s, &moved)
         check(RC_SPACE if steps_is_space(rc) else rc)
         return bool(moved)
 
@@ -895,7 +903,7 @@ def _run_index(Ledger ledger):
     cdef uint64_t looked = native_monotonic_ns()
     with nogil:
         while not s.shared.stopping:
-            steps_rest(s, steps_round(s))
+            pace_rest(s, pace_round(s))
             if native_monotonic_ns() - looked > READERS_CHECK_NS:
                 looked = native_monotonic_ns()
                 reads_forget_dead(s)

@@ -115,6 +115,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
             "turns",
             "views",
         },
+        "pace": {"steps"},
     },
     "rules": {
         "register": {"keys"},

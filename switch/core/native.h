@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -14,6 +16,25 @@
 /* Set by one build that exists to prove that the durability test can fail. */
 #ifndef SWITCH_TEST_NOSYNC
 #define SWITCH_TEST_NOSYNC 0
+#endif
+
+/* 1 in builds for tests: what functions rely on and what they leave is looked at, and the
+ * process ends where it does not hold. Otherwise what an assert asks has no effect, so that
+ * the compiler leaves it out. */
+#ifndef SWITCH_ASSERT
+#define SWITCH_ASSERT 0
+#endif
+
+#if SWITCH_ASSERT
+__attribute__((noreturn, cold)) static void native_failed(const char *text, const char *asked,
+                                                          int line) {
+    fprintf(stderr, "assert failed: %s (%s, _core.c:%d)\n", text, asked, line);
+    abort();
+}
+#define native_assert(holds, text) \
+    (__builtin_expect(!!(holds), 1) ? (void)0 : native_failed((text), #holds, __LINE__))
+#else
+#define native_assert(holds, text) ((void)sizeof(!!(holds)), (void)sizeof(text))
 #endif
 
 #define native_prefetch(p) __builtin_prefetch((p))

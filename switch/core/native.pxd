@@ -40,3 +40,6 @@ cdef extern from "core/native.h" nogil:
     int native_add_overflows(uint64_t a, uint64_t b, uint64_t* sum)
     void native_blake2b_256(const uint8_t* data, size_t size, uint8_t* out)
     int SWITCH_TEST_NOSYNC
+    int SWITCH_ASSERT
+    # `holds` must have no effect of its own: without SWITCH_ASSERT nobody asks it.
+    void native_assert(bint holds, const char* text)

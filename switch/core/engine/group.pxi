@@ -43,6 +43,10 @@ cdef void group_join_baskets(Draft* drafts, uint32_t count) noexcept nogil:
             continue
         for j in range(size):
             drafts[i + j].basket_left = size - j
+        native_assert(
+            size <= BASKET_MAX and i + size <= count,
+            b"group_join_baskets: a whole basket",
+        )
         i += size
 
 
@@ -53,6 +57,10 @@ cdef int group_decode(State* s, Call* calls, uint32_t calls_count, uint32_t* cou
     count[0] = 0
     for i in range(calls_count):
         calls[i].first = count[0]
+        native_assert(
+            count[0] + calls[i].rows_count <= GROUP_MAX,
+            b"group_decode: drafts for all rows",
+        )
         if calls[i].form != FORM_PAYMENTS:
             group_decode_rows(&calls[i], s.group.drafts + count[0])
         elif wire_read_request(
@@ -71,10 +79,18 @@ cdef int group_expire(State* s, uint32_t requested) noexcept nogil:
     cdef bint done = True
     cdef int rc = 0
     while rc == 0 and done and s.group.holds.count > 0 and s.group.holds.heap[0].due <= now:
+        native_assert(
+            s.group.rows_count + requested <= GROUP_MAX,
+            b"group_expire: requests keep their room",
+        )
         rc = resolve_expire(s, GROUP_MAX - s.group.rows_count - requested, &done)
         if rc == 0 and s.group.aside_count != aside:
             aside = s.group.aside_count
             rc = group_go_on(s, s.group.aside_rc)
+    native_assert(
+        rc != 0 or s.group.rows_count + requested <= GROUP_MAX,
+        b"group_expire: requests have room",
+    )
     return rc
 
 
@@ -102,6 +118,7 @@ cdef void group_prepare(State* s, uint32_t first, uint32_t last) noexcept nogil:
     cdef uint32_t i, end
     while first < last:
         end = min(first + <uint32_t>PROBES_MAX, last)
+        native_assert(end <= GROUP_MAX, b"group_prepare: drafts of the group")
         for i in range(first, end):
             # Row templates name their wallet; messages name a centre, looked up below.
             if s.group.drafts[i].row.debit < ACCOUNTS_MAX:
@@ -123,6 +140,7 @@ cdef int group_apply(State* s, uint32_t count, Outcome* outs) noexcept nogil:
     memset(outs, 0, count * sizeof(Outcome))
     while i < count:
         size = s.group.drafts[i].basket_left if s.group.drafts[i].in_basket else 1
+        native_assert(size > 0 and i + size <= count, b"group_apply: a whole basket")
         if i + size > prepared:
             j = min(max(i + size, prepared + <uint32_t>PROBES_MAX), count)
             group_prepare(s, prepared, j)
@@ -144,12 +162,28 @@ cdef int group_apply(State* s, uint32_t count, Outcome* outs) noexcept nogil:
         if rc != 0:
             return rc
         i += size
+    native_assert(
+        i == count and s.group.rows_count <= GROUP_MAX, b"group_apply: each is decided"
+    )
     return 0
 
 
 cdef size_t group_seal(State* s) noexcept nogil:
     """Write the header and the tail; give the chunk's size."""
     cdef Chunk* chunk = <Chunk*>s.group.chunk
+    native_assert(
+        s.group.rows_count > 0 and s.group.rows_count <= GROUP_MAX,
+        b"group_seal: some rows",
+    )
+    native_assert(
+        s.group.tail_size <= TAIL_MAX and s.group.tail_size % 8 == 0,
+        b"group_seal: whole items",
+    )
+    native_assert(rows_at(s, 0).sequence == s.group.first, b"group_seal: the first row")
+    native_assert(
+        rows_at(s, s.group.rows_count - 1).timestamp == s.group.last_timestamp,
+        b"group_seal: the last row",
+    )
     memset(chunk, 0, sizeof(Chunk))
     chunk.magic = CHUNK_MAGIC
     chunk.format = JOURNAL_FORMAT
@@ -171,6 +205,26 @@ cdef void group_publish(State* s) noexcept nogil:
     cdef uint32_t i
     cdef const Row* row
     cdef uint64_t steps
+    native_assert(
+        s.group.first == s.shared.sequence + 1,
+        b"group_publish: behind what is published",
+    )
+    native_assert(
+        s.group.last_timestamp > s.shared.timestamp,
+        b"group_publish: time goes on",
+    )
+    native_assert(
+        (<Chunk*>s.group.chunk).ordinal == s.group.ordinal + 1,
+        b"group_publish: chunks are numbered",
+    )
+    native_assert(
+        (<Chunk*>s.group.chunk).previous == s.group.chain,
+        b"group_publish: chunks are chained",
+    )
+    native_assert(
+        s.group.working.count >= s.shared.published.count,
+        b"group_publish: accounts do not go",
+    )
     for i in range(s.group.dirty_count):
         s.shared.published.accounts[s.group.dirty[i]] = s.group.working.accounts[s.group.dirty[i]]
     s.shared.published.count = s.group.working.count
@@ -195,6 +249,10 @@ cdef void group_publish(State* s) noexcept nogil:
     s.shared.rules_version = s.group.working_rules
     s.shared.holds_count = s.group.holds.count
     s.shared.due = holds_due(&s.group.holds)
+    native_assert(
+        s.shared.sequence >= s.shared.indexed,
+        b"group_publish: the index is behind",
+    )
     s.group.chain = (<Chunk*>s.group.chunk).check
     s.group.ordinal += 1
     reserve_measure(s)
@@ -205,6 +263,10 @@ cdef void group_publish(State* s) noexcept nogil:
 
 
 cdef void group_begin(State* s, uint64_t now) noexcept nogil:
+    native_assert(
+        s.shared.sequence == 0 or s.group.last_timestamp >= s.shared.timestamp,
+        b"group_begin: time goes on",
+    )
     s.group.now = now
     s.group.first = s.shared.sequence + 1
     s.group.fresh = s.shared.sequence // s.config.step_rows
@@ -262,6 +324,10 @@ cdef size_t group_encode(
             for j in range(calls[i].first, calls[i].first + calls[i].rows_count):
                 at = wire_put_outcome(at, s.group.drafts[j].row.id, &outs[j])
         calls[i].reply_size = at - replies - calls[i].reply
+    native_assert(
+        <size_t>(at - replies) <= <size_t>GROUP_MAX * WIRE_OUTCOME_MAX,
+        b"group_encode: room for the answers",
+    )
     return at - replies
 
 

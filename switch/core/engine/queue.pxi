@@ -113,6 +113,7 @@ cdef void queue_abandon(QueueState* q) noexcept nogil:
     """Under the lock: nothing more is committed; those who wait in vain hear it."""
     cdef uint64_t i
     cdef Call* call
+    native_assert(q.head < q.rows_max and q.count <= q.rows_max, b"queue_abandon: the ring")
     q.stopping = 1
     q.abandoned = 1
     for i in range(q.count):
@@ -171,10 +172,15 @@ cdef int queue_submit(QueueState* q, const Call* call) noexcept nogil:
     ):
         rc = RC_FULL
     else:
+        native_assert(
+            call.rows_count > 0 and q.count < q.rows_max,
+            b"queue_submit: each call has a row",
+        )
         q.ring[(q.head + q.count) % q.rows_max] = call[0]
         q.count += 1
         q.rows_count += call.rows_count
         q.tail_size += call.tail_max
+        native_assert(q.count <= q.rows_count, b"queue_submit: rows are counted")
         # Who helps the loop wakes it, if something waits by then.
         wake = q.asleep and not q.helped
         if wake:
@@ -196,6 +202,7 @@ cdef int queue_help(QueueState* q, Call* call) noexcept nogil:
         pthread_mutex_unlock(&q.lock)
         return 0
     q.helped = 1
+    native_assert(q.count == 0 and q.rows_count == 0, b"queue_help: nothing waits")
     group = queue_new_group(q)
     group.calls[0] = call[0]
     group.calls_count = 1
@@ -309,6 +316,7 @@ cdef Group* queue_next(QueueState* q) noexcept nogil:
 cdef Group* queue_new_group(QueueState* q) noexcept nogil:
     """Under the lock, with one free."""
     cdef Group* group = q.free
+    native_assert(group != NULL and group.users == 0, b"queue_new_group: nobody's")
     q.free = group.next
     group.calls_count = 0
     group.tagged_count = 0
@@ -345,6 +353,10 @@ cdef void queue_fill(QueueState* q, Group* group) noexcept nogil:
         tail += call.tail_max
         if group.calls_count > 0 and (rows > GROUP_MAX or tail > TAIL_MAX):
             break
+        native_assert(
+            q.rows_count >= call.rows_count and q.tail_size >= call.tail_max,
+            b"queue_fill: what waits was counted",
+        )
         q.rows_count -= call.rows_count
         q.tail_size -= call.tail_max
         q.head = q.head + 1 if q.head + 1 < q.rows_max else 0
@@ -353,10 +365,15 @@ cdef void queue_fill(QueueState* q, Group* group) noexcept nogil:
             rows -= call.rows_count
             tail -= call.tail_max
             continue
+        native_assert(group.calls_count < GROUP_MAX, b"queue_fill: the group has room")
         group.tagged_count += call.wait == NULL
         group.calls[group.calls_count] = call[0]
         group.calls_count += 1
     if q.count == 0:
+        native_assert(
+            q.rows_count == 0 and q.tail_size == 0,
+            b"queue_fill: nothing counts as waiting",
+        )
         # Memory that was touched before is used first.
         q.head = 0
 
@@ -395,6 +412,10 @@ cdef void queue_hand_over(QueueState* q, Group* group) noexcept nogil:
     cdef int refused = group.rc != 0 and group.calls_count == 0
     # Who asked for the descriptor takes every group.
     cdef int taken = group.tagged_count > 0 or q.event >= 0
+    native_assert(
+        group.users == 0 and group.tagged_count <= group.calls_count,
+        b"queue_hand_over: nobody's yet",
+    )
     group.users = waiting + taken
     if waiting > 0:
         for i in range(group.calls_count):
@@ -461,6 +482,7 @@ cdef Group* queue_take(QueueState* q) noexcept nogil:
 cdef void queue_put_back(QueueState* q, Group* group, bint wake) noexcept nogil:
     """A group that was taken and not opened: it is the next that is taken."""
     pthread_mutex_lock(&q.lock)
+    native_assert(group.users > 0, b"queue_put_back: it was taken")
     group.next = q.done
     q.done = group
     if group.next == NULL:
@@ -487,6 +509,7 @@ cdef Group* queue_wait_group(QueueState* q, uint64_t wait_ns) noexcept nogil:
 cdef void queue_release(QueueState* q, Group* group) noexcept nogil:
     """One of its readers is through with it."""
     pthread_mutex_lock(&q.lock)
+    native_assert(group.users > 0, b"queue_release: a reader's")
     group.users -= 1
     if group.users == 0:
         queue_recycle(q, group)
@@ -497,6 +520,7 @@ cdef void queue_recycle(QueueState* q, Group* group) noexcept nogil:
     """Under the lock. The one used last is used next: its memory is still near."""
     if group == &q.groups[<int>DONE_GROUPS_MAX]:
         return
+    native_assert(group.users == 0, b"queue_recycle: nobody reads it")
     if q.free == NULL:
         pthread_cond_signal(&q.changed)
     group.next = q.free
@@ -533,6 +557,10 @@ cdef void queue_join(Group* group) noexcept nogil:
         else:
             part = &group.parts[group.parts_count]
             group.parts_count += 1
+            native_assert(
+                group.parts_count <= group.tagged_count,
+                b"queue_join: no more parts than calls",
+            )
             group.slots[slot] = group.parts_count
             part.tag = call.tag
             part.form = call.form

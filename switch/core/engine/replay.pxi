@@ -72,6 +72,10 @@ cdef int replay_load_merges(State* s, const MergeRecord* records) noexcept nogil
             return RC_INDEX
         runs_cut(merge.target, moved)
         merge.to_recall = moved // PART_ENTRIES
+        native_assert(
+            merge_adds_up(merge, merge.positions, moved),
+            b"replay_load_merges: it adds up",
+        )
         merge_keep(merge)
     return 0
 
@@ -365,6 +369,7 @@ cdef int replay_follow(State* s, Chain* chain, uint64_t last) noexcept nogil:
             or memcmp(chunk.instance, s.config.instance, 16) != 0
         ):
             return MDB_CORRUPTED
+        native_assert(chunk.rows_count > 0, b"replay_follow: the chain goes on")
         chain.check = chunk.check
         chain.ordinal = chunk.ordinal
         chain.next += chunk.rows_count
@@ -396,6 +401,14 @@ cdef int replay_fill_working(State* s) noexcept nogil:
     cdef Walk walk
     cdef uint32_t i
     cdef int rc
+    native_assert(
+        s.group.working.count <= 1 and s.group.holds.count == 0,
+        b"replay_fill_working: nothing is there yet",
+    )
+    native_assert(
+        s.index.images.count > 0 and s.index.images.count <= ACCOUNTS_MAX,
+        b"replay_fill_working: images",
+    )
     memcpy(
         s.group.working.accounts, s.index.images.accounts,
         s.index.images.count * sizeof(Account),
@@ -408,6 +421,9 @@ cdef int replay_fill_working(State* s) noexcept nogil:
         )
         if rc != 0:
             return rc
+    native_assert(
+        s.group.holds.count == s.index.images_holds.count, b"replay_fill_working: each hold once"
+    )
     rc = mdb_txn_begin(s.config.index_env, NULL, MDB_RDONLY, &txn)
     if rc != 0:
         return rc
@@ -436,6 +452,10 @@ cdef int replay_rows(State* s) noexcept nogil:
     cdef int rc = store_begin(s, &reader)
     if rc != 0:
         return rc
+    native_assert(
+        s.shared.steps_count == 0,
+        b"replay_rows: memory begins where the index ends",
+    )
     store_begin_walk(&walk, &reader)
     s.group.number += 1
     while rc == 0 and sequence <= s.shared.sequence:
@@ -481,6 +501,19 @@ cdef int replay_open(State* s) noexcept nogil:
         s.group.last_timestamp = last.timestamp
     if rc != 0:
         return rc
+    native_assert(
+        s.shared.indexed <= s.shared.sequence and s.shared.indexed % s.config.step_rows == 0,
+        b"replay_open: whole steps are indexed",
+    )
+    native_assert(
+        s.shared.steps_count == 0
+        or s.shared.steps[0].number * s.config.step_rows == s.shared.indexed,
+        b"replay_open: memory begins where the index ends",
+    )
+    native_assert(
+        s.shared.indexed == s.index.head.as_of,
+        b"replay_open: the index says so itself",
+    )
     memcpy(
         s.shared.published.accounts, s.group.working.accounts,
         s.group.working.count * sizeof(Account),

@@ -10,6 +10,7 @@ cdef void cover_drop(Cover* cover) noexcept nogil:
     """One user less."""
     if cover == NULL:
         return
+    native_assert(cover.users > 0, b"cover_drop: somebody uses it")
     cover.users -= 1
     if cover.users == 0:
         free(cover.filter)
@@ -65,6 +66,8 @@ cdef Cover* cover_take(State* s, int map_, int level, uint64_t entries) noexcept
     cover = s.index.covers[map_][level]
     if cover == NULL or cover.members != members or cover.keys + entries > cover.keys_max:
         return NULL
+    native_assert(cover.users > 0, b"cover_take: the list uses it")
+    native_assert(members < RUN_FANOUT, b"cover_take: it has room for a run")
     cover.users += 1
     return cover
 
@@ -74,7 +77,11 @@ cdef void cover_publish(Run* run) noexcept nogil:
     cdef Cover* cover = run.cover
     if cover == NULL:
         return
+    native_assert(run.entries_count == run.entries_max, b"cover_publish: the run is whole")
+    native_assert(cover.members < RUN_FANOUT, b"cover_publish: it has room for a run")
+    native_assert(run.least <= run.greatest, b"cover_publish: the run has an extent")
     cover.members += 1
     cover.keys += run.entries_count
     cover.least = min(cover.least, run.least)
     cover.greatest = max(cover.greatest, run.greatest)
+    native_assert(cover.keys <= cover.keys_max, b"cover_publish: it has room for the keys")

@@ -11,18 +11,28 @@ cdef inline void hold_pieces_mark(
     State* s, uint64_t hold, uint64_t sequence
 ) noexcept nogil:
     """The row `sequence` has opened, kept or ended a hold."""
+    native_assert(
+        0 < hold and hold <= sequence,
+        b"hold_pieces_mark: the hold is not yet to come",
+    )
     turns_mark(s, &s.index.holds_turns, <uint32_t>(hold % HOLD_PIECES), sequence)
 
 
 cdef int hold_pieces_learn(Holds* holds, const Row* row) noexcept nogil:
     """What an accepted row does to the list of open holds."""
+    native_assert(row.result == RESULT_OK, b"hold_pieces_learn: refused rows hold nothing")
     if row.kind == KIND_HOLD:
         return holds_add(
             holds, row.sequence, row.timestamp + <uint64_t>row.deadline * 1000000000
         )
     if kinds_resolves_hold(row.kind):
+        native_assert(holds_has(holds, row.resolves), b"hold_pieces_learn: what ends was open")
         holds_remove(holds, row.resolves)
     elif keys_keeps_hold(row):
+        native_assert(
+            holds_has(holds, row.resolves),
+            b"hold_pieces_learn: what is kept was open",
+        )
         holds_keep(holds, row.resolves)
     return 0
 
@@ -50,6 +60,21 @@ cdef uint32_t hold_pieces_check(const HoldsHead* head) noexcept nogil:
     )
 
 
+cdef inline bint hold_pieces_belong(
+    const Hold* holds, uint32_t count, uint32_t number, uint64_t as_of
+) noexcept nogil:
+    """Whether holds are those of one piece, opened by then, none set aside. For asserts."""
+    cdef uint32_t i
+    if not SWITCH_ASSERT:
+        return True
+    for i in range(count):
+        if holds[i].sequence % HOLD_PIECES != number or holds[i].sequence > as_of:
+            return False
+        if holds[i].due == ASIDE:
+            return False
+    return True
+
+
 cdef int hold_pieces_put(
     State* s, MDB_txn* txn, uint64_t as_of, uint32_t number, const Hold* holds, uint32_t count
 ) noexcept nogil:
@@ -59,6 +84,11 @@ cdef int hold_pieces_put(
     )
     if rc != 0:
         return rc
+    native_assert(as_of % s.config.step_rows == 0, b"hold_pieces_put: at the end of a step")
+    native_assert(
+        hold_pieces_belong(holds, count, number, as_of),
+        b"hold_pieces_put: its own holds",
+    )
     head.magic = HOLDS_MAGIC
     head.number = number
     head.as_of = as_of
@@ -88,6 +118,10 @@ cdef int hold_pieces_write(State* s, MDB_txn* txn, uint64_t as_of) noexcept nogi
         ends[number + 1] += s.index.holds_turns.writing[number]
     for number in range(<uint32_t>HOLD_PIECES):
         ends[number + 1] += ends[number]
+    native_assert(
+        ends[HOLD_PIECES] <= s.index.images_holds.count,
+        b"hold_pieces_write: open holds only",
+    )
     sorted_ = <Hold*>malloc(<size_t>ends[HOLD_PIECES] * sizeof(Hold) + 1)
     if sorted_ == NULL:
         return ENOMEM
@@ -101,6 +135,10 @@ cdef int hold_pieces_write(State* s, MDB_txn* txn, uint64_t as_of) noexcept nogi
         i = ends[number - 1] if number > 0 else 0
         if rc == 0 and s.index.holds_turns.writing[number]:
             rc = hold_pieces_put(s, txn, as_of, number, &sorted_[i], ends[number] - i)
+    native_assert(
+        ends[HOLD_PIECES - 1] == ends[HOLD_PIECES],
+        b"hold_pieces_write: each has its place",
+    )
     free(sorted_)
     return rc
 

@@ -25,6 +25,10 @@ cdef uint32_t holds_slot(const Holds* holds, uint64_t sequence) noexcept nogil:
     """The slot that holds `sequence`, or the empty one where it would go."""
     cdef uint32_t mask = holds.capacity * 2 - 1
     cdef uint32_t slot = holds_home(holds, sequence)
+    native_assert(
+        holds.count <= holds.capacity,
+        b"holds_slot: an empty slot ends the search",
+    )
     while holds.slots[slot] != 0 and holds.heap[holds.slots[slot] - 1].sequence != sequence:
         slot = (slot + 1) & mask
     return slot
@@ -49,7 +53,28 @@ cdef inline bint holds_before(const Hold* a, const Hold* b) noexcept nogil:
     return a.due < b.due or (a.due == b.due and a.sequence < b.sequence)
 
 
+cdef inline bint holds_is_at(const Holds* holds, uint32_t position) noexcept nogil:
+    """Whether the slots say that a hold of the heap stands where it does. For asserts."""
+    if not SWITCH_ASSERT:
+        return True
+    return holds.slots[holds_slot(holds, holds.heap[position].sequence)] == position + 1
+
+
+cdef inline bint holds_in_order(const Holds* holds, uint32_t position) noexcept nogil:
+    """Whether the heap's order holds between one position and those next to it. For asserts."""
+    cdef const Hold* hold = &holds.heap[position]
+    cdef uint64_t child = 2 * <uint64_t>position + 1
+    if not SWITCH_ASSERT:
+        return True
+    if position > 0 and holds_before(hold, &holds.heap[(position - 1) // 2]):
+        return False
+    if child < holds.count and holds_before(&holds.heap[child], hold):
+        return False
+    return child + 1 >= holds.count or not holds_before(&holds.heap[child + 1], hold)
+
+
 cdef void holds_swap(Holds* holds, uint32_t a, uint32_t b) noexcept nogil:
+    native_assert(a < holds.count and b < holds.count, b"holds_swap: both are in the heap")
     # Both slots are looked up while the heap is whole.
     cdef uint32_t slot_a = holds_slot(holds, holds.heap[a].sequence)
     cdef uint32_t slot_b = holds_slot(holds, holds.heap[b].sequence)
@@ -58,11 +83,16 @@ cdef void holds_swap(Holds* holds, uint32_t a, uint32_t b) noexcept nogil:
     holds.heap[b] = hold
     holds.slots[slot_a] = b + 1
     holds.slots[slot_b] = a + 1
+    native_assert(
+        holds_is_at(holds, a) and holds_is_at(holds, b),
+        b"holds_swap: slots know both",
+    )
 
 
 cdef void holds_sift(Holds* holds, uint32_t position) noexcept nogil:
     """Restore the heap's order around one position."""
     cdef uint32_t parent, child
+    native_assert(position < holds.count, b"holds_sift: it is in the heap")
     while position > 0:
         parent = (position - 1) // 2
         if not holds_before(&holds.heap[position], &holds.heap[parent]):
@@ -72,19 +102,23 @@ cdef void holds_sift(Holds* holds, uint32_t position) noexcept nogil:
     while True:
         child = 2 * position + 1
         if child >= holds.count:
-            return
+            break
         if child + 1 < holds.count and holds_before(&holds.heap[child + 1], &holds.heap[child]):
             child += 1
         if not holds_before(&holds.heap[child], &holds.heap[position]):
-            return
+            break
         holds_swap(holds, position, child)
         position = child
+    native_assert(holds_in_order(holds, position), b"holds_sift: the earliest stands above")
+    native_assert(holds_is_at(holds, position), b"holds_sift: the slots know the hold")
 
 
 cdef int holds_add(Holds* holds, uint64_t sequence, uint64_t due) noexcept nogil:
     cdef Hold* heap
     cdef uint32_t* slots
     cdef uint32_t position
+    native_assert(sequence > 0, b"holds_add: a hold is a row")
+    native_assert(not holds_has(holds, sequence), b"holds_add: it is not open yet")
     if holds.count == holds.capacity:
         heap = <Hold*>realloc(holds.heap, <size_t>holds.capacity * 2 * sizeof(Hold))
         if heap == NULL:
@@ -98,11 +132,17 @@ cdef int holds_add(Holds* holds, uint64_t sequence, uint64_t due) noexcept nogil
         holds.capacity *= 2
         for position in range(holds.count):
             holds.slots[holds_slot(holds, holds.heap[position].sequence)] = position + 1
+    native_assert(holds.count < holds.capacity, b"holds_add: there is room")
     holds.heap[holds.count].sequence = sequence
     holds.heap[holds.count].due = due
     holds.slots[holds_slot(holds, sequence)] = holds.count + 1
     holds.count += 1
     holds_sift(holds, holds.count - 1)
+    native_assert(holds_has(holds, sequence), b"holds_add: it is open")
+    native_assert(
+        not holds_before(&holds.heap[holds.count - 1], &holds.heap[0]),
+        b"holds_add: the earliest is first",
+    )
     return 0
 
 
@@ -113,6 +153,8 @@ cdef void holds_put_off(Holds* holds, uint64_t sequence, uint64_t due) noexcept 
     if holds.slots[slot] == 0:
         return
     position = holds.slots[slot] - 1
+    native_assert(position < holds.count, b"holds_put_off: it is in the heap")
+    native_assert(due >= holds.heap[position].due, b"holds_put_off: later, not earlier")
     holds.heap[position].due = due
     holds_sift(holds, position)
 
@@ -141,6 +183,8 @@ cdef void holds_remove(Holds* holds, uint64_t sequence) noexcept nogil:
     if holds.slots[slot] == 0:
         return
     position = holds.slots[slot] - 1
+    native_assert(position < holds.count, b"holds_remove: it is in the heap")
+    native_assert(holds.heap[position].sequence == sequence, b"holds_remove: it is the one")
     holds_swap(holds, position, holds.count - 1)
     # Close the gap, so that no later key is cut off from its home.
     hole = slot
@@ -156,3 +200,12 @@ cdef void holds_remove(Holds* holds, uint64_t sequence) noexcept nogil:
     holds.count -= 1
     if position < holds.count:
         holds_sift(holds, position)
+    native_assert(not holds_has(holds, sequence), b"holds_remove: it is open no more")
+    native_assert(
+        holds.count == 0 or holds_is_at(holds, holds.count - 1),
+        b"holds_remove: the last has its slot",
+    )
+    native_assert(
+        position >= holds.count or holds_in_order(holds, position),
+        b"holds_remove: the order holds",
+    )

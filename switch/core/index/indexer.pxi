@@ -45,6 +45,10 @@ cdef int indexer_keep_register(Work* work, const Row* row, const uint8_t* tail) 
     cdef uint8_t record = tail[0] if row.kind == KIND_REGISTER else 0
     if record == RECORD_CLOCK:
         return 0
+    native_assert(
+        record < RECORD_KINDS and row.debit > 0,
+        b"indexer_keep_register: a record",
+    )
     if work.registers_count == work.registers_capacity:
         work.registers_capacity = work.registers_capacity * 2 + 64
         registers = <Registered*>realloc(
@@ -53,6 +57,10 @@ cdef int indexer_keep_register(Work* work, const Row* row, const uint8_t* tail) 
         if registers == NULL:
             return ENOMEM
         work.registers = registers
+    native_assert(
+        work.registers_count < work.registers_capacity,
+        b"indexer_keep_register: room",
+    )
     work.registers[work.registers_count].sequence = row.sequence
     work.registers[work.registers_count].index = row.debit
     work.registers[work.registers_count].record = record
@@ -72,6 +80,11 @@ cdef int indexer_take_row(
     cdef uint32_t i
     cdef int map_
     cdef int rc
+    native_assert(
+        row.sequence == s.shared.indexed + 1 + row_number,
+        b"indexer_take_row: rows in order",
+    )
+    native_assert(row_number < s.config.step_rows, b"indexer_take_row: rows of the step")
     if row.result == RESULT_OK:
         if not effect_is_within(row, tail, tail_size):
             return MDB_CORRUPTED
@@ -82,6 +95,7 @@ cdef int indexer_take_row(
                 rc = store_get_row(reader, hold.resolves, &root)
             if rc != 0:
                 return rc
+        effect_rely(&s.index.images, row, hold)
         effect_apply(&s.index.images, row, hold, tail, tail_size)
         if kinds_moves_money(row.kind):
             postings_add(s, work, row.debit, row_number)
@@ -108,6 +122,10 @@ cdef int indexer_take_row(
     keys_derive(s, &s.index.images, row, root, NULL, &derived)
     for i in range(<uint32_t>derived.count):
         map_ = derived.maps[i]
+        native_assert(
+            work.counts[map_] < work.capacities[map_],
+            b"indexer_take_row: room for its keys",
+        )
         work.entries[map_][work.counts[map_]] = derived.entries[i]
         work.counts[map_] += 1
     return 0
@@ -127,6 +145,14 @@ cdef int indexer_take_rows(
     cdef int rc = store_renew(reader)
     if rc == 0:
         rc = store_renew(other)
+    native_assert(
+        first == s.shared.indexed + 1 and last == s.shared.indexed + s.config.step_rows,
+        b"indexer_take_rows: the step after the index",
+    )
+    native_assert(
+        work.posted_count == 0 and work.accounts_count == 0,
+        b"indexer_take_rows: nothing is taken yet",
+    )
     store_begin_walk(&walk, reader)
     while rc == 0 and sequence <= last:
         store_fetch_images(&walk, s.index.images.accounts)
@@ -137,6 +163,10 @@ cdef int indexer_take_rows(
             )
         sequence += 1
     if rc == 0:
+        native_assert(
+            work.posted_count <= 2 * s.config.step_rows,
+            b"indexer_take_rows: two accounts a row",
+        )
         s.index.images_check = walk.chunk.check
         postings_sort(work)
         rc = indexer_sort(work)
@@ -154,8 +184,27 @@ cdef int indexer_sort(Work* work) noexcept nogil:
         return ENOMEM
     for map_ in range(MAPS_COUNT):
         sort_entries(work.entries[map_], scratch, work.counts[map_])
+        native_assert(
+            sort_is_done(work.entries[map_], work.counts[map_]),
+            b"indexer_sort: keys ascend",
+        )
     free(scratch)
     return 0
+
+
+cdef inline bint indexer_has_runs(const State* s) noexcept nogil:
+    """Whether the step's own runs are whole, of every map that has keys. For asserts."""
+    cdef int map_
+    if not SWITCH_ASSERT:
+        return True
+    for map_ in range(MAPS_COUNT):
+        if s.index.work.counts[map_] == 0:
+            continue
+        if s.index.step_runs[map_] == NULL:
+            return False
+        if s.index.step_runs[map_].entries_count != s.index.work.counts[map_]:
+            return False
+    return True
 
 
 # --- the step's transaction -----------------------------------------------------------------
@@ -194,6 +243,10 @@ cdef int indexer_write_records(State* s, MDB_txn* txn, const Work* work) noexcep
     key.mv_data = name
     for i in range(work.registers_count):
         each = &work.registers[i]
+        native_assert(
+            each.sequence > s.index.next.as_of,
+            b"indexer_write_records: a row of the step",
+        )
         name[0] = each.record
         index = native_swap32(each.index)
         memcpy(&name[1], &index, 4)

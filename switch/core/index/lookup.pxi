@@ -13,7 +13,16 @@ cdef Step* lookup_step_of(State* s, uint64_t sequence) noexcept nogil:
     if s.shared.steps_count > 0 and number <= s.shared.steps[s.shared.steps_count - 1].number:
         if number < s.shared.steps[0].number:
             return NULL
+        native_assert(
+            s.shared.steps[number - s.shared.steps[0].number].number == number,
+            b"lookup_step_of: steps follow each other",
+        )
         return s.shared.steps[number - s.shared.steps[0].number]
+    native_assert(
+        s.shared.steps_count == 0 or number == s.shared.steps[s.shared.steps_count - 1].number + 1,
+        b"lookup_step_of: the next step",
+    )
+    native_assert(sequence > s.shared.indexed, b"lookup_step_of: the index lacks it")
     if s.shared.steps_count == s.config.steps_capacity:
         return NULL
     step = <Step*>calloc(1, sizeof(Step))
@@ -80,6 +89,7 @@ cdef inline void lookup_add_probe(
     Probes* probes, uint64_t high, uint64_t low, uint64_t seed, uint32_t draft
 ) noexcept nogil:
     cdef uint32_t i = probes.count
+    native_assert(i < <uint32_t>PROBES_MAX, b"lookup_add_probe: there is room")
     probes.hashes[i] = memo_hash(high, low, seed)
     probes.highs[i] = high
     probes.lows[i] = low
@@ -136,6 +146,10 @@ cdef void lookup_probe(State* s, uint32_t first, uint32_t last) noexcept nogil:
     cdef Probes* probes = s.group.probes
     cdef Draft* draft
     cdef uint32_t i
+    native_assert(
+        first <= last and last - first <= <uint32_t>PROBES_MAX,
+        b"lookup_probe: so many at a time",
+    )
     probes.count = 0
     for i in range(first, last):
         draft = &s.group.drafts[i]

@@ -8,6 +8,10 @@ cdef int memo_init(Memo* memo, uint64_t least, uint64_t seed) noexcept nogil:
     cdef uint32_t capacity = 64
     while capacity < least:
         capacity *= 2
+    native_assert(
+        least <= MEMO_NUMBER_MASK // 2,
+        b"memo_init: numbers of entries fit their bits",
+    )
     memo.count = 0
     memo.capacity = capacity
     memo.seed = seed
@@ -45,11 +49,26 @@ cdef inline uint32_t memo_tag(uint64_t hash) noexcept nogil:
     return <uint32_t>(hash >> 32) & ~<uint32_t>MEMO_NUMBER_MASK
 
 
+cdef inline bint memo_leads_to(const Memo* memo, uint32_t number) noexcept nogil:
+    """Whether the slots lead from the home of an entry's key to the entry. For asserts."""
+    cdef uint32_t mask = memo.capacity * 2 - 1
+    cdef const Entry* entry = &memo.entries[number]
+    cdef uint32_t slot
+    if not SWITCH_ASSERT:
+        return True
+    slot = memo_home(memo, memo_hash(entry.high, entry.low, memo.seed))
+    while memo.slots[slot] != 0 and memo.slots[slot] & MEMO_NUMBER_MASK != number + 1:
+        slot = (slot + 1) & mask
+    return memo.slots[slot] != 0
+
+
 cdef void memo_place(Memo* memo, uint32_t number) noexcept nogil:
     cdef uint32_t mask = memo.capacity * 2 - 1
     cdef const Entry* entry = &memo.entries[number]
     cdef uint64_t hash = memo_hash(entry.high, entry.low, memo.seed)
     cdef uint32_t slot = memo_home(memo, hash)
+    native_assert(number < memo.capacity, b"memo_place: the entry is one of the memo's")
+    native_assert(number + 1 < MEMO_NUMBER_MASK, b"memo_place: its number fits a slot")
     while memo.slots[slot] != 0:
         slot = (slot + 1) & mask
     memo.slots[slot] = memo_tag(hash) | (number + 1)
@@ -59,6 +78,11 @@ cdef int memo_grow(Memo* memo) noexcept nogil:
     cdef Entry* entries
     cdef uint32_t* slots
     cdef uint32_t number
+    native_assert(memo.count == memo.capacity, b"memo_grow: it is full")
+    native_assert(
+        memo.capacity & (memo.capacity - 1) == 0,
+        b"memo_grow: slots are a power of two",
+    )
     entries = <Entry*>realloc(memo.entries, <size_t>memo.capacity * 2 * sizeof(Entry))
     if entries == NULL:
         return ENOMEM
@@ -80,10 +104,12 @@ cdef int memo_add(Memo* memo, uint64_t high, uint64_t low, uint64_t value) noexc
         rc = memo_grow(memo)
         if rc != 0:
             return rc
+    native_assert(memo.count < memo.capacity, b"memo_add: there is room")
     memo.entries[memo.count].high = high
     memo.entries[memo.count].low = low
     memo.entries[memo.count].value = value
     memo_place(memo, memo.count)
+    native_assert(memo_leads_to(memo, memo.count), b"memo_add: the key is found again")
     memo.count += 1
     return 0
 

@@ -9,6 +9,36 @@ cdef enum:
     RECALL_PARTS = 4          # of a target begun by another process, with each part moved
 
 
+cdef inline bint merge_sources_follow(const Merge* merge) noexcept nogil:
+    """Whether the sources are whole, and each is newer than the one before. For asserts."""
+    cdef int i
+    if not SWITCH_ASSERT:
+        return True
+    for i in range(RUN_FANOUT):
+        if merge.sources[i] == NULL:
+            return False
+        if merge.sources[i].entries_count != merge.sources[i].entries_max:
+            return False
+        if i > 0 and merge.sources[i - 1].last >= merge.sources[i].first:
+            return False
+    return True
+
+
+cdef inline bint merge_adds_up(
+    const Merge* merge, const uint64_t* positions, uint64_t entries
+) noexcept nogil:
+    """Whether the target has what was taken of the sources, no more, no less. For asserts."""
+    cdef uint64_t moved = 0
+    cdef int i
+    if not SWITCH_ASSERT:
+        return True
+    for i in range(RUN_FANOUT):
+        if positions[i] > merge.sources[i].entries_count:
+            return False
+        moved += positions[i]
+    return moved == entries
+
+
 cdef void merge_find_sources(const State* s, int map_, int level, Merge* merge) noexcept nogil:
     """The oldest RUN_FANOUT runs of a level: at the end of the list, newest first."""
     cdef uint32_t found = 0
@@ -18,6 +48,10 @@ cdef void merge_find_sources(const State* s, int map_, int level, Merge* merge) 
         if s.shared.levels[map_][i].level == level:
             merge.sources[found] = s.shared.levels[map_][i]
             found += 1
+    native_assert(
+        merge_sources_follow(merge),
+        b"merge_find_sources: eight runs, oldest first",
+    )
 
 
 cdef int merge_begin(State* s, int map_, int level, uint64_t id) noexcept nogil:
@@ -25,6 +59,10 @@ cdef int merge_begin(State* s, int map_, int level, uint64_t id) noexcept nogil:
     cdef Merge* merge = &s.index.merges[map_ * LEVELS_MAX + level]
     cdef uint64_t entries = 0
     cdef int i
+    native_assert(
+        merge.active == 0 and level + 1 < LEVELS_MAX,
+        b"merge_begin: none is under way",
+    )
     memset(merge, 0, sizeof(Merge))
     merge_find_sources(s, map_, level, merge)
     for i in range(RUN_FANOUT):
@@ -37,6 +75,7 @@ cdef int merge_begin(State* s, int map_, int level, uint64_t id) noexcept nogil:
     if merge.target == NULL or merge.pages == NULL:
         merge_drop(merge)
         return ENOMEM
+    native_assert(merge.target.entries_max == entries, b"merge_begin: room for all entries")
     merge.active = 1
     return 0
 
@@ -69,10 +108,18 @@ cdef int merge_load(State* s, MDB_txn* txn, Merge* merge, int source) noexcept n
     cdef const Entry* entries
     cdef uint32_t count
     cdef int rc
+    native_assert(
+        merge.positions[source] < run.entries_count,
+        b"merge_load: the source has more",
+    )
     if page % BLOCK_PAGES == 0:
         runs_will_need(s, txn, run, page // BLOCK_PAGES + 1)
     rc = runs_get_page(s, txn, run, page, &entries, &count)
     if rc == 0:
+        native_assert(
+            count > merge.positions[source] % PAGE_ENTRIES,
+            b"merge_load: the page has more",
+        )
         memcpy(merge.pages + <size_t>source * PAGE_SIZE, entries, count * sizeof(Entry))
     return rc
 
@@ -88,6 +135,7 @@ cdef inline uint32_t merge_left(Merge* merge, int source) noexcept nogil:
 
 cdef inline void merge_set_head(Merge* merge, int at) noexcept nogil:
     cdef const Entry* entry = merge_next(merge, merge.live[at])
+    native_assert(0 <= at < merge.live_count, b"merge_set_head: a live source")
     merge.heads[at].high = entry.high
     merge.heads[at].low = entry.low
 
@@ -101,6 +149,10 @@ cdef uint32_t merge_count_together(Merge* merge, int at) noexcept nogil:
     cdef uint32_t left = merge_left(merge, source)
     cdef const Entry* last = merge_next(merge, source) + left - 1
     cdef int i
+    native_assert(
+        0 <= at < merge.live_count and left > 0,
+        b"merge_count_together: the source has more",
+    )
     if merge.positions[source] % PAGE_ENTRIES != 0:
         return 1
     for i in range(merge.live_count):
@@ -117,6 +169,10 @@ cdef int merge_step_on(
     cdef int source = merge.live[at]
     cdef int rc = 0
     cdef int i
+    native_assert(
+        count > 0 and count <= merge_left(merge, source),
+        b"merge_step_on: within the page",
+    )
     merge.positions[source] += count
     if merge.positions[source] == merge.sources[source].entries_count:
         merge.live_count -= 1
@@ -144,6 +200,7 @@ cdef int merge_load_all(State* s, MDB_txn* txn, Merge* merge) noexcept nogil:
         merge.live[merge.live_count] = i
         merge.live_count += 1
         merge_set_head(merge, merge.live_count - 1)
+    native_assert(merge.live_count > 0, b"merge_load_all: there is something left")
     merge.loaded = 1
     return 0
 
@@ -156,6 +213,15 @@ cdef int merge_move_part(State* s, MDB_txn* txn, Merge* merge) noexcept nogil:
     cdef uint32_t count
     cdef int at
     cdef int rc = 0
+    native_assert(merge.active == 1 and merge.loaded, b"merge_move_part: it is under way")
+    native_assert(
+        merge.target.entries_count % PART_ENTRIES == 0,
+        b"merge_move_part: its parts are whole",
+    )
+    native_assert(
+        merge_adds_up(merge, merge.positions, merge.target.entries_count),
+        b"merge_move_part: it adds up before",
+    )
     while rc == 0 and room > 0 and merge.live_count > 0:
         # Sources are oldest first, and ties go to the first: equal keys keep their order.
         at = native_least(merge.heads, merge.live_count)
@@ -163,6 +229,9 @@ cdef int merge_move_part(State* s, MDB_txn* txn, Merge* merge) noexcept nogil:
         if gathered + count > <uint32_t>PAGE_ENTRIES:
             rc = pages_append(s, txn, merge.target, out, gathered)
             gathered = 0
+        native_assert(
+            gathered + count <= <uint32_t>PAGE_ENTRIES, b"merge_move_part: a page at a time"
+        )
         memcpy(&out[gathered], merge_next(merge, merge.live[at]), count * sizeof(Entry))
         gathered += count
         room -= count
@@ -170,6 +239,10 @@ cdef int merge_move_part(State* s, MDB_txn* txn, Merge* merge) noexcept nogil:
             rc = merge_step_on(s, txn, merge, at, count)
     if rc == 0:
         rc = pages_append(s, txn, merge.target, out, gathered)
+    native_assert(
+        rc != 0 or merge_adds_up(merge, merge.positions, merge.target.entries_count),
+        b"merge_move_part: it adds up afterwards",
+    )
     return pages_end_part(s, txn, merge.target) if rc == 0 else rc
 
 
@@ -177,6 +250,10 @@ cdef int merge_recall(State* s, MDB_txn* txn, Merge* merge, uint64_t parts) noex
     """Bring parts that an earlier process has written into memory, up to so many."""
     cdef int rc = 0
     while rc == 0 and parts > 0 and merge.recalled < merge.to_recall:
+        native_assert(
+            merge.recalled * PART_ENTRIES < merge.target.entries_count,
+            b"merge_recall: what is recalled was written",
+        )
         rc = runs_load_part(s, txn, merge.target, <uint32_t>merge.recalled)
         merge.recalled += 1
         parts -= 1
@@ -193,6 +270,10 @@ cdef int merge_advance(State* s, MDB_txn* txn, Merge* merge) noexcept nogil:
     if rc == 0:
         rc = merge_recall(s, txn, merge, RECALL_PARTS)
     if rc == 0 and merge.live_count == 0:
+        native_assert(
+            merge.target.entries_count == merge.target.entries_max,
+            b"merge_advance: the target is whole",
+        )
         rc = merge_recall(s, txn, merge, merge.to_recall)
         merge.active = 2
     return rc
@@ -225,6 +306,14 @@ cdef void merge_drop(Merge* merge) noexcept nogil:
 
 cdef void merge_keep(Merge* merge) noexcept nogil:
     """The transaction is durable: this is where to go on from."""
+    native_assert(
+        merge_adds_up(merge, merge.positions, merge.target.entries_count),
+        b"merge_keep: it adds up",
+    )
+    native_assert(
+        merge.target.entries_count >= merge.durable_entries,
+        b"merge_keep: it never goes back",
+    )
     memcpy(merge.durable, merge.positions, sizeof(merge.durable))
     merge.durable_entries = merge.target.entries_count
 
@@ -237,6 +326,14 @@ cdef void merge_take_back(Merge* merge) noexcept nogil:
         merge_drop(merge)
         return
     memcpy(merge.positions, merge.durable, sizeof(merge.durable))
+    native_assert(
+        merge_adds_up(merge, merge.positions, merge.durable_entries),
+        b"merge_take_back: it adds up",
+    )
+    native_assert(
+        merge.target.entries_count >= merge.durable_entries,
+        b"merge_take_back: back, not on",
+    )
     runs_cut(merge.target, merge.durable_entries)
     merge.loaded = 0
     merge.active = 1

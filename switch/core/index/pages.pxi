@@ -10,6 +10,11 @@ cdef void pages_learn(
     cdef uint64_t[PAGE_ENTRIES] hashes
     cdef uint32_t part = page // PART_PAGES
     cdef uint32_t i
+    native_assert(count <= <uint32_t>PAGE_ENTRIES, b"pages_learn: one page")
+    native_assert(
+        part < runs_count_parts(run.entries_max),
+        b"pages_learn: the run has this part",
+    )
     for i in range(count):
         hashes[i] = memo_hash(entries[i].high, entries[i].low, s.config.seed)
     native_filter_add_all(
@@ -23,6 +28,11 @@ cdef void pages_seal(State* s, Run* run, uint32_t page, uint32_t count) noexcept
     """A page has all its entries: its count, its check, zeros behind."""
     cdef uint8_t* data = s.index.block + <size_t>(page % BLOCK_PAGES) * PAGE_SIZE
     cdef uint32_t check
+    native_assert(
+        0 < count and count <= <uint32_t>PAGE_ENTRIES,
+        b"pages_seal: no page is empty",
+    )
+    native_assert(page + 1 == run.pages_count, b"pages_seal: it is the last page")
     memcpy(data + 4, &count, 4)
     check = native_crc(runs_seed(run, page), data + 4, 4 + count * sizeof(Entry))
     memcpy(data, &check, 4)
@@ -34,12 +44,24 @@ cdef int pages_begin(State* s, MDB_txn* txn, Run* run, const Entry* entry) noexc
     """Begin the page that `entry` opens; a full block goes to `txn`."""
     cdef uint32_t page = run.pages_count
     cdef int rc = 0
+    native_assert(
+        run.entries_count == <uint64_t>page * PAGE_ENTRIES,
+        b"pages_begin: those before are full",
+    )
+    native_assert(
+        page < runs_count_pages(run.entries_max),
+        b"pages_begin: the run has this page",
+    )
     if page % PART_PAGES == 0:
         # The part before is stored whole.
         run.parts[page // PART_PAGES] = entry.high
         if page == 0:
             run.least = entry.high
     else:
+        native_assert(
+            runs_compare(<const Entry*>&run.fences[page - 1], entry.high, entry.low) <= 0,
+            b"pages_begin: keys ascend from page to page",
+        )
         pages_seal(s, run, page - 1, PAGE_ENTRIES)
         if page % BLOCK_PAGES == 0:
             rc = runs_put(
@@ -51,6 +73,17 @@ cdef int pages_begin(State* s, MDB_txn* txn, Run* run, const Entry* entry) noexc
     return rc
 
 
+cdef inline bint pages_ascend(const Entry* entries, uint32_t count) noexcept nogil:
+    """Whether no key is below the one before it. For asserts."""
+    cdef uint32_t i
+    if not SWITCH_ASSERT:
+        return True
+    for i in range(1, count):
+        if runs_compare(&entries[i - 1], entries[i].high, entries[i].low) > 0:
+            return False
+    return True
+
+
 cdef int pages_append(
     State* s, MDB_txn* txn, Run* run, const Entry* entries, uint32_t count
 ) noexcept nogil:
@@ -59,6 +92,19 @@ cdef int pages_append(
     cdef uint32_t taken
     cdef uint8_t* data
     cdef int rc
+    native_assert(
+        run.entries_count + count <= run.entries_max,
+        b"pages_append: no more than was meant",
+    )
+    native_assert(
+        run.entries_count % PART_ENTRIES + count <= PART_ENTRIES,
+        b"pages_append: not beyond the part",
+    )
+    native_assert(pages_ascend(entries, count), b"pages_append: keys ascend")
+    native_assert(
+        count == 0 or run.entries_count % PART_ENTRIES == 0 or run.greatest <= entries[0].high,
+        b"pages_append: from where the part stands",
+    )
     while count > 0:
         if in_page == 0:
             rc = pages_begin(s, txn, run, entries)
@@ -72,6 +118,10 @@ cdef int pages_append(
         entries += taken
         count -= taken
         in_page = (in_page + taken) % PAGE_ENTRIES
+    native_assert(
+        run.pages_count == runs_count_pages(run.entries_count),
+        b"pages_append: pages and entries agree",
+    )
     return 0
 
 
@@ -85,6 +135,22 @@ cdef int pages_end_part(State* s, MDB_txn* txn, Run* run) noexcept nogil:
     cdef uint8_t* value
     cdef uint32_t check
     cdef int rc
+    native_assert(
+        run.entries_count > 0 and run.pages_count == runs_count_pages(run.entries_count),
+        b"pages_end_part: pages and entries agree",
+    )
+    native_assert(
+        run.entries_count % PART_ENTRIES == 0 or run.entries_count == run.entries_max,
+        b"pages_end_part: the part is whole",
+    )
+    native_assert(
+        run.parts[part] == run.fences[part * PART_PAGES].high,
+        b"pages_end_part: it begins with its first page",
+    )
+    native_assert(
+        run.parts[part] <= run.greatest,
+        b"pages_end_part: it ends behind its beginning",
+    )
     pages_seal(
         s, run, page, <uint32_t>(run.entries_count - <uint64_t>page * PAGE_ENTRIES)
     )
@@ -114,4 +180,5 @@ cdef int pages_write_part(
         run.entries_max - run.entries_count, <uint64_t>PART_ENTRIES
     )
     cdef int rc = pages_append(s, txn, run, entries + run.entries_count, count)
+    native_assert(rc != 0 or count > 0, b"pages_write_part: there was a part left")
     return pages_end_part(s, txn, run) if rc == 0 else rc

@@ -224,12 +224,18 @@ cdef PostingsAccount* postings_touch(Work* work, uint32_t account) noexcept nogi
     So the step of an account's last entry is that of its image's `changed`.
     """
     cdef PostingsAccount* entry
+    native_assert(account > 0 and account < ACCOUNTS_MAX, b"postings_touch: an account")
     if work.places[account] == 0:
         entry = &work.accounts[work.accounts_count]
         memset(entry, 0, sizeof(PostingsAccount))
         entry.account = account
         work.accounts_count += 1
         work.places[account] = work.accounts_count
+    native_assert(work.places[account] <= work.accounts_count, b"postings_touch: its place")
+    native_assert(
+        work.accounts[work.places[account] - 1].account == account,
+        b"postings_touch: its own",
+    )
     return &work.accounts[work.places[account] - 1]
 
 
@@ -239,8 +245,21 @@ cdef void postings_add(
     """Note that a money row, which the images have learned, belongs to an account."""
     cdef PostingsAccount* entry = postings_touch(work, account)
     cdef Mark* mark
+    native_assert(row_number < s.config.step_rows, b"postings_add: a row of the step")
+    native_assert(
+        work.posted_count < 2 * s.config.step_rows,
+        b"postings_add: two accounts a row",
+    )
+    native_assert(
+        work.posted_count == 0 or work.rows[work.posted_count - 1] <= row_number,
+        b"postings_add: rows in order",
+    )
     entry.count += 1
     if entry.count % POSTINGS_MARK == 0:
+        native_assert(
+            work.marks_count <= 2 * s.config.step_rows // POSTINGS_MARK,
+            b"postings_add: room",
+        )
         mark = &work.marks[work.marks_count]
         mark.account = account
         mark.number = entry.count // POSTINGS_MARK - 1
@@ -257,12 +276,26 @@ cdef int postings_compare(const void* a, const void* b) noexcept nogil:
     return -1 if x < y else (1 if x > y else 0)
 
 
+cdef inline bint postings_ascend(const Work* work) noexcept nogil:
+    """Whether accounts ascend, each once, and their places are known. For asserts."""
+    cdef uint32_t i
+    if not SWITCH_ASSERT:
+        return True
+    for i in range(work.accounts_count):
+        if work.places[work.accounts[i].account] != i + 1:
+            return False
+        if i > 0 and work.accounts[i - 1].account >= work.accounts[i].account:
+            return False
+    return True
+
+
 cdef void postings_sort(Work* work) noexcept nogil:
     """Bring a whole step's entries into their order."""
     cdef uint32_t i
     qsort(work.accounts, work.accounts_count, sizeof(PostingsAccount), postings_compare)
     for i in range(work.accounts_count):
         work.places[work.accounts[i].account] = i + 1
+    native_assert(postings_ascend(work), b"postings_sort: accounts ascend")
 
 
 cdef int postings_find_latest(
@@ -294,6 +327,7 @@ cdef int postings_link(
     cdef Latest latest
     cdef int level
     cdef int rc = postings_find_latest(s, txn, entry.account, &latest)
+    native_assert(rc != 0 or latest.last.step < step, b"postings_link: earlier steps only")
     for level in range(<int>POSTINGS_LINKS):
         entry.links[level] = latest.last
         if latest.last.step >= postings_block(step, level):
@@ -313,20 +347,29 @@ cdef int postings_fill(
     for i in range(work.accounts_count):
         work.accounts[i].offset = offset
         offset += postings_words(&work.accounts[i])
+    native_assert(
+        offset == work.posted_count + work.marks_count * POSTINGS_MARK_WORDS,
+        b"postings_fill: a word for each row, eight for each mark",
+    )
     for i in range(work.posted_count):
         entry = &work.accounts[work.places[work.posted[i]] - 1]
         # `check` counts the rows placed so far, until it is set below.
+        native_assert(entry.check < entry.count, b"postings_fill: no more than were counted")
         words[entry.offset + entry.check] = work.rows[i]
         entry.check += 1
     for i in range(work.marks_count):
         mark = &work.marks[i]
         entry = &work.accounts[work.places[mark.account] - 1]
+        native_assert(
+            mark.number < entry.count // POSTINGS_MARK, b"postings_fill: the entry has the mark"
+        )
         memcpy(
             words + entry.offset + entry.count + mark.number * POSTINGS_MARK_WORDS,
             &mark.totals, sizeof(Totals),
         )
     for i in range(work.accounts_count):
         entry = &work.accounts[i]
+        native_assert(entry.check == entry.count, b"postings_fill: each row has its word")
         postings_set_totals(&entry.totals, &s.index.images.accounts[entry.account])
         entry.words_check = native_crc(
             0, <const uint8_t*>(words + entry.offset), <size_t>postings_words(entry) * 4
@@ -353,6 +396,11 @@ cdef int postings_write(
     cdef int rc
     if data == NULL:
         return ENOMEM
+    native_assert(
+        (first - 1) % s.config.step_rows == 0 and last - first + 1 == s.config.step_rows,
+        b"postings_write: a whole step",
+    )
+    native_assert(postings_ascend(work), b"postings_write: accounts ascend")
     for i in range(work.accounts_count):
         work.accounts[i].check = 0
     rc = postings_fill(
@@ -387,6 +435,7 @@ cdef void postings_publish(State* s, const Work* work, uint32_t step) noexcept n
         if entry.count == 0:
             continue
         latest = &s.shared.latest[entry.account]
+        native_assert(latest.last.step < step, b"postings_publish: later than what there is")
         latest.last.step = step
         latest.last.place = i
         memcpy(latest.links, entry.links, sizeof(latest.links))
@@ -397,5 +446,9 @@ cdef void postings_restore(State* s) noexcept nogil:
     cdef uint32_t i
     for i in range(1, s.index.images.count):
         if s.index.images.accounts[i].changed > 0:
+            native_assert(
+                s.index.images.accounts[i].changed <= s.shared.indexed,
+                b"postings_restore: the index has it",
+            )
             s.shared.latest[i].last.step = postings_step(s, s.index.images.accounts[i].changed)
             s.shared.latest[i].last.place = <uint32_t>POSTINGS_ANYWHERE

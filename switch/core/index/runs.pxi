@@ -23,6 +23,7 @@ cdef inline uint32_t runs_count_pages(uint64_t entries) noexcept nogil:
 cdef inline uint32_t runs_part_lines(const Run* run, uint32_t part) noexcept nogil:
     """Lines of the filter of one part: the last one has what entries are left."""
     cdef uint64_t before = <uint64_t>part * PART_ENTRIES
+    native_assert(before < run.entries_max, b"runs_part_lines: the run has this part")
     if run.entries_max - before >= PART_ENTRIES:
         return PART_LINES
     return cover_lines(run.entries_max - before)
@@ -36,6 +37,11 @@ cdef Run* runs_new(
     cdef uint64_t[RUN_SEED_WORDS] words
     cdef uint32_t parts = runs_count_parts(entries_max)
     cdef Run* run = <Run*>calloc(1, sizeof(Run))
+    native_assert(entries_max > 0 and first <= last, b"runs_new: it covers something")
+    native_assert(
+        0 <= map_ < MAPS_COUNT and 0 <= level < LEVELS_MAX,
+        b"runs_new: of a map and level",
+    )
     if run == NULL:
         return NULL
     run.id = id
@@ -57,8 +63,26 @@ cdef Run* runs_new(
 
 cdef void runs_cut(Run* run, uint64_t entries) noexcept nogil:
     """The run has so many entries stored, whole parts of them or all."""
+    native_assert(entries <= run.entries_max, b"runs_cut: no more than it has")
+    native_assert(
+        entries % PART_ENTRIES == 0 or entries == run.entries_max,
+        b"runs_cut: whole parts, or all",
+    )
     run.entries_count = entries
     run.pages_count = runs_count_pages(entries)
+
+
+cdef inline bint runs_descend(Run** runs, uint32_t count, int map_) noexcept nogil:
+    """Whether runs of a map are whole, the newest first. For asserts."""
+    cdef uint32_t i
+    if not SWITCH_ASSERT:
+        return True
+    for i in range(count):
+        if runs[i].entries_count != runs[i].entries_max or runs[i].map != map_:
+            return False
+        if i > 0 and (runs[i - 1].first <= runs[i].last or runs[i - 1].level > runs[i].level):
+            return False
+    return True
 
 
 cdef void runs_free(Run* run) noexcept nogil:
@@ -72,6 +96,10 @@ cdef void runs_free(Run* run) noexcept nogil:
 
 cdef inline void runs_get_filter(const Run* run, NativeParts* parts) noexcept nogil:
     """The filter of a whole run, as it is asked."""
+    native_assert(
+        run.entries_count == run.entries_max,
+        b"runs_get_filter: the run is whole",
+    )
     parts.filter = run.filter
     parts.firsts = run.parts
     parts.count = runs_count_parts(run.entries_max)
@@ -101,12 +129,22 @@ cdef void runs_set_key(uint8_t* key, int map_, uint64_t id, uint32_t block) noex
     memcpy(key + 9, &number, 4)
 
 
+cdef inline bint runs_has_block(const Run* run, uint32_t block) noexcept nogil:
+    """Whether a run of this size has such a block of pages, or such a part. For asserts."""
+    if not SWITCH_ASSERT:
+        return True
+    if block >= <uint32_t>RUN_PART_BLOCK:
+        return block - <uint32_t>RUN_PART_BLOCK < runs_count_parts(run.entries_max)
+    return block <= (runs_count_pages(run.entries_max) - 1) // BLOCK_PAGES
+
+
 cdef int runs_put(
     State* s, MDB_txn* txn, const Run* run, uint32_t block, const void* data, size_t size
 ) noexcept nogil:
     """Store a value; without a transaction it is stored already."""
     cdef uint8_t name[13]
     cdef MDB_val key, value
+    native_assert(size > 0 and runs_has_block(run, block), b"runs_put: a block of the run")
     if txn == NULL:
         return 0
     runs_set_key(name, run.map, run.id, block)
@@ -122,6 +160,7 @@ cdef int runs_get(
 ) noexcept nogil:
     cdef uint8_t name[13]
     cdef MDB_val key
+    native_assert(runs_has_block(run, block), b"runs_get: a block of the run")
     runs_set_key(name, run.map, run.id, block)
     key.mv_size = 13
     key.mv_data = name
@@ -182,6 +221,11 @@ cdef int runs_find(
     cdef int64_t page
     cdef const Entry* entries
     cdef int rc
+    native_assert(run.entries_count == run.entries_max, b"runs_find: the run is whole")
+    native_assert(
+        run.pages_count == runs_count_pages(run.entries_max),
+        b"runs_find: with all its pages",
+    )
     # The last page whose first key is not above; equal keys may begin before it.
     while low_page < high_page:
         middle = (low_page + high_page) // 2
@@ -233,6 +277,10 @@ cdef int runs_load_part(State* s, MDB_txn* txn, Run* run, uint32_t part) noexcep
     cdef uint32_t check
     cdef MDB_val value
     cdef int rc = runs_get(s, txn, run, block, &value)
+    native_assert(
+        part < runs_count_parts(run.entries_max),
+        b"runs_load_part: the run has this part",
+    )
     if rc != 0:
         return rc
     if value.mv_size != fences + filter_ + 4:
@@ -276,6 +324,14 @@ cdef int runs_delete(
     cdef MDB_val key, value
     cdef uint32_t block
     cdef int rc
+    native_assert(
+        run.deleted <= run.blocks_count + run.parts_count,
+        b"runs_delete: no more than there is",
+    )
+    native_assert(
+        run.map < MAPS_COUNT and run.level < LEVELS_MAX,
+        b"runs_delete: of a map and level",
+    )
     done[0] = 0
     key.mv_size = 13
     key.mv_data = name

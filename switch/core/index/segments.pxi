@@ -2,6 +2,7 @@
 
 cdef inline void segments_mark(State* s, uint32_t account, uint64_t sequence) noexcept nogil:
     """The row `sequence` has changed an account's image."""
+    native_assert(account > 0 and account < ACCOUNTS_MAX, b"segments_mark: an account")
     turns_mark(s, &s.index.segments_turns, account // SEGMENT_ACCOUNTS, sequence)
 
 
@@ -27,6 +28,11 @@ cdef int segments_write(State* s, MDB_txn* txn, uint64_t as_of) noexcept nogil:
     cdef Segment* segment
     cdef uint32_t number
     cdef int rc
+    native_assert(as_of % s.config.step_rows == 0, b"segments_write: at the end of a step")
+    native_assert(
+        count >= s.index.segments_turns.stored,
+        b"segments_write: accounts do not go",
+    )
     turns_choose(
         &s.index.segments_turns, count, s.config.segments_least,
         as_of // s.config.step_rows,
@@ -113,6 +119,10 @@ cdef int segments_take_row(
     cdef int rc
     if not (debit or credit):
         return 0
+    native_assert(
+        row.sequence <= s.index.head.as_of,
+        b"segments_take_row: the index has the row",
+    )
     if kinds_resolves_hold(row.kind):
         rc = store_get_row(reader, row.resolves, &hold)
         if rc != 0:
@@ -140,6 +150,10 @@ cdef void segments_take_window(
     """Likewise a window row, whose lines are one account each."""
     cdef const WindowLine* lines = <const WindowLine*>tail
     cdef uint32_t i
+    native_assert(
+        row.sequence <= s.index.head.as_of,
+        b"segments_take_window: the index has the row",
+    )
     for i in range(tail_size // sizeof(WindowLine)):
         if segments_lack(applied, lines[i].account, row.sequence):
             effect_apply(&s.index.images, row, NULL, <const uint8_t*>&lines[i], sizeof(WindowLine))

@@ -14,6 +14,21 @@ cdef inline bint sort_before(const Entry* a, const Entry* b) noexcept nogil:
     return a.high < b.high or (a.high == b.high and a.low < b.low)
 
 
+cdef inline bint sort_is_done(const Entry* entries, uint32_t count) noexcept nogil:
+    """Whether keys ascend, and of equal ones the values: they came in order. For asserts."""
+    cdef uint32_t i
+    if not SWITCH_ASSERT:
+        return True
+    for i in range(1, count):
+        if sort_before(&entries[i], &entries[i - 1]):
+            return False
+        if not sort_before(&entries[i - 1], &entries[i]) and (
+            entries[i].value < entries[i - 1].value
+        ):
+            return False
+    return True
+
+
 cdef void sort_few(Entry* entries, uint32_t count) noexcept nogil:
     cdef uint32_t i, j
     cdef Entry entry
@@ -46,6 +61,7 @@ cdef void sort_pass(
         number = places[i]
         places[i] = total
         total += number
+    native_assert(total == count, b"sort_pass: each entry has a place")
     for i in range(count):
         bucket = (sort_bits(&source[i], by_low, shift) >> right) & (SORT_BUCKETS - 1)
         target[places[bucket]] = source[i]

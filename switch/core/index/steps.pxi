@@ -18,6 +18,12 @@ cdef enum:
 
 cdef void steps_add_run(State* s, RunRecord** at, const Run* run) noexcept nogil:
     cdef RunRecord* record = at[0]
+    native_assert(run.entries_count == run.entries_max, b"steps_add_run: the run is whole")
+    native_assert(run.id < s.index.next.run_next, b"steps_add_run: its id is taken")
+    native_assert(
+        s.index.next.runs_count < MAPS_COUNT * (RUNS_MAX + LEVELS_MAX),
+        b"steps_add_run: room in the list",
+    )
     record.id = run.id
     record.first = run.first
     record.last = run.last
@@ -60,6 +66,14 @@ cdef MergeRecord* steps_put_merges(State* s, MergeRecord* at) noexcept nogil:
         merge = &s.index.merges[i]
         if merge.active != 1:
             continue
+        native_assert(
+            merge_adds_up(merge, merge.positions, merge.target.entries_count),
+            b"steps_put_merges: it adds up",
+        )
+        native_assert(
+            merge.target.entries_count % PART_ENTRIES == 0,
+            b"steps_put_merges: whole parts",
+        )
         at.id = merge.target.id
         at.entries_count = merge.target.entries_count
         memcpy(at.positions, merge.positions, sizeof(at.positions))
@@ -85,8 +99,16 @@ cdef int steps_retire(State* s, MDB_txn* txn) noexcept nogil:
             if rc != 0:
                 return rc
             steps_forget_deleted(s)
+        native_assert(
+            s.index.next.retired_count + RUN_FANOUT <= RETIRED_MAX,
+            b"steps_retire: there is room",
+        )
         for j in range(RUN_FANOUT):
             run = s.index.merges[i].sources[j]
+            native_assert(
+                run.entries_count == run.entries_max and run.pages_count > 0,
+                b"steps_retire: all of it goes",
+            )
             record = &s.index.retired[s.index.next.retired_count]
             memset(record, 0, sizeof(Retired))
             record.id = run.id
@@ -114,15 +136,16 @@ cdef int steps_write_meta(State* s, MDB_txn* txn, bint whole) noexcept nogil:
         return ENOMEM
     at = <uint8_t*>steps_put_runs(s, <RunRecord*>(value + sizeof(IndexMeta)), whole)
     at = <uint8_t*>steps_put_merges(s, <MergeRecord*>at)
-    size = s.index.next.retired_count * sizeof(Retired)
-    memcpy(at, s.index.retired, size)
-    at += size
+    memcpy(at, s.index.retired, s.index.next.retired_count * sizeof(Retired))
+    at += s.index.next.retired_count * sizeof(Retired)
     at = <uint8_t*>turns_put_list(
         &s.index.segments_turns, s.index.next.segments_count, whole, <PieceRecord*>at
     )
     at = <uint8_t*>turns_put_list(&s.index.holds_turns, HOLD_PIECES, whole, <PieceRecord*>at)
+    native_assert(s.index.next.stage <= STAGE_LAST, b"steps_write_meta: a stage")
     s.index.next.transaction = mdb_txn_id(txn)
     memcpy(value, &s.index.next, sizeof(IndexMeta))
+    native_assert(<size_t>(at - value) <= size, b"steps_write_meta: the lists have room")
     size = at - value
     s.index.next.check = steps_meta_check(value, size)
     (<IndexMeta*>value).check = s.index.next.check
@@ -148,6 +171,10 @@ cdef void steps_forget_deleted(State* s) noexcept nogil:
     cdef uint32_t i
     for i in range(s.index.next.retired_count):
         run = s.index.retired[i]
+        native_assert(
+            run.deleted <= run.blocks_count + run.parts_count,
+            b"steps_forget_deleted: no more than there was",
+        )
         if run.deleted < run.blocks_count + run.parts_count:
             s.index.retired[kept] = run
             kept += 1
@@ -219,6 +246,14 @@ cdef int steps_write_fresh(State* s, MDB_txn* txn, int map_, bint* wrote) noexce
         if run == NULL:
             return ENOMEM
         run.cover = cover_take(s, map_, 0, count)
+    native_assert(
+        run.entries_max == count and run.first == step,
+        b"steps_write_fresh: the step's own run",
+    )
+    native_assert(
+        run.entries_count % PART_ENTRIES == 0,
+        b"steps_write_fresh: its parts are whole",
+    )
     wrote[0] = True
     return pages_write_part(s, txn, run, s.index.work.entries[map_])
 
@@ -231,6 +266,15 @@ cdef int steps_write_last(State* s, MDB_txn* txn) noexcept nogil:
     cdef uint32_t segments = segments_count(s.index.images.count)
     cdef int map_
     cdef int rc
+    native_assert(
+        s.index.taken and s.index.next.stage == STAGE_LAST,
+        b"steps_write_last: all else is done",
+    )
+    native_assert(indexer_has_runs(s), b"steps_write_last: the step has its runs")
+    native_assert(
+        s.index.next.as_of == s.shared.indexed,
+        b"steps_write_last: the index stands before it",
+    )
     for map_ in range(MAPS_COUNT):
         # The shares of merges keep below it; a list that overran would take memory with it.
         if s.shared.runs_count[map_] + LEVELS_MAX >= RUNS_MAX:
@@ -251,6 +295,10 @@ cdef int steps_write_last(State* s, MDB_txn* txn) noexcept nogil:
         turns_oldest(&s.index.segments_turns, segments, step),
         turns_oldest(&s.index.holds_turns, HOLD_PIECES, step),
     ))
+    native_assert(
+        s.index.next.behind <= TURN_STEPS_MAX - 1,
+        b"steps_write_last: no piece is far behind",
+    )
     memset(s.index.next.fresh, 0, sizeof(s.index.next.fresh))
     s.index.next.stage = s.index.next.stage_parts = 0
     return rc
@@ -264,6 +312,7 @@ cdef int steps_unit(State* s, MDB_txn* txn, bint* wrote, bint* done) noexcept no
     wrote[0] = False
     while True:
         stage = s.index.next.stage
+        native_assert(stage <= STAGE_LAST, b"steps_unit: a stage")
         ended = False
         if stage == STAGE_DELETE:
             rc = steps_delete(s, txn, wrote)
@@ -312,7 +361,15 @@ cdef void steps_swap_merged(State* s, Merge* merge) noexcept nogil:
         else:
             runs[kept] = runs[i]
         kept += 1
+    native_assert(
+        kept + RUN_FANOUT == s.shared.runs_count[map_] + 1,
+        b"steps_swap_merged: one for eight",
+    )
     s.shared.runs_count[map_] = kept
+    native_assert(
+        runs_descend(s.shared.levels[map_], s.shared.runs_count[map_], map_),
+        b"steps_swap_merged: runs newest first",
+    )
     merge_end(merge)
 
 
@@ -322,6 +379,10 @@ cdef void steps_publish_step(State* s) noexcept nogil:
     cdef int map_
     for map_ in range(MAPS_COUNT):
         if s.index.step_runs[map_] != NULL:
+            native_assert(
+                s.shared.runs_count[map_] < RUNS_MAX,
+                b"steps_publish_step: room for a run",
+            )
             memmove(
                 s.shared.levels[map_] + 1, s.shared.levels[map_],
                 s.shared.runs_count[map_] * sizeof(Run*),
@@ -329,12 +390,25 @@ cdef void steps_publish_step(State* s) noexcept nogil:
             s.shared.levels[map_][0] = s.index.step_runs[map_]
             cover_publish(s.index.step_runs[map_])
             s.shared.runs_count[map_] += 1
+            native_assert(
+                runs_descend(s.shared.levels[map_], s.shared.runs_count[map_], map_),
+                b"steps_publish_step: runs newest first",
+            )
             s.index.step_runs[map_] = NULL
     if s.shared.steps_count > 0:  # while the ledger is opened memory has not learned the step
+        native_assert(
+            (s.shared.steps[0].number + 1) * s.config.step_rows == as_of,
+            b"steps_publish_step: the oldest step in memory goes",
+        )
         views_bury_step(s, s.shared.steps[0])
         s.shared.steps_count -= 1
         memmove(s.shared.steps, s.shared.steps + 1, s.shared.steps_count * sizeof(Step*))
     postings_publish(s, &s.index.work, postings_step(s, as_of))
+    native_assert(
+        as_of == s.shared.indexed + s.config.step_rows,
+        b"steps_publish_step: one step on",
+    )
+    native_assert(as_of <= s.shared.sequence, b"steps_publish_step: its rows are durable")
     s.shared.indexed = as_of
     pthread_cond_broadcast(&s.shared.moved)
 
@@ -352,6 +426,14 @@ cdef void steps_finish(State* s, bint done) noexcept nogil:
     for i in range(MAPS_COUNT * LEVELS_MAX):
         if s.index.merges[i].active:
             merge_keep(&s.index.merges[i])
+    native_assert(
+        s.index.next.transaction > s.index.head.transaction,
+        b"steps_finish: a later transaction",
+    )
+    native_assert(
+        s.index.next.as_of == s.shared.indexed,
+        b"steps_finish: what is published is durable",
+    )
     s.index.head = s.index.next
     if done:
         turns_finish(&s.index.segments_turns, s.index.head.segments_count)
@@ -384,6 +466,10 @@ cdef void steps_take_back(State* s) noexcept nogil:
         else:
             runs_cut(s.index.step_runs[map_], entries)
     s.index.next = s.index.head
+    native_assert(
+        s.index.head.as_of == s.shared.indexed,
+        b"steps_take_back: as the index stands",
+    )
 
 
 cdef int steps_remake_fresh(State* s) noexcept nogil:
@@ -478,6 +564,10 @@ cdef int steps_take(State* s) noexcept nogil:
             )
         if rc == 0:
             rc = steps_remake_fresh(s)
+        native_assert(
+            rc != 0 or s.index.work.accounts_count <= s.index.images.count,
+            b"steps_take: accounts that there are",
+        )
         s.index.taken = rc == 0
     return rc
 
@@ -502,89 +592,3 @@ cdef int steps_run(State* s, uint32_t units, bint* done) noexcept nogil:
         rc = steps_transact(s, units, done)
     steps_tell(s, rc)
     return rc
-
-
-cdef int steps_try(State* s, int* done) noexcept nogil:
-    """Take a whole step if one is due."""
-    cdef bint whole = False
-    cdef int rc = 0
-    done[0] = 0
-    pthread_mutex_lock(&s.shared.stepping)
-    while rc == 0 and not whole and steps_is_due(s):
-        rc = steps_run(s, UNITS_ALL, &whole)
-    done[0] = whole
-    pthread_mutex_unlock(&s.shared.stepping)
-    return rc
-
-
-# --- the index writer's thread ---------------------------------------------------------------
-
-cdef enum:
-    PACE_REST = 4             # rests so many times as long as a unit's transaction took
-    PACE_IDLE_NS = 1000000000
-
-
-cdef int steps_advance(State* s) noexcept nogil:
-    """One unit in a transaction of its own, if there is one; `moved_on` says so."""
-    cdef bint done
-    cdef int rc = 0
-    s.index.moved_on = 0
-    if steps_behind(s) >= s.config.step_rows:
-        rc = steps_take(s)
-    if rc == 0:
-        rc = steps_transact(s, 1, &done)
-    steps_tell(s, rc)
-    return rc
-
-
-cdef int steps_try_unit(State* s, int* moved) noexcept nogil:
-    """What the thread does while the index does not lag, once."""
-    cdef int rc = 0
-    moved[0] = 0
-    pthread_mutex_lock(&s.shared.stepping)
-    if not s.shared.stopping and not s.shared.dead:
-        rc = steps_advance(s)
-        moved[0] = s.index.moved_on
-    pthread_mutex_unlock(&s.shared.stepping)
-    return rc
-
-
-cdef uint64_t steps_round(State* s) noexcept nogil:
-    """A whole step if the index lags by two, else one unit; gives how long to rest then.
-
-    A commit of the journal waits while the disk writes what a step brings. In small pieces,
-    with rests between them, that is hardly noticed; the rests shrink to nothing as the next
-    step becomes due.
-    """
-    cdef uint64_t began = native_monotonic_ns()
-    cdef uint64_t behind, rest
-    cdef bint done = False
-    pthread_mutex_lock(&s.shared.stepping)
-    behind = steps_behind(s)
-    if s.shared.stopping or s.shared.dead:
-        rest = PACE_IDLE_NS
-    elif behind >= 2 * s.config.step_rows:
-        rest = PACE_IDLE_NS if steps_run(s, UNITS_ALL, &done) != 0 else 0
-    elif steps_advance(s) != 0 or not s.index.moved_on:
-        rest = PACE_IDLE_NS
-    else:
-        rest = min(2 * s.config.step_rows - behind, s.config.step_rows)
-        rest = (native_monotonic_ns() - began) * PACE_REST * rest // s.config.step_rows
-    pthread_mutex_unlock(&s.shared.stepping)
-    return rest
-
-
-cdef void steps_rest(State* s, uint64_t rest) noexcept nogil:
-    """Wait so long, or until another step is due, or stop."""
-    cdef timespec until
-    cdef uint64_t steps
-    pthread_mutex_lock(&s.shared.lock)
-    steps = (steps_behind(s)) // s.config.step_rows
-    if rest > 0 and not s.shared.stopping and (
-        steps < 2 or s.shared.index_failed or s.shared.dead
-    ):
-        clock_gettime(CLOCK_MONOTONIC, &until)
-        until.tv_sec += <long>((<uint64_t>until.tv_nsec + rest) // 1000000000)
-        until.tv_nsec = <long>((<uint64_t>until.tv_nsec + rest) % 1000000000)
-        pthread_cond_timedwait(&s.shared.step_due, &s.shared.lock, &until)
-    pthread_mutex_unlock(&s.shared.lock)

@@ -10,8 +10,16 @@ cdef inline void turns_mark(
     const State* s, Turns* turns, uint32_t number, uint64_t sequence
 ) noexcept nogil:
     """The row `sequence` has changed a piece."""
+    native_assert(
+        number < ACCOUNTS_MAX // SEGMENT_ACCOUNTS and sequence > 0,
+        b"turns_mark: it is a piece",
+    )
     if turns.since[number] == 0:
         turns.since[number] = (sequence - 1) // s.config.step_rows + 1
+    native_assert(
+        turns.since[number] <= (sequence - 1) // s.config.step_rows + 1,
+        b"turns_mark: rows come in order",
+    )
 
 
 cdef inline uint32_t turns_left(
@@ -24,9 +32,26 @@ cdef inline uint32_t turns_left(
         return TURN_STEPS_MAX
     if number >= turns.stored:
         return 0  # so that below the stored ones no piece is ever missing
+    native_assert(since <= step, b"turns_left: what has changed it is not yet to come")
     # The step that ends at `step` has the number step - 1, as `since` is one more than it.
     waited = min(step - since, <uint64_t>TURN_STEPS_MAX - 1)
     return TURN_STEPS_MAX - 1 - <uint32_t>waited
+
+
+cdef inline bint turns_keep_terms(
+    const Turns* turns, uint32_t count, uint64_t step
+) noexcept nogil:
+    """Whether every piece that cannot wait is written, and none for nothing. For asserts."""
+    cdef uint32_t number, left
+    if not SWITCH_ASSERT:
+        return True
+    for number in range(count):
+        left = turns_left(turns, number, step)
+        if turns.writing[number] and left == TURN_STEPS_MAX:
+            return False
+        if left == 0 and not turns.writing[number]:
+            return False
+    return True
 
 
 cdef void turns_choose(
@@ -52,6 +77,10 @@ cdef void turns_choose(
             if share > 0 and turns_left(turns, number, step) == left:
                 turns.writing[number] = 1
                 share -= 1
+    native_assert(
+        turns_keep_terms(turns, count, step),
+        b"turns_choose: each piece keeps its term",
+    )
 
 
 cdef uint64_t turns_oldest(const Turns* turns, uint32_t count, uint64_t step) noexcept nogil:
@@ -61,15 +90,25 @@ cdef uint64_t turns_oldest(const Turns* turns, uint32_t count, uint64_t step) no
     for number in range(count):
         if turns.since[number] != 0 and not turns.writing[number]:
             oldest = min(oldest, turns.since[number] - 1)
+    native_assert(
+        oldest <= step and step - oldest < TURN_STEPS_MAX,
+        b"turns_oldest: none is far behind",
+    )
     return oldest
 
 
 cdef void turns_finish(Turns* turns, uint32_t count) noexcept nogil:
     """The step is durable: what it wrote is as stored."""
     cdef uint32_t number
+    native_assert(count >= turns.stored, b"turns_finish: no piece goes")
     turns.stored = count
     for number in range(count):
         if turns.writing[number]:
+            native_assert(turns.since[number] != 0, b"turns_finish: what was written had changed")
+            native_assert(
+                turns.written[number].steps > turns.pieces[number].steps,
+                b"turns_finish: it is newer",
+            )
             turns.since[number] = 0
             turns.pieces[number] = turns.written[number]
 
@@ -82,6 +121,10 @@ cdef PieceRecord* turns_put_list(
     for number in range(count):
         at[number] = turns.pieces[number]
         if whole and turns.writing[number]:
+            native_assert(
+                turns.written[number].steps > turns.pieces[number].steps,
+                b"turns_put_list: what is written is newer",
+            )
             at[number] = turns.written[number]
     return at + count
 

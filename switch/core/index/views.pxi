@@ -21,6 +21,14 @@ cdef int views_begin(State* s, View* view) noexcept nogil:
     else:
         s.shared.views_oldest = view
     s.shared.views = view
+    native_assert(
+        view.indexed <= view.sequence,
+        b"views_begin: the index is behind the journal",
+    )
+    native_assert(
+        view.older == NULL or view.older.number < view.number,
+        b"views_begin: views are numbered",
+    )
     rc = mdb_txn_begin(s.config.index_env, NULL, MDB_RDONLY, &view.index)
     if rc != 0:
         view.index = NULL
@@ -42,6 +50,10 @@ cdef void views_end(State* s, View* view) noexcept nogil:
         view.older.younger = view.younger
     else:
         s.shared.views_oldest = view.younger
+    native_assert(
+        (s.shared.views == NULL) == (s.shared.views_oldest == NULL),
+        b"views_end: both ends of the list",
+    )
     pthread_mutex_unlock(&s.shared.lock)
 
 
@@ -74,6 +86,10 @@ cdef int views_get_row(View* view, uint64_t sequence, const Row** row) noexcept 
 cdef void views_bury_step(State* s, Step* step) noexcept nogil:
     """Put away a step that the index has now. Under the lock."""
     step.buried = s.shared.views_number
+    native_assert(
+        s.index.steps_buried == NULL or s.index.steps_buried.buried <= step.buried,
+        b"views_bury_step: burials are in order",
+    )
     step.grave = s.index.steps_buried
     s.index.steps_buried = step
 
@@ -81,6 +97,10 @@ cdef void views_bury_step(State* s, Step* step) noexcept nogil:
 cdef void views_bury_run(State* s, Run* run) noexcept nogil:
     """Put away a run that look-ups no longer use. Under the lock."""
     run.buried = s.shared.views_number
+    native_assert(
+        s.index.runs_buried == NULL or s.index.runs_buried.buried <= run.buried,
+        b"views_bury_run: burials are in order",
+    )
     run.grave = s.index.runs_buried
     s.index.runs_buried = run
 

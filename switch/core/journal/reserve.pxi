@@ -62,6 +62,7 @@ cdef int reserve_extend(State* s) noexcept nogil:
     cdef int rc = reserve_measure(s)
     if rc != 0 or s.config.reserve_fd < 0 or s.shared.reserve_left >= s.config.reserve_size:
         return rc
+    native_assert(s.config.reserve_size > 0, b"reserve_extend: one is wanted")
     rc = posix_memalign(&zeros, RESERVE_ALIGN, RESERVE_PIECE)
     if rc != 0:
         return rc

@@ -293,6 +293,22 @@ cdef int store_put_chunk(State* s, const Chunk* chunk, size_t size) noexcept nog
     cdef MDB_val key, data
     cdef uint8_t name[8]
     cdef int rc = mdb_txn_begin(s.config.journal_env, NULL, 0, &txn)
+    native_assert(
+        chunk.rows_count > 0 and chunk.rows_count <= GROUP_MAX,
+        b"store_put_chunk: some rows",
+    )
+    native_assert(
+        size == sizeof(Chunk) + chunk.rows_count * sizeof(Row) + chunk.tail_size,
+        b"store_put_chunk: header, rows, tail",
+    )
+    native_assert(
+        chunk.first_sequence == s.shared.sequence + 1,
+        b"store_put_chunk: behind the last row",
+    )
+    native_assert(
+        chunk.ordinal > 0 and memcmp(chunk.instance, s.config.instance, 16) == 0,
+        b"store_put_chunk: of this ledger",
+    )
     if rc != 0:
         return rc
     store_set_key(name, chunk.first_sequence)

@@ -73,6 +73,7 @@ cdef inline void effect_count_day(Table* table, const Row* row) noexcept nogil:
 
 cdef inline void effect_receipt(Table* table, const Row* row) noexcept nogil:
     cdef Account* debit = &table.accounts[row.debit]
+    native_assert(row.receipt > 0, b"effect_receipt: what is paid has one")
     debit.receipt = row.receipt
     debit.year = keys_year_of(table, keys_day(row.timestamp))
 
@@ -90,6 +91,10 @@ cdef inline void effect_count_case(Table* table, const Row* row, int step) noexc
 cdef void effect_open(Table* table, const Row* row, const uint8_t* tail) noexcept nogil:
     cdef const AccountRecord* record = <const AccountRecord*>tail
     cdef Account* account = &table.accounts[row.debit]
+    native_assert(
+        row.debit > 0 and row.debit < ACCOUNTS_MAX,
+        b"effect_open: the table has a place",
+    )
     memset(account, 0, sizeof(Account))
     account.participant = record.participant
     account.purpose = record.purpose
@@ -112,9 +117,64 @@ cdef void effect_window(
         account = &table.accounts[lines[i].account]
         owed = lines[i].debits + lines[i].carried
         account.carried = owed - lines[i].credits if owed > lines[i].credits else 0
+        native_assert(lines[i].account < table.count, b"effect_window: the account is open")
+        native_assert(account.kind == ACCOUNT_BILLER, b"effect_window: it is a biller's")
         account.period_debits = 0
         account.period_credits = 0
         account.changed = row.sequence
+
+
+cdef inline void effect_rely(const Table* table, const Row* row, const Row* hold) noexcept nogil:
+    """What an accepted row that moves money finds in the images of both accounts: what it
+    takes back was given. For asserts; asked by those whose images are all of one moment."""
+    cdef const Account* debit = &table.accounts[row.debit]
+    cdef const Account* credit = &table.accounts[row.credit]
+    if not SWITCH_ASSERT:
+        return
+    native_assert(row.result == RESULT_OK, b"effect: refused rows change nothing")
+    native_assert(
+        row.debit != row.credit or not keys_moves_money(row), b"effect: of two accounts"
+    )
+    if keys_resolves_hold(row):
+        native_assert(hold.kind == KIND_HOLD, b"effect: what is resolved is a hold")
+        native_assert(
+            hold.debit == row.debit and hold.credit == row.credit, b"effect: of its accounts"
+        )
+        native_assert(hold.sequence == row.resolves, b"effect: the one that it names")
+        native_assert(row.amount <= hold.amount, b"effect: no more than was held")
+        native_assert(debit.debits_pending >= hold.amount, b"effect: the debit was held")
+        native_assert(credit.credits_pending >= hold.amount, b"effect: the credit was held")
+        native_assert(debit.holds_count > 0, b"effect: the debit counts the hold")
+        native_assert(credit.holds_count > 0, b"effect: the credit counts the hold")
+        if keys_day(hold.timestamp) == debit.day:
+            native_assert(debit.day_amount >= hold.amount, b"effect: the day has the amount")
+            native_assert(debit.day_count > 0, b"effect: the day counts the hold")
+    elif row.kind == KIND_REFUND:
+        native_assert(debit.refundable >= row.amount, b"effect: the debit can be refunded")
+        native_assert(credit.refundable >= row.amount, b"effect: the credit can be refunded")
+    elif row.kind == KIND_CASE_CLOSE:
+        native_assert(debit.cases_count > 0, b"effect: the debit has an open case")
+        native_assert(credit.cases_count > 0, b"effect: the credit has an open case")
+    elif row.kind == KIND_OPEN:
+        native_assert(row.debit == table.count, b"effect: the next index is opened")
+    elif row.kind == KIND_CLOSE:
+        native_assert(debit.holds_count == 0, b"effect: what closes has no open hold")
+    if keys_moves_money(row):
+        native_assert(
+            0 < row.debit and row.debit < table.count, b"effect: the debit is open"
+        )
+        native_assert(
+            0 < row.credit and row.credit < table.count, b"effect: the credit is open"
+        )
+        native_assert(debit.changed < row.sequence, b"effect: the debit lacks the row")
+        native_assert(credit.changed < row.sequence, b"effect: the credit lacks the row")
+
+
+cdef inline bint effect_is_covered(const Account* account) noexcept nogil:
+    """Whether an account has not spent what it has not got, if it must not. For asserts."""
+    if not SWITCH_ASSERT or account.kind != ACCOUNT_WALLET:
+        return True
+    return account.credits_posted >= account.debits_posted + account.debits_pending
 
 
 cdef void effect_apply(

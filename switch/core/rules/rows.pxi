@@ -4,11 +4,16 @@
 # writes a row, replay as it reads one.
 
 cdef inline Row* rows_at(State* s, uint32_t index) noexcept nogil:
+    native_assert(index <= GROUP_MAX, b"rows_at: a row of the group")
     return <Row*>(s.group.chunk + sizeof(Chunk)) + index
 
 
 cdef inline void rows_seal(State* s) noexcept nogil:
     """Give the rows that have none their checks; many at a time is faster."""
+    native_assert(
+        s.group.rows_sealed <= s.group.rows_count,
+        b"rows_seal: sealed rows are rows",
+    )
     native_crc_records(
         <uint8_t*>rows_at(s, s.group.rows_sealed), sizeof(Row),
         s.group.rows_count - s.group.rows_sealed,
@@ -87,6 +92,8 @@ cdef int rows_find_accepted(State* s, uint64_t sequence, Row* row, bint* found) 
 
 cdef inline void rows_touch(State* s, uint32_t account) noexcept nogil:
     """Remember that this group changed an account."""
+    native_assert(account > 0 and account < ACCOUNTS_MAX, b"rows_touch: an account")
+    native_assert(s.group.dirty_count < ACCOUNTS_MAX, b"rows_touch: there is room")
     if s.group.touched[account] != s.group.number:
         s.group.touched[account] = s.group.number
         s.group.dirty[s.group.dirty_count] = account
@@ -124,6 +131,11 @@ cdef int rows_note(
     cdef int rc = 0
     if step == NULL:
         return ENOMEM
+    native_assert(row.sequence > s.shared.indexed, b"rows_note: the index lacks the row")
+    native_assert(
+        step.number == (row.sequence - 1) // s.config.step_rows,
+        b"rows_note: its own step",
+    )
     if row.result == RESULT_OK and row.flags & ROW_RELEASE:
         rc = rows_root(s, row, hold, &root)
         if rc != 0:
@@ -131,11 +143,24 @@ cdef int rows_note(
     if row.result == RESULT_OK:
         if not effect_is_within(row, tail, tail_size):
             return MDB_CORRUPTED
+        effect_rely(&s.group.working, row, hold)
         effect_apply(&s.group.working, row, hold, tail, tail_size)
         if kinds_moves_money(row.kind):
+            native_assert(
+                effect_is_covered(&s.group.working.accounts[row.debit]),
+                b"rows_note: no wallet below zero",
+            )
             rows_touch(s, row.debit)
             rows_touch(s, row.credit)
             chain = step.chain + 2 * (row.sequence - 1 - step.number * s.config.step_rows)
+            native_assert(
+                s.group.heads[row.debit] >> 1 < row.sequence,
+                b"rows_note: the debit's chain goes back",
+            )
+            native_assert(
+                s.group.heads[row.credit] >> 1 < row.sequence,
+                b"rows_note: the credit's chain goes back",
+            )
             chain[0] = s.group.heads[row.debit]
             chain[1] = s.group.heads[row.credit]
             s.group.heads[row.debit] = row.sequence << 1
@@ -172,6 +197,14 @@ cdef void rows_add_tail(
 ) noexcept nogil:
     cdef TailItem item
     cdef uint32_t padded = (size + 7) & ~<uint32_t>7
+    native_assert(
+        size > 0 and s.group.tail_size % 8 == 0,
+        b"rows_add_tail: items are aligned",
+    )
+    native_assert(
+        s.group.tail_size + sizeof(TailItem) + padded <= TAIL_MAX,
+        b"rows_add_tail: there is room",
+    )
     item.size = size
     item.check = store_tail_check(s.config.instance_check, sequence, tail, size)
     memcpy(s.group.tail + s.group.tail_size, &item, sizeof(TailItem))
@@ -190,8 +223,10 @@ cdef int rows_record(
     """
     cdef const Account* wallet
     cdef int rc
+    native_assert(s.group.rows_count < GROUP_MAX, b"rows_record: the group has room")
     row.sequence = s.group.first + s.group.rows_count
     row.timestamp = rows_time(s)
+    native_assert(row.timestamp > s.group.last_timestamp, b"rows_record: time goes on")
     row.receipt = 0
     if row.result == RESULT_OK and kinds_is_final(row.kind):
         wallet = &s.group.working.accounts[row.debit]
@@ -206,6 +241,10 @@ cdef int rows_record(
         return rc
     if tail_size > 0:
         rows_add_tail(s, row.sequence, tail, tail_size)
+    native_assert(
+        row.sequence == s.group.first + s.group.rows_count,
+        b"rows_record: no row came between",
+    )
     rows_at(s, s.group.rows_count)[0] = row[0]
     s.group.rows_count += 1
     s.group.last_timestamp = row.timestamp

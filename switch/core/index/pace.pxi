@@ -1,0 +1,84 @@
+# The index writer's thread: how much it does at a time, and how long it rests.
+
+cdef enum:
+    PACE_REST = 4             # rests so many times as long as a unit's transaction took
+    PACE_IDLE_NS = 1000000000
+
+
+cdef int pace_try(State* s, int* done) noexcept nogil:
+    """Take a whole step if one is due."""
+    cdef bint whole = False
+    cdef int rc = 0
+    done[0] = 0
+    pthread_mutex_lock(&s.shared.stepping)
+    while rc == 0 and not whole and steps_is_due(s):
+        rc = steps_run(s, UNITS_ALL, &whole)
+    done[0] = whole
+    pthread_mutex_unlock(&s.shared.stepping)
+    return rc
+
+
+cdef int pace_advance(State* s) noexcept nogil:
+    """One unit in a transaction of its own, if there is one; `moved_on` says so."""
+    cdef bint done
+    cdef int rc = 0
+    s.index.moved_on = 0
+    if steps_behind(s) >= s.config.step_rows:
+        rc = steps_take(s)
+    if rc == 0:
+        rc = steps_transact(s, 1, &done)
+    steps_tell(s, rc)
+    return rc
+
+
+cdef int pace_try_unit(State* s, int* moved) noexcept nogil:
+    """What the thread does while the index does not lag, once."""
+    cdef int rc = 0
+    moved[0] = 0
+    pthread_mutex_lock(&s.shared.stepping)
+    if not s.shared.stopping and not s.shared.dead:
+        rc = pace_advance(s)
+        moved[0] = s.index.moved_on
+    pthread_mutex_unlock(&s.shared.stepping)
+    return rc
+
+
+cdef uint64_t pace_round(State* s) noexcept nogil:
+    """A whole step if the index lags by two, else one unit; gives how long to rest then.
+
+    A commit of the journal waits while the disk writes what a step brings. In small pieces,
+    with rests between them, that is hardly noticed; the rests shrink to nothing as the next
+    step becomes due.
+    """
+    cdef uint64_t began = native_monotonic_ns()
+    cdef uint64_t behind, rest
+    cdef bint done = False
+    pthread_mutex_lock(&s.shared.stepping)
+    behind = steps_behind(s)
+    if s.shared.stopping or s.shared.dead:
+        rest = PACE_IDLE_NS
+    elif behind >= 2 * s.config.step_rows:
+        rest = PACE_IDLE_NS if steps_run(s, UNITS_ALL, &done) != 0 else 0
+    elif pace_advance(s) != 0 or not s.index.moved_on:
+        rest = PACE_IDLE_NS
+    else:
+        rest = min(2 * s.config.step_rows - behind, s.config.step_rows)
+        rest = (native_monotonic_ns() - began) * PACE_REST * rest // s.config.step_rows
+    pthread_mutex_unlock(&s.shared.stepping)
+    return rest
+
+
+cdef void pace_rest(State* s, uint64_t rest) noexcept nogil:
+    """Wait so long, or until another step is due, or stop."""
+    cdef timespec until
+    cdef uint64_t steps
+    pthread_mutex_lock(&s.shared.lock)
+    steps = (steps_behind(s)) // s.config.step_rows
+    if rest > 0 and not s.shared.stopping and (
+        steps < 2 or s.shared.index_failed or s.shared.dead
+    ):
+        clock_gettime(CLOCK_MONOTONIC, &until)
+        until.tv_sec += <long>((<uint64_t>until.tv_nsec + rest) // 1000000000)
+        until.tv_nsec = <long>((<uint64_t>until.tv_nsec + rest) % 1000000000)
+        pthread_cond_timedwait(&s.shared.step_due, &s.shared.lock, &until)
+    pthread_mutex_unlock(&s.shared.lock)
