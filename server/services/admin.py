@@ -162,11 +162,12 @@ class AdminService:
     async def SetLimit(
         self, request: pb.SetLimitRequest, caller: Identity
     ) -> pb.SetLimitResponse:
-        """Set what a wallet may spend in a day."""
+        """Set what a wallet may spend in a day, and at once."""
         move = moves.set_limit(
             arguments.centre_wallet(self._node.register, request.centre).index,
             request.day_amount_max,
             request.day_count_max,
+            request.payment_max,
             row_id=request.id,
             sender=caller.index,
         )

@@ -70,8 +70,10 @@ def after(first: Tell, then: Tell) -> Tell:
     return both
 
 
-def limited(amount: int, count: int) -> Tell:
-    tail = struct.pack("<QII", amount, count, 0)
+def limited(amount: int, count: int, payment: int | None = None) -> Tell:
+    tail = struct.pack("<QII", amount, count, 0 if payment is None else 1)
+    if payment is not None:
+        tail += struct.pack("<Q", payment)
     return lambda s: s.add(Kind.LIMIT, debit=A, tail=tail)
 
 
@@ -313,6 +315,10 @@ PAIRS: dict[str, tuple[Tell, Tell]] = {
         plain(R.BILL_ALREADY_CLAIMED),
     ),
     "PAID_RECENTLY": (recently(5_000), recently(5_001)),
+    "PAYMENT_AMOUNT_EXCEEDED": (
+        after(limited(10**9, 9, 2_999), plain(R.PAYMENT_AMOUNT_EXCEEDED)),
+        after(limited(10**9, 9, 3_000), plain(R.PAYMENT_AMOUNT_EXCEEDED)),
+    ),
     "DAY_COUNT_EXCEEDED": (
         after(limited(10**9, 1), after(spent, plain(R.DAY_COUNT_EXCEEDED))),
         after(limited(10**9, 2), after(spent, plain(R.DAY_COUNT_EXCEEDED))),

@@ -94,7 +94,18 @@ cdef void effect_open(Table* table, const Row* row, const uint8_t* tail) noexcep
     account.opened = row.sequence
     account.day_amount_max = NO_AMOUNT_LIMIT
     account.day_count_max = NO_COUNT_LIMIT
+    account.payment_max = NO_AMOUNT_LIMIT
     table.count = row.debit + 1
+
+
+cdef void effect_limit(Account* account, const uint8_t* tail, uint32_t tail_size) noexcept nogil:
+    """All limits of a wallet; what a record of an earlier form does not say is no limit."""
+    cdef const LimitRecord* limit = <const LimitRecord*>tail
+    account.day_amount_max = limit.day_amount_max
+    account.day_count_max = limit.day_count_max
+    account.payment_max = NO_AMOUNT_LIMIT
+    if limit.form == LIMIT_PAYMENT and tail_size >= sizeof(LimitRecord):
+        account.payment_max = limit.payment_max
 
 
 cdef void effect_window(
@@ -118,7 +129,6 @@ cdef void effect_apply(
 ) noexcept nogil:
     """Apply one accepted row. `hold` is the row a post, void or expire resolves."""
     cdef Account* debit = &table.accounts[row.debit]
-    cdef const LimitRecord* limit
     cdef int kind = row.kind
     if kind == KIND_PAY:
         effect_post(table, row)
@@ -146,9 +156,7 @@ cdef void effect_apply(
     elif kind == KIND_OPEN:
         effect_open(table, row, tail)
     elif kind == KIND_LIMIT:
-        limit = <const LimitRecord*>tail
-        debit.day_amount_max = limit.day_amount_max
-        debit.day_count_max = limit.day_count_max
+        effect_limit(debit, tail, tail_size)
     elif kind == KIND_FREEZE:
         debit.state = STATE_OPEN if row.flags & ROW_UNFREEZE else STATE_FROZEN
     elif kind == KIND_CLOSE:
