@@ -420,3 +420,9 @@ def test_a_refusal_has_its_cause(tmp_path: Path, name: str) -> None:
     right, forged = PAIRS[name]
     assert found_in(tmp_path / "right", right) == set()
     assert found_in(tmp_path / "forged", forged) == {"refusals"}
+
+
+def test_a_payment_past_its_wallets_limit_is_found(tmp_path: Path) -> None:
+    assert found_in(tmp_path / "at", after(limited(10**9, 9, 3_000), spent)) == set()
+    past_it = found_in(tmp_path / "past", after(limited(10**9, 9, 2_999), spent))
+    assert past_it == {"limits"}
