@@ -17,15 +17,6 @@ cdef bint machine_takes_reference(int kind) noexcept nogil:
     )
 
 
-cdef bint machine_limit_is_valid(const LimitRecord* limit, uint32_t size) noexcept nogil:
-    """A record is as long as its form says, or longer; JSON may follow."""
-    if size < LIMIT_DAY_SIZE or not keys_is_zero(limit.reserved, 3):
-        return False
-    if limit.form == LIMIT_DAY:
-        return True
-    return limit.form == LIMIT_PAYMENT and size >= sizeof(LimitRecord)
-
-
 cdef void machine_shape_record(Draft* draft) noexcept nogil:
     """The fixed record that opens the tail of an open, limit, register or shift row."""
     cdef const uint8_t* tail = draft.tail
@@ -40,7 +31,7 @@ cdef void machine_shape_record(Draft* draft) noexcept nogil:
             and keys_is_zero(account.reserved, 25)
         )
     elif kind == KIND_LIMIT:
-        good = machine_limit_is_valid(<const LimitRecord*>tail, size)
+        good = register_limit_is_valid(<const LimitRecord*>tail, size)
     elif kind == KIND_SHIFT:
         good = size >= sizeof(ShiftRecord) and cases_shift_is_valid(
             <const ShiftRecord*>tail, draft.row.operator_
