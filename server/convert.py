@@ -214,6 +214,7 @@ def wallet(image: Rows, centre: str) -> wallets_pb2.Wallet:
         holds_count=int(image["holds_count"]),
         receipt=int(image["receipt"]),
         receipt_year=int(image["year"]),
+        payment_max=int(image["payment_max"]),
     )
 
 
@@ -326,6 +327,7 @@ def participant_spec(message: admin_pb2.Participant) -> ParticipantSpec:
         heads=tuple(message.heads),
         day_amount_max=message.day_amount_max,
         day_count_max=message.day_count_max,
+        payment_max=message.payment_max,
     )
 
 

@@ -17,7 +17,7 @@ from switch.billing.dispatch import TICK_S, Dispatcher
 from switch.codes import Result
 from switch.config import Config
 from switch.errors import DamagedError, OverloadError, SwitchError
-from switch.ledger.cases import Exceptions
+from switch.ledger.cases import Cases
 from switch.ledger.committer import Answer, Committer, Reply
 from switch.register.load import Register
 from switch.v1 import payments_pb2
@@ -46,7 +46,7 @@ class Node:
         self.dispatch = Dispatcher(
             config, ledger, self.register, call_later=self.loop.call_later
         )
-        self.exceptions = Exceptions(ledger)
+        self.cases = Cases(ledger)
         self.stopping = False
         self._group = asyncio.Event()
         self._on_stop: set[Callable[[], None]] = set()

@@ -225,6 +225,7 @@ class Result(IntEnum):
     CASES_OPEN = 73
     PAYMENTS_REFUNDABLE = 74
     ALREADY_FOLLOWED = 75
+    PAYMENT_AMOUNT_EXCEEDED = 76
 
 
 class Field(IntEnum):
@@ -382,7 +383,7 @@ HEAD_MASK = 0x0E00
 TENDER_SHIFT = 12
 TENDER_MASK = 0x3000
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

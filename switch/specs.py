@@ -75,6 +75,8 @@ class ParticipantSpec:
     """Paise that the centre's wallet may spend in an IST day; 0 is no limit."""
     day_count_max: int = 0
     """Payments of the centre's wallet in an IST day; 0 is no limit."""
+    payment_max: int = 0
+    """Paise that the centre's wallet may spend in one payment; 0 is no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +195,10 @@ def _participant_problems(spec: ParticipantSpec) -> Iterator[Problem]:
         yield Problem("day_amount_max", "must be 0 or less than 2^64 - 1 paise")
     if not 0 <= spec.day_count_max < NO_COUNT_LIMIT:
         yield Problem("day_count_max", "must be 0 or less than 2^32 - 1")
+    if not 0 <= spec.payment_max < NO_AMOUNT_LIMIT:
+        yield Problem("payment_max", "must be 0 or less than 2^64 - 1 paise")
+    if spec.role is not Role.CENTRE and spec.payment_max:
+        yield Problem("payment_max", "is for centres only")
     if spec.role is not Role.CENTRE and (spec.day_amount_max or spec.day_count_max):
         yield Problem("day_amount_max", "and day_count_max are for centres only")
 
@@ -286,6 +292,7 @@ _FLAGS = {"active"}
 _COUNTS = {
     "day_amount_max",
     "day_count_max",
+    "payment_max",
     "amount_min",
     "amount_max",
     "duplicate_hours",

@@ -9,6 +9,7 @@ import struct
 
 from switch.codes import (
     AMOUNT_MAX,
+    NO_AMOUNT_LIMIT,
     AccountKind,
     AccountState,
     AmountRule,
@@ -43,7 +44,9 @@ class Register(Rules):
         if row.kind == Kind.OPEN:
             return account_record_is_valid(tail)
         if row.kind == Kind.LIMIT:
-            return len(tail) >= 16 and not any(tail[12:16])
+            if len(tail) < 16 or any(tail[13:16]):
+                return False
+            return tail[12] == 0 or (tail[12] == 1 and len(tail) >= 24)
         if row.kind == Kind.SHIFT:
             return shift_record_is_valid(tail, row.operator_)
         if tail[:1] == bytes([Record.PARTICIPANT]):
@@ -95,8 +98,11 @@ class Register(Rules):
 
     def do_limit(self, row: Row) -> None:
         account = self.accounts[row.debit]
-        limits = struct.unpack_from("<QI", row.tail or b"")
-        account.day_amount_max, account.day_count_max = limits
+        limits = struct.unpack_from("<QIB", row.tail or b"")
+        account.day_amount_max, account.day_count_max, form = limits
+        account.payment_max = NO_AMOUNT_LIMIT
+        if form:
+            account.payment_max = struct.unpack_from("<Q", row.tail or b"", 16)[0]
         self.append(row)
         account.changed = row.sequence
 

@@ -216,6 +216,8 @@ class Rules:
             age_ns = self.clock() - self.rows[taken - 1].timestamp
             if age_ns < service.duplicate_hours * 3600 * SECOND_NS:
                 return Answer(Result.PAID_RECENTLY, taken)
+        if row.amount > wallet.payment_max:
+            return Answer(Result.PAYMENT_AMOUNT_EXCEEDED)
         same_day = wallet.day == ist_day(self.clock())
         if (wallet.day_count if same_day else 0) + 1 > wallet.day_count_max:
             return Answer(Result.DAY_COUNT_EXCEEDED)

@@ -35,12 +35,12 @@ ROW_FIELDS = """
     id sequence timestamp amount resolves reference debit credit receipt operator_
     checker participant service kind result flags basket total deadline
 """.split()  # noqa: SIM905 - a list of words reads better
-ACCOUNT_BYTES = struct.Struct("<11Q6IHHBBHQ")
+ACCOUNT_BYTES = struct.Struct("<11Q6IHHBBHQQ")
 ACCOUNT_FIELDS = """
     debits_pending debits_posted credits_pending credits_posted day_amount
     day_amount_max period_debits period_credits carried opened changed day day_count
     day_count_max receipt participant holds_count year purpose kind state cases_count
-    refundable
+    refundable payment_max
 """.split()  # noqa: SIM905 - a list of words reads better
 OUTCOME_BYTES = struct.Struct("<QQQQQ16sIIHBBBB10x")
 OUTCOME_FIELDS = """
@@ -171,6 +171,7 @@ class Account:
     holds_count: int = 0
     cases_count: int = 0
     refundable: int = 0
+    payment_max: int = NO_AMOUNT_LIMIT
 
     @property
     def balance(self) -> int:
@@ -197,7 +198,7 @@ class Account:
         return replace(self)
 
     def pack(self) -> bytes:
-        """The account's image, 128 bytes."""
+        """The account's image, 136 bytes."""
         return ACCOUNT_BYTES.pack(*[getattr(self, name) for name in ACCOUNT_FIELDS])
 
 
@@ -256,14 +257,17 @@ class AccountRecord:
 
 @dataclass(slots=True)
 class LimitRecord:
-    """What a wallet may spend in a day."""
+    """What a wallet may spend in a day, and in one payment unless that is None."""
 
     day_amount_max: int = NO_AMOUNT_LIMIT
     day_count_max: int = NO_COUNT_LIMIT
+    payment_max: int | None = None
 
     def pack(self) -> bytes:
-        """16 bytes."""
-        return struct.pack("<QI4x", self.day_amount_max, self.day_count_max)
+        """16 bytes; 24 with a limit of one payment."""
+        form = 0 if self.payment_max is None else 1
+        day = struct.pack("<QIB3x", self.day_amount_max, self.day_count_max, form)
+        return day + (struct.pack("<Q", self.payment_max) if form else b"")
 
 
 @dataclass(slots=True)

@@ -225,6 +225,15 @@ def test_limits_of_a_day_end_at_midnight_in_india(story: Story) -> None:
     assert story.pay(250, b"E").result == Result.OK
 
 
+def test_one_payment_has_a_limit_of_its_own(story: Story) -> None:
+    story.tell(Kind.LIMIT, debit=WALLET, tail=LimitRecord(250, 0, 100).pack())
+    assert story.pay(101, b"A").result == Result.PAYMENT_AMOUNT_EXCEEDED
+    assert story.pay(100, b"B").result == Result.DAY_COUNT_EXCEEDED
+    # A record of the first form says nothing of it: no limit.
+    story.tell(Kind.LIMIT, debit=WALLET, tail=LimitRecord(250, 9).pack() + b"{}")
+    assert story.pay(101, b"C").result == Result.OK
+
+
 def test_receipts_begin_again_on_the_first_of_april(story: Story) -> None:
     april = int(datetime(2026, 3, 31, 18, 30, tzinfo=UTC).timestamp()) * SECOND_NS
     assert financial_year(april - 1) == 2025

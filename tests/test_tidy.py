@@ -38,6 +38,8 @@ LINES_WANTED = 600
 LONG = {
     "switch/_core.pyx",  # the border: one class, and nothing to split it along
 }
+TABLE_LINE_MAX = 200
+"""A longer line of a table fills a screen; what it says belongs into a list."""
 NOT_OURS = {"build", "data", "node_modules", "dist"}
 CODE = {".py", ".pyi", ".pyx", ".pxi", ".pxd", ".h", ".proto", ".sh"}
 TEXT = CODE | {".md", ".toml", ".yaml", ".yml", ".csv", ".lock", ".json", ""}
@@ -513,6 +515,17 @@ def test_links_lead_somewhere() -> None:
                 wrong.append(f"{path.relative_to(ROOT)}: {target}")
             elif anchor and there.suffix == ".md" and anchor not in anchors(there):
                 wrong.append(f"{path.relative_to(ROOT)}: {target} (no such heading)")
+    assert not wrong
+
+
+def test_tables_fit_a_screen() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number}: {len(line)} characters"
+        for path in ours()
+        if path.suffix == ".md"
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if line.startswith("|") and len(line) > TABLE_LINE_MAX
+    ]
     assert not wrong
 
 

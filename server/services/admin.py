@@ -162,11 +162,12 @@ class AdminService:
     async def SetLimit(
         self, request: pb.SetLimitRequest, caller: Identity
     ) -> pb.SetLimitResponse:
-        """Set what a wallet may spend in a day."""
+        """Set what a wallet may spend in a day, and at once."""
         move = moves.set_limit(
             arguments.centre_wallet(self._node.register, request.centre).index,
             request.day_amount_max,
             request.day_count_max,
+            request.payment_max,
             row_id=request.id,
             sender=caller.index,
         )
@@ -346,13 +347,13 @@ class AdminService:
         self, request: pb.ListExceptionsRequest, found: Numbers
     ) -> pb.ListExceptionsResponse:
         node = self._node
-        node.exceptions.note_damaged(found)
+        node.cases.note_damaged(found)
         size = arguments.page_size(request.page_size, node.config)
         after = arguments.read_token(request.page_token, _NO_ACCOUNT)
         # One more than asked for tells whether there is a next page.
-        rows, as_of = node.exceptions.page(after, size + 1, time.time_ns())
+        rows, as_of = node.cases.page(after, size + 1, time.time_ns())
         last = int(rows[size - 1]["sequence"]) if len(rows) > size else 0
-        damaged = node.exceptions.damaged().tolist()
+        damaged = node.cases.damaged().tolist()
         return pb.ListExceptionsResponse(
             damaged_sequences=[] if after else damaged[:DAMAGED_MAX],
             damaged_count=len(damaged),

@@ -58,6 +58,9 @@ def _limits(
     The counters hold the span's payments already and not yet what it released.
     """
     account = span.debit[index]
+    over = index[span.amount[index] > accounts["payment_max"][account]]
+    text = "it is more than its wallet may pay in one payment"
+    findings.add_rows("limits", np.sort(span.sequence[over]), text)
     past = accounts["day_amount"][account] > accounts["day_amount_max"][account]
     past |= accounts["day_count"][account] > accounts["day_count_max"][account]
     if not past.any():

@@ -98,14 +98,23 @@ ACCOUNT: Final = np.dtype(
         ("state", "u1"),
         ("cases_count", "<u2"),
         ("refundable", "<u8"),
+        ("payment_max", "<u8"),
     ]
 )
 ACCOUNT_RECORD: Final = np.dtype(
     [("participant", "<u4"), ("purpose", "<u2"), ("kind", "u1"), ("reserved", "V25")]
 )
 LIMIT_RECORD: Final = np.dtype(
-    [("day_amount_max", "<u8"), ("day_count_max", "<u4"), ("reserved", "<u4")]
+    [
+        ("day_amount_max", "<u8"),
+        ("day_count_max", "<u4"),
+        ("form", "u1"),
+        ("reserved", "V3"),
+        ("payment_max", "<u8"),
+    ]
 )
+LIMIT_SIZES: Final = (16, LIMIT_RECORD.itemsize)
+"""Bytes of a limit's record by its form; the first ends before payment_max."""
 PARTICIPANT_RECORD: Final = np.dtype(
     [
         ("record", "u1"),
@@ -203,13 +212,14 @@ INDEX_HOLDS: Final = np.dtype(
 INDEX_HOLD: Final = np.dtype([("sequence", "<u8"), ("due", "<u8")])
 
 SIZES: Final = {
-    128: (ROW, ACCOUNT, SERVICE_RECORD),
+    128: (ROW, SERVICE_RECORD),
+    136: (ACCOUNT,),
     64: (CHUNK, PARTICIPANT_RECORD, SHIFT_RECORD),
     256: (INDEX_META,),
-    24: (INDEX_HOLDS,),
+    24: (INDEX_HOLDS, LIMIT_RECORD),
     8: (INDEX_PIECE, RULES_RECORD),
     32: (META, SEGMENT, ACCOUNT_RECORD),
-    16: (LIMIT_RECORD, INDEX_HOLD),
+    16: (INDEX_HOLD,),
     40: (WINDOW_LINE,),
 }
 for _size, _dtypes in SIZES.items():
@@ -232,7 +242,7 @@ INDEX_MAGIC: Final = 0x31584449
 SEGMENT_MAGIC: Final = 0x31474553
 HOLDS_MAGIC: Final = 0x31444C48
 FORMAT: Final = 2
-INDEX_FORMAT: Final = 2
+INDEX_FORMAT: Final = 3
 
 GROUP_MAX: Final = 8190
 TAIL_ITEM_MAX: Final = 262_144

@@ -47,6 +47,7 @@ HALF: Final = np.uint64(1 << 63)
 PAYMENT_RESULTS: Final = (
     *range(R.SERVICE_UNKNOWN, R.PERIOD_MISSING + 1),
     *range(R.DEBIT_CLOSED, R.BASKET_FAILED + 1),
+    R.PAYMENT_AMOUNT_EXCEEDED,
 )
 STATES: Final = {
     R.DEBIT_CLOSED: ("debit", AccountState.CLOSED),
@@ -200,13 +201,16 @@ class Refusals:
                 wrong[at] = fits & (kinds[credit[at]] == right)
         elif result == R.ACCOUNTS_MUST_DIFFER:
             wrong = debit != credit
+        elif result == R.PAYMENT_AMOUNT_EXCEEDED:
+            most = self.accounts["payment_max"][np.where(both, debit, 0)]
+            wrong = both & (rows["amount"] <= most)
         elif result == R.BASKET_FAILED:
             wrong = ~basket
         elif result == R.OVERFLOWS:
             # While all that ever moved fits in 64 bits, no total can pass them.
-            most = 2**64 - 1 - moved
-            if most >= 0:
-                wrong = ~basket & (rows["amount"] <= np.uint64(most))
+            room = 2**64 - 1 - moved
+            if room >= 0:
+                wrong = ~basket & (rows["amount"] <= np.uint64(room))
         return wrong
 
     def _funds(self, rows: Rows, span: Span | None, found: Resolutions | None) -> None:

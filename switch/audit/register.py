@@ -16,6 +16,7 @@ from switch.audit.layout import (
     ACCOUNT_RECORD,
     ACCOUNTS_MAX,
     LIMIT_RECORD,
+    LIMIT_SIZES,
     PARTICIPANT_RECORD,
     RULES_RECORD,
     SERVICE_RECORD,
@@ -128,20 +129,28 @@ class Register:
             ("changed", sequence),
             ("day_amount_max", NO_AMOUNT_LIMIT),
             ("day_count_max", NO_COUNT_LIMIT),
+            ("payment_max", NO_AMOUNT_LIMIT),
         ):
             accounts[name][index] = value
         self.sequences[0, index] = sequence
 
     def _limit(self, row: np.void, tail: bytes) -> None:
         index = int(row["debit"])
-        if len(tail) < LIMIT_RECORD.itemsize:
+        if len(tail) < LIMIT_SIZES[0]:
             self._add("accounts", row, "the limit's record is too short")
+            return
+        whole = tail.ljust(LIMIT_RECORD.itemsize, b"\0")
+        record = np.frombuffer(whole, dtype=LIMIT_RECORD, count=1)[0]
+        form = int(record["form"])
+        if form >= len(LIMIT_SIZES) or len(tail) < LIMIT_SIZES[form]:
+            self._add("accounts", row, "the limit's record has not the form it says")
             return
         if self.accounts["kind"][index] != AccountKind.WALLET:
             self._add("accounts", row, f"account {index} is no wallet")
-        record = np.frombuffer(tail, dtype=LIMIT_RECORD, count=1)[0]
         self.accounts["day_amount_max"][index] = record["day_amount_max"]
         self.accounts["day_count_max"][index] = record["day_count_max"]
+        payment_max = record["payment_max"] if form else NO_AMOUNT_LIMIT
+        self.accounts["payment_max"][index] = payment_max
         self.accounts["changed"][index] = row["sequence"]
 
     def _freeze(self, row: np.void) -> None:

@@ -247,6 +247,10 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "the same was paid a short while ago; ask the citizen whether it is meant",
         "একই লেনদেন একটু আগে হয়েছে; নাগরিককে জিজ্ঞাসা করুন",
     ),
+    Result.PAYMENT_AMOUNT_EXCEEDED: (
+        "more than the wallet may pay in one payment",
+        "এক লেনদেনে ওয়ালেটের সীমার চেয়ে বেশি",
+    ),
     Result.DAY_COUNT_EXCEEDED: (
         "the wallet's number of payments for today is used up",
         "ওয়ালেটের আজকের লেনদেনের সংখ্যা শেষ",

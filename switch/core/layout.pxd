@@ -126,6 +126,7 @@ cdef enum:  # results, grouped as the checks run
     RESULT_CASES_OPEN = 73
     RESULT_PAYMENTS_REFUNDABLE = 74
     RESULT_ALREADY_FOLLOWED = 75
+    RESULT_PAYMENT_AMOUNT_EXCEEDED = 76
 
 cdef enum:  # the first field that differs, with RESULT_ID_REUSED
     FIELD_NONE = 0
@@ -283,8 +284,8 @@ cdef enum:
 
 cdef enum:
     JOURNAL_FORMAT = 2
-    INDEX_FORMAT = 2
-    RULES_VERSION = 1           # the rules of this code; one more for each change of them
+    INDEX_FORMAT = 3
+    RULES_VERSION = 2           # the rules of this code; one more for each change of them
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
     INDEX_MAGIC = 0x31584449    # "IDX1"
     SEGMENT_MAGIC = 0x31474553  # "SEG1"
@@ -363,10 +364,17 @@ cdef struct AccountRecord:      # 32 bytes, tail of an `open` row
     uint8_t kind
     uint8_t reserved[25]
 
-cdef struct LimitRecord:        # 16 bytes, tail of a `limit` row
+cdef enum:  # LimitRecord.form: how far the record goes
+    LIMIT_DAY = 0               # up to its reserved bytes
+    LIMIT_PAYMENT = 1           # with payment_max
+    LIMIT_DAY_SIZE = 16
+
+cdef struct LimitRecord:        # 24 bytes, tail of a `limit` row; 16 of form LIMIT_DAY
     uint64_t day_amount_max     # paise, NO_AMOUNT_LIMIT for none
     uint32_t day_count_max      # NO_COUNT_LIMIT for none
-    uint32_t reserved
+    uint8_t form
+    uint8_t reserved[3]
+    uint64_t payment_max        # paise of one payment, NO_AMOUNT_LIMIT for none
 
 cdef struct ParticipantRecord:  # 64 bytes, tail of a `register` row
     uint8_t record              # RECORD_PARTICIPANT
@@ -423,7 +431,7 @@ cdef struct WindowLine:         # 40 bytes, the tail of a `window` row is a list
 
 # --- derived state ------------------------------------------------------------------
 
-cdef struct Account:            # 128 bytes; index 0 is nobody's
+cdef struct Account:            # 136 bytes; index 0 is nobody's
     uint64_t debits_pending     # reserved by holds not yet resolved
     uint64_t debits_posted      # final
     uint64_t credits_pending
@@ -447,6 +455,7 @@ cdef struct Account:            # 128 bytes; index 0 is nobody's
     uint8_t state
     uint16_t cases_count        # open cases of holds between it and another; stays at the most
     uint64_t refundable         # payments from or to it, less what was refunded of them
+    uint64_t payment_max        # wallet: paise of one payment
 
 cdef struct Segment:            # 32 bytes, then SEGMENT_ACCOUNTS account images
     uint32_t magic

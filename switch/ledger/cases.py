@@ -28,8 +28,8 @@ _OPENS = np.isin(np.arange(256), [int(kind) for kind in _OPENING])
 _CLOSES = np.isin(np.arange(256), [int(kind) for kind in _CLOSING])
 
 
-class Exceptions:
-    """Open cases, open proposals, overdue holds of one ledger."""
+class Cases:
+    """What is open in a ledger: cases, and proposals and overdue holds beside them."""
 
     def __init__(self, ledger: Ledger) -> None:
         """Nothing is read before it is asked for."""

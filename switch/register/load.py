@@ -304,19 +304,19 @@ def _limits(
         wallet = register.find_wallet(spec.id)
         if wallet is None or not _limit_differs(images[wallet.index], spec):
             continue
-        amount_max, count_max = spec.day_amount_max, spec.day_count_max
+        limits = spec.day_amount_max, spec.day_count_max, spec.payment_max
         # `changed` tells this change apart from an earlier one to the same limit.
         changed = int(images[wallet.index]["changed"])
-        row_id = derived_id(Kind.LIMIT, wallet.index, changed, amount_max, count_max)
-        yield set_limit(
-            wallet.index, amount_max, count_max, row_id=row_id, sender=sender
-        )
+        row_id = derived_id(Kind.LIMIT, wallet.index, changed, *limits)
+        yield set_limit(wallet.index, *limits, row_id=row_id, sender=sender)
 
 
 def _limit_differs(image: np.void, spec: ParticipantSpec) -> bool:
-    return (int(image["day_amount_max"]), int(image["day_count_max"])) != (
+    names = "day_amount_max", "day_count_max", "payment_max"
+    return tuple(int(image[name]) for name in names) != (
         spec.day_amount_max or NO_AMOUNT_LIMIT,
         spec.day_count_max or NO_COUNT_LIMIT,
+        spec.payment_max or NO_AMOUNT_LIMIT,
     )
 
 
@@ -393,6 +393,7 @@ def describe(register: Register) -> Specs:
                 spec,
                 day_amount_max=_limit(int(amount_max), NO_AMOUNT_LIMIT),
                 day_count_max=_limit(int(count_max), NO_COUNT_LIMIT),
+                payment_max=_limit(int(image["payment_max"]), NO_AMOUNT_LIMIT),
             )
         participants.append(spec)
     return Specs(tuple(participants), tuple(one.spec for one in register.services()))

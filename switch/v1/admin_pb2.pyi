@@ -262,6 +262,7 @@ class Participant(_message.Message):
     HEADS_FIELD_NUMBER: _builtins.int
     DAY_AMOUNT_MAX_FIELD_NUMBER: _builtins.int
     DAY_COUNT_MAX_FIELD_NUMBER: _builtins.int
+    PAYMENT_MAX_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """[a-z0-9-]{1,32}, permanent; the last part of the certificate's SPIFFE id."""
     role: Global___Role.ValueType
@@ -276,6 +277,8 @@ class Participant(_message.Message):
     day_amount_max: _builtins.int
     """Limits of a centre's wallet in a day; 0 is none."""
     day_count_max: _builtins.int
+    payment_max: _builtins.int
+    """Limit of one payment of a centre's wallet, in paise; 0 is none."""
     @_builtins.property
     def heads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Heads of account of a biller, one account each, in order."""
@@ -294,10 +297,11 @@ class Participant(_message.Message):
         heads: _abc.Iterable[_builtins.str] | None = ...,
         day_amount_max: _builtins.int = ...,
         day_count_max: _builtins.int = ...,
+        payment_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "code", b"code", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "district", b"district", "heads", b"heads", "host_kind", b"host_kind", "id", b"id", "name_bn", b"name_bn", "name_en", b"name_en", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "code", b"code", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "district", b"district", "heads", b"heads", "host_kind", b"host_kind", "id", b"id", "name_bn", b"name_bn", "name_en", b"name_en", "payment_max", b"payment_max", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -590,12 +594,15 @@ class SetLimitRequest(_message.Message):
     CENTRE_FIELD_NUMBER: _builtins.int
     DAY_AMOUNT_MAX_FIELD_NUMBER: _builtins.int
     DAY_COUNT_MAX_FIELD_NUMBER: _builtins.int
+    PAYMENT_MAX_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
     centre: _builtins.str
     day_amount_max: _builtins.int
     """Paise of one IST day; 0 is none."""
     day_count_max: _builtins.int
     """Payments of one IST day; 0 is none."""
+    payment_max: _builtins.int
+    """Paise of one payment; 0 is none."""
     def __init__(
         self,
         *,
@@ -603,10 +610,11 @@ class SetLimitRequest(_message.Message):
         centre: _builtins.str = ...,
         day_amount_max: _builtins.int = ...,
         day_count_max: _builtins.int = ...,
+        payment_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre", b"centre", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre", b"centre", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "id", b"id", "payment_max", b"payment_max"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -122,6 +122,8 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     """The account cannot be closed: a payment of it could still be refunded. Freeze it."""
     RESULT_ALREADY_FOLLOWED: _Result.ValueType  # 75
     """The shift that it names is followed by another one."""
+    RESULT_PAYMENT_AMOUNT_EXCEEDED: _Result.ValueType  # 76
+    """More than the wallet may pay in one payment."""
 
 class Result(_Result, metaclass=_ResultEnumTypeWrapper):
     """Outcome of one payment or treasury move. The checks run in the order of the
@@ -226,6 +228,8 @@ RESULT_PAYMENTS_REFUNDABLE: Result.ValueType  # 74
 """The account cannot be closed: a payment of it could still be refunded. Freeze it."""
 RESULT_ALREADY_FOLLOWED: Result.ValueType  # 75
 """The shift that it names is followed by another one."""
+RESULT_PAYMENT_AMOUNT_EXCEEDED: Result.ValueType  # 76
+"""More than the wallet may pay in one payment."""
 Global___Result: _TypeAlias = Result  # noqa: Y015
 
 class _Field:

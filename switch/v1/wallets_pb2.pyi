@@ -56,6 +56,7 @@ class Wallet(_message.Message):
     HOLDS_COUNT_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
     RECEIPT_YEAR_FIELD_NUMBER: _builtins.int
+    PAYMENT_MAX_FIELD_NUMBER: _builtins.int
     centre: _builtins.str
     """Participant id of the centre."""
     balance: _builtins.int
@@ -78,6 +79,8 @@ class Wallet(_message.Message):
     receipt: _builtins.int
     """Last receipt number, and the financial year it counts in."""
     receipt_year: _builtins.int
+    payment_max: _builtins.int
+    """Limit of one payment, in paise; the largest number of its type is none."""
     def __init__(
         self,
         *,
@@ -94,10 +97,11 @@ class Wallet(_message.Message):
         holds_count: _builtins.int = ...,
         receipt: _builtins.int = ...,
         receipt_year: _builtins.int = ...,
+        payment_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "balance", b"balance", "centre", b"centre", "day", b"day", "day_amount", b"day_amount", "day_amount_max", b"day_amount_max", "day_count", b"day_count", "day_count_max", b"day_count_max", "holds_count", b"holds_count", "pending", b"pending", "receipt", b"receipt", "receipt_year", b"receipt_year", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "balance", b"balance", "centre", b"centre", "day", b"day", "day_amount", b"day_amount", "day_amount_max", b"day_amount_max", "day_count", b"day_count", "day_count_max", b"day_count_max", "holds_count", b"holds_count", "payment_max", b"payment_max", "pending", b"pending", "receipt", b"receipt", "receipt_year", b"receipt_year", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -33,7 +33,7 @@ FIELDS = (
     *("day_amount", "day_amount_max", "period_debits", "period_credits", "carried"),
     *("opened", "changed", "day", "day_count", "day_count_max", "receipt"),
     *("participant", "holds_count", "year", "purpose", "kind", "state"),
-    *("cases_count", "refundable"),
+    *("cases_count", "refundable", "payment_max"),
 )
 NO_AMOUNT, NO_COUNT = 2**64 - 1, 2**32 - 1
 DIGESTED = {Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.WINDOW, Kind.SHIFT}
@@ -153,6 +153,9 @@ class Images:
         if row.kind == Kind.LIMIT:
             amount, count = struct.unpack_from("<QI", row.tail or b"")
             debit["day_amount_max"], debit["day_count_max"] = amount, count
+            debit["payment_max"] = NO_AMOUNT
+            if (row.tail or b"")[12]:
+                debit["payment_max"] = struct.unpack_from("<Q", row.tail or b"", 16)[0]
         elif row.kind == Kind.FREEZE:
             debit["state"] = 1 if row.flags & RowFlag.UNFREEZE else 2
         elif row.kind == Kind.CLOSE:
@@ -166,6 +169,7 @@ class Images:
         image |= {"participant": participant, "purpose": purpose, "kind": kind}
         image |= {"state": 1, "opened": row.sequence, "changed": row.sequence}
         image |= {"day_amount_max": NO_AMOUNT, "day_count_max": NO_COUNT}
+        image["payment_max"] = NO_AMOUNT
         self.accounts.append(image)
         self.records[0, row.debit] = row.sequence
 
@@ -245,7 +249,7 @@ class Images:
         for index in range(number * 512, number * 512 + 512):
             a = self.accounts[index] if index < len(self.accounts) else {}
             values = list(a.values()) or [0] * len(FIELDS)
-            body += struct.pack("<11Q6I2H2BHQ", *values)
+            body += struct.pack("<11Q6I2H2BH2Q", *values)
         head = struct.pack("<2IQ3I", 0x31474553, number, as_of, 0, 0, 0)
         return head + struct.pack("<I", crc32c(body, crc32c(head))) + body
 
@@ -272,7 +276,7 @@ class Images:
         for (kind, index), sequence in self.records.items():
             count[kind] += 1
             total[kind] += mix((sequence + (index << 40)) % 2**64)
-        head = struct.pack("<2I16s", 0x31584449, 2, INSTANCE)
+        head = struct.pack("<2I16s", 0x31584449, 3, INSTANCE)
         head += struct.pack("<5Q24x", as_of, self.window, 1, STEP_ROWS, 0)
         head += struct.pack("<16Q", *count, *(each % 2**64 for each in total))
         numbers = (len(self.accounts), 0, 0, 0, len(self.segments(as_of)))

@@ -70,8 +70,10 @@ def after(first: Tell, then: Tell) -> Tell:
     return both
 
 
-def limited(amount: int, count: int) -> Tell:
-    tail = struct.pack("<QII", amount, count, 0)
+def limited(amount: int, count: int, payment: int | None = None) -> Tell:
+    tail = struct.pack("<QII", amount, count, 0 if payment is None else 1)
+    if payment is not None:
+        tail += struct.pack("<Q", payment)
     return lambda s: s.add(Kind.LIMIT, debit=A, tail=tail)
 
 
@@ -313,6 +315,10 @@ PAIRS: dict[str, tuple[Tell, Tell]] = {
         plain(R.BILL_ALREADY_CLAIMED),
     ),
     "PAID_RECENTLY": (recently(5_000), recently(5_001)),
+    "PAYMENT_AMOUNT_EXCEEDED": (
+        after(limited(10**9, 9, 2_999), plain(R.PAYMENT_AMOUNT_EXCEEDED)),
+        after(limited(10**9, 9, 3_000), plain(R.PAYMENT_AMOUNT_EXCEEDED)),
+    ),
     "DAY_COUNT_EXCEEDED": (
         after(limited(10**9, 1), after(spent, plain(R.DAY_COUNT_EXCEEDED))),
         after(limited(10**9, 2), after(spent, plain(R.DAY_COUNT_EXCEEDED))),
@@ -414,3 +420,9 @@ def test_a_refusal_has_its_cause(tmp_path: Path, name: str) -> None:
     right, forged = PAIRS[name]
     assert found_in(tmp_path / "right", right) == set()
     assert found_in(tmp_path / "forged", forged) == {"refusals"}
+
+
+def test_a_payment_past_its_wallets_limit_is_found(tmp_path: Path) -> None:
+    assert found_in(tmp_path / "at", after(limited(10**9, 9, 3_000), spent)) == set()
+    past_it = found_in(tmp_path / "past", after(limited(10**9, 9, 2_999), spent))
+    assert past_it == {"limits"}

@@ -271,6 +271,7 @@ class Moves:
         if self.chance(6):
             row.debit = self.any_account()
         record = LimitRecord(self.rng.choice(amounts), self.rng.choice(counts))
+        record.payment_max = self.rng.choice((None, None, none, 0, 9_000, 60_000))
         row.tail, row.reference = record.pack(), b""
         return [row]
 

@@ -202,10 +202,11 @@ class Pair:
         assert images.dtype == ACCOUNT
         assert sequence == len(self.model.rows)
         packed = images.tobytes()
-        assert len(packed) == 128 * len(self.model.accounts)
-        assert packed[:128] == bytes(128)
+        size = ACCOUNT_BYTES.size
+        assert len(packed) == size * len(self.model.accounts)
+        assert packed[:size] == bytes(size)
         for index, account in enumerate(self.model.accounts[1:], 1):
-            image = packed[128 * index : 128 * index + 128]
+            image = packed[size * index : size * index + size]
             if image != account.pack():
                 pairs = zip(
                     ACCOUNT_FIELDS,

@@ -16,7 +16,7 @@ from tests.core import wire
 from tests.core.network import NOW, Network
 from tests.core.pair import Pair
 from tests.model import Payments, Rows
-from tests.records import ParticipantRecord, Payment, Row, flags_of
+from tests.records import LimitRecord, ParticipantRecord, Payment, Row, flags_of
 
 GOOD = Payment(
     id=bytes(range(16)),
@@ -485,3 +485,32 @@ def test_a_centre_that_is_no_longer_active(pair: Pair, network: Network) -> None
     one = replace(GOOD, id=b"i" * 16, reference=b"BILL 2")
     assert pay(pair, network, one) == Result.INVALID_CENTRE
     assert pay(pair, network, one, bound=network.centres[0]) == Result.INVALID_CENTRE
+
+
+DAY, BOTH = LimitRecord(9, 9).pack(), LimitRecord(9, 9, 9).pack()
+
+
+@pytest.mark.parametrize(
+    ("tail", "result"),
+    [
+        (DAY, Result.OK),
+        (DAY + b'{"why": "a text"}', Result.OK),
+        (BOTH, Result.OK),
+        (BOTH + b"{}", Result.OK),
+        (DAY[:15], Result.INVALID_RECORD),
+        (BOTH[:23], Result.INVALID_RECORD),
+        (BOTH[:12] + b"\2" + BOTH[13:], Result.INVALID_RECORD),
+        (BOTH[:13] + b"\1" + BOTH[14:], Result.INVALID_RECORD),
+    ],
+)
+def test_a_limit_is_as_long_as_its_form(
+    pair: Pair, network: Network, tail: bytes, result: Result
+) -> None:
+    # The form says how the record is read, and not its size: JSON may follow.
+    for number, one in enumerate((BOTH, tail)):
+        row = Row(Kind.LIMIT, id=b"limit-of-forms-%d" % number)
+        row.debit, row.tail = network.wallets[0], one
+        [[outcome]] = pair.commit([Rows([row])], NOW + number)
+        assert outcome.result == (result if number else Result.OK)
+    pair.reopen()
+    pair.compare_all()

@@ -189,10 +189,15 @@ class LedgerMachine(RuleBasedStateMachine):
         row = self.row(Kind.CLOSE, debit=self.net.wallets[place], reference=b"moved")
         self.do(row)
 
-    @rule(place=places, amount=amounts, count=st.integers(0, 5))
-    def limit(self, place: int, amount: int, count: int) -> None:
+    @rule(
+        place=places,
+        amount=amounts,
+        count=st.integers(0, 5),
+        payment=st.none() | amounts,
+    )
+    def limit(self, place: int, amount: int, count: int, payment: int | None) -> None:
         row = self.row(Kind.LIMIT, debit=self.net.wallets[place])
-        row.tail = LimitRecord(amount, count).pack()
+        row.tail = LimitRecord(amount, count, payment).pack()
         self.do(row)
 
     @rule(jump=jumps)

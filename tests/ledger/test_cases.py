@@ -15,7 +15,7 @@ from switch.codes import CaseType, Kind
 from switch.errors import OverloadError
 from switch.ids import new_id
 from switch.ledger import moves
-from switch.ledger.cases import Exceptions
+from switch.ledger.cases import Cases
 from switch.ledger.follower import Follower
 from switch.v1 import billers_pb2 as pb
 from tests.billing.dispatch_bench import DEADLINE_S, Bench, benches
@@ -28,8 +28,8 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     yield from benches(tmp_path)
 
 
-def listed(bench: Bench, exceptions: Exceptions | None = None) -> list[int]:
-    reader = exceptions or Exceptions(bench.ledger)
+def listed(bench: Bench, cases: Cases | None = None) -> list[int]:
+    reader = cases or Cases(bench.ledger)
     found: list[int] = []
     while True:
         rows, as_of = reader.page(found[-1] if found else 0, 2, bench.wall_ns())
@@ -40,7 +40,7 @@ def listed(bench: Bench, exceptions: Exceptions | None = None) -> list[int]:
 
 
 def test_cases_and_proposals_while_they_are_open(bench: Bench) -> None:
-    following = Exceptions(bench.ledger)
+    following = Cases(bench.ledger)
     assert listed(bench, following) == []
     biller, connection = bench.connect()
     bench.pay(2)
@@ -111,8 +111,8 @@ def test_a_kept_hold_has_a_case(bench: Bench) -> None:
 
 
 def test_a_hold_is_overdue_after_the_next_day(bench: Bench) -> None:
-    exceptions = Exceptions(bench.ledger)
-    assert not len(exceptions.overdue(bench.wall_ns()))
+    cases = Cases(bench.ledger)
+    assert not len(cases.overdue(bench.wall_ns()))
     # From eight in the morning: the next day ends forty hours later.
     old = bench.pay(2, code="LONG")
     bench.pass_s(16 * 3_600 - 1)
@@ -120,9 +120,9 @@ def test_a_hold_is_overdue_after_the_next_day(bench: Bench) -> None:
     bench.pass_s(1)
     younger = bench.pay(code="LONG")
     bench.pass_s(DAY_S - 1)
-    assert not len(exceptions.overdue(bench.wall_ns()))
+    assert not len(cases.overdue(bench.wall_ns()))
     bench.pass_s(1)
-    assert exceptions.overdue(bench.wall_ns()).tolist() == [*old, *young]
+    assert cases.overdue(bench.wall_ns()).tolist() == [*old, *young]
     assert listed(bench) == [*old, *young]
     bench.pass_s(DAY_S)
     assert listed(bench) == [*old, *young, *younger]

@@ -47,7 +47,7 @@ BILLER = ParticipantSpec(
 )
 CENTRE = ParticipantSpec(
     id="bsk-1", role=Role.CENTRE, name_en="One", code="A/B/1", district="A",
-    host_kind="GP", day_amount_max=500,
+    host_kind="GP", day_amount_max=500, payment_max=400,
 )  # fmt: skip
 SERVICE = ServiceSpec(
     code="WATER-01",

@@ -155,6 +155,14 @@ def test_limits(peers: Peers) -> None:
     assert centre.pay(payment()).result == results.RESULT_OK
     wallet = centre.wallets.GetWallet(wallets_pb2.GetWalletRequest(), timeout=CALL_S)
     assert wallet.wallet.day_count_max == 2**32 - 1
+    assert wallet.wallet.payment_max == 2**64 - 1
+    request = pb.SetLimitRequest(id=new_id(), centre="centre-b", payment_max=1)
+    peers.treasury.admin.SetLimit(request, timeout=CALL_S)
+    refused = centre.pay(payment()).result
+    assert refused == results.RESULT_PAYMENT_AMOUNT_EXCEEDED
+    request = pb.SetLimitRequest(id=new_id(), centre="centre-b")
+    peers.treasury.admin.SetLimit(request, timeout=CALL_S)
+    assert centre.pay(payment()).result == results.RESULT_OK
 
 
 def test_refunds_never_exceed_the_payment(peers: Peers) -> None:

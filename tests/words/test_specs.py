@@ -69,6 +69,8 @@ def test_a_sound_network() -> None:
         ("day_amount_max", {"day_amount_max": 1}),
         ("day_amount_max", {"day_amount_max": -1}),
         ("day_count_max", {"day_count_max": 2**32}),
+        ("payment_max", {"payment_max": 1}),
+        ("payment_max", {"payment_max": 2**64 - 1}),
     ],
 )
 def test_participants_that_cannot_be(field: str, change: dict[str, Any]) -> None:

@@ -103,7 +103,18 @@ cdef void effect_open(Table* table, const Row* row, const uint8_t* tail) noexcep
     account.opened = row.sequence
     account.day_amount_max = NO_AMOUNT_LIMIT
     account.day_count_max = NO_COUNT_LIMIT
+    account.payment_max = NO_AMOUNT_LIMIT
     table.count = row.debit + 1
+
+
+cdef void effect_limit(Account* account, const uint8_t* tail, uint32_t tail_size) noexcept nogil:
+    """All limits of a wallet; what a record of an earlier form does not say is no limit."""
+    cdef const LimitRecord* limit = <const LimitRecord*>tail
+    account.day_amount_max = limit.day_amount_max
+    account.day_count_max = limit.day_count_max
+    account.payment_max = NO_AMOUNT_LIMIT
+    if limit.form == LIMIT_PAYMENT and tail_size >= sizeof(LimitRecord):
+        account.payment_max = limit.payment_max
 
 
 cdef void effect_window(
@@ -133,9 +144,9 @@ cdef inline void effect_rely(const Table* table, const Row* row, const Row* hold
         return
     native_assert(row.result == RESULT_OK, b"effect: refused rows change nothing")
     native_assert(
-        row.debit != row.credit or not keys_moves_money(row), b"effect: of two accounts"
+        row.debit != row.credit or not kinds_moves_money(row.kind), b"effect: of two accounts"
     )
-    if keys_resolves_hold(row):
+    if kinds_resolves_hold(row.kind):
         native_assert(hold.kind == KIND_HOLD, b"effect: what is resolved is a hold")
         native_assert(
             hold.debit == row.debit and hold.credit == row.credit, b"effect: of its accounts"
@@ -159,7 +170,7 @@ cdef inline void effect_rely(const Table* table, const Row* row, const Row* hold
         native_assert(row.debit == table.count, b"effect: the next index is opened")
     elif row.kind == KIND_CLOSE:
         native_assert(debit.holds_count == 0, b"effect: what closes has no open hold")
-    if keys_moves_money(row):
+    if kinds_moves_money(row.kind):
         native_assert(
             0 < row.debit and row.debit < table.count, b"effect: the debit is open"
         )
@@ -182,7 +193,6 @@ cdef void effect_apply(
 ) noexcept nogil:
     """Apply one accepted row. `hold` is the row a post, void or expire resolves."""
     cdef Account* debit = &table.accounts[row.debit]
-    cdef const LimitRecord* limit
     cdef int kind = row.kind
     if kind == KIND_PAY:
         effect_post(table, row)
@@ -208,9 +218,7 @@ cdef void effect_apply(
     elif kind == KIND_OPEN:
         effect_open(table, row, tail)
     elif kind == KIND_LIMIT:
-        limit = <const LimitRecord*>tail
-        debit.day_amount_max = limit.day_amount_max
-        debit.day_count_max = limit.day_count_max
+        effect_limit(debit, tail, tail_size)
     elif kind == KIND_FREEZE:
         debit.state = STATE_OPEN if row.flags & ROW_UNFREEZE else STATE_FROZEN
     elif kind == KIND_CLOSE:

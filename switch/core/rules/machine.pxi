@@ -17,7 +17,7 @@ cdef void machine_shape_record(Draft* draft) noexcept nogil:
             and keys_is_zero(account.reserved, 25)
         )
     elif kind == KIND_LIMIT:
-        good = size >= sizeof(LimitRecord) and (<const LimitRecord*>tail).reserved == 0
+        good = register_limit_is_valid(<const LimitRecord*>tail, size)
     elif kind == KIND_SHIFT:
         good = size >= sizeof(ShiftRecord) and cases_shift_is_valid(
             <const ShiftRecord*>tail, draft.row.operator_

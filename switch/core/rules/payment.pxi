@@ -224,7 +224,7 @@ cdef inline bint payment_overflows(
 
 
 cdef int payment_check_limits(State* s, const Draft* drafts, uint32_t index) noexcept nogil:
-    """Day limits, then funds, as if the payments before drafts[index] had been done."""
+    """Limits, then funds, as if the payments before drafts[index] had been done."""
     cdef const Row* row = &drafts[index].row
     cdef const Account* wallet = &s.group.working.accounts[row.debit]
     cdef uint32_t day = keys_day(rows_time(s) + index)
@@ -242,6 +242,8 @@ cdef int payment_check_limits(State* s, const Draft* drafts, uint32_t index) noe
         if keys_day(rows_time(s) + i) == day:
             amount += drafts[i].row.amount
             count += 1
+    if row.amount > wallet.payment_max:
+        return RESULT_PAYMENT_AMOUNT_EXCEEDED
     if wallet.day_count_max != NO_COUNT_LIMIT and count + 1 > wallet.day_count_max:
         return RESULT_DAY_COUNT_EXCEEDED
     if wallet.day_amount_max != NO_AMOUNT_LIMIT and (

@@ -148,6 +148,15 @@ cdef bint register_participant_is_valid(const uint8_t* tail, uint32_t size) noex
     )
 
 
+cdef bint register_limit_is_valid(const LimitRecord* limit, uint32_t size) noexcept nogil:
+    """A record is as long as its form says, or longer; JSON may follow."""
+    if size < LIMIT_DAY_SIZE or not keys_is_zero(limit.reserved, 3):
+        return False
+    if limit.form == LIMIT_DAY:
+        return True
+    return limit.form == LIMIT_PAYMENT and size >= sizeof(LimitRecord)
+
+
 cdef bint register_rules_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
     """No other rules than this code's begin to run."""
     cdef const RulesRecord* record = <const RulesRecord*>tail
