@@ -330,8 +330,10 @@ def write_chunks(directory: Path, chunks: list[tuple[int, bytes]]) -> None:
     path = directory / "journal"
     path.mkdir(parents=True)
     with lmdb.open(str(path), map_size=MAP_SIZE, max_dbs=4, sync=False) as env:
-        meta, journal = env.open_db(b"meta"), env.open_db(b"journal")
+        # In one transaction: a journal has no more than one, and one for each chunk.
         with env.begin(write=True) as txn:
+            meta = env.open_db(b"meta", txn=txn)
+            journal = env.open_db(b"journal", txn=txn)
             record = struct.pack("<I2H16sQ", MAGIC, FORMAT, 0, INSTANCE, 1)
             txn.put(b"ledger", record, db=meta)
             for first, value in chunks:

@@ -9,6 +9,7 @@ pages are left alone: their headers have no checks, and LMDB trusts them.
 
 import random
 import shutil
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -301,6 +302,16 @@ def test_the_chain_is_checked_where_it_is_replayed(made: Made, tmp_path: Path) -
 # --- the index ------------------------------------------------------------------------
 
 
+def live_runs(path: Path) -> set[bytes]:
+    """How the keys of the runs begin that `meta` lists: map and number."""
+    ((_, meta),) = items(path, "index", "meta")
+    (count,) = struct.unpack_from("<I", meta, 220)
+    records = struct.iter_unpack("<6Q2I", meta[256 : 256 + 56 * count])
+    return {
+        bytes([map_]) + number.to_bytes(8, "big") for number, *_, map_, _ in records
+    }
+
+
 @pytest.mark.parametrize(
     "table", ["meta", "segments", "runs", "postings", "holds", "records"]
 )
@@ -311,6 +322,9 @@ def test_a_flipped_index_is_refused_or_not_used(
     stored = items(made.path, "index", table)
     if table == "records":  # those of accounts are not read: images have the same
         stored = [(key, value) for key, value in stored if key[0]]
+    if table == "runs":  # those that are merged away are not read either
+        live = live_runs(made.path)
+        stored = [(key, value) for key, value in stored if key[:9] in live]
     assert len(stored) >= LEAST.get(table, 1)
     noticed = 0
     for number in range(FLIPS):
@@ -324,8 +338,8 @@ def test_a_flipped_index_is_refused_or_not_used(
             assert all(map(is_of_index, refused)), refused
         noticed += len(refused) > 0
         shutil.rmtree(path)
-    # The others hit what is not read any more: what was merged away, or is older.
-    assert noticed == FLIPS if table in AT_OPENING else noticed > FLIPS // 5
+    # The others hit zeros behind the entries of a page, or what nobody asked for.
+    assert noticed == FLIPS if table in AT_OPENING else noticed > FLIPS // 4
 
 
 def test_an_index_of_another_ledger_is_refused(made: Made, tmp_path: Path) -> None:

@@ -15,11 +15,15 @@ from tests.server.harness import Peers, ServerProcess, load, running
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServerProcess]:
     directory: Path = tmp_path_factory.mktemp("server")
     arguments = ("--set", "feed_idle_s=1", "--set", "feed_poll_ms=10")
     with running(directory, *arguments) as process:
         yield process
+    if getattr(request.module, "DAMAGES", False):
+        return  # what the file has damaged itself the auditor would find
     audit = [sys.executable, "-m", "switch.audit", str(directory / "ledger")]
     done = subprocess.run(audit, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4_000:] + done.stderr

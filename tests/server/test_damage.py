@@ -35,6 +35,9 @@ ACKNOWLEDGED = (
 STEP_ROWS = 1_024
 SETTINGS = ("--set", f"index_step_rows={STEP_ROWS}")
 
+DAMAGES = True
+"""Its ledger is no longer right when the file is through."""
+
 
 def damage(server: ServerProcess, paid: Any) -> None:
     """Flip a bit of the entry that this outcome speaks of."""
