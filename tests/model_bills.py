@@ -142,7 +142,8 @@ class Bills(Register):
 
     def needs_approval(self, row: Row) -> bool:
         """A refund, a correction, and the release of a hold that its deadline kept, or
-        that waits for the group that will say so."""
+        that waits for the group that will say so.
+        """
         if row.kind == Kind.VOID:
             if row.flags & RowFlag.EVIDENCE:
                 return False

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import lmdb
 from crc32c import crc32c
@@ -329,15 +330,15 @@ def write_chunks(directory: Path, chunks: list[tuple[int, bytes]]) -> None:
     """Write chunks as they are, with the ledger's own record."""
     path = directory / "journal"
     path.mkdir(parents=True)
-    with lmdb.open(str(path), map_size=MAP_SIZE, max_dbs=4, sync=False) as env:
-        # In one transaction: a journal has no more than one, and one for each chunk.
-        with env.begin(write=True) as txn:
-            meta = env.open_db(b"meta", txn=txn)
-            journal = env.open_db(b"journal", txn=txn)
-            record = struct.pack("<I2H16sQ", MAGIC, FORMAT, 0, INSTANCE, 1)
-            txn.put(b"ledger", record, db=meta)
-            for first, value in chunks:
-                txn.put(first.to_bytes(8, "big"), value, db=journal)
+    options: dict[str, Any] = {"map_size": MAP_SIZE, "max_dbs": 4, "sync": False}
+    # In one transaction: a journal has no more than one, and one for each chunk.
+    with lmdb.open(str(path), **options) as env, env.begin(write=True) as txn:
+        meta = env.open_db(b"meta", txn=txn)
+        journal = env.open_db(b"journal", txn=txn)
+        record = struct.pack("<I2H16sQ", MAGIC, FORMAT, 0, INSTANCE, 1)
+        txn.put(b"ledger", record, db=meta)
+        for first, value in chunks:
+            txn.put(first.to_bytes(8, "big"), value, db=journal)
 
 
 def write_index(
