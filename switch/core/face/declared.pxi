@@ -1,0 +1,124 @@
+# What is declared once, for Python: dtypes of the structs, bounds, and return codes as
+# exceptions. Part of _core.pyx.
+
+Rows = npt.NDArray[np.void]
+
+
+cdef _dtype(view):
+    return np.asarray(view).dtype
+
+cdef Row _row
+cdef Account _account
+cdef Outcome _outcome
+cdef ParticipantRecord _participant_record
+cdef ServiceRecord _service_record
+cdef AccountRecord _account_record
+cdef LimitRecord _limit_record
+cdef WindowLine _window_line
+cdef ShiftRecord _shift_record
+cdef RulesRecord _rules_record
+cdef Answer _answer
+
+ROW = _dtype(<Row[:1]>&_row)
+ACCOUNT = _dtype(<Account[:1]>&_account)
+OUTCOME = _dtype(<Outcome[:1]>&_outcome)
+PARTICIPANT_RECORD = _dtype(<ParticipantRecord[:1]>&_participant_record)
+SERVICE_RECORD = _dtype(<ServiceRecord[:1]>&_service_record)
+ACCOUNT_RECORD = _dtype(<AccountRecord[:1]>&_account_record)
+LIMIT_RECORD = _dtype(<LimitRecord[:1]>&_limit_record)
+WINDOW_LINE = _dtype(<WindowLine[:1]>&_window_line)
+SHIFT_RECORD = _dtype(<ShiftRecord[:1]>&_shift_record)
+RULES_RECORD = _dtype(<RulesRecord[:1]>&_rules_record)
+ANSWER = _dtype(<Answer[:1]>&_answer)
+
+
+cdef _check_layout():
+    """Refuse to load if a struct is not what is written on disks."""
+    sizes = {
+        "Row": (sizeof(Row), 128), "Chunk": (sizeof(Chunk), 64),
+        "TailItem": (sizeof(TailItem), 8), "AccountRecord": (sizeof(AccountRecord), 32),
+        "LimitRecord": (sizeof(LimitRecord), 24),
+        "ParticipantRecord": (sizeof(ParticipantRecord), 64),
+        "ServiceRecord": (sizeof(ServiceRecord), 128),
+        "ShiftRecord": (sizeof(ShiftRecord), 64), "RulesRecord": (sizeof(RulesRecord), 8),
+        "Answer": (sizeof(Answer), 152),
+        "WindowLine": (sizeof(WindowLine), 40), "Account": (sizeof(Account), 136),
+        "Segment": (sizeof(Segment), 32), "Entry": (sizeof(Entry), 24),
+        "PostingsHead": (sizeof(PostingsHead), 40),
+        "PostingsAccount": (sizeof(PostingsAccount), 80),
+        "Outcome": (sizeof(Outcome), 80), "IndexMeta": (sizeof(IndexMeta), 256),
+        "RunRecord": (sizeof(RunRecord), 56), "MergeRecord": (sizeof(MergeRecord), 88),
+        "Retired": (sizeof(Retired), 24), "PieceRecord": (sizeof(PieceRecord), 8),
+        "HoldsHead": (sizeof(HoldsHead), 24), "Hold": (sizeof(Hold), 16),
+        "JournalMeta": (sizeof(JournalMeta), 32),
+    }
+    wrong = [name for name, (size, wanted) in sizes.items() if size != wanted]
+    if wrong:
+        raise ImportError(f"compiled with another layout: {', '.join(wrong)}")
+
+
+cdef int _major, _minor, _patch
+mdb_version(&_major, &_minor, &_patch)
+if (_major, _minor, _patch) < (0, 9, 33):
+    raise ImportError(f"LMDB {_major}.{_minor}.{_patch} is too old: 0.9.33 or later is needed")
+LMDB_VERSION = f"{_major}.{_minor}.{_patch}"
+_check_layout()
+# For one test only: the checks as a processor without the instruction makes them.
+native_init(os.environ.get("SWITCH_TEST_PORTABLE") == "1")
+CRC_PORTABLE = bool(native_crc_is_portable())
+# What the core's functions rely on is looked at in this build: see native_assert.
+ASSERTS = bool(SWITCH_ASSERT)
+
+_GROUP_MAX = GROUP_MAX
+_TAIL_MAX = TAIL_MAX
+_ANSWERS_MAX = ANSWERS_MAX
+_QUESTIONS_MAX = QUESTIONS_MAX
+_RULES_VERSION = RULES_VERSION
+# By way of the dictionary: as names they are C's.
+globals().update(
+    GROUP_MAX=_GROUP_MAX, TAIL_MAX=_TAIL_MAX, ANSWERS_MAX=_ANSWERS_MAX,
+    QUESTIONS_MAX=_QUESTIONS_MAX,
+)
+_ROWS_MAX = 65536
+_SENT_FLAGS = ROW_TAIL | ROW_UNFREEZE | ROW_HEAD_MASK | ROW_TENDER_MASK
+KIND_TRAITS = tuple([kinds_traits(_kind) for _kind in range(256)])
+
+
+def crc32c(const uint8_t[::1] data, uint32_t seed=0):
+    return native_crc(seed, &data[0] if data.shape[0] else NULL, data.shape[0])
+
+
+def crc32c_portable(const uint8_t[::1] data, uint32_t seed=0):
+    return native_crc_portable(seed, &data[0] if data.shape[0] else NULL, data.shape[0])
+
+
+def test_assert():
+    """End the process by an assert that does not hold, if this build has asserts."""
+    native_assert(SWITCH_ASSERT == 0, b"test_assert: this build has no asserts")
+
+
+cdef int check(int rc) except -1:
+    """Turn a return code into an exception, once, at the border."""
+    if rc == 0:
+        return 0
+    if rc == MDB_CORRUPTED:
+        raise CorruptionError(rc, "a check of the journal failed; restore it from a copy")
+    if rc == RC_INDEX:
+        raise IndexDamagedError(rc, "a check of index/ failed; the next start makes it anew "
+                                    "from the journal")
+    if rc == RC_BEHIND:
+        raise JournalBehindError(rc, "the journal lacks entries that index/ was made of: it "
+                                     "has lost them, or was put back to an earlier state; "
+                                     "keep both and restore the journal from a newer copy")
+    if rc == RC_FORMAT:
+        raise FormatError(rc, "this is not a ledger of a format that this version reads")
+    if rc == RC_OTHER:
+        raise IndexDamagedError(rc, "index/ belongs to another ledger, or has another format "
+                                    "or step; it has to be made anew from the journal")
+    if rc == RC_SPACE:
+        raise SpaceError("the disk has no room for the journal; nothing was done")
+    raise StorageError(rc, error_text(rc))
+
+
+cdef str error_text(int rc):
+    return (mdb_strerror(rc) if rc < 0 else strerror(rc)).decode()
