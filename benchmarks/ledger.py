@@ -3,6 +3,7 @@
     python -m benchmarks.ledger --seconds 60 --ids ordered --json     sustained
     python -m benchmarks.ledger --burst --rows 10000000 --json        a burst
     python -m benchmarks.ledger --rows 30000 --batch 1 --json         so many rows
+    python -m benchmarks.ledger --seconds 10 --holds 1000000 --json   beside open holds
 
 Every row is a full payment: a distinct id, a service's amount rule, a distinct bill
 claimed once, the centre's daily counters, a receipt. The clock runs over the commits,
@@ -39,6 +40,7 @@ from benchmarks.meters import need_room, scratch
 from benchmarks.network import CENTRES, make_network, top_up_of
 from benchmarks.payments import POOL_ROWS, Maker
 from switch import _core as core
+from switch.codes import Kind, Result
 
 MAP_SIZE = 1 << 40
 RESERVE = 64 << 20
@@ -53,6 +55,9 @@ FILE_BYTES = 320
 ROWS_PER_S_MOST = 6_000_000
 """Faster than any run; for the check of the room by seconds."""
 RESERVE_WAIT_S = 120.0
+HOLD_S = 2_678_400
+"""31 days: the longest deadline there is."""
+HOLDS_MAX = 10_000_000
 
 
 def measure(options: argparse.Namespace, directory: Path) -> dict[str, object]:
@@ -71,6 +76,7 @@ def measure(options: argparse.Namespace, directory: Path) -> dict[str, object]:
         wallets = first_wallet + np.arange(options.accounts, dtype=np.uint32)
         pool_rows = min(POOL_ROWS, options.rows or POOL_ROWS)
         maker = Maker(options.ids, harness, wallets, pool_rows=pool_rows)
+        open_holds(ledger, maker, options.holds)
         wait_index(ledger)
         base = ledger.sequence
         size = blocks_size(directory)
@@ -82,6 +88,7 @@ def measure(options: argparse.Namespace, directory: Path) -> dict[str, object]:
         "batch": options.batch,
         "ids": options.ids,
         "accounts": options.accounts,
+        "holds": options.holds,
         "burst": options.burst,
         **figures(stretch),
         "grown_bytes_per_row": round(grown / stretch.rows_count, 1),
@@ -99,6 +106,20 @@ def run(options: argparse.Namespace, ledger: core.Ledger, maker: Maker) -> Stret
         return pay_ahead(ledger, maker, options.batch, options.rows)
     rows_max = options.rows or 1 << 62
     return pay(ledger, maker, options.batch, rows_max, options.seconds or 1e9)
+
+
+def open_holds(ledger: core.Ledger, maker: Maker, count: int) -> None:
+    """Holds that stay open through the run, of the payments that are made first.
+
+    Raises WorkError.
+    """
+    while count > 0:
+        rows = maker.take(min(count, core.GROUP_MAX)).copy()
+        rows["kind"], rows["deadline"] = Kind.HOLD, HOLD_S
+        [reply] = ledger.commit([core.Request.rows(rows)], time.time_ns())
+        if isinstance(reply, bytes) or (reply["result"] != Result.OK).any():
+            raise WorkError("a hold was refused")
+        count -= len(rows)
 
 
 def given(accounts: int) -> int:
@@ -167,6 +188,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=core.GROUP_MAX)
     parser.add_argument("--ids", choices=("ordered", "random"), default="ordered")
     parser.add_argument("--accounts", type=int, default=CENTRES, help="wallets")
+    parser.add_argument("--holds", type=int, default=0, help="open from the beginning")
     parser.add_argument("--reserve", type=int, default=RESERVE, help="bytes")
     parser.add_argument(
         "--disk", type=float, default=0.0, help="seconds for the disk's own figures"
@@ -186,6 +208,8 @@ def parse() -> argparse.Namespace:
         parser.error(f"--burst takes --rows, at most {BURST_ROWS_MAX:,}")
     if options.accounts < 1:
         parser.error("--accounts is at least 1")
+    if not 0 <= options.holds <= HOLDS_MAX:
+        parser.error(f"--holds is at most {HOLDS_MAX:,}")
     return options
 
 
