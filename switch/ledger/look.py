@@ -1,6 +1,7 @@
 """Has another process walk the pages of an environment, before LMDB trusts them.
 
-The other process may die or take too long without harm: what is known then is said.
+The other process may die or take too long without harm: what is known then is said. It
+ends with this one, however that ends.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from switch.ledger import pages
+from switch.programs import tethered
 
 log = logging.getLogger("ledger")
 
@@ -45,7 +47,7 @@ def look(
     # By its file, so that neither the working directory nor a variable decides.
     command = [sys.executable, "-P", str(Path(pages.__file__).resolve())]
     child = subprocess.Popen(
-        [*command, str(directory)],
+        tethered([*command, str(directory)]),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
