@@ -21,13 +21,17 @@ def program(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
+def script(path: str, *arguments: str) -> list[str]:
+    """The command that runs one file, so that no variable decides which."""
+    return [sys.executable, "-P", str(Path(path).resolve()), *arguments]
+
+
 def tethered(command: list[str]) -> list[str]:
     """The command as one that is killed when the thread that starts it is no more.
 
     Also when that is killed itself: nothing is left behind that nobody waits for.
     """
-    own = str(Path(__file__).resolve())
-    return [sys.executable, "-P", own, str(os.getpid()), *command]
+    return script(__file__, str(os.getpid()), *command)
 
 
 def _main() -> None:
