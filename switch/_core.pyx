@@ -48,6 +48,7 @@ from switch.core.state cimport *
 
 cdef extern from "<fcntl.h>" nogil:
     const int O_DIRECT
+    const int O_NOFOLLOW
 
 cdef extern from "<stdlib.h>" nogil:
     int posix_memalign(void** memory, size_t alignment, size_t size)

@@ -88,7 +88,11 @@ class Environment:
             raise CorruptionError(INVALID, f"{file} is damaged: {problem}")
         # The lock file makes a live writer keep the pages that are being read. It
         # must be there and be writable; where it is not, nobody writes either.
-        lock = os.access(path / "lock.mdb", os.W_OK)
+        table = path / "lock.mdb"
+        if os.path.lexists(table) and (table.is_symlink() or not table.is_file()):
+            # LMDB would write its readers into whatever it leads to.
+            raise StorageError(INVALID, f"{table} is no regular file; look at it")
+        lock = os.access(table, os.W_OK)
         try:
             self.env = lmdb.open(
                 str(path),

@@ -23,6 +23,16 @@ import lmdb
 
 from switch.backup.proof import Tell, data_file
 from switch.errors import BusyError, ConfigError, StorageError
+from switch.ledger.shapes import (
+    FILES,
+    FOLDER,
+    PARTS,
+    check,
+    check_ledger,
+    open_file,
+    shape,
+    sync_directory,
+)
 
 BATCH_BYTES: Final = 32 << 20
 """Bytes that one transaction copies at most, one chunk more aside."""
@@ -58,7 +68,8 @@ class Source:
 
     def __init__(self, directory: Path) -> None:
         """Open it. Raises ConfigError, StorageError."""
-        if not data_file(directory).is_file():
+        check_ledger(directory)
+        if not shape(data_file(directory)):
             raise ConfigError(f"{directory} holds no ledger")
         path = directory / "journal"
         lock = os.access(path / "lock.mdb", os.W_OK)
@@ -115,9 +126,10 @@ def copy(source: Path, target: Path, tell: Tell | None = None) -> Copied:
     StorageError, lmdb.Error.
     """
     partial = partial_of(target)
-    if target.exists():
+    if shape(target):
         raise ConfigError(f"{target} is there already; a copy replaces nothing")
     journal = Source(source)
+    _check_apart(source, partial)
     with _locked(partial):
         _clear(partial)
         size = journal.size()
@@ -141,9 +153,9 @@ def finish(target: Path) -> None:
     partial = partial_of(target)
     (partial / "journal" / "lock.mdb").unlink(missing_ok=True)
     for path in (partial / "journal", partial):
-        _sync_directory(path)
+        sync_directory(path)
     partial.rename(target)
-    _sync_directory(target.parent)
+    sync_directory(target.parent)
 
 
 def _fill(journal: Source, path: Path, size: int, tell: Tell | None) -> Copied:
@@ -185,19 +197,50 @@ def _with_first(batches: Iterator[Chunks]) -> Iterator[Chunks]:
 def _clear(partial: Path) -> None:
     """Delete what an earlier copy left that was cut off, and nothing else."""
     known = {LOCK, "journal", "journal/data.mdb", "journal/lock.mdb"}
+    check_ledger(partial)
     there = {str(path.relative_to(partial)) for path in partial.rglob("*")}
     if not there <= known:
         raise ConfigError(f"{partial} has files that no copy makes; look at it")
     (partial / "journal").mkdir(mode=0o700, exist_ok=True)
-    for name in ("data.mdb", "lock.mdb"):
-        (partial / "journal" / name).unlink(missing_ok=True)
+    # In the very directory that is ours, whatever its name leads to meanwhile.
+    own = os.open(partial / "journal", os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        for name in FILES:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=own)
+    finally:
+        os.close(own)
+
+
+def _check_apart(source: Path, partial: Path) -> None:
+    """Raise ConfigError if a copy would lie in the ledger or be it by another name."""
+    check(partial, FOLDER)
+    check_ledger(partial)
+    ledger = {_place(source), *(_place(source / part) for part in PARTS)} - {None}
+    real = partial.parent.resolve()
+    for path in (partial / "journal", partial, real, *real.parents):
+        if _place(path) in ledger:
+            raise ConfigError(
+                f"{partial} would lie in the ledger {source}; copy it elsewhere. "
+                "Nothing was changed"
+            )
+
+
+def _place(path: Path) -> tuple[int, int] | None:
+    """Which directory a path leads to, whatever its name; None if to none."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextlib.contextmanager
 def _locked(partial: Path) -> Iterator[None]:
     """Keep another copy out of the directory; it is made if it is not there."""
     partial.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = os.open(partial / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    check(partial, FOLDER)
+    lock = open_file(partial / LOCK, os.O_RDWR | os.O_CREAT)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -206,11 +249,3 @@ def _locked(partial: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
-
-
-def _sync_directory(path: Path) -> None:
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

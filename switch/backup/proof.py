@@ -6,6 +6,7 @@ wherever they lead.
 
 import fcntl
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Callable
@@ -15,7 +16,8 @@ from typing import Any, Final
 
 from switch.errors import BusyError, ConfigError
 from switch.ledger.look import look
-from switch.programs import program
+from switch.ledger.shapes import check_ledger, open_file, shape
+from switch.programs import program, tethered
 
 Tell = Callable[[int, int], None]
 
@@ -48,8 +50,10 @@ def prove(directory: Path, tell: Callable[[str], Tell] | None = None) -> Proof:
     """Look through a copy's pages, then through every chunk and row.
 
     `tell` makes a receiver of progress for one part. Raises ConfigError if there is no
-    copy, BusyError if a server writes it, UnprovedError.
+    copy or something else in a file's place, BusyError if a server writes it,
+    UnprovedError.
     """
+    check_ledger(directory)
     if not data_file(directory).exists():
         raise ConfigError(f"{directory} holds no ledger: there is no journal/data.mdb")
     check_idle(directory)
@@ -67,9 +71,9 @@ def prove(directory: Path, tell: Callable[[str], Tell] | None = None) -> Proof:
 def check_idle(directory: Path) -> None:
     """Raise BusyError if a ledger is open: its pages change while they are read."""
     path = directory / "LOCK"
-    if not path.exists():
+    if not shape(path):
         return
-    with path.open("rb") as file:
+    with open(open_file(path, os.O_RDONLY), "rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -81,7 +85,9 @@ def check_idle(directory: Path) -> None:
 
 def _audit(directory: Path) -> Proof:
     """What the auditor says of chunks, rows and sums, in a process of its own."""
-    command = program("switch.audit", str(directory), "--only", "chain", "--json")
+    command = tethered(
+        program("switch.audit", str(directory), "--only", "chain", "--json")
+    )
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name

@@ -33,7 +33,7 @@ from switch.day import command as day
 from switch.errors import SwitchError
 from switch.ids import format_id, parse_id
 from switch.money import parse_amount
-from switch.programs import program
+from switch.programs import program, tethered
 from switch.simulator import command as simulator
 
 T = TypeVar("T")
@@ -122,7 +122,7 @@ def _audit(args: argparse.Namespace, screen: Screen) -> Exit:
     command = program("switch.audit", str(args.dir), *args.rest)
     if args.json:
         command.append("--json")
-    code = subprocess.run(command, check=False).returncode
+    code = subprocess.run(tethered(command), check=False).returncode
     return _AUDIT_EXITS.get(code, Exit.UNKNOWN)
 
 
@@ -140,7 +140,7 @@ def _run_backup(screen: Screen, *words: str) -> Exit:
     command = program("switch.backup", *words, "--lang", screen.language.value)
     if screen.as_json:
         command.append("--json")
-    code = subprocess.run(command, check=False).returncode
+    code = subprocess.run(tethered(command), check=False).returncode
     if code < 0:
         # LMDB trusts the pages that it maps.
         screen.note(

@@ -1,6 +1,7 @@
 """Has another process walk the pages of an environment, before LMDB trusts them.
 
-The other process may die or take too long without harm: what is known then is said.
+The other process may die or take too long without harm: what is known then is said. It
+ends with this one, however that ends.
 """
 
 import contextlib
@@ -8,13 +9,13 @@ import json
 import logging
 import signal
 import subprocess
-import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from switch.ledger import pages
+from switch.programs import script, tethered
 
 log = logging.getLogger("ledger")
 
@@ -42,10 +43,8 @@ def look(
 
     `tell` hears how many pages of how many are done. Nobody may write meanwhile.
     """
-    # By its file, so that neither the working directory nor a variable decides.
-    command = [sys.executable, "-P", str(Path(pages.__file__).resolve())]
     child = subprocess.Popen(
-        [*command, str(directory)],
+        tethered(script(pages.__file__, str(directory))),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,

@@ -33,7 +33,18 @@ from switch.errors import (
     JournalBehindError,
     StorageError,
 )
+from switch.ledger.beginning import is_beginning
 from switch.ledger.look import Look, look
+from switch.ledger.shapes import (
+    FOLDER,
+    PARTS,
+    check_ledger,
+    open_file,
+    remove_mark,
+    shape,
+    sync_directory,
+    write_mark,
+)
 
 log = logging.getLogger("ledger")
 
@@ -83,10 +94,12 @@ def open_ledger(
 
     A damaged index is set aside and rebuilt; a new ledger whose first commit was cut
     off is begun anew. Raises what `Ledger` raises: CorruptionError for a damaged
-    journal and JournalBehindError for one that lost rows, both with nothing changed.
+    journal, JournalBehindError for one that lost rows, and ConfigError for a mark, a
+    file or a folder that is a link or something else, all with nothing changed.
     """
     directory = Path(path)
-    if not create and not _data(directory, "journal").is_file():
+    check_ledger(directory)
+    if not create and not shape(_data(directory, "journal")):
         raise FormatError(0, f"{directory} holds no ledger")
     with _locked(directory) as lock:
         opener = _Opener(directory, progress or Progress(), options)
@@ -105,24 +118,29 @@ class _Opener:
 
     def open(self, lock: int) -> Ledger:
         """Look at what was left, open, and take the marks away."""
+        # Nobody else changes anything from here on.
+        check_ledger(self.directory)
         self.begin_new()
-        if (self.directory / OPENING).exists():
+        if shape(self.directory / OPENING):
             log.warning(
                 "the last start did not come to its end; looking through the pages"
             )
             self.look_through()
-        if (self.directory / DAMAGED).exists():
+        if shape(self.directory / DAMAGED):
             self.set_aside("damage was met in it while it served")
-            _remove_mark(self.directory / DAMAGED)
+            remove_mark(self.directory / DAMAGED)
         self.mark_opening()
         try:
             ledger = self.try_open(lock)
         finally:
             # Whatever it raised, it has come to its end.
-            _remove_mark(self.directory / OPENING)
+            remove_mark(self.directory / OPENING)
+            if not any(shape(_data(self.directory, part)) for part in PARTS):
+                # Nothing was begun. What is put here later is no beginning.
+                remove_mark(self.directory / NEW)
         try:
             # What is new is durable, or the mark would let it be deleted.
-            _remove_mark(self.directory / NEW)
+            remove_mark(self.directory / NEW)
         except BaseException:
             ledger.close()
             raise
@@ -154,47 +172,43 @@ class _Opener:
 
     def begin_new(self) -> None:
         """Mark a new ledger as one, or delete what is left of one never committed."""
-        journal, index = (
-            _data(self.directory, "journal"),
-            _data(self.directory, "index"),
-        )
-        if (self.directory / NEW).exists():
-            if not self.has_chunk():
+        journal, index = (_data(self.directory, part) for part in PARTS)
+        if shape(self.directory / NEW):
+            begun = [is_beginning(self.directory, part) for part in PARTS]
+            if all(begun):
                 log.warning("the making of this ledger was cut off; beginning anew")
                 self.empty("journal")
                 self.empty("index")
-            return
-        if journal.exists():
-            if journal.stat().st_size == 0:
+                return
+            if begun[0]:
+                raise JournalBehindError(
+                    CORRUPTED, f"{index} has rows and {journal} has none. {_LOST}"
+                )
+            # A copy was put here: the mark speaks of what was here before.
+            self.check_journal()
+        if shape(journal):
+            if journal.lstat().st_size == 0:
                 raise CorruptionError(CORRUPTED, f"{journal} is empty. {_RESTORE}")
             return
-        if index.exists():
+        if shape(index):
             raise JournalBehindError(
                 CORRUPTED, f"{index} is there and {journal} is not. {_LOST}"
             )
-        _write_mark(self.directory / NEW, "")
-
-    def has_chunk(self) -> bool:
-        """Whether anything was ever committed to the journal beyond its name."""
-        if not _data(self.directory, "journal").exists():
-            return False
-        found = self.look("journal")
-        whole = not found.findings and bool(found.tables.get("journal"))
-        return whole or not found.ended
+        write_mark(self.directory / NEW)
 
     def empty(self, part: str) -> None:
         """Delete the files of an environment; its directory may be a mount."""
         for name in ("data.mdb", "lock.mdb"):
             (self.directory / part / name).unlink(missing_ok=True)
-        if (self.directory / part).is_dir():
-            _sync_directory(self.directory / part)
+        if shape(self.directory / part):
+            sync_directory(self.directory / part)
 
     # --- after a start that did not come to its end ------------------------------
 
     def mark_opening(self) -> None:
         """Say that a start is under way. A full disk does not keep it from that."""
         try:
-            _write_mark(self.directory / OPENING, "")
+            write_mark(self.directory / OPENING)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
@@ -205,15 +219,19 @@ class _Opener:
 
         Raises CorruptionError if the journal is damaged.
         """
+        self.check_journal()
+        damaged = self.damage("index")
+        if damaged:
+            self.set_aside(damaged)
+        return bool(damaged)
+
+    def check_journal(self) -> None:
+        """Walk the journal. Raises CorruptionError if it is damaged."""
         damaged = self.damage("journal")
         if damaged:
             raise CorruptionError(
                 CORRUPTED, f"journal/ is damaged: {damaged}. {_RESTORE}"
             )
-        damaged = self.damage("index")
-        if damaged:
-            self.set_aside(damaged)
-        return bool(damaged)
 
     def look(self, part: str) -> Look:
         """Walk one environment, and tell how far that is."""
@@ -228,7 +246,7 @@ class _Opener:
 
     def damage(self, part: str) -> str:
         """What is wrong with the pages of an environment; empty if nothing is."""
-        if not _data(self.directory, part).exists():
+        if not shape(_data(self.directory, part)):
             return ""
         return "; ".join(self.look(part).findings)
 
@@ -237,20 +255,30 @@ class _Opener:
     def set_aside(self, reason: str) -> None:
         """Put the index out of the way; kept once, if there is room for another."""
         index, aside = self.directory / "index", self.directory / ASIDE
-        if not index.exists():
+        if not shape(index):
             return
-        if aside.exists():
-            shutil.rmtree(aside)
-        size = _data(self.directory, "journal").stat().st_size
+        self.remove_aside(aside)
+        size = _data(self.directory, "journal").lstat().st_size
         least = int(self.options.get("room_least", ROOM_LEAST))
         room = shutil.disk_usage(self.directory).free - least
-        if index.is_symlink() or index.is_mount() or room < size * INDEX_SHARE:
+        if shape(aside) or index.is_mount() or room < size * INDEX_SHARE:
             log.error("index/ is deleted and rebuilt: %s", reason)
             self.empty("index")
             return
         log.error("index/ is kept as %s/ and rebuilt: %s", ASIDE, reason)
         index.rename(aside)
-        _sync_directory(self.directory)
+        sync_directory(self.directory)
+
+    def remove_aside(self, aside: Path) -> None:
+        """Delete what lies in an earlier index's place, but nothing behind a link."""
+        try:
+            if shape(aside) == FOLDER:
+                shutil.rmtree(aside)
+            else:
+                aside.unlink(missing_ok=True)
+        except OSError as error:
+            # Such as one that something is mounted on; the index is not kept then.
+            log.warning("%s cannot be deleted: %s", aside, error)
 
 
 _RESTORE: Final = (
@@ -271,7 +299,7 @@ def _data(directory: Path, part: str) -> Path:
 def _locked(directory: Path) -> Iterator[int]:
     """The directory's LOCK, held. Raises BusyError if another process has it."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = os.open(directory / "LOCK", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = open_file(directory / "LOCK", os.O_RDWR | os.O_CREAT)
     try:
         _take(lock, directory)
         yield lock
@@ -284,27 +312,3 @@ def _take(lock: int, directory: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise BusyError(f"{directory} is open in another process") from None
-
-
-def _write_mark(path: Path, text: str) -> None:
-    """Make a mark, durable when this returns."""
-    with path.open("w", encoding="utf-8") as file:
-        file.write(f"{text}\n" if text else "")
-        file.flush()
-        os.fsync(file.fileno())
-    _sync_directory(path.parent)
-
-
-def _remove_mark(path: Path) -> None:
-    """Take a mark away, durably."""
-    if path.exists():
-        path.unlink()
-        _sync_directory(path.parent)
-
-
-def _sync_directory(path: Path) -> None:
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

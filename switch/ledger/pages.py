@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import json
 import mmap
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -565,7 +566,9 @@ def walk(directory: Path, progress: Progress | None = None) -> Walk:
 
     Nobody may write the file meanwhile. Raises OSError if it cannot be read.
     """
-    with (directory / "data.mdb").open("rb") as file:
+    # Neither through a link, nor waiting for whoever may write into a pipe.
+    fd = os.open(directory / "data.mdb", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with open(fd, "rb") as file:
         size = file.seek(0, 2)
         if size < META_SIZE:
             return Walk([f"the file has {size} bytes"])

@@ -416,3 +416,20 @@ def test_the_core_is_never_imported() -> None:
         "assert not [m for m in sys.modules if m.split('.')[0] == 'grpc']\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("dangling", [False, True])
+def test_a_link_in_the_place_of_the_lock_file_is_not_followed(
+    tmp_path: Path, dangling: bool
+) -> None:
+    """LMDB writes its table of readers into it."""
+    directory = written(tmp_path / "a", story().groups)
+    lock, theirs = directory / "journal" / "lock.mdb", tmp_path / "theirs"
+    lock.unlink(missing_ok=True)
+    if not dangling:
+        theirs.write_bytes(b"of others")
+    lock.symlink_to(theirs)
+    with pytest.raises(StorageError, match=r"lock.mdb is no regular file"):
+        audit(directory)
+    assert theirs.exists() != dangling
+    assert dangling or theirs.read_bytes() == b"of others"

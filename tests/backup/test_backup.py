@@ -7,10 +7,14 @@ and `payswitch verify` is asked.
 """
 
 import json
+import os
 import random
+import shutil
+import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +29,7 @@ from switch.errors import BusyError, ConfigError
 from switch.ledger.opening import open_ledger
 from tests.core.network import NOW, Network, make_network, top_up
 from tests.core.pair import rows_request
+from tests.ledger.test_opening_shapes import until
 
 PAGE = 4096
 OPTIONS: dict[str, Any] = {"map_size": 1 << 30, "index_step_rows": 64}
@@ -307,3 +312,124 @@ def test_small_transactions_make_the_same_copy(
         env = lmdb.open(str(target / "journal"), readonly=True, lock=False)
         assert env.info()["last_txnid"] <= 1 + copied.chunks
         env.close()
+
+
+# --- what is no file and no folder -------------------------------------------------
+
+
+def refused(*words: str | Path) -> str:
+    """The command must end with 2 and a sentence; what it says."""
+    begin = time.monotonic()
+    done = payswitch(*words)
+    assert time.monotonic() - begin < 20
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stderr.startswith("payswitch: ")
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.fixture
+def own(whole: Path, tmp_path: Path) -> Path:
+    """A ledger of one's own, which may be changed."""
+    shutil.copytree(whole, tmp_path / "own")
+    return tmp_path / "own"
+
+
+@pytest.mark.parametrize("name", ["", "journal", "journal/data.mdb", "LOCK"])
+def test_a_link_in_a_cut_off_copy_harms_nothing(
+    own: Path, tmp_path: Path, name: str
+) -> None:
+    """Such as one to the ledger that is being copied."""
+    before = (own / "journal" / "data.mdb").read_bytes()
+    link = tmp_path / "copy.partial" / name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(own / ("journal/data.mdb" if name == "LOCK" else name))
+    said = refused("backup", tmp_path / "copy", "--data", own)
+    assert "is a symbolic link" in said
+    assert (own / "journal" / "data.mdb").read_bytes() == before
+    assert link.is_symlink()
+    assert not (tmp_path / "copy").exists()
+
+
+def test_a_link_in_a_copys_own_place(own: Path, tmp_path: Path) -> None:
+    (tmp_path / "copy").symlink_to(tmp_path / "nowhere")
+    assert "there already" in refused("backup", tmp_path / "copy", "--data", own)
+
+
+@pytest.mark.parametrize("inside", ["copy", "journal/copy", "deep/down/copy"])
+def test_a_copy_does_not_lie_in_its_ledger(
+    own: Path, tmp_path: Path, inside: str
+) -> None:
+    (tmp_path / "link").symlink_to(own)
+    before = {path for path in own.rglob("*") if path.name != "lock.mdb"}
+    for data, at in ((own, own), (own, tmp_path / "link"), (tmp_path / "link", own)):
+        said = refused("backup", at / inside, "--data", data)
+        assert "would lie in the ledger" in said
+    assert {path for path in own.rglob("*") if path.name != "lock.mdb"} == before
+
+
+@pytest.mark.parametrize("shape", ["fifo", "directory", "link"])
+@pytest.mark.parametrize(
+    "name", ["journal/data.mdb", "journal/lock.mdb", "index/data.mdb", "LOCK"]
+)
+def test_what_is_no_file_is_said_to_be_none(
+    own: Path, tmp_path: Path, name: str, shape: str
+) -> None:
+    path = own / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    (tmp_path / "theirs").write_bytes(b"")
+    if shape == "fifo":
+        os.mkfifo(path)
+    elif shape == "directory":
+        path.mkdir()
+    else:
+        path.symlink_to(tmp_path / "theirs")
+    assert f"{name} is a " in refused("verify", own)
+    assert f"{name} is a " in refused("backup", tmp_path / "copy", "--data", own)
+    assert (tmp_path / "theirs").read_bytes() == b""
+    assert not partial_of(tmp_path / "copy").exists()
+
+
+PROVE = """
+from pathlib import Path
+from switch.backup.proof import prove
+from switch.ledger import pages
+pages.__file__ = {walk!r}
+prove(Path({own!r}))
+"""
+WALK = """
+import os, time
+open({seen!r}, "w").write(f"{{os.getppid()}} {{os.getpid()}} ")
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_behind_by_a_proof_that_is_ended(
+    own: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """The walk over pages would go on alone, for a week at most."""
+    walk, seen = tmp_path / "walk.py", tmp_path / "pids"
+    walk.write_text(WALK.format(seen=str(seen)))
+    prove_it = PROVE.format(walk=str(walk), own=str(own))
+    # As the command starts it.
+    code = (
+        "import subprocess, sys; from switch.programs import tethered; "
+        f"subprocess.run(tethered([sys.executable, '-c', {prove_it!r}]))"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        until(lambda: seen.exists() and seen.read_text().endswith(" "))
+    finally:
+        parent.send_signal(number)
+        parent.wait()
+    until(lambda: not any(map(alive, seen.read_text().split())))
+
+
+def alive(pid: str) -> bool:
+    stat = Path("/proc") / pid / "stat"
+    try:
+        return ") Z " not in stat.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False

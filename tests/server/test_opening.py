@@ -16,6 +16,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
+from server.__main__ import EXIT_CONFIG
 from server.app import EXIT_DEAD
 from switch.ledger.opening import ASIDE, OPENING
 from switch.v1 import admin_pb2, payments_pb2
@@ -157,3 +158,14 @@ def test_a_damaged_index_is_rebuilt(used: Path) -> None:
         peers.close()
         assert "index/ is kept as index.aside/ and rebuilt" in server.log()
     assert (used / "ledger" / ASIDE).exists()
+
+
+def test_a_link_in_a_marks_place_is_refused_by_name(used: Path) -> None:
+    journal = used / "ledger" / "journal" / "data.mdb"
+    before = journal.read_bytes()
+    (used / "ledger" / OPENING).symlink_to("journal/data.mdb")
+    server = ServerProcess(used)
+    assert server.wait() == EXIT_CONFIG
+    assert "OPENING is a symbolic link" in server.log()
+    assert "Traceback" not in server.log()
+    assert journal.read_bytes() == before

@@ -51,7 +51,7 @@ cdef void damage_mark(State* s) noexcept nogil:
     cdef int fd
     if s.config.mark_path != NULL and not s.shared.marked:
         s.shared.marked = 1
-        fd = posix_open(s.config.mark_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        fd = posix_open(s.config.mark_path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         if fd >= 0:
             fdatasync(fd)
             posix_close(fd)

@@ -1,0 +1,101 @@
+"""What lies at a path of a ledger's directory, without following a link.
+
+Whoever may write beside a ledger can put a link in the place of a mark or a file: what
+is then truncated, deleted or mapped is another file, perhaps the journal. A pipe in its
+place keeps waiting whoever opens it. So everything is looked at before it is opened.
+"""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from switch.errors import ConfigError
+
+MARKS: Final = ("LOCK", "OPENING", "NEW", "index.damaged")
+PARTS: Final = ("journal", "index")
+FILES: Final = ("data.mdb", "lock.mdb")
+
+FILE: Final = "regular file"
+FOLDER: Final = "directory"
+_SHAPES: Final = {
+    stat.S_IFREG: FILE,
+    stat.S_IFDIR: FOLDER,
+    stat.S_IFLNK: "symbolic link",
+    stat.S_IFIFO: "pipe",
+    stat.S_IFSOCK: "socket",
+}
+
+
+def shape(path: Path) -> str:
+    """What lies there; empty if nothing does."""
+    try:
+        mode = path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    return _SHAPES.get(stat.S_IFMT(mode), "device")
+
+
+def check(path: Path, wanted: str) -> bool:
+    """Whether it is there. Raises ConfigError if it is there and is something else."""
+    found = shape(path)
+    if found not in ("", wanted):
+        raise ConfigError(
+            f"{path} is a {found} and must be a {wanted} or not there; look at it. "
+            "Nothing was changed"
+        )
+    return bool(found)
+
+
+def check_ledger(directory: Path) -> None:
+    """Raise ConfigError if a mark, a part or a file of a ledger has another shape."""
+    for name in MARKS:
+        check(directory / name, FILE)
+    for part in PARTS:
+        if check(directory / part, FOLDER):
+            for name in FILES:
+                check(directory / part / name, FILE)
+
+
+def open_file(path: Path, flags: int) -> int:
+    """Open a regular file; a new one is its owner's alone. Raises ConfigError."""
+    flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        file = os.open(path, flags, 0o600)
+    except OSError as error:
+        # What O_NOFOLLOW, a directory and a pipe without a reader give.
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            check(path, FILE)
+        raise
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        check(path, FILE)
+        raise ConfigError(f"{path} must be a regular file. Nothing was changed")
+    return file
+
+
+def write_mark(path: Path) -> None:
+    """Make a mark, durable when this returns. Nothing is written into it."""
+    file = open_file(path, os.O_WRONLY | os.O_CREAT)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+    sync_directory(path.parent)
+
+
+def remove_mark(path: Path) -> None:
+    """Take a mark away, durably."""
+    if shape(path):
+        path.unlink()
+        sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make names in a directory durable."""
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
