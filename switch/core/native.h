@@ -412,19 +412,66 @@ static int native_parts_has(const NativeParts *parts, uint64_t hash, uint64_t hi
     return native_parts_has_from(parts, native_parts_find(parts, high), hash, high);
 }
 
-/* As native_filter_probe, of a filter in parts; at most 128 keys. */
-static void native_parts_probe(const NativeParts *parts, const uint64_t *hashes,
-                               const uint64_t *highs, uint64_t least, uint64_t greatest,
-                               uint8_t *maybe, uint32_t count) {
-    uint32_t found[128];
+/* As native_filter_probe, of a filter in parts; at most NATIVE_PROBES keys. */
+#define NATIVE_PROBES 128
+
+/* Finds each key's line and fetches it; the search goes on while lines come. Gives the
+ * keys that a part begins with: what its line has not may stand in the part before. */
+static inline uint32_t native_parts_lines(const NativeParts *parts, const uint64_t *hashes,
+                                          const uint64_t *highs, const uint32_t **lines,
+                                          uint32_t *firsts, uint32_t count) {
+    uint32_t firsts_count = 0;
     for (uint32_t i = 0; i < count; i++) {
-        found[i] = native_parts_find(parts, highs[i]);
-        native_prefetch(native_parts_line(parts, found[i], hashes[i]));
+        uint32_t part = native_parts_find(parts, highs[i]);
+        lines[i] = native_parts_line(parts, part, hashes[i]);
+        native_prefetch(lines[i]);
+        firsts[firsts_count] = i;
+        firsts_count += (part > 0) & (parts->firsts[part] == highs[i]);
     }
-    for (uint32_t i = 0; i < count; i++)
-        if (!maybe[i] && highs[i] >= least && highs[i] <= greatest)
-            maybe[i] = native_parts_has_from(parts, found[i], hashes[i], highs[i]);
+    return firsts_count;
 }
+
+static inline void native_parts_look_back(const NativeParts *parts, const uint64_t *hashes,
+                                          const uint64_t *highs, uint8_t *maybe,
+                                          const uint32_t *firsts, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        if (!maybe[firsts[i]])
+            maybe[firsts[i]] = native_parts_has(parts, hashes[firsts[i]], highs[firsts[i]]);
+}
+
+static void native_parts_probe_portable(const NativeParts *parts, const uint64_t *hashes,
+                                        const uint64_t *highs, uint64_t least,
+                                        uint64_t greatest, uint8_t *maybe,
+                                        uint32_t count) {
+    const uint32_t *lines[NATIVE_PROBES];
+    uint32_t firsts[NATIVE_PROBES];
+    uint32_t firsts_count = native_parts_lines(parts, hashes, highs, lines, firsts, count);
+    for (uint32_t i = 0; i < count; i++)
+        maybe[i] |= native_line_has(lines[i], hashes[i]) & (highs[i] >= least) &
+                    (highs[i] <= greatest);
+    native_parts_look_back(parts, hashes, highs, maybe, firsts, firsts_count);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2")))
+static void native_parts_probe_avx2(const NativeParts *parts, const uint64_t *hashes,
+                                    const uint64_t *highs, uint64_t least,
+                                    uint64_t greatest, uint8_t *maybe, uint32_t count) {
+    const uint32_t *lines[NATIVE_PROBES];
+    uint32_t firsts[NATIVE_PROBES];
+    uint32_t firsts_count = native_parts_lines(parts, hashes, highs, lines, firsts, count);
+    for (uint32_t i = 0; i < count; i++) {
+        __m256i line = _mm256_loadu_si256((const __m256i *)lines[i]);
+        maybe[i] |= _mm256_testc_si256(line, native_filter_bits_avx2(hashes[i])) &
+                    (highs[i] >= least) & (highs[i] <= greatest);
+    }
+    native_parts_look_back(parts, hashes, highs, maybe, firsts, firsts_count);
+}
+#endif
+
+static void (*native_parts_probe)(const NativeParts *, const uint64_t *, const uint64_t *,
+                                  uint64_t, uint64_t, uint8_t *,
+                                  uint32_t) = native_parts_probe_portable;
 
 static void (*native_filter_probe)(const uint32_t *, uint32_t, const uint64_t *,
                                    const uint64_t *, uint64_t, uint64_t, uint8_t *,
@@ -448,6 +495,7 @@ static void native_init(int portable) {
     }
     if (__builtin_cpu_supports("avx2")) {
         native_filter_probe = native_filter_probe_avx2;
+        native_parts_probe = native_parts_probe_avx2;
         native_filter_add_all = native_filter_add_all_avx2;
     }
 #endif
