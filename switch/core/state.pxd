@@ -467,6 +467,8 @@ cdef struct IndexState:       # the index writer's alone
     Work work                 # the step's scratch
     int taken                 # its rows are taken, it is not yet written
     int moved_on              # the last transaction had something to do
+    int paced                 # the rest is between units, and a step that is due goes on
+    uint64_t step_began       # monotonic ns at which the last step's rows were taken
     Run* step_runs[MAPS_COUNT]  # its own runs, as far as they are made
     uint8_t* block            # pages of the run being written that are not yet stored
     IndexMeta head            # as the last transaction left it

@@ -49,6 +49,8 @@ TRIAL_S = 20.0
 OPENINGS_MAX = 4
 """Starts of one copy before it counts as one that does not open."""
 GOOD = ("right", "rebuilt", "refused")
+STARTS_MAX = 3
+"""The first, one that may die of what the first died of, and one that puts it right."""
 BAD = ("wrong", "signal", "hang", "shut")
 NOT_READ = {code for code in Result if code.name == "DATA_DAMAGED"}
 """The result of a request that speaks of what cannot be read."""
@@ -285,6 +287,7 @@ class Running:
     pipe: int
     deadline: float
     died: str = ""
+    starts: int = 1
     said: bytes = b""
 
 
@@ -304,7 +307,7 @@ def try_all(
     waiting = iter(cases)
     running: dict[int, Running] = {}
 
-    def begin(case: Case, died: str = "") -> None:
+    def begin(case: Case, died: str = "", starts: int = 1) -> None:
         place = folder / f"{case.file}-{case.page}-{case.back}"
         deadline = time.monotonic() + seconds
         readable, writable = os.pipe()
@@ -313,7 +316,7 @@ def try_all(
             os.close(readable)
             live_and_exit(Trial(story, plan, case, place), files, writable, died)
         os.close(writable)
-        one = Running(case, place, process, readable, deadline, died)
+        one = Running(case, place, process, readable, deadline, died, starts)
         running[readable] = one
 
     while True:
@@ -336,8 +339,11 @@ def try_all(
             os.close(pipe)
             _, status = os.waitpid(one.process, 0)
             outcome, why = read_end(one, status, late=late)
-            if outcome in ("signal", "hang") and not one.died and product_start():
-                begin(one.case, why)
+            # A death in service leaves no mark of a start: the next may die of the
+            # same page, and then the one behind it looks through them.
+            ended = outcome in ("signal", "hang")
+            if ended and one.starts < STARTS_MAX and product_start():
+                begin(one.case, why, one.starts + 1)
                 continue
             shutil.rmtree(one.folder, ignore_errors=True)
             yield one.case, outcome, why

@@ -3,6 +3,7 @@
 cdef enum:
     PACE_REST = 4             # rests so many times as long as a unit's transaction took
     PACE_IDLE_NS = 1000000000
+    PACE_BUSY_NS = 400000000  # steps that follow each other faster are taken whole, at once
 
 
 cdef int pace_try(State* s, int* done) noexcept nogil:
@@ -43,8 +44,18 @@ cdef int pace_try_unit(State* s, int* moved) noexcept nogil:
     return rc
 
 
+cdef bint pace_is_busy(const State* s, uint64_t behind, uint64_t now) noexcept nogil:
+    """Whether a step is to be taken whole: it lags, or steps come so fast that it would.
+
+    What is not in the index is looked up in memory, step by step.
+    """
+    if behind < s.config.step_rows:
+        return False
+    return behind >= 2 * s.config.step_rows or now - s.index.step_began < PACE_BUSY_NS
+
+
 cdef uint64_t pace_round(State* s) noexcept nogil:
-    """A whole step if the index lags by two, else one unit; gives how long to rest then.
+    """A whole step if that is due and hurries, else one unit; gives how long to rest then.
 
     A commit of the journal waits while the disk writes what a step brings. In small pieces,
     with rests between them, that is hardly noticed; the rests shrink to nothing as the next
@@ -55,13 +66,18 @@ cdef uint64_t pace_round(State* s) noexcept nogil:
     cdef bint done = False
     pthread_mutex_lock(&s.shared.stepping)
     behind = steps_behind(s)
+    s.index.paced = 0
     if s.shared.stopping or s.shared.dead:
         rest = PACE_IDLE_NS
-    elif behind >= 2 * s.config.step_rows:
+    elif pace_is_busy(s, behind, began):
         rest = PACE_IDLE_NS if steps_run(s, UNITS_ALL, &done) != 0 else 0
+    elif behind < s.config.step_rows and began - s.index.step_began < PACE_BUSY_NS:
+        # The next step may follow as fast, and is then taken whole.
+        rest = PACE_BUSY_NS
     elif pace_advance(s) != 0 or not s.index.moved_on:
         rest = PACE_IDLE_NS
     else:
+        s.index.paced = 1
         rest = min(2 * s.config.step_rows - behind, s.config.step_rows)
         rest = (native_monotonic_ns() - began) * PACE_REST * rest // s.config.step_rows
     pthread_mutex_unlock(&s.shared.stepping)
@@ -73,9 +89,9 @@ cdef void pace_rest(State* s, uint64_t rest) noexcept nogil:
     cdef timespec until
     cdef uint64_t steps
     pthread_mutex_lock(&s.shared.lock)
-    steps = (steps_behind(s)) // s.config.step_rows
+    steps = steps_behind(s) // s.config.step_rows
     if rest > 0 and not s.shared.stopping and (
-        steps < 2 or s.shared.index_failed or s.shared.dead
+        steps < 1 + <uint64_t>s.index.paced or s.shared.index_failed or s.shared.dead
     ):
         clock_gettime(CLOCK_MONOTONIC, &until)
         until.tv_sec += <long>((<uint64_t>until.tv_nsec + rest) // 1000000000)

@@ -569,12 +569,15 @@ cdef int steps_take(State* s) noexcept nogil:
             b"steps_take: accounts that there are",
         )
         s.index.taken = rc == 0
+        s.index.step_began = native_monotonic_ns()
     return rc
 
 
 cdef void steps_tell(State* s, int rc) noexcept nogil:
     """A full disk is told and tried again; any other error kills the ledger."""
-    if rc == RC_INDEX:
+    if rc == RC_INDEX or rc == ENOMEM:
+        # An older list of LMDB's free pages may ask for any memory. Where there was none
+        # for us, an index that is made anew is lost time and nothing else.
         damage_mark(s)
     pthread_mutex_lock(&s.shared.lock)
     s.shared.index_failed = rc
