@@ -82,6 +82,14 @@ def read_outcome(record: bytes) -> Outcome:
     return Outcome(**values)
 
 
+def catch_up(ledger: Ledger) -> None:
+    """Whole steps, and then what can be done of the next one."""
+    while ledger.index_step():
+        pass
+    while ledger.index_unit():
+        pass
+
+
 class Pair:
     """The two, and how to open the one again."""
 

@@ -21,7 +21,7 @@ from switch._core import Ledger
 from switch.errors import SpaceError, StorageError
 from tests.core.generator import Generator
 from tests.core.network import NOW, make_network, top_up
-from tests.core.pair import Pair
+from tests.core.pair import Pair, catch_up
 from tests.model import Rows
 
 TABLES = ("meta", "segments", "runs", "postings", "holds", "records")
@@ -89,14 +89,6 @@ def go_on(pair: Pair, rng: random.Random) -> int:
         infinite = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
         resource.setrlimit(resource.RLIMIT_FSIZE, infinite)
     return 0
-
-
-def catch_up(ledger: Ledger) -> None:
-    """Whole steps, and then what can be done of the next one."""
-    while ledger.index_step():
-        pass
-    while ledger.index_unit():
-        pass
 
 
 @pytest.mark.parametrize(("step_rows", "seed"), [(16, 1), (64, 2), (16, 3), (256, 4)])
