@@ -173,6 +173,7 @@ class Ledger:
         index_segments_least: int = 16,
         room_least: int = 256 << 20,
         threads: bool = True,
+        patience_s: float | None = None,
         lock_fd: int = -1,
         progress: npt.NDArray[np.uint64] | None = None,
     ) -> None:
@@ -185,7 +186,9 @@ class Ledger:
         `room_least`: bytes that must be free on the disk before the index is written;
         with less it waits, and groups are refused once it lags `index_lag_max` rows.
         `threads`: start the index writer's and the reserve's thread; without them
-        call `index_step` yourself. `lock_fd`: LOCK, which the caller has opened and
+        call `index_step` yourself. `patience_s`: a commit or an index step that stays in
+        LMDB for longer is taken for stuck, and leaves the mark `DOUBT` until it comes
+        back; a minute if not given, and not watched then without `threads`. `lock_fd`: LOCK, which the caller has opened and
         locked; it keeps its own. `progress`: two numbers that another thread may read
         while an index is made anew: rows indexed so far, and rows in all.
 

@@ -30,7 +30,7 @@ from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset, strerror
 from posix.fcntl cimport (
-    F_GETFL, F_SETFL, O_APPEND, O_CLOEXEC, O_CREAT, O_WRONLY, fcntl as posix_fcntl,
+    F_GETFL, F_SETFL, O_APPEND, O_CLOEXEC, O_RDONLY, O_WRONLY, fcntl as posix_fcntl,
     open as posix_open,
 )
 from posix.mman cimport (
@@ -40,6 +40,7 @@ from posix.stat cimport fstat, struct_stat as stat_t
 from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME
 from posix.unistd cimport close as posix_close, ftruncate, read as posix_read, write
 
+from switch.core.fault cimport *
 from switch.core.layout cimport *
 from switch.core.lmdb cimport *
 from switch.core.native cimport *
@@ -48,7 +49,7 @@ from switch.core.state cimport *
 
 cdef extern from "<fcntl.h>" nogil:
     const int O_DIRECT
-    const int O_NOFOLLOW
+    const int O_DIRECTORY
 
 cdef extern from "<stdlib.h>" nogil:
     int posix_memalign(void** memory, size_t alignment, size_t size)
@@ -118,6 +119,7 @@ include "core/engine/lifetime.pxi"
 include "core/engine/group.pxi"
 include "core/engine/clock.pxi"
 include "core/engine/queue.pxi"
+include "core/engine/watch.pxi"
 
 
 include "core/face/declared.pxi"
@@ -127,6 +129,7 @@ include "core/face/request.pxi"
 # --- the ledger -----------------------------------------------------------------------------------
 
 cdef double READERS_WAIT_S = 0.001
+_PATIENCE_S = 60.0
 cdef uint64_t READERS_CHECK_NS = 5000000000
 
 
@@ -171,11 +174,11 @@ cdef class Ledger:
     cdef bint is_open
     cdef pthread_mutex_t committing
     cdef object threads
+    cdef object watch
     cdef _Users users
     cdef Outcome* outcomes
     cdef uint8_t* replies
     cdef Call* calls
-    cdef bytes mark_path
     cdef uint64_t[::1] progress
 
     def __cinit__(self):
@@ -189,22 +192,24 @@ cdef class Ledger:
             raise MemoryError
         memset(self.spaces, 0, sizeof(self.spaces))
         self.users = _Users()
-        self.s.config.reserve_fd = -1
+        self.s.config.reserve_fd = self.s.config.directory = -1
         pthread_mutex_init(&self.committing, NULL)
         pthread_mutex_init(&self.s.shared.lock, NULL)
         pthread_mutex_init(&self.s.shared.stepping, NULL)
+        pthread_mutex_init(&self.s.shared.watching, NULL)
         # Waits are by a clock that nobody sets.
         pthread_condattr_init(&attributes)
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
         pthread_cond_init(&self.s.shared.moved, &attributes)
         pthread_cond_init(&self.s.shared.step_due, &attributes)
         pthread_cond_init(&self.s.shared.space_due, &attributes)
+        pthread_cond_init(&self.s.shared.watch_due, &attributes)
         pthread_condattr_destroy(&attributes)
 
     def __init__(
         self, path, *, create=True, map_size=4 << 40, reserve_size=64 << 20,
         index_step_rows=65536, index_lag_max=1048576, index_segments_least=16,
-        room_least=256 << 20, threads=True, lock_fd=-1, progress=None,
+        room_least=256 << 20, threads=True, patience_s=None, lock_fd=-1, progress=None,
     ):
         if self.is_open or self.lock_fd >= 0:
             raise ValueError("open already")
@@ -214,16 +219,21 @@ cdef class Ledger:
             raise ValueError("index_lag_max is index_step_rows to 2^26")
         if not 1 <= index_segments_least <= ACCOUNTS_MAX // SEGMENT_ACCOUNTS:
             raise ValueError("index_segments_least is 1 to 4096")
+        watched = threads or patience_s is not None
+        if patience_s is None:
+            patience_s = _PATIENCE_S
+        if not 0 < patience_s <= 86400:
+            raise ValueError("patience_s is more than 0, and a day at most")
         if progress is not None:
             self.progress = progress
             if self.progress.shape[0] != 2:
                 raise ValueError("progress is rows indexed so far, and rows in all")
         self.path = os.fspath(path)
-        self.mark_path = os.fsencode(os.path.join(self.path, "index.damaged"))
         self.threads = []
         try:
             self.s.config.room_least = room_least
             self.s.config.segments_least = index_segments_least
+            self.s.config.patience_ns = <uint64_t>(patience_s * 1e9)
             # A duplicate holds the caller's lock until both are closed.
             self.lock_fd = os.dup(lock_fd) if lock_fd >= 0 else -1
             self._open(create, map_size, reserve_size, index_step_rows, index_lag_max)
@@ -232,10 +242,14 @@ cdef class Ledger:
             raise
         self.is_open = True
         if threads:
-            for name, target in (("index", _run_index), ("reserve", _run_reserve)):
-                thread = threading.Thread(target=target, args=(self,), name=name, daemon=True)
-                self.threads.append(thread)
-                thread.start()
+            self.threads = [self._start("index", _run_index), self._start("reserve", _run_reserve)]
+        if watched:
+            self.watch = self._start("watch", _run_watch)
+
+    def _start(self, name, target):
+        thread = threading.Thread(target=target, args=(self,), name=name, daemon=True)
+        thread.start()
+        return thread
 
     def _open(self, create, map_size, reserve_size, step_rows, lag_max):
         journal = os.path.join(self.path, "journal")
@@ -253,10 +267,10 @@ cdef class Ledger:
         s.config.lag_max = lag_max
         s.config.reserve_size = reserve_size
         check(lifetime_allocate(s, self.spaces, step_rows, lag_max))
+        check(lifetime_open_directory(s, os.fsencode(self.path)))
         check(lifetime_open_env(&s.config.journal_env, os.fsencode(journal), map_size))
         rc = lifetime_open_env(&s.config.index_env, os.fsencode(index), map_size)
         check(RC_INDEX if rc == MDB_INVALID or rc == MDB_VERSION_MISMATCH else damage_of(rc))
-        s.config.mark_path = PyBytes_AS_STRING(self.mark_path)
         if self.progress is not None:
             s.config.progress = &self.progress[0]
         if reserve_size:
@@ -291,8 +305,12 @@ cdef class Ledger:
             pthread_cond_broadcast(&self.s.shared.space_due)
             pthread_cond_broadcast(&self.s.shared.moved)
             pthread_mutex_unlock(&self.s.shared.lock)
+            watch_stop(self.s)
             for thread in self.threads:
                 thread.join()
+            if self.watch is not None:
+                self.watch.join()
+                self.watch = None
             # No read begins any more; those under way end soon.
             while self.users.count:
                 time.sleep(READERS_WAIT_S)
@@ -307,7 +325,7 @@ cdef class Ledger:
         lifetime_end(self.s, self.spaces)
         memset(self.s, 0, sizeof(State))
         memset(self.spaces, 0, sizeof(self.spaces))
-        self.s.config.reserve_fd = -1
+        self.s.config.reserve_fd = self.s.config.directory = -1
         if self.lock_fd >= 0:
             os.close(self.lock_fd)
             self.lock_fd = -1
@@ -475,6 +493,7 @@ cdef class Ledger:
             "damaged_requests": self.s.group.damaged_requests,
             "holds_set_aside": self.s.group.aside_count,
             "damaged_row": self.s.group.damaged_row,
+            "stuck": self.s.shared.stuck,
         }
 
     # --- reading ----------------------------------------------------------------------------------
@@ -674,13 +693,14 @@ cdef class Ledger:
         cdef Reader reader
         cdef const uint8_t* data
         cdef uint32_t size
-        cdef int rc = store_begin(self.s, &reader)
-        self._check(rc)
+        cdef FaultPlace* before = fault_enter(&self.s.shared.in_journal)
         try:
+            self._check(store_begin(self.s, &reader))
             check(store_get_tail(&reader, sequence, &data, &size))
             return PyBytes_FromStringAndSize(<char*>data, size)
         finally:
             store_end(&reader)
+            fault_leave(before)
 
     def find(self, uint32_t sender, bytes id not None):
         cdef object _in_use = self._use()
@@ -792,6 +812,12 @@ def _run_reserve(Ledger ledger):
     with nogil:
         while not s.shared.stopping:
             reserve_wait(s)
+
+
+def _run_watch(Ledger ledger):
+    """The watch's thread: whether the two others, and who commits, come back from LMDB."""
+    with nogil:
+        watch_run(ledger.s)
 
 
 include "core/face/queue.pxi"

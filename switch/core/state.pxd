@@ -8,6 +8,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from posix.types cimport pid_t
 
+from switch.core.fault cimport FaultPlace
 from switch.core.layout cimport (
     Account, Chunk, Entry, PostingsAccount, PostingsLink, Row, ServiceRecord, Totals,
     WindowLine, POSTINGS_LINKS, RUN_FANOUT,
@@ -187,6 +188,7 @@ cdef struct View:             # what one reading call sees: durable rows up to `
     uint64_t number           # views are numbered as they begin
     View* older
     View* younger
+    FaultPlace* before        # where its thread was when it began
 
 cdef enum:                    # stages of an index step: merges lie between these two
     STAGE_DELETE = 0
@@ -375,7 +377,8 @@ cdef struct Config:           # fixed after opening; anybody reads it
     uint32_t steps_capacity
     uint32_t segments_least   # written by each step if so many have changed
     uint64_t* progress        # rows indexed and rows in all while it is opened, or NULL
-    char* mark_path           # a file made when the index is found damaged
+    int directory             # the ledger's, open; -1 before
+    uint64_t patience_ns      # a writer that stays in LMDB for longer is taken for stuck
 
 cdef struct Shared:           # what several threads touch, under `lock`
     # The index writer changes `indexed`, `latest`, runs and the oldest steps; the committer
@@ -406,7 +409,14 @@ cdef struct Shared:           # what several threads touch, under `lock`
     uint32_t steps_count
     Run** levels[MAPS_COUNT]  # all runs of a map, newest first
     uint32_t runs_count[MAPS_COUNT]
-    int marked                # it was made
+    int marked                # the mark of a damaged index was made
+    # Where threads are, for what they may die of; the first two count their one writer.
+    FaultPlace in_index
+    FaultPlace in_journal
+    FaultPlace in_both
+    pthread_mutex_t watching  # of the watch alone: the lock may be held by who is stuck
+    pthread_cond_t watch_due  # stop
+    int stuck                 # FAULT_... of the writers that do not come back from LMDB
 
 cdef struct GroupState:       # the committer's; what others look up in it, under the lock
     Table working

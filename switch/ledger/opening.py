@@ -5,11 +5,13 @@ it speaks of begins:
 
     OPENING        a start is under way, or died or was killed in it
     NEW            the first commit of a new ledger is not yet durable
-    index.damaged  the core met damage in index/ while it served: rebuild it
+    DOUBT          a process died in a call to LMDB, or did not come back from one
+    index.damaged  the core met damage in index/ in service, or died there: rebuild it
     index.aside/   the last index that was set aside, as evidence
 
-LMDB trusts its pages. So after a start that did not come to its end the next one lets
-another process walk them before it opens anything (`look.py`, `pages.py`).
+LMDB trusts its pages. So after a start that did not come to its end, and after a doubt,
+the next one lets another process walk them before it opens anything (`look.py`,
+`pages.py`).
 """
 
 import contextlib
@@ -50,6 +52,7 @@ log = logging.getLogger("ledger")
 
 OPENING: Final = "OPENING"
 NEW: Final = "NEW"
+DOUBT: Final = "DOUBT"
 DAMAGED: Final = "index.damaged"
 ASIDE: Final = "index.aside"
 
@@ -77,7 +80,7 @@ class Progress:
         """One phrase for people."""
         done, total = (int(number) for number in self.rows)
         if self.walked:
-            return f"the last start did not end: looking through {self.walked}"
+            return f"the last process did not end well: looking through {self.walked}"
         if total:
             return f"{done:,} of {total:,} rows"
         return "reading"
@@ -121,12 +124,13 @@ class _Opener:
         # Nobody else changes anything from here on.
         check_ledger(self.directory)
         self.begin_new()
-        if shape(self.directory / OPENING):
-            log.warning(
-                "the last start did not come to its end; looking through the pages"
-            )
-            self.look_through()
-        if shape(self.directory / DAMAGED):
+        damaged = bool(shape(self.directory / DAMAGED))
+        if self.is_doubted():
+            self.check_journal()
+            # What is made anew in any case need not be walked.
+            if not damaged:
+                self.check_index()
+        if damaged:
             self.set_aside("damage was met in it while it served")
             remove_mark(self.directory / DAMAGED)
         self.mark_opening()
@@ -135,6 +139,7 @@ class _Opener:
         finally:
             # Whatever it raised, it has come to its end.
             remove_mark(self.directory / OPENING)
+            remove_mark(self.directory / DOUBT)
             if not any(shape(_data(self.directory, part)) for part in PARTS):
                 # Nothing was begun. What is put here later is no beginning.
                 remove_mark(self.directory / NEW)
@@ -203,7 +208,22 @@ class _Opener:
         if shape(self.directory / part):
             sync_directory(self.directory / part)
 
-    # --- after a start that did not come to its end ------------------------------
+    # --- after a process that did not come to its end ----------------------------
+
+    def is_doubted(self) -> bool:
+        """Whether the pages have to be walked first."""
+        if shape(self.directory / OPENING):
+            log.warning(
+                "the last start did not come to its end; looking through the pages"
+            )
+            return True
+        if shape(self.directory / DOUBT):
+            log.warning(
+                "the last process died in LMDB, or was stuck there; looking through "
+                "the pages"
+            )
+            return True
+        return False
 
     def mark_opening(self) -> None:
         """Say that a start is under way. A full disk does not keep it from that."""
@@ -220,6 +240,10 @@ class _Opener:
         Raises CorruptionError if the journal is damaged.
         """
         self.check_journal()
+        return self.check_index()
+
+    def check_index(self) -> bool:
+        """Walk the index; true if it is damaged and was set aside."""
         damaged = self.damage("index")
         if damaged:
             self.set_aside(damaged)

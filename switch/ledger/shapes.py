@@ -13,7 +13,7 @@ from typing import Final
 
 from switch.errors import ConfigError
 
-MARKS: Final = ("LOCK", "OPENING", "NEW", "index.damaged")
+MARKS: Final = ("LOCK", "OPENING", "NEW", "DOUBT", "index.damaged")
 PARTS: Final = ("journal", "index")
 FILES: Final = ("data.mdb", "lock.mdb")
 

@@ -4,8 +4,12 @@ The copy is opened and asked everything, in a process of its own, because it may
 hang. What may come of it: `right` (nothing was noticed, and nothing is wrong),
 `rebuilt` (it refused, the next start mended it, and nothing is wrong), `refused` (it
 serves no wrong value and says so). What may not: `wrong`, `signal` and `hang`, unless
-the next start recovers, and `shut`: only the index was damaged, and the next start does
-not mend it although it could.
+the one start behind it recovers, and `shut`: only the index was damaged, and the next
+start does not mend it although it could.
+
+A death in service, or a hang that is ended by a kill as an operator would, leaves what
+the core's handler and its watch leave; the start behind it must make the index anew at
+once, or refuse a damaged journal.
 
 A start is the product's own, `switch.ledger.opening.open_ledger`, where there is one:
 it marks a start, looks through both files after one that died, and makes a damaged
@@ -47,10 +51,12 @@ from tests.model import Rows
 TRIAL_S = 20.0
 """How long a copy may take before it counts as hanging."""
 OPENINGS_MAX = 4
-"""Starts of one copy before it counts as one that does not open."""
+"""Starts of one copy before it counts as one that does not open; one behind a death."""
+PATIENCE = 0.25
+"""The share of a copy's time after which the ledger takes LMDB for stuck."""
 GOOD = ("right", "rebuilt", "refused")
-STARTS_MAX = 3
-"""The first, one that may die of what the first died of, and one that puts it right."""
+STARTS_MAX = 2
+"""The one that may die or hang, and the one that puts it right."""
 BAD = ("wrong", "signal", "hang", "shut")
 NOT_READ = {code for code in Result if code.name == "DATA_DAMAGED"}
 """The result of a request that speaks of what cannot be read."""
@@ -96,8 +102,11 @@ class WrongError(Exception):
 class Trial:
     """One copy, from its first opening to its end."""
 
-    def __init__(self, story: Story, plan: Plan, case: Case, folder: Path) -> None:
+    def __init__(
+        self, story: Story, plan: Plan, case: Case, folder: Path, seconds: float
+    ) -> None:
         self.story, self.plan, self.case, self.folder = story, plan, case, folder
+        self.patience_s = seconds * PATIENCE
         self.refusals: list[str] = []
         self.weak = False
         """A payment was refused because its row cannot be read: from here on state is
@@ -117,7 +126,8 @@ class Trial:
 
     def open(self) -> Ledger:
         start = product_start() or Ledger
-        return start(str(self.folder), create=False, **self.story.options)
+        options = {**self.story.options, "patience_s": self.patience_s}
+        return start(str(self.folder), create=False, **options)
 
     # --- its life ---------------------------------------------------------------------
 
@@ -127,7 +137,8 @@ class Trial:
             self.refusals.append(died)
         # What only the index has lost can be made anew.
         mended = self.case.file == "index" and product_start() is not None
-        for _ in range(OPENINGS_MAX if mended else 2):
+        openings = OPENINGS_MAX if mended else 2
+        for _ in range(1 if died and mended else openings):
             before = len(self.refusals)
             doing = "opening"
             try:
@@ -314,7 +325,8 @@ def try_all(
         process = os.fork()
         if process == 0:
             os.close(readable)
-            live_and_exit(Trial(story, plan, case, place), files, writable, died)
+            trial = Trial(story, plan, case, place, seconds)
+            live_and_exit(trial, files, writable, died)
         os.close(writable)
         one = Running(case, place, process, readable, deadline, died, starts)
         running[readable] = one
@@ -339,8 +351,6 @@ def try_all(
             os.close(pipe)
             _, status = os.waitpid(one.process, 0)
             outcome, why = read_end(one, status, late=late)
-            # A death in service leaves no mark of a start: the next may die of the
-            # same page, and then the one behind it looks through them.
             ended = outcome in ("signal", "hang")
             if ended and one.starts < STARTS_MAX and product_start():
                 begin(one.case, why, one.starts + 1)

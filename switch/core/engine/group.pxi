@@ -367,14 +367,18 @@ cdef int group_commit(
 
     RC_DEAD and RC_SPACE: nothing happened. Any other: the ledger is dead from here on.
     """
+    cdef FaultPlace* before = fault_enter(&s.shared.in_both)
     cdef int rc
     pthread_mutex_lock(&s.shared.lock)
     rc = group_decide(s, calls, calls_count, now, outs)
     pthread_mutex_unlock(&s.shared.lock)
+    fault_leave(before)
     if rc != 0:
         return rc
     if s.group.rows_count > 0:
+        before = fault_enter_writing(&s.shared.in_journal)
         rc = store_put_chunk(s, <Chunk*>s.group.chunk, group_seal(s))
+        fault_leave_writing(before, &s.shared.in_journal)
         pthread_mutex_lock(&s.shared.lock)
         if rc == 0:
             group_publish(s)

@@ -107,6 +107,20 @@ cdef void lifetime_free_turns(Turns* turns) noexcept nogil:
     free(turns.written)
 
 
+cdef int lifetime_open_directory(State* s, const char* path) noexcept nogil:
+    """For the marks that a thread leaves there when it dies, or does not come back."""
+    s.config.directory = posix_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    if s.config.directory < 0:
+        return errno
+    s.shared.in_index.directory = s.config.directory
+    s.shared.in_index.parts = FAULT_INDEX
+    s.shared.in_journal.directory = s.config.directory
+    s.shared.in_journal.parts = FAULT_JOURNAL
+    s.shared.in_both.directory = s.config.directory
+    s.shared.in_both.parts = FAULT_INDEX | FAULT_JOURNAL
+    return fault_set_handlers()
+
+
 cdef int lifetime_open_env(
     MDB_env** env, const char* path, size_t map_size
 ) noexcept nogil:
@@ -269,6 +283,7 @@ cdef int lifetime_open_readers(State* s) noexcept nogil:
 
 cdef int lifetime_begin(State* s, const uint8_t* fresh) noexcept nogil:
     """Tables, name, readers, then memory."""
+    cdef FaultPlace* before = fault_enter(&s.shared.in_both)
     cdef int rc = lifetime_open_journal(s, fresh)
     if rc == 0:
         rc = store_begin(s, &s.group.reader)
@@ -288,12 +303,15 @@ cdef int lifetime_begin(State* s, const uint8_t* fresh) noexcept nogil:
         rc = replay_open(s)
     if rc == 0:
         rc = reserve_measure(s)
+    fault_leave(before)
     return rc
 
 
 cdef void lifetime_end(State* s, Space* spaces) noexcept nogil:
     cdef uint32_t i
     cdef int map_
+    if s.config.directory >= 0:
+        posix_close(s.config.directory)
     store_end(&s.group.reader)
     store_end(&s.index.step_readers[0])
     store_end(&s.index.step_readers[1])

@@ -279,6 +279,7 @@ cdef int reads_copy_rows(State* s, uint64_t first, uint64_t count, Row* target) 
     cdef const Chunk* chunk
     cdef const Row* row
     cdef uint64_t done = 0
+    cdef FaultPlace* before = fault_enter(&s.shared.in_journal)
     cdef int rc = store_begin(s, &reader)
     while rc == 0 and done < count:
         rc = store_get_chunk(&reader, first + done, &chunk)
@@ -294,6 +295,7 @@ cdef int reads_copy_rows(State* s, uint64_t first, uint64_t count, Row* target) 
             done += 1
             row += 1
     store_end(&reader)
+    fault_leave(before)
     return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
 
 

@@ -48,10 +48,6 @@ cdef void damage_mark(State* s) noexcept nogil:
 
     What it cannot write nothing depends on: whatever is met again is refused again.
     """
-    cdef int fd
-    if s.config.mark_path != NULL and not s.shared.marked:
+    if s.config.directory >= 0 and not s.shared.marked:
         s.shared.marked = 1
-        fd = posix_open(s.config.mark_path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        if fd >= 0:
-            fdatasync(fd)
-            posix_close(fd)
+        fault_mark(s.config.directory, FAULT_INDEX_MARK)

@@ -142,6 +142,7 @@ cdef int indexer_take_rows(
     cdef const uint8_t* tail
     cdef uint32_t tail_size
     cdef uint64_t sequence = first
+    cdef FaultPlace* before = fault_enter(&s.shared.in_journal)
     cdef int rc = store_renew(reader)
     if rc == 0:
         rc = store_renew(other)
@@ -172,6 +173,7 @@ cdef int indexer_take_rows(
         rc = indexer_sort(work)
     store_rest(reader)
     store_rest(other)
+    fault_leave(before)
     return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
 
 

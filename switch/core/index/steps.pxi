@@ -507,14 +507,16 @@ cdef int steps_check_room(State* s) noexcept nogil:
 cdef int steps_transact(State* s, uint32_t units, bint* done) noexcept nogil:
     """Up to so many units in one transaction; nothing if there is nothing to do."""
     cdef MDB_txn* txn
-    cdef bint wrote = True
-    cdef bint any_ = False
+    cdef bint wrote = True, any_ = False
+    cdef FaultPlace* before
     cdef int rc = steps_check_room(s)
-    done[0] = False
-    s.index.moved_on = 0
-    if rc == 0:
-        rc = mdb_txn_begin(s.config.index_env, NULL, 0, &txn)
+    done[0] = s.index.moved_on = 0
     if rc != 0:
+        return rc
+    before = fault_enter_writing(&s.shared.in_index)
+    rc = mdb_txn_begin(s.config.index_env, NULL, 0, &txn)
+    if rc != 0:
+        fault_leave_writing(before, &s.shared.in_index)
         return damage_of(rc)
     s.index.next = s.index.head
     memcpy(s.index.retired_durable, s.index.retired, RETIRED_MAX * sizeof(Retired))
@@ -528,6 +530,7 @@ cdef int steps_transact(State* s, uint32_t units, bint* done) noexcept nogil:
         rc = mdb_txn_commit(txn)
     else:
         mdb_txn_abort(txn)
+    fault_leave_writing(before, &s.shared.in_index)
     s.index.moved_on = rc == 0 and any_
     if s.index.moved_on:
         steps_finish(s, done[0])

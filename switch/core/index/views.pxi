@@ -10,6 +10,7 @@ cdef int views_begin(State* s, View* view) noexcept nogil:
     """Begin a view of what is durable now. The lock is held by the caller."""
     cdef int rc
     memset(view, 0, sizeof(View))
+    view.before = fault_enter(&s.shared.in_both)
     view.sequence = s.shared.sequence
     view.indexed = s.shared.indexed
     view.newest = s.shared.steps[s.shared.steps_count - 1] if s.shared.steps_count > 0 else NULL
@@ -55,6 +56,7 @@ cdef void views_end(State* s, View* view) noexcept nogil:
         b"views_end: both ends of the list",
     )
     pthread_mutex_unlock(&s.shared.lock)
+    fault_leave(view.before)
 
 
 cdef inline Step* views_before(State* s, const View* view, const Step* step) noexcept nogil:
