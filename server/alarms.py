@@ -31,6 +31,7 @@ class Alarms:
         self._known = 0
         self._requests = 0
         self._damaged = 0
+        self._stuck = ""
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -41,6 +42,7 @@ class Alarms:
     async def look(self) -> None:
         """Log what there is now and was not before."""
         self._look_for_damage()
+        self._look_for_one_that_is_stuck()
         await self._look_for_holds()
 
     def _look_for_damage(self) -> None:
@@ -54,6 +56,13 @@ class Alarms:
                 requests,
                 ledger.info()["damaged_row"],
             )
+
+    def _look_for_one_that_is_stuck(self) -> None:
+        """A writer that does not come back from LMDB; no call waits for this look."""
+        stuck = self._node.ledger.stuck
+        if stuck and stuck != self._stuck:
+            log.error("ALARM: the %s is being written for more than a minute", stuck)
+        self._stuck = stuck
 
     async def _look_for_holds(self) -> None:
         """Holds that are overdue, and open ones that cannot be read."""

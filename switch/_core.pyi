@@ -158,6 +158,9 @@ class Ledger:
     damaged_requests: int
     """Payments and moves since the ledger was opened that had DATA_DAMAGED for their
     answer."""
+    stuck: str
+    """Which of `index` and `journal` is being written for longer than `patience_s`, as
+    when LMDB is in a loop; empty if none is. The next start walks the pages."""
     dead: str
     """Why the ledger refuses to commit for ever; empty while it is alive."""
 
@@ -186,11 +189,12 @@ class Ledger:
         `room_least`: bytes that must be free on the disk before the index is written;
         with less it waits, and groups are refused once it lags `index_lag_max` rows.
         `threads`: start the index writer's and the reserve's thread; without them
-        call `index_step` yourself. `patience_s`: a commit or an index step that stays in
-        LMDB for longer is taken for stuck, and leaves the mark `DOUBT` until it comes
-        back; a minute if not given, and not watched then without `threads`. `lock_fd`: LOCK, which the caller has opened and
-        locked; it keeps its own. `progress`: two numbers that another thread may read
-        while an index is made anew: rows indexed so far, and rows in all.
+        call `index_step` yourself. `patience_s`: a commit or an index step that stays
+        in LMDB for longer is taken for stuck, and leaves the mark `DOUBT` until it
+        comes back; a minute if not given, and without `threads` not watched then.
+        `lock_fd`: LOCK, which the caller has opened and locked; it keeps its own.
+        `progress`: two numbers that another thread may read while an index is made
+        anew: rows indexed so far, and rows in all.
 
         Raises BusyError if another process has it, FormatError, CorruptionError (of
         the journal), IndexDamagedError, JournalBehindError, StorageError.

@@ -466,6 +466,12 @@ cdef class Ledger:
     def dead(self):
         return error_text(self.s.shared.dead) if self.s.shared.dead else ""
 
+    @property
+    def stuck(self):
+        cdef int parts = self.s.shared.stuck
+        names = (("index", FAULT_INDEX), ("journal", FAULT_JOURNAL))
+        return " and ".join(name for name, part in names if parts & part)
+
     def info(self):
         cdef object _in_use = self._use()
         cdef MDB_envinfo journal, index
@@ -493,7 +499,6 @@ cdef class Ledger:
             "damaged_requests": self.s.group.damaged_requests,
             "holds_set_aside": self.s.group.aside_count,
             "damaged_row": self.s.group.damaged_row,
-            "stuck": self.s.shared.stuck,
         }
 
     # --- reading ----------------------------------------------------------------------------------

@@ -66,8 +66,8 @@ def ours() -> Iterator[Path]:
 # --- the core's parts -----------------------------------------------------------
 
 PARTS: dict[str, dict[str, set[str]]] = {
-    # What each part of the core may call, by folder, lowest first; `native` and `lmdb`
-    # are C, and face/ is Python's.
+    # What each part of the core may call, by folder, lowest first; `native`, `fault`
+    # and `lmdb` are C, and face/ is Python's.
     "row": {
         "kinds": set(),
         "fields": set(),
@@ -211,6 +211,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
         },
         "clock": {"group"},
         "queue": {"clock", "group", "wire"},
+        "watch": set(),
     },
 }
 FACE = "face"

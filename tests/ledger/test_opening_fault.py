@@ -11,6 +11,7 @@ import faulthandler
 import os
 import resource
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -180,6 +181,23 @@ def wait_for(path: Path, *, there: bool) -> None:
         time.sleep(0.01)
 
 
+def wait_for_text(path: Path, text: str) -> None:
+    until = time.monotonic() + WAIT_S
+    while not path.exists() or path.read_text() != text:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def note(ledger: Ledger, path: Path) -> None:
+    """Write down what is stuck, and that it is no more."""
+    while not ledger.stuck:
+        time.sleep(0.01)
+    (path / "stuck").write_text(ledger.stuck)
+    while ledger.stuck:
+        time.sleep(0.01)
+    (path / "stuck").unlink()
+
+
 def begin_stuck(path: Path, part: str) -> int:
     """A process that works on a ledger with little patience, until it is killed.
 
@@ -193,6 +211,8 @@ def begin_stuck(path: Path, part: str) -> int:
                 repeat(ledger)
             (path / "ready").touch()
             wait_for(path / "ready", there=False)
+            assert ledger.stuck == ""
+            threading.Thread(target=note, args=(ledger, path), daemon=True).start()
             if part == "index":
                 step(ledger)
             else:
@@ -220,14 +240,17 @@ def test_one_that_is_stuck_leaves_a_doubt(
         assert DOUBT not in names(directory)
         (directory / "ready").unlink()
         wait_for(directory / DOUBT, there=True)
+        wait_for_text(directory / "stuck", part)
         if comes_back:
             held.abort()
             wait_for(directory / "done", there=True)
             wait_for(directory / DOUBT, there=False)
+            wait_for(directory / "stuck", there=False)
             (directory / "done").unlink()
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+    (directory / "stuck").unlink(missing_ok=True)
     held.abort()
     environment.close()
     assert names(directory) == WHOLE | (set() if comes_back else {DOUBT})

@@ -1,5 +1,5 @@
-"""Goal: holds that pass T+1, and damage, are said in the log once, without being asked
-for.
+"""Goal: holds that pass T+1, damage, and a writer that is stuck are said once, unasked,
+in the log.
 
 Method: a real ledger and a clock that the test moves; the log is read.
 """
@@ -15,6 +15,7 @@ import pytest
 
 from server.alarms import Alarms
 from server.node import Node
+from switch._core import Ledger
 from switch.codes import Result
 from switch.errors import OverloadError
 from switch.ledger import moves
@@ -99,6 +100,29 @@ def test_a_look_that_fails_is_said_and_made_up_for(
     assert said(alarms, caplog) == ["cannot look for overdue holds: too much to do"]
     node.error = None
     assert len(said(alarms, caplog)) == 1
+
+
+def test_a_writer_that_is_stuck_is_said_once(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    alarms, node = alarms_of(bench)
+    whole = node.ledger
+
+    class Stuck:
+        stuck = "index"
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(whole, name)
+
+    node.ledger = cast(Ledger, Stuck())
+    text = "ALARM: the index is being written for more than a minute"
+    assert said(alarms, caplog) == [text]
+    assert said(alarms, caplog) == []
+    # It came back, and is stuck again.
+    node.ledger = whole
+    assert said(alarms, caplog) == []
+    node.ledger = cast(Ledger, Stuck())
+    assert said(alarms, caplog) == [text]
 
 
 def test_damage_is_said_when_there_is_more(

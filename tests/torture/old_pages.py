@@ -43,6 +43,9 @@ def walk(seed: int, ledger: tuple[int, int, int], given: Any) -> dict[str, Any]:
         plan = make_plan(story, folder / "plan")
         cases = all_cases(story)
         random.Random(seed).shuffle(cases)
+        if given.once:
+            once = {(case.file, case.page): case for case in cases}
+            cases = list(once.values())
         if given.sample:
             cases = cases[: given.sample]
         outcomes: Counter[str] = Counter()
@@ -79,6 +82,9 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, default=1, help="seeds in all")
     parser.add_argument("--sample", type=int, help="cases of each ledger, not all")
+    parser.add_argument(
+        "--once", action="store_true", help="one older content of each place, not all"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="copies at the same time")
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     parser.add_argument("--folder", default=memory, help="where the copies are made")
