@@ -43,7 +43,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Leave out what `--alone` leaves out; `-m` stays free for the caller."""
+    """Leave out what `--alone` leaves out; `-m` stays free for the caller.
+
+    What may share the machine is sorted: files with slow tests first, so that no
+    process has one left when the other has none.
+    """
     wanted = config.getoption("--alone")
     if wanted is None:
         return
@@ -52,3 +56,6 @@ def pytest_collection_modifyitems(
         parts[item.get_closest_marker("alone") is not None].append(item)
     config.hook.pytest_deselected(items=parts[wanted != "only"])
     items[:] = parts[wanted == "only"]
+    if wanted == "without":
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)

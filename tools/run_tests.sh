@@ -10,7 +10,8 @@ processes=$2
 shift 2
 nothing_selected=5
 
-"$python" -m pytest -n "$processes" --dist loadfile --alone without "$@"
+"$python" -m pytest -n "$processes" --dist loadfile --no-loadscope-reorder \
+    --alone without "$@"
 together=$?
 # Interrupted, or asked wrongly.
 if ((together > 1 && together != nothing_selected)); then
