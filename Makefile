@@ -16,6 +16,8 @@ PYTEST := $(PYTHON) -m pytest
 IN_PROCESS := $(filter-out tests/server/ tests/torture/,$(dir $(wildcard tests/*/__init__.py)))
 # More for the command of a target: make run ARGS="--centres 100".
 ARGS ?=
+# How many processes of `make test` share its files.
+PROCESSES ?= 2
 
 .PHONY: build
 build: .venv/core.stamp  ## make .venv and compile the core in place
@@ -48,7 +50,7 @@ run: build  ## a hard March day over gRPC, audited; then serves (ONCE=1: ends)
 .PHONY: test
 test: build asserts  ## every test, on the core with asserts
 	bash tools/need.sh strace
-	SWITCH_TEST_LIB=build/assert/lib $(PYTEST) $(ARGS)
+	SWITCH_TEST_LIB=build/assert/lib bash tools/run_tests.sh $(PYTHON) $(PROCESSES) $(ARGS)
 
 .PHONY: asserts
 asserts: .venv/ready.stamp  ## build/assert/lib: the core looks at what it relies on

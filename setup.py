@@ -53,6 +53,8 @@ elif mode == "sanitize":
     compile_args += ["-O1", "-fno-omit-frame-pointer", *sanitize]
     link_args += sanitize
 elif mode == "nosync":
+    # Not optimized: it is built for one test, which waits for it.
+    compile_args.append("-O0")
     macros.append(("SWITCH_TEST_NOSYNC", "1"))
 elif mode == "small":
     macros.append(("SWITCH_TEST_SMALL", "1"))

@@ -148,7 +148,7 @@ def beside(
         return result, [result_of(piece) for piece in pieces]
 
 
-def followers(directory: Path, ids: str, seconds: float) -> Result:
+def followers(directory: Path, ids: str, seconds: float, rounds: int) -> Result:
     """The committer's rate alone, with followers, and with as busy strangers."""
     last = int(str(run("open", "--directory", directory)["sequence"]))
     behind = max(last - BEHIND_ROWS, last // 2)
@@ -157,7 +157,7 @@ def followers(directory: Path, ids: str, seconds: float) -> Result:
     feeds = ("--followers", "--behind", behind)
     rates: dict[str, list[float]] = {name: [] for name in COMPANIES}
     said: list[Result] = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         alone, _ = beside(directory, ids, seconds, [])
         with_readers, said = beside(directory, ids, seconds, readers)
         as_busy, _ = beside(directory, ids, seconds, strangers(cores_of(said)))
@@ -215,7 +215,8 @@ def measure(options: argparse.Namespace, directory: Path) -> Result:
     result["opening"] = opening(directory, options.ids)
     if importlib.util.find_spec("benchmarks.reads") is not None:
         result["reads"] = reads(directory)
-    result["followers"] = followers(directory, options.ids, options.seconds / 4)
+    seconds = options.seconds / 4
+    result["followers"] = followers(directory, options.ids, seconds, options.rounds)
     return result
 
 
@@ -228,7 +229,7 @@ def reads(directory: Path) -> Result:
 
 def room(options: argparse.Namespace) -> int:
     """Bytes of disk that all pieces may need."""
-    commits_s = options.seconds * (1 + len(COMPANIES) * ROUNDS * FOLLOW_SHARE)
+    commits_s = options.seconds * (1 + len(COMPANIES) * options.rounds * FOLLOW_SHARE)
     commits_s += 2 * KILL_AFTER_S
     rows: int = options.rows + round(commits_s * ROWS_PER_S_MOST)
     return rows * FILE_BYTES
@@ -243,6 +244,7 @@ def main() -> None:
     parser.add_argument("--ids", choices=("ordered", "random"), default="ordered")
     parser.add_argument("--accounts", type=int, default=CENTRES, help="wallets")
     parser.add_argument("--seconds", type=float, default=20.0, help="of commits")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of followers")
     parser.add_argument("--directory", type=Path, help="parent of a fresh directory")
     parser.add_argument("--keep", type=Path, help="directory to make and keep, or use")
     parser.add_argument("--json", action="store_true", help="only the JSON line")

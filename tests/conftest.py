@@ -1,9 +1,14 @@
-"""Lets the tests run on another build of the core: see SWITCH_TEST_LIB."""
+"""Lets the tests run on another build of the core: see SWITCH_TEST_LIB.
+
+And apart from those that need the machine to themselves: see `--alone`.
+"""
 
 import importlib.util
 import os
 import sys
 from pathlib import Path
+
+import pytest
 
 import switch
 
@@ -25,3 +30,32 @@ def load_core(folder: Path) -> None:
 # `make sanitize` and `make coverage` name the folder with their own build.
 if os.environ.get("SWITCH_TEST_LIB"):
     load_core(Path(os.environ["SWITCH_TEST_LIB"]))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--alone",
+        choices=("only", "without"),
+        help="run only the tests marked `alone`, or all but these",
+    )
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Leave out what `--alone` leaves out; `-m` stays free for the caller.
+
+    What may share the machine is sorted: files with slow tests first, so that no
+    process has one left when the other has none.
+    """
+    wanted = config.getoption("--alone")
+    if wanted is None:
+        return
+    parts: dict[bool, list[pytest.Item]] = {True: [], False: []}
+    for item in items:
+        parts[item.get_closest_marker("alone") is not None].append(item)
+    config.hook.pytest_deselected(items=parts[wanted != "only"])
+    items[:] = parts[wanted == "only"]
+    if wanted == "without":
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)

@@ -341,7 +341,8 @@ def test_peers_that_may_be_missing(name: str, is_there: bool) -> None:
 @pytest.mark.slow
 def test_scale() -> None:
     result = run_json(
-        *("benchmarks.scale", "--rows", "200000", "--seconds", "1", "--json")
+        *("benchmarks.scale", "--rows", "200000", "--rounds", "1"),
+        *("--seconds", "1", "--json"),
     )
     assert result["build"]["accepted"] == 200_000
     assert result["build"]["bytes_per_row"] > 128

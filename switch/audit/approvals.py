@@ -2,8 +2,9 @@
 
 Judged by content and not by place: a refund is the one proposed if kind, payment,
 amount and proposer are the same and the checker is who approved; one approval lets one
-of them happen. Releases are voids of kept holds without a biller's word; one approval
-lets all of a basket go. Memory: 56 bytes for each refund, correction and release.
+of them happen. Releases are voids without a biller's word of holds that their deadline
+keeps, once that has come; one approval lets all of a basket go. Before it a void needs
+nobody: it cancels. Memory: 56 bytes for each refund, correction and release.
 """
 
 from collections import defaultdict
@@ -12,7 +13,8 @@ from typing import Final
 import numpy as np
 
 from switch.audit.findings import Findings
-from switch.audit.layout import EVIDENCE, OK, Rows, pick
+from switch.audit.holds import due_times
+from switch.audit.layout import EVIDENCE, KEEP, OK, Rows, pick
 from switch.audit.reader import Journal
 from switch.codes import Kind
 
@@ -45,9 +47,11 @@ class Approvals:
         self._moves += zip(*columns, strict=True)
 
     def released(self, holds: Rows, rows: Rows) -> None:
-        """Note voids of some holds that no biller's answer has made."""
+        """Note voids of some holds that need two people."""
         alone = rows["kind"] == Kind.VOID
         alone &= (rows["flags"] & np.uint16(EVIDENCE)) == 0
+        alone &= (holds["flags"] & np.uint16(KEEP)) != 0
+        alone &= rows["timestamp"] >= due_times(holds)
         if alone.any():
             leads = lead_of(pick(holds, alone)).tolist()
             sequences = rows["sequence"][alone].tolist()

@@ -30,7 +30,7 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     "totals": ("debits equal credits, and fit their size", WRONG),
     "below_zero": ("no account is below zero at any row, but for refunds", WRONG),
     "senders": ("rows come from those who may send them, and from their wallet", WRONG),
-    "evidence": ("what ends a hold before its deadline has a biller's word", WRONG),
+    "evidence": ("what posts a hold has a biller's word", WRONG),
     "approvals": ("two people stand behind refunds, corrections and releases", WRONG),
     "deadlines": ("deadlines have a bound, and a hold that is due ends", WRONG),
     "refusals": ("who was refused had a cause, as far as the rows show it", WRONG),

@@ -98,7 +98,8 @@ TRAITS: Final[dict[Kind, Traits]] = {
         amount=True,
         evidence=Need.MUST,
     ),
-    # Either a biller has rejected it, or two people have released what was kept.
+    # A biller has rejected it, it was cancelled before its deadline, or two people have
+    # released what that has kept.
     Kind.VOID: Traits(
         ANYBODY,
         COPIED,

@@ -37,6 +37,8 @@ Pair = tuple[str, Tell, Tell]
 """The check that finds it, what may be, and what may not."""
 
 UPDATE = int(RowFlag.UPDATE)
+RELEASES, KEEPS = 3, 5
+"""Services, by what their deadline does."""
 
 
 def paid(s: Story) -> Row:
@@ -58,6 +60,14 @@ def kept(s: Story) -> tuple[Row, Row]:
     hold = next(row for row in s.rows if row.reference == b"KEPT-2")
     case = next(row for row in s.rows if row.resolves == hold.sequence)
     return hold, case
+
+
+def ended(s: Story, service: int, before_ns: int, word: bytes = b"") -> None:
+    """A hold that is voided so long before its deadline."""
+    hold = s.pay(A, service, 900, "HOLD-90", kind=Kind.HOLD, deadline=60)
+    s.commit()
+    s.now = hold.timestamp + MINUTE - before_ns
+    s.resolve(Kind.VOID, hold, word=word)
 
 
 def late(s: Story) -> Row:
@@ -227,10 +237,20 @@ PAIRS: dict[str, Pair] = {
         lambda s: s.released_by_two(*kept(s)),
         lambda s: s.resolve(Kind.VOID, kept(s)[0]),
     ),
-    "void without a word": (
+    "release of what is due and has no case yet": (
         "approvals",
-        two_of(Kind.VOID),
-        lambda s: s.resolve(Kind.VOID, held(s)),
+        lambda s: ended(s, KEEPS, 1),
+        lambda s: ended(s, KEEPS, 0),
+    ),
+    "release without a word": (
+        "approvals",
+        lambda s: ended(s, KEEPS, 0, WORD),
+        lambda s: ended(s, KEEPS, 0),
+    ),
+    "release of what its deadline does not release": (
+        "approvals",
+        lambda s: ended(s, RELEASES, 0),
+        lambda s: ended(s, KEEPS, 0),
     ),
     "post without a word": (
         "evidence",

@@ -21,9 +21,10 @@ import pytest
 
 from switch._core import Ledger
 from switch.codes import Kind, Result
-from switch.errors import DeadError
+from switch.errors import DeadError, StorageError
 from tests.core.network import NOW, Network, make_network, top_up
 from tests.core.pair import rows_request
+from tests.core.test_in_flight import held_up
 from tests.records import Row
 
 OPTIONS: dict[str, Any] = {"map_size": 1 << 30, "reserve_size": 0}
@@ -203,6 +204,28 @@ def test_a_dead_ledger_rests_and_still_reads(tmp_path: Path) -> None:
     with pytest.raises(DeadError):
         ledger.commit([rows_request(transfers(network, 1 << 42, 1))], NOW)
     assert ledger.rows(1, 50).size == 50
+    spent = time.process_time()
+    time.sleep(1)
+    assert time.process_time() - spent < 0.2
+    ledger.close()
+
+
+def test_a_ledger_that_a_commit_killed_rests(tmp_path: Path) -> None:
+    """A failed commit leaves steps that are due for ever; nobody goes on with them."""
+    options = {"index_step_rows": 256, "index_lag_max": 1 << 20, "map_size": 1 << 20}
+    path = tmp_path / "ledger"
+    ledger, network = make(path, **options)
+
+    def commit_for_ever() -> None:
+        for group in range(1, 100):
+            ledger.commit([rows_request(transfers(network, group << 40))], NOW)
+
+    with held_up(path, "index"), pytest.raises(StorageError):
+        commit_for_ever()
+    assert ledger.dead
+    time.sleep(0.2)
+    # The step that was held up may be through; the others stay as they are.
+    assert ledger.sequence - ledger.index_sequence > 4 * 256
     spent = time.process_time()
     time.sleep(1)
     assert time.process_time() - spent < 0.2

@@ -6,12 +6,16 @@ of something else. All of it is NOT_APPROVED and leaves no row; the thing itself
 done, once. Core and model are told the same.
 """
 
+import itertools
 from dataclasses import replace
 
 import pytest
 
+from switch._core import GROUP_MAX
+from switch.audit import audit
 from switch.codes import CaseType, Kind, Mode, Policy, Result
 from tests import people
+from tests.audit.journal_story import failed
 from tests.core.network import NOW, Network
 from tests.core.pair import Pair
 from tests.model import Answers, Rows
@@ -170,6 +174,36 @@ def test_a_correction(office: Office) -> None:
     )  # fmt: skip
     office.done_once(row)
     assert model.rows[model.corrected[case] - 1].total == proposal.sequence
+
+
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("policy", [Policy.RELEASE, Policy.KEEP])
+def test_who_may_void_a_hold_when(office: Office, policy: Policy, size: int) -> None:
+    """Until it is due anybody cancels it; then two people, if its deadline keeps it.
+
+    A group that is full of requests has no room for the rows of what is due.
+    """
+    ways = itertools.product((-SECOND_NS, -1, 0, SECOND_NS), (False, True))
+    for after_ns, is_full in ways:
+        held = office.hold(policy, size)
+        voids = [Row(Kind.VOID, resolves=each) for each in held]
+        wanted = Result.OK
+        if after_ns >= 0 and policy == Policy.KEEP:
+            wanted = Result.NOT_APPROVED
+        elif after_ns >= 0 and not is_full:
+            wanted = Result.ALREADY_EXPIRED
+        more = GROUP_MAX - size if is_full else 0
+        model = office.pair.model
+        # Holds of a basket are due one nanosecond after the other.
+        edge = held[0] if after_ns < 0 else held[-1]
+        office.now = model.due_of(model.rows[edge - 1]) + after_ns
+        asked = Rows(voids + voids[:1] * more)
+        [outcomes] = office.pair.commit([asked], office.now)
+        assert {one.result for one in outcomes} == {wanted}, (after_ns, is_full)
+        office.pair.commit([], office.now)
+    office.pair.compare_all()
+    office.pair.close()
+    assert "approvals" not in failed(audit(office.pair.path))
 
 
 @pytest.mark.parametrize("size", [1, 3])

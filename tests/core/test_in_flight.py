@@ -47,10 +47,10 @@ Answers = dict[str, Any]
 
 
 @contextmanager
-def held_up(path: Path) -> Iterator[None]:
-    """No commit of the ledger's journal gets to its disk within the block."""
+def held_up(path: Path, part: str = "journal") -> Iterator[None]:
+    """Within the block no commit of that part of the ledger gets to its disk."""
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(path / "journal")],
+        [sys.executable, "-c", HOLDER, str(path / part)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -6,7 +6,6 @@ machine's own clock is left alone.
 """
 
 import json
-import struct
 import subprocess
 import time
 from pathlib import Path
@@ -15,56 +14,12 @@ import grpc
 
 from switch.programs import program
 from switch.v1 import results_pb2
+from tests.leaps import Leaps
 from tests.server.harness import Peers, ServerProcess, failing, load, payment, running
 
 LEAP_S = 7_200
 EXIT_CONFIG = 78
 WAIT_S = 60
-
-SOURCE = """
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <time.h>
-
-static const volatile int64_t *ahead_s;
-
-__attribute__((constructor)) static void begin(void) {
-    int file = open(getenv("LEAP_FILE"), O_RDONLY);
-    ahead_s = mmap(NULL, 8, PROT_READ, MAP_SHARED, file, 0);
-}
-
-int clock_gettime(clockid_t clock, struct timespec *now) {
-    static int (*real)(clockid_t, struct timespec *);
-    if (!real)
-        real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
-    int rc = real(clock, now);
-    if (rc == 0 && clock == CLOCK_REALTIME && ahead_s)
-        now->tv_sec += *ahead_s;
-    return rc;
-}
-"""
-
-
-class Leaps:
-    """A wall clock that the test sets, for other processes."""
-
-    def __init__(self, directory: Path) -> None:
-        self._file = directory / "leap"
-        self.set(0)
-        source, library = directory / "leap.c", directory / "leap.so"
-        source.write_text(SOURCE)
-        command = ["gcc", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"]
-        subprocess.run(command, check=True)
-        self.prefix = ("env", f"LD_PRELOAD={library}", f"LEAP_FILE={self._file}")
-
-    def set(self, seconds: int) -> None:
-        mode = "r+b" if self._file.exists() else "wb"
-        with self._file.open(mode) as file:
-            file.write(struct.pack("<q", seconds))
 
 
 def command(server: ServerProcess, *words: str) -> "subprocess.CompletedProcess[str]":

@@ -28,6 +28,8 @@ from tests.server.harness import CALL_S, RUPEE, Peers, load, payment, running
 from tests.server.scripted_biller import ScriptedBiller, confirm, willing
 from tests.server.test_billers import biller_state, settings
 
+pytestmark = pytest.mark.alone
+
 OTHERS = ("WATER", "GAS")
 """Services of the dead and of the slow biller."""
 ROUNDS = 7

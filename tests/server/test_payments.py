@@ -199,6 +199,7 @@ def test_a_payment_of_a_confirmed_service_is_held(centre: Peer) -> None:
         b"\xff" * 40,
         pb.CreatePaymentRequest(payment=payment()).SerializeToString()[:-3],
     ],
+    ids=["empty", "no size", "size", "inner size", "wire type", "ones", "cut short"],
 )
 def test_broken_bytes_are_an_invalid_argument(
     centre: Peer, method: str, body: bytes
