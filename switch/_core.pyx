@@ -212,6 +212,8 @@ cdef class Ledger:
             raise ValueError("index_step_rows is 16 to 2^20")
         if not index_step_rows <= index_lag_max <= 1 << 26:
             raise ValueError("index_lag_max is index_step_rows to 2^26")
+        if map_size > MAP_SIZE_MAX:
+            raise ValueError("map_size is at most 2^46")
         if not 1 <= index_segments_least <= ACCOUNTS_MAX // SEGMENT_ACCOUNTS:
             raise ValueError("index_segments_least is 1 to 4096")
         if progress is not None:
