@@ -203,7 +203,7 @@ cdef class Ledger:
 
     def __init__(
         self, path, *, create=True, map_size=4 << 40, reserve_size=64 << 20,
-        index_step_rows=65536, index_lag_max=1048576, index_segments_least=16,
+        index_step_rows=131072, index_lag_max=1048576, index_segments_least=16,
         room_least=256 << 20, threads=True, lock_fd=-1, progress=None,
     ):
         if self.is_open or self.lock_fd >= 0:

@@ -275,7 +275,7 @@ cdef enum:
     DEADLINE_MAX_S = 2678400    # 31 days
     RULES_RECORDS_MAX = 2       # there is one, and the unused 0
     CASES_COUNT_MAX = 65535     # an account that ever had so many open cases never closes
-    INDEX_STEP_ROWS = 65536     # rows that one index step covers
+    INDEX_STEP_ROWS = 131072    # rows that one index step covers
     INDEX_LAG_MAX = 1048576     # rows; then the committer waits
     RUN_FANOUT = 8              # runs of one level that merge into the next
     POSTINGS_LINKS = 3          # links from one entry of the postings to earlier ones

@@ -118,7 +118,7 @@ cdef struct Fence:            # a key of a map
 
 cdef enum:
     FILTER_KEYS_PER_LINE = 16  # 16 bits a key
-    COVER_KEYS_MAX = 67108864  # no cover for more: its filter would have 128 MiB
+    COVER_KEYS_MAX = 134217728  # no cover for more: its filter would have 256 MiB
 
 cdef struct Cover:            # one filter over the runs of a level that will merge together
     uint32_t* filter
