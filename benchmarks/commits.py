@@ -132,7 +132,7 @@ def finish(
     }
 
 
-def wait_index(ledger: core.Ledger, step_rows: int = 65_536) -> float:
+def wait_index(ledger: core.Ledger, step_rows: int = 131_072) -> float:
     """Seconds until every whole step is in the index. Raises WorkError."""
     start = time.perf_counter()
     while ledger.index_sequence < ledger.sequence // step_rows * step_rows:

@@ -11,7 +11,7 @@ from switch import calendar
 from switch.client import Client
 from switch.v1 import admin_pb2 as pb
 
-INDEX_STEP_ROWS = 65_536
+INDEX_STEP_ROWS = 131_072
 INDEX_WAIT_S = 60.0
 SENDERS = 16
 """Top-ups and wallet reads under way at a time."""

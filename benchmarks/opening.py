@@ -29,7 +29,7 @@ from switch.codes import AccountKind, Result
 
 MAP_SIZE = 1 << 40
 INDEX_WAIT_S = 600
-STEP_ROWS = 65_536
+STEP_ROWS = 131_072
 LAG_MAX = 1_048_576
 
 Wallets = npt.NDArray[np.uint32]

@@ -1,13 +1,13 @@
 """What: statements, past balances, look-ups and sums, of a ledger in process, warm.
 
-    python -m benchmarks.reads --rows 6250000 --step-rows 4096 --json
+    python -m benchmarks.reads --rows 6250000 --step-rows 8192 --json
     python -m benchmarks.reads --directory DIR --json
 
 Not: wire, disk, a committer beside it. A ledger that it makes has wallets of all kinds:
 most pay all the time ("busy", "median"), some once in four index steps ("rare"), some
 at the very beginning only ("quiet"); some accounts never move ("still"). What depends
-on the number of steps can be had with few rows: 6.25 million in steps of 4,096 are
-1,526 steps, as are 100 million in steps of 65,536. With --directory an existing ledger
+on the number of steps can be had with few rows: 6.25 million in steps of 8,192 are
+763 steps, as are 100 million in steps of 131,072. With --directory an existing ledger
 is read, which must not be open elsewhere; its classes are by receipts and by when an
 account changed last.
 
@@ -216,7 +216,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--directory", type=Path, help="an existing ledger")
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--step-rows", type=int, default=65_536)
+    parser.add_argument("--step-rows", type=int, default=131_072)
     parser.add_argument("--json", action="store_true", help="only the JSON line")
     arguments = parser.parse_args()
     directory = arguments.directory

@@ -87,7 +87,7 @@ class Payer:
         """Wait for the index, check the books, close; seconds waited."""
         assert self.queue.stop(INDEX_WAIT_S)
         before = time.perf_counter()
-        while self.ledger.index_sequence < self.ledger.sequence // 65536 * 65536:
+        while self.ledger.index_sequence < self.ledger.sequence // 131_072 * 131_072:
             if self.ledger.dead or time.perf_counter() - before > INDEX_WAIT_S:
                 raise SystemExit("the index did not catch up")
             time.sleep(0.001)

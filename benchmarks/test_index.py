@@ -38,7 +38,7 @@ def paid(bench: Bench) -> core.Rows:
         rows["sequence"] = outcomes["sequence"]
         samples.append(rows[: SAMPLE // 64])
     end = time.monotonic() + INDEX_WAIT_S
-    while bench.ledger.sequence - bench.ledger.index_sequence > 65_536:
+    while bench.ledger.sequence - bench.ledger.index_sequence > 131_072:
         assert time.monotonic() < end, bench.ledger.dead
         time.sleep(0.01)
     sample = np.concatenate(samples)

@@ -208,7 +208,7 @@ cdef class Ledger:
 
     def __init__(
         self, path, *, create=True, map_size=4 << 40, reserve_size=64 << 20,
-        index_step_rows=65536, index_lag_max=1048576, index_segments_least=16,
+        index_step_rows=131072, index_lag_max=1048576, index_segments_least=16,
         room_least=256 << 20, threads=True, patience_s=None, lock_fd=-1, progress=None,
     ):
         if self.is_open or self.lock_fd >= 0:
@@ -217,6 +217,8 @@ cdef class Ledger:
             raise ValueError("index_step_rows is 16 to 2^20")
         if not index_step_rows <= index_lag_max <= 1 << 26:
             raise ValueError("index_lag_max is index_step_rows to 2^26")
+        if map_size > MAP_SIZE_MAX:
+            raise ValueError("map_size is at most 2^46")
         if not 1 <= index_segments_least <= ACCOUNTS_MAX // SEGMENT_ACCOUNTS:
             raise ValueError("index_segments_least is 1 to 4096")
         watched = threads or patience_s is not None

@@ -139,7 +139,7 @@ class Config:
     """Bytes of address space for each of the two environments; never remapped."""
     reserve_size: int = _bounded(64 * MIB, 0, 16 * GIB)
     """Bytes zero-written ahead of use in the journal's file; 0 for none."""
-    index_step_rows: int = _bounded(65_536, 1_024, 1_048_576)
+    index_step_rows: int = _bounded(131_072, 1_024, 1_048_576)
     """Rows that one step of the index covers."""
     index_lag_max: int = _bounded(1_048_576, 1_024, 16_777_216)
     """Rows that the index may lag behind; then the committer waits."""

@@ -275,16 +275,18 @@ cdef enum:
     DEADLINE_MAX_S = 2678400    # 31 days
     RULES_RECORDS_MAX = 2       # there is one, and the unused 0
     CASES_COUNT_MAX = 65535     # an account that ever had so many open cases never closes
-    INDEX_STEP_ROWS = 65536     # rows that one index step covers
+    INDEX_STEP_ROWS = 131072    # rows that one index step covers
     INDEX_LAG_MAX = 1048576     # rows; then the committer waits
     RUN_FANOUT = 8              # runs of one level that merge into the next
     POSTINGS_LINKS = 3          # links from one entry of the postings to earlier ones
     POSTINGS_BLOCK_BITS = 5     # a block is 32 steps, a block of blocks 1,024
     POSTINGS_MARK = 64          # an account's totals stand behind so many of its postings
+    ENTRY_LOW_BITS = 24         # of a map's key, behind the 64 of `high`
+    ENTRY_VALUE_BITS = 40       # of an entry's value: twice a sequence fits
 
 cdef enum:
     JOURNAL_FORMAT = 2
-    INDEX_FORMAT = 3
+    INDEX_FORMAT = 4
     RULES_VERSION = 2           # the rules of this code; one more for each change of them
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
     INDEX_MAGIC = 0x31584449    # "IDX1"
@@ -299,8 +301,8 @@ cdef extern from *:
     #define AMOUNT_MAX 1000000000000000000ULL  /* paise; fits a signed 64-bit too */
     #define NO_AMOUNT_LIMIT 0xFFFFFFFFFFFFFFFFULL
     #define NO_COUNT_LIMIT 0xFFFFFFFFU
-    #define LINK_CASE (1ULL << 40)  /* plus its type: of a hold; alone: of a correction */
-    #define LINK_SHIFT (1ULL << 41)  /* of a shift: the next; plus 1: of nothing, the first */
+    #define LINK_CASE (1ULL << 22)  /* plus its type: of a hold; alone: of a correction */
+    #define LINK_SHIFT (1ULL << 23)  /* of a shift: the next; plus 1: of nothing, the first */
     #define NEVER 0xFFFFFFFFFFFFFFFFULL  /* when a hold is due that its deadline kept */
     """
     const uint64_t AMOUNT_MAX
@@ -471,10 +473,15 @@ cdef struct HoldsHead:          # 24 bytes, then the open holds of one piece
     uint32_t count
     uint32_t check              # CRC-32C(20 bytes before, holds)
 
-cdef struct Entry:              # 24 bytes: one entry of the ids, claims and links maps
-    uint64_t high
-    uint64_t low
-    uint64_t value
+cdef struct Entry:              # 16 bytes: one entry of the ids, claims and links maps
+    uint64_t high               # of the key
+    uint64_t rest               # low of the key << ENTRY_VALUE_BITS | value
+
+cdef inline uint64_t entry_low(const Entry* entry) noexcept nogil:
+    return entry.rest >> ENTRY_VALUE_BITS
+
+cdef inline uint64_t entry_value(const Entry* entry) noexcept nogil:
+    return entry.rest & ((<uint64_t>1 << ENTRY_VALUE_BITS) - 1)
 
 cdef struct Totals:             # 32 bytes, paise
     uint64_t debits_pending

@@ -71,15 +71,17 @@ cdef extern from *:
     #define BLOCK_PAGES 2
     #define PART_BLOCKS 2
     #else
-    #define PAGE_ENTRIES 169       /* entries in one page of a run */
+    #define PAGE_ENTRIES 255       /* entries in one page of a run */
     #define BLOCK_PAGES 16         /* pages in one LMDB value */
     #define PART_BLOCKS 7          /* blocks that share a piece of the filter */
     #endif
-    #define PAGE_SIZE (8 + PAGE_ENTRIES * 24 + 16)  /* head, entries, zeros */
+    #define MAP_SIZE_MAX (1ULL << 46)  /* of 128 bytes a row: sequences stay below 2^39 */
+    #define PAGE_SIZE (8 + PAGE_ENTRIES * 16)  /* head, entries */
     #define PART_PAGES (PART_BLOCKS * BLOCK_PAGES)
     #define PART_ENTRIES (PART_PAGES * PAGE_ENTRIES)
     #define PART_LINES (PART_ENTRIES / 16 + 1)
     """
+    const uint64_t MAP_SIZE_MAX
     enum:
         PAGE_ENTRIES
         BLOCK_PAGES
@@ -117,7 +119,7 @@ cdef struct Fence:            # a key of a map
 
 cdef enum:
     FILTER_KEYS_PER_LINE = 16  # 16 bits a key
-    COVER_KEYS_MAX = 67108864  # no cover for more: its filter would have 128 MiB
+    COVER_KEYS_MAX = 134217728  # no cover for more: its filter would have 256 MiB
 
 cdef struct Cover:            # one filter over the runs of a level that will merge together
     uint32_t* filter
@@ -151,7 +153,7 @@ cdef struct Run:              # one sorted piece of a map, in the index environm
 cdef struct Merge:            # runs of one level on their way to one of the next
     Run* sources[RUN_FANOUT]
     uint64_t positions[RUN_FANOUT]
-    Fence heads[RUN_FANOUT]   # key of the next entry of each live source
+    Entry heads[RUN_FANOUT]   # the next entry of each live source
     int live[RUN_FANOUT]      # sources that are not exhausted, oldest first
     int live_count
     int loaded                # heads and pages are those of the positions

@@ -277,7 +277,7 @@ class Images:
         for (kind, index), sequence in self.records.items():
             count[kind] += 1
             total[kind] += mix((sequence + (index << 40)) % 2**64)
-        head = struct.pack("<2I16s", 0x31584449, 3, INSTANCE)
+        head = struct.pack("<2I16s", 0x31584449, 4, INSTANCE)
         head += struct.pack("<5Q24x", as_of, self.window, 1, STEP_ROWS, 0)
         head += struct.pack("<16Q", *count, *(each % 2**64 for each in total))
         numbers = (len(self.accounts), 0, 0, 0, len(self.segments(as_of)))

@@ -177,6 +177,13 @@ def test_a_closed_ledger_does_nothing(pair: Pair) -> None:
         pair.ledger.accounts()
 
 
+def test_a_map_has_no_room_for_values_beyond_an_entry(tmp_path: Path) -> None:
+    """Rows of 128 bytes: none reaches 2^39, and twice that is what an entry holds."""
+    with pytest.raises(ValueError, match="map_size"):
+        Ledger(str(tmp_path / "ledger"), map_size=(1 << 46) + 4096)
+    assert not (tmp_path / "ledger").exists()
+
+
 def test_a_directory_that_is_no_ledger(tmp_path: Path) -> None:
     with pytest.raises(FormatError):
         Ledger(str(tmp_path / "nothing"), create=False, threads=False)

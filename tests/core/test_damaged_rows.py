@@ -29,7 +29,7 @@ from tests.records import Outcome, Payment, Row, Said
 IDS, CLAIMS, LINKS = range(3)
 FILTERS = 0x80000000
 """Blocks of a run from here on are no pages."""
-PAGE_SIZE = 4_080
+PAGE_SIZE = 4_088
 
 
 @pytest.fixture

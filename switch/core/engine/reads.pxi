@@ -107,7 +107,7 @@ cdef int reads_find(
     cdef const Row* row
     cdef int rc
     sequence[0] = 0
-    keys_id(id, sender, &high, &low)
+    keys_id(s, id, sender, &high, &low)
     rc = reads_begin_lookup(s, &view, &lookup, MAP_IDS, high, low)
     while rc == 0 and sequence[0] == 0:
         rc = reads_next(s, &view, &lookup, &value)

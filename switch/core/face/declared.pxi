@@ -43,7 +43,7 @@ cdef _check_layout():
         "ShiftRecord": (sizeof(ShiftRecord), 64), "RulesRecord": (sizeof(RulesRecord), 8),
         "Answer": (sizeof(Answer), 152),
         "WindowLine": (sizeof(WindowLine), 40), "Account": (sizeof(Account), 136),
-        "Segment": (sizeof(Segment), 32), "Entry": (sizeof(Entry), 24),
+        "Segment": (sizeof(Segment), 32), "Entry": (sizeof(Entry), 16),
         "PostingsHead": (sizeof(PostingsHead), 40),
         "PostingsAccount": (sizeof(PostingsAccount), 80),
         "Outcome": (sizeof(Outcome), 80), "IndexMeta": (sizeof(IndexMeta), 256),

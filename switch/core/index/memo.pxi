@@ -56,7 +56,7 @@ cdef inline bint memo_leads_to(const Memo* memo, uint32_t number) noexcept nogil
     cdef uint32_t slot
     if not SWITCH_ASSERT:
         return True
-    slot = memo_home(memo, memo_hash(entry.high, entry.low, memo.seed))
+    slot = memo_home(memo, memo_hash(entry.high, entry_low(entry), memo.seed))
     while memo.slots[slot] != 0 and memo.slots[slot] & MEMO_NUMBER_MASK != number + 1:
         slot = (slot + 1) & mask
     return memo.slots[slot] != 0
@@ -65,7 +65,7 @@ cdef inline bint memo_leads_to(const Memo* memo, uint32_t number) noexcept nogil
 cdef void memo_place(Memo* memo, uint32_t number) noexcept nogil:
     cdef uint32_t mask = memo.capacity * 2 - 1
     cdef const Entry* entry = &memo.entries[number]
-    cdef uint64_t hash = memo_hash(entry.high, entry.low, memo.seed)
+    cdef uint64_t hash = memo_hash(entry.high, entry_low(entry), memo.seed)
     cdef uint32_t slot = memo_home(memo, hash)
     native_assert(number < memo.capacity, b"memo_place: the entry is one of the memo's")
     native_assert(number + 1 < MEMO_NUMBER_MASK, b"memo_place: its number fits a slot")
@@ -98,16 +98,14 @@ cdef int memo_grow(Memo* memo) noexcept nogil:
     return 0
 
 
-cdef int memo_add(Memo* memo, uint64_t high, uint64_t low, uint64_t value) noexcept nogil:
+cdef int memo_add(Memo* memo, const Entry* entry) noexcept nogil:
     cdef int rc
     if memo.count == memo.capacity:
         rc = memo_grow(memo)
         if rc != 0:
             return rc
     native_assert(memo.count < memo.capacity, b"memo_add: there is room")
-    memo.entries[memo.count].high = high
-    memo.entries[memo.count].low = low
-    memo.entries[memo.count].value = value
+    memo.entries[memo.count] = entry[0]
     memo_place(memo, memo.count)
     native_assert(memo_leads_to(memo, memo.count), b"memo_add: the key is found again")
     memo.count += 1
@@ -128,8 +126,8 @@ cdef bint memo_newest(
     while memo.slots[slot] != 0:
         if (memo.slots[slot] ^ tag) & ~<uint32_t>MEMO_NUMBER_MASK == 0:
             entry = &memo.entries[(memo.slots[slot] & MEMO_NUMBER_MASK) - 1]
-            if entry.low == low and entry.high == high:
-                value[0] = entry.value
+            if entry.high == high and entry_low(entry) == low:
+                value[0] = entry_value(entry)
                 found += 1
         slot = (slot + 1) & mask
     if nth[0] >= found:
@@ -142,8 +140,8 @@ cdef bint memo_newest(
     slot = home
     while found > 0:
         entry = &memo.entries[(memo.slots[slot] & MEMO_NUMBER_MASK) - 1]
-        if entry.low == low and entry.high == high:
-            value[0] = entry.value
+        if entry.high == high and entry_low(entry) == low:
+            value[0] = entry_value(entry)
             found -= 1
         slot = (slot + 1) & mask
     return True
@@ -162,7 +160,7 @@ cdef void memo_probe(const Memo* memo, Probes* probes) noexcept nogil:
         while memo.slots[slot] != 0:
             if (memo.slots[slot] ^ tag) & ~<uint32_t>MEMO_NUMBER_MASK == 0:
                 entry = &memo.entries[(memo.slots[slot] & MEMO_NUMBER_MASK) - 1]
-                if entry.low == probes.lows[i] and entry.high == probes.highs[i]:
+                if entry.high == probes.highs[i] and entry_low(entry) == probes.lows[i]:
                     probes.maybe[i] = 1
                     break
             slot = (slot + 1) & mask

@@ -136,8 +136,7 @@ cdef inline uint32_t merge_left(Merge* merge, int source) noexcept nogil:
 cdef inline void merge_set_head(Merge* merge, int at) noexcept nogil:
     cdef const Entry* entry = merge_next(merge, merge.live[at])
     native_assert(0 <= at < merge.live_count, b"merge_set_head: a live source")
-    merge.heads[at].high = entry.high
-    merge.heads[at].low = entry.low
+    merge.heads[at] = entry[0]
 
 
 cdef uint32_t merge_count_together(Merge* merge, int at) noexcept nogil:
@@ -156,8 +155,9 @@ cdef uint32_t merge_count_together(Merge* merge, int at) noexcept nogil:
     if merge.positions[source] % PAGE_ENTRIES != 0:
         return 1
     for i in range(merge.live_count):
-        # Equal keys stay in the order of their runs: only what is below goes first.
-        if i != at and runs_compare(<const Entry*>&merge.heads[i], last.high, last.low) <= 0:
+        if i != at and runs_is_up_to(
+            merge.heads[i].high, merge.heads[i].rest, last.high, last.rest
+        ):
             return 1
     return left
 
@@ -223,7 +223,7 @@ cdef int merge_move_part(State* s, MDB_txn* txn, Merge* merge) noexcept nogil:
         b"merge_move_part: it adds up before",
     )
     while rc == 0 and room > 0 and merge.live_count > 0:
-        # Sources are oldest first, and ties go to the first: equal keys keep their order.
+        # Equal keys go by their values, which ascend from source to source.
         at = native_least(merge.heads, merge.live_count)
         count = min(merge_count_together(merge, at), room)
         if gathered + count > <uint32_t>PAGE_ENTRIES:

@@ -3,7 +3,7 @@
 cdef enum:
     PACE_REST = 4             # rests so many times as long as a unit's transaction took
     PACE_IDLE_NS = 1000000000
-    PACE_BUSY_NS = 400000000  # steps that follow each other faster are taken whole, at once
+    PACE_BUSY_NS = 800000000  # steps that follow each other faster are taken whole, at once
 
 
 cdef int pace_try(State* s, int* done) noexcept nogil:

@@ -16,7 +16,7 @@ cdef void pages_learn(
         b"pages_learn: the run has this part",
     )
     for i in range(count):
-        hashes[i] = memo_hash(entries[i].high, entries[i].low, s.config.seed)
+        hashes[i] = memo_hash(entries[i].high, entry_low(&entries[i]), s.config.seed)
     native_filter_add_all(
         run.filter + <size_t>part * PART_LINES * 8, runs_part_lines(run, part), hashes, count
     )
@@ -59,7 +59,10 @@ cdef int pages_begin(State* s, MDB_txn* txn, Run* run, const Entry* entry) noexc
             run.least = entry.high
     else:
         native_assert(
-            runs_compare(<const Entry*>&run.fences[page - 1], entry.high, entry.low) <= 0,
+            runs_is_up_to(
+                run.fences[page - 1].high, run.fences[page - 1].low,
+                entry.high, entry_low(entry),
+            ),
             b"pages_begin: keys ascend from page to page",
         )
         pages_seal(s, run, page - 1, PAGE_ENTRIES)
@@ -68,18 +71,20 @@ cdef int pages_begin(State* s, MDB_txn* txn, Run* run, const Entry* entry) noexc
                 s, txn, run, page // BLOCK_PAGES - 1, s.index.block, BLOCK_PAGES * PAGE_SIZE
             )
     run.fences[page].high = entry.high
-    run.fences[page].low = entry.low
+    run.fences[page].low = entry_low(entry)
     run.pages_count = page + 1
     return rc
 
 
 cdef inline bint pages_ascend(const Entry* entries, uint32_t count) noexcept nogil:
-    """Whether no key is below the one before it. For asserts."""
+    """Whether no entry is below the one before it. For asserts."""
     cdef uint32_t i
     if not SWITCH_ASSERT:
         return True
     for i in range(1, count):
-        if runs_compare(&entries[i - 1], entries[i].high, entries[i].low) > 0:
+        if not runs_is_up_to(
+            entries[i - 1].high, entries[i - 1].rest, entries[i].high, entries[i].rest
+        ):
             return False
     return True
 

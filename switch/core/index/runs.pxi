@@ -198,13 +198,11 @@ cdef void runs_will_need(State* s, MDB_txn* txn, const Run* run, uint32_t block)
         native_will_need(value.mv_data, value.mv_size)
 
 
-cdef inline int runs_compare(const Entry* entry, uint64_t high, uint64_t low) noexcept nogil:
-    """Order of an entry's key, or a fence's, which begins the same, and another key."""
-    if entry.high != high:
-        return -1 if entry.high < high else 1
-    if entry.low != low:
-        return -1 if entry.low < low else 1
-    return 0
+cdef inline bint runs_is_up_to(
+    uint64_t high, uint64_t low, uint64_t other_high, uint64_t other_low
+) noexcept nogil:
+    """Whether a key, or a whole entry, is not above another."""
+    return high < other_high or (high == other_high and low <= other_low)
 
 
 cdef int runs_find(
@@ -229,7 +227,7 @@ cdef int runs_find(
     # The last page whose first key is not above; equal keys may begin before it.
     while low_page < high_page:
         middle = (low_page + high_page) // 2
-        if runs_compare(<const Entry*>&run.fences[middle], high, low) <= 0:
+        if runs_is_up_to(run.fences[middle].high, run.fences[middle].low, high, low):
             low_page = middle + 1
         else:
             high_page = middle
@@ -239,9 +237,9 @@ cdef int runs_find(
         if rc != 0:
             return rc
         at = runs_upper_bound(entries, count, high, low)
-        while at > 0 and runs_compare(&entries[at - 1], high, low) == 0:
+        while at > 0 and entries[at - 1].high == high and entry_low(&entries[at - 1]) == low:
             if nth[0] == 0:
-                value[0] = entries[at - 1].value
+                value[0] = entry_value(&entries[at - 1])
                 return 0
             nth[0] -= 1
             at -= 1
@@ -259,7 +257,7 @@ cdef uint32_t runs_upper_bound(
     cdef uint32_t middle
     while first < last:
         middle = (first + last) // 2
-        if runs_compare(&entries[middle], high, low) <= 0:
+        if runs_is_up_to(entries[middle].high, entry_low(&entries[middle]), high, low):
             first = middle + 1
         else:
             last = middle

@@ -31,13 +31,18 @@ cdef inline uint16_t keys_year_of(Table* table, uint32_t day) noexcept nogil:
 
 
 cdef inline void keys_id(
-    const uint8_t* id, uint32_t sender, uint64_t* high, uint64_t* low
+    const State* s, const uint8_t* id, uint32_t sender, uint64_t* high, uint64_t* low
 ) noexcept nogil:
-    """Ids keep their order (time-ordered ones make runs that do not overlap)."""
+    """Ids keep their order (time-ordered ones make runs that do not overlap).
+
+    What is behind the order and the sender are mixed into a few bits, with a secret: whoever
+    has found a key looks at the row, and nobody can choose ids that have one key.
+    """
     memcpy(high, id, 8)
     memcpy(low, id + 8, 8)
     high[0] = native_swap64(high[0])
     low[0] = native_swap64(low[0]) ^ (<uint64_t>sender * <uint64_t>0x9E3779B97F4A7C15)
+    low[0] = native_mix(low[0] ^ s.config.seed) >> (64 - ENTRY_LOW_BITS)
 
 
 cdef enum:
@@ -55,6 +60,7 @@ cdef void keys_claim(
     memcpy(&words[1], reference, REFERENCE_SIZE)
     words[5] = amount
     native_siphash128(s.config.instance, words, 6, high, low)
+    low[0] >>= 64 - ENTRY_LOW_BITS
 
 
 cdef void keys_claim_of(
@@ -112,10 +118,10 @@ cdef struct Derived:          # what a row adds to the maps
 cdef inline void keys_derive_one(
     Derived* out, uint8_t map_, uint64_t high, uint64_t low, uint64_t value
 ) noexcept nogil:
+    native_assert(value >> ENTRY_VALUE_BITS == 0, b"keys_derive_one: the entry has room for it")
     out.maps[out.count] = map_
     out.entries[out.count].high = high
-    out.entries[out.count].low = low
-    out.entries[out.count].value = value
+    out.entries[out.count].rest = (low << ENTRY_VALUE_BITS) | value
     out.count += 1
 
 
@@ -130,7 +136,7 @@ cdef void keys_derive(
     cdef uint64_t high, low
     out.count = 0
     if not keys_no_id(row.id):
-        keys_id(row.id, row.participant, &high, &low)
+        keys_id(s, row.id, row.participant, &high, &low)
         keys_derive_one(out, MAP_IDS, high, low, row.sequence)
     if row.result != RESULT_OK:
         return

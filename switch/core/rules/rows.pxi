@@ -183,10 +183,7 @@ cdef int rows_note(
             return rc
     keys_derive(s, &s.group.working, row, &root, claim, &derived)
     for i in range(<uint32_t>derived.count):
-        rc = memo_add(
-            &step.maps[derived.maps[i]],
-            derived.entries[i].high, derived.entries[i].low, derived.entries[i].value,
-        )
+        rc = memo_add(&step.maps[derived.maps[i]], &derived.entries[i])
         if rc != 0:
             return rc
     return 0
