@@ -151,11 +151,13 @@ def wire_state(state: PaymentState) -> payments_pb2.PaymentState.ValueType:
 
 
 def refused_payment(payment_id: bytes, result: Result) -> payments_pb2.PaymentOutcome:
-    """The outcome of a payment that was turned away before the ledger saw it."""
+    """The outcome of a payment that was turned away before the ledger saw it.
+
+    Without an entry it has no state: only what is recorded is refused for ever.
+    """
     return payments_pb2.PaymentOutcome(
         id=payment_id,
         result=cast("results_pb2.Result.ValueType", int(result)),
-        state=wire_state(PaymentState.REFUSED),
     )
 
 

@@ -134,6 +134,8 @@ def show_payment(
         if outcome.other_id:
             other = f"{format_id(outcome.other_id)} ({outcome.other_sequence})"
             screen.facts([("entry", other)])
+        if not outcome.sequence:
+            screen.line(language.word("not recorded"))
         return code
     screen.facts(
         [

@@ -108,6 +108,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "meaning": ("Meaning", "অর্থ"),
     "name": ("Name", "নাম"),
     "none": ("none", "নেই"),
+    "not recorded": (
+        "Nothing was recorded: the payment can be put right and sent again.",
+        "কিছুই নথিভুক্ত হয়নি: লেনদেন শুধরে আবার পাঠানো যাবে।",
+    ),
     "open": ("Not yet confirmed", "এখনও নিশ্চিত নয়"),
     "operator": ("Operator", "অপারেটর"),
     "over": ("over", "বেশি"),
@@ -233,6 +237,14 @@ RESULTS: dict[Result, tuple[str, str]] = {
     Result.PERIOD_MISSING: (
         "the reference must end in the bill's month: /YYYY-MM",
         "রেফারেন্সের শেষে বিলের মাস চাই: /YYYY-MM",
+    ),
+    Result.REFERENCE_WRONG: (
+        "no reference of this service; `payswitch services` shows how it is written",
+        "এই পরিষেবার রেফারেন্স নয়; কীভাবে লেখে তা `payswitch services`-এ দেখুন",
+    ),
+    Result.RULE_FIXED: (
+        "what makes a service's bills never changes; use another service code",
+        "পরিষেবার বিলের নিয়ম বদলায় না; অন্য পরিষেবা কোড নিন",
     ),
     Result.DEBIT_CLOSED: ("the wallet is closed", "ওয়ালেটটি বন্ধ করা হয়েছে"),
     Result.DEBIT_FROZEN: (

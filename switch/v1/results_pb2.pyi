@@ -59,8 +59,10 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     that, approved by another person. Nothing is recorded.
     """
     RESULT_SERVICE_UNKNOWN: _Result.ValueType  # 30
-    """30 to 75: a rule refuses. The refusal is recorded under the id: sending the
-    same id again gets the same answer for ever. No account has changed.
+    """30 to 78: a rule refuses. The refusal is recorded under the id: sending the
+    same id again gets the same answer for ever. No account has changed. An outcome
+    without a sequence is the exception: PayBill turned the payment away before, nothing
+    is recorded, and the id stays free.
     """
     RESULT_SERVICE_INACTIVE: _Result.ValueType  # 31
     RESULT_HEAD_UNKNOWN: _Result.ValueType  # 32
@@ -169,8 +171,10 @@ RESULT_NOT_APPROVED: Result.ValueType  # 23
 that, approved by another person. Nothing is recorded.
 """
 RESULT_SERVICE_UNKNOWN: Result.ValueType  # 30
-"""30 to 75: a rule refuses. The refusal is recorded under the id: sending the
-same id again gets the same answer for ever. No account has changed.
+"""30 to 78: a rule refuses. The refusal is recorded under the id: sending the
+same id again gets the same answer for ever. No account has changed. An outcome
+without a sequence is the exception: PayBill turned the payment away before, nothing
+is recorded, and the id stays free.
 """
 RESULT_SERVICE_INACTIVE: Result.ValueType  # 31
 RESULT_HEAD_UNKNOWN: Result.ValueType  # 32
