@@ -416,6 +416,8 @@ def test_large_bounds_match_the_layout() -> None:
         ("DUPLICATE_RULE", admin_pb2.DuplicateRule, codes.DuplicateRule, None),
         ("KEY_RULE", admin_pb2.KeyRule, codes.KeyRule, None),
         ("DEADLINE_POLICY", admin_pb2.DeadlinePolicy, codes.Policy, None),
+        ("LETTERS", admin_pb2.Letters, codes.Letters, None),
+        ("CHECK_DIGIT", admin_pb2.CheckDigit, codes.CheckDigit, "NONE"),
         ("BILLER_HEALTH", admin_pb2.BillerHealth, Health, None),
         ("CASE_TYPE", types_pb2.CaseType, codes.CaseType, None),
         ("PAYMENT_STATE", payments_pb2.PaymentState, PaymentState, "NONE"),
@@ -434,6 +436,15 @@ def test_codes_match_the_wire(
     spelled = {name.removeprefix(f"{prefix}_"): number for name, number in wire.items()}
     assert spelled.pop("UNSPECIFIED") == 0
     assert spelled == expected
+
+
+def test_what_is_ignored_is_counted_on_the_wire_and_bits_in_the_ledger() -> None:
+    bits = {
+        name.removeprefix("IGNORED_"): 1 << number >> 1
+        for name, number in admin_pb2.Ignored.items()
+    }
+    assert bits.pop("UNSPECIFIED") == 0
+    assert bits == {one.name: one.value for one in codes.Ignored}
 
 
 # --- generated stubs ------------------------------------------------------------
