@@ -1,7 +1,7 @@
 """What a simulated biller says is due: a function of the service and the bill.
 
-Pure; may use the sample and `references`. Amounts are log-normal by the service's own figures, whole
-rupees, and within its bounds.
+Pure; may use the sample and `references`. Amounts are log-normal by the service's own
+figures, whole rupees, and within its bounds.
 """
 
 import math
