@@ -103,7 +103,9 @@ def canonical(form: Form, text: str) -> str:
     if not body or body != body.strip():
         raise WrongReferenceError(_wrong(form, "nothing is left of it"))
     if form.pattern and _spans(_elements(form), body) is None:
-        raise WrongReferenceError(_wrong(form, "it is not written as those of the service are"))
+        raise WrongReferenceError(
+            _wrong(form, "it is not written as those of the service are")
+        )
     if not has_check_digit(form.check_digit, body):
         raise WrongReferenceError(_wrong(form, "its check digit is wrong"))
     return body + period

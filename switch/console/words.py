@@ -287,6 +287,10 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "this was approved before",
         "এটি আগেই অনুমোদিত হয়েছে",
     ),
+    Result.RULE_FIXED: (
+        "what makes bills of a service is for ever; register another code",
+        "পরিষেবার বিলের নিয়ম বদলানো যায় না; নতুন কোড নথিভুক্ত করুন",
+    ),
     Result.UTR_ALREADY_CREDITED: (
         "this bank reference was credited before",
         "এই ব্যাঙ্ক রেফারেন্সের টাকা আগেই জমা হয়েছে",

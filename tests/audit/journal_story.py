@@ -18,6 +18,7 @@ from switch.codes import (
     CaseType,
     KeyRule,
     Kind,
+    Letters,
     Policy,
     Result,
     Role,
@@ -112,12 +113,13 @@ class Story:
         active = int(str(f.pop("active", 1)))
         amounts = int(str(f.pop("amount_rule", AmountRule.ANY)))
         tail = struct.pack(
-            "<8B16sQQIII8I44x",
+            "<8B16sQQIII8I5BxH4xQ24x64s64x",
             *(2, amounts, mode, rule, key, policy, active, len(heads)),
             b"BSK%04d" % index,
             *(100, 10**9, hours, 3600, biller),
             *heads,
             *[0] * (8 - len(heads)),
+            *(0, Letters.AS_THEY_ARE, 0, 0, 0, 0, 0, b""),
         )
         self.add(Kind.REGISTER, debit=index, tail=tail, **f)
 
