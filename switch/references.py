@@ -100,7 +100,8 @@ def canonical(form: Form, text: str) -> str:
         )
     body, period = split_period(text) if form.has_period else (text, "")
     body = _fold(form, _leave_out(form.ignored, body))
-    if not body or body != body.strip():
+    whole = body + period
+    if not body or whole != whole.strip():
         raise WrongReferenceError(_wrong(form, "nothing is left of it"))
     if form.pattern and _spans(_elements(form), body) is None:
         raise WrongReferenceError(
@@ -108,7 +109,7 @@ def canonical(form: Form, text: str) -> str:
         )
     if not has_check_digit(form.check_digit, body):
         raise WrongReferenceError(_wrong(form, "its check digit is wrong"))
-    return body + period
+    return whole
 
 
 def is_reference(text: str) -> bool:

@@ -49,7 +49,7 @@ def read_pattern(pattern: bytes, letters: int) -> re.Pattern[bytes] | None:
             length += counts[0]
             continue
         text = found["quoted"] or found["plain"]
-        if text in (b"{", b"}", b"'") or fold(text, letters) != text:
+        if found["plain"] in (b"{", b"}", b"'") or fold(text, letters) != text:
             return None
         parts.append(re.escape(text))
         length += len(text)

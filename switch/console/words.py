@@ -242,10 +242,6 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "no reference of this service; `payswitch services` shows how it is written",
         "এই পরিষেবার রেফারেন্স নয়; কীভাবে লেখে তা `payswitch services`-এ দেখুন",
     ),
-    Result.RULE_FIXED: (
-        "what makes a service's bills never changes; use another service code",
-        "পরিষেবার বিলের নিয়ম বদলায় না; অন্য পরিষেবা কোড নিন",
-    ),
     Result.DEBIT_CLOSED: ("the wallet is closed", "ওয়ালেটটি বন্ধ করা হয়েছে"),
     Result.DEBIT_FROZEN: (
         "the wallet is frozen; ask the treasury",
