@@ -94,10 +94,11 @@ def canonical(form: Form, text: str) -> str:
     for a form that cannot be.
     """
     if not is_reference(text):
-        raise WrongReferenceError(
+        shape = (
             f"must be 1 to {REFERENCE_MAX} printable ASCII characters, "
             "without spaces around it"
         )
+        raise WrongReferenceError(_wrong(form, shape) if form.pattern else shape)
     body, period = split_period(text) if form.has_period else (text, "")
     body = _fold(form, _leave_out(form.ignored, body))
     whole = body + period

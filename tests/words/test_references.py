@@ -320,11 +320,12 @@ def test_a_mistake_is_told_with_the_pattern_and_an_example() -> None:
         ignored=Ignored.SPACE | Ignored.ZEROS,
         check_digit=CheckDigit.LUHN,
     )
-    with pytest.raises(WrongReferenceError) as caught:
-        canonical(form, "GP 12/34")
     example = find_example(form)
     assert example
-    for part in (form.pattern, example, "4 digits", "1 to 5 digits", "check digit"):
-        assert part in str(caught.value)
+    for wrong in ("GP 12/34", "GP 1234/5", "GP১"):
+        with pytest.raises(WrongReferenceError) as caught:
+            canonical(form, wrong)
+        parts = (form.pattern, example, "4 digits", "1 to 5 digits", "check digit")
+        assert all(part in str(caught.value) for part in parts)
+        assert wrong not in str(caught.value)
     assert "spaces and zeros in front ignored" in describe(form)
-    assert "12/34" not in str(caught.value)
