@@ -234,6 +234,10 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "the reference must end in the bill's month: /YYYY-MM",
         "রেফারেন্সের শেষে বিলের মাস চাই: /YYYY-MM",
     ),
+    Result.REFERENCE_WRONG: (
+        "this service has no such reference; read the bill again",
+        "এই পরিষেবায় এমন রেফারেন্স নেই; বিলটি আবার দেখুন",
+    ),
     Result.DEBIT_CLOSED: ("the wallet is closed", "ওয়ালেটটি বন্ধ করা হয়েছে"),
     Result.DEBIT_FROZEN: (
         "the wallet is frozen; ask the treasury",
@@ -274,6 +278,10 @@ RESULTS: dict[Result, tuple[str, str]] = {
     Result.ALREADY_APPROVED: (
         "this was approved before",
         "এটি আগেই অনুমোদিত হয়েছে",
+    ),
+    Result.RULE_FIXED: (
+        "what makes bills of a service is for ever; register another code",
+        "পরিষেবার বিলের নিয়ম বদলানো যায় না; নতুন কোড নথিভুক্ত করুন",
     ),
     Result.UTR_ALREADY_CREDITED: (
         "this bank reference was credited before",

@@ -19,6 +19,7 @@ from switch.codes import (
     AmountRule,
     DuplicateRule,
     KeyRule,
+    Letters,
     Mode,
     Policy,
     Record,
@@ -332,6 +333,7 @@ def service_tail(spec: ServiceSpec, register: Register) -> bytes:
         "duplicate_hours": spec.duplicate_hours,
         "deadline_s": spec.deadline_s,
         "biller": biller.index,
+        "letters": int(Letters.AS_THEY_ARE),
     }
     for name, value in values.items():
         record[name] = value

@@ -124,6 +124,10 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     """The shift that it names is followed by another one."""
     RESULT_PAYMENT_AMOUNT_EXCEEDED: _Result.ValueType  # 76
     """More than the wallet may pay in one payment."""
+    RESULT_REFERENCE_WRONG: _Result.ValueType  # 77
+    """The reference is none that this service has: its pattern or its check digit says so."""
+    RESULT_RULE_FIXED: _Result.ValueType  # 78
+    """What makes bills of a service is for ever: another rule is another service code."""
 
 class Result(_Result, metaclass=_ResultEnumTypeWrapper):
     """Outcome of one payment or treasury move. The checks run in the order of the
@@ -230,6 +234,10 @@ RESULT_ALREADY_FOLLOWED: Result.ValueType  # 75
 """The shift that it names is followed by another one."""
 RESULT_PAYMENT_AMOUNT_EXCEEDED: Result.ValueType  # 76
 """More than the wallet may pay in one payment."""
+RESULT_REFERENCE_WRONG: Result.ValueType  # 77
+"""The reference is none that this service has: its pattern or its check digit says so."""
+RESULT_RULE_FIXED: Result.ValueType  # 78
+"""What makes bills of a service is for ever: another rule is another service code."""
 Global___Result: _TypeAlias = Result  # noqa: Y015
 
 class _Field:
