@@ -16,6 +16,7 @@ from switch.codes import (
     DuplicateRule,
     KeyRule,
     Kind,
+    Letters,
     Mode,
     Record,
     Role,
@@ -106,6 +107,7 @@ def service(number: int, biller: int, head: int) -> bytes:
     record["key_rule"] = KeyRule.BILL_ID
     record["active"] = 1
     record["heads_count"] = 1
+    record["letters"] = Letters.AS_THEY_ARE
     record["code"] = text(f"S{number:04}".encode(), 16)
     record["biller"] = biller
     record["heads"][0] = head

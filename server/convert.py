@@ -16,9 +16,12 @@ from switch.codes import (
     TENDER_SHIFT,
     AccountKind,
     AmountRule,
+    CheckDigit,
     DuplicateRule,
+    Ignored,
     KeyRule,
     Kind,
+    Letters,
     Mode,
     Policy,
     Result,
@@ -148,11 +151,13 @@ def wire_state(state: PaymentState) -> payments_pb2.PaymentState.ValueType:
 
 
 def refused_payment(payment_id: bytes, result: Result) -> payments_pb2.PaymentOutcome:
-    """The outcome of a payment that was turned away before the ledger saw it."""
+    """The outcome of a payment that was turned away before the ledger saw it.
+
+    Without an entry it has no state: only what is recorded is refused for ever.
+    """
     return payments_pb2.PaymentOutcome(
         id=payment_id,
         result=cast("results_pb2.Result.ValueType", int(result)),
-        state=wire_state(PaymentState.REFUSED),
     )
 
 
@@ -284,6 +289,15 @@ def window_lines(stated: Rows, register: Register) -> list[admin_pb2.WindowLine]
 
 # --- the register ------------------------------------------------------------------
 
+# On the wire they are counted, in the register they are bits.
+_IGNORED = {
+    admin_pb2.IGNORED_SPACE: Ignored.SPACE,
+    admin_pb2.IGNORED_HYPHEN: Ignored.HYPHEN,
+    admin_pb2.IGNORED_SLASH: Ignored.SLASH,
+    admin_pb2.IGNORED_POINT: Ignored.POINT,
+    admin_pb2.IGNORED_ZEROS: Ignored.ZEROS,
+}
+
 
 def service(known: Service) -> admin_pb2.Service:
     """A service as it is registered."""
@@ -310,6 +324,11 @@ def service(known: Service) -> admin_pb2.Service:
             "admin_pb2.DeadlinePolicy.ValueType", int(spec.deadline_policy)
         ),
         active=spec.active,
+        ignored=[number for number, one in _IGNORED.items() if one in spec.ignored],
+        letters=cast("admin_pb2.Letters.ValueType", int(spec.letters)),
+        pattern=spec.pattern,
+        check_digit=cast("admin_pb2.CheckDigit.ValueType", int(spec.check_digit)),
+        series=spec.series,
     )
 
 
@@ -351,4 +370,18 @@ def service_spec(message: admin_pb2.Service) -> ServiceSpec:
         key_rule=KeyRule(message.key_rule) if message.key_rule else None,
         deadline_s=message.deadline_s,
         deadline_policy=Policy(message.deadline_policy or Policy.RELEASE),
+        letters=Letters(message.letters or Letters.AS_THEY_ARE),
+        ignored=_ignored(message.ignored),
+        check_digit=CheckDigit(message.check_digit),
+        pattern=message.pattern,
+        series=message.series,
     )
+
+
+def _ignored(numbers: "Iterable[admin_pb2.Ignored.ValueType]") -> Ignored:
+    result = Ignored(0)
+    for number in numbers:
+        if number not in _IGNORED:
+            raise ValueError(f"{number} is nothing that can be ignored")
+        result |= _IGNORED[number]
+    return result

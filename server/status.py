@@ -19,6 +19,7 @@ from switch.errors import (
     BillerBusyError,
     BillerUnavailableError,
     BillNotFoundError,
+    BillUnreadableError,
     ClockError,
     CorruptionError,
     DamagedError,
@@ -134,6 +135,12 @@ _TABLE: tuple[tuple[type[Exception], int, _Details], ...] = (
         lambda _: [_info("LATE", outcome="not_done")],
     ),
     (BillNotFoundError, code_pb2.NOT_FOUND, _no_bill),
+    (
+        # Not UNAVAILABLE: asked again, the biller makes the same mistake.
+        BillUnreadableError,
+        code_pb2.FAILED_PRECONDITION,
+        lambda _: [_info("BILL_UNREADABLE", outcome="not_done")],
+    ),
     (
         BillerBusyError,
         code_pb2.RESOURCE_EXHAUSTED,

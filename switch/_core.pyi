@@ -252,6 +252,12 @@ class Ledger:
     def find_service(self, code: str) -> int:
         """Index of the service with this code, 0 if there is none."""
 
+    def canonical(self, service: int, reference: bytes) -> bytes | None:
+        """A reference in the one form that this service has for it, or None.
+
+        Raises LookupError for an index that no service has.
+        """
+
     def records(self, record: int) -> npt.NDArray[np.uint64]:
         """Sequences of the current `register` rows of RECORD_*, by index; 0 is none.
 

@@ -103,6 +103,7 @@ include "core/index/views.pxi"
 include "core/index/indexer.pxi"
 include "core/index/steps.pxi"
 include "core/index/pace.pxi"
+include "core/rules/references.pxi"
 include "core/rules/register.pxi"
 include "core/rules/rows.pxi"
 include "core/rules/payment.pxi"
@@ -579,6 +580,26 @@ cdef class Ledger:
                 index = 0
             pthread_mutex_unlock(&self.s.shared.lock)
         return index
+
+    def canonical(self, uint32_t service, bytes reference not None):
+        cdef object _in_use = self._use()
+        cdef uint8_t[REFERENCE_SIZE] data
+        cdef bint known, has
+        if not face_pad(reference, data, REFERENCE_SIZE) or (
+            not payment_reference_is_valid(data)
+        ):
+            raise ValueError("a reference is 1 to 32 printable characters")
+        with nogil:
+            pthread_mutex_lock(&self.s.shared.lock)
+            known = 0 < service < self.s.group.services_count and (
+                self.s.group.services[service].durable != 0
+            )
+            # What makes bills of a service never changes: a group under way may update it.
+            has = known and references_canonical(&self.s.group.services[service].record, data)
+            pthread_mutex_unlock(&self.s.shared.lock)
+        if not known:
+            raise LookupError(f"no service has the index {service}")
+        return data[:references_size(data, REFERENCE_SIZE)] if has else None
 
     def records(self, int record):
         cdef object _in_use = self._use()

@@ -226,6 +226,8 @@ class Result(IntEnum):
     PAYMENTS_REFUNDABLE = 74
     ALREADY_FOLLOWED = 75
     PAYMENT_AMOUNT_EXCEEDED = 76
+    REFERENCE_WRONG = 77
+    RULE_FIXED = 78
 
 
 class Field(IntEnum):
@@ -310,6 +312,33 @@ class KeyRule(IntEnum):
     REFERENCE_PERIOD = 2
 
 
+class Letters(IntEnum):
+    """What becomes of a reference's letters."""
+
+    AS_THEY_ARE = 1
+    UPPER = 2
+    LOWER = 3
+
+
+class Ignored(IntFlag):
+    """What a reference is read without."""
+
+    SPACE = 0x01
+    HYPHEN = 0x02
+    SLASH = 0x04
+    POINT = 0x08
+    ZEROS = 0x10
+    """In front, as long as another character follows."""
+
+
+class CheckDigit(IntEnum):
+    """What the last digit of a reference is."""
+
+    NONE = 0
+    LUHN = 1
+    VERHOEFF = 2
+
+
 class Mode(IntEnum):
     """Whether a biller confirms."""
 
@@ -383,7 +412,7 @@ HEAD_MASK = 0x0E00
 TENDER_SHIFT = 12
 TENDER_MASK = 0x3000
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

@@ -53,6 +53,10 @@ class BillNotFoundError(SwitchError):
         self.reason = reason
 
 
+class BillUnreadableError(SwitchError):
+    """The biller has answered with a bill that cannot be kept. Nothing was done."""
+
+
 class StorageError(SwitchError):
     """The storage engine failed. `code` is its return code."""
 

@@ -1,15 +1,15 @@
 """What the network should be, as plain data: participants and services.
 
-May use `codes` and `errors`; knows neither the ledger nor the wire, so that a client
-can read a file of it without either. `register.load` brings a ledger to this state, the
-server makes the same specs from messages, the sample from its tables.
+May use `codes`, `errors` and `references`; knows neither the ledger nor the wire, so
+that a client can read a file of it without either. `register.load` brings a ledger to
+this state, the server makes the same specs from messages, the sample from its tables.
 """
 
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Any, NamedTuple, TypeVar
 from unicodedata import category
 
@@ -18,13 +18,17 @@ from switch.codes import (
     NO_AMOUNT_LIMIT,
     NO_COUNT_LIMIT,
     AmountRule,
+    CheckDigit,
     DuplicateRule,
+    Ignored,
     KeyRule,
+    Letters,
     Mode,
     Policy,
     Role,
 )
 from switch.errors import SwitchError
+from switch.references import NOTHING, Form, form_problems
 
 FORMAT = 1
 """The version that a file of specs names."""
@@ -108,7 +112,39 @@ class ServiceSpec:
     deadline_s: int = 0
     """Seconds that a confirmed payment may stay unresolved."""
     deadline_policy: Policy = Policy.RELEASE
+    letters: Letters = Letters.AS_THEY_ARE
+    """What becomes of a reference's letters."""
+    ignored: Ignored = NOTHING
+    """What is left out of a reference, wherever it stands."""
+    check_digit: CheckDigit = CheckDigit.NONE
+    pattern: str = ""
+    """What a reference must be (`references.parse_pattern`); empty: anything."""
+    series: str = ""
+    """Code of the service whose bills these are as well; empty: its own."""
 
+    @property
+    def form(self) -> Form:
+        """How its references are written."""
+        return Form(
+            letters=self.letters,
+            ignored=self.ignored,
+            check_digit=self.check_digit,
+            pattern=self.pattern,
+            has_period=self.key_rule is KeyRule.REFERENCE_PERIOD,
+        )
+
+
+FOR_EVER = (
+    "biller",
+    "duplicate_rule",
+    "key_rule",
+    "letters",
+    "ignored",
+    "check_digit",
+    "series",
+    "pattern",
+)
+"""Fields of a service that make bills of its payments, and never change."""
 
 T = TypeVar("T", ParticipantSpec, ServiceSpec)
 
@@ -230,6 +266,12 @@ def _service_problems(spec: ServiceSpec) -> Iterator[Problem]:
         yield Problem("deadline_s", f"must be at most {DEADLINE_MAX_S}")
     elif spec.mode is Mode.CONFIRMED and spec.deadline_s == 0:
         yield Problem("deadline_s", "must be given for a confirmed service")
+    if spec.series and not _SERVICE_CODE.fullmatch(spec.series):
+        yield Problem("series", "must be a service's code, or empty")
+    elif spec.series == spec.code:
+        yield Problem("series", "must be another service's, or empty for its own")
+    for name, text in form_problems(spec.form):
+        yield Problem(name, text)
 
 
 # --- as a file -----------------------------------------------------------------
@@ -287,7 +329,10 @@ _ENUMS: dict[str, type[IntEnum]] = {
     "duplicate_rule": DuplicateRule,
     "key_rule": KeyRule,
     "deadline_policy": Policy,
+    "letters": Letters,
+    "check_digit": CheckDigit,
 }
+_SETS: dict[str, type[IntFlag]] = {"ignored": Ignored}
 _FLAGS = {"active"}
 _COUNTS = {
     "day_amount_max",
@@ -305,14 +350,26 @@ def enum_text(value: IntEnum) -> str:
     return value.name.lower().replace("_", "-")
 
 
+def set_texts(value: IntFlag) -> list[str]:
+    """How a file and a person write a set: `["space", "zeros"]`."""
+    names = [(one.name or "").lower().replace("_", "-") for one in type(value)]
+    return [name for name, one in zip(names, type(value), strict=True) if one in value]
+
+
 def _to_line(spec: ParticipantSpec | ServiceSpec) -> str:
     defaults = {entry.name: entry.default for entry in fields(spec)}
     values = {
-        name: enum_text(value) if isinstance(value, IntEnum) else value
+        name: _plain(value)
         for name, value in asdict(spec).items()
         if value != defaults[name]
     }
     return json.dumps(values, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, IntFlag):
+        return set_texts(value)
+    return enum_text(value) if isinstance(value, IntEnum) else value
 
 
 def _all(cls: type[T], data: dict[str, Any], name: str) -> Iterator[T]:
@@ -344,6 +401,8 @@ def _value(name: str, value: object, where: str) -> Any:
         if not isinstance(value, str) or value not in names:
             raise NetworkError(f"{where}.{name} must be one of {', '.join(names)}")
         return names[value]
+    if name in _SETS:
+        return _set(name, value, where)
     if name == "heads":
         if isinstance(value, list) and all(isinstance(one, str) for one in value):
             return tuple(value)
@@ -352,3 +411,13 @@ def _value(name: str, value: object, where: str) -> Any:
     if type(value) is not expected:
         raise NetworkError(f"{where}.{name} must be of type {expected.__name__}")
     return value
+
+
+def _set(name: str, value: object, where: str) -> IntFlag:
+    flags = {set_texts(one)[0]: one for one in _SETS[name]}
+    if not isinstance(value, list) or not {*map(str, value)} <= {*flags}:
+        raise NetworkError(f"{where}.{name} must be a list of {', '.join(flags)}")
+    result = _SETS[name](0)
+    for one in value:
+        result |= flags[str(one)]
+    return result

@@ -334,12 +334,16 @@ class Model(Shapes):
         reference = row.reference
         if row.kind in WITH_RECORD:
             reference = hashlib.blake2b(row.tail or b"", digest_size=32).digest()
+        same = reference == first.reference
+        if row.sent:
+            # As it was sent, or the canonical form by the row's service if it has one.
+            same = row.sent == first.reference or (not unknown and same)
         checks = (
             (Field.SERVICE, pays and not unknown and row.service != first.service),
             (Field.AMOUNT, row.amount != first.amount),
             (
                 Field.REFERENCE,
-                row.kind != Kind.REFUND and reference != first.reference,
+                row.kind != Kind.REFUND and not same,
             ),
             (Field.OPERATOR, row.operator_ != first.operator_),
             (Field.DEBIT, not derived and row.debit != first.debit),

@@ -13,9 +13,12 @@ from switch.codes import (
     AccountKind,
     AccountState,
     AmountRule,
+    CheckDigit,
     DuplicateRule,
+    Ignored,
     KeyRule,
     Kind,
+    Letters,
     Mode,
     Policy,
     Record,
@@ -23,6 +26,7 @@ from switch.codes import (
     Role,
     RowFlag,
 )
+from tests.model_references import read_pattern
 from tests.model_rules import OK, Answer, Participant, Rules, Service
 from tests.records import RULES_RECORD, Account, Row
 
@@ -161,10 +165,21 @@ class Register(Rules):
                 return Answer(Result.ACCOUNT_UNKNOWN)
             if account.participant != service.biller:
                 return Answer(Result.ACCOUNT_UNKNOWN)
-        new = service.code not in self.service_of
-        if new and len(self.services) >= SERVICES_MAX:
+        before = self.service_of.get(service.code, 0)
+        if service.series and not self.has_series(service, before):
+            return Answer(Result.SERVICE_UNKNOWN)
+        if before and rules_of(self.services[before - 1]) != rules_of(service):
+            return Answer(Result.RULE_FIXED)
+        if not before and len(self.services) >= SERVICES_MAX:
             return Answer(Result.TABLE_FULL)
         return OK
+
+    def has_series(self, service: Service, index: int) -> bool:
+        """Whether it names another service of its biller, with a series of its own."""
+        if service.series == index or service.series > len(self.services):
+            return False
+        other = self.services[service.series - 1]
+        return other.biller == service.biller and not other.series
 
     def do_register(self, row: Row) -> None:
         tail = row.tail or b""
@@ -224,9 +239,23 @@ def shift_record_is_valid(tail: bytes, operator: int) -> bool:
     return whose == operator and difference == kind and not any(tail[57:64])
 
 
+def references_are_valid(tail: bytes) -> bool:
+    """The part of a service's record that says what its references are."""
+    price, letters, ignored, check_digit, items = tail[84:89]
+    pattern = tail[128:192].rstrip(b"\0")
+    unknown = tail[89:90] + tail[92:128] + tail[192:256]
+    return (
+        not (price or items or any(unknown))
+        and letters in list(Letters)
+        and ignored <= sum(Ignored)
+        and check_digit in list(CheckDigit)
+        and read_pattern(pattern, letters) is not None
+    )
+
+
 def service_record_is_valid(tail: bytes) -> bool:
     """A service's record has known rules, 1 to 8 heads and a code."""
-    if len(tail) < 128 or any(tail[84:128]):
+    if len(tail) < 256 or not references_are_valid(tail):
         return False
     if not code_is_valid(tail[8:24], SERVICE_CODE):
         return False
@@ -269,4 +298,25 @@ def read_service(tail: bytes) -> Service:
         heads=struct.unpack_from(f"<{heads}I", tail, 52),
         deadline_s=deadline_s,
         deadline_policy=policy,
+        price_rule=tail[84],
+        letters=tail[85],
+        ignored=tail[86],
+        check_digit=tail[87],
+        series=int.from_bytes(tail[90:92], "little"),
+        pattern=tail[128:192].rstrip(b"\0"),
+    )
+
+
+def rules_of(service: Service) -> tuple[int | bytes, ...]:
+    """What makes bills of a service."""
+    return (
+        service.biller,
+        service.duplicate_rule,
+        service.key_rule,
+        service.price_rule,
+        service.letters,
+        service.ignored,
+        service.check_digit,
+        service.series,
+        service.pattern,
     )

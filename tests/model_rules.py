@@ -17,11 +17,13 @@ from switch.codes import (
     DuplicateRule,
     KeyRule,
     Kind,
+    Letters,
     Mode,
     Policy,
     Result,
     RowFlag,
 )
+from tests.model_references import canonical
 from tests.records import ZERO_ID, Account, Row, WindowLine
 
 SECOND_NS = 10**9
@@ -85,7 +87,24 @@ class Service:
     heads: tuple[int, ...]
     deadline_s: int = 0
     deadline_policy: int = 0
+    price_rule: int = 0
+    letters: int = Letters.AS_THEY_ARE
+    ignored: int = 0
+    check_digit: int = 0
+    series: int = 0
+    pattern: bytes = b""
     sequence: int = 0
+
+    def canonical(self, reference: bytes) -> bytes | None:
+        """A reference in its one form."""
+        return canonical(
+            reference,
+            letters=self.letters,
+            ignored=self.ignored,
+            check_digit=self.check_digit,
+            pattern=self.pattern,
+            key_rule=self.key_rule,
+        )
 
 
 @dataclass(slots=True)
@@ -157,12 +176,20 @@ class Rules:
         return self.accounts[index] if 0 < index < len(self.accounts) else None
 
     def name_credit(self, row: Row) -> None:
-        """The account that a payment's service and head stand for, as far as known."""
+        """The account that a payment's service and head stand for, as far as known, and
+        the reference by that service.
+        """
         row.credit = 0
+        row.sent = row.sent or row.reference
+        row.reference, row.misspelled = row.sent, False
         if not 0 < row.service <= len(self.services):
             row.service = 0
             return
-        heads = self.services[row.service - 1].heads
+        service = self.services[row.service - 1]
+        reference = service.canonical(row.sent)
+        row.misspelled = reference is None
+        row.reference = row.sent if reference is None else reference
+        heads = service.heads
         if row.head < len(heads):
             row.credit = heads[row.head]
 
@@ -175,6 +202,8 @@ class Rules:
             return Answer(Result.SERVICE_INACTIVE)
         if row.head >= len(service.heads):
             return Answer(Result.HEAD_UNKNOWN)
+        if row.misspelled:
+            return Answer(Result.REFERENCE_WRONG)
         result = self.check_amount(service, row.amount, row.total)
         if result != Result.OK:
             return Answer(result)
@@ -241,7 +270,8 @@ class Rules:
         """What a payment claims under a duplicate rule."""
         if rule == DuplicateRule.ONCE:
             biller = self.accounts[row.credit].participant
-            return ("once", biller, row.reference, 0)
+            series = self.services[row.service - 1].series or row.service
+            return ("once", biller, row.reference, series)
         if rule == DuplicateRule.WITHIN:
             return ("within", row.service, row.reference, amount)
         return None

@@ -18,9 +18,11 @@ from switch.codes import (
     AccountKind,
     AccountState,
     AmountRule,
+    CheckDigit,
     DuplicateRule,
     Field,
     Kind,
+    Letters,
     Mode,
     Policy,
     Record,
@@ -81,6 +83,10 @@ class Row:
     """Of a template: the proposal that it names in `total`."""
     keeps: bool = False
     """In a basket of which some service keeps its holds."""
+    sent: bytes = b""
+    """Of a payment whose service was looked up: the reference as it was sent."""
+    misspelled: bool = False
+    """It has no canonical form."""
 
     @property
     def head(self) -> int:
@@ -303,16 +309,24 @@ class ServiceRecord:
     duplicate_hours: int = 0
     deadline_s: int = 0
     heads_count: int = field(default=-1)
+    price_rule: int = 0
+    letters: int = Letters.AS_THEY_ARE
+    ignored: int = 0
+    check_digit: int = CheckDigit.NONE
+    items_count: int = 0
+    series: int = 0
+    amount_step: int = 0
+    pattern: bytes = b""
 
     def __post_init__(self) -> None:
         if self.heads_count < 0:
             self.heads_count = len(self.heads)
 
     def pack(self) -> bytes:
-        """128 bytes."""
+        """256 bytes."""
         heads = (*self.heads, *[0] * 8)[:8]
         return struct.pack(
-            "<8B16sQQIII8I44x",
+            "<8B16sQQIII8I5BxH4xQ24x64s64x",
             Record.SERVICE,
             self.amount_rule,
             self.mode,
@@ -328,6 +342,14 @@ class ServiceRecord:
             self.deadline_s,
             self.biller,
             *heads,
+            self.price_rule,
+            self.letters,
+            self.ignored,
+            self.check_digit,
+            self.items_count,
+            self.series,
+            self.amount_step,
+            self.pattern,
         )
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import peer_postgres, plots
+from benchmarks import load_network, peer_postgres, plots
 from benchmarks.arrivals import BLOCK, Arrivals
 from benchmarks.commits import Stretch, WorkError, check_accepted, commit, curve
 from benchmarks.histogram import (
@@ -34,9 +34,11 @@ from benchmarks.run import FULL, QUICK, median
 from benchmarks.tables import markdown
 from benchmarks.targets import TARGETS, Results
 from switch import _core as core
+from switch.client.messages import form_of
 from switch.codes import Result
+from switch.references import canonical
+from switch.v1 import admin_pb2, results_pb2
 from switch.v1 import payments_pb2 as pb
-from switch.v1 import results_pb2
 from tests.bench import answer, read, run_json
 
 
@@ -95,6 +97,15 @@ def test_every_payment_is_another(payload: int, ids: str) -> None:
     assert all(1 <= one.operator <= 2 and one.amount >= 100 for one in payments)
     if ids == "ordered":
         assert [one.id for one in payments] == sorted(one.id for one in payments)
+
+
+def test_references_are_those_of_their_services() -> None:
+    forms = {
+        one.code: form_of(one)
+        for one in load_network.services(admin_pb2.SERVICE_MODE_DIRECT)
+    }
+    for one in read(Maker(100, "random").take(1)):
+        assert canonical(forms[one.service], one.reference) == one.reference
 
 
 def test_checker_counts_what_was_paid() -> None:

@@ -3,6 +3,7 @@
 Method: small stories with every figure worked out by hand from docs/data-model.md.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,16 +11,19 @@ import pytest
 from switch.codes import (
     AccountKind,
     AmountRule,
+    CheckDigit,
     DuplicateRule,
     Field,
     KeyRule,
     Kind,
+    Letters,
     Result,
     Role,
     RowFlag,
 )
 from tests import people
 from tests.model import Model, Payments, Rows
+from tests.model_register import read_service
 from tests.model_rules import financial_year, ist_day
 from tests.records import (
     AccountRecord,
@@ -348,3 +352,48 @@ def test_a_period_belongs_to_the_reference(story: Story) -> None:
     missing = Result.PERIOD_MISSING
     claimed = Result.BILL_ALREADY_CLAIMED
     assert results == [Result.OK, Result.OK, claimed, missing, missing]
+
+
+def test_a_bill_is_one_however_it_is_spelled(story: Story) -> None:
+    record = ServiceRecord(b"TAX", BILLER, (HEAD,))
+    record.duplicate_rule, record.key_rule = DuplicateRule.ONCE, KeyRule.BILL_ID
+    record.letters, record.ignored = Letters.UPPER, 0x1F
+    record.pattern = b"'WB'9{1,6}"
+    tax = story.tell(Kind.REGISTER, tail=record.pack()).index
+    first = story.pay(1, b"wb-00 7", service=tax)
+    again = story.pay(1, b"W.B007", service=tax)
+    assert again.result == Result.BILL_ALREADY_CLAIMED
+    assert again.other == first.sequence
+    assert story.model.rows[first.sequence - 1].reference == b"WB007"
+    assert story.pay(1, b"WB7", service=tax).result == Result.OK
+    wrong = story.pay(1, b"WB-X", service=tax)
+    assert wrong.result == Result.REFERENCE_WRONG
+    assert story.model.rows[wrong.sequence - 1].reference == b"WB-X"
+    # The same number of another service is another bill, of its series the same.
+    assert story.pay(1, b"WB007").result == Result.OK
+    shared = replace(record, code=b"LATE", series=tax)
+    late = story.tell(Kind.REGISTER, tail=shared.pack()).index
+    assert story.pay(1, b"WB007", service=late).other == first.sequence
+    changed = replace(record, letters=Letters.LOWER, pattern=b"")
+    fixed = story.tell(Kind.REGISTER, tail=changed.pack())
+    assert fixed.result == Result.RULE_FIXED
+    itself = replace(record, series=tax)
+    unknown = story.tell(Kind.REGISTER, tail=itself.pack())
+    assert unknown.result == Result.SERVICE_UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("text", "luhn", "verhoeff"),
+    [
+        (b"79927398713", True, False),
+        (b"79927398710", False, False),
+        (b"2363", False, True),
+        (b"123451", False, True),
+        (b"0", True, True),
+        (b"none", False, False),
+    ],
+)
+def test_check_digits(text: bytes, luhn: bool, verhoeff: bool) -> None:
+    for kind, right in ((CheckDigit.LUHN, luhn), (CheckDigit.VERHOEFF, verhoeff)):
+        record = ServiceRecord(b"X", BILLER, (HEAD,), check_digit=kind)
+        assert (read_service(record.pack()).canonical(text) is not None) == right

@@ -120,7 +120,8 @@ PARTS: dict[str, dict[str, set[str]]] = {
         "pace": {"steps"},
     },
     "rules": {
-        "register": {"keys"},
+        "references": {"keys"},
+        "register": {"keys", "references"},
         "rows": {
             "effect",
             "hold_pieces",
@@ -131,7 +132,15 @@ PARTS: dict[str, dict[str, set[str]]] = {
             "register",
             "store",
         },
-        "payment": {"fields", "keys", "kinds", "lookup", "register", "rows"},
+        "payment": {
+            "fields",
+            "keys",
+            "kinds",
+            "lookup",
+            "references",
+            "register",
+            "rows",
+        },
         "resolve": {"fields", "holds", "payment", "rows", "store"},
         "treasury": {"keys", "lookup", "payment", "register", "rows"},
         "answer": {"holds", "keys", "kinds", "rows", "treasury"},
@@ -320,6 +329,9 @@ def layout_numbers() -> dict[str, int]:
         ("RECORD", codes.Record),
         ("DUPLICATE", codes.DuplicateRule),
         ("KEY", codes.KeyRule),
+        ("LETTERS", codes.Letters),
+        ("IGNORED", codes.Ignored),
+        ("CHECK_DIGIT", codes.CheckDigit),
         ("MODE", codes.Mode),
         ("POLICY", codes.Policy),
         ("TENDER", codes.Tender),
@@ -417,6 +429,8 @@ def test_large_bounds_match_the_layout() -> None:
         ("DUPLICATE_RULE", admin_pb2.DuplicateRule, codes.DuplicateRule, None),
         ("KEY_RULE", admin_pb2.KeyRule, codes.KeyRule, None),
         ("DEADLINE_POLICY", admin_pb2.DeadlinePolicy, codes.Policy, None),
+        ("LETTERS", admin_pb2.Letters, codes.Letters, None),
+        ("CHECK_DIGIT", admin_pb2.CheckDigit, codes.CheckDigit, "NONE"),
         ("BILLER_HEALTH", admin_pb2.BillerHealth, Health, None),
         ("CASE_TYPE", types_pb2.CaseType, codes.CaseType, None),
         ("PAYMENT_STATE", payments_pb2.PaymentState, PaymentState, "NONE"),
@@ -435,6 +449,15 @@ def test_codes_match_the_wire(
     spelled = {name.removeprefix(f"{prefix}_"): number for name, number in wire.items()}
     assert spelled.pop("UNSPECIFIED") == 0
     assert spelled == expected
+
+
+def test_what_is_ignored_is_counted_on_the_wire_and_bits_in_the_ledger() -> None:
+    bits = {
+        name.removeprefix("IGNORED_"): 1 << number >> 1
+        for name, number in admin_pb2.Ignored.items()
+    }
+    assert bits.pop("UNSPECIFIED") == 0
+    assert bits == {one.name: one.value for one in codes.Ignored}
 
 
 # --- generated stubs ------------------------------------------------------------

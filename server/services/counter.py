@@ -19,8 +19,9 @@ from switch.counter.receipts import receipt_json, receipt_text
 from switch.errors import BillNotFoundError, OverloadError, SwitchError
 from switch.ids import ID_SIZE
 from switch.ledger import moves, statements
-from switch.ledger.templates import REFERENCE_SIZE, Templates
+from switch.ledger.templates import Templates
 from switch.payment_states import FINAL, PaymentState
+from switch.references import WrongReferenceError, canonical, is_reference
 from switch.register.identity import ForbiddenError, Identity
 from switch.register.register import Service
 from switch.v1 import admin_pb2, payments_pb2, results_pb2
@@ -61,17 +62,14 @@ class CounterService:
         service = register.find_service(request.service)
         if service is None:
             raise NotFoundError(f"service: there is no service {request.service!r}")
-        if not _is_reference(request.reference):
-            raise ArgumentError(
-                "reference", f"must be 1 to {REFERENCE_SIZE} printable ASCII characters"
-            )
+        reference = _canonical(service, request.reference, "reference")
         try:
-            found = await self._node.dispatch.fetch_bill(service, request.reference)
+            found = await self._node.dispatch.fetch_bill(service, reference)
         except BillNotFoundError as error:
             masked = mask_reference(request.reference)
             log.info("no bill of %s for %s: %s", service.spec.code, masked, error)
             raise
-        kept = self._bills.put(service.spec.biller, found, time.time_ns())
+        kept = self._bills.put(service.spec, found, time.time_ns())
         return pb.FetchBillResponse(bill=convert.bill(kept, service))
 
     async def PayBill(
@@ -119,6 +117,9 @@ class CounterService:
         if service is None:
             # The ledger says so, and keeps it.
             return Result.OK
+        if is_reference(payment.reference):
+            # Another shape is the ledger's to refuse, as that of every field.
+            _canonical(service, payment.reference, "payment.reference")
         payment.amount_due = self._amount_due(request, service)
         refused = check_amount(service.spec, payment.amount, payment.amount_due)
         if refused is Result.OK and service.spec.mode is Mode.CONFIRMED:
@@ -134,7 +135,7 @@ class CounterService:
                     "BILL_NEEDED", f"fetch the bill first: {spec.code} is paid by bill"
                 )
             return 0
-        bill = self._bills.get(spec.biller, request.bill, time.time_ns())
+        bill = self._bills.get(spec, request.bill, time.time_ns())
         if bill is None:
             raise PreconditionError(
                 "BILL_UNKNOWN", "the bill is not known or not valid any more: fetch it"
@@ -311,10 +312,9 @@ class CounterService:
         return convert.outcome(reply[0])
 
 
-def _is_reference(text: str) -> bool:
-    return (
-        0 < len(text) <= REFERENCE_SIZE
-        and text.isascii()
-        and text.isprintable()
-        and text == text.strip()
-    )
+def _canonical(service: Service, text: str, field: str) -> str:
+    """The reference as its service knows it. Raises ArgumentError."""
+    try:
+        return canonical(service.spec.form, text)
+    except WrongReferenceError as error:
+        raise ArgumentError(field, str(error)) from error

@@ -143,7 +143,7 @@ class Books:
         if self.claims:
             check_senders(self.register, span, self.findings)
             check_services(self.register, span, spending, self.findings)
-            self.claims.span(span.rows, self.accounts, resolutions)
+            self.claims.span(span.rows, self.register, resolutions)
             if span.kinds[Kind.REFUND]:
                 refunds = pick(span.rows, span.kind == Kind.REFUND)
                 self.cases.approvals.moved(refunds)

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from switch.audit.claims import Claims, owners
+from switch.audit.claims import Claims, same_bills
 from switch.audit.findings import Findings
 from switch.audit.kinds import NUMBERED, SPENDING
 from switch.audit.layout import CLAIM, HOUR_NS, OK, RECENT, ROW, Rows
@@ -46,11 +46,10 @@ class Causes:
             for other in (named, about):
                 gone = other["sequence"] >= part["sequence"]
                 other[gone | (other["result"] != OK)] = np.zeros((), other.dtype)
-            accounts = self.register.accounts
-            same_owner = owners(part, accounts) == owners(named, accounts)
+            same_bill = same_bills(part, named, self.register)
             released = self.claims.released_before(part["total"], part["sequence"])
             for row, other, spoken, same, free in zip(
-                part, named, about, same_owner, released, strict=True
+                part, named, about, same_bill, released, strict=True
             ):
                 if not self._caused(row, other, spoken, bool(same), bool(free)):
                     name = Result(int(row["result"])).name

@@ -58,18 +58,25 @@ def owners(rows: Rows, accounts: Accounts) -> npt.NDArray[np.uint64]:
     return accounts["participant"][credit]
 
 
-def hash_claims(rows: Rows, accounts: Accounts) -> U64:
+def hash_claims(rows: Rows, register: Register) -> U64:
     """Hashes of the claims of rows that take one (of the payment or hold itself)."""
     recent = (rows["flags"] & np.uint16(RECENT)) != 0
-    owner = owners(rows, accounts)
+    owner, series = owners(rows, register.accounts), register.series[rows["service"]]
     if not recent.any():
-        zero = np.zeros(len(rows), dtype=np.uint64)
-        return mix(BILL_SEED, owner, zero, *rows["reference"].T)
+        return mix(BILL_SEED, owner, series, *rows["reference"].T)
     head = np.where(recent, rows["service"].astype(np.uint32), owner)
-    amount = np.where(recent, rows["amount"], np.uint64(0))
+    amount = np.where(recent, rows["amount"], series)
     out = mix(BILL_SEED, head, amount, *rows["reference"].T)
     other = mix(RECENT_SEED, head, amount, *rows["reference"].T)
     return np.where(recent, other, out)
+
+
+def same_bills(one: Rows, two: Rows, register: Register) -> Mask:
+    """Which pairs are of one biller and one series, whatever their references."""
+    mine, series = owners(one, register.accounts), register.series
+    same: Mask = mine == owners(two, register.accounts)
+    same &= series[one["service"]] == series[two["service"]]
+    return same
 
 
 def joined(parts: list[U64]) -> U64:
@@ -118,13 +125,13 @@ class Claims:
         """Note the ids of rows, refused ones too."""
         self._ids.append(hash_ids(rows))
 
-    def span(self, rows: Rows, accounts: Accounts, found: Resolutions | None) -> None:
+    def span(self, rows: Rows, register: Register, found: Resolutions | None) -> None:
         """Note what accepted money rows take and give back."""
         flags, kind = rows["flags"], rows["kind"]
         claim = (flags & np.uint16(CLAIM)) != 0
         taking = claim & SPENDING[kind]
         takes = rows if taking.all() else pick(rows, taking)
-        self._take_hashes.append(hash_claims(takes, accounts))
+        self._take_hashes.append(hash_claims(takes, register))
         self._take_rows.append(takes["sequence"].copy())
         if len(takes) == len(rows):
             return
@@ -142,13 +149,13 @@ class Claims:
         self.findings.add_rows("claims", rows["sequence"][bad], text)
         if found is not None:
             ended = ~found.post & ((found.holds["flags"] & np.uint16(CLAIM)) != 0)
-            self._end(pick(found.holds, ended), pick(rows, found.at[ended]), accounts)
+            self._end(pick(found.holds, ended), pick(rows, found.at[ended]), register)
 
-    def _end(self, takers: Rows, rows: Rows, accounts: Accounts) -> None:
+    def _end(self, takers: Rows, rows: Rows, register: Register) -> None:
         """Note rows that end what `takers` did, and whether they release."""
         if len(rows):
             release = (rows["flags"] & np.uint16(RELEASE)) != 0
-            hashes = hash_claims(takers, accounts)
+            hashes = hash_claims(takers, register)
             ends = rows["sequence"].copy(), takers["sequence"].copy()
             self._ends.append((hashes, *ends, release))
 
@@ -156,7 +163,7 @@ class Claims:
         """Judge everything up to `last`, reading again what must be proven."""
         self._finish_ids(journal, last)
         self._finish_utrs(journal)
-        self._finish_refunds(journal, register.accounts)
+        self._finish_refunds(journal, register)
         self._finish_claims(journal, register)
 
     def released_before(self, takers: U64, sequences: U64) -> Mask:
@@ -203,7 +210,7 @@ class Claims:
                 text = f"its bank reference was credited by sequence {seen[key]}"
                 self.findings.add("utrs", sequence, text)
 
-    def _finish_refunds(self, journal: Journal, accounts: Accounts) -> None:
+    def _finish_refunds(self, journal: Journal, register: Register) -> None:
         if not self._refunds:
             return
         refunds = np.concatenate(self._refunds)
@@ -238,7 +245,7 @@ class Claims:
         takers = payments[ending]
         posts = np.flatnonzero(takers["kind"] == Kind.POST)
         takers[posts] = journal.rows_at(takers["resolves"][posts])
-        self._end(takers, refunds[ending], accounts)
+        self._end(takers, refunds[ending], register)
 
     def _compare_refunds(self, refunds: Rows, payments: Rows) -> None:
         """A refund says what its payment said, the other way round."""
@@ -308,13 +315,13 @@ class Claims:
         self, journal: Journal, register: Register, first: U64, second: U64
     ) -> None:
         """Judge pairs of takers of what seems one claim, no release between them."""
-        step, accounts = PROVE_PAIRS, register.accounts
+        step = PROVE_PAIRS
         for start in range(0, len(first), step):
             one = journal.rows_at(first[start : start + step])
             two = journal.rows_at(second[start : start + step])
             recent = (two["flags"] & np.uint16(RECENT)) != 0
             same = (one["reference"] == two["reference"]).all(axis=1)
-            bill = owners(one, accounts) == owners(two, accounts)
+            bill = same_bills(one, two, register)
             again = (one["service"] == two["service"]) & (
                 one["amount"] == two["amount"]
             )

@@ -142,7 +142,18 @@ SERVICE_RECORD: Final = np.dtype(
         ("deadline_s", "<u4"),
         ("biller", "<u4"),
         ("heads", "<u4", (8,)),
-        ("reserved", "V44"),
+        ("price_rule", "u1"),
+        ("letters", "u1"),
+        ("ignored", "u1"),
+        ("check_digit", "u1"),
+        ("items_count", "u1"),
+        ("reserved_0", "V1"),
+        ("series", "<u2"),
+        ("reserved_1", "V4"),
+        ("amount_step", "<u8"),
+        ("reserved_2", "V24"),
+        ("pattern", "S64"),
+        ("reserved_3", "V64"),
     ]
 )
 SHIFT_RECORD: Final = np.dtype(
@@ -212,10 +223,10 @@ INDEX_HOLDS: Final = np.dtype(
 INDEX_HOLD: Final = np.dtype([("sequence", "<u8"), ("due", "<u8")])
 
 SIZES: Final = {
-    128: (ROW, SERVICE_RECORD),
+    128: (ROW,),
     136: (ACCOUNT,),
     64: (CHUNK, PARTICIPANT_RECORD, SHIFT_RECORD),
-    256: (INDEX_META,),
+    256: (INDEX_META, SERVICE_RECORD),
     24: (INDEX_HOLDS, LIMIT_RECORD),
     8: (INDEX_PIECE, RULES_RECORD),
     32: (META, SEGMENT, ACCOUNT_RECORD),
@@ -241,13 +252,14 @@ CHUNK_MAGIC: Final = 0x314B4843
 INDEX_MAGIC: Final = 0x31584449
 SEGMENT_MAGIC: Final = 0x31474553
 HOLDS_MAGIC: Final = 0x31444C48
-FORMAT: Final = 2
+FORMAT: Final = 3
 INDEX_FORMAT: Final = 4
 
 GROUP_MAX: Final = 8190
 TAIL_ITEM_MAX: Final = 262_144
 WINDOW_ITEM_MAX: Final = 65_000 * WINDOW_LINE.itemsize
 ACCOUNTS_MAX: Final = 2_097_152
+SERVICES_MAX: Final = 65_535
 SEGMENT_ACCOUNTS: Final = 512
 HOLD_PIECES: Final = 64
 CASES_COUNT_MAX: Final = 65_535

@@ -90,6 +90,10 @@ def check_services(
         bad = without_period(pick(rows, lacking))
         text = "its reference lacks the period that its service wants"
         findings.add_rows("services", sequence[lacking][bad], text)
+    bad = register.spellings.wrong(rows)
+    if bad.any():
+        text = "its reference is not canonical by its service"
+        findings.add_rows("services", sequence[bad], text)
     bad = (flags & np.uint16(CLAIM | RECENT)) != rule
     if bad.any():
         text = "its claim does not fit its service's duplicate rule"

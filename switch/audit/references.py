@@ -68,6 +68,17 @@ def bad_references(references: U64) -> Mask:
     return bad
 
 
+def with_period(reference: bytes) -> bool:
+    """Whether a reference ends in a period, and has something before it."""
+    body, year, month = reference[:-8], reference[-7:-3], reference[-2:]
+    return (
+        bool(body)
+        and reference[-8:-7] + reference[-3:-2] == b"/-"
+        and (year + month).isdigit()
+        and 1 <= int(month) <= 12
+    )
+
+
 def without_period(rows: Rows) -> Mask:
     """Which references do not end in a period: `/YYYY-MM` behind something else."""
     text = np.ascontiguousarray(rows["reference"]).view(np.uint8)

@@ -16,7 +16,6 @@ from switch.audit.findings import Findings
 from switch.audit.kinds import MONEY, POSTED, RESOLVING, SPENDING
 from switch.audit.layout import (
     ACCOUNT_RECORD,
-    SERVICE_RECORD,
     U64,
     Index,
     Mask,
@@ -26,6 +25,7 @@ from switch.audit.layout import (
 )
 from switch.audit.references import without_period
 from switch.audit.register import Register
+from switch.audit.services import broken_rules, joins_series, read_service
 from switch.audit.spans import Resolutions, Span
 from switch.codes import (
     HEAD_MASK,
@@ -35,7 +35,6 @@ from switch.codes import (
     AmountRule,
     KeyRule,
     Kind,
-    Record,
     Result,
 )
 
@@ -44,11 +43,18 @@ TABLES_LEAST: Final = 4_000
 """No table is full below this, whatever its bound is."""
 HALF: Final = np.uint64(1 << 63)
 
-PAYMENT_RESULTS: Final = (
+SERVICE_RESULTS: Final = (
     *range(R.SERVICE_UNKNOWN, R.PERIOD_MISSING + 1),
+    R.REFERENCE_WRONG,
+)
+PAYMENT_RESULTS: Final = (
+    *SERVICE_RESULTS,
     *range(R.DEBIT_CLOSED, R.BASKET_FAILED + 1),
     R.PAYMENT_AMOUNT_EXCEEDED,
 )
+MAY_BE_SENT: Final = (R.SERVICE_INACTIVE, R.HEAD_UNKNOWN, R.BASKET_FAILED)
+"""Results of payments whose reference may have no canonical form: asked before it, or
+of another payment."""
 STATES: Final = {
     R.DEBIT_CLOSED: ("debit", AccountState.CLOSED),
     R.DEBIT_FROZEN: ("debit", AccountState.FROZEN),
@@ -130,9 +136,11 @@ class Refusals:
             self.speaking.append(pick(rows, speaks))
         alien = SPENDING[rows["kind"]] & (results <= R.ALREADY_APPROVED)
         self._add(rows, alien & ~np.isin(results, PAYMENT_RESULTS))
+        judged = SPENDING[rows["kind"]] & (results != R.REFERENCE_WRONG)
+        self._spelled(pick(rows, judged))
         for result in np.unique(results).tolist():
             mine = pick(rows, results == result)
-            if R.SERVICE_UNKNOWN <= result <= R.PERIOD_MISSING:
+            if result in SERVICE_RESULTS:
                 mine = pick(mine, SPENDING[mine["kind"]])
                 self._add(mine, self._of_services(mine, result))
             elif result in STATES:
@@ -159,6 +167,8 @@ class Refusals:
         fits: Mask
         if result == R.SERVICE_INACTIVE:
             fits = services["active"][service] != 0
+        elif result == R.REFERENCE_WRONG:
+            fits = self._has_form(rows)
         elif result == R.HEAD_UNKNOWN:
             fits = head < services["heads_count"][service]
         elif result == R.AMOUNT_BELOW_MINIMUM:
@@ -171,6 +181,23 @@ class Refusals:
             fits = services["key_rule"][service] != KeyRule.REFERENCE_PERIOD
             fits |= ~without_period(rows)
         return fits | ~known
+
+    def _has_form(self, rows: Rows) -> Mask:
+        """Payments whose reference has a canonical form, be it another one."""
+        spellings = self.register.spellings
+        fits = ~spellings.wrong(rows)
+        for at in np.flatnonzero(~fits).tolist():
+            fits[at] = spellings.canonical(rows[at]) is not None
+        return fits
+
+    def _spelled(self, rows: Rows) -> None:
+        """The row of a payment keeps the canonical reference, if there is one."""
+        wrong = pick(rows, self.register.spellings.wrong(rows))
+        if len(wrong):
+            bad = ~np.isin(wrong["result"], MAY_BE_SENT)
+            bad |= self._has_form(wrong)
+            text = "its reference is not canonical by its service"
+            self.findings.add_rows("services", wrong["sequence"][bad], text)
 
     def _known(self, numbers: npt.NDArray[np.uint32]) -> Mask:
         """Which are accounts, so far."""
@@ -288,6 +315,9 @@ class Refusals:
             owes |= accounts[name][index] != 0
         tables = accounts.count, len(register.participants), len(register.codes)
         owner = owner_of(kind, tail or b"")
+        service = read_service(tail or b"") if kind == Kind.REGISTER else None
+        if service is not None:
+            self._service(row, service)
         wrong = {
             R.ACCOUNT_UNKNOWN: known and kind != Kind.REGISTER,
             R.ACCOUNT_KIND_WRONG: accounts["kind"][index] == AccountKind.WALLET,
@@ -301,13 +331,26 @@ class Refusals:
         if result in list(Result) and wrong.get(Result(result)):
             self._add(np.array([row]), np.ones(1, dtype=np.bool_))
 
+    def _service(self, row: np.void, record: np.void) -> None:
+        """Judge a refused service: its record's shape, and what it was refused for."""
+        register, sequence = self.register, int(row["sequence"])
+        for name in broken_rules(record):
+            text = f"its record's {name} is not one, and has no row"
+            self.findings.add("services", sequence, text)
+        own = register.codes.get(bytes(record["code"]), 0)
+        caused: dict[int, bool] = {
+            R.ACCOUNT_UNKNOWN: bool(register.alien_heads(record)),
+            R.SERVICE_UNKNOWN: not joins_series(record, register.services, own),
+            R.RULE_FIXED: bool(register.changed_rules(record)),
+        }
+        if not caused.get(int(row["result"]), True):
+            self._add(np.array([row]), np.ones(1, dtype=np.bool_))
+
 
 def owner_of(kind: int, tail: bytes) -> tuple[int, int]:
     """Participant and purpose of the account, or 0 of the service, that was wanted."""
     if kind == Kind.OPEN and len(tail) >= ACCOUNT_RECORD.itemsize:
         account = np.frombuffer(tail, dtype=ACCOUNT_RECORD, count=1)[0]
         return int(account["participant"]), int(account["purpose"])
-    if len(tail) >= SERVICE_RECORD.itemsize and tail[0] == Record.SERVICE:
-        service = np.frombuffer(tail, dtype=SERVICE_RECORD, count=1)[0]
-        return int(service["biller"]), 0
-    return 0, 0
+    service = read_service(tail)
+    return (0, 0) if service is None else (int(service["biller"]), 0)

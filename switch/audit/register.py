@@ -4,6 +4,7 @@ They are few, so they are taken one by one. Money rows between two of them are t
 together by `books`.
 """
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -20,23 +21,26 @@ from switch.audit.layout import (
     PARTICIPANT_RECORD,
     RULES_RECORD,
     SERVICE_RECORD,
+    SERVICES_MAX,
     WINDOW_LINE,
     Index,
     Rows,
 )
+from switch.audit.services import FIXED, broken_rules, joins_series
+from switch.audit.spelling import Spelling, Spellings
 from switch.codes import (
     NO_AMOUNT_LIMIT,
     NO_COUNT_LIMIT,
     RULES_VERSION,
     AccountKind,
     AccountState,
+    KeyRule,
     Kind,
     Record,
     Role,
     RowFlag,
 )
 
-SERVICES_MAX: Final = 65_535
 STILL_MOVES: Final = (
     (("period_debits", "period_credits", "carried"), "an open window"),
     (("cases_count",), "open cases"),
@@ -65,6 +69,9 @@ class Register:
         self.roles[0] = SWITCH
         self.codes: dict[bytes, int] = {}
         self.services = np.zeros(SERVICES_MAX + 1, dtype=SERVICE_RECORD)
+        # By service: the one that names its series, and how references are spelled.
+        self.series = np.zeros(SERVICES_MAX + 1, dtype=np.uint16)
+        self.spellings = Spellings()
         self.sequences: dict[tuple[int, int], int] = {}
         self.hours: dict[int, list[tuple[int, int]]] = {}
         self.restricted: set[int] = set()
@@ -230,18 +237,48 @@ class Register:
             return
         if not self._placed(row, bytes(record["code"]), self.codes):
             return
+        for text in self.service_problems(record, index):
+            self._add("services", row, text)
+        if not self.series[index]:
+            # Fixed: what an update says of them is wrong or the same.
+            self.series[index] = record["series"] or index
+            periodic = record["key_rule"] == KeyRule.REFERENCE_PERIOD
+            self.spellings.register(index, Spelling.of(record, period=bool(periodic)))
         self.services[index] = record
         self.sequences[int(Record.SERVICE), index] = int(row["sequence"])
         hours = self.hours.setdefault(index, [])
         hours.append((int(row["sequence"]), int(record["duplicate_hours"])))
-        biller, accounts = int(record["biller"]), self.accounts
-        for head in record["heads"][: int(record["heads_count"])].tolist():
-            if not 1 <= head <= accounts.count or (
-                accounts["kind"][head] != AccountKind.BILLER
-                or accounts["participant"][head] != biller
-            ):
-                text = f"its head, account {head}, is not biller {biller}'s"
-                self._add("services", row, text)
+
+    def service_problems(self, record: np.void, index: int) -> Iterator[str]:
+        """What is wrong with an accepted record of the service `index`."""
+        biller = int(record["biller"])
+        for name in broken_rules(record):
+            yield f"its record's {name} is not one"
+        if not 1 <= biller <= len(self.participants):
+            yield f"there is no participant {biller}"
+        for head in self.alien_heads(record):
+            yield f"its head, account {head}, is not biller {biller}'s"
+        if not joins_series(record, self.services, index):
+            yield f"service {record['series']} is no series that it may join"
+        for name in self.changed_rules(record):
+            yield f"it changes {name}, and claims are made by it"
+
+    def changed_rules(self, record: np.void) -> list[str]:
+        """What a record changes of a service's rules that must stay."""
+        index = self.codes.get(bytes(record["code"]), 0)
+        before = self.services[index]
+        if before["record"] != Record.SERVICE:
+            return []
+        return [name for name in FIXED if record[name] != before[name]]
+
+    def alien_heads(self, record: np.void) -> list[int]:
+        """The heads of a service's record that are no accounts of its biller."""
+        heads = record["heads"][: int(record["heads_count"])]
+        known = np.where(heads <= self.accounts.count, heads, 0)
+        mine = self.accounts["kind"][known] == AccountKind.BILLER
+        mine &= self.accounts["participant"][known] == record["biller"]
+        alien: list[int] = heads[~mine].tolist()
+        return alien
 
     def _placed(self, row: np.void, code: bytes, known: dict[bytes, int]) -> bool:
         """Whether a register row names the next index, or its own code's."""

@@ -362,9 +362,10 @@ class Biller:
 
     def _take_bills(self, answers: Rows, now: float) -> int:
         """Answers about bills; how many are wrong."""
-        begun = [self.fetches.answer(one) for one in answers]
-        self.breaker.answered(np.array([one for one in begun if one > 0]), now)
-        return sum(1 for one in begun if one < 0)
+        told = [self.fetches.answer(one) for one in answers]
+        begun = [one.begun for one in told if one.begun]
+        self.breaker.answered(np.array(begun), now)
+        return sum(one.is_wrong for one in told)
 
     def _take_known(self, answers: Rows, places: Places, now: float) -> Mask:
         """Answers about open questions. Which of them are for the ledger."""

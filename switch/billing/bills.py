@@ -1,15 +1,15 @@
 """Fetched bills: what is due, kept for a while, and what may be paid of it.
 
-May use `codes` and `specs`. A bill is no record: it is what the biller said a moment
-ago. It is forgotten when it ceases to be valid, when many others were fetched since,
-and when the server stops; the counter then fetches it again.
+May use `codes`, `references` and `specs`. A bill is no record: it is what the biller
+said a moment ago. It is forgotten when it ceases to be valid, when many others were
+fetched since, and when the server stops; the counter then fetches it again.
 """
 
-import re
 from collections import OrderedDict
 from typing import NamedTuple
 
 from switch.codes import AmountRule, KeyRule, Result
+from switch.references import WrongReferenceError, canonical, split_period
 from switch.specs import ServiceSpec
 
 BILLS_MAX = 65_536
@@ -22,8 +22,6 @@ BILL_RULES = frozenset(
 )
 """Amount rules that need to know what is due."""
 
-# At the end of the reference of a bill that is known by it.
-_PERIOD = re.compile(r"/\d{4}-\d{2}\Z")
 _NS_IN_S = 1_000_000_000
 
 
@@ -43,7 +41,7 @@ class Bill(NamedTuple):
 
 
 class BillCache:
-    """Bills by biller and id. Belongs to one thread."""
+    """Bills by biller and id, as their services spell it. Belongs to one thread."""
 
     def __init__(self, bills_max: int = BILLS_MAX) -> None:
         """Holds at most `bills_max` bills."""
@@ -53,25 +51,27 @@ class BillCache:
     def __len__(self) -> int:
         return len(self._bills)
 
-    def put(self, biller: str, bill: Bill, now_ns: int) -> Bill:
-        """Keep a bill as fetched last; returns it as it is kept."""
+    def put(self, spec: ServiceSpec, bill: Bill, now_ns: int) -> Bill:
+        """Keep a bill of this service as fetched last; returns it as it is kept."""
+        key = spec.biller, spelled(spec, bill.id)
         if not bill.valid_until_ns:
             bill = bill._replace(valid_until_ns=now_ns + VALID_S * _NS_IN_S)
-        self._bills[biller, bill.id] = bill
-        self._bills.move_to_end((biller, bill.id))
+        self._bills[key] = bill
+        self._bills.move_to_end(key)
         if len(self._bills) > self._bills_max:
             self._bills.popitem(last=False)
         return bill
 
-    def get(self, biller: str, bill_id: str, now_ns: int) -> Bill | None:
-        """The bill, if it is known and valid still."""
-        bill = self._bills.get((biller, bill_id))
+    def get(self, spec: ServiceSpec, bill_id: str, now_ns: int) -> Bill | None:
+        """The bill, if it is known and valid still; its service may be another one."""
+        key = spec.biller, spelled(spec, bill_id)
+        bill = self._bills.get(key)
         if bill is None:
             return None
         if bill.valid_until_ns <= now_ns:
-            del self._bills[biller, bill_id]
+            del self._bills[key]
             return None
-        self._bills.move_to_end((biller, bill_id))
+        self._bills.move_to_end(key)
         return bill
 
 
@@ -80,16 +80,26 @@ def names_bill(spec: ServiceSpec, bill: Bill, reference: str) -> bool:
 
     Where bills are known by their id it is that; where they are known by consumer and
     period it is the id or reference that has the period, or begins with the consumer's
-    reference if neither does; otherwise it is either.
+    reference if neither does; otherwise it is either. Spellings make no difference.
     """
+    reference, bill_id = spelled(spec, reference), spelled(spec, bill.id)
+    fetched_by = spelled(spec, bill.reference)
     if spec.key_rule is KeyRule.BILL_ID:
-        return reference == bill.id
+        return reference == bill_id
     if spec.key_rule is KeyRule.REFERENCE_PERIOD:
-        for named in (bill.id, bill.reference):
-            if _PERIOD.search(named):
+        for named in (bill_id, fetched_by):
+            if split_period(named)[1]:
                 return reference == named
-        return reference == bill.id or reference.startswith(f"{bill.reference}/")
-    return reference in (bill.id, bill.reference)
+        return reference == bill_id or reference.startswith(f"{fetched_by}/")
+    return reference in (bill_id, fetched_by)
+
+
+def spelled(spec: ServiceSpec, text: str) -> str:
+    """A reference or a bill's id in the service's one form; as it is if it has none."""
+    try:
+        return canonical(spec.form, text)
+    except WrongReferenceError:
+        return text
 
 
 def check_amount(spec: ServiceSpec, amount: int, amount_due: int) -> Result:

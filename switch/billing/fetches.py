@@ -5,6 +5,7 @@ same time are one. A number has bit 63 set, which no sequence of the ledger has.
 """
 
 import asyncio
+from typing import NamedTuple
 
 from switch._core import Rows
 from switch.billing.bills import Bill
@@ -13,13 +14,28 @@ from switch.errors import (
     BillerBusyError,
     BillerUnavailableError,
     BillNotFoundError,
+    BillUnreadableError,
     SwitchError,
 )
 from switch.ids import new_id
+from switch.references import REFERENCE_MAX
 from switch.v1 import billers_pb2 as pb
 
 FETCH_BIT = 1 << 63
 """In the number of every question about a bill."""
+
+
+BAD_BILL = 0x04
+"""In `bad` of an answer: the bill's id was none, and was left out (`layout.pxd`)."""
+
+
+class Told(NamedTuple):
+    """What an answer was."""
+
+    begun: float
+    """When its question began; 0 if it is no answer to one that is waited for."""
+    is_wrong: bool
+    """Whether it is, or has, a mistake of the biller."""
 
 
 class _Fetch:
@@ -114,26 +130,31 @@ class Fetches:
             if one.connection == connection:
                 one.connection = 0
 
-    def answer(self, answer: Rows) -> float:
-        """Take one of ANSWER. When its question began, 0 if it is late, -1 if wrong."""
+    def answer(self, answer: Rows) -> Told:
+        """Take one of ANSWER. Who waits for it is told at once, a mistake too."""
         fetch = self._by_number.get(int(answer["number"]))
         if fetch is None:
             # It was given up: a late answer, and nobody waits for it.
-            return 0.0
+            return Told(0.0, False)
         if answer["id"].tobytes() != fetch.id:
-            return -1.0
+            return Told(0.0, True)
         kind = int(answer["kind"])
-        if kind == pb.ANSWER_KIND_CONFIRMED and not answer["bad"]:
-            fetch.end(_bill(answer, fetch))
+        # A text that no bill needs is left out, and is a mistake all the same.
+        is_wrong = bool(answer["bad"])
+        if kind == pb.ANSWER_KIND_CONFIRMED:
+            bill = _bill(answer, fetch)
+            is_unreadable = answer["bad"] & BAD_BILL or bill.id != bill.id.strip()
+            is_wrong = is_wrong or bool(is_unreadable)
+            fetch.end(self._unreadable() if is_unreadable else bill)
         elif kind == pb.ANSWER_KIND_REJECTED:
             reason = _text(answer, "reason")
             fetch.end(BillNotFoundError(f"{self._name} knows of no such bill", reason))
         elif kind == pb.ANSWER_KIND_UNKNOWN:
             fetch.end(self._unavailable("does not know now"))
         else:
-            return -1.0
+            return Told(0.0, True)
         self._forget(fetch)
-        return fetch.begun
+        return Told(fetch.begun, is_wrong)
 
     def expire(self, now: float) -> list[float]:
         """Give up what is late; when those of them that were asked began."""
@@ -148,6 +169,12 @@ class Fetches:
         for one in list(self._by_number.values()):
             one.end(self._unavailable(text))
             self._forget(one)
+
+    def _unreadable(self) -> BillUnreadableError:
+        return BillUnreadableError(
+            f"{self._name} has answered with a bill that cannot be paid: its `bill` is "
+            f"not 1 to {REFERENCE_MAX} printable ASCII characters without spaces around"
+        )
 
     def _unavailable(self, text: str) -> BillerUnavailableError:
         return BillerUnavailableError(

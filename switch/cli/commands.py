@@ -15,13 +15,14 @@ from typing import TypeVar
 from switch.authority.development import DevAuthority
 from switch.calendar import format_financial_year, format_ist
 from switch.client import Client, balance_of, make_payment
-from switch.client.messages import messages_of
+from switch.client.messages import form_of, messages_of
 from switch.codes import Result, Role
 from switch.console.output import Exit, Screen, enum_word, plain
 from switch.credentials import Credentials
 from switch.errors import ConfigError
 from switch.ids import format_id, new_id
 from switch.payment_states import PaymentState
+from switch.references import PatternError, describe
 from switch.sample import sample_specs
 from switch.specs import (
     TREASURY,
@@ -134,6 +135,8 @@ def show_payment(
         if outcome.other_id:
             other = f"{format_id(outcome.other_id)} ({outcome.other_sequence})"
             screen.facts([("entry", other)])
+        if not outcome.sequence:
+            screen.line(language.word("not recorded"))
         return code
     screen.facts(
         [
@@ -390,19 +393,30 @@ def services(args: Namespace, screen: Screen) -> Exit:
     bengali = screen.language.value == "bn"
     rules = admin_pb2.AmountRule.DESCRIPTOR
     screen.table(
-        ("code", "name", "biller", "amount rule", "department"),
+        ("code", "name", "biller", "amount rule", "reference", "department"),
         [
             (
                 one.code,
                 one.name_bn if bengali and one.name_bn else one.name_en,
                 one.biller,
                 enum_word(rules, one.amount_rule).replace("_", "-"),
+                _references(one),
                 one.department_bn if bengali else one.department_en,
             )
             for one in found
         ],
     )
     return Exit.DONE
+
+
+def _references(service: admin_pb2.Service) -> str:
+    """How its references are written, and whose bills they are."""
+    try:
+        text = describe(form_of(service)) if service.pattern else "-"
+    except (ValueError, PatternError):
+        # Of a switch that is newer than this command.
+        text = service.pattern
+    return f"{text} ({service.series})" if service.series else text
 
 
 def ledger(args: Namespace, screen: Screen) -> Exit:

@@ -1,19 +1,33 @@
-"""The specs of a network as messages.
+"""The specs of a network as messages, and what a message says of references.
 
-May use `specs` and the generated messages.
+May use `specs`, `references` and the generated messages.
 """
 
 from dataclasses import fields
 from typing import Any
 
+from switch.codes import CheckDigit, Ignored, Letters
+from switch.references import NOTHING, Form
 from switch.specs import ParticipantSpec, ServiceSpec, Specs
 from switch.v1 import admin_pb2
+
+# On the wire they are counted, in a spec they are bits.
+_IGNORED = {
+    admin_pb2.IGNORED_SPACE: Ignored.SPACE,
+    admin_pb2.IGNORED_HYPHEN: Ignored.HYPHEN,
+    admin_pb2.IGNORED_SLASH: Ignored.SLASH,
+    admin_pb2.IGNORED_POINT: Ignored.POINT,
+    admin_pb2.IGNORED_ZEROS: Ignored.ZEROS,
+}
 
 
 def messages_of(
     specs: Specs,
 ) -> tuple[list[admin_pb2.Participant], list[admin_pb2.Service]]:
-    """Specs as they go over the wire: the fields have the same names and numbers."""
+    """Specs as they go over the wire: the fields have the same names and numbers.
+
+    Only a set of bits is a list of numbers there.
+    """
     return (
         [admin_pb2.Participant(**_values(one)) for one in specs.participants],
         [admin_pb2.Service(**_values(one)) for one in specs.services],
@@ -22,4 +36,27 @@ def messages_of(
 
 def _values(spec: ParticipantSpec | ServiceSpec) -> dict[str, Any]:
     values = {entry.name: getattr(spec, entry.name) for entry in fields(spec)}
+    if isinstance(spec, ServiceSpec):
+        values["ignored"] = [
+            number for number, one in _IGNORED.items() if one in spec.ignored
+        ]
     return {name: value for name, value in values.items() if value is not None}
+
+
+def form_of(service: admin_pb2.Service) -> Form:
+    """How the references of a service are written, for those who send them.
+
+    Raises ValueError for what this version does not know.
+    """
+    ignored = NOTHING
+    for number in service.ignored:
+        ignored |= _IGNORED.get(number, NOTHING)
+    if not {*service.ignored} <= {*_IGNORED}:
+        raise ValueError(f"service {service.code} ignores what is not known here")
+    return Form(
+        letters=Letters(service.letters or Letters.AS_THEY_ARE),
+        ignored=ignored,
+        check_digit=CheckDigit(service.check_digit),
+        pattern=service.pattern,
+        has_period=service.key_rule == admin_pb2.KEY_RULE_REFERENCE_PERIOD,
+    )

@@ -127,6 +127,8 @@ cdef enum:  # results, grouped as the checks run
     RESULT_PAYMENTS_REFUNDABLE = 74
     RESULT_ALREADY_FOLLOWED = 75
     RESULT_PAYMENT_AMOUNT_EXCEEDED = 76
+    RESULT_REFERENCE_WRONG = 77
+    RESULT_RULE_FIXED = 78
 
 cdef enum:  # the first field that differs, with RESULT_ID_REUSED
     FIELD_NONE = 0
@@ -185,6 +187,23 @@ cdef enum:
 cdef enum:  # what the reference of a `once` service is
     KEY_BILL_ID = 1
     KEY_REFERENCE_PERIOD = 2  # ends in /YYYY-MM
+
+cdef enum:  # what becomes of a reference's letters
+    LETTERS_AS_THEY_ARE = 1
+    LETTERS_UPPER = 2
+    LETTERS_LOWER = 3
+
+cdef enum:  # ServiceRecord.ignored: what a reference is read without
+    IGNORED_SPACE = 0x01
+    IGNORED_HYPHEN = 0x02
+    IGNORED_SLASH = 0x04
+    IGNORED_POINT = 0x08
+    IGNORED_ZEROS = 0x10    # in front
+
+cdef enum:  # what the last digit of a reference is
+    CHECK_DIGIT_NONE = 0
+    CHECK_DIGIT_LUHN = 1
+    CHECK_DIGIT_VERHOEFF = 2
 
 cdef enum:
     MODE_DIRECT = 1
@@ -257,6 +276,8 @@ cdef enum:
     BASKET_MIN = 2
     BASKET_MAX = 16
     REFERENCE_SIZE = 32
+    PATTERN_MAX = 64            # bytes of a pattern of references
+    PATTERN_COUNT_MAX = 32      # characters that one element of it takes
     NOTE_MAX = 64               # bytes of a payment's note
     ANSWERS_MAX = 8190          # answers in one message of a biller
     QUESTIONS_MAX = 8190        # holds that one message asks about; baskets count once
@@ -285,9 +306,9 @@ cdef enum:
     ENTRY_VALUE_BITS = 40       # of an entry's value: twice a sequence fits
 
 cdef enum:
-    JOURNAL_FORMAT = 2
+    JOURNAL_FORMAT = 3
     INDEX_FORMAT = 4
-    RULES_VERSION = 2           # the rules of this code; one more for each change of them
+    RULES_VERSION = 3           # the rules of this code; one more for each change of them
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
     INDEX_MAGIC = 0x31584449    # "IDX1"
     SEGMENT_MAGIC = 0x31474553  # "SEG1"
@@ -321,7 +342,8 @@ cdef struct Row:                # 128 bytes
     uint64_t timestamp          # ns UTC, strictly increasing
     uint64_t amount             # paise
     uint64_t resolves           # sequence of the row this one resolves, or 0
-    uint8_t reference[32]       # printable ASCII, zero-padded; or BLAKE2b-256 of a tail
+    # Printable ASCII, zero-padded, of a payment the canonical one; or BLAKE2b-256 of a tail.
+    uint8_t reference[32]
     uint32_t debit              # account index, or the account/record spoken of
     uint32_t credit             # account index
     uint32_t receipt            # number within the wallet's financial year, or 0
@@ -386,7 +408,7 @@ cdef struct ParticipantRecord:  # 64 bytes, tail of a `register` row
     uint8_t code[32]            # [a-z0-9-]{1,32}, zero-padded
     uint8_t reserved_1[24]
 
-cdef struct ServiceRecord:      # 128 bytes, tail of a `register` row
+cdef struct ServiceRecord:      # 256 bytes, tail of a `register` row
     uint8_t record              # RECORD_SERVICE
     uint8_t amount_rule
     uint8_t mode
@@ -402,7 +424,18 @@ cdef struct ServiceRecord:      # 128 bytes, tail of a `register` row
     uint32_t deadline_s         # for `confirmed`
     uint32_t biller             # participant index
     uint32_t heads[8]           # account indices; the first is the default
-    uint8_t reserved[44]
+    uint8_t price_rule          # 0: the amount rule's
+    uint8_t letters
+    uint8_t ignored             # IGNORED_*
+    uint8_t check_digit
+    uint8_t items_count         # 0
+    uint8_t reserved_0
+    uint16_t series             # service whose bills these are too; 0: its own
+    uint8_t reserved_1[4]
+    uint64_t amount_step        # 0
+    uint8_t reserved_2[24]
+    uint8_t pattern[64]         # of the canonical reference, zero-padded; empty: any
+    uint8_t reserved_3[64]
 
 cdef struct ShiftRecord:        # 64 bytes, tail of a `shift` row
     uint64_t after_sequence     # rows after this one belong to the shift

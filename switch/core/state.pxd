@@ -254,12 +254,17 @@ cdef struct Participant:
     uint8_t busy              # a biller that too much waits for; set by another thread
 
 cdef struct Service:
-    ServiceRecord record
+    uint8_t ruled             # references have a form; what else is asked of each payment
+    ServiceRecord record      # stands behind it at the beginning
     uint64_t sequence
     uint64_t durable
 
 cdef struct Table:            # account images of one holder
     Account* accounts
+    # By service: the one that names the series of its bills, as its record says; 0 of those
+    # that are not registered. It never changes (RULE_FIXED), so that a row, which has its
+    # service only, has the same claim whenever it is asked. Readers' table has none.
+    uint16_t* series
     uint32_t count            # indices in use, the unused 0 included
     uint32_t day              # of `year`, a memory of one
     uint16_t year
@@ -290,6 +295,7 @@ cdef struct Draft:            # one requested row on its way through a group
     uint64_t id_high
     uint64_t id_low
     Fence claim
+    uint8_t sent[32]          # the reference as it was sent, if `respelled`
     uint32_t tail_size
     uint16_t service          # index as requested, by a row template
     uint8_t service_size
@@ -307,6 +313,8 @@ cdef struct Draft:            # one requested row on its way through a group
     uint8_t hot               # came as a payment message
     uint8_t no_centre         # by the register nobody can pay it; asked once the id is new
     uint8_t keeps             # some service of its basket keeps holds past their deadline
+    uint8_t respelled         # the row's reference is not as it was sent
+    uint8_t misspelled        # the reference has no canonical form
 
 cdef struct Registered:       # a row that becomes the current one of an index
     uint64_t sequence

@@ -117,7 +117,7 @@ def prove_results(replayed: Replayed, fates: Fates) -> Proof:
     """Each payment got the result that its step must get."""
     by_bill: dict[tuple[str, str], list[Sent]] = defaultdict(list)
     for one in replayed.sent:
-        by_bill[one.step.service, one.step.reference].append(one)
+        by_bill[one.step.service, one.step.bill].append(one)
     wrong = [
         one
         for one in replayed.sent
@@ -142,7 +142,7 @@ def _may_be_paid_again(
     if result_of(one) is not Result.OK:
         return False
     mine = fates[one.payment.id].hold.sequence
-    for other in by_bill[one.step.service, one.step.reference]:
+    for other in by_bill[one.step.service, one.step.bill]:
         fate = fates.get(other.payment.id)
         if other is one or fate is None or fate.hold.sequence > mine:
             continue
@@ -257,12 +257,10 @@ def prove_feed(
             continue
         assert one.outcome is not None
         step = one.step
-        wanted.append(
-            (one.outcome.sequence, one.payment.id, step.amount, step.reference)
-        )
+        wanted.append((one.outcome.sequence, one.payment.id, step.amount, step.bill))
         end = fates[one.payment.id].resolution
         if end is not None:
-            wanted.append((end.sequence, end.id, step.amount, step.reference))
+            wanted.append((end.sequence, end.id, step.amount, step.bill))
     fed = [(one.sequence, one.id, one.amount, one.reference) for one in entries]
     return Proof(
         f"the feed of {biller} has every payment and its end once, in order",

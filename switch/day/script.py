@@ -2,8 +2,8 @@
 and what goes wrong at the billers.
 
 Pure: the same number and seed give the same script. May use the sample, the simulated
-billers' bills, `calendar` and `codes`. Each step says what the switch must answer, so
-that a replay proves something.
+billers' bills, `calendar`, `references` and `codes`. Each step says what the switch
+must answer, so that a replay proves something.
 """
 
 import datetime as dt
@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from itertools import count, islice
 
 from switch.calendar import NS_IN_S, day_start_ns
-from switch.codes import AmountRule, DuplicateRule, KeyRule, Result
+from switch.codes import AmountRule, DuplicateRule, Ignored, KeyRule, Letters, Result
 from switch.money import PAISE_IN_RUPEE
+from switch.references import Form, is_reference, split_period
 from switch.sample import Network, Service, load_sample
 from switch.sample.day import plan_day
 from switch.simulator.bills import bill_of
@@ -27,6 +28,8 @@ DAYS_MAX = 5000
 MARCH = 3
 SLIP_PERMILLE = 10
 """Of 1,000 payments, so many slips of the counter are sent beside them."""
+SPELT_PERMILLE = 100
+"""Of 1,000 citizens, so many write their reference in another way than the biller."""
 LOST_PERMILLE = 20
 """Of 1,000 replies, so many are thrown away and asked for again."""
 TOP_UP_UNIT = 1000 * PAISE_IN_RUPEE
@@ -64,6 +67,9 @@ class Step:
     amount: int
     amount_due: int
     reference: str
+    """As the citizen has written it."""
+    bill: str
+    """The same in the form in which its service knows it."""
     operator: int
     expected: Result = Result.OK
     is_lost: bool = False
@@ -122,7 +128,7 @@ def write_script(number: int, *, payments: int | None = None, seed: int = 0) -> 
     network = load_sample()
     date = march_day(number)
     rng = random.Random(f"{seed}/{number}")
-    planned = list(_planned(network, date, payments, seed))
+    planned = list(_planned(network, date, payments, seed, rng))
     slips = list(_slips(network, planned, rng))
     steps = sorted([*planned, *slips], key=lambda step: step.time_ns)
     steps = [
@@ -140,7 +146,11 @@ def write_script(number: int, *, payments: int | None = None, seed: int = 0) -> 
 
 
 def _planned(
-    network: Network, date: dt.date, payments: int | None, seed: int
+    network: Network,
+    date: dt.date,
+    payments: int | None,
+    seed: int,
+    rng: random.Random,
 ) -> Iterator[Step]:
     starts = [part.start_s for part in network.half_hours]
     midnight = day_start_ns(date)
@@ -166,19 +176,51 @@ def _planned(
             service=services[service],
             amount=amount,
             amount_due=amount_due,
-            reference=reference,
+            reference=(
+                spell(network.services[service].form, reference, rng)
+                if rng.randrange(1000) < SPELT_PERMILLE
+                else reference
+            ),
+            bill=reference,
             operator=operator,
         )
+
+
+# --- spellings ------------------------------------------------------------------------
+
+_SIGNS = {Ignored.SPACE: " ", Ignored.HYPHEN: "-"}
+_GROUP = 3
+"""Characters that people write together."""
+
+
+def spell(form: Form, reference: str, rng: random.Random) -> str:
+    """A canonical reference as somebody else writes it."""
+    body, period = split_period(reference) if form.has_period else (reference, "")
+    ways = []
+    for part, sign in _SIGNS.items():
+        if part in form.ignored:
+            ways.append(sign.join(_groups(body)))
+    if form.letters is Letters.UPPER and body != body.lower():
+        ways.append(body.lower())
+    if Ignored.ZEROS in form.ignored:
+        ways.append(f"00{body}")
+    fitting = [way + period for way in ways if is_reference(way + period)]
+    return rng.choice(fitting) if fitting else reference
+
+
+def _groups(text: str) -> list[str]:
+    return [text[at : at + _GROUP] for at in range(0, len(text), _GROUP)]
 
 
 # --- slips of the counter -------------------------------------------------------------
 
 
 def _pay_again(step: Step, service: Service) -> Step:
-    """Another counter takes the same bill half an hour later."""
+    """Another counter takes the same bill half an hour later, spelt in another way."""
     is_once = service.duplicate_rule is DuplicateRule.ONCE
     return replace(
         step,
+        reference=spell(service.form, step.bill, random.Random(step.bill)),
         half_hour=step.half_hour + 1,
         time_ns=step.time_ns + _HALF_HOUR_S * NS_IN_S,
         is_again=True,
@@ -201,8 +243,18 @@ def _pay_too_little(step: Step, service: Service) -> Step:
 
 
 def _forget_period(step: Step, service: Service) -> Step:
-    consumer, _, _ = step.reference.rpartition("/")
-    return replace(step, reference=consumer, expected=Result.PERIOD_MISSING)
+    consumer, _ = split_period(step.reference)
+    return replace(
+        step, reference=consumer, bill=consumer, expected=Result.PERIOD_MISSING
+    )
+
+
+def _leave_out_a_digit(step: Step, service: Service) -> Step:
+    body, period = (
+        split_period(step.bill) if service.form.has_period else (step.bill, "")
+    )
+    wrong = body[:-1] + period
+    return replace(step, reference=wrong, bill=wrong, expected=Result.REFERENCE_WRONG)
 
 
 def _type_too_many_zeros(step: Step, service: Service) -> Step:
@@ -227,6 +279,7 @@ _SLIPS: Sequence[tuple[Slip, Callable[[Service], bool]]] = (
         _forget_period,
         lambda service: service.key_rule is KeyRule.REFERENCE_PERIOD,
     ),
+    (_leave_out_a_digit, lambda service: bool(service.pattern)),
     (
         _type_too_many_zeros,
         lambda service: (

@@ -42,6 +42,7 @@ from switch.register.register import (
     service_tail,
 )
 from switch.specs import (
+    FOR_EVER,
     TREASURY,
     NetworkError,
     ParticipantSpec,
@@ -83,8 +84,9 @@ __all__ = [
 
 LOAD_ROWS_MAX = 1_024
 """Rows that a load puts in one request, so that payments do not wait long for it."""
-PHASES = 4
-"""Participants, accounts, limits, services: each needs the one before."""
+PHASES = 5
+"""Participants, accounts, limits, services, services of a series that another has:
+each needs the one before."""
 
 _TAIL_ITEM_EXTRA = 16
 """Bytes that a tail item can take beside its own: its head and its padding."""
@@ -161,7 +163,8 @@ def network_requests(
         _participants(register, wanted, sender),
         _accounts(register, wanted, sender),
         _limits(register, wanted, sender),
-        _services(register, services, sender),
+        _services(register, [one for one in services if not one.series], sender),
+        _services(register, [one for one in services if one.series], sender),
     ):
         requests = list(_requests(phase))
         if requests:
@@ -206,11 +209,8 @@ def _check_against(
                 f"service {service.code}: there is no biller {service.biller}"
             )
         before = register.find_service(service.code)
-        if before and before.spec.biller != service.biller:
-            # Its open holds are the old biller's to answer, and so are their bills.
-            raise NetworkError(
-                f"service {service.code} is of {before.spec.biller} for ever"
-            )
+        if before:
+            _check_fixed(before.spec, service)
         if service.biller not in heads_of:
             heads = set(biller.heads if biller else ())
             if known:
@@ -221,6 +221,37 @@ def _check_against(
         if missing:
             raise NetworkError(
                 f"service {service.code}: {service.biller} has no head {missing[0]}"
+            )
+    _check_series(register, services)
+
+
+def _check_fixed(before: ServiceSpec, service: ServiceSpec) -> None:
+    """Claims are for ever, and so is what makes them. Raises NetworkError."""
+    if before.biller != service.biller:
+        # Its open holds are the old biller's to answer, and so are their bills.
+        raise NetworkError(f"service {service.code} is of {before.biller} for ever")
+    changed = [
+        name for name in FOR_EVER if getattr(before, name) != getattr(service, name)
+    ]
+    if changed:
+        raise NetworkError(
+            f"service {service.code}: {', '.join(changed)} cannot change, as its bills "
+            "are for ever; another rule is another service code"
+        )
+
+
+def _check_series(register: Register, services: Sequence[ServiceSpec]) -> None:
+    """A series is a service of the same biller, of its own. Raises NetworkError."""
+    given = {one.code: one for one in services}
+    for service in services:
+        if not service.series:
+            continue
+        known = register.find_service(service.series)
+        other = given.get(service.series) or (known.spec if known else None)
+        if other is None or other.biller != service.biller or other.series:
+            raise NetworkError(
+                f"service {service.code}: series {service.series} is no service of "
+                f"{service.biller} with a series of its own"
             )
 
 
@@ -343,9 +374,10 @@ def _check_outcomes(reply: bytes | Rows) -> None:
     refused = reply[reply["result"] != Result.OK]
     if len(refused):
         names = sorted({Result(int(one)).name for one in refused["result"]})
-        raise NetworkError(
-            f"the ledger refused {len(refused)} entries: {', '.join(names)}"
-        )
+        text = f"the ledger refused {len(refused)} entries: {', '.join(names)}"
+        if Result.RULE_FIXED.name in names:
+            text += "; another rule is another service code"
+        raise NetworkError(text)
 
 
 def _count(

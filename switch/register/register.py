@@ -17,8 +17,11 @@ from switch._core import ACCOUNT_RECORD, PARTICIPANT_RECORD, SERVICE_RECORD, Led
 from switch.codes import (
     AccountKind,
     AmountRule,
+    CheckDigit,
     DuplicateRule,
+    Ignored,
     KeyRule,
+    Letters,
     Mode,
     Policy,
     Record,
@@ -172,6 +175,7 @@ class Register:
         biller = int(record["biller"])
         heads = record["heads"].tolist()[: int(record["heads_count"])]
         key_rule = int(record["key_rule"])
+        series = int(record["series"])
         spec = ServiceSpec(
             code=get_bytes(tail, SERVICE_RECORD, "code").decode("ascii"),
             biller=self._participants[biller].spec.id,
@@ -190,10 +194,24 @@ class Register:
             key_rule=KeyRule(key_rule) if key_rule else None,
             deadline_s=int(record["deadline_s"]),
             deadline_policy=Policy(int(record["deadline_policy"])),
+            letters=Letters(int(record["letters"])),
+            ignored=Ignored(int(record["ignored"])),
+            check_digit=CheckDigit(int(record["check_digit"])),
+            pattern=get_bytes(tail, SERVICE_RECORD, "pattern").decode("ascii"),
+            series=self._code_of(series) if series else "",
         )
         service = Service(index, sequence, biller, tuple(heads), spec)
         self._services[index] = service
         self._by_code[spec.code] = service
+
+    def _code_of(self, index: int) -> str:
+        """The code of a service, which is for ever, also of one not yet taken in."""
+        known = self._services.get(index)
+        if known is not None:
+            return known.spec.code
+        sequence = int(self.ledger.records(Record.SERVICE)[index])
+        tail = self.ledger.tail(sequence)
+        return get_bytes(tail, SERVICE_RECORD, "code").decode("ascii")
 
     # --- participants --------------------------------------------------------------
 
@@ -310,13 +328,16 @@ def participant_tail(spec: ParticipantSpec) -> bytes:
 def service_tail(spec: ServiceSpec, register: Register) -> bytes:
     """The tail of a service's `register` row: the record, then the texts.
 
-    Raises NetworkError if the biller or a head of it is not registered.
+    Raises NetworkError if the biller, a head of it or the series is not registered.
     """
     biller = register.find_participant(spec.biller)
     heads = [register.find_head(spec.biller, head) for head in spec.heads]
     found = [head.index for head in heads if head]
     if biller is None or len(found) != len(heads):
         raise NetworkError(f"service {spec.code}: its biller or a head is not there")
+    series = register.find_service(spec.series) if spec.series else None
+    if spec.series and series is None:
+        raise NetworkError(f"service {spec.code}: there is no service {spec.series}")
     record = np.zeros(1, SERVICE_RECORD)
     values = {
         "record": int(Record.SERVICE),
@@ -332,11 +353,16 @@ def service_tail(spec: ServiceSpec, register: Register) -> bytes:
         "duplicate_hours": spec.duplicate_hours,
         "deadline_s": spec.deadline_s,
         "biller": biller.index,
+        "letters": int(spec.letters),
+        "ignored": int(spec.ignored),
+        "check_digit": int(spec.check_digit),
+        "series": series.index if series else 0,
     }
     for name, value in values.items():
         record[name] = value
     record["heads"][0, : len(found)] = found
     put_bytes(record, "code", spec.code.encode())
+    put_bytes(record, "pattern", spec.pattern.encode("ascii"))
     texts = {
         "name_en": spec.name_en,
         "name_bn": spec.name_bn,

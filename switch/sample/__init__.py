@@ -99,6 +99,10 @@ def sample_specs() -> Specs:
             key_rule=service.key_rule,
             deadline_s=service.deadline_s,
             deadline_policy=service.deadline_policy,
+            letters=service.letters,
+            ignored=service.ignored,
+            check_digit=service.check_digit,
+            pattern=service.pattern,
         )
         for service in network.services
     )

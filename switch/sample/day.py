@@ -1,8 +1,8 @@
 """What the network's centres pay on one working day: a plan, made from a seed.
 
-May use the sample's records, `calendar` and `codes`. The same date, count and seed
-give the same plan (with one NumPy). All of it is synthetic; the shape follows the
-tables. Drawing is the one place where an amount is ever a float: it is whole paise
+May use the sample's records, `calendar`, `references` and `codes`. The same date, count
+and seed give the same plan (with one NumPy). All of it is synthetic; the shape follows
+the tables. Drawing is the one place where an amount is ever a float: it is whole paise
 before anyone pays it.
 """
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from switch.calendar import NS_IN_S, day_start_ns
 from switch.codes import AmountRule, KeyRule
 from switch.money import PAISE_IN_RUPEE
+from switch.references import with_check_digit
 from switch.sample import load_sample
 from switch.sample.records import Biller, Network, Service
 
@@ -161,55 +162,51 @@ def _amounts(
 
 
 class _Form(NamedTuple):
-    """How a biller's reference is written."""
+    """How a biller's reference is written, canonical and without its check digit."""
 
     digits: int
     """Of the number that it is made from."""
-    is_bill: bool
-    """It names one bill; otherwise it names a consumer, who has many."""
     write: Callable[[int, dt.date], str]
 
 
 def _dated(prefix: str, digits: int) -> _Form:
     """A document's number: a letter or two, the date, a number."""
-    return _Form(digits, True, lambda n, day: f"{prefix}{day:%y%m%d}{n:0{digits}d}")
+    return _Form(digits, lambda n, day: f"{prefix}{day:%y%m%d}{n:0{digits}d}")
 
 
 def _plain(prefix: str, digits: int) -> _Form:
     """A consumer's number."""
-    return _Form(digits, False, lambda n, _: f"{prefix}{n:0{digits}d}")
+    return _Form(digits, lambda n, _: f"{prefix}{n:0{digits}d}")
 
 
 _FORMS: dict[str, _Form] = {
     "9 digits": _plain("", 9),
     "11 digits": _plain("", 11),
     "12-digit assessee no": _plain("", 12),
-    "assessee no": _plain("", 10),
+    # Its zeros in front are ignored.
+    "assessee no": _Form(10, lambda n, _: str(n)),
     "licence id": _plain("L", 8),
     "premises no": _plain("PR", 8),
     "certificate no": _plain("CE", 8),
     "flat id": _plain("F", 7),
     # No registering office has the number 00.
-    "registration no": _plain("WB00-", 7),
-    "GP + holding no": _Form(
-        9, False, lambda n, _: f"GP{n // 100_000:04d}/{n % 100_000:05d}"
-    ),
+    "registration no": _plain("WB00", 7),
+    "GP + holding no": _Form(9, lambda n, _: f"GP{n // 100_000:04d}/{n % 100_000:05d}"),
     "ULB + ward + holding no": _Form(
         10,
-        False,
         lambda n, _: f"U{n // 10**7:03d}/W{n // 10**5 % 100:02d}/{n % 10**5:05d}",
     ),
     "application no": _dated("A", 8),
     "case no": _dated("C", 6),
     "enrolment no": _dated("E", 8),
-    "challan no": _dated("CH", 8),
+    "challan no": _dated("CH", 7),
     "PNR": _dated("P", 6),
     "booking id": _dated("B", 6),
-    "ARN": _dated("", 9),
+    "ARN": _dated("", 8),
     "14-digit query no + year": _Form(
-        6, True, lambda n, day: f"{day:%Y%m%d}{n:06d}/{day:%Y}"
+        6, lambda n, day: f"{day:%Y%m%d}{n:06d}/{day:%Y}"
     ),
-    "18-digit GRN": _Form(10, True, lambda n, day: f"{day:%Y%m%d}{n:010d}"),
+    "18-digit GRN": _Form(10, lambda n, day: f"{day:%Y%m%d}{n:010d}"),
 }
 
 
@@ -219,7 +216,10 @@ def _references(
     date: dt.date,
     services: npt.NDArray[np.uint16],
 ) -> npt.NDArray[np.bytes_]:
-    """One reference for each payment, no two of a plan the same for one biller."""
+    """One reference for each payment, no two of a plan the same for one biller.
+
+    Each is canonical, as its service's form has it.
+    """
     billers = {one.code: one for one in network.billers}
     # Multiplying by a number prime to ten and adding another is one-to-one on the
     # numbers of k digits, so that references look drawn and never meet.
@@ -234,11 +234,12 @@ def _references(
 
 
 def _reference(service: Service, biller: Biller, number: int, date: dt.date) -> str:
-    form = _FORMS[biller.consumer_ref]
+    kind = biller.references
+    form = _FORMS[kind.name]
     text = form.write(number % 10**form.digits, date)
+    text = with_check_digit(kind.check_digit, text)
     if service.key_rule is KeyRule.REFERENCE_PERIOD:
         return f"{text}/{date:%Y-%m}"
-    if service.key_rule is KeyRule.BILL_ID and not form.is_bill:
-        # The consumer's number alone would let a consumer pay once in a lifetime.
+    if service.key_rule is KeyRule.BILL_ID and not kind.names_bill:
         return f"{text}/B{date:%y%m%d}"
     return text

@@ -1,13 +1,23 @@
 """What the tables of the sample hold, as frozen records.
 
-May use `codes` and `specs`. Amounts are paise. Whatever is not public knowledge is
-synthetic; `README.md` beside the tables says which is which.
+May use `codes`, `references` and `specs`. Amounts are paise. Whatever is not public
+knowledge is synthetic; `README.md` beside the tables says which is which.
 """
 
 import math
 from dataclasses import dataclass
 
-from switch.codes import AmountRule, DuplicateRule, KeyRule, Mode, Policy
+from switch.codes import (
+    AmountRule,
+    CheckDigit,
+    DuplicateRule,
+    Ignored,
+    KeyRule,
+    Letters,
+    Mode,
+    Policy,
+)
+from switch.references import Form
 
 P95_OF_NORMAL = 1.6448536269514722
 """The 95th percentile of the standard normal distribution."""
@@ -58,6 +68,19 @@ class Centre:
 
 
 @dataclass(frozen=True, slots=True)
+class ReferenceKind:
+    """How the references that citizens bring to a biller are written."""
+
+    name: str
+    names_bill: bool
+    """It names one bill; otherwise it names a consumer, who has many."""
+    pattern: str
+    letters: Letters
+    ignored: Ignored
+    check_digit: CheckDigit
+
+
+@dataclass(frozen=True, slots=True)
 class Biller:
     """A department's billing system and how it behaves."""
 
@@ -74,8 +97,8 @@ class Biller:
     late_success_of_timeouts_pct: float
     median_ms: int
     p99_ms: int
-    consumer_ref: str
-    """The form of the reference that a citizen brings."""
+    references: ReferenceKind
+    """Those that a citizen brings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +128,21 @@ class Service:
     share: float
     """Of all payments."""
     name_source: str
+    letters: Letters
+    ignored: Ignored
+    check_digit: CheckDigit
+    pattern: str
+
+    @property
+    def form(self) -> Form:
+        """How its references are written."""
+        return Form(
+            letters=self.letters,
+            ignored=self.ignored,
+            check_digit=self.check_digit,
+            pattern=self.pattern,
+            has_period=self.key_rule is KeyRule.REFERENCE_PERIOD,
+        )
 
     @property
     def mu(self) -> float:

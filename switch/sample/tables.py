@@ -9,7 +9,16 @@ from collections.abc import Iterator
 from importlib.resources import files
 from itertools import count
 
-from switch.codes import AmountRule, DuplicateRule, KeyRule, Mode, Policy
+from switch.codes import (
+    AmountRule,
+    CheckDigit,
+    DuplicateRule,
+    Ignored,
+    KeyRule,
+    Letters,
+    Mode,
+    Policy,
+)
 from switch.money import bengali_digits
 from switch.sample.records import (
     Biller,
@@ -19,10 +28,13 @@ from switch.sample.records import (
     HalfHour,
     HostKind,
     Network,
+    ReferenceKind,
     Service,
 )
 from switch.specs import enum_text
 
+BILL_OF_CONSUMER = "/B9{6}"
+"""Behind a consumer's reference where the bill is paid by its id: that of one bill."""
 DUPLICATE_HOURS = 24
 """Hours within which an `any` or `min-max` payment is not taken twice."""
 
@@ -51,12 +63,13 @@ def read_network() -> Network:
     """The whole sample, made anew."""
     districts = tuple(_districts())
     host_kinds = tuple(_host_kinds())
+    billers = tuple(_billers())
     return Network(
         districts,
         host_kinds,
         tuple(_centres(districts, host_kinds)),
-        tuple(_billers()),
-        tuple(_services()),
+        billers,
+        tuple(_services(billers)),
         tuple(_free_services()),
         tuple(_half_hours()),
         {
@@ -160,7 +173,27 @@ def _codes(
                 yield f"{letters}/{host.code[0]}/{area}/{serial:05d}"
 
 
+def _reference_kinds() -> dict[str, ReferenceKind]:
+    letters = {enum_text(one): one for one in Letters}
+    checks = {enum_text(one): one for one in CheckDigit}
+    kinds = {}
+    for row in read_table("references"):
+        ignored = Ignored(0)
+        for name in row["ignored"].split():
+            ignored |= Ignored[name.upper()]
+        kinds[row["consumer_ref"]] = ReferenceKind(
+            row["consumer_ref"],
+            row["names"] == "bill",
+            row["pattern"],
+            letters[row["letters"]],
+            ignored,
+            checks[row["check_digit"]],
+        )
+    return kinds
+
+
 def _billers() -> Iterator[Biller]:
+    references = _reference_kinds()
     heads = {row["biller_code"]: row["head"] for row in read_table("heads")}
     for row in read_table("billers"):
         code = row["biller_code"]
@@ -176,17 +209,22 @@ def _billers() -> Iterator[Biller]:
             float(row["late_success_of_timeouts_pct"]),
             int(row["median_ms"]),
             int(row["p99_ms"]),
-            row["consumer_ref"],
+            references[row["consumer_ref"]],
         )
 
 
-def _services() -> Iterator[Service]:
+def _services(billers: tuple[Biller, ...]) -> Iterator[Service]:
+    references = {one.code: one.references for one in billers}
     rules = {enum_text(rule): rule for rule in AmountRule}
     kinds = {row["kind"]: row for row in read_table("kinds")}
     for row in read_table("services"):
         kind = kinds[row["kind"]]
         rule = rules[row["exactness"]]
         is_once = rule is AmountRule.EXACT
+        key_rule = KeyRule[kind["key_rule"].upper()] if is_once else None
+        reference = references[row["biller_code"]]
+        # The consumer's number alone would let a consumer pay once in a lifetime.
+        is_billed = key_rule is KeyRule.BILL_ID and not reference.names_bill
         yield Service(
             code=row["code"],
             name_en=row["name_en"],
@@ -201,13 +239,17 @@ def _services() -> Iterator[Service]:
             mode=Mode[kind["mode"].upper()],
             duplicate_rule=DuplicateRule.ONCE if is_once else DuplicateRule.WITHIN,
             duplicate_hours=0 if is_once else DUPLICATE_HOURS,
-            key_rule=KeyRule[kind["key_rule"].upper()] if is_once else None,
+            key_rule=key_rule,
             deadline_s=int(kind["deadline_s"]),
             deadline_policy=Policy[kind["deadline_policy"].upper()],
             median_paise=int(row["median_paise"]),
             p95_paise=int(row["p95_paise"]),
             share=float(row["share"]),
             name_source=row["name_source"],
+            letters=reference.letters,
+            ignored=reference.ignored,
+            check_digit=reference.check_digit,
+            pattern=reference.pattern + (BILL_OF_CONSUMER if is_billed else ""),
         )
 
 

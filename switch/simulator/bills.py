@@ -1,11 +1,10 @@
 """What a simulated biller says is due: a function of the service and the bill.
 
-Pure; may use the sample. Amounts are log-normal by the service's own figures, whole
-rupees, and within its bounds.
+Pure; may use the sample and `references`. Amounts are log-normal by the service's own
+figures, whole rupees, and within its bounds.
 """
 
 import math
-import re
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
@@ -14,9 +13,9 @@ from statistics import NormalDist
 from switch.calendar import NS_IN_S, ist_date
 from switch.codes import KeyRule
 from switch.money import PAISE_IN_RUPEE
+from switch.references import REFERENCE_MAX, split_period
 from switch.sample import Service, load_sample
 
-REFERENCE_MAX = 32
 VALID_S = 15 * 86_400
 """A bill can be paid for so long after it was fetched."""
 DUE_S = 10 * 86_400
@@ -25,7 +24,6 @@ UNKNOWN = "NONE"
 _MEDIAN, _P95 = 50_000, 200_000
 """Paise, where the service is not the sample's."""
 _NORMAL = NormalDist()
-_PERIOD = re.compile(r"./\d{4}-(0[1-9]|1[0-2])$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ def bill_of(service: str, reference: str, time_ns: int) -> Bill | None:
     known = _services().get(service)
     bill = reference
     by_period = known is not None and known.key_rule is KeyRule.REFERENCE_PERIOD
-    if by_period and not _PERIOD.search(reference):
+    if by_period and not split_period(reference)[1]:
         bill = f"{reference}/{ist_date(time_ns):%Y-%m}"
     if reference.startswith(UNKNOWN) or len(bill) > REFERENCE_MAX:
         return None

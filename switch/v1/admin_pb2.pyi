@@ -133,6 +133,74 @@ KEY_RULE_REFERENCE_PERIOD: KeyRule.ValueType  # 2
 """The reference is the consumer's, a slash and the period YYYY-MM."""
 Global___KeyRule: _TypeAlias = KeyRule  # noqa: Y015
 
+class _Letters:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LettersEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Letters.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LETTERS_UNSPECIFIED: _Letters.ValueType  # 0
+    """Read as AS_THEY_ARE."""
+    LETTERS_AS_THEY_ARE: _Letters.ValueType  # 1
+    LETTERS_UPPER: _Letters.ValueType  # 2
+    LETTERS_LOWER: _Letters.ValueType  # 3
+
+class Letters(_Letters, metaclass=_LettersEnumTypeWrapper):
+    """What becomes of the letters of a service's references."""
+
+LETTERS_UNSPECIFIED: Letters.ValueType  # 0
+"""Read as AS_THEY_ARE."""
+LETTERS_AS_THEY_ARE: Letters.ValueType  # 1
+LETTERS_UPPER: Letters.ValueType  # 2
+LETTERS_LOWER: Letters.ValueType  # 3
+Global___Letters: _TypeAlias = Letters  # noqa: Y015
+
+class _Ignored:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _IgnoredEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ignored.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    IGNORED_UNSPECIFIED: _Ignored.ValueType  # 0
+    IGNORED_SPACE: _Ignored.ValueType  # 1
+    IGNORED_HYPHEN: _Ignored.ValueType  # 2
+    IGNORED_SLASH: _Ignored.ValueType  # 3
+    IGNORED_POINT: _Ignored.ValueType  # 4
+    IGNORED_ZEROS: _Ignored.ValueType  # 5
+    """Zeros in front, as long as another character follows."""
+
+class Ignored(_Ignored, metaclass=_IgnoredEnumTypeWrapper):
+    """What is left out of a service's references, wherever it stands."""
+
+IGNORED_UNSPECIFIED: Ignored.ValueType  # 0
+IGNORED_SPACE: Ignored.ValueType  # 1
+IGNORED_HYPHEN: Ignored.ValueType  # 2
+IGNORED_SLASH: Ignored.ValueType  # 3
+IGNORED_POINT: Ignored.ValueType  # 4
+IGNORED_ZEROS: Ignored.ValueType  # 5
+"""Zeros in front, as long as another character follows."""
+Global___Ignored: _TypeAlias = Ignored  # noqa: Y015
+
+class _CheckDigit:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CheckDigitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CheckDigit.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CHECK_DIGIT_UNSPECIFIED: _CheckDigit.ValueType  # 0
+    """There is none."""
+    CHECK_DIGIT_LUHN: _CheckDigit.ValueType  # 1
+    CHECK_DIGIT_VERHOEFF: _CheckDigit.ValueType  # 2
+
+class CheckDigit(_CheckDigit, metaclass=_CheckDigitEnumTypeWrapper):
+    """What the last digit of a service's references proves of the others."""
+
+CHECK_DIGIT_UNSPECIFIED: CheckDigit.ValueType  # 0
+"""There is none."""
+CHECK_DIGIT_LUHN: CheckDigit.ValueType  # 1
+CHECK_DIGIT_VERHOEFF: CheckDigit.ValueType  # 2
+Global___CheckDigit: _TypeAlias = CheckDigit  # noqa: Y015
+
 class _DeadlinePolicy:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -309,7 +377,10 @@ Global___Participant: _TypeAlias = Participant  # noqa: Y015
 
 @_typing.final
 class Service(_message.Message):
-    """One thing that can be paid."""
+    """One thing that can be paid. What makes bills of its payments (biller, duplicate_rule,
+    key_rule, letters, ignored, check_digit, pattern, series) never changes: another rule is
+    another code.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -330,6 +401,11 @@ class Service(_message.Message):
     DEADLINE_S_FIELD_NUMBER: _builtins.int
     DEADLINE_POLICY_FIELD_NUMBER: _builtins.int
     ACTIVE_FIELD_NUMBER: _builtins.int
+    IGNORED_FIELD_NUMBER: _builtins.int
+    LETTERS_FIELD_NUMBER: _builtins.int
+    PATTERN_FIELD_NUMBER: _builtins.int
+    CHECK_DIGIT_FIELD_NUMBER: _builtins.int
+    SERIES_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """[A-Z0-9-]{1,16}, permanent."""
     name_en: _builtins.str
@@ -351,9 +427,24 @@ class Service(_message.Message):
     """Seconds a confirmed payment may stay unresolved."""
     deadline_policy: Global___DeadlinePolicy.ValueType
     active: _builtins.bool
+    letters: Global___Letters.ValueType
+    pattern: _builtins.str
+    """At most 64 characters; empty for any reference. A list of elements: 9 a digit, A a
+    letter, X either, * any character but a space, each followed by {m} or {m,n} if there
+    are several; 'text' and every other character stand for themselves.
+    """
+    check_digit: Global___CheckDigit.ValueType
+    series: _builtins.str
+    """Code of the service of the same biller whose bills these are as well; empty: its own."""
     @_builtins.property
     def heads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Which of the biller's heads it can pay, the default first; 1 to 8."""
+
+    @_builtins.property
+    def ignored(self) -> _containers.RepeatedScalarFieldContainer[Global___Ignored.ValueType]:
+        """How references become one form, in this order: characters are left out, letters are
+        folded, and what is left must match the pattern and have the check digit.
+        """
 
     def __init__(
         self,
@@ -375,10 +466,15 @@ class Service(_message.Message):
         deadline_s: _builtins.int = ...,
         deadline_policy: Global___DeadlinePolicy.ValueType = ...,
         active: _builtins.bool = ...,
+        ignored: _abc.Iterable[Global___Ignored.ValueType] | None = ...,
+        letters: Global___Letters.ValueType = ...,
+        pattern: _builtins.str = ...,
+        check_digit: Global___CheckDigit.ValueType = ...,
+        series: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "amount_max", b"amount_max", "amount_min", b"amount_min", "amount_rule", b"amount_rule", "biller", b"biller", "code", b"code", "deadline_policy", b"deadline_policy", "deadline_s", b"deadline_s", "department_bn", b"department_bn", "department_en", b"department_en", "duplicate_hours", b"duplicate_hours", "duplicate_rule", b"duplicate_rule", "heads", b"heads", "key_rule", b"key_rule", "mode", b"mode", "name_bn", b"name_bn", "name_en", b"name_en"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "amount_max", b"amount_max", "amount_min", b"amount_min", "amount_rule", b"amount_rule", "biller", b"biller", "check_digit", b"check_digit", "code", b"code", "deadline_policy", b"deadline_policy", "deadline_s", b"deadline_s", "department_bn", b"department_bn", "department_en", b"department_en", "duplicate_hours", b"duplicate_hours", "duplicate_rule", b"duplicate_rule", "heads", b"heads", "ignored", b"ignored", "key_rule", b"key_rule", "letters", b"letters", "mode", b"mode", "name_bn", b"name_bn", "name_en", b"name_en", "pattern", b"pattern", "series", b"series"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

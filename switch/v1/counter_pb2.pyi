@@ -67,7 +67,9 @@ class FetchBillRequest(_message.Message):
     CENTRE_FIELD_NUMBER: _builtins.int
     service: _builtins.str
     reference: _builtins.str
-    """The citizen's reference with the biller, 1 to 32 printable ASCII characters."""
+    """The citizen's reference with the biller, 1 to 32 printable ASCII characters, in any
+    spelling: the biller is asked for the one form that its service gives it.
+    """
     centre: _builtins.str
     """Participant id of the centre, as in Payment."""
     def __init__(
@@ -104,6 +106,7 @@ class Bill(_message.Message):
     """
     service: _builtins.str
     reference: _builtins.str
+    """In the service's one form."""
     amount_due: _builtins.int
     """Paise."""
     amount_rule: _admin_pb2.AmountRule.ValueType

@@ -67,10 +67,11 @@ class CounterServiceServicer:
     """
 
     def FetchBill(self, request, context):
-        """Asks the biller what a reference owes. Nothing is recorded. NOT_FOUND if the
-        biller knows of nothing; UNAVAILABLE with
-        RetryInfo if the biller is not connected, does not answer in time or is resting
-        after failures.
+        """Asks the biller what a reference owes. Nothing is recorded. INVALID_ARGUMENT, with the
+        pattern and an example, if it is no reference of the service; NOT_FOUND if the
+        biller knows of nothing; FAILED_PRECONDITION, BILL_UNREADABLE, if it has answered with a
+        bill whose id no payment can have; UNAVAILABLE with RetryInfo if the biller is not
+        connected, does not answer in time or is resting after failures.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -82,7 +83,9 @@ class CounterServiceServicer:
         final if the biller answered within `wait_ms`, otherwise the state is held or
         unknown: follow it with GetPayment or WatchPayment. A payment that names a fetched
         bill must keep that bill's amount rule; one that does not, or that the service's
-        own bounds refuse, gets that result at once and no entry, and its id stays free.
+        own bounds refuse, gets that result at once, no entry and no state, and its id stays
+        free. INVALID_ARGUMENT, with the pattern and an example, if the reference is none of the
+        service's; any spelling of one will do.
         FAILED_PRECONDITION if the service is paid by bill and none is named, or the bill
         is not known or not valid any more: fetch it. UNAVAILABLE or RESOURCE_EXHAUSTED
         with RetryInfo if the biller is resting or too many payments wait for it.

@@ -34,10 +34,11 @@ class CounterServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CounterServiceAsyncStub: ...
     FetchBill: _grpc.UnaryUnaryMultiCallable[_counter_pb2.FetchBillRequest, _counter_pb2.FetchBillResponse]
-    """Asks the biller what a reference owes. Nothing is recorded. NOT_FOUND if the
-    biller knows of nothing; UNAVAILABLE with
-    RetryInfo if the biller is not connected, does not answer in time or is resting
-    after failures.
+    """Asks the biller what a reference owes. Nothing is recorded. INVALID_ARGUMENT, with the
+    pattern and an example, if it is no reference of the service; NOT_FOUND if the
+    biller knows of nothing; FAILED_PRECONDITION, BILL_UNREADABLE, if it has answered with a
+    bill whose id no payment can have; UNAVAILABLE with RetryInfo if the biller is not
+    connected, does not answer in time or is resting after failures.
     """
     PayBill: _grpc.UnaryUnaryMultiCallable[_counter_pb2.PayBillRequest, _counter_pb2.PayBillResponse]
     """Pays one bill and waits for the biller's word. Durable and idempotent by the
@@ -45,7 +46,9 @@ class CounterServiceStub:
     final if the biller answered within `wait_ms`, otherwise the state is held or
     unknown: follow it with GetPayment or WatchPayment. A payment that names a fetched
     bill must keep that bill's amount rule; one that does not, or that the service's
-    own bounds refuse, gets that result at once and no entry, and its id stays free.
+    own bounds refuse, gets that result at once, no entry and no state, and its id stays
+    free. INVALID_ARGUMENT, with the pattern and an example, if the reference is none of the
+    service's; any spelling of one will do.
     FAILED_PRECONDITION if the service is paid by bill and none is named, or the bill
     is not known or not valid any more: fetch it. UNAVAILABLE or RESOURCE_EXHAUSTED
     with RetryInfo if the biller is resting or too many payments wait for it.
@@ -67,10 +70,11 @@ class CounterServiceAsyncStub(CounterServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     FetchBill: _aio.UnaryUnaryMultiCallable[_counter_pb2.FetchBillRequest, _counter_pb2.FetchBillResponse]  # type: ignore[assignment]
-    """Asks the biller what a reference owes. Nothing is recorded. NOT_FOUND if the
-    biller knows of nothing; UNAVAILABLE with
-    RetryInfo if the biller is not connected, does not answer in time or is resting
-    after failures.
+    """Asks the biller what a reference owes. Nothing is recorded. INVALID_ARGUMENT, with the
+    pattern and an example, if it is no reference of the service; NOT_FOUND if the
+    biller knows of nothing; FAILED_PRECONDITION, BILL_UNREADABLE, if it has answered with a
+    bill whose id no payment can have; UNAVAILABLE with RetryInfo if the biller is not
+    connected, does not answer in time or is resting after failures.
     """
     PayBill: _aio.UnaryUnaryMultiCallable[_counter_pb2.PayBillRequest, _counter_pb2.PayBillResponse]  # type: ignore[assignment]
     """Pays one bill and waits for the biller's word. Durable and idempotent by the
@@ -78,7 +82,9 @@ class CounterServiceAsyncStub(CounterServiceStub):
     final if the biller answered within `wait_ms`, otherwise the state is held or
     unknown: follow it with GetPayment or WatchPayment. A payment that names a fetched
     bill must keep that bill's amount rule; one that does not, or that the service's
-    own bounds refuse, gets that result at once and no entry, and its id stays free.
+    own bounds refuse, gets that result at once, no entry and no state, and its id stays
+    free. INVALID_ARGUMENT, with the pattern and an example, if the reference is none of the
+    service's; any spelling of one will do.
     FAILED_PRECONDITION if the service is paid by bill and none is named, or the bill
     is not known or not valid any more: fetch it. UNAVAILABLE or RESOURCE_EXHAUSTED
     with RetryInfo if the biller is resting or too many payments wait for it.
@@ -103,10 +109,11 @@ class CounterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _counter_pb2.FetchBillRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_counter_pb2.FetchBillResponse, _abc.Awaitable[_counter_pb2.FetchBillResponse]]:
-        """Asks the biller what a reference owes. Nothing is recorded. NOT_FOUND if the
-        biller knows of nothing; UNAVAILABLE with
-        RetryInfo if the biller is not connected, does not answer in time or is resting
-        after failures.
+        """Asks the biller what a reference owes. Nothing is recorded. INVALID_ARGUMENT, with the
+        pattern and an example, if it is no reference of the service; NOT_FOUND if the
+        biller knows of nothing; FAILED_PRECONDITION, BILL_UNREADABLE, if it has answered with a
+        bill whose id no payment can have; UNAVAILABLE with RetryInfo if the biller is not
+        connected, does not answer in time or is resting after failures.
         """
 
     @_abc_1.abstractmethod
@@ -120,7 +127,9 @@ class CounterServiceServicer(metaclass=_abc_1.ABCMeta):
         final if the biller answered within `wait_ms`, otherwise the state is held or
         unknown: follow it with GetPayment or WatchPayment. A payment that names a fetched
         bill must keep that bill's amount rule; one that does not, or that the service's
-        own bounds refuse, gets that result at once and no entry, and its id stays free.
+        own bounds refuse, gets that result at once, no entry and no state, and its id stays
+        free. INVALID_ARGUMENT, with the pattern and an example, if the reference is none of the
+        service's; any spelling of one will do.
         FAILED_PRECONDITION if the service is paid by bill and none is named, or the bill
         is not known or not valid any more: fetch it. UNAVAILABLE or RESOURCE_EXHAUSTED
         with RetryInfo if the biller is resting or too many payments wait for it.

@@ -205,7 +205,8 @@ class PaymentOutcome(_message.Message):
     other_sequence: _builtins.int
     state: Global___PaymentState.ValueType
     """Where the payment stands: completed (with its receipt), refused, or held until the
-    biller has confirmed it. With `repeat` where it stands now.
+    biller has confirmed it. With `repeat` where it stands now. UNSPECIFIED where nothing
+    was recorded: then `sequence` is 0.
     """
     def __init__(
         self,

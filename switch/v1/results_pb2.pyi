@@ -59,8 +59,10 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     that, approved by another person. Nothing is recorded.
     """
     RESULT_SERVICE_UNKNOWN: _Result.ValueType  # 30
-    """30 to 75: a rule refuses. The refusal is recorded under the id: sending the
-    same id again gets the same answer for ever. No account has changed.
+    """30 to 78: a rule refuses. The refusal is recorded under the id: sending the
+    same id again gets the same answer for ever. No account has changed. An outcome
+    without a sequence is the exception: PayBill turned the payment away before, nothing
+    is recorded, and the id stays free.
     """
     RESULT_SERVICE_INACTIVE: _Result.ValueType  # 31
     RESULT_HEAD_UNKNOWN: _Result.ValueType  # 32
@@ -124,6 +126,10 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     """The shift that it names is followed by another one."""
     RESULT_PAYMENT_AMOUNT_EXCEEDED: _Result.ValueType  # 76
     """More than the wallet may pay in one payment."""
+    RESULT_REFERENCE_WRONG: _Result.ValueType  # 77
+    """The reference is none that this service has: its pattern or its check digit says so."""
+    RESULT_RULE_FIXED: _Result.ValueType  # 78
+    """What makes bills of a service is for ever: another rule is another service code."""
 
 class Result(_Result, metaclass=_ResultEnumTypeWrapper):
     """Outcome of one payment or treasury move. The checks run in the order of the
@@ -165,8 +171,10 @@ RESULT_NOT_APPROVED: Result.ValueType  # 23
 that, approved by another person. Nothing is recorded.
 """
 RESULT_SERVICE_UNKNOWN: Result.ValueType  # 30
-"""30 to 75: a rule refuses. The refusal is recorded under the id: sending the
-same id again gets the same answer for ever. No account has changed.
+"""30 to 78: a rule refuses. The refusal is recorded under the id: sending the
+same id again gets the same answer for ever. No account has changed. An outcome
+without a sequence is the exception: PayBill turned the payment away before, nothing
+is recorded, and the id stays free.
 """
 RESULT_SERVICE_INACTIVE: Result.ValueType  # 31
 RESULT_HEAD_UNKNOWN: Result.ValueType  # 32
@@ -230,6 +238,10 @@ RESULT_ALREADY_FOLLOWED: Result.ValueType  # 75
 """The shift that it names is followed by another one."""
 RESULT_PAYMENT_AMOUNT_EXCEEDED: Result.ValueType  # 76
 """More than the wallet may pay in one payment."""
+RESULT_REFERENCE_WRONG: Result.ValueType  # 77
+"""The reference is none that this service has: its pattern or its check digit says so."""
+RESULT_RULE_FIXED: Result.ValueType  # 78
+"""What makes bills of a service is for ever: another rule is another service code."""
 Global___Result: _TypeAlias = Result  # noqa: Y015
 
 class _Field:

@@ -18,6 +18,7 @@ from switch.codes import (
     CaseType,
     KeyRule,
     Kind,
+    Mode,
     Policy,
     Result,
     Role,
@@ -44,12 +45,56 @@ KEEP = int(RowFlag.KEEP)
 EVIDENCE = int(RowFlag.EVIDENCE)
 FLOAT, SUSPENSE, SETTLEMENT, A, B, X0, X1, Y, C = range(1, 10)
 SECOND, HARNESS = 7, 8
+KEEPING = 5
+"""The service whose holds outlive their deadline."""
 WORD = b"B-77"
 
 RESOLVED_FIELDS = (
     *("debit", "credit", "service", "participant", "operator_", "basket"),
     *("reference", "flags"),
 )
+
+
+def service_record(
+    index: int,
+    mode: int,
+    rule: int,
+    biller: int,
+    heads: list[int],
+    f: dict[str, object],
+) -> bytes:
+    """The tail of a service's row; takes what `f` has for it out of that."""
+
+    def said(name: str, other: int) -> int:
+        return int(str(f.pop(name, other)))
+
+    code = f.pop("code", b"BSK%04d" % index)
+    pattern = f.pop("pattern", b"")
+    assert isinstance(code, bytes)
+    assert isinstance(pattern, bytes)
+    first = struct.pack(
+        "<8B16sQQIII",
+        *(2, said("amount_rule", AmountRule.ANY), mode, rule),
+        said("key", KeyRule.BILL_ID) if rule == 2 else 0,
+        said("policy", Policy.RELEASE),
+        said("active", 1),
+        said("heads_count", len(heads)),
+        code,
+        *(said("amount_min", 100), said("amount_max", 10**9)),
+        *(said("hours", 24 if rule == 3 else 0), said("deadline_s", 3600)),
+        biller,
+    )
+    first += struct.pack("<8I", *heads, *[0] * (8 - len(heads)))
+    spelled = struct.pack(
+        "<6BHIQ24x64s64x",
+        said("price_rule", 0),
+        *(said("letters", 1), said("ignored", 0), said("check_digit", 0)),
+        *(said("items_count", 0), said("zero", 0)),
+        *(said("series", 0), said("zeros", 0), said("amount_step", 0)),
+        pattern,
+    )
+    assert len(first + spelled) == 256
+    return first + spelled + b'{"name":"x"}'
 
 
 class Story:
@@ -64,6 +109,7 @@ class Story:
         self.receipts: dict[tuple[int, int], int] = {}
         self.refunded: dict[int, int] = {}
         self.last_window = 0
+        self.services: dict[int, tuple[int, int, list[int]]] = {}
 
     def add(self, kind: Kind, **fields: object) -> Row:
         row = Row(kind, sequence=len(self.rows) + 1, timestamp=self.now)
@@ -106,34 +152,24 @@ class Story:
         heads: list[int],
         **f: object,
     ) -> None:
-        hours = 24 if rule == 3 else 0
-        policy = int(str(f.pop("policy", Policy.RELEASE)))
-        key = int(str(f.pop("key", KeyRule.BILL_ID))) if rule == 2 else 0
-        active = int(str(f.pop("active", 1)))
-        amounts = int(str(f.pop("amount_rule", AmountRule.ANY)))
-        tail = struct.pack(
-            "<8B16sQQIII8I44x",
-            *(2, amounts, mode, rule, key, policy, active, len(heads)),
-            b"BSK%04d" % index,
-            *(100, 10**9, hours, 3600, biller),
-            *heads,
-            *[0] * (8 - len(heads)),
-        )
-        self.add(Kind.REGISTER, debit=index, tail=tail, **f)
+        told = service_record(index, mode, rule, biller, heads, f)
+        self.services[index] = mode, rule, heads
+        self.add(Kind.REGISTER, debit=index, tail=told, **f)
 
     def pay(self, wallet: int, service: int, amount: int, ref: str, **f: object) -> Row:
         owner = 2 if wallet == A else 3
         head = int(str(f.pop("head", 0)))
-        credit = {1: [X0, X1], 2: [Y], 3: [X0], 4: [Y], 5: [Y], 6: [Y]}[service][head]
-        flags = {1: ONCE, 2: RECENT, 3: ONCE, 4: 0, 5: KEEP, 6: ONCE}[service]
-        flags |= head << HEAD_SHIFT
+        mode, rule, heads = self.services[service]
         kind = Kind(int(str(f.pop("kind", Kind.PAY))))
-        if kind == Kind.PAY and service == 3:
+        flags = {1: 0, 2: ONCE, 3: RECENT}[rule] | head << HEAD_SHIFT
+        if kind == Kind.PAY and mode == Mode.CONFIRMED:
             flags |= RowFlag.AS_DIRECT
+        if kind == Kind.HOLD and service == KEEPING:
+            flags |= KEEP
         if "result" in f:
             flags &= ~RECENT
         fields: dict[str, object] = {"participant": owner, "operator_": 1, **f}
-        fields.setdefault("credit", credit)
+        fields.setdefault("credit", heads[head])
         return self.add(
             kind,
             debit=wallet,
@@ -282,7 +318,7 @@ def story() -> Story:
     s.open(C, 6, 0, AccountKind.WALLET)
     s.service(1, 1, 2, 4, [X0, X1])
     s.service(2, 1, 3, 5, [Y])
-    s.service(3, 2, 2, 4, [X0])
+    s.service(3, 2, 2, 4, [X0], series=1)
     s.service(4, 1, 1, 5, [Y])
     s.participant(2, Role.CENTRE, b"centre-a", flags=int(RowFlag.UPDATE))
     s.add(Kind.LIMIT, debit=A, tail=struct.pack("<QII", 900_000, 50, 0))
@@ -440,6 +476,7 @@ def going_on() -> Story:
     s.now = s.rows[-1].timestamp + 1000
     s.last_window = next(r.sequence for r in reversed(s.rows) if r.kind == Kind.WINDOW)
     s.refunded = dict(story().refunded)
+    s.services = dict(story().services)
     return s
 
 

@@ -236,6 +236,49 @@ def opening(owner: int, purpose: int, result: Result) -> Tell:
     return lambda s: s.add(Kind.OPEN, tail=tail, result=result)
 
 
+METER = {"ignored": 3, "letters": 2, "pattern": b"A{2}9{4}", "check_digit": 2}
+
+
+def misspelled(
+    reference: bytes, result: Result = R.REFERENCE_WRONG, **f: object
+) -> Tell:
+    """A refused payment of a service whose references have one form."""
+    return after(
+        lambda s: s.service(6, 1, 2, 5, [Y], **METER),
+        plain(result, service=6, reference=reference, **f),
+    )
+
+
+def registered(result: Result, **changes: object) -> Tell:
+    """A refused row of a service's, which is there already, but for the changes."""
+
+    def tell(s: Story) -> None:
+        s.service(6, 1, 2, 5, [Y])
+        s.service(7, 1, 2, 5, [Y], series=6)
+        told = {"mode": 1, "rule": 2, "biller": 5, "heads": [Y], "series": 6}
+        number = int(str(changes.get("number", 7)))
+        told |= {n: v for n, v in changes.items() if n != "number"}
+        s.service(number, result=result, **told)  # type: ignore[arg-type]
+        s.rows[-1].debit = 0
+
+    return tell
+
+
+def claimed_through(service: int) -> Tell:
+    """Refused for a payment through service 6; 7 is of its series, 8 is not."""
+
+    def tell(s: Story) -> None:
+        s.service(6, 1, 2, 5, [Y])
+        s.service(7, 1, 2, 5, [Y], series=6)
+        s.service(8, 1, 2, 5, [Y])
+        taker = s.pay(A, 6, 900, "BILL-90")
+        refused(
+            s, R.BILL_ALREADY_CLAIMED, service=service, total=taker.sequence
+        ).credit = Y
+
+    return tell
+
+
 def another_wallet(s: Story) -> None:
     """A wallet that has nothing."""
     s.participant(9, Role.CENTRE, b"centre-d")
@@ -284,6 +327,51 @@ PAIRS: dict[str, tuple[Tell, Tell]] = {
             lambda s: s.service(6, 1, 2, 5, [Y], key=KeyRule.REFERENCE_PERIOD),
             plain(R.PERIOD_MISSING, service=6, reference=b"M/2026-04"),
         ),
+    ),
+    "REFERENCE_WRONG": (misspelled(b"MH 2364"), misspelled(b"MH2363")),
+    "REFERENCE_WRONG that can be made canonical": (
+        misspelled(b"mh-23 645"),
+        misspelled(b"mh-23 63"),
+    ),
+    "REFERENCE_WRONG of any reference": (
+        misspelled(b"BILL-90"),
+        plain(R.REFERENCE_WRONG),
+    ),
+    "REFERENCE_WRONG where nothing is left": (
+        misspelled(b"-- -"),
+        misspelled(b"-MH2363-"),
+    ),
+    "RULE_FIXED": (
+        registered(R.RULE_FIXED, pattern=b"9"),
+        registered(R.RULE_FIXED, amount_min=7),
+    ),
+    "RULE_FIXED of a biller": (
+        registered(R.RULE_FIXED, biller=4, heads=[X0], series=0),
+        registered(R.RULE_FIXED),
+    ),
+    "RULE_FIXED of a new service": (
+        registered(R.RULE_FIXED, rule=1),
+        registered(R.RULE_FIXED, number=8),
+    ),
+    "SERVICE_UNKNOWN of a series": (
+        registered(R.SERVICE_UNKNOWN, number=8, series=7),
+        registered(R.SERVICE_UNKNOWN, number=8, series=6),
+    ),
+    "SERVICE_UNKNOWN of its own series": (
+        registered(R.SERVICE_UNKNOWN, series=7),
+        registered(R.SERVICE_UNKNOWN),
+    ),
+    "ACCOUNT_UNKNOWN of a service's head": (
+        registered(R.ACCOUNT_UNKNOWN, heads=[Y, X0]),
+        registered(R.ACCOUNT_UNKNOWN),
+    ),
+    "PARTICIPANT_UNKNOWN of a service": (
+        registered(R.PARTICIPANT_UNKNOWN, biller=99),
+        registered(R.PARTICIPANT_UNKNOWN),
+    ),
+    "BILL_ALREADY_CLAIMED through a service of the series": (
+        claimed_through(7),
+        claimed_through(8),
     ),
     "DEBIT_FROZEN": (
         after(
@@ -426,3 +514,30 @@ def test_a_payment_past_its_wallets_limit_is_found(tmp_path: Path) -> None:
     assert found_in(tmp_path / "at", after(limited(10**9, 9, 3_000), spent)) == set()
     past_it = found_in(tmp_path / "past", after(limited(10**9, 9, 2_999), spent))
     assert past_it == {"limits"}
+
+
+def test_a_refused_payment_keeps_the_canonical_reference(tmp_path: Path) -> None:
+    """Another is in its row only if it has none, and was not asked for one."""
+    off = after(
+        lambda s: s.service(6, 1, 2, 5, [Y], active=0, **METER),
+        plain(R.SERVICE_INACTIVE, service=6, reference=b"none"),
+    )
+    assert found_in(tmp_path / "off", off) == set()
+    off = after(off, plain(R.SERVICE_INACTIVE, service=6, reference=b"mh2363"))
+    assert found_in(tmp_path / "small", off) == {"services"}
+    for name, reference, found in (
+        ("right", b"MH2363", set()),
+        ("small", b"mh2363", {"services"}),
+        ("none", b"none", {"services"}),
+    ):
+        tell = misspelled(reference, R.AMOUNT_BELOW_MINIMUM, amount=99)
+        assert found_in(tmp_path / f"amount {name}", tell) == found
+    basket = misspelled(b"none", R.BASKET_FAILED, basket=0x200)
+    assert found_in(tmp_path / "basket", basket) == set()
+
+
+def test_a_refused_service_has_a_record_of_the_shape(tmp_path: Path) -> None:
+    right = registered(R.RULE_FIXED, rule=1)
+    assert found_in(tmp_path / "right", right) == set()
+    wrong = registered(R.RULE_FIXED, pattern=b"9{")
+    assert found_in(tmp_path / "wrong", wrong) == {"services"}

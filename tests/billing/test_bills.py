@@ -11,7 +11,16 @@ import pytest
 
 from switch._core import Ledger, Rows
 from switch.billing.bills import VALID_S, Bill, BillCache, check_amount, names_bill
-from switch.codes import AmountRule, DuplicateRule, KeyRule, Mode, Result, Role
+from switch.codes import (
+    AmountRule,
+    DuplicateRule,
+    Ignored,
+    KeyRule,
+    Letters,
+    Mode,
+    Result,
+    Role,
+)
 from switch.ids import new_id
 from switch.ledger import moves
 from switch.register.load import (
@@ -51,29 +60,38 @@ def service(rule: AmountRule, **changes: Any) -> ServiceSpec:
     return ServiceSpec(**values | changes)
 
 
+POWER = service(AmountRule.ANY)
+LAND = service(AmountRule.ANY, biller="land")
+SPELT: dict[str, Any] = {
+    "letters": Letters.UPPER,
+    "ignored": Ignored.SPACE | Ignored.HYPHEN,
+    "pattern": "X{2,8}",
+}
+
+
 def test_a_bill_is_known_until_it_is_no_longer_valid() -> None:
     cache = BillCache()
-    cache.put("power", bill(), NOW_NS)
-    assert cache.get("power", "B-1", NOW_NS + 9) == bill()
-    assert cache.get("land", "B-1", NOW_NS) is None
-    assert cache.get("power", "B-1", NOW_NS + 10) is None
+    cache.put(POWER, bill(), NOW_NS)
+    assert cache.get(POWER, "B-1", NOW_NS + 9) == bill()
+    assert cache.get(LAND, "B-1", NOW_NS) is None
+    assert cache.get(POWER, "B-1", NOW_NS + 10) is None
     assert len(cache) == 0
 
 
 def test_a_biller_that_sets_no_end_has_one_set() -> None:
     cache = BillCache()
-    kept = cache.put("power", bill(valid_until_ns=0), NOW_NS)
+    kept = cache.put(POWER, bill(valid_until_ns=0), NOW_NS)
     end_ns = NOW_NS + VALID_S * 10**9
     assert kept.valid_until_ns == end_ns
-    assert cache.get("power", "B-1", end_ns - 1) == kept
-    assert cache.get("power", "B-1", end_ns) is None
+    assert cache.get(POWER, "B-1", end_ns - 1) == kept
+    assert cache.get(POWER, "B-1", end_ns) is None
 
 
 def test_a_bill_that_is_fetched_again_replaces_the_first() -> None:
     cache = BillCache()
-    cache.put("power", bill(), NOW_NS)
-    cache.put("power", bill(amount_due=5), NOW_NS)
-    found = cache.get("power", "B-1", NOW_NS)
+    cache.put(POWER, bill(), NOW_NS)
+    cache.put(POWER, bill(amount_due=5), NOW_NS)
+    found = cache.get(POWER, "B-1", NOW_NS)
     assert found is not None
     assert found.amount_due == 5
     assert len(cache) == 1
@@ -82,11 +100,11 @@ def test_a_bill_that_is_fetched_again_replaces_the_first() -> None:
 def test_the_cache_is_bounded_and_forgets_what_was_not_used() -> None:
     cache = BillCache(bills_max=3)
     for name in ("a", "b", "c"):
-        cache.put("power", bill(id=name), NOW_NS)
-    assert cache.get("power", "a", NOW_NS)
-    cache.put("power", bill(id="d"), NOW_NS)
+        cache.put(POWER, bill(id=name), NOW_NS)
+    assert cache.get(POWER, "a", NOW_NS)
+    cache.put(POWER, bill(id="d"), NOW_NS)
     assert len(cache) == 3
-    assert [one for one in "abcd" if cache.get("power", one, NOW_NS)] == ["a", "c", "d"]
+    assert [one for one in "abcd" if cache.get(POWER, one, NOW_NS)] == ["a", "c", "d"]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +125,30 @@ def test_the_reference_that_a_bill_is_paid_with(
 ) -> None:
     spec = service(AmountRule.ANY, key_rule=key_rule)
     assert names_bill(spec, bill(), reference) is is_it
+
+
+@pytest.mark.parametrize(
+    ("key_rule", "reference", "is_it"),
+    [
+        (KeyRule.BILL_ID, "b 1", True),
+        (KeyRule.BILL_ID, "B2", False),
+        (KeyRule.REFERENCE_PERIOD, "12-34/2026-03", True),
+        (KeyRule.REFERENCE_PERIOD, "12-35/2026-03", False),
+        (None, "1-234", True),
+        (None, "b1", True),
+        # What has no form of the service is compared as it is.
+        (None, "b/1", False),
+    ],
+)
+def test_spellings_name_the_same_bill(
+    key_rule: KeyRule | None, reference: str, is_it: bool
+) -> None:
+    spec = service(AmountRule.ANY, key_rule=key_rule, **SPELT)
+    assert names_bill(spec, bill(id="b-1", reference="12 34"), reference) is is_it
+    cache = BillCache()
+    kept = cache.put(spec, bill(id="b-1"), NOW_NS)
+    assert cache.get(spec, "B 1", NOW_NS) == kept
+    assert cache.get(spec, "B 2", NOW_NS) is None
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,15 @@ from switch.payment_states import PaymentState
 from switch.sample import load_sample
 from switch.specs import TREASURY
 from switch.v1 import payments_pb2, results_pb2
-from tests.client.live import BILLED, CENTRE, CHECKER, FREE, Live, running
+from tests.client.live import (
+    BILLED,
+    CENTRE,
+    CHECKER,
+    FREE,
+    NUMBERED,
+    Live,
+    running,
+)
 from tests.client.scripted import INTERNAL, UNAVAILABLE, Fault, serving
 from tests.damage import damage_row
 
@@ -305,6 +313,7 @@ def test_accounts_services_and_ledger(live: Live) -> None:
     services = live.command("services", "--lang", "bn")
     assert services.returncode == Exit.DONE
     assert "একটি ফি" in services.stdout
+    assert "9 digits, such as 123456789, spaces and - ignored" in services.stdout
     ledger = answer(live.command("ledger", "--json"))
     assert ledger["accounts_count"] == 6
 
@@ -364,6 +373,36 @@ def test_a_bill_without_its_biller(live: Live) -> None:
     paid = live.command("bill", "pay", CENTRE, FREE, "10", "without", "--lang", "bn")
     assert paid.returncode == Exit.DONE, paid.stderr
     assert "সম্পন্ন" in paid.stdout
+
+
+def test_a_wrong_reference_is_told_with_an_example(live: Live) -> None:
+    fetched = live.command("bill", "fetch", CENTRE, NUMBERED, "12-34")
+    assert fetched.returncode == Exit.USAGE
+    assert "9{9}" in fetched.stderr
+    assert "such as 123456789" in fetched.stderr
+    wrong = live.command("pay", CENTRE, NUMBERED, "10", "12-34")
+    assert wrong.returncode == Exit.REFUSED
+    assert RESULTS[Result.REFERENCE_WRONG][0] in wrong.stdout
+    spelt = live.command("pay", CENTRE, NUMBERED, "10", "123 456-789", "--json")
+    paid = answer(spelt)
+    assert paid["result"] == "ok"
+    status = answer(
+        live.command("status", str(paid["id"]), "--sender", CENTRE, "--json")
+    )
+    assert isinstance(status["entry"], dict)
+    assert status["entry"]["reference"] == "123456789"
+
+
+def test_only_what_is_recorded_is_said_to_be(live: Live) -> None:
+    said = WORDS["not recorded"][0]
+    # The counter is told before the ledger is asked; by another way it is recorded.
+    at_once = live.command("bill", "pay", CENTRE, NUMBERED, "0.50", "123456789")
+    recorded = live.command("pay", CENTRE, NUMBERED, "0.50", "123456789")
+    for done in (at_once, recorded):
+        assert done.returncode == Exit.REFUSED
+        assert RESULTS[Result.AMOUNT_BELOW_MINIMUM][0] in done.stdout
+    assert said in at_once.stdout
+    assert said not in recorded.stdout
 
 
 def test_a_shift_is_closed_by_one_and_signed_by_another(live: Live) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from switch.authority.development import DevAuthority
 from switch.client import Client
-from switch.codes import AmountRule, DuplicateRule, KeyRule, Mode, Role
+from switch.codes import AmountRule, DuplicateRule, Ignored, KeyRule, Mode, Role
 from switch.day.server import ServerProcess
 from switch.specs import TREASURY, ParticipantSpec, ServiceSpec, Specs, specs_to_json
 
@@ -21,6 +21,8 @@ FREE = "FREE-1"
 """Takes any amount, once a day for the same reference."""
 BILLED = "BILL-1"
 """Takes the bill's amount, once for each month's bill."""
+NUMBERED = "NUMBER-1"
+"""Takes a rupee and more; its references have nine digits."""
 
 SPECS = Specs(
     (
@@ -53,6 +55,18 @@ SPECS = Specs(
             duplicate_rule=DuplicateRule.ONCE,
             key_rule=KeyRule.REFERENCE_PERIOD,
             name_en="Electricity",
+        ),
+        ServiceSpec(
+            code=NUMBERED,
+            biller="power",
+            heads=(HEAD,),
+            amount_rule=AmountRule.MIN_MAX,
+            amount_min=100,
+            mode=Mode.DIRECT,
+            duplicate_rule=DuplicateRule.NONE,
+            name_en="Advance",
+            ignored=Ignored.SPACE | Ignored.HYPHEN,
+            pattern="9{9}",
         ),
     ),
 )

@@ -22,6 +22,7 @@ from tests.client.live import (
     CHECKER,
     FREE,
     HEAD,
+    NUMBERED,
     OTHER,
     SPECS,
     Live,
@@ -73,7 +74,7 @@ def test_loading_again_changes_nothing(treasury: Client) -> None:
     reply = treasury.load_network(participants, services)
     assert (reply.added_count, reply.replaced_count) == (0, 0)
     assert reply.unchanged_count == len(participants) + len(services)
-    assert {one.code for one in treasury.services()} == {FREE, BILLED}
+    assert {one.code for one in treasury.services()} == {FREE, BILLED, NUMBERED}
 
 
 def test_a_payment_is_done_once(centre: Client) -> None:

@@ -14,6 +14,7 @@ from switch.codes import (
     DuplicateRule,
     Kind,
 )
+from tests.core import spelling
 from tests.core.moves import Moves
 from tests.core.mutation import break_payment, break_row, vary_payment, vary_row
 from tests.core.network import NOW, Network
@@ -27,6 +28,8 @@ APRIL_NS = 1_774_981_800 * SECOND_NS  # 1 April 2026, 00:00 IST
 DEADLINES = (1, 60, 3_600, 86_400, 7 * 86_400, 31 * 86_400)
 GROUP_SIZES = (1, 1, 2, 5, 20, 60, 150)
 ROOM = 2**64 - 1
+BILLS_SPELLED = 400
+"""Bills that are paid again and again, in several spellings."""
 RECURSIVE = 17
 """Weight of the kinds that draw from others; they stand last."""
 
@@ -251,8 +254,15 @@ class Generator(Moves):
         if service.duplicate_rule == DuplicateRule.WITHIN and self.chance(2):
             row.reference = b"CONSUMER %d" % self.rng.randrange(5)
             row.amount = row.total = 1_000
+        if spelling.is_ruled(service) and not self.chance(12):
+            bill = bill % BILLS_SPELLED if self.chance(2) else bill
+            row.reference = spelling.make(service, bill)
         if service.key_rule == 2 and not self.chance(15):
             row.reference += b"/2026-%02d" % self.rng.randrange(1, 13)
+            if spelling.is_ruled(service):
+                row.reference = spelling.make(service, bill, row.reference[-8:])
+        if spelling.is_ruled(service) and not self.chance(6):
+            row.reference = spelling.spell(self.rng, service, row.reference)
         if self.chance(60):
             row.reference = b"X" * 32
         if service.key_rule == 2 and self.chance(30):

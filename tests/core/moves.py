@@ -13,7 +13,10 @@ from switch.codes import (
     AccountKind,
     AccountState,
     AmountRule,
+    CheckDigit,
+    DuplicateRule,
     Kind,
+    Letters,
     Result,
     Role,
     RowFlag,
@@ -28,6 +31,7 @@ from tests.records import (
     ParticipantRecord,
     Row,
     Said,
+    ServiceRecord,
     ShiftRecord,
 )
 
@@ -362,30 +366,50 @@ class Moves:
                 self.centres.append(account.participant)
                 self.codes.append(self.model.participants[account.participant].code)
 
+    def change_what_is_fixed(self, record: ServiceRecord) -> None:
+        """What makes bills of a service; refused, unless it stays what it was."""
+        draw = self.rng.randrange(6)
+        if draw == 0:
+            duplicate, key, hours = self.rng.choice(DUPLICATES)
+            record.duplicate_rule, record.key_rule = duplicate, key
+            record.duplicate_hours = hours
+        elif draw == 1:
+            record.letters = self.rng.choice(list(Letters))
+        elif draw == 2:
+            record.ignored = self.rng.randrange(32)
+        elif draw == 3:
+            record.check_digit = self.rng.choice(list(CheckDigit))
+        elif draw == 4:
+            record.series = self.rng.randrange(len(self.services) + 2)
+        else:
+            record.pattern = self.rng.choice((b"", b"9{1,12}", b"'x'*{0,9}", b"9{2"))
+
     def register(self) -> list[Row]:
         """A service changed, rarely a new one, or one that cannot be."""
         row = self.by_treasury(Kind.REGISTER)
         at = self.rng.randrange(len(self.services))
         record = replace(self.services[at])
-        duplicate, key, hours = self.rng.choice(DUPLICATES)
         record.amount_rule = self.rng.choice(list(AmountRule))
-        record.duplicate_rule, record.key_rule = duplicate, key
-        record.duplicate_hours = hours
+        if record.duplicate_rule == DuplicateRule.WITHIN:
+            record.duplicate_hours = self.rng.choice((1, 2, 30))
         record.active = 0 if self.chance(16) else 1
         own = [head for heads in self.net.heads for head in heads]
         if record.heads[0] in own and self.chance(2):
             heads = self.net.heads[self.net.billers.index(record.biller)]
             record.heads = tuple(self.rng.sample(heads, len(heads)))
         row.reference = b""
-        draw = self.rng.randrange(12)
+        draw = self.rng.randrange(14)
         if draw == 0:
             record.biller = self.rng.choice((0, 9_999, self.net.treasury))
         elif draw == 1:
             record.heads = (self.rng.choice((0, 9_999, self.net.float_)),)
         elif draw == 2:
             record.code = b"NEW-%d" % self.rng.randrange(20)
+            record.series = self.rng.randrange(len(self.services) + 2)
+        elif draw in (3, 4):
+            self.change_what_is_fixed(record)
         record.heads_count = len(record.heads)
         row.tail = record.pack()
-        if draw > 2:
+        if draw > 4:
             self.services[at] = record
         return [row]

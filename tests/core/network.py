@@ -1,20 +1,25 @@
 """A small network with one of everything, as requests that build it.
 
 Every amount rule, duplicate rule, key rule and mode has services, some of them
-inactive; billers have one to four heads; one treasury is for use and a second one,
+inactive; references with several spellings, alone and in a shared series; billers have
+one to four heads; one treasury is for use and a second one,
 with a biller and a centre of its own, for reaching 64 bits.
 """
 
 import itertools
 import random
 from dataclasses import dataclass, field
+from typing import Any
 
 from switch.codes import (
     AccountKind,
     AmountRule,
+    CheckDigit,
     DuplicateRule,
+    Ignored,
     KeyRule,
     Kind,
+    Letters,
     Mode,
     Policy,
     Role,
@@ -27,6 +32,20 @@ CENTRES_COUNT = 8
 HEADS = (1, 2, 4)
 DEADLINE_S = 3_600
 UNUSED_PURPOSE = 10_000
+
+ALL_IGNORED = sum(Ignored)
+SPELLED: tuple[dict[str, Any], ...] = (
+    # What the references of a service are; the second and third share the first's
+    # bills, the fourth has the same rule and bills of its own.
+    {"letters": Letters.UPPER, "ignored": ALL_IGNORED, "pattern": b"A{0,4}9{1,12}"},
+    {"letters": Letters.UPPER, "ignored": ALL_IGNORED, "pattern": b"A{0,4}9{1,12}"},
+    {"letters": Letters.UPPER, "ignored": ALL_IGNORED, "pattern": b"'WB'9{1,10}"},
+    {"letters": Letters.UPPER, "ignored": ALL_IGNORED, "pattern": b"A{0,4}9{1,12}"},
+    {"letters": Letters.LOWER, "ignored": 0x03, "check_digit": CheckDigit.LUHN},
+    {"letters": Letters.LOWER, "ignored": 0x1F, "check_digit": CheckDigit.VERHOEFF},
+    {"ignored": Ignored.ZEROS, "pattern": b"X{1,4}*{0,20}"},
+)
+"""Of each a service with every rule of duplicates, see `add_spelled_services`."""
 
 DUPLICATES = (
     (DuplicateRule.NONE, 0, 0),
@@ -121,6 +140,7 @@ def make_network(spread: int = 0) -> Network:
         net.wallets.append(wallet)
     add_great_ones(net)
     add_services(net)
+    add_spelled_services(net)
     return net
 
 
@@ -161,6 +181,28 @@ def add_services(net: Network) -> None:
                 active=0 if number % 10 == 9 else 1,
             )
         )
+
+
+def add_spelled_services(net: Network) -> None:
+    """References with a form, of which the first biller has series that are shared."""
+    for duplicate, key, hours in DUPLICATES[1:]:
+        first = len(net.services) + 1
+        for number, rules in enumerate(SPELLED):
+            net.service(
+                ServiceRecord(
+                    b"SPELLED-%d-%d%d" % (number, duplicate, key),
+                    net.billers[0],
+                    tuple(net.heads[0]),
+                    mode=Mode.DIRECT if number % 2 == 0 else Mode.CONFIRMED,
+                    duplicate_rule=duplicate,
+                    key_rule=key,
+                    duplicate_hours=hours,
+                    deadline_s=DEADLINE_S,
+                    deadline_policy=Policy.RELEASE,
+                    series=first if number in (1, 2) else 0,
+                    **rules,
+                )
+            )
 
 
 def top_up(net: Network, wallet: int, amount: int, utr: bytes) -> Row:

@@ -288,7 +288,6 @@ def freeze(walk: Walk, account: int, flags: int = 0) -> Row:
 def changes(walk: Walk) -> list[tuple[str, list[Row]]]:
     """What becomes of the world, one thing after the other."""
     net, heads = walk.net, tuple(walk.net.heads[2])
-    other = net.billers[1], tuple(net.heads[1])
     direct: Callable[..., Row] = lambda **f: service(walk, b"DIRECT", **f)  # noqa: E731
     confirmed: Callable[..., Row] = lambda **f: service(  # noqa: E731
         walk, b"CONFIRMED", **f
@@ -313,11 +312,8 @@ def changes(walk: Walk) -> list[tuple[str, list[Row]]]:
         ("another deadline", [confirmed(deadline_s=5, deadline_policy=Policy.KEEP)]),
         ("another amount rule", [direct(amount_rule=AmountRule.EXACT)]),
         ("dearer", [direct(amount_min=10**6), confirmed(amount_max=1)]),
-        ("another duplicate rule", [direct(duplicate_rule=2, key_rule=1)]),
         ("other heads", [direct(heads=heads[::-1]), confirmed(heads=heads[3:4])]),
         ("more heads", [direct(heads=heads[:] + heads[:2])]),
-        ("another biller", [direct(biller=other[0], heads=other[1])]),
-        ("the other, too", [confirmed(biller=other[0], heads=other[1])]),
         ("what was unknown is known", [
             walk.record(late.pack()), walk.record(owner),
             walk.row(Kind.OPEN, tail=wallet)]),

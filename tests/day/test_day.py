@@ -19,6 +19,7 @@ from switch.config import Config
 from switch.day.script import (
     DAYS_MAX,
     LOST_PERMILLE,
+    SPELT_PERMILLE,
     TROUBLES,
     Script,
     Step,
@@ -29,6 +30,7 @@ from switch.day.script import (
 from switch.day.server import ServerError, ServerProcess, choose_port
 from switch.day.speed import SPEED_MAX, Pace
 from switch.errors import ConfigError
+from switch.references import WrongReferenceError, canonical
 from switch.sample import load_sample
 from switch.simulator.bills import bill_of
 from switch.simulator.script import parse_script
@@ -69,18 +71,40 @@ def test_slips_are_of_every_kind_and_few(script: Script) -> None:
         Result.BILL_ALREADY_CLAIMED,
         Result.PAID_RECENTLY,
         Result.INSUFFICIENT_FUNDS,
+        Result.REFERENCE_WRONG,
     }
+
+
+def test_citizens_spell_their_references(script: Script) -> None:
+    services = {one.code: one for one in load_sample().services}
+    other = 0
+    for step in script.steps:
+        service = services.get(step.service)
+        if service is None or step.expected is Result.PERIOD_MISSING:
+            continue
+        if step.expected is Result.REFERENCE_WRONG:
+            with pytest.raises(WrongReferenceError):
+                canonical(service.form, step.reference)
+            continue
+        assert canonical(service.form, step.reference) == step.bill
+        other += step.reference != step.bill
+    wanted = len(script.steps) * SPELT_PERMILLE / 1000
+    assert wanted * 0.7 < other < wanted * 1.5
+    # Who pays again has written it in another way.
+    again = [step for step in script.steps if step.is_again]
+    assert again
+    assert all(step.reference != step.bill for step in again)
 
 
 def test_a_bill_is_paid_again_only_after_it_was_paid(script: Script) -> None:
     paid = {
-        (step.service, step.reference): step.half_hour
+        (step.service, step.bill): step.half_hour
         for step in script.steps
         if step.expected is Result.OK
     }
     for step in script.steps:
         if step.expected in (Result.BILL_ALREADY_CLAIMED, Result.PAID_RECENTLY):
-            assert paid[step.service, step.reference] < step.half_hour
+            assert paid[step.service, step.bill] < step.half_hour
 
 
 def test_exact_services_pay_what_is_due(script: Script) -> None:
@@ -89,9 +113,9 @@ def test_exact_services_pay_what_is_due(script: Script) -> None:
         if step.expected is Result.OK and rules[step.service] is AmountRule.EXACT:
             assert step.amount == step.amount_due
             # It is what the simulated biller asks for.
-            bill = bill_of(step.service, step.reference, step.time_ns)
+            bill = bill_of(step.service, step.bill, step.time_ns)
             assert bill is not None
-            assert (bill.id, bill.amount_due) == (step.reference, step.amount)
+            assert (bill.id, bill.amount_due) == (step.bill, step.amount)
 
 
 def test_about_two_in_a_hundred_replies_are_lost(script: Script) -> None:
@@ -115,8 +139,7 @@ def test_another_day_shares_no_reference(script: Script) -> None:
     other = write_script(2)
     assert other.date > script.date
     keys = [
-        {(step.service, step.reference) for step in one.steps}
-        for one in (script, other)
+        {(step.service, step.bill) for step in one.steps} for one in (script, other)
     ]
     assert not keys[0] & keys[1]
 

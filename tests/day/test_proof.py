@@ -77,7 +77,7 @@ def fates_of(replayed: Replayed) -> dict[bytes, Fate]:
             kind=types_pb2.ENTRY_KIND_HOLD,
             id=one.payment.id,
             amount=one.step.amount,
-            reference=one.step.reference,
+            reference=one.step.bill,
             centre=one.step.centre,
             biller=billers[one.step.service],
         )
@@ -184,8 +184,7 @@ def test_a_bill_is_paid_again_only_once_its_money_is_back(
         one
         for one in replayed.sent
         if one is not again
-        and (one.step.service, one.step.reference)
-        == (again.step.service, again.step.reference)
+        and (one.step.service, one.step.bill) == (again.step.service, again.step.bill)
     )
     assert again.outcome is not None
     assert first.outcome is not None

@@ -7,6 +7,7 @@ once; a second load must commit nothing.
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,11 @@ from switch._core import GROUP_MAX, Ledger, Request, Rows
 from switch.codes import (
     AccountKind,
     AmountRule,
+    CheckDigit,
     DuplicateRule,
+    Ignored,
     KeyRule,
+    Letters,
     Mode,
     Role,
 )
@@ -66,6 +70,16 @@ SERVICE = ServiceSpec(
 )
 GAS = ParticipantSpec(id="gas", role=Role.BILLER, heads=("G",))
 SPECS = Specs((BILLER, CENTRE), (SERVICE,))
+OTHER = dataclasses.replace(
+    SERVICE,
+    code="WATER-00",
+    letters=Letters.UPPER,
+    ignored=Ignored.SPACE | Ignored.ZEROS,
+    check_digit=CheckDigit.VERHOEFF,
+    pattern="'W'9{1,8}",
+    series="WATER-01",
+)
+"""The same bills as SERVICE, and before it by its code."""
 
 
 @pytest.fixture
@@ -197,6 +211,45 @@ def test_limits_are_part_of_the_state_given(ledger: Ledger) -> None:
     assert describe(register).participants[2].day_count_max == 7
 
 
+def test_the_service_of_a_series_goes_first(ledger: Ledger) -> None:
+    register = Register(ledger)
+    both = Specs(SPECS.participants, (OTHER, SERVICE))
+    assert load(ledger, both, register) == LoadCounts(4, 0, 0)
+    assert [one.spec for one in register.services()] == [SERVICE, OTHER]
+    assert describe(register).services == (SERVICE, OTHER)
+    sequence = ledger.sequence
+    assert load(ledger, both) == LoadCounts(0, 0, 4)
+    assert ledger.sequence == sequence
+    # One that joins later, and another register that takes both in at once.
+    third = dataclasses.replace(OTHER, code="WATER-02", name_en="Arrears")
+    assert load(ledger, Specs((), (third,)), register) == LoadCounts(1, 0, 0)
+    again = dataclasses.replace(SERVICE, name_en="Anew")
+    assert load(ledger, Specs((), (again,)), register) == LoadCounts(0, 1, 0)
+    assert Register(ledger).services() == register.services()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"duplicate_rule": DuplicateRule.NONE, "key_rule": None},
+        {"key_rule": KeyRule.BILL_ID},
+        {"letters": Letters.LOWER, "pattern": "9"},
+        {"ignored": Ignored.SPACE},
+        {"check_digit": CheckDigit.LUHN},
+        {"pattern": ""},
+        {"series": ""},
+    ],
+)
+def test_what_makes_bills_is_for_ever(ledger: Ledger, change: dict[str, Any]) -> None:
+    both = Specs(SPECS.participants, (SERVICE, OTHER))
+    load(ledger, both)
+    changed = Specs((), (dataclasses.replace(OTHER, **change),))
+    sequence = ledger.sequence
+    with pytest.raises(NetworkError, match="another rule is another service code"):
+        load(ledger, changed)
+    assert ledger.sequence == sequence
+
+
 @pytest.mark.parametrize(
     ("specs", "said"),
     [
@@ -206,6 +259,18 @@ def test_limits_are_part_of_the_state_given(ledger: Ledger) -> None:
         (
             Specs((GAS,), (dataclasses.replace(SERVICE, biller="gas", heads=("G",)),)),
             "of water for ever",
+        ),
+        (
+            Specs((), (dataclasses.replace(OTHER, series="WATER-09"),)),
+            "no service of water with a series of its own",
+        ),
+        (
+            Specs((), (OTHER, dataclasses.replace(OTHER, code="W", series="WATER-00"))),
+            "W: series WATER-00 is no service",
+        ),
+        (
+            Specs((GAS,), (dataclasses.replace(OTHER, biller="gas", heads=("G",)),)),
+            "no service of gas",
         ),
         (
             Specs((ParticipantSpec(id="bsk-1", role=Role.BILLER),)),

@@ -12,7 +12,17 @@ import numpy as np
 import pytest
 
 from switch.calendar import day_start_ns, ist_date
-from switch.codes import AmountRule, DuplicateRule, KeyRule, Mode, Role
+from switch.codes import (
+    AmountRule,
+    CheckDigit,
+    DuplicateRule,
+    Ignored,
+    KeyRule,
+    Letters,
+    Mode,
+    Role,
+)
+from switch.references import WrongReferenceError, canonical, find_example
 from switch.sample import District, HostKind, load_sample, sample_specs
 from switch.sample.day import (
     PAYMENTS_MAX,
@@ -99,7 +109,7 @@ def test_heads_are_invented_and_different() -> None:
     assert len(set(heads)) == 40
     # 14 digits as 4-2-3-3-2; no receipt head begins with 0990.
     assert all(re.fullmatch(r"WB:0990-\d\d-\d{3}-\d{3}-\d\d", head) for head in heads)
-    for name in ("heads", "kinds"):
+    for name in ("heads", "kinds", "references"):
         assert {row["provenance"] for row in read_table(name)} == {"synthetic"}
 
 
@@ -215,6 +225,36 @@ def test_references_are_bill_keys() -> None:
     assert len(keys) == len(plan), "no bill is there twice"
     electricity = plan["reference"][plan["service"] == 0]
     assert all(re.fullmatch(rb"\d{9}", one) for one in electricity)
+
+
+@pytest.mark.parametrize("date", [MARCH, dt.date(2027, 10, 1)])
+def test_references_are_those_of_their_services(date: dt.date) -> None:
+    for row in plan_day(date):
+        service = NETWORK.services[row["service"]]
+        reference = row["reference"].decode("ascii")
+        assert canonical(service.form, reference) == reference
+    # One digit too few is none, wherever a pattern says how many there are.
+    for service in NETWORK.services:
+        example = find_example(service.form)
+        assert example is not None
+        if service.pattern.endswith("{1,10}/B9{6}"):
+            continue
+        with pytest.raises(WrongReferenceError):
+            canonical(service.form, example[:-1])
+
+
+def test_check_digits_and_what_is_ignored_occur() -> None:
+    checks = {one.check_digit for one in NETWORK.services}
+    assert checks == set(CheckDigit)
+    for kind in Ignored:
+        if kind is not Ignored.POINT:
+            assert any(kind in one.ignored for one in NETWORK.services)
+    assert {one.letters for one in NETWORK.services} == {
+        Letters.AS_THEY_ARE,
+        Letters.UPPER,
+    }
+    electricity = NETWORK.services[0].form
+    assert canonical(electricity, "123 456-789") == "123456789"
 
 
 def test_two_days_share_no_bill() -> None:

@@ -20,7 +20,15 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from switch.authority.development import DevAuthority
-from switch.codes import AmountRule, DuplicateRule, KeyRule, Mode, Policy, Role
+from switch.codes import (
+    AmountRule,
+    DuplicateRule,
+    KeyRule,
+    Letters,
+    Mode,
+    Policy,
+    Role,
+)
 from switch.credentials import Credentials
 from switch.ids import new_id
 from switch.v1 import (
@@ -311,6 +319,7 @@ def _service(
         "key_rule": int(KeyRule.BILL_ID) if once else 0,
         "deadline_s": deadline_s if mode is Mode.CONFIRMED else 0,
         "deadline_policy": int(deadline_policy),
+        "letters": int(Letters.AS_THEY_ARE),
     }
     return admin_pb2.Service(
         code=code, biller=biller, heads=heads, name_en=code, active=True, **values
@@ -353,6 +362,7 @@ class Failure:
         self.reason: str = ""
         self.outcome: str = ""
         self.fields: list[str] = []
+        self.violations: list[str] = []
         self.retry_ms: int = 0
         status: status_pb2.Status | None = rpc_status.from_call(error)
         for detail in status.details if status else ():
@@ -365,6 +375,7 @@ class Failure:
                 self.outcome = info.metadata.get("outcome", "")
             elif detail.Unpack(bad):
                 self.fields = [one.field for one in bad.field_violations]
+                self.violations = [one.description for one in bad.field_violations]
             elif detail.Unpack(retry):
                 self.retry_ms = retry.retry_delay.ToMilliseconds()
 

@@ -6,6 +6,7 @@ the end the books of all accounts must balance and give the hash that is served.
 
 import hashlib
 import struct
+from typing import Any
 
 import grpc
 import pytest
@@ -63,6 +64,34 @@ def test_a_service_is_added_by_data(peers: Peers) -> None:
     )
 
 
+def reference_of(**fields: Any) -> pb.LoadNetworkRequest:
+    """A new service with these fields."""
+    service = pb.Service()
+    service.CopyFrom(network().services[0])
+    service.MergeFrom(pb.Service(code="NEWER", **fields))
+    return pb.LoadNetworkRequest(services=[service])
+
+
+def test_how_references_are_written_is_registered_for_ever(peers: Peers) -> None:
+    first = reference_of(
+        ignored=[pb.IGNORED_SPACE, pb.IGNORED_ZEROS],
+        letters=pb.LETTERS_LOWER,
+        pattern="x9{1,9}",
+        check_digit=pb.CHECK_DIGIT_VERHOEFF,
+        series="ANY",
+    )
+    assert peers.treasury.admin.LoadNetwork(first, timeout=CALL_S).added_count == 1
+    listed = peers.auditor.admin.ListServices(pb.ListServicesRequest(), timeout=CALL_S)
+    assert first.services[0] in listed.services
+    for name, value in (("pattern", "9{1,9}"), ("series", ""), ("check_digit", 0)):
+        other = pb.LoadNetworkRequest()
+        other.CopyFrom(first)
+        setattr(other.services[0], name, value)
+        with failing(grpc.StatusCode.INVALID_ARGUMENT) as failures:
+            peers.treasury.admin.LoadNetwork(other, timeout=CALL_S)
+        assert "another rule is another service code" in failures[0].text
+
+
 @pytest.mark.parametrize(
     "request_",
     [
@@ -72,6 +101,12 @@ def test_a_service_is_added_by_data(peers: Peers) -> None:
         pb.LoadNetworkRequest(participants=[pb.Participant(id="x")]),
         pb.LoadNetworkRequest(services=[pb.Service(code="X", biller="nobody")]),
         pb.LoadNetworkRequest(participants=[pb.Participant(id="x")] * 8_191),
+        reference_of(letters=9),
+        reference_of(ignored=[9]),
+        reference_of(ignored=[pb.IGNORED_UNSPECIFIED]),
+        reference_of(check_digit=3),
+        reference_of(pattern="9{"),
+        reference_of(series="NOSUCH"),
     ],
 )
 def test_a_network_that_cannot_be(

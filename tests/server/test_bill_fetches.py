@@ -104,6 +104,24 @@ def test_no_such_bill(peers: Peers) -> None:
     assert failures[0].reason == "BILL_NOT_FOUND"
 
 
+def test_a_bill_that_cannot_be_paid_is_told_at_once(peers: Peers) -> None:
+    def wrong(question: pb.Question) -> Iterable[pb.Answer]:
+        answer = confirm(question)
+        answer.bill = "বিল-১"
+        return (answer,)
+
+    with ScriptedBiller(peers.biller(), wrong) as biller:
+        with failing(grpc.StatusCode.FAILED_PRECONDITION) as failures:
+            fetch(peers, "UNREADABLE")
+        assert (failures[0].reason, failures[0].outcome) == (
+            "BILL_UNREADABLE",
+            "not_done",
+        )
+        assert "power" in failures[0].text
+        assert len(biller.questions) == 1
+    assert "power gave 1 wrong answers" in peers.server.log()
+
+
 def test_a_biller_that_does_not_know_or_does_not_answer(peers: Peers) -> None:
     with ScriptedBiller(peers.biller()) as biller:
         for script in (lambda one: (unknown(one),), lambda one: ()):

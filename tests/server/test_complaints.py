@@ -447,6 +447,8 @@ def test_12_the_amount_rule_is_kept_before_the_debit(till: Till, peers: Peers) -
             outcome = till.pay(due, bill)
             assert outcome.result == expected, (service, amount)
             assert (outcome.sequence, outcome.id) == (0, due.id)
+            # What is not recorded has no state: "refused" is for ever.
+            assert outcome.state == payments.PAYMENT_STATE_UNSPECIFIED
             # Its id is free: with the amount put right it is paid.
         assert till.wallet == before
         ledger = peers.auditor.admin.GetLedger(

@@ -34,7 +34,7 @@ from tests.server.scripted_biller import (
     unknown,
     willing,
 )
-from tests.server.till import DUE, Till, cashier, load_services, settings
+from tests.server.till import DUE, SPELT, Till, cashier, load_services, settings
 
 HELD, UNKNOWN = payments.PAYMENT_STATE_HELD, payments.PAYMENT_STATE_UNKNOWN
 COMPLETED = payments.PAYMENT_STATE_COMPLETED
@@ -84,6 +84,57 @@ def test_a_bill_is_fetched_and_paid(till: Till, biller: ScriptedBiller) -> None:
     assert again.repeat
     assert (again.state, again.receipt) == (COMPLETED, outcome.receipt)
     assert [one.kind for one in biller.questions] == [1, 2]
+
+
+def test_a_reference_in_any_spelling_is_one_bill(
+    till: Till, biller: ScriptedBiller
+) -> None:
+    found = till.fetch("SPELT", "ab-12 345")
+    assert biller.questions[-1].reference == "AB12345"
+    assert (found.reference, found.id) == ("AB12345", "BILL-AB12345")
+    due = payment("SPELT", DUE, reference="bill ab 12345")
+    paid = till.pay(due, "bill-ab-12345")
+    assert (paid.result, paid.state) == (OK, COMPLETED)
+    assert till.get(due.id).entry.reference == "BILLAB12345"
+    # Sent again it is the same, in whatever spelling.
+    due.reference = "BILL-AB12345"
+    assert till.pay(due).repeat
+    # A second payment of it is not, by another service of its series either.
+    for service in ("SPELT", "ARREARS"):
+        bill = till.fetch(service, "AB12345").id
+        again = till.pay(payment(service, DUE, reference=bill.lower()), bill)
+        assert again.result == results.RESULT_BILL_ALREADY_CLAIMED
+        assert again.other_id == due.id
+    # The same number in another series is another bill.
+    bill = till.fetch("OTHERS", "AB12345").id
+    assert till.pay(payment("OTHERS", DUE, reference=bill), bill).state == COMPLETED
+
+
+def test_a_wrong_reference_is_told_with_an_example(
+    till: Till, biller: ScriptedBiller
+) -> None:
+    before = till.wallet
+    with failing(grpc.StatusCode.INVALID_ARGUMENT) as failures:
+        till.fetch("SPELT", "12345678")
+    assert failures[0].fields == ["reference"]
+    bill = till.fetch("SPELT", "AB12").id
+    wrong = payment("SPELT", DUE, reference="12345678")
+    with failing(grpc.StatusCode.INVALID_ARGUMENT) as failures:
+        till.pay(wrong, bill)
+    assert failures[0].fields == ["payment.reference"]
+    for failure in failures:
+        [told] = failure.violations
+        assert SPELT["pattern"] in told
+        assert "such as AB12" in told
+        assert "12345678" not in told
+    assert [one.kind for one in biller.questions] == [1]
+    # By another way the ledger refuses it, and keeps it as it was sent.
+    outcome = till.peer.pay(wrong)
+    assert outcome.result == results.RESULT_REFERENCE_WRONG
+    assert till.get(wrong.id).entry.reference == "12345678"
+    # It has its answer by now, and the counter gets that.
+    assert till.pay(wrong, bill).repeat
+    assert till.wallet == before
 
 
 def test_what_cannot_be_fetched(till: Till, peers: Peers) -> None:

@@ -51,8 +51,18 @@ def _service(code: str, rule: AmountRule, **changes: Any) -> admin_pb2.Service:
 NO_KEY = {"duplicate_rule": int(DuplicateRule.NONE), "key_rule": 0}
 DIRECT = {"mode": int(Mode.DIRECT), "deadline_s": 0}
 
+SPELT: dict[str, Any] = {
+    "ignored": [admin_pb2.IGNORED_SPACE, admin_pb2.IGNORED_HYPHEN],
+    "letters": admin_pb2.LETTERS_UPPER,
+    "pattern": "AAX{2,24}",
+}
+"""References that people write in several ways."""
+
 SERVICES = [
     _service("BILL", AmountRule.EXACT),
+    _service("SPELT", AmountRule.EXACT, **SPELT),
+    _service("ARREARS", AmountRule.EXACT, **SPELT, series="SPELT"),
+    _service("OTHERS", AmountRule.EXACT, **SPELT),
     _service("ABOVE", AmountRule.EXACT_AND_ABOVE),
     _service("BELOW", AmountRule.EXACT_AND_BELOW),
     _service("RANGE", AmountRule.MIN_MAX, amount_min=500, amount_max=20_000),

@@ -24,6 +24,7 @@ from switch.authority.development import DevAuthority
 from switch.codes import KeyRule, Role
 from switch.errors import ConfigError
 from switch.ids import new_id
+from switch.references import REFERENCE_MAX, canonical, find_example
 from switch.sample import load_sample
 from switch.simulator.behaviour import (
     AT_ONCE,
@@ -33,7 +34,7 @@ from switch.simulator.behaviour import (
     habits_of,
     sample_habits,
 )
-from switch.simulator.bills import REFERENCE_MAX, bill_of
+from switch.simulator.bills import bill_of
 from switch.simulator.books import REFUSED, Books, Credit, read_credits
 from switch.simulator.connection import Line
 from switch.simulator.desk import NOT_FOUND, PENDING, Clock, Desk
@@ -219,9 +220,12 @@ def test_a_bill_is_the_same_all_month_and_within_the_rules() -> None:
     now_ns = 1_772_600_000 * 10**9
     next_month_ns = now_ns + 31 * 86_400 * 10**9
     for service in load_sample().services:
-        bill = bill_of(service.code, "123456789", now_ns)
+        example = find_example(service.form)
+        assert example is not None
+        bill = bill_of(service.code, example, now_ns)
         assert bill is not None
-        again = bill_of(service.code, "123456789", now_ns + 10**9)
+        assert canonical(service.form, bill.id) == bill.id
+        again = bill_of(service.code, example, now_ns + 10**9)
         assert again is not None
         assert (again.id, again.amount_due) == (bill.id, bill.amount_due)
         assert bill.amount_due >= max(service.amount_min, 1)

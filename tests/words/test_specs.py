@@ -9,7 +9,17 @@ from typing import Any
 
 import pytest
 
-from switch.codes import AmountRule, DuplicateRule, KeyRule, Mode, Policy, Role
+from switch.codes import (
+    AmountRule,
+    CheckDigit,
+    DuplicateRule,
+    Ignored,
+    KeyRule,
+    Letters,
+    Mode,
+    Policy,
+    Role,
+)
 from switch.specs import (
     NetworkError,
     ParticipantSpec,
@@ -40,6 +50,11 @@ SERVICE = ServiceSpec(
     deadline_s=60,
     deadline_policy=Policy.KEEP,
     active=False,
+    letters=Letters.UPPER,
+    ignored=Ignored.SPACE | Ignored.ZEROS,
+    check_digit=CheckDigit.LUHN,
+    pattern="W9{8}",
+    series="WATER-00",
 )
 SPECS = Specs((BILLER, CENTRE), (SERVICE,))
 
@@ -101,6 +116,11 @@ def test_participants_that_cannot_be(field: str, change: dict[str, Any]) -> None
         ("key_rule", {"duplicate_rule": DuplicateRule.NONE}),
         ("deadline_s", {"deadline_s": 0}),
         ("deadline_s", {"deadline_s": 2_678_401}),
+        ("series", {"series": "water"}),
+        ("series", {"series": "WATER-01"}),
+        ("pattern", {"pattern": "w9{8}"}),
+        ("pattern", {"pattern": "9{2,1}"}),
+        ("check_digit", {"pattern": "A{8}"}),
     ],
 )
 def test_services_that_cannot_be(field: str, change: dict[str, Any]) -> None:
@@ -146,6 +166,14 @@ def change_file(change: dict[str, Any]) -> str:
         ({"services.0.amount_min": 1.0}, "of type int"),
         ({"services.0.amount_min": True}, "of type int"),
         ({"services.0.active": 1}, "of type bool"),
+        (
+            {"services.0.ignored": "space"},
+            "a list of space, hyphen, slash, point, zeros",
+        ),
+        ({"services.0.ignored": ["comma"]}, "a list of space"),
+        ({"services.0.letters": "small"}, "one of as-they-are, upper, lower"),
+        ({"services.0.check_digit": "mod11"}, "one of none, luhn, verhoeff"),
+        ({"services.0.pattern": "9{"}, "pattern has a count at 2"),
         ({"participants.0.name_en": 1}, "of type str"),
         ({"participants.0.id": "W"}, r"participants\[0\].id must be"),
     ],

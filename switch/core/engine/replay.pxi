@@ -155,44 +155,77 @@ cdef int replay_catch_up(
     return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
 
 
+cdef int replay_get_record(
+    State* s, MDB_txn* txn, Walk* walk, uint8_t kind, uint32_t index, const Row** row,
+    const uint8_t** tail
+) noexcept nogil:
+    """The row that speaks of a record last, by the index."""
+    cdef uint8_t[5] name
+    cdef uint32_t swapped = native_swap32(index)
+    cdef uint32_t size
+    cdef uint64_t sequence
+    cdef MDB_val key, value
+    cdef int rc
+    name[0] = kind
+    memcpy(&name[1], &swapped, 4)
+    key.mv_size = 5
+    key.mv_data = name
+    rc = damage_of(mdb_get(txn, s.config.records, &key, &value))
+    if rc == 0 and value.mv_size != 8:
+        rc = RC_INDEX
+    if rc != 0:
+        return rc
+    memcpy(&sequence, value.mv_data, 8)
+    if sequence == 0 or sequence > s.index.head.as_of:
+        return RC_INDEX
+    # Most were registered in this order, so that the walk goes on.
+    rc = store_walk_to(walk, sequence, row, tail, &size)
+    if rc != 0:
+        return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
+    if row[0].debit != index or row[0].kind != KIND_REGISTER or size == 0 or tail[0][0] != kind:
+        return RC_INDEX
+    return 0 if effect_is_within(row[0], tail[0], size) else MDB_CORRUPTED
+
+
 cdef int replay_load_records(
     State* s, MDB_txn* txn, Walk* walk, uint8_t kind, uint32_t most
 ) noexcept nogil:
     """Participants or services, in the order of their index: as many as `meta` says, and
     the very ones that it has summed."""
-    cdef uint8_t[5] name
     cdef uint64_t sum_ = 0
-    cdef uint32_t index, swapped, size
-    cdef uint64_t sequence
-    cdef MDB_val key, value
+    cdef uint32_t index
     cdef const Row* row
     cdef const uint8_t* tail
     cdef int rc
     if s.index.head.records_count[kind] >= most:
         return RC_INDEX
     for index in range(1, <uint32_t>s.index.head.records_count[kind] + 1):
-        name[0] = kind
-        swapped = native_swap32(index)
-        memcpy(&name[1], &swapped, 4)
-        key.mv_size = 5
-        key.mv_data = name
-        rc = damage_of(mdb_get(txn, s.config.records, &key, &value))
-        if rc == 0 and value.mv_size != 8:
-            rc = RC_INDEX
+        rc = replay_get_record(s, txn, walk, kind, index, &row, &tail)
         if rc != 0:
             return rc
-        memcpy(&sequence, value.mv_data, 8)
-        sum_ += indexer_record_mark(index, sequence)
-        if sequence == 0 or sequence > s.index.head.as_of:
-            return RC_INDEX
-        # Most were registered in this order, so that the walk goes on.
-        rc = store_walk_to(walk, sequence, &row, &tail, &size)
-        if rc != 0:
-            return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
-        if row.debit != index or row.kind != KIND_REGISTER or size == 0 or tail[0] != kind:
-            return RC_INDEX
+        sum_ += indexer_record_mark(index, row.sequence)
         register_apply(s, row, tail)
     return 0 if sum_ == s.index.head.records_sum[kind] else RC_INDEX
+
+
+cdef int replay_load_series(State* s, MDB_txn* txn) noexcept nogil:
+    """Whose bills each service's are, for the claims of the steps to come.
+
+    By its newest record: a series never changes, so that any of them says it."""
+    cdef Walk walk
+    cdef uint32_t index
+    cdef const Row* row
+    cdef const uint8_t* tail
+    cdef int rc
+    if s.index.head.records_count[RECORD_SERVICE] >= SERVICES_MAX:
+        return RC_INDEX
+    store_begin_walk(&walk, &s.group.reader)
+    for index in range(1, <uint32_t>s.index.head.records_count[RECORD_SERVICE] + 1):
+        rc = replay_get_record(s, txn, &walk, RECORD_SERVICE, index, &row, &tail)
+        if rc != 0:
+            return rc
+        effect_apply(&s.index.images, row, NULL, tail, sizeof(ServiceRecord))
+    return 0
 
 
 cdef bint replay_meta_is_whole(const IndexMeta* meta, size_t size) noexcept nogil:
@@ -253,6 +286,7 @@ cdef int replay_compare_journal(State* s) noexcept nogil:
 cdef int replay_load_images(State* s, MDB_txn* txn, const uint8_t* lists) noexcept nogil:
     """What the index writer works on, exactly as of the index's last step."""
     cdef size_t size = s.index.head.segments_count * sizeof(PieceRecord)
+    cdef int rc
     lists += s.index.head.runs_count * sizeof(RunRecord)
     lists += s.index.head.merges_count * sizeof(MergeRecord)
     lists += s.index.head.retired_count * sizeof(Retired)
@@ -262,7 +296,10 @@ cdef int replay_load_images(State* s, MDB_txn* txn, const uint8_t* lists) noexce
     memcpy(s.index.segments_turns.pieces, lists, size)
     memcpy(s.index.holds_turns.pieces, lists + size, HOLD_PIECES * sizeof(PieceRecord))
     # Before the first step is done there is nothing but the beginnings of its runs.
-    return replay_load_pieces(s, txn) if s.shared.indexed > 0 else 0
+    if s.shared.indexed == 0:
+        return 0
+    rc = replay_load_pieces(s, txn)
+    return replay_load_series(s, txn) if rc == 0 else rc
 
 
 cdef int replay_load_lists(State* s, MDB_txn* txn, const uint8_t* lists) noexcept nogil:
@@ -414,6 +451,7 @@ cdef int replay_fill_working(State* s) noexcept nogil:
         s.index.images.count * sizeof(Account),
     )
     s.group.working.count = s.index.images.count
+    memcpy(s.group.working.series, s.index.images.series, SERVICES_MAX * 2)
     s.group.working_window = s.index.images_window
     for i in range(s.index.images_holds.count):
         rc = holds_add(

@@ -39,7 +39,7 @@ cdef _check_layout():
         "TailItem": (sizeof(TailItem), 8), "AccountRecord": (sizeof(AccountRecord), 32),
         "LimitRecord": (sizeof(LimitRecord), 24),
         "ParticipantRecord": (sizeof(ParticipantRecord), 64),
-        "ServiceRecord": (sizeof(ServiceRecord), 128),
+        "ServiceRecord": (sizeof(ServiceRecord), 256),
         "ShiftRecord": (sizeof(ShiftRecord), 64), "RulesRecord": (sizeof(RulesRecord), 8),
         "Answer": (sizeof(Answer), 152),
         "WindowLine": (sizeof(WindowLine), 40), "Account": (sizeof(Account), 136),

@@ -17,6 +17,10 @@ cdef bint effect_is_within(
             if lines[i].account >= ACCOUNTS_MAX:
                 return False
         return True
+    if row.kind == KIND_REGISTER:
+        if tail_size > 0 and tail[0] == RECORD_SERVICE:
+            return tail_size >= sizeof(ServiceRecord) and 0 < row.debit < SERVICES_MAX
+        return tail_size > 0
     if kinds_changes_debit(row.kind) and row.debit >= ACCOUNTS_MAX:
         return False
     return not kinds_changes_credit(row.kind) or row.credit < ACCOUNTS_MAX
@@ -115,6 +119,24 @@ cdef void effect_limit(Account* account, const uint8_t* tail, uint32_t tail_size
     account.payment_max = NO_AMOUNT_LIMIT
     if limit.form == LIMIT_PAYMENT and tail_size >= sizeof(LimitRecord):
         account.payment_max = limit.payment_max
+
+
+cdef inline void effect_register(Table* table, const Row* row, const uint8_t* tail) noexcept nogil:
+    """Whose bills a service's are, which is part of every claim of it."""
+    cdef const ServiceRecord* record = <const ServiceRecord*>tail
+    cdef uint16_t series
+    if tail[0] != RECORD_SERVICE:
+        return
+    series = record.series if record.series != 0 else <uint16_t>row.debit
+    native_assert(
+        table.series[row.debit] == 0 or table.series[row.debit] == series,
+        b"effect_register: a series never changes",
+    )
+    native_assert(
+        series == row.debit or table.series[series] == series,
+        b"effect_register: a series is of a service with its own",
+    )
+    table.series[row.debit] = series
 
 
 cdef void effect_window(
@@ -227,6 +249,9 @@ cdef void effect_apply(
         effect_count_case(table, row, 1)
     elif kind == KIND_CASE_CLOSE:
         effect_count_case(table, row, -1)
+    elif kind == KIND_REGISTER:
+        effect_register(table, row, tail)
+        return
     else:
         return
     debit.changed = row.sequence

@@ -72,9 +72,10 @@ cdef void keys_claim_of(
     elif row.flags & ROW_RECENT:
         keys_claim(s, CLAIM_RECENT, row.service, row.reference, row.amount, high, low)
     else:
+        native_assert(table.series[row.service] != 0, b"keys_claim_of: a service has a series")
         keys_claim(
-            s, CLAIM_BILL, table.accounts[row.credit].participant, row.reference, 0,
-            high, low,
+            s, CLAIM_BILL, table.accounts[row.credit].participant, row.reference,
+            table.series[row.service], high, low,
         )
 
 

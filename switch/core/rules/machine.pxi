@@ -88,6 +88,16 @@ cdef int machine_compare_note(
     return 0
 
 
+cdef bint machine_same_reference(const Draft* draft, const Row* row) noexcept nogil:
+    """Whether the row has the reference as it was sent now, or in its canonical form. That is
+    by the row's service: a row without one knows no other than what was sent."""
+    if draft.respelled and memcmp(draft.sent, row.reference, REFERENCE_SIZE) == 0:
+        return True
+    if draft.respelled and row.service == 0:
+        return False
+    return memcmp(draft.row.reference, row.reference, REFERENCE_SIZE) == 0
+
+
 cdef int machine_compare(State* s, const Draft* draft, const Row* row, int* field) noexcept nogil:
     """The first field in which a request differs from the row that has its id."""
     cdef const Row* wanted = &draft.row
@@ -103,7 +113,7 @@ cdef int machine_compare(State* s, const Draft* draft, const Row* row, int* fiel
         field[0] = FIELD_SERVICE
     elif wanted.amount != row.amount:
         field[0] = FIELD_AMOUNT
-    elif kind != KIND_REFUND and memcmp(wanted.reference, row.reference, REFERENCE_SIZE) != 0:
+    elif kind != KIND_REFUND and not machine_same_reference(draft, row):
         field[0] = FIELD_REFERENCE
     elif wanted.operator_ != row.operator_:
         field[0] = FIELD_OPERATOR

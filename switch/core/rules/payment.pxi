@@ -77,6 +77,22 @@ cdef void payment_find_centre(State* s, Draft* draft) noexcept nogil:
         )
 
 
+cdef inline void payment_take_back_spelling(Draft* draft) noexcept nogil:
+    """Let a draft that is looked up again have its reference as it was sent."""
+    if draft.respelled:
+        memcpy(draft.row.reference, draft.sent, REFERENCE_SIZE)
+    draft.respelled = 0
+    draft.misspelled = 0
+
+
+cdef void payment_spell(Draft* draft, const ServiceRecord* record) noexcept nogil:
+    """Make a reference canonical before anything is asked of it. What was sent is kept: the
+    id may have been given to just that."""
+    memcpy(draft.sent, draft.row.reference, REFERENCE_SIZE)
+    draft.misspelled = not references_canonical(record, draft.row.reference)
+    draft.respelled = memcmp(draft.sent, draft.row.reference, REFERENCE_SIZE) != 0
+
+
 cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
     """Look up what the payment names in the register as it is now; derive its claim.
 
@@ -100,6 +116,7 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
             or s.group.working.accounts[row.debit].kind != ACCOUNT_WALLET
         )
     payment_set_shape(draft)
+    payment_take_back_spelling(draft)
     draft.claims = 0
     row.credit = 0
     if row.service == 0 or row.service >= s.group.services_count:
@@ -111,10 +128,12 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
         row.deadline = record.deadline_s
     if head < record.heads_count:
         row.credit = record.heads[head]
+    if s.group.services[row.service].ruled and draft.shape == 0:
+        payment_spell(draft, record)
     if record.duplicate_rule == DUPLICATE_ONCE:
         keys_claim(
-            s, CLAIM_BILL, record.biller, row.reference, 0,
-            &draft.claim.high, &draft.claim.low,
+            s, CLAIM_BILL, record.biller, row.reference,
+            s.group.working.series[row.service], &draft.claim.high, &draft.claim.low,
         )
         draft.claims = 1
     elif record.duplicate_rule == DUPLICATE_WITHIN:
@@ -142,25 +161,6 @@ cdef int payment_check_amount(const ServiceRecord* record, const Row* row) noexc
     if record.amount_rule == AMOUNT_EXACT_AND_BELOW and row.amount > row.total:
         return RESULT_AMOUNT_NOT_EXACT
     return RESULT_OK
-
-
-cdef bint payment_has_period(const uint8_t* reference) noexcept nogil:
-    """Something, then "/YYYY-MM"."""
-    cdef int size = 0
-    cdef const uint8_t* p
-    cdef int i
-    while size < REFERENCE_SIZE and reference[size] != 0:
-        size += 1
-    if size < 9:
-        return False
-    p = reference + size - 8
-    if p[0] != 47 or p[5] != 45:
-        return False
-    for i in range(1, 8):
-        if i != 5 and not 48 <= p[i] <= 57:
-            return False
-    i = (p[6] - 48) * 10 + (p[7] - 48)
-    return 1 <= i <= 12
 
 
 cdef inline int payment_check_states(const Account* debit, const Account* credit) noexcept nogil:
@@ -277,10 +277,13 @@ cdef int payment_check(
     if row.credit == 0:
         result[0] = RESULT_HEAD_UNKNOWN
         return 0
+    if draft.misspelled:
+        result[0] = RESULT_REFERENCE_WRONG
+        return 0
     result[0] = payment_check_amount(record, row)
     if result[0] != RESULT_OK:
         return 0
-    if record.key_rule == KEY_REFERENCE_PERIOD and not payment_has_period(row.reference):
+    if record.key_rule == KEY_REFERENCE_PERIOD and not references_has_period(row.reference):
         result[0] = RESULT_PERIOD_MISSING
         return 0
     credit = &s.group.working.accounts[row.credit]

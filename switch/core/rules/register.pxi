@@ -101,6 +101,7 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
                 slot = (slot + 1) & mask
             s.group.service_slots[slot] = index
         memcpy(&s.group.services[index].record, tail, sizeof(ServiceRecord))
+        s.group.services[index].ruled = references_are_ruled(&s.group.services[index].record)
         s.group.services[index].sequence = row.sequence
     elif tail[0] == RECORD_RULES:
         s.group.working_rules = (<const RulesRecord*>tail).version
@@ -166,6 +167,38 @@ cdef bint register_rules_is_valid(const uint8_t* tail, uint32_t size) noexcept n
     )
 
 
+cdef bint register_references_are_valid(const ServiceRecord* record) noexcept nogil:
+    """The part of a service's record that says what its references are; the rest is zero."""
+    return (
+        LETTERS_AS_THEY_ARE <= record.letters <= LETTERS_LOWER
+        and record.ignored <= (
+            IGNORED_SPACE | IGNORED_HYPHEN | IGNORED_SLASH | IGNORED_POINT | IGNORED_ZEROS
+        )
+        and record.check_digit <= CHECK_DIGIT_VERHOEFF
+        and record.price_rule == 0 and record.items_count == 0 and record.amount_step == 0
+        and record.reserved_0 == 0 and keys_is_zero(record.reserved_1, 4)
+        and keys_is_zero(record.reserved_2, 24) and keys_is_zero(record.reserved_3, 64)
+        and references_pattern_is_valid(record)
+    )
+
+
+cdef bint register_keeps_rules(
+    const ServiceRecord* before, const ServiceRecord* record
+) noexcept nogil:
+    """Whether what makes bills of a service stays: claims, once taken, are for ever."""
+    return (
+        before.biller == record.biller
+        and before.duplicate_rule == record.duplicate_rule
+        and before.key_rule == record.key_rule
+        and before.price_rule == record.price_rule
+        and before.letters == record.letters
+        and before.ignored == record.ignored
+        and before.check_digit == record.check_digit
+        and before.series == record.series
+        and memcmp(before.pattern, record.pattern, PATTERN_MAX) == 0
+    )
+
+
 cdef bint register_service_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
     cdef const ServiceRecord* record = <const ServiceRecord*>tail
     if size < sizeof(ServiceRecord):
@@ -179,7 +212,7 @@ cdef bint register_service_is_valid(const uint8_t* tail, uint32_t size) noexcept
         and record.deadline_policy <= POLICY_KEEP
         and record.active <= 1
         and 1 <= record.heads_count <= HEADS_MAX
-        and keys_is_zero(record.reserved, 44)
+        and register_references_are_valid(record)
     ):
         return False
     if record.duplicate_rule == DUPLICATE_ONCE:

@@ -63,7 +63,7 @@ cdef int resolve_by_answer(
         return rc
     if (
         memcmp(hold.id, row.id, 16) != 0
-        # Whoever is to be paid, whose the service may be by now.
+        # Whoever is to be paid, and no other biller.
         or s.group.working.accounts[hold.credit].participant != draft.bound
     ):
         return 0

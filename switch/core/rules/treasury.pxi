@@ -229,6 +229,18 @@ cdef int treasury_open(
     return RESULT_OK
 
 
+cdef bint treasury_has_series(
+    State* s, const ServiceRecord* record, uint32_t existing
+) noexcept nogil:
+    """Whether a service may share the series that it names: another service's of its biller,
+    which has it for itself."""
+    cdef const ServiceRecord* other = &s.group.services[record.series].record
+    return (
+        record.series < s.group.services_count and record.series != existing
+        and other.biller == record.biller and other.series == 0
+    )
+
+
 cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nogil:
     """Choose the index: the one this code has, or the next."""
     cdef const ServiceRecord* record = <const ServiceRecord*>tail
@@ -255,6 +267,12 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
             if account.participant != record.biller or account.kind != ACCOUNT_BILLER:
                 return RESULT_ACCOUNT_UNKNOWN
         existing = register_find_service(s, record.code)
+        if record.series != 0 and not treasury_has_series(s, record, existing):
+            return RESULT_SERVICE_UNKNOWN
+        if existing != 0 and not (
+            register_keeps_rules(&s.group.services[existing].record, record)
+        ):
+            return RESULT_RULE_FIXED
         if existing == 0 and s.group.services_count >= SERVICES_MAX:
             return RESULT_TABLE_FULL
         row.debit = existing if existing != 0 else s.group.services_count
