@@ -340,8 +340,8 @@ cdef struct Row:                # 128 bytes
     uint64_t timestamp          # ns UTC, strictly increasing
     uint64_t amount             # paise
     uint64_t resolves           # sequence of the row this one resolves, or 0
-    uint8_t reference[32]       # printable ASCII, zero-padded, of payments the canonical one;
-                                # or BLAKE2b-256 of a tail
+    # Printable ASCII, zero-padded, of a payment the canonical one; or BLAKE2b-256 of a tail.
+    uint8_t reference[32]
     uint32_t debit              # account index, or the account/record spoken of
     uint32_t credit             # account index
     uint32_t receipt            # number within the wallet's financial year, or 0

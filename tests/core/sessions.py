@@ -28,6 +28,7 @@ from typing import Any
 
 from switch._core import Ledger, Request
 from switch.codes import DuplicateRule, KeyRule, Kind, Result
+from tests.core import spelling
 from tests.core.aged import outcomes_of, read_all
 from tests.core.network import NOW, Network, make_network, top_up
 from tests.core.pair import Pair, catch_up, to_request
@@ -137,6 +138,8 @@ class Work:
         row.participant = net.centres[wallet]
         row.amount = row.total = AMOUNT
         row.reference = b"BILL %d" % self.bills
+        if spelling.is_ruled(record):
+            row.reference = spelling.make(record, self.bills)
         if record.duplicate_rule == DuplicateRule.ONCE and row.kind == Kind.PAY:
             self.claimed.append(row)
         if row.kind == Kind.HOLD:
