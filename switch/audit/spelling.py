@@ -10,6 +10,7 @@ state from the state and the character alone.
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Self
 
 import numpy as np
@@ -54,6 +55,8 @@ WRONG, RIGHT, BEGIN = 0, CHARACTERS, 2 * CHARACTERS
 STATES_MAX: Final = 1 << 15
 """States of all automata together, 1 KiB each. References of services beyond are taken
 one by one; there would have to be about a thousand different patterns."""
+PATTERNS_KEPT: Final = 1_024
+"""Patterns whose elements are remembered."""
 ROWS_TOGETHER: Final = 8192
 """References that are judged in one go: their bytes stay near."""
 
@@ -74,6 +77,7 @@ class _MalformedError(Exception):
     """A pattern that is not formed as one."""
 
 
+@lru_cache(PATTERNS_KEPT)
 def parse(pattern: bytes, letters: int) -> tuple[Element, ...] | None:
     """The elements of a pattern; None if it is none, or none could match it."""
     try:

@@ -55,6 +55,24 @@ def freed(s: Story, *, released: bool) -> None:
     s.pay(B, 6, 3_000, "BILL-90")
 
 
+def given_back(*, releases: bool) -> Tell:
+    """A payment is refunded when the same number was paid in another series: that has
+    not taken its claim.
+    """
+
+    def tell(s: Story) -> None:
+        s.service(6, 1, 2, 5, [Y])
+        s.service(7, 1, 2, 5, [Y])
+        first = s.pay(A, 6, 3_000, "BILL-90")
+        s.pay(B, 7, 3_000, "BILL-90")
+        s.commit()
+        row = s.refunded_by_two(first, 3_000)
+        if not releases:
+            row.flags &= ~int(RowFlag.RELEASE)
+
+    return tell
+
+
 def joining(series: int, biller: int = 5) -> Tell:
     """A service that joins the series of one of biller 5's; 7 has no own series."""
 
@@ -75,6 +93,17 @@ def updating(**changes: object) -> Tell:
         told = {"mode": 1, "rule": 2, "biller": 5, "heads": [Y]}
         told |= {**METER, "series": 6} | changes
         s.service(7, flags=UPDATE, **told)  # type: ignore[arg-type]
+
+    return tell
+
+
+def alone(before: dict[str, object], after: dict[str, object]) -> Tell:
+    """An update of a service of its own series."""
+
+    def tell(s: Story) -> None:
+        told = {"mode": 1, "rule": 2, "biller": 5, "heads": [Y]}
+        s.service(6, **told | before)  # type: ignore[arg-type]
+        s.service(6, flags=UPDATE, **told | after)  # type: ignore[arg-type]
 
     return tell
 
@@ -150,6 +179,11 @@ PAIRS: dict[str, Pair] = {
         lambda s: freed(s, released=True),
         lambda s: freed(s, released=False),
     ),
+    "a claim that another series has not taken": (
+        "claims",
+        given_back(releases=True),
+        given_back(releases=False),
+    ),
     "series of itself": ("services", joining(6), joining(8)),
     "series of a sister": ("services", joining(6), joining(7)),
     "series of another biller": ("services", joining(0, biller=4), joining(6, 4)),
@@ -167,8 +201,13 @@ PAIRS: dict[str, Pair] = {
     "an update of the key rule": ("services", updating(), updating(key=2)),
     "an update of the biller": (
         "services",
-        updating(),
-        updating(biller=4, heads=[X0], series=0),
+        alone({"biller": 5}, {"biller": 5, "heads": [Y, Y]}),
+        alone({"biller": 5}, {"biller": 4, "heads": [X0]}),
+    ),
+    "an update of the duplicate rule alone": (
+        "services",
+        alone({"rule": 3}, {"rule": 3, "hours": 48}),
+        alone({"rule": 1}, {"rule": 3}),
     ),
 }
 

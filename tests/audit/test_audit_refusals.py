@@ -361,6 +361,10 @@ PAIRS: dict[str, tuple[Tell, Tell]] = {
         registered(R.SERVICE_UNKNOWN, series=7),
         registered(R.SERVICE_UNKNOWN),
     ),
+    "SERVICE_UNKNOWN of itself": (
+        registered(R.SERVICE_UNKNOWN, number=6, series=6),
+        registered(R.SERVICE_UNKNOWN, number=6, series=0),
+    ),
     "ACCOUNT_UNKNOWN of a service's head": (
         registered(R.ACCOUNT_UNKNOWN, heads=[Y, X0]),
         registered(R.ACCOUNT_UNKNOWN),

@@ -1,0 +1,162 @@
+"""Goal: the claims of the core's index are those that the data model says, key by key.
+
+Method: a process of its own drives the core with random requests; then each entry of
+the runs of map 1 is compared with what the journal's rows take and release, their keys
+made here by a SipHash of the tests' own. Two services of a series share their keys.
+"""
+
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import lmdb
+import numpy as np
+
+from switch.audit.chain import Chain
+from switch.audit.findings import Findings
+from switch.audit.layout import ACCOUNT_RECORD, SERVICE_RECORD
+from switch.audit.reader import Journal
+from switch.codes import Kind, Record, RowFlag
+from tests.audit.journal_writer import open_index
+from tests.audit.test_audit_core import start
+
+MASK = 2**64 - 1
+CLAIMS = 1
+"""The map of claims, among those of the index."""
+PAGE, ENTRY = 4_080, 24
+Key = tuple[int, int]
+
+
+def siphash(key: bytes, words: list[int], within: int = 1, behind: int = 3) -> Key:
+    """SipHash with a result of 128 bits, over whole words; its halves in order."""
+    k0, k1 = struct.unpack("<2Q", key)
+    v = [k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D ^ 0xEE]
+    v += [k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573]
+    for word in [*words, len(words) * 8 % 256 << 56]:
+        v[3] ^= word
+        turn(v, within)
+        v[0] ^= word
+    halves = []
+    for place, constant in ((2, 0xEE), (1, 0xDD)):
+        v[place] ^= constant
+        turn(v, behind)
+        halves.append(v[0] ^ v[1] ^ v[2] ^ v[3])
+    return halves[0], halves[1]
+
+
+def turn(v: list[int], rounds: int) -> None:
+    """So many rounds."""
+    for _ in range(rounds):
+        for a, b, c, d, left, right in ((0, 1, 2, 3, 13, 16), (2, 1, 0, 3, 17, 21)):
+            v[a] = (v[a] + v[b]) & MASK
+            v[b] = rotated(v[b], left) ^ v[a]
+            v[a] = rotated(v[a], 32)
+            v[c] = (v[c] + v[d]) & MASK
+            v[d] = rotated(v[d], right) ^ v[c]
+
+
+def rotated(x: int, by: int) -> int:
+    return (x << by | x >> 64 - by) & MASK
+
+
+def test_the_hash_is_the_published_one() -> None:
+    """The authors' first vector of 128 bits, which is of 2 and 4 rounds."""
+    found = struct.pack("<2Q", *siphash(bytes(range(16)), [], 2, 4))
+    assert found.hex() == "a3817f04ba25a8e66df67214c7550293"
+
+
+class Taken:
+    """What rows take and release, from the journal's rows alone."""
+
+    def __init__(self, instance: bytes) -> None:
+        self.instance = instance
+        self.rows: dict[int, np.void] = {}
+        self.owners = [0]
+        self.services: dict[int, np.void] = {}
+        self.entries: Counter[tuple[int, int, int]] = Counter()
+        self.series: Counter[int] = Counter()
+
+    def row(self, row: np.void, tail: bytes) -> None:
+        if row["result"] != 1:
+            return
+        sequence, flags = int(row["sequence"]), int(row["flags"])
+        self.rows[sequence] = row
+        if row["kind"] == Kind.OPEN:
+            account = np.frombuffer(tail, ACCOUNT_RECORD, 1)[0]
+            self.owners.append(int(account["participant"]))
+        elif row["kind"] == Kind.REGISTER and tail[0] == Record.SERVICE:
+            record = np.frombuffer(tail, SERVICE_RECORD, 1)[0]
+            self.services[int(row["debit"])] = record
+        elif flags & RowFlag.RELEASE:
+            taker = self.rows[int(row["resolves"])]
+            if taker["kind"] == Kind.POST:
+                taker = self.rows[int(taker["resolves"])]
+            self.entries[(*self.key(taker), sequence * 2 + 1)] += 1
+        elif flags & RowFlag.CLAIM and row["kind"] in (
+            Kind.PAY,
+            Kind.HOLD,
+            Kind.TOP_UP,
+        ):
+            self.entries[(*self.key(row), sequence * 2)] += 1
+
+    def key(self, row: np.void) -> Key:
+        """The two words that a claim is looked up by."""
+        domain, owner, amount = 3, 0, 0
+        if row["kind"] != Kind.TOP_UP:
+            service = int(row["service"])
+            record = self.services[service]
+            if row["flags"] & RowFlag.RECENT:
+                domain, owner, amount = 2, service, int(row["amount"])
+            else:
+                domain, owner = 1, self.owners[int(row["credit"])]
+                amount = int(record["series"]) or service
+                self.series[amount != service] += 1
+        words = [domain << 32 | owner, *map(int, row["reference"]), amount]
+        low, high = siphash(self.instance, words)
+        return high, low
+
+
+def stored(env: lmdb.Environment) -> Iterator[tuple[int, int, int]]:
+    """Every entry of the runs of claims that the index lists."""
+    meta, runs = (env.open_db(name, create=False) for name in (b"meta", b"runs"))
+    with env.begin() as txn:
+        head = bytes(txn.get(b"index", db=meta) or b"")
+        (count,) = struct.unpack_from("<I", head, 220)
+        for number in range(count):
+            fields = struct.unpack_from("<6Q2I", head, 256 + number * 56)
+            run, left, of = fields[0], fields[3], fields[6]
+            block = 0
+            while of == CLAIMS and left:
+                value = txn.get(struct.pack(">BQI", CLAIMS, run, block), db=runs)
+                assert value is not None
+                for at in range(0, len(value), PAGE):
+                    (entries,) = struct.unpack_from("<I", value, at + 4)
+                    for entry in range(entries):
+                        yield struct.unpack_from("<3Q", value, at + 8 + entry * ENTRY)
+                    left -= entries
+                block += 1
+
+
+def test_claims_of_the_index_have_the_keys_of_the_journal(tmp_path: Path) -> None:
+    writer = start(tmp_path / "ledger", seed=23, count=6_000)
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == "begun\n"
+    writer.stdout.readline()
+    writer.communicate("", timeout=60)
+    with open_index(tmp_path / "ledger") as env:
+        mine = Counter(stored(env))
+        meta = env.open_db(b"meta", create=False)
+        with env.begin() as txn:
+            (as_of,) = struct.unpack_from("<Q", txn.get(b"index", db=meta) or b"", 24)
+    with Journal(tmp_path / "ledger") as journal:
+        taken = Taken(journal.instance)
+        chain = Chain(journal.instance, journal.epoch, Findings())
+        for block in journal.blocks(as_of):
+            chain.block(block)
+            rows = block.rows[block.rows["sequence"] <= as_of].copy()
+            for index, row in enumerate(rows):
+                taken.row(row, chain.tails.get(index, b""))
+    assert mine == taken.entries
+    # Of services that name a series, and of such that are their own.
+    assert min(taken.series[True], taken.series[False]) > 0
