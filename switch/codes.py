@@ -347,7 +347,7 @@ class Opened(IntEnum):
     WRONG = 2
     """Nothing of it may be believed."""
     EXPIRED = 3
-    """Sealed by this ledger, and too old."""
+    """Sealed by this ledger, and too old; or fetched in the future."""
 
 
 class Difference(IntEnum):

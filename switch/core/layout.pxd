@@ -227,7 +227,7 @@ cdef enum:  # Answer.bad: a text that is over-long or not printable, and was lef
 cdef enum:  # what became of a token that was opened
     OPENED_RIGHT = 1
     OPENED_WRONG = 2        # nothing of it may be believed
-    OPENED_EXPIRED = 3      # sealed by this ledger, and too old
+    OPENED_EXPIRED = 3      # sealed by this ledger, and too old; or fetched in the future
 
 cdef enum:  # ShiftRecord.difference
     DIFFERENCE_NONE = 1

@@ -36,6 +36,7 @@ from switch.ledger.quotation_keys import (
 )
 from tests.core.network import NOW, make_network
 from tests.core.pair import rows_request
+from tests.core.test_quotations import NOW as FETCHED
 from tests.core.test_quotations import quotation
 from tests.ledger.test_opening_shapes import SHAPES, put
 
@@ -52,7 +53,7 @@ def opened(directory: Path) -> Iterator[tuple[Ledger, KeyRing]]:
 
 
 def what(ledger: Ledger, token: bytes) -> Opened:
-    return Opened(ledger.open_quotation(token, NOW)[0])
+    return Opened(ledger.open_quotation(token, FETCHED)[0])
 
 
 @pytest.fixture

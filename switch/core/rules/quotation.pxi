@@ -112,6 +112,10 @@ cdef int quotation_open(
             )
             if native_equal_seals(seal, out.seal):
                 native_assert(quotation_is_formed(out), b"what was sealed is formed")
-                return OPENED_EXPIRED if out.valid_until <= now else OPENED_RIGHT
+                # One of a time to come, of a clock that was ahead, would outlive its day
+                # and pass for fetched after whatever was paid meanwhile.
+                if out.fetched <= now < out.valid_until:
+                    return OPENED_RIGHT
+                return OPENED_EXPIRED
     memset(out, 0, sizeof(Quotation))
     return OPENED_WRONG
