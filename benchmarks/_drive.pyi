@@ -37,3 +37,9 @@ def receive(
 
 def bare_commits(path: bytes, first: int, latencies: Nanoseconds) -> None:
     """Durable commits of two small puts each, in an environment of their own."""
+
+def open_tokens(tokens: Messages, secret: bytes, instance: bytes, now_ns: int) -> int:
+    """Open each, sealed with the key of number 1; how many were right."""
+
+def seal_tokens(tokens: Messages, secret: bytes, instance: bytes) -> int:
+    """Seal each again where it stands, with the key of number 1; how many were."""

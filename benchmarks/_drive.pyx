@@ -1,17 +1,20 @@
 """Load that no Python stands in the way of: payments through the queue, one by one.
 
 Every latency is kept, in arrays made before the clock starts. Answers are looked at: an
-outcome must be of the payment that was sent. Beside it a bare LMDB commit.
+outcome must be of the payment that was sent. Beside it a bare LMDB commit, and the core's
+own sealing and opening of tokens.
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp
+from libc.string cimport memcmp, memcpy, memset
 from posix.time cimport CLOCK_MONOTONIC
 
 from switch._core cimport Queue
+from switch.core.layout cimport *
 from switch.core.lmdb cimport *
+from switch.core.native cimport *
 from switch.core.queue cimport Call, Group, Wait
-from switch.core.state cimport RC_FULL, timespec
+from switch.core.state cimport RC_FULL, TokenKey, timespec
 
 from switch.errors import StorageError, SwitchError
 
@@ -19,6 +22,9 @@ cdef extern from "<time.h>" nogil:
     int TIMER_ABSTIME
     int clock_gettime(int clock, timespec* now)
     int clock_nanosleep(int clock, int flags, const timespec* until, timespec* left)
+
+# The part itself, compiled here once more: from Python a call costs what it does.
+include "../switch/core/rules/quotation.pxi"
 
 cdef enum:
     OUTCOME_ID = 4            # bytes of tags and sizes before the id of an outcome
@@ -248,3 +254,51 @@ cdef int drive_commit(
 
 cdef extern from *:
     uint64_t __builtin_bswap64(uint64_t value) nogil
+
+
+cdef int drive_make_keys(
+    TokenKey* keys, const uint8_t[::1] secret, const uint8_t[::1] instance
+) except -1:
+    """The second key of two, so that opening finds it last; the first is another."""
+    cdef uint64_t[2] name
+    cdef uint8_t[TOKEN_KEY_SIZE] other
+    if secret.shape[0] != TOKEN_KEY_SIZE or instance.shape[0] != 16:
+        raise ValueError("a key has 32 bytes, an instance 16")
+    memcpy(name, &instance[0], 16)
+    memset(other, 7, TOKEN_KEY_SIZE)
+    quotation_make_key(&keys[0], 2, other, name, 0)
+    quotation_make_key(&keys[1], 1, &secret[0], name, 0)
+    return 0
+
+
+def open_tokens(
+    const uint8_t[:, ::1] tokens, const uint8_t[::1] secret, const uint8_t[::1] instance,
+    uint64_t now_ns,
+):
+    """Open each, sealed with the key of number 1; how many were right."""
+    cdef TokenKey[TOKEN_KEYS_MAX] keys
+    cdef Quotation quotation
+    cdef Py_ssize_t i
+    cdef Py_ssize_t right = 0
+    cdef size_t size = tokens.shape[1]
+    drive_make_keys(keys, secret, instance)
+    with nogil:
+        for i in range(tokens.shape[0]):
+            right += quotation_open(keys, &tokens[i, 0], size, now_ns, &quotation) == OPENED_RIGHT
+    return right
+
+
+def seal_tokens(
+    uint8_t[:, ::1] tokens, const uint8_t[::1] secret, const uint8_t[::1] instance
+):
+    """Seal each again where it stands, with the key of number 1; how many were."""
+    cdef TokenKey[TOKEN_KEYS_MAX] keys
+    cdef Py_ssize_t i
+    cdef Py_ssize_t sealed = 0
+    if tokens.shape[1] != sizeof(Quotation):
+        raise ValueError("a token has 144 bytes")
+    drive_make_keys(keys, secret, instance)
+    with nogil:
+        for i in range(tokens.shape[0]):
+            sealed += quotation_seal(&keys[1], <Quotation*>&tokens[i, 0])
+    return sealed

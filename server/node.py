@@ -19,6 +19,7 @@ from switch.config import Config
 from switch.errors import DamagedError, OverloadError, SwitchError
 from switch.ledger.cases import Cases
 from switch.ledger.committer import Answer, Committer, Reply
+from switch.ledger.quotation_keys import KeyRing
 from switch.register.load import Register
 from switch.v1 import payments_pb2
 
@@ -37,10 +38,14 @@ class Node:
     """The shared parts of one running server."""
 
     def __init__(self, config: Config, ledger: Ledger, committer: Committer) -> None:
-        """Belongs to the running event loop. The committer must not run yet."""
+        """Belongs to the running event loop. The committer must not run yet.
+
+        Raises ConfigError if the keys of quotations cannot be used, SpaceError.
+        """
         self.config = config
         self.ledger = ledger
         self.committer = committer
+        self.quotation_keys = KeyRing(ledger)
         self.register = Register(ledger)
         self.loop = asyncio.get_running_loop()
         self.dispatch = Dispatcher(

@@ -29,6 +29,7 @@ WINDOW_LINE: np.dtype[np.void]
 SHIFT_RECORD: np.dtype[np.void]
 RULES_RECORD: np.dtype[np.void]
 ANSWER: np.dtype[np.void]
+QUOTATION: np.dtype[np.void]
 """What a biller answered to one question, 152 bytes; texts are zero-padded."""
 KIND_TRAITS: tuple[int, ...]
 """What a row's kind is, by its number: bits as in `codes.Trait`."""
@@ -54,6 +55,14 @@ def crc32c(data: bytes, seed: int = 0) -> int:
 
 def crc32c_portable(data: bytes, seed: int = 0) -> int:
     """The same without the processor's instruction."""
+
+def blake2b_keyed(
+    block: bytes, key: bytes, salt: bytes, person: bytes, size: int = 16
+) -> bytes:
+    """BLAKE2b of `block` (128 bytes) with a key of 1 to 64 bytes, as tokens are sealed.
+
+    `salt` and `person` have 16 bytes, the digest `size`. Raises ValueError otherwise.
+    """
 
 @final
 class Request:
@@ -223,6 +232,29 @@ class Ledger:
 
     def index_step(self) -> bool:
         """Bring the index one step forward if a whole step is durable. True if so."""
+
+    def set_quotation_keys(self, keys: Sequence[tuple[int, bytes]]) -> None:
+        """Seal quotations with the first of `keys` and accept all of them from here on.
+
+        One or two, each a number from 1 to 255 and 32 secret bytes. Not kept: a ledger
+        that is opened has none, seals nothing and finds every token wrong. Any thread;
+        waits while a group is decided. Raises ValueError.
+        """
+
+    def seal_quotation(self, quotation: Rows) -> bytes:
+        """The token, 144 bytes, of one element of the dtype QUOTATION.
+
+        Its format, key and seal are filled in; its `valid_until` is cut to a day after
+        `fetched`, and 0 means that. Any thread. Raises ValueError if a field is out of
+        its bounds, or no key is set.
+        """
+
+    def open_quotation(self, token: bytes, now_ns: int) -> tuple[int, Rows]:
+        """What a token is at `now_ns` (`codes.Opened`), and what it says (shape ()).
+
+        All zeros if it is wrong. For which centre, service and reference it was sealed
+        is the caller's to compare. Any thread; any bytes.
+        """
 
     # --- reading; each raises CorruptionError rather than serve a bad check ---------
 

@@ -104,6 +104,7 @@ include "core/index/indexer.pxi"
 include "core/index/steps.pxi"
 include "core/index/pace.pxi"
 include "core/rules/references.pxi"
+include "core/rules/quotation.pxi"
 include "core/rules/register.pxi"
 include "core/rules/rows.pxi"
 include "core/rules/payment.pxi"
@@ -430,6 +431,68 @@ cdef class Ledger:
             rc = pace_try_unit(self.s, &moved)
         check(RC_SPACE if steps_is_space(rc) else rc)
         return bool(moved)
+
+    # --- quotations --------------------------------------------------------------------------
+
+    def set_quotation_keys(self, keys):
+        cdef object _in_use = self._use()
+        cdef TokenKey[TOKEN_KEYS_MAX] made
+        cdef bytes secret
+        cdef int count = 0
+        memset(made, 0, sizeof(made))
+        keys = tuple(keys)
+        if not 1 <= len(keys) <= TOKEN_KEYS_MAX or len({key[0] for key in keys}) < len(keys):
+            raise ValueError("one key or two of different numbers, the newest first")
+        for number, secret in keys:
+            if not 1 <= number <= 255 or secret is None or len(secret) != TOKEN_KEY_SIZE:
+                raise ValueError("a key has a number of 1 to 255, and 32 bytes")
+            quotation_make_key(
+                &made[count], number, <const uint8_t*>PyBytes_AS_STRING(secret),
+                self.s.config.instance, self.s.config.epoch,
+            )
+            count += 1
+        with nogil:
+            # No group is decided meanwhile: all of one are opened with the same keys.
+            pthread_mutex_lock(&self.s.shared.lock)
+            memcpy(self.s.group.token_keys, made, sizeof(made))
+            pthread_mutex_unlock(&self.s.shared.lock)
+
+    cdef void _copy_keys(self, TokenKey* keys) noexcept nogil:
+        """The keys as they are now; sealing and opening then hold up nobody."""
+        pthread_mutex_lock(&self.s.shared.lock)
+        memcpy(keys, self.s.group.token_keys, TOKEN_KEYS_MAX * sizeof(TokenKey))
+        pthread_mutex_unlock(&self.s.shared.lock)
+
+    def seal_quotation(self, quotation not None):
+        cdef object _in_use = self._use()
+        if quotation.dtype != QUOTATION or quotation.size != 1:
+            raise ValueError("one quotation is needed, of the dtype QUOTATION")
+        cdef bytes given = quotation.tobytes()
+        cdef TokenKey[TOKEN_KEYS_MAX] keys
+        cdef Quotation token
+        cdef bint sealed
+        memcpy(&token, PyBytes_AS_STRING(given), sizeof(Quotation))
+        with nogil:
+            self._copy_keys(keys)
+            sealed = keys[0].number != 0 and quotation_seal(keys, &token)
+        if keys[0].number == 0:
+            raise ValueError("no key of quotations is set")
+        if not sealed:
+            raise ValueError("a field of the quotation is out of its bounds")
+        return PyBytes_FromStringAndSize(<char*>&token, sizeof(Quotation))
+
+    def open_quotation(self, bytes token not None, uint64_t now_ns):
+        cdef object _in_use = self._use()
+        cdef TokenKey[TOKEN_KEYS_MAX] keys
+        cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(token)
+        cdef size_t size = PyBytes_GET_SIZE(token)
+        opened = np.empty(1, QUOTATION)
+        cdef uint8_t[::1] target = opened.view(np.uint8)
+        cdef int what
+        with nogil:
+            self._copy_keys(keys)
+            what = quotation_open(keys, data, size, now_ns, <Quotation*>&target[0])
+        return what, opened.reshape(())
 
     # --- where it stands -----------------------------------------------------------------------
 

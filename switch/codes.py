@@ -369,6 +369,16 @@ class Answered(IntEnum):
     UNKNOWN = 3
 
 
+class Opened(IntEnum):
+    """What became of a token that was opened. In memory only."""
+
+    RIGHT = 1
+    WRONG = 2
+    """Nothing of it may be believed."""
+    EXPIRED = 3
+    """Sealed by this ledger, and too old; or fetched in the future."""
+
+
 class Difference(IntEnum):
     """How counted cash and the ledger differ when a shift is closed."""
 

@@ -120,6 +120,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
         "pace": {"steps"},
     },
     "rules": {
+        "quotation": set(),
         "references": {"keys"},
         "register": {"keys", "references"},
         "rows": {
@@ -341,6 +342,7 @@ def layout_numbers() -> dict[str, int]:
         ("PAYMENT", PaymentState),
         ("QUESTION", codes.Question),
         ("ANSWERED", codes.Answered),
+        ("OPENED", codes.Opened),
         ("DIFFERENCE", codes.Difference),
     ],
 )
@@ -411,6 +413,7 @@ def test_large_bounds_match_the_layout() -> None:
         "NO_AMOUNT_LIMIT": codes.NO_AMOUNT_LIMIT,
         "NO_COUNT_LIMIT": codes.NO_COUNT_LIMIT,
         "NEVER": 2**64 - 1,  # the core's own: when a kept hold is due
+        "TOKEN_LIFE_MAX_NS": 24 * 3600 * 10**9,
     }
 
 

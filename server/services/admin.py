@@ -10,6 +10,7 @@ import numpy as np
 from server import arguments, convert
 from server.node import Node
 from server.services.clock import accept_clock
+from server.services.keys import rotate_quotation_key
 from server.status import ArgumentError, NotFoundError
 from switch._core import GROUP_MAX, WINDOW_LINE, Rows
 from switch.codes import CaseType, Kind, Result, Role
@@ -319,6 +320,12 @@ class AdminService:
         """Believe the wall clock as it is now."""
         return await accept_clock(self._node, request, caller)
 
+    async def RotateQuotationKey(
+        self, request: pb.RotateQuotationKeyRequest, caller: Identity
+    ) -> pb.RotateQuotationKeyResponse:
+        """Seal quotations with a new key."""
+        return await rotate_quotation_key(self._node, request, caller)
+
     async def _do(self, move: Templates) -> pb.Outcome:
         reply = await self._node.commit(move.request())
         assert not isinstance(reply, bytes)
@@ -407,6 +414,7 @@ class AdminService:
             last_window=ledger.last_window,
             holds_count=ledger.holds_count,
             damaged_requests_count=ledger.damaged_requests,
+            quotation_key_number=self._node.quotation_keys.number,
         )
 
 

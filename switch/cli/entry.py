@@ -428,6 +428,12 @@ def _add_office(add: Add) -> None:
         metavar="ENTRY",
         help="the refund or transfer that put it right",
     )
+    found["rotate-quotation-key"].add_argument(
+        "number",
+        type=_count,
+        metavar="NUMBER",
+        help="of the newest key, which is to be followed: `payswitch ledger` tells it",
+    )
 
 
 _ENTRIES = {

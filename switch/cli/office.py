@@ -132,6 +132,21 @@ def accept_clock(args: Namespace, screen: Screen) -> Exit:
     return _show(reply.outcome, screen)
 
 
+def rotate_key(args: Namespace, screen: Screen) -> Exit:
+    """Seal fetched bills with a new key."""
+    with open_office(args) as client:
+        reply = client.rotate_quotation_key(args.number)
+    if screen.as_json:
+        screen.value(plain(reply))
+        return Exit.DONE
+    screen.facts(
+        [("state", screen.language.word("done")), ("key number", str(reply.number))]
+    )
+    if reply.repeat:
+        screen.line(screen.language.word("repeat"))
+    return Exit.DONE
+
+
 def _show(outcome: admin_pb2.Outcome, screen: Screen) -> Exit:
     """The answer to one move; its entry is what the next command names."""
     result = Result(outcome.result)
@@ -161,4 +176,5 @@ COMMANDS: tuple[tuple[str, Callable[[Namespace, Screen], Exit], str], ...] = (
     ("approve", approve, "approve a proposal of somebody else, and do it"),
     ("close-case", close_case, "close a case, with what put it right"),
     ("accept-clock", accept_clock, "stand by the switch's clock after it leapt ahead"),
+    ("rotate-quotation-key", rotate_key, "seal fetched bills with a new key"),
 )

@@ -227,6 +227,13 @@ class AdminCalls:
         request = admin_pb2.AcceptClockRequest(id=move_id or new_id(), reason=reason)
         return self._caller.change(self._admin.AcceptClock, request, [request.id])
 
+    def rotate_quotation_key(
+        self, current_number: int
+    ) -> admin_pb2.RotateQuotationKeyResponse:
+        """Follow the key of this number, the newest, by a new one."""
+        request = admin_pb2.RotateQuotationKeyRequest(current_number=current_number)
+        return self._caller.change(self._admin.RotateQuotationKey, request)
+
     def accounts(self) -> tuple[list[admin_pb2.Account], int]:
         """Every account in order, and the one sequence at which all are read."""
 

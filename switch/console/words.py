@@ -103,6 +103,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "Write the entry and the hash down somewhere else than the copy.",
         "ভুক্তির নম্বর ও হ্যাশ কপি থেকে আলাদা কোথাও লিখে রাখুন।",
     ),
+    "key number": ("Newest key", "নতুনতম চাবি"),
     "kind": ("Kind", "ধরন"),
     "last check": ("Last chunk's check", "শেষ খণ্ডের যাচাই-সংখ্যা"),
     "meaning": ("Meaning", "অর্থ"),

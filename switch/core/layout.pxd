@@ -243,6 +243,11 @@ cdef enum:  # Answer.bad: a text that is over-long or not printable, and was lef
     BAD_REASON = 0x02
     BAD_BILL = 0x04
 
+cdef enum:  # what became of a token that was opened
+    OPENED_RIGHT = 1
+    OPENED_WRONG = 2        # nothing of it may be believed
+    OPENED_EXPIRED = 3      # sealed by this ledger, and too old; or fetched in the future
+
 cdef enum:  # ShiftRecord.difference
     DIFFERENCE_NONE = 1
     DIFFERENCE_SHORT = 2
@@ -286,6 +291,9 @@ cdef enum:
     HEADS_MAX = 8               # heads of account of one service
     TAIL_ITEM_MAX = 262144      # bytes of one tail item, but for a window's
     TAIL_MAX = 4194304          # bytes of one chunk's tail
+    TOKEN_KEYS_MAX = 2          # keys of quotations that are accepted
+    TOKEN_KEY_SIZE = 32
+    TOKEN_PERIOD_MAX = 119999   # the last month of the year 9999
     SEGMENT_ACCOUNTS = 512
     HOLD_PIECES = 64            # of the list of open holds, by the hold's sequence
     TURN_STEPS_MAX = 8          # what has changed is written within so many index steps
@@ -309,6 +317,7 @@ cdef enum:
     JOURNAL_FORMAT = 3
     INDEX_FORMAT = 4
     RULES_VERSION = 3           # the rules of this code; one more for each change of them
+    TOKEN_FORMAT = 1
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
     INDEX_MAGIC = 0x31584449    # "IDX1"
     SEGMENT_MAGIC = 0x31474553  # "SEG1"
@@ -325,6 +334,7 @@ cdef extern from *:
     #define LINK_CASE (1ULL << 22)  /* plus its type: of a hold; alone: of a correction */
     #define LINK_SHIFT (1ULL << 23)  /* of a shift: the next; plus 1: of nothing, the first */
     #define NEVER 0xFFFFFFFFFFFFFFFFULL  /* when a hold is due that its deadline kept */
+    #define TOKEN_LIFE_MAX_NS 86400000000000ULL  /* a day: no quotation is older */
     """
     const uint64_t AMOUNT_MAX
     const uint64_t NO_AMOUNT_LIMIT
@@ -332,6 +342,7 @@ cdef extern from *:
     const uint64_t LINK_CASE
     const uint64_t LINK_SHIFT
     const uint64_t NEVER
+    const uint64_t TOKEN_LIFE_MAX_NS
 
 
 # --- the journal ------------------------------------------------------------------
@@ -462,6 +473,25 @@ cdef struct WindowLine:         # 40 bytes, the tail of a `window` row is a list
     uint64_t credits
     uint64_t carried            # what the biller owed from earlier windows
     uint64_t payable            # max(0, credits - debits - carried): what settles
+
+
+cdef struct Quotation:          # 144 bytes: a token, on no disk; sealed over the first 128
+    uint8_t format              # TOKEN_FORMAT
+    uint8_t key                 # number of the key that sealed it, 1 to 255
+    uint8_t head                # index of the head within the service
+    uint8_t amount_rule         # exact, exact-and-above or exact-and-below
+    uint32_t centre             # participant index of who fetched it
+    uint16_t service            # service index
+    uint16_t series             # service index that names the bill's series
+    uint32_t period             # year x 12 + month - 1, 0 for none
+    uint8_t reference[32]       # canonical, printable ASCII, zero-padded
+    uint8_t bill[32]            # the bill's id, likewise, or zero
+    uint64_t amount_due         # paise
+    uint64_t fetched            # ns, when the biller was asked
+    uint64_t valid_until        # ns: from then on it is expired
+    uint64_t due_time           # ns, 0 for none
+    uint8_t reserved[16]
+    uint8_t seal[16]            # keyed BLAKE2b of all before
 
 
 # --- derived state ------------------------------------------------------------------

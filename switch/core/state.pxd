@@ -11,7 +11,7 @@ from posix.types cimport pid_t
 from switch.core.fault cimport FaultPlace
 from switch.core.layout cimport (
     Account, Chunk, Entry, PostingsAccount, PostingsLink, Row, ServiceRecord, Totals,
-    WindowLine, POSTINGS_LINKS, RUN_FANOUT,
+    WindowLine, POSTINGS_LINKS, RUN_FANOUT, TOKEN_KEYS_MAX,
 )
 from switch.core.lmdb cimport MDB_cursor, MDB_dbi, MDB_env, MDB_txn
 
@@ -364,6 +364,10 @@ cdef struct Probes:           # keys of one map on their way past memory and fil
     uint8_t[PROBES_MAX] maybe
     uint32_t count
 
+cdef struct TokenKey:         # of quotations
+    uint64_t state[8]         # BLAKE2b behind the key's block: as secret as the key
+    uint8_t number            # 0: there is none
+
 cdef struct Config:           # fixed after opening; anybody reads it
     MDB_env* journal_env
     MDB_env* index_env
@@ -447,6 +451,7 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     int register_changed      # in this group
     uint64_t working_window
     uint32_t working_rules
+    TokenKey token_keys[TOKEN_KEYS_MAX]  # the newest first; any thread sets them, under the lock
     Holds holds
     Reader reader
     MDB_txn* index_txn        # read transaction, renewed with each group

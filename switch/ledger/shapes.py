@@ -14,6 +14,7 @@ from typing import Final
 from switch.errors import ConfigError
 
 MARKS: Final = ("LOCK", "OPENING", "NEW", "DOUBT", "index.damaged")
+KEYS: Final = ("quotation.keys", "quotation.keys.new")
 PARTS: Final = ("journal", "index")
 FILES: Final = ("data.mdb", "lock.mdb")
 
@@ -50,7 +51,7 @@ def check(path: Path, wanted: str) -> bool:
 
 def check_ledger(directory: Path) -> None:
     """Raise ConfigError if a mark, a part or a file of a ledger has another shape."""
-    for name in MARKS:
+    for name in (*MARKS, *KEYS):
         check(directory / name, FILE)
     for part in PARTS:
         if check(directory / part, FOLDER):

@@ -49,6 +49,7 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.AdminService/ListWindowLines": _OFFICES,
     "/payswitch.v1.AdminService/Settle": _TREASURY,
     "/payswitch.v1.AdminService/AcceptClock": _TREASURY,
+    "/payswitch.v1.AdminService/RotateQuotationKey": _TREASURY,
     "/payswitch.v1.AdminService/ListAccounts": _READERS,
     "/payswitch.v1.AdminService/ListServices": _READERS,
     "/payswitch.v1.AdminService/GetLedger": _READERS,

@@ -1321,6 +1321,50 @@ class AcceptClockResponse(_message.Message):
 Global___AcceptClockResponse: _TypeAlias = AcceptClockResponse  # noqa: Y015
 
 @_typing.final
+class RotateQuotationKeyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURRENT_NUMBER_FIELD_NUMBER: _builtins.int
+    current_number: _builtins.int
+    """Number of the newest key, from GetLedger: the one to be followed."""
+    def __init__(
+        self,
+        *,
+        current_number: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["current_number", b"current_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotateQuotationKeyRequest: _TypeAlias = RotateQuotationKeyRequest  # noqa: Y015
+
+@_typing.final
+class RotateQuotationKeyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    REPEAT_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Of the newest key now."""
+    repeat: _builtins.bool
+    """It was made before, for an earlier call with this `current_number`."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        repeat: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "repeat", b"repeat"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotateQuotationKeyResponse: _TypeAlias = RotateQuotationKeyResponse  # noqa: Y015
+
+@_typing.final
 class Account(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1486,6 +1530,7 @@ class GetLedgerResponse(_message.Message):
     LAST_WINDOW_FIELD_NUMBER: _builtins.int
     HOLDS_COUNT_FIELD_NUMBER: _builtins.int
     DAMAGED_REQUESTS_COUNT_FIELD_NUMBER: _builtins.int
+    QUOTATION_KEY_NUMBER_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Last durable sequence, and what the index covers."""
     index_sequence: _builtins.int
@@ -1502,6 +1547,8 @@ class GetLedgerResponse(_message.Message):
     """Payments and moves since the server was started that RESULT_DATA_DAMAGED was the answer
     to.
     """
+    quotation_key_number: _builtins.int
+    """Number of the key that seals the tokens of fetched bills, 1 to 255."""
     def __init__(
         self,
         *,
@@ -1513,10 +1560,11 @@ class GetLedgerResponse(_message.Message):
         last_window: _builtins.int = ...,
         holds_count: _builtins.int = ...,
         damaged_requests_count: _builtins.int = ...,
+        quotation_key_number: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts_count", b"accounts_count", "damaged_requests_count", b"damaged_requests_count", "holds_count", b"holds_count", "index_sequence", b"index_sequence", "instance", b"instance", "last_window", b"last_window", "sequence", b"sequence", "state_hash", b"state_hash"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts_count", b"accounts_count", "damaged_requests_count", b"damaged_requests_count", "holds_count", b"holds_count", "index_sequence", b"index_sequence", "instance", b"instance", "last_window", b"last_window", "quotation_key_number", b"quotation_key_number", "sequence", b"sequence", "state_hash", b"state_hash"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

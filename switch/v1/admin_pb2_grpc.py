@@ -112,6 +112,11 @@ class AdminServiceStub:
                 request_serializer=switch_dot_v1_dot_admin__pb2.AcceptClockRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_admin__pb2.AcceptClockResponse.FromString,
                 _registered_method=True)
+        self.RotateQuotationKey = channel.unary_unary(
+                '/payswitch.v1.AdminService/RotateQuotationKey',
+                request_serializer=switch_dot_v1_dot_admin__pb2.RotateQuotationKeyRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_admin__pb2.RotateQuotationKeyResponse.FromString,
+                _registered_method=True)
         self.ListAccounts = channel.unary_stream(
                 '/payswitch.v1.AdminService/ListAccounts',
                 request_serializer=switch_dot_v1_dot_admin__pb2.ListAccountsRequest.SerializeToString,
@@ -246,6 +251,14 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RotateQuotationKey(self, request, context):
+        """Makes a new key for the tokens of fetched bills. The newest before it is still
+        accepted, older ones are not. Idempotent by `current_number`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAccounts(self, request, context):
         """Every account with its totals at one durable sequence, in account order.
         """
@@ -344,6 +357,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.AcceptClock,
                     request_deserializer=switch_dot_v1_dot_admin__pb2.AcceptClockRequest.FromString,
                     response_serializer=switch_dot_v1_dot_admin__pb2.AcceptClockResponse.SerializeToString,
+            ),
+            'RotateQuotationKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateQuotationKey,
+                    request_deserializer=switch_dot_v1_dot_admin__pb2.RotateQuotationKeyRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_admin__pb2.RotateQuotationKeyResponse.SerializeToString,
             ),
             'ListAccounts': grpc.unary_stream_rpc_method_handler(
                     servicer.ListAccounts,
@@ -769,6 +787,33 @@ class AdminService:
             '/payswitch.v1.AdminService/AcceptClock',
             switch_dot_v1_dot_admin__pb2.AcceptClockRequest.SerializeToString,
             switch_dot_v1_dot_admin__pb2.AcceptClockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateQuotationKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.AdminService/RotateQuotationKey',
+            switch_dot_v1_dot_admin__pb2.RotateQuotationKeyRequest.SerializeToString,
+            switch_dot_v1_dot_admin__pb2.RotateQuotationKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -76,6 +76,10 @@ class AdminServiceStub:
     that has passed and every group is refused (`CLOCK_UNTRUSTED`). Refused itself
     (`CLOCK_TRUSTED`) while the clock has not leapt, or is back.
     """
+    RotateQuotationKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RotateQuotationKeyRequest, _admin_pb2.RotateQuotationKeyResponse]
+    """Makes a new key for the tokens of fetched bills. The newest before it is still
+    accepted, older ones are not. Idempotent by `current_number`.
+    """
     ListAccounts: _grpc.UnaryStreamMultiCallable[_admin_pb2.ListAccountsRequest, _admin_pb2.ListAccountsResponse]
     """Every account with its totals at one durable sequence, in account order."""
     ListServices: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListServicesRequest, _admin_pb2.ListServicesResponse]
@@ -130,6 +134,10 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Accepts the switch's wall clock as it is now, after it has leapt ahead of the time
     that has passed and every group is refused (`CLOCK_UNTRUSTED`). Refused itself
     (`CLOCK_TRUSTED`) while the clock has not leapt, or is back.
+    """
+    RotateQuotationKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.RotateQuotationKeyRequest, _admin_pb2.RotateQuotationKeyResponse]  # type: ignore[assignment]
+    """Makes a new key for the tokens of fetched bills. The newest before it is still
+    accepted, older ones are not. Idempotent by `current_number`.
     """
     ListAccounts: _aio.UnaryStreamMultiCallable[_admin_pb2.ListAccountsRequest, _admin_pb2.ListAccountsResponse]  # type: ignore[assignment]
     """Every account with its totals at one durable sequence, in account order."""
@@ -272,6 +280,16 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Accepts the switch's wall clock as it is now, after it has leapt ahead of the time
         that has passed and every group is refused (`CLOCK_UNTRUSTED`). Refused itself
         (`CLOCK_TRUSTED`) while the clock has not leapt, or is back.
+        """
+
+    @_abc_1.abstractmethod
+    def RotateQuotationKey(
+        self,
+        request: _admin_pb2.RotateQuotationKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.RotateQuotationKeyResponse, _abc.Awaitable[_admin_pb2.RotateQuotationKeyResponse]]:
+        """Makes a new key for the tokens of fetched bills. The newest before it is still
+        accepted, older ones are not. Idempotent by `current_number`.
         """
 
     @_abc_1.abstractmethod

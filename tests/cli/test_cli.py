@@ -482,6 +482,22 @@ def test_a_clock_that_is_believed_is_not_accepted(live: Live) -> None:
     assert "choose who you are" in barred.stderr
 
 
+def test_the_key_of_quotations_is_followed_once(live: Live) -> None:
+    told = answer(live.command("ledger", "--json"))
+    assert told["quotation_key_number"] == 1
+    done = live.command("rotate-quotation-key", "1")
+    assert done.returncode == Exit.DONE, done.stderr
+    assert done.stdout.split()[-1] == "2"
+    again = live.command("rotate-quotation-key", "1", "--lang", "bn")
+    assert again.returncode == Exit.DONE
+    assert "দ্বিতীয়বার কিছু হয়নি" in again.stdout
+    done = live.command("rotate-quotation-key", "2", "--json")
+    assert answer(done) == {"number": 3, "repeat": False}
+    wrong = live.command("rotate-quotation-key", "1")
+    assert wrong.returncode == Exit.USAGE
+    assert "the newest key has the number 3" in wrong.stderr
+
+
 def test_billers_without_confirmed_services_are_not_listed(live: Live) -> None:
     paid = live.command("pay", CENTRE, FREE, "20", "no question", "--json")
     assert paid.returncode == Exit.DONE, paid.stderr

@@ -249,6 +249,16 @@ def test_a_clock_that_is_believed_is_not_accepted(treasury: Client) -> None:
     assert caught.value.outcome == "not_done"
 
 
+def test_the_key_of_quotations_is_followed_once(treasury: Client) -> None:
+    current = treasury.ledger().quotation_key_number
+    assert not treasury.rotate_quotation_key(current).repeat
+    again = treasury.rotate_quotation_key(current)
+    assert (again.number, again.repeat) == (current + 1, True)
+    with pytest.raises(CallError) as caught:
+        treasury.rotate_quotation_key(current + 2)
+    assert (caught.value.reason, caught.value.outcome) == ("KEY_NUMBER", "not_done")
+
+
 def test_accounts_balance(treasury: Client) -> None:
     accounts, sequence = treasury.accounts()
     assert sum(balance_of(one) for one in accounts) == 0

@@ -18,6 +18,7 @@ cdef WindowLine _window_line
 cdef ShiftRecord _shift_record
 cdef RulesRecord _rules_record
 cdef Answer _answer
+cdef Quotation _quotation
 
 ROW = _dtype(<Row[:1]>&_row)
 ACCOUNT = _dtype(<Account[:1]>&_account)
@@ -30,6 +31,7 @@ WINDOW_LINE = _dtype(<WindowLine[:1]>&_window_line)
 SHIFT_RECORD = _dtype(<ShiftRecord[:1]>&_shift_record)
 RULES_RECORD = _dtype(<RulesRecord[:1]>&_rules_record)
 ANSWER = _dtype(<Answer[:1]>&_answer)
+QUOTATION = _dtype(<Quotation[:1]>&_quotation)
 
 
 cdef _check_layout():
@@ -41,7 +43,7 @@ cdef _check_layout():
         "ParticipantRecord": (sizeof(ParticipantRecord), 64),
         "ServiceRecord": (sizeof(ServiceRecord), 256),
         "ShiftRecord": (sizeof(ShiftRecord), 64), "RulesRecord": (sizeof(RulesRecord), 8),
-        "Answer": (sizeof(Answer), 152),
+        "Answer": (sizeof(Answer), 152), "Quotation": (sizeof(Quotation), 144),
         "WindowLine": (sizeof(WindowLine), 40), "Account": (sizeof(Account), 136),
         "Segment": (sizeof(Segment), 32), "Entry": (sizeof(Entry), 16),
         "PostingsHead": (sizeof(PostingsHead), 40),
@@ -90,6 +92,20 @@ def crc32c(const uint8_t[::1] data, uint32_t seed=0):
 
 def crc32c_portable(const uint8_t[::1] data, uint32_t seed=0):
     return native_crc_portable(seed, &data[0] if data.shape[0] else NULL, data.shape[0])
+
+
+def blake2b_keyed(
+    const uint8_t[::1] block, const uint8_t[::1] key, const uint8_t[::1] salt,
+    const uint8_t[::1] person, int size=16,
+):
+    cdef uint64_t[8] state
+    cdef uint8_t[64] digest
+    sizes = (block.shape[0], salt.shape[0], person.shape[0])
+    if sizes != (128, 16, 16) or not 1 <= key.shape[0] <= 64 or not 1 <= size <= 64:
+        raise ValueError("a block of 128 bytes, a key, and 16 bytes each of salt and person")
+    native_blake2b_keyed_init(state, &key[0], key.shape[0], &salt[0], &person[0], size)
+    native_blake2b_keyed_block(state, &block[0], digest, size)
+    return PyBytes_FromStringAndSize(<char*>digest, size)
 
 
 def test_assert():

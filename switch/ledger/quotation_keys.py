@@ -1,0 +1,225 @@
+"""The keys that seal quotations, in a file beside the ledger.
+
+    quotation.keys      payswitch quotation keys 1
+                        8 <64 hexadecimal digits>       seals and is accepted
+                        7 <64 hexadecimal digits>       is accepted; may be missing
+                        check <32 hexadecimal digits>
+
+The check is the BLAKE2b-128 of the lines before. The file is its owner's alone (0600),
+never in a copy, and replaced as a whole. Without it there are new keys, and what was
+sealed before is wrong: bills are fetched again. So a file that is there is never
+replaced by itself, whatever is wrong with it.
+"""
+
+import errno
+import hashlib
+import logging
+import os
+import re
+import secrets
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from switch._core import Ledger
+from switch.errors import ConfigError, SpaceError
+from switch.ledger.shapes import FILE, KEYS, check
+
+log = logging.getLogger("ledger")
+
+NAME, PARTIAL = KEYS
+"""The file, and what is being written; left behind, that was never in use."""
+KEYS_MAX: Final = 2
+SECRET_SIZE: Final = 32
+NUMBER_MAX: Final = 255
+"""Then they begin at 1 again: a number tells the two keys that are accepted apart."""
+FILE_SIZE_MAX: Final = 512
+"""Bytes that are read; a whole file has fewer."""
+
+_HEAD: Final = "payswitch quotation keys 1"
+_SHAPE: Final = re.compile(
+    rb"payswitch quotation keys 1\n"
+    rb"((?:[1-9][0-9]{0,2} [0-9a-f]{64}\n){1,2})"
+    rb"check ([0-9a-f]{32})\n"
+)
+_NEW_ONES: Final = (
+    "or delete it: the next start makes new keys, and bills that were fetched have to "
+    "be fetched again. Nothing was changed"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key. The secret is in no text."""
+
+    number: int
+    secret: bytes = field(repr=False)
+
+
+Keys = tuple[Key, ...]
+"""The newest first; one or two."""
+
+
+class NumberError(LookupError):
+    """The key that is to be followed is not the newest."""
+
+
+class KeyRing:
+    """The keys of one open ledger, as long as this process has it."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Read the keys, or make the first; give them to the ledger.
+
+        Raises ConfigError if the file cannot be used, SpaceError if there is no room.
+        """
+        self._ledger = ledger
+        self._directory = Path(ledger.path)
+        self._lock = threading.Lock()
+        self._keys = read_keys(self._directory)
+        if not self._keys:
+            log.info("%s is not there: a first key is made", self._directory / NAME)
+            self._keys = (Key(1, secrets.token_bytes(SECRET_SIZE)),)
+            write_keys(self._directory, self._keys)
+        self._give()
+
+    @property
+    def number(self) -> int:
+        """Of the key that seals."""
+        return self._keys[0].number
+
+    def rotate(self, current: int) -> tuple[int, bool]:
+        """Follow the key `current` by a new one; keep it, and no older one.
+
+        The new number, and whether that was done before. Durable when this returns.
+        Blocks; any thread. Raises NumberError, ConfigError, SpaceError, OSError.
+        """
+        with self._lock:
+            newest, *older = self._keys
+            if any(key.number == current for key in older):
+                return newest.number, True
+            if newest.number != current:
+                raise NumberError(f"the newest key has the number {newest.number}")
+            fresh = Key(current % NUMBER_MAX + 1, secrets.token_bytes(SECRET_SIZE))
+            write_keys(self._directory, (fresh, newest))
+            self._keys = (fresh, newest)
+            self._give()
+            return fresh.number, False
+
+    def _give(self) -> None:
+        self._ledger.set_quotation_keys(
+            [(key.number, key.secret) for key in self._keys]
+        )
+
+
+def read_keys(directory: Path) -> Keys:
+    """The keys of a ledger; none if there is no file. Raises ConfigError."""
+    path = directory / NAME
+    with _opened(directory) as parent:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            file = os.open(NAME, flags, dir_fd=parent)
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            # A link, or a socket.
+            check(path, FILE)
+            raise ConfigError(
+                f"{path} cannot be read ({error.strerror}): put that right, {_NEW_ONES}"
+            ) from error
+        try:
+            _check_owned(path, file)
+            data = os.read(file, FILE_SIZE_MAX)
+        finally:
+            os.close(file)
+    return _parse(path, data)
+
+
+def _check_owned(path: Path, file: int) -> None:
+    """Raise ConfigError unless it is a file that nobody else can read or write."""
+    found = os.fstat(file)
+    if not stat.S_ISREG(found.st_mode):
+        check(path, FILE)
+        raise ConfigError(f"{path} must be a regular file. Nothing was changed")
+    if found.st_uid != os.geteuid():
+        raise ConfigError(
+            f"{path} belongs to the user {found.st_uid}, who can read it: give it to "
+            f"the server's user if that is meant, {_NEW_ONES}"
+        )
+    if found.st_mode & 0o077:
+        raise ConfigError(
+            f"{path} is open to others (mode {stat.S_IMODE(found.st_mode):04o}): "
+            f"`chmod 600` it if nobody has read it, {_NEW_ONES}"
+        )
+
+
+def _parse(path: Path, data: bytes) -> Keys:
+    whole = _SHAPE.fullmatch(data)
+    keys = []
+    if whole and _check_of(data[: whole.end(1)]).encode() == whole[2]:
+        for line in whole[1].decode().splitlines():
+            number, secret = line.split()
+            keys.append(Key(int(number), bytes.fromhex(secret)))
+    numbers = {key.number for key in keys}
+    if not keys or len(numbers) < len(keys) or max(numbers) > NUMBER_MAX:
+        raise ConfigError(
+            f"{path} is damaged, or no file of quotation keys, or one of a newer "
+            f"version: put the right one in its place, {_NEW_ONES}"
+        )
+    return tuple(keys)
+
+
+def write_keys(directory: Path, keys: Keys) -> None:
+    """Put these keys in the place of what is there, durable when this returns.
+
+    Raises ConfigError if no file is there, but something else; SpaceError, OSError.
+    """
+    assert 0 < len(keys) <= KEYS_MAX
+    lines = [_HEAD, *(f"{key.number} {key.secret.hex()}" for key in keys)]
+    text = "".join(f"{line}\n" for line in lines)
+    text += f"check {_check_of(text.encode())}\n"
+    check(directory / NAME, FILE)
+    try:
+        with _opened(directory) as parent:
+            _replace(parent, text.encode())
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise SpaceError(
+                f"the disk has no room for {directory / NAME}; nothing was done"
+            ) from error
+        raise
+
+
+def _replace(parent: int, data: bytes) -> None:
+    """Write it beside, sync it, give it its name, sync that."""
+    with suppress(FileNotFoundError):
+        os.unlink(PARTIAL, dir_fd=parent)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    file = os.open(PARTIAL, flags, 0o600, dir_fd=parent)
+    try:
+        # Whatever the umask leaves of it.
+        os.fchmod(file, 0o600)
+        while data:
+            data = data[os.write(file, data) :]
+        os.fsync(file)
+    finally:
+        os.close(file)
+    os.rename(PARTIAL, NAME, src_dir_fd=parent, dst_dir_fd=parent)
+    os.fsync(parent)
+
+
+def _check_of(text: bytes) -> str:
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
+
+
+@contextmanager
+def _opened(directory: Path) -> Iterator[int]:
+    """The ledger's directory, so that all names are looked up in that very one."""
+    parent = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield parent
+    finally:
+        os.close(parent)
