@@ -658,7 +658,7 @@ cdef class Ledger:
                 self.s.group.services[service].durable != 0
             )
             # What makes bills of a service never changes: a group under way may update it.
-            has = known and references_canonical(&self.s.group.services[service].record, data)
+            has = known and references_canonical(&self.s.group.services[service], data)
             pthread_mutex_unlock(&self.s.shared.lock)
         if not known:
             raise LookupError(f"no service has the index {service}")

@@ -258,6 +258,7 @@ cdef struct Service:
     ServiceRecord record      # stands behind it at the beginning
     uint64_t sequence
     uint64_t durable
+    uint8_t spelling[128]     # what becomes of each character of a reference; 0: left out
 
 cdef struct Table:            # account images of one holder
     Account* accounts

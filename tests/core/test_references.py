@@ -282,6 +282,22 @@ def test_an_id_that_was_refused_has_what_was_sent(town: Town) -> None:
     assert (reused.result, reused.field) == (Result.ID_REUSED, Field.REFERENCE)
 
 
+def test_a_refused_id_is_as_it_was_sent_and_not_as_it_would_be(town: Town) -> None:
+    row, known = town.row(1, b"WB42"), town.row(1, b"wb 43")
+    for each in (row, known):
+        assert town.pair.one(each, NOW).result == Result.SERVICE_UNKNOWN
+    rules: dict[str, Any] = {"letters": Letters.UPPER, "ignored": EVERYTHING}
+    assert town.service(b"TAX", **rules) == 1
+    # Its canonical form is what the row has, and yet it was not sent.
+    reused = town.pair.one(replace(row, reference=b"wb 42"), NOW)
+    assert (reused.result, reused.field) == (Result.ID_REUSED, Field.REFERENCE)
+    # Looked up twice, since the register changes before it in its group.
+    other = Row(Kind.REGISTER, id=b"register" * 2, tail=town.record(b"NEW").pack())
+    other.participant = town.net.treasury
+    [[_, again]] = town.pair.commit([Rows([other, known])], NOW)
+    assert (again.result, again.repeat) == (Result.SERVICE_UNKNOWN, 1)
+
+
 def test_a_service_registered_in_the_same_group(town: Town) -> None:
     record = town.record(b"TAX", letters=Letters.UPPER)
     made = Row(Kind.REGISTER, id=b"register" * 2, tail=record.pack())

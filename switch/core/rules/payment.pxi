@@ -85,11 +85,11 @@ cdef inline void payment_take_back_spelling(Draft* draft) noexcept nogil:
     draft.misspelled = 0
 
 
-cdef void payment_spell(Draft* draft, const ServiceRecord* record) noexcept nogil:
+cdef void payment_spell(Draft* draft, const Service* service) noexcept nogil:
     """Make a reference canonical before anything is asked of it. What was sent is kept: the
     id may have been given to just that."""
     memcpy(draft.sent, draft.row.reference, REFERENCE_SIZE)
-    draft.misspelled = not references_canonical(record, draft.row.reference)
+    draft.misspelled = not references_canonical(service, draft.row.reference)
     draft.respelled = memcmp(draft.sent, draft.row.reference, REFERENCE_SIZE) != 0
 
 
@@ -129,7 +129,7 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
     if head < record.heads_count:
         row.credit = record.heads[head]
     if s.group.services[row.service].ruled and draft.shape == 0:
-        payment_spell(draft, record)
+        payment_spell(draft, &s.group.services[row.service])
     if record.duplicate_rule == DUPLICATE_ONCE:
         keys_claim(
             s, CLAIM_BILL, record.biller, row.reference,

@@ -151,14 +151,26 @@ cdef bint references_pattern_is_valid(const ServiceRecord* record) noexcept nogi
     return least <= REFERENCE_SIZE
 
 
-cdef inline bint references_is_of(uint8_t class_, uint8_t c) noexcept nogil:
+cdef uint32_t references_count(
+    uint8_t class_, const uint8_t* text, uint32_t most
+) noexcept nogil:
+    """How many characters of a class a text begins with, up to `most`."""
+    cdef uint32_t count = 0
     if class_ == REFERENCES_DIGIT:
-        return references_is_digit(c)
-    if class_ == REFERENCES_LETTER:
-        return references_is_letter(c)
-    if class_ == REFERENCES_EITHER:
-        return references_is_digit(c) or references_is_letter(c)
-    return 0x21 <= c <= 0x7E
+        while count < most and references_is_digit(text[count]):
+            count += 1
+    elif class_ == REFERENCES_LETTER:
+        while count < most and references_is_letter(text[count]):
+            count += 1
+    elif class_ == REFERENCES_EITHER:
+        while count < most and (
+            references_is_digit(text[count]) or references_is_letter(text[count])
+        ):
+            count += 1
+    else:
+        while count < most and 0x21 <= text[count] <= 0x7E:
+            count += 1
+    return count
 
 
 cdef bint references_match(
@@ -175,10 +187,9 @@ cdef bint references_match(
             return False
         taken = 0
         if element.class_ != 0:
-            while taken < element.most and done + taken < size and (
-                references_is_of(element.class_, text[done + taken])
-            ):
-                taken += 1
+            taken = references_count(
+                element.class_, text + done, min(element.most, size - done)
+            )
         elif size - done >= element.least and (
             memcmp(text + done, element.text, element.least) == 0
         ):
@@ -234,39 +245,46 @@ cdef inline bint references_is_ignored(uint8_t ignored, uint8_t c) noexcept nogi
     )
 
 
+cdef void references_learn(Service* service) noexcept nogil:
+    """Note what a service's record makes of each character, and whether its references have
+    another form than that in which they are sent, or must be formed at all."""
+    cdef const ServiceRecord* record = &service.record
+    cdef uint8_t c
+    for c in range(128):
+        service.spelling[c] = references_fold(record.letters, c)
+        if references_is_ignored(record.ignored, c):
+            service.spelling[c] = 0
+    service.ruled = (
+        record.letters != LETTERS_AS_THEY_ARE or record.ignored != 0
+        or record.check_digit != CHECK_DIGIT_NONE or record.pattern[0] != 0
+    )
+
+
 cdef uint32_t references_strip(
-    const ServiceRecord* record, const uint8_t* text, uint32_t size, uint8_t* out
+    const Service* service, const uint8_t* text, uint32_t size, uint8_t* out
 ) noexcept nogil:
     """Copy what is not ignored, its letters folded; give its size."""
     cdef uint32_t kept = 0
     cdef uint32_t zeros = 0
     cdef uint32_t i
     for i in range(size):
-        if not references_is_ignored(record.ignored, text[i]):
-            out[kept] = references_fold(record.letters, text[i])
-            kept += 1
-    if record.ignored & IGNORED_ZEROS:
+        out[kept] = service.spelling[text[i] & 0x7F]
+        kept += out[kept] != 0
+    if service.record.ignored & IGNORED_ZEROS:
         while zeros + 1 < kept and out[zeros] == 48:
             zeros += 1
-        kept -= zeros
-        memmove(out, out + zeros, kept)
+        if zeros > 0:
+            kept -= zeros
+            memmove(out, out + zeros, kept)
     return kept
 
 
-cdef bint references_are_ruled(const ServiceRecord* record) noexcept nogil:
-    """Whether a service's references have another form than that in which they are sent, or
-    must be formed at all."""
-    return (
-        record.letters != LETTERS_AS_THEY_ARE or record.ignored != 0
-        or record.check_digit != CHECK_DIGIT_NONE or record.pattern[0] != 0
-    )
-
-
-cdef bint references_canonical(const ServiceRecord* record, uint8_t* reference) noexcept nogil:
+cdef bint references_canonical(const Service* service, uint8_t* reference) noexcept nogil:
     """Bring a reference of good shape into its one form. False, and it stays, if it has none.
 
     A period stays as it is; where it is missing everything does, and is refused later.
     """
+    cdef const ServiceRecord* record = &service.record
     cdef uint8_t[REFERENCE_SIZE] out
     cdef uint32_t size = references_size(reference, REFERENCE_SIZE)
     cdef uint32_t period = 0
@@ -275,7 +293,7 @@ cdef bint references_canonical(const ServiceRecord* record, uint8_t* reference) 
         if not references_has_period(reference):
             return True
         period = REFERENCES_PERIOD
-    kept = references_strip(record, reference, size - period, out)
+    kept = references_strip(service, reference, size - period, out)
     if kept == 0:
         return False
     if record.pattern[0] != 0 and not references_match(record.pattern, out, kept):

@@ -101,7 +101,7 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
                 slot = (slot + 1) & mask
             s.group.service_slots[slot] = index
         memcpy(&s.group.services[index].record, tail, sizeof(ServiceRecord))
-        s.group.services[index].ruled = references_are_ruled(&s.group.services[index].record)
+        references_learn(&s.group.services[index])
         s.group.services[index].sequence = row.sequence
     elif tail[0] == RECORD_RULES:
         s.group.working_rules = (<const RulesRecord*>tail).version
