@@ -10,6 +10,7 @@ from libc.string cimport memcmp, memcpy, memset
 from posix.time cimport CLOCK_MONOTONIC
 
 from switch._core cimport Queue
+from switch.core.codes cimport *
 from switch.core.layout cimport *
 from switch.core.lmdb cimport *
 from switch.core.native cimport *

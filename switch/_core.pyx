@@ -41,6 +41,7 @@ from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME
 from posix.unistd cimport close as posix_close, ftruncate, read as posix_read, write
 
 from switch.core.fault cimport *
+from switch.core.codes cimport *
 from switch.core.layout cimport *
 from switch.core.lmdb cimport *
 from switch.core.native cimport *

@@ -1,6 +1,6 @@
 """The ledger's numbers by name. They are for ever, on disk and on the wire.
 
-`core/layout.pxd` and `proto/` declare the same; a test holds the three together.
+`core/codes.pxd` and `proto/` declare the same; a test holds the three together.
 """
 
 from collections.abc import Mapping

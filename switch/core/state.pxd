@@ -1,6 +1,6 @@
 # What a ledger keeps in memory while it is open.
 #
-# Who may touch what is said by four structs, and held by tests/test_tidy.py: `Config` is
+# Who may touch what is said by four structs, and held by tests/test_core_parts.py: `Config` is
 # fixed, `Shared` is guarded by its lock, `GroupState` is the committer's and `IndexState` the
 # index writer's. The committer holds the lock while it applies a group and while it publishes
 # one, never during a commit; readers and the index writer hold it for moments.

@@ -1,7 +1,7 @@
 # What a kind of row is: one table. Nothing follows from the order of the numbers.
 #
 # Rules ask here what a kind is, and name a kind only where they are about that one. The
-# bits are explained in layout.pxd; switch/codes.py has the same table for Python.
+# bits are explained in codes.pxd; switch/codes.py has the same table for Python.
 
 cdef enum:  # what several kinds have in common
     KINDS_MONEY = TRAIT_MONEY | TRAIT_DEBIT | TRAIT_CREDIT

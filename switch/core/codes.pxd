@@ -1,0 +1,265 @@
+# Codes: kinds of rows, results, roles, rules and flags. The numbers are for ever, on the
+# disk and on the wire; switch/codes.py and proto/ have the same, held together by a test.
+
+cdef enum:  # kinds of rows
+    KIND_PAY = 1
+    KIND_HOLD = 2
+    KIND_POST = 3
+    KIND_VOID = 4
+    KIND_EXPIRE = 5
+    KIND_REFUND = 6
+    KIND_TOP_UP = 7
+    KIND_TRANSFER = 8
+    KIND_WINDOW = 9
+    KIND_SETTLE = 10
+    KIND_OPEN = 11
+    KIND_LIMIT = 12
+    KIND_FREEZE = 13
+    KIND_CLOSE = 14
+    KIND_REGISTER = 15
+    KIND_CASE = 16
+    KIND_CASE_CLOSE = 17
+    KIND_PROPOSE = 18
+    KIND_APPROVE = 19
+    KIND_SHIFT = 20
+
+cdef enum:  # what a kind of row is: bits, and row/kinds.pxi has them for each kind
+    TRAIT_ID = 0x00001          # has its sender's id; others are found by what they resolve
+    TRAIT_ASKED = 0x00002       # may be asked for; others only the switch makes
+    TRAIT_PAYMENT = 0x00004     # a citizen's: of a service, from a wallet, may be in a basket
+    TRAIT_MONEY = 0x00008       # moves money: belongs to the history of its two accounts
+    TRAIT_POSTED = 0x00010      # moves posted totals, whatever it does to pending ones
+    TRAIT_FINAL = 0x00020       # completes a payment: has a receipt, may be refunded
+    TRAIT_DEBIT = 0x00040       # changes the image of its debit
+    TRAIT_CREDIT = 0x00080      # changes the image of its credit too
+    TRAIT_RESOLVES = 0x00100    # ends a hold
+    TRAIT_CLAIM = 0x00200       # may take a claim
+    TRAIT_LINK = 0x00400        # the row that it resolves gets a link to it, of low 0
+    TRAIT_REFERENCE = 0x00800   # the reference is its sender's
+    TRAIT_RECORD = 0x01000      # its tail opens with a fixed record, the reference is its hash
+    TRAIT_AMOUNT = 0x02000      # must be asked for with an amount, others with 0
+    TRAIT_TOTAL = 0x04000       # its sender says `total`
+    TRAIT_SPEAKS = 0x08000      # speaks of a row: must be asked for without accounts
+    TRAIT_FILLED = 0x10000      # the ledger fills in its accounts
+    TRAIT_INDEX = 0x20000       # gives an account, participant or service its index
+    TRAIT_PROPOSED = 0x40000    # may be proposed; what is proposed is done only if approved
+    TRAIT_APPROVED = 0x80000    # may be approved by another person
+
+cdef enum:  # results, grouped as the checks run
+    RESULT_UNSPECIFIED = 0
+    RESULT_OK = 1
+    # The shape is wrong: no row, not sticky.
+    RESULT_INVALID_ID = 2
+    RESULT_INVALID_AMOUNT = 3
+    RESULT_INVALID_REFERENCE = 4
+    RESULT_INVALID_OPERATOR = 5
+    RESULT_INVALID_CENTRE = 6
+    RESULT_INVALID_TENDER = 7
+    RESULT_INVALID_HEAD = 8
+    RESULT_INVALID_NOTE = 9
+    RESULT_INVALID_BASKET = 10
+    RESULT_INVALID_KIND = 11
+    RESULT_INVALID_RECORD = 12
+    RESULT_INVALID_DEADLINE = 13
+    RESULT_INVALID_ACCOUNT = 14
+    # The id is known with other content: no row, `field` names the difference.
+    RESULT_ID_REUSED = 20
+    # Too much waits for its biller: no row, and the id stays free.
+    RESULT_BILLER_BUSY = 21
+    # A row that it had to read is damaged: no row, nothing was done now.
+    RESULT_DATA_DAMAGED = 22
+    # What two people must want has no approval of that content: no row, the id stays free.
+    RESULT_NOT_APPROVED = 23
+    # A rule refuses: a row with this result, the same answer for ever.
+    RESULT_SERVICE_UNKNOWN = 30
+    RESULT_SERVICE_INACTIVE = 31
+    RESULT_HEAD_UNKNOWN = 32
+    RESULT_AMOUNT_BELOW_MINIMUM = 33
+    RESULT_AMOUNT_ABOVE_MAXIMUM = 34
+    RESULT_AMOUNT_NOT_EXACT = 35
+    RESULT_PERIOD_MISSING = 36
+    RESULT_ACCOUNT_UNKNOWN = 37
+    RESULT_ACCOUNT_KIND_WRONG = 38
+    RESULT_ACCOUNTS_MUST_DIFFER = 39
+    RESULT_DEBIT_CLOSED = 40
+    RESULT_DEBIT_FROZEN = 41
+    RESULT_CREDIT_CLOSED = 42
+    RESULT_CREDIT_FROZEN = 43
+    RESULT_BILL_ALREADY_CLAIMED = 44
+    RESULT_PAID_RECENTLY = 45
+    RESULT_DAY_COUNT_EXCEEDED = 46
+    RESULT_DAY_AMOUNT_EXCEEDED = 47
+    RESULT_INSUFFICIENT_FUNDS = 48
+    RESULT_OVERFLOWS = 49
+    RESULT_BASKET_FAILED = 50
+    RESULT_HOLD_NOT_FOUND = 51
+    RESULT_EXCEEDS_HOLD = 52
+    RESULT_ALREADY_POSTED = 53
+    RESULT_ALREADY_VOIDED = 54
+    RESULT_ALREADY_EXPIRED = 55
+    RESULT_PAYMENT_NOT_FOUND = 56
+    RESULT_EXCEEDS_PAYMENT = 57
+    RESULT_UTR_ALREADY_CREDITED = 58
+    RESULT_WINDOW_NOT_FOUND = 59
+    RESULT_ALREADY_SETTLED = 60
+    RESULT_NET_DIFFERS = 61
+    RESULT_ACCOUNT_EXISTS = 62
+    RESULT_PARTICIPANT_UNKNOWN = 63
+    RESULT_BALANCE_NOT_ZERO = 64
+    RESULT_HOLDS_OPEN = 65
+    RESULT_TABLE_FULL = 66
+    RESULT_CASE_NOT_FOUND = 67
+    RESULT_CASE_CLOSED = 68
+    RESULT_PROPOSAL_NOT_FOUND = 69
+    RESULT_SAME_PERSON = 70
+    RESULT_ALREADY_APPROVED = 71
+    RESULT_WINDOWS_OPEN = 72
+    RESULT_CASES_OPEN = 73
+    RESULT_PAYMENTS_REFUNDABLE = 74
+    RESULT_ALREADY_FOLLOWED = 75
+    RESULT_PAYMENT_AMOUNT_EXCEEDED = 76
+    RESULT_REFERENCE_WRONG = 77
+    RESULT_RULE_FIXED = 78
+
+cdef enum:  # the first field that differs, with RESULT_ID_REUSED
+    FIELD_NONE = 0
+    FIELD_KIND = 1
+    FIELD_SERVICE = 2
+    FIELD_AMOUNT = 3
+    FIELD_REFERENCE = 4
+    FIELD_OPERATOR = 5
+    FIELD_DEBIT = 6         # the centre, for a payment
+    FIELD_CREDIT = 7
+    FIELD_TENDER = 8
+    FIELD_HEAD = 9
+    FIELD_BASKET = 10
+    FIELD_NOTE = 11
+    FIELD_RESOLVES = 12
+    FIELD_CHECKER = 13
+    FIELD_DEADLINE = 14
+
+cdef enum:  # account kinds
+    ACCOUNT_WALLET = 1      # never below zero, pending counted
+    ACCOUNT_BILLER = 2      # one per head; below zero through refunds only
+    ACCOUNT_FLOAT = 3       # mirror of the money in the bank: a debit balance
+    ACCOUNT_SUSPENSE = 4
+    ACCOUNT_SETTLEMENT = 5
+
+cdef enum:  # account states
+    STATE_OPEN = 1
+    STATE_FROZEN = 2
+    STATE_CLOSED = 3
+
+cdef enum:  # roles of participants
+    ROLE_CENTRE = 1
+    ROLE_BILLER = 2
+    ROLE_TREASURY = 3
+    ROLE_AUDITOR = 4
+    ROLE_HARNESS = 5        # may name the centre it acts for
+
+cdef enum:  # what a register row speaks of; the first byte of its tail
+    RECORD_PARTICIPANT = 1
+    RECORD_SERVICE = 2
+    RECORD_CLOCK = 3        # why time goes on as the wall clock has it
+    RECORD_RULES = 4        # from here on these rules run
+
+cdef enum:
+    AMOUNT_EXACT = 1
+    AMOUNT_MIN_MAX = 2
+    AMOUNT_ANY = 3
+    AMOUNT_EXACT_AND_ABOVE = 4
+    AMOUNT_EXACT_AND_BELOW = 5
+
+cdef enum:
+    DUPLICATE_NONE = 1
+    DUPLICATE_ONCE = 2
+    DUPLICATE_WITHIN = 3    # same service, reference and amount within N hours
+
+cdef enum:  # what the reference of a `once` service is
+    KEY_BILL_ID = 1
+    KEY_REFERENCE_PERIOD = 2  # ends in /YYYY-MM
+
+cdef enum:  # what becomes of a reference's letters
+    LETTERS_AS_THEY_ARE = 1
+    LETTERS_UPPER = 2
+    LETTERS_LOWER = 3
+
+cdef enum:  # ServiceRecord.ignored: what a reference is read without
+    IGNORED_SPACE = 0x01
+    IGNORED_HYPHEN = 0x02
+    IGNORED_SLASH = 0x04
+    IGNORED_POINT = 0x08
+    IGNORED_ZEROS = 0x10    # in front
+
+cdef enum:  # what the last digit of a reference is
+    CHECK_DIGIT_NONE = 0
+    CHECK_DIGIT_LUHN = 1
+    CHECK_DIGIT_VERHOEFF = 2
+
+cdef enum:
+    MODE_DIRECT = 1
+    MODE_CONFIRMED = 2
+
+cdef enum:
+    POLICY_RELEASE = 1
+    POLICY_KEEP = 2
+
+cdef enum:  # what a case is about; Row.total
+    CASE_LATE_CONFIRMATION = 1
+    CASE_LATE_REJECTION = 2
+    CASE_DEADLINE_PASSED = 3
+
+cdef enum:  # where a payment stands; the numbers are the wire's
+    PAYMENT_NONE = 0        # of an outcome without a row
+    PAYMENT_REFUSED = 1
+    PAYMENT_HELD = 2
+    PAYMENT_COMPLETED = 3
+    PAYMENT_REVERSED = 4
+    PAYMENT_EXPIRED = 5
+    PAYMENT_REFUNDED = 6
+    PAYMENT_UNKNOWN = 7     # held and asked about in vain; the core never says it
+
+cdef enum:  # what a biller is asked; the numbers are the wire's, as those of answers
+    QUESTION_FETCH_BILL = 1
+    QUESTION_CONFIRM = 2
+    QUESTION_STATUS = 3
+
+cdef enum:
+    ANSWERED_CONFIRMED = 1
+    ANSWERED_REJECTED = 2
+    ANSWERED_UNKNOWN = 3
+
+cdef enum:  # Answer.bad: a text that is over-long or not printable, and was left out
+    BAD_REFERENCE = 0x01
+    BAD_REASON = 0x02
+    BAD_BILL = 0x04
+
+cdef enum:  # what became of a token that was opened
+    OPENED_RIGHT = 1
+    OPENED_WRONG = 2        # nothing of it may be believed
+    OPENED_EXPIRED = 3      # sealed by this ledger, and too old; or fetched in the future
+
+cdef enum:  # ShiftRecord.difference
+    DIFFERENCE_NONE = 1
+    DIFFERENCE_SHORT = 2
+    DIFFERENCE_OVER = 3
+
+cdef enum:  # how the citizen paid the operator
+    TENDER_CASH = 0
+    TENDER_UPI = 1
+    TENDER_CARD = 2
+
+cdef enum:  # Row.flags
+    ROW_TAIL = 0x0001       # the chunk's tail has an item for this row
+    ROW_CLAIM = 0x0002      # took a claim (pay, hold) or keeps it (post)
+    ROW_RECENT = 0x0004     # the claim is of the `within` rule
+    ROW_RELEASE = 0x0008    # releases the claim of what it resolves
+    ROW_UNFREEZE = 0x0010   # a freeze row that ends a freeze
+    ROW_AS_DIRECT = 0x0020  # a confirmed service that was run as a direct one
+    ROW_UPDATE = 0x0040     # a register row that replaces an earlier one
+    ROW_KEEP = 0x0080       # a hold that its deadline does not release
+    ROW_EVIDENCE = 0x0100   # a post, void or case that a biller's answer made
+    ROW_HEAD_SHIFT = 9      # bits 9-11: index of the head within the service
+    ROW_HEAD_MASK = 0x0E00
+    ROW_TENDER_SHIFT = 12   # bits 12-13
+    ROW_TENDER_MASK = 0x3000
