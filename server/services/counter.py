@@ -140,8 +140,6 @@ class CounterService:
             raise PreconditionError(
                 "BILL_UNKNOWN", "the bill is not known or not valid any more: fetch it"
             )
-        if bill.service != spec.code:
-            raise ArgumentError("bill", f"is one of {bill.service}")
         if not names_bill(spec, bill, request.payment.reference):
             raise ArgumentError("payment.reference", "does not name this bill")
         return bill.amount_due

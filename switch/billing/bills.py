@@ -41,7 +41,7 @@ class Bill(NamedTuple):
 
 
 class BillCache:
-    """Bills by biller and id, as their services spell it. Belongs to one thread."""
+    """Bills by service and id, as the service spells it. Belongs to one thread."""
 
     def __init__(self, bills_max: int = BILLS_MAX) -> None:
         """Holds at most `bills_max` bills."""
@@ -53,7 +53,7 @@ class BillCache:
 
     def put(self, spec: ServiceSpec, bill: Bill, now_ns: int) -> Bill:
         """Keep a bill of this service as fetched last; returns it as it is kept."""
-        key = spec.biller, spelled(spec, bill.id)
+        key = spec.code, spelled(spec, bill.id)
         if not bill.valid_until_ns:
             bill = bill._replace(valid_until_ns=now_ns + VALID_S * _NS_IN_S)
         self._bills[key] = bill
@@ -63,8 +63,8 @@ class BillCache:
         return bill
 
     def get(self, spec: ServiceSpec, bill_id: str, now_ns: int) -> Bill | None:
-        """The bill, if it is known and valid still; its service may be another one."""
-        key = spec.biller, spelled(spec, bill_id)
+        """The bill of this service, if it is known and valid still."""
+        key = spec.code, spelled(spec, bill_id)
         bill = self._bills.get(key)
         if bill is None:
             return None
@@ -79,8 +79,9 @@ def names_bill(spec: ServiceSpec, bill: Bill, reference: str) -> bool:
     """Whether a payment with this reference is one of this bill.
 
     Where bills are known by their id it is that; where they are known by consumer and
-    period it is the id or reference that has the period, or begins with the consumer's
-    reference if neither does; otherwise it is either. Spellings make no difference.
+    period it is the id or reference that has the period, or the consumer's reference
+    with any period if neither does; otherwise it is either. Spellings make no
+    difference.
     """
     reference, bill_id = spelled(spec, reference), spelled(spec, bill.id)
     fetched_by = spelled(spec, bill.reference)
@@ -90,7 +91,8 @@ def names_bill(spec: ServiceSpec, bill: Bill, reference: str) -> bool:
         for named in (bill_id, fetched_by):
             if split_period(named)[1]:
                 return reference == named
-        return reference == bill_id or reference.startswith(f"{fetched_by}/")
+        consumer, period = split_period(reference)
+        return reference == bill_id or bool(period and consumer == fetched_by)
     return reference in (bill_id, fetched_by)
 
 

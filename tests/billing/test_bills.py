@@ -61,7 +61,7 @@ def service(rule: AmountRule, **changes: Any) -> ServiceSpec:
 
 
 POWER = service(AmountRule.ANY)
-LAND = service(AmountRule.ANY, biller="land")
+LAND = service(AmountRule.ANY, biller="land", code="LAND")
 SPELT: dict[str, Any] = {
     "letters": Letters.UPPER,
     "ignored": Ignored.SPACE | Ignored.HYPHEN,
@@ -76,6 +76,18 @@ def test_a_bill_is_known_until_it_is_no_longer_valid() -> None:
     assert cache.get(LAND, "B-1", NOW_NS) is None
     assert cache.get(POWER, "B-1", NOW_NS + 10) is None
     assert len(cache) == 0
+
+
+def test_what_another_service_is_fetched_for_replaces_nothing() -> None:
+    cache = BillCache()
+    tax = service(AmountRule.EXACT, code="TAX")
+    water = service(AmountRule.EXACT, code="WATER")
+    late = service(AmountRule.EXACT, code="LATE", series="TAX")
+    kept = [
+        cache.put(spec, bill(service=spec.code, amount_due=due), NOW_NS)
+        for due, spec in enumerate((tax, water, late), DUE)
+    ]
+    assert [cache.get(spec, "B-1", NOW_NS) for spec in (tax, water, late)] == kept
 
 
 def test_a_biller_that_sets_no_end_has_one_set() -> None:
@@ -114,6 +126,8 @@ def test_the_cache_is_bounded_and_forgets_what_was_not_used() -> None:
         (KeyRule.BILL_ID, "1234", False),
         (KeyRule.REFERENCE_PERIOD, "1234/2026-03", True),
         (KeyRule.REFERENCE_PERIOD, "12345/2026-03", False),
+        # A consumer whose reference has a slash is another one.
+        (KeyRule.REFERENCE_PERIOD, "1234/5/2026-03", False),
         (KeyRule.REFERENCE_PERIOD, "B-1", True),
         (None, "1234", True),
         (None, "B-1", True),
