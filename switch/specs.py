@@ -134,16 +134,9 @@ class ServiceSpec:
         )
 
 
-FOR_EVER = (
-    "biller",
-    "duplicate_rule",
-    "key_rule",
-    "letters",
-    "ignored",
-    "check_digit",
-    "series",
-    "pattern",
-)
+FORM = ("key_rule", "letters", "ignored", "check_digit", "pattern")
+"""Fields of a service that make the one form of a reference; a series has one."""
+FOR_EVER = ("biller", "duplicate_rule", "series", *FORM)
 """Fields of a service that make bills of its payments, and never change."""
 
 T = TypeVar("T", ParticipantSpec, ServiceSpec)

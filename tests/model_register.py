@@ -168,6 +168,10 @@ class Register(Rules):
         before = self.service_of.get(service.code, 0)
         if service.series and not self.has_series(service, before):
             return Answer(Result.SERVICE_UNKNOWN)
+        if service.series:
+            first = self.services[service.series - 1]
+            if form_of(first) != form_of(service):
+                return Answer(Result.RULE_FIXED)
         if before and rules_of(self.services[before - 1]) != rules_of(service):
             return Answer(Result.RULE_FIXED)
         if not before and len(self.services) >= SERVICES_MAX:
@@ -312,11 +316,18 @@ def rules_of(service: Service) -> tuple[int | bytes, ...]:
     return (
         service.biller,
         service.duplicate_rule,
-        service.key_rule,
         service.price_rule,
+        service.series,
+        *form_of(service),
+    )
+
+
+def form_of(service: Service) -> tuple[int | bytes, ...]:
+    """What makes the one form of its references."""
+    return (
+        service.key_rule,
         service.letters,
         service.ignored,
         service.check_digit,
-        service.series,
         service.pattern,
     )

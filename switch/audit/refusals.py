@@ -25,7 +25,7 @@ from switch.audit.layout import (
 )
 from switch.audit.references import without_period
 from switch.audit.register import Register
-from switch.audit.services import broken_rules, joins_series, read_service
+from switch.audit.services import broken_rules, joins_series, other_form, read_service
 from switch.audit.spans import Resolutions, Span
 from switch.codes import (
     HEAD_MASK,
@@ -341,7 +341,9 @@ class Refusals:
         caused: dict[int, bool] = {
             R.ACCOUNT_UNKNOWN: bool(register.alien_heads(record)),
             R.SERVICE_UNKNOWN: not joins_series(record, register.services, own),
-            R.RULE_FIXED: bool(register.changed_rules(record)),
+            R.RULE_FIXED: bool(
+                register.changed_rules(record) or other_form(record, register.services)
+            ),
         }
         if not caused.get(int(row["result"]), True):
             self._add(np.array([row]), np.ones(1, dtype=np.bool_))

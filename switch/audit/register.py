@@ -26,7 +26,7 @@ from switch.audit.layout import (
     Index,
     Rows,
 )
-from switch.audit.services import FIXED, broken_rules, joins_series
+from switch.audit.services import FIXED, broken_rules, joins_series, other_form
 from switch.audit.spelling import Spelling, Spellings
 from switch.codes import (
     NO_AMOUNT_LIMIT,
@@ -260,6 +260,8 @@ class Register:
             yield f"its head, account {head}, is not biller {biller}'s"
         if not joins_series(record, self.services, index):
             yield f"service {record['series']} is no series that it may join"
+        for name in other_form(record, self.services):
+            yield f"its {name} is not that of its series, whose bills have one form"
         for name in self.changed_rules(record):
             yield f"it changes {name}, and claims are made by it"
 

@@ -30,10 +30,9 @@ ZERO: Final = (
     *("price_rule", "items_count", "amount_step"),
 )
 """Fields of a service's record that say nothing yet."""
-FIXED: Final = (
-    *("biller", "duplicate_rule", "key_rule", "price_rule"),
-    *("letters", "ignored", "check_digit", "series", "pattern"),
-)
+FORM: Final = ("key_rule", "letters", "ignored", "check_digit", "pattern")
+"""What makes the one form of a reference. Services of one series have the same."""
+FIXED: Final = ("biller", "duplicate_rule", "price_rule", "series", *FORM)
 """What makes bills of a service. No update changes it, as claims are for ever."""
 
 
@@ -93,3 +92,11 @@ def joins_series(record: np.void, services: Rows, own: int) -> bool:
     other = services[series]
     known = other["record"] == Record.SERVICE and series != own
     return bool(known and other["biller"] == record["biller"] and not other["series"])
+
+
+def other_form(record: np.void, services: Rows) -> list[str]:
+    """The fields that make another form of references than those of its series have."""
+    other = services[int(record["series"])]
+    if not record["series"] or other["record"] != Record.SERVICE:
+        return []
+    return [name for name in FORM if record[name] != other[name]]

@@ -43,6 +43,7 @@ from switch.register.register import (
 )
 from switch.specs import (
     FOR_EVER,
+    FORM,
     TREASURY,
     NetworkError,
     ParticipantSpec,
@@ -241,7 +242,9 @@ def _check_fixed(before: ServiceSpec, service: ServiceSpec) -> None:
 
 
 def _check_series(register: Register, services: Sequence[ServiceSpec]) -> None:
-    """A series is a service of the same biller, of its own. Raises NetworkError."""
+    """A series is a service of the same biller, of its own, whose references have the
+    same form. Raises NetworkError.
+    """
     given = {one.code: one for one in services}
     for service in services:
         if not service.series:
@@ -252,6 +255,12 @@ def _check_series(register: Register, services: Sequence[ServiceSpec]) -> None:
             raise NetworkError(
                 f"service {service.code}: series {service.series} is no service of "
                 f"{service.biller} with a series of its own"
+            )
+        others = [n for n in FORM if getattr(other, n) != getattr(service, n)]
+        if others:
+            raise NetworkError(
+                f"service {service.code}: {', '.join(others)} must be as those of its "
+                f"series {service.series}, or one bill would be two"
             )
 
 

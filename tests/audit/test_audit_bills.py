@@ -84,11 +84,23 @@ def joining(series: int, biller: int = 5) -> Tell:
     return tell
 
 
+def formed(**changes: object) -> Tell:
+    """A service that joins a series, with other rules of references than it."""
+
+    def tell(s: Story) -> None:
+        s.service(6, 1, 2, 5, [Y], **METER)
+        told = {"mode": 1, "rule": 2, "biller": 5, "heads": [Y]}
+        told |= {**METER, "series": 6} | changes
+        s.service(7, **told)  # type: ignore[arg-type]
+
+    return tell
+
+
 def updating(**changes: object) -> Tell:
     """An update of a service, with something else than it had."""
 
     def tell(s: Story) -> None:
-        s.service(6, 1, 2, 5, [Y])
+        s.service(6, 1, 2, 5, [Y], **METER)
         s.service(7, 1, 2, 5, [Y], **METER, series=6)
         told = {"mode": 1, "rule": 2, "biller": 5, "heads": [Y]}
         told |= {**METER, "series": 6} | changes
@@ -188,6 +200,15 @@ PAIRS: dict[str, Pair] = {
     "series of a sister": ("services", joining(6), joining(7)),
     "series of another biller": ("services", joining(0, biller=4), joining(6, 4)),
     "series of no service": ("services", joining(0), joining(99)),
+    "a series of another pattern": ("services", formed(), formed(pattern=b"A{2}9{5}")),
+    "a series of other letters": ("services", formed(), formed(letters=1)),
+    "a series that leaves out other characters": (
+        "services",
+        formed(),
+        formed(ignored=1),
+    ),
+    "a series of another check digit": ("services", formed(), formed(check_digit=0)),
+    "a series of another key rule": ("services", formed(), formed(key=2)),
     "an update of the pattern": (
         "services",
         updating(amount_min=500, active=0, heads=[Y, Y], mode=2),

@@ -24,7 +24,9 @@ from tests.audit.test_audit_core import start
 MASK = 2**64 - 1
 CLAIMS = 1
 """The map of claims, among those of the index."""
-PAGE, ENTRY = 4_080, 24
+PAGE, ENTRY = 4_088, 16
+LOW_BITS, VALUE_BITS = 24, 40
+"""Of an entry's second word."""
 Key = tuple[int, int]
 
 
@@ -101,7 +103,7 @@ class Taken:
             self.entries[(*self.key(row), sequence * 2)] += 1
 
     def key(self, row: np.void) -> Key:
-        """The two words that a claim is looked up by."""
+        """The word and the bits that a claim is looked up by."""
         domain, owner, amount = 3, 0, 0
         if row["kind"] != Kind.TOP_UP:
             service = int(row["service"])
@@ -114,7 +116,7 @@ class Taken:
                 self.series[amount != service] += 1
         words = [domain << 32 | owner, *map(int, row["reference"]), amount]
         low, high = siphash(self.instance, words)
-        return high, low
+        return high, low >> 64 - LOW_BITS
 
 
 def stored(env: lmdb.Environment) -> Iterator[tuple[int, int, int]]:
@@ -133,7 +135,10 @@ def stored(env: lmdb.Environment) -> Iterator[tuple[int, int, int]]:
                 for at in range(0, len(value), PAGE):
                     (entries,) = struct.unpack_from("<I", value, at + 4)
                     for entry in range(entries):
-                        yield struct.unpack_from("<3Q", value, at + 8 + entry * ENTRY)
+                        place = at + 8 + entry * ENTRY
+                        high, rest = struct.unpack_from("<2Q", value, place)
+                        low, number = divmod(rest, 1 << VALUE_BITS)
+                        yield high, low, number
                     left -= entries
                 block += 1
 

@@ -353,6 +353,10 @@ PAIRS: dict[str, tuple[Tell, Tell]] = {
         registered(R.RULE_FIXED, rule=1),
         registered(R.RULE_FIXED, number=8),
     ),
+    "RULE_FIXED of a series": (
+        registered(R.RULE_FIXED, number=8, letters=2),
+        registered(R.RULE_FIXED, number=8, series=0, letters=2),
+    ),
     "SERVICE_UNKNOWN of a series": (
         registered(R.SERVICE_UNKNOWN, number=8, series=7),
         registered(R.SERVICE_UNKNOWN, number=8, series=6),

@@ -39,8 +39,9 @@ SPELLED: tuple[dict[str, Any], ...] = (
     # bills, the fourth has the same rule and bills of its own.
     {"letters": Letters.UPPER, "ignored": ALL_IGNORED, "pattern": b"A{0,4}9{1,12}"},
     {"letters": Letters.UPPER, "ignored": ALL_IGNORED, "pattern": b"A{0,4}9{1,12}"},
-    {"letters": Letters.UPPER, "ignored": ALL_IGNORED, "pattern": b"'WB'9{1,10}"},
     {"letters": Letters.UPPER, "ignored": ALL_IGNORED, "pattern": b"A{0,4}9{1,12}"},
+    {"letters": Letters.UPPER, "ignored": ALL_IGNORED, "pattern": b"A{0,4}9{1,12}"},
+    {"letters": Letters.UPPER, "ignored": ALL_IGNORED, "pattern": b"'WB'9{1,10}"},
     {"letters": Letters.LOWER, "ignored": 0x03, "check_digit": CheckDigit.LUHN},
     {"letters": Letters.LOWER, "ignored": 0x1F, "check_digit": CheckDigit.VERHOEFF},
     {"ignored": Ignored.ZEROS, "pattern": b"X{1,4}*{0,20}"},

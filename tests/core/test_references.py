@@ -363,6 +363,32 @@ def test_a_series_is_one_of_the_billers_own(town: Town) -> None:
     assert town.service(b"TAX-OLD", series=one, amount_min=5) == two
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"key_rule": KeyRule.REFERENCE_PERIOD},
+        {"duplicate_rule": DuplicateRule.NONE, "key_rule": 0},
+        {"letters": Letters.LOWER},
+        {"ignored": EVERYTHING},
+        {"check_digit": CheckDigit.VERHOEFF},
+        {"pattern": b"X{1,9}"},
+        {"pattern": b""},
+    ],
+)
+def test_a_series_has_one_form(town: Town, change: dict[str, Any]) -> None:
+    rules: dict[str, Any] = {"letters": Letters.UPPER, "ignored": 1, "pattern": b"X{9}"}
+    one = town.service(b"TAX", **rules)
+    refused = town.register(town.record(b"TAX-OLD", **{**rules, **change}, series=one))
+    assert (refused.result, refused.index) == (Result.RULE_FIXED, 0)
+    # With bills of its own it may be so, and with all else it may differ.
+    town.service(b"TAX-OLD", **{**rules, **change})
+    two = town.service(b"TAX-NEW", **rules, series=one, amount_max=5_000)
+    changed = town.register(town.record(b"TAX-NEW", **{**rules, **change}, series=one))
+    assert changed.result == Result.RULE_FIXED
+    assert town.pay(one, b"abc 456 789").result == Result.OK
+    assert town.pay(two, b"ABC456789").result == Result.BILL_ALREADY_CLAIMED
+
+
 @pytest.mark.parametrize("without_index", [False, True])
 def test_claims_are_the_same_after_opening(town: Town, *, without_index: bool) -> None:
     rules: dict[str, Any] = {"letters": Letters.UPPER, "ignored": EVERYTHING}

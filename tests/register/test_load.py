@@ -67,18 +67,14 @@ SERVICE = ServiceSpec(
     amount_min=100,
     amount_max=10**6,
     deadline_s=60,
-)
-GAS = ParticipantSpec(id="gas", role=Role.BILLER, heads=("G",))
-SPECS = Specs((BILLER, CENTRE), (SERVICE,))
-OTHER = dataclasses.replace(
-    SERVICE,
-    code="WATER-00",
     letters=Letters.UPPER,
     ignored=Ignored.SPACE | Ignored.ZEROS,
     check_digit=CheckDigit.VERHOEFF,
     pattern="'W'9{1,8}",
-    series="WATER-01",
 )
+GAS = ParticipantSpec(id="gas", role=Role.BILLER, heads=("G",))
+SPECS = Specs((BILLER, CENTRE), (SERVICE,))
+OTHER = dataclasses.replace(SERVICE, code="WATER-00", series="WATER-01")
 """The same bills as SERVICE, and before it by its code."""
 
 
@@ -226,6 +222,31 @@ def test_the_service_of_a_series_goes_first(ledger: Ledger) -> None:
     again = dataclasses.replace(SERVICE, name_en="Anew")
     assert load(ledger, Specs((), (again,)), register) == LoadCounts(0, 1, 0)
     assert Register(ledger).services() == register.services()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"key_rule": KeyRule.BILL_ID},
+        {"key_rule": None, "duplicate_rule": DuplicateRule.NONE},
+        {"letters": Letters.AS_THEY_ARE},
+        {"ignored": Ignored.SPACE},
+        {"check_digit": CheckDigit.LUHN},
+        {"pattern": "'W'9{1,9}"},
+    ],
+)
+@pytest.mark.parametrize("apart", [False, True])
+def test_the_services_of_a_series_have_one_form(
+    ledger: Ledger, change: dict[str, Any], *, apart: bool
+) -> None:
+    joins = dataclasses.replace(OTHER, code="WATER-02", **change)
+    if apart:
+        load(ledger, Specs(SPECS.participants, (SERVICE,)))
+    sequence = ledger.sequence
+    said = rf"WATER-02: .*{next(iter(change))}.* series WATER-01"
+    with pytest.raises(NetworkError, match=said):
+        load(ledger, Specs(SPECS.participants, (joins, SERVICE)))
+    assert ledger.sequence == sequence
 
 
 @pytest.mark.parametrize(

@@ -73,13 +73,16 @@ def reference_of(**fields: Any) -> pb.LoadNetworkRequest:
 
 
 def test_how_references_are_written_is_registered_for_ever(peers: Peers) -> None:
-    first = reference_of(
-        ignored=[pb.IGNORED_SPACE, pb.IGNORED_ZEROS],
-        letters=pb.LETTERS_LOWER,
-        pattern="x9{1,9}",
-        check_digit=pb.CHECK_DIGIT_VERHOEFF,
-        series="ANY",
-    )
+    rules: dict[str, Any] = {
+        "ignored": [pb.IGNORED_SPACE, pb.IGNORED_ZEROS],
+        "letters": pb.LETTERS_LOWER,
+        "pattern": "x9{1,9}",
+        "check_digit": pb.CHECK_DIGIT_VERHOEFF,
+    }
+    series = reference_of(**rules)
+    series.services[0].code = "NEWEST"
+    assert peers.treasury.admin.LoadNetwork(series, timeout=CALL_S).added_count == 1
+    first = reference_of(**rules, series="NEWEST")
     assert peers.treasury.admin.LoadNetwork(first, timeout=CALL_S).added_count == 1
     listed = peers.auditor.admin.ListServices(pb.ListServicesRequest(), timeout=CALL_S)
     assert first.services[0] in listed.services

@@ -182,6 +182,19 @@ cdef bint register_references_are_valid(const ServiceRecord* record) noexcept no
     )
 
 
+cdef bint register_has_form(
+    const ServiceRecord* other, const ServiceRecord* record
+) noexcept nogil:
+    """Whether each reference has one form by both records."""
+    return (
+        other.key_rule == record.key_rule
+        and other.letters == record.letters
+        and other.ignored == record.ignored
+        and other.check_digit == record.check_digit
+        and memcmp(other.pattern, record.pattern, PATTERN_MAX) == 0
+    )
+
+
 cdef bint register_keeps_rules(
     const ServiceRecord* before, const ServiceRecord* record
 ) noexcept nogil:
@@ -189,13 +202,9 @@ cdef bint register_keeps_rules(
     return (
         before.biller == record.biller
         and before.duplicate_rule == record.duplicate_rule
-        and before.key_rule == record.key_rule
         and before.price_rule == record.price_rule
-        and before.letters == record.letters
-        and before.ignored == record.ignored
-        and before.check_digit == record.check_digit
         and before.series == record.series
-        and memcmp(before.pattern, record.pattern, PATTERN_MAX) == 0
+        and register_has_form(before, record)
     )
 
 

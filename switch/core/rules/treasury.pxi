@@ -269,6 +269,11 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
         existing = register_find_service(s, record.code)
         if record.series != 0 and not treasury_has_series(s, record, existing):
             return RESULT_SERVICE_UNKNOWN
+        if record.series != 0 and not (
+            register_has_form(&s.group.services[record.series].record, record)
+        ):
+            # A bill of the series would have two forms, and be two bills.
+            return RESULT_RULE_FIXED
         if existing != 0 and not (
             register_keeps_rules(&s.group.services[existing].record, record)
         ):
