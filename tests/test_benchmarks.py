@@ -307,7 +307,7 @@ def test_ledger_sustained_and_burst() -> None:
     assert result["seconds"] >= 0.2
     assert result["written_bytes_per_row"] > 128
     assert result["share_of_disk"] > 0
-    assert set(result["cpu_ns_per_row"]) == {"committer", "index", "reserve"}
+    assert set(result["cpu_ns_per_row"]) == {"committer", "index", "reserve", "watch"}
     assert result["wall_rows_per_s"] < result["rows_per_s"]
 
     result = run_json("benchmarks.ledger", "--burst", "--rows", "40000", "--json")

@@ -26,7 +26,7 @@ FETCH_BIT = 1 << 63
 
 
 BAD_BILL = 0x04
-"""In `bad` of an answer: the bill's id was none, and was left out (`core/codes.pxd`)."""
+"""In `bad` of an answer: the bill's id was none and was left out (`core/codes.pxd`)."""
 
 
 class Told(NamedTuple):
