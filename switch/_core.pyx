@@ -71,6 +71,7 @@ cdef extern from "<sys/eventfd.h>" nogil:
 cdef extern from "<time.h>" nogil:
     const int CLOCK_BOOTTIME
     int clock_gettime(int clock, timespec* now)
+    int nanosleep(const timespec* rest, timespec* left)
 
 cdef extern from "<sys/timex.h>" nogil:
     ctypedef struct timex_t "struct timex":

@@ -22,8 +22,11 @@ cdef int reserve_measure(State* s) noexcept nogil:
 
 
 cdef enum:
-    RESERVE_PIECE = 1048576   # bytes of zeros written at a time
+    RESERVE_PIECE = 1048576   # bytes of zeros written at a time, if it hurries
     RESERVE_SYNC = 8388608    # and synced together
+    RESERVE_SMALL = 131072    # bytes at a time while at least half of it is left,
+    RESERVE_REST = 4          # with rests so many times as long as writing took,
+    RESERVE_REST_MAX_NS = 100000000  # but no longer than this
     RESERVE_ALIGN = 4096      # what writing past the page cache asks of the memory
 
 
@@ -51,14 +54,23 @@ cdef bint reserve_leave_direct(State* s) noexcept nogil:
     return posix_fcntl(s.config.reserve_fd, F_SETFL, flags & ~O_DIRECT) == 0
 
 
+cdef void reserve_rest(uint64_t took) noexcept nogil:
+    """Between two small pieces: a commit that came meanwhile has the disk."""
+    cdef timespec rest
+    rest.tv_sec = 0
+    rest.tv_nsec = <long>min(took * RESERVE_REST, <uint64_t>RESERVE_REST_MAX_NS)
+    nanosleep(&rest, NULL)
+
+
 cdef int reserve_extend(State* s) noexcept nogil:
     """Append zeros until a whole reserve and one more lie ahead, and sync them.
 
     The descriptor only appends, so it can never touch a page that LMDB has written.
     """
     cdef void* zeros = NULL
-    cdef uint64_t left, unsynced
+    cdef uint64_t left, unsynced, began
     cdef ssize_t written
+    cdef bint paced
     cdef int rc = reserve_measure(s)
     if rc != 0 or s.config.reserve_fd < 0 or s.shared.reserve_left >= s.config.reserve_size:
         return rc
@@ -71,13 +83,17 @@ cdef int reserve_extend(State* s) noexcept nogil:
     left = s.shared.reserve_left
     unsynced = 0
     while rc == 0 and left < 2 * s.config.reserve_size and not s.shared.stopping:
-        written = write(s.config.reserve_fd, zeros, RESERVE_PIECE)
+        paced = 2 * s.shared.reserve_left >= s.config.reserve_size
+        began = native_monotonic_ns()
+        written = write(s.config.reserve_fd, zeros, RESERVE_SMALL if paced else RESERVE_PIECE)
         if written < 0:
             rc = errno
             if rc == EINVAL and reserve_leave_direct(s):
                 rc = 0
                 continue
             break
+        if paced:
+            reserve_rest(native_monotonic_ns() - began)
         left += written
         unsynced += written
         if unsynced >= RESERVE_SYNC or left >= 2 * s.config.reserve_size:
