@@ -12,6 +12,7 @@ import os
 import secrets
 import threading
 import time
+import weakref
 
 import numpy as np
 import numpy.typing as npt
@@ -169,8 +170,23 @@ def _lock_file(path):
     return fd
 
 
+_opened = weakref.WeakSet()
+
+
+def _leave_opened():
+    """Called in a child of a fork, which has the memory of its parent and none of its
+    threads. LMDB's readers and locks are the parent's: to end one here ends it there."""
+    cdef Ledger ledger
+    for ledger in tuple(_opened):
+        ledger._leave()
+
+
+os.register_at_fork(after_in_child=_leave_opened)
+
+
 @cython.final
 cdef class Ledger:
+    cdef object __weakref__
     cdef State* s
     cdef Space[SPACES_COUNT] spaces
     cdef readonly str path
@@ -247,6 +263,7 @@ cdef class Ledger:
             self._release()
             raise
         self.is_open = True
+        _opened.add(self)
         if threads:
             self.threads = [self._start("index", _run_index), self._start("reserve", _run_reserve)]
         if watched:
@@ -323,6 +340,19 @@ cdef class Ledger:
             self._release()
         finally:
             self._end_commit()
+
+    cdef _leave(self):
+        """Be closed, and leave everything to the process that opened it."""
+        if not self.is_open:
+            return
+        self.is_open = False
+        self.threads = []
+        self.watch = None
+        # Whoever held it is not in this process.
+        pthread_mutex_init(&self.committing, NULL)
+        # The lock is the parent's; with a duplicate here it would outlive it.
+        os.close(self.lock_fd)
+        self.lock_fd = -1
 
     def _release(self):
         if self.s.config.reserve_fd >= 0:

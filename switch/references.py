@@ -211,7 +211,7 @@ def form_problems(form: Form) -> Iterator[tuple[str, str]]:
     ):
         yield "pattern", "has a character that is ignored"
     elif find_example(form) is None:
-        field = "check_digit" if _shortest(form, elements) else "pattern"
+        field = "check_digit" if _texts(form, elements) else "pattern"
         yield field, "leaves no reference that could be one"
 
 
@@ -317,26 +317,31 @@ def _in_words(elements: Sequence[Element]) -> str:
 def find_example(form: Form) -> str | None:
     """A reference of this form, canonical and without a period; None if none can be."""
     elements = parse_pattern(form.pattern) or (Element(_DIGITS, 8, 8, "9"),)
-    shortest = _shortest(form, elements)
-    if shortest is None:
-        return None
+    for text in _texts(form, elements):
+        example = _with_right_digit(form, elements, text)
+        if example is not None:
+            return example
+    return None
+
+
+def _with_right_digit(form: Form, elements: Sequence[Element], text: str) -> str | None:
+    """A canonical reference like a text that the elements match; None if none is."""
     free = [
         bool(element.name)
-        for element, size in zip(
-            elements, _spans(elements, shortest) or (), strict=True
-        )
+        for element, size in zip(elements, _spans(elements, text) or (), strict=True)
         for _ in range(size)
     ]
-    counting = _counting(form, shortest, free)
     # Any digit that stands there freely can be the one that makes the sum right.
-    for text in (counting, shortest):
-        for place in [at for at, one in enumerate(free) if one][::-1]:
-            for digit in text[place] + _DIGITS:
-                changed = text[:place] + digit + text[place + 1 :]
+    for like in (_counting(form, text, free), text):
+        for place in [at for at, one in enumerate(free) if one and like[at] in _DIGITS][
+            ::-1
+        ]:
+            for digit in like[place] + _DIGITS:
+                changed = like[:place] + digit + like[place + 1 :]
                 if _is_canonical(form, elements, changed):
                     return changed
-        if _is_canonical(form, elements, text):
-            return text
+        if _is_canonical(form, elements, like):
+            return like
     return None
 
 
@@ -365,34 +370,36 @@ def _counting(form: Form, text: str, free: Sequence[bool]) -> str:
     return made
 
 
-def _shortest(form: Form, elements: Sequence[Element]) -> str | None:
-    """The shortest text that the elements match and the form leaves as it is.
+class _Rest(NamedTuple):
+    """What a rest of a text is like, as far as it makes a difference before it."""
 
-    Read from the right: for each character that the rest can begin with, the shortest
-    such rest. An element that could take that character must have had its most.
+    first: str
+    digits: int
+    """Of those that may be chosen; two are as good as more."""
+    is_spaced: bool
+    """A space is its last character."""
+
+
+def _texts(form: Form, elements: Sequence[Element]) -> list[str]:
+    """Texts that elements match and the form leaves as they are, the shortest first.
+
+    Read from the right: of each kind the shortest rest. An element that could take
+    the character behind it must have had its most.
     """
     left_out = "".join(char for part, char in _IGNORED.items() if part in form.ignored)
-    rests = {"": ""}
+    rests = {_Rest("", 0, False): ""}
     for element in reversed(elements):
-        chars = [
-            char
-            for char in element.chars
-            if char not in left_out and _fold(form, char) == char
-        ]
-        found: dict[str, str] = {}
-        best: tuple[int, str] | None = None
-        for first, rest in rests.items():
-            takes = bool(first) and first in element.chars
-            if element.least == 0 and not takes:
-                found[first] = rest
-            size = element.most if takes else max(element.least, 1)
-            if best is None or size + len(rest) < best[0] + len(best[1]):
-                best = size, rest
-        if best is not None:
-            for char in chars:
-                made = char * best[0] + best[1]
-                if len(made) < len(found.get(char, made + " ")):
-                    found[char] = made
+        found: dict[_Rest, str] = {}
+        for kind, size, rest in _sizes(element, rests, found):
+            for char in element.chars:
+                made = char * size + rest
+                if char in left_out or _fold(form, char) != char:
+                    continue
+                free = size if element.name and char in _DIGITS else 0
+                digits = min(kind.digits + free, 2)
+                key = _Rest(char, digits, kind.is_spaced if rest else char == " ")
+                if len(made) < len(found.get(key, made + " ")):
+                    found[key] = made
         rests = {one: rest for one, rest in found.items() if len(rest) <= REFERENCE_MAX}
     zeros = Ignored.ZEROS in form.ignored
     texts = [
@@ -400,4 +407,25 @@ def _shortest(form: Form, elements: Sequence[Element]) -> str | None:
         for rest in rests.values()
         if is_reference(rest) and not (zeros and rest[0] == "0" and len(rest) > 1)
     ]
-    return min(texts, key=len) if texts else None
+    return sorted(texts, key=len)
+
+
+def _sizes(
+    element: Element, rests: dict[_Rest, str], skipped: dict[_Rest, str]
+) -> list[tuple[_Rest, int, str]]:
+    """How many characters of an element may stand before which rest: the shortest
+    wholes, with one more character for a second digit. Rests before which nothing need
+    stand go into `skipped`.
+    """
+    best: dict[tuple[int, bool, bool], tuple[_Rest, int, str]] = {}
+    for kind, rest in rests.items():
+        takes = bool(kind.first) and kind.first in element.chars
+        if element.least == 0 and not takes:
+            skipped[kind] = rest
+        least = element.most if takes else max(element.least, 1)
+        for size in (least, min(least + 1, element.most)):
+            key = kind.digits, kind.is_spaced, size > least
+            _, known_size, known = best.setdefault(key, (kind, size, rest))
+            if size + len(rest) < known_size + len(known):
+                best[key] = kind, size, rest
+    return list(best.values())

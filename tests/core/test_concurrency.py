@@ -1,5 +1,6 @@
 """Goal: many threads read while one commits and another indexes; each answer is whole,
-durable and never goes back; ending a ledger under readers is an error, never a crash.
+durable and never goes back; ending a ledger under readers is an error, never a crash,
+and what a forked child does with it is nothing to its parent.
 
 Method: real threads on a ledger with its own threads and small index steps. What may
 end the process runs in a process of its own.
@@ -285,7 +286,60 @@ ledger.close()
 ledger = Ledger(str(path / "ledger"), **options, **OPTIONS)
 assert ledger.accounts()[0].tobytes() == images
 """
-CODES = {"close under readers": CLOSE, "index steps from several threads": STEPS}
+FORK = """
+import os
+options = {"index_step_rows": 1024}
+ledger, network = make(path / "ledger", **options)
+def in_child():
+    for use in (lambda: ledger.rows(1, 1), lambda: ledger.commit([], NOW)):
+        try:
+            use()
+            return 1
+        except SwitchError as error:
+            assert "closed" in str(error)
+    ledger.close()
+    # Nor does it keep others from opening it: the parent may be gone by then.
+    held = {os.stat(f"/proc/self/fd/{fd}").st_ino for fd in os.listdir("/proc/self/fd")
+            if os.path.exists(f"/proc/self/fd/{fd}")}
+    return 2 if (path / "ledger" / "LOCK").stat().st_ino in held else 0
+def run():
+    while not ended:
+        ledger.commit([rows_request(transfers(network, next(numbers) << 40))], NOW)
+import itertools
+numbers, ended = itertools.count(1), []
+busy = threading.Thread(target=run, daemon=True)
+busy.start()
+for turn in range(10):
+    time.sleep(0.05)
+    child = os.fork()
+    if not child:
+        code = 3
+        try:
+            code = in_child()
+        finally:
+            os._exit(code)
+    limit = time.monotonic() + 20
+    done = (0, 0)
+    while not done[0] and time.monotonic() < limit:
+        time.sleep(0.01)
+        done = os.waitpid(child, os.WNOHANG)
+    if not done[0]:
+        os.kill(child, 9)
+    assert done == (child, 0), done
+    ledger.rows(1, 1000)
+ended.append(True)
+busy.join()
+assert not ledger.dead
+images = ledger.accounts()[0].tobytes()
+ledger.close()
+ledger = Ledger(str(path / "ledger"), **options, **OPTIONS)
+assert ledger.accounts()[0].tobytes() == images
+"""
+CODES = {
+    "close under readers": CLOSE,
+    "index steps from several threads": STEPS,
+    "a child of a fork": FORK,
+}
 
 
 @pytest.mark.parametrize("what", CODES)

@@ -4,6 +4,7 @@ Method: patterns against possessive regular expressions, check digits against th
 formulas in docs/data-model.md; drawn forms and spellings must keep what the page says.
 """
 
+import dataclasses
 import re
 from collections.abc import Callable
 
@@ -85,8 +86,8 @@ texts = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=
 
 
 @st.composite
-def forms(draw: st.DrawFn) -> Form:
-    """A form that a register can have."""
+def forms(draw: st.DrawFn, *, possible: bool = True) -> Form:
+    """A form that a register can have, or perhaps not."""
     form = Form(
         letters=draw(st.sampled_from(Letters)),
         ignored=draw(ignoring),
@@ -94,7 +95,7 @@ def forms(draw: st.DrawFn) -> Form:
         pattern=draw(patterns)[0],
         has_period=draw(st.booleans()),
     )
-    assume(not list(form_problems(form)))
+    assume(not possible or not list(form_problems(form)))
     return form
 
 
@@ -169,6 +170,47 @@ def test_forms_that_leave_no_reference(form: Form, field: str) -> None:
 
 
 # --- check digits ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("form", "reference"),
+    [
+        # The check digit stands in what may be missing, and the shortest has none.
+        (Form(pattern="/9{0,8}", check_digit=CheckDigit.VERHOEFF), "/56749848"),
+        (Form(pattern="'WB'9{0,6}", check_digit=CheckDigit.LUHN), "WB18"),
+        (Form(pattern="X{0,1}-", check_digit=CheckDigit.LUHN), "0-"),
+        (Form(pattern="A*{0,2}", check_digit=CheckDigit.LUHN), "A0"),
+        # The shortest ends with a space, which no reference does.
+        (Form(pattern="L 9{0,1}"), "L 1"),
+        (Form(pattern="L *{0,1}", check_digit=CheckDigit.VERHOEFF), "L 0"),
+        (Form(pattern="9{0,2} 9{0,2}"), "1 1"),
+        # The only digit would have to be a zero in front.
+        (
+            Form(
+                pattern="9{1,24} B", ignored=Ignored.ZEROS, check_digit=CheckDigit.LUHN
+            ),
+            "18 B",
+        ),
+    ],
+)
+def test_a_form_that_some_reference_has_can_be(form: Form, reference: str) -> None:
+    assert canonical(form, reference) == reference
+    assert not list(form_problems(form))
+    example = find_example(form)
+    assert example is not None
+    assert canonical(form, example) == example
+
+
+@settings(max_examples=300)
+@given(forms(possible=False), st.lists(parts(), max_size=6))
+def test_no_form_is_refused_that_some_reference_has(
+    form: Form, some: list[tuple[str, str, str]]
+) -> None:
+    pattern, text = "".join(one[0] for one in some), "".join(one[2] for one in some)
+    form = dataclasses.replace(form, pattern=pattern)
+    if any("leaves no reference" in said for _, said in form_problems(form)):
+        with pytest.raises(WrongReferenceError):
+            canonical(form, text)
 
 
 def luhn(text: str) -> bool:
