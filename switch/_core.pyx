@@ -334,6 +334,7 @@ cdef class Ledger:
             if self.watch is not None:
                 self.watch.join()
                 self.watch = None
+                watch_end(self.s)
             # No read begins any more; those under way end soon.
             while self.users.count:
                 time.sleep(READERS_WAIT_S)

@@ -30,6 +30,8 @@ __all__ = ["directory"]
 
 WAIT_S = 20.0
 PATIENCE_S = 0.2
+CLOSING_PATIENCE_S = 2.0
+"""The watch looks eight times as often: it comes too late for who closes at once."""
 WHOLE = {"LOCK", "journal", "index"}
 
 Use = Callable[[Ledger], object]
@@ -256,6 +258,37 @@ def test_one_that_is_stuck_leaves_a_doubt(
     assert names(directory) == WHOLE | (set() if comes_back else {DOUBT})
     with open_ledger(directory, **OPTIONS) as ledger:
         find(ledger)
+    assert names(directory) == WHOLE
+
+
+def test_one_that_was_only_slow_closes_without_a_doubt(directory: Path) -> None:
+    """It is closed as soon as it is back, before the watch looks again."""
+    environment = lmdb.open(
+        str(directory / "journal"), map_size=OPTIONS["map_size"], max_dbs=8
+    )
+    child = os.fork()
+    if child == 0:
+        try:
+            patience = {"patience_s": CLOSING_PATIENCE_S}
+            ledger = open_ledger(directory, **patience, **OPTIONS)
+            (directory / "ready").touch()
+            wait_for(directory / "ready", there=False)
+            repeat(ledger)
+            ledger.close()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    try:
+        wait_for(directory / "ready", there=True)
+        held = environment.begin(write=True)
+        (directory / "ready").unlink()
+        wait_for(directory / DOUBT, there=True)
+        held.abort()
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        raise
+    environment.close()
     assert names(directory) == WHOLE
 
 

@@ -60,3 +60,14 @@ cdef void watch_stop(State* s) noexcept nogil:
     pthread_mutex_lock(&s.shared.watching)
     pthread_cond_broadcast(&s.shared.watch_due)
     pthread_mutex_unlock(&s.shared.watching)
+
+
+cdef void watch_end(State* s) noexcept nogil:
+    """Both writers and the watch have ended: who was stuck was only slow."""
+    native_assert(
+        s.shared.in_index.turns % 2 == 0 and s.shared.in_journal.turns % 2 == 0,
+        b"watch_end: no writer is there",
+    )
+    if s.shared.stuck:
+        fault_unmark(s.config.directory, FAULT_WALK_MARK)
+    s.shared.stuck = 0
