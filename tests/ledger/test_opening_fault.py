@@ -269,8 +269,7 @@ def test_one_that_was_only_slow_closes_without_a_doubt(directory: Path) -> None:
     child = os.fork()
     if child == 0:
         try:
-            patience = {"patience_s": CLOSING_PATIENCE_S}
-            ledger = open_ledger(directory, **patience, **OPTIONS)
+            ledger = open_ledger(directory, patience_s=CLOSING_PATIENCE_S, **OPTIONS)
             (directory / "ready").touch()
             wait_for(directory / "ready", there=False)
             repeat(ledger)
