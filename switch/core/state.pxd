@@ -311,7 +311,7 @@ cdef struct Draft:            # one requested row on its way through a group
     uint8_t in_basket
     uint8_t basket            # payments in its basket, 255 for more
     uint32_t basket_left      # this one and those after it in its basket
-    uint8_t hot               # came as a payment message
+    uint8_t from_message      # and not from a row template
     uint8_t no_centre         # by the register nobody can pay it; asked once the id is new
     uint8_t keeps             # some service of its basket keeps holds past their deadline
     uint8_t respelled         # the row's reference is not as it was sent

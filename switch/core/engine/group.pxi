@@ -126,7 +126,7 @@ cdef void group_prepare(State* s, uint32_t first, uint32_t last) noexcept nogil:
                 group_fetch_account(s, s.group.drafts[i].row.debit)
         for i in range(first, end):
             machine_prepare(s, &s.group.drafts[i])
-            if s.group.drafts[i].hot:
+            if s.group.drafts[i].from_message:
                 group_fetch_account(s, s.group.drafts[i].row.debit)
         lookup_probe(s, first, end)
         first = end

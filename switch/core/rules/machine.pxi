@@ -106,7 +106,7 @@ cdef int machine_compare(State* s, const Draft* draft, const Row* row, int* fiel
     cdef bint filled = kinds_is_filled(kind)
     field[0] = FIELD_NONE
     # Whether a message pays or holds, and how long, is the register's word and may change.
-    cdef bint alike = draft.hot and payment and kinds_is_payment(wanted.kind)
+    cdef bint alike = draft.from_message and payment and kinds_is_payment(wanted.kind)
     if (wanted.kind != kind and not alike) or (wanted.flags ^ row.flags) & ROW_UNFREEZE:
         field[0] = FIELD_KIND
     elif payment and row.service != 0 and wanted.service != row.service:
@@ -324,7 +324,7 @@ cdef inline bint machine_turns_away(State* s, const Draft* draft) noexcept nogil
     """Whether too much waits for the biller of a payment that came in a message.
 
     Asked after ids that are known have had their answers: what was taken stays taken."""
-    return draft.hot and draft.row.kind == KIND_HOLD and (
+    return draft.from_message and draft.row.kind == KIND_HOLD and (
         s.group.participants[s.group.services[draft.row.service].record.biller].busy != 0
     )
 

@@ -102,7 +102,7 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
     cdef Row* row = &draft.row
     cdef const ServiceRecord* record
     cdef uint32_t head = fields_head(row)
-    if draft.hot:
+    if draft.from_message:
         row.service = 0
         row.kind = KIND_PAY
         row.deadline = 0
@@ -123,7 +123,7 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
         row.service = 0
         return
     record = &s.group.services[row.service].record
-    if draft.hot and record.mode == MODE_CONFIRMED:
+    if draft.from_message and record.mode == MODE_CONFIRMED:
         row.kind = KIND_HOLD
         row.deadline = record.deadline_s
     if head < record.heads_count:
@@ -390,7 +390,7 @@ cdef bint payment_basket_has_one_kind(const Draft* drafts, uint32_t count) noexc
     cdef int kind = 0
     cdef uint32_t i
     for i in range(count):
-        if not drafts[i].hot and drafts[i].row.deadline != drafts[0].row.deadline:
+        if not drafts[i].from_message and drafts[i].row.deadline != drafts[0].row.deadline:
             return False
         if drafts[i].row.service == 0:
             continue

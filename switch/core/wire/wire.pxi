@@ -253,7 +253,7 @@ cdef int wire_read_request(
             if drafts != NULL:
                 draft = &drafts[count[0]]
                 memset(draft, 0, sizeof(Draft))
-                draft.hot = 1
+                draft.from_message = 1
                 draft.row.kind = KIND_PAY
                 draft.row.participant = sender
                 draft.bound = bound
