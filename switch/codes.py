@@ -175,10 +175,15 @@ class Result(IntEnum):
     INVALID_RECORD = 12
     INVALID_DEADLINE = 13
     INVALID_ACCOUNT = 14
+    INVALID_ITEMS = 15
     ID_REUSED = 20
     BILLER_BUSY = 21
     DATA_DAMAGED = 22
     NOT_APPROVED = 23
+    QUOTATION_NEEDED = 24
+    QUOTATION_WRONG = 25
+    QUOTATION_EXPIRED = 26
+    ADDITION_WRONG = 27
     SERVICE_UNKNOWN = 30
     SERVICE_INACTIVE = 31
     HEAD_UNKNOWN = 32
@@ -228,6 +233,9 @@ class Result(IntEnum):
     PAYMENT_AMOUNT_EXCEEDED = 76
     REFERENCE_WRONG = 77
     RULE_FIXED = 78
+    ITEM_UNKNOWN = 79
+    FEE_CHANGED = 80
+    AMOUNT_STEP_WRONG = 81
 
 
 class Field(IntEnum):
@@ -248,6 +256,7 @@ class Field(IntEnum):
     RESOLVES = 12
     CHECKER = 13
     DEADLINE = 14
+    ITEMS = 15
 
 
 class AccountKind(IntEnum):
@@ -297,6 +306,26 @@ class AmountRule(IntEnum):
     EXACT_AND_BELOW = 5
 
 
+class PriceRule(IntEnum):
+    """Who is believed about an amount."""
+
+    NONE = 0
+    """Whoever sends the payment."""
+    TARIFF = 1
+    """The register."""
+    BILL = 2
+    """The biller, in a quotation."""
+    OPEN = 3
+    """The citizen, within bounds."""
+
+
+class TailForm(IntEnum):
+    """The fixed part of a payment's tail."""
+
+    BILL = 1
+    TARIFF = 2
+
+
 class DuplicateRule(IntEnum):
     """When a second payment is refused."""
 
@@ -310,6 +339,7 @@ class KeyRule(IntEnum):
 
     BILL_ID = 1
     REFERENCE_PERIOD = 2
+    REFERENCE = 3
 
 
 class Letters(IntEnum):
@@ -407,6 +437,8 @@ class RowFlag(IntFlag):
     UPDATE = 0x0040
     KEEP = 0x0080
     EVIDENCE = 0x0100
+    STATED = 0x4000
+    PARTIAL = 0x8000
 
 
 class CaseType(IntEnum):

@@ -62,6 +62,7 @@ cdef enum:  # results, grouped as the checks run
     RESULT_INVALID_RECORD = 12
     RESULT_INVALID_DEADLINE = 13
     RESULT_INVALID_ACCOUNT = 14
+    RESULT_INVALID_ITEMS = 15
     # The id is known with other content: no row, `field` names the difference.
     RESULT_ID_REUSED = 20
     # Too much waits for its biller: no row, and the id stays free.
@@ -70,6 +71,12 @@ cdef enum:  # results, grouped as the checks run
     RESULT_DATA_DAMAGED = 22
     # What two people must want has no approval of that content: no row, the id stays free.
     RESULT_NOT_APPROVED = 23
+    # What is said of its amount, or of the payment before it, cannot be believed: no row, the
+    # id stays free.
+    RESULT_QUOTATION_NEEDED = 24
+    RESULT_QUOTATION_WRONG = 25
+    RESULT_QUOTATION_EXPIRED = 26
+    RESULT_ADDITION_WRONG = 27
     # A rule refuses: a row with this result, the same answer for ever.
     RESULT_SERVICE_UNKNOWN = 30
     RESULT_SERVICE_INACTIVE = 31
@@ -120,6 +127,9 @@ cdef enum:  # results, grouped as the checks run
     RESULT_PAYMENT_AMOUNT_EXCEEDED = 76
     RESULT_REFERENCE_WRONG = 77
     RESULT_RULE_FIXED = 78
+    RESULT_ITEM_UNKNOWN = 79
+    RESULT_FEE_CHANGED = 80
+    RESULT_AMOUNT_STEP_WRONG = 81
 
 cdef enum:  # the first field that differs, with RESULT_ID_REUSED
     FIELD_NONE = 0
@@ -137,6 +147,7 @@ cdef enum:  # the first field that differs, with RESULT_ID_REUSED
     FIELD_RESOLVES = 12
     FIELD_CHECKER = 13
     FIELD_DEADLINE = 14
+    FIELD_ITEMS = 15
 
 cdef enum:  # account kinds
     ACCOUNT_WALLET = 1      # never below zero, pending counted
@@ -170,14 +181,25 @@ cdef enum:
     AMOUNT_EXACT_AND_ABOVE = 4
     AMOUNT_EXACT_AND_BELOW = 5
 
+cdef enum:  # who is believed about an amount
+    PRICE_NONE = 0          # whoever sends the payment
+    PRICE_TARIFF = 1        # the register
+    PRICE_BILL = 2          # the biller, in a quotation
+    PRICE_OPEN = 3          # the citizen, within bounds
+
+cdef enum:  # PaymentTail.form: the fixed part of a payment's tail
+    TAIL_BILL = 1
+    TAIL_TARIFF = 2
+
 cdef enum:
     DUPLICATE_NONE = 1
     DUPLICATE_ONCE = 2
-    DUPLICATE_WITHIN = 3    # same service, reference and amount within N hours
+    DUPLICATE_WITHIN = 3    # same service and reference within N hours
 
 cdef enum:  # what the reference of a `once` service is
     KEY_BILL_ID = 1
     KEY_REFERENCE_PERIOD = 2  # ends in /YYYY-MM
+    KEY_REFERENCE = 3       # the citizen's, of what has no bill
 
 cdef enum:  # what becomes of a reference's letters
     LETTERS_AS_THEY_ARE = 1
@@ -251,8 +273,8 @@ cdef enum:  # how the citizen paid the operator
 
 cdef enum:  # Row.flags
     ROW_TAIL = 0x0001       # the chunk's tail has an item for this row
-    ROW_CLAIM = 0x0002      # took a claim (pay, hold) or keeps it (post)
-    ROW_RECENT = 0x0004     # the claim is of the `within` rule
+    ROW_CLAIM = 0x0002      # took a bill's claim or a UTR's; copied by what ends or refunds it
+    ROW_RECENT = 0x0004     # took a claim of its citizen's reference, likewise
     ROW_RELEASE = 0x0008    # releases the claim of what it resolves
     ROW_UNFREEZE = 0x0010   # a freeze row that ends a freeze
     ROW_AS_DIRECT = 0x0020  # a confirmed service that was run as a direct one
@@ -263,3 +285,5 @@ cdef enum:  # Row.flags
     ROW_HEAD_MASK = 0x0E00
     ROW_TENDER_SHIFT = 12   # bits 12-13
     ROW_TENDER_MASK = 0x3000
+    ROW_STATED = 0x4000     # its sender stated the amount due
+    ROW_PARTIAL = 0x8000    # a hold whose claim ends when it is posted

@@ -25,6 +25,12 @@ cdef enum:
     HEADS_MAX = 8               # heads of account of one service
     TAIL_ITEM_MAX = 262144      # bytes of one tail item, but for a window's
     TAIL_MAX = 4194304          # bytes of one chunk's tail
+    TARIFF_ITEMS_MAX = 64
+    PAYMENT_ITEMS_MAX = 4
+    ITEM_COUNT_MAX = 9999
+    PAYMENT_TAIL_SIZE = 56      # of the fixed part of a payment's tail
+    TAKERS_MAX = 16             # of a reference claim that are looked at, the newest first
+    HANDLE_SIZE = 24            # what names the payment that another is in addition to
     TOKEN_KEYS_MAX = 2          # keys of quotations that are accepted
     TOKEN_KEY_SIZE = 32
     TOKEN_PERIOD_MAX = 119999   # the last month of the year 9999
@@ -48,9 +54,9 @@ cdef enum:
     ENTRY_VALUE_BITS = 40       # of an entry's value: twice a sequence fits
 
 cdef enum:
-    JOURNAL_FORMAT = 3
+    JOURNAL_FORMAT = 4
     INDEX_FORMAT = 4
-    RULES_VERSION = 3           # the rules of this code; one more for each change of them
+    RULES_VERSION = 4           # the rules of this code; one more for each change of them
     TOKEN_FORMAT = 1
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
     INDEX_MAGIC = 0x31584449    # "IDX1"
@@ -151,9 +157,10 @@ cdef struct ParticipantRecord:  # 64 bytes, tail of a `register` row
     uint8_t active
     uint8_t reserved_0[5]
     uint8_t code[32]            # [a-z0-9-]{1,32}, zero-padded
-    uint8_t reserved_1[24]
+    uint8_t may_state_dues      # it is believed about what a bill comes to
+    uint8_t reserved_1[23]
 
-cdef struct ServiceRecord:      # 256 bytes, tail of a `register` row
+cdef struct ServiceRecord:      # 256 bytes, tail of a `register` row; then items_count TariffItem
     uint8_t record              # RECORD_SERVICE
     uint8_t amount_rule
     uint8_t mode
@@ -165,22 +172,47 @@ cdef struct ServiceRecord:      # 256 bytes, tail of a `register` row
     uint8_t code[16]            # [A-Z0-9-]{1,16}, zero-padded
     uint64_t amount_min         # paise
     uint64_t amount_max         # paise, 0 for none
-    uint32_t duplicate_hours    # for `within`
+    uint32_t duplicate_hours    # for `within`, and for other bills of one reference
     uint32_t deadline_s         # for `confirmed`
     uint32_t biller             # participant index
     uint32_t heads[8]           # account indices; the first is the default
-    uint8_t price_rule          # 0: the amount rule's
+    uint8_t price_rule
     uint8_t letters
     uint8_t ignored             # IGNORED_*
     uint8_t check_digit
-    uint8_t items_count         # 0
+    uint8_t items_count         # of a tariff
     uint8_t reserved_0
     uint16_t series             # service whose bills these are too; 0: its own
     uint8_t reserved_1[4]
-    uint64_t amount_step        # 0
+    uint64_t amount_step        # paise, 0 for none
     uint8_t reserved_2[24]
     uint8_t pattern[64]         # of the canonical reference, zero-padded; empty: any
     uint8_t reserved_3[64]
+
+cdef struct TariffItem:         # 24 bytes, in the order of code and valid_from
+    uint8_t code[8]             # [A-Z0-9-]{1,8}, zero-padded
+    uint64_t fee                # paise of one
+    uint32_t valid_from         # IST day, days since 1970-01-01
+    uint32_t reserved
+
+cdef struct BillTail:           # 56 bytes, first in the tail of a payment of a bill
+    uint8_t reference[32]       # the citizen's, canonical, zero-padded
+    uint64_t amount_due         # paise
+    uint64_t fetched            # ns, 0 if it was stated
+    uint32_t period             # year x 12 + month - 1, 0 for none
+    uint16_t due_day            # IST day, 0 for none
+    uint8_t amount_rule
+    uint8_t form                # TAIL_BILL
+
+cdef struct ItemLine:           # 12 bytes
+    uint8_t code[8]
+    uint32_t count
+
+cdef struct TariffTail:         # 56 bytes, likewise of one by tariff
+    ItemLine items[4]           # PAYMENT_ITEMS_MAX
+    uint8_t reserved[6]
+    uint8_t items_count
+    uint8_t form                # TAIL_TARIFF
 
 cdef struct ShiftRecord:        # 64 bytes, tail of a `shift` row
     uint64_t after_sequence     # rows after this one belong to the shift
