@@ -68,6 +68,34 @@ AMOUNT_RULE_EXACT_AND_ABOVE: AmountRule.ValueType  # 4
 AMOUNT_RULE_EXACT_AND_BELOW: AmountRule.ValueType  # 5
 Global___AmountRule: _TypeAlias = AmountRule  # noqa: Y015
 
+class _PriceRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PriceRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PriceRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PRICE_RULE_UNSPECIFIED: _PriceRule.ValueType  # 0
+    """Whoever sends the payment, by the amount rule."""
+    PRICE_RULE_TARIFF: _PriceRule.ValueType  # 1
+    """The register: items with fees."""
+    PRICE_RULE_BILL: _PriceRule.ValueType  # 2
+    """The biller, in a fetched bill; the amount rule is exact, exact-and-above or -below."""
+    PRICE_RULE_OPEN: _PriceRule.ValueType  # 3
+    """The citizen, within least, most and step."""
+
+class PriceRule(_PriceRule, metaclass=_PriceRuleEnumTypeWrapper):
+    """Who is believed about an amount."""
+
+PRICE_RULE_UNSPECIFIED: PriceRule.ValueType  # 0
+"""Whoever sends the payment, by the amount rule."""
+PRICE_RULE_TARIFF: PriceRule.ValueType  # 1
+"""The register: items with fees."""
+PRICE_RULE_BILL: PriceRule.ValueType  # 2
+"""The biller, in a fetched bill; the amount rule is exact, exact-and-above or -below."""
+PRICE_RULE_OPEN: PriceRule.ValueType  # 3
+"""The citizen, within least, most and step."""
+Global___PriceRule: _TypeAlias = PriceRule  # noqa: Y015
+
 class _ServiceMode:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -100,7 +128,7 @@ class _DuplicateRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Duplica
     DUPLICATE_RULE_ONCE: _DuplicateRule.ValueType  # 2
     """A bill is paid once, by whichever centre."""
     DUPLICATE_RULE_WITHIN: _DuplicateRule.ValueType  # 3
-    """Same reference and amount are refused within some hours."""
+    """The same reference is refused within some hours, whatever the amount."""
 
 class DuplicateRule(_DuplicateRule, metaclass=_DuplicateRuleEnumTypeWrapper): ...
 
@@ -109,7 +137,7 @@ DUPLICATE_RULE_NONE: DuplicateRule.ValueType  # 1
 DUPLICATE_RULE_ONCE: DuplicateRule.ValueType  # 2
 """A bill is paid once, by whichever centre."""
 DUPLICATE_RULE_WITHIN: DuplicateRule.ValueType  # 3
-"""Same reference and amount are refused within some hours."""
+"""The same reference is refused within some hours, whatever the amount."""
 Global___DuplicateRule: _TypeAlias = DuplicateRule  # noqa: Y015
 
 class _KeyRule:
@@ -123,6 +151,8 @@ class _KeyRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyRule.Value
     """The reference is the biller's bill id."""
     KEY_RULE_REFERENCE_PERIOD: _KeyRule.ValueType  # 2
     """The reference is the consumer's, a slash and the period YYYY-MM."""
+    KEY_RULE_REFERENCE: _KeyRule.ValueType  # 3
+    """The citizen's reference, of what has no bill."""
 
 class KeyRule(_KeyRule, metaclass=_KeyRuleEnumTypeWrapper): ...
 
@@ -131,6 +161,8 @@ KEY_RULE_BILL_ID: KeyRule.ValueType  # 1
 """The reference is the biller's bill id."""
 KEY_RULE_REFERENCE_PERIOD: KeyRule.ValueType  # 2
 """The reference is the consumer's, a slash and the period YYYY-MM."""
+KEY_RULE_REFERENCE: KeyRule.ValueType  # 3
+"""The citizen's reference, of what has no bill."""
 Global___KeyRule: _TypeAlias = KeyRule  # noqa: Y015
 
 class _Letters:
@@ -331,6 +363,7 @@ class Participant(_message.Message):
     DAY_AMOUNT_MAX_FIELD_NUMBER: _builtins.int
     DAY_COUNT_MAX_FIELD_NUMBER: _builtins.int
     PAYMENT_MAX_FIELD_NUMBER: _builtins.int
+    MAY_STATE_DUES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """[a-z0-9-]{1,32}, permanent; the last part of the certificate's SPIFFE id."""
     role: Global___Role.ValueType
@@ -347,6 +380,10 @@ class Participant(_message.Message):
     day_count_max: _builtins.int
     payment_max: _builtins.int
     """Limit of one payment of a centre's wallet, in paise; 0 is none."""
+    may_state_dues: _builtins.bool
+    """It is believed about what a bill comes to, without a quotation. For load tests; each
+    payment by it is marked.
+    """
     @_builtins.property
     def heads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Heads of account of a biller, one account each, in order."""
@@ -366,10 +403,11 @@ class Participant(_message.Message):
         day_amount_max: _builtins.int = ...,
         day_count_max: _builtins.int = ...,
         payment_max: _builtins.int = ...,
+        may_state_dues: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "code", b"code", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "district", b"district", "heads", b"heads", "host_kind", b"host_kind", "id", b"id", "name_bn", b"name_bn", "name_en", b"name_en", "payment_max", b"payment_max", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "code", b"code", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "district", b"district", "heads", b"heads", "host_kind", b"host_kind", "id", b"id", "may_state_dues", b"may_state_dues", "name_bn", b"name_bn", "name_en", b"name_en", "payment_max", b"payment_max", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -377,7 +415,7 @@ Global___Participant: _TypeAlias = Participant  # noqa: Y015
 
 @_typing.final
 class Service(_message.Message):
-    """One thing that can be paid. What makes bills of its payments (biller, duplicate_rule,
+    """One thing that can be paid. What makes bills of its payments (biller, price_rule, duplicate_rule,
     key_rule, letters, ignored, check_digit, pattern, series) never changes: another rule is
     another code.
     """
@@ -406,6 +444,9 @@ class Service(_message.Message):
     PATTERN_FIELD_NUMBER: _builtins.int
     CHECK_DIGIT_FIELD_NUMBER: _builtins.int
     SERIES_FIELD_NUMBER: _builtins.int
+    PRICE_RULE_FIELD_NUMBER: _builtins.int
+    AMOUNT_STEP_FIELD_NUMBER: _builtins.int
+    TARIFF_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """[A-Z0-9-]{1,16}, permanent."""
     name_en: _builtins.str
@@ -421,7 +462,9 @@ class Service(_message.Message):
     mode: Global___ServiceMode.ValueType
     duplicate_rule: Global___DuplicateRule.ValueType
     duplicate_hours: _builtins.int
-    """Hours, for DUPLICATE_RULE_WITHIN."""
+    """For DUPLICATE_RULE_WITHIN; and of bills with DUPLICATE_RULE_ONCE, for how long another bill
+    of a reference that was paid is refused if it was fetched afterwards.
+    """
     key_rule: Global___KeyRule.ValueType
     deadline_s: _builtins.int
     """Seconds a confirmed payment may stay unresolved."""
@@ -436,6 +479,9 @@ class Service(_message.Message):
     check_digit: Global___CheckDigit.ValueType
     series: _builtins.str
     """Code of the service of the same biller whose bills these are as well; empty: its own."""
+    price_rule: Global___PriceRule.ValueType
+    amount_step: _builtins.int
+    """Paise, of PRICE_RULE_OPEN: amounts are multiples of it; 0 for none."""
     @_builtins.property
     def heads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Which of the biller's heads it can pay, the default first; 1 to 8."""
@@ -445,6 +491,10 @@ class Service(_message.Message):
         """How references become one form, in this order: characters are left out, letters are
         folded, and what is left must match the pattern and have the check digit.
         """
+
+    @_builtins.property
+    def tariff(self) -> _containers.RepeatedCompositeFieldContainer[Global___Fee]:
+        """Of PRICE_RULE_TARIFF, 1 to 64, in any order."""
 
     def __init__(
         self,
@@ -471,14 +521,53 @@ class Service(_message.Message):
         pattern: _builtins.str = ...,
         check_digit: Global___CheckDigit.ValueType = ...,
         series: _builtins.str = ...,
+        price_rule: Global___PriceRule.ValueType = ...,
+        amount_step: _builtins.int = ...,
+        tariff: _abc.Iterable[Global___Fee] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "amount_max", b"amount_max", "amount_min", b"amount_min", "amount_rule", b"amount_rule", "biller", b"biller", "check_digit", b"check_digit", "code", b"code", "deadline_policy", b"deadline_policy", "deadline_s", b"deadline_s", "department_bn", b"department_bn", "department_en", b"department_en", "duplicate_hours", b"duplicate_hours", "duplicate_rule", b"duplicate_rule", "heads", b"heads", "ignored", b"ignored", "key_rule", b"key_rule", "letters", b"letters", "mode", b"mode", "name_bn", b"name_bn", "name_en", b"name_en", "pattern", b"pattern", "series", b"series"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "amount_max", b"amount_max", "amount_min", b"amount_min", "amount_rule", b"amount_rule", "amount_step", b"amount_step", "biller", b"biller", "check_digit", b"check_digit", "code", b"code", "deadline_policy", b"deadline_policy", "deadline_s", b"deadline_s", "department_bn", b"department_bn", "department_en", b"department_en", "duplicate_hours", b"duplicate_hours", "duplicate_rule", b"duplicate_rule", "heads", b"heads", "ignored", b"ignored", "key_rule", b"key_rule", "letters", b"letters", "mode", b"mode", "name_bn", b"name_bn", "name_en", b"name_en", "pattern", b"pattern", "price_rule", b"price_rule", "series", b"series", "tariff", b"tariff"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Service: _TypeAlias = Service  # noqa: Y015
+
+@_typing.final
+class Fee(_message.Message):
+    """What one item of a tariff costs from a day on, until another line of the same item."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    NAME_EN_FIELD_NUMBER: _builtins.int
+    NAME_BN_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """[A-Z0-9-]{1,8}."""
+    amount: _builtins.int
+    """Paise."""
+    valid_from: _builtins.str
+    """IST date, "YYYY-MM-DD"."""
+    name_en: _builtins.str
+    name_bn: _builtins.str
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        amount: _builtins.int = ...,
+        valid_from: _builtins.str = ...,
+        name_en: _builtins.str = ...,
+        name_bn: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "code", b"code", "name_bn", b"name_bn", "name_en", b"name_en", "valid_from", b"valid_from"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Fee: _TypeAlias = Fee  # noqa: Y015
 
 @_typing.final
 class LoadNetworkRequest(_message.Message):

@@ -196,10 +196,7 @@ class Answer(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     BILLER_REFERENCE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    AMOUNT_DUE_FIELD_NUMBER: _builtins.int
-    BILL_FIELD_NUMBER: _builtins.int
-    DUE_TIME_NS_FIELD_NUMBER: _builtins.int
-    VALID_UNTIL_NS_FIELD_NUMBER: _builtins.int
+    BILLS_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Of the question."""
     id: _builtins.bytes
@@ -209,11 +206,10 @@ class Answer(_message.Message):
     """The biller's own reference, 1 to 32 printable ASCII characters."""
     reason: _builtins.str
     """The biller's own reason code, when rejected."""
-    amount_due: _builtins.int
-    """For a bill: paise due, its id, and when it ceases to be valid."""
-    bill: _builtins.str
-    due_time_ns: _builtins.int
-    valid_until_ns: _builtins.int
+    @_builtins.property
+    def bills(self) -> _containers.RepeatedCompositeFieldContainer[Global___DueBill]:
+        """To FETCH_BILL, CONFIRMED: what the reference owes, 1 to 16."""
+
     def __init__(
         self,
         *,
@@ -222,18 +218,68 @@ class Answer(_message.Message):
         kind: Global___AnswerKind.ValueType = ...,
         biller_reference: _builtins.str = ...,
         reason: _builtins.str = ...,
-        amount_due: _builtins.int = ...,
-        bill: _builtins.str = ...,
-        due_time_ns: _builtins.int = ...,
-        valid_until_ns: _builtins.int = ...,
+        bills: _abc.Iterable[Global___DueBill] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_due", b"amount_due", "bill", b"bill", "biller_reference", b"biller_reference", "due_time_ns", b"due_time_ns", "id", b"id", "kind", b"kind", "number", b"number", "reason", b"reason", "valid_until_ns", b"valid_until_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["biller_reference", b"biller_reference", "bills", b"bills", "id", b"id", "kind", b"kind", "number", b"number", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Answer: _TypeAlias = Answer  # noqa: Y015
+
+@_typing.final
+class DueBill(_message.Message):
+    """One bill as the biller has it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    PERIOD_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    AMOUNT_DUE_FIELD_NUMBER: _builtins.int
+    DUE_TIME_NS_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_NS_FIELD_NUMBER: _builtins.int
+    HEAD_FIELD_NUMBER: _builtins.int
+    SUPERSEDES_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The biller's id of it, 1 to 32 printable ASCII characters; another id is another bill, whatever
+    else they share. Needed where the register says that bills are known by their id.
+    """
+    period: _builtins.str
+    """"YYYY-MM". Needed where the register says that bills are known by reference and period."""
+    reference: _builtins.str
+    """The reference that was asked about, as the biller spells it; it must be the same. May be empty."""
+    amount_due: _builtins.int
+    """Paise, 1 to 10^18."""
+    due_time_ns: _builtins.int
+    valid_until_ns: _builtins.int
+    """When it ceases to be valid, at most 24 hours from the question; 0 is that."""
+    head: _builtins.int
+    """Which of the service's heads of account it is to be paid to; 0 is its default."""
+    @_builtins.property
+    def supersedes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of earlier bills that this one stands for, at most 16: who has paid one of them has paid it."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        period: _builtins.str = ...,
+        reference: _builtins.str = ...,
+        amount_due: _builtins.int = ...,
+        due_time_ns: _builtins.int = ...,
+        valid_until_ns: _builtins.int = ...,
+        head: _builtins.int = ...,
+        supersedes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_due", b"amount_due", "due_time_ns", b"due_time_ns", "head", b"head", "id", b"id", "period", b"period", "reference", b"reference", "supersedes", b"supersedes", "valid_until_ns", b"valid_until_ns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DueBill: _TypeAlias = DueBill  # noqa: Y015
 
 @_typing.final
 class ConnectRequest(_message.Message):

@@ -3,8 +3,10 @@
 isort:skip_file
 The counter's way: fetch a bill, pay it, print the receipt, close the shift."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from switch.v1 import admin_pb2 as _admin_pb2
 from switch.v1 import payments_pb2 as _payments_pb2
@@ -37,6 +39,32 @@ LANGUAGE_UNSPECIFIED: Language.ValueType  # 0
 LANGUAGE_ENGLISH: Language.ValueType  # 1
 LANGUAGE_BENGALI: Language.ValueType  # 2
 Global___Language: _TypeAlias = Language  # noqa: Y015
+
+class _BillState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BillStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BillState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BILL_STATE_UNSPECIFIED: _BillState.ValueType  # 0
+    BILL_STATE_DUE: _BillState.ValueType  # 1
+    """It can: there is a quotation."""
+    BILL_STATE_IN_PROGRESS: _BillState.ValueType  # 2
+    """A payment of it, or of one that it supersedes, is under way: take no money for it."""
+    BILL_STATE_PAID: _BillState.ValueType  # 3
+    """It, or one that it supersedes, is paid: take no money for it."""
+
+class BillState(_BillState, metaclass=_BillStateEnumTypeWrapper):
+    """Whether a bill can be paid."""
+
+BILL_STATE_UNSPECIFIED: BillState.ValueType  # 0
+BILL_STATE_DUE: BillState.ValueType  # 1
+"""It can: there is a quotation."""
+BILL_STATE_IN_PROGRESS: BillState.ValueType  # 2
+"""A payment of it, or of one that it supersedes, is under way: take no money for it."""
+BILL_STATE_PAID: BillState.ValueType  # 3
+"""It, or one that it supersedes, is paid: take no money for it."""
+Global___BillState: _TypeAlias = BillState  # noqa: Y015
 
 class _ShiftDifference:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -100,9 +128,13 @@ class Bill(_message.Message):
     AMOUNT_RULE_FIELD_NUMBER: _builtins.int
     DUE_TIME_NS_FIELD_NUMBER: _builtins.int
     VALID_UNTIL_NS_FIELD_NUMBER: _builtins.int
+    HEAD_FIELD_NUMBER: _builtins.int
+    PERIOD_FIELD_NUMBER: _builtins.int
+    QUOTATION_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The biller's id of the bill; a payment of it carries this as its reference where
-    the register says that bills are known by their id.
+    """The biller's id of the bill, in the one form that the service gives it; empty where the
+    biller has none.
     """
     service: _builtins.str
     reference: _builtins.str
@@ -112,6 +144,16 @@ class Bill(_message.Message):
     amount_rule: _admin_pb2.AmountRule.ValueType
     due_time_ns: _builtins.int
     valid_until_ns: _builtins.int
+    """No later than 24 hours after it was fetched."""
+    head: _builtins.int
+    """Which of the service's heads of account is paid: a payment of it names the same."""
+    period: _builtins.str
+    """"YYYY-MM", or empty."""
+    quotation: _builtins.bytes
+    """Empty unless the state is DUE. It is this centre's, and says what it is of in plain bytes:
+    no secret. A payment presents it.
+    """
+    state: Global___BillState.ValueType
     def __init__(
         self,
         *,
@@ -122,10 +164,14 @@ class Bill(_message.Message):
         amount_rule: _admin_pb2.AmountRule.ValueType = ...,
         due_time_ns: _builtins.int = ...,
         valid_until_ns: _builtins.int = ...,
+        head: _builtins.int = ...,
+        period: _builtins.str = ...,
+        quotation: _builtins.bytes = ...,
+        state: Global___BillState.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_due", b"amount_due", "amount_rule", b"amount_rule", "due_time_ns", b"due_time_ns", "id", b"id", "reference", b"reference", "service", b"service", "valid_until_ns", b"valid_until_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_due", b"amount_due", "amount_rule", b"amount_rule", "due_time_ns", b"due_time_ns", "head", b"head", "id", b"id", "period", b"period", "quotation", b"quotation", "reference", b"reference", "service", b"service", "state", b"state", "valid_until_ns", b"valid_until_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -135,47 +181,130 @@ Global___Bill: _TypeAlias = Bill  # noqa: Y015
 class FetchBillResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    BILL_FIELD_NUMBER: _builtins.int
+    BILLS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def bill(self) -> Global___Bill: ...
+    def bills(self) -> _containers.RepeatedCompositeFieldContainer[Global___Bill]:
+        """1 to 16, in the biller's order."""
+
     def __init__(
         self,
         *,
-        bill: Global___Bill | None = ...,
+        bills: _abc.Iterable[Global___Bill] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bill", b"bill"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bill", b"bill"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bills", b"bills"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FetchBillResponse: _TypeAlias = FetchBillResponse  # noqa: Y015
 
 @_typing.final
+class FetchBillsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_FIELD_NUMBER: _builtins.int
+    REFERENCES_FIELD_NUMBER: _builtins.int
+    CENTRE_FIELD_NUMBER: _builtins.int
+    service: _builtins.str
+    centre: _builtins.str
+    """Participant id of the centre, as in Payment."""
+    @_builtins.property
+    def references(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """1 to 100, each as in FetchBillRequest."""
+
+    def __init__(
+        self,
+        *,
+        service: _builtins.str = ...,
+        references: _abc.Iterable[_builtins.str] | None = ...,
+        centre: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre", b"centre", "references", b"references", "service", b"service"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FetchBillsRequest: _TypeAlias = FetchBillsRequest  # noqa: Y015
+
+@_typing.final
+class FetchBillsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FETCHED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def fetched(self) -> _containers.RepeatedCompositeFieldContainer[Global___FetchedBills]:
+        """One for each reference, in their order."""
+
+    def __init__(
+        self,
+        *,
+        fetched: _abc.Iterable[Global___FetchedBills] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fetched", b"fetched"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FetchBillsResponse: _TypeAlias = FetchBillsResponse  # noqa: Y015
+
+@_typing.final
+class FetchedBills(_message.Message):
+    """What came of one reference."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    BILLS_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    reference: _builtins.str
+    """As it was sent."""
+    error: _builtins.str
+    """The reason of the error that FetchBill would have ended with, such as "BILL_NOT_FOUND"; empty if
+    there is none.
+    """
+    @_builtins.property
+    def bills(self) -> _containers.RepeatedCompositeFieldContainer[Global___Bill]:
+        """As in FetchBillResponse; empty if there is an error."""
+
+    def __init__(
+        self,
+        *,
+        reference: _builtins.str = ...,
+        bills: _abc.Iterable[Global___Bill] | None = ...,
+        error: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bills", b"bills", "error", b"error", "reference", b"reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FetchedBills: _TypeAlias = FetchedBills  # noqa: Y015
+
+@_typing.final
 class PayBillRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PAYMENT_FIELD_NUMBER: _builtins.int
-    BILL_FIELD_NUMBER: _builtins.int
     WAIT_MS_FIELD_NUMBER: _builtins.int
-    bill: _builtins.str
-    """Id of the bill, from FetchBill; empty where the service allows a payment without."""
     wait_ms: _builtins.int
     """How long to wait for the biller, at most 30,000; 0 is 5,000."""
     @_builtins.property
     def payment(self) -> _payments_pb2.Payment:
-        """`amount_due` is filled in from the bill."""
+        """With the bill's quotation, if the service is paid by bill."""
 
     def __init__(
         self,
         *,
         payment: _payments_pb2.Payment | None = ...,
-        bill: _builtins.str = ...,
         wait_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bill", b"bill", "payment", b"payment", "wait_ms", b"wait_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment", "wait_ms", b"wait_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -40,6 +40,11 @@ class CounterServiceStub:
                 request_serializer=switch_dot_v1_dot_counter__pb2.FetchBillRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_counter__pb2.FetchBillResponse.FromString,
                 _registered_method=True)
+        self.FetchBills = channel.unary_unary(
+                '/payswitch.v1.CounterService/FetchBills',
+                request_serializer=switch_dot_v1_dot_counter__pb2.FetchBillsRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_counter__pb2.FetchBillsResponse.FromString,
+                _registered_method=True)
         self.PayBill = channel.unary_unary(
                 '/payswitch.v1.CounterService/PayBill',
                 request_serializer=switch_dot_v1_dot_counter__pb2.PayBillRequest.SerializeToString,
@@ -67,11 +72,21 @@ class CounterServiceServicer:
     """
 
     def FetchBill(self, request, context):
-        """Asks the biller what a reference owes. Nothing is recorded. INVALID_ARGUMENT, with the
+        """Asks the biller what a reference owes: one bill or several, each with the quotation that a
+        payment of it presents. Nothing is recorded. INVALID_ARGUMENT, with the
         pattern and an example, if it is no reference of the service; NOT_FOUND if the
-        biller knows of nothing; FAILED_PRECONDITION, BILL_UNREADABLE, if it has answered with a
-        bill whose id no payment can have; UNAVAILABLE with RetryInfo if the biller is not
+        biller knows of nothing; FAILED_PRECONDITION, BILL_UNREADABLE, if it has answered with
+        bills that no payment can be of; FAILED_PRECONDITION, NOT_PAID_BY_BILL, if the
+        service's price is not the biller's to say; UNAVAILABLE with RetryInfo if the biller is not
         connected, does not answer in time or is resting after failures.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FetchBills(self, request, context):
+        """The same for up to 100 references of one service; what fails is said of each alone. The
+        reply comes when all have been answered, or their time is over.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -79,16 +94,12 @@ class CounterServiceServicer:
 
     def PayBill(self, request, context):
         """Pays one bill and waits for the biller's word. Durable and idempotent by the
-        payment's id like CreatePayment: after any RPC error send it again. The reply is
-        final if the biller answered within `wait_ms`, otherwise the state is held or
-        unknown: follow it with GetPayment or WatchPayment. A payment that names a fetched
-        bill must keep that bill's amount rule; one that does not, or that the service's
-        own bounds refuse, gets that result at once, no entry and no state, and its id stays
-        free. INVALID_ARGUMENT, with the pattern and an example, if the reference is none of the
-        service's; any spelling of one will do.
-        FAILED_PRECONDITION if the service is paid by bill and none is named, or the bill
-        is not known or not valid any more: fetch it. UNAVAILABLE or RESOURCE_EXHAUSTED
-        with RetryInfo if the biller is resting or too many payments wait for it.
+        payment's id like CreatePayment, with the same results: after any RPC error send it again.
+        The reply is final if the biller answered within `wait_ms`, otherwise the state is held or
+        unknown: follow it with GetPayment or WatchPayment. INVALID_ARGUMENT, with the pattern and an
+        example, if the reference is none of the service's; any spelling of one will do.
+        UNAVAILABLE or RESOURCE_EXHAUSTED with RetryInfo if the biller is resting or too many
+        payments wait for it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,6 +135,11 @@ def add_CounterServiceServicer_to_server(servicer, server):
                     servicer.FetchBill,
                     request_deserializer=switch_dot_v1_dot_counter__pb2.FetchBillRequest.FromString,
                     response_serializer=switch_dot_v1_dot_counter__pb2.FetchBillResponse.SerializeToString,
+            ),
+            'FetchBills': grpc.unary_unary_rpc_method_handler(
+                    servicer.FetchBills,
+                    request_deserializer=switch_dot_v1_dot_counter__pb2.FetchBillsRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_counter__pb2.FetchBillsResponse.SerializeToString,
             ),
             'PayBill': grpc.unary_unary_rpc_method_handler(
                     servicer.PayBill,
@@ -174,6 +190,33 @@ class CounterService:
             '/payswitch.v1.CounterService/FetchBill',
             switch_dot_v1_dot_counter__pb2.FetchBillRequest.SerializeToString,
             switch_dot_v1_dot_counter__pb2.FetchBillResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FetchBills(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.CounterService/FetchBills',
+            switch_dot_v1_dot_counter__pb2.FetchBillsRequest.SerializeToString,
+            switch_dot_v1_dot_counter__pb2.FetchBillsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,24 +34,26 @@ class CounterServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CounterServiceAsyncStub: ...
     FetchBill: _grpc.UnaryUnaryMultiCallable[_counter_pb2.FetchBillRequest, _counter_pb2.FetchBillResponse]
-    """Asks the biller what a reference owes. Nothing is recorded. INVALID_ARGUMENT, with the
+    """Asks the biller what a reference owes: one bill or several, each with the quotation that a
+    payment of it presents. Nothing is recorded. INVALID_ARGUMENT, with the
     pattern and an example, if it is no reference of the service; NOT_FOUND if the
-    biller knows of nothing; FAILED_PRECONDITION, BILL_UNREADABLE, if it has answered with a
-    bill whose id no payment can have; UNAVAILABLE with RetryInfo if the biller is not
+    biller knows of nothing; FAILED_PRECONDITION, BILL_UNREADABLE, if it has answered with
+    bills that no payment can be of; FAILED_PRECONDITION, NOT_PAID_BY_BILL, if the
+    service's price is not the biller's to say; UNAVAILABLE with RetryInfo if the biller is not
     connected, does not answer in time or is resting after failures.
+    """
+    FetchBills: _grpc.UnaryUnaryMultiCallable[_counter_pb2.FetchBillsRequest, _counter_pb2.FetchBillsResponse]
+    """The same for up to 100 references of one service; what fails is said of each alone. The
+    reply comes when all have been answered, or their time is over.
     """
     PayBill: _grpc.UnaryUnaryMultiCallable[_counter_pb2.PayBillRequest, _counter_pb2.PayBillResponse]
     """Pays one bill and waits for the biller's word. Durable and idempotent by the
-    payment's id like CreatePayment: after any RPC error send it again. The reply is
-    final if the biller answered within `wait_ms`, otherwise the state is held or
-    unknown: follow it with GetPayment or WatchPayment. A payment that names a fetched
-    bill must keep that bill's amount rule; one that does not, or that the service's
-    own bounds refuse, gets that result at once, no entry and no state, and its id stays
-    free. INVALID_ARGUMENT, with the pattern and an example, if the reference is none of the
-    service's; any spelling of one will do.
-    FAILED_PRECONDITION if the service is paid by bill and none is named, or the bill
-    is not known or not valid any more: fetch it. UNAVAILABLE or RESOURCE_EXHAUSTED
-    with RetryInfo if the biller is resting or too many payments wait for it.
+    payment's id like CreatePayment, with the same results: after any RPC error send it again.
+    The reply is final if the biller answered within `wait_ms`, otherwise the state is held or
+    unknown: follow it with GetPayment or WatchPayment. INVALID_ARGUMENT, with the pattern and an
+    example, if the reference is none of the service's; any spelling of one will do.
+    UNAVAILABLE or RESOURCE_EXHAUSTED with RetryInfo if the biller is resting or too many
+    payments wait for it.
     """
     GetReceipt: _grpc.UnaryUnaryMultiCallable[_counter_pb2.GetReceiptRequest, _counter_pb2.GetReceiptResponse]
     """The receipt of a completed payment, the same for ever. FAILED_PRECONDITION while
@@ -70,24 +72,26 @@ class CounterServiceAsyncStub(CounterServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     FetchBill: _aio.UnaryUnaryMultiCallable[_counter_pb2.FetchBillRequest, _counter_pb2.FetchBillResponse]  # type: ignore[assignment]
-    """Asks the biller what a reference owes. Nothing is recorded. INVALID_ARGUMENT, with the
+    """Asks the biller what a reference owes: one bill or several, each with the quotation that a
+    payment of it presents. Nothing is recorded. INVALID_ARGUMENT, with the
     pattern and an example, if it is no reference of the service; NOT_FOUND if the
-    biller knows of nothing; FAILED_PRECONDITION, BILL_UNREADABLE, if it has answered with a
-    bill whose id no payment can have; UNAVAILABLE with RetryInfo if the biller is not
+    biller knows of nothing; FAILED_PRECONDITION, BILL_UNREADABLE, if it has answered with
+    bills that no payment can be of; FAILED_PRECONDITION, NOT_PAID_BY_BILL, if the
+    service's price is not the biller's to say; UNAVAILABLE with RetryInfo if the biller is not
     connected, does not answer in time or is resting after failures.
+    """
+    FetchBills: _aio.UnaryUnaryMultiCallable[_counter_pb2.FetchBillsRequest, _counter_pb2.FetchBillsResponse]  # type: ignore[assignment]
+    """The same for up to 100 references of one service; what fails is said of each alone. The
+    reply comes when all have been answered, or their time is over.
     """
     PayBill: _aio.UnaryUnaryMultiCallable[_counter_pb2.PayBillRequest, _counter_pb2.PayBillResponse]  # type: ignore[assignment]
     """Pays one bill and waits for the biller's word. Durable and idempotent by the
-    payment's id like CreatePayment: after any RPC error send it again. The reply is
-    final if the biller answered within `wait_ms`, otherwise the state is held or
-    unknown: follow it with GetPayment or WatchPayment. A payment that names a fetched
-    bill must keep that bill's amount rule; one that does not, or that the service's
-    own bounds refuse, gets that result at once, no entry and no state, and its id stays
-    free. INVALID_ARGUMENT, with the pattern and an example, if the reference is none of the
-    service's; any spelling of one will do.
-    FAILED_PRECONDITION if the service is paid by bill and none is named, or the bill
-    is not known or not valid any more: fetch it. UNAVAILABLE or RESOURCE_EXHAUSTED
-    with RetryInfo if the biller is resting or too many payments wait for it.
+    payment's id like CreatePayment, with the same results: after any RPC error send it again.
+    The reply is final if the biller answered within `wait_ms`, otherwise the state is held or
+    unknown: follow it with GetPayment or WatchPayment. INVALID_ARGUMENT, with the pattern and an
+    example, if the reference is none of the service's; any spelling of one will do.
+    UNAVAILABLE or RESOURCE_EXHAUSTED with RetryInfo if the biller is resting or too many
+    payments wait for it.
     """
     GetReceipt: _aio.UnaryUnaryMultiCallable[_counter_pb2.GetReceiptRequest, _counter_pb2.GetReceiptResponse]  # type: ignore[assignment]
     """The receipt of a completed payment, the same for ever. FAILED_PRECONDITION while
@@ -109,11 +113,23 @@ class CounterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _counter_pb2.FetchBillRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_counter_pb2.FetchBillResponse, _abc.Awaitable[_counter_pb2.FetchBillResponse]]:
-        """Asks the biller what a reference owes. Nothing is recorded. INVALID_ARGUMENT, with the
+        """Asks the biller what a reference owes: one bill or several, each with the quotation that a
+        payment of it presents. Nothing is recorded. INVALID_ARGUMENT, with the
         pattern and an example, if it is no reference of the service; NOT_FOUND if the
-        biller knows of nothing; FAILED_PRECONDITION, BILL_UNREADABLE, if it has answered with a
-        bill whose id no payment can have; UNAVAILABLE with RetryInfo if the biller is not
+        biller knows of nothing; FAILED_PRECONDITION, BILL_UNREADABLE, if it has answered with
+        bills that no payment can be of; FAILED_PRECONDITION, NOT_PAID_BY_BILL, if the
+        service's price is not the biller's to say; UNAVAILABLE with RetryInfo if the biller is not
         connected, does not answer in time or is resting after failures.
+        """
+
+    @_abc_1.abstractmethod
+    def FetchBills(
+        self,
+        request: _counter_pb2.FetchBillsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_counter_pb2.FetchBillsResponse, _abc.Awaitable[_counter_pb2.FetchBillsResponse]]:
+        """The same for up to 100 references of one service; what fails is said of each alone. The
+        reply comes when all have been answered, or their time is over.
         """
 
     @_abc_1.abstractmethod
@@ -123,16 +139,12 @@ class CounterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_counter_pb2.PayBillResponse, _abc.Awaitable[_counter_pb2.PayBillResponse]]:
         """Pays one bill and waits for the biller's word. Durable and idempotent by the
-        payment's id like CreatePayment: after any RPC error send it again. The reply is
-        final if the biller answered within `wait_ms`, otherwise the state is held or
-        unknown: follow it with GetPayment or WatchPayment. A payment that names a fetched
-        bill must keep that bill's amount rule; one that does not, or that the service's
-        own bounds refuse, gets that result at once, no entry and no state, and its id stays
-        free. INVALID_ARGUMENT, with the pattern and an example, if the reference is none of the
-        service's; any spelling of one will do.
-        FAILED_PRECONDITION if the service is paid by bill and none is named, or the bill
-        is not known or not valid any more: fetch it. UNAVAILABLE or RESOURCE_EXHAUSTED
-        with RetryInfo if the biller is resting or too many payments wait for it.
+        payment's id like CreatePayment, with the same results: after any RPC error send it again.
+        The reply is final if the biller answered within `wait_ms`, otherwise the state is held or
+        unknown: follow it with GetPayment or WatchPayment. INVALID_ARGUMENT, with the pattern and an
+        example, if the reference is none of the service's; any spelling of one will do.
+        UNAVAILABLE or RESOURCE_EXHAUSTED with RetryInfo if the biller is resting or too many
+        payments wait for it.
         """
 
     @_abc_1.abstractmethod

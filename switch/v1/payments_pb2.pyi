@@ -83,6 +83,9 @@ class Payment(_message.Message):
     TENDER_FIELD_NUMBER: _builtins.int
     HEAD_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    QUOTATION_FIELD_NUMBER: _builtins.int
+    ADDITIONAL_TO_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
     """Chosen by the sender, 16 bytes, unique among all it ever sends. UUIDv7 is
     recommended.
@@ -92,9 +95,9 @@ class Payment(_message.Message):
     amount: _builtins.int
     """Paise, 1 to 10^18."""
     reference: _builtins.str
-    """What is paid, 1 to 32 printable ASCII characters, no space at either end: the
-    bill's id, or what the service's register entry says. For services that bill by
-    period it ends in "/YYYY-MM".
+    """The citizen's reference with the biller, 1 to 32 printable ASCII characters, no space at
+    either end, in any spelling. Of who states dues itself: the bill's id, or for services that
+    bill by period the reference and "/YYYY-MM".
     """
     operator: _builtins.int
     """The operator's number at the centre, as the centre counts them."""
@@ -103,8 +106,8 @@ class Payment(_message.Message):
     several; a centre leaves it empty or names itself.
     """
     amount_due: _builtins.int
-    """Paise due according to the bill. Needed where the service's amount is exact;
-    not recorded, and not compared when an id is sent again.
+    """Paise due according to the bill, of senders that may state it (a right in the register) and
+    present no quotation. Not compared when an id is sent again.
     """
     tender: _types_pb2.Tender.ValueType
     """How the citizen paid at the counter."""
@@ -112,6 +115,19 @@ class Payment(_message.Message):
     """Which of the service's heads of account is paid; 0 is its default."""
     note: _builtins.str
     """For the receipt, at most 64 bytes. No personal data."""
+    quotation: _builtins.bytes
+    """Of a service that is paid by bill: the quotation that came with the bill, as it came. Not
+    compared when an id is sent again: a payment that is known has its answer without one.
+    """
+    additional_to: _builtins.bytes
+    """Where the citizen says the amount, after RESULT_PAID_RECENTLY: the outcome's `additional_to`,
+    if the citizen wants to pay once more, knowing of the payment in the way. Never send it
+    without asking.
+    """
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___TariffItem]:
+        """Of a service with a tariff: what is paid for. 1 to 4."""
+
     def __init__(
         self,
         *,
@@ -125,14 +141,43 @@ class Payment(_message.Message):
         tender: _types_pb2.Tender.ValueType = ...,
         head: _builtins.int = ...,
         note: _builtins.str = ...,
+        quotation: _builtins.bytes = ...,
+        additional_to: _builtins.bytes = ...,
+        items: _abc.Iterable[Global___TariffItem] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "amount_due", b"amount_due", "centre", b"centre", "head", b"head", "id", b"id", "note", b"note", "operator", b"operator", "reference", b"reference", "service", b"service", "tender", b"tender"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_to", b"additional_to", "amount", b"amount", "amount_due", b"amount_due", "centre", b"centre", "head", b"head", "id", b"id", "items", b"items", "note", b"note", "operator", b"operator", "quotation", b"quotation", "reference", b"reference", "service", b"service", "tender", b"tender"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Payment: _TypeAlias = Payment  # noqa: Y015
+
+@_typing.final
+class TariffItem(_message.Message):
+    """So many of one item of a service's tariff."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """Of the tariff, such as "COPY"."""
+    count: _builtins.int
+    """1 to 9,999."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "count", b"count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TariffItem: _TypeAlias = TariffItem  # noqa: Y015
 
 @_typing.final
 class Basket(_message.Message):
@@ -177,6 +222,7 @@ class PaymentOutcome(_message.Message):
     OTHER_ID_FIELD_NUMBER: _builtins.int
     OTHER_SEQUENCE_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    ADDITIONAL_TO_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
     """The payment's id, as it was sent."""
     result: _results_pb2.Result.ValueType
@@ -200,13 +246,17 @@ class PaymentOutcome(_message.Message):
     """With RESULT_ID_REUSED: the first field that differs."""
     other_id: _builtins.bytes
     """With RESULT_BILL_ALREADY_CLAIMED and RESULT_PAID_RECENTLY: the payment that is
-    in the way.
+    in the way, if the sender or the wallet of both is one; others see that there is one.
     """
     other_sequence: _builtins.int
     state: Global___PaymentState.ValueType
     """Where the payment stands: completed (with its receipt), refused, or held until the
     biller has confirmed it. With `repeat` where it stands now. UNSPECIFIED where nothing
     was recorded: then `sequence` is 0.
+    """
+    additional_to: _builtins.bytes
+    """With RESULT_PAID_RECENTLY, where the citizen says the amount: what a payment that is made
+    in addition to the one in the way gives back. Opaque, and of this centre.
     """
     def __init__(
         self,
@@ -224,10 +274,11 @@ class PaymentOutcome(_message.Message):
         other_id: _builtins.bytes = ...,
         other_sequence: _builtins.int = ...,
         state: Global___PaymentState.ValueType = ...,
+        additional_to: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["differing_field", b"differing_field", "id", b"id", "other_id", b"other_id", "other_sequence", b"other_sequence", "receipt", b"receipt", "receipt_year", b"receipt_year", "repeat", b"repeat", "result", b"result", "sequence", b"sequence", "state", b"state", "time_ns", b"time_ns", "wallet_balance", b"wallet_balance", "wallet_pending", b"wallet_pending"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_to", b"additional_to", "differing_field", b"differing_field", "id", b"id", "other_id", b"other_id", "other_sequence", b"other_sequence", "receipt", b"receipt", "receipt_year", b"receipt_year", "repeat", b"repeat", "result", b"result", "sequence", b"sequence", "state", b"state", "time_ns", b"time_ns", "wallet_balance", b"wallet_balance", "wallet_pending", b"wallet_pending"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,7 +28,7 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     RESULT_OK: _Result.ValueType  # 1
     """Done, and durable."""
     RESULT_INVALID_ID: _Result.ValueType  # 2
-    """2 to 14: the shape is wrong. Nothing is recorded; the id stays free."""
+    """2 to 15: the shape is wrong. Nothing is recorded; the id stays free."""
     RESULT_INVALID_AMOUNT: _Result.ValueType  # 3
     RESULT_INVALID_REFERENCE: _Result.ValueType  # 4
     RESULT_INVALID_OPERATOR: _Result.ValueType  # 5
@@ -42,6 +42,10 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     RESULT_INVALID_DEADLINE: _Result.ValueType  # 13
     RESULT_INVALID_ACCOUNT: _Result.ValueType  # 14
     """It speaks of another entry, and must not name an account."""
+    RESULT_INVALID_ITEMS: _Result.ValueType  # 15
+    """More than 4 items of a tariff, a code that is none, one twice, or a count of 0 or above
+    9,999.
+    """
     RESULT_ID_REUSED: _Result.ValueType  # 20
     """The id was used before with other content. Nothing is recorded."""
     RESULT_BILLER_BUSY: _Result.ValueType  # 21
@@ -58,8 +62,22 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     """A refund, a correction or the release of a kept payment without a proposal of just
     that, approved by another person. Nothing is recorded.
     """
+    RESULT_QUOTATION_NEEDED: _Result.ValueType  # 24
+    """24 to 27: what the payment brings with it is not to be believed. Nothing is recorded; the id
+    stays free. The service is paid by bill: fetch it, and send the quotation that comes with it.
+    """
+    RESULT_QUOTATION_WRONG: _Result.ValueType  # 25
+    """The quotation is not this switch's, or of another centre, service, reference or head."""
+    RESULT_QUOTATION_EXPIRED: _Result.ValueType  # 26
+    """It is too old, or the bill was paid, released or refunded since it was fetched. Fetch it
+    again: what is due may be another amount by now.
+    """
+    RESULT_ADDITION_WRONG: _Result.ValueType  # 27
+    """`additional_to` is no handle that this centre was given. Send the payment without it; the
+    refusal has one.
+    """
     RESULT_SERVICE_UNKNOWN: _Result.ValueType  # 30
-    """30 to 78: a rule refuses. The refusal is recorded under the id: sending the
+    """30 to 81: a rule refuses. The refusal is recorded under the id: sending the
     same id again gets the same answer for ever. No account has changed. An outcome
     without a sequence is the exception: PayBill turned the payment away before, nothing
     is recorded, and the id stays free.
@@ -83,7 +101,10 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     RESULT_BILL_ALREADY_CLAIMED: _Result.ValueType  # 44
     """This bill is paid, or a payment of it is under way."""
     RESULT_PAID_RECENTLY: _Result.ValueType  # 45
-    """Same service, reference and amount within the service's hours."""
+    """The same reference was paid within the service's hours, whatever the amount, or such a
+    payment is not resolved yet. Of a bill: under another id. Where the citizen says the amount,
+    the outcome's `additional_to` lets a payment be made in addition.
+    """
     RESULT_DAY_COUNT_EXCEEDED: _Result.ValueType  # 46
     RESULT_DAY_AMOUNT_EXCEEDED: _Result.ValueType  # 47
     RESULT_INSUFFICIENT_FUNDS: _Result.ValueType  # 48
@@ -130,6 +151,12 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     """The reference is none that this service has: its pattern or its check digit says so."""
     RESULT_RULE_FIXED: _Result.ValueType  # 78
     """What makes bills of a service is for ever: another rule is another service code."""
+    RESULT_ITEM_UNKNOWN: _Result.ValueType  # 79
+    """The service's tariff has no such item today, or the payment names none."""
+    RESULT_FEE_CHANGED: _Result.ValueType  # 80
+    """The amount is not what the named items come to by the tariff of today."""
+    RESULT_AMOUNT_STEP_WRONG: _Result.ValueType  # 81
+    """The service takes multiples of a step only."""
 
 class Result(_Result, metaclass=_ResultEnumTypeWrapper):
     """Outcome of one payment or treasury move. The checks run in the order of the
@@ -140,7 +167,7 @@ RESULT_UNSPECIFIED: Result.ValueType  # 0
 RESULT_OK: Result.ValueType  # 1
 """Done, and durable."""
 RESULT_INVALID_ID: Result.ValueType  # 2
-"""2 to 14: the shape is wrong. Nothing is recorded; the id stays free."""
+"""2 to 15: the shape is wrong. Nothing is recorded; the id stays free."""
 RESULT_INVALID_AMOUNT: Result.ValueType  # 3
 RESULT_INVALID_REFERENCE: Result.ValueType  # 4
 RESULT_INVALID_OPERATOR: Result.ValueType  # 5
@@ -154,6 +181,10 @@ RESULT_INVALID_RECORD: Result.ValueType  # 12
 RESULT_INVALID_DEADLINE: Result.ValueType  # 13
 RESULT_INVALID_ACCOUNT: Result.ValueType  # 14
 """It speaks of another entry, and must not name an account."""
+RESULT_INVALID_ITEMS: Result.ValueType  # 15
+"""More than 4 items of a tariff, a code that is none, one twice, or a count of 0 or above
+9,999.
+"""
 RESULT_ID_REUSED: Result.ValueType  # 20
 """The id was used before with other content. Nothing is recorded."""
 RESULT_BILLER_BUSY: Result.ValueType  # 21
@@ -170,8 +201,22 @@ RESULT_NOT_APPROVED: Result.ValueType  # 23
 """A refund, a correction or the release of a kept payment without a proposal of just
 that, approved by another person. Nothing is recorded.
 """
+RESULT_QUOTATION_NEEDED: Result.ValueType  # 24
+"""24 to 27: what the payment brings with it is not to be believed. Nothing is recorded; the id
+stays free. The service is paid by bill: fetch it, and send the quotation that comes with it.
+"""
+RESULT_QUOTATION_WRONG: Result.ValueType  # 25
+"""The quotation is not this switch's, or of another centre, service, reference or head."""
+RESULT_QUOTATION_EXPIRED: Result.ValueType  # 26
+"""It is too old, or the bill was paid, released or refunded since it was fetched. Fetch it
+again: what is due may be another amount by now.
+"""
+RESULT_ADDITION_WRONG: Result.ValueType  # 27
+"""`additional_to` is no handle that this centre was given. Send the payment without it; the
+refusal has one.
+"""
 RESULT_SERVICE_UNKNOWN: Result.ValueType  # 30
-"""30 to 78: a rule refuses. The refusal is recorded under the id: sending the
+"""30 to 81: a rule refuses. The refusal is recorded under the id: sending the
 same id again gets the same answer for ever. No account has changed. An outcome
 without a sequence is the exception: PayBill turned the payment away before, nothing
 is recorded, and the id stays free.
@@ -195,7 +240,10 @@ RESULT_CREDIT_FROZEN: Result.ValueType  # 43
 RESULT_BILL_ALREADY_CLAIMED: Result.ValueType  # 44
 """This bill is paid, or a payment of it is under way."""
 RESULT_PAID_RECENTLY: Result.ValueType  # 45
-"""Same service, reference and amount within the service's hours."""
+"""The same reference was paid within the service's hours, whatever the amount, or such a
+payment is not resolved yet. Of a bill: under another id. Where the citizen says the amount,
+the outcome's `additional_to` lets a payment be made in addition.
+"""
 RESULT_DAY_COUNT_EXCEEDED: Result.ValueType  # 46
 RESULT_DAY_AMOUNT_EXCEEDED: Result.ValueType  # 47
 RESULT_INSUFFICIENT_FUNDS: Result.ValueType  # 48
@@ -242,6 +290,12 @@ RESULT_REFERENCE_WRONG: Result.ValueType  # 77
 """The reference is none that this service has: its pattern or its check digit says so."""
 RESULT_RULE_FIXED: Result.ValueType  # 78
 """What makes bills of a service is for ever: another rule is another service code."""
+RESULT_ITEM_UNKNOWN: Result.ValueType  # 79
+"""The service's tariff has no such item today, or the payment names none."""
+RESULT_FEE_CHANGED: Result.ValueType  # 80
+"""The amount is not what the named items come to by the tariff of today."""
+RESULT_AMOUNT_STEP_WRONG: Result.ValueType  # 81
+"""The service takes multiples of a step only."""
 Global___Result: _TypeAlias = Result  # noqa: Y015
 
 class _Field:
@@ -266,6 +320,7 @@ class _FieldEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Field.ValueType
     FIELD_RESOLVES: _Field.ValueType  # 12
     FIELD_CHECKER: _Field.ValueType  # 13
     FIELD_DEADLINE: _Field.ValueType  # 14
+    FIELD_ITEMS: _Field.ValueType  # 15
 
 class Field(_Field, metaclass=_FieldEnumTypeWrapper):
     """The first field that differs, with RESULT_ID_REUSED."""
@@ -286,4 +341,5 @@ FIELD_NOTE: Field.ValueType  # 11
 FIELD_RESOLVES: Field.ValueType  # 12
 FIELD_CHECKER: Field.ValueType  # 13
 FIELD_DEADLINE: Field.ValueType  # 14
+FIELD_ITEMS: Field.ValueType  # 15
 Global___Field: _TypeAlias = Field  # noqa: Y015
