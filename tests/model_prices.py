@@ -85,7 +85,7 @@ class Prices(Claims):
             return
         row.flags |= RowFlag.STATED
         period = 0
-        if service.key_rule == KeyRule.REFERENCE_PERIOD and not row.misspelled:
+        if service.key_rule == KeyRule.REFERENCE_PERIOD:
             found = PERIOD.fullmatch(row.reference)
             if found:
                 row.cited, period = found[1], period_of(found[2])
@@ -174,7 +174,7 @@ class Prices(Claims):
             return
         other = self.rows[outcome.other - 1]
         own = other.participant == row.participant or other.debit == row.debit
-        outcome.hidden = not own
+        outcome.foreign = 0 if own else 1
         opened = self.services[row.service - 1].price_rule == PriceRule.OPEN
         if outcome.result == Result.PAID_RECENTLY and opened and self.keys:
             centre = self.accounts[row.debit].participant

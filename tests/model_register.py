@@ -406,15 +406,15 @@ def rules_of(service: Service) -> tuple[int | bytes, ...]:
     return (
         service.biller,
         service.duplicate_rule,
-        service.price_rule,
         service.series,
         *form_of(service),
     )
 
 
 def form_of(service: Service) -> tuple[int | bytes, ...]:
-    """What makes the one form of its references."""
+    """What services of one series have alike: price and form of references."""
     return (
+        service.price_rule,
         service.key_rule,
         service.letters,
         service.ignored,

@@ -46,10 +46,10 @@ ACCOUNT_FIELDS = """
     day_count_max receipt participant holds_count year purpose kind state cases_count
     refundable payment_max
 """.split()  # noqa: SIM905 - a list of words reads better
-OUTCOME_BYTES = struct.Struct("<QQQQQ16sIIHBBBB10x")
+OUTCOME_BYTES = struct.Struct("<QQQQQ16sIIHBBBBB9x")
 OUTCOME_FIELDS = """
     sequence timestamp balance pending other other_id receipt index year result
-    repeat field state
+    repeat field state foreign
 """.split()  # noqa: SIM905 - a list of words reads better
 
 
@@ -242,10 +242,9 @@ class Outcome:
     repeat: int = 0
     field: int = Field.NONE
     state: int = 0
+    foreign: int = 0
     handle: bytes = b""
     """On the wire only: what a payment in addition gives back."""
-    hidden: bool = False
-    """On the wire, `other` and its id are not for the sender."""
 
     def pack(self) -> bytes:
         """The answer's 80 bytes."""
@@ -263,6 +262,7 @@ class Outcome:
             self.repeat,
             self.field,
             self.state,
+            self.foreign,
         )
 
 

@@ -290,6 +290,6 @@ class Pair:
             return
         for reference in (row.reference, b"ANOTHER"):
             for later_s in (0, 1, 3_600, 7_200, 86_400):
-                at = model.timestamp + later_s * SECOND_NS
+                at = model.timestamp + 1 + later_s * SECOND_NS
                 asked = row.service, reference, row.cited, at
                 assert ledger.in_the_way(*asked) == model.in_the_way(*asked)

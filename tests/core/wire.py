@@ -184,8 +184,8 @@ BEFORE_OTHER_ID = [(number, name) for number, name in NUMBERED if number < 11]
 
 def told(outcome: Outcome) -> Outcome:
     """What of an outcome the wire tells: no index, and no stranger's payment."""
-    if outcome.hidden:
-        return replace(outcome, index=0, other=0, other_id=ZERO_ID, hidden=False)
+    if outcome.foreign:
+        return replace(outcome, index=0, other=0, other_id=ZERO_ID, foreign=0)
     return replace(outcome, index=0)
 
 
