@@ -40,7 +40,7 @@ from tests.core.market import (
 from tests.core.quoting import STRANGE_KEYS, forged, of_month, token
 from tests.model_quotations import LIFE_NS, Quotation, seal
 from tests.model_state import ist_day
-from tests.records import PAYMENT_TAIL_SIZE, BillTail, ParticipantRecord, Payment, Row
+from tests.records import PAYMENT_TAIL_SIZE, BillTail, ParticipantRecord, Row
 
 EVERYTHING = sum(Ignored)
 NOVEMBER = of_month(2026, 11)
@@ -282,7 +282,7 @@ def test_a_payment_of_something_else(market: Market) -> None:
         {"reference": b"K-19"},
         {"reference": b"K-18/2026-11"},
     ):
-        changed: Payment = replace(payment, **fields)  # type: ignore[arg-type]
+        changed = replace(payment, **fields)
         assert market.one(changed).result == Result.QUOTATION_WRONG
     assert market.one(payment, centre=1).result == Result.QUOTATION_WRONG
     named = replace(payment, centre=b"centre-0")
