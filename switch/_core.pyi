@@ -300,7 +300,7 @@ class Ledger:
         """
 
     def canonical_bill(self, service: int, bill: bytes) -> bytes | None:
-        """A bill's id, as its biller gave it, in the one form that this service has for it.
+        """A bill's id, as its biller gave it, in the one form of this service.
 
         No pattern and no check digit are asked of it. None if nothing is left of it.
         Raises LookupError for an index that no service has.
