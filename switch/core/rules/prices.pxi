@@ -85,15 +85,13 @@ cdef int prices_open(State* s, Draft* draft, uint64_t time, Quotation* quotation
     return RESULT_OK if opened == OPENED_RIGHT else RESULT_QUOTATION_EXPIRED
 
 
-cdef int prices_believe_bill(State* s, Draft* draft, uint64_t time, int* result) noexcept nogil:
-    """Who says what a bill comes to: its quotation, or a sender that may."""
+cdef int prices_believe_quotation(
+    State* s, Draft* draft, uint64_t time, int* result
+) noexcept nogil:
+    """Whether a bill's quotation is to be believed; what is in the way of its claims."""
     cdef Quotation quotation
     cdef int claim_result = RESULT_OK
     cdef int rc
-    if draft.token_size == 0:
-        draft.stated = s.group.participants[draft.row.participant].may_state_dues
-        result[0] = RESULT_OK if draft.stated else RESULT_QUOTATION_NEEDED
-        return 0
     result[0] = prices_open(s, draft, time, &quotation)
     if result[0] != RESULT_OK:
         return 0
@@ -148,8 +146,11 @@ cdef int prices_believe(State* s, Draft* draft, uint64_t time, int* result) noex
         rc = prices_check_addition(s, draft, result)
         if rc != 0 or result[0] != RESULT_OK:
             return rc
-    if record.price_rule == PRICE_BILL:
-        return prices_believe_bill(s, draft, time, result)
+    if record.price_rule == PRICE_BILL and draft.token_size != 0:
+        return prices_believe_quotation(s, draft, time, result)
+    if record.price_rule == PRICE_BILL or record.price_rule == PRICE_STATED:
+        draft.stated = s.group.participants[draft.row.participant].may_state_dues
+        result[0] = RESULT_OK if draft.stated else RESULT_QUOTATION_NEEDED
     return 0
 
 
