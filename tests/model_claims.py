@@ -87,43 +87,32 @@ class Claims(State):
         taken = self.claims.get(bill, 0) if bill else 0
         if taken:
             return Answer(Result.BILL_ALREADY_CLAIMED, taken)
-        recent = self.paid_recently(row, service, at)
-        return Answer(Result.PAID_RECENTLY, recent) if recent else Answer()
+        return self.paid_recently(row, service, at)
 
-    def paid_recently(self, row: Row, service: Service, at: int) -> int:
-        """The newest payment of the same reference that is in the way."""
-        if not self.claims_reference(row):
-            return 0
-        for taker in self.takers_of(row):
-            if not self.counts(taker, service, at):
-                continue
+    def paid_recently(self, row: Row, service: Service, at: int) -> Answer:
+        """What the payments of the same reference say, the newest first: the first that
+        decides is the answer.
+        """
+        for taker in self.takers_of(row) if self.claims_reference(row) else ():
+            counts = self.counts(taker, service, at)
             if service.duplicate_rule == DuplicateRule.ONCE:
                 another = taker.reference != row.reference
-                if another and taker.timestamp < row.fetched:
-                    return taker.sequence
-            elif service.price_rule == PriceRule.OPEN and (
-                row.resolves == taker.sequence
-            ):
-                return 0
-            else:
-                return taker.sequence
-        return 0
+                if counts and another and taker.timestamp < row.fetched:
+                    return Answer(Result.PAID_RECENTLY, taker.sequence)
+            elif counts and row.resolves == taker.sequence:
+                return Answer()
+            elif counts:
+                return Answer(Result.PAID_RECENTLY, taker.sequence)
+            elif row.fetched and self.fate(taker)[2] >= row.fetched:
+                return Answer(Result.QUOTATION_EXPIRED)
+        return Answer()
 
-    def was_released_since(self, row: Row) -> bool:
+    def is_superseded(self, row: Row, service: Service, at: int) -> bool:
         """Whether what is due may be another amount since the bill was fetched."""
         bill = self.bill_key(row)
-        if bill and bill not in self.claims:
-            return self.released.get(bill, -1) >= row.fetched
-        return False
-
-    def has_ended_since(self, row: Row, service: Service, at: int) -> bool:
-        """Whether a payment that is in nobody's way has ended since then."""
-        if service.duplicate_rule != DuplicateRule.WITHIN:
-            return False
-        return any(
-            not self.counts(taker, service, at) and self.fate(taker)[2] >= row.fetched
-            for taker in self.takers_of(row)
-        )
+        if bill and self.released.get(bill, -1) >= row.fetched:
+            return bill not in self.claims
+        return self.check_claims(row, service, at).result == Result.QUOTATION_EXPIRED
 
     def in_the_way(self, index: int, reference: bytes, cited: bytes, now: int) -> int:
         """What would be in the way of a bill of a service that is fetched now."""

@@ -20,10 +20,12 @@ from tests.model_quotations import (
     open_token,
 )
 from tests.model_references import LENGTH_MAX, PERIOD
-from tests.model_state import Service, ist_day
+from tests.model_state import PAYS, Service, ist_day
 from tests.records import PAYMENT_TAIL_SIZE, BillTail, Outcome, Row, tariff_tail
 
 IN_THE_WAY = frozenset((Result.BILL_ALREADY_CLAIMED, Result.PAID_RECENTLY))
+STATED = frozenset((PriceRule.STATED, PriceRule.BILL))
+"""Without a quotation their sender states what is due, if it may."""
 DUE_DAY_MAX = 2**16 - 1
 
 
@@ -81,9 +83,10 @@ class Prices(Claims):
         reference = service.canonical(row.sent)
         row.misspelled = reference is None
         row.reference = row.cited = row.sent if reference is None else reference
+        if service.price_rule in STATED:
+            row.flags |= RowFlag.STATED
         if service.price_rule != PriceRule.BILL:
             return
-        row.flags |= RowFlag.STATED
         period = 0
         if service.key_rule == KeyRule.REFERENCE_PERIOD:
             found = PERIOD.fullmatch(row.reference)
@@ -123,7 +126,7 @@ class Prices(Claims):
         if service is None:
             return Result.OK
         at = self.clock() + ahead
-        if service.price_rule == PriceRule.BILL and not row.quotation:
+        if service.price_rule in STATED and not row.quotation:
             if not self.may_state_dues(row.participant):
                 return Result.QUOTATION_NEEDED
         elif row.quotation:
@@ -132,7 +135,7 @@ class Prices(Claims):
                 return Result.QUOTATION_WRONG
             if not quoted.fetched <= at < quoted.valid_until:
                 return Result.QUOTATION_EXPIRED
-            if self.was_released_since(row) or self.has_ended_since(row, service, at):
+            if self.is_superseded(row, service, at):
                 return Result.QUOTATION_EXPIRED
         return self.believe_addition(row, service)
 
@@ -158,13 +161,20 @@ class Prices(Claims):
         )
 
     def believe_addition(self, row: Row, service: Service) -> int:
-        """Whether its handle is one that this centre was given."""
-        if not row.handle:
+        """Whether it names a payment of its reference, of which its centre was told."""
+        if not row.handle and not row.resolves:
             return Result.OK
         asked = (service.price_rule, service.duplicate_rule)
         fits = asked == (PriceRule.OPEN, DuplicateRule.WITHIN)
-        right = handle_is_right(row.handle, row.centre, self.keys, self.instance)
-        return Result.OK if fits and right else Result.ADDITION_WRONG
+        told = not row.hot or handle_is_right(
+            row.handle, row.centre, self.keys, self.instance
+        )
+        if not fits or not told or not 0 < row.resolves <= len(self.rows):
+            return Result.ADDITION_WRONG
+        first = self.rows[row.resolves - 1]
+        paid = first.kind in PAYS and first.result == Result.OK
+        same = (first.service, first.reference) == (row.service, row.reference)
+        return Result.OK if paid and same else Result.ADDITION_WRONG
 
     def tell_of_other(self, outcome: Outcome, row: Row) -> None:
         """What is said of the payment in the way: of an open amount its handle; and who

@@ -34,7 +34,7 @@ from tests.records import RULES_RECORD, Account, Row, TariffItem
 
 BILLER_ACCOUNTS_MAX = 65_000
 SERVICES_MAX = 65_535
-DUPLICATE_HOURS_MAX = 366 * 24
+HOURS_MAX = 366 * 24
 DEADLINE_MAX_S = 31 * 86_400
 WITH_RECORD = frozenset((Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.SHIFT))
 PARTICIPANT_CODE = re.compile(rb"[a-z0-9-]{1,32}")
@@ -46,17 +46,17 @@ TARIFF_ITEMS_MAX = 64
 OPEN_LEAST = 100
 
 AMOUNT_RULES_OF = {
-    PriceRule.NONE: frozenset(AmountRule),
+    PriceRule.STATED: frozenset(AmountRule),
     PriceRule.TARIFF: frozenset({AmountRule.EXACT}),
     PriceRule.BILL: frozenset(
         {AmountRule.EXACT, AmountRule.EXACT_AND_ABOVE, AmountRule.EXACT_AND_BELOW}
     ),
     PriceRule.OPEN: frozenset({AmountRule.MIN_MAX}),
 }
-WITHIN = ((0,), 1, DUPLICATE_HOURS_MAX)
+WITHIN = ((0,), 1, HOURS_MAX)
 DUPLICATES_OF: dict[PriceRule, dict[int, tuple[tuple[int, ...], int, int]]] = {
     # By duplicate rule: key rules, the least and the most hours.
-    PriceRule.NONE: {
+    PriceRule.STATED: {
         DuplicateRule.NONE: ((0,), 0, 0),
         DuplicateRule.ONCE: ((KeyRule.BILL_ID, KeyRule.REFERENCE_PERIOD), 0, 0),
         DuplicateRule.WITHIN: WITHIN,
@@ -69,7 +69,7 @@ DUPLICATES_OF: dict[PriceRule, dict[int, tuple[tuple[int, ...], int, int]]] = {
         DuplicateRule.ONCE: (
             (KeyRule.BILL_ID, KeyRule.REFERENCE_PERIOD),
             0,
-            DUPLICATE_HOURS_MAX,
+            HOURS_MAX,
         ),
         DuplicateRule.WITHIN: WITHIN,
     },

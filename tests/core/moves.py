@@ -347,7 +347,9 @@ class Moves:
         code = b"centre-x-%d" % number
         registered = self.model.participant_of.get(code)
         who, row = self.by_treasury(Kind.REGISTER), self.by_treasury(Kind.OPEN)
-        who.tail = ParticipantRecord(code, Role.CENTRE).pack()
+        record = ParticipantRecord(code, Role.CENTRE)
+        record.may_state_dues = self.rng.choice((1, 1, 1, 0))
+        who.tail = record.pack()
         row.tail = AccountRecord(registered or number, 0).pack()
         who.reference = row.reference = b""
         self.notice_new_wallets()
@@ -390,7 +392,7 @@ class Moves:
     def change_price(self, record: ServiceRecord) -> None:
         """What may change of it: its amounts, by its price rule."""
         rng = self.rng
-        if record.price_rule == PriceRule.NONE:
+        if record.price_rule == PriceRule.STATED:
             record.amount_rule = rng.choice(list(AmountRule))
         elif record.price_rule == PriceRule.BILL:
             record.amount_rule = rng.choice(BILL_RULES)

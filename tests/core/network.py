@@ -36,6 +36,8 @@ from tests.records import (
 NOW = 1_774_000_000 * 10**9
 """Where tests begin: 20 March 2026, before the end of a financial year."""
 CENTRES_COUNT = 8
+CENTRES_BELIEVED = 6
+"""Those among them that may state what is due."""
 HEADS = (1, 2, 4)
 DEADLINE_S = 3_600
 UNUSED_PURPOSE = 10_000
@@ -98,8 +100,8 @@ class Network:
         id_ = b"network" + number.to_bytes(9, "big")
         self.rows.append(Row(kind, id=id_, tail=tail, participant=self.treasury))
 
-    def participant(self, code: bytes, role: Role, *, states: bool = False) -> int:
-        """Register someone, who perhaps is believed about what a bill comes to."""
+    def participant(self, code: bytes, role: Role, *, states: bool = True) -> int:
+        """Register someone, who most often may state dues."""
         record = ParticipantRecord(code, role, may_state_dues=int(states))
         self.add(Kind.REGISTER, record.pack())
         self.participants_count += 1
@@ -122,9 +124,9 @@ class Network:
         self.services.append(record)
         return len(self.services)
 
-    def centre(self, code: bytes) -> tuple[int, int]:
+    def centre(self, code: bytes, *, states: bool = True) -> tuple[int, int]:
         """A centre and its wallet."""
-        centre = self.participant(code, Role.CENTRE)
+        centre = self.participant(code, Role.CENTRE, states=states)
         return centre, self.account(centre, 0, AccountKind.WALLET)
 
 
@@ -135,7 +137,7 @@ def make_network(spread: int = 0) -> Network:
     net.float_ = net.account(net.treasury, 0, AccountKind.FLOAT)
     net.suspense = net.account(net.treasury, 1, AccountKind.SUSPENSE)
     net.settlement = net.account(net.treasury, 2, AccountKind.SETTLEMENT)
-    net.harness = net.participant(b"harness", Role.HARNESS, states=True)
+    net.harness = net.participant(b"harness", Role.HARNESS)
     for number, count in enumerate(HEADS):
         biller = net.participant(b"biller-%d" % number, Role.BILLER)
         net.billers.append(biller)
@@ -143,7 +145,7 @@ def make_network(spread: int = 0) -> Network:
         net.heads.append(heads)
     for number in range(CENTRES_COUNT):
         code = b"centre-%d" % number
-        centre, wallet = net.centre(code)
+        centre, wallet = net.centre(code, states=number < CENTRES_BELIEVED)
         net.centres.append(centre)
         net.centre_codes.append(code)
         net.wallets.append(wallet)

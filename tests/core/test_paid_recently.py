@@ -19,6 +19,7 @@ from switch.codes import (
     DuplicateRule,
     Field,
     Kind,
+    Letters,
     Policy,
     PriceRule,
     Result,
@@ -41,9 +42,7 @@ from tests.core.market import (
 )
 from tests.core.quoting import STRANGE_KEYS, forged
 from tests.model_quotations import make_handle
-from tests.records import (
-    Outcome,
-)
+from tests.records import Outcome, Row
 
 CERT, COPY = (b"CERT", 1), (b"COPY", 2)
 FEE = 2_300
@@ -153,8 +152,43 @@ def test_a_handle_where_none_is_given(market: Market, rules: dict[str, Any]) -> 
     if rules.get("price_rule") != PriceRule.TARIFF:
         payment.items = ()
     refused = market.one(replace(payment, additional_to=handle))
+    if "price_rule" not in rules:
+        assert refused.result == Result.QUOTATION_NEEDED
+        return
     assert refused.result == Result.ADDITION_WRONG
     assert market.one(payment).result == Result.OK
+
+
+def test_a_handle_is_of_one_reference(market: Market) -> None:
+    service = market.service(b"OPEN", **OPEN, **WITHIN, letters=Letters.UPPER)
+    other = market.service(b"OTHER", **OPEN, **WITHIN)
+    for each in (service, other):
+        for meter in (b"M", b"N"):
+            market.one(market.plain(each, meter, 500))
+    handle = market.one(market.plain(service, b"M", 500)).handle
+    for each, meter in ((service, b"N"), (other, b"M"), (service, b"Q")):
+        payment = market.plain(each, meter, 500, additional_to=handle)
+        assert market.one(payment).result == Result.ADDITION_WRONG
+    again = market.plain(service, b"m", 500, additional_to=handle)
+    assert market.one(again).result == Result.OK
+
+
+def test_a_template_names_it_without_a_seal(market: Market) -> None:
+    service = market.service(b"OPEN", **OPEN, **WITHIN)
+    once = market.service(b"ONCE", **OPEN, **REFERENCE)
+    first = market.one(market.plain(service, b"M", 500))
+    row = Row(Kind.PAY, id=market.id(), amount=500, service=service, reference=b"M")
+    row.debit, row.participant = market.net.wallets[0], market.net.centres[0]
+    refused = market.pair.one(row, market.tick())
+    assert (refused.result, refused.other) == (Result.PAID_RECENTLY, first.sequence)
+    for number in (refused.sequence, 1, 10**6, 2**64 - 1):
+        named = replace(row, id=market.id(), resolves=number)
+        assert market.pair.one(named, market.tick()).result == Result.ADDITION_WRONG
+    elsewhere = replace(row, id=market.id(), resolves=first.sequence, service=once)
+    assert market.pair.one(elsewhere, market.tick()).result == Result.ADDITION_WRONG
+    named = replace(row, id=market.id(), resolves=first.sequence)
+    assert market.pair.one(named, market.tick()).result == Result.OK
+    assert market.pair.one(named, market.tick()).repeat
 
 
 def test_only_who_knows_of_the_newest(market: Market) -> None:
@@ -340,14 +374,16 @@ def test_a_refund_of_a_part_makes_older_quotations_old(market: Market) -> None:
     assert market.pay(market.fetch(service, b"K", b"B")).result == Result.OK
 
 
-def test_who_is_in_the_way_now_does_not_make_an_old_quotation_new(
-    market: Market,
-) -> None:
+def test_the_newest_that_decides_is_the_answer(market: Market) -> None:
     service = market.service(b"P", **BILL, **WITHIN, **CONFIRMED)
     first = market.pay(market.fetch(service, b"K"))
     old = market.fetch(service, b"K")
     market.void(first)
-    assert market.pay(market.fetch(service, b"K")).result == Result.OK
+    assert market.pay(old).result == Result.QUOTATION_EXPIRED
+    second = market.pay(market.fetch(service, b"K"))
+    refused = market.pay(old)
+    assert (refused.result, refused.other) == (Result.PAID_RECENTLY, second.sequence)
+    market.void(second)
     before = len(market.model.rows)
     assert market.pay(old).result == Result.QUOTATION_EXPIRED
     assert len(market.model.rows) == before

@@ -181,11 +181,11 @@ def test_items_where_there_is_no_tariff(market: Market) -> None:
             payment.quotation = market.payment(
                 market.fetch(service, b"R", b"B", due=500)
             ).quotation
-        refused = market.one(payment)
+        refused = market.state(payment)
         assert refused.result == Result.ITEM_UNKNOWN
         # None of it stands in the row, nor is compared.
-        assert market.row(refused).result == Result.ITEM_UNKNOWN
-        assert market.one(replace(payment, items=(CERT,))).repeat
+        assert not market.row(refused).resolves
+        assert market.state(replace(payment, items=(CERT,))).repeat
 
 
 def test_an_application_is_paid_once_or_within_hours(market: Market) -> None:

@@ -592,7 +592,7 @@ def test_a_harness_states_what_is_due(market: Market) -> None:
 
 def test_it_may_until_the_register_says_no(market: Market) -> None:
     tax = market.service(b"TAX", **BILL, **ONCE)
-    plain = ParticipantRecord(b"harness", 5)
+    plain = ParticipantRecord(b"harness", 5, may_state_dues=0)
     assert market.register(plain).result == Result.OK
     said = market.plain(tax, b"B-1", DUE, amount_due=DUE)
     assert market.state(said).result == Result.QUOTATION_NEEDED
