@@ -45,8 +45,8 @@ HOURS = 2
 LAG_S = HOURS * 3_600 - 1
 """A biller may not have seen so long what was paid to it, at most."""
 RACE_LIFE_S = 600
-"""Life of a quotation that was sealed although something was in the way: of a fetch that
-was under way by then."""
+"""Life of a quotation that was sealed although something was in the way: of a fetch
+that was under way by then."""
 KEPT = 40
 """Debts and tickets that the walk goes on with."""
 SEEN = {
@@ -180,6 +180,8 @@ class Walk:
         due = self.due(debt)
         if not due:
             return None
+        # Later than what is there, as the switch asks.
+        market.now = max(market.now, market.model.timestamp)
         fetched = market.tick(rng.choice((1, SECOND_NS)))
         told = market.fetch(
             index,
