@@ -36,8 +36,6 @@ from tests.records import (
 NOW = 1_774_000_000 * 10**9
 """Where tests begin: 20 March 2026, before the end of a financial year."""
 CENTRES_COUNT = 8
-CENTRES_BELIEVED = 6
-"""Those among them that may state what is due."""
 HEADS = (1, 2, 4)
 DEADLINE_S = 3_600
 UNUSED_PURPOSE = 10_000
@@ -145,7 +143,7 @@ def make_network(spread: int = 0) -> Network:
         net.heads.append(heads)
     for number in range(CENTRES_COUNT):
         code = b"centre-%d" % number
-        centre, wallet = net.centre(code, states=number < CENTRES_BELIEVED)
+        centre, wallet = net.centre(code)
         net.centres.append(centre)
         net.centre_codes.append(code)
         net.wallets.append(wallet)
