@@ -43,7 +43,7 @@ cdef _check_layout():
         "ParticipantRecord": (sizeof(ParticipantRecord), 64),
         "ServiceRecord": (sizeof(ServiceRecord), 256),
         "ShiftRecord": (sizeof(ShiftRecord), 64), "RulesRecord": (sizeof(RulesRecord), 8),
-        "Answer": (sizeof(Answer), 152), "Quotation": (sizeof(Quotation), 144),
+        "Answer": (sizeof(Answer), 104), "Quotation": (sizeof(Quotation), 144),
         "WindowLine": (sizeof(WindowLine), 40), "Account": (sizeof(Account), 136),
         "Segment": (sizeof(Segment), 32), "Entry": (sizeof(Entry), 16),
         "PostingsHead": (sizeof(PostingsHead), 40),
