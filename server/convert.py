@@ -25,6 +25,7 @@ from switch.codes import (
     Letters,
     Mode,
     Policy,
+    PriceRule,
     Result,
     Role,
     RowFlag,
@@ -36,6 +37,7 @@ from switch.ledger.statements import Line, Payment
 from switch.payment_states import PaymentState
 from switch.register.register import Account, Register, Service
 from switch.specs import ParticipantSpec, ServiceSpec
+from switch.tariffs import Fee
 from switch.v1 import (
     admin_pb2,
     counter_pb2,
@@ -327,7 +329,16 @@ def service(known: Service) -> admin_pb2.Service:
         pattern=spec.pattern,
         check_digit=cast("admin_pb2.CheckDigit.ValueType", int(spec.check_digit)),
         series=spec.series,
+        price_rule=cast("admin_pb2.PriceRule.ValueType", int(spec.price_rule)),
+        amount_step=spec.amount_step,
+        tariff=[
+            admin_pb2.Fee(**{name: getattr(one, name) for name in _FEE})
+            for one in spec.tariff
+        ],
     )
+
+
+_FEE = ("code", "amount", "valid_from", "name_en", "name_bn")
 
 
 def participant_spec(message: admin_pb2.Participant) -> ParticipantSpec:
@@ -345,6 +356,7 @@ def participant_spec(message: admin_pb2.Participant) -> ParticipantSpec:
         day_amount_max=message.day_amount_max,
         day_count_max=message.day_count_max,
         payment_max=message.payment_max,
+        may_state_dues=message.may_state_dues,
     )
 
 
@@ -373,6 +385,11 @@ def service_spec(message: admin_pb2.Service) -> ServiceSpec:
         check_digit=CheckDigit(message.check_digit),
         pattern=message.pattern,
         series=message.series,
+        price_rule=PriceRule(message.price_rule),
+        amount_step=message.amount_step,
+        tariff=tuple(
+            Fee(**{name: getattr(one, name) for name in _FEE}) for one in message.tariff
+        ),
     )
 
 

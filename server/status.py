@@ -38,6 +38,8 @@ log = logging.getLogger("server")
 
 DOMAIN = "payswitch"
 """`domain` of every ErrorInfo."""
+PROBLEMS_MAX = 16
+"""Fields of one request that are named; its text says how many more there are."""
 RETRY_MS = 100
 """How long a caller who is turned away should wait, in RetryInfo."""
 OPENING_RETRY_MS = 1_000
@@ -105,12 +107,15 @@ def _unreadable(error: Exception) -> list[Message]:
 
 
 def _bad_request(error: Exception) -> list[Message]:
+    violation = error_details_pb2.BadRequest.FieldViolation
+    if isinstance(error, NetworkError) and error.problems:
+        several = error.problems[:PROBLEMS_MAX]
+        fields = [violation(field=one.field, description=one.text) for one in several]
+        return [error_details_pb2.BadRequest(field_violations=fields)]
     field = error.field if isinstance(error, ArgumentError) else ""
     text = error.text if isinstance(error, ArgumentError) else str(error)
-    violation = error_details_pb2.BadRequest.FieldViolation(
-        field=field, description=text
-    )
-    return [error_details_pb2.BadRequest(field_violations=[violation])]
+    one = violation(field=field, description=text)
+    return [error_details_pb2.BadRequest(field_violations=[one])]
 
 
 def _dead(error: Exception) -> list[Message]:
