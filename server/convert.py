@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar, cast
 
 from switch._core import Ledger, Rows
-from switch.billing.bills import Bill
+from switch.billing.bills import Fetched
 from switch.billing.dispatch import BillerStatus
+from switch.billing.quotations import Quoted
 from switch.calendar import day_date
 from switch.codes import (
     TENDER_MASK,
@@ -171,24 +172,21 @@ def wire_state(state: PaymentState) -> payments_pb2.PaymentState.ValueType:
     return cast("payments_pb2.PaymentState.ValueType", int(state))
 
 
-def refused_payment(payment_id: bytes, result: Result) -> payments_pb2.PaymentOutcome:
-    """The outcome of a payment that was turned away before the ledger saw it.
-
-    Without an entry it has no state: only what is recorded is refused for ever.
-    """
-    return payments_pb2.PaymentOutcome(
-        id=payment_id,
-        result=cast("results_pb2.Result.ValueType", int(result)),
-    )
-
-
-def bill(known: Bill, service: Service) -> counter_pb2.Bill:
+def bill(quoted: Quoted, fetched: Fetched) -> counter_pb2.Bill:
     """A fetched bill."""
+    known, spec = quoted.bill, fetched.service.spec
     return counter_pb2.Bill(
-        **known._asdict(),
-        amount_rule=cast(
-            "admin_pb2.AmountRule.ValueType", int(service.spec.amount_rule)
-        ),
+        id=known.id,
+        service=spec.code,
+        reference=fetched.reference,
+        amount_due=known.amount_due,
+        amount_rule=cast("admin_pb2.AmountRule.ValueType", int(spec.amount_rule)),
+        due_time_ns=known.due_time_ns,
+        valid_until_ns=known.valid_until_ns,
+        head=known.head,
+        period=known.period,
+        quotation=quoted.token,
+        state=cast("counter_pb2.BillState.ValueType", int(quoted.state)),
     )
 
 
