@@ -26,6 +26,8 @@ cdef enum:
     TAIL_ITEM_MAX = 262144      # bytes of one tail item, but for a window's
     TAIL_MAX = 4194304          # bytes of one chunk's tail
     TARIFF_ITEMS_MAX = 64
+    OPEN_AMOUNT_LEAST = 100     # paise: the least that a citizen can say
+    DUPLICATE_HOURS_MAX = 8784  # a leap year
     PAYMENT_ITEMS_MAX = 4
     ITEM_COUNT_MAX = 9999
     PAYMENT_TAIL_SIZE = 56      # of the fixed part of a payment's tail
@@ -357,7 +359,8 @@ cdef struct Outcome:            # 80 bytes: the answer to one requested row
     uint8_t repeat              # 1 if this answer was given before
     uint8_t field               # FIELD_*, with RESULT_ID_REUSED
     uint8_t state               # PAYMENT_*, of a payment that has a row; of a repeat: now
-    uint8_t reserved[10]
+    uint8_t foreign             # the row in the way is of another sender and another wallet
+    uint8_t reserved[9]
 
 cdef struct Answer:             # 152 bytes, in memory: what a biller answered to one question
     uint64_t number             # of the question; of payments the hold's sequence
