@@ -101,6 +101,11 @@ def _no_bill(error: Exception) -> list[Message]:
     return [_info("BILL_NOT_FOUND", biller_reason=error.reason)]
 
 
+def _unreadable(error: Exception) -> list[Message]:
+    assert isinstance(error, BillUnreadableError)
+    return [_info("BILL_UNREADABLE", outcome="not_done", field=error.field)]
+
+
 def _bad_request(error: Exception) -> list[Message]:
     violation = error_details_pb2.BadRequest.FieldViolation
     if isinstance(error, NetworkError) and error.problems:
@@ -144,7 +149,7 @@ _TABLE: tuple[tuple[type[Exception], int, _Details], ...] = (
         # Not UNAVAILABLE: asked again, the biller makes the same mistake.
         BillUnreadableError,
         code_pb2.FAILED_PRECONDITION,
-        lambda _: [_info("BILL_UNREADABLE", outcome="not_done")],
+        _unreadable,
     ),
     (
         BillerBusyError,
@@ -225,6 +230,13 @@ def _describe(error: Exception) -> tuple[int, str, list[Message]]:
         if isinstance(error, kind):
             return code, str(error), details(error)
     return code_pb2.INTERNAL, "internal error", []
+
+
+def reason_of(error: Exception) -> str:
+    """The reason of an error's ErrorInfo; empty for one that has none."""
+    _, _, details = _describe(error)
+    infos = [one for one in details if isinstance(one, error_details_pb2.ErrorInfo)]
+    return infos[0].reason if infos else ""
 
 
 def _unknown(details: list[Message]) -> None:
