@@ -235,5 +235,5 @@ def _groups(text: str) -> Iterator[str]:
 def spelt(service: str, text: str) -> str:
     """A reference or an id as its biller writes it."""
     known = _services().get(service)
-    ways = [text, *(spellings(known.form, text) if known else ())]
+    ways = [text] + (spellings(known.form, text) if known else [])
     return ways[_draw(f"spelling {text}", len(ways))]
