@@ -454,7 +454,7 @@ HEAD_MASK = 0x0E00
 TENDER_SHIFT = 12
 TENDER_MASK = 0x3000
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

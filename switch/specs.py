@@ -43,7 +43,7 @@ BILLER_HEADS_MAX = 1_024
 """Heads of one biller."""
 SERVICE_HEADS_MAX = 8
 """Heads that one service can pay."""
-DUPLICATE_HOURS_MAX = 8_784
+HOURS_MAX = 8_784
 """Hours of the `within` rule: a leap year."""
 DEADLINE_MAX_S = 2_678_400
 """Seconds that a confirmed payment may stay open: 31 days."""
@@ -348,8 +348,8 @@ def _hours_problems(spec: ServiceSpec, price: _Price) -> Iterator[Problem]:
     hours = spec.duplicate_hours
     if within != bool(hours) and not (once and price.once_has_hours):
         yield Problem("duplicate_hours", "belong to the rule within, and to no other")
-    if not 0 <= hours <= DUPLICATE_HOURS_MAX:
-        yield Problem("duplicate_hours", f"must be at most {DUPLICATE_HOURS_MAX}")
+    if not 0 <= hours <= HOURS_MAX:
+        yield Problem("duplicate_hours", f"must be at most {HOURS_MAX}")
 
 
 def _tariff_problems(spec: ServiceSpec) -> Iterator[Problem]:

@@ -104,6 +104,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
             "payment",
             "prices",
             "references",
+            "register",
             "resolve",
             "rows",
             "treasury",

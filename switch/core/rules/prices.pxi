@@ -8,7 +8,7 @@ cdef inline const ServiceRecord* prices_record(State* s, const Draft* draft) noe
 
 
 cdef inline bint prices_has_tail(int price_rule) noexcept nogil:
-    """Whether a payment's tail begins with a fixed part of PAYMENT_TAIL_SIZE."""
+    """Whether a payment's tail begins with a fixed part of FIXED_TAIL_SIZE."""
     return price_rule == PRICE_BILL or price_rule == PRICE_TARIFF
 
 
@@ -55,7 +55,7 @@ cdef void prices_note_bill(const Service* service, Draft* draft) noexcept nogil:
     """Prepare the payment of a bill: its row's reference, and the fixed part of its tail."""
     memcpy(draft.sent, draft.row.reference, REFERENCE_SIZE)
     draft.respelled = 1
-    memset(draft.fixed, 0, PAYMENT_TAIL_SIZE)
+    memset(draft.fixed, 0, FIXED_TAIL_SIZE)
     (<BillTail*>draft.fixed).form = TAIL_BILL
     if draft.token_size == sizeof(Quotation):
         prices_note_quoted(service, draft)
@@ -222,11 +222,11 @@ cdef uint16_t prices_flags(State* s, const Draft* draft) noexcept nogil:
 
 cdef uint32_t prices_make_tail(State* s, const Draft* draft, uint8_t* tail) noexcept nogil:
     """The tail of a payment's row: the fixed part, if its service has one, and the note. At
-    most PAYMENT_TAIL_SIZE + NOTE_MAX bytes; gives how many."""
+    most FIXED_TAIL_SIZE + NOTE_MAX bytes; gives how many."""
     cdef uint32_t size = 0
     if draft.row.service != 0 and prices_has_tail(prices_record(s, draft).price_rule):
-        memcpy(tail, draft.fixed, PAYMENT_TAIL_SIZE)
-        size = PAYMENT_TAIL_SIZE
+        memcpy(tail, draft.fixed, FIXED_TAIL_SIZE)
+        size = FIXED_TAIL_SIZE
         if prices_record(s, draft).price_rule == PRICE_TARIFF:
             (<TariffTail*>tail).items_count = draft.items_count
             (<TariffTail*>tail).form = TAIL_TARIFF
