@@ -33,6 +33,7 @@ from switch.codes import (
     kinds_with,
 )
 from switch.counter.shift_rows import read_shift
+from switch.ledger.payment_tails import PaymentTail, payment_tail
 from switch.ledger.statements import Line, Payment
 from switch.payment_states import PaymentState
 from switch.register.register import Account, Register, Service
@@ -56,8 +57,9 @@ NO_ID = bytes(16)
 # one that speaks of it in turn.
 _MONEY = frozenset({*kinds_with(Trait.MONEY), Kind.CASE})
 _ON_ACCOUNT = frozenset({Kind.OPEN, Kind.LIMIT, Kind.FREEZE, Kind.CLOSE, Kind.SHIFT})
-# The counter's note, or the biller's reference or reason code.
-_HAS_NOTE = frozenset({Kind.PAY, Kind.HOLD, Kind.POST, Kind.VOID, Kind.CASE})
+_PAYMENTS = frozenset(kinds_with(Trait.PAYMENT))
+# What a biller's answer makes: its tail is the biller's reference or reason code.
+_ANSWERED = frozenset({Kind.POST, Kind.VOID, Kind.CASE})
 _ON_OTHER = frozenset(kinds_with(Trait.SPEAKS))
 _REFERENCE_IS_HASH = frozenset({*kinds_with(Trait.RECORD), Kind.WINDOW})
 
@@ -103,11 +105,16 @@ def entry(row: Rows, ledger: Ledger, register: Register) -> types_pb2.Entry:
     if kind not in _REFERENCE_IS_HASH:
         reference = row["reference"].tobytes()
         result.reference = reference.rstrip(b"\0").decode("ascii")
-    if kind in _HAS_NOTE and flags & RowFlag.TAIL:
-        result.note = ledger.tail(int(row["sequence"])).decode("utf-8")
+    price_rule = PriceRule.NONE
     if row["service"]:
         service = _known(register, register.service, int(row["service"]))
         result.service = service.spec.code
+        price_rule = service.spec.price_rule
+    if kind in _PAYMENTS:
+        _describe(result, payment_tail(ledger, row, price_rule))
+        result.stated = bool(flags & RowFlag.STATED)
+    elif kind in _ANSWERED and flags & RowFlag.TAIL:
+        result.note = ledger.tail(int(row["sequence"])).decode("ascii")
     if kind == Kind.CASE:
         result.case_type = cast("types_pb2.CaseType.ValueType", int(row["total"]))
         result.amount = int(ledger.row(int(row["resolves"]))["amount"])
@@ -122,6 +129,18 @@ def entry(row: Rows, ledger: Ledger, register: Register) -> types_pb2.Entry:
             if index:
                 _name(result, _known(register, register.account, index), register)
     return result
+
+
+def _describe(result: types_pb2.Entry, tail: PaymentTail) -> None:
+    """What a payment records beside its row."""
+    result.note = tail.note
+    for one in tail.items:
+        result.items.add(code=one.code, count=one.count)
+    if tail.bill is not None:
+        result.citizen_reference = tail.bill.reference
+        result.amount_due = tail.bill.amount_due
+        result.period = tail.bill.period
+        result.due_date = tail.bill.due_date
 
 
 def _name(result: types_pb2.Entry, account: Account, register: Register) -> None:

@@ -17,6 +17,7 @@ from switch._core import (
     ACCOUNT_RECORD,
     PARTICIPANT_RECORD,
     SERVICE_RECORD,
+    TARIFF_ITEM,
     Ledger,
 )
 from switch.codes import (
@@ -46,15 +47,6 @@ _OPENS = 0
 """What `Ledger.records` takes for the `open` rows."""
 
 Sequences = npt.NDArray[np.uint64]
-
-TARIFF_ITEM = np.dtype(
-    [
-        ("code", np.uint8, 8),
-        ("fee", np.uint64),
-        ("valid_from", np.uint32),
-        ("reserved", np.uint32),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
