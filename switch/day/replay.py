@@ -22,7 +22,7 @@ from switch.codes import Result
 from switch.day.fetches import Fetched, Fetches, Slate
 from switch.day.script import Script
 from switch.day.step import Step, Token
-from switch.v1 import counter_pb2, payments_pb2, types_pb2
+from switch.v1 import counter_pb2, payments_pb2
 
 SENDERS_MAX = 16
 """Threads that send at the same time."""
@@ -255,10 +255,7 @@ class Replay:
             operator=step.operator,
             quotation=quotation,
             head=head,
-            items=[
-                types_pb2.TariffItem(code=code, count=count)
-                for code, count in step.items
-            ],
+            items=step.items,
         )
 
     def _once_more(self, first: Sent) -> list[Sent]:
