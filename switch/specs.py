@@ -43,7 +43,7 @@ BILLER_HEADS_MAX = 1_024
 """Heads of one biller."""
 SERVICE_HEADS_MAX = 8
 """Heads that one service can pay."""
-DUPLICATE_HOURS_MAX = 8_784
+HOURS_MAX = 8_784
 """Hours of the `within` rule: a leap year."""
 DEADLINE_MAX_S = 2_678_400
 """Seconds that a confirmed payment may stay open: 31 days."""
@@ -143,7 +143,7 @@ class ServiceSpec:
     """What a reference must be (`references.parse_pattern`); empty: anything."""
     series: str = ""
     """Code of the service whose bills these are as well; empty: its own."""
-    price_rule: PriceRule = PriceRule.NONE
+    price_rule: PriceRule = PriceRule.STATED
     """Who is believed about an amount."""
     amount_step: int = 0
     """Paise; amounts that a citizen says are multiples of it, 0 for none."""
@@ -305,7 +305,7 @@ _OF_BILLS = frozenset(
     {AmountRule.EXACT, AmountRule.EXACT_AND_ABOVE, AmountRule.EXACT_AND_BELOW}
 )
 _PRICES = {
-    PriceRule.NONE: _Price(frozenset(AmountRule), _BILL_KEYS, True, False),
+    PriceRule.STATED: _Price(frozenset(AmountRule), _BILL_KEYS, True, False),
     PriceRule.TARIFF: _Price(frozenset({AmountRule.EXACT}), _REFERENCE, False, False),
     PriceRule.BILL: _Price(_OF_BILLS, _BILL_KEYS, False, True),
     PriceRule.OPEN: _Price(frozenset({AmountRule.MIN_MAX}), _REFERENCE, True, False),
@@ -348,8 +348,8 @@ def _hours_problems(spec: ServiceSpec, price: _Price) -> Iterator[Problem]:
     hours = spec.duplicate_hours
     if within != bool(hours) and not (once and price.once_has_hours):
         yield Problem("duplicate_hours", "belong to the rule within, and to no other")
-    if not 0 <= hours <= DUPLICATE_HOURS_MAX:
-        yield Problem("duplicate_hours", f"must be at most {DUPLICATE_HOURS_MAX}")
+    if not 0 <= hours <= HOURS_MAX:
+        yield Problem("duplicate_hours", f"must be at most {HOURS_MAX}")
 
 
 def _tariff_problems(spec: ServiceSpec) -> Iterator[Problem]:

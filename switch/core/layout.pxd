@@ -27,10 +27,10 @@ cdef enum:
     TAIL_MAX = 4194304          # bytes of one chunk's tail
     TARIFF_ITEMS_MAX = 64
     OPEN_AMOUNT_LEAST = 100     # paise: the least that a citizen can say
-    DUPLICATE_HOURS_MAX = 8784  # a leap year
-    PAYMENT_ITEMS_MAX = 4
+    HOURS_MAX = 8784            # of `duplicate_hours`: a leap year
+    ITEMS_MAX = 4
     ITEM_COUNT_MAX = 9999
-    PAYMENT_TAIL_SIZE = 56      # of the fixed part of a payment's tail
+    FIXED_TAIL_SIZE = 56      # of the fixed part of a payment's tail
     TAKERS_MAX = 16             # of a reference claim that are looked at, the newest first
     HANDLE_SIZE = 24            # what names the payment that another is in addition to
     TOKEN_KEYS_MAX = 2          # keys of quotations that are accepted
@@ -211,7 +211,7 @@ cdef struct ItemLine:           # 12 bytes
     uint32_t count
 
 cdef struct TariffTail:         # 56 bytes, likewise of one by tariff
-    ItemLine items[4]           # PAYMENT_ITEMS_MAX
+    ItemLine items[4]           # ITEMS_MAX
     uint8_t reserved[6]
     uint8_t items_count
     uint8_t form                # TAIL_TARIFF

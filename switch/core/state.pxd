@@ -11,7 +11,7 @@ from posix.types cimport pid_t
 from switch.core.fault cimport FaultPlace
 from switch.core.layout cimport (
     Account, Chunk, Entry, PostingsAccount, PostingsLink, Row, ServiceRecord, TariffItem,
-    Totals, WindowLine, PAYMENT_TAIL_SIZE, POSTINGS_LINKS, RUN_FANOUT, TARIFF_ITEMS_MAX,
+    Totals, WindowLine, FIXED_TAIL_SIZE, POSTINGS_LINKS, RUN_FANOUT, TARIFF_ITEMS_MAX,
     TOKEN_KEYS_MAX,
 )
 from switch.core.lmdb cimport MDB_cursor, MDB_dbi, MDB_env, MDB_txn
@@ -307,7 +307,7 @@ cdef struct Draft:            # one requested row on its way through a group
     const uint8_t* handle     # of the payment that it is in addition to, likewise
     uint64_t claim_other      # of a quoted bill: what is in the way of its claims,
     uint8_t claim_result      # and what that makes of it
-    uint8_t fixed[PAYMENT_TAIL_SIZE]  # of its tail: items as they were sent, or of its bill
+    uint8_t fixed[FIXED_TAIL_SIZE]  # of its tail: items as they were sent, or of its bill
     uint8_t sent[32]          # the reference as it was sent, if `respelled`
     uint32_t tail_size
     uint32_t token_size       # 0: none was sent

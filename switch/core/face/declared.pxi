@@ -40,7 +40,7 @@ BILL_TAIL = _dtype(<BillTail[:1]>&_bill_tail)
 ITEM_LINE = _dtype(<ItemLine[:1]>&_item_line)
 # Cython has no view of structs in structs.
 TARIFF_TAIL = np.dtype([
-    ("items", ITEM_LINE, PAYMENT_ITEMS_MAX), ("reserved", "u1", 6), ("items_count", "u1"),
+    ("items", ITEM_LINE, ITEMS_MAX), ("reserved", "u1", 6), ("items_count", "u1"),
     ("form", "u1"),
 ])
 

@@ -108,7 +108,7 @@ cdef class Request:
         size = int(np.count_nonzero(clean["kind"] == KIND_WINDOW))
         size *= 8 + BILLER_ACCOUNTS_MAX * sizeof(WindowLine)
         payments = np.isin(clean["kind"], (KIND_PAY, KIND_HOLD))
-        size += int(np.count_nonzero(payments)) * (8 + PAYMENT_TAIL_SIZE)
+        size += int(np.count_nonzero(payments)) * (8 + FIXED_TAIL_SIZE)
         pieces = []
         for index, tail in zip(tailed.tolist(), tails):
             if not 1 <= len(tail) <= TAIL_ITEM_MAX:

@@ -91,7 +91,7 @@ cdef bint keys_reference_of(
     tail should have that and has not, which no core wrote."""
     cdef const uint8_t* reference = &row.reference[0]
     if table.fixed[row.service].price_rule == PRICE_BILL:
-        if tail_size < PAYMENT_TAIL_SIZE:
+        if tail_size < FIXED_TAIL_SIZE:
             return False
         reference = &(<const BillTail*>tail).reference[0]
     keys_claim(s, CLAIM_REFERENCE, row.service, reference, 0, high, low)

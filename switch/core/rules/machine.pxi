@@ -74,7 +74,7 @@ cdef void machine_shape(Draft* draft) noexcept nogil:
 
 
 cdef struct Tailed:           # what the tail of a payment's row holds
-    const uint8_t* fixed      # PAYMENT_TAIL_SIZE bytes, or NULL
+    const uint8_t* fixed      # FIXED_TAIL_SIZE bytes, or NULL
     const uint8_t* note
     uint32_t note_size
 
@@ -98,11 +98,11 @@ cdef int machine_get_payment_tail(
     if row.flags & ROW_TAIL:
         rc = rows_get_tail(s, row.sequence, &tailed.note, &tailed.note_size)
     if rc == 0 and prices_has_tail(machine_price_rule(s, row)):
-        if tailed.note_size < PAYMENT_TAIL_SIZE:
+        if tailed.note_size < FIXED_TAIL_SIZE:
             return MDB_CORRUPTED
         tailed.fixed = tailed.note
-        tailed.note += PAYMENT_TAIL_SIZE
-        tailed.note_size -= PAYMENT_TAIL_SIZE
+        tailed.note += FIXED_TAIL_SIZE
+        tailed.note_size -= FIXED_TAIL_SIZE
     return rc
 
 
@@ -139,7 +139,7 @@ cdef bint machine_same_items(State* s, const Draft* draft, const Tailed* tailed)
     cdef const TariffTail* sent = <const TariffTail*>draft.fixed
     cdef const TariffTail* there = <const TariffTail*>tailed.fixed
     return draft.items_count == there.items_count and (
-        memcmp(sent.items, there.items, PAYMENT_ITEMS_MAX * sizeof(ItemLine)) == 0
+        memcmp(sent.items, there.items, ITEMS_MAX * sizeof(ItemLine)) == 0
     )
 
 

@@ -287,7 +287,7 @@ cdef int payment_record(State* s, Draft* draft) noexcept nogil:
     """Record a decided payment."""
     cdef Row* row = &draft.row
     cdef const ServiceRecord* record
-    cdef uint8_t[PAYMENT_TAIL_SIZE + NOTE_MAX] tail
+    cdef uint8_t[FIXED_TAIL_SIZE + NOTE_MAX] tail
     cdef uint32_t size = prices_make_tail(s, draft, tail)
     if draft.stated:
         row.flags |= ROW_STATED

@@ -8,7 +8,7 @@ cdef inline const ServiceRecord* prices_record(State* s, const Draft* draft) noe
 
 
 cdef inline bint prices_has_tail(int price_rule) noexcept nogil:
-    """Whether a payment's tail begins with a fixed part of PAYMENT_TAIL_SIZE."""
+    """Whether a payment's tail begins with a fixed part of FIXED_TAIL_SIZE."""
     return price_rule == PRICE_BILL or price_rule == PRICE_TARIFF
 
 
@@ -55,7 +55,7 @@ cdef void prices_note_bill(const Service* service, Draft* draft) noexcept nogil:
     """Prepare the payment of a bill: its row's reference, and the fixed part of its tail."""
     memcpy(draft.sent, draft.row.reference, REFERENCE_SIZE)
     draft.respelled = 1
-    memset(draft.fixed, 0, PAYMENT_TAIL_SIZE)
+    memset(draft.fixed, 0, FIXED_TAIL_SIZE)
     (<BillTail*>draft.fixed).form = TAIL_BILL
     if draft.token_size == sizeof(Quotation):
         prices_note_quoted(service, draft)
@@ -85,15 +85,13 @@ cdef int prices_open(State* s, Draft* draft, uint64_t time, Quotation* quotation
     return RESULT_OK if opened == OPENED_RIGHT else RESULT_QUOTATION_EXPIRED
 
 
-cdef int prices_believe_bill(State* s, Draft* draft, uint64_t time, int* result) noexcept nogil:
-    """Who says what a bill comes to: its quotation, or a sender that may."""
+cdef int prices_believe_quotation(
+    State* s, Draft* draft, uint64_t time, int* result
+) noexcept nogil:
+    """Whether a bill's quotation is to be believed; what is in the way of its claims."""
     cdef Quotation quotation
     cdef int claim_result = RESULT_OK
     cdef int rc
-    if draft.token_size == 0:
-        draft.stated = s.group.participants[draft.row.participant].may_state_dues
-        result[0] = RESULT_OK if draft.stated else RESULT_QUOTATION_NEEDED
-        return 0
     result[0] = prices_open(s, draft, time, &quotation)
     if result[0] != RESULT_OK:
         return 0
@@ -106,11 +104,36 @@ cdef int prices_believe_bill(State* s, Draft* draft, uint64_t time, int* result)
     return rc
 
 
+cdef int prices_check_addition(State* s, const Draft* draft, int* result) noexcept nogil:
+    """Whether what a payment is in addition to is a payment of the same reference, and its
+    sender was told of it. Row templates come from within."""
+    cdef const ServiceRecord* record = prices_record(s, draft)
+    cdef uint32_t centre = s.group.working.accounts[draft.row.debit].participant
+    cdef Row first
+    cdef bint found
+    cdef int rc
+    result[0] = RESULT_ADDITION_WRONG
+    if record.price_rule != PRICE_OPEN or record.duplicate_rule != DUPLICATE_WITHIN:
+        return 0
+    if draft.from_message and not quotation_is_handle(
+        s.group.token_keys, centre, draft.handle, draft.handle_size
+    ):
+        return 0
+    rc = rows_find_accepted(s, draft.row.resolves, &first, &found)
+    if (
+        rc == 0 and found and kinds_is_payment(first.kind)
+        and first.service == draft.row.service
+        and memcmp(first.reference, draft.row.reference, REFERENCE_SIZE) == 0
+    ):
+        result[0] = RESULT_OK
+    return rc
+
+
 cdef int prices_believe(State* s, Draft* draft, uint64_t time, int* result) noexcept nogil:
     """Whether what a new payment brings with it is to be believed: a quotation, a handle.
     If not, that is its result and it has no row."""
     cdef const ServiceRecord* record = prices_record(s, draft)
-    cdef uint32_t centre = s.group.working.accounts[draft.row.debit].participant
+    cdef int rc
     result[0] = RESULT_OK
     draft.quoted = 0
     draft.stated = 0
@@ -120,15 +143,14 @@ cdef int prices_believe(State* s, Draft* draft, uint64_t time, int* result) noex
         result[0] = RESULT_QUOTATION_WRONG
         return 0
     if draft.row.resolves != 0 or draft.handle_size != 0:
-        if record.price_rule != PRICE_OPEN or record.duplicate_rule != DUPLICATE_WITHIN or (
-            draft.from_message and not quotation_is_handle(
-                s.group.token_keys, centre, draft.handle, draft.handle_size
-            )
-        ):
-            result[0] = RESULT_ADDITION_WRONG
-            return 0
-    if record.price_rule == PRICE_BILL:
-        return prices_believe_bill(s, draft, time, result)
+        rc = prices_check_addition(s, draft, result)
+        if rc != 0 or result[0] != RESULT_OK:
+            return rc
+    if record.price_rule == PRICE_BILL and draft.token_size != 0:
+        return prices_believe_quotation(s, draft, time, result)
+    if record.price_rule == PRICE_BILL or record.price_rule == PRICE_STATED:
+        draft.stated = s.group.participants[draft.row.participant].may_state_dues
+        result[0] = RESULT_OK if draft.stated else RESULT_QUOTATION_NEEDED
     return 0
 
 
@@ -222,11 +244,11 @@ cdef uint16_t prices_flags(State* s, const Draft* draft) noexcept nogil:
 
 cdef uint32_t prices_make_tail(State* s, const Draft* draft, uint8_t* tail) noexcept nogil:
     """The tail of a payment's row: the fixed part, if its service has one, and the note. At
-    most PAYMENT_TAIL_SIZE + NOTE_MAX bytes; gives how many."""
+    most FIXED_TAIL_SIZE + NOTE_MAX bytes; gives how many."""
     cdef uint32_t size = 0
     if draft.row.service != 0 and prices_has_tail(prices_record(s, draft).price_rule):
-        memcpy(tail, draft.fixed, PAYMENT_TAIL_SIZE)
-        size = PAYMENT_TAIL_SIZE
+        memcpy(tail, draft.fixed, FIXED_TAIL_SIZE)
+        size = FIXED_TAIL_SIZE
         if prices_record(s, draft).price_rule == PRICE_TARIFF:
             (<TariffTail*>tail).items_count = draft.items_count
             (<TariffTail*>tail).form = TAIL_TARIFF

@@ -268,7 +268,7 @@ cdef bint register_amounts_are_valid(
 cdef bint register_duplicates_are_valid(const ServiceRecord* record) noexcept nogil:
     """What each price rule says of payments of the same thing."""
     cdef bint bills = record.price_rule == PRICE_NONE or record.price_rule == PRICE_BILL
-    if record.duplicate_hours > DUPLICATE_HOURS_MAX:
+    if record.duplicate_hours > HOURS_MAX:
         return False
     if record.duplicate_rule == DUPLICATE_WITHIN:
         return record.key_rule == 0 and record.duplicate_hours > 0

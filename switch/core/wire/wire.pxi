@@ -152,7 +152,7 @@ cdef int wire_read_item(Wire* wire, Draft* draft) noexcept nogil:
     if draft == NULL:
         return 0
     tail = <TariffTail*>draft.fixed
-    if bad or draft.items_count == PAYMENT_ITEMS_MAX or not 1 <= item.count <= ITEM_COUNT_MAX or (
+    if bad or draft.items_count == ITEMS_MAX or not 1 <= item.count <= ITEM_COUNT_MAX or (
         not register_code_is_valid(item.code, 8, True)
     ):
         payment_mark(draft, RESULT_INVALID_ITEMS)
@@ -267,8 +267,8 @@ cdef void wire_finish_payment(Draft* draft) noexcept nogil:
 cdef uint64_t wire_tail_max(size_t size, uint32_t count) noexcept nogil:
     """No more of a message than its own bytes and padding can become tails."""
     return min(
-        <uint64_t>size + (16 + PAYMENT_TAIL_SIZE) * <uint64_t>count,
-        <uint64_t>count * (8 + PAYMENT_TAIL_SIZE + NOTE_MAX),
+        <uint64_t>size + (16 + FIXED_TAIL_SIZE) * <uint64_t>count,
+        <uint64_t>count * (8 + FIXED_TAIL_SIZE + NOTE_MAX),
     )
 
 
