@@ -16,7 +16,12 @@ from switch.billing.bills import Fetched, citizens_form, reference_max
 from switch.billing.quotations import quote
 from switch.codes import PriceRule
 from switch.counter.masks import mask_reference
-from switch.errors import BillNotFoundError, CorruptionError, SwitchError
+from switch.errors import (
+    BillNotFoundError,
+    BillUnreadableError,
+    CorruptionError,
+    SwitchError,
+)
 from switch.references import WrongReferenceError, canonical
 from switch.register.identity import Identity
 from switch.register.register import Service
@@ -94,6 +99,9 @@ async def _fetch(node: Node, service: Service, reference: str, centre: int) -> F
         return await node.dispatch.fetch_bills(service, asked, centre)
     except BillNotFoundError as error:
         log.info("no bill of %s for %s: %s", spec.code, mask_reference(asked), error)
+        raise
+    except BillUnreadableError as error:
+        log.warning("bills of %s for %s: %s", spec.code, mask_reference(asked), error)
         raise
 
 
