@@ -301,10 +301,10 @@ class Ledger:
         """
 
     def canonical_bill(self, service: int, bill: bytes) -> bytes | None:
-        """A bill's id, as its biller gave it, in the one form that this service has for it.
+        """A bill's id, as its biller gave it, in the one form of this service.
 
-        No pattern and no check digit are asked of it. None if nothing is left of it. Raises
-        LookupError for an index that no service has.
+        No pattern and no check digit are asked of it. None if nothing is left of it.
+        Raises LookupError for an index that no service has.
         """
 
     def in_the_way(
@@ -312,8 +312,8 @@ class Ledger:
     ) -> int:
         """The sequence of the row in the way of a payment of a bill fetched now, or 0.
 
-        `reference` is what the payment's row would have, `citizen` the citizen's reference,
-        both canonical. Durable rows only; a payment that comes later may find another one.
+        `reference` is what the payment's row would have, `citizen` the citizen's
+        reference, both canonical. Durable rows only: later ones may be in the way too.
         """
 
     def records(self, record: int) -> npt.NDArray[np.uint64]:

@@ -309,8 +309,8 @@ class AmountRule(IntEnum):
 class PriceRule(IntEnum):
     """Who is believed about an amount."""
 
-    NONE = 0
-    """Whoever sends the payment."""
+    STATED = 0
+    """Its sender, who needs a right to that."""
     TARIFF = 1
     """The register."""
     BILL = 2

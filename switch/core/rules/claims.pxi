@@ -166,13 +166,14 @@ cdef bint claims_collide(
 
 
 cdef int claims_release(State* s, Row* row, const Row* root) noexcept nogil:
-    """Mark `row` as releasing root's claim of a bill, unless a later row has taken it since."""
+    """Mark `row` as releasing root's claim of a bill, unless a later row holds it by now. One
+    that is free is released once more: quotations from before that do not pay."""
     cdef uint64_t high, low, value
     cdef int rc
     if not root.flags & ROW_CLAIM:
         return 0
     keys_claim_of(s, &s.group.working, root, &high, &low)
     rc = lookup_find(s, s.group.index_txn, MAP_CLAIMS, high, low, 0, True, &value)
-    if rc == 0 and value == root.sequence << 1:
+    if rc == 0 and (value & 1 or value == root.sequence << 1):
         row.flags |= ROW_RELEASE
     return 0 if rc == MDB_NOTFOUND else rc

@@ -85,15 +85,13 @@ cdef int prices_open(State* s, Draft* draft, uint64_t time, Quotation* quotation
     return RESULT_OK if opened == OPENED_RIGHT else RESULT_QUOTATION_EXPIRED
 
 
-cdef int prices_believe_bill(State* s, Draft* draft, uint64_t time, int* result) noexcept nogil:
-    """Who says what a bill comes to: its quotation, or a sender that may."""
+cdef int prices_believe_quotation(
+    State* s, Draft* draft, uint64_t time, int* result
+) noexcept nogil:
+    """Whether a bill's quotation is to be believed; what is in the way of its claims."""
     cdef Quotation quotation
     cdef int claim_result = RESULT_OK
     cdef int rc
-    if draft.token_size == 0:
-        draft.stated = s.group.participants[draft.row.participant].may_state_dues
-        result[0] = RESULT_OK if draft.stated else RESULT_QUOTATION_NEEDED
-        return 0
     result[0] = prices_open(s, draft, time, &quotation)
     if result[0] != RESULT_OK:
         return 0
@@ -106,11 +104,36 @@ cdef int prices_believe_bill(State* s, Draft* draft, uint64_t time, int* result)
     return rc
 
 
+cdef int prices_check_addition(State* s, const Draft* draft, int* result) noexcept nogil:
+    """Whether what a payment is in addition to is a payment of the same reference, and its
+    sender was told of it. Row templates come from within."""
+    cdef const ServiceRecord* record = prices_record(s, draft)
+    cdef uint32_t centre = s.group.working.accounts[draft.row.debit].participant
+    cdef Row first
+    cdef bint found
+    cdef int rc
+    result[0] = RESULT_ADDITION_WRONG
+    if record.price_rule != PRICE_OPEN or record.duplicate_rule != DUPLICATE_WITHIN:
+        return 0
+    if draft.from_message and not quotation_is_handle(
+        s.group.token_keys, centre, draft.handle, draft.handle_size
+    ):
+        return 0
+    rc = rows_find_accepted(s, draft.row.resolves, &first, &found)
+    if (
+        rc == 0 and found and kinds_is_payment(first.kind)
+        and first.service == draft.row.service
+        and memcmp(first.reference, draft.row.reference, REFERENCE_SIZE) == 0
+    ):
+        result[0] = RESULT_OK
+    return rc
+
+
 cdef int prices_believe(State* s, Draft* draft, uint64_t time, int* result) noexcept nogil:
     """Whether what a new payment brings with it is to be believed: a quotation, a handle.
     If not, that is its result and it has no row."""
     cdef const ServiceRecord* record = prices_record(s, draft)
-    cdef uint32_t centre = s.group.working.accounts[draft.row.debit].participant
+    cdef int rc
     result[0] = RESULT_OK
     draft.quoted = 0
     draft.stated = 0
@@ -120,15 +143,14 @@ cdef int prices_believe(State* s, Draft* draft, uint64_t time, int* result) noex
         result[0] = RESULT_QUOTATION_WRONG
         return 0
     if draft.row.resolves != 0 or draft.handle_size != 0:
-        if record.price_rule != PRICE_OPEN or record.duplicate_rule != DUPLICATE_WITHIN or (
-            draft.from_message and not quotation_is_handle(
-                s.group.token_keys, centre, draft.handle, draft.handle_size
-            )
-        ):
-            result[0] = RESULT_ADDITION_WRONG
-            return 0
-    if record.price_rule == PRICE_BILL:
-        return prices_believe_bill(s, draft, time, result)
+        rc = prices_check_addition(s, draft, result)
+        if rc != 0 or result[0] != RESULT_OK:
+            return rc
+    if record.price_rule == PRICE_BILL and draft.token_size != 0:
+        return prices_believe_quotation(s, draft, time, result)
+    if record.price_rule == PRICE_BILL or record.price_rule == PRICE_STATED:
+        draft.stated = s.group.participants[draft.row.participant].may_state_dues
+        result[0] = RESULT_OK if draft.stated else RESULT_QUOTATION_NEEDED
     return 0
 
 
@@ -199,7 +221,7 @@ cdef int prices_check(State* s, const Draft* draft, uint64_t time) noexcept nogi
         return RESULT_AMOUNT_STEP_WRONG
     if record.price_rule == PRICE_BILL:
         result = prices_check_rule(bill.amount_rule, row.amount, bill.amount_due)
-    elif record.price_rule == PRICE_NONE:
+    elif record.price_rule == PRICE_STATED:
         result = prices_check_rule(record.amount_rule, row.amount, row.total)
     if result != RESULT_OK:
         return result
