@@ -336,7 +336,9 @@ async def test_bills_of_one_biller_do_not_keep_another_from_being_asked(
     assert service is not None
     # Far more messages than the pace lets leave; each goes out of turn.
     for number in range(4 * dispatch.MESSAGES_AT_ONCE):
-        fetch = asyncio.create_task(bench.dispatch.fetch_bill(service, f"R{number}"))
+        fetch = asyncio.create_task(
+            bench.dispatch.fetch_bills(service, f"R{number}", bench.centre)
+        )
         # The call begins, and what it asks for leaves with the loop's next round.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
