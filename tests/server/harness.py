@@ -294,6 +294,15 @@ def network() -> admin_pb2.LoadNetworkRequest:
         _service("HEADS", "power", ["0801-01", "0801-02"]),
         _service("CONFIRM", "power", ["0801-02"], mode=Mode.CONFIRMED),
         _service("WATER", "water", ["0215-01"], mode=Mode.CONFIRMED),
+        _service(
+            "SUPPLY",
+            "water",
+            ["0215-01"],
+            amount_rule=AmountRule.EXACT,
+            price_rule=PriceRule.BILL,
+            duplicate_rule=DuplicateRule.ONCE,
+            mode=Mode.CONFIRMED,
+        ),
         _service("GAS", "gas", ["0217-01"], mode=Mode.CONFIRMED),
         _service("BRIEF", "power", ["0801-02"], mode=Mode.CONFIRMED, deadline_s=2),
         _service(
@@ -377,6 +386,7 @@ class Failure:
         self.text: str = error.details()
         self.reason: str = ""
         self.outcome: str = ""
+        self.field: str = ""
         self.fields: list[str] = []
         self.violations: list[str] = []
         self.retry_ms: int = 0
@@ -389,6 +399,7 @@ class Failure:
                 assert info.domain == "payswitch"
                 self.reason = info.reason
                 self.outcome = info.metadata.get("outcome", "")
+                self.field = info.metadata.get("field", "")
             elif detail.Unpack(bad):
                 self.fields = [one.field for one in bad.field_violations]
                 self.violations = [one.description for one in bad.field_violations]

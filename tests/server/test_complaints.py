@@ -409,7 +409,8 @@ def test_9_a_receipt_can_be_verified(till: Till, peers: Peers) -> None:
     entry = next(one for page in pages for one in page.events)
     assert entry.sequence == value["entry"]
     assert (entry.amount, entry.receipt) == (value["amount_paise"], value["number"])
-    assert (entry.reference, entry.head) == (value["reference"], value["head"])
+    assert (entry.reference, entry.head) == (value["bill"], value["head"])
+    assert till.get(due.id).entry.citizen_reference == value["reference"]
     assert entry.note == value["biller_reference"]
     assert format_amount(entry.amount) in till.receipt(due.id).text
 

@@ -184,7 +184,8 @@ def test_three_spellings_are_one_bill(till: Till, peers: Peers, desk: Desk) -> N
     spellings = ("ab-77 12", "AB7712", "a b 7 7-1-2")
     found = [till.fetch("SPELT", one) for one in spellings]
     assert {(one.reference, one.id) for one in found} == {("AB7712", "BILLAB7712")}
-    assert {one.reference for one in desk.questions} == {"AB7712"}
+    asked = {one.reference for one in desk.questions if one.service == "SPELT"}
+    assert asked == {"AB7712"}
     dues = [
         till.due(bill, reference=spelling)
         for bill, spelling in zip(found, reversed(spellings), strict=True)
@@ -346,8 +347,9 @@ def test_who_has_paid_a_superseded_bill_has_paid_it(till: Till, desk: Desk) -> N
         due_bill(one, id="NEW-1", supersedes=["OLD-0", "OLD-1"]),
         due_bill(one, id="NEW-2", supersedes=["OLD-2"]),
     ]
+    # While one bill of the reference is under way, no other is paid beside it.
     states = [one.state for one in till.fetch_all("BILL", "SUPERSEDED")]
-    assert states == [IN_PROGRESS, TO_PAY]
+    assert states == [IN_PROGRESS, IN_PROGRESS]
     desk.pays = willing
     until(lambda: till.get(old.id).state == COMPLETED)
     first, second = till.fetch_all("BILL", "SUPERSEDED")
@@ -412,11 +414,16 @@ def test_a_hundred_references(till: Till, peers: Peers, desk: Desk) -> None:
     assert [one.reference for one in bills if one.state == PAID] == ["AB0099"]
     due = [till.due(one) for one in bills if one.state == TO_PAY]
     assert {one.result for one in till.peer.pay_all(due)} == {OK}
+
+    def fetches() -> int:
+        kind = billers_pb2.QUESTION_KIND_FETCH_BILL
+        return sum(one.kind == kind for one in desk.questions)
+
     # The same reference twice is one question, and both have its answer.
-    asked_before = len(desk.questions)
+    asked_before = fetches()
     twice = till.fetch_many("SPELT", "ZZ1234", "zz 1234")
     assert [one.bills[0].reference for one in twice] == ["ZZ1234", "ZZ1234"]
-    assert len(desk.questions) == asked_before + 1
+    assert fetches() == asked_before + 1
 
 
 def test_what_many_cannot_be_fetched(till: Till, desk: Desk) -> None:
