@@ -29,8 +29,17 @@ WINDOW_LINE: np.dtype[np.void]
 SHIFT_RECORD: np.dtype[np.void]
 RULES_RECORD: np.dtype[np.void]
 ANSWER: np.dtype[np.void]
-QUOTATION: np.dtype[np.void]
 """What a biller answered to one question, 152 bytes; texts are zero-padded."""
+QUOTATION: np.dtype[np.void]
+"""What a biller said is owed, sealed: a token of 144 bytes."""
+TARIFF_ITEM: np.dtype[np.void]
+"""One line of a service's tariff, 24 bytes, behind its record."""
+BILL_TAIL: np.dtype[np.void]
+"""The first 56 bytes of the tail of a payment of a bill."""
+TARIFF_TAIL: np.dtype[np.void]
+"""The same of a payment by tariff."""
+ITEM_LINE: np.dtype[np.void]
+"""One item of it, 12 bytes."""
 KIND_TRAITS: tuple[int, ...]
 """What a row's kind is, by its number: bits as in `codes.Trait`."""
 GROUP_MAX: int
@@ -288,6 +297,22 @@ class Ledger:
         """A reference in the one form that this service has for it, or None.
 
         Raises LookupError for an index that no service has.
+        """
+
+    def canonical_bill(self, service: int, bill: bytes) -> bytes | None:
+        """A bill's id, as its biller gave it, in the one form of this service.
+
+        No pattern and no check digit are asked of it. None if nothing is left of it.
+        Raises LookupError for an index that no service has.
+        """
+
+    def in_the_way(
+        self, service: int, reference: bytes, citizen: bytes, now_ns: int
+    ) -> int:
+        """The sequence of the row in the way of a payment of a bill fetched now, or 0.
+
+        `reference` is what the payment's row would have, `citizen` the citizen's
+        reference, both canonical. Durable rows only: later ones may be in the way too.
         """
 
     def records(self, record: int) -> npt.NDArray[np.uint64]:

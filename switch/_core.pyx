@@ -110,6 +110,8 @@ include "core/rules/references.pxi"
 include "core/rules/quotation.pxi"
 include "core/rules/register.pxi"
 include "core/rules/rows.pxi"
+include "core/rules/claims.pxi"
+include "core/rules/prices.pxi"
 include "core/rules/payment.pxi"
 include "core/rules/resolve.pxi"
 include "core/rules/treasury.pxi"
@@ -691,11 +693,51 @@ cdef class Ledger:
                 self.s.group.services[service].durable != 0
             )
             # What makes bills of a service never changes: a group under way may update it.
-            has = known and references_canonical(&self.s.group.services[service], data)
+            has = known and references_canonical(
+                &self.s.group.services[service], data,
+                # With a quotation the period is the biller's to say.
+                self.s.group.services[service].record.price_rule != PRICE_BILL,
+            )
             pthread_mutex_unlock(&self.s.shared.lock)
         if not known:
             raise LookupError(f"no service has the index {service}")
         return data[:references_size(data, REFERENCE_SIZE)] if has else None
+
+    def canonical_bill(self, uint32_t service, bytes bill not None):
+        cdef object _in_use = self._use()
+        cdef uint8_t[REFERENCE_SIZE] data
+        cdef bint known, has
+        if not face_pad(bill, data, REFERENCE_SIZE) or not payment_reference_is_valid(data):
+            raise ValueError("the id of a bill is 1 to 32 printable characters")
+        with nogil:
+            pthread_mutex_lock(&self.s.shared.lock)
+            known = 0 < service < self.s.group.services_count and (
+                self.s.group.services[service].durable != 0
+            )
+            has = known and references_canonical_bill(&self.s.group.services[service], data)
+            pthread_mutex_unlock(&self.s.shared.lock)
+        if not known:
+            raise LookupError(f"no service has the index {service}")
+        return data[:references_size(data, REFERENCE_SIZE)] if has else None
+
+    def in_the_way(
+        self, uint32_t service, bytes reference not None, bytes citizen not None,
+        uint64_t now_ns,
+    ):
+        cdef object _in_use = self._use()
+        cdef uint8_t[REFERENCE_SIZE] bill, paid
+        cdef uint64_t other
+        cdef int rc
+        if not 0 < service < self.s.group.services_count:
+            raise LookupError(f"no service has the index {service}")
+        if not face_pad(reference, bill, REFERENCE_SIZE) or (
+            not face_pad(citizen, paid, REFERENCE_SIZE)
+        ):
+            raise ValueError("a reference is 1 to 32 printable characters")
+        with nogil:
+            rc = reads_in_the_way(self.s, service, bill, paid, now_ns, &other)
+        self._check(rc)
+        return other
 
     def records(self, int record):
         cdef object _in_use = self._use()

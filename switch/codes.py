@@ -309,8 +309,8 @@ class AmountRule(IntEnum):
 class PriceRule(IntEnum):
     """Who is believed about an amount."""
 
-    NONE = 0
-    """Whoever sends the payment."""
+    STATED = 0
+    """Its sender, who needs a right to that."""
     TARIFF = 1
     """The register."""
     BILL = 2
@@ -454,7 +454,7 @@ HEAD_MASK = 0x0E00
 TENDER_SHIFT = 12
 TENDER_MASK = 0x3000
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

@@ -40,7 +40,7 @@ BILLER_HEADS_MAX = 1_024
 """Heads of one biller."""
 SERVICE_HEADS_MAX = 8
 """Heads that one service can pay."""
-DUPLICATE_HOURS_MAX = 8_784
+HOURS_MAX = 8_784
 """Hours of the `within` rule: a leap year."""
 DEADLINE_MAX_S = 2_678_400
 """Seconds that a confirmed payment may stay open: 31 days."""
@@ -250,8 +250,8 @@ def _service_problems(spec: ServiceSpec) -> Iterator[Problem]:
     within = spec.duplicate_rule is DuplicateRule.WITHIN
     if within != bool(spec.duplicate_hours):
         yield Problem("duplicate_hours", "belong to the rule within, and to no other")
-    if not 0 <= spec.duplicate_hours <= DUPLICATE_HOURS_MAX:
-        yield Problem("duplicate_hours", f"must be at most {DUPLICATE_HOURS_MAX}")
+    if not 0 <= spec.duplicate_hours <= HOURS_MAX:
+        yield Problem("duplicate_hours", f"must be at most {HOURS_MAX}")
     once = spec.duplicate_rule is DuplicateRule.ONCE
     if once != (spec.key_rule is not None):
         yield Problem("key_rule", "belongs to the rule once, and to no other")

@@ -32,7 +32,7 @@ from tests.records import RULES_RECORD, Account, Row
 
 BILLER_ACCOUNTS_MAX = 65_000
 SERVICES_MAX = 65_535
-DUPLICATE_HOURS_MAX = 366 * 24
+HOURS_MAX = 366 * 24
 DEADLINE_MAX_S = 31 * 86_400
 WITH_RECORD = frozenset((Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.SHIFT))
 PARTICIPANT_CODE = re.compile(rb"[a-z0-9-]{1,32}")
@@ -269,7 +269,7 @@ def service_record_is_valid(tail: bytes) -> bool:
     within = duplicate_rule == DuplicateRule.WITHIN
     confirmed = mode == Mode.CONFIRMED
     return (
-        (1 <= hours <= DUPLICATE_HOURS_MAX if within else hours == 0)
+        (1 <= hours <= HOURS_MAX if within else hours == 0)
         and (1 if confirmed else 0) <= deadline_s <= DEADLINE_MAX_S
         and max(least, most) <= AMOUNT_MAX
         and (most == 0 or least <= most)

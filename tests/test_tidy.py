@@ -83,6 +83,7 @@ def layout_numbers() -> dict[str, int]:
         ("STATE", codes.AccountState),
         ("ROLE", codes.Role),
         ("RECORD", codes.Record),
+        ("PRICE", codes.PriceRule),
         ("DUPLICATE", codes.DuplicateRule),
         ("KEY", codes.KeyRule),
         ("LETTERS", codes.Letters),

@@ -182,7 +182,7 @@ cdef enum:
     AMOUNT_EXACT_AND_BELOW = 5
 
 cdef enum:  # who is believed about an amount
-    PRICE_NONE = 0          # whoever sends the payment
+    PRICE_STATED = 0        # its sender, who needs a right to that
     PRICE_TARIFF = 1        # the register
     PRICE_BILL = 2          # the biller, in a quotation
     PRICE_OPEN = 3          # the citizen, within bounds

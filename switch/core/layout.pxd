@@ -26,9 +26,11 @@ cdef enum:
     TAIL_ITEM_MAX = 262144      # bytes of one tail item, but for a window's
     TAIL_MAX = 4194304          # bytes of one chunk's tail
     TARIFF_ITEMS_MAX = 64
-    PAYMENT_ITEMS_MAX = 4
+    OPEN_AMOUNT_LEAST = 100     # paise: the least that a citizen can say
+    HOURS_MAX = 8784            # of `duplicate_hours`: a leap year
+    ITEMS_MAX = 4
     ITEM_COUNT_MAX = 9999
-    PAYMENT_TAIL_SIZE = 56      # of the fixed part of a payment's tail
+    FIXED_TAIL_SIZE = 56      # of the fixed part of a payment's tail
     TAKERS_MAX = 16             # of a reference claim that are looked at, the newest first
     HANDLE_SIZE = 24            # what names the payment that another is in addition to
     TOKEN_KEYS_MAX = 2          # keys of quotations that are accepted
@@ -209,7 +211,7 @@ cdef struct ItemLine:           # 12 bytes
     uint32_t count
 
 cdef struct TariffTail:         # 56 bytes, likewise of one by tariff
-    ItemLine items[4]           # PAYMENT_ITEMS_MAX
+    ItemLine items[4]           # ITEMS_MAX
     uint8_t reserved[6]
     uint8_t items_count
     uint8_t form                # TAIL_TARIFF
@@ -357,7 +359,8 @@ cdef struct Outcome:            # 80 bytes: the answer to one requested row
     uint8_t repeat              # 1 if this answer was given before
     uint8_t field               # FIELD_*, with RESULT_ID_REUSED
     uint8_t state               # PAYMENT_*, of a payment that has a row; of a repeat: now
-    uint8_t reserved[10]
+    uint8_t foreign             # the row in the way is of another sender and another wallet
+    uint8_t reserved[9]
 
 cdef struct Answer:             # 152 bytes, in memory: what a biller answered to one question
     uint64_t number             # of the question; of payments the hold's sequence

@@ -10,8 +10,9 @@ from posix.types cimport pid_t
 
 from switch.core.fault cimport FaultPlace
 from switch.core.layout cimport (
-    Account, Chunk, Entry, PostingsAccount, PostingsLink, Row, ServiceRecord, Totals,
-    WindowLine, POSTINGS_LINKS, RUN_FANOUT, TOKEN_KEYS_MAX,
+    Account, Chunk, Entry, PostingsAccount, PostingsLink, Row, ServiceRecord, TariffItem,
+    Totals, WindowLine, FIXED_TAIL_SIZE, POSTINGS_LINKS, RUN_FANOUT, TARIFF_ITEMS_MAX,
+    TOKEN_KEYS_MAX,
 )
 from switch.core.lmdb cimport MDB_cursor, MDB_dbi, MDB_env, MDB_txn
 
@@ -251,6 +252,7 @@ cdef struct Participant:
     uint32_t wallet           # account index, 0 if it has none
     uint8_t role
     uint8_t active
+    uint8_t may_state_dues
     uint8_t busy              # a biller that too much waits for; set by another thread
 
 cdef struct Service:
@@ -259,13 +261,18 @@ cdef struct Service:
     uint64_t sequence
     uint64_t durable
     uint8_t spelling[128]     # what becomes of each character of a reference; 0: left out
+    TariffItem items[TARIFF_ITEMS_MAX]
+
+cdef struct Fixed:            # what of a service never changes (RULE_FIXED)
+    uint16_t series           # the service that names its bills' series; 0: not registered
+    uint8_t price_rule
+    uint8_t reserved
 
 cdef struct Table:            # account images of one holder
     Account* accounts
-    # By service: the one that names the series of its bills, as its record says; 0 of those
-    # that are not registered. It never changes (RULE_FIXED), so that a row, which has its
-    # service only, has the same claim whenever it is asked. Readers' table has none.
-    uint16_t* series
+    # By service. A row has its service only: with this it has the same claims whenever it is
+    # asked. Readers' table has none.
+    Fixed* fixed
     uint32_t count            # indices in use, the unused 0 included
     uint32_t day              # of `year`, a memory of one
     uint16_t year
@@ -295,9 +302,16 @@ cdef struct Draft:            # one requested row on its way through a group
     uint64_t proposal         # of a row template: what its `total` says
     uint64_t id_high
     uint64_t id_low
-    Fence claim
+    Fence claims[2]           # the keys of CLAIMS_...
+    const uint8_t* token      # quotation, in the request's bytes
+    const uint8_t* handle     # of the payment that it is in addition to, likewise
+    uint64_t claim_other      # of a quoted bill: what is in the way of its claims,
+    uint8_t claim_result      # and what that makes of it
+    uint8_t fixed[FIXED_TAIL_SIZE]  # of its tail: items as they were sent, or of its bill
     uint8_t sent[32]          # the reference as it was sent, if `respelled`
     uint32_t tail_size
+    uint32_t token_size       # 0: none was sent
+    uint32_t handle_size
     uint16_t service          # index as requested, by a row template
     uint8_t service_size
     uint8_t centre_size
@@ -305,9 +319,9 @@ cdef struct Draft:            # one requested row on its way through a group
     # participant whose centre it must be, 0 for any; of an answer the biller that gave it
     uint32_t bound
     uint8_t shape             # the least of these, or 0
-    uint8_t claims            # has a claim key
+    uint8_t claims_taken      # bit n: takes the claim n
     uint8_t maybe_id          # something before this group may hold the id
-    uint8_t maybe_claim
+    uint8_t maybe_claims      # bit n, likewise
     uint8_t in_basket
     uint8_t basket            # payments in its basket, 255 for more
     uint32_t basket_left      # this one and those after it in its basket
@@ -316,6 +330,9 @@ cdef struct Draft:            # one requested row on its way through a group
     uint8_t keeps             # some service of its basket keeps holds past their deadline
     uint8_t respelled         # the row's reference is not as it was sent
     uint8_t misspelled        # the reference has no canonical form
+    uint8_t stated            # its sender is believed about the amount due
+    uint8_t quoted            # a quotation of its bill was opened
+    uint8_t items_count       # as sent
 
 cdef struct Registered:       # a row that becomes the current one of an index
     uint64_t sequence
@@ -453,6 +470,7 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     uint64_t working_window
     uint32_t working_rules
     TokenKey token_keys[TOKEN_KEYS_MAX]  # the newest first; any thread sets them, under the lock
+    TokenKey handle_keys[TOKEN_KEYS_MAX]  # the same as the group was decided with
     Holds holds
     Reader reader
     MDB_txn* index_txn        # read transaction, renewed with each group

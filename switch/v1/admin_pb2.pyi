@@ -75,7 +75,7 @@ class _PriceRule:
 class _PriceRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PriceRule.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     PRICE_RULE_UNSPECIFIED: _PriceRule.ValueType  # 0
-    """Whoever sends the payment, by the amount rule."""
+    """Its sender, by the amount rule, if it may state dues: for load tests. Nobody else can pay it."""
     PRICE_RULE_TARIFF: _PriceRule.ValueType  # 1
     """The register: items with fees."""
     PRICE_RULE_BILL: _PriceRule.ValueType  # 2
@@ -87,7 +87,7 @@ class PriceRule(_PriceRule, metaclass=_PriceRuleEnumTypeWrapper):
     """Who is believed about an amount."""
 
 PRICE_RULE_UNSPECIFIED: PriceRule.ValueType  # 0
-"""Whoever sends the payment, by the amount rule."""
+"""Its sender, by the amount rule, if it may state dues: for load tests. Nobody else can pay it."""
 PRICE_RULE_TARIFF: PriceRule.ValueType  # 1
 """The register: items with fees."""
 PRICE_RULE_BILL: PriceRule.ValueType  # 2

@@ -151,7 +151,7 @@ cdef int group_apply(State* s, uint32_t count, Outcome* outs) noexcept nogil:
             for j in range(i, i + size):
                 machine_prepare(s, &s.group.drafts[j])
                 s.group.drafts[j].maybe_id = 1
-                s.group.drafts[j].maybe_claim = 1
+                s.group.drafts[j].maybe_claims = 3
         recorded = s.group.rows_count
         rc = 0
         if s.group.drafts[i].in_basket:
@@ -269,6 +269,7 @@ cdef void group_begin(State* s, uint64_t now) noexcept nogil:
         b"group_begin: time goes on",
     )
     s.group.now = now
+    memcpy(s.group.handle_keys, s.group.token_keys, sizeof(s.group.token_keys))
     s.group.first = s.shared.sequence + 1
     s.group.fresh = s.shared.sequence // s.config.step_rows
     s.group.rows_count = 0
@@ -313,17 +314,40 @@ cdef int group_go_on(State* s, int met) noexcept nogil:
     return group_renew(s)
 
 
+cdef bint group_make_handle(
+    State* s, const Draft* draft, const Outcome* out, uint8_t* handle
+) noexcept nogil:
+    """What lets the citizen pay again although an open amount was paid recently."""
+    cdef const Row* row = &draft.row
+    if (
+        out.result != RESULT_PAID_RECENTLY or out.other == 0 or row.service == 0
+        or s.group.services[row.service].record.price_rule != PRICE_OPEN
+        or s.group.handle_keys[0].number == 0
+    ):
+        return False
+    quotation_make_handle(
+        &s.group.handle_keys[0], s.group.working.accounts[row.debit].participant, out.other,
+        handle,
+    )
+    return True
+
+
 cdef size_t group_encode(
     State* s, Call* calls, uint32_t calls_count, const Outcome* outs, uint8_t* replies
 ) noexcept nogil:
     """Write the answers of payment messages as response bytes."""
+    cdef uint8_t[HANDLE_SIZE] handle
     cdef uint8_t* at = replies
     cdef uint32_t i, j
     for i in range(calls_count):
         calls[i].reply = at - replies
         if calls[i].form == FORM_PAYMENTS:
             for j in range(calls[i].first, calls[i].first + calls[i].rows_count):
-                at = wire_put_outcome(at, s.group.drafts[j].row.id, &outs[j])
+                at = wire_put_outcome(
+                    at, s.group.drafts[j].row.id, &outs[j],
+                    handle if group_make_handle(s, &s.group.drafts[j], &outs[j], handle)
+                    else NULL,
+                )
         calls[i].reply_size = at - replies - calls[i].reply
     native_assert(
         <size_t>(at - replies) <= <size_t>GROUP_MAX * WIRE_OUTCOME_MAX,

@@ -30,7 +30,7 @@ cdef int lifetime_allocate(
         PARTICIPANTS_MAX * sizeof(Participant), REGISTER_PARTICIPANT_SLOTS * 4,
         SERVICES_MAX * sizeof(Service), REGISTER_SERVICE_SLOTS * 4,
         sizeof(Chunk) + GROUP_MAX * sizeof(Row) + TAIL_MAX, TAIL_MAX,
-        ACCOUNTS_MAX * sizeof(Latest), SERVICES_MAX * 2, SERVICES_MAX * 2,
+        ACCOUNTS_MAX * sizeof(Latest), SERVICES_MAX * sizeof(Fixed), SERVICES_MAX * sizeof(Fixed),
     ]
     for i in range(SPACES_COUNT):
         spaces[i].address = lifetime_reserve(sizes[i])
@@ -51,8 +51,8 @@ cdef int lifetime_allocate(
     s.group.chunk = <uint8_t*>spaces[11].address
     s.group.tail = <uint8_t*>spaces[12].address
     s.shared.latest = <Latest*>spaces[13].address
-    s.group.working.series = <uint16_t*>spaces[14].address
-    s.index.images.series = <uint16_t*>spaces[15].address
+    s.group.working.fixed = <Fixed*>spaces[14].address
+    s.index.images.fixed = <Fixed*>spaces[15].address
     # What may lag, the group that comes on top of it, and the parts at both ends.
     s.config.steps_capacity = <uint32_t>((lag_max + GROUP_MAX) // step_rows + 4)
     s.shared.steps = <Step**>calloc(s.config.steps_capacity, sizeof(Step*))

@@ -48,7 +48,8 @@ cdef bint reads_recent(
         skip = nth
         if memo_newest(&step.maps[lookup.map], hash, lookup.high, lookup.low, &skip, value):
             nth += 1
-            if value[0] > view.sequence:
+            # A claim's value is twice a sequence, and one more if it was released.
+            if (value[0] >> 1 if lookup.map == MAP_CLAIMS else value[0]) > view.sequence:
                 continue
             if given == 0:
                 return True
@@ -140,6 +141,97 @@ cdef int reads_link(
         total[0] = row.total
     views_end(s, &view)
     return 0 if rc == MDB_NOTFOUND else rc
+
+
+# --- what is in the way of a bill -----------------------------------------------------------
+
+cdef int reads_claims(
+    State* s, uint64_t high, uint64_t low, uint64_t* values, uint32_t most, uint32_t* count
+) noexcept nogil:
+    """The newest durable entries of a claim, the newest first."""
+    cdef View view
+    cdef Lookup lookup
+    cdef int rc = reads_begin_lookup(s, &view, &lookup, MAP_CLAIMS, high, low)
+    count[0] = 0
+    while rc == 0 and count[0] < most:
+        rc = reads_next(s, &view, &lookup, &values[count[0]])
+        count[0] += rc == 0
+    views_end(s, &view)
+    return 0 if rc == MDB_NOTFOUND else rc
+
+
+cdef int reads_taker_counts(
+    State* s, uint64_t sequence, uint64_t time, uint64_t hours_ns, Row* taker, bint* counts
+) noexcept nogil:
+    """Whether a payment that took a reference's claim is open, or was paid within the hours
+    before `time` and not wholly refunded."""
+    cdef Row final, last
+    cdef uint64_t link, total
+    cdef int rc = reads_gather_rows(s, &sequence, 1, taker)
+    counts[0] = False
+    final = taker[0]
+    if rc == 0 and taker.kind == KIND_HOLD:
+        rc = reads_link(s, sequence, 0, &link, &total)
+        if rc != 0 or link == 0:
+            counts[0] = rc == 0
+            return rc
+        rc = reads_gather_rows(s, &link, 1, &final)
+    if rc != 0 or not kinds_is_final(final.kind):
+        return rc
+    rc = reads_link(s, final.sequence, 0, &link, &total)
+    if rc == 0 and link != 0:
+        rc = reads_gather_rows(s, &link, 1, &last)
+        if rc != 0 or (last.kind == KIND_REFUND and last.total >= final.amount):
+            return rc
+    counts[0] = time <= final.timestamp or time - final.timestamp < hours_ns
+    return rc
+
+
+cdef int reads_in_the_way(
+    State* s, uint32_t service, const uint8_t* reference, const uint8_t* citizen,
+    uint64_t time, uint64_t* other
+) noexcept nogil:
+    """The row in the way of a payment, at `time`, of a bill that is fetched now: what has its
+    claim, or a payment of another bill of the same citizen's reference. 0 for none."""
+    cdef uint64_t[TAKERS_MAX] values
+    cdef uint64_t[2] highs
+    cdef uint64_t[2] lows
+    cdef ServiceRecord record
+    cdef uint32_t series, count, i
+    cdef bint counts
+    cdef Row taker
+    cdef int rc = 0
+    other[0] = 0
+    pthread_mutex_lock(&s.shared.lock)
+    record = s.group.services[service].record
+    series = s.group.working.fixed[service].series
+    pthread_mutex_unlock(&s.shared.lock)
+    if record.duplicate_rule == DUPLICATE_ONCE:
+        keys_claim(s, CLAIM_BILL, record.biller, reference, series, highs, lows)
+        rc = reads_claims(s, highs[0], lows[0], values, 1, &count)
+        if rc == 0 and count > 0 and values[0] & 1 == 0:
+            other[0] = values[0] >> 1
+    if rc != 0 or other[0] != 0:
+        return rc
+    if record.duplicate_rule == DUPLICATE_NONE:
+        return 0
+    keys_claim(s, CLAIM_REFERENCE, service, citizen, 0, highs, lows)
+    rc = reads_claims(s, highs[0], lows[0], values, TAKERS_MAX, &count)
+    for i in range(count):
+        if rc == 0:
+            rc = reads_taker_counts(
+                s, values[i] >> 1, time,
+                <uint64_t>record.duplicate_hours * 3600 * 1000000000, &taker, &counts,
+            )
+        if rc != 0:
+            return rc
+        if counts and not (
+            record.duplicate_rule == DUPLICATE_ONCE
+            and memcmp(taker.reference, reference, REFERENCE_SIZE) == 0
+        ):
+            other[0] = values[i] >> 1
+            return 0
+    return rc
 
 
 # --- an account's rows and past totals ------------------------------------------------------

@@ -208,10 +208,9 @@ cdef int replay_load_records(
     return 0 if sum_ == s.index.head.records_sum[kind] else RC_INDEX
 
 
-cdef int replay_load_series(State* s, MDB_txn* txn) noexcept nogil:
-    """Whose bills each service's are, for the claims of the steps to come.
-
-    By its newest record: a series never changes, so that any of them says it."""
+cdef int replay_load_fixed(State* s, MDB_txn* txn) noexcept nogil:
+    """What of each service never changes, for the claims of the steps to come. Any of its
+    records says it."""
     cdef Walk walk
     cdef uint32_t index
     cdef const Row* row
@@ -299,7 +298,7 @@ cdef int replay_load_images(State* s, MDB_txn* txn, const uint8_t* lists) noexce
     if s.shared.indexed == 0:
         return 0
     rc = replay_load_pieces(s, txn)
-    return replay_load_series(s, txn) if rc == 0 else rc
+    return replay_load_fixed(s, txn) if rc == 0 else rc
 
 
 cdef int replay_load_lists(State* s, MDB_txn* txn, const uint8_t* lists) noexcept nogil:
@@ -451,7 +450,7 @@ cdef int replay_fill_working(State* s) noexcept nogil:
         s.index.images.count * sizeof(Account),
     )
     s.group.working.count = s.index.images.count
-    memcpy(s.group.working.series, s.index.images.series, SERVICES_MAX * 2)
+    memcpy(s.group.working.fixed, s.index.images.fixed, SERVICES_MAX * sizeof(Fixed))
     s.group.working_window = s.index.images_window
     for i in range(s.index.images_holds.count):
         rc = holds_add(

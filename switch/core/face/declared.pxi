@@ -19,6 +19,9 @@ cdef ShiftRecord _shift_record
 cdef RulesRecord _rules_record
 cdef Answer _answer
 cdef Quotation _quotation
+cdef TariffItem _tariff_item
+cdef BillTail _bill_tail
+cdef ItemLine _item_line
 
 ROW = _dtype(<Row[:1]>&_row)
 ACCOUNT = _dtype(<Account[:1]>&_account)
@@ -32,6 +35,14 @@ SHIFT_RECORD = _dtype(<ShiftRecord[:1]>&_shift_record)
 RULES_RECORD = _dtype(<RulesRecord[:1]>&_rules_record)
 ANSWER = _dtype(<Answer[:1]>&_answer)
 QUOTATION = _dtype(<Quotation[:1]>&_quotation)
+TARIFF_ITEM = _dtype(<TariffItem[:1]>&_tariff_item)
+BILL_TAIL = _dtype(<BillTail[:1]>&_bill_tail)
+ITEM_LINE = _dtype(<ItemLine[:1]>&_item_line)
+# Cython has no view of structs in structs.
+TARIFF_TAIL = np.dtype([
+    ("items", ITEM_LINE, ITEMS_MAX), ("reserved", "u1", 6), ("items_count", "u1"),
+    ("form", "u1"),
+])
 
 
 cdef _check_layout():
@@ -44,6 +55,8 @@ cdef _check_layout():
         "ServiceRecord": (sizeof(ServiceRecord), 256),
         "ShiftRecord": (sizeof(ShiftRecord), 64), "RulesRecord": (sizeof(RulesRecord), 8),
         "Answer": (sizeof(Answer), 152), "Quotation": (sizeof(Quotation), 144),
+        "TariffItem": (sizeof(TariffItem), 24), "ItemLine": (sizeof(ItemLine), 12),
+        "BillTail": (sizeof(BillTail), 56), "TariffTail": (sizeof(TariffTail), 56),
         "WindowLine": (sizeof(WindowLine), 40), "Account": (sizeof(Account), 136),
         "Segment": (sizeof(Segment), 32), "Entry": (sizeof(Entry), 16),
         "PostingsHead": (sizeof(PostingsHead), 40),

@@ -107,6 +107,8 @@ cdef class Request:
             raise ValueError("each row with ROW_TAIL needs one tail")
         size = int(np.count_nonzero(clean["kind"] == KIND_WINDOW))
         size *= 8 + BILLER_ACCOUNTS_MAX * sizeof(WindowLine)
+        payments = np.isin(clean["kind"], (KIND_PAY, KIND_HOLD))
+        size += int(np.count_nonzero(payments)) * (8 + FIXED_TAIL_SIZE)
         pieces = []
         for index, tail in zip(tailed.tolist(), tails):
             if not 1 <= len(tail) <= TAIL_ITEM_MAX:
@@ -196,7 +198,7 @@ def encode_outcomes(const uint8_t[::1] ids not None, outcomes):
         raise MemoryError
     try:
         for i in range(count):
-            at = wire_put_outcome(at, &ids[16 * i], &out[i])
+            at = wire_put_outcome(at, &ids[16 * i], &out[i], NULL)
         return PyBytes_FromStringAndSize(<char*>reply, at - reply)
     finally:
         free(reply)

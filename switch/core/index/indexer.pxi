@@ -119,7 +119,7 @@ cdef int indexer_take_row(
         rc = hold_pieces_take_row(s, row)
         if rc != 0:
             return rc
-    keys_derive(s, &s.index.images, row, root, NULL, &derived)
+    keys_derive(s, &s.index.images, row, root, tail, tail_size, NULL, &derived)
     for i in range(<uint32_t>derived.count):
         map_ = derived.maps[i]
         native_assert(

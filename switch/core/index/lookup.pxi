@@ -145,7 +145,7 @@ cdef void lookup_probe(State* s, uint32_t first, uint32_t last) noexcept nogil:
     """
     cdef Probes* probes = s.group.probes
     cdef Draft* draft
-    cdef uint32_t i
+    cdef uint32_t i, claim
     native_assert(
         first <= last and last - first <= <uint32_t>PROBES_MAX,
         b"lookup_probe: so many at a time",
@@ -157,12 +157,17 @@ cdef void lookup_probe(State* s, uint32_t first, uint32_t last) noexcept nogil:
     lookup_probe_map(s, MAP_IDS, probes)
     for i in range(probes.count):
         s.group.drafts[probes.drafts[i]].maybe_id = probes.maybe[i]
-    probes.count = 0
     for i in range(first, last):
-        draft = &s.group.drafts[i]
-        draft.maybe_claim = 0
-        if draft.claims:
-            lookup_add_probe(probes, draft.claim.high, draft.claim.low, s.config.seed, i)
-    lookup_probe_map(s, MAP_CLAIMS, probes)
-    for i in range(probes.count):
-        s.group.drafts[probes.drafts[i]].maybe_claim = probes.maybe[i]
+        s.group.drafts[i].maybe_claims = 0
+    for claim in range(2):
+        probes.count = 0
+        for i in range(first, last):
+            draft = &s.group.drafts[i]
+            if draft.claims_taken >> claim & 1:
+                lookup_add_probe(
+                    probes, draft.claims[claim].high, draft.claims[claim].low, s.config.seed, i
+                )
+        if probes.count > 0:
+            lookup_probe_map(s, MAP_CLAIMS, probes)
+        for i in range(probes.count):
+            s.group.drafts[probes.drafts[i]].maybe_claims |= probes.maybe[i] << claim

@@ -19,7 +19,13 @@ cdef bint effect_is_within(
         return True
     if row.kind == KIND_REGISTER:
         if tail_size > 0 and tail[0] == RECORD_SERVICE:
-            return tail_size >= sizeof(ServiceRecord) and 0 < row.debit < SERVICES_MAX
+            return (
+                tail_size >= sizeof(ServiceRecord) and 0 < row.debit < SERVICES_MAX
+                and (<const ServiceRecord*>tail).items_count <= TARIFF_ITEMS_MAX
+                and tail_size >= sizeof(ServiceRecord) + sizeof(TariffItem) * <uint32_t>(
+                    (<const ServiceRecord*>tail).items_count
+                )
+            )
         return tail_size > 0
     if kinds_changes_debit(row.kind) and row.debit >= ACCOUNTS_MAX:
         return False
@@ -122,21 +128,22 @@ cdef void effect_limit(Account* account, const uint8_t* tail, uint32_t tail_size
 
 
 cdef inline void effect_register(Table* table, const Row* row, const uint8_t* tail) noexcept nogil:
-    """Whose bills a service's are, which is part of every claim of it."""
+    """Whose bills a service's are and who says their price: what its rows' claims are made of."""
     cdef const ServiceRecord* record = <const ServiceRecord*>tail
     cdef uint16_t series
     if tail[0] != RECORD_SERVICE:
         return
     series = record.series if record.series != 0 else <uint16_t>row.debit
     native_assert(
-        table.series[row.debit] == 0 or table.series[row.debit] == series,
+        table.fixed[row.debit].series == 0 or table.fixed[row.debit].series == series,
         b"effect_register: a series never changes",
     )
     native_assert(
-        series == row.debit or table.series[series] == series,
+        series == row.debit or table.fixed[series].series == series,
         b"effect_register: a series is of a service with its own",
     )
-    table.series[row.debit] = series
+    table.fixed[row.debit].series = series
+    table.fixed[row.debit].price_rule = record.price_rule
 
 
 cdef void effect_window(

@@ -45,10 +45,14 @@ cdef inline void keys_id(
     low[0] = native_mix(low[0] ^ s.config.seed) >> (64 - ENTRY_LOW_BITS)
 
 
-cdef enum:
+cdef enum:  # domains of claim keys
     CLAIM_BILL = 1
-    CLAIM_RECENT = 2
+    CLAIM_REFERENCE = 2
     CLAIM_UTR = 3
+
+cdef enum:  # the claims that one payment may take, by their place in Draft.claims
+    CLAIMS_BILL = 0
+    CLAIMS_REFERENCE = 1
 
 
 cdef void keys_claim(
@@ -66,17 +70,32 @@ cdef void keys_claim(
 cdef void keys_claim_of(
     State* s, const Table* table, const Row* row, uint64_t* high, uint64_t* low
 ) noexcept nogil:
-    """The claim that an accepted pay, hold or top_up took."""
+    """The claim of a bill or UTR that an accepted pay, hold or top_up took."""
     if row.kind == KIND_TOP_UP:
         keys_claim(s, CLAIM_UTR, 0, row.reference, 0, high, low)
-    elif row.flags & ROW_RECENT:
-        keys_claim(s, CLAIM_RECENT, row.service, row.reference, row.amount, high, low)
     else:
-        native_assert(table.series[row.service] != 0, b"keys_claim_of: a service has a series")
+        native_assert(
+            table.fixed[row.service].series != 0, b"keys_claim_of: a service has a series"
+        )
         keys_claim(
             s, CLAIM_BILL, table.accounts[row.credit].participant, row.reference,
-            table.series[row.service], high, low,
+            table.fixed[row.service].series, high, low,
         )
+
+
+cdef bint keys_reference_of(
+    State* s, const Table* table, const Row* row, const uint8_t* tail, uint32_t tail_size,
+    uint64_t* high, uint64_t* low
+) noexcept nogil:
+    """The claim of its citizen's reference that an accepted pay or hold took. False if its
+    tail should have that and has not, which no core wrote."""
+    cdef const uint8_t* reference = &row.reference[0]
+    if table.fixed[row.service].price_rule == PRICE_BILL:
+        if tail_size < FIXED_TAIL_SIZE:
+            return False
+        reference = &(<const BillTail*>tail).reference[0]
+    keys_claim(s, CLAIM_REFERENCE, row.service, reference, 0, high, low)
+    return True
 
 
 cdef inline bint keys_is_zero(const uint8_t* data, size_t size) noexcept nogil:
@@ -127,12 +146,12 @@ cdef inline void keys_derive_one(
 
 
 cdef void keys_derive(
-    State* s, const Table* table, const Row* row, const Row* root, const Fence* claim,
-    Derived* out
+    State* s, const Table* table, const Row* row, const Row* root, const uint8_t* tail,
+    uint32_t tail_size, const Fence* claims, Derived* out
 ) noexcept nogil:
     """Every map entry of a row. `root`: the row that took the claim this one releases.
 
-    `claim`: the key of the claim that the row takes, where it is known already.
+    `claims`: the keys of the claims that the row takes, where they are known already.
     """
     cdef uint64_t high, low
     out.count = 0
@@ -145,11 +164,17 @@ cdef void keys_derive(
         keys_claim_of(s, table, root, &high, &low)
         keys_derive_one(out, MAP_CLAIMS, high, low, (row.sequence << 1) | 1)
     elif row.flags & ROW_CLAIM and kinds_may_claim(row.kind):
-        if claim != NULL:
-            high, low = claim.high, claim.low
+        if claims != NULL:
+            high, low = claims[CLAIMS_BILL].high, claims[CLAIMS_BILL].low
         else:
             keys_claim_of(s, table, row, &high, &low)
         keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
+    if row.flags & ROW_RECENT and kinds_may_claim(row.kind):
+        if claims != NULL:
+            high, low = claims[CLAIMS_REFERENCE].high, claims[CLAIMS_REFERENCE].low
+            keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
+        elif keys_reference_of(s, table, row, tail, tail_size, &high, &low):
+            keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
     if kinds_links(row.kind):
         keys_derive_one(out, MAP_LINKS, row.resolves, 0, row.sequence)
     elif row.kind == KIND_CASE:

@@ -65,6 +65,10 @@ cdef int answer_other(State* s, Outcome* out, const Row* row) noexcept nogil:
     if rc == 0:
         out.other = row.total
         memcpy(out.other_id, other.id, 16)
+        # What another centre has paid is nobody else's to know.
+        out.foreign = kinds_is_payment(row.kind) and (
+            other.participant != row.participant and other.debit != row.debit
+        )
     return rc
 
 

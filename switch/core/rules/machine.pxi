@@ -73,38 +73,90 @@ cdef void machine_shape(Draft* draft) noexcept nogil:
         payment_mark(draft, RESULT_INVALID_DEADLINE)
 
 
+cdef struct Tailed:           # what the tail of a payment's row holds
+    const uint8_t* fixed      # FIXED_TAIL_SIZE bytes, or NULL
+    const uint8_t* note
+    uint32_t note_size
+
+
 # --- ids that are known ---------------------------------------------------------------------
 
-cdef int machine_compare_note(
-    State* s, const Draft* draft, const Row* row, int* field
+cdef int machine_price_rule(State* s, const Row* row) noexcept nogil:
+    """Of the service of a payment's row; PRICE_NONE without one."""
+    if not kinds_is_payment(row.kind) or row.service == 0:
+        return PRICE_NONE
+    return s.group.services[row.service].record.price_rule
+
+
+cdef int machine_get_payment_tail(
+    State* s, const Row* row, Tailed* tailed
 ) noexcept nogil:
-    cdef const uint8_t* tail
-    cdef uint32_t size
-    cdef int rc = rows_get_tail(s, row.sequence, &tail, &size)
-    if rc != 0:
-        return rc
-    if size != draft.tail_size or memcmp(tail, draft.tail, size) != 0:
-        field[0] = FIELD_NOTE
-    return 0
+    """The tail of a payment's row: its fixed part, or NULL, and its note."""
+    cdef int rc = 0
+    tailed.fixed = NULL
+    tailed.note_size = 0
+    if row.flags & ROW_TAIL:
+        rc = rows_get_tail(s, row.sequence, &tailed.note, &tailed.note_size)
+    if rc == 0 and prices_has_tail(machine_price_rule(s, row)):
+        if tailed.note_size < FIXED_TAIL_SIZE:
+            return MDB_CORRUPTED
+        tailed.fixed = tailed.note
+        tailed.note += FIXED_TAIL_SIZE
+        tailed.note_size -= FIXED_TAIL_SIZE
+    return rc
 
 
-cdef bint machine_same_reference(const Draft* draft, const Row* row) noexcept nogil:
+cdef bint machine_same_reference(
+    State* s, const Draft* draft, const Row* row, const Tailed* tailed
+) noexcept nogil:
     """Whether the row has the reference as it was sent now, or in its canonical form. That is
-    by the row's service: a row without one knows no other than what was sent."""
-    if draft.respelled and memcmp(draft.sent, row.reference, REFERENCE_SIZE) == 0:
+    by the row's service: a row without one knows no other than what was sent.
+
+    What is sent with a quotation is the citizen's reference, which a bill's row has in its
+    tail. It may come again without one."""
+    cdef const uint8_t* sent = &draft.row.reference[0]
+    cdef const uint8_t* there = &row.reference[0]
+    cdef uint8_t[REFERENCE_SIZE] form
+    cdef bint quoted = tailed.fixed != NULL and not row.flags & ROW_STATED and (
+        machine_price_rule(s, row) == PRICE_BILL
+    )
+    if draft.respelled:
+        sent = &draft.sent[0]
+    if quoted:
+        there = &(<const BillTail*>tailed.fixed).reference[0]
+    if memcmp(sent, there, REFERENCE_SIZE) == 0:
         return True
-    if draft.respelled and row.service == 0:
+    if not kinds_is_payment(row.kind) or row.service == 0:
         return False
-    return memcmp(draft.row.reference, row.reference, REFERENCE_SIZE) == 0
+    memcpy(form, sent, REFERENCE_SIZE)
+    return references_canonical(&s.group.services[row.service], form, not quoted) and (
+        memcmp(form, there, REFERENCE_SIZE) == 0
+    )
+
+
+cdef bint machine_same_items(State* s, const Draft* draft, const Tailed* tailed) noexcept nogil:
+    """Whether a payment by tariff names the same items, in the same order."""
+    cdef const TariffTail* sent = <const TariffTail*>draft.fixed
+    cdef const TariffTail* there = <const TariffTail*>tailed.fixed
+    return draft.items_count == there.items_count and (
+        memcmp(sent.items, there.items, ITEMS_MAX * sizeof(ItemLine)) == 0
+    )
 
 
 cdef int machine_compare(State* s, const Draft* draft, const Row* row, int* field) noexcept nogil:
     """The first field in which a request differs from the row that has its id."""
     cdef const Row* wanted = &draft.row
+    cdef Tailed tailed
     cdef int kind = row.kind
     cdef bint payment = kinds_is_payment(kind)
     cdef bint filled = kinds_is_filled(kind)
+    cdef int rc = 0
     field[0] = FIELD_NONE
+    memset(&tailed, 0, sizeof(Tailed))
+    if payment:
+        rc = machine_get_payment_tail(s, row, &tailed)
+        if rc != 0:
+            return rc
     # Whether a message pays or holds, and how long, is the register's word and may change.
     cdef bint alike = draft.from_message and payment and kinds_is_payment(wanted.kind)
     if (wanted.kind != kind and not alike) or (wanted.flags ^ row.flags) & ROW_UNFREEZE:
@@ -113,7 +165,7 @@ cdef int machine_compare(State* s, const Draft* draft, const Row* row, int* fiel
         field[0] = FIELD_SERVICE
     elif wanted.amount != row.amount:
         field[0] = FIELD_AMOUNT
-    elif kind != KIND_REFUND and not machine_same_reference(draft, row):
+    elif kind != KIND_REFUND and not machine_same_reference(s, draft, row, &tailed):
         field[0] = FIELD_REFERENCE
     elif wanted.operator_ != row.operator_:
         field[0] = FIELD_OPERATOR
@@ -127,10 +179,12 @@ cdef int machine_compare(State* s, const Draft* draft, const Row* row, int* fiel
         field[0] = FIELD_HEAD
     elif wanted.basket != row.basket:
         field[0] = FIELD_BASKET
-    elif payment and (draft.tail_size > 0 or row.flags & ROW_TAIL):
-        # The note; tails of other kinds are compared by their hash, the reference.
-        if machine_compare_note(s, draft, row, field) != 0:
-            return MDB_CORRUPTED
+    elif payment and (
+        draft.tail_size != tailed.note_size
+        or memcmp(draft.tail, tailed.note, tailed.note_size) != 0
+    ):
+        # Tails of other kinds are compared by their hash, the reference.
+        field[0] = FIELD_NOTE
     if field[0] != FIELD_NONE:
         return 0
     if wanted.resolves != row.resolves or (
@@ -143,6 +197,10 @@ cdef int machine_compare(State* s, const Draft* draft, const Row* row, int* fiel
         field[0] = FIELD_CHECKER
     elif wanted.deadline != row.deadline and not alike:
         field[0] = FIELD_DEADLINE
+    elif machine_price_rule(s, row) == PRICE_TARIFF and not machine_same_items(
+        s, draft, &tailed
+    ):
+        field[0] = FIELD_ITEMS
     return 0
 
 
@@ -289,7 +347,9 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
     if rc != 0:
         return rc
     if result != RESULT_OK:
-        row.flags &= <uint16_t>(~(ROW_CLAIM | ROW_RECENT | ROW_RELEASE) & 0xFFFF)
+        row.flags &= <uint16_t>(
+            ~(ROW_CLAIM | ROW_RECENT | ROW_RELEASE | ROW_STATED | ROW_PARTIAL) & 0xFFFF
+        )
         row.total = other
     row.result = <uint8_t>result
     if result != RESULT_OK and not kinds_has_id(kind):
@@ -313,7 +373,7 @@ cdef void machine_prepare(State* s, Draft* draft) noexcept nogil:
     if kinds_is_payment(draft.row.kind):
         payment_resolve(s, draft)
     else:
-        draft.claims = 0
+        draft.claims_taken = 0
         payment_set_shape(draft)
         if not kinds_has_total(draft.row.kind):
             draft.row.total = 0
@@ -327,6 +387,28 @@ cdef inline bint machine_turns_away(State* s, const Draft* draft) noexcept nogil
     return draft.from_message and draft.row.kind == KIND_HOLD and (
         s.group.participants[s.group.services[draft.row.service].record.biller].busy != 0
     )
+
+
+cdef int machine_basket_believe(
+    State* s, Draft* drafts, uint32_t count, const uint8_t* known, Outcome* outs, bint* waits
+) noexcept nogil:
+    """Whether something that a payment of a basket brings with it is not to be believed: then
+    those that are new get an answer without a row."""
+    cdef int result
+    cdef uint32_t i
+    cdef int rc
+    waits[0] = False
+    for i in range(count):
+        if known[i]:
+            continue
+        rc = prices_believe(s, &drafts[i], rows_time(s) + i, &result)
+        if rc != 0:
+            return rc
+        outs[i].result = RESULT_INVALID_BASKET
+        if result != RESULT_OK:
+            outs[i].result = <uint8_t>result
+            waits[0] = True
+    return 0
 
 
 cdef bint machine_basket_waits(
@@ -360,7 +442,7 @@ cdef int machine_basket(State* s, Draft* drafts, uint32_t count, Outcome* outs) 
     cdef uint8_t[BASKET_MAX] known
     cdef int[BASKET_MAX] results
     cdef uint64_t[BASKET_MAX] others
-    cdef bint found
+    cdef bint found, waits
     cdef bint new = True
     cdef uint32_t i
     cdef int rc
@@ -376,6 +458,9 @@ cdef int machine_basket(State* s, Draft* drafts, uint32_t count, Outcome* outs) 
         new = new and not found
     if machine_basket_waits(s, drafts, count, known, new, outs):
         return 0
+    rc = machine_basket_believe(s, drafts, count, known, outs, &waits)
+    if rc != 0 or waits:
+        return rc
     if new:
         payment_basket_join_deadlines(s, drafts, count)
     rc = payment_basket(s, drafts, count, known, results, others)
@@ -414,6 +499,10 @@ cdef int machine_apply(State* s, Draft* draft, Outcome* out) noexcept nogil:
     if machine_turns_away(s, draft):
         out.result = RESULT_BILLER_BUSY
         return 0
+    rc = prices_believe(s, draft, rows_time(s), &result)
+    if rc != 0 or result != RESULT_OK:
+        out.result = <uint8_t>result
+        return rc
     rc = payment_check(s, draft, 0, &result, &other)
     if rc == 0:
         payment_decide(&draft.row, result, other)

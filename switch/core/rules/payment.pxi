@@ -89,8 +89,30 @@ cdef void payment_spell(Draft* draft, const Service* service) noexcept nogil:
     """Make a reference canonical before anything is asked of it. What was sent is kept: the
     id may have been given to just that."""
     memcpy(draft.sent, draft.row.reference, REFERENCE_SIZE)
-    draft.misspelled = not references_canonical(service, draft.row.reference)
+    draft.misspelled = not references_canonical(service, draft.row.reference, True)
     draft.respelled = memcmp(draft.sent, draft.row.reference, REFERENCE_SIZE) != 0
+
+
+cdef void payment_take_claims(State* s, Draft* draft, const uint8_t* citizen) noexcept nogil:
+    """Note which claims a payment of a known service takes. `citizen`: the citizen's
+    reference, which of a bill is not the row's."""
+    cdef const Row* row = &draft.row
+    cdef const ServiceRecord* record = &s.group.services[row.service].record
+    if record.duplicate_rule == DUPLICATE_ONCE:
+        keys_claim(
+            s, CLAIM_BILL, record.biller, row.reference,
+            s.group.working.fixed[row.service].series,
+            &draft.claims[CLAIMS_BILL].high, &draft.claims[CLAIMS_BILL].low,
+        )
+        draft.claims_taken |= 1 << CLAIMS_BILL
+    if record.duplicate_rule == DUPLICATE_WITHIN or (
+        record.price_rule == PRICE_BILL and draft.token_size != 0
+    ):
+        keys_claim(
+            s, CLAIM_REFERENCE, row.service, citizen, 0,
+            &draft.claims[CLAIMS_REFERENCE].high, &draft.claims[CLAIMS_REFERENCE].low,
+        )
+        draft.claims_taken |= 1 << CLAIMS_REFERENCE
 
 
 cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
@@ -101,6 +123,7 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
     cdef uint8_t[SERVICE_CODE_MAX] code
     cdef Row* row = &draft.row
     cdef const ServiceRecord* record
+    cdef const uint8_t* reference = &row.reference[0]
     cdef uint32_t head = fields_head(row)
     if draft.from_message:
         row.service = 0
@@ -117,7 +140,7 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
         )
     payment_set_shape(draft)
     payment_take_back_spelling(draft)
-    draft.claims = 0
+    draft.claims_taken = 0
     row.credit = 0
     if row.service == 0 or row.service >= s.group.services_count:
         row.service = 0
@@ -128,39 +151,12 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
         row.deadline = record.deadline_s
     if head < record.heads_count:
         row.credit = record.heads[head]
-    if s.group.services[row.service].ruled and draft.shape == 0:
+    if draft.shape == 0 and record.price_rule == PRICE_BILL:
+        prices_note_bill(&s.group.services[row.service], draft)
+        reference = &(<const BillTail*>draft.fixed).reference[0]
+    elif draft.shape == 0 and s.group.services[row.service].ruled:
         payment_spell(draft, &s.group.services[row.service])
-    if record.duplicate_rule == DUPLICATE_ONCE:
-        keys_claim(
-            s, CLAIM_BILL, record.biller, row.reference,
-            s.group.working.series[row.service], &draft.claim.high, &draft.claim.low,
-        )
-        draft.claims = 1
-    elif record.duplicate_rule == DUPLICATE_WITHIN:
-        keys_claim(
-            s, CLAIM_RECENT, row.service, row.reference, row.amount,
-            &draft.claim.high, &draft.claim.low,
-        )
-        draft.claims = 1
-
-
-cdef int payment_check_amount(const ServiceRecord* record, const Row* row) noexcept nogil:
-    """The service's amount rule. `total` of a requested row is the amount due."""
-    if row.amount < record.amount_min:
-        return RESULT_AMOUNT_BELOW_MINIMUM
-    if record.amount_max != 0 and row.amount > record.amount_max:
-        return RESULT_AMOUNT_ABOVE_MAXIMUM
-    if record.amount_rule == AMOUNT_MIN_MAX or record.amount_rule == AMOUNT_ANY:
-        return RESULT_OK
-    if row.total == 0:
-        return RESULT_AMOUNT_NOT_EXACT
-    if record.amount_rule == AMOUNT_EXACT and row.amount != row.total:
-        return RESULT_AMOUNT_NOT_EXACT
-    if record.amount_rule == AMOUNT_EXACT_AND_ABOVE and row.amount < row.total:
-        return RESULT_AMOUNT_NOT_EXACT
-    if record.amount_rule == AMOUNT_EXACT_AND_BELOW and row.amount > row.total:
-        return RESULT_AMOUNT_NOT_EXACT
-    return RESULT_OK
+    payment_take_claims(s, draft, reference)
 
 
 cdef inline int payment_check_states(const Account* debit, const Account* credit) noexcept nogil:
@@ -173,37 +169,6 @@ cdef inline int payment_check_states(const Account* debit, const Account* credit
     if credit.state == STATE_FROZEN:
         return RESULT_CREDIT_FROZEN
     return RESULT_OK
-
-
-cdef int payment_check_claim(
-    State* s, Draft* draft, uint64_t time, int* result, uint64_t* other
-) noexcept nogil:
-    """Whether the bill is free at `time`. A released claim is."""
-    cdef const ServiceRecord* record = &s.group.services[draft.row.service].record
-    cdef uint64_t value
-    cdef Row taken
-    cdef int rc
-    if not draft.claims:
-        return 0
-    rc = lookup_find(
-        s, s.group.index_txn, MAP_CLAIMS, draft.claim.high, draft.claim.low, 0,
-        draft.maybe_claim, &value,
-    )
-    if rc == MDB_NOTFOUND or (rc == 0 and value & 1):
-        return 0
-    if rc != 0:
-        return rc
-    if record.duplicate_rule == DUPLICATE_ONCE:
-        result[0] = RESULT_BILL_ALREADY_CLAIMED
-        other[0] = value >> 1
-        return 0
-    rc = rows_get(s, value >> 1, &taken)
-    if rc != 0:
-        return rc
-    if time - taken.timestamp < <uint64_t>record.duplicate_hours * 3600 * 1000000000:
-        result[0] = RESULT_PAID_RECENTLY
-        other[0] = value >> 1
-    return 0
 
 
 cdef inline uint64_t payment_available(const Account* account) noexcept nogil:
@@ -280,7 +245,7 @@ cdef int payment_check(
     if draft.misspelled:
         result[0] = RESULT_REFERENCE_WRONG
         return 0
-    result[0] = payment_check_amount(record, row)
+    result[0] = prices_check(s, draft, rows_time(s) + index)
     if result[0] != RESULT_OK:
         return 0
     if record.key_rule == KEY_REFERENCE_PERIOD and not references_has_period(row.reference):
@@ -290,17 +255,16 @@ cdef int payment_check(
     result[0] = payment_check_states(&s.group.working.accounts[row.debit], credit)
     if result[0] != RESULT_OK:
         return 0
-    rc = payment_check_claim(s, draft, rows_time(s) + index, result, other)
+    if draft.quoted:
+        result[0] = draft.claim_result
+        other[0] = draft.claim_other
+        rc = 0
+    else:
+        rc = claims_check(s, draft, rows_time(s) + index, result, other)
     if rc != 0 or result[0] != RESULT_OK:
         return rc
     for i in range(index):
-        if draft.claims and drafts[i].claims and (
-            drafts[i].claim.high == draft.claim.high and drafts[i].claim.low == draft.claim.low
-        ):
-            result[0] = (
-                RESULT_BILL_ALREADY_CLAIMED
-                if record.duplicate_rule == DUPLICATE_ONCE else RESULT_PAID_RECENTLY
-            )
+        if claims_collide(s, &drafts[i], draft, result):
             return 0
         if drafts[i].row.credit == row.credit:
             before_credit += drafts[i].row.amount
@@ -323,32 +287,22 @@ cdef int payment_record(State* s, Draft* draft) noexcept nogil:
     """Record a decided payment."""
     cdef Row* row = &draft.row
     cdef const ServiceRecord* record
+    cdef uint8_t[FIXED_TAIL_SIZE + NOTE_MAX] tail
+    cdef uint32_t size = prices_make_tail(s, draft, tail)
+    if draft.stated:
+        row.flags |= ROW_STATED
     if row.result == RESULT_OK:
         record = &s.group.services[row.service].record
-        if draft.claims:
+        if draft.claims_taken >> CLAIMS_BILL & 1:
             row.flags |= ROW_CLAIM
-            if record.duplicate_rule == DUPLICATE_WITHIN:
-                row.flags |= ROW_RECENT
+        if draft.claims_taken >> CLAIMS_REFERENCE & 1:
+            row.flags |= ROW_RECENT
+        row.flags |= prices_flags(s, draft)
         if record.mode == MODE_CONFIRMED and row.kind == KIND_PAY:
             row.flags |= ROW_AS_DIRECT
         if row.kind == KIND_HOLD and (draft.keeps or record.deadline_policy == POLICY_KEEP):
             row.flags |= ROW_KEEP
-    return rows_record(
-        s, row, NULL, draft.tail, draft.tail_size, &draft.claim if draft.claims else NULL
-    )
-
-
-cdef int payment_release(State* s, Row* row, const Row* root) noexcept nogil:
-    """Mark `row` as releasing root's claim, unless a later row has taken it since."""
-    cdef uint64_t high, low, value
-    cdef int rc
-    if not root.flags & ROW_CLAIM:
-        return 0
-    keys_claim_of(s, &s.group.working, root, &high, &low)
-    rc = lookup_find(s, s.group.index_txn, MAP_CLAIMS, high, low, 0, True, &value)
-    if rc == 0 and value == root.sequence << 1:
-        row.flags |= ROW_RELEASE
-    return 0 if rc == MDB_NOTFOUND else rc
+    return rows_record(s, row, NULL, tail, size, draft.claims)
 
 
 # --- baskets -----------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 cdef enum:
     QUOTATION_SEALED = 128    # bytes that the seal is of
     QUOTATION_SEAL_SIZE = 16
+    QUOTATION_HANDLE = 2      # first byte of what is sealed of a handle; no format of tokens
 
 
 cdef void quotation_make_key(
@@ -119,3 +120,38 @@ cdef int quotation_open(
                 return OPENED_EXPIRED
     memset(out, 0, sizeof(Quotation))
     return OPENED_WRONG
+
+
+# --- handles ------------------------------------------------------------------------------------
+
+cdef void quotation_make_handle(
+    const TokenKey* key, uint32_t centre, uint64_t sequence, uint8_t* handle
+) noexcept nogil:
+    """What lets this centre pay in addition to the payment of this sequence: HANDLE_SIZE
+    bytes, the sequence and a seal."""
+    cdef uint8_t[QUOTATION_SEALED] block
+    memset(block, 0, QUOTATION_SEALED)
+    block[0] = QUOTATION_HANDLE
+    memcpy(&block[4], &centre, 4)
+    memcpy(&block[8], &sequence, 8)
+    memcpy(handle, &sequence, 8)
+    native_blake2b_keyed_block(key.state, block, handle + 8, QUOTATION_SEAL_SIZE)
+
+
+cdef bint quotation_is_handle(
+    const TokenKey* keys, uint32_t centre, const uint8_t* handle, size_t size
+) noexcept nogil:
+    """Whether it was made for this centre with one of the keys."""
+    cdef uint8_t[HANDLE_SIZE] made
+    cdef uint64_t sequence
+    cdef int i
+    if size != HANDLE_SIZE:
+        return False
+    memcpy(&sequence, handle, 8)
+    for i in range(TOKEN_KEYS_MAX):
+        if keys[i].number == 0:
+            continue
+        quotation_make_handle(&keys[i], centre, sequence, made)
+        if native_equal_seals(&made[8], handle + 8):
+            return True
+    return False

@@ -279,17 +279,20 @@ cdef uint32_t references_strip(
     return kept
 
 
-cdef bint references_canonical(const Service* service, uint8_t* reference) noexcept nogil:
+cdef bint references_canonical(
+    const Service* service, uint8_t* reference, bint with_period
+) noexcept nogil:
     """Bring a reference of good shape into its one form. False, and it stays, if it has none.
 
-    A period stays as it is; where it is missing everything does, and is refused later.
+    `with_period`: of a service that is known by period it ends in one, which stays as it is;
+    where it is missing everything does, and is refused later.
     """
     cdef const ServiceRecord* record = &service.record
     cdef uint8_t[REFERENCE_SIZE] out
     cdef uint32_t size = references_size(reference, REFERENCE_SIZE)
     cdef uint32_t period = 0
     cdef uint32_t kept
-    if record.key_rule == KEY_REFERENCE_PERIOD:
+    if with_period and record.key_rule == KEY_REFERENCE_PERIOD:
         if not references_has_period(reference):
             return True
         period = REFERENCES_PERIOD
@@ -309,4 +312,54 @@ cdef bint references_canonical(const Service* service, uint8_t* reference) noexc
     native_assert(kept <= size, b"references_canonical: it does not grow")
     memcpy(reference, out, kept)
     memset(reference + kept, 0, REFERENCE_SIZE - kept)
+    return True
+
+
+cdef bint references_canonical_bill(const Service* service, uint8_t* bill) noexcept nogil:
+    """The same of a bill's id as its biller gave it: no pattern, no check digit."""
+    cdef uint8_t[REFERENCE_SIZE] out
+    cdef uint32_t size = references_size(bill, REFERENCE_SIZE)
+    cdef uint32_t kept = references_strip(service, bill, size, out)
+    if kept == 0 or out[0] == 0x20 or out[kept - 1] == 0x20:
+        return False
+    memcpy(bill, out, kept)
+    memset(bill + kept, 0, REFERENCE_SIZE - kept)
+    return True
+
+
+cdef inline uint32_t references_month(const uint8_t* period) noexcept nogil:
+    """Of "/YYYY-MM": year x 12 + month - 1."""
+    cdef uint32_t year = 0
+    cdef int i
+    for i in range(1, 5):
+        year = year * 10 + period[i] - 48
+    return year * 12 + (period[6] - 48) * 10 + (period[7] - 48) - 1
+
+
+cdef uint32_t references_cut_period(uint8_t* reference) noexcept nogil:
+    """Take the period off a reference that ends in one, and say which it is; 0 for none."""
+    cdef uint32_t size = references_size(reference, REFERENCE_SIZE)
+    cdef uint32_t month
+    if not references_has_period(reference):
+        return 0
+    month = references_month(reference + size - REFERENCES_PERIOD)
+    memset(reference + size - REFERENCES_PERIOD, 0, REFERENCES_PERIOD)
+    return month
+
+
+cdef bint references_put_period(uint8_t* reference, uint32_t month) noexcept nogil:
+    """Put "/YYYY-MM" behind a reference; False, and nothing is put, if it has no room."""
+    cdef uint32_t size = references_size(reference, REFERENCE_SIZE)
+    cdef uint32_t year = month // 12
+    cdef int i
+    if size + REFERENCES_PERIOD > REFERENCE_SIZE or year > 9999:
+        return False
+    month = month % 12 + 1
+    reference[size] = 47
+    for i in range(4, 0, -1):
+        reference[size + i] = <uint8_t>(48 + year % 10)
+        year = year // 10
+    reference[size + 5] = 45
+    reference[size + 6] = <uint8_t>(48 + month // 10)
+    reference[size + 7] = <uint8_t>(48 + month % 10)
     return True

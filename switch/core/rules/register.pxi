@@ -91,6 +91,7 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
             memcpy(s.group.participants[index].code, participant.code, CODE_MAX)
         s.group.participants[index].role = participant.role
         s.group.participants[index].active = participant.active
+        s.group.participants[index].may_state_dues = participant.may_state_dues
         s.group.participants[index].sequence = row.sequence
     elif tail[0] == RECORD_SERVICE:
         if index == s.group.services_count:
@@ -102,6 +103,11 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
             s.group.service_slots[slot] = index
         memcpy(&s.group.services[index].record, tail, sizeof(ServiceRecord))
         references_learn(&s.group.services[index])
+        memset(s.group.services[index].items, 0, TARIFF_ITEMS_MAX * sizeof(TariffItem))
+        memcpy(
+            s.group.services[index].items, tail + sizeof(ServiceRecord),
+            s.group.services[index].record.items_count * sizeof(TariffItem),
+        )
         s.group.services[index].sequence = row.sequence
     elif tail[0] == RECORD_RULES:
         s.group.working_rules = (<const RulesRecord*>tail).version
@@ -144,7 +150,8 @@ cdef bint register_participant_is_valid(const uint8_t* tail, uint32_t size) noex
         and ROLE_CENTRE <= record.role <= ROLE_HARNESS
         and record.active <= 1
         and keys_is_zero(record.reserved_0, 5)
-        and keys_is_zero(record.reserved_1, 24)
+        and record.may_state_dues <= 1
+        and keys_is_zero(record.reserved_1, 23)
         and register_code_is_valid(record.code, CODE_MAX, False)
     )
 
@@ -175,7 +182,6 @@ cdef bint register_references_are_valid(const ServiceRecord* record) noexcept no
             IGNORED_SPACE | IGNORED_HYPHEN | IGNORED_SLASH | IGNORED_POINT | IGNORED_ZEROS
         )
         and record.check_digit <= CHECK_DIGIT_VERHOEFF
-        and record.price_rule == 0 and record.items_count == 0 and record.amount_step == 0
         and record.reserved_0 == 0 and keys_is_zero(record.reserved_1, 4)
         and keys_is_zero(record.reserved_2, 24) and keys_is_zero(record.reserved_3, 64)
         and references_pattern_is_valid(record)
@@ -187,7 +193,8 @@ cdef bint register_has_form(
 ) noexcept nogil:
     """Whether each reference has one form by both records."""
     return (
-        other.key_rule == record.key_rule
+        other.price_rule == record.price_rule
+        and other.key_rule == record.key_rule
         and other.letters == record.letters
         and other.ignored == record.ignored
         and other.check_digit == record.check_digit
@@ -202,20 +209,90 @@ cdef bint register_keeps_rules(
     return (
         before.biller == record.biller
         and before.duplicate_rule == record.duplicate_rule
-        and before.price_rule == record.price_rule
         and before.series == record.series
         and register_has_form(before, record)
     )
+
+
+cdef bint register_tariff_is_valid(const TariffItem* items, uint32_t count) noexcept nogil:
+    """In the order of code and day, no two the same."""
+    cdef uint32_t i
+    cdef int order
+    if not 1 <= count <= TARIFF_ITEMS_MAX:
+        return False
+    for i in range(count):
+        if not register_code_is_valid(items[i].code, 8, True) or items[i].reserved != 0:
+            return False
+        if not 0 < items[i].fee <= AMOUNT_MAX:
+            return False
+        if i > 0:
+            order = memcmp(items[i - 1].code, items[i].code, 8)
+            if order > 0 or (order == 0 and items[i - 1].valid_from >= items[i].valid_from):
+                return False
+    return True
+
+
+cdef bint register_amounts_are_valid(
+    const ServiceRecord* record, const TariffItem* items
+) noexcept nogil:
+    """What each price rule says of the amounts."""
+    if record.amount_min > AMOUNT_MAX or record.amount_max > AMOUNT_MAX:
+        return False
+    if record.amount_max != 0 and record.amount_min > record.amount_max:
+        return False
+    if record.price_rule != PRICE_OPEN and record.amount_step != 0:
+        return False
+    if record.price_rule == PRICE_TARIFF:
+        return (
+            record.amount_rule == AMOUNT_EXACT
+            and record.amount_min == 0 and record.amount_max == 0
+            and register_tariff_is_valid(items, record.items_count)
+        )
+    if record.items_count != 0:
+        return False
+    if record.price_rule == PRICE_BILL:
+        return (
+            record.amount_rule == AMOUNT_EXACT
+            or record.amount_rule == AMOUNT_EXACT_AND_ABOVE
+            or record.amount_rule == AMOUNT_EXACT_AND_BELOW
+        )
+    if record.price_rule == PRICE_OPEN:
+        return (
+            record.amount_rule == AMOUNT_MIN_MAX
+            and record.amount_min >= OPEN_AMOUNT_LEAST and record.amount_max != 0
+            and record.amount_step <= AMOUNT_MAX
+        )
+    return AMOUNT_EXACT <= record.amount_rule <= AMOUNT_EXACT_AND_BELOW
+
+
+cdef bint register_duplicates_are_valid(const ServiceRecord* record) noexcept nogil:
+    """What each price rule says of payments of the same thing."""
+    cdef bint bills = record.price_rule == PRICE_NONE or record.price_rule == PRICE_BILL
+    if record.duplicate_hours > HOURS_MAX:
+        return False
+    if record.duplicate_rule == DUPLICATE_WITHIN:
+        return record.key_rule == 0 and record.duplicate_hours > 0
+    if record.duplicate_hours != 0 and record.price_rule != PRICE_BILL:
+        return False
+    if record.duplicate_rule == DUPLICATE_NONE:
+        return record.key_rule == 0 and (
+            record.price_rule == PRICE_NONE or record.price_rule == PRICE_OPEN
+        )
+    if bills:
+        return KEY_BILL_ID <= record.key_rule <= KEY_REFERENCE_PERIOD
+    return record.key_rule == KEY_REFERENCE
 
 
 cdef bint register_service_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
     cdef const ServiceRecord* record = <const ServiceRecord*>tail
     if size < sizeof(ServiceRecord):
         return False
+    if size < sizeof(ServiceRecord) + <uint32_t>record.items_count * sizeof(TariffItem):
+        return False
     if not register_code_is_valid(record.code, SERVICE_CODE_MAX, True):
         return False
     if not (
-        AMOUNT_EXACT <= record.amount_rule <= AMOUNT_EXACT_AND_BELOW
+        record.price_rule <= PRICE_OPEN
         and MODE_DIRECT <= record.mode <= MODE_CONFIRMED
         and DUPLICATE_NONE <= record.duplicate_rule <= DUPLICATE_WITHIN
         and record.deadline_policy <= POLICY_KEEP
@@ -224,20 +301,10 @@ cdef bint register_service_is_valid(const uint8_t* tail, uint32_t size) noexcept
         and register_references_are_valid(record)
     ):
         return False
-    if record.duplicate_rule == DUPLICATE_ONCE:
-        if not KEY_BILL_ID <= record.key_rule <= KEY_REFERENCE_PERIOD:
-            return False
-    elif record.key_rule != 0:
-        return False
-    if record.duplicate_rule == DUPLICATE_WITHIN:
-        if not 1 <= record.duplicate_hours <= 8784:
-            return False
-    elif record.duplicate_hours != 0:
-        return False
     if record.deadline_s > DEADLINE_MAX_S:
         return False
     if record.mode == MODE_CONFIRMED and (record.deadline_s == 0 or record.deadline_policy == 0):
         return False
-    if record.amount_min > AMOUNT_MAX or record.amount_max > AMOUNT_MAX:
-        return False
-    return record.amount_max == 0 or record.amount_min <= record.amount_max
+    return register_duplicates_are_valid(record) and register_amounts_are_valid(
+        record, <const TariffItem*>(tail + sizeof(ServiceRecord))
+    )

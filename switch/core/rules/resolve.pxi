@@ -9,7 +9,7 @@ cdef int resolve_hold(
     """Post or void: the hold must exist and be open; otherwise what resolved it."""
     cdef Row resolution
     cdef uint16_t kept = (
-        ROW_HEAD_MASK | ROW_TENDER_MASK | ROW_CLAIM | ROW_RECENT
+        ROW_HEAD_MASK | ROW_TENDER_MASK | ROW_CLAIM | ROW_RECENT | ROW_STATED | ROW_PARTIAL
     )
     cdef int rc
     result[0] = RESULT_HOLD_NOT_FOUND
@@ -46,9 +46,10 @@ cdef int resolve_hold(
     row.flags = (hold.flags & kept) | (row.flags & ROW_EVIDENCE)
     memcpy(row.reference, hold.reference, REFERENCE_SIZE)
     if row.kind == KIND_POST:
-        return 0
+        # What is left of a bill can be paid once a part of it is.
+        return claims_release(s, row, hold) if hold.flags & ROW_PARTIAL else 0
     row.amount = hold.amount
-    return payment_release(s, row, hold)
+    return claims_release(s, row, hold)
 
 
 cdef int resolve_by_answer(

@@ -115,11 +115,11 @@ cdef int rows_root(State* s, const Row* row, const Row* hold, Row* root) noexcep
 
 cdef int rows_note(
     State* s, const Row* row, const Row* hold, const uint8_t* tail, uint32_t tail_size,
-    const Fence* claim
+    const Fence* claims
 ) noexcept nogil:
     """Let memory learn a row. `hold`: what a post, void or expire resolves.
 
-    `claim`: the key of the claim that it takes, or NULL to derive it. Damage is met before
+    `claims`: the keys of the claims that it takes, or NULL to derive them. Damage is met before
     anything has changed.
     """
     cdef Derived derived
@@ -181,7 +181,7 @@ cdef int rows_note(
         rc = hold_pieces_learn(&s.group.holds, row)
         if rc != 0:
             return rc
-    keys_derive(s, &s.group.working, row, &root, claim, &derived)
+    keys_derive(s, &s.group.working, row, &root, tail, tail_size, claims, &derived)
     for i in range(<uint32_t>derived.count):
         rc = memo_add(&step.maps[derived.maps[i]], &derived.entries[i])
         if rc != 0:
@@ -212,7 +212,7 @@ cdef void rows_add_tail(
 
 cdef int rows_record(
     State* s, Row* row, const Row* hold, const uint8_t* tail, uint32_t tail_size,
-    const Fence* claim
+    const Fence* claims
 ) noexcept nogil:
     """Number a decided row, give it its time and receipt, and add it to the group.
 
@@ -233,7 +233,7 @@ cdef int rows_record(
     row.flags &= <uint16_t>(~ROW_TAIL & 0xFFFF)
     if tail_size > 0:
         row.flags |= ROW_TAIL
-    rc = rows_note(s, row, hold, tail, tail_size, claim)
+    rc = rows_note(s, row, hold, tail, tail_size, claims)
     if rc != 0:
         return rc
     if tail_size > 0:

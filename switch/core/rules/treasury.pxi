@@ -25,7 +25,7 @@ cdef int treasury_refund(State* s, Row* row, int* result) noexcept nogil:
     cdef uint64_t link
     cdef uint64_t refunded = 0
     cdef uint16_t kept = (
-        ROW_HEAD_MASK | ROW_TENDER_MASK | ROW_CLAIM | ROW_RECENT
+        ROW_HEAD_MASK | ROW_TENDER_MASK | ROW_CLAIM | ROW_RECENT | ROW_STATED | ROW_PARTIAL
     )
     cdef int rc
     # An accepted pay or post, or there were no proposal of it.
@@ -61,7 +61,7 @@ cdef int treasury_refund(State* s, Row* row, int* result) noexcept nogil:
         return 0
     # `root` is the row that took the claim: the hold, if there was one.
     rc = rows_root(s, row, NULL, &root)
-    return payment_release(s, row, &root) if rc == 0 else rc
+    return claims_release(s, row, &root) if rc == 0 else rc
 
 
 cdef int treasury_top_up(State* s, Row* row, int* result, uint64_t* other) noexcept nogil:

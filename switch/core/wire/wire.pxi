@@ -13,7 +13,7 @@ cdef enum:
     WIRE_FIXED32 = 5
     WIRE_DEPTH_MAX = 32         # of unknown groups
     WIRE_SHORT_MAX = 5          # bytes of a tag or a length, however it is written
-    WIRE_OUTCOME_MAX = 115      # bytes of one PaymentOutcome with its tag and length
+    WIRE_OUTCOME_MAX = 129      # bytes of one PaymentOutcome with its tag and length
 
 cdef struct Wire:
     const uint8_t* at
@@ -122,6 +122,57 @@ cdef void wire_set_id(Draft* draft, const Wire* part) noexcept nogil:
         memcpy(draft.row.id, part.at, 16)
 
 
+cdef int wire_read_item(Wire* wire, Draft* draft) noexcept nogil:
+    """One TariffItem message; the framing alone if `draft` is NULL."""
+    cdef TariffTail* tail
+    cdef ItemLine item
+    cdef uint32_t field, i
+    cdef int kind
+    cdef uint64_t value
+    cdef bint bad = False
+    cdef Wire part
+    memset(&item, 0, sizeof(ItemLine))
+    while wire.at < wire.end:
+        if wire_read_tag(wire, &field, &kind) != 0:
+            return -1
+        if kind == WIRE_VARINT:
+            if wire_read_varint(wire, &value) != 0:
+                return -1
+            if field == 2:
+                item.count = <uint32_t>value
+        elif kind == WIRE_BYTES:
+            if wire_read_bytes(wire, &part) != 0:
+                return -1
+            if field == 1:
+                bad = not register_pad(
+                    part.at, <uint32_t>min(<size_t>(part.end - part.at), <size_t>9), item.code, 8
+                )
+        elif wire_skip(wire, field, kind) != 0:
+            return -1
+    if draft == NULL:
+        return 0
+    tail = <TariffTail*>draft.fixed
+    if bad or draft.items_count == ITEMS_MAX or not 1 <= item.count <= ITEM_COUNT_MAX or (
+        not register_code_is_valid(item.code, 8, True)
+    ):
+        payment_mark(draft, RESULT_INVALID_ITEMS)
+        return 0
+    for i in range(draft.items_count):
+        if memcmp(tail.items[i].code, item.code, 8) == 0:
+            payment_mark(draft, RESULT_INVALID_ITEMS)
+    tail.items[draft.items_count] = item
+    draft.items_count += 1
+    return 0
+
+
+cdef void wire_set_handle(Draft* draft, const Wire* part) noexcept nogil:
+    draft.handle = part.at
+    draft.handle_size = <uint32_t>min(<size_t>(part.end - part.at), <size_t>(HANDLE_SIZE + 1))
+    draft.row.resolves = 0
+    if draft.handle_size == HANDLE_SIZE:
+        memcpy(&draft.row.resolves, draft.handle, 8)
+
+
 cdef void wire_set_scalar(Draft* draft, uint32_t field, uint64_t value) noexcept nogil:
     cdef uint16_t cleared
     cdef int result = 0
@@ -168,9 +219,12 @@ cdef int wire_read_payment(Wire* wire, Draft* draft) noexcept nogil:
         elif kind == WIRE_BYTES:
             if wire_read_bytes(wire, &part) != 0:
                 return -1
-            if draft == NULL:
+            if field == 13:
+                if wire_read_item(&part, draft) != 0:
+                    return -1
+            elif draft == NULL:
                 continue
-            if field == 1:
+            elif field == 1:
                 wire_set_id(draft, &part)
             elif field == 2:
                 wire_set_text(&part, &draft.service_code, &draft.service_size)
@@ -184,6 +238,13 @@ cdef int wire_read_payment(Wire* wire, Draft* draft) noexcept nogil:
                 draft.tail_size = <uint32_t>min(
                     <size_t>(part.end - part.at), <size_t>(NOTE_MAX + 1)
                 )
+            elif field == 11:
+                draft.token = part.at
+                draft.token_size = <uint32_t>min(
+                    <size_t>(part.end - part.at), <size_t>(sizeof(Quotation) + 1)
+                )
+            elif field == 12:
+                wire_set_handle(draft, &part)
         elif wire_skip(wire, field, kind) != 0:
             return -1
     return 0
@@ -205,7 +266,10 @@ cdef void wire_finish_payment(Draft* draft) noexcept nogil:
 
 cdef uint64_t wire_tail_max(size_t size, uint32_t count) noexcept nogil:
     """No more of a message than its own bytes and padding can become tails."""
-    return min(<uint64_t>size + 16 * <uint64_t>count, <uint64_t>count * (8 + NOTE_MAX))
+    return min(
+        <uint64_t>size + (16 + FIXED_TAIL_SIZE) * <uint64_t>count,
+        <uint64_t>count * (8 + FIXED_TAIL_SIZE + NOTE_MAX),
+    )
 
 
 cdef int wire_read_request(
@@ -317,9 +381,10 @@ cdef inline uint8_t* wire_put_id(uint8_t* at, int field, const uint8_t* id) noex
 
 
 cdef uint8_t* wire_put_outcome(
-    uint8_t* at, const uint8_t* id, const Outcome* out
+    uint8_t* at, const uint8_t* id, const Outcome* out, const uint8_t* handle
 ) noexcept nogil:
-    """One `outcomes` field of a response: at most WIRE_OUTCOME_MAX bytes."""
+    """One `outcomes` field of a response: at most WIRE_OUTCOME_MAX bytes. `handle`: of the
+    payment in the way, or NULL."""
     cdef uint8_t* body = at + 2
     cdef uint8_t* end = wire_put_id(body, 1, id)
     end = wire_put_field(end, 2, out.result)
@@ -331,9 +396,16 @@ cdef uint8_t* wire_put_outcome(
     end = wire_put_field(end, 8, out.pending)
     end = wire_put_field(end, 9, out.repeat)
     end = wire_put_field(end, 10, out.field)
-    end = wire_put_id(end, 11, out.other_id)
-    end = wire_put_field(end, 12, out.other)
+    if not out.foreign:
+        end = wire_put_id(end, 11, out.other_id)
+        end = wire_put_field(end, 12, out.other)
     end = wire_put_field(end, 13, out.state)
+    if handle != NULL:
+        end[0] = (14 << 3) | WIRE_BYTES
+        end[1] = HANDLE_SIZE
+        memcpy(end + 2, handle, HANDLE_SIZE)
+        end += 2 + HANDLE_SIZE
+    native_assert(end - body < 128, b"wire_put_outcome: the length is one byte")
     at[0] = (1 << 3) | WIRE_BYTES
     at[1] = <uint8_t>(end - body)
     return end

@@ -1,0 +1,179 @@
+# Claims: what makes a bill payable once, and keeps one reference from being paid twice by
+# mistake.
+#
+# A bill's claim is held by one row and released by another. A reference's is held by nobody:
+# each of the rows that took it is looked at, and what has become of it decides.
+
+cdef inline uint64_t claims_fetched(const Draft* draft) noexcept nogil:
+    """When a quoted bill was fetched."""
+    return (<const BillTail*>draft.fixed).fetched
+
+
+cdef inline int claims_find(
+    State* s, const Draft* draft, int claim, uint32_t nth, uint64_t* value
+) noexcept nogil:
+    """The nth newest entry of one of a draft's claims."""
+    return lookup_find(
+        s, s.group.index_txn, MAP_CLAIMS, draft.claims[claim].high, draft.claims[claim].low,
+        nth, draft.maybe_claims >> claim & 1, value,
+    )
+
+
+cdef int claims_check_bill(
+    State* s, const Draft* draft, int* result, uint64_t* other
+) noexcept nogil:
+    """Whether the bill is free, and has not been since its quotation was fetched."""
+    cdef uint64_t value
+    cdef Row row
+    cdef int rc = claims_find(s, draft, CLAIMS_BILL, 0, &value)
+    if rc != 0:
+        return 0 if rc == MDB_NOTFOUND else rc
+    if value & 1 == 0:
+        result[0] = RESULT_BILL_ALREADY_CLAIMED
+        other[0] = value >> 1
+        return 0
+    if not draft.quoted:
+        return 0
+    rc = rows_get(s, value >> 1, &row)
+    if rc == 0 and row.timestamp >= claims_fetched(draft):
+        result[0] = RESULT_QUOTATION_EXPIRED
+    return rc
+
+
+cdef int claims_end(
+    State* s, const Row* taker, bint* open_, bint* paid, uint64_t* ended
+) noexcept nogil:
+    """What has become of a payment: whether its hold is open, whether it is paid and not
+    wholly refunded, and when it ended, as far as it has."""
+    cdef Row final, last
+    cdef uint64_t link
+    cdef int rc
+    open_[0] = paid[0] = False
+    ended[0] = taker.timestamp
+    if holds_has(&s.group.holds, taker.sequence):
+        open_[0] = True
+        return 0
+    final = taker[0]
+    if taker.kind == KIND_HOLD:
+        rc = rows_find_link(s, taker.sequence, 0, &link)
+        if rc == 0:
+            rc = rows_get(s, link, &final)
+        if rc != 0:
+            return rc
+        ended[0] = final.timestamp
+    if not kinds_is_final(final.kind):
+        return 0
+    paid[0] = True
+    rc = rows_find_link(s, final.sequence, 0, &link)
+    if rc == 0 and link != 0:
+        rc = rows_get(s, link, &last)
+        if rc == 0 and last.kind == KIND_REFUND and last.total >= final.amount:
+            paid[0] = False
+    return rc
+
+
+cdef int claims_check_taker(
+    State* s, const Draft* draft, uint64_t sequence, uint64_t time, int* result,
+    uint64_t* other, bint* done
+) noexcept nogil:
+    """One payment of the same reference. `done`: the older ones are not looked at."""
+    cdef const ServiceRecord* record = &s.group.services[draft.row.service].record
+    cdef uint64_t hours_ns = <uint64_t>record.duplicate_hours * 3600 * 1000000000
+    cdef bint open_, paid, counts
+    cdef uint64_t ended
+    cdef Row taker
+    cdef int rc = rows_get(s, sequence, &taker)
+    done[0] = True
+    if rc == 0:
+        rc = claims_end(s, &taker, &open_, &paid, &ended)
+    if rc != 0:
+        return rc
+    counts = open_ or (paid and (time <= ended or time - ended < hours_ns))
+    if record.price_rule == PRICE_BILL and record.duplicate_rule == DUPLICATE_ONCE:
+        # Bills that were fetched before it was paid stand beside it; so does what is left
+        # of its own.
+        counts = (
+            counts and taker.timestamp < claims_fetched(draft)
+            and memcmp(taker.reference, draft.row.reference, REFERENCE_SIZE) != 0
+        )
+    elif counts and draft.row.resolves == sequence:
+        return 0
+    if counts:
+        result[0] = RESULT_PAID_RECENTLY
+        other[0] = sequence
+        return 0
+    if (
+        draft.quoted and record.duplicate_rule == DUPLICATE_WITHIN
+        and ended >= claims_fetched(draft)
+    ):
+        result[0] = RESULT_QUOTATION_EXPIRED
+        return 0
+    done[0] = False
+    return 0
+
+
+cdef int claims_check_reference(
+    State* s, const Draft* draft, uint64_t time, int* result, uint64_t* other
+) noexcept nogil:
+    """The payments that took the claim of the reference, the newest first."""
+    cdef uint64_t value
+    cdef uint32_t nth
+    cdef bint done = False
+    cdef int rc
+    for nth in range(<uint32_t>TAKERS_MAX):
+        rc = claims_find(s, draft, CLAIMS_REFERENCE, nth, &value)
+        if rc != 0:
+            return 0 if rc == MDB_NOTFOUND else rc
+        rc = claims_check_taker(s, draft, value >> 1, time, result, other, &done)
+        if rc != 0 or done:
+            return rc
+    return 0
+
+
+cdef int claims_check(
+    State* s, const Draft* draft, uint64_t time, int* result, uint64_t* other
+) noexcept nogil:
+    """Whether what the payment claims is free for a row of the time `time`."""
+    cdef int rc = 0
+    if draft.claims_taken >> CLAIMS_BILL & 1:
+        rc = claims_check_bill(s, draft, result, other)
+    if rc == 0 and result[0] == RESULT_OK and draft.claims_taken >> CLAIMS_REFERENCE & 1:
+        rc = claims_check_reference(s, draft, time, result, other)
+    return rc
+
+
+cdef bint claims_collide(
+    State* s, const Draft* earlier, const Draft* draft, int* result
+) noexcept nogil:
+    """Whether an earlier payment of the same basket takes what this one claims."""
+    cdef const ServiceRecord* record = &s.group.services[draft.row.service].record
+    cdef int claim
+    for claim in range(2):
+        if not (earlier.claims_taken & draft.claims_taken) >> claim & 1:
+            continue
+        if (
+            earlier.claims[claim].high != draft.claims[claim].high
+            or earlier.claims[claim].low != draft.claims[claim].low
+        ):
+            continue
+        if claim == CLAIMS_BILL:
+            result[0] = RESULT_BILL_ALREADY_CLAIMED
+            return True
+        if record.price_rule != PRICE_BILL or record.duplicate_rule != DUPLICATE_ONCE:
+            result[0] = RESULT_PAID_RECENTLY
+            return True
+    return False
+
+
+cdef int claims_release(State* s, Row* row, const Row* root) noexcept nogil:
+    """Mark `row` as releasing root's claim of a bill, unless a later row holds it by now. One
+    that is free is released once more: quotations from before that do not pay."""
+    cdef uint64_t high, low, value
+    cdef int rc
+    if not root.flags & ROW_CLAIM:
+        return 0
+    keys_claim_of(s, &s.group.working, root, &high, &low)
+    rc = lookup_find(s, s.group.index_txn, MAP_CLAIMS, high, low, 0, True, &value)
+    if rc == 0 and (value & 1 or value == root.sequence << 1):
+        row.flags |= ROW_RELEASE
+    return 0 if rc == MDB_NOTFOUND else rc
