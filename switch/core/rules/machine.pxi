@@ -82,9 +82,9 @@ cdef struct Tailed:           # what the tail of a payment's row holds
 # --- ids that are known ---------------------------------------------------------------------
 
 cdef int machine_price_rule(State* s, const Row* row) noexcept nogil:
-    """Of the service of a payment's row; PRICE_NONE without one."""
+    """Of the service of a payment's row; PRICE_STATED without one."""
     if not kinds_is_payment(row.kind) or row.service == 0:
-        return PRICE_NONE
+        return PRICE_STATED
     return s.group.services[row.service].record.price_rule
 
 

@@ -221,7 +221,7 @@ cdef int prices_check(State* s, const Draft* draft, uint64_t time) noexcept nogi
         return RESULT_AMOUNT_STEP_WRONG
     if record.price_rule == PRICE_BILL:
         result = prices_check_rule(bill.amount_rule, row.amount, bill.amount_due)
-    elif record.price_rule == PRICE_NONE:
+    elif record.price_rule == PRICE_STATED:
         result = prices_check_rule(record.amount_rule, row.amount, row.total)
     if result != RESULT_OK:
         return result

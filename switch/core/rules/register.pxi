@@ -267,7 +267,7 @@ cdef bint register_amounts_are_valid(
 
 cdef bint register_duplicates_are_valid(const ServiceRecord* record) noexcept nogil:
     """What each price rule says of payments of the same thing."""
-    cdef bint bills = record.price_rule == PRICE_NONE or record.price_rule == PRICE_BILL
+    cdef bint bills = record.price_rule == PRICE_STATED or record.price_rule == PRICE_BILL
     if record.duplicate_hours > HOURS_MAX:
         return False
     if record.duplicate_rule == DUPLICATE_WITHIN:
@@ -276,7 +276,7 @@ cdef bint register_duplicates_are_valid(const ServiceRecord* record) noexcept no
         return False
     if record.duplicate_rule == DUPLICATE_NONE:
         return record.key_rule == 0 and (
-            record.price_rule == PRICE_NONE or record.price_rule == PRICE_OPEN
+            record.price_rule == PRICE_STATED or record.price_rule == PRICE_OPEN
         )
     if bills:
         return KEY_BILL_ID <= record.key_rule <= KEY_REFERENCE_PERIOD
