@@ -329,7 +329,7 @@ def _service(
     heads: list[str],
     *,
     amount_rule: AmountRule = AmountRule.ANY,
-    price_rule: PriceRule = PriceRule.NONE,
+    price_rule: PriceRule = PriceRule.STATED,
     mode: Mode = Mode.DIRECT,
     duplicate_rule: DuplicateRule = DuplicateRule.NONE,
     deadline_s: int = 3_600,
