@@ -175,8 +175,12 @@ class Takers:
             self.findings.add("claims", two, text)
         way, late = history.judge(refused)
         self._late(journal, history, late, refused)
-        caused = (named == NEVER) | (history.names(way) == named)
-        self._add_refusals(np.sort(refused.sequences[~caused]))
+        found = history.names(way)
+        wrong = (named != NEVER) & (found != named)
+        held = np.flatnonzero(wrong & (found != NEVER))
+        proven = self._proven(journal, (found[held], refused.sequences[held]))
+        wrong[held] = np.isin(refused.sequences[held], [two for _, two in proven])
+        self._add_refusals(np.sort(refused.sequences[wrong]))
 
     def _additions(self, taken: Payments, some: Payments) -> None:
         """Who is in addition to another names one of the same claim before it."""

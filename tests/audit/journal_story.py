@@ -150,7 +150,8 @@ class Story:
         return row
 
     def commit(self) -> None:
-        self.groups.append(self.group)
+        if self.group:
+            self.groups.append(self.group)
         self.group = []
 
     def participant(
