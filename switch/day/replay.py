@@ -190,7 +190,14 @@ class Replay:
                 sent.append(one)
         self._send_part(sent, pool)
         more = [one for first in sent for one in self._once_more(first)]
-        self._replayed.sent += [*sent, *more]
+        done = []
+        for one in sent:
+            if one.step.paid_before and result_of(one) is Result.QUOTATION_EXPIRED:
+                # The part before it was posted while this rest was fetched.
+                self._come_back(at, one.step)
+            else:
+                done.append(one)
+        self._replayed.sent += [*done, *more]
 
     # --- what is presented -----------------------------------------------------------
 
@@ -200,8 +207,7 @@ class Replay:
             return Sent(step, self._payment_of(step), row_reference=step.bill)
         known = self._presented.get(step.key)
         if step.token is Token.OWN:
-            if step.is_again and (known is None or known[0] == at):
-                # Whoever was to pay it first has come back later.
+            if not _has_its_turn(at, step, known):
                 self._come_back(at, step)
                 return None
             bill = self._choose(at, step, slate.find(step))
@@ -414,6 +420,17 @@ def result_of(one: Sent) -> Result:
     """The result that a step ended with."""
     assert one.outcome is not None
     return Result(one.outcome.result)
+
+
+def _has_its_turn(at: int, step: Step, first: tuple[int, Sent] | None) -> bool:
+    """Whether what a step pays was paid before, if it must have been.
+
+    The citizen who was to pay first may have come back later; of a rest the bill must
+    have been fetched after that.
+    """
+    if step.is_again:
+        return first is not None and first[0] < at
+    return not step.paid_before or (first is not None and first[0] < at - AHEAD_PARTS)
 
 
 def _told(state: counter_pb2.BillState.ValueType) -> Told | None:
