@@ -147,11 +147,9 @@ def flagged(row: Row, flags: int) -> None:
     row.flags = flags
 
 
-def failed_in_basket(row: object) -> None:
+def failed_in_basket(row: Row) -> None:
     """Refused because another payment of its basket was."""
-    for name, value in (("result", R.BASKET_FAILED), ("receipt", 0), ("flags", 0)):
-        setattr(row, name, value)
-    row.basket = 512
+    row.result, row.receipt, row.flags, row.basket = R.BASKET_FAILED, 0, 0, 0x200
 
 
 def test_what_was_sent_without_a_form_is_kept_as_it_was_sent(tmp_path: Path) -> None:
