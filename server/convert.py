@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar, cast
 
 from switch._core import Ledger, Rows
-from switch.billing.bills import Bill
+from switch.billing.bills import Fetched
 from switch.billing.dispatch import BillerStatus
+from switch.billing.quotations import Quoted
 from switch.calendar import day_date
 from switch.codes import (
     TENDER_MASK,
@@ -24,6 +25,7 @@ from switch.codes import (
     Letters,
     Mode,
     Policy,
+    PriceRule,
     Result,
     Role,
     RowFlag,
@@ -31,10 +33,12 @@ from switch.codes import (
     kinds_with,
 )
 from switch.counter.shift_rows import read_shift
+from switch.ledger.payment_tails import PaymentTail, payment_tail
 from switch.ledger.statements import Line, Payment
 from switch.payment_states import PaymentState
 from switch.register.register import Account, Register, Service
 from switch.specs import ParticipantSpec, ServiceSpec
+from switch.tariffs import Fee
 from switch.v1 import (
     admin_pb2,
     counter_pb2,
@@ -53,8 +57,9 @@ NO_ID = bytes(16)
 # one that speaks of it in turn.
 _MONEY = frozenset({*kinds_with(Trait.MONEY), Kind.CASE})
 _ON_ACCOUNT = frozenset({Kind.OPEN, Kind.LIMIT, Kind.FREEZE, Kind.CLOSE, Kind.SHIFT})
-# The counter's note, or the biller's reference or reason code.
-_HAS_NOTE = frozenset({Kind.PAY, Kind.HOLD, Kind.POST, Kind.VOID, Kind.CASE})
+_PAYMENTS = frozenset(kinds_with(Trait.PAYMENT))
+# What a biller's answer makes: its tail is the biller's reference or reason code.
+_ANSWERED = frozenset({Kind.POST, Kind.VOID, Kind.CASE})
 _ON_OTHER = frozenset(kinds_with(Trait.SPEAKS))
 _REFERENCE_IS_HASH = frozenset({*kinds_with(Trait.RECORD), Kind.WINDOW})
 
@@ -100,11 +105,16 @@ def entry(row: Rows, ledger: Ledger, register: Register) -> types_pb2.Entry:
     if kind not in _REFERENCE_IS_HASH:
         reference = row["reference"].tobytes()
         result.reference = reference.rstrip(b"\0").decode("ascii")
-    if kind in _HAS_NOTE and flags & RowFlag.TAIL:
-        result.note = ledger.tail(int(row["sequence"])).decode("utf-8")
+    price_rule = PriceRule.NONE
     if row["service"]:
         service = _known(register, register.service, int(row["service"]))
         result.service = service.spec.code
+        price_rule = service.spec.price_rule
+    if kind in _PAYMENTS:
+        _describe(result, payment_tail(ledger, row, price_rule))
+        result.stated = bool(flags & RowFlag.STATED)
+    elif kind in _ANSWERED and flags & RowFlag.TAIL:
+        result.note = ledger.tail(int(row["sequence"])).decode("ascii")
     if kind == Kind.CASE:
         result.case_type = cast("types_pb2.CaseType.ValueType", int(row["total"]))
         result.amount = int(ledger.row(int(row["resolves"]))["amount"])
@@ -119,6 +129,18 @@ def entry(row: Rows, ledger: Ledger, register: Register) -> types_pb2.Entry:
             if index:
                 _name(result, _known(register, register.account, index), register)
     return result
+
+
+def _describe(result: types_pb2.Entry, tail: PaymentTail) -> None:
+    """What a payment records beside its row."""
+    result.note = tail.note
+    for one in tail.items:
+        result.items.add(code=one.code, count=one.count)
+    if tail.bill is not None:
+        result.citizen_reference = tail.bill.reference
+        result.amount_due = tail.bill.amount_due
+        result.period = tail.bill.period
+        result.due_date = tail.bill.due_date
 
 
 def _name(result: types_pb2.Entry, account: Account, register: Register) -> None:
@@ -150,24 +172,21 @@ def wire_state(state: PaymentState) -> payments_pb2.PaymentState.ValueType:
     return cast("payments_pb2.PaymentState.ValueType", int(state))
 
 
-def refused_payment(payment_id: bytes, result: Result) -> payments_pb2.PaymentOutcome:
-    """The outcome of a payment that was turned away before the ledger saw it.
-
-    Without an entry it has no state: only what is recorded is refused for ever.
-    """
-    return payments_pb2.PaymentOutcome(
-        id=payment_id,
-        result=cast("results_pb2.Result.ValueType", int(result)),
-    )
-
-
-def bill(known: Bill, service: Service) -> counter_pb2.Bill:
+def bill(quoted: Quoted, fetched: Fetched) -> counter_pb2.Bill:
     """A fetched bill."""
+    known, spec = quoted.bill, fetched.service.spec
     return counter_pb2.Bill(
-        **known._asdict(),
-        amount_rule=cast(
-            "admin_pb2.AmountRule.ValueType", int(service.spec.amount_rule)
-        ),
+        id=known.id,
+        service=spec.code,
+        reference=fetched.reference,
+        amount_due=known.amount_due,
+        amount_rule=cast("admin_pb2.AmountRule.ValueType", int(spec.amount_rule)),
+        due_time_ns=known.due_time_ns,
+        valid_until_ns=known.valid_until_ns,
+        head=known.head,
+        period=known.period,
+        quotation=quoted.token,
+        state=cast("counter_pb2.BillState.ValueType", int(quoted.state)),
     )
 
 
@@ -329,7 +348,16 @@ def service(known: Service) -> admin_pb2.Service:
         pattern=spec.pattern,
         check_digit=cast("admin_pb2.CheckDigit.ValueType", int(spec.check_digit)),
         series=spec.series,
+        price_rule=cast("admin_pb2.PriceRule.ValueType", int(spec.price_rule)),
+        amount_step=spec.amount_step,
+        tariff=[
+            admin_pb2.Fee(**{name: getattr(one, name) for name in _FEE})
+            for one in spec.tariff
+        ],
     )
+
+
+_FEE = ("code", "amount", "valid_from", "name_en", "name_bn")
 
 
 def participant_spec(message: admin_pb2.Participant) -> ParticipantSpec:
@@ -347,6 +375,7 @@ def participant_spec(message: admin_pb2.Participant) -> ParticipantSpec:
         day_amount_max=message.day_amount_max,
         day_count_max=message.day_count_max,
         payment_max=message.payment_max,
+        may_state_dues=message.may_state_dues,
     )
 
 
@@ -375,6 +404,11 @@ def service_spec(message: admin_pb2.Service) -> ServiceSpec:
         check_digit=CheckDigit(message.check_digit),
         pattern=message.pattern,
         series=message.series,
+        price_rule=PriceRule(message.price_rule),
+        amount_step=message.amount_step,
+        tariff=tuple(
+            Fee(**{name: getattr(one, name) for name in _FEE}) for one in message.tariff
+        ),
     )
 
 

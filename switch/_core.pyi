@@ -144,9 +144,10 @@ def parse_answers(body: bytes) -> Rows:
 
     `kind` is 0 if it is none of the contract's, `id` zero if it has not 16 bytes.
     A text that has more than 32 bytes or one that is not printable ASCII is left out,
-    and `bad` has bit 0 for the biller's reference, bit 1 for the reason, bit 2 for the
-    bill. Raises WireError if the bytes are not that message, or hold more than
-    ANSWERS_MAX answers.
+    and `bad` has bit 0 for the biller's reference, bit 1 for the reason. Bills are
+    counted (`bills_count`) and not read: the bytes of the Answer that has them are
+    `body[at : at + size]`. Raises WireError if the bytes are not that message, or hold
+    more than ANSWERS_MAX answers.
     """
 
 def encode_outcomes(ids: bytes, outcomes: Rows) -> bytes:

@@ -1,25 +1,28 @@
 """Sends a day's script to a switch, as many centres and one harness would.
 
-May use the client and the script. The parts of the day follow each other, each at its
-time; within one, the centres send side by side. Throws away the replies that the script
-says are lost, and sends those payments again with the same ids. So it does with what
-got no answer at all, until the switch is back.
+May use the client, the script and `fetches`. The parts of the day follow each other,
+each at its time; within one, the centres send side by side. Bills are fetched some
+parts before they are paid; a citizen whose biller is away comes back later. Throws away
+the replies that the script says are lost, and sends those payments again with the same
+ids. So it does with what got no answer at all, until the switch is back.
 """
 
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from functools import partial
-from itertools import groupby
 
 from switch.calendar import NS_IN_S, day_start_ns
 from switch.client import CallError, Client, LostReplyError, make_payment
 from switch.codes import Result
-from switch.day.script import Script, Step
-from switch.v1 import payments_pb2
+from switch.day.fetches import Fetched, Fetches, Slate
+from switch.day.script import Script
+from switch.day.step import Step, Token
+from switch.v1 import counter_pb2, payments_pb2, types_pb2
 
 SENDERS_MAX = 16
 """Threads that send at the same time."""
@@ -29,6 +32,14 @@ BATCH_PAYMENTS = 500
 """Payments in one batch of the harness."""
 PACE_S = 120
 """Seconds of the day that are sent together."""
+AHEAD_PARTS = 10
+"""A bill is fetched so many parts before it is paid: the citizen counts the cash."""
+BACK_PARTS = 15
+"""Parts after which a citizen comes back who was told to; more than AHEAD_PARTS."""
+TRIES_MAX = 8
+"""Times that a citizen comes."""
+EXTRA_PARTS = 30
+"""Parts after the day's last one, for those who came back then."""
 COUNTER_WAIT_MS = 200
 """How long a counter waits for the biller; what comes later it sees in its list."""
 RESEND_S = 60.0
@@ -51,6 +62,17 @@ class Sent:
     """The first answer, if it was thrown away; kept only to be compared."""
     bill_due: int | None = None
     """Paise due by the bill, if the counter fetched it."""
+    row_reference: str = ""
+    """What its entry has as reference."""
+
+
+class Told(Enum):
+    """What a counter was told instead of a quotation."""
+
+    PAID = "paid"
+    IN_PROGRESS = "in progress"
+    NOTHING_DUE = "nothing due"
+    UNREADABLE = "unreadable"
 
 
 @dataclass(slots=True)
@@ -64,6 +86,12 @@ class Replayed:
     messages: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     """How many messages went by each way: unary, counter, centre stream, stream,
     batch."""
+    told: list[tuple[Step, Told]] = field(default_factory=list)
+    """Steps that were not sent, because there was nothing to pay."""
+    unsent: list[Step] = field(default_factory=list)
+    """Steps whose citizens gave up, or whose token never was."""
+    fetches: int = 0
+    """References that were asked about."""
     turned_away: int = 0
     """Times that a counter was told to try later, because a biller was away."""
     resent: int = 0
@@ -110,9 +138,10 @@ class Replay:
         self._speed = speed
         self._begin_ns = day_start_ns(script.date) + int(begin_s * NS_IN_S)
         self._begin_unix_s = begin_unix_s
-        self._turned_away = 0
-        self._resent = 0
-        self._messages: dict[str, int] = defaultdict(int)
+        self._replayed = Replayed(own_centres=len(own))
+        self._tries: dict[Step, int] = defaultdict(int)
+        self._parts: dict[int, list[Step]] = defaultdict(list)
+        self._presented: dict[tuple[str, str, int], Sent] = {}
         self._lock = threading.Lock()
 
     def run(self, advance: Callable[[int], None]) -> Replayed:
@@ -120,29 +149,103 @@ class Replay:
 
         Raises what the client raises: a day with an unknown outcome has no report.
         """
-        steps = self._script.steps
-        replayed = Replayed(own_centres=len(self._own))
-        with ThreadPoolExecutor(SENDERS_MAX, "centre") as pool:
-            for part in self._parts(steps):
-                self._wait_for(part[0])
-                sent = [Sent(step, self._payment_of(step)) for step in part]
-                self._send_part(sent, pool)
-                replayed.sent += sent
-                advance(len(sent))
-        replayed.messages = dict(self._messages)
-        replayed.turned_away, replayed.resent = self._turned_away, self._resent
-        return replayed
+        for step in self._script.steps:
+            self._parts[self._part_of(step)].append(step)
+        first, last = min(self._parts), max(self._parts)
+        slates: dict[int, Slate] = {}
+        with (
+            ThreadPoolExecutor(SENDERS_MAX, "centre") as pool,
+            Fetches(self._harness, self._own) as fetches,
+        ):
+            for at in range(first - AHEAD_PARTS, last + EXTRA_PARTS + 1):
+                if at > last and not self._parts:
+                    break
+                self._wait_for(at)
+                ahead = self._parts.get(at + AHEAD_PARTS, ())
+                slates[at + AHEAD_PARTS] = fetches.begin(ahead)
+                steps = self._parts.pop(at, [])
+                if steps:
+                    self._pay_part(at, steps, slates[at], pool)
+                    advance(len(steps))
+                slates.pop(at, None)
+            self._replayed.fetches = fetches.references
+        for steps in self._parts.values():
+            self._replayed.unsent += steps
+        return self._replayed
 
-    def _parts(self, steps: Sequence[Step]) -> Iterator[list[Step]]:
-        for _, part in groupby(steps, lambda step: step.time_ns // (PACE_S * NS_IN_S)):
-            yield list(part)
+    def _part_of(self, step: Step) -> int:
+        return (step.time_ns - self._begin_ns) // (PACE_S * NS_IN_S)
 
-    def _wait_for(self, step: Step) -> None:
-        passed_s = (step.time_ns - self._begin_ns) / NS_IN_S
-        due_s = self._begin_unix_s + passed_s / self._speed
+    def _wait_for(self, part: int) -> None:
+        due_s = self._begin_unix_s + part * PACE_S / self._speed
         time.sleep(max(0.0, due_s - time.time()))
 
-    def _payment_of(self, step: Step) -> Payment:
+    def _pay_part(
+        self, at: int, steps: Sequence[Step], slate: Slate, pool: ThreadPoolExecutor
+    ) -> None:
+        sent = []
+        for step in steps:
+            one = self._present(at, step, slate)
+            if one is not None:
+                sent.append(one)
+        self._send_part(sent, pool)
+        more = [one for first in sent for one in self._once_more(first)]
+        self._replayed.sent += [*sent, *more]
+
+    # --- what is presented -----------------------------------------------------------
+
+    def _present(self, at: int, step: Step, slate: Slate) -> Sent | None:
+        """The payment of a step with what it presents; None if there is none now."""
+        if step.token is Token.NONE:
+            return Sent(step, self._payment_of(step), row_reference=step.bill)
+        if step.token is Token.OWN:
+            bill = self._choose(at, step, slate.find(step))
+            if bill is None:
+                return None
+            payment = self._payment_of(step, bill.quotation, bill.head)
+            one = Sent(step, payment, bill_due=bill.amount_due)
+            one.row_reference = _row_reference(bill)
+            if step.expected is Result.OK and not step.is_again:
+                self._presented[step.key] = one
+            return one
+        known = self._presented.get(step.key)
+        if known is None:
+            self._replayed.unsent.append(step)
+            return None
+        token = known.payment.quotation
+        if step.token is Token.FORGED:
+            token = forged(token, step.amount)
+        payment = self._payment_of(step, token, known.payment.head)
+        return Sent(step, payment, row_reference=known.row_reference)
+
+    def _choose(self, at: int, step: Step, fetched: Fetched) -> counter_pb2.Bill | None:
+        """The bill that a step pays, if it can be paid now."""
+        if fetched.is_away:
+            with self._lock:
+                self._replayed.turned_away += 1
+            self._come_back(at, step)
+            return None
+        found = [one for one in fetched.bills if one.amount_due in step.may_be_due]
+        told = _told(found[0].state) if found else Told.NOTHING_DUE
+        if fetched.error and fetched.error != "BILL_NOT_FOUND":
+            told = Told.UNREADABLE
+        if told is None:
+            return found[0]
+        if told is Told.IN_PROGRESS and step.paid_before:
+            # The first part of it is under way.
+            self._come_back(at, step)
+        else:
+            self._replayed.told.append((step, told))
+        return None
+
+    def _come_back(self, at: int, step: Step) -> None:
+        self._tries[step] += 1
+        if self._tries[step] < TRIES_MAX:
+            self._parts[at + BACK_PARTS].append(step)
+        else:
+            self._replayed.unsent.append(step)
+
+    def _payment_of(self, step: Step, quotation: bytes = b"", head: int = 0) -> Payment:
         return make_payment(
             step.service,
             step.amount,
@@ -150,8 +253,36 @@ class Replay:
             # A centre is named by its own certificate.
             centre="" if step.centre in self._own else step.centre,
             operator=step.operator,
-            amount_due=step.amount_due,
+            quotation=quotation,
+            head=head,
+            items=[
+                types_pb2.TariffItem(code=code, count=count)
+                for code, count in step.items
+            ],
         )
+
+    def _once_more(self, first: Sent) -> list[Sent]:
+        """The citizen is told of the payment before, and wants to pay all the same.
+
+        The handle is given back twice, in one message: only the first is in addition
+        to the payment that it names.
+        """
+        outcome = first.outcome
+        if not first.step.confirms or outcome is None or not outcome.additional_to:
+            return []
+        again = []
+        for expected in (Result.OK, Result.PAID_RECENTLY):
+            step = replace(
+                first.step, confirms=False, is_again=False, expected=expected
+            )
+            payment = self._payment_of(step)
+            payment.additional_to = outcome.additional_to
+            again.append(Sent(step, payment, row_reference=step.bill))
+        client = self._own.get(first.step.centre, self._harness)
+        self._send(client, again, partial(self._send_batches, client, again))
+        return again
+
+    # --- sending ---------------------------------------------------------------------
 
     def _send_part(self, sent: Sequence[Sent], pool: ThreadPoolExecutor) -> None:
         by_centre: dict[str, list[Sent]] = defaultdict(list)
@@ -165,7 +296,7 @@ class Replay:
         if rest:
             # The harness uses its stream and its batches in turn.
             if rest[0].step.half_hour % 2:
-                send = partial(self._send_batches, rest)
+                send = partial(self._send_batches, self._harness, rest)
             else:
                 send = partial(
                     self._send_stream, self._harness, rest, STREAM_PAYMENTS, "stream"
@@ -189,7 +320,7 @@ class Replay:
     def _send_until_answered(self, client: Client, sent: Sequence[Sent]) -> None:
         end_s = time.monotonic() + RESEND_S
         with self._lock:
-            self._resent += len(sent)
+            self._replayed.resent += len(sent)
         while True:
             try:
                 _answer(sent, client.pay_batch([one.payment for one in sent]))
@@ -220,21 +351,12 @@ class Replay:
         self._count("unary", 1)
 
     def _at_counter(self, client: Client, one: Sent) -> None:
-        """Fetch the bill where one is needed, pay it, wait for the biller a little.
-
-        A counter that is turned away, because the biller is, pays by the paper bill
-        that the citizen has brought.
-        """
-        step = one.step
+        """Pay and wait for the biller a little; without waiting if it is resting."""
         try:
-            bill = ""
-            if step.amount_due:
-                found = client.fetch_bill(step.service, step.reference)
-                bill, one.bill_due = found.id, found.amount_due
-            one.outcome = client.pay_bill(one.payment, bill, COUNTER_WAIT_MS)
+            one.outcome = client.pay_bill(one.payment, COUNTER_WAIT_MS)
         except CallError:
             with self._lock:
-                self._turned_away += 1
+                self._replayed.turned_away += 1
             self._pay(client, one)
         else:
             self._count("counter", 1)
@@ -251,15 +373,15 @@ class Replay:
         _answer(sent, outcomes)
         self._count(way, len(starts))
 
-    def _send_batches(self, sent: Sequence[Sent]) -> None:
+    def _send_batches(self, client: Client, sent: Sequence[Sent]) -> None:
         for at in range(0, len(sent), BATCH_PAYMENTS):
             part = sent[at : at + BATCH_PAYMENTS]
-            _answer(part, self._harness.pay_batch([one.payment for one in part]))
+            _answer(part, client.pay_batch([one.payment for one in part]))
             self._count("batch", 1)
 
     def _count(self, way: str, messages: int) -> None:
         with self._lock:
-            self._messages[way] += messages
+            self._replayed.messages[way] += messages
 
     def _ask_again(self, client: Client, sent: Sequence[Sent]) -> None:
         lost = [one for one in sent if one.step.is_lost]
@@ -290,3 +412,25 @@ def result_of(one: Sent) -> Result:
     """The result that a step ended with."""
     assert one.outcome is not None
     return Result(one.outcome.result)
+
+
+def _told(state: counter_pb2.BillState.ValueType) -> Told | None:
+    if state == counter_pb2.BILL_STATE_PAID:
+        return Told.PAID
+    return Told.IN_PROGRESS if state == counter_pb2.BILL_STATE_IN_PROGRESS else None
+
+
+def _row_reference(bill: counter_pb2.Bill) -> str:
+    """What a payment of a bill has as its reference."""
+    if bill.id:
+        return bill.id
+    return f"{bill.reference}/{bill.period}" if bill.period else bill.reference
+
+
+AMOUNT_AT = 80
+"""Where a token has the amount due, in 8 bytes."""
+
+
+def forged(token: bytes, amount: int) -> bytes:
+    """A token with another amount due in it."""
+    return token[:AMOUNT_AT] + amount.to_bytes(8, "little") + token[AMOUNT_AT + 8 :]

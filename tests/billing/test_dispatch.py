@@ -16,7 +16,12 @@ from switch.billing import dispatch
 from switch.billing.dispatch import LARGE, MESSAGES_AT_ONCE, MESSAGES_PER_S
 from switch.billing.health import Health
 from switch.codes import Result
-from switch.errors import BillerBusyError, BillerUnavailableError, OverloadError
+from switch.errors import (
+    BillerBusyError,
+    BillerUnavailableError,
+    BillNotFoundError,
+    OverloadError,
+)
 from switch.ids import new_id
 from switch.ledger import moves
 from switch.v1 import billers_pb2 as pb
@@ -336,12 +341,15 @@ async def test_bills_of_one_biller_do_not_keep_another_from_being_asked(
     assert service is not None
     # Far more messages than the pace lets leave; each goes out of turn.
     for number in range(4 * dispatch.MESSAGES_AT_ONCE):
-        fetch = asyncio.create_task(bench.dispatch.fetch_bill(service, f"R{number}"))
+        fetch = asyncio.create_task(
+            bench.dispatch.fetch_bills(service, f"R{number}", bench.centre)
+        )
         # The call begins, and what it asks for leaves with the loop's next round.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        bench.answer(gas, asker.take())
-        await fetch
+        bench.answer(gas, asker.take(), REJECTED)
+        with pytest.raises(BillNotFoundError):
+            await fetch
     [held] = bench.pay()
     assert [one.number for one in connection.take()] == [held]
 

@@ -49,12 +49,20 @@ MALFORMED = "the bytes are not a payments request"
 EMPTY = "the message holds no payment"
 CROWDED = f"more than {GROUP_MAX} payments in one message"
 
+TEXTS = (
+    descriptor_pb2.FieldDescriptorProto.TYPE_BYTES,
+    descriptor_pb2.FieldDescriptorProto.TYPE_STRING,
+    descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE,
+)
+
 Reading = tuple[bytes, bytes, bytes, bytes, int, int]
 """As `Request.decode` gives it."""
 
 
 def loose_class(module: Any, names: tuple[str, ...]) -> type[Message]:
-    """The last of these messages, with text as bytes and numbers as uint64."""
+    """The last of these messages, with text as bytes and numbers as uint64; messages
+    that are not among them are bytes as well.
+    """
     kinds = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(
         name="loose.proto", package="loose", syntax="proto3"
@@ -69,11 +77,11 @@ def loose_class(module: Any, names: tuple[str, ...]) -> type[Message]:
                 if field.is_repeated
                 else kinds.LABEL_OPTIONAL,
             )
-            if field.message_type:
+            if field.message_type and field.message_type.name in names:
                 copy.type = kinds.TYPE_MESSAGE
                 copy.type_name = f".loose.{field.message_type.name}"
             else:
-                text = field.type in (kinds.TYPE_BYTES, kinds.TYPE_STRING)
+                text = field.type in TEXTS
                 copy.type = kinds.TYPE_BYTES if text else kinds.TYPE_UINT64
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)

@@ -27,6 +27,7 @@ from switch.codes import (
     Letters,
     Mode,
     Policy,
+    PriceRule,
     Role,
 )
 from switch.credentials import Credentials
@@ -242,6 +243,11 @@ class Peers:
         return self.get(Role.HARNESS, "harness")
 
     @property
+    def stater(self) -> Peer:
+        """A harness that may state what is due."""
+        return self.get(Role.HARNESS, "stater")
+
+    @property
     def auditor(self) -> Peer:
         """A reader of everything."""
         return self.get(Role.AUDITOR, "auditor")
@@ -266,6 +272,7 @@ def network() -> admin_pb2.LoadNetworkRequest:
         _participant("checker", Role.TREASURY),
         _participant("auditor", Role.AUDITOR),
         _participant("harness", Role.HARNESS),
+        _participant("stater", Role.HARNESS, may_state_dues=True),
         _participant("asleep", Role.CENTRE, active=False),
         _participant("power", Role.BILLER, heads=["0801-01", "0801-02"]),
         _participant("land", Role.BILLER, heads=["0029-01"]),
@@ -276,10 +283,26 @@ def network() -> admin_pb2.LoadNetworkRequest:
     services = [
         _service("ANY", "land", ["0029-01"]),
         _service("ONCE", "power", ["0801-01"], duplicate_rule=DuplicateRule.ONCE),
-        _service("EXACT", "power", ["0801-01"], amount_rule=AmountRule.EXACT),
+        _service(
+            "EXACT",
+            "power",
+            ["0801-01"],
+            amount_rule=AmountRule.EXACT,
+            price_rule=PriceRule.BILL,
+            duplicate_rule=DuplicateRule.ONCE,
+        ),
         _service("HEADS", "power", ["0801-01", "0801-02"]),
         _service("CONFIRM", "power", ["0801-02"], mode=Mode.CONFIRMED),
         _service("WATER", "water", ["0215-01"], mode=Mode.CONFIRMED),
+        _service(
+            "SUPPLY",
+            "water",
+            ["0215-01"],
+            amount_rule=AmountRule.EXACT,
+            price_rule=PriceRule.BILL,
+            duplicate_rule=DuplicateRule.ONCE,
+            mode=Mode.CONFIRMED,
+        ),
         _service("GAS", "gas", ["0217-01"], mode=Mode.CONFIRMED),
         _service("BRIEF", "power", ["0801-02"], mode=Mode.CONFIRMED, deadline_s=2),
         _service(
@@ -306,6 +329,7 @@ def _service(
     heads: list[str],
     *,
     amount_rule: AmountRule = AmountRule.ANY,
+    price_rule: PriceRule = PriceRule.NONE,
     mode: Mode = Mode.DIRECT,
     duplicate_rule: DuplicateRule = DuplicateRule.NONE,
     deadline_s: int = 3_600,
@@ -314,6 +338,7 @@ def _service(
     once = duplicate_rule is DuplicateRule.ONCE
     values: dict[str, Any] = {
         "amount_rule": int(amount_rule),
+        "price_rule": int(price_rule),
         "mode": int(mode),
         "duplicate_rule": int(duplicate_rule),
         "key_rule": int(KeyRule.BILL_ID) if once else 0,
@@ -361,6 +386,7 @@ class Failure:
         self.text: str = error.details()
         self.reason: str = ""
         self.outcome: str = ""
+        self.field: str = ""
         self.fields: list[str] = []
         self.violations: list[str] = []
         self.retry_ms: int = 0
@@ -373,6 +399,7 @@ class Failure:
                 assert info.domain == "payswitch"
                 self.reason = info.reason
                 self.outcome = info.metadata.get("outcome", "")
+                self.field = info.metadata.get("field", "")
             elif detail.Unpack(bad):
                 self.fields = [one.field for one in bad.field_violations]
                 self.violations = [one.description for one in bad.field_violations]
