@@ -131,6 +131,7 @@ include "core/engine/watch.pxi"
 
 include "core/face/declared.pxi"
 include "core/face/request.pxi"
+include "core/face/use.pxi"
 
 
 # --- the ledger -----------------------------------------------------------------------------------
@@ -138,52 +139,6 @@ include "core/face/request.pxi"
 cdef double READERS_WAIT_S = 0.001
 _PATIENCE_S = 60.0
 cdef uint64_t READERS_CHECK_NS = 5000000000
-
-
-@cython.final
-cdef class _Users:
-    """How many calls are reading. Changed under the GIL only."""
-
-    cdef int count
-
-
-@cython.final
-cdef class _Use:
-    """One of them: counted from its making to the end of the call that holds it."""
-
-    cdef _Users users
-
-    def __cinit__(self, _Users users):
-        self.users = users
-        users.count += 1
-
-    def __dealloc__(self):
-        self.users.count -= 1
-
-
-def _lock_file(path):
-    """LOCK, opened and locked. Raises BusyError if another process has it."""
-    fd = os.open(os.path.join(path, "LOCK"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(fd)
-        raise BusyError(f"{path} is open in another process") from None
-    return fd
-
-
-_opened = weakref.WeakSet()
-
-
-def _leave_opened():
-    """Called in a child of a fork, which has the memory of its parent and none of its
-    threads. LMDB's readers and locks are the parent's: to end one here ends it there."""
-    cdef Ledger ledger
-    for ledger in tuple(_opened):
-        ledger._leave()
-
-
-os.register_at_fork(after_in_child=_leave_opened)
 
 
 @cython.final
@@ -680,43 +635,33 @@ cdef class Ledger:
         return index
 
     def canonical(self, uint32_t service, bytes reference not None):
-        cdef object _in_use = self._use()
-        cdef uint8_t[REFERENCE_SIZE] data
-        cdef bint known, has
-        if not face_pad(reference, data, REFERENCE_SIZE) or (
-            not payment_reference_is_valid(data)
-        ):
-            raise ValueError("a reference is 1 to 32 printable characters")
-        with nogil:
-            pthread_mutex_lock(&self.s.shared.lock)
-            known = 0 < service < self.s.group.services_count and (
-                self.s.group.services[service].durable != 0
-            )
-            # What makes bills of a service never changes: a group under way may update it.
-            has = known and references_canonical(
-                &self.s.group.services[service], data,
-                # With a quotation the period is the biller's to say.
-                self.s.group.services[service].record.price_rule != PRICE_BILL,
-            )
-            pthread_mutex_unlock(&self.s.shared.lock)
-        if not known:
-            raise LookupError(f"no service has the index {service}")
-        return data[:references_size(data, REFERENCE_SIZE)] if has else None
+        return self._spell(service, reference, False)
 
     def canonical_bill(self, uint32_t service, bytes bill not None):
+        return self._spell(service, bill, True)
+
+    cdef _spell(self, uint32_t service, bytes text, bint is_bill):
+        """A reference or a bill's id in the one form that a service has for it, or None."""
         cdef object _in_use = self._use()
         cdef uint8_t[REFERENCE_SIZE] data
-        cdef bint known, has
-        if not face_pad(bill, data, REFERENCE_SIZE) or not payment_reference_is_valid(data):
-            raise ValueError("the id of a bill is 1 to 32 printable characters")
+        cdef const Service* known = NULL
+        cdef bint has = False
+        if not face_pad(text, data, REFERENCE_SIZE) or not payment_reference_is_valid(data):
+            raise ValueError("1 to 32 printable characters are needed")
         with nogil:
             pthread_mutex_lock(&self.s.shared.lock)
-            known = 0 < service < self.s.group.services_count and (
+            if 0 < service < self.s.group.services_count and (
                 self.s.group.services[service].durable != 0
-            )
-            has = known and references_canonical_bill(&self.s.group.services[service], data)
+            ):
+                # What makes bills of a service never changes: a group may update the rest.
+                known = &self.s.group.services[service]
+            if known != NULL and is_bill:
+                has = references_canonical_bill(known, data)
+            elif known != NULL:
+                # With a quotation the period is the biller's to say.
+                has = references_canonical(known, data, known.record.price_rule != PRICE_BILL)
             pthread_mutex_unlock(&self.s.shared.lock)
-        if not known:
+        if known == NULL:
             raise LookupError(f"no service has the index {service}")
         return data[:references_size(data, REFERENCE_SIZE)] if has else None
 
@@ -960,30 +905,5 @@ cdef bint face_pad(bytes text, uint8_t* code, uint32_t size):
     )
 
 
-def _run_index(Ledger ledger):
-    """The index writer's thread; a failed step has killed the ledger."""
-    cdef State* s = ledger.s
-    cdef uint64_t looked = native_monotonic_ns()
-    with nogil:
-        while not s.shared.stopping:
-            pace_rest(s, pace_round(s))
-            if native_monotonic_ns() - looked > READERS_CHECK_NS:
-                looked = native_monotonic_ns()
-                reads_forget_dead(s)
-
-
-def _run_reserve(Ledger ledger):
-    """The reserve's thread; a failure is kept in `space_failed` and tried again."""
-    cdef State* s = ledger.s
-    with nogil:
-        while not s.shared.stopping:
-            reserve_wait(s)
-
-
-def _run_watch(Ledger ledger):
-    """The watch's thread: whether the two others, and who commits, come back from LMDB."""
-    with nogil:
-        watch_run(ledger.s)
-
-
+include "core/face/threads.pxi"
 include "core/face/queue.pxi"
