@@ -31,7 +31,7 @@ class LoadError(Exception):
 
 
 def participants() -> list[pb.Participant]:
-    """Offices, billers and centres."""
+    """Offices, billers and centres. The harness is believed about its bills."""
     people = [
         pb.Participant(id="treasury", role=pb.ROLE_TREASURY, active=True),
         pb.Participant(

@@ -105,7 +105,7 @@ def entry(row: Rows, ledger: Ledger, register: Register) -> types_pb2.Entry:
     if kind not in _REFERENCE_IS_HASH:
         reference = row["reference"].tobytes()
         result.reference = reference.rstrip(b"\0").decode("ascii")
-    price_rule = PriceRule.NONE
+    price_rule = PriceRule.STATED
     if row["service"]:
         service = _known(register, register.service, int(row["service"]))
         result.service = service.spec.code

@@ -143,7 +143,7 @@ class ServiceSpec:
     """What a reference must be (`references.parse_pattern`); empty: anything."""
     series: str = ""
     """Code of the service whose bills these are as well; empty: its own."""
-    price_rule: PriceRule = PriceRule.NONE
+    price_rule: PriceRule = PriceRule.STATED
     """Who is believed about an amount."""
     amount_step: int = 0
     """Paise; amounts that a citizen says are multiples of it, 0 for none."""
@@ -305,7 +305,7 @@ _OF_BILLS = frozenset(
     {AmountRule.EXACT, AmountRule.EXACT_AND_ABOVE, AmountRule.EXACT_AND_BELOW}
 )
 _PRICES = {
-    PriceRule.NONE: _Price(frozenset(AmountRule), _BILL_KEYS, True, False),
+    PriceRule.STATED: _Price(frozenset(AmountRule), _BILL_KEYS, True, False),
     PriceRule.TARIFF: _Price(frozenset({AmountRule.EXACT}), _REFERENCE, False, False),
     PriceRule.BILL: _Price(_OF_BILLS, _BILL_KEYS, False, True),
     PriceRule.OPEN: _Price(frozenset({AmountRule.MIN_MAX}), _REFERENCE, True, False),

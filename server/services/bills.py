@@ -16,7 +16,12 @@ from switch.billing.bills import Fetched, citizens_form, reference_max
 from switch.billing.quotations import quote
 from switch.codes import PriceRule
 from switch.counter.masks import mask_reference
-from switch.errors import BillNotFoundError, CorruptionError, SwitchError
+from switch.errors import (
+    BillNotFoundError,
+    BillUnreadableError,
+    CorruptionError,
+    SwitchError,
+)
 from switch.references import WrongReferenceError, canonical
 from switch.register.identity import Identity
 from switch.register.register import Service
@@ -95,6 +100,9 @@ async def _fetch(node: Node, service: Service, reference: str, centre: int) -> F
     except BillNotFoundError as error:
         log.info("no bill of %s for %s: %s", spec.code, mask_reference(asked), error)
         raise
+    except BillUnreadableError as error:
+        log.warning("bills of %s for %s: %s", spec.code, mask_reference(asked), error)
+        raise
 
 
 async def _fetch_or_not(
@@ -115,7 +123,7 @@ def _tell(
     node: Node, fetched: Sequence[Fetched | SwitchError], centre: int
 ) -> list[list[pb.Bill] | SwitchError]:
     """The bills of each with their states and quotations; errors as they are."""
-    now_ns = max(time.time_ns(), node.ledger.timestamp)
+    now_ns = max(time.time_ns(), node.ledger.timestamp + 1)
     told: list[list[pb.Bill] | SwitchError] = []
     for one in fetched:
         if isinstance(one, SwitchError):

@@ -13,6 +13,7 @@ from switch.audit.findings import Findings
 from switch.audit.kinds import (
     AMOUNTS,
     ANSWERED,
+    CLAIMED,
     DIGESTED,
     KNOWN,
     MADE,
@@ -24,10 +25,10 @@ from switch.audit.layout import (
     CHUNK,
     EVIDENCE,
     KEEP,
-    KNOWN_FLAGS,
     OK,
+    PRICE_FLAGS,
     REFUSALS_FROM,
-    RELEASE,
+    REFUSED_FLAGS,
     ROW_SIZE,
     TAIL,
     TAIL_ITEM_MAX,
@@ -181,7 +182,12 @@ class Chain:
         wrong = {
             "the kind is not known": ~KNOWN[kind],
             "the result is not one that leaves a row": ~KNOWN_RESULTS[result],
-            "unknown flags are set": (flags & np.uint16(0xFFFF ^ KNOWN_FLAGS)) != 0,
+            "its flags speak of claims or dues, and it has none": (
+                flags & np.uint16(PRICE_FLAGS) & ~CLAIMED[kind]
+            )
+            != 0,
+            "it is refused, and has more flags than its sender gave it": refused
+            & ((flags & np.uint16(0xFFFF ^ REFUSED_FLAGS)) != 0),
             "total is set, and it says nothing there": (total != 0)
             & ~TOTALLED[kind]
             & ~refused,
@@ -189,14 +195,11 @@ class Chain:
                 (flags & np.uint16(EVIDENCE)) != 0
             )
             & ~ANSWERED[kind],
-            "its deadline keeps it, and it is no accepted hold": (
-                (flags & np.uint16(KEEP)) != 0
-            )
-            & (refused | (kind != Kind.HOLD)),
+            "its deadline keeps it, and it is no hold": ((flags & np.uint16(KEEP)) != 0)
+            & (kind != Kind.HOLD),
             "what is in the way comes after it": refused & (total >= rows["sequence"]),
             "deadline is set, and it is no hold": (deadline != 0) & (kind != Kind.HOLD),
-            "a refused row has a receipt or releases a claim": refused
-            & ((rows["receipt"] != 0) | ((flags & np.uint16(RELEASE)) != 0)),
+            "a refused row has a receipt": refused & (rows["receipt"] != 0),
             "the switch's own rows are never refused": refused & made,
             "the switch's own rows have no id": made & ~empty,
             "the id is missing": empty & ~made & (rows["participant"] != 0),

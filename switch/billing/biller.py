@@ -234,8 +234,9 @@ class Biller:
         half = (self.config.concurrency_max + 1) // 2
         fetch_deadline_ns = wall_ns + self.config.fetch_timeout_ms * 1_000_000
         fetches = max(min(room, half - fetching), 0)
-        # The ledger's time: rows that follow have a later one, whatever the clock does.
-        asked_ns = max(wall_ns, ledger.timestamp)
+        # By the ledger's time, whatever the clock does: after every row that is
+        # durable, and no row that follows is before it.
+        asked_ns = max(wall_ns, ledger.timestamp + 1)
         body = self.fetches.take(fetches, connection, asked_ns, fetch_deadline_ns)
         room -= self.fetches.asked_count - fetching
         due = self.table.due(State.UNKNOWN, now)

@@ -112,109 +112,100 @@ def read_bills(
 
 
 class _Reader:
-    """The bills of one answer."""
+    """The bills of one answer. In the event loop: what is right costs little."""
 
     def __init__(
         self, service: Service, reference: str, at_ns: int, ledger: Ledger
     ) -> None:
-        self._service = service
-        self._spec = service.spec
+        self._service = service.index
+        self._form = citizens_form(service.spec)
+        self._by_id = service.spec.key_rule is KeyRule.BILL_ID
+        self._by_period = _is_by_period(service.spec)
+        self._last_head = len(service.spec.heads) - 1
         self._reference = reference
+        self._spellings = {"", reference}
         self._at_ns = at_ns
         self._ledger = ledger
-        self._field = ""
+        self._at = 0
 
     def read(self, at: int, stated: pb.DueBill) -> Bill:
         """The bill at a place of the answer."""
-        self._field = f"bills[{at}]"
+        self._at = at
         self._check_reference(stated.reference)
-        self._check(
-            "amount_due",
-            0 < stated.amount_due <= AMOUNT_MAX,
-            f"must be 1 to {AMOUNT_MAX:,}",
-        )
-        last = len(self._spec.heads) - 1
-        self._check("head", stated.head <= last, f"must be 0 to {last}")
+        amount_due, head = stated.amount_due, stated.head
+        if not 0 < amount_due <= AMOUNT_MAX:
+            raise self._wrong("amount_due", f"must be 1 to {AMOUNT_MAX:,}")
+        if head > self._last_head:
+            raise self._wrong("head", f"must be 0 to {self._last_head}")
         return Bill(
             id=self._id(stated.id),
             period=self._period(stated.period),
-            amount_due=stated.amount_due,
+            amount_due=amount_due,
             due_time_ns=stated.due_time_ns,
             valid_until_ns=self._valid_until(stated.valid_until_ns),
-            head=stated.head,
+            head=head,
             supersedes=self._supersedes(stated.supersedes),
         )
 
-    def _check(self, name: str, is_right: bool, text: str) -> None:
-        if not is_right:
-            raise _unreadable(f"{self._field}.{name}", text)
+    def _wrong(self, name: str, text: str) -> BillUnreadableError:
+        return _unreadable(f"bills[{self._at}].{name}", text)
 
     def _check_reference(self, stated: str) -> None:
-        if not stated:
+        if stated in self._spellings:
             return
         try:
-            found = canonical(citizens_form(self._spec), stated)
+            found = canonical(self._form, stated)
         except WrongReferenceError:
             found = ""
-        self._check(
-            "reference", found == self._reference, "is not the one that was asked about"
-        )
+        if found != self._reference:
+            raise self._wrong("reference", "is not the one that was asked about")
+        self._spellings.add(stated)
 
     def _id(self, stated: str) -> str:
-        if not stated:
-            needed = self._spec.key_rule is KeyRule.BILL_ID
-            self._check("id", not needed, "is empty, and bills are known by it")
-            return ""
-        return self._bill("id", stated)
+        if stated:
+            return self._bill("id", stated)
+        if self._by_id:
+            raise self._wrong("id", "is empty, and bills are known by it")
+        return ""
 
     def _bill(self, name: str, stated: str) -> str:
-        form = None
         if is_reference(stated):
             text = stated.encode("ascii")
-            form = self._ledger.canonical_bill(self._service.index, text)
-        self._check(
+            form = self._ledger.canonical_bill(self._service, text)
+            if form is not None:
+                return form.decode("ascii")
+        raise self._wrong(
             name,
-            form is not None,
             f"must be 1 to {REFERENCE_MAX} printable ASCII characters, without spaces "
             "around, of which something is left in the service's one form",
         )
-        assert form is not None
-        return form.decode("ascii")
 
     def _period(self, stated: str) -> str:
         if not stated:
-            needed = _is_by_period(self._spec)
-            self._check("period", not needed, "is empty, and bills are known by it")
-            return ""
-        is_month = _PERIOD.fullmatch(stated) is not None and stated != _NO_MONTH
-        self._check("period", is_month, "is no month, such as 2026-11")
+            if self._by_period:
+                raise self._wrong("period", "is empty, and bills are known by it")
+        elif not _PERIOD.fullmatch(stated) or stated == _NO_MONTH:
+            raise self._wrong("period", "is no month, such as 2026-11")
         return stated
 
     def _valid_until(self, stated: int) -> int:
         last = self._at_ns + LIFE_MAX_NS
-        # With one that has passed money would be taken for what cannot be paid.
-        self._check(
-            "valid_until_ns",
-            not stated or stated > self._at_ns,
-            "had passed when it was asked for",
-        )
-        return min(stated or last, last)
+        if not stated:
+            return last
+        if stated <= self._at_ns:
+            # Money would be taken for what cannot be paid.
+            raise self._wrong("valid_until_ns", "had passed when it was asked for")
+        return min(stated, last)
 
     def _supersedes(self, stated: Sequence[str]) -> tuple[str, ...]:
         if not stated:
             return ()
-        # The ledger knows payments by what their bills are known by. What it cannot
-        # look up it could not say to be paid, as the biller means it to be.
-        self._check(
-            "supersedes",
-            self._spec.key_rule is KeyRule.BILL_ID,
-            "is for bills that are known by their id",
-        )
-        self._check(
-            "supersedes",
-            len(stated) <= SUPERSEDED_MAX,
-            f"must be at most {SUPERSEDED_MAX}",
-        )
+        if not self._by_id:
+            # The ledger knows payments by what their bills are known by. What it cannot
+            # look up it could not say to be paid, as the biller means it to be.
+            raise self._wrong("supersedes", "is for bills that are known by their id")
+        if len(stated) > SUPERSEDED_MAX:
+            raise self._wrong("supersedes", f"must be at most {SUPERSEDED_MAX}")
         return tuple(self._bill("supersedes", one) for one in stated)
 
 

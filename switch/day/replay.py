@@ -22,7 +22,7 @@ from switch.codes import Result
 from switch.day.fetches import Fetched, Fetches, Slate
 from switch.day.script import Script
 from switch.day.step import Step, Token
-from switch.v1 import counter_pb2, payments_pb2, types_pb2
+from switch.v1 import counter_pb2, payments_pb2
 
 SENDERS_MAX = 16
 """Threads that send at the same time."""
@@ -141,7 +141,7 @@ class Replay:
         self._replayed = Replayed(own_centres=len(own))
         self._tries: dict[Step, int] = defaultdict(int)
         self._parts: dict[int, list[Step]] = defaultdict(list)
-        self._presented: dict[tuple[str, str, int], Sent] = {}
+        self._presented: dict[tuple[str, str, int], tuple[int, Sent]] = {}
         self._lock = threading.Lock()
 
     def run(self, advance: Callable[[int], None]) -> Replayed:
@@ -190,7 +190,14 @@ class Replay:
                 sent.append(one)
         self._send_part(sent, pool)
         more = [one for first in sent for one in self._once_more(first)]
-        self._replayed.sent += [*sent, *more]
+        done = []
+        for one in sent:
+            if one.step.paid_before and result_of(one) is Result.QUOTATION_EXPIRED:
+                # The part before it was posted while this rest was fetched.
+                self._come_back(at, one.step)
+            else:
+                done.append(one)
+        self._replayed.sent += [*done, *more]
 
     # --- what is presented -----------------------------------------------------------
 
@@ -198,7 +205,11 @@ class Replay:
         """The payment of a step with what it presents; None if there is none now."""
         if step.token is Token.NONE:
             return Sent(step, self._payment_of(step), row_reference=step.bill)
+        known = self._presented.get(step.key)
         if step.token is Token.OWN:
+            if not _has_its_turn(at, step, known):
+                self._come_back(at, step)
+                return None
             bill = self._choose(at, step, slate.find(step))
             if bill is None:
                 return None
@@ -206,17 +217,17 @@ class Replay:
             one = Sent(step, payment, bill_due=bill.amount_due)
             one.row_reference = _row_reference(bill)
             if step.expected is Result.OK and not step.is_again:
-                self._presented[step.key] = one
+                self._presented[step.key] = at, one
             return one
-        known = self._presented.get(step.key)
         if known is None:
-            self._replayed.unsent.append(step)
+            self._come_back(at, step)
             return None
-        token = known.payment.quotation
+        first = known[1]
+        token = first.payment.quotation
         if step.token is Token.FORGED:
             token = forged(token, step.amount)
-        payment = self._payment_of(step, token, known.payment.head)
-        return Sent(step, payment, row_reference=known.row_reference)
+        payment = self._payment_of(step, token, first.payment.head)
+        return Sent(step, payment, row_reference=first.row_reference)
 
     def _choose(self, at: int, step: Step, fetched: Fetched) -> counter_pb2.Bill | None:
         """The bill that a step pays, if it can be paid now."""
@@ -255,10 +266,7 @@ class Replay:
             operator=step.operator,
             quotation=quotation,
             head=head,
-            items=[
-                types_pb2.TariffItem(code=code, count=count)
-                for code, count in step.items
-            ],
+            items=step.items,
         )
 
     def _once_more(self, first: Sent) -> list[Sent]:
@@ -412,6 +420,17 @@ def result_of(one: Sent) -> Result:
     """The result that a step ended with."""
     assert one.outcome is not None
     return Result(one.outcome.result)
+
+
+def _has_its_turn(at: int, step: Step, first: tuple[int, Sent] | None) -> bool:
+    """Whether what a step pays was paid before, if it must have been.
+
+    The citizen who was to pay first may have come back later; of a rest the bill must
+    have been fetched after that.
+    """
+    if step.is_again:
+        return first is not None and first[0] < at
+    return not step.paid_before or (first is not None and first[0] < at - AHEAD_PARTS)
 
 
 def _told(state: counter_pb2.BillState.ValueType) -> Told | None:

@@ -1,7 +1,7 @@
 """What goes wrong at the counters of the replayed day, and what is tried there.
 
-Pure. May use the sample, the simulated billers' bills, `calendar`, `references`,
-`tariffs` and `codes`. Each slip is a payment that the switch must refuse, and says how.
+Pure. May use the sample, the simulated billers' bills, `references` and `codes`. Each
+slip is a payment that the switch must refuse, and says how.
 """
 
 import random
@@ -14,8 +14,8 @@ from switch.day.step import Step, Token
 from switch.money import PAISE_IN_RUPEE
 from switch.references import Form
 from switch.sample import Network, Service
+from switch.sample.day import ALWAYS
 from switch.simulator.bills import spellings
-from switch.tariffs import fees_on, sum_of
 
 SLIP_PERMILLE = 20
 """Of 1,000 payments, so many slips of the counter are sent beside them."""
@@ -161,20 +161,17 @@ def _type_too_many_zeros(step: Step, service: Service) -> Step:
 
 def _take_the_old_fee(step: Step, service: Service) -> Step:
     """The counter goes by the tariff that it printed years ago."""
-    amount = sum_of(service.tariff, dict(step.items), _old_day(service))
+    lines: dict[str, list[int]] = {}
+    for fee in service.tariff:
+        lines.setdefault(fee.code, []).append(fee.amount)
+    amount = sum(lines[code][0] * count for code, count in step.items)
     return replace(step, amount=amount, expected=Result.FEE_CHANGED)
 
 
-def _old_day(service: Service) -> int:
-    """The last day before the fees of today, of a service that had others."""
-    return max(fee.day for fee in service.tariff) - 1
-
-
 def _had_other_fees(service: Service) -> bool:
-    if service.price_rule is not PriceRule.TARIFF:
-        return False
-    before = fees_on(service.tariff, _old_day(service))
-    return before.keys() == {fee.code for fee in service.tariff}
+    """Whether an item that is in every payment has cost something else before."""
+    codes = [fee.code for fee in service.tariff]
+    return any(codes.count(code) > 1 for code in ALWAYS)
 
 
 def _ask_for_no_item(step: Step, service: Service) -> Step:
@@ -238,12 +235,15 @@ def slips_of(
     services = {service.code: service for service in network.services}
     last = len(network.half_hours) - 1
     wanted = len(planned) * SLIP_PERMILLE // 1000
+    used: set[tuple[str, str, int]] = set()
     for at in range(wanted):
         slip, fits = _SLIPS[at % len(_SLIPS)]
         codes = {code for code, service in services.items() if fits(service)}
-        step = _choose(planned, codes, last, rng)
+        step = _choose(planned, codes, last, used, rng)
         if step is None:
             continue
+        # Two that pay the same once more would be in each other's way.
+        used.add(step.key)
         if slip in _ELSEWHERE:
             others = [one.id for one in network.centres if one.id != step.centre]
             step = replace(step, centre=rng.choice(others), operator=1)
@@ -251,13 +251,19 @@ def slips_of(
 
 
 def _choose(
-    planned: Sequence[Step], codes: AbstractSet[str], last: int, rng: random.Random
+    planned: Sequence[Step],
+    codes: AbstractSet[str],
+    last: int,
+    used: AbstractSet[tuple[str, str, int]],
+    rng: random.Random,
 ) -> Step | None:
-    """A payment of one of these services, not of the last half hour; None if none."""
+    """A payment of one of these services that is in no slip yet, nor of the last half
+    hour; None if there is none.
+    """
     start = rng.randrange(len(planned))
     for at in range(len(planned)):
         step = planned[(start + at) % len(planned)]
         is_first = step.half_hour < last and not step.paid_before
-        if is_first and step.service in codes:
+        if is_first and step.service in codes and step.key not in used:
             return step
     return None

@@ -62,7 +62,7 @@ class PaymentTail(NamedTuple):
 def payment_tail(ledger: Ledger, row: Rows, price_rule: PriceRule) -> PaymentTail:
     """What the payment (pay, hold) in `row` records beside it.
 
-    `price_rule` is that of the row's service, NONE without one. Raises CorruptionError.
+    `price_rule` is that of the row's service, STATED without one. Raises CorruptionError.
     """
     has_tail = int(row["flags"]) & RowFlag.TAIL
     sequence = int(row["sequence"])

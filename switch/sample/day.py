@@ -168,7 +168,8 @@ def _amounts(
     amounts += np.where(is_odd, paise, 0)
     amounts = np.clip(amounts, least[services], most[services])
     steps = np.array([one.amount_step or 1 for one in table])[services]
-    return (amounts // steps * steps).astype(np.uint64)
+    whole: npt.NDArray[np.uint64] = (amounts // steps * steps).astype(np.uint64)
+    return whole
 
 
 def _choose_items(

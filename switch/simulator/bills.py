@@ -169,11 +169,16 @@ def _amount(service: Service | None, text: str) -> int:
 
 
 def is_reissued(service: str, reference: str) -> bool:
-    """Whether the bills of a reference have another id each time they are fetched."""
+    """Whether the bills of a reference have another id each time they are fetched.
+
+    One that is paid in parts keeps its id: under another its rest would be another
+    bill of a reference that has just been paid.
+    """
     known = _services().get(service)
     return (
         known is not None
         and known.key_rule is KeyRule.BILL_ID
+        and not may_be_paid_in_parts(service)
         and _draw(f"again {service} {reference}", 1000) < REISSUED_PERMILLE
     )
 

@@ -222,7 +222,7 @@ class Entry(_message.Message):
     case_type: Global___CaseType.ValueType
     """Of a case."""
     citizen_reference: _builtins.str
-    """21 to 25: of a payment (PAY, HOLD) of a service that is paid by bill, empty elsewhere. The
+    """21 to 24: of a payment (PAY, HOLD) of a service that is paid by bill, empty elsewhere. The
     citizen's reference with the biller, in the service's one form.
     """
     amount_due: _builtins.int
@@ -232,7 +232,7 @@ class Entry(_message.Message):
     due_date: _builtins.str
     """IST date, "YYYY-MM-DD"; empty if the bill has none."""
     stated: _builtins.bool
-    """The sender stated what is due: no biller was asked for it."""
+    """Of a payment: its sender stated what is due, as some may. No biller was asked."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___TariffItem]:
         """Of a payment of a service with a tariff: what was paid for. Empty elsewhere."""

@@ -49,7 +49,13 @@ MONEY = 10**9
 PARTICIPANTS = [
     ParticipantSpec(id="clerk", role=Role.TREASURY),
     ParticipantSpec(
-        id="bsk-1", role=Role.CENTRE, code="BAN/1", name_en="First", name_bn="প্রথম"
+        id="bsk-1",
+        role=Role.CENTRE,
+        code="BAN/1",
+        name_en="First",
+        name_bn="প্রথম",
+        # So that services without a price rule take any amount of it.
+        may_state_dues=True,
     ),
     ParticipantSpec(
         id="power", role=Role.BILLER, heads=(HEAD,), name_en="Power", name_bn="বিদ্যুৎ"

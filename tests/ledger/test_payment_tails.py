@@ -95,7 +95,7 @@ def test_a_tariff() -> None:
     assert read_payment_tail(tariff_tail(), PriceRule.TARIFF) == PaymentTail()
 
 
-@pytest.mark.parametrize("price_rule", [PriceRule.NONE, PriceRule.OPEN])
+@pytest.mark.parametrize("price_rule", [PriceRule.STATED, PriceRule.OPEN])
 def test_elsewhere_there_is_a_note_at_most(price_rule: PriceRule) -> None:
     assert read_payment_tail(b"", price_rule) == PaymentTail()
     # A note may be what looks like a fixed part.
