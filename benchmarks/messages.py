@@ -7,6 +7,7 @@ every answer: whose it is, in which order, with what result.
 
 from collections import Counter, deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -89,6 +90,20 @@ def _template(layout: Layout) -> npt.NDArray[np.void]:
     return one
 
 
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How uneven payments are; without, wallets are even and services a Zipf choice."""
+
+    wallet: float = 0.0
+    """Of all payments, those from one wallet."""
+    biller: float = 0.0
+    """If not 0, those to the first `hot_billers` billers."""
+    hot_billers: int = 1
+
+
+EVEN = Shares()
+
+
 class Maker:
     """Makes messages of `payload` payments each, as gRPC frames them."""
 
@@ -102,15 +117,9 @@ class Maker:
         *,
         seed: int = 2026,
         first: int = 1,
-        wallet_share: float = 0.0,
-        biller_share: float = 0.0,
-        hot_billers: int = 1,
+        shares: Shares = EVEN,
     ) -> None:
-        """`ids`: "random", or "ordered" as UUIDv7 are. `first`: of the bills.
-
-        Of all payments, `wallet_share` come from one wallet; if `biller_share` is not
-        0, so many go to the first `hot_billers` billers.
-        """
+        """`ids`: "random", or "ordered" as UUIDv7 are. `first`: of the bills."""
         self.payload = payload
         self.size = PREFIX_SIZE + payload * self.layout.itemsize
         self._ordered = ids == "ordered"
@@ -126,14 +135,14 @@ class Maker:
         # A Zipf choice, as the network's own shares are.
         weights = 1.0 / np.arange(1, SERVICES + 1)
         self._codes = np.array([service_code(n).encode() for n in range(SERVICES)])
-        if biller_share:
+        if shares.biller:
             # The services of one biller are each BILLERSth one.
-            is_hot = np.arange(SERVICES) % BILLERS < hot_billers
-            weights[is_hot] *= biller_share / weights[is_hot].sum()
-            weights[~is_hot] *= (1 - biller_share) / weights[~is_hot].sum()
+            is_hot = np.arange(SERVICES) % BILLERS < shares.hot_billers
+            weights[is_hot] *= shares.biller / weights[is_hot].sum()
+            weights[~is_hot] *= (1 - shares.biller) / weights[~is_hot].sum()
         chosen = self._rng.choice(SERVICES, SHUFFLED, p=weights / weights.sum())
         self._services = chosen.astype(np.uint16)
-        self._wallet_bar = int(wallet_share * (1 << 32))
+        self._wallet_bar = int(shares.wallet * (1 << 32))
 
     @property
     def block_payments(self) -> int:

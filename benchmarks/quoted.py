@@ -14,16 +14,17 @@ import numpy.typing as npt
 
 from benchmarks._drive import seal_tokens
 from benchmarks.messages import (
+    EVEN,
     QUOTED_PAYMENT,
     Bytes,
     CheckError,
     Layout,
     Maker,
     Numbers,
+    Shares,
 )
 from benchmarks.network import FIRST_CENTRE, FIRST_SERVICE
 from switch import _core as core
-from switch.audit.reader import Journal
 from switch.codes import AmountRule
 from switch.ledger.quotation_keys import read_keys
 
@@ -46,13 +47,12 @@ class Sealer:
         self._instance = instance
 
     @classmethod
-    def of(cls, directory: Path) -> "Sealer":
+    def of(cls, directory: Path, instance: bytes) -> "Sealer":
         """That of a fresh ledger. Raises CheckError if its keys have been changed."""
         keys = read_keys(directory)
         if [key.number for key in keys] != [KEY_NUMBER]:
             raise CheckError(f"{directory} has other keys than its first")
-        with Journal(directory) as journal:
-            return cls(keys[0].secret, journal.instance)
+        return cls(keys[0].secret, instance)
 
     def seal(self, tokens: Bytes) -> None:
         """Seal each row where it stands. Raises CheckError if one cannot be."""
@@ -78,20 +78,10 @@ class QuotedMaker(Maker):
         ahead: int,
         seed: int = 2026,
         first: int = 1,
-        wallet_share: float = 0.0,
-        biller_share: float = 0.0,
-        hot_billers: int = 1,
+        shares: Shares = EVEN,
     ) -> None:
         """`ahead`: payments whose quotations are sealed now; there are no more."""
-        super().__init__(
-            payload,
-            ids,
-            seed=seed,
-            first=first,
-            wallet_share=wallet_share,
-            biller_share=biller_share,
-            hot_billers=hot_billers,
-        )
+        super().__init__(payload, ids, seed=seed, first=first, shares=shares)
         quotation = self._template["quotation"]
         quotation["format"] = FORMAT
         quotation["key"] = KEY_NUMBER
