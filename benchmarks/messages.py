@@ -29,6 +29,8 @@ CHECK_OUTCOMES = 2048
 SAMPLE_EVERY = 32
 """Of so many checks one also reads its answers with the generated class."""
 SHUFFLED = 1 << 16
+OUTCOME_RESULT = 21
+"""Where the result of an outcome stands, after its tag, size and id."""
 
 _FIELDS = [
     ("id_tag", "V2"),
@@ -212,6 +214,13 @@ class Maker:
         """
 
 
+def amounts_of(payments: npt.NDArray[np.void]) -> npt.NDArray[np.uint64]:
+    """Paise of each."""
+    parts = payments["amount"].astype(np.uint64) & np.uint64(0x7F)
+    amounts: npt.NDArray[np.uint64] = parts @ np.array([1, 1 << 7, 1 << 14], np.uint64)
+    return amounts
+
+
 class CheckError(Exception):
     """An answer is not the one to the payment that was sent."""
 
@@ -275,9 +284,7 @@ class Checker:
         good = results == 1
         self.checked += count
         self.accepted += int(good.sum())
-        amounts = sent["amount"].astype(np.uint64)
-        places = np.array([1, 1 << 7, 1 << 14], np.uint64)
-        self.amount += int(((amounts & np.uint64(0x7F)) @ places)[good].sum())
+        self.amount += int(amounts_of(sent)[good].sum())
         self.refused.update(results[~good].tolist())
         if self._checks % SAMPLE_EVERY == 0:
             self._read(sent, self._replies[0])
@@ -304,7 +311,7 @@ class Checker:
         slices = np.ndarray(len(replies) - 15, "V16", replies, strides=(1,))
         if not np.array_equal(slices[starts + 4], sent["id"]):
             raise CheckError("an outcome is of another payment than was sent")
-        results: Bytes = content[starts + 21]
+        results: Bytes = content[starts + OUTCOME_RESULT]
         return results
 
     def _read(self, sent: npt.NDArray[np.void], reply: bytes) -> None:

@@ -1,8 +1,8 @@
 """Payments that present quotations of their bills, as bytes of the wire.
 
 A centre has its quotations from the switch, before it pays. Fetching them is other
-work: a question to a biller each. So they are made here with the ledger's own key, in
-C, and before the clock starts. What is kept of them till then is the seals, 16 bytes
+work: a question to a biller each. So they are sealed here with the ledger's own key, in
+C, and outside the clock. What is kept of them till they are sent is the seals, 16 bytes
 each; everything else in a quotation follows from the payment and is filled in with it.
 """
 
@@ -54,14 +54,17 @@ class Sealer:
             raise CheckError(f"{directory} has other keys than its first")
         return cls(keys[0].secret, instance)
 
-    def seal(self, tokens: Bytes) -> None:
-        """Seal each row where it stands. Raises CheckError if one cannot be."""
-        before = tokens.copy()
+    def seals(self, quotations: npt.NDArray[np.void]) -> Bytes:
+        """The seal of each quotation. Raises CheckError if one cannot be sealed."""
+        tokens = np.ascontiguousarray(quotations).view(np.uint8)
+        tokens = tokens.reshape(len(quotations), core.QUOTATION.itemsize)
+        before = tokens[:, :-SEAL_SIZE].copy()
         if seal_tokens(tokens, self._secret, self._instance) != len(tokens):
             raise CheckError("a quotation is none")
-        if not np.array_equal(before[:, :-SEAL_SIZE], tokens[:, :-SEAL_SIZE]):
+        if not np.array_equal(before, tokens[:, :-SEAL_SIZE]):
             # Nor would the quotation that is sent later be the one that was sealed.
             raise CheckError("a quotation was changed when it was sealed")
+        return tokens[:, -SEAL_SIZE:]
 
 
 class QuotedMaker(Maker):
@@ -75,12 +78,15 @@ class QuotedMaker(Maker):
         ids: str,
         *,
         sealer: Sealer,
-        ahead: int,
+        ahead: int = 0,
         seed: int = 2026,
         first: int = 1,
         shares: Shares = EVEN,
     ) -> None:
-        """`ahead`: payments whose quotations are sealed now; there are no more."""
+        """`ahead`: payments whose quotations are sealed now, and there are no more.
+
+        0: each is sealed when its payment is made.
+        """
         super().__init__(payload, ids, seed=seed, first=first, shares=shares)
         quotation = self._template["quotation"]
         quotation["format"] = FORMAT
@@ -88,20 +94,20 @@ class QuotedMaker(Maker):
         quotation["amount_rule"] = AmountRule.EXACT
         quotation["fetched"] = time.time_ns()
         quotation["valid_until"] = quotation["fetched"] + np.uint64(LIFE_NS)
+        self._sealer = sealer
         self._used = 0
         self._seals: Bytes | None = None
-        self._seals = self._seal_ahead(sealer, ahead)
+        if ahead:
+            self._seals = self._seal_ahead(ahead)
 
-    def _seal_ahead(self, sealer: Sealer, ahead: int) -> Bytes:
+    def _seal_ahead(self, ahead: int) -> Bytes:
         """The seals of the next payments, which are then made once more, the same."""
         state, first = self._rng.bit_generator.state, self._next
         count = self.block_payments
         seals = np.empty((-(-ahead // count) * count, SEAL_SIZE), np.uint8)
         for start in range(0, len(seals), count):
-            quotations = np.ascontiguousarray(self._payments(count)["quotation"])
-            tokens = quotations.view(np.uint8).reshape(count, core.QUOTATION.itemsize)
-            sealer.seal(tokens)
-            seals[start : start + count] = tokens[:, -SEAL_SIZE:]
+            made = self._payments(count)
+            seals[start : start + count] = made["quotation"]["seal"]
         self._rng.bit_generator.state, self._next = state, first
         return seals
 
@@ -122,7 +128,9 @@ class QuotedMaker(Maker):
         # A bill's id need not be its citizen's reference; here one number is both.
         quotations["bill"][:, :REFERENCE_SIZE] = digits
         quotations["amount_due"] = amounts
-        if self._seals is not None:
+        if self._seals is None:
+            quotations["seal"] = self._sealer.seals(quotations)
+        else:
             quotations["seal"] = self._take_seals(self._seals, len(rows))
 
     def _take_seals(self, seals: Bytes, count: int) -> Bytes:
