@@ -6,10 +6,10 @@
 The one figure that a busy machine hardly moves. The same payments are made twice, each
 time in a process of its own that is counted: made only, and made, committed and indexed
 on one thread. The difference by the rows is what a payment takes. What is made are row
-templates, or with `--payments` messages (`benchmarks.sources`), which are read when they
-are committed. valgrind's callgrind tells the committer's part and the index writer's;
-`perf stat`, used where there is no valgrind and the machine lets it count, tells both
-together; else it says so.
+templates, or with `--payments` messages (`benchmarks.sources`), which are read when
+they are committed. valgrind's callgrind tells the committer's part and the index
+writer's; `perf stat`, used where there is no valgrind and the machine lets it count,
+tells both together; else it says so.
 """
 
 import argparse
