@@ -38,6 +38,8 @@ log = logging.getLogger("server")
 
 DOMAIN = "payswitch"
 """`domain` of every ErrorInfo."""
+PROBLEMS_MAX = 16
+"""Fields of one request that are named; its text says how many more there are."""
 RETRY_MS = 100
 """How long a caller who is turned away should wait, in RetryInfo."""
 OPENING_RETRY_MS = 1_000
@@ -99,13 +101,21 @@ def _no_bill(error: Exception) -> list[Message]:
     return [_info("BILL_NOT_FOUND", biller_reason=error.reason)]
 
 
+def _unreadable(error: Exception) -> list[Message]:
+    assert isinstance(error, BillUnreadableError)
+    return [_info("BILL_UNREADABLE", outcome="not_done", field=error.field)]
+
+
 def _bad_request(error: Exception) -> list[Message]:
+    violation = error_details_pb2.BadRequest.FieldViolation
+    if isinstance(error, NetworkError) and error.problems:
+        several = error.problems[:PROBLEMS_MAX]
+        fields = [violation(field=one.field, description=one.text) for one in several]
+        return [error_details_pb2.BadRequest(field_violations=fields)]
     field = error.field if isinstance(error, ArgumentError) else ""
     text = error.text if isinstance(error, ArgumentError) else str(error)
-    violation = error_details_pb2.BadRequest.FieldViolation(
-        field=field, description=text
-    )
-    return [error_details_pb2.BadRequest(field_violations=[violation])]
+    one = violation(field=field, description=text)
+    return [error_details_pb2.BadRequest(field_violations=[one])]
 
 
 def _dead(error: Exception) -> list[Message]:
@@ -139,7 +149,7 @@ _TABLE: tuple[tuple[type[Exception], int, _Details], ...] = (
         # Not UNAVAILABLE: asked again, the biller makes the same mistake.
         BillUnreadableError,
         code_pb2.FAILED_PRECONDITION,
-        lambda _: [_info("BILL_UNREADABLE", outcome="not_done")],
+        _unreadable,
     ),
     (
         BillerBusyError,
@@ -220,6 +230,13 @@ def _describe(error: Exception) -> tuple[int, str, list[Message]]:
         if isinstance(error, kind):
             return code, str(error), details(error)
     return code_pb2.INTERNAL, "internal error", []
+
+
+def reason_of(error: Exception) -> str:
+    """The reason of an error's ErrorInfo; empty for one that has none."""
+    _, _, details = _describe(error)
+    infos = [one for one in details if isinstance(one, error_details_pb2.ErrorInfo)]
+    return infos[0].reason if infos else ""
 
 
 def _unknown(details: list[Message]) -> None:

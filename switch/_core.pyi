@@ -144,9 +144,10 @@ def parse_answers(body: bytes) -> Rows:
 
     `kind` is 0 if it is none of the contract's, `id` zero if it has not 16 bytes.
     A text that has more than 32 bytes or one that is not printable ASCII is left out,
-    and `bad` has bit 0 for the biller's reference, bit 1 for the reason, bit 2 for the
-    bill. Raises WireError if the bytes are not that message, or hold more than
-    ANSWERS_MAX answers.
+    and `bad` has bit 0 for the biller's reference, bit 1 for the reason. Bills are
+    counted (`bills_count`) and not read: the bytes of the Answer that has them are
+    `body[at : at + size]`. Raises WireError if the bytes are not that message, or hold
+    more than ANSWERS_MAX answers.
     """
 
 def encode_outcomes(ids: bytes, outcomes: Rows) -> bytes:
@@ -359,6 +360,14 @@ class Ledger:
 
     def tail(self, sequence: int) -> bytes:
         """The tail item of a row, b"" if it has none."""
+
+    def tails(self, sequences: npt.NDArray[np.uint64]) -> list[bytes]:
+        """The tail items of the rows with these sequences, in this order, likewise.
+
+        At most GROUP_MAX. Ascending ones cost no more than a walk over their chunks; to
+        one item alone `tail` walks half a chunk. Raises LookupError if a row is not
+        durable, ValueError if there are too many.
+        """
 
     def find(self, sender: int, id: bytes) -> int:
         """Sequence of the row with this id of this participant, 0 if there is none."""

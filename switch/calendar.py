@@ -57,6 +57,12 @@ def format_ist(time_ns: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S IST")
 
 
+def format_month(month: int) -> str:
+    """A month as the ledger counts them, year × 12 + month − 1: `2026-03`."""
+    year, before = divmod(month, 12)
+    return f"{year:04d}-{before + 1:02d}"
+
+
 def parse_date(text: str) -> dt.date:
     """A date from `YYYY-MM-DD` and nothing else. Raises ValueError."""
     if not _DATE.fullmatch(text):

@@ -63,7 +63,9 @@ class BillerConfig:
     fetch_timeout_ms: int = _bounded(5_000, 10, 60_000)
     """Milliseconds until a question about a bill is given up."""
     fetches_max: int = _bounded(1_024, 1, 65_536)
-    """Bills of a biller that are asked about at a time."""
+    """Questions about bills of a biller at a time."""
+    centre_fetches_max: int = _bounded(128, 1, 65_536)
+    """The same of one centre."""
     status_first_ms: int = _bounded(10_000, 10, 3_600_000)
     """Milliseconds from unknown to the first status question; then they double."""
     status_interval_max_ms: int = _bounded(900_000, 10, 86_400_000)

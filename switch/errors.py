@@ -54,7 +54,14 @@ class BillNotFoundError(SwitchError):
 
 
 class BillUnreadableError(SwitchError):
-    """The biller has answered with a bill that cannot be kept. Nothing was done."""
+    """The biller has answered with bills that no payment can be of; `field` says where.
+
+    Nothing was done.
+    """
+
+    def __init__(self, text: str, field: str) -> None:
+        super().__init__(text)
+        self.field = field
 
 
 class StorageError(SwitchError):

@@ -1,14 +1,15 @@
 """What the network should be, as plain data: participants and services.
 
-May use `codes`, `errors` and `references`; knows neither the ledger nor the wire, so
-that a client can read a file of it without either. `register.load` brings a ledger to
-this state, the server makes the same specs from messages, the sample from its tables.
+May use `codes`, `errors`, `references` and `tariffs`; knows neither the ledger nor the
+wire, so that a client can read a file of it without either. `register.load` brings a
+ledger to this state, the server makes the same specs from messages, the sample from its
+tables.
 """
 
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from enum import IntEnum, IntFlag
 from typing import Any, NamedTuple, TypeVar
 from unicodedata import category
@@ -25,10 +26,12 @@ from switch.codes import (
     Letters,
     Mode,
     Policy,
+    PriceRule,
     Role,
 )
 from switch.errors import SwitchError
 from switch.references import NOTHING, Form, form_problems
+from switch.tariffs import ITEMS_MAX, Fee, fee_problems, in_order
 
 FORMAT = 1
 """The version that a file of specs names."""
@@ -44,6 +47,8 @@ HOURS_MAX = 8_784
 """Hours of the `within` rule: a leap year."""
 DEADLINE_MAX_S = 2_678_400
 """Seconds that a confirmed payment may stay open: 31 days."""
+OPEN_LEAST = 100
+"""Paise; where the citizen says the amount, the least is no less."""
 TREASURY = "treasury"
 """Participant id of the one treasury that owns float, suspense and settlement."""
 
@@ -51,11 +56,25 @@ TREASURY = "treasury"
 _CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _ID = re.compile(r"[a-z0-9-]{1,32}")
 _SERVICE_CODE = re.compile(r"[A-Z0-9-]{1,16}")
+_SENDERS = frozenset({Role.CENTRE, Role.HARNESS})
 _HEAD = re.compile(rf"[\x21-\x7E]{{1,{HEAD_MAX}}}")
+
+
+class Problem(NamedTuple):
+    """What is wrong with one field of the input."""
+
+    field: str
+    """Such as `services[3].heads`."""
+    text: str
 
 
 class NetworkError(SwitchError):
     """The network as given cannot be, or cannot follow from what is there."""
+
+    def __init__(self, text: str, problems: Sequence[Problem] = ()) -> None:
+        """`problems` are those of its fields, where there are such."""
+        super().__init__(text)
+        self.problems = tuple(problems)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +100,8 @@ class ParticipantSpec:
     """Payments of the centre's wallet in an IST day; 0 is no limit."""
     payment_max: int = 0
     """Paise that the centre's wallet may spend in one payment; 0 is no limit."""
+    may_state_dues: bool = False
+    """It is believed about what a bill comes to, with no quotation: for load tests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +127,8 @@ class ServiceSpec:
     amount_max: int = 0
     """Paise; 0 is no maximum."""
     duplicate_hours: int = 0
-    """With the rule `within`."""
+    """With the rule `within`; of bills with `once`, for how long another bill of a
+    reference that was paid is refused if it was fetched afterwards."""
     key_rule: KeyRule | None = None
     """With the rule `once`: what the reference is."""
     deadline_s: int = 0
@@ -121,6 +143,16 @@ class ServiceSpec:
     """What a reference must be (`references.parse_pattern`); empty: anything."""
     series: str = ""
     """Code of the service whose bills these are as well; empty: its own."""
+    price_rule: PriceRule = PriceRule.STATED
+    """Who is believed about an amount."""
+    amount_step: int = 0
+    """Paise; amounts that a citizen says are multiples of it, 0 for none."""
+    tariff: tuple[Fee, ...] = ()
+    """By code and day, in whatever order it was given."""
+
+    def __post_init__(self) -> None:
+        """One tariff is one spec."""
+        object.__setattr__(self, "tariff", in_order(self.tariff))
 
     @property
     def form(self) -> Form:
@@ -136,18 +168,10 @@ class ServiceSpec:
 
 FORM = ("key_rule", "letters", "ignored", "check_digit", "pattern")
 """Fields of a service that make the one form of a reference; a series has one."""
-FOR_EVER = ("biller", "duplicate_rule", "series", *FORM)
+FOR_EVER = ("biller", "duplicate_rule", "price_rule", "series", *FORM)
 """Fields of a service that make bills of its payments, and never change."""
 
-T = TypeVar("T", ParticipantSpec, ServiceSpec)
-
-
-class Problem(NamedTuple):
-    """What is wrong with one field of the input."""
-
-    field: str
-    """Such as `services[3].heads`."""
-    text: str
+T = TypeVar("T", ParticipantSpec, ServiceSpec, Fee)
 
 
 def spec_problems(
@@ -180,7 +204,7 @@ def check_specs(
     if problems:
         first = "; ".join(f"{field} {text}" for field, text in problems[:5])
         more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise NetworkError(first + more)
+        raise NetworkError(first + more, problems)
 
 
 def _repeats(keys: Sequence[str]) -> Iterator[int]:
@@ -192,13 +216,14 @@ def _repeats(keys: Sequence[str]) -> Iterator[int]:
 
 
 def _texts(
-    spec: ParticipantSpec | ServiceSpec, names: Iterable[str]
+    spec: ParticipantSpec | ServiceSpec | Fee, names: Iterable[str], prefix: str = ""
 ) -> Iterator[Problem]:
+    text = f"must be at most {TEXT_MAX} characters, no controls"
     for name in names:
         value: str = getattr(spec, name)
         # Not `isprintable`: it would refuse the joiners that Bengali needs.
         if len(value) > TEXT_MAX or not _CONTROLS.isdisjoint(map(category, value)):
-            yield Problem(name, f"must be at most {TEXT_MAX} characters, no controls")
+            yield Problem(prefix + name, text)
 
 
 def _heads(heads: Sequence[str]) -> Iterator[Problem]:
@@ -226,6 +251,8 @@ def _participant_problems(spec: ParticipantSpec) -> Iterator[Problem]:
         yield Problem("day_count_max", "must be 0 or less than 2^32 - 1")
     if not 0 <= spec.payment_max < NO_AMOUNT_LIMIT:
         yield Problem("payment_max", "must be 0 or less than 2^64 - 1 paise")
+    if spec.may_state_dues and spec.role not in _SENDERS:
+        yield Problem("may_state_dues", "is for centres and harnesses only")
     if spec.role is not Role.CENTRE and spec.payment_max:
         yield Problem("payment_max", "is for centres only")
     if spec.role is not Role.CENTRE and (spec.day_amount_max or spec.day_count_max):
@@ -247,14 +274,7 @@ def _service_problems(spec: ServiceSpec) -> Iterator[Problem]:
         yield Problem("amount_max", "must be 0 to 10^18 paise")
     elif 0 < spec.amount_max < spec.amount_min:
         yield Problem("amount_max", "must not be below amount_min")
-    within = spec.duplicate_rule is DuplicateRule.WITHIN
-    if within != bool(spec.duplicate_hours):
-        yield Problem("duplicate_hours", "belong to the rule within, and to no other")
-    if not 0 <= spec.duplicate_hours <= HOURS_MAX:
-        yield Problem("duplicate_hours", f"must be at most {HOURS_MAX}")
-    once = spec.duplicate_rule is DuplicateRule.ONCE
-    if once != (spec.key_rule is not None):
-        yield Problem("key_rule", "belongs to the rule once, and to no other")
+    yield from _price_problems(spec)
     if not 0 <= spec.deadline_s <= DEADLINE_MAX_S:
         yield Problem("deadline_s", f"must be at most {DEADLINE_MAX_S}")
     elif spec.mode is Mode.CONFIRMED and spec.deadline_s == 0:
@@ -265,6 +285,87 @@ def _service_problems(spec: ServiceSpec) -> Iterator[Problem]:
         yield Problem("series", "must be another service's, or empty for its own")
     for name, text in form_problems(spec.form):
         yield Problem(name, text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Price:
+    """What a price rule asks of the other rules ("Prices" in docs/data-model.md)."""
+
+    amount_rules: frozenset[AmountRule]
+    key_rules: frozenset[KeyRule]
+    """With the rule `once`; others have none."""
+    may_repeat: bool
+    """The rule `none` may be its duplicate rule."""
+    once_has_hours: bool
+
+
+_BILL_KEYS = frozenset({KeyRule.BILL_ID, KeyRule.REFERENCE_PERIOD})
+_REFERENCE = frozenset({KeyRule.REFERENCE})
+_OF_BILLS = frozenset(
+    {AmountRule.EXACT, AmountRule.EXACT_AND_ABOVE, AmountRule.EXACT_AND_BELOW}
+)
+_PRICES = {
+    PriceRule.STATED: _Price(frozenset(AmountRule), _BILL_KEYS, True, False),
+    PriceRule.TARIFF: _Price(frozenset({AmountRule.EXACT}), _REFERENCE, False, False),
+    PriceRule.BILL: _Price(_OF_BILLS, _BILL_KEYS, False, True),
+    PriceRule.OPEN: _Price(frozenset({AmountRule.MIN_MAX}), _REFERENCE, True, False),
+}
+
+
+def _price_problems(spec: ServiceSpec) -> Iterator[Problem]:
+    price = _PRICES[spec.price_rule]
+    rule = enum_text(spec.price_rule)
+    if spec.amount_rule not in price.amount_rules:
+        names = ", ".join(map(enum_text, sorted(price.amount_rules)))
+        yield Problem("amount_rule", f"must be {names} with the price rule {rule}")
+    if spec.duplicate_rule is DuplicateRule.NONE and not price.may_repeat:
+        text = f"must be once or within with the price rule {rule}"
+        yield Problem("duplicate_rule", text)
+    yield from _hours_problems(spec, price)
+    once = spec.duplicate_rule is DuplicateRule.ONCE
+    if once != (spec.key_rule is not None):
+        yield Problem("key_rule", "belongs to the rule once, and to no other")
+    elif spec.key_rule is not None and spec.key_rule not in price.key_rules:
+        names = " or ".join(map(enum_text, sorted(price.key_rules)))
+        yield Problem("key_rule", f"must be {names} with the price rule {rule}")
+    if spec.price_rule is PriceRule.OPEN:
+        if spec.amount_min < OPEN_LEAST:
+            yield Problem(
+                "amount_min", f"must be at least {OPEN_LEAST} where it is open"
+            )
+        if not spec.amount_max:
+            yield Problem("amount_max", "must be given where the amount is open")
+        if not 0 <= spec.amount_step <= AMOUNT_MAX:
+            yield Problem("amount_step", "must be 0 to 10^18 paise")
+    elif spec.amount_step:
+        yield Problem("amount_step", "belongs to the price rule open, and to no other")
+    yield from _tariff_problems(spec)
+
+
+def _hours_problems(spec: ServiceSpec, price: _Price) -> Iterator[Problem]:
+    within = spec.duplicate_rule is DuplicateRule.WITHIN
+    once = spec.duplicate_rule is DuplicateRule.ONCE
+    hours = spec.duplicate_hours
+    if within != bool(hours) and not (once and price.once_has_hours):
+        yield Problem("duplicate_hours", "belong to the rule within, and to no other")
+    if not 0 <= hours <= HOURS_MAX:
+        yield Problem("duplicate_hours", f"must be at most {HOURS_MAX}")
+
+
+def _tariff_problems(spec: ServiceSpec) -> Iterator[Problem]:
+    if spec.price_rule is not PriceRule.TARIFF:
+        if spec.tariff:
+            text = "belongs to the price rule tariff, and to no other"
+            yield Problem("tariff", text)
+        return
+    if not 1 <= len(spec.tariff) <= ITEMS_MAX:
+        yield Problem("tariff", f"must have 1 to {ITEMS_MAX} lines")
+    if spec.amount_min or spec.amount_max:
+        yield Problem("amount_min", "and amount_max must be 0 where a tariff says it")
+    for at, name, text in fee_problems(spec.tariff):
+        yield Problem(f"tariff[{at}].{name}", text)
+    for at, fee in enumerate(spec.tariff):
+        yield from _texts(fee, ("name_en", "name_bn"), f"tariff[{at}].")
 
 
 # --- as a file -----------------------------------------------------------------
@@ -324,15 +425,18 @@ _ENUMS: dict[str, type[IntEnum]] = {
     "deadline_policy": Policy,
     "letters": Letters,
     "check_digit": CheckDigit,
+    "price_rule": PriceRule,
 }
 _SETS: dict[str, type[IntFlag]] = {"ignored": Ignored}
-_FLAGS = {"active"}
+_FLAGS = {"active", "may_state_dues"}
 _COUNTS = {
     "day_amount_max",
     "day_count_max",
     "payment_max",
     "amount_min",
     "amount_max",
+    "amount_step",
+    "amount",
     "duplicate_hours",
     "deadline_s",
 }
@@ -350,27 +454,28 @@ def set_texts(value: IntFlag) -> list[str]:
 
 
 def _to_line(spec: ParticipantSpec | ServiceSpec) -> str:
-    defaults = {entry.name: entry.default for entry in fields(spec)}
-    values = {
-        name: _plain(value)
-        for name, value in asdict(spec).items()
-        if value != defaults[name]
-    }
-    return json.dumps(values, ensure_ascii=False)
+    return json.dumps(_plain(spec), ensure_ascii=False)
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, ParticipantSpec | ServiceSpec | Fee):
+        items = [(one, getattr(value, one.name)) for one in fields(value)]
+        return {one.name: _plain(item) for one, item in items if item != one.default}
     if isinstance(value, IntFlag):
         return set_texts(value)
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
     return enum_text(value) if isinstance(value, IntEnum) else value
 
 
-def _all(cls: type[T], data: dict[str, Any], name: str) -> Iterator[T]:
+def _all(
+    cls: type[T], data: dict[str, Any], name: str, prefix: str = ""
+) -> Iterator[T]:
     items = data.get(name, [])
     if not isinstance(items, list):
-        raise NetworkError(f"{name} must be a list")
+        raise NetworkError(f"{prefix}{name} must be a list")
     for at, item in enumerate(items):
-        yield _from_item(cls, item, f"{name}[{at}]")
+        yield _from_item(cls, item, f"{prefix}{name}[{at}]")
 
 
 def _from_item(cls: type[T], item: object, where: str) -> T:
@@ -400,6 +505,8 @@ def _value(name: str, value: object, where: str) -> Any:
         if isinstance(value, list) and all(isinstance(one, str) for one in value):
             return tuple(value)
         raise NetworkError(f"{where}.heads must be a list of texts")
+    if name == "tariff":
+        return tuple(_all(Fee, {name: value}, name, f"{where}."))
     expected = bool if name in _FLAGS else int if name in _COUNTS else str
     if type(value) is not expected:
         raise NetworkError(f"{where}.{name} must be of type {expected.__name__}")

@@ -2,28 +2,25 @@
 
 import asyncio
 import logging
-import time
 
 from server import arguments, convert
 from server.node import Node
+from server.services import bills
 from server.services.payments import find_payment, state_now
 from server.status import ArgumentError, NotFoundError, PreconditionError
 from switch._core import Request, Rows
-from switch.billing.bills import BILL_RULES, BillCache, check_amount, names_bill
 from switch.calendar import financial_year
 from switch.codes import AMOUNT_MAX, Kind, Mode, Result
 from switch.counter import shift_rows, shifts
-from switch.counter.masks import mask_reference
 from switch.counter.receipt_rows import PastNames, make_receipt
 from switch.counter.receipts import receipt_json, receipt_text
-from switch.errors import BillNotFoundError, OverloadError, SwitchError
+from switch.errors import OverloadError, SwitchError
 from switch.ids import ID_SIZE
 from switch.ledger import moves, statements
 from switch.ledger.templates import Templates
 from switch.payment_states import FINAL, PaymentState
 from switch.references import WrongReferenceError, canonical, is_reference
 from switch.register.identity import ForbiddenError, Identity
-from switch.register.register import Service
 from switch.v1 import admin_pb2, payments_pb2, results_pb2
 from switch.v1 import counter_pb2 as pb
 
@@ -45,7 +42,6 @@ class CounterService:
     def __init__(self, node: Node) -> None:
         """Serves from `node`."""
         self._node = node
-        self._bills = BillCache()
         self._names = PastNames(node.register)
         self._book = shifts.ShiftBook(node.ledger)
         self._closing = asyncio.Lock()
@@ -57,20 +53,13 @@ class CounterService:
         self, request: pb.FetchBillRequest, caller: Identity
     ) -> pb.FetchBillResponse:
         """What a reference owes, as its biller says."""
-        register = self._node.register
-        arguments.own_wallet(register, caller, request.centre)
-        service = register.find_service(request.service)
-        if service is None:
-            raise NotFoundError(f"service: there is no service {request.service!r}")
-        reference = _canonical(service, request.reference, "reference")
-        try:
-            found = await self._node.dispatch.fetch_bill(service, reference)
-        except BillNotFoundError as error:
-            masked = mask_reference(request.reference)
-            log.info("no bill of %s for %s: %s", service.spec.code, masked, error)
-            raise
-        kept = self._bills.put(service.spec, found, time.time_ns())
-        return pb.FetchBillResponse(bill=convert.bill(kept, service))
+        return await bills.fetch_bill(self._node, request, caller)
+
+    async def FetchBills(
+        self, request: pb.FetchBillsRequest, caller: Identity
+    ) -> pb.FetchBillsResponse:
+        """The same for several references of one service."""
+        return await bills.fetch_bills(self._node, request, caller)
 
     async def PayBill(
         self, request: pb.PayBillRequest, caller: Identity
@@ -80,13 +69,10 @@ class CounterService:
         payment = request.payment
         if request.wait_ms > WAIT_MAX_MS:
             raise ArgumentError("wait_ms", f"must be at most {WAIT_MAX_MS}")
-        # What was sent before has its answer in the ledger, whatever became of its bill
-        # and its biller since.
+        # What was sent before has its answer in the ledger, whatever became of its
+        # service and its biller since.
         if not await node.read(self._is_known, payment.id, caller):
-            refused = self._look_at_bill(request)
-            if refused is not Result.OK:
-                outcome = convert.refused_payment(payment.id, refused)
-                return pb.PayBillResponse(outcome=outcome)
+            self._check_door(payment)
         body = payments_pb2.CreatePaymentRequest(payment=payment).SerializeToString()
         reply = await node.pay(
             Request.payments(body, caller.index, caller.bound_centre)
@@ -106,43 +92,23 @@ class CounterService:
             return False
         return self._node.ledger.find(caller.index, payment_id) != 0
 
-    def _look_at_bill(self, request: pb.PayBillRequest) -> Result:
-        """Fill in what is due; OK, or why this payment goes no further.
+    def _check_door(self, payment: payments_pb2.Payment) -> None:
+        """Turn a payment away for which somebody would wait in vain.
 
-        Raises PreconditionError if the bill must be fetched (again), ArgumentError if
-        the payment is not one of the bill, and what the biller's door says.
+        Raises ArgumentError with an example of a reference, and what the biller's door
+        says. Everything else is the ledger's to refuse.
         """
-        payment = request.payment
         service = self._node.register.find_service(payment.service)
         if service is None:
-            # The ledger says so, and keeps it.
-            return Result.OK
+            return
         if is_reference(payment.reference):
             # Another shape is the ledger's to refuse, as that of every field.
-            _canonical(service, payment.reference, "payment.reference")
-        payment.amount_due = self._amount_due(request, service)
-        refused = check_amount(service.spec, payment.amount, payment.amount_due)
-        if refused is Result.OK and service.spec.mode is Mode.CONFIRMED:
+            try:
+                canonical(service.spec.form, payment.reference)
+            except WrongReferenceError as error:
+                raise ArgumentError("payment.reference", str(error)) from error
+        if service.spec.mode is Mode.CONFIRMED:
             self._node.dispatch.check_service(service)
-        return refused
-
-    def _amount_due(self, request: pb.PayBillRequest, service: Service) -> int:
-        """Paise due by the bill that the request names; 0 if none is needed."""
-        spec = service.spec
-        if not request.bill:
-            if spec.amount_rule in BILL_RULES:
-                raise PreconditionError(
-                    "BILL_NEEDED", f"fetch the bill first: {spec.code} is paid by bill"
-                )
-            return 0
-        bill = self._bills.get(spec, request.bill, time.time_ns())
-        if bill is None:
-            raise PreconditionError(
-                "BILL_UNKNOWN", "the bill is not known or not valid any more: fetch it"
-            )
-        if not names_bill(spec, bill, request.payment.reference):
-            raise ArgumentError("payment.reference", "does not name this bill")
-        return bill.amount_due
 
     async def _wait_for_biller(
         self, outcome: payments_pb2.PaymentOutcome, caller: Identity, wait_ms: int
@@ -308,11 +274,3 @@ class CounterService:
         assert not isinstance(reply, bytes)
         self._node.check_whole(reply)
         return convert.outcome(reply[0])
-
-
-def _canonical(service: Service, text: str, field: str) -> str:
-    """The reference as its service knows it. Raises ArgumentError."""
-    try:
-        return canonical(service.spec.form, text)
-    except WrongReferenceError as error:
-        raise ArgumentError(field, str(error)) from error

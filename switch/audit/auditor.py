@@ -11,7 +11,6 @@ import numpy as np
 from switch.audit.books import Books
 from switch.audit.causes import Causes
 from switch.audit.chain import Chain
-from switch.audit.claims import Claims
 from switch.audit.findings import CHAIN_CHECKS, CHECKS, Findings
 from switch.audit.index import Index, compare_index, compare_pieces, read_index
 from switch.audit.layout import Rows
@@ -74,17 +73,18 @@ def audit(
         if at > durable:
             raise ConfigError(f"sequence {at} is not there yet; the last is {durable}")
         last = at or durable
-        claims = Claims(findings) if scope == "all" else None
-        run = _Audit(journal, findings, Books(findings, claims), (durable, last))
+        books = Books(findings, whole=scope == "all")
+        run = _Audit(journal, findings, books, (durable, last))
         notes = run.plan_index(index)
         notes += run.plan_live(live)
         run.read(progress)
-        if claims:
-            claims.finish(journal, run.books.register, last)
-            run.books.cases.finish(journal)
-            run.books.deadlines.finish(run.books.holds, last)
-            causes = Causes(journal, run.books.register, claims, findings)
-            causes.judge(run.books.refusals.speaking)
+        if books.claims:
+            books.claims.finish(journal, last)
+            books.cases.finish(journal)
+            books.deadlines.finish(books.holds, last)
+            refunds = books.claims.refunds
+            causes = Causes(journal, books.register, refunds, findings)
+            causes.judge(books.refusals.speaking)
     checks = list(CHECKS) if scope == "all" else list(CHAIN_CHECKS)
     compared = {
         "index": index is not None or "index" in findings.counts,
@@ -96,9 +96,9 @@ def audit(
     return Report(
         path=str(path),
         sequence=last,
-        accounts=run.books.accounts.count,
-        holds=run.books.holds.count,
-        state_hash=run.books.accounts.state_hash(),
+        accounts=books.accounts.count,
+        holds=books.holds.count,
+        state_hash=books.accounts.state_hash(),
         findings=findings,
         checks={name: findings.counts.get(name, 0) for name in checks},
         notes=notes,

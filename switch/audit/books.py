@@ -36,7 +36,9 @@ from switch.audit.layout import (
     Rows,
     pick,
 )
+from switch.audit.parts import Parts
 from switch.audit.payments import check_services
+from switch.audit.prices import Priced
 from switch.audit.refusals import Refusals
 from switch.audit.register import Register
 from switch.audit.senders import check_sender, check_senders
@@ -71,12 +73,12 @@ PAIRS: Final = _pairs()
 class Books:
     """The accounts, the open holds and the register, row by row of the journal."""
 
-    def __init__(self, findings: Findings, claims: Claims | None) -> None:
-        """Without `claims` only totals, balances, holds and windows are judged."""
+    def __init__(self, findings: Findings, *, whole: bool) -> None:
+        """Not `whole`: only totals, balances, holds and windows are judged."""
         self.findings = findings
-        self.claims = claims
         self.accounts = Accounts()
         self.register = Register(self.accounts, findings)
+        self.claims = Claims(self.register, findings) if whole else None
         self.holds = Holds()
         self.refusals = Refusals(self.register, findings)
         self.deadlines = Deadlines(findings)
@@ -86,14 +88,15 @@ class Books:
     def apply(self, rows: Rows, first: int, tails: dict[int, bytes]) -> None:
         """Apply rows in order; `first` is the index of the first one for `tails`."""
         others = np.flatnonzero(~MONEY[rows["kind"]])
+        parts = Parts.of(rows, first, tails)
         start = 0
         for at in others.tolist():
             if at > start:
-                self._span(rows[start:at])
+                self._span(rows[start:at], parts[start:at])
             self._single(rows[at], tails.get(first + at))
             start = at + 1
         if start < len(rows):
-            self._span(rows[start:])
+            self._span(rows[start:], parts[start:])
 
     def _single(self, row: np.void, tail: bytes | None) -> None:
         """Apply a row that moves no money."""
@@ -106,18 +109,27 @@ class Books:
         part = self.cases if PEOPLE[row["kind"]] else self.register
         part.apply(row, tail)
 
-    def _span(self, rows: Rows) -> None:
+    def _span(self, rows: Rows, parts: Parts) -> None:
         """Apply money rows, accepted and refused."""
         accepted = rows["result"] == OK
         refused = None
         if not accepted.all():
             if self.claims:
-                refused = pick(rows, ~accepted)
-            rows = pick(rows, accepted)
+                refused = self._refused(pick(rows, ~accepted), parts[~accepted])
+            rows, parts = pick(rows, accepted), parts[accepted]
         if len(rows):
-            self._money(Span(rows), refused)
+            self._money(Span(rows, parts), refused)
         elif refused is not None:
             self.refusals.span(refused, None, None, self.moved)
+
+    def _refused(self, rows: Rows, parts: Parts) -> Rows:
+        """Judge refused payments by their own services; gives the rows back."""
+        paying = SPENDING[rows["kind"]]
+        if self.claims and paying.any():
+            priced = Priced(self.register, pick(rows, paying), parts[paying])
+            self.refusals.priced(priced)
+            self.claims.refused(priced)
+        return rows
 
     def _money(self, span: Span, refused: Rows | None) -> None:
         """Apply a span, and judge what was refused between its rows."""
@@ -142,8 +154,10 @@ class Books:
                 self.register.settle(row)
         if self.claims:
             check_senders(self.register, span, self.findings)
-            check_services(self.register, span, spending, self.findings)
-            self.claims.span(span.rows, self.register, resolutions)
+            paid = self._priced(span, spending)
+            check_services(paid, self.findings)
+            self.claims.paid(paid)
+            self.claims.span(span.rows, resolutions)
             if span.kinds[Kind.REFUND]:
                 refunds = pick(span.rows, span.kind == Kind.REFUND)
                 self.cases.approvals.moved(refunds)
@@ -158,7 +172,12 @@ class Books:
         good &= (span.credit >= 1) & (span.credit <= count)
         text = "it names an account that was not open"
         self.findings.add_rows("accounts", span.sequence[~good], text)
-        return Span(pick(span.rows, good))
+        return span.only(good)
+
+    def _priced(self, span: Span, spending: "Index | slice") -> Priced:
+        """The payments of a span."""
+        rows = span.rows if isinstance(spending, slice) else pick(span.rows, spending)
+        return Priced(self.register, rows, span.parts[spending])
 
     def _kinds(self, span: Span) -> None:
         """Each kind of row moves money between its kinds of accounts."""

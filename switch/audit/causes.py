@@ -4,16 +4,15 @@ Part of `refusals`, which see. Refusals are judged one by one here, over columns
 were fetched together.
 """
 
-from bisect import bisect_right
 from typing import Final
 
 import numpy as np
 
-from switch.audit.claims import Claims, same_bills
 from switch.audit.findings import Findings
-from switch.audit.kinds import NUMBERED, SPENDING
-from switch.audit.layout import CLAIM, HOUR_NS, OK, RECENT, ROW, Rows
+from switch.audit.kinds import NUMBERED
+from switch.audit.layout import OK, ROW, Rows
 from switch.audit.reader import Journal
+from switch.audit.refunds import Refunds
 from switch.audit.register import Register
 from switch.codes import CaseType, Kind, Result
 
@@ -27,12 +26,12 @@ class Causes:
     """Judges refusals against the rows that they name and speak of."""
 
     def __init__(
-        self, journal: Journal, register: Register, claims: Claims, findings: Findings
+        self, journal: Journal, register: Register, refunds: Refunds, findings: Findings
     ) -> None:
-        """`claims` is finished, so that it knows what was released and refunded."""
+        """`refunds` are finished, so that they know what was refunded when."""
         self.journal = journal
         self.register = register
-        self.claims = claims
+        self.refunds = refunds
         self.findings = findings
 
     def judge(self, parts: list[Rows]) -> None:
@@ -46,26 +45,15 @@ class Causes:
             for other in (named, about):
                 gone = other["sequence"] >= part["sequence"]
                 other[gone | (other["result"] != OK)] = np.zeros((), other.dtype)
-            same_bill = same_bills(part, named, self.register)
-            released = self.claims.released_before(part["total"], part["sequence"])
-            for row, other, spoken, same, free in zip(
-                part, named, about, same_bill, released, strict=True
-            ):
-                if not self._caused(row, other, spoken, bool(same), bool(free)):
+            for row, other, spoken in zip(part, named, about, strict=True):
+                if not self._caused(row, other, spoken):
                     name = Result(int(row["result"])).name
                     text = f"{name}, and the rows before it show no cause"
                     self.findings.add("refusals", int(row["sequence"]), text)
 
-    def _caused(
-        self, row: np.void, named: np.void, about: np.void, same: bool, free: bool
-    ) -> bool:
+    def _caused(self, row: np.void, named: np.void, about: np.void) -> bool:
         """Whether a refusal's cause was there, or cannot be known."""
         result, kind = int(row["result"]), int(row["kind"])
-        if result in (R.BILL_ALREADY_CLAIMED, R.PAID_RECENTLY):
-            # A later payment of a basket may be in the way of an earlier one.
-            return bool(row["basket"]) or (
-                not free and self._claimed(row, named, same, result)
-            )
         if result == R.UTR_ALREADY_CREDITED:
             return bool(named["kind"] == Kind.TOP_UP) and same_reference(row, named)
         if result in (R.CASE_CLOSED, R.ALREADY_SETTLED, R.ALREADY_APPROVED):
@@ -86,22 +74,6 @@ class Causes:
             return bool(about["kind"] != Kind.CASE or row["amount"] > hold["amount"])
         return self._people(row, about, result, kind)
 
-    def _claimed(self, row: np.void, named: np.void, same: bool, result: int) -> bool:
-        """Whether the row in the way has taken the claim that this one wanted."""
-        flags = int(named["flags"])
-        taken = bool(SPENDING[int(named["kind"])]) and bool(flags & CLAIM)
-        if not taken or not same_reference(row, named):
-            return False
-        if result == R.BILL_ALREADY_CLAIMED:
-            return same and not flags & RECENT
-        if named["service"] != row["service"] or named["amount"] != row["amount"]:
-            return False
-        known = self.register.hours.get(int(row["service"]), [])
-        at = bisect_right(known, (int(row["sequence"]), 0)) - 1
-        hours = known[at][1] if at >= 0 else 0
-        apart = int(row["timestamp"]) - int(named["timestamp"])
-        return bool(flags & RECENT) and apart < hours * HOUR_NS
-
     def _refund(self, row: np.void, payment: np.void, result: int) -> bool:
         """Whether there is no such payment, or too little of it is left."""
         there = bool(NUMBERED[int(payment["kind"])])
@@ -109,7 +81,9 @@ class Causes:
             return not there
         if result != R.EXCEEDS_PAYMENT:
             return True
-        before = self.claims.refunded_before(int(row["resolves"]), int(row["sequence"]))
+        before = self.refunds.refunded_before(
+            int(row["resolves"]), int(row["sequence"])
+        )
         return there and before + int(row["amount"]) > int(payment["amount"])
 
     def _people(self, row: np.void, about: np.void, result: int, kind: int) -> bool:

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from switch.audit.layout import Mask
+from switch.audit.layout import CLAIM, PRICE_FLAGS, Mask
 from switch.codes import Kind, Role
 
 
@@ -181,7 +181,8 @@ PEOPLE: Final = _table(
     Kind.CASE, Kind.CASE_CLOSE, Kind.PROPOSE, Kind.APPROVE, Kind.SHIFT
 )
 """What needs people; the other rows without money are the register's."""
-SPENDING: Final = _table(Kind.PAY, Kind.HOLD)
+SPENDS: Final = (Kind.PAY, Kind.HOLD)
+SPENDING: Final = _table(*SPENDS)
 """What a citizen's payment is: of a service, from a wallet."""
 
 
@@ -192,4 +193,14 @@ def _senders() -> npt.NDArray[np.uint8]:
     return table
 
 
+def _claimed() -> npt.NDArray[np.uint16]:
+    table = np.zeros(256, dtype=np.uint16)
+    for kind in (*SPENDS, Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.REFUND):
+        table[kind] = PRICE_FLAGS
+    table[Kind.TOP_UP] = CLAIM
+    return table
+
+
+CLAIMED: Final = _claimed()
+"""Which flags of claims and dues a kind of row may have."""
 SENDERS: Final = _senders()

@@ -122,7 +122,8 @@ PARTICIPANT_RECORD: Final = np.dtype(
         ("active", "u1"),
         ("reserved_0", "V5"),
         ("code", "S32"),
-        ("reserved_1", "V24"),
+        ("may_state_dues", "u1"),
+        ("reserved_1", "V23"),
     ]
 )
 SERVICE_RECORD: Final = np.dtype(
@@ -156,6 +157,32 @@ SERVICE_RECORD: Final = np.dtype(
         ("reserved_3", "V64"),
     ]
 )
+TARIFF_ITEM: Final = np.dtype(
+    [("code", "<u8"), ("fee", "<u8"), ("valid_from", "<u4"), ("reserved", "<u4")]
+)
+"""Behind a service's record. The code's bytes are read as one number."""
+ITEM_LINE: Final = np.dtype([("code", "<u8"), ("count", "<u4")])
+BILL_PART: Final = np.dtype(
+    [
+        ("reference", "<u8", (4,)),
+        ("amount_due", "<u8"),
+        ("fetched", "<u8"),
+        ("period", "<u4"),
+        ("due_day", "<u2"),
+        ("amount_rule", "u1"),
+        ("form", "u1"),
+    ]
+)
+TARIFF_PART: Final = np.dtype(
+    [
+        ("items", ITEM_LINE, (4,)),
+        ("reserved", "u1", (6,)),
+        ("items_count", "u1"),
+        ("form", "u1"),
+    ]
+)
+PART_SIZE: Final = 56
+"""Bytes of what a payment's tail begins with, whatever its form."""
 SHIFT_RECORD: Final = np.dtype(
     [
         ("after_sequence", "<u8"),
@@ -227,7 +254,9 @@ SIZES: Final = {
     136: (ACCOUNT,),
     64: (CHUNK, PARTICIPANT_RECORD, SHIFT_RECORD),
     256: (INDEX_META, SERVICE_RECORD),
-    24: (INDEX_HOLDS, LIMIT_RECORD),
+    24: (INDEX_HOLDS, LIMIT_RECORD, TARIFF_ITEM),
+    12: (ITEM_LINE,),
+    PART_SIZE: (BILL_PART, TARIFF_PART),
     8: (INDEX_PIECE, RULES_RECORD),
     32: (META, SEGMENT, ACCOUNT_RECORD),
     16: (INDEX_HOLD,),
@@ -252,7 +281,7 @@ CHUNK_MAGIC: Final = 0x314B4843
 INDEX_MAGIC: Final = 0x31584449
 SEGMENT_MAGIC: Final = 0x31474553
 HOLDS_MAGIC: Final = 0x31444C48
-FORMAT: Final = 3
+FORMAT: Final = 4
 INDEX_FORMAT: Final = 4
 
 GROUP_MAX: Final = 8190
@@ -265,10 +294,18 @@ HOLD_PIECES: Final = 64
 CASES_COUNT_MAX: Final = 65_535
 BASKET_MIN: Final = 2
 BASKET_MAX: Final = 16
+NOTE_MAX: Final = 64
+TARIFF_ITEMS_MAX: Final = 64
+PAYMENT_ITEMS_MAX: Final = 4
+ITEM_COUNT_MAX: Final = 9_999
+PERIOD_MAX: Final = 119_999
+TAKERS_MAX: Final = 16
 
 NS: Final = 1_000_000_000
 HOUR_NS: Final = 3600 * NS
 DAY_NS: Final = 86_400 * NS
+TOKEN_LIFE_NS: Final = DAY_NS
+"""From that age on a quotation is expired, whatever its biller said."""
 IST_OFFSET_NS: Final = 19_800 * NS
 
 TAIL: Final = int(RowFlag.TAIL)
@@ -277,9 +314,14 @@ RECENT: Final = int(RowFlag.RECENT)
 RELEASE: Final = int(RowFlag.RELEASE)
 KEEP: Final = int(RowFlag.KEEP)
 EVIDENCE: Final = int(RowFlag.EVIDENCE)
-COPIED_FLAGS: Final = CLAIM | RECENT | 0x0E00 | 0x3000
-"""What a resolving row and a refund copy: claim bits, head, tender."""
-KNOWN_FLAGS: Final = 0x01FF | 0x0E00 | 0x3000
+STATED: Final = int(RowFlag.STATED)
+PARTIAL: Final = int(RowFlag.PARTIAL)
+PRICE_FLAGS: Final = CLAIM | RECENT | STATED | PARTIAL
+"""Only a payment has them, and what ends or refunds it; a top-up has a claim."""
+COPIED_FLAGS: Final = PRICE_FLAGS | 0x0E00 | 0x3000
+"""What a resolving row and a refund copy, beside head and tender."""
+REFUSED_FLAGS: Final = TAIL | int(RowFlag.UNFREEZE) | STATED | 0x0E00 | 0x3000
+"""What a refused row keeps: what its sender said."""
 
 OK: Final = int(Result.OK)
 REFUSALS_FROM: Final = int(Result.SERVICE_UNKNOWN)

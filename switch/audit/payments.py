@@ -3,6 +3,7 @@
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from switch.audit.accounts import Accounts
 from switch.audit.findings import Findings
@@ -12,20 +13,26 @@ from switch.audit.layout import (
     BASKET_MIN,
     CLAIM,
     OK,
+    PARTIAL,
     RECENT,
     U64,
-    Index,
     Mask,
     Rows,
     pick,
 )
+from switch.audit.prices import (
+    Priced,
+    check_parts,
+    check_prices,
+    misspelled,
+    misstated,
+)
 from switch.audit.reader import Chunk
 from switch.audit.references import without_period
-from switch.audit.register import Register
-from switch.audit.spans import Span
 from switch.codes import (
     HEAD_MASK,
     HEAD_SHIFT,
+    AmountRule,
     DuplicateRule,
     KeyRule,
     Kind,
@@ -34,30 +41,26 @@ from switch.codes import (
     RowFlag,
 )
 
-CLAIM_FLAGS: Final = np.zeros(256, dtype=np.uint16)
-CLAIM_FLAGS[DuplicateRule.ONCE] = CLAIM
-CLAIM_FLAGS[DuplicateRule.WITHIN] = CLAIM | RECENT
+MISSPELLED: Final = "its reference is not canonical by its service, or not its bill's"
 
 
-def check_services(
-    register: Register, span: Span, spending: "Index | slice", findings: Findings
-) -> None:
+def check_services(priced: Priced, findings: Findings) -> None:
     """Each payment names a service that takes it, and credits its head's account."""
-    rows = span.rows if isinstance(spending, slice) else pick(span.rows, spending)
+    register, rows = priced.register, priced.rows
     if not len(rows):
         return
     services = register.services
-    sequence: U64 = span.sequence[spending]
-    service = rows["service"].astype(np.intp)
-    known = (service >= 1) & (service <= len(register.codes))
+    known = (rows["service"] >= 1) & (rows["service"] <= len(register.codes))
     if not known.all():
         text = "it names a service that is not registered"
-        findings.add_rows("services", sequence[~known], text)
-        rows, sequence, service = pick(rows, known), sequence[known], service[known]
-    flags, amount, kind = rows["flags"], rows["amount"], rows["kind"]
+        findings.add_rows("services", rows["sequence"][~known], text)
+        priced = Priced(register, pick(rows, known), priced.parts[known])
+        rows = priced.rows
+    sequence: U64 = np.ascontiguousarray(rows["sequence"])
+    service, flags, amount = priced.service, rows["flags"], rows["amount"]
+    kind = rows["kind"]
     head = ((flags & np.uint16(HEAD_MASK)) >> np.uint16(HEAD_SHIFT)).astype(np.intp)
     heads = services["heads"].reshape(-1)
-    rule = CLAIM_FLAGS[services["duplicate_rule"]][service]
     keep = (services["deadline_policy"][service] == Policy.KEEP) & (kind == Kind.HOLD)
     keep = _of_baskets(rows, keep)
     direct = (services["mode"][service] == Mode.CONFIRMED) & (kind == Kind.PAY)
@@ -90,14 +93,31 @@ def check_services(
         bad = without_period(pick(rows, lacking))
         text = "its reference lacks the period that its service wants"
         findings.add_rows("services", sequence[lacking][bad], text)
-    bad = register.spellings.wrong(rows)
+    bad = misspelled(priced)
+    bad |= misstated(priced, np.zeros(len(rows), dtype=np.bool_))
     if bad.any():
-        text = "its reference is not canonical by its service"
-        findings.add_rows("services", sequence[bad], text)
-    bad = (flags & np.uint16(CLAIM | RECENT)) != rule
+        findings.add_rows("services", sequence[bad], MISSPELLED)
+    check_parts(priced, findings)
+    check_prices(priced, findings)
+    bad = (flags & np.uint16(CLAIM | RECENT | PARTIAL)) != _claims(priced)
+    bad &= priced.whole
     if bad.any():
-        text = "its claim does not fit its service's duplicate rule"
+        text = "its claims do not fit its service's duplicate rule, and its bill"
         findings.add_rows("claims", sequence[bad], text)
+
+
+def _claims(priced: Priced) -> npt.NDArray[np.uint16]:
+    """The flags of what each payment takes."""
+    rule = priced.said("duplicate_rule")
+    once = rule == DuplicateRule.ONCE
+    flags: npt.NDArray[np.uint16] = once * np.uint16(CLAIM)
+    recent = (rule == DuplicateRule.WITHIN) | priced.quoted
+    flags |= recent * np.uint16(RECENT)
+    if priced.any_bill:
+        below = priced.parts.bill["amount_rule"] == AmountRule.EXACT_AND_BELOW
+        below &= priced.bill & once & (priced.rows["kind"] == Kind.HOLD)
+        flags |= below * np.uint16(PARTIAL)
+    return flags
 
 
 def _of_baskets(rows: Rows, mask: Mask) -> Mask:

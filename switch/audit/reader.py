@@ -24,6 +24,8 @@ from switch.audit.layout import (
     META,
     ROW,
     ROW_SIZE,
+    TAIL,
+    TAIL_ITEM_SIZE,
     U64,
     Index,
     Rows,
@@ -231,6 +233,20 @@ class Journal(Environment):
             self._fetch(sequences, order[start : start + BLOCK_CHUNKS], out)
         return out
 
+    def items_at(self, sequences: U64) -> dict[int, bytes]:
+        """Tail items of rows, by sequence; of those that have one that can be read."""
+        found: dict[int, bytes] = {}
+        first, count, items = 0, 0, dict[int, bytes]()
+        with self.env.begin(buffers=True) as txn, txn.cursor(self.chunks) as cursor:
+            for sequence in np.sort(sequences).tolist():
+                if not 0 <= sequence - first < count:
+                    first, value = chunk_around(cursor, sequence)
+                    items = {} if value is None else items_of(value)
+                    count = 0 if value is None else len(rows_of(value))
+                if sequence in items:
+                    found[sequence] = items[sequence]
+        return found
+
     def _fetch(self, sequences: U64, order: Index, out: Rows) -> None:
         """Fetch some rows, ascending, in one read transaction."""
         first, rows = 0, np.empty(0, dtype=ROW)
@@ -269,6 +285,20 @@ def rows_of(value: memoryview) -> Rows:
     count = int.from_bytes(value[8:12], "little")
     end = CHUNK_SIZE + count * ROW_SIZE
     return np.frombuffer(value[CHUNK_SIZE:end], dtype=ROW)
+
+
+def items_of(value: memoryview) -> dict[int, bytes]:
+    """The tail items of a chunk by their rows' sequences, as far as they are whole."""
+    rows, items = rows_of(value), dict[int, bytes]()
+    at = CHUNK_SIZE + len(rows) * ROW_SIZE
+    for row in rows[(rows["flags"] & np.uint16(TAIL)) != 0]:
+        size = int.from_bytes(value[at : at + 4], "little")
+        body = at + TAIL_ITEM_SIZE
+        at = body + (size + 7) // 8 * 8
+        if at > len(value):
+            break
+        items[int(row["sequence"])] = bytes(value[body : body + size])
+    return items
 
 
 def structure_problem(key: bytes, value: memoryview) -> str:

@@ -8,6 +8,7 @@ Eight bytes are judged at a time, as one number each; byte 0 is the lowest.
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from switch.audit.layout import U64, Index, Mask, Rows
 
@@ -25,6 +26,10 @@ LAST: Final = np.uint64(0x80 << 56)
 LAST_TO_FIRST: Final = np.uint64(56)
 PERIOD_SIZE: Final = 8
 """Characters of `/YYYY-MM`."""
+MONTHS: Final = 12
+PERIOD_PLACES: Final = (1, 2, 3, 4, 6, 7)
+PERIOD_DIGITS: Final = ((0, 1000), (0, 100), (0, 10), (0, 1), (1, 10), (1, 1))
+"""Where digits of a period stand; of what each is one, year or month, and its power."""
 
 
 def _some(words: U64) -> U64:
@@ -43,7 +48,7 @@ def bad_references(references: U64) -> Mask:
     for place in range(WORDS):
         if not any(rest[place:]):
             # Most references are short; the words behind them are all zero.
-            bad |= space_before & ~ended
+            bad |= (space_before & ~ended) | (place == 0)
             return bad
         word = np.ascontiguousarray(references[:, place])
         some = _some(word & LOW)
@@ -79,16 +84,54 @@ def with_period(reference: bytes) -> bool:
     )
 
 
+def _text(references: U64) -> npt.NDArray[np.uint8]:
+    """References (n × 4 words) as bytes, a copy."""
+    text = np.array(references, dtype="<u8", order="C").view(np.uint8)
+    return text.reshape(len(references), REFERENCE_SIZE)
+
+
 def without_period(rows: Rows) -> Mask:
     """Which references do not end in a period: `/YYYY-MM` behind something else."""
-    text = np.ascontiguousarray(rows["reference"]).view(np.uint8)
-    text = text.reshape(len(rows), REFERENCE_SIZE)
+    text = _text(rows["reference"])
     size = (text != 0).sum(axis=1)
     at: Index = np.maximum(size - PERIOD_SIZE, 0)
     period = np.take_along_axis(text, at[:, None] + np.arange(PERIOD_SIZE), axis=1)
     digits = period - np.uint8(ord("0"))
     good: Mask = size > PERIOD_SIZE
     good &= (period[:, 0] == ord("/")) & (period[:, 5] == ord("-"))
-    good &= (digits[:, [1, 2, 3, 4, 6, 7]] <= 9).all(axis=1)
+    good &= (digits[:, list(PERIOD_PLACES)] <= 9).all(axis=1)
     month = digits[:, 6].astype(np.intp) * 10 + digits[:, 7]
-    return ~(good & (month >= 1) & (month <= 12))
+    return ~(good & (month >= 1) & (month <= MONTHS))
+
+
+def periods_of(rows: Rows) -> tuple[U64, npt.NDArray[np.uint32]]:
+    """References without their periods, and these as numbers; 0 for none."""
+    text = _text(rows["reference"])
+    has = np.flatnonzero(~without_period(rows))
+    some = text[has]
+    size = (some != 0).sum(axis=1)
+    at: Index = (size - PERIOD_SIZE)[:, None] + np.arange(PERIOD_SIZE)
+    digits = np.take_along_axis(some, at, axis=1).astype(np.uint32) - ord("0")
+    year = digits[:, 1:5] @ np.array((1000, 100, 10, 1), dtype=np.uint32)
+    month = digits[:, 6:8] @ np.array((10, 1), dtype=np.uint32)
+    period = np.zeros(len(rows), dtype=np.uint32)
+    period[has] = year * MONTHS + month - 1
+    np.put_along_axis(some, at, 0, axis=1)
+    text[has] = some
+    return text.view("<u8").reshape(-1, WORDS), period
+
+
+def with_periods(references: U64, periods: npt.NDArray[np.uint32]) -> tuple[Mask, U64]:
+    """References with `/YYYY-MM` behind them, and which of them are short enough."""
+    text = _text(references)
+    size = (text != 0).sum(axis=1)
+    fits: Mask = size + PERIOD_SIZE <= REFERENCE_SIZE
+    year, month = np.divmod(periods, np.uint32(MONTHS))
+    behind = np.full((len(text), PERIOD_SIZE), ord("0"), dtype=np.uint32)
+    behind[:, 0], behind[:, 5] = ord("/"), ord("-")
+    for place, (number, power) in enumerate(PERIOD_DIGITS):
+        value = (year, month + np.uint32(1))[number] // np.uint32(power)
+        behind[:, PERIOD_PLACES[place]] += value % np.uint32(10)
+    at: Index = np.where(fits, size, 0)[:, None] + np.arange(PERIOD_SIZE)
+    np.put_along_axis(text, at, behind.astype(np.uint8), axis=1)
+    return fits, text.view("<u8").reshape(-1, WORDS)

@@ -1,10 +1,10 @@
 """Refused rows: the cause that each one names must have been there.
 
 Judged where the rows before it show it exactly: the register and the states of accounts
-as they stood, funds and counters of a day row by row, and the row in the way that a
-refusal names. Not judged is what no row holds: what a bill was said to owe, and how a
-basket stood at its second payment and later ones. Memory: 128 bytes for each refusal
-that names a row or speaks of one.
+as they stood, prices, funds and counters of a day row by row, and the row in the way
+that a refusal names. Not judged is what no row holds: what was due where no price rule
+says it, items of a service without a tariff, and how a basket stood at its second
+payment and later ones. Memory: 128 bytes for each refusal that speaks of a row.
 """
 
 from typing import Final
@@ -23,9 +23,17 @@ from switch.audit.layout import (
     ist_days,
     pick,
 )
+from switch.audit.payments import MISSPELLED
+from switch.audit.prices import Priced, check_parts, misspelled, misstated
 from switch.audit.references import without_period
 from switch.audit.register import Register
-from switch.audit.services import broken_rules, joins_series, other_form, read_service
+from switch.audit.services import (
+    broken_rules,
+    broken_tariff,
+    joins_series,
+    other_form,
+    read_service,
+)
 from switch.audit.spans import Resolutions, Span
 from switch.codes import (
     HEAD_MASK,
@@ -35,6 +43,7 @@ from switch.codes import (
     AmountRule,
     KeyRule,
     Kind,
+    PriceRule,
     Result,
 )
 
@@ -45,16 +54,19 @@ HALF: Final = np.uint64(1 << 63)
 
 SERVICE_RESULTS: Final = (
     *range(R.SERVICE_UNKNOWN, R.PERIOD_MISSING + 1),
-    R.REFERENCE_WRONG,
+    *(R.REFERENCE_WRONG, R.ITEM_UNKNOWN, R.FEE_CHANGED, R.AMOUNT_STEP_WRONG),
 )
 PAYMENT_RESULTS: Final = (
     *SERVICE_RESULTS,
     *range(R.DEBIT_CLOSED, R.BASKET_FAILED + 1),
     R.PAYMENT_AMOUNT_EXCEEDED,
 )
-MAY_BE_SENT: Final = (R.SERVICE_INACTIVE, R.HEAD_UNKNOWN, R.BASKET_FAILED)
+MAY_BE_SENT: Final = (
+    *(R.SERVICE_INACTIVE, R.HEAD_UNKNOWN, R.BASKET_FAILED),
+    R.REFERENCE_WRONG,
+)
 """Results of payments whose reference may have no canonical form: asked before it, or
-of another payment."""
+of another payment, or just that."""
 STATES: Final = {
     R.DEBIT_CLOSED: ("debit", AccountState.CLOSED),
     R.DEBIT_FROZEN: ("debit", AccountState.FROZEN),
@@ -66,8 +78,8 @@ PAIRED: Final = {
     Kind.SETTLE: (AccountKind.BILLER, AccountKind.SETTLEMENT),
 }
 SPEAKING: Final = (
-    *(R.BILL_ALREADY_CLAIMED, R.PAID_RECENTLY, R.UTR_ALREADY_CREDITED),
-    *(R.PAYMENT_NOT_FOUND, R.EXCEEDS_PAYMENT, R.EXCEEDS_HOLD),
+    *(R.UTR_ALREADY_CREDITED, R.EXCEEDS_HOLD),
+    *(R.PAYMENT_NOT_FOUND, R.EXCEEDS_PAYMENT),
     *(R.WINDOW_NOT_FOUND, R.ALREADY_SETTLED, R.NET_DIFFERS),
     *(R.CASE_NOT_FOUND, R.CASE_CLOSED),
     *(R.PROPOSAL_NOT_FOUND, R.SAME_PERSON, R.ALREADY_APPROVED),
@@ -134,16 +146,9 @@ class Refusals:
         speaks = np.isin(results, SPEAKING)
         if speaks.any():
             self.speaking.append(pick(rows, speaks))
-        alien = SPENDING[rows["kind"]] & (results <= R.ALREADY_APPROVED)
-        self._add(rows, alien & ~np.isin(results, PAYMENT_RESULTS))
-        judged = SPENDING[rows["kind"]] & (results != R.REFERENCE_WRONG)
-        self._spelled(pick(rows, judged))
         for result in np.unique(results).tolist():
             mine = pick(rows, results == result)
-            if result in SERVICE_RESULTS:
-                mine = pick(mine, SPENDING[mine["kind"]])
-                self._add(mine, self._of_services(mine, result))
-            elif result in STATES:
+            if result in STATES:
                 side, state = STATES[Result(result)]
                 self._add(mine, self._in_state(mine[side], state))
             else:
@@ -153,51 +158,79 @@ class Refusals:
             elif result in (R.DAY_COUNT_EXCEEDED, R.DAY_AMOUNT_EXCEEDED):
                 self._days(mine, span, found, result)
 
-    def _of_services(self, rows: Rows, result: int) -> Mask:
+    def priced(self, priced: Priced) -> None:
+        """Judge refused payments by their services and what they say of their price."""
+        rows = priced.rows
+        results = rows["result"]
+        alien = (results <= R.ALREADY_APPROVED) & ~np.isin(results, PAYMENT_RESULTS)
+        self._add(rows, alien)
+        check_parts(priced, self.findings)
+        wrong = misspelled(priced)
+        form = self._has_form(priced, wrong)
+        # The row keeps the canonical reference, if there is one.
+        bad = wrong & (form | ~np.isin(results, MAY_BE_SENT))
+        bad &= results != R.REFERENCE_WRONG
+        bad |= misstated(priced, ~form)
+        self.findings.add_rows("services", rows["sequence"][bad], MISSPELLED)
+        known = (rows["service"] >= 1) & (rows["service"] <= len(self.register.codes))
+        for result in np.intersect1d(results, SERVICE_RESULTS).tolist():
+            if result == R.SERVICE_UNKNOWN:
+                fits = known
+            elif result == R.REFERENCE_WRONG:
+                fits = form | ~known
+            else:
+                fits = self._fits(priced, result) | ~known
+            self._add(rows, fits & (results == result))
+
+    def _fits(self, priced: Priced, result: int) -> Mask:
         """Payments that their service would have taken as far as this check goes."""
-        services = self.register.services
-        service = rows["service"].astype(np.intp)
-        known = (service >= 1) & (service <= len(self.register.codes))
-        if result == R.SERVICE_UNKNOWN:
-            return known
-        service[~known] = 0
-        amount, rule = rows["amount"], services["amount_rule"][service]
-        most = services["amount_max"][service]
-        head = (rows["flags"] & np.uint16(HEAD_MASK)) >> np.uint16(HEAD_SHIFT)
+        rows, amount = priced.rows, priced.rows["amount"]
         fits: Mask
         if result == R.SERVICE_INACTIVE:
-            fits = services["active"][service] != 0
-        elif result == R.REFERENCE_WRONG:
-            fits = self._has_form(rows)
+            fits = priced.said("active") != 0
         elif result == R.HEAD_UNKNOWN:
-            fits = head < services["heads_count"][service]
+            head = (rows["flags"] & np.uint16(HEAD_MASK)) >> np.uint16(HEAD_SHIFT)
+            fits = head < priced.said("heads_count")
         elif result == R.AMOUNT_BELOW_MINIMUM:
-            fits = amount >= services["amount_min"][service]
+            fits = amount >= priced.said("amount_min")
         elif result == R.AMOUNT_ABOVE_MAXIMUM:
+            most = priced.said("amount_max")
             fits = (most == 0) | (amount <= most)
-        elif result == R.AMOUNT_NOT_EXACT:
-            fits = np.isin(rule, (AmountRule.MIN_MAX, AmountRule.ANY))
-        else:
-            fits = services["key_rule"][service] != KeyRule.REFERENCE_PERIOD
+        elif result == R.PERIOD_MISSING:
+            fits = priced.said("key_rule") != KeyRule.REFERENCE_PERIOD
             fits |= ~without_period(rows)
-        return fits | ~known
-
-    def _has_form(self, rows: Rows) -> Mask:
-        """Payments whose reference has a canonical form, be it another one."""
-        spellings = self.register.spellings
-        fits = ~spellings.wrong(rows)
-        for at in np.flatnonzero(~fits).tolist():
-            fits[at] = spellings.canonical(rows[at]) is not None
+        else:
+            fits = self._price_fits(priced, result)
         return fits
 
-    def _spelled(self, rows: Rows) -> None:
-        """The row of a payment keeps the canonical reference, if there is one."""
-        wrong = pick(rows, self.register.spellings.wrong(rows))
-        if len(wrong):
-            bad = ~np.isin(wrong["result"], MAY_BE_SENT)
-            bad |= self._has_form(wrong)
-            text = "its reference is not canonical by its service"
-            self.findings.add_rows("services", wrong["sequence"][bad], text)
+    @staticmethod
+    def _price_fits(priced: Priced, result: int) -> Mask:
+        """The same of results that speak of a price."""
+        fits: Mask
+        if result == R.AMOUNT_NOT_EXACT:
+            free = np.isin(
+                priced.said("amount_rule"), (AmountRule.MIN_MAX, AmountRule.ANY)
+            )
+            fits = free & (priced.price == PriceRule.STATED)
+            fits |= np.isin(priced.price, (PriceRule.TARIFF, PriceRule.OPEN))
+            fits |= priced.bill & priced.met()
+        elif result == R.ITEM_UNKNOWN:
+            fits = priced.tariff & priced.fees()[0]
+        elif result == R.FEE_CHANGED:
+            has, right = priced.fees()
+            fits = (priced.price != PriceRule.TARIFF) | ~has | right
+        else:
+            fits = (priced.price != PriceRule.OPEN) | priced.stepped()
+        return fits
+
+    def _has_form(self, priced: Priced, wrong: Mask) -> Mask:
+        """Payments whose reference has a canonical form, be it another one; that of a
+        quotation always has.
+        """
+        form: Mask = ~wrong | priced.quoted
+        for at in np.flatnonzero(~form).tolist():
+            form[at] = self.register.spellings.canonical(priced.rows[at]) is not None
+        return form
 
     def _known(self, numbers: npt.NDArray[np.uint32]) -> Mask:
         """Which are accounts, so far."""
@@ -317,7 +350,7 @@ class Refusals:
         owner = owner_of(kind, tail or b"")
         service = read_service(tail or b"") if kind == Kind.REGISTER else None
         if service is not None:
-            self._service(row, service)
+            self._service(row, service, tail or b"")
         wrong = {
             R.ACCOUNT_UNKNOWN: known and kind != Kind.REGISTER,
             R.ACCOUNT_KIND_WRONG: accounts["kind"][index] == AccountKind.WALLET,
@@ -331,10 +364,12 @@ class Refusals:
         if result in list(Result) and wrong.get(Result(result)):
             self._add(np.array([row]), np.ones(1, dtype=np.bool_))
 
-    def _service(self, row: np.void, record: np.void) -> None:
+    def _service(self, row: np.void, record: np.void, tail: bytes) -> None:
         """Judge a refused service: its record's shape, and what it was refused for."""
         register, sequence = self.register, int(row["sequence"])
-        for name in broken_rules(record):
+        broken = broken_rules(record)
+        broken += ["tariff"] if broken_tariff(record, tail) else []
+        for name in broken:
             text = f"its record's {name} is not one, and has no row"
             self.findings.add("services", sequence, text)
         own = register.codes.get(bytes(record["code"]), 0)

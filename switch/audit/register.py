@@ -22,11 +22,19 @@ from switch.audit.layout import (
     RULES_RECORD,
     SERVICE_RECORD,
     SERVICES_MAX,
+    TARIFF_ITEM,
     WINDOW_LINE,
     Index,
     Rows,
 )
-from switch.audit.services import FIXED, broken_rules, joins_series, other_form
+from switch.audit.services import (
+    FIXED,
+    broken_rules,
+    broken_tariff,
+    joins_series,
+    other_form,
+    read_tariff,
+)
 from switch.audit.spelling import Spelling, Spellings
 from switch.codes import (
     NO_AMOUNT_LIMIT,
@@ -36,6 +44,7 @@ from switch.codes import (
     AccountState,
     KeyRule,
     Kind,
+    PriceRule,
     Record,
     Role,
     RowFlag,
@@ -63,17 +72,19 @@ class Register:
         self.owned: dict[tuple[int, int], int] = {}
         self.participants: dict[bytes, int] = {}
         # By participant, the switch before them and nobody behind them: a role's bit,
-        # and whether it takes part.
+        # whether it takes part, and whether it is believed about what is due.
         self.roles = np.zeros(PARTICIPANTS_MIN, dtype=np.uint8)
         self.active = np.zeros(PARTICIPANTS_MIN, dtype=np.bool_)
+        self.may_state = np.zeros(PARTICIPANTS_MIN, dtype=np.bool_)
         self.roles[0] = SWITCH
         self.codes: dict[bytes, int] = {}
         self.services = np.zeros(SERVICES_MAX + 1, dtype=SERVICE_RECORD)
-        # By service: the one that names its series, and how references are spelled.
+        # By service: the one that names its series; how references are spelled, of
+        # bills those of citizens and the bills' own; the items of its tariff.
         self.series = np.zeros(SERVICES_MAX + 1, dtype=np.uint16)
-        self.spellings = Spellings()
+        self.spellings, self.citizens, self.bills = (Spellings() for _ in range(3))
+        self.tariffs: dict[int, Rows] = {}
         self.sequences: dict[tuple[int, int], int] = {}
-        self.hours: dict[int, list[tuple[int, int]]] = {}
         self.restricted: set[int] = set()
         self.last_window = 0
         self.payable: dict[tuple[int, int], int] = {}
@@ -224,10 +235,15 @@ class Register:
             if index + 1 >= len(self.roles):
                 size = len(self.roles)
                 self.roles = np.concatenate((self.roles, np.zeros(size, np.uint8)))
-                self.active = np.concatenate((self.active, np.zeros(size, np.bool_)))
+                no = np.zeros(size, np.bool_)
+                self.active = np.concatenate((self.active, no))
+                self.may_state = np.concatenate((self.may_state, no))
             role = int(record["role"])
             self.roles[index] = 1 << role if role in ROLES else 0
             self.active[index] = record["active"] == 1
+            self.may_state[index] = record["may_state_dues"] == 1
+        for name in broken_participant(record):
+            self._add("services", row, f"its record's {name} is not one")
 
     def _service(self, row: np.void, tail: bytes) -> None:
         record = np.frombuffer(tail, dtype=SERVICE_RECORD, count=1)[0]
@@ -239,15 +255,28 @@ class Register:
             return
         for text in self.service_problems(record, index):
             self._add("services", row, text)
+        if broken_tariff(record, tail):
+            self._add("services", row, "the items of its tariff are not ones")
         if not self.series[index]:
             # Fixed: what an update says of them is wrong or the same.
             self.series[index] = record["series"] or index
-            periodic = record["key_rule"] == KeyRule.REFERENCE_PERIOD
-            self.spellings.register(index, Spelling.of(record, period=bool(periodic)))
+            self._spell(index, record)
         self.services[index] = record
+        items = read_tariff(record, tail)
+        self.tariffs[index] = np.zeros(0, TARIFF_ITEM) if items is None else items
         self.sequences[int(Record.SERVICE), index] = int(row["sequence"])
-        hours = self.hours.setdefault(index, [])
-        hours.append((int(row["sequence"]), int(record["duplicate_hours"])))
+
+    def _spell(self, index: int, record: np.void) -> None:
+        """Have what is paid through a service spelled as its record says, for ever."""
+        periodic = bool(record["key_rule"] == KeyRule.REFERENCE_PERIOD)
+        self.spellings.register(index, Spelling.of(record, period=periodic))
+        if record["price_rule"] == PriceRule.BILL:
+            self.citizens.register(index, Spelling.of(record, period=False))
+            series = int(self.series[index])
+            named = record if series == index else self.services[series]
+            letters, ignored = int(named["letters"]), int(named["ignored"])
+            bills = Spelling(letters, ignored, 0, b"", period=False)
+            self.bills.register(index, bills)
 
     def service_problems(self, record: np.void, index: int) -> Iterator[str]:
         """What is wrong with an accepted record of the service `index`."""
@@ -364,6 +393,18 @@ class Register:
         elif self.payable.get(key, 0) != amount:
             text = f"window {key[0]} owes account {key[1]} {self.payable.get(key, 0)}"
             self._add("settles", row, f"{text} paise, not {amount}")
+
+
+def broken_participant(record: np.void) -> list[str]:
+    """The fields of a participant's record that are not what they must be."""
+    right = {
+        "role": int(record["role"]) in ROLES,
+        "active": record["active"] <= 1,
+        "may_state_dues": record["may_state_dues"] <= 1,
+        "reserved_0": not any(bytes(record["reserved_0"])),
+        "reserved_1": not any(bytes(record["reserved_1"])),
+    }
+    return [name for name, fits in right.items() if not fits]
 
 
 def window_lines(accounts: Accounts) -> Rows:

@@ -3,12 +3,21 @@
 A record of a refused row is held to the same shape: what has another leaves no row.
 """
 
+import itertools
 import re
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from switch.audit.layout import SERVICE_RECORD, Rows
+from switch.audit.layout import (
+    SERVICE_RECORD,
+    TARIFF_ITEM,
+    TARIFF_ITEMS_MAX,
+    U64,
+    Mask,
+    Rows,
+)
 from switch.audit.spelling import AS_THEY_ARE, LOWER, VERHOEFF, parse
 from switch.codes import (
     AMOUNT_MAX,
@@ -17,6 +26,7 @@ from switch.codes import (
     KeyRule,
     Mode,
     Policy,
+    PriceRule,
     Record,
 )
 
@@ -25,15 +35,92 @@ HEADS_MAX: Final = 8
 HOURS_MAX: Final = 8_784
 DEADLINE_MAX_S: Final = 31 * 86_400
 IGNORED_MAX: Final = 0x1F
-ZERO: Final = (
-    *("reserved_0", "reserved_1", "reserved_2", "reserved_3"),
-    *("price_rule", "items_count", "amount_step"),
-)
+CODE_SIZE: Final = 8
+"""Bytes of the code of an item."""
+ITEM_CHARACTERS: Final = np.zeros(256, dtype=np.bool_)
+ITEM_CHARACTERS[list(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")] = True
+OPEN_LEAST: Final = 100
+"""Paise that an open amount has at least."""
+ZERO: Final = ("reserved_0", "reserved_1", "reserved_2", "reserved_3")
 """Fields of a service's record that say nothing yet."""
-FORM: Final = ("key_rule", "letters", "ignored", "check_digit", "pattern")
+FORM: Final = (
+    *("price_rule", "key_rule", "letters", "ignored", "check_digit", "pattern"),
+)
 """What makes the one form of a reference. Services of one series have the same."""
-FIXED: Final = ("biller", "duplicate_rule", "price_rule", "series", *FORM)
+FIXED: Final = ("biller", "duplicate_rule", "series", *FORM)
 """What makes bills of a service. No update changes it, as claims are for ever."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a price rule asks of the rest of a service's record."""
+
+    amount_rules: frozenset[int]
+    keys: dict[int, frozenset[int]]
+    """By duplicate rule, those that it may have: the key rules."""
+    items: range = range(1)
+    once_hours: int = 0
+    """Hours that a `once` service may have at most."""
+
+    def judged(self, field: dict[str, int]) -> dict[str, bool]:
+        """Which of the fields that it speaks of are right."""
+        rule, hours = field["duplicate_rule"], field["duplicate_hours"]
+        within = rule == DuplicateRule.WITHIN
+        most = HOURS_MAX if within else self.once_hours
+        if rule == DuplicateRule.NONE:
+            most = 0
+        right = {
+            "amount_rule": field["amount_rule"] in self.amount_rules,
+            "duplicate_rule": rule in self.keys,
+            "key_rule": field["key_rule"] in self.keys.get(rule, (field["key_rule"],)),
+            "duplicate_hours": within <= hours <= most,
+            "items_count": field["items_count"] in self.items,
+            "amount_step": field["amount_step"] == 0,
+        }
+        if self is OPEN:
+            right["amount_step"] = field["amount_step"] <= AMOUNT_MAX
+            right["amount_min"] = (
+                OPEN_LEAST <= field["amount_min"] <= field["amount_max"]
+            )
+            right["amount_max"] = 0 < field["amount_max"] <= AMOUNT_MAX
+        if self is TARIFF:
+            right["amount_min"] = field["amount_min"] == 0
+            right["amount_max"] = field["amount_max"] == 0
+        return right
+
+
+NO_KEY: Final = frozenset((0,))
+BILL_KEYS: Final = frozenset((int(KeyRule.BILL_ID), int(KeyRule.REFERENCE_PERIOD)))
+REFERENCE_KEY: Final = frozenset((int(KeyRule.REFERENCE),))
+OF_DUES: Final = (
+    *(AmountRule.EXACT, AmountRule.EXACT_AND_ABOVE),
+    AmountRule.EXACT_AND_BELOW,
+)
+"""Amount rules that speak of an amount due."""
+NONE, ONCE, WITHIN = DuplicateRule.NONE, DuplicateRule.ONCE, DuplicateRule.WITHIN
+STATED: Final = Price(
+    frozenset(map(int, AmountRule)), {NONE: NO_KEY, ONCE: BILL_KEYS, WITHIN: NO_KEY}
+)
+TARIFF: Final = Price(
+    frozenset((int(AmountRule.EXACT),)),
+    {ONCE: REFERENCE_KEY, WITHIN: NO_KEY},
+    items=range(1, TARIFF_ITEMS_MAX + 1),
+)
+BILL: Final = Price(
+    frozenset(map(int, OF_DUES)),
+    {ONCE: BILL_KEYS, WITHIN: NO_KEY},
+    once_hours=HOURS_MAX,
+)
+OPEN: Final = Price(
+    frozenset((int(AmountRule.MIN_MAX),)),
+    {NONE: NO_KEY, ONCE: REFERENCE_KEY, WITHIN: NO_KEY},
+)
+PRICES: Final[dict[int, Price]] = {
+    PriceRule.STATED: STATED,
+    PriceRule.TARIFF: TARIFF,
+    PriceRule.BILL: BILL,
+    PriceRule.OPEN: OPEN,
+}
 
 
 NUMBERS: Final = tuple(
@@ -49,33 +136,62 @@ def read_service(tail: bytes) -> np.void | None:
     return record
 
 
+def read_tariff(record: np.void, tail: bytes) -> Rows | None:
+    """The items behind a service's record; None if they are not all there."""
+    count = int(record["items_count"])
+    end = SERVICE_RECORD.itemsize + count * TARIFF_ITEM.itemsize
+    if len(tail) < end:
+        return None
+    return np.frombuffer(tail, TARIFF_ITEM, count, SERVICE_RECORD.itemsize)
+
+
+def broken_tariff(record: np.void, tail: bytes) -> bool:
+    """Whether the items of a tariff are not what they must be."""
+    items = read_tariff(record, tail)
+    if items is None:
+        return True
+    order = [(item["code"].tobytes(), int(item["valid_from"])) for item in items]
+    return not (
+        bool(well_formed(items["code"]).all())
+        and bool(((items["fee"] >= 1) & (items["fee"] <= AMOUNT_MAX)).all())
+        and not items["reserved"].any()
+        and all(one < two for one, two in itertools.pairwise(order))
+    )
+
+
+def well_formed(codes: U64) -> Mask:
+    """Which codes of items are ones: `[A-Z0-9-]{1,8}`, zeros behind it."""
+    text = np.ascontiguousarray(codes).view(np.uint8).reshape(*codes.shape, CODE_SIZE)
+    some = text != 0
+    good = (ITEM_CHARACTERS[text] | ~some).all(axis=-1) & some[..., 0]
+    good &= ~(some[..., 1:] & ~some[..., :-1]).any(axis=-1)
+    return np.asarray(good, dtype=np.bool_)
+
+
 def broken_rules(record: np.void) -> list[str]:
     """The fields of a record that are not what they must be."""
     field = {name: int(record[name]) for name in NUMBERS}
-    once = field["duplicate_rule"] == DuplicateRule.ONCE
-    within = field["duplicate_rule"] == DuplicateRule.WITHIN
     confirmed = int(field["mode"] == Mode.CONFIRMED)
     most = field["amount_max"]
     right = {
         "code": CODE.fullmatch(bytes(record["code"])) is not None,
-        "amount_rule": field["amount_rule"] in set(AmountRule),
         "mode": field["mode"] in set(Mode),
-        "duplicate_rule": field["duplicate_rule"] in set(DuplicateRule),
-        "key_rule": field["key_rule"] in (set(KeyRule) if once else {0}),
         "deadline_policy": confirmed <= field["deadline_policy"] <= Policy.KEEP,
         "active": field["active"] <= 1,
         "heads_count": 1 <= field["heads_count"] <= HEADS_MAX,
         "amount_min": field["amount_min"] <= (most or AMOUNT_MAX),
         "amount_max": most <= AMOUNT_MAX,
-        "duplicate_hours": within
-        <= field["duplicate_hours"]
-        <= (HOURS_MAX if within else 0),
         "deadline_s": confirmed <= field["deadline_s"] <= DEADLINE_MAX_S,
         "letters": AS_THEY_ARE <= field["letters"] <= LOWER,
         "ignored": field["ignored"] <= IGNORED_MAX,
         "check_digit": field["check_digit"] <= VERHOEFF,
         "pattern": parse(bytes(record["pattern"]), field["letters"]) is not None,
     }
+    price = PRICES.get(field["price_rule"])
+    if price is None:
+        right["price_rule"] = False
+    else:
+        right |= price.judged(field)
     for name in ZERO:
         right[name] = not any(record[name].tobytes())
     return [name for name, fits in right.items() if not fits]

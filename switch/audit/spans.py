@@ -5,16 +5,18 @@ Columns are taken once, in memory order, and shared by all that looks at a span.
 
 import numpy as np
 
-from switch.audit.layout import U64, Index, Mask, Rows
+from switch.audit.layout import U64, Index, Mask, Rows, pick
+from switch.audit.parts import Parts
 from switch.codes import Kind
 
 
 class Span:
     """The accepted money rows of a span, their columns in memory order."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: Rows, parts: Parts) -> None:
         """Take the columns that every span needs."""
         self.rows = rows
+        self.parts = parts
         self.sequence: U64 = np.ascontiguousarray(rows["sequence"])
         self.time: U64 = np.ascontiguousarray(rows["timestamp"])
         self.amount: U64 = np.ascontiguousarray(rows["amount"])
@@ -22,6 +24,10 @@ class Span:
         self.debit: Index = rows["debit"].astype(np.intp)
         self.credit: Index = rows["credit"].astype(np.intp)
         self.kinds = np.bincount(self.kind, minlength=256)
+
+    def only(self, good: Mask) -> "Span":
+        """A span of some of the rows."""
+        return Span(pick(self.rows, good), self.parts[good])
 
     def where(self, table: Mask) -> "Index | slice":
         """Positions of the rows whose kind is in the table; a slice if all are."""

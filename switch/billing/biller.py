@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from switch._core import Ledger, Request, Rows
 from switch.billing.answers import answer_requests, find_late, id_words, some
-from switch.billing.bills import Bill
+from switch.billing.bills import Fetched
 from switch.billing.fetches import FETCH_BIT, Fetches
 from switch.billing.health import Breaker, Health
 from switch.billing.table import (
@@ -34,6 +34,7 @@ from switch.codes import Answered, Question, Result
 from switch.config import BillerConfig, Retry
 from switch.errors import CorruptionError, SwitchError
 from switch.ledger import baskets
+from switch.register.register import Service
 
 log = logging.getLogger("switch.dispatch")
 
@@ -191,11 +192,11 @@ class Biller:
     # --- asking ------------------------------------------------------------------
 
     def fetch(
-        self, service: str, reference: str, now: float
-    ) -> "asyncio.Future[Bill | SwitchError]":
-        """Ask for a bill with the next message. Raises BillerBusyError."""
+        self, service: Service, reference: str, centre: int, now: float
+    ) -> "asyncio.Future[Fetched | SwitchError]":
+        """Ask for bills with the next message. Raises BillerBusyError."""
         self._stirred = True
-        return self.fetches.begin(service, reference, now)
+        return self.fetches.begin(service, reference, centre, now)
 
     def ask(self, ledger: Ledger, now: float, wall_ns: int) -> bool:
         """Send at most one message, to the next connection that is ready.
@@ -233,7 +234,10 @@ class Biller:
         half = (self.config.concurrency_max + 1) // 2
         fetch_deadline_ns = wall_ns + self.config.fetch_timeout_ms * 1_000_000
         fetches = max(min(room, half - fetching), 0)
-        body = self.fetches.take(fetches, connection, fetch_deadline_ns)
+        # By the ledger's time, whatever the clock does: after every row that is
+        # durable, and no row that follows is before it.
+        asked_ns = max(wall_ns, ledger.timestamp + 1)
+        body = self.fetches.take(fetches, connection, asked_ns, fetch_deadline_ns)
         room -= self.fetches.asked_count - fetching
         due = self.table.due(State.UNKNOWN, now)
         if len(due):
@@ -327,13 +331,14 @@ class Biller:
 
     # --- answers -----------------------------------------------------------------
 
-    def take(self, answers: Rows, ledger: Ledger, now: float) -> Taken:
-        """Take a message of answers (ANSWER)."""
+    def take(self, answers: Rows, body: bytes, ledger: Ledger, now: float) -> Taken:
+        """Take a message of answers (ANSWER), read out of `body`."""
         self._stirred = True
         about_bills = answers["number"] >= FETCH_BIT
         wrong = 0
         if about_bills.any():
-            wrong += self._take_bills(some(answers, about_bills), now)
+            told = some(answers, about_bills)
+            wrong += self._take_bills(told, body, ledger, now)
             answers = some(answers, ~about_bills)
         # An answer whose texts are malformed is evidence all the same.
         wrong += int(np.count_nonzero(answers["bad"]))
@@ -360,9 +365,11 @@ class Biller:
         self.results["wrong"] += wrong
         return Taken(requests, wrong)
 
-    def _take_bills(self, answers: Rows, now: float) -> int:
+    def _take_bills(
+        self, answers: Rows, body: bytes, ledger: Ledger, now: float
+    ) -> int:
         """Answers about bills; how many are wrong."""
-        told = [self.fetches.answer(one) for one in answers]
+        told = [self.fetches.answer(one, body, ledger) for one in answers]
         begun = [one.begun for one in told if one.begun]
         self.breaker.answered(np.array(begun), now)
         return sum(one.is_wrong for one in told)

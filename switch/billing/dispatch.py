@@ -20,7 +20,7 @@ import numpy as np
 from switch._core import Ledger, Request, Rows, parse_answers
 from switch.billing.answers import some
 from switch.billing.biller import Biller, Connection
-from switch.billing.bills import Bill
+from switch.billing.bills import Fetched
 from switch.billing.health import Health
 from switch.billing.table import Numbers, State
 from switch.billing.watches import Watch, Watches
@@ -30,6 +30,7 @@ from switch.errors import (
     BillerBusyError,
     BillerUnavailableError,
     OverloadError,
+    SwitchError,
 )
 from switch.ledger import baskets
 from switch.ledger.follower import read_whole
@@ -339,19 +340,23 @@ class Dispatcher:
 
         Their replies go to `Biller.note`. Raises WireError.
         """
-        taken = biller.take(parse_answers(body), self._ledger, self._clock())
+        answers = parse_answers(body)
+        taken = biller.take(answers, body, self._ledger, self._clock())
         if taken.wrong:
             log.warning("%s gave %d wrong answers", biller.name, taken.wrong)
         return taken.requests, taken.wrong
 
     # --- bills -------------------------------------------------------------------
 
-    async def fetch_bill(self, service: Service, reference: str) -> Bill:
+    async def fetch_bills(
+        self, service: Service, reference: str, centre: int
+    ) -> Fetched:
         """What a reference owes, from the service's biller.
 
-        Raises BillerUnavailableError if it is not connected, rests, or does not
-        answer in time, BillerBusyError if too many bills are asked for,
-        BillNotFoundError if it knows of none.
+        `centre` is the participant index of who asks. Raises BillerUnavailableError if
+        the biller is not connected, rests, or does not answer in time, BillerBusyError
+        if too many bills are asked for, BillNotFoundError if it knows of none,
+        BillUnreadableError if no payment can be of what it says.
         """
         biller = self.biller(service.biller)
         now = self._clock()
@@ -359,13 +364,13 @@ class Dispatcher:
             raise BillerUnavailableError(
                 f"{biller.name} is not connected or rests", biller.breaker.retry_ms(now)
             )
-        answer = biller.fetch(service.spec.code, reference, now)
+        answer = biller.fetch(service, reference, centre, now)
         # All that is asked for in this round of the loop goes out in one message.
         asyncio.get_running_loop().call_soon(self._ask_one, biller)
         result = await asyncio.shield(answer)
-        if isinstance(result, Bill):
-            return result
-        raise result
+        if isinstance(result, SwitchError):
+            raise result
+        return result
 
     def _ask_one(self, biller: Biller) -> None:
         """Out of turn: somebody waits at a counter, or has just come.

@@ -1,14 +1,15 @@
 """Bills that counters ask a biller for: bounded, each asked once, given up in time.
 
-May use `bills` and the generated messages; records nothing. Equal questions at the
-same time are one. A number has bit 63 set, which no sequence of the ledger has.
+May use the core, `bills` and the generated messages; records nothing. Equal questions
+at the same time are one. A number has bit 63 set, which no sequence of the ledger has.
 """
 
 import asyncio
+from collections import Counter
 from typing import NamedTuple
 
-from switch._core import Rows
-from switch.billing.bills import Bill
+from switch._core import Ledger, Rows
+from switch.billing.bills import Fetched, read_bills
 from switch.config import BillerConfig
 from switch.errors import (
     BillerBusyError,
@@ -18,15 +19,11 @@ from switch.errors import (
     SwitchError,
 )
 from switch.ids import new_id
-from switch.references import REFERENCE_MAX
+from switch.register.register import Service
 from switch.v1 import billers_pb2 as pb
 
 FETCH_BIT = 1 << 63
 """In the number of every question about a bill."""
-
-
-BAD_BILL = 0x04
-"""In `bad` of an answer: the bill's id was none and was left out (`core/codes.pxd`)."""
 
 
 class Told(NamedTuple):
@@ -41,19 +38,29 @@ class Told(NamedTuple):
 class _Fetch:
     """One question that somebody waits for."""
 
-    def __init__(self, number: int, service: str, reference: str) -> None:
+    def __init__(
+        self, number: int, service: Service, reference: str, centre: int
+    ) -> None:
         self.number = number
         self.id = new_id()
         self.service = service
         self.reference = reference
+        self.centre = centre
         self.begun = 0.0
         self.until = 0.0
+        self.asked_ns = 0
+        """When it went out first: what is answered may be as old as that, whichever
+        connection the answer comes on."""
         self.connection = 0
-        self.done: asyncio.Future[Bill | SwitchError] = (
+        self.done: asyncio.Future[Fetched | SwitchError] = (
             asyncio.get_running_loop().create_future()
         )
 
-    def end(self, answer: Bill | SwitchError) -> None:
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.service.spec.code, self.reference
+
+    def end(self, answer: Fetched | SwitchError) -> None:
         # A value also where it is an error: who asked may have gone, and an exception
         # that nobody fetches is a complaint in the log.
         if not self.done.done():
@@ -64,7 +71,7 @@ class _Fetch:
             number=self.number,
             kind=pb.QUESTION_KIND_FETCH_BILL,
             id=self.id,
-            service=self.service,
+            service=self.service.spec.code,
             reference=self.reference,
         )
 
@@ -78,6 +85,7 @@ class Fetches:
         self._next = FETCH_BIT + 1
         self._by_number: dict[int, _Fetch] = {}
         self._by_bill: dict[tuple[str, str], _Fetch] = {}
+        self._by_centre: Counter[int] = Counter()
 
     @property
     def asked_count(self) -> int:
@@ -90,35 +98,52 @@ class Fetches:
         return len(self._by_number)
 
     def begin(
-        self, service: str, reference: str, now: float
-    ) -> "asyncio.Future[Bill | SwitchError]":
-        """Ask for a bill, or join who asks already. Shield the future.
+        self, service: Service, reference: str, centre: int, now: float
+    ) -> "asyncio.Future[Fetched | SwitchError]":
+        """Ask for bills, or join who asks already. Shield the future.
 
-        Raises BillerBusyError if too many are asked for.
+        Raises BillerBusyError if too many are asked for, by this centre (its
+        participant index) or by all.
         """
-        known = self._by_bill.get((service, reference))
-        if known is None:
-            if len(self._by_number) >= self._config.fetches_max:
-                raise BillerBusyError(
-                    f"{len(self._by_number)} bills of {self._name} are asked for",
-                    self._config.fetch_timeout_ms,
-                )
-            known = _Fetch(self._next, service, reference)
-            self._next += 1
-            known.begun = now
-            known.until = now + self._config.fetch_timeout_ms / 1000
-            self._by_number[known.number] = known
-            self._by_bill[service, reference] = known
-        return known.done
+        known = self._by_bill.get((service.spec.code, reference))
+        if known is not None:
+            return known.done
+        self._check_room(centre)
+        fetch = _Fetch(self._next, service, reference, centre)
+        self._next += 1
+        fetch.begun = now
+        fetch.until = now + self._config.fetch_timeout_ms / 1000
+        self._by_number[fetch.number] = fetch
+        self._by_bill[fetch.key] = fetch
+        self._by_centre[centre] += 1
+        return fetch.done
 
-    def take(self, limit: int, connection: int, deadline_ns: int) -> bytes:
-        """The questions that wait, up to `limit`, as they go out on `connection`."""
+    def _check_room(self, centre: int) -> None:
+        # Whoever asked counts until the question has ended, also when nobody waits for
+        # the answer any more: the biller has the work.
+        asked = self._by_centre[centre]
+        if asked >= self._config.centre_fetches_max:
+            text = f"{asked} bills of {self._name} are asked for by this centre"
+        elif len(self._by_number) >= self._config.fetches_max:
+            text = f"{len(self._by_number)} bills of {self._name} are asked for"
+        else:
+            return
+        raise BillerBusyError(text, self._config.fetch_timeout_ms)
+
+    def take(
+        self, limit: int, connection: int, asked_ns: int, deadline_ns: int
+    ) -> bytes:
+        """The questions that wait, up to `limit`, as they go out on `connection`.
+
+        `asked_ns` is now, by the ledger's time.
+        """
         if not self._by_number:
             return b""
         waiting = [one for one in self._by_number.values() if not one.connection]
         questions = []
         for one in waiting[:limit]:
             one.connection = connection
+            one.asked_ns = one.asked_ns or asked_ns
             question = one.question()
             question.deadline_ns = deadline_ns
             questions.append(question)
@@ -130,8 +155,11 @@ class Fetches:
             if one.connection == connection:
                 one.connection = 0
 
-    def answer(self, answer: Rows) -> Told:
-        """Take one of ANSWER. Who waits for it is told at once, a mistake too."""
+    def answer(self, answer: Rows, body: bytes, ledger: Ledger) -> Told:
+        """Take one of ANSWER, whose message lies in `body`.
+
+        Who waits for it is told at once, a mistake too.
+        """
         fetch = self._by_number.get(int(answer["number"]))
         if fetch is None:
             # It was given up: a late answer, and nobody waits for it.
@@ -142,10 +170,9 @@ class Fetches:
         # A text that no bill needs is left out, and is a mistake all the same.
         is_wrong = bool(answer["bad"])
         if kind == pb.ANSWER_KIND_CONFIRMED:
-            bill = _bill(answer, fetch)
-            is_unreadable = answer["bad"] & BAD_BILL or bill.id != bill.id.strip()
-            is_wrong = is_wrong or bool(is_unreadable)
-            fetch.end(self._unreadable() if is_unreadable else bill)
+            found = self._read(answer, body, fetch, ledger)
+            is_wrong = is_wrong or isinstance(found, SwitchError)
+            fetch.end(found)
         elif kind == pb.ANSWER_KIND_REJECTED:
             reason = _text(answer, "reason")
             fetch.end(BillNotFoundError(f"{self._name} knows of no such bill", reason))
@@ -170,11 +197,21 @@ class Fetches:
             one.end(self._unavailable(text))
             self._forget(one)
 
-    def _unreadable(self) -> BillUnreadableError:
-        return BillUnreadableError(
-            f"{self._name} has answered with a bill that cannot be paid: its `bill` is "
-            f"not 1 to {REFERENCE_MAX} printable ASCII characters without spaces around"
-        )
+    def _read(
+        self, answer: Rows, body: bytes, fetch: _Fetch, ledger: Ledger
+    ) -> Fetched | BillUnreadableError:
+        at, size = int(answer["at"]), int(answer["size"])
+        asked_ns = fetch.asked_ns
+        assert asked_ns, "an id that has not gone out is not answered"
+        try:
+            return read_bills(
+                body[at : at + size], fetch.service, fetch.reference, asked_ns, ledger
+            )
+        except BillUnreadableError as error:
+            return BillUnreadableError(
+                f"{self._name} has answered with what cannot be paid: {error}",
+                error.field,
+            )
 
     def _unavailable(self, text: str) -> BillerUnavailableError:
         return BillerUnavailableError(
@@ -183,18 +220,10 @@ class Fetches:
 
     def _forget(self, fetch: _Fetch) -> None:
         del self._by_number[fetch.number]
-        del self._by_bill[fetch.service, fetch.reference]
-
-
-def _bill(answer: Rows, fetch: _Fetch) -> Bill:
-    return Bill(
-        id=_text(answer, "bill") or fetch.reference,
-        service=fetch.service,
-        reference=fetch.reference,
-        amount_due=int(answer["amount_due"]),
-        due_time_ns=int(answer["due_time_ns"]),
-        valid_until_ns=int(answer["valid_until_ns"]),
-    )
+        del self._by_bill[fetch.key]
+        self._by_centre[fetch.centre] -= 1
+        if not self._by_centre[fetch.centre]:
+            del self._by_centre[fetch.centre]
 
 
 def _text(answer: Rows, name: str) -> str:

@@ -5,7 +5,7 @@ raised and put into words in one place, `cli.main`.
 """
 
 import itertools
-import shlex
+import time
 from argparse import Namespace
 from collections import defaultdict
 from collections.abc import Iterable
@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from switch.authority.development import DevAuthority
-from switch.calendar import format_financial_year, format_ist
-from switch.client import Client, balance_of, make_payment
+from switch.calendar import format_ist, ist_date
+from switch.client import Client, balance_of
 from switch.client.messages import form_of, messages_of
 from switch.codes import Result, Role
 from switch.console.output import Exit, Screen, enum_word, plain
+from switch.console.words import Language
 from switch.credentials import Credentials
 from switch.errors import ConfigError
-from switch.ids import format_id, new_id
-from switch.payment_states import PaymentState
+from switch.ids import new_id
 from switch.references import PatternError, describe
 from switch.sample import sample_specs
 from switch.specs import (
@@ -30,15 +30,11 @@ from switch.specs import (
     enum_text,
     specs_from_json,
 )
-from switch.v1 import admin_pb2, payments_pb2, types_pb2
+from switch.tariffs import ITEM_COUNT_MAX
+from switch.v1 import admin_pb2, types_pb2
 
 T = TypeVar("T")
 
-TENDERS = {
-    "cash": types_pb2.TENDER_UNSPECIFIED,
-    "upi": types_pb2.TENDER_UPI,
-    "card": types_pb2.TENDER_CARD,
-}
 STATEMENT_LINES = 20
 """Lines of a statement when no number is asked for."""
 
@@ -77,119 +73,10 @@ def open_office(args: Namespace) -> Client:
     return open_client(args, Role.TREASURY, TREASURY)
 
 
-# --- payments --------------------------------------------------------------------
-
-
-def pay(args: Namespace, screen: Screen) -> Exit:
-    """Pay one bill."""
-    payment = make_payment(
-        args.service,
-        args.amount,
-        args.reference,
-        operator=args.operator,
-        amount_due=args.amount if args.due is None else args.due,
-        tender=TENDERS[args.tender],
-        head=args.head,
-        note=args.note,
-    )
-    payment.id = args.id or payment.id
-    with open_client(args, Role.CENTRE, args.centre) as client:
-        if args.identity is not None and args.identity[0] is not Role.CENTRE:
-            payment.centre = args.centre
-        outcome = client.pay(payment)
-    return show_payment(outcome, screen, sender_of(args))
-
-
-def sender_of(args: Namespace) -> str:
-    """Participant id of who sends a payment."""
-    return str(args.centre if args.identity is None else args.identity[1])
-
-
-_EXITS = {
-    PaymentState.COMPLETED: Exit.DONE,
-    PaymentState.REFUNDED: Exit.DONE,
-    PaymentState.HELD: Exit.UNKNOWN,
-    PaymentState.UNKNOWN: Exit.UNKNOWN,
-}
-"""What the exit code says of a payment's state; anything else is Exit.REFUSED."""
-
-
-def exit_of(state: PaymentState) -> Exit:
-    """The exit code for where a payment stands."""
-    return _EXITS.get(state, Exit.REFUSED)
-
-
-def show_payment(
-    outcome: payments_pb2.PaymentOutcome, screen: Screen, sender: str
-) -> Exit:
-    """Say what came of a payment of `sender`; the exit code that says the same."""
-    result, state = Result(outcome.result), PaymentState(outcome.state)
-    code = exit_of(state) if result is Result.OK else Exit.REFUSED
-    if screen.as_json:
-        screen.value(plain(outcome))
-        return code
-    language = screen.language
-    if result is not Result.OK:
-        screen.line(f"{language.word('refused')}: {language.result(result)}")
-        screen.facts([("reason", result.name), ("id", format_id(outcome.id))])
-        if outcome.other_id:
-            other = f"{format_id(outcome.other_id)} ({outcome.other_sequence})"
-            screen.facts([("entry", other)])
-        if not outcome.sequence:
-            screen.line(language.word("not recorded"))
-        return code
-    screen.facts(
-        [
-            ("state", language.state(state)),
-            ("receipt", _receipt(outcome.receipt, outcome.receipt_year)),
-            ("id", format_id(outcome.id)),
-            ("entry", str(outcome.sequence)),
-            ("time", format_ist(outcome.time_ns)),
-            ("balance", language.amount(outcome.wallet_balance)),
-            ("pending", language.amount(outcome.wallet_pending)),
-        ]
-    )
-    if code is Exit.UNKNOWN:
-        screen.line(language.word("waits"))
-        words = ["payswitch", "bill", "watch", format_id(outcome.id)]
-        screen.line(f"  {shlex.join([*words, '--sender', sender])}")
-    if outcome.repeat:
-        screen.line(language.word("repeat"))
-    return code
-
-
-def _receipt(number: int, year: int) -> str:
-    return f"{number} / {format_financial_year(year)}" if number else "-"
-
-
-def status(args: Namespace, screen: Screen) -> Exit:
-    """What became of a payment."""
-    if args.identity is None and not args.sender:
-        raise ConfigError("name who sent the payment with --sender, or be it with --as")
-    with open_office(args) as client:
-        reply = client.get_payment(args.id, args.sender)
-    if screen.as_json:
-        screen.value(plain(reply))
-        return Exit.DONE
-    language, entry = screen.language, reply.entry
-    facts = [
-        ("state", language.state(PaymentState(reply.state))),
-        ("service", entry.service),
-        ("amount", language.amount(entry.amount)),
-        ("reference", entry.reference),
-        ("centre", entry.centre),
-        ("biller", f"{entry.biller} {entry.head}"),
-        ("receipt", str(entry.receipt or reply.resolution.receipt or "-")),
-        ("entry", str(entry.sequence)),
-        ("time", format_ist(entry.time_ns)),
-    ]
-    result = Result(entry.result)
-    if result is not Result.OK:
-        facts.insert(1, ("reason", language.result(result)))
-    if reply.refunded_amount:
-        facts.append(("refunded", language.amount(reply.refunded_amount)))
-    screen.facts(facts)
-    return Exit.DONE
+def centre_named(args: Namespace) -> str:
+    """The centre to name in a request: none where the caller is the centre."""
+    acts_for_others = args.identity is not None and args.identity[0] is not Role.CENTRE
+    return str(args.centre) if acts_for_others else ""
 
 
 # --- wallets and feeds --------------------------------------------------------------
@@ -391,15 +278,14 @@ def services(args: Namespace, screen: Screen) -> Exit:
         screen.value({"services": [plain(one) for one in found]})
         return Exit.DONE
     bengali = screen.language.value == "bn"
-    rules = admin_pb2.AmountRule.DESCRIPTOR
     screen.table(
-        ("code", "name", "biller", "amount rule", "reference", "department"),
+        ("code", "name", "biller", "price", "reference", "department"),
         [
             (
                 one.code,
                 one.name_bn if bengali and one.name_bn else one.name_en,
                 one.biller,
-                enum_word(rules, one.amount_rule).replace("_", "-"),
+                _price(one, screen.language),
                 _references(one),
                 one.department_bn if bengali else one.department_en,
             )
@@ -407,6 +293,25 @@ def services(args: Namespace, screen: Screen) -> Exit:
         ],
     )
     return Exit.DONE
+
+
+def _price(service: admin_pb2.Service, language: Language) -> str:
+    """What it costs, as far as the register says."""
+    if service.price_rule == admin_pb2.PRICE_RULE_TARIFF:
+        today = ist_date(time.time_ns()).isoformat()
+        lines = sorted(service.tariff, key=lambda fee: (fee.code, fee.valid_from))
+        fees = {one.code: one.amount for one in lines if one.valid_from <= today}
+        return ", ".join(f"{code} {language.amount(fees[code])}" for code in fees)
+    rule = enum_word(admin_pb2.AmountRule.DESCRIPTOR, service.amount_rule)
+    text = rule.replace("_", "-")
+    if service.price_rule == admin_pb2.PRICE_RULE_BILL:
+        text = f"{language.word('bill')}, {text}"
+    if service.price_rule == admin_pb2.PRICE_RULE_OPEN:
+        least, most = service.amount_min, service.amount_max
+        text = f"{language.amount(least)} – {language.amount(most)}"
+        if service.amount_step:
+            text += f", {language.word('step')} {language.amount(service.amount_step)}"
+    return text
 
 
 def _references(service: admin_pb2.Service) -> str:
@@ -440,3 +345,13 @@ def to_identity(text: str) -> tuple[Role, str]:
     if role not in roles or not participant:
         raise ValueError(f"not an identity: {text!r} (treasury/treasury is)")
     return roles[role], participant
+
+
+def to_item(text: str) -> tuple[str, int]:
+    """`CODE` or `CODE:COUNT` of a tariff. Raises ValueError."""
+    code, has_count, count = text.partition(":")
+    if not has_count:
+        count = "1"
+    if not code or not count.isdecimal() or not 1 <= int(count[:9]) <= ITEM_COUNT_MAX:
+        raise ValueError(f"not an item: {text[:64]!r} (COPY and COPY:3 are)")
+    return code, int(count)

@@ -1,4 +1,4 @@
-"""The commands of a counter: bills, receipts, shifts. Each is one function.
+"""The commands of a counter: a payment's way, receipts, shifts. Each is one function.
 
 Over the wire only, like the other commands; errors are put into words in `cli.main`.
 """
@@ -6,15 +6,16 @@ Over the wire only, like the other commands; errors are put into words in `cli.m
 from argparse import Namespace
 
 from switch.calendar import format_ist
-from switch.cli.commands import TENDERS, exit_of, open_client, sender_of, show_payment
-from switch.client import Client, make_payment
+from switch.cli.commands import centre_named, open_client
+from switch.cli.payments import exit_of
+from switch.client import Client
 from switch.codes import Result, Role
 from switch.console.output import Exit, Screen, enum_word, plain
 from switch.console.words import Language
 from switch.errors import ConfigError
 from switch.payment_states import PaymentState
 from switch.specs import TREASURY
-from switch.v1 import admin_pb2, counter_pb2
+from switch.v1 import counter_pb2
 
 LANGUAGES = {
     Language.ENGLISH: counter_pb2.LANGUAGE_ENGLISH,
@@ -22,53 +23,7 @@ LANGUAGES = {
 }
 
 
-def _named(args: Namespace) -> str:
-    """The centre to name in a request: none where the caller is the centre."""
-    acts_for_others = args.identity is not None and args.identity[0] is not Role.CENTRE
-    return str(args.centre) if acts_for_others else ""
-
-
-# --- bills -------------------------------------------------------------------------
-
-
-def fetch(args: Namespace, screen: Screen) -> Exit:
-    """What a reference owes."""
-    with open_client(args, Role.CENTRE, args.centre) as client:
-        bill = client.fetch_bill(args.service, args.reference, _named(args))
-    if screen.as_json:
-        screen.value(plain(bill))
-        return Exit.DONE
-    rule = enum_word(admin_pb2.AmountRule.DESCRIPTOR, bill.amount_rule)
-    facts = [
-        ("bill", bill.id),
-        ("service", bill.service),
-        ("reference", bill.reference),
-        ("due", screen.language.amount(bill.amount_due)),
-        ("amount rule", rule.replace("_", "-")),
-        ("valid until", format_ist(bill.valid_until_ns)),
-    ]
-    if bill.due_time_ns:
-        facts.append(("due by", format_ist(bill.due_time_ns)))
-    screen.facts(facts)
-    return Exit.DONE
-
-
-def pay(args: Namespace, screen: Screen) -> Exit:
-    """Pay one bill and wait for the biller's word."""
-    payment = make_payment(
-        args.service,
-        args.amount,
-        args.reference,
-        centre=_named(args),
-        operator=args.operator,
-        tender=TENDERS[args.tender],
-        head=args.head,
-        note=args.note,
-    )
-    payment.id = args.id or payment.id
-    with open_client(args, Role.CENTRE, args.centre) as client:
-        outcome = client.pay_bill(payment, args.bill, args.wait * 1000)
-    return show_payment(outcome, screen, sender_of(args))
+# --- a payment's way -----------------------------------------------------------------
 
 
 def watch(args: Namespace, screen: Screen) -> Exit:
@@ -108,7 +63,7 @@ def close(args: Namespace, screen: Screen) -> Exit:
     """Close an operator's shift."""
     with open_client(args, Role.CENTRE, args.centre) as client:
         reply = client.close_shift(
-            args.operator, args.cash, _named(args), move_id=args.id
+            args.operator, args.cash, centre_named(args), move_id=args.id
         )
     result = Result(reply.outcome.result)
     if screen.as_json:
@@ -151,7 +106,7 @@ def sign(args: Namespace, screen: Screen) -> Exit:
     """Sign another operator's shift off."""
     with open_client(args, Role.CENTRE, args.centre) as client:
         outcome = client.sign_shift(
-            args.operator, args.shift, _named(args), move_id=args.id
+            args.operator, args.shift, centre_named(args), move_id=args.id
         )
     result = Result(outcome.result)
     if screen.as_json:

@@ -23,11 +23,12 @@ from typing import TypeVar
 
 import grpc
 
-from switch.cli import commands, counter, office
+from switch.cli import bills, commands, counter, office, payments
 from switch.client.calls import CallError, LostReplyError
 from switch.client.counter import WAIT_S
 from switch.config import Config
 from switch.console.output import Exit, Screen
+from switch.console.tokens import parse_token
 from switch.console.words import Language, language_of
 from switch.day import command as day
 from switch.errors import SwitchError
@@ -170,6 +171,13 @@ def _count(text: str) -> int:
     if not text.isdecimal() or len(text) > 20:
         raise argparse.ArgumentTypeError(f"not a whole number: {text[:32]!r}")
     return int(text)
+
+
+def _ordinal(text: str) -> int:
+    number = _count(text)
+    if not number:
+        raise argparse.ArgumentTypeError("bills are counted from 1")
+    return number
 
 
 def _common() -> argparse.ArgumentParser:
@@ -316,14 +324,15 @@ def _verbs(
 
 
 def _add_bills(add: Add) -> None:
-    fetch = add("fetch", counter.fetch, "what a reference owes, as its biller says")
+    fetch = add("fetch", bills.fetch, "what references owe, as their biller says")
     _add_bill(fetch)
-    fetch.add_argument("reference", metavar="REFERENCE", help="the citizen's own")
+    fetch.add_argument(
+        "references", nargs="+", metavar="REFERENCE", help="the citizen's; 100 at most"
+    )
 
-    pay = add("pay", counter.pay, "pay a bill and wait for its biller")
+    pay = add("pay", payments.pay_bill, "pay a bill and wait for its biller")
     _add_bill(pay)
     _add_paid(pay)
-    pay.add_argument("--bill", default="", metavar="BILL", help="from `bill fetch`")
     pay.add_argument(
         "--wait",
         type=_wait,
@@ -354,12 +363,44 @@ def _add_paid(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "amount", type=_as(parse_amount), metavar="AMOUNT", help="in rupees"
     )
+    command.add_argument("reference", metavar="REFERENCE", help="the citizen's own")
+    fetched = command.add_mutually_exclusive_group()
+    fetched.add_argument(
+        "--bill",
+        type=_ordinal,
+        default=0,
+        metavar="N",
+        help="fetch the reference's bills, and pay this one of them (1, 2 …)",
+    )
+    fetched.add_argument(
+        "--quotation",
+        type=_as(parse_token),
+        default=b"",
+        metavar="TEXT",
+        help="of the bill, as `bill fetch --json` gives it",
+    )
     command.add_argument(
-        "reference", metavar="REFERENCE", help="what the bill is known by"
+        "--item",
+        dest="items",
+        type=_as(commands.to_item),
+        action="append",
+        default=[],
+        metavar="CODE[:COUNT]",
+        help="of the service's tariff; up to 4",
+    )
+    command.add_argument(
+        "--in-addition-to",
+        dest="additional_to",
+        type=_as(parse_token),
+        default=b"",
+        metavar="HANDLE",
+        help="from a refusal, if the citizen does mean another payment",
     )
     command.add_argument("--operator", type=_count, default=0, metavar="N")
-    command.add_argument("--tender", choices=sorted(commands.TENDERS), default="cash")
-    command.add_argument("--head", type=_count, default=0, metavar="N")
+    command.add_argument("--tender", choices=sorted(payments.TENDERS), default="cash")
+    command.add_argument(
+        "--head", type=_count, metavar="N", help="default: that of --bill, else 0"
+    )
     command.add_argument("--note", default="", metavar="TEXT", help="for the receipt")
 
 
@@ -385,14 +426,19 @@ def _add_shifts(add: Add) -> None:
 
 
 def _add_payments(add: Add) -> None:
-    pay = add("pay", commands.pay, "pay one bill out of a centre's wallet")
+    pay = add("pay", payments.pay, "pay out of a centre's wallet")
     _add_bill(pay)
     _add_paid(pay)
     amount = _as(parse_amount)
-    pay.add_argument("--due", type=amount, metavar="AMOUNT", help="what the bill says")
+    pay.add_argument(
+        "--due",
+        type=amount,
+        metavar="AMOUNT",
+        help="what the bill says, of who may state that (default: the amount)",
+    )
     _add_id(pay)
 
-    status = add("status", commands.status, "what became of a payment")
+    status = add("status", payments.status, "what became of a payment")
     _add_asked(status)
 
     top_up = add("top-up", commands.top_up, "credit a wallet for money in the bank")

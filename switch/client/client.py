@@ -5,12 +5,15 @@ repeated with the same ids, and reports an outcome that is not known as
 LostReplyError, an UnknownOutcomeError that carries the ids. A refusal by a rule is a
 value in the reply, never an exception. Every amount is in paise.
 
+What needs a person it never does by itself: it fetches no bill again after a quotation
+was refused, and sends no handle back that came with PAID_RECENTLY.
+
 Every method can raise CallError (the call changed nothing; its `code` says why), and
 those that change the ledger LostReplyError.
 """
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Self
 
 import grpc
@@ -72,12 +75,17 @@ def make_payment(
     tender: types_pb2.Tender.ValueType = types_pb2.TENDER_UNSPECIFIED,
     head: int = 0,
     note: str = "",
+    quotation: bytes = b"",
+    items: Iterable[tuple[str, int]] = (),
+    additional_to: bytes = b"",
 ) -> payments_pb2.Payment:
     """A payment of `amount` paise with a fresh id.
 
-    `amount_due` is what the bill says, needed where the service's amount is exact;
-    `centre` only for senders that act for several. The other fields are those of
-    `Payment` in the protocol.
+    `quotation` is that of the fetched bill, where the service is paid by bill; `items`
+    are (code, count) where it has a tariff; `additional_to` is the handle that came
+    with PAID_RECENTLY, to be given only after a person has said that another payment
+    is meant. `amount_due` is for senders that may state it, and `centre` for those
+    that act for several. The other fields are those of `Payment` in the protocol.
     """
     return payments_pb2.Payment(
         id=new_id(),
@@ -90,6 +98,9 @@ def make_payment(
         tender=tender,
         head=head,
         note=note,
+        quotation=quotation,
+        items=[types_pb2.TariffItem(code=code, count=count) for code, count in items],
+        additional_to=additional_to,
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterable, Sequence
 import grpc
 
 from switch.client.calls import Caller, CallError, LostReplyError, call_error
+from switch.errors import WireError
 from switch.ids import new_id
 from switch.payment_states import FINAL, PaymentState
 from switch.v1 import (
@@ -21,6 +22,8 @@ from switch.v1 import (
 
 WAIT_S = 5.0
 """What the server waits for a biller if it is not told how long."""
+FETCH_MAX = 100
+"""References of one `fetch_bills`."""
 
 
 class CounterCalls:
@@ -62,27 +65,48 @@ class CounterCalls:
 
     def fetch_bill(
         self, service: str, reference: str, centre: str = ""
-    ) -> counter_pb2.Bill:
-        """What a reference owes, as its biller says now."""
+    ) -> list[counter_pb2.Bill]:
+        """What a reference owes, as its biller says now: one bill or several.
+
+        Each that can be paid has the quotation that a payment of it presents.
+        """
         reply = self._caller.read(
             self._counter.FetchBill,
             counter_pb2.FetchBillRequest(
                 service=service, reference=reference, centre=centre
             ),
         )
-        return reply.bill
+        return list(reply.bills)
+
+    def fetch_bills(
+        self, service: str, references: Sequence[str], centre: str = ""
+    ) -> list[counter_pb2.FetchedBills]:
+        """The same of up to FETCH_MAX references at once, in their order.
+
+        What fails is said of each alone, in its `error`.
+        """
+        reply = self._caller.read(
+            self._counter.FetchBills,
+            counter_pb2.FetchBillsRequest(
+                service=service, references=references, centre=centre
+            ),
+        )
+        if [one.reference for one in reply.fetched] != list(references):
+            raise WireError("the bills are of other references")
+        return list(reply.fetched)
 
     def pay_bill(
-        self, payment: payments_pb2.Payment, bill: str = "", wait_ms: int = 0
+        self, payment: payments_pb2.Payment, wait_ms: int = 0
     ) -> payments_pb2.PaymentOutcome:
         """Pay one bill and wait up to `wait_ms` for the biller's word (0: WAIT_S).
 
-        A payment without an id is given one, in place.
+        A payment without an id is given one, in place. Sent again, after a lost reply
+        too, it has its first answer, with or without its quotation.
         """
         give_ids([payment])
         reply = self._caller.change(
             self._counter.PayBill,
-            counter_pb2.PayBillRequest(payment=payment, bill=bill, wait_ms=wait_ms),
+            counter_pb2.PayBillRequest(payment=payment, wait_ms=wait_ms),
             [payment.id],
             timeout_s=self._caller.timeout_s + (wait_ms / 1000 or WAIT_S),
         )

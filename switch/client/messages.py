@@ -3,7 +3,7 @@
 May use `specs`, `references` and the generated messages.
 """
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from switch.codes import CheckDigit, Ignored, Letters
@@ -26,7 +26,7 @@ def messages_of(
 ) -> tuple[list[admin_pb2.Participant], list[admin_pb2.Service]]:
     """Specs as they go over the wire: the fields have the same names and numbers.
 
-    Only a set of bits is a list of numbers there.
+    Only a set of bits is a list of numbers there, and a tariff one of messages.
     """
     return (
         [admin_pb2.Participant(**_values(one)) for one in specs.participants],
@@ -40,6 +40,7 @@ def _values(spec: ParticipantSpec | ServiceSpec) -> dict[str, Any]:
         values["ignored"] = [
             number for number, one in _IGNORED.items() if one in spec.ignored
         ]
+        values["tariff"] = [admin_pb2.Fee(**asdict(fee)) for fee in spec.tariff]
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -4,6 +4,7 @@ May use the words and the generated messages; calls nothing.
 """
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,8 +17,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 from rich.table import Table
 from rich.text import Text
 
+from switch.console.tokens import format_token
 from switch.console.words import Language
 from switch.ids import ID_SIZE, format_id
+
+_TOKENS = frozenset({"quotation", "additional_to"})
+"""Fields of bytes that a caller gives back as they are."""
 
 
 class Exit(IntEnum):
@@ -65,6 +70,11 @@ class Screen:
     def line(self, text: str) -> None:
         """A line of text for people on standard output."""
         self._out.print(Text(text))
+
+    def command(self, *words: str) -> None:
+        """A command of this program that a person may run next, ready to be copied."""
+        text = f"  payswitch {shlex.join(words)}"
+        self._out.print(Text(text), soft_wrap=True)
 
     def note(self, text: str) -> None:
         """A line on standard error."""
@@ -121,7 +131,8 @@ def plain(message: Message) -> dict[str, Any]:
     """A message as plain values: whole numbers stay numbers, ids are UUIDs.
 
     Every field is there, so that a reader need not know the defaults; enumerated
-    values are their names without the prefix.
+    values are their names without the prefix. Quotations and handles are as commands
+    take them.
     """
     return {
         field.name: _plain_field(field, getattr(message, field.name))
@@ -140,6 +151,8 @@ def _plain_value(field: Any, value: Any) -> Any:
     if isinstance(value, Message):
         return plain(value)
     if isinstance(value, bytes):
+        if field.name in _TOKENS:
+            return format_token(value)
         return format_id(value) if len(value) == ID_SIZE else value.hex()
     if field.enum_type is not None:
         return enum_word(field.enum_type, value)

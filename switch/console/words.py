@@ -28,6 +28,12 @@ class Language(Enum):
         english, bengali = RESULTS.get(result, (_plain(result), _plain(result)))
         return bengali if self is Language.BENGALI else english
 
+    def error(self, reason: str) -> str:
+        """What the reason of an error means to the operator, and what to do."""
+        plain = reason.lower().replace("_", " ")
+        english, bengali = ERRORS.get(reason, (plain, plain))
+        return bengali if self is Language.BENGALI else english
+
     def state(self, state: PaymentState) -> str:
         """Where a payment stands, as the operator should read it."""
         english, bengali = STATES[state]
@@ -62,6 +68,7 @@ def _plain(result: Result) -> str:
 WORDS: dict[str, tuple[str, str]] = {
     "about": ("About entry", "যে ভুক্তি নিয়ে"),
     "account": ("Account", "হিসাব"),
+    "additional to": ("In addition to entry", "যে ভুক্তির অতিরিক্ত"),
     "amount": ("Amount", "টাকার অঙ্ক"),
     "amount rule": ("Amount rule", "অঙ্কের নিয়ম"),
     "as of": ("as of entry", "ভুক্তি পর্যন্ত"),
@@ -69,6 +76,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "available": ("Available", "খরচযোগ্য"),
     "balance": ("Balance", "জমা"),
     "bill": ("Bill", "বিল"),
+    "bill due": ("can be paid", "দেওয়া যাবে"),
+    "bill in progress": (
+        "a payment is under way: take no money",
+        "দেওয়া চলছে: টাকা নেবেন না",
+    ),
+    "bill paid": ("paid already: take no money", "আগেই দেওয়া হয়েছে: টাকা নেবেন না"),
     "biller": ("Biller", "বিলার"),
     "cases": ("Cases", "কেস"),
     "cash counted": ("Cash counted", "গোনা নগদ"),
@@ -92,12 +105,21 @@ WORDS: dict[str, tuple[str, str]] = {
     "doubtful": ("Unknown", "অজানা"),
     "entry": ("Entry", "ভুক্তি"),
     "expired": ("Expired", "মেয়াদ শেষ"),
+    "fetch it": (
+        "Fetch the bill, then pay by what it says:",
+        "বিলটি আনুন, তারপর তাতে যা লেখা সেই মতো দিন:",
+    ),
     "given back": ("Given back", "ফেরত দেওয়া"),
     "head": ("Head", "খাত"),
     "health": ("Health", "স্বাস্থ্য"),
     "holds": ("Open holds", "আটক"),
     "id": ("Payment id", "লেনদেনের আইডি"),
+    "in addition": (
+        "Only if the citizen means another payment, pay again with:",
+        "নাগরিক সত্যিই আরও একবার দিতে চাইলে তবেই এটি যোগ করে আবার দিন:",
+    ),
     "index": ("looking through the index", "সূচি দেখা হচ্ছে"),
+    "item": ("Item", "দফা"),
     "journal": ("looking through the journal", "জার্নাল দেখা হচ্ছে"),
     "keep apart": (
         "Write the entry and the hash down somewhere else than the copy.",
@@ -113,13 +135,20 @@ WORDS: dict[str, tuple[str, str]] = {
         "Nothing was recorded: the payment can be put right and sent again.",
         "কিছুই নথিভুক্ত হয়নি: লেনদেন শুধরে আবার পাঠানো যাবে।",
     ),
+    "number": ("No.", "নং"),
     "open": ("Not yet confirmed", "এখনও নিশ্চিত নয়"),
     "operator": ("Operator", "অপারেটর"),
     "over": ("over", "বেশি"),
     "p50 ms": ("p50 ms", "p50 মিলিসেকেন্ড"),
     "p99 ms": ("p99 ms", "p99 মিলিসেকেন্ড"),
+    "pay it": (
+        "Pay one of them by its number, until",
+        "নম্বর দিয়ে একটি বিল দিন, এই সময়ের আগে",
+    ),
     "payments": ("Payments", "লেনদেন"),
     "pending": ("Reserved", "আটক টাকা"),
+    "period": ("Period", "সময়কাল"),
+    "price": ("Price", "মূল্য"),
     "proof": ("Proof", "প্রমাণ"),
     "reason": ("Reason", "কারণ"),
     "receipt": ("Receipt", "রসিদ"),
@@ -140,6 +169,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "state hash": ("State hash", "অবস্থার হ্যাশ"),
     "status": ("Status questions", "অবস্থা-প্রশ্ন"),
     "status/min": ("Status calls/min", "মিনিটে অবস্থা-জিজ্ঞাসা"),
+    "step": ("step", "ধাপ"),
     "time": ("Time", "সময়"),
     "total": ("Total", "মোট"),
     "use another copy": (
@@ -199,6 +229,10 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "the note must be at most 64 bytes",
         "মন্তব্য সর্বাধিক ৬৪ বাইট হতে পারে",
     ),
+    Result.INVALID_ITEMS: (
+        "name 1 to 4 items, each once, as CODE or CODE:COUNT",
+        "১ থেকে ৪টি দফা দিন, প্রতিটি একবার: কোড, বা কোড:সংখ্যা",
+    ),
     Result.ID_REUSED: (
         "this id was used for another payment; use a new one",
         "এই আইডি অন্য লেনদেনে ব্যবহৃত; নতুন আইডি নিন",
@@ -210,6 +244,22 @@ RESULTS: dict[Result, tuple[str, str]] = {
     Result.DATA_DAMAGED: (
         "its entry at the switch is damaged; take no money, tell the treasury",
         "সুইচে এর তথ্য নষ্ট হয়েছে; টাকা নেবেন না, ট্রেজারিতে জানান",
+    ),
+    Result.QUOTATION_NEEDED: (
+        "this service is paid by bill: fetch the bill first",
+        "এই পরিষেবার টাকা বিল দেখে নিতে হয়: আগে বিল আনুন",
+    ),
+    Result.QUOTATION_WRONG: (
+        "the quotation is of another bill, centre or head; fetch the bill again",
+        "কোটেশনটি অন্য বিল, কেন্দ্র বা খাতের; বিলটি আবার আনুন",
+    ),
+    Result.QUOTATION_EXPIRED: (
+        "the quotation is too old, what is due may have changed; fetch the bill again",
+        "কোটেশনটি পুরনো, প্রদেয় টাকা বদলে থাকতে পারে; বিলটি আবার আনুন",
+    ),
+    Result.ADDITION_WRONG: (
+        "this handle was not given to this centre; pay without it",
+        "এই হ্যান্ডেল এই কেন্দ্রকে দেওয়া হয়নি; এটি বাদ দিয়ে আবার দিন",
     ),
     Result.SERVICE_UNKNOWN: (
         "no such service; see `payswitch services`",
@@ -235,6 +285,18 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "pay exactly what the bill says",
         "বিলে যা লেখা ঠিক তাই দিতে হবে",
     ),
+    Result.AMOUNT_STEP_WRONG: (
+        "the service takes multiples of a step only; `payswitch services` tells it",
+        "পরিষেবাটি নির্দিষ্ট ধাপের গুণিতক অঙ্কই নেয়; `payswitch services` দেখুন",
+    ),
+    Result.ITEM_UNKNOWN: (
+        "the tariff has no such item today; `payswitch services` shows the items",
+        "আজকের মূল্যতালিকায় এমন দফা নেই; `payswitch services`-এ দফাগুলি দেখুন",
+    ),
+    Result.FEE_CHANGED: (
+        "the items come to another amount today; take what the tariff says",
+        "আজকের মূল্যতালিকায় দফাগুলির মোট অন্য; তালিকায় যা লেখা তাই নিন",
+    ),
     Result.PERIOD_MISSING: (
         "the reference must end in the bill's month: /YYYY-MM",
         "রেফারেন্সের শেষে বিলের মাস চাই: /YYYY-MM",
@@ -253,8 +315,8 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "এই বিল দেওয়া হয়ে গেছে বা দেওয়া চলছে; টাকা নেবেন না",
     ),
     Result.PAID_RECENTLY: (
-        "the same was paid a short while ago; ask the citizen whether it is meant",
-        "একই লেনদেন একটু আগে হয়েছে; নাগরিককে জিজ্ঞাসা করুন",
+        "this reference was paid a short while ago; ask before you take any money",
+        "এই রেফারেন্সে একটু আগে টাকা দেওয়া হয়েছে; জিজ্ঞাসা না করে টাকা নেবেন না",
     ),
     Result.PAYMENT_AMOUNT_EXCEEDED: (
         "more than the wallet may pay in one payment",
@@ -294,3 +356,28 @@ RESULTS: dict[Result, tuple[str, str]] = {
     ),
 }
 """Result → English, Bengali. Others are shown by their plain names."""
+
+ERRORS: dict[str, tuple[str, str]] = {
+    "REFERENCE_WRONG": RESULTS[Result.REFERENCE_WRONG],
+    "BILL_NOT_FOUND": (
+        "the biller knows of no bill for it",
+        "বিলারের কাছে এর কোনো বিল নেই",
+    ),
+    "BILL_UNREADABLE": (
+        "the biller's answer cannot be paid; the biller must put it right",
+        "বিলারের উত্তরে ভুল আছে, দেওয়া যাবে না; বিলারকে শুধরাতে হবে",
+    ),
+    "NOT_PAID_BY_BILL": (
+        "this service has no bills; pay it without fetching",
+        "এই পরিষেবার বিল হয় না; বিল না এনেই দিন",
+    ),
+    "BILLER_UNAVAILABLE": (
+        "the biller cannot be asked now; take no money, try again in a while",
+        "বিলারকে এখন জিজ্ঞাসা করা যাচ্ছে না; টাকা নেবেন না, একটু পরে চেষ্টা করুন",
+    ),
+    "BILLER_QUEUE_FULL": (
+        "too many wait for this biller; take no money, try again in a minute",
+        "এই বিলারের কাছে অনেকে অপেক্ষায়; টাকা নেবেন না, এক মিনিট পরে চেষ্টা করুন",
+    ),
+}
+"""Reason of an error → English, Bengali. Others are shown by their plain names."""

@@ -254,7 +254,6 @@ cdef enum:
 cdef enum:  # Answer.bad: a text that is over-long or not printable, and was left out
     BAD_REFERENCE = 0x01
     BAD_REASON = 0x02
-    BAD_BILL = 0x04
 
 cdef enum:  # what became of a token that was opened
     OPENED_RIGHT = 1

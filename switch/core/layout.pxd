@@ -362,18 +362,15 @@ cdef struct Outcome:            # 80 bytes: the answer to one requested row
     uint8_t foreign             # the row in the way is of another sender and another wallet
     uint8_t reserved[9]
 
-cdef struct Answer:             # 152 bytes, in memory: what a biller answered to one question
+cdef struct Answer:             # 104 bytes, in memory: what a biller answered to one question
     uint64_t number             # of the question; of payments the hold's sequence
-    uint64_t amount_due         # paise
-    uint64_t due_time_ns
-    uint64_t valid_until_ns
     uint8_t id[16]              # zero unless the answer has one of 16 bytes
     uint8_t biller_reference[32]  # texts are zero-padded
     uint8_t reason[32]
-    uint8_t bill[32]
+    uint32_t bills_count        # how many it has; what is in them is not read here
+    uint32_t at                 # where the bytes of its message begin in the request,
+    uint32_t size               # and how many there are
     uint8_t kind                # ANSWERED_*, 0 for any other
     uint8_t biller_reference_size
     uint8_t reason_size
-    uint8_t bill_size
     uint8_t bad                 # BAD_*
-    uint8_t reserved[3]

@@ -1,8 +1,8 @@
 """A receipt out of the ledger: the payment's rows, with the names of that time.
 
-May use the core, `register`, `statements` and `receipts`. Names change in the register;
-a receipt keeps those that were registered when its payment was accepted, which older
-`register` rows still say.
+May use the core, `register`, `statements`, `payment_tails` and `receipts`. Names and
+fees change in the register; a receipt keeps those that were registered when its payment
+was accepted, which older `register` rows still say.
 """
 
 from bisect import bisect_right
@@ -10,19 +10,24 @@ from bisect import bisect_right
 import numpy as np
 
 from switch._core import Ledger, Rows
+from switch.calendar import day_number
 from switch.codes import (
     TENDER_MASK,
     TENDER_SHIFT,
+    AmountRule,
+    KeyRule,
     Kind,
     Record,
     Result,
     RowFlag,
     Tender,
 )
-from switch.counter.receipts import Receipt
+from switch.counter.receipts import Item, Receipt
 from switch.ledger.follower import Follower
+from switch.ledger.payment_tails import BillPart, PaymentTail, payment_tail
 from switch.ledger.statements import Payment
-from switch.register.register import Register, record_texts
+from switch.register.register import Register, record_tariff, record_texts
+from switch.tariffs import Fee, fees_on
 
 
 class PastNames:
@@ -46,7 +51,13 @@ class PastNames:
         Raises LookupError if it was not registered then, CorruptionError, and
         OverloadError while another call reads the journal for the first time.
         """
-        ledger = self._register.ledger
+        return record_texts(self._tail(record, index, sequence), record)
+
+    def tariff(self, service: int, sequence: int) -> tuple[Fee, ...]:
+        """The tariff of a service as registered at `sequence`. Raises likewise."""
+        return record_tariff(self._tail(Record.SERVICE, service, sequence))
+
+    def _tail(self, record: Record, index: int, sequence: int) -> bytes:
         current = self._current(record, index)
         if current > sequence:
             self._follower.read_on()
@@ -55,7 +66,7 @@ class PastNames:
             if not at:
                 raise LookupError(f"{record.name} {index} is younger than {sequence}")
             current = known[at - 1]
-        return record_texts(ledger.tail(current), record)
+        return self._register.ledger.tail(current)
 
     def _current(self, record: Record, index: int) -> int:
         is_service = record is Record.SERVICE
@@ -88,6 +99,12 @@ def make_receipt(payment: Payment, register: Register, names: PastNames) -> Rece
     centre = register.account(int(row["debit"])).participant
     credited = register.account(int(row["credit"]))
     service_index = int(row["service"])
+    service = register.service(service_index).spec
+    tail = payment_tail(ledger, row, service.price_rule)
+    sent = row["reference"].tobytes().rstrip(b"\0").decode("ascii")
+    bill = tail.bill or BillPart(sent, 0, 0, "", "", AmountRule.ANY)
+    # By another key rule the row has no id of the biller's.
+    has_bill_id = tail.bill is not None and service.key_rule is KeyRule.BILL_ID
     of_centre = names.texts(Record.PARTICIPANT, centre, sequence)
     of_service = names.texts(Record.SERVICE, service_index, sequence)
     of_biller = names.texts(Record.PARTICIPANT, credited.participant, sequence)
@@ -98,7 +115,7 @@ def make_receipt(payment: Payment, register: Register, names: PastNames) -> Rece
         centre_code=of_centre.get("code", ""),
         centre_en=of_centre.get("name_en", ""),
         centre_bn=of_centre.get("name_bn", ""),
-        service=register.service(service_index).spec.code,
+        service=service.code,
         service_en=of_service.get("name_en", ""),
         service_bn=of_service.get("name_bn", ""),
         department_en=of_service.get("department_en", ""),
@@ -107,9 +124,14 @@ def make_receipt(payment: Payment, register: Register, names: PastNames) -> Rece
         biller_en=of_biller.get("name_en", ""),
         biller_bn=of_biller.get("name_bn", ""),
         head=credited.head,
-        reference=row["reference"].tobytes().rstrip(b"\0").decode("ascii"),
-        biller_reference=_tail_text(ledger, final) if is_confirmed else "",
-        note=_tail_text(ledger, row),
+        reference=bill.reference,
+        bill=sent if has_bill_id else "",
+        period=bill.period,
+        due_date=bill.due_date,
+        amount_due=bill.amount_due,
+        items=_items_of(row, tail, names),
+        biller_reference=_answer_text(ledger, final) if is_confirmed else "",
+        note=tail.note,
         amount=int(final["amount"]),
         tender=Tender((int(row["flags"]) & TENDER_MASK) >> TENDER_SHIFT),
         operator=int(row["operator_"]),
@@ -120,7 +142,26 @@ def make_receipt(payment: Payment, register: Register, names: PastNames) -> Rece
     )
 
 
-def _tail_text(ledger: Ledger, row: Rows) -> str:
+def _items_of(row: Rows, tail: PaymentTail, names: PastNames) -> tuple[Item, ...]:
+    """What was paid for by a tariff, at the fees of that day."""
+    if not tail.items:
+        return ()
+    tariff = names.tariff(int(row["service"]), int(row["sequence"]))
+    fees = fees_on(tariff, day_number(int(row["timestamp"])))
+    return tuple(
+        Item(
+            code=one.code,
+            name_en=fees[one.code].name_en,
+            name_bn=fees[one.code].name_bn,
+            count=one.count,
+            fee=fees[one.code].amount,
+        )
+        for one in tail.items
+    )
+
+
+def _answer_text(ledger: Ledger, row: Rows) -> str:
+    """The biller's own reference in what completed a hold."""
     if not int(row["flags"]) & RowFlag.TAIL:
         return ""
-    return ledger.tail(int(row["sequence"])).decode("utf-8")
+    return ledger.tail(int(row["sequence"])).decode("ascii")

@@ -25,6 +25,18 @@ _INDENT = "  "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """So many of one item of a tariff. Name and fee as they were then."""
+
+    code: str
+    name_en: str
+    name_bn: str
+    count: int
+    fee: int
+    """Paise of one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """What the ledger says of one completed payment. Names as they were then."""
 
@@ -45,6 +57,17 @@ class Receipt:
     biller_bn: str
     head: str
     reference: str
+    """The citizen's own with the biller."""
+    bill: str = ""
+    """The biller's id of the bill, where its bills are known by it."""
+    period: str = ""
+    """`YYYY-MM` of the bill, or empty."""
+    due_date: str = ""
+    """`YYYY-MM-DD` of the bill, or empty."""
+    amount_due: int = 0
+    """Paise that the bill came to; 0 where there was none."""
+    items: tuple[Item, ...] = ()
+    """What was paid for, by a tariff."""
     biller_reference: str
     """Of the confirmation; empty if the biller was not asked."""
     note: str
@@ -83,6 +106,10 @@ _LABELS = {
     "biller": ("Paid to", "প্রাপক"),
     "head": ("Head of account", "হিসাবের খাত"),
     "reference": ("Reference", "রেফারেন্স"),
+    "bill": ("Bill", "বিল"),
+    "period": ("Period", "সময়কাল"),
+    "due_date": ("Due by", "শেষ তারিখ"),
+    "amount_due": ("Amount due", "প্রদেয়"),
     "biller_reference": ("Biller's reference", "প্রাপকের রেফারেন্স"),
     "note": ("Note", "মন্তব্য"),
     "amount": ("Amount", "টাকার অঙ্ক"),
@@ -125,6 +152,11 @@ def receipt_json(receipt: Receipt) -> str:
         "biller_name": {"en": receipt.biller_en, "bn": receipt.biller_bn},
         "head": receipt.head,
         "reference": receipt.reference,
+        "bill": receipt.bill,
+        "period": receipt.period,
+        "due_date": receipt.due_date,
+        "amount_due_paise": receipt.amount_due,
+        "items": [_json_item(item) for item in receipt.items],
         "biller_reference": receipt.biller_reference,
         "note": receipt.note,
         "amount_paise": receipt.amount,
@@ -154,6 +186,16 @@ def receipt_json(receipt: Receipt) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def _json_item(item: Item) -> dict[str, object]:
+    return {
+        "code": item.code,
+        "name": {"en": item.name_en, "bn": item.name_bn},
+        "count": item.count,
+        "fee_paise": item.fee,
+        "amount_paise": item.fee * item.count,
+    }
+
+
 def _lines(receipt: Receipt, language: int) -> Iterator[str]:
     def label(name: str) -> str:
         return _LABELS[name][language]
@@ -164,9 +206,11 @@ def _lines(receipt: Receipt, language: int) -> Iterator[str]:
     def amount(paise: int) -> str:
         return format_amount(paise, bengali=bool(language))
 
-    def time(time_ns: int) -> str:
-        text = format_ist(time_ns)
+    def digits(text: str) -> str:
         return bengali_digits(text) if language else text
+
+    def time(time_ns: int) -> str:
+        return digits(format_ist(time_ns))
 
     rule = "-" * COLUMNS
     yield from _wrap(label("title"))
@@ -187,11 +231,24 @@ def _lines(receipt: Receipt, language: int) -> Iterator[str]:
     yield from _wrap(f"{label('biller')}: {biller or receipt.biller}")
     yield from _exact(label("head"), receipt.head)
     yield from _exact(label("reference"), receipt.reference)
+    if receipt.bill:
+        yield from _exact(label("bill"), receipt.bill)
+    if receipt.period:
+        yield f"{label('period')}: {digits(receipt.period)}"
+    if receipt.due_date:
+        yield f"{label('due_date')}: {digits(receipt.due_date)}"
     if receipt.biller_reference:
         yield from _exact(label("biller_reference"), receipt.biller_reference)
     if receipt.note:
         yield from _wrap(f"{label('note')}: {_printable(receipt.note)}")
     yield rule
+    for item in receipt.items:
+        name = chosen(item.name_en, item.name_bn)
+        yield from _wrap(f"{name} ({item.code})" if name else item.code)
+        sums = f"{amount(item.fee)} = {amount(item.fee * item.count)}"
+        yield from _under(f"{digits(str(item.count))} × {sums}")
+    if receipt.amount_due:
+        yield from _exact(label("amount_due"), amount(receipt.amount_due))
     yield from _exact(label("amount"), amount(receipt.amount))
     yield from _exact(label("fee"), amount(FEE))
     yield from _exact(label("total"), amount(receipt.amount + FEE))
@@ -219,6 +276,15 @@ def _exact(label: str, value: str) -> Iterator[str]:
     width = COLUMNS - len(_INDENT)
     for at in range(0, len(value), width):
         yield _INDENT + value[at : at + width]
+
+
+def _under(text: str) -> Iterator[str]:
+    """A line that belongs to the one above it."""
+    line = _INDENT + text
+    if len(line) <= COLUMNS:
+        yield line
+    else:
+        yield from _wrap(text)
 
 
 def _wrap(text: str) -> Iterator[str]:

@@ -25,14 +25,20 @@ from switch.client.messages import messages_of
 from switch.codes import Result, Role
 from switch.config import Config
 from switch.console.output import Exit, Screen
+from switch.day.bill_proofs import (
+    prove_fetches,
+    prove_paid_once,
+    prove_prices,
+    prove_tokens,
+)
 from switch.day.billers import BillersError, BillersProcess
 from switch.day.fates import read_fates
 from switch.day.proof import (
     Books,
     audit,
+    late_holds,
     paid_by_biller,
     prove_billers,
-    prove_bills,
     prove_budget,
     prove_credits,
     prove_fates,
@@ -45,9 +51,10 @@ from switch.day.proof import (
     prove_wallets,
     prove_window,
 )
-from switch.day.replay import SENDERS_MAX, Replay, Replayed
+from switch.day.replay import Replay, Replayed
 from switch.day.report import DayReport, show, summarise
 from switch.day.script import TROUBLES, Script, day_of_utr, write_script
+from switch.day.sending import SENDERS_MAX
 from switch.day.server import ServerError, ServerProcess, choose_port
 from switch.day.speed import SPEED, Pace
 from switch.errors import ConfigError
@@ -225,18 +232,20 @@ class Day:
             if one.kind == types_pb2.ENTRY_KIND_CASE and one.sequence > before.sequence
         ]
         biller, _ = paid_by_biller(fates).most_common(1)[0]
-        credits = {
-            id_: one.amount for id_, one in read_credits(self._billers.credits).items()
-        }
+        credits = read_credits(self._billers.credits)
+        amounts = {id_: one.amount for id_, one in credits.items()}
         proofs = [
             prove_results(replayed, fates),
             prove_repeats(replayed),
-            prove_bills(replayed),
+            prove_fetches(replayed),
+            prove_tokens(replayed),
+            prove_paid_once(replayed, fates, credits, late_holds(cases)),
+            prove_prices(replayed, fates),
             prove_fates(replayed, fates),
             prove_money(before, after, topped_up),
             prove_wallets(before, after, script, fates),
             prove_billers(before, after, fates),
-            prove_credits(credits, fates, cases),
+            prove_credits(amounts, fates, cases),
             prove_budget(billers["billers"]),
             prove_receipts(fates, script.number),
             prove_window(window, fates),

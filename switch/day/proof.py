@@ -19,8 +19,9 @@ from switch.client import balance_of
 from switch.codes import Result
 from switch.credentials import Credentials
 from switch.day.fates import Fates, State, completed, count_states
-from switch.day.replay import Replayed, Sent, is_repeat, result_of
+from switch.day.replay import Replayed
 from switch.day.script import Script
+from switch.day.sending import Sent, is_repeat, result_of
 from switch.day.speed import STATUS_CALLS_MAX, STATUS_PER_MINUTE_MAX
 from switch.programs import program
 from switch.sample import load_sample
@@ -28,6 +29,8 @@ from switch.specs import TREASURY
 from switch.v1 import admin_pb2, types_pb2
 
 AUDIT_TIMEOUT_S = 600.0
+Key = tuple[str, str, int]
+"""A step's: what it pays."""
 _FLOAT = admin_pb2.ACCOUNT_KIND_FLOAT
 _WALLET = admin_pb2.ACCOUNT_KIND_WALLET
 _BILLER = admin_pb2.ACCOUNT_KIND_BILLER
@@ -115,13 +118,13 @@ def tallies(sent: Iterable[Sent], fates: Fates) -> dict[str, Tally]:
 
 def prove_results(replayed: Replayed, fates: Fates) -> Proof:
     """Each payment got the result that its step must get."""
-    by_bill: dict[tuple[str, str], list[Sent]] = defaultdict(list)
+    by_bill: dict[Key, list[Sent]] = defaultdict(list)
     for one in replayed.sent:
-        by_bill[one.step.service, one.step.bill].append(one)
+        by_bill[one.step.key].append(one)
     wrong = [
         one
         for one in replayed.sent
-        if result_of(one) is not one.step.expected
+        if result_of(one) not in (one.step.expected, *one.step.others)
         and not (one.step.is_again and _may_be_paid_again(one, by_bill, fates))
     ]
     detail = f"{len(replayed.sent)} payments and slips"
@@ -136,13 +139,13 @@ def prove_results(replayed: Replayed, fates: Fates) -> Proof:
 
 
 def _may_be_paid_again(
-    one: Sent, by_bill: Mapping[tuple[str, str], Sequence[Sent]], fates: Fates
+    one: Sent, by_bill: Mapping[Key, Sequence[Sent]], fates: Fates
 ) -> bool:
     """Whether every earlier payment of its bill was given back before this one."""
     if result_of(one) is not Result.OK:
         return False
     mine = fates[one.payment.id].hold.sequence
-    for other in by_bill[one.step.service, one.step.bill]:
+    for other in by_bill[one.step.key]:
         fate = fates.get(other.payment.id)
         if other is one or fate is None or fate.hold.sequence > mine:
             continue
@@ -154,21 +157,14 @@ def _may_be_paid_again(
 
 def prove_repeats(replayed: Replayed) -> Proof:
     """Each lost reply came again as a repeat of the same answer."""
-    lost = [one for one in replayed.sent if one.step.is_lost]
+    # What left no entry is decided anew.
+    lost = [one for one in replayed.sent if one.lost is not None and one.lost.sequence]
     same = sum(1 for one in lost if is_repeat(one))
     return Proof(
         "every lost reply came again, the same, and nothing was done twice",
         same == len(lost),
         f"{same} of {len(lost)}",
     )
-
-
-def prove_bills(replayed: Replayed) -> Proof:
-    """Each bill that was fetched says what the citizen owes."""
-    fetched = [one for one in replayed.sent if one.bill_due is not None]
-    wrong = [one for one in fetched if one.bill_due != one.step.amount_due]
-    detail = f"{len(fetched)} fetched, {replayed.turned_away} times told to try later"
-    return Proof("every fetched bill is the biller's own", not wrong, detail)
 
 
 def prove_fates(replayed: Replayed, fates: Fates, open_max: int = 0) -> Proof:
@@ -256,11 +252,11 @@ def prove_feed(
         if one.step.service not in services or result_of(one) is not Result.OK:
             continue
         assert one.outcome is not None
-        step = one.step
-        wanted.append((one.outcome.sequence, one.payment.id, step.amount, step.bill))
+        paid = one.step.amount, one.row_reference
+        wanted.append((one.outcome.sequence, one.payment.id, *paid))
         end = fates[one.payment.id].resolution
         if end is not None:
-            wanted.append((end.sequence, end.id, step.amount, step.bill))
+            wanted.append((end.sequence, end.id, *paid))
     fed = [(one.sequence, one.id, one.amount, one.reference) for one in entries]
     return Proof(
         f"the feed of {biller} has every payment and its end once, in order",
@@ -304,6 +300,15 @@ def prove_window(window: admin_pb2.CloseWindowResponse, fates: Fates) -> Proof:
 # --- the billers --------------------------------------------------------------------
 
 
+def late_holds(cases: Iterable[types_pb2.Entry]) -> frozenset[int]:
+    """The holds that a biller credited after their money was back, by sequence."""
+    return frozenset(
+        one.resolves
+        for one in cases
+        if one.case_type == types_pb2.CASE_TYPE_LATE_CONFIRMATION
+    )
+
+
 def prove_credits(
     credits: Mapping[bytes, int], fates: Fates, cases: Sequence[types_pb2.Entry]
 ) -> Proof:
@@ -311,11 +316,7 @@ def prove_credits(
 
     `credits` are what the billers say themselves, of all payments: id → paise.
     """
-    late = {
-        one.resolves
-        for one in cases
-        if one.case_type == types_pb2.CASE_TYPE_LATE_CONFIRMATION
-    }
+    late = late_holds(cases)
     wrong = []
     credited = 0
     for id_, fate in fates.items():

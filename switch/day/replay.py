@@ -1,56 +1,46 @@
-"""Sends a day's script to a switch, as many centres and one harness would.
+"""A day's script as it is lived: who comes when, with which token, and what is sent.
 
-May use the client and the script. The parts of the day follow each other, each at its
-time; within one, the centres send side by side. Throws away the replies that the script
-says are lost, and sends those payments again with the same ids. So it does with what
-got no answer at all, until the switch is back.
+May use the client's messages, the script, `fetches` and `sending`. The parts of the day
+follow each other, each at its time. Bills are fetched some parts before they are paid;
+a citizen whose biller is away comes back later.
 """
 
-import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
-from itertools import groupby
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
 
 from switch.calendar import NS_IN_S, day_start_ns
-from switch.client import CallError, Client, LostReplyError, make_payment
+from switch.client import Client, make_payment
 from switch.codes import Result
-from switch.day.script import Script, Step
-from switch.v1 import payments_pb2
+from switch.day.fetches import Fetched, Fetches, Slate
+from switch.day.script import Script
+from switch.day.sending import Payment, Sender, Sent, is_repeat, result_of
+from switch.day.step import Step, Token
+from switch.v1 import counter_pb2
 
-SENDERS_MAX = 16
-"""Threads that send at the same time."""
-STREAM_PAYMENTS = 50
-"""Payments in one message of the harness's stream."""
-BATCH_PAYMENTS = 500
-"""Payments in one batch of the harness."""
 PACE_S = 120
 """Seconds of the day that are sent together."""
-COUNTER_WAIT_MS = 200
-"""How long a counter waits for the biller; what comes later it sees in its list."""
-RESEND_S = 60.0
-"""How long a sender goes on asking a switch that is away."""
-RESEND_PAUSE_S = 0.2
+AHEAD_PARTS = 10
+"""A bill is fetched so many parts before it is paid: the citizen counts the cash."""
+BACK_PARTS = 15
+"""Parts after which a citizen comes back who was told to; more than AHEAD_PARTS."""
+TRIES_MAX = 8
+"""Times that a citizen comes."""
+EXTRA_PARTS = 30
+"""Parts after the day's last one, for those who came back then."""
+AMOUNT_AT = 80
+"""Where a token has the amount due, in 8 bytes."""
 
-Payment = payments_pb2.Payment
-Outcome = payments_pb2.PaymentOutcome
 
+class Told(Enum):
+    """What a counter was told instead of a quotation."""
 
-@dataclass(slots=True)
-class Sent:
-    """One step with what was sent for it and what came back."""
-
-    step: Step
-    payment: Payment
-    outcome: Outcome | None = None
-    """The answer that the sender works with."""
-    lost: Outcome | None = None
-    """The first answer, if it was thrown away; kept only to be compared."""
-    bill_due: int | None = None
-    """Paise due by the bill, if the counter fetched it."""
+    PAID = "paid"
+    IN_PROGRESS = "in progress"
+    NOTHING_DUE = "nothing due"
+    UNREADABLE = "unreadable"
 
 
 @dataclass(slots=True)
@@ -64,6 +54,12 @@ class Replayed:
     messages: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     """How many messages went by each way: unary, counter, centre stream, stream,
     batch."""
+    told: list[tuple[Step, Told]] = field(default_factory=list)
+    """Steps that were not sent, because there was nothing to pay."""
+    unsent: list[Step] = field(default_factory=list)
+    """Steps whose citizens gave up, or whose token never was."""
+    fetches: int = 0
+    """References that were asked about."""
     turned_away: int = 0
     """Times that a counter was told to try later, because a biller was away."""
     resent: int = 0
@@ -73,18 +69,6 @@ class Replayed:
     def repeats(self) -> int:
         """Lost replies that came again, marked as repeats, with the same answer."""
         return sum(1 for one in self.sent if one.lost is not None and is_repeat(one))
-
-
-def is_repeat(one: Sent) -> bool:
-    """Whether the second answer is the first one over again."""
-    first, second = one.lost, one.outcome
-    if first is None or second is None:
-        return False
-    # Where the payment stands, its receipt and the wallet's balances are those of now.
-    return second.repeat and (
-        (first.id, first.result, first.sequence, first.time_ns)
-        == (second.id, second.result, second.sequence, second.time_ns)
-    )
 
 
 class Replay:
@@ -110,39 +94,126 @@ class Replay:
         self._speed = speed
         self._begin_ns = day_start_ns(script.date) + int(begin_s * NS_IN_S)
         self._begin_unix_s = begin_unix_s
-        self._turned_away = 0
-        self._resent = 0
-        self._messages: dict[str, int] = defaultdict(int)
-        self._lock = threading.Lock()
+        self._replayed = Replayed(own_centres=len(own))
+        self._tries: dict[Step, int] = defaultdict(int)
+        self._parts: dict[int, list[Step]] = defaultdict(list)
+        self._presented: dict[tuple[str, str, int], tuple[int, Sent]] = {}
 
     def run(self, advance: Callable[[int], None]) -> Replayed:
         """Send everything; `advance` is told how many payments are answered.
 
         Raises what the client raises: a day with an unknown outcome has no report.
         """
-        steps = self._script.steps
-        replayed = Replayed(own_centres=len(self._own))
-        with ThreadPoolExecutor(SENDERS_MAX, "centre") as pool:
-            for part in self._parts(steps):
-                self._wait_for(part[0])
-                sent = [Sent(step, self._payment_of(step)) for step in part]
-                self._send_part(sent, pool)
-                replayed.sent += sent
-                advance(len(sent))
-        replayed.messages = dict(self._messages)
-        replayed.turned_away, replayed.resent = self._turned_away, self._resent
-        return replayed
+        for step in self._script.steps:
+            self._parts[self._part_of(step)].append(step)
+        first, last = min(self._parts), max(self._parts)
+        slates: dict[int, Slate] = {}
+        with (
+            Sender(self._harness, self._own) as sender,
+            Fetches(self._harness, self._own) as fetches,
+        ):
+            for at in range(first - AHEAD_PARTS, last + EXTRA_PARTS + 1):
+                if at > last and not self._parts:
+                    break
+                self._wait_for(at)
+                ahead = self._parts.get(at + AHEAD_PARTS, ())
+                slates[at + AHEAD_PARTS] = fetches.begin(ahead)
+                steps = self._parts.pop(at, [])
+                if steps:
+                    self._pay_part(at, steps, slates[at], sender)
+                    advance(len(steps))
+                slates.pop(at, None)
+            self._replayed.fetches = fetches.references
+            self._replayed.messages = dict(sender.messages)
+            self._replayed.turned_away += sender.turned_away
+            self._replayed.resent = sender.resent
+        for steps in self._parts.values():
+            self._replayed.unsent += steps
+        return self._replayed
 
-    def _parts(self, steps: Sequence[Step]) -> Iterator[list[Step]]:
-        for _, part in groupby(steps, lambda step: step.time_ns // (PACE_S * NS_IN_S)):
-            yield list(part)
+    def _part_of(self, step: Step) -> int:
+        return (step.time_ns - self._begin_ns) // (PACE_S * NS_IN_S)
 
-    def _wait_for(self, step: Step) -> None:
-        passed_s = (step.time_ns - self._begin_ns) / NS_IN_S
-        due_s = self._begin_unix_s + passed_s / self._speed
+    def _wait_for(self, part: int) -> None:
+        due_s = self._begin_unix_s + part * PACE_S / self._speed
         time.sleep(max(0.0, due_s - time.time()))
 
-    def _payment_of(self, step: Step) -> Payment:
+    def _pay_part(
+        self, at: int, steps: Sequence[Step], slate: Slate, sender: Sender
+    ) -> None:
+        sent = []
+        for step in steps:
+            one = self._present(at, step, slate)
+            if one is not None:
+                sent.append(one)
+        sender.send(sent)
+        more = [one for first in sent for one in self._once_more(first, sender)]
+        done = []
+        for one in sent:
+            if one.step.paid_before and result_of(one) is Result.QUOTATION_EXPIRED:
+                # The part before it was posted while this rest was fetched.
+                self._come_back(at, one.step)
+            else:
+                done.append(one)
+        self._replayed.sent += [*done, *more]
+
+    # --- what is presented -----------------------------------------------------------
+
+    def _present(self, at: int, step: Step, slate: Slate) -> Sent | None:
+        """The payment of a step with what it presents; None if there is none now."""
+        if step.token is Token.NONE:
+            return Sent(step, self._payment_of(step), row_reference=step.bill)
+        known = self._presented.get(step.key)
+        if step.token is Token.OWN:
+            if not _has_its_turn(at, step, known):
+                self._come_back(at, step)
+                return None
+            bill = self._choose(at, step, slate.find(step))
+            if bill is None:
+                return None
+            payment = self._payment_of(step, bill.quotation, bill.head)
+            one = Sent(step, payment, bill_due=bill.amount_due)
+            one.row_reference = _row_reference(bill)
+            if step.expected is Result.OK and not step.is_again:
+                self._presented[step.key] = at, one
+            return one
+        if known is None:
+            self._come_back(at, step)
+            return None
+        first = known[1]
+        token = first.payment.quotation
+        if step.token is Token.FORGED:
+            token = forged(token, step.amount)
+        payment = self._payment_of(step, token, first.payment.head)
+        return Sent(step, payment, row_reference=first.row_reference)
+
+    def _choose(self, at: int, step: Step, fetched: Fetched) -> counter_pb2.Bill | None:
+        """The bill that a step pays, if it can be paid now."""
+        if fetched.is_away:
+            self._replayed.turned_away += 1
+            self._come_back(at, step)
+            return None
+        found = [one for one in fetched.bills if one.amount_due in step.may_be_due]
+        told = _told(found[0].state) if found else Told.NOTHING_DUE
+        if fetched.error and fetched.error != "BILL_NOT_FOUND":
+            told = Told.UNREADABLE
+        if told is None:
+            return found[0]
+        if told is Told.IN_PROGRESS and step.paid_before:
+            # The first part of it is under way.
+            self._come_back(at, step)
+        else:
+            self._replayed.told.append((step, told))
+        return None
+
+    def _come_back(self, at: int, step: Step) -> None:
+        self._tries[step] += 1
+        if self._tries[step] < TRIES_MAX:
+            self._parts[at + BACK_PARTS].append(step)
+        else:
+            self._replayed.unsent.append(step)
+
+    def _payment_of(self, step: Step, quotation: bytes = b"", head: int = 0) -> Payment:
         return make_payment(
             step.service,
             step.amount,
@@ -150,143 +221,56 @@ class Replay:
             # A centre is named by its own certificate.
             centre="" if step.centre in self._own else step.centre,
             operator=step.operator,
-            amount_due=step.amount_due,
+            quotation=quotation,
+            head=head,
+            items=step.items,
         )
 
-    def _send_part(self, sent: Sequence[Sent], pool: ThreadPoolExecutor) -> None:
-        by_centre: dict[str, list[Sent]] = defaultdict(list)
-        rest: list[Sent] = []
-        for one in sent:
-            if one.step.centre in self._own:
-                by_centre[one.step.centre].append(one)
-            else:
-                rest.append(one)
-        tasks = [pool.submit(self._send_own, *item) for item in by_centre.items()]
-        if rest:
-            # The harness uses its stream and its batches in turn.
-            if rest[0].step.half_hour % 2:
-                send = partial(self._send_batches, rest)
-            else:
-                send = partial(
-                    self._send_stream, self._harness, rest, STREAM_PAYMENTS, "stream"
-                )
-            self._send(self._harness, rest, send)
-        for task in tasks:
-            task.result()
+    def _once_more(self, first: Sent, sender: Sender) -> list[Sent]:
+        """The citizen is told of the payment before, and wants to pay all the same.
 
-    def _send(
-        self, client: Client, sent: Sequence[Sent], send: Callable[[], None]
-    ) -> None:
-        """Send by one way, and again with the same ids whatever got no answer."""
-        try:
-            send()
-        except (CallError, LostReplyError) as error:
-            if not _is_away(error):
-                raise
-            self._send_until_answered(client, sent)
-        self._ask_again(client, sent)
-
-    def _send_until_answered(self, client: Client, sent: Sequence[Sent]) -> None:
-        end_s = time.monotonic() + RESEND_S
-        with self._lock:
-            self._resent += len(sent)
-        while True:
-            try:
-                _answer(sent, client.pay_batch([one.payment for one in sent]))
-            except (CallError, LostReplyError) as error:
-                if not _is_away(error) or time.monotonic() > end_s:
-                    raise
-                time.sleep(RESEND_PAUSE_S)
-            else:
-                return
-
-    def _send_own(self, centre: str, sent: Sequence[Sent]) -> None:
-        """Every other centre keeps a stream; the rest call once for each payment."""
-        client = self._own[centre]
-        if int.from_bytes(centre.encode(), "big") % 2:
-            send = partial(self._send_stream, client, sent, 1, "centre stream")
-            self._send(client, sent, send)
-            return
-        for at, one in enumerate(sent):
-            is_good = one.step.expected is Result.OK or one.step.is_again
-            if is_good and (at + one.step.half_hour) % 3:
-                way = partial(self._at_counter, client, one)
-            else:
-                way = partial(self._pay, client, one)
-            self._send(client, [one], way)
-
-    def _pay(self, client: Client, one: Sent) -> None:
-        one.outcome = client.pay(one.payment)
-        self._count("unary", 1)
-
-    def _at_counter(self, client: Client, one: Sent) -> None:
-        """Fetch the bill where one is needed, pay it, wait for the biller a little.
-
-        A counter that is turned away, because the biller is, pays by the paper bill
-        that the citizen has brought.
+        The handle is given back twice, in one message: only the first is in addition
+        to the payment that it names.
         """
-        step = one.step
-        try:
-            bill = ""
-            if step.amount_due:
-                found = client.fetch_bill(step.service, step.reference)
-                bill, one.bill_due = found.id, found.amount_due
-            one.outcome = client.pay_bill(one.payment, bill, COUNTER_WAIT_MS)
-        except CallError:
-            with self._lock:
-                self._turned_away += 1
-            self._pay(client, one)
-        else:
-            self._count("counter", 1)
-
-    def _send_stream(
-        self, client: Client, sent: Sequence[Sent], size: int, way: str
-    ) -> None:
-        outcomes: list[Outcome] = []
-        with client.open_stream() as stream:
-            starts = range(0, len(sent), size)
-            for at in starts:
-                outcomes += stream.send([one.payment for one in sent[at : at + size]])
-            outcomes += stream.finish()
-        _answer(sent, outcomes)
-        self._count(way, len(starts))
-
-    def _send_batches(self, sent: Sequence[Sent]) -> None:
-        for at in range(0, len(sent), BATCH_PAYMENTS):
-            part = sent[at : at + BATCH_PAYMENTS]
-            _answer(part, self._harness.pay_batch([one.payment for one in part]))
-            self._count("batch", 1)
-
-    def _count(self, way: str, messages: int) -> None:
-        with self._lock:
-            self._messages[way] += messages
-
-    def _ask_again(self, client: Client, sent: Sequence[Sent]) -> None:
-        lost = [one for one in sent if one.step.is_lost]
-        if not lost:
-            return
-        for one in lost:
-            one.lost, one.outcome = one.outcome, None
-        try:
-            _answer(lost, client.pay_batch([one.payment for one in lost]))
-        except (CallError, LostReplyError) as error:
-            if not _is_away(error):
-                raise
-            self._send_until_answered(client, lost)
+        outcome = first.outcome
+        if not first.step.confirms or outcome is None or not outcome.additional_to:
+            return []
+        again = []
+        for expected in (Result.OK, Result.PAID_RECENTLY):
+            step = replace(
+                first.step, confirms=False, is_again=False, expected=expected
+            )
+            payment = self._payment_of(step)
+            payment.additional_to = outcome.additional_to
+            again.append(Sent(step, payment, row_reference=step.bill))
+        sender.send_together(again)
+        return again
 
 
-def _is_away(error: CallError | LostReplyError) -> bool:
-    """Whether the switch could not be reached or had no room: it may be asked again."""
-    last = error.last if isinstance(error, LostReplyError) else error
-    return last.unreachable
+def _has_its_turn(at: int, step: Step, first: tuple[int, Sent] | None) -> bool:
+    """Whether what a step pays was paid before, if it must have been.
+
+    The citizen who was to pay first may have come back later; of a rest the bill must
+    have been fetched after that.
+    """
+    if step.is_again:
+        return first is not None and first[0] < at
+    return not step.paid_before or (first is not None and first[0] < at - AHEAD_PARTS)
 
 
-def _answer(sent: Sequence[Sent], outcomes: Sequence[Outcome]) -> None:
-    for one, outcome in zip(sent, outcomes, strict=True):
-        one.outcome = outcome
+def _told(state: counter_pb2.BillState.ValueType) -> Told | None:
+    if state == counter_pb2.BILL_STATE_PAID:
+        return Told.PAID
+    return Told.IN_PROGRESS if state == counter_pb2.BILL_STATE_IN_PROGRESS else None
 
 
-def result_of(one: Sent) -> Result:
-    """The result that a step ended with."""
-    assert one.outcome is not None
-    return Result(one.outcome.result)
+def _row_reference(bill: counter_pb2.Bill) -> str:
+    """What a payment of a bill has as its reference."""
+    if bill.id:
+        return bill.id
+    return f"{bill.reference}/{bill.period}" if bill.period else bill.reference
+
+
+def forged(token: bytes, amount: int) -> bytes:
+    """A token with another amount due in it."""
+    return token[:AMOUNT_AT] + amount.to_bytes(8, "little") + token[AMOUNT_AT + 8 :]

@@ -12,8 +12,9 @@ from switch.codes import Result
 from switch.console.output import Screen
 from switch.day.fates import Fates, State, count_states
 from switch.day.proof import Proof, Tally, tallies
-from switch.day.replay import Replayed
+from switch.day.replay import Replayed, Told
 from switch.day.script import Script
+from switch.day.slips import QUOTATIONS
 from switch.sample import load_sample
 from switch.v1 import types_pb2
 
@@ -45,14 +46,25 @@ class DayReport:
 
 def summarise(report: DayReport, ok: bool, seconds: float) -> dict[str, Any]:
     """The last line: whole numbers, amounts in paise, times in seconds."""
-    found = tallies(report.replayed.sent, report.fates).values()
+    found = [*tallies(report.replayed.sent, report.fates).values()]
     states = count_states(report.fates)
+    accepted = [one for one in report.replayed.sent if one.payment.id in report.fates]
     return {
         "day": report.script.number,
         "date": f"{report.script.date}",
         "payments": len(report.fates),
         **{state.value: states[state] for state in State},
         "refused": sum(one.refused.total() for one in found),
+        "refused_for_quotations": sum(
+            one.refused[result] for one in found for result in QUOTATIONS
+        ),
+        "additional": sum(bool(one.payment.additional_to) for one in accepted),
+        "fetched": report.replayed.fetches,
+        "told": {
+            one.name.lower(): sum(told is one for _, told in report.replayed.told)
+            for one in Told
+        },
+        "given_up": len(report.replayed.unsent),
         "amount_paise": sum(one.amount for one in found),
         "cases": len(report.cases),
         "centres": len(report.script.top_ups),

@@ -13,7 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from switch._core import ACCOUNT_RECORD, PARTICIPANT_RECORD, SERVICE_RECORD, Ledger
+from switch._core import (
+    ACCOUNT_RECORD,
+    PARTICIPANT_RECORD,
+    SERVICE_RECORD,
+    TARIFF_ITEM,
+    Ledger,
+)
 from switch.codes import (
     AccountKind,
     AmountRule,
@@ -24,11 +30,13 @@ from switch.codes import (
     Letters,
     Mode,
     Policy,
+    PriceRule,
     Record,
     Role,
 )
 from switch.ledger.templates import get_bytes, people_json, put_bytes
 from switch.specs import TREASURY, NetworkError, ParticipantSpec, ServiceSpec
+from switch.tariffs import Fee, day_text
 
 PURPOSE_FLOAT = 0
 PURPOSE_SUSPENSE = 1
@@ -147,6 +155,7 @@ class Register:
             code=texts.get("code", ""),
             district=texts.get("district", ""),
             host_kind=texts.get("host_kind", ""),
+            may_state_dues=bool(record["may_state_dues"]),
         )
         participant = Participant(index, sequence, spec)
         self._participants[index] = participant
@@ -171,7 +180,7 @@ class Register:
     def _take_service(self, index: int, sequence: int) -> None:
         tail = self.ledger.tail(sequence)
         record = np.frombuffer(tail, SERVICE_RECORD, 1)[0]
-        texts = _texts(tail, SERVICE_RECORD)
+        texts = _texts(tail, SERVICE_RECORD, _tariff_size(tail))
         biller = int(record["biller"])
         heads = record["heads"].tolist()[: int(record["heads_count"])]
         key_rule = int(record["key_rule"])
@@ -199,6 +208,9 @@ class Register:
             check_digit=CheckDigit(int(record["check_digit"])),
             pattern=get_bytes(tail, SERVICE_RECORD, "pattern").decode("ascii"),
             series=self._code_of(series) if series else "",
+            price_rule=PriceRule(int(record["price_rule"])),
+            amount_step=int(record["amount_step"]),
+            tariff=record_tariff(tail),
         )
         service = Service(index, sequence, biller, tuple(heads), spec)
         self._services[index] = service
@@ -294,15 +306,54 @@ class Register:
 
 def record_texts(tail: bytes, record: Record) -> dict[str, str]:
     """The texts for people in the tail of a `register` row; empty ones are left out."""
-    is_service = record is Record.SERVICE
-    return _texts(tail, SERVICE_RECORD if is_service else PARTICIPANT_RECORD)
+    if record is Record.SERVICE:
+        return _texts(tail, SERVICE_RECORD, _tariff_size(tail))
+    return _texts(tail, PARTICIPANT_RECORD)
 
 
-def _texts(tail: bytes, dtype: np.dtype[np.void]) -> dict[str, str]:
-    """What follows the record in a tail: the texts for people."""
-    body = tail[dtype.itemsize :]
+def _texts(tail: bytes, dtype: np.dtype[np.void], more: int = 0) -> dict[str, str]:
+    """What follows the record, and `more` bytes, in a tail: the texts for people."""
+    body = tail[dtype.itemsize + more :]
     texts: dict[str, str] = json.loads(body) if body else {}
     return texts
+
+
+def _item_text(at: int, language: str) -> str:
+    """What the name of a tariff's line is called among the texts."""
+    return f"tariff_{at}_{language}"
+
+
+def _tariff_size(tail: bytes) -> int:
+    """Bytes of the tariff between a service's record and its texts."""
+    record = np.frombuffer(tail, SERVICE_RECORD, 1)[0]
+    return int(record["items_count"]) * TARIFF_ITEM.itemsize
+
+
+def record_tariff(tail: bytes) -> tuple[Fee, ...]:
+    """The lines of a tariff in the tail of a service's `register` row, with names."""
+    texts = record_texts(tail, Record.SERVICE)
+    count = _tariff_size(tail) // TARIFF_ITEM.itemsize
+    lines = np.frombuffer(tail, TARIFF_ITEM, count, SERVICE_RECORD.itemsize)
+    return tuple(
+        Fee(
+            code=line["code"].tobytes().rstrip(b"\0").decode("ascii"),
+            amount=int(line["fee"]),
+            valid_from=day_text(int(line["valid_from"])),
+            name_en=texts.get(_item_text(at, "en"), ""),
+            name_bn=texts.get(_item_text(at, "bn"), ""),
+        )
+        for at, line in enumerate(lines)
+    )
+
+
+def _tariff_items(tariff: tuple[Fee, ...]) -> bytes:
+    """The lines of a tariff, by code and day, as they stand behind the record."""
+    lines = np.zeros(len(tariff), TARIFF_ITEM)
+    for at, fee in enumerate(tariff):
+        put_bytes(lines[at : at + 1], "code", fee.code.encode())
+        lines["fee"][at] = fee.amount
+        lines["valid_from"][at] = fee.day
+    return lines.tobytes()
 
 
 # --- the tails of `register` rows -------------------------------------------------
@@ -314,6 +365,7 @@ def participant_tail(spec: ParticipantSpec) -> bytes:
     record["record"] = int(Record.PARTICIPANT)
     record["role"] = int(spec.role)
     record["active"] = int(spec.active)
+    record["may_state_dues"] = int(spec.may_state_dues)
     put_bytes(record, "code", spec.id.encode())
     texts = {
         "name_en": spec.name_en,
@@ -326,7 +378,7 @@ def participant_tail(spec: ParticipantSpec) -> bytes:
 
 
 def service_tail(spec: ServiceSpec, register: Register) -> bytes:
-    """The tail of a service's `register` row: the record, then the texts.
+    """The tail of a service's `register` row: the record, its tariff, then the texts.
 
     Raises NetworkError if the biller, a head of it or the series is not registered.
     """
@@ -357,6 +409,9 @@ def service_tail(spec: ServiceSpec, register: Register) -> bytes:
         "ignored": int(spec.ignored),
         "check_digit": int(spec.check_digit),
         "series": series.index if series else 0,
+        "price_rule": int(spec.price_rule),
+        "items_count": len(spec.tariff),
+        "amount_step": spec.amount_step,
     }
     for name, value in values.items():
         record[name] = value
@@ -369,4 +424,7 @@ def service_tail(spec: ServiceSpec, register: Register) -> bytes:
         "department_en": spec.department_en,
         "department_bn": spec.department_bn,
     }
-    return record.tobytes() + people_json(texts)
+    for at, fee in enumerate(spec.tariff):
+        texts[_item_text(at, "en")] = fee.name_en
+        texts[_item_text(at, "bn")] = fee.name_bn
+    return record.tobytes() + _tariff_items(spec.tariff) + people_json(texts)

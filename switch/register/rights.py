@@ -27,6 +27,7 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.WalletService/GetWallet": _READERS | _CENTRE,
     "/payswitch.v1.WalletService/ListStatement": _READERS | _CENTRE,
     "/payswitch.v1.CounterService/FetchBill": _SENDERS,
+    "/payswitch.v1.CounterService/FetchBills": _SENDERS,
     "/payswitch.v1.CounterService/PayBill": _SENDERS,
     "/payswitch.v1.CounterService/GetReceipt": _READERS | _CENTRE,
     "/payswitch.v1.CounterService/CloseShift": _SENDERS,

@@ -103,6 +103,9 @@ def sample_specs() -> Specs:
             ignored=service.ignored,
             check_digit=service.check_digit,
             pattern=service.pattern,
+            price_rule=service.price_rule,
+            amount_step=service.amount_step,
+            tariff=service.tariff,
         )
         for service in network.services
     )

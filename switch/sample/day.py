@@ -1,9 +1,9 @@
 """What the network's centres pay on one working day: a plan, made from a seed.
 
-May use the sample's records, `calendar`, `references` and `codes`. The same date, count
-and seed give the same plan (with one NumPy). All of it is synthetic; the shape follows
-the tables. Drawing is the one place where an amount is ever a float: it is whole paise
-before anyone pays it.
+May use the sample's records, `calendar`, `references`, `tariffs` and `codes`. The same
+date, count and seed give the same plan (with one NumPy). All of it is synthetic; the
+shape follows the tables. Drawing is the one place where an amount is ever a float: it
+is whole paise before anyone pays it.
 """
 
 import datetime as dt
@@ -13,12 +13,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from switch.calendar import NS_IN_S, day_start_ns
-from switch.codes import AmountRule, KeyRule
+from switch.calendar import NS_IN_S, day_number, day_start_ns
+from switch.codes import PriceRule
 from switch.money import PAISE_IN_RUPEE
 from switch.references import with_check_digit
 from switch.sample import load_sample
-from switch.sample.records import Biller, Network, Service
+from switch.sample.records import Biller, Network
+from switch.tariffs import PAYMENT_ITEMS_MAX, fees_on
 
 PAYMENTS_IN_YEAR = 2_989_000
 """The network's own figure for the financial year 2024-25."""
@@ -30,6 +31,15 @@ PAISE_PERMILLE = 50
 """Of 1,000 amounts, so many are not whole rupees."""
 TAIL_OF_P95 = 10
 """Where a service has no maximum, no amount is more than so many times its p95."""
+COPIES_MAX = 5
+"""A payment is for up to so many."""
+COPIES = "COPY"
+ALWAYS = frozenset({"APPLY", "FEE", COPIES})
+"""Items that are in every payment of their services."""
+MORE_PERCENT = 30
+"""Of 100 payments by tariff, so many are for the other items too, if there are any."""
+DAY_STRIDE = 20_000
+"""References of one day are so many apart from the next one's: more than it needs."""
 
 _HALF_HOUR_NS = 1_800 * NS_IN_S
 _SATURDAY = 5
@@ -37,12 +47,16 @@ _SATURDAY = 5
 PLAN = np.dtype(
     [
         ("time_ns", np.uint64),  # UTC
-        ("amount", np.uint64),  # paise
-        ("amount_due", np.uint64),  # paise; 0 where the service does not ask for it
-        ("reference", "S32"),
+        (
+            "amount",
+            np.uint64,
+        ),  # paise; of a bill what one may expect, as it says itself
+        ("reference", "S32"),  # canonical, as the citizen's service has it
         ("operator", np.uint32),
         ("centre", np.uint16),  # place in Network.centres
         ("service", np.uint16),  # place in Network.services
+        # What is paid for, by tariff; zeros behind them.
+        ("items", [("code", "S8"), ("count", np.uint32)], PAYMENT_ITEMS_MAX),
     ]
 )
 """One payment of a plan."""
@@ -91,11 +105,8 @@ def plan_day(
     plan["service"] = _spread(rng, every_service, shares, payments)
     plan["operator"] = rng.integers(1, posts[plan["centre"]], endpoint=True)
     plan["amount"] = _amounts(rng, network, plan["service"])
-    is_exact = np.array(
-        [one.amount_rule is AmountRule.EXACT for one in network.services]
-    )
-    plan["amount_due"] = np.where(is_exact[plan["service"]], plan["amount"], 0)
-    plan["reference"] = _references(rng, network, date, plan["service"])
+    _choose_items(rng, network, date, plan)
+    plan["reference"] = _references(seed, network, date, plan["service"])
     return plan
 
 
@@ -155,7 +166,39 @@ def _amounts(
     # A fixed fee has no spread, and no odd paise either.
     is_odd = (rng.integers(0, 1_000, len(services)) < PAISE_PERMILLE) & (sigma > 0)
     amounts += np.where(is_odd, paise, 0)
-    return np.clip(amounts, least[services], most[services]).astype(np.uint64)
+    amounts = np.clip(amounts, least[services], most[services])
+    steps = np.array([one.amount_step or 1 for one in table])[services]
+    whole: npt.NDArray[np.uint64] = (amounts // steps * steps).astype(np.uint64)
+    return whole
+
+
+def _choose_items(
+    rng: np.random.Generator, network: Network, date: dt.date, plan: Plan
+) -> None:
+    """What the payments by tariff are for, and what that comes to.
+
+    The fees are those of the day; no line of the sample begins after it, so that they
+    are the same whenever the plan is paid.
+    """
+    day = day_number(day_start_ns(date))
+    more = rng.integers(0, 100, len(plan)) < MORE_PERCENT
+    counts = rng.integers(1, COPIES_MAX, len(plan), endpoint=True)
+    fees_of = [
+        list(fees_on(one.tariff, day).values())
+        if one.price_rule is PriceRule.TARIFF
+        else []
+        for one in network.services
+    ]
+    for at, place in enumerate(plan["service"].tolist()):
+        fees = fees_of[place]
+        amount = 0
+        chosen = [fee for fee in fees if fee.code in ALWAYS or more[at]]
+        for item, fee in enumerate(chosen[:PAYMENT_ITEMS_MAX]):
+            count = int(counts[at]) if fee.code == COPIES else 1
+            plan["items"][at, item] = fee.code.encode(), count
+            amount += fee.amount * count
+        if fees:
+            plan["amount"][at] = amount
 
 
 # --- references ------------------------------------------------------------------
@@ -211,35 +254,30 @@ _FORMS: dict[str, _Form] = {
 
 
 def _references(
-    rng: np.random.Generator,
-    network: Network,
-    date: dt.date,
-    services: npt.NDArray[np.uint16],
+    seed: int, network: Network, date: dt.date, services: npt.NDArray[np.uint16]
 ) -> npt.NDArray[np.bytes_]:
-    """One reference for each payment, no two of a plan the same for one biller.
+    """One reference for each payment, no two of a plan the same for one biller, nor of
+    two days as long as its numbers last.
 
     Each is canonical, as its service's form has it.
     """
     billers = {one.code: one for one in network.billers}
     # Multiplying by a number prime to ten and adding another is one-to-one on the
     # numbers of k digits, so that references look drawn and never meet.
+    rng = np.random.default_rng(seed)
     factor = 10 * int(rng.integers(10**7, 10**8)) + 7
     offset = int(rng.integers(10**12))
+    first = date.toordinal() * DAY_STRIDE
     texts = []
-    for at, place in enumerate(services.tolist()):
+    for at, place in enumerate(services.tolist(), first):
         service = network.services[place]
         number = factor * at + offset
-        texts.append(_reference(service, billers[service.biller], number, date))
+        texts.append(_reference(billers[service.biller], number, date))
     return np.array(texts, "S32")
 
 
-def _reference(service: Service, biller: Biller, number: int, date: dt.date) -> str:
+def _reference(biller: Biller, number: int, date: dt.date) -> str:
     kind = biller.references
     form = _FORMS[kind.name]
     text = form.write(number % 10**form.digits, date)
-    text = with_check_digit(kind.check_digit, text)
-    if service.key_rule is KeyRule.REFERENCE_PERIOD:
-        return f"{text}/{date:%Y-%m}"
-    if service.key_rule is KeyRule.BILL_ID and not kind.names_bill:
-        return f"{text}/B{date:%y%m%d}"
-    return text
+    return with_check_digit(kind.check_digit, text)

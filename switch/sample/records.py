@@ -1,7 +1,7 @@
 """What the tables of the sample hold, as frozen records.
 
-May use `codes`, `references` and `specs`. Amounts are paise. Whatever is not public
-knowledge is synthetic; `README.md` beside the tables says which is which.
+May use `codes`, `references`, `specs` and `tariffs`. Amounts are paise. Whatever is not
+public knowledge is synthetic; `README.md` beside the tables says which is which.
 """
 
 import math
@@ -16,8 +16,10 @@ from switch.codes import (
     Letters,
     Mode,
     Policy,
+    PriceRule,
 )
 from switch.references import Form
+from switch.tariffs import Fee
 
 P95_OF_NORMAL = 1.6448536269514722
 """The 95th percentile of the standard normal distribution."""
@@ -113,10 +115,13 @@ class Service:
     kind: str
     biller: str
     """Code of the biller."""
+    price_rule: PriceRule
     amount_rule: AmountRule
     amount_min: int
     amount_max: int
     """0 is no maximum."""
+    amount_step: int
+    """0 is none."""
     mode: Mode
     duplicate_rule: DuplicateRule
     duplicate_hours: int
@@ -132,6 +137,7 @@ class Service:
     ignored: Ignored
     check_digit: CheckDigit
     pattern: str
+    tariff: tuple[Fee, ...]
 
     @property
     def form(self) -> Form:

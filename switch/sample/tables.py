@@ -18,6 +18,7 @@ from switch.codes import (
     Letters,
     Mode,
     Policy,
+    PriceRule,
 )
 from switch.money import bengali_digits
 from switch.sample.records import (
@@ -32,11 +33,13 @@ from switch.sample.records import (
     Service,
 )
 from switch.specs import enum_text
+from switch.tariffs import Fee, in_order
 
-BILL_OF_CONSUMER = "/B9{6}"
-"""Behind a consumer's reference where the bill is paid by its id: that of one bill."""
 DUPLICATE_HOURS = 24
-"""Hours within which an `any` or `min-max` payment is not taken twice."""
+"""Hours within which a payment that nothing else tells apart is not taken twice, nor a
+bill that was issued again under another id."""
+HOURS = "hours"
+"""Instead of a key rule: a service whose payments are told apart by their hours."""
 
 # From the most urban kind of office to the least: a district's urban centres are the
 # first in this order.
@@ -216,15 +219,16 @@ def _billers() -> Iterator[Biller]:
 def _services(billers: tuple[Biller, ...]) -> Iterator[Service]:
     references = {one.code: one.references for one in billers}
     rules = {enum_text(rule): rule for rule in AmountRule}
+    prices = {enum_text(rule): rule for rule in PriceRule}
+    keys = {HOURS: None, **{enum_text(rule): rule for rule in KeyRule}}
     kinds = {row["kind"]: row for row in read_table("kinds")}
+    tariffs = _tariffs()
     for row in read_table("services"):
         kind = kinds[row["kind"]]
-        rule = rules[row["exactness"]]
-        is_once = rule is AmountRule.EXACT
-        key_rule = KeyRule[kind["key_rule"].upper()] if is_once else None
+        key_rule = keys[row["key"]]
         reference = references[row["biller_code"]]
-        # The consumer's number alone would let a consumer pay once in a lifetime.
-        is_billed = key_rule is KeyRule.BILL_ID and not reference.names_bill
+        # A bill of another month is another bill, and may be paid at once.
+        has_hours = key_rule in (None, KeyRule.BILL_ID)
         yield Service(
             code=row["code"],
             name_en=row["name_en"],
@@ -233,12 +237,14 @@ def _services(billers: tuple[Biller, ...]) -> Iterator[Service]:
             department_bn=row["department_bn"],
             kind=row["kind"],
             biller=row["biller_code"],
-            amount_rule=rule,
+            price_rule=prices[kind["price"]],
+            amount_rule=rules[row["exactness"]],
             amount_min=int(row["min_paise"] or 0),
             amount_max=int(row["max_paise"] or 0),
+            amount_step=int(row["step_paise"] or 0),
             mode=Mode[kind["mode"].upper()],
-            duplicate_rule=DuplicateRule.ONCE if is_once else DuplicateRule.WITHIN,
-            duplicate_hours=0 if is_once else DUPLICATE_HOURS,
+            duplicate_rule=DuplicateRule.ONCE if key_rule else DuplicateRule.WITHIN,
+            duplicate_hours=DUPLICATE_HOURS if has_hours else 0,
             key_rule=key_rule,
             deadline_s=int(kind["deadline_s"]),
             deadline_policy=Policy[kind["deadline_policy"].upper()],
@@ -249,8 +255,24 @@ def _services(billers: tuple[Biller, ...]) -> Iterator[Service]:
             letters=reference.letters,
             ignored=reference.ignored,
             check_digit=reference.check_digit,
-            pattern=reference.pattern + (BILL_OF_CONSUMER if is_billed else ""),
+            pattern=reference.pattern,
+            tariff=tariffs.get(row["code"], ()),
         )
+
+
+def _tariffs() -> dict[str, tuple[Fee, ...]]:
+    """Service's code → its lines, by item and day."""
+    lines: dict[str, list[Fee]] = {}
+    for row in read_table("tariffs"):
+        fee = Fee(
+            code=row["code"],
+            amount=int(row["fee_paise"]),
+            valid_from=row["valid_from"],
+            name_en=row["name_en"],
+            name_bn=row["name_bn"],
+        )
+        lines.setdefault(row["service"], []).append(fee)
+    return {code: in_order(fees) for code, fees in lines.items()}
 
 
 def _free_services() -> Iterator[FreeService]:

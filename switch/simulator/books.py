@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from switch.errors import ConfigError
+from switch.simulator.bills import bill_key, may_be_paid_in_parts
 
 REFUSED = -1
 """Instead of an amount."""
@@ -36,8 +37,8 @@ class Totals:
     payments: int
     amount: int
     bills_paid_again: int
-    """Payments of a bill (service, reference, amount) that another payment had
-    credited before."""
+    """Payments of a bill that another payment had credited before, and that is not
+    paid in parts."""
 
 
 class Books:
@@ -50,7 +51,7 @@ class Books:
         """
         self._known: dict[str, dict[bytes, int]] = {}
         self._sums: dict[str, tuple[int, int]] = {}
-        self._bills: dict[str, set[tuple[str, str, int]]] = {}
+        self._bills: dict[str, dict[tuple[str, str], int]] = {}
         self._again: Counter[str] = Counter()
         self._lines: list[str] = []
         self._file = -1
@@ -98,6 +99,11 @@ class Books:
             while data:
                 data = data[os.write(self._file, data) :]
 
+    def paid(self, biller: str, service: str, reference: str) -> int:
+        """Paise credited for one bill, under whichever of its ids."""
+        bills = self._bills.get(biller, {})
+        return bills.get((service, bill_key(service, reference)), 0)
+
     def totals(self, biller: str) -> Totals:
         """What a biller has credited in all."""
         credited, amount = self._sums.get(biller, (0, 0))
@@ -109,11 +115,11 @@ class Books:
             return
         payments, amount = self._sums.get(biller, (0, 0))
         self._sums[biller] = (payments + 1, amount + credit.amount)
-        bills = self._bills.setdefault(biller, set())
-        bill = (credit.service, credit.reference, credit.amount)
-        if bill in bills:
+        bills = self._bills.setdefault(biller, {})
+        bill = (credit.service, bill_key(credit.service, credit.reference))
+        if bill in bills and not may_be_paid_in_parts(credit.service):
             self._again[biller] += 1
-        bills.add(bill)
+        bills[bill] = bills.get(bill, 0) + credit.amount
 
     def close(self) -> None:
         """Write what is left and close the file. Idempotent."""

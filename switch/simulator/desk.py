@@ -20,7 +20,15 @@ from switch.simulator.behaviour import (
     Habits,
     decide,
 )
-from switch.simulator.bills import bill_of
+from switch.simulator.bills import (
+    Bill,
+    bills_of,
+    is_behind,
+    is_reissued,
+    issue,
+    may_be_paid_in_parts,
+    spelt,
+)
 from switch.simulator.books import REFUSED, Books, Credit
 from switch.simulator.script import DAY_S, Timeline, Trouble
 from switch.v1 import billers_pb2 as pb
@@ -29,13 +37,15 @@ ANSWERS_MAX = 8_190
 """Answers in one message."""
 WAITING_MAX = 1_000_000
 """Answers that are not due yet, payments heard of and not decided, payments asked about
-again: what is more is not kept."""
+again, references whose bills are issued again: what is more is not kept."""
 NS_IN_S = 1_000_000_000
 MINUTE_S = 60.0
 PENDING = "PENDING"
 """It does not know yet."""
 NOT_FOUND = "NOT_FOUND"
 """It has never heard of the payment."""
+NOTHING_DUE = "NOTHING_DUE"
+"""The reference is not known, or all its bills are paid."""
 
 _CONFIRM = pb.QUESTION_KIND_CONFIRM
 _STATUS = pb.QUESTION_KIND_STATUS
@@ -93,6 +103,7 @@ class Desk:
         self._timeline = timeline.for_biller(biller)
         self._seed = seed
         self._heard: set[bytes] = set()
+        self._issues: Counter[tuple[str, str]] = Counter()
         self._status_calls: Counter[bytes] = Counter()
         self._status_times_s: deque[float] = deque()
         self._late_until: dict[bytes, float] = {}
@@ -271,20 +282,43 @@ class Desk:
         decision = self._decide(question)
         if decision.fate in (Fate.LATE, Fate.LOST):
             return
-        bill = bill_of(question.service, question.reference, time.time_ns())
-        if bill is None:
-            self._say(question, _REJECTED, reason="NO_BILL", decision=decision)
+        bills = self._due_bills(question.service, question.reference)
+        if not bills:
+            self._say(question, _REJECTED, reason=NOTHING_DUE, decision=decision)
             return
         answer = pb.Answer(
-            number=question.number,
-            id=question.id,
-            kind=_CONFIRMED,
-            amount_due=bill.amount_due,
-            bill=bill.id,
-            due_time_ns=bill.due_time_ns,
-            valid_until_ns=bill.valid_until_ns,
+            number=question.number, id=question.id, kind=_CONFIRMED, bills=bills
         )
         self._send(answer, decision.response_s / self._clock.response_speed)
+
+    def _due_bills(self, service: str, reference: str) -> list[pb.DueBill]:
+        """What is to be paid for a reference, the newest first, as the biller has it.
+
+        A bill that is paid is left out, save by a biller whose lists are behind.
+        """
+        number = self._issue_number(service, reference)
+        listed = []
+        for first in bills_of(service, reference, time.time_ns()):
+            paid = self._books.paid(self.biller, service, first.key)
+            in_parts = may_be_paid_in_parts(service)
+            rest = first.amount_due - (paid if in_parts else 0)
+            is_listed = in_parts or not paid or is_behind(service, reference)
+            if rest <= 0 or not is_listed:
+                continue
+            bill = issue(first, service, number)
+            self.counts["issued_again"] += bill.id != first.id
+            listed.append(_due_bill(service, bill, rest))
+        return listed
+
+    def _issue_number(self, service: str, reference: str) -> int:
+        """How often bills of this reference have been fetched before."""
+        key = service, reference
+        if not is_reissued(*key):
+            return 0
+        number = self._issues[key]
+        if number or len(self._issues) < WAITING_MAX:
+            self._issues[key] = number + 1
+        return number
 
     # --- answers -----------------------------------------------------------------
 
@@ -340,7 +374,7 @@ class Desk:
             self.counts["dropped"] += 1
             return
         name = pb.AnswerKind.Name(answer.kind).removeprefix("ANSWER_KIND_").lower()
-        self.counts["fetched" if answer.bill else name] += 1
+        self.counts["fetched" if answer.bills else name] += 1
         for one in answers:
             heapq.heappush(self._due, (at, next(self._order), one))
 
@@ -353,3 +387,16 @@ class Desk:
             return None
         line = self._timeline.find(trouble, self.biller, self._clock.second())
         return None if line is None else line.delay_s
+
+
+def _due_bill(service: str, bill: Bill, rest: int) -> pb.DueBill:
+    """A bill on the wire, as its biller writes it."""
+    return pb.DueBill(
+        id=spelt(service, bill.id) if bill.id else "",
+        period=bill.period,
+        reference=spelt(service, bill.reference),
+        amount_due=rest,
+        due_time_ns=bill.due_time_ns,
+        valid_until_ns=bill.valid_until_ns,
+        supersedes=[spelt(service, one) for one in bill.supersedes],
+    )

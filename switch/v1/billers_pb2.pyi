@@ -230,7 +230,9 @@ Global___Answer: _TypeAlias = Answer  # noqa: Y015
 
 @_typing.final
 class DueBill(_message.Message):
-    """One bill as the biller has it."""
+    """One bill as the biller has it. One that cannot be makes the whole answer a wrong one: whoever
+    asked is told so, with the field. No two of an answer are the same bill, or stand for each other.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -254,12 +256,16 @@ class DueBill(_message.Message):
     """Paise, 1 to 10^18."""
     due_time_ns: _builtins.int
     valid_until_ns: _builtins.int
-    """When it ceases to be valid, at most 24 hours from the question; 0 is that."""
+    """When it ceases to be valid; at most 24 hours from the question count, and 0 is that. Not
+    before the question.
+    """
     head: _builtins.int
     """Which of the service's heads of account it is to be paid to; 0 is its default."""
     @_builtins.property
     def supersedes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ids of earlier bills that this one stands for, at most 16: who has paid one of them has paid it."""
+        """Ids of earlier bills that this one stands for, at most 16: who has paid one of them has paid it.
+        Only where bills are known by their id.
+        """
 
     def __init__(
         self,

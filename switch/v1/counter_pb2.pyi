@@ -96,7 +96,8 @@ class FetchBillRequest(_message.Message):
     service: _builtins.str
     reference: _builtins.str
     """The citizen's reference with the biller, 1 to 32 printable ASCII characters, in any
-    spelling: the biller is asked for the one form that its service gives it.
+    spelling: the biller is asked for the one form that its service gives it. Where bills are
+    known by reference and period, that has at most 24, and no period.
     """
     centre: _builtins.str
     """Participant id of the centre, as in Payment."""
@@ -262,8 +263,8 @@ class FetchedBills(_message.Message):
     reference: _builtins.str
     """As it was sent."""
     error: _builtins.str
-    """The reason of the error that FetchBill would have ended with, such as "BILL_NOT_FOUND"; empty if
-    there is none.
+    """The reason of the error that FetchBill would have ended with, such as "BILL_NOT_FOUND", or
+    "REFERENCE_WRONG" if it is no reference of the service; empty if there is none.
     """
     @_builtins.property
     def bills(self) -> _containers.RepeatedCompositeFieldContainer[Global___Bill]:

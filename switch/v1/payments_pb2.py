@@ -26,51 +26,49 @@ from switch.v1 import results_pb2 as switch_dot_v1_dot_results__pb2
 from switch.v1 import types_pb2 as switch_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18switch/v1/payments.proto\x12\x0cpayswitch.v1\x1a\x17switch/v1/results.proto\x1a\x15switch/v1/types.proto\"\x94\x02\n\x07Payment\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x0e\n\x06\x61mount\x18\x03 \x01(\x04\x12\x11\n\treference\x18\x04 \x01(\t\x12\x10\n\x08operator\x18\x05 \x01(\r\x12\x0e\n\x06\x63\x65ntre\x18\x06 \x01(\t\x12\x12\n\namount_due\x18\x07 \x01(\x04\x12$\n\x06tender\x18\x08 \x01(\x0e\x32\x14.payswitch.v1.Tender\x12\x0c\n\x04head\x18\t \x01(\r\x12\x0c\n\x04note\x18\n \x01(\t\x12\x11\n\tquotation\x18\x0b \x01(\x0c\x12\x15\n\radditional_to\x18\x0c \x01(\x0c\x12\'\n\x05items\x18\r \x03(\x0b\x32\x18.payswitch.v1.TariffItem\")\n\nTariffItem\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\r\"1\n\x06\x42\x61sket\x12\'\n\x08payments\x18\x01 \x03(\x0b\x32\x15.payswitch.v1.Payment\"\xe6\x02\n\x0ePaymentOutcome\x12\n\n\x02id\x18\x01 \x01(\x0c\x12$\n\x06result\x18\x02 \x01(\x0e\x32\x14.payswitch.v1.Result\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x0f\n\x07receipt\x18\x04 \x01(\r\x12\x14\n\x0creceipt_year\x18\x05 \x01(\r\x12\x0f\n\x07time_ns\x18\x06 \x01(\x04\x12\x16\n\x0ewallet_balance\x18\x07 \x01(\x04\x12\x16\n\x0ewallet_pending\x18\x08 \x01(\x04\x12\x0e\n\x06repeat\x18\t \x01(\x08\x12,\n\x0f\x64iffering_field\x18\n \x01(\x0e\x32\x13.payswitch.v1.Field\x12\x10\n\x08other_id\x18\x0b \x01(\x0c\x12\x16\n\x0eother_sequence\x18\x0c \x01(\x04\x12)\n\x05state\x18\r \x01(\x0e\x32\x1a.payswitch.v1.PaymentState\x12\x15\n\radditional_to\x18\x0e \x01(\x0c\">\n\x14\x43reatePaymentRequest\x12&\n\x07payment\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Payment\"F\n\x15\x43reatePaymentResponse\x12-\n\x07outcome\x18\x01 \x01(\x0b\x32\x1c.payswitch.v1.PaymentOutcome\"g\n\x15\x43reatePaymentsRequest\x12\'\n\x08payments\x18\x01 \x03(\x0b\x32\x15.payswitch.v1.Payment\x12%\n\x07\x62\x61skets\x18\x02 \x03(\x0b\x32\x14.payswitch.v1.Basket\"H\n\x16\x43reatePaymentsResponse\x12.\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1c.payswitch.v1.PaymentOutcome\";\n\x13\x43reateBasketRequest\x12$\n\x06\x62\x61sket\x18\x02 \x01(\x0b\x32\x14.payswitch.v1.Basket\"F\n\x14\x43reateBasketResponse\x12.\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1c.payswitch.v1.PaymentOutcome\"g\n\x15StreamPaymentsRequest\x12\'\n\x08payments\x18\x01 \x03(\x0b\x32\x15.payswitch.v1.Payment\x12%\n\x07\x62\x61skets\x18\x02 \x03(\x0b\x32\x14.payswitch.v1.Basket\"H\n\x16StreamPaymentsResponse\x12.\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1c.payswitch.v1.PaymentOutcome\"/\n\x11GetPaymentRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06sender\x18\x02 \x01(\t\"\xbd\x01\n\x12GetPaymentResponse\x12)\n\x05state\x18\x01 \x01(\x0e\x32\x1a.payswitch.v1.PaymentState\x12\"\n\x05\x65ntry\x18\x02 \x01(\x0b\x32\x13.payswitch.v1.Entry\x12\'\n\nresolution\x18\x03 \x01(\x0b\x32\x13.payswitch.v1.Entry\x12\x17\n\x0frefunded_amount\x18\x04 \x01(\x04\x12\x16\n\x0e\x61s_of_sequence\x18\x05 \x01(\x04\"1\n\x13WatchPaymentRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06sender\x18\x02 \x01(\t\"I\n\x14WatchPaymentResponse\x12\x31\n\x07payment\x18\x01 \x01(\x0b\x32 .payswitch.v1.GetPaymentResponse\"L\n\x13ListPaymentsRequest\x12\x0e\n\x06\x63\x65ntre\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"n\n\x14ListPaymentsResponse\x12%\n\x08payments\x18\x01 \x03(\x0b\x32\x13.payswitch.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0e\x61s_of_sequence\x18\x03 \x01(\x04*\xeb\x01\n\x0cPaymentState\x12\x1d\n\x19PAYMENT_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15PAYMENT_STATE_REFUSED\x10\x01\x12\x16\n\x12PAYMENT_STATE_HELD\x10\x02\x12\x1b\n\x17PAYMENT_STATE_COMPLETED\x10\x03\x12\x1a\n\x16PAYMENT_STATE_REVERSED\x10\x04\x12\x19\n\x15PAYMENT_STATE_EXPIRED\x10\x05\x12\x1a\n\x16PAYMENT_STATE_REFUNDED\x10\x06\x12\x19\n\x15PAYMENT_STATE_UNKNOWN\x10\x07\x32\x80\x05\n\x0ePaymentService\x12X\n\rCreatePayment\x12\".payswitch.v1.CreatePaymentRequest\x1a#.payswitch.v1.CreatePaymentResponse\x12[\n\x0e\x43reatePayments\x12#.payswitch.v1.CreatePaymentsRequest\x1a$.payswitch.v1.CreatePaymentsResponse\x12U\n\x0c\x43reateBasket\x12!.payswitch.v1.CreateBasketRequest\x1a\".payswitch.v1.CreateBasketResponse\x12_\n\x0eStreamPayments\x12#.payswitch.v1.StreamPaymentsRequest\x1a$.payswitch.v1.StreamPaymentsResponse(\x01\x30\x01\x12O\n\nGetPayment\x12\x1f.payswitch.v1.GetPaymentRequest\x1a .payswitch.v1.GetPaymentResponse\x12W\n\x0cWatchPayment\x12!.payswitch.v1.WatchPaymentRequest\x1a\".payswitch.v1.WatchPaymentResponse0\x01\x12U\n\x0cListPayments\x12!.payswitch.v1.ListPaymentsRequest\x1a\".payswitch.v1.ListPaymentsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18switch/v1/payments.proto\x12\x0cpayswitch.v1\x1a\x17switch/v1/results.proto\x1a\x15switch/v1/types.proto\"\x94\x02\n\x07Payment\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x0e\n\x06\x61mount\x18\x03 \x01(\x04\x12\x11\n\treference\x18\x04 \x01(\t\x12\x10\n\x08operator\x18\x05 \x01(\r\x12\x0e\n\x06\x63\x65ntre\x18\x06 \x01(\t\x12\x12\n\namount_due\x18\x07 \x01(\x04\x12$\n\x06tender\x18\x08 \x01(\x0e\x32\x14.payswitch.v1.Tender\x12\x0c\n\x04head\x18\t \x01(\r\x12\x0c\n\x04note\x18\n \x01(\t\x12\x11\n\tquotation\x18\x0b \x01(\x0c\x12\x15\n\radditional_to\x18\x0c \x01(\x0c\x12\'\n\x05items\x18\r \x03(\x0b\x32\x18.payswitch.v1.TariffItem\"1\n\x06\x42\x61sket\x12\'\n\x08payments\x18\x01 \x03(\x0b\x32\x15.payswitch.v1.Payment\"\xe6\x02\n\x0ePaymentOutcome\x12\n\n\x02id\x18\x01 \x01(\x0c\x12$\n\x06result\x18\x02 \x01(\x0e\x32\x14.payswitch.v1.Result\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x0f\n\x07receipt\x18\x04 \x01(\r\x12\x14\n\x0creceipt_year\x18\x05 \x01(\r\x12\x0f\n\x07time_ns\x18\x06 \x01(\x04\x12\x16\n\x0ewallet_balance\x18\x07 \x01(\x04\x12\x16\n\x0ewallet_pending\x18\x08 \x01(\x04\x12\x0e\n\x06repeat\x18\t \x01(\x08\x12,\n\x0f\x64iffering_field\x18\n \x01(\x0e\x32\x13.payswitch.v1.Field\x12\x10\n\x08other_id\x18\x0b \x01(\x0c\x12\x16\n\x0eother_sequence\x18\x0c \x01(\x04\x12)\n\x05state\x18\r \x01(\x0e\x32\x1a.payswitch.v1.PaymentState\x12\x15\n\radditional_to\x18\x0e \x01(\x0c\">\n\x14\x43reatePaymentRequest\x12&\n\x07payment\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Payment\"F\n\x15\x43reatePaymentResponse\x12-\n\x07outcome\x18\x01 \x01(\x0b\x32\x1c.payswitch.v1.PaymentOutcome\"g\n\x15\x43reatePaymentsRequest\x12\'\n\x08payments\x18\x01 \x03(\x0b\x32\x15.payswitch.v1.Payment\x12%\n\x07\x62\x61skets\x18\x02 \x03(\x0b\x32\x14.payswitch.v1.Basket\"H\n\x16\x43reatePaymentsResponse\x12.\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1c.payswitch.v1.PaymentOutcome\";\n\x13\x43reateBasketRequest\x12$\n\x06\x62\x61sket\x18\x02 \x01(\x0b\x32\x14.payswitch.v1.Basket\"F\n\x14\x43reateBasketResponse\x12.\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1c.payswitch.v1.PaymentOutcome\"g\n\x15StreamPaymentsRequest\x12\'\n\x08payments\x18\x01 \x03(\x0b\x32\x15.payswitch.v1.Payment\x12%\n\x07\x62\x61skets\x18\x02 \x03(\x0b\x32\x14.payswitch.v1.Basket\"H\n\x16StreamPaymentsResponse\x12.\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1c.payswitch.v1.PaymentOutcome\"/\n\x11GetPaymentRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06sender\x18\x02 \x01(\t\"\xbd\x01\n\x12GetPaymentResponse\x12)\n\x05state\x18\x01 \x01(\x0e\x32\x1a.payswitch.v1.PaymentState\x12\"\n\x05\x65ntry\x18\x02 \x01(\x0b\x32\x13.payswitch.v1.Entry\x12\'\n\nresolution\x18\x03 \x01(\x0b\x32\x13.payswitch.v1.Entry\x12\x17\n\x0frefunded_amount\x18\x04 \x01(\x04\x12\x16\n\x0e\x61s_of_sequence\x18\x05 \x01(\x04\"1\n\x13WatchPaymentRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06sender\x18\x02 \x01(\t\"I\n\x14WatchPaymentResponse\x12\x31\n\x07payment\x18\x01 \x01(\x0b\x32 .payswitch.v1.GetPaymentResponse\"L\n\x13ListPaymentsRequest\x12\x0e\n\x06\x63\x65ntre\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"n\n\x14ListPaymentsResponse\x12%\n\x08payments\x18\x01 \x03(\x0b\x32\x13.payswitch.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0e\x61s_of_sequence\x18\x03 \x01(\x04*\xeb\x01\n\x0cPaymentState\x12\x1d\n\x19PAYMENT_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15PAYMENT_STATE_REFUSED\x10\x01\x12\x16\n\x12PAYMENT_STATE_HELD\x10\x02\x12\x1b\n\x17PAYMENT_STATE_COMPLETED\x10\x03\x12\x1a\n\x16PAYMENT_STATE_REVERSED\x10\x04\x12\x19\n\x15PAYMENT_STATE_EXPIRED\x10\x05\x12\x1a\n\x16PAYMENT_STATE_REFUNDED\x10\x06\x12\x19\n\x15PAYMENT_STATE_UNKNOWN\x10\x07\x32\x80\x05\n\x0ePaymentService\x12X\n\rCreatePayment\x12\".payswitch.v1.CreatePaymentRequest\x1a#.payswitch.v1.CreatePaymentResponse\x12[\n\x0e\x43reatePayments\x12#.payswitch.v1.CreatePaymentsRequest\x1a$.payswitch.v1.CreatePaymentsResponse\x12U\n\x0c\x43reateBasket\x12!.payswitch.v1.CreateBasketRequest\x1a\".payswitch.v1.CreateBasketResponse\x12_\n\x0eStreamPayments\x12#.payswitch.v1.StreamPaymentsRequest\x1a$.payswitch.v1.StreamPaymentsResponse(\x01\x30\x01\x12O\n\nGetPayment\x12\x1f.payswitch.v1.GetPaymentRequest\x1a .payswitch.v1.GetPaymentResponse\x12W\n\x0cWatchPayment\x12!.payswitch.v1.WatchPaymentRequest\x1a\".payswitch.v1.WatchPaymentResponse0\x01\x12U\n\x0cListPayments\x12!.payswitch.v1.ListPaymentsRequest\x1a\".payswitch.v1.ListPaymentsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'switch.v1.payments_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PAYMENTSTATE']._serialized_start=2009
-  _globals['_PAYMENTSTATE']._serialized_end=2244
+  _globals['_PAYMENTSTATE']._serialized_start=1966
+  _globals['_PAYMENTSTATE']._serialized_end=2201
   _globals['_PAYMENT']._serialized_start=91
   _globals['_PAYMENT']._serialized_end=367
-  _globals['_TARIFFITEM']._serialized_start=369
-  _globals['_TARIFFITEM']._serialized_end=410
-  _globals['_BASKET']._serialized_start=412
-  _globals['_BASKET']._serialized_end=461
-  _globals['_PAYMENTOUTCOME']._serialized_start=464
-  _globals['_PAYMENTOUTCOME']._serialized_end=822
-  _globals['_CREATEPAYMENTREQUEST']._serialized_start=824
-  _globals['_CREATEPAYMENTREQUEST']._serialized_end=886
-  _globals['_CREATEPAYMENTRESPONSE']._serialized_start=888
-  _globals['_CREATEPAYMENTRESPONSE']._serialized_end=958
-  _globals['_CREATEPAYMENTSREQUEST']._serialized_start=960
-  _globals['_CREATEPAYMENTSREQUEST']._serialized_end=1063
-  _globals['_CREATEPAYMENTSRESPONSE']._serialized_start=1065
-  _globals['_CREATEPAYMENTSRESPONSE']._serialized_end=1137
-  _globals['_CREATEBASKETREQUEST']._serialized_start=1139
-  _globals['_CREATEBASKETREQUEST']._serialized_end=1198
-  _globals['_CREATEBASKETRESPONSE']._serialized_start=1200
-  _globals['_CREATEBASKETRESPONSE']._serialized_end=1270
-  _globals['_STREAMPAYMENTSREQUEST']._serialized_start=1272
-  _globals['_STREAMPAYMENTSREQUEST']._serialized_end=1375
-  _globals['_STREAMPAYMENTSRESPONSE']._serialized_start=1377
-  _globals['_STREAMPAYMENTSRESPONSE']._serialized_end=1449
-  _globals['_GETPAYMENTREQUEST']._serialized_start=1451
-  _globals['_GETPAYMENTREQUEST']._serialized_end=1498
-  _globals['_GETPAYMENTRESPONSE']._serialized_start=1501
-  _globals['_GETPAYMENTRESPONSE']._serialized_end=1690
-  _globals['_WATCHPAYMENTREQUEST']._serialized_start=1692
-  _globals['_WATCHPAYMENTREQUEST']._serialized_end=1741
-  _globals['_WATCHPAYMENTRESPONSE']._serialized_start=1743
-  _globals['_WATCHPAYMENTRESPONSE']._serialized_end=1816
-  _globals['_LISTPAYMENTSREQUEST']._serialized_start=1818
-  _globals['_LISTPAYMENTSREQUEST']._serialized_end=1894
-  _globals['_LISTPAYMENTSRESPONSE']._serialized_start=1896
-  _globals['_LISTPAYMENTSRESPONSE']._serialized_end=2006
-  _globals['_PAYMENTSERVICE']._serialized_start=2247
-  _globals['_PAYMENTSERVICE']._serialized_end=2887
+  _globals['_BASKET']._serialized_start=369
+  _globals['_BASKET']._serialized_end=418
+  _globals['_PAYMENTOUTCOME']._serialized_start=421
+  _globals['_PAYMENTOUTCOME']._serialized_end=779
+  _globals['_CREATEPAYMENTREQUEST']._serialized_start=781
+  _globals['_CREATEPAYMENTREQUEST']._serialized_end=843
+  _globals['_CREATEPAYMENTRESPONSE']._serialized_start=845
+  _globals['_CREATEPAYMENTRESPONSE']._serialized_end=915
+  _globals['_CREATEPAYMENTSREQUEST']._serialized_start=917
+  _globals['_CREATEPAYMENTSREQUEST']._serialized_end=1020
+  _globals['_CREATEPAYMENTSRESPONSE']._serialized_start=1022
+  _globals['_CREATEPAYMENTSRESPONSE']._serialized_end=1094
+  _globals['_CREATEBASKETREQUEST']._serialized_start=1096
+  _globals['_CREATEBASKETREQUEST']._serialized_end=1155
+  _globals['_CREATEBASKETRESPONSE']._serialized_start=1157
+  _globals['_CREATEBASKETRESPONSE']._serialized_end=1227
+  _globals['_STREAMPAYMENTSREQUEST']._serialized_start=1229
+  _globals['_STREAMPAYMENTSREQUEST']._serialized_end=1332
+  _globals['_STREAMPAYMENTSRESPONSE']._serialized_start=1334
+  _globals['_STREAMPAYMENTSRESPONSE']._serialized_end=1406
+  _globals['_GETPAYMENTREQUEST']._serialized_start=1408
+  _globals['_GETPAYMENTREQUEST']._serialized_end=1455
+  _globals['_GETPAYMENTRESPONSE']._serialized_start=1458
+  _globals['_GETPAYMENTRESPONSE']._serialized_end=1647
+  _globals['_WATCHPAYMENTREQUEST']._serialized_start=1649
+  _globals['_WATCHPAYMENTREQUEST']._serialized_end=1698
+  _globals['_WATCHPAYMENTRESPONSE']._serialized_start=1700
+  _globals['_WATCHPAYMENTRESPONSE']._serialized_end=1773
+  _globals['_LISTPAYMENTSREQUEST']._serialized_start=1775
+  _globals['_LISTPAYMENTSREQUEST']._serialized_end=1851
+  _globals['_LISTPAYMENTSRESPONSE']._serialized_start=1853
+  _globals['_LISTPAYMENTSRESPONSE']._serialized_end=1963
+  _globals['_PAYMENTSERVICE']._serialized_start=2204
+  _globals['_PAYMENTSERVICE']._serialized_end=2844
 # @@protoc_insertion_point(module_scope)

@@ -125,7 +125,7 @@ class Payment(_message.Message):
     without asking.
     """
     @_builtins.property
-    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___TariffItem]:
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.TariffItem]:
         """Of a service with a tariff: what is paid for. 1 to 4."""
 
     def __init__(
@@ -143,7 +143,7 @@ class Payment(_message.Message):
         note: _builtins.str = ...,
         quotation: _builtins.bytes = ...,
         additional_to: _builtins.bytes = ...,
-        items: _abc.Iterable[Global___TariffItem] | None = ...,
+        items: _abc.Iterable[_types_pb2.TariffItem] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -152,32 +152,6 @@ class Payment(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Payment: _TypeAlias = Payment  # noqa: Y015
-
-@_typing.final
-class TariffItem(_message.Message):
-    """So many of one item of a service's tariff."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CODE_FIELD_NUMBER: _builtins.int
-    COUNT_FIELD_NUMBER: _builtins.int
-    code: _builtins.str
-    """Of the tariff, such as "COPY"."""
-    count: _builtins.int
-    """1 to 9,999."""
-    def __init__(
-        self,
-        *,
-        code: _builtins.str = ...,
-        count: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "count", b"count"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___TariffItem: _TypeAlias = TariffItem  # noqa: Y015
 
 @_typing.final
 class Basket(_message.Message):

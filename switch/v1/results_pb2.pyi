@@ -78,9 +78,7 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     """
     RESULT_SERVICE_UNKNOWN: _Result.ValueType  # 30
     """30 to 81: a rule refuses. The refusal is recorded under the id: sending the
-    same id again gets the same answer for ever. No account has changed. An outcome
-    without a sequence is the exception: PayBill turned the payment away before, nothing
-    is recorded, and the id stays free.
+    same id again gets the same answer for ever. No account has changed.
     """
     RESULT_SERVICE_INACTIVE: _Result.ValueType  # 31
     RESULT_HEAD_UNKNOWN: _Result.ValueType  # 32
@@ -217,9 +215,7 @@ refusal has one.
 """
 RESULT_SERVICE_UNKNOWN: Result.ValueType  # 30
 """30 to 81: a rule refuses. The refusal is recorded under the id: sending the
-same id again gets the same answer for ever. No account has changed. An outcome
-without a sequence is the exception: PayBill turned the payment away before, nothing
-is recorded, and the id stays free.
+same id again gets the same answer for ever. No account has changed.
 """
 RESULT_SERVICE_INACTIVE: Result.ValueType  # 31
 RESULT_HEAD_UNKNOWN: Result.ValueType  # 32

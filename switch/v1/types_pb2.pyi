@@ -3,8 +3,10 @@
 isort:skip_file
 What several services share."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from switch.v1 import results_pb2 as _results_pb2
 import builtins as _builtins
@@ -119,6 +121,32 @@ CASE_TYPE_DEADLINE_PASSED: CaseType.ValueType  # 3
 Global___CaseType: _TypeAlias = CaseType  # noqa: Y015
 
 @_typing.final
+class TariffItem(_message.Message):
+    """So many of one item of a service's tariff."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """Of the tariff, such as "COPY"."""
+    count: _builtins.int
+    """1 to 9,999."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "count", b"count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TariffItem: _TypeAlias = TariffItem  # noqa: Y015
+
+@_typing.final
 class Entry(_message.Message):
     """One entry of the ledger as it stands in the journal."""
 
@@ -144,6 +172,12 @@ class Entry(_message.Message):
     AS_DIRECT_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     CASE_TYPE_FIELD_NUMBER: _builtins.int
+    CITIZEN_REFERENCE_FIELD_NUMBER: _builtins.int
+    AMOUNT_DUE_FIELD_NUMBER: _builtins.int
+    PERIOD_FIELD_NUMBER: _builtins.int
+    DUE_DATE_FIELD_NUMBER: _builtins.int
+    STATED_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Place in the ledger's one order, from 1, without gaps."""
     time_ns: _builtins.int
@@ -155,9 +189,14 @@ class Entry(_message.Message):
     amount: _builtins.int
     """Paise; of a case those of the hold that it is about."""
     resolves: _builtins.int
-    """Sequence of the entry this one resolves (a hold, a payment, a window), or 0."""
+    """Sequence of the entry this one resolves (a hold, a payment, a window), or 0. Of a payment:
+    of the one that it was made in addition to, knowing of it.
+    """
     reference: _builtins.str
-    """The bill's reference, the bank's UTR or the reason; empty where a body is kept."""
+    """What the bill is known by, the bank's UTR or the reason; empty where a body is kept. Of a
+    payment of a service that is paid by bill: the bill's id, the citizen's reference with
+    "/YYYY-MM", or that reference alone.
+    """
     service: _builtins.str
     """Code of the service, empty if there is none."""
     centre: _builtins.str
@@ -182,6 +221,22 @@ class Entry(_message.Message):
     """
     case_type: Global___CaseType.ValueType
     """Of a case."""
+    citizen_reference: _builtins.str
+    """21 to 24: of a payment (PAY, HOLD) of a service that is paid by bill, empty elsewhere. The
+    citizen's reference with the biller, in the service's one form.
+    """
+    amount_due: _builtins.int
+    """Paise that the bill came to."""
+    period: _builtins.str
+    """"YYYY-MM"; empty if the bill has none."""
+    due_date: _builtins.str
+    """IST date, "YYYY-MM-DD"; empty if the bill has none."""
+    stated: _builtins.bool
+    """Of a payment: its sender stated what is due, as some may. No biller was asked."""
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___TariffItem]:
+        """Of a payment of a service with a tariff: what was paid for. Empty elsewhere."""
+
     def __init__(
         self,
         *,
@@ -205,10 +260,16 @@ class Entry(_message.Message):
         as_direct: _builtins.bool = ...,
         note: _builtins.str = ...,
         case_type: Global___CaseType.ValueType = ...,
+        citizen_reference: _builtins.str = ...,
+        amount_due: _builtins.int = ...,
+        period: _builtins.str = ...,
+        due_date: _builtins.str = ...,
+        stated: _builtins.bool = ...,
+        items: _abc.Iterable[Global___TariffItem] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "as_direct", b"as_direct", "basket_index", b"basket_index", "basket_size", b"basket_size", "biller", b"biller", "case_type", b"case_type", "centre", b"centre", "head", b"head", "id", b"id", "kind", b"kind", "note", b"note", "operator", b"operator", "receipt", b"receipt", "reference", b"reference", "resolves", b"resolves", "result", b"result", "sequence", b"sequence", "service", b"service", "tender", b"tender", "time_ns", b"time_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "amount_due", b"amount_due", "as_direct", b"as_direct", "basket_index", b"basket_index", "basket_size", b"basket_size", "biller", b"biller", "case_type", b"case_type", "centre", b"centre", "citizen_reference", b"citizen_reference", "due_date", b"due_date", "head", b"head", "id", b"id", "items", b"items", "kind", b"kind", "note", b"note", "operator", b"operator", "period", b"period", "receipt", b"receipt", "reference", b"reference", "resolves", b"resolves", "result", b"result", "sequence", b"sequence", "service", b"service", "stated", b"stated", "tender", b"tender", "time_ns", b"time_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,11 +8,14 @@ import functools
 import random
 import struct
 from pathlib import Path
+from typing import NamedTuple
 
 from switch.audit.auditor import Report
 from switch.audit.cases import refund_id
 from switch.codes import (
+    HEAD_MASK,
     HEAD_SHIFT,
+    TENDER_MASK,
     AccountKind,
     AmountRule,
     CaseType,
@@ -20,6 +23,7 @@ from switch.codes import (
     Kind,
     Mode,
     Policy,
+    PriceRule,
     Result,
     Role,
     RowFlag,
@@ -40,7 +44,11 @@ MINUTE = 60 * 10**9
 HOUR = 60 * MINUTE
 START = 1_774_978_200 * 10**9  # 2026-03-31 23:00 IST: both day and year end soon
 ONCE = int(RowFlag.CLAIM)
-RECENT = int(RowFlag.CLAIM | RowFlag.RECENT)
+RECENT = int(RowFlag.RECENT)
+STATED, PARTIAL = int(RowFlag.STATED), int(RowFlag.PARTIAL)
+HEAD_AND_TENDER = HEAD_MASK | TENDER_MASK
+COPIED_FLAGS = ONCE | RECENT | STATED | PARTIAL | HEAD_AND_TENDER
+"""What a refund copies from its payment."""
 KEEP = int(RowFlag.KEEP)
 EVIDENCE = int(RowFlag.EVIDENCE)
 FLOAT, SUSPENSE, SETTLEMENT, A, B, X0, X1, Y, C = range(1, 10)
@@ -69,9 +77,10 @@ def service_record(
         return int(str(f.pop(name, other)))
 
     code = f.pop("code", b"BSK%04d" % index)
-    pattern = f.pop("pattern", b"")
+    pattern, items = f.pop("pattern", b""), f.pop("items", b"")
     assert isinstance(code, bytes)
     assert isinstance(pattern, bytes)
+    assert isinstance(items, bytes)
     first = struct.pack(
         "<8B16sQQIII",
         *(2, said("amount_rule", AmountRule.ANY), mode, rule),
@@ -89,12 +98,23 @@ def service_record(
         "<6BHIQ24x64s64x",
         said("price_rule", 0),
         *(said("letters", 1), said("ignored", 0), said("check_digit", 0)),
-        *(said("items_count", 0), said("zero", 0)),
+        *(said("items_count", len(items) // 24), said("zero", 0)),
         *(said("series", 0), said("zeros", 0), said("amount_step", 0)),
         pattern,
     )
     assert len(first + spelled) == 256
-    return first + spelled + b'{"name":"x"}'
+    return first + spelled + items + b'{"name":"x"}'
+
+
+class Told(NamedTuple):
+    """What a service's record says, as far as its payments must know."""
+
+    mode: int
+    rule: int
+    heads: list[int]
+    price: int
+    key: int
+    amount_rule: int
 
 
 class Story:
@@ -109,7 +129,7 @@ class Story:
         self.receipts: dict[tuple[int, int], int] = {}
         self.refunded: dict[int, int] = {}
         self.last_window = 0
-        self.services: dict[int, tuple[int, int, list[int]]] = {}
+        self.services: dict[int, Told] = {}
 
     def add(self, kind: Kind, **fields: object) -> Row:
         row = Row(kind, sequence=len(self.rows) + 1, timestamp=self.now)
@@ -130,14 +150,21 @@ class Story:
         return row
 
     def commit(self) -> None:
-        self.groups.append(self.group)
+        if self.group:
+            self.groups.append(self.group)
         self.group = []
 
     def participant(
-        self, index: int, role: Role, code: bytes, active: int = 1, **fields: object
+        self,
+        index: int,
+        role: Role,
+        code: bytes,
+        active: int = 1,
+        may_state: int = 1,
+        **fields: object,
     ) -> None:
-        tail = struct.pack("<3B5x32s24x", 1, role, active, code) + b'{"name":"x"}'
-        self.add(Kind.REGISTER, debit=index, tail=tail, **fields)
+        tail = struct.pack("<3B5x32sB23x", 1, role, active, code, may_state)
+        self.add(Kind.REGISTER, debit=index, tail=tail + b'{"name":"x"}', **fields)
 
     def open(self, index: int, owner: int, purpose: int, kind: AccountKind) -> None:
         tail = struct.pack("<IHB25x", owner, purpose, kind)
@@ -152,24 +179,28 @@ class Story:
         heads: list[int],
         **f: object,
     ) -> None:
+        price, key = (int(str(f.get(name, 0))) for name in ("price_rule", "key"))
+        amount_rule = int(str(f.get("amount_rule", 0)))
         told = service_record(index, mode, rule, biller, heads, f)
-        self.services[index] = mode, rule, heads
+        self.services[index] = Told(mode, rule, heads, price, key, amount_rule)
         self.add(Kind.REGISTER, debit=index, tail=told, **f)
 
     def pay(self, wallet: int, service: int, amount: int, ref: str, **f: object) -> Row:
         owner = 2 if wallet == A else 3
         head = int(str(f.pop("head", 0)))
-        mode, rule, heads = self.services[service]
+        told = self.services[service]
         kind = Kind(int(str(f.pop("kind", Kind.PAY))))
-        flags = {1: 0, 2: ONCE, 3: RECENT}[rule] | head << HEAD_SHIFT
-        if kind == Kind.PAY and mode == Mode.CONFIRMED:
+        flags = {1: 0, 2: ONCE, 3: RECENT}[told.rule] | head << HEAD_SHIFT
+        if told.price == PriceRule.STATED:
+            flags |= STATED
+        if kind == Kind.PAY and told.mode == Mode.CONFIRMED:
             flags |= RowFlag.AS_DIRECT
         if kind == Kind.HOLD and service == KEEPING:
             flags |= KEEP
         if "result" in f:
-            flags &= ~RECENT
+            flags &= HEAD_AND_TENDER | STATED
         fields: dict[str, object] = {"participant": owner, "operator_": 1, **f}
-        fields.setdefault("credit", heads[head])
+        fields.setdefault("credit", told.heads[head])
         return self.add(
             kind,
             debit=wallet,
@@ -203,7 +234,8 @@ class Story:
         fields["flags"] &= ~KEEP
         if word:
             fields |= {"flags": fields["flags"] | EVIDENCE, "tail": word}
-        if kind != Kind.POST and hold.flags & RowFlag.CLAIM:
+        ends = kind != Kind.POST or hold.flags & RowFlag.PARTIAL
+        if ends and hold.flags & RowFlag.CLAIM:
             fields["flags"] |= RowFlag.RELEASE
         amount = hold.amount if amount is None else amount
         return self.add(kind, resolves=hold.sequence, amount=amount, **fields)
@@ -211,7 +243,7 @@ class Story:
     def refund(self, payment: Row, amount: int) -> Row:
         total = self.refunded.get(payment.sequence, 0) + amount
         self.refunded[payment.sequence] = total
-        flags = payment.flags & (RECENT | 0x3E00)
+        flags = payment.flags & COPIED_FLAGS
         if total == payment.amount and payment.flags & RowFlag.CLAIM:
             flags |= RowFlag.RELEASE
         return self.add(

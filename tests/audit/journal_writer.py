@@ -24,7 +24,7 @@ STEP_ROWS = 1
 """So that an index may stand at any row."""
 PIECES = 64
 MAGIC = 0x314B4843
-FORMAT = 3
+FORMAT = 4
 MAP_SIZE = 1 << 30
 ROW_FORMAT = "<16s4Q32s6IH2B2HQI"
 DAY_S = 86_400

@@ -30,7 +30,7 @@ PARTICIPANTS = (
     ParticipantSpec(id="second", role=Role.TREASURY),
     ParticipantSpec(id="water", role=Role.BILLER, heads=(HEAD,)),
     ParticipantSpec(id="gas", role=Role.BILLER, heads=(HEAD,)),
-    ParticipantSpec(id="bsk-1", role=Role.CENTRE),
+    ParticipantSpec(id="bsk-1", role=Role.CENTRE, may_state_dues=True),
 )
 
 

@@ -1,222 +1,222 @@
-"""Goal: a bill is kept only as long as it is true, and its amount rule holds.
+"""Goal: what a biller says of bills is taken as it means it, or refused by the field
+that cannot be, and never half of it.
 
-Method: the cache against its bound and against time; every amount rule at the amounts
-around what is due, compared with what the ledger itself decides.
+Method: answers of every kind read against services of each key rule, in a real ledger.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from switch._core import Ledger, Rows
-from switch.billing.bills import VALID_S, Bill, BillCache, check_amount, names_bill
+from switch._core import Ledger
+from switch.billing.bills import (
+    BILLS_MAX,
+    LIFE_MAX_NS,
+    SUPERSEDED_MAX,
+    Fetched,
+    month_number,
+    read_bills,
+)
 from switch.codes import (
+    AMOUNT_MAX,
     AmountRule,
     DuplicateRule,
     Ignored,
     KeyRule,
     Letters,
     Mode,
-    Result,
+    PriceRule,
     Role,
 )
-from switch.ids import new_id
-from switch.ledger import moves
-from switch.register.load import (
-    PURPOSE_FLOAT,
-    ParticipantSpec,
-    Register,
-    ServiceSpec,
-    committing,
-    load_network,
-)
+from switch.errors import BillUnreadableError
+from switch.register.load import committing, load_network
+from switch.register.register import Register, Service
+from switch.specs import ParticipantSpec, ServiceSpec
+from switch.v1 import billers_pb2 as pb
 
-NOW_NS = 1_773_500_000 * 10**9
-DUE = 1_000
+ASKED_NS = 1_773_500_000 * 10**9
+HEADS = ("H:1", "H:2")
+REFERENCE = "AB12"
 
 
-def bill(**changes: Any) -> Bill:
+def service_spec(code: str, **changes: Any) -> ServiceSpec:
     values: dict[str, Any] = {
-        "id": "B-1",
-        "service": "S",
-        "reference": "1234",
-        "amount_due": DUE,
-        "due_time_ns": 0,
-        "valid_until_ns": NOW_NS + 10,
-    }
-    return Bill(**values | changes)
-
-
-def service(rule: AmountRule, **changes: Any) -> ServiceSpec:
-    values: dict[str, Any] = {
-        "code": f"S{rule.value}",
+        "code": code,
         "biller": "power",
-        "heads": ("H:1",),
-        "amount_rule": rule,
+        "heads": HEADS,
+        "amount_rule": AmountRule.EXACT,
+        "price_rule": PriceRule.BILL,
         "mode": Mode.DIRECT,
-        "duplicate_rule": DuplicateRule.NONE,
+        "duplicate_rule": DuplicateRule.ONCE,
+        "key_rule": KeyRule.BILL_ID,
+        "letters": Letters.UPPER,
+        "ignored": Ignored.SPACE | Ignored.HYPHEN | Ignored.SLASH,
+        "pattern": "AA9{2,8}",
     }
     return ServiceSpec(**values | changes)
 
 
-POWER = service(AmountRule.ANY)
-LAND = service(AmountRule.ANY, biller="land", code="LAND")
-SPELT: dict[str, Any] = {
-    "letters": Letters.UPPER,
-    "ignored": Ignored.SPACE | Ignored.HYPHEN,
-    "pattern": "X{2,8}",
-}
-
-
-def test_a_bill_is_known_until_it_is_no_longer_valid() -> None:
-    cache = BillCache()
-    cache.put(POWER, bill(), NOW_NS)
-    assert cache.get(POWER, "B-1", NOW_NS + 9) == bill()
-    assert cache.get(LAND, "B-1", NOW_NS) is None
-    assert cache.get(POWER, "B-1", NOW_NS + 10) is None
-    assert len(cache) == 0
-
-
-def test_what_another_service_is_fetched_for_replaces_nothing() -> None:
-    cache = BillCache()
-    tax = service(AmountRule.EXACT, code="TAX")
-    water = service(AmountRule.EXACT, code="WATER")
-    late = service(AmountRule.EXACT, code="LATE", series="TAX")
-    kept = [
-        cache.put(spec, bill(service=spec.code, amount_due=due), NOW_NS)
-        for due, spec in enumerate((tax, water, late), DUE)
-    ]
-    assert [cache.get(spec, "B-1", NOW_NS) for spec in (tax, water, late)] == kept
-
-
-def test_a_biller_that_sets_no_end_has_one_set() -> None:
-    cache = BillCache()
-    kept = cache.put(POWER, bill(valid_until_ns=0), NOW_NS)
-    end_ns = NOW_NS + VALID_S * 10**9
-    assert kept.valid_until_ns == end_ns
-    assert cache.get(POWER, "B-1", end_ns - 1) == kept
-    assert cache.get(POWER, "B-1", end_ns) is None
-
-
-def test_a_bill_that_is_fetched_again_replaces_the_first() -> None:
-    cache = BillCache()
-    cache.put(POWER, bill(), NOW_NS)
-    cache.put(POWER, bill(amount_due=5), NOW_NS)
-    found = cache.get(POWER, "B-1", NOW_NS)
-    assert found is not None
-    assert found.amount_due == 5
-    assert len(cache) == 1
-
-
-def test_the_cache_is_bounded_and_forgets_what_was_not_used() -> None:
-    cache = BillCache(bills_max=3)
-    for name in ("a", "b", "c"):
-        cache.put(POWER, bill(id=name), NOW_NS)
-    assert cache.get(POWER, "a", NOW_NS)
-    cache.put(POWER, bill(id="d"), NOW_NS)
-    assert len(cache) == 3
-    assert [one for one in "abcd" if cache.get(POWER, one, NOW_NS)] == ["a", "c", "d"]
-
-
-@pytest.mark.parametrize(
-    ("key_rule", "reference", "is_it"),
-    [
-        (KeyRule.BILL_ID, "B-1", True),
-        (KeyRule.BILL_ID, "1234", False),
-        (KeyRule.REFERENCE_PERIOD, "1234/2026-03", True),
-        (KeyRule.REFERENCE_PERIOD, "12345/2026-03", False),
-        # A consumer whose reference has a slash is another one.
-        (KeyRule.REFERENCE_PERIOD, "1234/5/2026-03", False),
-        (KeyRule.REFERENCE_PERIOD, "B-1", True),
-        (None, "1234", True),
-        (None, "B-1", True),
-        (None, "other", False),
-    ],
+SERVICES = (
+    service_spec("ID"),
+    service_spec("MONTH", key_rule=KeyRule.REFERENCE_PERIOD),
+    service_spec(
+        "HOURS", duplicate_rule=DuplicateRule.WITHIN, duplicate_hours=1, key_rule=None
+    ),
 )
-def test_the_reference_that_a_bill_is_paid_with(
-    key_rule: KeyRule | None, reference: str, is_it: bool
-) -> None:
-    spec = service(AmountRule.ANY, key_rule=key_rule)
-    assert names_bill(spec, bill(), reference) is is_it
 
 
-@pytest.mark.parametrize(
-    ("key_rule", "reference", "is_it"),
-    [
-        (KeyRule.BILL_ID, "b 1", True),
-        (KeyRule.BILL_ID, "B2", False),
-        (KeyRule.REFERENCE_PERIOD, "12-34/2026-03", True),
-        (KeyRule.REFERENCE_PERIOD, "12-35/2026-03", False),
-        (None, "1-234", True),
-        (None, "b1", True),
-        # What has no form of the service is compared as it is.
-        (None, "b/1", False),
-    ],
-)
-def test_spellings_name_the_same_bill(
-    key_rule: KeyRule | None, reference: str, is_it: bool
-) -> None:
-    spec = service(AmountRule.ANY, key_rule=key_rule, **SPELT)
-    assert names_bill(spec, bill(id="b-1", reference="12 34"), reference) is is_it
-    cache = BillCache()
-    kept = cache.put(spec, bill(id="b-1"), NOW_NS)
-    assert cache.get(spec, "B 1", NOW_NS) == kept
-    assert cache.get(spec, "B 2", NOW_NS) is None
+class Reader:
+    """Reads answers of one service after another."""
+
+    def __init__(self, ledger: Ledger, register: Register) -> None:
+        self.ledger = ledger
+        self.register = register
+
+    def service(self, code: str) -> Service:
+        found = self.register.find_service(code)
+        assert found is not None
+        return found
+
+    def read(self, code: str, *bills: pb.DueBill) -> Fetched:
+        message = pb.Answer(number=1, bills=bills).SerializeToString()
+        return self.read_bytes(code, message)
+
+    def read_bytes(self, code: str, message: bytes) -> Fetched:
+        service = self.service(code)
+        return read_bills(message, service, REFERENCE, ASKED_NS, self.ledger)
+
+    def refusal(self, code: str, *bills: pb.DueBill) -> str:
+        """The field that is refused."""
+        with pytest.raises(BillUnreadableError) as caught:
+            self.read(code, *bills)
+        assert str(caught.value).startswith(f"{caught.value.field} ")
+        return caught.value.field
 
 
-@pytest.mark.parametrize(
-    "known",
-    [
-        bill(id="1234/2026-03"),
-        bill(id="1234/2026-03", reference="1234/2026-03"),
-        bill(id="B-1", reference="1234/2026-03"),
-    ],
-)
-def test_a_bill_of_a_month_is_not_paid_as_another_months(known: Bill) -> None:
-    spec = service(AmountRule.EXACT, key_rule=KeyRule.REFERENCE_PERIOD)
-    assert names_bill(spec, known, "1234/2026-03")
-    for other in ("1234/2026-04", "1234/2026-03/2026-04", "B-1", "1234"):
-        assert not names_bill(spec, known, other)
-
-
-def test_the_rules_are_the_ledgers_own(tmp_path: Path) -> None:
-    bounds = {"amount_min": DUE - 2, "amount_max": DUE + 2}
-    specs = [service(rule, **bounds) for rule in AmountRule]
-    specs += [service(rule, code=f"T{rule.value}") for rule in AmountRule]
-    with Ledger(str(tmp_path), map_size=1 << 30, reserve_size=0) as ledger:
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    path: Path = tmp_path_factory.mktemp("bills")
+    with Ledger(str(path), map_size=1 << 30, reserve_size=0) as ledger:
         register = Register(ledger)
-        participants = [
-            ParticipantSpec(id="bsk-1", role=Role.CENTRE),
-            ParticipantSpec(id="power", role=Role.BILLER, heads=("H:1",)),
-        ]
-        load_network(register, committing(ledger), participants, specs)
-        centre = register.find_participant("bsk-1")
-        wallet = register.find_wallet("bsk-1")
-        assert centre
-        assert wallet
-        source = register.treasury_account(PURPOSE_FLOAT).index
-        money = moves.top_up(
-            new_id(), source, wallet.index, 10**9, "UTR", sender=centre.index
-        )
-        ledger.commit([money.request()], NOW_NS)
-        seen = set()
-        for spec in specs:
-            known = register.find_service(spec.code)
-            assert known
-            for due in (0, DUE):
-                for amount in range(DUE - 4, DUE + 5):
-                    move = moves.pay(
-                        new_id(),
-                        wallet.index,
-                        known.index,
-                        amount,
-                        "R",
-                        sender=centre.index,
-                        amount_due=due,
-                    )
-                    [reply] = ledger.commit([move.request()], NOW_NS)
-                    decided = Result(int(cast("Rows", reply)[0]["result"]))
-                    assert check_amount(spec, amount, due) is decided
-                    seen.add(decided)
-        assert len(seen) == 4
+        participants = [ParticipantSpec(id="power", role=Role.BILLER, heads=HEADS)]
+        load_network(register, committing(ledger), participants, SERVICES)
+        yield Reader(ledger, register)
+
+
+def due(**changes: Any) -> pb.DueBill:
+    values: dict[str, Any] = {"id": "B-1", "period": "2026-11", "amount_due": 700}
+    return pb.DueBill(**values | changes)
+
+
+def test_a_bill_is_what_the_biller_says(reader: Reader) -> None:
+    stated = due(
+        id="b 1",
+        reference="ab-12",
+        due_time_ns=5,
+        valid_until_ns=ASKED_NS + 9,
+        head=1,
+        supersedes=["b-0", "A/0"],
+    )
+    found = reader.read("ID", stated)
+    assert (found.service.spec.code, found.reference) == ("ID", REFERENCE)
+    assert found.at_ns == ASKED_NS
+    [bill] = found.bills
+    assert (bill.id, bill.period, bill.amount_due) == ("B1", "2026-11", 700)
+    assert (bill.due_time_ns, bill.valid_until_ns) == (5, ASKED_NS + 9)
+    assert (bill.head, bill.supersedes) == (1, ("B0", "A0"))
+
+
+def test_bills_come_in_the_billers_order(reader: Reader) -> None:
+    stated = [due(id=f"B{99 - at}") for at in range(BILLS_MAX)]
+    found = reader.read("ID", *stated)
+    assert [bill.id for bill in found.bills] == [one.id.upper() for one in stated]
+    assert reader.refusal("ID", *stated, due(id="C")) == "bills"
+    assert reader.refusal("ID") == "bills"
+
+
+@pytest.mark.parametrize(
+    ("stated", "kept"),
+    [(0, LIFE_MAX_NS), (2**64 - 1, LIFE_MAX_NS), (ASKED_NS + 7, 7)],
+)
+def test_no_bill_is_valid_for_more_than_a_day(
+    reader: Reader, stated: int, kept: int
+) -> None:
+    [bill] = reader.read("ID", due(valid_until_ns=stated)).bills
+    assert bill.valid_until_ns - ASKED_NS == kept
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *[("id", text) for text in ("বিল-১", "B" * 33, "B\t1", " B-1", "B-1 ", "- /")],
+        *[("period", text) for text in ("2026-13", "2026-1", "2026-11 ", "0000-01")],
+        *[("reference", text) for text in ("AB13", "12", "AB12/2026-11", "এ")],
+        *[("amount_due", paise) for paise in (0, AMOUNT_MAX + 1)],
+        ("head", len(HEADS)),
+        *[("valid_until_ns", time_ns) for time_ns in (1, ASKED_NS)],
+        ("supersedes", [""]),
+        ("supersedes", ["B-0", "B\n"]),
+        ("supersedes", [f"A{at}" for at in range(SUPERSEDED_MAX + 1)]),
+    ],
+)
+def test_what_cannot_be_is_refused_by_its_field(
+    reader: Reader, field: str, value: object
+) -> None:
+    assert reader.refusal("ID", due(**{field: value})) == f"bills[0].{field}"
+    # Half of what is owed would look like all of it.
+    assert reader.refusal("ID", due(id="C"), due(**{field: value})).startswith(
+        "bills[1]"
+    )
+
+
+def test_what_bills_are_known_by_is_needed(reader: Reader) -> None:
+    assert reader.refusal("ID", due(id="")) == "bills[0].id"
+    assert reader.read("ID", due(period="")).bills[0].period == ""
+    assert reader.refusal("MONTH", due(period="")) == "bills[0].period"
+    assert reader.read("MONTH", due(id="")).bills[0].id == ""
+    [bill] = reader.read("HOURS", due(id="", period="")).bills
+    assert (bill.id, bill.period) == ("", "")
+    # What is not needed must be one all the same.
+    assert reader.refusal("MONTH", due(id="B\n")) == "bills[0].id"
+    assert reader.refusal("HOURS", due(period="May")) == "bills[0].period"
+
+
+def test_two_bills_of_an_answer_are_two_debts(reader: Reader) -> None:
+    assert reader.refusal("ID", due(id="B-1"), due(id="b 1")) == "bills[1].id"
+    months = due(id="A"), due(id="B")
+    assert reader.refusal("MONTH", *months) == "bills[1].period"
+    assert len(reader.read("MONTH", due(), due(period="2026-12")).bills) == 2
+    # Of these one can be paid within the hours, whichever it is.
+    assert len(reader.read("HOURS", due(), due()).bills) == 2
+    first = due(id="A", supersedes=["B-1"]), due()
+    assert reader.refusal("ID", *first) == "bills[0].supersedes"
+    assert reader.refusal("ID", *reversed(first)) == "bills[1].supersedes"
+
+
+@pytest.mark.parametrize("code", ["MONTH", "HOURS"])
+def test_only_bills_known_by_their_id_supersede(reader: Reader, code: str) -> None:
+    refused = reader.refusal(code, due(supersedes=["B-0"]))
+    assert refused == "bills[0].supersedes"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        # Text that is not UTF-8; a bill that is cut off.
+        b"\x52\x03\x0a\x01\xff",
+        b"\x52\x02\x0a\x09",
+    ],
+)
+def test_what_is_no_message_of_the_contract(reader: Reader, message: bytes) -> None:
+    with pytest.raises(BillUnreadableError) as caught:
+        reader.read_bytes("ID", message)
+    assert caught.value.field == "bills"
+
+
+def test_months_are_counted() -> None:
+    assert month_number("") == 0
+    assert month_number("0000-02") == 1
+    assert month_number("2026-11") == 2026 * 12 + 10
+    assert month_number("9999-12") == 119_999

@@ -16,7 +16,12 @@ from switch.billing import dispatch
 from switch.billing.dispatch import LARGE, MESSAGES_AT_ONCE, MESSAGES_PER_S
 from switch.billing.health import Health
 from switch.codes import Result
-from switch.errors import BillerBusyError, BillerUnavailableError, OverloadError
+from switch.errors import (
+    BillerBusyError,
+    BillerUnavailableError,
+    BillNotFoundError,
+    OverloadError,
+)
 from switch.ids import new_id
 from switch.ledger import moves
 from switch.v1 import billers_pb2 as pb
@@ -24,6 +29,7 @@ from switch.v1 import payments_pb2
 from tests.billing.dispatch_bench import DEADLINE_S, Bench, benches
 
 CONFIRM, STATUS = pb.QUESTION_KIND_CONFIRM, pb.QUESTION_KIND_STATUS
+CONFIRMED = pb.ANSWER_KIND_CONFIRMED
 UNKNOWN, REJECTED = pb.ANSWER_KIND_UNKNOWN, pb.ANSWER_KIND_REJECTED
 
 SETTINGS = {
@@ -336,14 +342,50 @@ async def test_bills_of_one_biller_do_not_keep_another_from_being_asked(
     assert service is not None
     # Far more messages than the pace lets leave; each goes out of turn.
     for number in range(4 * dispatch.MESSAGES_AT_ONCE):
-        fetch = asyncio.create_task(bench.dispatch.fetch_bill(service, f"R{number}"))
+        fetch = asyncio.create_task(
+            bench.dispatch.fetch_bills(service, f"R{number}", bench.centre)
+        )
         # The call begins, and what it asks for leaves with the loop's next round.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        bench.answer(gas, asker.take())
-        await fetch
+        bench.answer(gas, asker.take(), REJECTED)
+        with pytest.raises(BillNotFoundError):
+            await fetch
     [held] = bench.pay()
     assert [one.number for one in connection.take()] == [held]
+
+
+async def test_bills_are_as_old_as_the_question_by_the_ledgers_time(
+    bench: Bench,
+) -> None:
+    gas, asker = bench.connect("gas")
+    service = bench.register.find_service("GAS")
+    assert service is not None
+
+    async def fetch(reference: str) -> int:
+        """When the ledger is to take the biller to have been asked."""
+        task = asyncio.create_task(
+            bench.dispatch.fetch_bills(service, reference, bench.centre)
+        )
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        [question] = asker.take()
+        answer = pb.Answer(number=question.number, id=question.id, kind=CONFIRMED)
+        answer.bills.add(amount_due=1)
+        # Not when it answers.
+        bench.now += 1
+        body = pb.ConnectRequest(answers=[answer]).SerializeToString()
+        assert bench.dispatch.take(gas, body) == ([], 0)
+        return (await task).at_ns
+
+    bench.now += 1
+    asked_ns = bench.wall_ns()
+    assert await fetch("R1") == asked_ns
+    # Rows run ahead of the clock, in a group and when it goes back: whatever was
+    # durable was so before.
+    bench.pay(100)
+    bench.now -= 60
+    assert await fetch("R2") == bench.ledger.timestamp + 1
 
 
 async def test_watches_wake_for_their_payment(bench: Bench) -> None:

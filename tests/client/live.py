@@ -3,73 +3,118 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from switch.authority.development import DevAuthority
 from switch.client import Client
-from switch.codes import AmountRule, DuplicateRule, Ignored, KeyRule, Mode, Role
+from switch.codes import (
+    AmountRule,
+    DuplicateRule,
+    Ignored,
+    KeyRule,
+    Mode,
+    PriceRule,
+    Role,
+)
 from switch.day.server import ServerProcess
 from switch.specs import TREASURY, ParticipantSpec, ServiceSpec, Specs, specs_to_json
+from switch.tariffs import Fee
+from switch.v1 import billers_pb2
+from tests.server.harness import Peer
+from tests.server.scripted_biller import ScriptedBiller, owes
 
 HEAD = "WB:0028-00-107-001-03"
 CHECKER = "checker"
 CENTRE = "bsk-00001"
 OTHER = "bsk-00002"
 FREE = "FREE-1"
-"""Takes any amount, once a day for the same reference."""
+"""Takes any amount from a rupee on, once a day for the same reference."""
 BILLED = "BILL-1"
 """Takes the bill's amount, once for each month's bill."""
 NUMBERED = "NUMBER-1"
-"""Takes a rupee and more; its references have nine digits."""
+"""Takes a rupee and more, however often; its references have nine digits."""
+COPIES = "COPY-1"
+"""Takes what its tariff says, once for each reference."""
+
+CRORE = 10**9
+
+
+def _service(code: str, price_rule: PriceRule, **changes: Any) -> ServiceSpec:
+    """A direct service of `power`; the amount is the citizen's, bounds are wide."""
+    values: dict[str, Any] = {
+        "biller": "power",
+        "heads": (HEAD,),
+        "price_rule": price_rule,
+        "amount_rule": AmountRule.EXACT,
+        "mode": Mode.DIRECT,
+        "duplicate_rule": DuplicateRule.ONCE,
+        **changes,
+    }
+    if price_rule is PriceRule.OPEN:
+        open_rule = {"amount_rule": AmountRule.MIN_MAX, "amount_min": 100}
+        values |= {**open_rule, "amount_max": CRORE}
+    return ServiceSpec(code=code, **values)
+
 
 SPECS = Specs(
     (
         ParticipantSpec(id=TREASURY, role=Role.TREASURY),
         ParticipantSpec(id=CHECKER, role=Role.TREASURY),
-        ParticipantSpec(id="harness", role=Role.HARNESS),
+        ParticipantSpec(id="harness", role=Role.HARNESS, may_state_dues=True),
         ParticipantSpec(id="auditor", role=Role.AUDITOR),
         ParticipantSpec(id="power", role=Role.BILLER, heads=(HEAD,)),
+        ParticipantSpec(id="water", role=Role.BILLER, heads=("W:1",)),
         ParticipantSpec(id=CENTRE, role=Role.CENTRE, name_en="First"),
         ParticipantSpec(id=OTHER, role=Role.CENTRE, name_en="Second"),
     ),
     (
-        ServiceSpec(
-            code=FREE,
-            biller="power",
-            heads=(HEAD,),
-            amount_rule=AmountRule.ANY,
-            mode=Mode.DIRECT,
+        _service(
+            FREE,
+            PriceRule.OPEN,
             duplicate_rule=DuplicateRule.WITHIN,
             duplicate_hours=24,
             name_en="A fee",
             name_bn="একটি ফি",
         ),
-        ServiceSpec(
-            code=BILLED,
-            biller="power",
-            heads=(HEAD,),
-            amount_rule=AmountRule.EXACT,
-            mode=Mode.DIRECT,
-            duplicate_rule=DuplicateRule.ONCE,
+        _service(
+            BILLED,
+            PriceRule.BILL,
             key_rule=KeyRule.REFERENCE_PERIOD,
             name_en="Electricity",
+            pattern="9{1,9}",
         ),
-        ServiceSpec(
-            code=NUMBERED,
-            biller="power",
-            heads=(HEAD,),
-            amount_rule=AmountRule.MIN_MAX,
-            amount_min=100,
-            mode=Mode.DIRECT,
+        _service(
+            NUMBERED,
+            PriceRule.OPEN,
             duplicate_rule=DuplicateRule.NONE,
             name_en="Advance",
             ignored=Ignored.SPACE | Ignored.HYPHEN,
             pattern="9{9}",
         ),
+        _service(
+            COPIES,
+            PriceRule.TARIFF,
+            key_rule=KeyRule.REFERENCE,
+            name_en="Copies",
+            tariff=(
+                Fee(code="COPY", amount=1_000, valid_from="2025-04-01"),
+                Fee(code="COPY", amount=9_999, valid_from="2099-04-01"),
+                Fee(
+                    code="URGENT",
+                    amount=2_500,
+                    valid_from="2025-04-01",
+                    name_en="Urgent",
+                    name_bn="জরুরি",
+                ),
+            ),
+        ),
     ),
 )
+DUE_NS = 1_795_000_000 * 10**9
+"""When the bills of `Live.desk` are due: 2026-11-18."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +129,23 @@ class Live:
     def client(self, role: Role, participant: str) -> Client:
         """A client; the caller closes it."""
         return Client(self.server.address, self.authority.leaf(role, participant))
+
+    @contextmanager
+    def desk(self, *dues: int) -> Iterator[ScriptedBiller]:
+        """`power` dials in; each reference has bills of so many paise, by months."""
+
+        def answer(question: billers_pb2.Question) -> list[billers_pb2.Answer]:
+            bills = [
+                billers_pb2.DueBill(
+                    period=f"2026-{at:02d}", amount_due=due, due_time_ns=DUE_NS
+                )
+                for at, due in enumerate(dues, start=1)
+            ]
+            return [owes(question, *bills)]
+
+        peer = Peer(self.server.address, self.authority.leaf(Role.BILLER, "power"))
+        with closing(peer), ScriptedBiller(peer, answer) as desk:
+            yield desk
 
     def command(
         self, *words: str, where: bool = True

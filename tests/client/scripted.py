@@ -20,11 +20,13 @@ from switch.credentials import Credentials
 from switch.v1 import (
     billers_pb2,
     billers_pb2_grpc,
+    counter_pb2_grpc,
     payments_pb2_grpc,
     results_pb2,
     types_pb2,
 )
 from switch.v1 import payments_pb2 as pb
+from tests.client.scripted_counter import ScriptedCounter
 
 FEED_LENGTH = 10
 
@@ -76,6 +78,9 @@ class Scripted(payments_pb2_grpc.PaymentServiceServicer):
         self.swap_ids = False
         self.break_stream_after = 0
         """Messages of a stream after which it breaks, once."""
+        self.counter = ScriptedCounter(self)
+        self.where: list[str] = []
+        """Of a command: options that lead it here."""
 
     def answer(self, payment: pb.Payment) -> pb.PaymentOutcome:
         """The outcome of one payment, a repeat if its id was seen."""
@@ -139,7 +144,9 @@ class Scripted(payments_pb2_grpc.PaymentServiceServicer):
     def GetPayment(  # noqa: N802
         self, request: pb.GetPaymentRequest, context: grpc.ServicerContext
     ) -> pb.GetPaymentResponse:
-        raise NotImplementedError
+        if request.id not in self.sequences:
+            context.abort(grpc.StatusCode.NOT_FOUND, "no such payment")
+        return pb.GetPaymentResponse(state=pb.PAYMENT_STATE_COMPLETED)
 
     def WatchPayment(  # noqa: N802
         self, request: pb.WatchPaymentRequest, context: grpc.ServicerContext
@@ -202,6 +209,7 @@ def serving(
     script = Scripted()
     feed = ScriptedFeed(script)
     payments_pb2_grpc.add_PaymentServiceServicer_to_server(script, server)
+    counter_pb2_grpc.add_CounterServiceServicer_to_server(script.counter, server)
     billers_pb2_grpc.add_BillerServiceServicer_to_server(feed, server)
     port = server.add_secure_port(
         "127.0.0.1:0",

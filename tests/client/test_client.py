@@ -16,6 +16,7 @@ from switch.client.calls import RETRY_INFO_MAX_S, Attempts
 from switch.credentials import Credentials
 from switch.errors import ConfigError, UnknownOutcomeError
 from switch.ids import id_time_ms
+from switch.v1 import counter_pb2, results_pb2
 from switch.v1 import payments_pb2 as pb
 from tests.client.scripted import (
     DENIED,
@@ -68,6 +69,52 @@ def test_a_lost_reply_is_asked_for_again_with_the_same_id(served: Served) -> Non
     assert outcome.repeat
     assert script.calls == 2
     assert len(script.sequences) == 1
+
+
+def test_a_bill_is_paid_again_with_the_same_id_and_content(served: Served) -> None:
+    script, _, client = served
+    script.faults.append(Fault(UNAVAILABLE, is_done=True))
+    outcome = client.pay_bill(make_payment("S", 10, "R", quotation=b"q" * 144))
+    assert outcome.repeat
+    first, second = script.counter.paid
+    assert first == second
+    assert first.quotation == b"q" * 144
+
+
+def test_bills_come_with_their_quotations(served: Served) -> None:
+    script, _, client = served
+    bill = counter_pb2.Bill(
+        reference="R", state=counter_pb2.BILL_STATE_DUE, quotation=b"q" * 144
+    )
+    script.counter.bills["R"] = [bill, bill]
+    script.faults.append(Fault(UNAVAILABLE))
+    assert client.fetch_bill("S", "R") == [bill, bill]
+    with pytest.raises(CallError) as caught:
+        client.fetch_bill("S", "none")
+    assert caught.value.code is grpc.StatusCode.NOT_FOUND
+    none, two = client.fetch_bills("S", ["none", "R"])
+    assert (none.reference, none.error, list(none.bills)) == (
+        *("none", "BILL_NOT_FOUND"),
+        [],
+    )
+    assert (two.error, len(two.bills)) == ("", 2)
+
+
+def test_what_needs_a_person_is_not_done_by_itself(served: Served) -> None:
+    script, _, client = served
+    for refusal in (
+        pb.PaymentOutcome(
+            result=results_pb2.RESULT_PAID_RECENTLY, additional_to=b"h" * 24
+        ),
+        pb.PaymentOutcome(result=results_pb2.RESULT_QUOTATION_EXPIRED),
+    ):
+        script.counter.refusals.append(refusal)
+        sent = make_payment("S", 10, "R", items=[("COPY", 2)])
+        outcome = client.pay_bill(sent)
+        assert outcome.result == refusal.result
+        assert script.counter.paid.pop() == sent
+        assert sent.additional_to == b""
+    assert script.counter.fetched == script.counter.paid == []
 
 
 def test_an_outcome_that_stays_unknown_carries_its_ids(served: Served) -> None:

@@ -15,11 +15,12 @@ from switch.client.messages import messages_of
 from switch.codes import Field, Result, Role
 from switch.ids import new_id
 from switch.specs import TREASURY
-from switch.v1 import admin_pb2, payments_pb2, types_pb2
+from switch.v1 import admin_pb2, counter_pb2, payments_pb2, types_pb2
 from tests.client.live import (
     BILLED,
     CENTRE,
     CHECKER,
+    COPIES,
     FREE,
     HEAD,
     NUMBERED,
@@ -74,7 +75,10 @@ def test_loading_again_changes_nothing(treasury: Client) -> None:
     reply = treasury.load_network(participants, services)
     assert (reply.added_count, reply.replaced_count) == (0, 0)
     assert reply.unchanged_count == len(participants) + len(services)
-    assert {one.code for one in treasury.services()} == {FREE, BILLED, NUMBERED}
+    assert {one.code for one in treasury.services()} == {
+        *(FREE, BILLED, NUMBERED),
+        COPIES,
+    }
 
 
 def test_a_payment_is_done_once(centre: Client) -> None:
@@ -103,12 +107,77 @@ def test_a_bill_is_paid_once_by_whoever(harness: Client) -> None:
     assert second.other_sequence == first.sequence
 
 
-def test_a_refusal_stays_the_answer(centre: Client) -> None:
-    payment = make_payment(BILLED, 501, "78/2026-03", amount_due=500)
-    assert result(centre.pay(payment)) is Result.AMOUNT_NOT_EXACT
-    again = centre.pay(payment)
+def test_a_refusal_stays_the_answer(harness: Client) -> None:
+    payment = make_payment(BILLED, 501, "78/2026-03", centre=CENTRE, amount_due=500)
+    assert result(harness.pay(payment)) is Result.AMOUNT_NOT_EXACT
+    again = harness.pay(payment)
     assert result(again) is Result.AMOUNT_NOT_EXACT
     assert again.repeat
+
+
+def test_a_bill_is_fetched_and_paid_with_its_quotation(
+    live: Live, centre: Client
+) -> None:
+    with live.desk(12_300, 45_600):
+        first, second = centre.fetch_bill(BILLED, "801")
+        assert (first.period, second.period) == ("2026-01", "2026-02")
+        payment = make_payment(
+            BILLED, second.amount_due, "801", quotation=second.quotation, note="two"
+        )
+        outcome = centre.pay_bill(payment)
+        assert result(outcome) is Result.OK
+        (fetched,) = centre.fetch_bills(BILLED, ["801"])
+        states = [one.state for one in fetched.bills]
+        assert states == [counter_pb2.BILL_STATE_DUE, counter_pb2.BILL_STATE_PAID]
+    # Its biller is gone, and so may be the quotation: known is known.
+    payment.ClearField("quotation")
+    assert centre.pay_bill(payment).repeat
+    # Without one it is no payment of the other bill.
+    needed = centre.pay_bill(make_payment(BILLED, first.amount_due, "801"))
+    assert result(needed) is Result.QUOTATION_NEEDED
+    assert needed.sequence == 0
+    entry = centre.get_payment(payment.id).entry
+    assert (entry.reference, entry.citizen_reference) == ("801/2026-02", "801")
+    assert (entry.amount_due, entry.period) == (45_600, "2026-02")
+    assert (entry.due_date, entry.stated, entry.note) == ("2026-11-18", False, "two")
+
+
+def test_what_is_due_is_stated_by_who_may(centre: Client, harness: Client) -> None:
+    payment = make_payment(BILLED, 500, "802/2026-03", centre=CENTRE, amount_due=500)
+    assert result(harness.pay(payment)) is Result.OK
+    entry = next(centre.payments())
+    assert (entry.reference, entry.citizen_reference) == ("802/2026-03", "802")
+    assert (entry.period, entry.due_date, entry.stated) == ("2026-03", "", True)
+    refused = make_payment(BILLED, 500, "803/2026-03", amount_due=500)
+    assert result(centre.pay(refused)) is Result.QUOTATION_NEEDED
+
+
+def test_items_of_a_tariff(centre: Client) -> None:
+    items = [("URGENT", 1), ("COPY", 3)]
+    payment = make_payment(COPIES, 5_500, "DEED-1", items=items, note="n")
+    assert result(centre.pay(payment)) is Result.OK
+    entry = centre.get_payment(payment.id).entry
+    assert [(one.code, one.count) for one in entry.items] == items
+    assert (entry.note, entry.citizen_reference, entry.amount_due) == ("n", "", 0)
+    changed = make_payment(COPIES, 5_501, "DEED-2", items=items)
+    assert result(centre.pay(changed)) is Result.FEE_CHANGED
+    missing = make_payment(COPIES, 5_500, "DEED-3")
+    assert result(centre.pay(missing)) is Result.ITEM_UNKNOWN
+
+
+def test_one_more_payment_takes_the_handle_of_the_first(centre: Client) -> None:
+    first = fee("twice")
+    assert result(centre.pay(first)) is Result.OK
+    refused = centre.pay(fee("twice", 101))
+    assert result(refused) is Result.PAID_RECENTLY
+    again = make_payment(FREE, 102, "twice", additional_to=refused.additional_to)
+    outcome = centre.pay(again)
+    assert result(outcome) is Result.OK
+    entry = centre.get_payment(again.id).entry
+    assert entry.resolves == refused.other_sequence != 0
+    # A handle counts once.
+    third = make_payment(FREE, 103, "twice", additional_to=refused.additional_to)
+    assert result(centre.pay(third)) is Result.PAID_RECENTLY
 
 
 def test_a_basket_is_all_or_none(centre: Client) -> None:

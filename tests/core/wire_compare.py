@@ -27,6 +27,7 @@ from switch._core import GROUP_MAX, Request
 from switch.codes import AMOUNT_MAX, HEAD_SHIFT, TENDER_SHIFT, Kind, Result
 from switch.errors import WireError
 from switch.v1 import payments_pb2 as pb
+from switch.v1 import types_pb2
 from tests.core.wire import (
     BYTES,
     FIXED32,
@@ -53,19 +54,29 @@ MALFORMED = "the bytes are not a payments request"
 EMPTY = "the message holds no payment"
 CROWDED = f"more than {GROUP_MAX} payments in one message"
 
+TEXTS = (
+    descriptor_pb2.FieldDescriptorProto.TYPE_BYTES,
+    descriptor_pb2.FieldDescriptorProto.TYPE_STRING,
+    descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE,
+)
+
 Reading = tuple[bytes, bytes, bytes, bytes, int, int]
 """As `Request.decode` gives it."""
 
 
-def loose_class(module: Any, names: tuple[str, ...]) -> type[Message]:
-    """The last of these messages, with text as bytes and numbers as uint64."""
+def loose_class(*messages: type[Message]) -> type[Message]:
+    """The last of these messages with text as bytes and numbers as uint64.
+
+    Whatever files have them; messages that are not among them are bytes as well.
+    """
     kinds = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(
         name="loose.proto", package="loose", syntax="proto3"
     )
-    for name in names:
-        made = file.message_type.add(name=name)
-        for field in module.DESCRIPTOR.message_types_by_name[name].fields:
+    names = [one.DESCRIPTOR.name for one in messages]
+    for message in messages:
+        made = file.message_type.add(name=message.DESCRIPTOR.name)
+        for field in message.DESCRIPTOR.fields:
             copy = made.field.add(
                 name=field.name,
                 number=field.number,
@@ -73,11 +84,11 @@ def loose_class(module: Any, names: tuple[str, ...]) -> type[Message]:
                 if field.is_repeated
                 else kinds.LABEL_OPTIONAL,
             )
-            if field.message_type:
+            if field.message_type and field.message_type.name in names:
                 copy.type = kinds.TYPE_MESSAGE
                 copy.type_name = f".loose.{field.message_type.name}"
             else:
-                text = field.type in (kinds.TYPE_BYTES, kinds.TYPE_STRING)
+                text = field.type in TEXTS
                 copy.type = kinds.TYPE_BYTES if text else kinds.TYPE_UINT64
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
@@ -86,7 +97,7 @@ def loose_class(module: Any, names: tuple[str, ...]) -> type[Message]:
 
 
 LOOSE: Any = loose_class(
-    pb, ("TariffItem", "Payment", "Basket", "CreatePaymentsRequest")
+    types_pb2.TariffItem, pb.Payment, pb.Basket, pb.CreatePaymentsRequest
 )
 
 

@@ -4,12 +4,13 @@ Payments go in as messages, a biller's word as answers, and time passes by a sec
 each move, so that tests read like what happens at a counter.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
-from switch._core import Ledger, Request, Rows
+from switch._core import QUOTATION, Ledger, Request, Rows
 from switch.codes import (
     AmountRule,
     DuplicateRule,
@@ -17,6 +18,7 @@ from switch.codes import (
     Kind,
     Mode,
     Policy,
+    PriceRule,
     Result,
     Role,
     Tender,
@@ -24,7 +26,7 @@ from switch.codes import (
 from switch.ids import new_id
 from switch.ledger import moves
 from switch.ledger.statements import PaymentState, find_payment
-from switch.ledger.templates import Templates
+from switch.ledger.templates import Templates, put_bytes
 from switch.register.load import (
     PURPOSE_FLOAT,
     ParticipantSpec,
@@ -33,6 +35,7 @@ from switch.register.load import (
     committing,
     load_network,
 )
+from switch.tariffs import Fee
 from switch.v1 import payments_pb2 as pb
 from switch.v1 import types_pb2 as types
 from tests.people import outcome_of, refund_moves
@@ -46,7 +49,13 @@ MONEY = 10**9
 PARTICIPANTS = [
     ParticipantSpec(id="clerk", role=Role.TREASURY),
     ParticipantSpec(
-        id="bsk-1", role=Role.CENTRE, code="BAN/1", name_en="First", name_bn="প্রথম"
+        id="bsk-1",
+        role=Role.CENTRE,
+        code="BAN/1",
+        name_en="First",
+        name_bn="প্রথম",
+        # So that services without a price rule take any amount of it.
+        may_state_dues=True,
     ),
     ParticipantSpec(
         id="power", role=Role.BILLER, heads=(HEAD,), name_en="Power", name_bn="বিদ্যুৎ"
@@ -72,10 +81,45 @@ def service(code: str, **changes: object) -> ServiceSpec:
     return ServiceSpec(**values | changes)  # type: ignore[arg-type]
 
 
+def fee(code: str, amount: int, valid_from: str, name: str = "") -> Fee:
+    """A line of a tariff."""
+    return Fee(
+        code=code,
+        amount=amount,
+        valid_from=valid_from,
+        name_en=name,
+        name_bn="দফা" if name else "",
+    )
+
+
+TARIFF = (
+    fee("COPY", 900, "2020-04-01", "Old copy"),
+    fee("COPY", 1_000, "2025-04-01", "Copy"),
+    fee("COPY", 5_000, "2099-04-01", "Copy to come"),
+    fee("URGENT", 2_500, "2025-04-01"),
+)
 SERVICES = [
     service("FREES"),
     service("KEEPS", deadline_policy=Policy.KEEP),
     service("DIRECT", mode=Mode.DIRECT, deadline_s=0),
+    service("BILLED", price_rule=PriceRule.BILL, amount_rule=AmountRule.EXACT),
+    service(
+        "MONTHLY",
+        price_rule=PriceRule.BILL,
+        amount_rule=AmountRule.EXACT_AND_BELOW,
+        key_rule=KeyRule.REFERENCE_PERIOD,
+        mode=Mode.DIRECT,
+        deadline_s=0,
+    ),
+    service(
+        "COPIES",
+        price_rule=PriceRule.TARIFF,
+        amount_rule=AmountRule.EXACT,
+        key_rule=KeyRule.REFERENCE,
+        mode=Mode.DIRECT,
+        deadline_s=0,
+        tariff=TARIFF,
+    ),
 ]
 
 
@@ -86,6 +130,7 @@ class Counter:
         self.ledger = Ledger(
             str(path), map_size=1 << 30, reserve_size=0, index_step_rows=1024
         )
+        self.ledger.set_quotation_keys([(1, bytes(range(32)))])
         self.register = Register(self.ledger)
         self.load(SERVICES)
         self.now = max(START_NS, self.ledger.timestamp)
@@ -131,6 +176,8 @@ class Counter:
         operator: int = 1,
         tender: Tender = Tender.CASH,
         note: str = "",
+        quotation: bytes = b"",
+        items: Sequence[tuple[str, int]] = (),
     ) -> pb.PaymentOutcome:
         """A payment message of one payment."""
         payment = pb.Payment(
@@ -141,6 +188,8 @@ class Counter:
             operator=operator,
             tender=cast("types.Tender.ValueType", int(tender)),
             note=note,
+            quotation=quotation,
+            items=[types.TariffItem(code=code, count=count) for code, count in items],
         )
         body = pb.CreatePaymentRequest(payment=payment).SerializeToString()
         self.now += SECOND_NS
@@ -148,6 +197,36 @@ class Counter:
         [reply] = self.ledger.commit([request], self.now)
         assert isinstance(reply, bytes)
         return pb.CreatePaymentResponse.FromString(reply).outcome
+
+    def fetched(
+        self,
+        code: str,
+        reference: str,
+        amount_due: int,
+        *,
+        bill: str = "",
+        period: int = 0,
+        due_time_ns: int = 0,
+    ) -> bytes:
+        """The quotation of a bill, as its biller would say now."""
+        found = self.register.find_service(code)
+        assert found
+        quotation = np.zeros(1, QUOTATION)
+        for name, text in (("reference", reference), ("bill", bill)):
+            put_bytes(quotation, name, text.encode())
+        values = {
+            "centre": self.centre,
+            "service": found.index,
+            "series": found.index,
+            "amount_rule": int(found.spec.amount_rule),
+            "amount_due": amount_due,
+            "period": period,
+            "fetched": self.now,
+            "due_time": due_time_ns,
+        }
+        for name, value in values.items():
+            quotation[name] = value
+        return self.ledger.seal_quotation(quotation)
 
     def paid(self, amount: int = 100, **fields: object) -> int:
         """A payment of a fresh bill that is accepted; its sequence."""

@@ -4,19 +4,21 @@ Method: payments direct and confirmed; their receipts before and after the regis
 everything another name, after refunds, and by a reader that knows nothing yet.
 """
 
+import datetime as dt
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from switch.calendar import financial_year, format_financial_year
-from switch.codes import Mode, Record
+from switch.calendar import day_start_ns, financial_year, format_financial_year
+from switch.codes import Mode, Record, Result
 from switch.counter.receipt_rows import PastNames, make_receipt
-from switch.counter.receipts import Receipt
+from switch.counter.receipts import Item, Receipt
 from switch.ids import new_id
 from switch.ledger.statements import find_payment
 from switch.register.register import Register
-from tests.counter.counter_story import HEAD, SECOND_NS, SERVICES, Counter, service
+from tests.counter.counter_story import HEAD, SECOND_NS, SERVICES, Counter, fee, service
 
 
 @pytest.fixture
@@ -61,6 +63,62 @@ def test_a_direct_payment(counter: Counter) -> None:
     assert receipt.number == 1
     assert receipt.biller_reference == ""
     assert receipt.accepted_ns == receipt.completed_ns
+
+
+def test_a_bill_known_by_its_id(counter: Counter) -> None:
+    payment_id = new_id()
+    due_ns = day_start_ns(dt.date(2026, 3, 21))
+    token = counter.fetched(
+        "BILLED",
+        "CONSUMER-7",
+        12_345,
+        bill="B-1",
+        period=2026 * 12 + 2,
+        due_time_ns=due_ns,
+    )
+    held = counter.pay(
+        payment_id, "CONSUMER-7", 12_345, service="BILLED", quotation=token, note="দুই"
+    )
+    assert Result(held.result) is Result.OK
+    counter.answer(held.sequence, confirm=True, text="POWER-1")
+    receipt = receipt_of(counter, payment_id)
+    assert (receipt.reference, receipt.bill) == ("CONSUMER-7", "B-1")
+    assert (receipt.period, receipt.due_date) == ("2026-03", "2026-03-21")
+    assert (receipt.amount_due, receipt.amount) == (12_345, 12_345)
+    assert (receipt.note, receipt.biller_reference) == ("দুই", "POWER-1")
+    assert receipt.items == ()
+
+
+def test_a_bill_known_by_its_month_and_paid_in_part(counter: Counter) -> None:
+    payment_id = new_id()
+    token = counter.fetched("MONTHLY", "C-7", 90_000, period=2026 * 12 + 11)
+    paid = counter.pay(payment_id, "C-7", 50_000, service="MONTHLY", quotation=token)
+    assert Result(paid.result) is Result.OK
+    receipt = receipt_of(counter, payment_id)
+    assert (receipt.reference, receipt.bill) == ("C-7", "")
+    assert (receipt.period, receipt.due_date) == ("2026-12", "")
+    assert (receipt.amount_due, receipt.amount) == (90_000, 50_000)
+
+
+def test_items_have_the_fees_of_their_day(counter: Counter) -> None:
+    payment_id = new_id()
+    items = (("URGENT", 1), ("COPY", 3))
+    paid = counter.pay(
+        payment_id, "DEED-1", 5_500, service="COPIES", items=items, note="n" * 64
+    )
+    assert Result(paid.result) is Result.OK
+    first = receipt_of(counter, payment_id)
+    assert first.items == (
+        Item(code="URGENT", name_en="", name_bn="", count=1, fee=2_500),
+        Item(code="COPY", name_en="Copy", name_bn="দফা", count=3, fee=1_000),
+    )
+    assert (first.reference, first.note, first.amount_due) == ("DEED-1", "n" * 64, 0)
+    # Whatever the register says of the same day later.
+    (copies,) = (one for one in SERVICES if one.code == "COPIES")
+    dearer = fee("COPY", 7_777, "2025-04-01", "Dear copy")
+    counter.load([replace(copies, tariff=(dearer,))])
+    assert receipt_of(counter, payment_id) == first
+    assert receipt_of(counter, payment_id, PastNames(Register(counter.ledger))) == first
 
 
 def test_what_has_no_receipt_yet(counter: Counter) -> None:

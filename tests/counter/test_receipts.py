@@ -13,7 +13,13 @@ import pytest
 
 from switch.calendar import format_ist
 from switch.codes import AMOUNT_MAX, Tender
-from switch.counter.receipts import COLUMNS, Receipt, receipt_json, receipt_text
+from switch.counter.receipts import (
+    COLUMNS,
+    Item,
+    Receipt,
+    receipt_json,
+    receipt_text,
+)
 from switch.ids import format_id
 from switch.money import format_amount
 
@@ -102,6 +108,72 @@ def test_a_bengali_receipt() -> None:
     assert format_id(ID) in text
 
 
+BILL = """\
+Reference: 123456789
+Bill: 2026/0007
+Period: 2026-03
+Due by: 2026-03-21
+Biller's reference: TX-77
+------------------------------------------
+Amount due: ₹900.00
+Amount: ₹500.00
+"""
+
+
+def test_a_bill_says_what_was_due() -> None:
+    billed = make(
+        reference="123456789",
+        bill="2026/0007",
+        period="2026-03",
+        due_date="2026-03-21",
+        amount_due=90_000,
+        amount=50_000,
+    )
+    assert BILL in receipt_text(billed)
+    bengali = receipt_text(billed, bengali=True).splitlines()
+    for line in (
+        *("বিল: 2026/0007", "সময়কাল: ২০২৬-০৩", "শেষ তারিখ: ২০২৬-০৩-২১"),
+        *("প্রদেয়: ₹৯০০.০০", "টাকার অঙ্ক: ₹৫০০.০০"),
+    ):
+        assert line in bengali
+    value = json.loads(receipt_json(billed))
+    assert (value["reference"], value["bill"]) == ("123456789", "2026/0007")
+    assert (value["period"], value["due_date"]) == ("2026-03", "2026-03-21")
+    assert value["amount_due_paise"] == 90_000
+
+
+ITEMS = """\
+------------------------------------------
+Certified copy, each page (COPY)
+  3 × ₹10.00 = ₹30.00
+URGENT
+  1 × ₹25.00 = ₹25.00
+Amount: ₹55.00
+"""
+
+
+def test_a_tariff_says_what_was_paid_for() -> None:
+    name_en, name_bn = "Certified copy, each page", "নকল, প্রতি পৃষ্ঠা"
+    items = (
+        Item(code="COPY", name_en=name_en, name_bn=name_bn, count=3, fee=1_000),
+        Item(code="URGENT", name_en="", name_bn="", count=1, fee=2_500),
+    )
+    paid = make(items=items, amount=5_500)
+    assert ITEMS in receipt_text(paid)
+    bengali = receipt_text(paid, bengali=True).splitlines()
+    assert "নকল, প্রতি পৃষ্ঠা (COPY)" in bengali
+    assert "  ৩ × ₹১০.০০ = ₹৩০.০০" in bengali
+    first, second = json.loads(receipt_json(paid))["items"]
+    assert first == {
+        "code": "COPY",
+        "name": {"en": name_en, "bn": name_bn},
+        "count": 3,
+        "fee_paise": 1_000,
+        "amount_paise": 3_000,
+    }
+    assert second["amount_paise"] == 2_500
+
+
 def test_the_number_is_of_the_year_in_which_it_was_completed() -> None:
     last_ns = 1_774_981_799_000_000_000  # 2026-03-31 23:59:59 IST
     assert format_ist(last_ns) == "2026-03-31 23:59:59 IST"
@@ -159,6 +231,20 @@ def test_every_line_fits_and_nothing_is_lost(bengali: bool) -> None:
             operator=draw.randrange(1 << 32),
             sequence=draw.randrange(1, 1 << 63),
             tender=draw.choice(list(Tender)),
+            bill=words(draw, printable, 32),
+            period="2026-03",
+            due_date="2026-03-21",
+            amount_due=draw.randrange(1, AMOUNT_MAX + 1),
+            items=tuple(
+                Item(
+                    code=words(draw, "ABC-9", 8),
+                    name_en=words(draw, script, 256),
+                    name_bn=words(draw, script, 256),
+                    count=draw.randrange(1, 10_000),
+                    fee=draw.randrange(1, AMOUNT_MAX // 9_999),
+                )
+                for _ in range(4)
+            ),
         )
         text = receipt_text(receipt, bengali=bengali)
         assert max(map(len, text.splitlines())) <= COLUMNS
@@ -173,5 +259,12 @@ def test_every_line_fits_and_nothing_is_lost(bengali: bool) -> None:
             receipt.note,
             format_amount(receipt.amount, bengali=bengali),
             str(receipt.sequence),
+            receipt.bill,
+            format_amount(receipt.amount_due, bengali=bengali),
+            *(item.code for item in receipt.items),
+            *(
+                format_amount(item.fee * item.count, bengali=bengali)
+                for item in receipt.items
+            ),
         ):
             assert re.sub(r"\s", "", value) in whole

@@ -11,7 +11,7 @@ import re
 import numpy as np
 import pytest
 
-from switch.calendar import day_start_ns, ist_date
+from switch.calendar import day_number, day_start_ns, ist_date
 from switch.codes import (
     AmountRule,
     CheckDigit,
@@ -20,6 +20,7 @@ from switch.codes import (
     KeyRule,
     Letters,
     Mode,
+    PriceRule,
     Role,
 )
 from switch.references import WrongReferenceError, canonical, find_example
@@ -32,6 +33,7 @@ from switch.sample.day import (
 )
 from switch.sample.tables import read_network, read_table
 from switch.specs import check_specs, specs_from_json, specs_to_json
+from switch.tariffs import PAYMENT_ITEMS_MAX, sum_of
 
 MARCH = dt.date(2026, 3, 16)
 NETWORK = load_sample()
@@ -109,24 +111,106 @@ def test_heads_are_invented_and_different() -> None:
     assert len(set(heads)) == 40
     # 14 digits as 4-2-3-3-2; no receipt head begins with 0990.
     assert all(re.fullmatch(r"WB:0990-\d\d-\d{3}-\d{3}-\d\d", head) for head in heads)
-    for name in ("heads", "kinds", "references"):
+    for name in ("heads", "kinds", "references", "tariffs"):
         assert {row["provenance"] for row in read_table(name)} == {"synthetic"}
 
 
-def test_rules_follow_the_amount_rule() -> None:
+# --- prices -----------------------------------------------------------------------
+
+TARIFF_KINDS = {"certificate_fee", "licence_fee", "transport_fee", "exam_fee"}
+
+
+def test_every_service_has_a_price_rule() -> None:
+    rules = collections.Counter(one.price_rule for one in NETWORK.services)
+    assert set(rules) == {PriceRule.TARIFF, PriceRule.BILL, PriceRule.OPEN}
     for service in NETWORK.services:
-        if service.amount_rule is AmountRule.EXACT:
-            assert service.duplicate_rule is DuplicateRule.ONCE
-            assert service.key_rule is not None
+        if service.kind in TARIFF_KINDS:
+            assert service.price_rule is PriceRule.TARIFF
+        elif service.kind == "deposit":
+            assert service.price_rule is PriceRule.OPEN
         else:
+            assert service.price_rule is PriceRule.BILL
+    # Electricity is more than half of all there is.
+    assert NETWORK.services[0].code == "BSK0199"
+    assert NETWORK.services[0].price_rule is PriceRule.BILL
+
+
+def test_nothing_can_be_paid_for_a_paisa() -> None:
+    for service in NETWORK.services:
+        if service.price_rule is PriceRule.TARIFF:
+            assert min(one.amount for one in service.tariff) >= 100
+            # Whatever is asked for, there is a fee for it, and always was.
+            first = min(one.day for one in service.tariff)
+            assert first <= day_number(day_start_ns(MARCH))
+        elif service.price_rule is PriceRule.OPEN:
+            assert service.amount_min >= 100
+            assert service.amount_max > service.amount_min
+            assert service.amount_step >= 100
+        elif service.amount_rule is AmountRule.EXACT_AND_BELOW:
+            assert service.amount_min >= 100
+        else:
+            # What the biller says, or more.
+            assert service.amount_rule in (
+                AmountRule.EXACT,
+                AmountRule.EXACT_AND_ABOVE,
+            )
+
+
+def test_bills_are_confirmed_by_billers_that_dial_in() -> None:
+    bills = [one for one in NETWORK.services if one.price_rule is PriceRule.BILL]
+    for service in bills:
+        assert service.mode is Mode.CONFIRMED
+        assert service.deadline_s > 0
+        once = service.duplicate_rule is DuplicateRule.ONCE
+        assert once == (service.key_rule is not None)
+        # Another bill of a reference that was paid waits, but for another month.
+        has_hours = service.key_rule is not KeyRule.REFERENCE_PERIOD
+        assert service.duplicate_hours == (24 if has_hours else 0)
+    keys = collections.Counter(one.key_rule for one in bills)
+    assert keys[KeyRule.BILL_ID] > keys[None] > keys[KeyRule.REFERENCE_PERIOD] > 0
+    rules = {one.amount_rule for one in bills}
+    assert rules == {
+        AmountRule.EXACT,
+        AmountRule.EXACT_AND_ABOVE,
+        AmountRule.EXACT_AND_BELOW,
+    }
+
+
+def test_other_services_are_claimed_by_application_or_within_hours() -> None:
+    names_bill = {one.code: one.references.names_bill for one in NETWORK.billers}
+    for service in NETWORK.services:
+        if service.price_rule is PriceRule.BILL:
+            continue
+        assert service.mode is Mode.DIRECT
+        is_once = names_bill[service.biller] and bool(service.tariff)
+        if is_once:
+            assert service.key_rule is KeyRule.REFERENCE
+            assert service.duplicate_rule is DuplicateRule.ONCE
+            assert service.duplicate_hours == 0
+        else:
+            # A consumer pays more than once in a lifetime.
+            assert service.key_rule is None
             assert service.duplicate_rule is DuplicateRule.WITHIN
-            assert (service.duplicate_hours, service.key_rule) == (24, None)
-        if service.kind == "utility_bill":
-            assert service.mode is Mode.CONFIRMED
-            assert service.key_rule in (KeyRule.REFERENCE_PERIOD, None)
-        if service.kind.endswith("_fee"):
-            assert service.mode is Mode.DIRECT
-            assert service.key_rule is KeyRule.BILL_ID
+            assert service.duplicate_hours == 24
+
+
+def test_tariffs_are_synthetic_and_of_services_that_have_one() -> None:
+    rows = read_table("tariffs")
+    assert {row["provenance"] for row in rows} == {"synthetic"}
+    assert all(row["name_en"] and row["name_bn"] for row in rows)
+    lines = sum(len(one.tariff) for one in NETWORK.services)
+    assert lines == len(rows)
+    items = [{fee.code for fee in one.tariff} for one in NETWORK.services]
+    assert max(map(len, items)) >= 3
+    assert sum(len(one) > 1 for one in items) > 30
+    # A fee that was another one before.
+    assert any(
+        len(one.tariff) > len({f.code for f in one.tariff}) for one in NETWORK.services
+    )
+
+
+def test_nobody_may_state_dues() -> None:
+    assert not any(one.may_state_dues for one in sample_specs().participants)
 
 
 def test_the_specs_are_sound_and_survive_a_file() -> None:
@@ -192,10 +276,17 @@ def test_amounts_are_what_the_services_take() -> None:
         amount = int(row["amount"])
         assert amount >= max(100, service.amount_min)
         assert not service.amount_max or amount <= service.amount_max
-        is_exact = service.amount_rule is AmountRule.EXACT
-        assert row["amount_due"] == (amount if is_exact else 0)
-        if service.median_paise == service.p95_paise:
-            assert amount == service.median_paise
+        assert not service.amount_step or amount % service.amount_step == 0
+        items = {item["code"].decode(): int(item["count"]) for item in row["items"]}
+        del items[""]
+        assert bool(items) == bool(service.tariff)
+        if items:
+            assert len(items) <= PAYMENT_ITEMS_MAX
+            # The same today and on the day.
+            for date in (MARCH, dt.date(2030, 1, 1)):
+                day = day_number(day_start_ns(date))
+                assert sum_of(service.tariff, items, day) == amount
+    assert max(len(row["items"].nonzero()[0]) for row in plan) > 1
     whole = np.mean(plan["amount"] % 100 == 0)
     assert 0.9 < whole < 1
 
@@ -211,7 +302,7 @@ def test_amounts_have_the_tables_median_and_mean() -> None:
     assert plan["amount"].mean() == pytest.approx(164_500, rel=0.06)
 
 
-def test_references_are_bill_keys() -> None:
+def test_references_are_there_once() -> None:
     plan = plan_day(MARCH)
     keys = set()
     for row in plan:
@@ -219,8 +310,6 @@ def test_references_are_bill_keys() -> None:
         reference = row["reference"].decode("ascii")
         assert 1 <= len(reference) <= 32
         assert reference.isprintable()
-        if service.key_rule is KeyRule.REFERENCE_PERIOD:
-            assert reference.endswith("/2026-03")
         keys.add((service.biller, reference))
     assert len(keys) == len(plan), "no bill is there twice"
     electricity = plan["reference"][plan["service"] == 0]

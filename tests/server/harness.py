@@ -27,6 +27,7 @@ from switch.codes import (
     Letters,
     Mode,
     Policy,
+    PriceRule,
     Role,
 )
 from switch.credentials import Credentials
@@ -48,6 +49,8 @@ CALL_S = 20.0
 
 RUPEE = 100
 CENTRES = ("centre-a", "centre-b", "centre-c", "centre-d")
+PLAIN = ("centre-p", "centre-q")
+"""Not believed about what is due: they fetch their bills, as real centres do."""
 TOPPED_UP = 1_000_000 * RUPEE
 
 
@@ -238,8 +241,13 @@ class Peers:
 
     @property
     def harness(self) -> Peer:
-        """A sender that names the centre."""
+        """A sender that names the centre, and may state what is due."""
         return self.get(Role.HARNESS, "harness")
+
+    @property
+    def aggregator(self) -> Peer:
+        """Another one, that may not state what is due."""
+        return self.get(Role.HARNESS, "aggregator")
 
     @property
     def auditor(self) -> Peer:
@@ -260,26 +268,43 @@ class Peers:
 
 
 def network() -> admin_pb2.LoadNetworkRequest:
-    """Four centres, four billers, one service of each kind; offices."""
+    """Six centres, four billers, one service of each kind; offices."""
     participants = [
         _participant("treasury", Role.TREASURY),
         _participant("checker", Role.TREASURY),
         _participant("auditor", Role.AUDITOR),
-        _participant("harness", Role.HARNESS),
+        _participant("harness", Role.HARNESS, may_state_dues=True),
+        _participant("aggregator", Role.HARNESS),
         _participant("asleep", Role.CENTRE, active=False),
         _participant("power", Role.BILLER, heads=["0801-01", "0801-02"]),
         _participant("land", Role.BILLER, heads=["0029-01"]),
         _participant("water", Role.BILLER, heads=["0215-01"]),
         _participant("gas", Role.BILLER, heads=["0217-01"]),
-        *[_participant(name, Role.CENTRE, code=f"BAN/{name}") for name in CENTRES],
+        *[_centre(name) for name in (*CENTRES, *PLAIN)],
     ]
     services = [
         _service("ANY", "land", ["0029-01"]),
         _service("ONCE", "power", ["0801-01"], duplicate_rule=DuplicateRule.ONCE),
-        _service("EXACT", "power", ["0801-01"], amount_rule=AmountRule.EXACT),
+        _service(
+            "EXACT",
+            "power",
+            ["0801-01"],
+            amount_rule=AmountRule.EXACT,
+            price_rule=PriceRule.BILL,
+            duplicate_rule=DuplicateRule.ONCE,
+        ),
         _service("HEADS", "power", ["0801-01", "0801-02"]),
         _service("CONFIRM", "power", ["0801-02"], mode=Mode.CONFIRMED),
         _service("WATER", "water", ["0215-01"], mode=Mode.CONFIRMED),
+        _service(
+            "SUPPLY",
+            "water",
+            ["0215-01"],
+            amount_rule=AmountRule.EXACT,
+            price_rule=PriceRule.BILL,
+            duplicate_rule=DuplicateRule.ONCE,
+            mode=Mode.CONFIRMED,
+        ),
         _service("GAS", "gas", ["0217-01"], mode=Mode.CONFIRMED),
         _service("BRIEF", "power", ["0801-02"], mode=Mode.CONFIRMED, deadline_s=2),
         _service(
@@ -300,12 +325,18 @@ def _participant(name: str, role: Role, **fields: Any) -> admin_pb2.Participant:
     return admin_pb2.Participant(id=name, role=int(role), **values)  # type: ignore[arg-type]
 
 
+def _centre(name: str) -> admin_pb2.Participant:
+    may = name not in PLAIN
+    return _participant(name, Role.CENTRE, code=f"BAN/{name}", may_state_dues=may)
+
+
 def _service(
     code: str,
     biller: str,
     heads: list[str],
     *,
     amount_rule: AmountRule = AmountRule.ANY,
+    price_rule: PriceRule = PriceRule.STATED,
     mode: Mode = Mode.DIRECT,
     duplicate_rule: DuplicateRule = DuplicateRule.NONE,
     deadline_s: int = 3_600,
@@ -314,6 +345,7 @@ def _service(
     once = duplicate_rule is DuplicateRule.ONCE
     values: dict[str, Any] = {
         "amount_rule": int(amount_rule),
+        "price_rule": int(price_rule),
         "mode": int(mode),
         "duplicate_rule": int(duplicate_rule),
         "key_rule": int(KeyRule.BILL_ID) if once else 0,
@@ -329,7 +361,7 @@ def _service(
 def load(peers: Peers, amount: int = TOPPED_UP) -> None:
     """Load the network and top up every centre's wallet."""
     peers.treasury.admin.LoadNetwork(network(), timeout=CALL_S)
-    for name in CENTRES:
+    for name in (*CENTRES, *PLAIN):
         outcome = peers.treasury.top_up(name, amount)
         assert outcome.result == 1
 
@@ -361,6 +393,7 @@ class Failure:
         self.text: str = error.details()
         self.reason: str = ""
         self.outcome: str = ""
+        self.field: str = ""
         self.fields: list[str] = []
         self.violations: list[str] = []
         self.retry_ms: int = 0
@@ -373,6 +406,7 @@ class Failure:
                 assert info.domain == "payswitch"
                 self.reason = info.reason
                 self.outcome = info.metadata.get("outcome", "")
+                self.field = info.metadata.get("field", "")
             elif detail.Unpack(bad):
                 self.fields = [one.field for one in bad.field_violations]
                 self.violations = [one.description for one in bad.field_violations]

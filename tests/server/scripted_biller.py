@@ -17,16 +17,31 @@ from tests.server.harness import Peer, until
 Script = Callable[[pb.Question], Iterable[pb.Answer]]
 
 
+def due_bill(question: pb.Question, **fields: Any) -> pb.DueBill:
+    """A bill of 100 rupees of the reference that is asked about."""
+    values: dict[str, Any] = {
+        "id": f"BILL-{question.reference}"[:32],
+        "period": "2026-11",
+        "amount_due": 10_000,
+        **fields,
+    }
+    return pb.DueBill(**values)
+
+
+def owes(question: pb.Question, *bills: pb.DueBill) -> pb.Answer:
+    """The question's reference owes these bills."""
+    return pb.Answer(
+        number=question.number,
+        id=question.id,
+        kind=pb.ANSWER_KIND_CONFIRMED,
+        bills=bills,
+    )
+
+
 def confirm(question: pb.Question, reference: str = "") -> pb.Answer:
     """The question's payment is credited; a bill is of 100 rupees."""
     if question.kind == pb.QUESTION_KIND_FETCH_BILL:
-        return pb.Answer(
-            number=question.number,
-            id=question.id,
-            kind=pb.ANSWER_KIND_CONFIRMED,
-            bill=f"BILL-{question.reference}",
-            amount_due=10_000,
-        )
+        return owes(question, due_bill(question))
     return pb.Answer(
         number=question.number,
         id=question.id,

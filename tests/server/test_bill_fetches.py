@@ -26,6 +26,8 @@ from tests.server.harness import (
 from tests.server.scripted_biller import (
     ScriptedBiller,
     confirm,
+    due_bill,
+    owes,
     reject,
     unknown,
     willing,
@@ -49,12 +51,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield process
 
 
-def fetch(
-    peers: Peers, reference: str, service: str = "CONFIRM"
-) -> counter_pb2.FetchBillResponse:
+def fetch(peers: Peers, reference: str, service: str = "EXACT") -> counter_pb2.Bill:
     stub = counter_pb2_grpc.CounterServiceStub(peers.centre().channel)
     request = counter_pb2.FetchBillRequest(service=service, reference=reference)
-    return stub.FetchBill(request, timeout=CALL_S)
+    [bill] = stub.FetchBill(request, timeout=CALL_S).bills
+    return bill
 
 
 def pay_bill(peers: Peers, service: str) -> payments_pb2.PaymentOutcome:
@@ -71,13 +72,13 @@ def sequence(peers: Peers) -> int:
 def test_a_bill_as_the_biller_says(peers: Peers) -> None:
     before = sequence(peers)
     with ScriptedBiller(peers.biller(), willing) as biller:
-        bill = fetch(peers, "CONSUMER-1").bill
-        assert (bill.id, bill.service) == ("BILL-CONSUMER-1", "CONFIRM")
+        bill = fetch(peers, "CONSUMER-1")
+        assert (bill.id, bill.service) == ("BILL-CONSUMER-1", "EXACT")
         assert (bill.reference, bill.amount_due) == ("CONSUMER-1", 100 * RUPEE)
         [question] = biller.questions
         assert question.kind == pb.QUESTION_KIND_FETCH_BILL
         assert question.number >> 63
-        assert (question.service, question.reference) == ("CONFIRM", "CONSUMER-1")
+        assert (question.service, question.reference) == ("EXACT", "CONSUMER-1")
     assert sequence(peers) == before
 
 
@@ -88,7 +89,7 @@ def test_equal_fetches_are_one_question(peers: Peers) -> None:
         # Long enough for all of them to ask, well within the time for an answer.
         time.sleep(0.1)
         biller.send(confirm(question))
-        assert {call.result().bill.id for call in calls} == {"BILL-SAME"}
+        assert {call.result().id for call in calls} == {"BILL-SAME"}
         assert len(biller.questions) == 1
 
 
@@ -106,9 +107,7 @@ def test_no_such_bill(peers: Peers) -> None:
 
 def test_a_bill_that_cannot_be_paid_is_told_at_once(peers: Peers) -> None:
     def wrong(question: pb.Question) -> Iterable[pb.Answer]:
-        answer = confirm(question)
-        answer.bill = "বিল-১"
-        return (answer,)
+        return (owes(question, due_bill(question), due_bill(question, id="বিল-১")),)
 
     with ScriptedBiller(peers.biller(), wrong) as biller:
         with failing(grpc.StatusCode.FAILED_PRECONDITION) as failures:
@@ -118,6 +117,8 @@ def test_a_bill_that_cannot_be_paid_is_told_at_once(peers: Peers) -> None:
             "not_done",
         )
         assert "power" in failures[0].text
+        assert "bills[1].id" in failures[0].text
+        assert failures[0].field == "bills[1].id"
         assert len(biller.questions) == 1
     assert "power gave 1 wrong answers" in peers.server.log()
 
@@ -133,7 +134,7 @@ def test_a_biller_that_does_not_know_or_does_not_answer(peers: Peers) -> None:
         # What comes too late is for nobody, and no harm.
         biller.send(confirm(biller.questions[-1]))
         biller.script = willing
-        assert fetch(peers, "SLOW").bill.id == "BILL-SLOW"
+        assert fetch(peers, "SLOW").id == "BILL-SLOW"
 
 
 def test_fetches_are_bounded(peers: Peers) -> None:
@@ -143,12 +144,12 @@ def test_fetches_are_bounded(peers: Peers) -> None:
         with failing(grpc.StatusCode.RESOURCE_EXHAUSTED):
             fetch(peers, "ONE-MORE")
         biller.send(*map(confirm, biller.questions))
-        assert len({call.result().bill.id for call in calls}) == 8
+        assert len({call.result().id for call in calls}) == 8
 
 
 def test_who_is_not_there_cannot_be_asked(peers: Peers) -> None:
     with failing(grpc.StatusCode.UNAVAILABLE) as failures:
-        fetch(peers, "W", "WATER")
+        fetch(peers, "W", "SUPPLY")
     assert failures[0].reason == "BILLER_UNAVAILABLE"
     # A service that gives the money back at the deadline refuses at once; one that
     # keeps it waits for its biller.
@@ -168,11 +169,11 @@ def test_a_sick_biller_is_not_asked_for_bills(peers: Peers) -> None:
     with ScriptedBiller(peers.biller("water")) as biller:
         for at in range(5):
             with failing(grpc.StatusCode.UNAVAILABLE):
-                fetch(peers, f"SICK-{at}", "WATER")
+                fetch(peers, f"SICK-{at}", "SUPPLY")
         asked = len(biller.questions)
         biller.script = willing
         with failing(grpc.StatusCode.UNAVAILABLE) as failures:
-            fetch(peers, "SICK", "WATER")
+            fetch(peers, "SICK", "SUPPLY")
         # Until its rest ends.
         assert failures[0].retry_ms > 30_000
         assert len(biller.questions) == asked

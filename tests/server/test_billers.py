@@ -386,7 +386,7 @@ def test_a_kept_hold_outlives_its_deadline(peers: Peers) -> None:
         assert case.case_type == types_pb2.CASE_TYPE_DEADLINE_PASSED
         assert state(peers, bill.id) in (HELD, UNKNOWN)
         second = payment("KEPT", amount=RUPEE, reference=bill.reference)
-        refused = peers.centre("centre-b").pay(second)
+        refused = peers.centre().pay(second)
         assert refused.result == results.RESULT_BILL_ALREADY_CLAIMED
         assert refused.other_sequence == held.sequence
         biller.send(confirm(biller.wait_for(1)[0]))

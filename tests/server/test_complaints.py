@@ -34,8 +34,11 @@ from tests.server.harness import (
     until,
 )
 from tests.server.scripted_biller import (
+    Script,
     ScriptedBiller,
     confirm,
+    due_bill,
+    owes,
     reject,
     silent,
     willing,
@@ -63,6 +66,26 @@ def till(peers: Peers) -> Till:
     return Till(peers.centre())
 
 
+def again(first: payments.Payment) -> payments.Payment:
+    """Another payment of the same bill, by the same quotation."""
+    second = payments.Payment()
+    second.CopyFrom(first)
+    second.id = new_id()
+    return second
+
+
+def of_month(period: str) -> Script:
+    """A biller whose bills are of this month; payments are confirmed."""
+
+    def answer(question: billers_pb2.Question) -> Iterator[billers_pb2.Answer]:
+        if question.kind == billers_pb2.QUESTION_KIND_FETCH_BILL:
+            yield owes(question, due_bill(question, period=period))
+        else:
+            yield confirm(question)
+
+    return answer
+
+
 def exceptions_of(peers: Peers, hold: int) -> list[types_pb2.Entry]:
     request = admin_pb2.ListExceptionsRequest(page_size=1_000)
     reply = peers.treasury.admin.ListExceptions(request, timeout=CALL_S)
@@ -81,13 +104,13 @@ def test_1_no_receipt_is_lost_with_the_reply(tmp_path: Path) -> None:
         load_services(peers)
         till = Till(peers.centre())
         with ScriptedBiller(peers.biller(), willing):
-            due, bill = till.bill("BILL")
-            paid = till.pay(due, bill)
+            due = till.bill("BILL")
+            paid = till.pay(due)
             first = till.receipt(due.id)
             # The counter hears nothing of this one: the server dies before the word.
-            lost, bill = till.bill("BILL")
+            lost = till.bill("BILL")
         with ScriptedBiller(peers.biller(), cashier(silent)):
-            assert till.pay(lost, bill, wait_ms=1).state == HELD
+            assert till.pay(lost, wait_ms=1).state == HELD
             os.kill(server.pid, signal.SIGKILL)
             server.wait()
         peers.close()
@@ -101,7 +124,7 @@ def test_1_no_receipt_is_lost_with_the_reply(tmp_path: Path) -> None:
         with ScriptedBiller(peers.biller(), willing):
             # Nobody has to ask for it: the hold is what is left to do.
             until(lambda: till.get(lost.id).state == COMPLETED)
-        assert till.pay(lost, bill).receipt == paid.receipt + 1
+        assert till.pay(lost).receipt == paid.receipt + 1
         assert format_id(lost.id) in till.receipt(lost.id).text
         peers.close()
 
@@ -112,23 +135,26 @@ def test_1_no_receipt_is_lost_with_the_reply(tmp_path: Path) -> None:
 def test_2_a_bill_is_paid_once_whoever_pays_it(till: Till, peers: Peers) -> None:
     elsewhere = Till(peers.centre("centre-b"))
     with ScriptedBiller(peers.biller(), cashier(silent)) as biller:
-        due, bill = till.bill("BILL")
-        held = till.pay(due, bill, wait_ms=1)
+        due = till.bill("BILL")
+        # Both have fetched it before either pays.
+        there = elsewhere.due(elsewhere.fetch("BILL", due.reference))
+        held = till.pay(due, wait_ms=1)
         until(lambda: till.get(due.id).state == UNKNOWN)
-        second = payment("BILL", DUE, reference=due.reference)
-        for other in (till, elsewhere):
-            second.id = new_id()
-            refused = other.pay(second, bill)
-            assert refused.result == results.RESULT_BILL_ALREADY_CLAIMED
-            assert refused.other_id == due.id
-            assert refused.other_sequence == held.sequence
+
+        def pay_again() -> None:
+            for other, first in ((till, due), (elsewhere, there)):
+                refused = other.pay(again(first))
+                assert refused.result == results.RESULT_BILL_ALREADY_CLAIMED
+                if other is till:
+                    assert refused.other_id == due.id
+                    assert refused.other_sequence == held.sequence
+
+        pay_again()
         # The same payment, sent again however often, is the same payment.
-        assert till.pay(due, bill, wait_ms=1).repeat
+        assert till.pay(due, wait_ms=1).repeat
         biller.script = willing
         until(lambda: till.get(due.id).state == COMPLETED)
-        second.id = new_id()
-        refused = elsewhere.pay(second, bill)
-        assert refused.result == results.RESULT_BILL_ALREADY_CLAIMED
+        pay_again()
         confirmations = [one for one in biller.questions if one.id == due.id]
         assert {one.number for one in confirmations} == {held.sequence}
 
@@ -139,24 +165,26 @@ def test_2_a_bill_is_paid_once_whoever_pays_it(till: Till, peers: Peers) -> None
 def test_4_what_the_biller_rejects_is_back_at_once(till: Till, peers: Peers) -> None:
     before = till.wallet
     with ScriptedBiller(peers.biller(), cashier(lambda one: (reject(one),))):
-        due, bill = till.bill("BILL")
+        due = till.bill("BILL")
         begun = time.monotonic()
-        outcome = till.pay(due, bill)
+        outcome = till.pay(due)
         assert time.monotonic() - begun < 2
     assert outcome.state == REVERSED
     after = till.wallet
     assert (after.balance, after.pending) == (before.balance, before.pending)
     assert after.day_amount == before.day_amount
-    # And the bill can be paid.
+    # And the bill can be paid, by what it is then.
     with ScriptedBiller(peers.biller(), willing):
-        again = payment("BILL", DUE, reference=due.reference)
-        assert till.pay(again, bill).state == COMPLETED
+        stale = till.pay(again(due))
+        assert stale.result == results.RESULT_QUOTATION_EXPIRED
+        fetched = till.fetch("BILL", due.reference)
+        assert till.pay(till.due(fetched)).state == COMPLETED
 
 
 def test_4_a_refund_takes_two_people_and_no_days(till: Till, peers: Peers) -> None:
     with ScriptedBiller(peers.biller(), willing):
-        due, bill = till.bill("BILL")
-        till.pay(due, bill)
+        due = till.bill("BILL")
+        till.pay(due)
     before = till.wallet.balance
     final = till.get(due.id).resolution.sequence
     assert peers.refund(final, DUE).result == OK
@@ -179,8 +207,8 @@ def test_5_the_switch_asks_until_it_knows(till: Till, peers: Peers) -> None:
 
     with ScriptedBiller(peers.biller()) as biller:
         biller.script = cashier(late)
-        due, bill = till.bill("BILL")
-        till.pay(due, bill, wait_ms=1)
+        due = till.bill("BILL")
+        till.pay(due, wait_ms=1)
         states = [one.state for one in till.watch(due.id)]
         assert states[-1] == COMPLETED
         assert UNKNOWN in states
@@ -273,8 +301,8 @@ def test_6_what_else_a_case_may_need(till: Till, peers: Peers, code: str) -> Non
     before = till.wallet
     script = silent if code == "STAYS" else willing
     with ScriptedBiller(peers.biller(), cashier(script)) as biller:
-        due, bill = till.bill(code) if code == "BILL" else (payment(code, DUE), "")
-        held = till.pay(due, bill, wait_ms=1 if code == "STAYS" else 10_000)
+        due = till.bill(code) if code == "BILL" else payment(code, DUE)
+        held = till.pay(due, wait_ms=1 if code == "STAYS" else 10_000)
         if code == "BILL":
             biller.send(*(reject(q) for q in biller.questions if q.id == due.id))
         until(lambda: exceptions_of(peers, held.sequence))
@@ -295,14 +323,13 @@ def test_6_what_else_a_case_may_need(till: Till, peers: Peers, code: str) -> Non
 
 
 def test_7_duplicates_are_what_the_register_says(till: Till, peers: Peers) -> None:
-    once = payment("MONTH", 700, reference="42/2026-03")
-    with ScriptedBiller(peers.biller(), willing):
+    with ScriptedBiller(peers.biller(), willing) as biller:
+        once = till.due(till.fetch("MONTH", "42"))
         assert till.pay(once).state == COMPLETED
-        once.id = new_id()
-        assert till.pay(once).result == results.RESULT_BILL_ALREADY_CLAIMED
+        assert till.pay(again(once)).result == results.RESULT_BILL_ALREADY_CLAIMED
         # Another month is another bill.
-        april = payment("MONTH", 700, reference="42/2026-04")
-        assert till.pay(april).state == COMPLETED
+        biller.script = of_month("2026-12")
+        assert till.pay(till.due(till.fetch("MONTH", "42"))).state == COMPLETED
     hours = payment("HOURS", 700)
     assert till.pay(hours).state == COMPLETED
     first = hours.id
@@ -310,10 +337,10 @@ def test_7_duplicates_are_what_the_register_says(till: Till, peers: Peers) -> No
     refused = till.pay(hours)
     assert refused.result == results.RESULT_PAID_RECENTLY
     assert refused.other_id == first
-    again = payment("AGAIN", 700)
-    assert till.pay(again).state == COMPLETED
-    again.id = new_id()
-    assert till.pay(again).state == COMPLETED
+    free = payment("AGAIN", 700)
+    assert till.pay(free).state == COMPLETED
+    free.id = new_id()
+    assert till.pay(free).state == COMPLETED
 
 
 # --- 8: down on the last day ---
@@ -351,9 +378,9 @@ def test_8_a_silent_biller_slows_no_other(till: Till, peers: Peers) -> None:
 
 def test_8_the_time_of_acceptance_is_the_counters(till: Till, peers: Peers) -> None:
     with ScriptedBiller(peers.biller(), cashier(silent)) as biller:
-        due, bill = till.bill("BILL")
+        due = till.bill("BILL")
         before_ns = time.time_ns()
-        held = till.pay(due, bill, wait_ms=1)
+        held = till.pay(due, wait_ms=1)
         accepted_ns = till.get(due.id).entry.time_ns
         assert held.time_ns == accepted_ns
         assert before_ns <= accepted_ns <= time.time_ns()
@@ -363,7 +390,7 @@ def test_8_the_time_of_acceptance_is_the_counters(till: Till, peers: Peers) -> N
     value = json.loads(till.receipt(due.id).json)
     assert value["accepted_time_ns"] == accepted_ns
     assert value["completed_time_ns"] > accepted_ns + 10**9
-    assert till.pay(due, bill).time_ns == accepted_ns
+    assert till.pay(due).time_ns == accepted_ns
     # The biller was told when the citizen paid, too.
     asked = [one for one in biller.questions if one.id == due.id]
     assert {one.time_ns for one in asked} == {accepted_ns}
@@ -374,15 +401,16 @@ def test_8_the_time_of_acceptance_is_the_counters(till: Till, peers: Peers) -> N
 
 def test_9_a_receipt_can_be_verified(till: Till, peers: Peers) -> None:
     with ScriptedBiller(peers.biller(), willing):
-        due, bill = till.bill("BILL")
-        till.pay(due, bill)
+        due = till.bill("BILL")
+        till.pay(due)
     value = json.loads(till.receipt(due.id).json)
     feed = billers_pb2.FollowFeedRequest(cursor=value["entry"] - 1, end_at_newest=True)
     pages = peers.biller().billers.FollowFeed(feed, timeout=CALL_S)
     entry = next(one for page in pages for one in page.events)
     assert entry.sequence == value["entry"]
     assert (entry.amount, entry.receipt) == (value["amount_paise"], value["number"])
-    assert (entry.reference, entry.head) == (value["reference"], value["head"])
+    assert (entry.reference, entry.head) == (value["bill"], value["head"])
+    assert till.get(due.id).entry.citizen_reference == value["reference"]
     assert entry.note == value["biller_reference"]
     assert format_amount(entry.amount) in till.receipt(due.id).text
 
@@ -395,8 +423,8 @@ def test_9_cash_counted_equals_wallet_spent(till: Till, peers: Peers) -> None:
     clerk.pay(payment("AGAIN", 800, operator=3, tender=types_pb2.TENDER_UPI))
     colleague.pay(payment("AGAIN", 90, operator=4))
     with ScriptedBiller(peers.biller(), cashier(lambda one: (reject(one),))):
-        due, bill = clerk.bill("BILL")
-        assert clerk.pay(due, bill).state == REVERSED
+        due = clerk.bill("BILL")
+        assert clerk.pay(due).state == REVERSED
     closed = clerk.close(450)
     assert closed.outcome.result == OK
     shift = closed.shift
@@ -430,9 +458,6 @@ def test_9_cash_counted_equals_wallet_spent(till: Till, peers: Peers) -> None:
 def test_12_the_amount_rule_is_kept_before_the_debit(till: Till, peers: Peers) -> None:
     with ScriptedBiller(peers.biller(), willing):
         before = till.wallet
-        sequence = peers.auditor.admin.GetLedger(
-            admin_pb2.GetLedgerRequest(), timeout=CALL_S
-        ).sequence
         wrong = [
             ("BILL", DUE - 1, results.RESULT_AMOUNT_NOT_EXACT),
             ("BILL", DUE + 1, results.RESULT_AMOUNT_NOT_EXACT),
@@ -442,37 +467,30 @@ def test_12_the_amount_rule_is_kept_before_the_debit(till: Till, peers: Peers) -
             ("RANGE", 20_001, results.RESULT_AMOUNT_ABOVE_MAXIMUM),
         ]
         for service, amount, expected in wrong:
-            due, bill = till.bill(service)
+            due = payment(service) if service == "RANGE" else till.bill(service)
             due.amount = amount
-            outcome = till.pay(due, bill)
+            outcome = till.pay(due)
             assert outcome.result == expected, (service, amount)
-            assert (outcome.sequence, outcome.id) == (0, due.id)
-            # What is not recorded has no state: "refused" is for ever.
-            assert outcome.state == payments.PAYMENT_STATE_UNSPECIFIED
-            # Its id is free: with the amount put right it is paid.
+            # A refusal is recorded, and has the same answer for ever.
+            assert (outcome.sequence > 0, outcome.id) == (True, due.id)
+            assert outcome.state == payments.PAYMENT_STATE_REFUSED
+            assert till.get(due.id).entry.sequence == outcome.sequence
+            assert till.pay(due).repeat
         assert till.wallet == before
-        ledger = peers.auditor.admin.GetLedger(
-            admin_pb2.GetLedgerRequest(), timeout=CALL_S
-        )
-        assert ledger.sequence == sequence
-        due.amount = 20_000
-        assert till.pay(due, bill).state == COMPLETED
-        right = [("BILL", DUE), ("ABOVE", DUE + 1), ("BELOW", DUE - 1), ("RANGE", 500)]
+        right = [("BILL", DUE), ("ABOVE", DUE + 1), ("BELOW", DUE - 1)]
         for service, amount in right:
-            due, bill = till.bill(service)
+            due = till.bill(service)
             due.amount = amount
-            assert till.pay(due, bill).state == COMPLETED, service
+            assert till.pay(due).state == COMPLETED, service
+        assert till.pay(payment("RANGE", 20_000)).state == COMPLETED
 
 
 def test_12_no_part_payment_without_its_bill(till: Till, peers: Peers) -> None:
-    # The counter's own word of what is due does not count in PayBill ...
+    # What a counter itself says to be due counts nowhere.
+    till = Till(peers.centre("centre-p"))
     guess = payment("BILL", RUPEE, amount_due=RUPEE)
-    with failing(grpc.StatusCode.FAILED_PRECONDITION) as failures:
-        till.pay(guess)
-    assert failures[0].reason == "BILL_NEEDED"
-    # ... and the ledger refuses what does not fit what is due, whoever asks.
-    with ScriptedBiller(peers.biller(), willing):
-        wrong = payment("BILL", RUPEE, amount_due=DUE)
-        outcome = till.peer.pay(wrong)
-        assert outcome.result == results.RESULT_AMOUNT_NOT_EXACT
-        assert outcome.sequence > 0
+    for pay in (till.pay, till.peer.pay):
+        outcome = pay(guess)
+        assert outcome.result == results.RESULT_QUOTATION_NEEDED
+        assert (outcome.sequence, outcome.id) == (0, guess.id)
+        assert outcome.state == payments.PAYMENT_STATE_UNSPECIFIED

@@ -28,7 +28,8 @@ from tests.server.harness import (
 )
 from tests.server.scripted_biller import (
     ScriptedBiller,
-    confirm,
+    due_bill,
+    owes,
     reject,
     silent,
     unknown,
@@ -40,6 +41,7 @@ HELD, UNKNOWN = payments.PAYMENT_STATE_HELD, payments.PAYMENT_STATE_UNKNOWN
 COMPLETED = payments.PAYMENT_STATE_COMPLETED
 REVERSED, REFUSED = payments.PAYMENT_STATE_REVERSED, payments.PAYMENT_STATE_REFUSED
 OK = results.RESULT_OK
+DAY_NS = 86_400 * 10**9
 
 
 @pytest.fixture(scope="module")
@@ -65,22 +67,27 @@ def biller(peers: Peers) -> Iterator[ScriptedBiller]:
 
 
 def test_a_bill_is_fetched_and_paid(till: Till, biller: ScriptedBiller) -> None:
+    begun_ns = time.time_ns()
     found = till.fetch("BILL", "12345")
-    assert found.id == "BILL-12345"
+    assert (found.id, found.period) == ("BILL-12345", "2026-11")
     assert (found.service, found.reference) == ("BILL", "12345")
-    assert found.amount_due == DUE
+    assert (found.amount_due, found.head) == (DUE, 0)
     assert found.amount_rule == 1
-    assert found.valid_until_ns > time.time_ns()
+    assert found.state == pb.BILL_STATE_DUE
+    assert begun_ns < found.valid_until_ns - DAY_NS < time.time_ns()
     before = till.wallet
-    due = payment("BILL", DUE, reference=found.id)
-    outcome = till.pay(due, found.id)
+    due = till.due(found)
+    outcome = till.pay(due)
     assert (outcome.result, outcome.state) == (OK, COMPLETED)
     assert outcome.receipt > 0
     assert outcome.receipt_year >= 2025
     assert outcome.wallet_balance == before.balance - DUE
     assert outcome.wallet_pending == 0
     assert not outcome.repeat
-    again = till.pay(due, found.id)
+    assert till.get(due.id).entry.reference == "BILL-12345"
+    # A payment that is known needs no quotation.
+    due.quotation = b""
+    again = till.pay(due)
     assert again.repeat
     assert (again.state, again.receipt) == (COMPLETED, outcome.receipt)
     assert [one.kind for one in biller.questions] == [1, 2]
@@ -91,23 +98,24 @@ def test_a_reference_in_any_spelling_is_one_bill(
 ) -> None:
     found = till.fetch("SPELT", "ab-12 345")
     assert biller.questions[-1].reference == "AB12345"
-    assert (found.reference, found.id) == ("AB12345", "BILL-AB12345")
-    due = payment("SPELT", DUE, reference="bill ab 12345")
-    paid = till.pay(due, "bill-ab-12345")
+    assert (found.reference, found.id) == ("AB12345", "BILLAB12345")
+    arrears = till.fetch("ARREARS", "AB12345")
+    due = till.due(found, reference="a b 12345")
+    paid = till.pay(due)
     assert (paid.result, paid.state) == (OK, COMPLETED)
     assert till.get(due.id).entry.reference == "BILLAB12345"
     # Sent again it is the same, in whatever spelling.
-    due.reference = "BILL-AB12345"
+    due.reference = "AB-12345"
     assert till.pay(due).repeat
     # A second payment of it is not, by another service of its series either.
-    for service in ("SPELT", "ARREARS"):
-        bill = till.fetch(service, "AB12345").id
-        again = till.pay(payment(service, DUE, reference=bill.lower()), bill)
+    for bill in (found, arrears):
+        again = till.pay(till.due(bill, reference="ab12345"))
         assert again.result == results.RESULT_BILL_ALREADY_CLAIMED
         assert again.other_id == due.id
+        known = till.fetch(bill.service, "AB 12345")
+        assert (known.state, known.quotation) == (pb.BILL_STATE_PAID, b"")
     # The same number in another series is another bill.
-    bill = till.fetch("OTHERS", "AB12345").id
-    assert till.pay(payment("OTHERS", DUE, reference=bill), bill).state == COMPLETED
+    assert till.pay(till.due(till.fetch("OTHERS", "AB12345"))).state == COMPLETED
 
 
 def test_a_wrong_reference_is_told_with_an_example(
@@ -117,10 +125,9 @@ def test_a_wrong_reference_is_told_with_an_example(
     with failing(grpc.StatusCode.INVALID_ARGUMENT) as failures:
         till.fetch("SPELT", "12345678")
     assert failures[0].fields == ["reference"]
-    bill = till.fetch("SPELT", "AB12").id
-    wrong = payment("SPELT", DUE, reference="12345678")
+    wrong = till.due(till.fetch("SPELT", "AB12"), reference="12345678")
     with failing(grpc.StatusCode.INVALID_ARGUMENT) as failures:
-        till.pay(wrong, bill)
+        till.pay(wrong)
     assert failures[0].fields == ["payment.reference"]
     for failure in failures:
         [told] = failure.violations
@@ -128,18 +135,21 @@ def test_a_wrong_reference_is_told_with_an_example(
         assert "such as AB12" in told
         assert "12345678" not in told
     assert [one.kind for one in biller.questions] == [1]
-    # By another way the ledger refuses it, and keeps it as it was sent.
+    # By another way the ledger refuses it.
     outcome = till.peer.pay(wrong)
-    assert outcome.result == results.RESULT_REFERENCE_WRONG
-    assert till.get(wrong.id).entry.reference == "12345678"
-    # It has its answer by now, and the counter gets that.
-    assert till.pay(wrong, bill).repeat
+    assert outcome.result == results.RESULT_QUOTATION_WRONG
+    assert outcome.sequence == 0
     assert till.wallet == before
 
 
 def test_what_cannot_be_fetched(till: Till, peers: Peers) -> None:
     with failing(grpc.StatusCode.NOT_FOUND):
         till.fetch("NOSUCH", "1")
+    for service in ("RANGE", "AGAIN", "SOON"):
+        with failing(grpc.StatusCode.FAILED_PRECONDITION) as failures:
+            till.fetch(service, "1")
+        assert failures[0].reason == "NOT_PAID_BY_BILL"
+        assert failures[0].outcome == "not_done"
     for wrong in ("", "x" * 33, " 1", "১২৩"):
         with failing(grpc.StatusCode.INVALID_ARGUMENT) as failures:
             till.fetch("BILL", wrong)
@@ -170,43 +180,48 @@ def test_a_biller_that_knows_no_bill_or_is_silent(till: Till, peers: Peers) -> N
         assert failures[0].retry_ms > 0
 
 
-def test_a_bill_must_be_known_and_be_the_one_that_is_paid(
-    till: Till, biller: ScriptedBiller
+def test_a_bill_must_be_fetched_and_be_the_one_that_is_paid(
+    peers: Peers, till: Till, biller: ScriptedBiller
 ) -> None:
+    till = Till(peers.centre("centre-p"))
     found = till.fetch("BILL", "77")
-    due = payment("BILL", DUE, reference=found.id)
-    with failing(grpc.StatusCode.FAILED_PRECONDITION) as failures:
-        till.pay(due)
-    assert failures[0].reason == "BILL_NEEDED"
-    assert failures[0].outcome == "not_done"
-    with failing(grpc.StatusCode.FAILED_PRECONDITION) as failures:
-        till.pay(due, "BILL-78")
-    assert failures[0].reason == "BILL_UNKNOWN"
-    # Another service's bill of that number is another bill, and takes no place of this.
-    with failing(grpc.StatusCode.FAILED_PRECONDITION) as failures:
-        till.pay(payment("ABOVE", DUE, reference=found.id), found.id)
-    assert failures[0].reason == "BILL_UNKNOWN"
-    assert till.fetch("ABOVE", "77").id == found.id
-    with failing(grpc.StatusCode.INVALID_ARGUMENT) as failures:
-        till.pay(payment("BILL", DUE, reference="BILL-78"), found.id)
-    assert failures[0].fields == ["payment.reference"]
-    assert till.pay(due, found.id).state == COMPLETED
+    due = till.due(found)
+    other = till.fetch("ABOVE", "77")
+    assert other.id == found.id
+    before = till.wallet
+    for changes, expected in (
+        ({"quotation": b""}, results.RESULT_QUOTATION_NEEDED),
+        ({"quotation": b"", "amount_due": DUE}, results.RESULT_QUOTATION_NEEDED),
+        ({"quotation": b"x"}, results.RESULT_QUOTATION_WRONG),
+        ({"reference": "78"}, results.RESULT_QUOTATION_WRONG),
+        ({"reference": found.id}, results.RESULT_QUOTATION_WRONG),
+        # Another service's bill of that number is another bill.
+        ({"quotation": other.quotation}, results.RESULT_QUOTATION_WRONG),
+    ):
+        outcome = till.pay(till.due(found, **changes))
+        assert outcome.result == expected, changes
+        assert outcome.sequence == 0
+        assert outcome.state == payments.PAYMENT_STATE_UNSPECIFIED
+        with failing(grpc.StatusCode.NOT_FOUND):
+            till.get(outcome.id)
+    assert till.wallet == before
+    assert till.pay(due).state == COMPLETED
     # Its answer is in the ledger: what became of the bill does not matter any more.
-    assert till.pay(due, "gone").repeat
+    due.quotation = b"gone"
+    assert till.pay(due).repeat
 
 
 def test_a_bill_that_is_no_longer_valid(till: Till, peers: Peers) -> None:
     def brief(question: billers_pb2.Question) -> Iterator[billers_pb2.Answer]:
-        answer = confirm(question)
-        answer.valid_until_ns = time.time_ns() + 200_000_000
-        yield answer
+        end_ns = time.time_ns() + 200_000_000
+        yield owes(question, due_bill(question, valid_until_ns=end_ns))
 
     with ScriptedBiller(peers.biller(), brief):
-        due, bill = till.bill("BILL")
+        due = till.bill("BILL")
         time.sleep(0.3)
-        with failing(grpc.StatusCode.FAILED_PRECONDITION) as failures:
-            till.pay(due, bill)
-        assert failures[0].reason == "BILL_UNKNOWN"
+        outcome = till.pay(due)
+        assert outcome.result == results.RESULT_QUOTATION_EXPIRED
+        assert outcome.sequence == 0
 
 
 def test_shape_and_unknown_services_are_the_ledgers_to_refuse(till: Till) -> None:
@@ -229,8 +244,8 @@ def test_a_harness_names_the_centre(
     peers: Peers, till: Till, biller: ScriptedBiller
 ) -> None:
     clerk = Till(peers.harness, centre="centre-b")
-    due, bill = clerk.bill("BILL")
-    assert clerk.pay(due, bill).state == COMPLETED
+    due = clerk.bill("BILL")
+    assert clerk.pay(due).state == COMPLETED
     assert clerk.get(due.id).entry.centre == "centre-b"
     assert "centre-b/" in clerk.receipt(due.id).text
 
@@ -241,8 +256,8 @@ def test_a_harness_names_the_centre(
 def test_a_payment_that_the_biller_rejects(till: Till, peers: Peers) -> None:
     with ScriptedBiller(peers.biller(), cashier(lambda one: (reject(one),))):
         before = till.wallet.balance
-        due, bill = till.bill("BILL")
-        outcome = till.pay(due, bill)
+        due = till.bill("BILL")
+        outcome = till.pay(due)
         assert (outcome.result, outcome.state) == (OK, REVERSED)
         assert outcome.receipt == 0
         assert (outcome.wallet_balance, outcome.wallet_pending) == (before, 0)
@@ -251,8 +266,8 @@ def test_a_payment_that_the_biller_rejects(till: Till, peers: Peers) -> None:
 
 def test_a_biller_that_does_not_know_yet(till: Till, peers: Peers) -> None:
     with ScriptedBiller(peers.biller(), cashier(lambda one: (unknown(one),))) as biller:
-        due, bill = till.bill("BILL")
-        assert till.pay(due, bill, wait_ms=300).state == UNKNOWN
+        due = till.bill("BILL")
+        assert till.pay(due, wait_ms=300).state == UNKNOWN
         assert till.get(due.id).state == UNKNOWN
         biller.script = willing
         assert [one.state for one in till.watch(due.id)][-1] == COMPLETED
@@ -260,15 +275,15 @@ def test_a_biller_that_does_not_know_yet(till: Till, peers: Peers) -> None:
 
 def test_no_answer_in_the_time_that_is_waited(till: Till, peers: Peers) -> None:
     with ScriptedBiller(peers.biller(), cashier(silent)) as biller:
-        due, bill = till.bill("BILL")
+        due = till.bill("BILL")
         begun = time.monotonic()
-        outcome = till.pay(due, bill, wait_ms=100)
+        outcome = till.pay(due, wait_ms=100)
         assert time.monotonic() - begun < 2
         assert (outcome.result, outcome.state) == (OK, HELD)
         assert outcome.wallet_pending >= DUE
         # Sent again it is waited for again.
         biller.script = willing
-        again = till.pay(due, bill, wait_ms=5_000)
+        again = till.pay(due, wait_ms=5_000)
         assert again.repeat
         assert again.state == COMPLETED
         assert again.receipt > 0
@@ -276,8 +291,8 @@ def test_no_answer_in_the_time_that_is_waited(till: Till, peers: Peers) -> None:
 
 def test_a_watch_tells_each_state_once(till: Till, peers: Peers) -> None:
     with ScriptedBiller(peers.biller(), cashier(silent)) as biller:
-        due, bill = till.bill("BILL")
-        till.pay(due, bill, wait_ms=1)
+        due = till.bill("BILL")
+        till.pay(due, wait_ms=1)
         seen = []
         for reply in till.watch(due.id):
             seen.append(reply.state)
@@ -315,8 +330,8 @@ def test_the_door_of_a_biller_that_is_not_there(till: Till) -> None:
 
 
 def test_a_receipt_in_both_languages(till: Till, biller: ScriptedBiller) -> None:
-    due, bill = till.bill("BILL")
-    outcome = till.pay(due, bill)
+    due = till.bill("BILL")
+    outcome = till.pay(due)
     english = till.receipt(due.id)
     bengali = till.receipt(due.id, pb.LANGUAGE_BENGALI)
     value = json.loads(english.json)
@@ -336,8 +351,8 @@ def test_who_gets_a_receipt_and_when(
     till: Till, biller: ScriptedBiller, peers: Peers
 ) -> None:
     biller.script = cashier(silent)
-    due, bill = till.bill("BILL")
-    till.pay(due, bill, wait_ms=1)
+    due = till.bill("BILL")
+    till.pay(due, wait_ms=1)
     with failing(grpc.StatusCode.FAILED_PRECONDITION) as failures:
         till.receipt(due.id)
     assert failures[0].reason == "NO_RECEIPT"

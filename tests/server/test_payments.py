@@ -84,6 +84,8 @@ def test_one_refusal_leaves_the_batch_alone(centre: Peer) -> None:
         payment(service="NOSUCH"),
         payment("EXACT", amount=5 * RUPEE, amount_due=6 * RUPEE),
         payment("EXACT", amount=6 * RUPEE, amount_due=6 * RUPEE),
+        payment("EXACT", amount=6 * RUPEE, quotation=b"q" * 144),
+        payment(quotation=b"q" * 144),
         payment(amount=10**17),
         payment(centre="centre-b"),
         payment(reference="x" * 33),
@@ -98,6 +100,8 @@ def test_one_refusal_leaves_the_batch_alone(centre: Peer) -> None:
         results.RESULT_SERVICE_UNKNOWN,
         results.RESULT_AMOUNT_NOT_EXACT,
         results.RESULT_OK,
+        results.RESULT_QUOTATION_WRONG,
+        results.RESULT_QUOTATION_WRONG,
         results.RESULT_INSUFFICIENT_FUNDS,
         results.RESULT_INVALID_CENTRE,
         results.RESULT_INVALID_REFERENCE,
@@ -111,10 +115,14 @@ def test_a_bill_is_paid_once(centre: Peer, peers: Peers) -> None:
     bill = payment("ONCE")
     first = centre.pay(bill)
     assert first.result == results.RESULT_OK
-    second = peers.centre("centre-b").pay(payment("ONCE", reference=bill.reference))
+    second = centre.pay(payment("ONCE", reference=bill.reference))
     assert second.result == results.RESULT_BILL_ALREADY_CLAIMED
     assert second.other_sequence == first.sequence
     assert second.other_id == bill.id
+    # Which one is in the way is nobody else's to know.
+    third = peers.centre("centre-b").pay(payment("ONCE", reference=bill.reference))
+    assert third.result == results.RESULT_BILL_ALREADY_CLAIMED
+    assert (third.other_sequence, third.other_id) == (0, b"")
 
 
 def test_a_basket_is_all_or_none(centre: Peer) -> None:

@@ -1,9 +1,10 @@
 """Goal: a server has keys of quotations from its first start on, changes them when the
 treasury asks for it, once for each time, and does not start with a file that it cannot
-trust.
+trust. What was sealed with a key is right as long as the key is one of the two.
 
 Method: the services in this process; then real servers, stopped and started, with the
-file opened to others, damaged and deleted between two starts.
+file opened to others, damaged and deleted between two starts; bills that were fetched
+before are paid after.
 """
 
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 from server.__main__ import EXIT_CONFIG
 from switch.ledger.quotation_keys import NAME, read_keys
 from switch.v1 import admin_pb2 as pb
+from switch.v1.payments_pb2 import PAYMENT_STATE_COMPLETED as COMPLETED
+from switch.v1.results_pb2 import RESULT_QUOTATION_WRONG
 from tests.server.harness import (
     CALL_S,
     Peers,
@@ -23,6 +26,8 @@ from tests.server.harness import (
     running,
 )
 from tests.server.inside import FailedError, Inside, inside
+from tests.server.scripted_biller import ScriptedBiller, willing
+from tests.server.till import Till, load_services, settings
 
 TREASURY = "treasury/treasury"
 
@@ -112,6 +117,45 @@ def test_keys_survive_a_restart(tmp_path: Path) -> None:
             peers.treasury.admin.RotateQuotationKey(request, timeout=CALL_S)
         peers.close()
     assert read_keys(path) == keys
+
+
+def test_quotations_are_as_good_as_their_key(tmp_path: Path) -> None:
+    rotated = pb.RotateQuotationKeyRequest
+    with running(tmp_path, *settings()) as server:
+        peers = Peers(server)
+        load(peers)
+        load_services(peers)
+        till = Till(peers.centre())
+        with ScriptedBiller(peers.biller(), willing):
+            before, kept, lost, old = (till.bill("BILL") for _ in range(4))
+            rotate = peers.treasury.admin.RotateQuotationKey
+            rotate(rotated(current_number=1), timeout=CALL_S)
+            # The key before is accepted still, and the one before that no more.
+            assert till.pay(before).state == COMPLETED
+            kept = till.due(till.fetch("BILL", kept.reference))
+            rotate(rotated(current_number=2), timeout=CALL_S)
+            assert till.pay(old).result == RESULT_QUOTATION_WRONG
+            lost = till.due(till.fetch("BILL", lost.reference))
+        peers.close()
+    with running(tmp_path, *settings()) as server:
+        peers = Peers(server)
+        till = Till(peers.centre())
+        with ScriptedBiller(peers.biller(), willing):
+            # Nothing is remembered, and nothing has to be: the keys are the same.
+            assert till.pay(kept).state == COMPLETED
+        peers.close()
+    (tmp_path / "ledger" / NAME).unlink()
+    with running(tmp_path, *settings()) as server:
+        peers = Peers(server)
+        till = Till(peers.centre())
+        with ScriptedBiller(peers.biller(), willing):
+            refused = till.pay(lost)
+            assert (refused.result, refused.sequence) == (RESULT_QUOTATION_WRONG, 0)
+            # What is known has its answer without any key.
+            assert till.pay(kept).repeat
+            lost.quotation = till.fetch("BILL", lost.reference).quotation
+            assert till.pay(lost).state == COMPLETED
+        peers.close()
 
 
 def test_a_file_that_cannot_be_trusted_is_no_start(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from switch.codes import AmountRule, DuplicateRule, KeyRule, Mode, Policy
+from switch.codes import AmountRule, DuplicateRule, KeyRule, Mode, Policy, PriceRule
 from switch.ids import new_id
 from switch.v1 import admin_pb2, billers_pb2, wallets_pb2
 from switch.v1 import counter_pb2 as pb
@@ -48,8 +48,17 @@ def _service(code: str, rule: AmountRule, **changes: Any) -> admin_pb2.Service:
     return admin_pb2.Service(code=code, **values)
 
 
+BILL: dict[str, Any] = {"price_rule": int(PriceRule.BILL)}
 NO_KEY = {"duplicate_rule": int(DuplicateRule.NONE), "key_rule": 0}
 DIRECT = {"mode": int(Mode.DIRECT), "deadline_s": 0}
+
+WITHIN = {
+    "duplicate_rule": int(DuplicateRule.WITHIN),
+    "duplicate_hours": 24,
+    "key_rule": 0,
+}
+HEADS = ["0801-01", "0801-02"]
+LAND = ["0029-01"]
 
 SPELT: dict[str, Any] = {
     "ignored": [admin_pb2.IGNORED_SPACE, admin_pb2.IGNORED_HYPHEN],
@@ -59,26 +68,21 @@ SPELT: dict[str, Any] = {
 """References that people write in several ways."""
 
 SERVICES = [
-    _service("BILL", AmountRule.EXACT),
-    _service("SPELT", AmountRule.EXACT, **SPELT),
-    _service("ARREARS", AmountRule.EXACT, **SPELT, series="SPELT"),
-    _service("OTHERS", AmountRule.EXACT, **SPELT),
-    _service("ABOVE", AmountRule.EXACT_AND_ABOVE),
-    _service("BELOW", AmountRule.EXACT_AND_BELOW),
+    _service("BILL", AmountRule.EXACT, **BILL),
+    _service("SPELT", AmountRule.EXACT, **BILL, **SPELT),
+    _service("ARREARS", AmountRule.EXACT, **BILL, **SPELT, series="SPELT"),
+    _service("OTHERS", AmountRule.EXACT, **BILL, **SPELT),
+    _service("ABOVE", AmountRule.EXACT_AND_ABOVE, **BILL),
+    _service("BELOW", AmountRule.EXACT_AND_BELOW, **BILL),
+    _service("MONTH", AmountRule.EXACT, **BILL, key_rule=int(KeyRule.REFERENCE_PERIOD)),
+    _service("REISSUED", AmountRule.EXACT, **BILL, duplicate_hours=24, heads=HEADS),
+    _service("LOOSE", AmountRule.EXACT, **BILL, **WITHIN),
+    _service("TAX", AmountRule.EXACT, **BILL, **DIRECT, biller="land", heads=LAND),
     _service("RANGE", AmountRule.MIN_MAX, amount_min=500, amount_max=20_000),
-    _service("MONTH", AmountRule.ANY, key_rule=int(KeyRule.REFERENCE_PERIOD)),
     _service("SOON", AmountRule.ANY, deadline_s=1),
     _service("STAYS", AmountRule.ANY, deadline_s=1, deadline_policy=int(Policy.KEEP)),
-    _service("TAX", AmountRule.EXACT, biller="land", heads=["0029-01"], **DIRECT),
     _service("AGAIN", AmountRule.ANY, **NO_KEY, **DIRECT),
-    _service(
-        "HOURS",
-        AmountRule.ANY,
-        **DIRECT,
-        duplicate_rule=int(DuplicateRule.WITHIN),
-        duplicate_hours=24,
-        key_rule=0,
-    ),
+    _service("HOURS", AmountRule.ANY, **DIRECT, **WITHIN),
 ]
 
 
@@ -107,31 +111,48 @@ class Till:
         self.operator = operator
         self.centre = centre
 
-    def fetch(self, service: str, reference: str) -> pb.Bill:
+    def fetch_all(self, service: str, reference: str) -> list[pb.Bill]:
         """What a reference owes."""
         request = pb.FetchBillRequest(
             service=service, reference=reference, centre=self.centre
         )
-        return self.peer.counter.FetchBill(request, timeout=CALL_S).bill
+        return list(self.peer.counter.FetchBill(request, timeout=CALL_S).bills)
 
-    def bill(self, service: str) -> tuple[Any, str]:
-        """A payment of a bill that was fetched, and the bill's id."""
-        reference = new_id().hex()[-12:]
-        found = self.fetch(service, reference)
-        due = payment(
-            service,
-            found.amount_due,
-            reference=found.id,
-            operator=self.operator,
-            centre=self.centre,
+    def fetch(self, service: str, reference: str) -> pb.Bill:
+        """The one bill of a reference."""
+        [found] = self.fetch_all(service, reference)
+        return found
+
+    def fetch_many(self, service: str, *references: str) -> list[pb.FetchedBills]:
+        """What references owe."""
+        request = pb.FetchBillsRequest(
+            service=service, references=references, centre=self.centre
         )
-        return due, found.id
+        return list(self.peer.counter.FetchBills(request, timeout=CALL_S).fetched)
+
+    def due(self, found: pb.Bill, **fields: Any) -> payments.Payment:
+        """A payment of a bill that was fetched."""
+        values: dict[str, Any] = {
+            "amount": found.amount_due,
+            "reference": found.reference,
+            "head": found.head,
+            "quotation": found.quotation,
+            "operator": self.operator,
+            "centre": self.centre,
+            **fields,
+        }
+        due: payments.Payment = payment(found.service, **values)
+        return due
+
+    def bill(self, service: str) -> payments.Payment:
+        """A payment of a new bill, fetched now."""
+        return self.due(self.fetch(service, new_id().hex()[-12:]))
 
     def pay(
-        self, due: payments.Payment, bill: str = "", wait_ms: int = 10_000
+        self, due: payments.Payment, wait_ms: int = 10_000
     ) -> payments.PaymentOutcome:
         """Pay and wait for the biller."""
-        request = pb.PayBillRequest(payment=due, bill=bill, wait_ms=wait_ms)
+        request = pb.PayBillRequest(payment=due, wait_ms=wait_ms)
         return self.peer.counter.PayBill(request, timeout=CALL_S).outcome
 
     def receipt(

@@ -33,16 +33,11 @@ cdef void questions_set_scalar(Answer* answer, uint32_t field, uint64_t value) n
         answer.number = value
     elif field == 3:
         answer.kind = <uint8_t>(kind if kind <= <uint32_t>ANSWERED_UNKNOWN else 0)
-    elif field == 6:
-        answer.amount_due = value
-    elif field == 8:
-        answer.due_time_ns = value
-    elif field == 9:
-        answer.valid_until_ns = value
 
 
 cdef int questions_read_answer(Wire* wire, Answer* answer) noexcept nogil:
-    """One Answer message."""
+    """One Answer message. Its bills are counted: who fetches a bill reads them, from the
+    bytes of this message alone."""
     cdef uint32_t field
     cdef int kind
     cdef uint64_t value
@@ -70,10 +65,8 @@ cdef int questions_read_answer(Wire* wire, Answer* answer) noexcept nogil:
                 questions_set_text(
                     answer, &part, answer.reason, &answer.reason_size, BAD_REASON
                 )
-            elif field == 7:
-                questions_set_text(
-                    answer, &part, answer.bill, &answer.bill_size, BAD_BILL
-                )
+            elif field == 10:
+                answer.bills_count += 1
         elif wire_skip(wire, field, kind) != 0:
             return -1
     return 0
@@ -103,6 +96,8 @@ cdef int questions_read_answers(
             return -2
         if answers != NULL:
             memset(&answers[count[0]], 0, sizeof(Answer))
+            answers[count[0]].at = <uint32_t>(message.at - body)
+            answers[count[0]].size = <uint32_t>(message.end - message.at)
             if questions_read_answer(&message, &answers[count[0]]) != 0:
                 return -1
         count[0] += 1
