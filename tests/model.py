@@ -249,7 +249,9 @@ class Model(Shapes):
         failed: dict[int, Answer] = {}
         if not any(known):
             self.join_deadlines(rows)
+            self.tried = len(self.rows)
             done, failed = self.attempt(rows)
+            self.tried = None
             if done:
                 return done
         outcomes = []

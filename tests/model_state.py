@@ -139,6 +139,7 @@ class State:
         self.rules_row = 0  # the last one
         self.timestamp = 0
         self.now = 0
+        self.tried: int | None = None  # of a basket that is tried: the last row before
         self.history: list[list[tuple[int, tuple[int, int, int, int]]]] = [[]]
 
     def clock(self) -> int:
