@@ -31,8 +31,8 @@ class Claims(State):
         return quoted or service.duplicate_rule == DuplicateRule.WITHIN
 
     def takers_of(self, row: Row) -> list[Row]:
-        """Who took the reference claim of a payment, the newest first; behind them those
-        of a basket that is only tried.
+        """Who took a payment's reference claim, the newest first; behind them those of
+        a basket that is only tried.
         """
         found = self.takers.get((row.service, row.cited), ())[::-1]
         there = len(self.rows) if self.tried is None else self.tried
