@@ -143,7 +143,9 @@ def test_citizens_spell_their_references(script: Script) -> None:
 
 def test_a_bill_is_paid_again_only_after_it_was_paid(script: Script) -> None:
     paid = {
-        step.key: step.half_hour for step in script.steps if step.expected is Result.OK
+        step.key: step.half_hour
+        for step in script.steps
+        if step.expected is Result.OK and not step.paid_before
     }
     for step in script.steps:
         if step.expected in (Result.BILL_ALREADY_CLAIMED, Result.PAID_RECENTLY):
