@@ -1,7 +1,7 @@
 """Goal: a damaged row costs the list of exceptions no more than itself.
 
-Method: payments of bills in one chunk, in the test's process; a row among them is damaged
-in the file, and entries are asked for as the list does it and as pages do.
+Method: payments of bills in one chunk, in the test's process; a row among them is
+damaged in the file, and entries are asked for as the list does it and as pages do.
 """
 
 from pathlib import Path
