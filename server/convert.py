@@ -4,7 +4,8 @@ Indices become the register's permanent names. A name that is missing means that
 register is behind the row; it is then refreshed once and must be there.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from enum import IntEnum
 from typing import TypeVar, cast
 
 from switch._core import Ledger, Rows
@@ -33,7 +34,7 @@ from switch.codes import (
     kinds_with,
 )
 from switch.counter.shift_rows import read_shift
-from switch.ledger.payment_tails import PaymentTail, payment_tail
+from switch.ledger.payment_tails import PaymentTail, read_payment_tail, read_tails
 from switch.ledger.statements import Line, Payment
 from switch.payment_states import PaymentState
 from switch.register.register import Account, Register, Service
@@ -49,6 +50,7 @@ from switch.v1 import (
 )
 
 T = TypeVar("T")
+Code = TypeVar("Code", bound=IntEnum)
 
 NO_ID = bytes(16)
 
@@ -76,11 +78,32 @@ def entries(
     rows: Iterable[Rows], ledger: Ledger, register: Register
 ) -> list[types_pb2.Entry]:
     """Rows as entries, in order."""
-    return [entry(row, ledger, register) for row in rows]
+    listed = list(rows)
+    tails = read_tails(
+        ledger, (int(row["sequence"]) for row in listed if _has_text(row))
+    )
+    return [
+        _entry(row, tails.get(int(row["sequence"]), b""), ledger, register)
+        for row in listed
+    ]
+
+
+def _has_text(row: Rows) -> bool:
+    """Whether an entry shows something of the row's tail item."""
+    kind = int(row["kind"])
+    has_tail = bool(int(row["flags"]) & RowFlag.TAIL)
+    return has_tail and (kind in _PAYMENTS or kind in _ANSWERED)
 
 
 def entry(row: Rows, ledger: Ledger, register: Register) -> types_pb2.Entry:
     """One row as an entry."""
+    [result] = entries([row], ledger, register)
+    return result
+
+
+def _entry(
+    row: Rows, tail: bytes, ledger: Ledger, register: Register
+) -> types_pb2.Entry:
     kind = Kind(int(row["kind"]))
     flags = int(row["flags"])
     basket = int(row["basket"])
@@ -111,10 +134,10 @@ def entry(row: Rows, ledger: Ledger, register: Register) -> types_pb2.Entry:
         result.service = service.spec.code
         price_rule = service.spec.price_rule
     if kind in _PAYMENTS:
-        _describe(result, payment_tail(ledger, row, price_rule))
+        _describe(result, read_payment_tail(tail, price_rule))
         result.stated = bool(flags & RowFlag.STATED)
-    elif kind in _ANSWERED and flags & RowFlag.TAIL:
-        result.note = ledger.tail(int(row["sequence"])).decode("ascii")
+    else:
+        result.note = tail.decode("ascii")
     if kind == Kind.CASE:
         result.case_type = cast("types_pb2.CaseType.ValueType", int(row["total"]))
         result.amount = int(ledger.row(int(row["resolves"]))["amount"])
@@ -207,16 +230,17 @@ def shift(row: Rows, tail: bytes, signed: int, register: Register) -> counter_pb
     )
 
 
-def statement_line(
-    line: Line, ledger: Ledger, register: Register
-) -> wallets_pb2.StatementLine:
-    """One line of a statement."""
-    return wallets_pb2.StatementLine(
-        entry=entry(line.row, ledger, register),
-        change=line.change,
-        balance=line.balance,
-        pending=line.pending,
-    )
+def statement_lines(
+    lines: Sequence[Line], ledger: Ledger, register: Register
+) -> list[wallets_pb2.StatementLine]:
+    """Lines of a statement, in order."""
+    found = entries([line.row for line in lines], ledger, register)
+    return [
+        wallets_pb2.StatementLine(
+            entry=one, change=line.change, balance=line.balance, pending=line.pending
+        )
+        for line, one in zip(lines, found, strict=True)
+    ]
 
 
 def wallet(image: Rows, centre: str) -> wallets_pb2.Wallet:
@@ -360,11 +384,33 @@ def service(known: Service) -> admin_pb2.Service:
 _FEE = ("code", "amount", "valid_from", "name_en", "name_bn")
 
 
+class UnknownCodeError(ValueError):
+    """`field` of a message has a number that stands for nothing there."""
+
+    def __init__(self, field: str, number: int) -> None:
+        super().__init__(f"{number} stands for nothing there")
+        self.field = field
+
+
+def _code(
+    codes: type[Code],
+    message: admin_pb2.Participant | admin_pb2.Service,
+    field: str,
+    unspecified: int = 0,
+) -> Code:
+    """A field's number as what it stands for; 0 is `unspecified`."""
+    number = getattr(message, field) or unspecified
+    try:
+        return codes(number)
+    except ValueError:
+        raise UnknownCodeError(field, number) from None
+
+
 def participant_spec(message: admin_pb2.Participant) -> ParticipantSpec:
-    """A participant as it should be. Raises ValueError for an unknown role."""
+    """A participant as it should be. Raises UnknownCodeError."""
     return ParticipantSpec(
         id=message.id,
-        role=Role(message.role),
+        role=_code(Role, message, "role"),
         active=message.active,
         name_en=message.name_en,
         name_bn=message.name_bn,
@@ -380,14 +426,14 @@ def participant_spec(message: admin_pb2.Participant) -> ParticipantSpec:
 
 
 def service_spec(message: admin_pb2.Service) -> ServiceSpec:
-    """A service as it should be. Raises ValueError for an unknown code of a rule."""
+    """A service as it should be. Raises UnknownCodeError."""
     return ServiceSpec(
         code=message.code,
         biller=message.biller,
         heads=tuple(message.heads),
-        amount_rule=AmountRule(message.amount_rule),
-        mode=Mode(message.mode),
-        duplicate_rule=DuplicateRule(message.duplicate_rule),
+        amount_rule=_code(AmountRule, message, "amount_rule"),
+        mode=_code(Mode, message, "mode"),
+        duplicate_rule=_code(DuplicateRule, message, "duplicate_rule"),
         active=message.active,
         name_en=message.name_en,
         name_bn=message.name_bn,
@@ -396,15 +442,15 @@ def service_spec(message: admin_pb2.Service) -> ServiceSpec:
         amount_min=message.amount_min,
         amount_max=message.amount_max,
         duplicate_hours=message.duplicate_hours,
-        key_rule=KeyRule(message.key_rule) if message.key_rule else None,
+        key_rule=_code(KeyRule, message, "key_rule") if message.key_rule else None,
         deadline_s=message.deadline_s,
-        deadline_policy=Policy(message.deadline_policy or Policy.RELEASE),
-        letters=Letters(message.letters or Letters.AS_THEY_ARE),
+        deadline_policy=_code(Policy, message, "deadline_policy", Policy.RELEASE),
+        letters=_code(Letters, message, "letters", Letters.AS_THEY_ARE),
         ignored=_ignored(message.ignored),
-        check_digit=CheckDigit(message.check_digit),
+        check_digit=_code(CheckDigit, message, "check_digit"),
         pattern=message.pattern,
         series=message.series,
-        price_rule=PriceRule(message.price_rule),
+        price_rule=_code(PriceRule, message, "price_rule"),
         amount_step=message.amount_step,
         tariff=tuple(
             Fee(**{name: getattr(one, name) for name in _FEE}) for one in message.tariff
@@ -416,6 +462,6 @@ def _ignored(numbers: "Iterable[admin_pb2.Ignored.ValueType]") -> Ignored:
     result = Ignored(0)
     for number in numbers:
         if number not in _IGNORED:
-            raise ValueError(f"{number} is nothing that can be ignored")
+            raise UnknownCodeError("ignored", number)
         result |= _IGNORED[number]
     return result

@@ -381,8 +381,8 @@ async def test_bills_are_as_old_as_the_question_by_the_ledgers_time(
     bench.now += 1
     asked_ns = bench.wall_ns()
     assert await fetch("R1") == asked_ns
-    # Rows run ahead of the clock, in a group and when it goes back: whatever was durable
-    # was so before.
+    # Rows run ahead of the clock, in a group and when it goes back: whatever was
+    # durable was so before.
     bench.pay(100)
     bench.now -= 60
     assert await fetch("R2") == bench.ledger.timestamp + 1

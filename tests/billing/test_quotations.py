@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from switch._core import Ledger, Rows
+from switch._core import QUOTATION, Ledger, Rows
 from switch.billing.bills import Bill, Fetched
 from switch.billing.quotations import BillState, Quoted, quote
 from switch.codes import KeyRule, Mode, Opened, Policy, Result, Role
@@ -90,7 +90,7 @@ class Desk:
     def opened(self, quoted: Quoted) -> dict[str, Any]:
         what, token = self.ledger.open_quotation(quoted.token, self.now_ns)
         assert what == Opened.RIGHT
-        values = {name: token[name] for name in token.dtype.names}
+        values: dict[str, Any] = {name: token[name] for name in QUOTATION.names or ()}
         for name in ("reference", "bill"):
             values[name] = values[name].tobytes().rstrip(b"\0").decode("ascii")
         return values

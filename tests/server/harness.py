@@ -48,9 +48,9 @@ STOP_S = 30.0
 CALL_S = 20.0
 
 RUPEE = 100
+CENTRES = ("centre-a", "centre-b", "centre-c", "centre-d")
 PLAIN = ("centre-p", "centre-q")
-"""They are not believed about what is due: they fetch their bills, as real ones do."""
-CENTRES = ("centre-a", "centre-b", "centre-c", "centre-d", *PLAIN)
+"""Not believed about what is due: they fetch their bills, as real centres do."""
 TOPPED_UP = 1_000_000 * RUPEE
 
 
@@ -280,7 +280,7 @@ def network() -> admin_pb2.LoadNetworkRequest:
         _participant("land", Role.BILLER, heads=["0029-01"]),
         _participant("water", Role.BILLER, heads=["0215-01"]),
         _participant("gas", Role.BILLER, heads=["0217-01"]),
-        *[_centre(name) for name in CENTRES],
+        *[_centre(name) for name in (*CENTRES, *PLAIN)],
     ]
     services = [
         _service("ANY", "land", ["0029-01"]),
@@ -361,7 +361,7 @@ def _service(
 def load(peers: Peers, amount: int = TOPPED_UP) -> None:
     """Load the network and top up every centre's wallet."""
     peers.treasury.admin.LoadNetwork(network(), timeout=CALL_S)
-    for name in CENTRES:
+    for name in (*CENTRES, *PLAIN):
         outcome = peers.treasury.top_up(name, amount)
         assert outcome.result == 1
 

@@ -26,6 +26,7 @@ from tests.server.harness import (
     until,
 )
 from tests.server.scripted_biller import (
+    Script,
     ScriptedBiller,
     confirm,
     due_bill,
@@ -63,7 +64,7 @@ class Desk(ScriptedBiller):
 
     def __init__(self, peers: Peers, name: str = "power") -> None:
         self.bills: Bills = lambda one: [due_bill(one)]
-        self.pays = willing
+        self.pays: Script = willing
         super().__init__(peers.biller(name), self._answer)
 
     def _answer(self, one: billers_pb2.Question) -> Iterable[billers_pb2.Answer]:
