@@ -24,7 +24,7 @@ from switch.codes import (
 from tests import people
 from tests.model import Model, Payments, Rows
 from tests.model_register import read_service
-from tests.model_rules import financial_year, ist_day
+from tests.model_state import financial_year, ist_day
 from tests.records import (
     AccountRecord,
     LimitRecord,
@@ -170,17 +170,31 @@ def test_a_bill_is_paid_once_until_it_is_given_back(story: Story) -> None:
 
 def test_a_recent_payment_is_forgotten_after_its_hours(story: Story) -> None:
     first = story.pay(100, b"METER", service=RECENT)
-    story.now = first.timestamp + 2 * HOUR_NS - 1
-    refused = story.pay(100, b"METER", service=RECENT)
-    assert (refused.result, refused.other) == (Result.PAID_RECENTLY, first.sequence)
-    assert story.pay(101, b"METER", service=RECENT).result == Result.OK
+    story.now = first.timestamp + 2 * HOUR_NS - 3
+    for amount in (100, 101, 1):
+        refused = story.pay(amount, b"METER", service=RECENT)
+        assert (refused.result, refused.other) == (Result.PAID_RECENTLY, first.sequence)
     story.now = first.timestamp + 2 * HOUR_NS
     later = story.pay(100, b"METER", service=RECENT)
     assert later.result == Result.OK
-    # What was taken again by a later row is not released by the first.
-    refund = story.refund(first.sequence, 100)
-    assert not story.model.rows[refund.sequence - 1].flags & RowFlag.RELEASE
+    assert story.model.rows[later.sequence - 1].flags & 0x1F == RowFlag.RECENT
+    # What its taker has become decides, and nothing releases it.
     assert story.pay(100, b"METER", service=RECENT).other == later.sequence
+    refund = story.refund(later.sequence, 100)
+    assert not story.model.rows[refund.sequence - 1].flags & RowFlag.RELEASE
+    assert story.pay(100, b"METER", service=RECENT).result == Result.OK
+
+
+def test_hours_do_not_pass_while_a_payment_is_unresolved(story: Story) -> None:
+    held = story.pay(100, b"METER", service=RECENT, deadline=10 * 86_400)
+    story.now = held.timestamp + 9 * 24 * HOUR_NS
+    assert story.pay(1, b"METER", service=RECENT).other == held.sequence
+    posted = story.tell(Kind.POST, 100, resolves=held.sequence)
+    # They are counted from when it ended.
+    story.now = posted.timestamp + 2 * HOUR_NS - 1
+    assert story.pay(1, b"METER", service=RECENT).other == held.sequence
+    story.now = posted.timestamp + 2 * HOUR_NS
+    assert story.pay(1, b"METER", service=RECENT).result == Result.OK
 
 
 def test_a_hold_is_posted_in_part(story: Story) -> None:

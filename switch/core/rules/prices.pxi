@@ -142,15 +142,17 @@ cdef int prices_believe(State* s, Draft* draft, uint64_t time, int* result) noex
     if record.price_rule != PRICE_BILL and draft.token_size != 0:
         result[0] = RESULT_QUOTATION_WRONG
         return 0
-    if draft.row.resolves != 0 or draft.handle_size != 0:
-        rc = prices_check_addition(s, draft, result)
+    if record.price_rule == PRICE_BILL and draft.token_size != 0:
+        rc = prices_believe_quotation(s, draft, time, result)
         if rc != 0 or result[0] != RESULT_OK:
             return rc
-    if record.price_rule == PRICE_BILL and draft.token_size != 0:
-        return prices_believe_quotation(s, draft, time, result)
-    if record.price_rule == PRICE_BILL or record.price_rule == PRICE_STATED:
+    elif record.price_rule == PRICE_BILL or record.price_rule == PRICE_STATED:
         draft.stated = s.group.participants[draft.row.participant].may_state_dues
-        result[0] = RESULT_OK if draft.stated else RESULT_QUOTATION_NEEDED
+        if not draft.stated:
+            result[0] = RESULT_QUOTATION_NEEDED
+            return 0
+    if draft.row.resolves != 0 or draft.handle_size != 0:
+        return prices_check_addition(s, draft, result)
     return 0
 
 

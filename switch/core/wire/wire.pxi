@@ -139,7 +139,7 @@ cdef int wire_read_item(Wire* wire, Draft* draft) noexcept nogil:
             if wire_read_varint(wire, &value) != 0:
                 return -1
             if field == 2:
-                item.count = <uint32_t>value
+                item.count = <uint32_t>min(value, <uint64_t>(ITEM_COUNT_MAX + 1))
         elif kind == WIRE_BYTES:
             if wire_read_bytes(wire, &part) != 0:
                 return -1
