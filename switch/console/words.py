@@ -168,6 +168,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "state": ("State", "অবস্থা"),
     "state hash": ("State hash", "অবস্থার হ্যাশ"),
     "status": ("Status questions", "অবস্থা-প্রশ্ন"),
+    "resting": ("Centres resting", "বিরামে থাকা কেন্দ্র"),
     "status/min": ("Status calls/min", "মিনিটে অবস্থা-জিজ্ঞাসা"),
     "step": ("step", "ধাপ"),
     "time": ("Time", "সময়"),
@@ -374,6 +375,10 @@ ERRORS: dict[str, tuple[str, str]] = {
     "BILLER_UNAVAILABLE": (
         "the biller cannot be asked now; take no money, try again in a while",
         "বিলারকে এখন জিজ্ঞাসা করা যাচ্ছে না; টাকা নেবেন না, একটু পরে চেষ্টা করুন",
+    ),
+    "CENTRE_QUEUE_FULL": (
+        "too many of this centre wait; take no money, try again in a while",
+        "এই কেন্দ্রের অনেকগুলি উত্তরের অপেক্ষায়; টাকা নেবেন না, একটু পরে চেষ্টা করুন",
     ),
     "BILLER_QUEUE_FULL": (
         "too many wait for this biller; take no money, try again in a minute",

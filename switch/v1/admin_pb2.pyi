@@ -1101,9 +1101,13 @@ class BillerState(_message.Message):
     P50_MS_FIELD_NUMBER: _builtins.int
     P99_MS_FIELD_NUMBER: _builtins.int
     STATUS_QUESTIONS_FIELD_NUMBER: _builtins.int
+    FETCH_HEALTH_FIELD_NUMBER: _builtins.int
+    FETCHES_FIELD_NUMBER: _builtins.int
+    RESTING_CENTRES_FIELD_NUMBER: _builtins.int
     biller: _builtins.str
     """Participant id."""
     health: Global___BillerHealth.ValueType
+    """By its answers about payments."""
     connections: _builtins.int
     queued: _builtins.int
     """Holds that wait to be asked about, are asked about, and are unknown."""
@@ -1114,6 +1118,14 @@ class BillerState(_message.Message):
     p99_ms: _builtins.int
     status_questions: _builtins.int
     """Status questions in the last minute."""
+    fetch_health: Global___BillerHealth.ValueType
+    """By its answers about bills, which are apart from those about payments."""
+    fetches: _builtins.int
+    """Bills that centres wait for."""
+    resting_centres: _builtins.int
+    """Centres that are not asked for now, alone, because their questions had no answer; one
+    that is not asked for bills and payments counts twice.
+    """
     def __init__(
         self,
         *,
@@ -1126,10 +1138,13 @@ class BillerState(_message.Message):
         p50_ms: _builtins.int = ...,
         p99_ms: _builtins.int = ...,
         status_questions: _builtins.int = ...,
+        fetch_health: Global___BillerHealth.ValueType = ...,
+        fetches: _builtins.int = ...,
+        resting_centres: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "biller", b"biller", "connections", b"connections", "health", b"health", "p50_ms", b"p50_ms", "p99_ms", b"p99_ms", "queued", b"queued", "status_questions", b"status_questions", "unknown", b"unknown"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "biller", b"biller", "connections", b"connections", "fetch_health", b"fetch_health", "fetches", b"fetches", "health", b"health", "p50_ms", b"p50_ms", "p99_ms", b"p99_ms", "queued", b"queued", "resting_centres", b"resting_centres", "status_questions", b"status_questions", "unknown", b"unknown"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
