@@ -77,8 +77,9 @@ class Builder:
 
 
 def participant(code: str, role: Role) -> bytes:
-    """A participant's record."""
+    """A participant's record; a harness is believed about what its bills come to."""
     record = np.zeros((), core.PARTICIPANT_RECORD)
+    record["may_state_dues"] = role is Role.HARNESS
     record["record"] = Record.PARTICIPANT
     record["role"] = role
     record["active"] = 1

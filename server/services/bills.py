@@ -123,7 +123,7 @@ def _tell(
     node: Node, fetched: Sequence[Fetched | SwitchError], centre: int
 ) -> list[list[pb.Bill] | SwitchError]:
     """The bills of each with their states and quotations; errors as they are."""
-    now_ns = max(time.time_ns(), node.ledger.timestamp)
+    now_ns = max(time.time_ns(), node.ledger.timestamp + 1)
     told: list[list[pb.Bill] | SwitchError] = []
     for one in fetched:
         if isinstance(one, SwitchError):

@@ -108,50 +108,52 @@ class Bills:
         asked = repeated(hashes.copy()), refused[0], old
         again = np.unique(np.concatenate(asked))
         mine, chosen = among(freed, again), among(hashes, again)
-        first = ~mine & ~ends.having(RELEASES)
-        self._flags(ends.sequences[first], unlike=False)
+        lacking = ends.sequences[~mine & ~ends.having(RELEASES)]
         claims = _Claims(
             (hashes[chosen], sequences[chosen]),
             (freed[mine], ends.where(mine)),
             [quoted, refused],
         )
-        expected, releases = claims.expected, claims.ends.having(RELEASES)
-        self._flags(claims.ends.sequences[expected & ~releases], unlike=False)
-        self._flags(claims.ends.sequences[~expected & releases], unlike=True)
+        lacking = np.concatenate((lacking, claims.lacking()))
+        text = "it ends a payment and does not release its claim"
+        self.findings.add_rows("claims", np.sort(lacking), text)
+        text = "it releases a claim that a later payment had taken"
+        holders, takers, rows = claims.released_of_others()
+        same = self._same(journal, holders, takers)
+        self.findings.add_rows("claims", np.sort(rows[same]), text)
         one, two = claims.taken_twice()
         for at_one, at_two in self._proven(journal, one, two):
             text = f"the bill was claimed by sequence {at_one} already"
             self.findings.add("claims", at_two, text)
-        caused = claims.holders(refused) == refused[2]
-        self._add_refusals(np.sort(refused[1][~caused]))
         one, two = claims.superseded(quoted)
         for at_one, at_two in self._proven(journal, one, two):
             text = f"its quotation is older than what released sequence {at_one}"
             self.findings.add("claims", at_two, text)
-
-    def _flags(self, sequences: U64, *, unlike: bool) -> None:
-        """Rows that do not release, or that do and should not."""
-        text = "it ends a payment and does not release its claim"
-        if unlike:
-            text = "it releases a claim that a later payment had taken"
-        self.findings.add_rows("claims", np.sort(sequences), text)
+        holders, rows = claims.holders(refused), refused[1]
+        wrong = holders != refused[2]
+        held = np.flatnonzero(wrong & (holders != NEVER))
+        wrong[held] = self._same(journal, holders[held], rows[held])
+        self._add_refusals(np.sort(rows[wrong]))
 
     def _proven(
         self, journal: Journal, first: U64, second: U64
     ) -> list[tuple[int, int]]:
         """The pairs that are of one bill indeed, in the order of the second."""
+        same = self._same(journal, first, second)
+        first, second = first[same], second[same]
         order = np.argsort(second, kind="stable")
-        first, second = first[order], second[order]
-        proven: list[tuple[int, int]] = []
+        return list(zip(first[order].tolist(), second[order].tolist(), strict=True))
+
+    def _same(self, journal: Journal, first: U64, second: U64) -> Mask:
+        """Which pairs of payments are of one bill indeed."""
+        same = np.zeros(len(first), dtype=np.bool_)
         for start in range(0, len(first), PROVE_PAIRS):
             part = slice(start, start + PROVE_PAIRS)
             one, two = journal.rows_at(first[part]), journal.rows_at(second[part])
-            same = (one["reference"] == two["reference"]).all(axis=1)
-            same &= owners(self.register, one) == owners(self.register, two)
-            at: Index = np.flatnonzero(same)
-            pairs = first[part][at].tolist(), second[part][at].tolist()
-            proven += zip(*pairs, strict=True)
-        return proven
+            alike = (one["reference"] == two["reference"]).all(axis=1)
+            alike &= owners(self.register, one) == owners(self.register, two)
+            same[part] = alike
+        return same
 
 
 class _Claims:
@@ -176,12 +178,26 @@ class _Claims:
         end_places = line.places(freed, self.ends.sequences)
         holder = line.before(self.places, end_places)
         free = self.first_end[holder] < self.ends.sequences
-        self.expected: Mask = (holder == own) | free
-        released = np.flatnonzero(self.expected)
+        self._holder = holder
+        self._expected: Mask = (holder == own) | free
+        released = np.flatnonzero(self._expected)
         released = released[np.argsort(end_places[released])]
         self._released = end_places[released]
         self._released_at = self.ends.times[released]
         self._released_of = self.ends.takers[released]
+
+    def lacking(self) -> U64:
+        """Rows that should release a claim, and do not."""
+        bad = self._expected & ~self.ends.having(RELEASES)
+        return self.ends.sequences[bad]
+
+    def released_of_others(self) -> tuple[U64, U64, U64]:
+        """Rows that release what another holds: those, the payments that the rows
+        end, and the rows.
+        """
+        bad = ~self._expected & self.ends.having(RELEASES)
+        holders = self.sequences[self._holder[bad]]
+        return holders, self.ends.takers[bad], self.ends.sequences[bad]
 
     def taken_twice(self) -> tuple[U64, U64]:
         """Pairs of payments of which the second took what the first held."""

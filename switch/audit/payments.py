@@ -100,6 +100,7 @@ def check_services(priced: Priced, findings: Findings) -> None:
     check_parts(priced, findings)
     check_prices(priced, findings)
     bad = (flags & np.uint16(CLAIM | RECENT | PARTIAL)) != _claims(priced)
+    bad &= priced.whole
     if bad.any():
         text = "its claims do not fit its service's duplicate rule, and its bill"
         findings.add_rows("claims", sequence[bad], text)

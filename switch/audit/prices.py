@@ -44,6 +44,8 @@ FORMS: Final = np.zeros(256, dtype=np.uint8)
 FORMS[PriceRule.BILL] = TailForm.BILL
 FORMS[PriceRule.TARIFF] = TailForm.TARIFF
 FORM_AT: Final = PART_SIZE - 1
+STATABLE: Final = (PriceRule.STATED, PriceRule.BILL)
+"""Price rules by which a sender may say what is due."""
 OVER: Final = np.uint64(2 * AMOUNT_MAX)
 """What stands for a sum that no row can have; four of them fit in 64 bits."""
 
@@ -168,16 +170,21 @@ def check_parts(priced: Priced, findings: Findings) -> None:
     sequence = rows["sequence"]
     note = parts.sizes - np.where(priced.wants != 0, PART_SIZE, 0)
     noted = (parts.sizes != NO_ITEM) & priced.whole
+    known = priced.service != 0
     open_ = (priced.price == PriceRule.OPEN) & (
         priced.said("duplicate_rule") == DuplicateRule.WITHIN
     )
+    open_ |= ~known
     wrong = {
         "its tail does not begin with what its price rule asks for": ~priced.whole,
         "its note is empty, or too long": noted
         & ((note > NOTE_MAX) | ((note == 0) & (priced.wants == 0))),
-        "it says that its sender stated what is due, and it is of no bill": (
-            priced.stated & (priced.price != PriceRule.BILL)
+        "it says that its sender stated what is due, and others know it": (
+            priced.stated & ~np.isin(priced.price, STATABLE)
         ),
+        "it does not say that its sender stated what is due": known
+        & (priced.price == PriceRule.STATED)
+        & ~priced.stated,
         "it is in addition to another, and its service has nothing in the way": (
             (rows["resolves"] != 0) & ~open_
         ),

@@ -48,7 +48,7 @@ def bad_references(references: U64) -> Mask:
     for place in range(WORDS):
         if not any(rest[place:]):
             # Most references are short; the words behind them are all zero.
-            bad |= space_before & ~ended
+            bad |= (space_before & ~ended) | (place == 0)
             return bad
         word = np.ascontiguousarray(references[:, place])
         some = _some(word & LOW)

@@ -43,9 +43,11 @@ OPEN_LEAST: Final = 100
 """Paise that an open amount has at least."""
 ZERO: Final = ("reserved_0", "reserved_1", "reserved_2", "reserved_3")
 """Fields of a service's record that say nothing yet."""
-FORM: Final = ("key_rule", "letters", "ignored", "check_digit", "pattern")
+FORM: Final = (
+    *("price_rule", "key_rule", "letters", "ignored", "check_digit", "pattern"),
+)
 """What makes the one form of a reference. Services of one series have the same."""
-FIXED: Final = ("biller", "duplicate_rule", "price_rule", "series", *FORM)
+FIXED: Final = ("biller", "duplicate_rule", "series", *FORM)
 """What makes bills of a service. No update changes it, as claims are for ever."""
 
 
@@ -96,7 +98,7 @@ OF_DUES: Final = (
 )
 """Amount rules that speak of an amount due."""
 NONE, ONCE, WITHIN = DuplicateRule.NONE, DuplicateRule.ONCE, DuplicateRule.WITHIN
-UNPRICED: Final = Price(
+STATED: Final = Price(
     frozenset(map(int, AmountRule)), {NONE: NO_KEY, ONCE: BILL_KEYS, WITHIN: NO_KEY}
 )
 TARIFF: Final = Price(
@@ -114,7 +116,7 @@ OPEN: Final = Price(
     {NONE: NO_KEY, ONCE: REFERENCE_KEY, WITHIN: NO_KEY},
 )
 PRICES: Final[dict[int, Price]] = {
-    PriceRule.NONE: UNPRICED,
+    PriceRule.STATED: STATED,
     PriceRule.TARIFF: TARIFF,
     PriceRule.BILL: BILL,
     PriceRule.OPEN: OPEN,

@@ -145,7 +145,8 @@ class Takers:
         recently = rows["result"] == Result.PAID_RECENTLY
         self._add_refusals(rows["sequence"][recently & ~takes])
         # In a basket payments that were not made may be in the way.
-        asked = takes & (recently | priced.quoted) & (rows["basket"] == 0)
+        asked = recently | priced.quoted | (rows["resolves"] != 0)
+        asked &= takes & (rows["basket"] == 0)
         at = np.flatnonzero(asked)
         if len(at):
             self._refused.append(Payments.of(priced, at))
@@ -161,7 +162,7 @@ class Takers:
         taken, refused = Payments.joined(self._taken), Payments.joined(self._refused)
         named = joined(self._named)
         self._additions(taken, taken)
-        self._additions(taken, refused.where(named != NEVER))
+        self._additions(taken, refused)
         again = np.unique(
             np.concatenate((repeated(taken.hashes.copy()), refused.hashes))
         )
@@ -174,8 +175,12 @@ class Takers:
             self.findings.add("claims", two, text)
         way, late = history.judge(refused)
         self._late(journal, history, late, refused)
-        caused = (named == NEVER) | (history.names(way) == named)
-        self._add_refusals(np.sort(refused.sequences[~caused]))
+        found = history.names(way)
+        wrong = (named != NEVER) & (found != named)
+        held = np.flatnonzero(wrong & (found != NEVER))
+        proven = self._proven(journal, (found[held], refused.sequences[held]))
+        wrong[held] = np.isin(refused.sequences[held], [two for _, two in proven])
+        self._add_refusals(np.sort(refused.sequences[wrong]))
 
     def _additions(self, taken: Payments, some: Payments) -> None:
         """Who is in addition to another names one of the same claim before it."""
@@ -258,8 +263,8 @@ class _History:
         self.paid, self.refunded = paid[order], refunded[order]
 
     def judge(self, some: Payments) -> tuple[Index, Index]:
-        """For payments, who was in their way, and whose end is not before their
-        quotation; NOWHERE if nobody.
+        """For payments, who was in their way, or whose end is not before their
+        quotation; NOWHERE if nobody. The newest taker that is either decides.
         """
         way = np.full(len(some.sequences), NOWHERE, dtype=np.intp)
         late, passed = way.copy(), np.zeros(len(way), dtype=np.bool_)
@@ -277,9 +282,8 @@ class _History:
             ago = mine.times - self.ended_at[at]
             counts = open_ | (stays & (ago < hours[there]))
             dated = (rule == BILL_WITHIN) & (mine.fetched != 0) & ~counts
-            dated &= self.ended_at[at] >= mine.fetched
-            first = there[dated & (late[there] == NOWHERE)]
-            late[first] = found[first]
+            dated &= (self.ended_at[at] >= mine.fetched) & ~passed[there]
+            late[there[dated]] = found[there[dated]]
             # Bills that were fetched, or are paid, together are several.
             other = (rule != BILL_ONCE) | (
                 (self.taken.times[at] < mine.fetched)
@@ -290,7 +294,7 @@ class _History:
             named = (rule == OPEN) & (self.taken.sequences[at] == mine.others)
             first = there[stops & ~named]
             way[first] = found[first]
-            passed[there[stops]] = True
+            passed[there[stops | dated]] = True
         return way, late
 
     def names(self, at: Index) -> U64:

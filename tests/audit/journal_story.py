@@ -8,6 +8,7 @@ import functools
 import random
 import struct
 from pathlib import Path
+from typing import NamedTuple
 
 from switch.audit.auditor import Report
 from switch.audit.cases import refund_id
@@ -22,6 +23,7 @@ from switch.codes import (
     Kind,
     Mode,
     Policy,
+    PriceRule,
     Result,
     Role,
     RowFlag,
@@ -104,6 +106,17 @@ def service_record(
     return first + spelled + items + b'{"name":"x"}'
 
 
+class Told(NamedTuple):
+    """What a service's record says, as far as its payments must know."""
+
+    mode: int
+    rule: int
+    heads: list[int]
+    price: int
+    key: int
+    amount_rule: int
+
+
 class Story:
     """Makes groups of rows; keeps what a row must carry on from earlier ones."""
 
@@ -116,7 +129,7 @@ class Story:
         self.receipts: dict[tuple[int, int], int] = {}
         self.refunded: dict[int, int] = {}
         self.last_window = 0
-        self.services: dict[int, tuple[int, int, list[int]]] = {}
+        self.services: dict[int, Told] = {}
 
     def add(self, kind: Kind, **fields: object) -> Row:
         row = Row(kind, sequence=len(self.rows) + 1, timestamp=self.now)
@@ -137,7 +150,8 @@ class Story:
         return row
 
     def commit(self) -> None:
-        self.groups.append(self.group)
+        if self.group:
+            self.groups.append(self.group)
         self.group = []
 
     def participant(
@@ -146,7 +160,7 @@ class Story:
         role: Role,
         code: bytes,
         active: int = 1,
-        may_state: int = 0,
+        may_state: int = 1,
         **fields: object,
     ) -> None:
         tail = struct.pack("<3B5x32sB23x", 1, role, active, code, may_state)
@@ -165,24 +179,28 @@ class Story:
         heads: list[int],
         **f: object,
     ) -> None:
+        price, key = (int(str(f.get(name, 0))) for name in ("price_rule", "key"))
+        amount_rule = int(str(f.get("amount_rule", 0)))
         told = service_record(index, mode, rule, biller, heads, f)
-        self.services[index] = mode, rule, heads
+        self.services[index] = Told(mode, rule, heads, price, key, amount_rule)
         self.add(Kind.REGISTER, debit=index, tail=told, **f)
 
     def pay(self, wallet: int, service: int, amount: int, ref: str, **f: object) -> Row:
         owner = 2 if wallet == A else 3
         head = int(str(f.pop("head", 0)))
-        mode, rule, heads = self.services[service]
+        told = self.services[service]
         kind = Kind(int(str(f.pop("kind", Kind.PAY))))
-        flags = {1: 0, 2: ONCE, 3: RECENT}[rule] | head << HEAD_SHIFT
-        if kind == Kind.PAY and mode == Mode.CONFIRMED:
+        flags = {1: 0, 2: ONCE, 3: RECENT}[told.rule] | head << HEAD_SHIFT
+        if told.price == PriceRule.STATED:
+            flags |= STATED
+        if kind == Kind.PAY and told.mode == Mode.CONFIRMED:
             flags |= RowFlag.AS_DIRECT
         if kind == Kind.HOLD and service == KEEPING:
             flags |= KEEP
         if "result" in f:
-            flags &= HEAD_AND_TENDER
+            flags &= HEAD_AND_TENDER | STATED
         fields: dict[str, object] = {"participant": owner, "operator_": 1, **f}
-        fields.setdefault("credit", heads[head])
+        fields.setdefault("credit", told.heads[head])
         return self.add(
             kind,
             debit=wallet,

@@ -18,7 +18,9 @@ from tests.audit.journal_story import (
     EVIDENCE,
     KEEP,
     ONCE,
+    RECENT,
     START,
+    STATED,
     X0,
     X1,
     A,
@@ -33,12 +35,15 @@ from tests.audit.journal_writer import (
     copied,
     write_journal,
 )
-from tests.audit.test_audit_forgeries import PAIRS
+from tests.audit.test_audit_forgeries import PAIRS as FORGERIES
+from tests.audit.test_audit_prices import PAIRS as PRICES
 
 # --- wrong meaning, sealed again -----------------------------------------------------
 
 
 Change = Callable[[Groups], None]
+BILL = ONCE | STATED
+"""The flags of a payment of the story that claims a bill."""
 
 
 def row_of(groups: Groups, kind: Kind, number: int = 0, ok: bool = True) -> Row:
@@ -141,9 +146,15 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "time runs back": ("time", setting(Kind.PAY, 3, timestamp=START)),
     "unknown kind": ("fields", setting(Kind.TRANSFER, 0, kind=21)),
     "unknown result": ("fields", setting(Kind.PAY, 0, result=20)),
-    "unknown flag": ("fields", setting(Kind.PAY, 0, flags=ONCE | 0x4000)),
-    "answer that pays": ("fields", setting(Kind.PAY, 0, flags=ONCE | EVIDENCE)),
-    "payment that is kept": ("fields", setting(Kind.PAY, 0, flags=ONCE | KEEP)),
+    "flag of another kind": ("fields", setting(Kind.TRANSFER, 0, flags=STATED)),
+    "flag of a claim of another kind": ("fields", setting(Kind.CASE, 2, flags=ONCE)),
+    "top-up with a reference claim": (
+        "fields",
+        setting(Kind.TOP_UP, 0, flags=ONCE | RECENT),
+    ),
+    "top-up without its claim": ("claims", setting(Kind.TOP_UP, 0, flags=0)),
+    "answer that pays": ("fields", setting(Kind.PAY, 0, flags=BILL | EVIDENCE)),
+    "payment that is kept": ("fields", setting(Kind.PAY, 0, flags=BILL | KEEP)),
     "id on a case": ("fields", setting(Kind.CASE, 0, id=b"x" * 16)),
     "total on a payment": ("fields", setting(Kind.PAY, 0, total=5)),
     "deadline on a payment": ("fields", setting(Kind.PAY, 0, deadline=5)),
@@ -183,7 +194,7 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "case of no hold": ("cases", setting(Kind.CASE, 2, resolves=1)),
     "case twice": ("cases", raising_twice),
     "kept too early": ("cases", naming(b"KEPT", Kind.HOLD, deadline=86_400)),
-    "kept by no policy": ("cases", naming(b"KEPT", Kind.HOLD, flags=0)),
+    "kept by no policy": ("cases", naming(b"KEPT", Kind.HOLD, flags=STATED)),
     "case of another biller": ("cases", setting(Kind.CASE, 2, credit=X1)),
     "case of no type": ("cases", setting(Kind.CASE, 2, total=4)),
     "case of another type": ("cases", setting(Kind.CASE, 3, total=1)),
@@ -233,11 +244,14 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "settles twice": ("settles", setting(Kind.SETTLE, 1, debit=X1)),
     "settles another window": ("settles", setting(Kind.SETTLE, 0, resolves=3)),
     "unknown service": ("services", setting(Kind.PAY, 0, service=99)),
-    "no such head": ("services", setting(Kind.PAY, 0, flags=ONCE | 5 << HEAD_SHIFT)),
+    "no such head": ("services", setting(Kind.PAY, 0, flags=BILL | 5 << HEAD_SHIFT)),
     "another head": ("services", setting(Kind.PAY, 0, credit=X1)),
     "below the minimum": ("services", setting(Kind.PAY, 0, amount=99)),
-    "not marked as direct": ("services", naming(b"DIRECT-1", flags=ONCE)),
-    "kept against its policy": ("services", naming(b"HOLD-4", Kind.HOLD, flags=KEEP)),
+    "not marked as direct": ("services", naming(b"DIRECT-1", flags=BILL)),
+    "kept against its policy": (
+        "services",
+        naming(b"HOLD-4", Kind.HOLD, flags=BILL | KEEP),
+    ),
     "service of another code": ("services", setting(Kind.REGISTER, 6, debit=3)),
     "service's head": (
         "services",
@@ -246,15 +260,15 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "limit of amounts": ("limits", retailing(Kind.LIMIT, 0, 0, struct.pack("<Q", 9))),
     "limit of payments": ("limits", retailing(Kind.LIMIT, 0, 8, struct.pack("<I", 4))),
     "id twice": ("ids", setting(Kind.PAY, 4, id=(27).to_bytes(16, "big"))),
-    "claim not taken": ("claims", setting(Kind.PAY, 0, flags=0)),
+    "claim not taken": ("claims", setting(Kind.PAY, 0, flags=STATED)),
     "bill twice": ("claims", naming(b"BILL-4", reference=b"BILL-1")),
     "bill while held": ("claims", naming(b"BILL-4", reference=b"OPEN-1")),
-    "released by nobody": ("claims", naming(b"HOLD-2", Kind.VOID, flags=ONCE)),
+    "released by nobody": ("claims", naming(b"HOLD-2", Kind.VOID, flags=BILL)),
     "paid within the hours": (
         "claims",
         retailing(Kind.REGISTER, 7, 40, struct.pack("<I", 720)),
     ),
-    "release in part": ("claims", setting(Kind.REFUND, 0, flags=ONCE | 8)),
+    "release in part": ("claims", setting(Kind.REFUND, 0, flags=BILL | 8)),
     "bank reference twice": ("utrs", setting(Kind.TOP_UP, 1, reference=b"UTR-A1")),
     "refunds exceed": ("refunds", setting(Kind.REFUND, 1, amount=20_001, total=30_001)),
     "refund's total": ("refunds", setting(Kind.REFUND, 1, total=15_000)),
@@ -267,7 +281,9 @@ CHANGES: dict[str, tuple[str, Change]] = {
 def test_every_check_has_a_change() -> None:
     bytes_only = {"chunks", "chain", "rows", "index", "lost", "live"}
     found = {check for check, _ in CHANGES.values()}
-    found |= {check for check, _, _ in PAIRS.values()} | {"refusals"}
+    for pairs in (FORGERIES, PRICES):
+        found |= {check for check, _, _ in pairs.values()}
+    found |= {"refusals"}
     assert found | bytes_only == set(CHECKS)
 
 

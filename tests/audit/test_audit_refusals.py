@@ -26,6 +26,7 @@ from tests.audit.journal_story import (
     FLOAT,
     HOUR,
     SETTLEMENT,
+    STATED,
     SUSPENSE,
     WORD,
     X0,
@@ -47,8 +48,9 @@ NO_ACCOUNT = 99
 
 def refused(s: Story, result: Result, amount: int = 3_000, **f: object) -> Row:
     """A refused payment of A; it carries the sender's flags alone."""
-    row = s.pay(A, int(str(f.pop("service", 1))), amount, "BILL-90", result=result)
-    row.flags = 0
+    service = int(str(f.pop("service", 1)))
+    row = s.pay(A, service, amount, "BILL-90", result=result)
+    row.flags = STATED
     for name, value in f.items():
         setattr(row, name, value)
     return row
@@ -120,9 +122,12 @@ def claimed(s: Story, *, ends: bool) -> None:
     refused(s, R.BILL_ALREADY_CLAIMED, total=taker.sequence)
 
 
-def recently(amount: int) -> Tell:
+def recently(amount: int, hours: int) -> Tell:
+    """Refused so many hours after a payment, whatever the amount of both."""
+
     def tell(s: Story) -> None:
         taker = s.pay(A, 2, 5_000, "BILL-90")
+        s.now = taker.timestamp + hours * HOUR
         refused(s, R.PAID_RECENTLY, amount, service=2, total=taker.sequence)
 
     return tell
@@ -298,8 +303,8 @@ PAIRS: dict[str, tuple[Tell, Tell]] = {
         plain(R.SERVICE_INACTIVE, service=4),
     ),
     "HEAD_UNKNOWN": (
-        plain(R.HEAD_UNKNOWN, flags=5 << HEAD_SHIFT, credit=0),
-        plain(R.HEAD_UNKNOWN, flags=1 << HEAD_SHIFT),
+        plain(R.HEAD_UNKNOWN, flags=STATED | 5 << HEAD_SHIFT, credit=0),
+        plain(R.HEAD_UNKNOWN, flags=STATED | 1 << HEAD_SHIFT),
     ),
     "AMOUNT_BELOW_MINIMUM": (
         plain(R.AMOUNT_BELOW_MINIMUM, amount=99),
@@ -410,7 +415,7 @@ PAIRS: dict[str, tuple[Tell, Tell]] = {
         lambda s: claimed(s, ends=False),
         plain(R.BILL_ALREADY_CLAIMED),
     ),
-    "PAID_RECENTLY": (recently(5_000), recently(5_001)),
+    "PAID_RECENTLY": (recently(5_001, 23), recently(5_000, 24)),
     "PAYMENT_AMOUNT_EXCEEDED": (
         after(limited(10**9, 9, 2_999), plain(R.PAYMENT_AMOUNT_EXCEEDED)),
         after(limited(10**9, 9, 3_000), plain(R.PAYMENT_AMOUNT_EXCEEDED)),

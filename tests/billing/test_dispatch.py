@@ -29,6 +29,7 @@ from switch.v1 import payments_pb2
 from tests.billing.dispatch_bench import DEADLINE_S, Bench, benches
 
 CONFIRM, STATUS = pb.QUESTION_KIND_CONFIRM, pb.QUESTION_KIND_STATUS
+CONFIRMED = pb.ANSWER_KIND_CONFIRMED
 UNKNOWN, REJECTED = pb.ANSWER_KIND_UNKNOWN, pb.ANSWER_KIND_REJECTED
 
 SETTINGS = {
@@ -371,6 +372,39 @@ async def test_bills_of_one_biller_do_not_keep_another_from_being_asked(
             await fetch
     [held] = bench.pay()
     assert [one.number for one in connection.take()] == [held]
+
+
+async def test_bills_are_as_old_as_the_question_by_the_ledgers_time(
+    bench: Bench,
+) -> None:
+    gas, asker = bench.connect("gas")
+    service = bench.register.find_service("GAS")
+    assert service is not None
+
+    async def fetch(reference: str) -> int:
+        """When the ledger is to take the biller to have been asked."""
+        task = asyncio.create_task(
+            bench.dispatch.fetch_bills(service, reference, bench.centre)
+        )
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        [question] = asker.take()
+        answer = pb.Answer(number=question.number, id=question.id, kind=CONFIRMED)
+        answer.bills.add(amount_due=1)
+        # Not when it answers.
+        bench.now += 1
+        body = pb.ConnectRequest(answers=[answer]).SerializeToString()
+        assert bench.dispatch.take(gas, body) == ([], 0)
+        return (await task).at_ns
+
+    bench.now += 1
+    asked_ns = bench.wall_ns()
+    assert await fetch("R1") == asked_ns
+    # Rows run ahead of the clock, in a group and when it goes back: whatever was
+    # durable was so before.
+    bench.pay(100)
+    bench.now -= 60
+    assert await fetch("R2") == bench.ledger.timestamp + 1
 
 
 async def test_watches_wake_for_their_payment(bench: Bench) -> None:

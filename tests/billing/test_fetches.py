@@ -92,7 +92,8 @@ def door(opened: Register) -> Door:
 
 
 def bill(**changes: Any) -> pb.DueBill:
-    return pb.DueBill(**{"id": "B-1", "amount_due": 700} | changes)
+    values: dict[str, Any] = {"id": "B-1", "amount_due": 700}
+    return pb.DueBill(**values | changes)
 
 
 async def test_a_bill(door: Door) -> None:

@@ -49,6 +49,8 @@ CALL_S = 20.0
 
 RUPEE = 100
 CENTRES = ("centre-a", "centre-b", "centre-c", "centre-d")
+PLAIN = ("centre-p", "centre-q")
+"""Not believed about what is due: they fetch their bills, as real centres do."""
 TOPPED_UP = 1_000_000 * RUPEE
 
 
@@ -239,13 +241,13 @@ class Peers:
 
     @property
     def harness(self) -> Peer:
-        """A sender that names the centre."""
+        """A sender that names the centre, and may state what is due."""
         return self.get(Role.HARNESS, "harness")
 
     @property
-    def stater(self) -> Peer:
-        """A harness that may state what is due."""
-        return self.get(Role.HARNESS, "stater")
+    def aggregator(self) -> Peer:
+        """Another one, that may not state what is due."""
+        return self.get(Role.HARNESS, "aggregator")
 
     @property
     def auditor(self) -> Peer:
@@ -266,19 +268,19 @@ class Peers:
 
 
 def network() -> admin_pb2.LoadNetworkRequest:
-    """Four centres, four billers, one service of each kind; offices."""
+    """Six centres, four billers, one service of each kind; offices."""
     participants = [
         _participant("treasury", Role.TREASURY),
         _participant("checker", Role.TREASURY),
         _participant("auditor", Role.AUDITOR),
-        _participant("harness", Role.HARNESS),
-        _participant("stater", Role.HARNESS, may_state_dues=True),
+        _participant("harness", Role.HARNESS, may_state_dues=True),
+        _participant("aggregator", Role.HARNESS),
         _participant("asleep", Role.CENTRE, active=False),
         _participant("power", Role.BILLER, heads=["0801-01", "0801-02"]),
         _participant("land", Role.BILLER, heads=["0029-01"]),
         _participant("water", Role.BILLER, heads=["0215-01"]),
         _participant("gas", Role.BILLER, heads=["0217-01"]),
-        *[_participant(name, Role.CENTRE, code=f"BAN/{name}") for name in CENTRES],
+        *[_centre(name) for name in (*CENTRES, *PLAIN)],
     ]
     services = [
         _service("ANY", "land", ["0029-01"]),
@@ -323,6 +325,11 @@ def _participant(name: str, role: Role, **fields: Any) -> admin_pb2.Participant:
     return admin_pb2.Participant(id=name, role=int(role), **values)  # type: ignore[arg-type]
 
 
+def _centre(name: str) -> admin_pb2.Participant:
+    may = name not in PLAIN
+    return _participant(name, Role.CENTRE, code=f"BAN/{name}", may_state_dues=may)
+
+
 def _service(
     code: str,
     biller: str,
@@ -354,7 +361,7 @@ def _service(
 def load(peers: Peers, amount: int = TOPPED_UP) -> None:
     """Load the network and top up every centre's wallet."""
     peers.treasury.admin.LoadNetwork(network(), timeout=CALL_S)
-    for name in CENTRES:
+    for name in (*CENTRES, *PLAIN):
         outcome = peers.treasury.top_up(name, amount)
         assert outcome.result == 1
 

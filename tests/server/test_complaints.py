@@ -485,8 +485,9 @@ def test_12_the_amount_rule_is_kept_before_the_debit(till: Till, peers: Peers) -
         assert till.pay(payment("RANGE", 20_000)).state == COMPLETED
 
 
-def test_12_no_part_payment_without_its_bill(till: Till) -> None:
-    # What the counter itself says to be due counts nowhere.
+def test_12_no_part_payment_without_its_bill(till: Till, peers: Peers) -> None:
+    # What a counter itself says to be due counts nowhere.
+    till = Till(peers.centre("centre-p"))
     guess = payment("BILL", RUPEE, amount_due=RUPEE)
     for pay in (till.pay, till.peer.pay):
         outcome = pay(guess)

@@ -181,8 +181,9 @@ def test_a_biller_that_knows_no_bill_or_is_silent(till: Till, peers: Peers) -> N
 
 
 def test_a_bill_must_be_fetched_and_be_the_one_that_is_paid(
-    till: Till, biller: ScriptedBiller
+    peers: Peers, till: Till, biller: ScriptedBiller
 ) -> None:
+    till = Till(peers.centre("centre-p"))
     found = till.fetch("BILL", "77")
     due = till.due(found)
     other = till.fetch("ABOVE", "77")

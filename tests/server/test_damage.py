@@ -26,6 +26,8 @@ from tests.server.harness import (
     running,
     until,
 )
+from tests.server.scripted_biller import ScriptedBiller, willing
+from tests.server.till import Till, load_services
 
 ACKNOWLEDGED = (
     payments_pb2.PAYMENT_STATE_COMPLETED,
@@ -82,6 +84,24 @@ def test_alone_it_is_an_error_and_beside_others_a_result(
         request = counter_pb2.PayBillRequest(payment=bill)
         centre.counter.PayBill(request, timeout=CALL_S)
     assert centre.pay(payment()).result == results.RESULT_OK
+
+
+def test_a_bill_whose_payment_cannot_be_read_is_not_said_to_be_due(
+    server: ServerProcess, peers: Peers
+) -> None:
+    load_services(peers)
+    till = Till(peers.centre())
+    with ScriptedBiller(peers.biller(), willing):
+        paid = till.bill("REISSUED")
+        outcome = till.pay(paid)
+        # The claim names the hold; what has become of it is in there.
+        damage(server, outcome)
+        with failing(grpc.StatusCode.DATA_LOSS) as failures:
+            till.fetch("REISSUED", paid.reference)
+        assert failures[0].reason == "CHECK_FAILED"
+        told = till.fetch_many("REISSUED", "BEFORE", paid.reference, "BEHIND")
+        assert [one.error for one in told] == ["", "CHECK_FAILED", ""]
+        assert [len(one.bills) for one in told] == [1, 0, 1]
 
 
 def test_a_basket_has_it_whole(server: ServerProcess, peers: Peers) -> None:

@@ -29,6 +29,7 @@ from switch.v1 import payments_pb2 as pb
 from tests.server.harness import (
     CALL_S,
     CENTRES,
+    PLAIN,
     ROOT,
     Failure,
     Peers,
@@ -246,7 +247,7 @@ def check_journal(path: Path, messages: list[Message]) -> None:
         billers = images[images["kind"] == AccountKind.BILLER]
         left = int(wallets["credits_posted"].sum() - wallets["debits_posted"].sum())
         got = int(billers["credits_posted"].sum() - billers["debits_posted"].sum())
-        assert left + got == TOPPED_UP * len(CENTRES)
+        assert left + got == TOPPED_UP * len((*CENTRES, *PLAIN))
         # A paisa each.
         assert got == done[Kind.PAY] > 0
         assert int(wallets["debits_pending"].sum()) == done[Kind.HOLD] > 0

@@ -7,8 +7,8 @@ cdef int indexer_work_init(State* s, Work* work) noexcept nogil:
     cdef int map_
     memset(work, 0, sizeof(Work))
     for map_ in range(MAPS_COUNT):
-        work.capacities[map_] = <uint32_t>s.config.step_rows
-        work.entries[map_] = <Entry*>malloc(s.config.step_rows * sizeof(Entry))
+        work.capacities[map_] = <uint32_t>keys_most(map_, s.config.step_rows)
+        work.entries[map_] = <Entry*>malloc(work.capacities[map_] * sizeof(Entry))
         if work.entries[map_] == NULL:
             return ENOMEM
     # A window changes no accounts but billers'.

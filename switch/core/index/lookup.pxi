@@ -5,7 +5,7 @@
 cdef Step* lookup_step_of(State* s, uint64_t sequence) noexcept nogil:
     """The step in memory that `sequence` falls into; made if it is the next one."""
     cdef uint64_t number = (sequence - 1) // s.config.step_rows
-    cdef uint64_t rows
+    cdef uint64_t least
     cdef Step* step
     cdef int map_
     if s.shared.steps_count > 0 and s.shared.steps[s.shared.steps_count - 1].number == number:
@@ -35,8 +35,8 @@ cdef Step* lookup_step_of(State* s, uint64_t sequence) noexcept nogil:
         return NULL
     for map_ in range(MAPS_COUNT):
         # Ids and claims come with nearly every row: room for all, so that nothing grows.
-        rows = 64 if map_ == MAP_LINKS else s.config.step_rows
-        if memo_init(&step.maps[map_], rows, s.config.seed) != 0:
+        least = 64 if map_ == MAP_LINKS else keys_most(map_, s.config.step_rows)
+        if memo_init(&step.maps[map_], least, s.config.seed) != 0:
             lookup_free_step(step)
             return NULL
     step.before = s.shared.steps[s.shared.steps_count - 1] if s.shared.steps_count > 0 else NULL

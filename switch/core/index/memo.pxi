@@ -9,7 +9,7 @@ cdef int memo_init(Memo* memo, uint64_t least, uint64_t seed) noexcept nogil:
     while capacity < least:
         capacity *= 2
     native_assert(
-        least <= MEMO_NUMBER_MASK // 2,
+        least <= MEMO_ENTRIES_MAX,
         b"memo_init: numbers of entries fit their bits",
     )
     memo.count = 0
@@ -36,16 +36,15 @@ cdef inline uint64_t memo_hash(uint64_t high, uint64_t low, uint64_t seed) noexc
 
 
 cdef enum:
-    MEMO_NUMBER_BITS = 21     # a memo holds fewer than 2^21 entries
-    MEMO_NUMBER_MASK = 0x1FFFFF
-
+    MEMO_NUMBER_MASK = 0x3FFFFF   # of a slot, the number of an entry and one more
+    MEMO_ENTRIES_MAX = 0x200000   # room for two for each row of the longest step, 2^20 rows
 
 cdef inline uint32_t memo_home(const Memo* memo, uint64_t hash) noexcept nogil:
     return <uint32_t>hash & (memo.capacity * 2 - 1)
 
 
 cdef inline uint32_t memo_tag(uint64_t hash) noexcept nogil:
-    """Eleven bits of the hash, so that most other keys need not be looked at."""
+    """Ten bits of the hash, so that most other keys need not be looked at."""
     return <uint32_t>(hash >> 32) & ~<uint32_t>MEMO_NUMBER_MASK
 
 

@@ -129,16 +129,25 @@ cdef inline void keys_shift(const Row* row, uint64_t* high, uint64_t* low) noexc
         low[0] = LINK_SHIFT + 1
 
 
+cdef enum:
+    KEYS_OF_ROW = 3           # entries that one row adds to all maps, at most
+
 cdef struct Derived:          # what a row adds to the maps
-    Entry entries[3]
-    uint8_t maps[3]
+    Entry entries[KEYS_OF_ROW]
+    uint8_t maps[KEYS_OF_ROW]
     int count
+
+
+cdef inline uint64_t keys_most(int map_, uint64_t rows) noexcept nogil:
+    """Entries that so many rows add to one map at most: a bill takes two claims."""
+    return 2 * rows if map_ == MAP_CLAIMS else rows
 
 
 cdef inline void keys_derive_one(
     Derived* out, uint8_t map_, uint64_t high, uint64_t low, uint64_t value
 ) noexcept nogil:
     native_assert(value >> ENTRY_VALUE_BITS == 0, b"keys_derive_one: the entry has room for it")
+    native_assert(out.count < KEYS_OF_ROW, b"keys_derive_one: the row has room for it")
     out.maps[out.count] = map_
     out.entries[out.count].high = high
     out.entries[out.count].rest = (low << ENTRY_VALUE_BITS) | value
