@@ -34,13 +34,12 @@ from tests.core.market import (
     Market,
 )
 from tests.core.till_book import Book, Debt
-from tests.model import Ask, Payments, Rows
+from tests.model import Answers, Ask, Payments, Rows
 from tests.model_quotations import BYTES, SEALED, SIZE, Quotation
-from tests.records import Outcome, Payment, Row, ServiceRecord
+from tests.records import Outcome, Payment, Row, Said, ServiceRecord
 
-BILLS = int(os.environ.get("PAYSWITCH_BILLS", "700"))
+BILLS = int(os.environ.get("PAYSWITCH_BILLS", "640"))
 """Debts of one walk."""
-STEPS_PER_BILL = 12
 HOURS = 2
 LAG_S = HOURS * 3_600 - 1
 """A biller may not have seen so long what was paid to it, at most."""
@@ -292,29 +291,37 @@ class Walk:
         found = Debt(family, reference, owed, period)
         return self.owed.setdefault((family, reference, period), found)
 
+    def mode_of(self, payment: Payment) -> int:
+        """Whether it would be held."""
+        model = self.market.model
+        return model.services[model.service_of[payment.service] - 1].mode
+
     def pay(self) -> None:
-        """Some payments of one centre, singly or as a basket; or of several."""
-        made = [self.sent() for _ in range(self.rng.choice((1, 1, 1, 2, 3)))]
-        tickets = [ticket for ticket in made if ticket is not None]
-        if not tickets:
-            return
-        ids = {ticket.payment.id for ticket in tickets}
-        if len(ids) < len(tickets):
-            tickets = tickets[:1]
-        for ticket in tickets:
-            known = self.book.asked.get(ticket.payment.id)
-            if known is None:
-                self.book.ask(ticket.payment.id, self.debt_of(ticket.payment))
-        payments = [ticket.payment for ticket in tickets]
+        """Payments of several centres in one group, singly and as baskets."""
+        tickets: dict[bytes, Ticket] = {}
+        for _ in range(self.rng.choice((1, 3, 12, 30))):
+            made = self.sent()
+            if made is not None:
+                tickets.setdefault(made.payment.id, made)
         asks: list[Ask] = []
-        if len(payments) > 1 and self.chance(2):
-            sender = self.market.net.centres[tickets[0].centre]
-            asks.append(Payments([], [payments], sender, sender))
-        else:
-            for ticket in tickets:
-                sender = self.market.net.centres[ticket.centre]
-                asks.append(Payments([ticket.payment], [], sender, sender))
-        for ticket, outcome in zip(tickets, self.commit(asks), strict=True):
+        sent: list[Ticket] = []
+        left = list(tickets.values())
+        if not self.chance(5):
+            # Those of one centre and mode, so that they could be a basket.
+            left.sort(key=lambda ticket: (ticket.centre, self.mode_of(ticket.payment)))
+        while left:
+            count = self.rng.choice((1, 1, 1, 2, 3))
+            part, left = left[:count], left[count:]
+            sender = self.market.net.centres[part[0].centre]
+            payments = [ticket.payment for ticket in part]
+            if len(part) > 1:
+                asks.append(Payments([], [payments], sender, sender))
+            else:
+                asks.append(Payments(payments, [], sender, sender))
+            sent += part
+        for ticket in sent:
+            self.book.ask(ticket.payment.id, self.debt_of(ticket.payment))
+        for ticket, outcome in zip(sent, self.commit(asks), strict=True):
             if outcome.handle and not self.chance(3):
                 payment = replace(ticket.payment, additional_to=outcome.handle)
                 payment.id = self.market.id()
@@ -323,22 +330,23 @@ class Walk:
     # --- what becomes of them ---------------------------------------------------------
 
     def resolve(self) -> None:
-        """A biller's word, or a hold is called off or posted in part."""
-        due = self.market.model.due
-        if not due:
-            return
-        hold = self.rng.choice(due)[1]
-        amount = self.market.model.rows[hold - 1].amount
-        draw = self.rng.randrange(8)
-        held = Outcome(Result.OK, sequence=hold)
-        if draw < 5:
-            self.market.answer(held, confirmed=draw < 4)
-        elif draw < 7:
-            self.commit([Rows([Row(Kind.VOID, resolves=hold)])])
-        else:
-            part = self.rng.randrange(1, amount + 1)
-            self.commit([Rows([Row(Kind.POST, resolves=hold, amount=part)])])
-        self.catch_up()
+        """A biller's word on some holds; others are called off, or posted in part."""
+        rng, model = self.rng, self.market.model
+        due = [sequence for _, sequence in model.due]
+        said, rows = [], []
+        for sequence in rng.sample(due, min(len(due), rng.choice((1, 4, 12)))):
+            hold = model.rows[sequence - 1]
+            draw = rng.randrange(10)
+            if draw < 8:
+                said.append(Said(sequence, hold.id, draw < 6, b"word"))
+            elif draw == 8:
+                rows.append(Row(Kind.VOID, resolves=sequence))
+            else:
+                part = rng.randrange(1, hold.amount + 1)
+                rows.append(Row(Kind.POST, resolves=sequence, amount=part))
+        biller = self.market.billers[0][0]
+        asks: list[Ask] = [Answers(said, biller)] if said else []
+        self.commit(asks + [Rows([row]) for row in rows])
 
     def give_back(self) -> None:
         """A payment, or some of it."""
@@ -376,11 +384,12 @@ class Walk:
         moves = (
             [self.pay] * 12
             + [self.resolve] * 6
-            + [self.give_back] * 2
-            + [self.issue_again, self.wait, self.disturb, self.disturb]
+            + [self.give_back, self.issue_again] * 2
+            + [self.wait] * 2
+            + [self.disturb] * 3
         )
         while self.made < bills:
-            if self.chance(STEPS_PER_BILL):
+            for _ in range(self.rng.randrange(3)):
                 self.owe()
             self.rng.choice(moves)()
 

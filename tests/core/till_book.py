@@ -57,14 +57,16 @@ class Book:
     def __init__(self, hours: int) -> None:
         self.hours = hours
         self.asked: dict[bytes, Debt] = {}
+        self.done: set[bytes] = set()
         self.paid: dict[int, Paid] = {}
         self.finals: dict[int, Paid] = {}
         self.of_debt: dict[int, list[Paid]] = {}
         self.of_reference: dict[tuple[str, bytes], list[Paid]] = {}
 
     def ask(self, id_: bytes, debt: Debt) -> None:
-        """A payment with this id is for this debt."""
-        assert self.asked.setdefault(id_, debt) is debt
+        """A payment with this id is for this debt, unless it was done already."""
+        if id_ not in self.done:
+            self.asked[id_] = debt
 
     def all_of(self, debt: Debt) -> list[Paid]:
         """What was paid of a debt, the newest last."""
@@ -99,7 +101,9 @@ class Book:
 
     def take(self, row: Any) -> None:
         """An accepted payment: nobody may have paid for it already."""
-        debt = self.asked[row["id"].tobytes()]
+        id_ = row["id"].tobytes()
+        debt = self.asked[id_]
+        self.done.add(id_)
         amount, time = int(row["amount"]), int(row["timestamp"])
         held = row["kind"] == Kind.HOLD
         sequence = int(row["sequence"])
