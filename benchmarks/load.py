@@ -34,6 +34,7 @@ from pathlib import Path
 
 from benchmarks.bills_load import measure_bills
 from benchmarks.load_network import (
+    SETTINGS,
     Figures,
     LoadError,
     Pay,
@@ -118,7 +119,7 @@ def client(
 
 def measure_switch(options: argparse.Namespace, directory: Path) -> list[Figures]:
     """One run, or one for each rate, on a fresh ledger. Raises LoadError."""
-    with ServerProcess(directory, 0) as server:
+    with ServerProcess(directory, 0, SETTINGS) as server:
         authority = DevAuthority(server.tls)
         authority.leaf(Role.HARNESS, "harness")
         credentials = authority.leaf(Role.TREASURY, "treasury")

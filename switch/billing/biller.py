@@ -19,7 +19,7 @@ from switch.billing.answers import answer_requests, find_late, id_words, some
 from switch.billing.bills import Fetched
 from switch.billing.fetches import FETCH_BIT, Fetches
 from switch.billing.health import Breaker, Health, Presence
-from switch.billing.shares import blocked, fair, share_of
+from switch.billing.shares import blocked, exceeds, fair, share_of
 from switch.billing.table import (
     NEVER,
     Centres,
@@ -266,7 +266,7 @@ class Biller:
             self._has_room = False
             return b""
         due = self._due(room, counts[State.CHECKING], now)
-        waiting = self._waiting(room - len(due), most, counts, now)
+        waiting = self._waiting(room - len(due), most, now)
         timeout_ms = self.config.answer_timeout_ms
         deadline_ns = wall_ns + timeout_ms * 1_000_000
         until = now + timeout_ms / 1000
@@ -293,29 +293,29 @@ class Biller:
         budget = self.config.status_per_minute_max - self.status_questions(now)
         room = max(min(room, half - checking, budget), 0)
         share, limits = share_of(half), self.breaker.limits(now)
-        if limits or len(due) > room or len(due) + checking > share:
-            out = self.table.centres(self.table.places(State.CHECKING))
-            due = due[fair(self.table.centres(due), out, room, share, limits)]
+        out = self.table.centres(self.table.places(State.CHECKING))
+        centres = self.table.centres(due)
+        if limits or len(due) > room or exceeds(centres, out, share):
+            due = due[fair(centres, out, room, share, limits)]
         return self._fitting(due)
 
-    def _waiting(self, room: int, most: int, counts: list[int], now: float) -> Places:
+    def _waiting(self, room: int, most: int, now: float) -> Places:
         """Whom to ask to confirm now."""
         waiting = self.table.places(State.WAITING)
+        # The oldest, however many wait: what a message costs is by what it holds.
+        oldest = waiting[:room]
         share, limits = share_of(most), self.breaker.limits(now)
-        if limits or counts[State.WAITING] + counts[State.CONFIRMING] > share:
-            out = self.table.centres(self.table.places(State.CONFIRMING))
+        out = self.table.centres(self.table.places(State.CONFIRMING))
+        if limits or exceeds(self.table.centres(oldest), out, share):
             full = blocked(out, share, limits)
             if len(full):
                 mask = np.isin(self.table.centres(waiting), full, invert=True)
-                waiting = waiting[mask]
-            # The oldest, however many wait: what a message costs is by what it holds.
-            oldest = waiting[:room]
-            centres = self.table.centres(oldest)
-            taken = oldest[fair(centres, out, room, share, limits)]
-            # Of whom too much is among the oldest others wait behind: look again.
-            self._stirred |= 0 < len(taken) < min(len(waiting), room)
-            waiting = taken
-        return self._fitting(waiting[:room])
+                oldest = waiting[mask][:room]
+            taken = fair(self.table.centres(oldest), out, room, share, limits)
+            # Others may wait behind those of whom too much was among the oldest.
+            self._stirred |= 0 < len(taken) < len(oldest)
+            oldest = oldest[taken]
+        return self._fitting(oldest)
 
     def _write(
         self, places: Places, kind: int, deadline_ns: int, ledger: Ledger

@@ -176,7 +176,7 @@ class Fetches:
             most = min(limits.get(one.centre, share), share)
             if one.connection or out[one.centre] >= most:
                 continue
-            if len(questions) == room:
+            if len(questions) >= room:
                 break
             out[one.centre] += 1
             one.connection = connection

@@ -192,15 +192,13 @@ class Breaker:
 
     def retry_ms(self, centre: int, now: float) -> int:
         """When a caller for a centre who is turned away may try again, milliseconds."""
-        until = 0.0
-        if not self._presence.is_absent(now) and self.state(now) is Health.OPEN:
-            until = self._rest.until
+        resting = self._rest if self.state(now) is Health.OPEN else None
         own = self._centres.get(centre)
-        if own is not None and own.rest.look(now) is Health.OPEN:
-            until = max(until, own.rest.until)
-        if not until:
+        if resting is None and own is not None and own.rest.look(now) is Health.OPEN:
+            resting = own.rest
+        if resting is None or self._presence.is_absent(now):
             return self._config.rest_first_ms
-        return max(int((until - now) * 1000), 1)
+        return max(int((resting.until - now) * 1000), 1)
 
     # --- answers and failures ----------------------------------------------------
 
@@ -234,8 +232,6 @@ class Breaker:
             is_sick = self._is_sick(answers, failures)
         if is_sick:
             self._rest.begin(now)
-            self._window.clear()
-            self._centres.clear()
 
     def _note_answers(self, asked: Times, centres: Centres, now: float) -> None:
         for centre in np.unique(centres).tolist():
@@ -292,5 +288,7 @@ class Breaker:
     # --- figures -----------------------------------------------------------------
 
     def resting(self, now: float) -> int:
-        """Centres that rest alone."""
+        """Centres that rest alone; none while the biller does."""
+        if self.state(now) is Health.OPEN:
+            return 0
         return sum(not most for most in self.limits(now).values())

@@ -16,6 +16,12 @@ def share_of(most: int) -> int:
     return (most + 1) // 2
 
 
+def exceeds(waiting: Centres, out: Centres, share: int) -> bool:
+    """Whether some centre would have more than its share if all went out."""
+    both = np.concatenate([out, waiting])
+    return len(both) > share and int(np.bincount(both).max()) > share
+
+
 def blocked(out: Centres, share: int, limits: Mapping[int, int]) -> Centres:
     """The centres that may have no more than what is `out`.
 

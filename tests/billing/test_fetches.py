@@ -224,3 +224,9 @@ async def test_who_asks_too_much_takes_over_nothing(door: Door) -> None:
     assert [one.reference for one in door.take()] == ["AB10", "AB11", "AB12"]
     door.fetches.end_all("ended")
     assert not door.fetches.count
+
+
+async def test_where_more_is_out_than_may_be_nothing_is_asked(door: Door) -> None:
+    door.begin("AB10")
+    assert door.fetches.take(-2, 100, {}, 1, ASKED_NS, 0) == b""
+    assert len(door.take()) == 1

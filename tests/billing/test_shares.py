@@ -7,7 +7,7 @@ import random
 
 import numpy as np
 
-from switch.billing.shares import blocked, fair, share_of
+from switch.billing.shares import blocked, exceeds, fair, share_of
 
 
 def plain(
@@ -46,6 +46,9 @@ def test_as_one_by_one() -> None:
             np.array(waiting, np.uint32), np.array(out, np.uint32), room, share, limits
         )
         assert found.tolist() == plain(waiting, out, room, share, limits)
+        most = max(map([*waiting, *out].count, centres), default=0)
+        both = np.array(waiting, np.uint32), np.array(out, np.uint32)
+        assert exceeds(*both, share) == (most > share)
 
 
 def test_who_has_its_share_is_blocked() -> None:
