@@ -73,7 +73,7 @@ def payment(rng: random.Random) -> pb.Payment:
         quotation=rng.choice((b"", b"", rng.randbytes(144))),
         additional_to=rng.choice((b"", b"", b"", rng.randbytes(24))),
         items=[
-            pb.TariffItem(
+            types.TariffItem(
                 code=rng.choice(("CERT", "COPY", "x")), count=rng.randrange(3)
             )
             for _ in range(rng.choice((0, 0, 1, 2, 5)))

@@ -27,6 +27,7 @@ from switch._core import GROUP_MAX, Request
 from switch.codes import AMOUNT_MAX, HEAD_SHIFT, TENDER_SHIFT, Kind, Result
 from switch.errors import WireError
 from switch.v1 import payments_pb2 as pb
+from switch.v1 import types_pb2
 from tests.core.wire import (
     BYTES,
     FIXED32,
@@ -63,17 +64,19 @@ Reading = tuple[bytes, bytes, bytes, bytes, int, int]
 """As `Request.decode` gives it."""
 
 
-def loose_class(module: Any, names: tuple[str, ...]) -> type[Message]:
-    """The last of these messages, with text as bytes and numbers as uint64; messages
-    that are not among them are bytes as well.
+def loose_class(*messages: type[Message]) -> type[Message]:
+    """The last of these messages with text as bytes and numbers as uint64.
+
+    Whatever files have them; messages that are not among them are bytes as well.
     """
     kinds = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(
         name="loose.proto", package="loose", syntax="proto3"
     )
-    for name in names:
-        made = file.message_type.add(name=name)
-        for field in module.DESCRIPTOR.message_types_by_name[name].fields:
+    names = [one.DESCRIPTOR.name for one in messages]
+    for message in messages:
+        made = file.message_type.add(name=message.DESCRIPTOR.name)
+        for field in message.DESCRIPTOR.fields:
             copy = made.field.add(
                 name=field.name,
                 number=field.number,
@@ -94,7 +97,7 @@ def loose_class(module: Any, names: tuple[str, ...]) -> type[Message]:
 
 
 LOOSE: Any = loose_class(
-    pb, ("TariffItem", "Payment", "Basket", "CreatePaymentsRequest")
+    types_pb2.TariffItem, pb.Payment, pb.Basket, pb.CreatePaymentsRequest
 )
 
 
