@@ -1635,6 +1635,7 @@ class GetLedgerResponse(_message.Message):
     HOLDS_COUNT_FIELD_NUMBER: _builtins.int
     DAMAGED_REQUESTS_COUNT_FIELD_NUMBER: _builtins.int
     QUOTATION_KEY_NUMBER_FIELD_NUMBER: _builtins.int
+    HOLDS_TURNED_AWAY_COUNT_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Last durable sequence, and what the index covers."""
     index_sequence: _builtins.int
@@ -1653,6 +1654,10 @@ class GetLedgerResponse(_message.Message):
     """
     quotation_key_number: _builtins.int
     """Number of the key that seals the tokens of fetched bills, 1 to 255."""
+    holds_turned_away_count: _builtins.int
+    """Payments since the server was started that RESULT_BILLER_BUSY was the answer to for what
+    their own wallets held.
+    """
     def __init__(
         self,
         *,
@@ -1665,10 +1670,11 @@ class GetLedgerResponse(_message.Message):
         holds_count: _builtins.int = ...,
         damaged_requests_count: _builtins.int = ...,
         quotation_key_number: _builtins.int = ...,
+        holds_turned_away_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts_count", b"accounts_count", "damaged_requests_count", b"damaged_requests_count", "holds_count", b"holds_count", "index_sequence", b"index_sequence", "instance", b"instance", "last_window", b"last_window", "quotation_key_number", b"quotation_key_number", "sequence", b"sequence", "state_hash", b"state_hash"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts_count", b"accounts_count", "damaged_requests_count", b"damaged_requests_count", "holds_count", b"holds_count", "holds_turned_away_count", b"holds_turned_away_count", "index_sequence", b"index_sequence", "instance", b"instance", "last_window", b"last_window", "quotation_key_number", b"quotation_key_number", "sequence", b"sequence", "state_hash", b"state_hash"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

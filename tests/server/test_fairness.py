@@ -207,6 +207,9 @@ def test_holds_of_one_centre_leave_room(peers: Peers) -> None:
     assert [one.result for one in outcomes] == (
         [results.RESULT_OK] * HOLDS_MAX + [results.RESULT_BILLER_BUSY] * 1_000
     )
+    request = admin_pb2.GetLedgerRequest()
+    told = peers.auditor.admin.GetLedger(request, timeout=CALL_S)
+    assert told.holds_turned_away_count == 1_000
     late = outcomes[-1]
     assert late.differing_field == results.FIELD_DEBIT
     assert not late.sequence
@@ -216,8 +219,8 @@ def test_holds_of_one_centre_leave_room(peers: Peers) -> None:
         basket=payments.Basket(payments=[one, payment("GAS", amount=1)])
     )
     stub = peers.centre(HOSTILE).payments
-    told = busy(lambda: stub.CreateBasket(basket, timeout=CALL_S))
-    assert told.reason == "CENTRE_QUEUE_FULL"
+    refused = busy(lambda: stub.CreateBasket(basket, timeout=CALL_S))
+    assert refused.reason == "CENTRE_QUEUE_FULL"
     # Direct services hold nothing.
     assert peers.centre(HOSTILE).pay(payment("ANY")).result == results.RESULT_OK
     with ScriptedBiller(peers.biller("gas"), willing) as biller:
