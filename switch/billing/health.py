@@ -255,7 +255,7 @@ class Breaker:
             own = one.rest.look(now)
             times = asked[centres == centre]
             count = int(np.count_nonzero(times >= one.rest.since))
-            if not count or own is Health.OPEN:
+            if not count:
                 continue
             one.window.note(0, count, now)
             # A probe of the biller that fails is enough for its centre, as its own is.

@@ -15,7 +15,6 @@ import pytest
 
 from switch.billing.biller import Biller
 from switch.billing.health import Health
-from switch.codes import Field, Result
 from switch.errors import (
     BillerUnavailableError,
     BillNotFoundError,
@@ -23,7 +22,7 @@ from switch.errors import (
     SwitchError,
 )
 from switch.v1 import billers_pb2 as pb
-from switch.v1 import payments_pb2
+from switch.v1 import payments_pb2, results_pb2
 from tests.billing.dispatch_bench import CENTRES, Bench, FakeConnection, benches
 
 STEPS = 80
@@ -85,11 +84,11 @@ class Street:
             self.number += 1
             self.fetch(self.hostile, f"BAD-{self.number}")
         for one in self.try_to_pay(self.rng.choice([1, 2, 40]), self.hostile):
-            if one.result == Result.OK:
+            if one.result == results_pb2.RESULT_OK:
                 self.bad.add(one.sequence)
                 continue
-            assert one.result == Result.BILLER_BUSY
-            assert one.differing_field == Field.DEBIT
+            assert one.result == results_pb2.RESULT_BILLER_BUSY
+            assert one.differing_field == results_pb2.FIELD_DEBIT
             self.turned_away += 1
         await asyncio.sleep(0)
 
@@ -121,7 +120,7 @@ class Street:
                 self.number += 1
                 fetches.append(self.fetch(centre, f"GOOD-{self.number}"))
             outcomes = self.try_to_pay(self.rng.randrange(1, 3), centre)
-            assert {one.result for one in outcomes} == {Result.OK}
+            assert {one.result for one in outcomes} == {results_pb2.RESULT_OK}
             held += [one.sequence for one in outcomes]
         # The calls begin, and what they ask for leaves with the loop's next round.
         await asyncio.sleep(0)

@@ -142,9 +142,11 @@ def test_a_centre_rests_alone_and_comes_back() -> None:
     # One question at a time; each that fails makes the rest longer.
     assert bench.breaker.state_for(ONE, 2) is Health.HALF_OPEN
     assert bench.breaker.limits(2) == {ONE: 1}
+    # What was asked before the rest decides nothing.
+    bench.failed(0.5, [ONE] * 9, 2.1)
+    assert bench.breaker.state_for(ONE, 2.1) is Health.HALF_OPEN
     bench.failed(2, [ONE], 2.5)
     assert bench.breaker.state_for(ONE, 4.4) is Health.OPEN
-    # What was asked before decides nothing.
     bench.answered(1.9, [ONE], 4.4)
     assert bench.breaker.state_for(ONE, 4.4) is Health.OPEN
     bench.answered(4.5, [ONE], 4.6)

@@ -30,7 +30,11 @@ def market(tmp_path: Path) -> Iterator[Market]:
 
 
 def payments(market: Market, count: int, service: int = 1) -> list[Payment]:
-    return [market.plain(service, b"R", 100) for _ in range(count)]
+    return [payment(market, service) for _ in range(count)]
+
+
+def payment(market: Market, service: int = 1) -> Payment:
+    return market.plain(service, b"R", 100)
 
 
 def results(outcomes: list[Outcome]) -> list[int]:
@@ -87,8 +91,8 @@ def test_a_full_queue_is_told_first(market: Market) -> None:
     market.send(*payments(market, MOST))
     biller, _ = market.billers[0]
     market.pair.turn_away(biller, busy=True)
-    assert market.one(*payments(market, 1)) == Outcome(Result.BILLER_BUSY)
-    assert is_turned_away(market.one(*payments(market, 1, 3)))
+    assert market.one(payment(market)) == Outcome(Result.BILLER_BUSY)
+    assert is_turned_away(market.one(payment(market, 3)))
 
 
 def test_who_writes_rows_is_trusted_and_nothing_is_kept(market: Market) -> None:
@@ -98,12 +102,12 @@ def test_who_writes_rows_is_trusted_and_nothing_is_kept(market: Market) -> None:
     hold.participant = market.net.centres[0]
     assert market.pair.one(hold, market.tick()).result == Result.OK
     market.pair.limit_holds(0)
-    assert market.one(*payments(market, 1)).result == Result.OK
+    assert market.one(payment(market)).result == Result.OK
     market.pair.limit_holds(MOST)
-    assert is_turned_away(market.one(*payments(market, 1)))
+    assert is_turned_away(market.one(payment(market)))
     # As it is for every opening to be told what was told before.
     market.reopen()
-    assert market.one(*payments(market, 1)).result == Result.OK
+    assert market.one(payment(market)).result == Result.OK
     market.pair.limit_holds(MOST)
-    assert is_turned_away(market.one(*payments(market, 1)))
+    assert is_turned_away(market.one(payment(market)))
     assert market.answer(held[0]).result == Result.OK
