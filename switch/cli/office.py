@@ -22,7 +22,7 @@ def billers(args: Namespace, screen: Screen) -> Exit:
         screen.value({"billers": [plain(one) for one in found]})
         return Exit.DONE
     count = screen.language.count
-    names = ("biller", "health", "fetches")
+    names = ("biller", "health", "bill health")
     columns = ("connections", "waiting", "asked", "doubtful")
     numbers = ("p50 ms", "p99 ms", "status/min", "bills", "resting")
     screen.table(
