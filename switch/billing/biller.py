@@ -266,7 +266,7 @@ class Biller:
             self._has_room = False
             return b""
         due = self._due(room, counts[State.CHECKING], now)
-        waiting = self._waiting(room - len(due), most, now)
+        waiting = self._waiting(room - len(due), most, counts, now)
         timeout_ms = self.config.answer_timeout_ms
         deadline_ns = wall_ns + timeout_ms * 1_000_000
         until = now + timeout_ms / 1000
@@ -299,12 +299,15 @@ class Biller:
             due = due[fair(centres, out, room, share, limits)]
         return self._fitting(due)
 
-    def _waiting(self, room: int, most: int, now: float) -> Places:
+    def _waiting(self, room: int, most: int, counts: list[int], now: float) -> Places:
         """Whom to ask to confirm now."""
         waiting = self.table.places(State.WAITING)
         # The oldest, however many wait: what a message costs is by what it holds.
         oldest = waiting[:room]
         share, limits = share_of(most), self.breaker.limits(now)
+        if not limits and counts[State.WAITING] + counts[State.CONFIRMING] <= share:
+            # As it mostly is, and costs least.
+            return self._fitting(oldest)
         out = self.table.centres(self.table.places(State.CONFIRMING))
         if limits or exceeds(self.table.centres(oldest), out, share):
             full = blocked(out, share, limits)
