@@ -80,6 +80,27 @@ def test_one_centre_leaves_room_for_the_others(bench: Bench) -> None:
     assert [one.number for one in connection.take()] == mine[50:70]
 
 
+def test_who_waits_behind_one_centre_is_asked_next(bench: Bench) -> None:
+    mine = bench.pay(120)
+    others = bench.pay(30, centre="bsk-2")
+    _, connection = bench.connect()
+    assert [one.number for one in connection.take()] == mine[:50]
+    # Not with the next tick alone.
+    bench.dispatch.look()
+    assert [one.number for one in connection.take()] == others
+
+
+def test_status_questions_of_one_centre_leave_some_to_the_others(bench: Bench) -> None:
+    _, connection = bench.connect()
+    mine = bench.pay(50)
+    others = bench.pay(3, centre="bsk-2")
+    connection.take()
+    bench.pass_s(11.5, 0.25)
+    asked = [one.number for one in connection.take()]
+    # A quarter of the room for all questions, within the budget of the minute.
+    assert asked == [*mine[:25], *others]
+
+
 def test_a_biller_without_room_is_asked_after_an_answer(bench: Bench) -> None:
     biller, connection = bench.connect()
     bench.pay(50)

@@ -175,7 +175,7 @@ async def test_who_asks_too_much_is_told_what_to_do(bench: Bench) -> None:
     told = await asyncio.gather(*calls[:20])
     assert {type(one) for one in told} == {BillerUnavailableError}
     # Now it rests, and is told so at once.
-    late = await street.fetch(street.hostile, "BAD-99")
+    late = await asyncio.wait_for(street.fetch(street.hostile, "BAD-99"), 10)
     assert isinstance(late, BillerUnavailableError)
     assert 0 < late.retry_ms <= 500
     assert bench.dispatch.states()[0].resting_centres == 1

@@ -230,3 +230,20 @@ async def test_where_more_is_out_than_may_be_nothing_is_asked(door: Door) -> Non
     door.begin("AB10")
     assert door.fetches.take(-2, 100, {}, 1, ASKED_NS, 0) == b""
     assert len(door.take()) == 1
+
+
+async def test_what_another_takes_over_counts_no_longer(door: Door) -> None:
+    for at in range(3):
+        door.begin(f"AB1{at}")
+    door.begin("AB10", OTHER)
+    # There is room for one more of this centre.
+    door.begin("AB13")
+    assert door.fetches.count == 4
+    with pytest.raises(CentreBusyError):
+        door.begin("AB14")
+    door.fetches.expire(BEGUN + 60)
+    assert not door.fetches.count
+    for at in range(3):
+        door.begin(f"AB1{at}", OTHER)
+    with pytest.raises(CentreBusyError):
+        door.begin("AB13", OTHER)
