@@ -22,7 +22,7 @@ from benchmarks.quoted import QuotedMaker, Sealer
 from benchmarks.sources import KINDS, message_maker, open_network
 from benchmarks.targets import TARGETS, Results
 from switch import _core as core
-from switch.codes import AmountRule, PriceRule, Result
+from switch.codes import AmountRule, PriceRule, Result, RowFlag
 from switch.ledger.payment_tails import payment_tail
 from switch.ledger.quotation_keys import Key, write_keys
 from tests.bench import answer, read, run_json
@@ -131,6 +131,8 @@ def test_messages_are_paid_in_process(tmp_path: Path, kind: str) -> None:
         assert stretch.paid == paid
         check_accepted(ledger, stretch, base)
         row = ledger.row(ledger.sequence)
+        # The quotation was believed, not the harness.
+        assert bool(row["flags"] & RowFlag.STATED) == (kind == "stated")
         rule = PriceRule.BILL if kind == "quoted" else PriceRule.STATED
         bill = payment_tail(ledger, row, rule).bill
         if kind == "quoted":

@@ -367,7 +367,9 @@ class AdminService:
         return pb.ListExceptionsResponse(
             damaged_sequences=[] if after else damaged[:DAMAGED_MAX],
             damaged_count=len(damaged),
-            entries=convert.entries(rows[:size], node.ledger, node.register),
+            entries=convert.entries(
+                rows[:size], node.ledger, node.register, around_damage=True
+            ),
             next_page_token=arguments.make_token(_NO_ACCOUNT, last),
             as_of_sequence=as_of,
         )
