@@ -32,6 +32,7 @@ from benchmarks.bills import CONNECTIONS, Posts, Run, Simulator, figures, read_p
 from benchmarks.bills_load import check_credits, run_of, wait_posted, wait_until
 from benchmarks.load import READY_S, client, log_tail
 from benchmarks.load_network import (
+    SETTINGS,
     Figures,
     LoadError,
     check_books,
@@ -164,7 +165,7 @@ class Bench:
 
 def measure(options: argparse.Namespace, directory: Path) -> Figures:
     """All phases on a fresh ledger. Raises LoadError."""
-    with ServerProcess(directory, 0) as server:
+    with ServerProcess(directory, 0, SETTINGS) as server:
         authority = DevAuthority(server.tls)
         authority.leaf(Role.HARNESS, "harness")
         for number in range(BILLERS):

@@ -44,6 +44,7 @@ from pathlib import Path
 from benchmarks.beside import in_turn
 from benchmarks.bills_load import measure_bills
 from benchmarks.load_network import (
+    SETTINGS,
     Figures,
     LoadError,
     Pay,
@@ -152,7 +153,7 @@ def ahead(options: argparse.Namespace, rate: float) -> int:
 
 def measure_switch(options: argparse.Namespace, directory: Path) -> list[Figures]:
     """One run, or one for each rate, on a fresh ledger. Raises LoadError."""
-    with ServerProcess(directory, 0) as server:
+    with ServerProcess(directory, 0, SETTINGS) as server:
         authority = DevAuthority(server.tls)
         authority.leaf(Role.HARNESS, "harness")
         credentials = authority.leaf(Role.TREASURY, "treasury")

@@ -11,6 +11,8 @@ from switch import calendar
 from switch.client import Client
 from switch.v1 import admin_pb2 as pb
 
+SETTINGS = {"centre_holds_max": 1 << 20}
+"""Of the server: one wallet has most of the bills, and may hold them."""
 INDEX_STEP_ROWS = 131_072
 INDEX_WAIT_S = 60.0
 SENDERS = 16

@@ -6,7 +6,7 @@ register is behind the row; it is then refreshed once and must be there.
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from switch._core import Ledger, Rows
 from switch.billing.bills import Fetched
@@ -317,8 +317,10 @@ def outcome(answer: Rows) -> admin_pb2.Outcome:
 
 def biller_state(status: BillerStatus) -> admin_pb2.BillerState:
     """How it stands with a biller."""
-    health = cast("admin_pb2.BillerHealth.ValueType", int(status.health))
-    return admin_pb2.BillerState(**{**status._asdict(), "health": health})
+    values: dict[str, Any] = status._asdict()
+    for name in ("health", "fetch_health"):
+        values[name] = int(values[name])
+    return admin_pb2.BillerState(**values)
 
 
 def window_lines(stated: Rows, register: Register) -> list[admin_pb2.WindowLine]:

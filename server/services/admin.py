@@ -419,6 +419,7 @@ class AdminService:
             last_window=ledger.last_window,
             holds_count=ledger.holds_count,
             damaged_requests_count=ledger.damaged_requests,
+            holds_turned_away_count=ledger.holds_turned_away,
             quotation_key_number=self._node.quotation_keys.number,
         )
 

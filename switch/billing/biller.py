@@ -18,9 +18,11 @@ from switch._core import Ledger, Request, Rows
 from switch.billing.answers import answer_requests, find_late, id_words, some
 from switch.billing.bills import Fetched
 from switch.billing.fetches import FETCH_BIT, Fetches
-from switch.billing.health import Breaker, Health
+from switch.billing.health import Breaker, Health, Presence
+from switch.billing.shares import blocked, exceeds, fair, share_of
 from switch.billing.table import (
     NEVER,
+    Centres,
     Mask,
     Numbers,
     Places,
@@ -40,6 +42,8 @@ log = logging.getLogger("switch.dispatch")
 
 QUESTIONS_MAX = 4_096
 """Questions in one message to a biller."""
+FETCHES_MAX = 1_024
+"""Of these the ones about bills."""
 BASKET_MAX = 16
 """Payments in a basket (`core/layout.pxd`)."""
 QUESTION_HOLDS_MAX = 8_190
@@ -86,7 +90,11 @@ class Biller:
         self.name = name
         self.config = config
         self.table = Table()
-        self.breaker = Breaker(config, now)
+        self.presence = Presence(config, now)
+        self.breaker = Breaker(config, self.presence, now)
+        """Of questions about payments."""
+        self.fetch_breaker = Breaker(config, self.presence, now)
+        """Of questions about bills: what is not answered there stops no payment."""
         self.fetches = Fetches(name, config)
         self.results: Counter[str] = Counter()
         """Answers by what came of them, since the start."""
@@ -135,6 +143,7 @@ class Biller:
         self.table.add(
             heads["sequence"],
             id_words(heads["id"]),
+            heads["debit"],
             baskets.sizes(heads),
             counts,
             calls,
@@ -167,7 +176,7 @@ class Biller:
         """Ask on this connection as well."""
         self._connections.append(connection)
         self.has_connected = True
-        self.breaker.connected(now)
+        self.presence.connected(now)
         self._stirred = True
 
     def detach(self, connection: Connection, now: float) -> Numbers:
@@ -176,7 +185,7 @@ class Biller:
         Returns the numbers of what has become unknown by it.
         """
         self._connections.remove(connection)
-        self.breaker.disconnected(now)
+        self.presence.disconnected(now)
         self._stirred = True
         self.fetches.lost(connection.number)
         return self._ask_again(self.table.asked_on(connection.number), now)
@@ -220,49 +229,96 @@ class Biller:
     def _questions(
         self, connection: int, ledger: Ledger, now: float, wall_ns: int
     ) -> bytes:
+        body = self._fetches(connection, ledger, now, wall_ns)
+        # Repeated fields of several messages concatenate to one.
+        return body + self._payments(connection, ledger, now, wall_ns)
+
+    def _fetches(
+        self, connection: int, ledger: Ledger, now: float, wall_ns: int
+    ) -> bytes:
+        """Questions about bills, which take no room from those about payments."""
+        if not self.fetches.count:
+            return b""
+        breaker, config = self.fetch_breaker, self.config
+        most = breaker.allowed(config.fetch_concurrency_max, now)
+        return self.fetches.take(
+            min(most - self.fetches.asked_count, FETCHES_MAX),
+            share_of(most),
+            breaker.limits(now),
+            connection,
+            # By the ledger's time, whatever the clock does: after every row that is
+            # durable, and no row that follows is before it.
+            max(wall_ns, ledger.timestamp + 1),
+            wall_ns + config.fetch_timeout_ms * 1_000_000,
+        )
+
+    def _payments(
+        self, connection: int, ledger: Ledger, now: float, wall_ns: int
+    ) -> bytes:
         self._has_room = True
         counts = self.table.counts()
-        if not (counts[State.WAITING] or counts[State.UNKNOWN] or self.fetches.count):
+        if not (counts[State.WAITING] or counts[State.UNKNOWN]):
             return b""
-        fetching = self.fetches.asked_count
-        asked = counts[State.CONFIRMING] + counts[State.CHECKING] + fetching
-        room = min(self.breaker.room(asked, now), QUESTIONS_MAX)
-        if not room:
+        most = self.breaker.allowed(self.config.concurrency_max, now)
+        room = most - counts[State.CONFIRMING] - counts[State.CHECKING]
+        room = min(room, QUESTIONS_MAX - FETCHES_MAX)
+        if room <= 0:
             self._has_room = False
             return b""
-        # Neither bills nor status questions may take all of the biller's time.
-        half = (self.config.concurrency_max + 1) // 2
-        fetch_deadline_ns = wall_ns + self.config.fetch_timeout_ms * 1_000_000
-        fetches = max(min(room, half - fetching), 0)
-        # By the ledger's time, whatever the clock does: after every row that is
-        # durable, and no row that follows is before it.
-        asked_ns = max(wall_ns, ledger.timestamp + 1)
-        body = self.fetches.take(fetches, connection, asked_ns, fetch_deadline_ns)
-        room -= self.fetches.asked_count - fetching
-        due = self.table.due(State.UNKNOWN, now)
-        if len(due):
-            checks = min(
-                room,
-                half - counts[State.CHECKING],
-                self.config.status_per_minute_max - self.status_questions(now),
-            )
-            due = self._fitting(due[: max(checks, 0)])
-        waiting = self._fitting(self.table.first(State.WAITING, room - len(due)))
+        due = self._due(room, counts[State.CHECKING], now)
+        waiting = self._waiting(room - len(due), most, counts, now)
         timeout_ms = self.config.answer_timeout_ms
         deadline_ns = wall_ns + timeout_ms * 1_000_000
         until = now + timeout_ms / 1000
+        body = b""
         for places, kind, state in (
             (due, Question.STATUS, State.CHECKING),
             (waiting, Question.CONFIRM, State.CONFIRMING),
         ):
             if len(places):
                 text, places = self._write(places, kind, deadline_ns, ledger)
-                # Repeated fields of several messages concatenate to one.
                 body += text
                 self.table.ask(places, state, connection, now, until)
         if len(due):
             self._minute.append((int(now), len(due)))
         return body
+
+    def _due(self, room: int, checking: int, now: float) -> Places:
+        """Whom to ask for the status now."""
+        due = self.table.due(State.UNKNOWN, now)
+        if not len(due):
+            return due
+        # Status questions may not take all of the biller's time.
+        half = (self.config.concurrency_max + 1) // 2
+        budget = self.config.status_per_minute_max - self.status_questions(now)
+        room = max(min(room, half - checking, budget), 0)
+        share, limits = share_of(half), self.breaker.limits(now)
+        out = self.table.centres(self.table.places(State.CHECKING))
+        centres = self.table.centres(due)
+        if limits or len(due) > room or exceeds(centres, out, share):
+            due = due[fair(centres, out, room, share, limits)]
+        return self._fitting(due)
+
+    def _waiting(self, room: int, most: int, counts: list[int], now: float) -> Places:
+        """Whom to ask to confirm now."""
+        waiting = self.table.places(State.WAITING)
+        # The oldest, however many wait: what a message costs is by what it holds.
+        oldest = waiting[:room]
+        share, limits = share_of(most), self.breaker.limits(now)
+        if not limits and counts[State.WAITING] + counts[State.CONFIRMING] <= share:
+            # As it mostly is, and costs least.
+            return self._fitting(oldest)
+        out = self.table.centres(self.table.places(State.CONFIRMING))
+        if limits or exceeds(self.table.centres(oldest), out, share):
+            full = blocked(out, share, limits)
+            if len(full):
+                mask = np.isin(self.table.centres(waiting), full, invert=True)
+                oldest = waiting[mask][:room]
+            taken = fair(self.table.centres(oldest), out, room, share, limits)
+            # Others may wait behind those of whom too much was among the oldest.
+            self._stirred |= 0 < len(taken) < len(oldest)
+            oldest = oldest[taken]
+        return self._fitting(oldest)
 
     def _write(
         self, places: Places, kind: int, deadline_ns: int, ledger: Ledger
@@ -310,9 +366,10 @@ class Biller:
         late = np.concatenate(
             [table.due(State.CONFIRMING, now), table.due(State.CHECKING, now)]
         )
-        self.breaker.failed(table.asked(late), now)
+        self.breaker.failed(table.asked(late), table.centres(late), now)
         self.results["late"] += len(late)
-        self.breaker.failed(np.array(self.fetches.expire(now)), now)
+        begun, centres = self.fetches.expire(now)
+        self.fetch_breaker.failed(np.array(begun), _centres(centres), now)
         # The ledger has not taken an answer: whatever the reason, ask again.
         lost = table.due(State.ANSWERED, now)
         return self._doubt(np.concatenate([late, lost]), now)
@@ -370,8 +427,10 @@ class Biller:
     ) -> int:
         """Answers about bills; how many are wrong."""
         told = [self.fetches.answer(one, body, ledger) for one in answers]
-        begun = [one.begun for one in told if one.begun]
-        self.breaker.answered(np.array(begun), now)
+        mine = [one for one in told if one.begun]
+        begun = np.array([one.begun for one in mine])
+        centres = _centres([one.centre for one in mine])
+        self.fetch_breaker.answered(begun, centres, now)
         return sum(one.is_wrong for one in told)
 
     def _take_known(self, answers: Rows, places: Places, now: float) -> Mask:
@@ -386,14 +445,18 @@ class Biller:
         until = now + self.config.answer_timeout_ms / 1000
         unknown = len(final) - int(np.count_nonzero(final))
         if not unknown:
-            asked = table.asked(some(places, out))
-            self.breaker.answered(asked, now)
+            answered = some(places, out)
+            asked = table.asked(answered)
+            self.breaker.answered(asked, table.centres(answered), now)
             self._time(now - asked)
             table.answer(some(places, fresh), until)
             return final
         failed = out & ~final & self._is_code(answers, Retry.FAILED)
-        self.breaker.failed(table.asked(places[failed]), now)
-        self.breaker.answered(table.asked(places[out & ~failed]), now)
+        for told, part in (
+            (self.breaker.failed, places[failed]),
+            (self.breaker.answered, places[out & ~failed]),
+        ):
+            told(table.asked(part), table.centres(part), now)
         self._time(now - table.asked(places[out]))
         table.answer(places[fresh & final], until)
         self._take_unknown(answers[out & ~final], places[out & ~final], now)
@@ -442,8 +505,12 @@ class Biller:
         return self.table.count(State.CONFIRMING, State.CHECKING)
 
     def health(self, now: float) -> Health:
-        """How healthy it is."""
+        """How healthy it is, by its answers about payments."""
         return self.breaker.state(now)
+
+    def resting_centres(self, now: float) -> int:
+        """Centres that rest alone, as to payments and as to bills."""
+        return self.breaker.resting(now) + self.fetch_breaker.resting(now)
 
     def status_questions(self, now: float) -> int:
         """Status questions of the last minute."""
@@ -492,3 +559,7 @@ def _by_question(
         counts = counts[~np.isin(leads, damaged)]
         lost = damaged.tolist()
     return heads, counts.astype(np.uint8), lost
+
+
+def _centres(indices: list[int]) -> Centres:
+    return np.array(indices, np.uint32)

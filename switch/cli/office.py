@@ -22,14 +22,16 @@ def billers(args: Namespace, screen: Screen) -> Exit:
         screen.value({"billers": [plain(one) for one in found]})
         return Exit.DONE
     count = screen.language.count
-    columns = ("biller", "health", "connections", "waiting", "asked", "doubtful")
-    numbers = ("p50 ms", "p99 ms", "status/min")
+    names = ("biller", "health", "bill health")
+    columns = ("connections", "waiting", "asked", "doubtful")
+    numbers = ("p50 ms", "p99 ms", "status/min", "bills", "resting")
     screen.table(
-        columns + numbers,
+        names + columns + numbers,
         [
             (
                 one.biller,
                 enum_word(admin_pb2.BillerHealth.DESCRIPTOR, one.health),
+                enum_word(admin_pb2.BillerHealth.DESCRIPTOR, one.fetch_health),
                 count(one.connections),
                 count(one.queued),
                 count(one.asked),
@@ -37,10 +39,12 @@ def billers(args: Namespace, screen: Screen) -> Exit:
                 count(one.p50_ms),
                 count(one.p99_ms),
                 count(one.status_questions),
+                count(one.fetches),
+                count(one.resting_centres),
             )
             for one in found
         ],
-        right=columns[2:] + numbers,
+        right=columns + numbers,
     )
     return Exit.DONE
 

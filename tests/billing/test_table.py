@@ -20,7 +20,9 @@ def add(table: Table, numbers: list[int], sizes: list[int] | None = None) -> Non
     given = np.array(sizes or [1] * len(numbers), np.uint8)
     words = np.array([(number, ~number & 0xFFFF) for number in numbers], np.uint64)
     calls = np.zeros(len(numbers), np.uint16)
-    table.add(u64(*numbers), words.reshape(-1, 2), given, given, calls)
+    wallets = np.array(numbers, np.uint32) % 7
+    words = words.reshape(-1, 2)
+    table.add(u64(*numbers), words, wallets, given, given, calls)
 
 
 class Plain:
@@ -41,7 +43,8 @@ def check(table: Table, model: dict[int, Plain]) -> None:
     assert table.states(places).tolist() == [model[one].state for one in numbers]
     for state in range(1, STATES):
         wanted = [one for one in numbers if model[one].state is state]
-        assert table.numbers(table.first(state, 1 << 30)).tolist() == wanted
+        assert table.numbers(table.places(state)).tolist() == wanted
+        assert table.centres(table.places(state)).tolist() == [n % 7 for n in wanted]
         assert table.count(state) == len(wanted)
     assert table.open_count == sum(one.open for one in model.values())
 
