@@ -2,7 +2,8 @@
 
 Kills under load and on a hard day, 100,000 bills, 30 days, old pages, restarts,
 messages. Each tells how far it is in its own words; then there is one line for each
-test with its figure, and at the end one line of JSON. 1 if any of them failed; the others are run all the same.
+test with its figure, and at the end one line of JSON. 1 if any of them failed; the
+others are run all the same.
 """
 
 import argparse
