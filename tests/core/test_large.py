@@ -231,7 +231,7 @@ def test_a_request_knows_its_share(great: tuple[Pair, Network]) -> None:
     _, network = great
     body = wire.encode_request(payments(network, 100))
     request = Request.payments(body, network.harness, 0)
-    assert (request.rows_count, request.size) == (100, 100 * (8 + 64))
+    assert (request.rows_count, request.size) == (100, 100 * (8 + 56 + 64))
     body = wire.encode_request(payments(network, GROUP_MAX + 1))
     with pytest.raises(ValueError, match="8190"):
         Request.payments(body, network.harness, 0)

@@ -41,7 +41,12 @@ SLOW_S = 1.0
 EACH_S = 0.02
 """Between two more payments of these."""
 RATIO_MAX = {50: 1.25, 90: 1.5}
-SETTINGS = {"biller.answer_timeout_ms": 2_000, "billers.gas.concurrency_max": 100}
+SETTINGS = {
+    "biller.answer_timeout_ms": 2_000,
+    "billers.gas.concurrency_max": 100,
+    # All that waits is one centre's.
+    "centre_holds_max": 4 * WAITING,
+}
 
 
 @pytest.fixture(scope="module")
