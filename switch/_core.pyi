@@ -345,10 +345,16 @@ class Ledger:
         """The same without the rows that are damaged, and the sequences of those."""
 
     def questions(
-        self, sequences: npt.NDArray[np.uint64], kind: int, deadline_ns: int
+        self,
+        sequences: npt.NDArray[np.uint64],
+        kind: int,
+        deadline_ns: int,
+        sent_ns: int,
+        until_ns: npt.NDArray[np.uint64],
     ) -> bytes:
         """A ConnectResponse that asks about accepted holds: `kind` 2 to confirm them,
-        3 for their status; `deadline_ns` is when an answer is no longer waited for.
+        3 for their status; `deadline_ns` is when an answer is no longer waited for,
+        `sent_ns` is now, `until_ns` until when each may be credited.
 
         `number` is the hold's sequence. The first hold of a basket carries the basket;
         its later ones are passed over. At most QUESTIONS_MAX sequences, or ValueError;

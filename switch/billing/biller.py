@@ -17,6 +17,7 @@ import numpy.typing as npt
 from switch._core import Ledger, Request, Rows
 from switch.billing.answers import answer_requests, find_late, id_words, some
 from switch.billing.bills import Fetched
+from switch.billing.deadlines import NS_IN_S, moments
 from switch.billing.fetches import FETCH_BIT, Fetches
 from switch.billing.health import Breaker, Health
 from switch.billing.table import (
@@ -47,8 +48,15 @@ QUESTION_HOLDS_MAX = 8_190
 LATENCIES_MAX = 1_024
 """Answers that the percentiles speak of."""
 MINUTE_S = 60
+FINAL_AFTER_S = 0.001
+"""From when not to have seen a payment is final until it is asked about once more."""
 
+NOT_SEEN_REASON = b"NOT_SEEN"
+"""The reason of a payment that is voided because its biller never saw it."""
+
+_REJECTED = int(Answered.REJECTED)
 _UNKNOWN = int(Answered.UNKNOWN)
+_NOT_SEEN = int(Answered.NOT_SEEN)
 _OK = int(Result.OK)
 _ALREADY = (Result.ALREADY_POSTED, Result.ALREADY_VOIDED, Result.ALREADY_EXPIRED)
 
@@ -115,10 +123,13 @@ class Biller:
 
     # --- holds come and go -------------------------------------------------------
 
-    def add(self, holds: Rows, ledger: Ledger, wall_ns: int) -> list[int]:
+    def add(
+        self, holds: Rows, ledger: Ledger, wall_ns: int, before: float | None = None
+    ) -> list[int]:
         """Take in accepted open holds (rows), later than all before.
 
-        The numbers of the questions whose first payment is damaged: they are left out.
+        `before` is the time of a start, of those that are older than it: nobody knows
+        what their biller has been asked. The numbers of the questions whose first payment is damaged: they are left out.
         """
         heads, counts, lost = _by_question(holds, ledger)
         if not len(heads):
@@ -132,13 +143,16 @@ class Biller:
             # Budgets start anew with the switch, but not for what has had its calls.
             ages = np.maximum(float(wall_ns) - heads["timestamp"], 0.0) / 1e9
             calls = np.searchsorted(self._ages, ages, "right").astype(np.uint16)
-        self.table.add(
+        places = self.table.add(
             heads["sequence"],
             id_words(heads["id"]),
             baskets.sizes(heads),
             counts,
             calls,
+            moments(heads, self.config),
         )
+        if before is not None:
+            self.table.suspect(places, before)
         return lost
 
     def is_in_doubt(self, number: int) -> bool:
@@ -170,8 +184,8 @@ class Biller:
         self.breaker.connected(now)
         self._stirred = True
 
-    def detach(self, connection: Connection, now: float) -> Numbers:
-        """Forget a connection; what was asked on it is asked again.
+    def detach(self, connection: Connection, now: float, wall_ns: int) -> Numbers:
+        """Forget a connection; what was asked on it is asked about.
 
         Returns the numbers of what has become unknown by it.
         """
@@ -179,15 +193,12 @@ class Biller:
         self.breaker.disconnected(now)
         self._stirred = True
         self.fetches.lost(connection.number)
-        return self._ask_again(self.table.asked_on(connection.number), now)
-
-    def _ask_again(self, places: Places, now: float) -> Numbers:
-        """To be confirmed if that may be asked again, else unknown. The latter's."""
-        again = (self.table.states(places) == State.CONFIRMING) & (
-            self.table.confirms(places) < self.config.confirms_max
-        )
-        self.table.wait(places[again])
-        return self._doubt(places[~again], now)
+        places = self.table.asked_on(connection.number)
+        # Connections may break without end, calls do not.
+        has_calls = self.table.calls(places) < self.config.status_calls_max
+        self.table.suspect(places[has_calls], now)
+        self._doubt(places[~has_calls], now, wall_ns)
+        return self.table.numbers(places)
 
     # --- asking ------------------------------------------------------------------
 
@@ -239,15 +250,8 @@ class Biller:
         asked_ns = max(wall_ns, ledger.timestamp + 1)
         body = self.fetches.take(fetches, connection, asked_ns, fetch_deadline_ns)
         room -= self.fetches.asked_count - fetching
-        due = self.table.due(State.UNKNOWN, now)
-        if len(due):
-            checks = min(
-                room,
-                half - counts[State.CHECKING],
-                self.config.status_per_minute_max - self.status_questions(now),
-            )
-            due = self._fitting(due[: max(checks, 0)])
-        waiting = self._fitting(self.table.first(State.WAITING, room - len(due)))
+        due = self._due(max(min(room, half - counts[State.CHECKING]), 0), now)
+        waiting = self._fitting(self.table.confirmable(room - len(due), wall_ns))
         timeout_ms = self.config.answer_timeout_ms
         deadline_ns = wall_ns + timeout_ms * 1_000_000
         until = now + timeout_ms / 1000
@@ -256,30 +260,50 @@ class Biller:
             (waiting, Question.CONFIRM, State.CONFIRMING),
         ):
             if len(places):
-                text, places = self._write(places, kind, deadline_ns, ledger)
+                text, places = self._write(places, kind, deadline_ns, wall_ns, ledger)
                 # Repeated fields of several messages concatenate to one.
                 body += text
+                if kind == Question.STATUS:
+                    budgeted = len(places) - np.count_nonzero(self.table.free(places))
+                    self._minute.append((int(now), int(budgeted)))
                 self.table.ask(places, state, connection, now, until)
-        if len(due):
-            self._minute.append((int(now), len(due)))
         return body
 
+    def _due(self, limit: int, now: float) -> Places:
+        """Whose status is to be asked for now, within the minute's budget."""
+        due = self.table.due(State.UNKNOWN, now)
+        if not len(due):
+            return due
+        budget = self.config.status_per_minute_max - self.status_questions(now)
+        free = self.table.free(due)
+        due = due[free | (np.cumsum(~free) <= budget)]
+        return self._fitting(due[:limit])
+
     def _write(
-        self, places: Places, kind: int, deadline_ns: int, ledger: Ledger
+        self,
+        places: Places,
+        kind: int,
+        deadline_ns: int,
+        wall_ns: int,
+        ledger: Ledger,
     ) -> tuple[bytes, Places]:
         """Questions about these lines, and which of the lines they are about.
 
         What is damaged cannot be asked about: it is let go, its number is in `lost`.
         """
+
+        def write(some: Places) -> bytes:
+            numbers, until = self.table.numbers(some), self.table.credit_until(some)
+            return ledger.questions(numbers, kind, deadline_ns, wall_ns, until)
+
         try:
-            numbers = self.table.numbers(places)
-            return ledger.questions(numbers, kind, deadline_ns), places
+            return write(places), places
         except CorruptionError:
             pass
         written, whole = b"", np.ones(len(places), np.bool_)
-        for at, number in enumerate(self.table.numbers(places)):
+        for at in range(len(places)):
             try:
-                written += ledger.questions(np.array([number]), kind, deadline_ns)
+                written += write(places[at : at + 1])
             except CorruptionError:
                 whole[at] = False
         lost = self.table.numbers(places[~whole]).tolist()
@@ -297,8 +321,8 @@ class Biller:
 
     # --- time --------------------------------------------------------------------
 
-    def tick(self, now: float) -> Numbers:
-        """See what was not answered in time.
+    def tick(self, now: float, wall_ns: int) -> Numbers:
+        """See what was not answered in time, and what cannot be confirmed any more.
 
         Returns the numbers of the questions that have become unknown.
         """
@@ -315,23 +339,32 @@ class Biller:
         self.breaker.failed(np.array(self.fetches.expire(now)), now)
         # The ledger has not taken an answer: whatever the reason, ask again.
         lost = table.due(State.ANSWERED, now)
-        return self._doubt(np.concatenate([late, lost]), now)
+        places = np.concatenate([late, lost, table.too_late(wall_ns)])
+        return self._doubt(places, now, wall_ns)
 
-    def _doubt(self, places: Places, now: float) -> Numbers:
+    def _doubt(self, places: Places, now: float, wall_ns: int) -> Numbers:
         """They are unknown until the schedule's next time; their numbers."""
-        self.table.doubt(places, now + self._wait(places))
+        self.table.doubt(places, now + self._wait(places, wall_ns))
         return self.table.numbers(places)
 
-    def _wait(self, places: Places) -> Times:
-        """Seconds to the next status question of each, without end after the last."""
+    def _wait(self, places: Places, wall_ns: int) -> Times:
+        """Seconds to the next status question of each.
+
+        One goes out when it can be final that the biller has not seen the payment,
+        whatever the schedule says; after the schedule's last there is no end else.
+        """
         calls = self.table.calls(places)
         last = len(self._intervals) - 1
         wait = self._intervals[np.minimum(calls, last)]
-        return np.where(calls <= last, wait, NEVER)
+        final = self.table.final_from(places).astype(np.float64) - wall_ns
+        final = np.where(final >= 0, final / NS_IN_S + FINAL_AFTER_S, NEVER)
+        return np.minimum(np.where(calls <= last, wait, NEVER), final)
 
     # --- answers -----------------------------------------------------------------
 
-    def take(self, answers: Rows, body: bytes, ledger: Ledger, now: float) -> Taken:
+    def take(
+        self, answers: Rows, body: bytes, ledger: Ledger, now: float, wall_ns: int
+    ) -> Taken:
         """Take a message of answers (ANSWER), read out of `body`."""
         self._stirred = True
         about_bills = answers["number"] >= FETCH_BIT
@@ -354,11 +387,18 @@ class Biller:
         right &= expected[:, 1] == words[:, 1]
         wrong += int(np.count_nonzero(known)) - int(np.count_nonzero(right))
         mine, mine_places = some(answers, right), some(places, right)
-        final = self._take_known(mine, mine_places, now)
+        unseen = mine["kind"] == _NOT_SEEN
+        if unseen.any():
+            mine, kept, not_right = self._judge_unseen(
+                mine, mine_places, unseen, wall_ns
+            )
+            mine, mine_places = mine[kept], mine_places[kept]
+            wrong += not_right
+        final = self._take_known(mine, mine_places, now, wall_ns)
         own_sizes = self.table.sizes(some(mine_places, final))
         requests = answer_requests(some(mine, final), own_sizes, self.index, ledger)
         if not known.all():
-            late = answers[~known & (answers["kind"] != Answered.UNKNOWN)]
+            late = answers[~known & (answers["kind"] <= _REJECTED)]
             found, sizes = find_late(late, ledger)
             wrong += len(late) - len(found)
             requests += answer_requests(found, sizes, self.index, ledger)
@@ -374,10 +414,34 @@ class Biller:
         self.breaker.answered(np.array(begun), now)
         return sum(one.is_wrong for one in told)
 
-    def _take_known(self, answers: Rows, places: Places, now: float) -> Mask:
+    def _judge_unseen(
+        self, answers: Rows, places: Places, unseen: Mask, wall_ns: int
+    ) -> tuple[Rows, Mask, int]:
+        """What it means that the biller has not seen some of these payments.
+
+        The answers, with rejections for what is final; which of them count; how many
+        are wrong: no status had been asked for, or it is not said which time.
+        """
+        table = self.table
+        sent = answers["sent_ns"]
+        wrong = unseen & ((table.calls(places) == 0) | (sent == 0))
+        # A question to credit it is on its way: the answer is from before that.
+        stale = unseen & (table.states(places) == State.CONFIRMING)
+        final = unseen & ~wrong & ~stale & (table.final_from(places) <= sent)
+        final &= sent <= wall_ns
+        answers = answers.copy()
+        answers["kind"][final] = _REJECTED
+        reason = np.frombuffer(NOT_SEEN_REASON.ljust(32, b"\0"), np.uint8)
+        answers["reason"][final] = reason
+        answers["reason_size"][final] = len(NOT_SEEN_REASON)
+        return answers, ~wrong & ~stale, int(np.count_nonzero(wrong))
+
+    def _take_known(
+        self, answers: Rows, places: Places, now: float, wall_ns: int
+    ) -> Mask:
         """Answers about open questions. Which of them are for the ledger."""
         table = self.table
-        final: Mask = answers["kind"] != _UNKNOWN
+        final: Mask = answers["kind"] <= _REJECTED
         # What the ledger is about to decide it decides; of several answers to one
         # question the first counts here, and the ledger sees all.
         states = table.states(places)
@@ -396,17 +460,25 @@ class Biller:
         self.breaker.answered(table.asked(places[out & ~failed]), now)
         self._time(now - table.asked(places[out]))
         table.answer(places[fresh & final], until)
-        self._take_unknown(answers[out & ~final], places[out & ~final], now)
+        open_ = out & ~final
+        self._take_unknown(answers[open_], places[open_], now, wall_ns)
         self.results["unknown"] += unknown
         return final
 
-    def _take_unknown(self, answers: Rows, places: Places, now: float) -> None:
-        """The biller does not know yet: its code says how to go on."""
-        again = self._is_code(answers, Retry.AGAIN) & (
-            self.table.confirms(places) < self.config.confirms_max
+    def _take_unknown(
+        self, answers: Rows, places: Places, now: float, wall_ns: int
+    ) -> None:
+        """The biller does not know yet: its code says how to go on.
+
+        What it has not seen it is asked to credit again, while there is time.
+        """
+        again = (
+            (answers["kind"] == _NOT_SEEN)
+            & (self.table.confirms(places) < self.config.confirms_max)
+            & (self.table.confirm_until(places) > wall_ns)
         )
         later = self._is_code(answers, Retry.LATER)
-        wait = self._wait(places)
+        wait = self._wait(places, wall_ns)
         wait[later] = np.maximum(wait[later], self._intervals[-1])
         self.table.doubt(places, now + wait)
         self.table.wait(places[again])

@@ -149,7 +149,7 @@ class Dispatcher:
             rows = _whole(rows, len(holds) > ROWS_MAX)
             last = rows["sequence"][-1] if len(rows) else holds[:ROWS_MAX][-1]
             if len(rows):
-                self._add(rows)
+                self._add(rows, self._started)
             holds = holds[np.searchsorted(holds, last, "right") :]
         self._note_full()
         if count:
@@ -203,11 +203,11 @@ class Dispatcher:
                     self._failed(biller, error)
             self._watches.wake(resolved["resolves"])
 
-    def _add(self, holds: Rows) -> None:
+    def _add(self, holds: Rows, before: float | None = None) -> None:
         wall_ns = self._wall_ns()
         for biller, part in self._by_biller(holds):
             try:
-                self._lost.update(biller.add(part, self._ledger, wall_ns))
+                self._lost.update(biller.add(part, self._ledger, wall_ns, before))
             except Exception as error:  # noqa: BLE001
                 self._failed(biller, error)
 
@@ -259,10 +259,10 @@ class Dispatcher:
 
     def tick(self) -> None:
         """See what was not answered in time, and ask what is due."""
-        now = self._clock()
+        now, wall_ns = self._clock(), self._wall_ns()
         for biller in self._billers.values():
             try:
-                self._wake_lines(biller, biller.tick(now))
+                self._wake_lines(biller, biller.tick(now, wall_ns))
             except Exception as error:  # noqa: BLE001
                 self._failed(biller, error)
         self._ask()
@@ -322,8 +322,9 @@ class Dispatcher:
         return biller
 
     def detach(self, biller: Biller, connection: Connection) -> None:
-        """A connection of it is gone; what was asked on it is asked again."""
-        self._wake_lines(biller, biller.detach(connection, self._clock()))
+        """A connection of it is gone; what was asked on it is asked about."""
+        numbers = biller.detach(connection, self._clock(), self._wall_ns())
+        self._wake_lines(biller, numbers)
 
     @contextmanager
     def presence(self, index: int) -> Iterator[None]:
@@ -341,7 +342,9 @@ class Dispatcher:
         Their replies go to `Biller.note`. Raises WireError.
         """
         answers = parse_answers(body)
-        taken = biller.take(answers, body, self._ledger, self._clock())
+        taken = biller.take(
+            answers, body, self._ledger, self._clock(), self._wall_ns()
+        )
         if taken.wrong:
             log.warning("%s gave %d wrong answers", biller.name, taken.wrong)
         return taken.requests, taken.wrong

@@ -59,6 +59,11 @@ class Table:
         self._open = np.zeros(capacity, np.uint8)
         self._state = np.zeros(capacity, np.uint8)
         self._doubt = np.zeros(capacity, np.bool_)
+        self._offered = np.zeros(capacity, np.bool_)
+        self._free = np.zeros(capacity, np.bool_)
+        self._confirm_until = np.zeros(capacity, np.uint64)
+        self._credit_until = np.zeros(capacity, np.uint64)
+        self._final_from = np.zeros(capacity, np.uint64)
         self._confirms = np.zeros(capacity, np.uint16)
         self._calls = np.zeros(capacity, np.uint16)
         self._connection = np.zeros(capacity, np.uint32)
@@ -96,6 +101,25 @@ class Table:
     def first(self, state: int, limit: int) -> Places:
         """Up to `limit` places in this state, the oldest first."""
         return np.flatnonzero(self.state == state)[:limit]
+
+    def confirmable(self, limit: int, wall_ns: int) -> Places:
+        """Up to `limit` places that wait and may still be confirmed, the oldest first.
+
+        `wall_ns` is the wall clock's time.
+        """
+        places: Places = np.flatnonzero(self.state == State.WAITING)
+        first = places[:limit]
+        if (self._confirm_until[first] > wall_ns).all():
+            return first
+        # Deadlines are of many services: who comes later may have longer.
+        timely: Places = places[self._confirm_until[places] > wall_ns]
+        return timely[:limit]
+
+    def too_late(self, wall_ns: int) -> Places:
+        """The places that wait, have been offered, and may not be confirmed now."""
+        places: Places = np.flatnonzero((self.state == State.WAITING) & self.offered)
+        found: Places = places[self._confirm_until[places] <= wall_ns]
+        return found
 
     def due(self, state: int, now: float) -> Places:
         """The places in this state whose time has come, the oldest first."""
@@ -141,6 +165,27 @@ class Table:
         """Whether each has ever been unknown."""
         return self._doubt[places]
 
+    @property
+    def offered(self) -> Mask:
+        """Whether the biller may have heard of each, of all lines, by place."""
+        return self._offered[: self._count]
+
+    def free(self, places: Places) -> Mask:
+        """Whether the next question for the status of each is outside the budget."""
+        return self._free[places]
+
+    def credit_until(self, places: Places) -> Numbers:
+        """Until when each may be credited, in nanoseconds of the wall clock."""
+        return self._credit_until[places]
+
+    def confirm_until(self, places: Places) -> Numbers:
+        """Until when a question to credit each may leave."""
+        return self._confirm_until[places]
+
+    def final_from(self, places: Places) -> Numbers:
+        """From when on nobody credits what was not seen."""
+        return self._final_from[places]
+
     # --- how it changes ----------------------------------------------------------
 
     def add(
@@ -150,8 +195,13 @@ class Table:
         sizes: npt.NDArray[np.uint8],
         opens: npt.NDArray[np.uint8],
         calls: npt.NDArray[np.uint16],
-    ) -> None:
-        """Lines that wait; the numbers ascend and are above those before."""
+        moments: tuple[Numbers, Numbers, Numbers],
+    ) -> Places:
+        """Lines that wait; the numbers ascend and are above those before.
+
+        `moments` are confirm_until, credit_until and final_from of each. Returns the
+        places.
+        """
         more = len(numbers)
         if self._gone > self._count // 2:
             self._compact()
@@ -164,8 +214,12 @@ class Table:
         self._open[new] = opens
         self._calls[new] = calls
         self._state[new] = State.WAITING
+        self._confirm_until[new], self._credit_until[new], self._final_from[new] = (
+            moments
+        )
         self._count = end
         self.open_count += int(opens.sum())
+        return np.arange(new.start, end)
 
     def resolve(self, numbers: Numbers) -> int:
         """One hold of each of these lines is resolved; a number may come repeatedly.
@@ -201,6 +255,8 @@ class Table:
         """A question about each goes out: CONFIRMING or CHECKING until `until`."""
         counter = self._confirms if state == State.CONFIRMING else self._calls
         counter[places] += 1
+        self._free[places] = False
+        self._offered[places] = True
         self._state[places] = state
         self._connection[places] = connection
         self._asked[places] = now
@@ -220,6 +276,15 @@ class Table:
         self._state[places] = State.UNKNOWN
         self._doubt[places] = True
         self._at[places] = at
+
+    def suspect(self, places: Places, at: Times | float) -> None:
+        """They may have been asked about, and nobody heard the answer: they are unknown.
+
+        Ask for their status at `at`, whatever the budget.
+        """
+        self.doubt(places, at)
+        self._offered[places] = True
+        self._free[places] = True
 
     # --- room --------------------------------------------------------------------
 

@@ -170,7 +170,13 @@ class Bench:
     ) -> int:
         """Answer and commit; how many were wrong."""
         answers = [
-            pb.Answer(number=one.number, id=one.id, kind=kind, reason=reason)
+            pb.Answer(
+                number=one.number,
+                id=one.id,
+                kind=kind,
+                reason=reason,
+                sent_ns=one.sent_ns if kind == pb.ANSWER_KIND_NOT_SEEN else 0,
+            )
             for one in questions
         ]
         body = pb.ConnectRequest(answers=answers).SerializeToString()

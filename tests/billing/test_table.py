@@ -20,7 +20,8 @@ def add(table: Table, numbers: list[int], sizes: list[int] | None = None) -> Non
     given = np.array(sizes or [1] * len(numbers), np.uint8)
     words = np.array([(number, ~number & 0xFFFF) for number in numbers], np.uint64)
     calls = np.zeros(len(numbers), np.uint16)
-    table.add(u64(*numbers), words.reshape(-1, 2), given, given, calls)
+    moments = (u64(*numbers) + np.uint64(10), u64(*numbers), u64(*numbers))
+    table.add(u64(*numbers), words.reshape(-1, 2), given, given, calls, moments)
 
 
 class Plain:
@@ -140,6 +141,35 @@ def test_doubt_stays_and_never_does_not_come() -> None:
     assert table.in_doubt(table.find(u64(1, 2))).tolist() == [True, False]
 
 
+def test_who_may_be_confirmed_is_the_clocks_to_say() -> None:
+    # Each until ten after its number.
+    table = Table()
+    add(table, [100, 102, 120, 130])
+    assert table.numbers(table.confirmable(2, 100)).tolist() == [100, 102]
+    assert table.numbers(table.confirmable(2, 110)).tolist() == [102, 120]
+    assert table.numbers(table.confirmable(9, 112)).tolist() == [120, 130]
+    assert not len(table.confirmable(0, 0))
+    # What was never offered is none that may have been credited.
+    assert not len(table.too_late(1_000))
+    table.ask(table.find(u64(100, 120)), State.CONFIRMING, 1, 1.0, 2.0)
+    table.wait(table.find(u64(100, 120)))
+    assert table.numbers(table.too_late(110)).tolist() == [100]
+
+
+def test_a_suspect_is_asked_about_once_outside_the_budget() -> None:
+    table = Table()
+    add(table, [1, 2])
+    places = table.find(u64(1, 2))
+    table.suspect(places[:1], 5.0)
+    assert table.free(places).tolist() == [True, False]
+    assert table.in_doubt(places).tolist() == [True, False]
+    assert table.numbers(table.due(State.UNKNOWN, 5.0)).tolist() == [1]
+    table.ask(places[:1], State.CHECKING, 1, 5.0, 6.0)
+    assert not table.free(places).any()
+    table.wait(places[:1])
+    assert table.numbers(table.too_late(1_000)).tolist() == [1]
+
+
 def test_a_line_is_new_where_an_old_one_was() -> None:
     table = Table()
     for start in range(0, 40_000, 400):
@@ -148,6 +178,8 @@ def test_a_line_is_new_where_an_old_one_was() -> None:
         places = table.find(u64(*numbers))
         assert not table.in_doubt(places).any()
         assert not table.confirms(places).any()
+        assert not table.free(places).any()
+        assert not len(table.too_late(1 << 62))
         table.ask(places, State.CONFIRMING, 1, 1.0, 1.0)
         table.doubt(places, 1.0)
         assert table.resolve(u64(*numbers)) == 400

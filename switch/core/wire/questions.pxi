@@ -3,8 +3,9 @@
 # Any thread may call this. See proto/switch/v1/billers.proto.
 
 cdef enum:
-    QUESTION_ONE_MAX = 127      # bytes of a question's own fields: the length is one byte
-    QUESTION_MAX = 2194         # with its basket, its tag and its length
+    QUESTION_ONE_MAX = 127      # bytes of the fields that each payment has: the length is one byte
+    QUESTION_TIMES_MAX = 33     # bytes of those that a question has once
+    QUESTION_MAX = 2227         # with its basket, its tag and its length
 
 
 # --- answers ------------------------------------------------------------------------------------
@@ -32,7 +33,9 @@ cdef void questions_set_scalar(Answer* answer, uint32_t field, uint64_t value) n
     if field == 1:
         answer.number = value
     elif field == 3:
-        answer.kind = <uint8_t>(kind if kind <= <uint32_t>ANSWERED_UNKNOWN else 0)
+        answer.kind = <uint8_t>(kind if kind <= <uint32_t>ANSWERED_NOT_SEEN else 0)
+    elif field == 11:
+        answer.sent_ns = value
 
 
 cdef int questions_read_answer(Wire* wire, Answer* answer) noexcept nogil:
@@ -172,6 +175,13 @@ cdef uint8_t* questions_put_fields(
     return wire_put_field(at, 9, hold.sequence)
 
 
+cdef uint8_t* questions_put_times(uint8_t* at, uint64_t until, uint64_t sent) noexcept nogil:
+    """The biller's last moment to credit, also as milliseconds from now, and when now is."""
+    at = wire_put_field(at, 11, until)
+    at = wire_put_field(at, 12, (until - sent) // 1000000 if until > sent else 0)
+    return wire_put_field(at, 13, sent)
+
+
 cdef int questions_get_hold(View* view, uint64_t sequence, Row* hold) noexcept nogil:
     """An accepted hold; MDB_NOTFOUND for any other row."""
     cdef const Row* row
@@ -185,7 +195,8 @@ cdef int questions_get_hold(View* view, uint64_t sequence, Row* hold) noexcept n
 
 
 cdef int questions_put(
-    State* s, View* view, const Row* hold, int kind, uint64_t deadline, uint8_t** out
+    State* s, View* view, const Row* hold, int kind, uint64_t deadline, uint64_t sent,
+    uint64_t until, uint8_t** out
 ) noexcept nogil:
     """One `questions` field of a response, with its basket: at most QUESTION_MAX bytes."""
     cdef uint8_t[QUESTION_MAX] body
@@ -208,6 +219,7 @@ cdef int questions_put(
         at = wire_put_varint(at + 1, end - one)
         memcpy(at, one, end - one)
         at += end - one
+    at = questions_put_times(at, until, sent)
     out[0][0] = (1 << 3) | WIRE_BYTES
     end = wire_put_varint(out[0] + 1, at - body)
     memcpy(end, body, at - body)
@@ -216,10 +228,10 @@ cdef int questions_put(
 
 
 cdef int questions_write(
-    State* s, const uint64_t* sequences, uint32_t count, int kind, uint64_t deadline,
-    uint8_t* out, size_t* size
+    State* s, const uint64_t* sequences, const uint64_t* until, uint32_t count, int kind,
+    uint64_t deadline, uint64_t sent, uint8_t* out, size_t* size
 ) noexcept nogil:
-    """One ConnectResponse that asks about these holds. Later members of a basket are in the
+    """One ConnectResponse that asks about these holds, to be credited until `until`. Later members of a basket are in the
     question of its first, which must be here for them to be asked about."""
     cdef View view
     cdef Row hold
@@ -232,7 +244,7 @@ cdef int questions_write(
     while rc == 0 and i < count:
         rc = questions_get_hold(&view, sequences[i], &hold)
         if rc == 0 and fields_basket_index(&hold) == 0:
-            rc = questions_put(s, &view, &hold, kind, deadline, &at)
+            rc = questions_put(s, &view, &hold, kind, deadline, sent, until[i], &at)
         i += 1
     views_end(s, &view)
     size[0] = at - out
