@@ -5,6 +5,7 @@ register is behind the row; it is then refreshed once and must be there.
 """
 
 from collections.abc import Callable, Iterable
+from enum import IntEnum
 from typing import TypeVar, cast
 
 from switch._core import Ledger, Rows
@@ -49,6 +50,7 @@ from switch.v1 import (
 )
 
 T = TypeVar("T")
+Code = TypeVar("Code", bound=IntEnum)
 
 NO_ID = bytes(16)
 
@@ -360,11 +362,33 @@ def service(known: Service) -> admin_pb2.Service:
 _FEE = ("code", "amount", "valid_from", "name_en", "name_bn")
 
 
+class UnknownCodeError(ValueError):
+    """`field` of a message has a number that stands for nothing there."""
+
+    def __init__(self, field: str, number: int) -> None:
+        super().__init__(f"{number} stands for nothing there")
+        self.field = field
+
+
+def _code(
+    codes: type[Code],
+    message: admin_pb2.Participant | admin_pb2.Service,
+    field: str,
+    unspecified: int = 0,
+) -> Code:
+    """A field's number as what it stands for; 0 is `unspecified`."""
+    number = getattr(message, field) or unspecified
+    try:
+        return codes(number)
+    except ValueError:
+        raise UnknownCodeError(field, number) from None
+
+
 def participant_spec(message: admin_pb2.Participant) -> ParticipantSpec:
-    """A participant as it should be. Raises ValueError for an unknown role."""
+    """A participant as it should be. Raises UnknownCodeError."""
     return ParticipantSpec(
         id=message.id,
-        role=Role(message.role),
+        role=_code(Role, message, "role"),
         active=message.active,
         name_en=message.name_en,
         name_bn=message.name_bn,
@@ -380,14 +404,14 @@ def participant_spec(message: admin_pb2.Participant) -> ParticipantSpec:
 
 
 def service_spec(message: admin_pb2.Service) -> ServiceSpec:
-    """A service as it should be. Raises ValueError for an unknown code of a rule."""
+    """A service as it should be. Raises UnknownCodeError."""
     return ServiceSpec(
         code=message.code,
         biller=message.biller,
         heads=tuple(message.heads),
-        amount_rule=AmountRule(message.amount_rule),
-        mode=Mode(message.mode),
-        duplicate_rule=DuplicateRule(message.duplicate_rule),
+        amount_rule=_code(AmountRule, message, "amount_rule"),
+        mode=_code(Mode, message, "mode"),
+        duplicate_rule=_code(DuplicateRule, message, "duplicate_rule"),
         active=message.active,
         name_en=message.name_en,
         name_bn=message.name_bn,
@@ -396,15 +420,15 @@ def service_spec(message: admin_pb2.Service) -> ServiceSpec:
         amount_min=message.amount_min,
         amount_max=message.amount_max,
         duplicate_hours=message.duplicate_hours,
-        key_rule=KeyRule(message.key_rule) if message.key_rule else None,
+        key_rule=_code(KeyRule, message, "key_rule") if message.key_rule else None,
         deadline_s=message.deadline_s,
-        deadline_policy=Policy(message.deadline_policy or Policy.RELEASE),
-        letters=Letters(message.letters or Letters.AS_THEY_ARE),
+        deadline_policy=_code(Policy, message, "deadline_policy", Policy.RELEASE),
+        letters=_code(Letters, message, "letters", Letters.AS_THEY_ARE),
         ignored=_ignored(message.ignored),
-        check_digit=CheckDigit(message.check_digit),
+        check_digit=_code(CheckDigit, message, "check_digit"),
         pattern=message.pattern,
         series=message.series,
-        price_rule=PriceRule(message.price_rule),
+        price_rule=_code(PriceRule, message, "price_rule"),
         amount_step=message.amount_step,
         tariff=tuple(
             Fee(**{name: getattr(one, name) for name in _FEE}) for one in message.tariff
@@ -416,6 +440,6 @@ def _ignored(numbers: "Iterable[admin_pb2.Ignored.ValueType]") -> Ignored:
     result = Ignored(0)
     for number in numbers:
         if number not in _IGNORED:
-            raise ValueError(f"{number} is nothing that can be ignored")
+            raise UnknownCodeError("ignored", number)
         result |= _IGNORED[number]
     return result

@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import TypeVar
 
 import numpy as np
 
@@ -24,6 +25,9 @@ from switch.register.register import PURPOSE_FLOAT, PURPOSE_SETTLEMENT
 from switch.specs import ParticipantSpec, ServiceSpec
 from switch.v1 import admin_pb2 as pb
 from switch.v1 import results_pb2
+
+Message = TypeVar("Message", pb.Participant, pb.Service)
+Spec = TypeVar("Spec", ParticipantSpec, ServiceSpec)
 
 LOADS_MAX = 64
 """Networks that may wait to be loaded, one after the other."""
@@ -60,11 +64,10 @@ class AdminService:
         ):
             if len(items) > GROUP_MAX:
                 raise ArgumentError(field, f"must be at most {GROUP_MAX} in one call")
-        try:
-            participants = list(map(convert.participant_spec, request.participants))
-            services = list(map(convert.service_spec, request.services))
-        except ValueError as error:
-            raise ArgumentError("", str(error)) from error
+        participants = _specs(
+            convert.participant_spec, request.participants, "participants"
+        )
+        services = _specs(convert.service_spec, request.services, "services")
         if len(self._loads) >= LOADS_MAX:
             raise OverloadError(f"{LOADS_MAX} networks are being loaded")
         # Also when the caller goes away: the next one must see what became of this.
@@ -422,3 +425,16 @@ def state_hash(images: Rows) -> bytes:
     """BLAKE2b-256 over the four totals of accounts 1, 2, 3 … in order."""
     totals = np.stack([images[name][1:].astype("<u8") for name in _TOTALS], axis=1)
     return hashlib.blake2b(totals.tobytes(), digest_size=32).digest()
+
+
+def _specs(
+    make: Callable[[Message], Spec], messages: Iterable[Message], field: str
+) -> list[Spec]:
+    """Messages as specs. Raises ArgumentError, which names the field."""
+    specs = []
+    for at, message in enumerate(messages):
+        try:
+            specs.append(make(message))
+        except convert.UnknownCodeError as error:
+            raise ArgumentError(f"{field}[{at}].{error.field}", str(error)) from error
+    return specs

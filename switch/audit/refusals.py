@@ -167,10 +167,10 @@ class Refusals:
         check_parts(priced, self.findings)
         wrong = misspelled(priced)
         form = self._has_form(priced, wrong)
-        bad = misstated(priced, ~form)
         # The row keeps the canonical reference, if there is one.
-        bad |= wrong & (form | ~np.isin(results, MAY_BE_SENT))
+        bad = wrong & (form | ~np.isin(results, MAY_BE_SENT))
         bad &= results != R.REFERENCE_WRONG
+        bad |= misstated(priced, ~form)
         self.findings.add_rows("services", rows["sequence"][bad], MISSPELLED)
         known = (rows["service"] >= 1) & (rows["service"] <= len(self.register.codes))
         for result in np.intersect1d(results, SERVICE_RESULTS).tolist():

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from switch.codes import AmountRule, PriceRule, Result
 from switch.day.fates import Fates, State
 from switch.day.proof import Proof
-from switch.day.replay import Replayed, Told, result_of
+from switch.day.replay import Replayed, Told
+from switch.day.sending import result_of
 from switch.day.slips import QUOTATIONS
 from switch.day.step import Token
 from switch.sample import Service, load_sample

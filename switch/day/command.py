@@ -51,9 +51,10 @@ from switch.day.proof import (
     prove_wallets,
     prove_window,
 )
-from switch.day.replay import SENDERS_MAX, Replay, Replayed
+from switch.day.replay import Replay, Replayed
 from switch.day.report import DayReport, show, summarise
 from switch.day.script import TROUBLES, Script, day_of_utr, write_script
+from switch.day.sending import SENDERS_MAX
 from switch.day.server import ServerError, ServerProcess, choose_port
 from switch.day.speed import SPEED, Pace
 from switch.errors import ConfigError

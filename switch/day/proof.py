@@ -19,8 +19,9 @@ from switch.client import balance_of
 from switch.codes import Result
 from switch.credentials import Credentials
 from switch.day.fates import Fates, State, completed, count_states
-from switch.day.replay import Replayed, Sent, is_repeat, result_of
+from switch.day.replay import Replayed
 from switch.day.script import Script
+from switch.day.sending import Sent, is_repeat, result_of
 from switch.day.speed import STATUS_CALLS_MAX, STATUS_PER_MINUTE_MAX
 from switch.programs import program
 from switch.sample import load_sample

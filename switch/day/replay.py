@@ -1,35 +1,25 @@
-"""Sends a day's script to a switch, as many centres and one harness would.
+"""A day's script as it is lived: who comes when, with which token, and what is sent.
 
-May use the client, the script and `fetches`. The parts of the day follow each other,
-each at its time; within one, the centres send side by side. Bills are fetched some
-parts before they are paid; a citizen whose biller is away comes back later. Throws away
-the replies that the script says are lost, and sends those payments again with the same
-ids. So it does with what got no answer at all, until the switch is back.
+May use the client's messages, the script, `fetches` and `sending`. The parts of the day
+follow each other, each at its time. Bills are fetched some parts before they are paid;
+a citizen whose biller is away comes back later.
 """
 
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import partial
 
 from switch.calendar import NS_IN_S, day_start_ns
-from switch.client import CallError, Client, LostReplyError, make_payment
+from switch.client import Client, make_payment
 from switch.codes import Result
 from switch.day.fetches import Fetched, Fetches, Slate
 from switch.day.script import Script
+from switch.day.sending import Payment, Sender, Sent, is_repeat, result_of
 from switch.day.step import Step, Token
-from switch.v1 import counter_pb2, payments_pb2
+from switch.v1 import counter_pb2
 
-SENDERS_MAX = 16
-"""Threads that send at the same time."""
-STREAM_PAYMENTS = 50
-"""Payments in one message of the harness's stream."""
-BATCH_PAYMENTS = 500
-"""Payments in one batch of the harness."""
 PACE_S = 120
 """Seconds of the day that are sent together."""
 AHEAD_PARTS = 10
@@ -40,30 +30,8 @@ TRIES_MAX = 8
 """Times that a citizen comes."""
 EXTRA_PARTS = 30
 """Parts after the day's last one, for those who came back then."""
-COUNTER_WAIT_MS = 200
-"""How long a counter waits for the biller; what comes later it sees in its list."""
-RESEND_S = 60.0
-"""How long a sender goes on asking a switch that is away."""
-RESEND_PAUSE_S = 0.2
-
-Payment = payments_pb2.Payment
-Outcome = payments_pb2.PaymentOutcome
-
-
-@dataclass(slots=True)
-class Sent:
-    """One step with what was sent for it and what came back."""
-
-    step: Step
-    payment: Payment
-    outcome: Outcome | None = None
-    """The answer that the sender works with."""
-    lost: Outcome | None = None
-    """The first answer, if it was thrown away; kept only to be compared."""
-    bill_due: int | None = None
-    """Paise due by the bill, if the counter fetched it."""
-    row_reference: str = ""
-    """What its entry has as reference."""
+AMOUNT_AT = 80
+"""Where a token has the amount due, in 8 bytes."""
 
 
 class Told(Enum):
@@ -103,18 +71,6 @@ class Replayed:
         return sum(1 for one in self.sent if one.lost is not None and is_repeat(one))
 
 
-def is_repeat(one: Sent) -> bool:
-    """Whether the second answer is the first one over again."""
-    first, second = one.lost, one.outcome
-    if first is None or second is None:
-        return False
-    # Where the payment stands, its receipt and the wallet's balances are those of now.
-    return second.repeat and (
-        (first.id, first.result, first.sequence, first.time_ns)
-        == (second.id, second.result, second.sequence, second.time_ns)
-    )
-
-
 class Replay:
     """Sends one script. The clients stay the caller's."""
 
@@ -142,7 +98,6 @@ class Replay:
         self._tries: dict[Step, int] = defaultdict(int)
         self._parts: dict[int, list[Step]] = defaultdict(list)
         self._presented: dict[tuple[str, str, int], tuple[int, Sent]] = {}
-        self._lock = threading.Lock()
 
     def run(self, advance: Callable[[int], None]) -> Replayed:
         """Send everything; `advance` is told how many payments are answered.
@@ -154,7 +109,7 @@ class Replay:
         first, last = min(self._parts), max(self._parts)
         slates: dict[int, Slate] = {}
         with (
-            ThreadPoolExecutor(SENDERS_MAX, "centre") as pool,
+            Sender(self._harness, self._own) as sender,
             Fetches(self._harness, self._own) as fetches,
         ):
             for at in range(first - AHEAD_PARTS, last + EXTRA_PARTS + 1):
@@ -165,10 +120,13 @@ class Replay:
                 slates[at + AHEAD_PARTS] = fetches.begin(ahead)
                 steps = self._parts.pop(at, [])
                 if steps:
-                    self._pay_part(at, steps, slates[at], pool)
+                    self._pay_part(at, steps, slates[at], sender)
                     advance(len(steps))
                 slates.pop(at, None)
             self._replayed.fetches = fetches.references
+            self._replayed.messages = dict(sender.messages)
+            self._replayed.turned_away += sender.turned_away
+            self._replayed.resent = sender.resent
         for steps in self._parts.values():
             self._replayed.unsent += steps
         return self._replayed
@@ -181,15 +139,15 @@ class Replay:
         time.sleep(max(0.0, due_s - time.time()))
 
     def _pay_part(
-        self, at: int, steps: Sequence[Step], slate: Slate, pool: ThreadPoolExecutor
+        self, at: int, steps: Sequence[Step], slate: Slate, sender: Sender
     ) -> None:
         sent = []
         for step in steps:
             one = self._present(at, step, slate)
             if one is not None:
                 sent.append(one)
-        self._send_part(sent, pool)
-        more = [one for first in sent for one in self._once_more(first)]
+        sender.send(sent)
+        more = [one for first in sent for one in self._once_more(first, sender)]
         done = []
         for one in sent:
             if one.step.paid_before and result_of(one) is Result.QUOTATION_EXPIRED:
@@ -232,8 +190,7 @@ class Replay:
     def _choose(self, at: int, step: Step, fetched: Fetched) -> counter_pb2.Bill | None:
         """The bill that a step pays, if it can be paid now."""
         if fetched.is_away:
-            with self._lock:
-                self._replayed.turned_away += 1
+            self._replayed.turned_away += 1
             self._come_back(at, step)
             return None
         found = [one for one in fetched.bills if one.amount_due in step.may_be_due]
@@ -269,7 +226,7 @@ class Replay:
             items=step.items,
         )
 
-    def _once_more(self, first: Sent) -> list[Sent]:
+    def _once_more(self, first: Sent, sender: Sender) -> list[Sent]:
         """The citizen is told of the payment before, and wants to pay all the same.
 
         The handle is given back twice, in one message: only the first is in addition
@@ -286,140 +243,8 @@ class Replay:
             payment = self._payment_of(step)
             payment.additional_to = outcome.additional_to
             again.append(Sent(step, payment, row_reference=step.bill))
-        client = self._own.get(first.step.centre, self._harness)
-        self._send(client, again, partial(self._send_batches, client, again))
+        sender.send_together(again)
         return again
-
-    # --- sending ---------------------------------------------------------------------
-
-    def _send_part(self, sent: Sequence[Sent], pool: ThreadPoolExecutor) -> None:
-        by_centre: dict[str, list[Sent]] = defaultdict(list)
-        rest: list[Sent] = []
-        for one in sent:
-            if one.step.centre in self._own:
-                by_centre[one.step.centre].append(one)
-            else:
-                rest.append(one)
-        tasks = [pool.submit(self._send_own, *item) for item in by_centre.items()]
-        if rest:
-            # The harness uses its stream and its batches in turn.
-            if rest[0].step.half_hour % 2:
-                send = partial(self._send_batches, self._harness, rest)
-            else:
-                send = partial(
-                    self._send_stream, self._harness, rest, STREAM_PAYMENTS, "stream"
-                )
-            self._send(self._harness, rest, send)
-        for task in tasks:
-            task.result()
-
-    def _send(
-        self, client: Client, sent: Sequence[Sent], send: Callable[[], None]
-    ) -> None:
-        """Send by one way, and again with the same ids whatever got no answer."""
-        try:
-            send()
-        except (CallError, LostReplyError) as error:
-            if not _is_away(error):
-                raise
-            self._send_until_answered(client, sent)
-        self._ask_again(client, sent)
-
-    def _send_until_answered(self, client: Client, sent: Sequence[Sent]) -> None:
-        end_s = time.monotonic() + RESEND_S
-        with self._lock:
-            self._replayed.resent += len(sent)
-        while True:
-            try:
-                _answer(sent, client.pay_batch([one.payment for one in sent]))
-            except (CallError, LostReplyError) as error:
-                if not _is_away(error) or time.monotonic() > end_s:
-                    raise
-                time.sleep(RESEND_PAUSE_S)
-            else:
-                return
-
-    def _send_own(self, centre: str, sent: Sequence[Sent]) -> None:
-        """Every other centre keeps a stream; the rest call once for each payment."""
-        client = self._own[centre]
-        if int.from_bytes(centre.encode(), "big") % 2:
-            send = partial(self._send_stream, client, sent, 1, "centre stream")
-            self._send(client, sent, send)
-            return
-        for at, one in enumerate(sent):
-            is_good = one.step.expected is Result.OK or one.step.is_again
-            if is_good and (at + one.step.half_hour) % 3:
-                way = partial(self._at_counter, client, one)
-            else:
-                way = partial(self._pay, client, one)
-            self._send(client, [one], way)
-
-    def _pay(self, client: Client, one: Sent) -> None:
-        one.outcome = client.pay(one.payment)
-        self._count("unary", 1)
-
-    def _at_counter(self, client: Client, one: Sent) -> None:
-        """Pay and wait for the biller a little; without waiting if it is resting."""
-        try:
-            one.outcome = client.pay_bill(one.payment, COUNTER_WAIT_MS)
-        except CallError:
-            with self._lock:
-                self._replayed.turned_away += 1
-            self._pay(client, one)
-        else:
-            self._count("counter", 1)
-
-    def _send_stream(
-        self, client: Client, sent: Sequence[Sent], size: int, way: str
-    ) -> None:
-        outcomes: list[Outcome] = []
-        with client.open_stream() as stream:
-            starts = range(0, len(sent), size)
-            for at in starts:
-                outcomes += stream.send([one.payment for one in sent[at : at + size]])
-            outcomes += stream.finish()
-        _answer(sent, outcomes)
-        self._count(way, len(starts))
-
-    def _send_batches(self, client: Client, sent: Sequence[Sent]) -> None:
-        for at in range(0, len(sent), BATCH_PAYMENTS):
-            part = sent[at : at + BATCH_PAYMENTS]
-            _answer(part, client.pay_batch([one.payment for one in part]))
-            self._count("batch", 1)
-
-    def _count(self, way: str, messages: int) -> None:
-        with self._lock:
-            self._replayed.messages[way] += messages
-
-    def _ask_again(self, client: Client, sent: Sequence[Sent]) -> None:
-        lost = [one for one in sent if one.step.is_lost]
-        if not lost:
-            return
-        for one in lost:
-            one.lost, one.outcome = one.outcome, None
-        try:
-            _answer(lost, client.pay_batch([one.payment for one in lost]))
-        except (CallError, LostReplyError) as error:
-            if not _is_away(error):
-                raise
-            self._send_until_answered(client, lost)
-
-
-def _is_away(error: CallError | LostReplyError) -> bool:
-    """Whether the switch could not be reached or had no room: it may be asked again."""
-    last = error.last if isinstance(error, LostReplyError) else error
-    return last.unreachable
-
-
-def _answer(sent: Sequence[Sent], outcomes: Sequence[Outcome]) -> None:
-    for one, outcome in zip(sent, outcomes, strict=True):
-        one.outcome = outcome
-
-
-def result_of(one: Sent) -> Result:
-    """The result that a step ended with."""
-    assert one.outcome is not None
-    return Result(one.outcome.result)
 
 
 def _has_its_turn(at: int, step: Step, first: tuple[int, Sent] | None) -> bool:
@@ -444,10 +269,6 @@ def _row_reference(bill: counter_pb2.Bill) -> str:
     if bill.id:
         return bill.id
     return f"{bill.reference}/{bill.period}" if bill.period else bill.reference
-
-
-AMOUNT_AT = 80
-"""Where a token has the amount due, in 8 bytes."""
 
 
 def forged(token: bytes, amount: int) -> bytes:

@@ -200,7 +200,9 @@ def _mistype_service(step: Step, service: Service) -> Step:
 Slip = Callable[[Step, Service], Step]
 _SLIPS: Sequence[tuple[Slip, Callable[[Service], bool]]] = (
     (_pay_again, lambda service: not _in_parts(service)),
-    (_present_an_old_token, _is_bill),
+    (_present_an_old_token, lambda one: _is_bill(one) and not _in_parts(one)),
+    # Their claims are free once a part is paid: only the token's age is in the way.
+    (_present_an_old_token, _in_parts),
     (_present_anothers_token, _is_bill),
     (_forge_a_token, _is_bill),
     (_leave_out_the_token, _is_bill),

@@ -17,7 +17,7 @@ from switch.audit.chain import Chain
 from switch.audit.findings import Findings
 from switch.audit.layout import ACCOUNT_RECORD, SERVICE_RECORD
 from switch.audit.reader import Journal
-from switch.codes import Kind, Record, RowFlag
+from switch.codes import Kind, PriceRule, Record, RowFlag
 from tests.audit.journal_writer import open_index
 from tests.audit.test_audit_core import start
 
@@ -78,6 +78,7 @@ class Taken:
         self.services: dict[int, np.void] = {}
         self.entries: Counter[tuple[int, int, int]] = Counter()
         self.series: Counter[int] = Counter()
+        self.recent: Counter[int] = Counter()
 
     def row(self, row: np.void, tail: bytes) -> None:
         if row["result"] != 1:
@@ -95,12 +96,11 @@ class Taken:
             if taker["kind"] == Kind.POST:
                 taker = self.rows[int(taker["resolves"])]
             self.entries[(*self.key(taker), sequence * 2 + 1)] += 1
-        elif flags & RowFlag.CLAIM and row["kind"] in (
-            Kind.PAY,
-            Kind.HOLD,
-            Kind.TOP_UP,
-        ):
-            self.entries[(*self.key(row), sequence * 2)] += 1
+        elif row["kind"] in (Kind.PAY, Kind.HOLD, Kind.TOP_UP):
+            if flags & RowFlag.CLAIM:
+                self.entries[(*self.key(row), sequence * 2)] += 1
+            if flags & RowFlag.RECENT:
+                self.entries[(*self.recent_key(row, tail), sequence * 2)] += 1
 
     def key(self, row: np.void) -> Key:
         """The word and the bits that a claim is looked up by."""
@@ -108,13 +108,20 @@ class Taken:
         if row["kind"] != Kind.TOP_UP:
             service = int(row["service"])
             record = self.services[service]
-            if row["flags"] & RowFlag.RECENT:
-                domain, owner, amount = 2, service, int(row["amount"])
-            else:
-                domain, owner = 1, self.owners[int(row["credit"])]
-                amount = int(record["series"]) or service
-                self.series[amount != service] += 1
-        words = [domain << 32 | owner, *map(int, row["reference"]), amount]
+            domain, owner = 1, self.owners[int(row["credit"])]
+            amount = int(record["series"]) or service
+            self.series[amount != service] += 1
+        return self.hashed(domain, owner, row["reference"].tobytes(), amount)
+
+    def recent_key(self, row: np.void, tail: bytes) -> Key:
+        """The same of the claim of a citizen's reference, which nothing releases."""
+        service, reference = int(row["service"]), row["reference"].tobytes()
+        bill = self.services[service]["price_rule"] == PriceRule.BILL
+        self.recent[bool(bill)] += 1
+        return self.hashed(2, service, tail[:32] if bill else reference, 0)
+
+    def hashed(self, domain: int, owner: int, reference: bytes, amount: int) -> Key:
+        words = [domain << 32 | owner, *struct.unpack("<4Q", reference), amount]
         low, high = siphash(self.instance, words)
         return high, low >> 64 - LOW_BITS
 
@@ -165,3 +172,5 @@ def test_claims_of_the_index_have_the_keys_of_the_journal(tmp_path: Path) -> Non
     assert mine == taken.entries
     # Of services that name a series, and of such that are their own.
     assert min(taken.series[True], taken.series[False]) > 0
+    # Of bills, whose citizens' references stand in their tails, and of others.
+    assert min(taken.recent[True], taken.recent[False]) > 0

@@ -10,7 +10,7 @@ import pytest
 
 from switch.client import Client, make_payment
 from switch.client.messages import messages_of
-from switch.codes import AmountRule, DuplicateRule, Mode, Role
+from switch.codes import AmountRule, DuplicateRule, Mode, PriceRule, Role
 from switch.specs import TREASURY, ParticipantSpec, ServiceSpec, Specs
 from switch.v1 import results_pb2
 from tests.client.live import CENTRE, Live, running
@@ -29,7 +29,10 @@ def service(number: int) -> ServiceSpec:
         code=f"S-{number}",
         biller=BILLERS[number % len(BILLERS)],
         heads=tuple(HEADS[first : first + HEADS_OF_ONE]),
-        amount_rule=AmountRule.ANY,
+        price_rule=PriceRule.OPEN,
+        amount_rule=AmountRule.MIN_MAX,
+        amount_min=100,
+        amount_max=10**6,
         mode=Mode.DIRECT,
         duplicate_rule=DuplicateRule.NONE,
     )

@@ -33,8 +33,9 @@ from switch.day.proof import (
     prove_wallets,
     tallies,
 )
-from switch.day.replay import Replayed, Sent, Told, is_repeat
+from switch.day.replay import Replayed, Told
 from switch.day.script import Script, write_script
+from switch.day.sending import Sent, is_repeat
 from switch.day.speed import STATUS_CALLS_MAX
 from switch.day.step import Step, Token
 from switch.sample import load_sample

@@ -22,14 +22,13 @@ from switch.day.replay import (
     BACK_PARTS,
     PACE_S,
     TRIES_MAX,
-    Payment,
     Replay,
     Replayed,
     Told,
     forged,
-    result_of,
 )
 from switch.day.script import Script, write_script
+from switch.day.sending import Payment, result_of
 from switch.day.step import Step, Token
 from switch.simulator.bills import bills_of
 from switch.v1 import counter_pb2, payments_pb2, results_pb2

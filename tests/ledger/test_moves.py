@@ -235,7 +235,7 @@ class Bench:
 
 PARTICIPANTS = (
     ParticipantSpec(id="water", role=Role.BILLER, heads=(HEAD,)),
-    ParticipantSpec(id="bsk-1", role=Role.CENTRE),
+    ParticipantSpec(id="bsk-1", role=Role.CENTRE, may_state_dues=True),
 )
 SERVICES = tuple(
     ServiceSpec(

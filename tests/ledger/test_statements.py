@@ -45,7 +45,7 @@ class Story:
         self.register = Register(ledger)
         self.now = START_NS
         participants = [
-            ParticipantSpec(id="bsk-1", role=Role.CENTRE),
+            ParticipantSpec(id="bsk-1", role=Role.CENTRE, may_state_dues=True),
             ParticipantSpec(id="power", role=Role.BILLER, heads=HEADS),
         ]
         rules = (AmountRule.ANY, Mode.DIRECT, DuplicateRule.NONE)

@@ -21,6 +21,8 @@ from switch.codes import (
     KeyRule,
     Letters,
     Mode,
+    PriceRule,
+    Record,
     Role,
 )
 from switch.ids import new_id
@@ -42,7 +44,9 @@ from switch.register.load import (
     load_network,
     network_requests,
 )
+from switch.register.register import record_tariff, record_texts
 from switch.sample import sample_specs
+from switch.tariffs import ITEMS_MAX, Fee
 
 MAP_SIZE = 1 << 30
 
@@ -74,6 +78,35 @@ SERVICE = ServiceSpec(
 )
 GAS = ParticipantSpec(id="gas", role=Role.BILLER, heads=("G",))
 SPECS = Specs((BILLER, CENTRE), (SERVICE,))
+TARIFF = (
+    Fee(code="COPY", amount=200, valid_from="1970-01-01", name_en="Copy"),
+    Fee(code="FEE", amount=4_000, valid_from="2025-04-01", name_en="Fee", name_bn="ফি"),
+    Fee(code="FEE", amount=5_000, valid_from="2026-04-01", name_bn="নতুন ফি"),
+)
+PRICED = {
+    PriceRule.TARIFF: dataclasses.replace(
+        SERVICE,
+        code="PRICED-1",
+        price_rule=PriceRule.TARIFF,
+        key_rule=KeyRule.REFERENCE,
+        amount_min=0,
+        amount_max=0,
+        tariff=TARIFF,
+    ),
+    PriceRule.BILL: dataclasses.replace(
+        SERVICE, code="PRICED-2", price_rule=PriceRule.BILL, duplicate_hours=24
+    ),
+    PriceRule.OPEN: dataclasses.replace(
+        SERVICE,
+        code="PRICED-3",
+        price_rule=PriceRule.OPEN,
+        amount_rule=AmountRule.MIN_MAX,
+        duplicate_rule=DuplicateRule.WITHIN,
+        duplicate_hours=1,
+        key_rule=None,
+        amount_step=50,
+    ),
+}
 OTHER = dataclasses.replace(SERVICE, code="WATER-00", series="WATER-01")
 """The same bills as SERVICE, and before it by its code."""
 
@@ -207,6 +240,64 @@ def test_limits_are_part_of_the_state_given(ledger: Ledger) -> None:
     assert describe(register).participants[2].day_count_max == 7
 
 
+def test_prices_read_back_as_they_were_given(ledger: Ledger) -> None:
+    specs = Specs(SPECS.participants, tuple(PRICED.values()))
+    load(ledger, specs)
+    register = Register(ledger)
+    assert describe(register).services == specs.services
+    sequence = ledger.sequence
+    assert load(ledger, specs) == LoadCounts(0, 0, 5)
+    # The lines of a tariff have no order of their own.
+    turned = dataclasses.replace(PRICED[PriceRule.TARIFF], tariff=TARIFF[::-1])
+    assert load(ledger, Specs((), (turned,))) == LoadCounts(0, 0, 1)
+    assert ledger.sequence == sequence
+    found = register.find_service("PRICED-1")
+    assert found is not None
+    tail = ledger.tail(found.sequence)
+    assert record_tariff(tail) == TARIFF
+    texts = record_texts(tail, Record.SERVICE)
+    assert texts["name_en"] == SERVICE.name_en
+    bill = register.find_service("PRICED-2")
+    assert bill is not None
+    assert record_tariff(ledger.tail(bill.sequence)) == ()
+
+
+def test_a_tariff_is_replaced_whole_and_may_be_long(ledger: Ledger) -> None:
+    before = PRICED[PriceRule.TARIFF]
+    load(ledger, Specs(SPECS.participants, (before,)))
+    first = Register(ledger).find_service(before.code)
+    assert first is not None
+    longest = tuple(
+        dataclasses.replace(TARIFF[0], code=f"ITEM-{at:02}", amount=10**18)
+        for at in range(ITEMS_MAX)
+    )
+    after = dataclasses.replace(before, tariff=longest)
+    assert load(ledger, Specs((), (after,))) == LoadCounts(0, 1, 0)
+    register = Register(ledger)
+    assert describe(register).services == (after,)
+    more = dataclasses.replace(after, tariff=(*longest, TARIFF[1]))
+    with pytest.raises(NetworkError, match=r"services\[0\].tariff must have 1 to 64"):
+        load(ledger, Specs((), (more,)))
+    # A receipt of the day before goes by the tariff of then.
+    assert record_tariff(ledger.tail(first.sequence)) == TARIFF
+
+
+def test_a_right_to_state_dues_is_given_and_taken(ledger: Ledger) -> None:
+    harness = ParticipantSpec(id="load", role=Role.HARNESS, may_state_dues=True)
+    for spec, counts in (
+        (harness, LoadCounts(1, 0, 0)),
+        (harness, LoadCounts(0, 0, 1)),
+        (dataclasses.replace(harness, may_state_dues=False), LoadCounts(0, 1, 0)),
+    ):
+        assert load(ledger, Specs((spec,))) == counts
+        found = Register(ledger).find_participant("load")
+        assert found is not None
+        assert found.spec == spec
+    biller = dataclasses.replace(BILLER, may_state_dues=True)
+    with pytest.raises(NetworkError, match="may_state_dues is for centres"):
+        load(ledger, Specs((biller,)))
+
+
 def test_the_service_of_a_series_goes_first(ledger: Ledger) -> None:
     register = Register(ledger)
     both = Specs(SPECS.participants, (OTHER, SERVICE))
@@ -259,6 +350,7 @@ def test_the_services_of_a_series_have_one_form(
         {"check_digit": CheckDigit.LUHN},
         {"pattern": ""},
         {"series": ""},
+        {"price_rule": PriceRule.BILL},
     ],
 )
 def test_what_makes_bills_is_for_ever(ledger: Ledger, change: dict[str, Any]) -> None:

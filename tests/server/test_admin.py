@@ -95,28 +95,157 @@ def test_how_references_are_written_is_registered_for_ever(peers: Peers) -> None
         assert "another rule is another service code" in failures[0].text
 
 
+def priced(rule: "pb.PriceRule.ValueType", **fields: Any) -> pb.LoadNetworkRequest:
+    """A new service with this price rule."""
+    service = pb.Service()
+    service.CopyFrom(network().services[0])
+    for name in ("amount_rule", "amount_min", "amount_max", "key_rule"):
+        service.ClearField(name)
+    service.ClearField("duplicate_hours")
+    named = {
+        pb.PRICE_RULE_TARIFF: (pb.AMOUNT_RULE_EXACT, pb.KEY_RULE_REFERENCE),
+        pb.PRICE_RULE_BILL: (pb.AMOUNT_RULE_EXACT, pb.KEY_RULE_BILL_ID),
+        pb.PRICE_RULE_OPEN: (pb.AMOUNT_RULE_MIN_MAX, pb.KEY_RULE_REFERENCE),
+    }[rule]
+    service.amount_rule, service.key_rule = named
+    service.duplicate_rule = pb.DUPLICATE_RULE_ONCE
+    service.price_rule, service.code = rule, f"PRICED-{rule}"
+    for name, value in fields.items():
+        if name == "tariff":
+            service.tariff.extend(value)
+        else:
+            setattr(service, name, value)
+    return pb.LoadNetworkRequest(services=[service])
+
+
+FEE = pb.Fee(
+    code="FEE", amount=5_000, valid_from="2026-04-01", name_en="Fee", name_bn="ফি"
+)
+OLD_FEE = pb.Fee(code="FEE", amount=4_000, valid_from="2025-04-01", name_en="Fee")
+COPY = pb.Fee(code="COPY", amount=200, valid_from="2025-04-01")
+PRICED = (
+    priced(pb.PRICE_RULE_TARIFF, tariff=[FEE, OLD_FEE, COPY]),
+    priced(pb.PRICE_RULE_BILL, duplicate_hours=24),
+    priced(pb.PRICE_RULE_OPEN, amount_min=100, amount_max=10_000, amount_step=50),
+)
+
+
+def test_prices_are_listed_as_they_were_given(peers: Peers) -> None:
+    for request in PRICED:
+        load = peers.treasury.admin.LoadNetwork
+        assert load(request, timeout=CALL_S).added_count == 1
+        assert load(request, timeout=CALL_S).unchanged_count == 1
+    reply = peers.auditor.admin.ListServices(pb.ListServicesRequest(), timeout=CALL_S)
+    listed = {one.code: one for one in reply.services}
+    for request in PRICED:
+        [wanted] = request.services
+        # A tariff is in order of items and days, in whichever it was sent.
+        tariff = sorted(wanted.tariff, key=lambda fee: (fee.code, fee.valid_from))
+        found = listed[wanted.code]
+        assert list(found.tariff) == tariff
+        wanted.ClearField("tariff")
+        found.ClearField("tariff")
+        assert found == wanted
+
+
+def fee(**changes: Any) -> pb.Fee:
+    changed = pb.Fee()
+    changed.CopyFrom(COPY)
+    changed.MergeFrom(pb.Fee(**changes))
+    return changed
+
+
+TARIFF, BILL, OPEN = (
+    pb.PRICE_RULE_TARIFF,
+    pb.PRICE_RULE_BILL,
+    pb.PRICE_RULE_OPEN,
+)
+BOUNDS: dict[str, Any] = {"amount_min": 100, "amount_max": 10_000}
+
+
 @pytest.mark.parametrize(
-    "request_",
+    ("request_", "fields"),
     [
-        pb.LoadNetworkRequest(
-            participants=[pb.Participant(id="Bad Id", role=pb.ROLE_CENTRE)]
+        (
+            pb.LoadNetworkRequest(
+                participants=[pb.Participant(id="Bad Id", role=pb.ROLE_CENTRE)]
+            ),
+            ["participants[0].id"],
         ),
-        pb.LoadNetworkRequest(participants=[pb.Participant(id="x")]),
-        pb.LoadNetworkRequest(services=[pb.Service(code="X", biller="nobody")]),
-        pb.LoadNetworkRequest(participants=[pb.Participant(id="x")] * 8_191),
-        reference_of(letters=9),
-        reference_of(ignored=[9]),
-        reference_of(ignored=[pb.IGNORED_UNSPECIFIED]),
-        reference_of(check_digit=3),
-        reference_of(pattern="9{"),
-        reference_of(series="NOSUCH"),
+        (
+            pb.LoadNetworkRequest(participants=[pb.Participant(id="x")]),
+            ["participants[0].role"],
+        ),
+        (
+            pb.LoadNetworkRequest(
+                participants=[
+                    pb.Participant(id="x", role=pb.ROLE_BILLER, may_state_dues=True)
+                ]
+            ),
+            ["participants[0].may_state_dues"],
+        ),
+        (
+            pb.LoadNetworkRequest(services=[pb.Service(code="X", biller="nobody")]),
+            ["services[0].amount_rule"],
+        ),
+        (
+            pb.LoadNetworkRequest(participants=[pb.Participant(id="x")] * 8_191),
+            ["participants"],
+        ),
+        (reference_of(letters=9), ["services[0].letters"]),
+        (reference_of(ignored=[9]), ["services[0].ignored"]),
+        (reference_of(ignored=[pb.IGNORED_UNSPECIFIED]), ["services[0].ignored"]),
+        (reference_of(check_digit=3), ["services[0].check_digit"]),
+        (reference_of(pattern="9{"), ["services[0].pattern"]),
+        (reference_of(series="NOSUCH"), [""]),
+        (reference_of(price_rule=4), ["services[0].price_rule"]),
+        (priced(TARIFF), ["services[0].tariff"]),
+        (priced(TARIFF, tariff=[COPY] * 65), None),
+        (priced(TARIFF, tariff=[COPY, COPY]), ["services[0].tariff[1].valid_from"]),
+        (priced(TARIFF, tariff=[fee(code="copy")]), ["services[0].tariff[0].code"]),
+        (priced(TARIFF, tariff=[pb.Fee(code="A")]), None),
+        (
+            priced(TARIFF, tariff=[fee(valid_from="1/4/2026")]),
+            ["services[0].tariff[0].valid_from"],
+        ),
+        (
+            priced(TARIFF, tariff=[fee(valid_from="1969-12-31")]),
+            ["services[0].tariff[0].valid_from"],
+        ),
+        (
+            priced(TARIFF, tariff=[fee(amount=10**18 + 1)]),
+            ["services[0].tariff[0].amount"],
+        ),
+        (priced(TARIFF, tariff=[fee(name_en="\n")]), ["services[0].tariff[0].name_en"]),
+        (priced(TARIFF, tariff=[COPY], amount_min=1), ["services[0].amount_min"]),
+        (
+            priced(TARIFF, tariff=[COPY], key_rule=pb.KEY_RULE_BILL_ID),
+            ["services[0].key_rule"],
+        ),
+        (priced(TARIFF, tariff=[COPY], amount_step=1), ["services[0].amount_step"]),
+        (priced(BILL, tariff=[COPY]), ["services[0].tariff"]),
+        (priced(BILL, amount_rule=pb.AMOUNT_RULE_ANY), ["services[0].amount_rule"]),
+        (priced(BILL, key_rule=pb.KEY_RULE_REFERENCE), ["services[0].key_rule"]),
+        (priced(BILL, duplicate_hours=8_785), ["services[0].duplicate_hours"]),
+        (
+            priced(BILL, duplicate_rule=pb.DUPLICATE_RULE_NONE, key_rule=0),
+            ["services[0].duplicate_rule"],
+        ),
+        (priced(OPEN, **{**BOUNDS, "amount_min": 99}), ["services[0].amount_min"]),
+        (priced(OPEN, amount_min=100), ["services[0].amount_max"]),
+        (priced(OPEN, **BOUNDS, amount_step=10**18 + 1), ["services[0].amount_step"]),
+        (priced(OPEN, **BOUNDS, duplicate_hours=1), ["services[0].duplicate_hours"]),
     ],
 )
 def test_a_network_that_cannot_be(
-    peers: Peers, request_: pb.LoadNetworkRequest
+    peers: Peers, request_: pb.LoadNetworkRequest, fields: list[str] | None
 ) -> None:
-    with failing(grpc.StatusCode.INVALID_ARGUMENT):
+    with failing(grpc.StatusCode.INVALID_ARGUMENT) as failures:
         peers.treasury.admin.LoadNetwork(request_, timeout=CALL_S)
+    [failure] = failures
+    assert failure.violations
+    assert fields is None or failure.fields == fields
+    assert all(field in failure.text for field in failure.fields[:5])
 
 
 def test_top_up_is_once_by_id_and_by_utr(peers: Peers) -> None:

@@ -348,7 +348,7 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         return rc
     if result != RESULT_OK:
         row.flags &= <uint16_t>(
-            ~(ROW_CLAIM | ROW_RECENT | ROW_RELEASE | ROW_STATED | ROW_PARTIAL) & 0xFFFF
+            ~(ROW_CLAIM | ROW_RECENT | ROW_RELEASE | ROW_PARTIAL) & 0xFFFF
         )
         row.total = other
     row.result = <uint8_t>result

@@ -1,0 +1,280 @@
+"""Goal: claims, quotations and payments in the way are judged as a plain reading of the
+data model judges them, one payment after the other.
+
+Method: payments at random of a few bills and references, in several groups, with ends,
+refunds, leaps of time and old quotations; a book that is kept apart decides each. Right
+stories have no finding. Then one decision is turned over: that very row is found.
+"""
+
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from switch.audit import audit, reader
+from switch.codes import KeyRule, Kind, Result
+from tests.audit import price_story as p
+from tests.audit.journal_story import (
+    HOUR,
+    MINUTE,
+    NEVER,
+    WORD,
+    B,
+    going_on,
+    written,
+)
+from tests.audit.journal_writer import Row
+from tests.audit.price_story import BELOW, DUE, EXACT
+
+BILLS, PARTS, WITHIN, DEPOSITS, MONTHS = range(6, 11)
+"""Exact bills, bills at most, bills within hours, deposits, bills by month."""
+HOURS = {BILLS: 10, PARTS: 10, WITHIN: 5, DEPOSITS: 6, MONTHS: 10}
+TAKERS = 16
+EXPIRED = 0
+"""What would have had no row."""
+R = Result
+
+
+@dataclass
+class Taker:
+    """A payment, as its claims remember it."""
+
+    row: Row
+    fetched: int
+    open: bool
+    paid: bool
+    ended: int
+    left: int
+
+
+@dataclass
+class Book:
+    """Who holds which bill, and who has paid what of a reference, plainly."""
+
+    holder: dict[tuple[int, bytes], int] = field(default_factory=dict)
+    released: dict[tuple[int, bytes], int] = field(default_factory=dict)
+    takers: dict[tuple[int, str], list[Taker]] = field(default_factory=dict)
+
+    def decide(
+        self,
+        service: int,
+        bill: bytes,
+        citizen: str,
+        fetched: int,
+        now: int,
+        named: int,
+    ) -> tuple[int, int]:
+        """Result and the row in the way."""
+        if fetched and not fetched <= now < fetched + 24 * HOUR:
+            return EXPIRED, 0
+        once = service in (BILLS, PARTS, MONTHS)
+        key = service, bill
+        if once and key not in self.holder and self.released.get(key, 0) >= fetched:
+            return EXPIRED, 0
+        way = self.in_the_way(service, bill, citizen, fetched, now, named)
+        if way == -1:
+            return EXPIRED, 0
+        if once and key in self.holder:
+            return R.BILL_ALREADY_CLAIMED, self.holder[key]
+        return (R.PAID_RECENTLY, way) if way else (R.OK, 0)
+
+    def in_the_way(
+        self,
+        service: int,
+        bill: bytes,
+        citizen: str,
+        fetched: int,
+        now: int,
+        named: int,
+    ) -> int:
+        """Who is, 0 for nobody; -1 if the quotation is from before somebody's end."""
+        for taker in self.takers.get((service, citizen), [])[: -TAKERS - 1 : -1]:
+            recent = now - taker.ended < HOURS[service] * HOUR
+            counts = taker.open or (taker.paid and taker.left > 0 and recent)
+            if service == WITHIN and not counts and taker.ended >= fetched:
+                return -1
+            if not counts:
+                continue
+            if service in (BILLS, PARTS, MONTHS):
+                if taker.row.timestamp < fetched and taker.row.reference != bill:
+                    return taker.row.sequence
+            elif service == DEPOSITS and taker.row.sequence == named:
+                return 0
+            else:
+                return taker.row.sequence
+        return 0
+
+    def take(self, row: Row, citizen: str, fetched: int) -> Taker:
+        held = row.kind == Kind.HOLD
+        taker = Taker(row, fetched, held, not held, row.timestamp, row.amount)
+        if row.service in (BILLS, PARTS, MONTHS):
+            self.holder[row.service, row.reference] = row.sequence
+        self.takers.setdefault((row.service, citizen), []).append(taker)
+        return taker
+
+    def release(self, taker: Taker, by: Row) -> bool:
+        """Whether a row that ends a payment releases its bill."""
+        key = taker.row.service, taker.row.reference
+        if taker.row.service not in (BILLS, PARTS, MONTHS):
+            return False
+        if self.holder.get(key, taker.row.sequence) != taker.row.sequence:
+            return False
+        self.holder.pop(key, None)
+        self.released[key] = by.timestamp
+        return True
+
+
+class Town:
+    """Tells a story of payments; the lie, if there is one, is its last row."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.s = s = going_on()
+        self.book = Book()
+        self.paid: list[tuple[Taker, Row]] = []
+        self.held: list[Taker] = []
+        self.results: dict[int, int] = {}
+        p.bill_service(s, BILLS, hours=10)
+        p.bill_service(s, PARTS, hours=10, amount_rule=BELOW)
+        p.bill_service(s, WITHIN, rule=3, hours=5)
+        p.open_service(s, DEPOSITS, hours=6)
+        p.bill_service(s, MONTHS, key=KeyRule.REFERENCE_PERIOD, hours=10)
+        s.top_up(B, 10**8, "UTR-TOWN")
+        s.commit()
+
+    def step(self, *, lie: bool = False) -> bool:
+        """One thing that happens; whether it was a payment that was decided."""
+        s, rng = self.s, self.rng
+        s.now += rng.choice((0, 0, MINUTE, 20 * MINUTE, HOUR, 3 * HOUR))
+        if not s.group:
+            self.expire()
+        move = rng.choice(("pay", "pay", "pay", "end", "end", "refund"))
+        if move == "end" and self.held:
+            self.end(self.held.pop(rng.randrange(len(self.held))))
+        elif move == "refund" and self.paid:
+            self.refund()
+        elif move == "pay":
+            return self.pay(lie=lie)
+        if rng.random() < 0.3:
+            s.commit()
+        return False
+
+    def expire(self) -> None:
+        s = self.s
+        for sequence, due in list(s.images.holds.items()):
+            if due <= s.now and due != NEVER:
+                mine = [one for one in self.held if one.row.sequence == sequence]
+                row = s.resolve(Kind.EXPIRE, s.rows[sequence - 1])
+                for taker in mine:
+                    self.held.remove(taker)
+                    self.ended(taker, row)
+
+    def end(self, taker: Taker) -> None:
+        kind = self.rng.choice((Kind.POST, Kind.POST, Kind.VOID))
+        self.ended(taker, self.s.resolve(kind, taker.row, word=WORD))
+
+    def ended(self, taker: Taker, row: Row) -> None:
+        taker.open, taker.ended = False, row.timestamp
+        taker.paid = row.kind == Kind.POST
+        if taker.paid:
+            self.paid.append((taker, row))
+        if row.kind != Kind.POST or taker.row.service == PARTS:
+            assert bool(row.flags & 8) == self.book.release(taker, row) or (
+                taker.row.service not in (BILLS, PARTS, MONTHS)
+            )
+
+    def refund(self) -> None:
+        taker, payment = self.rng.choice(self.paid)
+        if not taker.left:
+            return
+        amount = self.rng.choice((taker.left, self.rng.randint(1, taker.left)))
+        row = self.s.refunded_by_two(payment, amount)
+        taker.left -= amount
+        if not taker.left:
+            row.flags &= ~8
+            row.flags |= 8 * self.book.release(taker, row)
+
+    def pay(self, *, lie: bool) -> bool:
+        s, rng = self.s, self.rng
+        service = rng.choice((BILLS, PARTS, WITHIN, DEPOSITS, MONTHS))
+        citizen = f"C-{rng.randrange(3)}"
+        month = rng.randrange(1, 4)
+        name = {
+            BILLS: f"{citizen}-{month}",
+            PARTS: f"{citizen}-{month}",
+            MONTHS: f"{citizen}/2026-0{month}",
+        }.get(service, citizen)
+        fetched = 0 if service == DEPOSITS else s.now - rng.choice(AGES)
+        takers = self.book.takers.get((service, citizen), [])
+        named = 0
+        if service == DEPOSITS and takers and rng.random() < 0.6:
+            named = rng.choice(takers[-2:]).row.sequence
+        told = self.book.decide(service, name.encode(), citizen, fetched, s.now, named)
+        result, way = self.lied(told, takers) if lie else told
+        if not lie:
+            self.results[told[0]] = self.results.get(told[0], 0) + 1
+        if result == EXPIRED:
+            return False
+        f: dict[str, object] = {"resolves": named}
+        if rng.random() < 0.6:
+            f |= {"kind": Kind.HOLD, "deadline": rng.choice((3_600, 86_400))}
+        if result != R.OK:
+            f |= {"result": Result(result), "total": way}
+        amount = rng.randint(100, DUE) if service in (PARTS, DEPOSITS) else DUE
+        if service == DEPOSITS:
+            row = s.pay(B, service, amount, name, **f)
+        else:
+            if service == MONTHS:
+                f["period"] = 2026 * 12 + month - 1
+            rule = BELOW if service == PARTS else EXACT
+            f |= {"citizen": citizen, "amount_rule": rule, "fetched": fetched}
+            row = p.quoted(s, B, service, amount, name, **f)
+        if result == R.OK:
+            taker = self.book.take(row, citizen, fetched)
+            if taker.open:
+                self.held.append(taker)
+            else:
+                self.paid.append((taker, row))
+        return True
+
+    def lied(self, told: tuple[int, int], takers: list[Taker]) -> tuple[int, int]:
+        """Another decision than the right one."""
+        result, way = told
+        if result != R.OK and self.rng.random() < 0.7:
+            return R.OK, 0
+        others = [one.row.sequence for one in takers if one.row.sequence != way]
+        return R.PAID_RECENTLY, self.rng.choice(others or [1])
+
+
+AGES = (1, MINUTE, 30 * MINUTE, 2 * HOUR, 6 * HOUR, 23 * HOUR)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_right_payments_at_random_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr(reader, "BLOCK_ROWS", (1, 50, 32_768)[seed % 3])
+    town = Town(seed)
+    for _ in range(600):
+        town.step()
+    town.s.commit()
+    report = audit(written(tmp_path, town.s.groups))
+    assert report.findings.kept == []
+    assert set(town.results) == set(EACH)
+
+
+EACH = (EXPIRED, R.OK, R.BILL_ALREADY_CLAIMED, R.PAID_RECENTLY)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_one_wrong_decision_is_found(tmp_path: Path, seed: int) -> None:
+    town = Town(seed)
+    for _ in range(100 + 5 * seed):
+        town.step()
+    while not town.step(lie=True):
+        pass
+    town.s.commit()
+    report = audit(written(tmp_path, town.s.groups))
+    assert {one.sequence for one in report.findings.kept} == {len(town.s.rows)}
+    assert set(report.findings.counts) <= {"claims", "refusals", "prices"}
