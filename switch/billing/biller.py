@@ -129,7 +129,8 @@ class Biller:
         """Take in accepted open holds (rows), later than all before.
 
         `before` is the time of a start, of those that are older than it: nobody knows
-        what their biller has been asked. The numbers of the questions whose first payment is damaged: they are left out.
+        what their biller has been asked. Returns the numbers of the questions whose
+        first payment is damaged: they are left out.
         """
         heads, counts, lost = _by_question(holds, ledger)
         if not len(heads):

@@ -2,11 +2,12 @@
 
 Pure: times of the ledger's clock, in nanoseconds, from a hold's row and the settings.
 
-    accepted      confirm_until   credit_until   final_from      due
-        |               |               |             |            |
-        +-- CONFIRM may -+-- it may be --+-- a clock --+-- nobody   +-- the money goes
-            go out          answered        may differ     may         back, or is kept
-                            and credited    by as much     credit it   (the service's rule)
+    accepted     confirm_until    credit_until     final_from       due
+       |               |               |               |             |
+       +-- CONFIRM may +-- it may be --+--- a clock ---+-- nobody ---+-- the money
+           go out          answered        may be          credits       goes back,
+                           and credited    wrong by        it any        or is kept
+                                           as much         more
 
 From `credit_until` to `due` is the margin, the half of it to `final_from`.
 """

@@ -342,9 +342,7 @@ class Dispatcher:
         Their replies go to `Biller.note`. Raises WireError.
         """
         answers = parse_answers(body)
-        taken = biller.take(
-            answers, body, self._ledger, self._clock(), self._wall_ns()
-        )
+        taken = biller.take(answers, body, self._ledger, self._clock(), self._wall_ns())
         if taken.wrong:
             log.warning("%s gave %d wrong answers", biller.name, taken.wrong)
         return taken.requests, taken.wrong

@@ -278,7 +278,7 @@ class Table:
         self._at[places] = at
 
     def suspect(self, places: Places, at: Times | float) -> None:
-        """They may have been asked about, and nobody heard the answer: they are unknown.
+        """They are unknown: they may have been asked about, and nobody heard of it.
 
         Ask for their status at `at`, whatever the budget.
         """

@@ -42,8 +42,6 @@ NS_IN_S = 1_000_000_000
 MINUTE_S = 60.0
 PENDING = "PENDING"
 """It does not know yet."""
-NOT_FOUND = "NOT_FOUND"
-"""It has never heard of the payment."""
 NOTHING_DUE = "NOTHING_DUE"
 """The reference is not known, or all its bills are paid."""
 
@@ -53,6 +51,7 @@ _FETCH = pb.QUESTION_KIND_FETCH_BILL
 _CONFIRMED = pb.ANSWER_KIND_CONFIRMED
 _REJECTED = pb.ANSWER_KIND_REJECTED
 _UNKNOWN = pb.ANSWER_KIND_UNKNOWN
+_NOT_SEEN = pb.ANSWER_KIND_NOT_SEEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +180,9 @@ class Desk:
                 self._take(question)
                 continue
             if amount is None:
+                if _is_too_late(question):
+                    self._take(question)
+                    continue
                 books.write(
                     biller,
                     Credit(id_, question.amount, question.service, question.reference),
@@ -224,6 +226,9 @@ class Desk:
                 self.counts["lost"] += 1
                 return
             declines = decision.fate is Fate.DECLINED or self._has(Trouble.DECLINE)
+            if _is_too_late(question):
+                self.counts["too_late"] += 1
+                declines = True
             self._write(question, declines=declines)
             amount = REFUSED if declines else question.amount
         if decision.fate is Fate.LATE and amount != REFUSED:
@@ -256,7 +261,7 @@ class Desk:
             if decision.fate is not Fate.LATE or amount == REFUSED:
                 settled = self._late_until.get(question.id, 0.0)
         elif question.id not in self._heard:
-            self._say(question, _UNKNOWN, reason=NOT_FOUND, decision=decision)
+            self._say(question, _NOT_SEEN, decision=decision)
             return
         if time.time() < settled:
             self._say(question, _UNKNOWN, reason=PENDING, decision=decision)
@@ -352,6 +357,8 @@ class Desk:
         )
         if kind == _CONFIRMED:
             answer.biller_reference = question.id.hex()
+        if kind == _NOT_SEEN:
+            answer.sent_ns = question.sent_ns
         self._send(answer, delay_s + decision.response_s / self._clock.response_speed)
 
     def _send(self, answer: pb.Answer, delay_s: float) -> None:
@@ -387,6 +394,11 @@ class Desk:
             return None
         line = self._timeline.find(trouble, self.biller, self._clock.second())
         return None if line is None else line.delay_s
+
+
+def _is_too_late(question: pb.Question) -> bool:
+    """Whether its payment must not be credited any more, by this clock."""
+    return 0 < question.credit_until_ns <= time.time_ns()
 
 
 def _due_bill(service: str, bill: Bill, rest: int) -> pb.DueBill:

@@ -1,5 +1,5 @@
-"""Goal: who may have been asked to credit a payment is asked what became of it before it
-is asked to credit it again, and what it has not seen ends when nobody can credit it.
+"""Goal: who may have been asked to credit a payment is asked what became of it before
+it is asked to credit it again; what it has not seen ends when nobody can credit it.
 
 Method: a real ledger and a clock that the test moves; the biller is the test itself,
 whose connections break and whose switch starts again.
@@ -172,9 +172,7 @@ def test_not_seen_answers_a_status_and_says_which(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("basket", [0, 3])
-def test_not_seen_is_final_once_nobody_may_credit_it(
-    bench: Bench, basket: int
-) -> None:
+def test_not_seen_is_final_once_nobody_may_credit_it(bench: Bench, basket: int) -> None:
     biller, connection = bench.connect()
     held = bench.pay(basket=basket)
     [confirm] = connection.take()
@@ -234,7 +232,9 @@ def test_nothing_is_confirmed_when_no_answer_would_come_in_time(bench: Bench) ->
     held = bench.pay(code="KEPT")
     bench.pass_s(28.5)
     biller, connection = bench.connect()
-    assert asked(connection.take()) == [(held[0], CONFIRM)]
+    questions = connection.take()
+    assert asked(questions) == [(held[0], CONFIRM)]
+    bench.answer(biller, questions)
     connection.is_ready = False
     late = bench.pay(code="KEPT")
     bench.pass_s(29.5)

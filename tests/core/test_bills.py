@@ -333,8 +333,8 @@ def test_what_can_not_be_asked_about(desk: Desk) -> None:
             desk.ledger.questions(wrong, CONFIRM, 1, 1, held)
         with pytest.raises(LookupError, match="durable"):
             desk.ledger.gather(wrong)
+    many = np.full(8191, held[0])
     with pytest.raises(ValueError, match="at most 8190"):
-        many = np.full(8191, held[0])
         desk.ledger.questions(many, CONFIRM, 1, 1, many)
     with pytest.raises(ValueError, match="at most 65536"):
         desk.ledger.gather(np.full(65_537, held[0]))

@@ -70,6 +70,16 @@ def unknown(question: pb.Question, reason: str = "") -> pb.Answer:
     )
 
 
+def not_seen(question: pb.Question) -> pb.Answer:
+    """The question to credit the payment never arrived."""
+    return pb.Answer(
+        number=question.number,
+        id=question.id,
+        kind=pb.ANSWER_KIND_NOT_SEEN,
+        sent_ns=question.sent_ns,
+    )
+
+
 def silent(_: pb.Question) -> Iterable[pb.Answer]:
     """Answers nothing."""
     return ()

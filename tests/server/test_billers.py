@@ -32,6 +32,7 @@ from tests.server.harness import (
 from tests.server.scripted_biller import (
     ScriptedBiller,
     confirm,
+    not_seen,
     reject,
     unknown,
     willing,
@@ -263,13 +264,17 @@ def test_a_new_connection_resumes(peers: Peers) -> None:
     first.close()
     until(lambda: not biller_state(peers, "power").connections)
     later = pay(peers, count=2)
+    # What was asked on it may have been credited: its state is not known.
+    assert {state(peers, one) for one in ids} == {UNKNOWN}
+    assert {state(peers, one) for one in later} == {HELD}
     with ScriptedBiller(peers.biller(), willing) as second:
         for one in (*ids, *later):
             wait_for(peers, one, COMPLETED)
-        # The same questions, with the same numbers, to be confirmed once more.
+        # The same numbers, and what became of them comes before anything else.
         again = {one.id: one for one in second.questions}
         assert {again[one.id].number for one in asked} == {one.number for one in asked}
-        assert {again[one].kind for one in ids} == {CONFIRM}
+        assert {again[one].kind for one in ids} == {STATUS}
+        assert {again[one].kind for one in later} == {CONFIRM}
 
 
 def test_an_answer_counts_on_whichever_connection(peers: Peers) -> None:
@@ -323,7 +328,7 @@ def test_who_never_got_it_is_asked_to_confirm_again(peers: Peers) -> None:
         if asked == [CONFIRM]:
             return ()
         if asked == [CONFIRM, STATUS]:
-            return (unknown(question, "NOT_FOUND"),)
+            return (not_seen(question),)
         return (confirm(question),)
 
     with ScriptedBiller(peers.biller()) as biller:
@@ -331,6 +336,28 @@ def test_who_never_got_it_is_asked_to_confirm_again(peers: Peers) -> None:
         [paid] = pay(peers)
         wait_for(peers, paid, COMPLETED)
         assert biller.asked(paid) == [CONFIRM, STATUS, CONFIRM]
+
+
+def test_what_was_never_seen_ends_when_nobody_may_credit_it(peers: Peers) -> None:
+    def deaf(question: pb.Question) -> Iterable[pb.Answer]:
+        return (not_seen(question),) if question.kind == STATUS else ()
+
+    with ScriptedBiller(peers.biller(), deaf) as biller:
+        [paid] = pay(peers, "BRIEF")
+        wait_for(peers, paid, REVERSED)
+        entry = get(peers, paid)
+        assert entry.resolution.note == "NOT_SEEN"
+        questions = [one for one in biller.questions if one.id == paid]
+        until = {one.credit_until_ns for one in questions}
+        assert len(until) == 1
+        [credit_until] = until
+        # Each to credit it leaves time for the answer, and the last comes after.
+        for one in questions:
+            assert one.sent_ns < credit_until or one.kind == STATUS
+        assert questions[0].credit_within_ms > 0
+        assert questions[-1].sent_ns > credit_until
+        assert questions[-1].credit_within_ms == 0
+        assert not cases_of(peers, paid)
 
 
 def test_a_dead_biller_is_asked_within_its_budget_and_then_it_expires(
@@ -343,7 +370,8 @@ def test_a_dead_biller_is_asked_within_its_budget_and_then_it_expires(
         kinds = biller.asked(paid)
         assert kinds[0] == CONFIRM
         assert set(kinds[1:]) == {STATUS}
-        assert 1 < len(kinds) <= 5
+        # The schedule's, and one when it is final what was not seen.
+        assert 1 < len(kinds) <= 6
         # It confirms after all: the treasury hears of it, once.
         late = confirm(biller.questions[0])
         biller.send(late)
@@ -489,6 +517,10 @@ def test_a_restart_resumes(tmp_path: Path) -> None:
             numbers = {one.id: one.number for one in old}
             for question in biller.questions:
                 assert numbers.get(question.id, question.number) == question.number
+            # Nobody is asked to credit what may have been credited before.
+            kinds = {one.id: one.kind for one in biller.questions}
+            assert kinds[asked[1]] == kinds[together[0]] == STATUS
+            assert kinds[waiting[0]] == CONFIRM
         peers.close()
 
 

@@ -47,7 +47,7 @@ from switch.simulator.bills import (
 )
 from switch.simulator.books import REFUSED, Books, Credit, Totals, read_credits
 from switch.simulator.connection import Line
-from switch.simulator.desk import NOT_FOUND, NOTHING_DUE, PENDING, Clock, Desk
+from switch.simulator.desk import NOTHING_DUE, PENDING, Clock, Desk
 from switch.simulator.script import DAY_S, Timeline, Trouble, parse_script
 from switch.v1 import billers_pb2 as pb
 
@@ -55,7 +55,7 @@ NOON_S = 12 * 3600.0
 CONFIRM, STATUS = pb.QUESTION_KIND_CONFIRM, pb.QUESTION_KIND_STATUS
 FETCH = pb.QUESTION_KIND_FETCH_BILL
 CONFIRMED, REJECTED = pb.ANSWER_KIND_CONFIRMED, pb.ANSWER_KIND_REJECTED
-UNKNOWN = pb.ANSWER_KIND_UNKNOWN
+UNKNOWN, NOT_SEEN = pb.ANSWER_KIND_UNKNOWN, pb.ANSWER_KIND_NOT_SEEN
 ALWAYS = {
     Fate.CREDITED: Habits(),
     Fate.DECLINED: Habits(decline=1.0),
@@ -163,9 +163,27 @@ def test_what_is_asked_again_is_answered_the_same(fate: Fate) -> None:
     assert books.find("cesc", first.id) == (first.amount if credited else REFUSED)
 
 
-def test_a_payment_never_heard_of_is_not_found() -> None:
-    answer = ask(make_desk(ALWAYS[Fate.CREDITED]), question(STATUS))[0]
-    assert (answer.kind, answer.reason) == (UNKNOWN, NOT_FOUND)
+def test_a_payment_never_heard_of_was_not_seen() -> None:
+    status = question(STATUS)
+    status.sent_ns = time.time_ns()
+    [answer] = ask(make_desk(ALWAYS[Fate.CREDITED]), status)
+    assert (answer.kind, answer.sent_ns) == (NOT_SEEN, status.sent_ns)
+
+
+@pytest.mark.parametrize("habits", [AT_ONCE, ALWAYS[Fate.CREDITED], ALWAYS[Fate.LATE]])
+def test_nothing_is_credited_after_its_last_moment(habits: Habits) -> None:
+    books = Books()
+    desk = make_desk(habits, books=books)
+    early, late = question(), question()
+    early.credit_until_ns = time.time_ns() + 10**12
+    late.credit_until_ns = time.time_ns() - 1
+    answers = ask(desk, early, late)
+    assert [one.kind for one in answers if one.id == late.id] == [REJECTED]
+    assert books.find("cesc", early.id) == early.amount
+    # And never, however often it is asked, and as if there were time.
+    late.credit_until_ns = early.credit_until_ns
+    assert [one.kind for one in ask(desk, late)] == [REJECTED]
+    assert books.find("cesc", late.id) == REFUSED
 
 
 def test_a_basket_is_credited_whole() -> None:
@@ -457,7 +475,7 @@ def test_a_biller_that_forgets_has_never_heard_of_the_payment() -> None:
     forgetful = make_desk(script="* forget", books=books)
     one = question()
     assert ask(forgetful, one) == []
-    assert ask(forgetful, question(STATUS, one.id))[0].reason == NOT_FOUND
+    assert ask(forgetful, question(STATUS, one.id))[0].kind == NOT_SEEN
     assert books.totals("cesc").payments == 0
     assert ask(make_desk(books=books), one)[0].kind == CONFIRMED
 

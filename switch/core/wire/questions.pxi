@@ -231,8 +231,9 @@ cdef int questions_write(
     State* s, const uint64_t* sequences, const uint64_t* until, uint32_t count, int kind,
     uint64_t deadline, uint64_t sent, uint8_t* out, size_t* size
 ) noexcept nogil:
-    """One ConnectResponse that asks about these holds, to be credited until `until`. Later members of a basket are in the
-    question of its first, which must be here for them to be asked about."""
+    """One ConnectResponse that asks about these holds, to be credited until `until`. Later
+    members of a basket are in the question of its first, which must be here for them to be
+    asked about."""
     cdef View view
     cdef Row hold
     cdef uint8_t* at = out
