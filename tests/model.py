@@ -2,9 +2,9 @@
 
 Lists, dicts and whole numbers; no storage, no threads, no speed. This file takes
 requests apart, keeps ids and baskets, and reads; the rules themselves stand in
-tests/model_rules.py, model_register.py, model_bills.py and model_shapes.py. They may
-use `switch.codes` and tests/records.py; they must not use the compiled core, which is
-what they judge.
+tests/model_rules.py, model_prices.py, model_claims.py, model_register.py,
+model_bills.py and model_shapes.py. They may use `switch.codes` and tests/records.py;
+they must not use the compiled core, which is what they judge.
 """
 
 import hashlib
@@ -22,8 +22,8 @@ from switch.codes import (
     RowFlag,
 )
 from tests.model_register import WITH_RECORD
-from tests.model_rules import NEVER, PAYS, Answer, financial_year
 from tests.model_shapes import Shapes
+from tests.model_state import NEVER, PAYS, Answer, financial_year
 from tests.records import (
     KINDS_WITHOUT_ID,
     ZERO_ID,
@@ -38,7 +38,7 @@ GROUP_MAX = 8190
 BASKET_SIZES = range(2, 17)
 WITH_TOTAL = PAYS | {Kind.CASE_CLOSE, Kind.PROPOSE}
 GIVEN = int(RowFlag.UNFREEZE) | HEAD_MASK | TENDER_MASK
-DECIDED = int(RowFlag.CLAIM | RowFlag.RECENT | RowFlag.RELEASE)
+DECIDED = int(RowFlag.CLAIM | RowFlag.RECENT | RowFlag.RELEASE | RowFlag.PARTIAL)
 REFUSED, HELD, COMPLETED, REVERSED, EXPIRED, REFUNDED = range(1, 7)
 
 Part = tuple[list[Row], list[int]]
@@ -92,7 +92,7 @@ class Model(Shapes):
         if row.kind in KINDS_WITHOUT_ID:
             return self.without_id(row)
         if row.kind in PAYS:
-            self.name_credit(row)
+            self.name_payment(row)
         first = self.first_of(row)
         if first is not None:
             return self.again(row, first)
@@ -100,6 +100,9 @@ class Model(Shapes):
             return Outcome(Result.INVALID_CENTRE)
         if self.turns_away(row):
             return Outcome(Result.BILLER_BUSY)
+        doubt = self.believe(row) if row.kind in PAYS else Result.OK
+        if doubt != Result.OK:
+            return Outcome(doubt)
         if self.needs_approval(row) and not self.is_approved(row):
             return Outcome(Result.NOT_APPROVED)
         return self.decide(row)
@@ -181,7 +184,7 @@ class Model(Shapes):
         other = row.total if row.result != Result.OK else 0
         made = row.kind in (Kind.OPEN, Kind.REGISTER) and row.result == Result.OK
         state, paid = self.standing(row, repeat)
-        return Outcome(
+        outcome = Outcome(
             row.result,
             sequence=row.sequence,
             timestamp=row.timestamp,
@@ -195,6 +198,9 @@ class Model(Shapes):
             repeat=repeat,
             state=state,
         )
+        if row.kind in PAYS:
+            self.tell_of_other(outcome, row)
+        return outcome
 
     def standing(self, row: Row, repeat: int) -> tuple[int, Row]:
         """Where a payment stands, told again: by now; and the row with its receipt."""
@@ -232,13 +238,12 @@ class Model(Shapes):
         known = [self.first_of(row) for row in rows]
         new = [row for row, first in zip(rows, known, strict=True) if first is None]
         for row in rows:
-            self.name_credit(row)
-        waits = self.basket_waits(rows, new) if new else 0
-        if waits:
+            self.name_payment(row)
+        waits = self.basket_waits(rows, new) if new else []
+        if any(waits):
+            left = iter(waits)
             return [
-                self.again(row, first)
-                if first is not None
-                else Outcome(waits if self.can_pay(row) else Result.INVALID_CENTRE)
+                self.again(row, first) if first is not None else Outcome(next(left))
                 for row, first in zip(rows, known, strict=True)
             ]
         failed: dict[int, Answer] = {}
@@ -261,7 +266,8 @@ class Model(Shapes):
         touched = {index for row in rows for index in (row.debit, row.credit)}
         accounts = {i: self.accounts[i].copy() for i in touched if self.account(i)}
         before = [replace(row) for row in rows]
-        claims, due = dict(self.claims), list(self.due)
+        claims, takers = dict(self.claims), dict(self.takers)
+        due = list(self.due)
         mark, timestamp = len(self.rows), self.timestamp
         done = []
         for place, row in enumerate(rows):
@@ -277,7 +283,8 @@ class Model(Shapes):
             for undone in self.rows[mark:]:
                 del self.ids[undone.participant, undone.id]
             del self.rows[mark:]
-            self.claims, self.due, self.timestamp = claims, due, timestamp
+            self.claims, self.takers = claims, takers
+            self.due, self.timestamp = due, timestamp
             for each, old in zip(rows, before, strict=True):
                 each.flags, each.receipt, each.total = old.flags, 0, 0
             # A row of this basket was in the way: it has not come to be.
@@ -299,8 +306,8 @@ class Model(Shapes):
         """Make the change; no check is left that could fail."""
         getattr(self, f"do_{Kind(row.kind).name.lower()}")(row)
 
-    def basket_waits(self, rows: list[Row], new: list[Row]) -> int:
-        """Why those of a basket that are new get no row by now, or 0."""
+    def basket_waits(self, rows: list[Row], new: list[Row]) -> list[int]:
+        """Why those of a basket that are new get no row by now, each its own result."""
         billers = {self.services[row.service - 1].biller for row in rows if row.service}
         wallets = {row.debit for row in rows}
         whole = len(wallets) == 1 and len(billers) <= 1 and all(map(self.can_pay, new))
@@ -309,8 +316,16 @@ class Model(Shapes):
             given = {row.deadline for row in rows if not row.hot}
             whole = whole and len(kinds) <= 1 and len(given) <= 1
         if not whole:
-            return Result.INVALID_BASKET
-        return Result.BILLER_BUSY if self.turns_away(rows[0]) else 0
+            invalid = Result.INVALID_BASKET, Result.INVALID_CENTRE
+            return [invalid[not self.can_pay(row)] for row in new]
+        if self.turns_away(rows[0]):
+            return [Result.BILLER_BUSY] * len(new)
+        doubts = [self.believe(row, ahead) for ahead, row in enumerate(new)]
+        if all(doubt == Result.OK for doubt in doubts):
+            return []
+        return [
+            Result.INVALID_BASKET if doubt == Result.OK else doubt for doubt in doubts
+        ]
 
     # --- the id again -----------------------------------------------------------------
 
@@ -335,9 +350,8 @@ class Model(Shapes):
         if row.kind in WITH_RECORD:
             reference = hashlib.blake2b(row.tail or b"", digest_size=32).digest()
         same = reference == first.reference
-        if row.sent:
-            # As it was sent, or the canonical form by the row's service if it has one.
-            same = row.sent == first.reference or (not unknown and same)
+        if row.sent and first.kind in PAYS:
+            same = self.same_reference(row, first)
         checks = (
             (Field.SERVICE, pays and not unknown and row.service != first.service),
             (Field.AMOUNT, row.amount != first.amount),
@@ -351,11 +365,12 @@ class Model(Shapes):
             (Field.TENDER, pays and row.tender != first.tender),
             (Field.HEAD, pays and row.head != first.head),
             (Field.BASKET, row.basket != first.basket),
-            (Field.NOTE, pays and (row.tail or b"") != (first.tail or b"")),
+            (Field.NOTE, pays and not self.same_note(row, first)),
             (Field.RESOLVES, row.resolves != first.resolves),
             (Field.RESOLVES, says and row.total != first.total),
             (Field.CHECKER, row.checker != first.checker),
             (Field.DEADLINE, not alike and row.deadline != first.deadline),
+            (Field.ITEMS, pays and not self.same_items(row, first)),
         )
         return next((field for field, differs in checks if differs), Field.NONE)
 

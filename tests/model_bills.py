@@ -8,7 +8,7 @@ import hashlib
 
 from switch.codes import AccountKind, CaseType, Kind, Policy, Result, RowFlag
 from tests.model_register import Register
-from tests.model_rules import MONEY, NEVER, OK, Answer
+from tests.model_state import MONEY, NEVER, OK, Answer
 from tests.records import Row
 
 CASES_COUNT_MAX = 65_535

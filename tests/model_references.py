@@ -82,6 +82,22 @@ def verhoeff(digits: list[int]) -> bool:
     return product == 0
 
 
+def without(text: bytes, ignored: int) -> bytes:
+    """A text without the characters that do not count."""
+    for bit, character in LEFT_OUT.items():
+        if ignored & bit:
+            text = text.replace(character, b"")
+    if ignored & Ignored.ZEROS:
+        text = text.lstrip(b"0") or text[-1:]
+    return text
+
+
+def canonical_bill(bill: bytes, *, letters: int, ignored: int) -> bytes | None:
+    """The one form of a biller's id of a bill, or None if it has none."""
+    text = fold(without(bill, ignored), letters)
+    return text if text and text == text.strip(b" ") else None
+
+
 def canonical(
     reference: bytes,
     *,
@@ -98,12 +114,7 @@ def canonical(
         if parts is None:
             return reference
         reference, period = parts.groups()
-    for bit, character in LEFT_OUT.items():
-        if ignored & bit:
-            reference = reference.replace(character, b"")
-    if ignored & Ignored.ZEROS:
-        reference = reference.lstrip(b"0") or reference[-1:]
-    reference = fold(reference, letters)
+    reference = fold(without(reference, ignored), letters)
     digits = [int(chr(each)) for each in reference if chr(each) in "0123456789"]
     wanted = read_pattern(pattern, letters) if pattern else None
     whole = reference + period

@@ -21,14 +21,16 @@ from switch.codes import (
     Letters,
     Mode,
     Policy,
+    PriceRule,
     Record,
     Result,
     Role,
     RowFlag,
 )
 from tests.model_references import read_pattern
-from tests.model_rules import OK, Answer, Participant, Rules, Service
-from tests.records import RULES_RECORD, Account, Row
+from tests.model_rules import Rules
+from tests.model_state import OK, Answer, Participant, Service
+from tests.records import RULES_RECORD, Account, Row, TariffItem
 
 BILLER_ACCOUNTS_MAX = 65_000
 SERVICES_MAX = 65_535
@@ -37,6 +39,46 @@ DEADLINE_MAX_S = 31 * 86_400
 WITH_RECORD = frozenset((Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.SHIFT))
 PARTICIPANT_CODE = re.compile(rb"[a-z0-9-]{1,32}")
 SERVICE_CODE = re.compile(rb"[A-Z0-9-]{1,16}")
+ITEM_CODE = re.compile(rb"[A-Z0-9-]{1,8}")
+ITEM = struct.Struct("<8sQII")
+SERVICE_SIZE = 256
+TARIFF_ITEMS_MAX = 64
+OPEN_LEAST = 100
+
+AMOUNT_RULES_OF = {
+    PriceRule.STATED: frozenset(AmountRule),
+    PriceRule.TARIFF: frozenset({AmountRule.EXACT}),
+    PriceRule.BILL: frozenset(
+        {AmountRule.EXACT, AmountRule.EXACT_AND_ABOVE, AmountRule.EXACT_AND_BELOW}
+    ),
+    PriceRule.OPEN: frozenset({AmountRule.MIN_MAX}),
+}
+WITHIN = ((0,), 1, HOURS_MAX)
+DUPLICATES_OF: dict[PriceRule, dict[int, tuple[tuple[int, ...], int, int]]] = {
+    # By duplicate rule: key rules, the least and the most hours.
+    PriceRule.STATED: {
+        DuplicateRule.NONE: ((0,), 0, 0),
+        DuplicateRule.ONCE: ((KeyRule.BILL_ID, KeyRule.REFERENCE_PERIOD), 0, 0),
+        DuplicateRule.WITHIN: WITHIN,
+    },
+    PriceRule.TARIFF: {
+        DuplicateRule.ONCE: ((KeyRule.REFERENCE,), 0, 0),
+        DuplicateRule.WITHIN: WITHIN,
+    },
+    PriceRule.BILL: {
+        DuplicateRule.ONCE: (
+            (KeyRule.BILL_ID, KeyRule.REFERENCE_PERIOD),
+            0,
+            HOURS_MAX,
+        ),
+        DuplicateRule.WITHIN: WITHIN,
+    },
+    PriceRule.OPEN: {
+        DuplicateRule.NONE: ((0,), 0, 0),
+        DuplicateRule.ONCE: ((KeyRule.REFERENCE,), 0, 0),
+        DuplicateRule.WITHIN: WITHIN,
+    },
+}
 
 
 class Register(Rules):
@@ -210,7 +252,7 @@ class Register(Rules):
             service.sequence = row.sequence
             self.services[row.debit - 1 : row.debit] = [service]
         else:
-            participant = Participant(code, tail[1], row.sequence, tail[2])
+            participant = Participant(code, tail[1], row.sequence, tail[2], tail[40])
             self.participants[row.debit : row.debit + 1] = [participant]
 
 
@@ -228,7 +270,7 @@ def participant_record_is_valid(tail: bytes) -> bool:
     """A participant's record has a role and a code."""
     if len(tail) < 64 or tail[1] not in list(Role) or tail[2] > 1:
         return False
-    if any(tail[3:8]) or any(tail[40:64]):
+    if any(tail[3:8]) or tail[40] > 1 or any(tail[41:64]):
         return False
     return code_is_valid(tail[8:40], PARTICIPANT_CODE)
 
@@ -245,11 +287,11 @@ def shift_record_is_valid(tail: bytes, operator: int) -> bool:
 
 def references_are_valid(tail: bytes) -> bool:
     """The part of a service's record that says what its references are."""
-    price, letters, ignored, check_digit, items = tail[84:89]
+    letters, ignored, check_digit = tail[85:88]
     pattern = tail[128:192].rstrip(b"\0")
-    unknown = tail[89:90] + tail[92:128] + tail[192:256]
+    unknown = tail[89:90] + tail[92:96] + tail[104:128] + tail[192:256]
     return (
-        not (price or items or any(unknown))
+        not any(unknown)
         and letters in list(Letters)
         and ignored <= sum(Ignored)
         and check_digit in list(CheckDigit)
@@ -259,27 +301,73 @@ def references_are_valid(tail: bytes) -> bool:
 
 def service_record_is_valid(tail: bytes) -> bool:
     """A service's record has known rules, 1 to 8 heads and a code."""
-    if len(tail) < 256 or not references_are_valid(tail):
+    if len(tail) < SERVICE_SIZE or len(tail) < SERVICE_SIZE + ITEM.size * tail[88]:
+        return False
+    if not (references_are_valid(tail) and price_is_valid(tail)):
         return False
     if not code_is_valid(tail[8:24], SERVICE_CODE):
         return False
-    _, amount_rule, mode, duplicate_rule, key_rule, policy, active, heads = tail[:8]
-    least, most, hours, deadline_s = struct.unpack_from("<QQII", tail, 24)
-    keys = list(KeyRule) if duplicate_rule == DuplicateRule.ONCE else [0]
-    within = duplicate_rule == DuplicateRule.WITHIN
+    mode, _, _, policy, active, heads = tail[2:8]
+    least, most, _, deadline_s = struct.unpack_from("<QQII", tail, 24)
     confirmed = mode == Mode.CONFIRMED
     return (
-        (1 <= hours <= HOURS_MAX if within else hours == 0)
-        and (1 if confirmed else 0) <= deadline_s <= DEADLINE_MAX_S
+        (1 if confirmed else 0) <= deadline_s <= DEADLINE_MAX_S
         and max(least, most) <= AMOUNT_MAX
         and (most == 0 or least <= most)
         and (policy in list(Policy) or (policy == 0 and not confirmed))
-        and amount_rule in list(AmountRule)
         and mode in list(Mode)
-        and duplicate_rule in list(DuplicateRule)
-        and key_rule in keys
         and active <= 1
         and 1 <= heads <= 8
+    )
+
+
+def price_is_valid(tail: bytes) -> bool:
+    """Whether what a price rule asks of a service's record is so."""
+    if tail[84] not in list(PriceRule):
+        return False
+    price = PriceRule(tail[84])
+    _, amount_rule, _, duplicate, key = tail[:5]
+    least, most, hours = struct.unpack_from("<QQI", tail, 24)
+    [step] = struct.unpack_from("<Q", tail, 96)
+    keys, hours_least, hours_most = DUPLICATES_OF[price].get(duplicate, ((), 0, 0))
+    bounds = {
+        PriceRule.TARIFF: least == most == 0 and tariff_is_valid(tail),
+        PriceRule.OPEN: least >= OPEN_LEAST and most > 0 and step <= AMOUNT_MAX,
+    }
+    return (
+        amount_rule in AMOUNT_RULES_OF[price]
+        and key in keys
+        and hours_least <= hours <= hours_most
+        and bounds.get(price, True)
+        and (price == PriceRule.TARIFF or tail[88] == 0)
+        and (price == PriceRule.OPEN or step == 0)
+    )
+
+
+def tariff_is_valid(tail: bytes) -> bool:
+    """1 to 64 items, in order, of which no two are the same."""
+    if not 1 <= tail[88] <= TARIFF_ITEMS_MAX:
+        return False
+    places = []
+    for number in range(tail[88]):
+        field, fee, day, zero = ITEM.unpack_from(
+            tail, SERVICE_SIZE + number * ITEM.size
+        )
+        code = field.rstrip(b"\0")
+        if not ITEM_CODE.fullmatch(code) or zero or not 1 <= fee <= AMOUNT_MAX:
+            return False
+        places.append((field, day))
+    return places == sorted(set(places))
+
+
+def read_items(tail: bytes) -> tuple[TariffItem, ...]:
+    """The tariff behind a service's record."""
+    lines = [
+        ITEM.unpack_from(tail, SERVICE_SIZE + number * ITEM.size)
+        for number in range(tail[88])
+    ]
+    return tuple(
+        TariffItem(code.rstrip(b"\0"), fee, day) for code, fee, day, _ in lines
     )
 
 
@@ -307,7 +395,9 @@ def read_service(tail: bytes) -> Service:
         ignored=tail[86],
         check_digit=tail[87],
         series=int.from_bytes(tail[90:92], "little"),
+        amount_step=int.from_bytes(tail[96:104], "little"),
         pattern=tail[128:192].rstrip(b"\0"),
+        items=read_items(tail),
     )
 
 
@@ -316,15 +406,15 @@ def rules_of(service: Service) -> tuple[int | bytes, ...]:
     return (
         service.biller,
         service.duplicate_rule,
-        service.price_rule,
         service.series,
         *form_of(service),
     )
 
 
 def form_of(service: Service) -> tuple[int | bytes, ...]:
-    """What makes the one form of its references."""
+    """What services of one series have alike: price and form of references."""
     return (
+        service.price_rule,
         service.key_rule,
         service.letters,
         service.ignored,

@@ -5,227 +5,59 @@ docs/data-model.md: first every check, then the change, which cannot fail.
 """
 
 import hashlib
-import re
 from bisect import bisect_left, insort
-from dataclasses import dataclass
 
 from switch.codes import (
     NO_AMOUNT_LIMIT,
     AccountKind,
     AccountState,
-    AmountRule,
-    DuplicateRule,
     KeyRule,
     Kind,
-    Letters,
     Mode,
     Policy,
     Result,
     RowFlag,
 )
-from tests.model_references import canonical
-from tests.records import ZERO_ID, Account, Row, WindowLine
+from tests.model_prices import Prices
+from tests.model_references import PERIOD
+from tests.model_state import (
+    NEVER,
+    OK,
+    SECOND_NS,
+    WORD_MAX,
+    Answer,
+    Service,
+    financial_year,
+    ist_day,
+)
+from tests.records import Row, WindowLine
 
-SECOND_NS = 10**9
-DAY_S = 86_400
-IST_S = 19_800
-WORD_MAX = 2**64 - 1
-NEVER = WORD_MAX
-"""When a hold is due that its deadline did not release."""
-
-PAYS = frozenset((Kind.PAY, Kind.HOLD))
-MONEY = frozenset(range(Kind.PAY, Kind.TRANSFER + 1)) - {Kind.WINDOW} | {Kind.SETTLE}
-COPIED = int(RowFlag.CLAIM | RowFlag.RECENT) | 0x3E00  # and the head and the tender
-PERIOD = re.compile(rb".+/\d{4}-(0[1-9]|1[0-2])", re.DOTALL)
-
-ClaimKey = tuple[str, int, bytes, int]
-
-
-def ist_day(timestamp: int) -> int:
-    """IST date of a time in nanoseconds UTC, as days since 1970-01-01."""
-    return (timestamp // SECOND_NS + IST_S) // DAY_S
+COPIED = 0x3E00 | int(  # the head and the tender
+    RowFlag.CLAIM | RowFlag.RECENT | RowFlag.STATED | RowFlag.PARTIAL
+)
 
 
-def financial_year(timestamp: int) -> int:
-    """IST calendar year in which the April of this time's financial year fell."""
-    days = ist_day(timestamp)
-    year, april = 1970, 90
-    while True:
-        leap = (year + 1) % 4 == 0 and ((year + 1) % 100 != 0 or (year + 1) % 400 == 0)
-        following = april + 365 + leap
-        if days < april:
-            return year - 1
-        if days < following:
-            return year
-        year, april = year + 1, following
-
-
-@dataclass(slots=True)
-class Participant:
-    """Someone registered; `sequence` is that of the current register row."""
-
-    code: bytes
-    role: int
-    sequence: int
-    active: int = 1
-
-
-@dataclass(slots=True)
-class Service:
-    """One service, with everything that decides; `sequence` as for participants."""
-
-    code: bytes
-    amount_rule: int
-    mode: int
-    duplicate_rule: int
-    key_rule: int
-    active: int
-    amount_min: int
-    amount_max: int
-    duplicate_hours: int
-    biller: int
-    heads: tuple[int, ...]
-    deadline_s: int = 0
-    deadline_policy: int = 0
-    price_rule: int = 0
-    letters: int = Letters.AS_THEY_ARE
-    ignored: int = 0
-    check_digit: int = 0
-    series: int = 0
-    pattern: bytes = b""
-    sequence: int = 0
-
-    def canonical(self, reference: bytes) -> bytes | None:
-        """A reference in its one form."""
-        return canonical(
-            reference,
-            letters=self.letters,
-            ignored=self.ignored,
-            check_digit=self.check_digit,
-            pattern=self.pattern,
-            key_rule=self.key_rule,
-        )
-
-
-@dataclass(slots=True)
-class Answer:
-    """What a rule says: the result, and the row or record it speaks of."""
-
-    result: int = Result.OK
-    other: int = 0
-    repeat: int = 0
-
-
-OK = Answer()
-
-
-class Rules:
-    """All state, and each rule of money: `check_` refuses, `do_` changes."""
-
-    def __init__(self) -> None:
-        self.rows: list[Row] = []
-        self.accounts: list[Account] = [Account(0, 0, 0, state=0)]
-        self.participants: list[Participant] = [Participant(b"", 0, 0)]
-        self.services: list[Service] = []
-        self.busy: set[int] = set()  # billers that too much waits for, until reopened
-        self.account_of: dict[tuple[int, int], int] = {}
-        self.participant_of: dict[bytes, int] = {}
-        self.service_of: dict[bytes, int] = {}
-        self.biller_accounts: list[int] = []
-        self.ids: dict[tuple[int, bytes], int] = {}
-        self.claims: dict[ClaimKey, int] = {}
-        self.due: list[tuple[int, int]] = []  # (ns, sequence) of open holds, sorted
-        self.kept: set[int] = set()  # holds that their deadline did not release
-        self.cases: dict[tuple[int, int], int] = {}  # (hold, type) -> case
-        # hold, payment, window, case, proposal -> what resolved it last
-        self.resolved: dict[int, int] = {}
-        # (wallet, operator, the shift before or 0) -> the one that follows
-        self.followed: dict[tuple[int, int, int], int] = {}
-        self.corrected: dict[int, int] = {}  # case -> the transfer that corrected it
-        self.refunded: dict[int, int] = {}
-        self.settled_by: dict[tuple[int, int], int] = {}
-        self.windows: dict[int, dict[int, int]] = {}  # window -> account -> payable
-        self.last_window = 0
-        self.rules_row = 0  # the last one
-        self.timestamp = 0
-        self.now = 0
-        self.history: list[list[tuple[int, tuple[int, int, int, int]]]] = [[]]
-
-    def clock(self) -> int:
-        """The next row's timestamp."""
-        return max(self.now, self.timestamp + 1)
-
-    def append(self, row: Row, result: int = Result.OK) -> None:
-        """Give the row its place, and remember its id and what it resolves."""
-        row.timestamp = self.timestamp = self.clock()
-        row.result = result
-        row.sequence = len(self.rows) + 1
-        if row.tail:
-            row.flags |= RowFlag.TAIL
-        self.rows.append(row)
-        if row.id != ZERO_ID:
-            self.ids[row.participant, row.id] = row.sequence
-        if result == Result.OK and row.kind in MONEY:
-            for index in (row.debit, row.credit):
-                account = self.accounts[index]
-                account.changed = row.sequence
-                self.history[index].append((row.sequence, account.totals))
-
-    def account(self, index: int) -> Account | None:
-        """The account with this index."""
-        return self.accounts[index] if 0 < index < len(self.accounts) else None
-
-    def name_credit(self, row: Row) -> None:
-        """The account that a payment's service and head stand for, as far as known, and
-        the reference by that service.
-        """
-        row.credit = 0
-        row.sent = row.sent or row.reference
-        row.reference, row.misspelled = row.sent, False
-        if not 0 < row.service <= len(self.services):
-            row.service = 0
-            return
-        service = self.services[row.service - 1]
-        reference = service.canonical(row.sent)
-        row.misspelled = reference is None
-        row.reference = row.sent if reference is None else reference
-        heads = service.heads
-        if row.head < len(heads):
-            row.credit = heads[row.head]
+class Rules(Prices):
+    """Each rule of money: `check_` refuses, `do_` changes."""
 
     def check_pay(self, row: Row) -> Answer:
-        self.name_credit(row)
-        if not row.service:
+        self.name_payment(row)
+        service = self.service_at(row.service)
+        if service is None:
             return Answer(Result.SERVICE_UNKNOWN)
-        service = self.services[row.service - 1]
         if not service.active:
             return Answer(Result.SERVICE_INACTIVE)
         if row.head >= len(service.heads):
             return Answer(Result.HEAD_UNKNOWN)
         if row.misspelled:
             return Answer(Result.REFERENCE_WRONG)
-        result = self.check_amount(service, row.amount, row.total)
+        result = self.check_price(row, service)
         if result != Result.OK:
             return Answer(result)
         period = service.key_rule == KeyRule.REFERENCE_PERIOD
         if period and not PERIOD.fullmatch(row.reference):
             return Answer(Result.PERIOD_MISSING)
         return self.check_wallet_and_bill(row, service)
-
-    def check_amount(self, service: Service, amount: int, due: int) -> int:
-        """The service's bounds and its amount rule."""
-        if amount < service.amount_min:
-            return Result.AMOUNT_BELOW_MINIMUM
-        if service.amount_max and amount > service.amount_max:
-            return Result.AMOUNT_ABOVE_MAXIMUM
-        met = {
-            AmountRule.EXACT: due and amount == due,
-            AmountRule.EXACT_AND_ABOVE: due and amount >= due,
-            AmountRule.EXACT_AND_BELOW: due and amount <= due,
-        }
-        if not met.get(AmountRule(service.amount_rule), True):
-            return Result.AMOUNT_NOT_EXACT
-        return Result.OK
 
     def check_wallet_and_bill(self, row: Row, service: Service) -> Answer:
         wallet, biller = self.accounts[row.debit], self.accounts[row.credit]
@@ -237,14 +69,9 @@ class Rules:
             return Answer(Result.CREDIT_CLOSED)
         if biller.state == AccountState.FROZEN:
             return Answer(Result.CREDIT_FROZEN)
-        key = self.claim_key(row, service.duplicate_rule, row.amount)
-        taken = self.claims.get(key, 0) if key else 0
-        if taken and service.duplicate_rule == DuplicateRule.ONCE:
-            return Answer(Result.BILL_ALREADY_CLAIMED, taken)
-        if taken:
-            age_ns = self.clock() - self.rows[taken - 1].timestamp
-            if age_ns < service.duplicate_hours * 3600 * SECOND_NS:
-                return Answer(Result.PAID_RECENTLY, taken)
+        claimed = self.check_claims(row, service, self.clock())
+        if claimed.result != Result.OK:
+            return claimed
         if row.amount > wallet.payment_max:
             return Answer(Result.PAYMENT_AMOUNT_EXCEEDED)
         same_day = wallet.day == ist_day(self.clock())
@@ -266,16 +93,6 @@ class Rules:
             return Answer(Result.OVERFLOWS)
         return OK
 
-    def claim_key(self, row: Row, rule: int, amount: int) -> ClaimKey | None:
-        """What a payment claims under a duplicate rule."""
-        if rule == DuplicateRule.ONCE:
-            biller = self.accounts[row.credit].participant
-            series = self.services[row.service - 1].series or row.service
-            return ("once", biller, row.reference, series)
-        if rule == DuplicateRule.WITHIN:
-            return ("within", row.service, row.reference, amount)
-        return None
-
     def move(self, row: Row) -> None:
         """Posted money, and what the biller accounts' open window counts of it."""
         debit, credit = self.accounts[row.debit], self.accounts[row.credit]
@@ -292,27 +109,6 @@ class Rules:
             debit.period_debits += row.amount
         if credit.kind == AccountKind.BILLER:
             credit.period_credits += row.amount
-
-    def take_claim(self, row: Row) -> None:
-        """Claim the bill, as the service's duplicate rule says."""
-        rule = self.services[row.service - 1].duplicate_rule
-        key = self.claim_key(row, rule, row.amount)
-        if key:
-            self.claims[key] = len(self.rows) + 1
-            row.flags |= RowFlag.CLAIM
-        if rule == DuplicateRule.WITHIN:
-            row.flags |= RowFlag.RECENT
-
-    def release_claim(self, row: Row, taker: Row) -> None:
-        """Give up the claim that `taker` took, unless a later row has it by now."""
-        if not taker.flags & RowFlag.CLAIM:
-            return
-        recent = taker.flags & RowFlag.RECENT
-        rule = DuplicateRule.WITHIN if recent else DuplicateRule.ONCE
-        key = self.claim_key(taker, rule, taker.amount)
-        if key and self.claims.get(key) == taker.sequence:
-            del self.claims[key]
-            row.flags |= RowFlag.RELEASE
 
     def count_day(self, row: Row) -> None:
         """A payment of today, in the wallet's day counters."""
@@ -334,7 +130,7 @@ class Rules:
         row.total = 0
         if self.services[row.service - 1].mode == Mode.CONFIRMED:
             row.flags |= RowFlag.AS_DIRECT
-        self.take_claim(row)
+        self.take_claims(row)
         self.count_day(row)
         self.number_receipt(row)
         self.move(row)
@@ -343,10 +139,12 @@ class Rules:
     def do_hold(self, row: Row) -> None:
         row.total = 0
         debit, credit = self.accounts[row.debit], self.accounts[row.credit]
-        keeps = self.services[row.service - 1].deadline_policy == Policy.KEEP
-        if keeps or row.keeps:
+        service = self.services[row.service - 1]
+        if service.deadline_policy == Policy.KEEP or row.keeps:
             row.flags |= RowFlag.KEEP
-        self.take_claim(row)
+        self.take_claims(row)
+        if row.flags & RowFlag.CLAIM and self.is_in_parts(row, service):
+            row.flags |= RowFlag.PARTIAL
         self.count_day(row)
         debit.debits_pending += row.amount
         credit.credits_pending += row.amount
@@ -415,6 +213,8 @@ class Rules:
         wallet = self.accounts[hold.debit]
         if ist_day(hold.timestamp) == wallet.day:
             wallet.day_amount -= hold.amount - row.amount
+        if hold.flags & RowFlag.PARTIAL:
+            self.release_claim(row, hold)
         self.number_receipt(row)
         self.move(row)
         self.append(row)

@@ -8,12 +8,14 @@ import re
 
 from switch.codes import AMOUNT_MAX, AccountKind, Kind, Mode, Result, Role, Tender
 from tests.model_bills import Bills
-from tests.model_register import WITH_RECORD
-from tests.model_rules import DAY_S, PAYS
+from tests.model_register import ITEM_CODE, WITH_RECORD
+from tests.model_state import DAY_S, PAYS
 from tests.records import KINDS_WITHOUT_ID, ZERO_ID, Payment, Row, flags_of
 
 DEADLINE_MAX_S = 31 * DAY_S
 NOTE_MAX = 64
+PAYMENT_ITEMS_MAX = 4
+ITEM_COUNT_MAX = 9_999
 REQUESTABLE = frozenset(Kind) - {Kind.EXPIRE, Kind.CASE}
 WITH_AMOUNT = PAYS | {
     Kind.POST,
@@ -95,6 +97,9 @@ class Shapes(Bills):
             total=payment.amount_due,
             tail=payment.note or None,
             hot=True,
+            quotation=payment.quotation,
+            handle=payment.additional_to,
+            items=payment.items,
         )
         if service and self.services[service - 1].mode == Mode.CONFIRMED:
             row.kind = Kind.HOLD
@@ -113,6 +118,8 @@ class Shapes(Bills):
             return row, Result.INVALID_HEAD
         if not note_is_valid(payment.note):
             return row, Result.INVALID_NOTE
+        if not items_are_valid(payment.items):
+            return row, Result.INVALID_ITEMS
         return row, 0
 
     def centre_named(self, name: bytes, bound: int) -> int:
@@ -141,3 +148,14 @@ def note_is_valid(note: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return len(note) <= NOTE_MAX
+
+
+def items_are_valid(items: tuple[tuple[bytes, int], ...]) -> bool:
+    """At most 4, each a code and some of it, no code twice."""
+    codes = [code for code, _ in items]
+    return (
+        len(items) <= PAYMENT_ITEMS_MAX
+        and len(set(codes)) == len(codes)
+        and all(ITEM_CODE.fullmatch(code) for code in codes)
+        and all(1 <= count <= ITEM_COUNT_MAX for _, count in items)
+    )

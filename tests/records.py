@@ -5,6 +5,7 @@ May use `switch.codes` and nothing else of the product.
 """
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from switch.codes import (
@@ -28,6 +29,7 @@ from switch.codes import (
     Record,
     Result,
     Role,
+    TailForm,
 )
 
 ZERO_ID = bytes(16)
@@ -44,10 +46,10 @@ ACCOUNT_FIELDS = """
     day_count_max receipt participant holds_count year purpose kind state cases_count
     refundable payment_max
 """.split()  # noqa: SIM905 - a list of words reads better
-OUTCOME_BYTES = struct.Struct("<QQQQQ16sIIHBBBB10x")
+OUTCOME_BYTES = struct.Struct("<QQQQQ16sIIHBBBBB9x")
 OUTCOME_FIELDS = """
     sequence timestamp balance pending other other_id receipt index year result
-    repeat field state
+    repeat field state foreign
 """.split()  # noqa: SIM905 - a list of words reads better
 
 
@@ -87,6 +89,18 @@ class Row:
     """Of a payment whose service was looked up: the reference as it was sent."""
     misspelled: bool = False
     """It has no canonical form."""
+    note: bytes | None = None
+    """Of such a payment: its tail as it was sent."""
+    cited: bytes = b""
+    """The citizen's reference, of one whose service says what that is."""
+    fetched: int = 0
+    """When its quotation was, ns; 0 without one."""
+    quotation: bytes = b""
+    """Of a message: the token as it was sent."""
+    handle: bytes = b""
+    """Of a message: what names the payment that it is in addition to."""
+    items: tuple[tuple[bytes, int], ...] = ()
+    """Of a message: codes of a tariff, and how many of each."""
 
     @property
     def head(self) -> int:
@@ -137,6 +151,9 @@ class Payment:
     tender: int = 0
     head: int = 0
     note: bytes = b""
+    quotation: bytes = b""
+    additional_to: bytes = b""
+    items: tuple[tuple[bytes, int], ...] = ()
 
 
 @dataclass(slots=True)
@@ -225,6 +242,9 @@ class Outcome:
     repeat: int = 0
     field: int = Field.NONE
     state: int = 0
+    foreign: int = 0
+    handle: bytes = b""
+    """On the wire only: what a payment in addition gives back."""
 
     def pack(self) -> bytes:
         """The answer's 80 bytes."""
@@ -242,6 +262,7 @@ class Outcome:
             self.repeat,
             self.field,
             self.state,
+            self.foreign,
         )
 
 
@@ -283,12 +304,33 @@ class ParticipantRecord:
     code: bytes
     role: int = Role.CENTRE
     active: int = 1
+    may_state_dues: int = 1
+    """So that a test can pay what nobody was asked for; not the product's default."""
 
     def pack(self) -> bytes:
         """64 bytes."""
         return struct.pack(
-            "<BBB5x32s24x", Record.PARTICIPANT, self.role, self.active, self.code
+            "<BBB5x32sB23x",
+            Record.PARTICIPANT,
+            self.role,
+            self.active,
+            self.code,
+            self.may_state_dues,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class TariffItem:
+    """What one item of a tariff costs from a day on."""
+
+    code: bytes
+    fee: int
+    valid_from: int = 0
+    """An IST day."""
+
+    def pack(self) -> bytes:
+        """24 bytes."""
+        return struct.pack("<8sQI4x", self.code, self.fee, self.valid_from)
 
 
 @dataclass(slots=True)
@@ -313,19 +355,22 @@ class ServiceRecord:
     letters: int = Letters.AS_THEY_ARE
     ignored: int = 0
     check_digit: int = CheckDigit.NONE
-    items_count: int = 0
+    items_count: int = field(default=-1)
     series: int = 0
     amount_step: int = 0
     pattern: bytes = b""
+    items: tuple[TariffItem, ...] = ()
 
     def __post_init__(self) -> None:
         if self.heads_count < 0:
             self.heads_count = len(self.heads)
+        if self.items_count < 0:
+            self.items_count = len(self.items)
 
     def pack(self) -> bytes:
-        """256 bytes."""
+        """256 bytes, and 24 for each item of a tariff."""
         heads = (*self.heads, *[0] * 8)[:8]
-        return struct.pack(
+        record = struct.pack(
             "<8B16sQQIII8I5BxH4xQ24x64s64x",
             Record.SERVICE,
             self.amount_rule,
@@ -351,6 +396,7 @@ class ServiceRecord:
             self.amount_step,
             self.pattern,
         )
+        return record + b"".join(item.pack() for item in self.items)
 
 
 @dataclass(slots=True)
@@ -407,10 +453,45 @@ class WindowLine:
         )
 
 
+# --- the fixed part of a payment's tail -----------------------------------------------
+
+
+@dataclass(slots=True)
+class BillTail:
+    """What a payment of a bill records beside its row."""
+
+    reference: bytes
+    amount_due: int
+    fetched: int = 0
+    period: int = 0
+    due_day: int = 0
+    amount_rule: int = AmountRule.EXACT
+
+    def pack(self) -> bytes:
+        """56 bytes."""
+        return struct.pack(
+            "<32sQQIHBB",
+            self.reference,
+            self.amount_due,
+            self.fetched,
+            self.period,
+            self.due_day,
+            self.amount_rule,
+            TailForm.BILL,
+        )
+
+
+def tariff_tail(items: Sequence[tuple[bytes, int]]) -> bytes:
+    """What a payment by tariff records: 56 bytes."""
+    lines = b"".join(struct.pack("<8sI", code, count) for code, count in items)
+    return struct.pack("<48s6xBB", lines, len(items), TailForm.TARIFF)
+
+
+PAYMENT_TAIL_SIZE = 56
 CLOCK_RECORD = bytes([Record.CLOCK])
 RULES_RECORD = struct.pack("<B3xI", Record.RULES, RULES_VERSION)
 KINDS_WITHOUT_ID = frozenset((Kind.POST, Kind.VOID, Kind.WINDOW))
-SHAPES = frozenset(range(Result.INVALID_ID, Result.INVALID_ACCOUNT + 1))
+SHAPES = frozenset(range(Result.INVALID_ID, Result.INVALID_ITEMS + 1))
 
 
 def flags_of(head: int = 0, tender: int = 0, extra: int = 0) -> int:

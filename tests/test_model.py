@@ -5,6 +5,7 @@ Method: small stories with every figure worked out by hand from docs/data-model.
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -17,14 +18,16 @@ from switch.codes import (
     KeyRule,
     Kind,
     Letters,
+    PriceRule,
     Result,
     Role,
     RowFlag,
 )
 from tests import people
 from tests.model import Model, Payments, Rows
+from tests.model_quotations import Quotation, seal
 from tests.model_register import read_service
-from tests.model_rules import financial_year, ist_day
+from tests.model_state import financial_year, ist_day
 from tests.records import (
     AccountRecord,
     LimitRecord,
@@ -33,6 +36,7 @@ from tests.records import (
     Payment,
     Row,
     ServiceRecord,
+    TariffItem,
 )
 
 SECOND_NS = 10**9
@@ -170,17 +174,31 @@ def test_a_bill_is_paid_once_until_it_is_given_back(story: Story) -> None:
 
 def test_a_recent_payment_is_forgotten_after_its_hours(story: Story) -> None:
     first = story.pay(100, b"METER", service=RECENT)
-    story.now = first.timestamp + 2 * HOUR_NS - 1
-    refused = story.pay(100, b"METER", service=RECENT)
-    assert (refused.result, refused.other) == (Result.PAID_RECENTLY, first.sequence)
-    assert story.pay(101, b"METER", service=RECENT).result == Result.OK
+    story.now = first.timestamp + 2 * HOUR_NS - 3
+    for amount in (100, 101, 1):
+        refused = story.pay(amount, b"METER", service=RECENT)
+        assert (refused.result, refused.other) == (Result.PAID_RECENTLY, first.sequence)
     story.now = first.timestamp + 2 * HOUR_NS
     later = story.pay(100, b"METER", service=RECENT)
     assert later.result == Result.OK
-    # What was taken again by a later row is not released by the first.
-    refund = story.refund(first.sequence, 100)
-    assert not story.model.rows[refund.sequence - 1].flags & RowFlag.RELEASE
+    assert story.model.rows[later.sequence - 1].flags & 0x1F == RowFlag.RECENT
+    # What its taker has become decides, and nothing releases it.
     assert story.pay(100, b"METER", service=RECENT).other == later.sequence
+    refund = story.refund(later.sequence, 100)
+    assert not story.model.rows[refund.sequence - 1].flags & RowFlag.RELEASE
+    assert story.pay(100, b"METER", service=RECENT).result == Result.OK
+
+
+def test_hours_do_not_pass_while_a_payment_is_unresolved(story: Story) -> None:
+    held = story.pay(100, b"METER", service=RECENT, deadline=10 * 86_400)
+    story.now = held.timestamp + 9 * 24 * HOUR_NS
+    assert story.pay(1, b"METER", service=RECENT).other == held.sequence
+    posted = story.tell(Kind.POST, 100, resolves=held.sequence)
+    # They are counted from when it ended.
+    story.now = posted.timestamp + 2 * HOUR_NS - 1
+    assert story.pay(1, b"METER", service=RECENT).other == held.sequence
+    story.now = posted.timestamp + 2 * HOUR_NS
+    assert story.pay(1, b"METER", service=RECENT).result == Result.OK
 
 
 def test_a_hold_is_posted_in_part(story: Story) -> None:
@@ -399,3 +417,121 @@ def test_check_digits(text: bytes, luhn: bool, verhoeff: bool) -> None:
     for kind, right in ((CheckDigit.LUHN, luhn), (CheckDigit.VERHOEFF, verhoeff)):
         record = ServiceRecord(b"X", BILLER, (HEAD,), check_digit=kind)
         assert (read_service(record.pack()).canonical(text) is not None) == right
+
+
+# --- prices -------------------------------------------------------------------------
+
+SECRET = b"k" * 32
+
+
+def add(story: Story, code: bytes, **rules: Any) -> int:
+    """One more service; its index."""
+    record = ServiceRecord(code, BILLER, (HEAD,), **rules)
+    outcome = story.tell(Kind.REGISTER, tail=record.pack())
+    assert outcome.result == Result.OK
+    return outcome.index
+
+
+def send(story: Story, service: bytes, amount: int, **fields: Any) -> Outcome:
+    """A payment in a message of the centre."""
+    story.number += 1
+    id_ = story.number.to_bytes(16, "big")
+    fields = {"id": id_, "reference": b"K", **fields}
+    payment = Payment(service=service, amount=amount, **fields)
+    ask = Payments([payment], [], CENTRE, CENTRE)
+    return story.model.commit([ask], story.now)[0][0]
+
+
+def test_a_tariff_says_what_its_items_cost(story: Story) -> None:
+    today = ist_day(NOON)
+    items = (TariffItem(b"A", 30), TariffItem(b"A", 40, today), TariffItem(b"B", 5))
+    add(
+        story,
+        b"FEE",
+        price_rule=PriceRule.TARIFF,
+        amount_rule=AmountRule.EXACT,
+        duplicate_rule=DuplicateRule.ONCE,
+        key_rule=KeyRule.REFERENCE,
+        items=items,
+    )
+    assert send(story, b"FEE", 40).result == Result.ITEM_UNKNOWN
+    assert send(story, b"FEE", 40, items=((b"C", 1),)).result == Result.ITEM_UNKNOWN
+    assert send(story, b"FEE", 30, items=((b"A", 1),)).result == Result.FEE_CHANGED
+    two = ((b"A", 2), (b"B", 3))
+    paid = send(story, b"FEE", 95, items=two, note=b"n")
+    assert paid.result == Result.OK
+    row = story.model.rows[paid.sequence - 1]
+    assert row.tail == (
+        b"A".ljust(8, b"\0") + b"\2\0\0\0" + b"B".ljust(8, b"\0") + b"\3\0\0\0"
+    ) + bytes(24) + bytes(6) + b"\2\2" + b"n"  # fmt: skip
+    assert send(story, b"FEE", 40, items=((b"A", 1),)).other == paid.sequence
+
+
+def test_a_quotation_says_what_a_bill_comes_to(story: Story) -> None:
+    story.model.keys = [(7, SECRET)]
+    service = add(
+        story,
+        b"BILL",
+        price_rule=PriceRule.BILL,
+        amount_rule=AmountRule.EXACT_AND_ABOVE,
+        duplicate_rule=DuplicateRule.ONCE,
+        key_rule=KeyRule.BILL_ID,
+    )
+    told = Quotation(
+        0, 4, CENTRE, service, service, 0, b"K", b"INV", 90, NOON, NOON + 99
+    )
+    token = seal(told, story.model.keys, story.model.instance)
+    assert (len(token), token[:3], token[16:18]) == (144, b"\1\7\0", b"K\0")
+    assert send(story, b"BILL", 90, quotation=token[:-1]).result == (
+        Result.QUOTATION_WRONG
+    )
+    short = send(story, b"BILL", 89, quotation=token)
+    assert short.result == Result.AMOUNT_NOT_EXACT
+    paid = send(story, b"BILL", 91, quotation=token)
+    row = story.model.rows[paid.sequence - 1]
+    assert (row.reference, row.flags) == (b"INV", 0x0007)
+    assert row.tail == b"K".ljust(32, b"\0") + (90).to_bytes(8, "little") + (
+        NOON.to_bytes(8, "little") + bytes(6) + b"\4\1"
+    )
+    assert send(story, b"BILL", 91, quotation=token).other == paid.sequence
+    story.now = NOON + 99
+    assert send(story, b"BILL", 91, quotation=token).result == Result.QUOTATION_EXPIRED
+    story.now = NOON + 50
+    story.refund(paid.sequence, 91)
+    told.fetched, told.valid_until = NOON + 2, NOON + 10**9
+    old = seal(told, story.model.keys, story.model.instance)
+    assert send(story, b"BILL", 91, quotation=old).result == Result.QUOTATION_EXPIRED
+
+
+def test_who_pays_again_says_so(story: Story) -> None:
+    story.model.keys = [(7, SECRET)]
+    add(
+        story,
+        b"OPEN",
+        price_rule=PriceRule.OPEN,
+        amount_rule=AmountRule.MIN_MAX,
+        amount_min=100,
+        amount_max=500,
+        amount_step=20,
+        duplicate_rule=DuplicateRule.WITHIN,
+        duplicate_hours=1,
+    )
+    for amount, result in (
+        (99, Result.AMOUNT_BELOW_MINIMUM),
+        (501, Result.AMOUNT_ABOVE_MAXIMUM),
+        (110, Result.AMOUNT_STEP_WRONG),
+    ):
+        assert send(story, b"OPEN", amount).result == result
+    first = send(story, b"OPEN", 100)
+    refused = send(story, b"OPEN", 120)
+    assert (refused.result, refused.other) == (Result.PAID_RECENTLY, first.sequence)
+    assert refused.handle[:8] == first.sequence.to_bytes(8, "little")
+    more = send(story, b"OPEN", 120, additional_to=refused.handle)
+    assert more.result == Result.OK
+    assert story.model.rows[more.sequence - 1].resolves == first.sequence
+    again = send(story, b"OPEN", 120, additional_to=refused.handle)
+    assert (again.result, again.other) == (Result.PAID_RECENTLY, more.sequence)
+    wrong = refused.handle[:-1] + b"?"
+    assert (
+        send(story, b"OPEN", 120, additional_to=wrong).result == Result.ADDITION_WRONG
+    )

@@ -29,7 +29,7 @@ from tests.core.generator import Generator
 from tests.core.network import NOW, make_network, top_up
 from tests.core.pair import Pair, to_request
 from tests.model import Ask, Model, Payments, Rows
-from tests.model_rules import PAYS
+from tests.model_state import PAYS
 from tests.records import Payment, Row
 
 PAGE = 4096

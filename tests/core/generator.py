@@ -15,9 +15,9 @@ from switch.codes import (
     Kind,
 )
 from tests.core import spelling
-from tests.core.moves import Moves
 from tests.core.mutation import break_payment, break_row, vary_payment, vary_row
 from tests.core.network import NOW, Network
+from tests.core.priced import Priced
 from tests.model import Ask, Model, Payments, Rows
 from tests.records import Payment, Row, ServiceRecord, flags_of
 
@@ -40,12 +40,13 @@ through a server, which knows who may send what."""
 Sent = Row | tuple[Payment, int, int]
 
 
-class Generator(Moves):
+class Generator(Priced):
     """Draws groups of requests and the time at which each is committed."""
 
     def __init__(self, seed: int, network: Network, model: Model) -> None:
         super().__init__(seed, network, model)
         self.sent: list[Sent] = []
+        self.tokens: list[Payment] = []
         self.bills = 0
         self.now = NOW
         self.has_window = False
@@ -163,7 +164,7 @@ class Generator(Moves):
         services = self.services
         known = row.service <= len(services)
         named = not bound or self.chance(4)
-        return Payment(
+        payment = Payment(
             id=row.id,
             service=services[row.service - 1].code if known else b"NOBODY",
             amount=row.amount,
@@ -175,6 +176,7 @@ class Generator(Moves):
             head=row.head,
             note=row.tail or b"",
         )
+        return self.price(payment, row.service, self.centres[which])
 
     def wire_basket(self, which: int, bound: int) -> list[Payment]:
         """A basket on the wire, sometimes of a wrong size or with a stranger in it."""
@@ -186,16 +188,18 @@ class Generator(Moves):
         for row in rows:
             payment = replace(self.new_payment(which, bound), centre=centre)
             code = self.services[row.service - 1].code
-            basket.append(
-                replace(
-                    payment,
-                    service=code,
-                    amount=row.amount,
-                    amount_due=row.total,
-                    reference=row.reference,
-                    head=row.head,
-                )
+            payment = replace(
+                payment,
+                service=code,
+                amount=row.amount,
+                amount_due=row.total,
+                reference=row.reference,
+                head=row.head,
+                quotation=b"",
+                additional_to=b"",
+                items=(),
             )
+            basket.append(self.price(payment, row.service, self.centres[which]))
         if self.chance(12) and not bound:
             basket[-1] = replace(basket[-1], centre=self.rng.choice(self.codes))
         if self.chance(12):

@@ -17,13 +17,14 @@ from switch.codes import (
     DuplicateRule,
     Kind,
     Letters,
+    PriceRule,
     Result,
     Role,
     RowFlag,
 )
 from tests import people
 from tests.core.mutation import vary_row
-from tests.core.network import DUPLICATES, Network
+from tests.core.network import BILL_HOURS, BILL_RULES, DUPLICATES, STEP, Network
 from tests.model import Answers, Model
 from tests.records import (
     AccountRecord,
@@ -346,7 +347,9 @@ class Moves:
         code = b"centre-x-%d" % number
         registered = self.model.participant_of.get(code)
         who, row = self.by_treasury(Kind.REGISTER), self.by_treasury(Kind.OPEN)
-        who.tail = ParticipantRecord(code, Role.CENTRE).pack()
+        record = ParticipantRecord(code, Role.CENTRE)
+        record.may_state_dues = self.rng.choice((1, 1, 1, 0))
+        who.tail = record.pack()
         row.tail = AccountRecord(registered or number, 0).pack()
         who.reference = row.reference = b""
         self.notice_new_wallets()
@@ -368,8 +371,10 @@ class Moves:
 
     def change_what_is_fixed(self, record: ServiceRecord) -> None:
         """What makes bills of a service; refused, unless it stays what it was."""
-        draw = self.rng.randrange(6)
-        if draw == 0:
+        draw = self.rng.randrange(7)
+        if draw == 6:
+            record.price_rule = self.rng.choice(list(PriceRule))
+        elif draw == 0:
             duplicate, key, hours = self.rng.choice(DUPLICATES)
             record.duplicate_rule, record.key_rule = duplicate, key
             record.duplicate_hours = hours
@@ -384,12 +389,28 @@ class Moves:
         else:
             record.pattern = self.rng.choice((b"", b"9{1,12}", b"'x'*{0,9}", b"9{2"))
 
+    def change_price(self, record: ServiceRecord) -> None:
+        """What may change of it: its amounts, by its price rule."""
+        rng = self.rng
+        if record.price_rule == PriceRule.STATED:
+            record.amount_rule = rng.choice(list(AmountRule))
+        elif record.price_rule == PriceRule.BILL:
+            record.amount_rule = rng.choice(BILL_RULES)
+            if record.duplicate_rule == DuplicateRule.ONCE:
+                record.duplicate_hours = rng.choice(BILL_HOURS)
+        elif record.price_rule == PriceRule.TARIFF:
+            at = rng.randrange(len(record.items))
+            dearer = replace(record.items[at], fee=rng.randrange(1, 5_000))
+            record.items = (*record.items[:at], dearer, *record.items[at + 1 :])
+        else:
+            record.amount_step = rng.choice((0, 1, STEP, STEP))
+
     def register(self) -> list[Row]:
         """A service changed, rarely a new one, or one that cannot be."""
         row = self.by_treasury(Kind.REGISTER)
         at = self.rng.randrange(len(self.services))
         record = replace(self.services[at])
-        record.amount_rule = self.rng.choice(list(AmountRule))
+        self.change_price(record)
         if record.duplicate_rule == DuplicateRule.WITHIN:
             record.duplicate_hours = self.rng.choice((1, 2, 30))
         record.active = 0 if self.chance(16) else 1

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from typing import Any
 
 from switch.codes import AMOUNT_MAX, TENDER_SHIFT, Kind
 from tests.records import Payment, Row
@@ -9,7 +10,20 @@ from tests.records import Payment, Row
 WORD_MAX = 2**64 - 1
 NEGATIVE = 2**64 - 5
 
-PAYMENT_BREAKS: tuple[dict[str, int | bytes], ...] = (
+WRONG_ITEMS: tuple[tuple[tuple[bytes, int], ...], ...] = (
+    # Each is none, for a reason of its own.
+    tuple((b"I%d" % number, 1) for number in range(5)),
+    ((b"CERT", 1), (b"CERT", 2)),
+    ((b"CERT", 0),),
+    ((b"COPY", 10_000),),
+    ((b"copy", 1),),
+    ((b"", 1),),
+    ((b"TOO-LONG-", 1),),
+    ((b"COPY\xff", 1),),
+    ((b"COPY", 2**32 + 1),),
+)
+
+PAYMENT_BREAKS: tuple[dict[str, Any], ...] = (
     {"id": b""},
     {"id": bytes(16)},
     {"id": b"x" * 15},
@@ -39,6 +53,7 @@ PAYMENT_BREAKS: tuple[dict[str, int | bytes], ...] = (
     {"service": b"S001\x00"},
     {"service": b"S" * 17},
     {"service": b""},
+    *({"items": items} for items in WRONG_ITEMS),
 )
 
 
@@ -47,12 +62,12 @@ def break_payment(rng: random.Random, payment: Payment) -> Payment:
     fields = {**rng.choice(PAYMENT_BREAKS)}
     if rng.randrange(4) == 0:
         fields |= rng.choice(PAYMENT_BREAKS)
-    return replace(payment, **fields)  # type: ignore[arg-type]
+    return replace(payment, **fields)
 
 
 def vary_payment(rng: random.Random, payment: Payment, codes: list[bytes]) -> Payment:
     """The same id with one field changed, perhaps to what it was."""
-    fields: tuple[dict[str, int | bytes], ...] = (
+    fields: tuple[dict[str, Any], ...] = (
         {"service": rng.choice((b"S001", b"S002", b"NOBODY"))},
         {"amount": max(1, payment.amount ^ 1) if payment.amount < 2**60 else 1},
         {"reference": payment.reference[:31] + b"!"},
@@ -62,8 +77,14 @@ def vary_payment(rng: random.Random, payment: Payment, codes: list[bytes]) -> Pa
         {"tender": (payment.tender + 1) % 3},
         {"head": (payment.head + 1) % 8},
         {"note": payment.note[:60] + b"?"},
+        {"quotation": b""},
+        {"quotation": rng.randbytes(144)},
+        {"items": (*payment.items[:3], (b"MORE", 1))},
+        {"items": payment.items[::-1]},
+        {"additional_to": b""},
+        {"additional_to": rng.randbytes(24)},
     )
-    return replace(payment, **rng.choice(fields))  # type: ignore[arg-type]
+    return replace(payment, **rng.choice(fields))
 
 
 def break_row(rng: random.Random, row: Row) -> Row:

@@ -1,14 +1,14 @@
 """A small network with one of everything, as requests that build it.
 
 Every amount rule, duplicate rule, key rule and mode has services, some of them
-inactive; references with several spellings, alone and in a shared series; billers have
-one to four heads; one treasury is for use and a second one,
+inactive; references with several spellings, alone and in a shared series; prices of
+each kind; billers have one to four heads; one treasury is for use and a second one,
 with a biller and a centre of its own, for reaching 64 bits.
 """
 
 import itertools
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from switch.codes import (
@@ -22,9 +22,16 @@ from switch.codes import (
     Letters,
     Mode,
     Policy,
+    PriceRule,
     Role,
 )
-from tests.records import AccountRecord, ParticipantRecord, Row, ServiceRecord
+from tests.records import (
+    AccountRecord,
+    ParticipantRecord,
+    Row,
+    ServiceRecord,
+    TariffItem,
+)
 
 NOW = 1_774_000_000 * 10**9
 """Where tests begin: 20 March 2026, before the end of a financial year."""
@@ -91,9 +98,10 @@ class Network:
         id_ = b"network" + number.to_bytes(9, "big")
         self.rows.append(Row(kind, id=id_, tail=tail, participant=self.treasury))
 
-    def participant(self, code: bytes, role: Role) -> int:
-        """Register someone."""
-        self.add(Kind.REGISTER, ParticipantRecord(code, role).pack())
+    def participant(self, code: bytes, role: Role, *, states: bool = True) -> int:
+        """Register someone, who most often may state dues."""
+        record = ParticipantRecord(code, role, may_state_dues=int(states))
+        self.add(Kind.REGISTER, record.pack())
         self.participants_count += 1
         return self.participants_count
 
@@ -114,9 +122,9 @@ class Network:
         self.services.append(record)
         return len(self.services)
 
-    def centre(self, code: bytes) -> tuple[int, int]:
+    def centre(self, code: bytes, *, states: bool = True) -> tuple[int, int]:
         """A centre and its wallet."""
-        centre = self.participant(code, Role.CENTRE)
+        centre = self.participant(code, Role.CENTRE, states=states)
         return centre, self.account(centre, 0, AccountKind.WALLET)
 
 
@@ -142,6 +150,7 @@ def make_network(spread: int = 0) -> Network:
     add_great_ones(net)
     add_services(net)
     add_spelled_services(net)
+    add_priced_services(net)
     return net
 
 
@@ -204,6 +213,88 @@ def add_spelled_services(net: Network) -> None:
                     **rules,
                 )
             )
+
+
+BILLS: tuple[dict[str, Any], ...] = (
+    {"duplicate_rule": DuplicateRule.ONCE, "key_rule": KeyRule.BILL_ID},
+    {"duplicate_rule": DuplicateRule.ONCE, "key_rule": KeyRule.REFERENCE_PERIOD},
+    {"duplicate_rule": DuplicateRule.WITHIN, "duplicate_hours": 2},
+)
+BILL_RULES = (
+    AmountRule.EXACT, AmountRule.EXACT_AND_ABOVE, AmountRule.EXACT_AND_BELOW,
+)  # fmt: skip
+BILL_HOURS = (0, 2, 30)
+OTHERS: tuple[dict[str, Any], ...] = (
+    {"duplicate_rule": DuplicateRule.ONCE, "key_rule": KeyRule.REFERENCE},
+    {"duplicate_rule": DuplicateRule.WITHIN, "duplicate_hours": 2},
+    {"duplicate_rule": DuplicateRule.NONE},
+)
+DAY = NOW // (86_400 * 10**9)
+TARIFF = (
+    # One that is older, one that begins tomorrow, one that is still to come.
+    TariffItem(b"CERT", 2_000, 0),
+    TariffItem(b"CERT", 2_500, DAY - 400),
+    TariffItem(b"CERT", 3_000, DAY + 2),
+    TariffItem(b"COPY", 150, DAY - 1),
+    TariffItem(b"SEARCH", 10_000, 0),
+    TariffItem(b"SOON", 700, DAY + 5),
+    TariffItem(b"Z", 1, 0),
+)
+STEP = 500
+
+
+def add_priced_services(net: Network) -> None:
+    """Bills that are quoted, things with a tariff and amounts that are open, direct and
+    confirmed. One series of bills is shared.
+    """
+    first = len(net.services) + 1
+    for number, (rules, amount, mode) in enumerate(
+        itertools.product(BILLS, BILL_RULES, Mode)
+    ):
+        once = rules["duplicate_rule"] == DuplicateRule.ONCE
+        hours = BILL_HOURS[number % len(BILL_HOURS)] if once else 2
+        spelled = SPELLED[0] if number % 2 == 0 else {}
+        add_priced(
+            net,
+            b"BILL-%02d" % number,
+            mode,
+            **{**rules, "duplicate_hours": hours, **spelled},
+            price_rule=PriceRule.BILL,
+            amount_rule=amount,
+            series=first if number in (2, 4) else 0,
+            deadline_policy=Policy.KEEP if number % 4 == 1 else Policy.RELEASE,
+        )
+    for number, (rules, mode) in enumerate(itertools.product(OTHERS[:2], Mode)):
+        add_priced(
+            net,
+            b"FEE-%d" % number,
+            mode,
+            **rules,
+            price_rule=PriceRule.TARIFF,
+            amount_rule=AmountRule.EXACT,
+            items=TARIFF,
+        )
+    for number, (rules, mode) in enumerate(itertools.product(OTHERS, Mode)):
+        add_priced(
+            net,
+            b"OPEN-%d" % number,
+            mode,
+            **rules,
+            price_rule=PriceRule.OPEN,
+            amount_rule=AmountRule.MIN_MAX,
+            amount_min=500,
+            amount_max=90_000,
+            amount_step=STEP if number % 3 else 0,
+            letters=Letters.UPPER,
+        )
+
+
+def add_priced(net: Network, code: bytes, mode: Mode, **rules: Any) -> None:
+    """One more service of the second biller."""
+    record = ServiceRecord(code, net.billers[1], tuple(net.heads[1]), mode=mode)
+    record.deadline_s = DEADLINE_S
+    record.deadline_policy = Policy.RELEASE
+    net.service(replace(record, items_count=-1, **rules))
 
 
 def top_up(net: Network, wallet: int, amount: int, utr: bytes) -> Row:

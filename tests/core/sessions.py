@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from switch._core import Ledger, Request
-from switch.codes import DuplicateRule, KeyRule, Kind, Result
+from switch.codes import DuplicateRule, KeyRule, Kind, PriceRule, Result
 from tests.core import spelling
 from tests.core.aged import outcomes_of, read_all
 from tests.core.network import NOW, Network, make_network, top_up
@@ -91,6 +91,7 @@ class Work:
             for number, service in enumerate(self.network.services, 1)
             if service.active
             and service.key_rule != KeyRule.REFERENCE_PERIOD
+            and service.price_rule != PriceRule.TARIFF
             and number != self.network.great_service
         ]
 
@@ -134,7 +135,7 @@ class Work:
         service, record = rng.choice(self.services)
         row = Row(Kind.PAY if draw < 7 else Kind.HOLD, id=rng.randbytes(16))
         row.service, row.debit = service, net.wallets[wallet]
-        row.participant = net.centres[wallet]
+        row.participant = net.harness
         row.amount = row.total = AMOUNT
         row.reference = b"BILL %d" % self.bills
         if spelling.is_ruled(record):

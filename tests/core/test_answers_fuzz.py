@@ -21,7 +21,7 @@ from tests.core.wire_maker import Maker
 
 MESSAGES = 40_000
 """Of each seed."""
-LOOSE: Any = loose_class(billers_pb2, ("Answer", "ConnectRequest"))
+LOOSE: Any = loose_class(billers_pb2.Answer, billers_pb2.ConnectRequest)
 LOOSE_ANSWER: Any = type(LOOSE().answers.add())
 TEXTS = ("biller_reference", "reason")
 PRINTABLE = bytes(range(0x20, 0x7F))

@@ -5,8 +5,8 @@ scalars strewn in, cut short, or with a byte changed. What both take is written 
 the generated classes; two ledgers that are given the one and the other must answer and
 record the same. Three differences are meant: text that is not UTF-8 is an outcome to
 the core (INVALID_NOTE and the like) and a broken message to the generated classes, a
-number of more than 64 bits is broken to the core, and operators, tenders and heads are
-not cut to 32 bits.
+number of more than 64 bits is broken to the core, and operators, tenders, heads and
+counts are not cut to 32 bits.
 """
 
 import random
@@ -25,8 +25,12 @@ from tests.core.test_concurrency import make
 from tests.core.wire import data, key, scalar
 
 MESSAGES = 3_000
-WIDE = re.compile(rb"[\x28\x40\x48][\x80-\xff]{4}[\x10-\xff]")
-"""An operator, a tender or a head of more than 32 bits."""
+WIDE = re.compile(rb"[\x10\x28\x40\x48][\x80-\xff]{4}[\x10-\xff]")
+"""An operator, a tender, a head or a count of more than 32 bits."""
+SERVICES = (
+    *("GREAT", "S000", "S004", "BILL-00", "FEE-0", "OPEN-2", "NONE", "x" * 20, ""),
+)
+CODES = ("CERT", "COPY", "x")
 Ledgers = tuple[Ledger, Ledger, Network]
 
 
@@ -45,7 +49,19 @@ def payment(rng: random.Random) -> pb.Payment:
     """A payment, perhaps of a wrong shape."""
     return pb.Payment(
         id=rng.randbytes(rng.choice((16, 16, 16, 16, 0, 15, 17))),
-        service=rng.choice(("GREAT", "S000", "S004", "NONE", "x" * 20, "")),
+        service=rng.choice(
+            (
+                "GREAT",
+                "S000",
+                "S004",
+                "NONE",
+                "x" * 20,
+                "",
+                "BILL-00",
+                "FEE-0",
+                "OPEN-2",
+            )
+        ),
         amount=rng.choice((0, 1, 500, 10**18, 2**64 - 1)),
         reference=f"R{rng.randrange(40)}",
         operator=rng.choice((0, 1, 2**32 - 1)),
@@ -54,12 +70,20 @@ def payment(rng: random.Random) -> pb.Payment:
         tender=rng.choice((types.TENDER_UNSPECIFIED, types.TENDER_CARD)),
         head=rng.choice((0, 1, 9)),
         note=rng.choice(("", "note", "é" * 20, "x" * 65)),
+        quotation=rng.choice((b"", b"", rng.randbytes(144))),
+        additional_to=rng.choice((b"", b"", b"", rng.randbytes(24))),
+        items=[
+            types.TariffItem(
+                code=rng.choice(("CERT", "COPY", "x")), count=rng.randrange(3)
+            )
+            for _ in range(rng.choice((0, 0, 1, 2, 5)))
+        ],
     )
 
 
 def oddity(rng: random.Random, depth: int = 0) -> bytes:
     """A field that no Payment has, or one of another type; always well-formed."""
-    number = rng.choice((11, 100, 2**29 - 1))
+    number = rng.choice((14, 100, 2**29 - 1))
     choice = rng.randrange(7 if depth < 4 else 6)
     if choice == 0:
         return scalar(number, rng.getrandbits(64))

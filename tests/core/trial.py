@@ -127,7 +127,9 @@ class Trial:
     def open(self) -> Ledger:
         start = product_start() or Ledger
         options = {**self.story.options, "patience_s": self.patience_s}
-        return start(str(self.folder), create=False, **options)
+        ledger = start(str(self.folder), create=False, **options)
+        ledger.set_quotation_keys(self.story.model.keys)
+        return ledger
 
     # --- its life ---------------------------------------------------------------------
 

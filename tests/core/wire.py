@@ -6,6 +6,7 @@ client should send.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from tests.records import OUTCOME_FIELDS, ZERO_ID, Outcome, Payment, Said
 
@@ -62,11 +63,16 @@ def encode_payment(payment: Payment) -> bytes:
         (8, payment.tender),
         (9, payment.head),
         (10, payment.note),
+        (11, payment.quotation),
+        (12, payment.additional_to),
     ):
         if isinstance(value, int):
             out += scalar(number, value) if value else b""
         else:
             out += data(number, value) if value else b""
+    for code, count in payment.items:
+        item = (data(1, code) if code else b"") + (scalar(2, count) if count else b"")
+        out += data(13, item)
     return out
 
 
@@ -155,6 +161,8 @@ def decode_outcome(message: bytes) -> tuple[bytes, Outcome]:
             id_ = value
         elif isinstance(value, bytes) and number == 11:
             outcome.other_id = value
+        elif isinstance(value, bytes) and number == 14:
+            outcome.handle = value
         elif isinstance(value, int):
             setattr(outcome, OUTCOME_NUMBERS[number], value)
         else:
@@ -165,13 +173,20 @@ def decode_outcome(message: bytes) -> tuple[bytes, Outcome]:
 def encode_reply(ids: Iterable[bytes], outcomes: Iterable[Outcome]) -> bytes:
     """The reply that is expected, fields in order and defaults left out."""
     return b"".join(
-        data(1, encode_outcome(id_, outcome))
+        data(1, encode_outcome(id_, told(outcome)))
         for id_, outcome in zip(ids, outcomes, strict=True)
     )
 
 
 NUMBERED = sorted((number, name) for number, name in OUTCOME_NUMBERS.items())
 BEFORE_OTHER_ID = [(number, name) for number, name in NUMBERED if number < 11]
+
+
+def told(outcome: Outcome) -> Outcome:
+    """What of an outcome the wire tells: no index, and no stranger's payment."""
+    if outcome.foreign:
+        return replace(outcome, index=0, other=0, other_id=ZERO_ID, foreign=0)
+    return replace(outcome, index=0)
 
 
 def encode_outcome(id_: bytes, outcome: Outcome) -> bytes:
@@ -187,12 +202,15 @@ def encode_outcome(id_: bytes, outcome: Outcome) -> bytes:
         out += scalar(12, outcome.other)
     if outcome.state:
         out += scalar(13, outcome.state)
+    if outcome.handle:
+        out += data(14, outcome.handle)
     return out
 
 
 def differences(one: Outcome, other: Outcome) -> dict[str, tuple[object, object]]:
     """The fields in which two outcomes differ."""
     pairs = {
-        name: (getattr(one, name), getattr(other, name)) for name in OUTCOME_FIELDS
+        name: (getattr(one, name), getattr(other, name))
+        for name in (*OUTCOME_FIELDS, "handle")
     }
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}

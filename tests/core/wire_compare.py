@@ -6,12 +6,13 @@ the core takes them for; with it the core must agree in everything. The other is
 one that clients use; what it takes must mean the same. Differences that are meant:
 
 - Text that is not UTF-8 is an outcome to the core, or an unknown code.
-- Operators, tenders and heads are not cut to 32 bits.
+- Operators, tenders, heads and counts are not cut to 32 bits.
 - Payments and baskets count in the order on the wire, even if baskets come first.
 - Refused by the core alone: groups nested more than DEPTH_MAX deep, numbers of more
   than 64 bits, field 0 in an unknown group; and messages of too many payments or none.
 """
 
+import re
 import struct
 import sys
 import zlib
@@ -26,6 +27,7 @@ from switch._core import GROUP_MAX, Request
 from switch.codes import AMOUNT_MAX, HEAD_SHIFT, TENDER_SHIFT, Kind, Result
 from switch.errors import WireError
 from switch.v1 import payments_pb2 as pb
+from switch.v1 import types_pb2
 from tests.core.wire import (
     BYTES,
     FIXED32,
@@ -43,6 +45,9 @@ SENDER, CENTRE = 7, 3
 DEPTH_MAX = 32
 NOTE_MAX = 64
 CODE_CUT = 255
+ITEMS_MAX, ITEM_COUNT_MAX = 4, 9_999
+HANDLE_SIZE = 24
+CODE = re.compile(rb"[A-Z0-9-]{1,8}")
 WALKED = 0x1F
 """Of the messages that both take one in 32 is also read by `Walk`."""
 MALFORMED = "the bytes are not a payments request"
@@ -59,17 +64,19 @@ Reading = tuple[bytes, bytes, bytes, bytes, int, int]
 """As `Request.decode` gives it."""
 
 
-def loose_class(module: Any, names: tuple[str, ...]) -> type[Message]:
-    """The last of these messages, with text as bytes and numbers as uint64; messages
-    that are not among them are bytes as well.
+def loose_class(*messages: type[Message]) -> type[Message]:
+    """The last of these messages with text as bytes and numbers as uint64.
+
+    Whatever files have them; messages that are not among them are bytes as well.
     """
     kinds = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(
         name="loose.proto", package="loose", syntax="proto3"
     )
-    for name in names:
-        made = file.message_type.add(name=name)
-        for field in module.DESCRIPTOR.message_types_by_name[name].fields:
+    names = [one.DESCRIPTOR.name for one in messages]
+    for message in messages:
+        made = file.message_type.add(name=message.DESCRIPTOR.name)
+        for field in message.DESCRIPTOR.fields:
             copy = made.field.add(
                 name=field.name,
                 number=field.number,
@@ -89,7 +96,9 @@ def loose_class(module: Any, names: tuple[str, ...]) -> type[Message]:
     return message_factory.GetMessageClass(found)
 
 
-LOOSE: Any = loose_class(pb, ("Payment", "Basket", "CreatePaymentsRequest"))
+LOOSE: Any = loose_class(
+    types_pb2.TariffItem, pb.Payment, pb.Basket, pb.CreatePaymentsRequest
+)
 
 
 class DisagreementError(AssertionError):
@@ -195,7 +204,7 @@ def bit(result: Result) -> int:
     return 1 << result
 
 
-ID, AMOUNT, REFERENCE, OPERATOR, TENDER, HEAD, NOTE = map(
+ID, AMOUNT, REFERENCE, OPERATOR, TENDER, HEAD, NOTE, ITEMS = map(
     bit,
     (
         Result.INVALID_ID,
@@ -205,6 +214,7 @@ ID, AMOUNT, REFERENCE, OPERATOR, TENDER, HEAD, NOTE = map(
         Result.INVALID_TENDER,
         Result.INVALID_HEAD,
         Result.INVALID_NOTE,
+        Result.INVALID_ITEMS,
     ),
 )
 PRINTABLE = bytes(range(0x20, 0x7F))
@@ -243,12 +253,32 @@ def expected_of(payment: Any, basket: int, left: int) -> Reading:
     if len(note) > NOTE_MAX or not is_utf8(note):
         note = b""
         wrong |= NOTE
+    if not items_are_valid(payment.items):
+        wrong |= ITEMS
+    resolves = handle_sequence(payment.additional_to)
     row = PACK(
-        *(id_, 0, 0, amount, 0, reference, 0, 0, 0, operator, 0, SENDER, 0, Kind.PAY),
+        *(id_, 0, 0, amount, resolves, reference),
+        *(0, 0, 0, operator, 0, SENDER, 0, Kind.PAY),
         *(0, flags, basket, payment.amount_due, 0, 0),
     )
     service, centre = payment.service[:CODE_CUT], payment.centre[:CODE_CUT]
     return row, service, centre, note, wrong, left
+
+
+def items_are_valid(items: Any) -> bool:
+    """Up to 4, each with a code of its own and a count."""
+    codes = [bytes(item.code) for item in items]
+    return (
+        len(codes) <= ITEMS_MAX
+        and len(codes) == len(set(codes))
+        and all(CODE.fullmatch(code) for code in codes)
+        and all(1 <= item.count <= ITEM_COUNT_MAX for item in items)
+    )
+
+
+def handle_sequence(handle: bytes) -> int:
+    """The payment that a handle names, whoever has sealed it; 0 if it is none."""
+    return int.from_bytes(handle[:8], "little") if len(handle) == HANDLE_SIZE else 0
 
 
 def is_utf8(text: bytes) -> bool:
@@ -281,7 +311,11 @@ class Walk:
 
     def payment(self, body: bytes) -> None:
         """Keep the text of each of its fields, those given again included."""
-        self.texts += [v for number, v in self.fields(body) if number in (2, 4, 6, 10)]
+        for number, value in self.fields(body):
+            if number in (2, 4, 6, 10):
+                self.texts.append(value)
+            elif number == 13:
+                self.texts += [code for inner, code in self.fields(value) if inner == 1]
 
     def fields(self, body: bytes) -> Iterator[tuple[int, bytes]]:
         """The fields of bytes outside groups; notes what the core refuses."""

@@ -19,10 +19,12 @@ FRESH_EVERY = 2_000
 CROWD_EVERY = 4_000
 """One message of so many holds about as many payments as one group may."""
 CROWD = 8_190
-TEXTS = {1: 16, 2: 16, 4: 32, 6: 32, 10: 64}
+TEXTS = {1: 16, 2: 16, 4: 32, 6: 32, 10: 64, 11: 144, 12: 24}
 """Fields of bytes, and the longest right value."""
-NUMBERS = (3, 5, 7, 8, 9)
-UNKNOWN = (0, 11, 12, 15, 16, 100, 2_047, 2_048, 2**29 - 1)
+ITEM = 13
+"""The field of messages with a code and a count."""
+FIELDS = 13
+UNKNOWN = (0, 14, 15, 16, 100, 2_047, 2_048, 2**29 - 1)
 EDGES = (
     *(0, 1, 2, 3, 7, 8, 127, 128, 16_383, 16_384, 10**18, 10**18 + 1),
     *(2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**32 + 2, 2**63, 2**64 - 1),
@@ -53,7 +55,8 @@ class Maker:
         """The next message."""
         if self.made % FRESH_EVERY == 0:
             self.fields = [
-                [self.known(number) for _ in range(STOCK)] for number in range(1, 11)
+                [self.known(number) for _ in range(STOCK)]
+                for number in range(1, FIELDS + 1)
             ]
             self.odd = [self.oddity() for _ in range(STOCK * 4)]
         self.made += 1
@@ -98,7 +101,7 @@ class Maker:
             parts = [stock[int(random_() * STOCK)] for stock in self.fields]
         else:
             parts = [
-                self.fields[int(random_() * 10)][int(random_() * STOCK)]
+                self.fields[int(random_() * FIELDS)][int(random_() * STOCK)]
                 for _ in range(int(random_() * 8))
             ]
         if draw < 0.1 or draw > 0.8:
@@ -126,16 +129,35 @@ class Maker:
             return b""
         if draw < 0.12:
             return self.typed(number, self.rng.randrange(6))
+        if number == ITEM:
+            count = self.rng.choice((1, 1, 1, 2, 4, 5))
+            return b"".join(self.framed(ITEM, self.item()) for _ in range(count))
         if number in TEXTS:
             return self.framed(number, self.text(number))
         return self.key(number, VARINT) + self.number()
+
+    def item(self) -> bytes:
+        """A TariffItem, most often one that could be, with odd fields in it."""
+        rng = self.rng
+        code = rng.choice(
+            (b"CERT", b"COPY", b"A-7", b"12345678", b"", b"cert", b"A" * 9)
+        )
+        if rng.random() < 0.1:
+            code = b"".join(rng.choice(UTF8 + NOT_UTF8) for _ in range(2))
+        count = rng.choice((1, 2, 7, 9_999, 10_000, 0, *EDGES))
+        parts = [self.framed(1, code), self.key(2, VARINT) + wire.varint(count)]
+        if rng.random() < 0.2:
+            parts.append(self.typed(rng.choice((1, 2, 3)), rng.randrange(6), 4))
+        if rng.random() < 0.1:
+            rng.shuffle(parts)
+        return self.spoilt(b"".join(parts), 0.05)
 
     def oddity(self, depth: int = 0) -> bytes:
         """A field of any number and type, mostly an unknown one; groups in groups."""
         rng = self.rng
         number = rng.choice(UNKNOWN[1:]) if rng.random() < 0.95 else 0
         if rng.random() < 0.3:
-            number = rng.randrange(1, 11)
+            number = rng.randrange(1, FIELDS + 1)
         if depth == 0 and rng.random() < 0.06:
             return self.pit(number, rng.choice(DEPTHS))
         return self.typed(number, rng.choice((0, 1, 2, 3, 3, 3, 5)), depth)
@@ -203,6 +225,9 @@ class Maker:
         rng = self.rng
         draw = rng.random()
         longest = TEXTS[number]
+        if number > 10:
+            # A token or a handle: any bytes of any length.
+            return rng.randbytes(longest + rng.choice((0, 0, 0, -1, 1, -longest, 300)))
         if number == 1:
             size = rng.choice((16, 16, 16, 0, 1, 15, 17, 255))
             return bytes(size) if draw < 0.1 else rng.randbytes(size)

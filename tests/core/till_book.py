@@ -1,0 +1,144 @@
+"""A book of debts, kept apart from core and model: who owes what, which rows have paid
+it, and whether more was ever taken than is owed.
+
+It reads the journal's rows, and knows of a payment only what a biller and a citizen
+know: its id, and what it was made for. Used by tests/core/test_bills_once.py.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from switch.codes import Kind, Result
+
+SECOND_NS = 10**9
+
+
+@dataclass
+class Debt:
+    """What a citizen owes, under whatever ids its biller gives the bill."""
+
+    family: str
+    reference: bytes
+    total: int
+    period: int = 0
+    ids: list[bytes] = field(default_factory=list)
+    in_parts: bool = False
+
+
+@dataclass
+class Paid:
+    """One accepted payment: what is held or paid by it, and since when."""
+
+    debt: Debt
+    sequence: int
+    time: int
+    amount: int
+    open_: bool
+    ended: int
+    posted: int = 0
+    refunded: int = 0
+    addition: int = 0
+
+    @property
+    def taken(self) -> int:
+        """Paise that are the citizen's no more."""
+        return self.amount if self.open_ else self.posted - self.refunded
+
+    def counts(self, at: int, hours: int) -> bool:
+        """Whether a second one would be a mistake at this time."""
+        if self.open_:
+            return True
+        return self.taken > 0 and at - self.ended < hours * 3_600 * SECOND_NS
+
+
+class Book:
+    """All debts, by what was paid of them."""
+
+    def __init__(self, hours: int) -> None:
+        self.hours = hours
+        self.asked: dict[bytes, Debt] = {}
+        self.done: set[bytes] = set()
+        self.paid: dict[int, Paid] = {}
+        self.finals: dict[int, Paid] = {}
+        self.of_debt: dict[int, list[Paid]] = {}
+        self.of_reference: dict[tuple[str, bytes], list[Paid]] = {}
+
+    def ask(self, id_: bytes, debt: Debt) -> None:
+        """A payment with this id is for this debt, unless it was done already."""
+        if id_ not in self.done:
+            self.asked[id_] = debt
+
+    def all_of(self, debt: Debt) -> list[Paid]:
+        """What was paid of a debt, the newest last."""
+        return self.of_debt.setdefault(id(debt), [])
+
+    def taken(self, debt: Debt) -> int:
+        """Paise held or paid of it by now."""
+        return sum(paid.taken for paid in self.all_of(debt))
+
+    def credited(self, debt: Debt, before: int) -> int:
+        """Paise that its biller has seen by this time."""
+        return sum(
+            paid.posted - paid.refunded
+            for paid in self.all_of(debt)
+            if not paid.open_ and paid.ended <= before
+        )
+
+    def read(self, rows: Any) -> None:
+        """What the journal says next."""
+        for row in rows:
+            if row["result"] != Result.OK:
+                continue
+            kind = int(row["kind"])
+            if kind in (Kind.PAY, Kind.HOLD):
+                self.take(row)
+            elif kind in (Kind.POST, Kind.VOID, Kind.EXPIRE):
+                self.end(row)
+            elif kind == Kind.REFUND and int(row["resolves"]) in self.finals:
+                paid = self.finals[int(row["resolves"])]
+                paid.refunded += int(row["amount"])
+                assert paid.refunded <= paid.posted
+
+    def take(self, row: Any) -> None:
+        """An accepted payment: nobody may have paid for it already."""
+        id_ = row["id"].tobytes()
+        debt = self.asked[id_]
+        self.done.add(id_)
+        amount, time = int(row["amount"]), int(row["timestamp"])
+        held = row["kind"] == Kind.HOLD
+        sequence = int(row["sequence"])
+        paid = Paid(debt, sequence, time, amount, held, time)
+        paid.addition = int(row["resolves"])
+        if not held:
+            paid.posted = amount
+            self.finals[sequence] = paid
+        if debt.family == "open":
+            self.check_addition(paid)
+        else:
+            before = [each for each in self.all_of(debt) if each.taken]
+            told = f"{debt} was paid by {before}, and again by {paid}"
+            assert self.taken(debt) + amount <= debt.total, told
+            assert debt.in_parts or not before, told
+            assert debt.in_parts or amount == debt.total, told
+            assert not any(each.open_ for each in before), told
+        self.paid[sequence] = paid
+        self.all_of(debt).append(paid)
+        same = self.of_reference.setdefault((debt.family, debt.reference), [])
+        same.append(paid)
+
+    def check_addition(self, paid: Paid) -> None:
+        """Of an amount that the citizen says: who has paid lately must be named."""
+        same = self.of_reference.get((paid.debt.family, paid.debt.reference), [])
+        counting = [each for each in same if each.counts(paid.time, self.hours)]
+        if counting:
+            newest = counting[-1].sequence
+            assert paid.addition == newest, f"{paid} did not know of {newest}"
+
+    def end(self, row: Any) -> None:
+        """A hold became money, or nothing."""
+        paid = self.paid[int(row["resolves"])]
+        assert paid.open_
+        paid.open_, paid.ended = False, int(row["timestamp"])
+        if row["kind"] == Kind.POST:
+            paid.posted = int(row["amount"])
+            self.finals[int(row["sequence"])] = paid

@@ -1,0 +1,121 @@
+"""The oracle's claims: what makes a bill payable once, and a reference not twice by
+mistake.
+
+Part of tests/model.py, which see.
+"""
+
+from switch.codes import DuplicateRule, Kind, PriceRule, Result, RowFlag
+from tests.model_state import SECOND_NS, Answer, ClaimKey, Service, State
+from tests.records import Row
+
+HOUR_NS = 3_600 * SECOND_NS
+TAKERS_MAX = 16
+
+
+class Claims(State):
+    """Both kinds of claims."""
+
+    def bill_key(self, row: Row) -> ClaimKey | None:
+        """The bill claim of a payment, if its service has such."""
+        service = self.services[row.service - 1]
+        if service.duplicate_rule != DuplicateRule.ONCE:
+            return None
+        return "bill", service.biller, row.reference, service.series or row.service
+
+    def claims_reference(self, row: Row) -> bool:
+        """Whether a payment takes a reference claim."""
+        service = self.services[row.service - 1]
+        quoted = service.price_rule == PriceRule.BILL and not (
+            row.flags & RowFlag.STATED
+        )
+        return quoted or service.duplicate_rule == DuplicateRule.WITHIN
+
+    def takers_of(self, row: Row) -> list[Row]:
+        """Who took the reference claim of a payment, the newest first."""
+        found = self.takers.get((row.service, row.cited), ())
+        return [self.rows[sequence - 1] for sequence in reversed(found)]
+
+    def take_claims(self, row: Row) -> None:
+        """Claim the bill and the reference, as the service says."""
+        sequence = len(self.rows) + 1
+        bill = self.bill_key(row)
+        if bill:
+            self.claims[bill] = sequence
+            row.flags |= RowFlag.CLAIM
+        if self.claims_reference(row):
+            key = row.service, row.cited
+            before = self.takers.get(key, ())
+            self.takers[key] = (*before, sequence)[-TAKERS_MAX:]
+            row.flags |= RowFlag.RECENT
+
+    def release_claim(self, row: Row, taker: Row) -> None:
+        """Give up the bill that `taker` claimed, unless a later row has it by now.
+
+        One that was paid in parts and is free is given up again by a refund.
+        """
+        if not taker.flags & RowFlag.CLAIM:
+            return
+        key = self.bill_key(taker)
+        if key and self.claims.get(key, taker.sequence) == taker.sequence:
+            self.claims.pop(key, None)
+            self.released[key] = self.clock()
+            row.flags |= RowFlag.RELEASE
+
+    # --- what has become of those before ----------------------------------------------
+
+    def fate(self, taker: Row) -> tuple[bool, bool, int]:
+        """Whether a payment is unresolved, whether it is paid, and when it ended."""
+        paid = taker
+        if taker.kind == Kind.HOLD:
+            end = self.resolved.get(taker.sequence)
+            if not end:
+                return True, False, taker.timestamp
+            paid = self.rows[end - 1]
+            if paid.kind != Kind.POST:
+                return False, False, paid.timestamp
+        back = self.refunded.get(paid.sequence, 0) == paid.amount
+        return False, not back, paid.timestamp
+
+    def counts(self, taker: Row, service: Service, at: int) -> bool:
+        """Whether a payment may be in the way of one at this time."""
+        unresolved, paid, ended = self.fate(taker)
+        return unresolved or (paid and at - ended < service.duplicate_hours * HOUR_NS)
+
+    def check_claims(self, row: Row, service: Service, at: int) -> Answer:
+        """The bill is nobody's, and the reference was not paid lately."""
+        bill = self.bill_key(row)
+        taken = self.claims.get(bill, 0) if bill else 0
+        if taken:
+            return Answer(Result.BILL_ALREADY_CLAIMED, taken)
+        return self.paid_recently(row, service, at)
+
+    def paid_recently(self, row: Row, service: Service, at: int) -> Answer:
+        """What the payments of the same reference say, the newest first: the first that
+        decides is the answer.
+        """
+        for taker in self.takers_of(row) if self.claims_reference(row) else ():
+            counts = self.counts(taker, service, at)
+            if service.duplicate_rule == DuplicateRule.ONCE:
+                another = taker.reference != row.reference
+                if counts and another and taker.timestamp < row.fetched:
+                    return Answer(Result.PAID_RECENTLY, taker.sequence)
+            elif counts and row.resolves == taker.sequence:
+                return Answer()
+            elif counts:
+                return Answer(Result.PAID_RECENTLY, taker.sequence)
+            elif row.fetched and self.fate(taker)[2] >= row.fetched:
+                return Answer(Result.QUOTATION_EXPIRED)
+        return Answer()
+
+    def is_superseded(self, row: Row, service: Service, at: int) -> bool:
+        """Whether what is due may be another amount since the bill was fetched."""
+        bill = self.bill_key(row)
+        if bill and self.released.get(bill, -1) >= row.fetched:
+            return bill not in self.claims
+        return self.check_claims(row, service, at).result == Result.QUOTATION_EXPIRED
+
+    def in_the_way(self, index: int, reference: bytes, cited: bytes, now: int) -> int:
+        """What would be in the way of a bill of a service that is fetched now."""
+        row = Row(Kind.PAY, service=index, reference=reference)
+        row.cited, row.fetched = cited, now
+        return self.check_claims(row, self.services[index - 1], now).other

@@ -1,0 +1,170 @@
+"""What the oracle holds, and how a row gets its place.
+
+Part of tests/model.py, which see.
+"""
+
+from dataclasses import dataclass
+
+from switch.codes import Kind, Letters, Result, RowFlag
+from tests.model_quotations import Keys
+from tests.model_references import canonical
+from tests.records import ZERO_ID, Account, Row, TariffItem
+
+SECOND_NS = 10**9
+DAY_S = 86_400
+IST_S = 19_800
+WORD_MAX = 2**64 - 1
+NEVER = WORD_MAX
+"""When a hold is due that its deadline did not release."""
+
+PAYS = frozenset((Kind.PAY, Kind.HOLD))
+MONEY = frozenset(range(Kind.PAY, Kind.TRANSFER + 1)) - {Kind.WINDOW} | {Kind.SETTLE}
+
+ClaimKey = tuple[str, int, bytes, int]
+
+
+def ist_day(timestamp: int) -> int:
+    """IST date of a time in nanoseconds UTC, as days since 1970-01-01."""
+    return (timestamp // SECOND_NS + IST_S) // DAY_S
+
+
+def financial_year(timestamp: int) -> int:
+    """IST calendar year in which the April of this time's financial year fell."""
+    days = ist_day(timestamp)
+    year, april = 1970, 90
+    while True:
+        leap = (year + 1) % 4 == 0 and ((year + 1) % 100 != 0 or (year + 1) % 400 == 0)
+        following = april + 365 + leap
+        if days < april:
+            return year - 1
+        if days < following:
+            return year
+        year, april = year + 1, following
+
+
+@dataclass(slots=True)
+class Participant:
+    """Someone registered; `sequence` is that of the current register row."""
+
+    code: bytes
+    role: int
+    sequence: int
+    active: int = 1
+    may_state_dues: int = 0
+
+
+@dataclass(slots=True)
+class Service:
+    """One service, with everything that decides; `sequence` as for participants."""
+
+    code: bytes
+    amount_rule: int
+    mode: int
+    duplicate_rule: int
+    key_rule: int
+    active: int
+    amount_min: int
+    amount_max: int
+    duplicate_hours: int
+    biller: int
+    heads: tuple[int, ...]
+    deadline_s: int = 0
+    deadline_policy: int = 0
+    price_rule: int = 0
+    letters: int = Letters.AS_THEY_ARE
+    ignored: int = 0
+    check_digit: int = 0
+    series: int = 0
+    amount_step: int = 0
+    pattern: bytes = b""
+    items: tuple[TariffItem, ...] = ()
+    sequence: int = 0
+
+    def canonical(self, reference: bytes, *, whole: bool = False) -> bytes | None:
+        """A reference in its one form; `whole` if it has no period behind it."""
+        return canonical(
+            reference,
+            letters=self.letters,
+            ignored=self.ignored,
+            check_digit=self.check_digit,
+            pattern=self.pattern,
+            key_rule=0 if whole else self.key_rule,
+        )
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a rule says: the result, and the row or record it speaks of."""
+
+    result: int = Result.OK
+    other: int = 0
+    repeat: int = 0
+
+
+OK = Answer()
+
+
+class State:
+    """All that the rules ask and change."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.accounts: list[Account] = [Account(0, 0, 0, state=0)]
+        self.participants: list[Participant] = [Participant(b"", 0, 0)]
+        self.services: list[Service] = []
+        self.busy: set[int] = set()  # billers that too much waits for, until reopened
+        self.instance = bytes(16)  # the ledger's
+        self.keys: Keys = []  # of quotations, until reopened
+        self.account_of: dict[tuple[int, int], int] = {}
+        self.participant_of: dict[bytes, int] = {}
+        self.service_of: dict[bytes, int] = {}
+        self.biller_accounts: list[int] = []
+        self.ids: dict[tuple[int, bytes], int] = {}
+        self.claims: dict[ClaimKey, int] = {}  # of bills and UTRs, and by which row
+        self.released: dict[ClaimKey, int] = {}  # when a claim was released last, ns
+        # (service, citizen's reference) -> who took the claim, the newest last
+        self.takers: dict[tuple[int, bytes], tuple[int, ...]] = {}
+        self.due: list[tuple[int, int]] = []  # (ns, sequence) of open holds, sorted
+        self.kept: set[int] = set()  # holds that their deadline did not release
+        self.cases: dict[tuple[int, int], int] = {}  # (hold, type) -> case
+        # hold, payment, window, case, proposal -> what resolved it last
+        self.resolved: dict[int, int] = {}
+        # (wallet, operator, the shift before or 0) -> the one that follows
+        self.followed: dict[tuple[int, int, int], int] = {}
+        self.corrected: dict[int, int] = {}  # case -> the transfer that corrected it
+        self.refunded: dict[int, int] = {}
+        self.settled_by: dict[tuple[int, int], int] = {}
+        self.windows: dict[int, dict[int, int]] = {}  # window -> account -> payable
+        self.last_window = 0
+        self.rules_row = 0  # the last one
+        self.timestamp = 0
+        self.now = 0
+        self.history: list[list[tuple[int, tuple[int, int, int, int]]]] = [[]]
+
+    def clock(self) -> int:
+        """The next row's timestamp."""
+        return max(self.now, self.timestamp + 1)
+
+    def append(self, row: Row, result: int = Result.OK) -> None:
+        """Give the row its place, and remember its id and what it resolves."""
+        row.timestamp = self.timestamp = self.clock()
+        row.result = result
+        row.sequence = len(self.rows) + 1
+        if row.tail:
+            row.flags |= RowFlag.TAIL
+        self.rows.append(row)
+        if row.id != ZERO_ID:
+            self.ids[row.participant, row.id] = row.sequence
+        if result == Result.OK and row.kind in MONEY:
+            for index in (row.debit, row.credit):
+                account = self.accounts[index]
+                account.changed = row.sequence
+                self.history[index].append((row.sequence, account.totals))
+
+    def account(self, index: int) -> Account | None:
+        """The account with this index."""
+        return self.accounts[index] if 0 < index < len(self.accounts) else None
+
+    def service_at(self, index: int) -> Service | None:
+        """The service with this index."""
+        return self.services[index - 1] if 0 < index <= len(self.services) else None
