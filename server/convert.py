@@ -4,7 +4,7 @@ Indices become the register's permanent names. A name that is missing means that
 register is behind the row; it is then refreshed once and must be there.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 from typing import TypeVar, cast
 
@@ -34,7 +34,7 @@ from switch.codes import (
     kinds_with,
 )
 from switch.counter.shift_rows import read_shift
-from switch.ledger.payment_tails import PaymentTail, payment_tail
+from switch.ledger.payment_tails import PaymentTail, read_payment_tail, read_tails
 from switch.ledger.statements import Line, Payment
 from switch.payment_states import PaymentState
 from switch.register.register import Account, Register, Service
@@ -78,11 +78,32 @@ def entries(
     rows: Iterable[Rows], ledger: Ledger, register: Register
 ) -> list[types_pb2.Entry]:
     """Rows as entries, in order."""
-    return [entry(row, ledger, register) for row in rows]
+    listed = list(rows)
+    tails = read_tails(
+        ledger, (int(row["sequence"]) for row in listed if _has_text(row))
+    )
+    return [
+        _entry(row, tails.get(int(row["sequence"]), b""), ledger, register)
+        for row in listed
+    ]
+
+
+def _has_text(row: Rows) -> bool:
+    """Whether an entry shows something of the row's tail item."""
+    kind = int(row["kind"])
+    has_tail = bool(int(row["flags"]) & RowFlag.TAIL)
+    return has_tail and (kind in _PAYMENTS or kind in _ANSWERED)
 
 
 def entry(row: Rows, ledger: Ledger, register: Register) -> types_pb2.Entry:
     """One row as an entry."""
+    [result] = entries([row], ledger, register)
+    return result
+
+
+def _entry(
+    row: Rows, tail: bytes, ledger: Ledger, register: Register
+) -> types_pb2.Entry:
     kind = Kind(int(row["kind"]))
     flags = int(row["flags"])
     basket = int(row["basket"])
@@ -113,10 +134,10 @@ def entry(row: Rows, ledger: Ledger, register: Register) -> types_pb2.Entry:
         result.service = service.spec.code
         price_rule = service.spec.price_rule
     if kind in _PAYMENTS:
-        _describe(result, payment_tail(ledger, row, price_rule))
+        _describe(result, read_payment_tail(tail, price_rule))
         result.stated = bool(flags & RowFlag.STATED)
-    elif kind in _ANSWERED and flags & RowFlag.TAIL:
-        result.note = ledger.tail(int(row["sequence"])).decode("ascii")
+    else:
+        result.note = tail.decode("ascii")
     if kind == Kind.CASE:
         result.case_type = cast("types_pb2.CaseType.ValueType", int(row["total"]))
         result.amount = int(ledger.row(int(row["resolves"]))["amount"])
@@ -209,16 +230,17 @@ def shift(row: Rows, tail: bytes, signed: int, register: Register) -> counter_pb
     )
 
 
-def statement_line(
-    line: Line, ledger: Ledger, register: Register
-) -> wallets_pb2.StatementLine:
-    """One line of a statement."""
-    return wallets_pb2.StatementLine(
-        entry=entry(line.row, ledger, register),
-        change=line.change,
-        balance=line.balance,
-        pending=line.pending,
-    )
+def statement_lines(
+    lines: Sequence[Line], ledger: Ledger, register: Register
+) -> list[wallets_pb2.StatementLine]:
+    """Lines of a statement, in order."""
+    found = entries([line.row for line in lines], ledger, register)
+    return [
+        wallets_pb2.StatementLine(
+            entry=one, change=line.change, balance=line.balance, pending=line.pending
+        )
+        for line, one in zip(lines, found, strict=True)
+    ]
 
 
 def wallet(image: Rows, centre: str) -> wallets_pb2.Wallet:

@@ -367,6 +367,14 @@ class Ledger:
     def tail(self, sequence: int) -> bytes:
         """The tail item of a row, b"" if it has none."""
 
+    def tails(self, sequences: npt.NDArray[np.uint64]) -> list[bytes]:
+        """The tail items of the rows with these sequences, in this order, likewise.
+
+        At most GROUP_MAX. Ascending ones cost no more than a walk over their chunks; to
+        one item alone `tail` walks half a chunk. Raises LookupError if a row is not
+        durable, ValueError if there are too many.
+        """
+
     def find(self, sender: int, id: bytes) -> int:
         """Sequence of the row with this id of this participant, 0 if there is none."""
 

@@ -816,6 +816,28 @@ cdef class Ledger:
             store_end(&reader)
             fault_leave(before)
 
+    def tails(self, sequences):
+        cdef object _in_use = self._use()
+        cdef uint64_t[::1] wanted = self._durable(sequences, _TAILS_MAX)
+        cdef list found = []
+        cdef Reader reader
+        cdef Walk walk
+        cdef const Row* row
+        cdef const uint8_t* data
+        cdef uint32_t size
+        cdef Py_ssize_t i
+        cdef FaultPlace* before = fault_enter(&self.s.shared.in_journal)
+        try:
+            self._check(store_begin(self.s, &reader))
+            store_begin_walk(&walk, &reader)
+            for i in range(wanted.shape[0]):
+                check(store_walk_to(&walk, wanted[i], &row, &data, &size))
+                found.append(PyBytes_FromStringAndSize(<char*>data, size))
+            return found
+        finally:
+            store_end(&reader)
+            fault_leave(before)
+
     def find(self, uint32_t sender, bytes id not None):
         cdef object _in_use = self._use()
         if len(id) != 16:

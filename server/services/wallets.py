@@ -67,7 +67,7 @@ class WalletService:
         if lines:
             as_of = max(as_of, int(lines[0].row["sequence"]))
         return pb.ListStatementResponse(
-            lines=[convert.statement_line(line, ledger, register) for line in lines],
+            lines=convert.statement_lines(lines, ledger, register),
             next_page_token=arguments.make_token(account, following),
             as_of_sequence=as_of,
         )

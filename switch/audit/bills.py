@@ -21,6 +21,7 @@ from switch.audit.timelines import (
     NOWHERE,
     Timeline,
     among,
+    distinct,
     find,
     joined,
     repeated,
@@ -104,9 +105,9 @@ class Bills:
         ends, at = ends.where(known), at[known]
         freed = hashes[at]
         # What was taken once and never asked for again needs no order.
-        old = quoted[0][among(quoted[0], np.unique(freed))]
+        old = quoted[0][among(quoted[0], distinct(freed))]
         asked = repeated(hashes.copy()), refused[0], old
-        again = np.unique(np.concatenate(asked))
+        again = distinct(np.concatenate(asked))
         mine, chosen = among(freed, again), among(hashes, again)
         lacking = ends.sequences[~mine & ~ends.having(RELEASES)]
         claims = _Claims(

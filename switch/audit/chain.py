@@ -228,16 +228,25 @@ class Chain:
     def _tails(self, block: Block) -> None:
         """Every tail holds the items of its chunk's rows, in order, and no more."""
         rows = block.rows
-        with_tail = np.flatnonzero(rows["flags"] & np.uint16(TAIL)).tolist()
+        noted = np.flatnonzero(rows["flags"] & np.uint16(TAIL))
+        with_tail, kinds = noted.tolist(), rows["kind"][noted]
+        sequences = rows["sequence"][noted].tolist()
+        windows = (kinds == Kind.WINDOW).tolist()
+        digested = DIGESTED[kinds].tolist()
         at = 0
         for chunk in block.chunks:
             end = chunk.offset + chunk.count
             position = 0
             while at < len(with_tail) and with_tail[at] < end:
-                index = with_tail[at]
-                at += 1
+                index, sequence = with_tail[at], sequences[at]
                 if position >= 0:
-                    position = self._item(chunk, rows, index, position)
+                    size_max = WINDOW_ITEM_MAX if windows[at] else TAIL_ITEM_MAX
+                    item, position = self._item(chunk, sequence, position, size_max)
+                    if item is not None:
+                        self.tails[index] = item
+                        if digested[at]:
+                            self._digest(sequence, rows[index], item)
+                at += 1
             if position >= 0 and position != len(chunk.tail):
                 text = "the tail has bytes that belong to no row"
                 self.findings.add("tails", chunk.key, text)
@@ -248,21 +257,27 @@ class Chain:
             text = "the row should have a tail item and has none"
             self.findings.add_rows("tails", rows["sequence"][lacking], text)
 
-    def _item(self, chunk: Chunk, rows: Rows, index: int, position: int) -> int:
-        """Check one item; the position after it, -1 if the tail cannot go on."""
-        sequence = int(rows["sequence"][index])
+    def _digest(self, sequence: int, row: np.void, item: bytes) -> None:
+        """The reference of some kinds of rows is the digest of their item."""
+        digest = hashlib.blake2b(item, digest_size=32).digest()
+        if digest != row["reference"].tobytes():
+            text = "its reference is not the digest of its item"
+            self.findings.add("tails", sequence, text)
+
+    def _item(
+        self, chunk: Chunk, sequence: int, position: int, size_max: int
+    ) -> tuple[bytes | None, int]:
+        """Check one item; it, and the position after it, -1 if none can be read."""
         body = position + TAIL_ITEM_SIZE
         if body > len(chunk.tail):
             self.findings.add("tails", sequence, "the tail ends before its item")
-            return -1
+            return None, -1
         size = int.from_bytes(chunk.tail[position : position + 4], "little")
         check = int.from_bytes(chunk.tail[position + 4 : body], "little")
         end = body + (size + 7) // 8 * 8
-        is_window = rows["kind"][index] == Kind.WINDOW
-        size_max = WINDOW_ITEM_MAX if is_window else TAIL_ITEM_MAX
         if size > size_max or end > len(chunk.tail):
             self.findings.add("tails", sequence, f"its item claims {size} bytes")
-            return -1
+            return None, -1
         item = chunk.tail[body : body + size]
         # Bound to its row: neither zeros nor another row's item pass for it.
         bound = self.instance + sequence.to_bytes(8, "little")
@@ -270,10 +285,4 @@ class Chain:
             self.findings.add("tails", sequence, "its item differs from its check")
         if any(chunk.tail[body + size : end]):
             self.findings.add("tails", sequence, "its item is not padded with zeros")
-        if DIGESTED[rows["kind"][index]]:
-            digest = hashlib.blake2b(item, digest_size=32).digest()
-            if digest != rows["reference"][index].tobytes():
-                text = "its reference is not the digest of its item"
-                self.findings.add("tails", sequence, text)
-        self.tails[index] = item
-        return end
+        return item, end

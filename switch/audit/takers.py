@@ -33,6 +33,7 @@ from switch.audit.timelines import (
     NOWHERE,
     Timeline,
     among,
+    distinct,
     find,
     joined,
     repeated,
@@ -163,9 +164,8 @@ class Takers:
         named = joined(self._named)
         self._additions(taken, taken)
         self._additions(taken, refused)
-        again = np.unique(
-            np.concatenate((repeated(taken.hashes.copy()), refused.hashes))
-        )
+        asked = repeated(taken.hashes.copy()), refused.hashes
+        again = distinct(np.concatenate(asked))
         taken = taken.where(among(taken.hashes, again))
         history = _History(taken, refused, ends)
         way, late = history.judge(taken)

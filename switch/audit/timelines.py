@@ -26,8 +26,15 @@ def joined(parts: list[U64]) -> U64:
 def repeated(hashes: U64) -> U64:
     """The values that occur more than once, ascending. Sorts in place."""
     hashes.sort()
-    again: U64 = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
-    return again
+    return distinct(hashes[1:][hashes[1:] == hashes[:-1]])
+
+
+def distinct(values: U64) -> U64:
+    """The values, each once, ascending: by sorting, which is faster than hashing."""
+    values = np.sort(values)
+    first = np.ones(len(values), dtype=np.bool_)
+    np.not_equal(values[1:], values[:-1], out=first[1:])
+    return values[first]
 
 
 def among(values: U64, sorted_values: U64) -> Mask:
@@ -51,8 +58,8 @@ class Timeline:
 
     def __init__(self, things: list[U64], sequences: list[U64]) -> None:
         """All things and all sequences that places will be asked of."""
-        self._things = np.unique(np.concatenate(things))
-        self._sequences = np.unique(np.concatenate(sequences))
+        self._things = distinct(np.concatenate(things))
+        self._sequences = distinct(np.concatenate(sequences))
         # Fewer than 2^32 events of fewer than 2^32 things: a place fits in 64 bits.
         self._each = np.uint64(len(self._sequences) + 1)
 

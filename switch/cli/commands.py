@@ -304,6 +304,8 @@ def _price(service: admin_pb2.Service, language: Language) -> str:
         return ", ".join(f"{code} {language.amount(fees[code])}" for code in fees)
     rule = enum_word(admin_pb2.AmountRule.DESCRIPTOR, service.amount_rule)
     text = rule.replace("_", "-")
+    if service.price_rule == admin_pb2.PRICE_RULE_BILL:
+        text = f"{language.word('bill')}, {text}"
     if service.price_rule == admin_pb2.PRICE_RULE_OPEN:
         least, most = service.amount_min, service.amount_max
         text = f"{language.amount(least)} – {language.amount(most)}"

@@ -6,12 +6,13 @@ which, is for the price rule of the row's service to say, which never changes; t
 alone do not tell it from a note.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from switch._core import BILL_TAIL, TARIFF_TAIL, Ledger, Rows
+from switch._core import BILL_TAIL, GROUP_MAX, TARIFF_TAIL, Ledger, Rows
 from switch.calendar import day_date, format_month
 from switch.codes import AmountRule, PriceRule, RowFlag, TailForm
 from switch.errors import CorruptionError
@@ -59,10 +60,25 @@ class PaymentTail(NamedTuple):
     """The counter's."""
 
 
+def read_tails(ledger: Ledger, sequences: Iterable[int]) -> dict[int, bytes]:
+    """The tail items of these rows, by sequence.
+
+    To find one item half of a chunk is walked; so those of many rows are read together,
+    in one walk over each chunk. Raises LookupError, CorruptionError.
+    """
+    listed = np.unique(np.fromiter(sequences, np.uint64))
+    found: dict[int, bytes] = {}
+    for first in range(0, len(listed), GROUP_MAX):
+        part = listed[first : first + GROUP_MAX]
+        found.update(zip(part.tolist(), ledger.tails(part), strict=True))
+    return found
+
+
 def payment_tail(ledger: Ledger, row: Rows, price_rule: PriceRule) -> PaymentTail:
     """What the payment (pay, hold) in `row` records beside it.
 
-    `price_rule` is that of the row's service, STATED without one. Raises CorruptionError.
+    `price_rule` is that of the row's service, STATED without a service. Raises
+    CorruptionError.
     """
     has_tail = int(row["flags"]) & RowFlag.TAIL
     sequence = int(row["sequence"])

@@ -315,6 +315,7 @@ def test_accounts_services_and_ledger(live: Live) -> None:
     assert "একটি ফি" in services.stdout
     assert "9 digits, such as 123456789, spaces and - ignored" in services.stdout
     assert "₹১.০০ – ₹১,০০,০০,০০০.০০" in services.stdout
+    assert "বিল, exact" in services.stdout
     assert "COPY ₹১০.০০, URGENT ₹২৫.০০" in services.stdout
     ledger = answer(live.command("ledger", "--json"))
     assert ledger["accounts_count"] == 7

@@ -1,22 +1,31 @@
 """Goal: what a payment records beside its row is read as docs/data-model.md writes it.
 
 Method: tails put together byte by byte, by offsets of the page and nothing else, are
-read; then those that a payment of the price rule cannot have.
+read; then those that a payment of the price rule cannot have. On a ledger, many items
+that are read together are those that are read alone, in any order and across chunks.
 """
 
+import random
 import struct
+from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from switch._core import GROUP_MAX
 from switch.calendar import format_month
 from switch.codes import AmountRule, PriceRule
 from switch.errors import CorruptionError
+from switch.ids import new_id
 from switch.ledger.payment_tails import (
     BillPart,
     Item,
     PaymentTail,
     read_payment_tail,
+    read_tails,
 )
+from tests.counter.counter_story import Counter
 
 MARCH = 2026 * 12 + 2
 DUE_DAY = 20_533  # 2026-03-21
@@ -120,3 +129,48 @@ def test_elsewhere_there_is_a_note_at_most(price_rule: PriceRule) -> None:
 def test_what_no_payment_of_the_rule_has(tail: bytes, price_rule: PriceRule) -> None:
     with pytest.raises(CorruptionError, match="another tail"):
         read_payment_tail(tail, price_rule)
+
+
+# --- many at once --------------------------------------------------------------------
+
+
+@pytest.fixture
+def counter(tmp_path: Path) -> Iterator[Counter]:
+    counter = Counter(tmp_path)
+    for at in range(60):
+        items = [("COPY", at + 1)] if at % 3 else []
+        note = "n" * (at % 5)
+        if items:
+            cost = 1_000 * (at + 1)
+            counter.pay(new_id(), f"D{at}", cost, service="COPIES", items=items)
+        else:
+            counter.pay(new_id(), f"F{at}", note=note)
+    yield counter
+    counter.ledger.close()
+
+
+def test_many_items_are_those_that_are_read_alone(counter: Counter) -> None:
+    ledger = counter.ledger
+    whole = range(1, ledger.sequence + 1)
+    alone = {at: ledger.tail(at) for at in whole}
+    assert len(set(alone.values())) > 40
+    assert ledger.tails(np.array(whole, np.uint64)) == list(alone.values())
+    draw = random.Random(5)
+    for size in (1, 2, 7, len(whole)):
+        some = draw.choices(whole, k=size)
+        assert ledger.tails(np.array(some, np.uint64)) == [alone[at] for at in some]
+        assert read_tails(ledger, some) == {at: alone[at] for at in some}
+    assert read_tails(ledger, []) == {}
+
+
+def test_items_that_cannot_be_read_together(counter: Counter) -> None:
+    ledger = counter.ledger
+    for wrong in (0, ledger.sequence + 1):
+        with pytest.raises(LookupError):
+            ledger.tails(np.array([1, wrong], np.uint64))
+    with pytest.raises(ValueError, match="at most"):
+        ledger.tails(np.ones(GROUP_MAX + 1, np.uint64))
+    # Named more than once, an item is read once.
+    last = ledger.sequence
+    many = [1] * GROUP_MAX + [last]
+    assert read_tails(ledger, many) == {at: ledger.tail(at) for at in (1, last)}

@@ -95,6 +95,7 @@ globals().update(
     QUESTIONS_MAX=_QUESTIONS_MAX,
 )
 _ROWS_MAX = 65536
+_TAILS_MAX = GROUP_MAX
 _SENT_FLAGS = ROW_TAIL | ROW_UNFREEZE | ROW_HEAD_MASK | ROW_TENDER_MASK
 KIND_TRAITS = tuple([kinds_traits(_kind) for _kind in range(256)])
 
