@@ -47,6 +47,8 @@ QUESTION_HOLDS_MAX = 8_190
 """Payments in these questions, those of baskets one by one."""
 LATENCIES_MAX = 1_024
 """Answers that the percentiles speak of."""
+CANCELS_MAX = 256
+"""Questions, baskets among them, that are given back at a time."""
 MINUTE_S = 60
 FINAL_AFTER_S = 0.001
 """From when not to have seen a payment is final until it is asked about once more."""
@@ -100,6 +102,8 @@ class Biller:
         """Answers by what came of them, since the start."""
         self.has_connected = False
         """Whether it has had a connection since the start."""
+        self.pulls = False
+        """Whether it has looked for its payments by itself since the start."""
         self.news = 0
         """Questions that have come since it was asked last, while it had room."""
         self.lost: list[int] = []
@@ -154,6 +158,8 @@ class Biller:
         )
         if before is not None:
             self.table.suspect(places, before)
+        elif self.pulls:
+            self.table.offer(places)
         return lost
 
     def is_in_doubt(self, number: int) -> bool:
@@ -200,6 +206,11 @@ class Biller:
         self.table.suspect(places[has_calls], now)
         self._doubt(places[~has_calls], now, wall_ns)
         return self.table.numbers(places)
+
+    def pull(self) -> None:
+        """It reads its feed: it may have heard of all payments, also those to come."""
+        self.pulls = True
+        self.table.offer(self.table.first(State.WAITING, self.table.open_count))
 
     # --- asking ------------------------------------------------------------------
 
@@ -342,6 +353,25 @@ class Biller:
         lost = table.due(State.ANSWERED, now)
         places = np.concatenate([late, lost, table.too_late(wall_ns)])
         return self._doubt(places, now, wall_ns)
+
+    def cancels(self, now: float, wall_ns: int) -> Numbers:
+        """The holds of payments that it was never offered and must not credit now.
+
+        From here on it is not asked about them. Those that the ledger has not given
+        back within the time of an answer come again.
+        """
+        table = self.table
+        table.wait(table.due(State.CANCELLING, now))
+        places = table.not_offered(wall_ns)
+        # What its deadline has kept nobody gives back alone.
+        kept = table.due_ns(places) <= wall_ns
+        table.suspect(places[kept], now)
+        places = places[~kept][:CANCELS_MAX]
+        table.cancel(places, now + self.config.answer_timeout_ms / 1000)
+        sizes = table.sizes(places).astype(np.int64)
+        members = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        numbers: Numbers = np.repeat(table.numbers(places), sizes)
+        return numbers + members.astype(np.uint64)
 
     def _doubt(self, places: Places, now: float, wall_ns: int) -> Numbers:
         """They are unknown until the schedule's next time; their numbers."""

@@ -32,7 +32,7 @@ from switch.errors import (
     OverloadError,
     SwitchError,
 )
-from switch.ledger import baskets
+from switch.ledger import baskets, moves
 from switch.ledger.follower import read_whole
 from switch.register.register import Register, Service
 from switch.v1 import payments_pb2
@@ -267,6 +267,26 @@ class Dispatcher:
                 self._failed(biller, error)
         self._ask()
 
+    def cancels(self) -> list[Request]:
+        """Voids of payments that were never offered, in time; to be committed.
+
+        To be called with each tick. What is not done is asked for again.
+        """
+        now, wall_ns = self._clock(), self._wall_ns()
+        requests = []
+        for biller in self._billers.values():
+            if biller.is_idle:
+                continue
+            try:
+                holds = biller.cancels(now, wall_ns)
+            except Exception as error:  # noqa: BLE001
+                self._failed(biller, error)
+                continue
+            if len(holds):
+                log.info("%s was never asked about %d holds", biller.name, len(holds))
+                requests.append(moves.cancels(holds).request())
+        return requests
+
     def _ask(self) -> None:
         """Ask who has much to be asked, and the others in turn as the pace allows.
 
@@ -329,7 +349,9 @@ class Dispatcher:
     @contextmanager
     def presence(self, index: int) -> Iterator[None]:
         """A biller is here without being asked: it pulls. It does not count as away."""
-        breaker = self.biller(index).breaker
+        biller = self.biller(index)
+        biller.pull()
+        breaker = biller.breaker
         breaker.connected(self._clock())
         try:
             yield

@@ -20,7 +20,7 @@ NEVER = np.inf
 LINES_FIRST = 1_024
 """Lines that a table begins with; it doubles."""
 ID_WORDS = 2
-STATES = 6
+STATES = 7
 """Of a line, GONE among them."""
 
 
@@ -39,6 +39,8 @@ class State:
     """For the answer to that, until `at`."""
     ANSWERED = 5
     """For the ledger to take the answer, until `at`."""
+    CANCELLING = 6
+    """For the ledger to give the money back, until `at`. The biller is not asked."""
 
 
 class Table:
@@ -121,6 +123,12 @@ class Table:
         found: Places = places[self._confirm_until[places] <= wall_ns]
         return found
 
+    def not_offered(self, wall_ns: int) -> Places:
+        """The places that wait, were never offered, and must not be credited now."""
+        places: Places = np.flatnonzero((self.state == State.WAITING) & ~self.offered)
+        found: Places = places[self._credit_until[places] <= wall_ns]
+        return found
+
     def due(self, state: int, now: float) -> Places:
         """The places in this state whose time has come, the oldest first."""
         places: Places = np.flatnonzero(self.state == state)
@@ -185,6 +193,11 @@ class Table:
     def final_from(self, places: Places) -> Numbers:
         """From when on nobody credits what was not seen."""
         return self._final_from[places]
+
+    def due_ns(self, places: Places) -> Numbers:
+        """When the deadline of each ends it, or keeps it: after the other half."""
+        last, final = self._credit_until[places], self._final_from[places]
+        return final + (final - last)
 
     # --- how it changes ----------------------------------------------------------
 
@@ -265,6 +278,15 @@ class Table:
     def wait(self, places: Places) -> None:
         """Ask them to confirm again."""
         self._state[places] = State.WAITING
+
+    def offer(self, places: Places) -> None:
+        """The biller may have heard of them."""
+        self._offered[places] = True
+
+    def cancel(self, places: Places, until: float) -> None:
+        """The ledger is to give their money back; they are not asked about."""
+        self._state[places] = State.CANCELLING
+        self._at[places] = until
 
     def answer(self, places: Places, until: float) -> None:
         """The ledger gets an answer about each."""

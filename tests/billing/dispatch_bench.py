@@ -188,6 +188,16 @@ class Bench:
         self.dispatch.look()
         return wrong
 
+    def cancel(self) -> int:
+        """Commit what is to be given back; how many holds that were."""
+        requests = self.dispatch.cancels()
+        for request in requests:
+            reply = self.commit(request)
+            assert not isinstance(reply, bytes)
+            assert set(reply["result"].tolist()) == {Result.OK}
+        self.dispatch.look()
+        return sum(request.rows_count for request in requests)
+
     def expire(self) -> None:
         """A group without requests: what is due expires."""
         self.ledger.commit([], self.wall_ns())

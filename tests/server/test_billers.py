@@ -360,6 +360,23 @@ def test_what_was_never_seen_ends_when_nobody_may_credit_it(peers: Peers) -> Non
         assert not cases_of(peers, paid)
 
 
+def test_an_absent_biller_locks_no_wallet(peers: Peers) -> None:
+    paid = [*pay(peers, "BRIEF", 2), *pay(peers, "KEPT")]
+    for one in paid:
+        wait_for(peers, one, REVERSED)
+        end = get(peers, one).resolution
+        assert (end.kind, end.note) == (types_pb2.ENTRY_KIND_VOID, "")
+        assert not cases_of(peers, one)
+    # It comes back, is not asked about them any more, and is soon as healthy as before.
+    with ScriptedBiller(peers.biller(), willing) as biller:
+        for _ in range(4):
+            [other] = pay(peers)
+            wait_for(peers, other, COMPLETED)
+        assert not {one.id for one in biller.questions} & set(paid)
+        closed = admin_pb2.BILLER_HEALTH_CLOSED
+        assert biller_state(peers, "power").health == closed
+
+
 def test_a_dead_biller_is_asked_within_its_budget_and_then_it_expires(
     peers: Peers,
 ) -> None:

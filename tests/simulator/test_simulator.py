@@ -28,6 +28,7 @@ from switch.sample import load_sample
 from switch.simulator.behaviour import (
     AT_ONCE,
     Fate,
+    Habits,
     decide,
     habits_of,
     sample_habits,
