@@ -47,6 +47,8 @@ QUESTION_HOLDS_MAX = 8_190
 """Payments in these questions, those of baskets one by one."""
 LATENCIES_MAX = 1_024
 """Answers that the percentiles speak of."""
+BAD_REFERENCE = 0x01
+"""Of an answer's `bad` (`core/codes.pxd`): its reference cannot be kept."""
 CANCELS_MAX = 256
 """Questions, baskets among them, that are given back at a time."""
 MINUTE_S = 60
@@ -78,6 +80,14 @@ class Connection(Protocol):
         """Send a ConnectResponse. Never blocks."""
 
 
+class Refused(NamedTuple):
+    """An answer that was not taken, for a text of it that cannot be kept."""
+
+    number: int
+    field: str
+    """Of the message Answer."""
+
+
 class Taken(NamedTuple):
     """What a message of answers comes to."""
 
@@ -85,6 +95,10 @@ class Taken(NamedTuple):
     """For the committer, in order; a basket's answers are in one request."""
     wrong: int
     """Answers that are left out or malformed."""
+    numbers: Numbers
+    """Of the answers that need not be sent again once the requests are durable."""
+    refused: list[Refused]
+    """Answers that were not taken."""
 
 
 class Biller:
@@ -398,14 +412,15 @@ class Biller:
     ) -> Taken:
         """Take a message of answers (ANSWER), read out of `body`."""
         self._stirred = True
+        answers, refused = _refuse(answers)
+        numbers = answers["number"]
         about_bills = answers["number"] >= FETCH_BIT
-        wrong = 0
+        # A mistake of the biller, whatever it sends instead.
+        wrong = len(refused)
         if about_bills.any():
             told = some(answers, about_bills)
             wrong += self._take_bills(told, body, ledger, now)
             answers = some(answers, ~about_bills)
-        # An answer whose texts are malformed is evidence all the same.
-        wrong += int(np.count_nonzero(answers["bad"]))
         # The core gives 0 for every kind that is none.
         usable = answers["kind"] != 0
         wrong += len(usable) - int(np.count_nonzero(usable))
@@ -434,7 +449,7 @@ class Biller:
             wrong += len(late) - len(found)
             requests += answer_requests(found, sizes, self.index, ledger)
         self.results["wrong"] += wrong
-        return Taken(requests, wrong)
+        return Taken(requests, wrong, numbers, refused)
 
     def _take_bills(
         self, answers: Rows, body: bytes, ledger: Ledger, now: float
@@ -565,6 +580,21 @@ class Biller:
         places = self._timed + np.arange(len(last))
         self._latencies[places % LATENCIES_MAX] = last
         self._timed += len(last)
+
+
+def _refuse(answers: Rows) -> tuple[Rows, list[Refused]]:
+    """The answers whose texts can be kept, and the others."""
+    bad = answers["bad"]
+    if not bad.any():
+        return answers, []
+    refused = [
+        Refused(
+            int(one["number"]),
+            "biller_reference" if one["bad"] & BAD_REFERENCE else "reason",
+        )
+        for one in answers[bad != 0]
+    ]
+    return answers[bad == 0], refused
 
 
 def _intervals(config: BillerConfig) -> Times:

@@ -19,7 +19,7 @@ import numpy as np
 
 from switch._core import Ledger, Request, Rows, parse_answers
 from switch.billing.answers import some
-from switch.billing.biller import Biller, Connection
+from switch.billing.biller import Biller, Connection, Taken
 from switch.billing.bills import Fetched
 from switch.billing.health import Health
 from switch.billing.table import Numbers, State
@@ -358,8 +358,8 @@ class Dispatcher:
         finally:
             breaker.disconnected(self._clock())
 
-    def take(self, biller: Biller, body: bytes) -> tuple[list[Request], int]:
-        """A ConnectRequest of a biller: requests to commit, and wrong answers in it.
+    def take(self, biller: Biller, body: bytes) -> Taken:
+        """A ConnectRequest of a biller: requests to commit, and what to tell it.
 
         Their replies go to `Biller.note`. Raises WireError.
         """
@@ -367,7 +367,7 @@ class Dispatcher:
         taken = biller.take(answers, body, self._ledger, self._clock(), self._wall_ns())
         if taken.wrong:
             log.warning("%s gave %d wrong answers", biller.name, taken.wrong)
-        return taken.requests, taken.wrong
+        return taken
 
     # --- bills -------------------------------------------------------------------
 

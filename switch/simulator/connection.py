@@ -75,6 +75,7 @@ class Line:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 call.cancel()
+                self._desk.say_again()
             return self._desk.counts["messages"] > heard
 
     async def _hear(self, call: "grpc.aio.StreamStreamCall[bytes, bytes]") -> None:

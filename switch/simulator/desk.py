@@ -36,9 +36,11 @@ from switch.v1 import billers_pb2 as pb
 ANSWERS_MAX = 8_190
 """Answers in one message."""
 WAITING_MAX = 1_000_000
-"""Answers that are not due yet, payments heard of and not decided, payments asked about
+"""Answers that are not due yet or not acknowledged, payments heard of and not decided, payments asked about
 again, references whose bills are issued again: what is more is not kept."""
 NS_IN_S = 1_000_000_000
+FETCH_BIT = 1 << 63
+"""In the number of every question about a bill."""
 MINUTE_S = 60.0
 PENDING = "PENDING"
 """It does not know yet."""
@@ -110,6 +112,8 @@ class Desk:
         self._order = itertools.count()
         self._message = pb.ConnectRequest()
         self._full: deque[bytes] = deque()
+        # What the switch has not said it has taken, by the number of its question.
+        self._open: dict[int, pb.Answer] = {}
 
     # --- what connections need ---------------------------------------------------
 
@@ -129,6 +133,23 @@ class Desk:
         self._due.clear()
         self._message.Clear()
         self._full.clear()
+        self._open.clear()
+
+    def say_again(self) -> None:
+        """A connection broke: whatever may have been lost on it is due again."""
+        self.counts["said_again"] += len(self._open)
+        now = time.monotonic()
+        for answer in self._open.values():
+            heapq.heappush(self._due, (now, next(self._order), answer))
+        self._open.clear()
+        self.on_ready()
+
+    def _note_open(self, answer: pb.Answer) -> None:
+        """A final answer about a payment is kept until it is acknowledged."""
+        is_final = answer.kind in (_CONFIRMED, _REJECTED)
+        is_about_a_bill = answer.number >= FETCH_BIT
+        if is_final and not is_about_a_bill and len(self._open) < WAITING_MAX:
+            self._open[answer.number] = answer
 
     def next_s(self) -> float | None:
         """Seconds until more answers are due; 0 if some are, None if none will be."""
@@ -140,7 +161,9 @@ class Desk:
         """One message of answers that are due, empty if there are none."""
         now = time.monotonic()
         while self._due and self._due[0][0] <= now:
-            self._message.answers.append(heapq.heappop(self._due)[2])
+            answer = heapq.heappop(self._due)[2]
+            self._note_open(answer)
+            self._message.answers.append(answer)
             self._seal(ANSWERS_MAX)
         self._seal(1)
         # The books say so before the switch hears it.
@@ -161,7 +184,14 @@ class Desk:
 
     def take(self, body: bytes) -> None:
         """A message of questions. Raises DecodeError."""
-        questions = pb.ConnectResponse.FromString(body).questions
+        message = pb.ConnectResponse.FromString(body)
+        for number in message.acknowledged:
+            self._open.pop(number, None)
+        self.counts["acknowledged"] += len(message.acknowledged)
+        self.counts["refused_texts"] += len(message.refused)
+        questions = message.questions
+        if not questions:
+            return
         self.counts["messages"] += 1
         if self._habits is AT_ONCE and not self._timeline.lines:
             self._confirm_at_once(questions)
@@ -189,12 +219,13 @@ class Desk:
                 )
             self.counts["confirm"] += 1
             self.counts["confirmed"] += 1
-            self._message.answers.add(
+            answer = self._message.answers.add(
                 number=question.number,
                 id=id_,
                 kind=_CONFIRMED,
                 biller_reference=id_.hex(),
             )
+            self._note_open(answer)
             self._seal(ANSWERS_MAX)
 
     def _take(self, question: pb.Question) -> None:

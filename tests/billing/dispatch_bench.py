@@ -180,8 +180,9 @@ class Bench:
             for one in questions
         ]
         body = pb.ConnectRequest(answers=answers).SerializeToString()
-        requests, wrong = self.dispatch.take(biller, body)
-        for request in requests:
+        taken = self.dispatch.take(biller, body)
+        wrong = taken.wrong
+        for request in taken.requests:
             reply = self.commit(request)
             assert not isinstance(reply, bytes)
             wrong += biller.note(reply)

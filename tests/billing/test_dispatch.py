@@ -323,7 +323,7 @@ def test_an_answer_that_the_ledger_did_not_take_is_asked_for_again(
     answer = pb.Answer(number=question.number, id=question.id)
     answer.kind = pb.ANSWER_KIND_CONFIRMED
     body = pb.ConnectRequest(answers=[answer]).SerializeToString()
-    assert len(bench.dispatch.take(biller, body)[0]) == 1
+    assert len(bench.dispatch.take(biller, body).requests) == 1
     # Nobody commits it.
     bench.pass_s(12, 0.5)
     [again] = connection.take()
@@ -374,7 +374,7 @@ async def test_bills_are_as_old_as_the_question_by_the_ledgers_time(
         # Not when it answers.
         bench.now += 1
         body = pb.ConnectRequest(answers=[answer]).SerializeToString()
-        assert bench.dispatch.take(gas, body) == ([], 0)
+        assert bench.dispatch.take(gas, body)[:2] == ([], 0)
         return (await task).at_ns
 
     bench.now += 1

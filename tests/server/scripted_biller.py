@@ -100,6 +100,10 @@ class ScriptedBiller:
         """All that came, in order."""
         self.messages: list[int] = []
         """Questions in each message."""
+        self.acknowledged: list[int] = []
+        """Numbers of answers that need not be sent again."""
+        self.refused: list[pb.RefusedAnswer] = []
+        """Answers that were not taken."""
         self.error: grpc.RpcError | None = None
         self._outbox: queue.Queue[pb.ConnectRequest | None] = queue.Queue()
         self._call: Any = peer.billers.Connect(self._requests())
@@ -140,7 +144,10 @@ class ScriptedBiller:
     def _read(self) -> None:
         try:
             for message in self._call:
-                self.messages.append(len(message.questions))
+                self.acknowledged += message.acknowledged
+                self.refused += message.refused
+                if message.questions:
+                    self.messages.append(len(message.questions))
                 answers: list[pb.Answer] = []
                 for question in message.questions:
                     self.questions.append(question)

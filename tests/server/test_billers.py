@@ -212,8 +212,11 @@ def test_wrong_answers_do_no_harm(peers: Peers) -> None:
         stranger.send(confirm(question))
         time.sleep(0.2)
         assert state(peers, paid) in (HELD, UNKNOWN)
-        # A reference that is too long is left out; the money was credited all the same.
+        # A reference that is too long is sent back; nothing was taken.
         biller.send(confirm(question, "X" * 33))
+        until(lambda: biller.refused)
+        assert state(peers, paid) in (HELD, UNKNOWN)
+        biller.send(confirm(question))
         wait_for(peers, paid, COMPLETED)
         assert biller.error is None
         assert stranger.error is None

@@ -280,6 +280,23 @@ def test_an_answer_that_could_not_be_sent_is_sent_again() -> None:
 # --- the record -----------------------------------------------------------------------
 
 
+def test_what_is_not_acknowledged_is_said_again() -> None:
+    for habits in (AT_ONCE, ALWAYS[Fate.CREDITED]):
+        desk = make_desk(habits)
+        taken, lost = question(), question()
+        answers = {one.number: one for one in ask(desk, taken, lost, question(STATUS))}
+        told = pb.ConnectResponse(acknowledged=[taken.number])
+        desk.take(told.SerializeToString())
+        # The connection broke, and again after it was said once more.
+        for _ in range(2):
+            desk.say_again()
+            assert hear(desk) == [answers[lost.number]]
+        told = pb.ConnectResponse(acknowledged=[lost.number])
+        desk.take(told.SerializeToString())
+        desk.say_again()
+        assert hear(desk) == []
+
+
 def test_a_record_is_gone_on_with_where_it_was_cut(tmp_path: Path) -> None:
     file = tmp_path / "credits"
     ids = [new_id() for _ in range(3)]
