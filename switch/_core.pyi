@@ -139,6 +139,13 @@ class Request:
         than GROUP_MAX, another kind of answer, or a text that is not printable.
         """
 
+def parse_clock(body: bytes) -> int:
+    """The clock of a ConnectRequest in nanoseconds, 0 if it has none.
+
+    Raises WireError if the bytes are not that message; what is in its answers is not
+    looked at.
+    """
+
 def parse_answers(body: bytes) -> Rows:
     """The answers of a ConnectRequest, dtype ANSWER, in their order.
 

@@ -18,7 +18,7 @@ from server.node import Node
 from server.services.message_stream import MessageStream
 from server.status import Context, StoppingError
 from switch._core import GROUP_MAX, Request
-from switch.billing.biller import Refused
+from switch.billing.answers import Refused
 from switch.billing.table import Numbers
 from switch.errors import OverloadError, SwitchError, WireError
 from switch.ledger.committer import Answer
@@ -134,7 +134,7 @@ class BillerStream(MessageStream):
             body = await self._context.read()
             if body is grpc.aio.EOF:
                 return
-            taken = self._dispatch.take(self._biller, body)
+            taken = self._dispatch.take(self._biller, body, self.number)
             self._count_wrong(taken.wrong)
             self._refused += taken.refused
             if taken.requests:

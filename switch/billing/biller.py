@@ -15,9 +15,19 @@ import numpy as np
 import numpy.typing as npt
 
 from switch._core import Ledger, Request, Rows
-from switch.billing.answers import answer_requests, find_late, id_words, some
+from switch.billing.answers import (
+    Refused,
+    answer_requests,
+    find_late,
+    id_words,
+    judge_unseen,
+    refuse_texts,
+    some,
+)
 from switch.billing.bills import Fetched
-from switch.billing.deadlines import NS_IN_S, moments
+from switch.billing.clocks import Clocks
+from switch.billing.deadlines import NS_IN_MS, NS_IN_S, moments
+from switch.billing.ends import Ends
 from switch.billing.fetches import FETCH_BIT, Fetches
 from switch.billing.health import Breaker, Health
 from switch.billing.table import (
@@ -47,16 +57,11 @@ QUESTION_HOLDS_MAX = 8_190
 """Payments in these questions, those of baskets one by one."""
 LATENCIES_MAX = 1_024
 """Answers that the percentiles speak of."""
-BAD_REFERENCE = 0x01
-"""Of an answer's `bad` (`core/codes.pxd`): its reference cannot be kept."""
 CANCELS_MAX = 256
 """Questions, baskets among them, that are given back at a time."""
 MINUTE_S = 60
 FINAL_AFTER_S = 0.001
 """From when not to have seen a payment is final until it is asked about once more."""
-
-NOT_SEEN_REASON = b"NOT_SEEN"
-"""The reason of a payment that is voided because its biller never saw it."""
 
 _REJECTED = int(Answered.REJECTED)
 _UNKNOWN = int(Answered.UNKNOWN)
@@ -78,14 +83,6 @@ class Connection(Protocol):
 
     def send(self, body: bytes) -> None:
         """Send a ConnectResponse. Never blocks."""
-
-
-class Refused(NamedTuple):
-    """An answer that was not taken, for a text of it that cannot be kept."""
-
-    number: int
-    field: str
-    """Of the message Answer."""
 
 
 class Taken(NamedTuple):
@@ -112,6 +109,8 @@ class Biller:
         self.table = Table()
         self.breaker = Breaker(config, now)
         self.fetches = Fetches(name, config)
+        self.clocks = Clocks()
+        self.ends = Ends()
         self.results: Counter[str] = Counter()
         """Answers by what came of them, since the start."""
         self.has_connected = False
@@ -211,6 +210,7 @@ class Biller:
         Returns the numbers of what has become unknown by it.
         """
         self._connections.remove(connection)
+        self.clocks.forget(connection.number)
         self.breaker.disconnected(now)
         self._stirred = True
         self.fetches.lost(connection.number)
@@ -240,13 +240,15 @@ class Biller:
 
         Whether one was sent.
         """
-        if not self._stirred or self.is_idle:
+        if not self.ends and (not self._stirred or self.is_idle):
             return False
         for place, connection in enumerate(self._connections):
             if connection.is_ready:
                 self._stirred = False
                 self.news = 0
                 body = self._questions(connection.number, ledger, now, wall_ns)
+                # Fields of messages that follow each other are those of one.
+                body += self.ends.take()
                 if body:
                     connection.send(body)
                     # The turn passes with a message, not with each look for one.
@@ -277,7 +279,9 @@ class Biller:
         body = self.fetches.take(fetches, connection, asked_ns, fetch_deadline_ns)
         room -= self.fetches.asked_count - fetching
         due = self._due(max(min(room, half - counts[State.CHECKING]), 0), now)
-        waiting = self._fitting(self.table.confirmable(room - len(due), wall_ns))
+        waiting = self._fitting(
+            self.table.confirmable(room - len(due), wall_ns, abs(self.clocks.skew_ns))
+        )
         timeout_ms = self.config.answer_timeout_ms
         deadline_ns = wall_ns + timeout_ms * 1_000_000
         until = now + timeout_ms / 1000
@@ -287,7 +291,6 @@ class Biller:
         ):
             if len(places):
                 text, places = self._write(places, kind, deadline_ns, wall_ns, ledger)
-                # Repeated fields of several messages concatenate to one.
                 body += text
                 if kind == Question.STATUS:
                     budgeted = len(places) - np.count_nonzero(self.table.free(places))
@@ -412,7 +415,7 @@ class Biller:
     ) -> Taken:
         """Take a message of answers (ANSWER), read out of `body`."""
         self._stirred = True
-        answers, refused = _refuse(answers)
+        answers, refused = refuse_texts(answers)
         numbers = answers["number"]
         about_bills = answers["number"] >= FETCH_BIT
         # A mistake of the biller, whatever it sends instead.
@@ -435,8 +438,8 @@ class Biller:
         mine, mine_places = some(answers, right), some(places, right)
         unseen = mine["kind"] == _NOT_SEEN
         if unseen.any():
-            mine, kept, not_right = self._judge_unseen(
-                mine, mine_places, unseen, wall_ns
+            mine, kept, not_right = judge_unseen(
+                mine, mine_places, unseen, self.table, wall_ns
             )
             mine, mine_places = mine[kept], mine_places[kept]
             wrong += not_right
@@ -459,28 +462,6 @@ class Biller:
         begun = [one.begun for one in told if one.begun]
         self.breaker.answered(np.array(begun), now)
         return sum(one.is_wrong for one in told)
-
-    def _judge_unseen(
-        self, answers: Rows, places: Places, unseen: Mask, wall_ns: int
-    ) -> tuple[Rows, Mask, int]:
-        """What it means that the biller has not seen some of these payments.
-
-        The answers, with rejections for what is final; which of them count; how many
-        are wrong: no status had been asked for, or it is not said which time.
-        """
-        table = self.table
-        sent = answers["sent_ns"]
-        wrong = unseen & ((table.calls(places) == 0) | (sent == 0))
-        # A question to credit it is on its way: the answer is from before that.
-        stale = unseen & (table.states(places) == State.CONFIRMING)
-        final = unseen & ~wrong & ~stale & (table.final_from(places) <= sent)
-        final &= sent <= wall_ns
-        answers = answers.copy()
-        answers["kind"][final] = _REJECTED
-        reason = np.frombuffer(NOT_SEEN_REASON.ljust(32, b"\0"), np.uint8)
-        answers["reason"][final] = reason
-        answers["reason_size"][final] = len(NOT_SEEN_REASON)
-        return answers, ~wrong & ~stale, int(np.count_nonzero(wrong))
 
     def _take_known(
         self, answers: Rows, places: Places, now: float, wall_ns: int
@@ -559,6 +540,12 @@ class Biller:
         """Questions about payments without an answer."""
         return self.table.count(State.CONFIRMING, State.CHECKING)
 
+    @property
+    def clock_is_wrong(self) -> bool:
+        """Whether it may not know its last moment to credit."""
+        tolerated_ns = self.config.credit_margin_ms * NS_IN_MS // 2
+        return abs(self.clocks.skew_ns) > tolerated_ns
+
     def health(self, now: float) -> Health:
         """How healthy it is."""
         return self.breaker.state(now)
@@ -580,21 +567,6 @@ class Biller:
         places = self._timed + np.arange(len(last))
         self._latencies[places % LATENCIES_MAX] = last
         self._timed += len(last)
-
-
-def _refuse(answers: Rows) -> tuple[Rows, list[Refused]]:
-    """The answers whose texts can be kept, and the others."""
-    bad = answers["bad"]
-    if not bad.any():
-        return answers, []
-    refused = [
-        Refused(
-            int(one["number"]),
-            "biller_reference" if one["bad"] & BAD_REFERENCE else "reason",
-        )
-        for one in answers[bad != 0]
-    ]
-    return answers[bad == 0], refused
 
 
 def _intervals(config: BillerConfig) -> Times:

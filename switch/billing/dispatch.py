@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from switch._core import Ledger, Request, Rows, parse_answers
+from switch._core import Ledger, Request, Rows, parse_answers, parse_clock
 from switch.billing.answers import some
 from switch.billing.biller import Biller, Connection, Taken
 from switch.billing.bills import Fetched
@@ -74,6 +74,8 @@ class BillerStatus(NamedTuple):
     p50_ms: int
     p99_ms: int
     status_questions: int
+    clock_skew_ms: int
+    """Its clock less ours."""
 
 
 class Pace:
@@ -134,6 +136,7 @@ class Dispatcher:
         """What went wrong with one biller or another since the start."""
         # By biller: no complaint about it in the log before that.
         self._complains: dict[int, float] = {}
+        self._clock_complains: dict[int, float] = {}
         self._watches = Watches(config.watches_max)
         # Open holds that were found damaged, and are asked about no more.
         self._lost: set[int] = set()
@@ -166,7 +169,8 @@ class Dispatcher:
             return
         newest = self._ledger.sequence
         if not (self._ledger.holds_count or self._watches or self._is_busy()):
-            # Every hold in these rows is resolved in them or after them.
+            # Every hold in these rows is resolved in them or after them, and nobody is
+            # there to be told.
             self._cursor = newest
             return
         while self._cursor < newest:
@@ -187,7 +191,9 @@ class Dispatcher:
         self._full = full
 
     def _is_busy(self) -> bool:
-        return any(not one.is_idle for one in self._billers.values())
+        return any(
+            one.connections_count or not one.is_idle for one in self._billers.values()
+        )
 
     def _take_rows(self, rows: Rows) -> None:
         done = rows["result"] == Result.OK
@@ -199,9 +205,24 @@ class Dispatcher:
             for biller, part in self._by_biller(resolved):
                 try:
                     biller.table.resolve(part["resolves"] - baskets.places(part))
+                    if biller.connections_count:
+                        biller.ends.add(part["resolves"], part)
                 except Exception as error:  # noqa: BLE001
                     self._failed(biller, error)
             self._watches.wake(resolved["resolves"])
+        refunds = some(rows, done & (rows["kind"] == Kind.REFUND))
+        if len(refunds):
+            self._tell_refunds(refunds)
+
+    def _tell_refunds(self, refunds: Rows) -> None:
+        posts, damaged = self._ledger.gather_whole(refunds["resolves"])
+        refunds = refunds[~np.isin(refunds["resolves"], damaged)]
+        # Of what was paid without a question nobody waits to hear.
+        held = posts["kind"] == Kind.POST
+        for post, refund in zip(posts[held], refunds[held], strict=True):
+            biller = self.biller(self._register.service(int(post["service"])).biller)
+            if biller.connections_count:
+                biller.ends.add(np.array([post["resolves"]]), refund.reshape(1))
 
     def _add(self, holds: Rows, before: float | None = None) -> None:
         wall_ns = self._wall_ns()
@@ -358,16 +379,35 @@ class Dispatcher:
         finally:
             breaker.disconnected(self._clock())
 
-    def take(self, biller: Biller, body: bytes) -> Taken:
+    def take(self, biller: Biller, body: bytes, connection: int = 0) -> Taken:
         """A ConnectRequest of a biller: requests to commit, and what to tell it.
+
+        `connection` is the number of the one it came on.
 
         Their replies go to `Biller.note`. Raises WireError.
         """
         answers = parse_answers(body)
+        clock_ns = parse_clock(body)
+        if clock_ns:
+            biller.clocks.note(connection, clock_ns, self._wall_ns())
+            self._check_clock(biller)
         taken = biller.take(answers, body, self._ledger, self._clock(), self._wall_ns())
         if taken.wrong:
             log.warning("%s gave %d wrong answers", biller.name, taken.wrong)
         return taken
+
+    def _check_clock(self, biller: Biller) -> None:
+        now = self._clock()
+        if biller.clock_is_wrong and now >= self._clock_complains.get(
+            biller.index, now
+        ):
+            self._clock_complains[biller.index] = now + COMPLAINT_S
+            log.critical(
+                "ALARM: the clock of %s differs by %.1f s; it is asked to credit "
+                "nothing until it is set, or goes by credit_within_ms and sends none",
+                biller.name,
+                biller.clocks.skew_ns / 1e9,
+            )
 
     # --- bills -------------------------------------------------------------------
 
@@ -507,4 +547,5 @@ def _status(biller: Biller, now: float) -> BillerStatus:
         p50_ms=biller.latency_ms(50),
         p99_ms=biller.latency_ms(99),
         status_questions=biller.status_questions(now),
+        clock_skew_ms=round(biller.clocks.skew_ns / 1e6),
     )

@@ -104,18 +104,26 @@ class Table:
         """Up to `limit` places in this state, the oldest first."""
         return np.flatnonzero(self.state == state)[:limit]
 
-    def confirmable(self, limit: int, wall_ns: int) -> Places:
+    def confirmable(self, limit: int, wall_ns: int, skew_ns: int = 0) -> Places:
         """Up to `limit` places that wait and may still be confirmed, the oldest first.
 
-        `wall_ns` is the wall clock's time.
+        `wall_ns` is the wall clock's time, `skew_ns` how much the biller's differs.
         """
         places: Places = np.flatnonzero(self.state == State.WAITING)
         first = places[:limit]
-        if (self._confirm_until[first] > wall_ns).all():
+        if self._are_timely(first, wall_ns, skew_ns).all():
             return first
         # Deadlines are of many services: who comes later may have longer.
-        timely: Places = places[self._confirm_until[places] > wall_ns]
+        timely: Places = places[self._are_timely(places, wall_ns, skew_ns)]
         return timely[:limit]
+
+    def _are_timely(self, places: Places, wall_ns: int, skew_ns: int) -> Mask:
+        timely: Mask = self._confirm_until[places] > wall_ns
+        if skew_ns:
+            # Until it is final a clock may be wrong.
+            tolerated = self._final_from[places] - self._credit_until[places]
+            timely &= tolerated >= skew_ns
+        return timely
 
     def too_late(self, wall_ns: int) -> Places:
         """The places that wait, have been offered, and may not be confirmed now."""

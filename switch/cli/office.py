@@ -23,7 +23,7 @@ def billers(args: Namespace, screen: Screen) -> Exit:
         return Exit.DONE
     count = screen.language.count
     columns = ("biller", "health", "connections", "waiting", "asked", "doubtful")
-    numbers = ("p50 ms", "p99 ms", "status/min")
+    numbers = ("p50 ms", "p99 ms", "status/min", "clock ms")
     screen.table(
         columns + numbers,
         [
@@ -37,6 +37,7 @@ def billers(args: Namespace, screen: Screen) -> Exit:
                 count(one.p50_ms),
                 count(one.p99_ms),
                 count(one.status_questions),
+                ("-" if one.clock_skew_ms < 0 else "") + count(abs(one.clock_skew_ms)),
             )
             for one in found
         ],

@@ -169,6 +169,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "state hash": ("State hash", "অবস্থার হ্যাশ"),
     "status": ("Status questions", "অবস্থা-প্রশ্ন"),
     "status/min": ("Status calls/min", "মিনিটে অবস্থা-জিজ্ঞাসা"),
+    "clock ms": ("Clock ahead, ms", "ঘড়ি এগিয়ে, মি.সে."),
     "step": ("step", "ধাপ"),
     "time": ("Time", "সময়"),
     "total": ("Total", "মোট"),

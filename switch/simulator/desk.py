@@ -36,8 +36,9 @@ from switch.v1 import billers_pb2 as pb
 ANSWERS_MAX = 8_190
 """Answers in one message."""
 WAITING_MAX = 1_000_000
-"""Answers that are not due yet or not acknowledged, payments heard of and not decided, payments asked about
-again, references whose bills are issued again: what is more is not kept."""
+"""Answers that are not due yet or not acknowledged, payments heard of and not decided,
+payments asked about again, references whose bills are issued again: what is more is not
+kept."""
 NS_IN_S = 1_000_000_000
 FETCH_BIT = 1 << 63
 """In the number of every question about a bill."""
@@ -188,6 +189,7 @@ class Desk:
         for number in message.acknowledged:
             self._open.pop(number, None)
         self.counts["acknowledged"] += len(message.acknowledged)
+        self.counts["ended"] += len(message.ended)
         self.counts["refused_texts"] += len(message.refused)
         questions = message.questions
         if not questions:

@@ -1101,6 +1101,7 @@ class BillerState(_message.Message):
     P50_MS_FIELD_NUMBER: _builtins.int
     P99_MS_FIELD_NUMBER: _builtins.int
     STATUS_QUESTIONS_FIELD_NUMBER: _builtins.int
+    CLOCK_SKEW_MS_FIELD_NUMBER: _builtins.int
     biller: _builtins.str
     """Participant id."""
     health: Global___BillerHealth.ValueType
@@ -1114,6 +1115,10 @@ class BillerState(_message.Message):
     p99_ms: _builtins.int
     status_questions: _builtins.int
     """Status questions in the last minute."""
+    clock_skew_ms: _builtins.int
+    """Milliseconds that the biller's clock is ahead of the switch's, of its connection that differs
+    most; 0 if it does not say.
+    """
     def __init__(
         self,
         *,
@@ -1126,10 +1131,11 @@ class BillerState(_message.Message):
         p50_ms: _builtins.int = ...,
         p99_ms: _builtins.int = ...,
         status_questions: _builtins.int = ...,
+        clock_skew_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "biller", b"biller", "connections", b"connections", "health", b"health", "p50_ms", b"p50_ms", "p99_ms", b"p99_ms", "queued", b"queued", "status_questions", b"status_questions", "unknown", b"unknown"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "biller", b"biller", "clock_skew_ms", b"clock_skew_ms", "connections", b"connections", "health", b"health", "p50_ms", b"p50_ms", "p99_ms", b"p99_ms", "queued", b"queued", "status_questions", b"status_questions", "unknown", b"unknown"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -56,15 +56,19 @@ SERVICES = (
 
 
 class FakeConnection:
-    """What was sent, as messages."""
+    """What was sent: messages with questions, and ends."""
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.is_ready = True
         self.sent: list[list[pb.Question]] = []
+        self.ended: list[pb.Ended] = []
 
     def send(self, body: bytes) -> None:
-        self.sent.append(list(pb.ConnectResponse.FromString(body).questions))
+        message = pb.ConnectResponse.FromString(body)
+        self.ended += message.ended
+        if message.questions:
+            self.sent.append(list(message.questions))
 
     def take(self) -> list[pb.Question]:
         """All questions since the last time."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from switch.billing.biller import NOT_SEEN_REASON
+from switch.billing.answers import NOT_SEEN_REASON
 from switch.codes import Kind, RowFlag
 from switch.v1 import billers_pb2 as pb
 from tests.billing.dispatch_bench import DEADLINE_S, SECOND, Bench, benches

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from google.protobuf.message import DecodeError
 
-from switch._core import ANSWERS_MAX, parse_answers
+from switch._core import ANSWERS_MAX, parse_answers, parse_clock
 from switch.errors import WireError
 from switch.v1 import billers_pb2
 from tests.core.wire_compare import DisagreementError, Walk, loose_class
@@ -95,9 +95,11 @@ def compare(body: bytes) -> str:
     expected = [expected_of(answer) for answer in message.answers]
     if found != expected:
         raise DisagreementError(body, str(found), str(expected))
+    if parse_clock(body) != message.clock_ns:
+        raise DisagreementError(body, str(parse_clock(body)), str(message.clock_ns))
     if any(answer[4] for answer in expected):
         return "bad texts"
-    return "bills" if any(answer[6] for answer in expected) else "answers"
+    return "bills" if any(answer[7] for answer in expected) else "answers"
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -104,6 +104,8 @@ class ScriptedBiller:
         """Numbers of answers that need not be sent again."""
         self.refused: list[pb.RefusedAnswer] = []
         """Answers that were not taken."""
+        self.ended: list[pb.Ended] = []
+        """Payments that ended."""
         self.error: grpc.RpcError | None = None
         self._outbox: queue.Queue[pb.ConnectRequest | None] = queue.Queue()
         self._call: Any = peer.billers.Connect(self._requests())
@@ -128,6 +130,10 @@ class ScriptedBiller:
         """Send answers in one message."""
         self._outbox.put(pb.ConnectRequest(answers=answers))
 
+    def say_clock(self, clock_ns: int) -> None:
+        """Send a message without answers that says what time it is here."""
+        self._outbox.put(pb.ConnectRequest(clock_ns=clock_ns))
+
     def wait_for(self, count: int, timeout_s: float = 10.0) -> list[pb.Question]:
         """The questions so far, once there are so many."""
         until(lambda: len(self.questions) >= count, timeout_s)
@@ -146,6 +152,7 @@ class ScriptedBiller:
             for message in self._call:
                 self.acknowledged += message.acknowledged
                 self.refused += message.refused
+                self.ended += message.ended
                 if message.questions:
                     self.messages.append(len(message.questions))
                 answers: list[pb.Answer] = []

@@ -5,6 +5,7 @@ Method: a real server and scripted billers over real sockets. What is acknowledg
 stand in the ledger by then.
 """
 
+import time
 from collections.abc import Iterator
 
 import grpc
@@ -22,9 +23,11 @@ from tests.server.scripted_biller import (
 )
 from tests.server.test_billers import (
     COMPLETED,
+    EXPIRED,
     HELD,
     SETTINGS,
     UNKNOWN,
+    biller_state,
     get,
     pay,
     settings,
@@ -73,7 +76,9 @@ def test_what_decides_nothing_need_not_be_said_again(peers: Peers) -> None:
         wait_for(peers, paid, COMPLETED)
         until(lambda: len(biller.acknowledged) == 2)
         # Late, twice, wrong, and about nothing that there is.
-        stranger = pb.Answer(number=1 << 60, id=bytes(16), kind=1)
+        stranger = pb.Answer(
+            number=1 << 60, id=bytes(16), kind=pb.ANSWER_KIND_CONFIRMED
+        )
         biller.send(reject(question), confirm(question), not_seen(question), stranger)
         until(lambda: len(biller.acknowledged) == 6)
         assert biller.acknowledged[-1] == stranger.number
@@ -101,6 +106,36 @@ def test_a_text_that_cannot_be_kept_is_sent_back(peers: Peers) -> None:
         acknowledged(biller, two, three)
         assert get(peers, long).resolution.note == "SHORT"
         assert get(peers, odd).resolution.note == "E42"
+
+
+def test_the_end_of_a_payment_is_told(peers: Peers) -> None:
+    with ScriptedBiller(peers.biller()) as biller:
+        [paid] = pay(peers)
+        [brief] = pay(peers, "BRIEF")
+        one, two = biller.wait_for(2)
+        biller.send(confirm(one))
+        until(lambda: len(biller.ended) == 2)
+        assert {(each.number, each.state) for each in biller.ended} == {
+            (one.number, COMPLETED),
+            (two.number, EXPIRED),
+        }
+        ends = {each.number: each.sequence for each in biller.ended}
+        assert ends[one.number] == get(peers, paid).resolution.sequence
+        assert ends[two.number] == get(peers, brief).resolution.sequence
+
+
+def test_a_wrong_clock_is_told_and_nothing_is_credited_by_it(peers: Peers) -> None:
+    with ScriptedBiller(peers.biller()) as biller:
+        biller.say_clock(time.time_ns() - 600 * 10**9)
+        until(lambda: biller_state(peers, "power").clock_skew_ms < -599_000)
+        [paid] = pay(peers)
+        until(lambda: biller_state(peers, "power").queued == 1)
+        assert not biller.questions
+        assert "ALARM: the clock of power" in peers.server.log()
+        biller.say_clock(time.time_ns())
+        biller.send(confirm(biller.wait_for(1)[0]))
+        wait_for(peers, paid, COMPLETED)
+        assert abs(biller_state(peers, "power").clock_skew_ms) < 10_000
 
 
 def test_a_biller_that_pulls_hears_of_it_too(peers: Peers) -> None:

@@ -107,6 +107,25 @@ cdef int questions_read_answers(
     return 0
 
 
+cdef int questions_read_clock(const uint8_t* body, size_t size, uint64_t* clock) noexcept nogil:
+    """The clock in a ConnectRequest, 0 if there is none; -1 if it is malformed."""
+    cdef Wire wire
+    cdef uint32_t field
+    cdef int kind
+    wire.at = body
+    wire.end = body + size
+    clock[0] = 0
+    while wire.at < wire.end:
+        if wire_read_tag(&wire, &field, &kind) != 0:
+            return -1
+        if field == 2 and kind == WIRE_VARINT:
+            if wire_read_varint(&wire, clock) != 0:
+                return -1
+        elif wire_skip(&wire, field, kind) != 0:
+            return -1
+    return 0
+
+
 cdef int questions_make_rows(
     const Answer* answers, uint32_t count, Row* rows, uint8_t* tails, size_t* tails_size
 ) noexcept nogil:
