@@ -17,9 +17,9 @@ import numpy as np
 
 from benchmarks.arrivals import Times
 from benchmarks.client_calls import Stream
-from benchmarks.client_process import Count, Load, arguments, report
+from benchmarks.client_process import Count, Load, arguments, maker_of, report
 from benchmarks.http2 import Connection
-from benchmarks.messages import Maker
+from benchmarks.messages import Maker, Shares
 from switch.audit.reader import Journal
 
 LOOK_S = 0.001
@@ -71,15 +71,8 @@ class BillsLoad(Load):
 
     def make_maker(self, options: argparse.Namespace) -> Maker:
         """70 % from one wallet, 58 % to one biller, unless it is told otherwise."""
-        return Maker(
-            options.payload,
-            options.ids,
-            seed=options.seed,
-            first=options.first,
-            wallet_share=WALLET_SHARE,
-            biller_share=options.biller_share,
-            hot_billers=options.hot_billers,
-        )
+        shares = Shares(WALLET_SHARE, options.biller_share, options.hot_billers)
+        return maker_of(options, shares)
 
     def make_stream(self, transport: Connection) -> Stream:
         """What pays through a stream."""
@@ -130,7 +123,6 @@ def times_file(directory: Path, first: int) -> Path:
 def main() -> None:
     """Run one load; leave the times in a file."""
     parser = arguments()
-    parser.add_argument("--ledger", type=Path, required=True)
     parser.add_argument("--times", type=Path, required=True, help="directory for them")
     parser.add_argument("--biller-share", type=float, default=BILLER_SHARE)
     parser.add_argument("--hot-billers", type=int, default=1, help="that have it")

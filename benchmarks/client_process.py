@@ -6,6 +6,9 @@ A closed loop: each connection keeps a number of messages without an answer, and
 another when one is answered; a latency runs from handing a message to the transport to
 having its answer. An open loop (`--rate`): messages are due at times that know nothing
 of the answers; a latency runs from when a message was due.
+
+With `--ahead` payments present quotations: so many are sealed before a connection is
+opened (`benchmarks.quoted`), with the keys that the fresh ledger's directory has.
 """
 
 import argparse
@@ -23,8 +26,9 @@ from benchmarks.arrivals import Arrivals, Times
 from benchmarks.client_calls import Calls, Stream
 from benchmarks.histogram import Histogram
 from benchmarks.http2 import Connection
-from benchmarks.messages import Checker, Maker
+from benchmarks.messages import EVEN, Checker, Maker, Shares
 from benchmarks.meters import process_s
+from benchmarks.quoted import QuotedMaker, Sealer
 from switch.credentials import Credentials
 
 EMPTY = "/payswitch.benchmarks.Empty/Call"
@@ -70,7 +74,11 @@ class Load:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.maker = self.make_maker(options)
-        self.checker = Checker(options.payload, is_held=options.mode == "bills")
+        self.checker = Checker(
+            options.payload,
+            is_held=options.mode == "bills",
+            layout=self.maker.layout,
+        )
         self.latencies = Histogram()
         self.outstanding: int = options.outstanding
         self.is_empty = options.mode == "empty"
@@ -103,9 +111,7 @@ class Load:
 
     def make_maker(self, options: argparse.Namespace) -> Maker:
         """What makes the messages."""
-        return Maker(
-            options.payload, options.ids, seed=options.seed, first=options.first
-        )
+        return maker_of(options)
 
     def make_stream(self, transport: Connection) -> Stream:
         """What pays through a stream."""
@@ -296,6 +302,7 @@ class Load:
             "accepted": after.accepted - before.accepted,
             "seconds": round(seconds, 3),
             "messages": after.messages - before.messages,
+            "request_bytes_per_payment": round(self.maker.size / self.maker.payload, 1),
             "payments_per_reply": round(payments / replies, 1),
             **self.latencies.quantiles_ms(),
             "server_cpu_us_per_payment": round(server_s * micros, 3),
@@ -321,7 +328,30 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, default=0.0, help="0: a closed loop")
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--first", type=int, default=1, help="number of the first bill")
+    parser.add_argument("--ledger", type=Path, help="directory of the server's ledger")
+    parser.add_argument("--instance", default="", help="of that ledger")
+    parser.add_argument(
+        "--ahead", type=int, default=0, help="quotations; 0: none at all"
+    )
     return parser
+
+
+def maker_of(options: argparse.Namespace, shares: Shares = EVEN) -> Maker:
+    """What makes the messages of a load, with quotations if there are to be any."""
+    payload, ids, seed, first = (
+        getattr(options, name) for name in ("payload", "ids", "seed", "first")
+    )
+    if not options.ahead:
+        return Maker(payload, ids, seed=seed, first=first, shares=shares)
+    return QuotedMaker(
+        payload,
+        ids,
+        sealer=Sealer.of(options.ledger, bytes.fromhex(options.instance)),
+        ahead=options.ahead,
+        seed=seed,
+        first=first,
+        shares=shares,
+    )
 
 
 def report(load: Load, options: argparse.Namespace) -> None:

@@ -8,12 +8,14 @@ import time
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.messages import OUTCOME_RESULT, outcome_starts
 from benchmarks.meters import threads_s, written_bytes
-from benchmarks.payments import Maker
+from benchmarks.payments import Amounts
 from switch import _core as core
 from switch.codes import AccountKind, Result
 
@@ -26,6 +28,13 @@ ACCEPTED_MIN = 0.99
 
 class WorkError(Exception):
     """The work was not done, so that there is no figure."""
+
+
+class Source(Protocol):
+    """What makes payments that nobody has had before."""
+
+    def request(self, count: int) -> tuple[core.Request, Amounts]:
+        """The next `count`, at most GROUP_MAX, and their amounts."""
 
 
 @dataclass
@@ -57,7 +66,7 @@ class Stretch:
 
 def pay(
     ledger: core.Ledger,
-    maker: Maker,
+    maker: Source,
     batch: int,
     rows_max: int,
     seconds: float,
@@ -73,8 +82,8 @@ def pay(
     begun = time.perf_counter()
     while stretch.rows_count < rows_max and stretch.busy_s < seconds:
         count = min(batch, rows_max - stretch.rows_count)
-        rows = maker.take(count)
-        commit(ledger, core.Request.rows(rows), rows["amount"], stretch)
+        request, amounts = maker.request(count)
+        commit(ledger, request, amounts, stretch)
         if progress is not None and stretch.rows_count % CURVE_ROWS < count:
             progress(stretch)
     stretch.making_s = time.perf_counter() - begun - stretch.busy_s
@@ -82,17 +91,17 @@ def pay(
     return stretch
 
 
-def pay_ahead(ledger: core.Ledger, maker: Maker, batch: int, rows_max: int) -> Stretch:
+def pay_ahead(ledger: core.Ledger, maker: Source, batch: int, rows_max: int) -> Stretch:
     """The same with all requests made before the first commit: back to back.
 
     Raises WorkError.
     """
     stretch = Stretch()
     begun = time.perf_counter()
-    requests = []
-    for start in range(0, rows_max, batch):
-        rows = maker.take(min(batch, rows_max - start))
-        requests.append((core.Request.rows(rows), rows["amount"].copy()))
+    requests = [
+        maker.request(min(batch, rows_max - start))
+        for start in range(0, rows_max, batch)
+    ]
     stretch.making_s = time.perf_counter() - begun
     others_s, written = threads_s(), written_bytes(ledger.path)
     for request, amounts in requests:
@@ -104,7 +113,7 @@ def pay_ahead(ledger: core.Ledger, maker: Maker, batch: int, rows_max: int) -> S
 def commit(
     ledger: core.Ledger,
     request: core.Request,
-    amounts: npt.NDArray[np.uint64],
+    amounts: Amounts,
     stretch: Stretch,
 ) -> None:
     """One group; count it in `stretch`."""
@@ -113,11 +122,19 @@ def commit(
     [outcomes] = ledger.commit([request], time.time_ns())
     took_s = time.perf_counter() - before
     stretch.main_s += time.thread_time() - used
-    assert isinstance(outcomes, np.ndarray)
-    good = outcomes["result"] == Result.OK
+    good = results_of(outcomes) == Result.OK
     stretch.accepted += int(good.sum())
     stretch.paid += int(amounts[good].sum())
     stretch.add(request.rows_count, took_s)
+
+
+def results_of(answer: core.Rows | bytes) -> npt.NDArray[np.unsignedinteger]:
+    """The result of each payment, of row templates or of a message."""
+    if not isinstance(answer, bytes):
+        results: npt.NDArray[np.unsignedinteger] = answer["result"]
+        return results
+    starts = np.array(outcome_starts(answer), np.intp)
+    return np.frombuffer(answer, np.uint8)[starts + OUTCOME_RESULT]
 
 
 def finish(

@@ -10,6 +10,8 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.network import CENTRES, make_network
+from benchmarks.quoted import KEY_NUMBER
+from benchmarks.sources import SECRET, open_network
 from switch import _core as core
 
 
@@ -36,6 +38,16 @@ def time_rounds(
     """`benchmark.pedantic`, which has no types; give what `call` gave last."""
     untyped: Any = benchmark
     return untyped.pedantic(call, rounds=rounds, **more)
+
+
+@pytest.fixture(scope="module")
+def billed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """The same with services by bill, whose quotations are sealed with `SECRET`."""
+    directory = tmp_path_factory.mktemp("billed")
+    with core.Ledger(str(directory / "ledger"), map_size=1 << 36) as ledger:
+        harness, wallets = open_network(ledger, "quoted", CENTRES)
+        ledger.set_quotation_keys([(KEY_NUMBER, SECRET)])
+        yield Bench(ledger, harness, wallets)
 
 
 @pytest.fixture(scope="module")

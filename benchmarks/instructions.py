@@ -1,12 +1,15 @@
 """What: instructions of the processor for each row. Not: time, disk, kernel.
 
     python -m benchmarks.instructions --json
+    python -m benchmarks.instructions --payments quoted --json    from messages
 
 The one figure that a busy machine hardly moves. The same payments are made twice, each
 time in a process of its own that is counted: made only, and made, committed and indexed
-on one thread. The difference by the rows is what a payment takes. valgrind's callgrind
-tells the committer's part and the index writer's; `perf stat`, used where there is no
-valgrind and the machine lets it count, tells both together; else it says so.
+on one thread. The difference by the rows is what a payment takes. What is made are row
+templates, or with `--payments` messages (`benchmarks.sources`), which are read when
+they are committed. valgrind's callgrind tells the committer's part and the index
+writer's; `perf stat`, used where there is no valgrind and the machine lets it count,
+tells both together; else it says so.
 """
 
 import argparse
@@ -19,13 +22,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-
-from benchmarks.commits import Stretch, check_accepted, commit
+from benchmarks.commits import Source, Stretch, check_accepted, commit
 from benchmarks.machine import machine
 from benchmarks.meters import scratch
-from benchmarks.network import CENTRES, make_network
+from benchmarks.network import CENTRES
 from benchmarks.payments import Maker
+from benchmarks.sources import KINDS, message_maker, open_network
 from switch import _core as core
 
 ROWS = 131_072
@@ -47,9 +49,11 @@ Result = dict[str, object]
 Counts = dict[str, int]
 
 
-def work(kind: str, directory: Path, rows_count: int, batch: int, ids: str) -> None:
+def work(kind: str, options: argparse.Namespace) -> None:
     """One of WORK, in this process. Raises WorkError."""
     stretch = Stretch()
+    directory: Path = options.work_directory
+    rows_count, batch = options.rows, options.batch
     path = str(directory / "ledger")
     with core.Ledger(
         path,
@@ -59,18 +63,18 @@ def work(kind: str, directory: Path, rows_count: int, batch: int, ids: str) -> N
         index_lag_max=2 * rows_count + STEP_ROWS * 2,
         threads=False,
     ) as ledger:
-        harness, first = make_network(ledger)
-        wallets = first + np.arange(CENTRES, dtype=np.uint32)
-        maker = Maker(ids, harness, wallets, pool_rows=rows_count)
+        harness, wallets = open_network(ledger, options.payments, CENTRES)
+        maker: Source = Maker(options.ids, harness, wallets, pool_rows=rows_count)
+        if options.payments != "rows":
+            maker = message_maker(ledger, options.payments, batch, options.ids)
         while ledger.index_step():
             pass
         base = ledger.sequence
         for start in range(0, rows_count, batch):
-            rows = maker.take(min(batch, rows_count - start))
-            request = core.Request.rows(rows)
+            request, amounts = maker.request(min(batch, rows_count - start))
             if kind == "make":
                 continue
-            commit(ledger, request, rows["amount"], stretch)
+            commit(ledger, request, amounts, stretch)
             while ledger.index_step():
                 pass
         if kind != "make":
@@ -106,7 +110,7 @@ def count(program: str, kind: str, options: argparse.Namespace) -> Counts:
         }
         command = [*prefixes[program], sys.executable, "-m", "benchmarks.instructions"]
         command += ["--work", kind, "--work-directory", str(directory)]
-        for name in ("rows", "batch", "ids"):
+        for name in ("rows", "batch", "ids", "payments"):
             command += [f"--{name}", str(getattr(options, name))]
         # Python's own hashes would differ from run to run.
         output(command, {"PYTHONHASHSEED": "0"})
@@ -143,7 +147,8 @@ def find(pattern: str, text: str) -> str:
 def measure(options: argparse.Namespace) -> Result:
     """Instructions for each row."""
     program = counter()
-    result: Result = {"rows": options.rows, "batch": options.batch, "ids": options.ids}
+    names = ("rows", "batch", "ids", "payments")
+    result: Result = {name: getattr(options, name) for name in names}
     if not program:
         return {**result, "skipped": SKIPPED}
     # Or the first to import a changed module would be charged for compiling it.
@@ -169,6 +174,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--batch", type=int, default=core.GROUP_MAX)
     parser.add_argument("--ids", choices=("ordered", "random"), default="random")
+    parser.add_argument("--payments", choices=KINDS, default=KINDS[0])
     parser.add_argument("--directory", type=Path, help="parent of fresh directories")
     parser.add_argument("--json", action="store_true", help="only the JSON line")
     parser.add_argument("--work", choices=WORK, help=argparse.SUPPRESS)
@@ -177,8 +183,7 @@ def main() -> None:
     if options.rows < 1 or not 1 <= options.batch <= core.GROUP_MAX:
         parser.error(f"--rows is at least 1, --batch 1 to {core.GROUP_MAX}")
     if options.work:
-        place = options.work_directory
-        work(options.work, place, options.rows, options.batch, options.ids)
+        work(options.work, options)
         return
     result = {**measure(options), "machine": machine()}
     if not options.json:

@@ -32,6 +32,7 @@ from benchmarks.bills import CONNECTIONS, Posts, Run, Simulator, figures, read_p
 from benchmarks.bills_load import check_credits, run_of, wait_posted, wait_until
 from benchmarks.load import READY_S, client, log_tail
 from benchmarks.load_network import (
+    SETTINGS,
     Figures,
     LoadError,
     check_books,
@@ -42,7 +43,7 @@ from benchmarks.load_network import (
 )
 from benchmarks.machine import machine
 from benchmarks.meters import scratch
-from benchmarks.network import BILLERS
+from benchmarks.network import BILLERS, FIRST_SERVICE
 from switch.authority.development import DevAuthority
 from switch.client import Client
 from switch.codes import Role
@@ -66,8 +67,6 @@ SECONDS_MAX = 20.0
 PHASES_MAX = 100
 OUTSTANDING = 300_000
 """Payments without a post: a bound that no phase meets."""
-FIRST_SERVICE = 1
-"""Index of service 0."""
 CREDITED = ("credited", "credited_paise", "bills_paid_again")
 
 
@@ -155,7 +154,7 @@ class Bench:
         """Payments at a rate, `share` of them to the two."""
         options = argparse.Namespace(mode="bills", seconds=seconds, warm_up=warm_up_s)
         options.connections, options.payload, options.ids = 2, 1, "random"
-        options.outstanding = OUTSTANDING
+        options.outstanding, options.quoted = OUTSTANDING, False
         server = self._server
         command = ["benchmarks.bills_client", "--ledger", str(server.ledger)]
         command += ["--times", str(self._directory), "--biller-share", str(share)]
@@ -166,7 +165,7 @@ class Bench:
 
 def measure(options: argparse.Namespace, directory: Path) -> Figures:
     """All phases on a fresh ledger. Raises LoadError."""
-    with ServerProcess(directory, 0) as server:
+    with ServerProcess(directory, 0, SETTINGS) as server:
         authority = DevAuthority(server.tls)
         authority.leaf(Role.HARNESS, "harness")
         for number in range(BILLERS):

@@ -4,12 +4,16 @@
     python -m benchmarks.ledger --burst --rows 10000000 --json        a burst
     python -m benchmarks.ledger --rows 30000 --batch 1 --json         so many rows
     python -m benchmarks.ledger --seconds 10 --holds 1000000 --json   beside open holds
+    python -m benchmarks.ledger --burst --payments quoted --json      with quotations
 
 Every row is a full payment: a distinct id, a service's amount rule, a distinct bill
 claimed once, the centre's daily counters, a receipt. The clock runs over the commits,
 with what they wait for: the file growing, the index lagging, its merges; and over the
 wait for the index at the end. Making the requests is the sender's work; its share of
-the whole time stands beside.
+the whole time stands beside. They are row templates; with `--payments stated` or
+`quoted` the bytes of messages, which the core reads within the clock, and of `quoted`
+each has the quotation of its bill, sealed outside the clock. A row of these has a tail
+of 64 bytes and takes two claims, so its bytes are to be held against `stated`.
 
 A burst goes into a reserve that is written beforehand, with all requests made
 beforehand; the time that the reserve took is printed. With --disk the disk's own
@@ -22,10 +26,9 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks import disk
 from benchmarks.commits import (
+    Source,
     Stretch,
     WorkError,
     check_books,
@@ -37,8 +40,9 @@ from benchmarks.commits import (
 )
 from benchmarks.machine import machine
 from benchmarks.meters import need_room, scratch
-from benchmarks.network import CENTRES, make_network, top_up_of
+from benchmarks.network import CENTRES, top_up_of
 from benchmarks.payments import POOL_ROWS, Maker
+from benchmarks.sources import KINDS, message_maker, open_network
 from switch import _core as core
 from switch.codes import Kind, Result
 
@@ -50,6 +54,8 @@ BURST_ROWS_MAX = 20_000_000
 """Requests that are made ahead: 128 bytes of memory each."""
 JOURNAL_BYTES = 132
 """Bytes of journal for a row in full groups, for the reserve of a burst."""
+QUOTED_BYTES = 64
+"""More of both for a row of a bill: its tail."""
 FILE_BYTES = 320
 """Bytes on disk for a row, generously, for the check of the room."""
 ROWS_PER_S_MOST = 6_000_000
@@ -66,17 +72,13 @@ def measure(options: argparse.Namespace, directory: Path) -> dict[str, object]:
     if options.burst:
         # It is extended to twice its size, and again below its size: a burst that
         # takes no more than its size never meets the extension.
-        reserve = options.rows * JOURNAL_BYTES + RESERVE
+        reserve = options.rows * (JOURNAL_BYTES + more_bytes(options)) + RESERVE
     opened = time.perf_counter()
     path = str(directory / "ledger")
     with core.Ledger(path, map_size=MAP_SIZE, reserve_size=reserve) as ledger:
         wait_reserve(ledger, 2 * reserve)
         reserve_s = time.perf_counter() - opened
-        harness, first_wallet = make_network(ledger, options.accounts)
-        wallets = first_wallet + np.arange(options.accounts, dtype=np.uint32)
-        pool_rows = min(POOL_ROWS, options.rows or POOL_ROWS)
-        maker = Maker(options.ids, harness, wallets, pool_rows=pool_rows)
-        open_holds(ledger, maker, options.holds)
+        maker = make_source(options, ledger)
         wait_index(ledger)
         base = ledger.sequence
         size = blocks_size(directory)
@@ -87,6 +89,7 @@ def measure(options: argparse.Namespace, directory: Path) -> dict[str, object]:
     return {
         "batch": options.batch,
         "ids": options.ids,
+        "payments": options.payments,
         "accounts": options.accounts,
         "holds": options.holds,
         "burst": options.burst,
@@ -100,7 +103,23 @@ def measure(options: argparse.Namespace, directory: Path) -> dict[str, object]:
     }
 
 
-def run(options: argparse.Namespace, ledger: core.Ledger, maker: Maker) -> Stretch:
+def make_source(options: argparse.Namespace, ledger: core.Ledger) -> Source:
+    """The network, and what makes the payments. Raises WorkError."""
+    harness, wallets = open_network(ledger, options.payments, options.accounts)
+    if options.payments != "rows":
+        return message_maker(ledger, options.payments, options.batch, options.ids)
+    pool_rows = min(POOL_ROWS, options.rows or POOL_ROWS)
+    maker = Maker(options.ids, harness, wallets, pool_rows=pool_rows)
+    open_holds(ledger, maker, options.holds)
+    return maker
+
+
+def more_bytes(options: argparse.Namespace) -> int:
+    """Bytes of a row beyond those of others."""
+    return QUOTED_BYTES if options.payments == "quoted" else 0
+
+
+def run(options: argparse.Namespace, ledger: core.Ledger, maker: Source) -> Stretch:
     """The payments themselves."""
     if options.burst:
         return pay_ahead(ledger, maker, options.batch, options.rows)
@@ -174,7 +193,9 @@ def blocks_size(directory: Path) -> int:
 def need(options: argparse.Namespace) -> int:
     """Bytes of disk that a run may take, by its rows or its seconds."""
     rows: int = options.rows or int(options.seconds * ROWS_PER_S_MOST / 4)
-    return rows * FILE_BYTES + (disk.ROOM if options.disk else 0)
+    return rows * (FILE_BYTES + more_bytes(options)) + (
+        disk.ROOM if options.disk else 0
+    )
 
 
 def parse() -> argparse.Namespace:
@@ -187,6 +208,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--burst", action="store_true")
     parser.add_argument("--batch", type=int, default=core.GROUP_MAX)
     parser.add_argument("--ids", choices=("ordered", "random"), default="ordered")
+    parser.add_argument("--payments", choices=KINDS, default=KINDS[0])
     parser.add_argument("--accounts", type=int, default=CENTRES, help="wallets")
     parser.add_argument("--holds", type=int, default=0, help="open from the beginning")
     parser.add_argument("--reserve", type=int, default=RESERVE, help="bytes")
@@ -206,6 +228,8 @@ def parse() -> argparse.Namespace:
         parser.error("--rows is at least 1")
     if options.burst and (options.rows > BURST_ROWS_MAX or options.seconds):
         parser.error(f"--burst takes --rows, at most {BURST_ROWS_MAX:,}")
+    if options.payments != "rows" and (options.holds or options.accounts != CENTRES):
+        parser.error("--holds and --accounts go with row templates")
     if options.accounts < 1:
         parser.error("--accounts is at least 1")
     if not 0 <= options.holds <= HOLDS_MAX:

@@ -4,6 +4,7 @@
     python -m benchmarks.load --mode stream --rate 50000              an open loop
     python -m benchmarks.load --mode unary --sweep 1000,2000,4000     several, in turn
     python -m benchmarks.load --mode empty                            the yardstick
+    python -m benchmarks.load --mode batch --quoted --beside 3        with quotations
 
 Starts `python -m server` on a fresh directory, loads 3,561 centres and 97 services,
 and pays from another process with a harness's certificate:
@@ -21,6 +22,14 @@ answer has come. In a closed loop each connection waits for answers before it se
 more; counted in its time is the wait for the index at the end. In an open loop payments
 are due by chance at a rate, and a latency runs from when a payment was due. Not
 counted: starting, loading the network, the warm-up, checking the books.
+
+Without `--quoted` the harness states what is due. With it every payment presents the
+quotation of a bill of its own. These are not fetched, which would be measured too: the
+client makes them with the key in the fresh ledger's directory, and seals them, in C,
+before its first connection is open. With `--beside N` the same without and with are run
+N times in turn, each on a fresh server; the figures are those of the median run with
+quotations, `stated` has those of the median run without, and each `ratio` is the median
+of the N rounds' ratios.
 """
 
 import argparse
@@ -32,8 +41,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.beside import in_turn
 from benchmarks.bills_load import measure_bills
 from benchmarks.load_network import (
+    SETTINGS,
     Figures,
     LoadError,
     Pay,
@@ -65,6 +76,19 @@ START_S = 60.0
 """What the client process may take beside warm-up, measurement and the last answers."""
 SEED = 2026
 CLIENT = "benchmarks.client_process"
+BESIDE_MAX = 100
+"""Rounds of one command."""
+QUOTED_PER_S = {
+    "unary": 40_000,
+    "batch": 1_500_000,
+    "stream": 300_000,
+    "bills": 100_000,
+}
+"""Payments a second that a closed loop has quotations for: more than it pays."""
+QUOTED_MAX = 64_000_000
+"""Quotations of one run: 16 bytes of memory each."""
+SEAL_S = 0.000_005
+"""What sealing one may take, on a busy machine."""
 
 # Connections, messages (of a stream: payments) without an answer on each, and payments
 # a message; of an open loop the second is a bound that a server in time never meets.
@@ -102,6 +126,9 @@ def client(
         for name in ("mode", "seconds", "connections", "outstanding", "payload", "ids"):
             command += [f"--{name}", str(getattr(options, name))]
         limit_s = options.warm_up + options.seconds + START_S
+        if options.quoted:
+            command += ["--ahead", str(ahead(options, rate))]
+            limit_s += ahead(options, rate) * SEAL_S
         try:
             done = subprocess.run(
                 command, stdout=subprocess.PIPE, text=True, timeout=limit_s, check=False
@@ -116,23 +143,34 @@ def client(
     return pay
 
 
+def ahead(options: argparse.Namespace, rate: float) -> int:
+    """Quotations that a run at this rate (0: a closed loop) will not use up."""
+    per_s = 1.2 * rate if rate else QUOTED_PER_S[options.mode]
+    under_way: int = options.connections * options.outstanding * options.payload
+    seconds: float = options.warm_up + options.seconds + 1
+    return round(per_s * seconds) + under_way
+
+
 def measure_switch(options: argparse.Namespace, directory: Path) -> list[Figures]:
     """One run, or one for each rate, on a fresh ledger. Raises LoadError."""
-    with ServerProcess(directory, 0) as server:
+    with ServerProcess(directory, 0, SETTINGS) as server:
         authority = DevAuthority(server.tls)
         authority.leaf(Role.HARNESS, "harness")
         credentials = authority.leaf(Role.TREASURY, "treasury")
         with Client(server.address, credentials) as treasury:
             treasury.wait_ready(READY_S)
+            is_bills = options.mode == "bills"
+            kind = pb.SERVICE_MODE_CONFIRMED if is_bills else pb.SERVICE_MODE_DIRECT
+            load_network(treasury, kind, quoted=options.quoted)
             to = (server.address, server.tls, server.pid)
-            if options.mode == "bills":
-                load_network(treasury, pb.SERVICE_MODE_CONFIRMED)
-                more = ("--ledger", str(server.ledger), "--times", str(directory))
-                pay = client(options, *to, "benchmarks.bills_client", *more)
-                return measure_bills(options.rates, server, treasury, pay, directory)
-            load_network(treasury, pb.SERVICE_MODE_DIRECT)
-            pay = client(options, *to, CLIENT)
-            return measure_payments(options.rates, treasury, pay)
+            process = ["benchmarks.bills_client" if is_bills else CLIENT]
+            process += ["--ledger", str(server.ledger)]
+            process += ["--instance", treasury.ledger().instance.hex()]
+            if not is_bills:
+                pay = client(options, *to, *process)
+                return measure_payments(options.rates, treasury, pay)
+            pay = client(options, *to, *process, "--times", str(directory))
+            return measure_bills(options.rates, server, treasury, pay, directory)
 
 
 def measure_payments(rates: list[float], treasury: Client, pay: Pay) -> list[Figures]:
@@ -192,10 +230,28 @@ def rate_of(figures: Figures) -> int:
 
 def measure(options: argparse.Namespace, directory: Path) -> Figures:
     """All that was asked for. Raises LoadError."""
+    if not options.beside:
+        return measure_once(options, directory)
+
+    def measure_one(quoted: bool) -> Figures:
+        one = argparse.Namespace(**{**vars(options), "quoted": quoted})
+        with scratch(directory, "one") as fresh:
+            try:
+                return measure_once(one, fresh)
+            except (LoadError, SwitchError) as error:
+                raise LoadError(f"{error}\n{log_tail(fresh)}") from error
+
+    return in_turn(measure_one, options.beside)
+
+
+def measure_once(options: argparse.Namespace, directory: Path) -> Figures:
+    """One run, or a sweep. Raises LoadError."""
     kind = measure_empty if options.mode == "empty" else measure_switch
     runs = [{"payments_per_s": rate_of(run), **run} for run in kind(options, directory)]
     names = ("connections", "outstanding", "payload", "ids")
     load = {name: getattr(options, name) for name in names}
+    if options.quoted:
+        load["quoted"] = True
     if options.sweep:
         return {"mode": options.mode, **load, "sweep": runs}
     [figures] = runs
@@ -233,6 +289,12 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--payload", type=int, help="payments in a message")
     parser.add_argument("--ids", choices=("ordered", "random"), default="random")
+    parser.add_argument(
+        "--quoted", action="store_true", help="payments present quotations"
+    )
+    parser.add_argument(
+        "--beside", type=int, default=0, help="rounds of the same without and with"
+    )
     parser.add_argument("--directory", type=Path, help="parent of the fresh directory")
     parser.add_argument("--json", action="store_true", help="only the JSON line")
     options = parser.parse_args()
@@ -264,6 +326,17 @@ def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
         parser.error("a unary call pays 1")
     if options.payload > 8190:
         parser.error("--payload is 1 to 8190")
+    if options.beside and (not options.quoted or options.sweep):
+        parser.error("--beside goes with --quoted, and not with --sweep")
+    if not 0 <= options.beside <= BESIDE_MAX:
+        parser.error(f"--beside is at most {BESIDE_MAX}")
+    if options.quoted and options.mode == "empty":
+        parser.error("an empty handler looks at no quotation")
+    if (
+        options.quoted
+        and max(ahead(options, one) for one in options.rates) > QUOTED_MAX
+    ):
+        parser.error(f"a run has at most {QUOTED_MAX:,} quotations")
     if options.mode in ("stream", "bills") and options.outstanding < options.payload:
         parser.error("--outstanding is at least one message")
 

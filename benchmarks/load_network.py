@@ -11,6 +11,8 @@ from switch import calendar
 from switch.client import Client
 from switch.v1 import admin_pb2 as pb
 
+SETTINGS = {"centre_holds_max": 1 << 20}
+"""Of the server: one wallet has most of the bills, and may hold them."""
 INDEX_STEP_ROWS = 131_072
 INDEX_WAIT_S = 60.0
 SENDERS = 16
@@ -54,15 +56,20 @@ def head(number: int) -> str:
     return f"test:{number:04}"
 
 
-def services(mode: pb.ServiceMode.ValueType) -> list[pb.Service]:
-    """Services with an amount rule, whose bills are paid once."""
+def services(
+    mode: pb.ServiceMode.ValueType, *, quoted: bool = False
+) -> list[pb.Service]:
+    """Services whose bills are paid once: by an amount rule, or `quoted`."""
+    rule = pb.AMOUNT_RULE_EXACT if quoted else pb.AMOUNT_RULE_MIN_MAX
+    price_rule = pb.PRICE_RULE_BILL if quoted else pb.PRICE_RULE_UNSPECIFIED
     is_confirmed = mode == pb.SERVICE_MODE_CONFIRMED
     return [
         pb.Service(
             code=service_code(number),
             biller=f"biller-{number % BILLERS}",
             heads=[head(number % BILLERS)],
-            amount_rule=pb.AMOUNT_RULE_MIN_MAX,
+            price_rule=price_rule,
+            amount_rule=rule,
             amount_min=100,
             amount_max=10**9,
             mode=mode,
@@ -76,9 +83,11 @@ def services(mode: pb.ServiceMode.ValueType) -> list[pb.Service]:
     ]
 
 
-def load_network(treasury: Client, mode: pb.ServiceMode.ValueType) -> None:
+def load_network(
+    treasury: Client, mode: pb.ServiceMode.ValueType, *, quoted: bool = False
+) -> None:
     """Register everybody and fill the wallets with more than they can spend."""
-    treasury.load_network(participants(), services(mode))
+    treasury.load_network(participants(), services(mode, quoted=quoted))
 
     def credit(number: int) -> None:
         outcome = treasury.top_up(centre_code(number), TOP_UP, f"UTR{number:08}")

@@ -7,12 +7,14 @@ every answer: whose it is, in which order, with what result.
 
 from collections import Counter, deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.arrivals import Times
 from benchmarks.network import BILLERS, CENTRES, SERVICES
+from switch import _core as core
 from switch.v1 import payments_pb2 as pb
 
 PREFIX_SIZE = 5
@@ -27,28 +29,32 @@ CHECK_OUTCOMES = 2048
 SAMPLE_EVERY = 32
 """Of so many checks one also reads its answers with the generated class."""
 SHUFFLED = 1 << 16
+OUTCOME_RESULT = 21
+"""Where the result of an outcome stands, after its tag, size and id."""
 
+_FIELDS = [
+    ("id_tag", "V2"),
+    ("id", "V16"),
+    ("service_tag", "V2"),
+    ("service", "S5"),
+    ("amount_tag", "V1"),
+    ("amount", "u1", (3,)),
+    ("reference_tag", "V2"),
+    ("reference", "S5", (3,)),
+    ("operator_tag", "V1"),
+    ("operator", "u1"),
+    ("centre_tag", "V2"),
+    ("centre", "S9"),
+]
 # One Payment inside a request, field by field.
-PAYMENT = np.dtype(
-    [
-        ("payment_tag", "V2"),
-        ("id_tag", "V2"),
-        ("id", "V16"),
-        ("service_tag", "V2"),
-        ("service", "S5"),
-        ("amount_tag", "V1"),
-        ("amount", "u1", (3,)),
-        ("reference_tag", "V2"),
-        ("reference", "S5", (3,)),
-        ("operator_tag", "V1"),
-        ("operator", "u1"),
-        ("centre_tag", "V2"),
-        ("centre", "S9"),
-    ]
-)
-PAYMENT_SIZE = PAYMENT.itemsize
+PAYMENT = np.dtype([("payment_tag", "V2"), *_FIELDS])
+# The same with a quotation, whose size takes two bytes, as then does the payment's.
+_QUOTATION = [("quotation_tag", "V3"), ("quotation", core.QUOTATION)]
+QUOTED_PAYMENT = np.dtype([("payment_tag", "V3"), *_FIELDS, *_QUOTATION])
 
 Bytes = npt.NDArray[np.uint8]
+Layout = np.dtype[np.void]
+Numbers = npt.NDArray[np.unsignedinteger]
 
 
 def service_code(number: int) -> str:
@@ -61,11 +67,17 @@ def centre_code(number: int) -> str:
     return f"bsk-{number:05}"
 
 
-def _template() -> npt.NDArray[np.void]:
+def _varint(value: int) -> bytes:
+    """A size of at most two bytes."""
+    return bytes([value] if value < 0x80 else [value & 0x7F | 0x80, value >> 7])
+
+
+def _template(layout: Layout) -> npt.NDArray[np.void]:
     """The bytes that are the same in every payment."""
-    one = np.zeros((), PAYMENT)
+    one = np.zeros((), layout)
+    content = layout.itemsize - one["payment_tag"].itemsize
     tags = {
-        "payment_tag": bytes([0x0A, PAYMENT_SIZE - 2]),
+        "payment_tag": b"\x0a" + _varint(content),
         "id_tag": b"\x0a\x10",
         "service_tag": b"\x12\x05",
         "amount_tag": b"\x18",
@@ -73,13 +85,32 @@ def _template() -> npt.NDArray[np.void]:
         "operator_tag": b"\x28",
         "centre_tag": b"\x32\x09",
     }
+    if "quotation_tag" in (layout.names or ()):
+        tags["quotation_tag"] = b"\x5a" + _varint(core.QUOTATION.itemsize)
     for name, value in tags.items():
         one[name] = np.void(value)
     return one
 
 
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How uneven payments are; without, wallets are even and services a Zipf choice."""
+
+    wallet: float = 0.0
+    """Of all payments, those from one wallet."""
+    biller: float = 0.0
+    """If not 0, those to the first `hot_billers` billers."""
+    hot_billers: int = 1
+
+
+EVEN = Shares()
+
+
 class Maker:
     """Makes messages of `payload` payments each, as gRPC frames them."""
+
+    layout: Layout = PAYMENT
+    """Of a payment."""
 
     def __init__(
         self,
@@ -88,44 +119,42 @@ class Maker:
         *,
         seed: int = 2026,
         first: int = 1,
-        wallet_share: float = 0.0,
-        biller_share: float = 0.0,
-        hot_billers: int = 1,
+        shares: Shares = EVEN,
     ) -> None:
-        """`ids`: "random", or "ordered" as UUIDv7 are. `first`: of the bills.
-
-        Of all payments, `wallet_share` come from one wallet; if `biller_share` is not
-        0, so many go to the first `hot_billers` billers.
-        """
+        """`ids`: "random", or "ordered" as UUIDv7 are. `first`: of the bills."""
         self.payload = payload
-        self.size = PREFIX_SIZE + payload * PAYMENT_SIZE
+        self.size = PREFIX_SIZE + payload * self.layout.itemsize
         self._ordered = ids == "ordered"
         self._rng = np.random.default_rng(seed)
         self._next = first
         self._block = memoryview(b"")
         self._prefix = np.frombuffer(
-            b"\0" + (payload * PAYMENT_SIZE).to_bytes(4, "big"), np.uint8
+            b"\0" + (self.size - PREFIX_SIZE).to_bytes(4, "big"), np.uint8
         )
-        self._template = _template()
+        self._template = _template(self.layout)
         self._digits = np.array([b"%05d" % n for n in range(100_000)], "S5")
         self._centres = np.array([centre_code(n).encode() for n in range(CENTRES)])
         # A Zipf choice, as the network's own shares are.
         weights = 1.0 / np.arange(1, SERVICES + 1)
-        codes = np.array([service_code(n).encode() for n in range(SERVICES)])
-        if biller_share:
+        self._codes = np.array([service_code(n).encode() for n in range(SERVICES)])
+        if shares.biller:
             # The services of one biller are each BILLERSth one.
-            is_hot = np.arange(SERVICES) % BILLERS < hot_billers
-            weights[is_hot] *= biller_share / weights[is_hot].sum()
-            weights[~is_hot] *= (1 - biller_share) / weights[~is_hot].sum()
+            is_hot = np.arange(SERVICES) % BILLERS < shares.hot_billers
+            weights[is_hot] *= shares.biller / weights[is_hot].sum()
+            weights[~is_hot] *= (1 - shares.biller) / weights[~is_hot].sum()
         chosen = self._rng.choice(SERVICES, SHUFFLED, p=weights / weights.sum())
-        self._services = codes[chosen]
-        self._wallet_bar = int(wallet_share * (1 << 32))
+        self._services = chosen.astype(np.uint16)
+        self._wallet_bar = int(shares.wallet * (1 << 32))
+
+    @property
+    def block_payments(self) -> int:
+        """Payments that are made at a time."""
+        return max(BLOCK_PAYMENTS // self.payload, 1) * self.payload
 
     def take(self, count: int) -> memoryview:
         """1 to `count` whole messages that nobody has had before."""
         if not self._block:
-            messages = max(BLOCK_PAYMENTS // self.payload, 1)
-            self._block = self._make(messages)
+            self._block = self._make(self.block_payments // self.payload)
         taken = self._block[: count * self.size]
         self._block = self._block[len(taken) :]
         return taken
@@ -139,8 +168,10 @@ class Maker:
         return memoryview(block.tobytes())
 
     def _payments(self, count: int) -> npt.NDArray[np.void]:
-        rows = np.empty(count, PAYMENT)
-        rows[:] = self._template
+        rows = np.empty(count, self.layout)
+        # As bytes: field by field it takes several times as long.
+        content = rows.view(np.uint8).reshape(count, self.layout.itemsize)
+        content[:] = np.frombuffer(self._template.tobytes(), np.uint8)
         numbers = np.arange(self._next, self._next + count, dtype=np.uint64)
         self._next += count
         identities = np.frombuffer(self._rng.bytes(16 * count), np.uint8)
@@ -150,7 +181,8 @@ class Maker:
             identities = halves.view(np.uint8).reshape(-1)
         rows["id"] = identities.view("V16")
         chance = self._rng.integers(0, 1 << 32, (3, count), dtype=np.uint32)
-        rows["service"] = self._services[chance[0] % SHUFFLED]
+        services = self._services[chance[0] % SHUFFLED]
+        rows["service"] = self._codes[services]
         amounts = AMOUNT_MIN + chance[1] % (AMOUNT_MAX - AMOUNT_MIN + 1)
         rows["amount"][:, 0] = amounts & 0x7F | 0x80
         rows["amount"][:, 1] = amounts >> 7 & 0x7F | 0x80
@@ -166,7 +198,27 @@ class Maker:
             bar = self._rng.integers(0, 1 << 32, count, dtype=np.uint64)
             wallets[bar < self._wallet_bar] = 0
         rows["centre"] = self._centres[wallets]
+        self._quote(rows, services, amounts, wallets)
         return rows
+
+    def _quote(
+        self,
+        rows: npt.NDArray[np.void],
+        services: Numbers,
+        amounts: Numbers,
+        centres: Numbers,
+    ) -> None:
+        """Put quotations into payments of these services and centres, by their numbers.
+
+        Here there are none.
+        """
+
+
+def amounts_of(payments: npt.NDArray[np.void]) -> npt.NDArray[np.uint64]:
+    """Paise of each."""
+    parts = payments["amount"].astype(np.uint64) & np.uint64(0x7F)
+    amounts: npt.NDArray[np.uint64] = parts @ np.array([1, 1 << 7, 1 << 14], np.uint64)
+    return amounts
 
 
 class CheckError(Exception):
@@ -189,10 +241,13 @@ def outcome_starts(reply: bytes) -> list[int]:
 class Checker:
     """Compares every answer with the payment it must be the answer to."""
 
-    def __init__(self, payload: int, *, is_held: bool = False) -> None:
+    def __init__(
+        self, payload: int, *, is_held: bool = False, layout: Layout = PAYMENT
+    ) -> None:
         """For messages of `payload` payments; `is_held` if their billers confirm."""
         self._is_held = is_held
-        self._size = PREFIX_SIZE + payload * PAYMENT_SIZE
+        self._layout = layout
+        self._size = PREFIX_SIZE + payload * layout.itemsize
         self._requests: list[memoryview] = []
         self._replies: list[bytes] = []
         self._starts: list[int] = []
@@ -229,9 +284,7 @@ class Checker:
         good = results == 1
         self.checked += count
         self.accepted += int(good.sum())
-        amounts = sent["amount"].astype(np.uint64)
-        places = np.array([1, 1 << 7, 1 << 14], np.uint64)
-        self.amount += int(((amounts & np.uint64(0x7F)) @ places)[good].sum())
+        self.amount += int(amounts_of(sent)[good].sum())
         self.refused.update(results[~good].tolist())
         if self._checks % SAMPLE_EVERY == 0:
             self._read(sent, self._replies[0])
@@ -244,7 +297,7 @@ class Checker:
     def _sent(self) -> npt.NDArray[np.void]:
         messages = np.frombuffer(b"".join(self._requests), np.uint8)
         bodies = messages.reshape(-1, self._size)[:, PREFIX_SIZE:]
-        payments: npt.NDArray[np.void] = np.ascontiguousarray(bodies).view(PAYMENT)
+        payments = np.ascontiguousarray(bodies).view(self._layout)
         return payments.reshape(-1)
 
     def _results(self, sent: npt.NDArray[np.void], replies: bytes) -> Bytes:
@@ -258,7 +311,7 @@ class Checker:
         slices = np.ndarray(len(replies) - 15, "V16", replies, strides=(1,))
         if not np.array_equal(slices[starts + 4], sent["id"]):
             raise CheckError("an outcome is of another payment than was sent")
-        results: Bytes = content[starts + 21]
+        results: Bytes = content[starts + OUTCOME_RESULT]
         return results
 
     def _read(self, sent: npt.NDArray[np.void], reply: bytes) -> None:

@@ -2,6 +2,9 @@
 
 3,561 centres with a wallet each, 97 services of 40 billers, each with an amount
 rule and a bill that is paid once; wallets are topped up with more than they can spend.
+A harness pays for all centres. It may state what is due, which no sender of a real
+network may: so payments need no quotation of their bill, unless it is this that is
+measured.
 """
 
 import time
@@ -18,6 +21,7 @@ from switch.codes import (
     Kind,
     Letters,
     Mode,
+    PriceRule,
     Record,
     Role,
     RowFlag,
@@ -26,6 +30,10 @@ from switch.codes import (
 CENTRES = 3561
 BILLERS = 40
 SERVICES = 97
+FIRST_CENTRE = 3 + BILLERS
+"""Participant index of centre 0, after the treasury, the harness and the billers."""
+FIRST_SERVICE = 1
+"""Index of service 0."""
 TOP_UP = 10**15
 """Paise in each wallet, if there are not too many: more than any benchmark spends."""
 FLOAT_MAX = 10**19
@@ -83,6 +91,7 @@ def participant(code: str, role: Role) -> bytes:
     record["record"] = Record.PARTICIPANT
     record["role"] = role
     record["active"] = 1
+    record["may_state_dues"] = role is Role.HARNESS
     record["code"] = text(code.encode(), 32)
     return record.tobytes()
 
@@ -96,11 +105,13 @@ def account(owner: int, purpose: int, kind: AccountKind) -> bytes:
     return record.tobytes()
 
 
-def service(number: int, biller: int, head: int) -> bytes:
-    """A service's record: any amount from 1 rupee, each bill once."""
+def service(number: int, biller: int, head: int, price_rule: PriceRule) -> bytes:
+    """A service's record: each bill once; what its bill says, or from 1 rupee on."""
+    is_billed = price_rule is PriceRule.BILL
     record = np.zeros((), core.SERVICE_RECORD)
     record["record"] = Record.SERVICE
-    record["amount_rule"] = AmountRule.MIN_MAX
+    record["price_rule"] = price_rule
+    record["amount_rule"] = AmountRule.EXACT if is_billed else AmountRule.MIN_MAX
     record["amount_min"] = 100
     record["amount_max"] = 10**9
     record["mode"] = Mode.DIRECT
@@ -115,10 +126,15 @@ def service(number: int, biller: int, head: int) -> bytes:
     return record.tobytes()
 
 
-def make_network(ledger: core.Ledger, centres: int = CENTRES) -> tuple[int, int]:
+def make_network(
+    ledger: core.Ledger,
+    centres: int = CENTRES,
+    price_rule: PriceRule = PriceRule.STATED,
+) -> tuple[int, int]:
     """Fill an empty ledger; give the harness's index and the first wallet's.
 
-    Wallets, billers and services have consecutive indices.
+    Wallets, billers and services have consecutive indices. `price_rule`: of all
+    services, STATED or BILL.
     """
     builder = Builder(ledger)
     people = [
@@ -135,6 +151,7 @@ def make_network(ledger: core.Ledger, centres: int = CENTRES) -> tuple[int, int]
         ]
         made = builder.make(Kind.REGISTER, names)
         first_centre = first_centre or int(made[0])
+    assert first_centre == FIRST_CENTRE
     kinds = (AccountKind.FLOAT, AccountKind.SUSPENSE, AccountKind.SETTLEMENT)
     own = [account(treasury, purpose, kind) for purpose, kind in enumerate(kinds)]
     own += [account(biller, 0, AccountKind.BILLER) for biller in billers]
@@ -156,10 +173,10 @@ def make_network(ledger: core.Ledger, centres: int = CENTRES) -> tuple[int, int]
         rows["reference"] = np.frombuffer(utrs, np.uint8).reshape(-1, 32)
         builder.commit(rows, [])
     tails = [
-        service(number, billers[number % BILLERS], heads[number % BILLERS])
+        service(number, billers[number % BILLERS], heads[number % BILLERS], price_rule)
         for number in range(SERVICES)
     ]
-    builder.make(Kind.REGISTER, tails)
+    assert builder.make(Kind.REGISTER, tails)[0] == FIRST_SERVICE
     return harness, first_wallet
 
 
@@ -171,7 +188,7 @@ def payment_rows(
     harness: int,
     wallets: npt.NDArray[np.uint32],
 ) -> Rows:
-    """`count` payments, each with an id and a bill of its own.
+    """`count` payments, each with an id and a bill of its own, and with what is due.
 
     `ids`: "ordered" (time-ordered, as UUIDv7) or "random". Wallets uniform, services by
     a Zipf choice as the network's own.
@@ -191,9 +208,13 @@ def payment_rows(
     identities[:, 1] = low
     rows["id"] = identities.view(np.uint8).reshape(count, 16)
     rows["amount"] = rng.integers(100, 200_000, count, dtype=np.uint64)
+    # Where the amount due stands in a row template; asked for with bills only.
+    rows["total"] = rows["amount"]
     rows["debit"] = wallets[rng.integers(0, len(wallets), count)]
     weights = 1.0 / np.arange(1, SERVICES + 1)
-    rows["service"] = 1 + rng.choice(SERVICES, count, p=weights / weights.sum())
+    rows["service"] = FIRST_SERVICE + rng.choice(
+        SERVICES, count, p=weights / weights.sum()
+    )
     # The bill: fifteen digits, all different.
     digits = numbers.copy()
     for place in range(15):

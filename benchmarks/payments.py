@@ -26,6 +26,8 @@ _GOLDEN = 0x9E3779B97F4A7C15
 """Odd, so that its multiples differ: what is random stays so, in another order."""
 
 Rows = npt.NDArray[np.void]
+Amounts = npt.NDArray[np.uint64]
+"""Paise."""
 
 
 class Maker:
@@ -64,6 +66,11 @@ class Maker:
             self._left = self._renew()
         taken, self._left = self._left[:count], self._left[count:]
         return taken
+
+    def request(self, count: int) -> tuple[core.Request, Amounts]:
+        """The next `count` payments as a request, and their amounts."""
+        rows = self.take(count)
+        return core.Request.rows(rows), rows["amount"].copy()
 
     def _renew(self) -> Rows:
         """The next group of the pool, with ids, bills and wallets of this round."""

@@ -1,6 +1,6 @@
 """Runs the benchmarks one after another and keeps their figures as JSON.
 
-    python -m benchmarks.run             the quick set, three to four minutes
+    python -m benchmarks.run             the quick set, some five minutes
     python -m benchmarks.run --full      everything, 100 million rows included
     python -m benchmarks.run --table benchmarks/results/full.json     as Markdown
 
@@ -51,6 +51,9 @@ QUICK: tuple[str, ...] = (
     "load --mode bills --seconds 5",
     "load --mode empty --seconds 5",
     "load --mode stream --rate 20000 --seconds 5",
+    "load --mode batch --seconds 4 --quoted --beside 1",
+    "ledger --burst --rows 1000000 --payments stated --ids random",
+    "ledger --burst --rows 1000000 --payments quoted --ids random",
     "isolation --seconds 2 --phases 2",
     "instructions --ids random",
 )
@@ -73,9 +76,16 @@ FULL: tuple[str, ...] = (
     f"load --mode stream --seconds 10 --sweep {STREAM_SWEEP}",
     f"load --mode unary --seconds 10 --sweep {UNARY_SWEEP}",
     f"load --mode bills --seconds 10 --sweep {BILLS_SWEEP}",
+    "load --mode batch --seconds 10 --quoted --beside 3",
+    "load --mode stream --seconds 10 --quoted --beside 3",
+    "load --mode bills --seconds 10 --quoted --beside 3",
+    "ledger --burst --rows 4000000 --payments stated --ids random",
+    "ledger --burst --rows 4000000 --payments quoted --ids random",
     "isolation --seconds 11 --phases 5",
     "instructions --ids ordered",
     "instructions --ids random",
+    "instructions --ids random --payments stated",
+    "instructions --ids random --payments quoted",
     "scale --rows 100000000 --ids random",
 )
 

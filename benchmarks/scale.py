@@ -7,7 +7,9 @@
 
 Each piece runs in a process of its own (`benchmarks.scale_work`), on one file:
 
-    build      so many payments; the rate and the latencies by million rows
+    build      so many payments; the rate and the latencies by million rows. With
+               `--payments quoted` each has the quotation of its bill, sealed outside
+               the clock; what is paid later states what is due
     opening    after a clean stop and after kill -9 under load, the files in the page
                cache and not; resident memory that is no file's
     commits    groups of 8,190 back to back, one at a time
@@ -31,9 +33,12 @@ from pathlib import Path
 from benchmarks.machine import machine
 from benchmarks.meters import need_room, scratch
 from benchmarks.network import CENTRES
+from benchmarks.sources import KINDS
 
 FILE_BYTES = 250
 """Bytes on disk for a row, with what merges need, for the check of the room."""
+FILE_BYTES_QUOTED = 400
+"""Of one with a bill's tail and claims."""
 ROWS_PER_S_MOST = 1_500_000
 KILL_AFTER_S = 3.0
 BEHIND_ROWS = 50_000_000
@@ -200,14 +205,17 @@ def strangers(cores: list[float]) -> list[Words]:
 
 def measure(options: argparse.Namespace, directory: Path) -> Result:
     """All pieces, on the file that is there or on one that is made."""
-    result: Result = {"rows": options.rows, "ids": options.ids}
+    result: Result = {
+        name: getattr(options, name) for name in ("rows", "ids", "payments")
+    }
     place = ("--directory", directory, "--ids", options.ids)
     if (directory / "journal").exists():
         say(f"using the file in {directory}")
     else:
         need_room(directory.parent, room(options))
         sizes = ("--rows", options.rows, "--accounts", options.accounts)
-        result["build"] = run("build", *place, *sizes)
+        kind = ("--payments", options.payments)
+        result["build"] = run("build", *place, *sizes, *kind)
     # Before the opening: that has the system forget what it caches of the files.
     say(f"commits of 8,190 for {options.seconds} s")
     with started("commits", *place, "--seconds", options.seconds) as piece:
@@ -232,7 +240,7 @@ def room(options: argparse.Namespace) -> int:
     commits_s = options.seconds * (1 + len(COMPANIES) * options.rounds * FOLLOW_SHARE)
     commits_s += 2 * KILL_AFTER_S
     rows: int = options.rows + round(commits_s * ROWS_PER_S_MOST)
-    return rows * FILE_BYTES
+    return rows * (FILE_BYTES if options.payments == "rows" else FILE_BYTES_QUOTED)
 
 
 def main() -> None:
@@ -242,6 +250,7 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=100_000_000)
     parser.add_argument("--ids", choices=("ordered", "random"), default="ordered")
+    parser.add_argument("--payments", choices=KINDS, default=KINDS[0])
     parser.add_argument("--accounts", type=int, default=CENTRES, help="wallets")
     parser.add_argument("--seconds", type=float, default=20.0, help="of commits")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of followers")
@@ -249,6 +258,8 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="directory to make and keep, or use")
     parser.add_argument("--json", action="store_true", help="only the JSON line")
     options = parser.parse_args()
+    if options.payments != "rows" and options.accounts != CENTRES:
+        parser.error("--accounts goes with row templates")
     if options.rows < 1 or options.accounts < 1 or options.seconds <= 0:
         parser.error("--rows, --accounts and --seconds are more than nothing")
     if options.keep is not None:

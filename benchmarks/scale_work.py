@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.commits import (
+    Source,
     Stretch,
     check_accepted,
     check_books,
@@ -28,8 +29,9 @@ from benchmarks.commits import (
     wait_index,
 )
 from benchmarks.meters import anonymous_bytes, forget_pages
-from benchmarks.network import CENTRES, make_network, top_up_of
+from benchmarks.network import CENTRES, top_up_of
 from benchmarks.payments import POOL_ROWS, Maker, next_round
+from benchmarks.sources import KINDS, message_maker, open_network
 from switch import _core as core
 from switch.audit.reader import Journal
 from switch.codes import AccountKind, Result
@@ -61,10 +63,12 @@ def build(options: argparse.Namespace) -> Result_:
             print(f"{done}, {rate:,.0f} rows/s so far", file=sys.stderr, flush=True)
 
     with core.Ledger(str(options.directory), map_size=MAP_SIZE) as ledger:
-        harness, first = make_network(ledger, options.accounts)
-        wallets = first + np.arange(options.accounts, dtype=np.uint32)
+        kind = options.payments
+        harness, wallets = open_network(ledger, kind, options.accounts)
         pool_rows = min(POOL_ROWS, options.rows)
-        maker = Maker(options.ids, harness, wallets, pool_rows=pool_rows)
+        maker: Source = Maker(options.ids, harness, wallets, pool_rows=pool_rows)
+        if kind != "rows":
+            maker = message_maker(ledger, kind, core.GROUP_MAX, options.ids)
         wait_index(ledger)
         base = ledger.sequence
         stretch = pay(ledger, maker, core.GROUP_MAX, options.rows, 1e9, progress)
@@ -264,6 +268,7 @@ def main() -> None:
     parser.add_argument("--directory", type=Path)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--ids", choices=("ordered", "random"), default="ordered")
+    parser.add_argument("--payments", choices=KINDS, default=KINDS[0])
     parser.add_argument("--accounts", type=int, default=CENTRES)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--behind", type=int, default=0, help="a sequence")

@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from benchmarks import _drive
 from benchmarks.machine import machine
-from benchmarks.messages import PAYMENT, PREFIX_SIZE, Maker
+from benchmarks.messages import PAYMENT, PREFIX_SIZE, Maker, amounts_of
 from benchmarks.network import make_network
 from switch import _core as core
 from switch.codes import AccountKind
@@ -77,9 +77,7 @@ class Payer:
 
     def done(self, messages: Messages, accepted: int) -> None:
         """So many of these were accepted."""
-        amounts = messages.view(PAYMENT)["amount"].reshape(-1, 3).astype(np.uint64)
-        places = np.array([1, 1 << 7, 1 << 14], np.uint64)
-        self.paid += int(((amounts & np.uint64(0x7F)) @ places).sum())
+        self.paid += int(amounts_of(messages.view(PAYMENT).reshape(-1)).sum())
         self.sent += len(messages)
         self.accepted += accepted
 

@@ -126,7 +126,7 @@ def markdown(content: dict[str, Any]) -> str:
         f"Python {machine['python']}."
     )
     parts = (
-        targets(Results(results)),
+        targets(Results(results, content.get("micro", []))),
         commands(results),
         peers(results),
         disks(results),

@@ -4,7 +4,7 @@ A target names a bound and the place of its figure in the results; nothing here 
 measured or typed. A figure that a run does not have is none.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,16 +19,31 @@ MILLION = 1_000_000
 class Results:
     """The results of one run."""
 
-    def __init__(self, results: list[Result]) -> None:
+    def __init__(self, results: list[Result], micro: Sequence[Result] = ()) -> None:
+        """`micro`: the figures of the micro-benchmarks."""
         self._results = results
+        self._micro = micro
 
     def find(self, benchmark: str, **fields: object) -> Result:
-        """The first result of a benchmark with these fields; KeyError if none."""
+        """The first result of a benchmark with these fields; KeyError if none.
+
+        Of those in process, one of row templates.
+        """
+        fields = {"payments": "rows", **fields}
         for result in self._results:
-            same = all(result.get(name) == value for name, value in fields.items())
+            # Only some benchmarks say what payments are.
+            result_ = {"payments": "rows", **result}
+            same = all(result_.get(name) == value for name, value in fields.items())
             if result["benchmark"] == benchmark and same:
                 return result
         raise KeyError(benchmark)
+
+    def micro(self, name: str) -> Result:
+        """A micro-benchmark; KeyError if it was not run."""
+        for result in self._micro:
+            if result["name"] == name:
+                return result
+        raise KeyError(name)
 
     def peers(self, system: str, **fields: object) -> Result:
         """The first peer whose name begins with `system`; KeyError if none."""
@@ -49,11 +64,13 @@ class Results:
         """The same into a reserve that was there."""
         return self.find("ledger", ids=ids, batch=8190, burst=True)
 
-    def load(self, mode: str) -> Result:
-        """A closed loop over gRPC."""
+    def load(self, mode: str, *, quoted: bool = False) -> Result:
+        """A closed loop over gRPC; `quoted`: beside the same without quotations."""
         for result in self._results:
+            if result["benchmark"] != "load" or result["mode"] != mode:
+                continue
             closed = "sweep" not in result and "offered_per_s" not in result
-            if result["benchmark"] == "load" and result["mode"] == mode and closed:
+            if closed and ("ratio" in result if quoted else "quoted" not in result):
                 return result
         raise KeyError(mode)
 
@@ -113,6 +130,11 @@ def _load(name: str, mode: str) -> Figure:
     return lambda all_: float(all_.load(mode)[name])
 
 
+def _quoted(name: str, mode: str) -> Figure:
+    """With quotations to without."""
+    return lambda all_: float(all_.load(mode, quoted=True)["ratio"][name])
+
+
 def _field(benchmark: str, *path: str, **fields: object) -> Callable[[Results], float]:
     """The figure at a path within a result."""
 
@@ -156,9 +178,16 @@ def _million_to_few(results: Results) -> float:
     return million / float(results.sustained("random")["rows_per_s"])
 
 
+def _bytes(result: Result) -> float:
+    return float(result["journal_bytes_per_row"] + result["index_bytes_per_row"])
+
+
 def _bytes_in_singles(results: Results) -> float:
-    single = results.find("ledger", batch=1)
-    return float(single["journal_bytes_per_row"] + single["index_bytes_per_row"])
+    return _bytes(results.find("ledger", batch=1))
+
+
+def _bytes_of(payments: str) -> Figure:
+    return lambda all_: _bytes(all_.find("ledger", payments=payments))
 
 
 TARGETS: tuple[Target, ...] = (
@@ -187,13 +216,24 @@ TARGETS: tuple[Target, ...] = (
            _load("payments_per_s", "batch"), at_least=1e6),
     Target("R5", "gRPC, streams", "payments/s",
            _load("payments_per_s", "stream"), at_least=100_000),
+    Target("R4", "with quotations, to without", "×",
+           _quoted("payments_per_s", "batch")),
+    Target("R4", "opening a quotation, in the core", "ns",
+           lambda all_: all_.micro("test_open_quotations")["median_ns_per_row"],
+           below=300),
     Target("R5", "p99", "ms", _load("p99_ms", "stream"), below=20),
+    Target("R5", "with quotations, to without", "×",
+           _quoted("payments_per_s", "stream")),
+    Target("R5", "p99 with quotations, to without", "×", _quoted("p99_ms", "stream")),
     Target("R6", "gRPC, unary, 4 × 100", "payments/s",
            _load("payments_per_s", "unary"), at_least=10_000),
     Target("R6", "below an empty handler", "%", _below_empty, below=20),
     Target("R7", "gRPC, bills from hold to post", "payments/s",
            _load("payments_per_s", "bills"), at_least=20_000),
     Target("R7", "p99", "ms", _load("p99_ms", "bills"), below=100),
+    Target("R7", "with quotations, to without", "×",
+           _quoted("payments_per_s", "bills")),
+    Target("R7", "p99 with quotations, to without", "×", _quoted("p99_ms", "bills")),
     Target("R7", "p99 while two other billers are dead and slow, to its own", "×",
            _field("isolation", "p99_ratio"), below=1.2),
     Target("R8", "rate of the last part to the first", "×",
@@ -207,6 +247,9 @@ TARGETS: tuple[Target, ...] = (
            _field("scale", "build", "bytes_per_row"), below=220),
     Target("R8", "file bytes a row, in singles", "bytes",
            _bytes_in_singles, below=300),
+    Target("R8", "the same, of messages with quotations", "bytes",
+           _bytes_of("quoted")),
+    Target("R8", "the same, of messages without", "bytes", _bytes_of("stated")),
     Target("R9", "statements and past balances, slowest kind: p99", "ms",
            _slowest_read, below=1),
     Target("R9", "totals by NumPy", "rows/s",

@@ -1,7 +1,9 @@
 """What: a message's bytes to a request, and to the bytes of its durable reply.
 
 `test_parse` is the framing alone; `test_pay` goes on to read each payment, commit, and
-write the reply, without a socket.
+write the reply, without a socket. `test_pay_quoted` is the same with the quotation of a
+bill in each payment, sealed outside the clock: the difference is what quotations take,
+with their bytes, tails and second claims.
 """
 
 import time
@@ -11,6 +13,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import Bench, time_rounds
 from benchmarks.messages import PREFIX_SIZE, Checker, Maker, outcome_starts
+from benchmarks.quoted import QuotedMaker, Sealer
+from benchmarks.sources import SECRET
 from switch import _core as core
 
 PAYLOADS = (1, 8190)
@@ -31,7 +35,25 @@ def test_parse(benchmark: BenchmarkFixture, payload: int) -> None:
 def test_pay(benchmark: BenchmarkFixture, bench: Bench, payload: int) -> None:
     # A seed of its own: no bill and no id may come twice in one ledger.
     maker = Maker(payload, "random", seed=payload, first=bench.take_bills(1 << 30))
-    checker = Checker(payload)
+    time_payments(benchmark, bench, maker)
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_pay_quoted(benchmark: BenchmarkFixture, billed: Bench, payload: int) -> None:
+    maker = QuotedMaker(
+        payload,
+        "random",
+        sealer=Sealer(SECRET, billed.ledger.instance),
+        seed=payload,
+        first=billed.take_bills(1 << 30),
+    )
+    time_payments(benchmark, billed, maker)
+
+
+def time_payments(benchmark: BenchmarkFixture, bench: Bench, maker: Maker) -> None:
+    """One message after the other, and a look at every answer."""
+    payload = maker.payload
+    checker = Checker(payload, layout=maker.layout)
     answers: list[tuple[memoryview, bytes]] = []
     before = bench.ledger.sequence
 

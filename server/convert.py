@@ -6,7 +6,7 @@ register is behind the row; it is then refreshed once and must be there.
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from switch._core import Ledger, Rows
 from switch.billing.bills import Fetched
@@ -75,13 +75,21 @@ def _known(register: Register, find: Callable[[int], T], index: int) -> T:
 
 
 def entries(
-    rows: Iterable[Rows], ledger: Ledger, register: Register
+    rows: Iterable[Rows],
+    ledger: Ledger,
+    register: Register,
+    *,
+    around_damage: bool = False,
 ) -> list[types_pb2.Entry]:
-    """Rows as entries, in order."""
+    """Rows as entries, in order.
+
+    With `around_damage` an entry whose tail item cannot be read comes without it: a
+    list of what people must see to goes on. Raises CorruptionError.
+    """
     listed = list(rows)
-    tails = read_tails(
-        ledger, (int(row["sequence"]) for row in listed if _has_text(row))
-    )
+    wanted = [int(row["sequence"]) for row in listed if _has_text(row)]
+    tails: dict[int, bytes | None] = {**read_tails(ledger, wanted, around_damage)}
+    tails |= {one: None for one in wanted if one not in tails}
     return [
         _entry(row, tails.get(int(row["sequence"]), b""), ledger, register)
         for row in listed
@@ -102,8 +110,9 @@ def entry(row: Rows, ledger: Ledger, register: Register) -> types_pb2.Entry:
 
 
 def _entry(
-    row: Rows, tail: bytes, ledger: Ledger, register: Register
+    row: Rows, tail: bytes | None, ledger: Ledger, register: Register
 ) -> types_pb2.Entry:
+    """One row as an entry; without a `tail` it says nothing of what that has."""
     kind = Kind(int(row["kind"]))
     flags = int(row["flags"])
     basket = int(row["basket"])
@@ -134,9 +143,10 @@ def _entry(
         result.service = service.spec.code
         price_rule = service.spec.price_rule
     if kind in _PAYMENTS:
-        _describe(result, read_payment_tail(tail, price_rule))
         result.stated = bool(flags & RowFlag.STATED)
-    else:
+        if tail is not None:
+            _describe(result, read_payment_tail(tail, price_rule))
+    elif tail is not None:
         result.note = tail.decode("ascii")
     if kind == Kind.CASE:
         result.case_type = cast("types_pb2.CaseType.ValueType", int(row["total"]))
@@ -307,8 +317,10 @@ def outcome(answer: Rows) -> admin_pb2.Outcome:
 
 def biller_state(status: BillerStatus) -> admin_pb2.BillerState:
     """How it stands with a biller."""
-    health = cast("admin_pb2.BillerHealth.ValueType", int(status.health))
-    return admin_pb2.BillerState(**{**status._asdict(), "health": health})
+    values: dict[str, Any] = status._asdict()
+    for name in ("health", "fetch_health"):
+        values[name] = int(values[name])
+    return admin_pb2.BillerState(**values)
 
 
 def window_lines(stated: Rows, register: Register) -> list[admin_pb2.WindowLine]:

@@ -20,6 +20,7 @@ from switch.errors import (
     BillerUnavailableError,
     BillNotFoundError,
     BillUnreadableError,
+    CentreBusyError,
     ClockError,
     CorruptionError,
     DamagedError,
@@ -150,6 +151,14 @@ _TABLE: tuple[tuple[type[Exception], int, _Details], ...] = (
         BillUnreadableError,
         code_pb2.FAILED_PRECONDITION,
         _unreadable,
+    ),
+    (
+        CentreBusyError,
+        code_pb2.RESOURCE_EXHAUSTED,
+        lambda error: [
+            _info("CENTRE_QUEUE_FULL", outcome="not_done"),
+            _retry(_pause_ms(error)),
+        ],
     ),
     (
         BillerBusyError,

@@ -184,6 +184,9 @@ class Ledger:
     damaged_requests: int
     """Payments and moves since the ledger was opened that had DATA_DAMAGED for their
     answer."""
+    holds_turned_away: int
+    """Payments since the ledger was opened that had BILLER_BUSY because their wallets
+    had too many open holds."""
     stuck: str
     """Which of `index` and `journal` is being written for longer than `patience_s`, as
     when LMDB is in a loop; empty if none is. The next start walks the pages."""
@@ -338,6 +341,13 @@ class Ledger:
 
         From the next group on. Known ids have their answers as ever. Not kept: a ledger
         that is opened turns nobody away. LookupError for an index that cannot be.
+        """
+
+    def limit_holds(self, most: int) -> None:
+        """Answer new payments in messages with BILLER_BUSY, FIELD_DEBIT and no row if
+        more than `most` open holds would debit their wallet; 0: no bound.
+
+        From the next group on, and not kept, as with `turn_away`.
         """
 
     def gather(self, sequences: npt.NDArray[np.uint64]) -> Rows:

@@ -519,6 +519,10 @@ cdef class Ledger:
         return self.s.group.damaged_requests
 
     @property
+    def holds_turned_away(self):
+        return self.s.group.holds_turned_away
+
+    @property
     def dead(self):
         return error_text(self.s.shared.dead) if self.s.shared.dead else ""
 
@@ -733,6 +737,10 @@ cdef class Ledger:
             raise LookupError("there is no such participant")
         # One byte, which the committer reads as it comes: exact to a group.
         self.s.group.participants[biller].busy = busy
+
+    def limit_holds(self, uint32_t most):
+        self._need_open()
+        self.s.group.holds_most = most
 
     def gather(self, sequences):
         cdef object _in_use = self._use()

@@ -52,7 +52,7 @@ class BillerConfig:
     connections_max: int = _bounded(16, 1, 256)
     """Connections of a biller at a time."""
     concurrency_max: int = _bounded(1_024, 1, 8_190)
-    """Questions to a biller without an answer."""
+    """Questions about payments to a biller without an answer; of one centre half."""
     answer_timeout_ms: int = _bounded(15_000, 10, 600_000)
     """Milliseconds until a question about a payment counts as not answered."""
     confirms_max: int = _bounded(3, 1, 100)
@@ -62,8 +62,10 @@ class BillerConfig:
     it any more, at most half of the deadline; clocks may differ by half of them."""
     fetch_timeout_ms: int = _bounded(5_000, 10, 60_000)
     """Milliseconds until a question about a bill is given up."""
+    fetch_concurrency_max: int = _bounded(512, 1, 8_190)
+    """Questions about bills to a biller without an answer; of one centre half."""
     fetches_max: int = _bounded(1_024, 1, 65_536)
-    """Questions about bills of a biller at a time."""
+    """Questions about bills of a biller at a time, those that wait among them."""
     centre_fetches_max: int = _bounded(128, 1, 65_536)
     """The same of one centre."""
     status_first_ms: int = _bounded(10_000, 10, 3_600_000)
@@ -77,7 +79,8 @@ class BillerConfig:
     health_window_s: int = _bounded(30, 1, 3_600)
     """Seconds whose answers and failures say how healthy a biller is."""
     health_failures_min: int = _bounded(10, 1, 1_000_000)
-    """Failures in the window below which a biller is never rested."""
+    """Failures in the window below which a biller is never rested, without those of the
+    centre that has most; or a centre alone."""
     health_failures_percent: int = _bounded(50, 1, 100)
     """Failures of all in the window, in percent, from which on it is rested."""
     rest_first_ms: int = _bounded(5_000, 10, 3_600_000)
@@ -174,6 +177,8 @@ class Config:
     """Seconds that calls under way may take after SIGTERM."""
 
     # Billers.
+    centre_holds_max: int = _bounded(1_024, 16, 1_048_576)
+    """Open holds of one wallet from which on its new payments are turned away."""
     watches_max: int = _bounded(100_000, 1, 10_000_000)
     """Calls that wait for a change of a payment."""
     biller: BillerConfig = field(default_factory=BillerConfig)

@@ -37,6 +37,10 @@ class BillerBusyError(OverloadError):
         self.retry_ms = retry_ms
 
 
+class CentreBusyError(BillerBusyError):
+    """One centre alone has too much open: bills of a biller, or payments."""
+
+
 class BillerUnavailableError(SwitchError):
     """A biller cannot be asked now. Nothing was done; try again after `retry_ms`."""
 

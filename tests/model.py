@@ -98,8 +98,9 @@ class Model(Shapes):
             return self.again(row, first)
         if row.kind in PAYS and not self.can_pay(row):
             return Outcome(Result.INVALID_CENTRE)
-        if self.turns_away(row):
-            return Outcome(Result.BILLER_BUSY)
+        busy = self.turned_away(row, 1)
+        if busy is not None:
+            return busy
         doubt = self.believe(row) if row.kind in PAYS else Result.OK
         if doubt != Result.OK:
             return Outcome(doubt)
@@ -107,11 +108,18 @@ class Model(Shapes):
             return Outcome(Result.NOT_APPROVED)
         return self.decide(row)
 
-    def turns_away(self, row: Row) -> bool:
-        """Whether too much waits for the biller of a payment from a message."""
+    def turned_away(self, row: Row, count: int) -> Outcome | None:
+        """The answer to a payment from a message if too much waits for its biller, or
+        its wallet holds too much for `count` more.
+        """
         if not row.hot or row.kind != Kind.HOLD:
-            return False
-        return self.services[row.service - 1].biller in self.busy
+            return None
+        if self.services[row.service - 1].biller in self.busy:
+            return Outcome(Result.BILLER_BUSY)
+        holds = self.accounts[row.debit].holds_count + count
+        if self.holds_most and holds > self.holds_most:
+            return Outcome(Result.BILLER_BUSY, field=Field.DEBIT)
+        return None
 
     def hear(self, said: Said, biller: int) -> Outcome:
         """A biller's answer: the whole hold is posted, or voided."""
@@ -240,16 +248,18 @@ class Model(Shapes):
         for row in rows:
             self.name_payment(row)
         waits = self.basket_waits(rows, new) if new else []
-        if any(waits):
+        if waits:
             left = iter(waits)
             return [
-                self.again(row, first) if first is not None else Outcome(next(left))
+                self.again(row, first) if first is not None else next(left)
                 for row, first in zip(rows, known, strict=True)
             ]
         failed: dict[int, Answer] = {}
         if not any(known):
             self.join_deadlines(rows)
+            self.tried = len(self.rows)
             done, failed = self.attempt(rows)
+            self.tried = None
             if done:
                 return done
         outcomes = []
@@ -306,8 +316,8 @@ class Model(Shapes):
         """Make the change; no check is left that could fail."""
         getattr(self, f"do_{Kind(row.kind).name.lower()}")(row)
 
-    def basket_waits(self, rows: list[Row], new: list[Row]) -> list[int]:
-        """Why those of a basket that are new get no row by now, each its own result."""
+    def basket_waits(self, rows: list[Row], new: list[Row]) -> list[Outcome]:
+        """What those of a basket that are new have if they get no row by now."""
         billers = {self.services[row.service - 1].biller for row in rows if row.service}
         wallets = {row.debit for row in rows}
         whole = len(wallets) == 1 and len(billers) <= 1 and all(map(self.can_pay, new))
@@ -317,14 +327,16 @@ class Model(Shapes):
             whole = whole and len(kinds) <= 1 and len(given) <= 1
         if not whole:
             invalid = Result.INVALID_BASKET, Result.INVALID_CENTRE
-            return [invalid[not self.can_pay(row)] for row in new]
-        if self.turns_away(rows[0]):
-            return [Result.BILLER_BUSY] * len(new)
+            return [Outcome(invalid[not self.can_pay(row)]) for row in new]
+        busy = self.turned_away(rows[0], len(new))
+        if busy is not None:
+            return [replace(busy) for _ in new]
         doubts = [self.believe(row, ahead) for ahead, row in enumerate(new)]
         if all(doubt == Result.OK for doubt in doubts):
             return []
         return [
-            Result.INVALID_BASKET if doubt == Result.OK else doubt for doubt in doubts
+            Outcome(Result.INVALID_BASKET if doubt == Result.OK else doubt)
+            for doubt in doubts
         ]
 
     # --- the id again -----------------------------------------------------------------

@@ -31,9 +31,14 @@ class Claims(State):
         return quoted or service.duplicate_rule == DuplicateRule.WITHIN
 
     def takers_of(self, row: Row) -> list[Row]:
-        """Who took the reference claim of a payment, the newest first."""
-        found = self.takers.get((row.service, row.cited), ())
-        return [self.rows[sequence - 1] for sequence in reversed(found)]
+        """Who took a payment's reference claim, the newest first; behind them those of
+        a basket that is only tried.
+        """
+        found = self.takers.get((row.service, row.cited), ())[::-1]
+        there = len(self.rows) if self.tried is None else self.tried
+        done = [sequence for sequence in found if sequence <= there][:TAKERS_MAX]
+        tried = [sequence for sequence in found if sequence > there]
+        return [self.rows[sequence - 1] for sequence in done + tried]
 
     def take_claims(self, row: Row) -> None:
         """Claim the bill and the reference, as the service says."""
@@ -45,7 +50,7 @@ class Claims(State):
         if self.claims_reference(row):
             key = row.service, row.cited
             before = self.takers.get(key, ())
-            self.takers[key] = (*before, sequence)[-TAKERS_MAX:]
+            self.takers[key] = (*before, sequence)[-2 * TAKERS_MAX :]
             row.flags |= RowFlag.RECENT
 
     def release_claim(self, row: Row, taker: Row) -> None:
@@ -93,14 +98,17 @@ class Claims(State):
         """What the payments of the same reference say, the newest first: the first that
         decides is the answer.
         """
+        named = False
         for taker in self.takers_of(row) if self.claims_reference(row) else ():
+            if named and taker.sequence <= (self.tried or taker.sequence):
+                continue
             counts = self.counts(taker, service, at)
             if service.duplicate_rule == DuplicateRule.ONCE:
                 another = taker.reference != row.reference
                 if counts and another and taker.timestamp < row.fetched:
                     return Answer(Result.PAID_RECENTLY, taker.sequence)
             elif counts and row.resolves == taker.sequence:
-                return Answer()
+                named = True  # older ones are not looked at
             elif counts:
                 return Answer(Result.PAID_RECENTLY, taker.sequence)
             elif row.fetched and self.fate(taker)[2] >= row.fetched:

@@ -113,6 +113,7 @@ class State:
         self.participants: list[Participant] = [Participant(b"", 0, 0)]
         self.services: list[Service] = []
         self.busy: set[int] = set()  # billers that too much waits for, until reopened
+        self.holds_most = 0  # of a wallet, from messages; 0: no bound; until reopened
         self.instance = bytes(16)  # the ledger's
         self.keys: Keys = []  # of quotations, until reopened
         self.account_of: dict[tuple[int, int], int] = {}
@@ -139,6 +140,7 @@ class State:
         self.rules_row = 0  # the last one
         self.timestamp = 0
         self.now = 0
+        self.tried: int | None = None  # of a basket that is tried: the last row before
         self.history: list[list[tuple[int, tuple[int, int, int, int]]]] = [[]]
 
     def clock(self) -> int:

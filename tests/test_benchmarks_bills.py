@@ -12,14 +12,14 @@ import pytest
 from benchmarks.bills import Posts, Run
 from benchmarks.bills import figures as figures_of
 from benchmarks.load_network import LoadError, first_bill
-from benchmarks.messages import Checker, CheckError, Maker, outcome_starts
+from benchmarks.messages import Checker, CheckError, Maker, Shares, outcome_starts
 from benchmarks.network import BILLERS
 from switch.v1 import payments_pb2 as pb
 from tests.bench import answer, read, run_json
 
 
 def test_one_wallet_and_one_biller_have_their_shares() -> None:
-    maker = Maker(1000, "random", wallet_share=0.7, biller_share=0.58)
+    maker = Maker(1000, "random", shares=Shares(wallet=0.7, biller=0.58))
     payments = [one for _ in range(20) for one in read(maker.take(1))]
     wallets = Counter(one.centre for one in payments)
     billers = Counter(int(one.service[1:]) % BILLERS for one in payments)

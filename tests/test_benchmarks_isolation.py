@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from benchmarks.bills import Posts, Run
-from benchmarks.isolation import DEAD, FIRST_SERVICE, SLOW, compare
+from benchmarks.isolation import DEAD, SLOW, compare
 from benchmarks.load_network import LoadError, first_bill
+from benchmarks.network import FIRST_SERVICE
 
 MS = 1_000_000
 HEALTHY = 2

@@ -34,7 +34,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
         "segments": {"effect", "kinds", "store", "turns"},
         "hold_pieces": {"holds", "keys", "kinds", "turns"},
         "pages": {"memo", "runs"},
-        "lookup": {"memo", "runs"},
+        "lookup": {"keys", "memo", "runs"},
         "merge": {"cover", "pages", "runs"},
         "views": {"lookup", "runs", "store"},
         "indexer": {

@@ -367,7 +367,9 @@ class AdminService:
         return pb.ListExceptionsResponse(
             damaged_sequences=[] if after else damaged[:DAMAGED_MAX],
             damaged_count=len(damaged),
-            entries=convert.entries(rows[:size], node.ledger, node.register),
+            entries=convert.entries(
+                rows[:size], node.ledger, node.register, around_damage=True
+            ),
             next_page_token=arguments.make_token(_NO_ACCOUNT, last),
             as_of_sequence=as_of,
         )
@@ -417,6 +419,7 @@ class AdminService:
             last_window=ledger.last_window,
             holds_count=ledger.holds_count,
             damaged_requests_count=ledger.damaged_requests,
+            holds_turned_away_count=ledger.holds_turned_away,
             quotation_key_number=self._node.quotation_keys.number,
         )
 

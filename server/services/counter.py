@@ -72,7 +72,7 @@ class CounterService:
         # What was sent before has its answer in the ledger, whatever became of its
         # service and its biller since.
         if not await node.read(self._is_known, payment.id, caller):
-            self._check_door(payment)
+            self._check_door(payment, caller)
         body = payments_pb2.CreatePaymentRequest(payment=payment).SerializeToString()
         reply = await node.pay(
             Request.payments(body, caller.index, caller.bound_centre)
@@ -92,13 +92,14 @@ class CounterService:
             return False
         return self._node.ledger.find(caller.index, payment_id) != 0
 
-    def _check_door(self, payment: payments_pb2.Payment) -> None:
+    def _check_door(self, payment: payments_pb2.Payment, caller: Identity) -> None:
         """Turn a payment away for which somebody would wait in vain.
 
         Raises ArgumentError with an example of a reference, and what the biller's door
         says. Everything else is the ledger's to refuse.
         """
-        service = self._node.register.find_service(payment.service)
+        register = self._node.register
+        service = register.find_service(payment.service)
         if service is None:
             return
         if is_reference(payment.reference):
@@ -108,7 +109,9 @@ class CounterService:
             except WrongReferenceError as error:
                 raise ArgumentError("payment.reference", str(error)) from error
         if service.spec.mode is Mode.CONFIRMED:
-            self._node.dispatch.check_service(service)
+            wallet = register.find_wallet(payment.centre or caller.participant)
+            index = 0 if wallet is None else wallet.index
+            self._node.dispatch.check_service(service, index)
 
     async def _wait_for_biller(
         self, outcome: payments_pb2.PaymentOutcome, caller: Identity, wait_ms: int

@@ -12,7 +12,6 @@ from collections import Counter, deque
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from switch._core import Ledger, Request, Rows
 from switch.billing.answers import (
@@ -25,13 +24,18 @@ from switch.billing.answers import (
     some,
 )
 from switch.billing.bills import Fetched
+from switch.billing.choice import choose_checks, choose_confirms
 from switch.billing.clocks import Clocks
 from switch.billing.deadlines import NS_IN_MS, NS_IN_S, moments
 from switch.billing.ends import Ends
 from switch.billing.fetches import FETCH_BIT, Fetches
-from switch.billing.health import Breaker, Health
+from switch.billing.heads import heads_of
+from switch.billing.health import Breaker, Health, Presence
+from switch.billing.latencies import Latencies
+from switch.billing.shares import share_of
 from switch.billing.table import (
     NEVER,
+    Centres,
     Mask,
     Numbers,
     Places,
@@ -51,12 +55,8 @@ log = logging.getLogger("switch.dispatch")
 
 QUESTIONS_MAX = 4_096
 """Questions in one message to a biller."""
-BASKET_MAX = 16
-"""Payments in a basket (`core/layout.pxd`)."""
-QUESTION_HOLDS_MAX = 8_190
-"""Payments in these questions, those of baskets one by one."""
-LATENCIES_MAX = 1_024
-"""Answers that the percentiles speak of."""
+FETCHES_MAX = 1_024
+"""Of these the ones about bills."""
 CANCELS_MAX = 256
 """Questions, baskets among them, that are given back at a time."""
 MINUTE_S = 60
@@ -107,10 +107,15 @@ class Biller:
         self.name = name
         self.config = config
         self.table = Table()
-        self.breaker = Breaker(config, now)
+        self.presence = Presence(config, now)
+        self.breaker = Breaker(config, self.presence, now)
+        """Of questions about payments."""
+        self.fetch_breaker = Breaker(config, self.presence, now)
+        """Of questions about bills: what is not answered there stops no payment."""
         self.fetches = Fetches(name, config)
         self.clocks = Clocks()
         self.ends = Ends()
+        self.latencies = Latencies()
         self.results: Counter[str] = Counter()
         """Answers by what came of them, since the start."""
         self.has_connected = False
@@ -122,9 +127,6 @@ class Biller:
         self.lost: list[int] = []
         """Numbers of questions that cannot be written: their payments are damaged."""
         self._connections: deque[Connection] = deque()
-        # A ring of the last answers' seconds, and how many there were.
-        self._latencies = np.zeros(LATENCIES_MAX)
-        self._timed = 0
         self._minute: deque[tuple[int, int]] = deque()
         # Whether there may be something to ask that there was not before.
         self._stirred = True
@@ -149,7 +151,7 @@ class Biller:
         what their biller has been asked. Returns the numbers of the questions whose
         first payment is damaged: they are left out.
         """
-        heads, counts, lost = _by_question(holds, ledger)
+        heads, counts, lost = heads_of(holds, ledger)
         if not len(heads):
             return lost
         if self._has_room:
@@ -164,6 +166,7 @@ class Biller:
         places = self.table.add(
             heads["sequence"],
             id_words(heads["id"]),
+            heads["debit"],
             baskets.sizes(heads),
             counts,
             calls,
@@ -201,7 +204,7 @@ class Biller:
         """Ask on this connection as well."""
         self._connections.append(connection)
         self.has_connected = True
-        self.breaker.connected(now)
+        self.presence.connected(now)
         self._stirred = True
 
     def detach(self, connection: Connection, now: float, wall_ns: int) -> Numbers:
@@ -211,7 +214,7 @@ class Biller:
         """
         self._connections.remove(connection)
         self.clocks.forget(connection.number)
-        self.breaker.disconnected(now)
+        self.presence.disconnected(now)
         self._stirred = True
         self.fetches.lost(connection.number)
         places = self.table.asked_on(connection.number)
@@ -224,7 +227,7 @@ class Biller:
     def pull(self) -> None:
         """It reads its feed: it may have heard of all payments, also those to come."""
         self.pulls = True
-        self.table.offer(self.table.first(State.WAITING, self.table.open_count))
+        self.table.offer(self.table.places(State.WAITING))
 
     # --- asking ------------------------------------------------------------------
 
@@ -259,32 +262,66 @@ class Biller:
     def _questions(
         self, connection: int, ledger: Ledger, now: float, wall_ns: int
     ) -> bytes:
+        body = self._fetches(connection, ledger, now, wall_ns)
+        # Repeated fields of several messages concatenate to one.
+        return body + self._payments(connection, ledger, now, wall_ns)
+
+    def _fetches(
+        self, connection: int, ledger: Ledger, now: float, wall_ns: int
+    ) -> bytes:
+        """Questions about bills, which take no room from those about payments."""
+        if not self.fetches.count:
+            return b""
+        breaker, config = self.fetch_breaker, self.config
+        most = breaker.allowed(config.fetch_concurrency_max, now)
+        return self.fetches.take(
+            min(most - self.fetches.asked_count, FETCHES_MAX),
+            share_of(most),
+            breaker.limits(now),
+            connection,
+            # By the ledger's time, whatever the clock does: after every row that is
+            # durable, and no row that follows is before it.
+            max(wall_ns, ledger.timestamp + 1),
+            wall_ns + config.fetch_timeout_ms * 1_000_000,
+        )
+
+    def _payments(
+        self, connection: int, ledger: Ledger, now: float, wall_ns: int
+    ) -> bytes:
         self._has_room = True
         counts = self.table.counts()
-        if not (counts[State.WAITING] or counts[State.UNKNOWN] or self.fetches.count):
+        if not (counts[State.WAITING] or counts[State.UNKNOWN]):
             return b""
-        fetching = self.fetches.asked_count
-        asked = counts[State.CONFIRMING] + counts[State.CHECKING] + fetching
-        room = min(self.breaker.room(asked, now), QUESTIONS_MAX)
-        if not room:
+        most = self.breaker.allowed(self.config.concurrency_max, now)
+        room = most - counts[State.CONFIRMING] - counts[State.CHECKING]
+        room = min(room, QUESTIONS_MAX - FETCHES_MAX)
+        if room <= 0:
             self._has_room = False
             return b""
-        # Neither bills nor status questions may take all of the biller's time.
         half = (self.config.concurrency_max + 1) // 2
-        fetch_deadline_ns = wall_ns + self.config.fetch_timeout_ms * 1_000_000
-        fetches = max(min(room, half - fetching), 0)
-        # By the ledger's time, whatever the clock does: after every row that is
-        # durable, and no row that follows is before it.
-        asked_ns = max(wall_ns, ledger.timestamp + 1)
-        body = self.fetches.take(fetches, connection, asked_ns, fetch_deadline_ns)
-        room -= self.fetches.asked_count - fetching
-        due = self._due(max(min(room, half - counts[State.CHECKING]), 0), now)
-        waiting = self._fitting(
-            self.table.confirmable(room - len(due), wall_ns, abs(self.clocks.skew_ns))
+        limits = self.breaker.limits(now)
+        due = choose_checks(
+            self.table,
+            # Status questions may not take all of the biller's time.
+            min(room, half - counts[State.CHECKING]),
+            self.config.status_per_minute_max - self.status_questions(now),
+            share_of(half),
+            limits,
+            now,
         )
+        waiting, behind = choose_confirms(
+            self.table,
+            room - len(due),
+            share_of(most),
+            limits,
+            wall_ns,
+            abs(self.clocks.skew_ns),
+        )
+        self._stirred |= behind
         timeout_ms = self.config.answer_timeout_ms
         deadline_ns = wall_ns + timeout_ms * 1_000_000
         until = now + timeout_ms / 1000
+        body = b""
         for places, kind, state in (
             (due, Question.STATUS, State.CHECKING),
             (waiting, Question.CONFIRM, State.CONFIRMING),
@@ -297,16 +334,6 @@ class Biller:
                     self._minute.append((int(now), int(budgeted)))
                 self.table.ask(places, state, connection, now, until)
         return body
-
-    def _due(self, limit: int, now: float) -> Places:
-        """Whose status is to be asked for now, within the minute's budget."""
-        due = self.table.due(State.UNKNOWN, now)
-        if not len(due):
-            return due
-        budget = self.config.status_per_minute_max - self.status_questions(now)
-        free = self.table.free(due)
-        due = due[free | (np.cumsum(~free) <= budget)]
-        return self._fitting(due[:limit])
 
     def _write(
         self,
@@ -341,13 +368,6 @@ class Biller:
         log.error("%s cannot be asked about damaged entries: %s", self.name, lost)
         return written, places[whole]
 
-    def _fitting(self, places: Places) -> Places:
-        """The first of them, as far as one message has room for their payments."""
-        if len(places) * BASKET_MAX <= QUESTION_HOLDS_MAX // 2:
-            return places
-        ends = np.cumsum(self.table.sizes(places), dtype=np.int64)
-        return places[: np.searchsorted(ends, QUESTION_HOLDS_MAX // 2, "right")]
-
     # --- time --------------------------------------------------------------------
 
     def tick(self, now: float, wall_ns: int) -> Numbers:
@@ -363,9 +383,10 @@ class Biller:
         late = np.concatenate(
             [table.due(State.CONFIRMING, now), table.due(State.CHECKING, now)]
         )
-        self.breaker.failed(table.asked(late), now)
+        self.breaker.failed(table.asked(late), table.centres(late), now)
         self.results["late"] += len(late)
-        self.breaker.failed(np.array(self.fetches.expire(now)), now)
+        begun, centres = self.fetches.expire(now)
+        self.fetch_breaker.failed(np.array(begun), _centres(centres), now)
         # The ledger has not taken an answer: whatever the reason, ask again.
         lost = table.due(State.ANSWERED, now)
         places = np.concatenate([late, lost, table.too_late(wall_ns)])
@@ -459,8 +480,10 @@ class Biller:
     ) -> int:
         """Answers about bills; how many are wrong."""
         told = [self.fetches.answer(one, body, ledger) for one in answers]
-        begun = [one.begun for one in told if one.begun]
-        self.breaker.answered(np.array(begun), now)
+        mine = [one for one in told if one.begun]
+        begun = np.array([one.begun for one in mine])
+        centres = _centres([one.centre for one in mine])
+        self.fetch_breaker.answered(begun, centres, now)
         return sum(one.is_wrong for one in told)
 
     def _take_known(
@@ -477,15 +500,19 @@ class Biller:
         until = now + self.config.answer_timeout_ms / 1000
         unknown = len(final) - int(np.count_nonzero(final))
         if not unknown:
-            asked = table.asked(some(places, out))
-            self.breaker.answered(asked, now)
-            self._time(now - asked)
+            answered = some(places, out)
+            asked = table.asked(answered)
+            self.breaker.answered(asked, table.centres(answered), now)
+            self.latencies.add(now - asked)
             table.answer(some(places, fresh), until)
             return final
         failed = out & ~final & self._is_code(answers, Retry.FAILED)
-        self.breaker.failed(table.asked(places[failed]), now)
-        self.breaker.answered(table.asked(places[out & ~failed]), now)
-        self._time(now - table.asked(places[out]))
+        for told, part in (
+            (self.breaker.failed, places[failed]),
+            (self.breaker.answered, places[out & ~failed]),
+        ):
+            told(table.asked(part), table.centres(part), now)
+        self.latencies.add(now - table.asked(places[out]))
         table.answer(places[fresh & final], until)
         open_ = out & ~final
         self._take_unknown(answers[open_], places[open_], now, wall_ns)
@@ -547,26 +574,18 @@ class Biller:
         return abs(self.clocks.skew_ns) > tolerated_ns
 
     def health(self, now: float) -> Health:
-        """How healthy it is."""
+        """How healthy it is, by its answers about payments."""
         return self.breaker.state(now)
+
+    def resting_centres(self, now: float) -> int:
+        """Centres that rest alone, as to payments and as to bills."""
+        return self.breaker.resting(now) + self.fetch_breaker.resting(now)
 
     def status_questions(self, now: float) -> int:
         """Status questions of the last minute."""
         while self._minute and self._minute[0][0] <= now - MINUTE_S:
             self._minute.popleft()
         return sum(count for _, count in self._minute)
-
-    def latency_ms(self, percent: float) -> int:
-        """A percentile of the last answers' times in milliseconds, 0 without any."""
-        if not self._timed:
-            return 0
-        return int(np.percentile(self._latencies[: self._timed], percent) * 1000)
-
-    def _time(self, latencies: Times) -> None:
-        last = latencies[-LATENCIES_MAX:]
-        places = self._timed + np.arange(len(last))
-        self._latencies[places % LATENCIES_MAX] = last
-        self._timed += len(last)
 
 
 def _intervals(config: BillerConfig) -> Times:
@@ -576,24 +595,5 @@ def _intervals(config: BillerConfig) -> Times:
     return result
 
 
-def _by_question(
-    holds: Rows, ledger: Ledger
-) -> tuple[Rows, npt.NDArray[np.uint8], list[int]]:
-    """The first hold of each question, and how many of its holds are given; and the
-    numbers of those whose first hold is damaged.
-    """
-    lost: list[int] = []
-    if not holds["basket"].any():
-        return holds, np.ones(len(holds), np.uint8), lost
-    leads, first, counts = np.unique(
-        holds["sequence"] - baskets.places(holds),
-        return_index=True,
-        return_counts=True,
-    )
-    heads = holds[first]
-    if (heads["sequence"] != leads).any():
-        # Of some baskets the first payment is resolved, and others are not.
-        heads, damaged = ledger.gather_whole(leads)
-        counts = counts[~np.isin(leads, damaged)]
-        lost = damaged.tolist()
-    return heads, counts.astype(np.uint8), lost
+def _centres(indices: list[int]) -> Centres:
+    return np.array(indices, np.uint32)

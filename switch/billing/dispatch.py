@@ -24,11 +24,12 @@ from switch.billing.bills import Fetched
 from switch.billing.health import Health
 from switch.billing.table import Numbers, State
 from switch.billing.watches import Watch, Watches
-from switch.codes import Kind, Mode, Policy, Result, Trait, kinds_with
+from switch.codes import Field, Kind, Mode, Policy, Result, Trait, kinds_with
 from switch.config import Config
 from switch.errors import (
     BillerBusyError,
     BillerUnavailableError,
+    CentreBusyError,
     OverloadError,
     SwitchError,
 )
@@ -74,6 +75,9 @@ class BillerStatus(NamedTuple):
     p50_ms: int
     p99_ms: int
     status_questions: int
+    fetch_health: Health
+    fetches: int
+    resting_centres: int
     clock_skew_ms: int
     """Its clock less ours."""
 
@@ -141,6 +145,7 @@ class Dispatcher:
         # Open holds that were found damaged, and are asked about no more.
         self._lost: set[int] = set()
         self._connections = itertools.count(1)
+        ledger.limit_holds(config.centre_holds_max)
         self._cursor = ledger.sequence
         holds = ledger.holds()
         # What came after the cursor is found again by `look`.
@@ -372,12 +377,12 @@ class Dispatcher:
         """A biller is here without being asked: it pulls. It does not count as away."""
         biller = self.biller(index)
         biller.pull()
-        breaker = biller.breaker
-        breaker.connected(self._clock())
+        presence = biller.presence
+        presence.connected(self._clock())
         try:
             yield
         finally:
-            breaker.disconnected(self._clock())
+            presence.disconnected(self._clock())
 
     def take(self, biller: Biller, body: bytes, connection: int = 0) -> Taken:
         """A ConnectRequest of a biller: requests to commit, and what to tell it.
@@ -417,15 +422,18 @@ class Dispatcher:
         """What a reference owes, from the service's biller.
 
         `centre` is the participant index of who asks. Raises BillerUnavailableError if
-        the biller is not connected, rests, or does not answer in time, BillerBusyError
-        if too many bills are asked for, BillNotFoundError if it knows of none,
-        BillUnreadableError if no payment can be of what it says.
+        the biller is not connected, rests, also for this centre alone, or does not
+        answer in time; BillerBusyError if too many bills are asked for, CentreBusyError
+        if by this centre; BillNotFoundError if it knows of none, BillUnreadableError
+        if no payment can be of what it says.
         """
         biller = self.biller(service.biller)
         now = self._clock()
-        if not biller.connections_count or biller.health(now) is Health.OPEN:
+        health = biller.fetch_breaker.state_for(centre, now)
+        if not biller.connections_count or health is Health.OPEN:
             raise BillerUnavailableError(
-                f"{biller.name} is not connected or rests", biller.breaker.retry_ms(now)
+                f"{biller.name} is not connected, or has not answered of late",
+                biller.fetch_breaker.retry_ms(centre, now),
             )
         answer = biller.fetch(service, reference, centre, now)
         # All that is asked for in this round of the loop goes out in one message.
@@ -445,11 +453,12 @@ class Dispatcher:
 
     # --- the door ----------------------------------------------------------------
 
-    def check_service(self, service: Service) -> None:
+    def check_service(self, service: Service, wallet: int) -> None:
         """Refuse a payment of this service at the counter, before the ledger sees it.
 
-        Raises BillerBusyError if the biller's queue is full; BillerUnavailableError
-        if it rests and an unanswered hold would only expire (policy `release`).
+        `wallet` is the account that is to pay, or 0. Raises BillerBusyError if the
+        biller's queue is full; BillerUnavailableError if it rests, also for this wallet
+        alone, and an unanswered hold would only expire (policy `release`).
         A payment that may have been taken before must not be refused here.
         """
         biller = self.biller(service.biller)
@@ -457,23 +466,28 @@ class Dispatcher:
             raise _busy(biller)
         now = self._clock()
         releases = service.spec.deadline_policy is Policy.RELEASE
-        if releases and biller.health(now) is Health.OPEN:
+        if releases and biller.breaker.state_for(wallet, now) is Health.OPEN:
             raise BillerUnavailableError(
-                f"{biller.name} does not answer", biller.breaker.retry_ms(now)
+                f"{biller.name} does not answer", biller.breaker.retry_ms(wallet, now)
             )
 
     def check_reply(self, reply: bytes) -> None:
         """Raise BillerBusyError if the ledger turned the payment, or basket, away.
 
-        `reply` is a CreatePaymentsResponse. Costs nothing while no queue is full.
+        CentreBusyError if it was for what its own wallet holds. `reply` is a
+        CreatePaymentsResponse. Costs nothing while no queue is full and until some
+        wallet held too much.
         """
-        if not self._full:
+        if not self._full and not self._ledger.holds_turned_away:
             return
         outcomes = payments_pb2.CreatePaymentsResponse.FromString(reply).outcomes
-        if outcomes and outcomes[0].result == Result.BILLER_BUSY.value:
-            raise BillerBusyError(
-                "too many payments wait for the biller", BUSY_RETRY_MS
+        if not outcomes or outcomes[0].result != Result.BILLER_BUSY.value:
+            return
+        if outcomes[0].differing_field == Field.DEBIT.value:
+            raise CentreBusyError(
+                "too many payments of this centre wait for their billers", BUSY_RETRY_MS
             )
+        raise BillerBusyError("too many payments wait for the biller", BUSY_RETRY_MS)
 
     # --- who waits ---------------------------------------------------------------
 
@@ -544,8 +558,11 @@ def _status(biller: Biller, now: float) -> BillerStatus:
         queued=table.count(State.WAITING),
         asked=biller.asked_count,
         unknown=table.count(State.UNKNOWN),
-        p50_ms=biller.latency_ms(50),
-        p99_ms=biller.latency_ms(99),
+        p50_ms=biller.latencies.percentile_ms(50),
+        p99_ms=biller.latencies.percentile_ms(99),
         status_questions=biller.status_questions(now),
+        fetch_health=biller.fetch_breaker.state(now),
+        fetches=biller.fetches.count,
+        resting_centres=biller.resting_centres(now),
         clock_skew_ms=round(biller.clocks.skew_ns / 1e6),
     )

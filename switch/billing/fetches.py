@@ -6,6 +6,7 @@ at the same time are one. A number has bit 63 set, which no sequence of the ledg
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from switch._core import Ledger, Rows
@@ -16,6 +17,7 @@ from switch.errors import (
     BillerUnavailableError,
     BillNotFoundError,
     BillUnreadableError,
+    CentreBusyError,
     SwitchError,
 )
 from switch.ids import new_id
@@ -31,8 +33,17 @@ class Told(NamedTuple):
 
     begun: float
     """When its question began; 0 if it is no answer to one that is waited for."""
+    centre: int
+    """Whose question it was, 0 likewise."""
     is_wrong: bool
     """Whether it is, or has, a mistake of the biller."""
+
+
+class Late(NamedTuple):
+    """Questions that went out and were not answered in time."""
+
+    begun: list[float]
+    centres: list[int]
 
 
 class _Fetch:
@@ -107,6 +118,7 @@ class Fetches:
         """
         known = self._by_bill.get((service.spec.code, reference))
         if known is not None:
+            self._join(known, centre)
             return known.done
         self._check_room(centre)
         fetch = _Fetch(self._next, service, reference, centre)
@@ -118,30 +130,55 @@ class Fetches:
         self._by_centre[centre] += 1
         return fetch.done
 
-    def _check_room(self, centre: int) -> None:
+    def _join(self, fetch: _Fetch, centre: int) -> None:
+        # While it waits it is the question of who came last: nobody is to wait behind
+        # what another centre has asked for too much of.
+        if fetch.connection or centre == fetch.centre or not self._has_room(centre):
+            return
+        self._uncount(fetch.centre)
+        fetch.centre = centre
+        self._by_centre[centre] += 1
+
+    def _has_room(self, centre: int) -> bool:
         # Whoever asked counts until the question has ended, also when nobody waits for
         # the answer any more: the biller has the work.
-        asked = self._by_centre[centre]
-        if asked >= self._config.centre_fetches_max:
+        return self._by_centre[centre] < self._config.centre_fetches_max
+
+    def _check_room(self, centre: int) -> None:
+        pause_ms = self._config.fetch_timeout_ms
+        if not self._has_room(centre):
+            asked = self._by_centre[centre]
             text = f"{asked} bills of {self._name} are asked for by this centre"
-        elif len(self._by_number) >= self._config.fetches_max:
+            raise CentreBusyError(text, pause_ms)
+        if len(self._by_number) >= self._config.fetches_max:
             text = f"{len(self._by_number)} bills of {self._name} are asked for"
-        else:
-            return
-        raise BillerBusyError(text, self._config.fetch_timeout_ms)
+            raise BillerBusyError(text, pause_ms)
 
     def take(
-        self, limit: int, connection: int, asked_ns: int, deadline_ns: int
+        self,
+        room: int,
+        share: int,
+        limits: Mapping[int, int],
+        connection: int,
+        asked_ns: int,
+        deadline_ns: int,
     ) -> bytes:
-        """The questions that wait, up to `limit`, as they go out on `connection`.
+        """The questions that wait, up to `room`, as they go out on `connection`.
 
-        `asked_ns` is now, by the ledger's time.
+        Of one centre at most `share` are out, or what `limits` has for it. `asked_ns`
+        is now, by the ledger's time.
         """
         if not self._by_number:
             return b""
-        waiting = [one for one in self._by_number.values() if not one.connection]
-        questions = []
-        for one in waiting[:limit]:
+        out = Counter(one.centre for one in self._by_number.values() if one.connection)
+        questions: list[pb.Question] = []
+        for one in self._by_number.values():
+            most = min(limits.get(one.centre, share), share)
+            if one.connection or out[one.centre] >= most:
+                continue
+            if len(questions) >= room:
+                break
+            out[one.centre] += 1
             one.connection = connection
             one.asked_ns = one.asked_ns or asked_ns
             question = one.question()
@@ -163,9 +200,9 @@ class Fetches:
         fetch = self._by_number.get(int(answer["number"]))
         if fetch is None:
             # It was given up: a late answer, and nobody waits for it.
-            return Told(0.0, False)
+            return Told(0.0, 0, False)
         if answer["id"].tobytes() != fetch.id:
-            return Told(0.0, True)
+            return Told(0.0, 0, True)
         kind = int(answer["kind"])
         # A text that no bill needs is left out, and is a mistake all the same.
         is_wrong = bool(answer["bad"])
@@ -179,17 +216,18 @@ class Fetches:
         elif kind == pb.ANSWER_KIND_UNKNOWN:
             fetch.end(self._unavailable("does not know now"))
         else:
-            return Told(0.0, True)
+            return Told(0.0, 0, True)
         self._forget(fetch)
-        return Told(fetch.begun, is_wrong)
+        return Told(fetch.begun, fetch.centre, is_wrong)
 
-    def expire(self, now: float) -> list[float]:
-        """Give up what is late; when those of them that were asked began."""
+    def expire(self, now: float) -> Late:
+        """Give up what is late; those of them that had gone out."""
         late = [one for one in self._by_number.values() if one.until <= now]
         for one in late:
             one.end(self._unavailable("did not answer in time"))
             self._forget(one)
-        return [one.begun for one in late if one.connection]
+        asked = [one for one in late if one.connection]
+        return Late([one.begun for one in asked], [one.centre for one in asked])
 
     def end_all(self, text: str) -> None:
         """Give all up."""
@@ -221,9 +259,12 @@ class Fetches:
     def _forget(self, fetch: _Fetch) -> None:
         del self._by_number[fetch.number]
         del self._by_bill[fetch.key]
-        self._by_centre[fetch.centre] -= 1
-        if not self._by_centre[fetch.centre]:
-            del self._by_centre[fetch.centre]
+        self._uncount(fetch.centre)
+
+    def _uncount(self, centre: int) -> None:
+        self._by_centre[centre] -= 1
+        if not self._by_centre[centre]:
+            del self._by_centre[centre]
 
 
 def _text(answer: Rows, name: str) -> str:

@@ -14,6 +14,8 @@ Numbers = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
 Times = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
+Centres = npt.NDArray[np.uint32]
+"""Of payments the indices of their wallets, of bills those of participants."""
 
 NEVER = np.inf
 """A time that does not come."""
@@ -57,6 +59,7 @@ class Table:
         # Lines beyond the count are zero.
         self._number = np.zeros(capacity, np.uint64)
         self._id = np.zeros((capacity, ID_WORDS), np.uint64)
+        self._centre = np.zeros(capacity, np.uint32)
         self._size = np.zeros(capacity, np.uint8)
         self._open = np.zeros(capacity, np.uint8)
         self._state = np.zeros(capacity, np.uint8)
@@ -100,24 +103,18 @@ class Table:
         found = (known[places] == numbers) & (self._state[places] != State.GONE)
         return np.where(found, places, -1)
 
-    def first(self, state: int, limit: int) -> Places:
-        """Up to `limit` places in this state, the oldest first."""
-        return np.flatnonzero(self.state == state)[:limit]
+    def places(self, *states: int) -> Places:
+        """The places in one of these states, the oldest first."""
+        found = self.state == states[0]
+        for one in states[1:]:
+            found |= self.state == one
+        return np.flatnonzero(found)
 
-    def confirmable(self, limit: int, wall_ns: int, skew_ns: int = 0) -> Places:
-        """Up to `limit` places that wait and may still be confirmed, the oldest first.
+    def timely(self, places: Places, wall_ns: int, skew_ns: int = 0) -> Mask:
+        """Which of them may still be confirmed.
 
         `wall_ns` is the wall clock's time, `skew_ns` how much the biller's differs.
         """
-        places: Places = np.flatnonzero(self.state == State.WAITING)
-        first = places[:limit]
-        if self._are_timely(first, wall_ns, skew_ns).all():
-            return first
-        # Deadlines are of many services: who comes later may have longer.
-        timely: Places = places[self._are_timely(places, wall_ns, skew_ns)]
-        return timely[:limit]
-
-    def _are_timely(self, places: Places, wall_ns: int, skew_ns: int) -> Mask:
         timely: Mask = self._confirm_until[places] > wall_ns
         if skew_ns:
             # Until it is final a clock may be wrong.
@@ -156,6 +153,10 @@ class Table:
     def ids(self, places: Places) -> Numbers:
         """Their ids, two words each."""
         return self._id[places]
+
+    def centres(self, places: Places) -> Centres:
+        """The wallets that pay."""
+        return self._centre[places]
 
     def sizes(self, places: Places) -> npt.NDArray[np.uint8]:
         """Payments of each: 1, or of the basket."""
@@ -213,6 +214,7 @@ class Table:
         self,
         numbers: Numbers,
         ids: Numbers,
+        centres: Centres,
         sizes: npt.NDArray[np.uint8],
         opens: npt.NDArray[np.uint8],
         calls: npt.NDArray[np.uint16],
@@ -231,6 +233,7 @@ class Table:
         new = slice(self._count, end)
         self._number[new] = numbers
         self._id[new] = ids
+        self._centre[new] = centres
         self._size[new] = sizes
         self._open[new] = opens
         self._calls[new] = calls

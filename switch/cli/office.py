@@ -22,14 +22,16 @@ def billers(args: Namespace, screen: Screen) -> Exit:
         screen.value({"billers": [plain(one) for one in found]})
         return Exit.DONE
     count = screen.language.count
-    columns = ("biller", "health", "connections", "waiting", "asked", "doubtful")
-    numbers = ("p50 ms", "p99 ms", "status/min", "clock ms")
+    names = ("biller", "health", "bill health")
+    columns = ("connections", "waiting", "asked", "doubtful")
+    numbers = ("p50 ms", "p99 ms", "status/min", "bills", "resting", "clock ms")
     screen.table(
-        columns + numbers,
+        names + columns + numbers,
         [
             (
                 one.biller,
                 enum_word(admin_pb2.BillerHealth.DESCRIPTOR, one.health),
+                enum_word(admin_pb2.BillerHealth.DESCRIPTOR, one.fetch_health),
                 count(one.connections),
                 count(one.queued),
                 count(one.asked),
@@ -37,11 +39,13 @@ def billers(args: Namespace, screen: Screen) -> Exit:
                 count(one.p50_ms),
                 count(one.p99_ms),
                 count(one.status_questions),
+                count(one.fetches),
+                count(one.resting_centres),
                 ("-" if one.clock_skew_ms < 0 else "") + count(abs(one.clock_skew_ms)),
             )
             for one in found
         ],
-        right=columns[2:] + numbers,
+        right=columns + numbers,
     )
     return Exit.DONE
 

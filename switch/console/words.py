@@ -77,12 +77,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "balance": ("Balance", "জমা"),
     "bill": ("Bill", "বিল"),
     "bill due": ("can be paid", "দেওয়া যাবে"),
+    "bill health": ("Health for bills", "বিলের স্বাস্থ্য"),
     "bill in progress": (
         "a payment is under way: take no money",
         "দেওয়া চলছে: টাকা নেবেন না",
     ),
     "bill paid": ("paid already: take no money", "আগেই দেওয়া হয়েছে: টাকা নেবেন না"),
     "biller": ("Biller", "বিলার"),
+    "bills": ("Bills asked", "জিজ্ঞাসিত বিল"),
     "cases": ("Cases", "কেস"),
     "cash counted": ("Cash counted", "গোনা নগদ"),
     "cash expected": ("Cash expected", "প্রত্যাশিত নগদ"),
@@ -168,6 +170,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "state": ("State", "অবস্থা"),
     "state hash": ("State hash", "অবস্থার হ্যাশ"),
     "status": ("Status questions", "অবস্থা-প্রশ্ন"),
+    "resting": ("Centres resting", "বিরামে থাকা কেন্দ্র"),
     "status/min": ("Status calls/min", "মিনিটে অবস্থা-জিজ্ঞাসা"),
     "clock ms": ("Clock ahead, ms", "ঘড়ি এগিয়ে, মি.সে."),
     "step": ("step", "ধাপ"),
@@ -375,6 +378,10 @@ ERRORS: dict[str, tuple[str, str]] = {
     "BILLER_UNAVAILABLE": (
         "the biller cannot be asked now; take no money, try again in a while",
         "বিলারকে এখন জিজ্ঞাসা করা যাচ্ছে না; টাকা নেবেন না, একটু পরে চেষ্টা করুন",
+    ),
+    "CENTRE_QUEUE_FULL": (
+        "too many of this centre wait; take no money, try again in a while",
+        "এই কেন্দ্রের অনেকগুলি উত্তরের অপেক্ষায়; টাকা নেবেন না, একটু পরে চেষ্টা করুন",
     ),
     "BILLER_QUEUE_FULL": (
         "too many wait for this biller; take no money, try again in a minute",

@@ -469,6 +469,7 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     int register_changed      # in this group
     uint64_t working_window
     uint32_t working_rules
+    uint32_t holds_most       # open holds of a wallet; 0: no bound. Set by another thread
     TokenKey token_keys[TOKEN_KEYS_MAX]  # the newest first; any thread sets them, under the lock
     TokenKey handle_keys[TOKEN_KEYS_MAX]  # the same as the group was decided with
     Holds holds
@@ -489,6 +490,7 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     Probes* probes
     uint64_t damaged_row      # the one found damaged last, 0 before the first
     uint64_t damaged_requests  # that had no answer for it since opening
+    uint64_t holds_turned_away  # payments whose wallet had too many open, likewise
     uint64_t aside_count      # holds set aside because they cannot be read, likewise
     int aside_rc              # what was met then
     # The lines of the window that a settlement of this group asked for last.

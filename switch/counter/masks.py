@@ -1,7 +1,8 @@
-"""How a bill's reference stands in a log: enough to find it, too little to know it.
+"""How a reference stands in a log: enough to find it, too little to know it.
 
-May use nothing of the product. A reference is the one personal datum that the switch
-keeps; whatever logs one passes it through here.
+May use nothing of the product. The citizen's reference, and the bill's that is made of
+it, are the one personal datum that the switch keeps; whatever logs one passes it
+through here. A quotation has it in plain bytes, and is not logged at all.
 """
 
 SHOWN = 2

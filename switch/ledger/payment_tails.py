@@ -6,7 +6,7 @@ which, is for the price rule of the row's service to say, which never changes; t
 alone do not tell it from a note.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -60,18 +60,38 @@ class PaymentTail(NamedTuple):
     """The counter's."""
 
 
-def read_tails(ledger: Ledger, sequences: Iterable[int]) -> dict[int, bytes]:
+def read_tails(
+    ledger: Ledger, sequences: Iterable[int], around_damage: bool = False
+) -> dict[int, bytes]:
     """The tail items of these rows, by sequence.
 
     To find one item half of a chunk is walked; so those of many rows are read together,
-    in one walk over each chunk. Raises LookupError, CorruptionError.
+    in one walk over each chunk. With `around_damage` those that cannot be read are left
+    out: behind a damaged row of a chunk nothing says whose an item is. Raises
+    LookupError, CorruptionError.
     """
     listed = np.unique(np.fromiter(sequences, np.uint64))
     found: dict[int, bytes] = {}
     for first in range(0, len(listed), GROUP_MAX):
         part = listed[first : first + GROUP_MAX]
-        found.update(zip(part.tolist(), ledger.tails(part), strict=True))
+        try:
+            found.update(zip(part.tolist(), ledger.tails(part), strict=True))
+        except CorruptionError:
+            if not around_damage:
+                raise
+            found.update(_whole_tails(ledger, part.tolist()))
     return found
+
+
+def _whole_tails(
+    ledger: Ledger, sequences: Iterable[int]
+) -> Iterator[tuple[int, bytes]]:
+    """Each alone, of those that can be read."""
+    for sequence in sequences:
+        try:
+            yield sequence, ledger.tail(sequence)
+        except CorruptionError:
+            continue
 
 
 def payment_tail(ledger: Ledger, row: Rows, price_rule: PriceRule) -> PaymentTail:

@@ -1101,10 +1101,14 @@ class BillerState(_message.Message):
     P50_MS_FIELD_NUMBER: _builtins.int
     P99_MS_FIELD_NUMBER: _builtins.int
     STATUS_QUESTIONS_FIELD_NUMBER: _builtins.int
+    FETCH_HEALTH_FIELD_NUMBER: _builtins.int
+    FETCHES_FIELD_NUMBER: _builtins.int
+    RESTING_CENTRES_FIELD_NUMBER: _builtins.int
     CLOCK_SKEW_MS_FIELD_NUMBER: _builtins.int
     biller: _builtins.str
     """Participant id."""
     health: Global___BillerHealth.ValueType
+    """By its answers about payments."""
     connections: _builtins.int
     queued: _builtins.int
     """Holds that wait to be asked about, are asked about, and are unknown."""
@@ -1115,6 +1119,14 @@ class BillerState(_message.Message):
     p99_ms: _builtins.int
     status_questions: _builtins.int
     """Status questions in the last minute."""
+    fetch_health: Global___BillerHealth.ValueType
+    """By its answers about bills, which are apart from those about payments."""
+    fetches: _builtins.int
+    """Bills that centres wait for."""
+    resting_centres: _builtins.int
+    """Centres that are not asked for now, alone, because their questions had no answer; one
+    that is not asked for bills and payments counts twice.
+    """
     clock_skew_ms: _builtins.int
     """Milliseconds that the biller's clock is ahead of the switch's, of its connection that differs
     most; 0 if it does not say.
@@ -1131,11 +1143,14 @@ class BillerState(_message.Message):
         p50_ms: _builtins.int = ...,
         p99_ms: _builtins.int = ...,
         status_questions: _builtins.int = ...,
+        fetch_health: Global___BillerHealth.ValueType = ...,
+        fetches: _builtins.int = ...,
+        resting_centres: _builtins.int = ...,
         clock_skew_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "biller", b"biller", "clock_skew_ms", b"clock_skew_ms", "connections", b"connections", "health", b"health", "p50_ms", b"p50_ms", "p99_ms", b"p99_ms", "queued", b"queued", "status_questions", b"status_questions", "unknown", b"unknown"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "biller", b"biller", "clock_skew_ms", b"clock_skew_ms", "connections", b"connections", "fetch_health", b"fetch_health", "fetches", b"fetches", "health", b"health", "p50_ms", b"p50_ms", "p99_ms", b"p99_ms", "queued", b"queued", "resting_centres", b"resting_centres", "status_questions", b"status_questions", "unknown", b"unknown"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1626,6 +1641,7 @@ class GetLedgerResponse(_message.Message):
     HOLDS_COUNT_FIELD_NUMBER: _builtins.int
     DAMAGED_REQUESTS_COUNT_FIELD_NUMBER: _builtins.int
     QUOTATION_KEY_NUMBER_FIELD_NUMBER: _builtins.int
+    HOLDS_TURNED_AWAY_COUNT_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Last durable sequence, and what the index covers."""
     index_sequence: _builtins.int
@@ -1644,6 +1660,10 @@ class GetLedgerResponse(_message.Message):
     """
     quotation_key_number: _builtins.int
     """Number of the key that seals the tokens of fetched bills, 1 to 255."""
+    holds_turned_away_count: _builtins.int
+    """Payments since the server was started that RESULT_BILLER_BUSY was the answer to for what
+    their own wallets held.
+    """
     def __init__(
         self,
         *,
@@ -1656,10 +1676,11 @@ class GetLedgerResponse(_message.Message):
         holds_count: _builtins.int = ...,
         damaged_requests_count: _builtins.int = ...,
         quotation_key_number: _builtins.int = ...,
+        holds_turned_away_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts_count", b"accounts_count", "damaged_requests_count", b"damaged_requests_count", "holds_count", b"holds_count", "index_sequence", b"index_sequence", "instance", b"instance", "last_window", b"last_window", "quotation_key_number", b"quotation_key_number", "sequence", b"sequence", "state_hash", b"state_hash"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts_count", b"accounts_count", "damaged_requests_count", b"damaged_requests_count", "holds_count", b"holds_count", "holds_turned_away_count", b"holds_turned_away_count", "index_sequence", b"index_sequence", "instance", b"instance", "last_window", b"last_window", "quotation_key_number", b"quotation_key_number", "sequence", b"sequence", "state_hash", b"state_hash"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -221,7 +221,9 @@ class PaymentOutcome(_message.Message):
     repeat: _builtins.bool
     """This answer was given before."""
     differing_field: _results_pb2.Field.ValueType
-    """With RESULT_ID_REUSED: the first field that differs."""
+    """With RESULT_ID_REUSED: the first field that differs. With RESULT_BILLER_BUSY: FIELD_DEBIT
+    if the centre's own wallet has too many open holds, none if the biller has.
+    """
     other_id: _builtins.bytes
     """With RESULT_BILL_ALREADY_CLAIMED and RESULT_PAID_RECENTLY: the payment that is
     in the way, if the sender or the wallet of both is one; others see that there is one.

@@ -50,7 +50,8 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     """The id was used before with other content. Nothing is recorded."""
     RESULT_BILLER_BUSY: _Result.ValueType  # 21
     """A payment in a message that its biller would have to confirm, while too many wait for
-    that biller. Nothing is recorded; the id stays free: send it again in a while.
+    that biller, or too many of its own wallet (then differing_field says FIELD_DEBIT).
+    Nothing is recorded; the id stays free: send it again in a while.
     """
     RESULT_DATA_DAMAGED: _Result.ValueType  # 22
     """An earlier entry that had to be read for this one, most often its own under the same
@@ -187,7 +188,8 @@ RESULT_ID_REUSED: Result.ValueType  # 20
 """The id was used before with other content. Nothing is recorded."""
 RESULT_BILLER_BUSY: Result.ValueType  # 21
 """A payment in a message that its biller would have to confirm, while too many wait for
-that biller. Nothing is recorded; the id stays free: send it again in a while.
+that biller, or too many of its own wallet (then differing_field says FIELD_DEBIT).
+Nothing is recorded; the id stays free: send it again in a while.
 """
 RESULT_DATA_DAMAGED: Result.ValueType  # 22
 """An earlier entry that had to be read for this one, most often its own under the same

@@ -222,8 +222,9 @@ class Entry(_message.Message):
     case_type: Global___CaseType.ValueType
     """Of a case."""
     citizen_reference: _builtins.str
-    """21 to 24: of a payment (PAY, HOLD) of a service that is paid by bill, empty elsewhere. The
-    citizen's reference with the biller, in the service's one form.
+    """21 to 24: of a payment (PAY, HOLD) of a service that is paid by bill. Empty elsewhere, and in
+    a list of exceptions if a damaged entry lies before it. The citizen's reference with the
+    biller, in the service's one form.
     """
     amount_due: _builtins.int
     """Paise that the bill came to."""

@@ -20,6 +20,7 @@ from tests.audit.journal_story import (
     ONCE,
     PARTIAL,
     RECENT,
+    STATED,
     WORD,
     A,
     B,
@@ -109,6 +110,21 @@ def again(
             p.quoted(s, B, 6, DUE, name, amount_rule=rule, fetched=fetched)
         else:
             p.stated(s, B, 6, DUE, name)
+
+    return tell
+
+
+def copied(kind: Kind, flags: int) -> Tell:
+    """What ends a hold, or refunds it, with other flags than its payment's."""
+
+    def tell(s: Story) -> None:
+        p.bill_service(s)
+        row = p.stated(s, A, 6, DUE, "BILL-90", kind=Kind.HOLD, deadline=60)
+        row = s.resolve(Kind.VOID if kind == Kind.VOID else Kind.POST, row, word=WORD)
+        if kind == Kind.REFUND:
+            s.commit()
+            row = s.refunded_by_two(row, DUE - 1)
+        row.flags ^= flags
 
     return tell
 
@@ -240,6 +256,31 @@ BILLS: dict[str, Pair] = {
         "claims",
         released(posted, 0),
         released(posted, RELEASE),
+    ),
+    "a post that does not say that its dues were stated": (
+        "holds",
+        copied(Kind.POST, 0),
+        copied(Kind.POST, STATED),
+    ),
+    "a post with a reference claim": (
+        "holds",
+        copied(Kind.POST, 0),
+        copied(Kind.POST, RECENT),
+    ),
+    "a void with a partial claim": (
+        "holds",
+        copied(Kind.VOID, 0),
+        copied(Kind.VOID, PARTIAL),
+    ),
+    "a refund that does not say that its dues were stated": (
+        "refunds",
+        copied(Kind.REFUND, 0),
+        copied(Kind.REFUND, STATED),
+    ),
+    "a refund with a partial claim": (
+        "refunds",
+        copied(Kind.REFUND, 0),
+        copied(Kind.REFUND, PARTIAL),
     ),
     "a whole that releases": ("claims", exact_posted(0), exact_posted(RELEASE)),
     "a refund that does not release once more": (

@@ -13,7 +13,7 @@ from switch.ids import new_id
 from switch.ledger import moves
 from switch.ledger.templates import Templates
 from switch.register.load import load_network
-from switch.register.register import PURPOSE_FLOAT, Register
+from switch.register.register import PURPOSE_FLOAT, Register, Service
 from switch.specs import ParticipantSpec, ServiceSpec
 from switch.v1 import billers_pb2 as pb
 from switch.v1 import payments_pb2
@@ -30,8 +30,12 @@ PARTICIPANTS = (
     ParticipantSpec(id="second", role=Role.TREASURY),
     ParticipantSpec(id="water", role=Role.BILLER, heads=(HEAD,)),
     ParticipantSpec(id="gas", role=Role.BILLER, heads=(HEAD,)),
-    ParticipantSpec(id="bsk-1", role=Role.CENTRE, may_state_dues=True),
+    *(
+        ParticipantSpec(id=f"bsk-{n}", role=Role.CENTRE, may_state_dues=True)
+        for n in range(1, 6)
+    ),
 )
+CENTRES = [one.id for one in PARTICIPANTS if one.role is Role.CENTRE]
 
 
 def service(code: str, biller: str, deadline_s: int, policy: Policy) -> ServiceSpec:
@@ -94,14 +98,11 @@ class Bench:
         self.treasury = self.index("treasury")
         self.second = self.index("second")
         self.centre = self.index("bsk-1")
-        wallet = self.register.find_wallet("bsk-1")
-        assert wallet is not None
-        bank = self.register.treasury_account(PURPOSE_FLOAT)
-        self.do(
-            moves.top_up(
-                new_id(), bank.index, wallet.index, 10**12, "U", sender=self.treasury
-            )
-        )
+        bank = self.register.treasury_account(PURPOSE_FLOAT).index
+        by = self.treasury
+        for name in CENTRES:
+            wallet = self.wallet(name)
+            self.do(moves.top_up(new_id(), bank, wallet, 10**12, name, sender=by))
         self.start()
 
     def start(self) -> None:
@@ -130,6 +131,16 @@ class Bench:
         assert found is not None
         return found.index
 
+    def wallet(self, name: str) -> int:
+        found = self.register.find_wallet(name)
+        assert found is not None
+        return found.index
+
+    def service(self, code: str) -> Service:
+        found = self.register.find_service(code)
+        assert found is not None
+        return found
+
     def commit(self, request: Request) -> bytes | Rows:
         return self.ledger.commit([request], self.wall_ns())[0]
 
@@ -144,8 +155,23 @@ class Bench:
         connection = FakeConnection(self.dispatch.connection_number())
         return self.dispatch.attach(self.index(name), connection), connection
 
-    def pay(self, count: int = 1, code: str = "WATER", basket: int = 0) -> list[int]:
+    def pay(
+        self,
+        count: int = 1,
+        code: str = "WATER",
+        basket: int = 0,
+        centre: str = CENTRES[0],
+    ) -> list[int]:
         """Held payments, or baskets of so many; sequences of all holds."""
+        outcomes = self.try_to_pay(count, code, basket, centre)
+        assert {one.state for one in outcomes} == {payments_pb2.PAYMENT_STATE_HELD}
+        self.dispatch.look()
+        return [one.sequence for one in outcomes]
+
+    def try_to_pay(
+        self, count: int, code: str, basket: int = 0, centre: str = CENTRES[0]
+    ) -> list[payments_pb2.PaymentOutcome]:
+        """The outcomes, whatever they are; the dispatcher has not looked yet."""
         bills = [
             payments_pb2.Payment(
                 id=new_id(), service=code, amount=100, reference="R", operator=1
@@ -158,12 +184,10 @@ class Bench:
             baskets=[payments_pb2.Basket(payments=part) for part in parts if basket],
         )
         body = request.SerializeToString()
-        reply = self.commit(Request.payments(body, self.centre, self.centre))
+        sender = self.index(centre)
+        reply = self.commit(Request.payments(body, sender, sender))
         assert isinstance(reply, bytes)
-        outcomes = payments_pb2.CreatePaymentsResponse.FromString(reply).outcomes
-        assert {one.state for one in outcomes} == {payments_pb2.PAYMENT_STATE_HELD}
-        self.dispatch.look()
-        return [one.sequence for one in outcomes]
+        return list(payments_pb2.CreatePaymentsResponse.FromString(reply).outcomes)
 
     def answer(
         self,
@@ -202,6 +226,12 @@ class Bench:
             assert set(reply["result"].tolist()) == {Result.OK}
         self.dispatch.look()
         return sum(request.rows_count for request in requests)
+
+    def questions(self, numbers: list[int]) -> list[pb.Question]:
+        """What was asked about these holds."""
+        ids = [self.ledger.row(one)["id"].tobytes() for one in numbers]
+        pairs = zip(numbers, ids, strict=True)
+        return [pb.Question(number=number, id=id_) for number, id_ in pairs]
 
     def expire(self) -> None:
         """A group without requests: what is due expires."""

@@ -38,7 +38,8 @@ SETTINGS = {
     "status_interval_max_ms": 40_000,
     "status_calls_max": 5,
     "status_per_minute_max": 30,
-    "concurrency_max": 50,
+    # 50 for one centre.
+    "concurrency_max": 100,
     "queue_max": 200,
     "health_failures_min": 1_000,
 }
@@ -63,6 +64,41 @@ def test_no_more_than_the_biller_takes_at_a_time(bench: Bench) -> None:
     assert not bench.answer(biller, connection.take()[:20])
     assert [one.number for one in connection.take()] == sequences[50:70]
     assert bench.dispatch.states()[0].queued == 50
+
+
+def test_one_centre_leaves_room_for_the_others(bench: Bench) -> None:
+    biller, connection = bench.connect()
+    mine = bench.pay(120)
+    others = bench.pay(30, centre="bsk-2")
+    more = [bench.pay(30, centre=name) for name in ("bsk-3", "bsk-4")]
+    asked = [one.number for one in connection.take()]
+    assert asked == [*mine[:50], *others, *more[0][:20]]
+    assert not bench.answer(biller, [])
+    bench.answer(biller, [*bench.questions(asked[50:60])])
+    assert [one.number for one in connection.take()] == more[0][20:]
+    bench.answer(biller, [*bench.questions(asked[:20])])
+    assert [one.number for one in connection.take()] == mine[50:70]
+
+
+def test_who_waits_behind_one_centre_is_asked_next(bench: Bench) -> None:
+    mine = bench.pay(120)
+    others = bench.pay(30, centre="bsk-2")
+    _, connection = bench.connect()
+    assert [one.number for one in connection.take()] == mine[:50]
+    # Not with the next tick alone.
+    bench.dispatch.look()
+    assert [one.number for one in connection.take()] == others
+
+
+def test_status_questions_of_one_centre_leave_some_to_the_others(bench: Bench) -> None:
+    _, connection = bench.connect()
+    mine = bench.pay(50)
+    others = bench.pay(3, centre="bsk-2")
+    connection.take()
+    bench.pass_s(11.5, 0.25)
+    asked = [one.number for one in connection.take()]
+    # A quarter of the room for all questions, within the budget of the minute.
+    assert asked == [*mine[:25], *others]
 
 
 def test_a_biller_without_room_is_asked_after_an_answer(bench: Bench) -> None:
@@ -267,28 +303,32 @@ def test_answers_that_fail_make_a_biller_rest(tmp_path: Path) -> None:
     settings = {**SETTINGS, "health_failures_min": 3, "rest_first_ms": 5_000}
     for bench in benches(tmp_path, **settings):
         biller, connection = bench.connect()
+        water, kept, gas = map(bench.service, ("WATER", "KEPT", "GAS"))
+        one, two = bench.wallet("bsk-1"), bench.wallet("bsk-2")
         bench.pay(3)
         bench.answer(biller, connection.take(), UNKNOWN, "BUSY")
-        assert biller.health(bench.now) is Health.OPEN
-        water = bench.register.find_service("WATER")
-        kept = bench.register.find_service("KEPT")
-        gas = bench.register.find_service("GAS")
-        assert water is not None
-        assert kept is not None
-        assert gas is not None
+        # Whose own fail rests alone.
+        assert biller.health(bench.now) is Health.CLOSED
         with pytest.raises(BillerUnavailableError) as caught:
-            bench.dispatch.check_service(water)
+            bench.dispatch.check_service(water, one)
         assert 0 < caught.value.retry_ms <= 5_000
-        bench.dispatch.check_service(kept)
-        bench.dispatch.check_service(gas)
+        bench.dispatch.check_service(kept, one)
+        bench.dispatch.check_service(gas, one)
+        bench.dispatch.check_service(water, two)
+        bench.pay(3, centre="bsk-2")
+        bench.answer(biller, connection.take(), UNKNOWN, "BUSY")
+        assert biller.health(bench.now) is Health.OPEN
+        for wallet in (one, two, bench.wallet("bsk-3"), 0):
+            with pytest.raises(BillerUnavailableError):
+                bench.dispatch.check_service(water, wallet)
+            bench.dispatch.check_service(kept, wallet)
+            bench.dispatch.check_service(gas, wallet)
 
 
 def test_the_door_of_a_full_queue(bench: Bench) -> None:
     bench.pay(200)
-    water = bench.register.find_service("WATER")
-    assert water is not None
     with pytest.raises(BillerBusyError):
-        bench.dispatch.check_service(water)
+        bench.dispatch.check_service(bench.service("WATER"), bench.wallet("bsk-2"))
 
     def pay(*codes: str) -> tuple[bytes, list[int]]:
         bills = [

@@ -20,8 +20,10 @@ def add(table: Table, numbers: list[int], sizes: list[int] | None = None) -> Non
     given = np.array(sizes or [1] * len(numbers), np.uint8)
     words = np.array([(number, ~number & 0xFFFF) for number in numbers], np.uint64)
     calls = np.zeros(len(numbers), np.uint16)
+    wallets = np.array(numbers, np.uint32) % 7
+    words = words.reshape(-1, 2)
     moments = (u64(*numbers) + np.uint64(10), u64(*numbers), u64(*numbers))
-    table.add(u64(*numbers), words.reshape(-1, 2), given, given, calls, moments)
+    table.add(u64(*numbers), words, wallets, given, given, calls, moments)
 
 
 class Plain:
@@ -42,7 +44,8 @@ def check(table: Table, model: dict[int, Plain]) -> None:
     assert table.states(places).tolist() == [model[one].state for one in numbers]
     for state in range(1, STATES):
         wanted = [one for one in numbers if model[one].state is state]
-        assert table.numbers(table.first(state, 1 << 30)).tolist() == wanted
+        assert table.numbers(table.places(state)).tolist() == wanted
+        assert table.centres(table.places(state)).tolist() == [n % 7 for n in wanted]
         assert table.count(state) == len(wanted)
     assert table.open_count == sum(one.open for one in model.values())
 
@@ -145,10 +148,12 @@ def test_who_may_be_confirmed_is_the_clocks_to_say() -> None:
     # Each until ten after its number.
     table = Table()
     add(table, [100, 102, 120, 130])
-    assert table.numbers(table.confirmable(2, 100)).tolist() == [100, 102]
-    assert table.numbers(table.confirmable(2, 110)).tolist() == [102, 120]
-    assert table.numbers(table.confirmable(9, 112)).tolist() == [120, 130]
-    assert not len(table.confirmable(0, 0))
+    places = table.places(State.WAITING)
+    assert table.timely(places, 100).tolist() == [True] * 4
+    assert table.timely(places, 110).tolist() == [False, True, True, True]
+    assert table.timely(places, 112).tolist() == [False, False, True, True]
+    # Nothing lies between the last moment and when it is final here.
+    assert not table.timely(places, 100, 1).any()
     # What was never offered is none that may have been credited.
     assert not len(table.too_late(1_000))
     table.ask(table.find(u64(100, 120)), State.CONFIRMING, 1, 1.0, 2.0)

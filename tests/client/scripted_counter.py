@@ -23,6 +23,8 @@ class ScriptedCounter(counter_pb2_grpc.CounterServiceServicer):
         """By reference; one that is not there is not found."""
         self.refusals: deque[payments_pb2.PaymentOutcome] = deque()
         """Each is the outcome of the next payment, in place of a good one."""
+        self.swap_fetched = False
+        """Give the bills of several references in another order."""
         self.fetched: list[str] = []
         self.paid: list[payments_pb2.Payment] = []
 
@@ -48,6 +50,8 @@ class ScriptedCounter(counter_pb2_grpc.CounterServiceServicer):
             )
             for reference in request.references
         ]
+        if self.swap_fetched:
+            fetched.reverse()
         return pb.FetchBillsResponse(fetched=fetched)
 
     def PayBill(  # noqa: N802

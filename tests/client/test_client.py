@@ -14,7 +14,7 @@ import pytest
 from switch.client import CallError, Client, LostReplyError, make_payment
 from switch.client.calls import RETRY_INFO_MAX_S, Attempts
 from switch.credentials import Credentials
-from switch.errors import ConfigError, UnknownOutcomeError
+from switch.errors import ConfigError, UnknownOutcomeError, WireError
 from switch.ids import id_time_ms
 from switch.v1 import counter_pb2, results_pb2
 from switch.v1 import payments_pb2 as pb
@@ -98,6 +98,9 @@ def test_bills_come_with_their_quotations(served: Served) -> None:
         [],
     )
     assert (two.error, len(two.bills)) == ("", 2)
+    script.counter.swap_fetched = True
+    with pytest.raises(WireError, match="other references"):
+        client.fetch_bills("S", ["none", "R"])
 
 
 def test_what_needs_a_person_is_not_done_by_itself(served: Served) -> None:

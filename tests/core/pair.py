@@ -118,6 +118,7 @@ class Pair:
             shutil.rmtree(self.path / "index")
         self.ledger = Ledger(str(self.path), create=False, **self.options)
         self.model.busy.clear()
+        self.model.holds_most = 0
         if self.model.keys:
             self.ledger.set_quotation_keys(self.model.keys)
 
@@ -130,6 +131,11 @@ class Pair:
         """From here on for both, or no longer."""
         self.ledger.turn_away(biller, busy)
         (self.model.busy.add if busy else self.model.busy.discard)(biller)
+
+    def limit_holds(self, most: int) -> None:
+        """Open holds of one wallet, from here on for both; 0: no bound."""
+        self.ledger.limit_holds(most)
+        self.model.holds_most = most
 
     # --- doing ------------------------------------------------------------------------
 

@@ -1,11 +1,20 @@
 """Tokens for tests: what a biller says of a bill, sealed as the ledger would."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from switch.codes import AmountRule
-from tests.model import Model
+from tests.model import Ask, Model, Payments
 from tests.model_prices import row_reference
-from tests.model_quotations import LIFE_NS, Quotation, seal
+from tests.model_quotations import (
+    LIFE_NS,
+    SEALED,
+    Quotation,
+    handle_sequence,
+    make_handle,
+    open_token,
+    seal,
+    seal_of,
+)
 from tests.model_references import canonical_bill
 from tests.records import Payment
 
@@ -78,6 +87,34 @@ def claimed_reference(model: Model, quoted: Quotation) -> bytes:
 def forged(sealed: bytes, at: int) -> bytes:
     """A token of which one bit was changed."""
     return sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :]
+
+
+def moved(model: Model, ask: Ask, instance: bytes) -> Ask:
+    """The request as it would have been made of another ledger with the same rows."""
+    if not isinstance(ask, Payments):
+        return ask
+    payments = [moved_payment(model, each, instance) for each in ask.payments]
+    baskets = [
+        [moved_payment(model, each, instance) for each in basket]
+        for basket in ask.baskets
+    ]
+    return replace(ask, payments=payments, baskets=baskets)
+
+
+def moved_payment(model: Model, payment: Payment, instance: bytes) -> Payment:
+    """What was sealed for the one ledger is sealed for the other."""
+    said = payment.quotation[:SEALED]
+    made = replace(payment)
+    if open_token(payment.quotation, model.keys, model.instance):
+        secret = dict(model.keys)[said[1]]
+        made.quotation = said + seal_of(said, secret, instance)
+    sequence = handle_sequence(payment.additional_to)
+    for _, secret in model.keys if sequence else ():
+        for centre in range(1, len(model.participants)):
+            given = make_handle(sequence, centre, secret, model.instance)
+            if given == payment.additional_to:
+                made.additional_to = make_handle(sequence, centre, secret, instance)
+    return made
 
 
 def of_month(year: int, month: int) -> int:

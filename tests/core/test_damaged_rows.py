@@ -9,6 +9,7 @@ money stays held.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from tests import people
 from tests.core import wire
 from tests.core.network import NOW, top_up
 from tests.core.pair import to_request
+from tests.core.quoting import Bill, payment_of, quote
 from tests.core.test_corruption import flip, items
 from tests.core.ward import AMOUNT, LATER, SECOND_NS, Ward, read_reply
 from tests.model import Answers, Ask, Rows
@@ -178,6 +180,59 @@ def paid_recently(ward: Ward) -> tuple[int, Callable[[], Ask]]:
     [sequence] = ward.do(first)
     second.reference = first.reference
     return sequence, lambda: Rows([second])
+
+
+def quoted(ward: Ward, id_: bytes) -> Payment:
+    """A payment of a bill of one citizen's, fetched after all that is there."""
+    model = ward.pair.model
+    bill = Bill(model.service_of[b"BILL-01"], b"K", AMOUNT, id_)
+    told = quote(model, bill, ward.net.centres[0], model.timestamp + 1)
+    return payment_of(model, told, ward.id())
+
+
+def sent(ward: Ward, payment: Payment) -> int:
+    """The row of a payment that is done."""
+    [[outcome]] = ward.pair.commit([ward.message(payment)], NOW)
+    assert outcome.result == Result.OK
+    return outcome.sequence
+
+
+@case
+def bill_of_the_same_reference(ward: Ward) -> tuple[int, Callable[[], Ask]]:
+    """What has become of the payment before decides."""
+    sequence = sent(ward, quoted(ward, b"B1"))
+    second = quoted(ward, b"B2")
+    return sequence, lambda: ward.message(second)
+
+
+@case
+def bill_of_a_reference_that_was_rejected(
+    ward: Ward,
+) -> tuple[int, Callable[[], Ask]]:
+    held = sent(ward, quoted(ward, b"B1"))
+    [sequence] = ward.do(Row(Kind.VOID, resolves=held))
+    second = quoted(ward, b"B2")
+    return sequence, lambda: ward.message(second)
+
+
+@case
+def bill_that_was_released(ward: Ward) -> tuple[int, Callable[[], Ask]]:
+    """When it was decides whether a quotation is older."""
+    held = sent(ward, quoted(ward, b"B1"))
+    [sequence] = ward.do(Row(Kind.VOID, resolves=held))
+    second = quoted(ward, b"B1")
+    return sequence, lambda: ward.message(second)
+
+
+@case
+def addition(ward: Ward) -> tuple[int, Callable[[], Ask]]:
+    """The payment that a handle names must be one of the same reference."""
+    payment = replace(ward.payment(), service=b"OPEN-2", reference=b"METER")
+    first, second = (replace(payment, id=ward.id()) for _ in range(2))
+    sequence = sent(ward, first)
+    [[refused]] = ward.pair.commit([ward.message(second)], NOW)
+    more = replace(payment, id=ward.id(), additional_to=refused.handle)
+    return sequence, lambda: ward.message(more)
 
 
 @case

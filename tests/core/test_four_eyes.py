@@ -58,6 +58,7 @@ class Office:
                 Kind.HOLD, amount=HELD, debit=self.net.wallets[0],
                 service=self.services[policy], reference=b"BILL %d" % place,
                 deadline=DEADLINE_S, basket=size << 8 | place if size > 1 else 0,
+                participant=self.net.harness,
             )
             for place in range(size)
         ]  # fmt: skip

@@ -82,9 +82,14 @@ def disturb(pair: Pair, rng: random.Random) -> None:
     if draw >= 380:
         for biller in tuple(pair.model.busy):
             pair.turn_away(biller, busy=False)
+        pair.limit_holds(0)
     elif draw >= 370:
         service = rng.choice(pair.model.services)
         pair.turn_away(service.biller, busy=True)
+    elif draw >= 360:
+        # A few more than a wallet has, or fewer.
+        holds = max(one.holds_count for one in pair.model.accounts)
+        pair.limit_holds(max(rng.randrange(holds + 12), 1))
     if draw < 2:
         pair.reopen(without_index=draw == 1)
         opened[draw == 1] += 1

@@ -276,6 +276,28 @@ def test_a_basket_pays_a_reference_once(market: Market) -> None:
     assert results == [Result.OK, Result.OK]
 
 
+def test_a_basket_that_fails_is_in_nobodys_way(market: Market) -> None:
+    service = market.service(b"OPEN", **OPEN, **WITHIN)
+    first = market.one(market.plain(service, b"M", 1_000))
+    handle = market.one(market.plain(service, b"M", 1_000)).handle
+
+    def basket(*handles: bytes) -> list[Outcome]:
+        each = [market.plain(service, b"M", 1_000, additional_to=h) for h in handles]
+        return market.basket(*each)
+
+    # Who is told of something is told of what is there.
+    failed, refused = basket(handle, b"")
+    assert failed.result == Result.BASKET_FAILED
+    assert (refused.other, refused.handle) == (first.sequence, handle)
+    failed, refused = basket(handle, handle)
+    assert (refused.result, refused.other) == (Result.PAID_RECENTLY, 0)
+    assert market.one(market.plain(service, b"M", 1, additional_to=handle)).result == (
+        Result.AMOUNT_BELOW_MINIMUM
+    )
+    more = market.plain(service, b"M", 1_000, additional_to=handle)
+    assert market.one(more).result == Result.OK
+
+
 # --- bills that are issued again ---------------------------------------------------
 
 

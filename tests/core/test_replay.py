@@ -14,6 +14,7 @@ from switch._core import Ledger, Request
 from tests.core.generator import Generator
 from tests.core.network import NOW, make_network, top_up
 from tests.core.pair import MAP_SIZE, Pair, to_request
+from tests.core.quoting import KEYS, moved
 from tests.model import Ask, Rows
 
 GROUPS = 150
@@ -98,8 +99,11 @@ def test_same_requests_give_the_same_bytes(
     first: History = [([Rows(network.rows)], NOW), ([Rows(rows)], NOW)]
     with open_(tmp_path / "second", step_rows=512) as second:
         assert second.instance != pair_64.ledger.instance
+        second.set_quotation_keys(KEYS)
         for asks, now in first + history:
-            requests: list[Request] = [to_request(ask) for ask in asks]
+            # What was sealed is of one ledger; the same is sealed for the other.
+            other = [moved(pair_64.model, ask, second.instance) for ask in asks]
+            requests: list[Request] = [to_request(ask) for ask in other]
             second.commit(requests, now)
         assert contents(second) == contents(pair_64.ledger)
         for sequence in range(1, second.sequence + 1, 7):

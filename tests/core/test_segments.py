@@ -143,6 +143,7 @@ def make_model_of(pair: Pair) -> Any:
     """A model that was told the same so far."""
     network = make_network(SPREAD)
     other = type(pair.model)()
+    other.instance, other.keys = pair.model.instance, list(pair.model.keys)
     other.commit([Rows(network.rows)], NOW)
     rows = [top_up(network, w, 10**8, b"UTR-FIRST-%d" % w) for w in network.wallets]
     other.commit([Rows(rows)], NOW)

@@ -224,10 +224,10 @@ def unknown_fields() -> bytes:
     inner += wire.key(9, wire.GROUP_END)
     group = wire.key(99, wire.GROUP_START) + inner + wire.key(99, wire.GROUP_END)
     return (
-        wire.scalar(11, WORD_MAX)
-        + wire.key(12, wire.FIXED64)
+        wire.scalar(15, WORD_MAX)
+        + wire.key(16, wire.FIXED64)
         + bytes(8)
-        + wire.data(13, b"anything")
+        + wire.data(17, b"anything")
         + group
         + wire.key(2**29 - 1, wire.FIXED32)
         + bytes(4)

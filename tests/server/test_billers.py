@@ -70,10 +70,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield process
 
 
-def pay(peers: Peers, service: str = "CONFIRM", count: int = 1) -> list[bytes]:
+def pay(
+    peers: Peers, service: str = "CONFIRM", count: int = 1, centre: str = "centre-a"
+) -> list[bytes]:
     """Pay bills; the ids of the held payments."""
     bills = [payment(service, amount=RUPEE) for _ in range(count)]
-    outcomes = peers.centre().pay_all(bills)
+    outcomes = peers.centre(centre).pay_all(bills)
     assert {one.result for one in outcomes} == {results.RESULT_OK}
     assert {one.state for one in outcomes} == {HELD}
     assert {one.receipt for one in outcomes} == {0}
@@ -447,6 +449,8 @@ def test_a_kept_hold_outlives_its_deadline(peers: Peers) -> None:
 def test_a_sick_biller_rests_and_comes_back(peers: Peers) -> None:
     with ScriptedBiller(peers.biller("water")) as biller:
         ids = pay(peers, "WATER", 4)
+        # Two at once: a centre whose questions alone fail would rest alone.
+        pay(peers, "WATER", 4, "centre-b")
         until(
             lambda: biller_state(peers, "water").health == admin_pb2.BILLER_HEALTH_OPEN
         )

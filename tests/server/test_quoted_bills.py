@@ -480,7 +480,7 @@ def test_one_centre_leaves_room_for_the_others(till: Till, peers: Peers) -> None
         for thread in threads:
             thread.join()
     errors = [one.error for one in told]
-    assert errors.count("BILLER_QUEUE_FULL") == 50
+    assert errors.count("CENTRE_QUEUE_FULL") == 50
     assert errors.count("BILLER_UNAVAILABLE") == 150
 
 

@@ -52,6 +52,7 @@ SETTINGS = (
     f"reserve_size={1 << 20}",
     # No biller is here: what it would have to confirm stays held to the end.
     "biller.queue_max=1048576",
+    "centre_holds_max=1048576",
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

@@ -389,6 +389,26 @@ cdef inline bint machine_turns_away(State* s, const Draft* draft) noexcept nogil
     )
 
 
+cdef inline bint machine_wallet_is_full(
+    State* s, const Draft* draft, uint32_t count
+) noexcept nogil:
+    """Whether so many payments more, that came in a message, are too many for their wallet to
+    hold: one centre alone is not to fill the queue of a biller. As a full queue, asked late."""
+    cdef uint64_t holds = s.group.working.accounts[draft.row.debit].holds_count
+    return draft.from_message and draft.row.kind == KIND_HOLD and (
+        s.group.holds_most != 0 and holds + count > s.group.holds_most
+    )
+
+
+cdef void machine_turn_away(State* s, Outcome* out, bint full) noexcept nogil:
+    """Too much waits for the biller, or, if `full`, the payment's wallet holds too much."""
+    native_assert(out.sequence == 0, b"machine: who is turned away has no row")
+    out.result = RESULT_BILLER_BUSY
+    if full:
+        out.field = FIELD_DEBIT
+        s.group.holds_turned_away += 1
+
+
 cdef int machine_basket_believe(
     State* s, Draft* drafts, uint32_t count, const uint8_t* known, Outcome* outs, bint* waits
 ) noexcept nogil:
@@ -418,18 +438,22 @@ cdef bint machine_basket_waits(
     register, as it is now, would let pay, or too much waits for their biller."""
     cdef bint whole = payment_basket_is_whole(s, drafts, count)
     cdef bint busy = machine_turns_away(s, &drafts[0])  # a basket has one biller
+    cdef bint full
+    cdef uint32_t unknown = 0
     cdef uint32_t i
     if new:
         whole = whole and payment_basket_has_one_kind(drafts, count)
     for i in range(count):
         whole = whole and (known[i] or not drafts[i].no_centre)
-    if whole and not busy:
+        unknown += not known[i]
+    full = not busy and machine_wallet_is_full(s, &drafts[0], unknown)
+    if whole and not busy and not full:
         return False
     for i in range(count):
         if known[i]:
             continue
         if whole:
-            outs[i].result = RESULT_BILLER_BUSY
+            machine_turn_away(s, &outs[i], full)
         elif drafts[i].no_centre:
             outs[i].result = RESULT_INVALID_CENTRE
         else:
@@ -497,7 +521,10 @@ cdef int machine_apply(State* s, Draft* draft, Outcome* out) noexcept nogil:
         out.result = RESULT_INVALID_CENTRE
         return 0
     if machine_turns_away(s, draft):
-        out.result = RESULT_BILLER_BUSY
+        machine_turn_away(s, out, False)
+        return 0
+    if machine_wallet_is_full(s, draft, 1):
+        machine_turn_away(s, out, True)
         return 0
     rc = prices_believe(s, draft, rows_time(s), &result)
     if rc != 0 or result != RESULT_OK:
