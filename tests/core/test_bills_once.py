@@ -40,6 +40,7 @@ from tests.records import Outcome, Payment, Row, Said, ServiceRecord
 
 BILLS = int(os.environ.get("PAYSWITCH_BILLS", "640"))
 """Debts of one walk."""
+SEED = int(os.environ.get("SWITCH_TEST_SEED", "1"))
 HOURS = 2
 LAG_S = HOURS * 3_600 - 1
 """A biller may not have seen so long what was paid to it, at most."""
@@ -394,7 +395,7 @@ class Walk:
             self.rng.choice(moves)()
 
 
-@pytest.mark.parametrize("seed", range(1, 9))
+@pytest.mark.parametrize("seed", range(SEED, SEED + 8))
 def test_no_bill_is_paid_twice_or_beyond_what_is_due(tmp_path: Path, seed: int) -> None:
     walk = Walk(tmp_path / "ledger", seed)
     walk.go(BILLS)

@@ -1,8 +1,8 @@
 """All long tests, one after the other, from one seed: `make torture ARGS="--seed 7"`.
 
-Kills under load and on a hard day, old pages, restarts, messages. Each tells how far it
-is in its own words; then there is one line for each test with its figure, and at the
-end one line of JSON. 1 if any of them failed; the others are run all the same.
+Kills under load and on a hard day, 100,000 bills, 30 days, old pages, restarts,
+messages. Each tells how far it is in its own words; then there is one line for each
+test with its figure, and at the end one line of JSON. 1 if any of them failed; the others are run all the same.
 """
 
 import argparse
@@ -16,13 +16,21 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-TESTS = ("kill", "hard_day", "old_pages", "restarts", "fuzz")
+TESTS = ("kill", "hard_day", "bills", "days", "old_pages", "restarts", "fuzz")
+BILLS = 12_500
+"""Of each of the eight walks over bills."""
 
 
 def command(test: str, seed: int, given: Any) -> list[str]:
     """What runs a test."""
     if test in ("kill", "hard_day"):
         return ["-m", "pytest", "-q", f"tests/torture/test_{test}.py"]
+    if test == "bills":
+        walk = "tests/core/test_bills_once.py"
+        return ["-m", "pytest", "-q", "-o", "timeout=3600", walk]
+    if test == "days":
+        more = ["--days", str(given.days)] if given.days else []
+        return ["-m", "tests.torture.days", "--seed", str(seed % 10**6), *more]
     if test == "fuzz":
         inputs = ["--inputs", str(given.inputs)] if given.inputs else []
         return ["-m", "tests.torture.fuzz_wire", "--seed", str(seed), *inputs]
@@ -37,6 +45,7 @@ def run(test: str, seed: int, given: Any) -> dict[str, Any]:
     begun = time.monotonic()
     last = ""
     environment = {**os.environ, "SWITCH_TEST_SEED": str(seed), "PYTHONUNBUFFERED": "1"}
+    environment.setdefault("PAYSWITCH_BILLS", str(BILLS))
     with subprocess.Popen(
         [sys.executable, *command(test, seed, given)],
         cwd=ROOT,
@@ -67,6 +76,9 @@ def figure(found: dict[str, Any], last: str) -> str:
         return f"{found['places']:,} places, {found['cases']:,} cases, {wrong} wrong"
     if "sessions" in found:
         return f"{found['sessions']:,} sessions of {found.get('rows', 0):,} rows"
+    if "first_seed" in found:
+        failed = found["failed"]
+        return f"{found['days']} days of up to {found['longest_s']} s, failed: {failed}"
     return last
 
 
@@ -77,6 +89,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", choices=TESTS, default=TESTS)
     parser.add_argument("--sample", type=int, help="cases of each ledger of old_pages")
     parser.add_argument("--steps", type=int, help="index steps of restarts")
+    parser.add_argument("--days", type=int, help="days of days")
     parser.add_argument("--inputs", type=int, help="messages of fuzz")
     given = parser.parse_args()
     seed = secrets.randbits(31) if given.seed is None else given.seed
