@@ -161,6 +161,18 @@ def test_who_may_be_confirmed_is_the_clocks_to_say() -> None:
     assert table.numbers(table.too_late(110)).tolist() == [100]
 
 
+def test_what_was_offered_is_never_cancelled() -> None:
+    table = Table()
+    add(table, [1, 2, 3])
+    table.ask(table.find(u64(1)), State.CONFIRMING, 1, 1.0, 2.0)
+    table.suspect(table.find(u64(2)), 1.0)
+    table.wait(table.find(u64(1, 2)))
+    assert table.numbers(table.not_offered(2)).tolist() == []
+    assert table.numbers(table.not_offered(3)).tolist() == [3]
+    table.offer(table.find(u64(3)))
+    assert not len(table.not_offered(1_000))
+
+
 def test_a_suspect_is_asked_about_once_outside_the_budget() -> None:
     table = Table()
     add(table, [1, 2])
