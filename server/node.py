@@ -16,7 +16,7 @@ from switch._core import Ledger, Request
 from switch.billing.dispatch import TICK_S, Dispatcher
 from switch.codes import Result
 from switch.config import Config
-from switch.errors import DamagedError, OverloadError, SwitchError
+from switch.errors import DamagedError, DeadError, OverloadError, SwitchError
 from switch.ledger.cases import Cases
 from switch.ledger.committer import Answer, Committer, Reply
 from switch.ledger.quotation_keys import KeyRing
@@ -32,6 +32,12 @@ READS_WAITING_MAX = 1_024
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def _note_cancels(_: int, answer: Answer) -> None:
+    """What the ledger did not give back is open still, and is brought again."""
+    if isinstance(answer, SwitchError):
+        log.warning("holds were not given back: %s", answer)
 
 
 class Node:
@@ -60,6 +66,7 @@ class Node:
         committer.attach(self.loop)
         committer.listen(self._group_done)
         committer.listen(self.dispatch.look)
+        self._cancels = committer.open(_note_cancels)
         self._tick()
 
     # --- time --------------------------------------------------------------------
@@ -74,6 +81,16 @@ class Node:
         self.loop.call_later(TICK_S, self._tick)
         if not self.stopping:
             self.dispatch.tick()
+            self._cancel()
+
+    def _cancel(self) -> None:
+        """Give back what no biller was asked about in time."""
+        for request in self.dispatch.cancels():
+            try:
+                self.committer.submit(request, self._cancels)
+            except (OverloadError, DeadError) as error:
+                # Those that are still open are brought again.
+                log.warning("holds could not be given back: %s", error)
 
     @property
     def group(self) -> asyncio.Event:

@@ -139,6 +139,13 @@ class Request:
         than GROUP_MAX, another kind of answer, or a text that is not printable.
         """
 
+def parse_clock(body: bytes) -> int:
+    """The clock of a ConnectRequest in nanoseconds, 0 if it has none.
+
+    Raises WireError if the bytes are not that message; what is in its answers is not
+    looked at.
+    """
+
 def parse_answers(body: bytes) -> Rows:
     """The answers of a ConnectRequest, dtype ANSWER, in their order.
 
@@ -355,10 +362,16 @@ class Ledger:
         """The same without the rows that are damaged, and the sequences of those."""
 
     def questions(
-        self, sequences: npt.NDArray[np.uint64], kind: int, deadline_ns: int
+        self,
+        sequences: npt.NDArray[np.uint64],
+        kind: int,
+        deadline_ns: int,
+        sent_ns: int,
+        until_ns: npt.NDArray[np.uint64],
     ) -> bytes:
         """A ConnectResponse that asks about accepted holds: `kind` 2 to confirm them,
-        3 for their status; `deadline_ns` is when an answer is no longer waited for.
+        3 for their status; `deadline_ns` is when an answer is no longer waited for,
+        `sent_ns` is now, `until_ns` until when each may be credited.
 
         `number` is the hold's sequence. The first hold of a basket carries the basket;
         its later ones are passed over. At most QUESTIONS_MAX sequences, or ValueError;

@@ -772,15 +772,18 @@ cdef class Ledger:
         check(rc)
         return rows[whole], np.asarray(wanted)[~whole]
 
-    def questions(self, sequences, int kind, uint64_t deadline_ns):
+    def questions(self, sequences, int kind, uint64_t deadline_ns, uint64_t sent_ns, until_ns):
         cdef object _in_use = self._use()
         cdef uint64_t[::1] wanted = self._durable(sequences, _QUESTIONS_MAX)
+        cdef uint64_t[::1] until = np.ascontiguousarray(until_ns, np.uint64)
         cdef uint32_t count = <uint32_t>wanted.shape[0]
         cdef uint8_t* out
         cdef size_t size
         cdef int rc
         if kind != QUESTION_CONFIRM and kind != QUESTION_STATUS:
             raise ValueError("holds are asked about to be confirmed, or for their status")
+        if until.shape[0] != wanted.shape[0]:
+            raise ValueError("each hold has a time until which it may be credited")
         if count == 0:
             return b""
         # Room for baskets throughout; memory is used as it is written.
@@ -790,7 +793,7 @@ cdef class Ledger:
         try:
             with nogil:
                 rc = questions_write(
-                    self.s, &wanted[0], count, kind, deadline_ns, out, &size
+                    self.s, &wanted[0], &until[0], count, kind, deadline_ns, sent_ns, out, &size
                 )
             if rc == MDB_NOTFOUND:
                 raise LookupError("one of the rows is not an accepted hold")

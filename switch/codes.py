@@ -397,6 +397,7 @@ class Answered(IntEnum):
     CONFIRMED = 1
     REJECTED = 2
     UNKNOWN = 3
+    NOT_SEEN = 4
 
 
 class Opened(IntEnum):

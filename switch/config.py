@@ -32,14 +32,11 @@ class Retry(StrEnum):
     """It is asked for the status at the next time of the schedule."""
     LATER = "later"
     """At the schedule's longest interval."""
-    AGAIN = "again"
-    """It never received the payment: it is asked to confirm it once more."""
     FAILED = "failed"
     """As NEXT, and the answer counts against the biller's health."""
 
 
 CODES = {
-    "NOT_FOUND": Retry.AGAIN,
     "MAINTENANCE": Retry.LATER,
     "BUSY": Retry.FAILED,
 }
@@ -59,7 +56,10 @@ class BillerConfig:
     answer_timeout_ms: int = _bounded(15_000, 10, 600_000)
     """Milliseconds until a question about a payment counts as not answered."""
     confirms_max: int = _bounded(3, 1, 100)
-    """Times a biller is asked to confirm one payment; then it is asked for status."""
+    """Times a biller is asked to confirm one payment that it says it has not seen."""
+    credit_margin_ms: int = _bounded(60_000, 10, 3_600_000)
+    """Milliseconds before a payment's deadline from which on a biller must not credit
+    it any more, at most half of the deadline; clocks may differ by half of them."""
     fetch_timeout_ms: int = _bounded(5_000, 10, 60_000)
     """Milliseconds until a question about a bill is given up."""
     fetch_concurrency_max: int = _bounded(512, 1, 8_190)

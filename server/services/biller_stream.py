@@ -1,5 +1,7 @@
 """One Connect call of a biller: questions out, answers in, as bytes.
 
+What came of answers is told with the next questions, or alone after a while.
+
 The call's own task writes what the dispatcher sends; a second task reads answers and
 submits what the ledger has to decide. Answers that are not yet committed are bounded:
 beyond it nothing is read, so that HTTP/2 flow control holds the biller back. Python
@@ -16,9 +18,12 @@ from server.node import Node
 from server.services.message_stream import MessageStream
 from server.status import Context, StoppingError
 from switch._core import GROUP_MAX, Request
+from switch.billing.answers import Refused
+from switch.billing.table import Numbers
 from switch.errors import OverloadError, SwitchError, WireError
 from switch.ledger.committer import Answer
 from switch.register.identity import Identity
+from switch.v1 import billers_pb2 as pb
 
 log = logging.getLogger("server.billers")
 
@@ -26,6 +31,21 @@ ANSWERS_WAITING_MAX = 2 * GROUP_MAX
 """Answers of one stream that wait for their commit."""
 OUTBOX_MAX = 2
 """Messages that may wait to be written; then the stream is not asked for a while."""
+
+
+TOLD_MAX = 65_536
+"""Numbers of answers that may wait to be acknowledged; then nothing is read."""
+TELL_AFTER_S = 0.05
+"""How long they wait for questions to go out with."""
+TEXT_RULE = "takes at most 32 printable ASCII characters"
+
+
+class _Batch:
+    """A message of answers whose requests the ledger has."""
+
+    def __init__(self, requests: int, numbers: Numbers) -> None:
+        self.requests = requests
+        self.numbers = numbers
 
 
 class BillerStream(MessageStream):
@@ -36,6 +56,13 @@ class BillerStream(MessageStream):
         super().__init__(node, context, caller)
         self._dispatch = node.dispatch
         self._outbox: deque[bytes] = deque()
+        # In the order of their requests, which is that of the ledger's answers.
+        self._batches: deque[_Batch] = deque()
+        self._told: list[Numbers] = []
+        self._told_count = 0
+        self._refused: list[Refused] = []
+        self._tells = False
+        self._timer: asyncio.TimerHandle | None = None
         self._wrong = 0
         self._gone = False
         self.number = self._dispatch.connection_number()
@@ -65,9 +92,13 @@ class BillerStream(MessageStream):
             # A biller knows by the headers that it is connected, before any question.
             await self._context.send_initial_metadata(())
             while not self._ended:
-                while self._outbox:
+                while self._outbox or self._tells:
+                    if not self._outbox:
+                        await self._context.write(self._tellings())
+                        continue
                     # It stays in the box while it is written: that is not ready.
-                    await self._context.write(self._outbox[0])
+                    # Fields of messages that follow each other are those of one.
+                    await self._context.write(self._outbox[0] + self._tellings())
                     self._outbox.popleft()
                 self._change.clear()
                 if not self._ended:
@@ -77,6 +108,8 @@ class BillerStream(MessageStream):
             self._node.remove_stop(self._stop)
             self._dispatch.detach(self._biller, self)
             reader.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
             self._gone = True
             if self._rows:
                 # Answers that were read may become durable yet.
@@ -101,12 +134,20 @@ class BillerStream(MessageStream):
             body = await self._context.read()
             if body is grpc.aio.EOF:
                 return
-            requests, wrong = self._dispatch.take(self._biller, body)
-            self._count_wrong(wrong)
-            for request in requests:
+            taken = self._dispatch.take(self._biller, body, self.number)
+            self._count_wrong(taken.wrong)
+            self._refused += taken.refused
+            if taken.requests:
+                self._batches.append(_Batch(len(taken.requests), taken.numbers))
+            else:
+                self._tell(taken.numbers)
+            for request in taken.requests:
                 await self._submit(request)
             if self._wrong > self._biller.config.wrong_answers_max:
                 raise WireError(f"{self._wrong} answers of this connection were wrong")
+            while self._told_count > TOLD_MAX:
+                self._room.clear()
+                await self._room.wait()
 
     async def _submit(self, request: Request) -> None:
         rows = request.rows_count
@@ -118,6 +159,38 @@ class BillerStream(MessageStream):
         except OverloadError:
             await self._submit_later(request)
         self._rows += rows
+
+    # --- what is told ------------------------------------------------------------
+
+    def _tell(self, numbers: Numbers) -> None:
+        """These answers need not be sent again."""
+        self._told.append(numbers)
+        self._told_count += len(numbers)
+        if self._timer is None:
+            self._timer = self._node.loop.call_later(TELL_AFTER_S, self._tell_alone)
+
+    def _tell_alone(self) -> None:
+        self._tells = True
+        self._change.set()
+
+    def _tellings(self) -> bytes:
+        """All that there is to tell, as fields of a ConnectResponse."""
+        self._tells = False
+        if not self._told:
+            return b""
+        response = pb.ConnectResponse()
+        for numbers in self._told:
+            response.acknowledged.extend(numbers.tolist())
+        for one in self._refused:
+            response.refused.add(number=one.number, field=one.field, text=TEXT_RULE)
+        self._told.clear()
+        self._refused.clear()
+        self._told_count = 0
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._room.set()
+        return response.SerializeToString()
 
     # --- what the ledger says -----------------------------------------------------
 
@@ -132,6 +205,12 @@ class BillerStream(MessageStream):
             self._break(answer)
             return
         assert not isinstance(answer, bytes)
+        batch = self._batches[0]
+        batch.requests -= 1
+        if not batch.requests:
+            self._batches.popleft()
+            if not self._gone:
+                self._tell(batch.numbers)
         self._progress.has_committed = True
         self._count_wrong(self._biller.note(answer))
 

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 
 from server import arguments, convert
 from server.node import Node
-from server.services.biller_stream import BillerStream
+from server.services.biller_stream import TEXT_RULE, BillerStream
 from server.status import ArgumentError, Context
 from switch.codes import Kind, Result, Role
 from switch.errors import CorruptionError
 from switch.ledger.feed import Page, read_feed, sorted_accounts
 from switch.ledger.statements import Payment, payment_of
+from switch.ledger.templates import REFERENCE_SIZE
 from switch.register.identity import Identity
 from switch.register.register import Participant
 from switch.v1 import billers_pb2 as pb
@@ -21,6 +22,7 @@ log = logging.getLogger("server.billers")
 ACKNOWLEDGE_MAX = 1_000
 """Answers of one Acknowledge call."""
 
+PRINTABLE = frozenset(map(chr, range(0x20, 0x7F)))
 _FINAL = (pb.ANSWER_KIND_CONFIRMED, pb.ANSWER_KIND_REJECTED)
 
 
@@ -94,11 +96,14 @@ class BillerService:
                 raise ArgumentError(
                     f"answers[{place}].kind", "must be CONFIRMED or REJECTED"
                 )
+            for name in ("biller_reference", "reason"):
+                text = getattr(one, name)
+                if len(text) > REFERENCE_SIZE or not PRINTABLE.issuperset(text):
+                    raise ArgumentError(f"answers[{place}].{name}", TEXT_RULE)
         biller = node.dispatch.biller(caller.index)
         body = pb.ConnectRequest(answers=answers).SerializeToString()
         with node.dispatch.presence(caller.index):
-            requests, _ = node.dispatch.take(biller, body)
-            for part in requests:
+            for part in node.dispatch.take(biller, body).requests:
                 reply = await node.commit(part)
                 assert not isinstance(reply, bytes)
                 biller.note(reply)

@@ -1,25 +1,76 @@
-"""Final answers of a biller as the ledger takes them: baskets spread, late ones found.
+"""Answers of a biller as the ledger takes them: baskets spread, late ones found, those
+judged whose payments were not seen, and those refused whose texts cannot be kept.
 
 May use the core. Works on arrays of ANSWER; what an answer is worth is for the ledger
 to say, which compares it with the hold once more.
 """
 
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from switch._core import ANSWERS_MAX, Ledger, Request, Rows
-from switch.billing.table import ID_WORDS, Numbers
-from switch.codes import Kind, Result
+from switch.billing.table import ID_WORDS, Mask, Numbers, Places, State, Table
+from switch.codes import Answered, Kind, Result
 from switch.ids import ID_SIZE
 from switch.ledger import baskets
 
 GATHER_MAX = 65_536
 """Rows that the ledger gathers in one call."""
 
+BAD_REFERENCE = 0x01
+"""Of an answer's `bad` (`core/codes.pxd`): its reference cannot be kept."""
+NOT_SEEN_REASON = b"NOT_SEEN"
+"""The reason of a payment that is voided because its biller never saw it."""
+
 Items = TypeVar("Items", bound=npt.NDArray[Any])
 Sizes = npt.NDArray[np.uint8]
+
+
+class Refused(NamedTuple):
+    """An answer that was not taken, for a text of it that cannot be kept."""
+
+    number: int
+    field: str
+    """Of the message Answer."""
+
+
+def refuse_texts(answers: Rows) -> tuple[Rows, list[Refused]]:
+    """The answers whose texts can be kept, and the others."""
+    bad = answers["bad"]
+    if not bad.any():
+        return answers, []
+    refused = [
+        Refused(
+            int(one["number"]),
+            "biller_reference" if one["bad"] & BAD_REFERENCE else "reason",
+        )
+        for one in answers[bad != 0]
+    ]
+    return answers[bad == 0], refused
+
+
+def judge_unseen(
+    answers: Rows, places: Places, unseen: Mask, table: Table, wall_ns: int
+) -> tuple[Rows, Mask, int]:
+    """What it means that the biller has not seen some of these payments.
+
+    The answers, with rejections for what is final; which of them count; how many are
+    wrong: no status had been asked for, or it is not said which time.
+    """
+    sent = answers["sent_ns"]
+    wrong = unseen & ((table.calls(places) == 0) | (sent == 0))
+    # A question to credit it is on its way: the answer is from before that.
+    stale = unseen & (table.states(places) == State.CONFIRMING)
+    final = unseen & ~wrong & ~stale & (table.final_from(places) <= sent)
+    final &= sent <= wall_ns
+    answers = answers.copy()
+    answers["kind"][final] = Answered.REJECTED
+    reason = NOT_SEEN_REASON.ljust(answers["reason"].shape[1], b"\0")
+    answers["reason"][final] = np.frombuffer(reason, np.uint8)
+    answers["reason_size"][final] = len(NOT_SEEN_REASON)
+    return answers, ~wrong & ~stale, int(np.count_nonzero(wrong))
 
 
 def answer_requests(

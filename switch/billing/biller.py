@@ -12,14 +12,27 @@ from collections import Counter, deque
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from switch._core import Ledger, Request, Rows
-from switch.billing.answers import answer_requests, find_late, id_words, some
+from switch.billing.answers import (
+    Refused,
+    answer_requests,
+    find_late,
+    id_words,
+    judge_unseen,
+    refuse_texts,
+    some,
+)
 from switch.billing.bills import Fetched
+from switch.billing.choice import choose_checks, choose_confirms
+from switch.billing.clocks import Clocks
+from switch.billing.deadlines import NS_IN_MS, NS_IN_S, moments
+from switch.billing.ends import Ends
 from switch.billing.fetches import FETCH_BIT, Fetches
+from switch.billing.heads import heads_of
 from switch.billing.health import Breaker, Health, Presence
-from switch.billing.shares import blocked, exceeds, fair, share_of
+from switch.billing.latencies import Latencies
+from switch.billing.shares import share_of
 from switch.billing.table import (
     NEVER,
     Centres,
@@ -44,15 +57,15 @@ QUESTIONS_MAX = 4_096
 """Questions in one message to a biller."""
 FETCHES_MAX = 1_024
 """Of these the ones about bills."""
-BASKET_MAX = 16
-"""Payments in a basket (`core/layout.pxd`)."""
-QUESTION_HOLDS_MAX = 8_190
-"""Payments in these questions, those of baskets one by one."""
-LATENCIES_MAX = 1_024
-"""Answers that the percentiles speak of."""
+CANCELS_MAX = 256
+"""Questions, baskets among them, that are given back at a time."""
 MINUTE_S = 60
+FINAL_AFTER_S = 0.001
+"""From when not to have seen a payment is final until it is asked about once more."""
 
+_REJECTED = int(Answered.REJECTED)
 _UNKNOWN = int(Answered.UNKNOWN)
+_NOT_SEEN = int(Answered.NOT_SEEN)
 _OK = int(Result.OK)
 _ALREADY = (Result.ALREADY_POSTED, Result.ALREADY_VOIDED, Result.ALREADY_EXPIRED)
 
@@ -79,6 +92,10 @@ class Taken(NamedTuple):
     """For the committer, in order; a basket's answers are in one request."""
     wrong: int
     """Answers that are left out or malformed."""
+    numbers: Numbers
+    """Of the answers that need not be sent again once the requests are durable."""
+    refused: list[Refused]
+    """Answers that were not taken."""
 
 
 class Biller:
@@ -96,18 +113,20 @@ class Biller:
         self.fetch_breaker = Breaker(config, self.presence, now)
         """Of questions about bills: what is not answered there stops no payment."""
         self.fetches = Fetches(name, config)
+        self.clocks = Clocks()
+        self.ends = Ends()
+        self.latencies = Latencies()
         self.results: Counter[str] = Counter()
         """Answers by what came of them, since the start."""
         self.has_connected = False
         """Whether it has had a connection since the start."""
+        self.pulls = False
+        """Whether it has looked for its payments by itself since the start."""
         self.news = 0
         """Questions that have come since it was asked last, while it had room."""
         self.lost: list[int] = []
         """Numbers of questions that cannot be written: their payments are damaged."""
         self._connections: deque[Connection] = deque()
-        # A ring of the last answers' seconds, and how many there were.
-        self._latencies = np.zeros(LATENCIES_MAX)
-        self._timed = 0
         self._minute: deque[tuple[int, int]] = deque()
         # Whether there may be something to ask that there was not before.
         self._stirred = True
@@ -123,12 +142,16 @@ class Biller:
 
     # --- holds come and go -------------------------------------------------------
 
-    def add(self, holds: Rows, ledger: Ledger, wall_ns: int) -> list[int]:
+    def add(
+        self, holds: Rows, ledger: Ledger, wall_ns: int, before: float | None = None
+    ) -> list[int]:
         """Take in accepted open holds (rows), later than all before.
 
-        The numbers of the questions whose first payment is damaged: they are left out.
+        `before` is the time of a start, of those that are older than it: nobody knows
+        what their biller has been asked. Returns the numbers of the questions whose
+        first payment is damaged: they are left out.
         """
-        heads, counts, lost = _by_question(holds, ledger)
+        heads, counts, lost = heads_of(holds, ledger)
         if not len(heads):
             return lost
         if self._has_room:
@@ -140,14 +163,19 @@ class Biller:
             # Budgets start anew with the switch, but not for what has had its calls.
             ages = np.maximum(float(wall_ns) - heads["timestamp"], 0.0) / 1e9
             calls = np.searchsorted(self._ages, ages, "right").astype(np.uint16)
-        self.table.add(
+        places = self.table.add(
             heads["sequence"],
             id_words(heads["id"]),
             heads["debit"],
             baskets.sizes(heads),
             counts,
             calls,
+            moments(heads, self.config),
         )
+        if before is not None:
+            self.table.suspect(places, before)
+        elif self.pulls:
+            self.table.offer(places)
         return lost
 
     def is_in_doubt(self, number: int) -> bool:
@@ -179,24 +207,27 @@ class Biller:
         self.presence.connected(now)
         self._stirred = True
 
-    def detach(self, connection: Connection, now: float) -> Numbers:
-        """Forget a connection; what was asked on it is asked again.
+    def detach(self, connection: Connection, now: float, wall_ns: int) -> Numbers:
+        """Forget a connection; what was asked on it is asked about.
 
         Returns the numbers of what has become unknown by it.
         """
         self._connections.remove(connection)
+        self.clocks.forget(connection.number)
         self.presence.disconnected(now)
         self._stirred = True
         self.fetches.lost(connection.number)
-        return self._ask_again(self.table.asked_on(connection.number), now)
+        places = self.table.asked_on(connection.number)
+        # Connections may break without end, calls do not.
+        has_calls = self.table.calls(places) < self.config.status_calls_max
+        self.table.suspect(places[has_calls], now)
+        self._doubt(places[~has_calls], now, wall_ns)
+        return self.table.numbers(places)
 
-    def _ask_again(self, places: Places, now: float) -> Numbers:
-        """To be confirmed if that may be asked again, else unknown. The latter's."""
-        again = (self.table.states(places) == State.CONFIRMING) & (
-            self.table.confirms(places) < self.config.confirms_max
-        )
-        self.table.wait(places[again])
-        return self._doubt(places[~again], now)
+    def pull(self) -> None:
+        """It reads its feed: it may have heard of all payments, also those to come."""
+        self.pulls = True
+        self.table.offer(self.table.places(State.WAITING))
 
     # --- asking ------------------------------------------------------------------
 
@@ -212,13 +243,15 @@ class Biller:
 
         Whether one was sent.
         """
-        if not self._stirred or self.is_idle:
+        if not self.ends and (not self._stirred or self.is_idle):
             return False
         for place, connection in enumerate(self._connections):
             if connection.is_ready:
                 self._stirred = False
                 self.news = 0
                 body = self._questions(connection.number, ledger, now, wall_ns)
+                # Fields of messages that follow each other are those of one.
+                body += self.ends.take()
                 if body:
                     connection.send(body)
                     # The turn passes with a message, not with each look for one.
@@ -265,8 +298,26 @@ class Biller:
         if room <= 0:
             self._has_room = False
             return b""
-        due = self._due(room, counts[State.CHECKING], now)
-        waiting = self._waiting(room - len(due), most, counts, now)
+        half = (self.config.concurrency_max + 1) // 2
+        limits = self.breaker.limits(now)
+        due = choose_checks(
+            self.table,
+            # Status questions may not take all of the biller's time.
+            min(room, half - counts[State.CHECKING]),
+            self.config.status_per_minute_max - self.status_questions(now),
+            share_of(half),
+            limits,
+            now,
+        )
+        waiting, behind = choose_confirms(
+            self.table,
+            room - len(due),
+            share_of(most),
+            limits,
+            wall_ns,
+            abs(self.clocks.skew_ns),
+        )
+        self._stirred |= behind
         timeout_ms = self.config.answer_timeout_ms
         deadline_ns = wall_ns + timeout_ms * 1_000_000
         until = now + timeout_ms / 1000
@@ -276,66 +327,39 @@ class Biller:
             (waiting, Question.CONFIRM, State.CONFIRMING),
         ):
             if len(places):
-                text, places = self._write(places, kind, deadline_ns, ledger)
+                text, places = self._write(places, kind, deadline_ns, wall_ns, ledger)
                 body += text
+                if kind == Question.STATUS:
+                    budgeted = len(places) - np.count_nonzero(self.table.free(places))
+                    self._minute.append((int(now), int(budgeted)))
                 self.table.ask(places, state, connection, now, until)
-        if len(due):
-            self._minute.append((int(now), len(due)))
         return body
 
-    def _due(self, room: int, checking: int, now: float) -> Places:
-        """Whom to ask for the status now."""
-        due = self.table.due(State.UNKNOWN, now)
-        if not len(due):
-            return due
-        # Status questions may not take all of the biller's time.
-        half = (self.config.concurrency_max + 1) // 2
-        budget = self.config.status_per_minute_max - self.status_questions(now)
-        room = max(min(room, half - checking, budget), 0)
-        share, limits = share_of(half), self.breaker.limits(now)
-        out = self.table.centres(self.table.places(State.CHECKING))
-        centres = self.table.centres(due)
-        if limits or len(due) > room or exceeds(centres, out, share):
-            due = due[fair(centres, out, room, share, limits)]
-        return self._fitting(due)
-
-    def _waiting(self, room: int, most: int, counts: list[int], now: float) -> Places:
-        """Whom to ask to confirm now."""
-        waiting = self.table.places(State.WAITING)
-        # The oldest, however many wait: what a message costs is by what it holds.
-        oldest = waiting[:room]
-        share, limits = share_of(most), self.breaker.limits(now)
-        if not limits and counts[State.WAITING] + counts[State.CONFIRMING] <= share:
-            # As it mostly is, and costs least.
-            return self._fitting(oldest)
-        out = self.table.centres(self.table.places(State.CONFIRMING))
-        if limits or exceeds(self.table.centres(oldest), out, share):
-            full = blocked(out, share, limits)
-            if len(full):
-                mask = np.isin(self.table.centres(waiting), full, invert=True)
-                oldest = waiting[mask][:room]
-            taken = fair(self.table.centres(oldest), out, room, share, limits)
-            # Others may wait behind those of whom too much was among the oldest.
-            self._stirred |= 0 < len(taken) < len(oldest)
-            oldest = oldest[taken]
-        return self._fitting(oldest)
-
     def _write(
-        self, places: Places, kind: int, deadline_ns: int, ledger: Ledger
+        self,
+        places: Places,
+        kind: int,
+        deadline_ns: int,
+        wall_ns: int,
+        ledger: Ledger,
     ) -> tuple[bytes, Places]:
         """Questions about these lines, and which of the lines they are about.
 
         What is damaged cannot be asked about: it is let go, its number is in `lost`.
         """
+
+        def write(some: Places) -> bytes:
+            numbers, until = self.table.numbers(some), self.table.credit_until(some)
+            return ledger.questions(numbers, kind, deadline_ns, wall_ns, until)
+
         try:
-            numbers = self.table.numbers(places)
-            return ledger.questions(numbers, kind, deadline_ns), places
+            return write(places), places
         except CorruptionError:
             pass
         written, whole = b"", np.ones(len(places), np.bool_)
-        for at, number in enumerate(self.table.numbers(places)):
+        for at in range(len(places)):
             try:
-                written += ledger.questions(np.array([number]), kind, deadline_ns)
+                written += write(places[at : at + 1])
             except CorruptionError:
                 whole[at] = False
         lost = self.table.numbers(places[~whole]).tolist()
@@ -344,17 +368,10 @@ class Biller:
         log.error("%s cannot be asked about damaged entries: %s", self.name, lost)
         return written, places[whole]
 
-    def _fitting(self, places: Places) -> Places:
-        """The first of them, as far as one message has room for their payments."""
-        if len(places) * BASKET_MAX <= QUESTION_HOLDS_MAX // 2:
-            return places
-        ends = np.cumsum(self.table.sizes(places), dtype=np.int64)
-        return places[: np.searchsorted(ends, QUESTION_HOLDS_MAX // 2, "right")]
-
     # --- time --------------------------------------------------------------------
 
-    def tick(self, now: float) -> Numbers:
-        """See what was not answered in time.
+    def tick(self, now: float, wall_ns: int) -> Numbers:
+        """See what was not answered in time, and what cannot be confirmed any more.
 
         Returns the numbers of the questions that have become unknown.
         """
@@ -372,33 +389,62 @@ class Biller:
         self.fetch_breaker.failed(np.array(begun), _centres(centres), now)
         # The ledger has not taken an answer: whatever the reason, ask again.
         lost = table.due(State.ANSWERED, now)
-        return self._doubt(np.concatenate([late, lost]), now)
+        places = np.concatenate([late, lost, table.too_late(wall_ns)])
+        return self._doubt(places, now, wall_ns)
 
-    def _doubt(self, places: Places, now: float) -> Numbers:
+    def cancels(self, now: float, wall_ns: int) -> Numbers:
+        """The holds of payments that it was never offered and must not credit now.
+
+        From here on it is not asked about them. Those that the ledger has not given
+        back within the time of an answer come again.
+        """
+        table = self.table
+        table.wait(table.due(State.CANCELLING, now))
+        places = table.not_offered(wall_ns)
+        # What its deadline has kept nobody gives back alone.
+        kept = table.due_ns(places) <= wall_ns
+        table.suspect(places[kept], now)
+        places = places[~kept][:CANCELS_MAX]
+        table.cancel(places, now + self.config.answer_timeout_ms / 1000)
+        sizes = table.sizes(places).astype(np.int64)
+        members = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        numbers: Numbers = np.repeat(table.numbers(places), sizes)
+        return numbers + members.astype(np.uint64)
+
+    def _doubt(self, places: Places, now: float, wall_ns: int) -> Numbers:
         """They are unknown until the schedule's next time; their numbers."""
-        self.table.doubt(places, now + self._wait(places))
+        self.table.doubt(places, now + self._wait(places, wall_ns))
         return self.table.numbers(places)
 
-    def _wait(self, places: Places) -> Times:
-        """Seconds to the next status question of each, without end after the last."""
+    def _wait(self, places: Places, wall_ns: int) -> Times:
+        """Seconds to the next status question of each.
+
+        One goes out when it can be final that the biller has not seen the payment,
+        whatever the schedule says; after the schedule's last there is no end else.
+        """
         calls = self.table.calls(places)
         last = len(self._intervals) - 1
         wait = self._intervals[np.minimum(calls, last)]
-        return np.where(calls <= last, wait, NEVER)
+        final = self.table.final_from(places).astype(np.float64) - wall_ns
+        final = np.where(final >= 0, final / NS_IN_S + FINAL_AFTER_S, NEVER)
+        return np.minimum(np.where(calls <= last, wait, NEVER), final)
 
     # --- answers -----------------------------------------------------------------
 
-    def take(self, answers: Rows, body: bytes, ledger: Ledger, now: float) -> Taken:
+    def take(
+        self, answers: Rows, body: bytes, ledger: Ledger, now: float, wall_ns: int
+    ) -> Taken:
         """Take a message of answers (ANSWER), read out of `body`."""
         self._stirred = True
+        answers, refused = refuse_texts(answers)
+        numbers = answers["number"]
         about_bills = answers["number"] >= FETCH_BIT
-        wrong = 0
+        # A mistake of the biller, whatever it sends instead.
+        wrong = len(refused)
         if about_bills.any():
             told = some(answers, about_bills)
             wrong += self._take_bills(told, body, ledger, now)
             answers = some(answers, ~about_bills)
-        # An answer whose texts are malformed is evidence all the same.
-        wrong += int(np.count_nonzero(answers["bad"]))
         # The core gives 0 for every kind that is none.
         usable = answers["kind"] != 0
         wrong += len(usable) - int(np.count_nonzero(usable))
@@ -411,16 +457,23 @@ class Biller:
         right &= expected[:, 1] == words[:, 1]
         wrong += int(np.count_nonzero(known)) - int(np.count_nonzero(right))
         mine, mine_places = some(answers, right), some(places, right)
-        final = self._take_known(mine, mine_places, now)
+        unseen = mine["kind"] == _NOT_SEEN
+        if unseen.any():
+            mine, kept, not_right = judge_unseen(
+                mine, mine_places, unseen, self.table, wall_ns
+            )
+            mine, mine_places = mine[kept], mine_places[kept]
+            wrong += not_right
+        final = self._take_known(mine, mine_places, now, wall_ns)
         own_sizes = self.table.sizes(some(mine_places, final))
         requests = answer_requests(some(mine, final), own_sizes, self.index, ledger)
         if not known.all():
-            late = answers[~known & (answers["kind"] != Answered.UNKNOWN)]
+            late = answers[~known & (answers["kind"] <= _REJECTED)]
             found, sizes = find_late(late, ledger)
             wrong += len(late) - len(found)
             requests += answer_requests(found, sizes, self.index, ledger)
         self.results["wrong"] += wrong
-        return Taken(requests, wrong)
+        return Taken(requests, wrong, numbers, refused)
 
     def _take_bills(
         self, answers: Rows, body: bytes, ledger: Ledger, now: float
@@ -433,10 +486,12 @@ class Biller:
         self.fetch_breaker.answered(begun, centres, now)
         return sum(one.is_wrong for one in told)
 
-    def _take_known(self, answers: Rows, places: Places, now: float) -> Mask:
+    def _take_known(
+        self, answers: Rows, places: Places, now: float, wall_ns: int
+    ) -> Mask:
         """Answers about open questions. Which of them are for the ledger."""
         table = self.table
-        final: Mask = answers["kind"] != _UNKNOWN
+        final: Mask = answers["kind"] <= _REJECTED
         # What the ledger is about to decide it decides; of several answers to one
         # question the first counts here, and the ledger sees all.
         states = table.states(places)
@@ -448,7 +503,7 @@ class Biller:
             answered = some(places, out)
             asked = table.asked(answered)
             self.breaker.answered(asked, table.centres(answered), now)
-            self._time(now - asked)
+            self.latencies.add(now - asked)
             table.answer(some(places, fresh), until)
             return final
         failed = out & ~final & self._is_code(answers, Retry.FAILED)
@@ -457,19 +512,27 @@ class Biller:
             (self.breaker.answered, places[out & ~failed]),
         ):
             told(table.asked(part), table.centres(part), now)
-        self._time(now - table.asked(places[out]))
+        self.latencies.add(now - table.asked(places[out]))
         table.answer(places[fresh & final], until)
-        self._take_unknown(answers[out & ~final], places[out & ~final], now)
+        open_ = out & ~final
+        self._take_unknown(answers[open_], places[open_], now, wall_ns)
         self.results["unknown"] += unknown
         return final
 
-    def _take_unknown(self, answers: Rows, places: Places, now: float) -> None:
-        """The biller does not know yet: its code says how to go on."""
-        again = self._is_code(answers, Retry.AGAIN) & (
-            self.table.confirms(places) < self.config.confirms_max
+    def _take_unknown(
+        self, answers: Rows, places: Places, now: float, wall_ns: int
+    ) -> None:
+        """The biller does not know yet: its code says how to go on.
+
+        What it has not seen it is asked to credit again, while there is time.
+        """
+        again = (
+            (answers["kind"] == _NOT_SEEN)
+            & (self.table.confirms(places) < self.config.confirms_max)
+            & (self.table.confirm_until(places) > wall_ns)
         )
         later = self._is_code(answers, Retry.LATER)
-        wait = self._wait(places)
+        wait = self._wait(places, wall_ns)
         wait[later] = np.maximum(wait[later], self._intervals[-1])
         self.table.doubt(places, now + wait)
         self.table.wait(places[again])
@@ -504,6 +567,12 @@ class Biller:
         """Questions about payments without an answer."""
         return self.table.count(State.CONFIRMING, State.CHECKING)
 
+    @property
+    def clock_is_wrong(self) -> bool:
+        """Whether it may not know its last moment to credit."""
+        tolerated_ns = self.config.credit_margin_ms * NS_IN_MS // 2
+        return abs(self.clocks.skew_ns) > tolerated_ns
+
     def health(self, now: float) -> Health:
         """How healthy it is, by its answers about payments."""
         return self.breaker.state(now)
@@ -518,47 +587,12 @@ class Biller:
             self._minute.popleft()
         return sum(count for _, count in self._minute)
 
-    def latency_ms(self, percent: float) -> int:
-        """A percentile of the last answers' times in milliseconds, 0 without any."""
-        if not self._timed:
-            return 0
-        return int(np.percentile(self._latencies[: self._timed], percent) * 1000)
-
-    def _time(self, latencies: Times) -> None:
-        last = latencies[-LATENCIES_MAX:]
-        places = self._timed + np.arange(len(last))
-        self._latencies[places % LATENCIES_MAX] = last
-        self._timed += len(last)
-
 
 def _intervals(config: BillerConfig) -> Times:
     """Seconds before each status question about a payment: doubling, up to a most."""
     doubling = config.status_first_ms * 2.0 ** np.arange(config.status_calls_max)
     result: Times = np.minimum(doubling, config.status_interval_max_ms) / 1000
     return result
-
-
-def _by_question(
-    holds: Rows, ledger: Ledger
-) -> tuple[Rows, npt.NDArray[np.uint8], list[int]]:
-    """The first hold of each question, and how many of its holds are given; and the
-    numbers of those whose first hold is damaged.
-    """
-    lost: list[int] = []
-    if not holds["basket"].any():
-        return holds, np.ones(len(holds), np.uint8), lost
-    leads, first, counts = np.unique(
-        holds["sequence"] - baskets.places(holds),
-        return_index=True,
-        return_counts=True,
-    )
-    heads = holds[first]
-    if (heads["sequence"] != leads).any():
-        # Of some baskets the first payment is resolved, and others are not.
-        heads, damaged = ledger.gather_whole(leads)
-        counts = counts[~np.isin(leads, damaged)]
-        lost = damaged.tolist()
-    return heads, counts.astype(np.uint8), lost
 
 
 def _centres(indices: list[int]) -> Centres:

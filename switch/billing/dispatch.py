@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from switch._core import Ledger, Request, Rows, parse_answers
+from switch._core import Ledger, Request, Rows, parse_answers, parse_clock
 from switch.billing.answers import some
-from switch.billing.biller import Biller, Connection
+from switch.billing.biller import Biller, Connection, Taken
 from switch.billing.bills import Fetched
 from switch.billing.health import Health
 from switch.billing.table import Numbers, State
@@ -33,7 +33,7 @@ from switch.errors import (
     OverloadError,
     SwitchError,
 )
-from switch.ledger import baskets
+from switch.ledger import baskets, moves
 from switch.ledger.follower import read_whole
 from switch.register.register import Register, Service
 from switch.v1 import payments_pb2
@@ -78,6 +78,8 @@ class BillerStatus(NamedTuple):
     fetch_health: Health
     fetches: int
     resting_centres: int
+    clock_skew_ms: int
+    """Its clock less ours."""
 
 
 class Pace:
@@ -138,6 +140,7 @@ class Dispatcher:
         """What went wrong with one biller or another since the start."""
         # By biller: no complaint about it in the log before that.
         self._complains: dict[int, float] = {}
+        self._clock_complains: dict[int, float] = {}
         self._watches = Watches(config.watches_max)
         # Open holds that were found damaged, and are asked about no more.
         self._lost: set[int] = set()
@@ -154,7 +157,7 @@ class Dispatcher:
             rows = _whole(rows, len(holds) > ROWS_MAX)
             last = rows["sequence"][-1] if len(rows) else holds[:ROWS_MAX][-1]
             if len(rows):
-                self._add(rows)
+                self._add(rows, self._started)
             holds = holds[np.searchsorted(holds, last, "right") :]
         self._note_full()
         if count:
@@ -171,7 +174,8 @@ class Dispatcher:
             return
         newest = self._ledger.sequence
         if not (self._ledger.holds_count or self._watches or self._is_busy()):
-            # Every hold in these rows is resolved in them or after them.
+            # Every hold in these rows is resolved in them or after them, and nobody is
+            # there to be told.
             self._cursor = newest
             return
         while self._cursor < newest:
@@ -192,7 +196,9 @@ class Dispatcher:
         self._full = full
 
     def _is_busy(self) -> bool:
-        return any(not one.is_idle for one in self._billers.values())
+        return any(
+            one.connections_count or not one.is_idle for one in self._billers.values()
+        )
 
     def _take_rows(self, rows: Rows) -> None:
         done = rows["result"] == Result.OK
@@ -204,15 +210,30 @@ class Dispatcher:
             for biller, part in self._by_biller(resolved):
                 try:
                     biller.table.resolve(part["resolves"] - baskets.places(part))
+                    if biller.connections_count:
+                        biller.ends.add(part["resolves"], part)
                 except Exception as error:  # noqa: BLE001
                     self._failed(biller, error)
             self._watches.wake(resolved["resolves"])
+        refunds = some(rows, done & (rows["kind"] == Kind.REFUND))
+        if len(refunds):
+            self._tell_refunds(refunds)
 
-    def _add(self, holds: Rows) -> None:
+    def _tell_refunds(self, refunds: Rows) -> None:
+        posts, damaged = self._ledger.gather_whole(refunds["resolves"])
+        refunds = refunds[~np.isin(refunds["resolves"], damaged)]
+        # Of what was paid without a question nobody waits to hear.
+        held = posts["kind"] == Kind.POST
+        for post, refund in zip(posts[held], refunds[held], strict=True):
+            biller = self.biller(self._register.service(int(post["service"])).biller)
+            if biller.connections_count:
+                biller.ends.add(np.array([post["resolves"]]), refund.reshape(1))
+
+    def _add(self, holds: Rows, before: float | None = None) -> None:
         wall_ns = self._wall_ns()
         for biller, part in self._by_biller(holds):
             try:
-                self._lost.update(biller.add(part, self._ledger, wall_ns))
+                self._lost.update(biller.add(part, self._ledger, wall_ns, before))
             except Exception as error:  # noqa: BLE001
                 self._failed(biller, error)
 
@@ -264,13 +285,33 @@ class Dispatcher:
 
     def tick(self) -> None:
         """See what was not answered in time, and ask what is due."""
-        now = self._clock()
+        now, wall_ns = self._clock(), self._wall_ns()
         for biller in self._billers.values():
             try:
-                self._wake_lines(biller, biller.tick(now))
+                self._wake_lines(biller, biller.tick(now, wall_ns))
             except Exception as error:  # noqa: BLE001
                 self._failed(biller, error)
         self._ask()
+
+    def cancels(self) -> list[Request]:
+        """Voids of payments that were never offered, in time; to be committed.
+
+        To be called with each tick. What is not done is asked for again.
+        """
+        now, wall_ns = self._clock(), self._wall_ns()
+        requests = []
+        for biller in self._billers.values():
+            if biller.is_idle:
+                continue
+            try:
+                holds = biller.cancels(now, wall_ns)
+            except Exception as error:  # noqa: BLE001
+                self._failed(biller, error)
+                continue
+            if len(holds):
+                log.info("%s was never asked about %d holds", biller.name, len(holds))
+                requests.append(moves.cancels(holds).request())
+        return requests
 
     def _ask(self) -> None:
         """Ask who has much to be asked, and the others in turn as the pace allows.
@@ -327,29 +368,51 @@ class Dispatcher:
         return biller
 
     def detach(self, biller: Biller, connection: Connection) -> None:
-        """A connection of it is gone; what was asked on it is asked again."""
-        self._wake_lines(biller, biller.detach(connection, self._clock()))
+        """A connection of it is gone; what was asked on it is asked about."""
+        numbers = biller.detach(connection, self._clock(), self._wall_ns())
+        self._wake_lines(biller, numbers)
 
     @contextmanager
     def presence(self, index: int) -> Iterator[None]:
         """A biller is here without being asked: it pulls. It does not count as away."""
-        presence = self.biller(index).presence
+        biller = self.biller(index)
+        biller.pull()
+        presence = biller.presence
         presence.connected(self._clock())
         try:
             yield
         finally:
             presence.disconnected(self._clock())
 
-    def take(self, biller: Biller, body: bytes) -> tuple[list[Request], int]:
-        """A ConnectRequest of a biller: requests to commit, and wrong answers in it.
+    def take(self, biller: Biller, body: bytes, connection: int = 0) -> Taken:
+        """A ConnectRequest of a biller: requests to commit, and what to tell it.
+
+        `connection` is the number of the one it came on.
 
         Their replies go to `Biller.note`. Raises WireError.
         """
         answers = parse_answers(body)
-        taken = biller.take(answers, body, self._ledger, self._clock())
+        clock_ns = parse_clock(body)
+        if clock_ns:
+            biller.clocks.note(connection, clock_ns, self._wall_ns())
+            self._check_clock(biller)
+        taken = biller.take(answers, body, self._ledger, self._clock(), self._wall_ns())
         if taken.wrong:
             log.warning("%s gave %d wrong answers", biller.name, taken.wrong)
-        return taken.requests, taken.wrong
+        return taken
+
+    def _check_clock(self, biller: Biller) -> None:
+        now = self._clock()
+        if biller.clock_is_wrong and now >= self._clock_complains.get(
+            biller.index, now
+        ):
+            self._clock_complains[biller.index] = now + COMPLAINT_S
+            log.critical(
+                "ALARM: the clock of %s differs by %.1f s; it is asked to credit "
+                "nothing until it is set, or goes by credit_within_ms and sends none",
+                biller.name,
+                biller.clocks.skew_ns / 1e9,
+            )
 
     # --- bills -------------------------------------------------------------------
 
@@ -495,10 +558,11 @@ def _status(biller: Biller, now: float) -> BillerStatus:
         queued=table.count(State.WAITING),
         asked=biller.asked_count,
         unknown=table.count(State.UNKNOWN),
-        p50_ms=biller.latency_ms(50),
-        p99_ms=biller.latency_ms(99),
+        p50_ms=biller.latencies.percentile_ms(50),
+        p99_ms=biller.latencies.percentile_ms(99),
         status_questions=biller.status_questions(now),
         fetch_health=biller.fetch_breaker.state(now),
         fetches=biller.fetches.count,
         resting_centres=biller.resting_centres(now),
+        clock_skew_ms=round(biller.clocks.skew_ns / 1e6),
     )

@@ -22,7 +22,7 @@ NEVER = np.inf
 LINES_FIRST = 1_024
 """Lines that a table begins with; it doubles."""
 ID_WORDS = 2
-STATES = 6
+STATES = 7
 """Of a line, GONE among them."""
 
 
@@ -41,6 +41,8 @@ class State:
     """For the answer to that, until `at`."""
     ANSWERED = 5
     """For the ledger to take the answer, until `at`."""
+    CANCELLING = 6
+    """For the ledger to give the money back, until `at`. The biller is not asked."""
 
 
 class Table:
@@ -62,6 +64,11 @@ class Table:
         self._open = np.zeros(capacity, np.uint8)
         self._state = np.zeros(capacity, np.uint8)
         self._doubt = np.zeros(capacity, np.bool_)
+        self._offered = np.zeros(capacity, np.bool_)
+        self._free = np.zeros(capacity, np.bool_)
+        self._confirm_until = np.zeros(capacity, np.uint64)
+        self._credit_until = np.zeros(capacity, np.uint64)
+        self._final_from = np.zeros(capacity, np.uint64)
         self._confirms = np.zeros(capacity, np.uint16)
         self._calls = np.zeros(capacity, np.uint16)
         self._connection = np.zeros(capacity, np.uint32)
@@ -102,6 +109,30 @@ class Table:
         for one in states[1:]:
             found |= self.state == one
         return np.flatnonzero(found)
+
+    def timely(self, places: Places, wall_ns: int, skew_ns: int = 0) -> Mask:
+        """Which of them may still be confirmed.
+
+        `wall_ns` is the wall clock's time, `skew_ns` how much the biller's differs.
+        """
+        timely: Mask = self._confirm_until[places] > wall_ns
+        if skew_ns:
+            # Until it is final a clock may be wrong.
+            tolerated = self._final_from[places] - self._credit_until[places]
+            timely &= tolerated >= skew_ns
+        return timely
+
+    def too_late(self, wall_ns: int) -> Places:
+        """The places that wait, have been offered, and may not be confirmed now."""
+        places: Places = np.flatnonzero((self.state == State.WAITING) & self.offered)
+        found: Places = places[self._confirm_until[places] <= wall_ns]
+        return found
+
+    def not_offered(self, wall_ns: int) -> Places:
+        """The places that wait, were never offered, and must not be credited now."""
+        places: Places = np.flatnonzero((self.state == State.WAITING) & ~self.offered)
+        found: Places = places[self._credit_until[places] <= wall_ns]
+        return found
 
     def due(self, state: int, now: float) -> Places:
         """The places in this state whose time has come, the oldest first."""
@@ -151,6 +182,32 @@ class Table:
         """Whether each has ever been unknown."""
         return self._doubt[places]
 
+    @property
+    def offered(self) -> Mask:
+        """Whether the biller may have heard of each, of all lines, by place."""
+        return self._offered[: self._count]
+
+    def free(self, places: Places) -> Mask:
+        """Whether the next question for the status of each is outside the budget."""
+        return self._free[places]
+
+    def credit_until(self, places: Places) -> Numbers:
+        """Until when each may be credited, in nanoseconds of the wall clock."""
+        return self._credit_until[places]
+
+    def confirm_until(self, places: Places) -> Numbers:
+        """Until when a question to credit each may leave."""
+        return self._confirm_until[places]
+
+    def final_from(self, places: Places) -> Numbers:
+        """From when on nobody credits what was not seen."""
+        return self._final_from[places]
+
+    def due_ns(self, places: Places) -> Numbers:
+        """When the deadline of each ends it, or keeps it: after the other half."""
+        last, final = self._credit_until[places], self._final_from[places]
+        return final + (final - last)
+
     # --- how it changes ----------------------------------------------------------
 
     def add(
@@ -161,8 +218,13 @@ class Table:
         sizes: npt.NDArray[np.uint8],
         opens: npt.NDArray[np.uint8],
         calls: npt.NDArray[np.uint16],
-    ) -> None:
-        """Lines that wait; the numbers ascend and are above those before."""
+        moments: tuple[Numbers, Numbers, Numbers],
+    ) -> Places:
+        """Lines that wait; the numbers ascend and are above those before.
+
+        `moments` are confirm_until, credit_until and final_from of each. Returns the
+        places.
+        """
         more = len(numbers)
         if self._gone > self._count // 2:
             self._compact()
@@ -176,8 +238,12 @@ class Table:
         self._open[new] = opens
         self._calls[new] = calls
         self._state[new] = State.WAITING
+        self._confirm_until[new], self._credit_until[new], self._final_from[new] = (
+            moments
+        )
         self._count = end
         self.open_count += int(opens.sum())
+        return np.arange(new.start, end)
 
     def resolve(self, numbers: Numbers) -> int:
         """One hold of each of these lines is resolved; a number may come repeatedly.
@@ -213,6 +279,8 @@ class Table:
         """A question about each goes out: CONFIRMING or CHECKING until `until`."""
         counter = self._confirms if state == State.CONFIRMING else self._calls
         counter[places] += 1
+        self._free[places] = False
+        self._offered[places] = True
         self._state[places] = state
         self._connection[places] = connection
         self._asked[places] = now
@@ -221,6 +289,15 @@ class Table:
     def wait(self, places: Places) -> None:
         """Ask them to confirm again."""
         self._state[places] = State.WAITING
+
+    def offer(self, places: Places) -> None:
+        """The biller may have heard of them."""
+        self._offered[places] = True
+
+    def cancel(self, places: Places, until: float) -> None:
+        """The ledger is to give their money back; they are not asked about."""
+        self._state[places] = State.CANCELLING
+        self._at[places] = until
 
     def answer(self, places: Places, until: float) -> None:
         """The ledger gets an answer about each."""
@@ -232,6 +309,15 @@ class Table:
         self._state[places] = State.UNKNOWN
         self._doubt[places] = True
         self._at[places] = at
+
+    def suspect(self, places: Places, at: Times | float) -> None:
+        """They are unknown: they may have been asked about, and nobody heard of it.
+
+        Ask for their status at `at`, whatever the budget.
+        """
+        self.doubt(places, at)
+        self._offered[places] = True
+        self._free[places] = True
 
     # --- room --------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ def billers(args: Namespace, screen: Screen) -> Exit:
     count = screen.language.count
     names = ("biller", "health", "bill health")
     columns = ("connections", "waiting", "asked", "doubtful")
-    numbers = ("p50 ms", "p99 ms", "status/min", "bills", "resting")
+    numbers = ("p50 ms", "p99 ms", "status/min", "bills", "resting", "clock ms")
     screen.table(
         names + columns + numbers,
         [
@@ -41,6 +41,7 @@ def billers(args: Namespace, screen: Screen) -> Exit:
                 count(one.status_questions),
                 count(one.fetches),
                 count(one.resting_centres),
+                ("-" if one.clock_skew_ms < 0 else "") + count(abs(one.clock_skew_ms)),
             )
             for one in found
         ],

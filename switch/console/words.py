@@ -172,6 +172,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "status": ("Status questions", "অবস্থা-প্রশ্ন"),
     "resting": ("Centres resting", "বিরামে থাকা কেন্দ্র"),
     "status/min": ("Status calls/min", "মিনিটে অবস্থা-জিজ্ঞাসা"),
+    "clock ms": ("Clock ahead, ms", "ঘড়ি এগিয়ে, মি.সে."),
     "step": ("step", "ধাপ"),
     "time": ("Time", "সময়"),
     "total": ("Total", "মোট"),
@@ -199,8 +200,8 @@ STATES: dict[PaymentState, tuple[str, str]] = {
     PaymentState.HELD: ("held until the biller confirms", "প্রাপকের নিশ্চিতির অপেক্ষায়"),
     PaymentState.COMPLETED: ("completed", "সম্পন্ন"),
     PaymentState.REVERSED: (
-        "rejected by the biller, the money is back: return the cash",
-        "প্রাপক অগ্রাহ্য করেছে, টাকা ফিরেছে: নগদ ফেরত দিন",
+        "not credited by the biller, the money is back: return the cash",
+        "প্রাপক জমা নেয়নি, টাকা ফিরেছে: নগদ ফেরত দিন",
     ),
     PaymentState.EXPIRED: (
         "expired without an answer, the money is back: return the cash",

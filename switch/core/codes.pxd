@@ -250,6 +250,7 @@ cdef enum:
     ANSWERED_CONFIRMED = 1
     ANSWERED_REJECTED = 2
     ANSWERED_UNKNOWN = 3
+    ANSWERED_NOT_SEEN = 4
 
 cdef enum:  # Answer.bad: a text that is over-long or not printable, and was left out
     BAD_REFERENCE = 0x01

@@ -362,8 +362,9 @@ cdef struct Outcome:            # 80 bytes: the answer to one requested row
     uint8_t foreign             # the row in the way is of another sender and another wallet
     uint8_t reserved[9]
 
-cdef struct Answer:             # 104 bytes, in memory: what a biller answered to one question
+cdef struct Answer:             # 112 bytes, in memory: what a biller answered to one question
     uint64_t number             # of the question; of payments the hold's sequence
+    uint64_t sent_ns            # of a question whose payment the biller has not seen: when it left
     uint8_t id[16]              # zero unless the answer has one of 16 bytes
     uint8_t biller_reference[32]  # texts are zero-padded
     uint8_t reason[32]

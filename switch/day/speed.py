@@ -29,6 +29,7 @@ STATUS_PER_MINUTE_MAX = 6_000
 
 _LIFE_MS = {
     "answer_timeout_ms": 30_000,
+    "credit_margin_ms": 60_000,
     "fetch_timeout_ms": 30_000,
     "status_first_ms": 30_000,
     "status_interval_max_ms": 60_000,

@@ -3,13 +3,14 @@
 May use `templates` and `codes`. Accounts are account indices, `sender` and `checker`
 participant indices, amounts paise; every move but `post`, `void` and `window` has an
 id of 16 bytes that its sender chose. What is wrong with a value is for the ledger to
-say. Each returns one row; `join` makes one request of several. A biller's word is no
-row: `confirmed` and `rejected` make records for `Request.answers`.
+say. Each returns one row, `cancels` many; `join` makes one request of several. A
+biller's word is no row: `confirmed` and `rejected` make records for `Request.answers`.
 """
 
 import hashlib
 
 import numpy as np
+import numpy.typing as npt
 
 from switch._core import ANSWER, Rows
 from switch.codes import (
@@ -175,6 +176,13 @@ def post(held: int, amount: int, *, sender: int = 0) -> Templates:
 def void(held: int, *, sender: int = 0) -> Templates:
     """Release a hold, by its sequence."""
     return template(Kind.VOID, sender=sender, resolves=held)
+
+
+def cancels(held: npt.NDArray[np.uint64]) -> Templates:
+    """Release these holds, which nobody was asked about."""
+    rows = np.repeat(void(0).rows, len(held))
+    rows["resolves"] = held
+    return Templates(rows)
 
 
 def _bits(head: int, tender: Tender) -> int:

@@ -5,6 +5,7 @@ One event loop for all billers. Knows gRPC and `desk`; decides nothing.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 
 import grpc
@@ -12,6 +13,7 @@ import grpc.aio
 
 from switch.credentials import Credentials
 from switch.simulator.desk import Desk
+from switch.v1 import billers_pb2 as pb
 
 METHOD = "/payswitch.v1.BillerService/Connect"
 MESSAGE_MAX = 16 << 20
@@ -75,6 +77,7 @@ class Line:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 call.cancel()
+                self._desk.say_again()
             return self._desk.counts["messages"] > heard
 
     async def _hear(self, call: "grpc.aio.StreamStreamCall[bytes, bytes]") -> None:
@@ -92,7 +95,9 @@ class Line:
                 await self._wait(ready)
                 continue
             try:
-                await call.write(message)
+                # Fields of messages that follow each other are those of one.
+                clock = pb.ConnectRequest(clock_ns=time.time_ns()).SerializeToString()
+                await call.write(message + clock)
             except asyncio.InvalidStateError:
                 # The call had ended before, which is how the library says it.
                 self._desk.give_back(message)

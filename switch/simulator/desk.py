@@ -36,14 +36,15 @@ from switch.v1 import billers_pb2 as pb
 ANSWERS_MAX = 8_190
 """Answers in one message."""
 WAITING_MAX = 1_000_000
-"""Answers that are not due yet, payments heard of and not decided, payments asked about
-again, references whose bills are issued again: what is more is not kept."""
+"""Answers that are not due yet or not acknowledged, payments heard of and not decided,
+payments asked about again, references whose bills are issued again: what is more is not
+kept."""
 NS_IN_S = 1_000_000_000
+FETCH_BIT = 1 << 63
+"""In the number of every question about a bill."""
 MINUTE_S = 60.0
 PENDING = "PENDING"
 """It does not know yet."""
-NOT_FOUND = "NOT_FOUND"
-"""It has never heard of the payment."""
 NOTHING_DUE = "NOTHING_DUE"
 """The reference is not known, or all its bills are paid."""
 
@@ -53,6 +54,7 @@ _FETCH = pb.QUESTION_KIND_FETCH_BILL
 _CONFIRMED = pb.ANSWER_KIND_CONFIRMED
 _REJECTED = pb.ANSWER_KIND_REJECTED
 _UNKNOWN = pb.ANSWER_KIND_UNKNOWN
+_NOT_SEEN = pb.ANSWER_KIND_NOT_SEEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,8 @@ class Desk:
         self._order = itertools.count()
         self._message = pb.ConnectRequest()
         self._full: deque[bytes] = deque()
+        # What the switch has not said it has taken, by the number of its question.
+        self._open: dict[int, pb.Answer] = {}
 
     # --- what connections need ---------------------------------------------------
 
@@ -130,6 +134,23 @@ class Desk:
         self._due.clear()
         self._message.Clear()
         self._full.clear()
+        self._open.clear()
+
+    def say_again(self) -> None:
+        """A connection broke: whatever may have been lost on it is due again."""
+        self.counts["said_again"] += len(self._open)
+        now = time.monotonic()
+        for answer in self._open.values():
+            heapq.heappush(self._due, (now, next(self._order), answer))
+        self._open.clear()
+        self.on_ready()
+
+    def _note_open(self, answer: pb.Answer) -> None:
+        """A final answer about a payment is kept until it is acknowledged."""
+        is_final = answer.kind in (_CONFIRMED, _REJECTED)
+        is_about_a_bill = answer.number >= FETCH_BIT
+        if is_final and not is_about_a_bill and len(self._open) < WAITING_MAX:
+            self._open[answer.number] = answer
 
     def next_s(self) -> float | None:
         """Seconds until more answers are due; 0 if some are, None if none will be."""
@@ -141,7 +162,9 @@ class Desk:
         """One message of answers that are due, empty if there are none."""
         now = time.monotonic()
         while self._due and self._due[0][0] <= now:
-            self._message.answers.append(heapq.heappop(self._due)[2])
+            answer = heapq.heappop(self._due)[2]
+            self._note_open(answer)
+            self._message.answers.append(answer)
             self._seal(ANSWERS_MAX)
         self._seal(1)
         # The books say so before the switch hears it.
@@ -162,7 +185,15 @@ class Desk:
 
     def take(self, body: bytes) -> None:
         """A message of questions. Raises DecodeError."""
-        questions = pb.ConnectResponse.FromString(body).questions
+        message = pb.ConnectResponse.FromString(body)
+        for number in message.acknowledged:
+            self._open.pop(number, None)
+        self.counts["acknowledged"] += len(message.acknowledged)
+        self.counts["ended"] += len(message.ended)
+        self.counts["refused_texts"] += len(message.refused)
+        questions = message.questions
+        if not questions:
+            return
         self.counts["messages"] += 1
         if self._habits is AT_ONCE and not self._timeline.lines:
             self._confirm_at_once(questions)
@@ -181,18 +212,22 @@ class Desk:
                 self._take(question)
                 continue
             if amount is None:
+                if _is_too_late(question):
+                    self._take(question)
+                    continue
                 books.write(
                     biller,
                     Credit(id_, question.amount, question.service, question.reference),
                 )
             self.counts["confirm"] += 1
             self.counts["confirmed"] += 1
-            self._message.answers.add(
+            answer = self._message.answers.add(
                 number=question.number,
                 id=id_,
                 kind=_CONFIRMED,
                 biller_reference=id_.hex(),
             )
+            self._note_open(answer)
             self._seal(ANSWERS_MAX)
 
     def _take(self, question: pb.Question) -> None:
@@ -224,6 +259,9 @@ class Desk:
                 self.counts["lost"] += 1
                 return
             declines = decision.fate is Fate.DECLINED or self._has(Trouble.DECLINE)
+            if _is_too_late(question):
+                self.counts["too_late"] += 1
+                declines = True
             self._write(question, declines=declines)
             amount = REFUSED if declines else question.amount
         if decision.fate is Fate.LATE and amount != REFUSED:
@@ -256,7 +294,7 @@ class Desk:
             if decision.fate is not Fate.LATE or amount == REFUSED:
                 settled = self._late_until.get(question.id, 0.0)
         elif question.id not in self._heard:
-            self._say(question, _UNKNOWN, reason=NOT_FOUND, decision=decision)
+            self._say(question, _NOT_SEEN, decision=decision)
             return
         if time.time() < settled:
             self._say(question, _UNKNOWN, reason=PENDING, decision=decision)
@@ -352,6 +390,8 @@ class Desk:
         )
         if kind == _CONFIRMED:
             answer.biller_reference = question.id.hex()
+        if kind == _NOT_SEEN:
+            answer.sent_ns = question.sent_ns
         self._send(answer, delay_s + decision.response_s / self._clock.response_speed)
 
     def _send(self, answer: pb.Answer, delay_s: float) -> None:
@@ -387,6 +427,11 @@ class Desk:
             return None
         line = self._timeline.find(trouble, self.biller, self._clock.second())
         return None if line is None else line.delay_s
+
+
+def _is_too_late(question: pb.Question) -> bool:
+    """Whether its payment must not be credited any more, by this clock."""
+    return 0 < question.credit_until_ns <= time.time_ns()
 
 
 def _due_bill(service: str, bill: Bill, rest: int) -> pb.DueBill:

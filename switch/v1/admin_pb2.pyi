@@ -1104,6 +1104,7 @@ class BillerState(_message.Message):
     FETCH_HEALTH_FIELD_NUMBER: _builtins.int
     FETCHES_FIELD_NUMBER: _builtins.int
     RESTING_CENTRES_FIELD_NUMBER: _builtins.int
+    CLOCK_SKEW_MS_FIELD_NUMBER: _builtins.int
     biller: _builtins.str
     """Participant id."""
     health: Global___BillerHealth.ValueType
@@ -1126,6 +1127,10 @@ class BillerState(_message.Message):
     """Centres that are not asked for now, alone, because their questions had no answer; one
     that is not asked for bills and payments counts twice.
     """
+    clock_skew_ms: _builtins.int
+    """Milliseconds that the biller's clock is ahead of the switch's, of its connection that differs
+    most; 0 if it does not say.
+    """
     def __init__(
         self,
         *,
@@ -1141,10 +1146,11 @@ class BillerState(_message.Message):
         fetch_health: Global___BillerHealth.ValueType = ...,
         fetches: _builtins.int = ...,
         resting_centres: _builtins.int = ...,
+        clock_skew_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "biller", b"biller", "connections", b"connections", "fetch_health", b"fetch_health", "fetches", b"fetches", "health", b"health", "p50_ms", b"p50_ms", "p99_ms", b"p99_ms", "queued", b"queued", "resting_centres", b"resting_centres", "status_questions", b"status_questions", "unknown", b"unknown"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "biller", b"biller", "clock_skew_ms", b"clock_skew_ms", "connections", b"connections", "fetch_health", b"fetch_health", "fetches", b"fetches", "health", b"health", "p50_ms", b"p50_ms", "p99_ms", b"p99_ms", "queued", b"queued", "resting_centres", b"resting_centres", "status_questions", b"status_questions", "unknown", b"unknown"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -33,7 +33,9 @@ class _QuestionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Question
     QUESTION_KIND_CONFIRM: _QuestionKind.ValueType  # 2
     """Credit this payment (all payments of the basket), or say why not."""
     QUESTION_KIND_STATUS: _QuestionKind.ValueType  # 3
-    """What became of the payment asked about before?"""
+    """What became of this payment? It may have been asked about before, on a connection that
+    broke or by a switch that has started again since. To answer credits nothing.
+    """
 
 class QuestionKind(_QuestionKind, metaclass=_QuestionKindEnumTypeWrapper):
     """What the switch asks."""
@@ -44,7 +46,9 @@ QUESTION_KIND_FETCH_BILL: QuestionKind.ValueType  # 1
 QUESTION_KIND_CONFIRM: QuestionKind.ValueType  # 2
 """Credit this payment (all payments of the basket), or say why not."""
 QUESTION_KIND_STATUS: QuestionKind.ValueType  # 3
-"""What became of the payment asked about before?"""
+"""What became of this payment? It may have been asked about before, on a connection that
+broke or by a switch that has started again since. To answer credits nothing.
+"""
 Global___QuestionKind: _TypeAlias = QuestionKind  # noqa: Y015
 
 class _AnswerKind:
@@ -57,9 +61,16 @@ class _AnswerKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AnswerKind
     ANSWER_KIND_CONFIRMED: _AnswerKind.ValueType  # 1
     """Credited, or: the bill as it stands."""
     ANSWER_KIND_REJECTED: _AnswerKind.ValueType  # 2
-    """Not credited, and never will be."""
+    """Not credited, and never will be: a question to credit it that comes later, with the same
+    id, is rejected too, also where the biller did not know the id when it said so.
+    """
     ANSWER_KIND_UNKNOWN: _AnswerKind.ValueType  # 3
     """The biller does not know yet; ask again."""
+    ANSWER_KIND_NOT_SEEN: _AnswerKind.ValueType  # 4
+    """To STATUS only: the question to credit this id never arrived here. It may come yet, and is
+    then to be credited, while there is time. Said of a STATUS that was sent long enough after
+    `credit_until_ns` it is final, and the money is given back.
+    """
 
 class AnswerKind(_AnswerKind, metaclass=_AnswerKindEnumTypeWrapper): ...
 
@@ -67,9 +78,16 @@ ANSWER_KIND_UNSPECIFIED: AnswerKind.ValueType  # 0
 ANSWER_KIND_CONFIRMED: AnswerKind.ValueType  # 1
 """Credited, or: the bill as it stands."""
 ANSWER_KIND_REJECTED: AnswerKind.ValueType  # 2
-"""Not credited, and never will be."""
+"""Not credited, and never will be: a question to credit it that comes later, with the same
+id, is rejected too, also where the biller did not know the id when it said so.
+"""
 ANSWER_KIND_UNKNOWN: AnswerKind.ValueType  # 3
 """The biller does not know yet; ask again."""
+ANSWER_KIND_NOT_SEEN: AnswerKind.ValueType  # 4
+"""To STATUS only: the question to credit this id never arrived here. It may come yet, and is
+then to be credited, while there is time. Said of a STATUS that was sent long enough after
+`credit_until_ns` it is final, and the money is given back.
+"""
 Global___AnswerKind: _TypeAlias = AnswerKind  # noqa: Y015
 
 @_typing.final
@@ -142,6 +160,9 @@ class Question(_message.Message):
     DEADLINE_NS_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     BASKET_FIELD_NUMBER: _builtins.int
+    CREDIT_UNTIL_NS_FIELD_NUMBER: _builtins.int
+    CREDIT_WITHIN_MS_FIELD_NUMBER: _builtins.int
+    SENT_NS_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Chosen by the switch; the answer repeats it. Of payments: the hold's sequence, so
     that an answer is taken whenever and wherever it comes.
@@ -161,6 +182,17 @@ class Question(_message.Message):
     """
     sequence: _builtins.int
     """Ledger sequence of the hold."""
+    credit_until_ns: _builtins.int
+    """11 to 13: of questions about payments, and of a basket here alone, for all its payments.
+    The biller's last moment to credit, by the switch's clock. NEVER CREDIT AFTER IT: a margin
+    later the money may be given back, and the bill paid again.
+    """
+    credit_within_ms: _builtins.int
+    """The same as milliseconds from when the question was sent, for a clock that differs from the
+    switch's; 0: it has passed.
+    """
+    sent_ns: _builtins.int
+    """When the question was sent, by the switch's clock."""
     @_builtins.property
     def basket(self) -> _containers.RepeatedCompositeFieldContainer[Global___Question]:
         """The payments of a basket, when there is one; the fields above are the first's."""
@@ -178,10 +210,13 @@ class Question(_message.Message):
         deadline_ns: _builtins.int = ...,
         sequence: _builtins.int = ...,
         basket: _abc.Iterable[Global___Question] | None = ...,
+        credit_until_ns: _builtins.int = ...,
+        credit_within_ms: _builtins.int = ...,
+        sent_ns: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "basket", b"basket", "deadline_ns", b"deadline_ns", "id", b"id", "kind", b"kind", "number", b"number", "reference", b"reference", "sequence", b"sequence", "service", b"service", "time_ns", b"time_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "basket", b"basket", "credit_until_ns", b"credit_until_ns", "credit_within_ms", b"credit_within_ms", "deadline_ns", b"deadline_ns", "id", b"id", "kind", b"kind", "number", b"number", "reference", b"reference", "sent_ns", b"sent_ns", "sequence", b"sequence", "service", b"service", "time_ns", b"time_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -197,6 +232,7 @@ class Answer(_message.Message):
     BILLER_REFERENCE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     BILLS_FIELD_NUMBER: _builtins.int
+    SENT_NS_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Of the question."""
     id: _builtins.bytes
@@ -206,6 +242,8 @@ class Answer(_message.Message):
     """The biller's own reference, 1 to 32 printable ASCII characters."""
     reason: _builtins.str
     """The biller's own reason code, when rejected."""
+    sent_ns: _builtins.int
+    """With NOT_SEEN: `sent_ns` of the question that is answered. Without it the answer is wrong."""
     @_builtins.property
     def bills(self) -> _containers.RepeatedCompositeFieldContainer[Global___DueBill]:
         """To FETCH_BILL, CONFIRMED: what the reference owes, 1 to 16."""
@@ -219,10 +257,11 @@ class Answer(_message.Message):
         biller_reference: _builtins.str = ...,
         reason: _builtins.str = ...,
         bills: _abc.Iterable[Global___DueBill] | None = ...,
+        sent_ns: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["biller_reference", b"biller_reference", "bills", b"bills", "id", b"id", "kind", b"kind", "number", b"number", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["biller_reference", b"biller_reference", "bills", b"bills", "id", b"id", "kind", b"kind", "number", b"number", "reason", b"reason", "sent_ns", b"sent_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -292,16 +331,23 @@ class ConnectRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ANSWERS_FIELD_NUMBER: _builtins.int
+    CLOCK_NS_FIELD_NUMBER: _builtins.int
+    clock_ns: _builtins.int
+    """The biller's clock as it sends this, nanoseconds since 1970-01-01 UTC: of who goes by
+    `credit_until_ns`. With the first message, which may have no answers, and every minute.
+    Empty: of who goes by `credit_within_ms`, or does not say.
+    """
     @_builtins.property
     def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Answer]: ...
     def __init__(
         self,
         *,
         answers: _abc.Iterable[Global___Answer] | None = ...,
+        clock_ns: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "clock_ns", b"clock_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -312,20 +358,101 @@ class ConnectResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     QUESTIONS_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    ENDED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def questions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Question]: ...
+    @_builtins.property
+    def acknowledged(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Numbers of answers that arrived and need not be sent again: what they decide is durable, or
+        there was nothing to decide, as of those that came late, were wrong, or did not know. What is
+        neither here nor in `refused` when the connection breaks is to be sent again on another one.
+        """
+
+    @_builtins.property
+    def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___RefusedAnswer]:
+        """Answers that were not taken: send them again with a text that can be kept."""
+
+    @_builtins.property
+    def ended(self) -> _containers.RepeatedCompositeFieldContainer[Global___Ended]:
+        """Payments of this biller that ended, or were refunded, by whatever. To one connection, once, and
+        not to one that comes later: the feed has them all.
+        """
+
     def __init__(
         self,
         *,
         questions: _abc.Iterable[Global___Question] | None = ...,
+        acknowledged: _abc.Iterable[_builtins.int] | None = ...,
+        refused: _abc.Iterable[Global___RefusedAnswer] | None = ...,
+        ended: _abc.Iterable[Global___Ended] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["questions", b"questions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "ended", b"ended", "questions", b"questions", "refused", b"refused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConnectResponse: _TypeAlias = ConnectResponse  # noqa: Y015
+
+@_typing.final
+class Ended(_message.Message):
+    """The end of a held payment, or a refund of it after that."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """The hold's sequence; of each payment of a basket."""
+    state: _payments_pb2.PaymentState.ValueType
+    sequence: _builtins.int
+    """Of the entry that says so."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        state: _payments_pb2.PaymentState.ValueType = ...,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "sequence", b"sequence", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Ended: _TypeAlias = Ended  # noqa: Y015
+
+@_typing.final
+class RefusedAnswer(_message.Message):
+    """An answer with a text that cannot be kept. Nothing of it was taken."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    field: _builtins.str
+    """Of the answer: "biller_reference" or "reason"."""
+    text: _builtins.str
+    """What is wrong with it."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        field: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "number", b"number", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefusedAnswer: _TypeAlias = RefusedAnswer  # noqa: Y015
 
 @_typing.final
 class AcknowledgeRequest(_message.Message):

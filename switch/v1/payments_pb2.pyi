@@ -35,7 +35,9 @@ class _PaymentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PaymentS
     PAYMENT_STATE_COMPLETED: _PaymentState.ValueType  # 3
     """Paid."""
     PAYMENT_STATE_REVERSED: _PaymentState.ValueType  # 4
-    """The biller rejected it; the money is back in the wallet."""
+    """The biller rejected it, never saw it, or could not be asked in time; the money is back in
+    the wallet.
+    """
     PAYMENT_STATE_EXPIRED: _PaymentState.ValueType  # 5
     """The deadline passed; the money is back in the wallet."""
     PAYMENT_STATE_REFUNDED: _PaymentState.ValueType  # 6
@@ -56,7 +58,9 @@ PAYMENT_STATE_HELD: PaymentState.ValueType  # 2
 PAYMENT_STATE_COMPLETED: PaymentState.ValueType  # 3
 """Paid."""
 PAYMENT_STATE_REVERSED: PaymentState.ValueType  # 4
-"""The biller rejected it; the money is back in the wallet."""
+"""The biller rejected it, never saw it, or could not be asked in time; the money is back in
+the wallet.
+"""
 PAYMENT_STATE_EXPIRED: PaymentState.ValueType  # 5
 """The deadline passed; the money is back in the wallet."""
 PAYMENT_STATE_REFUNDED: PaymentState.ValueType  # 6

@@ -60,15 +60,19 @@ SERVICES = (
 
 
 class FakeConnection:
-    """What was sent, as messages."""
+    """What was sent: messages with questions, and ends."""
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.is_ready = True
         self.sent: list[list[pb.Question]] = []
+        self.ended: list[pb.Ended] = []
 
     def send(self, body: bytes) -> None:
-        self.sent.append(list(pb.ConnectResponse.FromString(body).questions))
+        message = pb.ConnectResponse.FromString(body)
+        self.ended += message.ended
+        if message.questions:
+            self.sent.append(list(message.questions))
 
     def take(self) -> list[pb.Question]:
         """All questions since the last time."""
@@ -194,17 +198,34 @@ class Bench:
     ) -> int:
         """Answer and commit; how many were wrong."""
         answers = [
-            pb.Answer(number=one.number, id=one.id, kind=kind, reason=reason)
+            pb.Answer(
+                number=one.number,
+                id=one.id,
+                kind=kind,
+                reason=reason,
+                sent_ns=one.sent_ns if kind == pb.ANSWER_KIND_NOT_SEEN else 0,
+            )
             for one in questions
         ]
         body = pb.ConnectRequest(answers=answers).SerializeToString()
-        requests, wrong = self.dispatch.take(biller, body)
-        for request in requests:
+        taken = self.dispatch.take(biller, body)
+        wrong = taken.wrong
+        for request in taken.requests:
             reply = self.commit(request)
             assert not isinstance(reply, bytes)
             wrong += biller.note(reply)
         self.dispatch.look()
         return wrong
+
+    def cancel(self) -> int:
+        """Commit what is to be given back; how many holds that were."""
+        requests = self.dispatch.cancels()
+        for request in requests:
+            reply = self.commit(request)
+            assert not isinstance(reply, bytes)
+            assert set(reply["result"].tolist()) == {Result.OK}
+        self.dispatch.look()
+        return sum(request.rows_count for request in requests)
 
     def questions(self, numbers: list[int]) -> list[pb.Question]:
         """What was asked about these holds."""

@@ -22,7 +22,8 @@ def add(table: Table, numbers: list[int], sizes: list[int] | None = None) -> Non
     calls = np.zeros(len(numbers), np.uint16)
     wallets = np.array(numbers, np.uint32) % 7
     words = words.reshape(-1, 2)
-    table.add(u64(*numbers), words, wallets, given, given, calls)
+    moments = (u64(*numbers) + np.uint64(10), u64(*numbers), u64(*numbers))
+    table.add(u64(*numbers), words, wallets, given, given, calls, moments)
 
 
 class Plain:
@@ -143,6 +144,49 @@ def test_doubt_stays_and_never_does_not_come() -> None:
     assert table.in_doubt(table.find(u64(1, 2))).tolist() == [True, False]
 
 
+def test_who_may_be_confirmed_is_the_clocks_to_say() -> None:
+    # Each until ten after its number.
+    table = Table()
+    add(table, [100, 102, 120, 130])
+    places = table.places(State.WAITING)
+    assert table.timely(places, 100).tolist() == [True] * 4
+    assert table.timely(places, 110).tolist() == [False, True, True, True]
+    assert table.timely(places, 112).tolist() == [False, False, True, True]
+    # Nothing lies between the last moment and when it is final here.
+    assert not table.timely(places, 100, 1).any()
+    # What was never offered is none that may have been credited.
+    assert not len(table.too_late(1_000))
+    table.ask(table.find(u64(100, 120)), State.CONFIRMING, 1, 1.0, 2.0)
+    table.wait(table.find(u64(100, 120)))
+    assert table.numbers(table.too_late(110)).tolist() == [100]
+
+
+def test_what_was_offered_is_never_cancelled() -> None:
+    table = Table()
+    add(table, [1, 2, 3])
+    table.ask(table.find(u64(1)), State.CONFIRMING, 1, 1.0, 2.0)
+    table.suspect(table.find(u64(2)), 1.0)
+    table.wait(table.find(u64(1, 2)))
+    assert table.numbers(table.not_offered(2)).tolist() == []
+    assert table.numbers(table.not_offered(3)).tolist() == [3]
+    table.offer(table.find(u64(3)))
+    assert not len(table.not_offered(1_000))
+
+
+def test_a_suspect_is_asked_about_once_outside_the_budget() -> None:
+    table = Table()
+    add(table, [1, 2])
+    places = table.find(u64(1, 2))
+    table.suspect(places[:1], 5.0)
+    assert table.free(places).tolist() == [True, False]
+    assert table.in_doubt(places).tolist() == [True, False]
+    assert table.numbers(table.due(State.UNKNOWN, 5.0)).tolist() == [1]
+    table.ask(places[:1], State.CHECKING, 1, 5.0, 6.0)
+    assert not table.free(places).any()
+    table.wait(places[:1])
+    assert table.numbers(table.too_late(1_000)).tolist() == [1]
+
+
 def test_a_line_is_new_where_an_old_one_was() -> None:
     table = Table()
     for start in range(0, 40_000, 400):
@@ -151,6 +195,8 @@ def test_a_line_is_new_where_an_old_one_was() -> None:
         places = table.find(u64(*numbers))
         assert not table.in_doubt(places).any()
         assert not table.confirms(places).any()
+        assert not table.free(places).any()
+        assert not len(table.too_late(1 << 62))
         table.ask(places, State.CONFIRMING, 1, 1.0, 1.0)
         table.doubt(places, 1.0)
         assert table.resolve(u64(*numbers)) == 400

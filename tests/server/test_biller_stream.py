@@ -16,7 +16,8 @@ import numpy as np
 from server.node import Node
 from server.services.biller_stream import BillerStream
 from server.status import Context
-from switch._core import OUTCOME
+from switch._core import OUTCOME, Request
+from switch.billing.biller import Taken
 from switch.codes import Result
 from switch.ledger.committer import Receiver
 from switch.register.identity import Identity
@@ -68,7 +69,9 @@ async def test_the_last_answer_comes_between_the_end_and_who_hears_of_it() -> No
         connection_number=lambda: 1,
         attach=lambda *_: biller,
         detach=lambda *_: None,
-        take=lambda *_: ([SimpleNamespace(rows_count=1)], 0),
+        take=lambda *_: Taken(
+            [cast(Request, SimpleNamespace(rows_count=1))], 0, np.ones(1, np.uint64), []
+        ),
     )
     node: Any = SimpleNamespace(
         dispatch=dispatch,

@@ -32,6 +32,7 @@ from tests.server.harness import (
 from tests.server.scripted_biller import (
     ScriptedBiller,
     confirm,
+    not_seen,
     reject,
     unknown,
     willing,
@@ -213,8 +214,11 @@ def test_wrong_answers_do_no_harm(peers: Peers) -> None:
         stranger.send(confirm(question))
         time.sleep(0.2)
         assert state(peers, paid) in (HELD, UNKNOWN)
-        # A reference that is too long is left out; the money was credited all the same.
+        # A reference that is too long is sent back; nothing was taken.
         biller.send(confirm(question, "X" * 33))
+        until(lambda: biller.refused)
+        assert state(peers, paid) in (HELD, UNKNOWN)
+        biller.send(confirm(question))
         wait_for(peers, paid, COMPLETED)
         assert biller.error is None
         assert stranger.error is None
@@ -265,13 +269,17 @@ def test_a_new_connection_resumes(peers: Peers) -> None:
     first.close()
     until(lambda: not biller_state(peers, "power").connections)
     later = pay(peers, count=2)
+    # What was asked on it may have been credited: its state is not known.
+    assert {state(peers, one) for one in ids} == {UNKNOWN}
+    assert {state(peers, one) for one in later} == {HELD}
     with ScriptedBiller(peers.biller(), willing) as second:
         for one in (*ids, *later):
             wait_for(peers, one, COMPLETED)
-        # The same questions, with the same numbers, to be confirmed once more.
+        # The same numbers, and what became of them comes before anything else.
         again = {one.id: one for one in second.questions}
         assert {again[one.id].number for one in asked} == {one.number for one in asked}
-        assert {again[one].kind for one in ids} == {CONFIRM}
+        assert {again[one].kind for one in ids} == {STATUS}
+        assert {again[one].kind for one in later} == {CONFIRM}
 
 
 def test_an_answer_counts_on_whichever_connection(peers: Peers) -> None:
@@ -325,7 +333,7 @@ def test_who_never_got_it_is_asked_to_confirm_again(peers: Peers) -> None:
         if asked == [CONFIRM]:
             return ()
         if asked == [CONFIRM, STATUS]:
-            return (unknown(question, "NOT_FOUND"),)
+            return (not_seen(question),)
         return (confirm(question),)
 
     with ScriptedBiller(peers.biller()) as biller:
@@ -333,6 +341,45 @@ def test_who_never_got_it_is_asked_to_confirm_again(peers: Peers) -> None:
         [paid] = pay(peers)
         wait_for(peers, paid, COMPLETED)
         assert biller.asked(paid) == [CONFIRM, STATUS, CONFIRM]
+
+
+def test_what_was_never_seen_ends_when_nobody_may_credit_it(peers: Peers) -> None:
+    def deaf(question: pb.Question) -> Iterable[pb.Answer]:
+        return (not_seen(question),) if question.kind == STATUS else ()
+
+    with ScriptedBiller(peers.biller(), deaf) as biller:
+        [paid] = pay(peers, "BRIEF")
+        wait_for(peers, paid, REVERSED)
+        entry = get(peers, paid)
+        assert entry.resolution.note == "NOT_SEEN"
+        questions = [one for one in biller.questions if one.id == paid]
+        until = {one.credit_until_ns for one in questions}
+        assert len(until) == 1
+        [credit_until] = until
+        # Each to credit it leaves time for the answer, and the last comes after.
+        for one in questions:
+            assert one.sent_ns < credit_until or one.kind == STATUS
+        assert questions[0].credit_within_ms > 0
+        assert questions[-1].sent_ns > credit_until
+        assert questions[-1].credit_within_ms == 0
+        assert not cases_of(peers, paid)
+
+
+def test_an_absent_biller_locks_no_wallet(peers: Peers) -> None:
+    paid = [*pay(peers, "BRIEF", 2), *pay(peers, "KEPT")]
+    for one in paid:
+        wait_for(peers, one, REVERSED)
+        end = get(peers, one).resolution
+        assert (end.kind, end.note) == (types_pb2.ENTRY_KIND_VOID, "")
+        assert not cases_of(peers, one)
+    # It comes back, is not asked about them any more, and is soon as healthy as before.
+    with ScriptedBiller(peers.biller(), willing) as biller:
+        for _ in range(4):
+            [other] = pay(peers)
+            wait_for(peers, other, COMPLETED)
+        assert not {one.id for one in biller.questions} & set(paid)
+        closed = admin_pb2.BILLER_HEALTH_CLOSED
+        assert biller_state(peers, "power").health == closed
 
 
 def test_a_dead_biller_is_asked_within_its_budget_and_then_it_expires(
@@ -345,7 +392,8 @@ def test_a_dead_biller_is_asked_within_its_budget_and_then_it_expires(
         kinds = biller.asked(paid)
         assert kinds[0] == CONFIRM
         assert set(kinds[1:]) == {STATUS}
-        assert 1 < len(kinds) <= 5
+        # The schedule's, and one when it is final what was not seen.
+        assert 1 < len(kinds) <= 6
         # It confirms after all: the treasury hears of it, once.
         late = confirm(biller.questions[0])
         biller.send(late)
@@ -493,6 +541,10 @@ def test_a_restart_resumes(tmp_path: Path) -> None:
             numbers = {one.id: one.number for one in old}
             for question in biller.questions:
                 assert numbers.get(question.id, question.number) == question.number
+            # Nobody is asked to credit what may have been credited before.
+            kinds = {one.id: one.kind for one in biller.questions}
+            assert kinds[asked[1]] == kinds[together[0]] == STATUS
+            assert kinds[waiting[0]] == CONFIRM
         peers.close()
 
 

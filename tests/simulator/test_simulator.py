@@ -28,19 +28,21 @@ from switch.sample import load_sample
 from switch.simulator.behaviour import (
     AT_ONCE,
     Fate,
+    Habits,
     decide,
     habits_of,
     sample_habits,
 )
 from switch.simulator.books import REFUSED, Books, Credit, read_credits
 from switch.simulator.connection import Line
-from switch.simulator.desk import NOT_FOUND, PENDING, Clock, Desk
+from switch.simulator.desk import PENDING, Clock, Desk
 from switch.simulator.script import DAY_S, Timeline, Trouble, parse_script
 from switch.v1 import billers_pb2 as pb
 from tests.simulator.desks import (
     ALWAYS,
     CONFIRMED,
     NOON_S,
+    NOT_SEEN,
     REJECTED,
     STATUS,
     UNKNOWN,
@@ -100,9 +102,27 @@ def test_what_is_asked_again_is_answered_the_same(fate: Fate) -> None:
     assert books.find("cesc", first.id) == (first.amount if credited else REFUSED)
 
 
-def test_a_payment_never_heard_of_is_not_found() -> None:
-    answer = ask(make_desk(ALWAYS[Fate.CREDITED]), question(STATUS))[0]
-    assert (answer.kind, answer.reason) == (UNKNOWN, NOT_FOUND)
+def test_a_payment_never_heard_of_was_not_seen() -> None:
+    status = question(STATUS)
+    status.sent_ns = time.time_ns()
+    [answer] = ask(make_desk(ALWAYS[Fate.CREDITED]), status)
+    assert (answer.kind, answer.sent_ns) == (NOT_SEEN, status.sent_ns)
+
+
+@pytest.mark.parametrize("habits", [AT_ONCE, ALWAYS[Fate.CREDITED], ALWAYS[Fate.LATE]])
+def test_nothing_is_credited_after_its_last_moment(habits: Habits) -> None:
+    books = Books()
+    desk = make_desk(habits, books=books)
+    early, late = question(), question()
+    early.credit_until_ns = time.time_ns() + 10**12
+    late.credit_until_ns = time.time_ns() - 1
+    answers = ask(desk, early, late)
+    assert [one.kind for one in answers if one.id == late.id] == [REJECTED]
+    assert books.find("cesc", early.id) == early.amount
+    # And never, however often it is asked, and as if there were time.
+    late.credit_until_ns = early.credit_until_ns
+    assert [one.kind for one in ask(desk, late)] == [REJECTED]
+    assert books.find("cesc", late.id) == REFUSED
 
 
 def test_a_basket_is_credited_whole() -> None:
@@ -215,7 +235,7 @@ def test_a_biller_that_forgets_has_never_heard_of_the_payment() -> None:
     forgetful = make_desk(script="* forget", books=books)
     one = question()
     assert ask(forgetful, one) == []
-    assert ask(forgetful, question(STATUS, one.id))[0].reason == NOT_FOUND
+    assert ask(forgetful, question(STATUS, one.id))[0].kind == NOT_SEEN
     assert books.totals("cesc").payments == 0
     assert ask(make_desk(books=books), one)[0].kind == CONFIRMED
 
@@ -258,6 +278,23 @@ def test_an_answer_that_could_not_be_sent_is_sent_again() -> None:
 
 
 # --- the record -----------------------------------------------------------------------
+
+
+def test_what_is_not_acknowledged_is_said_again() -> None:
+    for habits in (AT_ONCE, ALWAYS[Fate.CREDITED]):
+        desk = make_desk(habits)
+        taken, lost = question(), question()
+        answers = {one.number: one for one in ask(desk, taken, lost, question(STATUS))}
+        told = pb.ConnectResponse(acknowledged=[taken.number])
+        desk.take(told.SerializeToString())
+        # The connection broke, and again after it was said once more.
+        for _ in range(2):
+            desk.say_again()
+            assert hear(desk) == [answers[lost.number]]
+        told = pb.ConnectResponse(acknowledged=[lost.number])
+        desk.take(told.SerializeToString())
+        desk.say_again()
+        assert hear(desk) == []
 
 
 def test_a_record_is_gone_on_with_where_it_was_cut(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_billers_have_tables(tmp_path: Path) -> None:
     power, land, other = map(config.biller_of, ("power", "land", "other"))
     assert (power.queue_max, land.queue_max, other.queue_max) == (7, 9, 5)
     assert power.probes_max == land.probes_max == other.probes_max == 3
-    assert (power.codes["E17"], power.codes["NOT_FOUND"]) == (Retry.LATER, Retry.AGAIN)
+    assert (power.codes["E17"], power.codes["BUSY"]) == (Retry.LATER, Retry.FAILED)
     assert "E17" not in land.codes
 
 

@@ -54,7 +54,7 @@ cdef _check_layout():
         "ParticipantRecord": (sizeof(ParticipantRecord), 64),
         "ServiceRecord": (sizeof(ServiceRecord), 256),
         "ShiftRecord": (sizeof(ShiftRecord), 64), "RulesRecord": (sizeof(RulesRecord), 8),
-        "Answer": (sizeof(Answer), 104), "Quotation": (sizeof(Quotation), 144),
+        "Answer": (sizeof(Answer), 112), "Quotation": (sizeof(Quotation), 144),
         "TariffItem": (sizeof(TariffItem), 24), "ItemLine": (sizeof(ItemLine), 12),
         "BillTail": (sizeof(BillTail), 56), "TariffTail": (sizeof(TariffTail), 56),
         "WindowLine": (sizeof(WindowLine), 40), "Account": (sizeof(Account), 136),

@@ -185,6 +185,15 @@ def parse_answers(bytes body not None):
     return answers
 
 
+def parse_clock(bytes body not None):
+    cdef uint64_t clock
+    if questions_read_clock(
+        <const uint8_t*>PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body), &clock
+    ) != 0:
+        raise WireError("the bytes are not a biller's answers")
+    return clock
+
+
 def encode_outcomes(const uint8_t[::1] ids not None, outcomes):
     if outcomes.dtype != OUTCOME or 16 * outcomes.size != ids.shape[0]:
         raise ValueError("one id of 16 bytes is needed for each OUTCOME")

@@ -3,8 +3,9 @@
 # Any thread may call this. See proto/switch/v1/billers.proto.
 
 cdef enum:
-    QUESTION_ONE_MAX = 127      # bytes of a question's own fields: the length is one byte
-    QUESTION_MAX = 2194         # with its basket, its tag and its length
+    QUESTION_ONE_MAX = 127      # bytes of the fields that each payment has: the length is one byte
+    QUESTION_TIMES_MAX = 33     # bytes of those that a question has once
+    QUESTION_MAX = 2227         # with its basket, its tag and its length
 
 
 # --- answers ------------------------------------------------------------------------------------
@@ -32,7 +33,9 @@ cdef void questions_set_scalar(Answer* answer, uint32_t field, uint64_t value) n
     if field == 1:
         answer.number = value
     elif field == 3:
-        answer.kind = <uint8_t>(kind if kind <= <uint32_t>ANSWERED_UNKNOWN else 0)
+        answer.kind = <uint8_t>(kind if kind <= <uint32_t>ANSWERED_NOT_SEEN else 0)
+    elif field == 11:
+        answer.sent_ns = value
 
 
 cdef int questions_read_answer(Wire* wire, Answer* answer) noexcept nogil:
@@ -104,6 +107,25 @@ cdef int questions_read_answers(
     return 0
 
 
+cdef int questions_read_clock(const uint8_t* body, size_t size, uint64_t* clock) noexcept nogil:
+    """The clock in a ConnectRequest, 0 if there is none; -1 if it is malformed."""
+    cdef Wire wire
+    cdef uint32_t field
+    cdef int kind
+    wire.at = body
+    wire.end = body + size
+    clock[0] = 0
+    while wire.at < wire.end:
+        if wire_read_tag(&wire, &field, &kind) != 0:
+            return -1
+        if field == 2 and kind == WIRE_VARINT:
+            if wire_read_varint(&wire, clock) != 0:
+                return -1
+        elif wire_skip(&wire, field, kind) != 0:
+            return -1
+    return 0
+
+
 cdef int questions_make_rows(
     const Answer* answers, uint32_t count, Row* rows, uint8_t* tails, size_t* tails_size
 ) noexcept nogil:
@@ -172,6 +194,13 @@ cdef uint8_t* questions_put_fields(
     return wire_put_field(at, 9, hold.sequence)
 
 
+cdef uint8_t* questions_put_times(uint8_t* at, uint64_t until, uint64_t sent) noexcept nogil:
+    """The biller's last moment to credit, also as milliseconds from now, and when now is."""
+    at = wire_put_field(at, 11, until)
+    at = wire_put_field(at, 12, (until - sent) // 1000000 if until > sent else 0)
+    return wire_put_field(at, 13, sent)
+
+
 cdef int questions_get_hold(View* view, uint64_t sequence, Row* hold) noexcept nogil:
     """An accepted hold; MDB_NOTFOUND for any other row."""
     cdef const Row* row
@@ -185,7 +214,8 @@ cdef int questions_get_hold(View* view, uint64_t sequence, Row* hold) noexcept n
 
 
 cdef int questions_put(
-    State* s, View* view, const Row* hold, int kind, uint64_t deadline, uint8_t** out
+    State* s, View* view, const Row* hold, int kind, uint64_t deadline, uint64_t sent,
+    uint64_t until, uint8_t** out
 ) noexcept nogil:
     """One `questions` field of a response, with its basket: at most QUESTION_MAX bytes."""
     cdef uint8_t[QUESTION_MAX] body
@@ -208,6 +238,7 @@ cdef int questions_put(
         at = wire_put_varint(at + 1, end - one)
         memcpy(at, one, end - one)
         at += end - one
+    at = questions_put_times(at, until, sent)
     out[0][0] = (1 << 3) | WIRE_BYTES
     end = wire_put_varint(out[0] + 1, at - body)
     memcpy(end, body, at - body)
@@ -216,11 +247,12 @@ cdef int questions_put(
 
 
 cdef int questions_write(
-    State* s, const uint64_t* sequences, uint32_t count, int kind, uint64_t deadline,
-    uint8_t* out, size_t* size
+    State* s, const uint64_t* sequences, const uint64_t* until, uint32_t count, int kind,
+    uint64_t deadline, uint64_t sent, uint8_t* out, size_t* size
 ) noexcept nogil:
-    """One ConnectResponse that asks about these holds. Later members of a basket are in the
-    question of its first, which must be here for them to be asked about."""
+    """One ConnectResponse that asks about these holds, to be credited until `until`. Later
+    members of a basket are in the question of its first, which must be here for them to be
+    asked about."""
     cdef View view
     cdef Row hold
     cdef uint8_t* at = out
@@ -232,7 +264,7 @@ cdef int questions_write(
     while rc == 0 and i < count:
         rc = questions_get_hold(&view, sequences[i], &hold)
         if rc == 0 and fields_basket_index(&hold) == 0:
-            rc = questions_put(s, &view, &hold, kind, deadline, &at)
+            rc = questions_put(s, &view, &hold, kind, deadline, sent, until[i], &at)
         i += 1
     views_end(s, &view)
     size[0] = at - out
