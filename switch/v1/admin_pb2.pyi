@@ -1105,13 +1105,15 @@ class BillerState(_message.Message):
     FETCHES_FIELD_NUMBER: _builtins.int
     RESTING_CENTRES_FIELD_NUMBER: _builtins.int
     CLOCK_SKEW_MS_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
+    UNVERIFIED_FIELD_NUMBER: _builtins.int
     biller: _builtins.str
     """Participant id."""
     health: Global___BillerHealth.ValueType
     """By its answers about payments."""
     connections: _builtins.int
     queued: _builtins.int
-    """Holds that wait to be asked about, are asked about, and are unknown."""
+    """Questions that wait to be asked, are asked, and are unknown; a basket is one."""
     asked: _builtins.int
     unknown: _builtins.int
     p50_ms: _builtins.int
@@ -1131,6 +1133,11 @@ class BillerState(_message.Message):
     """Milliseconds that the biller's clock is ahead of the switch's, of its connection that differs
     most; 0 if it does not say.
     """
+    kept: _builtins.int
+    """Holds past their deadline that are kept, and payments that are unverified: asked about rarely,
+    and counted in none of the above.
+    """
+    unverified: _builtins.int
     def __init__(
         self,
         *,
@@ -1147,10 +1154,12 @@ class BillerState(_message.Message):
         fetches: _builtins.int = ...,
         resting_centres: _builtins.int = ...,
         clock_skew_ms: _builtins.int = ...,
+        kept: _builtins.int = ...,
+        unverified: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "biller", b"biller", "clock_skew_ms", b"clock_skew_ms", "connections", b"connections", "fetch_health", b"fetch_health", "fetches", b"fetches", "health", b"health", "p50_ms", b"p50_ms", "p99_ms", b"p99_ms", "queued", b"queued", "resting_centres", b"resting_centres", "status_questions", b"status_questions", "unknown", b"unknown"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "biller", b"biller", "clock_skew_ms", b"clock_skew_ms", "connections", b"connections", "fetch_health", b"fetch_health", "fetches", b"fetches", "health", b"health", "kept", b"kept", "p50_ms", b"p50_ms", "p99_ms", b"p99_ms", "queued", b"queued", "resting_centres", b"resting_centres", "status_questions", b"status_questions", "unknown", b"unknown", "unverified", b"unverified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
