@@ -143,3 +143,7 @@ class BillerService:
     async def Connect(self, context: Context, caller: Identity) -> None:
         """Questions to the biller, and its answers."""
         await BillerStream(self._node, context, caller).run()
+
+    async def SendDayList(self, context: Context, caller: Identity) -> None:
+        """A biller's complete list of a day."""
+        raise NotImplementedError
