@@ -20,16 +20,8 @@ from switch.simulator.behaviour import (
     Habits,
     decide,
 )
-from switch.simulator.bills import (
-    Bill,
-    bills_of,
-    is_behind,
-    is_reissued,
-    issue,
-    may_be_paid_in_parts,
-    spelt,
-)
-from switch.simulator.books import REFUSED, Books, Credit
+from switch.simulator.books import REFUSED, TAKEN_BACK, Books, Credit
+from switch.simulator.listing import Listing
 from switch.simulator.script import DAY_S, Timeline, Trouble
 from switch.v1 import billers_pb2 as pb
 
@@ -105,7 +97,6 @@ class Desk:
         self._timeline = timeline.for_biller(biller)
         self._seed = seed
         self._heard: set[bytes] = set()
-        self._issues: Counter[tuple[str, str]] = Counter()
         self._status_calls: Counter[bytes] = Counter()
         self._status_times_s: deque[float] = deque()
         self._late_until: dict[bytes, float] = {}
@@ -320,7 +311,8 @@ class Desk:
         decision = self._decide(question)
         if decision.fate in (Fate.LATE, Fate.LOST):
             return
-        bills = self._due_bills(question.service, question.reference)
+        bills, issued_again = self._listing.due(question.service, question.reference)
+        self.counts["issued_again"] += issued_again
         if not bills:
             self._say(question, _REJECTED, reason=NOTHING_DUE, decision=decision)
             return
@@ -328,35 +320,6 @@ class Desk:
             number=question.number, id=question.id, kind=_CONFIRMED, bills=bills
         )
         self._send(answer, decision.response_s / self._clock.response_speed)
-
-    def _due_bills(self, service: str, reference: str) -> list[pb.DueBill]:
-        """What is to be paid for a reference, the newest first, as the biller has it.
-
-        A bill that is paid is left out, save by a biller whose lists are behind.
-        """
-        number = self._issue_number(service, reference)
-        listed = []
-        for first in bills_of(service, reference, time.time_ns()):
-            paid = self._books.paid(self.biller, service, first.key)
-            in_parts = may_be_paid_in_parts(service)
-            rest = first.amount_due - (paid if in_parts else 0)
-            is_listed = in_parts or not paid or is_behind(service, reference)
-            if rest <= 0 or not is_listed:
-                continue
-            bill = issue(first, service, number)
-            self.counts["issued_again"] += bill.id != first.id
-            listed.append(_due_bill(service, bill, rest))
-        return listed
-
-    def _issue_number(self, service: str, reference: str) -> int:
-        """How often bills of this reference have been fetched before."""
-        key = service, reference
-        if not is_reissued(*key):
-            return 0
-        number = self._issues[key]
-        if number or len(self._issues) < WAITING_MAX:
-            self._issues[key] = number + 1
-        return number
 
     # --- answers -----------------------------------------------------------------
 
@@ -433,15 +396,3 @@ def _is_too_late(question: pb.Question) -> bool:
     """Whether its payment must not be credited any more, by this clock."""
     return 0 < question.credit_until_ns <= time.time_ns()
 
-
-def _due_bill(service: str, bill: Bill, rest: int) -> pb.DueBill:
-    """A bill on the wire, as its biller writes it."""
-    return pb.DueBill(
-        id=spelt(service, bill.id) if bill.id else "",
-        period=bill.period,
-        reference=spelt(service, bill.reference),
-        amount_due=rest,
-        due_time_ns=bill.due_time_ns,
-        valid_until_ns=bill.valid_until_ns,
-        supersedes=[spelt(service, one) for one in bill.supersedes],
-    )
