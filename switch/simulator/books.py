@@ -2,11 +2,11 @@
 
 The file is append-only text, one line a payment: biller, id, amount, service,
 reference, number of the question and the payment's time. Of a payment that is refused
-for ever the amount is `-`; a credit that is taken back has a second line, with 0. A line
-without an id closes the day of its time: what is not credited by then is refused. A line
-is written before the answer that tells of it, so that a simulator that was killed and
-started again credits nothing a second time. (It outlives the process, not the machine:
-it is not synced.)
+for ever the amount is `-`; a credit that is taken back has a second line, with 0. A
+line without an id closes the day of its time: what is not credited by then is refused.
+A line is written before the answer that tells of it, so that a simulator that was
+killed and started again credits nothing a second time. (It outlives the process, not
+the machine: it is not synced.)
 """
 
 import os
@@ -23,7 +23,7 @@ from switch.simulator.bills import bill_key, may_be_paid_in_parts
 REFUSED = -1
 """Instead of an amount."""
 TAKEN_BACK = 0
-"""Instead of the amount that was credited before; from then on it is REFUSED."""
+"""Instead of the amount that was credited before."""
 
 
 class Credit(NamedTuple):
@@ -86,7 +86,8 @@ class Books:
             raise ConfigError(f"{path} is no record of credits: {error}") from error
 
     def find(self, biller: str, payment_id: bytes, time_ns: int = 0) -> int | None:
-        """The amount credited for a payment, REFUSED, or None if it is not decided.
+        """The amount credited for a payment, REFUSED, TAKEN_BACK, or None if it is not
+        decided.
 
         With its time, what is not decided by the end of its day is REFUSED.
         """
@@ -141,7 +142,7 @@ class Books:
             return
         known = self._known.setdefault(biller, {})
         before = known.get(credit.id, 0)
-        known[credit.id] = credit.amount or REFUSED
+        known[credit.id] = credit.amount
         if credit.amount == REFUSED:
             return
         change = credit.amount - before
@@ -182,20 +183,32 @@ def _read(line: str) -> tuple[str, Credit]:
     return biller, Credit(*words)
 
 
-def read_credits(path: Path, biller: str = "") -> dict[bytes, Credit]:
-    """Payment's id → what is credited for it, of one biller of a file or of all.
+def read_billers(path: Path) -> dict[str, dict[bytes, Credit]]:
+    """Biller → payment's id → what is credited for it, as a file has it.
 
     Raises ValueError if a payment is decided in it twice.
     """
-    found: dict[bytes, Credit] = {}
+    found: dict[str, dict[bytes, Credit]] = {}
     # What is being written while this is read is not decided yet.
     for line in path.read_text("ascii").rpartition("\n")[0].splitlines():
-        whose, credit = _read(line)
-        if not credit.id or biller not in ("", whose):
+        biller, credit = _read(line)
+        if not credit.id:
             continue
-        known = found.get(credit.id)
-        is_right = known is None if credit.amount else known and known.amount > 0
-        if not is_right:
+        known = found.setdefault(biller, {})
+        before = known.get(credit.id)
+        if before is not None and (credit.amount != TAKEN_BACK or before.amount <= 0):
             raise ValueError(f"payment {credit.id.hex()} was decided twice")
-        found[credit.id] = credit
-    return {id_: one for id_, one in found.items() if one.amount > 0}
+        known[credit.id] = credit
+    return {
+        biller: {id_: one for id_, one in known.items() if one.amount > 0}
+        for biller, known in found.items()
+    }
+
+
+def read_credits(path: Path) -> dict[bytes, Credit]:
+    """Payment's id → what is credited for it, of all billers of a file.
+
+    Raises ValueError if a payment is decided in it twice.
+    """
+    billers = read_billers(path).values()
+    return {id_: credit for known in billers for id_, credit in known.items()}

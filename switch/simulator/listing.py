@@ -1,6 +1,6 @@
 """What a simulated biller lists as due: its bills, less what it has credited of them.
 
-No network. What the bills of a reference are is `bills`', what is paid of them `books`'.
+No network. What bills a reference has is `bills`', what is paid of them `books`'.
 """
 
 import time
@@ -19,7 +19,7 @@ from switch.simulator.books import Books
 from switch.v1 import billers_pb2 as pb
 
 REISSUED_MAX = 1_000_000
-"""References whose bills are issued again: of what is more the first issue is listed."""
+"""References whose bills are issued again; what is more is listed as first issued."""
 
 
 class Listing:
@@ -60,6 +60,7 @@ class Listing:
         if number or len(self._issues) < REISSUED_MAX:
             self._issues[key] = number + 1
         return number
+
 
 def _due_bill(service: str, bill: Bill, rest: int) -> pb.DueBill:
     """A bill on the wire, as its biller writes it."""
