@@ -2,9 +2,9 @@
 
 The file is append-only text, one line a payment: biller, id, amount, service,
 reference, number of the question and the payment's time. Of a payment that is refused
-for ever the amount is `-`; a credit that is taken back has a second line, with 0. A
-line without an id closes the day of its time: what is not credited by then is refused.
-A line is written before the answer that tells of it, so that a simulator that was
+for ever the amount is `-`; a credit that is taken back has a second line, with 0. By a
+line without an id all payments up to its time are refused that are not decided before
+it. A line is written before the answer that tells of it, so that a simulator that was
 killed and started again credits nothing a second time. (It outlives the process, not
 the machine: it is not synced.)
 """
@@ -16,7 +16,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from switch.calendar import day_number
 from switch.errors import ConfigError
 from switch.simulator.bills import bill_key, may_be_paid_in_parts
 
@@ -62,7 +61,7 @@ class Books:
         self._sums: dict[str, tuple[int, int]] = {}
         self._bills: dict[str, dict[tuple[str, str], int]] = {}
         self._again: Counter[str] = Counter()
-        self._closed: dict[str, set[int]] = {}
+        self._closed_ns: dict[str, int] = {}
         self._lines: list[str] = []
         self._file = -1
         self.resumed = 0
@@ -89,12 +88,12 @@ class Books:
         """The amount credited for a payment, REFUSED, TAKEN_BACK, or None if it is not
         decided.
 
-        With its time, what is not decided by the end of its day is REFUSED.
+        `time_ns` is the payment's: it may be of those that are all refused.
         """
         known = self._known.get(biller)
         amount = None if known is None else known.get(payment_id)
-        if amount is None and biller in self._closed:
-            return REFUSED if day_number(time_ns) in self._closed[biller] else None
+        if amount is None and 0 < time_ns <= self._closed_ns.get(biller, 0):
+            return REFUSED
         return amount
 
     def write(self, biller: str, credit: Credit) -> None:
@@ -106,8 +105,8 @@ class Books:
         assert before is None if credit.amount else (before or 0) > 0
         self._note(biller, credit)
 
-    def close_day(self, biller: str, time_ns: int) -> None:
-        """Refuse whatever of the day of this time is not decided. `flush` writes it."""
+    def close(self, biller: str, time_ns: int) -> None:
+        """Refuse all payments up to a time that are not decided. `flush` writes it."""
         self._note(biller, Credit(b"", REFUSED, "", "", 0, time_ns))
 
     def _note(self, biller: str, credit: Credit) -> None:
@@ -138,7 +137,8 @@ class Books:
 
     def _learn(self, biller: str, credit: Credit) -> None:
         if not credit.id:
-            self._closed.setdefault(biller, set()).add(day_number(credit.time_ns))
+            closed_ns = self._closed_ns.get(biller, 0)
+            self._closed_ns[biller] = max(closed_ns, credit.time_ns)
             return
         known = self._known.setdefault(biller, {})
         before = known.get(credit.id, 0)
@@ -156,13 +156,6 @@ class Books:
             self._again[biller] += 1
         bills[bill] = paid + change
 
-    def close(self) -> None:
-        """Write what is left and close the file. Idempotent."""
-        if self._file >= 0:
-            self.flush()
-            os.close(self._file)
-            self._file = -1
-
     def __enter__(self) -> Self:
         return self
 
@@ -172,7 +165,10 @@ class Books:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        if self._file >= 0:
+            self.flush()
+            os.close(self._file)
+            self._file = -1
 
 
 def _read(line: str) -> tuple[str, Credit]:

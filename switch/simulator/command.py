@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from switch.calendar import IST, NS_IN_S, day_date, day_number, day_start_ns
+from switch.calendar import IST, day_date, day_number
 from switch.codes import Role
 from switch.config import Config
 from switch.console.output import Exit, Screen
@@ -32,7 +32,6 @@ from switch.simulator.script import Timeline, parse_script, parse_time
 
 CONNECTIONS_MAX = 16
 SPEED_MAX = 100_000.0
-NOON_NS = 43_200 * NS_IN_S
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -179,18 +178,17 @@ async def _send_lists(
     callers: dict[str, Credentials],
     days: Iterable[int],
 ) -> dict[str, dict[str, Any]]:
-    """Close these days and send their lists: date → biller → what the switch said."""
+    """Lists of these days, final from now on: date → biller → what the switch said."""
+    for biller in callers:
+        books.close(biller, time.time_ns())
+    books.flush()
+    credits = read_billers(args.state)
     said = {}
     for day in days:
-        noon_ns = day_start_ns(day_date(day)) + NOON_NS
-        for biller in callers:
-            books.close_day(biller, noon_ns)
-        books.flush()
-        credits = read_billers(args.state)
         answers = await asyncio.gather(
             *(
                 send_day_list(
-                    day_list(credits.get(biller, {}), noon_ns),
+                    day_list(credits.get(biller, {}), day_date(day)),
                     args.address,
                     caller,
                     args.day_list,

@@ -1,10 +1,11 @@
 """A biller's complete list of a day: what it has credited, and that there is no more.
 
-Made from the books' file. Before it is made the day is closed in the books, so that
-what it says stays true. Knows gRPC and `books`.
+Made from the books' file. Before it is made the books refuse all that is not decided by
+then, so that what it says stays true. Knows gRPC and `books`.
 """
 
 import asyncio
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ import grpc
 import grpc.aio
 from google.protobuf.json_format import MessageToDict
 
-from switch.calendar import day_number, ist_date
+from switch.calendar import ist_date
 from switch.credentials import Credentials
 from switch.simulator.books import Credit
 from switch.v1 import billers_pb2 as pb
@@ -28,14 +29,14 @@ AGAIN_S = 0.2
 _Requests = Sequence[pb.SendDayListRequest]
 
 
-def day_list(credits: Mapping[bytes, Credit], time_ns: int) -> _Requests:
-    """The messages that list what was credited of the payments of a time's day.
+def day_list(credits: Mapping[bytes, Credit], date: dt.date) -> _Requests:
+    """The messages that list what was credited of the payments of an IST date.
 
     A basket is one line, by its first payment.
     """
     lines: dict[int, pb.Answer] = {}
     for credit in credits.values():
-        if day_number(credit.time_ns) != day_number(time_ns):
+        if ist_date(credit.time_ns) != date:
             continue
         line = lines.get(credit.number)
         if line is None:
@@ -47,7 +48,7 @@ def day_list(credits: Mapping[bytes, Credit], time_ns: int) -> _Requests:
             )
         line.amount += credit.amount
     head = pb.DayList(
-        day=ist_date(time_ns).isoformat(),
+        day=f"{date}",
         count=len(lines),
         amount=sum(one.amount for one in lines.values()),
     )

@@ -177,7 +177,7 @@ def test_status_questions_after_the_deadline_are_counted_by_themselves() -> None
 # --- the record -----------------------------------------------------------------------
 
 
-def test_a_record_knows_what_was_taken_back_and_which_days_are_closed(
+def test_a_record_knows_what_was_taken_back_and_until_when_it_is_closed(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "credits"
@@ -187,14 +187,15 @@ def test_a_record_knows_what_was_taken_back_and_which_days_are_closed(
         for id_ in (kept, back):
             books.write("cesc", Credit(id_, 1, "S", "R", 7, now_ns))
         books.write("cesc", Credit(back, TAKEN_BACK, "S", "R", 7, now_ns))
-        books.close_day("cesc", now_ns)
+        books.close("cesc", now_ns)
     with Books(file) as books:
         assert books.find("cesc", kept) == books.totals("cesc").amount == 1
         assert books.find("cesc", back) == TAKEN_BACK
         assert books.paid("cesc", "S", "R") == 1
         assert books.find("cesc", new_id(), now_ns) == REFUSED
-        # Another day, and another biller's.
-        assert books.find("cesc", new_id(), now_ns + DAY_NS) is None
+        assert books.find("cesc", new_id(), now_ns - DAY_NS) == REFUSED
+        # A later one, and another biller's.
+        assert books.find("cesc", new_id(), now_ns + 1) is None
         assert books.find("dlrs", new_id(), now_ns) is None
     assert read_credits(file) == {kept: Credit(kept, 1, "S", "R", 7, now_ns)}
     line = file.read_text().splitlines()[2]
@@ -203,19 +204,19 @@ def test_a_record_knows_what_was_taken_back_and_which_days_are_closed(
         read_credits(file)
 
 
-def test_what_a_closed_day_has_not_credited_is_refused_for_ever() -> None:
+def test_what_is_not_credited_when_the_books_close_is_refused_for_ever() -> None:
     books = Books()
     desk = make_desk(books=books)
     before, after = question(), question()
     ask(desk, before)
-    books.close_day("cesc", time.time_ns())
+    books.close("cesc", time.time_ns())
     answers = {one.id: one.kind for one in ask(desk, after, before)}
     assert answers == {before.id: CONFIRMED, after.id: REJECTED}
     assert asked_again(desk, after).kind == REJECTED
-    assert asked_again(desk, question()).kind == REJECTED
-    tomorrow = question()
-    tomorrow.time_ns += DAY_NS
-    assert asked_again(desk, tomorrow).kind == NOT_SEEN
+    never_asked = question()
+    never_asked.time_ns = after.time_ns
+    assert asked_again(desk, never_asked).kind == REJECTED
+    assert asked_again(desk, question()).kind == NOT_SEEN
 
 
 # --- the list of a day ----------------------------------------------------------------
@@ -235,7 +236,7 @@ def test_a_list_has_every_payment_of_its_day_once_and_baskets_in_one_line(
         books.flush()
     credits = read_billers(tmp_path / "credits")["cesc"]
     assert len(credits) == 5
-    head, lines = day_list(credits, now_ns)
+    head, lines = day_list(credits, ist_date(now_ns))
     whole = sum(one.amount for one in parts)
     assert (head.list.day, head.list.count) == (f"{ist_date(now_ns)}", 2)
     assert head.list.amount == single.amount + whole
@@ -256,13 +257,13 @@ def test_a_long_list_is_sent_in_parts() -> None:
         )
         for number in range(1, 2 * LINES_MAX + 2)
     }
-    head, *parts = day_list(credits, now_ns)
+    head, *parts = day_list(credits, ist_date(now_ns))
     assert [len(one.credited) for one in parts] == [LINES_MAX, LINES_MAX, 1]
     numbers = Counter(one.number for part in parts for one in part.credited)
     assert max(numbers.values()) == 1
     assert len(numbers) == head.list.count == len(credits)
     assert head.list.amount == sum(range(1, 2 * LINES_MAX + 2))
-    [empty] = day_list({}, now_ns)
+    [empty] = day_list({}, ist_date(now_ns))
     assert (empty.list.count, empty.list.amount) == (0, 0)
 
 
@@ -335,7 +336,7 @@ async def serve(authority: DevAuthority, switch: Switch) -> tuple[Any, str]:
 async def test_a_list_is_sent_again_while_it_comes_too_early(tmp_path: Path) -> None:
     authority = DevAuthority(tmp_path)
     caller = authority.leaf(Role.BILLER, "cesc")
-    messages = day_list({}, time.time_ns())
+    messages = day_list({}, ist_date(time.time_ns()))
     for early, patience_s, sent, said in ((2, 20, 3, 0), (2, 0, 1, 2)):
         switch = Switch(early)
         server, address = await serve(authority, switch)
@@ -374,9 +375,10 @@ async def test_a_simulator_that_is_ended_sends_the_list_of_its_day(
     }
     assert (head.day, head.count) == (f"{ist_date(time.time_ns())}", 20)
     assert summary["lists"] == {head.day: {"cesc": {"confirmed": 20}}}
-    # What comes after it is refused.
+    # What was paid before it and is asked about afterwards is refused.
     with Books(state) as books:
-        assert ask(make_desk(books=books), question(CONFIRM))[0].kind == REJECTED
+        late = question(CONFIRM, age_s=60)
+        assert ask(make_desk(books=books), late)[0].kind == REJECTED
 
 
 def test_a_list_needs_a_record(tmp_path: Path) -> None:
