@@ -303,7 +303,9 @@ class Entry(_message.Message):
     proposal_kind: Global___ProposalKind.ValueType
     """Of a proposal."""
     proposal_sequence: _builtins.int
-    """Sequence of the proposal that this was done by; 0 if people had no part in it."""
+    """Sequence of the proposal that this was done by; 0 if people had no part in it, and of
+    refunds.
+    """
     person: _builtins.str
     """Participant id of whoever proposed, approved or withdrew; empty elsewhere."""
     @_builtins.property
