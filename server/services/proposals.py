@@ -59,9 +59,13 @@ async def approve(
     assert not isinstance(reply, bytes)
     node.check_whole(reply)
     response = pb.ApproveResponse(outcome=convert.outcome(reply[0]))
+    done = reply[1:]
+    if proposal["total"] == Kind.VERIFY and (done["result"] == Result.OK).any():
+        # Of its basket some may have been put right before.
+        done = done[done["result"] == Result.OK]
     # What is not approved by now was only asked for.
-    if reply[1]["result"] != Result.NOT_APPROVED:
-        response.done.extend(convert.outcome(one) for one in reply[1:])
+    if done[0]["result"] != Result.NOT_APPROVED:
+        response.done.extend(convert.outcome(one) for one in done)
     return response
 
 
@@ -92,7 +96,7 @@ def _proposed(node: Node, request: pb.ProposeRequest, caller: Identity) -> Templ
     by = {"sender": caller.index}
     row_id, reason = request.id, request.reason
     if kind == Kind.CASE_CLOSE:
-        return moves.propose_close(row_id, named, reason, **by)
+        return moves.propose_close(row_id, request.sequence, reason, **by)
     if kind == Kind.REFUND:
         paid = _payment(node, named)
         amount = request.amount or _asked_before(node, request, caller)
@@ -102,7 +106,7 @@ def _proposed(node: Node, request: pb.ProposeRequest, caller: Identity) -> Templ
     hold = _hold(node, named)
     amount = request.amount or int(hold["amount"])
     if kind == Kind.POST:
-        return moves.propose_post(row_id, hold, amount, reason, **by)
+        return moves.propose_post(row_id, int(hold["sequence"]), amount, reason, **by)
     if kind == Kind.VOID:
         return moves.propose_void(row_id, hold, reason, **by)
     if kind == Kind.VERIFY:
@@ -167,7 +171,7 @@ def _deed(node: Node, proposal: Rows, caller: Identity) -> Templates:
         return moves.approved_refund(proposal, checker=by)
     row = ledger.row(about)
     if asks == Kind.CASE_CLOSE:
-        return moves.approved_close(proposal, row, checker=by)
+        return moves.approved_close(proposal, checker=by)
     if asks == Kind.TRANSFER:
         return moves.approved_correction(proposal, row, checker=by)
     if asks == PROPOSE_ADVANCE:
