@@ -446,6 +446,7 @@ def participant_spec(message: admin_pb2.Participant) -> ParticipantSpec:
         day_count_max=message.day_count_max,
         payment_max=message.payment_max,
         may_state_dues=message.may_state_dues,
+        never_credits_late=message.never_credits_late,
     )
 
 
@@ -468,7 +469,7 @@ def service_spec(message: admin_pb2.Service) -> ServiceSpec:
         duplicate_hours=message.duplicate_hours,
         key_rule=_code(KeyRule, message, "key_rule") if message.key_rule else None,
         deadline_s=message.deadline_s,
-        deadline_policy=_code(Policy, message, "deadline_policy", Policy.RELEASE),
+        deadline_policy=_code(Policy, message, "deadline_policy", Policy.KEEP),
         letters=_code(Letters, message, "letters", Letters.AS_THEY_ARE),
         ignored=_ignored(message.ignored),
         check_digit=_code(CheckDigit, message, "check_digit"),
