@@ -115,6 +115,8 @@ class _CaseTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CaseType.Val
     """The biller rejected a payment that it had confirmed before."""
     CASE_TYPE_DEADLINE_PASSED: _CaseType.ValueType  # 3
     """The deadline passed without evidence, and the biller's policy keeps the money held."""
+    CASE_TYPE_UNVERIFIED: _CaseType.ValueType  # 4
+    """Of no entry: an expiry without the biller's word is one itself."""
     CASE_TYPE_AMOUNT_DIFFERS: _CaseType.ValueType  # 5
     """The biller says that it has credited another amount than the payment's."""
 
@@ -128,6 +130,8 @@ CASE_TYPE_LATE_REJECTION: CaseType.ValueType  # 2
 """The biller rejected a payment that it had confirmed before."""
 CASE_TYPE_DEADLINE_PASSED: CaseType.ValueType  # 3
 """The deadline passed without evidence, and the biller's policy keeps the money held."""
+CASE_TYPE_UNVERIFIED: CaseType.ValueType  # 4
+"""Of no entry: an expiry without the biller's word is one itself."""
 CASE_TYPE_AMOUNT_DIFFERS: CaseType.ValueType  # 5
 """The biller says that it has credited another amount than the payment's."""
 Global___CaseType: _TypeAlias = CaseType  # noqa: Y015
@@ -299,7 +303,9 @@ class Entry(_message.Message):
     proposal_kind: Global___ProposalKind.ValueType
     """Of a proposal."""
     proposal_sequence: _builtins.int
-    """Sequence of the proposal that this was done by; 0 if people had no part in it."""
+    """Sequence of the proposal that this was done by; 0 if people had no part in it, and of
+    refunds.
+    """
     person: _builtins.str
     """Participant id of whoever proposed, approved or withdrew; empty elsewhere."""
     @_builtins.property
