@@ -18,6 +18,7 @@ from switch.codes import (
     TENDER_MASK,
     Field,
     Kind,
+    Link,
     Result,
     RowFlag,
 )
@@ -312,6 +313,18 @@ class Model(BillersAnswers):
         resolver = self.resolved.get(sequence, 0)
         return resolver, self.rows[resolver - 1].total if resolver else 0
 
+    def link(self, sequence: int, what: int) -> int:
+        """The newest row that is linked to another in this way, 0 if there is none."""
+        links = {
+            Link.CORRECTION: self.corrected,
+            Link.VERIFY: self.verified,
+            Link.ADVANCE: self.advanced,
+            Link.RECOVERY: self.recovered,
+        }
+        if what in links:
+            return links[Link(what)].get(sequence, 0)
+        return self.cases.get((sequence, what - Link.CORRECTION), 0)
+
     def settled(self, window: int, account: int) -> int:
         """Sequence of the settle row of this window and account, 0 if none."""
         return self.settled_by.get((window, account), 0)
@@ -331,14 +344,6 @@ class Model(BillersAnswers):
     def holds(self) -> list[int]:
         """Sequences of the open holds, ascending."""
         return sorted(sequence for _, sequence in self.due)
-
-    def open_kept(self) -> list[int]:
-        """Sequences of the open holds that are kept, ascending."""
-        return sorted(self.kept)
-
-    def all_unverified(self) -> list[int]:
-        """Sequences of the holds that are unverified, ascending."""
-        return sorted(self.unverified)
 
     def expiry(self) -> int:
         """When the next hold is due, 0 if none is."""
