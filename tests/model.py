@@ -102,9 +102,19 @@ class Model(BillersAnswers):
         doubt = self.believe(row) if row.kind in PAYS else Result.OK
         if doubt != Result.OK:
             return Outcome(doubt)
-        if self.needs_approval(row) and not self.is_approved(row):
-            return Outcome(Result.NOT_APPROVED)
+        if self.needs_approval(row):
+            return self.do_if_wanted(row)
         return self.decide(row)
+
+    def do_if_wanted(self, row: Row) -> Outcome:
+        """What two people want is done now, or its id stays free for a later time."""
+        if not self.is_approved(row):
+            return Outcome(Result.NOT_APPROVED)
+        answer = self.check(row)
+        if answer.result != Result.OK:
+            return Outcome(answer.result, other=answer.other)
+        self.do(row)
+        return self.outcome(row)
 
     def turned_away(self, row: Row, count: int) -> Outcome | None:
         """The answer to a payment from a message if too much waits for its biller, or
