@@ -306,16 +306,19 @@ class ParticipantRecord:
     active: int = 1
     may_state_dues: int = 1
     """So that a test can pay what nobody was asked for; not the product's default."""
+    never_credits_late: int = 1
+    """So that services may release; not the product's default either."""
 
     def pack(self) -> bytes:
         """64 bytes."""
         return struct.pack(
-            "<BBB5x32sB23x",
+            "<BBB5x32sBB22x",
             Record.PARTICIPANT,
             self.role,
             self.active,
             self.code,
             self.may_state_dues,
+            self.never_credits_late,
         )
 
 
