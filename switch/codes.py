@@ -31,6 +31,8 @@ class Kind(IntEnum):
     PROPOSE = 18
     APPROVE = 19
     SHIFT = 20
+    VERIFY = 21
+    WITHDRAW = 22
 
 
 class Trait(IntFlag):
@@ -236,6 +238,10 @@ class Result(IntEnum):
     ITEM_UNKNOWN = 79
     FEE_CHANGED = 80
     AMOUNT_STEP_WRONG = 81
+    AMOUNT_DIFFERS = 82
+    RELEASE_NOT_PROMISED = 83
+    PROPOSAL_WITHDRAWN = 84
+    PROPOSAL_EXPIRED = 85
 
 
 class Field(IntEnum):
@@ -436,6 +442,7 @@ class RowFlag(IntFlag):
     UNFREEZE = 0x0010
     AS_DIRECT = 0x0020
     UPDATE = 0x0040
+    CASE = 0x0040
     KEEP = 0x0080
     EVIDENCE = 0x0100
     STATED = 0x4000
@@ -448,6 +455,10 @@ class CaseType(IntEnum):
     LATE_CONFIRMATION = 1
     LATE_REJECTION = 2
     DEADLINE_PASSED = 3
+    AMOUNT_DIFFERS = 5
+
+
+PROPOSE_ADVANCE = 264
 
 
 HEAD_SHIFT = 9
@@ -455,7 +466,7 @@ HEAD_MASK = 0x0E00
 TENDER_SHIFT = 12
 TENDER_MASK = 0x3000
 
-RULES_VERSION = 4
+RULES_VERSION = 5
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18
