@@ -233,6 +233,7 @@ class Answer(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     BILLS_FIELD_NUMBER: _builtins.int
     SENT_NS_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Of the question."""
     id: _builtins.bytes
@@ -244,6 +245,8 @@ class Answer(_message.Message):
     """The biller's own reason code, when rejected."""
     sent_ns: _builtins.int
     """With NOT_SEEN: `sent_ns` of the question that is answered. Without it the answer is wrong."""
+    amount: _builtins.int
+    """Paise that were credited, of a basket the sum; with CONFIRMED of a payment."""
     @_builtins.property
     def bills(self) -> _containers.RepeatedCompositeFieldContainer[Global___DueBill]:
         """To FETCH_BILL, CONFIRMED: what the reference owes, 1 to 16."""
@@ -258,10 +261,11 @@ class Answer(_message.Message):
         reason: _builtins.str = ...,
         bills: _abc.Iterable[Global___DueBill] | None = ...,
         sent_ns: _builtins.int = ...,
+        amount: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["biller_reference", b"biller_reference", "bills", b"bills", "id", b"id", "kind", b"kind", "number", b"number", "reason", b"reason", "sent_ns", b"sent_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "biller_reference", b"biller_reference", "bills", b"bills", "id", b"id", "kind", b"kind", "number", b"number", "reason", b"reason", "sent_ns", b"sent_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

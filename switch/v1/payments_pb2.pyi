@@ -46,6 +46,14 @@ class _PaymentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PaymentS
     """Money is reserved, the biller was asked and has not answered in time. It is asked
     again; the bill cannot be paid a second time meanwhile. Not a failure.
     """
+    PAYMENT_STATE_UNVERIFIED: _PaymentState.ValueType  # 8
+    """The deadline passed and the money is back in the wallet, but the biller has not said that it
+    has no credit. The bill cannot be paid a second time until it has, or two people have.
+    """
+    PAYMENT_STATE_KEPT: _PaymentState.ValueType  # 9
+    """Money is reserved beyond the deadline, or because the biller credited another amount, until
+    the biller or two people end it.
+    """
 
 class PaymentState(_PaymentState, metaclass=_PaymentStateEnumTypeWrapper):
     """Where a payment stands."""
@@ -68,6 +76,14 @@ PAYMENT_STATE_REFUNDED: PaymentState.ValueType  # 6
 PAYMENT_STATE_UNKNOWN: PaymentState.ValueType  # 7
 """Money is reserved, the biller was asked and has not answered in time. It is asked
 again; the bill cannot be paid a second time meanwhile. Not a failure.
+"""
+PAYMENT_STATE_UNVERIFIED: PaymentState.ValueType  # 8
+"""The deadline passed and the money is back in the wallet, but the biller has not said that it
+has no credit. The bill cannot be paid a second time until it has, or two people have.
+"""
+PAYMENT_STATE_KEPT: PaymentState.ValueType  # 9
+"""Money is reserved beyond the deadline, or because the biller credited another amount, until
+the biller or two people end it.
 """
 Global___PaymentState: _TypeAlias = PaymentState  # noqa: Y015
 
