@@ -84,6 +84,7 @@ async def send_day_list(
             request_serializer=pb.SendDayListRequest.SerializeToString,
             response_deserializer=pb.SendDayListResponse.FromString,
         )
+        said: dict[str, Any]
         while True:
             try:
                 response = await call(iter(messages), timeout=CALL_S)
