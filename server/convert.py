@@ -10,8 +10,8 @@ from typing import Any, TypeVar, cast
 
 from switch._core import Ledger, Rows
 from switch.billing.bills import Fetched
-from switch.billing.dispatch import BillerStatus
 from switch.billing.quotations import Quoted
+from switch.billing.status import BillerStatus
 from switch.calendar import day_date
 from switch.codes import (
     TENDER_MASK,
@@ -206,9 +206,12 @@ def payment(
         entry=entry(found.row, ledger, register),
         refunded_amount=found.refunded,
         as_of_sequence=max(as_of, int(found.row["sequence"])),
+        disputed=found.is_disputed,
     )
     if found.resolution is not None:
         response.resolution.CopyFrom(entry(found.resolution, ledger, register))
+    if found.conclusion is not None:
+        response.conclusion.CopyFrom(entry(found.conclusion, ledger, register))
     return response
 
 
@@ -285,6 +288,8 @@ def wallet(image: Rows, centre: str) -> wallets_pb2.Wallet:
         receipt=int(image["receipt"]),
         receipt_year=int(image["year"]),
         payment_max=int(image["payment_max"]),
+        kept=int(image["kept_amount"]),
+        kept_count=int(image["kept_count"]),
     )
 
 

@@ -5,6 +5,7 @@ process of its own against a real server, and its output and exit code are read.
 """
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -75,6 +76,9 @@ def test_every_result_has_words() -> None:
 
 def test_every_state_has_words() -> None:
     assert set(STATES) == set(PaymentState)
+    for english, bengali in STATES.values():
+        assert english.isascii()
+        assert not re.search("[A-Za-z]", bengali)
     assert Language.BENGALI.state(PaymentState.COMPLETED) == "সম্পন্ন"
 
 
@@ -134,6 +138,7 @@ def test_certificates_come_from_the_directory_or_its_authority(tmp_path: Path) -
         ["bill", "pay", CENTRE, BILLED, "1.50", "ref", "--wait", "31"],
         ["bill", "watch", "123"],
         ["receipt", "123"],
+        ["acknowledgement", "123"],
         ["shift", "close", CENTRE, "x", "0"],
         ["shift"],
         ["balance", CENTRE, "--unknown"],
