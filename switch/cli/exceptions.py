@@ -237,12 +237,22 @@ def recover(args: Namespace, screen: Screen) -> Exit:
     return show_outcome(outcome, screen)
 
 
+def fund_suspense(args: Namespace, screen: Screen) -> Exit:
+    """Put money aside for advances."""
+    with open_office(args) as client:
+        outcome = client.fund_suspense(
+            args.amount, args.reason, move_id=args.id or new_id()
+        )
+    return show_outcome(outcome, screen)
+
+
 Command = tuple[str, Callable[[Namespace, Screen], Exit], str]
 
 COMMANDS: tuple[Command, ...] = (
     ("exceptions", exceptions, "what people must see to, whose turn it is, by when"),
     ("withdraw", withdraw, "take a proposal back that nobody has approved"),
     ("approve", approve, "approve a proposal of somebody else, and do it"),
+    ("fund-suspense", fund_suspense, "put money aside, for advances"),
     ("recover", recover, "get an advance back from the wallet that was given it"),
 )
 VERBS: tuple[Command, ...] = tuple(
