@@ -2,8 +2,9 @@
 people put it right, each kind by its own call, once.
 
 Method: a real server; a biller that is silent when it is asked, and says what it has
-credited by Acknowledge; services with short deadlines. What takes days is in a ledger that was filled before the server
-was started. When the file is through, the auditor reads what it has written.
+credited by Acknowledge; services with short deadlines. What takes days is in a ledger
+that was filled before the server was started. When the file is through, the auditor
+reads what it has written.
 """
 
 import time
