@@ -322,6 +322,7 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
     cdef Row* row = &draft.row
     cdef Row hold, resolution
     cdef int kind = row.kind
+    cdef bint two = machine_needs_two(s, row)
     cdef int result = RESULT_OK
     cdef uint64_t other = 0
     cdef int rc = 0
@@ -329,11 +330,12 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         return machine_close_window(s, draft, out)
     if row.flags & ROW_EVIDENCE:
         return evidence_apply(s, draft, out)
-    if machine_needs_two(s, row):
+    if two:
         rc = cases_approved(s, draft, NULL, &result)
         if rc != 0 or result != RESULT_OK:
             out.result = <uint8_t>result
             return rc
+        row.total = draft.proposal
     if kinds_resolves_hold(kind) or kind == KIND_VERIFY:
         rc = machine_end(s, draft, &hold, &result, &other)
     elif kind == KIND_REFUND:
@@ -343,7 +345,6 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
     elif kind == KIND_TRANSFER:
         if row.resolves != 0:
             rc = cases_transfer(s, row, &result, &other)
-            row.total = draft.proposal if machine_needs_two(s, row) else 0
         if rc == 0 and result == RESULT_OK:
             result = treasury_transfer(s, row)
         if result == RESULT_OK and row.resolves != 0 and (
@@ -358,7 +359,6 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         result = treasury_register(s, row, draft.tail)
     elif kind == KIND_CASE_CLOSE:
         rc = cases_close(s, row, &result, &other)
-        row.total = draft.proposal
     elif kind == KIND_PROPOSE:
         rc = cases_propose(s, row, &result, &other)
     elif kind == KIND_APPROVE:
@@ -385,8 +385,9 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         )
         row.total = other
     row.result = <uint8_t>result
-    if result != RESULT_OK and not kinds_has_id(kind):
-        # No row; what resolved the hold is the answer if it is the same thing.
+    if result != RESULT_OK and (two or not kinds_has_id(kind)):
+        # No row: what two people want is sent again with this id, once it can be done. What
+        # resolved the hold is the answer if it is the same thing.
         if (
             (kind == KIND_POST and result == RESULT_ALREADY_POSTED)
             or (kind == KIND_VOID and result == RESULT_ALREADY_VOIDED)
