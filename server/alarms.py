@@ -66,11 +66,11 @@ class Alarms:
 
     async def _look_for_holds(self) -> None:
         """Holds that are overdue, and open ones that cannot be read."""
-        cases = self._node.cases
+        exceptions = self._node.exceptions
         try:
-            cases.note_damaged(self._node.dispatch.damaged())
-            overdue = await self._node.read(cases.overdue, self._wall_ns())
-            damaged = await self._node.read(cases.damaged)
+            exceptions.note_damaged(self._node.dispatch.damaged())
+            overdue = await self._node.read(exceptions.overdue, self._wall_ns())
+            damaged = await self._node.read(exceptions.damaged)
         except SwitchError as error:
             # The next look may do better; calls say the same to who asks.
             log.error("cannot look for overdue holds: %s", error)

@@ -19,7 +19,7 @@ from switch._core import Ledger
 from switch.codes import Result
 from switch.errors import OverloadError
 from switch.ledger import moves
-from switch.ledger.cases import Cases
+from switch.ledger.exceptions import Exceptions
 from switch.v1 import billers_pb2 as pb
 from tests.billing.dispatch_bench import Bench, benches
 from tests.damage import damage_row
@@ -31,7 +31,7 @@ class FakeNode:
     """What an alarm needs of a server; reads at once."""
 
     def __init__(self, bench: Bench) -> None:
-        self.cases = Cases(bench.ledger)
+        self.exceptions = Exceptions(bench.ledger)
         self.ledger = bench.ledger
         self.dispatch = bench.dispatch
         self.error: Exception | None = None
