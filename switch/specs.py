@@ -103,8 +103,7 @@ class ParticipantSpec:
     may_state_dues: bool = False
     """It is believed about what a bill comes to, with no quotation: for load tests."""
     never_credits_late: bool = False
-    """A biller's word that it credits nothing after the last moment: its services may
-    release what it does not answer."""
+    """A biller's word that it credits nothing after the last moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +136,7 @@ class ServiceSpec:
     deadline_s: int = 0
     """Seconds that a confirmed payment may stay unresolved."""
     deadline_policy: Policy = Policy.KEEP
-    """What becomes of it then."""
+    """Money is released only of a biller that never credits late."""
     letters: Letters = Letters.AS_THEY_ARE
     """What becomes of a reference's letters."""
     ignored: Ignored = NOTHING

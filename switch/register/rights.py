@@ -36,6 +36,7 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.BillerService/FollowFeed": _OFFICES | {Role.BILLER},
     "/payswitch.v1.BillerService/Connect": frozenset({Role.BILLER}),
     "/payswitch.v1.BillerService/Acknowledge": frozenset({Role.BILLER}),
+    "/payswitch.v1.BillerService/SendDayList": frozenset({Role.BILLER}),
     "/payswitch.v1.AdminService/LoadNetwork": _TREASURY,
     "/payswitch.v1.AdminService/TopUp": _TREASURY,
     "/payswitch.v1.AdminService/FreezeWallet": _TREASURY,
