@@ -1,8 +1,8 @@
 """A payment's numbered acknowledgement: that the switch has it, and how it stands.
 
 May use `calendar`, `payment_states`, `papers` and until when doubts are decided. It is
-for who has no receipt yet, or never will. What it says of the payment is fixed; how that
-stands is said as of a time.
+for who has no receipt yet, or never will. What it says of the payment is fixed; how
+that stands is said as of a time.
 """
 
 import json
