@@ -52,9 +52,12 @@ def _list(
     if request.with_history:
         size = min(size, HISTORIES_MAX)
     after = arguments.read_token(request.page_token, _NO_ACCOUNT)
-    items, as_of = exceptions.find(wanted, now_ns)
-    first = int(np.searchsorted(items["sequence"], after, "right"))
-    page = items[first : first + size]
+    while True:
+        items, as_of = exceptions.find(wanted, now_ns)
+        first = int(np.searchsorted(items["sequence"], after, "right"))
+        page = items[first : first + size]
+        if exceptions.are_whole(page):
+            break
     has_more = len(items) > first + size
     damaged = exceptions.damaged().tolist()
     return pb.ListExceptionsResponse(

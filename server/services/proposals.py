@@ -118,7 +118,7 @@ def _proposed(node: Node, request: pb.ProposeRequest, caller: Identity) -> Templ
 
 def _hold(node: Node, named: Rows) -> Rows:
     """The hold that a row is, or speaks of."""
-    if named["kind"] in _ABOUT_HOLD:
+    if int(named["kind"]) in _ABOUT_HOLD:
         named = node.ledger.row(int(named["resolves"]))
     if named["kind"] != Kind.HOLD:
         raise NotFoundError(f"{_SEQUENCE}: entry {named['sequence']} was never held")

@@ -271,7 +271,9 @@ def prove_receipts(fates: Fates, day: int) -> Proof:
     by_centre: dict[str, list[int]] = defaultdict(list)
     for fate in completed(fates):
         assert fate.payment is not None
-        by_centre[fate.hold.centre].append(fate.payment.receipt)
+        # What people corrected is in the wallet's statement, without a receipt.
+        if fate.correction is None:
+            by_centre[fate.hold.centre].append(fate.payment.receipt)
     wrong = []
     for centre, receipts in by_centre.items():
         first = 1 if day == 1 else min(receipts)

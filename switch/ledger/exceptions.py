@@ -106,6 +106,8 @@ class Exceptions:
         too_old = items["since"] + np.uint64(PROPOSAL_LIFE_NS) <= np.uint64(now_ns)
         items = items[~(too_old & (items["kind"] == ExceptionKind.PROPOSAL))]
         damaged = self.damaged()
+        for name in ("sequence", "about", "payment"):
+            items = items[~np.isin(items[name], damaged)]
         others = np.zeros(len(damaged), ITEM)
         others["sequence"] = damaged
         others["kind"] = ExceptionKind.DAMAGED
@@ -124,6 +126,19 @@ class Exceptions:
         if wanted.overdue_only:
             chosen &= are_overdue(items, now_ns)
         return items[chosen], as_of
+
+    def are_whole(self, items: Items) -> bool:
+        """Whether the rows of these can be read; what is damaged is listed as that."""
+        names = ("sequence", "about", "payment")
+        wanted = np.unique(np.concatenate([items[name] for name in names]))
+        wanted = wanted[wanted != 0]
+        found = False
+        for first in range(0, len(wanted), GATHER_MAX):
+            _, damaged = self._ledger.gather_whole(wanted[first : first + GATHER_MAX])
+            new = np.setdiff1d(damaged, self._damaged)
+            self.note_damaged(damaged)
+            found |= len(new) > 0
+        return not found
 
     def histories(self, payments: list[int]) -> dict[int, list[int]]:
         """Rows of each payment (its hold, or its pay), oldest first."""

@@ -18,6 +18,7 @@ from switch.codes import (
     AccountKind,
     CaseType,
     Kind,
+    Link,
     Result,
     RowFlag,
 )
@@ -65,7 +66,6 @@ class _Row(NamedTuple):
     """What is read of a row that is followed."""
 
     kind: int
-    is_done: bool
     sequence: int
     about: int
     amount: int
@@ -80,6 +80,7 @@ _FOLLOWED = (
     *(Kind.VERIFY, Kind.TRANSFER, Kind.REFUND),
 )
 _IS_FOLLOWED = np.isin(np.arange(256), [int(kind) for kind in _FOLLOWED])
+_NAMES_PROPOSAL = (Kind.POST, Kind.VOID, Kind.VERIFY)
 _ENDS_HOLD = np.isin(np.arange(256), [int(Kind.POST), int(Kind.VOID)])
 
 
@@ -148,8 +149,11 @@ class OpenMatters:
 
     def _is_moot(self, owed: Matter, kept: set[int], unverified: set[int]) -> bool:
         """Whether what was approved can be done no more, whatever is tried."""
-        if owed.asks in (Kind.POST, Kind.VOID, PROPOSE_ADVANCE):
+        if owed.asks in (Kind.POST, Kind.VOID):
             return owed.about not in kept
+        if owed.asks == PROPOSE_ADVANCE:
+            lent = self._ledger.link(owed.about, Link.ADVANCE)
+            return owed.about not in kept or lent != 0
         if owed.asks == Kind.TRANSFER:
             return owed.about not in self._late
         if owed.asks == Kind.VERIFY:
@@ -169,13 +173,12 @@ class OpenMatters:
         kinds, totals = rows["kind"], rows["total"]
         # An approved end of a hold is the deed of its proposal.
         chosen = _IS_FOLLOWED[kinds] | (_ENDS_HOLD[kinds] & (totals != 0))
-        rows = rows[chosen & (rows["resolves"] != 0)]
+        rows = rows[chosen & (rows["resolves"] != 0) & (rows["result"] == Result.OK)]
         if not len(rows):
             return
         ids = rows["id"].tobytes()
         columns = zip(
             rows["kind"].tolist(),
-            (rows["result"] == Result.OK).tolist(),
             *(
                 rows[name].tolist()
                 for name in (
@@ -200,16 +203,13 @@ class OpenMatters:
 
     def _take_one(self, row: _Row) -> None:
         kind = row.kind
-        if kind in (Kind.TRANSFER, Kind.REFUND, Kind.CASE_CLOSE):
-            # Also refused: its id has its answer then, and people propose anew.
-            self._forget(self._deeds.get(row.id, 0))
-        elif kind in (Kind.POST, Kind.VOID, Kind.VERIFY) and row.is_done:
-            self._forget(row.total)
-        if not row.is_done or (
+        if kind == Kind.APPROVE and row.about not in self._proposals:
             # Shifts are approved, too.
-            kind == Kind.APPROVE and row.about not in self._proposals
-        ):
             return
+        # What was proposed is done. Of an end of a hold and of a verify the row names
+        # its proposal, of all else the id follows from it.
+        named = row.total if kind in _NAMES_PROPOSAL else self._deeds.get(row.id, 0)
+        self._forget(named)
         self._histories.note(row.about, row.sequence)
         if kind == Kind.CASE:
             self._take_case(row)

@@ -26,7 +26,7 @@ from switch.ids import format_id, new_id
 from switch.payment_states import PaymentState
 from switch.sample import load_sample
 from switch.specs import TREASURY
-from switch.v1 import payments_pb2, results_pb2
+from switch.v1 import payments_pb2, results_pb2, types_pb2
 from tests.client.live import (
     BILLED,
     CENTRE,
@@ -501,8 +501,12 @@ def test_a_damaged_proposal_is_named_among_the_exceptions(live: Live) -> None:
     paid = answer(live.command("pay", CENTRE, FREE, "20", "damaged", "--json"))
     with live.client(Role.TREASURY, TREASURY) as treasury:
         move_id = new_id()
-        asked = treasury.propose_refund(
-            int(str(paid["sequence"])), 100, "why", move_id=move_id
+        asked = treasury.propose(
+            types_pb2.PROPOSAL_KIND_REFUND,
+            int(str(paid["sequence"])),
+            "why",
+            100,
+            move_id=move_id,
         )
         # Read before it was damaged: after that nobody knows what it was.
         assert asked.sequence in [one.sequence for one in treasury.exceptions()]
