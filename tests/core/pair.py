@@ -181,7 +181,7 @@ class Pair:
             zip(requests, expected, found, strict=True)
         ):
             differs = wire.differences(want, got)
-            assert not differs, f"(model, core) {differs} at {place}: {request}"
+            assert not differs, f"(model, core) {differs} at {place}: {want} {request}"
 
     def compare_rows(self, first: int) -> None:
         """The journal's rows from `first` on, byte for byte."""
