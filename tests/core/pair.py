@@ -116,6 +116,10 @@ class Pair:
         self.ledger.close()
         if without_index:
             shutil.rmtree(self.path / "index")
+        self.open_again()
+
+    def open_again(self) -> None:
+        """Open what an ended process has left at `path`."""
         self.ledger = Ledger(str(self.path), create=False, **self.options)
         self.model.busy.clear()
         self.model.holds_most = 0
