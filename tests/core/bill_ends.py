@@ -124,6 +124,8 @@ class Ends(Walk):
         """
         back = self.department.credit(paid.sequence) > 0
         whole = paid.money if paid.posted else paid.amount
+        if paid.posted and not paid.refunded and self.chance(2):
+            whole = paid.amount  # also of what people have posted in part
         self.department.set(paid.sequence, 0 if back else whole)
 
     def answer_of(self, paid: Paid) -> Said:

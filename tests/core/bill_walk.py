@@ -152,8 +152,7 @@ class Walk:
     def issue_again(self) -> None:
         """A bill that is under way, or was paid by now, has another id."""
         debt = self.rng.choice(self.debts)
-        shared = len(self.services[debt.family]) > 1
-        if self.book.taken(debt) and not debt.in_parts and not shared:
+        if self.book.taken(debt) and not debt.in_parts:
             debt.ids.append(b"%sR%d" % (debt.ids[0], len(debt.ids)))
 
     def due(self, debt: Debt) -> int:
