@@ -15,10 +15,12 @@ from tests.audit.journal_story import (
     WORD,
     A,
     Story,
+)
+from tests.audit.journal_writer import Row
+from tests.audit.told_story import (
     going_on,
     written,
 )
-from tests.audit.journal_writer import Row
 
 Tell = Callable[[Story], object]
 Make = Callable[[Story], Row]

@@ -21,11 +21,13 @@ from tests.audit.journal_story import (
     MINUTE,
     WORD,
     B,
-    going_on,
-    written,
 )
 from tests.audit.journal_writer import NEVER, UNVERIFIED, Row
 from tests.audit.price_story import BELOW, DUE, EXACT
+from tests.audit.told_story import (
+    going_on,
+    written,
+)
 
 BILLS, PARTS, WITHIN, DEPOSITS, MONTHS = range(6, 11)
 """Exact bills, bills at most, bills within hours, deposits, bills by month."""
