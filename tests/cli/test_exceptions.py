@@ -90,9 +90,9 @@ def deed(live: Live, proposal: str) -> dict[str, Any]:
 
 def test_every_kind_has_words() -> None:
     wanted = {
-        *KINDS,
+        *(f"kind {name}" for name in KINDS),
         *(f"turn {name}" for name in OWNERS),
-        *(name.replace("close", "close_case") for name in PROPOSALS),
+        *(f"propose {name}".replace("close", "close_case") for name in PROPOSALS),
     }
     assert wanted <= set(EXCEPTION_WORDS)
     for english, bengali in [*EXCEPTION_WORDS.values(), *EXCEPTION_RESULTS.values()]:
@@ -114,6 +114,7 @@ def test_a_refund_is_asked_for_by_one_and_approved_by_another(
     assert "SAME_PERSON" in own.stdout
     assert deed(live, proposal)["result"] == "ok"
     assert kinds(office) == []
+    assert "Nothing is open." in done(live, "exceptions")
     # What is left, as nothing else is said.
     second = entry_of(live, "propose", "refund", paid, "the rest of it")
     [one] = office.exceptions()
