@@ -67,7 +67,7 @@ class Alarms:
         self._stuck = stuck
 
     async def _look_for_holds(self) -> None:
-        """Payments that nobody has decided in time, and open ones that cannot be read."""
+        """Payments that nobody has decided, and open ones that cannot be read."""
         node, now_ns = self._node, self._wall_ns()
         exceptions = node.exceptions
         try:

@@ -77,11 +77,6 @@ class Undecided(Lines):
         found: Places = places[due][np.argsort(times[due], kind="stable")]
         return found
 
-    def is_unverified(self, places: Places) -> Mask:
-        """Whether the money of each is back."""
-        found: Mask = self._because[places] == Because.UNVERIFIED
-        return found
-
     # --- how it changes ----------------------------------------------------------
 
     def add(self, parts: Parts, because: Because, at: Times) -> None:
@@ -90,8 +85,7 @@ class Undecided(Lines):
         here = places >= 0
         self._open[places[here]] += parts.opens[here]
         self.turn(places[here], because)
-        fresh = Parts(*(part[~here] for part in parts))
-        new = self._append(fresh, State.UNKNOWN)
+        new = self._append(parts.some(~here), State.UNKNOWN)
         self._order = None
         self._because[new] = because
         self.rest(new, at[~here])
