@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import Enum
 
 from switch.codes import Result
-from switch.console.exception_words import EXCEPTION_RESULTS, EXCEPTION_WORDS
+from switch.console.exception_words import EXCEPTION_WORDS
 from switch.money import bengali_digits, format_amount, group_digits
 from switch.payment_states import PaymentState
 
@@ -432,7 +432,14 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "this bank reference was credited before",
         "এই ব্যাঙ্ক রেফারেন্সের টাকা আগেই জমা হয়েছে",
     ),
-    **EXCEPTION_RESULTS,
+    Result.PAYMENT_NOT_FOUND: (
+        "this entry is no completed payment",
+        "এই ভুক্তি কোনো সম্পূর্ণ লেনদেন নয়",
+    ),
+    Result.EXCEEDS_PAYMENT: (
+        "more than is left of the payment",
+        "লেনদেনের যা বাকি আছে তার চেয়ে বেশি",
+    ),
 }
 """Result → English, Bengali. Others are shown by their plain names."""
 
