@@ -165,6 +165,7 @@ def test_money_that_is_back_too_early_to_know(till: Till, peers: Peers) -> None:
     assert end.conclusion.kind == types.ENTRY_KIND_VERIFY
     assert end.conclusion.resolves == end.entry.sequence
     assert end.conclusion.note == "NOWHERE"
+    assert (end.conclusion.centre, end.conclusion.biller) == ("centre-a", "power")
     assert till.wallet.balance == before.balance
     assert paper(till, due)["state"] == "expired"
     assert till.peer.pay(payment("SOON", DUE, reference=due.reference)).result == OK
