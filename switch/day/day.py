@@ -33,6 +33,7 @@ from switch.day.doubts import (
     prove_money_has_credits,
     prove_nothing_listed,
 )
+from switch.day.fates import Fates, State
 from switch.day.office import Office
 from switch.day.proof import (
     Books,
@@ -161,6 +162,7 @@ class Day:
             with self._phase("proving"):
                 after = Books(*treasury.accounts())
                 seen = self._look(treasury, before)
+                self._read_verified(treasury, lived.replayed, seen.fates)
                 proofs = self._prove(treasury, lived, after, seen)
                 proofs += [
                     prove_nothing_listed(seen, office.decided),
@@ -278,6 +280,21 @@ class Day:
                 if not error.unreachable or time.time() > at_s + RESEND_S:
                     raise
                 time.sleep(RESEND_PAUSE_S)
+
+    def _read_verified(
+        self, treasury: Client, replayed: Replayed, fates: Fates
+    ) -> None:
+        """When billers said that they have not credited what was given back: that is
+        in no feed.
+        """
+        for one in replayed.sent:
+            fate = fates.get(one.payment.id)
+            if fate is None or fate.state is not State.EXPIRED:
+                continue
+            sender = HARNESS if one.payment.centre else one.step.centre
+            conclusion = treasury.get_payment(one.payment.id, sender).conclusion
+            if conclusion.kind == types_pb2.ENTRY_KIND_VERIFY:
+                fate.verified = conclusion.sequence
 
     def _wait_until_answered(self, treasury: Client) -> None:
         """Until the billers that are there have nothing more to say."""
