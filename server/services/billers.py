@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 
 from server import arguments, convert
 from server.node import Node
-from server.services.biller_stream import TEXT_RULE, BillerStream
+from server.services.biller_stream import RULES, BillerStream
+from server.services.day_list import DayLists
 from server.status import ArgumentError, Context
 from switch.codes import Kind, Result, Role
 from switch.errors import CorruptionError
@@ -32,6 +33,7 @@ class BillerService:
     def __init__(self, node: Node) -> None:
         """Serves from `node`."""
         self._node = node
+        self._day_lists = DayLists(node)
 
     async def FollowFeed(
         self, request: pb.FollowFeedRequest, caller: Identity
@@ -99,7 +101,10 @@ class BillerService:
             for name in ("biller_reference", "reason"):
                 text = getattr(one, name)
                 if len(text) > REFERENCE_SIZE or not PRINTABLE.issuperset(text):
-                    raise ArgumentError(f"answers[{place}].{name}", TEXT_RULE)
+                    raise ArgumentError(f"answers[{place}].{name}", RULES[name])
+            is_credited = one.kind == pb.ANSWER_KIND_CONFIRMED
+            if is_credited and not one.amount:
+                raise ArgumentError(f"answers[{place}].amount", RULES["amount"])
         biller = node.dispatch.biller(caller.index)
         body = pb.ConnectRequest(answers=answers).SerializeToString()
         with node.dispatch.presence(caller.index):
@@ -143,3 +148,7 @@ class BillerService:
     async def Connect(self, context: Context, caller: Identity) -> None:
         """Questions to the biller, and its answers."""
         await BillerStream(self._node, context, caller).run()
+
+    async def SendDayList(self, context: Context, caller: Identity) -> None:
+        """A biller's complete list of a day."""
+        await self._day_lists.serve(context, caller)

@@ -34,7 +34,8 @@ class _QuestionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Question
     """Credit this payment (all payments of the basket), or say why not."""
     QUESTION_KIND_STATUS: _QuestionKind.ValueType  # 3
     """What became of this payment? It may have been asked about before, on a connection that
-    broke or by a switch that has started again since. To answer credits nothing.
+    broke or by a switch that has started again since. To answer credits nothing. Asked on, more
+    and more rarely, after the payment's deadline as well, until there is a final answer.
     """
 
 class QuestionKind(_QuestionKind, metaclass=_QuestionKindEnumTypeWrapper):
@@ -47,7 +48,8 @@ QUESTION_KIND_CONFIRM: QuestionKind.ValueType  # 2
 """Credit this payment (all payments of the basket), or say why not."""
 QUESTION_KIND_STATUS: QuestionKind.ValueType  # 3
 """What became of this payment? It may have been asked about before, on a connection that
-broke or by a switch that has started again since. To answer credits nothing.
+broke or by a switch that has started again since. To answer credits nothing. Asked on, more
+and more rarely, after the payment's deadline as well, until there is a final answer.
 """
 Global___QuestionKind: _TypeAlias = QuestionKind  # noqa: Y015
 
@@ -69,7 +71,7 @@ class _AnswerKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AnswerKind
     ANSWER_KIND_NOT_SEEN: _AnswerKind.ValueType  # 4
     """To STATUS only: the question to credit this id never arrived here. It may come yet, and is
     then to be credited, while there is time. Said of a STATUS that was sent long enough after
-    `credit_until_ns` it is final, and the money is given back.
+    `credit_until_ns` it is final: a rejection, for the reason NOT_SEEN.
     """
 
 class AnswerKind(_AnswerKind, metaclass=_AnswerKindEnumTypeWrapper): ...
@@ -86,7 +88,7 @@ ANSWER_KIND_UNKNOWN: AnswerKind.ValueType  # 3
 ANSWER_KIND_NOT_SEEN: AnswerKind.ValueType  # 4
 """To STATUS only: the question to credit this id never arrived here. It may come yet, and is
 then to be credited, while there is time. Said of a STATUS that was sent long enough after
-`credit_until_ns` it is final, and the money is given back.
+`credit_until_ns` it is final: a rejection, for the reason NOT_SEEN.
 """
 Global___AnswerKind: _TypeAlias = AnswerKind  # noqa: Y015
 
@@ -246,7 +248,10 @@ class Answer(_message.Message):
     sent_ns: _builtins.int
     """With NOT_SEEN: `sent_ns` of the question that is answered. Without it the answer is wrong."""
     amount: _builtins.int
-    """Paise that were credited, of a basket the sum; with CONFIRMED of a payment."""
+    """To CONFIRM and STATUS, CONFIRMED: paise that were credited, of a basket for all its payments;
+    as they stand in the biller's books, not repeated from the question. Without it the answer is
+    not taken. An amount other than the payment's is taken, and opens a case for people.
+    """
     @_builtins.property
     def bills(self) -> _containers.RepeatedCompositeFieldContainer[Global___DueBill]:
         """To FETCH_BILL, CONFIRMED: what the reference owes, 1 to 16."""
@@ -376,12 +381,12 @@ class ConnectResponse(_message.Message):
 
     @_builtins.property
     def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___RefusedAnswer]:
-        """Answers that were not taken: send them again with a text that can be kept."""
+        """Answers that were not taken: send them again with what was missing or cannot be kept."""
 
     @_builtins.property
     def ended(self) -> _containers.RepeatedCompositeFieldContainer[Global___Ended]:
-        """Payments of this biller that ended, or were refunded, by whatever. To one connection, once, and
-        not to one that comes later: the feed has them all.
+        """Payments of this biller that ended, became unverified or were refunded, by whatever. To one
+        connection, once, and not to one that comes later: the feed has them all.
         """
 
     def __init__(
@@ -402,7 +407,7 @@ Global___ConnectResponse: _TypeAlias = ConnectResponse  # noqa: Y015
 
 @_typing.final
 class Ended(_message.Message):
-    """The end of a held payment, or a refund of it after that."""
+    """The end of a held payment, or what came after that."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -412,6 +417,9 @@ class Ended(_message.Message):
     number: _builtins.int
     """The hold's sequence; of each payment of a basket."""
     state: _payments_pb2.PaymentState.ValueType
+    """UNVERIFIED: the money is back in the wallet, and the biller is asked on whether it has credited
+    the payment. EXPIRED, REVERSED: it has not. What people corrected later is in the feed.
+    """
     sequence: _builtins.int
     """Of the entry that says so."""
     def __init__(
@@ -431,7 +439,7 @@ Global___Ended: _TypeAlias = Ended  # noqa: Y015
 
 @_typing.final
 class RefusedAnswer(_message.Message):
-    """An answer with a text that cannot be kept. Nothing of it was taken."""
+    """An answer that lacks the amount, or with a text that cannot be kept. Nothing of it was taken."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -440,7 +448,7 @@ class RefusedAnswer(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     field: _builtins.str
-    """Of the answer: "biller_reference" or "reason"."""
+    """Of the answer: "amount", "biller_reference" or "reason"."""
     text: _builtins.str
     """What is wrong with it."""
     def __init__(
@@ -465,8 +473,8 @@ class AcknowledgeRequest(_message.Message):
     ANSWERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Answer]:
-        """1 to 1,000, CONFIRMED or REJECTED; `number` is the hold's sequence, `id` its payment's.
-        A basket is answered by its first payment, for all of them.
+        """1 to 1,000, CONFIRMED with the amount, or REJECTED; `number` is the hold's sequence, `id` its
+        payment's. A basket is answered by its first payment, for all of them.
         """
 
     def __init__(
@@ -515,8 +523,8 @@ class Acknowledged(_message.Message):
     state: _payments_pb2.PaymentState.ValueType
     """UNSPECIFIED: the biller has no hold with this sequence and id, or what there is to say
     of it is damaged on the switch's disk; nothing was done.
-    EXPIRED or REVERSED after a confirmation: it came late, the money is back in the
-    wallet, and a case is open.
+    UNVERIFIED, EXPIRED or REVERSED after a confirmation: it came late, the money is back in the
+    wallet, and a case is open. KEPT: the amount is not the payment's, and a case is open.
     """
     sequence: _builtins.int
     """Of the entry that ended the hold."""
@@ -534,3 +542,132 @@ class Acknowledged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Acknowledged: _TypeAlias = Acknowledged  # noqa: Y015
+
+@_typing.final
+class SendDayListRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREDITED_FIELD_NUMBER: _builtins.int
+    LIST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def credited(self) -> _containers.RepeatedCompositeFieldContainer[Global___Answer]:
+        """What was credited: CONFIRMED with number, id, amount and biller_reference, as in the answer to
+        the question; a basket is one line, by its first payment, with the sum. Up to 8,190 a message
+        and 1,000,000 in all, in any order, none twice.
+        """
+
+    @_builtins.property
+    def list(self) -> Global___DayList:
+        """In the first message, and only there."""
+
+    def __init__(
+        self,
+        *,
+        credited: _abc.Iterable[Global___Answer] | None = ...,
+        list: Global___DayList | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["list", b"list"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credited", b"credited", "list", b"list"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendDayListRequest: _TypeAlias = SendDayListRequest  # noqa: Y015
+
+@_typing.final
+class DayList(_message.Message):
+    """What a list says of itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    day: _builtins.str
+    """IST date, "YYYY-MM-DD", of the payments' `time_ns`. Not one that is still to come."""
+    count: _builtins.int
+    """Lines of the whole list; may be 0."""
+    amount: _builtins.int
+    """Paise of all lines."""
+    def __init__(
+        self,
+        *,
+        day: _builtins.str = ...,
+        count: _builtins.int = ...,
+        amount: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "count", b"count", "day", b"day"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DayList: _TypeAlias = DayList  # noqa: Y015
+
+@_typing.final
+class SendDayListResponse(_message.Message):
+    """What came of a list, in lines: a basket is one. Every line is in one of `confirmed`, `already`,
+    `differing`, `late`, `unknown` and `damaged`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONFIRMED_FIELD_NUMBER: _builtins.int
+    ALREADY_FIELD_NUMBER: _builtins.int
+    DIFFERING_FIELD_NUMBER: _builtins.int
+    LATE_FIELD_NUMBER: _builtins.int
+    UNKNOWN_FIELD_NUMBER: _builtins.int
+    DAMAGED_FIELD_NUMBER: _builtins.int
+    REJECTED_FIELD_NUMBER: _builtins.int
+    TOO_EARLY_FIELD_NUMBER: _builtins.int
+    DIFFERING_NUMBERS_FIELD_NUMBER: _builtins.int
+    LATE_NUMBERS_FIELD_NUMBER: _builtins.int
+    UNKNOWN_NUMBERS_FIELD_NUMBER: _builtins.int
+    confirmed: _builtins.int
+    """Listed, and completed by it."""
+    already: _builtins.int
+    """Listed, and completed before, by the same amount; or paid after all."""
+    differing: _builtins.int
+    """Listed with another amount than the payment's: a case is open."""
+    late: _builtins.int
+    """Listed, but the money is back in the wallet: a case is open."""
+    unknown: _builtins.int
+    """Listed, but no payment of that day to this biller has this number and id."""
+    damaged: _builtins.int
+    """Listed, or not; what there is to say of it is damaged on the switch's disk. Nothing was done."""
+    rejected: _builtins.int
+    """Not listed, and so rejected."""
+    too_early: _builtins.int
+    """Not listed, but it may be credited yet, or its last moment is too short ago: nothing was done.
+    Send the list again later.
+    """
+    @_builtins.property
+    def differing_numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Numbers of what differs, is late, or is unknown: the first 1,000 of each."""
+
+    @_builtins.property
+    def late_numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def unknown_numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        confirmed: _builtins.int = ...,
+        already: _builtins.int = ...,
+        differing: _builtins.int = ...,
+        late: _builtins.int = ...,
+        unknown: _builtins.int = ...,
+        damaged: _builtins.int = ...,
+        rejected: _builtins.int = ...,
+        too_early: _builtins.int = ...,
+        differing_numbers: _abc.Iterable[_builtins.int] | None = ...,
+        late_numbers: _abc.Iterable[_builtins.int] | None = ...,
+        unknown_numbers: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["already", b"already", "confirmed", b"confirmed", "damaged", b"damaged", "differing", b"differing", "differing_numbers", b"differing_numbers", "late", b"late", "late_numbers", b"late_numbers", "rejected", b"rejected", "too_early", b"too_early", "unknown", b"unknown", "unknown_numbers", b"unknown_numbers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendDayListResponse: _TypeAlias = SendDayListResponse  # noqa: Y015

@@ -50,6 +50,11 @@ class BillerServiceStub:
                 request_serializer=switch_dot_v1_dot_billers__pb2.AcknowledgeRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_billers__pb2.AcknowledgeResponse.FromString,
                 _registered_method=True)
+        self.SendDayList = channel.stream_unary(
+                '/payswitch.v1.BillerService/SendDayList',
+                request_serializer=switch_dot_v1_dot_billers__pb2.SendDayListRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_billers__pb2.SendDayListResponse.FromString,
+                _registered_method=True)
 
 
 class BillerServiceServicer:
@@ -84,6 +89,20 @@ class BillerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SendDayList(self, request_iterator, context):
+        """A biller's complete list of a day: what it has credited of the day's payments, and that it
+        has credited no other of them and never will. Nothing of it is believed before the whole has
+        arrived and its count and sum are right: else INVALID_ARGUMENT, and nothing was done. Then
+        every payment of that day that is open or unverified is decided by it: listed, it is
+        confirmed; not listed, it is rejected, reason NOT_LISTED, once nobody can credit it any more.
+        What was decided before is compared. The reply comes when all of it is durable. The same list
+        may be sent again, after a broken call or later. One list of a biller at a time, else
+        RESOURCE_EXHAUSTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BillerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -101,6 +120,11 @@ def add_BillerServiceServicer_to_server(servicer, server):
                     servicer.Acknowledge,
                     request_deserializer=switch_dot_v1_dot_billers__pb2.AcknowledgeRequest.FromString,
                     response_serializer=switch_dot_v1_dot_billers__pb2.AcknowledgeResponse.SerializeToString,
+            ),
+            'SendDayList': grpc.stream_unary_rpc_method_handler(
+                    servicer.SendDayList,
+                    request_deserializer=switch_dot_v1_dot_billers__pb2.SendDayListRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_billers__pb2.SendDayListResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -185,6 +209,33 @@ class BillerService:
             '/payswitch.v1.BillerService/Acknowledge',
             switch_dot_v1_dot_billers__pb2.AcknowledgeRequest.SerializeToString,
             switch_dot_v1_dot_billers__pb2.AcknowledgeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendDayList(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/payswitch.v1.BillerService/SendDayList',
+            switch_dot_v1_dot_billers__pb2.SendDayListRequest.SerializeToString,
+            switch_dot_v1_dot_billers__pb2.SendDayListResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,16 @@ class BillerServiceStub:
     found there. The reply comes when that is durable, and says where each payment stands
     then. Saying the same again changes nothing and gives the same reply.
     """
+    SendDayList: _grpc.StreamUnaryMultiCallable[_billers_pb2.SendDayListRequest, _billers_pb2.SendDayListResponse]
+    """A biller's complete list of a day: what it has credited of the day's payments, and that it
+    has credited no other of them and never will. Nothing of it is believed before the whole has
+    arrived and its count and sum are right: else INVALID_ARGUMENT, and nothing was done. Then
+    every payment of that day that is open or unverified is decided by it: listed, it is
+    confirmed; not listed, it is rejected, reason NOT_LISTED, once nobody can credit it any more.
+    What was decided before is compared. The reply comes when all of it is durable. The same list
+    may be sent again, after a broken call or later. One list of a biller at a time, else
+    RESOURCE_EXHAUSTED.
+    """
 
 @_typing.type_check_only
 class BillerServiceAsyncStub(BillerServiceStub):
@@ -70,6 +80,16 @@ class BillerServiceAsyncStub(BillerServiceStub):
     """For a biller that is not asked but follows its feed: what it says of holds that it
     found there. The reply comes when that is durable, and says where each payment stands
     then. Saying the same again changes nothing and gives the same reply.
+    """
+    SendDayList: _aio.StreamUnaryMultiCallable[_billers_pb2.SendDayListRequest, _billers_pb2.SendDayListResponse]  # type: ignore[assignment]
+    """A biller's complete list of a day: what it has credited of the day's payments, and that it
+    has credited no other of them and never will. Nothing of it is believed before the whole has
+    arrived and its count and sum are right: else INVALID_ARGUMENT, and nothing was done. Then
+    every payment of that day that is open or unverified is decided by it: listed, it is
+    confirmed; not listed, it is rejected, reason NOT_LISTED, once nobody can credit it any more.
+    What was decided before is compared. The reply comes when all of it is durable. The same list
+    may be sent again, after a broken call or later. One list of a biller at a time, else
+    RESOURCE_EXHAUSTED.
     """
 
 class BillerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -107,6 +127,22 @@ class BillerServiceServicer(metaclass=_abc_1.ABCMeta):
         """For a biller that is not asked but follows its feed: what it says of holds that it
         found there. The reply comes when that is durable, and says where each payment stands
         then. Saying the same again changes nothing and gives the same reply.
+        """
+
+    @_abc_1.abstractmethod
+    def SendDayList(
+        self,
+        request_iterator: _MaybeAsyncIterator[_billers_pb2.SendDayListRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_billers_pb2.SendDayListResponse, _abc.Awaitable[_billers_pb2.SendDayListResponse]]:
+        """A biller's complete list of a day: what it has credited of the day's payments, and that it
+        has credited no other of them and never will. Nothing of it is believed before the whole has
+        arrived and its count and sum are right: else INVALID_ARGUMENT, and nothing was done. Then
+        every payment of that day that is open or unverified is decided by it: listed, it is
+        confirmed; not listed, it is rejected, reason NOT_LISTED, once nobody can credit it any more.
+        What was decided before is compared. The reply comes when all of it is durable. The same list
+        may be sent again, after a broken call or later. One list of a biller at a time, else
+        RESOURCE_EXHAUSTED.
         """
 
 def add_BillerServiceServicer_to_server(servicer: BillerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

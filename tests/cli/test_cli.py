@@ -5,6 +5,7 @@ process of its own against a real server, and its output and exit code are read.
 """
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from switch.ids import format_id, new_id
 from switch.payment_states import PaymentState
 from switch.sample import load_sample
 from switch.specs import TREASURY
-from switch.v1 import payments_pb2, results_pb2
+from switch.v1 import payments_pb2, results_pb2, types_pb2
 from tests.client.live import (
     BILLED,
     CENTRE,
@@ -75,6 +76,9 @@ def test_every_result_has_words() -> None:
 
 def test_every_state_has_words() -> None:
     assert set(STATES) == set(PaymentState)
+    for english, bengali in STATES.values():
+        assert english.isascii()
+        assert not re.search("[A-Za-z]", bengali)
     assert Language.BENGALI.state(PaymentState.COMPLETED) == "সম্পন্ন"
 
 
@@ -134,6 +138,7 @@ def test_certificates_come_from_the_directory_or_its_authority(tmp_path: Path) -
         ["bill", "pay", CENTRE, BILLED, "1.50", "ref", "--wait", "31"],
         ["bill", "watch", "123"],
         ["receipt", "123"],
+        ["acknowledgement", "123"],
         ["shift", "close", CENTRE, "x", "0"],
         ["shift"],
         ["balance", CENTRE, "--unknown"],
@@ -496,8 +501,12 @@ def test_a_damaged_proposal_is_named_among_the_exceptions(live: Live) -> None:
     paid = answer(live.command("pay", CENTRE, FREE, "20", "damaged", "--json"))
     with live.client(Role.TREASURY, TREASURY) as treasury:
         move_id = new_id()
-        asked = treasury.propose_refund(
-            int(str(paid["sequence"])), 100, "why", move_id=move_id
+        asked = treasury.propose(
+            types_pb2.PROPOSAL_KIND_REFUND,
+            int(str(paid["sequence"])),
+            "why",
+            100,
+            move_id=move_id,
         )
         # Read before it was damaged: after that nobody knows what it was.
         assert asked.sequence in [one.sequence for one in treasury.exceptions()]
