@@ -50,7 +50,7 @@ class _BillStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BillState.V
     BILL_STATE_DUE: _BillState.ValueType  # 1
     """It can: there is a quotation."""
     BILL_STATE_IN_PROGRESS: _BillState.ValueType  # 2
-    """A payment of it, or of one that it supersedes, is under way: take no money for it."""
+    """A payment of it, or of one that it supersedes, is under way or in doubt: take no money for it."""
     BILL_STATE_PAID: _BillState.ValueType  # 3
     """It, or one that it supersedes, is paid: take no money for it."""
 
@@ -61,7 +61,7 @@ BILL_STATE_UNSPECIFIED: BillState.ValueType  # 0
 BILL_STATE_DUE: BillState.ValueType  # 1
 """It can: there is a quotation."""
 BILL_STATE_IN_PROGRESS: BillState.ValueType  # 2
-"""A payment of it, or of one that it supersedes, is under way: take no money for it."""
+"""A payment of it, or of one that it supersedes, is under way or in doubt: take no money for it."""
 BILL_STATE_PAID: BillState.ValueType  # 3
 """It, or one that it supersedes, is paid: take no money for it."""
 Global___BillState: _TypeAlias = BillState  # noqa: Y015
@@ -382,6 +382,62 @@ class GetReceiptResponse(_message.Message):
 Global___GetReceiptResponse: _TypeAlias = GetReceiptResponse  # noqa: Y015
 
 @_typing.final
+class GetAcknowledgementRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    SENDER_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    """As in GetPaymentRequest."""
+    sender: _builtins.str
+    language: Global___Language.ValueType
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+        sender: _builtins.str = ...,
+        language: Global___Language.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "language", b"language", "sender", b"sender"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAcknowledgementRequest: _TypeAlias = GetAcknowledgementRequest  # noqa: Y015
+
+@_typing.final
+class GetAcknowledgementResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    JSON_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """For the printer, lines of at most 42 columns."""
+    json: _builtins.str
+    """The same as one JSON object, with both languages."""
+    number: _builtins.str
+    """As it stands on the paper: centre, "A", the sequence of the payment's entry, such as
+    "bsk-00001/A/81234".
+    """
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        json: _builtins.str = ...,
+        number: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["json", b"json", "number", b"number", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAcknowledgementResponse: _TypeAlias = GetAcknowledgementResponse  # noqa: Y015
+
+@_typing.final
 class Shift(_message.Message):
     """An operator's shift as it is recorded. Amounts in paise."""
 
@@ -420,7 +476,7 @@ class Shift(_message.Message):
     cash_counted: _builtins.int
     difference: Global___ShiftDifference.ValueType
     open_count: _builtins.int
-    """Payments of it that are held or unknown still."""
+    """Payments of it that are held, unknown or kept still."""
     signed_sequence: _builtins.int
     """Sequence of the entry that signed it off, 0 while nobody has."""
     to_sequence: _builtins.int

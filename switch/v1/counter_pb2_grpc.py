@@ -55,6 +55,11 @@ class CounterServiceStub:
                 request_serializer=switch_dot_v1_dot_counter__pb2.GetReceiptRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_counter__pb2.GetReceiptResponse.FromString,
                 _registered_method=True)
+        self.GetAcknowledgement = channel.unary_unary(
+                '/payswitch.v1.CounterService/GetAcknowledgement',
+                request_serializer=switch_dot_v1_dot_counter__pb2.GetAcknowledgementRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_counter__pb2.GetAcknowledgementResponse.FromString,
+                _registered_method=True)
         self.CloseShift = channel.unary_unary(
                 '/payswitch.v1.CounterService/CloseShift',
                 request_serializer=switch_dot_v1_dot_counter__pb2.CloseShiftRequest.SerializeToString,
@@ -95,8 +100,8 @@ class CounterServiceServicer:
     def PayBill(self, request, context):
         """Pays one bill and waits for the biller's word. Durable and idempotent by the
         payment's id like CreatePayment, with the same results: after any RPC error send it again.
-        The reply is final if the biller answered within `wait_ms`, otherwise the state is held or
-        unknown: follow it with GetPayment or WatchPayment. INVALID_ARGUMENT, with the pattern and an
+        The reply is final if the biller answered within `wait_ms`, otherwise the state is held,
+        unknown, kept or unverified: follow it with GetPayment or WatchPayment. INVALID_ARGUMENT, with the pattern and an
         example, if the reference is none of the service's; any spelling of one will do.
         UNAVAILABLE or RESOURCE_EXHAUSTED with RetryInfo if the biller is resting or too many
         payments wait for it.
@@ -108,6 +113,16 @@ class CounterServiceServicer:
     def GetReceipt(self, request, context):
         """The receipt of a completed payment, the same for ever. FAILED_PRECONDITION while
         there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAcknowledgement(self, request, context):
+        """The numbered acknowledgement that the switch has a payment, whatever has become of it: what a
+        citizen takes home, or brings back, where there is no receipt. It is no receipt. Its number
+        is the same for ever; where the payment stands is said as of now. FAILED_PRECONDITION,
+        NO_ACKNOWLEDGEMENT, if the payment was refused or its service needs no biller's word.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -150,6 +165,11 @@ def add_CounterServiceServicer_to_server(servicer, server):
                     servicer.GetReceipt,
                     request_deserializer=switch_dot_v1_dot_counter__pb2.GetReceiptRequest.FromString,
                     response_serializer=switch_dot_v1_dot_counter__pb2.GetReceiptResponse.SerializeToString,
+            ),
+            'GetAcknowledgement': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAcknowledgement,
+                    request_deserializer=switch_dot_v1_dot_counter__pb2.GetAcknowledgementRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_counter__pb2.GetAcknowledgementResponse.SerializeToString,
             ),
             'CloseShift': grpc.unary_unary_rpc_method_handler(
                     servicer.CloseShift,
@@ -271,6 +291,33 @@ class CounterService:
             '/payswitch.v1.CounterService/GetReceipt',
             switch_dot_v1_dot_counter__pb2.GetReceiptRequest.SerializeToString,
             switch_dot_v1_dot_counter__pb2.GetReceiptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAcknowledgement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.CounterService/GetAcknowledgement',
+            switch_dot_v1_dot_counter__pb2.GetAcknowledgementRequest.SerializeToString,
+            switch_dot_v1_dot_counter__pb2.GetAcknowledgementResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,8 +49,8 @@ class CounterServiceStub:
     PayBill: _grpc.UnaryUnaryMultiCallable[_counter_pb2.PayBillRequest, _counter_pb2.PayBillResponse]
     """Pays one bill and waits for the biller's word. Durable and idempotent by the
     payment's id like CreatePayment, with the same results: after any RPC error send it again.
-    The reply is final if the biller answered within `wait_ms`, otherwise the state is held or
-    unknown: follow it with GetPayment or WatchPayment. INVALID_ARGUMENT, with the pattern and an
+    The reply is final if the biller answered within `wait_ms`, otherwise the state is held,
+    unknown, kept or unverified: follow it with GetPayment or WatchPayment. INVALID_ARGUMENT, with the pattern and an
     example, if the reference is none of the service's; any spelling of one will do.
     UNAVAILABLE or RESOURCE_EXHAUSTED with RetryInfo if the biller is resting or too many
     payments wait for it.
@@ -58,6 +58,12 @@ class CounterServiceStub:
     GetReceipt: _grpc.UnaryUnaryMultiCallable[_counter_pb2.GetReceiptRequest, _counter_pb2.GetReceiptResponse]
     """The receipt of a completed payment, the same for ever. FAILED_PRECONDITION while
     there is none.
+    """
+    GetAcknowledgement: _grpc.UnaryUnaryMultiCallable[_counter_pb2.GetAcknowledgementRequest, _counter_pb2.GetAcknowledgementResponse]
+    """The numbered acknowledgement that the switch has a payment, whatever has become of it: what a
+    citizen takes home, or brings back, where there is no receipt. It is no receipt. Its number
+    is the same for ever; where the payment stands is said as of now. FAILED_PRECONDITION,
+    NO_ACKNOWLEDGEMENT, if the payment was refused or its service needs no biller's word.
     """
     CloseShift: _grpc.UnaryUnaryMultiCallable[_counter_pb2.CloseShiftRequest, _counter_pb2.CloseShiftResponse]
     """Closes an operator's shift: counts what the ledger has since the operator's last
@@ -87,8 +93,8 @@ class CounterServiceAsyncStub(CounterServiceStub):
     PayBill: _aio.UnaryUnaryMultiCallable[_counter_pb2.PayBillRequest, _counter_pb2.PayBillResponse]  # type: ignore[assignment]
     """Pays one bill and waits for the biller's word. Durable and idempotent by the
     payment's id like CreatePayment, with the same results: after any RPC error send it again.
-    The reply is final if the biller answered within `wait_ms`, otherwise the state is held or
-    unknown: follow it with GetPayment or WatchPayment. INVALID_ARGUMENT, with the pattern and an
+    The reply is final if the biller answered within `wait_ms`, otherwise the state is held,
+    unknown, kept or unverified: follow it with GetPayment or WatchPayment. INVALID_ARGUMENT, with the pattern and an
     example, if the reference is none of the service's; any spelling of one will do.
     UNAVAILABLE or RESOURCE_EXHAUSTED with RetryInfo if the biller is resting or too many
     payments wait for it.
@@ -96,6 +102,12 @@ class CounterServiceAsyncStub(CounterServiceStub):
     GetReceipt: _aio.UnaryUnaryMultiCallable[_counter_pb2.GetReceiptRequest, _counter_pb2.GetReceiptResponse]  # type: ignore[assignment]
     """The receipt of a completed payment, the same for ever. FAILED_PRECONDITION while
     there is none.
+    """
+    GetAcknowledgement: _aio.UnaryUnaryMultiCallable[_counter_pb2.GetAcknowledgementRequest, _counter_pb2.GetAcknowledgementResponse]  # type: ignore[assignment]
+    """The numbered acknowledgement that the switch has a payment, whatever has become of it: what a
+    citizen takes home, or brings back, where there is no receipt. It is no receipt. Its number
+    is the same for ever; where the payment stands is said as of now. FAILED_PRECONDITION,
+    NO_ACKNOWLEDGEMENT, if the payment was refused or its service needs no biller's word.
     """
     CloseShift: _aio.UnaryUnaryMultiCallable[_counter_pb2.CloseShiftRequest, _counter_pb2.CloseShiftResponse]  # type: ignore[assignment]
     """Closes an operator's shift: counts what the ledger has since the operator's last
@@ -140,8 +152,8 @@ class CounterServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_counter_pb2.PayBillResponse, _abc.Awaitable[_counter_pb2.PayBillResponse]]:
         """Pays one bill and waits for the biller's word. Durable and idempotent by the
         payment's id like CreatePayment, with the same results: after any RPC error send it again.
-        The reply is final if the biller answered within `wait_ms`, otherwise the state is held or
-        unknown: follow it with GetPayment or WatchPayment. INVALID_ARGUMENT, with the pattern and an
+        The reply is final if the biller answered within `wait_ms`, otherwise the state is held,
+        unknown, kept or unverified: follow it with GetPayment or WatchPayment. INVALID_ARGUMENT, with the pattern and an
         example, if the reference is none of the service's; any spelling of one will do.
         UNAVAILABLE or RESOURCE_EXHAUSTED with RetryInfo if the biller is resting or too many
         payments wait for it.
@@ -155,6 +167,18 @@ class CounterServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_counter_pb2.GetReceiptResponse, _abc.Awaitable[_counter_pb2.GetReceiptResponse]]:
         """The receipt of a completed payment, the same for ever. FAILED_PRECONDITION while
         there is none.
+        """
+
+    @_abc_1.abstractmethod
+    def GetAcknowledgement(
+        self,
+        request: _counter_pb2.GetAcknowledgementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_counter_pb2.GetAcknowledgementResponse, _abc.Awaitable[_counter_pb2.GetAcknowledgementResponse]]:
+        """The numbered acknowledgement that the switch has a payment, whatever has become of it: what a
+        citizen takes home, or brings back, where there is no receipt. It is no receipt. Its number
+        is the same for ever; where the payment stands is said as of now. FAILED_PRECONDITION,
+        NO_ACKNOWLEDGEMENT, if the payment was refused or its service needs no biller's word.
         """
 
     @_abc_1.abstractmethod

@@ -39,12 +39,22 @@ class _PaymentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PaymentS
     the wallet.
     """
     PAYMENT_STATE_EXPIRED: _PaymentState.ValueType  # 5
-    """The deadline passed; the money is back in the wallet."""
+    """The deadline passed, the money is back in the wallet, and since then it was said that nothing
+    was credited; or it was paid after all by a transfer (`conclusion`).
+    """
     PAYMENT_STATE_REFUNDED: _PaymentState.ValueType  # 6
     """Paid, and partly or wholly given back since."""
     PAYMENT_STATE_UNKNOWN: _PaymentState.ValueType  # 7
     """Money is reserved, the biller was asked and has not answered in time. It is asked
     again; the bill cannot be paid a second time meanwhile. Not a failure.
+    """
+    PAYMENT_STATE_UNVERIFIED: _PaymentState.ValueType  # 8
+    """The deadline passed and the money is back in the wallet, but the biller has not said whether
+    it credited it: the bill cannot be paid meanwhile. It becomes EXPIRED.
+    """
+    PAYMENT_STATE_KEPT: _PaymentState.ValueType  # 9
+    """Money is reserved beyond the deadline, or because the biller says that it credited another
+    amount: until the biller's word, or that of two people of the treasury. No cash goes back.
     """
 
 class PaymentState(_PaymentState, metaclass=_PaymentStateEnumTypeWrapper):
@@ -62,12 +72,22 @@ PAYMENT_STATE_REVERSED: PaymentState.ValueType  # 4
 the wallet.
 """
 PAYMENT_STATE_EXPIRED: PaymentState.ValueType  # 5
-"""The deadline passed; the money is back in the wallet."""
+"""The deadline passed, the money is back in the wallet, and since then it was said that nothing
+was credited; or it was paid after all by a transfer (`conclusion`).
+"""
 PAYMENT_STATE_REFUNDED: PaymentState.ValueType  # 6
 """Paid, and partly or wholly given back since."""
 PAYMENT_STATE_UNKNOWN: PaymentState.ValueType  # 7
 """Money is reserved, the biller was asked and has not answered in time. It is asked
 again; the bill cannot be paid a second time meanwhile. Not a failure.
+"""
+PAYMENT_STATE_UNVERIFIED: PaymentState.ValueType  # 8
+"""The deadline passed and the money is back in the wallet, but the biller has not said whether
+it credited it: the bill cannot be paid meanwhile. It becomes EXPIRED.
+"""
+PAYMENT_STATE_KEPT: PaymentState.ValueType  # 9
+"""Money is reserved beyond the deadline, or because the biller says that it credited another
+amount: until the biller's word, or that of two people of the treasury. No cash goes back.
 """
 Global___PaymentState: _TypeAlias = PaymentState  # noqa: Y015
 
@@ -469,11 +489,17 @@ class GetPaymentResponse(_message.Message):
     RESOLUTION_FIELD_NUMBER: _builtins.int
     REFUNDED_AMOUNT_FIELD_NUMBER: _builtins.int
     AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
+    CONCLUSION_FIELD_NUMBER: _builtins.int
+    DISPUTED_FIELD_NUMBER: _builtins.int
     state: Global___PaymentState.ValueType
     refunded_amount: _builtins.int
     """Paise refunded so far."""
     as_of_sequence: _builtins.int
     """The durable sequence this is read at."""
+    disputed: _builtins.bool
+    """Its money is back, and the biller says that it credited it: the treasury decides, and the bill
+    cannot be paid meanwhile.
+    """
     @_builtins.property
     def entry(self) -> _types_pb2.Entry:
         """The payment as it was decided."""
@@ -481,6 +507,12 @@ class GetPaymentResponse(_message.Message):
     @_builtins.property
     def resolution(self) -> _types_pb2.Entry:
         """What completed, reversed or expired a hold."""
+
+    @_builtins.property
+    def conclusion(self) -> _types_pb2.Entry:
+        """Of a payment whose money is back: the word that nothing was credited (EXPIRED then), or the
+        transfer by which it was paid after all. The newest if there were several.
+        """
 
     def __init__(
         self,
@@ -490,10 +522,12 @@ class GetPaymentResponse(_message.Message):
         resolution: _types_pb2.Entry | None = ...,
         refunded_amount: _builtins.int = ...,
         as_of_sequence: _builtins.int = ...,
+        conclusion: _types_pb2.Entry | None = ...,
+        disputed: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "resolution", b"resolution"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["conclusion", b"conclusion", "entry", b"entry", "resolution", b"resolution"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "entry", b"entry", "refunded_amount", b"refunded_amount", "resolution", b"resolution", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "conclusion", b"conclusion", "disputed", b"disputed", "entry", b"entry", "refunded_amount", b"refunded_amount", "resolution", b"resolution", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -134,8 +134,9 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchPayment(self, request, context):
-        """The same, now and after each change, until the state is final (refused, completed,
-        reversed, expired, refunded) or the call's deadline.
+        """The same, now and after each change of the state, until it is final (refused, completed,
+        reversed, expired, refunded) or the call's deadline. Kept and unverified are not final: days
+        may pass until the biller has said.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

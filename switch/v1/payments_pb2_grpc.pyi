@@ -63,8 +63,9 @@ class PaymentServiceStub:
     no payment with this id is durable; a message with it may still be under way.
     """
     WatchPayment: _grpc.UnaryStreamMultiCallable[_payments_pb2.WatchPaymentRequest, _payments_pb2.WatchPaymentResponse]
-    """The same, now and after each change, until the state is final (refused, completed,
-    reversed, expired, refunded) or the call's deadline.
+    """The same, now and after each change of the state, until it is final (refused, completed,
+    reversed, expired, refunded) or the call's deadline. Kept and unverified are not final: days
+    may pass until the biller has said.
     """
     ListPayments: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]
     """The payments of one wallet, newest first."""
@@ -104,8 +105,9 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     no payment with this id is durable; a message with it may still be under way.
     """
     WatchPayment: _aio.UnaryStreamMultiCallable[_payments_pb2.WatchPaymentRequest, _payments_pb2.WatchPaymentResponse]  # type: ignore[assignment]
-    """The same, now and after each change, until the state is final (refused, completed,
-    reversed, expired, refunded) or the call's deadline.
+    """The same, now and after each change of the state, until it is final (refused, completed,
+    reversed, expired, refunded) or the call's deadline. Kept and unverified are not final: days
+    may pass until the biller has said.
     """
     ListPayments: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]  # type: ignore[assignment]
     """The payments of one wallet, newest first."""
@@ -178,8 +180,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_pb2.WatchPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_payments_pb2.WatchPaymentResponse], _abc.AsyncIterator[_payments_pb2.WatchPaymentResponse]]:
-        """The same, now and after each change, until the state is final (refused, completed,
-        reversed, expired, refunded) or the call's deadline.
+        """The same, now and after each change of the state, until it is final (refused, completed,
+        reversed, expired, refunded) or the call's deadline. Kept and unverified are not final: days
+        may pass until the biller has said.
         """
 
     @_abc_1.abstractmethod

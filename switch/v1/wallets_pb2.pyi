@@ -57,12 +57,14 @@ class Wallet(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     RECEIPT_YEAR_FIELD_NUMBER: _builtins.int
     PAYMENT_MAX_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
+    KEPT_COUNT_FIELD_NUMBER: _builtins.int
     centre: _builtins.str
     """Participant id of the centre."""
     balance: _builtins.int
     """Paise, reserved ones included."""
     pending: _builtins.int
-    """Paise that open holds reserve."""
+    """Paise that open holds reserve, kept ones included."""
     available: _builtins.int
     """Paise that can be spent now: balance less pending."""
     state: Global___AccountState.ValueType
@@ -75,12 +77,18 @@ class Wallet(_message.Message):
     day: _builtins.str
     """The IST date the counters speak of, "YYYY-MM-DD"; empty before the first."""
     holds_count: _builtins.int
-    """Open holds."""
+    """Open holds, kept ones included."""
     receipt: _builtins.int
     """Last receipt number, and the financial year it counts in."""
     receipt_year: _builtins.int
     payment_max: _builtins.int
     """Limit of one payment, in paise; the largest number of its type is none."""
+    kept: _builtins.int
+    """Paise of `pending` that are kept: the deadline passed, or the biller says that it credited
+    another amount, and the money stays reserved until it is known which is right.
+    """
+    kept_count: _builtins.int
+    """How many of `holds_count` are kept. They count against no limit on how many may wait."""
     def __init__(
         self,
         *,
@@ -98,10 +106,12 @@ class Wallet(_message.Message):
         receipt: _builtins.int = ...,
         receipt_year: _builtins.int = ...,
         payment_max: _builtins.int = ...,
+        kept: _builtins.int = ...,
+        kept_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "balance", b"balance", "centre", b"centre", "day", b"day", "day_amount", b"day_amount", "day_amount_max", b"day_amount_max", "day_count", b"day_count", "day_count_max", b"day_count_max", "holds_count", b"holds_count", "payment_max", b"payment_max", "pending", b"pending", "receipt", b"receipt", "receipt_year", b"receipt_year", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "balance", b"balance", "centre", b"centre", "day", b"day", "day_amount", b"day_amount", "day_amount_max", b"day_amount_max", "day_count", b"day_count", "day_count_max", b"day_count_max", "holds_count", b"holds_count", "kept", b"kept", "kept_count", b"kept_count", "payment_max", b"payment_max", "pending", b"pending", "receipt", b"receipt", "receipt_year", b"receipt_year", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
