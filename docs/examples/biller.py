@@ -111,7 +111,8 @@ class Book:
         with self.db:
             # No other process decides anything, or closes a day, before the commit.
             self.db.execute("BEGIN IMMEDIATE")
-            heard = [(number,) for number in message.acknowledged]
+            # Numbers of questions about bills do not fit into SQLite; sequences do.
+            heard = [(one,) for one in message.acknowledged if one < 1 << 63]
             self.db.executemany(ACKNOWLEDGE, heard)
             for ended in message.ended:
                 self.compare(ended)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.examples.programs import World
-from tests.server.harness import running
+from tests.server.harness import ServerProcess
 
 # Shorter than in life: what is not answered is asked about within a second.
 SETTINGS = {
@@ -19,25 +19,21 @@ SETTINGS = {
 
 
 @pytest.fixture
-def settings() -> tuple[str, ...]:
-    """Arguments of the server."""
-    return tuple(
-        part for name, value in SETTINGS.items() for part in ("--set", f"{name}={value}")
-    )
-
-
-@pytest.fixture
-def world(tmp_path: Path, settings: tuple[str, ...]) -> Iterator[World]:
+def world(tmp_path: Path) -> Iterator[World]:
     """A server with the example's network, and the biller's book with its bills."""
-    with running(tmp_path / "server", *settings) as server:
-        world = World(server, tmp_path)
-        try:
-            world.load_bills()
-            yield world
-        finally:
-            world.end()
-            if world.server is not server:
-                world.server.stop()
-    audit = [sys.executable, "-m", "switch.audit", str(server.directory / "ledger")]
+    settings = [
+        part
+        for name, value in SETTINGS.items()
+        for part in ("--set", f"{name}={value}")
+    ]
+    server = ServerProcess(tmp_path / "server", *settings)
+    server.wait_ready()
+    world = World(server, tmp_path, settings)
+    try:
+        world.load_bills()
+        yield world
+    finally:
+        world.end()
+    audit = [sys.executable, "-m", "switch.audit", str(tmp_path / "server" / "ledger")]
     done = subprocess.run(audit, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4_000:] + done.stderr

@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,11 @@ from switch.v1 import admin_pb2, counter_pb2, payments_pb2
 from tests.server.harness import CALL_S, ROOT, Peers, ServerProcess, until
 
 EXAMPLES = ROOT / "docs" / "examples"
-CENTRE = "bsk-00001"
+CENTRE, OTHER = "bsk-00001", "bsk-00002"
 BILLER = "waterworks"
 WALLET = 10_000_00
+BRIEF_S = 6
+"""Deadline of the service BRIEF; the half of it is when its payments may be credited."""
 # Runs the biller until it has answers to hand over, and dies in that moment.
 DYING = """
 import os, queue, runpy, signal, sys
@@ -49,14 +51,15 @@ class Program:
     ) -> None:
         wrapper = ["-c", DYING] if dying else []
         self.log_path = log
-        self.process = subprocess.Popen(
-            [*prefix, sys.executable, *wrapper, str(EXAMPLES / name), *arguments],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
-            stdin=subprocess.PIPE,
-            stdout=log.open("ab"),
-            stderr=subprocess.STDOUT,
-        )
+        with log.open("ab") as file:
+            self.process = subprocess.Popen(
+                [*prefix, sys.executable, *wrapper, str(EXAMPLES / name), *arguments],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.PIPE,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
 
     def signal(self, number: int) -> None:
         """Send it a signal."""
@@ -96,21 +99,32 @@ class Program:
 class World:
     """A server that knows the example's network, and the programs beside it."""
 
-    def __init__(self, server: ServerProcess, directory: Path) -> None:
+    def __init__(
+        self, server: ServerProcess, directory: Path, settings: Sequence[str]
+    ) -> None:
         self.directory = directory
+        self.settings = settings
         self.programs: list[Program] = []
         self.book = directory / "book.db"
-        self.at(server)
+        self._use(server)
         command("network", "load", str(EXAMPLES / "network.json"), world=self)
         register(self.peers)
         self.peers.authority.leaf(Role.BILLER, BILLER)
         self.peers.authority.leaf(Role.CENTRE, CENTRE)
 
-    def at(self, server: ServerProcess) -> None:
-        """It is this server from now on."""
+    def _use(self, server: ServerProcess) -> None:
         self.server = server
         self.peers = Peers(server)
-        self.switch = ("--switch", server.address, "--tls", str(self.tls))
+
+    def restart(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """The server dies, and another one begins at its address."""
+        self.peers.close()
+        address = self.server.address
+        self.server.stop(signal.SIGKILL)
+        server = ServerProcess(self.server.directory, *self.settings, listen=address)
+        server.wait_ready()
+        self._use(server)
+        meanwhile()
 
     @property
     def tls(self) -> Path:
@@ -130,7 +144,8 @@ class World:
 
     def _run(self, name: str, *arguments: str, **options: Any) -> Program:
         log = self.directory / f"{len(self.programs)}-{name}.log"
-        program = Program(name, *self.switch, *arguments, log=log, **options)
+        switch = ("--switch", self.server.address, "--tls", str(self.tls))
+        program = Program(name, *switch, *arguments, log=log, **options)
         self.programs.append(program)
         return program
 
@@ -146,10 +161,11 @@ class World:
         return program
 
     def end(self) -> None:
-        """End all programs and channels."""
+        """End all programs, channels, and the server."""
         for program in self.programs:
             program.end()
         self.peers.close()
+        assert self.server.stop() == 0, self.server.log()
 
     # --- what the switch says --------------------------------------------------------
 
@@ -165,10 +181,12 @@ class World:
         """Of the biller."""
         return self.state_of_biller().connections
 
-    def fetch(self, reference: str, service: str = "WATER-01") -> list[counter_pb2.Bill]:
+    def fetch(
+        self, reference: str, service: str = "WATER-01", centre: str = CENTRE
+    ) -> list[counter_pb2.Bill]:
         """What a reference owes."""
         request = counter_pb2.FetchBillRequest(service=service, reference=reference)
-        reply = self.peers.centre(CENTRE).counter.FetchBill(request, timeout=CALL_S)
+        reply = self.peers.centre(centre).counter.FetchBill(request, timeout=CALL_S)
         return list(reply.bills)
 
     def payments(self) -> list[Any]:
@@ -205,30 +223,34 @@ class World:
 
 
 def register(peers: Peers) -> None:
-    """A centre with money, and services that end soon."""
-    services = [
-        admin_pb2.Service(
-            code=code,
-            biller=BILLER,
-            heads=["WB:0990-00-900-001-01"],
-            name_en=code,
-            active=True,
-            amount_rule=admin_pb2.AMOUNT_RULE_EXACT,
-            price_rule=admin_pb2.PRICE_RULE_BILL,
-            mode=admin_pb2.SERVICE_MODE_CONFIRMED,
-            duplicate_rule=admin_pb2.DUPLICATE_RULE_ONCE,
-            key_rule=admin_pb2.KEY_RULE_BILL_ID,
-            deadline_s=deadline_s,
-            deadline_policy=admin_pb2.DEADLINE_POLICY_KEEP,
-        )
-        for code, deadline_s in (("BRIEF", 6),)
-    ]
-    centre = admin_pb2.Participant(
-        id=CENTRE, role=admin_pb2.ROLE_CENTRE, active=True, name_en="Centre"
+    """Two centres with money, offices, and a service that ends soon."""
+    brief = admin_pb2.Service(
+        code="BRIEF",
+        biller=BILLER,
+        heads=["WB:0990-00-900-001-01"],
+        name_en="Water, at once",
+        active=True,
+        amount_rule=admin_pb2.AMOUNT_RULE_EXACT,
+        price_rule=admin_pb2.PRICE_RULE_BILL,
+        mode=admin_pb2.SERVICE_MODE_CONFIRMED,
+        duplicate_rule=admin_pb2.DUPLICATE_RULE_ONCE,
+        key_rule=admin_pb2.KEY_RULE_BILL_ID,
+        deadline_s=BRIEF_S,
+        deadline_policy=admin_pb2.DEADLINE_POLICY_KEEP,
     )
-    request = admin_pb2.LoadNetworkRequest(participants=[centre], services=services)
+    roles = {
+        CENTRE: admin_pb2.ROLE_CENTRE,
+        OTHER: admin_pb2.ROLE_CENTRE,
+        "checker": admin_pb2.ROLE_TREASURY,
+    }
+    participants = [
+        admin_pb2.Participant(id=name, role=role, active=True, name_en=name)
+        for name, role in roles.items()
+    ]
+    request = admin_pb2.LoadNetworkRequest(participants=participants, services=[brief])
     peers.treasury.admin.LoadNetwork(request, timeout=CALL_S)
-    assert peers.treasury.top_up(CENTRE, WALLET).result == 1
+    for name in (CENTRE, OTHER):
+        assert peers.treasury.top_up(name, WALLET).result == 1
 
 
 def command(*arguments: str, world: World) -> str:

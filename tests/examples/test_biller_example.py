@@ -7,7 +7,7 @@ ledger must agree, and the auditor finds nothing.
 """
 
 import csv
-import re
+import datetime as dt
 import signal
 import time
 from pathlib import Path
@@ -17,20 +17,21 @@ import pytest
 
 from switch.ids import new_id
 from switch.v1 import counter_pb2, payments_pb2
-from tests.examples.programs import CENTRE, World
+from tests.examples.programs import CENTRE, OTHER, World
 from tests.leaps import Leaps
-from tests.server.harness import CALL_S, ServerProcess, until
+from tests.server.harness import CALL_S, until
 
 REFERENCE = "123456789"
 COMPLETED = payments_pb2.PAYMENT_STATE_COMPLETED
 REVERSED = payments_pb2.PAYMENT_STATE_REVERSED
 UNKNOWN = payments_pb2.PAYMENT_STATE_UNKNOWN
 HOUR_S = 3_600
+IST = dt.timezone(dt.timedelta(hours=5, minutes=30))
 
 
-def payment_of(bill: counter_pb2.Bill) -> payments_pb2.Payment:
+def payment_of(bill: counter_pb2.Bill, id_: bytes = b"") -> payments_pb2.Payment:
     return payments_pb2.Payment(
-        id=new_id(),
+        id=id_ or new_id(),
         service=bill.service,
         amount=bill.amount_due,
         reference=bill.reference,
@@ -39,9 +40,16 @@ def payment_of(bill: counter_pb2.Bill) -> payments_pb2.Payment:
     )
 
 
-def pay(world: World, bill: counter_pb2.Bill, wait_ms: int = 1) -> Any:
-    request = counter_pb2.PayBillRequest(payment=payment_of(bill), wait_ms=wait_ms)
-    counter = world.peers.centre(CENTRE).counter
+def pay(
+    world: World,
+    bill: counter_pb2.Bill,
+    wait_ms: int = 1,
+    centre: str = CENTRE,
+    id_: bytes = b"",
+) -> Any:
+    payment = payment_of(bill, id_)
+    request = counter_pb2.PayBillRequest(payment=payment, wait_ms=wait_ms)
+    counter = world.peers.centre(centre).counter
     outcome = counter.PayBill(request, timeout=CALL_S).outcome
     assert outcome.result == 1, outcome
     return outcome
@@ -77,10 +85,8 @@ def test_what_is_fetched_is_paid_and_owed_no_more(world: World) -> None:
 
 @pytest.mark.parametrize("credited", [True, False])
 def test_a_kill_before_the_answer_changes_nothing(world: World, credited: bool) -> None:
-    world.serving()
-    bill = world.fetch(REFERENCE)[1]
-    world.programs[-1].signal(signal.SIGTERM)
     dying = world.serving(dying=True)
+    bill = world.fetch(REFERENCE)[1]
     if not credited:
         change(world, 1, REFERENCE)
     outcome = pay(world, bill)
@@ -145,32 +151,113 @@ def test_what_comes_too_late_is_refused(
     assert world.decided()[1:] == [(outcome.id, 0, 500, "TOO_LATE")]
 
 
-def test_the_switch_is_killed_between_question_and_answer(
-    world: World, settings: tuple[str, ...]
-) -> None:
+def test_the_switch_dies_before_it_hears_the_answer(world: World) -> None:
     biller = world.serving()
     bill = world.fetch(REFERENCE)[0]
     biller.freeze()
     outcome = pay(world, bill)
-    address = world.server.address
-    world.server.stop(signal.SIGKILL)
-    server = ServerProcess(world.server.directory, *settings, listen=address)
-    server.wait_ready()
-    world.peers.close()
-    world.at(server)
-    biller.thaw()
+    world.restart(biller.thaw)
     world.wait_for(outcome.id, COMPLETED)
-    assert world.state_of_biller().status_questions >= 1
     assert world.decided() == [(outcome.id, 1, bill.amount_due, outcome.id.hex())]
     assert len(world.payments()) == 1
 
 
-def test_the_id_of_another_payment_credits_nothing(world: World) -> None:
-    # Ids are unique for each sender: two senders may choose the same.
-    world.serving()
+def test_what_it_was_never_asked_it_has_not_seen(world: World) -> None:
+    biller = world.serving()
     bill = world.fetch(REFERENCE)[0]
-    outcome = pay(world, bill, wait_ms=10_000)
+    biller.signal(signal.SIGKILL)
+    until(lambda: not world.connections())
+    outcome = pay(world, bill)
+    # After a start the switch does not know what it has asked.
+    world.restart()
+    assert world.state(outcome.id) == UNKNOWN
+    world.serving()
+    world.wait_for(outcome.id, COMPLETED)
+    assert world.state_of_biller().status_questions >= 1
+    assert world.decided() == [(outcome.id, 1, bill.amount_due, outcome.id.hex())]
+
+
+def test_the_id_of_another_sender_credits_nothing(world: World) -> None:
+    # Ids are unique for each sender; two may choose the same one.
+    world.serving()
+    first, second = world.fetch(REFERENCE)[0], world.fetch("200000001", centre=OTHER)[0]
+    outcome = pay(world, first, wait_ms=10_000)
     assert outcome.state == COMPLETED
-    world.rows("UPDATE payments SET key = 'of another sender'")
-    world.rows("UPDATE payments SET amount = 1")
-    assert re.search("ID_OF_ANOTHER", "ID_OF_ANOTHER")
+    same = pay(world, second, wait_ms=10_000, centre=OTHER, id_=outcome.id)
+    assert (same.state, same.id) == (REVERSED, outcome.id)
+    assert world.decided() == [(outcome.id, 1, first.amount_due, outcome.id.hex())]
+    assert world.fetch("200000001")[0].state == counter_pb2.BILL_STATE_DUE
+
+
+def test_a_reason_that_cannot_be_kept_is_said_otherwise(world: World) -> None:
+    dying = world.serving(dying=True)
+    bill = world.fetch(REFERENCE)[0]
+    change(world, 1, REFERENCE)
+    outcome = pay(world, bill)
+    assert dying.wait() == -signal.SIGKILL
+    world.rows("UPDATE payments SET text = 'পাওনা নেই'")
+    biller = world.serving()
+    world.wait_for(outcome.id, REVERSED)
+    assert "reason" in biller.log()
+    assert world.decided()[0][3] == outcome.id.hex().upper()
+
+
+def test_it_says_what_time_it_is_and_is_asked_accordingly(
+    world: World, tmp_path: Path
+) -> None:
+    leaps = Leaps(tmp_path)
+    leaps.set(HOUR_S)
+    world.serving(prefix=leaps.prefix)
+    skew_ms = world.state_of_biller().clock_skew_ms
+    assert abs(skew_ms - HOUR_S * 1_000) < 5_000
+    outcome = pay(world, world.fetch(REFERENCE)[0], wait_ms=1_500)
+    assert outcome.state != COMPLETED
+    assert world.decided() == []
+
+
+def test_a_refund_is_said_to_the_department(world: World) -> None:
+    biller = world.serving()
+    outcome = pay(world, world.fetch(REFERENCE)[0], wait_ms=10_000)
+    [payment] = world.payments()
+    request = payments_pb2.GetPaymentRequest(id=outcome.id)
+    stub = world.peers.centre(CENTRE).payments
+    post = stub.GetPayment(request, timeout=CALL_S).resolution.sequence
+    assert world.peers.refund(post, payment.amount).result == 1
+    until(lambda: f"payment {payment.sequence}: refunded" in biller.log())
+    assert "CRITICAL" not in biller.log()
+
+
+def test_the_list_of_a_day_ends_what_was_kept(world: World, tmp_path: Path) -> None:
+    for reference in ("B1", "B2", "B3"):
+        add_bill(world, "BRIEF", reference, reference, 500)
+    dying = world.serving(dying=True)
+    bills = [world.fetch(one, "BRIEF")[0] for one in ("B1", "B2", "B3")]
+    credited = pay(world, bills[0])
+    assert dying.wait() == -signal.SIGKILL
+    lost = pay(world, bills[1])
+    for one in (credited, lost):
+        world.wait_for(one.id, payments_pb2.PAYMENT_STATE_KEPT)
+    # That day is not over here.
+    day = dt.datetime.fromtimestamp(credited.time_ns // 10**9, IST).date().isoformat()
+    today = world.biller("--close-day", day)
+    assert today.wait() == 1
+    assert "not over" in today.log()
+    assert world.rows("SELECT * FROM closed_days") == []
+    # It is tomorrow there.
+    leaps = Leaps(tmp_path)
+    leaps.set(24 * HOUR_S)
+    for times in range(2):
+        told = world.biller("--close-day", day, prefix=leaps.prefix)
+        assert told.wait() == 0, told.log()
+        assert ("confirmed: 1" in told.log()) == (times == 0)
+        assert ("rejected: 1" in told.log()) == (times == 0)
+    assert world.state(credited.id) == COMPLETED
+    assert world.state(lost.id) == REVERSED
+    # What the list has said holds for what is asked later.
+    world.serving()
+    late = pay(world, bills[2], wait_ms=10_000)
+    assert late.state == REVERSED
+    assert [one[1:] for one in world.decided()] == [
+        (1, 500, credited.id.hex()),
+        (0, 500, "DAY_CLOSED"),
+    ]
