@@ -1,7 +1,7 @@
-"""What an operator is told without asking: holds that are open after T+1, and damage.
+"""What an operator is told without asking: payments that nobody decides, and damage.
 
 A line in the log when there are new ones, looked for once a minute; `ListExceptions`
-has the holds one by one.
+has them one by one.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from server.node import Node
 from switch.errors import SwitchError
+from switch.ledger.overdue import DECIDE_DAYS, OVERDUE_DAYS, undecided_since
 
 log = logging.getLogger("server.alarms")
 
@@ -27,8 +28,9 @@ class Alarms:
         """Looks at `node`'s ledger."""
         self._node = node
         self._wall_ns = wall_ns
-        # Holds become overdue in the ledger's order: the last that was said.
-        self._known = 0
+        # Payments become overdue in the ledger's order: the last that was said.
+        self._overdue = 0
+        self._to_decide = 0
         self._requests = 0
         self._damaged = 0
         self._stuck = ""
@@ -65,22 +67,33 @@ class Alarms:
         self._stuck = stuck
 
     async def _look_for_holds(self) -> None:
-        """Holds that are overdue, and open ones that cannot be read."""
-        cases = self._node.cases
+        """Payments that nobody has decided in time, and open ones that cannot be read."""
+        node, cases, now_ns = self._node, self._node.cases, self._wall_ns()
         try:
-            cases.note_damaged(self._node.dispatch.damaged())
-            overdue = await self._node.read(cases.overdue, self._wall_ns())
-            damaged = await self._node.read(cases.damaged)
+            cases.note_damaged(node.dispatch.damaged())
+            overdue, to_decide = [
+                await node.read(undecided_since, node.ledger, days, now_ns)
+                for days in (OVERDUE_DAYS, DECIDE_DAYS)
+            ]
+            damaged = await node.read(cases.damaged)
         except SwitchError as error:
             # The next look may do better; calls say the same to who asks.
-            log.error("cannot look for overdue holds: %s", error)
+            log.error("cannot look for overdue payments: %s", error)
             return
-        if len(overdue) and int(overdue[-1]) > self._known:
-            self._known = int(overdue[-1])
+        if len(overdue) and int(overdue[-1]) > self._overdue:
+            self._overdue = int(overdue[-1])
             log.warning(
-                "ALARM: %d holds are open after T+1, the oldest is entry %d",
+                "ALARM: %d payments are undecided after T+1, the oldest is entry %d",
                 len(overdue),
                 int(overdue[0]),
+            )
+        if len(to_decide) and int(to_decide[-1]) > self._to_decide:
+            self._to_decide = int(to_decide[-1])
+            log.warning(
+                "ALARM: %d payments are for people to decide by the end of T+5 at the "
+                "latest, the oldest is entry %d",
+                len(to_decide),
+                int(to_decide[0]),
             )
         if len(damaged) > self._damaged:
             log.error(

@@ -10,8 +10,8 @@ from typing import Any, TypeVar, cast
 
 from switch._core import Ledger, Rows
 from switch.billing.bills import Fetched
-from switch.billing.dispatch import BillerStatus
 from switch.billing.quotations import Quoted
+from switch.billing.status import BillerStatus
 from switch.calendar import day_date
 from switch.codes import (
     TENDER_MASK,

@@ -18,7 +18,7 @@ Rows = npt.NDArray[np.void]
 ROW: np.dtype[np.void]
 """One journal row, 128 bytes; `layout.pxd` declares the fields."""
 ACCOUNT: np.dtype[np.void]
-"""One account image, 128 bytes."""
+"""One account image, 152 bytes."""
 OUTCOME: np.dtype[np.void]
 """The answer to one requested row, 80 bytes."""
 PARTICIPANT_RECORD: np.dtype[np.void]
@@ -29,7 +29,7 @@ WINDOW_LINE: np.dtype[np.void]
 SHIFT_RECORD: np.dtype[np.void]
 RULES_RECORD: np.dtype[np.void]
 ANSWER: np.dtype[np.void]
-"""What a biller answered to one question, 152 bytes; texts are zero-padded."""
+"""What a biller answered to one question, 120 bytes; texts are zero-padded."""
 QUOTATION: np.dtype[np.void]
 """What a biller said is owed, sealed: a token of 144 bytes."""
 TARIFF_ITEM: np.dtype[np.void]
@@ -118,23 +118,25 @@ class Request:
         operator_, checker, participant, service, flags (ROW_UNFREEZE, head, tender),
         basket, deadline; rows of kind open, limit, register, shift (and payments with a
         note) carry ROW_TAIL and take the next of `tails`. `total` is the amount due of
-        a payment, the correction of a case_close, the kind that a propose asks for, and
-        the proposal of a refund, a correction and the void of a kept hold, which are
-        done only if it is approved. Committing gives an array of OUTCOME, one for each
-        row. Raises ValueError if there are no rows,
-        more than GROUP_MAX, a wrong dtype, or tails that do not match.
+        a payment, what a propose asks for, and the proposal of what is done only if it
+        is approved: a refund, a correction, an advance, a case_close, a verify, the
+        post and the void of a kept hold. Committing gives an array of OUTCOME, one for
+        each row. Raises ValueError if there are no rows, more than GROUP_MAX,
+        a wrong dtype, or tails that do not match.
         """
 
     @staticmethod
     def answers(answers: Rows, biller: int) -> Request:
         """A biller's word on holds: ANSWER records, `biller` its participant index.
 
-        Each must be CONFIRMED, and posts the whole hold `number`, or REJECTED, and
-        voids it; `id` must be the hold's and its service the biller's, or it is
+        Each must be CONFIRMED with the `amount` that was credited (0: INVALID_AMOUNT),
+        and posts the whole hold `number`, or REJECTED, and voids it, or verifies what
+        has expired; `id` must be the hold's and its service the biller's, or it is
         HOLD_NOT_FOUND. The biller's reference, or its reason, becomes the tail of the
-        row. For a basket give an answer for each of its holds. An answer that
-        contradicts what resolved the hold writes a case: the result stays ALREADY_...,
-        `other` is the resolution and `sequence` the case. Committing gives an array of
+        row. For a basket give an answer for each of its holds, each with the sum. An
+        answer with another amount is AMOUNT_DIFFERS and writes a case, as does one that
+        contradicts what ended the hold: its result is ALREADY_..., `other` is what
+        ended the hold and `sequence` the case. Committing gives an array of
         OUTCOME, one for each answer. Raises ValueError if there are no answers, more
         than GROUP_MAX, another kind of answer, or a text that is not printable.
         """
@@ -181,6 +183,10 @@ class Ledger:
     """Of the rules that the last rules row names, 0 before the first."""
     holds_count: int
     """Open holds."""
+    kept_count: int
+    """Those of them that are kept: only evidence or people end them."""
+    unverified_count: int
+    """Holds that have expired and are neither verified nor corrected."""
     damaged_requests: int
     """Payments and moves since the ledger was opened that had DATA_DAMAGED for their
     answer."""
@@ -345,7 +351,8 @@ class Ledger:
 
     def limit_holds(self, most: int) -> None:
         """Answer new payments in messages with BILLER_BUSY, FIELD_DEBIT and no row if
-        more than `most` open holds would debit their wallet; 0: no bound.
+        more than `most` open holds, kept ones left out, would debit their wallet; 0: no
+        bound.
 
         From the next group on, and not kept, as with `turn_away`.
         """
@@ -398,9 +405,13 @@ class Ledger:
     def resolution(self, sequence: int) -> tuple[int, int]:
         """(sequence of the row that resolved `sequence` last or 0, its `total`).
 
-        What resolves a hold, refunds a payment (the total is what was refunded so
-        far), closes a case (the correction), approves a proposal or a shift.
+        What ends a hold, refunds a payment (the total is what was refunded so far),
+        closes a case, approves or withdraws a proposal, approves a shift.
         """
+
+    def link(self, sequence: int, what: int) -> int:
+        """Sequence of the newest row that is linked to another one as `codes.Link`
+        says, 0 if there is none."""
 
     def settled(self, window: int, account: int) -> int:
         """Sequence of the settle row of this window and account, 0 if there is none."""
@@ -417,6 +428,13 @@ class Ledger:
 
     def holds(self) -> npt.NDArray[np.uint64]:
         """Sequences of the open holds, ascending. DeadError once the ledger is dead."""
+
+    def kept(self) -> npt.NDArray[np.uint64]:
+        """Those of the open holds that are kept. Raises likewise."""
+
+    def unverified(self) -> npt.NDArray[np.uint64]:
+        """Sequences of the holds that have expired and are neither verified nor
+        corrected, ascending. Raises likewise."""
 
     def holds_aside(self) -> npt.NDArray[np.uint64]:
         """Those that were due since the ledger was opened and could not be ended: they,

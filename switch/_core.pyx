@@ -110,12 +110,14 @@ include "core/rules/references.pxi"
 include "core/rules/quotation.pxi"
 include "core/rules/register.pxi"
 include "core/rules/rows.pxi"
+include "core/rules/standing.pxi"
 include "core/rules/claims.pxi"
 include "core/rules/prices.pxi"
 include "core/rules/payment.pxi"
 include "core/rules/resolve.pxi"
 include "core/rules/treasury.pxi"
 include "core/rules/answer.pxi"
+include "core/rules/evidence.pxi"
 include "core/rules/cases.pxi"
 include "core/rules/machine.pxi"
 include "core/wire/wire.pxi"
@@ -515,6 +517,14 @@ cdef class Ledger:
         return self.s.shared.holds_count
 
     @property
+    def kept_count(self):
+        return self.s.shared.kept_count
+
+    @property
+    def unverified_count(self):
+        return self.s.shared.unverified_count
+
+    @property
     def damaged_requests(self):
         return self.s.group.damaged_requests
 
@@ -870,6 +880,9 @@ cdef class Ledger:
     def resolution(self, uint64_t sequence):
         return self._link(sequence, 0)
 
+    def link(self, uint64_t sequence, uint64_t what):
+        return self._link(sequence, what)[0]
+
     def settled(self, uint64_t window, uint32_t account):
         return self._link(window, <uint64_t>account + 1)[0]
 
@@ -903,30 +916,38 @@ cdef class Ledger:
         )
 
     def holds(self):
-        return self._holds(False)
+        listed, due = self._holds()
+        return listed[due != _UNVERIFIED]
+
+    def kept(self):
+        listed, due = self._holds()
+        return listed[due == _NEVER]
+
+    def unverified(self):
+        listed, due = self._holds()
+        return listed[due == _UNVERIFIED]
 
     def holds_aside(self):
-        return self._holds(True)
+        listed, due = self._holds()
+        return listed[due == _ASIDE]
 
-    cdef _holds(self, bint aside):
-        cdef uint32_t count = 0
-        cdef uint32_t i
+    cdef _holds(self):
+        """The listed holds, ascending, and when each is due."""
+        cdef uint8_t[::1] target
         # Between groups memory is exactly what is durable.
         self._begin_commit()
         try:
             self._need_open()
             if self.s.shared.dead:
                 raise DeadError(self.s.shared.dead, self.dead)
-            sequences = np.empty(self.s.group.holds.count, np.uint64)
-            for i in range(self.s.group.holds.count):
-                if not aside or self.s.group.holds.heap[i].due == ASIDE:
-                    sequences[count] = self.s.group.holds.heap[i].sequence
-                    count += 1
+            holds = np.empty(self.s.group.holds.count, _HOLD)
+            if holds.size:
+                target = holds.view(np.uint8)
+                memcpy(&target[0], self.s.group.holds.heap, holds.size * sizeof(Hold))
         finally:
             self._end_commit()
-        sequences = sequences[:count].copy()
-        sequences.sort()
-        return sequences
+        holds = holds[np.argsort(holds["sequence"])]
+        return holds["sequence"].copy(), holds["due"]
 
 
 cdef bint face_pad(bytes text, uint8_t* code, uint32_t size):

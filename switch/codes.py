@@ -31,6 +31,8 @@ class Kind(IntEnum):
     PROPOSE = 18
     APPROVE = 19
     SHIFT = 20
+    VERIFY = 21
+    WITHDRAW = 22
 
 
 class Trait(IntFlag):
@@ -102,7 +104,8 @@ TRAITS: Final[Mapping[Kind, Trait]] = {
     | Trait.FINAL
     | Trait.RESOLVES
     | Trait.LINK
-    | Trait.AMOUNT,
+    | Trait.AMOUNT
+    | Trait.PROPOSED,
     Kind.VOID: _MONEY | Trait.ASKED | Trait.RESOLVES | Trait.LINK | Trait.PROPOSED,
     Kind.EXPIRE: _MONEY | Trait.RESOLVES | Trait.LINK,
     Kind.REFUND: _ASKED
@@ -137,9 +140,9 @@ TRAITS: Final[Mapping[Kind, Trait]] = {
     | Trait.CREDIT
     | Trait.LINK
     | Trait.REFERENCE
-    | Trait.TOTAL
     | Trait.SPEAKS
-    | Trait.FILLED,
+    | Trait.FILLED
+    | Trait.PROPOSED,
     Kind.PROPOSE: _ASKED
     | Trait.REFERENCE
     | Trait.AMOUNT
@@ -148,6 +151,8 @@ TRAITS: Final[Mapping[Kind, Trait]] = {
     | Trait.APPROVED,
     Kind.APPROVE: _ASKED | Trait.LINK | Trait.SPEAKS,
     Kind.SHIFT: _ASKED | Trait.RECORD | Trait.APPROVED,
+    Kind.VERIFY: Trait.ASKED | Trait.DEBIT | Trait.CREDIT | Trait.PROPOSED,
+    Kind.WITHDRAW: _ASKED | Trait.LINK | Trait.REFERENCE | Trait.SPEAKS,
 }
 """The core's table of kinds, for Python; nothing follows from the order of numbers."""
 
@@ -236,6 +241,10 @@ class Result(IntEnum):
     ITEM_UNKNOWN = 79
     FEE_CHANGED = 80
     AMOUNT_STEP_WRONG = 81
+    AMOUNT_DIFFERS = 82
+    RELEASE_NOT_PROMISED = 83
+    PROPOSAL_WITHDRAWN = 84
+    PROPOSAL_EXPIRED = 85
 
 
 class Field(IntEnum):
@@ -436,6 +445,8 @@ class RowFlag(IntFlag):
     UNFREEZE = 0x0010
     AS_DIRECT = 0x0020
     UPDATE = 0x0040
+    CASE = 0x0040
+    """Of case and transfer rows; `UPDATE` is of register rows."""
     KEEP = 0x0080
     EVIDENCE = 0x0100
     STATED = 0x4000
@@ -448,6 +459,24 @@ class CaseType(IntEnum):
     LATE_CONFIRMATION = 1
     LATE_REJECTION = 2
     DEADLINE_PASSED = 3
+    UNVERIFIED = 4
+    """The wire's: an expire row opens it, no case row has it."""
+    AMOUNT_DIFFERS = 5
+
+
+class Link(IntEnum):
+    """Which link of a row, of those that do not simply resolve it."""
+
+    CORRECTION = 1 << 22
+    """Of a hold: the transfer that pays it after all."""
+    LATE_CONFIRMATION = CORRECTION + CaseType.LATE_CONFIRMATION
+    LATE_REJECTION = CORRECTION + CaseType.LATE_REJECTION
+    DEADLINE_PASSED = CORRECTION + CaseType.DEADLINE_PASSED
+    AMOUNT_DIFFERS = CORRECTION + CaseType.AMOUNT_DIFFERS
+    VERIFY = CORRECTION + 16
+    ADVANCE = CORRECTION + 17
+    RECOVERY = CORRECTION + 18
+    """Of an advance."""
 
 
 HEAD_SHIFT = 9
@@ -455,7 +484,13 @@ HEAD_MASK = 0x0E00
 TENDER_SHIFT = 12
 TENDER_MASK = 0x3000
 
-RULES_VERSION = 4
+PROPOSE_ADVANCE = 264
+"""What a propose of an advance asks for; of all else it is a kind."""
+
+PROPOSAL_LIFE_NS = 30 * 24 * 3600 * 10**9
+"""A proposal that is so old is not approved any more."""
+
+RULES_VERSION = 5
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

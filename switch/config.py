@@ -76,6 +76,9 @@ class BillerConfig:
     """Status questions about one payment."""
     status_per_minute_max: int = _bounded(600, 1, 1_000_000)
     """Status questions to a biller in any 60 seconds."""
+    verify_interval_max_ms: int = _bounded(86_400_000, 10, 604_800_000)
+    """Milliseconds at most between two status questions about one payment that is kept
+    or unverified; all these take a quarter of status_per_minute_max at most."""
     health_window_s: int = _bounded(30, 1, 3_600)
     """Seconds whose answers and failures say how healthy a biller is."""
     health_failures_min: int = _bounded(10, 1, 1_000_000)

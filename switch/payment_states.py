@@ -23,6 +23,10 @@ class PaymentState(IntEnum):
     REFUNDED = 6
     UNKNOWN = 7
     """Held, and the biller was asked without an answer: the ledger says HELD."""
+    UNVERIFIED = 8
+    """Given back at the deadline, without the biller's word that it has no credit."""
+    KEPT = 9
+    """Held beyond the deadline, or with amounts that differ."""
 
 
 class Event(Enum):

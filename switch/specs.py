@@ -102,6 +102,8 @@ class ParticipantSpec:
     """Paise that the centre's wallet may spend in one payment; 0 is no limit."""
     may_state_dues: bool = False
     """It is believed about what a bill comes to, with no quotation: for load tests."""
+    never_credits_late: bool = False
+    """A biller's word that it credits nothing after the last moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +135,8 @@ class ServiceSpec:
     """With the rule `once`: what the reference is."""
     deadline_s: int = 0
     """Seconds that a confirmed payment may stay unresolved."""
-    deadline_policy: Policy = Policy.RELEASE
+    deadline_policy: Policy = Policy.KEEP
+    """Money is released only of a biller that never credits late."""
     letters: Letters = Letters.AS_THEY_ARE
     """What becomes of a reference's letters."""
     ignored: Ignored = NOTHING
@@ -253,6 +256,8 @@ def _participant_problems(spec: ParticipantSpec) -> Iterator[Problem]:
         yield Problem("payment_max", "must be 0 or less than 2^64 - 1 paise")
     if spec.may_state_dues and spec.role not in _SENDERS:
         yield Problem("may_state_dues", "is for centres and harnesses only")
+    if spec.never_credits_late and spec.role is not Role.BILLER:
+        yield Problem("never_credits_late", "is for billers only")
     if spec.role is not Role.CENTRE and spec.payment_max:
         yield Problem("payment_max", "is for centres only")
     if spec.role is not Role.CENTRE and (spec.day_amount_max or spec.day_count_max):
@@ -428,7 +433,7 @@ _ENUMS: dict[str, type[IntEnum]] = {
     "price_rule": PriceRule,
 }
 _SETS: dict[str, type[IntFlag]] = {"ignored": Ignored}
-_FLAGS = {"active", "may_state_dues"}
+_FLAGS = {"active", "may_state_dues", "never_credits_late"}
 _COUNTS = {
     "day_amount_max",
     "day_count_max",

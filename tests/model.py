@@ -2,9 +2,10 @@
 
 Lists, dicts and whole numbers; no storage, no threads, no speed. This file takes
 requests apart, keeps ids and baskets, and reads; the rules themselves stand in
-tests/model_rules.py, model_prices.py, model_claims.py, model_register.py,
-model_bills.py and model_shapes.py. They may use `switch.codes` and tests/records.py;
-they must not use the compiled core, which is what they judge.
+tests/model_rules.py, model_prices.py, model_claims.py, model_doubts.py,
+model_register.py, model_cases.py, model_people.py, model_shapes.py and
+model_answers.py. They may use `switch.codes` and tests/records.py; they must not use
+the compiled core, which is what they judge.
 """
 
 import hashlib
@@ -15,19 +16,17 @@ from dataclasses import dataclass, replace
 from switch.codes import (
     HEAD_MASK,
     TENDER_MASK,
-    AccountKind,
     Field,
     Kind,
+    Link,
     Result,
     RowFlag,
 )
+from tests.model_answers import BillersAnswers
 from tests.model_register import WITH_RECORD
-from tests.model_shapes import Shapes
-from tests.model_state import NEVER, PAYS, Answer, financial_year
+from tests.model_state import NEVER, PAYS, Answer
 from tests.records import (
     KINDS_WITHOUT_ID,
-    ZERO_ID,
-    Account,
     Outcome,
     Payment,
     Row,
@@ -36,15 +35,14 @@ from tests.records import (
 
 GROUP_MAX = 8190
 BASKET_SIZES = range(2, 17)
-WITH_TOTAL = PAYS | {Kind.CASE_CLOSE, Kind.PROPOSE}
+WITH_TOTAL = PAYS | {Kind.PROPOSE}
 GIVEN = int(RowFlag.UNFREEZE) | HEAD_MASK | TENDER_MASK
 DECIDED = int(RowFlag.CLAIM | RowFlag.RECENT | RowFlag.RELEASE | RowFlag.PARTIAL)
-REFUSED, HELD, COMPLETED, REVERSED, EXPIRED, REFUNDED = range(1, 7)
 
 Part = tuple[list[Row], list[int]]
 
 
-class Model(Shapes):
+class Model(BillersAnswers):
     """A ledger. `commit` is the only way in; everything else reads."""
 
     def commit(self, requests: Sequence["Ask"], now_ns: int) -> list[list[Outcome]]:
@@ -104,9 +102,19 @@ class Model(Shapes):
         doubt = self.believe(row) if row.kind in PAYS else Result.OK
         if doubt != Result.OK:
             return Outcome(doubt)
-        if self.needs_approval(row) and not self.is_approved(row):
-            return Outcome(Result.NOT_APPROVED)
+        if self.needs_approval(row):
+            return self.do_if_wanted(row)
         return self.decide(row)
+
+    def do_if_wanted(self, row: Row) -> Outcome:
+        """What two people want is done now, or its id stays free for a later time."""
+        if not self.is_approved(row):
+            return Outcome(Result.NOT_APPROVED)
+        answer = self.check(row)
+        if answer.result != Result.OK:
+            return Outcome(answer.result, other=answer.other)
+        self.do(row)
+        return self.outcome(row)
 
     def turned_away(self, row: Row, count: int) -> Outcome | None:
         """The answer to a payment from a message if too much waits for its biller, or
@@ -116,30 +124,11 @@ class Model(Shapes):
             return None
         if self.services[row.service - 1].biller in self.busy:
             return Outcome(Result.BILLER_BUSY)
-        holds = self.accounts[row.debit].holds_count + count
+        wallet = self.accounts[row.debit]
+        holds = wallet.holds_count - wallet.kept_count + count
         if self.holds_most and holds > self.holds_most:
             return Outcome(Result.BILLER_BUSY, field=Field.DEBIT)
         return None
-
-    def hear(self, said: Said, biller: int) -> Outcome:
-        """A biller's answer: the whole hold is posted, or voided."""
-        kind = Kind.POST if said.confirmed else Kind.VOID
-        row = Row(kind, resolves=said.number, flags=int(RowFlag.EVIDENCE))
-        row.tail = said.text or None
-        hold = self.hold_of(row)
-        if hold is None or hold.id != said.id:
-            return Outcome(Result.HOLD_NOT_FOUND)
-        if self.accounts[hold.credit].participant != biller:
-            return Outcome(Result.HOLD_NOT_FOUND)
-        row.amount = hold.amount
-        outcome = self.without_id(row)
-        contradicted = self.contradiction(row, outcome.result)
-        if contradicted is not None:
-            case, new = contradicted
-            told = self.outcome(case, repeat=0 if new else 1)
-            told.result, told.other = outcome.result, outcome.other
-            return told
-        return outcome
 
     def first_of(self, row: Row) -> Row | None:
         """The row that already has this id of this participant."""
@@ -171,7 +160,7 @@ class Model(Shapes):
         return self.outcome(row)
 
     def without_id(self, row: Row) -> Outcome:
-        """post, void, window: found by what they resolve; no row when refused."""
+        """Found by what it resolves: post, void, verify, window. Refused: no row."""
         answer = self.check(row)
         if answer.repeat:
             return self.outcome(self.rows[answer.other - 1], repeat=1)
@@ -185,57 +174,6 @@ class Model(Shapes):
         row.total = answer.other
         row.flags &= ~DECIDED
         self.append(row, answer.result)
-
-    def outcome(self, row: Row, repeat: int = 0) -> Outcome:
-        """What is told of a row, with the wallet as it is now."""
-        wallet = self.wallet_of(row)
-        other = row.total if row.result != Result.OK else 0
-        made = row.kind in (Kind.OPEN, Kind.REGISTER) and row.result == Result.OK
-        state, paid = self.standing(row, repeat)
-        outcome = Outcome(
-            row.result,
-            sequence=row.sequence,
-            timestamp=row.timestamp,
-            balance=wallet.balance if wallet else 0,
-            pending=wallet.debits_pending if wallet else 0,
-            other=other,
-            other_id=self.rows[other - 1].id if other else ZERO_ID,
-            receipt=paid.receipt,
-            index=row.debit if made else 0,
-            year=financial_year(paid.timestamp) if paid.receipt else 0,
-            repeat=repeat,
-            state=state,
-        )
-        if row.kind in PAYS:
-            self.tell_of_other(outcome, row)
-        return outcome
-
-    def standing(self, row: Row, repeat: int) -> tuple[int, Row]:
-        """Where a payment stands, told again: by now; and the row with its receipt."""
-        if row.kind not in PAYS:
-            return 0, row
-        if row.result != Result.OK:
-            return REFUSED, row
-        paid = row
-        if row.kind == Kind.HOLD:
-            end = self.resolved.get(row.sequence)
-            if not end or not repeat:
-                return HELD, row
-            paid = self.rows[end - 1]
-            if paid.kind != Kind.POST:
-                return (REVERSED if paid.kind == Kind.VOID else EXPIRED), row
-        back = repeat and self.refunded.get(paid.sequence)
-        return (REFUNDED if back else COMPLETED), paid
-
-    def wallet_of(self, row: Row) -> Account | None:
-        """The wallet a row touches or speaks of."""
-        if row.kind == Kind.REGISTER:
-            return None
-        for index in (row.debit, row.credit):
-            account = self.account(index)
-            if account is not None and account.kind == AccountKind.WALLET:
-                return account
-        return None
 
     # --- baskets ----------------------------------------------------------------------
 
@@ -277,6 +215,7 @@ class Model(Shapes):
         accounts = {i: self.accounts[i].copy() for i in touched if self.account(i)}
         before = [replace(row) for row in rows]
         claims, takers = dict(self.claims), dict(self.takers)
+        claimants = dict(self.claimants)
         due = list(self.due)
         mark, timestamp = len(self.rows), self.timestamp
         done = []
@@ -294,6 +233,7 @@ class Model(Shapes):
                 del self.ids[undone.participant, undone.id]
             del self.rows[mark:]
             self.claims, self.takers = claims, takers
+            self.claimants = claimants
             self.due, self.timestamp = due, timestamp
             for each, old in zip(rows, before, strict=True):
                 each.flags, each.receipt, each.total = old.flags, 0, 0
@@ -301,20 +241,6 @@ class Model(Shapes):
             other = answer.other if answer.other <= mark else 0
             return [], {place: Answer(answer.result, other)}
         return done, {}
-
-    # --- the rule of a row's kind -----------------------------------------------------
-
-    def check(self, row: Row) -> Answer:
-        """The first check that refuses the row, or OK."""
-        if row.kind in PAYS:
-            return self.check_pay(row)
-        name = f"check_{Kind(row.kind).name.lower()}"
-        answer: Answer = getattr(self, name)(row)
-        return answer
-
-    def do(self, row: Row) -> None:
-        """Make the change; no check is left that could fail."""
-        getattr(self, f"do_{Kind(row.kind).name.lower()}")(row)
 
     def basket_waits(self, rows: list[Row], new: list[Row]) -> list[Outcome]:
         """What those of a basket that are new have if they get no row by now."""
@@ -350,7 +276,7 @@ class Model(Shapes):
             return Field.KIND
         if (row.flags ^ first.flags) & RowFlag.UNFREEZE:
             return Field.KIND
-        says = row.kind in (Kind.CASE_CLOSE, Kind.PROPOSE) and first.result == Result.OK
+        says = row.kind == Kind.PROPOSE and first.result == Result.OK
         unknown = not first.service
         derived = row.kind in (
             Kind.REFUND,
@@ -396,6 +322,18 @@ class Model(Shapes):
         """What resolved a row last, and the total of that."""
         resolver = self.resolved.get(sequence, 0)
         return resolver, self.rows[resolver - 1].total if resolver else 0
+
+    def link(self, sequence: int, what: int) -> int:
+        """The newest row that is linked to another in this way, 0 if there is none."""
+        links = {
+            Link.CORRECTION: self.corrected,
+            Link.VERIFY: self.verified,
+            Link.ADVANCE: self.advanced,
+            Link.RECOVERY: self.recovered,
+        }
+        if what in links:
+            return links[Link(what)].get(sequence, 0)
+        return self.cases.get((sequence, what - Link.CORRECTION), 0)
 
     def settled(self, window: int, account: int) -> int:
         """Sequence of the settle row of this window and account, 0 if none."""

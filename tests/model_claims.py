@@ -5,14 +5,15 @@ Part of tests/model.py, which see.
 """
 
 from switch.codes import DuplicateRule, Kind, PriceRule, Result, RowFlag
-from tests.model_state import SECOND_NS, Answer, ClaimKey, Service, State
+from tests.model_doubts import Doubts
+from tests.model_state import SECOND_NS, Answer, ClaimKey, Service
 from tests.records import Row
 
 HOUR_NS = 3_600 * SECOND_NS
 TAKERS_MAX = 16
 
 
-class Claims(State):
+class Claims(Doubts):
     """Both kinds of claims."""
 
     def bill_key(self, row: Row) -> ClaimKey | None:
@@ -46,6 +47,7 @@ class Claims(State):
         bill = self.bill_key(row)
         if bill:
             self.claims[bill] = sequence
+            self.claimants[bill] = (*self.claimants.get(bill, ()), sequence)
             row.flags |= RowFlag.CLAIM
         if self.claims_reference(row):
             key = row.service, row.cited
@@ -66,20 +68,29 @@ class Claims(State):
             self.released[key] = self.clock()
             row.flags |= RowFlag.RELEASE
 
+    def credited_after_all(self, key: ClaimKey) -> int:
+        """Who had a claim that is free, gave it back, and may be paid all the same."""
+        for sequence in self.claimants.get(key, ())[: -TAKERS_MAX - 1 : -1]:
+            if sequence in self.corrected or self.late_case(self.rows[sequence - 1]):
+                return sequence
+        return 0
+
     # --- what has become of those before ----------------------------------------------
 
     def fate(self, taker: Row) -> tuple[bool, bool, int]:
         """Whether a payment is unresolved, whether it is paid, and when it ended."""
-        paid = taker
-        if taker.kind == Kind.HOLD:
-            end = self.resolved.get(taker.sequence)
-            if not end:
-                return True, False, taker.timestamp
-            paid = self.rows[end - 1]
-            if paid.kind != Kind.POST:
-                return False, False, paid.timestamp
-        back = self.refunded.get(paid.sequence, 0) == paid.amount
-        return False, not back, paid.timestamp
+        if taker.kind == Kind.PAY:
+            return False, not self.is_given_back(taker), taker.timestamp
+        end = self.end_of(taker)
+        if end is None or self.in_question(taker):
+            return True, False, taker.timestamp
+        if end.kind == Kind.POST:
+            return False, not self.is_given_back(end), end.timestamp
+        if taker.sequence in self.corrected:
+            return False, True, self.rows[self.corrected[taker.sequence] - 1].timestamp
+        verified = self.verified.get(taker.sequence, 0)
+        ended = max(verified, end.sequence if end.kind == Kind.VOID else 0)
+        return False, False, self.rows[ended - 1].timestamp
 
     def counts(self, taker: Row, service: Service, at: int) -> bool:
         """Whether a payment may be in the way of one at this time."""
@@ -89,7 +100,9 @@ class Claims(State):
     def check_claims(self, row: Row, service: Service, at: int) -> Answer:
         """The bill is nobody's, and the reference was not paid lately."""
         bill = self.bill_key(row)
-        taken = self.claims.get(bill, 0) if bill else 0
+        taken = 0
+        if bill:
+            taken = self.claims.get(bill, 0) or self.credited_after_all(bill)
         if taken:
             return Answer(Result.BILL_ALREADY_CLAIMED, taken)
         return self.paid_recently(row, service, at)

@@ -207,6 +207,8 @@ class Register(Rules):
                 return Answer(Result.ACCOUNT_UNKNOWN)
             if account.participant != service.biller:
                 return Answer(Result.ACCOUNT_UNKNOWN)
+        if service.mode == Mode.CONFIRMED and not self.may_release(service):
+            return Answer(Result.RELEASE_NOT_PROMISED)
         before = self.service_of.get(service.code, 0)
         if service.series and not self.has_series(service, before):
             return Answer(Result.SERVICE_UNKNOWN)
@@ -219,6 +221,11 @@ class Register(Rules):
         if not before and len(self.services) >= SERVICES_MAX:
             return Answer(Result.TABLE_FULL)
         return OK
+
+    def may_release(self, service: Service) -> bool:
+        """Whether its deadline releases nothing, or its biller never credits late."""
+        promises = self.participants[service.biller].never_credits_late
+        return service.deadline_policy != Policy.RELEASE or promises == 1
 
     def has_series(self, service: Service, index: int) -> bool:
         """Whether it names another service of its biller, with a series of its own."""
@@ -252,7 +259,9 @@ class Register(Rules):
             service.sequence = row.sequence
             self.services[row.debit - 1 : row.debit] = [service]
         else:
-            participant = Participant(code, tail[1], row.sequence, tail[2], tail[40])
+            participant = Participant(
+                code, tail[1], row.sequence, tail[2], tail[40], tail[41]
+            )
             self.participants[row.debit : row.debit + 1] = [participant]
 
 
@@ -270,7 +279,7 @@ def participant_record_is_valid(tail: bytes) -> bool:
     """A participant's record has a role and a code."""
     if len(tail) < 64 or tail[1] not in list(Role) or tail[2] > 1:
         return False
-    if any(tail[3:8]) or tail[40] > 1 or any(tail[41:64]):
+    if any(tail[3:8]) or max(tail[40:42]) > 1 or any(tail[42:64]):
         return False
     return code_is_valid(tail[8:40], PARTICIPANT_CODE)
 

@@ -140,7 +140,7 @@ class Rules(Prices):
         row.total = 0
         debit, credit = self.accounts[row.debit], self.accounts[row.credit]
         service = self.services[row.service - 1]
-        if service.deadline_policy == Policy.KEEP or row.keeps:
+        if self.keeps(service) or row.keeps:
             row.flags |= RowFlag.KEEP
         self.take_claims(row)
         if row.flags & RowFlag.CLAIM and self.is_in_parts(row, service):
@@ -153,19 +153,17 @@ class Rules(Prices):
         self.append(row)
         insort(self.due, (self.due_of(row), row.sequence))
 
+    def keeps(self, service: Service) -> bool:
+        """Whether the deadline of its holds releases none of them."""
+        promises = self.participants[service.biller].never_credits_late
+        by_its_word = service.deadline_policy == Policy.RELEASE and not promises
+        return service.deadline_policy == Policy.KEEP or by_its_word
+
     def due_of(self, hold: Row) -> int:
         """When a hold is due, nanoseconds UTC."""
         if hold.sequence in self.kept:
             return NEVER
         return hold.timestamp + hold.deadline * SECOND_NS
-
-    def hold_of(self, row: Row) -> Row | None:
-        """The accepted hold that a request speaks of."""
-        if not 0 < row.resolves <= len(self.rows):
-            return None
-        hold = self.rows[row.resolves - 1]
-        held = hold.kind == Kind.HOLD and hold.result == Result.OK
-        return hold if held else None
 
     def check_post(self, row: Row) -> Answer:
         return self.check_resolution(row, Kind.POST)
@@ -192,20 +190,39 @@ class Rules(Prices):
             return Answer(Result.EXCEEDS_HOLD)
         return OK
 
-    def resolve(self, row: Row, hold: Row) -> None:
-        """What every end of a hold does: the row copies it, the pendings go."""
+    def copy_hold(self, row: Row, hold: Row) -> None:
+        """What every end of a hold, or of the doubt about it, says again of it."""
         row.debit, row.credit = hold.debit, hold.credit
         row.reference, row.service = hold.reference, hold.service
         row.participant, row.operator_ = hold.participant, hold.operator_
         row.basket = hold.basket
         row.flags = hold.flags & COPIED | row.flags & RowFlag.EVIDENCE
+
+    def resolve(self, row: Row, hold: Row) -> None:
+        """What every end of a hold does: the row copies it, the pendings go."""
+        self.copy_hold(row, hold)
+        del self.due[bisect_left(self.due, (self.due_of(hold), hold.sequence))]
+        if hold.sequence in self.kept:
+            row.flags |= RowFlag.KEEP
+            self.kept.remove(hold.sequence)
+            self.count_kept(hold, -1)
         debit, credit = self.accounts[hold.debit], self.accounts[hold.credit]
         debit.debits_pending -= hold.amount
         credit.credits_pending -= hold.amount
         debit.holds_count -= 1
         credit.holds_count -= 1
         self.resolved[hold.sequence] = len(self.rows) + 1
-        del self.due[bisect_left(self.due, (self.due_of(hold), hold.sequence))]
+
+    def count_kept(self, hold: Row, more: int) -> None:
+        """A hold more that is kept, or one less."""
+        for index in (hold.debit, hold.credit):
+            self.accounts[index].kept_count += more
+            self.accounts[index].kept_amount += more * hold.amount
+
+    def count_doubt(self, row: Row, more: int) -> None:
+        """A payment more that is in question, or one less; or so an advance."""
+        for index in (row.debit, row.credit):
+            self.accounts[index].cases_count += more
 
     def do_post(self, row: Row) -> None:
         hold = self.rows[row.resolves - 1]
@@ -220,18 +237,54 @@ class Rules(Prices):
         self.append(row)
 
     def do_void(self, row: Row) -> None:
-        self.release(row, self.rows[row.resolves - 1])
+        hold = self.rows[row.resolves - 1]
+        self.release(row, hold)
+        self.release_claim(row, hold)
+        self.append(row)
+
+    def do_expire(self, row: Row) -> None:
+        """The money goes back; the bill stays claimed until its biller has said."""
+        hold = self.rows[row.resolves - 1]
+        self.release(row, hold)
+        self.count_doubt(row, 1)
+        self.unverified.add(hold.sequence)
+        self.append(row)
 
     def release(self, row: Row, hold: Row) -> None:
-        """A void or an expiry: money, day and bill are as if never held."""
+        """A void or an expiry: money and day are as if never held."""
         row.amount = hold.amount
         self.resolve(row, hold)
         wallet = self.accounts[hold.debit]
         if ist_day(hold.timestamp) == wallet.day:
             wallet.day_amount -= hold.amount
             wallet.day_count -= 1
+
+    def check_verify(self, row: Row) -> Answer:
+        hold = self.hold_of(row)
+        if hold is None:
+            return Answer(Result.HOLD_NOT_FOUND)
+        if self.in_question(hold):
+            return OK
+        verified = self.verified.get(hold.sequence, 0)
+        if verified:
+            return Answer(Result.OK, verified, repeat=1)
+        return Answer(Result.HOLD_NOT_FOUND)
+
+    def do_verify(self, row: Row) -> None:
+        """Its biller has no credit: nobody owes anything, and the bill may be paid."""
+        hold = self.rows[row.resolves - 1]
+        self.copy_hold(row, hold)
+        self.count_doubt(row, -1)
         self.release_claim(row, hold)
+        self.verified[hold.sequence] = len(self.rows) + 1
+        self.unverified.discard(hold.sequence)
         self.append(row)
+        self.mark(row)
+
+    def mark(self, row: Row) -> None:
+        """A row that moves no money has changed both accounts all the same."""
+        for index in (row.debit, row.credit):
+            self.accounts[index].changed = row.sequence
 
     def payment_of(self, row: Row) -> Row | None:
         """The accepted pay or post that a refund speaks of."""
@@ -260,7 +313,7 @@ class Rules(Prices):
         row.total = self.refunded.get(payment.sequence, 0) + row.amount
         self.refunded[payment.sequence] = row.total
         self.resolved[payment.sequence] = len(self.rows) + 1
-        if row.total == payment.amount:
+        if self.is_given_back(payment):
             posted = payment.kind == Kind.POST
             taker = self.rows[payment.resolves - 1] if posted else payment
             self.release_claim(row, taker)

@@ -6,8 +6,17 @@ Part of tests/model.py, which see.
 
 import re
 
-from switch.codes import AMOUNT_MAX, AccountKind, Kind, Mode, Result, Role, Tender
-from tests.model_bills import Bills
+from switch.codes import (
+    AMOUNT_MAX,
+    PROPOSE_ADVANCE,
+    AccountKind,
+    Kind,
+    Mode,
+    Result,
+    Role,
+    Tender,
+)
+from tests.model_people import People
 from tests.model_register import ITEM_CODE, WITH_RECORD
 from tests.model_state import DAY_S, PAYS
 from tests.records import KINDS_WITHOUT_ID, ZERO_ID, Payment, Row, flags_of
@@ -32,16 +41,29 @@ WITH_REFERENCE = PAYS | {
     Kind.CLOSE,
     Kind.CASE_CLOSE,
     Kind.PROPOSE,
+    Kind.WITHDRAW,
 }
-WITHOUT_ACCOUNT = frozenset({Kind.CASE_CLOSE, Kind.PROPOSE, Kind.APPROVE})
-PROPOSED = frozenset({Kind.REFUND, Kind.TRANSFER, Kind.VOID})
+WITHOUT_ACCOUNT = frozenset(
+    {Kind.CASE_CLOSE, Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW}
+)
+PROPOSED = frozenset(
+    {
+        Kind.POST,
+        Kind.VOID,
+        Kind.REFUND,
+        Kind.TRANSFER,
+        PROPOSE_ADVANCE,
+        Kind.CASE_CLOSE,
+        Kind.VERIFY,
+    }
+)
 REFERENCE = re.compile(rb"(?! )[\x20-\x7e]{1,32}(?<! )")
 NO_REFERENCE = re.compile(b"")
 
 Shaped = tuple[Row, int]
 
 
-class Shapes(Bills):
+class Shapes(People):
     """What requests look like, and who a payment says that it is from."""
 
     def shape(self, row: Row) -> int:

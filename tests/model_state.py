@@ -15,7 +15,7 @@ DAY_S = 86_400
 IST_S = 19_800
 WORD_MAX = 2**64 - 1
 NEVER = WORD_MAX
-"""When a hold is due that its deadline did not release."""
+"""When a hold is due that a case has kept."""
 
 PAYS = frozenset((Kind.PAY, Kind.HOLD))
 MONEY = frozenset(range(Kind.PAY, Kind.TRANSFER + 1)) - {Kind.WINDOW} | {Kind.SETTLE}
@@ -51,6 +51,7 @@ class Participant:
     sequence: int
     active: int = 1
     may_state_dues: int = 0
+    never_credits_late: int = 0
 
 
 @dataclass(slots=True)
@@ -122,17 +123,23 @@ class State:
         self.biller_accounts: list[int] = []
         self.ids: dict[tuple[int, bytes], int] = {}
         self.claims: dict[ClaimKey, int] = {}  # of bills and UTRs, and by which row
+        # claim -> all who had it, the newest last
+        self.claimants: dict[ClaimKey, tuple[int, ...]] = {}
         self.released: dict[ClaimKey, int] = {}  # when a claim was released last, ns
         # (service, citizen's reference) -> who took the claim, the newest last
         self.takers: dict[tuple[int, bytes], tuple[int, ...]] = {}
         self.due: list[tuple[int, int]] = []  # (ns, sequence) of open holds, sorted
-        self.kept: set[int] = set()  # holds that their deadline did not release
-        self.cases: dict[tuple[int, int], int] = {}  # (hold, type) -> case
+        self.kept: set[int] = set()  # open holds that a case has kept
+        self.unverified: set[int] = set()  # holds that expired, and nothing is known
+        self.cases: dict[tuple[int, int], int] = {}  # (hold, type) -> the newest case
+        self.verified: dict[int, int] = {}  # hold -> the newest verify
+        self.corrected: dict[int, int] = {}  # hold -> the transfer that corrected it
+        self.advanced: dict[int, int] = {}  # hold -> the transfer that advanced it
+        self.recovered: dict[int, int] = {}  # advance -> the transfer back
         # hold, payment, window, case, proposal -> what resolved it last
         self.resolved: dict[int, int] = {}
         # (wallet, operator, the shift before or 0) -> the one that follows
         self.followed: dict[tuple[int, int, int], int] = {}
-        self.corrected: dict[int, int] = {}  # case -> the transfer that corrected it
         self.refunded: dict[int, int] = {}
         self.settled_by: dict[tuple[int, int], int] = {}
         self.windows: dict[int, dict[int, int]] = {}  # window -> account -> payable

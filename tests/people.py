@@ -9,11 +9,11 @@ import hashlib
 import numpy as np
 
 from switch._core import Ledger, Rows
-from switch.codes import Kind, Result
+from switch.codes import PROPOSE_ADVANCE, Kind, Result
 from switch.ids import new_id
 from switch.ledger import moves
 from switch.ledger.templates import Templates
-from tests.records import Row
+from tests.records import KINDS_WITHOUT_ID, Row
 
 MAKER, CHECKER = 1, 2
 
@@ -43,11 +43,30 @@ def refund(
     return [proposal, approval, done(proposal, at, checker=checker)]
 
 
-def done(proposal: Row, at: int, *, checker: int) -> Row:
-    """The refund or correction that the proposal at sequence `at` asks for."""
-    row = Row(Kind(proposal.total), id=done_id(proposal.id), amount=proposal.amount)
-    row.resolves, row.participant = proposal.resolves, proposal.participant
-    row.checker, row.total = checker, at
+def done(
+    proposal: Row,
+    at: int,
+    *,
+    checker: int,
+    debit: int = 0,
+    credit: int = 0,
+    resolves: int = 0,
+) -> Row:
+    """The row that the proposal at sequence `at` asks for.
+
+    A transfer has the accounts that are given; all else finds its own. A void or verify
+    may be of another hold of the basket.
+    """
+    advance = proposal.total == PROPOSE_ADVANCE
+    kind = Kind.TRANSFER if advance else Kind(proposal.total)
+    row = Row(kind, resolves=resolves or proposal.resolves, checker=checker, total=at)
+    if kind not in KINDS_WITHOUT_ID:
+        row.id, row.participant = done_id(proposal.id), proposal.participant
+    if kind not in (Kind.VOID, Kind.VERIFY, Kind.CASE_CLOSE):
+        row.amount = proposal.amount
+    if kind in (Kind.TRANSFER, Kind.CASE_CLOSE):
+        row.reference = proposal.reference
+    row.debit, row.credit = debit, credit
     return row
 
 

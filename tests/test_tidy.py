@@ -117,7 +117,10 @@ def test_row_flags_match_the_layout() -> None:
         for name, number in layout_numbers().items()
         if name.startswith("ROW_")
     }
-    spelled = {flag.name: flag.value for flag in codes.RowFlag} | {
+    # Two names of one bit are both there: which is meant the row's kind says.
+    spelled = {
+        name: flag.value for name, flag in codes.RowFlag.__members__.items()
+    } | {
         "HEAD_SHIFT": codes.HEAD_SHIFT,
         "HEAD_MASK": codes.HEAD_MASK,
         "TENDER_SHIFT": codes.TENDER_SHIFT,
@@ -156,6 +159,8 @@ def test_large_bounds_match_the_layout() -> None:
         "NO_AMOUNT_LIMIT": codes.NO_AMOUNT_LIMIT,
         "NO_COUNT_LIMIT": codes.NO_COUNT_LIMIT,
         "NEVER": 2**64 - 1,  # the core's own: when a kept hold is due
+        "UNVERIFIED": 2**64 - 3,  # and one that has expired and is in question
+        "PROPOSAL_LIFE_NS": codes.PROPOSAL_LIFE_NS,
         "TOKEN_LIFE_MAX_NS": 24 * 3600 * 10**9,
     }
 

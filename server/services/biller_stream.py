@@ -19,7 +19,7 @@ from server.services.message_stream import MessageStream
 from server.status import Context, StoppingError
 from switch._core import GROUP_MAX, Request
 from switch.billing.answers import Refused
-from switch.billing.table import Numbers
+from switch.billing.lines import Numbers
 from switch.errors import OverloadError, SwitchError, WireError
 from switch.ledger.committer import Answer
 from switch.register.identity import Identity
@@ -38,6 +38,12 @@ TOLD_MAX = 65_536
 TELL_AFTER_S = 0.05
 """How long they wait for questions to go out with."""
 TEXT_RULE = "takes at most 32 printable ASCII characters"
+RULES = {
+    "biller_reference": TEXT_RULE,
+    "reason": TEXT_RULE,
+    "amount": "must be the paise that were credited, 1 to 10^18",
+}
+"""What is asked of the fields of an answer."""
 
 
 class _Batch:
@@ -182,7 +188,9 @@ class BillerStream(MessageStream):
         for numbers in self._told:
             response.acknowledged.extend(numbers.tolist())
         for one in self._refused:
-            response.refused.add(number=one.number, field=one.field, text=TEXT_RULE)
+            response.refused.add(
+                number=one.number, field=one.field, text=RULES[one.field]
+            )
         self._told.clear()
         self._refused.clear()
         self._told_count = 0

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 
 from server import arguments, convert
 from server.node import Node
-from server.services.biller_stream import TEXT_RULE, BillerStream
+from server.services.biller_stream import RULES, BillerStream
+from server.services.day_list import DayLists
 from server.status import ArgumentError, Context
-from switch.codes import Kind, Result, Role
+from switch.codes import AMOUNT_MAX, Kind, Result, Role
 from switch.errors import CorruptionError
 from switch.ledger.feed import Page, read_feed, sorted_accounts
 from switch.ledger.statements import Payment, payment_of
@@ -32,6 +33,7 @@ class BillerService:
     def __init__(self, node: Node) -> None:
         """Serves from `node`."""
         self._node = node
+        self._day_lists = DayLists(node)
 
     async def FollowFeed(
         self, request: pb.FollowFeedRequest, caller: Identity
@@ -99,7 +101,10 @@ class BillerService:
             for name in ("biller_reference", "reason"):
                 text = getattr(one, name)
                 if len(text) > REFERENCE_SIZE or not PRINTABLE.issuperset(text):
-                    raise ArgumentError(f"answers[{place}].{name}", TEXT_RULE)
+                    raise ArgumentError(f"answers[{place}].{name}", RULES[name])
+            is_credited = one.kind == pb.ANSWER_KIND_CONFIRMED
+            if is_credited and not 0 < one.amount <= AMOUNT_MAX:
+                raise ArgumentError(f"answers[{place}].amount", RULES["amount"])
         biller = node.dispatch.biller(caller.index)
         body = pb.ConnectRequest(answers=answers).SerializeToString()
         with node.dispatch.presence(caller.index):
@@ -146,4 +151,4 @@ class BillerService:
 
     async def SendDayList(self, context: Context, caller: Identity) -> None:
         """A biller's complete list of a day."""
-        raise NotImplementedError
+        await self._day_lists.serve(context, caller)

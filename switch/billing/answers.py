@@ -1,5 +1,5 @@
 """Answers of a biller as the ledger takes them: baskets spread, late ones found, those
-judged whose payments were not seen, and those refused whose texts cannot be kept.
+judged whose payments were not seen, and those refused that cannot be kept.
 
 May use the core. Works on arrays of ANSWER; what an answer is worth is for the ledger
 to say, which compares it with the hold once more.
@@ -11,8 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from switch._core import ANSWERS_MAX, Ledger, Request, Rows
-from switch.billing.table import ID_WORDS, Mask, Numbers, Places, State, Table
-from switch.codes import Answered, Kind, Result
+from switch.billing.lines import (
+    FETCH_BIT,
+    ID_WORDS,
+    Lines,
+    Mask,
+    Numbers,
+    Places,
+    State,
+)
+from switch.codes import AMOUNT_MAX, Answered, Kind, Result
 from switch.ids import ID_SIZE
 from switch.ledger import baskets
 
@@ -29,30 +37,49 @@ Sizes = npt.NDArray[np.uint8]
 
 
 class Refused(NamedTuple):
-    """An answer that was not taken, for a text of it that cannot be kept."""
+    """An answer that was not taken: something of it is missing, or cannot be kept."""
 
     number: int
     field: str
     """Of the message Answer."""
 
 
-def refuse_texts(answers: Rows) -> tuple[Rows, list[Refused]]:
-    """The answers whose texts can be kept, and the others."""
-    bad = answers["bad"]
+def refuse(answers: Rows) -> tuple[Rows, list[Refused]]:
+    """The answers that can be kept, and the others.
+
+    Whoever has credited a payment says how much, which is no answer about a bill.
+    """
+    told = (answers["kind"] == Answered.CONFIRMED) & (answers["number"] < FETCH_BIT)
+    # 0 is counted down to the greatest number of all.
+    amounts = answers["amount"] - np.uint64(1)
+    bad = (answers["bad"] != 0) | (told & (amounts >= AMOUNT_MAX))
     if not bad.any():
         return answers, []
-    refused = [
-        Refused(
-            int(one["number"]),
-            "biller_reference" if one["bad"] & BAD_REFERENCE else "reason",
-        )
-        for one in answers[bad != 0]
-    ]
-    return answers[bad == 0], refused
+    refused = [Refused(int(one["number"]), _field(one)) for one in answers[bad]]
+    return answers[~bad], refused
+
+
+def _field(answer: Rows) -> str:
+    """What of an answer cannot be kept."""
+    if not answer["bad"]:
+        return "amount"
+    return "biller_reference" if answer["bad"] & BAD_REFERENCE else "reason"
+
+
+def match(answers: Rows, lines: Lines) -> tuple[Rows, Places, Rows]:
+    """The answers that name a line by number and id, their places, and those whose
+    number is not here. The others are wrong.
+    """
+    places = lines.find(answers["number"])
+    known = places >= 0
+    if not known.any():
+        return answers[:0], places[:0], answers
+    right = known & (lines.ids(places) == id_words(answers["id"])).all(axis=1)
+    return some(answers, right), some(places, right), answers[~known]
 
 
 def judge_unseen(
-    answers: Rows, places: Places, unseen: Mask, table: Table, wall_ns: int
+    answers: Rows, places: Places, unseen: Mask, lines: Lines, wall_ns: int
 ) -> tuple[Rows, Mask, int]:
     """What it means that the biller has not seen some of these payments.
 
@@ -60,17 +87,22 @@ def judge_unseen(
     wrong: no status had been asked for, or it is not said which time.
     """
     sent = answers["sent_ns"]
-    wrong = unseen & ((table.calls(places) == 0) | (sent == 0))
+    wrong = unseen & ((lines.calls(places) == 0) | (sent == 0))
     # A question to credit it is on its way: the answer is from before that.
-    stale = unseen & (table.states(places) == State.CONFIRMING)
-    final = unseen & ~wrong & ~stale & (table.final_from(places) <= sent)
+    stale = unseen & (lines.states(places) == State.CONFIRMING)
+    final = unseen & ~wrong & ~stale & (lines.final_from(places) <= sent)
     final &= sent <= wall_ns
     answers = answers.copy()
     answers["kind"][final] = Answered.REJECTED
-    reason = NOT_SEEN_REASON.ljust(answers["reason"].shape[1], b"\0")
-    answers["reason"][final] = np.frombuffer(reason, np.uint8)
-    answers["reason_size"][final] = len(NOT_SEEN_REASON)
+    put_reason(answers, final, NOT_SEEN_REASON)
     return answers, ~wrong & ~stale, int(np.count_nonzero(wrong))
+
+
+def put_reason(answers: Rows, which: Mask, reason: bytes) -> None:
+    """Have these of the answers give this reason."""
+    padded = reason.ljust(answers["reason"].shape[1], b"\0")
+    answers["reason"][which] = np.frombuffer(padded, np.uint8)
+    answers["reason_size"][which] = len(reason)
 
 
 def answer_requests(

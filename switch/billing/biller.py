@@ -1,6 +1,6 @@
 """One biller: what it is asked, on which connection, and what its answers mean.
 
-May use the core, the table, the health and the fetches of a biller. Knows no network
+May use the core, the work, the health and the fetches of a biller. Knows no network
 and commits nothing: questions leave as bytes through connections, answers become
 requests for the committer. Works on whole messages with NumPy. `now` is seconds of a
 monotonic clock, `wall_ns` is UTC. Belongs to the event loop's thread.
@@ -18,37 +18,35 @@ from switch.billing.answers import (
     Refused,
     answer_requests,
     find_late,
-    id_words,
     judge_unseen,
-    refuse_texts,
+    match,
+    refuse,
     some,
 )
 from switch.billing.bills import Fetched
-from switch.billing.choice import choose_checks, choose_confirms
 from switch.billing.clocks import Clocks
-from switch.billing.deadlines import NS_IN_MS, NS_IN_S, moments
+from switch.billing.deadlines import NS_IN_MS
 from switch.billing.ends import Ends
-from switch.billing.fetches import FETCH_BIT, Fetches
-from switch.billing.heads import heads_of
+from switch.billing.fetches import Fetches
 from switch.billing.health import Breaker, Health, Presence
 from switch.billing.latencies import Latencies
-from switch.billing.shares import share_of
-from switch.billing.table import (
-    NEVER,
+from switch.billing.lines import (
+    FETCH_BIT,
     Centres,
+    Lines,
     Mask,
     Numbers,
     Places,
     State,
-    Table,
-    Times,
     is_asked,
     is_first,
 )
+from switch.billing.questions import write_questions
+from switch.billing.shares import share_of
+from switch.billing.work import Room, Work
 from switch.codes import Answered, Question, Result
 from switch.config import BillerConfig, Retry
-from switch.errors import CorruptionError, SwitchError
-from switch.ledger import baskets
+from switch.errors import SwitchError
 from switch.register.register import Service
 
 log = logging.getLogger("switch.dispatch")
@@ -57,16 +55,12 @@ QUESTIONS_MAX = 4_096
 """Questions in one message to a biller."""
 FETCHES_MAX = 1_024
 """Of these the ones about bills."""
-CANCELS_MAX = 256
-"""Questions, baskets among them, that are given back at a time."""
-MINUTE_S = 60
-FINAL_AFTER_S = 0.001
-"""From when not to have seen a payment is final until it is asked about once more."""
 
+_CONFIRMED = int(Answered.CONFIRMED)
 _REJECTED = int(Answered.REJECTED)
-_UNKNOWN = int(Answered.UNKNOWN)
 _NOT_SEEN = int(Answered.NOT_SEEN)
 _OK = int(Result.OK)
+_DIFFERS = int(Result.AMOUNT_DIFFERS)
 _ALREADY = (Result.ALREADY_POSTED, Result.ALREADY_VOIDED, Result.ALREADY_EXPIRED)
 
 
@@ -106,7 +100,9 @@ class Biller:
         self.index = index
         self.name = name
         self.config = config
-        self.table = Table()
+        self.work = Work(config)
+        self.table = self.work.table
+        """What waits, of the work."""
         self.presence = Presence(config, now)
         self.breaker = Breaker(config, self.presence, now)
         """Of questions about payments."""
@@ -127,14 +123,10 @@ class Biller:
         self.lost: list[int] = []
         """Numbers of questions that cannot be written: their payments are damaged."""
         self._connections: deque[Connection] = deque()
-        self._minute: deque[tuple[int, int]] = deque()
         # Whether there may be something to ask that there was not before.
         self._stirred = True
         # Not if there was no room for what waited when it was asked last.
         self._has_room = True
-        self._intervals = _intervals(config)
-        self._ages = np.cumsum(self._intervals)
-        self._first_age_ns = int(self._intervals[0] * 1e9)
         self._codes = {
             code.encode("ascii", "replace"): retry
             for code, retry in config.codes.items()
@@ -151,30 +143,12 @@ class Biller:
         what their biller has been asked. Returns the numbers of the questions whose
         first payment is damaged: they are left out.
         """
-        heads, counts, lost = heads_of(holds, ledger)
-        if not len(heads):
-            return lost
-        if self._has_room:
+        places, lost = self.work.add(holds, ledger, wall_ns, before)
+        if self._has_room and len(places):
             # Otherwise it is asked again after the next answer or tick.
             self._stirred = True
-            self.news += len(heads)
-        calls = np.zeros(len(heads), np.uint16)
-        if wall_ns - int(heads["timestamp"][0]) >= self._first_age_ns:
-            # Budgets start anew with the switch, but not for what has had its calls.
-            ages = np.maximum(float(wall_ns) - heads["timestamp"], 0.0) / 1e9
-            calls = np.searchsorted(self._ages, ages, "right").astype(np.uint16)
-        places = self.table.add(
-            heads["sequence"],
-            id_words(heads["id"]),
-            heads["debit"],
-            baskets.sizes(heads),
-            counts,
-            calls,
-            moments(heads, self.config),
-        )
-        if before is not None:
-            self.table.suspect(places, before)
-        elif self.pulls:
+            self.news += len(places)
+        if before is None and self.pulls:
             self.table.offer(places)
         return lost
 
@@ -191,7 +165,7 @@ class Biller:
     @property
     def is_idle(self) -> bool:
         """Whether there is nothing to ask, to wait for, or to count."""
-        return not self.table.open_count and not self.fetches.count
+        return self.work.is_empty and not self.fetches.count
 
     # --- connections -------------------------------------------------------------
 
@@ -217,12 +191,7 @@ class Biller:
         self.presence.disconnected(now)
         self._stirred = True
         self.fetches.lost(connection.number)
-        places = self.table.asked_on(connection.number)
-        # Connections may break without end, calls do not.
-        has_calls = self.table.calls(places) < self.config.status_calls_max
-        self.table.suspect(places[has_calls], now)
-        self._doubt(places[~has_calls], now, wall_ns)
-        return self.table.numbers(places)
+        return self.work.disconnect(connection.number, now, wall_ns)
 
     def pull(self) -> None:
         """It reads its feed: it may have heard of all payments, also those to come."""
@@ -289,84 +258,44 @@ class Biller:
         self, connection: int, ledger: Ledger, now: float, wall_ns: int
     ) -> bytes:
         self._has_room = True
-        counts = self.table.counts()
-        if not (counts[State.WAITING] or counts[State.UNKNOWN]):
+        if self.work.is_empty:
             return b""
-        most = self.breaker.allowed(self.config.concurrency_max, now)
-        room = most - counts[State.CONFIRMING] - counts[State.CHECKING]
-        room = min(room, QUESTIONS_MAX - FETCHES_MAX)
-        if room <= 0:
+        config = self.config
+        most = self.breaker.allowed(config.concurrency_max, now)
+        left = min(most - self.work.asked_count, QUESTIONS_MAX - FETCHES_MAX)
+        if left <= 0:
             self._has_room = False
             return b""
-        half = (self.config.concurrency_max + 1) // 2
+        half = (config.concurrency_max + 1) // 2
         limits = self.breaker.limits(now)
-        due = choose_checks(
-            self.table,
-            # Status questions may not take all of the biller's time.
-            min(room, half - counts[State.CHECKING]),
-            self.config.status_per_minute_max - self.status_questions(now),
-            share_of(half),
-            limits,
-            now,
-        )
-        waiting, behind = choose_confirms(
-            self.table,
-            room - len(due),
-            share_of(most),
-            limits,
-            wall_ns,
-            abs(self.clocks.skew_ns),
-        )
-        self._stirred |= behind
-        timeout_ms = self.config.answer_timeout_ms
-        deadline_ns = wall_ns + timeout_ms * 1_000_000
+        room = Room(most, left, half, limits, abs(self.clocks.skew_ns))
+        chosen = self.work.choose(room, now, wall_ns)
+        self._stirred |= chosen.behind
+        timeout_ms = config.answer_timeout_ms
+        deadline_ns = wall_ns + timeout_ms * NS_IN_MS
         until = now + timeout_ms / 1000
         body = b""
-        for places, kind, state in (
-            (due, Question.STATUS, State.CHECKING),
-            (waiting, Question.CONFIRM, State.CONFIRMING),
+        for lines, places, kind, state in (
+            (self.table, chosen.checks, Question.STATUS, State.CHECKING),
+            (self.table, chosen.confirms, Question.CONFIRM, State.CONFIRMING),
+            (self.work.undecided, chosen.undecided, Question.STATUS, State.CHECKING),
         ):
-            if len(places):
-                text, places = self._write(places, kind, deadline_ns, wall_ns, ledger)
-                body += text
-                if kind == Question.STATUS:
-                    budgeted = len(places) - np.count_nonzero(self.table.free(places))
-                    self._minute.append((int(now), int(budgeted)))
-                self.table.ask(places, state, connection, now, until)
+            if not len(places):
+                continue
+            text, written, lost = write_questions(
+                lines, places, kind, deadline_ns, wall_ns, ledger
+            )
+            if lost:
+                self.lost += lost
+                log.error(
+                    "%s cannot be asked about damaged entries: %s", self.name, lost
+                )
+            body += text
+            if lines is self.table:
+                self.work.ask(written, state, connection, now, until)
+            else:
+                self.work.ask_undecided(written, connection, now, until)
         return body
-
-    def _write(
-        self,
-        places: Places,
-        kind: int,
-        deadline_ns: int,
-        wall_ns: int,
-        ledger: Ledger,
-    ) -> tuple[bytes, Places]:
-        """Questions about these lines, and which of the lines they are about.
-
-        What is damaged cannot be asked about: it is let go, its number is in `lost`.
-        """
-
-        def write(some: Places) -> bytes:
-            numbers, until = self.table.numbers(some), self.table.credit_until(some)
-            return ledger.questions(numbers, kind, deadline_ns, wall_ns, until)
-
-        try:
-            return write(places), places
-        except CorruptionError:
-            pass
-        written, whole = b"", np.ones(len(places), np.bool_)
-        for at in range(len(places)):
-            try:
-                written += write(places[at : at + 1])
-            except CorruptionError:
-                whole[at] = False
-        lost = self.table.numbers(places[~whole]).tolist()
-        self.table.let_go(places[~whole])
-        self.lost += lost
-        log.error("%s cannot be asked about damaged entries: %s", self.name, lost)
-        return written, places[whole]
 
     # --- time --------------------------------------------------------------------
 
@@ -379,55 +308,23 @@ class Biller:
             return np.zeros(0, np.uint64)
         # What is due is looked for with each tick, and not with each group.
         self._stirred = True
-        table = self.table
+        table, undecided = self.table, self.work.undecided
         late = np.concatenate(
             [table.due(State.CONFIRMING, now), table.due(State.CHECKING, now)]
         )
-        self.breaker.failed(table.asked(late), table.centres(late), now)
-        self.results["late"] += len(late)
+        rare = undecided.due(State.CHECKING, now)
+        for lines, places in ((table, late), (undecided, rare)):
+            self.breaker.failed(lines.asked(places), lines.centres(places), now)
+            self.results["late"] += len(places)
         begun, centres = self.fetches.expire(now)
         self.fetch_breaker.failed(np.array(begun), _centres(centres), now)
-        # The ledger has not taken an answer: whatever the reason, ask again.
+        # What has an answer and is here still the ledger has not taken, or the answer
+        # has not decided it: ask again.
+        told = undecided.due(State.ANSWERED, now)
+        self.work.rest(np.concatenate([rare, told]), now, wall_ns)
         lost = table.due(State.ANSWERED, now)
         places = np.concatenate([late, lost, table.too_late(wall_ns)])
-        return self._doubt(places, now, wall_ns)
-
-    def cancels(self, now: float, wall_ns: int) -> Numbers:
-        """The holds of payments that it was never offered and must not credit now.
-
-        From here on it is not asked about them. Those that the ledger has not given
-        back within the time of an answer come again.
-        """
-        table = self.table
-        table.wait(table.due(State.CANCELLING, now))
-        places = table.not_offered(wall_ns)
-        # What its deadline has kept nobody gives back alone.
-        kept = table.due_ns(places) <= wall_ns
-        table.suspect(places[kept], now)
-        places = places[~kept][:CANCELS_MAX]
-        table.cancel(places, now + self.config.answer_timeout_ms / 1000)
-        sizes = table.sizes(places).astype(np.int64)
-        members = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        numbers: Numbers = np.repeat(table.numbers(places), sizes)
-        return numbers + members.astype(np.uint64)
-
-    def _doubt(self, places: Places, now: float, wall_ns: int) -> Numbers:
-        """They are unknown until the schedule's next time; their numbers."""
-        self.table.doubt(places, now + self._wait(places, wall_ns))
-        return self.table.numbers(places)
-
-    def _wait(self, places: Places, wall_ns: int) -> Times:
-        """Seconds to the next status question of each.
-
-        One goes out when it can be final that the biller has not seen the payment,
-        whatever the schedule says; after the schedule's last there is no end else.
-        """
-        calls = self.table.calls(places)
-        last = len(self._intervals) - 1
-        wait = self._intervals[np.minimum(calls, last)]
-        final = self.table.final_from(places).astype(np.float64) - wall_ns
-        final = np.where(final >= 0, final / NS_IN_S + FINAL_AFTER_S, NEVER)
-        return np.minimum(np.where(calls <= last, wait, NEVER), final)
+        return self.work.doubt(places, now, wall_ns)
 
     # --- answers -----------------------------------------------------------------
 
@@ -436,7 +333,7 @@ class Biller:
     ) -> Taken:
         """Take a message of answers (ANSWER), read out of `body`."""
         self._stirred = True
-        answers, refused = refuse_texts(answers)
+        answers, refused = refuse(answers)
         numbers = answers["number"]
         about_bills = answers["number"] >= FETCH_BIT
         # A mistake of the biller, whatever it sends instead.
@@ -449,26 +346,19 @@ class Biller:
         usable = answers["kind"] != 0
         wrong += len(usable) - int(np.count_nonzero(usable))
         answers = some(answers, usable)
-        places = self.table.find(answers["number"])
-        known = places >= 0
-        words = id_words(answers["id"])
-        expected = self.table.ids(places)
-        right = known & (expected[:, 0] == words[:, 0])
-        right &= expected[:, 1] == words[:, 1]
-        wrong += int(np.count_nonzero(known)) - int(np.count_nonzero(right))
-        mine, mine_places = some(answers, right), some(places, right)
-        unseen = mine["kind"] == _NOT_SEEN
-        if unseen.any():
-            mine, kept, not_right = judge_unseen(
-                mine, mine_places, unseen, self.table, wall_ns
+        requests: list[Request] = []
+        for lines in (self.table, self.work.undecided):
+            mine, places, others = match(answers, lines)
+            wrong += len(answers) - len(others) - len(mine)
+            answers = others
+            final, final_places, not_right = self._take_known(
+                mine, places, lines, now, wall_ns
             )
-            mine, mine_places = mine[kept], mine_places[kept]
             wrong += not_right
-        final = self._take_known(mine, mine_places, now, wall_ns)
-        own_sizes = self.table.sizes(some(mine_places, final))
-        requests = answer_requests(some(mine, final), own_sizes, self.index, ledger)
-        if not known.all():
-            late = answers[~known & (answers["kind"] <= _REJECTED)]
+            sizes = lines.sizes(final_places)
+            requests += answer_requests(final, sizes, self.index, ledger)
+        if len(answers):
+            late = answers[answers["kind"] <= _REJECTED]
             found, sizes = find_late(late, ledger)
             wrong += len(late) - len(found)
             requests += answer_requests(found, sizes, self.index, ledger)
@@ -487,37 +377,46 @@ class Biller:
         return sum(one.is_wrong for one in told)
 
     def _take_known(
-        self, answers: Rows, places: Places, now: float, wall_ns: int
-    ) -> Mask:
-        """Answers about open questions. Which of them are for the ledger."""
-        table = self.table
+        self, answers: Rows, places: Places, lines: Lines, now: float, wall_ns: int
+    ) -> tuple[Rows, Places, int]:
+        """Answers about questions that are open.
+
+        Those that are for the ledger, with their places, and how many are wrong.
+        """
+        wrong = 0
+        unseen = answers["kind"] == _NOT_SEEN
+        if unseen.any():
+            answers, kept, wrong = judge_unseen(answers, places, unseen, lines, wall_ns)
+            answers, places = answers[kept], places[kept]
+        if not len(answers):
+            return answers, places, wrong
         final: Mask = answers["kind"] <= _REJECTED
         # What the ledger is about to decide it decides; of several answers to one
         # question the first counts here, and the ledger sees all.
-        states = table.states(places)
+        states = lines.states(places)
         fresh = (states != State.ANSWERED) & is_first(places)
         out = fresh & is_asked(states)
+        failed = np.zeros(len(final), np.bool_)
+        if not final.all():
+            failed = out & ~final & self._is_code(answers, Retry.FAILED)
+            at = places[failed]
+            self.breaker.failed(lines.asked(at), lines.centres(at), now)
+            self.results["unknown"] += len(final) - int(np.count_nonzero(final))
+        answered = some(places, out & ~failed)
+        self.breaker.answered(lines.asked(answered), lines.centres(answered), now)
+        self.latencies.add(now - lines.asked(some(places, out)))
         until = now + self.config.answer_timeout_ms / 1000
-        unknown = len(final) - int(np.count_nonzero(final))
-        if not unknown:
-            answered = some(places, out)
-            asked = table.asked(answered)
-            self.breaker.answered(asked, table.centres(answered), now)
-            self.latencies.add(now - asked)
-            table.answer(some(places, fresh), until)
-            return final
-        failed = out & ~final & self._is_code(answers, Retry.FAILED)
-        for told, part in (
-            (self.breaker.failed, places[failed]),
-            (self.breaker.answered, places[out & ~failed]),
-        ):
-            told(table.asked(part), table.centres(part), now)
-        self.latencies.add(now - table.asked(places[out]))
-        table.answer(places[fresh & final], until)
+        lines.answer(some(places, fresh & final), until)
         open_ = out & ~final
-        self._take_unknown(answers[open_], places[open_], now, wall_ns)
-        self.results["unknown"] += unknown
-        return final
+        if lines is self.table:
+            self._take_unknown(answers[open_], places[open_], now, wall_ns)
+        else:
+            undecided = self.work.undecided
+            # The money is back: that is for people to put right, or for the biller.
+            told = (answers["kind"] == _CONFIRMED) & undecided.is_unverified(places)
+            undecided.claim(places[told])
+            self.work.rest(places[open_], now, wall_ns)
+        return some(answers, final), some(places, final), wrong
 
     def _take_unknown(
         self, answers: Rows, places: Places, now: float, wall_ns: int
@@ -526,16 +425,19 @@ class Biller:
 
         What it has not seen it is asked to credit again, while there is time.
         """
+        if not len(places):
+            return
+        table, schedule = self.table, self.work.schedule
         again = (
             (answers["kind"] == _NOT_SEEN)
-            & (self.table.confirms(places) < self.config.confirms_max)
-            & (self.table.confirm_until(places) > wall_ns)
+            & (table.confirms(places) < self.config.confirms_max)
+            & (table.confirm_until(places) > wall_ns)
         )
         later = self._is_code(answers, Retry.LATER)
-        wait = self._wait(places, wall_ns)
-        wait[later] = np.maximum(wait[later], self._intervals[-1])
-        self.table.doubt(places, now + wait)
-        self.table.wait(places[again])
+        wait = schedule.wait(table.calls(places), table.final_from(places), wall_ns)
+        wait[later] = np.maximum(wait[later], schedule.last_interval)
+        table.doubt(places, now + wait)
+        table.wait(places[again])
 
     def _is_code(self, answers: Rows, retry: Retry) -> Mask:
         codes = [code for code, meaning in self._codes.items() if meaning is retry]
@@ -548,24 +450,21 @@ class Biller:
         if np.count_nonzero(results == _OK) == len(results):
             self.results["ok"] += len(results)
             return 0
-        cases = outcomes[np.isin(results, _ALREADY) & (outcomes["sequence"] > 0)]
-        for outcome in cases[cases["repeat"] == 0]:
-            log.warning(
-                "%s answered late about entry %d: case %d is open",
-                self.name,
-                int(outcome["other"]),
-                int(outcome["sequence"]),
-            )
+        new = (outcomes["sequence"] > 0) & (outcomes["repeat"] == 0)
+        for said, text in (
+            (np.isin(results, _ALREADY), "answered late about"),
+            (results == _DIFFERS, "says another amount than that of"),
+        ):
+            cases = outcomes[new & said]
+            for case, entry in zip(cases["sequence"], cases["other"], strict=True):
+                log.warning(
+                    "%s %s entry %d: case %d is open", self.name, text, entry, case
+                )
         for result, count in zip(*np.unique(results, return_counts=True), strict=True):
             self.results[Result(int(result)).name.lower()] += int(count)
         return int(np.count_nonzero(results == Result.HOLD_NOT_FOUND))
 
     # --- figures -----------------------------------------------------------------
-
-    @property
-    def asked_count(self) -> int:
-        """Questions about payments without an answer."""
-        return self.table.count(State.CONFIRMING, State.CHECKING)
 
     @property
     def clock_is_wrong(self) -> bool:
@@ -580,19 +479,6 @@ class Biller:
     def resting_centres(self, now: float) -> int:
         """Centres that rest alone, as to payments and as to bills."""
         return self.breaker.resting(now) + self.fetch_breaker.resting(now)
-
-    def status_questions(self, now: float) -> int:
-        """Status questions of the last minute."""
-        while self._minute and self._minute[0][0] <= now - MINUTE_S:
-            self._minute.popleft()
-        return sum(count for _, count in self._minute)
-
-
-def _intervals(config: BillerConfig) -> Times:
-    """Seconds before each status question about a payment: doubling, up to a most."""
-    doubling = config.status_first_ms * 2.0 ** np.arange(config.status_calls_max)
-    result: Times = np.minimum(doubling, config.status_interval_max_ms) / 1000
-    return result
 
 
 def _centres(indices: list[int]) -> Centres:

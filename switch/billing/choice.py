@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from switch.billing.lines import Lines, Places, State
 from switch.billing.shares import blocked, exceeds, fair
-from switch.billing.table import Places, State, Table
+from switch.billing.table import Table
+from switch.billing.undecided import Undecided
+from switch.ledger import baskets
 
-BASKET_MAX = 16
-"""Payments in a basket (`core/layout.pxd`)."""
 QUESTION_HOLDS_MAX = 8_190
 """Payments in the questions of a message, those of baskets one by one."""
 
@@ -81,9 +82,23 @@ def choose_confirms(
     return _fitting(table, oldest), behind
 
 
-def _fitting(table: Table, places: Places) -> Places:
+def choose_undecided(
+    undecided: Undecided, most: int, share: int, limits: Mapping[int, int], now: float
+) -> Places:
+    """Of those that nobody has decided in time, up to `most`."""
+    if most <= 0:
+        return np.zeros(0, np.int64)
+    due = undecided.resting(now)
+    if not len(due):
+        return due
+    out = undecided.centres(undecided.places(State.CHECKING))
+    due = due[fair(undecided.centres(due), out, most, share, limits)]
+    return _fitting(undecided, due)
+
+
+def _fitting(lines: Lines, places: Places) -> Places:
     """The first of them, as far as one message has room for their payments."""
-    if len(places) * BASKET_MAX <= QUESTION_HOLDS_MAX // 2:
+    if len(places) * baskets.SIZE_MAX <= QUESTION_HOLDS_MAX // 2:
         return places
-    ends = np.cumsum(table.sizes(places), dtype=np.int64)
+    ends = np.cumsum(lines.sizes(places), dtype=np.int64)
     return places[: np.searchsorted(ends, QUESTION_HOLDS_MAX // 2, "right")]

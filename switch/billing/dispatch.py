@@ -1,9 +1,9 @@
-"""Open holds on their way to billers and back: what the journal says is to be done.
+"""Payments on their way to billers and back: what the journal says is to be done.
 
 May use the core, the register and the billers' parts. Knows no network and commits
-nothing. There is no second store: the work is the ledger's open holds, read at the
-start and followed row by row. Belongs to the event loop's thread; Python acts for each
-message and group, NumPy for the payments in them.
+nothing. There is no second store: the work is the ledger's open holds and unverified
+payments, read at the start and followed row by row. Belongs to the event loop's thread;
+Python acts for each message and group, NumPy for the payments in them.
 """
 
 import asyncio
@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import numpy as np
 
@@ -22,9 +21,12 @@ from switch.billing.answers import some
 from switch.billing.biller import Biller, Connection, Taken
 from switch.billing.bills import Fetched
 from switch.billing.health import Health
-from switch.billing.table import Numbers, State
+from switch.billing.lines import Numbers
+from switch.billing.pace import MESSAGES_AT_ONCE, MESSAGES_PER_S, Pace
+from switch.billing.status import BillerStatus, status_of
+from switch.billing.undecided import Because
 from switch.billing.watches import Watch, Watches
-from switch.codes import Field, Kind, Mode, Policy, Result, Trait, kinds_with
+from switch.codes import Field, Kind, Mode, Policy, Result, RowFlag
 from switch.config import Config
 from switch.errors import (
     BillerBusyError,
@@ -44,13 +46,8 @@ ROWS_MAX = 65_536
 """Rows read at a time."""
 TICK_S = 0.05
 """Between two looks at what was not answered in time."""
-MESSAGES_PER_S = 1_000
-"""Messages of questions in a second that go to all billers in turn; under load each
-asks about more. A message costs about as much as twenty questions in it."""
 LARGE = 64
 """New payments of a biller with which a message is worth its cost at any time."""
-MESSAGES_AT_ONCE = 64
-"""Messages that leave without a wait when few have left before."""
 PAUSE_S = 0.008
 """The wait for the next messages when no more may leave."""
 COMPLAINT_S = 60.0
@@ -58,49 +55,8 @@ COMPLAINT_S = 60.0
 BUSY_RETRY_MS = 1_000
 """When to try again after a full queue."""
 
-# A row's kind as an index: whether it resolves a hold.
-_RESOLVES = np.isin(np.arange(256), kinds_with(Trait.RESOLVES))
-
-
-class BillerStatus(NamedTuple):
-    """How it stands with one biller."""
-
-    biller: str
-    """Participant id."""
-    health: Health
-    connections: int
-    queued: int
-    asked: int
-    unknown: int
-    p50_ms: int
-    p99_ms: int
-    status_questions: int
-    fetch_health: Health
-    fetches: int
-    resting_centres: int
-    clock_skew_ms: int
-    """Its clock less ours."""
-
-
-class Pace:
-    """How many messages may leave: so many a second, and some at once after a rest."""
-
-    def __init__(self, per_s: float, at_once: int, now: float) -> None:
-        self._per_s = per_s
-        self._at_once = at_once
-        self._left = float(at_once)
-        self._at = now
-
-    def allows(self, now: float) -> bool:
-        """Whether one may leave now."""
-        left = self._left + (now - self._at) * self._per_s
-        self._left = min(left, self._at_once)
-        self._at = now
-        return self._left >= 1
-
-    def spend(self) -> None:
-        """One has left. No debts are made: who waits in turn would pay for others."""
-        self._left = max(self._left - 1, 0.0)
+# A row's kind as an index: whether nothing is to be asked about its hold from then on.
+_DECIDES = np.isin(np.arange(256), (Kind.POST, Kind.VOID, Kind.VERIFY))
 
 
 class Dispatcher:
@@ -116,7 +72,7 @@ class Dispatcher:
         wall_ns: Callable[[], int] = time.time_ns,
         call_later: Callable[[float, Callable[[], None]], object] | None = None,
     ) -> None:
-        """Read the open holds. Raises CorruptionError, DeadError.
+        """Read what is open. Raises CorruptionError, DeadError.
 
         Call `look` after each group and `tick` every TICK_S seconds. `call_later` is
         the event loop's; without it what has to wait for others waits for these.
@@ -147,23 +103,38 @@ class Dispatcher:
         self._connections = itertools.count(1)
         ledger.limit_holds(config.centre_holds_max)
         self._cursor = ledger.sequence
-        holds = ledger.holds()
-        # What came after the cursor is found again by `look`.
-        holds = holds[holds <= self._cursor]
-        count = len(holds)
-        while len(holds):
-            rows, damaged = ledger.gather_whole(holds[:ROWS_MAX])
-            self._lost.update(damaged.tolist())
-            rows = _whole(rows, len(holds) > ROWS_MAX)
-            last = rows["sequence"][-1] if len(rows) else holds[:ROWS_MAX][-1]
-            if len(rows):
-                self._add(rows, self._started)
-            holds = holds[np.searchsorted(holds, last, "right") :]
+        self._take_open()
         self._note_full()
-        if count:
-            log.info("%d holds are open", count)
 
     # --- following the ledger ----------------------------------------------------
+
+    def _take_open(self) -> None:
+        """At the start: what is open, what is kept of that, and what is unverified."""
+        holds, kept = self._ledger.holds(), self._ledger.kept()
+        unverified = self._ledger.unverified()
+        waiting = np.setdiff1d(holds, kept, assume_unique=True)
+        for sequences, because in (
+            (waiting, None),
+            (kept, Because.KEPT),
+            (unverified, Because.UNVERIFIED),
+        ):
+            # What came after the cursor is found again by `look`.
+            left = sequences[sequences <= self._cursor]
+            while len(left):
+                rows, damaged = self._ledger.gather_whole(left[:ROWS_MAX])
+                self._lost.update(damaged.tolist())
+                rows = _whole(rows, len(left) > ROWS_MAX)
+                last = rows["sequence"][-1] if len(rows) else left[:ROWS_MAX][-1]
+                if len(rows):
+                    self._add(rows, self._started, because)
+                left = left[np.searchsorted(left, last, "right") :]
+        if len(holds) or len(unverified):
+            log.info(
+                "%d holds are open, %d of them kept, and %d payments are unverified",
+                len(holds),
+                len(kept),
+                len(unverified),
+            )
 
     def look(self) -> None:
         """Take in the rows that became durable, and ask what there is to ask.
@@ -173,8 +144,10 @@ class Dispatcher:
         if self._pauses:
             return
         newest = self._ledger.sequence
-        if not (self._ledger.holds_count or self._watches or self._is_busy()):
-            # Every hold in these rows is resolved in them or after them, and nobody is
+        ledger = self._ledger
+        is_open = ledger.holds_count or ledger.unverified_count
+        if not (is_open or self._watches or self._is_busy()):
+            # Every hold in these rows is decided in them or after them, and nobody is
             # there to be told.
             self._cursor = newest
             return
@@ -202,22 +175,72 @@ class Dispatcher:
 
     def _take_rows(self, rows: Rows) -> None:
         done = rows["result"] == Result.OK
-        holds = some(rows, done & (rows["kind"] == Kind.HOLD))
+        kinds = rows["kind"]
+        holds = some(rows, done & (kinds == Kind.HOLD))
         if len(holds):
             self._add(holds)
-        resolved = some(rows, done & _RESOLVES[rows["kind"]])
-        if len(resolved):
-            for biller, part in self._by_biller(resolved):
-                try:
-                    biller.table.resolve(part["resolves"] - baskets.places(part))
-                    if biller.connections_count:
-                        biller.ends.add(part["resolves"], part)
-                except Exception as error:  # noqa: BLE001
-                    self._failed(biller, error)
-            self._watches.wake(resolved["resolves"])
-        refunds = some(rows, done & (rows["kind"] == Kind.REFUND))
+        expired = some(rows, done & (kinds == Kind.EXPIRE))
+        if len(expired):
+            self._follow(expired, self._expire)
+        cases = some(rows, done & (kinds == Kind.CASE))
+        if len(cases):
+            self._take_cases(cases)
+        decided = some(rows, done & _DECIDES[kinds])
+        if len(decided):
+            self._follow(decided, self._decide)
+        moves_ = some(rows, done & (kinds == Kind.TRANSFER) & (rows["resolves"] > 0))
+        if len(moves_):
+            self._take_corrections(moves_)
+        refunds = some(rows, done & (kinds == Kind.REFUND))
         if len(refunds):
             self._tell_refunds(refunds)
+
+    def _follow(self, rows: Rows, take: Callable[[Biller, Rows], None]) -> None:
+        """Rows about holds, for the billers of these, and for who watches them."""
+        for biller, part in self._by_biller(rows):
+            try:
+                take(biller, part)
+            except Exception as error:  # noqa: BLE001
+                self._failed(biller, error)
+        self._watches.wake(rows["resolves"])
+
+    def _expire(self, biller: Biller, rows: Rows) -> None:
+        self._set_aside(biller, _questions(rows), Because.UNVERIFIED)
+        if biller.connections_count:
+            biller.ends.add(rows["resolves"], rows)
+
+    def _decide(self, biller: Biller, rows: Rows) -> None:
+        numbers = _questions(rows)
+        # What was verified after a void, or once more, has not changed by it.
+        told = (rows["kind"] != Kind.VERIFY) | biller.work.is_undecided(numbers)
+        biller.work.end(numbers)
+        if biller.connections_count:
+            told_rows = some(rows, told)
+            biller.ends.add(told_rows["resolves"], told_rows)
+
+    def _take_cases(self, cases: Rows) -> None:
+        kept = cases["resolves"][(cases["flags"] & RowFlag.KEEP) > 0]
+        if len(kept):
+            holds, _ = self._ledger.gather_whole(kept)
+            for biller, part in self._by_biller(holds):
+                numbers = part["sequence"] - baskets.places(part)
+                self._set_aside(biller, numbers, Because.KEPT)
+        self._watches.wake(cases["resolves"])
+
+    def _set_aside(self, biller: Biller, numbers: Numbers, because: Because) -> None:
+        biller.work.set_aside(numbers, because, self._clock(), self._wall_ns())
+
+    def _take_corrections(self, transfers: Rows) -> None:
+        """Of what was paid after all nothing is to be asked any more."""
+        rows, damaged = self._ledger.gather_whole(transfers["resolves"])
+        transfers = transfers[~np.isin(transfers["resolves"], damaged)]
+        # The others speak of a hold without ending it, or of no hold.
+        paid = (rows["kind"] == Kind.HOLD) & (rows["credit"] == transfers["credit"])
+        holds = some(rows, paid)
+        if len(holds):
+            for biller, part in self._by_biller(holds):
+                biller.work.end(part["sequence"] - baskets.places(part))
+            self._watches.wake(holds["sequence"])
 
     def _tell_refunds(self, refunds: Rows) -> None:
         posts, damaged = self._ledger.gather_whole(refunds["resolves"])
@@ -229,11 +252,22 @@ class Dispatcher:
             if biller.connections_count:
                 biller.ends.add(np.array([post["resolves"]]), refund.reshape(1))
 
-    def _add(self, holds: Rows, before: float | None = None) -> None:
-        wall_ns = self._wall_ns()
+    def _add(
+        self,
+        holds: Rows,
+        before: float | None = None,
+        because: Because | None = None,
+    ) -> None:
+        """Take in holds: from before a start, and why nobody has decided them."""
+        now, wall_ns = self._clock(), self._wall_ns()
         for biller, part in self._by_biller(holds):
             try:
-                self._lost.update(biller.add(part, self._ledger, wall_ns, before))
+                if because is None:
+                    lost = biller.add(part, self._ledger, wall_ns, before)
+                else:
+                    work = biller.work
+                    lost = work.restore(part, because, self._ledger, now, wall_ns)
+                self._lost.update(lost)
             except Exception as error:  # noqa: BLE001
                 self._failed(biller, error)
 
@@ -304,7 +338,7 @@ class Dispatcher:
             if biller.is_idle:
                 continue
             try:
-                holds = biller.cancels(now, wall_ns)
+                holds = biller.work.cancels(now, wall_ns)
             except Exception as error:  # noqa: BLE001
                 self._failed(biller, error)
                 continue
@@ -529,7 +563,7 @@ class Dispatcher:
         now = self._clock()
         billers = {index: self.biller(index) for index in asked} | self._billers
         return [
-            _status(one, now)
+            status_of(one, now)
             for one in billers.values()
             if one.index in asked or one.has_connected
         ]
@@ -543,26 +577,13 @@ def _whole(rows: Rows, is_cut: bool) -> Rows:
     return rows[rows["sequence"] < lead]
 
 
+def _questions(rows: Rows) -> Numbers:
+    """The numbers of the questions about the holds that these rows speak of."""
+    numbers: Numbers = rows["resolves"] - baskets.places(rows)
+    return numbers
+
+
 def _busy(biller: Biller) -> BillerBusyError:
     return BillerBusyError(
         f"{biller.table.open_count} payments wait for {biller.name}", BUSY_RETRY_MS
-    )
-
-
-def _status(biller: Biller, now: float) -> BillerStatus:
-    table = biller.table
-    return BillerStatus(
-        biller=biller.name,
-        health=biller.health(now),
-        connections=biller.connections_count,
-        queued=table.count(State.WAITING),
-        asked=biller.asked_count,
-        unknown=table.count(State.UNKNOWN),
-        p50_ms=biller.latencies.percentile_ms(50),
-        p99_ms=biller.latencies.percentile_ms(99),
-        status_questions=biller.status_questions(now),
-        fetch_health=biller.fetch_breaker.state(now),
-        fetches=biller.fetches.count,
-        resting_centres=biller.resting_centres(now),
-        clock_skew_ms=round(biller.clocks.skew_ns / 1e6),
     )

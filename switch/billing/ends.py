@@ -9,7 +9,7 @@ from collections import deque
 import numpy as np
 
 from switch._core import Rows
-from switch.billing.table import Numbers
+from switch.billing.lines import Numbers
 from switch.codes import Kind
 from switch.payment_states import PaymentState
 from switch.v1 import billers_pb2 as pb
@@ -21,7 +21,8 @@ ENDS_MAX = 65_536
 _STATES = np.zeros(256, np.uint8)
 _STATES[Kind.POST] = PaymentState.COMPLETED
 _STATES[Kind.VOID] = PaymentState.REVERSED
-_STATES[Kind.EXPIRE] = PaymentState.EXPIRED
+_STATES[Kind.EXPIRE] = PaymentState.UNVERIFIED
+_STATES[Kind.VERIFY] = PaymentState.EXPIRED
 _STATES[Kind.REFUND] = PaymentState.REFUNDED
 
 
@@ -36,7 +37,7 @@ class Ends:
         return bool(self._waiting)
 
     def add(self, holds: Numbers, rows: Rows) -> None:
-        """These rows end these holds, or give back what they have paid."""
+        """These rows end these holds, or say more of them after that."""
         states = _STATES[rows["kind"]].tolist()
         self._waiting.append((holds.tolist(), states, rows["sequence"].tolist()))
         self._count += len(rows)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from switch._core import Ledger, Rows
 from switch.billing.bills import Fetched, read_bills
+from switch.billing.lines import FETCH_BIT
 from switch.config import BillerConfig
 from switch.errors import (
     BillerBusyError,
@@ -23,9 +24,6 @@ from switch.errors import (
 from switch.ids import new_id
 from switch.register.register import Service
 from switch.v1 import billers_pb2 as pb
-
-FETCH_BIT = 1 << 63
-"""In the number of every question about a bill."""
 
 
 class Told(NamedTuple):

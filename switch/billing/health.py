@@ -18,7 +18,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from switch.billing.table import Centres, Times
+from switch.billing.lines import Centres, Times
 from switch.config import BillerConfig
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from switch.billing.table import Times
+from switch.billing.lines import Times
 
 LATENCIES_MAX = 1_024
 """Answers that the percentiles speak of."""

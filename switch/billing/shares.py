@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from switch.billing.table import Centres, Mask, Places
+from switch.billing.lines import Centres, Mask, Places
 
 
 def share_of(most: int) -> int:

@@ -22,6 +22,8 @@ cdef enum:  # kinds of rows
     KIND_PROPOSE = 18
     KIND_APPROVE = 19
     KIND_SHIFT = 20
+    KIND_VERIFY = 21
+    KIND_WITHDRAW = 22
 
 cdef enum:  # what a kind of row is: bits, and row/kinds.pxi has them for each kind
     TRAIT_ID = 0x00001          # has its sender's id; others are found by what they resolve
@@ -130,6 +132,10 @@ cdef enum:  # results, grouped as the checks run
     RESULT_ITEM_UNKNOWN = 79
     RESULT_FEE_CHANGED = 80
     RESULT_AMOUNT_STEP_WRONG = 81
+    RESULT_AMOUNT_DIFFERS = 82      # of an answer: no row of its own
+    RESULT_RELEASE_NOT_PROMISED = 83
+    RESULT_PROPOSAL_WITHDRAWN = 84
+    RESULT_PROPOSAL_EXPIRED = 85
 
 cdef enum:  # the first field that differs, with RESULT_ID_REUSED
     FIELD_NONE = 0
@@ -230,6 +236,8 @@ cdef enum:  # what a case is about; Row.total
     CASE_LATE_CONFIRMATION = 1
     CASE_LATE_REJECTION = 2
     CASE_DEADLINE_PASSED = 3
+    CASE_UNVERIFIED = 4     # the wire's: of an expire row, never of a case
+    CASE_AMOUNT_DIFFERS = 5
 
 cdef enum:  # where a payment stands; the numbers are the wire's
     PAYMENT_NONE = 0        # of an outcome without a row
@@ -240,6 +248,8 @@ cdef enum:  # where a payment stands; the numbers are the wire's
     PAYMENT_EXPIRED = 5
     PAYMENT_REFUNDED = 6
     PAYMENT_UNKNOWN = 7     # held and asked about in vain; the core never says it
+    PAYMENT_UNVERIFIED = 8  # given back, and nobody has said that the biller has no credit
+    PAYMENT_KEPT = 9        # held beyond its deadline, or with amounts that differ
 
 cdef enum:  # what a biller is asked; the numbers are the wire's, as those of answers
     QUESTION_FETCH_BILL = 1
@@ -279,8 +289,11 @@ cdef enum:  # Row.flags
     ROW_UNFREEZE = 0x0010   # a freeze row that ends a freeze
     ROW_AS_DIRECT = 0x0020  # a confirmed service that was run as a direct one
     ROW_UPDATE = 0x0040     # a register row that replaces an earlier one
-    ROW_KEEP = 0x0080       # a hold that its deadline does not release
-    ROW_EVIDENCE = 0x0100   # a post, void or case that a biller's answer made
+    ROW_CASE = 0x0040       # a case that puts a payment in question, a transfer that ends that
+    # A hold that its deadline does not release; a case that keeps its hold; a post or void of
+    # a hold that was kept.
+    ROW_KEEP = 0x0080
+    ROW_EVIDENCE = 0x0100   # a post, void, verify or case that a biller's answer made
     ROW_HEAD_SHIFT = 9      # bits 9-11: index of the head within the service
     ROW_HEAD_MASK = 0x0E00
     ROW_TENDER_SHIFT = 12   # bits 12-13

@@ -32,6 +32,8 @@ cdef enum:
     ITEM_COUNT_MAX = 9999
     FIXED_TAIL_SIZE = 56      # of the fixed part of a payment's tail
     TAKERS_MAX = 16             # of a reference claim that are looked at, the newest first
+    # What a propose asks for is a kind, or this: a transfer ahead of the biller's answer.
+    PROPOSE_ADVANCE = 264
     HANDLE_SIZE = 24            # what names the payment that another is in addition to
     TOKEN_KEYS_MAX = 2          # keys of quotations that are accepted
     TOKEN_KEY_SIZE = 32
@@ -45,7 +47,6 @@ cdef enum:
     SERVICES_MAX = 65536        # indices of 16 bits, the unused 0 included
     DEADLINE_MAX_S = 2678400    # 31 days
     RULES_RECORDS_MAX = 2       # there is one, and the unused 0
-    CASES_COUNT_MAX = 65535     # an account that ever had so many open cases never closes
     INDEX_STEP_ROWS = 131072    # rows that one index step covers
     INDEX_LAG_MAX = 1048576     # rows; then the committer waits
     RUN_FANOUT = 8              # runs of one level that merge into the next
@@ -56,9 +57,9 @@ cdef enum:
     ENTRY_VALUE_BITS = 40       # of an entry's value: twice a sequence fits
 
 cdef enum:
-    JOURNAL_FORMAT = 4
-    INDEX_FORMAT = 4
-    RULES_VERSION = 4           # the rules of this code; one more for each change of them
+    JOURNAL_FORMAT = 5
+    INDEX_FORMAT = 5
+    RULES_VERSION = 5           # the rules of this code; one more for each change of them
     TOKEN_FORMAT = 1
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
     INDEX_MAGIC = 0x31584449    # "IDX1"
@@ -73,17 +74,29 @@ cdef extern from *:
     #define AMOUNT_MAX 1000000000000000000ULL  /* paise; fits a signed 64-bit too */
     #define NO_AMOUNT_LIMIT 0xFFFFFFFFFFFFFFFFULL
     #define NO_COUNT_LIMIT 0xFFFFFFFFU
-    #define LINK_CASE (1ULL << 22)  /* plus its type: of a hold; alone: of a correction */
+    #define LINK_CORRECTION (1ULL << 22)  /* of a hold: the transfer that pays it after all */
+    #define LINK_CASE (1ULL << 22)  /* plus its type: of a hold */
+    #define LINK_VERIFY ((1ULL << 22) + 16)  /* of a hold */
+    #define LINK_ADVANCE ((1ULL << 22) + 17)  /* of a hold: the transfer ahead of its end */
+    #define LINK_RECOVERY ((1ULL << 22) + 18)  /* of an advance */
     #define LINK_SHIFT (1ULL << 23)  /* of a shift: the next; plus 1: of nothing, the first */
-    #define NEVER 0xFFFFFFFFFFFFFFFFULL  /* when a hold is due that its deadline kept */
+    #define NEVER 0xFFFFFFFFFFFFFFFFULL  /* when a hold is due that is kept */
+    #define UNVERIFIED 0xFFFFFFFFFFFFFFFDULL  /* when one is due that has expired and is not verified */
+    #define PROPOSAL_LIFE_NS 2592000000000000ULL  /* 30 days: then it is not approved any more */
     #define TOKEN_LIFE_MAX_NS 86400000000000ULL  /* a day: no quotation is older */
     """
     const uint64_t AMOUNT_MAX
     const uint64_t NO_AMOUNT_LIMIT
     const uint32_t NO_COUNT_LIMIT
+    const uint64_t LINK_CORRECTION
     const uint64_t LINK_CASE
+    const uint64_t LINK_VERIFY
+    const uint64_t LINK_ADVANCE
+    const uint64_t LINK_RECOVERY
     const uint64_t LINK_SHIFT
     const uint64_t NEVER
+    const uint64_t UNVERIFIED
+    const uint64_t PROPOSAL_LIFE_NS
     const uint64_t TOKEN_LIFE_MAX_NS
 
 
@@ -108,9 +121,8 @@ cdef struct Row:                # 128 bytes
     uint8_t result
     uint16_t flags
     uint16_t basket             # size << 8 | index, or 0
-    # refund: paise refunded of R so far; case: its type; case_close: the correction;
-    # propose: the kind asked for; what was proposed, but a refund: its proposal; refused:
-    # the row in the way
+    # refund: paise refunded of R so far; case: its type; propose: what is asked for; what
+    # was proposed, but a refund: its proposal; refused: the row in the way
     uint64_t total
     uint32_t deadline           # seconds after timestamp, for a hold
     uint32_t check              # CRC-32C of the 124 bytes before
@@ -160,7 +172,8 @@ cdef struct ParticipantRecord:  # 64 bytes, tail of a `register` row
     uint8_t reserved_0[5]
     uint8_t code[32]            # [a-z0-9-]{1,32}, zero-padded
     uint8_t may_state_dues      # it is believed about what a bill comes to
-    uint8_t reserved_1[23]
+    uint8_t never_credits_late  # a biller's word: nothing is credited after the last moment
+    uint8_t reserved_1[22]
 
 cdef struct ServiceRecord:      # 256 bytes, tail of a `register` row; then items_count TariffItem
     uint8_t record              # RECORD_SERVICE
@@ -264,7 +277,7 @@ cdef struct Quotation:          # 144 bytes: a token, on no disk; sealed over th
 
 # --- derived state ------------------------------------------------------------------
 
-cdef struct Account:            # 136 bytes; index 0 is nobody's
+cdef struct Account:            # 152 bytes; index 0 is nobody's
     uint64_t debits_pending     # reserved by holds not yet resolved
     uint64_t debits_posted      # final
     uint64_t credits_pending
@@ -286,9 +299,12 @@ cdef struct Account:            # 136 bytes; index 0 is nobody's
     uint16_t purpose
     uint8_t kind
     uint8_t state
-    uint16_t cases_count        # open cases of holds between it and another; stays at the most
+    uint16_t reserved
     uint64_t refundable         # payments from or to it, less what was refunded of them
     uint64_t payment_max        # wallet: paise of one payment
+    uint64_t kept_amount        # paise of those of its open holds that are kept
+    uint32_t kept_count         # how many these are
+    uint32_t cases_count        # payments of it in question, and advances not recovered
 
 cdef struct Segment:            # 32 bytes, then SEGMENT_ACCOUNTS account images
     uint32_t magic
@@ -297,7 +313,7 @@ cdef struct Segment:            # 32 bytes, then SEGMENT_ACCOUNTS account images
     uint32_t reserved[3]
     uint32_t check              # CRC-32C(28 bytes before, images)
 
-cdef struct HoldsHead:          # 24 bytes, then the open holds of one piece
+cdef struct HoldsHead:          # 24 bytes, then the open and unverified holds of one piece
     uint32_t magic
     uint32_t number             # holds whose sequence leaves it when divided by HOLD_PIECES
     uint64_t as_of              # sequence up to which rows are applied
@@ -362,9 +378,10 @@ cdef struct Outcome:            # 80 bytes: the answer to one requested row
     uint8_t foreign             # the row in the way is of another sender and another wallet
     uint8_t reserved[9]
 
-cdef struct Answer:             # 112 bytes, in memory: what a biller answered to one question
+cdef struct Answer:             # 120 bytes, in memory: what a biller answered to one question
     uint64_t number             # of the question; of payments the hold's sequence
     uint64_t sent_ns            # of a question whose payment the biller has not seen: when it left
+    uint64_t amount             # paise that it says it credited, of a basket the sum
     uint8_t id[16]              # zero unless the answer has one of 16 bytes
     uint8_t biller_reference[32]  # texts are zero-padded
     uint8_t reason[32]

@@ -60,7 +60,8 @@ cdef enum:  # the three maps of the index
     MAP_IDS = 0       # (id, sender) -> sequence
     MAP_CLAIMS = 1    # claim -> sequence << 1 that took it, or sequence << 1 | 1 that released
     # (resolved, 0) -> resolving; (window, 1 + account) -> settle; (hold, LINK_CASE + type)
-    # -> case; (shift, LINK_SHIFT) -> the next; (operator and wallet, LINK_SHIFT + 1) -> first
+    # -> case; (hold, LINK_CORRECTION, LINK_VERIFY or LINK_ADVANCE), (advance, LINK_RECOVERY)
+    # -> that; (shift, LINK_SHIFT) -> the next; (operator and wallet, LINK_SHIFT + 1) -> first
     MAP_LINKS = 2
     MAPS_COUNT = 3
 
@@ -253,6 +254,7 @@ cdef struct Participant:
     uint8_t role
     uint8_t active
     uint8_t may_state_dues
+    uint8_t never_credits_late
     uint8_t busy              # a biller that too much waits for; set by another thread
 
 cdef struct Service:
@@ -286,13 +288,15 @@ cdef extern from *:
 
 cdef struct Hold:
     uint64_t sequence
-    uint64_t due              # ns; NEVER if its deadline kept it, ASIDE in the working heap
+    uint64_t due              # ns; NEVER of a kept one, UNVERIFIED, ASIDE in the working heap
 
-cdef struct Holds:            # open holds: a heap by (due, sequence) and a map into it
+cdef struct Holds:            # open and unverified holds: a heap by (due, sequence), a map into it
     Hold* heap
     uint32_t* slots           # heap position + 1
     uint32_t count
     uint32_t capacity
+    uint32_t kept             # of them
+    uint32_t unverified
 
 cdef struct Draft:            # one requested row on its way through a group
     Row row
@@ -425,7 +429,9 @@ cdef struct Shared:           # what several threads touch, under `lock`
     uint64_t timestamp
     uint64_t last_window
     uint32_t rules_version    # of the last rules row, 0 before the first
-    uint64_t holds_count
+    uint64_t holds_count      # open ones
+    uint64_t kept_count       # of them
+    uint64_t unverified_count
     uint64_t due              # of the hold that is due first, 0 if none is open
     uint64_t indexed          # as_of of the index
     uint64_t reserve_left     # bytes of the journal's file ahead of use
@@ -497,6 +503,9 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     const WindowLine* lines
     uint32_t lines_count
     uint64_t lines_window     # 0: none in this group
+    # The basket that an answer of this group was about last: its first hold, 0 for none.
+    uint64_t basket_lead
+    uint64_t basket_sum       # paise of all its holds
 
 cdef struct IndexState:       # the index writer's alone
     Table images              # accounts exactly at `indexed`

@@ -8,6 +8,9 @@ import numpy.typing as npt
 
 from switch._core import Rows
 
+SIZE_MAX = 16
+"""Payments of a basket (`core/layout.pxd`)."""
+
 _INDEX = 0xFF
 _SIZE_SHIFT = 8
 

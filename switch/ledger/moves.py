@@ -3,11 +3,10 @@
 May use `templates` and `codes`. Accounts are account indices, `sender` and `checker`
 participant indices, amounts paise; every move but `post`, `void` and `window` has an
 id of 16 bytes that its sender chose. What is wrong with a value is for the ledger to
-say. Each returns one row, `cancels` many; `join` makes one request of several. A
-biller's word is no row: `confirmed` and `rejected` make records for `Request.answers`.
+say. Each returns one row, `cancels` many; `join` makes one request of several. What
+needs two people is written in `four_eyes` and given here too. A biller's word is no
+row: `confirmed` and `rejected` make records for `Request.answers`.
 """
-
-import hashlib
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +17,29 @@ from switch.codes import (
     HEAD_SHIFT,
     TENDER_SHIFT,
     Answered,
-    CaseType,
     Kind,
     RowFlag,
     Tender,
 )
-from switch.ids import ID_SIZE
-from switch.ledger.baskets import place_of, size_of
+from switch.ledger.four_eyes import (
+    approve,
+    approved_advance,
+    approved_close,
+    approved_correction,
+    approved_post,
+    approved_refund,
+    approved_verify,
+    approved_void,
+    propose_advance,
+    propose_close,
+    propose_correction,
+    propose_post,
+    propose_refund,
+    propose_verify,
+    propose_void,
+    refund_id,
+    withdraw,
+)
 from switch.ledger.templates import (
     Templates,
     join,
@@ -35,27 +50,39 @@ from switch.ledger.templates import (
 
 __all__ = [
     "approve",
+    "approved_advance",
+    "approved_close",
     "approved_correction",
+    "approved_post",
     "approved_refund",
-    "approved_release",
+    "approved_verify",
+    "approved_void",
+    "cancels",
     "close",
-    "close_case",
     "confirmed",
     "freeze",
     "hold",
     "join",
     "pay",
     "post",
+    "propose_advance",
+    "propose_close",
     "propose_correction",
+    "propose_post",
     "propose_refund",
+    "propose_verify",
+    "propose_void",
+    "recover",
     "refund_id",
     "rejected",
     "set_limit",
     "settle",
     "top_up",
     "transfer",
+    "verify",
     "void",
     "window",
+    "withdraw",
 ]
 
 
@@ -169,13 +196,45 @@ def settle(
 
 
 def post(held: int, amount: int, *, sender: int = 0) -> Templates:
-    """Make a hold final, by its sequence, with the held amount or less."""
+    """Make a hold final, by its sequence, with the held amount or less.
+
+    One that is kept: `approved_post`.
+    """
     return template(Kind.POST, sender=sender, resolves=held, amount=amount)
 
 
 def void(held: int, *, sender: int = 0) -> Templates:
-    """Release a hold, by its sequence."""
+    """Release a hold, by its sequence. One that is kept: `approved_void`."""
     return template(Kind.VOID, sender=sender, resolves=held)
+
+
+def verify(held: int, *, sender: int = 0) -> Templates:
+    """Say of a hold that was given back, by its sequence, that its biller has no credit
+    of it. Two people must want it: `approved_verify`.
+    """
+    return template(Kind.VERIFY, sender=sender, resolves=held)
+
+
+def recover(
+    row_id: bytes,
+    advance: Rows,
+    reason: str,
+    *,
+    sender: int,
+    checker: int = 0,
+) -> Templates:
+    """Take an advance (its row) back from the wallet that had it, all of it, once."""
+    made = transfer(
+        row_id,
+        int(advance["credit"]),
+        int(advance["debit"]),
+        int(advance["amount"]),
+        reason,
+        sender=sender,
+        checker=checker,
+    )
+    made.rows["resolves"] = advance["sequence"]
+    return made
 
 
 def cancels(held: npt.NDArray[np.uint64]) -> Templates:
@@ -259,164 +318,33 @@ def hold(
     )
 
 
-# --- what needs two people, or people at all ----------------------------------------
-
-
-def propose_refund(
-    row_id: bytes,
-    payment: int,
-    amount: int,
-    reason: str,
-    *,
-    sender: int,
-    operator: int = 0,
-) -> Templates:
-    """Ask for a refund of an accepted pay or post, by its sequence. Nothing moves."""
-    return template(
-        Kind.PROPOSE,
-        row_id=row_id,
-        sender=sender,
-        operator=operator,
-        resolves=payment,
-        amount=amount,
-        reference=reason,
-        total=Kind.REFUND,
-    )
-
-
-def propose_correction(
-    row_id: bytes,
-    case: Rows,
-    amount: int,
-    reason: str,
-    *,
-    sender: int,
-    operator: int = 0,
-) -> Templates:
-    """Ask for what puts a case right, by its row: to pay after all what a biller has
-    credited late, or to release a hold that its deadline kept. Nothing moves.
-    """
-    late = case["total"] == CaseType.LATE_CONFIRMATION
-    return template(
-        Kind.PROPOSE,
-        row_id=row_id,
-        sender=sender,
-        operator=operator,
-        resolves=int(case["sequence"]),
-        amount=amount,
-        reference=reason,
-        total=Kind.TRANSFER if late else Kind.VOID,
-    )
-
-
-def approve(row_id: bytes, asked: int, *, sender: int, operator: int = 0) -> Templates:
-    """Approve a proposal or sign a shift off, by its sequence. Another person than the
-    one who asked: (sender, operator) must differ.
-    """
-    return template(
-        Kind.APPROVE,
-        row_id=row_id,
-        sender=sender,
-        operator=operator,
-        resolves=asked,
-    )
-
-
-def refund_id(proposal_id: bytes) -> bytes:
-    """The id of the refund or correction that a proposal with this id leads to."""
-    return hashlib.blake2b(b"refund" + proposal_id, digest_size=32).digest()[:ID_SIZE]
-
-
-def approved_refund(proposal: Rows, *, checker: int) -> Templates:
-    """The refund that an accepted propose row asks for, approved by `checker`.
-
-    The ledger does it only behind the approval.
-    """
-    return template(
-        Kind.REFUND,
-        row_id=refund_id(proposal["id"].tobytes()),
-        sender=int(proposal["participant"]),
-        checker=checker,
-        resolves=int(proposal["resolves"]),
-        amount=int(proposal["amount"]),
-        total=int(proposal["sequence"]),
-    )
-
-
-def approved_correction(proposal: Rows, case: Rows, *, checker: int) -> Templates:
-    """The transfer that an accepted propose row about a case (its row) asks for,
-    approved by `checker`: from the wallet that was given its money back to the biller.
-
-    The ledger does it only behind the approval.
-    """
-    made = transfer(
-        refund_id(proposal["id"].tobytes()),
-        int(case["debit"]),
-        int(case["credit"]),
-        int(proposal["amount"]),
-        proposal["reference"].tobytes().rstrip(b"\0").decode("ascii"),
-        sender=int(proposal["participant"]),
-        checker=checker,
-    )
-    made.rows["resolves"] = proposal["resolves"]
-    made.rows["total"] = proposal["sequence"]
-    return made
-
-
-def approved_release(proposal: Rows, hold: Rows, *, checker: int) -> Templates:
-    """The voids of a kept hold (its row) and of all its basket that an accepted propose
-    row asks for, approved by `checker`.
-
-    The ledger does them only behind the approval.
-    """
-    lead = int(hold["sequence"]) - place_of(hold)
-    made = join([void(lead + member) for member in range(size_of(hold))])
-    made.rows["checker"] = checker
-    made.rows["total"] = proposal["sequence"]
-    return made
-
-
-def close_case(
-    row_id: bytes,
-    case: int,
-    reason: str,
-    *,
-    sender: int,
-    operator: int = 0,
-    correction: int = 0,
-) -> Templates:
-    """Close a case, by its sequence, with the row that put it right, or 0."""
-    return template(
-        Kind.CASE_CLOSE,
-        row_id=row_id,
-        sender=sender,
-        operator=operator,
-        resolves=case,
-        reference=reason,
-        total=correction,
-    )
-
-
 # --- a biller's word ------------------------------------------------------------------
 
 
-def confirmed(held: int, payment_id: bytes, reference: str = "") -> Rows:
-    """A biller has credited a hold, by its sequence and id; one ANSWER record.
+def confirmed(held: int, payment_id: bytes, amount: int, reference: str = "") -> Rows:
+    """A biller has credited a hold, by its sequence and id, with `amount`; of a hold in
+    a basket that of all its payments. One ANSWER record.
 
     Raises ValueError if the reference has more than 32 bytes.
     """
-    return _answer(held, payment_id, Answered.CONFIRMED, "biller_reference", reference)
+    kind = Answered.CONFIRMED
+    return _answer(held, payment_id, kind, amount, "biller_reference", reference)
 
 
 def rejected(held: int, payment_id: bytes, reason: str = "") -> Rows:
-    """A biller will not credit a hold; one ANSWER record. Raises as `confirmed`."""
-    return _answer(held, payment_id, Answered.REJECTED, "reason", reason)
+    """A biller has not credited a hold, and will not; one ANSWER record. Raises as
+    `confirmed`.
+    """
+    return _answer(held, payment_id, Answered.REJECTED, 0, "reason", reason)
 
 
-def _answer(held: int, row_id: bytes, kind: Answered, field: str, text: str) -> Rows:
+def _answer(
+    held: int, row_id: bytes, kind: Answered, amount: int, field: str, text: str
+) -> Rows:
     answer = np.zeros(1, ANSWER)
     answer["number"] = held
     answer["kind"] = kind
+    answer["amount"] = amount
     put_bytes(answer, "id", row_id)
     put_bytes(answer, field, text.encode())
     answer[f"{field}_size"] = len(text.encode())

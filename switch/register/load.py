@@ -18,6 +18,8 @@ from switch.codes import (
     NO_COUNT_LIMIT,
     AccountKind,
     Kind,
+    Mode,
+    Policy,
     Result,
     Role,
 )
@@ -209,6 +211,7 @@ def _check_against(
             raise NetworkError(
                 f"service {service.code}: there is no biller {service.biller}"
             )
+        _check_release(service, biller or (known.spec if known else None))
         before = register.find_service(service.code)
         if before:
             _check_fixed(before.spec, service)
@@ -224,6 +227,17 @@ def _check_against(
                 f"service {service.code}: {service.biller} has no head {missing[0]}"
             )
     _check_series(register, services)
+
+
+def _check_release(service: ServiceSpec, biller: ParticipantSpec | None) -> None:
+    """Money that may have been credited is not given back. Raises NetworkError."""
+    promised = biller is not None and biller.never_credits_late
+    releases = service.deadline_policy is Policy.RELEASE
+    if service.mode is Mode.CONFIRMED and releases and not promised:
+        raise NetworkError(
+            f"service {service.code}: deadline_policy may be release only if "
+            f"{service.biller} has never_credits_late"
+        )
 
 
 def _check_fixed(before: ServiceSpec, service: ServiceSpec) -> None:

@@ -156,6 +156,7 @@ class Register:
             district=texts.get("district", ""),
             host_kind=texts.get("host_kind", ""),
             may_state_dues=bool(record["may_state_dues"]),
+            never_credits_late=bool(record["never_credits_late"]),
         )
         participant = Participant(index, sequence, spec)
         self._participants[index] = participant
@@ -366,6 +367,7 @@ def participant_tail(spec: ParticipantSpec) -> bytes:
     record["role"] = int(spec.role)
     record["active"] = int(spec.active)
     record["may_state_dues"] = int(spec.may_state_dues)
+    record["never_credits_late"] = int(spec.never_credits_late)
     put_bytes(record, "code", spec.id.encode())
     texts = {
         "name_en": spec.name_en,

@@ -156,6 +156,13 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     """The amount is not what the named items come to by the tariff of today."""
     RESULT_AMOUNT_STEP_WRONG: _Result.ValueType  # 81
     """The service takes multiples of a step only."""
+    RESULT_AMOUNT_DIFFERS: _Result.ValueType  # 82
+    """The biller confirmed another amount than it was asked about: a case for people."""
+    RESULT_RELEASE_NOT_PROMISED: _Result.ValueType  # 83
+    """What is not confirmed in time is given back only if the biller never credits late."""
+    RESULT_PROPOSAL_WITHDRAWN: _Result.ValueType  # 84
+    RESULT_PROPOSAL_EXPIRED: _Result.ValueType  # 85
+    """The proposal is 30 days old: propose it again."""
 
 class Result(_Result, metaclass=_ResultEnumTypeWrapper):
     """Outcome of one payment or treasury move. The checks run in the order of the
@@ -294,6 +301,13 @@ RESULT_FEE_CHANGED: Result.ValueType  # 80
 """The amount is not what the named items come to by the tariff of today."""
 RESULT_AMOUNT_STEP_WRONG: Result.ValueType  # 81
 """The service takes multiples of a step only."""
+RESULT_AMOUNT_DIFFERS: Result.ValueType  # 82
+"""The biller confirmed another amount than it was asked about: a case for people."""
+RESULT_RELEASE_NOT_PROMISED: Result.ValueType  # 83
+"""What is not confirmed in time is given back only if the biller never credits late."""
+RESULT_PROPOSAL_WITHDRAWN: Result.ValueType  # 84
+RESULT_PROPOSAL_EXPIRED: Result.ValueType  # 85
+"""The proposal is 30 days old: propose it again."""
 Global___Result: _TypeAlias = Result  # noqa: Y015
 
 class _Field:

@@ -67,6 +67,10 @@ class _EntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryKind.V
     ENTRY_KIND_PROPOSE: _EntryKind.ValueType  # 18
     ENTRY_KIND_APPROVE: _EntryKind.ValueType  # 19
     ENTRY_KIND_SHIFT: _EntryKind.ValueType  # 20
+    ENTRY_KIND_VERIFY: _EntryKind.ValueType  # 21
+    """Says that the biller has no credit of what was given back."""
+    ENTRY_KIND_WITHDRAW: _EntryKind.ValueType  # 22
+    """Takes a proposal out of the way."""
 
 class EntryKind(_EntryKind, metaclass=_EntryKindEnumTypeWrapper):
     """What one entry of the ledger does. The numbers are the ledger's own."""
@@ -92,6 +96,10 @@ ENTRY_KIND_CASE_CLOSE: EntryKind.ValueType  # 17
 ENTRY_KIND_PROPOSE: EntryKind.ValueType  # 18
 ENTRY_KIND_APPROVE: EntryKind.ValueType  # 19
 ENTRY_KIND_SHIFT: EntryKind.ValueType  # 20
+ENTRY_KIND_VERIFY: EntryKind.ValueType  # 21
+"""Says that the biller has no credit of what was given back."""
+ENTRY_KIND_WITHDRAW: EntryKind.ValueType  # 22
+"""Takes a proposal out of the way."""
 Global___EntryKind: _TypeAlias = EntryKind  # noqa: Y015
 
 class _CaseType:
@@ -107,6 +115,10 @@ class _CaseTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CaseType.Val
     """The biller rejected a payment that it had confirmed before."""
     CASE_TYPE_DEADLINE_PASSED: _CaseType.ValueType  # 3
     """The deadline passed without evidence, and the biller's policy keeps the money held."""
+    CASE_TYPE_UNVERIFIED: _CaseType.ValueType  # 4
+    """The deadline gave the money back, and the biller has not said that it has no credit."""
+    CASE_TYPE_AMOUNT_DIFFERS: _CaseType.ValueType  # 5
+    """The biller credited another amount than it was asked about."""
 
 class CaseType(_CaseType, metaclass=_CaseTypeEnumTypeWrapper):
     """What a case is about: something that only people can put right."""
@@ -118,6 +130,10 @@ CASE_TYPE_LATE_REJECTION: CaseType.ValueType  # 2
 """The biller rejected a payment that it had confirmed before."""
 CASE_TYPE_DEADLINE_PASSED: CaseType.ValueType  # 3
 """The deadline passed without evidence, and the biller's policy keeps the money held."""
+CASE_TYPE_UNVERIFIED: CaseType.ValueType  # 4
+"""The deadline gave the money back, and the biller has not said that it has no credit."""
+CASE_TYPE_AMOUNT_DIFFERS: CaseType.ValueType  # 5
+"""The biller credited another amount than it was asked about."""
 Global___CaseType: _TypeAlias = CaseType  # noqa: Y015
 
 @_typing.final

@@ -13,8 +13,9 @@ import pytest
 
 from switch._core import Request
 from switch.billing import dispatch
-from switch.billing.dispatch import LARGE, MESSAGES_AT_ONCE, MESSAGES_PER_S
+from switch.billing.dispatch import LARGE
 from switch.billing.health import Health
+from switch.billing.pace import MESSAGES_AT_ONCE, MESSAGES_PER_S
 from switch.codes import Result
 from switch.errors import (
     BillerBusyError,
@@ -380,7 +381,7 @@ async def test_bills_of_one_biller_do_not_keep_another_from_being_asked(
     service = bench.register.find_service("GAS")
     assert service is not None
     # Far more messages than the pace lets leave; each goes out of turn.
-    for number in range(4 * dispatch.MESSAGES_AT_ONCE):
+    for number in range(4 * MESSAGES_AT_ONCE):
         fetch = asyncio.create_task(
             bench.dispatch.fetch_bills(service, f"R{number}", bench.centre)
         )

@@ -96,7 +96,7 @@ def test_after_a_restart_every_open_hold_is_asked_about_at_once(bench: Bench) ->
         *[(one, STATUS) for one in old],
         *[(one, CONFIRM) for one in young],
     ]
-    assert biller.status_questions(bench.now) == 0
+    assert biller.work.status_questions(bench.now) == 0
     assert bench.ledger.holds_count == 0
 
 
@@ -110,7 +110,7 @@ def test_the_second_status_after_a_restart_is_within_the_budget(bench: Bench) ->
     bench.pass_s(21)
     while questions := connection.take():
         bench.answer(biller, questions, UNKNOWN)
-    assert biller.status_questions(bench.now) == 30
+    assert biller.work.status_questions(bench.now) == 30
 
 
 def test_what_could_not_be_answered_in_time_is_not_confirmed_unasked(

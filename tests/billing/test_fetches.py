@@ -12,7 +12,8 @@ import pytest
 
 from switch._core import Ledger, parse_answers
 from switch.billing.bills import Fetched
-from switch.billing.fetches import FETCH_BIT, Fetches, Told
+from switch.billing.fetches import Fetches, Told
+from switch.billing.lines import FETCH_BIT
 from switch.codes import Role
 from switch.config import BillerConfig
 from switch.errors import (

@@ -9,7 +9,8 @@ import random
 import numpy as np
 import numpy.typing as npt
 
-from switch.billing.table import LINES_FIRST, NEVER, STATES, State, Table
+from switch.billing.lines import LINES_FIRST, NEVER, STATES, Parts, State
+from switch.billing.table import Table
 
 
 def u64(*values: int) -> npt.NDArray[np.uint64]:
@@ -22,8 +23,9 @@ def add(table: Table, numbers: list[int], sizes: list[int] | None = None) -> Non
     calls = np.zeros(len(numbers), np.uint16)
     wallets = np.array(numbers, np.uint32) % 7
     words = words.reshape(-1, 2)
-    moments = (u64(*numbers) + np.uint64(10), u64(*numbers), u64(*numbers))
-    table.add(u64(*numbers), words, wallets, given, given, calls, moments)
+    until = u64(*numbers)
+    parts = Parts(u64(*numbers), words, wallets, given, given, calls, until, until)
+    table.add(parts, until + np.uint64(10))
 
 
 class Plain:
@@ -75,13 +77,14 @@ def test_as_a_dict_would() -> None:
             resolved = [
                 one for one in counts for _ in range(min(counts[one], model[one].open))
             ]
-            gone = table.resolve(u64(*resolved, number + 1))
+            here = table.resolve(u64(*resolved, number + 1))
+            assert here.tolist() == [True] * len(resolved) + [False]
             for one in resolved:
                 model[one].open -= 1
             ended = [one for one in model if not model[one].open]
-            assert gone == len(ended)
             for one in ended:
                 del model[one]
+            assert table.lines_count == len(model)
         elif action == 2:
             state = rng.choice((State.CONFIRMING, State.CHECKING))
             table.ask(places, state, 1 + step % 3, now, now + 5)
@@ -113,10 +116,10 @@ def test_as_a_dict_would() -> None:
 def test_nothing_is_found_in_an_empty_table() -> None:
     table = Table()
     assert table.find(u64(1, 2)).tolist() == [-1, -1]
-    assert table.resolve(u64(1)) == 0
+    assert not table.resolve(u64(1)).any()
     add(table, [5])
     assert table.find(u64(4, 5, 6)).tolist() == [-1, 0, -1]
-    assert table.resolve(u64(5)) == 1
+    assert table.resolve(u64(5)).all()
     assert table.find(u64(5)).tolist() == [-1]
     assert table.open_count == 0
 
@@ -199,5 +202,5 @@ def test_a_line_is_new_where_an_old_one_was() -> None:
         assert not len(table.too_late(1 << 62))
         table.ask(places, State.CONFIRMING, 1, 1.0, 1.0)
         table.doubt(places, 1.0)
-        assert table.resolve(u64(*numbers)) == 400
+        assert table.resolve(u64(*numbers)).all()
     assert len(table.state) <= 4 * LINES_FIRST

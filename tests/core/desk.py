@@ -16,6 +16,7 @@ from switch.codes import (
     Mode,
     Policy,
 )
+from switch.ledger.baskets import place_of, size_of
 from switch.v1 import billers_pb2
 from switch.v1 import payments_pb2 as pb
 from tests.core.network import NOW, Network, make_network, top_up
@@ -108,12 +109,25 @@ class Desk:
         assert not isinstance(outcomes, bytes)
         return outcomes
 
-    def says(self, sequence: int, kind: int = CONFIRMED, text: str = "") -> Rows:
-        """An answer about a hold, by way of the wire."""
+    def asked(self, sequence: int) -> int:
+        """The amount that the biller was asked about: of a hold, or of its basket."""
+        hold = self.ledger.row(sequence)
+        lead = sequence - place_of(hold)
+        return int(self.ledger.rows(lead, size_of(hold))["amount"].sum())
+
+    def says(
+        self, sequence: int, kind: int = CONFIRMED, text: str = "", amount: int = -1
+    ) -> Rows:
+        """An answer about a hold, by way of the wire; with the amount that was asked
+        about, of a basket the sum, unless another one is given.
+        """
+        if amount < 0:
+            amount = self.asked(sequence)
         message = billers_pb2.Answer(
             number=sequence,
             id=self.ledger.row(sequence)["id"].tobytes(),
             kind=billers_pb2.AnswerKind.Name(kind),  # type: ignore[arg-type]
+            amount=amount if kind == CONFIRMED else 0,
             biller_reference=text if kind == CONFIRMED else "not this",
             reason=text if kind == REJECTED else "not this",
         )

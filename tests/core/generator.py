@@ -56,8 +56,9 @@ class Generator(Priced):
             (self.hold, 20),
             (self.post, 12),
             (self.void, 7),
-            (self.refund, 10),
+            (self.deed, 10),
             (self.top_up, 7),
+            (self.verify, 1),
             (self.transfer, 5),
             (self.window, 2),
             (self.settle, 5),
@@ -67,8 +68,10 @@ class Generator(Priced):
             (self.open, 2),
             (self.register, 3),
             (self.case_close, 2),
-            (self.propose, 2),
-            (self.approve, 3),
+            (self.propose, 10),
+            (self.approve, 10),
+            (self.withdraw, 1),
+            (self.recover, 2),
             (self.shift, 2),
             (self.basket, 3),
             (self.great, 4),
@@ -86,7 +89,7 @@ class Generator(Priced):
         while size > 0:
             part = min(size, self.rng.choice((1, 1, 3, 8, 30)))
             draw = self.rng.randrange(12)
-            if draw < 2:
+            if draw < 3:
                 asks.append(self.answers(part))
             else:
                 asks.append(self.payments(part) if draw < 7 else self.rows(part))

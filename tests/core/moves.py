@@ -1,10 +1,8 @@
-"""What a generator asks beside payments: what comes after them, and what people, the
-treasury and the register's keepers do.
+"""What a generator asks of the treasury's and the register's keepers.
 
 Part of tests/core/generator.py, which see.
 """
 
-import random
 from dataclasses import replace
 
 from switch.codes import (
@@ -17,208 +15,26 @@ from switch.codes import (
     DuplicateRule,
     Kind,
     Letters,
+    Policy,
     PriceRule,
-    Result,
     Role,
     RowFlag,
 )
-from tests import people
-from tests.core.mutation import vary_row
-from tests.core.network import BILL_HOURS, BILL_RULES, DUPLICATES, STEP, Network
-from tests.model import Answers, Model
+from tests.core.decisions import Decisions
+from tests.core.network import BILL_HOURS, BILL_RULES, DUPLICATES, STEP
 from tests.records import (
     AccountRecord,
     LimitRecord,
     ParticipantRecord,
     Row,
-    Said,
     ServiceRecord,
-    ShiftRecord,
 )
 
-WALLETS_AT_ONCE = 24
 
-
-class Moves:
+class Moves(Decisions):
     """Draws rows of every kind but payments."""
 
-    def __init__(self, seed: int, network: Network, model: Model) -> None:
-        self.rng = random.Random(seed)
-        self.net = network
-        self.model = model
-        self.looked = 0
-        self.rare: dict[Kind, list[int]] = {
-            kind: [] for kind in (Kind.CASE, Kind.PROPOSE, Kind.SHIFT)
-        }
-        self.services = list(network.services)
-        self.wallets = list(network.wallets)
-        self.codes = list(network.centre_codes)
-        self.centres = list(network.centres)
-
-    def chance(self, one_in: int) -> bool:
-        """True once in so many draws."""
-        return self.rng.randrange(one_in) == 0
-
-    def wallet(self) -> int:
-        """A wallet, most often one of the newest."""
-        wallets = self.wallets if self.chance(10) else self.wallets[-WALLETS_AT_ONCE:]
-        return self.rng.choice(wallets)
-
-    # --- what comes after a payment ---------------------------------------------------
-
-    def past(self, kinds: tuple[int, ...]) -> int:
-        """Sequence of an accepted row of these kinds, most often a recent one."""
-        rows = self.model.rows
-        for _ in range(12):
-            back = self.rng.choice((50, 500, 20_000))
-            at = self.rng.randrange(max(0, len(rows) - back), len(rows))
-            if rows[at].kind in kinds and rows[at].result == Result.OK:
-                return at + 1
-        return self.rng.randrange(len(rows) + 40)
-
-    def open_hold(self) -> int:
-        """Sequence of an open hold, if there is one."""
-        due = self.model.due
-        if due and not self.chance(5):
-            return self.rng.choice(due)[1]
-        return self.past((Kind.HOLD,))
-
-    def post(self) -> list[Row]:
-        row = Row(Kind.POST, resolves=self.open_hold())
-        hold = self.model.hold_of(row)
-        held = hold.amount if hold else 1_000
-        row.amount = self.rng.choice((held, held, held, max(1, held // 2), held + 1))
-        return [row]
-
-    def void(self) -> list[Row]:
-        return [Row(Kind.VOID, resolves=self.open_hold())]
-
-    def refund(self) -> list[Row]:
-        """What an approved proposal asks for, now and then something else."""
-        asked = self.model.accepted(self.last_of(Kind.PROPOSE))
-        if asked is None or asked.kind != Kind.PROPOSE or asked.total == Kind.VOID:
-            return self.propose()
-        if asked.sequence not in self.model.resolved:
-            return self.approve()
-        row = people.done(asked, asked.sequence, checker=self.net.treasury)
-        if row.kind == Kind.TRANSFER:
-            case = self.model.rows[asked.resolves - 1]
-            row.debit, row.credit = case.debit, case.credit
-            row.reference = asked.reference
-        if self.chance(3):
-            row = vary_row(self.rng, row)
-        return [row]
-
-    def answers(self, size: int) -> Answers:
-        """What a biller says of holds, most of them its own and still open."""
-        model, rng = self.model, self.rng
-        said: list[Said] = []
-        biller = rng.choice(self.net.billers)
-        for _ in range(size):
-            number = self.open_hold() if self.chance(2) else self.past((Kind.HOLD,))
-            hold = model.hold_of(Row(Kind.POST, resolves=number))
-            if hold and not said:
-                biller = model.services[hold.service - 1].biller
-            id_ = hold.id if hold and not self.chance(15) else rng.randbytes(16)
-            text = rng.choice((b"", b"CREDITED/1", b"r" * 32))
-            said.append(Said(number, id_, not self.chance(3), text))
-        return Answers(said, biller)
-
-    # --- people -----------------------------------------------------------------------
-
-    def last_of(self, kind: Kind) -> int:
-        """Sequence of an accepted row of a rare kind, one of the last, if any."""
-        rows = self.model.rows
-        while self.looked < len(rows):
-            row = rows[self.looked]
-            self.looked += 1
-            if row.kind in self.rare and row.result == Result.OK:
-                self.rare[Kind(row.kind)].append(row.sequence)
-        found = self.rare[kind][-20:]
-        if not found or self.chance(12):
-            return self.rng.randrange(len(rows) + 40)
-        return self.rng.choice(found)
-
-    def case_close(self) -> list[Row]:
-        row = self.by_treasury(Kind.CASE_CLOSE)
-        row.resolves = self.last_of(Kind.CASE)
-        if self.chance(2):
-            row.total = self.past((Kind.TRANSFER, Kind.REFUND))
-        if self.chance(12):
-            row.credit = 1
-        return [row]
-
-    def propose(self) -> list[Row]:
-        row = self.by_treasury(Kind.PROPOSE, amount=self.rng.randrange(1, 2_000))
-        row.resolves, row.total = self.past((Kind.PAY, Kind.POST)), Kind.REFUND
-        payment = self.model.payment_of(row)
-        if payment is not None and self.chance(2):
-            left = payment.amount - self.model.refunded.get(row.resolves, 0)
-            row.amount = max(1, self.rng.choice((payment.amount, left, left + 1)))
-        if self.chance(30):
-            row.total = 0
-        elif self.chance(4):
-            row.total = self.rng.choice((Kind.TRANSFER, Kind.VOID))
-            row.resolves = self.last_of(Kind.CASE)
-        return [row]
-
-    def approve(self) -> list[Row]:
-        """An approval, of a proposal most often with what it asks for behind it."""
-        row = self.by_treasury(Kind.APPROVE)
-        row.reference = b""
-        row.resolves = self.last_of(self.rng.choice((Kind.PROPOSE, Kind.SHIFT)))
-        asked = self.model.accepted(row.resolves)
-        if asked is None or asked.kind != Kind.PROPOSE or self.chance(4):
-            return [row]
-        if asked.total == Kind.VOID:
-            held = self.model.rows[asked.resolves - 1].resolves
-            voids = [Row(Kind.VOID, resolves=held + each) for each in range(2)]
-            for void in voids:
-                void.checker, void.total = row.participant, asked.sequence
-            return [row, *voids]
-        refund = people.done(asked, asked.sequence, checker=row.participant)
-        if refund.kind == Kind.TRANSFER:
-            case = self.model.rows[asked.resolves - 1]
-            refund.debit, refund.credit = case.debit, case.credit
-            refund.reference = asked.reference
-        if self.chance(12):
-            row.id = bytes(16)
-        return [row, refund]
-
-    def shift(self) -> list[Row]:
-        row = self.by_treasury(Kind.SHIFT, debit=self.wallet())
-        row.reference, row.participant = b"", self.centres[0]
-        if self.chance(8):
-            row.debit = self.any_account()
-        if self.chance(2):
-            row.resolves = self.last_of(Kind.SHIFT)
-            before = self.model.accepted(row.resolves)
-            if before is not None and not self.chance(4):
-                row.debit, row.operator_ = before.debit, before.operator_
-        expected, counted = self.rng.choices((0, 500, 9_000), k=2)
-        difference = 1 if counted == expected else 2 if counted < expected else 3
-        record = ShiftRecord(row.operator_, expected, counted, difference)
-        if self.chance(20):
-            record.difference = self.rng.randrange(5)
-        row.tail = record.pack() + b"{}"
-        return [row]
-
     # --- the treasury -----------------------------------------------------------------
-
-    def by_treasury(
-        self, kind: Kind, debit: int = 0, credit: int = 0, amount: int = 0
-    ) -> Row:
-        """A treasury's row with a reason."""
-        row = Row(kind, id=self.rng.randbytes(16), reference=b"a reason")
-        row.debit, row.credit, row.amount = debit, credit, amount
-        row.participant = self.net.treasury
-        row.operator_ = self.rng.randrange(2)
-        row.checker = self.rng.choice((0, 0, 2))
-        return row
-
-    def any_account(self) -> int:
-        """An account of any kind, or none."""
-        return self.rng.randrange(len(self.model.accounts) + 2)
 
     def top_up(self) -> list[Row]:
         row = self.by_treasury(Kind.TOP_UP, amount=self.rng.randrange(1, 500_000))
@@ -405,8 +221,21 @@ class Moves:
         else:
             record.amount_step = rng.choice((0, 1, STEP, STEP))
 
+    def promise(self) -> list[Row]:
+        """A biller gives its word that it never credits late, or takes it back."""
+        row = self.by_treasury(Kind.REGISTER)
+        at = self.rng.choice(self.net.billers)
+        known = self.model.participants[at]
+        record = ParticipantRecord(known.code, Role.BILLER)
+        record.may_state_dues = known.may_state_dues
+        record.never_credits_late = 0 if self.chance(2) else 1
+        row.reference, row.tail = b"", record.pack()
+        return [row]
+
     def register(self) -> list[Row]:
         """A service changed, rarely a new one, or one that cannot be."""
+        if self.chance(4):
+            return self.promise()
         row = self.by_treasury(Kind.REGISTER)
         at = self.rng.randrange(len(self.services))
         record = replace(self.services[at])
@@ -414,6 +243,8 @@ class Moves:
         if record.duplicate_rule == DuplicateRule.WITHIN:
             record.duplicate_hours = self.rng.choice((1, 2, 30))
         record.active = 0 if self.chance(16) else 1
+        if self.chance(3):
+            record.deadline_policy = self.rng.choice(list(Policy))
         own = [head for heads in self.net.heads for head in heads]
         if record.heads[0] in own and self.chance(2):
             heads = self.net.heads[self.net.billers.index(record.biller)]

@@ -15,7 +15,7 @@ import crc32c
 import numpy as np
 
 from switch._core import ACCOUNT, OUTCOME, ROW, Ledger, Request, parse_answers
-from switch.codes import PriceRule, Record, RowFlag
+from switch.codes import Link, PriceRule, Record, RowFlag
 from tests.core import wire
 from tests.core.quoting import KEYS
 from tests.model import Answers, Ask, Model, Payments, Rows
@@ -97,10 +97,10 @@ def catch_up(ledger: Ledger) -> None:
 class Pair:
     """The two, and how to open the one again."""
 
-    def __init__(self, path: Path, **options: Any) -> None:
+    def __init__(self, path: Path, model: Model | None = None, **options: Any) -> None:
         self.path = path
         self.options = {"map_size": MAP_SIZE, "reserve_size": 0, **options}
-        self.model = Model()
+        self.model = model or Model()
         self.ledger = Ledger(str(path), **self.options)
         self.model.instance = self.ledger.instance
         self.set_keys(KEYS)
@@ -217,6 +217,10 @@ class Pair:
         assert ledger.last_window == model.last_window
         assert ledger.holds_count == len(model.due)
         assert ledger.holds().tolist() == model.holds()
+        assert ledger.kept().tolist() == sorted(model.kept)
+        assert ledger.kept_count == len(model.kept)
+        assert ledger.unverified().tolist() == sorted(model.unverified)
+        assert ledger.unverified_count == len(model.unverified)
         assert ledger.expiry() == model.expiry()
         self.compare_accounts()
         self.compare_registers()
@@ -275,6 +279,8 @@ class Pair:
             row.participant + 1, row.id
         )
         assert ledger.resolution(sequence) == model.resolution(sequence)
+        for link in Link:
+            assert ledger.link(sequence, link) == model.link(sequence, link), link
         if row.kind in PAYS and row.service:
             self.compare_what_is_in_the_way(row)
         for account in (row.debit, row.credit):

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from switch.codes import Result
+from switch.codes import CaseType, Result, RowFlag
+from tests.core.cells import ANSWERS, CASE_ROWS, DEEDS, Watched
 from tests.core.generator import Generator
 from tests.core.network import NOW, make_network, top_up
 from tests.core.pair import SAMPLE, Pair
@@ -27,6 +28,8 @@ OPERATIONS_16 = 16_000
 """The same in steps of 16 rows: each is a sync, and each rebuilding takes them all."""
 SEEN_LEAST = 100
 """How often each result must come up over all seeds."""
+CELLS_LEAST = 10
+"""And each cell of the table of biller's answers, each result of what people do."""
 UNSEEN = {
     Result.UNSPECIFIED: "nobody's result: a zeroed buffer",
     Result.DATA_DAMAGED: "needs a damaged file: tests/core/test_damaged_rows.py",
@@ -58,12 +61,15 @@ seen: Counter[int] = Counter()
 done: dict[int, int] = {}
 levels: dict[str, set[int]] = {name: set() for name in MAPS}
 opened: Counter[bool] = Counter()
+answers: Counter[tuple[str, str, Result, str]] = Counter()
+deeds: Counter[tuple[str, Result]] = Counter()
+cases: Counter[tuple[CaseType, RowFlag]] = Counter()
 
 
 def open_pair(path: Path, options: dict[str, Any]) -> tuple[Pair, Generator]:
     """A pair with the small network and its funds, and who asks it."""
     network = make_network()
-    pair = Pair(path, **options)
+    pair = Pair(path, Watched(), **options)
     pair.commit([Rows(network.rows)], NOW)
     for wallet in network.wallets:
         pair.one(top_up(network, wallet, FUNDS, b"UTR-FIRST-%d" % wallet), NOW)
@@ -88,7 +94,7 @@ def disturb(pair: Pair, rng: random.Random) -> None:
         pair.turn_away(service.biller, busy=True)
     elif draw >= 360:
         # A few more than a wallet has, or fewer.
-        holds = max(one.holds_count for one in pair.model.accounts)
+        holds = max(one.holds_count - one.kept_count for one in pair.model.accounts)
         pair.limit_holds(max(rng.randrange(holds + 12), 1))
     if draw < 2:
         pair.reopen(without_index=draw == 1)
@@ -118,6 +124,10 @@ def test_core_does_what_the_model_does(
     pair.compare_all(rng.choices(range(1, count + 1), k=10 * SAMPLE))
     pair.close()
     seen.update(pair.results)
+    assert isinstance(pair.model, Watched)
+    answers.update(pair.model.answers_met)
+    deeds.update(pair.model.deeds_met)
+    cases.update(pair.model.cases_met)
     done[seed] = pair.operations
 
 
@@ -128,6 +138,22 @@ def test_every_result_was_seen() -> None:
     rare = {result.name: seen[result] for result in Result if seen[result] < SEEN_LEAST}
     assert set(rare) == {result.name for result in UNSEEN}
     assert not any(rare.values())
+
+
+def test_every_answer_of_a_biller_was_heard() -> None:
+    if len(done) < len(CASES):
+        pytest.skip("only some seeds were run")
+    assert set(answers) == ANSWERS
+    assert not [cell for cell in ANSWERS if answers[cell] < CELLS_LEAST]
+    assert set(cases) == CASE_ROWS
+    assert not [case for case in CASE_ROWS if cases[case] < CELLS_LEAST]
+
+
+def test_everything_that_people_do_was_done() -> None:
+    if len(done) < len(CASES):
+        pytest.skip("only some seeds were run")
+    wanted = [(deed, result) for deed, results in DEEDS.items() for result in results]
+    assert not [each for each in wanted if deeds[each] < CELLS_LEAST]
 
 
 def test_every_path_of_the_index_was_taken() -> None:

@@ -95,6 +95,7 @@ def encode_answers(answers: Iterable[Said]) -> bytes:
         body += scalar(3, 1 if said.confirmed else 2)
         body += data(4, said.text if said.confirmed else b"ref")
         body += data(5, b"why" if said.confirmed else said.text)
+        body += scalar(12, said.amount) if said.amount else b""
         out += data(1, body)
     return out
 

@@ -1,4 +1,4 @@
-"""Goal: holds that pass T+1, damage, and a writer that is stuck are said once, unasked,
+"""Goal: payments that pass T+1 or come to T+5, damage, and a writer that is stuck are said once, unasked,
 in the log.
 
 Method: a real ledger and a clock that the test moves; the log is read.
@@ -71,7 +71,7 @@ def test_a_hold_that_passes_t_plus_1_is_said_once(
     assert said(alarms, caplog) == []
     bench.pass_s(1)
     assert said(alarms, caplog) == [
-        f"ALARM: 2 holds are open after T+1, the oldest is entry {one}"
+        f"ALARM: 2 payments are undecided after T+1, the oldest is entry {one}"
     ]
     bench.pass_s(3_600)
     assert said(alarms, caplog) == []
@@ -85,9 +85,39 @@ def test_a_hold_that_passes_t_plus_1_is_said_once(
     question = pb.Question(number=one, id=bench.ledger.row(one)["id"].tobytes())
     assert not bench.answer(biller, [question])
     assert said(alarms, caplog) == [
-        f"ALARM: 2 holds are open after T+1, the oldest is entry {two}"
+        f"ALARM: 2 payments are undecided after T+1, the oldest is entry {two}"
     ]
     assert said(alarms, caplog) == []
+
+
+def test_what_is_kept_or_unverified_passes_them_as_well(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    alarms, _ = alarms_of(bench)
+    # Nothing is given back before it may have been asked about.
+    _, connection = bench.connect()
+    [kept] = bench.pay(code="KEPT")
+    bench.pay()
+    connection.take()
+    bench.pass_s(7 * 3_600)
+    bench.expire()
+    assert (len(bench.ledger.kept()), len(bench.ledger.unverified())) == (1, 1)
+    assert said(alarms, caplog) == []
+    bench.pass_s(33 * 3_600)
+    late = f"ALARM: 2 payments are undecided after T+1, the oldest is entry {kept}"
+    assert said(alarms, caplog) == [late]
+    bench.pass_s(3 * DAY_S - 1)
+    assert said(alarms, caplog) == []
+    bench.pass_s(1)
+    to_decide = (
+        "ALARM: 2 payments are for people to decide by the end of T+5 at the latest, "
+        f"the oldest is entry {kept}"
+    )
+    assert said(alarms, caplog) == [to_decide]
+    bench.pass_s(DAY_S)
+    assert said(alarms, caplog) == []
+    # Both are due when a server starts anew.
+    assert said(alarms_of(bench)[0], caplog) == [late, to_decide]
 
 
 def test_a_look_that_fails_is_said_and_made_up_for(
@@ -97,7 +127,7 @@ def test_a_look_that_fails_is_said_and_made_up_for(
     bench.pay(code="LONG")
     bench.pass_s(3 * DAY_S)
     node.error = OverloadError("too much to do")
-    assert said(alarms, caplog) == ["cannot look for overdue holds: too much to do"]
+    assert said(alarms, caplog) == ["cannot look for overdue payments: too much to do"]
     node.error = None
     assert len(said(alarms, caplog)) == 1
 

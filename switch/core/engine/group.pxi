@@ -23,6 +23,8 @@ cdef void group_decode_rows(Call* call, Draft* drafts) noexcept nogil:
             tails += 4 + draft.tail_size
         if call.form == FORM_ANSWERS:
             draft.bound = call.bound
+            if rows[i].kind == KIND_POST and rows[i].amount == 0:
+                payment_mark(draft, RESULT_INVALID_AMOUNT)
             continue
         machine_shape(draft)
     group_join_baskets(drafts, call.rows_count)
@@ -105,10 +107,11 @@ cdef int group_pass_over(State* s, Outcome* outs, uint32_t count, int rc) noexce
 
 
 cdef inline void group_fetch_account(State* s, uint32_t account) noexcept nogil:
-    """Have an account in the cache by the time it is looked at. It has two or three lines."""
+    """Have an account in the cache by the time it is looked at. It has three or four lines."""
     cdef const uint8_t* image = <const uint8_t*>&s.group.working.accounts[account]
     native_prefetch(image)
     native_prefetch(image + 64)
+    native_prefetch(image + 128)
     native_prefetch(image + sizeof(Account) - 1)
     native_prefetch(&s.group.heads[account])
     native_prefetch(&s.group.touched[account])
@@ -248,8 +251,7 @@ cdef void group_publish(State* s) noexcept nogil:
     s.shared.timestamp = s.group.last_timestamp
     s.shared.last_window = s.group.working_window
     s.shared.rules_version = s.group.working_rules
-    s.shared.holds_count = s.group.holds.count
-    s.shared.due = holds_due(&s.group.holds)
+    rows_publish_holds(s)
     native_assert(
         s.shared.sequence >= s.shared.indexed,
         b"group_publish: the index is behind",
@@ -278,6 +280,7 @@ cdef void group_begin(State* s, uint64_t now) noexcept nogil:
     s.group.dirty_count = 0
     s.group.number += 1
     s.group.register_changed = 0
+    s.group.basket_lead = 0
 
 
 cdef int group_wait(State* s) noexcept nogil:
@@ -374,7 +377,7 @@ cdef int group_decide(
         rc = group_apply(s, count, outs)
     if rc == 0 and s.group.rows_count == 0:
         # Nothing will be published, but what was due may have been set aside.
-        s.shared.due = holds_due(&s.group.holds)
+        rows_publish_holds(s)
     if rc != 0:
         # Memory may be ahead of the disk now: nothing more can be decided from it.
         s.shared.dead = rc

@@ -145,37 +145,96 @@ cdef int reads_link(
 
 # --- what is in the way of a bill -----------------------------------------------------------
 
-cdef int reads_claims(
-    State* s, uint64_t high, uint64_t low, uint64_t* values, uint32_t most, uint32_t* count
+cdef int reads_takers(
+    State* s, uint64_t high, uint64_t low, uint64_t* takers, uint32_t* count, bint* free_
 ) noexcept nogil:
-    """The newest durable entries of a claim, the newest first."""
+    """The newest durable payments that took a claim, the newest first, at most TAKERS_MAX;
+    and whether the last thing that was done to it was to release it."""
     cdef View view
     cdef Lookup lookup
+    cdef uint64_t value
+    cdef bint first = True
     cdef int rc = reads_begin_lookup(s, &view, &lookup, MAP_CLAIMS, high, low)
     count[0] = 0
-    while rc == 0 and count[0] < most:
-        rc = reads_next(s, &view, &lookup, &values[count[0]])
-        count[0] += rc == 0
+    free_[0] = False
+    while rc == 0 and count[0] < <uint32_t>TAKERS_MAX:
+        rc = reads_next(s, &view, &lookup, &value)
+        if rc == 0 and value & 1 == 0:
+            takers[count[0]] = value >> 1
+            count[0] += 1
+        elif rc == 0 and first:
+            free_[0] = True
+        first = False
     views_end(s, &view)
     return 0 if rc == MDB_NOTFOUND else rc
+
+
+cdef int reads_standing(State* s, uint64_t hold, Standing* out, Row* end) noexcept nogil:
+    """Where a durable hold stands: as standing_get."""
+    cdef uint64_t total
+    cdef int rc
+    memset(out, 0, sizeof(Standing))
+    memset(end, 0, sizeof(Row))
+    rc = reads_link(s, hold, 0, &out.end, &total)
+    if rc != 0 or out.end == 0:
+        return rc
+    rc = reads_gather_rows(s, &out.end, 1, end)
+    if rc != 0 or end.kind == KIND_POST:
+        return rc
+    out.expired = end.kind == KIND_EXPIRE
+    rc = reads_link(s, hold, LINK_CASE + CASE_LATE_CONFIRMATION, &out.confirmed, &total)
+    if rc == 0:
+        rc = reads_link(s, hold, LINK_VERIFY, &out.verified, &total)
+    if rc == 0:
+        rc = reads_link(s, hold, LINK_CORRECTION, &out.corrected, &total)
+    return rc
+
+
+cdef int reads_credited(
+    State* s, const uint64_t* takers, uint32_t count, uint64_t* other
+) noexcept nogil:
+    """The first of the payments that were given back and are credited by their biller's
+    word, or 0."""
+    cdef Standing standing
+    cdef Row row
+    cdef uint32_t i
+    cdef int rc
+    for i in range(count):
+        rc = reads_gather_rows(s, &takers[i], 1, &row)
+        if rc == 0 and row.kind != KIND_HOLD:
+            continue
+        if rc == 0:
+            rc = reads_standing(s, takers[i], &standing, &row)
+        if rc != 0:
+            return rc
+        if standing_is_late(&standing) or standing.corrected != 0:
+            other[0] = takers[i]
+            return 0
+    return 0
 
 
 cdef int reads_taker_counts(
     State* s, uint64_t sequence, uint64_t time, uint64_t hours_ns, Row* taker, bint* counts
 ) noexcept nogil:
-    """Whether a payment that took a reference's claim is open, or was paid within the hours
-    before `time` and not wholly refunded."""
+    """Whether a payment that took a reference's claim is open or in question, or was paid
+    within the hours before `time` and not wholly refunded."""
+    cdef Standing standing
     cdef Row final, last
     cdef uint64_t link, total
     cdef int rc = reads_gather_rows(s, &sequence, 1, taker)
     counts[0] = False
     final = taker[0]
     if rc == 0 and taker.kind == KIND_HOLD:
-        rc = reads_link(s, sequence, 0, &link, &total)
-        if rc != 0 or link == 0:
-            counts[0] = rc == 0
+        rc = reads_standing(s, sequence, &standing, &final)
+        if rc != 0:
             return rc
-        rc = reads_gather_rows(s, &link, 1, &final)
+        if standing.end == 0 or standing_is_in_question(&standing):
+            counts[0] = True
+            return 0
+        if standing.corrected != 0:
+            rc = reads_gather_rows(s, &standing.corrected, 1, &final)
+            counts[0] = time <= final.timestamp or time - final.timestamp < hours_ns
+            return rc
     if rc != 0 or not kinds_is_final(final.kind):
         return rc
     rc = reads_link(s, final.sequence, 0, &link, &total)
@@ -193,12 +252,12 @@ cdef int reads_in_the_way(
 ) noexcept nogil:
     """The row in the way of a payment, at `time`, of a bill that is fetched now: what has its
     claim, or a payment of another bill of the same citizen's reference. 0 for none."""
-    cdef uint64_t[TAKERS_MAX] values
+    cdef uint64_t[TAKERS_MAX] takers
     cdef uint64_t[2] highs
     cdef uint64_t[2] lows
     cdef ServiceRecord record
     cdef uint32_t series, count, i
-    cdef bint counts
+    cdef bint counts, free_
     cdef Row taker
     cdef int rc = 0
     other[0] = 0
@@ -208,19 +267,21 @@ cdef int reads_in_the_way(
     pthread_mutex_unlock(&s.shared.lock)
     if record.duplicate_rule == DUPLICATE_ONCE:
         keys_claim(s, CLAIM_BILL, record.biller, reference, series, highs, lows)
-        rc = reads_claims(s, highs[0], lows[0], values, 1, &count)
-        if rc == 0 and count > 0 and values[0] & 1 == 0:
-            other[0] = values[0] >> 1
+        rc = reads_takers(s, highs[0], lows[0], takers, &count, &free_)
+        if rc == 0 and count > 0 and not free_:
+            other[0] = takers[0]
+        elif rc == 0:
+            rc = reads_credited(s, takers, count, other)
     if rc != 0 or other[0] != 0:
         return rc
     if record.duplicate_rule == DUPLICATE_NONE:
         return 0
     keys_claim(s, CLAIM_REFERENCE, service, citizen, 0, highs, lows)
-    rc = reads_claims(s, highs[0], lows[0], values, TAKERS_MAX, &count)
+    rc = reads_takers(s, highs[0], lows[0], takers, &count, &free_)
     for i in range(count):
         if rc == 0:
             rc = reads_taker_counts(
-                s, values[i] >> 1, time,
+                s, takers[i], time,
                 <uint64_t>record.duplicate_hours * 3600 * 1000000000, &taker, &counts,
             )
         if rc != 0:
@@ -229,7 +290,7 @@ cdef int reads_in_the_way(
             record.duplicate_rule == DUPLICATE_ONCE
             and memcmp(taker.reference, reference, REFERENCE_SIZE) == 0
         ):
-            other[0] = values[i] >> 1
+            other[0] = takers[i]
             return 0
     return rc
 

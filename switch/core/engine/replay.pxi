@@ -497,7 +497,7 @@ cdef int replay_rows(State* s) noexcept nogil:
     s.group.number += 1
     while rc == 0 and sequence <= s.shared.sequence:
         rc = store_walk_to(&walk, sequence, &row, &tail, &tail_size)
-        if rc == 0 and row.result == RESULT_OK and kinds_resolves_hold(row.kind):
+        if rc == 0 and row.result == RESULT_OK and keys_needs_hold(row):
             rc = rows_get(s, row.resolves, &hold)
         if rc == 0:
             rc = rows_note(s, row, &hold, tail, tail_size, NULL)
@@ -563,6 +563,5 @@ cdef int replay_open(State* s) noexcept nogil:
     s.shared.timestamp = s.group.last_timestamp
     s.shared.last_window = s.group.working_window
     s.shared.rules_version = s.group.working_rules
-    s.shared.holds_count = s.group.holds.count
-    s.shared.due = holds_due(&s.group.holds)
+    rows_publish_holds(s)
     return 0

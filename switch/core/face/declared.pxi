@@ -19,6 +19,7 @@ cdef ShiftRecord _shift_record
 cdef RulesRecord _rules_record
 cdef Answer _answer
 cdef Quotation _quotation
+cdef Hold _hold
 cdef TariffItem _tariff_item
 cdef BillTail _bill_tail
 cdef ItemLine _item_line
@@ -34,6 +35,7 @@ WINDOW_LINE = _dtype(<WindowLine[:1]>&_window_line)
 SHIFT_RECORD = _dtype(<ShiftRecord[:1]>&_shift_record)
 RULES_RECORD = _dtype(<RulesRecord[:1]>&_rules_record)
 ANSWER = _dtype(<Answer[:1]>&_answer)
+_HOLD = _dtype(<Hold[:1]>&_hold)
 QUOTATION = _dtype(<Quotation[:1]>&_quotation)
 TARIFF_ITEM = _dtype(<TariffItem[:1]>&_tariff_item)
 BILL_TAIL = _dtype(<BillTail[:1]>&_bill_tail)
@@ -54,10 +56,10 @@ cdef _check_layout():
         "ParticipantRecord": (sizeof(ParticipantRecord), 64),
         "ServiceRecord": (sizeof(ServiceRecord), 256),
         "ShiftRecord": (sizeof(ShiftRecord), 64), "RulesRecord": (sizeof(RulesRecord), 8),
-        "Answer": (sizeof(Answer), 112), "Quotation": (sizeof(Quotation), 144),
+        "Answer": (sizeof(Answer), 120), "Quotation": (sizeof(Quotation), 144),
         "TariffItem": (sizeof(TariffItem), 24), "ItemLine": (sizeof(ItemLine), 12),
         "BillTail": (sizeof(BillTail), 56), "TariffTail": (sizeof(TariffTail), 56),
-        "WindowLine": (sizeof(WindowLine), 40), "Account": (sizeof(Account), 136),
+        "WindowLine": (sizeof(WindowLine), 40), "Account": (sizeof(Account), 152),
         "Segment": (sizeof(Segment), 32), "Entry": (sizeof(Entry), 16),
         "PostingsHead": (sizeof(PostingsHead), 40),
         "PostingsAccount": (sizeof(PostingsAccount), 80),
@@ -94,6 +96,9 @@ globals().update(
     GROUP_MAX=_GROUP_MAX, TAIL_MAX=_TAIL_MAX, ANSWERS_MAX=_ANSWERS_MAX,
     QUESTIONS_MAX=_QUESTIONS_MAX,
 )
+_NEVER = NEVER
+_ASIDE = ASIDE
+_UNVERIFIED = UNVERIFIED
 _ROWS_MAX = 65536
 _TAILS_MAX = GROUP_MAX
 _SENT_FLAGS = ROW_TAIL | ROW_UNFREEZE | ROW_HEAD_MASK | ROW_TENDER_MASK

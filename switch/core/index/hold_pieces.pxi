@@ -1,4 +1,4 @@
-# The list of open holds on disk: HOLD_PIECES pieces, written in turn (index/turns.pxi).
+# The list of open and unverified holds on disk: HOLD_PIECES pieces, written in turn (index/turns.pxi).
 #
 # A hold belongs to the piece that its sequence leaves when divided by their number, so that
 # pieces stay alike in size whatever opens and ends. A piece that was never written is empty.
@@ -10,7 +10,7 @@ cdef enum:
 cdef inline void hold_pieces_mark(
     State* s, uint64_t hold, uint64_t sequence
 ) noexcept nogil:
-    """The row `sequence` has opened, kept or ended a hold."""
+    """The row `sequence` has opened, kept or ended a hold, or ended the doubt about it."""
     native_assert(
         0 < hold and hold <= sequence,
         b"hold_pieces_mark: the hold is not yet to come",
@@ -19,29 +19,44 @@ cdef inline void hold_pieces_mark(
 
 
 cdef int hold_pieces_learn(Holds* holds, const Row* row) noexcept nogil:
-    """What an accepted row does to the list of open holds."""
+    """What an accepted row does to the list of open and unverified holds."""
     native_assert(row.result == RESULT_OK, b"hold_pieces_learn: refused rows hold nothing")
     if row.kind == KIND_HOLD:
         return holds_add(
             holds, row.sequence, row.timestamp + <uint64_t>row.deadline * 1000000000
         )
-    if kinds_resolves_hold(row.kind):
-        native_assert(holds_has(holds, row.resolves), b"hold_pieces_learn: what ends was open")
+    if row.kind == KIND_EXPIRE:
+        holds_doubt(holds, row.resolves)
+    elif kinds_resolves_hold(row.kind):
+        native_assert(
+            holds_is_open(holds, row.resolves), b"hold_pieces_learn: what ends was open"
+        )
+        native_assert(
+            holds_is_kept(holds, row.resolves) == (row.flags & ROW_KEEP != 0),
+            b"hold_pieces_learn: what ends says whether it was kept",
+        )
         holds_remove(holds, row.resolves)
     elif keys_keeps_hold(row):
         native_assert(
-            holds_has(holds, row.resolves),
+            holds_is_open(holds, row.resolves) and not holds_is_kept(holds, row.resolves),
             b"hold_pieces_learn: what is kept was open",
         )
         holds_keep(holds, row.resolves)
+    elif keys_ends_doubt(row):
+        # One that was voided is not listed: a late confirmation alone was in question.
+        native_assert(
+            not holds_is_open(holds, row.resolves), b"hold_pieces_learn: doubt is of what ended"
+        )
+        holds_remove(holds, row.resolves)
     return 0
 
 
 cdef inline uint64_t hold_pieces_spoken_of(const Row* row) noexcept nogil:
-    """The hold that an accepted row opens, keeps or ends; 0 for any other row."""
+    """The hold that an accepted row opens, keeps or ends, or of which it ends the doubt; 0 for
+    any other row."""
     if row.kind == KIND_HOLD:
         return row.sequence
-    return row.resolves if kinds_resolves_hold(row.kind) or keys_keeps_hold(row) else 0
+    return row.resolves if keys_needs_hold(row) or keys_ends_doubt(row) else 0
 
 
 cdef int hold_pieces_take_row(State* s, const Row* row) noexcept nogil:
@@ -101,7 +116,7 @@ cdef int hold_pieces_put(
 
 
 cdef int hold_pieces_write(State* s, MDB_txn* txn, uint64_t as_of) noexcept nogil:
-    """Write this step's share of the holds that are open at `as_of`."""
+    """Write this step's share of the holds that are open or unverified at `as_of`."""
     cdef uint32_t[HOLD_PIECES + 1] ends
     cdef const Hold* heap = s.index.images_holds.heap
     cdef uint32_t least = HOLD_PIECES
@@ -120,7 +135,7 @@ cdef int hold_pieces_write(State* s, MDB_txn* txn, uint64_t as_of) noexcept nogi
         ends[number + 1] += ends[number]
     native_assert(
         ends[HOLD_PIECES] <= s.index.images_holds.count,
-        b"hold_pieces_write: open holds only",
+        b"hold_pieces_write: listed holds only",
     )
     sorted_ = <Hold*>malloc(<size_t>ends[HOLD_PIECES] * sizeof(Hold) + 1)
     if sorted_ == NULL:

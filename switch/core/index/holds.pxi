@@ -1,9 +1,13 @@
-# Open holds in memory: a binary heap by (due, sequence), and sequence -> heap position.
+# Open and unverified holds in memory: a binary heap by (due, sequence), and sequence -> heap
+# position. An unverified one has expired: it is due no more, and stays until it is verified
+# or corrected.
 #
 # Uses nothing but memory. The committer has one, the index writer another.
 
 cdef int holds_init(Holds* holds) noexcept nogil:
     holds.count = 0
+    holds.kept = 0
+    holds.unverified = 0
     holds.capacity = 1024
     holds.heap = <Hold*>malloc(holds.capacity * sizeof(Hold))
     holds.slots = <uint32_t*>calloc(holds.capacity * 2, sizeof(uint32_t))
@@ -38,15 +42,41 @@ cdef inline bint holds_has(const Holds* holds, uint64_t sequence) noexcept nogil
     return holds.slots[holds_slot(holds, sequence)] != 0
 
 
-cdef bint holds_is_due(const Holds* holds, uint64_t sequence) noexcept nogil:
-    """Whether a hold is open, and neither kept beyond its deadline nor set aside."""
+cdef inline uint64_t holds_find(const Holds* holds, uint64_t sequence) noexcept nogil:
+    """When a hold is due, 0 if it is neither open nor unverified."""
     cdef uint32_t slot = holds_slot(holds, sequence)
-    return holds.slots[slot] != 0 and holds.heap[holds.slots[slot] - 1].due < ASIDE
+    return holds.heap[holds.slots[slot] - 1].due if holds.slots[slot] != 0 else 0
+
+
+cdef inline bint holds_is_open(const Holds* holds, uint64_t sequence) noexcept nogil:
+    cdef uint64_t due = holds_find(holds, sequence)
+    return due != 0 and due != UNVERIFIED
+
+
+cdef bint holds_is_due(const Holds* holds, uint64_t sequence) noexcept nogil:
+    """Whether a hold is open, and neither kept nor set aside."""
+    return 0 < holds_find(holds, sequence) < UNVERIFIED
+
+
+cdef inline bint holds_is_kept(const Holds* holds, uint64_t sequence) noexcept nogil:
+    return holds_find(holds, sequence) == NEVER
+
+
+cdef inline bint holds_is_unverified(const Holds* holds, uint64_t sequence) noexcept nogil:
+    return holds_find(holds, sequence) == UNVERIFIED
 
 
 cdef bint holds_is_aside(const Holds* holds, uint64_t sequence) noexcept nogil:
-    cdef uint32_t slot = holds_slot(holds, sequence)
-    return holds.slots[slot] != 0 and holds.heap[holds.slots[slot] - 1].due == ASIDE
+    return holds_find(holds, sequence) == ASIDE
+
+
+cdef inline void holds_count(Holds* holds, uint64_t due, int step) noexcept nogil:
+    """Count one that is due then, or count it no more."""
+    if due == NEVER:
+        holds.kept += step
+    elif due == UNVERIFIED:
+        holds.unverified += step
+    native_assert(holds.kept + holds.unverified <= holds.count, b"holds_count: some of all")
 
 
 cdef inline bint holds_before(const Hold* a, const Hold* b) noexcept nogil:
@@ -119,6 +149,7 @@ cdef int holds_add(Holds* holds, uint64_t sequence, uint64_t due) noexcept nogil
     cdef uint32_t position
     native_assert(sequence > 0, b"holds_add: a hold is a row")
     native_assert(not holds_has(holds, sequence), b"holds_add: it is not open yet")
+    native_assert(due > 0, b"holds_add: it is due some time")
     if holds.count == holds.capacity:
         heap = <Hold*>realloc(holds.heap, <size_t>holds.capacity * 2 * sizeof(Hold))
         if heap == NULL:
@@ -137,6 +168,7 @@ cdef int holds_add(Holds* holds, uint64_t sequence, uint64_t due) noexcept nogil
     holds.heap[holds.count].due = due
     holds.slots[holds_slot(holds, sequence)] = holds.count + 1
     holds.count += 1
+    holds_count(holds, due, 1)
     holds_sift(holds, holds.count - 1)
     native_assert(holds_has(holds, sequence), b"holds_add: it is open")
     native_assert(
@@ -147,7 +179,7 @@ cdef int holds_add(Holds* holds, uint64_t sequence, uint64_t due) noexcept nogil
 
 
 cdef void holds_put_off(Holds* holds, uint64_t sequence, uint64_t due) noexcept nogil:
-    """Let a hold be due later than it was; it stays open."""
+    """Let a hold be due later than it was; it stays listed."""
     cdef uint32_t slot = holds_slot(holds, sequence)
     cdef uint32_t position
     if holds.slots[slot] == 0:
@@ -155,13 +187,21 @@ cdef void holds_put_off(Holds* holds, uint64_t sequence, uint64_t due) noexcept 
     position = holds.slots[slot] - 1
     native_assert(position < holds.count, b"holds_put_off: it is in the heap")
     native_assert(due >= holds.heap[position].due, b"holds_put_off: later, not earlier")
+    holds_count(holds, holds.heap[position].due, -1)
     holds.heap[position].due = due
+    holds_count(holds, due, 1)
     holds_sift(holds, position)
 
 
 cdef inline void holds_keep(Holds* holds, uint64_t sequence) noexcept nogil:
     """Let a hold be due no more."""
     holds_put_off(holds, sequence, NEVER)
+
+
+cdef inline void holds_doubt(Holds* holds, uint64_t sequence) noexcept nogil:
+    """Let a hold that has expired be unverified."""
+    native_assert(holds_is_due(holds, sequence), b"holds_doubt: it was due")
+    holds_put_off(holds, sequence, UNVERIFIED)
 
 
 cdef inline void holds_set_aside(Holds* holds, uint64_t sequence) noexcept nogil:
@@ -171,7 +211,7 @@ cdef inline void holds_set_aside(Holds* holds, uint64_t sequence) noexcept nogil
 
 cdef inline uint64_t holds_due(const Holds* holds) noexcept nogil:
     """When the next hold is due, 0 if none is."""
-    if holds.count == 0 or holds.heap[0].due >= ASIDE:
+    if holds.count == 0 or holds.heap[0].due >= UNVERIFIED:
         return 0
     return holds.heap[0].due
 
@@ -185,6 +225,7 @@ cdef void holds_remove(Holds* holds, uint64_t sequence) noexcept nogil:
     position = holds.slots[slot] - 1
     native_assert(position < holds.count, b"holds_remove: it is in the heap")
     native_assert(holds.heap[position].sequence == sequence, b"holds_remove: it is the one")
+    holds_count(holds, holds.heap[position].due, -1)
     holds_swap(holds, position, holds.count - 1)
     # Close the gap, so that no later key is cut off from its home.
     hole = slot
@@ -200,7 +241,8 @@ cdef void holds_remove(Holds* holds, uint64_t sequence) noexcept nogil:
     holds.count -= 1
     if position < holds.count:
         holds_sift(holds, position)
-    native_assert(not holds_has(holds, sequence), b"holds_remove: it is open no more")
+    native_assert(not holds_has(holds, sequence), b"holds_remove: it is listed no more")
+    native_assert(holds.kept + holds.unverified <= holds.count, b"holds_remove: some of all")
     native_assert(
         holds.count == 0 or holds_is_at(holds, holds.count - 1),
         b"holds_remove: the last has its slot",

@@ -88,7 +88,7 @@ cdef int indexer_take_row(
     if row.result == RESULT_OK:
         if not effect_is_within(row, tail, tail_size):
             return MDB_CORRUPTED
-        if kinds_resolves_hold(row.kind) or row.flags & ROW_RELEASE:
+        if keys_needs_hold(row) or row.flags & ROW_RELEASE:
             rc = store_get_row(reader, row.resolves, &hold)
             root = hold
             if rc == 0 and hold.kind == KIND_POST:

@@ -123,7 +123,7 @@ cdef int segments_take_row(
         row.sequence <= s.index.head.as_of,
         b"segments_take_row: the index has the row",
     )
-    if kinds_resolves_hold(row.kind):
+    if keys_needs_hold(row):
         rc = store_get_row(reader, row.resolves, &hold)
         if rc != 0:
             return rc

@@ -32,6 +32,42 @@ cdef bint effect_is_within(
     return not kinds_changes_credit(row.kind) or row.credit < ACCOUNTS_MAX
 
 
+cdef inline void effect_count_kept(
+    Table* table, const Row* row, const Row* hold, int step
+) noexcept nogil:
+    """One kept hold more or less between two accounts."""
+    cdef Account* debit = &table.accounts[row.debit]
+    cdef Account* credit = &table.accounts[row.credit]
+    cdef uint64_t amount = hold.amount if step > 0 else 0 - hold.amount
+    debit.kept_count += step
+    debit.kept_amount += amount
+    credit.kept_count += step
+    credit.kept_amount += amount
+
+
+cdef inline void effect_count_case(Table* table, const Row* row, int step) noexcept nogil:
+    """One payment in question, or one advance, more or less between two accounts."""
+    table.accounts[row.debit].cases_count += step
+    table.accounts[row.credit].cases_count += step
+
+
+cdef inline void effect_transfer(Table* table, const Row* row) noexcept nogil:
+    """What a transfer with R does besides moving money: a correction or a recovery ends what
+    an advance, or a payment in question, has begun."""
+    native_assert(
+        (row.flags & ROW_CASE != 0) == (keys_transfer(table, row) == LINK_CORRECTION),
+        b"effect_transfer: a correction says so",
+    )
+    effect_count_case(table, row, 1 if keys_transfer(table, row) == LINK_ADVANCE else -1)
+
+
+cdef inline void effect_case(Table* table, const Row* row, const Row* hold) noexcept nogil:
+    if row.flags & ROW_CASE:
+        effect_count_case(table, row, 1)
+    if row.flags & ROW_KEEP:
+        effect_count_kept(table, row, hold, 1)
+
+
 cdef inline void effect_release(
     Table* table, const Row* row, const Row* hold
 ) noexcept nogil:
@@ -42,6 +78,8 @@ cdef inline void effect_release(
     credit.credits_pending -= hold.amount
     debit.holds_count -= 1
     credit.holds_count -= 1
+    if row.flags & ROW_KEEP:
+        effect_count_kept(table, row, hold, -1)
     # What does not stay spent is given back to the day it was counted in.
     if keys_day(hold.timestamp) == debit.day:
         if row.kind == KIND_POST:
@@ -86,16 +124,6 @@ cdef inline void effect_receipt(Table* table, const Row* row) noexcept nogil:
     native_assert(row.receipt > 0, b"effect_receipt: what is paid has one")
     debit.receipt = row.receipt
     debit.year = keys_year_of(table, keys_day(row.timestamp))
-
-
-cdef inline void effect_count_case(Table* table, const Row* row, int step) noexcept nogil:
-    """One open case more or less; a count that was ever full says no more."""
-    cdef Account* debit = &table.accounts[row.debit]
-    cdef Account* credit = &table.accounts[row.credit]
-    if debit.cases_count < CASES_COUNT_MAX:
-        debit.cases_count += step
-    if credit.cases_count < CASES_COUNT_MAX:
-        credit.cases_count += step
 
 
 cdef void effect_open(Table* table, const Row* row, const uint8_t* tail) noexcept nogil:
@@ -164,6 +192,11 @@ cdef void effect_window(
         account.changed = row.sequence
 
 
+cdef inline bint effect_has_kept(const Account* account, const Row* hold) noexcept nogil:
+    """Whether an account counts a hold among those that are kept. For asserts."""
+    return account.kept_count > 0 and account.kept_amount >= hold.amount
+
+
 cdef inline void effect_rely(const Table* table, const Row* row, const Row* hold) noexcept nogil:
     """What an accepted row that moves money finds in the images of both accounts: what it
     takes back was given. For asserts; asked by those whose images are all of one moment."""
@@ -186,15 +219,28 @@ cdef inline void effect_rely(const Table* table, const Row* row, const Row* hold
         native_assert(credit.credits_pending >= hold.amount, b"effect: the credit was held")
         native_assert(debit.holds_count > 0, b"effect: the debit counts the hold")
         native_assert(credit.holds_count > 0, b"effect: the credit counts the hold")
+        native_assert(
+            not (row.flags & ROW_KEEP and row.kind == KIND_EXPIRE), b"effect: kept, or expired"
+        )
+        if row.flags & ROW_KEEP:
+            native_assert(effect_has_kept(debit, hold), b"effect: the debit counts it as kept")
+            native_assert(effect_has_kept(credit, hold), b"effect: the credit counts it as kept")
         if keys_day(hold.timestamp) == debit.day:
             native_assert(debit.day_amount >= hold.amount, b"effect: the day has the amount")
             native_assert(debit.day_count > 0, b"effect: the day counts the hold")
     elif row.kind == KIND_REFUND:
         native_assert(debit.refundable >= row.amount, b"effect: the debit can be refunded")
         native_assert(credit.refundable >= row.amount, b"effect: the credit can be refunded")
-    elif row.kind == KIND_CASE_CLOSE:
-        native_assert(debit.cases_count > 0, b"effect: the debit has an open case")
-        native_assert(credit.cases_count > 0, b"effect: the credit has an open case")
+    elif keys_keeps_hold(row):
+        native_assert(hold.sequence == row.resolves, b"effect: the hold that is kept")
+        native_assert(debit.kept_count < debit.holds_count, b"effect: one of the debit's")
+        native_assert(credit.kept_count < credit.holds_count, b"effect: one of the credit's")
+    elif row.kind == KIND_VERIFY or (
+        row.kind == KIND_TRANSFER and row.resolves != 0
+        and keys_transfer(table, row) != LINK_ADVANCE
+    ):
+        native_assert(debit.cases_count > 0, b"effect: the debit counts a case")
+        native_assert(credit.cases_count > 0, b"effect: the credit counts a case")
     elif row.kind == KIND_OPEN:
         native_assert(row.debit == table.count, b"effect: the next index is opened")
     elif row.kind == KIND_CLOSE:
@@ -220,7 +266,8 @@ cdef inline bint effect_is_covered(const Account* account) noexcept nogil:
 cdef void effect_apply(
     Table* table, const Row* row, const Row* hold, const uint8_t* tail, uint32_t tail_size
 ) noexcept nogil:
-    """Apply one accepted row. `hold` is the row a post, void or expire resolves."""
+    """Apply one accepted row. `hold` is the one that a post, void or expire ends, or that a
+    case keeps."""
     cdef Account* debit = &table.accounts[row.debit]
     cdef int kind = row.kind
     if kind == KIND_PAY:
@@ -239,8 +286,12 @@ cdef void effect_apply(
         effect_receipt(table, row)
     elif kinds_resolves_hold(kind):
         effect_release(table, row, hold)
+        if kind == KIND_EXPIRE:
+            effect_count_case(table, row, 1)
     elif kinds_posts(kind):
         effect_post(table, row)
+        if kind == KIND_TRANSFER and row.resolves != 0:
+            effect_transfer(table, row)
     elif kind == KIND_WINDOW:
         effect_window(table, row, tail, tail_size)
         return
@@ -253,13 +304,13 @@ cdef void effect_apply(
     elif kind == KIND_CLOSE:
         debit.state = STATE_CLOSED
     elif kind == KIND_CASE:
-        effect_count_case(table, row, 1)
-    elif kind == KIND_CASE_CLOSE:
+        effect_case(table, row, hold)
+    elif kind == KIND_VERIFY:
         effect_count_case(table, row, -1)
     elif kind == KIND_REGISTER:
         effect_register(table, row, tail)
         return
-    else:
+    elif not kinds_changes_debit(kind):
         return
     debit.changed = row.sequence
     if kinds_changes_credit(row.kind):

@@ -115,8 +115,36 @@ cdef inline bint keys_no_id(const uint8_t* id) noexcept nogil:
 
 
 cdef inline bint keys_keeps_hold(const Row* row) noexcept nogil:
-    """A case that lets a hold outlive its deadline."""
-    return row.kind == KIND_CASE and row.total == CASE_DEADLINE_PASSED
+    """A case that keeps an open hold."""
+    return row.kind == KIND_CASE and row.flags & ROW_KEEP != 0
+
+
+cdef inline bint keys_ends_doubt(const Row* row) noexcept nogil:
+    """What says for good whether the biller has a credit of what was given back."""
+    return row.kind == KIND_VERIFY or (row.kind == KIND_TRANSFER and row.flags & ROW_CASE != 0)
+
+
+cdef inline bint keys_needs_hold(const Row* row) noexcept nogil:
+    """Whether what an accepted row does to accounts depends on the hold that it resolves."""
+    return kinds_resolves_hold(row.kind) or keys_keeps_hold(row)
+
+
+cdef inline uint64_t keys_transfer(const Table* table, const Row* row) noexcept nogil:
+    """What a transfer with R does, told by its accounts: the link that R gets to it; 0 if it
+    is none of the three that are accepted."""
+    cdef uint8_t debit, credit
+    if not (0 < row.debit < ACCOUNTS_MAX and 0 < row.credit < ACCOUNTS_MAX):
+        return 0
+    # Nobody's, of kind 0, are those that are not open.
+    debit = table.accounts[row.debit].kind
+    credit = table.accounts[row.credit].kind
+    if debit == ACCOUNT_WALLET and credit == ACCOUNT_BILLER:
+        return LINK_CORRECTION
+    if debit == ACCOUNT_SUSPENSE and credit == ACCOUNT_WALLET:
+        return LINK_ADVANCE
+    if debit == ACCOUNT_WALLET and credit == ACCOUNT_SUSPENSE:
+        return LINK_RECOVERY
+    return 0
 
 
 cdef inline void keys_shift(const Row* row, uint64_t* high, uint64_t* low) noexcept nogil:
@@ -189,7 +217,11 @@ cdef void keys_derive(
     elif row.kind == KIND_CASE:
         keys_derive_one(out, MAP_LINKS, row.resolves, LINK_CASE + row.total, row.sequence)
     elif row.kind == KIND_TRANSFER and row.resolves != 0:
-        keys_derive_one(out, MAP_LINKS, row.resolves, LINK_CASE, row.sequence)
+        keys_derive_one(
+            out, MAP_LINKS, row.resolves, keys_transfer(table, row), row.sequence
+        )
+    elif row.kind == KIND_VERIFY:
+        keys_derive_one(out, MAP_LINKS, row.resolves, LINK_VERIFY, row.sequence)
     elif row.kind == KIND_SETTLE:
         keys_derive_one(out, MAP_LINKS, row.resolves, <uint64_t>row.debit + 1, row.sequence)
     elif row.kind == KIND_SHIFT:

@@ -26,7 +26,7 @@ cdef inline uint32_t kinds_traits(uint64_t kind) noexcept nogil:
     elif kind == KIND_POST:
         return (
             KINDS_MONEY | TRAIT_ASKED | TRAIT_POSTED | TRAIT_FINAL | TRAIT_RESOLVES | TRAIT_LINK
-            | TRAIT_AMOUNT
+            | TRAIT_AMOUNT | TRAIT_PROPOSED
         )
     elif kind == KIND_VOID:
         return KINDS_MONEY | TRAIT_ASKED | TRAIT_RESOLVES | TRAIT_LINK | TRAIT_PROPOSED
@@ -66,7 +66,7 @@ cdef inline uint32_t kinds_traits(uint64_t kind) noexcept nogil:
     elif kind == KIND_CASE_CLOSE:
         return (
             KINDS_ASKED | TRAIT_DEBIT | TRAIT_CREDIT | TRAIT_LINK | TRAIT_REFERENCE
-            | TRAIT_TOTAL | TRAIT_SPEAKS | TRAIT_FILLED
+            | TRAIT_SPEAKS | TRAIT_FILLED | TRAIT_PROPOSED
         )
     elif kind == KIND_PROPOSE:
         return (
@@ -77,6 +77,10 @@ cdef inline uint32_t kinds_traits(uint64_t kind) noexcept nogil:
         return KINDS_ASKED | TRAIT_LINK | TRAIT_SPEAKS
     elif kind == KIND_SHIFT:
         return KINDS_ASKED | TRAIT_RECORD | TRAIT_APPROVED
+    elif kind == KIND_VERIFY:
+        return TRAIT_ASKED | TRAIT_DEBIT | TRAIT_CREDIT | TRAIT_PROPOSED
+    elif kind == KIND_WITHDRAW:
+        return KINDS_ASKED | TRAIT_LINK | TRAIT_REFERENCE | TRAIT_SPEAKS
     return 0
 
 
@@ -152,8 +156,9 @@ cdef inline bint kinds_gives_index(uint64_t kind) noexcept nogil:
     return (kinds_traits(kind) & TRAIT_INDEX) != 0
 
 
-cdef inline bint kinds_may_be_proposed(uint64_t kind) noexcept nogil:
-    return (kinds_traits(kind) & TRAIT_PROPOSED) != 0
+cdef inline bint kinds_may_be_proposed(uint64_t total) noexcept nogil:
+    """What a propose may ask for: a kind, or an advance."""
+    return total == PROPOSE_ADVANCE or (kinds_traits(total) & TRAIT_PROPOSED) != 0
 
 
 cdef inline bint kinds_may_be_approved(uint64_t kind) noexcept nogil:

@@ -24,7 +24,7 @@ cdef inline void answer_receipt(State* s, Outcome* out, const Row* row) noexcept
 cdef int answer_state(State* s, Outcome* out, const Row* row, bint repeat) noexcept nogil:
     """Where a payment stands: a new one by its row, a repeated one by what came after it."""
     cdef Row last
-    cdef uint64_t link
+    cdef uint64_t due, link
     cdef int rc
     if not kinds_is_payment(row.kind):
         return 0
@@ -32,7 +32,14 @@ cdef int answer_state(State* s, Outcome* out, const Row* row, bint repeat) noexc
         out.state = PAYMENT_REFUSED
         return 0
     out.state = PAYMENT_HELD if row.kind == KIND_HOLD else PAYMENT_COMPLETED
-    if not repeat or holds_has(&s.group.holds, row.sequence):
+    if not repeat:
+        return 0
+    due = holds_find(&s.group.holds, row.sequence)
+    if due != 0:
+        if due == NEVER:
+            out.state = PAYMENT_KEPT
+        elif due == UNVERIFIED:
+            out.state = PAYMENT_UNVERIFIED
         return 0
     rc = rows_find_link(s, row.sequence, 0, &link)
     if rc == 0 and link != 0:

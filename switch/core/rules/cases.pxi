@@ -1,115 +1,98 @@
-# What needs people, or comes from them and moves no money: cases, proposals, approvals,
-# shifts; and an answer that comes too late for its hold.
+# What needs people, or comes from them and moves no money: proposals, approvals, withdrawals,
+# the closing of cases, shifts; and what of a transfer that puts a payment right is theirs.
 #
 # Refuses in the documented order and changes nothing on the way, as treasury.pxi does.
 
-# --- an answer that comes too late ------------------------------------------------------------
+# --- what a proposal is about -------------------------------------------------------------------
 
-cdef int cases_contradict(
-    State* s, const Draft* draft, const Row* hold, Outcome* out
+cdef int cases_find_end(
+    State* s, const Row* row, Row* case_, int* result, uint64_t* other
 ) noexcept nogil:
-    """An answer that the hold's resolution contradicts raises a case, once of each type."""
-    cdef Row row
-    cdef uint64_t link
-    cdef int kind = 0
-    cdef int rc
-    if draft.row.kind == KIND_POST and (
-        out.result == RESULT_ALREADY_VOIDED or out.result == RESULT_ALREADY_EXPIRED
+    """The case that a row closes, which ends by nothing else: of a late rejection, or of
+    another amount that was credited of what had been posted before."""
+    cdef Row end
+    cdef uint64_t closed
+    cdef bint found
+    cdef int rc = rows_find_accepted(s, row.resolves, case_, &found)
+    result[0] = RESULT_CASE_NOT_FOUND
+    if rc != 0 or not found or case_.kind != KIND_CASE or not (
+        case_.total == CASE_LATE_REJECTION or case_.total == CASE_AMOUNT_DIFFERS
     ):
-        kind = CASE_LATE_CONFIRMATION
-    elif draft.row.kind == KIND_VOID and out.result == RESULT_ALREADY_POSTED:
-        kind = CASE_LATE_REJECTION
-    if kind == 0:
+        return rc
+    memset(&end, 0, sizeof(Row))
+    rc = rows_find_link(s, case_.resolves, 0, other)
+    if rc == 0 and other[0] != 0:
+        rc = rows_get(s, other[0], &end)
+    if rc != 0:
+        return rc
+    if case_.total == CASE_AMOUNT_DIFFERS and end.kind != KIND_POST:
+        other[0] = 0
         return 0
-    rc = rows_find_link(s, hold.sequence, LINK_CASE + kind, &link)
-    if rc == 0 and link != 0:
-        out.repeat = 1
-        rc = rows_get(s, link, &row)
-    elif rc == 0:
-        resolve_make_case(&row, hold, kind)
-        row.flags = ROW_EVIDENCE
-        rc = rows_record(s, &row, NULL, draft.tail, draft.tail_size, NULL)
-    out.sequence = row.sequence
-    out.timestamp = row.timestamp
-    answer_balance(s, out, &row)
+    result[0] = RESULT_CASE_CLOSED
+    if case_.total == CASE_AMOUNT_DIFFERS and case_.sequence < end.sequence:
+        return 0
+    other[0] = 0
+    rc = rows_find_link(s, case_.sequence, 0, &closed)
+    if rc == 0 and closed == 0 and case_.total == CASE_LATE_REJECTION and end.kind == KIND_POST:
+        rc = standing_find_refund(s, &end, &closed)
+    other[0] = closed
+    if closed == 0:
+        result[0] = RESULT_OK
     return rc
 
 
-# --- people ---------------------------------------------------------------------------------------
-
-cdef int cases_close(State* s, Row* row, int* result, uint64_t* other) noexcept nogil:
-    """Close a case with a reason and, if money had to move, the row that moved it."""
-    cdef Row spoken_of, case_
+cdef int cases_check(State* s, const Row* row, int* result) noexcept nogil:
+    """What is asked for about a hold: that it stands as it must, and has so much."""
+    cdef Standing standing
+    cdef Row hold, end
     cdef bint found
-    cdef int rc = rows_find_accepted(s, row.resolves, &case_, &found)
-    result[0] = RESULT_CASE_NOT_FOUND
-    if rc != 0 or not found or case_.kind != KIND_CASE:
+    cdef int rc = resolve_find(s, row, &hold, result)
+    if rc != 0 or result[0] != RESULT_OK:
         return rc
-    rc = rows_find_link(s, row.resolves, 0, other)
-    if rc != 0:
-        return rc
-    if other[0] != 0:
-        result[0] = RESULT_CASE_CLOSED
-        return 0
-    if row.total != 0:
-        rc = rows_find_accepted(s, row.total, &spoken_of, &found)
-        if rc != 0 or not found or not kinds_moves_money(spoken_of.kind):
-            result[0] = RESULT_PAYMENT_NOT_FOUND
-            return rc
-    result[0] = RESULT_OK
-    row.debit = case_.debit
-    row.credit = case_.credit
-    return 0
-
-
-cdef int cases_check(
-    State* s, const Row* row, int about, Row* case_, int* result
-) noexcept nogil:
-    """What puts a case of this type right: it moves no more than was held."""
-    cdef Row hold
-    cdef bint found
-    cdef int rc = rows_find_accepted(s, row.resolves, case_, &found)
-    found = found and case_.kind == KIND_CASE and case_.total == <uint64_t>about
-    result[0] = RESULT_OK if found else RESULT_CASE_NOT_FOUND
-    if rc != 0 or not found:
-        return rc
-    rc = rows_get(s, case_.resolves, &hold)
-    if rc == 0 and row.amount > hold.amount:
+    if row.total == KIND_TRANSFER or row.total == KIND_VERIFY:
+        rc = standing_get(s, hold.sequence, &standing, &end)
+        found = rc == 0 and (
+            standing_is_late(&standing)
+            or (row.total == KIND_VERIFY and standing_is_unverified(&standing))
+        )
+    else:
+        found = holds_is_kept(&s.group.holds, hold.sequence)
+    if not found:
+        result[0] = RESULT_CASE_NOT_FOUND
+    elif row.total != KIND_VERIFY and row.amount > hold.amount:
         result[0] = RESULT_EXCEEDS_HOLD
     return rc
 
 
-cdef int cases_propose(State* s, const Row* row, int* result) noexcept nogil:
-    """A refund of a payment, a transfer that corrects a late confirmation, or the void of
-    a hold that its deadline kept."""
+cdef int cases_propose(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
+    """A refund of a payment, the end of a case, or what is to become of a hold."""
     cdef Row spoken_of
     cdef bint found
     cdef int rc
-    if row.total == KIND_TRANSFER:
-        return cases_check(s, row, CASE_LATE_CONFIRMATION, &spoken_of, result)
-    if row.total == KIND_VOID:
-        return cases_check(s, row, CASE_DEADLINE_PASSED, &spoken_of, result)
+    if row.total == KIND_CASE_CLOSE:
+        return cases_find_end(s, row, &spoken_of, result, other)
+    if row.total != KIND_REFUND:
+        return cases_check(s, row, result)
     rc = rows_find_accepted(s, row.resolves, &spoken_of, &found)
     found = found and kinds_is_final(spoken_of.kind)
     result[0] = RESULT_OK if found else RESULT_PAYMENT_NOT_FOUND
     return rc
 
 
+# --- what two people wanted ---------------------------------------------------------------------
+
 cdef int cases_is_of(State* s, const Row* asked, const Row* hold, bint* same) noexcept nogil:
-    """Whether a proposal to release a kept hold is of this one, or of one of its basket."""
-    cdef Row case_, held
-    cdef int rc = rows_get(s, asked.resolves, &case_)
+    """Whether a proposal to give a hold back is of this one, or of one of its basket."""
+    cdef Row held
+    cdef int rc = rows_get(s, asked.resolves, &held)
     if rc == 0:
-        rc = rows_get(s, case_.resolves, &held)
-    if rc != 0:
-        return rc
-    same[0] = fields_basket_lead(&held) == fields_basket_lead(hold)
-    return 0
+        same[0] = fields_basket_lead(&held) == fields_basket_lead(hold)
+    return rc
 
 
 cdef bint cases_is_same(const Row* asked, const Row* row) noexcept nogil:
-    """Whether a refund or correction is what was proposed: its content, and the id that
-    follows from the proposal's, so that it is done once however often it is sent."""
+    """Whether a row with an id is what was proposed: its content, and the id that follows
+    from the proposal's, so that it is done once however often it is sent."""
     cdef uint8_t[22] name
     cdef uint8_t[32] digest
     memcpy(name, <const char*>b"refund", 6)
@@ -117,7 +100,8 @@ cdef bint cases_is_same(const Row* asked, const Row* row) noexcept nogil:
     native_blake2b_256(name, 22, digest)
     return (
         memcmp(digest, row.id, 16) == 0 and asked.participant == row.participant
-        and asked.resolves == row.resolves and asked.amount == row.amount
+        and asked.resolves == row.resolves
+        and (row.kind == KIND_CASE_CLOSE or asked.amount == row.amount)
         and (
             row.kind == KIND_REFUND
             or memcmp(asked.reference, row.reference, REFERENCE_SIZE) == 0
@@ -125,57 +109,154 @@ cdef bint cases_is_same(const Row* asked, const Row* row) noexcept nogil:
     )
 
 
+cdef int cases_is_wanted(
+    State* s, const Row* asked, const Row* row, const Row* hold, bint* same
+) noexcept nogil:
+    """Whether a row is what a proposal asks for. `hold`: of a post, void or verify."""
+    cdef Row held
+    cdef int rc = 0
+    same[0] = False
+    if row.kind == KIND_POST:
+        same[0] = asked.resolves == row.resolves and asked.amount == row.amount
+        return 0
+    if not kinds_has_id(row.kind):
+        return cases_is_of(s, asked, hold, same)
+    if not cases_is_same(asked, row):
+        return 0
+    if row.kind != KIND_TRANSFER:
+        same[0] = True
+        return 0
+    rc = rows_get(s, row.resolves, &held)
+    if rc == 0 and asked.total == PROPOSE_ADVANCE:
+        same[0] = (
+            keys_transfer(&s.group.working, row) == LINK_ADVANCE and row.credit == held.debit
+        )
+    elif rc == 0:
+        same[0] = row.debit == held.debit and row.credit == held.credit
+    return rc
+
+
 cdef int cases_approved(
     State* s, const Draft* draft, const Row* hold, int* result
 ) noexcept nogil:
     """What two people must want: a proposal of just this, and its approval by the checker.
 
-    That these are two is the approval's own rule. `hold`: the kept one that a void ends.
+    That these are two is the approval's own rule. `hold`: what a post or void ends, or of
+    which a verify ends the doubt.
     """
     cdef const Row* row = &draft.row
     cdef Row asked, approval
     cdef uint64_t link = 0
+    cdef uint64_t wanted = row.kind
     cdef bint found, same
     cdef int rc = rows_find_accepted(s, draft.proposal, &asked, &found)
     result[0] = RESULT_NOT_APPROVED
-    if rc != 0 or not found or asked.kind != KIND_PROPOSE or asked.total != row.kind:
+    if row.kind == KIND_TRANSFER and (
+        keys_transfer(&s.group.working, row) == LINK_ADVANCE
+    ):
+        wanted = PROPOSE_ADVANCE
+    if rc != 0 or not found or asked.kind != KIND_PROPOSE or asked.total != wanted:
         return rc
-    if row.kind == KIND_VOID:
-        rc = cases_is_of(s, &asked, hold, &same)
-    else:
-        same = cases_is_same(&asked, row)
+    rc = cases_is_wanted(s, &asked, row, hold, &same)
     if rc == 0:
         rc = rows_find_link(s, asked.sequence, 0, &link)
     if rc != 0 or not same or link == 0:
         return rc
     rc = rows_get(s, link, &approval)
-    if rc == 0 and approval.participant == row.checker:
+    if rc == 0 and approval.kind == KIND_APPROVE and approval.participant == row.checker:
         result[0] = RESULT_OK
     return rc
 
 
+# --- what is done then --------------------------------------------------------------------------
+
+cdef int cases_close(State* s, Row* row, int* result, uint64_t* other) noexcept nogil:
+    """Close a case, as proposed."""
+    cdef Row case_
+    cdef int rc = cases_find_end(s, row, &case_, result, other)
+    if rc == 0:
+        row.debit = case_.debit
+        row.credit = case_.credit
+    return rc
+
+
 cdef int cases_correct(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
-    """A transfer that names a case, as proposed: from the hold's wallet to its biller, once,
-    while the case is open."""
-    cdef Row late
-    cdef int rc = rows_get(s, row.resolves, &late)
+    """Pay after all what its biller has credited late, as proposed, while that is open."""
+    cdef Standing standing
+    cdef Row end
+    cdef int rc = standing_get(s, row.resolves, &standing, &end)
     result[0] = RESULT_OK
-    if rc != 0:
+    if rc == 0 and not standing_is_late(&standing):
+        result[0] = RESULT_CASE_CLOSED
+        other[0] = standing.corrected if standing.corrected != 0 else standing.verified
+    return rc
+
+
+cdef int cases_advance(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
+    """Pay a wallet ahead of its kept hold's end, as proposed, once for each hold."""
+    cdef int rc
+    result[0] = RESULT_HOLD_NOT_FOUND
+    if not holds_is_kept(&s.group.holds, row.resolves):
+        return 0
+    rc = rows_find_link(s, row.resolves, LINK_ADVANCE, other)
+    result[0] = RESULT_CASE_CLOSED if other[0] != 0 else RESULT_OK
+    return rc
+
+
+cdef int cases_recover(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
+    """Take an advance back: all of it, from the wallet that had it, once."""
+    cdef Row advance
+    cdef bint found
+    cdef int rc = rows_find_accepted(s, row.resolves, &advance, &found)
+    result[0] = RESULT_CASE_NOT_FOUND
+    if rc != 0 or not found or advance.kind != KIND_TRANSFER or advance.resolves == 0 or (
+        keys_transfer(&s.group.working, &advance) != LINK_ADVANCE
+    ):
         return rc
-    if row.debit != late.debit or row.credit != late.credit:
+    if row.debit != advance.credit or row.credit != advance.debit:
         result[0] = RESULT_ACCOUNT_KIND_WRONG
         return 0
-    rc = rows_find_link(s, row.resolves, LINK_CASE, other)
-    if rc == 0 and other[0] == 0:
-        rc = rows_find_link(s, row.resolves, 0, other)
-    if other[0] != 0:
-        result[0] = RESULT_CASE_CLOSED
+    if row.amount != advance.amount:
+        result[0] = RESULT_NET_DIFFERS
+        return 0
+    rc = rows_find_link(s, row.resolves, LINK_RECOVERY, other)
+    result[0] = RESULT_CASE_CLOSED if other[0] != 0 else RESULT_OK
+    return rc
+
+
+cdef int cases_transfer(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
+    """A transfer with R, which is approved if it must be."""
+    cdef uint64_t link = keys_transfer(&s.group.working, row)
+    if link == LINK_ADVANCE:
+        return cases_advance(s, row, result, other)
+    if link == LINK_RECOVERY:
+        return cases_recover(s, row, result, other)
+    native_assert(link == LINK_CORRECTION, b"cases_transfer: nothing else is approved")
+    return cases_correct(s, row, result, other)
+
+
+# --- approvals ----------------------------------------------------------------------------------
+
+cdef int cases_find_answer(
+    State* s, uint64_t proposal, int* result, uint64_t* other
+) noexcept nogil:
+    """What was made of a proposal or shift: OK if nothing was yet."""
+    cdef Row answer
+    cdef int rc = rows_find_link(s, proposal, 0, other)
+    result[0] = RESULT_OK
+    if rc != 0 or other[0] == 0:
+        return rc
+    rc = rows_get(s, other[0], &answer)
+    result[0] = RESULT_ALREADY_APPROVED
+    if answer.kind == KIND_WITHDRAW:
+        result[0] = RESULT_PROPOSAL_WITHDRAWN
     return rc
 
 
 cdef int cases_approve(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
-    """Another person than the one who asked, once. A person is (participant, operator); of
-    a shift the operator alone, who may act through others for the same centre."""
+    """Another person than the one who asked, once, and before it is too old. A person is
+    (participant, operator); of a shift the operator alone, who may act through others for
+    the same centre."""
     cdef Row asked
     cdef bint found
     cdef int rc = rows_find_accepted(s, row.resolves, &asked, &found)
@@ -187,10 +268,26 @@ cdef int cases_approve(State* s, const Row* row, int* result, uint64_t* other) n
     ):
         result[0] = RESULT_SAME_PERSON
         return 0
-    rc = rows_find_link(s, row.resolves, 0, other)
-    result[0] = RESULT_ALREADY_APPROVED if other[0] != 0 else RESULT_OK
+    rc = cases_find_answer(s, asked.sequence, result, other)
+    if rc == 0 and result[0] == RESULT_OK and asked.kind == KIND_PROPOSE and (
+        rows_time(s) - asked.timestamp >= PROPOSAL_LIFE_NS
+    ):
+        result[0] = RESULT_PROPOSAL_EXPIRED
     return rc
 
+
+cdef int cases_withdraw(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
+    """Take a proposal out of the way that nobody has approved."""
+    cdef Row asked
+    cdef bint found
+    cdef int rc = rows_find_accepted(s, row.resolves, &asked, &found)
+    result[0] = RESULT_PROPOSAL_NOT_FOUND
+    if rc != 0 or not found or asked.kind != KIND_PROPOSE:
+        return rc
+    return cases_find_answer(s, asked.sequence, result, other)
+
+
+# --- shifts -------------------------------------------------------------------------------------
 
 cdef bint cases_shift_is_valid(const ShiftRecord* record, uint32_t operator_) noexcept nogil:
     cdef int difference = DIFFERENCE_NONE

@@ -19,6 +19,47 @@ cdef inline int claims_find(
     )
 
 
+cdef int claims_is_credited(State* s, uint64_t taker, bint* credited) noexcept nogil:
+    """Whether a payment that was given back has, by its biller's word, been credited."""
+    cdef Standing standing
+    cdef Row row, end
+    cdef int rc = rows_get(s, taker, &row)
+    credited[0] = False
+    if rc != 0 or row.kind != KIND_HOLD:
+        return rc
+    rc = standing_get(s, taker, &standing, &end)
+    credited[0] = rc == 0 and (standing_is_late(&standing) or standing.corrected != 0)
+    return rc
+
+
+cdef int claims_check_released(
+    State* s, const Draft* draft, int* result, uint64_t* other
+) noexcept nogil:
+    """Whether a bill that was given back is free: none of the payments that took its claim
+    before, as far as they are looked at, has been credited after all."""
+    cdef uint64_t value
+    cdef uint32_t takers = 0
+    cdef uint32_t nth = 1
+    cdef bint credited
+    cdef int rc
+    while takers < <uint32_t>TAKERS_MAX:
+        rc = claims_find(s, draft, CLAIMS_BILL, nth, &value)
+        if rc != 0:
+            return 0 if rc == MDB_NOTFOUND else rc
+        nth += 1
+        if value & 1:
+            continue
+        takers += 1
+        rc = claims_is_credited(s, value >> 1, &credited)
+        if rc != 0:
+            return rc
+        if credited:
+            result[0] = RESULT_BILL_ALREADY_CLAIMED
+            other[0] = value >> 1
+            return 0
+    return 0
+
+
 cdef int claims_check_bill(
     State* s, const Draft* draft, int* result, uint64_t* other
 ) noexcept nogil:
@@ -32,21 +73,23 @@ cdef int claims_check_bill(
         result[0] = RESULT_BILL_ALREADY_CLAIMED
         other[0] = value >> 1
         return 0
-    if not draft.quoted:
-        return 0
-    rc = rows_get(s, value >> 1, &row)
-    if rc == 0 and row.timestamp >= claims_fetched(draft):
-        result[0] = RESULT_QUOTATION_EXPIRED
-    return rc
+    if draft.quoted:
+        rc = rows_get(s, value >> 1, &row)
+        if rc == 0 and row.timestamp >= claims_fetched(draft):
+            result[0] = RESULT_QUOTATION_EXPIRED
+    if rc != 0 or result[0] != RESULT_OK:
+        return rc
+    return claims_check_released(s, draft, result, other)
 
 
 cdef int claims_end(
     State* s, const Row* taker, bint* open_, bint* paid, uint64_t* ended
 ) noexcept nogil:
-    """What has become of a payment: whether its hold is open, whether it is paid and not
-    wholly refunded, and when it ended, as far as it has."""
-    cdef Row final, last
-    cdef uint64_t link
+    """What has become of a payment: whether its hold is open or in question, whether it is
+    paid and not wholly refunded, and when it ended, as far as it has."""
+    cdef Standing standing
+    cdef Row final
+    cdef uint64_t refund
     cdef int rc
     open_[0] = paid[0] = False
     ended[0] = taker.timestamp
@@ -55,20 +98,22 @@ cdef int claims_end(
         return 0
     final = taker[0]
     if taker.kind == KIND_HOLD:
-        rc = rows_find_link(s, taker.sequence, 0, &link)
-        if rc == 0:
-            rc = rows_get(s, link, &final)
+        rc = standing_get(s, taker.sequence, &standing, &final)
+        if rc == 0 and standing_is_late(&standing):
+            open_[0] = True
+            return 0
+        if rc == 0 and standing.corrected != 0:
+            rc = rows_get(s, standing.corrected, &final)
+            paid[0] = True
+        elif rc == 0 and standing.verified != 0:
+            rc = rows_get(s, standing.verified, &final)
         if rc != 0:
             return rc
         ended[0] = final.timestamp
     if not kinds_is_final(final.kind):
         return 0
-    paid[0] = True
-    rc = rows_find_link(s, final.sequence, 0, &link)
-    if rc == 0 and link != 0:
-        rc = rows_get(s, link, &last)
-        if rc == 0 and last.kind == KIND_REFUND and last.total >= final.amount:
-            paid[0] = False
+    rc = standing_find_refund(s, &final, &refund)
+    paid[0] = refund == 0
     return rc
 
 

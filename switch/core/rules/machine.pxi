@@ -279,11 +279,42 @@ cdef int machine_close_window(State* s, Draft* draft, Outcome* out) noexcept nog
 
 
 cdef inline bint machine_is_kept(State* s, const Row* hold) noexcept nogil:
-    """Whether an open hold is kept beyond its deadline, or will be with the next group."""
+    """Whether an open hold is kept, is set aside, or will be kept with the next group."""
     cdef uint64_t due = hold.timestamp + <uint64_t>hold.deadline * 1000000000
     if not holds_is_due(&s.group.holds, hold.sequence):
         return True
     return hold.flags & ROW_KEEP != 0 and due <= rows_time(s)
+
+
+cdef inline bint machine_needs_two(State* s, const Row* row) noexcept nogil:
+    """Whether a row with an id is done only if two people want it."""
+    if row.kind == KIND_TRANSFER:
+        return row.resolves != 0 and keys_transfer(&s.group.working, row) != LINK_RECOVERY
+    return kinds_has_id(row.kind) and kinds_may_be_proposed(row.kind)
+
+
+cdef int machine_end(
+    State* s, Draft* draft, Row* hold, int* result, uint64_t* other
+) noexcept nogil:
+    """A post, void or verify without a biller's word: two people must want it where only
+    that could have said so."""
+    cdef Row* row = &draft.row
+    cdef bint two = True
+    cdef int rc
+    if row.kind == KIND_VERIFY:
+        rc = resolve_doubt(s, row, hold, result, other)
+    else:
+        rc = resolve_hold(s, row, hold, result, other)
+    if rc != 0 or result[0] != RESULT_OK:
+        return rc
+    if row.kind == KIND_POST:
+        two = row.flags & ROW_KEEP != 0
+    elif row.kind == KIND_VOID:
+        two = machine_is_kept(s, hold)
+    if two:
+        row.total = draft.proposal
+        rc = cases_approved(s, draft, hold, result)
+    return rc
 
 
 cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
@@ -291,35 +322,35 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
     cdef Row* row = &draft.row
     cdef Row hold, resolution
     cdef int kind = row.kind
+    cdef bint two = machine_needs_two(s, row)
     cdef int result = RESULT_OK
     cdef uint64_t other = 0
     cdef int rc = 0
     if kind == KIND_WINDOW:
         return machine_close_window(s, draft, out)
-    if kind == KIND_REFUND or (kind == KIND_TRANSFER and row.resolves != 0):
+    if row.flags & ROW_EVIDENCE:
+        return evidence_apply(s, draft, out)
+    if two:
         rc = cases_approved(s, draft, NULL, &result)
         if rc != 0 or result != RESULT_OK:
             out.result = <uint8_t>result
             return rc
-    if row.flags & ROW_EVIDENCE:
-        rc = resolve_by_answer(s, draft, &hold, &result, &other)
-    elif kinds_resolves_hold(kind):
-        rc = resolve_hold(s, row, &hold, &result, &other)
-        if rc == 0 and result == RESULT_OK and kind == KIND_VOID and (
-            machine_is_kept(s, &hold)
-        ):
-            row.total = draft.proposal
-            rc = cases_approved(s, draft, &hold, &result)
+        row.total = draft.proposal
+    if kinds_resolves_hold(kind) or kind == KIND_VERIFY:
+        rc = machine_end(s, draft, &hold, &result, &other)
     elif kind == KIND_REFUND:
         rc = treasury_refund(s, row, &result)
     elif kind == KIND_TOP_UP:
         rc = treasury_top_up(s, row, &result, &other)
     elif kind == KIND_TRANSFER:
         if row.resolves != 0:
-            rc = cases_correct(s, row, &result, &other)
-            row.total = draft.proposal
+            rc = cases_transfer(s, row, &result, &other)
         if rc == 0 and result == RESULT_OK:
             result = treasury_transfer(s, row)
+        if result == RESULT_OK and row.resolves != 0 and (
+            keys_transfer(&s.group.working, row) == LINK_CORRECTION
+        ):
+            row.flags |= ROW_CASE
     elif kind == KIND_SETTLE:
         rc = treasury_settle(s, row, &result, &other)
     elif kind == KIND_OPEN:
@@ -329,9 +360,11 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
     elif kind == KIND_CASE_CLOSE:
         rc = cases_close(s, row, &result, &other)
     elif kind == KIND_PROPOSE:
-        rc = cases_propose(s, row, &result)
+        rc = cases_propose(s, row, &result, &other)
     elif kind == KIND_APPROVE:
         rc = cases_approve(s, row, &result, &other)
+    elif kind == KIND_WITHDRAW:
+        rc = cases_withdraw(s, row, &result, &other)
     elif kind == KIND_SHIFT:
         rc = cases_shift(s, row, &result, &other)
     elif not treasury_knows(s, row.debit):
@@ -352,16 +385,19 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         )
         row.total = other
     row.result = <uint8_t>result
-    if result != RESULT_OK and not kinds_has_id(kind):
-        # No row; what resolved the hold is the answer if it is the same thing.
-        if (kind == KIND_POST and result == RESULT_ALREADY_POSTED) or (
-            kind == KIND_VOID and result == RESULT_ALREADY_VOIDED
+    if result != RESULT_OK and (two or not kinds_has_id(kind)):
+        # No row: what two people want is sent again with this id, once it can be done. What
+        # resolved the hold is the answer if it is the same thing.
+        if (
+            (kind == KIND_POST and result == RESULT_ALREADY_POSTED)
+            or (kind == KIND_VOID and result == RESULT_ALREADY_VOIDED)
+            or (kind == KIND_VERIFY and other != 0)
         ):
             rc = rows_get(s, other, &resolution)
             return answer_row(s, out, &resolution, True) if rc == 0 else rc
         out.result = row.result
         out.other = other
-        return cases_contradict(s, draft, &hold, out) if row.flags & ROW_EVIDENCE else 0
+        return 0
     rc = answer_other(s, out, row)
     if rc == 0:
         rc = rows_record(s, row, &hold, draft.tail, draft.tail_size, NULL)
@@ -393,8 +429,10 @@ cdef inline bint machine_wallet_is_full(
     State* s, const Draft* draft, uint32_t count
 ) noexcept nogil:
     """Whether so many payments more, that came in a message, are too many for their wallet to
-    hold: one centre alone is not to fill the queue of a biller. As a full queue, asked late."""
-    cdef uint64_t holds = s.group.working.accounts[draft.row.debit].holds_count
+    hold: one centre alone is not to fill the queue of a biller. As a full queue, asked late.
+    What is kept waits for people, and for them alone."""
+    cdef const Account* wallet = &s.group.working.accounts[draft.row.debit]
+    cdef uint64_t holds = wallet.holds_count - wallet.kept_count
     return draft.from_message and draft.row.kind == KIND_HOLD and (
         s.group.holds_most != 0 and holds + count > s.group.holds_most
     )

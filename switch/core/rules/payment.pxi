@@ -300,7 +300,7 @@ cdef int payment_record(State* s, Draft* draft) noexcept nogil:
         row.flags |= prices_flags(s, draft)
         if record.mode == MODE_CONFIRMED and row.kind == KIND_PAY:
             row.flags |= ROW_AS_DIRECT
-        if row.kind == KIND_HOLD and (draft.keeps or record.deadline_policy == POLICY_KEEP):
+        if row.kind == KIND_HOLD and (draft.keeps or register_keeps(s, record)):
             row.flags |= ROW_KEEP
     return rows_record(s, row, NULL, tail, size, draft.claims)
 
@@ -365,7 +365,7 @@ cdef void payment_basket_join_deadlines(State* s, Draft* drafts, uint32_t count)
             continue
         if first == 0 or drafts[i].row.deadline < first:
             first = drafts[i].row.deadline
-        if s.group.services[drafts[i].row.service].record.deadline_policy == POLICY_KEEP:
+        if register_keeps(s, &s.group.services[drafts[i].row.service].record):
             keeps = 1
     for i in range(count):
         drafts[i].keeps = keeps

@@ -92,6 +92,7 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
         s.group.participants[index].role = participant.role
         s.group.participants[index].active = participant.active
         s.group.participants[index].may_state_dues = participant.may_state_dues
+        s.group.participants[index].never_credits_late = participant.never_credits_late
         s.group.participants[index].sequence = row.sequence
     elif tail[0] == RECORD_SERVICE:
         if index == s.group.services_count:
@@ -151,7 +152,8 @@ cdef bint register_participant_is_valid(const uint8_t* tail, uint32_t size) noex
         and record.active <= 1
         and keys_is_zero(record.reserved_0, 5)
         and record.may_state_dues <= 1
-        and keys_is_zero(record.reserved_1, 23)
+        and record.never_credits_late <= 1
+        and keys_is_zero(record.reserved_1, 22)
         and register_code_is_valid(record.code, CODE_MAX, False)
     )
 
@@ -211,6 +213,15 @@ cdef bint register_keeps_rules(
         and before.duplicate_rule == record.duplicate_rule
         and before.series == record.series
         and register_has_form(before, record)
+    )
+
+
+cdef inline bint register_keeps(State* s, const ServiceRecord* record) noexcept nogil:
+    """Whether a hold of a service outlives its deadline: it may be released only as long as
+    its biller promises to credit nothing late."""
+    return record.deadline_policy == POLICY_KEEP or (
+        record.deadline_policy == POLICY_RELEASE
+        and not s.group.participants[record.biller].never_credits_late
     )
 
 

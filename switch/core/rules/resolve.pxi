@@ -1,26 +1,50 @@
-# What may end a hold: its sender's post or void, a biller's answer, its deadline.
+# What may end a hold, or the doubt about one: its sender's post or void, its deadline, what
+# people want of it. A biller's answers are evidence.pxi's.
 #
-# Refuses in the documented order and changes nothing on the way. The list of open holds
-# itself is kept by index/holds.pxi, which learns of each row after it.
+# Refuses in the documented order and changes nothing on the way. The list of holds itself is
+# kept by index/holds.pxi, which learns of each row after it.
+
+cdef int resolve_find(State* s, const Row* row, Row* hold, int* result) noexcept nogil:
+    """The accepted hold that a row names."""
+    cdef bint found
+    cdef int rc = rows_find_accepted(s, row.resolves, hold, &found)
+    found = found and hold.kind == KIND_HOLD
+    result[0] = RESULT_OK if found else RESULT_HOLD_NOT_FOUND
+    return rc
+
+
+cdef int resolve_fill(State* s, Row* row, const Row* hold) noexcept nogil:
+    """Make a post, void, expire or verify a row about its hold, as all of them copy it."""
+    cdef uint16_t copied = (
+        ROW_HEAD_MASK | ROW_TENDER_MASK | ROW_CLAIM | ROW_RECENT | ROW_STATED | ROW_PARTIAL
+    )
+    row.debit = hold.debit
+    row.credit = hold.credit
+    row.service = hold.service
+    row.participant = hold.participant
+    row.operator_ = hold.operator_
+    row.basket = hold.basket
+    row.flags = (hold.flags & copied) | (row.flags & ROW_EVIDENCE)
+    memcpy(row.reference, hold.reference, REFERENCE_SIZE)
+    if holds_is_kept(&s.group.holds, hold.sequence):
+        row.flags |= ROW_KEEP
+    if row.kind == KIND_POST:
+        # What is left of a bill can be paid once a part of it is.
+        return claims_release(s, row, hold) if hold.flags & ROW_PARTIAL else 0
+    row.amount = 0 if row.kind == KIND_VERIFY else hold.amount
+    # Of what has expired nobody has said that it was not credited: it stays claimed.
+    return claims_release(s, row, hold) if row.kind != KIND_EXPIRE else 0
+
 
 cdef int resolve_hold(
     State* s, Row* row, Row* hold, int* result, uint64_t* other
 ) noexcept nogil:
     """Post or void: the hold must exist and be open; otherwise what resolved it."""
     cdef Row resolution
-    cdef uint16_t kept = (
-        ROW_HEAD_MASK | ROW_TENDER_MASK | ROW_CLAIM | ROW_RECENT | ROW_STATED | ROW_PARTIAL
-    )
-    cdef int rc
-    result[0] = RESULT_HOLD_NOT_FOUND
-    if row.resolves == 0 or row.resolves >= s.group.first + s.group.rows_count:
-        return 0
-    rc = rows_get(s, row.resolves, hold)
-    if rc != 0:
+    cdef int rc = resolve_find(s, row, hold, result)
+    if rc != 0 or result[0] != RESULT_OK:
         return rc
-    if hold.kind != KIND_HOLD or hold.result != RESULT_OK:
-        return 0
-    if not holds_has(&s.group.holds, row.resolves):
+    if not holds_is_open(&s.group.holds, row.resolves):
         rc = rows_find_link(s, row.resolves, 0, other)
         if rc == 0:
             rc = rows_get(s, other[0], &resolution)
@@ -36,41 +60,26 @@ cdef int resolve_hold(
     if row.kind == KIND_POST and row.amount > hold.amount:
         result[0] = RESULT_EXCEEDS_HOLD
         return 0
-    result[0] = RESULT_OK
-    row.debit = hold.debit
-    row.credit = hold.credit
-    row.service = hold.service
-    row.participant = hold.participant
-    row.operator_ = hold.operator_
-    row.basket = hold.basket
-    row.flags = (hold.flags & kept) | (row.flags & ROW_EVIDENCE)
-    memcpy(row.reference, hold.reference, REFERENCE_SIZE)
-    if row.kind == KIND_POST:
-        # What is left of a bill can be paid once a part of it is.
-        return claims_release(s, row, hold) if hold.flags & ROW_PARTIAL else 0
-    row.amount = hold.amount
-    return claims_release(s, row, hold)
+    return resolve_fill(s, row, hold)
 
 
-cdef int resolve_by_answer(
-    State* s, Draft* draft, Row* hold, int* result, uint64_t* other
+cdef int resolve_doubt(
+    State* s, Row* row, Row* hold, int* result, uint64_t* other
 ) noexcept nogil:
-    """A post or void that a biller's answer makes; until now its id is the hold's."""
-    cdef Row* row = &draft.row
-    cdef bint found
-    cdef int rc = rows_find_accepted(s, row.resolves, hold, &found)
-    result[0] = RESULT_HOLD_NOT_FOUND
-    if rc != 0 or not found or hold.kind != KIND_HOLD:
+    """Verify: the payment must be in question; otherwise what verified it last, if it was."""
+    cdef Standing standing
+    cdef Row end
+    cdef int rc = resolve_find(s, row, hold, result)
+    if rc != 0 or result[0] != RESULT_OK:
         return rc
-    if (
-        memcmp(hold.id, row.id, 16) != 0
-        # Whoever is to be paid, and no other biller.
-        or s.group.working.accounts[hold.credit].participant != draft.bound
-    ):
+    rc = standing_get(s, row.resolves, &standing, &end)
+    if rc != 0:
+        return rc
+    if not standing_is_in_question(&standing):
+        result[0] = RESULT_HOLD_NOT_FOUND
+        other[0] = standing.verified
         return 0
-    memset(row.id, 0, 16)
-    row.amount = hold.amount
-    return resolve_hold(s, row, hold, result, other)
+    return resolve_fill(s, row, hold)
 
 
 cdef void resolve_make_case(Row* row, const Row* hold, int kind) noexcept nogil:
@@ -90,20 +99,20 @@ cdef void resolve_make_case(Row* row, const Row* hold, int kind) noexcept nogil:
 
 # --- what is due ----------------------------------------------------------------------------
 
-cdef int resolve_due(State* s, Row* hold, Row* row) noexcept nogil:
+cdef int resolve_due(State* s, const Row* hold, Row* row) noexcept nogil:
     """Make the row that releases a hold that is due, or the case that keeps it."""
-    cdef int result = RESULT_OK
-    cdef uint64_t other = 0
-    cdef int rc
+    native_assert(
+        holds_is_due(&s.group.holds, hold.sequence), b"resolve_due: it is open and not kept"
+    )
     if hold.flags & ROW_KEEP:
         resolve_make_case(row, hold, CASE_DEADLINE_PASSED)
+        row.flags = ROW_KEEP
         return 0
     memset(row, 0, sizeof(Row))
     row.kind = KIND_EXPIRE
-    row.resolves = hold.sequence
-    rc = resolve_hold(s, row, hold, &result, &other)
     row.result = RESULT_OK
-    return rc
+    row.resolves = hold.sequence
+    return resolve_fill(s, row, hold)
 
 
 cdef int resolve_all_due(

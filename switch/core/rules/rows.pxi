@@ -90,6 +90,14 @@ cdef int rows_find_accepted(State* s, uint64_t sequence, Row* row, bint* found) 
     return rc
 
 
+cdef inline void rows_publish_holds(State* s) noexcept nogil:
+    """Show readers how many holds there are, and when the next is due."""
+    s.shared.holds_count = s.group.holds.count - s.group.holds.unverified
+    s.shared.kept_count = s.group.holds.kept
+    s.shared.unverified_count = s.group.holds.unverified
+    s.shared.due = holds_due(&s.group.holds)
+
+
 cdef inline void rows_touch(State* s, uint32_t account) noexcept nogil:
     """Remember that this group changed an account."""
     native_assert(account > 0 and account < ACCOUNTS_MAX, b"rows_touch: an account")
@@ -117,7 +125,7 @@ cdef int rows_note(
     State* s, const Row* row, const Row* hold, const uint8_t* tail, uint32_t tail_size,
     const Fence* claims
 ) noexcept nogil:
-    """Let memory learn a row. `hold`: what a post, void or expire resolves.
+    """Let memory learn a row. `hold`: what a post, void or expire ends, or a case keeps.
 
     `claims`: the keys of the claims that it takes, or NULL to derive them. Damage is met before
     anything has changed.

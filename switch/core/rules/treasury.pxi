@@ -266,6 +266,11 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
             account = &s.group.working.accounts[record.heads[i]]
             if account.participant != record.biller or account.kind != ACCOUNT_BILLER:
                 return RESULT_ACCOUNT_UNKNOWN
+        if (
+            record.mode == MODE_CONFIRMED and record.deadline_policy == POLICY_RELEASE
+            and register_keeps(s, record)
+        ):
+            return RESULT_RELEASE_NOT_PROMISED
         existing = register_find_service(s, record.code)
         if record.series != 0 and not treasury_has_series(s, record, existing):
             return RESULT_SERVICE_UNKNOWN

@@ -36,6 +36,8 @@ cdef void questions_set_scalar(Answer* answer, uint32_t field, uint64_t value) n
         answer.kind = <uint8_t>(kind if kind <= <uint32_t>ANSWERED_NOT_SEEN else 0)
     elif field == 11:
         answer.sent_ns = value
+    elif field == 12:
+        answer.amount = value
 
 
 cdef int questions_read_answer(Wire* wire, Answer* answer) noexcept nogil:
@@ -146,6 +148,7 @@ cdef int questions_make_rows(
         row.flags = ROW_EVIDENCE
         if answer.kind == ANSWERED_CONFIRMED:
             row.kind = KIND_POST
+            row.amount = answer.amount
             text = <const uint8_t*>answer.biller_reference
             size = answer.biller_reference_size
         elif answer.kind == ANSWERED_REJECTED:

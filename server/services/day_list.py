@@ -1,0 +1,186 @@
+"""BillerService.SendDayList: a biller's complete list of a day, as one answer.
+
+The list is gathered, checked and compared in reading threads; what follows from it goes
+to the ledger request by request, each as large as a message of answers, so that others
+wait for none of it. Sent again it says the same of what there is by then.
+"""
+
+import asyncio
+import logging
+import time
+
+import grpc
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from server.node import Node
+from server.services.message_stream import ROOM_WAIT_S
+from server.status import ArgumentError, Context, LateError
+from switch._core import OUTCOME, Request, Rows, parse_answers
+from switch.billing import day_list
+from switch.billing.day_list import TOLD_MAX, DayList, Report
+from switch.calendar import day_number, day_start_ns, parse_date
+from switch.errors import OverloadError, WireError
+from switch.register.identity import Identity
+from switch.v1 import billers_pb2 as pb
+
+log = logging.getLogger("server.billers")
+
+LINES_AT_ONCE_MAX = 2_000_000
+"""Lines of all lists that are on their way, as these say themselves."""
+ARRIVES_S = 600.0
+"""How long a list may take to arrive."""
+
+
+class DayLists:
+    """Those that are on their way: one of a biller, and so many lines in all."""
+
+    def __init__(self, node: Node) -> None:
+        """Serves from `node`."""
+        self._node = node
+        self._billers: set[int] = set()
+        self._lines = 0
+
+    async def serve(self, context: Context, caller: Identity) -> None:
+        """One SendDayList call.
+
+        Raises ArgumentError, WireError and LateError before anything is done;
+        OverloadError then too, or when part of it is done: it may be sent again.
+        """
+        if caller.index in self._billers:
+            raise OverloadError("another list of this biller is on its way")
+        self._billers.add(caller.index)
+        lines = 0
+        try:
+            begun_ns = time.time_ns()
+            try:
+                async with asyncio.timeout(ARRIVES_S):
+                    body = await context.read()
+                    if body is grpc.aio.EOF:
+                        raise ArgumentError("list", "must be in the first message")
+                    message, first = await self._parse(body)
+                    found = _begin(message, begun_ns)
+                    lines = self._reserve(found)
+                    found.take(first)
+                    await self._read_lines(context, found)
+            except TimeoutError as error:
+                raise LateError(f"it took more than {ARRIVES_S:.0f} s") from error
+            told = await self._decide(found, caller, begun_ns)
+        finally:
+            self._billers.discard(caller.index)
+            self._lines -= lines
+        await context.write(_response(told).SerializeToString())
+
+    async def _read_lines(self, context: Context, found: DayList) -> None:
+        """What follows the first message."""
+        while (body := await context.read()) is not grpc.aio.EOF:
+            message, lines = await self._parse(body)
+            if message.HasField("list"):
+                raise ArgumentError("list", "stands in the first message alone")
+            found.take(lines)
+
+    def _reserve(self, found: DayList) -> int:
+        """Room for its lines. Raises OverloadError."""
+        if self._lines + found.count > LINES_AT_ONCE_MAX:
+            raise OverloadError("too many lines of lists are on their way")
+        self._lines += found.count
+        return found.count
+
+    async def _parse(self, body: bytes) -> tuple[pb.SendDayListRequest, Rows]:
+        """A message, and its lines."""
+        self._node.check_running()
+        return await self._node.read(_parse, body)
+
+    async def _decide(self, found: DayList, caller: Identity, begun_ns: int) -> Report:
+        node = self._node
+        biller = node.dispatch.biller(caller.index)
+        lines = await node.read(found.close)
+        planned = await node.read(
+            day_list.plan,
+            lines,
+            found.day,
+            caller.index,
+            biller.config,
+            node.ledger,
+            node.register,
+            begun_ns,
+        )
+        requests = await node.read(
+            day_list.requests_of, planned, caller.index, node.ledger
+        )
+        outcomes = [np.zeros(0, OUTCOME)]
+        for request in requests:
+            outcomes.append(await self._commit(request))
+        told = await node.read(day_list.report, planned, np.concatenate(outcomes))
+        log.info(
+            "the list of %s of %d lines: %d confirmed, %d already, %d rejected, "
+            "%d too early; %d differ, %d are late, %d unknown, %d damaged",
+            biller.name,
+            found.count,
+            told.confirmed,
+            told.already,
+            told.rejected,
+            told.too_early,
+            len(told.differing),
+            len(told.late),
+            len(told.unknown),
+            told.damaged,
+        )
+        return told
+
+    async def _commit(self, request: Request) -> Rows:
+        """Part of a list; who has waited for half of it waits for room as well."""
+        node = self._node
+        until = node.loop.time() + ROOM_WAIT_S
+        while True:
+            node.check_running()
+            group, left_s = node.group, until - node.loop.time()
+            try:
+                reply = await node.commit(request)
+            except OverloadError:
+                if left_s <= 0:
+                    raise
+                await node.wait_group(group, left_s)
+            else:
+                assert not isinstance(reply, bytes)
+                return reply
+
+
+def _parse(body: bytes) -> tuple[pb.SendDayListRequest, Rows]:
+    try:
+        message = pb.SendDayListRequest.FromString(body)
+    except DecodeError as error:
+        raise WireError(f"not a message of a list: {error}") from error
+    lines = parse_answers(body)
+    message.ClearField("credited")
+    return message, lines
+
+
+def _begin(message: pb.SendDayListRequest, now_ns: int) -> DayList:
+    if not message.HasField("list"):
+        raise ArgumentError("list", "must be in the first message")
+    told = message.list
+    try:
+        date = parse_date(told.day)
+    except ValueError as error:
+        raise ArgumentError("list.day", "must be a date, YYYY-MM-DD") from error
+    day = day_number(day_start_ns(date))
+    if not 0 <= day <= day_number(now_ns):
+        raise ArgumentError("list.day", "must not be still to come")
+    return DayList(day, told.count, told.amount)
+
+
+def _response(told: Report) -> pb.SendDayListResponse:
+    return pb.SendDayListResponse(
+        confirmed=told.confirmed,
+        already=told.already,
+        differing=len(told.differing),
+        late=len(told.late),
+        unknown=len(told.unknown),
+        damaged=told.damaged,
+        rejected=told.rejected,
+        too_early=told.too_early,
+        differing_numbers=told.differing[:TOLD_MAX].tolist(),
+        late_numbers=told.late[:TOLD_MAX].tolist(),
+        unknown_numbers=told.unknown[:TOLD_MAX].tolist(),
+    )

@@ -1,0 +1,302 @@
+"""A biller's complete list of a day: checked as a whole, and what follows from it.
+
+May use the core, the register and the billers' parts. Blocks where it reads the ledger.
+Works on arrays of ANSWER: a list may have a million lines, and Python acts once for
+each message of them.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from switch._core import ANSWER, Ledger, Request, Rows
+from switch.billing.answers import (
+    GATHER_MAX,
+    Sizes,
+    answer_requests,
+    id_words,
+    put_reason,
+    refuse,
+)
+from switch.billing.deadlines import moments
+from switch.billing.heads import heads_of
+from switch.billing.lines import Mask, Numbers
+from switch.calendar import day_date, day_start_ns
+from switch.codes import AMOUNT_MAX, Answered, Kind, Result
+from switch.config import BillerConfig
+from switch.errors import WireError
+from switch.ledger import baskets
+from switch.ledger.totals import first_at
+from switch.register.register import Register
+
+LINES_MAX = 1_000_000
+"""Lines of one list."""
+TOLD_MAX = 1_000
+"""Numbers that are told of each sort of lines that are not as they should be."""
+NOT_LISTED_REASON = b"NOT_LISTED"
+"""The reason of a payment that is rejected because its biller's list has it not."""
+
+_LOW = np.uint64(0xFFFF_FFFF)
+_GOLDEN = np.uint64(0x9E37_79B9_7F4A_7C15)
+
+
+class DayList:
+    """What has arrived of a list. Nothing of it is believed before `close`."""
+
+    def __init__(self, day: int, count: int, amount: int) -> None:
+        """What the list says of itself: its IST day, its lines and their sum.
+
+        Raises WireError if no list can have that.
+        """
+        if count > LINES_MAX:
+            raise WireError(f"a list has at most {LINES_MAX:,} lines")
+        if amount > LINES_MAX * AMOUNT_MAX:
+            raise WireError("no list comes to so much")
+        self.day = day
+        self.count = count
+        self._amount = amount
+        self._parts: list[Rows] = []
+        self._lines = 0
+        self._sum = 0
+
+    def take(self, lines: Rows) -> None:
+        """More lines (ANSWER). Raises WireError if they cannot be lines of it."""
+        self._lines += len(lines)
+        if self._lines > self.count:
+            raise WireError(f"there are more than {self.count} lines")
+        if (lines["kind"] != Answered.CONFIRMED).any():
+            raise WireError("every line must be CONFIRMED")
+        _, refused = refuse(lines)
+        if refused:
+            one = refused[0]
+            raise WireError(f"the line of {one.number} cannot be kept: {one.field}")
+        self._sum += _sum(lines["amount"])
+        self._parts.append(lines)
+
+    def close(self) -> Rows:
+        """All lines, by number. Raises WireError if that is not the whole list."""
+        if self._lines != self.count:
+            raise WireError(f"{self._lines} lines have arrived of {self.count}")
+        if self._sum != self._amount:
+            raise WireError(f"the lines come to {self._sum}, not to {self._amount}")
+        lines = np.concatenate([np.zeros(0, ANSWER), *self._parts])
+        self._parts.clear()
+        lines = lines[np.argsort(lines["number"], kind="stable")]
+        twice = np.flatnonzero(lines["number"][1:] == lines["number"][:-1])
+        if len(twice):
+            raise WireError(f"{lines['number'][twice[0]]} is listed twice")
+        return lines
+
+
+class Plan(NamedTuple):
+    """What is to be said to the ledger for a list."""
+
+    listed: Rows
+    """Lines that name a payment."""
+    listed_sizes: Sizes
+    unknown: Numbers
+    """Numbers of the other lines."""
+    rejected: Rows
+    """What is not listed, as answers."""
+    rejected_sizes: Sizes
+    too_early: int
+    damaged: int
+
+
+def plan(
+    lines: Rows,
+    day: int,
+    biller: int,
+    config: BillerConfig,
+    ledger: Ledger,
+    register: Register,
+    wall_ns: int,
+) -> Plan:
+    """What a whole list of a biller (its participant index) says of the day's payments.
+
+    `wall_ns` is when it began to arrive: what could be credited after that says it
+    nothing about. Raises CorruptionError.
+    """
+    first = first_at(ledger, day_start_ns(day_date(day)))
+    end = first_at(ledger, day_start_ns(day_date(day + 1)))
+    mine = np.array(
+        [one.index for one in register.services() if one.biller == biller], np.uint64
+    )
+    listed, sizes, unknown, damaged = _match(lines, first, end, mine, ledger)
+    heads, lost = _undecided(first, end, mine, ledger)
+    missing = ~np.isin(heads["sequence"], lines["number"])
+    # Listed under another number: that is the biller's to put right, not to be undone.
+    missing &= ~np.isin(_marks(heads["id"]), _marks(lines["id"]))
+    heads = heads[missing]
+    final = moments(heads, config).final_from <= wall_ns
+    return Plan(
+        listed,
+        sizes,
+        unknown,
+        _rejections(heads[final]),
+        baskets.sizes(heads[final]),
+        int(np.count_nonzero(~final)),
+        damaged + len(lost),
+    )
+
+
+def _match(
+    lines: Rows, first: int, end: int, services: Numbers, ledger: Ledger
+) -> tuple[Rows, Sizes, Numbers, int]:
+    """The lines that name a payment by number and id, how many payments each is of, the
+    numbers of the others, and how many are damaged.
+    """
+    right = np.zeros(len(lines), np.bool_)
+    sizes = np.ones(len(lines), np.uint8)
+    lost = 0
+    inside = (lines["number"] >= first) & (lines["number"] < end)
+    places = np.flatnonzero(inside)
+    known = np.ones(len(lines), np.bool_)
+    for at in range(0, len(places), GATHER_MAX):
+        part = places[at : at + GATHER_MAX]
+        holds, damaged = ledger.gather_whole(lines["number"][part])
+        whole = part[~np.isin(lines["number"][part], damaged)]
+        lost += len(damaged)
+        known[part] = False
+        known[whole] = True
+        right[whole] = (
+            (holds["kind"] == Kind.HOLD)
+            & (holds["result"] == Result.OK)
+            & (baskets.places(holds) == 0)
+            & np.isin(holds["service"], services)
+            & (id_words(holds["id"]) == id_words(lines["id"][whole])).all(axis=1)
+        )
+        sizes[whole] = baskets.sizes(holds)
+    unknown: Numbers = lines["number"][known & ~right]
+    return lines[right], sizes[right], unknown, lost
+
+
+def _undecided(
+    first: int, end: int, services: Numbers, ledger: Ledger
+) -> tuple[Rows, set[int]]:
+    """The first holds of the day's questions that are open or unverified, and the
+    numbers of those whose first hold is damaged.
+    """
+    sequences = np.union1d(ledger.holds(), ledger.unverified())
+    # The last basket of the day may end in the next.
+    begin = np.searchsorted(sequences, first)
+    sequences = sequences[begin : np.searchsorted(sequences, end + baskets.SIZE_MAX)]
+    lost: set[int] = set()
+    parts: list[Rows] = []
+    for at in range(0, len(sequences), GATHER_MAX):
+        # Whose payments the damaged ones are nobody knows.
+        holds, _ = ledger.gather_whole(sequences[at : at + GATHER_MAX])
+        holds = holds[np.isin(holds["service"], services)]
+        if len(holds):
+            heads, _, damaged_heads = heads_of(holds, ledger)
+            lost.update(damaged_heads)
+            parts.append(heads[(heads["sequence"] >= first)])
+    if not parts:
+        return ledger.gather_whole(sequences[:0])[0], lost
+    heads = np.concatenate(parts)
+    _, where = np.unique(heads["sequence"], return_index=True)
+    heads = heads[where]
+    return heads[heads["sequence"] < end], lost
+
+
+def _marks(ids: npt.NDArray[np.uint8]) -> Numbers:
+    """One word for each id; two ids with the same are taken for one."""
+    words = id_words(ids)
+    marks: Numbers = words[:, 0] ^ (words[:, 1] * _GOLDEN)
+    return marks
+
+
+def _rejections(heads: Rows) -> Rows:
+    answers = np.zeros(len(heads), ANSWER)
+    answers["number"] = heads["sequence"]
+    answers["id"] = heads["id"]
+    answers["kind"] = Answered.REJECTED
+    put_reason(answers, np.ones(len(heads), np.bool_), NOT_LISTED_REASON)
+    return answers
+
+
+def _sum(amounts: Numbers) -> int:
+    """Of any amounts: their halves do not overflow."""
+    return (int((amounts >> np.uint64(32)).sum()) << 32) + int((amounts & _LOW).sum())
+
+
+# --- what came of it -----------------------------------------------------------------
+
+_ALREADY, _CONFIRMED, _LATE, _DIFFERS, _UNKNOWN, _DAMAGED = range(6)
+# Of a basket the greatest counts.
+_SAYS = np.full(256, 255, np.uint8)
+_SAYS[Result.OK] = _CONFIRMED
+_SAYS[Result.ALREADY_EXPIRED] = _LATE
+_SAYS[Result.ALREADY_VOIDED] = _LATE
+_SAYS[Result.AMOUNT_DIFFERS] = _DIFFERS
+_SAYS[Result.HOLD_NOT_FOUND] = _UNKNOWN
+_SAYS[Result.DATA_DAMAGED] = _DAMAGED
+
+
+class Report(NamedTuple):
+    """What came of a list, in lines."""
+
+    confirmed: int
+    already: int
+    damaged: int
+    rejected: int
+    too_early: int
+    differing: Numbers
+    late: Numbers
+    unknown: Numbers
+
+
+def requests_of(planned: Plan, biller: int, ledger: Ledger) -> list[Request]:
+    """For the committer, in order: first what is listed. Raises CorruptionError."""
+    return [
+        *answer_requests(planned.listed, planned.listed_sizes, biller, ledger),
+        *answer_requests(planned.rejected, planned.rejected_sizes, biller, ledger),
+    ]
+
+
+def report(planned: Plan, outcomes: Rows) -> Report:
+    """What the ledger has answered to all of these requests (OUTCOME)."""
+    split = int(planned.listed_sizes.sum(dtype=np.int64))
+    said = _by_line(_says(outcomes[:split]), planned.listed_sizes)
+    numbers = planned.listed["number"]
+    rejected = outcomes[split:]
+    fresh = (rejected["result"] == Result.OK) & (rejected["repeat"] == 0)
+    gone = _by_line(fresh.astype(np.uint8), planned.rejected_sizes)
+    lost = _by_line(
+        (rejected["result"] == Result.DATA_DAMAGED).astype(np.uint8),
+        planned.rejected_sizes,
+    )
+    return Report(
+        confirmed=_count(said == _CONFIRMED),
+        already=_count(said == _ALREADY),
+        damaged=planned.damaged + _count(said == _DAMAGED) + _count(lost > 0),
+        rejected=_count((gone > 0) & (lost == 0)),
+        too_early=planned.too_early,
+        differing=numbers[said == _DIFFERS],
+        late=numbers[said == _LATE],
+        unknown=np.union1d(planned.unknown, numbers[said == _UNKNOWN]),
+    )
+
+
+def _says(outcomes: Rows) -> Sizes:
+    """What each outcome of a confirmation comes to."""
+    said: Sizes = _SAYS[outcomes["result"]]
+    assert (said < 255).all(), "a confirmation has an answer that it cannot have"
+    said[(said == _CONFIRMED) & (outcomes["repeat"] > 0)] = _ALREADY
+    # Without a case: people have had it paid after all.
+    said[(said == _LATE) & (outcomes["sequence"] == 0)] = _ALREADY
+    return said
+
+
+def _by_line(values: Sizes, sizes: Sizes) -> Sizes:
+    """The greatest value of each line's payments."""
+    if not len(sizes):
+        return values
+    ends = np.cumsum(sizes, dtype=np.int64)
+    greatest: Sizes = np.maximum.reduceat(values, ends - sizes)
+    return greatest
+
+
+def _count(mask: Mask) -> int:
+    return int(np.count_nonzero(mask))

@@ -1,0 +1,283 @@
+"""What is open with one biller, and when each payment is to be asked about again.
+
+May use the core and the tables. Knows no health, no connections and no network. `now`
+is seconds of a monotonic clock, `wall_ns` is UTC.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from switch._core import Ledger, Rows
+from switch.billing.answers import id_words
+from switch.billing.choice import choose_checks, choose_confirms, choose_undecided
+from switch.billing.deadlines import moments
+from switch.billing.heads import heads_of
+from switch.billing.lines import Mask, Numbers, Parts, Places, State
+from switch.billing.schedule import UNDECIDED_SHARE, Minute, Schedule, spread
+from switch.billing.shares import share_of
+from switch.billing.table import Table
+from switch.billing.undecided import Because, Undecided
+from switch.config import BillerConfig
+from switch.ledger import baskets
+
+CANCELS_MAX = 256
+"""Questions, baskets among them, that are given back at a time."""
+
+
+class Chosen(NamedTuple):
+    """Whom to ask now."""
+
+    confirms: Places
+    checks: Places
+    undecided: Places
+    """Of the undecided; the others are the table's."""
+    behind: bool
+    """Whether others wait behind, who may be asked at once."""
+
+
+class Room(NamedTuple):
+    """How much may be asked now."""
+
+    most: int
+    """Questions that may be out."""
+    left: int
+    """Of these, and of a message, what is left."""
+    half: int
+    """Of all that the biller takes at a time."""
+    limits: Mapping[int, int]
+    """Of centres that may have less than a share."""
+    skew_ns: int
+    """How much the biller's clock differs."""
+
+
+class Work:
+    """Of one biller."""
+
+    def __init__(self, config: BillerConfig) -> None:
+        """Nothing is open."""
+        self._config = config
+        self.table = Table()
+        self.undecided = Undecided()
+        self.schedule = Schedule(config)
+        self._minute = Minute()
+        self._minute_of_undecided = Minute()
+
+    # --- payments come and go ----------------------------------------------------
+
+    def add(
+        self, holds: Rows, ledger: Ledger, wall_ns: int, before: float | None = None
+    ) -> tuple[Places, list[int]]:
+        """Take in accepted open holds (rows), later than all before.
+
+        `before` is the time of a start, of those that are older than it: nobody knows
+        what their biller has been asked. Returns the places of the new questions, and
+        the numbers of those whose first payment is damaged: they are left out.
+        """
+        heads, counts, lost = heads_of(holds, ledger)
+        if not len(heads):
+            return np.zeros(0, np.int64), lost
+        # Budgets start anew with the switch, but not for what has had its calls.
+        calls = self.schedule.calls_by_age(heads["timestamp"], wall_ns)
+        confirm_until, credit_until, final_from = moments(heads, self._config)
+        parts = Parts(
+            heads["sequence"],
+            id_words(heads["id"]),
+            heads["debit"],
+            baskets.sizes(heads),
+            counts,
+            calls,
+            credit_until,
+            final_from,
+        )
+        places = self.table.add(parts, confirm_until)
+        if before is not None:
+            self.table.suspect(places, before)
+        return places, lost
+
+    def restore(
+        self, holds: Rows, because: Because, ledger: Ledger, now: float, wall_ns: int
+    ) -> list[int]:
+        """At a start: take in what was kept, or is unverified. Lost ones as above.
+
+        When they were asked about last nobody knows, so that their first questions are
+        spread over the time that lies between two.
+        """
+        heads, counts, lost = heads_of(holds, ledger)
+        if not len(heads):
+            return lost
+        _, credit_until, final_from = moments(heads, self._config)
+        numbers = heads["sequence"]
+        parts = Parts(
+            numbers,
+            id_words(heads["id"]),
+            heads["debit"],
+            baskets.sizes(heads),
+            counts,
+            # Whoever has not seen them has been asked.
+            np.ones(len(heads), np.uint16),
+            credit_until,
+            final_from,
+        )
+        due_ns = final_from + (final_from - credit_until)
+        waits = self.schedule.thin(due_ns, np.zeros(len(heads), np.bool_), wall_ns)
+        self.undecided.add(parts, because, now + spread(waits, numbers))
+        return lost
+
+    def set_aside(
+        self, numbers: Numbers, because: Because, now: float, wall_ns: int
+    ) -> None:
+        """These questions are not to be confirmed any more; of a basket all of it.
+
+        A number may come repeatedly.
+        """
+        numbers = np.unique(numbers)
+        places = self.table.find(numbers)
+        here = places[places >= 0]
+        parts = self.table.parts(here)
+        if len(here):
+            due_ns = self.table.due_ns(here)
+            fresh = np.zeros(len(here), np.bool_)
+            self.undecided.add(
+                parts, because, now + self.schedule.thin(due_ns, fresh, wall_ns)
+            )
+            self.table.let_go(here)
+        known = self.undecided.find(numbers[places < 0])
+        self.undecided.turn(known[known >= 0], because)
+
+    def end(self, numbers: Numbers) -> None:
+        """One payment of each of these questions is decided; they may come repeatedly.
+
+        Numbers that are not here are left out.
+        """
+        here = self.table.resolve(numbers)
+        if not here.all():
+            self.undecided.resolve(numbers[~here])
+
+    def is_undecided(self, numbers: Numbers) -> Mask:
+        """Whether each is open still though its time has passed."""
+        found: Mask = self.undecided.find(numbers) >= 0
+        return found
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is open."""
+        return not self.table.lines_count and not self.undecided.lines_count
+
+    @property
+    def asked_count(self) -> int:
+        """Questions without an answer."""
+        asked = self.table.count(State.CONFIRMING, State.CHECKING)
+        return asked + self.undecided.count(State.CHECKING)
+
+    # --- whom to ask -------------------------------------------------------------
+
+    def choose(self, room: Room, now: float, wall_ns: int) -> Chosen:
+        """Whom to ask, the undecided in what the others leave, or a quarter."""
+        counts = self.table.counts()
+        waiting = counts[State.WAITING] + counts[State.UNKNOWN]
+        budget = self._config.status_per_minute_max - self.status_questions(now)
+        rare = -(-self._config.status_per_minute_max // UNDECIDED_SHARE)
+        rare -= self._minute_of_undecided.count(now)
+        left, limits = room.left, room.limits
+        undecided = choose_undecided(
+            self.undecided,
+            min(max(left // UNDECIDED_SHARE, left - waiting), budget, rare),
+            share_of(room.half),
+            limits,
+            now,
+        )
+        left -= len(undecided)
+        budget -= len(undecided)
+        if not waiting or left <= 0:
+            nobody = np.zeros(0, np.int64)
+            return Chosen(nobody, nobody, undecided, behind=False)
+        checks = choose_checks(
+            self.table,
+            # Status questions may not take all of the biller's time.
+            min(left, room.half - counts[State.CHECKING]),
+            budget,
+            share_of(room.half),
+            limits,
+            now,
+        )
+        confirms, behind = choose_confirms(
+            self.table,
+            left - len(checks),
+            share_of(room.most),
+            limits,
+            wall_ns,
+            room.skew_ns,
+        )
+        return Chosen(confirms, checks, undecided, behind)
+
+    def ask(
+        self, places: Places, state: int, connection: int, now: float, until: float
+    ) -> None:
+        """Questions go out about these of the table: CONFIRMING or CHECKING."""
+        if state == State.CHECKING:
+            free = int(np.count_nonzero(self.table.free(places)))
+            self._minute.add(len(places) - free, now)
+        self.table.ask(places, state, connection, now, until)
+
+    def ask_undecided(
+        self, places: Places, connection: int, now: float, until: float
+    ) -> None:
+        """Questions go out about these of the undecided."""
+        self._minute.add(len(places), now)
+        self._minute_of_undecided.add(len(places), now)
+        self.undecided.ask(places, connection, now, until)
+
+    def status_questions(self, now: float) -> int:
+        """Status questions of the last minute."""
+        return self._minute.count(now)
+
+    # --- time --------------------------------------------------------------------
+
+    def disconnect(self, connection: int, now: float, wall_ns: int) -> Numbers:
+        """What was asked on it is asked about; the numbers that are unknown by it."""
+        table = self.table
+        places = table.asked_on(connection)
+        # Connections may break without end, calls do not.
+        has_calls = table.calls(places) < self._config.status_calls_max
+        table.suspect(places[has_calls], now)
+        self.doubt(places[~has_calls], now, wall_ns)
+        self.rest(self.undecided.asked_on(connection), now, wall_ns)
+        return table.numbers(places)
+
+    def doubt(self, places: Places, now: float, wall_ns: int) -> Numbers:
+        """Of the table: unknown until the schedule's next time; their numbers."""
+        table = self.table
+        wait = self.schedule.wait(
+            table.calls(places), table.final_from(places), wall_ns
+        )
+        table.doubt(places, now + wait)
+        return table.numbers(places)
+
+    def rest(self, places: Places, now: float, wall_ns: int) -> None:
+        """Of the undecided: not asked about until it is time again."""
+        due_ns, credited = (
+            self.undecided.due_ns(places),
+            self.undecided.credited(places),
+        )
+        self.undecided.rest(places, now + self.schedule.thin(due_ns, credited, wall_ns))
+
+    def cancels(self, now: float, wall_ns: int) -> Numbers:
+        """The holds of payments that were never offered and must not be credited now.
+
+        From here on they are not asked about. Those that the ledger has not given
+        back within the time of an answer come again.
+        """
+        table = self.table
+        table.wait(table.due(State.CANCELLING, now))
+        places = table.not_offered(wall_ns)
+        # What its deadline has kept nobody gives back alone.
+        late = table.due_ns(places) <= wall_ns
+        table.suspect(places[late], now)
+        places = places[~late][:CANCELS_MAX]
+        table.cancel(places, now + self._config.answer_timeout_ms / 1000)
+        sizes = table.sizes(places).astype(np.int64)
+        members = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        numbers: Numbers = np.repeat(table.numbers(places), sizes)
+        return numbers + members.astype(np.uint64)

@@ -1,0 +1,61 @@
+# What has become of a hold: what ended it, what its biller and people have said since.
+#
+# A payment that was given back is *in question* while it is unverified, or has an open late
+# confirmation: its biller may have credited what its wallet has back.
+
+cdef struct Standing:
+    uint64_t end              # what ended the hold, 0 while it is open
+    uint64_t confirmed        # the newest case of a late confirmation, 0 for none, as the rest
+    uint64_t verified         # the newest verify
+    uint64_t corrected
+    uint8_t expired           # its deadline ended it
+
+
+cdef inline bint standing_is_late(const Standing* standing) noexcept nogil:
+    """Whether a late confirmation is open."""
+    return standing.confirmed > standing.verified and standing.corrected == 0
+
+
+cdef inline bint standing_is_unverified(const Standing* standing) noexcept nogil:
+    return standing.expired and standing.verified == 0 and standing.corrected == 0
+
+
+cdef inline bint standing_is_in_question(const Standing* standing) noexcept nogil:
+    return standing_is_unverified(standing) or standing_is_late(standing)
+
+
+cdef int standing_get(State* s, uint64_t hold, Standing* out, Row* end) noexcept nogil:
+    """Where a hold stands; `end`: the row that ended it, if one has. Of a posted one nothing
+    more is read: it is never in question."""
+    cdef int rc
+    memset(out, 0, sizeof(Standing))
+    memset(end, 0, sizeof(Row))
+    rc = rows_find_link(s, hold, 0, &out.end)
+    if rc != 0 or out.end == 0:
+        return rc
+    rc = rows_get(s, out.end, end)
+    if rc != 0 or end.kind == KIND_POST:
+        return rc
+    out.expired = end.kind == KIND_EXPIRE
+    rc = rows_find_link(s, hold, LINK_CASE + CASE_LATE_CONFIRMATION, &out.confirmed)
+    if rc == 0:
+        rc = rows_find_link(s, hold, LINK_VERIFY, &out.verified)
+    if rc == 0:
+        rc = rows_find_link(s, hold, LINK_CORRECTION, &out.corrected)
+    native_assert(
+        rc != 0 or standing_is_unverified(out) == holds_is_unverified(&s.group.holds, hold),
+        b"standing_get: the list has what is unverified",
+    )
+    return rc
+
+
+cdef int standing_find_refund(State* s, const Row* final, uint64_t* refund) noexcept nogil:
+    """The refund with which all of an accepted pay or post was given back, or 0."""
+    cdef Row last
+    cdef int rc = rows_find_link(s, final.sequence, 0, refund)
+    if rc != 0 or refund[0] == 0:
+        return rc
+    rc = rows_get(s, refund[0], &last)
+    if rc == 0 and last.total < final.amount:
+        refund[0] = 0
+    return rc

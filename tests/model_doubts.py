@@ -1,0 +1,81 @@
+"""What the oracle knows of payments in doubt: kept, unverified, confirmed late.
+
+Part of tests/model.py, which see. Everything here reads; what changes it stands in
+tests/model_rules.py, model_cases.py and model_people.py.
+"""
+
+from switch.codes import CaseType, Kind, Result
+from tests.model_state import State
+from tests.records import Row
+
+
+def first_of_basket(hold: Row) -> int:
+    """Sequence of the first row of a hold's basket, or its own."""
+    return hold.sequence - (hold.basket & 0xFF)
+
+
+class Doubts(State):
+    """Where a payment stands, and whether somebody has to do something about it."""
+
+    def accepted(self, sequence: int) -> Row | None:
+        """An accepted row that is there already."""
+        if not 0 < sequence <= len(self.rows):
+            return None
+        row = self.rows[sequence - 1]
+        return row if row.result == Result.OK else None
+
+    def hold_of(self, row: Row) -> Row | None:
+        """The accepted hold that a request speaks of."""
+        hold = self.accepted(row.resolves)
+        return hold if hold is not None and hold.kind == Kind.HOLD else None
+
+    def end_of(self, hold: Row) -> Row | None:
+        """The post, void or expiry of a hold, if it is open no more."""
+        end = self.resolved.get(hold.sequence)
+        return self.rows[end - 1] if end else None
+
+    def question_sum(self, hold: Row) -> int:
+        """What its biller is asked about: the hold, or all of its basket."""
+        first, size = first_of_basket(hold), hold.basket >> 8 or 1
+        return sum(row.amount for row in self.rows[first - 1 : first - 1 + size])
+
+    def late_case(self, hold: Row) -> int:
+        """The late confirmation of a hold that nobody has put right yet, or 0."""
+        case = self.cases.get((hold.sequence, CaseType.LATE_CONFIRMATION), 0)
+        if hold.sequence in self.corrected:
+            return 0
+        return case if case > self.verified.get(hold.sequence, 0) else 0
+
+    def in_question(self, hold: Row) -> bool:
+        """Whether its biller may have credited what its citizen has back."""
+        return hold.sequence in self.unverified or self.late_case(hold) > 0
+
+    def is_given_back(self, payment: Row) -> bool:
+        """Whether the refunds of a pay or post have come to its whole amount."""
+        return self.refunded.get(payment.sequence, 0) == payment.amount
+
+    def case_ended(self, case: Row) -> int | None:
+        """What has ended a case: 0 if nothing has, None if no close could end it."""
+        hold = self.rows[case.resolves - 1]
+        end = self.end_of(hold)
+        posted = end if end is not None and end.kind == Kind.POST else None
+        closed = self.resolved.get(case.sequence, 0)
+        if case.total == CaseType.LATE_REJECTION:
+            if not closed and posted is not None and self.is_given_back(posted):
+                return self.resolved[posted.sequence]
+            return closed
+        if case.total == CaseType.AMOUNT_DIFFERS and posted is not None:
+            # What was asked of an open hold, its post has answered.
+            return posted.sequence if case.sequence < posted.sequence else closed
+        return None
+
+    def open_case(self, hold: Row, about: CaseType) -> int:
+        """The case of this type that is open by now, or 0."""
+        if about == CaseType.LATE_CONFIRMATION:
+            return self.late_case(hold)
+        case = self.cases.get((hold.sequence, about), 0)
+        if not case:
+            return 0
+        if about == CaseType.AMOUNT_DIFFERS and self.end_of(hold) is None:
+            return case
+        return case if self.case_ended(self.rows[case - 1]) == 0 else 0

@@ -1,0 +1,302 @@
+"""The oracle's rules of what needs people: proposals, approvals and withdrawals, what
+is done by them, and shifts.
+
+Part of tests/model.py, which see.
+"""
+
+import hashlib
+
+from switch.codes import PROPOSE_ADVANCE, AccountKind, Kind, Result, RowFlag
+from tests.model_cases import Cases
+from tests.model_doubts import first_of_basket
+from tests.model_state import DAY_S, OK, SECOND_NS, Answer
+from tests.records import Row
+
+PROPOSAL_LIFE_NS = 30 * DAY_S * SECOND_NS
+RECOVERY = (AccountKind.WALLET, AccountKind.SUSPENSE)
+ADVANCE = (AccountKind.SUSPENSE, AccountKind.WALLET)
+
+
+class People(Cases):
+    """The rules of rows 17 to 20 and 22, and of what two people want."""
+
+    # --- who has to want it -----------------------------------------------------------
+
+    def kinds_of(self, row: Row) -> tuple[int, int]:
+        """Of which kinds the accounts of a transfer are, 0 of one that is not known."""
+        debit, credit = self.account(row.debit), self.account(row.credit)
+        return debit.kind if debit else 0, credit.kind if credit else 0
+
+    def is_recovery(self, row: Row) -> bool:
+        """Whether a transfer with R gives back what was advanced."""
+        return self.kinds_of(row) == RECOVERY
+
+    def asks_for(self, row: Row) -> int:
+        """By which number a proposal asks for this row."""
+        advance = row.kind == Kind.TRANSFER and self.kinds_of(row) == ADVANCE
+        return PROPOSE_ADVANCE if advance else row.kind
+
+    def needs_approval(self, row: Row) -> bool:
+        """Whether two people have to want this row."""
+        if row.flags & RowFlag.EVIDENCE:
+            return False
+        if row.kind == Kind.TRANSFER:
+            return row.resolves != 0 and not self.is_recovery(row)
+        if row.kind == Kind.POST:
+            return row.resolves in self.kept
+        if row.kind == Kind.VOID:
+            # Also of one that waits for the group that will say that it is kept.
+            hold = self.accepted(row.resolves)
+            overdue = hold is not None and self.is_kept_at(hold, self.clock())
+            return row.resolves in self.kept or overdue
+        return row.kind in (Kind.REFUND, Kind.CASE_CLOSE, Kind.VERIFY)
+
+    def is_kept_at(self, hold: Row, now: int) -> bool:
+        """Whether this hold's deadline has passed by then and does not release it."""
+        kept = bool(hold.flags & RowFlag.KEEP)
+        return hold.kind == Kind.HOLD and kept and self.due_of(hold) <= now
+
+    def is_approved(self, row: Row) -> bool:
+        """Whether the row names a proposal of just this, approved by its checker."""
+        asked = self.accepted(row.proposal)
+        if asked is None or asked.kind != Kind.PROPOSE:
+            return False
+        approval = self.link_of(asked)
+        if approval is None or approval.kind != Kind.APPROVE:
+            return False
+        if approval.participant != row.checker or asked.total != self.asks_for(row):
+            return False
+        return self.is_asked(row, asked)
+
+    def is_asked(self, row: Row, asked: Row) -> bool:
+        """Whether a row is what a proposal of its kind asks for."""
+        if row.kind in (Kind.VOID, Kind.VERIFY):
+            one, other = self.rows[asked.resolves - 1], self.rows[row.resolves - 1]
+            return first_of_basket(one) == first_of_basket(other)
+        if row.kind == Kind.POST:
+            return (row.resolves, row.amount) == (asked.resolves, asked.amount)
+        id_ = hashlib.blake2b(b"refund" + asked.id, digest_size=32).digest()[:16]
+        if (row.id, row.participant) != (id_, asked.participant):
+            return False
+        if row.resolves != asked.resolves:
+            return False
+        if row.kind == Kind.CASE_CLOSE:
+            return row.reference == asked.reference
+        if row.amount != asked.amount:
+            return False
+        if row.kind == Kind.REFUND:
+            return True
+        hold = self.rows[asked.resolves - 1]
+        accounts = hold.debit, hold.credit
+        if asked.total == PROPOSE_ADVANCE:
+            accounts = row.debit, hold.debit
+        same = row.reference == asked.reference
+        return same and (row.debit, row.credit) == accounts
+
+    def link_of(self, asked: Row) -> Row | None:
+        """What has become of a proposal or shift: its approval or withdrawal."""
+        link = self.resolved.get(asked.sequence)
+        return self.rows[link - 1] if link else None
+
+    # --- proposals --------------------------------------------------------------------
+
+    def check_propose(self, row: Row) -> Answer:
+        if row.total == Kind.REFUND:
+            payment = self.accepted(row.resolves)
+            if payment is None or payment.kind not in (Kind.PAY, Kind.POST):
+                return Answer(Result.PAYMENT_NOT_FOUND)
+            return OK
+        if row.total == Kind.CASE_CLOSE:
+            return self.check_closing(row)
+        hold = self.hold_of(row)
+        if hold is None:
+            return Answer(Result.HOLD_NOT_FOUND)
+        if row.total == Kind.VERIFY:
+            return OK if self.in_question(hold) else Answer(Result.CASE_NOT_FOUND)
+        about = hold.sequence in self.kept
+        if row.total == Kind.TRANSFER:
+            about = self.late_case(hold) > 0
+        if not about:
+            return Answer(Result.CASE_NOT_FOUND)
+        return Answer(Result.EXCEEDS_HOLD) if row.amount > hold.amount else OK
+
+    def check_closing(self, row: Row) -> Answer:
+        """The case is one that a close ends, and nothing has ended it yet."""
+        case = self.accepted(row.resolves)
+        ended = None
+        if case is not None and case.kind == Kind.CASE:
+            ended = self.case_ended(case)
+        if ended is None:
+            return Answer(Result.CASE_NOT_FOUND)
+        return Answer(Result.CASE_CLOSED, ended) if ended else OK
+
+    def do_propose(self, row: Row) -> None:
+        self.append(row)
+
+    def check_approve(self, row: Row) -> Answer:
+        asked = self.accepted(row.resolves)
+        if asked is None or asked.kind not in (Kind.PROPOSE, Kind.SHIFT):
+            return Answer(Result.PROPOSAL_NOT_FOUND)
+        alike = row.participant == asked.participant or asked.kind == Kind.SHIFT
+        if alike and row.operator_ == asked.operator_:
+            return Answer(Result.SAME_PERSON)
+        decided = self.check_undecided(asked)
+        if decided.result != Result.OK or asked.kind == Kind.SHIFT:
+            return decided
+        late = self.clock() - asked.timestamp >= PROPOSAL_LIFE_NS
+        return Answer(Result.PROPOSAL_EXPIRED) if late else OK
+
+    def check_undecided(self, asked: Row) -> Answer:
+        """Nobody has approved or withdrawn it."""
+        link = self.link_of(asked)
+        if link is None:
+            return OK
+        if link.kind == Kind.WITHDRAW:
+            return Answer(Result.PROPOSAL_WITHDRAWN, link.sequence)
+        return Answer(Result.ALREADY_APPROVED, link.sequence)
+
+    def do_approve(self, row: Row) -> None:
+        self.append(row)
+        self.resolved[row.resolves] = row.sequence
+
+    def check_withdraw(self, row: Row) -> Answer:
+        asked = self.accepted(row.resolves)
+        if asked is None or asked.kind != Kind.PROPOSE:
+            return Answer(Result.PROPOSAL_NOT_FOUND)
+        return self.check_undecided(asked)
+
+    def do_withdraw(self, row: Row) -> None:
+        self.append(row)
+        self.resolved[row.resolves] = row.sequence
+
+    # --- what is done by them ---------------------------------------------------------
+
+    def check_if_wanted(self, row: Row, answer: Answer) -> Answer:
+        """Of what has no id: asked last, so that a repeat needs nobody."""
+        if answer.result != Result.OK or answer.repeat:
+            return answer
+        if self.needs_approval(row) and not self.is_approved(row):
+            return Answer(Result.NOT_APPROVED)
+        return OK
+
+    def name_proposal(self, row: Row) -> None:
+        """A row that two people wanted says by which proposal."""
+        if self.needs_approval(row):
+            row.total = row.proposal
+
+    def check_post(self, row: Row) -> Answer:
+        return self.check_if_wanted(row, super().check_post(row))
+
+    def do_post(self, row: Row) -> None:
+        self.name_proposal(row)
+        super().do_post(row)
+
+    def check_void(self, row: Row) -> Answer:
+        return self.check_if_wanted(row, super().check_void(row))
+
+    def do_void(self, row: Row) -> None:
+        self.name_proposal(row)
+        super().do_void(row)
+
+    def check_verify(self, row: Row) -> Answer:
+        return self.check_if_wanted(row, super().check_verify(row))
+
+    def do_verify(self, row: Row) -> None:
+        self.name_proposal(row)
+        super().do_verify(row)
+
+    def check_case_close(self, row: Row) -> Answer:
+        return self.check_closing(row)
+
+    def do_case_close(self, row: Row) -> None:
+        case = self.rows[row.resolves - 1]
+        row.debit, row.credit = case.debit, case.credit
+        self.name_proposal(row)
+        self.append(row)
+        self.mark(row)
+        self.resolved[row.resolves] = row.sequence
+
+    def check_transfer(self, row: Row) -> Answer:
+        if not row.resolves:
+            return super().check_transfer(row)
+        moved_on = self.check_correction
+        if self.is_recovery(row):
+            moved_on = self.check_recovery
+        elif self.kinds_of(row) == ADVANCE:
+            moved_on = self.check_advance
+        answer = moved_on(row)
+        return super().check_transfer(row) if answer.result == Result.OK else answer
+
+    def check_correction(self, row: Row) -> Answer:
+        """Its late confirmation is still open."""
+        hold = self.rows[row.resolves - 1]
+        if self.late_case(hold):
+            return OK
+        corrected = self.corrected.get(hold.sequence, 0)
+        other = corrected or self.verified[hold.sequence]
+        return Answer(Result.CASE_CLOSED, other)
+
+    def check_advance(self, row: Row) -> Answer:
+        """Its hold is still kept, and nothing was advanced yet."""
+        if row.resolves not in self.kept:
+            return Answer(Result.HOLD_NOT_FOUND)
+        done = self.advanced.get(row.resolves)
+        return Answer(Result.CASE_CLOSED, done) if done else OK
+
+    def check_recovery(self, row: Row) -> Answer:
+        """It gives back just what was advanced, once."""
+        advance = self.accepted(row.resolves)
+        known = advance is not None and advance.kind == Kind.TRANSFER
+        if advance is None or not known or not advance.resolves:
+            return Answer(Result.CASE_NOT_FOUND)
+        if self.kinds_of(advance) != ADVANCE:
+            return Answer(Result.CASE_NOT_FOUND)
+        if (row.debit, row.credit) != (advance.credit, advance.debit):
+            return Answer(Result.ACCOUNT_KIND_WRONG)
+        if row.amount != advance.amount:
+            return Answer(Result.NET_DIFFERS)
+        done = self.recovered.get(advance.sequence)
+        return Answer(Result.CASE_CLOSED, done) if done else OK
+
+    def do_transfer(self, row: Row) -> None:
+        if row.resolves:
+            self.do_what_was_asked(row)
+        super().do_transfer(row)
+
+    def do_what_was_asked(self, row: Row) -> None:
+        """A correction, an advance or a recovery."""
+        sequence = len(self.rows) + 1
+        self.name_proposal(row)
+        if self.is_recovery(row):
+            self.count_doubt(row, -1)
+            self.recovered[row.resolves] = sequence
+        elif self.kinds_of(row) == ADVANCE:
+            self.count_doubt(row, 1)
+            self.advanced[row.resolves] = sequence
+        else:
+            row.flags |= RowFlag.CASE
+            self.count_doubt(row, -1)
+            self.corrected[row.resolves] = sequence
+            self.unverified.discard(row.resolves)
+
+    # --- shifts -----------------------------------------------------------------------
+
+    def check_shift(self, row: Row) -> Answer:
+        self.keep_record(row)
+        wallet = self.account(row.debit)
+        if wallet is None:
+            return Answer(Result.ACCOUNT_UNKNOWN)
+        if wallet.kind != AccountKind.WALLET:
+            return Answer(Result.ACCOUNT_KIND_WRONG)
+        if row.resolves:
+            before = self.accepted(row.resolves)
+            if before is None or before.kind != Kind.SHIFT:
+                return Answer(Result.PROPOSAL_NOT_FOUND)
+            if (before.debit, before.operator_) != (row.debit, row.operator_):
+                return Answer(Result.PROPOSAL_NOT_FOUND)
+        next_ = self.followed.get((row.debit, row.operator_, row.resolves))
+        return Answer(Result.ALREADY_FOLLOWED, next_) if next_ else OK
+
+    def do_shift(self, row: Row) -> None:
+        self.append(row)
+        self.followed[row.debit, row.operator_, row.resolves] = row.sequence
