@@ -194,9 +194,12 @@ def payment(
         entry=entry(found.row, ledger, register),
         refunded_amount=found.refunded,
         as_of_sequence=max(as_of, int(found.row["sequence"])),
+        disputed=found.is_disputed,
     )
     if found.resolution is not None:
         response.resolution.CopyFrom(entry(found.resolution, ledger, register))
+    if found.conclusion is not None:
+        response.conclusion.CopyFrom(entry(found.conclusion, ledger, register))
     return response
 
 
@@ -273,6 +276,8 @@ def wallet(image: Rows, centre: str) -> wallets_pb2.Wallet:
         receipt=int(image["receipt"]),
         receipt_year=int(image["year"]),
         payment_max=int(image["payment_max"]),
+        kept=int(image["kept_amount"]),
+        kept_count=int(image["kept_count"]),
     )
 
 

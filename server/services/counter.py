@@ -2,23 +2,25 @@
 
 import asyncio
 import logging
+import time
 
 from server import arguments, convert
 from server.node import Node
 from server.services import bills
-from server.services.payments import find_payment, state_now
+from server.services.payments import find_payment, standing_now
 from server.status import ArgumentError, NotFoundError, PreconditionError
 from switch._core import Request, Rows
 from switch.calendar import financial_year
 from switch.codes import AMOUNT_MAX, Kind, Mode, Result
 from switch.counter import shift_rows, shifts
-from switch.counter.receipt_rows import PastNames, make_receipt
+from switch.counter.acknowledgements import acknowledgement_json, acknowledgement_text
+from switch.counter.paper_rows import PastNames, make_acknowledgement, make_receipt
 from switch.counter.receipts import receipt_json, receipt_text
 from switch.errors import OverloadError, SwitchError
 from switch.ids import ID_SIZE
 from switch.ledger import moves, statements
 from switch.ledger.templates import Templates
-from switch.payment_states import FINAL, PaymentState
+from switch.payment_states import PaymentState, Standing
 from switch.references import WrongReferenceError, canonical, is_reference
 from switch.register.identity import ForbiddenError, Identity
 from switch.v1 import admin_pb2, payments_pb2, results_pb2
@@ -34,6 +36,8 @@ CLOSES_MAX = 1_024
 """Shifts that may wait to be closed, one after the other."""
 
 _HAS_RECEIPT = (PaymentState.COMPLETED, PaymentState.REFUNDED)
+# Where the biller's word may come any moment.
+_WAITS = (PaymentState.HELD, PaymentState.UNKNOWN)
 
 
 class CounterService:
@@ -125,9 +129,9 @@ class CounterService:
                     statements.find_payment, node.ledger, caller.index, outcome.id
                 )
                 assert found is not None
-                state = state_now(node, found)
+                state = standing_now(node, found).state
                 left_s = end_s - node.loop.time()
-                if state in FINAL or left_s <= 0 or node.stopping:
+                if state not in _WAITS or left_s <= 0 or node.stopping:
                     break
                 await watch.wait(left_s)
         outcome.state = convert.wire_state(state)
@@ -153,8 +157,7 @@ class CounterService:
     def _get_receipt(
         self, request: pb.GetReceiptRequest, caller: Identity
     ) -> pb.GetReceiptResponse:
-        if request.language not in pb.Language.values():
-            raise ArgumentError("language", "is none that receipts are written in")
+        _check_language(request.language)
         found = find_payment(self._node, request.id, request.sender, caller)
         if found.state not in _HAS_RECEIPT:
             state = found.state.name.lower()
@@ -163,6 +166,40 @@ class CounterService:
         bengali = request.language == pb.LANGUAGE_BENGALI
         return pb.GetReceiptResponse(
             text=receipt_text(receipt, bengali=bengali), json=receipt_json(receipt)
+        )
+
+    async def GetAcknowledgement(
+        self, request: pb.GetAcknowledgementRequest, caller: Identity
+    ) -> pb.GetAcknowledgementResponse:
+        """That a payment was taken, and where it stands now."""
+        _check_language(request.language)
+        node = self._node
+        found = await node.read(find_payment, node, request.id, request.sender, caller)
+        standing = standing_now(node, found)
+        return await node.read(
+            self._get_acknowledgement, request.language, found, standing
+        )
+
+    def _get_acknowledgement(
+        self, language: int, found: statements.Payment, standing: Standing
+    ) -> pb.GetAcknowledgementResponse:
+        if found.row["kind"] != Kind.HOLD or standing is Standing.REFUSED:
+            raise PreconditionError(
+                "NO_ACKNOWLEDGEMENT",
+                "the payment was refused"
+                if standing is Standing.REFUSED
+                else "the payment needed no biller's word: it has a receipt",
+            )
+        node = self._node
+        as_of_ns = max(time.time_ns(), int(found.row["timestamp"]))
+        paper = make_acknowledgement(
+            found, standing, node.register, self._names, as_of_ns
+        )
+        bengali = language == pb.LANGUAGE_BENGALI
+        return pb.GetAcknowledgementResponse(
+            text=acknowledgement_text(paper, bengali=bengali),
+            json=acknowledgement_json(paper),
+            number=paper.full_number,
         )
 
     # --- shifts ------------------------------------------------------------------
@@ -277,3 +314,8 @@ class CounterService:
         assert not isinstance(reply, bytes)
         self._node.check_whole(reply)
         return convert.outcome(reply[0])
+
+
+def _check_language(language: int) -> None:
+    if language not in pb.Language.values():
+        raise ArgumentError("language", "is none that papers are written in")

@@ -11,7 +11,7 @@ from switch.codes import Role
 from switch.errors import WireError
 from switch.ids import ID_SIZE
 from switch.ledger import statements
-from switch.payment_states import FINAL, PaymentState
+from switch.payment_states import FINAL, PaymentState, Standing
 from switch.register.identity import ForbiddenError, Identity
 from switch.v1 import payments_pb2 as pb
 
@@ -83,7 +83,7 @@ class PaymentService:
         self, request: pb.GetPaymentRequest, caller: Identity
     ) -> pb.GetPaymentResponse:
         response, found = await self._node.read(self._get_payment, request, caller)
-        response.state = convert.wire_state(state_now(self._node, found))
+        response.state = convert.wire_state(standing_now(self._node, found).state)
         return response
 
     async def ListPayments(
@@ -145,12 +145,12 @@ def find_payment(
     return found
 
 
-def state_now(node: Node, found: statements.Payment) -> PaymentState:
+def standing_now(node: Node, found: statements.Payment) -> Standing:
     """Where a payment stands; in the event loop's thread.
 
     The ledger knows that it is held; who asks the biller knows how that goes.
     """
-    is_held = found.state is PaymentState.HELD
+    is_held = found.standing is Standing.HELD
     if is_held and node.dispatch.is_unknown(found.row):
-        return PaymentState.UNKNOWN
-    return found.state
+        return Standing.UNKNOWN
+    return found.standing

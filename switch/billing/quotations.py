@@ -12,10 +12,17 @@ import numpy as np
 from switch._core import QUOTATION, Ledger
 from switch.billing.bills import Bill, Fetched, month_number, paid_as
 from switch.ledger.statements import payment_of
-from switch.payment_states import PaymentState
+from switch.payment_states import Standing
 from switch.register.register import Register
 
-_PAID = frozenset({PaymentState.COMPLETED, PaymentState.REFUNDED})
+_PAID = frozenset(
+    {
+        Standing.COMPLETED,
+        Standing.REFUNDED,
+        Standing.EXPIRED_CORRECTED,
+        Standing.REVERSED_CORRECTED,
+    }
+)
 
 
 class BillState(IntEnum):
@@ -73,7 +80,7 @@ def _state_of(
     payment = payment_of(ledger, ledger.row(sequence))
     assert payment is not None, sequence
     # What was released since it was looked for is due with the next fetch.
-    return BillState.PAID if payment.state in _PAID else BillState.IN_PROGRESS
+    return BillState.PAID if payment.standing in _PAID else BillState.IN_PROGRESS
 
 
 def _seal(register: Register, fetched: Fetched, bill: Bill, centre: int) -> bytes:

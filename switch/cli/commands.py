@@ -96,6 +96,9 @@ def balance(args: Namespace, screen: Screen) -> Exit:
         ("pending", language.amount(wallet.pending)),
         ("available", language.amount(wallet.available)),
     ]
+    if not args.at:
+        count = language.count(wallet.kept_count)
+        facts.insert(3, ("kept", f"{language.amount(wallet.kept)} ({count})"))
     if not args.at and wallet.day:
         spent = f"{language.amount(wallet.day_amount)} ({wallet.day_count})"
         facts.append(("spent today", f"{wallet.day}: {spent}"))

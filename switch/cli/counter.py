@@ -1,4 +1,4 @@
-"""The commands of a counter: a payment's way, receipts, shifts. Each is one function.
+"""The commands of a counter: a payment's way, its papers, shifts. Each is one function.
 
 Over the wire only, like the other commands; errors are put into words in `cli.main`.
 """
@@ -7,7 +7,7 @@ from argparse import Namespace
 
 from switch.calendar import format_ist
 from switch.cli.commands import centre_named, open_client
-from switch.cli.payments import exit_of
+from switch.cli.payments import exit_of, last_entry
 from switch.client import Client
 from switch.codes import Result, Role
 from switch.console.output import Exit, Screen, enum_word, plain
@@ -35,8 +35,7 @@ def watch(args: Namespace, screen: Screen) -> Exit:
             if screen.as_json:
                 screen.value(plain(payment))
                 continue
-            last = payment.resolution if payment.resolution.sequence else payment.entry
-            time = format_ist(last.time_ns)
+            time = format_ist(last_entry(payment).time_ns)
             screen.line(f"{time}  {screen.language.state(state)}")
     return exit_of(state)
 
@@ -46,6 +45,15 @@ def receipt(args: Namespace, screen: Screen) -> Exit:
     with _asker(args) as client:
         found = client.receipt(args.id, args.sender, LANGUAGES[screen.language])
     # As it is: the receipt has its own width, and its own JSON.
+    print(found.json if screen.as_json else found.text.rstrip("\n"), flush=True)
+    return Exit.DONE
+
+
+def acknowledgement(args: Namespace, screen: Screen) -> Exit:
+    """Print the acknowledgement of a payment, however it stands."""
+    with _asker(args) as client:
+        language = LANGUAGES[screen.language]
+        found = client.acknowledgement(args.id, args.sender, language)
     print(found.json if screen.as_json else found.text.rstrip("\n"), flush=True)
     return Exit.DONE
 

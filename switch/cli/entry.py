@@ -280,6 +280,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_payments(add)
     receipt = add("receipt", counter.receipt, "the receipt of a completed payment")
     _add_asked(receipt)
+    acknowledgement = add(
+        "acknowledgement",
+        counter.acknowledgement,
+        "that the switch has a payment, and how it stands: no receipt",
+    )
+    _add_asked(acknowledgement)
     _add_bills(_verbs(found, "bill", "fetch, pay and follow a bill", common, remote))
     _add_shifts(_verbs(found, "shift", "close and sign a shift", common, remote))
     _add_wallets(add)

@@ -39,6 +39,8 @@ _EXITS = {
     PaymentState.REFUNDED: Exit.DONE,
     PaymentState.HELD: Exit.UNKNOWN,
     PaymentState.UNKNOWN: Exit.UNKNOWN,
+    PaymentState.KEPT: Exit.UNKNOWN,
+    PaymentState.UNVERIFIED: Exit.UNKNOWN,
 }
 """What the exit code says of a payment's state; anything else is Exit.REFUSED."""
 
@@ -168,9 +170,11 @@ def show_payment(
         ]
     )
     if code is Exit.UNKNOWN:
+        asked = (format_id(outcome.id), "--sender", sender_of(args))
         screen.line(language.word("waits"))
-        words = ["bill", "watch", format_id(outcome.id)]
-        screen.command(*words, "--sender", sender_of(args))
+        screen.command("bill", "watch", *asked)
+        screen.line(language.word("paper"))
+        screen.command("acknowledgement", *asked)
     if outcome.repeat:
         screen.line(language.word("repeat"))
     return code
@@ -230,8 +234,18 @@ def status(args: Namespace, screen: Screen) -> Exit:
         facts.insert(1, ("reason", language.result(result)))
     if reply.refunded_amount:
         facts.append(("refunded", language.amount(reply.refunded_amount)))
+    if reply.disputed:
+        facts.insert(1, ("in doubt", language.word("disputed")))
+    elif reply.conclusion.kind == types_pb2.ENTRY_KIND_TRANSFER:
+        facts.insert(1, ("but", language.word("paid after all")))
     screen.facts(facts)
     return Exit.DONE
+
+
+def last_entry(payment: payments_pb2.GetPaymentResponse) -> types_pb2.Entry:
+    """The newest of what a payment has come to."""
+    entries = (payment.entry, payment.resolution, payment.conclusion)
+    return max(entries, key=lambda entry: entry.sequence)
 
 
 def _of_whom(entry: types_pb2.Entry, screen: Screen) -> list[tuple[str, str]]:

@@ -126,6 +126,20 @@ class CounterCalls:
             ),
         )
 
+    def acknowledgement(
+        self,
+        payment_id: bytes,
+        sender: str = "",
+        language: counter_pb2.Language.ValueType = counter_pb2.LANGUAGE_ENGLISH,
+    ) -> counter_pb2.GetAcknowledgementResponse:
+        """That the switch has a payment, and how it stands now: no receipt."""
+        return self._caller.read(
+            self._counter.GetAcknowledgement,
+            counter_pb2.GetAcknowledgementRequest(
+                id=payment_id, sender=sender, language=language
+            ),
+        )
+
     def close_shift(
         self,
         operator: int,

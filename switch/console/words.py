@@ -85,6 +85,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "bill paid": ("paid already: take no money", "আগেই দেওয়া হয়েছে: টাকা নেবেন না"),
     "biller": ("Biller", "বিলার"),
     "bills": ("Bills asked", "জিজ্ঞাসিত বিল"),
+    "but": ("But", "তবে"),
     "cases": ("Cases", "কেস"),
     "cash counted": ("Cash counted", "গোনা নগদ"),
     "cash expected": ("Cash expected", "প্রত্যাশিত নগদ"),
@@ -101,6 +102,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "department": ("Department", "বিভাগ"),
     "detail": ("Detail", "বিবরণ"),
     "difference": ("Difference", "পার্থক্য"),
+    "disputed": (
+        "the biller says that it credited it; the treasury decides: take no money",
+        "প্রাপক বলছে জমা হয়েছে; ট্রেজারি সিদ্ধান্ত নেবে: টাকা নেবেন না",
+    ),
     "done": ("Done", "সম্পন্ন"),
     "due": ("Amount due", "প্রদেয়"),
     "due by": ("Due by", "শেষ তারিখ"),
@@ -116,6 +121,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "health": ("Health", "স্বাস্থ্য"),
     "holds": ("Open holds", "আটক"),
     "id": ("Payment id", "লেনদেনের আইডি"),
+    "in doubt": ("In doubt", "সংশয়ে"),
     "in addition": (
         "Only if the citizen means another payment, pay again with:",
         "নাগরিক সত্যিই আরও একবার দিতে চাইলে তবেই এটি যোগ করে আবার দিন:",
@@ -127,6 +133,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "Write the entry and the hash down somewhere else than the copy.",
         "ভুক্তির নম্বর ও হ্যাশ কপি থেকে আলাদা কোথাও লিখে রাখুন।",
     ),
+    "kept": ("Kept", "সিদ্ধান্ত পর্যন্ত আটক"),
     "key number": ("Newest key", "নতুনতম চাবি"),
     "kind": ("Kind", "ধরন"),
     "last check": ("Last chunk's check", "শেষ খণ্ডের যাচাই-সংখ্যা"),
@@ -143,6 +150,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "over": ("over", "বেশি"),
     "p50 ms": ("p50 ms", "p50 মিলিসেকেন্ড"),
     "p99 ms": ("p99 ms", "p99 মিলিসেকেন্ড"),
+    "paid after all": (
+        "it was paid after all, from the wallet: do not return the cash",
+        "শেষ পর্যন্ত ওয়ালেট থেকে দেওয়া হয়েছে: নগদ ফেরত দেবেন না",
+    ),
+    "paper": (
+        "Until there is a receipt, give the citizen this:",
+        "রসিদ না হওয়া পর্যন্ত নাগরিককে এটি দিন:",
+    ),
     "pay it": (
         "Pay one of them by its number, until",
         "নম্বর দিয়ে একটি বিল দিন, এই সময়ের আগে",
@@ -204,13 +219,30 @@ STATES: dict[PaymentState, tuple[str, str]] = {
         "প্রাপক জমা নেয়নি, টাকা ফিরেছে: নগদ ফেরত দিন",
     ),
     PaymentState.EXPIRED: (
-        "expired without an answer, the money is back: return the cash",
-        "উত্তর আসেনি, মেয়াদ শেষ, টাকা ফিরেছে: নগদ ফেরত দিন",
+        "expired, and not credited by the biller; the money is back: return the cash",
+        "মেয়াদ শেষ, প্রাপক জমা নেয়নি, টাকা ফিরেছে: নগদ ফেরত দিন",
     ),
     PaymentState.REFUNDED: ("refunded", "ফেরত দেওয়া হয়েছে"),
     PaymentState.UNKNOWN: (
         "unknown: the biller is being asked, this is no failure",
         "অনিশ্চিত: প্রাপককে জিজ্ঞাসা করা হচ্ছে, এটি ব্যর্থতা নয়",
+    ),
+    PaymentState.UNVERIFIED: (
+        (
+            "the money is back, the biller has not said yet: return the cash against "
+            "the acknowledgement; the bill cannot be paid until the biller has said"
+        ),
+        (
+            "টাকা ফিরেছে, প্রাপক এখনও জানায়নি: প্রাপ্তিস্বীকার দেখে নগদ ফেরত দিন; "
+            "প্রাপক না জানানো পর্যন্ত এই বিল দেওয়া যাবে না"
+        ),
+    ),
+    PaymentState.KEPT: (
+        (
+            "the biller has not said, the money is reserved: do not return cash, do "
+            "not take it again"
+        ),
+        "প্রাপক জানায়নি, টাকা আটক আছে: নগদ ফেরত দেবেন না, আবার নেবেন না",
     ),
 }
 """State of a payment → English, Bengali."""

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from switch._core import Ledger, Rows
-from switch.codes import Kind, Result, Trait, kinds_with
-from switch.payment_states import PaymentState
+from switch.codes import Kind, Link, Result, RowFlag, Trait, kinds_with
+from switch.payment_states import PaymentState, Standing
 
 __all__ = [
     "Line",
@@ -31,10 +31,23 @@ class Payment(NamedTuple):
     """A payment, what resolved its hold, and what was given back of it."""
 
     row: Rows
-    state: PaymentState
-    resolution: Rows | None
-    refunded: int
+    standing: Standing
+    resolution: Rows | None = None
+    refunded: int = 0
     """Paise."""
+    conclusion: Rows | None = None
+    """Of a payment whose money is back: what said last that nothing was credited, or
+    the transfer that paid it after all."""
+
+    @property
+    def state(self) -> PaymentState:
+        """What is told of it."""
+        return self.standing.state
+
+    @property
+    def is_disputed(self) -> bool:
+        """Whether its money is back and the biller says that it credited it."""
+        return self.standing in _DISPUTED
 
 
 class Line(NamedTuple):
@@ -47,11 +60,8 @@ class Line(NamedTuple):
 
 
 _PAYMENTS = kinds_with(Trait.PAYMENT)
-_RESOLVED = {
-    Kind.POST: PaymentState.COMPLETED,
-    Kind.VOID: PaymentState.REVERSED,
-    Kind.EXPIRE: PaymentState.EXPIRED,
-}
+_RESOLVING = frozenset(kinds_with(Trait.RESOLVES))
+_DISPUTED = frozenset(one for one in Standing if one.name.endswith("_DISPUTED"))
 
 
 def find_payment(ledger: Ledger, sender: int, id: bytes) -> Payment | None:
@@ -69,24 +79,47 @@ def payment_of(ledger: Ledger, row: Rows) -> Payment | None:
     if kind not in _PAYMENTS:
         return None
     if row["result"] != Result.OK:
-        return Payment(row, PaymentState.REFUSED, None, 0)
+        return Payment(row, Standing.REFUSED)
     if kind == Kind.PAY:
         return _paid(ledger, row, sequence, None)
     resolved_by, _ = ledger.resolution(sequence)
     if not resolved_by:
-        return Payment(row, PaymentState.HELD, None, 0)
+        kept = any(ledger.link(sequence, what) for what in _KEEPING)
+        return Payment(row, Standing.KEPT if kept else Standing.HELD)
     resolution = ledger.row(resolved_by)
-    state = _RESOLVED[Kind(int(resolution["kind"]))]
-    if state is PaymentState.COMPLETED:
+    if resolution["kind"] == Kind.POST:
         return _paid(ledger, row, resolved_by, resolution)
-    return Payment(row, state, resolution, 0)
+    return _given_back(ledger, row, sequence, resolution)
+
+
+_KEEPING = (Link.DEADLINE_PASSED, Link.AMOUNT_DIFFERS)
 
 
 def _paid(ledger: Ledger, row: Rows, final: int, resolution: Rows | None) -> Payment:
     """A payment whose money moved with row `final`."""
     _, refunded = ledger.resolution(final)
-    state = PaymentState.REFUNDED if refunded else PaymentState.COMPLETED
-    return Payment(row, state, resolution, refunded)
+    standing = Standing.REFUNDED if refunded else Standing.COMPLETED
+    return Payment(row, standing, resolution, refunded)
+
+
+def _given_back(ledger: Ledger, row: Rows, hold: int, resolution: Rows) -> Payment:
+    """A payment whose money is back, and what was said of it since."""
+    verified = ledger.link(hold, Link.VERIFY)
+    corrected = ledger.link(hold, Link.CORRECTION)
+    disputed = ledger.link(hold, Link.LATE_CONFIRMATION) > verified
+    concluded = corrected or verified
+    if resolution["kind"] == Kind.EXPIRE:
+        told = "EXPIRED" if concluded else "UNVERIFIED"
+    elif verified or int(resolution["flags"]) & RowFlag.EVIDENCE:
+        told = "REVERSED"
+    else:
+        told = "RETURNED"
+    if corrected:
+        told = "EXPIRED_CORRECTED" if told == "EXPIRED" else "REVERSED_CORRECTED"
+    elif disputed:
+        told += "_DISPUTED"
+    conclusion = ledger.row(concluded) if concluded else None
+    return Payment(row, Standing[told], resolution, 0, conclusion)
 
 
 def list_payments(
@@ -152,7 +185,7 @@ def _effect(ledger: Ledger, row: Rows, account: int) -> tuple[int, int]:
     sign = 1 if row["credit"] == account else -1
     if kind == Kind.HOLD:
         return 0, amount
-    if kind in _RESOLVED:
+    if kind in _RESOLVING:
         held = int(ledger.row(int(row["resolves"]))["amount"])
         return (sign * amount if kind == Kind.POST else 0), -held
     return sign * amount, 0

@@ -30,6 +30,7 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.CounterService/FetchBills": _SENDERS,
     "/payswitch.v1.CounterService/PayBill": _SENDERS,
     "/payswitch.v1.CounterService/GetReceipt": _READERS | _CENTRE,
+    "/payswitch.v1.CounterService/GetAcknowledgement": _READERS | _CENTRE,
     "/payswitch.v1.CounterService/CloseShift": _SENDERS,
     "/payswitch.v1.CounterService/SignShift": _SENDERS,
     "/payswitch.v1.BillerService/FollowFeed": _OFFICES | {Role.BILLER},

@@ -5,10 +5,11 @@ process of its own against a real server, and its output and exit code are read.
 """
 
 import json
+import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -32,12 +33,15 @@ from tests.client.live import (
     CHECKER,
     COPIES,
     FREE,
+    LAPSES,
     NUMBERED,
+    WAITS,
     Live,
     running,
 )
 from tests.client.scripted import INTERNAL, UNAVAILABLE, Fault, serving
 from tests.damage import damage_row
+from tests.server.harness import until
 
 # --- words and values ---------------------------------------------------------------
 
@@ -75,6 +79,9 @@ def test_every_result_has_words() -> None:
 
 def test_every_state_has_words() -> None:
     assert set(STATES) == set(PaymentState)
+    for english, bengali in STATES.values():
+        assert english.isascii()
+        assert not re.search("[A-Za-z]", bengali)
     assert Language.BENGALI.state(PaymentState.COMPLETED) == "সম্পন্ন"
 
 
@@ -134,6 +141,7 @@ def test_certificates_come_from_the_directory_or_its_authority(tmp_path: Path) -
         ["bill", "pay", CENTRE, BILLED, "1.50", "ref", "--wait", "31"],
         ["bill", "watch", "123"],
         ["receipt", "123"],
+        ["acknowledgement", "123"],
         ["shift", "close", CENTRE, "x", "0"],
         ["shift"],
         ["balance", CENTRE, "--unknown"],
@@ -356,6 +364,58 @@ def test_a_receipt_is_printed_in_both_languages(live: Live) -> None:
     assert value["text"] == {"en": english.stdout, "bn": bengali.stdout}
     own = live.command("receipt", str(paid["id"]), "--as", f"centre/{CENTRE}")
     assert own.stdout == english.stdout
+
+
+def test_a_payment_in_doubt_and_its_acknowledgement(live: Live) -> None:
+    waits = live.command("pay", CENTRE, WAITS, "7.50", "kept")
+    assert waits.returncode == Exit.UNKNOWN, waits.stderr
+    assert WORDS["paper"][0] in waits.stdout
+    [command] = [one for one in waits.stdout.splitlines() if "acknowledgement" in one]
+    words = command.split()[1:]
+    asked = words[1:]
+    until_state(live, asked, PaymentState.KEPT)
+    balance = live.command("balance", CENTRE).stdout
+    assert f"{WORDS['kept'][0]}" in balance
+    assert "₹7.50 (1)" in balance
+    past = live.command("balance", CENTRE, "--at", "30").stdout
+    assert WORDS["kept"][0] not in past
+    english = live.command(*words)
+    assert english.returncode == Exit.DONE, english.stderr
+    assert "THIS IS NO RECEIPT" in english.stdout
+    value = answer(live.command(*words, "--json"))
+    assert value["state"] == "kept"
+    assert f"Acknowledgement: {CENTRE}/A/{value['entry']}" in english.stdout
+    bengali = live.command(*words, "--lang", "bn").stdout
+    assert "এটি রসিদ নয়।" in bengali
+    # Sent again it is still not known.
+    same = live.command(
+        "pay", CENTRE, WAITS, "7.50", "kept", "--id", asked[0], "--lang", "bn"
+    )
+    assert same.returncode == Exit.UNKNOWN
+    assert STATES[PaymentState.KEPT][1] in " ".join(same.stdout.split())
+
+
+def test_a_payment_whose_money_is_back_too_early(live: Live) -> None:
+    lapses = live.command("pay", CENTRE, LAPSES, "7.50", "lapsed", "--json")
+    assert lapses.returncode == Exit.UNKNOWN, lapses.stderr
+    asked = (str(answer(lapses)["id"]), "--sender", CENTRE)
+    until_state(live, asked, PaymentState.UNVERIFIED)
+    status = live.command("status", *asked, "--lang", "bn")
+    assert STATES[PaymentState.UNVERIFIED][1] in " ".join(status.stdout.split())
+    assert live.command("receipt", *asked).returncode != Exit.DONE
+    taken = live.command("pay", CENTRE, LAPSES, "7.50", "lapsed")
+    assert taken.returncode == Exit.REFUSED
+    assert RESULTS[Result.BILL_ALREADY_CLAIMED][0] in taken.stdout
+
+
+def until_state(live: Live, asked: Sequence[str], state: PaymentState) -> None:
+    """Wait until a payment stands so."""
+
+    def stands() -> bool:
+        status = answer(live.command("status", *asked, "--json"))
+        return status["state"] == state.name.lower()
+
+    until(stands)
 
 
 def test_a_payment_that_is_final_is_watched_once(live: Live) -> None:

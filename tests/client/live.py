@@ -16,6 +16,7 @@ from switch.codes import (
     Ignored,
     KeyRule,
     Mode,
+    Policy,
     PriceRule,
     Role,
 )
@@ -38,6 +39,10 @@ NUMBERED = "NUMBER-1"
 """Takes a rupee and more, however often; its references have nine digits."""
 COPIES = "COPY-1"
 """Takes what its tariff says, once for each reference."""
+WAITS = "WAIT-1"
+"""Any amount; its biller is waited for for a second, then the money is kept."""
+LAPSES = "LAPSE-1"
+"""The same, and the money goes back."""
 
 CRORE = 10**9
 
@@ -65,7 +70,9 @@ SPECS = Specs(
         ParticipantSpec(id=CHECKER, role=Role.TREASURY),
         ParticipantSpec(id="harness", role=Role.HARNESS, may_state_dues=True),
         ParticipantSpec(id="auditor", role=Role.AUDITOR),
-        ParticipantSpec(id="power", role=Role.BILLER, heads=(HEAD,)),
+        ParticipantSpec(
+            id="power", role=Role.BILLER, heads=(HEAD,), never_credits_late=True
+        ),
         ParticipantSpec(id="water", role=Role.BILLER, heads=("W:1",)),
         ParticipantSpec(id=CENTRE, role=Role.CENTRE, name_en="First"),
         ParticipantSpec(id=OTHER, role=Role.CENTRE, name_en="Second"),
@@ -110,6 +117,18 @@ SPECS = Specs(
                     name_bn="জরুরি",
                 ),
             ),
+        ),
+        *(
+            _service(
+                code,
+                PriceRule.OPEN,
+                mode=Mode.CONFIRMED,
+                key_rule=KeyRule.REFERENCE,
+                deadline_s=1,
+                deadline_policy=policy,
+                name_en="Slow",
+            )
+            for code, policy in ((WAITS, Policy.KEEP), (LAPSES, Policy.RELEASE))
         ),
     ),
 )

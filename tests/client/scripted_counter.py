@@ -72,6 +72,11 @@ class ScriptedCounter(counter_pb2_grpc.CounterServiceServicer):
     ) -> pb.GetReceiptResponse:
         raise NotImplementedError
 
+    def GetAcknowledgement(  # noqa: N802
+        self, request: pb.GetAcknowledgementRequest, context: grpc.ServicerContext
+    ) -> pb.GetAcknowledgementResponse:
+        raise NotImplementedError
+
     def CloseShift(  # noqa: N802
         self, request: pb.CloseShiftRequest, context: grpc.ServicerContext
     ) -> pb.CloseShiftResponse:

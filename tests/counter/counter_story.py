@@ -25,8 +25,9 @@ from switch.codes import (
 )
 from switch.ids import new_id
 from switch.ledger import moves
-from switch.ledger.statements import PaymentState, find_payment
+from switch.ledger.statements import find_payment
 from switch.ledger.templates import Templates, put_bytes
+from switch.payment_states import Standing
 from switch.register.load import (
     PURPOSE_FLOAT,
     ParticipantSpec,
@@ -58,7 +59,12 @@ PARTICIPANTS = [
         may_state_dues=True,
     ),
     ParticipantSpec(
-        id="power", role=Role.BILLER, heads=(HEAD,), name_en="Power", name_bn="বিদ্যুৎ"
+        id="power",
+        role=Role.BILLER,
+        heads=(HEAD,),
+        name_en="Power",
+        name_bn="বিদ্যুৎ",
+        never_credits_late=True,
     ),
 ]
 
@@ -66,6 +72,7 @@ PARTICIPANTS = [
 def service(code: str, **changes: object) -> ServiceSpec:
     """A confirmed service of `power`, whose bills are paid once."""
     values: dict[str, object] = {
+        "deadline_policy": Policy.RELEASE,
         "code": code,
         "biller": "power",
         "heads": (HEAD,),
@@ -234,17 +241,24 @@ class Counter:
         assert Result(outcome.result) is Result.OK
         return outcome.sequence
 
-    def answer(self, held: int, *, confirm: bool, text: str = "") -> Rows:
-        """The biller's word on a hold; its OUTCOME."""
-        row_id = self.ledger.row(held)["id"].tobytes()
-        return self.answer_id(held, row_id, confirm=confirm, text=text)
+    def answer(
+        self, held: int, *, confirm: bool, text: str = "", amount: int = 0
+    ) -> Rows:
+        """The biller's word on a hold, of its `amount` or another; its OUTCOME."""
+        row = self.ledger.row(held)
+        amount = amount or int(row["amount"])
+        row_id = row["id"].tobytes()
+        return self.answer_id(held, row_id, confirm=confirm, text=text, amount=amount)
 
     def answer_id(
-        self, held: int, row_id: bytes, *, confirm: bool, text: str = ""
+        self, held: int, row_id: bytes, *, confirm: bool, amount: int, text: str = ""
     ) -> Rows:
         """The biller's word on whatever has this sequence and id."""
-        make = moves.confirmed if confirm else moves.rejected
-        return self._one(Request.answers(make(held, row_id, text), self.biller))
+        if confirm:
+            answers = moves.confirmed(held, row_id, amount, text)
+        else:
+            answers = moves.rejected(held, row_id, text)
+        return self._one(Request.answers(answers, self.biller))
 
     def refund(self, final: int, amount: int) -> Rows:
         """Give back of a payment; its OUTCOME."""
@@ -255,10 +269,10 @@ class Counter:
         self.now += seconds * SECOND_NS
         self.ledger.commit([], self.now)
 
-    def state(self, payment_id: bytes) -> PaymentState:
+    def standing(self, payment_id: bytes) -> Standing:
         """Where a payment stands in the ledger."""
         found = find_payment(self.ledger, self.centre, payment_id)
-        return PaymentState.NONE if found is None else found.state
+        return Standing.NONE if found is None else found.standing
 
     def rows_of(self, first: int, payment_id: bytes, held: int) -> Rows:
         """The rows from `first` on that are the payment, or what became of it."""

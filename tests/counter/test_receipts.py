@@ -13,13 +13,8 @@ import pytest
 
 from switch.calendar import format_ist
 from switch.codes import AMOUNT_MAX, Tender
-from switch.counter.receipts import (
-    COLUMNS,
-    Item,
-    Receipt,
-    receipt_json,
-    receipt_text,
-)
+from switch.counter.papers import COLUMNS, Item
+from switch.counter.receipts import Receipt, receipt_json, receipt_text
 from switch.ids import format_id
 from switch.money import format_amount
 

@@ -80,6 +80,7 @@ SERVICES = [
     _service("TAX", AmountRule.EXACT, **BILL, **DIRECT, biller="land", heads=LAND),
     _service("RANGE", AmountRule.MIN_MAX, amount_min=500, amount_max=20_000),
     _service("SOON", AmountRule.ANY, deadline_s=1),
+    _service("BRIEF", AmountRule.EXACT, **BILL, deadline_s=1),
     _service("STAYS", AmountRule.ANY, deadline_s=1, deadline_policy=int(Policy.KEEP)),
     _service("AGAIN", AmountRule.ANY, **NO_KEY, **DIRECT),
     _service("HOURS", AmountRule.ANY, **DIRECT, **WITHIN),
@@ -162,6 +163,13 @@ class Till:
         request = pb.GetReceiptRequest(id=payment_id, language=language)  # type: ignore[arg-type]
         return self.peer.counter.GetReceipt(request, timeout=CALL_S)
 
+    def acknowledgement(
+        self, payment_id: bytes, language: int = pb.LANGUAGE_UNSPECIFIED
+    ) -> pb.GetAcknowledgementResponse:
+        """The acknowledgement of a payment."""
+        request = pb.GetAcknowledgementRequest(id=payment_id, language=language)  # type: ignore[arg-type]
+        return self.peer.counter.GetAcknowledgement(request, timeout=CALL_S)
+
     def get(self, payment_id: bytes) -> payments.GetPaymentResponse:
         """Where a payment stands."""
         request = payments.GetPaymentRequest(id=payment_id)
@@ -196,5 +204,9 @@ class Till:
     @property
     def wallet(self) -> wallets_pb2.Wallet:
         """The centre's wallet."""
-        request = wallets_pb2.GetWalletRequest(centre=self.centre)
+        return self.wallet_at(0)
+
+    def wallet_at(self, sequence: int) -> wallets_pb2.Wallet:
+        """The same at a past sequence."""
+        request = wallets_pb2.GetWalletRequest(centre=self.centre, sequence=sequence)
         return self.peer.wallets.GetWallet(request, timeout=CALL_S).wallet

@@ -13,8 +13,9 @@ import pytest
 
 from switch.calendar import day_start_ns, financial_year, format_financial_year
 from switch.codes import Mode, Record, Result
-from switch.counter.receipt_rows import PastNames, make_receipt
-from switch.counter.receipts import Item, Receipt
+from switch.counter.paper_rows import PastNames, make_receipt
+from switch.counter.papers import Item
+from switch.counter.receipts import Receipt
 from switch.ids import new_id
 from switch.ledger.statements import find_payment
 from switch.register.register import Register

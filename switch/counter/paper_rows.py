@@ -1,16 +1,17 @@
-"""A receipt out of the ledger: the payment's rows, with the names of that time.
+"""A counter's papers out of the ledger: a payment's rows, with the names of that time.
 
-May use the core, `register`, `statements`, `payment_tails` and `receipts`. Names and
-fees change in the register; a receipt keeps those that were registered when its payment
+May use the core, `register`, `statements`, `payment_tails` and the papers. Names and
+fees change in the register; a paper keeps those that were registered when its payment
 was accepted, which older `register` rows still say.
 """
 
 from bisect import bisect_right
+from typing import Any
 
 import numpy as np
 
 from switch._core import Ledger, Rows
-from switch.calendar import day_number
+from switch.calendar import day_number, financial_year
 from switch.codes import (
     TENDER_MASK,
     TENDER_SHIFT,
@@ -22,10 +23,13 @@ from switch.codes import (
     RowFlag,
     Tender,
 )
-from switch.counter.receipts import Item, Receipt
+from switch.counter.acknowledgements import Acknowledgement
+from switch.counter.papers import Item
+from switch.counter.receipts import Receipt
 from switch.ledger.follower import Follower
 from switch.ledger.payment_tails import BillPart, PaymentTail, payment_tail
 from switch.ledger.statements import Payment
+from switch.payment_states import Standing
 from switch.register.register import Register, record_tariff, record_texts
 from switch.tariffs import Fee, fees_on
 
@@ -90,11 +94,50 @@ def make_receipt(payment: Payment, register: Register, names: PastNames) -> Rece
 
     Raises ValueError if the payment has none, LookupError, CorruptionError.
     """
-    ledger = register.ledger
     row = payment.row
     final = row if payment.resolution is None else payment.resolution
     if not final["receipt"]:
         raise ValueError("the payment has no receipt")
+    is_confirmed = payment.resolution is not None
+    ledger = register.ledger
+    return Receipt(
+        **_paper(row, register, names)
+        | {
+            "number": int(final["receipt"]),
+            "biller_reference": _answer_text(ledger, final) if is_confirmed else "",
+            "amount": int(final["amount"]),
+            "sequence": int(final["sequence"]),
+            "completed_ns": int(final["timestamp"]),
+        }
+    )
+
+
+def make_acknowledgement(
+    payment: Payment,
+    standing: Standing,
+    register: Register,
+    names: PastNames,
+    as_of_ns: int,
+) -> Acknowledgement:
+    """The acknowledgement of a payment that stands so at `as_of_ns`.
+
+    Raises ValueError if it was never held, LookupError, CorruptionError.
+    """
+    row, final = payment.row, payment.resolution
+    if row["kind"] != Kind.HOLD or row["result"] != Result.OK:
+        raise ValueError("the payment was not held")
+    values = _paper(row, register, names)
+    if final is not None and final["receipt"]:
+        values["receipt"] = int(final["receipt"])
+        values["receipt_year"] = financial_year(int(final["timestamp"]))
+        values["paid"] = int(final["amount"])
+        values["refunded"] = payment.refunded
+    return Acknowledgement(standing=standing, as_of_ns=as_of_ns, **values)
+
+
+def _paper(row: Rows, register: Register, names: PastNames) -> dict[str, Any]:
+    """What every paper of an accepted payment says of it: the fields of `Paper`."""
+    ledger = register.ledger
     sequence = int(row["sequence"])
     centre = register.account(int(row["debit"])).participant
     credited = register.account(int(row["credit"]))
@@ -108,38 +151,34 @@ def make_receipt(payment: Payment, register: Register, names: PastNames) -> Rece
     of_centre = names.texts(Record.PARTICIPANT, centre, sequence)
     of_service = names.texts(Record.SERVICE, service_index, sequence)
     of_biller = names.texts(Record.PARTICIPANT, credited.participant, sequence)
-    is_confirmed = payment.resolution is not None
-    return Receipt(
-        number=int(final["receipt"]),
-        centre=register.participant(centre).spec.id,
-        centre_code=of_centre.get("code", ""),
-        centre_en=of_centre.get("name_en", ""),
-        centre_bn=of_centre.get("name_bn", ""),
-        service=service.code,
-        service_en=of_service.get("name_en", ""),
-        service_bn=of_service.get("name_bn", ""),
-        department_en=of_service.get("department_en", ""),
-        department_bn=of_service.get("department_bn", ""),
-        biller=register.participant(credited.participant).spec.id,
-        biller_en=of_biller.get("name_en", ""),
-        biller_bn=of_biller.get("name_bn", ""),
-        head=credited.head,
-        reference=bill.reference,
-        bill=sent if has_bill_id else "",
-        period=bill.period,
-        due_date=bill.due_date,
-        amount_due=bill.amount_due,
-        items=_items_of(row, tail, names),
-        biller_reference=_answer_text(ledger, final) if is_confirmed else "",
-        note=tail.note,
-        amount=int(final["amount"]),
-        tender=Tender((int(row["flags"]) & TENDER_MASK) >> TENDER_SHIFT),
-        operator=int(row["operator_"]),
-        id=row["id"].tobytes(),
-        sequence=int(final["sequence"]),
-        accepted_ns=int(row["timestamp"]),
-        completed_ns=int(final["timestamp"]),
-    )
+    return {
+        "centre": register.participant(centre).spec.id,
+        "centre_code": of_centre.get("code", ""),
+        "centre_en": of_centre.get("name_en", ""),
+        "centre_bn": of_centre.get("name_bn", ""),
+        "service": service.code,
+        "service_en": of_service.get("name_en", ""),
+        "service_bn": of_service.get("name_bn", ""),
+        "department_en": of_service.get("department_en", ""),
+        "department_bn": of_service.get("department_bn", ""),
+        "biller": register.participant(credited.participant).spec.id,
+        "biller_en": of_biller.get("name_en", ""),
+        "biller_bn": of_biller.get("name_bn", ""),
+        "head": credited.head,
+        "reference": bill.reference,
+        "bill": sent if has_bill_id else "",
+        "period": bill.period,
+        "due_date": bill.due_date,
+        "amount_due": bill.amount_due,
+        "items": _items_of(row, tail, names),
+        "note": tail.note,
+        "amount": int(row["amount"]),
+        "tender": Tender((int(row["flags"]) & TENDER_MASK) >> TENDER_SHIFT),
+        "operator": int(row["operator_"]),
+        "id": row["id"].tobytes(),
+        "sequence": sequence,
+        "accepted_ns": int(row["timestamp"]),
+    }
 
 
 def _items_of(row: Rows, tail: PaymentTail, names: PastNames) -> tuple[Item, ...]:
