@@ -53,6 +53,7 @@ CREATE INDEX IF NOT EXISTS by_day ON payments (day);
 CREATE INDEX IF NOT EXISTS not_heard ON payments (number) WHERE NOT acknowledged;
 CREATE TABLE IF NOT EXISTS closed_days (day TEXT PRIMARY KEY);
 """
+KNOWN = "SELECT question, service, key, amount FROM payments WHERE id = ?"
 ANSWERS = "SELECT min(number), question, sum(amount), credited, text FROM payments "
 OF_NUMBER = "WHERE question IN (SELECT question FROM payments WHERE number = ?)"
 ACKNOWLEDGE = (
@@ -131,12 +132,7 @@ class Book:
                 answer.kind, answer.reason = pb.ANSWER_KIND_REJECTED, "NOTHING_DUE"
             return answer
         payments = list(question.basket) or [question]
-        known = [
-            self.db.execute(
-                "SELECT service, key, amount FROM payments WHERE id = ?", (one.id,)
-            ).fetchone()
-            for one in payments
-        ]
+        known = [self.db.execute(KNOWN, (one.id,)).fetchone() for one in payments]
         if not any(known) and question.kind != pb.QUESTION_KIND_CONFIRM:
             # It promises nothing, as a question to credit it may be on its way. By
             # `sent_ns` the switch knows whether one still can be.
@@ -144,7 +140,9 @@ class Book:
             return answer
         if not any(known):
             self.decide(question, payments, clock)
-        elif known != [(one.service, one.reference, one.amount) for one in payments]:
+        elif known != [
+            (question.id, one.service, one.reference, one.amount) for one in payments
+        ]:
             # Somebody else's payment has this id already. This one never is credited.
             answer.kind, answer.reason = pb.ANSWER_KIND_REJECTED, "ID_OF_ANOTHER"
             return answer
@@ -226,14 +224,14 @@ class Book:
         row = self.db.execute(
             "SELECT credited FROM payments WHERE number = ?", (ended.number,)
         ).fetchone()
+        credited = bool(row and row[0])
         state = payments_pb2.PaymentState.Name(ended.state)
         paid = state in ("PAYMENT_STATE_COMPLETED", "PAYMENT_STATE_REFUNDED")
-        if paid != bool(row and row[0]):
-            log.critical(
-                "%d is %s there, here %s: look at it", ended.number, state, row
-            )
+        if paid != credited:
+            # For a person. The switch has the same in its list of exceptions.
+            log.critical("%d: %s, here %s", ended.number, state, credited)
         elif state == "PAYMENT_STATE_REFUNDED":
-            log.warning("%d was refunded: take it back here as well", ended.number)
+            log.warning("%d: refunded, take the credit back here too", ended.number)
 
     def close_day(self, day: str) -> list[pb.Answer]:
         """All that was credited of a day. From now on nothing more of it is."""

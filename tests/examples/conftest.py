@@ -27,10 +27,9 @@ def world(tmp_path: Path) -> Iterator[World]:
         for part in ("--set", f"{name}={value}")
     ]
     server = ServerProcess(tmp_path / "server", *settings)
-    server.wait_ready()
     world = World(server, tmp_path, settings)
     try:
-        world.load_bills()
+        world.begin()
         yield world
     finally:
         world.end()

@@ -21,7 +21,7 @@ CENTRE, OTHER = "bsk-00001", "bsk-00002"
 BILLER = "waterworks"
 WALLET = 10_000_00
 BRIEF_S = 6
-"""Deadline of the service BRIEF; the half of it is when its payments may be credited."""
+"""Deadline of the service BRIEF: half of it is the last moment to credit."""
 # Runs the biller until it has answers to hand over, and dies in that moment.
 DYING = """
 import os, queue, runpy, signal, sys
@@ -106,14 +106,20 @@ class World:
         self.settings = settings
         self.programs: list[Program] = []
         self.book = directory / "book.db"
-        self._use(server)
+        self.server = server
+
+    def begin(self) -> None:
+        """Load the network and the bills, as the page of the examples says."""
+        self._meet(self.server)
         command("network", "load", str(EXAMPLES / "network.json"), world=self)
         register(self.peers)
         self.peers.authority.leaf(Role.BILLER, BILLER)
         self.peers.authority.leaf(Role.CENTRE, CENTRE)
+        self.load_bills()
 
-    def _use(self, server: ServerProcess) -> None:
+    def _meet(self, server: ServerProcess) -> None:
         self.server = server
+        server.wait_ready()
         self.peers = Peers(server)
 
     def restart(self, meanwhile: Callable[[], None] = lambda: None) -> None:
@@ -121,9 +127,8 @@ class World:
         self.peers.close()
         address = self.server.address
         self.server.stop(signal.SIGKILL)
-        server = ServerProcess(self.server.directory, *self.settings, listen=address)
-        server.wait_ready()
-        self._use(server)
+        directory = self.server.directory
+        self._meet(ServerProcess(directory, *self.settings, listen=address))
         meanwhile()
 
     @property
@@ -164,7 +169,8 @@ class World:
         """End all programs, channels, and the server."""
         for program in self.programs:
             program.end()
-        self.peers.close()
+        if hasattr(self, "peers"):
+            self.peers.close()
         assert self.server.stop() == 0, self.server.log()
 
     # --- what the switch says --------------------------------------------------------
