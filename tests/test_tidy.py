@@ -118,9 +118,7 @@ def test_row_flags_match_the_layout() -> None:
         if name.startswith("ROW_")
     }
     # Two names of one bit are both there: which is meant the row's kind says.
-    spelled = {
-        name: flag.value for name, flag in codes.RowFlag.__members__.items()
-    } | {
+    spelled = {name: flag.value for name, flag in codes.RowFlag.__members__.items()} | {
         "HEAD_SHIFT": codes.HEAD_SHIFT,
         "HEAD_MASK": codes.HEAD_MASK,
         "TENDER_SHIFT": codes.TENDER_SHIFT,
@@ -328,6 +326,20 @@ def test_every_test_file_has_its_goal_in_the_docs() -> None:
     told = (ROOT / "docs/testing.md").read_text()
     names = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
     assert not {name for name in names if name not in told}
+
+
+def test_examples_need_the_stubs_and_grpc_alone() -> None:
+    # Whoever copies one has nothing else of the product.
+    examples = sorted((ROOT / "docs" / "examples").glob("*.py"))
+    assert len(examples) == 2
+    wrong = [
+        f"{path.name}: {name}"
+        for path in examples
+        for name in imports(path)
+        if not name.startswith("switch.v1.")
+        and name.split(".")[0] not in {"grpc", *sys.stdlib_module_names}
+    ]
+    assert not wrong
 
 
 USERS_OF_THE_CORE = {"billing", "counter", "ledger", "register"}

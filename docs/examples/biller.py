@@ -285,7 +285,7 @@ def serve(book: Book, args: argparse.Namespace) -> NoReturn:
             with dial(args) as channel:
                 converse(book, billers_pb2_grpc.BillerServiceStub(channel))
         except grpc.RpcError as error:
-            log.warning("the connection ended: %s", error)
+            log.warning("disconnected: %s %s", error.code(), error.details())
         except sqlite3.OperationalError:
             # Nothing was decided or said. The switch will ask what became of it.
             log.critical("the book cannot be used", exc_info=True)
@@ -298,11 +298,12 @@ def serve(book: Book, args: argparse.Namespace) -> NoReturn:
 
 def close_day(book: Book, args: argparse.Namespace) -> int:
     """Send the complete list of a day; the exit code."""
-    if args.close_day >= dt.datetime.now(IST).date().isoformat():
+    if args.close_day >= dt.datetime.now(IST).date():
         sys.exit("that day is not over: all that is still to be paid would be refused")
-    credited = book.close_day(args.close_day)
+    day = args.close_day.isoformat()
+    credited = book.close_day(day)
     amount = sum(one.amount for one in credited)
-    head = pb.DayList(day=args.close_day, count=len(credited), amount=amount)
+    head = pb.DayList(day=day, count=len(credited), amount=amount)
     messages = [pb.SendDayListRequest(list=head)]
     messages += [pb.SendDayListRequest(credited=part) for part in parts(credited)]
     with dial(args) as channel:
@@ -339,7 +340,7 @@ def main() -> int:
     parser.add_argument("--switch", default="127.0.0.1:7443", help="host:port")
     parser.add_argument("--tls", type=Path, default=Path("data/tls"))
     parser.add_argument("--load", type=Path, metavar="CSV")
-    parser.add_argument("--close-day", metavar="YYYY-MM-DD")
+    parser.add_argument("--close-day", type=dt.date.fromisoformat, metavar="DATE")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
     book = Book(args.book)

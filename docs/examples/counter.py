@@ -22,7 +22,6 @@ from switch.v1 import counter_pb2_grpc, payments_pb2, payments_pb2_grpc, results
 
 CALL_S = 30.0  # for a reply to come
 BILLER_MS = 10_000  # of these, that the switch may wait for the department
-FOLLOW_S = 60.0  # that we wait for it ourselves
 WAIT_FIRST_S, WAIT_MAX_S = 0.5, 10.0  # before the same is sent again
 PAID, NOT_PAID, NOT_KNOWN = 0, 1, 3
 
@@ -38,19 +37,16 @@ FETCHES = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: "Too many are asking; try again in a minute.",
     grpc.StatusCode.FAILED_PRECONDITION: "The department must put its bill right.",
 }
-WAITS = "The department has not said yet. Keep the cash: the money is reserved."
-STATES = {
+# In all other states the money is reserved, and the department is being asked.
+ENDS = {
     payments_pb2.PAYMENT_STATE_COMPLETED: "Paid.",
     payments_pb2.PAYMENT_STATE_REFUNDED: "It was paid, and refunded since.",
     payments_pb2.PAYMENT_STATE_REVERSED: "Not credited. Return the cash.",
     payments_pb2.PAYMENT_STATE_EXPIRED: "Not credited. Return the cash.",
+    # Not the last word about the bill, but about the cash.
     payments_pb2.PAYMENT_STATE_UNVERIFIED: "The time is over. Return the cash against"
     " the acknowledgement. Nobody can pay this bill until the department has said.",
-    payments_pb2.PAYMENT_STATE_HELD: WAITS,
-    payments_pb2.PAYMENT_STATE_UNKNOWN: WAITS,
-    payments_pb2.PAYMENT_STATE_KEPT: WAITS,
 }
-OPEN = {state for state, words in STATES.items() if words is WAITS}
 REFUSALS = {
     results_pb2.RESULT_BILL_ALREADY_CLAIMED: "it is paid already, or being paid",
     # With it may come a handle to pay once more. It is for a person who has asked the
@@ -81,11 +77,13 @@ class Counter:
         request = pb.FetchBillRequest(service=service, reference=reference)
         bills = self.counter.FetchBill(request, timeout=CALL_S).bills
         for place, bill in enumerate(bills, 1):
-            name = f"{bill.id} {bill.period}"
+            name = f"{bill.id} {bill.period}".strip()
             print(f"{place}: {name} {rupees(bill.amount_due)}, {BILLS[bill.state]}")
         told = input("Number of the bill whose cash you have, or Enter for none: ")
-        chosen = dict(enumerate(bills, 1)).get(int(told) if told.isdecimal() else 0)
-        return chosen if chosen and chosen.state == pb.BILL_STATE_DUE else None
+        place = int(told) if told.isdecimal() else 0
+        if not 1 <= place <= len(bills) or bills[place - 1].state != pb.BILL_STATE_DUE:
+            return None
+        return bills[place - 1]
 
     def write(self, bill: pb.Bill, operator: int) -> Path:
         """The payment of a bill as it will be sent, on disk."""
@@ -119,7 +117,7 @@ class Counter:
         end_s, wait_s = time.monotonic() + patience_s, WAIT_FIRST_S
         while True:
             try:
-                code = self.attempt(payment)
+                code = self.attempt(payment, end_s)
             except grpc.RpcError as error:
                 # Whatever it says, this or an earlier one may have been taken.
                 print(f"No answer yet: {error.code().name} {error.details()}")
@@ -135,20 +133,28 @@ class Counter:
             time.sleep(wait_s * random.uniform(0.5, 1.0))
             wait_s = min(2 * wait_s, WAIT_MAX_S)
 
-    def attempt(self, payment: payments_pb2.Payment) -> int:
-        """Send it once and follow it; the exit code."""
-        request = pb.PayBillRequest(payment=payment, wait_ms=BILLER_MS)
-        outcome = self.counter.PayBill(request, timeout=CALL_S).outcome
+    def attempt(self, payment: payments_pb2.Payment, end_s: float) -> int:
+        """Send it once and follow it to its end, or ours; the exit code."""
+        pay = pb.PayBillRequest(payment=payment, wait_ms=BILLER_MS)
+        outcome = self.counter.PayBill(pay, timeout=CALL_S).outcome
         if outcome.result == results_pb2.RESULT_BILLER_BUSY:
             return NOT_KNOWN  # nothing was recorded, and the same may be sent again
         if outcome.result != results_pb2.RESULT_OK:
             name = results_pb2.Result.Name(outcome.result)
             print(f"Not paid: {REFUSALS.get(outcome.result, name)}. Return the cash.")
             return NOT_PAID
-        state = self.follow(payment, outcome.state)
-        print(STATES[state])
-        if state in OPEN:
+        state = outcome.state
+        if state not in ENDS:
+            print("The department has not said yet. The money is reserved.")
+            watch = payments_pb2.WatchPaymentRequest(id=payment.id)
+            wait_s = max(end_s - time.monotonic(), 1.0)
+            for reply in self.payments.WatchPayment(watch, timeout=wait_s):
+                state = reply.payment.state
+                if state in ENDS:
+                    break
+        if state not in ENDS:
             return NOT_KNOWN
+        print(ENDS[state])
         if state == payments_pb2.PAYMENT_STATE_COMPLETED:
             receipt = pb.GetReceiptRequest(id=payment.id)
             print(self.counter.GetReceipt(receipt, timeout=CALL_S).text)
@@ -163,21 +169,6 @@ class Counter:
             print(self.counter.GetAcknowledgement(request, timeout=CALL_S).text)
         except grpc.RpcError:
             print("Give the citizen the number of the payment above.")
-
-    def follow(
-        self, payment: payments_pb2.Payment, state: payments_pb2.PaymentState.ValueType
-    ) -> payments_pb2.PaymentState.ValueType:
-        """The state of a payment at its end, or as far as it is in FOLLOW_S."""
-        request = payments_pb2.WatchPaymentRequest(id=payment.id)
-        try:
-            for reply in self.payments.WatchPayment(request, timeout=FOLLOW_S):
-                state = reply.payment.state
-                if state not in OPEN:
-                    break
-        except grpc.RpcError as error:
-            if error.code() != grpc.StatusCode.DEADLINE_EXCEEDED:
-                raise
-        return state
 
 
 def rupees(paise: int) -> str:
@@ -207,7 +198,7 @@ def main() -> int:
     parser.add_argument("--patience", type=float, default=120.0, help="seconds")
     parser.add_argument("--switch", default="127.0.0.1:7443", help="host:port")
     parser.add_argument("--tls", type=Path, default=Path("data/tls"))
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     with dial(args) as channel:
         counter = Counter(channel, args.open)
         left = sorted(args.open.glob("*.payment"))

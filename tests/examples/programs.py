@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from switch.codes import Role
+from switch.ids import new_id
 from switch.v1 import admin_pb2, counter_pb2, payments_pb2
 from tests.server.harness import CALL_S, ROOT, Peers, ServerProcess, until
 
@@ -195,6 +196,21 @@ class World:
         reply = self.peers.centre(centre).counter.FetchBill(request, timeout=CALL_S)
         return list(reply.bills)
 
+    def pay(
+        self,
+        bill: counter_pb2.Bill,
+        wait_ms: int = 1,
+        centre: str = CENTRE,
+        id_: bytes = b"",
+    ) -> payments_pb2.PaymentOutcome:
+        """Pay a bill; the outcome, which is good."""
+        payment = make_payment(bill, id_)
+        request = counter_pb2.PayBillRequest(payment=payment, wait_ms=wait_ms)
+        counter = self.peers.centre(centre).counter
+        outcome = counter.PayBill(request, timeout=CALL_S).outcome
+        assert outcome.result == 1, outcome
+        return outcome
+
     def payments(self) -> list[Any]:
         """All payments of the centre, the newest first."""
         reply = self.peers.centre(CENTRE).payments.ListPayments(
@@ -226,6 +242,18 @@ class World:
         return self.rows(
             "SELECT id, credited, amount, text FROM payments ORDER BY number"
         )
+
+
+def make_payment(bill: counter_pb2.Bill, id_: bytes = b"") -> payments_pb2.Payment:
+    """A payment of a bill, as it was fetched."""
+    return payments_pb2.Payment(
+        id=id_ or new_id(),
+        service=bill.service,
+        amount=bill.amount_due,
+        reference=bill.reference,
+        operator=1,
+        quotation=bill.quotation,
+    )
 
 
 def register(peers: Peers) -> None:

@@ -11,13 +11,11 @@ import datetime as dt
 import signal
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from switch.ids import new_id
 from switch.v1 import counter_pb2, payments_pb2
-from tests.examples.programs import CENTRE, OTHER, World
+from tests.examples.programs import CENTRE, OTHER, World, make_payment
 from tests.leaps import Leaps
 from tests.server.harness import CALL_S, until
 
@@ -27,32 +25,6 @@ REVERSED = payments_pb2.PAYMENT_STATE_REVERSED
 UNKNOWN = payments_pb2.PAYMENT_STATE_UNKNOWN
 HOUR_S = 3_600
 IST = dt.timezone(dt.timedelta(hours=5, minutes=30))
-
-
-def payment_of(bill: counter_pb2.Bill, id_: bytes = b"") -> payments_pb2.Payment:
-    return payments_pb2.Payment(
-        id=id_ or new_id(),
-        service=bill.service,
-        amount=bill.amount_due,
-        reference=bill.reference,
-        operator=1,
-        quotation=bill.quotation,
-    )
-
-
-def pay(
-    world: World,
-    bill: counter_pb2.Bill,
-    wait_ms: int = 1,
-    centre: str = CENTRE,
-    id_: bytes = b"",
-) -> Any:
-    payment = payment_of(bill, id_)
-    request = counter_pb2.PayBillRequest(payment=payment, wait_ms=wait_ms)
-    counter = world.peers.centre(centre).counter
-    outcome = counter.PayBill(request, timeout=CALL_S).outcome
-    assert outcome.result == 1, outcome
-    return outcome
 
 
 def add_bill(world: World, service: str, reference: str, id_: str, paise: int) -> None:
@@ -73,7 +45,7 @@ def test_what_is_fetched_is_paid_and_owed_no_more(world: World) -> None:
     biller = world.serving()
     old, new = world.fetch(REFERENCE)
     assert [old.period, new.period] == ["2026-10", "2026-11"]
-    outcome = pay(world, new, wait_ms=10_000)
+    outcome = world.pay(new, wait_ms=10_000)
     assert outcome.state == COMPLETED
     assert world.decided() == [(outcome.id, 1, new.amount_due, outcome.id.hex())]
     assert [one.period for one in world.fetch(REFERENCE)] == ["2026-10"]
@@ -89,7 +61,7 @@ def test_a_kill_before_the_answer_changes_nothing(world: World, credited: bool) 
     bill = world.fetch(REFERENCE)[1]
     if not credited:
         change(world, 1, REFERENCE)
-    outcome = pay(world, bill)
+    outcome = world.pay(bill)
     assert dying.wait() == -signal.SIGKILL
     # It had decided, and its decision was on disk before it said anything.
     [(id_, was_credited, _, text)] = world.decided()
@@ -115,7 +87,7 @@ def test_a_basket_is_credited_as_a_whole_or_not(world: World) -> None:
             change(world, amount, "B2")
         else:
             bills = world.fetch(REFERENCE)
-        basket = payments_pb2.Basket(payments=[payment_of(bill) for bill in bills])
+        basket = payments_pb2.Basket(payments=[make_payment(bill) for bill in bills])
         request = payments_pb2.CreateBasketRequest(basket=basket)
         centre = world.peers.centre(CENTRE)
         reply = centre.payments.CreateBasket(request, timeout=CALL_S)
@@ -138,11 +110,11 @@ def test_what_comes_too_late_is_refused(
     biller = world.serving(prefix=leaps.prefix)
     add_bill(world, "BRIEF", "B1", "B1", 500)
     # Of one question it hears in time it knows what time it is at the switch.
-    first = pay(world, world.fetch(REFERENCE)[0], wait_ms=10_000)
+    first = world.pay(world.fetch(REFERENCE)[0], wait_ms=10_000)
     assert first.state == COMPLETED
     [bill] = world.fetch("B1", "BRIEF")
     biller.freeze()
-    outcome = pay(world, bill)
+    outcome = world.pay(bill)
     time.sleep(3.2)  # credit_until is half of the deadline of 6 s
     if clock == "monotonic":
         leaps.set(-HOUR_S)
@@ -155,7 +127,7 @@ def test_the_switch_dies_before_it_hears_the_answer(world: World) -> None:
     biller = world.serving()
     bill = world.fetch(REFERENCE)[0]
     biller.freeze()
-    outcome = pay(world, bill)
+    outcome = world.pay(bill)
     world.restart(biller.thaw)
     world.wait_for(outcome.id, COMPLETED)
     assert world.decided() == [(outcome.id, 1, bill.amount_due, outcome.id.hex())]
@@ -167,7 +139,7 @@ def test_what_it_was_never_asked_it_has_not_seen(world: World) -> None:
     bill = world.fetch(REFERENCE)[0]
     biller.signal(signal.SIGKILL)
     until(lambda: not world.connections())
-    outcome = pay(world, bill)
+    outcome = world.pay(bill)
     # After a start the switch does not know what it has asked.
     world.restart()
     assert world.state(outcome.id) == UNKNOWN
@@ -180,9 +152,9 @@ def test_the_id_of_another_sender_credits_nothing(world: World) -> None:
     # Ids are unique for each sender; two may choose the same one.
     world.serving()
     first, second = world.fetch(REFERENCE)[0], world.fetch("200000001", centre=OTHER)[0]
-    outcome = pay(world, first, wait_ms=10_000)
+    outcome = world.pay(first, wait_ms=10_000)
     assert outcome.state == COMPLETED
-    same = pay(world, second, wait_ms=10_000, centre=OTHER, id_=outcome.id)
+    same = world.pay(second, wait_ms=10_000, centre=OTHER, id_=outcome.id)
     assert (same.state, same.id) == (REVERSED, outcome.id)
     assert world.decided() == [(outcome.id, 1, first.amount_due, outcome.id.hex())]
     assert world.fetch("200000001")[0].state == counter_pb2.BILL_STATE_DUE
@@ -192,7 +164,7 @@ def test_a_reason_that_cannot_be_kept_is_said_otherwise(world: World) -> None:
     dying = world.serving(dying=True)
     bill = world.fetch(REFERENCE)[0]
     change(world, 1, REFERENCE)
-    outcome = pay(world, bill)
+    outcome = world.pay(bill)
     assert dying.wait() == -signal.SIGKILL
     world.rows("UPDATE payments SET text = 'পাওনা নেই'")
     biller = world.serving()
@@ -209,14 +181,14 @@ def test_it_says_what_time_it_is_and_is_asked_accordingly(
     world.serving(prefix=leaps.prefix)
     skew_ms = world.state_of_biller().clock_skew_ms
     assert abs(skew_ms - HOUR_S * 1_000) < 5_000
-    outcome = pay(world, world.fetch(REFERENCE)[0], wait_ms=1_500)
+    outcome = world.pay(world.fetch(REFERENCE)[0], wait_ms=1_500)
     assert outcome.state != COMPLETED
     assert world.decided() == []
 
 
 def test_a_refund_is_said_to_the_department(world: World) -> None:
     biller = world.serving()
-    outcome = pay(world, world.fetch(REFERENCE)[0], wait_ms=10_000)
+    outcome = world.pay(world.fetch(REFERENCE)[0], wait_ms=10_000)
     [payment] = world.payments()
     request = payments_pb2.GetPaymentRequest(id=outcome.id)
     stub = world.peers.centre(CENTRE).payments
@@ -231,9 +203,15 @@ def test_the_list_of_a_day_ends_what_was_kept(world: World, tmp_path: Path) -> N
         add_bill(world, "BRIEF", reference, reference, 500)
     dying = world.serving(dying=True)
     bills = [world.fetch(one, "BRIEF")[0] for one in ("B1", "B2", "B3")]
-    credited = pay(world, bills[0])
+    # It is asked about both, and dies of the first.
+    dying.freeze()
+    credited = world.pay(bills[0])
+    time.sleep(0.5)
+    lost = world.pay(bills[1])
+    until(lambda: world.state_of_biller().asked == 2)
+    dying.thaw()
     assert dying.wait() == -signal.SIGKILL
-    lost = pay(world, bills[1])
+    assert [one[0] for one in world.decided()] == [credited.id]
     for one in (credited, lost):
         world.wait_for(one.id, payments_pb2.PAYMENT_STATE_KEPT)
     # That day is not over here.
@@ -254,7 +232,7 @@ def test_the_list_of_a_day_ends_what_was_kept(world: World, tmp_path: Path) -> N
     assert world.state(lost.id) == REVERSED
     # What the list has said holds for what is asked later.
     world.serving()
-    late = pay(world, bills[2], wait_ms=10_000)
+    late = world.pay(bills[2], wait_ms=10_000)
     assert late.state == REVERSED
     assert [one[1:] for one in world.decided()] == [
         (1, 500, credited.id.hex()),
