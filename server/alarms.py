@@ -67,15 +67,16 @@ class Alarms:
         self._stuck = stuck
 
     async def _look_for_holds(self) -> None:
-        """Payments that nobody has decided in time, and open ones that cannot be read."""
-        node, cases, now_ns = self._node, self._node.cases, self._wall_ns()
+        """Payments that nobody has decided, and open ones that cannot be read."""
+        node, now_ns = self._node, self._wall_ns()
+        exceptions = node.exceptions
         try:
-            cases.note_damaged(node.dispatch.damaged())
+            exceptions.note_damaged(node.dispatch.damaged())
             overdue, to_decide = [
                 await node.read(undecided_since, node.ledger, days, now_ns)
                 for days in (OVERDUE_DAYS, DECIDE_DAYS)
             ]
-            damaged = await node.read(cases.damaged)
+            damaged = await node.read(exceptions.damaged)
         except SwitchError as error:
             # The next look may do better; calls say the same to who asks.
             log.error("cannot look for overdue payments: %s", error)

@@ -57,12 +57,15 @@ NO_ID = bytes(16)
 # Kinds that have an account in `debit` and `credit`, by the side that may be 0; then
 # those that have one in `debit`; then those that speak of a row that has them, or of
 # one that speaks of it in turn.
-_MONEY = frozenset({*kinds_with(Trait.MONEY), Kind.CASE})
+_MONEY = frozenset({*kinds_with(Trait.MONEY), Kind.CASE, Kind.VERIFY})
 _ON_ACCOUNT = frozenset({Kind.OPEN, Kind.LIMIT, Kind.FREEZE, Kind.CLOSE, Kind.SHIFT})
 _PAYMENTS = frozenset(kinds_with(Trait.PAYMENT))
 # What a biller's answer makes: its tail is the biller's reference or reason code.
-_ANSWERED = frozenset({Kind.POST, Kind.VOID, Kind.CASE})
+_ANSWERED = frozenset({Kind.POST, Kind.VOID, Kind.CASE, Kind.VERIFY})
 _ON_OTHER = frozenset(kinds_with(Trait.SPEAKS))
+# What somebody of an office says, and what keeps the proposal that it was done by.
+_SAID = frozenset({Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW})
+_PROPOSED = frozenset({*kinds_with(Trait.PROPOSED)} - {Kind.REFUND})
 _REFERENCE_IS_HASH = frozenset({*kinds_with(Trait.RECORD), Kind.WINDOW})
 
 
@@ -150,7 +153,16 @@ def _entry(
         result.note = tail.decode("ascii")
     if kind == Kind.CASE:
         result.case_type = cast("types_pb2.CaseType.ValueType", int(row["total"]))
+        result.reported_amount = int(row["amount"])
         result.amount = int(ledger.row(int(row["resolves"]))["amount"])
+    if kind in _SAID:
+        person = _known(register, register.participant, int(row["participant"]))
+        result.person = person.spec.id
+    if kind == Kind.PROPOSE:
+        asks = int(row["total"])
+        result.proposal_kind = cast("types_pb2.ProposalKind.ValueType", asks)
+    elif kind in _PROPOSED and row["resolves"] and row["result"] == Result.OK:
+        result.proposal_sequence = int(row["total"])
     if kind in _ON_OTHER and row["result"] == Result.OK:
         spoken_of = entry(ledger.row(int(row["resolves"])), ledger, register)
         for name in ("service", "centre", "biller", "head"):
@@ -439,6 +451,7 @@ def participant_spec(message: admin_pb2.Participant) -> ParticipantSpec:
         day_count_max=message.day_count_max,
         payment_max=message.payment_max,
         may_state_dues=message.may_state_dues,
+        never_credits_late=message.never_credits_late,
     )
 
 
@@ -461,7 +474,7 @@ def service_spec(message: admin_pb2.Service) -> ServiceSpec:
         duplicate_hours=message.duplicate_hours,
         key_rule=_code(KeyRule, message, "key_rule") if message.key_rule else None,
         deadline_s=message.deadline_s,
-        deadline_policy=_code(Policy, message, "deadline_policy", Policy.RELEASE),
+        deadline_policy=_code(Policy, message, "deadline_policy", Policy.KEEP),
         letters=_code(Letters, message, "letters", Letters.AS_THEY_ARE),
         ignored=_ignored(message.ignored),
         check_digit=_code(CheckDigit, message, "check_digit"),

@@ -17,8 +17,8 @@ from switch.billing.dispatch import TICK_S, Dispatcher
 from switch.codes import Result
 from switch.config import Config
 from switch.errors import DamagedError, DeadError, OverloadError, SwitchError
-from switch.ledger.cases import Cases
 from switch.ledger.committer import Answer, Committer, Reply
+from switch.ledger.exceptions import Exceptions
 from switch.ledger.quotation_keys import KeyRing
 from switch.register.load import Register
 from switch.v1 import payments_pb2
@@ -57,7 +57,7 @@ class Node:
         self.dispatch = Dispatcher(
             config, ledger, self.register, call_later=self.loop.call_later
         )
-        self.cases = Cases(ledger)
+        self.exceptions = Exceptions(ledger)
         self.stopping = False
         self._group = asyncio.Event()
         self._on_stop: set[Callable[[], None]] = set()

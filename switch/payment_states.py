@@ -303,10 +303,10 @@ def tabulate() -> str:
         done = (step.event.value, becomes, row, step.result.name, there)
         starts.setdefault(done, []).append(step.at)
     events: dict[tuple[str, ...], list[str]] = {}
-    for (event, *done), at in starts.items():
+    for (event, *does), at in starts.items():
         names = ", ".join(one.value for one in at)
         first = "any other" if len(at) >= _OTHERS else names
-        events.setdefault((first, *done[:-1]), []).append(event)
+        events.setdefault((first, *does[:-1]), []).append(event)
     lines = ["| state | event | becomes | row written | answer |"]
     lines.append("|---|---|---|---|---|")
     for (first, *said), named in events.items():

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TypeVar
 
@@ -10,21 +9,22 @@ import numpy as np
 
 from server import arguments, convert
 from server.node import Node
+from server.services import proposals
 from server.services.clock import accept_clock
+from server.services.exceptions import list_exceptions
 from server.services.keys import rotate_quotation_key
+from server.services.proposals import do
 from server.status import ArgumentError, NotFoundError
 from switch._core import GROUP_MAX, WINDOW_LINE, Rows
-from switch.codes import CaseType, Kind, Result, Role
+from switch.codes import Kind, Role
 from switch.errors import OverloadError
 from switch.ledger import moves
-from switch.ledger.cases import Numbers
-from switch.ledger.templates import Templates
 from switch.register.identity import Identity
 from switch.register.load import LoadCounts, load_network
 from switch.register.register import PURPOSE_FLOAT, PURPOSE_SETTLEMENT
 from switch.specs import ParticipantSpec, ServiceSpec
 from switch.v1 import admin_pb2 as pb
-from switch.v1 import results_pb2
+from switch.v1 import exceptions_pb2, results_pb2
 
 Message = TypeVar("Message", pb.Participant, pb.Service)
 Spec = TypeVar("Spec", ParticipantSpec, ServiceSpec)
@@ -34,11 +34,6 @@ LOADS_MAX = 64
 ACCOUNTS_PAGE = 1_000
 """Accounts in one message of ListAccounts."""
 
-DAMAGED_MAX = 1_000
-"""Damaged holds and cases that ListExceptions names."""
-
-_CASE = "case_sequence"
-_PROPOSAL = "proposal_sequence"
 _NO_ACCOUNT = 0
 _TOTALS = ("debits_pending", "debits_posted", "credits_pending", "credits_posted")
 
@@ -136,7 +131,7 @@ class AdminService:
             request.utr,
             sender=caller.index,
         )
-        return pb.TopUpResponse(outcome=await self._do(move))
+        return pb.TopUpResponse(outcome=await do(self._node, move))
 
     async def FreezeWallet(
         self, request: pb.FreezeWalletRequest, caller: Identity
@@ -149,7 +144,7 @@ class AdminService:
             sender=caller.index,
             unfreeze=request.unfreeze,
         )
-        return pb.FreezeWalletResponse(outcome=await self._do(move))
+        return pb.FreezeWalletResponse(outcome=await do(self._node, move))
 
     async def CloseWallet(
         self, request: pb.CloseWalletRequest, caller: Identity
@@ -161,7 +156,7 @@ class AdminService:
             request.reason,
             sender=caller.index,
         )
-        return pb.CloseWalletResponse(outcome=await self._do(move))
+        return pb.CloseWalletResponse(outcome=await do(self._node, move))
 
     async def SetLimit(
         self, request: pb.SetLimitRequest, caller: Identity
@@ -175,106 +170,38 @@ class AdminService:
             row_id=request.id,
             sender=caller.index,
         )
-        return pb.SetLimitResponse(outcome=await self._do(move))
+        return pb.SetLimitResponse(outcome=await do(self._node, move))
 
-    async def ProposeRefund(
-        self, request: pb.ProposeRefundRequest, caller: Identity
-    ) -> pb.ProposeRefundResponse:
-        """Ask for a refund; nothing moves."""
-        move = moves.propose_refund(
-            request.id,
-            request.payment_sequence,
-            request.amount,
-            request.reason,
-            sender=caller.index,
-        )
-        return pb.ProposeRefundResponse(outcome=await self._do(move))
+    async def Propose(
+        self, request: pb.ProposeRequest, caller: Identity
+    ) -> pb.ProposeResponse:
+        """Ask for what two people must want; nothing moves."""
+        return await proposals.propose(self._node, request, caller)
 
-    async def ProposeCorrection(
-        self, request: pb.ProposeCorrectionRequest, caller: Identity
-    ) -> pb.ProposeCorrectionResponse:
-        """Ask for what puts a case right; nothing moves."""
-        move = await self._node.read(self._correction, request, caller)
-        return pb.ProposeCorrectionResponse(outcome=await self._do(move))
-
-    def _correction(
-        self, request: pb.ProposeCorrectionRequest, caller: Identity
-    ) -> Templates:
-        ledger = self._node.ledger
-        case = self._case(request.case_sequence)
-        held = int(case["resolves"])
-        sender = caller.index
-        if case["total"] == CaseType.LATE_REJECTION:
-            paid, _ = ledger.resolution(held)
-            amount = int(ledger.row(paid)["amount"])
-            return moves.propose_refund(
-                request.id, paid, amount, request.reason, sender=sender
-            )
-        amount = int(ledger.row(held)["amount"])
-        return moves.propose_correction(
-            request.id, case, amount, request.reason, sender=sender
-        )
-
-    def _case(self, sequence: int) -> Rows:
-        ledger = self._node.ledger
-        row = ledger.row(arguments.durable_sequence(ledger, sequence, _CASE))
-        if row["kind"] != Kind.CASE:
-            raise NotFoundError(f"{_CASE}: entry {sequence} is no case")
-        return row
+    async def Withdraw(
+        self, request: pb.WithdrawRequest, caller: Identity
+    ) -> pb.WithdrawResponse:
+        """Take a proposal back."""
+        return await proposals.withdraw(self._node, request, caller)
 
     async def Approve(
         self, request: pb.ApproveRequest, caller: Identity
     ) -> pb.ApproveResponse:
         """Approve a proposal and do what it asks for, in one commit."""
-        proposal = await self._node.read(self._proposal, request.proposal_sequence)
-        approval = moves.approve(
-            request.id, request.proposal_sequence, sender=caller.index
-        )
-        asked = await self._node.read(self._asked_for, proposal, caller)
-        reply = await self._node.commit(moves.join([approval, asked]).request())
-        assert not isinstance(reply, bytes)
-        self._node.check_whole(reply)
-        response = pb.ApproveResponse(outcome=convert.outcome(reply[0]))
-        if response.outcome.result == results_pb2.RESULT_OK:
-            response.done.CopyFrom(convert.outcome(reply[1]))
-        return response
+        return await proposals.approve(self._node, request, caller)
 
-    def _proposal(self, sequence: int) -> Rows:
-        ledger = self._node.ledger
-        row = ledger.row(arguments.durable_sequence(ledger, sequence, _PROPOSAL))
-        if row["kind"] != Kind.PROPOSE or row["result"] != Result.OK:
-            raise NotFoundError(f"{_PROPOSAL}: entry {sequence} is no proposal")
-        return row
-
-    def _asked_for(self, proposal: Rows, caller: Identity) -> Templates:
-        ledger, checker = self._node.ledger, caller.index
-        if proposal["total"] == Kind.REFUND:
-            return moves.approved_refund(proposal, checker=checker)
-        case = ledger.row(int(proposal["resolves"]))
-        if proposal["total"] == Kind.TRANSFER:
-            return moves.approved_correction(proposal, case, checker=checker)
-        hold = ledger.row(int(case["resolves"]))
-        return moves.approved_release(proposal, hold, checker=checker)
-
-    async def CloseCase(
-        self, request: pb.CloseCaseRequest, caller: Identity
-    ) -> pb.CloseCaseResponse:
-        """Close a case with a reason."""
-        move = moves.close_case(
-            request.id,
-            request.case_sequence,
-            request.reason,
-            sender=caller.index,
-            correction=request.correction_sequence,
-        )
-        return pb.CloseCaseResponse(outcome=await self._do(move))
+    async def RecoverAdvance(
+        self, request: pb.RecoverAdvanceRequest, caller: Identity
+    ) -> pb.RecoverAdvanceResponse:
+        """Get an advance back."""
+        return await proposals.recover_advance(self._node, request, caller)
 
     async def CloseWindow(
         self, request: pb.CloseWindowRequest, caller: Identity
     ) -> pb.CloseWindowResponse:
         """Close the settlement window that is open."""
         move = moves.window(request.previous_window, sender=caller.index)
-        outcome = await self._do(move)
+        outcome = await do(self._node, move)
         response = pb.CloseWindowResponse(outcome=outcome)
         if outcome.result == results_pb2.RESULT_OK:
             page = await self._node.read(
@@ -315,7 +242,7 @@ class AdminService:
             request.amount,
             sender=caller.index,
         )
-        return pb.SettleResponse(outcome=await self._do(move))
+        return pb.SettleResponse(outcome=await do(self._node, move))
 
     async def AcceptClock(
         self, request: pb.AcceptClockRequest, caller: Identity
@@ -329,12 +256,6 @@ class AdminService:
         """Seal quotations with a new key."""
         return await rotate_quotation_key(self._node, request, caller)
 
-    async def _do(self, move: Templates) -> pb.Outcome:
-        reply = await self._node.commit(move.request())
-        assert not isinstance(reply, bytes)
-        self._node.check_whole(reply)
-        return convert.outcome(reply[0])
-
     def _lines(self, window: int, told: int, size: int) -> pb.ListWindowLinesResponse:
         lines = np.frombuffer(self._node.ledger.tail(window), WINDOW_LINE)
         end = min(told + size, len(lines))
@@ -347,32 +268,10 @@ class AdminService:
     # --- reading -----------------------------------------------------------------
 
     async def ListExceptions(
-        self, request: pb.ListExceptionsRequest, caller: Identity
-    ) -> pb.ListExceptionsResponse:
-        """Open cases and proposals and overdue holds, oldest first."""
-        found = self._node.dispatch.damaged()
-        return await self._node.read(self._list_exceptions, request, found)
-
-    def _list_exceptions(
-        self, request: pb.ListExceptionsRequest, found: Numbers
-    ) -> pb.ListExceptionsResponse:
-        node = self._node
-        node.cases.note_damaged(found)
-        size = arguments.page_size(request.page_size, node.config)
-        after = arguments.read_token(request.page_token, _NO_ACCOUNT)
-        # One more than asked for tells whether there is a next page.
-        rows, as_of = node.cases.page(after, size + 1, time.time_ns())
-        last = int(rows[size - 1]["sequence"]) if len(rows) > size else 0
-        damaged = node.cases.damaged().tolist()
-        return pb.ListExceptionsResponse(
-            damaged_sequences=[] if after else damaged[:DAMAGED_MAX],
-            damaged_count=len(damaged),
-            entries=convert.entries(
-                rows[:size], node.ledger, node.register, around_damage=True
-            ),
-            next_page_token=arguments.make_token(_NO_ACCOUNT, last),
-            as_of_sequence=as_of,
-        )
+        self, request: exceptions_pb2.ListExceptionsRequest, caller: Identity
+    ) -> exceptions_pb2.ListExceptionsResponse:
+        """What people must see to, by sequence."""
+        return await list_exceptions(self._node, request)
 
     async def ListBillers(
         self, request: pb.ListBillersRequest, caller: Identity

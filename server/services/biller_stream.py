@@ -41,7 +41,7 @@ TEXT_RULE = "takes at most 32 printable ASCII characters"
 RULES = {
     "biller_reference": TEXT_RULE,
     "reason": TEXT_RULE,
-    "amount": "must be the paise that were credited, 1 to 10^18",
+    "amount": "must be the paise that were credited",
 }
 """What is asked of the fields of an answer."""
 

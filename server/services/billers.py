@@ -9,7 +9,7 @@ from server.node import Node
 from server.services.biller_stream import RULES, BillerStream
 from server.services.day_list import DayLists
 from server.status import ArgumentError, Context
-from switch.codes import AMOUNT_MAX, Kind, Result, Role
+from switch.codes import Kind, Result, Role
 from switch.errors import CorruptionError
 from switch.ledger.feed import Page, read_feed, sorted_accounts
 from switch.ledger.statements import Payment, payment_of
@@ -103,7 +103,7 @@ class BillerService:
                 if len(text) > REFERENCE_SIZE or not PRINTABLE.issuperset(text):
                     raise ArgumentError(f"answers[{place}].{name}", RULES[name])
             is_credited = one.kind == pb.ANSWER_KIND_CONFIRMED
-            if is_credited and not 0 < one.amount <= AMOUNT_MAX:
+            if is_credited and not one.amount:
                 raise ArgumentError(f"answers[{place}].amount", RULES["amount"])
         biller = node.dispatch.biller(caller.index)
         body = pb.ConnectRequest(answers=answers).SerializeToString()

@@ -108,9 +108,8 @@ class DayLists:
         requests = await node.read(
             day_list.requests_of, planned, caller.index, node.ledger
         )
-        outcomes = [np.zeros(0, OUTCOME)]
-        for request in requests:
-            outcomes.append(await self._commit(request))
+        nothing = np.zeros(0, OUTCOME)
+        outcomes = [nothing, *[await self._commit(one) for one in requests]]
         told = await node.read(day_list.report, planned, np.concatenate(outcomes))
         log.info(
             "the list of %s of %d lines: %d confirmed, %d already, %d rejected, "

@@ -20,7 +20,7 @@ from switch.billing.lines import (
     Places,
     State,
 )
-from switch.codes import AMOUNT_MAX, Answered, Kind, Result
+from switch.codes import Answered, Kind, Result
 from switch.ids import ID_SIZE
 from switch.ledger import baskets
 
@@ -47,12 +47,10 @@ class Refused(NamedTuple):
 def refuse(answers: Rows) -> tuple[Rows, list[Refused]]:
     """The answers that can be kept, and the others.
 
-    Whoever has credited a payment says how much, which is no answer about a bill.
+    Whoever has credited a payment says how much; an answer about a bill does not.
     """
     told = (answers["kind"] == Answered.CONFIRMED) & (answers["number"] < FETCH_BIT)
-    # 0 is counted down to the greatest number of all.
-    amounts = answers["amount"] - np.uint64(1)
-    bad = (answers["bad"] != 0) | (told & (amounts >= AMOUNT_MAX))
+    bad = (answers["bad"] != 0) | (told & (answers["amount"] == 0))
     if not bad.any():
         return answers, []
     refused = [Refused(int(one["number"]), _field(one)) for one in answers[bad]]

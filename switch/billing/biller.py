@@ -451,15 +451,18 @@ class Biller:
             self.results["ok"] += len(results)
             return 0
         new = (outcomes["sequence"] > 0) & (outcomes["repeat"] == 0)
-        for said, text in (
-            (np.isin(results, _ALREADY), "answered late about"),
-            (results == _DIFFERS, "says another amount than that of"),
-        ):
-            cases = outcomes[new & said]
-            for case, entry in zip(cases["sequence"], cases["other"], strict=True):
-                log.warning(
-                    "%s %s entry %d: case %d is open", self.name, text, entry, case
-                )
+        late = outcomes[new & np.isin(results, _ALREADY)]
+        for case, entry in zip(late["sequence"], late["other"], strict=True):
+            log.warning(
+                "%s answered late about entry %d: case %d is open",
+                self.name,
+                entry,
+                case,
+            )
+        for case in outcomes["sequence"][new & (results == _DIFFERS)]:
+            log.warning(
+                "%s says another amount of a payment: case %d is open", self.name, case
+            )
         for result, count in zip(*np.unique(results, return_counts=True), strict=True):
             self.results[Result(int(result)).name.lower()] += int(count)
         return int(np.count_nonzero(results == Result.HOLD_NOT_FOUND))

@@ -23,7 +23,7 @@ from switch.billing.deadlines import moments
 from switch.billing.heads import heads_of
 from switch.billing.lines import Mask, Numbers
 from switch.calendar import day_date, day_start_ns
-from switch.codes import AMOUNT_MAX, Answered, Kind, Result
+from switch.codes import Answered, Kind, Result
 from switch.config import BillerConfig
 from switch.errors import WireError
 from switch.ledger import baskets
@@ -51,8 +51,6 @@ class DayList:
         """
         if count > LINES_MAX:
             raise WireError(f"a list has at most {LINES_MAX:,} lines")
-        if amount > LINES_MAX * AMOUNT_MAX:
-            raise WireError("no list comes to so much")
         self.day = day
         self.count = count
         self._amount = amount

@@ -499,7 +499,9 @@ class Dispatcher:
         if biller.is_full:
             raise _busy(biller)
         now = self._clock()
-        releases = service.spec.deadline_policy is Policy.RELEASE
+        # As the ledger asks: what was promised may have been taken back.
+        promised = self._register.participant(service.biller).spec.never_credits_late
+        releases = service.spec.deadline_policy is Policy.RELEASE and promised
         if releases and biller.breaker.state_for(wallet, now) is Health.OPEN:
             raise BillerUnavailableError(
                 f"{biller.name} does not answer", biller.breaker.retry_ms(wallet, now)

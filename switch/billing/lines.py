@@ -67,6 +67,19 @@ class Parts(NamedTuple):
     credit_until: Numbers
     final_from: Numbers
 
+    def some(self, which: Mask) -> "Parts":
+        """Of some of the lines."""
+        return Parts(
+            self.numbers[which],
+            self.ids[which],
+            self.centres[which],
+            self.sizes[which],
+            self.opens[which],
+            self.calls[which],
+            self.credit_until[which],
+            self.final_from[which],
+        )
+
 
 class Lines(ABC):
     """Lines of one biller. Belongs to one thread; places hold until the next `add`."""

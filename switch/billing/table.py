@@ -6,7 +6,16 @@ May use its lines. They are in the ledger's order, which is that of their number
 import numpy as np
 import numpy.typing as npt
 
-from switch.billing.lines import Lines, Mask, Numbers, Parts, Places, State, Times
+from switch.billing.lines import (
+    NEVER,
+    Lines,
+    Mask,
+    Numbers,
+    Parts,
+    Places,
+    State,
+    Times,
+)
 
 
 class Table(Lines):
@@ -73,6 +82,14 @@ class Table(Lines):
     def free(self, places: Places) -> Mask:
         """Whether the next question for the status of each is outside the budget."""
         return self._free[places]
+
+    def next_status(self, places: Places, now: float) -> Times:
+        """When each would be asked for its status, or has waited to be asked until now;
+        NEVER of those with a question or an answer on its way.
+        """
+        states = self._state[places]
+        at = np.where(states == State.UNKNOWN, self._at[places], NEVER)
+        return np.where(states == State.WAITING, now, at)
 
     def confirm_until(self, places: Places) -> Numbers:
         """Until when a question to credit each may leave."""

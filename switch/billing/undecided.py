@@ -90,8 +90,7 @@ class Undecided(Lines):
         here = places >= 0
         self._open[places[here]] += parts.opens[here]
         self.turn(places[here], because)
-        fresh = Parts(*(part[~here] for part in parts))
-        new = self._append(fresh, State.UNKNOWN)
+        new = self._append(parts.some(~here), State.UNKNOWN)
         self._order = None
         self._because[new] = because
         self.rest(new, at[~here])

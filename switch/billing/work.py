@@ -135,13 +135,13 @@ class Work:
         numbers = np.unique(numbers)
         places = self.table.find(numbers)
         here = places[places >= 0]
-        parts = self.table.parts(here)
         if len(here):
             due_ns = self.table.due_ns(here)
             fresh = np.zeros(len(here), np.bool_)
-            self.undecided.add(
-                parts, because, now + self.schedule.thin(due_ns, fresh, wall_ns)
-            )
+            at = now + self.schedule.thin(due_ns, fresh, wall_ns)
+            # What would be asked about before that is, as far as the budget goes.
+            at = np.minimum(at, self.table.next_status(here, now))
+            self.undecided.add(self.table.parts(here), because, at)
             self.table.let_go(here)
         known = self.undecided.find(numbers[places < 0])
         self.undecided.turn(known[known >= 0], because)

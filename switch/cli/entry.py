@@ -23,7 +23,7 @@ from typing import TypeVar
 
 import grpc
 
-from switch.cli import bills, commands, counter, office, payments
+from switch.cli import bills, commands, counter, exceptions, office, payments
 from switch.client.calls import CallError, LostReplyError
 from switch.client.counter import WAIT_S
 from switch.config import Config
@@ -290,6 +290,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_shifts(_verbs(found, "shift", "close and sign a shift", common, remote))
     _add_wallets(add)
     _add_office(add)
+    _add_exceptions(add)
+    what = "ask for what two people must want; another one approves it"
+    _add_proposals(_verbs(found, "propose", what, common, remote))
     for name, run, text in (
         ("services", commands.services, "what can be paid"),
         ("ledger", commands.ledger, "where the ledger stands"),
@@ -458,28 +461,9 @@ def _add_payments(add: Add) -> None:
 
 def _add_office(add: Add) -> None:
     found = {name: add(name, run, text) for name, run, text in office.COMMANDS}
-    for name in ("propose-refund", "propose-correction", "approve", "close-case"):
-        command = found[name]
-        command.add_argument("entry", type=_count, metavar="ENTRY", help=_ENTRIES[name])
-        _add_id(command)
-    found["propose-refund"].add_argument(
-        "amount", type=_as(parse_amount), metavar="AMOUNT", help="in rupees"
-    )
-    _add_id(found["accept-clock"])
-    for name in (
-        *("propose-refund", "propose-correction", "close-case"),
-        "accept-clock",
-    ):
-        found[name].add_argument(
-            "reason", metavar="REASON", help="1 to 32 plain characters"
-        )
-    found["close-case"].add_argument(
-        "--correction",
-        type=_count,
-        default=0,
-        metavar="ENTRY",
-        help="the refund or transfer that put it right",
-    )
+    clock = found["accept-clock"]
+    _add_id(clock)
+    _add_reason(clock)
     found["rotate-quotation-key"].add_argument(
         "number",
         type=_count,
@@ -488,12 +472,74 @@ def _add_office(add: Add) -> None:
     )
 
 
-_ENTRIES = {
-    "propose-refund": "of the payment; for a held one, of what completed it",
-    "propose-correction": "of the case",
-    "approve": "of the proposal",
-    "close-case": "of the case",
-}
+def _add_exceptions(add: Add) -> None:
+    found = {name: add(name, run, text) for name, run, text in exceptions.COMMANDS}
+    listed = found["exceptions"]
+    listed.add_argument(
+        "--kind",
+        action="append",
+        default=[],
+        choices=tuple(exceptions.KINDS),
+        help="only these; may be given several times",
+    )
+    listed.add_argument("--biller", default="", metavar="BILLER", help="only of it")
+    listed.add_argument("--centre", default="", metavar="CENTRE", help="only of it")
+    listed.add_argument(
+        "--owner", choices=tuple(exceptions.OWNERS), help="only what is its turn"
+    )
+    listed.add_argument(
+        "--overdue", action="store_true", help="only of payments that are after T+1"
+    )
+    listed.add_argument(
+        "--history", action="store_true", help="with all that happened to each payment"
+    )
+    for name, help_text in (
+        ("withdraw", "of the proposal"),
+        ("approve", "of the proposal"),
+        ("recover", "of the advance"),
+    ):
+        found[name].add_argument("entry", type=_count, metavar="ENTRY", help=help_text)
+        _add_id(found[name])
+    for name in ("withdraw", "recover"):
+        _add_reason(found[name])
+
+
+def _add_proposals(add: Add) -> None:
+    for name, run, text in exceptions.VERBS:
+        verb = add(name, run, text)
+        verb.add_argument(
+            "entry",
+            type=_count,
+            metavar="ENTRY",
+            help="of the payment, its hold, or what `payswitch exceptions` names",
+        )
+        if name not in exceptions.WHOLE:
+            verb.add_argument(
+                "amount",
+                nargs="?",
+                type=_as(parse_amount),
+                metavar="AMOUNT",
+                help="in rupees (default: the whole)",
+            )
+        _add_reason(verb)
+        _add_id(verb)
+
+
+def _add_reason(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "reason",
+        type=_reason,
+        metavar="REASON",
+        help="1 to 32 plain characters; of a document that proves it, its number",
+    )
+
+
+def _reason(text: str) -> str:
+    if not 1 <= len(text) <= 32 or not (text.isascii() and text.isprintable()):
+        raise argparse.ArgumentTypeError(
+            "a reason has 1 to 32 plain characters; of a document give the number"
+        )
+    return text
 
 
 def _add_id(command: argparse.ArgumentParser) -> None:

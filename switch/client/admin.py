@@ -4,12 +4,12 @@ A part of the client library; `switch.client.Client` has these methods. May use
 `calls` and the generated messages.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from switch.client.calls import STREAM_TIMEOUT_S, Caller
 from switch.ids import new_id
-from switch.v1 import admin_pb2, admin_pb2_grpc, types_pb2
+from switch.v1 import admin_pb2, admin_pb2_grpc, exceptions_pb2, types_pb2
 
 BATCH_MAX = 8190
 """Payments in one message; participants or services in one load."""
@@ -105,34 +105,38 @@ class AdminCalls:
         reply = self._caller.change(self._admin.SetLimit, request, [request.id])
         return reply.outcome
 
-    def propose_refund(
+    def propose(
         self,
-        payment_sequence: int,
-        amount: int,
+        kind: "types_pb2.ProposalKind.ValueType",
+        sequence: int,
         reason: str,
+        amount: int = 0,
         *,
         move_id: bytes = b"",
     ) -> admin_pb2.Outcome:
-        """Ask for a refund of the payment at `payment_sequence`; nothing moves yet."""
-        request = admin_pb2.ProposeRefundRequest(
+        """Ask for what two people must want about a payment; nothing moves yet.
+
+        `sequence` is the payment's, its hold's, or what the list of exceptions names;
+        of what is closed the case's. `amount` 0 is the whole.
+        """
+        request = admin_pb2.ProposeRequest(
             id=move_id or new_id(),
-            payment_sequence=payment_sequence,
+            kind=kind,
+            sequence=sequence,
             amount=amount,
             reason=reason,
         )
-        reply = self._caller.change(self._admin.ProposeRefund, request, [request.id])
+        reply = self._caller.change(self._admin.Propose, request, [request.id])
         return reply.outcome
 
-    def propose_correction(
-        self, case_sequence: int, reason: str, *, move_id: bytes = b""
+    def withdraw(
+        self, proposal_sequence: int, reason: str, *, move_id: bytes = b""
     ) -> admin_pb2.Outcome:
-        """Ask for what puts a case right; nothing moves yet."""
-        request = admin_pb2.ProposeCorrectionRequest(
-            id=move_id or new_id(), case_sequence=case_sequence, reason=reason
+        """Take a proposal back that nobody has approved."""
+        request = admin_pb2.WithdrawRequest(
+            id=move_id or new_id(), proposal_sequence=proposal_sequence, reason=reason
         )
-        reply = self._caller.change(
-            self._admin.ProposeCorrection, request, [request.id]
-        )
+        reply = self._caller.change(self._admin.Withdraw, request, [request.id])
         return reply.outcome
 
     def approve(
@@ -144,39 +148,51 @@ class AdminCalls:
         )
         return self._caller.change(self._admin.Approve, request, [request.id])
 
-    def close_case(
-        self,
-        case_sequence: int,
-        reason: str,
-        correction_sequence: int = 0,
-        *,
-        move_id: bytes = b"",
+    def recover_advance(
+        self, advance_sequence: int, reason: str, *, move_id: bytes = b""
     ) -> admin_pb2.Outcome:
-        """Close a case, with the entry that put it right if one was needed."""
-        request = admin_pb2.CloseCaseRequest(
-            id=move_id or new_id(),
-            case_sequence=case_sequence,
-            reason=reason,
-            correction_sequence=correction_sequence,
+        """Get an advance back from the wallet that was given it."""
+        request = admin_pb2.RecoverAdvanceRequest(
+            id=move_id or new_id(), advance_sequence=advance_sequence, reason=reason
         )
-        reply = self._caller.change(self._admin.CloseCase, request, [request.id])
+        reply = self._caller.change(self._admin.RecoverAdvance, request, [request.id])
         return reply.outcome
 
-    def exceptions(self) -> Iterator[types_pb2.Entry]:
-        """Open cases and proposals and overdue holds, oldest first, page by page."""
-        request = admin_pb2.ListExceptionsRequest(page_size=PAGE_SIZE)
+    def exceptions(
+        self,
+        kinds: "Iterable[exceptions_pb2.ExceptionKind.ValueType]" = (),
+        biller: str = "",
+        centre: str = "",
+        owner: "exceptions_pb2.ExceptionOwner.ValueType" = (
+            exceptions_pb2.EXCEPTION_OWNER_UNSPECIFIED
+        ),
+        *,
+        overdue_only: bool = False,
+        with_history: bool = False,
+    ) -> Iterator[exceptions_pb2.Exception]:
+        """What people must see to, by sequence, page by page."""
+        request = exceptions_pb2.ListExceptionsRequest(
+            kinds=kinds,
+            biller=biller,
+            centre=centre,
+            owner=owner,
+            overdue_only=overdue_only,
+            with_history=with_history,
+        )
+        for page in self.exception_pages(request):
+            yield from page.exceptions
+
+    def exception_pages(
+        self, request: exceptions_pb2.ListExceptionsRequest
+    ) -> Iterator[exceptions_pb2.ListExceptionsResponse]:
+        """The same, page by page; the first one has the totals and what is damaged."""
+        request.page_size = PAGE_SIZE
         while True:
             reply = self._caller.read(self._admin.ListExceptions, request)
-            yield from reply.entries
+            yield reply
             if not reply.next_page_token:
                 return
             request.page_token = reply.next_page_token
-
-    def damaged(self) -> list[int]:
-        """Open holds, cases and proposals that are damaged: the first 1,000."""
-        request = admin_pb2.ListExceptionsRequest(page_size=1)
-        reply = self._caller.read(self._admin.ListExceptions, request)
-        return list(reply.damaged_sequences)
 
     def billers(self) -> list[admin_pb2.BillerState]:
         """Queue, connections and health of every biller."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from enum import Enum
 
 from switch.codes import Result
+from switch.console.exception_words import EXCEPTION_RESULTS, EXCEPTION_WORDS
 from switch.money import bengali_digits, format_amount, group_digits
 from switch.payment_states import PaymentState
 
@@ -206,6 +207,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "The outcome is not known. Do not take the money again; run this again:",
         "ফলাফল জানা নেই। আবার টাকা নেবেন না; এটি আবার চালান:",
     ),
+    **EXCEPTION_WORDS,
 }
 """Key → English, Bengali."""
 
@@ -390,6 +392,7 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "this bank reference was credited before",
         "এই ব্যাঙ্ক রেফারেন্সের টাকা আগেই জমা হয়েছে",
     ),
+    **EXCEPTION_RESULTS,
 }
 """Result → English, Bengali. Others are shown by their plain names."""
 

@@ -82,15 +82,10 @@ def prove_tokens(replayed: Replayed) -> Proof:
 
 
 def prove_paid_once(
-    replayed: Replayed,
-    fates: Fates,
-    credits: Mapping[bytes, Credit],
-    late: frozenset[int],
+    replayed: Replayed, fates: Fates, credits: Mapping[bytes, Credit]
 ) -> Proof:
     """No bill is paid twice, under whatever id, spelling or amount, nor more of it
-    than it comes to; and none is credited twice but for late confirmations' cases.
-
-    `late` are the holds of such cases.
+    than it comes to; and none is credited twice.
     """
     services = _services()
     due: dict[tuple[str, str], int] = {}
@@ -105,7 +100,7 @@ def prove_paid_once(
         due[key] = one.step.due
         if fate.state is State.COMPLETED:
             paid[key].append(fate.hold.amount)
-        if one.payment.id in credits and fate.hold.sequence not in late:
+        if one.payment.id in credits:
             credited[key] += 1
     wrong = [
         key

@@ -10,11 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from switch.day.speed import Pace
+from switch.day.speed import DEADLINE_S, Pace
 from switch.errors import SwitchError
 from switch.programs import program
 
 STOP_TIMEOUT_S = 30.0
+LISTS_S = 10.0
+"""Billers send their lists of the day again for so much longer than the last of their
+payments by tariff can be credited."""
 
 
 class BillersError(SwitchError):
@@ -42,6 +45,7 @@ class BillersProcess:
             *("--response-speed", str(pace.response_speed)),
         ]
         self._pace = pace
+        self._lists_s = pace.seconds(DEADLINE_S) + LISTS_S
         self._process: subprocess.Popen[str] | None = None
 
     def start(
@@ -49,7 +53,8 @@ class BillersProcess:
     ) -> None:
         """Start them; they dial in by themselves.
 
-        With a script, the time of the day `begin` (HH:MM) is at `begin_unix_s`.
+        With a script, the time of the day `begin` (HH:MM) is at `begin_unix_s`, and
+        they send the lists of their day when they are ended.
         """
         command = list(self._command)
         if script:
@@ -57,6 +62,7 @@ class BillersProcess:
             command += ["--script", str(self._script), "--begin", begin]
             command += ["--begin-unix", str(begin_unix_s)]
             command += ["--speed", str(self._pace.speed)]
+            command += ["--day-list", str(self._lists_s)]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 command,
@@ -76,7 +82,7 @@ class BillersProcess:
         self._process = None
         process.send_signal(signal.SIGTERM)
         try:
-            out, _ = process.communicate(timeout=STOP_TIMEOUT_S)
+            out, _ = process.communicate(timeout=self._lists_s + STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()

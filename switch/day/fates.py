@@ -16,11 +16,13 @@ Entry = types_pb2.Entry
 
 
 class State(Enum):
-    """Where a payment stands in the end."""
+    """Where a payment stands."""
 
     COMPLETED = "completed"
+    """Paid, also if it was given back first and people corrected that."""
     REVERSED = "reversed"
     EXPIRED = "expired"
+    """Given back without the biller's word."""
     OPEN = "open"
     """Held still: nobody knows, or the service keeps what is not known."""
 
@@ -38,37 +40,71 @@ class Fate:
 
     hold: Entry
     resolution: Entry | None = None
+    correction: Entry | None = None
+    """By which it was paid after all."""
 
     @property
     def state(self) -> State:
         """Where it stands."""
+        if self.correction is not None:
+            return State.COMPLETED
         if self.resolution is None:
             return State.OPEN
         return _STATES[self.resolution.kind]
+
+    @property
+    def payment(self) -> Entry | None:
+        """By which it was paid, if it was."""
+        if self.state is not State.COMPLETED:
+            return None
+        return self.correction or self.resolution
+
+    @property
+    def paid(self) -> int:
+        """Paise that its biller has got."""
+        return 0 if self.payment is None else self.payment.amount
+
+    @property
+    def later(self) -> list[Entry]:
+        """What came after the hold."""
+        return [one for one in (self.resolution, self.correction) if one is not None]
 
 
 Fates = Mapping[bytes, Fate]
 """Payment's id → what became of it."""
 
 
-def read_fates(office: Client, billers: Iterable[str], cursor: int) -> Fates:
-    """The fates of all holds after `cursor`, out of every biller's feed.
+def read_fates(
+    office: Client, billers: Iterable[str], cursor: int, until: int = 0
+) -> Fates:
+    """The fates of all holds after `cursor`, out of every biller's feed, as they were
+    when `until` was the last entry; 0 is now.
 
     Raises WireError if an entry resolves what is not there, or a hold twice.
     """
     by_sequence: dict[int, Fate] = {}
     for biller in billers:
         for entry in office.feed(biller, cursor):
+            if 0 < until < entry.sequence:
+                break
             if entry.kind == types_pb2.ENTRY_KIND_HOLD:
                 by_sequence[entry.sequence] = Fate(entry)
-            elif entry.kind in _STATES:
-                fate = by_sequence.get(entry.resolves)
+                continue
+            fate = by_sequence.get(entry.resolves)
+            if entry.kind in _STATES:
                 if fate is None or fate.resolution is not None:
                     raise WireError(
                         f"entry {entry.sequence} resolves {entry.resolves}, "
                         "which is not open"
                     )
                 fate.resolution = entry
+            elif entry.kind == types_pb2.ENTRY_KIND_TRANSFER:
+                if fate is None or fate.correction is not None:
+                    raise WireError(
+                        f"entry {entry.sequence} corrects {entry.resolves}, "
+                        "which is no payment of the day, or was corrected"
+                    )
+                fate.correction = entry
     return {fate.hold.id: fate for fate in by_sequence.values()}
 
 

@@ -108,8 +108,7 @@ def tallies(sent: Iterable[Sent], fates: Fates) -> dict[str, Tally]:
             continue
         fate = fates[one.payment.id]
         tally.states[fate.state] += 1
-        if fate.state is State.COMPLETED:
-            tally.amount += one.step.amount
+        tally.amount += fate.paid
     return found
 
 
@@ -199,7 +198,7 @@ def prove_wallets(before: Books, after: Books, script: Script, fates: Fates) -> 
     """Each wallet changed by its top-up less what it paid."""
     change = Counter(script.top_ups)
     for fate in completed(fates):
-        change[fate.hold.centre] -= fate.hold.amount
+        change[fate.hold.centre] -= fate.paid
     return _prove_balances(
         "every wallet changed by its top-up less its payments",
         before.balances(_WALLET),
@@ -236,7 +235,7 @@ def paid_by_biller(fates: Fates) -> Counter[str]:
     """Biller's participant id → paise of completed payments."""
     paid = Counter({one.id: 0 for one in load_sample().billers})
     for fate in completed(fates):
-        paid[fate.hold.biller] += fate.hold.amount
+        paid[fate.hold.biller] += fate.paid
     return paid
 
 
@@ -252,11 +251,13 @@ def prove_feed(
         if one.step.service not in services or result_of(one) is not Result.OK:
             continue
         assert one.outcome is not None
+        fate = fates[one.payment.id]
         paid = one.step.amount, one.row_reference
         wanted.append((one.outcome.sequence, one.payment.id, *paid))
-        end = fates[one.payment.id].resolution
-        if end is not None:
-            wanted.append((end.sequence, end.id, *paid))
+        for later in fate.later:
+            # People may have paid what the biller has credited instead.
+            amount = fate.paid if later is fate.payment else one.step.amount
+            wanted.append((later.sequence, later.id, amount, one.row_reference))
     fed = [(one.sequence, one.id, one.amount, one.reference) for one in entries]
     return Proof(
         f"the feed of {biller} has every payment and its end once, in order",
@@ -269,8 +270,10 @@ def prove_receipts(fates: Fates, day: int) -> Proof:
     """Each centre's receipts of the day have no gap and no double."""
     by_centre: dict[str, list[int]] = defaultdict(list)
     for fate in completed(fates):
-        assert fate.resolution is not None
-        by_centre[fate.hold.centre].append(fate.resolution.receipt)
+        assert fate.payment is not None
+        # What people corrected is in the wallet's statement, without a receipt.
+        if fate.correction is None:
+            by_centre[fate.hold.centre].append(fate.payment.receipt)
     wrong = []
     for centre, receipts in by_centre.items():
         first = 1 if day == 1 else min(receipts)
@@ -300,50 +303,43 @@ def prove_window(window: admin_pb2.CloseWindowResponse, fates: Fates) -> Proof:
 # --- the billers --------------------------------------------------------------------
 
 
-def late_holds(cases: Iterable[types_pb2.Entry]) -> frozenset[int]:
-    """The holds that a biller credited after their money was back, by sequence."""
-    return frozenset(
-        one.resolves
-        for one in cases
-        if one.case_type == types_pb2.CASE_TYPE_LATE_CONFIRMATION
-    )
+def prove_budget(billers: Mapping[str, Mapping[str, int]], late_max: int) -> Proof:
+    """No biller was asked for status more often than its budget allows.
 
-
-def prove_credits(
-    credits: Mapping[bytes, int], fates: Fates, cases: Sequence[types_pb2.Entry]
-) -> Proof:
-    """What billers credited is what is paid here, but for late confirmations' cases.
-
-    `credits` are what the billers say themselves, of all payments: id → paise.
+    `late_max` is how often a payment may be asked about after its deadline.
     """
-    late = late_holds(cases)
-    wrong = []
-    credited = 0
-    for id_, fate in fates.items():
-        is_credited = credits.get(id_) == fate.hold.amount
-        credited += is_credited
-        if fate.state is State.OPEN:
-            continue
-        expected = fate.state is State.COMPLETED or fate.hold.sequence in late
-        if is_credited != expected:
-            wrong.append(str(fate.hold.sequence))
-    detail = f"{credited} credited, {len(late)} of them after their money was back"
-    if wrong:
-        detail = f"{len(wrong)} payments differ, such as {', '.join(wrong[:5])}"
-    return Proof(
-        "billers credited what is paid, once, or a case is open", not wrong, detail
+    most, late, minute = (
+        max((one[f"status_{what}_most"] for one in billers.values()), default=0)
+        for what in ("of_payment", "after_deadline", "of_minute")
     )
-
-
-def prove_budget(billers: Mapping[str, Mapping[str, int]]) -> Proof:
-    """No biller was asked for status more often than its budget allows."""
-    most = max((one["status_of_payment_most"] for one in billers.values()), default=0)
-    minute = max((one["status_of_minute_most"] for one in billers.values()), default=0)
     return Proof(
         "status questions stay within the budget",
         # One goes out whatever the schedule: when it is final what was not seen.
-        most <= STATUS_CALLS_MAX + 1 and minute <= STATUS_PER_MINUTE_MAX,
-        f"at most {most} about a payment, {minute} to a biller in a minute",
+        most <= STATUS_CALLS_MAX + 1
+        and late <= late_max
+        and minute <= STATUS_PER_MINUTE_MAX,
+        f"at most {most} about a payment, {late} of {late_max} after its deadline, "
+        f"{minute} to a biller in a minute",
+    )
+
+
+def prove_lists(lists: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Proof:
+    """Every biller's list of the day was taken, nothing of it was unknown or too early.
+
+    `lists` are by date and biller what the switch said of them.
+    """
+    told: Counter[str] = Counter()
+    wrong = []
+    for by_biller in lists.values():
+        for biller, said in by_biller.items():
+            if said.keys() & {"error", "unknown", "damaged", "too_early"}:
+                wrong.append(f"{biller}: {dict(said)}")
+            told.update({name: n for name, n in said.items() if isinstance(n, int)})
+    detail = ", ".join(f"{count} {name}" for name, count in sorted(told.items()))
+    if wrong or not lists:
+        detail = "; ".join(wrong[:2]) or "there was none"
+    return Proof(
+        "every biller's list of the day is taken", not wrong and bool(lists), detail
     )
 
 

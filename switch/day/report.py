@@ -16,7 +16,6 @@ from switch.day.replay import Replayed, Told
 from switch.day.script import Script
 from switch.day.slips import QUOTATIONS
 from switch.sample import load_sample
-from switch.v1 import types_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +25,10 @@ class DayReport:
     script: Script
     replayed: Replayed
     fates: Fates
-    cases: Sequence[types_pb2.Entry]
-    """Open at the end of the day."""
+    listed: Mapping[str, int]
+    """Exceptions in the middle of the day, by kind."""
+    decided: Mapping[str, int]
+    """What two people put right at the end of the day, by kind."""
     billers: Mapping[str, Any]
     """The simulated billers' own summary."""
     proofs: Sequence[Proof]
@@ -38,10 +39,8 @@ class DayReport:
     """Services in the register."""
     topped_up: int
     """Paise of this day's top-ups."""
-    sending_s: float
-    """Seconds from the first payment's sending to the last one's answer."""
-    waiting_s: float
-    """Seconds from then until no payment was open."""
+    seconds: Mapping[str, float]
+    """How long each part of the day took."""
 
 
 def summarise(report: DayReport, ok: bool, seconds: float) -> dict[str, Any]:
@@ -66,7 +65,8 @@ def summarise(report: DayReport, ok: bool, seconds: float) -> dict[str, Any]:
         },
         "given_up": len(report.replayed.unsent),
         "amount_paise": sum(one.amount for one in found),
-        "cases": len(report.cases),
+        "listed": dict(sorted(report.listed.items())),
+        "decided": dict(sorted(report.decided.items())),
         "centres": len(report.script.top_ups),
         "centres_with_own_certificate": report.replayed.own_centres,
         "centres_paying": len({one.hold.centre for one in report.fates.values()}),
@@ -81,8 +81,7 @@ def summarise(report: DayReport, ok: bool, seconds: float) -> dict[str, Any]:
         "messages": report.replayed.messages,
         "proofs_ok": ok,
         "audit": report.audit.get("audit", "failed"),
-        "sending_seconds": round(report.sending_s, 3),
-        "waiting_seconds": round(report.waiting_s, 3),
+        "seconds_of": {name: round(one, 3) for name, one in report.seconds.items()},
         "seconds": round(seconds, 3),
     }
 
@@ -147,13 +146,12 @@ def _counts(tally: Tally, screen: Screen) -> list[str]:
 
 
 def _show_billers(report: DayReport, screen: Screen) -> None:
-    """The billers that had something to do, the busiest first, and their cases."""
+    """The billers that had something to do, the busiest first."""
     count = screen.language.count
-    cases = Counter(one.biller for one in report.cases)
     states: dict[str, Counter[State]] = defaultdict(Counter)
     for fate in report.fates.values():
         states[fate.hold.biller][fate.state] += 1
-    columns = ("completed", "reversed", "expired", "open", "status", "cases")
+    columns = ("completed", "reversed", "expired", "open", "status")
     screen.table(
         ("biller", *columns),
         [
@@ -161,7 +159,6 @@ def _show_billers(report: DayReport, screen: Screen) -> None:
                 biller,
                 *(count(found[state]) for state in State),
                 count(report.billers["billers"][biller].get("status", 0)),
-                count(cases[biller]),
             )
             for biller, found in sorted(
                 states.items(), key=lambda item: -item[1].total()

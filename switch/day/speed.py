@@ -20,8 +20,11 @@ SPEED = 600.0
 SPEED_MAX = 7_200.0
 RESPONSE_SHARE = 10.0
 """The day runs so many times faster than billers answer."""
-DEADLINE_S = 6 * 3600
+DEADLINE_S = 3600
 """Of a service that the sample has as a direct one; here every biller confirms."""
+LATE_SHARE = 6
+"""A payment is asked about after its deadline when again a sixth of the time has passed
+that had passed by then."""
 STATUS_CALLS_MAX = 16
 """Status questions about one payment."""
 STATUS_PER_MINUTE_MAX = 6_000
@@ -36,6 +39,7 @@ _LIFE_MS = {
     "rest_first_ms": 6_000,
     "rest_max_ms": 60_000,
     "absent_ms": 30_000,
+    "verify_interval_max_ms": 86_400_000,
 }
 """Settings of dispatch as in life; they are as much faster as responses are."""
 _LEAST_MS = 50
@@ -78,6 +82,15 @@ class Pace:
     def longest_deadline_s(self) -> int:
         """Seconds after which no hold of the day is open."""
         return max(one.deadline_s for one in self.specs().services)
+
+    def late_questions_max(self, seconds: float) -> int:
+        """How often a payment may be asked about within `seconds` of its deadline."""
+        interval_s = self.settings()["biller.status_interval_max_ms"] / 1000
+        at_s, count = 0.0, 1
+        while at_s <= seconds:
+            at_s += max(interval_s, at_s / LATE_SHARE)
+            count += 1
+        return count
 
     def settings(self) -> Mapping[str, int]:
         """Settings of the server, by name."""

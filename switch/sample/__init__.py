@@ -66,6 +66,7 @@ def sample_specs() -> Specs:
             name_bn=biller.name_bn,
             code=biller.code,
             heads=(biller.head,),
+            never_credits_late=biller.never_credits_late,
         )
         for biller in network.billers
     )

@@ -101,6 +101,8 @@ class Biller:
     p99_ms: int
     references: ReferenceKind
     """Those that a citizen brings."""
+    never_credits_late: bool
+    """It promises to credit nothing after its last moment."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,6 +213,7 @@ def _billers() -> Iterator[Biller]:
             int(row["median_ms"]),
             int(row["p99_ms"]),
             references[row["consumer_ref"]],
+            row["never_credits_late"] == "yes",
         )
 
 

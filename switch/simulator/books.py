@@ -1,10 +1,12 @@
 """What a simulated biller has credited or refused: once each payment, kept in a file.
 
-The file is append-only text, one line a payment: biller, id, amount, service and
-reference; of a payment that is refused for ever the amount is `-`. A line is written
-before the answer that tells of it, so that a simulator that was killed and started
-again credits nothing a second time. (It outlives the process, not the machine: it is
-not synced.)
+The file is append-only text, one line a payment: biller, id, amount, service,
+reference, number of the question and the payment's time. Of a payment that is refused
+for ever the amount is `-`; a credit that is taken back has a second line, with 0. By a
+line without an id all payments up to its time are refused that are not decided before
+it. A line is written before the answer that tells of it, so that a simulator that was
+killed and started again credits nothing a second time. (It outlives the process, not
+the machine: it is not synced.)
 """
 
 import os
@@ -19,6 +21,8 @@ from switch.simulator.bills import bill_key, may_be_paid_in_parts
 
 REFUSED = -1
 """Instead of an amount."""
+TAKEN_BACK = 0
+"""Instead of the amount that was credited before."""
 
 
 class Credit(NamedTuple):
@@ -28,6 +32,10 @@ class Credit(NamedTuple):
     amount: int
     service: str
     reference: str
+    number: int = 0
+    """Of its question: a basket's payments have the first one's."""
+    time_ns: int = 0
+    """When the counter's payment was accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,7 @@ class Books:
         self._sums: dict[str, tuple[int, int]] = {}
         self._bills: dict[str, dict[tuple[str, str], int]] = {}
         self._again: Counter[str] = Counter()
+        self._closed_ns: dict[str, int] = {}
         self._lines: list[str] = []
         self._file = -1
         self.resumed = 0
@@ -75,21 +84,38 @@ class Books:
         except ValueError as error:
             raise ConfigError(f"{path} is no record of credits: {error}") from error
 
-    def find(self, biller: str, payment_id: bytes) -> int | None:
-        """The amount credited for a payment, REFUSED, or None if it is not decided."""
+    def find(self, biller: str, payment_id: bytes, time_ns: int = 0) -> int | None:
+        """The amount credited for a payment, REFUSED, TAKEN_BACK, or None if it is not
+        decided.
+
+        `time_ns` is the payment's: it may be of those that are all refused.
+        """
         known = self._known.get(biller)
-        return None if known is None else known.get(payment_id)
+        amount = None if known is None else known.get(payment_id)
+        if amount is None and 0 < time_ns <= self._closed_ns.get(biller, 0):
+            return REFUSED
+        return amount
 
     def write(self, biller: str, credit: Credit) -> None:
-        """Credit or refuse a payment that is not decided yet. `flush` writes it."""
-        assert self.find(biller, credit.id) is None
+        """Credit or refuse what is not decided, or take back what is credited.
+
+        `flush` writes it.
+        """
+        before = self.find(biller, credit.id)
+        assert before is None if credit.amount else (before or 0) > 0
+        self._note(biller, credit)
+
+    def close(self, biller: str, time_ns: int) -> None:
+        """Refuse all payments up to a time that are not decided. `flush` writes it."""
+        self._note(biller, Credit(b"", REFUSED, "", "", 0, time_ns))
+
+    def _note(self, biller: str, credit: Credit) -> None:
         self._learn(biller, credit)
         if self._file >= 0:
-            id_, amount, service, reference = credit
-            text = "-" if amount == REFUSED else str(amount)
-            self._lines.append(
-                f"{biller}\t{id_.hex()}\t{text}\t{service}\t{reference}\n"
-            )
+            text = "-" if credit.amount == REFUSED else str(credit.amount)
+            id_, _, *rest = credit
+            words = (biller, id_.hex(), text, *map(str, rest))
+            self._lines.append("\t".join(words) + "\n")
 
     def flush(self) -> None:
         """Write what was credited; to be called before an answer tells of it."""
@@ -110,23 +136,25 @@ class Books:
         return Totals(credited, amount, self._again[biller])
 
     def _learn(self, biller: str, credit: Credit) -> None:
-        self._known.setdefault(biller, {})[credit.id] = credit.amount
+        if not credit.id:
+            closed_ns = self._closed_ns.get(biller, 0)
+            self._closed_ns[biller] = max(closed_ns, credit.time_ns)
+            return
+        known = self._known.setdefault(biller, {})
+        before = known.get(credit.id, 0)
+        known[credit.id] = credit.amount
         if credit.amount == REFUSED:
             return
+        change = credit.amount - before
         payments, amount = self._sums.get(biller, (0, 0))
-        self._sums[biller] = (payments + 1, amount + credit.amount)
+        step = 1 if credit.amount else -1
+        self._sums[biller] = (payments + step, amount + change)
         bills = self._bills.setdefault(biller, {})
         bill = (credit.service, bill_key(credit.service, credit.reference))
-        if bill in bills and not may_be_paid_in_parts(credit.service):
+        paid = bills.get(bill, 0)
+        if paid and credit.amount and not may_be_paid_in_parts(credit.service):
             self._again[biller] += 1
-        bills[bill] = bills.get(bill, 0) + credit.amount
-
-    def close(self) -> None:
-        """Write what is left and close the file. Idempotent."""
-        if self._file >= 0:
-            self.flush()
-            os.close(self._file)
-            self._file = -1
+        bills[bill] = paid + change
 
     def __enter__(self) -> Self:
         return self
@@ -137,25 +165,46 @@ class Books:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        if self._file >= 0:
+            self.flush()
+            os.close(self._file)
+            self._file = -1
 
 
 def _read(line: str) -> tuple[str, Credit]:
     """A biller and its credit. Raises ValueError."""
-    biller, id_, text, service, reference = line.split("\t")
+    biller, id_, text, service, reference, number, time_ns = line.split("\t")
     amount = REFUSED if text == "-" else int(text)
-    return biller, Credit(bytes.fromhex(id_), amount, service, reference)
+    words = bytes.fromhex(id_), amount, service, reference, int(number), int(time_ns)
+    return biller, Credit(*words)
+
+
+def read_billers(path: Path) -> dict[str, dict[bytes, Credit]]:
+    """Biller → payment's id → what is credited for it, as a file has it.
+
+    Raises ValueError if a payment is decided in it twice.
+    """
+    found: dict[str, dict[bytes, Credit]] = {}
+    # What is being written while this is read is not decided yet.
+    for line in path.read_text("ascii").rpartition("\n")[0].splitlines():
+        biller, credit = _read(line)
+        if not credit.id:
+            continue
+        known = found.setdefault(biller, {})
+        before = known.get(credit.id)
+        if before is not None and (credit.amount != TAKEN_BACK or before.amount <= 0):
+            raise ValueError(f"payment {credit.id.hex()} was decided twice")
+        known[credit.id] = credit
+    return {
+        biller: {id_: one for id_, one in known.items() if one.amount > 0}
+        for biller, known in found.items()
+    }
 
 
 def read_credits(path: Path) -> dict[bytes, Credit]:
-    """Payment's id → what was credited for it, of all billers of a file.
+    """Payment's id → what is credited for it, of all billers of a file.
 
-    Raises ValueError if a payment is in it twice.
+    Raises ValueError if a payment is decided in it twice.
     """
-    found: dict[bytes, Credit] = {}
-    for line in path.read_text("ascii").splitlines():
-        _, credit = _read(line)
-        if credit.id in found:
-            raise ValueError(f"payment {credit.id.hex()} was decided twice")
-        found[credit.id] = credit
-    return {id_: one for id_, one in found.items() if one.amount != REFUSED}
+    billers = read_billers(path).values()
+    return {id_: credit for known in billers for id_, credit in known.items()}

@@ -1,7 +1,8 @@
 """`payswitch biller`: one or many simulated billers in one process.
 
 Runs until it is ended with SIGTERM or SIGINT, or for `--seconds`; the last line of
-standard output is then one JSON object with what was asked, said and credited.
+standard output is then one JSON object with what was asked, said and credited. With
+`--day-list` each biller sends its list of the day before that.
 """
 
 import argparse
@@ -11,11 +12,11 @@ import datetime as dt
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from switch.calendar import IST
+from switch.calendar import IST, day_date, day_number
 from switch.codes import Role
 from switch.config import Config
 from switch.console.output import Exit, Screen
@@ -23,8 +24,9 @@ from switch.credentials import Credentials
 from switch.errors import ConfigError
 from switch.sample import load_sample
 from switch.simulator.behaviour import AT_ONCE, sample_habits
-from switch.simulator.books import Books
+from switch.simulator.books import Books, read_billers
 from switch.simulator.connection import run_desks
+from switch.simulator.day_list import day_list, send_day_list
 from switch.simulator.desk import Clock, Desk
 from switch.simulator.script import Timeline, parse_script, parse_time
 
@@ -79,6 +81,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="answer so many times faster than in life (default: 1)",
     )
+    add(
+        "--day-list",
+        type=float,
+        metavar="S",
+        help="at the end send complete lists of the day, and again, for so many "
+        "seconds, while they come too early for some payments",
+    )
     add("--seconds", type=float, default=0.0, metavar="S", help="end after so long")
 
 
@@ -94,6 +103,7 @@ def run(
     _check(args)
     billers = args.biller or [one.id for one in load_sample().billers]
     clock, timeline = _clock(args), _timeline(args.script, billers)
+    begin_day = day_number(time.time_ns())
     credentials = [credentials_of(args.tls, Role.BILLER, one) for one in billers]
     habits = {} if args.at_once else sample_habits()
     with Books(args.state) as books:
@@ -111,7 +121,12 @@ def run(
         screen.note(f"{len(desks)} billers dial {args.address}; Ctrl-C ends them")
         work = run_desks(desks, credentials, args.address, args.connections)
         asyncio.run(_until_ended(work, args.seconds))
-        value = summary(desks, books)
+        lists = {}
+        if args.day_list is not None:
+            days = range(begin_day, day_number(time.time_ns()) + 1)
+            callers = dict(zip(billers, credentials, strict=True))
+            lists = asyncio.run(_send_lists(args, books, callers, days))
+        value = {**summary(desks, books), "lists": lists}
     if not screen.as_json:
         _show(value, screen)
     screen.value(value)
@@ -123,6 +138,8 @@ def _check(args: argparse.Namespace) -> None:
         raise ConfigError(f"--connections is 1 to {CONNECTIONS_MAX}")
     if not all(0 < one <= SPEED_MAX for one in (args.speed, args.response_speed)):
         raise ConfigError(f"a speed is more than 0 and at most {SPEED_MAX:.0f}")
+    if args.day_list is not None and (args.day_list < 0 or args.state is None):
+        raise ConfigError("--day-list must not be negative, and needs --state")
     if args.seconds < 0 or not 0 <= args.seed < 1 << 63:
         raise ConfigError("--seconds and --seed must not be negative")
 
@@ -153,6 +170,34 @@ def _timeline(file: Path | None, billers: list[str]) -> Timeline:
     if unknown:
         raise ConfigError(f"{file} names {', '.join(sorted(unknown))}, not simulated")
     return timeline
+
+
+async def _send_lists(
+    args: argparse.Namespace,
+    books: Books,
+    callers: dict[str, Credentials],
+    days: Iterable[int],
+) -> dict[str, dict[str, Any]]:
+    """Lists of these days, final from now on: date → biller → what the switch said."""
+    for biller in callers:
+        books.close(biller, time.time_ns())
+    books.flush()
+    credits = read_billers(args.state)
+    said = {}
+    for day in days:
+        answers = await asyncio.gather(
+            *(
+                send_day_list(
+                    day_list(credits.get(biller, {}), day_date(day)),
+                    args.address,
+                    caller,
+                    args.day_list,
+                )
+                for biller, caller in callers.items()
+            )
+        )
+        said[f"{day_date(day)}"] = dict(zip(callers, answers, strict=True))
+    return said
 
 
 async def _until_ended(work: Any, seconds: float) -> None:
@@ -187,6 +232,7 @@ def summary(desks: list[Desk], books: Books) -> dict[str, Any]:
             "credited_paise": totals.amount,
             "bills_paid_again": totals.bills_paid_again,
             "status_of_payment_most": desk.status_of_payment_most,
+            "status_after_deadline_most": desk.status_after_deadline_most,
             "status_of_minute_most": desk.status_of_minute_most,
             **dict(sorted((+desk.counts).items())),
         }

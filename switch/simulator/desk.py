@@ -11,6 +11,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from switch.simulator.behaviour import (
     AT_ONCE,
@@ -20,25 +21,17 @@ from switch.simulator.behaviour import (
     Habits,
     decide,
 )
-from switch.simulator.bills import (
-    Bill,
-    bills_of,
-    is_behind,
-    is_reissued,
-    issue,
-    may_be_paid_in_parts,
-    spelt,
-)
-from switch.simulator.books import REFUSED, Books, Credit
-from switch.simulator.script import DAY_S, Timeline, Trouble
+from switch.simulator.books import REFUSED, TAKEN_BACK, Books, Credit
+from switch.simulator.listing import Listing
+from switch.simulator.script import DAY_S, Line, Timeline, Trouble
 from switch.v1 import billers_pb2 as pb
+from switch.v1 import payments_pb2
 
 ANSWERS_MAX = 8_190
 """Answers in one message."""
 WAITING_MAX = 1_000_000
 """Answers that are not due yet or not acknowledged, payments heard of and not decided,
-payments asked about again, references whose bills are issued again: what is more is not
-kept."""
+payments asked about again or given back, deeds to come: what is more is not kept."""
 NS_IN_S = 1_000_000_000
 FETCH_BIT = 1 << 63
 """In the number of every question about a bill."""
@@ -47,6 +40,8 @@ PENDING = "PENDING"
 """It does not know yet."""
 NOTHING_DUE = "NOTHING_DUE"
 """The reference is not known, or all its bills are paid."""
+REVERSED = "REVERSED"
+"""It was credited, and taken back."""
 
 _CONFIRM = pb.QUESTION_KIND_CONFIRM
 _STATUS = pb.QUESTION_KIND_STATUS
@@ -55,6 +50,11 @@ _CONFIRMED = pb.ANSWER_KIND_CONFIRMED
 _REJECTED = pb.ANSWER_KIND_REJECTED
 _UNKNOWN = pb.ANSWER_KIND_UNKNOWN
 _NOT_SEEN = pb.ANSWER_KIND_NOT_SEEN
+_GIVEN_BACK = (
+    payments_pb2.PAYMENT_STATE_UNVERIFIED,
+    payments_pb2.PAYMENT_STATE_EXPIRED,
+    payments_pb2.PAYMENT_STATE_REVERSED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,9 @@ class Desk:
         self.counts: Counter[str] = Counter()
         """Questions and answers by kind, and what else happened."""
         self.status_of_payment_most = 0
-        """Most status questions about one payment."""
+        """Most status questions about one payment before its deadline."""
+        self.status_after_deadline_most = 0
+        """Most status questions about one payment after its deadline."""
         self.status_of_minute_most = 0
         """Most status questions in any minute."""
         self.on_ready: Callable[[], None] = lambda: None
@@ -105,11 +107,14 @@ class Desk:
         self._timeline = timeline.for_biller(biller)
         self._seed = seed
         self._heard: set[bytes] = set()
-        self._issues: Counter[tuple[str, str]] = Counter()
-        self._status_calls: Counter[bytes] = Counter()
+        self._given_back: set[int] = set()
+        self._listing = Listing(biller, books)
+        # By payment and whether its deadline had passed.
+        self._status_calls: Counter[tuple[bytes, bool]] = Counter()
         self._status_times_s: deque[float] = deque()
         self._late_until: dict[bytes, float] = {}
         self._due: list[tuple[float, int, pb.Answer]] = []
+        self._deeds: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._message = pb.ConnectRequest()
         self._full: deque[bytes] = deque()
@@ -132,6 +137,7 @@ class Desk:
         """Forget what it was about to say, as a system that went down does."""
         self.counts["dropped"] += len(self._due) + len(self._message.answers)
         self._due.clear()
+        self._deeds.clear()
         self._message.Clear()
         self._full.clear()
         self._open.clear()
@@ -156,10 +162,12 @@ class Desk:
         """Seconds until more answers are due; 0 if some are, None if none will be."""
         if self._full or self._message.answers:
             return 0.0
-        return max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
+        heads = [waiting[0][0] for waiting in (self._due, self._deeds) if waiting]
+        return max(0.0, min(heads) - time.monotonic()) if heads else None
 
     def answers(self) -> bytes:
         """One message of answers that are due, empty if there are none."""
+        self._do_what_is_due()
         now = time.monotonic()
         while self._due and self._due[0][0] <= now:
             answer = heapq.heappop(self._due)[2]
@@ -190,11 +198,15 @@ class Desk:
             self._open.pop(number, None)
         self.counts["acknowledged"] += len(message.acknowledged)
         self.counts["ended"] += len(message.ended)
-        self.counts["refused_texts"] += len(message.refused)
+        self.counts["refused"] += len(message.refused)
+        for end in message.ended:
+            if end.state in _GIVEN_BACK and len(self._given_back) < WAITING_MAX:
+                self._given_back.add(end.number)
         questions = message.questions
         if not questions:
             return
         self.counts["messages"] += 1
+        self._do_what_is_due()
         if self._habits is AT_ONCE and not self._timeline.lines:
             self._confirm_at_once(questions)
         else:
@@ -207,18 +219,16 @@ class Desk:
         books, biller = self._books, self.biller
         for question in questions:
             id_ = question.id
-            amount = books.find(biller, id_)
-            if question.kind != _CONFIRM or question.basket or amount == REFUSED:
+            amount = books.find(biller, id_, question.time_ns)
+            if question.kind != _CONFIRM or question.basket or _is_undone(amount):
                 self._take(question)
                 continue
             if amount is None:
                 if _is_too_late(question):
                     self._take(question)
                     continue
-                books.write(
-                    biller,
-                    Credit(id_, question.amount, question.service, question.reference),
-                )
+                amount = question.amount
+                books.write(biller, _credit(question, amount, question))
             self.counts["confirm"] += 1
             self.counts["confirmed"] += 1
             answer = self._message.answers.add(
@@ -226,6 +236,7 @@ class Desk:
                 id=id_,
                 kind=_CONFIRMED,
                 biller_reference=id_.hex(),
+                amount=amount,
             )
             self._note_open(answer)
             self._seal(ANSWERS_MAX)
@@ -236,7 +247,7 @@ class Desk:
             self._confirm(question)
         elif question.kind == _STATUS:
             self.counts["status"] += 1
-            self._count_status(question.id)
+            self._count_status(question)
             self._status(question)
         elif question.kind == _FETCH:
             self.counts["fetch"] += 1
@@ -252,8 +263,10 @@ class Desk:
             self.counts["forgotten"] += 1
             return
         decision = self._decide(question)
-        amount = self._books.find(self.biller, question.id)
+        amount = self._amount(question)
         if amount is None:
+            if self._credits_late(question):
+                return
             if decision.fate is Fate.LOST:
                 self._hear(question.id)
                 self.counts["lost"] += 1
@@ -263,24 +276,81 @@ class Desk:
                 self.counts["too_late"] += 1
                 declines = True
             self._write(question, declines=declines)
-            amount = REFUSED if declines else question.amount
-        if decision.fate is Fate.LATE and amount != REFUSED:
+        if decision.fate is Fate.LATE and (self._amount(question) or 0) > 0:
             self.counts["late"] += 1
             return
-        late = self._line_delay(Trouble.LATE)
-        if late is not None:
-            self._late_until[question.id] = time.time() + late / self._clock.speed
-            self._answer(question, amount, decision, late / self._clock.speed)
-        else:
-            self._answer(question, amount, decision)
+        late = self._line(Trouble.LATE)
+        if late is None:
+            self._answer(question, decision)
+            return
+        seconds = late.delay_s / self._clock.speed
+        self._late_until[question.id] = time.time() + seconds
+        self._answer(question, decision, seconds)
+        self._do(2 * seconds, partial(self._take_back, question))
+
+    def _amount(self, question: pb.Question) -> int | None:
+        """What the books say of a question's payment, or of all of its basket."""
+        whole = [
+            self._books.find(self.biller, one.id, question.time_ns)
+            for one in question.basket or [question]
+        ]
+        first, *others = whole
+        return sum(filter(None, whole)) if first and first > 0 and others else first
 
     def _write(self, question: pb.Question, *, declines: bool) -> None:
         """All payments of a basket, or the one."""
+        change = 0
+        if not declines and _credits_what_it_says(question.id):
+            line = self._line(Trouble.AMOUNTS)
+            change = line.paise if line else 0
         for one in question.basket or [question]:
-            amount = REFUSED if declines else one.amount
-            credit = Credit(one.id, amount, one.service, one.reference)
-            self._books.write(self.biller, credit)
+            amount = REFUSED if declines else max(one.amount + change, 1)
+            self._books.write(self.biller, _credit(one, amount, question))
             self._heard.discard(one.id)
+            change = 0
+
+    def _credits_late(self, question: pb.Question) -> bool:
+        """Whether the script has it credit this payment after its time."""
+        line = self._line(Trouble.CREDIT_LATE)
+        if line is None:
+            return False
+        if question.id not in self._heard:
+            self._hear(question.id)
+            seconds = line.delay_s / self._clock.speed
+            self._late_until[question.id] = time.time() + seconds
+            self._do(seconds, partial(self._credit_late, question, seconds))
+        return True
+
+    def _credit_late(self, question: pb.Question, seconds: float) -> None:
+        """Credit it now, and say so; after as long again it may be taken back."""
+        if self._amount(question) is not None:
+            return
+        self.counts["credited_late"] += 1
+        self._write(question, declines=False)
+        self._answer(question, self._decide(question))
+        self._do(seconds, partial(self._take_back, question))
+
+    def _take_back(self, question: pb.Question) -> None:
+        """Of what the switch has given back meanwhile, every other credit is undone."""
+        is_credited = (self._amount(question) or 0) > 0
+        is_given_back = question.number in self._given_back
+        if not is_credited or not is_given_back or question.id[0] % 2:
+            return
+        self.counts["taken_back"] += 1
+        for one in question.basket or [question]:
+            self._books.write(self.biller, _credit(one, TAKEN_BACK, question))
+        self._answer(question, self._decide(question))
+
+    def _do_what_is_due(self) -> None:
+        now = time.monotonic()
+        while self._deeds and self._deeds[0][0] <= now:
+            heapq.heappop(self._deeds)[2]()
+
+    def _do(self, delay_s: float, deed: Callable[[], None]) -> None:
+        """Something by itself, after so long."""
+        if len(self._deeds) < WAITING_MAX:
+            at = time.monotonic() + delay_s
+            heapq.heappush(self._deeds, (at, next(self._order), deed))
 
     def _hear(self, payment_id: bytes) -> None:
         if len(self._heard) < WAITING_MAX:
@@ -288,27 +358,34 @@ class Desk:
 
     def _status(self, question: pb.Question) -> None:
         decision = self._decide(question)
-        amount = self._books.find(self.biller, question.id)
+        amount = self._amount(question)
         settled = question.time_ns / NS_IN_S + decision.settle_s / self._clock.speed
         if amount is not None:
-            if decision.fate is not Fate.LATE or amount == REFUSED:
+            if decision.fate is not Fate.LATE or amount <= 0:
                 settled = self._late_until.get(question.id, 0.0)
         elif question.id not in self._heard:
             self._say(question, _NOT_SEEN, decision=decision)
             return
+        else:
+            settled = max(settled, self._late_until.get(question.id, 0.0))
         if time.time() < settled:
             self._say(question, _UNKNOWN, reason=PENDING, decision=decision)
             return
         if amount is None:
             self._write(question, declines=True)
-            amount = REFUSED
-        self._answer(question, amount, decision)
+        self._answer(question, decision)
 
-    def _count_status(self, payment_id: bytes) -> None:
+    def _count_status(self, question: pb.Question) -> None:
+        is_after = 0 < question.deadline_ns <= time.time_ns()
+        key = question.id, is_after
         if len(self._status_calls) < WAITING_MAX:
-            self._status_calls[payment_id] += 1
-        calls = self._status_calls[payment_id]
-        self.status_of_payment_most = max(self.status_of_payment_most, calls)
+            self._status_calls[key] += 1
+        calls = self._status_calls[key]
+        if is_after:
+            most = max(self.status_after_deadline_most, calls)
+            self.status_after_deadline_most = most
+        else:
+            self.status_of_payment_most = max(self.status_of_payment_most, calls)
         now = time.monotonic()
         self._status_times_s.append(now)
         while self._status_times_s[0] <= now - MINUTE_S:
@@ -320,7 +397,8 @@ class Desk:
         decision = self._decide(question)
         if decision.fate in (Fate.LATE, Fate.LOST):
             return
-        bills = self._due_bills(question.service, question.reference)
+        bills, issued_again = self._listing.due(question.service, question.reference)
+        self.counts["issued_again"] += issued_again
         if not bills:
             self._say(question, _REJECTED, reason=NOTHING_DUE, decision=decision)
             return
@@ -329,49 +407,25 @@ class Desk:
         )
         self._send(answer, decision.response_s / self._clock.response_speed)
 
-    def _due_bills(self, service: str, reference: str) -> list[pb.DueBill]:
-        """What is to be paid for a reference, the newest first, as the biller has it.
-
-        A bill that is paid is left out, save by a biller whose lists are behind.
-        """
-        number = self._issue_number(service, reference)
-        listed = []
-        for first in bills_of(service, reference, time.time_ns()):
-            paid = self._books.paid(self.biller, service, first.key)
-            in_parts = may_be_paid_in_parts(service)
-            rest = first.amount_due - (paid if in_parts else 0)
-            is_listed = in_parts or not paid or is_behind(service, reference)
-            if rest <= 0 or not is_listed:
-                continue
-            bill = issue(first, service, number)
-            self.counts["issued_again"] += bill.id != first.id
-            listed.append(_due_bill(service, bill, rest))
-        return listed
-
-    def _issue_number(self, service: str, reference: str) -> int:
-        """How often bills of this reference have been fetched before."""
-        key = service, reference
-        if not is_reissued(*key):
-            return 0
-        number = self._issues[key]
-        if number or len(self._issues) < WAITING_MAX:
-            self._issues[key] = number + 1
-        return number
-
     # --- answers -----------------------------------------------------------------
 
     def _answer(
-        self,
-        question: pb.Question,
-        amount: int,
-        decision: Decision,
-        delay_s: float = 0.0,
+        self, question: pb.Question, decision: Decision, delay_s: float = 0.0
     ) -> None:
         """What the books say."""
-        if amount != REFUSED:
-            self._say(question, _CONFIRMED, decision=decision, delay_s=delay_s)
+        amount = self._amount(question)
+        assert amount is not None
+        if amount > 0:
+            line = self._line(Trouble.AMOUNTS)
+            if line and not _credits_what_it_says(question.id):
+                amount = max(amount + line.paise, 1)
+            self._say(
+                question, _CONFIRMED, decision=decision, delay_s=delay_s, amount=amount
+            )
             return
         reason = decision.reason or NOT_CREDITED
+        if amount == TAKEN_BACK:
+            reason = REVERSED
         self._say(
             question, _REJECTED, reason=reason, decision=decision, delay_s=delay_s
         )
@@ -383,10 +437,15 @@ class Desk:
         *,
         decision: Decision,
         reason: str = "",
+        amount: int = 0,
         delay_s: float = 0.0,
     ) -> None:
         answer = pb.Answer(
-            number=question.number, id=question.id, kind=kind, reason=reason
+            number=question.number,
+            id=question.id,
+            kind=kind,
+            reason=reason,
+            amount=amount,
         )
         if kind == _CONFIRMED:
             answer.biller_reference = question.id.hex()
@@ -399,8 +458,10 @@ class Desk:
         if self._has(Trouble.SILENT):
             self.counts["silent"] += 1
             return
-        slow = self._line_delay(Trouble.SLOW) or 0.0
-        at = time.monotonic() + delay_s + slow / self._clock.response_speed
+        slow = self._line(Trouble.SLOW)
+        at = time.monotonic() + delay_s
+        if slow:
+            at += slow.delay_s / self._clock.response_speed
         answers = [answer]
         if self._has(Trouble.WRONGLY):
             wrong = pb.Answer(number=answer.number, kind=_REJECTED, reason="WRONG")
@@ -419,29 +480,32 @@ class Desk:
             heapq.heappush(self._due, (at, next(self._order), one))
 
     def _has(self, trouble: Trouble) -> bool:
-        return self._line_delay(trouble) is not None
+        return self._line(trouble) is not None
 
-    def _line_delay(self, trouble: Trouble) -> float | None:
-        """The delay of the trouble that it has now; None if it has not got it."""
+    def _line(self, trouble: Trouble) -> Line | None:
+        """The line that gives it this trouble now; None if it has not got it."""
         if not self._timeline.lines:
             return None
-        line = self._timeline.find(trouble, self.biller, self._clock.second())
-        return None if line is None else line.delay_s
+        return self._timeline.find(trouble, self.biller, self._clock.second())
+
+
+def _credit(one: pb.Question, amount: int, question: pb.Question) -> Credit:
+    """What becomes of a payment that is in a question."""
+    return Credit(
+        one.id, amount, one.service, one.reference, question.number, question.time_ns
+    )
+
+
+def _credits_what_it_says(payment_id: bytes) -> bool:
+    """Whether a biller that says other amounts has credited this one as it says."""
+    return payment_id[1] % 2 == 0
+
+
+def _is_undone(amount: int | None) -> bool:
+    """Whether the books have refused a payment, or taken it back."""
+    return amount is not None and amount <= 0
 
 
 def _is_too_late(question: pb.Question) -> bool:
     """Whether its payment must not be credited any more, by this clock."""
     return 0 < question.credit_until_ns <= time.time_ns()
-
-
-def _due_bill(service: str, bill: Bill, rest: int) -> pb.DueBill:
-    """A bill on the wire, as its biller writes it."""
-    return pb.DueBill(
-        id=spelt(service, bill.id) if bill.id else "",
-        period=bill.period,
-        reference=spelt(service, bill.reference),
-        amount_due=rest,
-        due_time_ns=bill.due_time_ns,
-        valid_until_ns=bill.valid_until_ns,
-        supersedes=[spelt(service, one) for one in bill.supersedes],
-    )

@@ -4,6 +4,7 @@
     cesc       at 11:00   die             60m
     dlrs                  slow                       +10s
     *          at 12:00   answer twice    30m
+    dlrs       at 13:00   answer amounts  10m        -1
 
 A line without `at` begins with the day, one without a duration never ends. Times are
 of the day, IST. May use `errors`; knows no clock.
@@ -16,6 +17,8 @@ of the day, IST. May use `errors`; knows no clock.
     answer twice    every answer comes twice
     answer wrongly  an answer that names another payment goes before each
     answer late     says that it does not know until the time given with + has passed
+    answer amounts  says an amount that differs by so many paise, given with + or -
+    credit late     credits after so long, whatever it promised, and says so then
 """
 
 import re
@@ -29,6 +32,7 @@ DAY_S = 86_400.0
 LINES_MAX = 10_000
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?")
 _SPAN = re.compile(r"(\+?)(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h)")
+_PAISE = re.compile(r"[+-][1-9]\d{0,11}")
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -43,9 +47,11 @@ class Trouble(Enum):
     TWICE = "answer twice"
     WRONGLY = "answer wrongly"
     LATE = "answer late"
+    AMOUNTS = "answer amounts"
+    CREDIT_LATE = "credit late"
 
 
-_DELAYED = (Trouble.SLOW, Trouble.LATE)
+_DELAYED = (Trouble.SLOW, Trouble.LATE, Trouble.CREDIT_LATE)
 """Those that need a time with +."""
 
 
@@ -59,6 +65,7 @@ class Line:
     begin_s: float = 0.0
     end_s: float = DAY_S
     delay_s: float = 0.0
+    paise: int = 0
 
     def covers(self, biller: str, second: float) -> bool:
         """Whether it is this biller's trouble at this second of the day."""
@@ -108,6 +115,9 @@ def _line(words: list[str]) -> Line:
     if rest[:1] == ["at"]:
         begin_s = parse_time(rest[1] if len(rest) > 1 else "")
         rest = rest[2:]
+    paise = []
+    while rest and _PAISE.fullmatch(rest[-1]):
+        paise.append(int(rest.pop()))
     spans = []
     while rest and _SPAN.fullmatch(rest[-1]):
         spans.append(_span(rest.pop()))
@@ -116,8 +126,10 @@ def _line(words: list[str]) -> Line:
     trouble = Trouble(" ".join(rest))
     if len(durations) > 1 or len(delays) != int(trouble in _DELAYED):
         raise ValueError(f"{trouble.value} has too many times or lacks one")
+    if len(paise) != int(trouble is Trouble.AMOUNTS):
+        raise ValueError(f"{trouble.value} has too many amounts or lacks one")
     end_s = begin_s + durations[0] if durations else DAY_S
-    return Line(biller, trouble, begin_s, end_s, delays[0] if delays else 0.0)
+    return Line(biller, trouble, begin_s, end_s, sum(delays), sum(paise))
 
 
 def parse_time(text: str) -> float:

@@ -364,6 +364,7 @@ class Participant(_message.Message):
     DAY_COUNT_MAX_FIELD_NUMBER: _builtins.int
     PAYMENT_MAX_FIELD_NUMBER: _builtins.int
     MAY_STATE_DUES_FIELD_NUMBER: _builtins.int
+    NEVER_CREDITS_LATE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """[a-z0-9-]{1,32}, permanent; the last part of the certificate's SPIFFE id."""
     role: Global___Role.ValueType
@@ -383,6 +384,10 @@ class Participant(_message.Message):
     may_state_dues: _builtins.bool
     """It is believed about what a bill comes to, without a quotation. For load tests; each
     payment by it is marked.
+    """
+    never_credits_late: _builtins.bool
+    """Of a biller: its word that it credits nothing after the last moment. Without it no service
+    of it can release at the deadline.
     """
     @_builtins.property
     def heads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -404,10 +409,11 @@ class Participant(_message.Message):
         day_count_max: _builtins.int = ...,
         payment_max: _builtins.int = ...,
         may_state_dues: _builtins.bool = ...,
+        never_credits_late: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "code", b"code", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "district", b"district", "heads", b"heads", "host_kind", b"host_kind", "id", b"id", "may_state_dues", b"may_state_dues", "name_bn", b"name_bn", "name_en", b"name_en", "payment_max", b"payment_max", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "code", b"code", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "district", b"district", "heads", b"heads", "host_kind", b"host_kind", "id", b"id", "may_state_dues", b"may_state_dues", "name_bn", b"name_bn", "name_en", b"name_en", "never_credits_late", b"never_credits_late", "payment_max", b"payment_max", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -826,43 +832,52 @@ class SetLimitResponse(_message.Message):
 Global___SetLimitResponse: _TypeAlias = SetLimitResponse  # noqa: Y015
 
 @_typing.final
-class ProposeRefundRequest(_message.Message):
+class ProposeRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
-    PAYMENT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
-    payment_sequence: _builtins.int
-    """Sequence of the accepted payment (of the post, for a held one)."""
+    kind: _types_pb2.ProposalKind.ValueType
+    sequence: _builtins.int
+    """Sequence of the payment, its hold, or what the list of exceptions names it by (a case,
+    an expiry). Of a refund the payment as it was completed, of CLOSE_CASE the case.
+    """
     amount: _builtins.int
-    """Paise."""
+    """Paise; 0 is the whole: what was held, or what is left to be refunded. Of VOID, VERIFY and
+    CLOSE_CASE 0.
+    """
     reason: _builtins.str
-    """1 to 32 printable ASCII characters."""
+    """1 to 32 printable ASCII characters. Where a document is the evidence, its number."""
     def __init__(
         self,
         *,
         id: _builtins.bytes = ...,
-        payment_sequence: _builtins.int = ...,
+        kind: _types_pb2.ProposalKind.ValueType = ...,
+        sequence: _builtins.int = ...,
         amount: _builtins.int = ...,
         reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "id", b"id", "payment_sequence", b"payment_sequence", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "id", b"id", "kind", b"kind", "reason", b"reason", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ProposeRefundRequest: _TypeAlias = ProposeRefundRequest  # noqa: Y015
+Global___ProposeRequest: _TypeAlias = ProposeRequest  # noqa: Y015
 
 @_typing.final
-class ProposeRefundResponse(_message.Message):
+class ProposeResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def outcome(self) -> Global___Outcome: ...
+    def outcome(self) -> Global___Outcome:
+        """Its sequence is the proposal's."""
+
     def __init__(
         self,
         *,
@@ -874,37 +889,37 @@ class ProposeRefundResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ProposeRefundResponse: _TypeAlias = ProposeRefundResponse  # noqa: Y015
+Global___ProposeResponse: _TypeAlias = ProposeResponse  # noqa: Y015
 
 @_typing.final
-class ProposeCorrectionRequest(_message.Message):
+class WithdrawRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
-    CASE_SEQUENCE_FIELD_NUMBER: _builtins.int
+    PROPOSAL_SEQUENCE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
-    case_sequence: _builtins.int
-    """Sequence of the case."""
+    proposal_sequence: _builtins.int
+    """Sequence of the proposal."""
     reason: _builtins.str
     """1 to 32 printable ASCII characters."""
     def __init__(
         self,
         *,
         id: _builtins.bytes = ...,
-        case_sequence: _builtins.int = ...,
+        proposal_sequence: _builtins.int = ...,
         reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_sequence", b"case_sequence", "id", b"id", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "proposal_sequence", b"proposal_sequence", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ProposeCorrectionRequest: _TypeAlias = ProposeCorrectionRequest  # noqa: Y015
+Global___WithdrawRequest: _TypeAlias = WithdrawRequest  # noqa: Y015
 
 @_typing.final
-class ProposeCorrectionResponse(_message.Message):
+class WithdrawResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     OUTCOME_FIELD_NUMBER: _builtins.int
@@ -921,7 +936,7 @@ class ProposeCorrectionResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ProposeCorrectionResponse: _TypeAlias = ProposeCorrectionResponse  # noqa: Y015
+Global___WithdrawResponse: _TypeAlias = WithdrawResponse  # noqa: Y015
 
 @_typing.final
 class ApproveRequest(_message.Message):
@@ -957,16 +972,18 @@ class ApproveResponse(_message.Message):
         """Of the approval."""
 
     @_builtins.property
-    def done(self) -> Global___Outcome:
-        """Of what was approved, if it was."""
+    def done(self) -> _containers.RepeatedCompositeFieldContainer[Global___Outcome]:
+        """Of what was approved, if it was: one, or of a basket that is given back or verified one
+        for each of its payments.
+        """
 
     def __init__(
         self,
         *,
         outcome: Global___Outcome | None = ...,
-        done: Global___Outcome | None = ...,
+        done: _abc.Iterable[Global___Outcome] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "outcome", b"outcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "outcome", b"outcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
@@ -975,101 +992,34 @@ class ApproveResponse(_message.Message):
 Global___ApproveResponse: _TypeAlias = ApproveResponse  # noqa: Y015
 
 @_typing.final
-class ListExceptionsRequest(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    page_size: _builtins.int
-    """1 to 1,000; 0 is 100."""
-    page_token: _builtins.str
-    def __init__(
-        self,
-        *,
-        page_size: _builtins.int = ...,
-        page_token: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListExceptionsRequest: _TypeAlias = ListExceptionsRequest  # noqa: Y015
-
-@_typing.final
-class ListExceptionsResponse(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ENTRIES_FIELD_NUMBER: _builtins.int
-    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
-    DAMAGED_SEQUENCES_FIELD_NUMBER: _builtins.int
-    DAMAGED_COUNT_FIELD_NUMBER: _builtins.int
-    next_page_token: _builtins.str
-    as_of_sequence: _builtins.int
-    damaged_count: _builtins.int
-    """How many there are."""
-    @_builtins.property
-    def entries(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Entry]:
-        """Cases, proposals, and holds older than the end of the IST day after their own."""
-
-    @_builtins.property
-    def damaged_sequences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Open holds, cases and proposals whose entries are damaged on the switch's disk, as far
-        as that was found: the first 1,000, on the first page. The money of these holds stays
-        held until the ledger is restored.
-        """
-
-    def __init__(
-        self,
-        *,
-        entries: _abc.Iterable[_types_pb2.Entry] | None = ...,
-        next_page_token: _builtins.str = ...,
-        as_of_sequence: _builtins.int = ...,
-        damaged_sequences: _abc.Iterable[_builtins.int] | None = ...,
-        damaged_count: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "damaged_count", b"damaged_count", "damaged_sequences", b"damaged_sequences", "entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListExceptionsResponse: _TypeAlias = ListExceptionsResponse  # noqa: Y015
-
-@_typing.final
-class CloseCaseRequest(_message.Message):
+class RecoverAdvanceRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
-    CASE_SEQUENCE_FIELD_NUMBER: _builtins.int
+    ADVANCE_SEQUENCE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    CORRECTION_SEQUENCE_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
-    case_sequence: _builtins.int
+    advance_sequence: _builtins.int
+    """Sequence of the advance."""
     reason: _builtins.str
     """1 to 32 printable ASCII characters."""
-    correction_sequence: _builtins.int
-    """Sequence of the refund or transfer that put it right, or 0."""
     def __init__(
         self,
         *,
         id: _builtins.bytes = ...,
-        case_sequence: _builtins.int = ...,
+        advance_sequence: _builtins.int = ...,
         reason: _builtins.str = ...,
-        correction_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_sequence", b"case_sequence", "correction_sequence", b"correction_sequence", "id", b"id", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advance_sequence", b"advance_sequence", "id", b"id", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___CloseCaseRequest: _TypeAlias = CloseCaseRequest  # noqa: Y015
+Global___RecoverAdvanceRequest: _TypeAlias = RecoverAdvanceRequest  # noqa: Y015
 
 @_typing.final
-class CloseCaseResponse(_message.Message):
+class RecoverAdvanceResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     OUTCOME_FIELD_NUMBER: _builtins.int
@@ -1086,7 +1036,7 @@ class CloseCaseResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___CloseCaseResponse: _TypeAlias = CloseCaseResponse  # noqa: Y015
+Global___RecoverAdvanceResponse: _TypeAlias = RecoverAdvanceResponse  # noqa: Y015
 
 @_typing.final
 class BillerState(_message.Message):
@@ -1113,7 +1063,7 @@ class BillerState(_message.Message):
     """By its answers about payments."""
     connections: _builtins.int
     queued: _builtins.int
-    """Questions that wait to be asked, are asked, and are unknown; a basket is one."""
+    """Holds that wait to be asked about, are asked about, and are unknown."""
     asked: _builtins.int
     unknown: _builtins.int
     p50_ms: _builtins.int
@@ -1134,8 +1084,8 @@ class BillerState(_message.Message):
     most; 0 if it does not say.
     """
     kept: _builtins.int
-    """Holds past their deadline that are kept, and payments that are unverified: asked about rarely,
-    and counted in none of the above.
+    """Payments whose money is reserved past their deadline, and payments that were given back
+    without its word. In none of the numbers above.
     """
     unverified: _builtins.int
     def __init__(

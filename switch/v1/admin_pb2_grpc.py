@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from switch.v1 import admin_pb2 as switch_dot_v1_dot_admin__pb2
+from switch.v1 import exceptions_pb2 as switch_dot_v1_dot_exceptions__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -62,30 +63,30 @@ class AdminServiceStub:
                 request_serializer=switch_dot_v1_dot_admin__pb2.SetLimitRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_admin__pb2.SetLimitResponse.FromString,
                 _registered_method=True)
-        self.ProposeRefund = channel.unary_unary(
-                '/payswitch.v1.AdminService/ProposeRefund',
-                request_serializer=switch_dot_v1_dot_admin__pb2.ProposeRefundRequest.SerializeToString,
-                response_deserializer=switch_dot_v1_dot_admin__pb2.ProposeRefundResponse.FromString,
+        self.ListExceptions = channel.unary_unary(
+                '/payswitch.v1.AdminService/ListExceptions',
+                request_serializer=switch_dot_v1_dot_exceptions__pb2.ListExceptionsRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_exceptions__pb2.ListExceptionsResponse.FromString,
                 _registered_method=True)
-        self.ProposeCorrection = channel.unary_unary(
-                '/payswitch.v1.AdminService/ProposeCorrection',
-                request_serializer=switch_dot_v1_dot_admin__pb2.ProposeCorrectionRequest.SerializeToString,
-                response_deserializer=switch_dot_v1_dot_admin__pb2.ProposeCorrectionResponse.FromString,
+        self.Propose = channel.unary_unary(
+                '/payswitch.v1.AdminService/Propose',
+                request_serializer=switch_dot_v1_dot_admin__pb2.ProposeRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_admin__pb2.ProposeResponse.FromString,
+                _registered_method=True)
+        self.Withdraw = channel.unary_unary(
+                '/payswitch.v1.AdminService/Withdraw',
+                request_serializer=switch_dot_v1_dot_admin__pb2.WithdrawRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_admin__pb2.WithdrawResponse.FromString,
                 _registered_method=True)
         self.Approve = channel.unary_unary(
                 '/payswitch.v1.AdminService/Approve',
                 request_serializer=switch_dot_v1_dot_admin__pb2.ApproveRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_admin__pb2.ApproveResponse.FromString,
                 _registered_method=True)
-        self.ListExceptions = channel.unary_unary(
-                '/payswitch.v1.AdminService/ListExceptions',
-                request_serializer=switch_dot_v1_dot_admin__pb2.ListExceptionsRequest.SerializeToString,
-                response_deserializer=switch_dot_v1_dot_admin__pb2.ListExceptionsResponse.FromString,
-                _registered_method=True)
-        self.CloseCase = channel.unary_unary(
-                '/payswitch.v1.AdminService/CloseCase',
-                request_serializer=switch_dot_v1_dot_admin__pb2.CloseCaseRequest.SerializeToString,
-                response_deserializer=switch_dot_v1_dot_admin__pb2.CloseCaseResponse.FromString,
+        self.RecoverAdvance = channel.unary_unary(
+                '/payswitch.v1.AdminService/RecoverAdvance',
+                request_serializer=switch_dot_v1_dot_admin__pb2.RecoverAdvanceRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_admin__pb2.RecoverAdvanceResponse.FromString,
                 _registered_method=True)
         self.ListBillers = channel.unary_unary(
                 '/payswitch.v1.AdminService/ListBillers',
@@ -177,38 +178,39 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ProposeRefund(self, request, context):
-        """Asks for a refund, whole or in part; nothing moves until another person approves.
+    def ListExceptions(self, request, context):
+        """What people must see to, oldest first: see exceptions.proto.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ProposeCorrection(self, request, context):
-        """Asks for what puts a case right; nothing moves until another person approves. A late
-        confirmation is paid after all, from the wallet that was given its money back; what
-        was rejected late is refunded; a hold that outlived its deadline is released.
+    def Propose(self, request, context):
+        """Asks for what two people must want; nothing moves until another person approves.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Withdraw(self, request, context):
+        """Takes a proposal back, whosever it is, as long as it is not approved.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Approve(self, request, context):
-        """Approves a proposal of somebody else and does it, in one commit, once.
+        """Approves a proposal of somebody else and does it, in one commit, once. If what was
+        approved was refused (a frozen wallet, no funds), sent again with the same id it is
+        tried again: what is done has its answer, what is not is done now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ListExceptions(self, request, context):
-        """Cases and proposals that are open, and holds that are after T+1, oldest first.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CloseCase(self, request, context):
-        """Closes a case with a reason and, if money had to move, the entry that moved it.
+    def RecoverAdvance(self, request, context):
+        """Gets an advance back from the wallet that was given it, whole and once. Needs nobody
+        else's approval.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -308,30 +310,30 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     request_deserializer=switch_dot_v1_dot_admin__pb2.SetLimitRequest.FromString,
                     response_serializer=switch_dot_v1_dot_admin__pb2.SetLimitResponse.SerializeToString,
             ),
-            'ProposeRefund': grpc.unary_unary_rpc_method_handler(
-                    servicer.ProposeRefund,
-                    request_deserializer=switch_dot_v1_dot_admin__pb2.ProposeRefundRequest.FromString,
-                    response_serializer=switch_dot_v1_dot_admin__pb2.ProposeRefundResponse.SerializeToString,
+            'ListExceptions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListExceptions,
+                    request_deserializer=switch_dot_v1_dot_exceptions__pb2.ListExceptionsRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_exceptions__pb2.ListExceptionsResponse.SerializeToString,
             ),
-            'ProposeCorrection': grpc.unary_unary_rpc_method_handler(
-                    servicer.ProposeCorrection,
-                    request_deserializer=switch_dot_v1_dot_admin__pb2.ProposeCorrectionRequest.FromString,
-                    response_serializer=switch_dot_v1_dot_admin__pb2.ProposeCorrectionResponse.SerializeToString,
+            'Propose': grpc.unary_unary_rpc_method_handler(
+                    servicer.Propose,
+                    request_deserializer=switch_dot_v1_dot_admin__pb2.ProposeRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_admin__pb2.ProposeResponse.SerializeToString,
+            ),
+            'Withdraw': grpc.unary_unary_rpc_method_handler(
+                    servicer.Withdraw,
+                    request_deserializer=switch_dot_v1_dot_admin__pb2.WithdrawRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_admin__pb2.WithdrawResponse.SerializeToString,
             ),
             'Approve': grpc.unary_unary_rpc_method_handler(
                     servicer.Approve,
                     request_deserializer=switch_dot_v1_dot_admin__pb2.ApproveRequest.FromString,
                     response_serializer=switch_dot_v1_dot_admin__pb2.ApproveResponse.SerializeToString,
             ),
-            'ListExceptions': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListExceptions,
-                    request_deserializer=switch_dot_v1_dot_admin__pb2.ListExceptionsRequest.FromString,
-                    response_serializer=switch_dot_v1_dot_admin__pb2.ListExceptionsResponse.SerializeToString,
-            ),
-            'CloseCase': grpc.unary_unary_rpc_method_handler(
-                    servicer.CloseCase,
-                    request_deserializer=switch_dot_v1_dot_admin__pb2.CloseCaseRequest.FromString,
-                    response_serializer=switch_dot_v1_dot_admin__pb2.CloseCaseResponse.SerializeToString,
+            'RecoverAdvance': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecoverAdvance,
+                    request_deserializer=switch_dot_v1_dot_admin__pb2.RecoverAdvanceRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_admin__pb2.RecoverAdvanceResponse.SerializeToString,
             ),
             'ListBillers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListBillers,
@@ -528,7 +530,7 @@ class AdminService:
             _registered_method=True)
 
     @staticmethod
-    def ProposeRefund(request,
+    def ListExceptions(request,
             target,
             options=(),
             channel_credentials=None,
@@ -541,9 +543,9 @@ class AdminService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/payswitch.v1.AdminService/ProposeRefund',
-            switch_dot_v1_dot_admin__pb2.ProposeRefundRequest.SerializeToString,
-            switch_dot_v1_dot_admin__pb2.ProposeRefundResponse.FromString,
+            '/payswitch.v1.AdminService/ListExceptions',
+            switch_dot_v1_dot_exceptions__pb2.ListExceptionsRequest.SerializeToString,
+            switch_dot_v1_dot_exceptions__pb2.ListExceptionsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -555,7 +557,7 @@ class AdminService:
             _registered_method=True)
 
     @staticmethod
-    def ProposeCorrection(request,
+    def Propose(request,
             target,
             options=(),
             channel_credentials=None,
@@ -568,9 +570,36 @@ class AdminService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/payswitch.v1.AdminService/ProposeCorrection',
-            switch_dot_v1_dot_admin__pb2.ProposeCorrectionRequest.SerializeToString,
-            switch_dot_v1_dot_admin__pb2.ProposeCorrectionResponse.FromString,
+            '/payswitch.v1.AdminService/Propose',
+            switch_dot_v1_dot_admin__pb2.ProposeRequest.SerializeToString,
+            switch_dot_v1_dot_admin__pb2.ProposeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Withdraw(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.AdminService/Withdraw',
+            switch_dot_v1_dot_admin__pb2.WithdrawRequest.SerializeToString,
+            switch_dot_v1_dot_admin__pb2.WithdrawResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -609,7 +638,7 @@ class AdminService:
             _registered_method=True)
 
     @staticmethod
-    def ListExceptions(request,
+    def RecoverAdvance(request,
             target,
             options=(),
             channel_credentials=None,
@@ -622,36 +651,9 @@ class AdminService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/payswitch.v1.AdminService/ListExceptions',
-            switch_dot_v1_dot_admin__pb2.ListExceptionsRequest.SerializeToString,
-            switch_dot_v1_dot_admin__pb2.ListExceptionsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def CloseCase(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/payswitch.v1.AdminService/CloseCase',
-            switch_dot_v1_dot_admin__pb2.CloseCaseRequest.SerializeToString,
-            switch_dot_v1_dot_admin__pb2.CloseCaseResponse.FromString,
+            '/payswitch.v1.AdminService/RecoverAdvance',
+            switch_dot_v1_dot_admin__pb2.RecoverAdvanceRequest.SerializeToString,
+            switch_dot_v1_dot_admin__pb2.RecoverAdvanceResponse.FromString,
             options,
             channel_credentials,
             insecure,

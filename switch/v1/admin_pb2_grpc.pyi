@@ -6,6 +6,7 @@ What the treasury and the network's management do."""
 from collections import abc as _abc
 from grpc import aio as _aio
 from switch.v1 import admin_pb2 as _admin_pb2
+from switch.v1 import exceptions_pb2 as _exceptions_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -50,19 +51,21 @@ class AdminServiceStub:
     """
     SetLimit: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SetLimitRequest, _admin_pb2.SetLimitResponse]
     """Sets what a wallet may spend in an IST day."""
-    ProposeRefund: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ProposeRefundRequest, _admin_pb2.ProposeRefundResponse]
-    """Asks for a refund, whole or in part; nothing moves until another person approves."""
-    ProposeCorrection: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ProposeCorrectionRequest, _admin_pb2.ProposeCorrectionResponse]
-    """Asks for what puts a case right; nothing moves until another person approves. A late
-    confirmation is paid after all, from the wallet that was given its money back; what
-    was rejected late is refunded; a hold that outlived its deadline is released.
-    """
+    ListExceptions: _grpc.UnaryUnaryMultiCallable[_exceptions_pb2.ListExceptionsRequest, _exceptions_pb2.ListExceptionsResponse]
+    """What people must see to, oldest first: see exceptions.proto."""
+    Propose: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ProposeRequest, _admin_pb2.ProposeResponse]
+    """Asks for what two people must want; nothing moves until another person approves."""
+    Withdraw: _grpc.UnaryUnaryMultiCallable[_admin_pb2.WithdrawRequest, _admin_pb2.WithdrawResponse]
+    """Takes a proposal back, whosever it is, as long as it is not approved."""
     Approve: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ApproveRequest, _admin_pb2.ApproveResponse]
-    """Approves a proposal of somebody else and does it, in one commit, once."""
-    ListExceptions: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListExceptionsRequest, _admin_pb2.ListExceptionsResponse]
-    """Cases and proposals that are open, and holds that are after T+1, oldest first."""
-    CloseCase: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CloseCaseRequest, _admin_pb2.CloseCaseResponse]
-    """Closes a case with a reason and, if money had to move, the entry that moved it."""
+    """Approves a proposal of somebody else and does it, in one commit, once. If what was
+    approved was refused (a frozen wallet, no funds), sent again with the same id it is
+    tried again: what is done has its answer, what is not is done now.
+    """
+    RecoverAdvance: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RecoverAdvanceRequest, _admin_pb2.RecoverAdvanceResponse]
+    """Gets an advance back from the wallet that was given it, whole and once. Needs nobody
+    else's approval.
+    """
     ListBillers: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListBillersRequest, _admin_pb2.ListBillersResponse]
     """Queue, connections and health of every biller."""
     CloseWindow: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CloseWindowRequest, _admin_pb2.CloseWindowResponse]
@@ -109,19 +112,21 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """
     SetLimit: _aio.UnaryUnaryMultiCallable[_admin_pb2.SetLimitRequest, _admin_pb2.SetLimitResponse]  # type: ignore[assignment]
     """Sets what a wallet may spend in an IST day."""
-    ProposeRefund: _aio.UnaryUnaryMultiCallable[_admin_pb2.ProposeRefundRequest, _admin_pb2.ProposeRefundResponse]  # type: ignore[assignment]
-    """Asks for a refund, whole or in part; nothing moves until another person approves."""
-    ProposeCorrection: _aio.UnaryUnaryMultiCallable[_admin_pb2.ProposeCorrectionRequest, _admin_pb2.ProposeCorrectionResponse]  # type: ignore[assignment]
-    """Asks for what puts a case right; nothing moves until another person approves. A late
-    confirmation is paid after all, from the wallet that was given its money back; what
-    was rejected late is refunded; a hold that outlived its deadline is released.
-    """
+    ListExceptions: _aio.UnaryUnaryMultiCallable[_exceptions_pb2.ListExceptionsRequest, _exceptions_pb2.ListExceptionsResponse]  # type: ignore[assignment]
+    """What people must see to, oldest first: see exceptions.proto."""
+    Propose: _aio.UnaryUnaryMultiCallable[_admin_pb2.ProposeRequest, _admin_pb2.ProposeResponse]  # type: ignore[assignment]
+    """Asks for what two people must want; nothing moves until another person approves."""
+    Withdraw: _aio.UnaryUnaryMultiCallable[_admin_pb2.WithdrawRequest, _admin_pb2.WithdrawResponse]  # type: ignore[assignment]
+    """Takes a proposal back, whosever it is, as long as it is not approved."""
     Approve: _aio.UnaryUnaryMultiCallable[_admin_pb2.ApproveRequest, _admin_pb2.ApproveResponse]  # type: ignore[assignment]
-    """Approves a proposal of somebody else and does it, in one commit, once."""
-    ListExceptions: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListExceptionsRequest, _admin_pb2.ListExceptionsResponse]  # type: ignore[assignment]
-    """Cases and proposals that are open, and holds that are after T+1, oldest first."""
-    CloseCase: _aio.UnaryUnaryMultiCallable[_admin_pb2.CloseCaseRequest, _admin_pb2.CloseCaseResponse]  # type: ignore[assignment]
-    """Closes a case with a reason and, if money had to move, the entry that moved it."""
+    """Approves a proposal of somebody else and does it, in one commit, once. If what was
+    approved was refused (a frozen wallet, no funds), sent again with the same id it is
+    tried again: what is done has its answer, what is not is done now.
+    """
+    RecoverAdvance: _aio.UnaryUnaryMultiCallable[_admin_pb2.RecoverAdvanceRequest, _admin_pb2.RecoverAdvanceResponse]  # type: ignore[assignment]
+    """Gets an advance back from the wallet that was given it, whole and once. Needs nobody
+    else's approval.
+    """
     ListBillers: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListBillersRequest, _admin_pb2.ListBillersResponse]  # type: ignore[assignment]
     """Queue, connections and health of every biller."""
     CloseWindow: _aio.UnaryUnaryMultiCallable[_admin_pb2.CloseWindowRequest, _admin_pb2.CloseWindowResponse]  # type: ignore[assignment]
@@ -197,23 +202,28 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sets what a wallet may spend in an IST day."""
 
     @_abc_1.abstractmethod
-    def ProposeRefund(
+    def ListExceptions(
         self,
-        request: _admin_pb2.ProposeRefundRequest,
+        request: _exceptions_pb2.ListExceptionsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_admin_pb2.ProposeRefundResponse, _abc.Awaitable[_admin_pb2.ProposeRefundResponse]]:
-        """Asks for a refund, whole or in part; nothing moves until another person approves."""
+    ) -> _typing.Union[_exceptions_pb2.ListExceptionsResponse, _abc.Awaitable[_exceptions_pb2.ListExceptionsResponse]]:
+        """What people must see to, oldest first: see exceptions.proto."""
 
     @_abc_1.abstractmethod
-    def ProposeCorrection(
+    def Propose(
         self,
-        request: _admin_pb2.ProposeCorrectionRequest,
+        request: _admin_pb2.ProposeRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_admin_pb2.ProposeCorrectionResponse, _abc.Awaitable[_admin_pb2.ProposeCorrectionResponse]]:
-        """Asks for what puts a case right; nothing moves until another person approves. A late
-        confirmation is paid after all, from the wallet that was given its money back; what
-        was rejected late is refunded; a hold that outlived its deadline is released.
-        """
+    ) -> _typing.Union[_admin_pb2.ProposeResponse, _abc.Awaitable[_admin_pb2.ProposeResponse]]:
+        """Asks for what two people must want; nothing moves until another person approves."""
+
+    @_abc_1.abstractmethod
+    def Withdraw(
+        self,
+        request: _admin_pb2.WithdrawRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.WithdrawResponse, _abc.Awaitable[_admin_pb2.WithdrawResponse]]:
+        """Takes a proposal back, whosever it is, as long as it is not approved."""
 
     @_abc_1.abstractmethod
     def Approve(
@@ -221,23 +231,20 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.ApproveRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ApproveResponse, _abc.Awaitable[_admin_pb2.ApproveResponse]]:
-        """Approves a proposal of somebody else and does it, in one commit, once."""
+        """Approves a proposal of somebody else and does it, in one commit, once. If what was
+        approved was refused (a frozen wallet, no funds), sent again with the same id it is
+        tried again: what is done has its answer, what is not is done now.
+        """
 
     @_abc_1.abstractmethod
-    def ListExceptions(
+    def RecoverAdvance(
         self,
-        request: _admin_pb2.ListExceptionsRequest,
+        request: _admin_pb2.RecoverAdvanceRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_admin_pb2.ListExceptionsResponse, _abc.Awaitable[_admin_pb2.ListExceptionsResponse]]:
-        """Cases and proposals that are open, and holds that are after T+1, oldest first."""
-
-    @_abc_1.abstractmethod
-    def CloseCase(
-        self,
-        request: _admin_pb2.CloseCaseRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_admin_pb2.CloseCaseResponse, _abc.Awaitable[_admin_pb2.CloseCaseResponse]]:
-        """Closes a case with a reason and, if money had to move, the entry that moved it."""
+    ) -> _typing.Union[_admin_pb2.RecoverAdvanceResponse, _abc.Awaitable[_admin_pb2.RecoverAdvanceResponse]]:
+        """Gets an advance back from the wallet that was given it, whole and once. Needs nobody
+        else's approval.
+        """
 
     @_abc_1.abstractmethod
     def ListBillers(

@@ -68,9 +68,9 @@ class _EntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryKind.V
     ENTRY_KIND_APPROVE: _EntryKind.ValueType  # 19
     ENTRY_KIND_SHIFT: _EntryKind.ValueType  # 20
     ENTRY_KIND_VERIFY: _EntryKind.ValueType  # 21
-    """Says that the biller has no credit of what was given back."""
+    """A payment that was given back is known not to be credited."""
     ENTRY_KIND_WITHDRAW: _EntryKind.ValueType  # 22
-    """Takes a proposal out of the way."""
+    """A proposal is taken back."""
 
 class EntryKind(_EntryKind, metaclass=_EntryKindEnumTypeWrapper):
     """What one entry of the ledger does. The numbers are the ledger's own."""
@@ -97,9 +97,9 @@ ENTRY_KIND_PROPOSE: EntryKind.ValueType  # 18
 ENTRY_KIND_APPROVE: EntryKind.ValueType  # 19
 ENTRY_KIND_SHIFT: EntryKind.ValueType  # 20
 ENTRY_KIND_VERIFY: EntryKind.ValueType  # 21
-"""Says that the biller has no credit of what was given back."""
+"""A payment that was given back is known not to be credited."""
 ENTRY_KIND_WITHDRAW: EntryKind.ValueType  # 22
-"""Takes a proposal out of the way."""
+"""A proposal is taken back."""
 Global___EntryKind: _TypeAlias = EntryKind  # noqa: Y015
 
 class _CaseType:
@@ -116,9 +116,9 @@ class _CaseTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CaseType.Val
     CASE_TYPE_DEADLINE_PASSED: _CaseType.ValueType  # 3
     """The deadline passed without evidence, and the biller's policy keeps the money held."""
     CASE_TYPE_UNVERIFIED: _CaseType.ValueType  # 4
-    """The deadline gave the money back, and the biller has not said that it has no credit."""
+    """Of no entry: an expiry without the biller's word is one itself."""
     CASE_TYPE_AMOUNT_DIFFERS: _CaseType.ValueType  # 5
-    """The biller credited another amount than it was asked about."""
+    """The biller says that it has credited another amount than the payment's."""
 
 class CaseType(_CaseType, metaclass=_CaseTypeEnumTypeWrapper):
     """What a case is about: something that only people can put right."""
@@ -131,10 +131,52 @@ CASE_TYPE_LATE_REJECTION: CaseType.ValueType  # 2
 CASE_TYPE_DEADLINE_PASSED: CaseType.ValueType  # 3
 """The deadline passed without evidence, and the biller's policy keeps the money held."""
 CASE_TYPE_UNVERIFIED: CaseType.ValueType  # 4
-"""The deadline gave the money back, and the biller has not said that it has no credit."""
+"""Of no entry: an expiry without the biller's word is one itself."""
 CASE_TYPE_AMOUNT_DIFFERS: CaseType.ValueType  # 5
-"""The biller credited another amount than it was asked about."""
+"""The biller says that it has credited another amount than the payment's."""
 Global___CaseType: _TypeAlias = CaseType  # noqa: Y015
+
+class _ProposalKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ProposalKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ProposalKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PROPOSAL_KIND_UNSPECIFIED: _ProposalKind.ValueType  # 0
+    PROPOSAL_KIND_POST: _ProposalKind.ValueType  # 3
+    """A kept payment is completed: the biller has credited it."""
+    PROPOSAL_KIND_VOID: _ProposalKind.ValueType  # 4
+    """A kept payment, and all its basket, is given back: the biller has not credited it."""
+    PROPOSAL_KIND_REFUND: _ProposalKind.ValueType  # 6
+    """A completed payment is given back, whole or in part."""
+    PROPOSAL_KIND_CORRECTION: _ProposalKind.ValueType  # 8
+    """A payment that was given back is made after all: the biller has credited it late."""
+    PROPOSAL_KIND_CLOSE_CASE: _ProposalKind.ValueType  # 17
+    """A case is closed although nothing more moves."""
+    PROPOSAL_KIND_VERIFY: _ProposalKind.ValueType  # 21
+    """A payment that was given back, and all its basket, is known not to be credited."""
+    PROPOSAL_KIND_ADVANCE: _ProposalKind.ValueType  # 264
+    """The treasury lends the wallet what a kept payment holds, from suspense."""
+
+class ProposalKind(_ProposalKind, metaclass=_ProposalKindEnumTypeWrapper):
+    """What two people can want. The numbers are the ledger's own."""
+
+PROPOSAL_KIND_UNSPECIFIED: ProposalKind.ValueType  # 0
+PROPOSAL_KIND_POST: ProposalKind.ValueType  # 3
+"""A kept payment is completed: the biller has credited it."""
+PROPOSAL_KIND_VOID: ProposalKind.ValueType  # 4
+"""A kept payment, and all its basket, is given back: the biller has not credited it."""
+PROPOSAL_KIND_REFUND: ProposalKind.ValueType  # 6
+"""A completed payment is given back, whole or in part."""
+PROPOSAL_KIND_CORRECTION: ProposalKind.ValueType  # 8
+"""A payment that was given back is made after all: the biller has credited it late."""
+PROPOSAL_KIND_CLOSE_CASE: ProposalKind.ValueType  # 17
+"""A case is closed although nothing more moves."""
+PROPOSAL_KIND_VERIFY: ProposalKind.ValueType  # 21
+"""A payment that was given back, and all its basket, is known not to be credited."""
+PROPOSAL_KIND_ADVANCE: ProposalKind.ValueType  # 264
+"""The treasury lends the wallet what a kept payment holds, from suspense."""
+Global___ProposalKind: _TypeAlias = ProposalKind  # noqa: Y015
 
 @_typing.final
 class TariffItem(_message.Message):
@@ -194,6 +236,10 @@ class Entry(_message.Message):
     DUE_DATE_FIELD_NUMBER: _builtins.int
     STATED_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
+    REPORTED_AMOUNT_FIELD_NUMBER: _builtins.int
+    PROPOSAL_KIND_FIELD_NUMBER: _builtins.int
+    PROPOSAL_SEQUENCE_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Place in the ledger's one order, from 1, without gaps."""
     time_ns: _builtins.int
@@ -250,6 +296,18 @@ class Entry(_message.Message):
     """IST date, "YYYY-MM-DD"; empty if the bill has none."""
     stated: _builtins.bool
     """Of a payment: its sender stated what is due, as some may. No biller was asked."""
+    reported_amount: _builtins.int
+    """Of a case: paise that the biller says it has credited, of a basket the sum; 0 if it has not
+    said.
+    """
+    proposal_kind: Global___ProposalKind.ValueType
+    """Of a proposal."""
+    proposal_sequence: _builtins.int
+    """Sequence of the proposal that this was done by; 0 if people had no part in it, and of
+    refunds.
+    """
+    person: _builtins.str
+    """Participant id of whoever proposed, approved or withdrew; empty elsewhere."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___TariffItem]:
         """Of a payment of a service with a tariff: what was paid for. Empty elsewhere."""
@@ -283,10 +341,14 @@ class Entry(_message.Message):
         due_date: _builtins.str = ...,
         stated: _builtins.bool = ...,
         items: _abc.Iterable[Global___TariffItem] | None = ...,
+        reported_amount: _builtins.int = ...,
+        proposal_kind: Global___ProposalKind.ValueType = ...,
+        proposal_sequence: _builtins.int = ...,
+        person: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "amount_due", b"amount_due", "as_direct", b"as_direct", "basket_index", b"basket_index", "basket_size", b"basket_size", "biller", b"biller", "case_type", b"case_type", "centre", b"centre", "citizen_reference", b"citizen_reference", "due_date", b"due_date", "head", b"head", "id", b"id", "items", b"items", "kind", b"kind", "note", b"note", "operator", b"operator", "period", b"period", "receipt", b"receipt", "reference", b"reference", "resolves", b"resolves", "result", b"result", "sequence", b"sequence", "service", b"service", "stated", b"stated", "tender", b"tender", "time_ns", b"time_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "amount_due", b"amount_due", "as_direct", b"as_direct", "basket_index", b"basket_index", "basket_size", b"basket_size", "biller", b"biller", "case_type", b"case_type", "centre", b"centre", "citizen_reference", b"citizen_reference", "due_date", b"due_date", "head", b"head", "id", b"id", "items", b"items", "kind", b"kind", "note", b"note", "operator", b"operator", "period", b"period", "person", b"person", "proposal_kind", b"proposal_kind", "proposal_sequence", b"proposal_sequence", "receipt", b"receipt", "reference", b"reference", "reported_amount", b"reported_amount", "resolves", b"resolves", "result", b"result", "sequence", b"sequence", "service", b"service", "stated", b"stated", "tender", b"tender", "time_ns", b"time_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

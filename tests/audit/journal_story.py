@@ -10,11 +10,12 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
+from switch.audit.approvals import deed_id
 from switch.audit.auditor import Report
-from switch.audit.cases import refund_id
 from switch.codes import (
     HEAD_MASK,
     HEAD_SHIFT,
+    PROPOSE_ADVANCE,
     TENDER_MASK,
     AccountKind,
     AmountRule,
@@ -29,6 +30,7 @@ from switch.codes import (
     RowFlag,
 )
 from tests.audit.journal_writer import (
+    NEVER,
     Groups,
     Images,
     Row,
@@ -39,7 +41,6 @@ from tests.audit.journal_writer import (
     write_journal,
 )
 
-NEVER = 2**64 - 1
 MINUTE = 60 * 10**9
 HOUR = 60 * MINUTE
 START = 1_774_978_200 * 10**9  # 2026-03-31 23:00 IST: both day and year end soon
@@ -51,15 +52,19 @@ COPIED_FLAGS = ONCE | RECENT | STATED | PARTIAL | HEAD_AND_TENDER
 """What a refund copies from its payment."""
 KEEP = int(RowFlag.KEEP)
 EVIDENCE = int(RowFlag.EVIDENCE)
+CASE = int(RowFlag.CASE)
+"""Of a case: it puts its payment in question. Of a transfer: it corrects one."""
 FLOAT, SUSPENSE, SETTLEMENT, A, B, X0, X1, Y, C = range(1, 10)
 SECOND, HARNESS = 7, 8
 KEEPING = 5
 """The service whose holds outlive their deadline."""
 WORD = b"B-77"
 
-RESOLVED_FIELDS = (
-    *("debit", "credit", "service", "participant", "operator_", "basket"),
-    *("reference", "flags"),
+WITHOUT_ID = frozenset(
+    (
+        *(Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.WINDOW, Kind.CASE),
+        Kind.VERIFY,
+    )
 )
 
 
@@ -134,7 +139,7 @@ class Story:
     def add(self, kind: Kind, **fields: object) -> Row:
         row = Row(kind, sequence=len(self.rows) + 1, timestamp=self.now)
         self.now += 1000
-        if kind not in (Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.WINDOW, Kind.CASE):
+        if kind not in WITHOUT_ID:
             row.id = row.sequence.to_bytes(16, "big")
             # The first load comes before any treasury is registered.
             row.participant = 1 if self.groups else 0
@@ -161,9 +166,12 @@ class Story:
         code: bytes,
         active: int = 1,
         may_state: int = 1,
+        promises: int | None = None,
         **fields: object,
     ) -> None:
-        tail = struct.pack("<3B5x32sB23x", 1, role, active, code, may_state)
+        """Billers promise to credit nothing late, if nothing else is said."""
+        late = (role == Role.BILLER) if promises is None else promises
+        tail = struct.pack("<3B5x32s2B22x", 1, role, active, code, may_state, late)
         self.add(Kind.REGISTER, debit=index, tail=tail + b'{"name":"x"}', **fields)
 
     def open(self, index: int, owner: int, purpose: int, kind: AccountKind) -> None:
@@ -232,10 +240,12 @@ class Story:
             ]
         }
         fields["flags"] &= ~KEEP
+        if self.images.kept(hold.sequence) and kind != Kind.EXPIRE:
+            fields["flags"] |= KEEP
         if word:
             fields |= {"flags": fields["flags"] | EVIDENCE, "tail": word}
-        ends = kind != Kind.POST or hold.flags & RowFlag.PARTIAL
-        if ends and hold.flags & RowFlag.CLAIM:
+        partial = kind == Kind.POST and hold.flags & RowFlag.PARTIAL
+        if (kind == Kind.VOID or partial) and hold.flags & RowFlag.CLAIM:
             fields["flags"] |= RowFlag.RELEASE
         amount = hold.amount if amount is None else amount
         return self.add(kind, resolves=hold.sequence, amount=amount, **fields)
@@ -258,7 +268,7 @@ class Story:
             total=total,
         )
 
-    def asked(self, kind: Kind, about: Row, amount: int, reason: bytes) -> Row:
+    def asked(self, kind: int, about: Row, amount: int, reason: bytes) -> Row:
         """A proposal of the treasury, to be approved by its second person."""
         return self.add(
             Kind.PROPOSE,
@@ -276,20 +286,121 @@ class Story:
         proposal = self.asked(Kind.REFUND, payment, amount, b"paid too much")
         self.approve(proposal)
         row = self.refund(payment, amount)
-        row.id, row.checker = refund_id(proposal.id), SECOND
+        row.id, row.checker = deed_id(proposal.id), SECOND
         return row
 
-    def released_by_two(self, hold: Row, case: Row) -> None:
-        """The same for a hold that its deadline kept."""
-        self.approve(self.asked(Kind.VOID, case, hold.amount, b"never credited"))
-        self.resolve(Kind.VOID, hold).checker = SECOND
+    def ended_by_two(self, kind: Kind, hold: Row, amount: int | None = None) -> Row:
+        """The same for the post or the void of a hold that is kept."""
+        amount = hold.amount if amount is None else amount
+        asked = self.asked(kind, hold, amount, b"found out")
+        self.approve(asked)
+        row = self.resolve(kind, hold, amount)
+        row.checker, row.total = SECOND, asked.sequence
+        return row
 
     def case(self, hold: Row, about: CaseType, **f: object) -> Row:
+        """A case of a hold, as it stands; the word is a biller's, but of a deadline."""
         names = "debit", "credit", "service", "participant", "operator_", "reference"
         fields = {name: getattr(hold, name) for name in names}
+        flags = 0 if about == CaseType.DEADLINE_PASSED else EVIDENCE
+        if about == CaseType.LATE_CONFIRMATION:
+            fields["amount"] = hold.amount
+            flags |= 0 if self.in_question(hold) else CASE
+        elif about == CaseType.AMOUNT_DIFFERS:
+            fields["amount"] = hold.amount + 1
+        if about in (CaseType.DEADLINE_PASSED, CaseType.AMOUNT_DIFFERS):
+            still = self.images.open(hold.sequence)
+            flags |= KEEP if still and not self.images.kept(hold.sequence) else 0
+        fields["flags"] = flags
         return self.add(
-            Kind.CASE, resolves=hold.sequence, total=int(about), **fields, **f
+            Kind.CASE, resolves=hold.sequence, total=int(about), **{**fields, **f}
         )
+
+    def in_question(self, hold: Row) -> bool:
+        """Whether a payment is: the last row about it that says something of that."""
+        state = False
+        for row in self.rows:
+            if row.resolves != hold.sequence or row.result != Result.OK:
+                continue
+            late = row.kind == Kind.CASE and row.total == CaseType.LATE_CONFIRMATION
+            if late or row.kind == Kind.EXPIRE:
+                state = True
+            elif row.kind in (Kind.VERIFY, Kind.TRANSFER):
+                state = False
+        return state
+
+    def verify(self, hold: Row, word: bytes = b"") -> Row:
+        """A biller's word, if there is one, that it has credited nothing."""
+        names = "debit", "credit", "service", "participant", "operator_", "reference"
+        fields: dict[str, object] = {name: getattr(hold, name) for name in names}
+        flags = hold.flags & COPIED_FLAGS
+        flags |= int(RowFlag.RELEASE) if hold.flags & RowFlag.CLAIM else 0
+        if word:
+            flags, fields["tail"] = flags | EVIDENCE, word
+        fields |= {"basket": hold.basket, "flags": flags}
+        return self.add(Kind.VERIFY, resolves=hold.sequence, **fields)
+
+    def verified_by_two(self, hold: Row) -> Row:
+        asked = self.asked(Kind.VERIFY, hold, hold.amount, b"not in its books")
+        self.approve(asked)
+        row = self.verify(hold)
+        row.checker, row.total = SECOND, asked.sequence
+        return row
+
+    def moved_by(self, asked: Row, debit: int, credit: int, **f: object) -> Row:
+        """The transfer that an approved proposal asks for."""
+        fields: dict[str, object] = {"flags": CASE if asked.total == 8 else 0, **f}
+        return self.add(
+            Kind.TRANSFER,
+            id=deed_id(asked.id),
+            resolves=asked.resolves,
+            debit=debit,
+            credit=credit,
+            amount=asked.amount,
+            total=asked.sequence,
+            checker=SECOND,
+            reference=asked.reference,
+            **fields,
+        )
+
+    def corrected_by_two(self, hold: Row, amount: int | None = None) -> Row:
+        amount = hold.amount if amount is None else amount
+        asked = self.asked(Kind.TRANSFER, hold, amount, b"credited")
+        self.approve(asked)
+        return self.moved_by(asked, hold.debit, hold.credit)
+
+    def advanced_by_two(self, hold: Row, amount: int | None = None) -> Row:
+        amount = hold.amount if amount is None else amount
+        asked = self.asked(PROPOSE_ADVANCE, hold, amount, b"it waits too long")
+        self.approve(asked)
+        return self.moved_by(asked, SUSPENSE, hold.debit)
+
+    def recover(self, advance: Row, **f: object) -> Row:
+        return self.add(
+            Kind.TRANSFER,
+            resolves=advance.sequence,
+            **{
+                "debit": advance.credit,
+                "credit": advance.debit,
+                "amount": advance.amount,
+                "reference": b"taken back",
+                **f,
+            },
+        )
+
+    def closed_by_two(self, case: Row) -> Row:
+        asked = self.asked(Kind.CASE_CLOSE, case, 1, b"it was right")
+        self.approve(asked)
+        return self.close(case, asked)
+
+    def close(self, case: Row, asked: Row | None = None, **f: object) -> Row:
+        """The close of a case, as it was asked for."""
+        fields: dict[str, object] = {"debit": case.debit, "credit": case.credit}
+        fields |= {"reference": b"it was right", **f}
+        if asked is not None:
+            fields |= {"id": deed_id(asked.id), "total": asked.sequence}
+            fields["checker"] = SECOND
+        return self.add(Kind.CASE_CLOSE, resolves=case.sequence, **fields)
 
     def shift(self, wallet: int, expected: int, counted: int, **f: object) -> Row:
         difference = 1 if counted == expected else 2 if counted < expected else 3
@@ -394,6 +505,8 @@ def story() -> Story:
     s.commit()
     s.now += 2 * HOUR  # past midnight: 1 April
     s.resolve(Kind.EXPIRE, expired)
+    s.pay(B, 3, 15_000, "HOLD-3", result=Result.BILL_ALREADY_CLAIMED, total=taker)
+    s.verify(expired, b"NOTHING")
     s.pay(B, 1, 15_000, "HOLD-3")
     s.resolve(Kind.VOID, again, word=WORD)
     s.pay(A, 1, 1_500, "BILL-4")
@@ -424,7 +537,8 @@ def story() -> Story:
     s.pay(A, 1, 1_600, "BILL-2")
     s.window()
     s.commit()
-    tell_of_people(s, posted, expired)
+    tell_of_people(s, whole[0], expired)
+    tell_of_doubts(s)
     return s
 
 
@@ -438,52 +552,57 @@ def tell_of_people(s: Story, posted: Row, expired: Row) -> None:
     s.now += HOUR // 2
     s.case(kept, CaseType.DEADLINE_PASSED)
     s.case(open_, CaseType.DEADLINE_PASSED)
-    late = s.case(
-        expired, CaseType.LATE_CONFIRMATION, flags=EVIDENCE, tail=b"CREDITED/7"
-    )
-    s.case(posted, CaseType.LATE_REJECTION, flags=EVIDENCE)
+    s.case(expired, CaseType.LATE_CONFIRMATION, tail=b"CREDITED/7")
+    rejected = s.case(posted, CaseType.LATE_REJECTION)
     s.resolve(Kind.POST, kept, word=b"CREDITED/8")
     s.resolve(Kind.VOID, given_back, word=b"E-1")
-    money = s.add(
-        Kind.TRANSFER, debit=B, credit=X0, amount=15_000, reference=b"credited late"
-    )
-    s.add(
-        Kind.CASE_CLOSE,
-        resolves=late.sequence,
-        debit=late.debit,
-        credit=late.credit,
-        total=money.sequence,
-        reference=b"credited late",
-    )
+    # Another payment has its bill by now.
+    s.verified_by_two(expired).flags &= ~int(RowFlag.RELEASE)
+    s.closed_by_two(rejected)
     s.commit()
     payment = next(r for r in s.rows if r.reference == b"BILL-4")
     proposal = s.asked(Kind.REFUND, payment, 500, b"paid too much")
     s.commit()
     s.approve(proposal)
     refund = s.refund(payment, 500)
-    refund.id, refund.checker = refund_id(proposal.id), SECOND
+    refund.id, refund.checker = deed_id(proposal.id), SECOND
     first = s.shift(A, 9_000, 8_990, participant=2)
     s.add(Kind.APPROVE, resolves=first.sequence, participant=2, operator_=9)
     s.shift(A, 500, 500, participant=2, resolves=first.sequence)
-    again = s.case(given_back, CaseType.LATE_CONFIRMATION, flags=EVIDENCE)
+    s.case(given_back, CaseType.LATE_CONFIRMATION)
     left = s.pay(A, 5, 2_700, "KEPT-3", kind=Kind.HOLD, participant=HARNESS)
     left.deadline = 60
     s.commit()
     s.now += HOUR // 30
-    s.released_by_two(left, s.case(left, CaseType.DEADLINE_PASSED))
-    correction = s.asked(Kind.TRANSFER, again, 900, b"credited")
+    s.case(left, CaseType.DEADLINE_PASSED)
+    s.ended_by_two(Kind.VOID, left)
+    correction = s.asked(Kind.TRANSFER, given_back, 900, b"credited")
     s.commit()
     s.approve(correction)
-    s.add(
-        Kind.TRANSFER,
-        id=refund_id(correction.id),
-        resolves=again.sequence,
-        debit=again.debit,
-        credit=again.credit,
-        amount=900,
-        checker=SECOND,
-        reference=b"credited",
-    )
+    s.moved_by(correction, given_back.debit, given_back.credit)
+    s.commit()
+
+
+def tell_of_doubts(s: Story) -> None:
+    """An advance and its recovery, other amounts, a withdrawn proposal."""
+    hold = s.pay(A, 5, 2_800, "KEPT-4", kind=Kind.HOLD, deadline=60)
+    other = s.hold(A, 1_100, "HOLD-5")
+    s.commit()
+    s.now += HOUR // 30
+    s.case(hold, CaseType.DEADLINE_PASSED)
+    s.case(other, CaseType.AMOUNT_DIFFERS)
+    s.case(hold, CaseType.AMOUNT_DIFFERS)
+    s.add(Kind.TRANSFER, debit=FLOAT, credit=SUSPENSE, amount=5_000, reference=b"lent")
+    advance = s.advanced_by_two(hold)
+    s.commit()
+    mistaken = s.asked(Kind.POST, other, 1_000, b"it says so")
+    s.add(Kind.WITHDRAW, resolves=mistaken.sequence, reference=b"another sum")
+    s.ended_by_two(Kind.POST, other, 900)
+    s.ended_by_two(Kind.VOID, hold)
+    s.recover(advance)
+    s.commit()
+    s.closed_by_two(s.case(other, CaseType.AMOUNT_DIFFERS))
+    s.add(Kind.TRANSFER, debit=SUSPENSE, credit=FLOAT, amount=5_000, reference=b"back")
     s.commit()
 
 

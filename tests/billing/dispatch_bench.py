@@ -24,12 +24,17 @@ START_NS = 1_773_628_200 * SECOND
 """2026-03-16, 08:00 IST."""
 MAP_SIZE = 1 << 30
 DEADLINE_S = 6 * 3_600
+_CONFIRMED = pb.ANSWER_KIND_CONFIRMED
 
 PARTICIPANTS = (
     ParticipantSpec(id="treasury", role=Role.TREASURY),
     ParticipantSpec(id="second", role=Role.TREASURY),
-    ParticipantSpec(id="water", role=Role.BILLER, heads=(HEAD,)),
-    ParticipantSpec(id="gas", role=Role.BILLER, heads=(HEAD,)),
+    *(
+        ParticipantSpec(
+            id=name, role=Role.BILLER, heads=(HEAD,), never_credits_late=True
+        )
+        for name in ("water", "gas")
+    ),
     *(
         ParticipantSpec(id=f"bsk-{n}", role=Role.CENTRE, may_state_dues=True)
         for n in range(1, 6)
@@ -148,7 +153,7 @@ class Bench:
         """Commit a move that must be done; its sequence."""
         reply = self.commit(move.request())
         assert not isinstance(reply, bytes)
-        assert reply["result"][0] == Result.OK
+        assert reply["result"][0] == Result.OK, Result(int(reply["result"][0]))
         return int(reply["sequence"][0])
 
     def connect(self, name: str = "water") -> tuple[Biller, FakeConnection]:
@@ -195,8 +200,12 @@ class Bench:
         questions: list[pb.Question],
         kind: pb.AnswerKind.ValueType = pb.ANSWER_KIND_CONFIRMED,
         reason: str = "",
+        more: int = 0,
     ) -> int:
-        """Answer and commit; how many were wrong."""
+        """Answer and commit; how many were wrong.
+
+        What is confirmed was credited with so much `more` than was asked for.
+        """
         answers = [
             pb.Answer(
                 number=one.number,
@@ -204,6 +213,7 @@ class Bench:
                 kind=kind,
                 reason=reason,
                 sent_ns=one.sent_ns if kind == pb.ANSWER_KIND_NOT_SEEN else 0,
+                amount=asked_for(one) + more if kind == _CONFIRMED else 0,
             )
             for one in questions
         ]
@@ -228,10 +238,16 @@ class Bench:
         return sum(request.rows_count for request in requests)
 
     def questions(self, numbers: list[int]) -> list[pb.Question]:
-        """What was asked about these holds."""
-        ids = [self.ledger.row(one)["id"].tobytes() for one in numbers]
-        pairs = zip(numbers, ids, strict=True)
-        return [pb.Question(number=number, id=id_) for number, id_ in pairs]
+        """What was asked about these holds, none of them in a basket."""
+        rows = [self.ledger.row(one) for one in numbers]
+        return [
+            pb.Question(
+                number=int(row["sequence"]),
+                id=row["id"].tobytes(),
+                amount=int(row["amount"]),
+            )
+            for row in rows
+        ]
 
     def expire(self) -> None:
         """A group without requests: what is due expires."""
@@ -244,6 +260,11 @@ class Bench:
         while self.now < end:
             self.now = min(self.now + (step_s or seconds), end)
             self.dispatch.tick()
+
+
+def asked_for(question: pb.Question) -> int:
+    """Paise of the payment, or of all payments of the basket."""
+    return sum(one.amount for one in question.basket or (question,))
 
 
 def benches(path: Path, **settings: Any) -> Iterator[Bench]:

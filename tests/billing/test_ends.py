@@ -13,7 +13,7 @@ import pytest
 
 from switch._core import ROW
 from switch.billing.ends import ENDS_MAX, Ends
-from switch.codes import Kind, Result
+from switch.codes import Kind, Link, Result
 from switch.payment_states import PaymentState
 from switch.v1 import billers_pb2 as pb
 from tests.billing.dispatch_bench import DEADLINE_S, Bench, FakeConnection, benches
@@ -21,6 +21,7 @@ from tests.people import refund_moves
 
 COMPLETED, REVERSED = PaymentState.COMPLETED, PaymentState.REVERSED
 EXPIRED, REFUNDED = PaymentState.EXPIRED, PaymentState.REFUNDED
+UNVERIFIED = PaymentState.UNVERIFIED
 
 
 @pytest.fixture
@@ -52,7 +53,11 @@ def test_ends_are_told_whatever_ended_them(bench: Bench) -> None:
     assert told(connection) == [(bad, REVERSED, end_of(bench, bad))]
     bench.pass_s(DEADLINE_S + 1)
     bench.expire()
-    assert told(connection) == [(silent, EXPIRED, end_of(bench, silent))]
+    assert told(connection) == [(silent, UNVERIFIED, end_of(bench, silent))]
+    # Until it says that it has no credit.
+    bench.answer(biller, bench.questions([silent]), pb.ANSWER_KIND_REJECTED)
+    verified = bench.ledger.link(silent, Link.VERIFY)
+    assert told(connection) == [(silent, EXPIRED, verified)]
     # A late word changes nothing, and ends nothing.
     bench.answer(biller, [good_one], pb.ANSWER_KIND_REJECTED)
     bench.pass_s(0.1)

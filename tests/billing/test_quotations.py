@@ -41,7 +41,9 @@ class Desk:
         self.register = Register(ledger)
         ledger.set_quotation_keys([(1, bytes(32))])
         participants = [
-            ParticipantSpec(id="power", role=Role.BILLER, heads=HEADS),
+            ParticipantSpec(
+                id="power", role=Role.BILLER, heads=HEADS, never_credits_late=True
+            ),
             ParticipantSpec(id="bsk-1", role=Role.CENTRE, may_state_dues=True),
         ]
         load_network(self.register, committing(ledger), participants, SERVICES)

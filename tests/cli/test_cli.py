@@ -9,7 +9,7 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,22 +26,19 @@ from switch.ids import format_id, new_id
 from switch.payment_states import PaymentState
 from switch.sample import load_sample
 from switch.specs import TREASURY
-from switch.v1 import payments_pb2, results_pb2
+from switch.v1 import payments_pb2, results_pb2, types_pb2
 from tests.client.live import (
     BILLED,
     CENTRE,
     CHECKER,
     COPIES,
     FREE,
-    LAPSES,
     NUMBERED,
-    WAITS,
     Live,
     running,
 )
 from tests.client.scripted import INTERNAL, UNAVAILABLE, Fault, serving
 from tests.damage import damage_row
-from tests.server.harness import until
 
 # --- words and values ---------------------------------------------------------------
 
@@ -366,58 +363,6 @@ def test_a_receipt_is_printed_in_both_languages(live: Live) -> None:
     assert own.stdout == english.stdout
 
 
-def test_a_payment_in_doubt_and_its_acknowledgement(live: Live) -> None:
-    waits = live.command("pay", CENTRE, WAITS, "7.50", "kept")
-    assert waits.returncode == Exit.UNKNOWN, waits.stderr
-    assert WORDS["paper"][0] in waits.stdout
-    [command] = [one for one in waits.stdout.splitlines() if "acknowledgement" in one]
-    words = command.split()[1:]
-    asked = words[1:]
-    until_state(live, asked, PaymentState.KEPT)
-    balance = live.command("balance", CENTRE).stdout
-    assert f"{WORDS['kept'][0]}" in balance
-    assert "₹7.50 (1)" in balance
-    past = live.command("balance", CENTRE, "--at", "30").stdout
-    assert WORDS["kept"][0] not in past
-    english = live.command(*words)
-    assert english.returncode == Exit.DONE, english.stderr
-    assert "THIS IS NO RECEIPT" in english.stdout
-    value = answer(live.command(*words, "--json"))
-    assert value["state"] == "kept"
-    assert f"Acknowledgement: {CENTRE}/A/{value['entry']}" in english.stdout
-    bengali = live.command(*words, "--lang", "bn").stdout
-    assert "এটি রসিদ নয়।" in bengali
-    # Sent again it is still not known.
-    same = live.command(
-        "pay", CENTRE, WAITS, "7.50", "kept", "--id", asked[0], "--lang", "bn"
-    )
-    assert same.returncode == Exit.UNKNOWN
-    assert STATES[PaymentState.KEPT][1] in " ".join(same.stdout.split())
-
-
-def test_a_payment_whose_money_is_back_too_early(live: Live) -> None:
-    lapses = live.command("pay", CENTRE, LAPSES, "7.50", "lapsed", "--json")
-    assert lapses.returncode == Exit.UNKNOWN, lapses.stderr
-    asked = (str(answer(lapses)["id"]), "--sender", CENTRE)
-    until_state(live, asked, PaymentState.UNVERIFIED)
-    status = live.command("status", *asked, "--lang", "bn")
-    assert STATES[PaymentState.UNVERIFIED][1] in " ".join(status.stdout.split())
-    assert live.command("receipt", *asked).returncode != Exit.DONE
-    taken = live.command("pay", CENTRE, LAPSES, "7.50", "lapsed")
-    assert taken.returncode == Exit.REFUSED
-    assert RESULTS[Result.BILL_ALREADY_CLAIMED][0] in taken.stdout
-
-
-def until_state(live: Live, asked: Sequence[str], state: PaymentState) -> None:
-    """Wait until a payment stands so."""
-
-    def stands() -> bool:
-        status = answer(live.command("status", *asked, "--json"))
-        return status["state"] == state.name.lower()
-
-    until(stands)
-
-
 def test_a_payment_that_is_final_is_watched_once(live: Live) -> None:
     paid = answer(live.command("pay", CENTRE, FREE, "7.50", "watched", "--json"))
     done = live.command("bill", "watch", str(paid["id"]), "--sender", CENTRE)
@@ -556,8 +501,12 @@ def test_a_damaged_proposal_is_named_among_the_exceptions(live: Live) -> None:
     paid = answer(live.command("pay", CENTRE, FREE, "20", "damaged", "--json"))
     with live.client(Role.TREASURY, TREASURY) as treasury:
         move_id = new_id()
-        asked = treasury.propose_refund(
-            int(str(paid["sequence"])), 100, "why", move_id=move_id
+        asked = treasury.propose(
+            types_pb2.PROPOSAL_KIND_REFUND,
+            int(str(paid["sequence"])),
+            "why",
+            100,
+            move_id=move_id,
         )
         # Read before it was damaged: after that nobody knows what it was.
         assert asked.sequence in [one.sequence for one in treasury.exceptions()]

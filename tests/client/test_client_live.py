@@ -66,6 +66,10 @@ def fee(reference: str, amount: int = 100, centre: str = "") -> payments_pb2.Pay
     return make_payment(FREE, amount, reference, centre=centre)
 
 
+REFUND = types_pb2.PROPOSAL_KIND_REFUND
+CLOSE = types_pb2.PROPOSAL_KIND_CLOSE_CASE
+
+
 def result(outcome: payments_pb2.PaymentOutcome | admin_pb2.Outcome) -> Result:
     return Result(outcome.result)
 
@@ -288,16 +292,16 @@ def test_refund_window_and_settlement(
     paid = centre.pay(fee("refunded", amount=1000))
     with live.client(Role.TREASURY, CHECKER) as checker:
         for amount, wanted in ((400, Result.OK), (601, Result.EXCEEDS_PAYMENT)):
-            proposal = treasury.propose_refund(paid.sequence, amount, "asked for")
+            proposal = treasury.propose(REFUND, paid.sequence, "asked for", amount)
             assert result(proposal) is Result.OK
             assert proposal.sequence in [one.sequence for one in checker.exceptions()]
             refused = treasury.approve(proposal.sequence)
             assert result(refused.outcome) is Result.SAME_PERSON
             approved = checker.approve(proposal.sequence)
             assert result(approved.outcome) is Result.OK
-            assert result(approved.done) is wanted
+            assert [result(one) for one in approved.done] == [wanted]
     assert list(treasury.exceptions()) == []
-    missing = treasury.close_case(paid.sequence, "no case")
+    missing = treasury.propose(CLOSE, paid.sequence, "no case")
     assert result(missing) is Result.CASE_NOT_FOUND
     previous = treasury.ledger().last_window
     window = treasury.close_window(previous)

@@ -4,7 +4,7 @@ Payments go in as messages, a biller's word as answers, and time passes by a sec
 each move, so that tests read like what happens at a counter.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -128,6 +128,33 @@ SERVICES = [
         tariff=TARIFF,
     ),
 ]
+
+
+_DECISIONS: dict[Kind, tuple[Callable[..., Templates], Callable[..., Templates]]] = {
+    Kind.POST: (
+        lambda row_id, hold, amount, **who: moves.propose_post(
+            row_id, int(hold["sequence"]), amount, "seen", **who
+        ),
+        lambda proposal, _, **who: moves.approved_post(proposal, **who),
+    ),
+    Kind.VOID: (
+        lambda row_id, hold, _, **who: moves.propose_void(row_id, hold, "seen", **who),
+        moves.approved_void,
+    ),
+    Kind.VERIFY: (
+        lambda row_id, hold, _, **who: moves.propose_verify(
+            row_id, hold, "seen", **who
+        ),
+        moves.approved_verify,
+    ),
+    Kind.TRANSFER: (
+        lambda row_id, hold, amount, **who: moves.propose_correction(
+            row_id, hold, amount, "seen", **who
+        ),
+        moves.approved_correction,
+    ),
+}
+"""What two people do about a hold: how it is asked for, and done."""
 
 
 class Counter:
@@ -263,6 +290,21 @@ class Counter:
     def refund(self, final: int, amount: int) -> Rows:
         """Give back of a payment; its OUTCOME."""
         return self.do(refund_moves(self.ledger, final, amount, maker=self.office))
+
+    def decide(self, kind: Kind, held: int, amount: int) -> Rows:
+        """What two people do about a hold: post, void, verify, or a transfer to the
+        biller; its OUTCOME.
+        """
+        hold = self.ledger.row(held).copy()
+        hold["amount"] = amount
+        ask, done = _DECISIONS[kind]
+        asked = self.do(ask(new_id(), hold, amount, sender=self.office))
+        if asked["result"] != Result.OK:
+            return asked
+        proposal = self.ledger.row(int(asked["sequence"]))
+        checker = self.office + 1
+        approval = moves.approve(new_id(), int(asked["sequence"]), sender=checker)
+        return self.do(moves.join([approval, done(proposal, hold, checker=checker)]))
 
     def wait(self, seconds: int) -> None:
         """Time passes; what is due is done."""

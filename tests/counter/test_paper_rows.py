@@ -1,6 +1,6 @@
-"""Goal: a payment's receipt is the same whenever it is asked for.
+"""Goal: a payment's papers are the same whenever they are asked for.
 
-Method: payments direct and confirmed; their receipts before and after the register gave
+Method: payments direct and confirmed; their papers before and after the register gave
 everything another name, after refunds, and by a reader that knows nothing yet.
 """
 
@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 
 from switch.calendar import day_start_ns, financial_year, format_financial_year
-from switch.codes import Mode, Record, Result
-from switch.counter.paper_rows import PastNames, make_receipt
+from switch.codes import Kind, Mode, Record, Result
+from switch.counter.acknowledgements import Acknowledgement
+from switch.counter.paper_rows import PastNames, make_acknowledgement, make_receipt
 from switch.counter.papers import Item
 from switch.counter.receipts import Receipt
 from switch.ids import new_id
 from switch.ledger.statements import find_payment
+from switch.payment_states import Standing
 from switch.register.register import Register
 from tests.counter.counter_story import HEAD, SECOND_NS, SERVICES, Counter, fee, service
 
@@ -127,6 +129,70 @@ def test_what_has_no_receipt_yet(counter: Counter) -> None:
     counter.pay(payment_id, "B-1")
     with pytest.raises(ValueError, match="no receipt"):
         receipt_of(counter, payment_id)
+
+
+def acknowledgement_of(counter: Counter, payment_id: bytes) -> Acknowledgement:
+    found = find_payment(counter.ledger, counter.centre, payment_id)
+    assert found
+    names = PastNames(counter.register)
+    return make_acknowledgement(
+        found, found.standing, counter.register, names, counter.now
+    )
+
+
+def test_an_acknowledgement_has_its_hold_s_number_for_ever(counter: Counter) -> None:
+    payment_id = new_id()
+    held = counter.pay(payment_id, "B-1", 12_345, operator=7, note="two pages")
+    accepted_ns = counter.now
+    first = acknowledgement_of(counter, payment_id)
+    assert first.full_number == f"bsk-1/A/{held.sequence}"
+    assert (first.centre_en, first.service_en) == ("First", "Service FREES")
+    assert (first.reference, first.note, first.amount) == ("B-1", "two pages", 12_345)
+    assert (first.operator, first.id) == (7, payment_id)
+    assert (first.accepted_ns, first.as_of_ns) == (accepted_ns, counter.now)
+    assert (first.standing, first.full_receipt) == (Standing.HELD, "")
+    counter.load([service("FREES", name_en="Another name")])
+    counter.answer(held.sequence, confirm=True, text="POWER-1")
+    paid = acknowledgement_of(counter, payment_id)
+    receipt = receipt_of(counter, payment_id)
+    assert (paid.standing, paid.paid) == (Standing.COMPLETED, 12_345)
+    assert paid.full_receipt == receipt.full_number
+    counter.refund(receipt.sequence, 45)
+    back = acknowledgement_of(counter, payment_id)
+    assert (back.standing, back.refunded) == (Standing.REFUNDED, 45)
+    # What it says of the payment itself, and its number, is what it said first.
+    for later in (paid, back):
+        fixed = replace(
+            later,
+            standing=first.standing,
+            as_of_ns=first.as_of_ns,
+            receipt=0,
+            receipt_year=0,
+            paid=0,
+            refunded=0,
+        )
+        assert fixed == first
+    counter.load(SERVICES)
+
+
+def test_what_is_kept_and_ended_by_two_people(counter: Counter) -> None:
+    payment_id = new_id()
+    held = counter.pay(payment_id, "B-1", 500, service="KEEPS").sequence
+    counter.answer(held, confirm=True, amount=400)
+    assert acknowledgement_of(counter, payment_id).standing is Standing.KEPT
+    counter.decide(Kind.POST, held, 400)
+    paper = acknowledgement_of(counter, payment_id)
+    assert (paper.standing, paper.amount, paper.paid) == (Standing.COMPLETED, 500, 400)
+    assert receipt_of(counter, payment_id).amount == 400
+
+
+def test_what_has_no_acknowledgement(counter: Counter) -> None:
+    direct, refused = new_id(), new_id()
+    counter.pay(direct, "B-1", service="DIRECT")
+    counter.pay(refused, "B-2", 10**12)
+    for payment_id in (direct, refused):
+        with pytest.raises(ValueError, match="not held"):
+            acknowledgement_of(counter, payment_id)
 
 
 def test_it_stays_the_same_for_ever(counter: Counter) -> None:

@@ -94,6 +94,34 @@ def test_more_given_back_than_taken(counter: Counter) -> None:
     assert second.refunds_amount == 1_000
 
 
+def test_the_end_of_a_doubt_changes_no_shift(counter: Counter) -> None:
+    kept = counter.paid(1_000, service="KEEPS")
+    differs = counter.paid(50)
+    lapsed, disputed = counter.paid(200), counter.paid(400)
+    counter.answer(differs, confirm=True, amount=51)
+    counter.wait(DEADLINE_S + 1)
+    first = count(counter)
+    assert (first.payments_count, first.payments_amount) == (4, 1_650)
+    # What has expired went back, whoever has it; what is kept did not.
+    assert (first.refunds_count, first.refunds_amount) == (2, 600)
+    assert (first.cash_expected, first.open_count) == (1_050, 2)
+    assert counter.answer(lapsed, confirm=False)["result"] == Result.OK
+    late = counter.answer(disputed, confirm=True)
+    assert late["result"] == Result.ALREADY_EXPIRED
+    assert counter.decide(Kind.TRANSFER, disputed, 400)["result"] == Result.OK
+    second = count(counter, first.to_sequence)
+    assert second[1:7] == (0,) * 6
+    assert counter.ledger.sequence == second.to_sequence
+    # Two people make what was kept final for less: the rest goes back.
+    assert counter.decide(Kind.POST, kept, 900)["result"] == Result.OK
+    assert counter.decide(Kind.VOID, differs, 50)["result"] == Result.OK
+    third = count(counter, second.to_sequence)
+    assert (third.refunds_count, third.refunds_amount) == (2, 150)
+    assert third.payments_count == third.open_count == 0
+    # Nothing of it is of who decided.
+    assert count(counter, operator=0)[1:8] == (0,) * 7
+
+
 def test_entries_that_come_while_it_is_closed_are_the_next_ones(
     counter: Counter,
 ) -> None:

@@ -38,7 +38,7 @@ from switch.errors import ConfigError
 from switch.references import WrongReferenceError, canonical
 from switch.sample import load_sample
 from switch.simulator.bills import dues_of
-from switch.simulator.script import parse_script
+from switch.simulator.script import Trouble, parse_script
 from switch.specs import spec_problems
 
 
@@ -251,7 +251,8 @@ def test_troubles_are_of_billers_that_there_are() -> None:
     billers = {one.id for one in load_sample().billers}
     lines = parse_script(TROUBLES).lines
     assert {one.biller for one in lines} <= billers
-    assert len({one.trouble for one in lines}) == len(lines) - 1
+    # Every trouble that there is.
+    assert {one.trouble for one in lines} == set(Trouble) - {Trouble.DECLINE}
 
 
 @pytest.mark.parametrize("speed", [1.0, 600.0, SPEED_MAX])
@@ -268,6 +269,16 @@ def test_nobody_of_the_day_may_state_dues() -> None:
     specs = Pace(600.0).specs()
     assert not any(one.may_state_dues for one in specs.participants)
     assert all(one.price_rule is not PriceRule.STATED for one in specs.services)
+
+
+def test_what_is_asked_after_the_deadline_thins_out() -> None:
+    pace = Pace(600.0)
+    # A second apart at first, then a sixth of the time that has passed.
+    assert pace.late_questions_max(0) == 2
+    assert pace.late_questions_max(5.5) == 7
+    minute, hour = pace.late_questions_max(60), pace.late_questions_max(3600)
+    assert 15 < minute < 30
+    assert hour < 60
 
 
 def test_a_pace_has_bounds() -> None:

@@ -6,6 +6,7 @@ then one thing in it is changed.
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -17,15 +18,21 @@ from switch.day.bill_proofs import (
     prove_prices,
     prove_tokens,
 )
+from switch.day.doubts import (
+    Look,
+    prove_credits_have_money,
+    prove_money_has_credits,
+    prove_nothing_listed,
+)
 from switch.day.fates import Fate, State, count_states
 from switch.day.proof import (
     Books,
     paid_by_biller,
     prove_billers,
     prove_budget,
-    prove_credits,
     prove_fates,
     prove_feed,
+    prove_lists,
     prove_money,
     prove_receipts,
     prove_repeats,
@@ -36,17 +43,22 @@ from switch.day.proof import (
 from switch.day.replay import Replayed, Told
 from switch.day.script import Script, write_script
 from switch.day.sending import Sent, is_repeat
-from switch.day.speed import STATUS_CALLS_MAX
+from switch.day.speed import STATUS_CALLS_MAX, STATUS_PER_MINUTE_MAX
 from switch.day.step import Step, Token
 from switch.sample import load_sample
 from switch.simulator.bills import bills_of
 from switch.simulator.books import Credit
-from switch.v1 import admin_pb2, payments_pb2, results_pb2, types_pb2
+from switch.v1 import (
+    admin_pb2,
+    exceptions_pb2,
+    payments_pb2,
+    results_pb2,
+    types_pb2,
+)
 
 SMALL = 400
 POST, VOID = types_pb2.ENTRY_KIND_POST, types_pb2.ENTRY_KIND_VOID
 EXPIRE = types_pb2.ENTRY_KIND_EXPIRE
-LATE = types_pb2.CASE_TYPE_LATE_CONFIRMATION
 
 Day = tuple[Replayed, dict[bytes, Fate]]
 
@@ -144,7 +156,7 @@ def after(small: Script, day: Day) -> list[tuple[str, str, int]]:
     wallets = Counter(small.top_ups)
     for fate in day[1].values():
         if fate.state is State.COMPLETED:
-            wallets[fate.hold.centre] -= fate.hold.amount
+            wallets[fate.hold.centre] -= fate.paid
     balances = [("WALLET", owner, amount) for owner, amount in wallets.items()]
     balances += [
         ("BILLER", owner, amount) for owner, amount in paid_by_biller(day[1]).items()
@@ -152,20 +164,18 @@ def after(small: Script, day: Day) -> list[tuple[str, str, int]]:
     return [*balances, ("FLOAT", "treasury", -sum(small.top_ups.values()))]
 
 
-def credits_of(day: Day) -> dict[bytes, int]:
-    return {
-        id_: fate.hold.amount
-        for id_, fate in day[1].items()
-        if fate.state is State.COMPLETED
-    }
-
-
 def booked(day: Day) -> dict[bytes, Credit]:
-    """The same as billers' books have it."""
+    """What billers' books have."""
     return {
-        id_: Credit(id_, amount, day[1][id_].hold.service, day[1][id_].hold.reference)
-        for id_, amount in credits_of(day).items()
+        id_: Credit(id_, fate.paid, "", fate.hold.reference, fate.hold.sequence)
+        for id_, fate in day[1].items()
+        if fate.paid
     }
+
+
+def seen_of(day: Day, listed: Sequence[exceptions_pb2.Exception] = ()) -> Look:
+    """What is seen of a day with this list."""
+    return Look(0, booked(day), listed, day[1], booked(day))
 
 
 def test_a_right_day_proves_right(
@@ -178,14 +188,16 @@ def test_a_right_day_proves_right(
         prove_repeats(replayed),
         prove_fetches(replayed),
         prove_tokens(replayed),
-        prove_paid_once(replayed, fates, booked(day), frozenset()),
+        prove_paid_once(replayed, fates, booked(day)),
         prove_prices(replayed, fates),
         prove_fates(replayed, fates),
         prove_money(before, now, sum(small.top_ups.values())),
         prove_wallets(before, now, small, fates),
         prove_billers(before, now, fates),
         prove_receipts(fates, 1),
-        prove_credits(credits_of(day), fates, []),
+        prove_credits_have_money(seen_of(day), "at the end"),
+        prove_money_has_credits(seen_of(day), "at the end"),
+        prove_nothing_listed(seen_of(day), {}),
     ]
     assert all(proof.ok for proof in proofs), proofs
     states = count_states(fates)
@@ -314,7 +326,7 @@ def test_a_bill_that_is_paid_twice_is_seen(day: Day, change: str) -> None:
     else:
         hold.reference = fates[first.payment.id].hold.reference
         hold.reference += "R2" if change == "again" else ""
-    assert not prove_paid_once(replayed, fates, credits, frozenset()).ok
+    assert not prove_paid_once(replayed, fates, credits).ok
 
 
 def test_what_is_stated_or_costs_a_paisa_is_seen(day: Day) -> None:
@@ -377,28 +389,123 @@ def test_one_paisa_too_many_is_seen(
     assert not prove_billers(before, now, day[1]).ok
 
 
-def test_what_a_biller_credited_and_is_not_paid_here_is_seen(day: Day) -> None:
-    _, fates = day
-    right = credits_of(day)
-    paid = next(iter(right))
-    expired = next(f for f in fates.values() if f.state is State.EXPIRED)
-    for wrong in (
-        {id_: amount for id_, amount in right.items() if id_ != paid},
-        {**right, paid: right[paid] + 1},
-        {**right, expired.hold.id: expired.hold.amount},
-    ):
-        assert not prove_credits(wrong, fates, []).ok
-    late = types_pb2.Entry(resolves=expired.hold.sequence, case_type=LATE)
-    assert prove_credits(wrong, fates, [late]).ok
-    # A case without a credit is as wrong.
-    assert not prove_credits(right, fates, [late]).ok
+def exception(fate: Fate, kind: str) -> exceptions_pb2.Exception:
+    """An exception about a payment."""
+    number = exceptions_pb2.ExceptionKind.Value(f"EXCEPTION_KIND_{kind}")
+    return exceptions_pb2.Exception(kind=number, payment=fate.hold)
+
+
+@pytest.mark.parametrize("state", [State.EXPIRED, State.REVERSED])
+def test_a_credit_without_its_money_is_seen_unless_it_is_listed(
+    day: Day, state: State
+) -> None:
+    fate = next(f for f in day[1].values() if f.state is state)
+    other = next(f for f in day[1].values() if f.state is state and f is not fate)
+    credit = Credit(fate.hold.id, fate.hold.amount, "", "", fate.hold.sequence)
+    right = seen_of(day)
+    wrong = replace(
+        right,
+        before={**right.before, fate.hold.id: credit},
+        after={**right.after, fate.hold.id: credit},
+    )
+    assert prove_money_has_credits(wrong, "now").ok
+    assert not prove_credits_have_money(wrong, "now").ok
+    for one, ok in ((fate, True), (other, False)):
+        listed = replace(wrong, listed=[exception(one, "LATE_CONFIRMATION")])
+        assert prove_credits_have_money(listed, "now").ok == ok
+    # What was taken back or credited meanwhile is neither here nor there.
+    for name in ("before", "after"):
+        assert prove_credits_have_money(
+            replace(wrong, **{name: getattr(right, name)}), "now"
+        ).ok
+    # A credit of a payment that the switch does not know, and of an earlier day's.
+    unknown = {b"?" * 16: Credit(b"?" * 16, 5, "", "", 7)}
+    wrong = replace(right, before=unknown, after=unknown)
+    assert not prove_credits_have_money(wrong, "now").ok
+    assert prove_credits_have_money(replace(wrong, cursor=7), "now").ok
+
+
+def test_a_credit_of_another_amount_is_seen_unless_it_is_listed(day: Day) -> None:
+    fate = next(f for f in day[1].values() if f.state is State.COMPLETED)
+    for change in (-1, 1):
+        right = seen_of(day)
+        books = dict(right.before)
+        credit = books[fate.hold.id]
+        books[fate.hold.id] = credit._replace(amount=credit.amount + change)
+        wrong = replace(right, before=books, after=books)
+        for prove in (prove_credits_have_money, prove_money_has_credits):
+            assert not prove(wrong, "now").ok
+            listed = replace(wrong, listed=[exception(fate, "AMOUNT_DIFFERS")])
+            assert prove(listed, "now").ok
+        # As long as it is held, what is not more than that is there.
+        resolution, fate.resolution = fate.resolution, None
+        assert prove_credits_have_money(wrong, "now").ok == (change < 0)
+        assert prove_money_has_credits(wrong, "now").ok
+        fate.resolution = resolution
+
+
+def test_money_without_a_credit_is_seen_unless_it_is_listed(day: Day) -> None:
+    fate = next(f for f in day[1].values() if f.state is State.COMPLETED)
+    right = seen_of(day)
+    books = {id_: one for id_, one in right.before.items() if id_ != fate.hold.id}
+    wrong = replace(right, before=books, after=books)
+    assert prove_credits_have_money(wrong, "now").ok
+    assert not prove_money_has_credits(wrong, "now").ok
+    listed = replace(wrong, listed=[exception(fate, "LATE_REJECTION")])
+    assert prove_money_has_credits(listed, "now").ok
+    # It was credited, or taken back, while this was looked at.
+    assert prove_money_has_credits(replace(wrong, after=right.after), "now").ok
+    assert prove_money_has_credits(replace(wrong, before=right.before), "now").ok
+
+
+def test_a_correction_pays_what_was_given_back(day: Day) -> None:
+    replayed, fates = day
+    fate = next(f for f in fates.values() if f.state is State.EXPIRED)
+    assert (fate.paid, fate.payment) == (0, None)
+    fate.correction = types_pb2.Entry(sequence=900_000, amount=fate.hold.amount - 1)
+    assert (fate.state, fate.paid) == (State.COMPLETED, fate.hold.amount - 1)
+    assert fate.payment is fate.correction
+    assert [one.sequence for one in fate.later][1:] == [900_000]
+    assert prove_credits_have_money(seen_of(day), "now").ok
+    assert prove_money_has_credits(seen_of(day), "now").ok
+    found = tallies(replayed.sent, fates).values()
+    assert sum(one.amount for one in found) == sum(one.paid for one in fates.values())
+
+
+def test_what_is_left_in_the_list_is_seen(day: Day) -> None:
+    fate = next(iter(day[1].values()))
+    proof = prove_nothing_listed(seen_of(day, [exception(fate, "KEPT")]), {"kept": 2})
+    assert not proof.ok
+    assert "kept" in proof.detail
+    proof = prove_nothing_listed(seen_of(day), {"kept": 2})
+    assert proof.ok
+    assert "2 kept" in proof.detail
 
 
 def test_one_status_question_too_many_is_seen() -> None:
-    right = {"status_of_payment_most": STATUS_CALLS_MAX + 1, "status_of_minute_most": 1}
-    assert prove_budget({"cesc": right}).ok
-    wrong = {**right, "status_of_payment_most": STATUS_CALLS_MAX + 2}
-    assert not prove_budget({"dlrs": right, "cesc": wrong}).ok
+    right = {
+        "status_of_payment_most": STATUS_CALLS_MAX + 1,
+        "status_after_deadline_most": 7,
+        "status_of_minute_most": STATUS_PER_MINUTE_MAX,
+    }
+    assert prove_budget({"cesc": right}, 7).ok
+    for name in right:
+        wrong = {**right, name: right[name] + 1}
+        assert not prove_budget({"dlrs": right, "cesc": wrong}, 7).ok
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"error": "unavailable"}, {"unknown": 1}, {"damaged": 1}, {"too_early": 1}],
+)
+def test_a_list_that_is_not_taken_is_seen(said: dict[str, object]) -> None:
+    right = {"already": 5, "late": 1, "late_numbers": [7], "rejected": 2}
+    lists = {"2026-03-02": {"cesc": right, "dlrs": {}}}
+    proof = prove_lists(lists)
+    assert proof.ok
+    assert "5 already" in proof.detail
+    assert not prove_lists({"2026-03-02": {"cesc": right, "dlrs": said}}).ok
+    assert not prove_lists({}).ok
 
 
 def test_a_feed_that_lacks_or_repeats_an_entry_is_seen(day: Day) -> None:
@@ -406,9 +513,10 @@ def test_a_feed_that_lacks_or_repeats_an_entry_is_seen(day: Day) -> None:
     biller = paid_by_biller(fates).most_common(1)[0][0]
     entries = [one.hold for one in fates.values() if one.hold.biller == biller]
     entries += [
-        one.resolution
+        later
         for one in fates.values()
-        if one.hold.biller == biller and one.resolution is not None
+        if one.hold.biller == biller
+        for later in one.later
     ]
     entries.sort(key=lambda entry: entry.sequence)
     assert prove_feed(biller, replayed, fates, entries).ok

@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from switch._core import Ledger, Rows
-from switch.codes import AmountRule, DuplicateRule, Kind, Mode, Result, Role
+from switch.codes import AmountRule, DuplicateRule, Kind, Mode, Policy, Result, Role
 from switch.ids import new_id
 from switch.ledger import moves
 from switch.ledger.feed import Page, read_feed, sorted_accounts
@@ -46,7 +46,9 @@ class Story:
         self.now = START_NS
         participants = [
             ParticipantSpec(id="bsk-1", role=Role.CENTRE, may_state_dues=True),
-            ParticipantSpec(id="power", role=Role.BILLER, heads=HEADS),
+            ParticipantSpec(
+                id="power", role=Role.BILLER, heads=HEADS, never_credits_late=True
+            ),
         ]
         rules = (AmountRule.ANY, Mode.DIRECT, DuplicateRule.NONE)
         services = [
@@ -57,6 +59,7 @@ class Story:
                 amount_rule=rules[0],
                 mode=rules[1],
                 duplicate_rule=rules[2],
+                deadline_policy=Policy.RELEASE,
             )
             for at, head in enumerate(HEADS, 1)
         ]
@@ -184,7 +187,7 @@ def test_states(story: Story) -> None:
     expired_id, _ = story.hold(100, deadline_s=1)
     story.now += 2 * 10**9
     story.ledger.commit([], story.now)
-    assert story.state(expired_id) is PaymentState.EXPIRED
+    assert story.state(expired_id) is PaymentState.UNVERIFIED
     refused_id = new_id()
     move = moves.pay(refused_id, story.wallet, 1, 10**15, "R", sender=story.centre)
     story.do(move, Result.INSUFFICIENT_FUNDS)

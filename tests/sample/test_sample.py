@@ -20,6 +20,7 @@ from switch.codes import (
     KeyRule,
     Letters,
     Mode,
+    Policy,
     PriceRule,
     Role,
 )
@@ -174,6 +175,19 @@ def test_bills_are_confirmed_by_billers_that_dial_in() -> None:
         AmountRule.EXACT_AND_ABOVE,
         AmountRule.EXACT_AND_BELOW,
     }
+
+
+def test_only_bookings_are_released_by_billers_that_promise() -> None:
+    promised = {one.code for one in NETWORK.billers if one.never_credits_late}
+    assert promised == {"SBSTC", "NBSTC", "WBTDCL", "WBFDC", "BENFISH"}
+    for service in NETWORK.services:
+        releases = service.deadline_policy is Policy.RELEASE
+        assert releases == (service.kind == "booking")
+        assert not releases or service.biller in promised
+    specs = sample_specs()
+    ids = {one.id for one in specs.participants if one.never_credits_late}
+    assert ids == {one.lower() for one in promised}
+    assert sum(one.deadline_policy is Policy.RELEASE for one in specs.services) == 5
 
 
 def test_other_services_are_claimed_by_application_or_within_hours() -> None:

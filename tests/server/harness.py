@@ -39,6 +39,7 @@ from switch.v1 import (
     counter_pb2_grpc,
     payments_pb2,
     payments_pb2_grpc,
+    types_pb2,
     wallets_pb2_grpc,
 )
 
@@ -224,20 +225,22 @@ class Peers:
 
     def refund(self, payment_sequence: int, amount: int) -> admin_pb2.Outcome:
         """Propose a refund and approve it; the refund's own outcome."""
-        proposal = admin_pb2.ProposeRefundRequest(
+        proposal = admin_pb2.ProposeRequest(
             id=new_id(),
-            payment_sequence=payment_sequence,
+            kind=types_pb2.PROPOSAL_KIND_REFUND,
+            sequence=payment_sequence,
             amount=amount,
             reason="a test",
         )
-        proposed = self.treasury.admin.ProposeRefund(proposal, timeout=CALL_S).outcome
+        proposed = self.treasury.admin.Propose(proposal, timeout=CALL_S).outcome
         assert proposed.result == 1
         request = admin_pb2.ApproveRequest(
             id=new_id(), proposal_sequence=proposed.sequence
         )
         reply = self.checker.admin.Approve(request, timeout=CALL_S)
         assert reply.outcome.result == 1
-        return reply.done
+        [done] = reply.done
+        return done
 
     @property
     def harness(self) -> Peer:
@@ -276,10 +279,10 @@ def network() -> admin_pb2.LoadNetworkRequest:
         _participant("harness", Role.HARNESS, may_state_dues=True),
         _participant("aggregator", Role.HARNESS),
         _participant("asleep", Role.CENTRE, active=False),
-        _participant("power", Role.BILLER, heads=["0801-01", "0801-02"]),
-        _participant("land", Role.BILLER, heads=["0029-01"]),
-        _participant("water", Role.BILLER, heads=["0215-01"]),
-        _participant("gas", Role.BILLER, heads=["0217-01"]),
+        _biller("power", "0801-01", "0801-02"),
+        _biller("land", "0029-01"),
+        _biller("water", "0215-01"),
+        _biller("gas", "0217-01"),
         *[_centre(name) for name in (*CENTRES, *PLAIN)],
     ]
     services = [
@@ -323,6 +326,11 @@ def network() -> admin_pb2.LoadNetworkRequest:
 def _participant(name: str, role: Role, **fields: Any) -> admin_pb2.Participant:
     values: dict[str, Any] = {"active": True, "name_en": name.title(), **fields}
     return admin_pb2.Participant(id=name, role=int(role), **values)  # type: ignore[arg-type]
+
+
+def _biller(name: str, *heads: str) -> admin_pb2.Participant:
+    """One that never credits late, so that its services can release."""
+    return _participant(name, Role.BILLER, heads=heads, never_credits_late=True)
 
 
 def _centre(name: str) -> admin_pb2.Participant:

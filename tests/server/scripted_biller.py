@@ -47,7 +47,13 @@ def confirm(question: pb.Question, reference: str = "") -> pb.Answer:
         id=question.id,
         kind=pb.ANSWER_KIND_CONFIRMED,
         biller_reference=reference or f"REF-{question.number}",
+        amount=asked_for(question),
     )
+
+
+def asked_for(question: pb.Question) -> int:
+    """Paise of the payment, or of all payments of the basket."""
+    return sum(one.amount for one in question.basket or (question,))
 
 
 def reject(question: pb.Question, reason: str = "E42") -> pb.Answer:

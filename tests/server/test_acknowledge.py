@@ -12,8 +12,8 @@ import pytest
 
 from switch.client import Client
 from switch.codes import Role
-from switch.v1 import admin_pb2, counter_pb2
 from switch.v1 import billers_pb2 as pb
+from switch.v1 import counter_pb2, exceptions_pb2
 from switch.v1 import payments_pb2 as payments
 from switch.v1 import results_pb2 as results
 from switch.v1 import types_pb2 as types
@@ -134,10 +134,10 @@ def test_a_late_one_opens_a_case(peers: Peers) -> None:
     for _ in range(2):
         [told] = acknowledge(peers, answer(hold))
         assert (told.state, told.number) == (EXPIRED, sequence)
-    request = admin_pb2.ListExceptionsRequest(page_size=1_000)
-    listed = peers.treasury.admin.ListExceptions(request, timeout=CALL_S).entries
-    [case] = [one for one in listed if one.resolves == sequence]
-    assert case.case_type == types.CASE_TYPE_LATE_CONFIRMATION
+    request = exceptions_pb2.ListExceptionsRequest(page_size=1_000)
+    listed = peers.treasury.admin.ListExceptions(request, timeout=CALL_S).exceptions
+    [case] = [one for one in listed if one.payment.sequence == sequence]
+    assert case.kind == exceptions_pb2.EXCEPTION_KIND_LATE_CONFIRMATION
 
 
 def test_a_follower_is_not_away(peers: Peers) -> None:

@@ -1,5 +1,5 @@
-"""Goal: payments that pass T+1 or come to T+5, damage, and a writer that is stuck are said once, unasked,
-in the log.
+"""Goal: payments that pass T+1 or come to T+5, damage, and a writer that is stuck are
+said once, unasked, in the log.
 
 Method: a real ledger and a clock that the test moves; the log is read.
 """
@@ -19,8 +19,7 @@ from switch._core import Ledger
 from switch.codes import Result
 from switch.errors import OverloadError
 from switch.ledger import moves
-from switch.ledger.cases import Cases
-from switch.v1 import billers_pb2 as pb
+from switch.ledger.exceptions import Exceptions
 from tests.billing.dispatch_bench import Bench, benches
 from tests.damage import damage_row
 
@@ -31,7 +30,7 @@ class FakeNode:
     """What an alarm needs of a server; reads at once."""
 
     def __init__(self, bench: Bench) -> None:
-        self.cases = Cases(bench.ledger)
+        self.exceptions = Exceptions(bench.ledger)
         self.ledger = bench.ledger
         self.dispatch = bench.dispatch
         self.error: Exception | None = None
@@ -82,8 +81,7 @@ def test_a_hold_that_passes_t_plus_1_is_said_once(
     bench.pass_s(2 * DAY_S)
     biller, connection = bench.connect()
     connection.take()
-    question = pb.Question(number=one, id=bench.ledger.row(one)["id"].tobytes())
-    assert not bench.answer(biller, [question])
+    assert not bench.answer(biller, bench.questions([one]))
     assert said(alarms, caplog) == [
         f"ALARM: 2 payments are undecided after T+1, the oldest is entry {two}"
     ]

@@ -14,12 +14,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import grpc
 import pytest
 
 from switch.ids import format_id, new_id
 from switch.money import format_amount
-from switch.v1 import admin_pb2, billers_pb2, types_pb2
+from switch.v1 import admin_pb2, billers_pb2, exceptions_pb2, types_pb2
 from switch.v1 import payments_pb2 as payments
 from switch.v1 import results_pb2 as results
 from tests.server.harness import (
@@ -27,7 +26,6 @@ from tests.server.harness import (
     RUPEE,
     Peers,
     ServerProcess,
-    failing,
     load,
     payment,
     running,
@@ -50,6 +48,8 @@ HELD, UNKNOWN = payments.PAYMENT_STATE_HELD, payments.PAYMENT_STATE_UNKNOWN
 COMPLETED = payments.PAYMENT_STATE_COMPLETED
 REVERSED, EXPIRED = payments.PAYMENT_STATE_REVERSED, payments.PAYMENT_STATE_EXPIRED
 REFUNDED = payments.PAYMENT_STATE_REFUNDED
+CORRECTION = types_pb2.PROPOSAL_KIND_CORRECTION
+REFUND, VOID = types_pb2.PROPOSAL_KIND_REFUND, types_pb2.PROPOSAL_KIND_VOID
 OK = results.RESULT_OK
 
 
@@ -86,10 +86,24 @@ def of_month(period: str) -> Script:
     return answer
 
 
-def exceptions_of(peers: Peers, hold: int) -> list[types_pb2.Entry]:
-    request = admin_pb2.ListExceptionsRequest(page_size=1_000)
+def exceptions_of(peers: Peers, hold: int) -> list[exceptions_pb2.Exception]:
+    request = exceptions_pb2.ListExceptionsRequest(page_size=1_000, with_history=True)
     reply = peers.treasury.admin.ListExceptions(request, timeout=CALL_S)
-    return [one for one in reply.entries if one.resolves == hold]
+    return [one for one in reply.exceptions if one.payment.sequence == hold]
+
+
+def propose(
+    peers: Peers, kind: "types_pb2.ProposalKind.ValueType", sequence: int, reason: str
+) -> admin_pb2.Outcome:
+    asked = admin_pb2.ProposeRequest(
+        id=new_id(), kind=kind, sequence=sequence, reason=reason
+    )
+    return peers.treasury.admin.Propose(asked, timeout=CALL_S).outcome
+
+
+def is_confirmed_late(peers: Peers, hold: int) -> bool:
+    late = exceptions_pb2.EXCEPTION_KIND_LATE_CONFIRMATION
+    return late in [one.kind for one in exceptions_of(peers, hold)]
 
 
 # --- 1: debited, no receipt ---
@@ -229,7 +243,7 @@ def test_6_unknown_is_no_failure_and_late_success_is_taken(
         held = till.pay(due, wait_ms=1)
         until(lambda: exceptions_of(peers, held.sequence))
         [case] = exceptions_of(peers, held.sequence)
-        assert case.case_type == types_pb2.CASE_TYPE_DEADLINE_PASSED
+        assert case.kind == exceptions_pb2.EXCEPTION_KIND_KEPT
         # The deadline has passed; the money and the bill stay where they are.
         assert till.get(due.id).state in (HELD, UNKNOWN)
         assert till.wallet.pending >= 700
@@ -246,10 +260,11 @@ def test_6_a_confirmation_after_expiry_is_a_case(till: Till, peers: Peers) -> No
         balance = till.wallet.balance
         for _ in range(2):
             biller.send(confirm(biller.questions[0], "LATE-1"))
-        until(lambda: exceptions_of(peers, held.sequence))
+        until(lambda: is_confirmed_late(peers, held.sequence))
         [case] = exceptions_of(peers, held.sequence)
-        assert case.case_type == types_pb2.CASE_TYPE_LATE_CONFIRMATION
-        assert (case.note, case.reference) == ("LATE-1", due.reference)
+        assert case.payment.reference == due.reference
+        assert case.history[-1].sequence == case.sequence
+        assert case.history[-1].note == "LATE-1"
         # Nothing moves by itself: people decide.
         assert till.wallet.balance == balance
         assert till.get(due.id).state == EXPIRED
@@ -261,38 +276,24 @@ def test_6_a_late_confirmation_is_put_right(till: Till, peers: Peers) -> None:
         held = till.pay(due, wait_ms=1)
         until(lambda: till.get(due.id).state == EXPIRED)
         biller.send(confirm(biller.questions[0], "LATE-2"))
-        until(lambda: exceptions_of(peers, held.sequence))
+        until(lambda: is_confirmed_late(peers, held.sequence))
     [case] = exceptions_of(peers, held.sequence)
     before = till.wallet.balance
     office, second = peers.treasury.admin, peers.checker.admin
-    asked = office.ProposeCorrection(
-        admin_pb2.ProposeCorrectionRequest(
-            id=new_id(), case_sequence=case.sequence, reason="credited late"
-        ),
-        timeout=CALL_S,
-    ).outcome
+    asked = propose(peers, CORRECTION, case.sequence, "credited late")
     assert asked.result == OK
     approve = admin_pb2.ApproveRequest(id=new_id(), proposal_sequence=asked.sequence)
     alone = office.Approve(approve, timeout=CALL_S)
     assert alone.outcome.result == results.RESULT_SAME_PERSON
     assert till.wallet.balance == before
     for _ in range(2):
-        done = second.Approve(approve, timeout=CALL_S).done
+        [done] = second.Approve(approve, timeout=CALL_S).done
         assert done.result == OK
         assert till.wallet.balance == before - 700
-    close = admin_pb2.CloseCaseRequest(
-        id=new_id(),
-        case_sequence=case.sequence,
-        reason="paid after all",
-        correction_sequence=done.sequence,
-    )
-    assert office.CloseCase(close, timeout=CALL_S).outcome.result == OK
+    # The correction itself ends the case.
     assert not exceptions_of(peers, held.sequence)
-    with failing(grpc.StatusCode.NOT_FOUND):
-        wrong = admin_pb2.ProposeCorrectionRequest(
-            id=new_id(), case_sequence=held.sequence, reason="no case"
-        )
-        office.ProposeCorrection(wrong, timeout=CALL_S)
+    wrong = propose(peers, CORRECTION, held.sequence, "no case")
+    assert wrong.result == results.RESULT_CASE_NOT_FOUND
 
 
 @pytest.mark.parametrize("code", ["STAYS", "BILL"])
@@ -307,13 +308,12 @@ def test_6_what_else_a_case_may_need(till: Till, peers: Peers, code: str) -> Non
             biller.send(*(reject(q) for q in biller.questions if q.id == due.id))
         until(lambda: exceptions_of(peers, held.sequence))
     [case] = exceptions_of(peers, held.sequence)
-    asked = admin_pb2.ProposeCorrectionRequest(
-        id=new_id(), case_sequence=case.sequence, reason="the biller never had it"
-    )
-    proposal = peers.treasury.admin.ProposeCorrection(asked, timeout=CALL_S).outcome
+    kind = VOID if code == "STAYS" else REFUND
+    proposal = propose(peers, kind, case.sequence, "the biller never had it")
     approve = admin_pb2.ApproveRequest(id=new_id(), proposal_sequence=proposal.sequence)
-    done = peers.checker.admin.Approve(approve, timeout=CALL_S).done
+    [done] = peers.checker.admin.Approve(approve, timeout=CALL_S).done
     assert done.result == OK
+    assert not exceptions_of(peers, held.sequence)
     assert till.get(due.id).state == (REVERSED if code == "STAYS" else REFUNDED)
     assert till.wallet.balance == before.balance
     assert till.wallet.pending == before.pending

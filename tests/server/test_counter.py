@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 from switch.ids import format_id, new_id
-from switch.v1 import admin_pb2, billers_pb2
+from switch.v1 import admin_pb2, billers_pb2, types_pb2
 from switch.v1 import counter_pb2 as pb
 from switch.v1 import payments_pb2 as payments
 from switch.v1 import results_pb2 as results
@@ -410,10 +410,13 @@ def test_only_shifts_of_the_centre_are_signed(peers: Peers, till: Till) -> None:
             here.sign(wrong)
     # What an office asks for is not a counter's to approve.
     paid = here.pay(payment("AGAIN", RUPEE))
-    request = admin_pb2.ProposeRefundRequest(
-        id=new_id(), payment_sequence=paid.sequence, amount=RUPEE, reason="a test"
+    request = admin_pb2.ProposeRequest(
+        id=new_id(),
+        kind=types_pb2.PROPOSAL_KIND_REFUND,
+        sequence=paid.sequence,
+        reason="a test",
     )
-    asked = peers.treasury.admin.ProposeRefund(request, timeout=CALL_S).outcome
+    asked = peers.treasury.admin.Propose(request, timeout=CALL_S).outcome
     assert asked.result == OK
     with failing(grpc.StatusCode.NOT_FOUND):
         Till(peers.centre(), 9).sign(asked.sequence)

@@ -13,7 +13,13 @@ import grpc
 import pytest
 
 from switch.v1 import admin_pb2 as pb
-from switch.v1 import billers_pb2, counter_pb2, payments_pb2
+from switch.v1 import (
+    billers_pb2,
+    counter_pb2,
+    exceptions_pb2,
+    payments_pb2,
+    types_pb2,
+)
 from switch.v1 import results_pb2 as results
 from tests.damage import damage_row
 from tests.server.harness import (
@@ -47,8 +53,8 @@ def damage(server: ServerProcess, paid: Any) -> None:
     damage_row(server.directory / "ledger", start)
 
 
-def exceptions(peers: Peers) -> pb.ListExceptionsResponse:
-    request = pb.ListExceptionsRequest()
+def exceptions(peers: Peers) -> exceptions_pb2.ListExceptionsResponse:
+    request = exceptions_pb2.ListExceptionsRequest()
     return peers.auditor.admin.ListExceptions(request, timeout=CALL_S)
 
 
@@ -135,12 +141,15 @@ def test_a_stream_goes_on(server: ServerProcess, peers: Peers) -> None:
 def test_a_move_of_the_treasury(server: ServerProcess, peers: Peers) -> None:
     paid = peers.centre().pay(payment())
     damage(server, paid)
-    request = pb.ProposeRefundRequest(
-        id=b"r" * 16, payment_sequence=paid.sequence, amount=1, reason="asked"
+    request = pb.ProposeRequest(
+        id=b"r" * 16,
+        kind=types_pb2.PROPOSAL_KIND_REFUND,
+        sequence=paid.sequence,
+        reason="asked",
     )
     with failing(grpc.StatusCode.DATA_LOSS) as failures:
-        peers.treasury.admin.ProposeRefund(request, timeout=CALL_S)
-    assert failures[0].reason == "DATA_DAMAGED"
+        peers.treasury.admin.Propose(request, timeout=CALL_S)
+    assert failures[0].reason == "CHECK_FAILED"
 
 
 def test_a_biller_acknowledges_around_it(server: ServerProcess, peers: Peers) -> None:

@@ -1,4 +1,4 @@
-"""Goal: a counter sees what is in doubt: money that is kept, or is back too early to know.
+"""Goal: a counter sees what is in doubt: money that is kept, or is back unverified.
 
 Method: a real server, services whose deadline is a second, and a biller that is silent,
 says another amount, or speaks late. What people do about it has tests of its own.

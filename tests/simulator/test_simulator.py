@@ -40,6 +40,7 @@ from switch.simulator.script import DAY_S, Timeline, Trouble, parse_script
 from switch.v1 import billers_pb2 as pb
 from tests.simulator.desks import (
     ALWAYS,
+    CONFIRM,
     CONFIRMED,
     NOON_S,
     NOT_SEEN,
@@ -134,6 +135,23 @@ def test_a_basket_is_credited_whole() -> None:
     assert [(one.number, one.id) for one in answers] == [(first.number, parts[0].id)]
     totals = books.totals("cesc")
     assert (totals.payments, totals.amount) == (3, sum(one.amount for one in parts))
+    assert [one.amount for one in answers] == [totals.amount]
+
+
+@pytest.mark.parametrize("habits", [AT_ONCE, ALWAYS[Fate.CREDITED]])
+def test_a_confirmation_has_the_amount_in_the_books(habits: Habits) -> None:
+    desk = make_desk(habits)
+    one, other = question(), question(STATUS)
+    said = {answer.id: answer for answer in ask(desk, one, other)}
+    assert said[one.id].amount == one.amount
+    assert said[other.id].amount == 0
+    # Not what the question says, when it is asked again.
+    again = pb.Question()
+    again.CopyFrom(one)
+    again.amount += 1
+    for kind in (CONFIRM, STATUS):
+        again.kind = kind
+        assert ask(desk, again)[0].amount == one.amount
 
 
 def test_answers_are_short_enough_for_the_protocol() -> None:
@@ -173,9 +191,11 @@ def test_a_script_is_read() -> None:
         "* at 12:00:30 answer twice 30m\n"
         "\n"
         "cesc answer late 2h +500ms\n"
+        "cesc answer amounts 1h -20\n"
+        "dlrs credit late +45m\n"
     )
     troubles = [
-        (one.biller, one.trouble, one.begin_s, one.end_s, one.delay_s)
+        (one.biller, one.trouble, one.begin_s, one.end_s, one.delay_s + one.paise)
         for one in script.lines
     ]
     assert troubles == [
@@ -183,6 +203,8 @@ def test_a_script_is_read() -> None:
         ("dlrs", Trouble.SLOW, 0, DAY_S, 10),
         ("*", Trouble.TWICE, 43_230, 45_030, 0),
         ("cesc", Trouble.LATE, 0, 7_200, 0.5),
+        ("cesc", Trouble.AMOUNTS, 0, 3_600, -20),
+        ("dlrs", Trouble.CREDIT_LATE, 0, DAY_S, 2_700),
     ]
     assert script.find(Trouble.DIE, "cesc", 39_599) is None
     assert script.find(Trouble.DIE, "cesc", 39_600) is script.lines[0]
@@ -202,6 +224,11 @@ def test_a_script_is_read() -> None:
         "cesc die 1m 2m",
         "cesc answer",
         "cesc die 10",
+        "cesc answer amounts 1h",
+        "cesc answer amounts +0",
+        "cesc answer amounts -1 -2",
+        "cesc die 1h -1",
+        "cesc credit late 1h",
     ],
 )
 def test_a_wrong_line_is_named(line: str) -> None:

@@ -32,7 +32,11 @@ from switch.specs import (
 )
 
 BILLER = ParticipantSpec(
-    id="water", role=Role.BILLER, name_bn="জল\u200dসরবরাহ", heads=("WB:1", "WB:2")
+    id="water",
+    role=Role.BILLER,
+    name_bn="জল\u200dসরবরাহ",
+    heads=("WB:1", "WB:2"),
+    never_credits_late=True,
 )
 CENTRE = ParticipantSpec(
     id="bsk-1", role=Role.CENTRE, code="A/B/1", day_amount_max=500, day_count_max=5
@@ -48,7 +52,7 @@ SERVICE = ServiceSpec(
     amount_min=1,
     amount_max=10**18,
     deadline_s=60,
-    deadline_policy=Policy.KEEP,
+    deadline_policy=Policy.RELEASE,
     active=False,
     letters=Letters.UPPER,
     ignored=Ignored.SPACE | Ignored.ZEROS,
@@ -80,6 +84,7 @@ def test_a_sound_network() -> None:
         ("heads", {"heads": ("WB:1", "WB:1")}),
         ("heads", {"heads": ("h" * 65,)}),
         ("heads", {"role": Role.AUDITOR}),
+        ("never_credits_late", {"role": Role.CENTRE}),
         ("heads", {"heads": tuple(f"WB:{number}" for number in range(1_025))}),
         ("day_amount_max", {"day_amount_max": 1}),
         ("day_amount_max", {"day_amount_max": -1}),

@@ -174,14 +174,16 @@ cdef int questions_make_rows(
 
 # --- questions ------------------------------------------------------------------------------------
 
-cdef inline uint64_t questions_until(const Row* hold, uint64_t deadline) noexcept nogil:
-    """`deadline`, or when the hold is released if that is before."""
+cdef inline uint64_t questions_until(
+    const Row* hold, uint64_t deadline, uint64_t sent
+) noexcept nogil:
+    """`deadline`, or when the hold is released if that is before, and still to come."""
     cdef uint64_t due = hold.timestamp + <uint64_t>hold.deadline * 1000000000
-    return deadline if hold.flags & ROW_KEEP or deadline < due else due
+    return deadline if hold.flags & ROW_KEEP or deadline < due or due <= sent else due
 
 
 cdef uint8_t* questions_put_fields(
-    State* s, uint8_t* at, const Row* hold, int kind, uint64_t deadline
+    State* s, uint8_t* at, const Row* hold, int kind, uint64_t deadline, uint64_t sent
 ) noexcept nogil:
     """The fields of a question about one hold."""
     # The code of a service never changes; the index is durable, as the hold is.
@@ -193,7 +195,7 @@ cdef uint8_t* questions_put_fields(
     at = wire_put_text(at, 5, hold.reference, REFERENCE_SIZE)
     at = wire_put_field(at, 6, hold.amount)
     at = wire_put_field(at, 7, hold.timestamp)
-    at = wire_put_field(at, 8, questions_until(hold, deadline))
+    at = wire_put_field(at, 8, questions_until(hold, deadline, sent))
     return wire_put_field(at, 9, hold.sequence)
 
 
@@ -223,7 +225,7 @@ cdef int questions_put(
     """One `questions` field of a response, with its basket: at most QUESTION_MAX bytes."""
     cdef uint8_t[QUESTION_MAX] body
     cdef uint8_t[QUESTION_ONE_MAX] one
-    cdef uint8_t* at = questions_put_fields(s, body, hold, kind, deadline)
+    cdef uint8_t* at = questions_put_fields(s, body, hold, kind, deadline, sent)
     cdef uint8_t* end
     cdef Row member
     cdef uint32_t i
@@ -236,7 +238,7 @@ cdef int questions_put(
             rc = MDB_CORRUPTED
         if rc != 0:
             return rc
-        end = questions_put_fields(s, one, &member, kind, deadline)
+        end = questions_put_fields(s, one, &member, kind, deadline, sent)
         at[0] = (10 << 3) | WIRE_BYTES
         at = wire_put_varint(at + 1, end - one)
         memcpy(at, one, end - one)

@@ -1,0 +1,191 @@
+"""AdminService: what two people must want, from the proposal to the deed."""
+
+from server import arguments, convert
+from server.node import Node
+from server.status import ArgumentError, NotFoundError
+from switch._core import Rows
+from switch.codes import PROPOSE_ADVANCE, Kind, Result
+from switch.ledger import moves
+from switch.ledger.templates import Templates
+from switch.register.identity import Identity
+from switch.register.register import PURPOSE_SUSPENSE
+from switch.v1 import admin_pb2 as pb
+from switch.v1 import types_pb2
+
+_SEQUENCE = "sequence"
+_PROPOSAL = "proposal_sequence"
+_ADVANCE = "advance_sequence"
+
+_ABOUT_HOLD = frozenset({Kind.CASE, Kind.EXPIRE, Kind.VOID, Kind.POST, Kind.VERIFY})
+"""Rows by which the hold that they speak of may be named."""
+_WHOLE = frozenset({int(Kind.VOID), int(Kind.VERIFY), int(Kind.CASE_CLOSE)})
+"""What is proposed without an amount."""
+
+
+async def do(node: Node, move: Templates) -> pb.Outcome:
+    """Commit one move; its outcome."""
+    reply = await node.commit(move.request())
+    assert not isinstance(reply, bytes)
+    node.check_whole(reply)
+    return convert.outcome(reply[0])
+
+
+async def propose(
+    node: Node, request: pb.ProposeRequest, caller: Identity
+) -> pb.ProposeResponse:
+    """Ask for something; nothing moves."""
+    move = await node.read(_proposed, node, request, caller)
+    return pb.ProposeResponse(outcome=await do(node, move))
+
+
+async def withdraw(
+    node: Node, request: pb.WithdrawRequest, caller: Identity
+) -> pb.WithdrawResponse:
+    """Take a proposal back."""
+    move = moves.withdraw(
+        request.id, request.proposal_sequence, request.reason, sender=caller.index
+    )
+    return pb.WithdrawResponse(outcome=await do(node, move))
+
+
+async def approve(
+    node: Node, request: pb.ApproveRequest, caller: Identity
+) -> pb.ApproveResponse:
+    """Approve a proposal and do what it asks for, in one commit."""
+    proposal = await node.read(_proposal, node, request.proposal_sequence)
+    approval = moves.approve(request.id, request.proposal_sequence, sender=caller.index)
+    deed = await node.read(_deed, node, proposal, caller)
+    reply = await node.commit(moves.join([approval, deed]).request())
+    assert not isinstance(reply, bytes)
+    node.check_whole(reply)
+    response = pb.ApproveResponse(outcome=convert.outcome(reply[0]))
+    done = reply[1:]
+    if proposal["total"] == Kind.VERIFY and (done["result"] == Result.OK).any():
+        # Of its basket some may have been put right before.
+        done = done[done["result"] == Result.OK]
+    # What is not approved by now was only asked for.
+    if done[0]["result"] != Result.NOT_APPROVED:
+        response.done.extend(convert.outcome(one) for one in done)
+    return response
+
+
+async def recover_advance(
+    node: Node, request: pb.RecoverAdvanceRequest, caller: Identity
+) -> pb.RecoverAdvanceResponse:
+    """Get an advance back."""
+    advance = await node.read(_advance, node, request.advance_sequence)
+    move = moves.recover(request.id, advance, request.reason, sender=caller.index)
+    return pb.RecoverAdvanceResponse(outcome=await do(node, move))
+
+
+# --- in a reading thread -------------------------------------------------------------
+
+
+def _row(node: Node, sequence: int, field: str) -> Rows:
+    return node.ledger.row(arguments.durable_sequence(node.ledger, sequence, field))
+
+
+def _proposed(node: Node, request: pb.ProposeRequest, caller: Identity) -> Templates:
+    """The proposal that a request asks for."""
+    kind = int(request.kind)
+    if kind not in types_pb2.ProposalKind.values() or not kind:
+        raise ArgumentError("kind", "must be something that can be proposed")
+    if request.amount and kind in _WHOLE:
+        raise ArgumentError("amount", "must be 0: it is always the whole")
+    named = _row(node, request.sequence, _SEQUENCE)
+    by = {"sender": caller.index}
+    row_id, reason = request.id, request.reason
+    if kind == Kind.CASE_CLOSE:
+        return moves.propose_close(row_id, request.sequence, reason, **by)
+    if kind == Kind.REFUND:
+        paid = _payment(node, named)
+        amount = request.amount or _asked_before(node, request, caller)
+        return moves.propose_refund(
+            row_id, int(paid["sequence"]), amount or _left(node, paid), reason, **by
+        )
+    hold = _hold(node, named)
+    amount = request.amount or int(hold["amount"])
+    if kind == Kind.POST:
+        return moves.propose_post(row_id, int(hold["sequence"]), amount, reason, **by)
+    if kind == Kind.VOID:
+        return moves.propose_void(row_id, hold, reason, **by)
+    if kind == Kind.VERIFY:
+        return moves.propose_verify(row_id, hold, reason, **by)
+    if kind == Kind.TRANSFER:
+        return moves.propose_correction(row_id, hold, amount, reason, **by)
+    return moves.propose_advance(row_id, hold, amount, reason, **by)
+
+
+def _hold(node: Node, named: Rows) -> Rows:
+    """The hold that a row is, or speaks of."""
+    if int(named["kind"]) in _ABOUT_HOLD:
+        named = node.ledger.row(int(named["resolves"]))
+    if named["kind"] != Kind.HOLD:
+        raise NotFoundError(f"{_SEQUENCE}: entry {named['sequence']} was never held")
+    return named
+
+
+def _payment(node: Node, named: Rows) -> Rows:
+    """The payment as it was completed."""
+    if named["kind"] in (Kind.PAY, Kind.POST):
+        return named
+    ended_by, _ = node.ledger.resolution(int(_hold(node, named)["sequence"]))
+    paid = node.ledger.row(ended_by) if ended_by else named
+    if paid["kind"] != Kind.POST:
+        raise NotFoundError(
+            f"{_SEQUENCE}: entry {named['sequence']} is no completed payment"
+        )
+    return paid
+
+
+def _asked_before(node: Node, request: pb.ProposeRequest, caller: Identity) -> int:
+    """What the same request came to when it was sent the first time, or 0."""
+    sequence = node.ledger.find(caller.index, request.id) if request.id else 0
+    return int(node.ledger.row(sequence)["amount"]) if sequence else 0
+
+
+def _left(node: Node, paid: Rows) -> int:
+    """What can still be refunded of a payment."""
+    _, refunded = node.ledger.resolution(int(paid["sequence"]))
+    left = int(paid["amount"]) - refunded
+    if not left:
+        raise ArgumentError("sequence", "all of this payment has been given back")
+    return left
+
+
+def _proposal(node: Node, sequence: int) -> Rows:
+    row = _row(node, sequence, _PROPOSAL)
+    if row["kind"] != Kind.PROPOSE or row["result"] != Result.OK:
+        raise NotFoundError(f"{_PROPOSAL}: entry {sequence} is no proposal")
+    return row
+
+
+def _deed(node: Node, proposal: Rows, caller: Identity) -> Templates:
+    """What a proposal asks for, as its approver wants it."""
+    ledger = node.ledger
+    asks, about = int(proposal["total"]), int(proposal["resolves"])
+    # Approved before, it is that person's: whoever sends it again.
+    answered_by, _ = ledger.resolution(int(proposal["sequence"]))
+    by = int(ledger.row(answered_by)["participant"]) if answered_by else caller.index
+    if asks == Kind.REFUND:
+        return moves.approved_refund(proposal, checker=by)
+    row = ledger.row(about)
+    if asks == Kind.CASE_CLOSE:
+        return moves.approved_close(proposal, checker=by)
+    if asks == Kind.TRANSFER:
+        return moves.approved_correction(proposal, row, checker=by)
+    if asks == PROPOSE_ADVANCE:
+        suspense = node.register.treasury_account(PURPOSE_SUSPENSE).index
+        return moves.approved_advance(proposal, row, suspense, checker=by)
+    if asks == Kind.POST:
+        return moves.approved_post(proposal, checker=by)
+    if asks == Kind.VOID:
+        return moves.approved_void(proposal, row, checker=by)
+    return moves.approved_verify(proposal, row, checker=by)
+
+
+def _advance(node: Node, sequence: int) -> Rows:
+    row = _row(node, sequence, _ADVANCE)
+    if row["kind"] != Kind.TRANSFER or not row["resolves"]:
+        raise NotFoundError(f"{_ADVANCE}: entry {sequence} is no advance")
+    return row

@@ -1,0 +1,260 @@
+"""The commands of `payswitch` for what people put right: the list, proposals, deeds.
+
+Over the wire only, as `commands`, whose ways they share.
+"""
+
+import time
+from argparse import Namespace
+from collections.abc import Callable
+
+from switch.calendar import DAY_S, NS_IN_S, format_ist, ist_date
+from switch.cli.commands import open_office
+from switch.cli.office import show_outcome
+from switch.codes import Result
+from switch.console.output import Exit, Screen, enum_word, plain
+from switch.errors import ConfigError
+from switch.ids import new_id
+from switch.money import parse_amount
+from switch.v1 import exceptions_pb2, types_pb2
+from switch.v1 import exceptions_pb2 as pb
+
+
+def _names(enum: object) -> dict[str, int]:
+    """The names of an enumeration, as commands take and print them."""
+    found = {}
+    for number in enum.values_by_number:  # type: ignore[attr-defined]
+        if number:
+            found[enum_word(enum, number)] = number
+    return found
+
+
+KINDS = _names(exceptions_pb2.ExceptionKind.DESCRIPTOR)
+OWNERS = _names(exceptions_pb2.ExceptionOwner.DESCRIPTOR)
+PROPOSALS = {
+    name.removesuffix("_case"): number
+    for name, number in _names(types_pb2.ProposalKind.DESCRIPTOR).items()
+}
+"""What can be proposed, by the verb of `propose`."""
+WHOLE = ("void", "verify", "close")
+"""What is proposed without an amount."""
+
+
+def exceptions(args: Namespace, screen: Screen) -> Exit:
+    """What people must see to, oldest first."""
+    request = pb.ListExceptionsRequest(
+        kinds=[KINDS[name] for name in args.kind],  # type: ignore[misc]
+        biller=args.biller,
+        centre=args.centre,
+        owner=OWNERS.get(args.owner, 0),  # type: ignore[arg-type]
+        overdue_only=args.overdue,
+        with_history=args.history,
+    )
+    found: list[pb.Exception] = []
+    with open_office(args) as client:
+        pages = client.exception_pages(request)
+        first = next(pages)
+        found.extend(first.exceptions)
+        for page in pages:
+            found.extend(page.exceptions)
+    if first.damaged_count:
+        entries = ", ".join(map(str, first.damaged_sequences))
+        screen.note(f"damaged at the switch, and open: {entries}")
+    if screen.as_json:
+        for one in found:
+            screen.value(plain(one))
+        totals = [plain(total) for total in first.totals]
+        screen.value({"totals": totals, "as_of_sequence": first.as_of_sequence})
+        return Exit.DONE
+    _show_list(found, screen)
+    _show_totals(list(first.totals), screen)
+    if args.history:
+        for one in found:
+            _show_history(one, screen)
+    return Exit.DONE
+
+
+def _show_list(found: list[pb.Exception], screen: Screen) -> None:
+    language = screen.language
+    now_ns = time.time_ns()
+    names = ("entry", "kind", "payment", "centre", "biller", "reference")
+    numbers = ("amount", "says", "age")
+    screen.table(
+        (*names, *numbers, "decide by", "turn"),
+        [
+            (
+                str(one.sequence),
+                _kind(one, screen),
+                str(one.payment.sequence or "-"),
+                one.payment.centre,
+                one.payment.biller,
+                one.payment.reference,
+                language.amount(one.amount),
+                language.amount(one.reported_amount) if one.reported_amount else "",
+                _age(one, now_ns, screen),
+                _decide_by(one),
+                language.word(f"turn {_word(pb.ExceptionOwner, one.owner)}"),
+            )
+            for one in found
+        ],
+        right=numbers,
+    )
+
+
+def _show_totals(totals: list[pb.ExceptionTotal], screen: Screen) -> None:
+    language = screen.language
+    screen.table(
+        ("kind", "count", "amount", "oldest"),
+        [
+            (
+                language.word(_word(pb.ExceptionKind, one.kind)),
+                language.count(one.count),
+                language.amount(one.amount),
+                format_ist(one.oldest_since_ns) if one.oldest_since_ns else "",
+            )
+            for one in totals
+        ],
+        right=("count", "amount"),
+    )
+
+
+def _show_history(one: pb.Exception, screen: Screen) -> None:
+    language = screen.language
+    screen.table(
+        ("time", "entry", "kind", "amount", "reference", "detail", "person"),
+        [
+            (
+                format_ist(entry.time_ns),
+                str(entry.sequence),
+                _entry_kind(entry),
+                language.amount(entry.reported_amount or entry.amount),
+                entry.reference,
+                entry.note,
+                entry.person,
+            )
+            for entry in one.history
+        ],
+        title=f"{_kind(one, screen)} {one.sequence}",
+    )
+
+
+def _word(enum: object, number: int) -> str:
+    return enum_word(enum.DESCRIPTOR, number)  # type: ignore[attr-defined]
+
+
+def _kind(one: pb.Exception, screen: Screen) -> str:
+    word = screen.language.word
+    kind = word(_word(pb.ExceptionKind, one.kind))
+    if one.proposal_kind and one.kind != pb.EXCEPTION_KIND_ADVANCE:
+        kind += f": {word(_word(types_pb2.ProposalKind, one.proposal_kind))}"
+    return kind
+
+
+def _age(one: pb.Exception, now_ns: int, screen: Screen) -> str:
+    """Days since it was raised."""
+    if not one.since_ns:
+        return ""
+    days = max(now_ns - one.since_ns, 0) // (DAY_S * NS_IN_S)
+    return screen.language.count(days)
+
+
+def _decide_by(one: pb.Exception) -> str:
+    """The last day to decide it, marked if T+1 has passed."""
+    if not one.decide_until_ns:
+        return ""
+    date = ist_date(one.decide_until_ns - 1).isoformat()
+    return f"{date} !" if one.overdue else date
+
+
+def _entry_kind(entry: types_pb2.Entry) -> str:
+    if entry.kind == types_pb2.ENTRY_KIND_CASE:
+        return _word(types_pb2.CaseType, entry.case_type)
+    kind = _word(types_pb2.EntryKind, entry.kind)
+    if entry.proposal_kind:
+        kind += f" {_word(types_pb2.ProposalKind, entry.proposal_kind)}"
+    return kind
+
+
+# --- what two people want -------------------------------------------------------------
+
+
+def propose(args: Namespace, screen: Screen) -> Exit:
+    """Ask for something; another person approves it."""
+    amount = 0
+    if args.verb not in WHOLE:
+        amount = args.amount or 0
+        if args.amount is None and _is_amount(args.reason):
+            raise ConfigError(
+                f"is {args.reason} the amount or the reason? Give both: AMOUNT REASON"
+            )
+    with open_office(args) as client:
+        outcome = client.propose(
+            PROPOSALS[args.verb],  # type: ignore[arg-type]
+            args.entry,
+            args.reason,
+            amount,
+            move_id=args.id or new_id(),
+        )
+    return show_outcome(outcome, screen)
+
+
+def _is_amount(text: str) -> bool:
+    try:
+        parse_amount(text)
+    except ValueError:
+        return False
+    return True
+
+
+def withdraw(args: Namespace, screen: Screen) -> Exit:
+    """Take a proposal back."""
+    with open_office(args) as client:
+        outcome = client.withdraw(args.entry, args.reason, move_id=args.id or new_id())
+    return show_outcome(outcome, screen)
+
+
+def approve(args: Namespace, screen: Screen) -> Exit:
+    """Approve a proposal of somebody else, and do it."""
+    with open_office(args) as client:
+        reply = client.approve(args.entry, move_id=args.id or new_id())
+    outcomes = [reply.outcome, *reply.done]
+    if screen.as_json:
+        screen.value(plain(reply))
+        all_done = {one.result for one in outcomes} == {int(Result.OK)}
+        return Exit.DONE if all_done and reply.done else Exit.REFUSED
+    for outcome in outcomes:
+        ended = show_outcome(outcome, screen)
+        if ended is not Exit.DONE:
+            return ended
+    return Exit.DONE
+
+
+def recover(args: Namespace, screen: Screen) -> Exit:
+    """Get an advance back."""
+    with open_office(args) as client:
+        outcome = client.recover_advance(
+            args.entry, args.reason, move_id=args.id or new_id()
+        )
+    return show_outcome(outcome, screen)
+
+
+Command = tuple[str, Callable[[Namespace, Screen], Exit], str]
+
+COMMANDS: tuple[Command, ...] = (
+    ("exceptions", exceptions, "what people must see to, whose turn it is, by when"),
+    ("withdraw", withdraw, "take a proposal back that nobody has approved"),
+    ("approve", approve, "approve a proposal of somebody else, and do it"),
+    ("recover", recover, "get an advance back from the wallet that was given it"),
+)
+VERBS: tuple[Command, ...] = tuple(
+    (name, propose, text)
+    for name, text in (
+        ("refund", "give a completed payment back, whole or in part"),
+        ("correction", "make a payment after all that its biller credited late"),
+        ("post", "complete a kept payment: its biller has credited it"),
+        ("void", "give a kept payment back: its biller has not credited it"),
+        ("verify", "say of what was given back that its biller has not credited it"),
+        ("advance", "lend the wallet what a kept payment holds"),
+        ("close", "close a case although nothing more moves"),
+    )
+)
+"""What can be proposed."""

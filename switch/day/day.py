@@ -1,0 +1,336 @@
+"""One whole day against one server: everything from the network to the proofs.
+
+May use the client and all parts of the replay. Knows nothing of how the switch works,
+nor of how its processes are started.
+"""
+
+import argparse
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from switch.authority.development import DevAuthority
+from switch.client import Client
+from switch.client.messages import messages_of
+from switch.codes import Result, Role
+from switch.console.output import Screen
+from switch.day.bill_proofs import (
+    prove_fetches,
+    prove_paid_once,
+    prove_prices,
+    prove_tokens,
+)
+from switch.day.billers import BillersError, BillersProcess
+from switch.day.doubts import (
+    Look,
+    look,
+    prove_credits_have_money,
+    prove_money_has_credits,
+    prove_nothing_listed,
+)
+from switch.day.office import Office
+from switch.day.proof import (
+    Books,
+    Proof,
+    audit,
+    paid_by_biller,
+    prove_billers,
+    prove_budget,
+    prove_fates,
+    prove_feed,
+    prove_lists,
+    prove_money,
+    prove_receipts,
+    prove_repeats,
+    prove_results,
+    prove_state,
+    prove_wallets,
+    prove_window,
+)
+from switch.day.replay import Replay, Replayed
+from switch.day.report import DayReport
+from switch.day.script import TROUBLES, Script, day_of_utr, write_script
+from switch.day.sending import SENDERS_MAX
+from switch.day.speed import Pace
+from switch.errors import ConfigError
+from switch.sample import AUDITOR, HARNESS, SECOND, load_sample
+from switch.simulator.books import read_credits
+from switch.specs import TREASURY
+from switch.v1 import exceptions_pb2, types_pb2
+
+READY_TIMEOUT_S = 30.0
+CONNECT_S = 6.0
+"""The billers' day begins so long after they were started."""
+BEGIN_S = 10 * 3600.0
+"""The second of the day, IST, at which the first centres open."""
+LOOK_S = 15.75 * 3600.0
+"""The second of the day at which it is looked at, in the middle of its troubles."""
+RESOLVE_S = 10.0
+"""Longer than the longest deadline, nothing is waited for."""
+_FOR_BILLERS = (
+    exceptions_pb2.EXCEPTION_KIND_KEPT,
+    exceptions_pb2.EXCEPTION_KIND_UNVERIFIED,
+)
+"""What a biller that is there answers by itself."""
+
+
+class Served(Protocol):
+    """What a day needs to know of the server that it runs against."""
+
+    address: str
+    ledger: Path
+    tls: Path
+
+
+class Day:
+    """One replay against one server."""
+
+    troubles = TROUBLES
+    """The billers' script."""
+
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        screen: Screen,
+        server: Served,
+        billers: BillersProcess,
+        pace: Pace,
+    ) -> None:
+        """Nothing is sent yet; the billers are not started."""
+        self._args = args
+        self._screen = screen
+        self._server = server
+        self._billers = billers
+        self._pace = pace
+        self._authority = DevAuthority(server.tls)
+        self._stack = ExitStack()
+        self._seconds: dict[str, float] = {}
+
+    def run(self) -> DayReport:
+        """Everything from the network to the proofs. Raises what the client raises."""
+        with self._stack:
+            return self._run()
+
+    def _run(self) -> DayReport:
+        treasury = self._client(Role.TREASURY, TREASURY)
+        names = [one.id for one in load_sample().billers]
+        with self._phase("loading"):
+            treasury.wait_ready(READY_TIMEOUT_S)
+            treasury.load_network(*messages_of(self._pace.specs()))
+            script = self._script(treasury)
+            # What earlier days left open is theirs; this day gets a window of its own.
+            treasury.close_window(treasury.ledger().last_window)
+            before = Books(*treasury.accounts())
+        begin_unix_s = self._start_billers(names)
+        with self._phase("topping_up"):
+            topped_up = self._top_up(treasury, script)
+        with self._phase("connecting"):
+            self._wait_connected(treasury, begin_unix_s)
+        with self._phase("sending"), ThreadPoolExecutor(1, "look") as pool:
+            middle = pool.submit(self._look_in_time, names, before, begin_unix_s)
+            replayed = self._replay(script, begin_unix_s)
+            in_the_middle = middle.result()
+        with self._phase("waiting"):
+            self._wait_until_answered(treasury)
+        with self._phase("lists"):
+            billers = self._billers.stop()
+        credits = read_credits(self._billers.credits)
+        with self._phase("deciding"):
+            second = self._client(Role.TREASURY, SECOND)
+            office = Office(treasury, second, f"STATEMENTS/{script.number}")
+            office.decide(credits)
+        with self._phase("reading"):
+            window = treasury.close_window(treasury.ledger().last_window)
+            after = Books(*treasury.accounts())
+            at_the_end = look(treasury, names, self._billers.credits, before.sequence)
+            fates = at_the_end.fates
+            biller, _ = paid_by_biller(fates).most_common(1)[0]
+            fed = self._follow(biller, before.sequence)
+            state = prove_state(after, treasury.ledger())
+        late_max = self._pace.late_questions_max(time.time() - begin_unix_s)
+        proofs = [
+            prove_results(replayed, fates),
+            prove_repeats(replayed),
+            prove_fetches(replayed),
+            prove_tokens(replayed),
+            prove_paid_once(replayed, fates, credits),
+            prove_prices(replayed, fates),
+            prove_fates(replayed, fates),
+            prove_money(before, after, topped_up),
+            prove_wallets(before, after, script, fates),
+            prove_billers(before, after, fates),
+            *_prove_look(in_the_middle, f"at {_hours(LOOK_S)}"),
+            *_prove_look(at_the_end, "at the end"),
+            prove_lists(billers["lists"]),
+            prove_nothing_listed(at_the_end, office.decided),
+            prove_budget(billers["billers"], late_max),
+            prove_receipts(fates, script.number),
+            prove_window(window, fates),
+            prove_feed(biller, replayed, fates, fed),
+            state,
+        ]
+        self._screen.note("auditing")
+        with self._phase("auditing"):
+            proof, answer = audit(
+                self._server.ledger,
+                self._server.address,
+                self._authority.leaf(Role.AUDITOR, AUDITOR),
+            )
+        return DayReport(
+            script,
+            replayed,
+            fates,
+            in_the_middle.counts,
+            office.decided,
+            billers,
+            [*proofs, proof],
+            answer,
+            after.sequence,
+            len(treasury.services()),
+            topped_up,
+            self._seconds,
+        )
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        """Note how long something takes."""
+        start_s = time.monotonic()
+        yield
+        self._seconds[name] = time.monotonic() - start_s
+
+    def _start_billers(self, names: Sequence[str]) -> float:
+        """Start them; the Unix time when their day begins."""
+        for name in names:
+            self._authority.leaf(Role.BILLER, name)
+        begin_unix_s = time.time() + CONNECT_S
+        self._billers.start(
+            script=self.troubles, begin=_hours(BEGIN_S), begin_unix_s=begin_unix_s
+        )
+        return begin_unix_s
+
+    def _wait_connected(self, treasury: Client, begin_unix_s: float) -> None:
+        """Until all are there, and the day begins. Raises BillersError."""
+        end_s = begin_unix_s + READY_TIMEOUT_S
+        while not all(one.connections for one in treasury.billers()):
+            if time.time() > end_s:
+                text = f"billers do not connect within {READY_TIMEOUT_S:.0f} s"
+                raise BillersError(text)
+            time.sleep(0.05)
+        time.sleep(max(0.0, begin_unix_s - time.time()))
+
+    def _look_in_time(
+        self, names: Sequence[str], before: Books, begin_unix_s: float
+    ) -> Look:
+        """What is seen in the middle of the day."""
+        auditor = self._client(Role.AUDITOR, AUDITOR)
+        at_s = begin_unix_s + self._pace.seconds(LOOK_S - BEGIN_S)
+        time.sleep(max(0.0, at_s - time.time()))
+        return look(auditor, names, self._billers.credits, before.sequence)
+
+    def _wait_until_answered(self, treasury: Client) -> None:
+        """Until the billers that are there have nothing more to say."""
+        limit_s = self._pace.longest_deadline_s() + RESOLVE_S
+        end_s = time.monotonic() + limit_s
+        with self._screen.progress(1, "waiting for billers"):
+            while time.monotonic() < end_s and self._is_one_asked(treasury):
+                time.sleep(0.1)
+
+    def _is_one_asked(self, treasury: Client) -> bool:
+        there = {one.biller: one for one in treasury.billers() if one.connections}
+        if any(one.queued + one.asked + one.unknown for one in there.values()):
+            return True
+        listed = treasury.exceptions(_FOR_BILLERS)
+        return any(one.payment.biller in there for one in listed)
+
+    def _client(self, role: Role, participant: str) -> Client:
+        credentials = self._authority.leaf(role, participant)
+        return self._stack.enter_context(Client(self._server.address, credentials))
+
+    def _script(self, treasury: Client) -> Script:
+        """The script of the first day that this ledger has not seen.
+
+        The first centre is topped up before anything else, so its newest top-up
+        says which day was the last, even if that day was cut short.
+        """
+        first = load_sample().centres[0].id
+        number = 1
+        for line in treasury.statement(first):
+            if line.entry.kind == types_pb2.ENTRY_KIND_TOP_UP:
+                number = day_of_utr(line.entry.reference) + 1
+            if number > 1:
+                break
+        try:
+            script = write_script(
+                number, payments=self._args.payments, seed=self._args.seed
+            )
+        except ValueError as error:
+            raise ConfigError(f"this day cannot be: {error}") from error
+        if not script.steps:
+            raise ConfigError("--payments: a day needs at least one payment")
+        self._screen.note(
+            f"day {number} of this ledger: {script.date:%A %d %B %Y}, "
+            f"{len(script.steps)} payments"
+        )
+        return script
+
+    def _top_up(self, treasury: Client, script: Script) -> int:
+        """Top up every wallet; return the paise. Raises ConfigError if refused."""
+
+        def credit(centre: str) -> None:
+            outcome = treasury.top_up(
+                centre, script.top_ups[centre], script.utr(centre)
+            )
+            if outcome.result != Result.OK.value:
+                raise ConfigError(
+                    f"the top-up of {centre} was refused: {Result(outcome.result).name}"
+                )
+
+        first, *others = script.top_ups
+        credit(first)
+        with (
+            self._screen.progress(len(others), "topping up wallets") as step,
+            ThreadPoolExecutor(SENDERS_MAX, "top-up") as pool,
+        ):
+            for _ in pool.map(credit, others):
+                step.advance()
+        return sum(script.top_ups.values())
+
+    def _replay(self, script: Script, begin_unix_s: float) -> Replayed:
+        harness = self._client(Role.HARNESS, HARNESS)
+        centres = sorted({step.centre for step in script.steps})
+        rng = random.Random(f"{self._args.seed}/{script.number}/own")
+        chosen = rng.sample(centres, min(self._args.own_centres, len(centres)))
+        own = {centre: self._client(Role.CENTRE, centre) for centre in chosen}
+        with self._screen.progress(len(script.steps), f"{script.date:%d %B}") as step:
+            advance: Callable[[int], None] = step.advance
+            return Replay(
+                script,
+                harness,
+                own,
+                speed=self._pace.speed,
+                begin_s=BEGIN_S,
+                begin_unix_s=begin_unix_s,
+            ).run(advance)
+
+    def _follow(self, biller: str, cursor: int) -> list[types_pb2.Entry]:
+        """A biller's feed after `cursor`, in two sittings, as the biller itself."""
+        client = self._client(Role.BILLER, biller)
+        entries: list[types_pb2.Entry] = []
+        for entry in client.feed(cursor=cursor):
+            entries.append(entry)
+            if len(entries) == 100:
+                break
+        resume = entries[-1].sequence if entries else cursor
+        return [*entries, *client.feed(cursor=resume)]
+
+
+def _hours(second: float) -> str:
+    return f"{int(second) // 3600:02d}:{int(second) % 3600 // 60:02d}"
+
+
+def _prove_look(seen: Look, when: str) -> list[Proof]:
+    return [prove_credits_have_money(seen, when), prove_money_has_credits(seen, when)]

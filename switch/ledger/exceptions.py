@@ -1,0 +1,332 @@
+"""The list of exceptions: all that people must see to, whose turn it is, and by when.
+
+May use the core, `open_matters` and `totals`. Kept and unverified payments are the
+ledger's own lists, all else is followed. Any thread may call it; it reads, so not the
+event loop's.
+"""
+
+import threading
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from switch._core import Ledger, Rows
+from switch.calendar import (
+    DAY_S,
+    IST_OFFSET_S,
+    NS_IN_S,
+    day_date,
+    day_number,
+    day_start_ns,
+)
+from switch.codes import CaseType, Kind
+from switch.errors import CorruptionError
+from switch.ledger.open_matters import ExceptionKind, Matter, OpenMatters
+from switch.ledger.totals import first_at
+
+OVERDUE_DAYS = 1
+"""A payment is overdue when T+1, the IST day after its own, has ended."""
+DECIDE_DAYS = 5
+"""It is to be decided by the end of T+5."""
+PROPOSAL_LIFE_NS = 30 * DAY_S * NS_IN_S
+"""So old, a proposal cannot be approved any more."""
+GATHER_MAX = 65_536
+"""Rows that the ledger gathers at a time."""
+
+Numbers = npt.NDArray[np.uint64]
+Items = npt.NDArray[np.void]
+
+
+class Owner(IntEnum):
+    """Whose turn it is; the numbers are the wire's."""
+
+    BILLER = 1
+    TREASURY = 2
+    OPERATIONS = 3
+
+
+ITEM = np.dtype(
+    [
+        # As of a Matter.
+        ("sequence", "<u8"),
+        ("kind", "u1"),
+        ("about", "<u8"),
+        ("amount", "<u8"),
+        ("asks", "<u2"),
+        ("proposal", "<u8"),
+        # The hold, or the pay; of what is damaged 0.
+        ("payment", "<u8"),
+        ("reported", "<u8"),
+        ("since", "<u8"),
+        ("paid", "<u8"),
+        ("debit", "<u4"),
+        ("credit", "<u4"),
+        ("voided", "?"),
+    ]
+)
+"""One exception: sequences, paise, nanoseconds, account indices."""
+_OF_MATTER = ["sequence", "kind", "about", "amount", "asks", "proposal"]
+
+
+class Wanted(NamedTuple):
+    """Which exceptions are asked for; what is empty or 0 is not asked for."""
+
+    kinds: frozenset[int] = frozenset()
+    debits: frozenset[int] | None = None
+    """Accounts that paid, or None for any."""
+    credits: frozenset[int] | None = None
+    owner: int = 0
+    overdue_only: bool = False
+
+
+class Exceptions:
+    """What is open in a ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Nothing is read before it is asked for."""
+        self._ledger = ledger
+        self._matters = OpenMatters(ledger)
+        self._lock = threading.Lock()
+        # What is open and was found damaged, by whomever.
+        self._damaged = np.zeros(0, np.uint64)
+        # What the last list had, so that the next one reads what is new.
+        self._described = np.zeros(0, ITEM)
+        self._expiries: dict[int, int] = {}
+
+    def find(self, wanted: Wanted, now_ns: int) -> tuple[Items, int]:
+        """What is open and wanted, an ITEM each, by sequence; what this is read at.
+
+        A payment is there once for what is in question about it, and once for each
+        proposal, approval and advance. Raises OverloadError if too much is open.
+        """
+        as_of = self._matters.read_on()
+        items = self._describe(self._collect(now_ns))
+        too_old = items["since"] + np.uint64(PROPOSAL_LIFE_NS) <= np.uint64(now_ns)
+        items = items[~(too_old & (items["kind"] == ExceptionKind.PROPOSAL))]
+        damaged = self.damaged()
+        for name in ("sequence", "about", "payment"):
+            items = items[~np.isin(items[name], damaged)]
+        others = np.zeros(len(damaged), ITEM)
+        others["sequence"] = damaged
+        others["kind"] = ExceptionKind.DAMAGED
+        items = np.concatenate([items, others])
+        items = items[np.argsort(items["sequence"], kind="stable")]
+        chosen = np.ones(len(items), bool)
+        for name, numbers in (
+            ("kind", wanted.kinds or None),
+            ("debit", wanted.debits),
+            ("credit", wanted.credits),
+        ):
+            if numbers is not None:
+                chosen &= np.isin(items[name], list(numbers))
+        if wanted.owner:
+            chosen &= owners(items, now_ns) == wanted.owner
+        if wanted.overdue_only:
+            chosen &= are_overdue(items, now_ns)
+        return items[chosen], as_of
+
+    def are_whole(self, items: Items) -> bool:
+        """Whether the rows of these can be read; what is damaged is listed as that."""
+        names = ("sequence", "about", "payment")
+        wanted = np.unique(np.concatenate([items[name] for name in names]))
+        wanted = wanted[wanted != 0]
+        found = False
+        for first in range(0, len(wanted), GATHER_MAX):
+            _, damaged = self._ledger.gather_whole(wanted[first : first + GATHER_MAX])
+            new = np.setdiff1d(damaged, self._damaged)
+            self.note_damaged(damaged)
+            found |= len(new) > 0
+        return not found
+
+    def histories(self, payments: list[int]) -> dict[int, list[int]]:
+        """Rows of each payment (its hold, or its pay), oldest first."""
+        return self._matters.histories(payments)
+
+    # --- damage ------------------------------------------------------------------
+
+    def note_damaged(self, sequences: Numbers) -> None:
+        """Somebody has found these damaged."""
+        with self._lock:
+            self._damaged = np.union1d(self._damaged, sequences)
+
+    def damaged(self) -> Numbers:
+        """What is open and was found damaged, or was due and could not be ended.
+
+        By sequence. The money of these holds stays held. A case or proposal that was
+        damaged before it was read here is not among them: nobody knows what it was.
+        """
+        ledger = self._ledger
+        found = np.union1d(self._damaged, ledger.holds_aside())
+        if not len(found):
+            return found
+        parts = [ledger.holds(), ledger.unverified()]
+        kept, unverified = set(ledger.kept().tolist()), set(parts[1].tolist())
+        named = [
+            one
+            for matter in self._matters.collect(kept, unverified)
+            for one in (matter.sequence, matter.about)
+        ]
+        parts.append(np.array(named, np.uint64))
+        return np.intersect1d(found, np.concatenate(parts))
+
+    # --- time --------------------------------------------------------------------
+
+    def overdue(self, now_ns: int) -> Numbers:
+        """Open holds, kept ones among them, and unverified payments that are after T+1.
+
+        By sequence. Nothing of the journal is followed for it.
+        """
+        return self._older(self._unended(), now_ns, OVERDUE_DAYS)
+
+    def undecided(self, now_ns: int) -> Numbers:
+        """Those of them that are after T+5."""
+        return self._older(self._unended(), now_ns, DECIDE_DAYS)
+
+    def _unended(self) -> Numbers:
+        return np.union1d(self._ledger.holds(), self._ledger.unverified())
+
+    def _older(self, payments: Numbers, now_ns: int, days: int) -> Numbers:
+        """Those payments whose IST day, and so many days after it, have ended."""
+        if not len(payments):
+            return payments
+        # Times ascend with sequences.
+        end = first_at(self._ledger, day_start_ns(day_date(day_number(now_ns) - days)))
+        return payments[: np.searchsorted(payments, end)]
+
+    # --- the list ----------------------------------------------------------------
+
+    def _collect(self, now_ns: int) -> list[Matter]:
+        """What is open, as far as it is known without its rows."""
+        ledger = self._ledger
+        # In this order: what becomes kept meanwhile is in the second list, too.
+        holds, kept, unverified = ledger.holds(), ledger.kept(), ledger.unverified()
+        found = self._matters.collect(set(kept.tolist()), set(unverified.tolist()))
+        late = {
+            one.about for one in found if one.kind is ExceptionKind.LATE_CONFIRMATION
+        }
+        with self._lock:
+            known, self._expiries = self._expiries, {}
+            for hold in unverified.tolist():
+                self._expiries[hold] = known.get(hold) or self._expiry(hold)
+            found += [
+                Matter(at, ExceptionKind.UNVERIFIED, hold)
+                for hold, at in self._expiries.items()
+                if hold not in late
+            ]
+        plain = np.setdiff1d(holds, kept, assume_unique=True)
+        overdue = self._older(plain, now_ns, OVERDUE_DAYS)
+        found += [Matter(one, ExceptionKind.OVERDUE, one) for one in overdue.tolist()]
+        return found
+
+    def _expiry(self, hold: int) -> int:
+        """The row that gave the money back, or the hold if that cannot be read."""
+        try:
+            return self._ledger.resolution(hold)[0] or hold
+        except CorruptionError:
+            return hold
+
+    def _describe(self, matters: list[Matter]) -> Items:
+        """Matters with what their rows say, without those of which one is damaged."""
+        found = np.zeros(len(matters), ITEM)
+        if not matters:
+            return found
+        for name, values in zip(_OF_MATTER, zip(*matters, strict=True), strict=True):
+            found[name] = values
+        found.sort(order=["sequence", "kind"])
+        known = self._described
+        places = np.searchsorted(known["sequence"], found["sequence"])
+        places[places == len(known)] = 0
+        is_known = np.zeros(len(found), bool)
+        if len(known):
+            is_known = (known["sequence"][places] == found["sequence"]) & (
+                known["kind"][places] == found["kind"]
+            )
+            found[is_known] = known[places[is_known]]
+        fresh = found[~is_known]
+        firsts = range(0, len(fresh), GATHER_MAX)
+        read = [self._read(fresh[first : first + GATHER_MAX]) for first in firsts]
+        found = np.concatenate([found[is_known], *read])
+        found.sort(order=["sequence", "kind"])
+        self._described = found
+        return found
+
+    def _read(self, items: Items) -> Items:
+        """Fill in what the rows of items say; those that are damaged are left out."""
+        raised, items = self._rows_of("sequence", items)
+        items["since"] = raised["timestamp"]
+        is_case = raised["kind"] == Kind.CASE
+        says = is_case & np.isin(
+            raised["total"],
+            [int(CaseType.LATE_CONFIRMATION), int(CaseType.AMOUNT_DIFFERS)],
+        )
+        items["reported"] = np.where(says, raised["amount"], 0)
+        spoken_of, items = self._rows_of("about", items)
+        is_inner = np.isin(spoken_of["kind"], [int(Kind.POST), int(Kind.CASE)])
+        items["payment"] = np.where(
+            is_inner, spoken_of["resolves"], spoken_of["sequence"]
+        )
+        payments, items = self._rows_of("payment", items)
+        items["paid"] = payments["timestamp"]
+        items["debit"] = payments["debit"]
+        items["credit"] = payments["credit"]
+        items["amount"] = np.where(
+            items["amount"] == 0, payments["amount"], items["amount"]
+        )
+        late = items["kind"] == ExceptionKind.LATE_CONFIRMATION
+        items["voided"][late] = [
+            self._was_voided(hold) for hold in items["payment"][late].tolist()
+        ]
+        return items
+
+    def _rows_of(self, name: str, items: Items) -> tuple[Rows, Items]:
+        """The rows that a field of items names, and the items without damaged ones."""
+        rows, damaged = self._ledger.gather_whole(items[name])
+        if len(damaged):
+            self.note_damaged(damaged)
+            items = items[~np.isin(items[name], damaged)]
+        return rows, items
+
+    def _was_voided(self, hold: int) -> bool:
+        """Whether people or the biller gave it back, and not its deadline."""
+        try:
+            return bool(self._ledger.row(self._expiry(hold))["kind"] == Kind.VOID)
+        except CorruptionError:
+            return False
+
+
+# --- whose turn it is, and by when ----------------------------------------------------
+
+
+def owners(items: Items, now_ns: int) -> npt.NDArray[np.uint8]:
+    """Whose turn it is, for each."""
+    kinds, voided = items["kind"], items["voided"]
+    overdue, undecided = are_overdue(items, now_ns), _after(items, DECIDE_DAYS, now_ns)
+    found = np.full(len(items), Owner.TREASURY, np.uint8)
+    unsaid = [int(ExceptionKind.KEPT), int(ExceptionKind.UNVERIFIED)]
+    found[np.isin(kinds, unsaid) & ~overdue] = Owner.BILLER
+    # What has expired it can still take back; what it rejected is for people.
+    late = kinds == ExceptionKind.LATE_CONFIRMATION
+    found[late & ~voided & ~undecided] = Owner.BILLER
+    found[kinds == ExceptionKind.DAMAGED] = Owner.OPERATIONS
+    return found
+
+
+def are_overdue(items: Items, now_ns: int) -> npt.NDArray[np.bool_]:
+    """Whether T+1 of its payment has ended, for each; of what is damaged it is not."""
+    return _after(items, OVERDUE_DAYS, now_ns)
+
+
+def decide_until_ns(paid_ns: int) -> int:
+    """The end of T+5 of a payment of this time."""
+    return day_start_ns(day_date(day_number(paid_ns) + DECIDE_DAYS + 1))
+
+
+def _after(items: Items, days: int, now_ns: int) -> npt.NDArray[np.bool_]:
+    seconds = items["paid"] // np.uint64(NS_IN_S) + np.uint64(IST_OFFSET_S)
+    ended = seconds // np.uint64(DAY_S) + np.uint64(days) < np.uint64(
+        day_number(now_ns)
+    )
+    after: npt.NDArray[np.bool_] = ended & (items["payment"] != 0)
+    return after

@@ -1,0 +1,306 @@
+"""What the journal leaves open for people: cases, proposals, approvals, advances.
+
+May use the core, `follower`, `histories` and `moves`. A function of the journal, read
+once from its first row on and then followed, with no store beside it: what is kept here
+is what is open.
+"""
+
+import threading
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from switch._core import Ledger, Rows
+from switch.codes import (
+    AMOUNT_MAX,
+    PROPOSE_ADVANCE,
+    AccountKind,
+    CaseType,
+    Kind,
+    Link,
+    Result,
+    RowFlag,
+)
+from switch.errors import CorruptionError, OverloadError
+from switch.ids import ID_SIZE
+from switch.ledger.follower import Follower
+from switch.ledger.histories import Histories
+from switch.ledger.moves import refund_id
+
+OPEN_MAX = 1_000_000
+"""Cases, proposals and advances that can be open at a time."""
+
+
+class ExceptionKind(IntEnum):
+    """Why something is in the list; the numbers are the wire's."""
+
+    LATE_CONFIRMATION = 1
+    LATE_REJECTION = 2
+    KEPT = 3
+    UNVERIFIED = 4
+    AMOUNT_DIFFERS = 5
+    OVERDUE = 6
+    DAMAGED = 7
+    OWED = 8
+    ADVANCE = 9
+    PROPOSAL = 10
+
+
+class Matter(NamedTuple):
+    """One thing that is open."""
+
+    sequence: int
+    """Of the row that raised it."""
+    kind: ExceptionKind
+    about: int
+    """The row that it speaks of: a hold, a pay, a post or a case."""
+    amount: int = 0
+    """Paise that were asked for; 0: what the payment comes to."""
+    asks: int = 0
+    """What was proposed, as the ledger has it, by which proposal."""
+    proposal: int = 0
+
+
+class _Row(NamedTuple):
+    """What is read of a row that is followed."""
+
+    kind: int
+    sequence: int
+    about: int
+    amount: int
+    total: int
+    flags: int
+    debit: int
+    id: bytes
+
+
+_FOLLOWED = (
+    *(Kind.CASE, Kind.CASE_CLOSE, Kind.PROPOSE, Kind.WITHDRAW, Kind.APPROVE),
+    *(Kind.VERIFY, Kind.TRANSFER, Kind.REFUND),
+)
+_IS_FOLLOWED = np.isin(np.arange(256), [int(kind) for kind in _FOLLOWED])
+_NAMES_PROPOSAL = (Kind.POST, Kind.VOID, Kind.VERIFY)
+_ENDS_HOLD = np.isin(np.arange(256), [int(Kind.POST), int(Kind.VOID)])
+
+
+class OpenMatters:
+    """What is open. Any thread may call it."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Nothing is read before it is asked for."""
+        self._ledger = ledger
+        self._follower = Follower(ledger, self._take, passes_over=True)
+        self._histories = Histories(ledger)
+        self._lock = threading.Lock()
+        # Each by what ends it: cases of late confirmations and of open holds by the
+        # hold, other cases and advances by themselves.
+        self._late: dict[int, Matter] = {}
+        self._kept: dict[int, Matter] = {}
+        self._differing: dict[int, Matter] = {}
+        self._differed: dict[int, Matter] = {}
+        self._rejected: dict[int, Matter] = {}
+        self._advances: dict[int, Matter] = {}
+        # The case of a rejection, by the post that refunds give back, and its paise.
+        self._posts: dict[int, tuple[int, int]] = {}
+        # By the proposal, with the id that its deed will have; approved ones apart.
+        self._proposals: dict[int, tuple[Matter, bytes]] = {}
+        self._owed: dict[int, tuple[Matter, bytes]] = {}
+        self._deeds: dict[bytes, int] = {}
+
+    def read_on(self) -> int:
+        """Read to the newest row; its sequence. Raises as `Follower.read_on`."""
+        return self._follower.read_on()
+
+    def histories(self, payments: list[int]) -> dict[int, list[int]]:
+        """Rows of each payment (its hold, or its pay), oldest first."""
+        with self._lock:
+            return self._histories.of(payments)
+
+    def collect(self, kept: set[int], unverified: set[int]) -> list[Matter]:
+        """What is open, but for what is only unverified or overdue.
+
+        `kept` and `unverified` are the ledger's, asked for after reading on.
+        """
+        with self._lock:
+            for cases in (self._kept, self._differing):
+                for hold in cases.keys() - kept:
+                    del cases[hold]
+            for proposal in [
+                at
+                for at, (owed, _) in self._owed.items()
+                if self._is_moot(owed, kept, unverified)
+            ]:
+                self._forget(proposal)
+            found: list[Matter] = []
+            for asked in (self._proposals, self._owed):
+                found += [matter for matter, _ in asked.values()]
+            for matters in (
+                *(self._late, self._rejected, self._differing, self._differed),
+                self._advances,
+            ):
+                found += matters.values()
+            # Of one whose case is damaged the hold itself is named.
+            found += [
+                self._kept.get(hold) or Matter(hold, ExceptionKind.KEPT, hold)
+                for hold in kept - self._differing.keys()
+            ]
+            return found
+
+    def _is_moot(self, owed: Matter, kept: set[int], unverified: set[int]) -> bool:
+        """Whether what was approved can be done no more, whatever is tried."""
+        if owed.asks in (Kind.POST, Kind.VOID):
+            return owed.about not in kept
+        if owed.asks == PROPOSE_ADVANCE:
+            lent = self._ledger.link(owed.about, Link.ADVANCE)
+            return owed.about not in kept or lent != 0
+        if owed.asks == Kind.TRANSFER:
+            return owed.about not in self._late
+        if owed.asks == Kind.VERIFY:
+            return owed.about not in self._late and owed.about not in unverified
+        if owed.asks == Kind.CASE_CLOSE:
+            return owed.about not in self._rejected and owed.about not in self._differed
+        try:
+            _, refunded = self._ledger.resolution(owed.about)
+            paid = int(self._ledger.row(owed.about)["amount"])
+        except CorruptionError:
+            return False
+        return owed.amount > paid - refunded
+
+    # --- following ---------------------------------------------------------------
+
+    def _take(self, rows: Rows) -> None:
+        kinds, totals = rows["kind"], rows["total"]
+        # An approved end of a hold is the deed of its proposal.
+        chosen = _IS_FOLLOWED[kinds] | (_ENDS_HOLD[kinds] & (totals != 0))
+        rows = rows[chosen & (rows["resolves"] != 0) & (rows["result"] == Result.OK)]
+        if not len(rows):
+            return
+        ids = rows["id"].tobytes()
+        columns = zip(
+            rows["kind"].tolist(),
+            *(
+                rows[name].tolist()
+                for name in (
+                    *("sequence", "resolves", "amount", "total", "flags", "debit"),
+                )
+            ),
+            (ids[at : at + ID_SIZE] for at in range(0, len(ids), ID_SIZE)),
+            strict=True,
+        )
+        with self._lock:
+            for values in columns:
+                self._take_one(_Row(*values))
+            count = sum(
+                len(matters)
+                for matters in (
+                    *(self._late, self._rejected, self._differed, self._advances),
+                    *(self._kept, self._differing, self._proposals, self._owed),
+                )
+            )
+        if count > OPEN_MAX:
+            raise OverloadError(f"more than {OPEN_MAX} cases and proposals are open")
+
+    def _take_one(self, row: _Row) -> None:
+        kind = row.kind
+        if kind == Kind.APPROVE and row.about not in self._proposals:
+            # Shifts are approved, too.
+            return
+        # What was proposed is done. Of an end of a hold and of a verify the row names
+        # its proposal, of all else the id follows from it.
+        named = row.total if kind in _NAMES_PROPOSAL else self._deeds.get(row.id, 0)
+        self._forget(named)
+        self._histories.note(row.about, row.sequence)
+        if kind == Kind.CASE:
+            self._take_case(row)
+        elif kind == Kind.CASE_CLOSE:
+            self._rejected.pop(row.about, None)
+            self._differed.pop(row.about, None)
+        elif kind == Kind.VERIFY:
+            self._late.pop(row.about, None)
+        elif kind == Kind.TRANSFER:
+            self._take_transfer(row)
+        elif kind == Kind.REFUND:
+            self._take_refund(row)
+        elif kind == Kind.PROPOSE:
+            asked = Matter(
+                row.sequence,
+                ExceptionKind.PROPOSAL,
+                row.about,
+                row.amount,
+                row.total,
+                row.sequence,
+            )
+            self._proposals[row.sequence] = (asked, refund_id(row.id))
+        elif kind == Kind.WITHDRAW:
+            self._proposals.pop(row.about, None)
+        elif kind == Kind.APPROVE:
+            asked, deed_id = self._proposals.pop(row.about)
+            owed = asked._replace(sequence=row.sequence, kind=ExceptionKind.OWED)
+            self._owed[row.about] = (owed, deed_id)
+            self._deeds[deed_id] = row.about
+
+    def _take_case(self, row: _Row) -> None:
+        hold = row.about
+        if row.total == CaseType.LATE_CONFIRMATION:
+            self._late[hold] = Matter(
+                row.sequence, ExceptionKind.LATE_CONFIRMATION, hold
+            )
+        elif row.total == CaseType.LATE_REJECTION:
+            self._posts[self._ended_by(hold)] = (row.sequence, self._paid(hold))
+            self._rejected[row.sequence] = Matter(
+                row.sequence, ExceptionKind.LATE_REJECTION, hold
+            )
+        elif row.total == CaseType.DEADLINE_PASSED:
+            self._kept[hold] = Matter(row.sequence, ExceptionKind.KEPT, hold)
+        else:
+            differs = Matter(row.sequence, ExceptionKind.AMOUNT_DIFFERS, hold)
+            # The hold may have ended since; then this case has ended with it.
+            if 0 < self._ended_by(hold) < row.sequence:
+                self._differed[row.sequence] = differs
+            else:
+                self._differing[hold] = differs
+
+    def _take_transfer(self, row: _Row) -> None:
+        if row.flags & RowFlag.CASE:
+            self._late.pop(row.about, None)
+            return
+        image, _ = self._ledger.account(row.debit)
+        if image["kind"] == AccountKind.WALLET:
+            self._advances.pop(row.about, None)
+            return
+        self._advances[row.sequence] = Matter(
+            row.sequence,
+            ExceptionKind.ADVANCE,
+            row.about,
+            row.amount,
+            PROPOSE_ADVANCE,
+            row.total,
+        )
+
+    def _take_refund(self, row: _Row) -> None:
+        case, paid = self._posts.get(row.about, (0, 0))
+        if case and row.total >= paid:
+            self._rejected.pop(case, None)
+            del self._posts[row.about]
+
+    def _forget(self, proposal: int) -> None:
+        """What was approved is done, or can be done no more."""
+        if proposal in self._owed:
+            _, deed_id = self._owed.pop(proposal)
+            del self._deeds[deed_id]
+
+    def _ended_by(self, hold: int) -> int:
+        """The row that ended a hold, or 0 also if that cannot be read."""
+        try:
+            return self._ledger.resolution(hold)[0]
+        except CorruptionError:
+            return 0
+
+    def _paid(self, hold: int) -> int:
+        """Paise of the post of a hold; more than any refund if it cannot be read."""
+        try:
+            ended_by, _ = self._ledger.resolution(hold)
+            return int(self._ledger.row(ended_by)["amount"])
+        except CorruptionError:
+            return AMOUNT_MAX

@@ -1,0 +1,102 @@
+"""A biller's complete list of a day: what it has credited, and that there is no more.
+
+Made from the books' file. Before it is made the books refuse all that is not decided by
+then, so that what it says stays true. Knows gRPC and `books`.
+"""
+
+import asyncio
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.json_format import MessageToDict
+
+from switch.calendar import ist_date
+from switch.credentials import Credentials
+from switch.simulator.books import Credit
+from switch.v1 import billers_pb2 as pb
+
+METHOD = "/payswitch.v1.BillerService/SendDayList"
+LINES_MAX = 8_190
+"""Of one message."""
+CALL_S = 30.0
+"""One sending may take so long."""
+AGAIN_S = 0.2
+"""After which a list is sent again that came too early for some payments."""
+
+_Requests = Sequence[pb.SendDayListRequest]
+
+
+def day_list(credits: Mapping[bytes, Credit], date: dt.date) -> _Requests:
+    """The messages that list what was credited of the payments of an IST date.
+
+    A basket is one line, by its first payment.
+    """
+    lines: dict[int, pb.Answer] = {}
+    for credit in credits.values():
+        if ist_date(credit.time_ns) != date:
+            continue
+        line = lines.get(credit.number)
+        if line is None:
+            line = lines[credit.number] = pb.Answer(
+                number=credit.number,
+                id=credit.id,
+                kind=pb.ANSWER_KIND_CONFIRMED,
+                biller_reference=credit.id.hex(),
+            )
+        line.amount += credit.amount
+    head = pb.DayList(
+        day=f"{date}",
+        count=len(lines),
+        amount=sum(one.amount for one in lines.values()),
+    )
+    return [pb.SendDayListRequest(list=head), *_parts([*lines.values()])]
+
+
+def _parts(lines: Sequence[pb.Answer]) -> Iterator[pb.SendDayListRequest]:
+    for at in range(0, len(lines), LINES_MAX):
+        yield pb.SendDayListRequest(credited=lines[at : at + LINES_MAX])
+
+
+async def send_day_list(
+    messages: _Requests, address: str, credentials: Credentials, patience_s: float
+) -> dict[str, Any]:
+    """Send a list until it came too early for nothing, or patience ends.
+
+    What the switch said of it the last time: an answer's fields, or its error.
+    """
+    loop = asyncio.get_running_loop()
+    end_s = loop.time() + patience_s
+    certificate, key, authority = credentials.read()
+    channel_credentials = grpc.ssl_channel_credentials(authority, key, certificate)
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    async with grpc.aio.secure_channel(
+        address, channel_credentials, options
+    ) as channel:
+        call: Any = channel.stream_unary(
+            METHOD,
+            request_serializer=pb.SendDayListRequest.SerializeToString,
+            response_deserializer=pb.SendDayListResponse.FromString,
+        )
+        while True:
+            try:
+                response = await call(iter(messages), timeout=CALL_S)
+            except grpc.aio.AioRpcError as error:
+                said = {"error": error.code().name.lower(), "text": error.details()}
+                is_final = error.code() is grpc.StatusCode.INVALID_ARGUMENT
+            else:
+                said = _plain(response)
+                is_final = not response.too_early
+            if is_final or loop.time() > end_s:
+                return said
+            await asyncio.sleep(AGAIN_S)
+
+
+def _plain(response: pb.SendDayListResponse) -> dict[str, Any]:
+    fields = MessageToDict(response, preserving_proto_field_name=True)
+    return {
+        name: [int(one) for one in value] if isinstance(value, list) else int(value)
+        for name, value in fields.items()
+    }

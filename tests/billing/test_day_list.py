@@ -1,0 +1,343 @@
+"""Goal: the complete list of a day is believed as a whole or not at all, and then
+decides every payment of that day and biller that nobody has decided.
+
+Method: a real ledger and a clock that the test moves; what the ledger has after a list
+is what the list says.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from switch._core import ANSWER, OUTCOME, Rows, parse_answers
+from switch.billing.day_list import (
+    LINES_MAX,
+    NOT_LISTED_REASON,
+    DayList,
+    Report,
+    plan,
+    report,
+    requests_of,
+)
+from switch.calendar import day_number
+from switch.codes import Kind, Link
+from switch.errors import WireError
+from switch.ids import new_id
+from switch.ledger import moves
+from switch.v1 import billers_pb2 as pb
+from tests.billing.dispatch_bench import DEADLINE_S, START_NS, Bench, benches
+from tests.damage import damage_row
+
+DAY = day_number(START_NS)
+DAY_S = 86_400
+CONFIRMED, REJECTED = pb.ANSWER_KIND_CONFIRMED, pb.ANSWER_KIND_REJECTED
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    for made in benches(tmp_path):
+        # What was never offered is given back.
+        made.dispatch.biller(made.index("water")).pull()
+        yield made
+
+
+def line(bench: Bench, number: int, more: int = 0) -> pb.Answer:
+    """What the biller says that it has credited, with so much `more` than asked."""
+    row = bench.ledger.row(number)
+    size = max(int(row["basket"]) >> 8, 1)
+    amount = sum(int(bench.ledger.row(number + n)["amount"]) for n in range(size))
+    return pb.Answer(
+        number=number,
+        id=row["id"].tobytes(),
+        kind=CONFIRMED,
+        amount=amount + more,
+        biller_reference=f"B-{number}",
+    )
+
+
+def parsed(lines: Sequence[pb.Answer]) -> Rows:
+    return parse_answers(pb.SendDayListRequest(credited=lines).SerializeToString())
+
+
+def send(
+    bench: Bench, *lines: pb.Answer, biller: str = "water", day: int = DAY
+) -> Report:
+    """A whole list, committed."""
+    found = DayList(day, len(lines), sum(one.amount for one in lines))
+    # In several messages, in no order.
+    for part in (lines[1::2], lines[::2]):
+        found.take(parsed(part))
+    who = bench.dispatch.biller(bench.index(biller))
+    planned = plan(
+        found.close(),
+        day,
+        who.index,
+        who.config,
+        bench.ledger,
+        bench.register,
+        bench.wall_ns(),
+    )
+    outcomes = [np.zeros(0, OUTCOME)]
+    for request in requests_of(planned, who.index, bench.ledger):
+        reply = bench.commit(request)
+        assert not isinstance(reply, bytes)
+        outcomes.append(reply)
+    bench.dispatch.look()
+    return report(planned, np.concatenate(outcomes))
+
+
+def counts(found: Report) -> tuple[int, int, int, int, int, int, int, int]:
+    """Confirmed, already, differing, late, unknown, damaged, rejected, too early."""
+    return (
+        found.confirmed,
+        found.already,
+        len(found.differing),
+        len(found.late),
+        len(found.unknown),
+        found.damaged,
+        found.rejected,
+        found.too_early,
+    )
+
+
+def end_of(bench: Bench, number: int) -> Rows:
+    """What has ended the hold."""
+    return bench.ledger.row(bench.ledger.resolution(number)[0])
+
+
+# --- what it decides ----------------------------------------------------------------
+
+
+def test_listed_is_confirmed_and_the_rest_rejected(bench: Bench) -> None:
+    good, gone = bench.pay(2, code="KEPT")
+    together = bench.pay(code="KEPT", basket=3)
+    parted = bench.pay(code="KEPT", basket=2)
+    released, missing = bench.pay(2)
+    bench.pass_s(DEADLINE_S + 1)
+    bench.expire()
+    assert bench.ledger.unverified().tolist() == [released, missing]
+    found = send(bench, line(bench, good), line(bench, together[0]))
+    assert counts(found) == (2, 0, 0, 0, 0, 0, 4, 0)
+    for number in (good, *together):
+        assert end_of(bench, number)["kind"] == Kind.POST
+    for number in (gone, *parted):
+        end = end_of(bench, number)
+        assert end["kind"] == Kind.VOID
+        assert bench.ledger.tail(int(end["sequence"])) == NOT_LISTED_REASON
+    for number in (released, missing):
+        verified = bench.ledger.link(number, Link.VERIFY)
+        assert bench.ledger.tail(verified) == NOT_LISTED_REASON
+    assert bench.ledger.tail(int(end_of(bench, good)["sequence"])) == (
+        f"B-{good}".encode()
+    )
+    status = bench.dispatch.states()[0]
+    assert (status.kept, status.unverified, status.unknown) == (0, 0, 0)
+    # Said again it is the same, and nothing more is done.
+    last = bench.ledger.sequence
+    again = send(bench, line(bench, good), line(bench, together[0]))
+    assert counts(again) == (0, 2, 0, 0, 0, 0, 0, 0)
+    assert bench.ledger.sequence == last
+
+
+def test_what_may_be_credited_yet_is_left(bench: Bench) -> None:
+    soon, _ = bench.pay(2, code="KEPT")
+    bench.pass_s(40)
+    bench.pay()
+    # Of the first two nobody credits any more; of the others for hours.
+    found = send(bench, line(bench, soon))
+    assert counts(found) == (1, 0, 0, 0, 0, 0, 0, 2)
+    bench.pass_s(10)
+    found = send(bench, line(bench, soon))
+    assert counts(found) == (0, 1, 0, 0, 0, 0, 1, 1)
+
+
+def test_amounts_that_differ_are_for_people(bench: Bench) -> None:
+    open_, posted = bench.pay(2, code="KEPT")
+    basket = bench.pay(code="KEPT", basket=2)
+    biller, _ = bench.connect()
+    bench.answer(biller, bench.questions([posted]))
+    bench.pass_s(61)
+    bench.expire()
+    wrong = [line(bench, one, more=7) for one in (open_, posted, basket[0])]
+    found = send(bench, *wrong)
+    assert counts(found) == (0, 0, 3, 0, 0, 0, 0, 0)
+    assert found.differing.tolist() == [open_, posted, basket[0]]
+    assert bench.ledger.kept().tolist() == [open_, *basket]
+    assert counts(send(bench, *wrong)) == (0, 0, 3, 0, 0, 0, 0, 0)
+    right = [line(bench, one) for one in (open_, posted, basket[0])]
+    assert counts(send(bench, *right)) == (2, 1, 0, 0, 0, 0, 0, 0)
+
+
+def test_what_was_given_back_is_late_until_it_is_paid_after_all(bench: Bench) -> None:
+    cancelled, released = bench.pay(2)
+    bench.do(moves.void(cancelled))
+    bench.pass_s(DEADLINE_S + 1)
+    bench.expire()
+    lines = [line(bench, cancelled), line(bench, released)]
+    found = send(bench, *lines)
+    assert counts(found) == (0, 0, 0, 2, 0, 0, 0, 0)
+    assert found.late.tolist() == [cancelled, released]
+    cases = [bench.ledger.link(one, Link.LATE_CONFIRMATION) for one in found.late]
+    assert all(cases)
+    assert counts(send(bench, *lines)) == (0, 0, 0, 2, 0, 0, 0, 0)
+    hold = bench.ledger.row(released)
+    proposal = bench.do(
+        moves.propose_correction(
+            new_id(), hold, 100, "listed", sender=bench.treasury, operator=1
+        )
+    )
+    bench.do(moves.approve(new_id(), proposal, sender=bench.second, operator=2))
+    row = bench.ledger.row(proposal)
+    bench.do(moves.approved_correction(row, hold, checker=bench.second))
+    assert counts(send(bench, *lines)) == (0, 1, 0, 1, 0, 0, 0, 0)
+
+
+def test_the_biller_takes_back_a_late_credit_by_its_list(bench: Bench) -> None:
+    [released] = bench.pay()
+    bench.pass_s(DEADLINE_S + 1)
+    bench.expire()
+    assert counts(send(bench, line(bench, released))) == (0, 0, 0, 1, 0, 0, 0, 0)
+    assert counts(send(bench)) == (0, 0, 0, 0, 0, 0, 1, 0)
+    assert bench.ledger.link(released, Link.VERIFY)
+    assert not len(bench.ledger.unverified())
+
+
+def test_other_days_and_billers_are_none_of_its_business(bench: Bench) -> None:
+    mine = bench.pay(2, code="KEPT")
+    others = bench.pay(1, code="GAS")
+    bench.pass_s(DAY_S)
+    bench.expire()
+    tomorrow = bench.pay(code="KEPT")
+    bench.pass_s(61)
+    bench.expire()
+    lines = [line(bench, one) for one in (*others, *tomorrow)]
+    found = send(bench, line(bench, mine[0]), *lines)
+    assert counts(found) == (1, 0, 0, 0, 2, 0, 1, 0)
+    assert found.unknown.tolist() == [*others, *tomorrow]
+    assert bench.ledger.unverified().tolist() == others
+    assert bench.ledger.kept().tolist() == tomorrow
+    assert counts(send(bench, day=DAY + 1)) == (0, 0, 0, 0, 0, 0, 1, 0)
+    assert counts(send(bench, biller="gas")) == (0, 0, 0, 0, 0, 0, 1, 0)
+
+
+def test_what_names_no_payment_is_unknown_and_costs_none_its_money(
+    bench: Bench,
+) -> None:
+    one, two, three = bench.pay(3, code="KEPT")
+    basket = bench.pay(code="KEPT", basket=2)
+    bench.pass_s(61)
+    bench.expire()
+    other_id = line(bench, one)
+    other_id.id = bytes(16)
+    # Listed under another number: the biller has credited it.
+    other_number = line(bench, two)
+    other_number.number = bench.ledger.sequence + 5
+    member = line(bench, basket[1])
+    found = send(bench, other_id, other_number, member)
+    assert found.unknown.tolist() == [one, basket[1], other_number.number]
+    assert counts(found) == (0, 0, 0, 0, 3, 0, 2, 0)
+    assert bench.ledger.kept().tolist() == [one, two]
+    assert end_of(bench, three)["kind"] == Kind.VOID
+
+
+def test_a_basket_at_midnight_belongs_to_the_day_of_its_first(bench: Bench) -> None:
+    # Its rows have the last two nanoseconds of the day, and the first two of the next.
+    midnight_ns = START_NS + 16 * 3_600 * 10**9
+    bench.wall_ns = lambda: midnight_ns - 2  # type: ignore[method-assign]
+    held = bench.pay(code="KEPT", basket=4)
+    times = [int(bench.ledger.row(one)["timestamp"]) for one in held]
+    assert [day_number(one) - DAY for one in times] == [0, 0, 1, 1]
+    bench.wall_ns = lambda: midnight_ns + 61 * 10**9  # type: ignore[method-assign]
+    bench.expire()
+    assert counts(send(bench, day=DAY + 1)) == (0, 0, 0, 0, 0, 0, 0, 0)
+    assert bench.ledger.kept().tolist() == held
+    assert counts(send(bench)) == (0, 0, 0, 0, 0, 0, 1, 0)
+    assert not bench.ledger.holds_count
+
+
+def test_what_is_damaged_is_left_and_said(bench: Bench) -> None:
+    one, two, three = bench.pay(3, code="KEPT")
+    basket = bench.pay(code="KEPT", basket=2)
+    lines = [line(bench, number) for number in (one, two, basket[0])]
+    bench.pass_s(61)
+    bench.expire()
+    for number in (one, basket[1]):
+        damage_row(bench.path, bench.ledger.row(number).tobytes())
+    found = send(bench, *lines)
+    assert counts(found) == (1, 0, 0, 0, 0, 2, 1, 0)
+    assert end_of(bench, two)["kind"] == Kind.POST
+    assert end_of(bench, three)["kind"] == Kind.VOID
+
+
+# --- what is no list ----------------------------------------------------------------
+
+
+def answers(count: int, **values: object) -> Rows:
+    made = np.zeros(count, ANSWER)
+    made["number"] = np.arange(1, count + 1)
+    made["kind"] = CONFIRMED
+    made["amount"] = 10
+    for name, value in values.items():
+        made[name] = value
+    return made
+
+
+def test_a_part_is_not_believed() -> None:
+    found = DayList(DAY, 3, 30)
+    found.take(answers(2))
+    with pytest.raises(WireError, match="2 lines have arrived of 3"):
+        found.close()
+    with pytest.raises(WireError, match="more than 3"):
+        found.take(answers(2))
+
+
+@pytest.mark.parametrize("amount", [20, 29, 31])
+def test_a_sum_that_is_wrong_is_not_believed(amount: int) -> None:
+    found = DayList(DAY, 3, amount)
+    found.take(answers(3))
+    with pytest.raises(WireError, match=f"come to 30, not to {amount}"):
+        found.close()
+
+
+def test_sums_do_not_overflow() -> None:
+    most = 2**64 - 1
+    found = DayList(DAY, 3, 3 * most - 2**64)
+    found.take(answers(3, amount=most))
+    with pytest.raises(WireError, match=f"come to {3 * most}"):
+        found.close()
+
+
+def test_no_line_comes_twice() -> None:
+    found = DayList(DAY, 4, 40)
+    found.take(answers(2))
+    found.take(answers(2))
+    with pytest.raises(WireError, match="1 is listed twice"):
+        found.close()
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"kind": REJECTED}, "CONFIRMED"),
+        ({"kind": 0}, "CONFIRMED"),
+        ({"amount": 0}, "amount"),
+        ({"bad": 1}, "biller_reference"),
+        ({"bad": 2}, "reason"),
+    ],
+)
+def test_a_line_is_what_an_answer_could_be(
+    values: dict[str, object], text: str
+) -> None:
+    lines = answers(3)
+    for name, value in values.items():
+        lines[name][1] = value
+    with pytest.raises(WireError, match=text):
+        DayList(DAY, 3, 30).take(lines)
+
+
+def test_a_list_is_not_without_end() -> None:
+    DayList(DAY, LINES_MAX, 10)
+    with pytest.raises(WireError, match="1,000,000"):
+        DayList(DAY, LINES_MAX + 1, 10)

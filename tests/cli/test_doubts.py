@@ -1,0 +1,82 @@
+"""Goal: the command line says of a payment in doubt what is known, and what to do.
+
+Method: commands as processes against a real server whose biller never comes, with
+services that wait for it for a second.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from switch.codes import Result
+from switch.console.output import Exit
+from switch.console.words import RESULTS, STATES, WORDS
+from switch.payment_states import PaymentState
+from tests.cli.test_cli import answer
+from tests.client.live import CENTRE, LAPSES, WAITS, Live, running
+from tests.server.harness import until
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with running(tmp_path_factory.mktemp("doubts") / "data") as live:
+        for words in (
+            ("network", "load", str(live.network)),
+            ("top-up", CENTRE, "1,000", "--utr", "UTR-1"),
+        ):
+            done = live.command(*words)
+            assert done.returncode == Exit.DONE, done.stderr
+        yield live
+
+
+def test_a_payment_in_doubt_and_its_acknowledgement(live: Live) -> None:
+    waits = live.command("pay", CENTRE, WAITS, "7.50", "kept")
+    assert waits.returncode == Exit.UNKNOWN, waits.stderr
+    assert WORDS["paper"][0] in waits.stdout
+    [command] = [one for one in waits.stdout.splitlines() if "acknowledgement" in one]
+    words = command.split()[1:]
+    asked = words[1:]
+    until_state(live, asked, PaymentState.KEPT)
+    balance = live.command("balance", CENTRE).stdout
+    assert f"{WORDS['kept'][0]}" in balance
+    assert "₹7.50 (1)" in balance
+    english = live.command(*words)
+    assert english.returncode == Exit.DONE, english.stderr
+    assert "THIS IS NO RECEIPT" in english.stdout
+    value = answer(live.command(*words, "--json"))
+    assert value["state"] == "kept"
+    past = live.command("balance", CENTRE, "--at", str(value["entry"])).stdout
+    assert "₹7.50" in past
+    assert WORDS["kept"][0] not in past
+    assert f"Acknowledgement: {CENTRE}/A/{value['entry']}" in english.stdout
+    bengali = live.command(*words, "--lang", "bn").stdout
+    assert "এটি রসিদ নয়।" in bengali
+    # Sent again it is still not known.
+    same = live.command(
+        "pay", CENTRE, WAITS, "7.50", "kept", "--id", asked[0], "--lang", "bn"
+    )
+    assert same.returncode == Exit.UNKNOWN
+    assert STATES[PaymentState.KEPT][1] in " ".join(same.stdout.split())
+
+
+def test_a_payment_whose_money_is_back_too_early(live: Live) -> None:
+    lapses = live.command("pay", CENTRE, LAPSES, "7.50", "lapsed", "--json")
+    assert lapses.returncode == Exit.UNKNOWN, lapses.stderr
+    asked = (str(answer(lapses)["id"]), "--sender", CENTRE)
+    until_state(live, asked, PaymentState.UNVERIFIED)
+    status = live.command("status", *asked, "--lang", "bn")
+    assert STATES[PaymentState.UNVERIFIED][1] in " ".join(status.stdout.split())
+    assert live.command("receipt", *asked).returncode != Exit.DONE
+    taken = live.command("pay", CENTRE, LAPSES, "7.50", "lapsed")
+    assert taken.returncode == Exit.REFUSED
+    assert RESULTS[Result.BILL_ALREADY_CLAIMED][0] in taken.stdout
+
+
+def until_state(live: Live, asked: Sequence[str], state: PaymentState) -> None:
+    """Wait until a payment stands so."""
+
+    def stands() -> bool:
+        status = answer(live.command("status", *asked, "--json"))
+        return status["state"] == state.name.lower()
+
+    until(stands)
