@@ -1,8 +1,8 @@
 """A payment's numbered acknowledgement: that the switch has it, and how it stands.
 
-May use `calendar`, `payment_states` and `papers`. It is for whom there is no receipt
-for yet, or never will be. What it says of the payment is fixed; how that stands is said
-as of a time.
+May use `calendar`, `payment_states`, `papers` and until when doubts are decided. It is
+for who has no receipt yet, or never will. What it says of the payment is fixed; how
+that stands is said as of a time.
 """
 
 import json
@@ -11,10 +11,8 @@ from dataclasses import dataclass
 
 from switch.calendar import day_date, day_number, format_financial_year, format_ist
 from switch.counter.papers import RULE, Paper, Printer, paper_json
+from switch.ledger.overdue import DECIDE_DAYS
 from switch.payment_states import Standing
-
-DECIDED_DAYS = 5
-"""What is in doubt is decided by the end of so many days after the payment's (T+5)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +52,7 @@ class Acknowledgement(Paper):
 
         Empty where nothing is, or when that day is over.
         """
-        last = day_number(self.accepted_ns) + DECIDED_DAYS
+        last = day_number(self.accepted_ns) + DECIDE_DAYS
         is_open = self.standing in _IN_DOUBT and day_number(self.as_of_ns) <= last
         return day_date(last).isoformat() if is_open else ""
 

@@ -16,12 +16,12 @@ import pytest
 from switch.calendar import day_start_ns
 from switch.codes import AMOUNT_MAX, Tender
 from switch.counter.acknowledgements import (
-    DECIDED_DAYS,
     Acknowledgement,
     acknowledgement_json,
     acknowledgement_text,
 )
 from switch.counter.papers import COLUMNS, Item
+from switch.ledger.overdue import DECIDE_DAYS
 from switch.money import format_amount
 from switch.payment_states import Standing
 
@@ -149,7 +149,7 @@ def test_cash_goes_back_only_where_the_money_has(standing: Standing) -> None:
 
 
 def test_until_when_it_is_decided() -> None:
-    last = DAY + dt.timedelta(days=DECIDED_DAYS)
+    last = DAY + dt.timedelta(days=DECIDE_DAYS)
     end_ns = day_start_ns(last + dt.timedelta(days=1))
     assert make(as_of_ns=end_ns - 1).decided_by == last.isoformat() == "2026-03-21"
     # That day is over: nothing is promised that was not kept.

@@ -169,10 +169,10 @@ def test_money_that_is_back_too_early_to_know(till: Till, peers: Peers) -> None:
 
 def test_a_late_confirmation_is_in_dispute(till: Till, peers: Peers) -> None:
     with ScriptedBiller(peers.biller(), cashier(silent)) as biller:
-        due = till.bill("BRIEF")
+        due = till.bill("FLEETING")
         assert till.peer.pay(due).state == HELD
         until_state(till, due, UNVERIFIED)
-        known = till.fetch("BRIEF", due.reference)
+        known = till.fetch("FLEETING", due.reference)
         assert (known.state, known.quotation) == (pb.BILL_STATE_IN_PROGRESS, b"")
         biller.script = willing
         until(lambda: till.get(due.id).disputed)
@@ -180,7 +180,7 @@ def test_a_late_confirmation_is_in_dispute(till: Till, peers: Peers) -> None:
         assert found.state == UNVERIFIED
         assert not found.HasField("conclusion")
         assert paper(till, due)["standing"] == "unverified (disputed)"
-        known = till.fetch("BRIEF", due.reference)
+        known = till.fetch("FLEETING", due.reference)
         assert known.state == pb.BILL_STATE_IN_PROGRESS
 
 
