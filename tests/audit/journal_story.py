@@ -378,8 +378,8 @@ class Story:
     def recover(self, advance: Row, **f: object) -> Row:
         return self.add(
             Kind.TRANSFER,
-            resolves=advance.sequence,
             **{
+                "resolves": advance.sequence,
                 "debit": advance.credit,
                 "credit": advance.debit,
                 "amount": advance.amount,

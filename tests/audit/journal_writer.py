@@ -41,6 +41,7 @@ FIELDS = (
 NEVER, UNVERIFIED = 2**64 - 1, 2**64 - 3
 """When holds are due that are kept, and those that an expiry has left in question."""
 NO_AMOUNT, NO_COUNT = 2**64 - 1, 2**32 - 1
+KEEPS = (CaseType.DEADLINE_PASSED, CaseType.AMOUNT_DIFFERS)
 DIGESTED = {Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.WINDOW, Kind.SHIFT}
 
 
@@ -183,10 +184,10 @@ class Images:
             self._doubt(sides, -1)
         elif row.kind == Kind.CASE and row.total == CaseType.LATE_CONFIRMATION:
             self._doubt(sides, bool(row.flags & RowFlag.CASE))
-        elif row.kind == Kind.CASE and row.total != CaseType.LATE_REJECTION:
-            if self.open(row.resolves) and not self.kept(row.resolves):
-                self.holds[row.resolves] = NEVER
-                self._keep(sides, self.rows[row.resolves].amount, 1)
+        keeps = row.kind == Kind.CASE and row.total in KEEPS
+        if keeps and self.open(row.resolves) and not self.kept(row.resolves):
+            self.holds[row.resolves] = NEVER
+            self._keep(sides, self.rows[row.resolves].amount, 1)
 
     def open(self, hold: int) -> bool:
         """Whether a hold is open."""
