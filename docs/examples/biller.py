@@ -306,13 +306,17 @@ def close_day(book: Book, args: argparse.Namespace) -> int:
     head = pb.DayList(day=day, count=len(credited), amount=amount)
     messages = [pb.SendDayListRequest(list=head)]
     messages += [pb.SendDayListRequest(credited=part) for part in parts(credited)]
-    with dial(args) as channel:
-        stub = billers_pb2_grpc.BillerServiceStub(channel)
-        told = stub.SendDayList(iter(messages), timeout=LIST_S)
+    try:
+        with dial(args) as channel:
+            stub = billers_pb2_grpc.BillerServiceStub(channel)
+            told = stub.SendDayList(iter(messages), timeout=LIST_S)
+    except grpc.RpcError as error:
+        print(f"not known: {error.code()} {error.details()}")
+        return 3
     print(told)
     if told.differing or told.late or told.unknown or told.damaged:
         return 1  # for people: the numbers are printed
-    return 3 if told.too_early else 0  # 3: send it again later
+    return 3 if told.too_early else 0  # 3: send it again later, it does no harm
 
 
 def dial(args: argparse.Namespace) -> grpc.Channel:
