@@ -10,6 +10,8 @@ import re
 import signal
 from pathlib import Path
 
+import pytest
+
 from switch.v1 import counter_pb2, payments_pb2
 from tests.examples.programs import OTHER, Program, World
 from tests.server.harness import until
@@ -90,6 +92,7 @@ def test_it_is_on_disk_before_it_is_sent(world: World) -> None:
     assert [one.id.hex() for one in world.payments()] == [path.stem]
 
 
+@pytest.mark.slow
 def test_what_is_not_known_stays_and_is_settled_later(world: World) -> None:
     biller = world.serving()
     counter = asking(world, "--patience", "1")
