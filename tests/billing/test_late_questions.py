@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from switch.billing.answers import NOT_SEEN_REASON
+from switch.billing.watches import Watch
 from switch.codes import Kind, Link
 from switch.ids import new_id
 from switch.ledger import moves
@@ -18,6 +19,7 @@ from switch.payment_states import PaymentState
 from switch.register.register import PURPOSE_FLOAT, PURPOSE_SUSPENSE
 from switch.v1 import billers_pb2 as pb
 from tests.billing.dispatch_bench import DEADLINE_S, Bench, FakeConnection, benches
+from tests.damage import damage_row
 
 CONFIRM, STATUS = pb.QUESTION_KIND_CONFIRM, pb.QUESTION_KIND_STATUS
 CONFIRMED, REJECTED = pb.ANSWER_KIND_CONFIRMED, pb.ANSWER_KIND_REJECTED
@@ -402,3 +404,60 @@ def test_a_voided_payment_that_is_verified_is_told_once(bench: Bench) -> None:
     bench.pass_s(0.1)
     ended = [(one.number, int(one.state)) for one in connection.ended]
     assert ended == [(held, int(PaymentState.REVERSED))]
+
+
+# --- who waits, and what is damaged ---------------------------------------------------
+
+
+async def has_changed(watch: Watch) -> bool:
+    return await watch.wait(0)
+
+
+async def test_who_watches_is_woken_by_whatever_is_said_of_it(bench: Bench) -> None:
+    biller, connection = bench.connect()
+    [released] = bench.pay()
+    [kept] = bench.pay(code="KEPT")
+    questions = connection.take()
+    with bench.dispatch.watch(released) as one, bench.dispatch.watch(kept) as other:
+        bench.pass_s(61)
+        assert {await has_changed(watch) for watch in (one, other)} == {True}
+        bench.expire()
+        # It is kept from now on; the other waits still.
+        assert (await has_changed(one), await has_changed(other)) == (False, True)
+        bench.pass_s(DEADLINE_S)
+        while await has_changed(one):
+            pass
+        bench.expire()
+        assert (await has_changed(one), await has_changed(other)) == (True, False)
+        bench.answer(biller, questions[:1])
+        assert await has_changed(one)
+        bench.answer(biller, questions[:1], REJECTED, "REVERSED")
+        assert await has_changed(one)
+        assert bench.ledger.link(released, Link.VERIFY)
+        bench.answer(biller, questions[1:], more=1)
+        assert (await has_changed(one), await has_changed(other)) == (False, True)
+
+
+def test_a_damaged_one_is_let_go_and_the_others_are_asked_about(bench: Bench) -> None:
+    held = leave(bench, 3)
+    damage_row(bench.path, bench.ledger.row(held[1]).tobytes())
+    _, connection = bench.connect()
+    bench.pass_s(LONGEST_S + 1)
+    asked = {one.number for one in connection.take()}
+    assert asked == {held[0], held[2]}
+    assert bench.dispatch.damaged().tolist() == [held[1]]
+    assert status(bench)[4] == 2
+
+
+def test_a_connection_that_breaks_costs_no_second_question_at_once(
+    bench: Bench,
+) -> None:
+    leave(bench, 3)
+    biller, connection = bench.connect()
+    asked = connection.take()
+    assert {one.kind for one in asked} == {STATUS}
+    bench.dispatch.detach(biller, connection)
+    _, connection = bench.connect()
+    assert not connection.take()
+    bench.pass_s(LONGEST_S + 1)
+    assert len(connection.take()) == len(asked)
