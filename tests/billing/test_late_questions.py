@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from switch._core import Request
 from switch.billing.answers import NOT_SEEN_REASON
 from switch.billing.watches import Watch
 from switch.codes import Kind, Link
@@ -244,6 +245,35 @@ def test_a_late_confirmation_is_asked_about_once_a_day_and_may_be_taken_back(
     assert status(bench) == (0, 0, 0, 0, 0)
 
 
+def test_a_late_confirmation_is_known_however_it_came(bench: Bench) -> None:
+    [held] = leave(bench)
+    word = moves.confirmed(held, bench.ledger.row(held)["id"].tobytes(), 100)
+    bench.commit(Request.answers(word, bench.index("water")))
+    bench.dispatch.look()
+    biller, connection = bench.connect()
+    [question] = connection.take()
+    assert not bench.answer(biller, [question], UNKNOWN)
+    bench.pass_s(DAY_S - 60, 60)
+    assert not connection.take()
+
+
+def test_after_a_start_a_late_confirmation_is_known_by_the_next_answer(
+    bench: Bench,
+) -> None:
+    [held] = leave(bench)
+    biller, connection = bench.connect()
+    assert not bench.answer(biller, connection.take())
+    bench.restart()
+    be_there(bench)
+    biller, connection = bench.connect()
+    bench.pass_s(LONGEST_S)
+    [question] = connection.take()
+    assert (question.number, question.kind) == (held, STATUS)
+    assert not bench.answer(biller, [question])
+    bench.pass_s(DAY_S - 60, 60)
+    assert not connection.take()
+
+
 def test_a_correction_ends_the_questions(bench: Bench) -> None:
     [held] = leave(bench)
     biller, connection = bench.connect()
@@ -301,6 +331,12 @@ def test_another_amount_keeps_the_payment(bench: Bench) -> None:
     bench.pass_s(120, 60)
     [again] = connection.take()
     assert again.kind == STATUS
+    # Asked about so rarely ever after, whatever it says.
+    assert not bench.answer(biller, [again], UNKNOWN)
+    bench.pass_s(DAY_S - 60, 60)
+    assert not connection.take()
+    bench.pass_s(120, 60)
+    [again] = connection.take()
     # It corrects itself: what it has credited is what was asked for.
     assert not bench.answer(biller, [again])
     assert bench.ledger.row(bench.ledger.resolution(held)[0])["kind"] == Kind.POST
@@ -377,17 +413,14 @@ def test_a_basket_is_one_line_after_a_start(bench: Bench) -> None:
 
 
 def test_a_group_that_expires_while_nobody_looks_is_found(bench: Bench) -> None:
-    # Nothing is open before and after it, and no biller is there.
-    biller, connection = bench.connect()
+    # Nothing is open before it and after it, and no biller is there.
+    bench.restart()
     bench.try_to_pay(3, "WATER")
-    bench.dispatch.look()
-    assert connection.take()
-    bench.dispatch.detach(biller, connection)
-    bench.try_to_pay(2, "KEPT")
     bench.now += DEADLINE_S + 1
     bench.ledger.commit([], bench.wall_ns())
+    assert not bench.ledger.holds_count
     bench.dispatch.look()
-    assert status(bench) == (0, 0, 0, 2, 3)
+    assert status(bench) == (0, 0, 0, 0, 3)
 
 
 def test_a_voided_payment_that_is_verified_is_told_once(bench: Bench) -> None:
