@@ -153,6 +153,24 @@ def test_what_waits_is_asked_all_the_same(bench: Bench) -> None:
     assert mine == held
 
 
+def test_the_last_half_of_a_minute_is_for_those_that_wait(tmp_path: Path) -> None:
+    for bench in benches(tmp_path, **{**SETTINGS, "queue_max": 100}):
+        be_there(bench)
+        released = set(leave(bench, 18))
+        biller, connection = bench.connect()
+        held = bench.pay(25)
+        first = {one.number for one in connection.take()}
+        assert len(first & released) == 10
+        # A minute later there is room for more of them by their own quarter; but the
+        # questions about what waits have taken more than half of all.
+        bench.pass_s(70, 1)
+        asked = {one.number for one in connection.take()}
+        assert asked == set(held)
+        bench.answer(biller, bench.questions(held))
+        bench.pass_s(61, 1)
+        assert {one.number for one in connection.take()} == released - first
+
+
 @pytest.mark.parametrize("basket", [0, 3])
 def test_a_rejection_verifies(bench: Bench, basket: int) -> None:
     held = leave(bench, basket=basket)
