@@ -65,6 +65,9 @@ def exceptions(args: Namespace, screen: Screen) -> Exit:
         totals = [plain(total) for total in first.totals]
         screen.value({"totals": totals, "as_of_sequence": first.as_of_sequence})
         return Exit.DONE
+    if not found:
+        screen.line(screen.language.word("nothing open"))
+        return Exit.DONE
     _show_list(found, screen)
     _show_totals(list(first.totals), screen)
     if args.history:
@@ -106,7 +109,7 @@ def _show_totals(totals: list[pb.ExceptionTotal], screen: Screen) -> None:
         ("kind", "count", "amount", "oldest"),
         [
             (
-                language.word(_word(pb.ExceptionKind, one.kind)),
+                language.word(f"kind {_word(pb.ExceptionKind, one.kind)}"),
                 language.count(one.count),
                 language.amount(one.amount),
                 format_ist(one.oldest_since_ns) if one.oldest_since_ns else "",
@@ -143,9 +146,10 @@ def _word(enum: object, number: int) -> str:
 
 def _kind(one: pb.Exception, screen: Screen) -> str:
     word = screen.language.word
-    kind = word(_word(pb.ExceptionKind, one.kind))
+    kind = word(f"kind {_word(pb.ExceptionKind, one.kind)}")
     if one.proposal_kind and one.kind != pb.EXCEPTION_KIND_ADVANCE:
-        kind += f": {word(_word(types_pb2.ProposalKind, one.proposal_kind))}"
+        asked = _word(types_pb2.ProposalKind, one.proposal_kind)
+        kind += f": {word(f'propose {asked}')}"
     return kind
 
 
@@ -216,16 +220,16 @@ def approve(args: Namespace, screen: Screen) -> Exit:
     """Approve a proposal of somebody else, and do it."""
     with open_office(args) as client:
         reply = client.approve(args.entry, move_id=args.id or new_id())
-    outcomes = [reply.outcome, *reply.done]
     if screen.as_json:
         screen.value(plain(reply))
-        all_done = {one.result for one in outcomes} == {int(Result.OK)}
-        return Exit.DONE if all_done and reply.done else Exit.REFUSED
-    for outcome in outcomes:
-        ended = show_outcome(outcome, screen)
-        if ended is not Exit.DONE:
-            return ended
-    return Exit.DONE
+    else:
+        # What is done is done, also if it was approved before, by whomever.
+        if not reply.done or reply.outcome.result == int(Result.OK):
+            show_outcome(reply.outcome, screen)
+        for one in reply.done:
+            show_outcome(one, screen)
+    done = {one.result for one in reply.done} == {int(Result.OK)}
+    return Exit.DONE if done else Exit.REFUSED
 
 
 def recover(args: Namespace, screen: Screen) -> Exit:
@@ -237,12 +241,22 @@ def recover(args: Namespace, screen: Screen) -> Exit:
     return show_outcome(outcome, screen)
 
 
+def fund_suspense(args: Namespace, screen: Screen) -> Exit:
+    """Put money aside for advances."""
+    with open_office(args) as client:
+        outcome = client.fund_suspense(
+            args.amount, args.reason, move_id=args.id or new_id()
+        )
+    return show_outcome(outcome, screen)
+
+
 Command = tuple[str, Callable[[Namespace, Screen], Exit], str]
 
 COMMANDS: tuple[Command, ...] = (
     ("exceptions", exceptions, "what people must see to, whose turn it is, by when"),
     ("withdraw", withdraw, "take a proposal back that nobody has approved"),
     ("approve", approve, "approve a proposal of somebody else, and do it"),
+    ("fund-suspense", fund_suspense, "put money aside, for advances"),
     ("recover", recover, "get an advance back from the wallet that was given it"),
 )
 VERBS: tuple[Command, ...] = tuple(

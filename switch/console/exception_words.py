@@ -7,23 +7,24 @@ from switch.codes import Result
 
 EXCEPTION_WORDS: dict[str, tuple[str, str]] = {
     # Kinds, as the wire names them.
-    "late_confirmation": ("confirmed late", "দেরিতে নিশ্চিত"),
-    "late_rejection": ("rejected late", "দেরিতে অগ্রাহ্য"),
-    "kept": ("kept", "আটকে রাখা"),
-    "unverified": ("unverified", "যাচাই হয়নি"),
-    "amount_differs": ("amount differs", "অঙ্ক মেলে না"),
-    "overdue": ("overdue", "সময় পেরিয়েছে"),
-    "damaged": ("damaged", "তথ্য নষ্ট"),
-    "owed": ("approved, not done", "অনুমোদিত, করা হয়নি"),
-    "advance": ("advance", "অগ্রিম"),
-    "proposal": ("proposal", "প্রস্তাব"),
+    "kind late_confirmation": ("confirmed late", "দেরিতে নিশ্চিত"),
+    "kind late_rejection": ("rejected late", "দেরিতে অগ্রাহ্য"),
+    "kind kept": ("kept", "আটকে রাখা"),
+    "kind unverified": ("unverified", "যাচাই হয়নি"),
+    "kind amount_differs": ("amount differs", "অঙ্ক মেলে না"),
+    "kind overdue": ("overdue", "সময় পেরিয়েছে"),
+    "kind damaged": ("damaged", "তথ্য নষ্ট"),
+    "kind owed": ("approved, not done", "অনুমোদিত, করা হয়নি"),
+    "kind advance": ("advance", "অগ্রিম"),
+    "kind proposal": ("proposal", "প্রস্তাব"),
     # What is proposed.
-    "post": ("complete", "সম্পূর্ণ করা"),
-    "void": ("give back", "ফিরিয়ে দেওয়া"),
-    "refund": ("refund", "ফেরত"),
-    "correction": ("correction", "সংশোধন"),
-    "close_case": ("close the case", "কেস বন্ধ করা"),
-    "verify": ("not credited", "জমা হয়নি"),
+    "propose advance": ("advance", "অগ্রিম"),
+    "propose post": ("complete", "সম্পূর্ণ করা"),
+    "propose void": ("give back", "ফিরিয়ে দেওয়া"),
+    "propose refund": ("refund", "ফেরত"),
+    "propose correction": ("correction", "সংশোধন"),
+    "propose close_case": ("close the case", "কেস বন্ধ করা"),
+    "propose verify": ("not credited", "জমা হয়নি"),
     # Whose turn it is.
     "turn biller": ("biller", "বিলার"),
     "turn treasury": ("treasury", "ট্রেজারি"),
@@ -37,8 +38,10 @@ EXCEPTION_WORDS: dict[str, tuple[str, str]] = {
     "payment": ("Payment", "লেনদেন"),
     "person": ("Person", "ব্যক্তি"),
     "says": ("Biller says", "বিলার বলছে"),
-    "since": ("Since", "কবে থেকে"),
     "turn": ("Whose turn", "কার পালা"),
+    "unverified": ("Unverified", "যাচাই হয়নি"),
+    # What is said.
+    "nothing open": ("Nothing is open.", "কিছু বাকি নেই।"),
 }
 """Key → English, Bengali."""
 

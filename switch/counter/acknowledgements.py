@@ -1,8 +1,8 @@
 """A payment's numbered acknowledgement: that the switch has it, and how it stands.
 
-May use `calendar`, `payment_states` and `papers`. It is for whom there is no receipt
-for yet, or never will be. What it says of the payment is fixed; how that stands is said
-as of a time.
+May use `calendar`, `payment_states`, `papers` and until when doubts are decided. It is
+for who has no receipt yet, or never will. What it says of the payment is fixed; how
+that stands is said as of a time.
 """
 
 import json
@@ -11,10 +11,8 @@ from dataclasses import dataclass
 
 from switch.calendar import day_date, day_number, format_financial_year, format_ist
 from switch.counter.papers import RULE, Paper, Printer, paper_json
+from switch.ledger.overdue import DECIDE_DAYS
 from switch.payment_states import Standing
-
-DECIDED_DAYS = 5
-"""What is in doubt is decided by the end of so many days after the payment's (T+5)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +52,7 @@ class Acknowledgement(Paper):
 
         Empty where nothing is, or when that day is over.
         """
-        last = day_number(self.accepted_ns) + DECIDED_DAYS
+        last = day_number(self.accepted_ns) + DECIDE_DAYS
         is_open = self.standing in _IN_DOUBT and day_number(self.as_of_ns) <= last
         return day_date(last).isoformat() if is_open else ""
 
@@ -103,8 +101,8 @@ _NOT_CREDITED = (
         "বিভাগে জমা হয়নি; টাকা কেন্দ্রে ফিরেছে",
     ),
     (
-        "The cash goes back if it has not yet. The bill can be paid again.",
-        "নগদ ফেরত না পেয়ে থাকলে ফেরত নিন। বিলটি আবার দেওয়া যাবে।",
+        "The centre gives the money back if it has not. The bill can be paid again.",
+        "ফেরত না পেয়ে থাকলে কেন্দ্র থেকে টাকা ফেরত নিন। বিলটি আবার দেওয়া যাবে।",
     ),
 )
 _CORRECTED = (
@@ -113,8 +111,8 @@ _CORRECTED = (
         "শেষ পর্যন্ত দেওয়া হয়েছে: টাকা বিভাগের কাছে আছে",
     ),
     (
-        "Do not pay again. Cash that went back is owed to the centre.",
-        "আবার দেবেন না। নগদ ফেরত নিয়ে থাকলে তা কেন্দ্রকে দিতে হবে।",
+        "Do not pay again. Money that was given back is owed to the centre.",
+        "আবার দেবেন না। টাকা ফেরত নিয়ে থাকলে তা কেন্দ্রকে দিতে হবে।",
     ),
 )
 
@@ -133,8 +131,8 @@ _WORDS: dict[Standing, tuple[tuple[str, str], tuple[str, str]]] = {
             "টাকা আটক আছে; বিভাগ টাকা পেয়েছে কি না এখনও ঠিক জানায়নি",
         ),
         (
-            "Do not pay again. No cash goes back until it is decided.",
-            "আবার দেবেন না। সিদ্ধান্ত না হওয়া পর্যন্ত নগদ ফেরত হবে না।",
+            "Do not pay again. No money goes back until it is decided.",
+            "আবার দেবেন না। সিদ্ধান্ত না হওয়া পর্যন্ত টাকা ফেরত হবে না।",
         ),
     ),
     Standing.UNVERIFIED: (
@@ -143,8 +141,11 @@ _WORDS: dict[Standing, tuple[tuple[str, str], tuple[str, str]]] = {
             "টাকা কেন্দ্রে ফিরেছে; জমা হয়েছে কি না বিভাগ এখনও জানায়নি",
         ),
         (
-            "The cash goes back. The bill cannot be paid until the department says.",
-            "নগদ ফেরত নিন। বিভাগ না জানানো পর্যন্ত এই বিল দেওয়া যাবে না।",
+            (
+                "The centre gives the money back. The bill cannot be paid until the "
+                "department says."
+            ),
+            "কেন্দ্র থেকে টাকা ফেরত নিন। বিভাগ না জানালে এই বিল দেওয়া যাবে না।",
         ),
     ),
     Standing.COMPLETED: (
@@ -153,7 +154,7 @@ _WORDS: dict[Standing, tuple[tuple[str, str], tuple[str, str]]] = {
     ),
     Standing.REFUNDED: (
         ("paid, and given back since", "দেওয়া হয়েছে, পরে ফেরত এসেছে"),
-        ("The cash of what was given back goes back.", "যা ফেরত এসেছে তার নগদ নিন।"),
+        ("The centre gives the money back for it.", "যা ফেরত এসেছে তা কেন্দ্র থেকে নিন।"),
     ),
     **dict.fromkeys(
         (Standing.EXPIRED, Standing.REVERSED, Standing.RETURNED), _NOT_CREDITED

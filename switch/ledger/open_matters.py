@@ -223,11 +223,12 @@ class OpenMatters:
         elif kind == Kind.REFUND:
             self._take_refund(row)
         elif kind == Kind.PROPOSE:
+            closes = row.total == Kind.CASE_CLOSE
             asked = Matter(
                 row.sequence,
                 ExceptionKind.PROPOSAL,
                 row.about,
-                row.amount,
+                0 if closes else row.amount,
                 row.total,
                 row.sequence,
             )

@@ -349,7 +349,8 @@ class Story:
 
     def moved_by(self, asked: Row, debit: int, credit: int, **f: object) -> Row:
         """The transfer that an approved proposal asks for."""
-        fields: dict[str, object] = {"flags": CASE if asked.total == 8 else 0, **f}
+        flags = CASE if asked.total == Kind.TRANSFER else 0
+        fields: dict[str, object] = {"flags": flags, "reference": asked.reference, **f}
         return self.add(
             Kind.TRANSFER,
             id=deed_id(asked.id),
@@ -359,7 +360,6 @@ class Story:
             amount=asked.amount,
             total=asked.sequence,
             checker=SECOND,
-            reference=asked.reference,
             **fields,
         )
 
@@ -378,8 +378,8 @@ class Story:
     def recover(self, advance: Row, **f: object) -> Row:
         return self.add(
             Kind.TRANSFER,
-            resolves=advance.sequence,
             **{
+                "resolves": advance.sequence,
                 "debit": advance.credit,
                 "credit": advance.debit,
                 "amount": advance.amount,

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from switch._core import QUOTATION, Ledger, Rows
+from switch._core import QUOTATION, Ledger, Request, Rows
 from switch.billing.bills import Bill, Fetched
 from switch.billing.quotations import BillState, Quoted, quote
 from switch.codes import KeyRule, Mode, Opened, Policy, Result, Role
@@ -52,6 +52,10 @@ class Desk:
         assert centre
         assert wallet
         self.centre, self.wallet = centre.index, wallet.index
+        biller = self.register.find_participant("power")
+        assert biller
+        # Whoever proposes and approves: the ledger asks only that they are two.
+        self.biller, self.office = biller.index, 1
         source = self.register.treasury_account(PURPOSE_FLOAT).index
         self.do(
             moves.top_up(
@@ -73,6 +77,32 @@ class Desk:
         outcome = cast("Rows", reply)[0]
         assert Result(int(outcome["result"])) is Result.OK
         return int(outcome["sequence"])
+
+    def hold(self, bill_id: str) -> tuple[bytes, int]:
+        """A payment of a bill that waits for a minute: its id and sequence."""
+        payment_id = new_id()
+        move = moves.hold(
+            payment_id,
+            self.wallet,
+            self.service("ID").index,
+            700,
+            bill_id,
+            deadline_s=60,
+            sender=self.centre,
+            amount_due=700,
+        )
+        return payment_id, self.do(move)
+
+    def wait(self, seconds: int) -> None:
+        """Time passes; what is due is done."""
+        self.ledger.commit([], self.now_ns + seconds * 10**9)
+
+    def answer(self, answer: Rows) -> Rows:
+        """A biller's word; its OUTCOME."""
+        request = Request.answers(answer, self.biller)
+        [reply] = self.ledger.commit([request], self.now_ns)
+        outcome: Rows = cast("Rows", reply)[0]
+        return outcome
 
     def service(self, code: str) -> Service:
         found = self.register.find_service(code)
@@ -139,17 +169,7 @@ def test_what_a_quotation_says(desk: Desk) -> None:
 def test_a_bill_that_is_held_and_paid(desk: Desk) -> None:
     ids = bill(), bill(id="AB22"), bill(id="AB33", supersedes=("AB00", "AB22"))
     assert desk.states("ID", *ids) == [BillState.DUE] * 3
-    hold = moves.hold(
-        new_id(),
-        desk.wallet,
-        desk.service("ID").index,
-        700,
-        "AB22",
-        deadline_s=60,
-        sender=desk.centre,
-        amount_due=700,
-    )
-    held = desk.do(hold)
+    _, held = desk.hold("AB22")
     under_way = [BillState.DUE, BillState.IN_PROGRESS, BillState.IN_PROGRESS]
     assert desk.states("ID", *ids) == under_way
     # By another service of the series it is the same bill.
@@ -157,6 +177,38 @@ def test_a_bill_that_is_held_and_paid(desk: Desk) -> None:
     desk.do(moves.post(held, 700))
     paid = [BillState.DUE, BillState.PAID, BillState.PAID]
     assert desk.states("ID", *ids) == desk.states("ARREARS", *ids) == paid
+
+
+def test_a_bill_of_which_nobody_knows_whether_it_is_paid(desk: Desk) -> None:
+    payment_id, held = desk.hold("AB22")
+    desk.wait(61)
+    asked = bill(id="AB22")
+    assert desk.ledger.unverified().tolist() == [held]
+    assert desk.states("ID", asked) == [BillState.IN_PROGRESS]
+    answer = moves.confirmed(held, payment_id, 700)
+    told = desk.answer(answer)
+    assert told["result"] == Result.ALREADY_EXPIRED
+    assert desk.states("ID", asked) == [BillState.IN_PROGRESS]
+    row = desk.ledger.row(held)
+    first, second = desk.office, desk.office + 1
+    proposal = desk.do(
+        moves.propose_correction(new_id(), row, 700, "seen", sender=first)
+    )
+    desk.do(moves.approve(new_id(), proposal, sender=second))
+    wanted = desk.ledger.row(proposal)
+    desk.do(moves.approved_correction(wanted, row, checker=second))
+    assert desk.states("ID", asked) == [BillState.PAID]
+
+
+def test_a_bill_that_is_free_again(desk: Desk) -> None:
+    payment_id, held = desk.hold("AB22")
+    desk.wait(61)
+    told = desk.answer(moves.rejected(held, payment_id, "NONE"))
+    assert told["result"] == Result.OK
+    assert desk.states("ID", bill(id="AB22")) == [BillState.DUE]
+    # It was credited after all, says its biller now.
+    desk.answer(moves.confirmed(held, payment_id, 700))
+    assert desk.states("ID", bill(id="AB22")) == [BillState.IN_PROGRESS]
 
 
 def test_a_month_is_known_by_its_period(desk: Desk) -> None:

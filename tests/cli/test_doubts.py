@@ -1,6 +1,6 @@
 """Goal: the command line says of a payment in doubt what is known, and what to do.
 
-Method: commands as processes against a real server whose biller never comes, with
+Method: commands as processes against a real server whose biller says nothing, with
 services that wait for it for a second.
 """
 
@@ -26,7 +26,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         ):
             done = live.command(*words)
             assert done.returncode == Exit.DONE, done.stderr
-        yield live
+        with live.biller():
+            yield live
 
 
 def test_a_payment_in_doubt_and_its_acknowledgement(live: Live) -> None:

@@ -25,7 +25,7 @@ from switch.specs import TREASURY, ParticipantSpec, ServiceSpec, Specs, specs_to
 from switch.tariffs import Fee
 from switch.v1 import billers_pb2
 from tests.server.harness import Peer
-from tests.server.scripted_biller import ScriptedBiller, owes
+from tests.server.scripted_biller import Script, ScriptedBiller, owes, silent
 
 HEAD = "WB:0028-00-107-001-03"
 CHECKER = "checker"
@@ -162,9 +162,15 @@ class Live:
             ]
             return [owes(question, *bills)]
 
-        peer = Peer(self.server.address, self.authority.leaf(Role.BILLER, "power"))
-        with closing(peer), ScriptedBiller(peer, answer) as desk:
+        with self.biller(answer) as desk:
             yield desk
+
+    @contextmanager
+    def biller(self, script: Script = silent) -> Iterator[ScriptedBiller]:
+        """`power` dials in, and answers by the script."""
+        peer = Peer(self.server.address, self.authority.leaf(Role.BILLER, "power"))
+        with closing(peer), ScriptedBiller(peer, script) as biller:
+            yield biller
 
     def command(
         self, *words: str, where: bool = True

@@ -80,7 +80,7 @@ SERVICES = [
     _service("TAX", AmountRule.EXACT, **BILL, **DIRECT, biller="land", heads=LAND),
     _service("RANGE", AmountRule.MIN_MAX, amount_min=500, amount_max=20_000),
     _service("SOON", AmountRule.ANY, deadline_s=1),
-    _service("BRIEF", AmountRule.EXACT, **BILL, deadline_s=1),
+    _service("FLEETING", AmountRule.EXACT, **BILL, deadline_s=1),
     _service("STAYS", AmountRule.ANY, deadline_s=1, deadline_policy=int(Policy.KEEP)),
     _service("AGAIN", AmountRule.ANY, **NO_KEY, **DIRECT),
     _service("HOURS", AmountRule.ANY, **DIRECT, **WITHIN),
