@@ -212,7 +212,7 @@ class Work:
             self.table,
             # Status questions may not take all of the biller's time.
             min(left, room.half - counts[State.CHECKING]),
-            budget - most // 2,
+            budget,
             share_of(room.half),
             limits,
             now,
