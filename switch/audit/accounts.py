@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from switch.audit.kinds import Move
 from switch.audit.layout import ACCOUNT, SEGMENT_ACCOUNTS, U64, Index, Mask, Rows
 from switch.codes import AccountKind
 
@@ -59,6 +60,19 @@ class Accounts:
         """Whether accounts are of a kind."""
         mask: Mask = self._fields["kind"][indices] == int(kind)
         return mask
+
+    def moves(self, rows: Rows) -> Index:
+        """What transfers that name a row are, as `Move`: their accounts' kinds say."""
+        known = np.maximum(rows["debit"], rows["credit"]) <= self.count
+        kinds = self._fields["kind"]
+        debit, credit = (
+            kinds[np.where(known, rows[side], 0)] for side in ("debit", "credit")
+        )
+        wallet, suspense = int(AccountKind.WALLET), int(AccountKind.SUSPENSE)
+        moves = np.full(len(rows), Move.CORRECTION, dtype=np.intp)
+        moves[(debit == suspense) & (credit == wallet)] = Move.ADVANCE
+        moves[(debit == wallet) & (credit == suspense)] = Move.RECOVERY
+        return moves
 
     def image(self, first: int, count: int) -> Rows:
         """Account images of `first` ... `first + count - 1`, zeros beyond the last."""

@@ -1,28 +1,51 @@
 """Four eyes: what needs two people has a proposal and an approval of it behind it.
 
-Judged by content and not by place: a refund is the one proposed if kind, payment,
-amount and proposer are the same and the checker is who approved; one approval lets one
-of them happen. Releases are voids without a biller's word of holds that their deadline
-keeps, once that has come; one approval lets all of a basket go. Before it a void needs
-nobody: it cancels. Memory: 56 bytes for each refund, correction and release.
+A deed is the one proposed if its content is that of the proposal that it names; a
+refund names it by its id alone. Two people stand behind refunds, corrections, advances
+and closes of cases always, behind verifies without a biller's word, and behind posts
+and voids without one of what is kept, or of what its deadline keeps once that has come.
+Before it a void needs nobody: it cancels. Memory: 128 bytes for each of these.
 """
 
-from collections import defaultdict
+import hashlib
 from typing import Final
 
 import numpy as np
 
+from switch.audit.accounts import Accounts
 from switch.audit.findings import Findings
 from switch.audit.holds import due_times
-from switch.audit.layout import EVIDENCE, KEEP, OK, Rows, pick
+from switch.audit.kinds import Move
+from switch.audit.layout import EVIDENCE, KEEP, PROPOSAL_LIFE_NS, ROW, Rows, pick
 from switch.audit.reader import Journal
+from switch.audit.spans import Resolutions
 from switch.codes import Kind
 
-Content = tuple[int, int, int, int]
-"""Kind, what it is about, amount, proposer."""
-FIELDS: Final = ("sequence", "kind", "resolves", "amount", "participant", "checker")
+Undone = dict[int, np.void]
+"""Approvals behind which no deed stands, by the proposals' sequences."""
 PLACE: Final = np.uint16(0xFF)
 """The bits of `basket` that say which place in it a row has."""
+SAME: Final[dict[int, tuple[str, ...]]] = {
+    Kind.POST: ("resolves", "amount"),
+    Kind.VOID: ("basket",),
+    Kind.REFUND: ("id", "participant", "resolves", "amount"),
+    Move.CORRECTION: ("id", "participant", "resolves", "amount", "reference"),
+    Move.ADVANCE: ("id", "participant", "resolves", "amount", "reference"),
+    Kind.CASE_CLOSE: ("id", "participant", "resolves", "reference"),
+    Kind.VERIFY: ("basket",),
+}
+"""By what is proposed: what the deed has of its proposal. `id` is made of the
+proposal's; `basket`: both name holds of one basket, or the same hold.
+"""
+DEEDS: Final[dict[int, str]] = {
+    Kind.POST: "it posts a kept hold: no biller's word",
+    Kind.VOID: "it releases a hold: no biller's word",
+    Kind.REFUND: "it refunds a payment",
+    Move.CORRECTION: "it corrects a payment",
+    Move.ADVANCE: "it advances a payment",
+    Kind.CASE_CLOSE: "it closes a case",
+    Kind.VERIFY: "it verifies a payment: no biller's word",
+}
 
 
 def lead_of(holds: Rows) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
@@ -32,74 +55,159 @@ def lead_of(holds: Rows) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
     return lead
 
 
+def deed_id(proposal: bytes) -> bytes:
+    """The id of what a proposal with this id leads to."""
+    return hashlib.blake2b(b"refund" + proposal, digest_size=32).digest()[:16]
+
+
 class Approvals:
     """Gathers while rows pass, judges in `finish`."""
 
     def __init__(self, findings: Findings) -> None:
         """Nothing seen yet."""
         self.findings = findings
-        self._moves: list[tuple[int, ...]] = []
-        self._releases: list[tuple[int, int, int]] = []
+        self._needed: list[Rows] = []
+        self.undone: Undone = {}
+        """When `finish` is done: what was approved and not done."""
 
-    def moved(self, rows: Rows) -> None:
-        """Note accepted refunds, and transfers that name a case."""
-        columns = (rows[name].tolist() for name in FIELDS)
-        self._moves += zip(*columns, strict=True)
+    def needed(self, rows: Rows) -> None:
+        """Note accepted rows that need two people."""
+        self._needed.append(rows)
 
-    def released(self, holds: Rows, rows: Rows) -> None:
-        """Note voids of some holds that need two people."""
-        alone = rows["kind"] == Kind.VOID
-        alone &= (rows["flags"] & np.uint16(EVIDENCE)) == 0
-        alone &= (holds["flags"] & np.uint16(KEEP)) != 0
-        alone &= rows["timestamp"] >= due_times(holds)
-        if alone.any():
-            leads = lead_of(pick(holds, alone)).tolist()
-            sequences = rows["sequence"][alone].tolist()
-            checkers = rows["checker"][alone].tolist()
-            self._releases += zip(sequences, leads, checkers, strict=True)
+    def ended(self, found: Resolutions, rows: Rows) -> None:
+        """Note what ended some holds and needs two people."""
+        holds, kept = found.holds, found.kept
+        due = (holds["flags"] & np.uint16(KEEP)) != 0
+        due &= rows["timestamp"] >= due_times(holds)
+        needs = found.post & kept | (rows["kind"] == Kind.VOID) & (kept | due)
+        needs &= (rows["flags"] & np.uint16(EVIDENCE)) == 0
+        if needs.any():
+            self._needed.append(pick(rows, needs))
+        self.answered(rows)
 
-    def finish(self, journal: Journal, rows: Rows, spoken_of: Rows) -> None:
-        """Judge by the approvals among `rows`, of which each speaks of its own row."""
-        mine = (rows["kind"] == Kind.APPROVE) & (spoken_of["kind"] == Kind.PROPOSE)
-        mine &= spoken_of["result"] == OK
-        mine &= spoken_of["sequence"] < rows["sequence"]
-        approvals, asked = rows[mine], spoken_of[mine]
-        apart = (approvals["participant"] != asked["participant"]) | (
-            approvals["operator_"] != asked["operator_"]
-        )
-        approvals, asked = approvals[apart], asked[apart]
-        self._judge_moves(approvals, asked)
-        self._judge_releases(journal, approvals, asked)
+    def answered(self, rows: Rows) -> None:
+        """With a biller's word nobody else is needed, and none is named."""
+        named = (rows["total"] != 0) | (rows["checker"] != 0)
+        named &= (rows["flags"] & np.uint16(EVIDENCE)) != 0
+        text = "a biller's word made it, and it names a proposal or who approved it"
+        self.findings.add_rows("approvals", rows["sequence"][named], text)
 
-    def _judge_moves(self, approvals: Rows, asked: Rows) -> None:
-        """Each refund or correction takes one approval of its own content."""
-        given = defaultdict[Content, list[tuple[int, int]]](list)
-        names = "total", "resolves", "amount", "participant"
-        contents = zip(*(asked[name].tolist() for name in names), strict=True)
-        for content, row in zip(contents, approvals, strict=True):
-            given[content].append((int(row["sequence"]), int(row["participant"])))
-        for sequence, kind, about, amount, sender, checker in sorted(self._moves):
-            found = given.get((kind, about, amount, sender), [])
-            for one in found:
-                if one[0] < sequence and one[1] == checker:
-                    found.remove(one)
-                    break
-            else:
-                what = "refunds" if kind == Kind.REFUND else "corrects"
-                text = f"it {what} {about}, and no two people asked for that"
-                self.findings.add("approvals", sequence, text)
-
-    def _judge_releases(self, journal: Journal, approvals: Rows, asked: Rows) -> None:
-        """A release belongs to a case that its hold's basket has, and was approved."""
-        given = defaultdict[int, list[tuple[int, int]]](list)
-        voids = asked["total"] == int(Kind.VOID)
-        cases = journal.rows_at(asked["resolves"][voids])
-        leads = lead_of(journal.rows_at(cases["resolves"])).tolist()
-        for lead, row in zip(leads, approvals[voids], strict=True):
-            given[lead].append((int(row["sequence"]), int(row["participant"])))
-        for sequence, lead, checker in self._releases:
-            if not any(
-                at < sequence and who == checker for at, who in given.get(lead, ())
+    def finish(self, journal: Journal, accounts: Accounts, rows: Rows) -> None:
+        """Judge by the people's accepted rows."""
+        self.answered(pick(rows, rows["kind"] == Kind.VERIFY))
+        proposals = {
+            int(row["sequence"]): row for row in rows[rows["kind"] == Kind.PROPOSE]
+        }
+        approved = self._approved(rows, proposals)
+        deeds, asked = self._deeds(accounts, rows)
+        named = deeds["total"].copy()
+        refunds = asked == Kind.REFUND
+        of_ids = {
+            deed_id(row["id"].tobytes()): sequence
+            for sequence, row in proposals.items()
+            if row["total"] == Kind.REFUND
+        }
+        ids = [one.tobytes() for one in deeds["id"][refunds]]
+        named[refunds] = [of_ids.get(one, 0) for one in ids]
+        holds = {int(row["resolves"]) for row in proposals.values()}
+        leads = self._leads(journal, np.array(sorted(holds), dtype=np.uint64))
+        # What ends or verifies a hold says its place in its basket.
+        own = deeds["resolves"] - (deeds["basket"] & PLACE).astype(np.uint64)
+        done = set[int]()
+        for deed, what, number, lead in zip(
+            deeds, asked.tolist(), named.tolist(), own.tolist(), strict=True
+        ):
+            approval = approved.get(number)
+            proposal = proposals.get(number)
+            if (
+                approval is None
+                or proposal is None
+                or approval["sequence"] >= deed["sequence"]
+                or approval["participant"] != deed["checker"]
             ):
-                text = "it releases a hold: no biller's word, and no two people"
+                text = f"{DEEDS[what]}, and no two people asked for that"
+                self.findings.add("approvals", int(deed["sequence"]), text)
+            elif proposal["total"] != what or not self._same(
+                proposal, deed, what, (leads.get(int(proposal["resolves"]), 0), lead)
+            ):
+                text = f"it is not what {number} proposed"
+                self.findings.add("approvals", int(deed["sequence"]), text)
+            else:
+                done.add(number)
+        self.undone = {
+            number: approval
+            for number, approval in approved.items()
+            if number not in done
+        }
+
+    def _deeds(self, accounts: Accounts, rows: Rows) -> tuple[Rows, np.ndarray]:
+        """What needs two people, ascending, and as what each must be proposed."""
+        transfers = rows["kind"] == Kind.TRANSFER
+        moves = accounts.moves(rows)
+        needs = (rows["kind"] == Kind.CASE_CLOSE) | (
+            transfers & (moves != Move.RECOVERY)
+        )
+        alone = (rows["flags"] & np.uint16(EVIDENCE)) == 0
+        needs |= (rows["kind"] == Kind.VERIFY) & alone
+        deeds = np.concatenate([np.empty(0, ROW), *self._needed, pick(rows, needs)])
+        self._needed.clear()
+        deeds = pick(deeds, np.argsort(deeds["sequence"]))
+        asked = deeds["kind"].astype(np.intp)
+        transfers = asked == Kind.TRANSFER
+        asked[transfers] = accounts.moves(deeds)[transfers]
+        return deeds, asked
+
+    def _approved(
+        self, rows: Rows, proposals: dict[int, np.void]
+    ) -> dict[int, np.void]:
+        """The approval of each proposal that is approved, as it may be."""
+        approved, withdrawn = dict[int, np.void](), dict[int, int]()
+        for row in rows[np.isin(rows["kind"], (Kind.APPROVE, Kind.WITHDRAW))]:
+            number, sequence = int(row["resolves"]), int(row["sequence"])
+            does = "withdraws" if row["kind"] == Kind.WITHDRAW else "approves"
+            if number in withdrawn:
+                text = f"it {does} what sequence {withdrawn[number]} has withdrawn"
                 self.findings.add("approvals", sequence, text)
+            elif number in approved:
+                first = approved[number]["sequence"]
+                text = f"it {does} what sequence {first} has approved"
+                self.findings.add("approvals", sequence, text)
+            elif row["kind"] == Kind.WITHDRAW:
+                withdrawn[number] = sequence
+            else:
+                approved[number] = row
+        for number, row in list(approved.items()):
+            asked = proposals.get(number)
+            if asked is None or asked["sequence"] >= row["sequence"]:
+                del approved[number]
+                continue
+            age = int(row["timestamp"]) - int(asked["timestamp"])
+            if age >= PROPOSAL_LIFE_NS:
+                text = "what it approves was proposed 30 days or more before it"
+                self.findings.add("approvals", int(row["sequence"]), text)
+                del approved[number]
+            elif all(row[one] == asked[one] for one in ("participant", "operator_")):
+                del approved[number]
+        return approved
+
+    @staticmethod
+    def _leads(journal: Journal, sequences: np.ndarray) -> dict[int, int]:
+        """The first hold of the basket of each of some holds."""
+        leads = lead_of(journal.rows_at(sequences))
+        return dict(zip(sequences.tolist(), leads.tolist(), strict=True))
+
+    @staticmethod
+    def _same(
+        proposal: np.void, deed: np.void, what: int, leads: tuple[int, int]
+    ) -> bool:
+        """Whether a deed is what was proposed."""
+        for name in SAME[what]:
+            if name == "id":
+                same = deed["id"].tobytes() == deed_id(proposal["id"].tobytes())
+            elif name == "basket":
+                same = leads[0] == leads[1]
+            else:
+                same = deed[name].tobytes() == proposal[name].tobytes()
+            if not same:
+                return False
+        return True

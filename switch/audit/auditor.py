@@ -11,6 +11,7 @@ import numpy as np
 from switch.audit.books import Books
 from switch.audit.causes import Causes
 from switch.audit.chain import Chain
+from switch.audit.exceptions import Exceptions
 from switch.audit.findings import CHAIN_CHECKS, CHECKS, Findings
 from switch.audit.index import Index, compare_index, compare_pieces, read_index
 from switch.audit.layout import Rows
@@ -36,6 +37,8 @@ class Report:
     findings: Findings
     checks: dict[str, int]
     notes: list[str]
+    exceptions: Exceptions | None
+    """What is open at the end; None if only the chain was looked at."""
     seconds: float
 
     @property
@@ -78,13 +81,7 @@ def audit(
         notes = run.plan_index(index)
         notes += run.plan_live(live)
         run.read(progress)
-        if books.claims:
-            books.claims.finish(journal, last)
-            books.cases.finish(journal)
-            books.deadlines.finish(books.holds, last)
-            refunds = books.claims.refunds
-            causes = Causes(journal, books.register, refunds, findings)
-            causes.judge(books.refusals.speaking)
+        exceptions = _finish(journal, books, last)
     checks = list(CHECKS) if scope == "all" else list(CHAIN_CHECKS)
     compared = {
         "index": index is not None or "index" in findings.counts,
@@ -102,8 +99,26 @@ def audit(
         findings=findings,
         checks={name: findings.counts.get(name, 0) for name in checks},
         notes=notes,
+        exceptions=exceptions,
         seconds=time.monotonic() - started,
     )
+
+
+def _finish(journal: Journal, books: Books, last: int) -> Exceptions | None:
+    """Judge what needs all rows; gives what is open at the end, None if only the chain
+    is looked at.
+    """
+    if books.claims is None:
+        return None
+    books.claims.people(*books.cases.settling())
+    books.claims.finish(journal, last)
+    refunds = books.claims.refunds
+    exceptions = books.cases.finish(journal, refunds, books.refusals)
+    exceptions.now = int(journal.rows_at(np.array([last], np.uint64))["timestamp"][0])
+    books.deadlines.finish(books.holds, last)
+    causes = Causes(journal, books.register, books.findings)
+    causes.judge(books.refusals.speaking)
+    return exceptions
 
 
 class _Audit:

@@ -2,8 +2,9 @@
 
 A claim is of (biller, series, reference of the row). Who took it holds it until a row
 releases it; then it may be taken again, by a quotation that was fetched later than
-that. Rows leave hashes here, and what looks wrong is proven on the rows themselves.
-Memory: 16 bytes for each claim, 24 for each quotation.
+that, unless its biller says of one that had it that it has credited that late. Rows
+leave hashes here, and what looks wrong is proven on the rows themselves. Memory: 16
+bytes for each claim, 24 for each quotation.
 """
 
 from typing import Final
@@ -12,7 +13,7 @@ import numpy as np
 
 from switch.audit.ends import FREES, RELEASES, Ends
 from switch.audit.findings import Findings
-from switch.audit.layout import U64, Index, Mask, Rows, mix, pick
+from switch.audit.layout import TAKERS_MAX, U64, Index, Mask, Rows, mix, pick
 from switch.audit.prices import Priced
 from switch.audit.reader import Journal
 from switch.audit.register import Register
@@ -101,7 +102,9 @@ class Bills:
         refused = np.concatenate([none, *self._refused], axis=1)
         # Ends of payments whose claims they do not free, and of forged ones, are left.
         at = find(ends.takers, sequences)
-        known = (at != NOWHERE) & ends.having(FREES) & (ends.sequences > ends.takers)
+        known = (at != NOWHERE) & (ends.sequences > ends.takers)
+        late = ends.where(known).late()
+        known &= ends.having(FREES)
         ends, at = ends.where(known), at[known]
         freed = hashes[at]
         # What was taken once and never asked for again needs no order.
@@ -114,8 +117,11 @@ class Bills:
             (hashes[chosen], sequences[chosen]),
             (freed[mine], ends.where(mine)),
             [quoted, refused],
+            self._late(late, (hashes, sequences), again),
         )
-        lacking = np.concatenate((lacking, claims.lacking()))
+        holders, takers, rows = claims.lacking()
+        same = self._same(journal, holders, takers)
+        lacking = np.concatenate((lacking, rows[same]))
         text = "it ends a payment and does not release its claim"
         self.findings.add_rows("claims", np.sort(lacking), text)
         text = "it releases a claim that a later payment had taken"
@@ -130,11 +136,29 @@ class Bills:
         for at_one, at_two in self._proven(journal, one, two):
             text = f"its quotation is older than what released sequence {at_one}"
             self.findings.add("claims", at_two, text)
+        one, two = claims.credited_late()
+        for at_one, at_two in self._proven(journal, one, two):
+            text = f"its biller has credited sequence {at_one} late, of the same bill"
+            self.findings.add("claims", at_two, text)
         holders, rows = claims.holders(refused), refused[1]
+        holders = np.where(holders == NEVER, claims.blocked(refused), holders)
         wrong = holders != refused[2]
         held = np.flatnonzero(wrong & (holders != NEVER))
         wrong[held] = self._same(journal, holders[held], rows[held])
         self._add_refusals(np.sort(rows[wrong]))
+
+    @staticmethod
+    def _late(
+        late: tuple[U64, U64, U64], taken: tuple[U64, U64], again: U64
+    ) -> list[tuple[int, int, int, int]]:
+        """Payments that were confirmed late, ascending: the hash of each one's claim,
+        its sequence, from which row on and up to which; of `again` alone.
+        """
+        takers, begins, ends = late
+        hashes = taken[0][find(takers, taken[1])]
+        mine = among(hashes, again)
+        columns = (one[mine].tolist() for one in (hashes, takers, begins, ends))
+        return list(zip(*columns, strict=True))
 
     def _proven(
         self, journal: Journal, first: U64, second: U64
@@ -161,16 +185,23 @@ class _Claims:
     """Who holds each claim, from row to row."""
 
     def __init__(
-        self, takes: tuple[U64, U64], ends: tuple[U64, Ends], asked: list[U64]
+        self,
+        takes: tuple[U64, U64],
+        ends: tuple[U64, Ends],
+        asked: list[U64],
+        late: list[tuple[int, int, int, int]],
     ) -> None:
-        """Takes and ends with their claims' hashes, and what is asked of those."""
+        """Takes and ends with their claims' hashes, what is asked of those, and who was
+        confirmed late.
+        """
+        self.late = late
         hashes, sequences = takes
         freed, self.ends = ends
         things = [hashes, freed, *(one[0] for one in asked)]
         rows = [sequences, self.ends.sequences, *(one[1] for one in asked)]
         self.line = line = Timeline(things, rows)
         order = np.argsort(line.places(hashes, sequences))
-        self.sequences = sequences[order]
+        self.hashes, self.sequences = hashes[order], sequences[order]
         self.places = line.places(hashes, sequences)[order]
         own: Index = np.searchsorted(self.places, line.places(freed, self.ends.takers))
         self.first_end = np.full(len(sequences), NEVER, dtype=np.uint64)
@@ -187,16 +218,17 @@ class _Claims:
         self._released_at = self.ends.times[released]
         self._released_of = self.ends.takers[released]
 
-    def lacking(self) -> U64:
-        """Rows that should release a claim, and do not."""
-        bad = self._expected & ~self.ends.having(RELEASES)
-        return self.ends.sequences[bad]
+    def lacking(self) -> tuple[U64, U64, U64]:
+        """Rows that should release a claim and do not: who had it last, the payments
+        that the rows end, and the rows.
+        """
+        return self._ends(self._expected & ~self.ends.having(RELEASES))
 
     def released_of_others(self) -> tuple[U64, U64, U64]:
-        """Rows that release what another holds: those, the payments that the rows
-        end, and the rows.
-        """
-        bad = ~self._expected & self.ends.having(RELEASES)
+        """The same of rows that release what another holds."""
+        return self._ends(~self._expected & self.ends.having(RELEASES))
+
+    def _ends(self, bad: Mask) -> tuple[U64, U64, U64]:
         holders = self.sequences[self._holder[bad]]
         return holders, self.ends.takers[bad], self.ends.sequences[bad]
 
@@ -213,6 +245,34 @@ class _Claims:
             return np.full(len(before), NEVER, dtype=np.uint64)
         held = (before != NOWHERE) & (self.first_end[before] > asked[1])
         return np.where(held, self.sequences[before], NEVER)
+
+    def blocked(self, asked: U64) -> U64:
+        """The newest payment that had the claim before each row that asked for it, and
+        was confirmed late by then; NEVER if none was.
+        """
+        blocked = np.full(asked.shape[1], NEVER)
+        places = self.line.places(asked[0], asked[1])
+        order = np.argsort(places)
+        at = np.searchsorted(self.places, places)
+        for thing, taker, begin, end in self.late:
+            things = np.array((thing, thing, thing), np.uint64)
+            marks = np.array((taker, begin, end), np.uint64)
+            marks = self.line.places(things, marks)
+            own = np.searchsorted(self.places, marks[0])
+            low, high = np.searchsorted(places[order], marks[1:])
+            some = order[low:high]
+            # The newest come last; of the takers the ledger looks at the newest ones.
+            blocked[some[at[some] - own <= TAKERS_MAX]] = taker
+        return blocked
+
+    def credited_late(self) -> tuple[U64, U64]:
+        """Payments that were confirmed late, and others that took their claims then;
+        those who take what another holds are another matter.
+        """
+        asked = np.stack((self.hashes, self.sequences))
+        blocked = self.blocked(asked)
+        bad = (blocked != NEVER) & (self.holders(asked) == NEVER)
+        return blocked[bad], self.sequences[bad]
 
     def superseded(self, quoted: U64) -> tuple[U64, U64]:
         """Takers, and rows whose quotation was fetched before their claim was released;

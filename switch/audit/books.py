@@ -160,7 +160,7 @@ class Books:
             self.claims.span(span.rows, resolutions)
             if span.kinds[Kind.REFUND]:
                 refunds = pick(span.rows, span.kind == Kind.REFUND)
-                self.cases.approvals.moved(refunds)
+                self.cases.approvals.needed(refunds)
 
     def _known(self, span: Span) -> Span:
         """The span without rows that name accounts that are not open yet."""
@@ -190,9 +190,8 @@ class Books:
             self.findings.add_rows("accounts", span.sequence[bad], text)
         if span.kinds[Kind.TRANSFER]:
             names = (span.kind == Kind.TRANSFER) & (span.rows["resolves"] != 0)
-            if self.claims and names.any():
-                self.cases.corrected(pick(span.rows, names))
-                self.cases.approvals.moved(pick(span.rows, names))
+            if names.any():
+                self.cases.moved(pick(span.rows, names))
             bad = span.debit == span.credit
             text = "it moves money from an account to itself"
             self.findings.add_rows("accounts", span.sequence[bad], text)
@@ -229,24 +228,29 @@ class Books:
             at = np.arange(len(span.rows))
         if not len(at):
             return None
-        place, good = self.holds.resolve(span.rows["resolves"][at], span.sequence[at])
+        about = span.rows["resolves"][at]
+        place, good, kept = self.holds.resolve(about, span.sequence[at])
         for position in at[~good].tolist():
             row = span.rows[position]
             text = f"{row['resolves']} is no open hold: resolved before, or never made"
             self.findings.add("holds", int(row["sequence"]), text)
         at = at[good]
-        found = Resolutions(span, at, pick(self.holds.rows, place[good]))
+        found = Resolutions(span, at, pick(self.holds.rows, place[good]), kept[good])
+        self.holds.unverified.update(found.holds["sequence"][found.expired].tolist())
         self._compare_holds(span, found)
         if self.claims:
             rows = pick(span.rows, at)
             self.cases.resolved(found.holds, rows)
-            self.cases.approvals.released(found.holds, rows)
-            self.deadlines.ended(found.holds, rows)
+            self.cases.approvals.ended(found, rows)
+            # One that is kept is due no more: a case has ended that.
+            self.deadlines.ended(
+                pick(found.holds, ~found.kept), pick(rows, ~found.kept)
+            )
         return found
 
     def _compare_holds(self, span: Span, found: Resolutions) -> None:
         """A resolution says what its hold said, and comes when it may."""
-        rows, holds, kind = pick(span.rows, found.at), found.holds, span.kind[found.at]
+        rows, holds = pick(span.rows, found.at), found.holds
         sequence, amount = rows["sequence"], rows["amount"]
         differs = (rows["reference"] != holds["reference"]).any(axis=1)
         for name in COPIED:
@@ -255,8 +259,11 @@ class Books:
         post = found.post
         wrong = post & ((amount > holds["amount"]) | (amount == 0))
         released = ~post & (amount != holds["amount"])
-        early = (kind == Kind.EXPIRE) & (rows["timestamp"] < due_times(holds))
-        kept = (kind == Kind.EXPIRE) & ((holds["flags"] & np.uint16(KEEP)) != 0)
+        early = found.expired & (rows["timestamp"] < due_times(holds))
+        keeps = (holds["flags"] & np.uint16(KEEP)) != 0
+        kept = found.expired & (keeps | found.kept)
+        says_kept = (rows["flags"] & np.uint16(KEEP)) != 0
+        unsaid = ~found.expired & (says_kept != found.kept)
         evidence = (rows["flags"] & np.uint16(EVIDENCE)) != 0
         part = post & evidence & (amount != holds["amount"])
         for text, mask in (
@@ -264,12 +271,14 @@ class Books:
             ("it posts nothing or more than was held", wrong),
             ("it releases another amount than was held", released),
             ("it expires a hold that was not due", early),
-            ("it expires a hold that its deadline keeps", kept),
+            ("it expires a hold that is kept", kept),
+            ("its flags do not say whether its hold was kept", unsaid),
             ("a biller's answer made it, and it posts less than was held", part),
         ):
             if mask.any():
                 self.findings.add_rows("holds", sequence[mask], text)
-        alone = post & ~evidence
+        # Of a kept one two people may say it, which is judged with the approvals.
+        alone = post & ~evidence & ~found.kept
         if self.claims and alone.any():
             text = "it posts a hold, and no biller's answer made it"
             self.findings.add_rows("evidence", sequence[alone], text)
@@ -343,6 +352,12 @@ class Books:
             np.subtract.at(accounts["credits_pending"], found.credit, found.held)
             np.subtract.at(accounts["holds_count"], found.debit, one)
             np.subtract.at(accounts["holds_count"], found.credit, one)
+            for side in (found.debit, found.credit):
+                np.add.at(accounts["cases_count"], side[found.expired], one)
+                np.subtract.at(accounts["kept_count"], side[found.kept], one)
+                np.subtract.at(
+                    accounts["kept_amount"], side[found.kept], found.held[found.kept]
+                )
         # Of several assignments to one element the last stands, and rows ascend.
         accounts["changed"][span.credit] = span.sequence
         before = accounts["changed"][span.debit]

@@ -1,47 +1,35 @@
-"""What needs people: cases, proposals, approvals, shifts, each against its rules.
+"""What needs people: cases, proposals, approvals, shifts, each taken at its place.
 
-These rows move no money and are few, so they are taken one by one. What one of them
-speaks of is read again at the end. Memory: 128 bytes for each of them, 8 for each
-resolution of a hold.
+These rows are few, so they are taken one by one: here what they do to accounts and
+holds, and what they say of themselves. What they speak of is read again at the end:
+payments in `doubts`, proposals in `approvals`. Memory: 128 bytes for each of them, 16
+for each resolution of a hold.
 """
 
-import hashlib
 from typing import Final
 
 import numpy as np
 
 from switch.audit.approvals import Approvals
 from switch.audit.deadlines import Deadlines
+from switch.audit.doubts import Doubts
+from switch.audit.exceptions import Exceptions
 from switch.audit.findings import Findings
-from switch.audit.holds import Holds, due_times
-from switch.audit.kinds import CENTRE, HARNESS, MONEY, NUMBERED, TREASURY
-from switch.audit.layout import (
-    CASES_COUNT_MAX,
-    EVIDENCE,
-    KEEP,
-    OK,
-    ROW,
-    SHIFT_RECORD,
-    U64,
-    Rows,
-)
+from switch.audit.holds import Holds, due_times, sequences_of
+from switch.audit.kinds import CENTRE, HARNESS, KEEPS, NUMBERED, TREASURY, Move
+from switch.audit.layout import CASE, KEEP, OK, ROW, SHIFT_RECORD, U64, Mask, Rows
 from switch.audit.reader import Journal
+from switch.audit.refunds import Refunds
+from switch.audit.refusals import Refusals
 from switch.audit.register import Register
 from switch.codes import AccountKind, CaseType, Kind
 
-COPIED: Final = ("debit", "credit", "service", "participant", "operator_")
-"""Fields that a case copies from its hold, beside the reference."""
-ENDS: Final = {
-    CaseType.LATE_CONFIRMATION: (Kind.VOID, Kind.EXPIRE),
-    CaseType.LATE_REJECTION: (Kind.POST,),
-}
-"""What must have become of the hold before an answer to the contrary is a case."""
-CORRECTS: Final = {
-    Kind.TRANSFER: CaseType.LATE_CONFIRMATION,
-    Kind.VOID: CaseType.DEADLINE_PASSED,
-}
-"""What can be proposed about a case of which type."""
-KIND_BITS: Final = np.uint64(8)
+SPEAKING: Final = frozenset((Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW, Kind.SHIFT))
+"""Kinds that speak of what is no hold and no case, which `doubts` has."""
+TOGETHER: Final = 4_096
+"""Rows that are taken one by one, and kept as one array."""
+COUNTED: Final = {Move.CORRECTION: -1, Move.ADVANCE: 1, Move.RECOVERY: -1}
+"""What a transfer that names a row adds to `cases_count` of its accounts."""
 
 
 class Cases:
@@ -61,68 +49,90 @@ class Cases:
         self.holds = holds
         self.deadlines = deadlines
         self.findings = findings
-        self._rows: list[np.void] = []
-        self._once: dict[tuple[int, int, int], int] = {}
+        self._rows: list[Rows] = []
+        self._single: list[np.void] = []
         self._shifts: dict[tuple[int, int, int], int] = {}
         self._ends: list[U64] = []
-        self._corrections: list[Rows] = []
 
     def resolved(self, holds: Rows, rows: Rows) -> None:
-        """Note what ended holds, for the cases that speak of them later."""
-        self._ends.append(
-            holds["sequence"] << KIND_BITS | rows["kind"].astype(np.uint64)
-        )
+        """Note what ended holds, for the rows that speak of them later."""
+        self._ends.append(np.stack((holds["sequence"], rows["sequence"])))
 
-    def corrected(self, rows: Rows) -> None:
-        """Note accepted transfers that name a case."""
-        self._corrections.append(rows)
+    def moved(self, rows: Rows) -> None:
+        """Take accepted transfers that name a hold, or an advance."""
+        self._rows.append(rows)
+        for row, move in zip(rows, self.accounts.moves(rows).tolist(), strict=True):
+            self._count(row, COUNTED[Move(move)])
+            if move == Move.CORRECTION:
+                self.holds.unverified.discard(int(row["resolves"]))
 
     def apply(self, row: np.void, tail: bytes | None) -> None:
-        """Take one accepted row of kind 16 to 20, at its place in the order."""
-        kind, resolves = int(row["kind"]), int(row["resolves"])
-        self._rows.append(row.copy())
-        asks = kind in (Kind.PROPOSE, Kind.APPROVE) and self.register.rules
-        if asks and (row["debit"] or row["credit"]):
+        """Take one accepted row of the people's kinds, at its place in the order."""
+        kind = int(row["kind"])
+        self._single.append(row.copy())
+        if len(self._single) >= TOGETHER:
+            self._flush()
+        speaks = kind in (Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW)
+        if speaks and (row["debit"] or row["credit"]):
             self._add(row, "it names an account, and speaks of none")
-        about = int(row["total"]) if kind == Kind.CASE else 0
-        if kind in (Kind.CASE, Kind.CASE_CLOSE, Kind.APPROVE):
-            # Kinds that share a key resolve different kinds of rows.
-            group = 0 if kind == Kind.CASE else 1
-            key = group, resolves, about
-            first = self._once.setdefault(key, int(row["sequence"]))
-            if first != int(row["sequence"]):
-                self._add(row, f"sequence {first} did the same for {resolves}")
-        if kind in (Kind.CASE, Kind.CASE_CLOSE):
-            self._count(row, 1 if kind == Kind.CASE else -1)
-        if kind == Kind.SHIFT:
+        if kind == Kind.CASE:
+            self._case(row)
+        elif kind == Kind.CASE_CLOSE:
+            self._count(row, 0)
+        elif kind == Kind.VERIFY:
+            self.holds.unverified.discard(int(row["resolves"]))
+            self._count(row, -1)
+        elif kind == Kind.SHIFT:
             self._follow(row)
             self._shift(row, tail or b"")
-        elif about == CaseType.DEADLINE_PASSED:
-            self._keep(row)
 
     def _add(self, row: np.void, text: str) -> None:
         self.findings.add("cases", int(row["sequence"]), text)
 
+    def _flush(self) -> None:
+        self._rows.append(np.array(self._single, dtype=ROW))
+        self._single.clear()
+
     def _count(self, row: np.void, more: int) -> None:
-        """Open cases of both accounts; a count that was ever full stays so."""
+        """What is in question of both accounts, which the row has changed."""
         for account in (int(row["debit"]), int(row["credit"])):
             if not 1 <= account <= self.accounts.count:
                 self._add(row, f"there is no account {account}")
                 continue
             self.accounts["changed"][account] = row["sequence"]
             count = int(self.accounts["cases_count"][account])
-            if count < CASES_COUNT_MAX:
-                self.accounts["cases_count"][account] = max(count + more, 0)
+            self.accounts["cases_count"][account] = max(count + more, 0)
 
-    def _keep(self, row: np.void) -> None:
-        """A deadline has passed: the hold was open, due, and one to be kept."""
-        hold = self.holds.keep(int(row["resolves"]))
-        if hold is None:
-            self._add(row, f"{row['resolves']} is no open hold that was due")
-        elif not hold["flags"][0] & KEEP or due_times(hold)[0] > row["timestamp"]:
-            self._add(row, "its hold was not due, or is released by its deadline")
-        else:
-            self.deadlines.ended(hold, np.array([row], dtype=ROW))
+    def _case(self, row: np.void) -> None:
+        """What a case does: it puts a payment in question, or keeps an open hold."""
+        flags, about = int(row["flags"]), int(row["total"])
+        doubts = about == CaseType.LATE_CONFIRMATION and flags & CASE
+        self._count(row, 1 if doubts else 0)
+        if flags & CASE and about != CaseType.LATE_CONFIRMATION:
+            self._add(row, "it puts a payment in question, and its type never does")
+        kept = self._keep(row) if about in KEEPS else False
+        if bool(flags & KEEP) != kept:
+            self._add(row, "its flags do not say whether it keeps its hold")
+
+    def _keep(self, row: np.void) -> bool:
+        """Let the hold of a case be due no more; whether it was due until now."""
+        number, passed = int(row["resolves"]), row["total"] == CaseType.DEADLINE_PASSED
+        open_, hold = self.holds.open_row(number), self.holds.keep(number)
+        if passed and hold is None:
+            self._add(row, f"{number} is no open hold that was due")
+        if passed and hold is not None:
+            early = due_times(hold)[0] > row["timestamp"]
+            if early or not hold["flags"][0] & KEEP:
+                self._add(row, "its hold was not due, or is released by its deadline")
+        if open_ is None or hold is None:
+            return False
+        self.deadlines.ended(hold, np.array([row], dtype=ROW))
+        for account in (int(row["debit"]), int(row["credit"])):
+            if 1 <= account <= self.accounts.count:
+                at = np.array([account])
+                np.add.at(self.accounts["kept_count"], at, np.uint32(1))
+                np.add.at(self.accounts["kept_amount"], at, hold["amount"])
+        return True
 
     def _follow(self, row: np.void) -> None:
         """One shift follows another, and one is an operator's first at a wallet."""
@@ -149,64 +159,58 @@ class Cases:
         if record["difference"] != difference or any(bytes(record["reserved"])):
             self._add(row, "the shift's record does not say how cash and ledger differ")
 
-    def finish(self, journal: Journal) -> None:
-        """Judge what these rows speak of, reading it again."""
-        self._corrected(journal)
-        rows = np.array(self._rows, dtype=ROW)
+    def rows(self) -> Rows:
+        """All that were taken, ascending."""
+        self._flush()
+        rows = np.concatenate(self._rows)
+        self._rows = [rows[np.argsort(rows["sequence"])]]
+        return self._rows[0]
+
+    def settling(self) -> tuple[Rows, Mask]:
+        """All that were taken, and which of them correct a payment."""
+        rows = self.rows()
+        moves = self.accounts.moves(rows) == Move.CORRECTION
+        return rows, (rows["kind"] == Kind.TRANSFER) & moves
+
+    def finish(
+        self, journal: Journal, refunds: Refunds, refusals: Refusals
+    ) -> Exceptions:
+        """Judge what these rows speak of, and what was refused for it, reading it
+        again; gives what is open at the end. `refunds` are finished.
+        """
+        rows = self.rows()
         spoken_of = journal.rows_at(rows["resolves"])
         none = (spoken_of["result"] != OK) | (spoken_of["sequence"] >= rows["sequence"])
-        ends = np.sort(np.concatenate(self._ends)) if self._ends else rows["total"][:0]
-        for row, other, missing in zip(rows, spoken_of, none.tolist(), strict=True):
-            kind = int(other["kind"]) if not missing else 0
-            if row["kind"] == Kind.CASE:
-                self._case(row, other, kind, ends)
-            elif row["kind"] == Kind.CASE_CLOSE:
-                if kind != Kind.CASE:
-                    self._add(row, "what it closes is no case")
-                elif any(row[name] != other[name] for name in ("debit", "credit")):
-                    self._add(row, "it names other accounts than the case it closes")
-            elif row["kind"] == Kind.PROPOSE:
-                if row["total"] in CORRECTS:
-                    about = CORRECTS[Kind(row["total"])]
-                    if kind != Kind.CASE or other["total"] != about:
-                        self._add(row, "what it proposes corrects no such case")
-                elif not NUMBERED[kind] or row["total"] != Kind.REFUND:
-                    self._add(row, "what it proposes is no refund of a payment")
-                if row["amount"] == 0:
-                    self._add(row, "it proposes to refund nothing")
-            elif row["kind"] == Kind.APPROVE:
-                self._approval(row, other, kind)
-            elif row["kind"] == Kind.SHIFT and row["resolves"]:
-                same = kind == Kind.SHIFT and other["debit"] == row["debit"]
-                if not same or other["operator_"] != row["operator_"]:
-                    self._add(row, "what it follows is no shift of this operator")
-        self._closes(journal, rows)
-        self._approved(journal, rows, spoken_of)
-        self.approvals.finish(journal, rows, spoken_of)
+        spoken_of[none] = np.zeros((), ROW)
+        for row, other in zip(rows, spoken_of, strict=True):
+            if row["kind"] in SPEAKING:
+                self._speaking(row, other, int(other["kind"]))
+        self.approvals.finish(journal, self.accounts, rows)
+        undone, exceptions = self.approvals.undone, Exceptions()
+        doubts = Doubts(journal, self.accounts, refunds, self.findings, exceptions)
+        doubts.replay(rows, self._ends, refusals.doubtful, undone)
+        expiries = doubts.ends.find(sequences_of(self.holds.unverified))
+        exceptions.unverified(journal, expiries)
+        asks = (rows["kind"] == Kind.PROPOSE) & (rows["total"] == Kind.REFUND)
+        exceptions.refunds(journal, list(rows[asks]), undone, refunds)
+        return exceptions
 
-    def _case(self, row: np.void, hold: np.void, kind: int, ends: U64) -> None:
-        """A case says what its hold said, and an answer contradicts the hold's end."""
-        if kind != Kind.HOLD:
-            self._add(row, "it is about no hold")
-            return
-        if any(row[name] != hold[name] for name in COPIED) or (
-            row["reference"].tolist() != hold["reference"].tolist()
-        ):
-            self._add(row, "it differs from the hold it is about")
-        about = int(row["total"])
-        if about not in list(CaseType):
-            self._add(row, f"{about} is no type of case")
-            return
-        answered = about != CaseType.DEADLINE_PASSED
-        if bool(int(row["flags"]) & EVIDENCE) != answered or row["amount"]:
-            self._add(row, "a case is made by an answer, or by a deadline")
-        if not answered:
-            return
-        first = np.uint64(int(hold["sequence"]) << int(KIND_BITS))
-        at = int(np.searchsorted(ends, first))
-        end = int(ends[at] - first) if at < len(ends) else 0
-        if end not in ENDS[CaseType(about)]:
-            self._add(row, "no answer contradicts what became of its hold")
+    def _speaking(self, row: np.void, other: np.void, kind: int) -> None:
+        """What a row that is no case's, and speaks of another, says of that."""
+        if row["kind"] == Kind.PROPOSE:
+            if row["amount"] == 0:
+                self._add(row, "it proposes nothing")
+            if row["total"] == Kind.REFUND and not NUMBERED[kind]:
+                self._add(row, "what it proposes is no refund of a payment")
+        elif row["kind"] == Kind.APPROVE:
+            self._approval(row, other, kind)
+        elif row["kind"] == Kind.WITHDRAW:
+            if kind != Kind.PROPOSE:
+                self._add(row, "what it withdraws is no proposal")
+        elif row["resolves"]:
+            same = kind == Kind.SHIFT and other["debit"] == row["debit"]
+            if not same or other["operator_"] != row["operator_"]:
+                self._add(row, "what it follows is no shift of this operator")
 
     def _approval(self, row: np.void, asked: np.void, kind: int) -> None:
         """Another person than the one who asked."""
@@ -225,53 +229,3 @@ class Cases:
             row["participant"] == asked["participant"] or kind == Kind.SHIFT
         ):
             self._add(row, "who asked for it approved it")
-
-    def _corrected(self, journal: Journal) -> None:
-        """A late confirmation is corrected once, with no more than was given back."""
-        if not self._corrections:
-            return
-        rows = np.concatenate(self._corrections)
-        cases = journal.rows_at(rows["resolves"])
-        good = (cases["kind"] == Kind.CASE) & (cases["result"] == OK)
-        good &= cases["total"] == CaseType.LATE_CONFIRMATION
-        good &= cases["sequence"] < rows["sequence"]
-        good &= (cases["debit"] == rows["debit"]) & (cases["credit"] == rows["credit"])
-        good[good] &= (
-            rows["amount"][good] <= journal.rows_at(cases["resolves"][good])["amount"]
-        )
-        text = "it names a case that it does not correct"
-        self.findings.add_rows("cases", rows["sequence"][~good], text)
-        _, first = np.unique(rows["resolves"], return_index=True)
-        again = np.delete(rows["sequence"], first)
-        text = "the case that it names was corrected before"
-        self.findings.add_rows("cases", again, text)
-
-    def _closes(self, journal: Journal, rows: Rows) -> None:
-        """What put a case right moved money, and came before its close."""
-        closes = rows[(rows["kind"] == Kind.CASE_CLOSE) & (rows["total"] != 0)]
-        found = journal.rows_at(closes["total"])
-        good = (found["result"] == OK) & MONEY[found["kind"]]
-        good &= found["sequence"] < closes["sequence"]
-        text = "what it names as the correction moved no money before it"
-        self.findings.add_rows("cases", closes["sequence"][~good], text)
-
-    def _approved(self, journal: Journal, rows: Rows, spoken_of: Rows) -> None:
-        """The refund or correction behind an approval is the one that was proposed."""
-        mine = (rows["kind"] == Kind.APPROVE) & (spoken_of["kind"] == Kind.PROPOSE)
-        approvals, proposals = rows[mine], spoken_of[mine]
-        behind = journal.rows_at(approvals["sequence"] + np.uint64(1))
-        for row, asked, done in zip(approvals, proposals, behind, strict=True):
-            if done["id"].tobytes() != refund_id(asked["id"].tobytes()):
-                continue
-            same = all(
-                done[name] == asked[name]
-                for name in ("participant", "resolves", "amount")
-            )
-            checked = done["checker"] == row["participant"]
-            if done["kind"] != asked["total"] or not same or not checked:
-                self._add(done, f"it is not what {asked['sequence']} proposed")
-
-
-def refund_id(proposal: bytes) -> bytes:
-    """The id of the refund or correction that a proposal with this id leads to."""
-    return hashlib.blake2b(b"refund" + proposal, digest_size=32).digest()[:16]

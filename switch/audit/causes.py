@@ -10,28 +10,32 @@ import numpy as np
 
 from switch.audit.findings import Findings
 from switch.audit.kinds import NUMBERED
-from switch.audit.layout import OK, ROW, Rows
+from switch.audit.layout import OK, PROPOSAL_LIFE_NS, ROW, Rows
 from switch.audit.reader import Journal
-from switch.audit.refunds import Refunds
 from switch.audit.register import Register
-from switch.codes import CaseType, Kind, Result
+from switch.codes import Kind, Result
 
 R = Result
 CAUSES_TOGETHER: Final = 65_536
 """Refusals that are judged at a time."""
 ASKING: Final = (Kind.PROPOSE, Kind.SHIFT)
+ANSWERED: Final = {
+    R.ALREADY_SETTLED: Kind.SETTLE,
+    R.ALREADY_APPROVED: Kind.APPROVE,
+    R.PROPOSAL_WITHDRAWN: Kind.WITHDRAW,
+}
+"""What is in the way if what a row speaks of had its answer before."""
 
 
 class Causes:
     """Judges refusals against the rows that they name and speak of."""
 
     def __init__(
-        self, journal: Journal, register: Register, refunds: Refunds, findings: Findings
+        self, journal: Journal, register: Register, findings: Findings
     ) -> None:
-        """`refunds` are finished, so that they know what was refunded when."""
+        """`register` stands at the end."""
         self.journal = journal
         self.register = register
-        self.refunds = refunds
         self.findings = findings
 
     def judge(self, parts: list[Rows]) -> None:
@@ -56,35 +60,17 @@ class Causes:
         result, kind = int(row["result"]), int(row["kind"])
         if result == R.UTR_ALREADY_CREDITED:
             return bool(named["kind"] == Kind.TOP_UP) and same_reference(row, named)
-        if result in (R.CASE_CLOSED, R.ALREADY_SETTLED, R.ALREADY_APPROVED):
-            return bool(named["sequence"] and named["resolves"] == row["resolves"])
-        if kind == Kind.REFUND:
-            return self._refund(row, about, result)
+        if result in ANSWERED:
+            same = named["sequence"] and named["resolves"] == row["resolves"]
+            return bool(same and named["kind"] == ANSWERED[Result(result)])
+        if result == R.PAYMENT_NOT_FOUND:
+            return not NUMBERED[int(about["kind"])]
         if kind == Kind.SETTLE:
             key = int(row["resolves"]), int(row["debit"])
             if result == R.NET_DIFFERS:
                 return self.register.payable.get(key, 0) != int(row["amount"])
             return result != R.WINDOW_NOT_FOUND or bool(about["kind"] != Kind.WINDOW)
-        if result == R.CASE_NOT_FOUND:
-            late = about["total"] == CaseType.LATE_CONFIRMATION
-            found = about["kind"] == Kind.CASE and (kind == Kind.CASE_CLOSE or late)
-            return kind == Kind.PROPOSE or not found
-        if kind == Kind.TRANSFER and result == R.EXCEEDS_HOLD:
-            hold = self.journal.rows_at(np.array([about["resolves"]], np.uint64))[0]
-            return bool(about["kind"] != Kind.CASE or row["amount"] > hold["amount"])
         return self._people(row, about, result, kind)
-
-    def _refund(self, row: np.void, payment: np.void, result: int) -> bool:
-        """Whether there is no such payment, or too little of it is left."""
-        there = bool(NUMBERED[int(payment["kind"])])
-        if result == R.PAYMENT_NOT_FOUND:
-            return not there
-        if result != R.EXCEEDS_PAYMENT:
-            return True
-        before = self.refunds.refunded_before(
-            int(row["resolves"]), int(row["sequence"])
-        )
-        return there and before + int(row["amount"]) > int(payment["amount"])
 
     def _people(self, row: np.void, about: np.void, result: int, kind: int) -> bool:
         """Whether nothing was asked for, or the same person asked."""
@@ -96,7 +82,10 @@ class Causes:
                 or about["operator_"] != row["operator_"]
             )
         if result == R.PROPOSAL_NOT_FOUND:
-            return asked not in ASKING
+            return asked not in (ASKING if kind == Kind.APPROVE else ASKING[:1])
+        if result == R.PROPOSAL_EXPIRED:
+            age = int(row["timestamp"]) - int(about["timestamp"])
+            return asked == Kind.PROPOSE and age >= PROPOSAL_LIFE_NS
         if result == R.SAME_PERSON:
             one = asked == Kind.SHIFT or about["participant"] == row["participant"]
             same = one and about["operator_"] == row["operator_"]

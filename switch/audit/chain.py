@@ -15,13 +15,18 @@ from switch.audit.kinds import (
     ANSWERED,
     CLAIMED,
     DIGESTED,
+    DOUBTING,
+    KEEPING,
     KNOWN,
     MADE,
     NO_REFERENCE,
     OWN_REFERENCE,
+    RELEASING_CLAIMS,
+    SAYS_AMOUNT,
     TOTALLED,
 )
 from switch.audit.layout import (
+    CASE,
     CHUNK,
     EVIDENCE,
     KEEP,
@@ -29,6 +34,7 @@ from switch.audit.layout import (
     PRICE_FLAGS,
     REFUSALS_FROM,
     REFUSED_FLAGS,
+    RELEASE,
     ROW_SIZE,
     TAIL,
     TAIL_ITEM_MAX,
@@ -39,13 +45,14 @@ from switch.audit.layout import (
 )
 from switch.audit.reader import Block, Chunk
 from switch.audit.references import bad_references
-from switch.codes import AMOUNT_MAX, Kind
+from switch.codes import AMOUNT_MAX, Kind, Result
 
 ROWS_TOGETHER: Final = 32
 """Rows whose checks are tested in one go; see `bad_rows`."""
 
 KNOWN_RESULTS: Final = np.arange(256) >= REFUSALS_FROM
 KNOWN_RESULTS[OK] = True
+KNOWN_RESULTS[Result.AMOUNT_DIFFERS] = False
 
 
 def _residues() -> list[int]:
@@ -195,8 +202,18 @@ class Chain:
                 (flags & np.uint16(EVIDENCE)) != 0
             )
             & ~ANSWERED[kind],
-            "its deadline keeps it, and it is no hold": ((flags & np.uint16(KEEP)) != 0)
-            & (kind != Kind.HOLD),
+            "its flags speak of what is kept, and it keeps or ends no hold": (
+                (flags & np.uint16(KEEP)) != 0
+            )
+            & ~KEEPING[kind],
+            "its flags speak of what is in question, and it says nothing of that": (
+                (flags & np.uint16(CASE)) != 0
+            )
+            & ~(DOUBTING[kind] | (kind == Kind.REGISTER)),
+            "its flags release a claim, and it ends no payment": (
+                (flags & np.uint16(RELEASE)) != 0
+            )
+            & ~RELEASING_CLAIMS[kind],
             "what is in the way comes after it": refused & (total >= rows["sequence"]),
             "deadline is set, and it is no hold": (deadline != 0) & (kind != Kind.HOLD),
             "a refused row has a receipt": refused & (rows["receipt"] != 0),
@@ -211,8 +228,12 @@ class Chain:
     def _shapes(self, rows: Rows) -> None:
         """Amounts and references as no request may break them, and so no row either."""
         kind, amount = rows["kind"], np.ascontiguousarray(rows["amount"])
-        says = AMOUNTS[kind]
-        bad = np.where(says, (amount == 0) | (amount > AMOUNT_MAX), amount != 0)
+        says = AMOUNTS[kind] | (
+            (kind == Kind.CASE) & np.isin(rows["total"], SAYS_AMOUNT)
+        )
+        bad = np.where(says, amount == 0, amount != 0)
+        # Of a basket a biller says the sum, which may be beyond the bound.
+        bad |= (amount > AMOUNT_MAX) & (kind != Kind.CASE)
         if bad.any():
             text = "its amount is none, beyond the bound, or of a kind without one"
             self.findings.add_rows("fields", rows["sequence"][bad], text)

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from switch.audit.bills import Bills
-from switch.audit.ends import Ends
+from switch.audit.ends import ENDING, Ends
 from switch.audit.findings import Findings
 from switch.audit.kinds import SPENDING
 from switch.audit.layout import (
@@ -21,6 +21,7 @@ from switch.audit.layout import (
     RECENT,
     RELEASE,
     U64,
+    Mask,
     Rows,
     mix,
     pick,
@@ -32,12 +33,10 @@ from switch.audit.register import Register
 from switch.audit.spans import Resolutions
 from switch.audit.takers import Takers
 from switch.audit.timelines import among, joined, repeated
-from switch.codes import Kind
+from switch.codes import CaseType, Kind
 
 UTR_SEED: Final = 3
 ID_SEED: Final = 4
-RELEASING: Final = (Kind.VOID, Kind.EXPIRE, Kind.REFUND)
-"""Kinds of rows that end a claim of a bill; a post does if the claim is partial."""
 
 
 def hash_ids(rows: Rows) -> U64:
@@ -87,7 +86,7 @@ class Claims:
 
     def span(self, rows: Rows, found: Resolutions | None) -> None:
         """Note what accepted money rows that are no payments give back."""
-        flags, kind = rows["flags"], rows["kind"]
+        kind = rows["kind"]
         if SPENDING[kind].all():
             return
         top_ups = pick(rows, kind == Kind.TOP_UP)
@@ -100,14 +99,33 @@ class Claims:
         refunds = pick(rows, kind == Kind.REFUND)
         if len(refunds):
             self.refunds.add(refunds)
-        ending = np.isin(kind, RELEASING)
-        ending |= (kind == Kind.POST) & ((flags & np.uint16(PARTIAL)) != 0)
-        ending &= (flags & np.uint16(CLAIM)) != 0
-        bad = ((flags & np.uint16(RELEASE)) != 0) & ~ending
-        text = "it releases a claim, and none was taken or it ends nothing"
-        self.findings.add_rows("claims", rows["sequence"][bad], text)
+        self._releases(rows)
         if found is not None:
             self._ends.append(Ends.of(found.holds, pick(rows, found.at)))
+
+    def _releases(self, rows: Rows) -> None:
+        """Only what ends a payment for good releases its claim."""
+        flags, kind = rows["flags"], rows["kind"]
+        ending = np.isin(kind, ENDING)
+        ending |= (kind == Kind.POST) & ((flags & np.uint16(PARTIAL)) != 0)
+        ending &= (flags & np.uint16(CLAIM)) != 0
+        releases = (flags & np.uint16(RELEASE)) != 0
+        expired = releases & (kind == Kind.EXPIRE)
+        text = "it releases a claim, and none was taken or it ends nothing"
+        bad = releases & ~ending & ~expired
+        self.findings.add_rows("claims", rows["sequence"][bad], text)
+        text = "it expires a hold and releases its claim, though it may be credited"
+        self.findings.add_rows("claims", rows["sequence"][expired], text)
+
+    def people(self, rows: Rows, corrections: Mask) -> None:
+        """Note accepted rows of the people's kinds, of which some correct."""
+        late = (rows["kind"] == Kind.CASE) & (
+            rows["total"] == CaseType.LATE_CONFIRMATION
+        )
+        verifies = rows["kind"] == Kind.VERIFY
+        self._releases(pick(rows, verifies))
+        rows = pick(rows, late | verifies | corrections)
+        self._ends.append(Ends.speaking(rows["resolves"], rows["flags"], rows))
 
     def finish(self, journal: Journal, last: int) -> None:
         """Judge everything up to `last`, reading again what must be proven."""
@@ -116,7 +134,7 @@ class Claims:
         takers, refunds = self.refunds.finish(journal)
         known = (takers["result"] == OK) & SPENDING[takers["kind"]]
         takers, refunds = pick(takers, known), pick(refunds, known)
-        self._ends.append(Ends.of(takers, refunds, refunds=True))
+        self._ends.append(Ends.of(takers, refunds))
         ends = Ends.joined(self._ends)
         self.bills.finish(ends, journal)
         self.takers.finish(ends, journal)

@@ -16,6 +16,7 @@ from switch.audit.holds import Holds, due_times
 from switch.audit.layout import (
     BASKET_MAX,
     GROUP_MAX,
+    KEEP,
     OK,
     U64,
     Index,
@@ -55,12 +56,14 @@ class Deadlines:
         times = np.ascontiguousarray(rows["timestamp"])
         kind, good = rows["kind"], rows["result"] == OK
         expired = good & (kind == Kind.EXPIRE)
-        kept = (kind == Kind.CASE) & (rows["total"] == CaseType.DEADLINE_PASSED)
+        cases = kind == Kind.CASE
+        kept = cases & (rows["total"] == CaseType.DEADLINE_PASSED)
         ended = expired | (kind == Kind.POST) | (kind == Kind.VOID)
+        ended |= cases & ((rows["flags"] & np.uint16(KEEP)) != 0)
         made = good & (kind == Kind.HOLD)
         by_clock = np.add.reduceat((expired | kept).astype(np.int64), starts)
         made_by = np.cumsum(np.add.reduceat(made.astype(np.int64), starts))
-        ended_by = np.cumsum(np.add.reduceat((ended | kept).astype(np.int64), starts))
+        ended_by = np.cumsum(np.add.reduceat(ended.astype(np.int64), starts))
         group = np.empty((len(starts), GROUP_FIELDS), dtype=np.uint64)
         group[:, 0] = rows["sequence"][starts]
         group[:, 1] = times[starts]
@@ -128,9 +131,5 @@ class Deadlines:
         left = holds.open_rows()
         end = np.full(len(left), last + 1, dtype=np.uint64)
         open_ = np.stack((holds.due(), left["sequence"], end), axis=1)
-        all_ = np.concatenate([*self._late, open_])
-        # What ends a kept hold comes behind the case that took its deadline away.
-        all_ = all_[np.lexsort((all_[:, 2], all_[:, 1]))]
-        first = np.diff(all_[:, 1].astype(np.int64), prepend=-1) != 0
-        due, sequences, ends = all_[first].T
+        due, sequences, ends = np.concatenate([*self._late, open_]).T
         return due, sequences, ends

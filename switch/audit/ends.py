@@ -1,6 +1,6 @@
-"""What became of payments that took a claim, as far as the claim asks: who ended them.
-
-Memory: 25 bytes for each hold that took one and ended, and each whole refund.
+"""What became of payments that took a claim, as far as the claim asks: who ended them,
+and when they were in question. Memory: 25 bytes for each hold that took one and ended,
+each whole refund, and each verify, late confirmation and correction.
 """
 
 from dataclasses import dataclass
@@ -10,12 +10,36 @@ import numpy as np
 import numpy.typing as npt
 
 from switch.audit.layout import CLAIM, PARTIAL, RECENT, RELEASE, U64, Index, Mask, Rows
+from switch.audit.timelines import NEVER, NOWHERE, Timeline
 from switch.codes import Kind
 
 POSTS, FREES, RELEASES, REFUNDS = 1, 2, 4, 8
 """Bits: it completes a payment; it ends a claim of a bill; its row says that it does;
 it refunds the whole."""
+EXPIRES, VERIFIES, CONFIRMS, CORRECTS = 16, 32, 64, 128
+"""It gives back and leaves it in question; it says that nothing was credited; that it
+was, after all; it pays that."""
 BITS: Final = np.uint8
+OF_KINDS: Final = {
+    Kind.POST: POSTS,
+    Kind.EXPIRE: EXPIRES,
+    Kind.REFUND: REFUNDS,
+    Kind.VERIFY: VERIFIES,
+    Kind.CASE: CONFIRMS,
+    Kind.TRANSFER: CORRECTS,
+}
+
+
+def _of_kinds() -> npt.NDArray[np.uint8]:
+    table = np.zeros(256, dtype=np.uint8)
+    for kind, bits in OF_KINDS.items():
+        table[kind] = bits
+    return table
+
+
+TABLE: Final = _of_kinds()
+ENDING: Final = (Kind.VOID, Kind.VERIFY, Kind.REFUND)
+"""Kinds of rows that end a claim of a bill; a post does if the claim is partial."""
 
 
 @dataclass(frozen=True)
@@ -28,18 +52,24 @@ class Ends:
     bits: npt.NDArray[np.uint8]
 
     @classmethod
-    def of(cls, takers: Rows, rows: Rows, *, refunds: bool = False) -> Self:
-        """Of pairs of rows, those that a claim asks for."""
-        flags = takers["flags"]
-        posts = (rows["kind"] == Kind.POST) & (not refunds)
-        partial = (flags & np.uint16(PARTIAL)) != 0
-        frees = ((flags & np.uint16(CLAIM)) != 0) & (~posts | partial)
+    def of(cls, takers: Rows, rows: Rows) -> Self:
+        """Of pairs of rows, those that a claim asks for. Refunds are whole ones."""
+        return cls.speaking(takers["sequence"], takers["flags"], rows)
+
+    @classmethod
+    def speaking(cls, takers: U64, flags: npt.NDArray[np.uint16], rows: Rows) -> Self:
+        """The same of takers whose flags are known; all of rows that speak of doubt."""
+        kind = rows["kind"]
+        claims = (flags & np.uint16(CLAIM)) != 0
+        frees = np.isin(kind, ENDING)
+        frees |= (kind == Kind.POST) & ((flags & np.uint16(PARTIAL)) != 0)
+        frees &= claims
         releases = (rows["flags"] & np.uint16(RELEASE)) != 0
-        bits = posts * BITS(POSTS) | frees * BITS(FREES) | releases * BITS(RELEASES)
-        bits |= BITS(REFUNDS if refunds else 0)
-        asked = frees | ((flags & np.uint16(RECENT)) != 0)
+        bits = TABLE[kind] | frees * BITS(FREES) | releases * BITS(RELEASES)
+        asked = claims | ((flags & np.uint16(RECENT)) != 0)
+        asked |= (bits & BITS(CONFIRMS | CORRECTS)) != 0
         return cls(
-            takers["sequence"][asked],
+            takers[asked],
             rows["sequence"][asked],
             rows["timestamp"][asked],
             bits[asked],
@@ -70,3 +100,22 @@ class Ends:
         """Which have one of some bits."""
         mask: Mask = (self.bits & BITS(bits)) != 0
         return mask
+
+    def late(self) -> tuple[U64, U64, U64]:
+        """Takers that were confirmed late, ascending, each from which row on and up to
+        which: the verify behind it, or for ever.
+        """
+        late, verifies = (self.where(self.having(b)) for b in (CONFIRMS, VERIFIES))
+        order = np.lexsort((late.sequences, late.takers))
+        takers, begins = late.takers[order], late.sequences[order]
+        verifies = verifies.where(np.lexsort((verifies.sequences, verifies.takers)))
+        line = Timeline([takers, verifies.takers], [begins, verifies.sequences])
+        known = line.places(verifies.takers, verifies.sequences)
+        places = line.places(takers, begins)
+        at = np.searchsorted(known, places)
+        at[at == len(known)] = NOWHERE
+        behind = line.earlier(known, places, at)
+        ends = np.full(len(takers), NEVER)
+        there = behind != NOWHERE
+        ends[there] = verifies.sequences[behind[there]]
+        return takers, begins, ends

@@ -19,6 +19,7 @@ from crc32c import crc32c
 from switch.audit.accounts import Accounts
 from switch.audit.books import Books
 from switch.audit.findings import Findings
+from switch.audit.holds import UNVERIFIED, sequences_of
 from switch.audit.layout import (
     ACCOUNT,
     HOLD_PIECES,
@@ -336,16 +337,18 @@ def compare_segment(number: int, images: Rows, accounts: Accounts, add: Add) -> 
 
 
 def compare_holds(stated: Rows, pieces: list[int], books: Books, add: Add) -> None:
-    """Compare the open holds of some pieces and when they are due."""
-    rows = books.holds.open_rows()
-    mine = np.zeros(len(rows), dtype=INDEX_HOLD)
-    mine["sequence"] = rows["sequence"]
-    mine["due"] = books.holds.due()
+    """Compare the open and unverified holds of some pieces and when they are due."""
+    rows, unverified = books.holds.open_rows(), sequences_of(books.holds.unverified)
+    mine = np.zeros(len(rows) + len(unverified), dtype=INDEX_HOLD)
+    mine["sequence"] = np.concatenate((rows["sequence"], unverified))
+    mine["due"][: len(rows)] = books.holds.due()
+    mine["due"][len(rows) :] = UNVERIFIED
     mine = mine[np.isin(mine["sequence"] % HOLD_PIECES, pieces)]
     for sequence in np.setdiff1d(stated["sequence"], mine["sequence"]).tolist():
-        add(f"it lists hold {sequence}, which is not open")
-    for sequence in np.setdiff1d(mine["sequence"], stated["sequence"]).tolist():
-        add(f"it does not list hold {sequence}, which is open")
+        add(f"it lists hold {sequence}, which is not open and not unverified")
+    for hold in mine[~np.isin(mine["sequence"], stated["sequence"])]:
+        state = "unverified" if hold["due"] == UNVERIFIED else "open"
+        add(f"it does not list hold {hold['sequence']}, which is {state}")
     both = np.isin(mine["sequence"], stated["sequence"])
     due = dict(zip(stated["sequence"].tolist(), stated["due"].tolist(), strict=True))
     for hold in mine[both]:

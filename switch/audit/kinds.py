@@ -5,14 +5,14 @@ the core's own table, and no rule follows from the order of the numbers.
 """
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from switch.audit.layout import CLAIM, PRICE_FLAGS, Mask
-from switch.codes import Kind, Role
+from switch.codes import PROPOSE_ADVANCE, CaseType, Kind, Role
 
 
 class Money(Enum):
@@ -23,6 +23,17 @@ class Money(Enum):
     HOLDS = 2
     POSTS = 3
     RELEASES = 4
+
+
+class Move(IntEnum):
+    """What a transfer that names a row is, by what it must be proposed as."""
+
+    RECOVERY = 0
+    """Takes back an advance, which it names."""
+    CORRECTION = int(Kind.TRANSFER)
+    """Pays the hold that it names after all."""
+    ADVANCE = PROPOSE_ADVANCE
+    """Lends a wallet what the hold that it names keeps."""
 
 
 class Reference(Enum):
@@ -96,10 +107,12 @@ TRAITS: Final[dict[Kind, Traits]] = {
         numbered=True,
         period=True,
         amount=True,
-        evidence=Need.MUST,
+        total=True,
+        evidence=Need.MAY,
+        approval=Need.MAY,
     ),
     # A biller has rejected it, it was cancelled before its deadline, or two people have
-    # released what that has kept.
+    # released what was kept.
     Kind.VOID: Traits(
         ANYBODY,
         COPIED,
@@ -121,8 +134,8 @@ TRAITS: Final[dict[Kind, Traits]] = {
         approval=Need.MUST,
     ),
     Kind.TOP_UP: Traits(TREASURY, OWN, Money.MOVES, amount=True),
-    # One that names a case corrects it and needs two people; the treasury's own
-    # moves need one.
+    # One that names a hold corrects or advances it and needs two people; recoveries of
+    # advances and the treasury's own moves need one.
     Kind.TRANSFER: Traits(
         TREASURY,
         OWN,
@@ -140,12 +153,23 @@ TRAITS: Final[dict[Kind, Traits]] = {
     Kind.FREEZE: Traits(TREASURY, OWN),
     Kind.CLOSE: Traits(TREASURY, OWN),
     Kind.REGISTER: Traits(SWITCH | TREASURY, DIGEST),
+    # What it says of money goes by its type.
     Kind.CASE: Traits(ANYBODY, COPIED, has_id=False, total=True, evidence=Need.MAY),
-    Kind.CASE_CLOSE: Traits(TREASURY, OWN, total=True),
+    Kind.CASE_CLOSE: Traits(TREASURY, OWN, total=True, approval=Need.MUST),
     Kind.PROPOSE: Traits(TREASURY, OWN, amount=True, total=True),
     # Of a shift by its centre, of a proposal by the treasury: `cases` tells them apart.
     Kind.APPROVE: Traits(TREASURY | CENTRE | HARNESS, Reference.NONE),
     Kind.SHIFT: Traits(CENTRE | HARNESS, DIGEST),
+    # A biller has said that it has no credit of it, or two people have found that.
+    Kind.VERIFY: Traits(
+        ANYBODY,
+        COPIED,
+        has_id=False,
+        total=True,
+        evidence=Need.MAY,
+        approval=Need.MAY,
+    ),
+    Kind.WITHDRAW: Traits(TREASURY, OWN),
 }
 if set(TRAITS) != set(Kind):
     raise ImportError("a kind of row has no traits")
@@ -178,9 +202,27 @@ OWN_REFERENCE: Final = _where("reference", Reference.OWN)
 NO_REFERENCE: Final = _where("reference", Reference.NONE)
 DIGESTED: Final = _where("reference", Reference.DIGEST)
 PEOPLE: Final = _table(
-    Kind.CASE, Kind.CASE_CLOSE, Kind.PROPOSE, Kind.APPROVE, Kind.SHIFT
+    *(Kind.CASE, Kind.CASE_CLOSE, Kind.PROPOSE, Kind.APPROVE, Kind.SHIFT),
+    *(Kind.VERIFY, Kind.WITHDRAW),
 )
 """What needs people; the other rows without money are the register's."""
+KEEPING: Final = _table(Kind.HOLD, Kind.CASE, Kind.POST, Kind.VOID)
+"""A hold whose deadline keeps it, a case that keeps one, and what ends a kept one."""
+DOUBTING: Final = _table(Kind.CASE, Kind.TRANSFER)
+"""What begins or ends that a payment is in question, and says so."""
+RELEASING_CLAIMS: Final = _table(
+    Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.REFUND, Kind.VERIFY
+)
+"""What may release a claim; expiries never do, which is judged where claims are."""
+SAYS_AMOUNT: Final = (CaseType.LATE_CONFIRMATION, CaseType.AMOUNT_DIFFERS)
+"""Types of cases that say what a biller has credited."""
+KEEPS: Final = (CaseType.DEADLINE_PASSED, CaseType.AMOUNT_DIFFERS)
+"""Types of cases that keep a hold which is open."""
+CASES: Final = (
+    *(CaseType.LATE_CONFIRMATION, CaseType.LATE_REJECTION, CaseType.DEADLINE_PASSED),
+    CaseType.AMOUNT_DIFFERS,
+)
+"""Types that a case's row may have."""
 SPENDS: Final = (Kind.PAY, Kind.HOLD)
 SPENDING: Final = _table(*SPENDS)
 """What a citizen's payment is: of a service, from a wallet."""
@@ -195,7 +237,8 @@ def _senders() -> npt.NDArray[np.uint8]:
 
 def _claimed() -> npt.NDArray[np.uint16]:
     table = np.zeros(256, dtype=np.uint16)
-    for kind in (*SPENDS, Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.REFUND):
+    ending = Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.VERIFY, Kind.REFUND
+    for kind in (*SPENDS, *ending):
         table[kind] = PRICE_FLAGS
     table[Kind.TOP_UP] = CLAIM
     return table

@@ -96,9 +96,12 @@ ACCOUNT: Final = np.dtype(
         ("purpose", "<u2"),
         ("kind", "u1"),
         ("state", "u1"),
-        ("cases_count", "<u2"),
+        ("reserved", "<u2"),
         ("refundable", "<u8"),
         ("payment_max", "<u8"),
+        ("kept_amount", "<u8"),
+        ("kept_count", "<u4"),
+        ("cases_count", "<u4"),
     ]
 )
 ACCOUNT_RECORD: Final = np.dtype(
@@ -123,7 +126,8 @@ PARTICIPANT_RECORD: Final = np.dtype(
         ("reserved_0", "V5"),
         ("code", "S32"),
         ("may_state_dues", "u1"),
-        ("reserved_1", "V23"),
+        ("never_credits_late", "u1"),
+        ("reserved_1", "V22"),
     ]
 )
 SERVICE_RECORD: Final = np.dtype(
@@ -251,7 +255,7 @@ INDEX_HOLD: Final = np.dtype([("sequence", "<u8"), ("due", "<u8")])
 
 SIZES: Final = {
     128: (ROW,),
-    136: (ACCOUNT,),
+    152: (ACCOUNT,),
     64: (CHUNK, PARTICIPANT_RECORD, SHIFT_RECORD),
     256: (INDEX_META, SERVICE_RECORD),
     24: (INDEX_HOLDS, LIMIT_RECORD, TARIFF_ITEM),
@@ -281,8 +285,8 @@ CHUNK_MAGIC: Final = 0x314B4843
 INDEX_MAGIC: Final = 0x31584449
 SEGMENT_MAGIC: Final = 0x31474553
 HOLDS_MAGIC: Final = 0x31444C48
-FORMAT: Final = 4
-INDEX_FORMAT: Final = 4
+FORMAT: Final = 5
+INDEX_FORMAT: Final = 5
 
 GROUP_MAX: Final = 8190
 TAIL_ITEM_MAX: Final = 262_144
@@ -291,7 +295,6 @@ ACCOUNTS_MAX: Final = 2_097_152
 SERVICES_MAX: Final = 65_535
 SEGMENT_ACCOUNTS: Final = 512
 HOLD_PIECES: Final = 64
-CASES_COUNT_MAX: Final = 65_535
 BASKET_MIN: Final = 2
 BASKET_MAX: Final = 16
 NOTE_MAX: Final = 64
@@ -306,12 +309,15 @@ HOUR_NS: Final = 3600 * NS
 DAY_NS: Final = 86_400 * NS
 TOKEN_LIFE_NS: Final = DAY_NS
 """From that age on a quotation is expired, whatever its biller said."""
+PROPOSAL_LIFE_NS: Final = 30 * DAY_NS
+"""From that age on a proposal is approved no more."""
 IST_OFFSET_NS: Final = 19_800 * NS
 
 TAIL: Final = int(RowFlag.TAIL)
 CLAIM: Final = int(RowFlag.CLAIM)
 RECENT: Final = int(RowFlag.RECENT)
 RELEASE: Final = int(RowFlag.RELEASE)
+CASE: Final = int(RowFlag.CASE)
 KEEP: Final = int(RowFlag.KEEP)
 EVIDENCE: Final = int(RowFlag.EVIDENCE)
 STATED: Final = int(RowFlag.STATED)

@@ -61,8 +61,10 @@ def check_services(priced: Priced, findings: Findings) -> None:
     kind = rows["kind"]
     head = ((flags & np.uint16(HEAD_MASK)) >> np.uint16(HEAD_SHIFT)).astype(np.intp)
     heads = services["heads"].reshape(-1)
-    keep = (services["deadline_policy"][service] == Policy.KEEP) & (kind == Kind.HOLD)
-    keep = _of_baskets(rows, keep)
+    policy = services["deadline_policy"][service]
+    promised = register.promises[register.people(services["biller"][service])]
+    keep = (policy == Policy.KEEP) | ((policy == Policy.RELEASE) & ~promised)
+    keep = _of_baskets(rows, keep & (kind == Kind.HOLD))
     direct = (services["mode"][service] == Mode.CONFIRMED) & (kind == Kind.PAY)
     most = services["amount_max"].copy()
     most[most == 0] = np.uint64(2**64 - 1)
@@ -82,7 +84,7 @@ def check_services(priced: Priced, findings: Findings) -> None:
             ((flags & np.uint16(RowFlag.AS_DIRECT)) != 0) != direct,
         ),
         (
-            "its flags do not fit its service's deadline policy",
+            "its flags do not fit its service's deadline policy, and its biller's word",
             ((flags & np.uint16(RowFlag.KEEP)) != 0) != keep,
         ),
     ):

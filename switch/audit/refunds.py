@@ -33,6 +33,19 @@ class Refunds:
         count = int(np.searchsorted(self._refunded[low:end, 1], sequence))
         return int(self._sums[low + count - 1]) if count else 0
 
+    def whole_before(self, payment: int, amount: int, sequence: int) -> int:
+        """The refund before some row that gave a payment of an amount wholly back, 0 if
+        none did.
+        """
+        low = int(np.searchsorted(self._refunded[:, 0], payment))
+        end = int(np.searchsorted(self._refunded[:, 0], payment, side="right"))
+        for (_, at), so_far in zip(
+            self._refunded[low:end], self._sums[low:end], strict=True
+        ):
+            if int(so_far) >= amount:
+                return int(at) if at < sequence else 0
+        return 0
+
     def finish(self, journal: Journal) -> tuple[Rows, Rows]:
         """Judge all; of the refunds that made a payment's whole, the payments' own rows
         or those of their holds, and the refunds' rows.

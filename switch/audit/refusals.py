@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from switch.audit.findings import Findings
-from switch.audit.kinds import MONEY, POSTED, RESOLVING, SPENDING
+from switch.audit.kinds import MONEY, POSTED, RESOLVING, SPENDING, Move
 from switch.audit.layout import (
     ACCOUNT_RECORD,
     U64,
@@ -48,6 +48,15 @@ from switch.codes import (
 )
 
 R = Result
+DOUBTFUL: Final = {
+    Kind.PROPOSE: (R.HOLD_NOT_FOUND, R.EXCEEDS_HOLD, R.CASE_CLOSED),
+    Kind.TRANSFER: (
+        *(R.CASE_NOT_FOUND, R.CASE_CLOSED),
+        *(R.NET_DIFFERS, R.ACCOUNT_KIND_WRONG),
+    ),
+}
+"""Refusals that the rows of one hold show, judged by `doubts`. What a refused proposal
+asked for is in no row, so that CASE_NOT_FOUND of one is not among them."""
 TABLES_LEAST: Final = 4_000
 """No table is full below this, whatever its bound is."""
 HALF: Final = np.uint64(1 << 63)
@@ -83,6 +92,7 @@ SPEAKING: Final = (
     *(R.WINDOW_NOT_FOUND, R.ALREADY_SETTLED, R.NET_DIFFERS),
     *(R.CASE_NOT_FOUND, R.CASE_CLOSED),
     *(R.PROPOSAL_NOT_FOUND, R.SAME_PERSON, R.ALREADY_APPROVED),
+    *(R.HOLD_NOT_FOUND, R.PROPOSAL_WITHDRAWN, R.PROPOSAL_EXPIRED),
 )
 """Results that other rows prove or disprove, read again at the end."""
 
@@ -128,6 +138,8 @@ class Refusals:
         self.accounts = register.accounts
         self.findings = findings
         self.speaking: list[Rows] = []
+        # Of those, what the rows of one hold show.
+        self.doubtful: list[Rows] = []
 
     def _add(self, rows: Rows, wrong: Mask) -> None:
         for row in rows[wrong]:
@@ -143,9 +155,7 @@ class Refusals:
         `moved` is the sum of all that money rows ever said.
         """
         results = rows["result"]
-        speaks = np.isin(results, SPEAKING)
-        if speaks.any():
-            self.speaking.append(pick(rows, speaks))
+        self._keep(rows)
         for result in np.unique(results).tolist():
             mine = pick(rows, results == result)
             if result in STATES:
@@ -157,6 +167,21 @@ class Refusals:
                 self._funds(mine, span, found)
             elif result in (R.DAY_COUNT_EXCEEDED, R.DAY_AMOUNT_EXCEEDED):
                 self._days(mine, span, found, result)
+
+    def _keep(self, rows: Rows) -> None:
+        """Keep those that speak of other rows."""
+        deeds = (rows["kind"] == Kind.TRANSFER) & (rows["resolves"] != 0)
+        deeds &= self.accounts.moves(rows) != Move.RECOVERY
+        deeds |= (rows["kind"] == Kind.REFUND) | (rows["kind"] == Kind.CASE_CLOSE)
+        text = "what two people want is refused without a row, and stays to be done"
+        self.findings.add_rows("refusals", rows["sequence"][deeds], text)
+        rows = pick(rows, ~deeds)
+        doubtful = doubtful_of(rows)
+        if doubtful.any():
+            self.doubtful.append(pick(rows, doubtful))
+        speaks = np.isin(rows["result"], SPEAKING) & ~doubtful
+        if speaks.any():
+            self.speaking.append(pick(rows, speaks))
 
     def priced(self, priced: Priced) -> None:
         """Judge refused payments by their services and what they say of their price."""
@@ -335,8 +360,8 @@ class Refusals:
     def single(self, row: np.void, tail: bytes | None) -> None:
         """Judge one refused row that would have moved no money, at its place."""
         result, debit = int(row["result"]), int(row["debit"])
+        self._keep(np.array([row]))
         if result in SPEAKING:
-            self.speaking.append(np.array([row]))
             return
         register, accounts = self.register, self.accounts
         known, index = 1 <= debit <= accounts.count, debit
@@ -355,6 +380,7 @@ class Refusals:
             R.ACCOUNT_UNKNOWN: known and kind != Kind.REGISTER,
             R.ACCOUNT_KIND_WRONG: accounts["kind"][index] == AccountKind.WALLET,
             R.DEBIT_CLOSED: known and accounts["state"][index] != AccountState.CLOSED,
+            R.CASES_OPEN: known and not accounts["cases_count"][index],
             R.HOLDS_OPEN: known and not accounts["holds_count"][index],
             R.BALANCE_NOT_ZERO: known and not owes,
             R.ACCOUNT_EXISTS: kind == Kind.OPEN and owner not in register.owned,
@@ -375,6 +401,7 @@ class Refusals:
         own = register.codes.get(bytes(record["code"]), 0)
         caused: dict[int, bool] = {
             R.ACCOUNT_UNKNOWN: bool(register.alien_heads(record)),
+            R.RELEASE_NOT_PROMISED: not register.promised(record),
             R.SERVICE_UNKNOWN: not joins_series(record, register.services, own),
             R.RULE_FIXED: bool(
                 register.changed_rules(record) or other_form(record, register.services)
@@ -382,6 +409,16 @@ class Refusals:
         }
         if not caused.get(int(row["result"]), True):
             self._add(np.array([row]), np.ones(1, dtype=np.bool_))
+
+
+def doubtful_of(rows: Rows) -> Mask:
+    """Which refused rows the rows of one hold can prove or disprove."""
+    mine: Mask = np.zeros(len(rows), dtype=np.bool_)
+    for kind, results in DOUBTFUL.items():
+        mine |= (rows["kind"] == kind) & np.isin(rows["result"], results)
+    # A transfer that names nothing is the treasury's own.
+    mine &= rows["resolves"] != 0
+    return mine
 
 
 def owner_of(kind: int, tail: bytes) -> tuple[int, int]:

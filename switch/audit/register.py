@@ -44,6 +44,8 @@ from switch.codes import (
     AccountState,
     KeyRule,
     Kind,
+    Mode,
+    Policy,
     PriceRule,
     Record,
     Role,
@@ -52,7 +54,7 @@ from switch.codes import (
 
 STILL_MOVES: Final = (
     (("period_debits", "period_credits", "carried"), "an open window"),
-    (("cases_count",), "open cases"),
+    (("cases_count",), "payments in question, or advances"),
     (("refundable",), "payments that can be refunded"),
 )
 """What keeps an account from being closed, beside holds and a balance."""
@@ -72,10 +74,12 @@ class Register:
         self.owned: dict[tuple[int, int], int] = {}
         self.participants: dict[bytes, int] = {}
         # By participant, the switch before them and nobody behind them: a role's bit,
-        # whether it takes part, and whether it is believed about what is due.
+        # whether it takes part, whether it is believed about what is due, and whether
+        # it promises to credit nothing after the last moment.
         self.roles = np.zeros(PARTICIPANTS_MIN, dtype=np.uint8)
         self.active = np.zeros(PARTICIPANTS_MIN, dtype=np.bool_)
         self.may_state = np.zeros(PARTICIPANTS_MIN, dtype=np.bool_)
+        self.promises = np.zeros(PARTICIPANTS_MIN, dtype=np.bool_)
         self.roles[0] = SWITCH
         self.codes: dict[bytes, int] = {}
         self.services = np.zeros(SERVICES_MAX + 1, dtype=SERVICE_RECORD)
@@ -238,10 +242,12 @@ class Register:
                 no = np.zeros(size, np.bool_)
                 self.active = np.concatenate((self.active, no))
                 self.may_state = np.concatenate((self.may_state, no))
+                self.promises = np.concatenate((self.promises, no))
             role = int(record["role"])
             self.roles[index] = 1 << role if role in ROLES else 0
             self.active[index] = record["active"] == 1
             self.may_state[index] = record["may_state_dues"] == 1
+            self.promises[index] = record["never_credits_late"] == 1
         for name in broken_participant(record):
             self._add("services", row, f"its record's {name} is not one")
 
@@ -287,12 +293,22 @@ class Register:
             yield f"there is no participant {biller}"
         for head in self.alien_heads(record):
             yield f"its head, account {head}, is not biller {biller}'s"
+        if not self.promised(record):
+            yield "it releases, and its biller has not promised to credit nothing late"
         if not joins_series(record, self.services, index):
             yield f"service {record['series']} is no series that it may join"
         for name in other_form(record, self.services):
             yield f"its {name} is not that of its series, whose bills have one form"
         for name in self.changed_rules(record):
             yield f"it changes {name}, and claims are made by it"
+
+    def promised(self, record: np.void) -> bool:
+        """Whether the biller of a service that releases has promised what that needs;
+        of any other service nothing is needed.
+        """
+        releases = record["mode"] == Mode.CONFIRMED
+        releases &= record["deadline_policy"] == Policy.RELEASE
+        return bool(not releases or self.promises[self.person(int(record["biller"]))])
 
     def changed_rules(self, record: np.void) -> list[str]:
         """What a record changes of a service's rules that must stay."""
@@ -401,6 +417,7 @@ def broken_participant(record: np.void) -> list[str]:
         "role": int(record["role"]) in ROLES,
         "active": record["active"] <= 1,
         "may_state_dues": record["may_state_dues"] <= 1,
+        "never_credits_late": record["never_credits_late"] <= 1,
         "reserved_0": not any(bytes(record["reserved_0"])),
         "reserved_1": not any(bytes(record["reserved_1"])),
     }

@@ -4,6 +4,7 @@ import json
 from typing import Final
 
 from switch.audit.auditor import Report
+from switch.audit.exceptions import TEXTS, Exceptions, What
 from switch.audit.findings import CHECKS, Finding
 
 SHOWN_MAX: Final = 50
@@ -23,6 +24,7 @@ def as_dict(report: Report) -> dict[str, object]:
         "findings_count": report.findings.count,
         "checks": report.checks,
         "notes": report.notes,
+        "exceptions": _exceptions(report),
         "seconds": round(report.seconds, 3),
         "rows_per_s": report.rows_per_s,
     }
@@ -35,6 +37,36 @@ def _as_dict(finding: Finding) -> dict[str, object]:
         "text": finding.text,
         "advice": CHECKS[finding.check][1],
     }
+
+
+def _exceptions(report: Report) -> dict[str, dict[str, int]] | None:
+    """What is open, by kind; None if that was not looked at."""
+    exceptions = report.exceptions
+    if exceptions is None:
+        return None
+    return {
+        str(what): {
+            "count": some.count,
+            "amount": some.amount,
+            "oldest_sequence": some.sequence,
+            "oldest_s": some.age_s(exceptions.now),
+        }
+        for what, some in exceptions.open.items()
+    }
+
+
+def _open(exceptions: Exceptions) -> list[str]:
+    """A table of what is open at the end."""
+    lines = ["open at the end:"]
+    width = max(len(what) for what in What)
+    for what, some in exceptions.open.items():
+        told = "none"
+        if some.count:
+            days = some.age_s(exceptions.now) / 86_400
+            told = f"{some.count:,}, {some.amount:,} paise, the oldest {days:.1f} days"
+            told += f" (sequence {some.sequence})"
+        lines.append(f"{what.replace('_', ' '):<{width}}  {told}; {TEXTS[what]}")
+    return lines
 
 
 def as_json(report: Report) -> str:
@@ -55,6 +87,8 @@ def as_text(report: Report) -> str:
     if rest:
         lines.append(f"and {rest:,} more")
     lines += [f"note: {note}" for note in report.notes]
+    if report.exceptions:
+        lines += [*_open(report.exceptions), ""]
     lines.append(f"state hash {report.state_hash}")
     lines.append(
         f"{'ok' if report.ok else 'FAILED'}: {report.sequence:,} rows, "

@@ -40,14 +40,18 @@ class Span:
 class Resolutions:
     """The posts, voids and expiries of a span that found their hold open."""
 
-    def __init__(self, span: Span, at: Index, holds: Rows) -> None:
-        """`at` are positions in the span, `holds` the rows they resolve."""
+    def __init__(self, span: Span, at: Index, holds: Rows, kept: Mask) -> None:
+        """`at` are positions in the span, `holds` the rows they resolve, `kept` those
+        of them that were due no more.
+        """
         self.at = at
         self.holds = holds
+        self.kept = kept
         self.held: U64 = holds["amount"]
         self.debit: Index = holds["debit"].astype(np.intp)
         self.credit: Index = holds["credit"].astype(np.intp)
         self.post: Mask = span.kind[at] == Kind.POST
+        self.expired: Mask = span.kind[at] == Kind.EXPIRE
         zero = np.uint64(0)
         posted = np.where(self.post, span.amount[at], zero)
         self.released: U64 = self.held - np.minimum(posted, self.held)

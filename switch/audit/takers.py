@@ -12,7 +12,15 @@ from typing import Final
 
 import numpy as np
 
-from switch.audit.ends import POSTS, REFUNDS, Ends
+from switch.audit.ends import (
+    BITS,
+    CONFIRMS,
+    CORRECTS,
+    EXPIRES,
+    POSTS,
+    REFUNDS,
+    Ends,
+)
 from switch.audit.findings import Findings
 from switch.audit.layout import (
     BILL_PART,
@@ -241,26 +249,51 @@ class _History:
         self.line = Timeline(
             [taken.hashes, refused.hashes], [taken.sequences, refused.sequences]
         )
-        held = (taken.about >> HOLD_BITS) != 0
-        # A direct payment ended when it was made.
-        ended = np.where(held, NEVER, taken.sequences)
-        ended_at = taken.times.copy()
-        paid: Mask = ~held
-        refunded = np.full(len(ended), NEVER, dtype=np.uint64)
-        at = find(ends.takers, taken.sequences)
-        ends, at = ends.where(at != NOWHERE), at[at != NOWHERE]
-        whole = ends.having(REFUNDS)
-        np.minimum.at(refunded, at[whole], ends.sequences[whole])
-        resolved = at[~whole]
-        ended[resolved] = ends.sequences[~whole]
-        ended_at[resolved] = ends.times[~whole]
-        paid[resolved] = ends.having(POSTS)[~whole]
         places = self.line.places(taken.hashes, taken.sequences)
         order = np.argsort(places)
         self.places = places[order]
         self.taken = taken.where(order)
-        self.ended, self.ended_at = ended[order], ended_at[order]
-        self.paid, self.refunded = paid[order], refunded[order]
+        at = find(ends.takers, taken.sequences)
+        ends, at = ends.where(at != NOWHERE), at[at != NOWHERE]
+        back = np.empty(len(order), dtype=np.intp)
+        back[order] = np.arange(len(order))
+        self._note(back[at], ends, [taken.sequences, refused.sequences])
+
+    def _note(self, of: Index, ends: Ends, asked: list[U64]) -> None:
+        """Put what became of takers in order; `of` are their places in `taken`."""
+        whose = np.arange(len(self.places), dtype=np.uint64)
+        self.line_of_ends = Timeline([whose], [ends.sequences, *asked])
+        places = self.line_of_ends.places(of.astype(np.uint64), ends.sequences)
+        order = np.argsort(places)
+        self.ends_places, ends, of = places[order], ends.where(order), of[order]
+        # A refund changes what a payment is, and not when it ended: with the row before
+        # that, or if there is none when it was made.
+        refunds, before = ends.having(REFUNDS), np.arange(len(of)) - 1
+        first = np.diff(of, prepend=NOWHERE) != 0
+        times = np.where(first, self.taken.times[of], ends.times[before])
+        self.ended_at = np.where(refunds, times, ends.times)
+        self.bits = ends.bits
+
+    def _state(self, at: Index, sequences: U64) -> tuple[Mask, Mask, U64]:
+        """Of takers before some rows: which were unresolved, which paid, and when they
+        ended.
+        """
+        places = self.line_of_ends.places(at.astype(np.uint64), sequences)
+        end = self.line_of_ends.before(self.ends_places, places)
+        made = np.flatnonzero(end == NOWHERE)
+        held = (self.taken.about[at[made]] >> HOLD_BITS) != 0
+        unresolved: Mask = np.zeros(len(at), dtype=np.bool_)
+        paid: Mask = np.zeros(len(at), dtype=np.bool_)
+        ended_at: U64 = np.zeros(len(at), dtype=np.uint64)
+        unresolved[made], paid[made] = held, ~held
+        ended_at[made] = self.taken.times[at[made]]
+        done = np.flatnonzero(end != NOWHERE)
+        bits = self.bits[end[done]]
+        # What gave it back and leaves a question is no end; a correction pays.
+        unresolved[done] = (bits & BITS(EXPIRES | CONFIRMS)) != 0
+        paid[done] = (bits & BITS(POSTS | CORRECTS)) != 0
+        ended_at[done] = self.ended_at[end[done]]
+        return unresolved, paid, ended_at
 
     def judge(self, some: Payments) -> tuple[Index, Index]:
         """For payments, who was in their way, or whose end is not before their
@@ -277,12 +310,11 @@ class _History:
             if not len(there):
                 break
             at, mine, rule = found[there], some.where(there), rules[there]
-            open_ = self.ended[at] > mine.sequences
-            stays = ~open_ & self.paid[at] & (self.refunded[at] > mine.sequences)
-            ago = mine.times - self.ended_at[at]
-            counts = open_ | (stays & (ago < hours[there]))
+            unresolved, paid, ended_at = self._state(at, mine.sequences)
+            ago = mine.times - ended_at
+            counts = unresolved | (paid & (ago < hours[there]))
             dated = (rule == BILL_WITHIN) & (mine.fetched != 0) & ~counts
-            dated &= (self.ended_at[at] >= mine.fetched) & ~passed[there]
+            dated &= (ended_at >= mine.fetched) & ~passed[there]
             late[there[dated]] = found[there[dated]]
             # Bills that were fetched, or are paid, together are several.
             other = (rule != BILL_ONCE) | (

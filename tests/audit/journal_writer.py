@@ -24,7 +24,8 @@ STEP_ROWS = 1
 """So that an index may stand at any row."""
 PIECES = 64
 MAGIC = 0x314B4843
-FORMAT = 4
+FORMAT = 5
+INDEX_FORMAT = 5
 MAP_SIZE = 1 << 30
 ROW_FORMAT = "<16s4Q32s6IH2B2HQI"
 DAY_S = 86_400
@@ -34,9 +35,13 @@ FIELDS = (
     *("day_amount", "day_amount_max", "period_debits", "period_credits", "carried"),
     *("opened", "changed", "day", "day_count", "day_count_max", "receipt"),
     *("participant", "holds_count", "year", "purpose", "kind", "state"),
-    *("cases_count", "refundable", "payment_max"),
+    *("reserved", "refundable", "payment_max"),
+    *("kept_amount", "kept_count", "cases_count"),
 )
+NEVER, UNVERIFIED = 2**64 - 1, 2**64 - 3
+"""When holds are due that are kept, and those that an expiry has left in question."""
 NO_AMOUNT, NO_COUNT = 2**64 - 1, 2**32 - 1
+KEEPS = (CaseType.DEADLINE_PASSED, CaseType.AMOUNT_DIFFERS)
 DIGESTED = {Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.WINDOW, Kind.SHIFT}
 
 
@@ -141,13 +146,8 @@ class Images:
             self._window(row)
             return
         if row.kind >= Kind.CASE:
-            if row.kind == Kind.CASE and row.total == CaseType.DEADLINE_PASSED:
-                self.holds[row.resolves] = 2**64 - 1
-            if row.kind in (Kind.CASE, Kind.CASE_CLOSE):
-                for index in (row.debit, row.credit):
-                    account = self.accounts[index]
-                    account["cases_count"] += 1 if row.kind == Kind.CASE else -1
-                    account["changed"] = row.sequence
+            if row.kind in (Kind.CASE, Kind.CASE_CLOSE, Kind.VERIFY):
+                self._people(row)
             return
         debit = self.accounts[row.debit]
         debit["changed"] = row.sequence
@@ -173,6 +173,46 @@ class Images:
         image["payment_max"] = NO_AMOUNT
         self.accounts.append(image)
         self.records[0, row.debit] = row.sequence
+
+    def _people(self, row: Row) -> None:
+        """A case, its close, or a verify."""
+        sides = [self.accounts[index] for index in (row.debit, row.credit)]
+        for account in sides:
+            account["changed"] = row.sequence
+        if row.kind == Kind.VERIFY:
+            self._known(row.resolves)
+            self._doubt(sides, -1)
+        elif row.kind == Kind.CASE and row.total == CaseType.LATE_CONFIRMATION:
+            self._doubt(sides, bool(row.flags & RowFlag.CASE))
+        keeps = row.kind == Kind.CASE and row.total in KEEPS
+        if keeps and self.open(row.resolves) and not self.kept(row.resolves):
+            self.holds[row.resolves] = NEVER
+            self._keep(sides, self.rows[row.resolves].amount, 1)
+
+    def _known(self, hold: int) -> None:
+        """An expired hold is not unverified any more."""
+        if self.holds.get(hold) == UNVERIFIED:
+            del self.holds[hold]
+
+    def open(self, hold: int) -> bool:
+        """Whether a hold is open."""
+        return self.holds.get(hold, UNVERIFIED) != UNVERIFIED
+
+    def kept(self, hold: int) -> bool:
+        """Whether it is open, and due no more."""
+        return self.holds.get(hold) == NEVER
+
+    @staticmethod
+    def _doubt(sides: list[dict[str, int]], more: int) -> None:
+        for account in sides:
+            # Forged rows may take away what was never there.
+            account["cases_count"] = max(account["cases_count"] + more, 0)
+
+    @staticmethod
+    def _keep(sides: list[dict[str, int]], amount: int, count: int) -> None:
+        for account in sides:
+            account["kept_amount"] += amount
+            account["kept_count"] += count
 
     def lines(self) -> bytes:
         """The tail of a window closed now."""
@@ -210,7 +250,12 @@ class Images:
             return
         if row.kind in (Kind.POST, Kind.VOID, Kind.EXPIRE):
             hold = self.rows[row.resolves]
+            if self.kept(row.resolves):
+                self._keep([debit, credit], -hold.amount, -1)
             del self.holds[row.resolves]
+            if row.kind == Kind.EXPIRE:
+                self.holds[row.resolves] = UNVERIFIED
+                self._doubt([debit, credit], 1)
             self._pending(debit, credit, -hold.amount, -1)
             if ist_day(hold.timestamp) == debit["day"]:
                 posted = row.amount if row.kind == Kind.POST else 0
@@ -218,6 +263,12 @@ class Images:
                 debit["day_count"] -= row.kind != Kind.POST
             if row.kind != Kind.POST:
                 return
+        if row.kind == Kind.TRANSFER and row.resolves:
+            kinds = debit["kind"], credit["kind"]
+            lends = kinds == (AccountKind.SUSPENSE, AccountKind.WALLET)
+            self._doubt([debit, credit], 1 if lends else -1)
+            if kinds == (AccountKind.WALLET, AccountKind.BILLER):
+                self._known(row.resolves)
         debit["debits_posted"] += row.amount
         credit["credits_posted"] += row.amount
         if row.kind in (Kind.PAY, Kind.POST):
@@ -250,7 +301,7 @@ class Images:
         for index in range(number * 512, number * 512 + 512):
             a = self.accounts[index] if index < len(self.accounts) else {}
             values = list(a.values()) or [0] * len(FIELDS)
-            body += struct.pack("<11Q6I2H2BH2Q", *values)
+            body += struct.pack("<11Q6I2H2BH3Q2I", *values)
         head = struct.pack("<2IQ3I", 0x31474553, number, as_of, 0, 0, 0)
         return head + struct.pack("<I", crc32c(body, crc32c(head))) + body
 
@@ -262,7 +313,7 @@ class Images:
         return {n: self.segment(n, as_of) for n in range((count + 511) // 512)}
 
     def piece(self, number: int, as_of: int) -> bytes:
-        """The open holds whose sequence leaves `number` when divided by 64."""
+        """The listed holds whose sequence leaves `number` when divided by 64."""
         holds = [hold for hold in self.holds.items() if hold[0] % PIECES == number]
         body = b"".join(struct.pack("<2Q", *hold) for hold in holds)
         head = struct.pack("<2IQI", 0x31444C48, number, as_of, len(holds))
@@ -277,7 +328,7 @@ class Images:
         for (kind, index), sequence in self.records.items():
             count[kind] += 1
             total[kind] += mix((sequence + (index << 40)) % 2**64)
-        head = struct.pack("<2I16s", 0x31584449, 4, INSTANCE)
+        head = struct.pack("<2I16s", 0x31584449, INDEX_FORMAT, INSTANCE)
         head += struct.pack("<5Q24x", as_of, self.window, 1, STEP_ROWS, 0)
         head += struct.pack("<16Q", *count, *(each % 2**64 for each in total))
         numbers = (len(self.accounts), 0, 0, 0, len(self.segments(as_of)))

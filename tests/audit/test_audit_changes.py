@@ -27,7 +27,6 @@ from tests.audit.journal_story import (
     B,
     Y,
     failed,
-    story,
 )
 from tests.audit.journal_writer import (
     Groups,
@@ -37,11 +36,16 @@ from tests.audit.journal_writer import (
 )
 from tests.audit.test_audit_forgeries import PAIRS as FORGERIES
 from tests.audit.test_audit_prices import PAIRS as PRICES
+from tests.audit.told_story import (
+    story,
+)
 
 # --- wrong meaning, sealed again -----------------------------------------------------
 
 
 Change = Callable[[Groups], None]
+CORRECTION, CORRECTED = 3, 7
+"""The one transfer of the story that corrects a payment, and what proposes it."""
 BILL = ONCE | STATED
 """The flags of a payment of the story that claims a bill."""
 
@@ -106,11 +110,13 @@ def without(kind: Kind, number: int = 0) -> Change:
 
 
 def correcting_twice(groups: Groups) -> None:
-    """One more correction of the same case, at the journal's end."""
-    last = row_of(groups, Kind.TRANSFER, -1)
-    assert groups[-1][-1] is last
+    """One more correction of the same payment, at the journal's end."""
+    last = groups[-1][-1]
     more = dataclasses.replace(
-        last, id=b"again" + bytes(11), sequence=last.sequence + 1
+        row_of(groups, Kind.TRANSFER, CORRECTION),
+        id=b"again" + bytes(11),
+        sequence=last.sequence + 1,
+        timestamp=last.timestamp + 1,
     )
     groups[-1].append(more)
 
@@ -198,23 +204,55 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "case of another biller": ("cases", setting(Kind.CASE, 2, credit=X1)),
     "case of no type": ("cases", setting(Kind.CASE, 2, total=4)),
     "case of another type": ("cases", setting(Kind.CASE, 3, total=1)),
-    "case with money": ("cases", setting(Kind.CASE, 2, amount=1)),
+    "case with money": ("fields", setting(Kind.CASE, 0, amount=1)),
+    "late confirmation of nothing": ("fields", setting(Kind.CASE, 2, amount=0)),
+    "expiry that says that it was kept": (
+        "fields",
+        setting(Kind.EXPIRE, 0, flags=0x80),
+    ),
+    "flag of doubt of another kind": (
+        "fields",
+        setting(Kind.PAY, 0, flags=BILL | 0x40),
+    ),
+    "case that releases a claim": ("fields", setting(Kind.CASE, 2, flags=0x148)),
+    "verify with money": ("fields", setting(Kind.VERIFY, 0, amount=1)),
+    "withdraw with money": ("fields", setting(Kind.WITHDRAW, 0, amount=1)),
+    "withdraw of no proposal": ("cases", setting(Kind.WITHDRAW, 0, resolves=1)),
+    "refused for an amount that differs": ("fields", setting(Kind.PAY, 2, result=82)),
     "case without an answer": ("cases", setting(Kind.CASE, 2, flags=0)),
     "close of no case": ("cases", setting(Kind.CASE_CLOSE, 0, resolves=1)),
-    "correction without money": ("cases", setting(Kind.CASE_CLOSE, 0, total=1)),
+    "close that was not proposed": ("approvals", setting(Kind.CASE_CLOSE, 0, total=1)),
     "proposal of no payment": ("cases", setting(Kind.PROPOSE, 0, resolves=1)),
     "proposal of no refund": ("cases", setting(Kind.PROPOSE, 0, total=7)),
     "proposal of nothing": ("cases", setting(Kind.PROPOSE, 0, amount=0)),
     "approved by who asked": ("cases", setting(Kind.APPROVE, 0, participant=1)),
     "approval of nothing": ("cases", setting(Kind.APPROVE, 0, resolves=1)),
-    "more than was proposed": ("cases", setting(Kind.REFUND, 3, amount=501, total=501)),
-    "refund by another checker": ("cases", setting(Kind.REFUND, 3, checker=3)),
-    "shift signed through another": ("cases", setting(Kind.APPROVE, 4, operator_=1)),
-    "proposal to correct no case": ("cases", setting(Kind.PROPOSE, -1, resolves=1)),
-    "proposal to release what expired": ("cases", setting(Kind.PROPOSE, -1, total=4)),
-    "correction of another sum": ("cases", setting(Kind.TRANSFER, -1, amount=899)),
-    "correction of another wallet": ("cases", setting(Kind.TRANSFER, -1, debit=B)),
-    "correction, no checker": ("cases", setting(Kind.TRANSFER, -1, checker=0)),
+    "more than was proposed": (
+        "approvals",
+        setting(Kind.REFUND, 3, amount=501, total=501),
+    ),
+    "refund by another checker": ("approvals", setting(Kind.REFUND, 3, checker=3)),
+    "shift signed through another": ("cases", setting(Kind.APPROVE, 6, operator_=1)),
+    "proposal to correct no case": (
+        "cases",
+        setting(Kind.PROPOSE, CORRECTED, resolves=1),
+    ),
+    "proposal to release what expired": (
+        "cases",
+        setting(Kind.PROPOSE, CORRECTED, total=4),
+    ),
+    "correction of another sum": (
+        "approvals",
+        setting(Kind.TRANSFER, CORRECTION, amount=899),
+    ),
+    "correction of another wallet": (
+        "cases",
+        setting(Kind.TRANSFER, CORRECTION, debit=B),
+    ),
+    "correction, no checker": (
+        "approvals",
+        setting(Kind.TRANSFER, CORRECTION, checker=0),
+    ),
     "corrected twice": ("cases", correcting_twice),
     "shift of a biller": ("cases", setting(Kind.SHIFT, 0, debit=Y)),
     "shift's difference": ("cases", retailing(Kind.SHIFT, 0, 56, bytes([1]))),

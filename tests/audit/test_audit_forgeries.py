@@ -13,11 +13,9 @@ import pytest
 from switch.audit import audit
 from switch.codes import AccountKind, CaseType, KeyRule, Kind, Role, RowFlag
 from tests.audit.journal_story import (
-    EVIDENCE,
     HARNESS,
     HOUR,
     MINUTE,
-    NEVER,
     SECOND,
     WORD,
     X0,
@@ -26,11 +24,13 @@ from tests.audit.journal_story import (
     Story,
     Y,
     failed,
+)
+from tests.audit.journal_writer import NEVER, UNVERIFIED, Row
+from tests.audit.told_story import (
     going_on,
     s_payable,
     written,
 )
-from tests.audit.journal_writer import Row
 
 Tell = Callable[[Story], object]
 Pair = tuple[str, Tell, Tell]
@@ -55,11 +55,9 @@ def held(s: Story) -> Row:
     return row
 
 
-def kept(s: Story) -> tuple[Row, Row]:
-    """A hold that outlived its deadline, and its case."""
-    hold = next(row for row in s.rows if row.reference == b"KEPT-2")
-    case = next(row for row in s.rows if row.resolves == hold.sequence)
-    return hold, case
+def kept(s: Story) -> Row:
+    """A hold that outlived its deadline."""
+    return next(row for row in s.rows if row.reference == b"KEPT-2")
 
 
 def ended(s: Story, service: int, before_ns: int, word: bytes = b"") -> None:
@@ -71,12 +69,12 @@ def ended(s: Story, service: int, before_ns: int, word: bytes = b"") -> None:
 
 
 def late(s: Story) -> Row:
-    """A case: confirmed after its money went back."""
+    """A hold that was confirmed after its money went back."""
     hold = held(s)
     s.resolve(Kind.VOID, hold, word=WORD)
-    case = s.case(hold, CaseType.LATE_CONFIRMATION, flags=EVIDENCE)
+    s.case(hold, CaseType.LATE_CONFIRMATION)
     s.commit()
-    return case
+    return hold
 
 
 def refund_of_another(s: Story) -> None:
@@ -109,18 +107,11 @@ def refund_by_another(s: Story) -> None:
 
 
 def correction(s: Story, *, asked: bool) -> None:
-    case = late(s)
+    hold = late(s)
+    proposal = s.asked(Kind.TRANSFER, hold, 900, b"credited")
     if asked:
-        s.approve(s.asked(Kind.TRANSFER, case, 900, b"credited"))
-    s.add(
-        Kind.TRANSFER,
-        resolves=case.sequence,
-        debit=case.debit,
-        credit=case.credit,
-        amount=900,
-        checker=SECOND,
-        reference=b"credited",
-    )
+        s.approve(proposal)
+    s.moved_by(proposal, hold.debit, hold.credit)
 
 
 def settling(s: Story, sender: int) -> None:
@@ -147,7 +138,7 @@ def service_off(s: Story, active: int) -> None:
 def ending(s: Story, *, ends: bool, keep: bool = False, groups: int = 17) -> None:
     """A hold, and many groups after it was due."""
     for sequence, due in list(s.images.holds.items()):
-        if due != NEVER:
+        if due not in (NEVER, UNVERIFIED):
             s.now = due
             s.resolve(Kind.EXPIRE, s.rows[sequence - 1])
     if keep:
@@ -234,8 +225,8 @@ PAIRS: dict[str, Pair] = {
     ),
     "release by one": (
         "approvals",
-        lambda s: s.released_by_two(*kept(s)),
-        lambda s: s.resolve(Kind.VOID, kept(s)[0]),
+        lambda s: s.ended_by_two(Kind.VOID, kept(s)),
+        lambda s: s.resolve(Kind.VOID, kept(s)),
     ),
     "release of what is due and has no case yet": (
         "approvals",
