@@ -79,9 +79,11 @@ def kept(s: Story) -> Row:
     return hold
 
 
-def lent(s: Story) -> None:
+def lent(s: Story) -> Row:
     """Money for advances."""
-    s.add(Kind.TRANSFER, debit=FLOAT, credit=SUSPENSE, amount=5_000, reference=b"lent")
+    return s.add(
+        Kind.TRANSFER, debit=FLOAT, credit=SUSPENSE, amount=5_000, reference=b"lent"
+    )
 
 
 def basket(s: Story) -> list[Row]:
