@@ -109,9 +109,10 @@ def test_what_comes_too_late_is_refused(
     leaps = Leaps(tmp_path)
     biller = world.serving(prefix=leaps.prefix)
     add_bill(world, "BRIEF", "B1", "B1", 500)
-    # Of one question it hears in time it knows what time it is at the switch.
-    first = world.pay(world.fetch(REFERENCE)[0], wait_ms=10_000)
-    assert first.state == COMPLETED
+    if clock == "monotonic":
+        # By a question that it hears in time it knows what time it is at the switch.
+        first = world.pay(world.fetch(REFERENCE)[0], wait_ms=10_000)
+        assert first.state == COMPLETED
     [bill] = world.fetch("B1", "BRIEF")
     biller.freeze()
     outcome = world.pay(bill)
@@ -120,7 +121,7 @@ def test_what_comes_too_late_is_refused(
         leaps.set(-HOUR_S)
     biller.thaw()
     world.wait_for(outcome.id, REVERSED)
-    assert world.decided()[1:] == [(outcome.id, 0, 500, "TOO_LATE")]
+    assert world.decided()[-1] == (outcome.id, 0, 500, "TOO_LATE")
 
 
 def test_the_switch_dies_before_it_hears_the_answer(world: World) -> None:
