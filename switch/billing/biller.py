@@ -412,9 +412,8 @@ class Biller:
             self._take_unknown(answers[open_], places[open_], now, wall_ns)
         else:
             undecided = self.work.undecided
-            # The money is back: that is for people to put right, or for the biller.
-            told = (answers["kind"] == _CONFIRMED) & undecided.is_unverified(places)
-            undecided.claim(places[told])
+            # What that does not complete is for people to put right, or for the biller.
+            undecided.claim(places[answers["kind"] == _CONFIRMED])
             self.work.rest(places[open_], now, wall_ns)
         return some(answers, final), some(places, final), wrong
 

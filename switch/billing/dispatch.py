@@ -26,7 +26,7 @@ from switch.billing.pace import MESSAGES_AT_ONCE, MESSAGES_PER_S, Pace
 from switch.billing.status import BillerStatus, status_of
 from switch.billing.undecided import Because
 from switch.billing.watches import Watch, Watches
-from switch.codes import Field, Kind, Mode, Policy, Result, RowFlag
+from switch.codes import CaseType, Field, Kind, Mode, Policy, Result, RowFlag
 from switch.config import Config
 from switch.errors import (
     BillerBusyError,
@@ -205,7 +205,9 @@ class Dispatcher:
         self._watches.wake(rows["resolves"])
 
     def _expire(self, biller: Biller, rows: Rows) -> None:
-        self._set_aside(biller, _questions(rows), Because.UNVERIFIED)
+        biller.work.set_aside(
+            _questions(rows), Because.UNVERIFIED, self._clock(), self._wall_ns()
+        )
         if biller.connections_count:
             biller.ends.add(rows["resolves"], rows)
 
@@ -219,16 +221,22 @@ class Dispatcher:
             biller.ends.add(told_rows["resolves"], told_rows)
 
     def _take_cases(self, cases: Rows) -> None:
-        kept = cases["resolves"][(cases["flags"] & RowFlag.KEEP) > 0]
-        if len(kept):
-            holds, _ = self._ledger.gather_whole(kept)
+        now, wall_ns = self._clock(), self._wall_ns()
+        types, keeps = cases["total"], (cases["flags"] & RowFlag.KEEP) > 0
+        differs = types == CaseType.AMOUNT_DIFFERS
+        for mask, because, credited in (
+            (keeps & ~differs, Because.KEPT, False),
+            (keeps & differs, Because.KEPT, True),
+            # Of what was voided there is no line.
+            (types == CaseType.LATE_CONFIRMATION, Because.UNVERIFIED, True),
+        ):
+            holds, _ = self._ledger.gather_whole(cases["resolves"][mask])
+            if not len(holds):
+                continue
             for biller, part in self._by_biller(holds):
                 numbers = part["sequence"] - baskets.places(part)
-                self._set_aside(biller, numbers, Because.KEPT)
+                biller.work.set_aside(numbers, because, now, wall_ns, credited=credited)
         self._watches.wake(cases["resolves"])
-
-    def _set_aside(self, biller: Biller, numbers: Numbers, because: Because) -> None:
-        biller.work.set_aside(numbers, because, self._clock(), self._wall_ns())
 
     def _take_corrections(self, transfers: Rows) -> None:
         """Of what was paid after all nothing is to be asked any more."""

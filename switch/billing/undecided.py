@@ -77,11 +77,6 @@ class Undecided(Lines):
         found: Places = places[due][np.argsort(times[due], kind="stable")]
         return found
 
-    def is_unverified(self, places: Places) -> Mask:
-        """Whether the money of each is back."""
-        found: Mask = self._because[places] == Because.UNVERIFIED
-        return found
-
     # --- how it changes ----------------------------------------------------------
 
     def add(self, parts: Parts, because: Because, at: Times) -> None:

@@ -126,25 +126,36 @@ class Work:
         return lost
 
     def set_aside(
-        self, numbers: Numbers, because: Because, now: float, wall_ns: int
+        self,
+        numbers: Numbers,
+        because: Because,
+        now: float,
+        wall_ns: int,
+        *,
+        credited: bool = False,
     ) -> None:
         """These questions are not to be confirmed any more; of a basket all of it.
 
-        A number may come repeatedly.
+        A number may come repeatedly. `credited`: the biller says that it has credited
+        them, by another amount.
         """
         numbers = np.unique(numbers)
         places = self.table.find(numbers)
         here = places[places >= 0]
         if len(here):
             due_ns = self.table.due_ns(here)
-            fresh = np.zeros(len(here), np.bool_)
-            at = now + self.schedule.thin(due_ns, fresh, wall_ns)
-            # What would be asked about before that is, as far as the budget goes.
-            at = np.minimum(at, self.table.next_status(here, now))
+            said = np.full(len(here), credited)
+            at = now + self.schedule.thin(due_ns, said, wall_ns)
+            if not credited:
+                # What would be asked about before that is, as the budget allows.
+                at = np.minimum(at, self.table.next_status(here, now))
             self.undecided.add(self.table.parts(here), because, at)
             self.table.let_go(here)
-        known = self.undecided.find(numbers[places < 0])
-        self.undecided.turn(known[known >= 0], because)
+        known = self.undecided.find(numbers)
+        known = known[known >= 0]
+        self.undecided.turn(known, because)
+        if credited:
+            self.undecided.claim(known)
 
     def end(self, numbers: Numbers) -> None:
         """One payment of each of these questions is decided; they may come repeatedly.
