@@ -125,7 +125,9 @@ class BillersAnswers(Told):
     def hear_of_posted(self, said: Said, hold: Row, post: Row) -> Outcome:
         """A payment that is done."""
         if said.confirmed:
-            if said.amount in (self.question_sum(hold), post.amount):
+            # Of a part that people have posted the sum was never paid.
+            whole = self.question_sum(hold) if post.amount == hold.amount else 0
+            if said.amount in (whole, post.amount):
                 return self.outcome(post, repeat=1)
             return self.contradict(said, hold, CaseType.AMOUNT_DIFFERS)
         if self.is_given_back(post):

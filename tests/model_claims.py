@@ -31,11 +31,17 @@ class Claims(Doubts):
         )
         return quoted or service.duplicate_rule == DuplicateRule.WITHIN
 
+    def reference_key(self, row: Row) -> tuple[int, bytes]:
+        """The reference claim of a payment: bills are those of a whole series."""
+        service = self.services[row.service - 1]
+        whole = service.series if service.price_rule == PriceRule.BILL else 0
+        return whole or row.service, row.cited
+
     def takers_of(self, row: Row) -> list[Row]:
         """Who took a payment's reference claim, the newest first; behind them those of
         a basket that is only tried.
         """
-        found = self.takers.get((row.service, row.cited), ())[::-1]
+        found = self.takers.get(self.reference_key(row), ())[::-1]
         there = len(self.rows) if self.tried is None else self.tried
         done = [sequence for sequence in found if sequence <= there][:TAKERS_MAX]
         tried = [sequence for sequence in found if sequence > there]
@@ -50,7 +56,7 @@ class Claims(Doubts):
             self.claimants[bill] = (*self.claimants.get(bill, ()), sequence)
             row.flags |= RowFlag.CLAIM
         if self.claims_reference(row):
-            key = row.service, row.cited
+            key = self.reference_key(row)
             before = self.takers.get(key, ())
             self.takers[key] = (*before, sequence)[-2 * TAKERS_MAX :]
             row.flags |= RowFlag.RECENT

@@ -126,7 +126,7 @@ class State:
         # claim -> all who had it, the newest last
         self.claimants: dict[ClaimKey, tuple[int, ...]] = {}
         self.released: dict[ClaimKey, int] = {}  # when a claim was released last, ns
-        # (service, citizen's reference) -> who took the claim, the newest last
+        # (service or series, citizen's reference) -> who took it, the newest last
         self.takers: dict[tuple[int, bytes], tuple[int, ...]] = {}
         self.due: list[tuple[int, int]] = []  # (ns, sequence) of open holds, sorted
         self.kept: set[int] = set()  # open holds that a case has kept

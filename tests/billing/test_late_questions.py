@@ -76,7 +76,7 @@ def asked_at(
     bench: Bench, connection: FakeConnection, seconds: float, step_s: float
 ) -> list[tuple[float, int]]:
     """When questions came, and their kinds; none is answered."""
-    found = []
+    found: list[tuple[float, int]] = []
     end = bench.now + seconds
     while bench.now < end:
         bench.pass_s(step_s)
@@ -162,13 +162,13 @@ def test_a_rejection_verifies(bench: Bench, basket: int) -> None:
     assert not len(bench.ledger.unverified())
     assert status(bench) == (0, 0, 0, 0, 0)
     ended = [
-        (one.number, one.state, one.sequence)
+        (one.number, int(one.state), one.sequence)
         for one in connection.ended
-        if one.state != PaymentState.UNVERIFIED
+        if int(one.state) != PaymentState.UNVERIFIED
     ]
     verified = [bench.ledger.link(one, Link.VERIFY) for one in held]
     assert ended == [
-        (one, PaymentState.EXPIRED, sequence)
+        (one, int(PaymentState.EXPIRED), sequence)
         for one, sequence in zip(held, verified, strict=True)
     ]
     assert bench.ledger.row(verified[0])["kind"] == Kind.VERIFY
@@ -400,6 +400,5 @@ def test_a_voided_payment_that_is_verified_is_told_once(bench: Bench) -> None:
     bench.answer(biller, [question], REJECTED, "REVERSED")
     assert bench.ledger.link(held, Link.VERIFY)
     bench.pass_s(0.1)
-    assert [(one.number, one.state) for one in connection.ended] == [
-        (held, PaymentState.REVERSED)
-    ]
+    ended = [(one.number, int(one.state)) for one in connection.ended]
+    assert ended == [(held, int(PaymentState.REVERSED))]

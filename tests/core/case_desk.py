@@ -81,7 +81,7 @@ class CaseDesk(Desk):
         payment = self.payment(service)
         payment.reference = reference or payment.reference
         [outcome] = self.pay(payment)
-        assert outcome.result == Result.OK
+        assert int(outcome.result) == Result.OK
         return outcome.sequence
 
     def pass_deadline(self) -> None:
@@ -130,12 +130,12 @@ class CaseDesk(Desk):
         """The index of a service."""
         return self.ledger.find_service(code.decode())
 
-    def pay_bill_of(self, held: int) -> pb.PaymentOutcome:
+    def pay_bill_of(self, held: int) -> Told:
         """Another payment of the bill that a hold was for."""
         payment = self.payment()
         payment.reference = self.ledger.row(held)["reference"].tobytes().rstrip(b"\0")
-        [outcome] = self.pay(payment)
-        return outcome
+        [one] = self.pay(payment)
+        return Told(Result(int(one.result)), one.sequence, one.other_sequence)
 
     # --- what is there ----------------------------------------------------------------
 

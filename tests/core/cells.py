@@ -30,13 +30,13 @@ OF_AMOUNTS: dict[str, dict[str, set[Told]]] = {
         "rejected": {(OK, NEW)},
     },
     "posted": {
-        "right": {(OK, AGAIN)},
+        "whole": {(OK, AGAIN)},
         "as posted": {(OK, AGAIN)},
         "other": {(DIFFERS, NEW), (DIFFERS, AGAIN)},
         "rejected": {(POSTED, NEW), (POSTED, AGAIN)},
     },
     "given back": {
-        "right": {(OK, AGAIN)},
+        "whole": {(OK, AGAIN)},
         "as posted": {(OK, AGAIN)},
         "other": {(DIFFERS, NEW), (DIFFERS, AGAIN)},
         "rejected": {(POSTED, NO_ROW)},
@@ -179,11 +179,13 @@ class Watched(Model):
             return "rejected"
         if stand not in OF_AMOUNTS:
             return "confirmed"
-        if said.amount == self.question_sum(hold):
-            return "right"
         end = self.end_of(hold)
-        as_posted = end is not None and said.amount == end.amount
-        return "as posted" if as_posted else "other"
+        asked = said.amount == self.question_sum(hold)
+        if end is None:
+            return "right" if asked else "other"
+        if asked and end.amount == hold.amount:
+            return "whole"
+        return "as posted" if said.amount == end.amount else "other"
 
     # --- what people do ---------------------------------------------------------------
 

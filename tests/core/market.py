@@ -89,6 +89,7 @@ class Market:
             net.centres.append(centre)
             net.wallets.append(wallet)
             net.centre_codes.append(code)
+        net.suspense = net.account(net.treasury, 1, AccountKind.SUSPENSE)
         options = {"threads": False, "index_step_rows": 16, **options}
         self.pair = Pair(path, **options)
         self.model = self.pair.model
@@ -97,6 +98,9 @@ class Market:
         self.pair.commit([Rows(net.rows)], self.now)
         for wallet in net.wallets:
             self.pair.one(top_up(net, wallet, FUNDS, b"UTR-%d" % wallet), self.now)
+        lent = Row(Kind.TRANSFER, id=self.id(), amount=FUNDS, reference=b"to advance")
+        lent.debit, lent.credit, lent.participant = net.float_, net.suspense, 1
+        self.pair.one(lent, self.now)
 
     def id(self) -> bytes:
         """A new one."""
@@ -190,11 +194,14 @@ class Market:
         """The row that holds an answer."""
         return self.model.rows[outcome.sequence - 1]
 
-    def answer(self, held: Outcome, *, confirmed: bool = True) -> Outcome:
-        """The biller's word; the row that it makes."""
+    def answer(
+        self, held: Outcome, *, confirmed: bool = True, amount: int = 0
+    ) -> Outcome:
+        """The biller's word, by default of what it was asked; the row that it makes."""
         hold = self.row(held)
         biller = self.model.services[hold.service - 1].biller
         said = Said(hold.sequence, hold.id, confirmed, b"word")
+        said.amount = amount or self.model.question_sum(hold)
         return self.pair.commit([Answers([said], biller)], self.tick())[0][0]
 
     def post(self, held: Outcome, amount: int) -> Outcome:
@@ -211,6 +218,26 @@ class Market:
         at = len(self.model.rows) + 1
         rows = people.refund(paid.sequence, amount, at, self.id())
         return self.pair.commit([Rows(rows)], self.tick())[0][-1]
+
+    def propose(self, total: int, resolves: int, amount: int) -> Row:
+        """What one person wants, with its sequence; 0 if it was refused."""
+        row = Row(Kind.PROPOSE, id=self.id(), amount=amount, resolves=resolves)
+        row.total, row.reference, row.participant = total, b"as seen", people.MAKER
+        outcome = self.pair.one(row, self.tick())
+        row.sequence = outcome.sequence if outcome.result == Result.OK else 0
+        return row
+
+    def approve(self, proposal: Row, *deeds: Row) -> list[Outcome]:
+        """Another person, and in the same request what comes of it."""
+        row = Row(Kind.APPROVE, id=self.id(), resolves=proposal.sequence)
+        row.participant = people.CHECKER
+        return self.pair.commit([Rows([row, *deeds])], self.tick())[0]
+
+    def both(self, total: int, resolves: int, amount: int, **of: int) -> Outcome:
+        """Proposed, approved and done; the outcome of the deed."""
+        proposal = self.propose(total, resolves, amount)
+        deed = people.done(proposal, proposal.sequence, checker=people.CHECKER, **of)
+        return self.approve(proposal, deed)[-1]
 
     def wait(self, seconds: int) -> None:
         """Time goes on, and what is due ends."""

@@ -116,6 +116,10 @@ class Pair:
         self.ledger.close()
         if without_index:
             shutil.rmtree(self.path / "index")
+        self.open_again()
+
+    def open_again(self) -> None:
+        """Open what an ended process has left at `path`."""
         self.ledger = Ledger(str(self.path), create=False, **self.options)
         self.model.busy.clear()
         self.model.holds_most = 0
@@ -181,7 +185,7 @@ class Pair:
             zip(requests, expected, found, strict=True)
         ):
             differs = wire.differences(want, got)
-            assert not differs, f"(model, core) {differs} at {place}: {request}"
+            assert not differs, f"(model, core) {differs} at {place}: {want} {request}"
 
     def compare_rows(self, first: int) -> None:
         """The journal's rows from `first` on, byte for byte."""

@@ -8,7 +8,7 @@ know: its id, and what it was made for. Used by tests/core/test_bills_once.py.
 from dataclasses import dataclass, field
 from typing import Any
 
-from switch.codes import Kind, Result
+from switch.codes import CaseType, Kind, Result
 
 SECOND_NS = 10**9
 
@@ -35,18 +35,34 @@ class Paid:
     amount: int
     open_: bool
     ended: int
+    wallet: int
+    account: int
     posted: int = 0
     refunded: int = 0
+    corrected: int = 0
     addition: int = 0
+    unverified: bool = False
+    late: bool = False
+    """Its biller says that it has credited what was given back."""
+
+    @property
+    def money(self) -> int:
+        """Paise that its biller has of it."""
+        return self.posted - self.refunded + self.corrected
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it may come to be a payment yet, or may be one."""
+        return self.open_ or self.unverified or self.late
 
     @property
     def taken(self) -> int:
-        """Paise that are the citizen's no more."""
-        return self.amount if self.open_ else self.posted - self.refunded
+        """Paise that are, or may be, the citizen's no more."""
+        return self.amount if self.is_doubtful else self.money
 
     def counts(self, at: int, hours: int) -> bool:
         """Whether a second one would be a mistake at this time."""
-        if self.open_:
+        if self.is_doubtful:
             return True
         return self.taken > 0 and at - self.ended < hours * 3_600 * SECOND_NS
 
@@ -79,7 +95,7 @@ class Book:
     def credited(self, debt: Debt, before: int) -> int:
         """Paise that its biller has seen by this time."""
         return sum(
-            paid.posted - paid.refunded
+            paid.money
             for paid in self.all_of(debt)
             if not paid.open_ and paid.ended <= before
         )
@@ -89,15 +105,17 @@ class Book:
         for row in rows:
             if row["result"] != Result.OK:
                 continue
-            kind = int(row["kind"])
+            kind, resolves = int(row["kind"]), int(row["resolves"])
             if kind in (Kind.PAY, Kind.HOLD):
                 self.take(row)
             elif kind in (Kind.POST, Kind.VOID, Kind.EXPIRE):
                 self.end(row)
-            elif kind == Kind.REFUND and int(row["resolves"]) in self.finals:
-                paid = self.finals[int(row["resolves"])]
+            elif kind == Kind.REFUND and resolves in self.finals:
+                paid = self.finals[resolves]
                 paid.refunded += int(row["amount"])
                 assert paid.refunded <= paid.posted
+            elif resolves in self.paid:
+                self.doubt(self.paid[resolves], row)
 
     def take(self, row: Any) -> None:
         """An accepted payment: nobody may have paid for it already."""
@@ -107,12 +125,13 @@ class Book:
         amount, time = int(row["amount"]), int(row["timestamp"])
         held = row["kind"] == Kind.HOLD
         sequence = int(row["sequence"])
-        paid = Paid(debt, sequence, time, amount, held, time)
+        accounts = int(row["debit"]), int(row["credit"])
+        paid = Paid(debt, sequence, time, amount, held, time, *accounts)
         paid.addition = int(row["resolves"])
         if not held:
             paid.posted = amount
             self.finals[sequence] = paid
-        if debt.family == "open":
+        if debt.family.startswith("open"):
             self.check_addition(paid)
         else:
             before = [each for each in self.all_of(debt) if each.taken]
@@ -120,7 +139,7 @@ class Book:
             assert self.taken(debt) + amount <= debt.total, told
             assert debt.in_parts or not before, told
             assert debt.in_parts or amount == debt.total, told
-            assert not any(each.open_ for each in before), told
+            assert not any(each.is_doubtful for each in before), told
         self.paid[sequence] = paid
         self.all_of(debt).append(paid)
         same = self.of_reference.setdefault((debt.family, debt.reference), [])
@@ -139,6 +158,20 @@ class Book:
         paid = self.paid[int(row["resolves"])]
         assert paid.open_
         paid.open_, paid.ended = False, int(row["timestamp"])
+        paid.unverified = row["kind"] == Kind.EXPIRE
         if row["kind"] == Kind.POST:
             paid.posted = int(row["amount"])
             self.finals[int(row["sequence"])] = paid
+
+    def doubt(self, paid: Paid, row: Any) -> None:
+        """Something is said or done about a payment that has ended."""
+        kind = int(row["kind"])
+        if kind == Kind.CASE and row["total"] == CaseType.LATE_CONFIRMATION:
+            paid.late = True
+        elif kind == Kind.VERIFY:
+            assert paid.unverified or paid.late
+            paid.unverified = paid.late = False
+        elif kind == Kind.TRANSFER and int(row["credit"]) == paid.account:
+            assert paid.late, f"{paid} was corrected, and nobody has said why"
+            paid.unverified = paid.late = False
+            paid.corrected, paid.ended = int(row["amount"]), int(row["timestamp"])

@@ -31,6 +31,7 @@ from tests.server.harness import (
 CONFIRMED, REJECTED = pb.ANSWER_KIND_CONFIRMED, pb.ANSWER_KIND_REJECTED
 HELD, COMPLETED = payments.PAYMENT_STATE_HELD, payments.PAYMENT_STATE_COMPLETED
 REVERSED, EXPIRED = payments.PAYMENT_STATE_REVERSED, payments.PAYMENT_STATE_EXPIRED
+KEPT, UNVERIFIED = payments.PAYMENT_STATE_KEPT, payments.PAYMENT_STATE_UNVERIFIED
 ABSENT_S = 0.3
 
 
@@ -61,11 +62,15 @@ def holds(peers: Peers, cursor: int, name: str = "power") -> list[types.Entry]:
 
 
 def answer(
-    hold: types.Entry, kind: pb.AnswerKind.ValueType = CONFIRMED, text: str = "REF"
+    hold: types.Entry,
+    kind: pb.AnswerKind.ValueType = CONFIRMED,
+    text: str = "REF",
+    amount: int = RUPEE,
 ) -> pb.Answer:
     said = pb.Answer(number=hold.sequence, id=hold.id, kind=kind)
     if kind == CONFIRMED:
         said.biller_reference = text
+        said.amount = amount
     else:
         said.reason = text
     return said
@@ -110,15 +115,18 @@ def test_a_basket_is_acknowledged_by_its_first(peers: Peers) -> None:
     found = holds(peers, outcomes[0].sequence - 1)
     [later] = acknowledge(peers, answer(found[1]))
     assert later.state == HELD
-    acknowledge(peers, answer(found[0]))
+    # And with what all of them come to.
+    [first] = acknowledge(peers, answer(found[0]))
+    assert first.state == KEPT
+    acknowledge(peers, answer(found[0], amount=3 * RUPEE))
     assert {get(peers, one).state for one in found} == {COMPLETED}
 
 
 def test_only_a_biller_s_own_holds(peers: Peers) -> None:
     [sequence] = pay(peers)
     [hold] = holds(peers, sequence - 1)
-    other = pb.Answer(number=sequence, id=b"x" * 16, kind=CONFIRMED)
-    ahead = pb.Answer(number=1 << 60, id=hold.id, kind=CONFIRMED)
+    other = pb.Answer(number=sequence, id=b"x" * 16, kind=CONFIRMED, amount=RUPEE)
+    ahead = pb.Answer(number=1 << 60, id=hold.id, kind=CONFIRMED, amount=RUPEE)
     first = pb.Answer(number=1, id=hold.id, kind=REJECTED)
     assert [one.state for one in acknowledge(peers, other, ahead, first)] == [0] * 3
     assert [one.state for one in acknowledge(peers, answer(hold), name="water")] == [0]
@@ -130,10 +138,10 @@ def test_only_a_biller_s_own_holds(peers: Peers) -> None:
 def test_a_late_one_opens_a_case(peers: Peers) -> None:
     [sequence] = pay(peers, "BRIEF")
     [hold] = holds(peers, sequence - 1)
-    until(lambda: get(peers, hold).state == EXPIRED)
+    until(lambda: get(peers, hold).state == UNVERIFIED)
     for _ in range(2):
         [told] = acknowledge(peers, answer(hold))
-        assert (told.state, told.number) == (EXPIRED, sequence)
+        assert (told.state, told.number) == (UNVERIFIED, sequence)
     request = exceptions_pb2.ListExceptionsRequest(page_size=1_000)
     listed = peers.treasury.admin.ListExceptions(request, timeout=CALL_S).exceptions
     [case] = [one for one in listed if one.payment.sequence == sequence]
@@ -157,6 +165,31 @@ def test_a_follower_is_not_away(peers: Peers) -> None:
     outcome = at_the_counter()
     assert (outcome.result, outcome.state) == (results.RESULT_OK, HELD)
     feed.cancel()
+
+
+def test_what_it_takes_back_has_expired(peers: Peers) -> None:
+    [sequence] = pay(peers, "BRIEF")
+    [hold] = holds(peers, sequence - 1)
+    until(lambda: get(peers, hold).state == UNVERIFIED)
+    for _ in range(2):
+        [told] = acknowledge(peers, answer(hold, REJECTED, "NO_CREDIT"))
+        assert told.state == EXPIRED
+
+
+def test_a_confirmation_says_how_much_was_credited(peers: Peers) -> None:
+    one, two = pay(peers, count=2)
+    found = holds(peers, one - 1)
+    right, silent = answer(found[0]), answer(found[1], amount=0)
+    with failing(grpc.StatusCode.INVALID_ARGUMENT) as failures:
+        acknowledge(peers, right, silent)
+    assert failures[0].fields == ["answers[1].amount"]
+    # Nothing of it was done.
+    assert {get(peers, one).state for one in found} == {HELD}
+    [told] = acknowledge(peers, answer(found[1], amount=RUPEE + 1))
+    assert (told.number, told.state) == (two, KEPT)
+    # A rejection has none.
+    [told] = acknowledge(peers, answer(found[0], REJECTED, "CLOSED"))
+    assert told.state == REVERSED
 
 
 def test_what_cannot_be_acknowledged(peers: Peers) -> None:

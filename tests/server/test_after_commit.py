@@ -27,7 +27,7 @@ from switch.ids import new_id
 from switch.ledger.committer import Reply
 from switch.v1 import admin_pb2, billers_pb2, counter_pb2
 from switch.v1 import payments_pb2 as pb
-from tests.server.harness import network, payment
+from tests.server.harness import RUPEE, network, payment
 from tests.server.inside import FailedError, FakeContext, Inside, inside
 
 TREASURY = "treasury/treasury"
@@ -110,6 +110,7 @@ async def test_answers_that_were_taken(
             id=outcome.id,
             kind=billers_pb2.ANSWER_KIND_CONFIRMED,
             biller_reference="B1",
+            amount=5 * RUPEE,
         )
         request = billers_pb2.AcknowledgeRequest(answers=[answer])
         failing_after(monkeypatch, one, error)

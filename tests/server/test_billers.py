@@ -43,6 +43,7 @@ CREDITED = pb.ANSWER_KIND_CONFIRMED
 HELD, UNKNOWN = payments.PAYMENT_STATE_HELD, payments.PAYMENT_STATE_UNKNOWN
 COMPLETED = payments.PAYMENT_STATE_COMPLETED
 REVERSED, EXPIRED = payments.PAYMENT_STATE_REVERSED, payments.PAYMENT_STATE_EXPIRED
+KEPT, UNVERIFIED = payments.PAYMENT_STATE_KEPT, payments.PAYMENT_STATE_UNVERIFIED
 
 SETTINGS = {
     "biller.answer_timeout_ms": 300,
@@ -382,13 +383,13 @@ def test_an_absent_biller_locks_no_wallet(peers: Peers) -> None:
         assert biller_state(peers, "power").health == closed
 
 
-def test_a_dead_biller_is_asked_within_its_budget_and_then_it_expires(
+def test_a_dead_biller_is_asked_within_its_budget_and_then_the_money_is_back(
     peers: Peers,
 ) -> None:
     with ScriptedBiller(peers.biller()) as biller:
         [paid] = pay(peers, "BRIEF")
         wait_for(peers, paid, UNKNOWN)
-        wait_for(peers, paid, EXPIRED)
+        wait_for(peers, paid, UNVERIFIED)
         kinds = biller.asked(paid)
         assert kinds[0] == CONFIRM
         assert set(kinds[1:]) == {STATUS}
@@ -402,10 +403,11 @@ def test_a_dead_biller_is_asked_within_its_budget_and_then_it_expires(
         [case] = cases_of(peers, paid)
         assert case.kind == exceptions_pb2.EXCEPTION_KIND_LATE_CONFIRMATION
         assert (case.payment.service, case.payment.biller) == ("BRIEF", "power")
-        assert state(peers, paid) == EXPIRED
+        assert state(peers, paid) == UNVERIFIED
         # And takes it back.
         biller.send(reject(biller.questions[0]))
         until(lambda: not cases_of(peers, paid))
+        assert state(peers, paid) == EXPIRED
 
 
 def test_a_rejection_after_the_confirmation_is_a_case(peers: Peers) -> None:
@@ -426,7 +428,7 @@ def test_a_kept_hold_outlives_its_deadline(peers: Peers) -> None:
         until(lambda: len(cases_of(peers, bill.id)) == 1)
         [case] = cases_of(peers, bill.id)
         assert case.kind == exceptions_pb2.EXCEPTION_KIND_KEPT
-        assert state(peers, bill.id) in (HELD, UNKNOWN)
+        assert state(peers, bill.id) == KEPT
         second = payment("KEPT", amount=RUPEE, reference=bill.reference)
         refused = peers.centre().pay(second)
         assert refused.result == results.RESULT_BILL_ALREADY_CLAIMED

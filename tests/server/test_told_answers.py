@@ -23,10 +23,10 @@ from tests.server.scripted_biller import (
 )
 from tests.server.test_billers import (
     COMPLETED,
-    EXPIRED,
     HELD,
     SETTINGS,
     UNKNOWN,
+    UNVERIFIED,
     biller_state,
     get,
     pay,
@@ -77,7 +77,7 @@ def test_what_decides_nothing_need_not_be_said_again(peers: Peers) -> None:
         until(lambda: len(biller.acknowledged) == 2)
         # Late, twice, wrong, and about nothing that there is.
         stranger = pb.Answer(
-            number=1 << 60, id=bytes(16), kind=pb.ANSWER_KIND_CONFIRMED
+            number=1 << 60, id=bytes(16), kind=pb.ANSWER_KIND_CONFIRMED, amount=1
         )
         biller.send(reject(question), confirm(question), not_seen(question), stranger)
         until(lambda: len(biller.acknowledged) == 6)
@@ -108,6 +108,23 @@ def test_a_text_that_cannot_be_kept_is_sent_back(peers: Peers) -> None:
         assert get(peers, odd).resolution.note == "E42"
 
 
+def test_a_confirmation_without_an_amount_is_sent_back(peers: Peers) -> None:
+    with ScriptedBiller(peers.biller()) as biller:
+        [paid] = pay(peers)
+        [question] = biller.wait_for(1)
+        silent = confirm(question)
+        silent.amount = 0
+        biller.send(silent)
+        until(lambda: len(biller.refused) == 1)
+        [refused] = biller.refused
+        assert (refused.number, refused.field) == (question.number, "amount")
+        assert "credited" in refused.text
+        assert not biller.acknowledged
+        assert state(peers, paid) in (HELD, UNKNOWN)
+        biller.send(confirm(question))
+        wait_for(peers, paid, COMPLETED)
+
+
 def test_the_end_of_a_payment_is_told(peers: Peers) -> None:
     with ScriptedBiller(peers.biller()) as biller:
         [paid] = pay(peers)
@@ -117,7 +134,7 @@ def test_the_end_of_a_payment_is_told(peers: Peers) -> None:
         until(lambda: len(biller.ended) == 2)
         assert {(each.number, each.state) for each in biller.ended} == {
             (one.number, COMPLETED),
-            (two.number, EXPIRED),
+            (two.number, UNVERIFIED),
         }
         ends = {each.number: each.sequence for each in biller.ended}
         assert ends[one.number] == get(peers, paid).resolution.sequence

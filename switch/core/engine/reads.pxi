@@ -256,7 +256,7 @@ cdef int reads_in_the_way(
     cdef uint64_t[2] highs
     cdef uint64_t[2] lows
     cdef ServiceRecord record
-    cdef uint32_t series, count, i
+    cdef uint32_t series, owner, count, i
     cdef bint counts, free_
     cdef Row taker
     cdef int rc = 0
@@ -264,6 +264,7 @@ cdef int reads_in_the_way(
     pthread_mutex_lock(&s.shared.lock)
     record = s.group.services[service].record
     series = s.group.working.fixed[service].series
+    owner = keys_reference_owner(&s.group.working, <uint16_t>service)
     pthread_mutex_unlock(&s.shared.lock)
     if record.duplicate_rule == DUPLICATE_ONCE:
         keys_claim(s, CLAIM_BILL, record.biller, reference, series, highs, lows)
@@ -276,7 +277,7 @@ cdef int reads_in_the_way(
         return rc
     if record.duplicate_rule == DUPLICATE_NONE:
         return 0
-    keys_claim(s, CLAIM_REFERENCE, service, citizen, 0, highs, lows)
+    keys_claim(s, CLAIM_REFERENCE, owner, citizen, 0, highs, lows)
     rc = reads_takers(s, highs[0], lows[0], takers, &count, &free_)
     for i in range(count):
         if rc == 0:

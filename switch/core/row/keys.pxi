@@ -83,6 +83,15 @@ cdef void keys_claim_of(
         )
 
 
+cdef inline uint32_t keys_reference_owner(const Table* table, uint16_t service) noexcept nogil:
+    """Whose the reference claims of a service are: a bill is paid through all of a series, and
+    so are those that its biller issues again."""
+    if table.fixed[service].price_rule == PRICE_BILL:
+        native_assert(table.fixed[service].series != 0, b"keys_reference_owner: it has a series")
+        return table.fixed[service].series
+    return service
+
+
 cdef bint keys_reference_of(
     State* s, const Table* table, const Row* row, const uint8_t* tail, uint32_t tail_size,
     uint64_t* high, uint64_t* low
@@ -94,7 +103,9 @@ cdef bint keys_reference_of(
         if tail_size < FIXED_TAIL_SIZE:
             return False
         reference = &(<const BillTail*>tail).reference[0]
-    keys_claim(s, CLAIM_REFERENCE, row.service, reference, 0, high, low)
+    keys_claim(
+        s, CLAIM_REFERENCE, keys_reference_owner(table, row.service), reference, 0, high, low
+    )
     return True
 
 

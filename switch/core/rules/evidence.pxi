@@ -145,7 +145,10 @@ cdef int evidence_of_posted(
         rc = evidence_get_sum(s, hold, &sum_)
         if rc != 0:
             return rc
-        if draft.row.amount == sum_ or draft.row.amount == post.amount:
+        # The biller may have the whole although people have posted a part: they do not know.
+        if draft.row.amount == post.amount or (
+            draft.row.amount == sum_ and post.amount == hold.amount
+        ):
             return answer_row(s, out, post, True)
         out.result = RESULT_AMOUNT_DIFFERS
         out.other = post.sequence

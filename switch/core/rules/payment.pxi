@@ -109,7 +109,7 @@ cdef void payment_take_claims(State* s, Draft* draft, const uint8_t* citizen) no
         record.price_rule == PRICE_BILL and draft.token_size != 0
     ):
         keys_claim(
-            s, CLAIM_REFERENCE, row.service, citizen, 0,
+            s, CLAIM_REFERENCE, keys_reference_owner(&s.group.working, row.service), citizen, 0,
             &draft.claims[CLAIMS_REFERENCE].high, &draft.claims[CLAIMS_REFERENCE].low,
         )
         draft.claims_taken |= 1 << CLAIMS_REFERENCE

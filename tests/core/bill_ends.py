@@ -1,0 +1,385 @@
+"""A walk over bills, and what becomes of the payments: what a department credits, says,
+says late, otherwise or not at all, and what two people make of that.
+
+Of tests/core/test_bills_once.py, which see.
+"""
+
+import shutil
+from dataclasses import dataclass
+
+from switch.codes import PROPOSE_ADVANCE, Kind, Result
+from tests import people
+from tests.core.bill_walk import KEPT, Walk
+from tests.core.till_book import Paid
+from tests.model import Answers, Rows
+from tests.records import Outcome, Row, Said
+
+MORE = frozenset({"kept", "unverified", "late", "differing"})
+"""What lists a credit that is more than the money for it."""
+LESS = frozenset({"kept", "rejected", "differing"})
+"""What lists money that is more than its credit."""
+ROUNDS_MOST = 40
+
+
+@dataclass
+class Wanted:
+    """A proposal that waits for a second person."""
+
+    row: Row
+    hold: int
+
+
+class Ends(Walk):
+    """A walk to its end."""
+
+    wanted: list[Wanted]
+    kills = 0
+
+    # --- what holds at any time -------------------------------------------------------
+
+    def judge(self, payments: set[int] | None = None) -> None:
+        """Each credit without money and each money without a credit is listed."""
+        moved = self.moved if payments is None else payments
+        for sequence in sorted(moved & self.book.paid.keys()):
+            paid = self.book.paid[sequence]
+            listed = self.matters.of(sequence)
+            if sequence not in self.matters.holds or (paid.open_ and not listed):
+                continue
+            credit = self.department.credit(sequence)
+            told = f"{paid}: credited {credit}, listed {listed}"
+            if credit > paid.money:
+                assert listed & MORE, told
+            elif credit < paid.money:
+                assert listed & LESS, told
+        self.moved.clear()
+
+    def judge_all(self) -> None:
+        """The same of all payments, and that the ledger has the same lists."""
+        ledger = self.market.pair.ledger
+        assert ledger.kept().tolist() == sorted(self.matters.kept)
+        assert ledger.unverified().tolist() == sorted(self.matters.unverified)
+        self.judge(set(self.book.paid))
+        for debt in self.owed.values():
+            if debt.family.startswith("open"):
+                continue
+            paid = self.book.all_of(debt)
+            assert sum(each.money for each in paid) <= debt.total, f"{debt}: paid twice"
+            credits = [
+                self.department.credit(each.sequence)
+                for each in paid
+                if not self.matters.of(each.sequence)
+            ]
+            assert sum(credits) <= debt.total, f"{debt}: credited twice, unlisted"
+
+    # --- the department ---------------------------------------------------------------
+
+    def speak(self) -> None:
+        """It says something about some payments, of which it was asked or not."""
+        rng, book = self.rng, self.book
+        chosen = self.doubtful()
+        ended = [final.hold for final in list(self.matters.finals.values())[-KEPT:]]
+        for hold in rng.sample(ended, min(len(ended), rng.choice((0, 0, 1, 3)))):
+            chosen.setdefault(hold)
+        said = []
+        for hold in chosen:
+            answer = self.says(book.paid[hold])
+            if answer is not None:
+                said.append(answer)
+        if said:
+            self.answer(said)
+
+    def doubtful(self) -> dict[int, None]:
+        """Some of what is open, or otherwise in doubt; as a set with an order."""
+        model, rng = self.market.model, self.rng
+        due = [sequence for _, sequence in model.due]
+        chosen = rng.sample(due, min(len(due), rng.choice((1, 4, 12))))
+        for open_ in (self.matters.unverified, self.matters.late, self.matters.kept):
+            some = sorted(open_)
+            chosen += rng.sample(some, min(len(some), rng.choice((0, 1, 2))))
+        gone = [each for each in list(self.book.paid)[-KEPT:] if self.is_over(each)]
+        chosen += rng.sample(gone, min(len(gone), rng.choice((0, 0, 1))))
+        return dict.fromkeys(chosen)
+
+    def is_over(self, hold: int) -> bool:
+        """Whether a payment was given back, and nobody doubts it."""
+        paid = self.book.paid[hold]
+        return not paid.is_doubtful and hold in self.matters.holds and not paid.money
+
+    def says(self, paid: Paid) -> Said | None:
+        """What it says of a payment by now; None: it is silent."""
+        department, hold = self.department, paid.sequence
+        if not department.knows(hold):
+            department.decide(hold, paid.amount)
+        elif self.chance(12):
+            self.change_mind(paid)
+        elif self.chance(3) or (paid.is_doubtful and self.chance(4)):
+            return None
+        return self.answer_of(paid)
+
+    def change_mind(self, paid: Paid) -> None:
+        """It has made a mistake, finds that, and says so at once.
+
+        What was paid is not credited a second time after it was given back: nobody
+        could tell that from an answer that is sent again.
+        """
+        back = self.department.credit(paid.sequence) > 0
+        whole = paid.money if paid.posted else paid.amount
+        if paid.posted and not paid.refunded and self.chance(2):
+            whole = paid.amount  # also of what people have posted in part
+        self.department.set(paid.sequence, 0 if back else whole)
+
+    def answer_of(self, paid: Paid) -> Said:
+        """What stands in its books, as an answer to the question."""
+        row = self.market.model.rows[paid.sequence - 1]
+        credit = self.department.credit(paid.sequence)
+        said = Said(paid.sequence, row.id, credit > 0, b"word")
+        if credit:
+            # Of a basket it is asked about the sum.
+            asked = self.market.model.question_sum(row)
+            said.amount = max(1, asked + credit - row.amount)
+            if credit == paid.posted:
+                said.amount = credit
+        return said
+
+    def answer(self, said: list[Said]) -> list[Outcome]:
+        """As one message."""
+        return self.commit([Answers(said, self.market.billers[0][0])])
+
+    # --- counters and the phone -------------------------------------------------------
+
+    def call_off(self) -> None:
+        """Payments of which the department was not asked are cancelled; or it says on
+        the phone that it has credited a part.
+        """
+        model, rng = self.market.model, self.rng
+        new = [each for _, each in model.due if not self.department.knows(each)]
+        for sequence in rng.sample(new, min(len(new), 2)):
+            hold = model.rows[sequence - 1]
+            if self.chance(2):
+                self.department.set(sequence, 0)
+                self.commit([Rows([Row(Kind.VOID, resolves=sequence)])])
+                continue
+            part = rng.randrange(1, hold.amount + 1)
+            row = Row(Kind.POST, resolves=sequence, amount=part)
+            [outcome] = self.commit([Rows([row])])
+            if outcome.result == Result.OK:
+                self.department.set(sequence, part)
+
+    def give_back(self) -> None:
+        """A payment, or some of it; its department agrees."""
+        recent = list(self.book.finals)[-KEPT:]
+        if not recent:
+            return
+        final = self.rng.choice(recent)
+        left = self.book.finals[final].money
+        if left > 0:
+            amount = left if self.chance(2) else self.rng.randrange(1, left + 1)
+            self.refund(final, amount)
+
+    def refund(self, final: int, amount: int) -> None:
+        """Its department credits no more than the rest."""
+        outcome = self.market.refund(Outcome(Result.OK, sequence=final), amount)
+        self.note(outcome)
+        self.catch_up()
+        paid = self.book.finals[final]
+        if self.department.knows(paid.sequence):
+            rest = min(paid.money, self.department.credit(paid.sequence))
+            self.department.set(paid.sequence, rest)
+
+    def note(self, outcome: Outcome) -> None:
+        """Count a result of people's."""
+        self.results[outcome.result] += 1
+
+    # --- two people -------------------------------------------------------------------
+
+    def decide(self) -> None:
+        """One of them wants something, or another one agrees."""
+        if self.wanted and self.chance(2):
+            self.agree(self.wanted.pop(self.rng.randrange(len(self.wanted))))
+            return
+        lists = (self.matters.kept, self.matters.unverified, self.matters.late)
+        some = [sorted(each) for each in (*lists, self.matters.kept)]
+        some += [list(self.matters.rejected), list(self.matters.differing)]
+        some = [each for each in some if each]
+        if some:
+            self.want(self.rng.choice(self.rng.choice(some)))
+        if self.matters.advances and self.chance(3):
+            self.recover(self.rng.choice(list(self.matters.advances)))
+        self.catch_up()
+
+    def want(self, matter: int) -> None:
+        """What fits a matter, by what the department says on the phone."""
+        matters = self.matters
+        if matter in matters.rejected or matter in matters.differing:
+            self.want_of_case(matter)
+        elif matter in matters.kept:
+            self.want_of_kept(self.book.paid[matter])
+        elif matter in matters.late:
+            self.want_of_late(self.book.paid[matter])
+        elif not self.department.credit(matter):
+            self.department.set(matter, 0)
+            self.propose(Kind.VERIFY, matter, matter)
+
+    def want_of_case(self, case: int) -> None:
+        """Money or credit of a payment that was posted is put right."""
+        hold = {**self.matters.rejected, **self.matters.differing}[case]
+        paid = self.book.paid[hold]
+        if case in self.matters.rejected and self.chance(2) and paid.posted:
+            final = self.market.model.resolved[hold]
+            self.department.set(hold, 0)
+            if paid.money > 0:
+                self.refund(final, paid.money)
+            return
+        self.department.set(hold, paid.money)
+        self.propose(Kind.CASE_CLOSE, case, hold)
+
+    def want_of_kept(self, paid: Paid) -> None:
+        """It is paid or given back; until then its centre may have an advance."""
+        hold = paid.sequence
+        if not self.department.knows(hold):
+            self.department.decide(hold, paid.amount)
+        credit = min(self.department.credit(hold), paid.amount)
+        if self.chance(3):
+            self.propose(PROPOSE_ADVANCE, hold, hold, paid.amount)
+            return
+        self.department.set(hold, credit)
+        self.propose(Kind.POST if credit else Kind.VOID, hold, hold, credit or 1)
+
+    def want_of_late(self, paid: Paid) -> None:
+        """The credit goes back, or its citizen pays after all, if nobody has by now."""
+        hold = paid.sequence
+        others = [each for each in self.book.all_of(paid.debt) if each is not paid]
+        paid_by_another = any(each.taken for each in others)
+        credit = min(self.department.credit(hold), paid.amount)
+        if paid_by_another or self.chance(3):
+            credit = 0
+        self.department.set(hold, credit)
+        kind = Kind.TRANSFER if credit else Kind.VERIFY
+        self.propose(kind, hold, hold, credit or 1)
+
+    def propose(self, total: int, resolves: int, hold: int, amount: int = 1) -> None:
+        """Asked for; most often it waits."""
+        row = self.market.propose(total, resolves, amount)
+        if row.sequence:
+            self.wanted = [*self.wanted[-KEPT:], Wanted(row, hold)]
+
+    def agree(self, wanted: Wanted) -> None:
+        """Another person looks whether it is still right; then it is done, or not."""
+        market, row = self.market, wanted.row
+        paid = self.book.paid[wanted.hold]
+        if not self.is_right(wanted, paid):
+            gone = Row(Kind.WITHDRAW, id=market.id(), resolves=row.sequence)
+            gone.reference, gone.participant = b"not so", people.MAKER
+            self.note(market.pair.one(gone, market.tick()))
+            return
+        accounts = {}
+        if row.total == Kind.TRANSFER:
+            accounts = {"debit": paid.wallet, "credit": paid.account}
+        elif row.total == PROPOSE_ADVANCE:
+            accounts = {"debit": market.net.suspense, "credit": paid.wallet}
+        deed = people.done(row, row.sequence, checker=people.CHECKER, **accounts)
+        for outcome in market.approve(row, deed):
+            self.note(outcome)
+        self.catch_up()
+
+    def is_right(self, wanted: Wanted, paid: Paid) -> bool:
+        """Whether the department's books still agree with what is wanted."""
+        row, credit = wanted.row, self.department.credit(wanted.hold)
+        if row.total in (Kind.VOID, Kind.VERIFY):
+            return credit == 0
+        if row.total in (Kind.POST, Kind.TRANSFER):
+            others = sum(
+                each.taken for each in self.book.all_of(paid.debt) if each is not paid
+            )
+            alone = row.total == Kind.POST or not others
+            return credit == row.amount and alone
+        return row.total != Kind.CASE_CLOSE or credit == paid.money
+
+    def recover(self, advance: int) -> None:
+        """What was advanced is taken back."""
+        lent = self.market.model.rows[advance - 1]
+        back = Row(Kind.TRANSFER, id=self.market.id(), amount=lent.amount)
+        back.resolves, back.reference = advance, b"no more needed"
+        back.debit, back.credit = lent.credit, lent.debit
+        back.participant = people.MAKER
+        self.note(self.market.pair.one(back, self.market.tick()))
+
+    # --- time and trouble -------------------------------------------------------------
+
+    def wait(self) -> None:
+        """Seconds, minutes, hours or a day."""
+        seconds = self.rng.choice((1, 60, 599, 3_600, 7_200, 7_201, 40_000, 90_000))
+        self.market.wait(seconds)
+        self.catch_up()
+
+    def disturb(self) -> None:
+        """The index goes on, the process ends or is killed, or a new key seals."""
+        pair, rng = self.market.pair, self.rng
+        draw = rng.randrange(12)
+        if draw == 0:
+            pair.reopen(without_index=self.chance(2))
+            self.judge_all()
+        elif draw == 1:
+            number = pair.model.keys[0][0] % 255 + 1
+            pair.set_keys([(number, rng.randbytes(32)), pair.model.keys[0]])
+        elif draw == 2:
+            self.kill()
+        else:
+            pair.ledger.index_step()
+
+    def kill(self) -> None:
+        """The process is gone in the middle; another opens what it has written."""
+        pair = self.market.pair
+        left = pair.path.with_name(f"{pair.path.name}-")
+        shutil.copytree(pair.path, left, ignore=shutil.ignore_patterns("LOCK"))
+        pair.ledger.close()
+        shutil.rmtree(pair.path)
+        pair.path = left
+        pair.open_again()
+        self.kills += 1
+        self.judge_all()
+
+    # --- all of it --------------------------------------------------------------------
+
+    def go(self, bills: int) -> None:
+        """Until so many bills were owed."""
+        self.wanted = []
+        self.owe()
+        moves = (
+            [self.pay] * 12
+            + [self.speak] * 6
+            + [self.decide] * 6
+            + [self.give_back, self.issue_again, self.call_off] * 2
+            + [self.wait] * 2
+            + [self.disturb] * 3
+        )
+        while self.made < bills:
+            if not self.chance(4):
+                self.owe()
+            self.rng.choice(moves)()
+            self.judge()
+
+    def put_right(self) -> None:
+        """Nothing new is paid; everything that is listed is explained, and ends."""
+        for _ in range(ROUNDS_MOST):
+            self.market.wait(90_000)
+            self.catch_up()
+            if not self.matters.count():
+                break
+            for hold in sorted(self.matters.unverified):
+                if not self.department.knows(hold):
+                    self.department.set(hold, 0)
+                self.answer([self.answer_of(self.book.paid[hold])])
+            for matters in (
+                self.matters.kept, self.matters.late, self.matters.rejected,
+                self.matters.differing,
+            ):  # fmt: skip
+                for matter in sorted(matters):
+                    if matter in matters:
+                        self.want(matter)
+            while self.wanted:
+                self.agree(self.wanted.pop())
+            for advance in list(self.matters.advances):
+                self.recover(advance)
+            self.catch_up()
+            self.judge()
