@@ -21,7 +21,11 @@ from switch.errors import OverloadError
 from switch.ledger import moves
 from switch.register.identity import Identity
 from switch.register.load import LoadCounts, load_network
-from switch.register.register import PURPOSE_FLOAT, PURPOSE_SETTLEMENT
+from switch.register.register import (
+    PURPOSE_FLOAT,
+    PURPOSE_SETTLEMENT,
+    PURPOSE_SUSPENSE,
+)
 from switch.specs import ParticipantSpec, ServiceSpec
 from switch.v1 import admin_pb2 as pb
 from switch.v1 import exceptions_pb2, results_pb2
@@ -189,6 +193,21 @@ class AdminService:
     ) -> pb.ApproveResponse:
         """Approve a proposal and do what it asks for, in one commit."""
         return await proposals.approve(self._node, request, caller)
+
+    async def FundSuspense(
+        self, request: pb.FundSuspenseRequest, caller: Identity
+    ) -> pb.FundSuspenseResponse:
+        """Put money aside for advances."""
+        register = self._node.register
+        move = moves.transfer(
+            request.id,
+            register.treasury_account(PURPOSE_FLOAT).index,
+            register.treasury_account(PURPOSE_SUSPENSE).index,
+            request.amount,
+            request.reason,
+            sender=caller.index,
+        )
+        return pb.FundSuspenseResponse(outcome=await do(self._node, move))
 
     async def RecoverAdvance(
         self, request: pb.RecoverAdvanceRequest, caller: Identity

@@ -500,7 +500,12 @@ def _add_exceptions(add: Add) -> None:
     ):
         found[name].add_argument("entry", type=_count, metavar="ENTRY", help=help_text)
         _add_id(found[name])
-    for name in ("withdraw", "recover"):
+    fund = found["fund-suspense"]
+    fund.add_argument(
+        "amount", type=_as(parse_amount), metavar="AMOUNT", help="in rupees"
+    )
+    _add_id(fund)
+    for name in ("withdraw", "recover", "fund-suspense"):
         _add_reason(found[name])
 
 

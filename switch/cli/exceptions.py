@@ -216,16 +216,16 @@ def approve(args: Namespace, screen: Screen) -> Exit:
     """Approve a proposal of somebody else, and do it."""
     with open_office(args) as client:
         reply = client.approve(args.entry, move_id=args.id or new_id())
-    outcomes = [reply.outcome, *reply.done]
     if screen.as_json:
         screen.value(plain(reply))
-        all_done = {one.result for one in outcomes} == {int(Result.OK)}
-        return Exit.DONE if all_done and reply.done else Exit.REFUSED
-    for outcome in outcomes:
-        ended = show_outcome(outcome, screen)
-        if ended is not Exit.DONE:
-            return ended
-    return Exit.DONE
+    else:
+        # What is done is done, also if it was approved before, by whomever.
+        if not reply.done or reply.outcome.result == int(Result.OK):
+            show_outcome(reply.outcome, screen)
+        for one in reply.done:
+            show_outcome(one, screen)
+    done = {one.result for one in reply.done} == {int(Result.OK)}
+    return Exit.DONE if done else Exit.REFUSED
 
 
 def recover(args: Namespace, screen: Screen) -> Exit:
@@ -237,12 +237,22 @@ def recover(args: Namespace, screen: Screen) -> Exit:
     return show_outcome(outcome, screen)
 
 
+def fund_suspense(args: Namespace, screen: Screen) -> Exit:
+    """Put money aside for advances."""
+    with open_office(args) as client:
+        outcome = client.fund_suspense(
+            args.amount, args.reason, move_id=args.id or new_id()
+        )
+    return show_outcome(outcome, screen)
+
+
 Command = tuple[str, Callable[[Namespace, Screen], Exit], str]
 
 COMMANDS: tuple[Command, ...] = (
     ("exceptions", exceptions, "what people must see to, whose turn it is, by when"),
     ("withdraw", withdraw, "take a proposal back that nobody has approved"),
     ("approve", approve, "approve a proposal of somebody else, and do it"),
+    ("fund-suspense", fund_suspense, "put money aside, for advances"),
     ("recover", recover, "get an advance back from the wallet that was given it"),
 )
 VERBS: tuple[Command, ...] = tuple(

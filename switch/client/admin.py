@@ -148,6 +148,16 @@ class AdminCalls:
         )
         return self._caller.change(self._admin.Approve, request, [request.id])
 
+    def fund_suspense(
+        self, amount: int, reason: str, *, move_id: bytes = b""
+    ) -> admin_pb2.Outcome:
+        """Put money that reached the bank aside, for advances."""
+        request = admin_pb2.FundSuspenseRequest(
+            id=move_id or new_id(), amount=amount, reason=reason
+        )
+        reply = self._caller.change(self._admin.FundSuspense, request, [request.id])
+        return reply.outcome
+
     def recover_advance(
         self, advance_sequence: int, reason: str, *, move_id: bytes = b""
     ) -> admin_pb2.Outcome:

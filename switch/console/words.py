@@ -80,8 +80,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "bill due": ("can be paid", "দেওয়া যাবে"),
     "bill health": ("Health for bills", "বিলের স্বাস্থ্য"),
     "bill in progress": (
-        "a payment is under way: take no money",
-        "দেওয়া চলছে: টাকা নেবেন না",
+        "a payment is under way or in doubt: take no money",
+        "দেওয়া চলছে বা সংশয়ে আছে: টাকা নেবেন না",
     ),
     "bill paid": ("paid already: take no money", "আগেই দেওয়া হয়েছে: টাকা নেবেন না"),
     "biller": ("Biller", "বিলার"),
@@ -349,8 +349,8 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "ওয়ালেটটি স্থগিত; ট্রেজারিতে জানান",
     ),
     Result.BILL_ALREADY_CLAIMED: (
-        "this bill is paid, or a payment of it is under way; do not take money",
-        "এই বিল দেওয়া হয়ে গেছে বা দেওয়া চলছে; টাকা নেবেন না",
+        "this bill is paid, or a payment of it is under way or in doubt; take no money",
+        "এই বিল দেওয়া হয়ে গেছে, বা দেওয়া চলছে বা সংশয়ে আছে; টাকা নেবেন না",
     ),
     Result.PAID_RECENTLY: (
         "this reference was paid a short while ago; ask before you take any money",
@@ -383,6 +383,46 @@ RESULTS: dict[Result, tuple[str, str]] = {
     Result.ALREADY_APPROVED: (
         "this was approved before",
         "এটি আগেই অনুমোদিত হয়েছে",
+    ),
+    Result.PROPOSAL_NOT_FOUND: (
+        "there is no such proposal, or it was refused",
+        "এমন প্রস্তাব নেই, বা তা অগ্রাহ্য হয়েছিল",
+    ),
+    Result.PROPOSAL_WITHDRAWN: (
+        "this proposal was withdrawn; propose anew",
+        "প্রস্তাবটি তুলে নেওয়া হয়েছে; নতুন করে প্রস্তাব দিন",
+    ),
+    Result.PROPOSAL_EXPIRED: (
+        "this proposal is 30 days old or more; propose anew",
+        "প্রস্তাবটি ৩০ দিন বা তারও পুরনো; নতুন করে প্রস্তাব দিন",
+    ),
+    Result.NOT_APPROVED: (
+        "another person must approve exactly this first",
+        "আগে অন্য একজনকে ঠিক এটিই অনুমোদন করতে হবে",
+    ),
+    Result.HOLD_NOT_FOUND: (
+        "it is no payment that waits for a biller, or it does not wait any more",
+        "এটি প্রাপকের অপেক্ষায় থাকা লেনদেন নয়, বা আর অপেক্ষায় নেই",
+    ),
+    Result.EXCEEDS_HOLD: (
+        "more than was reserved for the payment",
+        "লেনদেনের জন্য যত টাকা আটক ছিল তার চেয়ে বেশি",
+    ),
+    Result.CASE_NOT_FOUND: (
+        "nothing is open about it that this could end",
+        "এ নিয়ে এমন কিছু খোলা নেই যা এতে মিটবে",
+    ),
+    Result.CASE_CLOSED: (
+        "this was ended before; the entry named ended it",
+        "এটি আগেই মিটে গেছে; উল্লেখিত ভুক্তিতে মিটেছে",
+    ),
+    Result.AMOUNT_DIFFERS: (
+        "the biller says that it credited another amount; two people decide",
+        "প্রাপক অন্য অঙ্ক জমা হয়েছে বলছে; দুজন সিদ্ধান্ত নেবেন",
+    ),
+    Result.RELEASE_NOT_PROMISED: (
+        "the biller has not promised to credit nothing late; let the service keep",
+        "প্রাপক দেরিতে জমা না করার কথা দেয়নি; পরিষেবার নীতি আটক রাখা করুন",
     ),
     Result.RULE_FIXED: (
         "what makes bills of a service is for ever; register another code",

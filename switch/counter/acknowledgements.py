@@ -101,8 +101,8 @@ _NOT_CREDITED = (
         "বিভাগে জমা হয়নি; টাকা কেন্দ্রে ফিরেছে",
     ),
     (
-        "The cash goes back if it has not yet. The bill can be paid again.",
-        "নগদ ফেরত না পেয়ে থাকলে ফেরত নিন। বিলটি আবার দেওয়া যাবে।",
+        "The centre gives the money back if it has not. The bill can be paid again.",
+        "ফেরত না পেয়ে থাকলে কেন্দ্র থেকে টাকা ফেরত নিন। বিলটি আবার দেওয়া যাবে।",
     ),
 )
 _CORRECTED = (
@@ -111,8 +111,8 @@ _CORRECTED = (
         "শেষ পর্যন্ত দেওয়া হয়েছে: টাকা বিভাগের কাছে আছে",
     ),
     (
-        "Do not pay again. Cash that went back is owed to the centre.",
-        "আবার দেবেন না। নগদ ফেরত নিয়ে থাকলে তা কেন্দ্রকে দিতে হবে।",
+        "Do not pay again. Money that was given back is owed to the centre.",
+        "আবার দেবেন না। টাকা ফেরত নিয়ে থাকলে তা কেন্দ্রকে দিতে হবে।",
     ),
 )
 
@@ -131,8 +131,8 @@ _WORDS: dict[Standing, tuple[tuple[str, str], tuple[str, str]]] = {
             "টাকা আটক আছে; বিভাগ টাকা পেয়েছে কি না এখনও ঠিক জানায়নি",
         ),
         (
-            "Do not pay again. No cash goes back until it is decided.",
-            "আবার দেবেন না। সিদ্ধান্ত না হওয়া পর্যন্ত নগদ ফেরত হবে না।",
+            "Do not pay again. No money goes back until it is decided.",
+            "আবার দেবেন না। সিদ্ধান্ত না হওয়া পর্যন্ত টাকা ফেরত হবে না।",
         ),
     ),
     Standing.UNVERIFIED: (
@@ -141,8 +141,11 @@ _WORDS: dict[Standing, tuple[tuple[str, str], tuple[str, str]]] = {
             "টাকা কেন্দ্রে ফিরেছে; জমা হয়েছে কি না বিভাগ এখনও জানায়নি",
         ),
         (
-            "The cash goes back. The bill cannot be paid until the department says.",
-            "নগদ ফেরত নিন। বিভাগ না জানানো পর্যন্ত এই বিল দেওয়া যাবে না।",
+            (
+                "The centre gives the money back. The bill cannot be paid until the "
+                "department says."
+            ),
+            "কেন্দ্র থেকে টাকা ফেরত নিন। বিভাগ না জানালে এই বিল দেওয়া যাবে না।",
         ),
     ),
     Standing.COMPLETED: (
@@ -151,7 +154,7 @@ _WORDS: dict[Standing, tuple[tuple[str, str], tuple[str, str]]] = {
     ),
     Standing.REFUNDED: (
         ("paid, and given back since", "দেওয়া হয়েছে, পরে ফেরত এসেছে"),
-        ("The cash of what was given back goes back.", "যা ফেরত এসেছে তার নগদ নিন।"),
+        ("The centre gives the money back for it.", "যা ফেরত এসেছে তা কেন্দ্র থেকে নিন।"),
     ),
     **dict.fromkeys(
         (Standing.EXPIRED, Standing.REVERSED, Standing.RETURNED), _NOT_CREDITED

@@ -63,7 +63,7 @@ from switch.specs import TREASURY
 from switch.v1 import exceptions_pb2, types_pb2
 
 READY_TIMEOUT_S = 30.0
-CONNECT_S = 6.0
+CONNECT_S = 4.5
 """The billers' day begins so long after they were started."""
 BEGIN_S = 10 * 3600.0
 """The second of the day, IST, at which the first centres open."""

@@ -28,7 +28,7 @@ BACK_PARTS = 15
 """Parts after which a citizen comes back who was told to; more than AHEAD_PARTS."""
 TRIES_MAX = 8
 """Times that a citizen comes."""
-EXTRA_PARTS = 30
+EXTRA_PARTS = 16
 """Parts after the day's last one, for those who came back then."""
 AMOUNT_AT = 80
 """Where a token has the amount due, in 8 bytes."""

@@ -43,7 +43,8 @@ TROUBLES = """\
 # biller      when      what            how long  by how much
 dlrs          at 12:00  die             60m
 nbstc         at 15:00  die             60m
-sarathi       at 14:00  silent          30m
+sarathi       at 14:00  silent          15m
+sarathi       at 14:15  forget          15m
 sarathi       at 14:30  die
 cesc                    slow                      +10s
 sbstc         at 13:00  answer twice    60m
@@ -51,13 +52,14 @@ gpms          at 13:00  answer wrongly  60m
 grips         at 13:00  answer amounts  30m       -1
 holdtax       at 10:30  forget          30m
 benfish       at 11:00  answer late     3h        +45m
-wbtdcl        at 11:00  credit late     3h        +45m
+wbtdcl        at 11:00  credit late     5h        +90m
+wbfdc         at 11:00  credit late     5h        +90m
 """
 """A hard day. One large biller is gone for an hour; so is one of bookings, which wait
-for half an hour only and are given back. One falls silent and then goes for good: its
-payments are kept until its list of the day. One is slower than usual by ten seconds;
-one says other amounts; two confirm bookings after they have been given back, one of
-them against its promise."""
+for half an hour only and are given back. One falls silent, loses questions and then
+goes for good: its payments are kept until its list of the day. One is slower than usual
+by ten seconds; one says other amounts; three confirm bookings after they have been
+given back, two of them against their promise."""
 
 _SATURDAY = 5
 

@@ -1,6 +1,6 @@
 """The list of exceptions: all that people must see to, whose turn it is, and by when.
 
-May use the core, `open_matters` and `totals`. Kept and unverified payments are the
+May use the core, `open_matters` and `overdue`. Kept and unverified payments are the
 ledger's own lists, all else is followed. Any thread may call it; it reads, so not the
 event loop's.
 """
@@ -21,17 +21,11 @@ from switch.calendar import (
     day_number,
     day_start_ns,
 )
-from switch.codes import CaseType, Kind
+from switch.codes import PROPOSAL_LIFE_NS, CaseType, Kind
 from switch.errors import CorruptionError
 from switch.ledger.open_matters import ExceptionKind, Matter, OpenMatters
-from switch.ledger.totals import first_at
+from switch.ledger.overdue import DECIDE_DAYS, OVERDUE_DAYS, undecided_since
 
-OVERDUE_DAYS = 1
-"""A payment is overdue when T+1, the IST day after its own, has ended."""
-DECIDE_DAYS = 5
-"""It is to be decided by the end of T+5."""
-PROPOSAL_LIFE_NS = 30 * DAY_S * NS_IN_S
-"""So old, a proposal cannot be approved any more."""
 GATHER_MAX = 65_536
 """Rows that the ledger gathers at a time."""
 
@@ -171,30 +165,6 @@ class Exceptions:
         parts.append(np.array(named, np.uint64))
         return np.intersect1d(found, np.concatenate(parts))
 
-    # --- time --------------------------------------------------------------------
-
-    def overdue(self, now_ns: int) -> Numbers:
-        """Open holds, kept ones among them, and unverified payments that are after T+1.
-
-        By sequence. Nothing of the journal is followed for it.
-        """
-        return self._older(self._unended(), now_ns, OVERDUE_DAYS)
-
-    def undecided(self, now_ns: int) -> Numbers:
-        """Those of them that are after T+5."""
-        return self._older(self._unended(), now_ns, DECIDE_DAYS)
-
-    def _unended(self) -> Numbers:
-        return np.union1d(self._ledger.holds(), self._ledger.unverified())
-
-    def _older(self, payments: Numbers, now_ns: int, days: int) -> Numbers:
-        """Those payments whose IST day, and so many days after it, have ended."""
-        if not len(payments):
-            return payments
-        # Times ascend with sequences.
-        end = first_at(self._ledger, day_start_ns(day_date(day_number(now_ns) - days)))
-        return payments[: np.searchsorted(payments, end)]
-
     # --- the list ----------------------------------------------------------------
 
     def _collect(self, now_ns: int) -> list[Matter]:
@@ -216,7 +186,8 @@ class Exceptions:
                 if hold not in late
             ]
         plain = np.setdiff1d(holds, kept, assume_unique=True)
-        overdue = self._older(plain, now_ns, OVERDUE_DAYS)
+        undecided = undecided_since(ledger, OVERDUE_DAYS, now_ns)
+        overdue = np.intersect1d(plain, undecided, assume_unique=True)
         found += [Matter(one, ExceptionKind.OVERDUE, one) for one in overdue.tolist()]
         return found
 
@@ -302,7 +273,8 @@ class Exceptions:
 def owners(items: Items, now_ns: int) -> npt.NDArray[np.uint8]:
     """Whose turn it is, for each."""
     kinds, voided = items["kind"], items["voided"]
-    overdue, undecided = are_overdue(items, now_ns), _after(items, DECIDE_DAYS, now_ns)
+    overdue = are_overdue(items, now_ns)
+    undecided = _ended(items, DECIDE_DAYS, now_ns)
     found = np.full(len(items), Owner.TREASURY, np.uint8)
     unsaid = [int(ExceptionKind.KEPT), int(ExceptionKind.UNVERIFIED)]
     found[np.isin(kinds, unsaid) & ~overdue] = Owner.BILLER
@@ -315,7 +287,7 @@ def owners(items: Items, now_ns: int) -> npt.NDArray[np.uint8]:
 
 def are_overdue(items: Items, now_ns: int) -> npt.NDArray[np.bool_]:
     """Whether T+1 of its payment has ended, for each; of what is damaged it is not."""
-    return _after(items, OVERDUE_DAYS, now_ns)
+    return _ended(items, OVERDUE_DAYS - 1, now_ns)
 
 
 def decide_until_ns(paid_ns: int) -> int:
@@ -323,10 +295,10 @@ def decide_until_ns(paid_ns: int) -> int:
     return day_start_ns(day_date(day_number(paid_ns) + DECIDE_DAYS + 1))
 
 
-def _after(items: Items, days: int, now_ns: int) -> npt.NDArray[np.bool_]:
+def _ended(items: Items, days: int, now_ns: int) -> npt.NDArray[np.bool_]:
+    """Whether the day so many days after that of its payment has ended, for each."""
     seconds = items["paid"] // np.uint64(NS_IN_S) + np.uint64(IST_OFFSET_S)
-    ended = seconds // np.uint64(DAY_S) + np.uint64(days) < np.uint64(
-        day_number(now_ns)
-    )
-    after: npt.NDArray[np.bool_] = ended & (items["payment"] != 0)
-    return after
+    last = seconds // np.uint64(DAY_S) + np.uint64(days)
+    ended = last < np.uint64(day_number(now_ns))
+    of_payment: npt.NDArray[np.bool_] = ended & (items["payment"] != 0)
+    return of_payment

@@ -46,6 +46,7 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.AdminService/Propose": _TREASURY,
     "/payswitch.v1.AdminService/Withdraw": _TREASURY,
     "/payswitch.v1.AdminService/Approve": _TREASURY,
+    "/payswitch.v1.AdminService/FundSuspense": _TREASURY,
     "/payswitch.v1.AdminService/RecoverAdvance": _TREASURY,
     "/payswitch.v1.AdminService/ListBillers": _READERS,
     "/payswitch.v1.AdminService/CloseWindow": _TREASURY,

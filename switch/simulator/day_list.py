@@ -6,6 +6,7 @@ then, so that what it says stays true. Knows gRPC and `books`.
 
 import asyncio
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -65,8 +66,11 @@ async def send_day_list(
 ) -> dict[str, Any]:
     """Send a list until it came too early for nothing, or patience ends.
 
-    What the switch said of it the last time: an answer's fields, or its error.
+    What the switch said of it the last time: an answer's fields, or its error. But
+    `confirmed` and `rejected` are those of all sendings: they are `already` so the next
+    time.
     """
+    decided: Counter[str] = Counter()
     loop = asyncio.get_running_loop()
     end_s = loop.time() + patience_s
     certificate, key, authority = credentials.read()
@@ -80,6 +84,7 @@ async def send_day_list(
             request_serializer=pb.SendDayListRequest.SerializeToString,
             response_deserializer=pb.SendDayListResponse.FromString,
         )
+        said: dict[str, Any]
         while True:
             try:
                 response = await call(iter(messages), timeout=CALL_S)
@@ -87,7 +92,9 @@ async def send_day_list(
                 said = {"error": error.code().name.lower(), "text": error.details()}
                 is_final = error.code() is grpc.StatusCode.INVALID_ARGUMENT
             else:
-                said = _plain(response)
+                decided["confirmed"] += response.confirmed
+                decided["rejected"] += response.rejected
+                said = {**_plain(response), **+decided}
                 is_final = not response.too_early
             if is_final or loop.time() > end_s:
                 return said

@@ -83,6 +83,11 @@ class AdminServiceStub:
                 request_serializer=switch_dot_v1_dot_admin__pb2.ApproveRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_admin__pb2.ApproveResponse.FromString,
                 _registered_method=True)
+        self.FundSuspense = channel.unary_unary(
+                '/payswitch.v1.AdminService/FundSuspense',
+                request_serializer=switch_dot_v1_dot_admin__pb2.FundSuspenseRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_admin__pb2.FundSuspenseResponse.FromString,
+                _registered_method=True)
         self.RecoverAdvance = channel.unary_unary(
                 '/payswitch.v1.AdminService/RecoverAdvance',
                 request_serializer=switch_dot_v1_dot_admin__pb2.RecoverAdvanceRequest.SerializeToString,
@@ -203,6 +208,13 @@ class AdminServiceServicer:
         """Approves a proposal of somebody else and does it, in one commit, once. If what was
         approved was refused (a frozen wallet, no funds), sent again with the same id it is
         tried again: what is done has its answer, what is not is done now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FundSuspense(self, request, context):
+        """Puts money that reached the bank aside in suspense, which advances are lent from.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -329,6 +341,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.Approve,
                     request_deserializer=switch_dot_v1_dot_admin__pb2.ApproveRequest.FromString,
                     response_serializer=switch_dot_v1_dot_admin__pb2.ApproveResponse.SerializeToString,
+            ),
+            'FundSuspense': grpc.unary_unary_rpc_method_handler(
+                    servicer.FundSuspense,
+                    request_deserializer=switch_dot_v1_dot_admin__pb2.FundSuspenseRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_admin__pb2.FundSuspenseResponse.SerializeToString,
             ),
             'RecoverAdvance': grpc.unary_unary_rpc_method_handler(
                     servicer.RecoverAdvance,
@@ -627,6 +644,33 @@ class AdminService:
             '/payswitch.v1.AdminService/Approve',
             switch_dot_v1_dot_admin__pb2.ApproveRequest.SerializeToString,
             switch_dot_v1_dot_admin__pb2.ApproveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FundSuspense(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.AdminService/FundSuspense',
+            switch_dot_v1_dot_admin__pb2.FundSuspenseRequest.SerializeToString,
+            switch_dot_v1_dot_admin__pb2.FundSuspenseResponse.FromString,
             options,
             channel_credentials,
             insecure,

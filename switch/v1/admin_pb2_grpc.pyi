@@ -62,6 +62,8 @@ class AdminServiceStub:
     approved was refused (a frozen wallet, no funds), sent again with the same id it is
     tried again: what is done has its answer, what is not is done now.
     """
+    FundSuspense: _grpc.UnaryUnaryMultiCallable[_admin_pb2.FundSuspenseRequest, _admin_pb2.FundSuspenseResponse]
+    """Puts money that reached the bank aside in suspense, which advances are lent from."""
     RecoverAdvance: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RecoverAdvanceRequest, _admin_pb2.RecoverAdvanceResponse]
     """Gets an advance back from the wallet that was given it, whole and once. Needs nobody
     else's approval.
@@ -123,6 +125,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     approved was refused (a frozen wallet, no funds), sent again with the same id it is
     tried again: what is done has its answer, what is not is done now.
     """
+    FundSuspense: _aio.UnaryUnaryMultiCallable[_admin_pb2.FundSuspenseRequest, _admin_pb2.FundSuspenseResponse]  # type: ignore[assignment]
+    """Puts money that reached the bank aside in suspense, which advances are lent from."""
     RecoverAdvance: _aio.UnaryUnaryMultiCallable[_admin_pb2.RecoverAdvanceRequest, _admin_pb2.RecoverAdvanceResponse]  # type: ignore[assignment]
     """Gets an advance back from the wallet that was given it, whole and once. Needs nobody
     else's approval.
@@ -235,6 +239,14 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         approved was refused (a frozen wallet, no funds), sent again with the same id it is
         tried again: what is done has its answer, what is not is done now.
         """
+
+    @_abc_1.abstractmethod
+    def FundSuspense(
+        self,
+        request: _admin_pb2.FundSuspenseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.FundSuspenseResponse, _abc.Awaitable[_admin_pb2.FundSuspenseResponse]]:
+        """Puts money that reached the bank aside in suspense, which advances are lent from."""
 
     @_abc_1.abstractmethod
     def RecoverAdvance(

@@ -98,7 +98,7 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     RESULT_CREDIT_CLOSED: _Result.ValueType  # 42
     RESULT_CREDIT_FROZEN: _Result.ValueType  # 43
     RESULT_BILL_ALREADY_CLAIMED: _Result.ValueType  # 44
-    """This bill is paid, or a payment of it is under way."""
+    """This bill is paid, or a payment of it is under way or in doubt."""
     RESULT_PAID_RECENTLY: _Result.ValueType  # 45
     """The same reference was paid within the service's hours, whatever the amount, or such a
     payment is not resolved yet. Of a bill: under another id. Where the citizen says the amount,
@@ -243,7 +243,7 @@ RESULT_DEBIT_FROZEN: Result.ValueType  # 41
 RESULT_CREDIT_CLOSED: Result.ValueType  # 42
 RESULT_CREDIT_FROZEN: Result.ValueType  # 43
 RESULT_BILL_ALREADY_CLAIMED: Result.ValueType  # 44
-"""This bill is paid, or a payment of it is under way."""
+"""This bill is paid, or a payment of it is under way or in doubt."""
 RESULT_PAID_RECENTLY: Result.ValueType  # 45
 """The same reference was paid within the service's hours, whatever the amount, or such a
 payment is not resolved yet. Of a bill: under another id. Where the citizen says the amount,

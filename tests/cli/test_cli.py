@@ -72,6 +72,8 @@ def test_amounts_have_the_language_s_digits() -> None:
 def test_every_result_has_words() -> None:
     for result in Result:
         assert Language.ENGLISH.result(result)
+    # What a person may meet has more than its plain name.
+    assert {one for one in Result if one >= Result.AMOUNT_DIFFERS} <= set(RESULTS)
 
 
 def test_every_state_has_words() -> None:

@@ -81,7 +81,7 @@ Rupees Nine Hundred Fifty Only
 As of: 2026-03-17 13:02:03 IST
 State: the money is reserved; the
   department has not said that it has it
-What now: Do not pay again. No cash goes
+What now: Do not pay again. No money goes
   back until it is decided.
 Decided by: 2026-03-21
 ------------------------------------------
@@ -104,7 +104,7 @@ def test_a_bengali_one() -> None:
     assert "প্রাপ্তিস্বীকার: bsk-00001/A/81234" in lines
     assert "এটি রসিদ নয়। কাগজটি রাখুন, এর নম্বর দিয়ে" in lines
     assert "সিদ্ধান্তের শেষ দিন: ২০২৬-০৩-২১" in lines
-    assert "নগদ ফেরত হবে না" in " ".join(text.split())
+    assert "টাকা ফেরত হবে না" in " ".join(text.split())
     # References and ids are what a machine or another office knows them by.
     for exact in ("123456789/2026-03", "BAN/H/R/01956"):
         assert exact in text
@@ -133,7 +133,7 @@ def test_each_standing_is_said_in_both_languages(standing: Standing) -> None:
             assert words in " ".join(value["text"][language].split())
 
 
-NO_CASH_BACK = [
+NOTHING_BACK = [
     *(Standing.HELD, Standing.UNKNOWN, Standing.KEPT, Standing.COMPLETED),
     *(Standing.EXPIRED_CORRECTED, Standing.REVERSED_CORRECTED),
     *(one for one in ACCEPTED if one.name.endswith("_DISPUTED")),
@@ -141,11 +141,9 @@ NO_CASH_BACK = [
 
 
 @pytest.mark.parametrize("standing", ACCEPTED)
-def test_cash_goes_back_only_where_the_money_has(standing: Standing) -> None:
+def test_money_is_given_back_only_where_it_is(standing: Standing) -> None:
     said = json.loads(acknowledgement_json(make(standing)))["next_words"]["en"]
-    assert ("goes back" in said.replace("No cash goes back", "")) == (
-        standing not in NO_CASH_BACK
-    )
+    assert ("gives the money back" in said) == (standing not in NOTHING_BACK)
 
 
 def test_until_when_it_is_decided() -> None:

@@ -84,8 +84,10 @@ def paper(till: Till, due: payments.Payment) -> dict[str, object]:
 
 
 def test_money_that_is_kept(till: Till, peers: Peers) -> None:
-    before = till.wallet
     with ScriptedBiller(peers.biller(), silent) as biller:
+        # One that only waits is not kept.
+        waits = held(till, "RANGE")
+        before = till.wallet
         due = held(till, "STAYS")
         until_state(till, due, KEPT)
         wallet = till.wallet
@@ -115,9 +117,10 @@ def test_money_that_is_kept(till: Till, peers: Peers) -> None:
         biller.script = willing
         assert next(watched).state == COMPLETED
         assert not list(watched)
+        until_state(till, waits, COMPLETED)
     wallet = till.wallet
     assert (wallet.kept, wallet.kept_count) == (0, 0)
-    assert wallet.balance == before.balance - DUE
+    assert wallet.balance == before.balance - 2 * DUE
     told = paper(till, due)
     assert told["acknowledgement"] == said["acknowledgement"]
     assert told["state"] == "completed"
@@ -162,6 +165,7 @@ def test_money_that_is_back_too_early_to_know(till: Till, peers: Peers) -> None:
     assert end.conclusion.kind == types.ENTRY_KIND_VERIFY
     assert end.conclusion.resolves == end.entry.sequence
     assert end.conclusion.note == "NOWHERE"
+    assert (end.conclusion.centre, end.conclusion.biller) == ("centre-a", "power")
     assert till.wallet.balance == before.balance
     assert paper(till, due)["state"] == "expired"
     assert till.peer.pay(payment("SOON", DUE, reference=due.reference)).result == OK

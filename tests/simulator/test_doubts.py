@@ -52,9 +52,9 @@ COMPLETED = payments_pb2.PAYMENT_STATE_COMPLETED
 DAY_NS = 86_400 * NS_IN_S
 
 
-def question_of(first: int, second: int = 0) -> pb.Question:
-    """A question about a payment whose id begins with these bytes."""
-    return question(id_=bytes((first, second)) + new_id()[2:])
+def question_of(last: int, second: int = 0) -> pb.Question:
+    """A question about a payment whose id ends with these bytes, the last first."""
+    return question(id_=new_id()[:-2] + bytes((second, last)))
 
 
 def tell(
@@ -134,14 +134,14 @@ def test_a_biller_that_credits_late_does_not_know_until_then() -> None:
 def test_of_what_was_given_back_every_other_late_credit_is_taken_back(
     script: str,
 ) -> None:
-    for first, state, is_kept in (
+    for last, state, is_kept in (
         (0, UNVERIFIED, False),
         (1, UNVERIFIED, True),
         (0, COMPLETED, True),
     ):
         books = Books()
         desk = late_desk(script, books)
-        one = question_of(first)
+        one = question_of(last)
         parts = [question(id_=one.id), question()]
         one.basket.extend(parts)
         assert ask(desk, one, wait_s=0) == []
@@ -285,7 +285,7 @@ class Switch:
         lines = [line for one in messages for line in one.credited]
         self.lists.append((messages[0].list, lines))
         early, self.early = self.early, max(0, self.early - 1)
-        return pb.SendDayListResponse(confirmed=len(lines), too_early=early)
+        return pb.SendDayListResponse(confirmed=len(lines), rejected=1, too_early=early)
 
     async def connect(
         self, requests: AsyncIterator[pb.ConnectRequest], context: Any
@@ -346,6 +346,9 @@ async def test_a_list_is_sent_again_while_it_comes_too_early(tmp_path: Path) -> 
             await server.stop(None)
         assert len(switch.lists) == sent
         assert answer.get("too_early", 0) == said
+        # Of all times that it was sent.
+        assert answer["rejected"] == sent
+        assert answer.get("confirmed", 0) == 0
     # Nobody is there any more.
     answer = await send_day_list(messages, address, caller, 0)
     assert answer["error"] == "unavailable"
@@ -374,7 +377,7 @@ async def test_a_simulator_that_is_ended_sends_the_list_of_its_day(
         (one.id, one.amount) for one in questions
     }
     assert (head.day, head.count) == (f"{ist_date(time.time_ns())}", 20)
-    assert summary["lists"] == {head.day: {"cesc": {"confirmed": 20}}}
+    assert summary["lists"] == {head.day: {"cesc": {"confirmed": 20, "rejected": 1}}}
     # What was paid before it and is asked about afterwards is refused.
     with Books(state) as books:
         late = question(CONFIRM, age_s=60)

@@ -21,7 +21,7 @@ from switch.audit.reader import Journal
 from switch.console.output import Screen
 from switch.console.words import Language
 from switch.day.billers import BillersProcess
-from switch.day.command import BEGIN_S, Day
+from switch.day.day import BEGIN_S, Day
 from switch.day.fates import State, count_states
 from switch.day.replay import Replayed
 from switch.day.script import TROUBLES, Script
