@@ -181,7 +181,8 @@ class Approvals:
             if asked is None or asked["sequence"] >= row["sequence"]:
                 del approved[number]
                 continue
-            if row["timestamp"] - asked["timestamp"] >= np.uint64(PROPOSAL_LIFE_NS):
+            age = int(row["timestamp"]) - int(asked["timestamp"])
+            if age >= PROPOSAL_LIFE_NS:
                 text = "what it approves was proposed 30 days or more before it"
                 self.findings.add("approvals", int(row["sequence"]), text)
                 del approved[number]

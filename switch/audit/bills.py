@@ -119,7 +119,9 @@ class Bills:
             [quoted, refused],
             self._late(late, (hashes, sequences), again),
         )
-        lacking = np.concatenate((lacking, claims.lacking()))
+        holders, takers, rows = claims.lacking()
+        same = self._same(journal, holders, takers)
+        lacking = np.concatenate((lacking, rows[same]))
         text = "it ends a payment and does not release its claim"
         self.findings.add_rows("claims", np.sort(lacking), text)
         text = "it releases a claim that a later payment had taken"
@@ -216,16 +218,17 @@ class _Claims:
         self._released_at = self.ends.times[released]
         self._released_of = self.ends.takers[released]
 
-    def lacking(self) -> U64:
-        """Rows that should release a claim, and do not."""
-        bad = self._expected & ~self.ends.having(RELEASES)
-        return self.ends.sequences[bad]
+    def lacking(self) -> tuple[U64, U64, U64]:
+        """Rows that should release a claim and do not: who had it last, the payments
+        that the rows end, and the rows.
+        """
+        return self._ends(self._expected & ~self.ends.having(RELEASES))
 
     def released_of_others(self) -> tuple[U64, U64, U64]:
-        """Rows that release what another holds: those, the payments that the rows
-        end, and the rows.
-        """
-        bad = ~self._expected & self.ends.having(RELEASES)
+        """The same of rows that release what another holds."""
+        return self._ends(~self._expected & self.ends.having(RELEASES))
+
+    def _ends(self, bad: Mask) -> tuple[U64, U64, U64]:
         holders = self.sequences[self._holder[bad]]
         return holders, self.ends.takers[bad], self.ends.sequences[bad]
 

@@ -277,7 +277,7 @@ class Doubts:
             basket = self.journal.rows_at(
                 np.arange(first, first + size, dtype=np.uint64)
             )
-            amounts = {int(basket["amount"].sum())}
+            amounts = {sum(basket["amount"].tolist())}
         if doubt.ended == Kind.POST:
             amounts.add(int(doubt.final["amount"]))
         return amounts

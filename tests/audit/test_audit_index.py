@@ -15,7 +15,11 @@ from crc32c import crc32c
 
 from switch.audit import audit
 from switch.audit.index import parse_meta
-from tests.audit.journal_story import X0, A, failed, images_at, story, written
+from tests.audit.journal_story import (
+    X0,
+    A,
+    failed,
+)
 from tests.audit.journal_writer import (
     Groups,
     Images,
@@ -25,6 +29,11 @@ from tests.audit.journal_writer import (
     write_journal,
 )
 from tests.audit.test_audit import flipped
+from tests.audit.told_story import (
+    images_at,
+    story,
+    written,
+)
 
 ACCOUNT_FIELDS = tuple(name for name in story().images.accounts[1])
 
