@@ -17,7 +17,7 @@ def playing(
     directory: Path,
     role: Role,
     participant: str,
-    services: Mapping[str, Mapping[str, grpc.RpcMethodHandler[Any, Any]]],
+    services: "Mapping[str, Mapping[str, grpc.RpcMethodHandler[Any, Any]]]",
 ) -> Iterator[tuple[str, ...]]:
     """Serve these methods; the arguments by which a program finds them.
 

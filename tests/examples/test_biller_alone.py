@@ -39,7 +39,7 @@ class PlayedSwitch:
             yield from play(requests)
         context.abort(grpc.StatusCode.UNAVAILABLE, "hangs up")
 
-    def services(self) -> dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]:
+    def services(self) -> "dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]":
         connect = grpc.stream_stream_rpc_method_handler(
             self.connect,
             pb.ConnectRequest.FromString,

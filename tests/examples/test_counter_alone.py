@@ -22,7 +22,7 @@ BILL = pb.Bill(
 )
 
 
-def unary(behaviour: Any, request: Any) -> grpc.RpcMethodHandler[Any, Any]:
+def unary(behaviour: Any, request: Any) -> "grpc.RpcMethodHandler[Any, Any]":
     return grpc.unary_unary_rpc_method_handler(
         behaviour, request.FromString, lambda reply: reply.SerializeToString()
     )
