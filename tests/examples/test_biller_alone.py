@@ -15,7 +15,7 @@ import grpc
 from switch.codes import Role
 from switch.v1 import billers_pb2 as pb
 from tests.examples.played import playing
-from tests.examples.programs import BILLER, EXAMPLES, Program
+from tests.examples.programs import BILLER, Program, load_bills
 from tests.server.harness import until
 
 S_NS = 1_000_000_000
@@ -51,14 +51,11 @@ class PlayedSwitch:
 @contextmanager
 def running(played: PlayedSwitch, directory: Path) -> Iterator[None]:
     """The biller of the examples, with its bills, at such a switch."""
-    log, book = directory / "log", str(directory / "book.db")
-    load = Program(
-        *("biller.py", book, BILLER, "--load", str(EXAMPLES / "bills.csv")), log=log
-    )
-    assert load.wait() == 0
-    load.end()
+    book = directory / "book.db"
+    load_bills(book)
     with playing(directory, Role.BILLER, BILLER, played.services()) as switch:
-        biller = Program("biller.py", book, BILLER, *switch, log=log)
+        arguments = (str(book), BILLER, *switch)
+        biller = Program("biller.py", *arguments, log=directory / "log")
         try:
             yield
         finally:

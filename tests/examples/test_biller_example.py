@@ -15,7 +15,14 @@ from pathlib import Path
 import pytest
 
 from switch.v1 import counter_pb2, payments_pb2
-from tests.examples.programs import BRIEF_S, CENTRE, OTHER, World, make_payment
+from tests.examples.programs import (
+    BRIEF_S,
+    CENTRE,
+    OTHER,
+    World,
+    load_bills,
+    make_payment,
+)
 from tests.leaps import Leaps
 from tests.server.harness import CALL_S, until
 
@@ -33,7 +40,7 @@ def add_bill(world: World, service: str, reference: str, id_: str, paise: int) -
         lines = csv.writer(file)
         lines.writerow(["service", "reference", "id", "period", "paise"])
         lines.writerow([service, reference, id_, "2026-11", paise])
-    world.load_bills(path)
+    load_bills(world.book, path)
 
 
 def change(world: World, amount: int, reference: str) -> None:
