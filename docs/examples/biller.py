@@ -73,7 +73,7 @@ class SwitchClock:
         self.ahead_ns = -(1 << 63)
 
     def hear(self, sent_ns: int) -> None:
-        """It was sent before it was heard: the one that came quickest is the nearest."""
+        """Every message was sent before it was heard: the quickest tells best."""
         self.ahead_ns = max(self.ahead_ns, sent_ns - time.monotonic_ns())
 
     def is_too_late(self, question: pb.Question) -> bool:

@@ -19,6 +19,7 @@ from tests.examples.programs import (
     BRIEF_S,
     CENTRE,
     OTHER,
+    Syncs,
     World,
     load_bills,
     make_payment,
@@ -60,6 +61,18 @@ def test_what_is_fetched_is_paid_and_owed_no_more(world: World) -> None:
     until(lambda: world.rows("SELECT acknowledged FROM payments") == [(1,)])
     biller.signal(signal.SIGTERM)
     assert biller.wait() == 0
+
+
+def test_a_credit_is_on_the_disk(world: World, tmp_path: Path) -> None:
+    syncs = Syncs(tmp_path)
+    world.serving(prefix=syncs.prefix)
+    first, second = world.fetch(REFERENCE)
+    # With the first one a file may begin, which is synced in any case.
+    assert world.pay(first, wait_ms=10_000).state == COMPLETED
+    until(lambda: world.rows("SELECT acknowledged FROM payments") == [(1,)])
+    before = syncs.count()
+    assert world.pay(second, wait_ms=10_000).state == COMPLETED
+    assert syncs.count() > before
 
 
 @pytest.mark.parametrize("credited", [True, False])
