@@ -222,19 +222,20 @@ class Dispatcher:
 
     def _take_cases(self, cases: Rows) -> None:
         now, wall_ns = self._clock(), self._wall_ns()
-        kept = cases[(cases["flags"] & RowFlag.KEEP) > 0]
-        differs = kept["total"] == CaseType.AMOUNT_DIFFERS
-        for some_kept, credited in ((kept[~differs], False), (kept[differs], True)):
-            if not len(some_kept):
-                continue
-            holds, _ = self._ledger.gather_whole(some_kept["resolves"])
+        types, keeps = cases["total"], (cases["flags"] & RowFlag.KEEP) > 0
+        differs = types == CaseType.AMOUNT_DIFFERS
+        for mask, because, credited in (
+            (keeps & ~differs, Because.KEPT, False),
+            (keeps & differs, Because.KEPT, True),
+            # Of what was voided there is no line.
+            (types == CaseType.LATE_CONFIRMATION, Because.UNVERIFIED, True),
+        ):
+            holds, _ = self._ledger.gather_whole(cases["resolves"][mask])
             if not len(holds):
                 continue
             for biller, part in self._by_biller(holds):
                 numbers = part["sequence"] - baskets.places(part)
-                biller.work.set_aside(
-                    numbers, Because.KEPT, now, wall_ns, credited=credited
-                )
+                biller.work.set_aside(numbers, because, now, wall_ns, credited=credited)
         self._watches.wake(cases["resolves"])
 
     def _take_corrections(self, transfers: Rows) -> None:

@@ -180,7 +180,7 @@ class Question(_message.Message):
     """When the counter's payment was accepted, nanoseconds since 1970-01-01 UTC."""
     deadline_ns: _builtins.int
     """The answer is no longer waited for after this time, which is not after the money
-    is given back.
+    is given back, unless it was before.
     """
     sequence: _builtins.int
     """Ledger sequence of the hold."""
