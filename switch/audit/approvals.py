@@ -83,15 +83,18 @@ class Approvals:
         needs &= (rows["flags"] & np.uint16(EVIDENCE)) == 0
         if needs.any():
             self._needed.append(pick(rows, needs))
-        # With a biller's word nobody else is needed, and none is named.
-        named = ~needs & ((rows["total"] != 0) | (rows["checker"] != 0))
-        text = "it names a proposal or who approved it, and needs none"
+        self.answered(rows)
+
+    def answered(self, rows: Rows) -> None:
+        """With a biller's word nobody else is needed, and none is named."""
+        named = (rows["total"] != 0) | (rows["checker"] != 0)
+        named &= (rows["flags"] & np.uint16(EVIDENCE)) != 0
+        text = "a biller's word made it, and it names a proposal or who approved it"
         self.findings.add_rows("approvals", rows["sequence"][named], text)
 
-    def finish(
-        self, journal: Journal, accounts: Accounts, rows: Rows, tried: set[bytes]
-    ) -> None:
-        """Judge by the people's accepted `rows`; `tried` are ids of refused deeds."""
+    def finish(self, journal: Journal, accounts: Accounts, rows: Rows) -> None:
+        """Judge by the people's accepted rows."""
+        self.answered(pick(rows, rows["kind"] == Kind.VERIFY))
         proposals = {
             int(row["sequence"]): row for row in rows[rows["kind"] == Kind.PROPOSE]
         }
@@ -135,7 +138,6 @@ class Approvals:
             number: approval
             for number, approval in approved.items()
             if number not in done
-            and deed_id(proposals[number]["id"].tobytes()) not in tried
         }
 
     def _deeds(self, accounts: Accounts, rows: Rows) -> tuple[Rows, np.ndarray]:
@@ -179,7 +181,8 @@ class Approvals:
             if asked is None or asked["sequence"] >= row["sequence"]:
                 del approved[number]
                 continue
-            if row["timestamp"] - asked["timestamp"] >= np.uint64(PROPOSAL_LIFE_NS):
+            age = int(row["timestamp"]) - int(asked["timestamp"])
+            if age >= PROPOSAL_LIFE_NS:
                 text = "what it approves was proposed 30 days or more before it"
                 self.findings.add("approvals", int(row["sequence"]), text)
                 del approved[number]

@@ -116,7 +116,7 @@ def _finish(journal: Journal, books: Books, last: int) -> Exceptions | None:
     exceptions = books.cases.finish(journal, refunds, books.refusals)
     exceptions.now = int(journal.rows_at(np.array([last], np.uint64))["timestamp"][0])
     books.deadlines.finish(books.holds, last)
-    causes = Causes(journal, books.register, refunds, books.findings)
+    causes = Causes(journal, books.register, books.findings)
     causes.judge(books.refusals.speaking)
     return exceptions
 

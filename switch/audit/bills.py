@@ -119,7 +119,9 @@ class Bills:
             [quoted, refused],
             self._late(late, (hashes, sequences), again),
         )
-        lacking = np.concatenate((lacking, claims.lacking()))
+        holders, takers, rows = claims.lacking()
+        same = self._same(journal, holders, takers)
+        lacking = np.concatenate((lacking, rows[same]))
         text = "it ends a payment and does not release its claim"
         self.findings.add_rows("claims", np.sort(lacking), text)
         text = "it releases a claim that a later payment had taken"
@@ -216,16 +218,17 @@ class _Claims:
         self._released_at = self.ends.times[released]
         self._released_of = self.ends.takers[released]
 
-    def lacking(self) -> U64:
-        """Rows that should release a claim, and do not."""
-        bad = self._expected & ~self.ends.having(RELEASES)
-        return self.ends.sequences[bad]
+    def lacking(self) -> tuple[U64, U64, U64]:
+        """Rows that should release a claim and do not: who had it last, the payments
+        that the rows end, and the rows.
+        """
+        return self._ends(self._expected & ~self.ends.having(RELEASES))
 
     def released_of_others(self) -> tuple[U64, U64, U64]:
-        """Rows that release what another holds: those, the payments that the rows
-        end, and the rows.
-        """
-        bad = ~self._expected & self.ends.having(RELEASES)
+        """The same of rows that release what another holds."""
+        return self._ends(~self._expected & self.ends.having(RELEASES))
+
+    def _ends(self, bad: Mask) -> tuple[U64, U64, U64]:
         holders = self.sequences[self._holder[bad]]
         return holders, self.ends.takers[bad], self.ends.sequences[bad]
 
@@ -250,28 +253,25 @@ class _Claims:
         blocked = np.full(asked.shape[1], NEVER)
         places = self.line.places(asked[0], asked[1])
         order = np.argsort(places)
+        at = np.searchsorted(self.places, places)
         for thing, taker, begin, end in self.late:
-            some = (
-                np.array((thing, thing), np.uint64),
-                np.array((begin, end), np.uint64),
-            )
-            low, high = np.searchsorted(places[order], self.line.places(*some))
-            # The newest come last.
-            blocked[order[low:high]] = taker
+            things = np.array((thing, thing, thing), np.uint64)
+            marks = np.array((taker, begin, end), np.uint64)
+            marks = self.line.places(things, marks)
+            own = np.searchsorted(self.places, marks[0])
+            low, high = np.searchsorted(places[order], marks[1:])
+            some = order[low:high]
+            # The newest come last; of the takers the ledger looks at the newest ones.
+            blocked[some[at[some] - own <= TAKERS_MAX]] = taker
         return blocked
 
     def credited_late(self) -> tuple[U64, U64]:
-        """Payments that were confirmed late, and others that took their claims then.
-
-        Those who take what another holds are another matter, and of the older ones the
-        ledger looks at the newest TAKERS_MAX.
+        """Payments that were confirmed late, and others that took their claims then;
+        those who take what another holds are another matter.
         """
         asked = np.stack((self.hashes, self.sequences))
         blocked = self.blocked(asked)
-        bad = np.flatnonzero((blocked != NEVER) & (self.holders(asked) == NEVER))
-        places = self.line.places(self.hashes[bad], blocked[bad])
-        newer = bad - np.searchsorted(self.places, places)
-        bad = bad[newer <= TAKERS_MAX]
+        bad = (blocked != NEVER) & (self.holders(asked) == NEVER)
         return blocked[bad], self.sequences[bad]
 
     def superseded(self, quoted: U64) -> tuple[U64, U64]:

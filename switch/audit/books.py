@@ -242,7 +242,10 @@ class Books:
             rows = pick(span.rows, at)
             self.cases.resolved(found.holds, rows)
             self.cases.approvals.ended(found, rows)
-            self.deadlines.ended(found.holds, rows)
+            # One that is kept is due no more: a case has ended that.
+            self.deadlines.ended(
+                pick(found.holds, ~found.kept), pick(rows, ~found.kept)
+            )
         return found
 
     def _compare_holds(self, span: Span, found: Resolutions) -> None:

@@ -185,7 +185,7 @@ class Cases:
         for row, other in zip(rows, spoken_of, strict=True):
             if row["kind"] in SPEAKING:
                 self._speaking(row, other, int(other["kind"]))
-        self.approvals.finish(journal, self.accounts, rows, refusals.ids)
+        self.approvals.finish(journal, self.accounts, rows)
         undone, exceptions = self.approvals.undone, Exceptions()
         doubts = Doubts(journal, self.accounts, refunds, self.findings, exceptions)
         doubts.replay(rows, self._ends, refusals.doubtful, undone)

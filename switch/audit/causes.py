@@ -12,7 +12,6 @@ from switch.audit.findings import Findings
 from switch.audit.kinds import NUMBERED
 from switch.audit.layout import OK, PROPOSAL_LIFE_NS, ROW, Rows
 from switch.audit.reader import Journal
-from switch.audit.refunds import Refunds
 from switch.audit.register import Register
 from switch.codes import Kind, Result
 
@@ -32,12 +31,11 @@ class Causes:
     """Judges refusals against the rows that they name and speak of."""
 
     def __init__(
-        self, journal: Journal, register: Register, refunds: Refunds, findings: Findings
+        self, journal: Journal, register: Register, findings: Findings
     ) -> None:
-        """`refunds` are finished, so that they know what was refunded when."""
+        """`register` stands at the end."""
         self.journal = journal
         self.register = register
-        self.refunds = refunds
         self.findings = findings
 
     def judge(self, parts: list[Rows]) -> None:
@@ -67,24 +65,12 @@ class Causes:
             return bool(same and named["kind"] == ANSWERED[Result(result)])
         if result == R.PAYMENT_NOT_FOUND:
             return not NUMBERED[int(about["kind"])]
-        if kind == Kind.REFUND:
-            return self._refund(row, about, result)
         if kind == Kind.SETTLE:
             key = int(row["resolves"]), int(row["debit"])
             if result == R.NET_DIFFERS:
                 return self.register.payable.get(key, 0) != int(row["amount"])
             return result != R.WINDOW_NOT_FOUND or bool(about["kind"] != Kind.WINDOW)
         return self._people(row, about, result, kind)
-
-    def _refund(self, row: np.void, payment: np.void, result: int) -> bool:
-        """Whether too little of a payment is left."""
-        there = bool(NUMBERED[int(payment["kind"])])
-        if result != R.EXCEEDS_PAYMENT:
-            return True
-        before = self.refunds.refunded_before(
-            int(row["resolves"]), int(row["sequence"])
-        )
-        return there and before + int(row["amount"]) > int(payment["amount"])
 
     def _people(self, row: np.void, about: np.void, result: int, kind: int) -> bool:
         """Whether nothing was asked for, or the same person asked."""

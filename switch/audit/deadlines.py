@@ -131,9 +131,5 @@ class Deadlines:
         left = holds.open_rows()
         end = np.full(len(left), last + 1, dtype=np.uint64)
         open_ = np.stack((holds.due(), left["sequence"], end), axis=1)
-        all_ = np.concatenate([*self._late, open_])
-        # What ends a kept hold comes behind the case that took its deadline away.
-        all_ = all_[np.lexsort((all_[:, 2], all_[:, 1]))]
-        first = np.diff(all_[:, 1].astype(np.int64), prepend=-1) != 0
-        due, sequences, ends = all_[first].T
+        due, sequences, ends = np.concatenate([*self._late, open_]).T
         return due, sequences, ends

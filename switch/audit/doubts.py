@@ -185,11 +185,9 @@ class Doubts:
         result, other = R(int(row["result"])), int(row["total"])
         if row["kind"] == Kind.PROPOSE:
             told = self._refused_proposal(doubt, row)
-        elif row["kind"] == Kind.CASE_CLOSE:
-            told = doubt.closing(row)
         else:
             told = doubt.moving(row, Move(move))
-        if told.result != result or (told.other != other and told.other):
+        if told.result != result or told.other != other:
             text = f"{result.name}, and the rows before it show no cause"
             self.findings.add("refusals", int(row["sequence"]), text)
 
@@ -279,7 +277,7 @@ class Doubts:
             basket = self.journal.rows_at(
                 np.arange(first, first + size, dtype=np.uint64)
             )
-            amounts = {int(basket["amount"].sum())}
+            amounts = {sum(basket["amount"].tolist())}
         if doubt.ended == Kind.POST:
             amounts.add(int(doubt.final["amount"]))
         return amounts
@@ -291,9 +289,6 @@ class Doubts:
         if not doubt.in_question:
             self._add(row, "it verifies a payment that was not in question")
         if int(row["flags"]) & EVIDENCE:
-            if row["total"] or row["checker"]:
-                text = "it names a proposal or who approved it, and needs none"
-                self.findings.add("approvals", int(row["sequence"]), text)
             if doubt.verified is not None:
                 text = f"sequence {doubt.verified['sequence']} has verified it before"
                 self._add(row, f"{text}: a second time needs two people")
@@ -341,10 +336,9 @@ class Doubts:
         if bool(int(row["flags"]) & CASE) != (move == Move.CORRECTION):
             self._add(row, "its flags do not say whether it corrects a payment")
         if move == Move.RECOVERY:
-            if row["total"] or row["checker"]:
-                text = "it names a proposal or who approved it, and needs none"
-                self.findings.add("approvals", int(row["sequence"]), text)
-            doubt.recovered = doubt.recovered or row
+            if row["total"]:
+                self._add(row, "it names a proposal, and takes back what it lent")
+            doubt.recovered = doubt.recovered if doubt.recovered is not None else row
         elif move == Move.ADVANCE:
             doubt.advanced = doubt.advanced if doubt.advanced is not None else row
         else:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from switch.audit.findings import Findings
-from switch.audit.kinds import MONEY, POSTED, RESOLVING, SPENDING
+from switch.audit.kinds import MONEY, POSTED, RESOLVING, SPENDING, Move
 from switch.audit.layout import (
     ACCOUNT_RECORD,
     U64,
@@ -50,9 +50,8 @@ from switch.codes import (
 R = Result
 DOUBTFUL: Final = {
     Kind.PROPOSE: (R.HOLD_NOT_FOUND, R.EXCEEDS_HOLD, R.CASE_CLOSED),
-    Kind.CASE_CLOSE: (R.CASE_CLOSED, R.CASE_NOT_FOUND),
     Kind.TRANSFER: (
-        *(R.HOLD_NOT_FOUND, R.CASE_NOT_FOUND, R.CASE_CLOSED),
+        *(R.CASE_NOT_FOUND, R.CASE_CLOSED),
         *(R.NET_DIFFERS, R.ACCOUNT_KIND_WRONG),
     ),
 }
@@ -139,9 +138,8 @@ class Refusals:
         self.accounts = register.accounts
         self.findings = findings
         self.speaking: list[Rows] = []
-        # Of those, what the rows of one hold show; and the ids of refused deeds.
+        # Of those, what the rows of one hold show.
         self.doubtful: list[Rows] = []
-        self.ids: set[bytes] = set()
 
     def _add(self, rows: Rows, wrong: Mask) -> None:
         for row in rows[wrong]:
@@ -173,8 +171,11 @@ class Refusals:
     def _keep(self, rows: Rows) -> None:
         """Keep those that speak of other rows."""
         deeds = (rows["kind"] == Kind.TRANSFER) & (rows["resolves"] != 0)
+        deeds &= self.accounts.moves(rows) != Move.RECOVERY
         deeds |= (rows["kind"] == Kind.REFUND) | (rows["kind"] == Kind.CASE_CLOSE)
-        self.ids.update(one.tobytes() for one in rows["id"][deeds])
+        text = "what two people want is refused without a row, and stays to be done"
+        self.findings.add_rows("refusals", rows["sequence"][deeds], text)
+        rows = pick(rows, ~deeds)
         doubtful = doubtful_of(rows)
         if doubtful.any():
             self.doubtful.append(pick(rows, doubtful))
@@ -400,7 +401,7 @@ class Refusals:
         own = register.codes.get(bytes(record["code"]), 0)
         caused: dict[int, bool] = {
             R.ACCOUNT_UNKNOWN: bool(register.alien_heads(record)),
-            R.RELEASE_NOT_PROMISED: register.promised(record),
+            R.RELEASE_NOT_PROMISED: not register.promised(record),
             R.SERVICE_UNKNOWN: not joins_series(record, register.services, own),
             R.RULE_FIXED: bool(
                 register.changed_rules(record) or other_form(record, register.services)

@@ -65,6 +65,9 @@ def exceptions(args: Namespace, screen: Screen) -> Exit:
         totals = [plain(total) for total in first.totals]
         screen.value({"totals": totals, "as_of_sequence": first.as_of_sequence})
         return Exit.DONE
+    if not found:
+        screen.line(screen.language.word("nothing open"))
+        return Exit.DONE
     _show_list(found, screen)
     _show_totals(list(first.totals), screen)
     if args.history:
@@ -106,7 +109,7 @@ def _show_totals(totals: list[pb.ExceptionTotal], screen: Screen) -> None:
         ("kind", "count", "amount", "oldest"),
         [
             (
-                language.word(_word(pb.ExceptionKind, one.kind)),
+                language.word(f"kind {_word(pb.ExceptionKind, one.kind)}"),
                 language.count(one.count),
                 language.amount(one.amount),
                 format_ist(one.oldest_since_ns) if one.oldest_since_ns else "",
@@ -143,9 +146,10 @@ def _word(enum: object, number: int) -> str:
 
 def _kind(one: pb.Exception, screen: Screen) -> str:
     word = screen.language.word
-    kind = word(_word(pb.ExceptionKind, one.kind))
+    kind = word(f"kind {_word(pb.ExceptionKind, one.kind)}")
     if one.proposal_kind and one.kind != pb.EXCEPTION_KIND_ADVANCE:
-        kind += f": {word(_word(types_pb2.ProposalKind, one.proposal_kind))}"
+        asked = _word(types_pb2.ProposalKind, one.proposal_kind)
+        kind += f": {word(f'propose {asked}')}"
     return kind
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from switch.authority.development import DevAuthority
-from switch.client import Client
+from switch.client import CallError, Client
 from switch.client.messages import messages_of
 from switch.codes import Result, Role
 from switch.console.output import Screen
@@ -54,7 +54,7 @@ from switch.day.proof import (
 from switch.day.replay import Replay, Replayed
 from switch.day.report import DayReport
 from switch.day.script import TROUBLES, Script, day_of_utr, write_script
-from switch.day.sending import SENDERS_MAX
+from switch.day.sending import RESEND_PAUSE_S, RESEND_S, SENDERS_MAX
 from switch.day.speed import Pace
 from switch.errors import ConfigError
 from switch.sample import AUDITOR, HARNESS, SECOND, load_sample
@@ -229,7 +229,14 @@ class Day:
         auditor = self._client(Role.AUDITOR, AUDITOR)
         at_s = begin_unix_s + self._pace.seconds(LOOK_S - BEGIN_S)
         time.sleep(max(0.0, at_s - time.time()))
-        return look(auditor, names, self._billers.credits, before.sequence)
+        while True:
+            try:
+                return look(auditor, names, self._billers.credits, before.sequence)
+            except CallError as error:
+                # As the centres do, it goes on asking a switch that is away.
+                if not error.unreachable or time.time() > at_s + RESEND_S:
+                    raise
+                time.sleep(RESEND_PAUSE_S)
 
     def _wait_until_answered(self, treasury: Client) -> None:
         """Until the billers that are there have nothing more to say."""

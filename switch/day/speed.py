@@ -20,7 +20,7 @@ SPEED = 600.0
 SPEED_MAX = 7_200.0
 RESPONSE_SHARE = 10.0
 """The day runs so many times faster than billers answer."""
-DEADLINE_S = 3600
+DEADLINE_S = 2400
 """Of a service that the sample has as a direct one; here every biller confirms."""
 LATE_SHARE = 6
 """A payment is asked about after its deadline when again a sixth of the time has passed

@@ -41,6 +41,7 @@ FIELDS = (
 NEVER, UNVERIFIED = 2**64 - 1, 2**64 - 3
 """When holds are due that are kept, and those that an expiry has left in question."""
 NO_AMOUNT, NO_COUNT = 2**64 - 1, 2**32 - 1
+KEEPS = (CaseType.DEADLINE_PASSED, CaseType.AMOUNT_DIFFERS)
 DIGESTED = {Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.WINDOW, Kind.SHIFT}
 
 
@@ -179,14 +180,19 @@ class Images:
         for account in sides:
             account["changed"] = row.sequence
         if row.kind == Kind.VERIFY:
-            self.holds.pop(row.resolves, None)
+            self._known(row.resolves)
             self._doubt(sides, -1)
         elif row.kind == Kind.CASE and row.total == CaseType.LATE_CONFIRMATION:
             self._doubt(sides, bool(row.flags & RowFlag.CASE))
-        elif row.kind == Kind.CASE and row.total != CaseType.LATE_REJECTION:
-            if self.open(row.resolves) and not self.kept(row.resolves):
-                self.holds[row.resolves] = NEVER
-                self._keep(sides, self.rows[row.resolves].amount, 1)
+        keeps = row.kind == Kind.CASE and row.total in KEEPS
+        if keeps and self.open(row.resolves) and not self.kept(row.resolves):
+            self.holds[row.resolves] = NEVER
+            self._keep(sides, self.rows[row.resolves].amount, 1)
+
+    def _known(self, hold: int) -> None:
+        """An expired hold is not unverified any more."""
+        if self.holds.get(hold) == UNVERIFIED:
+            del self.holds[hold]
 
     def open(self, hold: int) -> bool:
         """Whether a hold is open."""
@@ -199,7 +205,8 @@ class Images:
     @staticmethod
     def _doubt(sides: list[dict[str, int]], more: int) -> None:
         for account in sides:
-            account["cases_count"] += more
+            # Forged rows may take away what was never there.
+            account["cases_count"] = max(account["cases_count"] + more, 0)
 
     @staticmethod
     def _keep(sides: list[dict[str, int]], amount: int, count: int) -> None:
@@ -261,7 +268,7 @@ class Images:
             lends = kinds == (AccountKind.SUSPENSE, AccountKind.WALLET)
             self._doubt([debit, credit], 1 if lends else -1)
             if kinds == (AccountKind.WALLET, AccountKind.BILLER):
-                self.holds.pop(row.resolves, None)
+                self._known(row.resolves)
         debit["debits_posted"] += row.amount
         credit["credits_posted"] += row.amount
         if row.kind in (Kind.PAY, Kind.POST):

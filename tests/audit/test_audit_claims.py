@@ -74,6 +74,12 @@ def expired(s: Story, hold: Row) -> Row:
     return s.resolve(Kind.EXPIRE, hold)
 
 
+def verified(s: Story, hold: Row) -> Row:
+    expired(s, hold)
+    s.now += MINUTE
+    return s.verify(hold, WORD)
+
+
 def refunded(s: Story, hold: Row) -> Row:
     post = posted(s, hold)
     s.commit()
@@ -241,10 +247,15 @@ BILLS: dict[str, Pair] = {
         again(voided, 1),
         again(voided, 0),
     ),
-    "an old quotation behind an expiry": (
+    "an old quotation behind a verify": (
         "claims",
+        again(verified, 1),
+        again(verified, -1),
+    ),
+    "paid again what has expired": (
+        "claims",
+        again(verified, 1),
         again(expired, 1),
-        again(expired, -MINUTE),
     ),
     "an old quotation behind a refund": (
         "claims",

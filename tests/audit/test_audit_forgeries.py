@@ -16,7 +16,6 @@ from tests.audit.journal_story import (
     HARNESS,
     HOUR,
     MINUTE,
-    NEVER,
     SECOND,
     WORD,
     X0,
@@ -25,11 +24,13 @@ from tests.audit.journal_story import (
     Story,
     Y,
     failed,
+)
+from tests.audit.journal_writer import NEVER, UNVERIFIED, Row
+from tests.audit.told_story import (
     going_on,
     s_payable,
     written,
 )
-from tests.audit.journal_writer import Row
 
 Tell = Callable[[Story], object]
 Pair = tuple[str, Tell, Tell]
@@ -137,7 +138,7 @@ def service_off(s: Story, active: int) -> None:
 def ending(s: Story, *, ends: bool, keep: bool = False, groups: int = 17) -> None:
     """A hold, and many groups after it was due."""
     for sequence, due in list(s.images.holds.items()):
-        if due != NEVER:
+        if due not in (NEVER, UNVERIFIED):
             s.now = due
             s.resolve(Kind.EXPIRE, s.rows[sequence - 1])
     if keep:

@@ -2,7 +2,8 @@
 data model judges them, one payment after the other.
 
 Method: payments at random of a few bills and references, in several groups, with ends,
-refunds, leaps of time and old quotations; a book that is kept apart decides each. Right
+refunds, leaps of time, old quotations, and billers who find out later what they have
+credited; a book that is kept apart decides each. Right
 stories have no finding. Then one decision is turned over: that very row is found.
 """
 
@@ -13,19 +14,20 @@ from pathlib import Path
 import pytest
 
 from switch.audit import audit, reader
-from switch.codes import KeyRule, Kind, Result
+from switch.codes import CaseType, KeyRule, Kind, Result
 from tests.audit import price_story as p
 from tests.audit.journal_story import (
     HOUR,
     MINUTE,
-    NEVER,
     WORD,
     B,
+)
+from tests.audit.journal_writer import NEVER, UNVERIFIED, Row
+from tests.audit.price_story import BELOW, DUE, EXACT
+from tests.audit.told_story import (
     going_on,
     written,
 )
-from tests.audit.journal_writer import Row
-from tests.audit.price_story import BELOW, DUE, EXACT
 
 BILLS, PARTS, WITHIN, DEPOSITS, MONTHS = range(6, 11)
 """Exact bills, bills at most, bills within hours, deposits, bills by month."""
@@ -46,6 +48,8 @@ class Taker:
     paid: bool
     ended: int
     left: int
+    late: bool = False
+    """Credited, its biller has said, after it was given back."""
 
 
 @dataclass
@@ -55,6 +59,7 @@ class Book:
     holder: dict[tuple[int, bytes], int] = field(default_factory=dict)
     released: dict[tuple[int, bytes], int] = field(default_factory=dict)
     takers: dict[tuple[int, str], list[Taker]] = field(default_factory=dict)
+    bills: dict[tuple[int, bytes], list[Taker]] = field(default_factory=dict)
 
     def decide(
         self,
@@ -77,6 +82,9 @@ class Book:
             return EXPIRED, 0
         if once and key in self.holder:
             return R.BILL_ALREADY_CLAIMED, self.holder[key]
+        for taker in self.bills.get(key, [])[: -TAKERS - 1 : -1] if once else ():
+            if taker.late:
+                return R.BILL_ALREADY_CLAIMED, taker.row.sequence
         return (R.PAID_RECENTLY, way) if way else (R.OK, 0)
 
     def in_the_way(
@@ -109,7 +117,9 @@ class Book:
         held = row.kind == Kind.HOLD
         taker = Taker(row, fetched, held, not held, row.timestamp, row.amount)
         if row.service in (BILLS, PARTS, MONTHS):
-            self.holder[row.service, row.reference] = row.sequence
+            key = row.service, row.reference
+            self.holder[key] = row.sequence
+            self.bills.setdefault(key, []).append(taker)
         self.takers.setdefault((row.service, citizen), []).append(taker)
         return taker
 
@@ -134,6 +144,9 @@ class Town:
         self.book = Book()
         self.paid: list[tuple[Taker, Row]] = []
         self.held: list[Taker] = []
+        # Those in question, and those that were given back and are not.
+        self.doubts: list[Taker] = []
+        self.back: list[Taker] = []
         self.results: dict[int, int] = {}
         p.bill_service(s, BILLS, hours=10)
         p.bill_service(s, PARTS, hours=10, amount_rule=BELOW)
@@ -149,11 +162,15 @@ class Town:
         s.now += rng.choice((0, 0, MINUTE, 20 * MINUTE, HOUR, 3 * HOUR))
         if not s.group:
             self.expire()
-        move = rng.choice(("pay", "pay", "pay", "end", "end", "refund"))
+        move = rng.choice(("pay", "pay", "pay", "end", "end", "refund", "late", "told"))
         if move == "end" and self.held:
             self.end(self.held.pop(rng.randrange(len(self.held))))
         elif move == "refund" and self.paid:
             self.refund()
+        elif move == "late" and self.back and rng.random() < 0.3:
+            self.credited(self.back.pop(rng.randrange(len(self.back))))
+        elif move == "told" and self.doubts:
+            self.told(self.doubts.pop(rng.randrange(len(self.doubts))))
         elif move == "pay":
             return self.pay(lie=lie)
         if rng.random() < 0.3:
@@ -163,12 +180,31 @@ class Town:
     def expire(self) -> None:
         s = self.s
         for sequence, due in list(s.images.holds.items()):
-            if due <= s.now and due != NEVER:
+            if due <= s.now and due not in (NEVER, UNVERIFIED):
                 mine = [one for one in self.held if one.row.sequence == sequence]
-                row = s.resolve(Kind.EXPIRE, s.rows[sequence - 1])
+                s.resolve(Kind.EXPIRE, s.rows[sequence - 1])
                 for taker in mine:
                     self.held.remove(taker)
-                    self.ended(taker, row)
+                    self.doubts.append(taker)
+
+    def credited(self, taker: Taker) -> None:
+        """Its biller says so of what was given back."""
+        self.s.case(taker.row, CaseType.LATE_CONFIRMATION)
+        taker.open = taker.late = True
+        self.doubts.append(taker)
+
+    def told(self, taker: Taker) -> None:
+        """What is in question is no longer: it was not credited, or is paid for."""
+        if taker.late and self.rng.random() < 0.4:
+            row = self.s.corrected_by_two(taker.row)
+            taker.open, taker.paid, taker.ended = False, True, row.timestamp
+            return
+        row = self.s.verified_by_two(taker.row)
+        row.flags &= ~8
+        row.flags |= 8 * self.book.release(taker, row)
+        taker.open = taker.paid = taker.late = False
+        taker.ended = row.timestamp
+        self.back.append(taker)
 
     def end(self, taker: Taker) -> None:
         kind = self.rng.choice((Kind.POST, Kind.POST, Kind.VOID))
@@ -179,6 +215,8 @@ class Town:
         taker.paid = row.kind == Kind.POST
         if taker.paid:
             self.paid.append((taker, row))
+        else:
+            self.back.append(taker)
         if row.kind != Kind.POST or taker.row.service == PARTS:
             assert bool(row.flags & 8) == self.book.release(taker, row) or (
                 taker.row.service not in (BILLS, PARTS, MONTHS)
@@ -210,8 +248,10 @@ class Town:
         named = 0
         if service == DEPOSITS and takers and rng.random() < 0.6:
             named = rng.choice(takers[-2:]).row.sequence
-        told = self.book.decide(service, name.encode(), citizen, fetched, s.now, named)
-        result, way = self.lied(told, takers) if lie else told
+        asked = service, name.encode(), citizen, fetched, s.now, named
+        told = self.book.decide(*asked)
+        near = self.book.in_the_way(*asked)
+        result, way = self.lied(told, takers, near) if lie else told
         if not lie:
             self.results[told[0]] = self.results.get(told[0], 0) + 1
         if result == EXPIRED:
@@ -238,12 +278,17 @@ class Town:
                 self.paid.append((taker, row))
         return True
 
-    def lied(self, told: tuple[int, int], takers: list[Taker]) -> tuple[int, int]:
-        """Another decision than the right one."""
+    def lied(
+        self, told: tuple[int, int], takers: list[Taker], near: int
+    ) -> tuple[int, int]:
+        """Another decision than the right one; `near` is in the way in any case, and
+        which of two causes was told first is not looked at.
+        """
         result, way = told
         if result != R.OK and self.rng.random() < 0.7:
             return R.OK, 0
-        others = [one.row.sequence for one in takers if one.row.sequence != way]
+        ways = way, near
+        others = [one.row.sequence for one in takers if one.row.sequence not in ways]
         return R.PAID_RECENTLY, self.rng.choice(others or [1])
 
 

@@ -14,7 +14,6 @@ from switch.codes import (
     HEAD_SHIFT,
     AccountKind,
     AmountRule,
-    CaseType,
     KeyRule,
     Kind,
     Result,
@@ -22,7 +21,6 @@ from switch.codes import (
     RowFlag,
 )
 from tests.audit.journal_story import (
-    EVIDENCE,
     FLOAT,
     HOUR,
     SETTLEMENT,
@@ -35,10 +33,12 @@ from tests.audit.journal_story import (
     C,
     Story,
     Y,
-    s_payable,
 )
 from tests.audit.journal_writer import Row
 from tests.audit.test_audit_forgeries import found_in
+from tests.audit.told_story import (
+    s_payable,
+)
 
 R = Result
 Tell = Callable[[Story], object]
@@ -157,21 +157,6 @@ def utr(reference: bytes) -> Tell:
     return tell
 
 
-def refund(result: Result, amount: int, *, payment: bool = True) -> Tell:
-    """Refused behind a refund of 1,000 of 3,000."""
-
-    def tell(s: Story) -> None:
-        paid = s.pay(A, 1, 3_000, "BILL-90")
-        s.commit()
-        s.refunded_by_two(paid, 1_000)
-        row = s.add(Kind.REFUND, amount=amount, resolves=7, result=result)
-        if payment:
-            row.resolves, row.reference, row.service = paid.sequence, b"BILL-90", 1
-            row.debit, row.credit = X0, A
-
-    return tell
-
-
 def settle(result: Result, more: int, *, window: bool = True, again: int = 0) -> Tell:
     def tell(s: Story) -> None:
         s.pay(A, 1, 3_000, "BILL-90")
@@ -185,47 +170,6 @@ def settle(result: Result, more: int, *, window: bool = True, again: int = 0) ->
             amount=owed + more,
             resolves=closed.sequence if window else 7,
             total=first.sequence if first and again == 1 else 0,
-            result=result,
-        )
-
-    return tell
-
-
-def about_case(result: Result, *, case: bool = True, closed: bool = False) -> Tell:
-    def tell(s: Story) -> None:
-        hold = s.hold(A, 900, "HOLD-91")
-        s.resolve(Kind.VOID, hold, word=WORD)
-        late = s.case(hold, CaseType.LATE_CONFIRMATION, flags=EVIDENCE)
-        number, total = late.sequence if case else 7, 0
-        if closed:
-            total = s.add(
-                Kind.CASE_CLOSE,
-                resolves=late.sequence,
-                debit=late.debit,
-                credit=late.credit,
-                reference=b"x",
-            ).sequence
-        s.add(
-            Kind.CASE_CLOSE,
-            resolves=number,
-            reference=b"x",
-            total=total,
-            result=result,
-        )
-
-    return tell
-
-
-def approval(result: Result, sender: int, *, asked: bool = True, by: int = 0) -> Tell:
-    def tell(s: Story) -> None:
-        paid = s.pay(A, 1, 3_000, "BILL-90")
-        proposal = s.asked(Kind.REFUND, paid, 500, b"paid twice")
-        first = s.approve(proposal).sequence if by else 0
-        s.add(
-            Kind.APPROVE,
-            resolves=proposal.sequence if asked else paid.sequence,
-            participant=sender,
-            total=first,
             result=result,
         )
 
@@ -465,14 +409,6 @@ PAIRS: dict[str, tuple[Tell, Tell]] = {
         money(Kind.TRANSFER, R.INSUFFICIENT_FUNDS, debit=FLOAT, credit=A),
     ),
     "UTR_ALREADY_CREDITED": (utr(b"UTR-9"), utr(b"UTR-8")),
-    "PAYMENT_NOT_FOUND": (
-        refund(R.PAYMENT_NOT_FOUND, 500, payment=False),
-        refund(R.PAYMENT_NOT_FOUND, 500),
-    ),
-    "EXCEEDS_PAYMENT": (
-        refund(R.EXCEEDS_PAYMENT, 2_001),
-        refund(R.EXCEEDS_PAYMENT, 2_000),
-    ),
     "WINDOW_NOT_FOUND": (
         settle(R.WINDOW_NOT_FOUND, 0, window=False),
         settle(R.WINDOW_NOT_FOUND, 0),
@@ -481,23 +417,6 @@ PAIRS: dict[str, tuple[Tell, Tell]] = {
     "ALREADY_SETTLED": (
         settle(R.ALREADY_SETTLED, 0, again=1),
         settle(R.ALREADY_SETTLED, 0),
-    ),
-    "CASE_NOT_FOUND": (
-        about_case(R.CASE_NOT_FOUND, case=False),
-        about_case(R.CASE_NOT_FOUND),
-    ),
-    "CASE_CLOSED": (
-        about_case(R.CASE_CLOSED, closed=True),
-        about_case(R.CASE_CLOSED),
-    ),
-    "PROPOSAL_NOT_FOUND": (
-        approval(R.PROPOSAL_NOT_FOUND, 7, asked=False),
-        approval(R.PROPOSAL_NOT_FOUND, 7),
-    ),
-    "SAME_PERSON": (approval(R.SAME_PERSON, 1), approval(R.SAME_PERSON, 7)),
-    "ALREADY_APPROVED": (
-        approval(R.ALREADY_APPROVED, 7, by=7),
-        approval(R.ALREADY_APPROVED, 7),
     ),
     "HOLDS_OPEN": (close(A, R.HOLDS_OPEN), close(B, R.HOLDS_OPEN)),
     "BALANCE_NOT_ZERO": (

@@ -524,35 +524,6 @@ def test_a_damaged_proposal_is_named_among_the_exceptions(live: Live) -> None:
         assert not live.command("exceptions").stderr
 
 
-def test_a_refund_is_asked_for_by_one_and_approved_by_another(live: Live) -> None:
-    paid = answer(live.command("pay", CENTRE, FREE, "20", "refund", "--json"))
-    asked = live.command(
-        *("propose-refund", str(paid["sequence"]), "5.50", "credited twice", "--json")
-    )
-    assert asked.returncode == Exit.DONE, asked.stderr
-    proposal = str(answer(asked)["sequence"])
-    listed = live.command("exceptions")
-    assert listed.returncode == Exit.DONE, listed.stderr
-    assert "propose" in listed.stdout
-    assert "₹5.50" in listed.stdout
-    own = live.command("approve", proposal)
-    assert own.returncode == Exit.REFUSED
-    assert "SAME_PERSON" in own.stdout
-    other = live.command("approve", proposal, "--as", f"treasury/{CHECKER}", "--json")
-    assert other.returncode == Exit.DONE, other.stderr
-    done = answer(other)["done"]
-    assert isinstance(done, dict)
-    assert done["result"] == "ok"
-    assert not live.command("exceptions", "--json").stdout
-    assert not live.command("exceptions").stderr
-    no_case = live.command("propose-correction", proposal, "no case of mine")
-    assert no_case.returncode == Exit.REFUSED
-    assert "is no case" in no_case.stderr
-    none = live.command("close-case", proposal, "no case of mine", "--lang", "bn")
-    assert none.returncode == Exit.REFUSED
-    assert "CASE_NOT_FOUND" in none.stdout
-
-
 def test_a_clock_that_is_believed_is_not_accepted(live: Live) -> None:
     asked = live.command("accept-clock", "the battery was empty")
     assert asked.returncode == Exit.USAGE

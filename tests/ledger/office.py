@@ -167,7 +167,8 @@ class Office:
     def _say(self, answers: Rows, biller: str) -> Rows:
         reply = self.commit(Request.answers(answers, self.index(biller)))
         assert not isinstance(reply, bytes)
-        return reply[0]
+        outcome: Rows = reply[0]
+        return outcome
 
     # --- two people --------------------------------------------------------------
 

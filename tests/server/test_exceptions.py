@@ -18,7 +18,8 @@ import pytest
 from switch.calendar import day_date, day_start_ns, ist_date
 from switch.codes import Role
 from switch.ids import new_id
-from switch.ledger.exceptions import ExceptionKind, Owner
+from switch.ledger.exceptions import Owner
+from switch.ledger.open_matters import ExceptionKind
 from switch.v1 import admin_pb2 as admin
 from switch.v1 import billers_pb2, payments_pb2, types_pb2, wallets_pb2
 from switch.v1 import exceptions_pb2 as pb
