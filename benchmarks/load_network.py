@@ -74,7 +74,6 @@ def services(
             amount_max=10**9,
             mode=mode,
             deadline_s=DEADLINE_S if is_confirmed else 0,
-            deadline_policy=pb.DEADLINE_POLICY_RELEASE,
             duplicate_rule=pb.DUPLICATE_RULE_ONCE,
             key_rule=pb.KEY_RULE_BILL_ID,
             active=True,

@@ -12,12 +12,12 @@ from switch.codes import Role
 from switch.ledger.exceptions import (
     GATHER_MAX,
     Items,
-    Numbers,
     Wanted,
     are_overdue,
     decide_until_ns,
     owners,
 )
+from switch.ledger.open_matters import Numbers
 from switch.register.register import Register
 from switch.v1 import exceptions_pb2 as pb
 from switch.v1 import types_pb2

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import Enum
 
 from switch.codes import Result
-from switch.console.exception_words import EXCEPTION_RESULTS, EXCEPTION_WORDS
+from switch.console.exception_words import EXCEPTION_WORDS
 from switch.money import bengali_digits, format_amount, group_digits
 from switch.payment_states import PaymentState
 
@@ -100,6 +100,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "copy damaged": ("The copy is damaged", "কপিটি ক্ষতিগ্রস্ত"),
     "copy whole": ("The copy is whole", "কপিটি অক্ষত"),
     "copying": ("copying entries", "ভুক্তি কপি হচ্ছে"),
+    "decided": ("Decided by two people", "দুজনের সিদ্ধান্ত"),
     "department": ("Department", "বিভাগ"),
     "detail": ("Detail", "বিবরণ"),
     "difference": ("Difference", "পার্থক্য"),
@@ -138,6 +139,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "key number": ("Newest key", "নতুনতম চাবি"),
     "kind": ("Kind", "ধরন"),
     "last check": ("Last chunk's check", "শেষ খণ্ডের যাচাই-সংখ্যা"),
+    "listed": ("In the list that day", "সেদিন তালিকায়"),
     "meaning": ("Meaning", "অর্থ"),
     "name": ("Name", "নাম"),
     "none": ("none", "নেই"),
@@ -432,7 +434,14 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "this bank reference was credited before",
         "এই ব্যাঙ্ক রেফারেন্সের টাকা আগেই জমা হয়েছে",
     ),
-    **EXCEPTION_RESULTS,
+    Result.PAYMENT_NOT_FOUND: (
+        "this entry is no completed payment",
+        "এই ভুক্তি কোনো সম্পূর্ণ লেনদেন নয়",
+    ),
+    Result.EXCEEDS_PAYMENT: (
+        "more than is left of the payment",
+        "লেনদেনের যা বাকি আছে তার চেয়ে বেশি",
+    ),
 }
 """Result → English, Bengali. Others are shown by their plain names."""
 

@@ -81,7 +81,7 @@ cdef extern from *:
     #define LINK_RECOVERY ((1ULL << 22) + 18)  /* of an advance */
     #define LINK_SHIFT (1ULL << 23)  /* of a shift: the next; plus 1: of nothing, the first */
     #define NEVER 0xFFFFFFFFFFFFFFFFULL  /* when a hold is due that is kept */
-    #define UNVERIFIED 0xFFFFFFFFFFFFFFFDULL  /* when one is due that has expired and is not verified */
+    #define UNVERIFIED 0xFFFFFFFFFFFFFFFDULL  /* when one is due that is unverified */
     #define PROPOSAL_LIFE_NS 2592000000000000ULL  /* 30 days: then it is not approved any more */
     #define TOKEN_LIFE_MAX_NS 86400000000000ULL  /* a day: no quotation is older */
     """

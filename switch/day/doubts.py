@@ -47,9 +47,14 @@ class Look:
 
 
 def kind_name(kind: exceptions_pb2.ExceptionKind.ValueType) -> str:
-    """How people call a kind of exception."""
+    """A kind of exception in words' and machines' spelling: `late_confirmation`."""
     name = exceptions_pb2.ExceptionKind.Name(kind)
-    return name.removeprefix("EXCEPTION_KIND_").lower().replace("_", " ")
+    return name.removeprefix("EXCEPTION_KIND_").lower()
+
+
+def _text(counts: Mapping[str, int]) -> str:
+    found = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    return found.replace("_", " ") or "nothing"
 
 
 def look(office: Client, billers: Iterable[str], record: Path, cursor: int) -> Look:
@@ -133,8 +138,7 @@ def _amount(credits: Credits, payment_id: bytes) -> int:
 
 
 def _proof(name: str, wrong: Sequence[int], detail: str, seen: Look) -> Proof:
-    listed = ", ".join(f"{count} {kind}" for kind, count in sorted(seen.counts.items()))
-    detail += f"; listed: {listed or 'nothing'}"
+    detail += f"; listed: {_text(seen.counts)}"
     if wrong:
         detail = f"{len(wrong)} are not, such as {', '.join(map(str, wrong[:5]))}"
     return Proof(name, not wrong, detail)
@@ -142,7 +146,7 @@ def _proof(name: str, wrong: Sequence[int], detail: str, seen: Look) -> Proof:
 
 def prove_nothing_listed(seen: Look, decided: Mapping[str, int]) -> Proof:
     """At the end people and billers have put everything right."""
-    detail = ", ".join(f"{count} {kind}" for kind, count in sorted(decided.items()))
+    detail = f"two people decided: {_text(decided)}"
     if seen.listed:
         first = seen.listed[0]
         detail = (
@@ -152,5 +156,5 @@ def prove_nothing_listed(seen: Look, decided: Mapping[str, int]) -> Proof:
     return Proof(
         "the list of exceptions is empty",
         not seen.listed,
-        detail if seen.listed else f"two people decided: {detail or 'nothing'}",
+        detail,
     )

@@ -25,9 +25,9 @@ class DayReport:
     script: Script
     replayed: Replayed
     fates: Fates
-    listed: Mapping[str, int]
+    listed: Counter[str]
     """Exceptions in the middle of the day, by kind."""
-    decided: Mapping[str, int]
+    decided: Counter[str]
     """What two people put right at the end of the day, by kind."""
     billers: Mapping[str, Any]
     """The simulated billers' own summary."""
@@ -90,6 +90,7 @@ def show(report: DayReport, screen: Screen) -> None:
     """The tables for people."""
     _show_departments(report, screen)
     _show_billers(report, screen)
+    _show_exceptions(report, screen)
     language = screen.language
     refused: Counter[Result] = Counter()
     for tally in tallies(report.replayed.sent, report.fates).values():
@@ -163,6 +164,26 @@ def _show_billers(report: DayReport, screen: Screen) -> None:
             for biller, found in sorted(
                 states.items(), key=lambda item: -item[1].total()
             )
+        ],
+        right=columns,
+    )
+
+
+def _show_exceptions(report: DayReport, screen: Screen) -> None:
+    """What stood in the list in the middle of the day, and what people put right."""
+    language = screen.language
+    count = language.count
+    kinds = sorted({*report.listed, *report.decided})
+    columns = ("listed", "decided")
+    screen.table(
+        ("kind", *columns),
+        [
+            (
+                language.word(kind),
+                count(report.listed[kind]),
+                count(report.decided[kind]),
+            )
+            for kind in kinds
         ],
         right=columns,
     )

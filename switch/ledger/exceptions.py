@@ -21,15 +21,14 @@ from switch.calendar import (
     day_number,
     day_start_ns,
 )
-from switch.codes import PROPOSAL_LIFE_NS, CaseType, Kind
+from switch.codes import PROPOSAL_LIFE_NS, CaseType, Kind, Link
 from switch.errors import CorruptionError
-from switch.ledger.open_matters import ExceptionKind, Matter, OpenMatters
+from switch.ledger.open_matters import ExceptionKind, Matter, Numbers, OpenMatters
 from switch.ledger.overdue import DECIDE_DAYS, OVERDUE_DAYS, undecided_since
 
 GATHER_MAX = 65_536
 """Rows that the ledger gathers at a time."""
 
-Numbers = npt.NDArray[np.uint64]
 Items = npt.NDArray[np.void]
 
 
@@ -87,7 +86,6 @@ class Exceptions:
         self._damaged = np.zeros(0, np.uint64)
         # What the last list had, so that the next one reads what is new.
         self._described = np.zeros(0, ITEM)
-        self._expiries: dict[int, int] = {}
 
     def find(self, wanted: Wanted, now_ns: int) -> tuple[Items, int]:
         """What is open and wanted, an ITEM each, by sequence; what this is read at.
@@ -155,71 +153,74 @@ class Exceptions:
         found = np.union1d(self._damaged, ledger.holds_aside())
         if not len(found):
             return found
-        parts = [ledger.holds(), ledger.unverified()]
-        kept, unverified = set(ledger.kept().tolist()), set(parts[1].tolist())
-        named = [
-            one
-            for matter in self._matters.collect(kept, unverified)
-            for one in (matter.sequence, matter.about)
-        ]
-        parts.append(np.array(named, np.uint64))
-        return np.intersect1d(found, np.concatenate(parts))
+        kept, unverified = ledger.kept(), ledger.unverified()
+        followed = _items(self._matters.collect(kept, unverified))
+        named = (followed["sequence"], followed["about"], ledger.holds(), unverified)
+        return np.intersect1d(found, np.concatenate(named))
 
     # --- the list ----------------------------------------------------------------
 
-    def _collect(self, now_ns: int) -> list[Matter]:
+    def _collect(self, now_ns: int) -> Items:
         """What is open, as far as it is known without its rows."""
-        ledger = self._ledger
+        ledger, kinds = self._ledger, ExceptionKind
         # In this order: what becomes kept meanwhile is in the second list, too.
         holds, kept, unverified = ledger.holds(), ledger.kept(), ledger.unverified()
-        found = self._matters.collect(set(kept.tolist()), set(unverified.tolist()))
-        late = {
-            one.about for one in found if one.kind is ExceptionKind.LATE_CONFIRMATION
-        }
-        with self._lock:
-            known, self._expiries = self._expiries, {}
-            for hold in unverified.tolist():
-                self._expiries[hold] = known.get(hold) or self._expiry(hold)
-            found += [
-                Matter(at, ExceptionKind.UNVERIFIED, hold)
-                for hold, at in self._expiries.items()
-                if hold not in late
-            ]
+        followed = _items(self._matters.collect(kept, unverified))
+        # Of one that differs, or was confirmed late, that says more.
+        said = np.isin(
+            followed["kind"], [kinds.AMOUNT_DIFFERS, kinds.LATE_CONFIRMATION]
+        )
+        said_of = followed["about"][said]
         plain = np.setdiff1d(holds, kept, assume_unique=True)
         undecided = undecided_since(ledger, OVERDUE_DAYS, now_ns)
-        overdue = np.intersect1d(plain, undecided, assume_unique=True)
-        found += [Matter(one, ExceptionKind.OVERDUE, one) for one in overdue.tolist()]
+        late = np.intersect1d(plain, undecided, assume_unique=True)
+        overdue = np.zeros(len(late), ITEM)
+        overdue["sequence"], overdue["about"] = late, late
+        overdue["kind"] = kinds.OVERDUE
+        return np.concatenate(
+            [
+                followed,
+                self._raised(kinds.KEPT, np.setdiff1d(kept, said_of)),
+                self._raised(kinds.UNVERIFIED, np.setdiff1d(unverified, said_of)),
+                overdue,
+            ]
+        )
+
+    def _raised(self, kind: ExceptionKind, holds: Numbers) -> Items:
+        """Holds with the rows that raised them, which is looked up once."""
+        found = np.zeros(len(holds), ITEM)
+        found["kind"], found["about"] = kind, holds
+        known = self._described[self._described["kind"] == kind]
+        known = known[np.argsort(known["about"])]
+        is_known = np.isin(holds, known["about"])
+        places = np.searchsorted(known["about"], holds[is_known])
+        found["sequence"][is_known] = known["sequence"][places]
+        found["sequence"][~is_known] = [
+            self._raised_by(kind, hold) for hold in holds[~is_known].tolist()
+        ]
         return found
 
-    def _expiry(self, hold: int) -> int:
-        """The row that gave the money back, or the hold if that cannot be read."""
+    def _raised_by(self, kind: ExceptionKind, hold: int) -> int:
+        """The case, or the expiry, or the hold if that cannot be read."""
         try:
+            if kind is ExceptionKind.KEPT:
+                return self._ledger.link(hold, Link.DEADLINE_PASSED) or hold
             return self._ledger.resolution(hold)[0] or hold
         except CorruptionError:
             return hold
 
-    def _describe(self, matters: list[Matter]) -> Items:
-        """Matters with what their rows say, without those of which one is damaged."""
-        found = np.zeros(len(matters), ITEM)
-        if not matters:
-            return found
-        for name, values in zip(_OF_MATTER, zip(*matters, strict=True), strict=True):
-            found[name] = values
-        found.sort(order=["sequence", "kind"])
+    def _describe(self, found: Items) -> Items:
+        """What is open with what its rows say, without that of which one is damaged."""
         known = self._described
-        places = np.searchsorted(known["sequence"], found["sequence"])
-        places[places == len(known)] = 0
-        is_known = np.zeros(len(found), bool)
-        if len(known):
-            is_known = (known["sequence"][places] == found["sequence"]) & (
-                known["kind"][places] == found["kind"]
-            )
-            found[is_known] = known[places[is_known]]
+        is_known = np.isin(found["sequence"], known["sequence"])
+        places = np.searchsorted(known["sequence"], found["sequence"][is_known])
+        is_known[is_known] = known["kind"][places] == found["kind"][is_known]
+        places = np.searchsorted(known["sequence"], found["sequence"][is_known])
         fresh = found[~is_known]
         firsts = range(0, len(fresh), GATHER_MAX)
         read = [self._read(fresh[first : first + GATHER_MAX]) for first in firsts]
-        found = np.concatenate([found[is_known], *read])
-        found.sort(order=["sequence", "kind"])
+        found = np.concatenate([known[places], *read])
+        found = found[np.argsort(found["sequence"])]
         self._described = found
         return found
 
@@ -262,9 +263,19 @@ class Exceptions:
     def _was_voided(self, hold: int) -> bool:
         """Whether people or the biller gave it back, and not its deadline."""
         try:
-            return bool(self._ledger.row(self._expiry(hold))["kind"] == Kind.VOID)
+            ended_by, _ = self._ledger.resolution(hold)
+            return bool(self._ledger.row(ended_by)["kind"] == Kind.VOID)
         except CorruptionError:
             return False
+
+
+def _items(matters: list[Matter]) -> Items:
+    found = np.zeros(len(matters), ITEM)
+    if matters:
+        columns = zip(*matters, strict=True)
+        for name, values in zip(_OF_MATTER, columns, strict=True):
+            found[name] = values
+    return found
 
 
 # --- whose turn it is, and by when ----------------------------------------------------

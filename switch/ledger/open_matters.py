@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from switch._core import Ledger, Rows
 from switch.codes import (
@@ -30,6 +31,9 @@ from switch.ledger.moves import refund_id
 
 OPEN_MAX = 1_000_000
 """Cases, proposals and advances that can be open at a time."""
+
+
+Numbers = npt.NDArray[np.uint64]
 
 
 class ExceptionKind(IntEnum):
@@ -93,10 +97,9 @@ class OpenMatters:
         self._follower = Follower(ledger, self._take, passes_over=True)
         self._histories = Histories(ledger)
         self._lock = threading.Lock()
-        # Each by what ends it: cases of late confirmations and of open holds by the
-        # hold, other cases and advances by themselves.
+        # Each by what ends it: cases of late confirmations, and of other amounts while
+        # the hold is open, by the hold; other cases and advances by themselves.
         self._late: dict[int, Matter] = {}
-        self._kept: dict[int, Matter] = {}
         self._differing: dict[int, Matter] = {}
         self._differed: dict[int, Matter] = {}
         self._rejected: dict[int, Matter] = {}
@@ -117,15 +120,14 @@ class OpenMatters:
         with self._lock:
             return self._histories.of(payments)
 
-    def collect(self, kept: set[int], unverified: set[int]) -> list[Matter]:
-        """What is open, but for what is only unverified or overdue.
+    def collect(self, kept: Numbers, unverified: Numbers) -> list[Matter]:
+        """What is open, but for what is only kept, unverified or overdue.
 
         `kept` and `unverified` are the ledger's, asked for after reading on.
         """
         with self._lock:
-            for cases in (self._kept, self._differing):
-                for hold in cases.keys() - kept:
-                    del cases[hold]
+            for hold in [one for one in self._differing if not _has(kept, one)]:
+                del self._differing[hold]
             for proposal in [
                 at
                 for at, (owed, _) in self._owed.items()
@@ -140,30 +142,27 @@ class OpenMatters:
                 self._advances,
             ):
                 found += matters.values()
-            # Of one whose case is damaged the hold itself is named.
-            found += [
-                self._kept.get(hold) or Matter(hold, ExceptionKind.KEPT, hold)
-                for hold in kept - self._differing.keys()
-            ]
             return found
 
-    def _is_moot(self, owed: Matter, kept: set[int], unverified: set[int]) -> bool:
+    def _is_moot(self, owed: Matter, kept: Numbers, unverified: Numbers) -> bool:
         """Whether what was approved can be done no more, whatever is tried."""
-        if owed.asks in (Kind.POST, Kind.VOID):
-            return owed.about not in kept
-        if owed.asks == PROPOSE_ADVANCE:
-            lent = self._ledger.link(owed.about, Link.ADVANCE)
-            return owed.about not in kept or lent != 0
-        if owed.asks == Kind.TRANSFER:
-            return owed.about not in self._late
-        if owed.asks == Kind.VERIFY:
-            return owed.about not in self._late and owed.about not in unverified
-        if owed.asks == Kind.CASE_CLOSE:
-            return owed.about not in self._rejected and owed.about not in self._differed
+        about, asks = owed.about, owed.asks
+        if asks in (Kind.POST, Kind.VOID):
+            return not _has(kept, about)
+        if asks == Kind.TRANSFER:
+            return about not in self._late
+        if asks == Kind.VERIFY:
+            return about not in self._late and not _has(unverified, about)
+        if asks == Kind.CASE_CLOSE:
+            return about not in self._rejected and about not in self._differed
         try:
-            _, refunded = self._ledger.resolution(owed.about)
-            paid = int(self._ledger.row(owed.about)["amount"])
+            if asks == PROPOSE_ADVANCE:
+                lent = self._ledger.link(about, Link.ADVANCE)
+                return lent != 0 or not _has(kept, about)
+            _, refunded = self._ledger.resolution(about)
+            paid = int(self._ledger.row(about)["amount"])
         except CorruptionError:
+            # It cannot be done now, and may be once the journal is restored.
             return False
         return owed.amount > paid - refunded
 
@@ -195,7 +194,7 @@ class OpenMatters:
                 len(matters)
                 for matters in (
                     *(self._late, self._rejected, self._differed, self._advances),
-                    *(self._kept, self._differing, self._proposals, self._owed),
+                    *(self._differing, self._proposals, self._owed),
                 )
             )
         if count > OPEN_MAX:
@@ -252,9 +251,7 @@ class OpenMatters:
             self._rejected[row.sequence] = Matter(
                 row.sequence, ExceptionKind.LATE_REJECTION, hold
             )
-        elif row.total == CaseType.DEADLINE_PASSED:
-            self._kept[hold] = Matter(row.sequence, ExceptionKind.KEPT, hold)
-        else:
+        elif row.total == CaseType.AMOUNT_DIFFERS:
             differs = Matter(row.sequence, ExceptionKind.AMOUNT_DIFFERS, hold)
             # The hold may have ended since; then this case has ended with it.
             if 0 < self._ended_by(hold) < row.sequence:
@@ -305,3 +302,8 @@ class OpenMatters:
             return int(self._ledger.row(ended_by)["amount"])
         except CorruptionError:
             return AMOUNT_MAX
+
+
+def _has(ascending: Numbers, number: int) -> bool:
+    place = int(np.searchsorted(ascending, number))
+    return place < len(ascending) and int(ascending[place]) == number

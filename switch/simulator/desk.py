@@ -1,8 +1,8 @@
 """One biller at work: takes messages of questions, gives messages of answers.
 
 No network. What it decides of a payment is `behaviour`'s and is remembered by `books`;
-what goes wrong today is `script`'s. Answers become due in time and go out together, on
-whichever connection asks for them. Acts per question: it is a simulator.
+what goes wrong today is `script`'s; what it says waits in the `outbox`. Acts per
+question: it is a simulator.
 """
 
 import heapq
@@ -23,18 +23,15 @@ from switch.simulator.behaviour import (
 )
 from switch.simulator.books import REFUSED, TAKEN_BACK, Books, Credit
 from switch.simulator.listing import Listing
+from switch.simulator.outbox import Outbox
 from switch.simulator.script import DAY_S, Line, Timeline, Trouble
 from switch.v1 import billers_pb2 as pb
 from switch.v1 import payments_pb2
 
-ANSWERS_MAX = 8_190
-"""Answers in one message."""
 WAITING_MAX = 1_000_000
-"""Answers that are not due yet or not acknowledged, payments heard of and not decided,
-payments asked about again or given back, deeds to come: what is more is not kept."""
+"""Payments heard of and not decided, asked about again or given back, deeds to come:
+what is more is not kept."""
 NS_IN_S = 1_000_000_000
-FETCH_BIT = 1 << 63
-"""In the number of every question about a bill."""
 MINUTE_S = 60.0
 PENDING = "PENDING"
 """It does not know yet."""
@@ -113,13 +110,9 @@ class Desk:
         self._status_calls: Counter[tuple[bytes, bool]] = Counter()
         self._status_times_s: deque[float] = deque()
         self._late_until: dict[bytes, float] = {}
-        self._due: list[tuple[float, int, pb.Answer]] = []
+        self._outbox = Outbox(self.counts)
         self._deeds: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
-        self._message = pb.ConnectRequest()
-        self._full: deque[bytes] = deque()
-        # What the switch has not said it has taken, by the number of its question.
-        self._open: dict[int, pb.Answer] = {}
 
     # --- what connections need ---------------------------------------------------
 
@@ -135,68 +128,39 @@ class Desk:
 
     def drop(self) -> None:
         """Forget what it was about to say, as a system that went down does."""
-        self.counts["dropped"] += len(self._due) + len(self._message.answers)
-        self._due.clear()
+        self._outbox.drop()
         self._deeds.clear()
-        self._message.Clear()
-        self._full.clear()
-        self._open.clear()
 
     def say_again(self) -> None:
         """A connection broke: whatever may have been lost on it is due again."""
-        self.counts["said_again"] += len(self._open)
-        now = time.monotonic()
-        for answer in self._open.values():
-            heapq.heappush(self._due, (now, next(self._order), answer))
-        self._open.clear()
+        self._outbox.say_again()
         self.on_ready()
-
-    def _note_open(self, answer: pb.Answer) -> None:
-        """A final answer about a payment is kept until it is acknowledged."""
-        is_final = answer.kind in (_CONFIRMED, _REJECTED)
-        is_about_a_bill = answer.number >= FETCH_BIT
-        if is_final and not is_about_a_bill and len(self._open) < WAITING_MAX:
-            self._open[answer.number] = answer
 
     def next_s(self) -> float | None:
         """Seconds until more answers are due; 0 if some are, None if none will be."""
-        if self._full or self._message.answers:
-            return 0.0
-        heads = [waiting[0][0] for waiting in (self._due, self._deeds) if waiting]
-        return max(0.0, min(heads) - time.monotonic()) if heads else None
+        times = [self._outbox.next_at_s(), self._deeds[0][0] if self._deeds else None]
+        known = [one for one in times if one is not None]
+        return max(0.0, min(known) - time.monotonic()) if known else None
 
     def answers(self) -> bytes:
         """One message of answers that are due, empty if there are none."""
         self._do_what_is_due()
-        now = time.monotonic()
-        while self._due and self._due[0][0] <= now:
-            answer = heapq.heappop(self._due)[2]
-            self._note_open(answer)
-            self._message.answers.append(answer)
-            self._seal(ANSWERS_MAX)
-        self._seal(1)
+        message = self._outbox.take()
         # The books say so before the switch hears it.
         self._books.flush()
-        return self._full.popleft() if self._full else b""
+        return message
 
     def give_back(self, message: bytes) -> None:
         """A message that could not be sent goes out on another connection."""
-        self._full.appendleft(message)
+        self._outbox.give_back(message)
         self.on_ready()
-
-    def _seal(self, least: int) -> None:
-        if len(self._message.answers) >= least:
-            self._full.append(self._message.SerializeToString())
-            self._message = pb.ConnectRequest()
 
     # --- questions ---------------------------------------------------------------
 
     def take(self, body: bytes) -> None:
         """A message of questions. Raises DecodeError."""
         message = pb.ConnectResponse.FromString(body)
-        for number in message.acknowledged:
-            self._open.pop(number, None)
-        self.counts["acknowledged"] += len(message.acknowledged)
+        self._outbox.acknowledge(message.acknowledged)
         self.counts["ended"] += len(message.ended)
         self.counts["refused"] += len(message.refused)
         for end in message.ended:
@@ -231,15 +195,15 @@ class Desk:
                 books.write(biller, _credit(question, amount, question))
             self.counts["confirm"] += 1
             self.counts["confirmed"] += 1
-            answer = self._message.answers.add(
-                number=question.number,
-                id=id_,
-                kind=_CONFIRMED,
-                biller_reference=id_.hex(),
-                amount=amount,
+            self._outbox.put_now(
+                pb.Answer(
+                    number=question.number,
+                    id=id_,
+                    kind=_CONFIRMED,
+                    biller_reference=id_.hex(),
+                    amount=amount,
+                )
             )
-            self._note_open(answer)
-            self._seal(ANSWERS_MAX)
 
     def _take(self, question: pb.Question) -> None:
         if question.kind == _CONFIRM:
@@ -471,13 +435,10 @@ class Desk:
         if self._has(Trouble.TWICE):
             answers.append(answer)
             self.counts["twice"] += 1
-        if len(self._due) + len(answers) > WAITING_MAX:
-            self.counts["dropped"] += 1
+        if not self._outbox.put(answers, at):
             return
         name = pb.AnswerKind.Name(answer.kind).removeprefix("ANSWER_KIND_").lower()
         self.counts["fetched" if answer.bills else name] += 1
-        for one in answers:
-            heapq.heappush(self._due, (at, next(self._order), one))
 
     def _has(self, trouble: Trouble) -> bool:
         return self._line(trouble) is not None

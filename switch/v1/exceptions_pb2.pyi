@@ -42,7 +42,7 @@ class _ExceptionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Excepti
     EXCEPTION_KIND_DAMAGED: _ExceptionKind.ValueType  # 7
     """Its entry is damaged on the switch's disk."""
     EXCEPTION_KIND_OWED: _ExceptionKind.ValueType  # 8
-    """Approved, and not done: it was refused, for want of funds or of an open wallet."""
+    """Approved, and not done: it was refused, as for want of funds, and can still be done."""
     EXCEPTION_KIND_ADVANCE: _ExceptionKind.ValueType  # 9
     """Lent to a wallet, and not recovered."""
     EXCEPTION_KIND_PROPOSAL: _ExceptionKind.ValueType  # 10
@@ -67,7 +67,7 @@ EXCEPTION_KIND_OVERDUE: ExceptionKind.ValueType  # 6
 EXCEPTION_KIND_DAMAGED: ExceptionKind.ValueType  # 7
 """Its entry is damaged on the switch's disk."""
 EXCEPTION_KIND_OWED: ExceptionKind.ValueType  # 8
-"""Approved, and not done: it was refused, for want of funds or of an open wallet."""
+"""Approved, and not done: it was refused, as for want of funds, and can still be done."""
 EXCEPTION_KIND_ADVANCE: ExceptionKind.ValueType  # 9
 """Lent to a wallet, and not recovered."""
 EXCEPTION_KIND_PROPOSAL: ExceptionKind.ValueType  # 10

@@ -15,10 +15,12 @@ from tests.audit.journal_story import (
     WORD,
     A,
     Story,
+)
+from tests.audit.journal_writer import Row
+from tests.audit.told_story import (
     going_on,
     written,
 )
-from tests.audit.journal_writer import Row
 
 Tell = Callable[[Story], object]
 Make = Callable[[Story], Row]
@@ -77,9 +79,11 @@ def kept(s: Story) -> Row:
     return hold
 
 
-def lent(s: Story) -> None:
+def lent(s: Story) -> Row:
     """Money for advances."""
-    s.add(Kind.TRANSFER, debit=FLOAT, credit=SUSPENSE, amount=5_000, reference=b"lent")
+    return s.add(
+        Kind.TRANSFER, debit=FLOAT, credit=SUSPENSE, amount=5_000, reference=b"lent"
+    )
 
 
 def basket(s: Story) -> list[Row]:

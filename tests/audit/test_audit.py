@@ -29,10 +29,6 @@ from tests.audit.journal_story import (
     STATED,
     Story,
     failed,
-    images_at,
-    random_groups,
-    story,
-    written,
 )
 from tests.audit.journal_writer import (
     change_chunks,
@@ -42,6 +38,12 @@ from tests.audit.journal_writer import (
     write_chunks,
     write_index,
     write_journal,
+)
+from tests.audit.told_story import (
+    images_at,
+    random_groups,
+    story,
+    written,
 )
 
 DOCS = Path(__file__).parents[2] / "docs"

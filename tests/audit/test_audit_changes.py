@@ -27,7 +27,6 @@ from tests.audit.journal_story import (
     B,
     Y,
     failed,
-    story,
 )
 from tests.audit.journal_writer import (
     Groups,
@@ -37,6 +36,9 @@ from tests.audit.journal_writer import (
 )
 from tests.audit.test_audit_forgeries import PAIRS as FORGERIES
 from tests.audit.test_audit_prices import PAIRS as PRICES
+from tests.audit.told_story import (
+    story,
+)
 
 # --- wrong meaning, sealed again -----------------------------------------------------
 

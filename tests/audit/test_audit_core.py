@@ -37,7 +37,8 @@ while pair.operations < count:
     pair.commit(asks, now)
     while rng.randrange(3) == 0 and pair.ledger.index_step():
         pass
-print(pair.ledger.sequence, flush=True)
+print(pair.ledger.sequence, pair.ledger.kept_count, pair.ledger.unverified_count)
+sys.stdout.flush()
 sys.stdin.read()
 pair.close()
 """
@@ -92,10 +93,15 @@ def test_core_ledger_passes_beside_its_writer_and_after(
     path, writer = ledger
     beside = [audit(path) for _ in range(3)]
     assert writer.stdout is not None
-    last = int(writer.stdout.readline())
+    last, kept, unverified = map(int, writer.stdout.readline().split())
     # The writer still has it open, and nothing of it is held back.
     said = audit(path)
     assert said["sequence"] == last
+    exceptions = said["exceptions"]
+    assert isinstance(exceptions, dict)
+    counts = [exceptions[what]["count"] for what in ("kept", "unverified")]
+    assert counts == [kept, unverified]
+    assert min(counts) > 0
     writer.communicate("", timeout=60)
     assert writer.returncode == 0
     after = audit(path)

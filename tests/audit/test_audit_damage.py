@@ -15,7 +15,11 @@ import pytest
 from switch.audit.__main__ import EXIT_DAMAGED, EXIT_FINDINGS, EXIT_OK, main
 from switch.audit.pages import file_problem
 from switch.cli import main as payswitch
-from tests.audit.journal_story import random_groups, story, written
+from tests.audit.told_story import (
+    random_groups,
+    story,
+    written,
+)
 
 PAGE = 4096
 MANGLINGS = 180

@@ -24,11 +24,13 @@ from tests.audit.journal_story import (
     Story,
     Y,
     failed,
+)
+from tests.audit.journal_writer import NEVER, UNVERIFIED, Row
+from tests.audit.told_story import (
     going_on,
     s_payable,
     written,
 )
-from tests.audit.journal_writer import NEVER, UNVERIFIED, Row
 
 Tell = Callable[[Story], object]
 Pair = tuple[str, Tell, Tell]

@@ -15,8 +15,14 @@ from crc32c import crc32c
 
 from switch.audit import audit
 from switch.audit.index import parse_meta
-from tests.audit.journal_story import X0, A, failed, images_at, story, written
+from switch.codes import Kind
+from tests.audit.journal_story import (
+    X0,
+    A,
+    failed,
+)
 from tests.audit.journal_writer import (
+    UNVERIFIED,
     Groups,
     Images,
     change_index,
@@ -25,6 +31,11 @@ from tests.audit.journal_writer import (
     write_journal,
 )
 from tests.audit.test_audit import flipped
+from tests.audit.told_story import (
+    images_at,
+    story,
+    written,
+)
 
 ACCOUNT_FIELDS = tuple(name for name in story().images.accounts[1])
 
@@ -256,6 +267,9 @@ def test_wrong_holds_records_and_windows_of_the_index_are_found(
         "is not open": lambda images: images.holds.update({3: 4}),
         "is open": lambda images: images.holds.pop(open_hold),
         "is due": lambda images: images.holds.update({open_hold: 4}),
+        "is due at 18446744073709551613": lambda images: images.holds.update(
+            {open_hold: UNVERIFIED}
+        ),
         "record 1 number 2": lambda images: images.records.update({(1, 2): 4}),
         "record 0 number 9": lambda images: images.records.pop((0, 9)),
         "last window": lambda images: setattr(images, "window", 7),
@@ -266,3 +280,47 @@ def test_wrong_holds_records_and_windows_of_the_index_are_found(
         write_journal(tmp_path / text, s.groups)
         write_index(tmp_path / text, images, 39)
         assert any(text in found for found in index_findings(tmp_path / text)), text
+
+
+def test_wrong_unverified_holds_of_the_index_are_found(tmp_path: Path) -> None:
+    """An expiry leaves its hold listed, until a row says what became of it."""
+    s = story()
+    expiry = next(row for row in s.rows if row.kind == Kind.EXPIRE)
+    at, hold = expiry.sequence, expiry.resolves
+    assert images_at(s.groups, at).holds[hold] == UNVERIFIED
+    changes: dict[str, Callable[[Images], object]] = {
+        "which is unverified": lambda images: images.holds.pop(hold),
+        "is due at 4": lambda images: images.holds.update({hold: 4}),
+        "which is not open and not unverified": lambda images: images.holds.update(
+            {4: UNVERIFIED}
+        ),
+    }
+    for text, change in changes.items():
+        images = images_at(s.groups, at)
+        change(images)
+        write_journal(tmp_path / text, s.groups)
+        write_index(tmp_path / text, images, at)
+        assert any(text in found for found in index_findings(tmp_path / text)), text
+
+
+@pytest.mark.parametrize("name", ["kept_amount", "kept_count", "cases_count"])
+def test_counters_of_what_people_look_at_are_counted(tmp_path: Path, name: str) -> None:
+    """One more, and one less, than the rows give: at each row that changes it."""
+    s = story()
+    write_journal(tmp_path / "j", s.groups)
+    before, seen = 0, 0
+    for row in s.rows:
+        images = images_at(s.groups, row.sequence)
+        if len(images.accounts) <= A or images.accounts[A][name] == before:
+            continue
+        before, seen = images.accounts[A][name], seen + 1
+        for more in (1, -1):
+            images = images_at(s.groups, row.sequence)
+            images.accounts[A][name] = max(before + more, 0) or before + 2
+            path = tmp_path / f"{row.sequence} {more}"
+            path.mkdir()
+            (path / "journal").symlink_to(tmp_path / "j" / "journal")
+            write_index(path, images, row.sequence)
+            [found] = index_findings(path)
+            assert found.startswith(f"account {A}: {name} is ")
+    assert seen > 3

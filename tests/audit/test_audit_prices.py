@@ -22,12 +22,14 @@ from tests.audit.journal_story import (
     B,
     Story,
     failed,
-    going_on,
-    written,
 )
 from tests.audit.journal_writer import Row, ist_day
 from tests.audit.price_story import ABOVE, BELOW, COPY, DUE, EXACT
 from tests.audit.test_audit_forgeries import Pair, Tell, found_in
+from tests.audit.told_story import (
+    going_on,
+    written,
+)
 
 DAY = 24 * 60 * MINUTE
 UPDATE = int(RowFlag.UPDATE)

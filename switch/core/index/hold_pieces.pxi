@@ -1,4 +1,5 @@
-# The list of open and unverified holds on disk: HOLD_PIECES pieces, written in turn (index/turns.pxi).
+# The list of open and unverified holds on disk: HOLD_PIECES pieces, written in turn
+# (index/turns.pxi).
 #
 # A hold belongs to the piece that its sequence leaves when divided by their number, so that
 # pieces stay alike in size whatever opens and ends. A piece that was never written is empty.
