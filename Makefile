@@ -10,10 +10,10 @@ PYTHON := $(BIN)/python
 CYTHON_CODE := $(sort $(shell find switch benchmarks -name '*.pyx' -o -name '*.px[di]'))
 SOURCES := setup.py tools/fetch_lmdb.py $(CYTHON_CODE) $(shell find switch -name '*.h')
 # The folders that hold Python of ours.
-PYTHON_CODE := setup.py switch server benchmarks tests tools
+PYTHON_CODE := setup.py switch server benchmarks tests tools docs/examples
 PYTEST := $(PYTHON) -m pytest
 # The folders of tests that call the product in their own process.
-IN_PROCESS := $(filter-out tests/server/ tests/torture/,$(dir $(wildcard tests/*/__init__.py)))
+IN_PROCESS := $(filter-out tests/server/ tests/examples/ tests/torture/,$(dir $(wildcard tests/*/__init__.py)))
 # More for the command of a target: make run ARGS="--centres 100".
 ARGS ?=
 # How many processes of `make test` share its files.

@@ -328,6 +328,20 @@ def test_every_test_file_has_its_goal_in_the_docs() -> None:
     assert not {name for name in names if name not in told}
 
 
+def test_examples_need_the_stubs_and_grpc_alone() -> None:
+    # Whoever copies one has nothing else of the product.
+    examples = sorted((ROOT / "docs" / "examples").glob("*.py"))
+    assert len(examples) == 2
+    wrong = [
+        f"{path.name}: {name}"
+        for path in examples
+        for name in imports(path)
+        if not name.startswith("switch.v1.")
+        and name.split(".")[0] not in {"grpc", *sys.stdlib_module_names}
+    ]
+    assert not wrong
+
+
 USERS_OF_THE_CORE = {"billing", "counter", "ledger", "register"}
 """Packages of `switch` that may import it; its words may not, and no other package."""
 

@@ -1,16 +1,18 @@
 """Reference claims: whether a payment of the same reference was in the way of another.
 
-A claim is of (service, citizen's reference) and is never released: of those who took it
-the newest are looked at, and what has become of each by then decides. Judged both ways:
-a payment that was made although one was in the way, and one that was refused although
-none was, or another. Rows leave hashes here, and what looks wrong is proven on the rows
-themselves. Memory: 48 bytes for each payment that takes one.
+A claim is of (service, or of bills their series; citizen's reference) and is never
+released: of those who took it the newest are looked at, and what has become of each by
+then decides. Judged both ways: a payment that was made although one was in the way, and
+one that was refused although none was, or another. Rows leave hashes here, and what
+looks wrong is proven on the rows themselves. Memory: 48 bytes for each payment that
+takes one.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from switch.audit.ends import (
     BITS,
@@ -61,6 +63,14 @@ PROVE_PAIRS: Final = 4_096
 """Pairs of rows that are read again at a time."""
 
 
+def owners(register: Register, service: Index) -> npt.NDArray[np.uint16]:
+    """Whose references payments of some services claim: of bills those of the series,
+    as the same bill comes by any of its services; of others their own.
+    """
+    bill = register.services["price_rule"][service] == PriceRule.BILL
+    return np.where(bill, register.series[service], service).astype(np.uint16)
+
+
 @dataclass(frozen=True)
 class Payments:
     """Columns of payments, alike in length."""
@@ -91,7 +101,9 @@ class Payments:
         about |= (rows["basket"] & np.uint16(0xFF)).astype(np.uint64) << PLACE_BITS
         about |= (rows["kind"] == Kind.HOLD).astype(np.uint64) << HOLD_BITS
         return cls(
-            mix(RECENT_SEED, service, *priced.citizens()[at].T),
+            mix(
+                RECENT_SEED, owners(priced.register, service), *priced.citizens()[at].T
+            ),
             rows["sequence"].copy(),
             rows["timestamp"].copy(),
             priced.fetched()[at],
@@ -226,7 +238,7 @@ class Takers:
         return proven
 
     def _claims(self, journal: Journal, sequences: U64) -> list[tuple[int, bytes]]:
-        """Service and citizen's reference of some payments, read again."""
+        """Owner and citizen's reference of the claims of some payments, read again."""
         rows = journal.rows_at(sequences)
         service = rows["service"].astype(np.intp)
         bill = self.register.services["price_rule"][service] == PriceRule.BILL
@@ -238,7 +250,8 @@ class Takers:
             )
             reference[at] = np.frombuffer(item, BILL_PART)["reference"][0]
         texts = [one.tobytes() for one in reference]
-        return list(zip(service.tolist(), texts, strict=True))
+        whose = owners(self.register, service).tolist()
+        return list(zip(whose, texts, strict=True))
 
 
 class _History:

@@ -29,13 +29,22 @@ from tests.audit.told_story import (
     written,
 )
 
-BILLS, PARTS, WITHIN, DEPOSITS, MONTHS = range(6, 11)
-"""Exact bills, bills at most, bills within hours, deposits, bills by month."""
-HOURS = {BILLS: 10, PARTS: 10, WITHIN: 5, DEPOSITS: 6, MONTHS: 10}
+BILLS, PARTS, WITHIN, DEPOSITS, MONTHS, TWIN = range(6, 12)
+"""Exact bills, bills at most, bills within hours, deposits, bills by month, and exact
+bills of the first ones' series.
+"""
+HOURS = {BILLS: 10, PARTS: 10, WITHIN: 5, DEPOSITS: 6, MONTHS: 10, TWIN: 4}
+SERIES = {TWIN: BILLS}
+ONCE = (BILLS, PARTS, MONTHS, TWIN)
 TAKERS = 16
 EXPIRED = 0
 """What would have had no row."""
 R = Result
+
+
+def series(service: int) -> int:
+    """The service that names the series of one's bills."""
+    return SERIES.get(service, service)
 
 
 @dataclass
@@ -73,8 +82,8 @@ class Book:
         """Result and the row in the way."""
         if fetched and not fetched <= now < fetched + 24 * HOUR:
             return EXPIRED, 0
-        once = service in (BILLS, PARTS, MONTHS)
-        key = service, bill
+        once = service in ONCE
+        key = series(service), bill
         if once and key not in self.holder and self.released.get(key, 0) >= fetched:
             return EXPIRED, 0
         way = self.in_the_way(service, bill, citizen, fetched, now, named)
@@ -97,14 +106,16 @@ class Book:
         named: int,
     ) -> int:
         """Who is, 0 for nobody; -1 if the quotation is from before somebody's end."""
-        for taker in self.takers.get((service, citizen), [])[: -TAKERS - 1 : -1]:
+        for taker in self.takers.get((series(service), citizen), [])[
+            : -TAKERS - 1 : -1
+        ]:
             recent = now - taker.ended < HOURS[service] * HOUR
             counts = taker.open or (taker.paid and taker.left > 0 and recent)
             if service == WITHIN and not counts and taker.ended >= fetched:
                 return -1
             if not counts:
                 continue
-            if service in (BILLS, PARTS, MONTHS):
+            if service in ONCE:
                 if taker.row.timestamp < fetched and taker.row.reference != bill:
                     return taker.row.sequence
             elif service == DEPOSITS and taker.row.sequence == named:
@@ -116,17 +127,17 @@ class Book:
     def take(self, row: Row, citizen: str, fetched: int) -> Taker:
         held = row.kind == Kind.HOLD
         taker = Taker(row, fetched, held, not held, row.timestamp, row.amount)
-        if row.service in (BILLS, PARTS, MONTHS):
-            key = row.service, row.reference
+        if row.service in ONCE:
+            key = series(row.service), row.reference
             self.holder[key] = row.sequence
             self.bills.setdefault(key, []).append(taker)
-        self.takers.setdefault((row.service, citizen), []).append(taker)
+        self.takers.setdefault((series(row.service), citizen), []).append(taker)
         return taker
 
     def release(self, taker: Taker, by: Row) -> bool:
         """Whether a row that ends a payment releases its bill."""
-        key = taker.row.service, taker.row.reference
-        if taker.row.service not in (BILLS, PARTS, MONTHS):
+        key = series(taker.row.service), taker.row.reference
+        if taker.row.service not in ONCE:
             return False
         if self.holder.get(key, taker.row.sequence) != taker.row.sequence:
             return False
@@ -153,6 +164,7 @@ class Town:
         p.bill_service(s, WITHIN, rule=3, hours=5)
         p.open_service(s, DEPOSITS, hours=6)
         p.bill_service(s, MONTHS, key=KeyRule.REFERENCE_PERIOD, hours=10)
+        p.bill_service(s, TWIN, hours=4, series=BILLS)
         s.top_up(B, 10**8, "UTR-TOWN")
         s.commit()
 
@@ -219,7 +231,7 @@ class Town:
             self.back.append(taker)
         if row.kind != Kind.POST or taker.row.service == PARTS:
             assert bool(row.flags & 8) == self.book.release(taker, row) or (
-                taker.row.service not in (BILLS, PARTS, MONTHS)
+                taker.row.service not in ONCE
             )
 
     def refund(self) -> None:
@@ -235,16 +247,17 @@ class Town:
 
     def pay(self, *, lie: bool) -> bool:
         s, rng = self.s, self.rng
-        service = rng.choice((BILLS, PARTS, WITHIN, DEPOSITS, MONTHS))
+        service = rng.choice((BILLS, PARTS, WITHIN, DEPOSITS, MONTHS, TWIN))
         citizen = f"C-{rng.randrange(3)}"
         month = rng.randrange(1, 4)
         name = {
             BILLS: f"{citizen}-{month}",
+            TWIN: f"{citizen}-{month}",
             PARTS: f"{citizen}-{month}",
             MONTHS: f"{citizen}/2026-0{month}",
         }.get(service, citizen)
         fetched = 0 if service == DEPOSITS else s.now - rng.choice(AGES)
-        takers = self.book.takers.get((service, citizen), [])
+        takers = self.book.takers.get((series(service), citizen), [])
         named = 0
         if service == DEPOSITS and takers and rng.random() < 0.6:
             named = rng.choice(takers[-2:]).row.sequence

@@ -7,12 +7,13 @@ Of tests/core/test_bills_once.py, which see.
 import shutil
 from dataclasses import dataclass
 
-from switch.codes import PROPOSE_ADVANCE, Kind, Result
+from switch.codes import PROPOSE_ADVANCE, Kind, Policy, Result
 from tests import people
-from tests.core.bill_walk import KEPT, Walk
-from tests.core.till_book import Paid
+from tests.core.bill_walk import FEE, FEE_AMOUNT, KEPT, Walk
+from tests.core.till_book import Debt, Paid
 from tests.model import Answers, Rows
-from tests.records import Outcome, Row, Said
+from tests.model_state import ist_day
+from tests.records import Outcome, Payment, Row, Said
 
 MORE = frozenset({"kept", "unverified", "late", "differing"})
 """What lists a credit that is more than the money for it."""
@@ -45,6 +46,8 @@ class Ends(Walk):
             listed = self.matters.of(sequence)
             if sequence not in self.matters.holds or (paid.open_ and not listed):
                 continue
+            policy = self.records[paid.service].deadline_policy
+            assert not paid.unverified or policy == Policy.RELEASE, paid
             credit = self.department.credit(sequence)
             told = f"{paid}: credited {credit}, listed {listed}"
             if credit > paid.money:
@@ -88,6 +91,18 @@ class Ends(Walk):
         if said:
             self.answer(said)
 
+    def send_list(self) -> None:
+        """All that it has credited of the days before today, and nothing else is."""
+        today = ist_day(self.market.now)
+        asked = {each for _, each in self.market.model.due} | self.matters.unverified
+        holds = [
+            hold for hold in sorted(asked) if ist_day(self.book.paid[hold].time) < today
+        ]
+        for hold in holds:
+            self.department.set(hold, self.department.credit(hold))
+        if holds:
+            self.answer([self.answer_of(self.book.paid[hold]) for hold in holds])
+
     def doubtful(self) -> dict[int, None]:
         """Some of what is open, or otherwise in doubt; as a set with an order."""
         model, rng = self.market.model, self.rng
@@ -110,7 +125,7 @@ class Ends(Walk):
         department, hold = self.department, paid.sequence
         if not department.knows(hold):
             department.decide(hold, paid.amount)
-        elif self.chance(12):
+        elif self.chance(4 if 0 < paid.posted < paid.amount else 12):
             self.change_mind(paid)
         elif self.chance(3) or (paid.is_doubtful and self.chance(4)):
             return None
@@ -125,7 +140,8 @@ class Ends(Walk):
         back = self.department.credit(paid.sequence) > 0
         whole = paid.money if paid.posted else paid.amount
         if paid.posted and not paid.refunded and self.chance(2):
-            whole = paid.amount  # also of what people have posted in part
+            # Perhaps people have posted it in part: then all of it was credited.
+            back, whole = False, paid.amount
         self.department.set(paid.sequence, 0 if back else whole)
 
     def answer_of(self, paid: Paid) -> Said:
@@ -348,9 +364,10 @@ class Ends(Walk):
         moves = (
             [self.pay] * 12
             + [self.speak] * 6
-            + [self.decide] * 6
+            + [self.decide] * 8
             + [self.give_back, self.issue_again, self.call_off] * 2
             + [self.wait] * 2
+            + [self.send_list]
             + [self.disturb] * 3
         )
         while self.made < bills:
@@ -383,3 +400,35 @@ class Ends(Walk):
                 self.recover(advance)
             self.catch_up()
             self.judge()
+
+    def pay_what_is_free(self) -> int:
+        """Bills that were given back, and that nobody doubts, can be paid; how many."""
+        model = self.market.model
+        given_back = {
+            id(self.book.paid[row.resolves].debt): self.book.paid[row.resolves].debt
+            for row in model.rows
+            if row.kind in (Kind.VERIFY, Kind.VOID) and row.resolves in self.book.paid
+        }
+        count = 0
+        for debt in list(given_back.values())[-KEPT * 3 :]:
+            shared = debt.family.startswith(("open", "monthly"))  # a reference
+            if not debt.ids or self.book.taken(debt) or shared:
+                continue
+            payment = self.payment_of(debt)
+            self.book.ask(payment.id, debt)
+            outcome = self.market.one(payment)
+            assert outcome.result == Result.OK, f"{debt}: {outcome}"
+            self.catch_up()
+            count += 1
+        return count
+
+    def payment_of(self, debt: Debt) -> Payment:
+        """All of a debt, with what its biller says of it now."""
+        index = self.services[debt.family][0]
+        if debt.family.startswith("fee"):
+            return self.market.plain(index, debt.reference, FEE_AMOUNT, items=FEE)
+        self.market.now = max(self.market.now, self.market.model.timestamp)
+        told = self.market.fetch(
+            index, debt.reference, debt.ids[-1], due=debt.total, period=debt.period
+        )
+        return self.market.payment(told)

@@ -35,6 +35,7 @@ class Paid:
     amount: int
     open_: bool
     ended: int
+    service: int
     wallet: int
     account: int
     posted: int = 0
@@ -125,8 +126,9 @@ class Book:
         amount, time = int(row["amount"]), int(row["timestamp"])
         held = row["kind"] == Kind.HOLD
         sequence = int(row["sequence"])
-        accounts = int(row["debit"]), int(row["credit"])
-        paid = Paid(debt, sequence, time, amount, held, time, *accounts)
+        service, wallet = int(row["service"]), int(row["debit"])
+        ended, account = time, int(row["credit"])
+        paid = Paid(debt, sequence, time, amount, held, ended, service, wallet, account)
         paid.addition = int(row["resolves"])
         if not held:
             paid.posted = amount
@@ -158,7 +160,7 @@ class Book:
         paid = self.paid[int(row["resolves"])]
         assert paid.open_
         paid.open_, paid.ended = False, int(row["timestamp"])
-        paid.unverified = row["kind"] == Kind.EXPIRE
+        paid.unverified = bool(row["kind"] == Kind.EXPIRE)
         if row["kind"] == Kind.POST:
             paid.posted = int(row["amount"])
             self.finals[int(row["sequence"])] = paid

@@ -1,0 +1,38 @@
+"""A server of its own for each test; the auditor reads what it has written."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.examples.programs import World
+from tests.server.harness import ServerProcess
+
+# Shorter than in life: what is not answered is asked about within a second.
+SETTINGS = {
+    "biller.answer_timeout_ms": 1_000,
+    "biller.status_first_ms": 200,
+    "biller.status_interval_max_ms": 400,
+}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A server with the example's network, and the biller's book with its bills."""
+    settings = [
+        part
+        for name, value in SETTINGS.items()
+        for part in ("--set", f"{name}={value}")
+    ]
+    server = ServerProcess(tmp_path / "server", *settings)
+    world = World(server, tmp_path, settings)
+    try:
+        world.begin()
+        yield world
+    finally:
+        world.end()
+    audit = [sys.executable, "-m", "switch.audit", str(tmp_path / "server" / "ledger")]
+    done = subprocess.run(audit, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4_000:] + done.stderr

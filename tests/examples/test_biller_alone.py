@@ -1,0 +1,158 @@
+"""Goal: the example of a biller says again what was not heard, and dials with growing
+waits, whatever a switch does.
+
+Method: a switch that a test plays, over mutual TLS: it asks, hears, and hangs up.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from pathlib import Path
+
+import grpc
+import pytest
+
+from switch.authority.development import DevAuthority
+from switch.codes import Role
+from switch.v1 import billers_pb2 as pb
+from tests.examples.programs import BILLER, EXAMPLES, Program
+from tests.server.harness import until
+
+S_NS = 1_000_000_000
+Requests = Iterator[pb.ConnectRequest]
+Play = Callable[[Requests], Iterator[pb.ConnectResponse]]
+
+
+class PlayedSwitch:
+    """Each connection is the next play; then it hangs up."""
+
+    def __init__(self, *plays: Play) -> None:
+        self.plays = iter(plays)
+        self.times: list[float] = []
+
+    def connect(
+        self, requests: Requests, context: grpc.ServicerContext
+    ) -> Iterator[pb.ConnectResponse]:
+        self.times.append(time.monotonic())
+        play = next(self.plays, None)
+        if play is not None:
+            yield from play(requests)
+        context.abort(grpc.StatusCode.UNAVAILABLE, "hangs up")
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        connect = grpc.stream_stream_rpc_method_handler(
+            self.connect,
+            pb.ConnectRequest.FromString,
+            pb.ConnectResponse.SerializeToString,
+        )
+        return grpc.method_handlers_generic_handler(
+            "payswitch.v1.BillerService", {"Connect": connect}
+        )
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Callable[[PlayedSwitch], Program]]:
+    """Serve such a switch, and run the biller of the examples at it."""
+    authority = DevAuthority(tmp_path)
+    certificate, key, ca = authority.server().read()
+    authority.leaf(Role.BILLER, BILLER)
+    credentials = grpc.ssl_server_credentials([(key, certificate)], ca, True)
+    server = grpc.server(futures.ThreadPoolExecutor(4))
+    port = server.add_secure_port("127.0.0.1:0", credentials)
+    switch = ("--switch", f"127.0.0.1:{port}", "--tls", str(tmp_path))
+    common = (str(tmp_path / "book.db"), BILLER)
+    log = tmp_path / "biller.log"
+    programs = []
+
+    def begin(played: PlayedSwitch) -> Program:
+        server.add_generic_rpc_handlers([played.handler()])
+        server.start()
+        bills = ("--load", str(EXAMPLES / "bills.csv"))
+        programs.append(Program("biller.py", *common, *bills, log=log))
+        assert programs[0].wait() == 0
+        programs.append(Program("biller.py", *common, *switch, log=log))
+        return programs[1]
+
+    try:
+        yield begin
+    finally:
+        for program in programs:
+            program.end()
+        server.stop(None)
+
+
+def confirm(number: int, reference: str, amount: int) -> pb.Question:
+    now_ns = time.time_ns()
+    return pb.Question(
+        number=number,
+        kind=pb.QUESTION_KIND_CONFIRM,
+        id=number.to_bytes(16, "big"),
+        service="WATER-01",
+        reference=reference,
+        amount=amount,
+        time_ns=now_ns,
+        sent_ns=now_ns,
+        credit_until_ns=now_ns + 60 * S_NS,
+        credit_within_ms=60_000,
+    )
+
+
+def test_what_was_not_heard_is_said_again(
+    run: Callable[[PlayedSwitch], Program],
+) -> None:
+    heard: list[list[pb.Answer]] = []
+
+    def listen(requests: Requests, count: int) -> list[pb.Answer]:
+        answers: list[pb.Answer] = []
+        while len(answers) < count:
+            answers += next(requests).answers
+        heard.append(answers)
+        return answers
+
+    def ask(requests: Requests) -> Iterator[pb.ConnectResponse]:
+        questions = [
+            confirm(7, "200000001/2026-11", 41_250),
+            confirm(8, "200000002/2026-11", 1),
+        ]
+        yield pb.ConnectResponse(questions=questions)
+        listen(requests, 2)
+
+    def take_one(requests: Requests) -> Iterator[pb.ConnectResponse]:
+        listen(requests, 2)
+        yield pb.ConnectResponse(acknowledged=[7])
+        time.sleep(0.5)
+
+    def take_other(requests: Requests) -> Iterator[pb.ConnectResponse]:
+        listen(requests, 1)
+        yield pb.ConnectResponse(acknowledged=[8])
+        time.sleep(0.5)
+
+    last: list[pb.ConnectRequest] = []
+
+    def hear_nothing(requests: Requests) -> Iterator[pb.ConnectResponse]:
+        last.append(next(requests))
+        yield from ()
+
+    played = PlayedSwitch(ask, take_one, take_other, hear_nothing)
+    run(played)
+    until(lambda: last, 30)
+    first = {one.number: one for one in heard[0]}
+    assert first[7].kind == pb.ANSWER_KIND_CONFIRMED
+    assert first[7].amount == 41_250
+    assert first[8].kind == pb.ANSWER_KIND_REJECTED
+    assert {one.number: one for one in heard[1]} == first
+    assert heard[2] == [first[8]]
+    assert not last[0].answers
+    # Each message says what time it is there.
+    assert abs(last[0].clock_ns - time.time_ns()) < 60 * S_NS
+
+
+def test_the_waits_before_dialling_grow(run: Callable[[PlayedSwitch], Program]) -> None:
+    played = PlayedSwitch()
+    run(played)
+    until(lambda: len(played.times) == 4, 30)
+    gaps = [b - a for a, b in zip(played.times, played.times[1:], strict=False)]
+    # Half a second, then twice as long each time; each spread by half.
+    for gap, wait_s in zip(gaps, (0.5, 1.0, 2.0), strict=True):
+        assert wait_s / 2 <= gap
+    assert gaps[0] < 2.0
