@@ -348,6 +348,8 @@ class Biller:
         answers = some(answers, usable)
         requests: list[Request] = []
         for lines in (self.table, self.work.undecided):
+            if not len(answers):
+                break
             mine, places, others = match(answers, lines)
             wrong += len(answers) - len(others) - len(mine)
             answers = others

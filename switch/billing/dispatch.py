@@ -123,7 +123,7 @@ class Dispatcher:
             while len(left):
                 rows, damaged = self._ledger.gather_whole(left[:ROWS_MAX])
                 self._lost.update(damaged.tolist())
-                rows = _whole(rows, len(left) > ROWS_MAX)
+                rows = baskets.without_the_cut(rows, len(left) > ROWS_MAX)
                 last = rows["sequence"][-1] if len(rows) else left[:ROWS_MAX][-1]
                 if len(rows):
                     self._add(rows, self._started, because)
@@ -153,7 +153,7 @@ class Dispatcher:
             return
         while self._cursor < newest:
             rows, last = read_whole(self._ledger, self._cursor + 1, ROWS_MAX)
-            rows = _whole(rows, last < newest)
+            rows = baskets.without_the_cut(rows, last < newest)
             if len(rows):
                 self._take_rows(rows)
                 last = int(rows["sequence"][-1]) if last < newest else last
@@ -206,19 +206,24 @@ class Dispatcher:
 
     def _expire(self, biller: Biller, rows: Rows) -> None:
         biller.work.set_aside(
-            _questions(rows), Because.UNVERIFIED, self._clock(), self._wall_ns()
+            baskets.firsts(rows, "resolves"),
+            Because.UNVERIFIED,
+            self._clock(),
+            self._wall_ns(),
         )
         if biller.connections_count:
             biller.ends.add(rows["resolves"], rows)
 
     def _decide(self, biller: Biller, rows: Rows) -> None:
-        numbers = _questions(rows)
-        # What was verified after a void, or once more, has not changed by it.
-        told = (rows["kind"] != Kind.VERIFY) | biller.work.is_undecided(numbers)
+        numbers = baskets.firsts(rows, "resolves")
+        verified = rows["kind"] == Kind.VERIFY
+        told = rows
+        if verified.any():
+            # What was verified after a void, or once more, has not changed by it.
+            told = rows[~verified | biller.work.is_undecided(numbers)]
         biller.work.end(numbers)
         if biller.connections_count:
-            told_rows = some(rows, told)
-            biller.ends.add(told_rows["resolves"], told_rows)
+            biller.ends.add(told["resolves"], told)
 
     def _take_cases(self, cases: Rows) -> None:
         now, wall_ns = self._clock(), self._wall_ns()
@@ -234,7 +239,7 @@ class Dispatcher:
             if not len(holds):
                 continue
             for biller, part in self._by_biller(holds):
-                numbers = part["sequence"] - baskets.places(part)
+                numbers = baskets.firsts(part)
                 biller.work.set_aside(numbers, because, now, wall_ns, credited=credited)
         self._watches.wake(cases["resolves"])
 
@@ -247,7 +252,7 @@ class Dispatcher:
         holds = some(rows, paid)
         if len(holds):
             for biller, part in self._by_biller(holds):
-                biller.work.end(part["sequence"] - baskets.places(part))
+                biller.work.end(baskets.firsts(part))
             self._watches.wake(holds["sequence"])
 
     def _tell_refunds(self, refunds: Rows) -> None:
@@ -577,20 +582,6 @@ class Dispatcher:
             for one in billers.values()
             if one.index in asked or one.has_connected
         ]
-
-
-def _whole(rows: Rows, is_cut: bool) -> Rows:
-    """The rows; of those that are cut off, without the basket that may go on behind."""
-    if not is_cut or not len(rows) or not rows["basket"][-1]:
-        return rows
-    lead = int(rows["sequence"][-1]) - baskets.place_of(rows[-1])
-    return rows[rows["sequence"] < lead]
-
-
-def _questions(rows: Rows) -> Numbers:
-    """The numbers of the questions about the holds that these rows speak of."""
-    numbers: Numbers = rows["resolves"] - baskets.places(rows)
-    return numbers
 
 
 def _busy(biller: Biller) -> BillerBusyError:

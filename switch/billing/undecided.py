@@ -114,7 +114,3 @@ class Undecided(Lines):
     def claim(self, places: Places) -> None:
         """The biller says that it has credited them."""
         self._credited[places] = True
-
-    def _compact(self) -> None:
-        super()._compact()
-        self._order = None

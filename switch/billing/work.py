@@ -188,13 +188,17 @@ class Work:
         """Whom to ask, the undecided in what the others leave, or a quarter."""
         counts = self.table.counts()
         waiting = counts[State.WAITING] + counts[State.UNKNOWN]
-        budget = self._config.status_per_minute_max - self.status_questions(now)
-        rare = -(-self._config.status_per_minute_max // UNDECIDED_SHARE)
-        rare -= self._minute_of_undecided.count(now)
+        most = self._config.status_per_minute_max
+        budget = most - self.status_questions(now)
+        # The last half of a minute's questions is for those that wait at a counter.
+        rare = min(
+            -(-most // UNDECIDED_SHARE) - self._minute_of_undecided.count(now),
+            budget - most // 2,
+        )
         left, limits = room.left, room.limits
         undecided = choose_undecided(
             self.undecided,
-            min(max(left // UNDECIDED_SHARE, left - waiting), budget, rare),
+            min(max(left // UNDECIDED_SHARE, left - waiting), rare),
             share_of(room.half),
             limits,
             now,

@@ -7,11 +7,12 @@ nor of how its processes are started.
 import argparse
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from switch.authority.development import DevAuthority
 from switch.client import CallError, Client
@@ -32,6 +33,7 @@ from switch.day.doubts import (
     prove_money_has_credits,
     prove_nothing_listed,
 )
+from switch.day.fates import Fates, State
 from switch.day.office import Office
 from switch.day.proof import (
     Books,
@@ -58,7 +60,7 @@ from switch.day.sending import RESEND_PAUSE_S, RESEND_S, SENDERS_MAX
 from switch.day.speed import Pace
 from switch.errors import ConfigError
 from switch.sample import AUDITOR, HARNESS, SECOND, load_sample
-from switch.simulator.books import read_credits
+from switch.simulator.books import Credit, read_credits
 from switch.specs import TREASURY
 from switch.v1 import exceptions_pb2, types_pb2
 
@@ -84,6 +86,24 @@ class Served(Protocol):
     address: str
     ledger: Path
     tls: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """What came of a day before people decided what was left."""
+
+    script: Script
+    before: Books
+    topped_up: int
+    """Paise."""
+    replayed: Replayed
+    seen: Look
+    """In the middle of it."""
+    billers: dict[str, Any]
+    """The billers' own summary."""
+    credits: Mapping[bytes, Credit]
+    asked_s: float
+    """Seconds in which billers could be asked."""
 
 
 class Day:
@@ -117,7 +137,6 @@ class Day:
 
     def _run(self) -> DayReport:
         treasury = self._client(Role.TREASURY, TREASURY)
-        names = [one.id for one in load_sample().billers]
         with self._phase("loading"):
             treasury.wait_ready(READY_TIMEOUT_S)
             treasury.load_network(*messages_of(self._pace.specs()))
@@ -125,75 +144,97 @@ class Day:
             # What earlier days left open is theirs; this day gets a window of its own.
             treasury.close_window(treasury.ledger().last_window)
             before = Books(*treasury.accounts())
-        begin_unix_s = self._start_billers(names)
+        lived = self._live(treasury, script, before)
+        with self._phase("deciding"):
+            second = self._client(Role.TREASURY, SECOND)
+            office = Office(treasury, second, f"STATEMENTS/{script.number}")
+            office.decide(lived.credits)
+        window = treasury.close_window(treasury.ledger().last_window)
+        self._screen.note("auditing")
+        # The books do not change any more: they are audited while the rest is proved.
+        with ThreadPoolExecutor(1, "audit") as pool:
+            audited = pool.submit(
+                audit,
+                self._server.ledger,
+                self._server.address,
+                self._authority.leaf(Role.AUDITOR, AUDITOR),
+            )
+            with self._phase("proving"):
+                after = Books(*treasury.accounts())
+                seen = self._look(treasury, before)
+                self._read_verified(treasury, lived.replayed, seen.fates)
+                proofs = self._prove(treasury, lived, after, seen)
+                proofs += [
+                    prove_nothing_listed(seen, office.decided),
+                    prove_window(window, seen.fates),
+                ]
+            with self._phase("auditing"):
+                proof, answer = audited.result()
+        return DayReport(
+            script,
+            lived.replayed,
+            seen.fates,
+            lived.seen.counts,
+            office.decided,
+            lived.billers,
+            [*proofs, proof],
+            answer,
+            after.sequence,
+            len(treasury.services()),
+            lived.topped_up,
+            self._seconds,
+        )
+
+    def _live(self, treasury: Client, script: Script, before: Books) -> Lived:
+        """From the first top-up until the billers have said all that they will."""
+        begin_unix_s = self._start_billers()
         with self._phase("topping_up"):
             topped_up = self._top_up(treasury, script)
         with self._phase("connecting"):
             self._wait_connected(treasury, begin_unix_s)
         with self._phase("sending"), ThreadPoolExecutor(1, "look") as pool:
-            middle = pool.submit(self._look_in_time, names, before, begin_unix_s)
+            looked = pool.submit(self._look_in_time, before, begin_unix_s)
             replayed = self._replay(script, begin_unix_s)
-            in_the_middle = middle.result()
+            seen = looked.result()
         with self._phase("waiting"):
             self._wait_until_answered(treasury)
+        asked_s = time.time() - begin_unix_s
         with self._phase("lists"):
             billers = self._billers.stop()
         credits = read_credits(self._billers.credits)
-        with self._phase("deciding"):
-            second = self._client(Role.TREASURY, SECOND)
-            office = Office(treasury, second, f"STATEMENTS/{script.number}")
-            office.decide(credits)
-        with self._phase("reading"):
-            window = treasury.close_window(treasury.ledger().last_window)
-            after = Books(*treasury.accounts())
-            at_the_end = look(treasury, names, self._billers.credits, before.sequence)
-            fates = at_the_end.fates
-            biller, _ = paid_by_biller(fates).most_common(1)[0]
-            fed = self._follow(biller, before.sequence)
-            state = prove_state(after, treasury.ledger())
-        late_max = self._pace.late_questions_max(time.time() - begin_unix_s)
-        proofs = [
+        return Lived(
+            script, before, topped_up, replayed, seen, billers, credits, asked_s
+        )
+
+    def _prove(
+        self, treasury: Client, lived: Lived, after: Books, seen: Look
+    ) -> list[Proof]:
+        """What a whole day proves, by what is `seen` when it is over."""
+        script, before, replayed = lived.script, lived.before, lived.replayed
+        fates = seen.fates
+        biller, _ = paid_by_biller(fates).most_common(1)[0]
+        late_max = self._pace.late_questions_max(lived.asked_s)
+        return [
             prove_results(replayed, fates),
             prove_repeats(replayed),
             prove_fetches(replayed),
             prove_tokens(replayed),
-            prove_paid_once(replayed, fates, credits),
+            prove_paid_once(replayed, fates, lived.credits),
             prove_prices(replayed, fates),
             prove_fates(replayed, fates),
-            prove_money(before, after, topped_up),
+            prove_money(before, after, lived.topped_up),
             prove_wallets(before, after, script, fates),
             prove_billers(before, after, fates),
-            *_prove_look(in_the_middle, f"at {_hours(LOOK_S)}"),
-            *_prove_look(at_the_end, "at the end"),
-            prove_lists(billers["lists"]),
-            prove_nothing_listed(at_the_end, office.decided),
-            prove_budget(billers["billers"], late_max),
+            prove_credits_have_money(lived.seen, f"at {_hours(LOOK_S)}"),
+            prove_money_has_credits(lived.seen, f"at {_hours(LOOK_S)}"),
+            prove_credits_have_money(seen, "at the end"),
+            prove_money_has_credits(seen, "at the end"),
+            prove_lists(lived.billers["lists"]),
+            prove_budget(lived.billers["billers"], late_max),
             prove_receipts(fates, script.number),
-            prove_window(window, fates),
-            prove_feed(biller, replayed, fates, fed),
-            state,
+            prove_feed(biller, replayed, fates, self._follow(biller, before.sequence)),
+            prove_state(after, treasury.ledger()),
         ]
-        self._screen.note("auditing")
-        with self._phase("auditing"):
-            proof, answer = audit(
-                self._server.ledger,
-                self._server.address,
-                self._authority.leaf(Role.AUDITOR, AUDITOR),
-            )
-        return DayReport(
-            script,
-            replayed,
-            fates,
-            in_the_middle.counts,
-            office.decided,
-            billers,
-            [*proofs, proof],
-            answer,
-            after.sequence,
-            len(treasury.services()),
-            topped_up,
-            self._seconds,
-        )
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
@@ -202,9 +243,9 @@ class Day:
         yield
         self._seconds[name] = time.monotonic() - start_s
 
-    def _start_billers(self, names: Sequence[str]) -> float:
+    def _start_billers(self) -> float:
         """Start them; the Unix time when their day begins."""
-        for name in names:
+        for name in _billers():
             self._authority.leaf(Role.BILLER, name)
         begin_unix_s = time.time() + CONNECT_S
         self._billers.start(
@@ -222,21 +263,38 @@ class Day:
             time.sleep(0.05)
         time.sleep(max(0.0, begin_unix_s - time.time()))
 
-    def _look_in_time(
-        self, names: Sequence[str], before: Books, begin_unix_s: float
-    ) -> Look:
+    def _look(self, office: Client, before: Books) -> Look:
+        """What is seen of the day now."""
+        return look(office, _billers(), self._billers.credits, before.sequence)
+
+    def _look_in_time(self, before: Books, begin_unix_s: float) -> Look:
         """What is seen in the middle of the day."""
         auditor = self._client(Role.AUDITOR, AUDITOR)
         at_s = begin_unix_s + self._pace.seconds(LOOK_S - BEGIN_S)
         time.sleep(max(0.0, at_s - time.time()))
         while True:
             try:
-                return look(auditor, names, self._billers.credits, before.sequence)
+                return self._look(auditor, before)
             except CallError as error:
                 # As the centres do, it goes on asking a switch that is away.
                 if not error.unreachable or time.time() > at_s + RESEND_S:
                     raise
                 time.sleep(RESEND_PAUSE_S)
+
+    def _read_verified(
+        self, treasury: Client, replayed: Replayed, fates: Fates
+    ) -> None:
+        """When billers said that they have not credited what was given back: that is
+        in no feed.
+        """
+        for one in replayed.sent:
+            fate = fates.get(one.payment.id)
+            if fate is None or fate.state is not State.EXPIRED:
+                continue
+            sender = HARNESS if one.payment.centre else one.step.centre
+            conclusion = treasury.get_payment(one.payment.id, sender).conclusion
+            if conclusion.kind == types_pb2.ENTRY_KIND_VERIFY:
+                fate.verified = conclusion.sequence
 
     def _wait_until_answered(self, treasury: Client) -> None:
         """Until the billers that are there have nothing more to say."""
@@ -339,5 +397,5 @@ def _hours(second: float) -> str:
     return f"{int(second) // 3600:02d}:{int(second) % 3600 // 60:02d}"
 
 
-def _prove_look(seen: Look, when: str) -> list[Proof]:
-    return [prove_credits_have_money(seen, when), prove_money_has_credits(seen, when)]
+def _billers() -> list[str]:
+    return [one.id for one in load_sample().billers]

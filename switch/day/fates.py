@@ -42,6 +42,8 @@ class Fate:
     resolution: Entry | None = None
     correction: Entry | None = None
     """By which it was paid after all."""
+    verified: int = 0
+    """Sequence of the later word that it was not credited, of what was given back."""
 
     @property
     def state(self) -> State:
@@ -63,6 +65,13 @@ class Fate:
     def paid(self) -> int:
         """Paise that its biller has got."""
         return 0 if self.payment is None else self.payment.amount
+
+    @property
+    def ended(self) -> int:
+        """Sequence from which on its bill may be paid again; 0 if it may not."""
+        if self.state is State.REVERSED and self.resolution is not None:
+            return self.resolution.sequence
+        return self.verified if self.state is State.EXPIRED else 0
 
     @property
     def later(self) -> list[Entry]:

@@ -37,3 +37,20 @@ def sizes(rows: Rows) -> npt.NDArray[np.uint8]:
         np.uint8
     )
     return found
+
+
+def firsts(rows: Rows, field: str = "sequence") -> npt.NDArray[np.uint64]:
+    """The sequence of the first hold of each hold's basket, or its own outside one.
+
+    `field` has the hold: of rows that speak of one, `resolves`.
+    """
+    found: npt.NDArray[np.uint64] = rows[field] - places(rows)
+    return found
+
+
+def without_the_cut(rows: Rows, is_cut: bool) -> Rows:
+    """The rows; of those that are cut off, without the basket that may go on behind."""
+    if not is_cut or not len(rows) or not rows["basket"][-1]:
+        return rows
+    found: Rows = rows[rows["sequence"] < firsts(rows[-1:])[0]]
+    return found

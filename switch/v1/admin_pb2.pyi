@@ -240,14 +240,21 @@ class _DeadlinePolicy:
 class _DeadlinePolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DeadlinePolicy.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     DEADLINE_POLICY_UNSPECIFIED: _DeadlinePolicy.ValueType  # 0
+    """KEEP."""
     DEADLINE_POLICY_RELEASE: _DeadlinePolicy.ValueType  # 1
+    """The money goes back to the wallet. The biller must have promised `never_credits_late`."""
     DEADLINE_POLICY_KEEP: _DeadlinePolicy.ValueType  # 2
+    """The money stays reserved until the biller says, or two people decide."""
 
-class DeadlinePolicy(_DeadlinePolicy, metaclass=_DeadlinePolicyEnumTypeWrapper): ...
+class DeadlinePolicy(_DeadlinePolicy, metaclass=_DeadlinePolicyEnumTypeWrapper):
+    """What becomes of a confirmed payment that its biller does not answer in time."""
 
 DEADLINE_POLICY_UNSPECIFIED: DeadlinePolicy.ValueType  # 0
+"""KEEP."""
 DEADLINE_POLICY_RELEASE: DeadlinePolicy.ValueType  # 1
+"""The money goes back to the wallet. The biller must have promised `never_credits_late`."""
 DEADLINE_POLICY_KEEP: DeadlinePolicy.ValueType  # 2
+"""The money stays reserved until the biller says, or two people decide."""
 Global___DeadlinePolicy: _TypeAlias = DeadlinePolicy  # noqa: Y015
 
 class _BillerHealth:

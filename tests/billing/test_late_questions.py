@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from switch._core import Request
 from switch.billing.answers import NOT_SEEN_REASON
+from switch.billing.watches import Watch
 from switch.codes import Kind, Link
 from switch.ids import new_id
 from switch.ledger import moves
@@ -18,6 +20,7 @@ from switch.payment_states import PaymentState
 from switch.register.register import PURPOSE_FLOAT, PURPOSE_SUSPENSE
 from switch.v1 import billers_pb2 as pb
 from tests.billing.dispatch_bench import DEADLINE_S, Bench, FakeConnection, benches
+from tests.damage import damage_row
 
 CONFIRM, STATUS = pb.QUESTION_KIND_CONFIRM, pb.QUESTION_KIND_STATUS
 CONFIRMED, REJECTED = pb.ANSWER_KIND_CONFIRMED, pb.ANSWER_KIND_REJECTED
@@ -150,6 +153,24 @@ def test_what_waits_is_asked_all_the_same(bench: Bench) -> None:
     assert mine == held
 
 
+def test_the_last_half_of_a_minute_is_for_those_that_wait(tmp_path: Path) -> None:
+    for bench in benches(tmp_path, **{**SETTINGS, "queue_max": 100}):
+        be_there(bench)
+        released = set(leave(bench, 18))
+        biller, connection = bench.connect()
+        held = bench.pay(25)
+        first = {one.number for one in connection.take()}
+        assert len(first & released) == 10
+        # A minute later there is room for more of them by their own quarter; but the
+        # questions about what waits have taken more than half of all.
+        bench.pass_s(70, 1)
+        asked = {one.number for one in connection.take()}
+        assert asked == set(held)
+        bench.answer(biller, bench.questions(held))
+        bench.pass_s(61, 1)
+        assert {one.number for one in connection.take()} == released - first
+
+
 @pytest.mark.parametrize("basket", [0, 3])
 def test_a_rejection_verifies(bench: Bench, basket: int) -> None:
     held = leave(bench, basket=basket)
@@ -242,6 +263,35 @@ def test_a_late_confirmation_is_asked_about_once_a_day_and_may_be_taken_back(
     assert status(bench) == (0, 0, 0, 0, 0)
 
 
+def test_a_late_confirmation_is_known_however_it_came(bench: Bench) -> None:
+    [held] = leave(bench)
+    word = moves.confirmed(held, bench.ledger.row(held)["id"].tobytes(), 100)
+    bench.commit(Request.answers(word, bench.index("water")))
+    bench.dispatch.look()
+    biller, connection = bench.connect()
+    [question] = connection.take()
+    assert not bench.answer(biller, [question], UNKNOWN)
+    bench.pass_s(DAY_S - 60, 60)
+    assert not connection.take()
+
+
+def test_after_a_start_a_late_confirmation_is_known_by_the_next_answer(
+    bench: Bench,
+) -> None:
+    [held] = leave(bench)
+    biller, connection = bench.connect()
+    assert not bench.answer(biller, connection.take())
+    bench.restart()
+    be_there(bench)
+    biller, connection = bench.connect()
+    bench.pass_s(LONGEST_S)
+    [question] = connection.take()
+    assert (question.number, question.kind) == (held, STATUS)
+    assert not bench.answer(biller, [question])
+    bench.pass_s(DAY_S - 60, 60)
+    assert not connection.take()
+
+
 def test_a_correction_ends_the_questions(bench: Bench) -> None:
     [held] = leave(bench)
     biller, connection = bench.connect()
@@ -299,6 +349,12 @@ def test_another_amount_keeps_the_payment(bench: Bench) -> None:
     bench.pass_s(120, 60)
     [again] = connection.take()
     assert again.kind == STATUS
+    # Asked about so rarely ever after, whatever it says.
+    assert not bench.answer(biller, [again], UNKNOWN)
+    bench.pass_s(DAY_S - 60, 60)
+    assert not connection.take()
+    bench.pass_s(120, 60)
+    [again] = connection.take()
     # It corrects itself: what it has credited is what was asked for.
     assert not bench.answer(biller, [again])
     assert bench.ledger.row(bench.ledger.resolution(held)[0])["kind"] == Kind.POST
@@ -375,17 +431,14 @@ def test_a_basket_is_one_line_after_a_start(bench: Bench) -> None:
 
 
 def test_a_group_that_expires_while_nobody_looks_is_found(bench: Bench) -> None:
-    # Nothing is open before and after it, and no biller is there.
-    biller, connection = bench.connect()
+    # Nothing is open before it and after it, and no biller is there.
+    bench.restart()
     bench.try_to_pay(3, "WATER")
-    bench.dispatch.look()
-    assert connection.take()
-    bench.dispatch.detach(biller, connection)
-    bench.try_to_pay(2, "KEPT")
     bench.now += DEADLINE_S + 1
     bench.ledger.commit([], bench.wall_ns())
+    assert not bench.ledger.holds_count
     bench.dispatch.look()
-    assert status(bench) == (0, 0, 0, 2, 3)
+    assert status(bench) == (0, 0, 0, 0, 3)
 
 
 def test_a_voided_payment_that_is_verified_is_told_once(bench: Bench) -> None:
@@ -402,3 +455,60 @@ def test_a_voided_payment_that_is_verified_is_told_once(bench: Bench) -> None:
     bench.pass_s(0.1)
     ended = [(one.number, int(one.state)) for one in connection.ended]
     assert ended == [(held, int(PaymentState.REVERSED))]
+
+
+# --- who waits, and what is damaged ---------------------------------------------------
+
+
+async def has_changed(watch: Watch) -> bool:
+    return await watch.wait(0)
+
+
+async def test_who_watches_is_woken_by_whatever_is_said_of_it(bench: Bench) -> None:
+    biller, connection = bench.connect()
+    [released] = bench.pay()
+    [kept] = bench.pay(code="KEPT")
+    questions = connection.take()
+    with bench.dispatch.watch(released) as one, bench.dispatch.watch(kept) as other:
+        bench.pass_s(61)
+        assert {await has_changed(watch) for watch in (one, other)} == {True}
+        bench.expire()
+        # It is kept from now on; the other waits still.
+        assert (await has_changed(one), await has_changed(other)) == (False, True)
+        bench.pass_s(DEADLINE_S)
+        while await has_changed(one):
+            pass
+        bench.expire()
+        assert (await has_changed(one), await has_changed(other)) == (True, False)
+        bench.answer(biller, questions[:1])
+        assert await has_changed(one)
+        bench.answer(biller, questions[:1], REJECTED, "REVERSED")
+        assert await has_changed(one)
+        assert bench.ledger.link(released, Link.VERIFY)
+        bench.answer(biller, questions[1:], more=1)
+        assert (await has_changed(one), await has_changed(other)) == (False, True)
+
+
+def test_a_damaged_one_is_let_go_and_the_others_are_asked_about(bench: Bench) -> None:
+    held = leave(bench, 3)
+    damage_row(bench.path, bench.ledger.row(held[1]).tobytes())
+    _, connection = bench.connect()
+    bench.pass_s(LONGEST_S + 1)
+    asked = {one.number for one in connection.take()}
+    assert asked == {held[0], held[2]}
+    assert bench.dispatch.damaged().tolist() == [held[1]]
+    assert status(bench)[4] == 2
+
+
+def test_a_connection_that_breaks_costs_no_second_question_at_once(
+    bench: Bench,
+) -> None:
+    leave(bench, 3)
+    biller, connection = bench.connect()
+    asked = connection.take()
+    assert {one.kind for one in asked} == {STATUS}
+    bench.dispatch.detach(biller, connection)
+    _, connection = bench.connect()
+    assert not connection.take()
+    bench.pass_s(LONGEST_S + 1)
+    assert len(connection.take()) == len(asked)

@@ -122,7 +122,8 @@ def fates_of(replayed: Replayed) -> dict[bytes, Fate]:
         if end.kind == POST:
             receipts[hold.centre] += 1
             end.receipt = receipts[hold.centre]
-        fates[hold.id] = Fate(hold, end)
+        verified = 200_000 + at if end.kind == EXPIRE else 0
+        fates[hold.id] = Fate(hold, end, verified=verified)
     return fates
 
 
@@ -215,10 +216,24 @@ def test_one_wrong_result_is_seen(day: Day) -> None:
     assert "1 differ" in proof.detail
 
 
-@pytest.mark.parametrize("end", [POST, VOID, EXPIRE, None])
-@pytest.mark.parametrize("later", [False, True])
-def test_a_bill_is_paid_again_only_once_its_money_is_back(
-    day: Day, end: types_pb2.EntryKind.ValueType | None, later: bool
+@pytest.mark.parametrize(
+    ("end", "verified", "may"),
+    [
+        ((POST, 150_000), 0, False),
+        ((VOID, 150_000), 0, True),
+        ((VOID, 300_000), 0, False),
+        # That its money is back is not enough: the biller may have credited it.
+        ((EXPIRE, 150_000), 0, False),
+        ((EXPIRE, 150_000), 160_000, True),
+        ((EXPIRE, 150_000), 300_000, False),
+        (None, 0, False),
+    ],
+)
+def test_a_bill_is_paid_again_only_once_its_money_is_back_and_it_is_not_credited(
+    day: Day,
+    end: tuple[types_pb2.EntryKind.ValueType, int] | None,
+    verified: int,
+    may: bool,
 ) -> None:
     replayed, fates = day
     again = next(one for one in replayed.sent if one.step.is_again)
@@ -236,13 +251,21 @@ def test_a_bill_is_paid_again_only_once_its_money_is_back(
         sequence=200_000, kind=types_pb2.ENTRY_KIND_HOLD, id=again.payment.id
     )
     fates[again.payment.id] = Fate(hold)
-    resolution = None
-    if end is not None:
-        sequence = 300_000 if later else 150_000
-        resolution = types_pb2.Entry(sequence=sequence, kind=end)
-    fates[first.payment.id].resolution = resolution
-    given_back = end in (VOID, EXPIRE) and not later
-    assert prove_results(replayed, fates).ok == given_back
+    fate = fates[first.payment.id]
+    fate.resolution = types_pb2.Entry(kind=end[0], sequence=end[1]) if end else None
+    fate.verified = verified
+    assert prove_results(replayed, fates).ok == may
+    # What people corrected is paid.
+    fate.correction = types_pb2.Entry(sequence=170_000)
+    assert not prove_results(replayed, fates).ok
+
+
+def test_an_expiry_that_is_not_verified_is_seen(day: Day) -> None:
+    fate = next(one for one in day[1].values() if one.state is State.EXPIRED)
+    fate.verified = 0
+    proof = prove_fates(*day)
+    assert not proof.ok
+    assert "1 of them unverified" in proof.detail
 
 
 @pytest.mark.parametrize("change", ["sequence", "time_ns", "repeat"])

@@ -39,7 +39,7 @@ def test_a_bill_is_shown_paid_and_receipted(world: World) -> None:
     assert counter.wait() == PAID, counter.log()
     log = counter.log()
     assert "1: 2026-10 ₹726.00, to be paid" in log
-    assert "2: 2026-11 ₹950.00, to be paid" in log
+    assert "2: 2026-11 ₹254.00, to be paid" in log
     [payment] = world.payments()
     assert (payment.amount, payment.operator) == (72_600, 7)
     assert re.search(r"bsk-00001/\d{4}-\d\d/000001", log)
