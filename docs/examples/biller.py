@@ -73,11 +73,14 @@ class SwitchClock:
         self.ahead_ns = -(1 << 63)
 
     def hear(self, sent_ns: int) -> None:
-        """A message is older than it seems, never younger: the freshest counts."""
+        """Every message was sent before it was heard: the quickest tells best."""
         self.ahead_ns = max(self.ahead_ns, sent_ns - time.monotonic_ns())
 
     def is_too_late(self, question: pb.Question) -> bool:
-        """Whether it must not be credited any more, by whichever clock is ahead."""
+        """Whether it must not be credited any more, by whichever clock is ahead.
+
+        The commit is still to come, and takes far less than the switch's margin.
+        """
         age_ns = time.monotonic_ns() + self.ahead_ns - question.sent_ns
         return (
             time.time_ns() >= question.credit_until_ns
@@ -313,7 +316,7 @@ def close_day(book: Book, args: argparse.Namespace) -> int:
     except grpc.RpcError as error:
         print(f"not known: {error.code()} {error.details()}")
         return 3
-    print(told)
+    print(f"{day}: {len(credited)} credited, {amount} paise", told, sep="\n")
     if told.differing or told.late or told.unknown or told.damaged:
         return 1  # for people: the numbers are printed
     return 3 if told.too_early else 0  # 3: send it again later, it does no harm

@@ -215,7 +215,7 @@ def test_billers_have_what_they_have_not_said(
 ) -> None:
     entry = held(live, office, WAITS, "said later")
     until(lambda: [one.kept for one in office.billers()] == [1])
-    assert "আটকে রাখা" in done(live, "billers", "--lang", "bn")
+    assert "যাচাই" in done(live, "billers", "--lang", "bn")
     wrong = live.command("exceptions", "--biller", CENTRE)
     assert wrong.returncode == Exit.USAGE
     assert "is no biller" in wrong.stderr

@@ -197,6 +197,13 @@ class ScriptedFeed(billers_pb2_grpc.BillerServiceServicer):
     ) -> billers_pb2.AcknowledgeResponse:
         raise NotImplementedError
 
+    def SendDayList(  # noqa: N802
+        self,
+        requests: Iterator[billers_pb2.SendDayListRequest],
+        context: grpc.ServicerContext,
+    ) -> billers_pb2.SendDayListResponse:
+        raise NotImplementedError
+
 
 @contextmanager
 def serving(

@@ -23,7 +23,6 @@ from tests.client.live import (
     COPIES,
     FREE,
     HEAD,
-    NUMBERED,
     OTHER,
     SPECS,
     Live,
@@ -79,10 +78,8 @@ def test_loading_again_changes_nothing(treasury: Client) -> None:
     reply = treasury.load_network(participants, services)
     assert (reply.added_count, reply.replaced_count) == (0, 0)
     assert reply.unchanged_count == len(participants) + len(services)
-    assert {one.code for one in treasury.services()} == {
-        *(FREE, BILLED, NUMBERED),
-        COPIES,
-    }
+    codes = {one.code for one in treasury.services()}
+    assert codes == {one.code for one in SPECS.services}
 
 
 def test_a_payment_is_done_once(centre: Client) -> None:

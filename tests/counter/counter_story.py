@@ -49,6 +49,7 @@ MONEY = 10**9
 
 PARTICIPANTS = [
     ParticipantSpec(id="clerk", role=Role.TREASURY),
+    ParticipantSpec(id="second", role=Role.TREASURY),
     ParticipantSpec(
         id="bsk-1",
         role=Role.CENTRE,
@@ -178,6 +179,9 @@ class Counter:
         assert wallet
         self.centre, self.biller, self.office = centre.index, biller.index, office.index
         self.wallet = wallet.index
+        # As `refund_moves` has it.
+        self.second = self.office + 1
+        assert self.register.participant(self.second).spec.id == "second"
         source = self.register.treasury_account(PURPOSE_FLOAT).index
         self.do(
             moves.top_up(
@@ -302,9 +306,9 @@ class Counter:
         if asked["result"] != Result.OK:
             return asked
         proposal = self.ledger.row(int(asked["sequence"]))
-        checker = self.office + 1
-        approval = moves.approve(new_id(), int(asked["sequence"]), sender=checker)
-        return self.do(moves.join([approval, done(proposal, hold, checker=checker)]))
+        approval = moves.approve(new_id(), int(asked["sequence"]), sender=self.second)
+        deed = done(proposal, hold, checker=self.second)
+        return self.do(moves.join([approval, deed]))
 
     def wait(self, seconds: int) -> None:
         """Time passes; what is due is done."""

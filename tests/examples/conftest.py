@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.programs import World
+from tests.examples.programs import World, load_bills
 from tests.server.harness import ServerProcess
 
 # Shorter than in life: what is not answered is asked about within a second.
@@ -18,9 +18,17 @@ SETTINGS = {
 }
 
 
+@pytest.fixture(scope="session")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A biller's book with the bills of the examples."""
+    path = tmp_path_factory.mktemp("bills") / "book.db"
+    load_bills(path)
+    return path
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    """A server with the example's network, and the biller's book with its bills."""
+def world(tmp_path: Path, book: Path) -> Iterator[World]:
+    """A server with the network of the examples, and a biller's book."""
     settings = [
         part
         for name, value in SETTINGS.items()
@@ -29,7 +37,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     server = ServerProcess(tmp_path / "server", *settings)
     world = World(server, tmp_path, settings)
     try:
-        world.begin()
+        world.begin(book)
         yield world
     finally:
         world.end()

@@ -12,8 +12,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from switch.client.messages import messages_of
 from switch.codes import Role
 from switch.ids import new_id
+from switch.specs import specs_from_json
 from switch.v1 import admin_pb2, counter_pb2, payments_pb2
 from tests.server.harness import CALL_S, ROOT, Peers, ServerProcess, until
 
@@ -97,6 +99,29 @@ class Program:
         self.process.stdin.close()
 
 
+class Syncs:
+    """Counts how often a program has had the disk written, under strace."""
+
+    def __init__(self, directory: Path) -> None:
+        self._trace = directory / "syncs"
+        # -D: the program is the child that is waited for and killed.
+        tracer = ("strace", "-D", "-f", "-qq", "-e", "trace=fsync,fdatasync")
+        self.prefix = (*tracer, "-o", str(self._trace))
+
+    def count(self) -> int:
+        return self._trace.read_text().count("sync(")
+
+
+def load_bills(book: Path, bills: Path = EXAMPLES / "bills.csv") -> None:
+    """Put bills into a biller's book, by the biller itself."""
+    log = book.with_suffix(".log")
+    program = Program("biller.py", str(book), BILLER, "--load", str(bills), log=log)
+    try:
+        assert program.wait() == 0, program.log()
+    finally:
+        program.end()
+
+
 class World:
     """A server that knows the example's network, and the programs beside it."""
 
@@ -109,14 +134,13 @@ class World:
         self.book = directory / "book.db"
         self.server = server
 
-    def begin(self) -> None:
-        """Load the network and the bills, as the page of the examples says."""
+    def begin(self, book: Path) -> None:
+        """Load the network and take this book, which has the bills."""
         self._meet(self.server)
-        command("network", "load", str(EXAMPLES / "network.json"), world=self)
         register(self.peers)
         self.peers.authority.leaf(Role.BILLER, BILLER)
         self.peers.authority.leaf(Role.CENTRE, CENTRE)
-        self.load_bills()
+        self.book.write_bytes(book.read_bytes())
 
     def _meet(self, server: ServerProcess) -> None:
         self.server = server
@@ -154,10 +178,6 @@ class World:
         program = Program(name, *switch, *arguments, log=log, **options)
         self.programs.append(program)
         return program
-
-    def load_bills(self, path: Path = EXAMPLES / "bills.csv") -> None:
-        """Put bills into the biller's book."""
-        assert self.biller("--load", str(path)).wait() == 0
 
     def serving(self, **options: Any) -> Program:
         """The biller, connected."""
@@ -257,7 +277,11 @@ def make_payment(bill: counter_pb2.Bill, id_: bytes = b"") -> payments_pb2.Payme
 
 
 def register(peers: Peers) -> None:
-    """Two centres with money, offices, and a service that ends soon."""
+    """The network of the examples; centres with money, and a service that ends soon."""
+    specs = specs_from_json((EXAMPLES / "network.json").read_text())
+    participants, services = messages_of(specs)
+    network = admin_pb2.LoadNetworkRequest(participants=participants, services=services)
+    peers.treasury.admin.LoadNetwork(network, timeout=CALL_S)
     brief = admin_pb2.Service(
         code="BRIEF",
         biller=BILLER,
@@ -285,17 +309,3 @@ def register(peers: Peers) -> None:
     peers.treasury.admin.LoadNetwork(request, timeout=CALL_S)
     for name in (CENTRE, OTHER):
         assert peers.treasury.top_up(name, WALLET).result == 1
-
-
-def command(*arguments: str, world: World) -> str:
-    """Run a command of `payswitch`; what it prints."""
-    where = ("--address", world.server.address, "--tls", str(world.tls))
-    done = subprocess.run(
-        [sys.executable, "-m", "switch", *arguments, *where],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout

@@ -6,16 +6,16 @@ Method: a switch that a test plays, over mutual TLS: it asks, hears, and hangs u
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent import futures
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
-import pytest
 
-from switch.authority.development import DevAuthority
 from switch.codes import Role
 from switch.v1 import billers_pb2 as pb
-from tests.examples.programs import BILLER, EXAMPLES, Program
+from tests.examples.played import playing
+from tests.examples.programs import BILLER, Program, load_bills
 from tests.server.harness import until
 
 S_NS = 1_000_000_000
@@ -39,46 +39,27 @@ class PlayedSwitch:
             yield from play(requests)
         context.abort(grpc.StatusCode.UNAVAILABLE, "hangs up")
 
-    def handler(self) -> grpc.GenericRpcHandler:
+    def services(self) -> "dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]":
         connect = grpc.stream_stream_rpc_method_handler(
             self.connect,
             pb.ConnectRequest.FromString,
             pb.ConnectResponse.SerializeToString,
         )
-        return grpc.method_handlers_generic_handler(
-            "payswitch.v1.BillerService", {"Connect": connect}
-        )
+        return {"BillerService": {"Connect": connect}}
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[Callable[[PlayedSwitch], Program]]:
-    """Serve such a switch, and run the biller of the examples at it."""
-    authority = DevAuthority(tmp_path)
-    certificate, key, ca = authority.server().read()
-    authority.leaf(Role.BILLER, BILLER)
-    credentials = grpc.ssl_server_credentials([(key, certificate)], ca, True)
-    server = grpc.server(futures.ThreadPoolExecutor(4))
-    port = server.add_secure_port("127.0.0.1:0", credentials)
-    switch = ("--switch", f"127.0.0.1:{port}", "--tls", str(tmp_path))
-    common = (str(tmp_path / "book.db"), BILLER)
-    log = tmp_path / "biller.log"
-    programs = []
-
-    def begin(played: PlayedSwitch) -> Program:
-        server.add_generic_rpc_handlers([played.handler()])
-        server.start()
-        bills = ("--load", str(EXAMPLES / "bills.csv"))
-        programs.append(Program("biller.py", *common, *bills, log=log))
-        assert programs[0].wait() == 0
-        programs.append(Program("biller.py", *common, *switch, log=log))
-        return programs[1]
-
-    try:
-        yield begin
-    finally:
-        for program in programs:
-            program.end()
-        server.stop(None)
+@contextmanager
+def running(played: PlayedSwitch, directory: Path) -> Iterator[None]:
+    """The biller of the examples, with its bills, at such a switch."""
+    book = directory / "book.db"
+    load_bills(book)
+    with playing(directory, Role.BILLER, BILLER, played.services()) as switch:
+        arguments = (str(book), BILLER, *switch)
+        biller = Program("biller.py", *arguments, log=directory / "log")
+        try:
+            yield
+        finally:
+            biller.end()
 
 
 def confirm(number: int, reference: str, amount: int) -> pb.Question:
@@ -97,9 +78,7 @@ def confirm(number: int, reference: str, amount: int) -> pb.Question:
     )
 
 
-def test_what_was_not_heard_is_said_again(
-    run: Callable[[PlayedSwitch], Program],
-) -> None:
+def test_what_was_not_heard_is_said_again(tmp_path: Path) -> None:
     heard: list[list[pb.Answer]] = []
 
     def listen(requests: Requests, count: int) -> list[pb.Answer]:
@@ -134,8 +113,8 @@ def test_what_was_not_heard_is_said_again(
         yield from ()
 
     played = PlayedSwitch(ask, take_one, take_other, hear_nothing)
-    run(played)
-    until(lambda: last, 30)
+    with running(played, tmp_path):
+        until(lambda: last, 30)
     first = {one.number: one for one in heard[0]}
     assert first[7].kind == pb.ANSWER_KIND_CONFIRMED
     assert first[7].amount == 41_250
@@ -147,10 +126,10 @@ def test_what_was_not_heard_is_said_again(
     assert abs(last[0].clock_ns - time.time_ns()) < 60 * S_NS
 
 
-def test_the_waits_before_dialling_grow(run: Callable[[PlayedSwitch], Program]) -> None:
+def test_the_waits_before_dialling_grow(tmp_path: Path) -> None:
     played = PlayedSwitch()
-    run(played)
-    until(lambda: len(played.times) == 4, 30)
+    with running(played, tmp_path):
+        until(lambda: len(played.times) == 4, 30)
     gaps = [b - a for a, b in zip(played.times, played.times[1:], strict=False)]
     # Half a second, then twice as long each time; each spread by half.
     for gap, wait_s in zip(gaps, (0.5, 1.0, 2.0), strict=True):

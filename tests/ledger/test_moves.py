@@ -4,22 +4,33 @@ Method: the rows field by field; then all moves once through a ledger of its own
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
-from switch._core import LIMIT_RECORD, OUTCOME, ROW, SHIFT_RECORD, Ledger, Request
+from switch._core import (
+    LIMIT_RECORD,
+    OUTCOME,
+    ROW,
+    SHIFT_RECORD,
+    Ledger,
+    Request,
+    Rows,
+)
 from switch.codes import (
     NO_AMOUNT_LIMIT,
     NO_COUNT_LIMIT,
+    PROPOSE_ADVANCE,
     AccountState,
     AmountRule,
     Answered,
     Difference,
     DuplicateRule,
     Kind,
+    Link,
     Mode,
     Result,
     Role,
@@ -33,6 +44,7 @@ from switch.ledger.templates import Templates, derived_id, get_bytes
 from switch.register.load import (
     PURPOSE_FLOAT,
     PURPOSE_SETTLEMENT,
+    PURPOSE_SUSPENSE,
     ParticipantSpec,
     Register,
     ServiceSpec,
@@ -99,10 +111,72 @@ def test_what_two_people_do() -> None:
     assert moves.refund_id(ID) == digest[:16]
 
 
-def test_a_case_is_closed_and_a_shift_counted() -> None:
-    close = moves.close_case(ID, 44, "credited", sender=2, correction=50)
-    assert (field(close, "kind"), field(close, "resolves")) == (Kind.CASE_CLOSE, 44)
-    assert (field(close, "total"), reference(close)) == (50, b"credited")
+def hold_row(**values: int) -> Rows:
+    """A hold as the ledger has it: the second of a basket of three."""
+    row = np.zeros(1, ROW)
+    row["kind"] = Kind.HOLD
+    row["basket"] = 3 << 8 | 1
+    for name, value in (("sequence", 44), ("amount", 100), *values.items()):
+        row[name] = value
+    row["debit"], row["credit"] = 7, 8
+    return cast("Rows", row[0])
+
+
+def test_what_is_proposed_about_a_hold() -> None:
+    hold = hold_row()
+    asked = [
+        (moves.propose_post(ID, 44, 90, "seen", sender=2), Kind.POST, 90),
+        (moves.propose_void(ID, hold, "seen", sender=2), Kind.VOID, 100),
+        (moves.propose_verify(ID, hold, "seen", sender=2), Kind.VERIFY, 100),
+        (moves.propose_correction(ID, hold, 90, "seen", sender=2), Kind.TRANSFER, 90),
+        (moves.propose_advance(ID, hold, 90, "seen", sender=2), PROPOSE_ADVANCE, 90),
+        (moves.propose_close(ID, 44, "seen", sender=2), Kind.CASE_CLOSE, 1),
+    ]
+    for move, total, amount in asked:
+        assert (field(move, "kind"), field(move, "total")) == (Kind.PROPOSE, total)
+        assert (field(move, "resolves"), field(move, "amount")) == (44, amount)
+        assert (field(move, "participant"), reference(move)) == (2, b"seen")
+    never_mind = moves.withdraw(ID, 45, "no", sender=2, operator=5)
+    assert (field(never_mind, "kind"), field(never_mind, "resolves")) == (
+        Kind.WITHDRAW,
+        45,
+    )
+    assert (field(never_mind, "operator_"), reference(never_mind)) == (5, b"no")
+
+
+def test_what_is_done_about_a_hold() -> None:
+    hold = hold_row()
+    asked = moves.propose_post(ID, 44, 90, "seen", sender=2).rows.copy()
+    asked["sequence"] = 46
+    [asked] = asked
+    done = {
+        Kind.POST: moves.approved_post(asked, checker=3),
+        Kind.VOID: moves.approved_void(asked, hold, checker=3),
+        Kind.VERIFY: moves.approved_verify(asked, hold, checker=3),
+        Kind.CASE_CLOSE: moves.approved_close(asked, checker=3),
+        Kind.TRANSFER: moves.approved_correction(asked, hold, checker=3),
+    }
+    advance = moves.approved_advance(asked, hold, 9, checker=3)
+    for kind, move in (*done.items(), (Kind.TRANSFER, advance)):
+        assert set(move.rows["kind"].tolist()) == {kind}
+        assert set(move.rows["total"].tolist()) == {46}
+        assert set(move.rows["checker"].tolist()) == {3}
+    # What has no id is done to the whole basket.
+    for kind in (Kind.VOID, Kind.VERIFY):
+        assert done[kind].rows["resolves"].tolist() == [43, 44, 45]
+        assert not done[kind].rows["id"].tobytes().strip(b"\0")
+    for move, sides in ((done[Kind.TRANSFER], (7, 8)), (advance, (9, 7))):
+        assert (field(move, "debit"), field(move, "credit")) == sides
+        assert (field(move, "amount"), field(move, "resolves")) == (90, 44)
+        assert move.rows["id"].tobytes() == moves.refund_id(ID)
+        assert (field(move, "participant"), reference(move)) == (2, b"seen")
+    lent = hold_row(sequence=50, amount=90)
+    back = moves.recover(ID, lent, "paid back", sender=2)
+    assert (field(back, "debit"), field(back, "credit")) == (8, 7)
+    assert (field(back, "amount"), field(back, "resolves")) == (90, 50)
+
+
+def test_a_shift_is_counted() -> None:
     counted = shift_rows.Shift(7, 3, 900, 1, 100, 700, 650, 2)
     shift = shift_rows.shift(ID, 5, 4, counted, sender=3, previous=40)
     assert (field(shift, "kind"), field(shift, "resolves")) == (Kind.SHIFT, 40)
@@ -114,8 +188,9 @@ def test_a_case_is_closed_and_a_shift_counted() -> None:
 
 
 def test_a_billers_word() -> None:
-    [yes] = moves.confirmed(44, ID, "CREDITED/1")
+    [yes] = moves.confirmed(44, ID, 100, "CREDITED/1")
     assert (yes["number"], yes["kind"]) == (44, Answered.CONFIRMED)
+    assert yes["amount"] == 100
     assert yes["id"].tobytes() == ID
     text = yes["biller_reference"].tobytes()[: yes["biller_reference_size"]]
     assert text == b"CREDITED/1"
@@ -207,6 +282,7 @@ class Bench:
         self.sender = treasury_index
         self.float = self.account(treasury_index, PURPOSE_FLOAT)
         self.settlement = self.account(treasury_index, PURPOSE_SETTLEMENT)
+        self.suspense = self.account(treasury_index, PURPOSE_SUSPENSE)
         self.centre = self.index("bsk-1")
         self.wallet = self.account(self.centre, 0)
         self.biller = self.account(self.index("water"), 0)
@@ -227,6 +303,18 @@ class Bench:
         assert reply.dtype == OUTCOME
         outcome = outcome_of(reply)
         return Result(int(outcome["result"])), int(outcome["sequence"])
+
+    def decide(self, ask: Templates, done: Callable[..., Templates]) -> int:
+        """What one proposes, another approves; sequence of what is done then."""
+        result, asked = self.do(ask)
+        assert result is Result.OK
+        yes = moves.approve(new_id(), asked, sender=self.sender + 1)
+        assert self.do(yes)[0] is Result.OK
+        result, sequence = self.do(
+            done(self.ledger.row(asked), checker=self.sender + 1)
+        )
+        assert result is Result.OK
+        return sequence
 
     def balance(self, account: int) -> int:
         image, _ = self.ledger.account(account)
@@ -346,7 +434,7 @@ def test_a_biller_ends_a_hold(bench: Bench) -> None:
     hold = moves.hold(row_id, bench.wallet, 2, 2_000, "BILL-1", 60, sender=bench.centre)
     held = bench.do(hold)[1]
     biller = bench.index("water")
-    reply = bench.commit(Request.answers(moves.confirmed(held, row_id), biller))
+    reply = bench.commit(Request.answers(moves.confirmed(held, row_id, 2_000), biller))
     assert not isinstance(reply, bytes)
     assert reply["result"][0] == Result.OK
     late = Request.answers(moves.rejected(held, row_id), biller)
@@ -354,10 +442,48 @@ def test_a_biller_ends_a_hold(bench: Bench) -> None:
     assert not isinstance(reply, bytes)
     assert reply["result"][0] == Result.ALREADY_POSTED
     case = int(reply["sequence"][0])
-    close = moves.close_case(new_id(), case, "biller's error", sender=bench.sender)
-    assert bench.do(close)[0] is Result.OK
-    again = moves.close_case(new_id(), case, "twice", sender=bench.sender)
+    ask = moves.propose_close(new_id(), case, "its error", sender=bench.sender)
+    close = bench.decide(ask, moves.approved_close)
+    assert bench.ledger.resolution(case)[0] == close
+    again = moves.propose_close(new_id(), case, "twice", sender=bench.sender)
     assert bench.do(again)[0] is Result.CASE_CLOSED
+
+
+def test_a_kept_hold_is_paid_ahead_and_ended(bench: Bench) -> None:
+    for account, utr in ((bench.wallet, "UTR1"), (bench.suspense, "UTR2")):
+        put = moves.top_up if account == bench.wallet else moves.transfer
+        given = put(new_id(), bench.float, account, 10_000, utr, sender=bench.sender)
+        assert bench.do(given)[0] is Result.OK
+    held = bench.do(
+        moves.hold(new_id(), bench.wallet, 2, 2_000, "BILL-1", 60, sender=bench.centre)
+    )[1]
+    bench.ledger.commit([], bench.ledger.timestamp + 61 * 10**9)
+    assert bench.ledger.kept().tolist() == [held]
+    row = bench.ledger.row(held)
+    ask = moves.propose_advance(new_id(), row, 1_500, "needs it", sender=bench.sender)
+    lent = bench.decide(
+        ask,
+        lambda proposal, **who: moves.approved_advance(
+            proposal, row, bench.suspense, **who
+        ),
+    )
+    assert bench.ledger.link(held, Link.ADVANCE) == lent
+    assert bench.balance(bench.wallet) == 11_500
+    # Somebody thought better of it.
+    ask = moves.propose_post(new_id(), held, 2_000, "seen", sender=bench.sender)
+    asked = bench.do(ask)[1]
+    never = moves.withdraw(new_id(), asked, "not so", sender=bench.sender)
+    assert bench.do(never)[0] is Result.OK
+    yes = moves.approve(new_id(), asked, sender=bench.sender + 1)
+    assert bench.do(yes)[0] is Result.PROPOSAL_WITHDRAWN
+    ask = moves.propose_void(new_id(), row, "never had it", sender=bench.sender)
+    bench.decide(ask, lambda proposal, **who: moves.approved_void(proposal, row, **who))
+    assert bench.ledger.kept_count == bench.ledger.holds_count == 0
+    back = moves.recover(
+        new_id(), bench.ledger.row(lent), "is back", sender=bench.sender
+    )
+    assert bench.do(back)[0] is Result.OK
+    assert bench.balance(bench.wallet) == bench.balance(bench.suspense) == 10_000
 
 
 def test_a_wallet_is_limited_frozen_and_closed(bench: Bench) -> None:

@@ -45,6 +45,7 @@ from tests.server.till import DUE, Till, cashier, load_services, settings
 
 CONFIRM, STATUS = billers_pb2.QUESTION_KIND_CONFIRM, billers_pb2.QUESTION_KIND_STATUS
 HELD, UNKNOWN = payments.PAYMENT_STATE_HELD, payments.PAYMENT_STATE_UNKNOWN
+KEPT, UNVERIFIED = payments.PAYMENT_STATE_KEPT, payments.PAYMENT_STATE_UNVERIFIED
 COMPLETED = payments.PAYMENT_STATE_COMPLETED
 REVERSED, EXPIRED = payments.PAYMENT_STATE_REVERSED, payments.PAYMENT_STATE_EXPIRED
 REFUNDED = payments.PAYMENT_STATE_REFUNDED
@@ -245,7 +246,8 @@ def test_6_unknown_is_no_failure_and_late_success_is_taken(
         [case] = exceptions_of(peers, held.sequence)
         assert case.kind == exceptions_pb2.EXCEPTION_KIND_KEPT
         # The deadline has passed; the money and the bill stay where they are.
-        assert till.get(due.id).state in (HELD, UNKNOWN)
+        assert till.get(due.id).state == KEPT
+        assert till.acknowledgement(due.id).number == f"centre-a/A/{held.sequence}"
         assert till.wallet.pending >= 700
         biller.send(confirm(biller.questions[0]))
         until(lambda: till.get(due.id).state == COMPLETED)
@@ -256,7 +258,7 @@ def test_6_a_confirmation_after_expiry_is_a_case(till: Till, peers: Peers) -> No
     with ScriptedBiller(peers.biller(), silent) as biller:
         due = payment("SOON", 700)
         held = till.pay(due, wait_ms=1)
-        until(lambda: till.get(due.id).state == EXPIRED)
+        until(lambda: till.get(due.id).state == UNVERIFIED)
         balance = till.wallet.balance
         for _ in range(2):
             biller.send(confirm(biller.questions[0], "LATE-1"))
@@ -267,14 +269,15 @@ def test_6_a_confirmation_after_expiry_is_a_case(till: Till, peers: Peers) -> No
         assert case.history[-1].note == "LATE-1"
         # Nothing moves by itself: people decide.
         assert till.wallet.balance == balance
-        assert till.get(due.id).state == EXPIRED
+        found = till.get(due.id)
+        assert (found.state, found.disputed) == (UNVERIFIED, True)
 
 
 def test_6_a_late_confirmation_is_put_right(till: Till, peers: Peers) -> None:
     with ScriptedBiller(peers.biller(), silent) as biller:
         due = payment("SOON", 700)
         held = till.pay(due, wait_ms=1)
-        until(lambda: till.get(due.id).state == EXPIRED)
+        until(lambda: till.get(due.id).state == UNVERIFIED)
         biller.send(confirm(biller.questions[0], "LATE-2"))
         until(lambda: is_confirmed_late(peers, held.sequence))
     [case] = exceptions_of(peers, held.sequence)
@@ -290,6 +293,10 @@ def test_6_a_late_confirmation_is_put_right(till: Till, peers: Peers) -> None:
         [done] = second.Approve(approve, timeout=CALL_S).done
         assert done.result == OK
         assert till.wallet.balance == before - 700
+    # It was paid after all.
+    found = till.get(due.id)
+    assert (found.state, found.disputed) == (EXPIRED, False)
+    assert found.conclusion.kind == types_pb2.ENTRY_KIND_TRANSFER
     # The correction itself ends the case.
     assert not exceptions_of(peers, held.sequence)
     wrong = propose(peers, CORRECTION, held.sequence, "no case")
