@@ -91,7 +91,30 @@ def verify_basket(approved: int) -> Tell:
     return tell
 
 
+def verify_approved(*, then_confirmed: bool) -> Tell:
+    """Two people want it verified, before or after its biller has confirmed it."""
+
+    def tell(s: Story) -> None:
+        hold = expired(s)
+        if not then_confirmed:
+            s.case(hold, LATE)
+        asked = s.asked(Kind.VERIFY, hold, 900, b"not in its books")
+        s.approve(asked)
+        if then_confirmed:
+            s.case(hold, LATE)
+        done = s.verify(hold)
+        done.checker, done.total = SECOND, asked.sequence
+
+    return tell
+
+
 VERIFIES: Pairs = {
+    "by who has not seen what its biller said": (
+        "cases",
+        "its proposal is older than what its biller has said",
+        verify_approved(then_confirmed=False),
+        verify_approved(then_confirmed=True),
+    ),
     "by nobody": (
         "approvals",
         "it verifies a payment: no biller's word, and no two people",
