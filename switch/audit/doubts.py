@@ -133,6 +133,7 @@ class Doubts:
         subjects = self._subjects(rows)
         order = np.lexsort((rows["sequence"], subjects))
         rows, subjects = pick(rows, order), subjects[order]
+        moves = self.accounts.moves(rows).tolist()
         holds, first = np.unique(subjects, return_index=True)
         last = np.append(first[1:], len(rows))
         for start in range(0, len(holds), HOLDS_TOGETHER):
@@ -143,9 +144,7 @@ class Doubts:
                 about, final, first[part].tolist(), last[part].tolist(), strict=True
             ):
                 doubt = Doubt(hold, end, self.refunds)
-                mine = rows[low:high]
-                moves = self.accounts.moves(mine).tolist()
-                for row, move in zip(mine, moves, strict=True):
+                for row, move in zip(rows[low:high], moves[low:high], strict=True):
                     doubt.come_to(int(row["sequence"]))
                     self._row(doubt, row, move)
                 self.exceptions.of(doubt, undone)
