@@ -118,9 +118,7 @@ def test_row_flags_match_the_layout() -> None:
         if name.startswith("ROW_")
     }
     # Two names of one bit are both there: which is meant the row's kind says.
-    spelled = {
-        name: flag.value for name, flag in codes.RowFlag.__members__.items()
-    } | {
+    spelled = {name: flag.value for name, flag in codes.RowFlag.__members__.items()} | {
         "HEAD_SHIFT": codes.HEAD_SHIFT,
         "HEAD_MASK": codes.HEAD_MASK,
         "TENDER_SHIFT": codes.TENDER_SHIFT,

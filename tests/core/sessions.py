@@ -113,7 +113,7 @@ class Work:
             said: list[Said] = []
             while self.open and self.open[0][2] == biller and len(said) < 8:
                 sequence, id_, _ = self.open.popleft()
-                said.append(Said(sequence, id_, rng.randrange(3) > 0, b"SAID"))
+                said.append(Said(sequence, id_, rng.randrange(3) > 0, b"SAID", AMOUNT))
             self.rows_count += len(said)
             asks.append(Answers(said, biller))
         self.now += rng.randrange(10**9)

@@ -190,13 +190,11 @@ def ask_of_rows(walk: Walk) -> None:
 
 def ask_of_billers(walk: Walk) -> None:
     """What a biller says, in time, too late, and of what was posted."""
-    holds = [walk.payment(b"CONFIRMED") for _ in range(4)]
-    held = walk.tell(walk.message(*holds), *[Result.OK] * 4)
+    holds = [walk.payment(b"CONFIRMED") for _ in range(7)]
+    held = walk.tell(walk.message(*holds), *[Result.OK] * 7)
     said = [
-        Said(one.sequence, each.id, confirmed, b"WORD")
-        for one, each, confirmed in zip(
-            held, holds, (True, False, True, True), strict=True
-        )
+        Said(one.sequence, each.id, place != 1, b"WORD", each.amount)
+        for place, (one, each) in enumerate(zip(held, holds, strict=True))
     ]
     walk.tell(Answers(said[:2], walk.biller), Result.OK, Result.OK)
     walk.tell(
@@ -204,11 +202,29 @@ def ask_of_billers(walk: Walk) -> None:
     )
     walk.rows(Row(Kind.POST, amount=900, resolves=held[2].sequence))
     walk.rows(Row(Kind.VOID, resolves=held[3].sequence))
-    late = walk.tell(Answers([said[3]], walk.biller), Result.ALREADY_VOIDED)
-    case = late[0].sequence
-    walk.rows(walk.row(Kind.CASE_CLOSE, resolves=case, reference=b"told"))
-    again = walk.row(Kind.CASE_CLOSE, resolves=case, reference=b"told")
-    walk.rows(again, result=Result.CASE_CLOSED)
+    walk.tell(Answers([said[3]], walk.biller), Result.ALREADY_VOIDED)
+    differs = replace(said[6], amount=1)
+    walk.tell(Answers([differs], walk.biller), Result.AMOUNT_DIFFERS)
+    # What is told of these two changes when people have decided.
+    walk.change(Row(Kind.VOID, resolves=held[4].sequence))
+    no = replace(said[5], confirmed=False)
+    for answer in (said[4], said[5], no):
+        [last] = walk.commit(Answers([answer], walk.biller))
+    two_people(walk, Kind.VERIFY, held[4].sequence)
+    two_people(walk, Kind.CASE_CLOSE, last.sequence)
+    idle = walk.row(Kind.PROPOSE, amount=1, resolves=held[6].sequence)
+    idle.reference, idle.total = b"not now", Kind.VOID
+    gone = walk.row(Kind.WITHDRAW, resolves=walk.rows(idle).sequence)
+    walk.rows(replace(gone, reference=b"a mistake"))
+
+
+def two_people(walk: Walk, total: Kind, resolves: int) -> None:
+    """What one of them wants, another one approves, and it is done."""
+    proposal = walk.row(Kind.PROPOSE, amount=1, resolves=resolves, total=total)
+    proposal.reference = b"as they say"
+    asked = walk.rows(proposal).sequence
+    approval = walk.row(Kind.APPROVE, resolves=asked, participant=walk.centre)
+    walk.rows(approval, people.done(proposal, asked, checker=walk.centre))
 
 
 def ask_of_people(walk: Walk) -> None:

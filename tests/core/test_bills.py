@@ -128,8 +128,11 @@ def test_where_a_payment_stands_by_now(desk: Desk) -> None:
         pb.PAYMENT_STATE_COMPLETED,
         pb.PAYMENT_STATE_REVERSED,
         pb.PAYMENT_STATE_REFUNDED,
-        pb.PAYMENT_STATE_EXPIRED,
+        pb.PAYMENT_STATE_UNVERIFIED,
     ]
+    desk.answer(desk.says(held[3], REJECTED))
+    [verified] = desk.pay(payments[3])
+    assert verified.state == pb.PAYMENT_STATE_EXPIRED
 
 
 # --- answers -----------------------------------------------------------------------

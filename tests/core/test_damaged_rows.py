@@ -319,7 +319,8 @@ def biller_answers(ward: Ward) -> tuple[int, Callable[[], Ask]]:
     hold = ward.hold()
     [sequence] = ward.do(hold)
     biller = ward.net.services[hold.service - 1].biller
-    return sequence, lambda: Answers([Said(sequence, hold.id)], biller)
+    said = Said(sequence, hold.id, amount=AMOUNT)
+    return sequence, lambda: Answers([said], biller)
 
 
 @case
@@ -519,22 +520,31 @@ def test_damaged_ids_in_the_index(ward: Ward) -> None:
 
 
 def test_damaged_claims_in_the_index(ward: Ward) -> None:
-    """What is due and would release a claim cannot be ended, what has none can."""
+    """What releases a claim cannot be done, what has none can; so with an expiry, as
+    that releases none.
+    """
     first = ward.pay(DuplicateRule.ONCE)
     ward.do(first)
     second = ward.pay(DuplicateRule.ONCE)
     second.reference = first.reference
     free = ward.hold(ward.free)
-    [claiming, _] = ward.do(ward.hold(), free)
+    claiming = ward.hold()
+    holds = ward.do(claiming, free)
     ward.fill()
     damage_runs(ward, CLAIMS)
     ward.refuses(Rows([second]), NOW)
-    model = ward.pair.model
-    model.due = [hold for hold in model.due if hold[1] != claiming]
     ward.pair.commit([], LATER)
-    assert ward.pair.ledger.holds_aside().tolist() == [claiming]
-    assert ward.pair.ledger.holds().tolist() == [claiming]
-    ward.pair.compare_accounts()
+    assert ward.pair.ledger.holds().tolist() == []
+    biller = ward.net.services[free.service - 1].biller
+    no_credit = [
+        Answers([Said(sequence, hold.id, confirmed=False)], biller)
+        for sequence, hold in zip(holds, (claiming, free), strict=True)
+    ]
+    ward.refuses(no_credit[0])
+    [[verified]] = ward.pair.commit(no_credit[1:], LATER)
+    assert verified.result == Result.OK
+    assert ward.pair.ledger.unverified().tolist() == holds[:1]
+    ward.pair.compare_all()
 
 
 def test_damaged_links_in_the_index(ward: Ward) -> None:

@@ -314,7 +314,7 @@ def of_epoch(path: Path, instance: bytes, epoch: int) -> Ledger:
     with env.begin(write=True) as txn:
         meta = env.open_db(b"meta", txn=txn)
         env.open_db(b"journal", txn=txn)
-        head = b"CHK1" + (4).to_bytes(2, "little") + bytes(2)
+        head = b"CHK1" + (5).to_bytes(2, "little") + bytes(2)
         txn.put(b"ledger", head + instance + epoch.to_bytes(8, "little"), db=meta)
     env.close()
     return new(path)

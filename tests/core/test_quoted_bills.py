@@ -222,14 +222,19 @@ def test_what_ends_a_payment_copies_its_flags(market: Market) -> None:
     overdue, keeping = hold(3), market.pay(market.fetch(water, b"R", b"B"))
     market.wait(DEADLINE_S + 1)
     ends = {row.resolves: row for row in market.model.rows[-2:]}
+    verified = market.answer(overdue, confirmed=False)
     for row in (
         market.row(posted),
         market.row(refunded),
         market.row(voided),
-        ends[overdue.sequence],
+        market.row(verified),
     ):
         assert flags(row) == quoted
         assert row.flags & RowFlag.RELEASE
+    # What its deadline gives back may be credited: the bill stays its own.
+    expired = ends[overdue.sequence]
+    assert flags(expired) == quoted
+    assert not expired.flags & RowFlag.RELEASE
     case = ends[keeping.sequence]
     assert (case.kind, flags(case)) == (Kind.CASE, RowFlag(0))
     assert market.state(market.plain(power, b"S", DUE, amount_due=DUE)).result == 1
@@ -399,6 +404,8 @@ def test_an_old_token_never_pays_again(
         market.answer(held, confirmed=False)
     elif end == "expire":
         market.wait(DEADLINE_S + 1)
+        assert market.pay(between).result == Result.BILL_ALREADY_CLAIMED
+        market.answer(held, confirmed=False)
     else:
         posted = market.answer(held)
         market.refund(posted, 1)

@@ -13,12 +13,19 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from switch.codes import AccountKind, DuplicateRule, Kind, Result, RowFlag
+from switch.codes import (
+    PROPOSE_ADVANCE,
+    AccountKind,
+    DuplicateRule,
+    Kind,
+    Result,
+    RowFlag,
+)
 from tests import people
 from tests.core.network import NOW, make_network, top_up
 from tests.core.pair import Pair
 from tests.model import Answers, Payments, Rows
-from tests.records import LimitRecord, Payment, Row, Said
+from tests.records import KINDS_WITHOUT_ID, LimitRecord, Payment, Row, Said
 
 SECOND_NS = 10**9
 FUNDS = 100_000
@@ -28,6 +35,10 @@ amounts = st.one_of(st.integers(1, 2_000), st.sampled_from((500, 60_000, 10**18)
 services = st.integers(1, 41)
 bills = st.integers(1, 6)
 backs = st.integers(0, 12)
+said = st.sampled_from((None, None, 0, 0, 0, 1, -300))
+proposed = st.sampled_from(
+    (Kind.POST, Kind.VOID, Kind.TRANSFER, PROPOSE_ADVANCE, Kind.VERIFY)
+)
 jumps = st.sampled_from((1, 3_600, 86_400, 8 * 86_400, 32 * 86_400))
 
 
@@ -63,7 +74,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """A row with a new id, sent by the treasury."""
         self.number += 1
         row = Row(kind, participant=self.net.treasury, **fields)
-        if kind not in (Kind.POST, Kind.VOID, Kind.WINDOW):
+        if kind not in KINDS_WITHOUT_ID:
             row.id = self.number.to_bytes(16, "big")
         return row
 
@@ -122,31 +133,71 @@ class LedgerMachine(RuleBasedStateMachine):
     def void(self, back: int) -> None:
         self.do(self.row(Kind.VOID, resolves=self.recent((Kind.HOLD,), back)))
 
-    @rule(back=backs, confirmed=st.booleans(), twice=st.booleans())
-    def answer(self, back: int, confirmed: bool, twice: bool) -> None:
-        hold = self.pair.model.rows[self.recent((Kind.HOLD,), back) - 1]
+    @rule(back=backs, said=said, twice=st.booleans())
+    def answer(self, back: int, said: int | None, twice: bool) -> None:
+        """Nothing was credited, or what was asked about, or so much more."""
+        model = self.pair.model
+        hold = model.rows[self.recent((Kind.HOLD,), back) - 1]
         if hold.kind != Kind.HOLD:
             return
-        biller = self.pair.model.services[hold.service - 1].biller
-        said = Answers([Said(hold.sequence, hold.id, confirmed, b"word")], biller)
-        self.pair.commit([said] * (1 + twice), self.now)
+        biller = model.services[hold.service - 1].biller
+        amount = max(1, model.question_sum(hold) + (said or 0))
+        answer = Said(hold.sequence, hold.id, said is not None, b"word", amount)
+        self.pair.commit([Answers([answer], biller)] * (1 + twice), self.now)
 
     @rule(back=backs, amount=amounts, other=st.booleans())
-    def propose_and_approve(self, back: int, amount: int, other: bool) -> None:
+    def refund_by_two(self, back: int, amount: int, other: bool) -> None:
         payment = self.recent((Kind.PAY, Kind.POST), back)
-        ask = self.row(Kind.PROPOSE, resolves=payment, amount=amount, total=Kind.REFUND)
+        self.propose_and_approve(Kind.REFUND, payment, amount, other=other)
+
+    @rule(back=backs, amount=amounts, total=proposed, other=st.booleans())
+    def decide(self, back: int, amount: int, total: int, other: bool) -> None:
+        """Of a hold, what two people may want of such; most often what fits it."""
+        model = self.pair.model
+        hold = self.recent((Kind.HOLD,), back)
+        row = model.hold_of(Row(Kind.POST, resolves=hold))
+        if row is None:
+            return
+        self.propose_and_approve(total, hold, min(amount, row.amount), other=other)
+
+    @rule(back=backs, other=st.booleans())
+    def close_case(self, back: int, other: bool) -> None:
+        case = self.recent((Kind.CASE,), back)
+        self.propose_and_approve(Kind.CASE_CLOSE, case, 1, other=other)
+
+    @rule(back=backs)
+    def recover(self, back: int) -> None:
+        advances = [*self.pair.model.advanced.values()] or [1]
+        lent = self.pair.model.rows[advances[-1 - back % len(advances)] - 1]
+        row = self.row(Kind.TRANSFER, resolves=lent.sequence, amount=lent.amount or 1)
+        row.debit, row.credit, row.reference = lent.credit, lent.debit, b"back"
+        self.do(row)
+
+    @rule(back=backs)
+    def withdraw(self, back: int) -> None:
+        row = self.row(Kind.WITHDRAW, resolves=self.recent((Kind.PROPOSE,), back))
+        row.reference = b"not so"
+        self.do(row)
+
+    def propose_and_approve(
+        self, total: int, resolves: int, amount: int, *, other: bool
+    ) -> None:
+        """And what comes of it, each sent twice."""
+        ask = self.row(Kind.PROPOSE, resolves=resolves, amount=amount, total=total)
         ask.reference = b"as asked"
         self.do(ask)
         asked = self.recent((Kind.PROPOSE,), 0)
         yes = self.row(Kind.APPROVE, resolves=asked, operator_=int(other))
-        refund = people.done(ask, asked, checker=yes.participant)
-        self.pair.commit([Rows([yes, refund]), Rows([yes, refund])], self.now)
-
-    @rule(back=backs, correction=backs)
-    def close_case(self, back: int, correction: int) -> None:
-        row = self.row(Kind.CASE_CLOSE, resolves=self.recent((Kind.CASE,), back))
-        row.reference, row.total = b"put right", correction
-        self.do(row)
+        hold = self.pair.model.hold_of(ask)
+        accounts = (hold.debit, hold.credit) if hold is not None else (0, 0)
+        if total == PROPOSE_ADVANCE:
+            accounts = self.net.suspense, accounts[0]
+        deed = people.done(
+            ask, asked, checker=yes.participant, debit=accounts[0], credit=accounts[1]
+        )
+        if total not in (Kind.TRANSFER, PROPOSE_ADVANCE):
+            deed.debit = deed.credit = 0
+        self.pair.commit([Rows([yes, deed]), Rows([yes, deed])], self.now)
 
     @rule(back=backs, amount=amounts)
     def refund(self, back: int, amount: int) -> None:
