@@ -92,14 +92,19 @@ def approval(after_ns: int, *, before: str = "") -> Tell:
     return tell
 
 
-def withdrawal(*answers: str) -> Tell:
+def withdrawal(*answers: str, sender: int = 1) -> Tell:
     def tell(s: Story) -> None:
         asked = s.asked(Kind.POST, kept(s), 200, b"so it says")
         for answer in answers:
             if answer == "approve":
                 s.approve(asked)
             else:
-                s.add(Kind.WITHDRAW, resolves=asked.sequence, reference=b"x")
+                s.add(
+                    Kind.WITHDRAW,
+                    resolves=asked.sequence,
+                    reference=b"x",
+                    participant=sender,
+                )
 
     return tell
 
@@ -219,6 +224,12 @@ ENDS: Pairs = {
         "it withdraws what sequence",
         withdrawal("withdraw"),
         withdrawal("withdraw", "withdraw"),
+    ),
+    "a withdraw by a centre": (
+        "senders",
+        "its sender has no role that may send it",
+        withdrawal("withdraw"),
+        withdrawal("withdraw", sender=2),
     ),
     "a proposal to post what is not kept": (
         "cases",

@@ -182,9 +182,17 @@ def test_a_late_confirmation_of_what_is_unverified(desk: CaseDesk) -> None:
         moves.propose_verify(next(desk.ids), hold, "by phone", sender=desk.treasury)
     )
     done = moves.approved_verify(proposal, hold, checker=desk.checker)
-    assert desk.one(done).result is Result.OK
+    verified = desk.one(done)
+    assert verified.result is Result.OK
     assert desk.cases() == 0
-    assert desk.pay_bill_of(held).result is Result.OK
+    assert desk.one(done) == verified._replace(repeat=1)
+    # What it says after that nobody has seen who wanted it.
+    assert desk.confirm(held).repeat == 0
+    for reopen in (desk.reopen, desk.rebuild):
+        assert desk.one(done) == Told(Result.NOT_APPROVED)
+        reopen()
+    assert desk.cases() == 1
+    assert is_claimed_by(desk, held)
 
 
 @pytest.mark.parametrize("by_biller", [False, True])
