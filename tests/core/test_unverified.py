@@ -242,6 +242,28 @@ def test_a_bill_that_was_called_off_and_credited(
     assert desk.pay_bill_of(held).other == taker
 
 
+@pytest.mark.parametrize("between", [0, 1, 15, 16])
+def test_an_older_payment_of_the_bill_was_credited(
+    desk: CaseDesk, between: int
+) -> None:
+    """The 16 payments that took the bill last are looked at."""
+    held = desk.voided()
+    for _ in range(between):
+        later = desk.pay_bill_of(held)
+        assert later.result is Result.OK
+        assert desk.one(moves.void(later.sequence)).result is Result.OK
+    desk.confirm(held)
+    reference = desk.ledger.row(held)["reference"].tobytes().rstrip(b"\0")
+    asked = desk.service(b"LIGHT"), reference, reference, desk.now
+    for reopen in (desk.reopen, desk.rebuild):
+        is_found = between < 16
+        assert desk.ledger.in_the_way(*asked) == (held if is_found else 0)
+        if is_found:
+            assert is_claimed_by(desk, held)
+        reopen()
+    assert (desk.pay_bill_of(held).result is Result.OK) == (not is_found)
+
+
 def test_it_is_paid_after_all(desk: CaseDesk) -> None:
     held, other = desk.expired(), desk.expired()
     hold = desk.ledger.row(held)
