@@ -105,7 +105,7 @@ def look(directory: str, least: int) -> dict[str, Any]:
     used = os.times()
     memory = memory_mib()
     accounts, sequence = ledger.accounts()
-    if sequence < least or int(ledger.row(least)["sequence"]) != least:
+    if sequence < least or ledger.row(least).sequence != least:
         raise SystemExit(f"{sequence} rows are left of {least}")
     debits, credits = (
         int(accounts[name].sum()) for name in ("debits_posted", "credits_posted")

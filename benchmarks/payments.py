@@ -103,6 +103,6 @@ def next_round(ledger: core.Ledger, pool_rows: int) -> int:
     Later than the last row's, and late enough for ordered ids of a smaller pool to
     come after those of a larger one.
     """
-    reference = ledger.row(ledger.sequence)["reference"].tobytes()
+    reference = ledger.row(ledger.sequence).reference
     last = int(reference[:ROUND_DIGITS])
     return max(last, ledger.sequence // pool_rows + 1) + 1

@@ -127,8 +127,8 @@ def check_statement(ledger: core.Ledger, account: int) -> None:
         row = ledger.row(sequence)
         after = ledger.balance_at(account, sequence)
         before = ledger.balance_at(account, sequence - 1)
-        side = 1 if row["debit"] == account else 3
-        assert after[side] - before[side] == int(row["amount"])
+        side = 1 if row.debit == account else 3
+        assert after[side] - before[side] == row.amount
 
 
 def measure_accounts(
@@ -157,7 +157,7 @@ def measure_finds(ledger: core.Ledger, rng: np.random.Generator) -> Figures:
     """Look-ups of ids that were paid long ago."""
     old = rng.integers(1, ledger.sequence // 2 + 1, CALLS).tolist()
     rows = [ledger.row(sequence) for sequence in old]
-    asked = [(int(row["participant"]), row["id"].tobytes()) for row in rows]
+    asked = [(row.participant, row.id) for row in rows]
     for (sender, id_), sequence in zip(asked[:50], old, strict=False):
         assert ledger.find(sender, id_) == sequence
     return spread(partial(ledger.find, s, i) for s, i in asked)

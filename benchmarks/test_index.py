@@ -89,7 +89,7 @@ def test_account_rows(
     account, sequences = asked[-1]
     assert len(sequences) == LIMIT
     assert (np.diff(sequences.astype(np.int64)) < 0).all()
-    assert bench.ledger.row(int(sequences[0]))["debit"] == account
+    assert bench.ledger.row(int(sequences[0])).debit == account
     benchmark.extra_info["rows"] = LIMIT
 
 

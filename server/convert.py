@@ -1,7 +1,7 @@
-"""Rows and accounts as messages, and messages as specs.
+"""Entries and accounts as messages, and messages as specs.
 
 Indices become the register's permanent names. A name that is missing means that the
-register is behind the row; it is then refreshed once and must be there.
+register is behind the entry; it is then refreshed once and must be there.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,8 +14,6 @@ from switch.billing.quotations import Quoted
 from switch.billing.status import BillerStatus
 from switch.calendar import day_date
 from switch.codes import (
-    TENDER_MASK,
-    TENDER_SHIFT,
     AccountKind,
     AmountRule,
     CheckDigit,
@@ -34,6 +32,7 @@ from switch.codes import (
     kinds_with,
 )
 from switch.counter.shift_rows import read_shift
+from switch.entries import Entry
 from switch.ledger.payment_tails import PaymentTail, read_payment_tail, read_tails
 from switch.ledger.statements import Line, Payment
 from switch.payment_states import PaymentState
@@ -78,99 +77,88 @@ def _known(register: Register, find: Callable[[int], T], index: int) -> T:
 
 
 def entries(
-    rows: Iterable[Rows],
+    listed: Sequence[Entry],
     ledger: Ledger,
     register: Register,
     *,
     around_damage: bool = False,
 ) -> list[types_pb2.Entry]:
-    """Rows as entries, in order.
+    """Entries as messages, in order.
 
     With `around_damage` an entry whose tail item cannot be read comes without it: a
     list of what people must see to goes on. Raises CorruptionError.
     """
-    listed = list(rows)
-    wanted = [int(row["sequence"]) for row in listed if _has_text(row)]
+    wanted = [one.sequence for one in listed if _has_text(one)]
     tails: dict[int, bytes | None] = {**read_tails(ledger, wanted, around_damage)}
     tails |= {one: None for one in wanted if one not in tails}
     return [
-        _entry(row, tails.get(int(row["sequence"]), b""), ledger, register)
-        for row in listed
+        _entry(one, tails.get(one.sequence, b""), ledger, register) for one in listed
     ]
 
 
-def _has_text(row: Rows) -> bool:
-    """Whether an entry shows something of the row's tail item."""
-    kind = int(row["kind"])
-    has_tail = bool(int(row["flags"]) & RowFlag.TAIL)
-    return has_tail and (kind in _PAYMENTS or kind in _ANSWERED)
+def _has_text(said: Entry) -> bool:
+    """Whether the message shows something of the tail item."""
+    is_shown = said.kind in _PAYMENTS or said.kind in _ANSWERED
+    return RowFlag.TAIL in said.flags and is_shown
 
 
-def entry(row: Rows, ledger: Ledger, register: Register) -> types_pb2.Entry:
-    """One row as an entry."""
-    [result] = entries([row], ledger, register)
+def entry(said: Entry, ledger: Ledger, register: Register) -> types_pb2.Entry:
+    """One entry as a message."""
+    [result] = entries([said], ledger, register)
     return result
 
 
 def _entry(
-    row: Rows, tail: bytes | None, ledger: Ledger, register: Register
+    said: Entry, tail: bytes | None, ledger: Ledger, register: Register
 ) -> types_pb2.Entry:
-    """One row as an entry; without a `tail` it says nothing of what that has."""
-    kind = Kind(int(row["kind"]))
-    flags = int(row["flags"])
-    basket = int(row["basket"])
-    row_id = row["id"].tobytes()
+    """One entry as a message; without a `tail` it says nothing of what that has."""
+    kind = said.kind
     result = types_pb2.Entry(
-        sequence=int(row["sequence"]),
-        time_ns=int(row["timestamp"]),
+        sequence=said.sequence,
+        time_ns=said.timestamp,
         kind=cast("types_pb2.EntryKind.ValueType", int(kind)),
-        result=cast("results_pb2.Result.ValueType", int(row["result"])),
-        id=b"" if row_id == NO_ID else row_id,
-        amount=int(row["amount"]),
-        resolves=int(row["resolves"]),
-        receipt=int(row["receipt"]),
-        operator=int(row["operator_"]),
-        tender=cast(
-            "types_pb2.Tender.ValueType", (flags & TENDER_MASK) >> TENDER_SHIFT
-        ),
-        basket_size=basket >> 8,
-        basket_index=basket & 0xFF,
-        as_direct=bool(flags & RowFlag.AS_DIRECT),
+        result=cast("results_pb2.Result.ValueType", int(said.result)),
+        id=b"" if said.id == NO_ID else said.id,
+        amount=said.amount,
+        resolves=said.resolves,
+        receipt=said.receipt,
+        operator=said.operator,
+        tender=cast("types_pb2.Tender.ValueType", int(said.tender)),
+        basket_size=said.basket_size,
+        basket_index=said.basket_index,
+        as_direct=RowFlag.AS_DIRECT in said.flags,
     )
     if kind not in _REFERENCE_IS_HASH:
-        reference = row["reference"].tobytes()
-        result.reference = reference.rstrip(b"\0").decode("ascii")
+        result.reference = said.reference_text
     price_rule = PriceRule.STATED
-    if row["service"]:
-        service = _known(register, register.service, int(row["service"]))
+    if said.service:
+        service = _known(register, register.service, said.service)
         result.service = service.spec.code
         price_rule = service.spec.price_rule
     if kind in _PAYMENTS:
-        result.stated = bool(flags & RowFlag.STATED)
+        result.stated = RowFlag.STATED in said.flags
         if tail is not None:
             _describe(result, read_payment_tail(tail, price_rule))
     elif tail is not None:
         result.note = tail.decode("ascii")
     if kind == Kind.CASE:
-        result.case_type = cast("types_pb2.CaseType.ValueType", int(row["total"]))
-        result.reported_amount = int(row["amount"])
-        result.amount = int(ledger.row(int(row["resolves"]))["amount"])
+        result.case_type = cast("types_pb2.CaseType.ValueType", said.total)
+        result.reported_amount = said.amount
+        result.amount = ledger.row(said.resolves).amount
     if kind in _SAID:
-        person = _known(register, register.participant, int(row["participant"]))
+        person = _known(register, register.participant, said.participant)
         result.person = person.spec.id
     if kind == Kind.PROPOSE:
-        asks = int(row["total"])
-        result.proposal_kind = cast("types_pb2.ProposalKind.ValueType", asks)
-    elif kind in _PROPOSED and row["resolves"] and row["result"] == Result.OK:
-        result.proposal_sequence = int(row["total"])
-    if kind in _ON_OTHER and row["result"] == Result.OK:
-        spoken_of = entry(ledger.row(int(row["resolves"])), ledger, register)
+        result.proposal_kind = cast("types_pb2.ProposalKind.ValueType", said.total)
+    elif kind in _PROPOSED and said.resolves and said.result == Result.OK:
+        result.proposal_sequence = said.total
+    if kind in _ON_OTHER and said.result == Result.OK:
+        spoken_of = entry(ledger.row(said.resolves), ledger, register)
         for name in ("service", "centre", "biller", "head"):
             setattr(result, name, getattr(spoken_of, name))
     if kind in _MONEY or kind in _ON_ACCOUNT:
-        sides = ("debit", "credit") if kind in _MONEY else ("debit",)
-        for side in sides:
-            index = int(row[side])
+        sides = (said.debit, said.credit) if kind in _MONEY else (said.debit,)
+        for index in sides:
             if index:
                 _name(result, _known(register, register.account, index), register)
     return result
@@ -203,9 +191,9 @@ def payment(
     """What became of a payment."""
     response = payments_pb2.GetPaymentResponse(
         state=wire_state(found.state),
-        entry=entry(found.row, ledger, register),
+        entry=entry(found.entry, ledger, register),
         refunded_amount=found.refunded,
-        as_of_sequence=max(as_of, int(found.row["sequence"])),
+        as_of_sequence=max(as_of, found.entry.sequence),
         disputed=found.is_disputed,
     )
     if found.resolution is not None:
@@ -238,15 +226,17 @@ def bill(quoted: Quoted, fetched: Fetched) -> counter_pb2.Bill:
     )
 
 
-def shift(row: Rows, tail: bytes, signed: int, register: Register) -> counter_pb2.Shift:
-    """A shift row with its tail; `signed` is the row that signed it off, or 0."""
+def shift(
+    said: Entry, tail: bytes, signed: int, register: Register
+) -> counter_pb2.Shift:
+    """A shift's entry with its tail; `signed` is the one that signed it off, or 0."""
     recorded = read_shift(tail)
-    wallet = _known(register, register.account, int(row["debit"]))
+    wallet = _known(register, register.account, said.debit)
     owner = _known(register, register.participant, wallet.participant)
     return counter_pb2.Shift(
-        sequence=int(row["sequence"]),
+        sequence=said.sequence,
         centre=owner.spec.id,
-        operator=int(row["operator_"]),
+        operator=said.operator,
         difference=cast(
             "counter_pb2.ShiftDifference.ValueType", int(recorded.difference)
         ),
@@ -259,7 +249,7 @@ def statement_lines(
     lines: Sequence[Line], ledger: Ledger, register: Register
 ) -> list[wallets_pb2.StatementLine]:
     """Lines of a statement, in order."""
-    found = entries([line.row for line in lines], ledger, register)
+    found = entries([line.entry for line in lines], ledger, register)
     return [
         wallets_pb2.StatementLine(
             entry=one, change=line.change, balance=line.balance, pending=line.pending

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 import numpy.typing as npt
 
+from switch.entries import Entry
 from switch.errors import SwitchError
 
 Rows = npt.NDArray[np.void]
@@ -71,6 +72,14 @@ def blake2b_keyed(
     """BLAKE2b of `block` (128 bytes) with a key of 1 to 64 bytes, as tokens are sealed.
 
     `salt` and `person` have 16 bytes, the digest `size`. Raises ValueError otherwise.
+    """
+
+def entries_of(rows: Rows) -> list[Entry]:
+    """Rows (dtype ROW) as entries, each on its own; what is asked of many is asked of
+    their columns.
+
+    Raises ValueError for another dtype, CorruptionError if one has a kind, a result or
+    a tender that nothing has.
     """
 
 @final
@@ -385,8 +394,8 @@ class Ledger:
         LookupError if one is no durable accepted hold.
         """
 
-    def row(self, sequence: int) -> Rows:
-        """One row (shape ()). LookupError if it is not durable."""
+    def row(self, sequence: int) -> Entry:
+        """One row as an entry. LookupError if it is not durable."""
 
     def tail(self, sequence: int) -> bytes:
         """The tail item of a row, b"" if it has none."""

@@ -17,6 +17,8 @@ import weakref
 import numpy as np
 import numpy.typing as npt
 
+from switch.codes import Kind, Result, RowFlag, Tender
+from switch.entries import Entry as LedgerEntry
 from switch.errors import (
     BusyError, ClockError, CorruptionError, DeadError, FormatError, IndexDamagedError,
     JournalBehindError, OverloadError, SpaceError, StorageError, UnknownOutcomeError, WireError,
@@ -132,6 +134,7 @@ include "core/engine/watch.pxi"
 
 
 include "core/face/declared.pxi"
+include "core/face/entry.pxi"
 include "core/face/request.pxi"
 include "core/face/use.pxi"
 
@@ -813,10 +816,15 @@ cdef class Ledger:
             free(out)
 
     def row(self, uint64_t sequence):
-        self._need_open()
+        cdef object _in_use = self._use()
         if not 0 < sequence <= self.s.shared.sequence:
             raise LookupError(f"row {sequence} is not durable")
-        return self.rows(sequence, 1).reshape(())
+        cdef Row row
+        cdef int rc
+        with nogil:
+            rc = reads_copy_rows(self.s, sequence, 1, &row)
+        self._check(rc)
+        return entry_make(&row)
 
     def tail(self, uint64_t sequence):
         cdef object _in_use = self._use()

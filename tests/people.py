@@ -8,7 +8,7 @@ import hashlib
 
 import numpy as np
 
-from switch._core import Ledger, Rows
+from switch._core import Ledger, Rows, entries_of
 from switch.codes import PROPOSE_ADVANCE, Kind, Result
 from switch.ids import new_id
 from switch.ledger import moves
@@ -79,13 +79,14 @@ def refund_moves(
     proposal = moves.propose_refund(
         new_id(), payment, amount, "asked for", sender=maker
     )
-    row = proposal.rows.copy()
-    row["sequence"] = at
+    rows = proposal.rows.copy()
+    rows["sequence"] = at
+    [asked] = entries_of(rows)
     return moves.join(
         [
             proposal,
             moves.approve(new_id(), at, sender=checker),
-            moves.approved_refund(row[0], checker=checker),
+            moves.approved_refund(asked, checker=checker),
         ]
     )
 

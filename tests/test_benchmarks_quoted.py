@@ -132,12 +132,12 @@ def test_messages_are_paid_in_process(tmp_path: Path, kind: str) -> None:
         check_accepted(ledger, stretch, base)
         row = ledger.row(ledger.sequence)
         # The quotation was believed, not the harness.
-        assert bool(row["flags"] & RowFlag.STATED) == (kind == "stated")
+        assert bool(row.flags & RowFlag.STATED) == (kind == "stated")
         rule = PriceRule.BILL if kind == "quoted" else PriceRule.STATED
         bill = payment_tail(ledger, row, rule).bill
         if kind == "quoted":
             assert bill is not None
-            assert bill.amount_due == row["amount"]
+            assert bill.amount_due == row.amount
         else:
             assert bill is None
 

@@ -243,8 +243,8 @@ class AdminService:
         self, window: int, told: int, size: int
     ) -> pb.ListWindowLinesResponse:
         ledger = self._node.ledger
-        row = ledger.row(arguments.durable_sequence(ledger, window, "window"))
-        if row["kind"] != Kind.WINDOW:
+        entry = ledger.row(arguments.durable_sequence(ledger, window, "window"))
+        if entry.kind != Kind.WINDOW:
             raise NotFoundError(f"window: entry {window} is no window")
         return self._lines(window, told, size)
 

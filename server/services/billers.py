@@ -9,6 +9,7 @@ from server.node import Node
 from server.services.biller_stream import RULES, BillerStream
 from server.services.day_list import DayLists
 from server.status import ArgumentError, Context
+from switch._core import entries_of
 from switch.codes import Kind, Result, Role
 from switch.errors import CorruptionError
 from switch.ledger.feed import Page, read_feed, sorted_accounts
@@ -82,7 +83,8 @@ class BillerService:
             await asyncio.sleep(config.feed_poll_ms / 1000)
 
     def _response(self, page: Page) -> pb.FollowFeedResponse:
-        events = convert.entries(page.events, self._node.ledger, self._node.register)
+        node = self._node
+        events = convert.entries(entries_of(page.events), node.ledger, node.register)
         return pb.FollowFeedResponse(events=events, cursor=page.cursor)
 
     async def Acknowledge(
@@ -130,20 +132,20 @@ class BillerService:
                 continue
             told.state = convert.wire_state(payment.state)
             if payment.resolution is not None:
-                told.sequence = int(payment.resolution["sequence"])
+                told.sequence = payment.resolution.sequence
         return response
 
     def _hold(self, answer: pb.Answer, biller: int) -> Payment | None:
         ledger = self._node.ledger
         if not 0 < answer.number <= ledger.sequence:
             return None
-        row = ledger.row(answer.number)
-        if row["kind"] != Kind.HOLD or row["result"] != Result.OK:
+        entry = ledger.row(answer.number)
+        if entry.kind != Kind.HOLD or entry.result != Result.OK:
             return None
-        if row["id"].tobytes() != answer.id:
+        if entry.id != answer.id:
             return None
-        service = self._node.register.service(int(row["service"]))
-        return payment_of(ledger, row) if service.biller == biller else None
+        service = self._node.register.service(entry.service)
+        return payment_of(ledger, entry) if service.biller == biller else None
 
     async def Connect(self, context: Context, caller: Identity) -> None:
         """Questions to the biller, and its answers."""

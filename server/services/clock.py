@@ -57,8 +57,8 @@ def _sent_before(
     if not sequence:
         return None
     said: dict[str, int | str] = {}
-    row = node.ledger.row(sequence)
-    if row["kind"] == Kind.REGISTER and node.ledger.tail(sequence)[0] == Record.CLOCK:
+    entry = node.ledger.row(sequence)
+    if entry.kind == Kind.REGISTER and node.ledger.tail(sequence)[0] == Record.CLOCK:
         said = _said(node, sequence)
     said["reason"] = request.reason
     return clock_template(said, row_id=request.id, sender=caller.index).request()

@@ -9,13 +9,14 @@ from server.node import Node
 from server.services import bills
 from server.services.payments import find_payment, standing_now
 from server.status import ArgumentError, NotFoundError, PreconditionError
-from switch._core import Request, Rows
+from switch._core import Request
 from switch.calendar import financial_year
 from switch.codes import AMOUNT_MAX, Kind, Mode, Result
 from switch.counter import shift_rows, shifts
 from switch.counter.acknowledgements import acknowledgement_json, acknowledgement_text
 from switch.counter.paper_rows import PastNames, make_acknowledgement, make_receipt
 from switch.counter.receipts import receipt_json, receipt_text
+from switch.entries import Entry
 from switch.errors import OverloadError, SwitchError
 from switch.ids import ID_SIZE
 from switch.ledger import moves, statements
@@ -138,10 +139,10 @@ class CounterService:
         final = found.resolution
         if final is None:
             return
-        if final["receipt"]:
-            outcome.receipt = int(final["receipt"])
-            outcome.receipt_year = financial_year(int(final["timestamp"]))
-        image, _ = node.ledger.account(int(found.row["debit"]))
+        if final.receipt:
+            outcome.receipt = final.receipt
+            outcome.receipt_year = financial_year(final.timestamp)
+        image, _ = node.ledger.account(found.entry.debit)
         wallet = convert.wallet(image, "")
         outcome.wallet_balance = wallet.balance
         outcome.wallet_pending = wallet.pending
@@ -183,7 +184,7 @@ class CounterService:
     def _get_acknowledgement(
         self, language: int, found: statements.Payment, standing: Standing
     ) -> pb.GetAcknowledgementResponse:
-        if found.row["kind"] != Kind.HOLD or standing is Standing.REFUSED:
+        if found.entry.kind != Kind.HOLD or standing is Standing.REFUSED:
             raise PreconditionError(
                 "NO_ACKNOWLEDGEMENT",
                 "the payment was refused"
@@ -191,7 +192,7 @@ class CounterService:
                 else "the payment needed no biller's word: it has a receipt",
             )
         node = self._node
-        as_of_ns = max(time.time_ns(), int(found.row["timestamp"]))
+        as_of_ns = max(time.time_ns(), found.entry.timestamp)
         paper = make_acknowledgement(
             found, standing, node.register, self._names, as_of_ns
         )
@@ -246,8 +247,8 @@ class CounterService:
         known = self._known_shift(request.id, caller)
         if known is not None:
             # Counting again would find other entries: the recorded counts stand.
-            previous = int(known["resolves"])
-            recorded = shift_rows.read_shift(ledger.tail(int(known["sequence"])))
+            previous = known.resolves
+            recorded = shift_rows.read_shift(ledger.tail(known.sequence))
             counted = recorded._replace(cash_counted=request.cash_counted)
         else:
             previous = self._book.last(wallet, request.operator)
@@ -268,21 +269,21 @@ class CounterService:
             previous=previous,
         )
 
-    def _known_shift(self, row_id: bytes, caller: Identity) -> Rows | None:
-        """The accepted shift row with this id."""
+    def _known_shift(self, row_id: bytes, caller: Identity) -> Entry | None:
+        """The accepted shift with this id."""
         ledger = self._node.ledger
         sequence = ledger.find(caller.index, row_id) if len(row_id) == ID_SIZE else 0
         if not sequence:
             return None
-        row = ledger.row(sequence)
-        is_shift = row["kind"] == Kind.SHIFT and row["result"] == Result.OK
-        return row if is_shift else None
+        entry = ledger.row(sequence)
+        is_shift = entry.kind == Kind.SHIFT and entry.result == Result.OK
+        return entry if is_shift else None
 
     def _shift(self, sequence: int) -> pb.Shift:
         ledger = self._node.ledger
-        row = ledger.row(sequence)
+        entry = ledger.row(sequence)
         signed, _ = ledger.resolution(sequence)
-        return convert.shift(row, ledger.tail(sequence), signed, self._node.register)
+        return convert.shift(entry, ledger.tail(sequence), signed, self._node.register)
 
     async def SignShift(
         self, request: pb.SignShiftRequest, caller: Identity
@@ -303,10 +304,10 @@ class CounterService:
         """Only a shift of this wallet: what offices propose is not for a counter."""
         ledger = self._node.ledger
         arguments.durable_sequence(ledger, sequence, "shift_sequence")
-        row = ledger.row(sequence)
-        if row["kind"] != Kind.SHIFT or row["result"] != Result.OK:
+        entry = ledger.row(sequence)
+        if entry.kind != Kind.SHIFT or entry.result != Result.OK:
             raise NotFoundError(f"shift_sequence: entry {sequence} is no shift")
-        if row["debit"] != wallet:
+        if entry.debit != wallet:
             raise ForbiddenError("this shift is another centre's")
 
     async def _do(self, move: Templates) -> admin_pb2.Outcome:

@@ -8,6 +8,7 @@ import numpy as np
 from server import arguments, convert
 from server.node import Node
 from server.status import ArgumentError
+from switch._core import entries_of
 from switch.codes import Role
 from switch.ledger.exceptions import (
     GATHER_MAX,
@@ -156,7 +157,7 @@ def _entries(node: Node, sequences: list[int]) -> dict[int, types_pb2.Entry]:
         rows, damaged = node.ledger.gather_whole(part)
         node.exceptions.note_damaged(damaged)
         for one in convert.entries(
-            rows, node.ledger, node.register, around_damage=True
+            entries_of(rows), node.ledger, node.register, around_damage=True
         ):
             found[one.sequence] = one
     return found

@@ -111,9 +111,9 @@ class PaymentService:
         size = arguments.page_size(request.page_size, self._node.config)
         before = arguments.read_token(request.page_token, account)
         as_of = ledger.sequence
-        rows, following = statements.list_payments(ledger, account, before, size)
+        found, following = statements.list_payments(ledger, account, before, size)
         return pb.ListPaymentsResponse(
-            payments=convert.entries(rows, ledger, register),
+            payments=convert.entries(found, ledger, register),
             next_page_token=arguments.make_token(account, following),
             as_of_sequence=as_of,
         )
@@ -140,7 +140,7 @@ def find_payment(
         raise NotFoundError("no payment with this id is durable")
     if caller.role is Role.CENTRE and index != caller.index:
         wallet = ledger.find_account(caller.index, 0)
-        if not wallet or found.row["debit"] != wallet:
+        if not wallet or found.entry.debit != wallet:
             raise ForbiddenError("this payment is another centre's")
     return found
 
@@ -151,6 +151,6 @@ def standing_now(node: Node, found: statements.Payment) -> Standing:
     The ledger knows that it is held; who asks the biller knows how that goes.
     """
     is_held = found.standing is Standing.HELD
-    if is_held and node.dispatch.is_unknown(found.row):
+    if is_held and node.dispatch.is_unknown(found.entry):
         return Standing.UNKNOWN
     return found.standing

@@ -3,8 +3,8 @@
 from server import arguments, convert
 from server.node import Node
 from server.status import ArgumentError, NotFoundError
-from switch._core import Rows
 from switch.codes import PROPOSE_ADVANCE, Kind, Result
+from switch.entries import Entry
 from switch.ledger import moves
 from switch.ledger.templates import Templates
 from switch.register.identity import Identity
@@ -17,7 +17,7 @@ _PROPOSAL = "proposal_sequence"
 _ADVANCE = "advance_sequence"
 
 _ABOUT_HOLD = frozenset({Kind.CASE, Kind.EXPIRE, Kind.VOID, Kind.POST, Kind.VERIFY})
-"""Rows by which the hold that they speak of may be named."""
+"""Entries by which the hold that they speak of may be named."""
 _WHOLE = frozenset({int(Kind.VOID), int(Kind.VERIFY), int(Kind.CASE_CLOSE)})
 """What is proposed without an amount."""
 
@@ -60,7 +60,7 @@ async def approve(
     node.check_whole(reply)
     response = pb.ApproveResponse(outcome=convert.outcome(reply[0]))
     done = reply[1:]
-    if proposal["total"] == Kind.VERIFY and (done["result"] == Result.OK).any():
+    if proposal.total == Kind.VERIFY and (done["result"] == Result.OK).any():
         # Of its basket some may have been put right before.
         done = done[done["result"] == Result.OK]
     # What is not approved by now was only asked for.
@@ -81,7 +81,7 @@ async def recover_advance(
 # --- in a reading thread -------------------------------------------------------------
 
 
-def _row(node: Node, sequence: int, field: str) -> Rows:
+def _entry(node: Node, sequence: int, field: str) -> Entry:
     return node.ledger.row(arguments.durable_sequence(node.ledger, sequence, field))
 
 
@@ -92,7 +92,7 @@ def _proposed(node: Node, request: pb.ProposeRequest, caller: Identity) -> Templ
         raise ArgumentError("kind", "must be something that can be proposed")
     if request.amount and kind in _WHOLE:
         raise ArgumentError("amount", "must be 0: it is always the whole")
-    named = _row(node, request.sequence, _SEQUENCE)
+    named = _entry(node, request.sequence, _SEQUENCE)
     by = {"sender": caller.index}
     row_id, reason = request.id, request.reason
     if kind == Kind.CASE_CLOSE:
@@ -101,12 +101,12 @@ def _proposed(node: Node, request: pb.ProposeRequest, caller: Identity) -> Templ
         paid = _payment(node, named)
         amount = request.amount or _asked_before(node, request, caller)
         return moves.propose_refund(
-            row_id, int(paid["sequence"]), amount or _left(node, paid), reason, **by
+            row_id, paid.sequence, amount or _left(node, paid), reason, **by
         )
     hold = _hold(node, named)
-    amount = request.amount or int(hold["amount"])
+    amount = request.amount or hold.amount
     if kind == Kind.POST:
-        return moves.propose_post(row_id, int(hold["sequence"]), amount, reason, **by)
+        return moves.propose_post(row_id, hold.sequence, amount, reason, **by)
     if kind == Kind.VOID:
         return moves.propose_void(row_id, hold, reason, **by)
     if kind == Kind.VERIFY:
@@ -116,24 +116,24 @@ def _proposed(node: Node, request: pb.ProposeRequest, caller: Identity) -> Templ
     return moves.propose_advance(row_id, hold, amount, reason, **by)
 
 
-def _hold(node: Node, named: Rows) -> Rows:
-    """The hold that a row is, or speaks of."""
-    if int(named["kind"]) in _ABOUT_HOLD:
-        named = node.ledger.row(int(named["resolves"]))
-    if named["kind"] != Kind.HOLD:
-        raise NotFoundError(f"{_SEQUENCE}: entry {named['sequence']} was never held")
+def _hold(node: Node, named: Entry) -> Entry:
+    """The hold that an entry is, or speaks of."""
+    if named.kind in _ABOUT_HOLD:
+        named = node.ledger.row(named.resolves)
+    if named.kind != Kind.HOLD:
+        raise NotFoundError(f"{_SEQUENCE}: entry {named.sequence} was never held")
     return named
 
 
-def _payment(node: Node, named: Rows) -> Rows:
+def _payment(node: Node, named: Entry) -> Entry:
     """The payment as it was completed."""
-    if named["kind"] in (Kind.PAY, Kind.POST):
+    if named.kind in (Kind.PAY, Kind.POST):
         return named
-    ended_by, _ = node.ledger.resolution(int(_hold(node, named)["sequence"]))
+    ended_by, _ = node.ledger.resolution(_hold(node, named).sequence)
     paid = node.ledger.row(ended_by) if ended_by else named
-    if paid["kind"] != Kind.POST:
+    if paid.kind != Kind.POST:
         raise NotFoundError(
-            f"{_SEQUENCE}: entry {named['sequence']} is no completed payment"
+            f"{_SEQUENCE}: entry {named.sequence} is no completed payment"
         )
     return paid
 
@@ -141,51 +141,51 @@ def _payment(node: Node, named: Rows) -> Rows:
 def _asked_before(node: Node, request: pb.ProposeRequest, caller: Identity) -> int:
     """What the same request came to when it was sent the first time, or 0."""
     sequence = node.ledger.find(caller.index, request.id) if request.id else 0
-    return int(node.ledger.row(sequence)["amount"]) if sequence else 0
+    return node.ledger.row(sequence).amount if sequence else 0
 
 
-def _left(node: Node, paid: Rows) -> int:
+def _left(node: Node, paid: Entry) -> int:
     """What can still be refunded of a payment."""
-    _, refunded = node.ledger.resolution(int(paid["sequence"]))
-    left = int(paid["amount"]) - refunded
+    _, refunded = node.ledger.resolution(paid.sequence)
+    left = paid.amount - refunded
     if not left:
         raise ArgumentError("sequence", "all of this payment has been given back")
     return left
 
 
-def _proposal(node: Node, sequence: int) -> Rows:
-    row = _row(node, sequence, _PROPOSAL)
-    if row["kind"] != Kind.PROPOSE or row["result"] != Result.OK:
+def _proposal(node: Node, sequence: int) -> Entry:
+    entry = _entry(node, sequence, _PROPOSAL)
+    if entry.kind != Kind.PROPOSE or entry.result != Result.OK:
         raise NotFoundError(f"{_PROPOSAL}: entry {sequence} is no proposal")
-    return row
+    return entry
 
 
-def _deed(node: Node, proposal: Rows, caller: Identity) -> Templates:
+def _deed(node: Node, proposal: Entry, caller: Identity) -> Templates:
     """What a proposal asks for, as its approver wants it."""
     ledger = node.ledger
-    asks, about = int(proposal["total"]), int(proposal["resolves"])
+    asks, about = proposal.total, proposal.resolves
     # Approved before, it is that person's: whoever sends it again.
-    answered_by, _ = ledger.resolution(int(proposal["sequence"]))
-    by = int(ledger.row(answered_by)["participant"]) if answered_by else caller.index
+    answered_by, _ = ledger.resolution(proposal.sequence)
+    by = ledger.row(answered_by).participant if answered_by else caller.index
     if asks == Kind.REFUND:
         return moves.approved_refund(proposal, checker=by)
-    row = ledger.row(about)
+    entry = ledger.row(about)
     if asks == Kind.CASE_CLOSE:
         return moves.approved_close(proposal, checker=by)
     if asks == Kind.TRANSFER:
-        return moves.approved_correction(proposal, row, checker=by)
+        return moves.approved_correction(proposal, entry, checker=by)
     if asks == PROPOSE_ADVANCE:
         suspense = node.register.treasury_account(PURPOSE_SUSPENSE).index
-        return moves.approved_advance(proposal, row, suspense, checker=by)
+        return moves.approved_advance(proposal, entry, suspense, checker=by)
     if asks == Kind.POST:
         return moves.approved_post(proposal, checker=by)
     if asks == Kind.VOID:
-        return moves.approved_void(proposal, row, checker=by)
-    return moves.approved_verify(proposal, row, checker=by)
+        return moves.approved_void(proposal, entry, checker=by)
+    return moves.approved_verify(proposal, entry, checker=by)
 
 
-def _advance(node: Node, sequence: int) -> Rows:
-    row = _row(node, sequence, _ADVANCE)
-    if row["kind"] != Kind.TRANSFER or not row["resolves"]:
+def _advance(node: Node, sequence: int) -> Entry:
+    entry = _entry(node, sequence, _ADVANCE)
+    if entry.kind != Kind.TRANSFER or not entry.resolves:
         raise NotFoundError(f"{_ADVANCE}: entry {sequence} is no advance")
-    return row
+    return entry

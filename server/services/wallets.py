@@ -65,7 +65,7 @@ class WalletService:
         as_of = ledger.sequence
         lines, following = statements.statement(ledger, account, before, size)
         if lines:
-            as_of = max(as_of, int(lines[0].row["sequence"]))
+            as_of = max(as_of, lines[0].entry.sequence)
         return pb.ListStatementResponse(
             lines=convert.statement_lines(lines, ledger, register),
             next_page_token=arguments.make_token(account, following),

@@ -16,7 +16,14 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from switch._core import Ledger, Request, Rows, parse_answers, parse_clock
+from switch._core import (
+    Ledger,
+    Request,
+    Rows,
+    entries_of,
+    parse_answers,
+    parse_clock,
+)
 from switch.billing.answers import some
 from switch.billing.biller import Biller, Connection, Taken
 from switch.billing.bills import Fetched
@@ -28,6 +35,7 @@ from switch.billing.undecided import Because
 from switch.billing.watches import Watch, Watches
 from switch.codes import CaseType, Field, Kind, Mode, Policy, Result, RowFlag
 from switch.config import Config
+from switch.entries import Entry
 from switch.errors import (
     BillerBusyError,
     BillerUnavailableError,
@@ -260,10 +268,11 @@ class Dispatcher:
         refunds = refunds[~np.isin(refunds["resolves"], damaged)]
         # Of what was paid without a question nobody waits to hear.
         held = posts["kind"] == Kind.POST
-        for post, refund in zip(posts[held], refunds[held], strict=True):
-            biller = self.biller(self._register.service(int(post["service"])).biller)
+        refunds = refunds[held]
+        for place, post in enumerate(entries_of(posts[held])):
+            biller = self.biller(self._register.service(post.service).biller)
             if biller.connections_count:
-                biller.ends.add(np.array([post["resolves"]]), refund.reshape(1))
+                biller.ends.add(np.array([post.resolves]), refunds[place : place + 1])
 
     def _add(
         self,
@@ -559,11 +568,10 @@ class Dispatcher:
             table = biller.table
             self._watches.wake_spans(numbers, table.sizes(table.find(numbers)))
 
-    def is_unknown(self, hold: Rows) -> bool:
-        """Whether an open hold (a row) was asked about and has no answer in time."""
-        service = self._register.service(int(hold["service"]))
-        lead = int(hold["sequence"]) - baskets.place_of(hold)
-        return self.biller(service.biller).is_in_doubt(lead)
+    def is_unknown(self, hold: Entry) -> bool:
+        """Whether an open hold was asked about and has no answer in time."""
+        service = self._register.service(hold.service)
+        return self.biller(service.biller).is_in_doubt(hold.basket_lead)
 
     # --- figures -----------------------------------------------------------------
 

@@ -8,24 +8,20 @@ was accepted, which older `register` rows still say.
 from bisect import bisect_right
 from typing import Any
 
-import numpy as np
-
-from switch._core import Ledger, Rows
+from switch._core import Ledger, Rows, entries_of
 from switch.calendar import day_number, financial_year
 from switch.codes import (
-    TENDER_MASK,
-    TENDER_SHIFT,
     AmountRule,
     KeyRule,
     Kind,
     Record,
     Result,
     RowFlag,
-    Tender,
 )
 from switch.counter.acknowledgements import Acknowledgement
 from switch.counter.papers import Item
 from switch.counter.receipts import Receipt
+from switch.entries import Entry
 from switch.ledger.follower import Follower
 from switch.ledger.payment_tails import BillPart, PaymentTail, payment_tail
 from switch.ledger.statements import Payment
@@ -83,10 +79,10 @@ class PastNames:
 
     def _take(self, rows: Rows) -> None:
         wanted = (rows["kind"] == Kind.REGISTER) & (rows["result"] == Result.OK)
-        for row in rows[np.flatnonzero(wanted)]:
-            at = int(row["sequence"])
+        for entry in entries_of(rows[wanted]):
+            at = entry.sequence
             tail = self._register.ledger.tail(at)
-            self._rows.setdefault((tail[0], int(row["debit"])), []).append(at)
+            self._rows.setdefault((tail[0], entry.debit), []).append(at)
 
 
 def make_receipt(payment: Payment, register: Register, names: PastNames) -> Receipt:
@@ -94,20 +90,19 @@ def make_receipt(payment: Payment, register: Register, names: PastNames) -> Rece
 
     Raises ValueError if the payment has none, LookupError, CorruptionError.
     """
-    row = payment.row
-    final = row if payment.resolution is None else payment.resolution
-    if not final["receipt"]:
+    entry, resolution = payment.entry, payment.resolution
+    final = resolution or entry
+    if not final.receipt:
         raise ValueError("the payment has no receipt")
-    is_confirmed = payment.resolution is not None
     ledger = register.ledger
     return Receipt(
-        **_paper(row, register, names)
+        **_paper(entry, register, names)
         | {
-            "number": int(final["receipt"]),
-            "biller_reference": _answer_text(ledger, final) if is_confirmed else "",
-            "amount": int(final["amount"]),
-            "sequence": int(final["sequence"]),
-            "completed_ns": int(final["timestamp"]),
+            "number": final.receipt,
+            "biller_reference": _answer_text(ledger, final) if resolution else "",
+            "amount": final.amount,
+            "sequence": final.sequence,
+            "completed_ns": final.timestamp,
         }
     )
 
@@ -123,28 +118,28 @@ def make_acknowledgement(
 
     Raises ValueError if it was never held, LookupError, CorruptionError.
     """
-    row, final = payment.row, payment.resolution
-    if row["kind"] != Kind.HOLD or row["result"] != Result.OK:
+    entry, final = payment.entry, payment.resolution
+    if entry.kind != Kind.HOLD or entry.result != Result.OK:
         raise ValueError("the payment was not held")
-    values = _paper(row, register, names)
-    if final is not None and final["receipt"]:
-        values["receipt"] = int(final["receipt"])
-        values["receipt_year"] = financial_year(int(final["timestamp"]))
-        values["paid"] = int(final["amount"])
+    values = _paper(entry, register, names)
+    if final is not None and final.receipt:
+        values["receipt"] = final.receipt
+        values["receipt_year"] = financial_year(final.timestamp)
+        values["paid"] = final.amount
         values["refunded"] = payment.refunded
     return Acknowledgement(standing=standing, as_of_ns=as_of_ns, **values)
 
 
-def _paper(row: Rows, register: Register, names: PastNames) -> dict[str, Any]:
+def _paper(entry: Entry, register: Register, names: PastNames) -> dict[str, Any]:
     """What every paper of an accepted payment says of it: the fields of `Paper`."""
     ledger = register.ledger
-    sequence = int(row["sequence"])
-    centre = register.account(int(row["debit"])).participant
-    credited = register.account(int(row["credit"]))
-    service_index = int(row["service"])
+    sequence = entry.sequence
+    centre = register.account(entry.debit).participant
+    credited = register.account(entry.credit)
+    service_index = entry.service
     service = register.service(service_index).spec
-    tail = payment_tail(ledger, row, service.price_rule)
-    sent = row["reference"].tobytes().rstrip(b"\0").decode("ascii")
+    tail = payment_tail(ledger, entry, service.price_rule)
+    sent = entry.reference_text
     bill = tail.bill or BillPart(sent, 0, 0, "", "", AmountRule.ANY)
     # By another key rule the row has no id of the biller's.
     has_bill_id = tail.bill is not None and service.key_rule is KeyRule.BILL_ID
@@ -170,23 +165,23 @@ def _paper(row: Rows, register: Register, names: PastNames) -> dict[str, Any]:
         "period": bill.period,
         "due_date": bill.due_date,
         "amount_due": bill.amount_due,
-        "items": _items_of(row, tail, names),
+        "items": _items_of(entry, tail, names),
         "note": tail.note,
-        "amount": int(row["amount"]),
-        "tender": Tender((int(row["flags"]) & TENDER_MASK) >> TENDER_SHIFT),
-        "operator": int(row["operator_"]),
-        "id": row["id"].tobytes(),
+        "amount": entry.amount,
+        "tender": entry.tender,
+        "operator": entry.operator,
+        "id": entry.id,
         "sequence": sequence,
-        "accepted_ns": int(row["timestamp"]),
+        "accepted_ns": entry.timestamp,
     }
 
 
-def _items_of(row: Rows, tail: PaymentTail, names: PastNames) -> tuple[Item, ...]:
+def _items_of(entry: Entry, tail: PaymentTail, names: PastNames) -> tuple[Item, ...]:
     """What was paid for by a tariff, at the fees of that day."""
     if not tail.items:
         return ()
-    tariff = names.tariff(int(row["service"]), int(row["sequence"]))
-    fees = fees_on(tariff, day_number(int(row["timestamp"])))
+    tariff = names.tariff(entry.service, entry.sequence)
+    fees = fees_on(tariff, day_number(entry.timestamp))
     return tuple(
         Item(
             code=one.code,
@@ -199,8 +194,8 @@ def _items_of(row: Rows, tail: PaymentTail, names: PastNames) -> tuple[Item, ...
     )
 
 
-def _answer_text(ledger: Ledger, row: Rows) -> str:
+def _answer_text(ledger: Ledger, entry: Entry) -> str:
     """The biller's own reference in what completed a hold."""
-    if not int(row["flags"]) & RowFlag.TAIL:
+    if RowFlag.TAIL not in entry.flags:
         return ""
-    return ledger.tail(int(row["sequence"])).decode("ascii")
+    return ledger.tail(entry.sequence).decode("ascii")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.recfunctions import repack_fields
 
-from switch._core import Ledger, Rows
+from switch._core import Ledger, Rows, entries_of
 from switch.codes import (
     TENDER_MASK,
     TENDER_SHIFT,
@@ -57,9 +57,8 @@ class ShiftBook:
 
     def _take(self, rows: Rows) -> None:
         wanted = (rows["kind"] == Kind.SHIFT) & (rows["result"] == Result.OK)
-        for row in rows[np.flatnonzero(wanted)]:
-            key = (int(row["debit"]), int(row["operator_"]))
-            self._last[key] = int(row["sequence"])
+        for entry in entries_of(rows[wanted]):
+            self._last[entry.debit, entry.operator] = entry.sequence
 
 
 def count_shift(

@@ -1,6 +1,7 @@
-"""What a row's `basket` field says: how many payments, and which of them the row is.
+"""What columns of rows say of baskets: how many payments, and which of them each is.
 
-Rows of one basket stand side by side. Of a row that ends a hold it is the hold's.
+A single one is an `Entry`. Rows of one basket stand side by side. Of a row that ends
+a hold it is the hold's.
 """
 
 import numpy as np
@@ -13,16 +14,6 @@ SIZE_MAX = 16
 
 _INDEX = 0xFF
 _SIZE_SHIFT = 8
-
-
-def place_of(row: Rows) -> int:
-    """Place of a single row in its basket, from 0; 0 outside one."""
-    return int(row["basket"]) & _INDEX
-
-
-def size_of(row: Rows) -> int:
-    """Payments in the basket of a single row, 1 outside one."""
-    return max(int(row["basket"]) >> _SIZE_SHIFT, 1)
 
 
 def places(rows: Rows) -> npt.NDArray[np.uint64]:

@@ -264,7 +264,7 @@ class Exceptions:
         """Whether people or the biller gave it back, and not its deadline."""
         try:
             ended_by, _ = self._ledger.resolution(hold)
-            return bool(self._ledger.row(ended_by)["kind"] == Kind.VOID)
+            return self._ledger.row(ended_by).kind is Kind.VOID
         except CorruptionError:
             return False
 

@@ -1,18 +1,17 @@
 """What two people must want, as row templates: proposed, approved, and done.
 
-May use `templates` and `codes`; `moves` gives all of it. A proposal names the payment
-that is refunded, the case that is closed, or the hold; `sender` and `operator` are who
-asks. What is done then names its proposal, and has its id from it, so that it is done
-once however often it is sent; the ledger does it only behind the approval. `checker` is
-the participant that approved.
+May use `templates`, `entries` and `codes`; `moves` gives all of it. A proposal names
+the payment that is refunded, the case that is closed, or the hold; `sender` and
+`operator` are who asks. What is done then names its proposal, and has its id from it,
+so that it is done once however often it is sent; the ledger does it only behind the
+approval. `checker` is the participant that approved.
 """
 
 import hashlib
 
-from switch._core import Rows
 from switch.codes import PROPOSE_ADVANCE, Kind
+from switch.entries import Entry
 from switch.ids import ID_SIZE
-from switch.ledger.baskets import place_of, size_of
 from switch.ledger.templates import Templates, join, template
 
 # --- proposals ----------------------------------------------------------------------
@@ -45,48 +44,48 @@ def propose_post(
 
 
 def propose_void(
-    row_id: bytes, hold: Rows, reason: str, *, sender: int, operator: int = 0
+    row_id: bytes, hold: Entry, reason: str, *, sender: int, operator: int = 0
 ) -> Templates:
-    """Ask to release a kept hold (its row), and with it its basket."""
-    held, amount = int(hold["sequence"]), int(hold["amount"])
+    """Ask to release a kept hold, and with it its basket."""
+    held, amount = hold.sequence, hold.amount
     return _propose(row_id, Kind.VOID, held, amount, reason, sender, operator)
 
 
 def propose_verify(
-    row_id: bytes, hold: Rows, reason: str, *, sender: int, operator: int = 0
+    row_id: bytes, hold: Entry, reason: str, *, sender: int, operator: int = 0
 ) -> Templates:
-    """Ask to say of a hold (its row) that was given back, and of its basket, that the
+    """Ask to say of a hold that was given back, and of its basket, that the
     biller has no credit of it.
     """
-    held, amount = int(hold["sequence"]), int(hold["amount"])
+    held, amount = hold.sequence, hold.amount
     return _propose(row_id, Kind.VERIFY, held, amount, reason, sender, operator)
 
 
 def propose_correction(
     row_id: bytes,
-    hold: Rows,
+    hold: Entry,
     amount: int,
     reason: str,
     *,
     sender: int,
     operator: int = 0,
 ) -> Templates:
-    """Ask to pay after all, of a hold (its row), what its biller has credited late."""
-    held = int(hold["sequence"])
+    """Ask to pay after all, of a hold, what its biller has credited late."""
+    held = hold.sequence
     return _propose(row_id, Kind.TRANSFER, held, amount, reason, sender, operator)
 
 
 def propose_advance(
     row_id: bytes,
-    hold: Rows,
+    hold: Entry,
     amount: int,
     reason: str,
     *,
     sender: int,
     operator: int = 0,
 ) -> Templates:
-    """Ask to pay a wallet ahead of the end of its kept hold (its row)."""
-    held = int(hold["sequence"])
+    """Ask to pay a wallet ahead of the end of its kept hold."""
+    held = hold.sequence
     return _propose(row_id, PROPOSE_ADVANCE, held, amount, reason, sender, operator)
 
 
@@ -153,94 +152,89 @@ def refund_id(proposal_id: bytes) -> bytes:
     return hashlib.blake2b(b"refund" + proposal_id, digest_size=32).digest()[:ID_SIZE]
 
 
-def approved_refund(proposal: Rows, *, checker: int) -> Templates:
-    """The refund that an accepted propose row asks for."""
+def approved_refund(proposal: Entry, *, checker: int) -> Templates:
+    """The refund that an accepted proposal asks for."""
     return template(
         Kind.REFUND,
-        row_id=refund_id(proposal["id"].tobytes()),
-        sender=int(proposal["participant"]),
+        row_id=refund_id(proposal.id),
+        sender=proposal.participant,
         checker=checker,
-        resolves=int(proposal["resolves"]),
-        amount=int(proposal["amount"]),
-        total=int(proposal["sequence"]),
+        resolves=proposal.resolves,
+        amount=proposal.amount,
+        total=proposal.sequence,
     )
 
 
-def approved_post(proposal: Rows, *, checker: int) -> Templates:
-    """The post of a kept hold that an accepted propose row asks for."""
-    held, amount = int(proposal["resolves"]), int(proposal["amount"])
+def approved_post(proposal: Entry, *, checker: int) -> Templates:
+    """The post of a kept hold that an accepted proposal asks for."""
+    held, amount = proposal.resolves, proposal.amount
     return _wanted(template(Kind.POST, resolves=held, amount=amount), proposal, checker)
 
 
-def approved_void(proposal: Rows, hold: Rows, *, checker: int) -> Templates:
-    """The voids of a kept hold (its row), and of all its basket, that an accepted
-    propose row asks for.
+def approved_void(proposal: Entry, hold: Entry, *, checker: int) -> Templates:
+    """The voids of a kept hold, and of all its basket, that an accepted proposal asks
+    for.
     """
     made = [template(Kind.VOID, resolves=held) for held in _basket(hold)]
     return _wanted(join(made), proposal, checker)
 
 
-def approved_verify(proposal: Rows, hold: Rows, *, checker: int) -> Templates:
-    """The verifies of a hold (its row), and of all its basket, that an accepted propose
-    row asks for. Of one that is not in question nothing comes.
+def approved_verify(proposal: Entry, hold: Entry, *, checker: int) -> Templates:
+    """The verifies of a hold, and of all its basket, that an accepted proposal asks
+    for. Of one that is not in question nothing comes.
     """
     made = [template(Kind.VERIFY, resolves=held) for held in _basket(hold)]
     return _wanted(join(made), proposal, checker)
 
 
-def approved_correction(proposal: Rows, hold: Rows, *, checker: int) -> Templates:
-    """The transfer that an accepted propose row about a hold (its row) asks for: from
-    the wallet that was given its money back to the biller.
+def approved_correction(proposal: Entry, hold: Entry, *, checker: int) -> Templates:
+    """The transfer that an accepted proposal about a hold asks for: from the wallet
+    that was given its money back to the biller.
     """
-    return _transfer(proposal, int(hold["debit"]), int(hold["credit"]), checker)
+    return _transfer(proposal, hold.debit, hold.credit, checker)
 
 
 def approved_advance(
-    proposal: Rows, hold: Rows, suspense: int, *, checker: int
+    proposal: Entry, hold: Entry, suspense: int, *, checker: int
 ) -> Templates:
-    """The transfer that an accepted propose row about a kept hold (its row) asks for:
-    from the suspense account to the wallet.
+    """The transfer that an accepted proposal about a kept hold asks for: from the
+    suspense account to the wallet.
     """
-    return _transfer(proposal, suspense, int(hold["debit"]), checker)
+    return _transfer(proposal, suspense, hold.debit, checker)
 
 
-def approved_close(proposal: Rows, *, checker: int) -> Templates:
-    """The end of the case that an accepted propose row asks for."""
+def approved_close(proposal: Entry, *, checker: int) -> Templates:
+    """The end of the case that an accepted proposal asks for."""
     made = template(
         Kind.CASE_CLOSE,
-        row_id=refund_id(proposal["id"].tobytes()),
-        sender=int(proposal["participant"]),
-        resolves=int(proposal["resolves"]),
-        reference=_reason(proposal),
+        row_id=refund_id(proposal.id),
+        sender=proposal.participant,
+        resolves=proposal.resolves,
+        reference=proposal.reference_text,
     )
     return _wanted(made, proposal, checker)
 
 
-def _transfer(proposal: Rows, debit: int, credit: int, checker: int) -> Templates:
+def _transfer(proposal: Entry, debit: int, credit: int, checker: int) -> Templates:
     made = template(
         Kind.TRANSFER,
-        row_id=refund_id(proposal["id"].tobytes()),
-        sender=int(proposal["participant"]),
+        row_id=refund_id(proposal.id),
+        sender=proposal.participant,
         debit=debit,
         credit=credit,
-        amount=int(proposal["amount"]),
-        resolves=int(proposal["resolves"]),
-        reference=_reason(proposal),
+        amount=proposal.amount,
+        resolves=proposal.resolves,
+        reference=proposal.reference_text,
     )
     return _wanted(made, proposal, checker)
 
 
-def _wanted(made: Templates, proposal: Rows, checker: int) -> Templates:
+def _wanted(made: Templates, proposal: Entry, checker: int) -> Templates:
     made.rows["checker"] = checker
-    made.rows["total"] = proposal["sequence"]
+    made.rows["total"] = proposal.sequence
     return made
 
 
-def _reason(proposal: Rows) -> str:
-    return proposal["reference"].tobytes().rstrip(b"\0").decode("ascii")
-
-
-def _basket(hold: Rows) -> range:
+def _basket(hold: Entry) -> range:
     """The sequences of a hold and those of its basket."""
-    lead = int(hold["sequence"]) - place_of(hold)
-    return range(lead, lead + size_of(hold))
+    return range(hold.basket_lead, hold.basket_lead + max(hold.basket_size, 1))

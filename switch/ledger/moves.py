@@ -21,6 +21,7 @@ from switch.codes import (
     RowFlag,
     Tender,
 )
+from switch.entries import Entry
 from switch.ledger.four_eyes import (
     approve,
     approved_advance,
@@ -217,23 +218,23 @@ def verify(held: int, *, sender: int = 0) -> Templates:
 
 def recover(
     row_id: bytes,
-    advance: Rows,
+    advance: Entry,
     reason: str,
     *,
     sender: int,
     checker: int = 0,
 ) -> Templates:
-    """Take an advance (its row) back from the wallet that had it, all of it, once."""
+    """Take an advance back from the wallet that had it, all of it, once."""
     made = transfer(
         row_id,
-        int(advance["credit"]),
-        int(advance["debit"]),
-        int(advance["amount"]),
+        advance.credit,
+        advance.debit,
+        advance.amount,
         reason,
         sender=sender,
         checker=checker,
     )
-    made.rows["resolves"] = advance["sequence"]
+    made.rows["resolves"] = advance.sequence
     return made
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from switch._core import Ledger, Rows
+from switch._core import Ledger, Rows, entries_of
 from switch.codes import (
     AMOUNT_MAX,
     PROPOSE_ADVANCE,
@@ -23,8 +23,8 @@ from switch.codes import (
     Result,
     RowFlag,
 )
+from switch.entries import Entry
 from switch.errors import CorruptionError, OverloadError
-from switch.ids import ID_SIZE
 from switch.ledger.follower import Follower
 from switch.ledger.histories import Histories
 from switch.ledger.moves import refund_id
@@ -64,19 +64,6 @@ class Matter(NamedTuple):
     asks: int = 0
     """What was proposed, as the ledger has it, by which proposal."""
     proposal: int = 0
-
-
-class _Row(NamedTuple):
-    """What is read of a row that is followed."""
-
-    kind: int
-    sequence: int
-    about: int
-    amount: int
-    total: int
-    flags: int
-    debit: int
-    id: bytes
 
 
 _FOLLOWED = (
@@ -160,7 +147,7 @@ class OpenMatters:
                 lent = self._ledger.link(about, Link.ADVANCE)
                 return lent != 0 or not _has(kept, about)
             _, refunded = self._ledger.resolution(about)
-            paid = int(self._ledger.row(about)["amount"])
+            paid = self._ledger.row(about).amount
         except CorruptionError:
             # It cannot be done now, and may be once the journal is restored.
             return False
@@ -175,21 +162,9 @@ class OpenMatters:
         rows = rows[chosen & (rows["resolves"] != 0) & (rows["result"] == Result.OK)]
         if not len(rows):
             return
-        ids = rows["id"].tobytes()
-        columns = zip(
-            rows["kind"].tolist(),
-            *(
-                rows[name].tolist()
-                for name in (
-                    *("sequence", "resolves", "amount", "total", "flags", "debit"),
-                )
-            ),
-            (ids[at : at + ID_SIZE] for at in range(0, len(ids), ID_SIZE)),
-            strict=True,
-        )
         with self._lock:
-            for values in columns:
-                self._take_one(_Row(*values))
+            for entry in entries_of(rows):
+                self._take_one(entry)
             count = sum(
                 len(matters)
                 for matters in (
@@ -200,87 +175,87 @@ class OpenMatters:
         if count > OPEN_MAX:
             raise OverloadError(f"more than {OPEN_MAX} cases and proposals are open")
 
-    def _take_one(self, row: _Row) -> None:
-        kind = row.kind
-        if kind == Kind.APPROVE and row.about not in self._proposals:
+    def _take_one(self, entry: Entry) -> None:
+        kind = entry.kind
+        if kind == Kind.APPROVE and entry.resolves not in self._proposals:
             # Shifts are approved, too.
             return
         # What was proposed is done. Of an end of a hold and of a verify the row names
         # its proposal, of all else the id follows from it.
-        named = row.total if kind in _NAMES_PROPOSAL else self._deeds.get(row.id, 0)
+        named = entry.total if kind in _NAMES_PROPOSAL else self._deeds.get(entry.id, 0)
         self._forget(named)
-        self._histories.note(row.about, row.sequence)
+        self._histories.note(entry.resolves, entry.sequence)
         if kind == Kind.CASE:
-            self._take_case(row)
+            self._take_case(entry)
         elif kind == Kind.CASE_CLOSE:
-            self._rejected.pop(row.about, None)
-            self._differed.pop(row.about, None)
+            self._rejected.pop(entry.resolves, None)
+            self._differed.pop(entry.resolves, None)
         elif kind == Kind.VERIFY:
-            self._late.pop(row.about, None)
+            self._late.pop(entry.resolves, None)
         elif kind == Kind.TRANSFER:
-            self._take_transfer(row)
+            self._take_transfer(entry)
         elif kind == Kind.REFUND:
-            self._take_refund(row)
+            self._take_refund(entry)
         elif kind == Kind.PROPOSE:
-            closes = row.total == Kind.CASE_CLOSE
+            closes = entry.total == Kind.CASE_CLOSE
             asked = Matter(
-                row.sequence,
+                entry.sequence,
                 ExceptionKind.PROPOSAL,
-                row.about,
-                0 if closes else row.amount,
-                row.total,
-                row.sequence,
+                entry.resolves,
+                0 if closes else entry.amount,
+                entry.total,
+                entry.sequence,
             )
-            self._proposals[row.sequence] = (asked, refund_id(row.id))
+            self._proposals[entry.sequence] = (asked, refund_id(entry.id))
         elif kind == Kind.WITHDRAW:
-            self._proposals.pop(row.about, None)
+            self._proposals.pop(entry.resolves, None)
         elif kind == Kind.APPROVE:
-            asked, deed_id = self._proposals.pop(row.about)
-            owed = asked._replace(sequence=row.sequence, kind=ExceptionKind.OWED)
-            self._owed[row.about] = (owed, deed_id)
-            self._deeds[deed_id] = row.about
+            asked, deed_id = self._proposals.pop(entry.resolves)
+            owed = asked._replace(sequence=entry.sequence, kind=ExceptionKind.OWED)
+            self._owed[entry.resolves] = (owed, deed_id)
+            self._deeds[deed_id] = entry.resolves
 
-    def _take_case(self, row: _Row) -> None:
-        hold = row.about
-        if row.total == CaseType.LATE_CONFIRMATION:
+    def _take_case(self, entry: Entry) -> None:
+        hold = entry.resolves
+        if entry.total == CaseType.LATE_CONFIRMATION:
             self._late[hold] = Matter(
-                row.sequence, ExceptionKind.LATE_CONFIRMATION, hold
+                entry.sequence, ExceptionKind.LATE_CONFIRMATION, hold
             )
-        elif row.total == CaseType.LATE_REJECTION:
-            self._posts[self._ended_by(hold)] = (row.sequence, self._paid(hold))
-            self._rejected[row.sequence] = Matter(
-                row.sequence, ExceptionKind.LATE_REJECTION, hold
+        elif entry.total == CaseType.LATE_REJECTION:
+            self._posts[self._ended_by(hold)] = (entry.sequence, self._paid(hold))
+            self._rejected[entry.sequence] = Matter(
+                entry.sequence, ExceptionKind.LATE_REJECTION, hold
             )
-        elif row.total == CaseType.AMOUNT_DIFFERS:
-            differs = Matter(row.sequence, ExceptionKind.AMOUNT_DIFFERS, hold)
+        elif entry.total == CaseType.AMOUNT_DIFFERS:
+            differs = Matter(entry.sequence, ExceptionKind.AMOUNT_DIFFERS, hold)
             # The hold may have ended since; then this case has ended with it.
-            if 0 < self._ended_by(hold) < row.sequence:
-                self._differed[row.sequence] = differs
+            if 0 < self._ended_by(hold) < entry.sequence:
+                self._differed[entry.sequence] = differs
             else:
                 self._differing[hold] = differs
 
-    def _take_transfer(self, row: _Row) -> None:
-        if row.flags & RowFlag.CASE:
-            self._late.pop(row.about, None)
+    def _take_transfer(self, entry: Entry) -> None:
+        if RowFlag.CASE in entry.flags:
+            self._late.pop(entry.resolves, None)
             return
-        image, _ = self._ledger.account(row.debit)
+        image, _ = self._ledger.account(entry.debit)
         if image["kind"] == AccountKind.WALLET:
-            self._advances.pop(row.about, None)
+            self._advances.pop(entry.resolves, None)
             return
-        self._advances[row.sequence] = Matter(
-            row.sequence,
+        self._advances[entry.sequence] = Matter(
+            entry.sequence,
             ExceptionKind.ADVANCE,
-            row.about,
-            row.amount,
+            entry.resolves,
+            entry.amount,
             PROPOSE_ADVANCE,
-            row.total,
+            entry.total,
         )
 
-    def _take_refund(self, row: _Row) -> None:
-        case, paid = self._posts.get(row.about, (0, 0))
-        if case and row.total >= paid:
+    def _take_refund(self, entry: Entry) -> None:
+        case, paid = self._posts.get(entry.resolves, (0, 0))
+        if case and entry.total >= paid:
             self._rejected.pop(case, None)
-            del self._posts[row.about]
+            del self._posts[entry.resolves]
 
     def _forget(self, proposal: int) -> None:
         """What was approved is done, or can be done no more."""
@@ -299,7 +274,7 @@ class OpenMatters:
         """Paise of the post of a hold; more than any refund if it cannot be read."""
         try:
             ended_by, _ = self._ledger.resolution(hold)
-            return int(self._ledger.row(ended_by)["amount"])
+            return self._ledger.row(ended_by).amount
         except CorruptionError:
             return AMOUNT_MAX
 

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from switch._core import BILL_TAIL, GROUP_MAX, TARIFF_TAIL, Ledger, Rows
+from switch._core import BILL_TAIL, GROUP_MAX, TARIFF_TAIL, Ledger
 from switch.calendar import day_date, format_month
 from switch.codes import AmountRule, PriceRule, RowFlag, TailForm
+from switch.entries import Entry
 from switch.errors import CorruptionError
 from switch.ledger.opening import CORRUPTED
 from switch.ledger.templates import get_bytes
@@ -94,15 +95,15 @@ def _whole_tails(
             continue
 
 
-def payment_tail(ledger: Ledger, row: Rows, price_rule: PriceRule) -> PaymentTail:
-    """What the payment (pay, hold) in `row` records beside it.
+def payment_tail(ledger: Ledger, entry: Entry, price_rule: PriceRule) -> PaymentTail:
+    """What the payment (pay, hold) that `entry` is records beside it.
 
-    `price_rule` is that of the row's service, STATED without a service. Raises
+    `price_rule` is that of its service, STATED without a service. Raises
     CorruptionError.
     """
-    has_tail = int(row["flags"]) & RowFlag.TAIL
-    sequence = int(row["sequence"])
-    return read_payment_tail(ledger.tail(sequence) if has_tail else b"", price_rule)
+    has_tail = RowFlag.TAIL in entry.flags
+    tail = ledger.tail(entry.sequence) if has_tail else b""
+    return read_payment_tail(tail, price_rule)
 
 
 def read_payment_tail(tail: bytes, price_rule: PriceRule) -> PaymentTail:

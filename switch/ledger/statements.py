@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from switch._core import Ledger, Rows
+from switch._core import Ledger
 from switch.codes import Kind, Link, Result, RowFlag, Trait, kinds_with
+from switch.entries import Entry
 from switch.payment_states import PaymentState, Standing
 
 __all__ = [
@@ -30,12 +31,12 @@ SCAN_MAX = 65_536
 class Payment(NamedTuple):
     """A payment, what resolved its hold, and what was given back of it."""
 
-    row: Rows
+    entry: Entry
     standing: Standing
-    resolution: Rows | None = None
+    resolution: Entry | None = None
     refunded: int = 0
     """Paise."""
-    conclusion: Rows | None = None
+    conclusion: Entry | None = None
     """Of a payment whose money is back: what said last that nothing was credited, or
     the transfer that paid it after all."""
 
@@ -51,9 +52,9 @@ class Payment(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One row of a statement and the wallet right after it, in paise."""
+    """One entry of a statement and the wallet right after it, in paise."""
 
-    row: Rows
+    entry: Entry
     change: int
     balance: int
     pending: int
@@ -73,44 +74,46 @@ def find_payment(ledger: Ledger, sender: int, id: bytes) -> Payment | None:
     return payment_of(ledger, ledger.row(sequence)) if sequence else None
 
 
-def payment_of(ledger: Ledger, row: Rows) -> Payment | None:
-    """The payment that a durable row is, if it is one."""
-    kind, sequence = int(row["kind"]), int(row["sequence"])
+def payment_of(ledger: Ledger, entry: Entry) -> Payment | None:
+    """The payment that a durable entry is, if it is one."""
+    kind, sequence = entry.kind, entry.sequence
     if kind not in _PAYMENTS:
         return None
-    if row["result"] != Result.OK:
-        return Payment(row, Standing.REFUSED)
+    if entry.result != Result.OK:
+        return Payment(entry, Standing.REFUSED)
     if kind == Kind.PAY:
-        return _paid(ledger, row, sequence, None)
+        return _paid(ledger, entry, sequence, None)
     resolved_by, _ = ledger.resolution(sequence)
     if not resolved_by:
         kept = any(ledger.link(sequence, what) for what in _KEEPING)
-        return Payment(row, Standing.KEPT if kept else Standing.HELD)
+        return Payment(entry, Standing.KEPT if kept else Standing.HELD)
     resolution = ledger.row(resolved_by)
-    if resolution["kind"] == Kind.POST:
-        return _paid(ledger, row, resolved_by, resolution)
-    return _given_back(ledger, row, sequence, resolution)
+    if resolution.kind == Kind.POST:
+        return _paid(ledger, entry, resolved_by, resolution)
+    return _given_back(ledger, entry, sequence, resolution)
 
 
 _KEEPING = (Link.DEADLINE_PASSED, Link.AMOUNT_DIFFERS)
 
 
-def _paid(ledger: Ledger, row: Rows, final: int, resolution: Rows | None) -> Payment:
-    """A payment whose money moved with row `final`."""
+def _paid(
+    ledger: Ledger, entry: Entry, final: int, resolution: Entry | None
+) -> Payment:
+    """A payment whose money moved with entry `final`."""
     _, refunded = ledger.resolution(final)
     standing = Standing.REFUNDED if refunded else Standing.COMPLETED
-    return Payment(row, standing, resolution, refunded)
+    return Payment(entry, standing, resolution, refunded)
 
 
-def _given_back(ledger: Ledger, row: Rows, hold: int, resolution: Rows) -> Payment:
+def _given_back(ledger: Ledger, entry: Entry, hold: int, resolution: Entry) -> Payment:
     """A payment whose money is back, and what was said of it since."""
     verified = ledger.link(hold, Link.VERIFY)
     corrected = ledger.link(hold, Link.CORRECTION)
     disputed = ledger.link(hold, Link.LATE_CONFIRMATION) > verified
     concluded = corrected or verified
-    if resolution["kind"] == Kind.EXPIRE:
+    if resolution.kind == Kind.EXPIRE:
         told = "EXPIRED" if concluded else "UNVERIFIED"
-    elif verified or int(resolution["flags"]) & RowFlag.EVIDENCE:
+    elif verified or RowFlag.EVIDENCE in resolution.flags:
         told = "REVERSED"
     else:
         told = "RETURNED"
@@ -119,18 +122,18 @@ def _given_back(ledger: Ledger, row: Rows, hold: int, resolution: Rows) -> Payme
     elif disputed:
         told += "_DISPUTED"
     conclusion = ledger.row(concluded) if concluded else None
-    return Payment(row, Standing[told], resolution, 0, conclusion)
+    return Payment(entry, Standing[told], resolution, 0, conclusion)
 
 
 def list_payments(
     ledger: Ledger, account: int, before: int, limit: int
-) -> tuple[list[Rows], int]:
+) -> tuple[list[Entry], int]:
     """Up to `limit` accepted payments (pay, hold) of a wallet, newest first.
 
     `before` is the sequence that the page is below, 0 for the newest. Also returns
     the `before` of the next page, 0 if there is none.
     """
-    found: list[Rows] = []
+    found: list[Entry] = []
     looked = 0
     while True:
         # One more than asked for tells whether there is a next page.
@@ -139,9 +142,9 @@ def list_payments(
         for sequence in sequences.tolist():
             if len(found) == limit:
                 return found, before
-            row = ledger.row(sequence)
-            if row["kind"] in _PAYMENTS:
-                found.append(row)
+            entry = ledger.row(sequence)
+            if entry.kind in _PAYMENTS:
+                found.append(entry)
             before = sequence
         looked += len(sequences)
         if len(sequences) < wanted:
@@ -169,23 +172,23 @@ def statement(
     pending = debits_pending
     lines = []
     for sequence in listed[:limit]:
-        row = ledger.row(sequence)
-        posted, reserved = _effect(ledger, row, account)
-        lines.append(Line(row, posted, balance, pending))
+        entry = ledger.row(sequence)
+        posted, reserved = _effect(ledger, entry, account)
+        lines.append(Line(entry, posted, balance, pending))
         balance -= posted
         pending -= reserved
     following = listed[limit - 1] if len(listed) > limit else 0
     return lines, following
 
 
-def _effect(ledger: Ledger, row: Rows, account: int) -> tuple[int, int]:
-    """How an accepted money row changed a wallet's balance and its pending debits."""
-    kind = int(row["kind"])
-    amount = int(row["amount"])
-    sign = 1 if row["credit"] == account else -1
+def _effect(ledger: Ledger, entry: Entry, account: int) -> tuple[int, int]:
+    """How an accepted entry changed a wallet's balance and its pending debits."""
+    kind = entry.kind
+    amount = entry.amount
+    sign = 1 if entry.credit == account else -1
     if kind == Kind.HOLD:
         return 0, amount
     if kind in _RESOLVING:
-        held = int(ledger.row(int(row["resolves"]))["amount"])
+        held = ledger.row(entry.resolves).amount
         return (sign * amount if kind == Kind.POST else 0), -held
     return sign * amount, 0

@@ -242,9 +242,9 @@ class Bench:
         rows = [self.ledger.row(one) for one in numbers]
         return [
             pb.Question(
-                number=int(row["sequence"]),
-                id=row["id"].tobytes(),
-                amount=int(row["amount"]),
+                number=row.sequence,
+                id=row.id,
+                amount=row.amount,
             )
             for row in rows
         ]

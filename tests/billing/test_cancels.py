@@ -44,8 +44,8 @@ def test_what_was_never_offered_is_given_back(bench: Bench, basket: int) -> None
     assert bench.cancel() == len(held)
     for sequence in held:
         end = bench.ledger.row(bench.ledger.resolution(sequence)[0])
-        assert end["kind"] == Kind.VOID
-        assert not end["flags"] & RowFlag.EVIDENCE
+        assert end.kind == Kind.VOID
+        assert not end.flags & RowFlag.EVIDENCE
     assert not bench.ledger.holds_count
     assert not bench.cancel()
     assert not bench.dispatch.states()[0].queued

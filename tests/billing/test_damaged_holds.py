@@ -28,7 +28,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def damage(bench: Bench, *sequences: int) -> None:
     """Behind everybody's back."""
     for sequence in sequences:
-        damage_row(bench.path, bench.ledger.row(sequence).tobytes())
+        damage_row(bench.path, bench.ledger.rows(sequence, 1).tobytes())
 
 
 def asked(bench: Bench) -> list[int]:

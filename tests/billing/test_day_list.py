@@ -23,6 +23,7 @@ from switch.billing.day_list import (
 )
 from switch.calendar import day_number
 from switch.codes import Kind, Link
+from switch.entries import Entry
 from switch.errors import WireError
 from switch.ids import new_id
 from switch.ledger import moves
@@ -46,11 +47,11 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def line(bench: Bench, number: int, more: int = 0) -> pb.Answer:
     """What the biller says that it has credited, with so much `more` than asked."""
     row = bench.ledger.row(number)
-    size = max(int(row["basket"]) >> 8, 1)
-    amount = sum(int(bench.ledger.row(number + n)["amount"]) for n in range(size))
+    size = max(row.basket_size, 1)
+    amount = sum(bench.ledger.row(number + n).amount for n in range(size))
     return pb.Answer(
         number=number,
-        id=row["id"].tobytes(),
+        id=row.id,
         kind=CONFIRMED,
         amount=amount + more,
         biller_reference=f"B-{number}",
@@ -102,7 +103,7 @@ def counts(found: Report) -> tuple[int, int, int, int, int, int, int, int]:
     )
 
 
-def end_of(bench: Bench, number: int) -> Rows:
+def end_of(bench: Bench, number: int) -> Entry:
     """What has ended the hold."""
     return bench.ledger.row(bench.ledger.resolution(number)[0])
 
@@ -121,17 +122,15 @@ def test_listed_is_confirmed_and_the_rest_rejected(bench: Bench) -> None:
     found = send(bench, line(bench, good), line(bench, together[0]))
     assert counts(found) == (2, 0, 0, 0, 0, 0, 4, 0)
     for number in (good, *together):
-        assert end_of(bench, number)["kind"] == Kind.POST
+        assert end_of(bench, number).kind == Kind.POST
     for number in (gone, *parted):
         end = end_of(bench, number)
-        assert end["kind"] == Kind.VOID
-        assert bench.ledger.tail(int(end["sequence"])) == NOT_LISTED_REASON
+        assert end.kind == Kind.VOID
+        assert bench.ledger.tail(end.sequence) == NOT_LISTED_REASON
     for number in (released, missing):
         verified = bench.ledger.link(number, Link.VERIFY)
         assert bench.ledger.tail(verified) == NOT_LISTED_REASON
-    assert bench.ledger.tail(int(end_of(bench, good)["sequence"])) == (
-        f"B-{good}".encode()
-    )
+    assert bench.ledger.tail(end_of(bench, good).sequence) == (f"B-{good}".encode())
     status = bench.dispatch.states()[0]
     assert (status.kept, status.unverified, status.unknown) == (0, 0, 0)
     # Said again it is the same, and nothing more is done.
@@ -239,7 +238,7 @@ def test_what_names_no_payment_is_unknown_and_costs_none_its_money(
     assert found.unknown.tolist() == [one, basket[1], other_number.number]
     assert counts(found) == (0, 0, 0, 0, 3, 0, 2, 0)
     assert bench.ledger.kept().tolist() == [one, two]
-    assert end_of(bench, three)["kind"] == Kind.VOID
+    assert end_of(bench, three).kind == Kind.VOID
 
 
 def test_a_basket_at_midnight_belongs_to_the_day_of_its_first(bench: Bench) -> None:
@@ -247,7 +246,7 @@ def test_a_basket_at_midnight_belongs_to_the_day_of_its_first(bench: Bench) -> N
     midnight_ns = START_NS + 16 * 3_600 * 10**9
     bench.wall_ns = lambda: midnight_ns - 2  # type: ignore[method-assign]
     held = bench.pay(code="KEPT", basket=4)
-    times = [int(bench.ledger.row(one)["timestamp"]) for one in held]
+    times = [bench.ledger.row(one).timestamp for one in held]
     assert [day_number(one) - DAY for one in times] == [0, 0, 1, 1]
     # Right behind it one of the next day.
     [other] = bench.pay(code="KEPT")
@@ -267,11 +266,11 @@ def test_what_is_damaged_is_left_and_said(bench: Bench) -> None:
     bench.pass_s(61)
     bench.expire()
     for number in (one, basket[1]):
-        damage_row(bench.path, bench.ledger.row(number).tobytes())
+        damage_row(bench.path, bench.ledger.rows(number, 1).tobytes())
     found = send(bench, *lines)
     assert counts(found) == (1, 0, 0, 0, 0, 2, 1, 0)
-    assert end_of(bench, two)["kind"] == Kind.POST
-    assert end_of(bench, three)["kind"] == Kind.VOID
+    assert end_of(bench, two).kind == Kind.POST
+    assert end_of(bench, three).kind == Kind.VOID
 
 
 # --- what is no list ----------------------------------------------------------------

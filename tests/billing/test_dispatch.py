@@ -246,7 +246,7 @@ def test_a_basket_that_is_partly_resolved_is_still_asked_about(bench: Bench) -> 
     sequences = bench.pay(basket=3)
     lead = bench.ledger.row(sequences[0])
     # Evidence about the first alone, as another release might have taken it.
-    word = moves.confirmed(sequences[0], lead["id"].tobytes(), 300)
+    word = moves.confirmed(sequences[0], lead.id, 300)
     bench.commit(Request.answers(word, bench.index("water")))
     bench.dispatch.look()
     assert bench.dispatch.biller(bench.index("water")).table.open_count == 2

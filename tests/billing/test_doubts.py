@@ -176,7 +176,7 @@ def test_not_seen_is_final_once_nobody_may_credit_it(bench: Bench, basket: int) 
     held = bench.pay(basket=basket)
     [confirm] = connection.take()
     row = bench.ledger.row(held[0])
-    due = int(row["timestamp"]) + DEADLINE_S * SECOND
+    due = row.timestamp + DEADLINE_S * SECOND
     assert confirm.credit_until_ns == due - MARGIN_S * SECOND
     assert confirm.credit_within_ms == (DEADLINE_S - MARGIN_S) * 1_000
     assert confirm.sent_ns == bench.wall_ns()
@@ -201,8 +201,8 @@ def test_not_seen_is_final_once_nobody_may_credit_it(bench: Bench, basket: int) 
     for sequence in held:
         end = ends(bench, sequence)
         row = bench.ledger.row(end)
-        assert row["kind"] == Kind.VOID
-        assert row["flags"] & RowFlag.EVIDENCE
+        assert row.kind == Kind.VOID
+        assert row.flags & RowFlag.EVIDENCE
         assert bench.ledger.tail(end) == NOT_SEEN_REASON
     # A confirmation after that is late, as ever, and makes a case.
     assert bench.answer(biller, [confirm]) == 0

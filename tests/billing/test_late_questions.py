@@ -192,7 +192,7 @@ def test_a_rejection_verifies(bench: Bench, basket: int) -> None:
         (one, int(PaymentState.EXPIRED), sequence)
         for one, sequence in zip(held, verified, strict=True)
     ]
-    assert bench.ledger.row(verified[0])["kind"] == Kind.VERIFY
+    assert bench.ledger.row(verified[0]).kind == Kind.VERIFY
     bench.pass_s(2 * DAY_S, 3_600)
     assert not connection.take()
 
@@ -232,7 +232,7 @@ def test_a_kept_payment_that_is_confirmed_is_completed(bench: Bench) -> None:
     bench.pass_s(LONGEST_S + 1)
     assert not bench.answer(biller, connection.take())
     post, _ = bench.ledger.resolution(kept)
-    assert bench.ledger.row(post)["kind"] == Kind.POST
+    assert bench.ledger.row(post).kind == Kind.POST
     assert status(bench) == (0, 0, 0, 0, 0)
 
 
@@ -265,7 +265,7 @@ def test_a_late_confirmation_is_asked_about_once_a_day_and_may_be_taken_back(
 
 def test_a_late_confirmation_is_known_however_it_came(bench: Bench) -> None:
     [held] = leave(bench)
-    word = moves.confirmed(held, bench.ledger.row(held)["id"].tobytes(), 100)
+    word = moves.confirmed(held, bench.ledger.row(held).id, 100)
     bench.commit(Request.answers(word, bench.index("water")))
     bench.dispatch.look()
     biller, connection = bench.connect()
@@ -301,7 +301,7 @@ def test_a_correction_ends_the_questions(bench: Bench) -> None:
     maker, checker = bench.treasury, bench.second
     proposal = bench.do(
         moves.propose_correction(
-            new_id(), hold, int(hold["amount"]), "credited", sender=maker, operator=1
+            new_id(), hold, hold.amount, "credited", sender=maker, operator=1
         )
     )
     bench.do(moves.approve(new_id(), proposal, sender=checker, operator=2))
@@ -320,7 +320,7 @@ def test_an_advance_ends_nothing(bench: Bench) -> None:
     bench.do(moves.transfer(new_id(), bank, suspense, 10**6, "loan", sender=maker))
     proposal = bench.do(
         moves.propose_advance(
-            new_id(), hold, int(hold["amount"]), "in need", sender=maker, operator=1
+            new_id(), hold, hold.amount, "in need", sender=maker, operator=1
         )
     )
     bench.do(moves.approve(new_id(), proposal, sender=checker, operator=2))
@@ -340,7 +340,7 @@ def test_another_amount_keeps_the_payment(bench: Bench) -> None:
     assert not bench.answer(biller, [question], more=1)
     assert biller.results["amount_differs"] == 1
     case = bench.ledger.link(held, Link.AMOUNT_DIFFERS)
-    assert int(bench.ledger.row(case)["amount"]) == 101
+    assert bench.ledger.row(case).amount == 101
     assert bench.ledger.kept().tolist() == [held]
     # Kept long before its deadline: it is for people, and is not confirmed again.
     assert status(bench) == (0, 0, 0, 1, 0)
@@ -357,7 +357,7 @@ def test_another_amount_keeps_the_payment(bench: Bench) -> None:
     [again] = connection.take()
     # It corrects itself: what it has credited is what was asked for.
     assert not bench.answer(biller, [again])
-    assert bench.ledger.row(bench.ledger.resolution(held)[0])["kind"] == Kind.POST
+    assert bench.ledger.row(bench.ledger.resolution(held)[0]).kind == Kind.POST
 
 
 def test_the_amount_of_a_basket_is_the_sum(bench: Bench) -> None:
@@ -491,7 +491,7 @@ async def test_who_watches_is_woken_by_whatever_is_said_of_it(bench: Bench) -> N
 
 def test_a_damaged_one_is_let_go_and_the_others_are_asked_about(bench: Bench) -> None:
     held = leave(bench, 3)
-    damage_row(bench.path, bench.ledger.row(held[1]).tobytes())
+    damage_row(bench.path, bench.ledger.rows(held[1], 1).tobytes())
     _, connection = bench.connect()
     bench.pass_s(LONGEST_S + 1)
     asked = {one.number for one in connection.take()}

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from switch._core import Rows
 from switch.codes import AccountState, Result
+from switch.entries import Entry
 from switch.ledger import moves
 from switch.ledger.templates import Templates, join
 from switch.payment_states import PaymentState
@@ -52,8 +53,8 @@ class CaseDesk(Desk):
         [answer] = self.do(template)
         return answer
 
-    def proposed(self, template: Templates, *, approved: bool = True) -> Rows:
-        """An accepted proposal, approved by another person; its row."""
+    def proposed(self, template: Templates, *, approved: bool = True) -> Entry:
+        """An accepted proposal, approved by another person; its entry."""
         made = self.one(template)
         assert made.result is Result.OK
         if approved:
@@ -112,11 +113,11 @@ class CaseDesk(Desk):
         row = self.ledger.row(held)
         [outcome] = self.pay(
             Payment(
-                id=row["id"].tobytes(),
-                service=KEPT if row["service"] == self.service(KEPT) else b"LIGHT",
-                amount=int(row["amount"]),
-                reference=row["reference"].tobytes().rstrip(b"\0"),
-                operator=int(row["operator_"]),
+                id=row.id,
+                service=KEPT if row.service == self.service(KEPT) else b"LIGHT",
+                amount=row.amount,
+                reference=row.reference.rstrip(b"\0"),
+                operator=row.operator,
             )
         )
         assert outcome.repeat
@@ -133,7 +134,7 @@ class CaseDesk(Desk):
     def pay_bill_of(self, held: int) -> Told:
         """Another payment of the bill that a hold was for."""
         payment = self.payment()
-        payment.reference = self.ledger.row(held)["reference"].tobytes().rstrip(b"\0")
+        payment.reference = self.ledger.row(held).reference.rstrip(b"\0")
         [one] = self.pay(payment)
         return Told(Result(int(one.result)), one.sequence, one.other_sequence)
 
@@ -158,8 +159,8 @@ class CaseDesk(Desk):
         """Whether an account is."""
         return bool(self.ledger.account(account)[0]["state"] == AccountState.OPEN)
 
-    def last(self) -> Rows:
-        """The last row."""
+    def last(self) -> Entry:
+        """The last entry."""
         return self.ledger.row(self.ledger.sequence)
 
     def rebuild(self) -> None:

@@ -16,7 +16,6 @@ from switch.codes import (
     Mode,
     Policy,
 )
-from switch.ledger.baskets import place_of, size_of
 from switch.v1 import billers_pb2
 from switch.v1 import payments_pb2 as pb
 from tests.core.network import NOW, Network, make_network, top_up
@@ -112,8 +111,8 @@ class Desk:
     def asked(self, sequence: int) -> int:
         """The amount that the biller was asked about: of a hold, or of its basket."""
         hold = self.ledger.row(sequence)
-        lead = sequence - place_of(hold)
-        return int(self.ledger.rows(lead, size_of(hold))["amount"].sum())
+        rows = self.ledger.rows(hold.basket_lead, max(hold.basket_size, 1))
+        return int(rows["amount"].sum())
 
     def says(
         self, sequence: int, kind: int = CONFIRMED, text: str = "", amount: int = -1
@@ -125,7 +124,7 @@ class Desk:
             amount = self.asked(sequence)
         message = billers_pb2.Answer(
             number=sequence,
-            id=self.ledger.row(sequence)["id"].tobytes(),
+            id=self.ledger.row(sequence).id,
             kind=billers_pb2.AnswerKind.Name(kind),  # type: ignore[arg-type]
             amount=amount if kind == CONFIRMED else 0,
             biller_reference=text if kind == CONFIRMED else "not this",

@@ -275,7 +275,7 @@ class Pair:
         """What can be asked of one row: id, resolution, tail, accounts' history."""
         model, ledger = self.model, self.ledger
         row = model.rows[sequence - 1]
-        assert ledger.row(sequence).tobytes() == pack_row(row)
+        assert ledger.rows(sequence, 1).tobytes() == pack_row(row)
         assert ledger.tail(sequence) == (row.tail or b"")
         sequence_found = ledger.find(row.participant, row.id)
         assert sequence_found == model.find(row.participant, row.id)

@@ -37,11 +37,11 @@ def test_another_amount_keeps_the_hold(desk: CaseDesk) -> None:
     held = desk.hold()
     differs = desk.confirm(held, AMOUNT - 1, "4999")
     case = desk.last()
-    assert differs == Told(Result.AMOUNT_DIFFERS, int(case["sequence"]))
-    assert case["total"] == CaseType.AMOUNT_DIFFERS
-    assert case["amount"] == AMOUNT - 1
-    assert case["flags"] & RowFlag.EVIDENCE
-    assert case["flags"] & RowFlag.KEEP
+    assert differs == Told(Result.AMOUNT_DIFFERS, case.sequence)
+    assert case.total == CaseType.AMOUNT_DIFFERS
+    assert case.amount == AMOUNT - 1
+    assert case.flags & RowFlag.EVIDENCE
+    assert case.flags & RowFlag.KEEP
     assert desk.ledger.tail(differs.sequence) == b"4999"
     for account in (desk.wallet, desk.head):
         assert desk.kept_of(account) == (1, AMOUNT)
@@ -63,8 +63,8 @@ def test_another_amount_keeps_the_hold(desk: CaseDesk) -> None:
     posted = desk.confirm(held)
     assert posted.result is Result.OK
     row = desk.last()
-    assert row["kind"] == Kind.POST
-    assert row["flags"] & RowFlag.KEEP
+    assert row.kind == Kind.POST
+    assert row.flags & RowFlag.KEEP
     assert desk.kept_of() == desk.kept_of(desk.head) == (0, 0)
     assert desk.cases() == 0
     desk.rebuild()
@@ -77,19 +77,19 @@ def test_nothing_was_credited_of_a_kept_one(desk: CaseDesk) -> None:
     desk.confirm(held, 1)
     voided = desk.reject(held)
     assert voided.result is Result.OK
-    assert desk.last()["flags"] & RowFlag.KEEP
+    assert desk.last().flags & RowFlag.KEEP
     assert desk.kept_of() == desk.kept_of(desk.head) == (0, 0)
     assert desk.pay_bill_of(held).result is Result.OK
 
 
 def test_kept_twice_counts_once(desk: CaseDesk) -> None:
     held = desk.kept()
-    assert desk.last()["total"] == CaseType.DEADLINE_PASSED
-    assert desk.last()["flags"] & RowFlag.KEEP
+    assert desk.last().total == CaseType.DEADLINE_PASSED
+    assert desk.last().flags & RowFlag.KEEP
     assert desk.kept_of() == (1, AMOUNT)
     desk.confirm(held, AMOUNT + 7)
-    assert desk.last()["total"] == CaseType.AMOUNT_DIFFERS
-    assert not desk.last()["flags"] & RowFlag.KEEP
+    assert desk.last().total == CaseType.AMOUNT_DIFFERS
+    assert not desk.last().flags & RowFlag.KEEP
     assert desk.kept_of() == (1, AMOUNT)
     desk.reopen()
     assert desk.confirm(held).result is Result.OK
@@ -111,7 +111,7 @@ def test_a_basket_is_asked_about_as_a_sum(desk: CaseDesk) -> None:
     assert desk.ledger.kept().tolist() == held
     assert desk.confirm(held[1], 200).result is Result.AMOUNT_DIFFERS
     assert desk.confirm(held[1], 600).result is Result.OK
-    assert desk.last()["amount"] == 200
+    assert desk.last().amount == 200
     assert desk.kept_of() == (2, 400)
     # In one request with another one of them, and after the end of one.
     both = desk.answer(desk.says(held[2]), desk.says(held[0]), desk.says(held[1]))
@@ -140,8 +140,8 @@ def test_the_biller_says_later_that_it_was_another_amount(desk: CaseDesk) -> Non
     assert desk.confirm(held) == posted._replace(repeat=1)
     differs = desk.confirm(held, AMOUNT * 2)
     assert differs == Told(Result.AMOUNT_DIFFERS, desk.ledger.sequence, posted.sequence)
-    assert not desk.last()["flags"] & (RowFlag.KEEP | RowFlag.CASE)
-    assert desk.last()["amount"] == AMOUNT * 2
+    assert not desk.last().flags & (RowFlag.KEEP | RowFlag.CASE)
+    assert desk.last().amount == AMOUNT * 2
     assert desk.confirm(held, 1) == differs._replace(repeat=1)
     assert desk.kept_of() == (0, 0)
     assert desk.cases() == 0
@@ -196,11 +196,9 @@ def test_two_people_post_what_was_credited(desk: CaseDesk) -> None:
     posted = desk.one(done)
     assert posted.result is Result.OK
     row = desk.last()
-    assert row["flags"] & RowFlag.KEEP
-    assert not row["flags"] & RowFlag.EVIDENCE
-    assert [int(row[n]) for n in ("total", "checker")] == [
-        asked.sequence, desk.checker,
-    ]  # fmt: skip
+    assert row.flags & RowFlag.KEEP
+    assert not row.flags & RowFlag.EVIDENCE
+    assert (row.total, row.checker) == (asked.sequence, desk.checker)
     assert desk.kept_of() == desk.kept_of(desk.head) == (1, AMOUNT)
     assert desk.balance(desk.head) == AMOUNT - 100
     assert desk.one(done) == posted._replace(repeat=1)
@@ -211,7 +209,7 @@ def test_two_people_post_what_was_credited(desk: CaseDesk) -> None:
     assert differs == Told(Result.AMOUNT_DIFFERS, desk.ledger.sequence, posted.sequence)
     # One that is not kept needs nobody.
     assert desk.one(moves.post(open_, AMOUNT - 1)).result is Result.OK
-    assert desk.last()["total"] == desk.last()["flags"] & RowFlag.KEEP == 0
+    assert desk.last().total == desk.last().flags & RowFlag.KEEP == 0
 
 
 def test_two_people_give_a_kept_basket_back(desk: CaseDesk) -> None:
@@ -256,7 +254,7 @@ def test_an_advance_and_its_recovery(desk: CaseDesk) -> None:
     assert ask(1, desk.hold(KEPT)).result is Result.CASE_NOT_FOUND
     first, second = ask(AMOUNT), ask(AMOUNT)
     proposal = desk.ledger.row(first.sequence)
-    assert proposal["total"] == 264
+    assert proposal.total == 264
     done = moves.approved_advance(proposal, hold, suspense, checker=desk.checker)
     assert desk.one(done) == Told(Result.NOT_APPROVED)
     desk.approve(first.sequence)
@@ -279,8 +277,8 @@ def test_an_advance_and_its_recovery(desk: CaseDesk) -> None:
     before = desk.balance()
     advance = desk.one(done)
     assert advance.result is Result.OK
-    assert not desk.last()["flags"] & RowFlag.CASE
-    assert desk.last()["total"] == first.sequence
+    assert not desk.last().flags & RowFlag.CASE
+    assert desk.last().total == first.sequence
     assert desk.balance() == before + AMOUNT
     assert desk.cases() == desk.cases(suspense) == 1
     assert desk.cases(desk.head) == 0
@@ -311,12 +309,12 @@ def recover(desk: CaseDesk, advance: int) -> None:
         made.rows[name] = value
         answer = desk.one(made)
         assert answer == Told(refused, desk.ledger.sequence)
-        assert desk.last()["kind"] == Kind.TRANSFER
+        assert desk.last().kind == Kind.TRANSFER
     before = desk.balance()
     made = moves.recover(next(desk.ids), row, "paid", sender=desk.treasury)
     back = desk.one(made)
     assert back.result is Result.OK
-    assert desk.last()["total"] == desk.last()["flags"] == 0
+    assert desk.last().total == desk.last().flags == 0
     assert desk.balance() == before - AMOUNT
     assert desk.cases() == desk.cases(desk.net.suspense) == 0
     assert desk.ledger.link(advance, Link.RECOVERY) == back.sequence

@@ -60,9 +60,9 @@ def test_a_confirmed_service_is_held_by_message(desk: Desk) -> None:
     assert outcome.state == pb.PAYMENT_STATE_HELD
     assert outcome.receipt == 0
     row = desk.ledger.row(outcome.sequence)
-    assert row["kind"] == Kind.HOLD
-    assert row["deadline"] == DEADLINE_S
-    assert not row["flags"] & (RowFlag.KEEP | RowFlag.AS_DIRECT)
+    assert row.kind == Kind.HOLD
+    assert row.deadline == DEADLINE_S
+    assert not row.flags & (RowFlag.KEEP | RowFlag.AS_DIRECT)
     # Another payment of the bill is refused and names the first.
     second = desk.payment()
     second.reference = first.reference
@@ -82,7 +82,7 @@ def test_a_confirmed_service_is_held_by_message(desk: Desk) -> None:
 
 def test_the_deadline_policy_stands_in_the_hold(desk: Desk) -> None:
     [outcome] = desk.pay(desk.payment(b"WATER"))
-    assert desk.ledger.row(outcome.sequence)["flags"] & RowFlag.KEEP
+    assert desk.ledger.row(outcome.sequence).flags & RowFlag.KEEP
 
 
 def test_the_register_may_change_between_two_sendings(desk: Desk) -> None:
@@ -164,7 +164,7 @@ def test_answers_post_and_void_with_the_billers_word(desk: Desk) -> None:
 def test_an_answer_needs_no_text(desk: Desk) -> None:
     [outcome] = desk.pay(desk.payment())
     post = desk.answer(desk.says(outcome.sequence))["sequence"][0]
-    assert not desk.ledger.row(post)["flags"] & RowFlag.TAIL
+    assert not desk.ledger.row(post).flags & RowFlag.TAIL
 
 
 def test_an_answer_must_be_of_the_holds_biller_and_id(desk: Desk) -> None:
@@ -284,7 +284,7 @@ def test_questions_say_what_the_holds_say(desk: Desk) -> None:
         assert question.service == payment.service.decode()
         assert question.reference == payment.reference.decode()
         assert question.amount == payment.amount
-        assert question.time_ns == row["timestamp"]
+        assert question.time_ns == row.timestamp
         assert question.deadline_ns == desk.now + 5
     # Once a question, by its first payment's place.
     times = [
@@ -302,7 +302,7 @@ def test_no_answer_is_waited_for_beyond_the_deadline(desk: Desk) -> None:
     held = desk.pay(desk.payment(), desk.payment(b"WATER"))
     asked = numbers(*(one.sequence for one in held))
     row = desk.ledger.row(held[0].sequence)
-    due = int(row["timestamp"]) + DEADLINE_S * SECOND_NS
+    due = row.timestamp + DEADLINE_S * SECOND_NS
     for until, first in ((due - 1, due - 1), (due + 1, due)):
         body = desk.ledger.questions(asked, CONFIRM, until, 1, asked)
         questions = billers_pb2.ConnectResponse.FromString(body).questions
@@ -348,5 +348,5 @@ def test_rows_are_gathered_in_the_order_asked_for(desk: Desk) -> None:
     wanted = numbers(last, 1, last, 2)
     rows = desk.ledger.gather(wanted)
     assert rows["sequence"].tolist() == wanted.tolist()
-    assert rows[1].tobytes() == desk.ledger.row(1).tobytes()
+    assert rows[1].tobytes() == desk.ledger.rows(1, 1).tobytes()
     assert desk.ledger.gather(numbers()).shape == (0,)

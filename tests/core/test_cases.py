@@ -53,7 +53,7 @@ def test_a_basket_expires_as_a_whole(desk: Desk) -> None:
     assert desk.ledger.rows(one, 3)["deadline"].tolist() == [DEADLINE_S] * 3
     # When the first of them is due, to the nanosecond, the others are not yet.
     due = desk.ledger.expiry()
-    assert due == int(desk.ledger.row(one)["timestamp"]) + DEADLINE_S * SECOND_NS
+    assert due == desk.ledger.row(one).timestamp + DEADLINE_S * SECOND_NS
     desk.ledger.commit([], due)
     assert desk.ledger.holds().tolist() == []
     ends = desk.ledger.rows(three + 1, 10)
@@ -122,8 +122,8 @@ def test_late_answers_become_cases_once(desk: Desk) -> None:
         assert taken_back["result"][0] == Result.OK
         assert taken_back["repeat"][0] == repeat
         verified = desk.ledger.row(int(taken_back["sequence"][0]))
-        assert verified["kind"] == Kind.VERIFY
-        assert verified["sequence"] == before + 1
+        assert verified.kind == Kind.VERIFY
+        assert verified.sequence == before + 1
 
 
 def test_a_kept_hold_outlives_its_deadline_with_a_case(desk: Desk) -> None:
@@ -132,7 +132,7 @@ def test_a_kept_hold_outlives_its_deadline_with_a_case(desk: Desk) -> None:
         for outcome in desk.pay(desk.payment(b"WATER"), desk.payment(b"WATER"))
     )
     due = desk.ledger.expiry()
-    assert due == int(desk.ledger.row(first)["timestamp"]) + DEADLINE_S * SECOND_NS
+    assert due == desk.ledger.row(first).timestamp + DEADLINE_S * SECOND_NS
     desk.now += DEADLINE_S * SECOND_NS
     before = desk.ledger.sequence
     desk.ask()
@@ -177,14 +177,14 @@ def test_a_late_confirmation_is_corrected_once(desk: Desk) -> None:
         row = desk.ledger.row(hold)
         transfer = Row(
             Kind.TRANSFER, amount=5_000, resolves=hold, reference=b"credited",
-            debit=int(row["debit"]), credit=int(row["credit"]), participant=treasury,
+            debit=row.debit, credit=row.credit, participant=treasury,
         )  # fmt: skip
         for name, value in fields.items():
             setattr(transfer, name, value)
         asked = asked or propose(hold)[1]
         approval = Row(Kind.APPROVE, resolves=asked)
         approval.participant = transfer.checker = desk.net.centres[0]
-        transfer.id = people.done_id(desk.ledger.row(asked)["id"].tobytes())
+        transfer.id = people.done_id(desk.ledger.row(asked).id)
         transfer.total = asked
         return ask(approval, transfer)
 

@@ -97,12 +97,12 @@ def history(ledger: Ledger, network: Network, rng: random.Random) -> None:
 def found(ledger: Ledger, network: Network, rng: random.Random) -> None:
     """A durable row is found by its id, also while it moves into the index."""
     row = ledger.row(rng.randrange(1, ledger.sequence + 1))
-    if row["participant"] == network.treasury and any(row["id"]):
-        sequence = ledger.find(network.treasury, row["id"].tobytes())
-        assert sequence == row["sequence"]
-    if row["kind"] == Kind.HOLD:
-        resolving, _ = ledger.resolution(int(row["sequence"]))
-        assert resolving == 0 or ledger.row(resolving)["resolves"] == row["sequence"]
+    if row.participant == network.treasury and any(row.id):
+        sequence = ledger.find(network.treasury, row.id)
+        assert sequence == row.sequence
+    if row.kind == Kind.HOLD:
+        resolving, _ = ledger.resolution(row.sequence)
+        assert resolving == 0 or ledger.row(resolving).resolves == row.sequence
 
 
 def registers(ledger: Ledger, network: Network, rng: random.Random) -> None:
@@ -111,7 +111,7 @@ def registers(ledger: Ledger, network: Network, rng: random.Random) -> None:
     assert ledger.find_account(network.centres[0], 0) == network.wallets[0]
     holds = ledger.holds()
     rows = [ledger.row(sequence) for sequence in holds[:20].tolist()]
-    assert all(row["kind"] == Kind.HOLD and row["result"] == 1 for row in rows)
+    assert all(row.kind == Kind.HOLD and row.result == 1 for row in rows)
     assert ledger.info()["index_sequence"] <= ledger.sequence
 
 

@@ -183,6 +183,6 @@ def test_as_many_services_as_fit_their_index(indexed: Pair, network: Network) ->
         centre = network.centres[0]
         [[paid]] = pair.commit([Payments([payment], [], centre, centre)], NOW)
         assert paid.result == Result.OK
-        assert pair.ledger.row(paid.sequence)["service"] == SERVICES_MAX
+        assert pair.ledger.row(paid.sequence).service == SERVICES_MAX
         pair.reopen()
         pair.compare_all([paid.sequence])

@@ -74,7 +74,7 @@ def test_one_more_is_paid_by_who_knows_of_the_one_before(market: Market) -> None
     second = market.one(more)
     assert second.result == Result.OK
     assert market.row(second).resolves == first.sequence
-    assert market.pair.ledger.row(second.sequence)["resolves"] == first.sequence
+    assert market.pair.ledger.row(second.sequence).resolves == first.sequence
     # Once for each handle: the next is in addition to the second.
     again = market.one(replace(more, id=market.id()))
     assert (again.result, again.other) == (Result.PAID_RECENTLY, second.sequence)

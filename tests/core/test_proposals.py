@@ -84,9 +84,9 @@ def test_a_late_rejection_is_closed_by_two_people(desk: CaseDesk) -> None:
     done = closing(desk, asked)
     assert done == Told(Result.OK, desk.ledger.sequence)
     row = desk.last()
-    assert row["kind"] == Kind.CASE_CLOSE
-    assert row["total"] == asked
-    assert [int(row[n]) for n in ("debit", "credit")] == [desk.wallet, desk.head]
+    assert row.kind == Kind.CASE_CLOSE
+    assert row.total == asked
+    assert (row.debit, row.credit) == (desk.wallet, desk.head)
     for reopen in (desk.reopen, desk.rebuild):
         assert closing(desk, asked) == done._replace(repeat=1)
         # What is approved of it besides leaves no row.
@@ -166,9 +166,9 @@ def test_a_proposal_is_withdrawn(desk: CaseDesk) -> None:
     done = withdraw(asked)
     assert done.result is Result.OK
     row = desk.last()
-    assert row["kind"] == Kind.WITHDRAW
-    assert not row["debit"]
-    assert not row["amount"]
+    assert row.kind == Kind.WITHDRAW
+    assert not row.debit
+    assert not row.amount
     for reopen in (desk.reopen, desk.rebuild):
         assert withdraw(asked)[::2] == (Result.PROPOSAL_WITHDRAWN, done.sequence)
         assert desk.approve(asked)[::2] == (Result.PROPOSAL_WITHDRAWN, done.sequence)
@@ -187,7 +187,7 @@ def test_a_proposal_is_approved_within_a_month(desk: CaseDesk, late_ns: int) -> 
     asked = desk.one(
         moves.propose_refund(next(desk.ids), posted, 9, "x", sender=desk.treasury)
     ).sequence
-    end = int(desk.ledger.row(asked)["timestamp"]) + PROPOSAL_LIFE_NS
+    end = desk.ledger.row(asked).timestamp + PROPOSAL_LIFE_NS
     desk.now = end + late_ns - SECOND_NS
     answer = desk.approve(asked)
     assert answer == Told(
@@ -271,12 +271,12 @@ def test_a_promise_that_is_taken_back(desk: CaseDesk) -> None:
     assert [bool(one & RowFlag.KEEP) for one in flags] == [False, True, True, True]
     desk.rebuild()
     again = desk.hold()
-    assert desk.ledger.row(again)["flags"] & RowFlag.KEEP
+    assert desk.ledger.row(again).flags & RowFlag.KEEP
     promise(desk, 1)
     given = desk.hold()
-    assert not desk.ledger.row(given)["flags"] & RowFlag.KEEP
+    assert not desk.ledger.row(given).flags & RowFlag.KEEP
     [one, two] = desk.pay_basket(desk.payment(), desk.payment(KEPT))
-    assert desk.ledger.row(one.sequence)["flags"] & RowFlag.KEEP
+    assert desk.ledger.row(one.sequence).flags & RowFlag.KEEP
     desk.now += DEADLINE_S * SECOND_NS
     desk.ask()
     kept = [after, *mixed, again, one.sequence, two.sequence]

@@ -93,7 +93,7 @@ class Town:
     def reference_of(self, outcome: Outcome) -> bytes:
         """As the row has it."""
         row = self.pair.ledger.row(outcome.sequence)
-        return bytes(row["reference"]).rstrip(b"\0")
+        return bytes(row.reference).rstrip(b"\0")
 
 
 @pytest.fixture
@@ -412,7 +412,7 @@ def test_claims_are_the_same_after_opening(town: Town, *, without_index: bool) -
     # What it released it can find again as well, and others do not know of it.
     void = Row(Kind.VOID, resolves=held.sequence, participant=town.centre)
     [[outcome]] = town.pair.commit([Rows([void])], NOW)
-    assert town.pair.ledger.row(outcome.sequence)["flags"] & RowFlag.RELEASE
+    assert town.pair.ledger.row(outcome.sequence).flags & RowFlag.RELEASE
     town.pair.reopen(without_index=without_index)
     assert town.pay(one, b"wb1").result == Result.OK
     assert town.pay(two, b"wb1").result == Result.BILL_ALREADY_CLAIMED

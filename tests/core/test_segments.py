@@ -276,7 +276,7 @@ def test_a_damaged_row_that_a_segment_lacks_is_noticed(tmp_path: Path) -> None:
             ledger.index_step()
         as_of, behind, _ = stand(pair.path)
         assert behind > 1
-        row = ledger.row(as_of - 16 * behind + 5).tobytes()
+        row = ledger.rows(as_of - 16 * behind + 5, 1).tobytes()
     file = pair.path / "journal" / "data.mdb"
     body = bytearray(file.read_bytes())
     at = body.find(row)

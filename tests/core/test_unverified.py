@@ -57,13 +57,13 @@ def test_the_biller_verifies(desk: CaseDesk) -> None:
     held = desk.expired()
     answer = desk.reject(held, "NO SUCH PAYMENT")
     verify = desk.last()
-    assert answer == Told(Result.OK, int(verify["sequence"]))
+    assert answer == Told(Result.OK, verify.sequence)
     hold = desk.ledger.row(held)
-    assert verify["kind"] == Kind.VERIFY
-    assert [int(verify[n]) for n in ("resolves", "amount", "total")] == [held, 0, 0]
-    for name in ("debit", "credit", "reference", "service", "participant", "operator_"):
-        assert (verify[name] == hold[name]).all()
-    assert verify["flags"] & (RowFlag.EVIDENCE | RowFlag.RELEASE | RowFlag.CLAIM) == (
+    assert verify.kind == Kind.VERIFY
+    assert (verify.resolves, verify.amount, verify.total) == (held, 0, 0)
+    for name in ("debit", "credit", "reference", "service", "participant", "operator"):
+        assert getattr(verify, name) == getattr(hold, name)
+    assert verify.flags & (RowFlag.EVIDENCE | RowFlag.RELEASE | RowFlag.CLAIM) == (
         RowFlag.EVIDENCE | RowFlag.RELEASE | RowFlag.CLAIM
     )
     assert desk.ledger.tail(answer.sequence) == b"NO SUCH PAYMENT"
@@ -98,18 +98,18 @@ def test_two_people_verify_all_of_a_basket(desk: CaseDesk) -> None:
     done = moves.approved_verify(proposal, hold, checker=desk.checker)
     nobody = Told(Result.NOT_APPROVED)
     assert desk.do(done) == [first._replace(repeat=1), nobody, nobody]
-    own = moves.approve(next(desk.ids), int(proposal["sequence"]), sender=desk.treasury)
+    own = moves.approve(next(desk.ids), proposal.sequence, sender=desk.treasury)
     assert desk.one(own).result is Result.SAME_PERSON
-    assert desk.approve(int(proposal["sequence"])).result is Result.OK
+    assert desk.approve(proposal.sequence).result is Result.OK
     # Approved of a basket is not approved of another payment.
     other = moves.verify(alone)
-    other.rows["checker"], other.rows["total"] = desk.checker, proposal["sequence"]
+    other.rows["checker"], other.rows["total"] = desk.checker, proposal.sequence
     assert desk.one(other).result is Result.NOT_APPROVED
     answers = desk.do(done)
     assert [one.result for one in answers] == [Result.OK] * 3
     rows = desk.ledger.rows(answers[1].sequence, 2)
     assert rows["kind"].tolist() == [Kind.VERIFY] * 2
-    assert rows["total"].tolist() == [proposal["sequence"]] * 2
+    assert rows["total"].tolist() == [proposal.sequence] * 2
     assert rows["checker"].tolist() == [desk.checker] * 2
     assert not (rows["flags"] & RowFlag.EVIDENCE).any()
     assert (rows["flags"] & RowFlag.RELEASE).all()
@@ -117,7 +117,7 @@ def test_two_people_verify_all_of_a_basket(desk: CaseDesk) -> None:
     assert desk.ledger.unverified().tolist() == [alone]
     assert desk.cases() == 1
     # Of what nobody has ever asked about there is nothing to say.
-    for nothing in (0, held[2] + 10**6, proposal["sequence"]):
+    for nothing in (0, held[2] + 10**6, proposal.sequence):
         assert desk.one(moves.verify(int(nothing))).result is Result.HOLD_NOT_FOUND
 
 
@@ -149,11 +149,11 @@ def test_a_late_confirmation_of_what_is_unverified(desk: CaseDesk) -> None:
     held = desk.expired()
     late = desk.confirm(held, text="CREDITED")
     case = desk.last()
-    assert late == Told(Result.ALREADY_EXPIRED, int(case["sequence"]), held + 1)
-    assert case["total"] == CaseType.LATE_CONFIRMATION
-    assert case["amount"] == AMOUNT
+    assert late == Told(Result.ALREADY_EXPIRED, case.sequence, held + 1)
+    assert case.total == CaseType.LATE_CONFIRMATION
+    assert case.amount == AMOUNT
     # It was in question already.
-    assert case["flags"] & (RowFlag.CASE | RowFlag.KEEP | RowFlag.EVIDENCE) == (
+    assert case.flags & (RowFlag.CASE | RowFlag.KEEP | RowFlag.EVIDENCE) == (
         RowFlag.EVIDENCE
     )
     assert desk.cases() == 1
@@ -169,7 +169,7 @@ def test_a_late_confirmation_of_what_is_unverified(desk: CaseDesk) -> None:
     again = desk.confirm(held)
     assert (again.result, again.repeat) == (Result.ALREADY_EXPIRED, 0)
     assert again.sequence == desk.ledger.sequence
-    assert desk.last()["flags"] & RowFlag.CASE
+    assert desk.last().flags & RowFlag.CASE
     assert desk.cases() == desk.cases(desk.head) == 1
     assert desk.confirm(held) == again._replace(repeat=1)
     assert desk.state(held) is PaymentState.EXPIRED
@@ -206,12 +206,12 @@ def test_a_bill_that_was_called_off_and_credited(
     void = desk.ledger.resolution(held)[0]
     late = desk.confirm(held)
     assert late == Told(Result.ALREADY_VOIDED, desk.ledger.sequence, void)
-    assert desk.last()["flags"] & RowFlag.CASE
+    assert desk.last().flags & RowFlag.CASE
     assert (desk.cases(), desk.cases(desk.head)) == (1, 1)
     assert desk.state(held) is PaymentState.REVERSED
     for reopen in (desk.reopen, desk.rebuild):
         assert is_claimed_by(desk, held)
-        reference = desk.ledger.row(held)["reference"].tobytes().rstrip(b"\0")
+        reference = desk.ledger.row(held).reference.rstrip(b"\0")
         light = desk.service(b"LIGHT")
         asked = light, reference, reference, desk.now
         assert desk.ledger.in_the_way(*asked) == held
@@ -230,7 +230,7 @@ def test_a_bill_that_was_called_off_and_credited(
         )
         rejected = desk.one(done)
     assert rejected == Told(Result.OK, desk.ledger.sequence)
-    assert desk.last()["kind"] == Kind.VERIFY
+    assert desk.last().kind == Kind.VERIFY
     assert desk.cases() == desk.cases(desk.head) == 0
     assert desk.ledger.in_the_way(*asked) == 0
     assert desk.pay_bill_of(held).result is Result.OK
@@ -253,7 +253,7 @@ def test_an_older_payment_of_the_bill_was_credited(
         assert later.result is Result.OK
         assert desk.one(moves.void(later.sequence)).result is Result.OK
     desk.confirm(held)
-    reference = desk.ledger.row(held)["reference"].tobytes().rstrip(b"\0")
+    reference = desk.ledger.row(held).reference.rstrip(b"\0")
     asked = desk.service(b"LIGHT"), reference, reference, desk.now
     for reopen in (desk.reopen, desk.rebuild):
         is_found = between < 16
@@ -308,8 +308,8 @@ def test_it_is_paid_after_all(desk: CaseDesk) -> None:
     paid = desk.one(done)
     assert paid == Told(Result.OK, desk.ledger.sequence)
     row = desk.last()
-    assert row["flags"] & RowFlag.CASE
-    assert [int(row[n]) for n in ("total", "resolves")] == [asked.sequence, held]
+    assert row.flags & RowFlag.CASE
+    assert (row.total, row.resolves) == (asked.sequence, held)
     assert balances == (
         desk.balance() + AMOUNT - 1,
         desk.balance(desk.head) - AMOUNT + 1,
@@ -329,9 +329,9 @@ def test_it_is_paid_after_all(desk: CaseDesk) -> None:
     # That it was not credited is another thing.
     contrary = desk.reject(held)
     assert contrary == Told(Result.ALREADY_EXPIRED, desk.ledger.sequence, held + 1)
-    assert desk.last()["total"] == CaseType.LATE_REJECTION
+    assert desk.last().total == CaseType.LATE_REJECTION
     assert desk.reject(held) == contrary._replace(repeat=1)
-    assert desk.ledger.row(contrary.sequence)["amount"] == 0
+    assert desk.ledger.row(contrary.sequence).amount == 0
 
 
 def test_a_correction_that_comes_too_late(desk: CaseDesk) -> None:

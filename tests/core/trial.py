@@ -274,7 +274,7 @@ class Trial:
         """The rows that were there before are there, as they were."""
         for row in self.story.model.rows[: self.plan.begin]:
             try:
-                found = ledger.row(row.sequence).tobytes()
+                found = ledger.rows(row.sequence, 1).tobytes()
             except StorageError as error:
                 self.refusals.append(f"row {row.sequence}: {error}")
                 continue

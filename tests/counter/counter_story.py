@@ -134,7 +134,7 @@ SERVICES = [
 _DECISIONS: dict[Kind, tuple[Callable[..., Templates], Callable[..., Templates]]] = {
     Kind.POST: (
         lambda row_id, hold, amount, **who: moves.propose_post(
-            row_id, int(hold["sequence"]), amount, "seen", **who
+            row_id, hold.sequence, amount, "seen", **who
         ),
         lambda proposal, _, **who: moves.approved_post(proposal, **who),
     ),
@@ -277,8 +277,8 @@ class Counter:
     ) -> Rows:
         """The biller's word on a hold, of its `amount` or another; its OUTCOME."""
         row = self.ledger.row(held)
-        amount = amount or int(row["amount"])
-        row_id = row["id"].tobytes()
+        amount = amount or row.amount
+        row_id = row.id
         return self.answer_id(held, row_id, confirm=confirm, text=text, amount=amount)
 
     def answer_id(
@@ -299,8 +299,7 @@ class Counter:
         """What two people do about a hold: post, void, verify, or a transfer to the
         biller; its OUTCOME.
         """
-        hold = self.ledger.row(held).copy()
-        hold["amount"] = amount
+        hold = self.ledger.row(held)._replace(amount=amount)
         ask, done = _DECISIONS[kind]
         asked = self.do(ask(new_id(), hold, amount, sender=self.office))
         if asked["result"] != Result.OK:

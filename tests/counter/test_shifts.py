@@ -222,7 +222,7 @@ def test_a_long_day_adds_up(counter: Counter, monkeypatch: pytest.MonkeyPatch) -
     counter.wait(DEADLINE_S)
     for sequence, operator, amount, _ in held:
         row = counter.ledger.row(counter.ledger.resolution(sequence)[0])
-        assert row["kind"] == Kind.EXPIRE
+        assert row.kind == Kind.EXPIRE
         tally[operator] -= amount
     for operator in (1, 2):
         end(operator)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from switch._core import Ledger, Request, Rows
 from switch.codes import AmountRule, DuplicateRule, Kind, Mode, Policy, Result, Role
+from switch.entries import Entry
 from switch.ids import new_id
 from switch.ledger import moves
 from switch.ledger.templates import Templates, template
@@ -161,7 +162,7 @@ class Office:
         return self._say(moves.rejected(hold, self._id(hold), "NO"), biller)
 
     def _id(self, hold: int) -> bytes:
-        row_id: bytes = self.ledger.row(hold)["id"].tobytes()
+        row_id: bytes = self.ledger.row(hold).id
         return row_id
 
     def _say(self, answers: Rows, biller: str) -> Rows:
@@ -190,7 +191,7 @@ class Office:
         parts = [moves.approve(new_id(), proposal, sender=self.second)]
         return self.do(moves.join(parts + ([deed] if deed else [])))
 
-    def row(self, sequence: int) -> Rows:
+    def row(self, sequence: int) -> Entry:
         return self.ledger.row(sequence)
 
     def cases(self, hold: int) -> npt.NDArray[np.uint64]:

@@ -310,7 +310,7 @@ def test_a_start_long_after_the_last_row(ledger: Ledger, clock: Clock) -> None:
     second = make(ledger, clock)
     second.start(accept_clock=True)
     row = ledger.row(RULES_ROW + 2)
-    assert (int(row["kind"]), int(row["result"])) == (Kind.REGISTER, Result.OK)
+    assert (row.kind, row.result) == (Kind.REGISTER, Result.OK)
     assert ledger.tail(RULES_ROW + 2)[0] == Record.CLOCK
     second.stop(WAIT_S)
     third = make(ledger, clock)
@@ -354,7 +354,7 @@ def test_the_first_row_says_which_rules_run(ledger: Ledger, clock: Clock) -> Non
         one.stop(WAIT_S)
         assert (ledger.sequence, ledger.rules_version) == (RULES_ROW, RULES_VERSION)
     row = ledger.row(RULES_ROW)
-    assert (int(row["kind"]), int(row["result"])) == (Kind.REGISTER, Result.OK)
+    assert (row.kind, row.result) == (Kind.REGISTER, Result.OK)
     record = np.frombuffer(ledger.tail(RULES_ROW), RULES_RECORD, count=1)[0]
     assert (int(record["record"]), int(record["version"])) == (
         Record.RULES,

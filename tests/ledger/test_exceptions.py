@@ -92,8 +92,8 @@ def test_a_kept_payment_until_it_ends(office: Office, reader: Reader) -> None:
     assert reader.listed() == [(E.KEPT, cases[hold], hold) for hold in cases]
     item = reader.items()[0]
     assert (item["amount"], item["reported"]) == (AMOUNT, 0)
-    assert item["since"] == office.row(cases[confirmed])["timestamp"]
-    assert item["paid"] == office.row(confirmed)["timestamp"]
+    assert item["since"] == office.row(cases[confirmed]).timestamp
+    assert item["paid"] == office.row(confirmed).timestamp
     assert (item["debit"], item["credit"]) == (
         office.wallet(),
         office.head("water", "W:1"),
@@ -298,7 +298,7 @@ def test_a_proposal_until_it_is_approved_withdrawn_or_too_old(
     none = moves.propose_refund(new_id(), hold, 1, "why", sender=office.treasury)
     assert office.attempt(none)["result"].tolist() == [Result.PAYMENT_NOT_FOUND]
     assert reader.listed() == [wanted[2]]
-    made_ns = int(office.row(third)["timestamp"])
+    made_ns = office.row(third).timestamp
     office.now_ns = made_ns + 30 * DAY_S * 10**9 - 1
     assert reader.listed() == [wanted[2]]
     office.now_ns += 1
@@ -433,7 +433,7 @@ def test_whose_turn_it_is(office: Office, reader: Reader) -> None:
     assert are_overdue(reader.items(), office.now_ns).all()
     # T+5 ends five days after the payment's own.
     office.pass_s(4 * DAY_S - 1)
-    end_ns = decide_until_ns(int(office.row(late)["timestamp"]))
+    end_ns = decide_until_ns(office.row(late).timestamp)
     assert office.now_ns + 10**9 == end_ns
     assert reader.owner(case_late) is biller
     office.pass_s(1)
@@ -479,7 +479,7 @@ def test_what_is_damaged_is_named_and_the_rest_goes_on(
     whole, damaged = office.pay()[0], office.pay()[0]
     office.pass_s(PAST_S)
     row, case = office.row(damaged), int(office.cases(whole)[0])
-    damage_row(tmp_path, row["id"].tobytes() + damaged.to_bytes(8, "little"))
+    damage_row(tmp_path, row.id + damaged.to_bytes(8, "little"))
     reader = Reader(office)
     assert reader.listed() == [(E.DAMAGED, damaged, 0), (E.KEPT, case, whole)]
     assert reader.owner(damaged) is Owner.OPERATIONS

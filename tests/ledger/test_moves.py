@@ -6,7 +6,6 @@ Method: the rows field by field; then all moves once through a ledger of its own
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from switch._core import (
     SHIFT_RECORD,
     Ledger,
     Request,
-    Rows,
+    entries_of,
 )
 from switch.codes import (
     NO_AMOUNT_LIMIT,
@@ -38,6 +37,7 @@ from switch.codes import (
     Tender,
 )
 from switch.counter import shift_rows
+from switch.entries import Entry
 from switch.ids import new_id
 from switch.ledger import moves
 from switch.ledger.templates import Templates, derived_id, get_bytes
@@ -103,7 +103,7 @@ def test_what_two_people_do() -> None:
     yes = moves.approve(ID, 45, sender=3, operator=6)
     assert (field(yes, "kind"), field(yes, "resolves")) == (Kind.APPROVE, 45)
     assert (field(yes, "participant"), field(yes, "operator_")) == (3, 6)
-    done = moves.approved_refund(ask.rows[0], checker=3)
+    done = moves.approved_refund(entries_of(ask.rows)[0], checker=3)
     assert done.rows["id"].tobytes() == moves.refund_id(ID)
     assert (field(done, "kind"), field(done, "amount")) == (Kind.REFUND, 100)
     assert (field(done, "participant"), field(done, "checker")) == (2, 3)
@@ -111,7 +111,7 @@ def test_what_two_people_do() -> None:
     assert moves.refund_id(ID) == digest[:16]
 
 
-def hold_row(**values: int) -> Rows:
+def a_hold(**values: int) -> Entry:
     """A hold as the ledger has it: the second of a basket of three."""
     row = np.zeros(1, ROW)
     row["kind"] = Kind.HOLD
@@ -119,11 +119,11 @@ def hold_row(**values: int) -> Rows:
     for name, value in (("sequence", 44), ("amount", 100), *values.items()):
         row[name] = value
     row["debit"], row["credit"] = 7, 8
-    return cast("Rows", row[0])
+    return entries_of(row)[0]
 
 
 def test_what_is_proposed_about_a_hold() -> None:
-    hold = hold_row()
+    hold = a_hold()
     asked = [
         (moves.propose_post(ID, 44, 90, "seen", sender=2), Kind.POST, 90),
         (moves.propose_void(ID, hold, "seen", sender=2), Kind.VOID, 100),
@@ -145,10 +145,10 @@ def test_what_is_proposed_about_a_hold() -> None:
 
 
 def test_what_is_done_about_a_hold() -> None:
-    hold = hold_row()
-    asked = moves.propose_post(ID, 44, 90, "seen", sender=2).rows.copy()
-    asked["sequence"] = 46
-    [asked] = asked
+    hold = a_hold()
+    proposed = moves.propose_post(ID, 44, 90, "seen", sender=2).rows.copy()
+    proposed["sequence"] = 46
+    [asked] = entries_of(proposed)
     done = {
         Kind.POST: moves.approved_post(asked, checker=3),
         Kind.VOID: moves.approved_void(asked, hold, checker=3),
@@ -170,7 +170,7 @@ def test_what_is_done_about_a_hold() -> None:
         assert (field(move, "amount"), field(move, "resolves")) == (90, 44)
         assert move.rows["id"].tobytes() == moves.refund_id(ID)
         assert (field(move, "participant"), reference(move)) == (2, b"seen")
-    lent = hold_row(sequence=50, amount=90)
+    lent = a_hold(sequence=50, amount=90)
     back = moves.recover(ID, lent, "paid back", sender=2)
     assert (field(back, "debit"), field(back, "credit")) == (8, 7)
     assert (field(back, "amount"), field(back, "resolves")) == (90, 50)

@@ -41,7 +41,7 @@ def find(ledger: Ledger) -> None:
     """Reads the journal and the index."""
     for sequence in range(1, ledger.sequence + 1):
         row = ledger.row(sequence)
-        ledger.find(int(row["participant"]), row["id"].tobytes())
+        ledger.find(row.participant, row.id)
 
 
 def repeat(ledger: Ledger) -> None:

@@ -147,7 +147,7 @@ def test_each_line_is_the_ledgers_own_balance(story: Story, size: int) -> None:
             break
     assert len(lines) == 13
     for line in lines:
-        sequence = int(line.row["sequence"])
+        sequence = line.entry.sequence
         pending, debits, _, credited = story.ledger.balance_at(story.wallet, sequence)
         assert (line.balance, line.pending) == (credited - debits, pending)
     changes = [line.change for line in reversed(lines)]
@@ -176,7 +176,7 @@ def test_states(story: Story) -> None:
     assert found is not None
     assert found.state is PaymentState.COMPLETED
     assert found.resolution is not None
-    assert found.resolution["sequence"] == post
+    assert found.resolution.sequence == post
     story.refund(post, 5)
     found = find_payment(story.ledger, story.centre, posted_id)
     assert found is not None
@@ -196,7 +196,7 @@ def test_states(story: Story) -> None:
 
 def test_other_ids_are_no_payments(story: Story) -> None:
     _, paid = story.pay(100)
-    refund_id = story.ledger.row(story.refund(paid, 1))["id"].tobytes()
+    refund_id = story.ledger.row(story.refund(paid, 1)).id
     assert find_payment(story.ledger, 1, refund_id) is None
     assert find_payment(story.ledger, story.centre, new_id()) is None
 
@@ -208,7 +208,7 @@ def test_payments_of_a_wallet(story: Story, size: int) -> None:
     before = 0
     while True:
         page, before = list_payments(story.ledger, story.wallet, before, size)
-        found += [int(row["sequence"]) for row in page]
+        found += [row.sequence for row in page]
         if not before:
             break
         assert len(page) == size

@@ -69,7 +69,7 @@ async def test_a_leap_is_accepted_once(tmp_path: Path, clock: Clock) -> None:
         row = one.ledger.row(reply.outcome.sequence)
         treasury = one.node.register.find_participant("treasury")
         assert treasury is not None
-        assert row["participant"] == treasury.index
+        assert row.participant == treasury.index
 
 
 async def test_a_clock_that_is_believed_needs_nobody(

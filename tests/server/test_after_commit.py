@@ -134,7 +134,7 @@ async def test_a_payment_that_is_held_is_told_whatever_the_wait_meets(
         reply = await one.call("PayBill", request, by=CENTRE)
         outcome = counter_pb2.PayBillResponse.FromString(reply).outcome
         assert outcome.state == pb.PAYMENT_STATE_HELD
-        assert one.ledger.row(outcome.sequence)["kind"] == Kind.HOLD
+        assert one.ledger.row(outcome.sequence).kind == Kind.HOLD
 
 
 async def test_a_shift_that_is_closed(
@@ -153,7 +153,7 @@ async def test_a_shift_that_is_closed(
         assert caught.value.code is grpc.StatusCode.DATA_LOSS
         assert caught.value.outcome == "unknown"
         row = one.ledger.row(one.ledger.sequence)
-        assert (int(row["kind"]), int(row["result"])) == (Kind.SHIFT, Result.OK)
+        assert (row.kind, row.result) == (Kind.SHIFT, Result.OK)
 
 
 async def test_half_a_network_is_served(

@@ -53,7 +53,7 @@ def test_what_lies_behind_a_damaged_row(tmp_path: Path) -> None:
         "CONSUMER-2",
     ]
     assert convert.entries(rows, ledger, register, around_damage=True) == whole
-    damage_row(tmp_path, rows[1].tobytes()[:32])
+    damage_row(tmp_path, ledger.rows(first + 1, 1).tobytes()[:32])
     # No row says any more whose the items behind it are.
     with pytest.raises(CorruptionError):
         convert.entries([rows[2]], ledger, register)
