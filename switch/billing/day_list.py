@@ -96,8 +96,8 @@ class Plan(NamedTuple):
     unknown: Numbers
     """Numbers of the other lines."""
     rejected: Rows
-    """What is not listed, whatever became of it, as answers: of what is completed that is
-    a case, of what was given back nothing new."""
+    """What is not listed, whatever became of it, as answers. Of what is completed that
+    is a case, of what was given back nothing new."""
     rejected_sizes: Sizes
     too_early: int
     damaged: int
@@ -239,7 +239,7 @@ def report(planned: Plan, outcomes: Rows) -> Report:
     numbers = planned.listed["number"]
     rejected = outcomes[split:]
     fresh = (rejected["result"] == Result.OK) & (rejected["repeat"] == 0)
-    # Without a case all of it was refunded, or the biller has contradicted itself before.
+    # Without a case all was refunded, or the biller has contradicted itself before.
     insists = np.isin(rejected["result"], _ENDED) & (rejected["sequence"] > 0)
     missing = _by_line(insists.astype(np.uint8), planned.rejected_sizes)
     gone = _by_line(fresh.astype(np.uint8), planned.rejected_sizes)

@@ -23,19 +23,17 @@ def not_listed(
     """
     lost: set[int] = set()
     parts: list[Rows] = []
-    # The last basket of the day may end in the next.
-    last = min(end - 1 + baskets.SIZE_MAX, ledger.sequence)
-    for at in range(first, last + 1, PAGE_ROWS):
+    for at in range(first, end, PAGE_ROWS):
         # Whose payments the damaged ones are nobody knows.
-        rows, _ = read_whole(ledger, at, min(PAGE_ROWS, last + 1 - at))
+        rows, _ = read_whole(ledger, at, min(PAGE_ROWS, end - at))
         rows = rows[(rows["kind"] == Kind.HOLD) & (rows["result"] == Result.OK)]
         rows = rows[np.isin(rows["service"], services)]
         rows = rows[~_are_among(baskets.firsts(rows), listed)]
         if len(rows):
             heads, _, damaged = heads_of(rows, ledger)
             lost.update(damaged)
-            inside = (heads["sequence"] >= first) & (heads["sequence"] < end)
-            parts.append(heads[inside])
+            # The first basket may have begun the day before.
+            parts.append(heads[heads["sequence"] >= first])
     if not parts:
         return ledger.gather_whole(np.zeros(0, np.uint64))[0], lost
     heads = np.concatenate(parts)
@@ -45,11 +43,11 @@ def not_listed(
 
 
 def are_waited_for(heads: Rows, ledger: Ledger) -> Mask:
-    """Which of these, ascending, a later list may have more to say of than this one: they
-    are open, unverified, or completed. What was given back is not.
+    """Which of these, ascending, are open, unverified or completed: of what was given
+    back a later list has nothing else to say.
 
-    For those of which something may be credited yet: what became of them stands behind
-    them in the journal, no further back than the longest deadline.
+    For payments that may be credited yet: the rows behind them are read, no more than
+    those of the longest deadline.
     """
     firsts = np.ascontiguousarray(heads["sequence"])
     ends = firsts + baskets.sizes(heads)

@@ -108,7 +108,9 @@ def confirm(bench: Bench, *numbers: int) -> None:
     """The biller's own word, before its list."""
     who = bench.index("water")
     said = parsed([line(bench, one) for one in numbers])
-    for request in answer_requests(said, np.ones(len(said), np.uint8), who, bench.ledger):
+    for request in answer_requests(
+        said, np.ones(len(said), np.uint8), who, bench.ledger
+    ):
         bench.commit(request)
     bench.dispatch.look()
 
@@ -128,6 +130,19 @@ def refund(bench: Bench, hold: int, amount: int) -> None:
     bench.do(moves.approve(new_id(), proposal, sender=bench.second, operator=2))
     row = bench.ledger.row(proposal)
     bench.do(moves.approved_refund(row, checker=bench.second))
+
+
+def correct(bench: Bench, held: int) -> None:
+    """Two people have it paid after all."""
+    hold = bench.ledger.row(held)
+    proposal = bench.do(
+        moves.propose_correction(
+            new_id(), hold, 100, "listed", sender=bench.treasury, operator=1
+        )
+    )
+    bench.do(moves.approve(new_id(), proposal, sender=bench.second, operator=2))
+    row = bench.ledger.row(proposal)
+    bench.do(moves.approved_correction(row, hold, checker=bench.second))
 
 
 def end_of(bench: Bench, number: int) -> Rows:
@@ -210,15 +225,7 @@ def test_what_was_given_back_is_late_until_it_is_paid_after_all(bench: Bench) ->
     cases = [bench.ledger.link(one, Link.LATE_CONFIRMATION) for one in found.late]
     assert all(cases)
     assert counts(send(bench, *lines)) == (0, 0, 0, 2, 0, 0, 0, 0)
-    hold = bench.ledger.row(released)
-    proposal = bench.do(
-        moves.propose_correction(
-            new_id(), hold, 100, "listed", sender=bench.treasury, operator=1
-        )
-    )
-    bench.do(moves.approve(new_id(), proposal, sender=bench.second, operator=2))
-    row = bench.ledger.row(proposal)
-    bench.do(moves.approved_correction(row, hold, checker=bench.second))
+    correct(bench, released)
     assert counts(send(bench, *lines)) == (0, 1, 0, 1, 0, 0, 0, 0)
 
 
@@ -268,16 +275,17 @@ def test_what_is_wholly_refunded_is_not_missing(bench: Bench) -> None:
 
 
 def test_what_was_completed_a_moment_ago_may_be_credited_yet(bench: Bench) -> None:
-    missing, gone = bench.pay(2, code="KEPT")
-    confirm(bench, missing)
+    missing, gone, good = bench.pay(3, code="KEPT")
+    bench.pay(code="GAS")
+    confirm(bench, missing, good)
     bench.do(moves.void(gone))
-    found = send(bench)
+    found = send(bench, line(bench, good))
     # What was given back is not waited for.
-    assert counts(found) == (0, 0, 0, 0, 0, 0, 0, 1)
+    assert counts(found) == (0, 1, 0, 0, 0, 0, 0, 1)
     assert not len(found.missing)
     assert not case_of(bench, missing)
     bench.pass_s(61)
-    assert send(bench).missing.tolist() == [missing]
+    assert send(bench, line(bench, good)).missing.tolist() == [missing]
 
 
 def test_what_was_paid_after_all_is_missing_too(bench: Bench) -> None:
@@ -285,19 +293,19 @@ def test_what_was_paid_after_all_is_missing_too(bench: Bench) -> None:
     bench.pass_s(DEADLINE_S + 1)
     bench.expire()
     send(bench, line(bench, released))
-    hold = bench.ledger.row(released)
-    proposal = bench.do(
-        moves.propose_correction(
-            new_id(), hold, 100, "listed", sender=bench.treasury, operator=1
-        )
-    )
-    bench.do(moves.approve(new_id(), proposal, sender=bench.second, operator=2))
-    row = bench.ledger.row(proposal)
-    bench.do(moves.approved_correction(row, hold, checker=bench.second))
+    correct(bench, released)
     found = send(bench)
     assert counts(found) == (0, 0, 0, 0, 0, 0, 0, 0)
     assert found.missing.tolist() == [released]
     assert case_of(bench, released)
+    # Before its last moment as well.
+    [cancelled] = bench.pay(code="LONG")
+    bench.do(moves.void(cancelled))
+    assert send(bench, line(bench, cancelled)).late.tolist() == [cancelled]
+    correct(bench, cancelled)
+    found = send(bench)
+    assert counts(found) == (0, 0, 0, 0, 0, 0, 0, 1)
+    assert found.missing.tolist() == [released]
 
 
 def test_a_late_credit_of_what_people_gave_back_is_taken_back(bench: Bench) -> None:
@@ -327,20 +335,20 @@ def test_only_its_own_of_its_day_are_missing(bench: Bench) -> None:
     assert not case_of(bench, tomorrow)
 
 
-def test_a_day_is_read_in_pages(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_day_is_read_in_pages(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     listed, *missing = bench.pay(6, code="KEPT")
     confirm(bench, listed, *missing)
     baskets = [bench.pay(code="KEPT", basket=3) for _ in range(4)]
+    for number in (*baskets[0], *baskets[1]):
+        bench.do(moves.post(number, 100))
     bench.pass_s(61)
     bench.expire()
     # So that baskets are cut, at each of their payments.
     monkeypatch.setattr(not_listed, "PAGE_ROWS", 4)
     found = send(bench, line(bench, listed))
-    assert found.missing.tolist() == missing
-    assert counts(found) == (0, 1, 0, 0, 0, 0, 4, 0)
-    for basket in baskets:
+    assert found.missing.tolist() == [*missing, baskets[0][0], baskets[1][0]]
+    assert counts(found) == (0, 1, 0, 0, 0, 0, 2, 0)
+    for basket in baskets[2:]:
         assert {int(end_of(bench, one)["kind"]) for one in basket} == {Kind.VOID}
 
 
@@ -412,6 +420,11 @@ def test_what_is_damaged_is_left_and_said(bench: Bench) -> None:
     assert counts(found) == (1, 0, 0, 0, 0, 2, 1, 0)
     assert end_of(bench, two)["kind"] == Kind.POST
     assert end_of(bench, three)["kind"] == Kind.VOID
+    # Its first payment says whose day and question a basket is.
+    others = bench.pay(code="KEPT", basket=2)
+    bench.pass_s(61)
+    damage_row(bench.path, bench.ledger.row(others[0]).tobytes())
+    assert counts(send(bench, *lines)) == (0, 1, 0, 0, 0, 3, 0, 0)
 
 
 # --- what is no list ----------------------------------------------------------------

@@ -258,9 +258,7 @@ def test_the_list_of_a_day_ends_what_was_kept(world: World, tmp_path: Path) -> N
         (0, 500, "DAY_CLOSED"),
     ]
     # A book that has lost a credit does not end its day as if nothing were wrong.
-    with closing(sqlite3.connect(world.book, isolation_level=None)) as book:
-        book.execute("DELETE FROM payments WHERE id = ?", (credited.id,))
+    world.rows("DELETE FROM payments WHERE id = ?", credited.id)
     told = world.biller("--close-day", day, prefix=leaps.prefix)
     assert told.wait() == 1, told.log()
-    [hold] = [one.sequence for one in world.payments() if one.id == credited.id]
-    assert f"missing: 1\nmissing_numbers: {hold}" in told.log()
+    assert f"missing: 1\nmissing_numbers: {credited.sequence}" in told.log()
