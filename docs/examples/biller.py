@@ -317,7 +317,7 @@ def close_day(book: Book, args: argparse.Namespace) -> int:
         print(f"not known: {error.code()} {error.details()}")
         return 3
     print(f"{day}: {len(credited)} credited, {amount} paise", told, sep="\n")
-    if told.differing or told.late or told.unknown or told.damaged:
+    if told.differing or told.late or told.missing or told.unknown or told.damaged:
         return 1  # for people: the numbers are printed
     return 3 if told.too_early else 0  # 3: send it again later, it does no harm
 

@@ -257,3 +257,8 @@ def test_the_list_of_a_day_ends_what_was_kept(world: World, tmp_path: Path) -> N
         (1, 500, credited.id.hex()),
         (0, 500, "DAY_CLOSED"),
     ]
+    # A book that has lost a credit does not end its day as if nothing were wrong.
+    world.rows("DELETE FROM payments WHERE id = ?", credited.id)
+    told = world.biller("--close-day", day, prefix=leaps.prefix)
+    assert told.wait() == 1, told.log()
+    assert f"missing: 1\nmissing_numbers: {credited.sequence}" in told.log()
