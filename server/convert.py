@@ -123,7 +123,7 @@ def _entry(
         resolves=said.resolves,
         receipt=said.receipt,
         operator=said.operator,
-        tender=cast("types_pb2.Tender.ValueType", int(said.tender)),
+        tender=cast("types_pb2.Tender.ValueType", said.tender),
         basket_size=said.basket_size,
         basket_index=said.basket_index,
         as_direct=RowFlag.AS_DIRECT in said.flags,

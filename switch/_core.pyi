@@ -78,8 +78,8 @@ def entries_of(rows: Rows) -> list[Entry]:
     """Rows (dtype ROW) as entries, each on its own; what is asked of many is asked of
     their columns.
 
-    Raises ValueError for another dtype, CorruptionError if one has a kind, a result or
-    a tender that nothing has.
+    Raises ValueError for another dtype, CorruptionError if one has a kind or a result
+    that nothing has.
     """
 
 @final

@@ -17,7 +17,7 @@ import weakref
 import numpy as np
 import numpy.typing as npt
 
-from switch.codes import Kind, Result, RowFlag, Tender
+from switch.codes import Kind, Result, RowFlag
 from switch.entries import Entry as LedgerEntry
 from switch.errors import (
     BusyError, ClockError, CorruptionError, DeadError, FormatError, IndexDamagedError,

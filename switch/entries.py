@@ -7,7 +7,7 @@ else unpacks a single row. Uses `codes`.
 
 from typing import NamedTuple
 
-from switch.codes import Kind, Result, RowFlag, Tender
+from switch.codes import Kind, Result, RowFlag
 
 
 class Entry(NamedTuple):
@@ -48,7 +48,10 @@ class Entry(NamedTuple):
     """Without head and tender."""
     head: int
     """Place of the head of account among its service's, from 0."""
-    tender: Tender
+    tender: int
+    """Of a payment, and of what became of it, a `Tender`; of others what their sender
+    put there.
+    """
     basket_size: int
     """Payments of its basket, 0 outside one."""
     basket_index: int

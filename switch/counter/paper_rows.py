@@ -17,6 +17,7 @@ from switch.codes import (
     Record,
     Result,
     RowFlag,
+    Tender,
 )
 from switch.counter.acknowledgements import Acknowledgement
 from switch.counter.papers import Item
@@ -168,7 +169,7 @@ def _paper(entry: Entry, register: Register, names: PastNames) -> dict[str, Any]
         "items": _items_of(entry, tail, names),
         "note": tail.note,
         "amount": entry.amount,
-        "tender": entry.tender,
+        "tender": Tender(entry.tender),
         "operator": entry.operator,
         "id": entry.id,
         "sequence": sequence,

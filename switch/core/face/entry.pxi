@@ -3,18 +3,16 @@
 # Looked up, which takes a tenth of the time of a call of the class.
 cdef dict _kinds = {int(one): one for one in Kind}
 cdef dict _results = {int(one): one for one in Result}
-cdef dict _tenders = {int(one): one for one in Tender}
 
 
 cdef object entry_make(const Row* row):
     cdef object kind = _kinds.get(row.kind)
     cdef object result = _results.get(row.result)
-    cdef object tender = _tenders.get(fields_tender(row))
-    if kind is None or result is None or tender is None:
-        # The ledger takes none of these, and journals of later rules are not opened.
+    if kind is None or result is None:
+        # The ledger writes none of these, and journals of later rules are not opened.
         raise CorruptionError(
-            MDB_CORRUPTED, f"row {row.sequence} has kind {row.kind}, result {row.result}, "
-                           f"tender {fields_tender(row)}; one of them is none"
+            MDB_CORRUPTED,
+            f"row {row.sequence} has kind {row.kind}, result {row.result}; one of them is none"
         )
     return LedgerEntry(
         id=PyBytes_FromStringAndSize(<char*>row.id, sizeof(row.id)),
@@ -34,7 +32,7 @@ cdef object entry_make(const Row* row):
         result=result,
         flags=RowFlag(row.flags & ~(ROW_HEAD_MASK | ROW_TENDER_MASK)),
         head=fields_head(row),
-        tender=tender,
+        tender=fields_tender(row),
         basket_size=fields_basket_size(row),
         basket_index=fields_basket_index(row),
         total=row.total,
