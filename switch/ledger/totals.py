@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from switch._core import Ledger, Rows
+from switch._core import Ledger, entries_of
 from switch.codes import Result, Trait, kinds_with
+from switch.entries import Entry
 from switch.ledger.follower import read_whole
 
 PAGE_ROWS = 8_192
@@ -40,21 +41,20 @@ def first_at(ledger: Ledger, time_ns: int) -> int:
     while low < high:
         middle = (low + high) // 2
         found = _first_whole(ledger, middle, high)
-        if found is not None and int(found["timestamp"]) < time_ns:
-            low = int(found["sequence"]) + 1
+        if found is not None and found.timestamp < time_ns:
+            low = found.sequence + 1
         else:
             high = middle
     return low
 
 
-def _first_whole(ledger: Ledger, first: int, end: int) -> Rows | None:
+def _first_whole(ledger: Ledger, first: int, end: int) -> Entry | None:
     """The first row that is not damaged, from `first` on and before `end`."""
     count = 1
     while first < end:
         rows, last = read_whole(ledger, first, min(count, end - first))
         if len(rows):
-            found: Rows = rows[0]
-            return found
+            return entries_of(rows[:1])[0]
         first, count = last + 1, PAGE_ROWS
     return None
 

@@ -93,7 +93,7 @@ class Town:
     def reference_of(self, outcome: Outcome) -> bytes:
         """As the row has it."""
         row = self.pair.ledger.row(outcome.sequence)
-        return bytes(row.reference).rstrip(b"\0")
+        return row.reference.rstrip(b"\0")
 
 
 @pytest.fixture
