@@ -6,7 +6,14 @@ Part of tests/model.py, which see.
 
 import hashlib
 
-from switch.codes import PROPOSE_ADVANCE, AccountKind, Kind, Result, RowFlag
+from switch.codes import (
+    PROPOSE_ADVANCE,
+    AccountKind,
+    CaseType,
+    Kind,
+    Result,
+    RowFlag,
+)
 from tests.model_cases import Cases
 from tests.model_doubts import first_of_basket
 from tests.model_state import DAY_S, OK, SECOND_NS, Answer
@@ -66,6 +73,11 @@ class People(Cases):
             return False
         if approval.participant != row.checker or asked.total != self.asks_for(row):
             return False
+        if asked.total == Kind.VERIFY:
+            # A late confirmation that came after it nobody has judged.
+            said = (row.resolves, CaseType.LATE_CONFIRMATION)
+            if self.cases.get(said, 0) > approval.sequence:
+                return False
         return self.is_asked(row, asked)
 
     def is_asked(self, row: Row, asked: Row) -> bool:

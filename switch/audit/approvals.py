@@ -19,7 +19,7 @@ from switch.audit.kinds import Move
 from switch.audit.layout import EVIDENCE, KEEP, PROPOSAL_LIFE_NS, ROW, Rows, pick
 from switch.audit.reader import Journal
 from switch.audit.spans import Resolutions
-from switch.codes import Kind
+from switch.codes import CaseType, Kind
 
 Undone = dict[int, np.void]
 """Approvals behind which no deed stands, by the proposals' sequences."""
@@ -113,6 +113,12 @@ class Approvals:
         leads = self._leads(journal, np.array(sorted(holds), dtype=np.uint64))
         # What ends or verifies a hold says its place in its basket.
         own = deeds["resolves"] - (deeds["basket"] & PLACE).astype(np.uint64)
+        late = dict[int, list[int]]()
+        cases = (rows["kind"] == Kind.CASE) & (
+            rows["total"] == CaseType.LATE_CONFIRMATION
+        )
+        for case in rows[cases]:
+            late.setdefault(int(case["resolves"]), []).append(int(case["sequence"]))
         done = set[int]()
         for deed, what, number, lead in zip(
             deeds, asked.tolist(), named.tolist(), own.tolist(), strict=True
@@ -131,6 +137,12 @@ class Approvals:
                 proposal, deed, what, (leads.get(int(proposal["resolves"]), 0), lead)
             ):
                 text = f"it is not what {number} proposed"
+                self.findings.add("approvals", int(deed["sequence"]), text)
+            elif what == Kind.VERIFY and any(
+                approval["sequence"] < case < deed["sequence"]
+                for case in late.get(int(deed["resolves"]), ())
+            ):
+                text = f"a late confirmation came after {number} was approved"
                 self.findings.add("approvals", int(deed["sequence"]), text)
             else:
                 done.add(number)

@@ -94,7 +94,7 @@ class Exceptions:
             self._add(What.ADVANCE, doubt.advanced, int(doubt.advanced["amount"]))
         for row in doubt.proposed:
             approval = undone.get(int(row["sequence"]))
-            if approval is not None and doubt.possible(row):
+            if approval is not None and doubt.possible(row, approval):
                 self._add(What.APPROVED, approval, int(row["amount"]))
 
     def unverified(self, journal: Journal, expiries: U64) -> None:

@@ -9,7 +9,7 @@ cdef int cases_find_end(
     State* s, const Row* row, Row* case_, int* result, uint64_t* other
 ) noexcept nogil:
     """The case that a row closes, which ends by nothing else: of a late rejection, or of
-    another amount that was credited of what had been posted before."""
+    another amount that was credited of what had been paid before."""
     cdef Row end
     cdef uint64_t closed
     cdef bint found
@@ -25,7 +25,9 @@ cdef int cases_find_end(
         rc = rows_get(s, other[0], &end)
     if rc != 0:
         return rc
-    if case_.total == CASE_AMOUNT_DIFFERS and end.kind != KIND_POST:
+    if case_.total == CASE_AMOUNT_DIFFERS and end.kind != KIND_POST and (
+        end.sequence == 0 or case_.sequence < end.sequence
+    ):
         other[0] = 0
         return 0
     result[0] = RESULT_CASE_CLOSED
@@ -147,6 +149,7 @@ cdef int cases_approved(
     cdef const Row* row = &draft.row
     cdef Row asked, approval
     cdef uint64_t link = 0
+    cdef uint64_t said = 0
     cdef uint64_t wanted = row.kind
     cdef bint found, same
     cdef int rc = rows_find_accepted(s, draft.proposal, &asked, &found)
@@ -163,7 +166,12 @@ cdef int cases_approved(
     if rc != 0 or not same or link == 0:
         return rc
     rc = rows_get(s, link, &approval)
-    if rc == 0 and approval.kind == KIND_APPROVE and approval.participant == row.checker:
+    if rc == 0 and wanted == KIND_VERIFY:
+        # A late confirmation that came after it nobody has judged.
+        rc = rows_find_link(s, row.resolves, LINK_CASE + CASE_LATE_CONFIRMATION, &said)
+    if rc == 0 and said < link and (
+        approval.kind == KIND_APPROVE and approval.participant == row.checker
+    ):
         result[0] = RESULT_OK
     return rc
 
