@@ -44,6 +44,23 @@ from tests.audit.journal_story import (
 RELEASE = int(RowFlag.RELEASE)
 
 
+def approved_around_a_word(*, before: bool) -> Tell:
+    """A verify by two people who approved before its late confirmation, or after."""
+
+    def tell(s: Story) -> None:
+        hold = expired(s)
+        asked = s.asked(Kind.VERIFY, hold, hold.amount, b"not in its books")
+        if before:
+            s.approve(asked)
+        s.case(hold, LATE)
+        if not before:
+            s.approve(asked)
+        row = s.verify(hold)
+        row.checker, row.total = SECOND, asked.sequence
+
+    return tell
+
+
 def verify(of: Make, *, two: bool = False, again: bool = False) -> Tell:
     """A verify of something, by two people or a biller; perhaps a second one."""
 
@@ -333,6 +350,12 @@ CASES: Pairs = {
         "its type never does",
         flagged(posted, REJECTED, 0),
         flagged(posted, REJECTED, CASE),
+    ),
+    "a verify approved before the late confirmation": (
+        "approvals",
+        "a late confirmation came after",
+        approved_around_a_word(before=False),
+        approved_around_a_word(before=True),
     ),
     "a case closed by one": (
         "approvals",
