@@ -85,6 +85,7 @@ _FOLLOWED = (
 )
 _IS_FOLLOWED = np.isin(np.arange(256), [int(kind) for kind in _FOLLOWED])
 _NAMES_PROPOSAL = (Kind.POST, Kind.VOID, Kind.VERIFY)
+_HAS_ID_OF_PROPOSAL = (Kind.TRANSFER, Kind.REFUND, Kind.CASE_CLOSE)
 _ENDS_HOLD = np.isin(np.arange(256), [int(Kind.POST), int(Kind.VOID)])
 
 
@@ -120,12 +121,13 @@ class OpenMatters:
         with self._lock:
             return self._histories.of(payments)
 
-    def collect(self, kept: Numbers, unverified: Numbers) -> list[Matter]:
-        """What is open, but for what is only kept, unverified or overdue.
-
-        `kept` and `unverified` are the ledger's, asked for after reading on.
+    def collect(self) -> tuple[list[Matter], Numbers, Numbers]:
+        """What is open, but for what is only kept, unverified or overdue; and the
+        ledger's lists of what is kept and of what is unverified.
         """
         with self._lock:
+            # No older than any row that was taken: what they say is over, is.
+            kept, unverified = self._ledger.kept(), self._ledger.unverified()
             for hold in [one for one in self._differing if not _has(kept, one)]:
                 del self._differing[hold]
             for proposal in [
@@ -142,7 +144,7 @@ class OpenMatters:
                 self._advances,
             ):
                 found += matters.values()
-            return found
+            return found, kept, unverified
 
     def _is_moot(self, owed: Matter, kept: Numbers, unverified: Numbers) -> bool:
         """Whether what was approved can be done no more, whatever is tried."""
@@ -152,7 +154,11 @@ class OpenMatters:
         if asks == Kind.TRANSFER:
             return about not in self._late
         if asks == Kind.VERIFY:
-            return about not in self._late and not _has(unverified, about)
+            late = self._late.get(about)
+            if late is not None:
+                # Nobody has judged what was said after the proposal.
+                return late.sequence > owed.proposal
+            return not _has(unverified, about)
         if asks == Kind.CASE_CLOSE:
             return about not in self._rejected and about not in self._differed
         try:
@@ -207,8 +213,10 @@ class OpenMatters:
             return
         # What was proposed is done. Of an end of a hold and of a verify the row names
         # its proposal, of all else the id follows from it.
-        named = row.total if kind in _NAMES_PROPOSAL else self._deeds.get(row.id, 0)
-        self._forget(named)
+        if kind in _NAMES_PROPOSAL:
+            self._forget(row.total)
+        elif kind in _HAS_ID_OF_PROPOSAL:
+            self._forget(self._deeds.get(row.id, 0))
         self._histories.note(row.about, row.sequence)
         if kind == Kind.CASE:
             self._take_case(row)
@@ -253,8 +261,9 @@ class OpenMatters:
             )
         elif row.total == CaseType.AMOUNT_DIFFERS:
             differs = Matter(row.sequence, ExceptionKind.AMOUNT_DIFFERS, hold)
-            # The hold may have ended since; then this case has ended with it.
-            if 0 < self._ended_by(hold) < row.sequence:
+            # The hold may have ended since; then this case has ended with it. If what
+            # ended it cannot be read, it is listed rather than lost.
+            if self._was_ended(hold, row.sequence):
                 self._differed[row.sequence] = differs
             else:
                 self._differing[hold] = differs
@@ -294,6 +303,13 @@ class OpenMatters:
             return self._ledger.resolution(hold)[0]
         except CorruptionError:
             return 0
+
+    def _was_ended(self, hold: int, before: int) -> bool:
+        """Whether a hold had ended before a row, also if that cannot be read."""
+        try:
+            return 0 < self._ledger.resolution(hold)[0] < before
+        except CorruptionError:
+            return True
 
     def _paid(self, hold: int) -> int:
         """Paise of the post of a hold; more than any refund if it cannot be read."""
