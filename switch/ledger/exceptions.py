@@ -153,8 +153,8 @@ class Exceptions:
         found = np.union1d(self._damaged, ledger.holds_aside())
         if not len(found):
             return found
-        kept, unverified = ledger.kept(), ledger.unverified()
-        followed = _items(self._matters.collect(kept, unverified))
+        matters, _, unverified = self._matters.collect()
+        followed = _items(matters)
         named = (followed["sequence"], followed["about"], ledger.holds(), unverified)
         return np.intersect1d(found, np.concatenate(named))
 
@@ -164,8 +164,9 @@ class Exceptions:
         """What is open, as far as it is known without its rows."""
         ledger, kinds = self._ledger, ExceptionKind
         # In this order: what becomes kept meanwhile is in the second list, too.
-        holds, kept, unverified = ledger.holds(), ledger.kept(), ledger.unverified()
-        followed = _items(self._matters.collect(kept, unverified))
+        holds = ledger.holds()
+        matters, kept, unverified = self._matters.collect()
+        followed = _items(matters)
         # Of one that differs, or was confirmed late, that says more.
         said = np.isin(
             followed["kind"], [kinds.AMOUNT_DIFFERS, kinds.LATE_CONFIRMATION]

@@ -66,6 +66,13 @@ class Matter(NamedTuple):
     proposal: int = 0
 
 
+class _Deed(NamedTuple):
+    """What a deed is known by: two people may have proposed with the same id."""
+
+    participant: int
+    id: bytes
+
+
 class _Row(NamedTuple):
     """What is read of a row that is followed."""
 
@@ -76,6 +83,7 @@ class _Row(NamedTuple):
     total: int
     flags: int
     debit: int
+    participant: int
     id: bytes
 
 
@@ -106,10 +114,9 @@ class OpenMatters:
         self._advances: dict[int, Matter] = {}
         # The case of a rejection, by the post that refunds give back, and its paise.
         self._posts: dict[int, tuple[int, int]] = {}
-        # By the proposal, with the id that its deed will have; approved ones apart.
-        self._proposals: dict[int, tuple[Matter, bytes]] = {}
-        self._owed: dict[int, tuple[Matter, bytes]] = {}
-        self._deeds: dict[bytes, int] = {}
+        # By the proposal, with what its deed will be known by; approved ones apart.
+        self._proposals: dict[int, tuple[Matter, _Deed]] = {}
+        self._owed: dict[int, tuple[Matter, _Deed]] = {}
 
     def read_on(self) -> int:
         """Read to the newest row; its sequence. Raises as `Follower.read_on`."""
@@ -120,20 +127,23 @@ class OpenMatters:
         with self._lock:
             return self._histories.of(payments)
 
-    def collect(self, kept: Numbers, unverified: Numbers) -> list[Matter]:
+    def collect(self) -> tuple[list[Matter], Numbers, Numbers]:
         """What is open, but for what is only kept, unverified or overdue.
 
-        `kept` and `unverified` are the ledger's, asked for after reading on.
+        With the ledger's lists of what is kept and unverified that this goes by.
         """
         with self._lock:
+            # As new as all rows that were taken, whoever reads on beside this: by an
+            # older list what has just become kept would be over.
+            kept, unverified = self._ledger.kept(), self._ledger.unverified()
             for hold in [one for one in self._differing if not _has(kept, one)]:
                 del self._differing[hold]
             for proposal in [
                 at
-                for at, (owed, _) in self._owed.items()
-                if self._is_moot(owed, kept, unverified)
+                for at, (owed, deed) in self._owed.items()
+                if self._is_over(owed, deed, kept, unverified)
             ]:
-                self._forget(proposal)
+                del self._owed[proposal]
             found: list[Matter] = []
             for asked in (self._proposals, self._owed):
                 found += [matter for matter, _ in asked.values()]
@@ -142,20 +152,25 @@ class OpenMatters:
                 self._advances,
             ):
                 found += matters.values()
-            return found
+            return found, kept, unverified
 
-    def _is_moot(self, owed: Matter, kept: Numbers, unverified: Numbers) -> bool:
-        """Whether what was approved can be done no more, whatever is tried."""
+    def _is_over(
+        self, owed: Matter, deed: _Deed, kept: Numbers, unverified: Numbers
+    ) -> bool:
+        """Whether what was approved is done, or can be no more, whatever is tried."""
         about, asks = owed.about, owed.asks
         if asks in (Kind.POST, Kind.VOID):
             return not _has(kept, about)
-        if asks == Kind.TRANSFER:
-            return about not in self._late
         if asks == Kind.VERIFY:
             return about not in self._late and not _has(unverified, about)
-        if asks == Kind.CASE_CLOSE:
-            return about not in self._rejected and about not in self._differed
         try:
+            if self._ledger.find(*deed):
+                # By the deed, or by whoever has used its id up.
+                return True
+            if asks == Kind.TRANSFER:
+                return about not in self._late
+            if asks == Kind.CASE_CLOSE:
+                return about not in self._rejected and about not in self._differed
             if asks == PROPOSE_ADVANCE:
                 lent = self._ledger.link(about, Link.ADVANCE)
                 return lent != 0 or not _has(kept, about)
@@ -182,6 +197,7 @@ class OpenMatters:
                 rows[name].tolist()
                 for name in (
                     *("sequence", "resolves", "amount", "total", "flags", "debit"),
+                    "participant",
                 )
             ),
             (ids[at : at + ID_SIZE] for at in range(0, len(ids), ID_SIZE)),
@@ -205,10 +221,9 @@ class OpenMatters:
         if kind == Kind.APPROVE and row.about not in self._proposals:
             # Shifts are approved, too.
             return
-        # What was proposed is done. Of an end of a hold and of a verify the row names
-        # its proposal, of all else the id follows from it.
-        named = row.total if kind in _NAMES_PROPOSAL else self._deeds.get(row.id, 0)
-        self._forget(named)
+        if kind in _NAMES_PROPOSAL:
+            # What was proposed is done.
+            self._owed.pop(row.total, None)
         self._histories.note(row.about, row.sequence)
         if kind == Kind.CASE:
             self._take_case(row)
@@ -231,14 +246,14 @@ class OpenMatters:
                 row.total,
                 row.sequence,
             )
-            self._proposals[row.sequence] = (asked, refund_id(row.id))
+            deed = _Deed(row.participant, refund_id(row.id))
+            self._proposals[row.sequence] = (asked, deed)
         elif kind == Kind.WITHDRAW:
             self._proposals.pop(row.about, None)
         elif kind == Kind.APPROVE:
-            asked, deed_id = self._proposals.pop(row.about)
+            asked, deed = self._proposals.pop(row.about)
             owed = asked._replace(sequence=row.sequence, kind=ExceptionKind.OWED)
-            self._owed[row.about] = (owed, deed_id)
-            self._deeds[deed_id] = row.about
+            self._owed[row.about] = (owed, deed)
 
     def _take_case(self, row: _Row) -> None:
         hold = row.about
@@ -281,12 +296,6 @@ class OpenMatters:
         if case and row.total >= paid:
             self._rejected.pop(case, None)
             del self._posts[row.about]
-
-    def _forget(self, proposal: int) -> None:
-        """What was approved is done, or can be done no more."""
-        if proposal in self._owed:
-            _, deed_id = self._owed.pop(proposal)
-            del self._deeds[deed_id]
 
     def _ended_by(self, hold: int) -> int:
         """The row that ended a hold, or 0 also if that cannot be read."""
