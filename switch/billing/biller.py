@@ -313,9 +313,9 @@ class Biller:
             [table.due(State.CONFIRMING, now), table.due(State.CHECKING, now)]
         )
         rare = undecided.due(State.CHECKING, now)
-        for lines, places in ((table, late), (undecided, rare)):
-            self.breaker.failed(lines.asked(places), lines.centres(places), now)
-            self.results["late"] += len(places)
+        # What nobody has decided in time says nothing of how new payments fare.
+        self.breaker.failed(table.asked(late), table.centres(late), now)
+        self.results["late"] += len(late) + len(rare)
         begun, centres = self.fetches.expire(now)
         self.fetch_breaker.failed(np.array(begun), _centres(centres), now)
         # What has an answer and is here still the ledger has not taken, or the answer
@@ -401,11 +401,13 @@ class Biller:
         failed = np.zeros(len(final), np.bool_)
         if not final.all():
             failed = out & ~final & self._is_code(answers, Retry.FAILED)
-            at = places[failed]
-            self.breaker.failed(lines.asked(at), lines.centres(at), now)
+            if lines is self.table:
+                at = places[failed]
+                self.breaker.failed(lines.asked(at), lines.centres(at), now)
             self.results["unknown"] += len(final) - int(np.count_nonzero(final))
-        answered = some(places, out & ~failed)
-        self.breaker.answered(lines.asked(answered), lines.centres(answered), now)
+        if lines is self.table:
+            answered = some(places, out & ~failed)
+            self.breaker.answered(lines.asked(answered), lines.centres(answered), now)
         self.latencies.add(now - lines.asked(some(places, out)))
         until = now + self.config.answer_timeout_ms / 1000
         lines.answer(some(places, fresh & final), until)
