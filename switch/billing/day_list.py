@@ -27,6 +27,7 @@ from switch.codes import Answered, Kind, Result
 from switch.config import BillerConfig
 from switch.errors import WireError
 from switch.ledger import baskets
+from switch.ledger.overdue import undecided
 from switch.ledger.totals import first_at
 from switch.register.register import Register
 
@@ -176,7 +177,7 @@ def _undecided(
     """The first holds of the day's questions that are open or unverified, and the
     numbers of those whose first hold is damaged.
     """
-    sequences = np.union1d(ledger.holds(), ledger.unverified())
+    sequences = undecided(ledger)
     # The last basket of the day may end in the next.
     begin = np.searchsorted(sequences, first)
     sequences = sequences[begin : np.searchsorted(sequences, end + baskets.SIZE_MAX)]
@@ -273,7 +274,8 @@ def report(planned: Plan, outcomes: Rows) -> Report:
         too_early=planned.too_early,
         differing=numbers[said == _DIFFERS],
         late=numbers[said == _LATE],
-        unknown=np.union1d(planned.unknown, numbers[said == _UNKNOWN]),
+        # No number is in both. Sorting lets other threads go on; `union1d` does not.
+        unknown=np.sort(np.concatenate([planned.unknown, numbers[said == _UNKNOWN]])),
     )
 
 
