@@ -584,7 +584,10 @@ class DayList(_message.Message):
     COUNT_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     day: _builtins.str
-    """IST date, "YYYY-MM-DD", of the payments' `time_ns`. Not one that is still to come."""
+    """IST date, "YYYY-MM-DD", of the payments' `time_ns`. Not one that is still to come. A list with
+    a payment of another day is INVALID_ARGUMENT, as it lacks others of its own; likewise one with
+    a payment of a basket other than its first.
+    """
     count: _builtins.int
     """Lines of the whole list; may be 0."""
     amount: _builtins.int
