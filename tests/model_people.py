@@ -6,7 +6,14 @@ Part of tests/model.py, which see.
 
 import hashlib
 
-from switch.codes import PROPOSE_ADVANCE, AccountKind, Kind, Result, RowFlag
+from switch.codes import (
+    PROPOSE_ADVANCE,
+    AccountKind,
+    CaseType,
+    Kind,
+    Result,
+    RowFlag,
+)
 from tests.model_cases import Cases
 from tests.model_doubts import first_of_basket
 from tests.model_state import DAY_S, OK, SECOND_NS, Answer
@@ -72,6 +79,10 @@ class People(Cases):
         """Whether a row is what a proposal of its kind asks for."""
         if row.kind in (Kind.VOID, Kind.VERIFY):
             one, other = self.rows[asked.resolves - 1], self.rows[row.resolves - 1]
+            late = self.cases.get((row.resolves, CaseType.LATE_CONFIRMATION), 0)
+            if row.kind == Kind.VERIFY and late > asked.sequence:
+                # Its biller has said something since that they have not seen.
+                return False
             return first_of_basket(one) == first_of_basket(other)
         if row.kind == Kind.POST:
             return (row.resolves, row.amount) == (asked.resolves, asked.amount)

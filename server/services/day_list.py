@@ -121,7 +121,7 @@ class DayLists:
         told = await node.read(day_list.report, planned, np.concatenate(outcomes))
         log.info(
             "the list of %s of %d lines: %d confirmed, %d already, %d rejected, "
-            "%d too early; %d differ, %d are late, %d unknown, %d damaged",
+            "%d too early; %d differ, %d are late, %d missing, %d unknown, %d damaged",
             biller.name,
             found.count,
             told.confirmed,
@@ -130,6 +130,7 @@ class DayLists:
             told.too_early,
             len(told.differing),
             len(told.late),
+            len(told.missing),
             len(told.unknown),
             told.damaged,
         )
@@ -202,4 +203,6 @@ def _response(told: Report) -> pb.SendDayListResponse:
         differing_numbers=told.differing[:TOLD_MAX].tolist(),
         late_numbers=told.late[:TOLD_MAX].tolist(),
         unknown_numbers=told.unknown[:TOLD_MAX].tolist(),
+        missing=len(told.missing),
+        missing_numbers=told.missing[:TOLD_MAX].tolist(),
     )

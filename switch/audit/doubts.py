@@ -133,6 +133,7 @@ class Doubts:
         subjects = self._subjects(rows)
         order = np.lexsort((rows["sequence"], subjects))
         rows, subjects = pick(rows, order), subjects[order]
+        moves = self.accounts.moves(rows).tolist()
         holds, first = np.unique(subjects, return_index=True)
         last = np.append(first[1:], len(rows))
         for start in range(0, len(holds), HOLDS_TOGETHER):
@@ -143,9 +144,7 @@ class Doubts:
                 about, final, first[part].tolist(), last[part].tolist(), strict=True
             ):
                 doubt = Doubt(hold, end, self.refunds)
-                mine = rows[low:high]
-                moves = self.accounts.moves(mine).tolist()
-                for row, move in zip(mine, moves, strict=True):
+                for row, move in zip(rows[low:high], moves[low:high], strict=True):
                     doubt.come_to(int(row["sequence"]))
                     self._row(doubt, row, move)
                 self.exceptions.of(doubt, undone)
@@ -290,13 +289,16 @@ class Doubts:
             return
         if not doubt.in_question:
             self._add(row, "it verifies a payment that was not in question")
-        if int(row["flags"]) & EVIDENCE:
-            if doubt.verified is not None:
-                text = f"sequence {doubt.verified['sequence']} has verified it before"
-                self._add(row, f"{text}: a second time needs two people")
-            elif int(doubt.final["flags"]) & EVIDENCE and doubt.ended == Kind.VOID:
-                text = "its biller has rejected it before: to say so again needs two"
-                self._add(row, f"{text} people")
+        late = doubt.confirmed
+        if not int(row["flags"]) & EVIDENCE:
+            if late is not None and row["total"] < late["sequence"]:
+                self._add(row, "its proposal is older than what its biller has said")
+        elif doubt.verified is not None:
+            text = f"sequence {doubt.verified['sequence']} has verified it before"
+            self._add(row, f"{text}: a second time needs two people")
+        elif int(doubt.final["flags"]) & EVIDENCE and doubt.ended == Kind.VOID:
+            text = "its biller has rejected it before: to say so again needs two"
+            self._add(row, f"{text} people")
         doubt.verified = row
 
     def _propose(self, doubt: Doubt, row: np.void) -> None:

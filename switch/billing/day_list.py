@@ -20,14 +20,13 @@ from switch.billing.answers import (
     refuse,
 )
 from switch.billing.deadlines import moments
-from switch.billing.heads import heads_of
 from switch.billing.lines import Mask, Numbers
+from switch.billing.not_listed import are_waited_for, not_listed
 from switch.calendar import day_date, day_start_ns
 from switch.codes import Answered, Kind, Result
 from switch.config import BillerConfig
 from switch.errors import WireError
 from switch.ledger import baskets
-from switch.ledger.overdue import undecided
 from switch.ledger.totals import first_at
 from switch.register.register import Register
 
@@ -97,7 +96,8 @@ class Plan(NamedTuple):
     unknown: Numbers
     """Numbers of the other lines."""
     rejected: Rows
-    """What is not listed, as answers."""
+    """What is not listed, whatever became of it, as answers. Of what is completed that
+    is a case, of what was given back nothing new."""
     rejected_sizes: Sizes
     too_early: int
     damaged: int
@@ -124,19 +124,19 @@ def plan(
         [one.index for one in register.services() if one.biller == biller], np.uint64
     )
     listed, sizes, unknown, damaged = _match(lines, first, end, mine, ledger)
-    heads, lost = _undecided(first, end, mine, ledger)
-    missing = ~np.isin(heads["sequence"], lines["number"])
+    numbers = np.ascontiguousarray(lines["number"])
+    heads, lost = not_listed(numbers, first, end, mine, ledger)
     # Listed under another number: that is the biller's to put right, not to be undone.
-    missing &= ~np.isin(_marks(heads["id"]), _marks(lines["id"]))
-    heads = heads[missing]
+    heads = heads[~np.isin(_marks(heads["id"]), _marks(lines["id"]))]
     final = moments(heads, config).final_from <= wall_ns
+    early = are_waited_for(heads[~final], ledger)
     return Plan(
         listed,
         sizes,
         unknown,
         _rejections(heads[final]),
         baskets.sizes(heads[final]),
-        int(np.count_nonzero(~final)),
+        _count(early),
         damaged + len(lost),
     )
 
@@ -186,34 +186,6 @@ def _refuse(listed: Rows, first: int, end: int) -> None:
         raise WireError(f"{number} is a payment of another day, by its time_ns")
 
 
-def _undecided(
-    first: int, end: int, services: Numbers, ledger: Ledger
-) -> tuple[Rows, set[int]]:
-    """The first holds of the day's questions that are open or unverified, and the
-    numbers of those whose first hold is damaged.
-    """
-    sequences = undecided(ledger)
-    # The last basket of the day may end in the next.
-    begin = np.searchsorted(sequences, first)
-    sequences = sequences[begin : np.searchsorted(sequences, end + baskets.SIZE_MAX)]
-    lost: set[int] = set()
-    parts: list[Rows] = []
-    for at in range(0, len(sequences), GATHER_MAX):
-        # Whose payments the damaged ones are nobody knows.
-        holds, _ = ledger.gather_whole(sequences[at : at + GATHER_MAX])
-        holds = holds[np.isin(holds["service"], services)]
-        if len(holds):
-            heads, _, damaged_heads = heads_of(holds, ledger)
-            lost.update(damaged_heads)
-            parts.append(heads[(heads["sequence"] >= first)])
-    if not parts:
-        return ledger.gather_whole(sequences[:0])[0], lost
-    heads = np.concatenate(parts)
-    _, where = np.unique(heads["sequence"], return_index=True)
-    heads = heads[where]
-    return heads[heads["sequence"] < end], lost
-
-
 def _marks(ids: npt.NDArray[np.uint8]) -> Numbers:
     """One word for each id; two ids with the same are taken for one."""
     words = id_words(ids)
@@ -246,6 +218,11 @@ _SAYS[Result.ALREADY_VOIDED] = _LATE
 _SAYS[Result.AMOUNT_DIFFERS] = _DIFFERS
 _SAYS[Result.HOLD_NOT_FOUND] = _UNKNOWN
 _SAYS[Result.DATA_DAMAGED] = _DAMAGED
+# A rejection that contradicts what ended the hold.
+_ENDED = [
+    int(one)
+    for one in (Result.ALREADY_POSTED, Result.ALREADY_EXPIRED, Result.ALREADY_VOIDED)
+]
 
 
 class Report(NamedTuple):
@@ -258,6 +235,7 @@ class Report(NamedTuple):
     too_early: int
     differing: Numbers
     late: Numbers
+    missing: Numbers
     unknown: Numbers
 
 
@@ -276,6 +254,9 @@ def report(planned: Plan, outcomes: Rows) -> Report:
     numbers = planned.listed["number"]
     rejected = outcomes[split:]
     fresh = (rejected["result"] == Result.OK) & (rejected["repeat"] == 0)
+    # Without a case all was refunded, or the biller has contradicted itself before.
+    insists = np.isin(rejected["result"], _ENDED) & (rejected["sequence"] > 0)
+    missing = _by_line(insists.astype(np.uint8), planned.rejected_sizes)
     gone = _by_line(fresh.astype(np.uint8), planned.rejected_sizes)
     lost = _by_line(
         (rejected["result"] == Result.DATA_DAMAGED).astype(np.uint8),
@@ -289,6 +270,7 @@ def report(planned: Plan, outcomes: Rows) -> Report:
         too_early=planned.too_early,
         differing=numbers[said == _DIFFERS],
         late=numbers[said == _LATE],
+        missing=planned.rejected["number"][missing > 0],
         # No number is in both. Sorting lets other threads go on; `union1d` does not.
         unknown=np.sort(np.concatenate([planned.unknown, numbers[said == _UNKNOWN]])),
     )

@@ -330,8 +330,12 @@ def prove_budget(billers: Mapping[str, Mapping[str, int]], late_max: int) -> Pro
     )
 
 
+_NOT_IN_A_LIST = frozenset({"error", "unknown", "damaged", "too_early", "missing"})
+
+
 def prove_lists(lists: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Proof:
-    """Every biller's list of the day was taken, nothing of it was unknown or too early.
+    """Every biller's list of the day was taken: nothing of it was unknown or too early,
+    and no completed payment was missing.
 
     `lists` are by date and biller what the switch said of them.
     """
@@ -339,7 +343,7 @@ def prove_lists(lists: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Proof:
     wrong = []
     for by_biller in lists.values():
         for biller, said in by_biller.items():
-            if said.keys() & {"error", "unknown", "damaged", "too_early"}:
+            if said.keys() & _NOT_IN_A_LIST:
                 wrong.append(f"{biller}: {dict(said)}")
             told.update({name: n for name, n in said.items() if isinstance(n, int)})
     detail = ", ".join(f"{count} {name}" for name, count in sorted(told.items()))

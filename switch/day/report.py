@@ -179,7 +179,7 @@ def _show_exceptions(report: DayReport, screen: Screen) -> None:
         ("kind", *columns),
         [
             (
-                language.word(kind),
+                language.word(f"kind {kind}"),
                 count(report.listed[kind]),
                 count(report.decided[kind]),
             )

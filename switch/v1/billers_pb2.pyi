@@ -626,6 +626,8 @@ class SendDayListResponse(_message.Message):
     DIFFERING_NUMBERS_FIELD_NUMBER: _builtins.int
     LATE_NUMBERS_FIELD_NUMBER: _builtins.int
     UNKNOWN_NUMBERS_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    MISSING_NUMBERS_FIELD_NUMBER: _builtins.int
     confirmed: _builtins.int
     """Listed, and completed by it."""
     already: _builtins.int
@@ -641,17 +643,23 @@ class SendDayListResponse(_message.Message):
     rejected: _builtins.int
     """Not listed, and so rejected."""
     too_early: _builtins.int
-    """Not listed, but it may be credited yet, or its last moment is too short ago: nothing was done.
-    Send the list again later.
+    """Not listed, and open, unverified or completed; but it may be credited yet, or its last moment is
+    too short ago: nothing was done. Send the list again later.
+    """
+    missing: _builtins.int
+    """Not listed, but completed before, or paid after all, and not wholly refunded: a case is open. The
+    switch owes the biller money that it says it has credited to nobody.
     """
     @_builtins.property
     def differing_numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Numbers of what differs, is late, or is unknown: the first 1,000 of each."""
+        """Numbers of what differs, is late, is unknown or is missing: the first 1,000 of each."""
 
     @_builtins.property
     def late_numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
     @_builtins.property
     def unknown_numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def missing_numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
     def __init__(
         self,
         *,
@@ -666,10 +674,12 @@ class SendDayListResponse(_message.Message):
         differing_numbers: _abc.Iterable[_builtins.int] | None = ...,
         late_numbers: _abc.Iterable[_builtins.int] | None = ...,
         unknown_numbers: _abc.Iterable[_builtins.int] | None = ...,
+        missing: _builtins.int = ...,
+        missing_numbers: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["already", b"already", "confirmed", b"confirmed", "damaged", b"damaged", "differing", b"differing", "differing_numbers", b"differing_numbers", "late", b"late", "late_numbers", b"late_numbers", "rejected", b"rejected", "too_early", b"too_early", "unknown", b"unknown", "unknown_numbers", b"unknown_numbers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["already", b"already", "confirmed", b"confirmed", "damaged", b"damaged", "differing", b"differing", "differing_numbers", b"differing_numbers", "late", b"late", "late_numbers", b"late_numbers", "missing", b"missing", "missing_numbers", b"missing_numbers", "rejected", b"rejected", "too_early", b"too_early", "unknown", b"unknown", "unknown_numbers", b"unknown_numbers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -95,7 +95,7 @@ class BillerServiceServicer:
         arrived and its count and sum are right: else INVALID_ARGUMENT, and nothing was done. Then
         every payment of that day that is open or unverified is decided by it: listed, it is
         confirmed; not listed, it is rejected, reason NOT_LISTED, once nobody can credit it any more.
-        What was decided before is compared. The reply comes when all of it is durable. The same list
+        What was decided before is compared; completed and not listed, it is a case. The reply comes when all of it is durable. The same list
         may be sent again, after a broken call or later. One list of a biller at a time, else
         RESOURCE_EXHAUSTED.
         """

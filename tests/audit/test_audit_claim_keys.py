@@ -79,6 +79,7 @@ class Taken:
         self.entries: Counter[tuple[int, int, int]] = Counter()
         self.series: Counter[int] = Counter()
         self.recent: Counter[int] = Counter()
+        self.joined = 0
 
     def row(self, row: np.void, tail: bytes) -> None:
         if row["result"] != 1:
@@ -114,11 +115,18 @@ class Taken:
         return self.hashed(domain, owner, row["reference"].tobytes(), amount)
 
     def recent_key(self, row: np.void, tail: bytes) -> Key:
-        """The same of the claim of a citizen's reference, which nothing releases."""
-        service, reference = int(row["service"]), row["reference"].tobytes()
-        bill = self.services[service]["price_rule"] == PriceRule.BILL
-        self.recent[bool(bill)] += 1
-        return self.hashed(2, service, tail[:32] if bill else reference, 0)
+        """The same of the claim of a citizen's reference, which nothing releases: of
+        bills it is of their series, as the bill itself.
+        """
+        owner, reference = int(row["service"]), row["reference"].tobytes()
+        record = self.services[owner]
+        bill = bool(record["price_rule"] == PriceRule.BILL)
+        self.recent[bill] += 1
+        if bill:
+            self.joined += bool(record["series"])
+            owner = int(record["series"]) or owner
+            reference = tail[:32]
+        return self.hashed(2, owner, reference, 0)
 
     def hashed(self, domain: int, owner: int, reference: bytes, amount: int) -> Key:
         words = [domain << 32 | owner, *struct.unpack("<4Q", reference), amount]
@@ -174,3 +182,5 @@ def test_claims_of_the_index_have_the_keys_of_the_journal(tmp_path: Path) -> Non
     assert min(taken.series[True], taken.series[False]) > 0
     # Of bills, whose citizens' references stand in their tails, and of others.
     assert min(taken.recent[True], taken.recent[False]) > 0
+    # Of bills that come by another service than their series' own.
+    assert taken.joined > 0

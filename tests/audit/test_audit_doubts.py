@@ -91,7 +91,30 @@ def verify_basket(approved: int) -> Tell:
     return tell
 
 
+def verify_approved(*, then_confirmed: bool) -> Tell:
+    """Two people want it verified, before or after its biller has confirmed it."""
+
+    def tell(s: Story) -> None:
+        hold = expired(s)
+        if not then_confirmed:
+            s.case(hold, LATE)
+        asked = s.asked(Kind.VERIFY, hold, 900, b"not in its books")
+        s.approve(asked)
+        if then_confirmed:
+            s.case(hold, LATE)
+        done = s.verify(hold)
+        done.checker, done.total = SECOND, asked.sequence
+
+    return tell
+
+
 VERIFIES: Pairs = {
+    "by who has not seen what its biller said": (
+        "cases",
+        "its proposal is older than what its biller has said",
+        verify_approved(then_confirmed=False),
+        verify_approved(then_confirmed=True),
+    ),
     "by nobody": (
         "approvals",
         "it verifies a payment: no biller's word, and no two people",
@@ -225,7 +248,19 @@ def flagged(of: Make, about: CaseType, flags: int) -> Tell:
     return tell
 
 
+def case_ahead(s: Story) -> None:
+    """Of a hold that comes after it."""
+    row = s.case(posted(s), REJECTED)
+    row.resolves = s.hold(A, 900, "HOLD-91").sequence
+
+
 CASES: Pairs = {
+    "of a hold that comes later": (
+        "cases",
+        "it is about no hold",
+        case(posted, REJECTED),
+        case_ahead,
+    ),
     "confirmed late, and it was posted": (
         "cases",
         "no answer contradicts what became of its hold",
@@ -277,7 +312,7 @@ CASES: Pairs = {
     "the very amount that was posted": (
         "cases",
         "the amount that it names is the one that was asked about",
-        case(posted_in_part, DIFFERS, amount=800),
+        case(posted_in_part, DIFFERS, amount=900),
         case(posted_in_part, DIFFERS, amount=700),
     ),
     "another amount of what was given back": (

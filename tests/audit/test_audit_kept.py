@@ -26,6 +26,7 @@ from tests.audit.journal_story import (
     HOUR,
     KEEP,
     MINUTE,
+    SECOND,
     WORD,
     A,
     B,
@@ -47,6 +48,15 @@ def ended(kind: Kind, how: str, flags: int = 0) -> Tell:
         else:
             s.resolve(kind, hold, word=WORD if how == "word" else b"")
         s.rows[-1].flags ^= flags
+
+    return tell
+
+
+def checked_by(checker: int) -> Tell:
+    """A post that says who has approved it."""
+
+    def tell(s: Story) -> None:
+        s.ended_by_two(Kind.POST, kept(s)).checker = checker
 
     return tell
 
@@ -92,14 +102,19 @@ def approval(after_ns: int, *, before: str = "") -> Tell:
     return tell
 
 
-def withdrawal(*answers: str) -> Tell:
+def withdrawal(*answers: str, sender: int = 1) -> Tell:
     def tell(s: Story) -> None:
         asked = s.asked(Kind.POST, kept(s), 200, b"so it says")
         for answer in answers:
             if answer == "approve":
                 s.approve(asked)
             else:
-                s.add(Kind.WITHDRAW, resolves=asked.sequence, reference=b"x")
+                s.add(
+                    Kind.WITHDRAW,
+                    resolves=asked.sequence,
+                    reference=b"x",
+                    participant=sender,
+                )
 
     return tell
 
@@ -153,6 +168,12 @@ ENDS: Pairs = {
         "it posts a kept hold: no biller's word, and no two people",
         ended(Kind.POST, "two"),
         ended(Kind.POST, ""),
+    ),
+    "a kept hold posted, and another has approved": (
+        "approvals",
+        "it posts a kept hold: no biller's word, and no two people",
+        checked_by(SECOND),
+        checked_by(1),
     ),
     "a kept hold voided by nobody": (
         "approvals",
@@ -219,6 +240,12 @@ ENDS: Pairs = {
         "it withdraws what sequence",
         withdrawal("withdraw"),
         withdrawal("withdraw", "withdraw"),
+    ),
+    "a withdraw by a centre": (
+        "senders",
+        "its sender has no role that may send it",
+        withdrawal("withdraw"),
+        withdrawal("withdraw", sender=2),
     ),
     "a proposal to post what is not kept": (
         "cases",

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from switch.codes import CaseType, Kind, Result, Role
+from tests.audit.doubt_story import told
 from tests.audit.journal_story import (
     FLOAT,
     HOUR,
@@ -93,13 +94,8 @@ def withdrawn(kind: Kind, result: Result, *, first: bool = True, **f: object) ->
             row = s.add(Kind.WITHDRAW, resolves=asked.sequence, reference=b"x")
             total = row.sequence
         reference = b"x" if kind == Kind.WITHDRAW else b""
-        s.add(
-            kind,
-            resolves=asked.sequence,
-            participant=SECOND,
-            reference=reference,
-            **{"total": total, "result": result, **f},
-        )
+        fields = {"resolves": asked.sequence, "total": total, "result": result, **f}
+        s.add(kind, participant=SECOND, reference=reference, **fields)
 
     return tell
 
@@ -241,6 +237,10 @@ PAIRS: dict[str, tuple[Tell, Tell]] = {
         approval(R.PROPOSAL_NOT_FOUND, 7, asked=False),
         approval(R.PROPOSAL_NOT_FOUND, 7),
     ),
+    "PROPOSAL_NOT_FOUND of a withdraw": (
+        withdrawn(Kind.WITHDRAW, R.PROPOSAL_NOT_FOUND, first=False, resolves=7),
+        withdrawn(Kind.WITHDRAW, R.PROPOSAL_NOT_FOUND, first=False),
+    ),
     "SAME_PERSON": (approval(R.SAME_PERSON, 1), approval(R.SAME_PERSON, 7)),
     "ALREADY_APPROVED": (
         approval(R.ALREADY_APPROVED, 7, by=7),
@@ -280,4 +280,5 @@ def test_what_two_people_want_is_refused_without_a_row(
             result=R.INSUFFICIENT_FUNDS,
         )
 
-    assert found_in(tmp_path, tell) == {"refusals"}
+    text = "what two people want is refused without a row, and stays to be done"
+    assert ("refusals", text) in told(tmp_path, tell)

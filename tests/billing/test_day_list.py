@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from switch._core import ANSWER, OUTCOME, Rows, parse_answers
+from switch.billing import not_listed
+from switch.billing.answers import answer_requests
 from switch.billing.day_list import (
     LINES_MAX,
     NOT_LISTED_REASON,
@@ -102,6 +104,47 @@ def counts(found: Report) -> tuple[int, int, int, int, int, int, int, int]:
     )
 
 
+def confirm(bench: Bench, *numbers: int) -> None:
+    """The biller's own word, before its list."""
+    who = bench.index("water")
+    said = parsed([line(bench, one) for one in numbers])
+    for request in answer_requests(
+        said, np.ones(len(said), np.uint8), who, bench.ledger
+    ):
+        bench.commit(request)
+    bench.dispatch.look()
+
+
+def case_of(bench: Bench, hold: int) -> int:
+    return bench.ledger.link(hold, Link.LATE_REJECTION)
+
+
+def refund(bench: Bench, hold: int, amount: int) -> None:
+    """Two people give back so much of a payment."""
+    paid, _ = bench.ledger.resolution(hold)
+    proposal = bench.do(
+        moves.propose_refund(
+            new_id(), paid, amount, "listed", sender=bench.treasury, operator=1
+        )
+    )
+    bench.do(moves.approve(new_id(), proposal, sender=bench.second, operator=2))
+    row = bench.ledger.row(proposal)
+    bench.do(moves.approved_refund(row, checker=bench.second))
+
+
+def correct(bench: Bench, held: int) -> None:
+    """Two people have it paid after all."""
+    hold = bench.ledger.row(held)
+    proposal = bench.do(
+        moves.propose_correction(
+            new_id(), hold, 100, "listed", sender=bench.treasury, operator=1
+        )
+    )
+    bench.do(moves.approve(new_id(), proposal, sender=bench.second, operator=2))
+    row = bench.ledger.row(proposal)
+    bench.do(moves.approved_correction(row, hold, checker=bench.second))
+
+
 def end_of(bench: Bench, number: int) -> Rows:
     """What has ended the hold."""
     return bench.ledger.row(bench.ledger.resolution(number)[0])
@@ -182,15 +225,7 @@ def test_what_was_given_back_is_late_until_it_is_paid_after_all(bench: Bench) ->
     cases = [bench.ledger.link(one, Link.LATE_CONFIRMATION) for one in found.late]
     assert all(cases)
     assert counts(send(bench, *lines)) == (0, 0, 0, 2, 0, 0, 0, 0)
-    hold = bench.ledger.row(released)
-    proposal = bench.do(
-        moves.propose_correction(
-            new_id(), hold, 100, "listed", sender=bench.treasury, operator=1
-        )
-    )
-    bench.do(moves.approve(new_id(), proposal, sender=bench.second, operator=2))
-    row = bench.ledger.row(proposal)
-    bench.do(moves.approved_correction(row, hold, checker=bench.second))
+    correct(bench, released)
     assert counts(send(bench, *lines)) == (0, 1, 0, 1, 0, 0, 0, 0)
 
 
@@ -202,6 +237,126 @@ def test_the_biller_takes_back_a_late_credit_by_its_list(bench: Bench) -> None:
     assert counts(send(bench)) == (0, 0, 0, 0, 0, 0, 1, 0)
     assert bench.ledger.link(released, Link.VERIFY)
     assert not len(bench.ledger.unverified())
+
+
+def test_what_is_completed_and_not_listed_is_a_case_once(bench: Bench) -> None:
+    good, missing = bench.pay(2, code="KEPT")
+    basket = bench.pay(code="KEPT", basket=3)
+    confirm(bench, good, missing)
+    for number in basket:
+        bench.do(moves.post(number, 100))
+    bench.pass_s(61)
+    found = send(bench, line(bench, good))
+    assert counts(found) == (0, 1, 0, 0, 0, 0, 0, 0)
+    assert found.missing.tolist() == [missing, basket[0]]
+    for number in (missing, *basket):
+        assert end_of(bench, number)["kind"] == Kind.POST
+        assert bench.ledger.tail(case_of(bench, number)) == NOT_LISTED_REASON
+    assert not case_of(bench, good)
+    last = bench.ledger.sequence
+    again = send(bench, line(bench, good))
+    assert again.missing.tolist() == [missing, basket[0]]
+    assert bench.ledger.sequence == last
+    # Listed after all, its case is for people to close.
+    lines = [line(bench, one) for one in (good, missing, basket[0])]
+    assert counts(send(bench, *lines)) == (0, 3, 0, 0, 0, 0, 0, 0)
+
+
+def test_what_is_wholly_refunded_is_not_missing(bench: Bench) -> None:
+    whole, part = bench.pay(2, code="KEPT")
+    confirm(bench, whole, part)
+    refund(bench, whole, 100)
+    refund(bench, part, 99)
+    bench.pass_s(61)
+    found = send(bench)
+    assert counts(found) == (0, 0, 0, 0, 0, 0, 0, 0)
+    assert found.missing.tolist() == [part]
+    assert not case_of(bench, whole)
+
+
+def test_what_was_completed_a_moment_ago_may_be_credited_yet(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing, gone, good = bench.pay(3, code="KEPT")
+    bench.pay(code="GAS")
+    bench.do(moves.void(gone))
+    confirm(bench, good, missing)
+    # So that the last row has a page of its own.
+    monkeypatch.setattr(not_listed, "PAGE_ROWS", 1)
+    found = send(bench, line(bench, good))
+    # What was given back is not waited for.
+    assert counts(found) == (0, 1, 0, 0, 0, 0, 0, 1)
+    assert not len(found.missing)
+    assert not case_of(bench, missing)
+    bench.pass_s(61)
+    assert send(bench, line(bench, good)).missing.tolist() == [missing]
+
+
+def test_what_was_paid_after_all_is_missing_too(bench: Bench) -> None:
+    [released] = bench.pay()
+    bench.pass_s(DEADLINE_S + 1)
+    bench.expire()
+    send(bench, line(bench, released))
+    correct(bench, released)
+    found = send(bench)
+    assert counts(found) == (0, 0, 0, 0, 0, 0, 0, 0)
+    assert found.missing.tolist() == [released]
+    assert case_of(bench, released)
+    # Before its last moment as well.
+    [cancelled] = bench.pay(code="LONG")
+    bench.do(moves.void(cancelled))
+    assert send(bench, line(bench, cancelled)).late.tolist() == [cancelled]
+    correct(bench, cancelled)
+    found = send(bench)
+    assert counts(found) == (0, 0, 0, 0, 0, 0, 0, 1)
+    assert found.missing.tolist() == [released]
+
+
+def test_a_late_credit_of_what_people_gave_back_is_taken_back(bench: Bench) -> None:
+    [cancelled] = bench.pay(code="KEPT")
+    bench.do(moves.void(cancelled))
+    bench.pass_s(61)
+    assert send(bench, line(bench, cancelled)).late.tolist() == [cancelled]
+    assert counts(send(bench)) == (0, 0, 0, 0, 0, 0, 1, 0)
+    assert bench.ledger.tail(bench.ledger.link(cancelled, Link.VERIFY)) == (
+        NOT_LISTED_REASON
+    )
+    assert counts(send(bench)) == (0, 0, 0, 0, 0, 0, 0, 0)
+
+
+def test_only_its_own_of_its_day_are_missing(bench: Bench) -> None:
+    [mine] = bench.pay(code="KEPT")
+    confirm(bench, mine)
+    [other] = bench.pay(code="GAS")
+    bench.do(moves.post(other, 100))
+    bench.pass_s(DAY_S)
+    [tomorrow] = bench.pay(code="KEPT")
+    confirm(bench, tomorrow)
+    bench.pass_s(DAY_S)
+    found = send(bench)
+    assert found.missing.tolist() == [mine]
+    assert not case_of(bench, other)
+    assert not case_of(bench, tomorrow)
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_a_day_is_read_in_pages(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    # So that baskets are cut, at each of their payments.
+    monkeypatch.setattr(not_listed, "PAGE_ROWS", size)
+    listed, *missing = bench.pay(6, code="KEPT")
+    confirm(bench, listed, *missing)
+    baskets = [bench.pay(code="KEPT", basket=3) for _ in range(4)]
+    for number in (*baskets[0], *baskets[1]):
+        bench.do(moves.post(number, 100))
+    [last] = bench.pay(code="KEPT")
+    bench.pass_s(61)
+    found = send(bench, line(bench, listed))
+    assert found.missing.tolist() == [*missing, baskets[0][0], baskets[1][0]]
+    assert counts(found) == (0, 1, 0, 0, 0, 0, 3, 0)
+    for number in (*baskets[2], *baskets[3], last):
+        assert end_of(bench, number)["kind"] == Kind.VOID
 
 
 def test_other_days_and_billers_are_none_of_its_business(bench: Bench) -> None:
@@ -275,10 +430,12 @@ def test_a_basket_at_midnight_belongs_to_the_day_of_its_first(bench: Bench) -> N
     [other] = bench.pay(code="KEPT")
     bench.wall_ns = lambda: midnight_ns + 61 * 10**9  # type: ignore[method-assign]
     bench.expire()
-    assert counts(send(bench)) == (0, 0, 0, 0, 0, 0, 1, 0)
-    assert bench.ledger.kept().tolist() == [other]
-    assert counts(send(bench)) == (0, 0, 0, 0, 0, 0, 0, 0)
-    assert counts(send(bench, day=DAY + 1)) == (0, 0, 0, 0, 0, 0, 1, 0)
+    found = send(bench, line(bench, other), day=DAY + 1)
+    assert counts(found) == (1, 0, 0, 0, 0, 0, 0, 0)
+    assert bench.ledger.kept().tolist() == held
+    found = send(bench)
+    assert counts(found) == (0, 0, 0, 0, 0, 0, 1, 0)
+    assert not len(found.missing)
     assert not bench.ledger.holds_count
 
 
@@ -294,6 +451,11 @@ def test_what_is_damaged_is_left_and_said(bench: Bench) -> None:
     assert counts(found) == (1, 0, 0, 0, 0, 2, 1, 0)
     assert end_of(bench, two)["kind"] == Kind.POST
     assert end_of(bench, three)["kind"] == Kind.VOID
+    # Its first payment says whose day and question a basket is.
+    others = bench.pay(code="KEPT", basket=2)
+    bench.pass_s(61)
+    damage_row(bench.path, bench.ledger.row(others[0]).tobytes())
+    assert counts(send(bench, *lines)) == (0, 1, 0, 0, 0, 3, 0, 0)
 
 
 # --- what is no list ----------------------------------------------------------------

@@ -182,9 +182,17 @@ def test_a_late_confirmation_of_what_is_unverified(desk: CaseDesk) -> None:
         moves.propose_verify(next(desk.ids), hold, "by phone", sender=desk.treasury)
     )
     done = moves.approved_verify(proposal, hold, checker=desk.checker)
-    assert desk.one(done).result is Result.OK
+    verified = desk.one(done)
+    assert verified.result is Result.OK
     assert desk.cases() == 0
-    assert desk.pay_bill_of(held).result is Result.OK
+    assert desk.one(done) == verified._replace(repeat=1)
+    # What it says after that nobody has seen who wanted it.
+    assert desk.confirm(held).repeat == 0
+    for reopen in (desk.reopen, desk.rebuild):
+        assert desk.one(done) == Told(Result.NOT_APPROVED)
+        reopen()
+    assert desk.cases() == 1
+    assert is_claimed_by(desk, held)
 
 
 @pytest.mark.parametrize("by_biller", [False, True])
@@ -232,6 +240,28 @@ def test_a_bill_that_was_called_off_and_credited(
     assert desk.confirm(held).result is Result.ALREADY_VOIDED
     assert desk.ledger.in_the_way(*asked) == taker
     assert desk.pay_bill_of(held).other == taker
+
+
+@pytest.mark.parametrize("between", [0, 1, 15, 16])
+def test_an_older_payment_of_the_bill_was_credited(
+    desk: CaseDesk, between: int
+) -> None:
+    """The 16 payments that took the bill last are looked at."""
+    held = desk.voided()
+    for _ in range(between):
+        later = desk.pay_bill_of(held)
+        assert later.result is Result.OK
+        assert desk.one(moves.void(later.sequence)).result is Result.OK
+    desk.confirm(held)
+    reference = desk.ledger.row(held)["reference"].tobytes().rstrip(b"\0")
+    asked = desk.service(b"LIGHT"), reference, reference, desk.now
+    for reopen in (desk.reopen, desk.rebuild):
+        is_found = between < 16
+        assert desk.ledger.in_the_way(*asked) == (held if is_found else 0)
+        if is_found:
+            assert is_claimed_by(desk, held)
+        reopen()
+    assert (desk.pay_bill_of(held).result is Result.OK) == (not is_found)
 
 
 def test_it_is_paid_after_all(desk: CaseDesk) -> None:

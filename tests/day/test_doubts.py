@@ -11,8 +11,9 @@ from typing import cast
 import pytest
 
 from switch.client import Client
+from switch.console.words import WORDS
 from switch.day import doubts
-from switch.day.doubts import look
+from switch.day.doubts import kind_name, look
 from switch.day.fates import State, read_fates
 from switch.errors import WireError
 from switch.ids import new_id
@@ -85,6 +86,11 @@ def test_a_look_is_of_one_sequence(tmp_path: Path) -> None:
     assert (held.state, held.paid) == (State.OPEN, 0)
     assert set(seen.before) == {switch.entries[0].id}
     assert set(seen.after) == {one.id for one in switch.entries[:2]}
+
+
+def test_every_kind_of_exception_has_a_word() -> None:
+    for kind in exceptions_pb2.ExceptionKind.values()[1:]:
+        assert f"kind {kind_name(kind)}" in WORDS
 
 
 def test_a_list_that_stays_behind_is_an_error(

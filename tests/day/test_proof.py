@@ -519,7 +519,13 @@ def test_one_status_question_too_many_is_seen() -> None:
 
 @pytest.mark.parametrize(
     "said",
-    [{"error": "unavailable"}, {"unknown": 1}, {"damaged": 1}, {"too_early": 1}],
+    [
+        {"error": "unavailable"},
+        {"unknown": 1},
+        {"damaged": 1},
+        {"too_early": 1},
+        {"missing": 1, "missing_numbers": [7]},
+    ],
 )
 def test_a_list_that_is_not_taken_is_seen(said: dict[str, object]) -> None:
     right = {"already": 5, "late": 1, "late_numbers": [7], "rejected": 2}

@@ -99,6 +99,19 @@ class Program:
         self.process.stdin.close()
 
 
+class Syncs:
+    """Counts how often a program has had the disk written, under strace."""
+
+    def __init__(self, directory: Path) -> None:
+        self._trace = directory / "syncs"
+        # -D: the program is the child that is waited for and killed.
+        tracer = ("strace", "-D", "-f", "-qq", "-e", "trace=fsync,fdatasync")
+        self.prefix = (*tracer, "-o", str(self._trace))
+
+    def count(self) -> int:
+        return self._trace.read_text().count("sync(")
+
+
 def load_bills(book: Path, bills: Path = EXAMPLES / "bills.csv") -> None:
     """Put bills into a biller's book, by the biller itself."""
     log = book.with_suffix(".log")

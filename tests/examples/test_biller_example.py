@@ -19,6 +19,7 @@ from tests.examples.programs import (
     BRIEF_S,
     CENTRE,
     OTHER,
+    Syncs,
     World,
     load_bills,
     make_payment,
@@ -60,6 +61,18 @@ def test_what_is_fetched_is_paid_and_owed_no_more(world: World) -> None:
     until(lambda: world.rows("SELECT acknowledged FROM payments") == [(1,)])
     biller.signal(signal.SIGTERM)
     assert biller.wait() == 0
+
+
+def test_a_credit_is_on_the_disk(world: World, tmp_path: Path) -> None:
+    syncs = Syncs(tmp_path)
+    world.serving(prefix=syncs.prefix)
+    first, second = world.fetch(REFERENCE)
+    # With the first one a file may begin, which is synced in any case.
+    assert world.pay(first, wait_ms=10_000).state == COMPLETED
+    until(lambda: world.rows("SELECT acknowledged FROM payments") == [(1,)])
+    before = syncs.count()
+    assert world.pay(second, wait_ms=10_000).state == COMPLETED
+    assert syncs.count() > before
 
 
 @pytest.mark.parametrize("credited", [True, False])
@@ -244,3 +257,8 @@ def test_the_list_of_a_day_ends_what_was_kept(world: World, tmp_path: Path) -> N
         (1, 500, credited.id.hex()),
         (0, 500, "DAY_CLOSED"),
     ]
+    # A book that has lost a credit does not end its day as if nothing were wrong.
+    world.rows("DELETE FROM payments WHERE id = ?", credited.id)
+    told = world.biller("--close-day", day, prefix=leaps.prefix)
+    assert told.wait() == 1, told.log()
+    assert f"missing: 1\nmissing_numbers: {credited.sequence}" in told.log()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from switch.v1 import counter_pb2, payments_pb2
-from tests.examples.programs import OTHER, Program, World
+from tests.examples.programs import OTHER, Program, Syncs, World
 from tests.server.harness import until
 
 BILL = ("WATER-01", "123456789")
@@ -75,9 +75,10 @@ def test_a_counter_that_is_killed_pays_once(world: World) -> None:
     assert [one[0] for one in world.decided()] == [sent.id]
 
 
-def test_it_is_on_disk_before_it_is_sent(world: World) -> None:
+def test_it_is_on_disk_before_it_is_sent(world: World, tmp_path: Path) -> None:
     world.serving()
-    counter = world.counter(*BILL)
+    syncs = Syncs(tmp_path)
+    counter = world.counter(*BILL, prefix=syncs.prefix)
     until(lambda: "Number of the bill" in counter.log())
     # The switch does not read what the counter sends.
     world.server.process.send_signal(signal.SIGSTOP)
@@ -85,6 +86,7 @@ def test_it_is_on_disk_before_it_is_sent(world: World) -> None:
     until(lambda: left(world))
     [path] = left(world)
     payments_pb2.Payment.FromString(path.read_bytes())
+    until(lambda: syncs.count() == 2)  # the file and its name
     counter.signal(signal.SIGKILL)
     counter.wait()
     world.server.process.send_signal(signal.SIGCONT)

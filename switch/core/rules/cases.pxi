@@ -81,12 +81,20 @@ cdef int cases_propose(State* s, const Row* row, int* result, uint64_t* other) n
 
 # --- what two people wanted ---------------------------------------------------------------------
 
-cdef int cases_is_of(State* s, const Row* asked, const Row* hold, bint* same) noexcept nogil:
-    """Whether a proposal to give a hold back is of this one, or of one of its basket."""
+cdef int cases_is_of(
+    State* s, const Row* asked, const Row* row, const Row* hold, bint* same
+) noexcept nogil:
+    """Whether a proposal to void or verify is of this hold, or of one of its basket. Two people
+    who want it verified have seen what its biller has said last."""
     cdef Row held
+    cdef uint64_t confirmed
     cdef int rc = rows_get(s, asked.resolves, &held)
-    if rc == 0:
-        same[0] = fields_basket_lead(&held) == fields_basket_lead(hold)
+    if rc != 0:
+        return rc
+    same[0] = fields_basket_lead(&held) == fields_basket_lead(hold)
+    if row.kind == KIND_VERIFY and same[0]:
+        rc = rows_find_link(s, hold.sequence, LINK_CASE + CASE_LATE_CONFIRMATION, &confirmed)
+        same[0] = confirmed < asked.sequence
     return rc
 
 
@@ -120,7 +128,7 @@ cdef int cases_is_wanted(
         same[0] = asked.resolves == row.resolves and asked.amount == row.amount
         return 0
     if not kinds_has_id(row.kind):
-        return cases_is_of(s, asked, hold, same)
+        return cases_is_of(s, asked, row, hold, same)
     if not cases_is_same(asked, row):
         return 0
     if row.kind != KIND_TRANSFER:
