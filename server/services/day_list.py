@@ -8,7 +8,8 @@ wait for none of it. Sent again it says the same of what there is by then.
 import asyncio
 import logging
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import grpc
 import numpy as np
@@ -27,6 +28,9 @@ from switch.v1 import billers_pb2 as pb
 
 log = logging.getLogger("server.billers")
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 LINES_AT_ONCE_MAX = 2_000_000
 """Lines that have arrived of all lists that are on their way."""
 ARRIVES_S = 600.0
@@ -43,6 +47,9 @@ class DayLists:
         self._node = node
         self._billers: set[int] = set()
         self._lines = 0
+        # One is compared at a time: a day may have millions of rows, and the reading
+        # threads are for others as well.
+        self._turn = asyncio.Lock()
 
     async def serve(self, context: Context, caller: Identity) -> None:
         """One SendDayList call.
@@ -99,11 +106,18 @@ class DayLists:
         self._node.check_running()
         return await self._node.read(_parse, body)
 
+    async def _compare(
+        self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """What reads a whole list or day."""
+        async with self._turn:
+            return await self._node.read(call, *args, **kwargs)
+
     async def _decide(self, found: DayList, caller: Identity, begun_ns: int) -> Report:
         node = self._node
         biller = node.dispatch.biller(caller.index)
-        lines = await node.read(found.close)
-        planned = await node.read(
+        lines = await self._compare(found.close)
+        planned = await self._compare(
             day_list.plan,
             lines,
             found.day,
@@ -113,12 +127,12 @@ class DayLists:
             node.register,
             begun_ns,
         )
-        requests = await node.read(
+        requests = await self._compare(
             day_list.requests_of, planned, caller.index, node.ledger
         )
         nothing = np.zeros(0, OUTCOME)
         outcomes = [nothing, *[await self._commit(one) for one in requests]]
-        told = await node.read(day_list.report, planned, np.concatenate(outcomes))
+        told = await self._compare(day_list.report, planned, np.concatenate(outcomes))
         log.info(
             "the list of %s of %d lines: %d confirmed, %d already, %d rejected, "
             "%d too early; %d differ, %d are late, %d missing, %d unknown, %d damaged",

@@ -5,6 +5,7 @@ Method: a real server and real sockets, by generated stubs; what lists decide ha
 own tests (tests/billing/test_day_list.py).
 """
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +17,7 @@ import pytest
 
 from server.services import day_list
 from server.services.billers import ACKNOWLEDGE_MAX
+from switch.billing import day_list as plans
 from switch.calendar import day_date, day_number, ist_date
 from switch.errors import OverloadError
 from switch.ids import new_id
@@ -396,6 +398,34 @@ async def test_a_list_that_takes_for_ever_is_ended(
             await one.stream("SendDayList", Slow("biller/power", []))
         assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
         assert (await sent(one, messages("2020-01-01", []))).unknown == 0
+
+
+async def test_lists_of_many_billers_leave_threads_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared, whole = threading.Event(), plans.plan
+
+    def plan(*args: Any) -> plans.Plan:
+        assert compared.wait(CALL_S)
+        return whole(*args)
+
+    monkeypatch.setattr(plans, "plan", plan)
+    parts = [one.SerializeToString() for one in messages("2020-01-01", [])]
+    async with inside(tmp_path) as one:
+        billers = ("power", "water", "gas", "land")
+        contexts = [FakeContext(f"biller/{name}", [*parts]) for name in billers]
+        calls = [
+            asyncio.create_task(one.stream("SendDayList", made)) for made in contexts
+        ]
+        # Each has got as far as it can.
+        await asyncio.sleep(0.2)
+        try:
+            read = one.node.read(lambda: None)
+            await asyncio.wait_for(read, CALL_S / 4)
+        finally:
+            compared.set()
+            await asyncio.gather(*calls)
+        assert all(made.written for made in contexts)
 
 
 async def test_a_full_queue_holds_a_list_up_and_does_not_end_it(
