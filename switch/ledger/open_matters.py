@@ -93,6 +93,7 @@ _FOLLOWED = (
 )
 _IS_FOLLOWED = np.isin(np.arange(256), [int(kind) for kind in _FOLLOWED])
 _NAMES_PROPOSAL = (Kind.POST, Kind.VOID, Kind.VERIFY)
+_HAS_DEED_ID = (Kind.REFUND, Kind.TRANSFER, Kind.CASE_CLOSE)
 _ENDS_HOLD = np.isin(np.arange(256), [int(Kind.POST), int(Kind.VOID)])
 
 
@@ -117,6 +118,7 @@ class OpenMatters:
         # By the proposal, with what its deed will be known by; approved ones apart.
         self._proposals: dict[int, tuple[Matter, _Deed]] = {}
         self._owed: dict[int, tuple[Matter, _Deed]] = {}
+        self._deeds: dict[_Deed, int] = {}
 
     def read_on(self) -> int:
         """Read to the newest row; its sequence. Raises as `Follower.read_on`."""
@@ -131,6 +133,7 @@ class OpenMatters:
         """What is open, but for what is only kept, unverified or overdue.
 
         With the ledger's lists of what is kept and unverified that this goes by.
+        Raises OverloadError if it is too much.
         """
         with self._lock:
             # As new as all rows that were taken, whoever reads on beside this: by an
@@ -143,7 +146,7 @@ class OpenMatters:
                 for at, (owed, deed) in self._owed.items()
                 if self._is_over(owed, deed, kept, unverified)
             ]:
-                del self._owed[proposal]
+                self._forget(proposal)
             found: list[Matter] = []
             for asked in (self._proposals, self._owed):
                 found += [matter for matter, _ in asked.values()]
@@ -152,7 +155,10 @@ class OpenMatters:
                 self._advances,
             ):
                 found += matters.values()
-            return found, kept, unverified
+        # Of what is open now: what was too much once, and is closed, ends nothing.
+        if len(found) > OPEN_MAX:
+            raise OverloadError(f"more than {OPEN_MAX} cases and proposals are open")
+        return found, kept, unverified
 
     def _is_over(
         self, owed: Matter, deed: _Deed, kept: Numbers, unverified: Numbers
@@ -206,15 +212,6 @@ class OpenMatters:
         with self._lock:
             for values in columns:
                 self._take_one(_Row(*values))
-            count = sum(
-                len(matters)
-                for matters in (
-                    *(self._late, self._rejected, self._differed, self._advances),
-                    *(self._differing, self._proposals, self._owed),
-                )
-            )
-        if count > OPEN_MAX:
-            raise OverloadError(f"more than {OPEN_MAX} cases and proposals are open")
 
     def _take_one(self, row: _Row) -> None:
         kind = row.kind
@@ -223,7 +220,9 @@ class OpenMatters:
             return
         if kind in _NAMES_PROPOSAL:
             # What was proposed is done.
-            self._owed.pop(row.total, None)
+            self._forget(row.total)
+        elif kind in _HAS_DEED_ID:
+            self._forget(self._deeds.get(_Deed(row.participant, row.id), 0))
         self._histories.note(row.about, row.sequence)
         if kind == Kind.CASE:
             self._take_case(row)
@@ -254,6 +253,7 @@ class OpenMatters:
             asked, deed = self._proposals.pop(row.about)
             owed = asked._replace(sequence=row.sequence, kind=ExceptionKind.OWED)
             self._owed[row.about] = (owed, deed)
+            self._deeds[deed] = row.about
 
     def _take_case(self, row: _Row) -> None:
         hold = row.about
@@ -296,6 +296,12 @@ class OpenMatters:
         if case and row.total >= paid:
             self._rejected.pop(case, None)
             del self._posts[row.about]
+
+    def _forget(self, proposal: int) -> None:
+        """What was approved is done, or can be done no more."""
+        if proposal in self._owed:
+            _, deed = self._owed.pop(proposal)
+            del self._deeds[deed]
 
     def _ended_by(self, hold: int) -> int:
         """The row that ended a hold, or 0 also if that cannot be read."""

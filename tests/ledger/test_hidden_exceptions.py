@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from switch.codes import Kind, Result
+from switch.errors import OverloadError
 from switch.ids import new_id
-from switch.ledger import moves
+from switch.ledger import follower, moves, open_matters
 from switch.ledger.exceptions import Exceptions
 from switch.ledger.open_matters import ExceptionKind as E
-from tests.ledger.office import AMOUNT, Office, offices
+from tests.ledger.office import AMOUNT, DEADLINE_S, Office, offices
 from tests.ledger.test_exceptions import ALL, Reader
 
 
@@ -86,3 +87,21 @@ def test_who_looks_while_another_reads_on_hides_nothing(
     monkeypatch.undo()
     items, _ = found.find(ALL, office.now_ns)
     assert items["kind"].tolist() == [E.AMOUNT_DIFFERS]
+
+
+def test_what_was_too_much_once_hides_nothing_when_it_is_closed(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_matters, "OPEN_MAX", 2)
+    monkeypatch.setattr(follower, "STEP_ROWS", 1)
+    late = [office.pay("LAPSES")[0] for _ in range(3)]
+    office.pass_s(DEADLINE_S + 1)
+    for hold in late:
+        office.confirm(hold)
+    following = Exceptions(office.ledger)
+    with pytest.raises(OverloadError):
+        following.find(ALL, office.now_ns)
+    office.reject(late[0])
+    for one in (following, Exceptions(office.ledger)):
+        items, _ = one.find(ALL, office.now_ns)
+        assert items["payment"].tolist() == late[1:]
