@@ -92,6 +92,21 @@ class Taken(NamedTuple):
     """Answers that were not taken."""
 
 
+class Waiting:
+    """Answers that wait for their commit."""
+
+    def __init__(self) -> None:
+        """None do."""
+        self.rows = 0
+        self.room = asyncio.Event()
+        """Set when some of them are committed."""
+
+    def end(self, rows: int) -> None:
+        """So many wait no longer."""
+        self.rows -= rows
+        self.room.set()
+
+
 class Biller:
     """What is open with one biller."""
 
@@ -112,6 +127,7 @@ class Biller:
         self.clocks = Clocks()
         self.ends = Ends()
         self.latencies = Latencies()
+        self.waiting = Waiting()
         self.results: Counter[str] = Counter()
         """Answers by what came of them, since the start."""
         self.has_connected = False
