@@ -4,8 +4,8 @@ What came of answers is told with the next questions, or alone after a while.
 
 The call's own task writes what the dispatcher sends; a second task reads answers and
 submits what the ledger has to decide. Answers that are not yet committed are bounded,
-those of all its connections together: beyond it nothing is read, so that HTTP/2 flow control holds the biller back. Python
-acts once a message.
+those of all its connections together: beyond it nothing is read, so that HTTP/2 flow
+control holds the biller back. Python acts once a message.
 """
 
 import asyncio
