@@ -155,7 +155,9 @@ def _entry(
         result.case_type = cast("types_pb2.CaseType.ValueType", int(row["total"]))
         result.reported_amount = int(row["amount"])
         result.amount = int(ledger.row(int(row["resolves"]))["amount"])
-    if kind in _SAID:
+    # What one person alone has done with an advance nobody has proposed.
+    recovers = kind == Kind.TRANSFER and row["resolves"] and not row["total"]
+    if kind in _SAID or recovers:
         person = _known(register, register.participant, int(row["participant"]))
         result.person = person.spec.id
     if kind == Kind.PROPOSE:

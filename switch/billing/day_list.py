@@ -115,7 +115,8 @@ def plan(
     """What a whole list of a biller (its participant index) says of the day's payments.
 
     `wall_ns` is when it began to arrive: what could be credited after that says it
-    nothing about. Raises CorruptionError.
+    nothing about. Raises CorruptionError; WireError if the list was made wrongly: who
+    lists a payment of another day, or part of a basket, may have left out as much.
     """
     first = first_at(ledger, day_start_ns(day_date(day)))
     end = first_at(ledger, day_start_ns(day_date(day + 1)))
@@ -144,13 +145,14 @@ def _match(
     lines: Rows, first: int, end: int, services: Numbers, ledger: Ledger
 ) -> tuple[Rows, Sizes, Numbers, int]:
     """The lines that name a payment by number and id, how many payments each is of, the
-    numbers of the others, and how many are damaged.
+    numbers of the others, and how many are damaged. Raises WireError.
     """
     right = np.zeros(len(lines), np.bool_)
     sizes = np.ones(len(lines), np.uint8)
     lost = 0
-    inside = (lines["number"] >= first) & (lines["number"] < end)
-    places = np.flatnonzero(inside)
+    places = np.flatnonzero(
+        (lines["number"] > 0) & (lines["number"] <= ledger.sequence)
+    )
     known = np.ones(len(lines), np.bool_)
     for at in range(0, len(places), GATHER_MAX):
         part = places[at : at + GATHER_MAX]
@@ -159,16 +161,29 @@ def _match(
         lost += len(damaged)
         known[part] = False
         known[whole] = True
-        right[whole] = (
+        named = (
             (holds["kind"] == Kind.HOLD)
             & (holds["result"] == Result.OK)
-            & (baskets.places(holds) == 0)
             & np.isin(holds["service"], services)
             & (id_words(holds["id"]) == id_words(lines["id"][whole])).all(axis=1)
         )
+        _refuse(holds[named], first, end)
+        right[whole] = named
         sizes[whole] = baskets.sizes(holds)
     unknown: Numbers = lines["number"][known & ~right]
     return lines[right], sizes[right], unknown, lost
+
+
+def _refuse(listed: Rows, first: int, end: int) -> None:
+    """Raise WireError if one of these holds is none that the list of this day has."""
+    later = baskets.places(listed) > 0
+    if later.any():
+        number = listed["sequence"][later][0]
+        raise WireError(f"{number} is not the first payment of its basket")
+    outside = (listed["sequence"] < first) | (listed["sequence"] >= end)
+    if outside.any():
+        number = listed["sequence"][outside][0]
+        raise WireError(f"{number} is a payment of another day, by its time_ns")
 
 
 def _marks(ids: npt.NDArray[np.uint8]) -> Numbers:
@@ -256,7 +271,8 @@ def report(planned: Plan, outcomes: Rows) -> Report:
         differing=numbers[said == _DIFFERS],
         late=numbers[said == _LATE],
         missing=planned.rejected["number"][missing > 0],
-        unknown=np.union1d(planned.unknown, numbers[said == _UNKNOWN]),
+        # No number is in both. Sorting lets other threads go on; `union1d` does not.
+        unknown=np.sort(np.concatenate([planned.unknown, numbers[said == _UNKNOWN]])),
     )
 
 

@@ -12,6 +12,7 @@ from switch.billing.lines import Mask, Numbers
 from switch.codes import Kind, Result, RowFlag
 from switch.ledger import baskets
 from switch.ledger.follower import read_whole
+from switch.ledger.overdue import undecided
 from switch.ledger.totals import PAGE_ROWS
 
 
@@ -51,8 +52,8 @@ def are_waited_for(heads: Rows, ledger: Ledger) -> Mask:
     """
     firsts = np.ascontiguousarray(heads["sequence"])
     ends = firsts + baskets.sizes(heads)
-    undecided = np.union1d(ledger.holds(), ledger.unverified())
-    found: Mask = np.searchsorted(undecided, firsts) < np.searchsorted(undecided, ends)
+    left = undecided(ledger)
+    found: Mask = np.searchsorted(left, firsts) < np.searchsorted(left, ends)
     if found.all():
         return found
     for at in range(int(firsts[~found][0]), ledger.sequence + 1, PAGE_ROWS):

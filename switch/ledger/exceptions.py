@@ -172,7 +172,7 @@ class Exceptions:
             followed["kind"], [kinds.AMOUNT_DIFFERS, kinds.LATE_CONFIRMATION]
         )
         said_of = followed["about"][said]
-        plain = np.setdiff1d(holds, kept, assume_unique=True)
+        plain = _without(holds, kept)
         undecided = undecided_since(ledger, OVERDUE_DAYS, now_ns)
         late = np.intersect1d(plain, undecided, assume_unique=True)
         overdue = np.zeros(len(late), ITEM)
@@ -181,8 +181,8 @@ class Exceptions:
         return np.concatenate(
             [
                 followed,
-                self._raised(kinds.KEPT, np.setdiff1d(kept, said_of)),
-                self._raised(kinds.UNVERIFIED, np.setdiff1d(unverified, said_of)),
+                self._raised(kinds.KEPT, _without(kept, said_of)),
+                self._raised(kinds.UNVERIFIED, _without(unverified, said_of)),
                 overdue,
             ]
         )
@@ -268,6 +268,12 @@ class Exceptions:
             return bool(self._ledger.row(ended_by)["kind"] == Kind.VOID)
         except CorruptionError:
             return False
+
+
+def _without(holds: Numbers, others: Numbers) -> Numbers:
+    """Those that are not among the others; no number is in one of them twice."""
+    left: Numbers = np.setdiff1d(holds, others, assume_unique=True)
+    return left
 
 
 def _items(matters: list[Matter]) -> Items:

@@ -66,6 +66,13 @@ class Matter(NamedTuple):
     proposal: int = 0
 
 
+class _Deed(NamedTuple):
+    """What a deed is known by: two people may have proposed with the same id."""
+
+    participant: int
+    id: bytes
+
+
 class _Row(NamedTuple):
     """What is read of a row that is followed."""
 
@@ -76,6 +83,7 @@ class _Row(NamedTuple):
     total: int
     flags: int
     debit: int
+    participant: int
     id: bytes
 
 
@@ -85,7 +93,7 @@ _FOLLOWED = (
 )
 _IS_FOLLOWED = np.isin(np.arange(256), [int(kind) for kind in _FOLLOWED])
 _NAMES_PROPOSAL = (Kind.POST, Kind.VOID, Kind.VERIFY)
-_HAS_ID_OF_PROPOSAL = (Kind.TRANSFER, Kind.REFUND, Kind.CASE_CLOSE)
+_HAS_DEED_ID = (Kind.REFUND, Kind.TRANSFER, Kind.CASE_CLOSE)
 _ENDS_HOLD = np.isin(np.arange(256), [int(Kind.POST), int(Kind.VOID)])
 
 
@@ -107,10 +115,10 @@ class OpenMatters:
         self._advances: dict[int, Matter] = {}
         # The case of a rejection, by the post that refunds give back, and its paise.
         self._posts: dict[int, tuple[int, int]] = {}
-        # By the proposal, with the id that its deed will have; approved ones apart.
-        self._proposals: dict[int, tuple[Matter, bytes]] = {}
-        self._owed: dict[int, tuple[Matter, bytes]] = {}
-        self._deeds: dict[bytes, int] = {}
+        # By the proposal, with what its deed will be known by; approved ones apart.
+        self._proposals: dict[int, tuple[Matter, _Deed]] = {}
+        self._owed: dict[int, tuple[Matter, _Deed]] = {}
+        self._deeds: dict[_Deed, int] = {}
 
     def read_on(self) -> int:
         """Read to the newest row; its sequence. Raises as `Follower.read_on`."""
@@ -122,18 +130,21 @@ class OpenMatters:
             return self._histories.of(payments)
 
     def collect(self) -> tuple[list[Matter], Numbers, Numbers]:
-        """What is open, but for what is only kept, unverified or overdue; and the
-        ledger's lists of what is kept and of what is unverified.
+        """What is open, but for what is only kept, unverified or overdue.
+
+        With the ledger's lists of what is kept and unverified that this goes by.
+        Raises OverloadError if it is too much.
         """
         with self._lock:
-            # No older than any row that was taken: what they say is over, is.
+            # As new as all rows that were taken, whoever reads on beside this: by an
+            # older list what has just become kept would be over.
             kept, unverified = self._ledger.kept(), self._ledger.unverified()
             for hold in [one for one in self._differing if not _has(kept, one)]:
                 del self._differing[hold]
             for proposal in [
                 at
-                for at, (owed, _) in self._owed.items()
-                if self._is_moot(owed, kept, unverified)
+                for at, (owed, deed) in self._owed.items()
+                if self._is_over(owed, deed, kept, unverified)
             ]:
                 self._forget(proposal)
             found: list[Matter] = []
@@ -144,24 +155,32 @@ class OpenMatters:
                 self._advances,
             ):
                 found += matters.values()
-            return found, kept, unverified
+        # Of what is open now: what was too much once, and is closed, ends nothing.
+        if len(found) > OPEN_MAX:
+            raise OverloadError(f"more than {OPEN_MAX} cases and proposals are open")
+        return found, kept, unverified
 
-    def _is_moot(self, owed: Matter, kept: Numbers, unverified: Numbers) -> bool:
-        """Whether what was approved can be done no more, whatever is tried."""
+    def _is_over(
+        self, owed: Matter, deed: _Deed, kept: Numbers, unverified: Numbers
+    ) -> bool:
+        """Whether what was approved is done, or can be no more, whatever is tried."""
         about, asks = owed.about, owed.asks
         if asks in (Kind.POST, Kind.VOID):
             return not _has(kept, about)
-        if asks == Kind.TRANSFER:
-            return about not in self._late
         if asks == Kind.VERIFY:
             late = self._late.get(about)
             if late is not None:
                 # Nobody has judged what was said after the proposal.
                 return late.sequence > owed.proposal
             return not _has(unverified, about)
-        if asks == Kind.CASE_CLOSE:
-            return about not in self._rejected and about not in self._differed
         try:
+            if self._ledger.find(*deed):
+                # By the deed, or by whoever has used its id up.
+                return True
+            if asks == Kind.TRANSFER:
+                return about not in self._late
+            if asks == Kind.CASE_CLOSE:
+                return about not in self._rejected and about not in self._differed
             if asks == PROPOSE_ADVANCE:
                 lent = self._ledger.link(about, Link.ADVANCE)
                 return lent != 0 or not _has(kept, about)
@@ -188,6 +207,7 @@ class OpenMatters:
                 rows[name].tolist()
                 for name in (
                     *("sequence", "resolves", "amount", "total", "flags", "debit"),
+                    "participant",
                 )
             ),
             (ids[at : at + ID_SIZE] for at in range(0, len(ids), ID_SIZE)),
@@ -196,27 +216,17 @@ class OpenMatters:
         with self._lock:
             for values in columns:
                 self._take_one(_Row(*values))
-            count = sum(
-                len(matters)
-                for matters in (
-                    *(self._late, self._rejected, self._differed, self._advances),
-                    *(self._differing, self._proposals, self._owed),
-                )
-            )
-        if count > OPEN_MAX:
-            raise OverloadError(f"more than {OPEN_MAX} cases and proposals are open")
 
     def _take_one(self, row: _Row) -> None:
         kind = row.kind
         if kind == Kind.APPROVE and row.about not in self._proposals:
             # Shifts are approved, too.
             return
-        # What was proposed is done. Of an end of a hold and of a verify the row names
-        # its proposal, of all else the id follows from it.
         if kind in _NAMES_PROPOSAL:
+            # What was proposed is done.
             self._forget(row.total)
-        elif kind in _HAS_ID_OF_PROPOSAL:
-            self._forget(self._deeds.get(row.id, 0))
+        elif kind in _HAS_DEED_ID:
+            self._forget(self._deeds.get(_Deed(row.participant, row.id), 0))
         self._histories.note(row.about, row.sequence)
         if kind == Kind.CASE:
             self._take_case(row)
@@ -239,14 +249,15 @@ class OpenMatters:
                 row.total,
                 row.sequence,
             )
-            self._proposals[row.sequence] = (asked, refund_id(row.id))
+            deed = _Deed(row.participant, refund_id(row.id))
+            self._proposals[row.sequence] = (asked, deed)
         elif kind == Kind.WITHDRAW:
             self._proposals.pop(row.about, None)
         elif kind == Kind.APPROVE:
-            asked, deed_id = self._proposals.pop(row.about)
+            asked, deed = self._proposals.pop(row.about)
             owed = asked._replace(sequence=row.sequence, kind=ExceptionKind.OWED)
-            self._owed[row.about] = (owed, deed_id)
-            self._deeds[deed_id] = row.about
+            self._owed[row.about] = (owed, deed)
+            self._deeds[deed] = row.about
 
     def _take_case(self, row: _Row) -> None:
         hold = row.about
@@ -294,8 +305,8 @@ class OpenMatters:
     def _forget(self, proposal: int) -> None:
         """What was approved is done, or can be done no more."""
         if proposal in self._owed:
-            _, deed_id = self._owed.pop(proposal)
-            del self._deeds[deed_id]
+            _, deed = self._owed.pop(proposal)
+            del self._deeds[deed]
 
     def _ended_by(self, hold: int) -> int:
         """The row that ended a hold, or 0 also if that cannot be read."""
