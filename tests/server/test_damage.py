@@ -24,6 +24,7 @@ from switch.v1 import results_pb2 as results
 from tests.damage import damage_row
 from tests.server.harness import (
     CALL_S,
+    RUPEE,
     Peers,
     ServerProcess,
     failing,
@@ -157,7 +158,10 @@ def test_a_biller_acknowledges_around_it(server: ServerProcess, peers: Peers) ->
     damage(server, held[1])
     answers = [
         billers_pb2.Answer(
-            number=one.sequence, id=one.id, kind=billers_pb2.ANSWER_KIND_CONFIRMED
+            number=one.sequence,
+            id=one.id,
+            kind=billers_pb2.ANSWER_KIND_CONFIRMED,
+            amount=5 * RUPEE,
         )
         for one in held
     ]
