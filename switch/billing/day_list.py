@@ -21,7 +21,7 @@ from switch.billing.answers import (
 )
 from switch.billing.deadlines import moments
 from switch.billing.lines import Mask, Numbers
-from switch.billing.not_listed import are_waited_for, not_listed
+from switch.billing.not_listed import are_waited_for, count_completed, not_listed
 from switch.calendar import day_date, day_start_ns
 from switch.codes import Answered, Kind, Result
 from switch.config import BillerConfig
@@ -32,6 +32,8 @@ from switch.register.register import Register
 
 LINES_MAX = 1_000_000
 """Lines of one list."""
+LACKS_MAX = 100
+"""Completed payments that a list may lack whatever it has; more if it lists more."""
 TOLD_MAX = 1_000
 """Numbers that are told of each sort of lines that are not as they should be."""
 NOT_LISTED_REASON = b"NOT_LISTED"
@@ -116,7 +118,8 @@ def plan(
 
     `wall_ns` is when it began to arrive: what could be credited after that says it
     nothing about. Raises CorruptionError; WireError if the list was made wrongly: who
-    lists a payment of another day, or part of a basket, may have left out as much.
+    lists a payment of another day, or part of a basket, may have left out as much; and
+    who lacks more of what it has confirmed than it lists has not made the whole list.
     """
     first = first_at(ledger, day_start_ns(day_date(day)))
     end = first_at(ledger, day_start_ns(day_date(day + 1)))
@@ -129,6 +132,15 @@ def plan(
     # Listed under another number: that is the biller's to put right, not to be undone.
     heads = heads[~np.isin(_marks(heads["id"]), _marks(lines["id"]))]
     final = moments(heads, config).final_from <= wall_ns
+    may_lack = max(LACKS_MAX, len(lines))
+    if np.count_nonzero(final) > may_lack:
+        lacks = count_completed(heads[final], ledger)
+        if lacks > may_lack:
+            raise WireError(
+                f"the list has {len(lines)} lines and lacks about {lacks} payments "
+                "that were confirmed: it is not the list of that day; reject "
+                "what is not credited one by one"
+            )
     early = are_waited_for(heads[~final], ledger)
     return Plan(
         listed,

@@ -586,7 +586,8 @@ class DayList(_message.Message):
     day: _builtins.str
     """IST date, "YYYY-MM-DD", of the payments' `time_ns`. Not one that is still to come. A list with
     a payment of another day is INVALID_ARGUMENT, as it lacks others of its own; likewise one with
-    a payment of a basket other than its first.
+    a payment of a basket other than its first, and one that lacks more of what was confirmed than
+    it lists, and more than 100.
     """
     count: _builtins.int
     """Lines of the whole list; may be 0."""

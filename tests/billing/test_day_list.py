@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from switch._core import ANSWER, OUTCOME, Rows, parse_answers
-from switch.billing import not_listed
+from switch.billing import day_list, not_listed
 from switch.billing.answers import answer_requests
 from switch.billing.day_list import (
     LINES_MAX,
@@ -260,6 +260,37 @@ def test_what_is_completed_and_not_listed_is_a_case_once(bench: Bench) -> None:
     # Listed after all, its case is for people to close.
     lines = [line(bench, one) for one in (good, missing, basket[0])]
     assert counts(send(bench, *lines)) == (0, 3, 0, 0, 0, 0, 0, 0)
+
+
+def test_a_list_that_lacks_more_than_it_has_is_none(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(day_list, "LACKS_MAX", 2)
+    monkeypatch.setattr(not_listed, "SAMPLE_MAX", 3)
+    paid = bench.pay(5, code="KEPT")
+    open_ = bench.pay(code="KEPT")[0]
+    confirm(bench, *paid)
+    bench.pass_s(61)
+    last = bench.ledger.sequence
+    for listed in (paid[:2], []):
+        with pytest.raises(WireError, match="confirmed"):
+            send(bench, *(line(bench, one) for one in listed))
+    assert bench.ledger.sequence == last
+    # What was rejected by its own word a list lacks, however much that is.
+    found = send(bench, *(line(bench, one) for one in paid[:3]))
+    assert found.missing.tolist() == paid[3:]
+    assert found.rejected == 1
+    assert end_of(bench, open_)["kind"] == Kind.VOID
+
+
+def test_a_day_of_rejections_may_have_an_empty_list(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(day_list, "LACKS_MAX", 2)
+    held = bench.pay(5, code="KEPT")
+    bench.pass_s(61)
+    assert send(bench).rejected == len(held)
+    assert counts(send(bench)) == (0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def test_what_is_wholly_refunded_is_not_missing(bench: Bench) -> None:
