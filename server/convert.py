@@ -145,7 +145,9 @@ def _entry(
         result.case_type = cast("types_pb2.CaseType.ValueType", said.total)
         result.reported_amount = said.amount
         result.amount = ledger.row(said.resolves).amount
-    if kind in _SAID:
+    # What one person alone has done with an advance nobody has proposed.
+    recovers = kind == Kind.TRANSFER and said.resolves and not said.total
+    if kind in _SAID or recovers:
         person = _known(register, register.participant, said.participant)
         result.person = person.spec.id
     if kind == Kind.PROPOSE:

@@ -125,7 +125,9 @@ _EXPIRED = (
 )
 _GIVEN_BACK = (*_VOIDED, *_EXPIRED)
 _ACCEPTED = (*_OPEN, *_PAID, *_GIVEN_BACK)
+_CORRECTED = (_S.EXPIRED_CORRECTED, _S.REVERSED_CORRECTED)
 
+_DIFFERS = (Kind.CASE, CaseType.AMOUNT_DIFFERS, _R.AMOUNT_DIFFERS)
 # What a late confirmation makes of a payment whose money is back.
 _DISPUTES = {
     _S.UNVERIFIED: _S.UNVERIFIED_DISPUTED,
@@ -154,11 +156,15 @@ def _too_late(at: Standing) -> Result:
 
 
 def _late(event: Event) -> Iterable[Step]:
-    """A confirmation, of whatever amount, when the money is back: it moves nothing."""
+    """A confirmation when the money is back: it moves nothing. The amount is compared
+    with what people have paid after all, if they have.
+    """
     kind, case = Kind.CASE, CaseType.LATE_CONFIRMATION
     for at in _GIVEN_BACK:
         if at in _DISPUTES:
             yield Step(at, event, _DISPUTES[at], kind, case, _too_late(at))
+        elif at in _CORRECTED and event is _E.DIFFER:
+            yield Step(at, event, at, *_DIFFERS)
         else:
             yield Step(at, event, at, result=_too_late(at))
 
@@ -172,7 +178,6 @@ def _people(event: Event, to: dict[Standing, Standing], kind: Kind) -> Iterable[
             yield Step(at, event, at, result=_R.CASE_NOT_FOUND)
 
 
-_DIFFERS = (Kind.CASE, CaseType.AMOUNT_DIFFERS, _R.AMOUNT_DIFFERS)
 _REJECTED_LATE = (Kind.CASE, CaseType.LATE_REJECTION)
 
 STEPS: tuple[Step, ...] = (
@@ -215,10 +220,7 @@ STEPS: tuple[Step, ...] = (
         _S.EXPIRED_DISPUTED,
         result=_R.ALREADY_EXPIRED,
     ),
-    *(
-        Step(at, _E.REJECT, at, *_REJECTED_LATE, _too_late(at))
-        for at in (_S.EXPIRED_CORRECTED, _S.REVERSED_CORRECTED)
-    ),
+    *(Step(at, _E.REJECT, at, *_REJECTED_LATE, _too_late(at)) for at in _CORRECTED),
     *_people(_E.POST, {_S.KEPT: _S.COMPLETED}, Kind.POST),
     *_people(_E.VOID, {_S.KEPT: _S.RETURNED}, Kind.VOID),
     *_people(_E.VERIFY, _VERIFIES, Kind.VERIFY),

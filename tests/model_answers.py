@@ -125,19 +125,28 @@ class BillersAnswers(Told):
     def hear_of_posted(self, said: Said, hold: Row, post: Row) -> Outcome:
         """A payment that is done."""
         if said.confirmed:
-            # Of a part that people have posted the sum was never paid.
-            whole = self.question_sum(hold) if post.amount == hold.amount else 0
-            if said.amount in (whole, post.amount):
+            right = self.is_right(said, hold, post)
+            if right and not self.is_given_up(hold, post):
                 return self.outcome(post, repeat=1)
             return self.contradict(said, hold, CaseType.AMOUNT_DIFFERS)
         if self.is_given_back(post):
             return Outcome(Result.ALREADY_POSTED, other=post.sequence)
         return self.contradict(said, hold, CaseType.LATE_REJECTION)
 
+    def is_right(self, said: Said, hold: Row, paid: Row) -> bool:
+        """Whether a biller has credited what a post or a correction paid it."""
+        if not hold.basket:
+            return said.amount == paid.amount
+        # It speaks of all: of a part that people have paid no amount is right.
+        return paid.amount == hold.amount and said.amount == self.question_sum(hold)
+
     def hear_of_corrected(self, said: Said, hold: Row, end: Row) -> Outcome:
         """Its citizen has it back, and people have taken it again for the biller."""
         if not said.confirmed:
             return self.contradict(said, hold, CaseType.LATE_REJECTION)
+        paid = self.rows[self.corrected[hold.sequence] - 1]
+        if not self.is_right(said, hold, paid):
+            return self.contradict(said, hold, CaseType.AMOUNT_DIFFERS)
         return Outcome(ALREADY[Kind(end.kind)], other=end.sequence)
 
     def hear_of_no_credit(self, said: Said, hold: Row, end: Row) -> Outcome:

@@ -54,6 +54,11 @@ class Doubts(State):
         """Whether the refunds of a pay or post have come to its whole amount."""
         return self.refunded.get(payment.sequence, 0) == payment.amount
 
+    def is_given_up(self, hold: Row, post: Row) -> bool:
+        """Whether a payment was wholly refunded that its biller had rejected late."""
+        rejected = (hold.sequence, CaseType.LATE_REJECTION) in self.cases
+        return rejected and self.is_given_back(post)
+
     def case_ended(self, case: Row) -> int | None:
         """What has ended a case: 0 if nothing has, None if no close could end it."""
         hold = self.rows[case.resolves - 1]
@@ -64,9 +69,11 @@ class Doubts(State):
             if not closed and posted is not None and self.is_given_back(posted):
                 return self.resolved[posted.sequence]
             return closed
-        if case.total == CaseType.AMOUNT_DIFFERS and posted is not None:
+        if case.total == CaseType.AMOUNT_DIFFERS and end is not None:
+            if case.sequence > end.sequence:
+                return closed
             # What was asked of an open hold, its post has answered.
-            return posted.sequence if case.sequence < posted.sequence else closed
+            return posted.sequence if posted is not None else None
         return None
 
     def open_case(self, hold: Row, about: CaseType) -> int:

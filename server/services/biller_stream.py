@@ -3,9 +3,9 @@
 What came of answers is told with the next questions, or alone after a while.
 
 The call's own task writes what the dispatcher sends; a second task reads answers and
-submits what the ledger has to decide. Answers that are not yet committed are bounded:
-beyond it nothing is read, so that HTTP/2 flow control holds the biller back. Python
-acts once a message.
+submits what the ledger has to decide. Answers that are not yet committed are bounded,
+those of all its connections together: beyond it nothing is read, so that HTTP/2 flow
+control holds the biller back. Python acts once a message.
 """
 
 import asyncio
@@ -28,7 +28,8 @@ from switch.v1 import billers_pb2 as pb
 log = logging.getLogger("server.billers")
 
 ANSWERS_WAITING_MAX = 2 * GROUP_MAX
-"""Answers of one stream that wait for their commit."""
+"""Answers of one biller that wait for their commit, on whichever of its connections:
+what others send waits behind no more of them."""
 OUTBOX_MAX = 2
 """Messages that may wait to be written; then the stream is not asked for a while."""
 
@@ -156,14 +157,19 @@ class BillerStream(MessageStream):
                 await self._room.wait()
 
     async def _submit(self, request: Request) -> None:
-        rows = request.rows_count
-        while self._rows and self._rows + rows > ANSWERS_WAITING_MAX:
-            self._room.clear()
-            await self._room.wait()
+        rows, waiting = request.rows_count, self._biller.waiting
+        while waiting.rows and waiting.rows + rows > ANSWERS_WAITING_MAX:
+            waiting.room.clear()
+            await waiting.room.wait()
+        waiting.rows += rows
         try:
-            self._node.committer.submit(request, self._tag)
-        except OverloadError:
-            await self._submit_later(request)
+            try:
+                self._node.committer.submit(request, self._tag)
+            except OverloadError:
+                await self._submit_later(request)
+        except BaseException:
+            waiting.end(rows)
+            raise
         self._rows += rows
 
     # --- what is told ------------------------------------------------------------
@@ -205,7 +211,7 @@ class BillerStream(MessageStream):
     def _take_answer(self, rows: int, answer: Answer) -> None:
         """Once a request."""
         self._rows -= rows
-        self._room.set()
+        self._biller.waiting.end(rows)
         self._close_tag()
         if isinstance(answer, SwitchError):
             # Nothing is lost with it: what has no answer in the ledger is asked again.

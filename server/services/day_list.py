@@ -8,6 +8,8 @@ wait for none of it. Sent again it says the same of what there is by then.
 import asyncio
 import logging
 import time
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import grpc
 import numpy as np
@@ -26,10 +28,15 @@ from switch.v1 import billers_pb2 as pb
 
 log = logging.getLogger("server.billers")
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 LINES_AT_ONCE_MAX = 2_000_000
-"""Lines of all lists that are on their way, as these say themselves."""
+"""Lines that have arrived of all lists that are on their way."""
 ARRIVES_S = 600.0
 """How long a list may take to arrive."""
+SILENT_S = 30.0
+"""How long its next message may take."""
 
 
 class DayLists:
@@ -40,6 +47,9 @@ class DayLists:
         self._node = node
         self._billers: set[int] = set()
         self._lines = 0
+        # One is compared at a time: a day may have millions of rows, and the reading
+        # threads are for others as well.
+        self._turn = asyncio.Lock()
 
     async def serve(self, context: Context, caller: Identity) -> None:
         """One SendDayList call.
@@ -50,52 +60,64 @@ class DayLists:
         if caller.index in self._billers:
             raise OverloadError("another list of this biller is on its way")
         self._billers.add(caller.index)
-        lines = 0
+        taken = _Taken()
         try:
             begun_ns = time.time_ns()
             try:
                 async with asyncio.timeout(ARRIVES_S):
-                    body = await context.read()
-                    if body is grpc.aio.EOF:
-                        raise ArgumentError("list", "must be in the first message")
-                    message, first = await self._parse(body)
-                    found = _begin(message, begun_ns)
-                    lines = self._reserve(found)
-                    found.take(first)
-                    await self._read_lines(context, found)
+                    found = await self._read(context, begun_ns, taken)
             except TimeoutError as error:
-                raise LateError(f"it took more than {ARRIVES_S:.0f} s") from error
+                raise LateError(
+                    f"it took more than {ARRIVES_S:.0f} s, or one of its messages "
+                    f"more than {SILENT_S:.0f} s"
+                ) from error
             told = await self._decide(found, caller, begun_ns)
         finally:
             self._billers.discard(caller.index)
-            self._lines -= lines
+            self._lines -= taken.lines
         await context.write(_response(told).SerializeToString())
 
-    async def _read_lines(self, context: Context, found: DayList) -> None:
-        """What follows the first message."""
-        while (body := await context.read()) is not grpc.aio.EOF:
+    async def _read(self, context: Context, begun_ns: int, taken: "_Taken") -> DayList:
+        """The whole list, as it says."""
+        found: DayList | None = None
+        while (body := await _next(context)) is not grpc.aio.EOF:
             message, lines = await self._parse(body)
-            if message.HasField("list"):
+            if found is None:
+                found = _begin(message, begun_ns)
+            elif message.HasField("list"):
                 raise ArgumentError("list", "stands in the first message alone")
+            self._reserve(len(lines), taken)
             found.take(lines)
+        if found is None:
+            raise ArgumentError("list", "must be in the first message")
+        return found
 
-    def _reserve(self, found: DayList) -> int:
-        """Room for its lines. Raises OverloadError."""
-        if self._lines + found.count > LINES_AT_ONCE_MAX:
+    def _reserve(self, lines: int, taken: "_Taken") -> None:
+        """Room for more lines. What a list says of itself takes none: who says much
+        and sends nothing would keep others out. Raises OverloadError.
+        """
+        if self._lines + lines > LINES_AT_ONCE_MAX:
             raise OverloadError("too many lines of lists are on their way")
-        self._lines += found.count
-        return found.count
+        self._lines += lines
+        taken.lines += lines
 
     async def _parse(self, body: bytes) -> tuple[pb.SendDayListRequest, Rows]:
         """A message, and its lines."""
         self._node.check_running()
         return await self._node.read(_parse, body)
 
+    async def _compare(
+        self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """What reads a whole list or day."""
+        async with self._turn:
+            return await self._node.read(call, *args, **kwargs)
+
     async def _decide(self, found: DayList, caller: Identity, begun_ns: int) -> Report:
         node = self._node
         biller = node.dispatch.biller(caller.index)
-        lines = await node.read(found.close)
-        planned = await node.read(
+        lines = await self._compare(found.close)
+        planned = await self._compare(
             day_list.plan,
             lines,
             found.day,
@@ -105,12 +127,12 @@ class DayLists:
             node.register,
             begun_ns,
         )
-        requests = await node.read(
+        requests = await self._compare(
             day_list.requests_of, planned, caller.index, node.ledger
         )
         nothing = np.zeros(0, OUTCOME)
         outcomes = [nothing, *[await self._commit(one) for one in requests]]
-        told = await node.read(day_list.report, planned, np.concatenate(outcomes))
+        told = await self._compare(day_list.report, planned, np.concatenate(outcomes))
         log.info(
             "the list of %s of %d lines: %d confirmed, %d already, %d rejected, "
             "%d too early; %d differ, %d are late, %d missing, %d unknown, %d damaged",
@@ -144,6 +166,18 @@ class DayLists:
             else:
                 assert not isinstance(reply, bytes)
                 return reply
+
+
+class _Taken:
+    """The room that one list has taken."""
+
+    lines = 0
+
+
+async def _next(context: Context) -> Any:
+    """The next message. Raises TimeoutError."""
+    async with asyncio.timeout(SILENT_S):
+        return await context.read()
 
 
 def _parse(body: bytes) -> tuple[pb.SendDayListRequest, Rows]:

@@ -151,8 +151,11 @@ class Doubt:
 
     def possible(self, row: np.void) -> bool:
         """Whether what an approved proposal asks for could still be done."""
-        done = row["total"] == Move.ADVANCE and self.advanced is not None
-        return self.proposing(row).result == R.OK and not done
+        over = row["total"] == Move.ADVANCE and self.advanced is not None
+        if row["total"] == Kind.VERIFY and self.confirmed is not None:
+            # Nobody has judged a confirmation that came after it.
+            over = bool(self.confirmed["sequence"] > row["sequence"])
+        return self.proposing(row).result == R.OK and not over
 
     def closing(self, row: np.void) -> Outcome:
         """What should be told who closes the case that a row names."""
@@ -164,9 +167,10 @@ class Doubt:
         if about not in CLOSED_BY_PEOPLE:
             return Outcome(R.CASE_NOT_FOUND)
         if about == CaseType.AMOUNT_DIFFERS:
-            if self.ended != Kind.POST:
+            before = bool(self.final["sequence"] > number)
+            if not self.ended or (before and self.ended != Kind.POST):
                 return Outcome(R.CASE_NOT_FOUND)
-            if self.final["sequence"] > number:
+            if before:
                 # It was about what was held, and that is decided.
                 return Outcome(R.CASE_CLOSED, int(self.final["sequence"]))
         if number in self.closes:

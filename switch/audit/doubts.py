@@ -257,9 +257,11 @@ class Doubts:
                 return "its payment was wholly refunded, and nothing contradicts that"
             before = doubt.rejected if doubt.open_rejection else None
         elif about == CaseType.AMOUNT_DIFFERS:
-            if doubt.ended not in (0, Kind.POST):
+            if doubt.ended not in (0, Kind.POST) and doubt.corrected is None:
                 return "no answer contradicts what became of its hold"
-            if int(row["amount"]) in self._asked(doubt):
+            # Who rejected it late has no money for it once it is refunded.
+            given_up = doubt.rejected is not None and doubt.refunded > 0
+            if int(row["amount"]) in self._asked(doubt) and not given_up:
                 return "the amount that it names is the one that was asked about"
             before = doubt.differing if doubt.open_difference else None
         if before is not None:
@@ -277,10 +279,11 @@ class Doubts:
                 np.arange(first, first + size, dtype=np.uint64)
             )
             amounts = {sum(basket["amount"].tolist())}
-        if doubt.ended == Kind.POST:
-            # Of what was posted in part only that part is right.
-            posted = int(doubt.final["amount"])
-            amounts = {posted} if posted != hold["amount"] else amounts | {posted}
+        paid = doubt.final if doubt.ended == Kind.POST else doubt.corrected
+        if paid is not None and paid["amount"] != hold["amount"]:
+            # Of what was paid in part only that part is right; a basket is asked about
+            # as a whole.
+            amounts = set() if size else {int(paid["amount"])}
         return amounts
 
     def _verify(self, doubt: Doubt, row: np.void) -> None:

@@ -92,6 +92,21 @@ class Taken(NamedTuple):
     """Answers that were not taken."""
 
 
+class Waiting:
+    """Answers that wait for their commit."""
+
+    def __init__(self) -> None:
+        """None do."""
+        self.rows = 0
+        self.room = asyncio.Event()
+        """Set when some of them are committed."""
+
+    def end(self, rows: int) -> None:
+        """So many wait no longer."""
+        self.rows -= rows
+        self.room.set()
+
+
 class Biller:
     """What is open with one biller."""
 
@@ -112,6 +127,7 @@ class Biller:
         self.clocks = Clocks()
         self.ends = Ends()
         self.latencies = Latencies()
+        self.waiting = Waiting()
         self.results: Counter[str] = Counter()
         """Answers by what came of them, since the start."""
         self.has_connected = False
@@ -313,9 +329,9 @@ class Biller:
             [table.due(State.CONFIRMING, now), table.due(State.CHECKING, now)]
         )
         rare = undecided.due(State.CHECKING, now)
-        for lines, places in ((table, late), (undecided, rare)):
-            self.breaker.failed(lines.asked(places), lines.centres(places), now)
-            self.results["late"] += len(places)
+        # What nobody has decided in time says nothing of how new payments fare.
+        self.breaker.failed(table.asked(late), table.centres(late), now)
+        self.results["late"] += len(late) + len(rare)
         begun, centres = self.fetches.expire(now)
         self.fetch_breaker.failed(np.array(begun), _centres(centres), now)
         # What has an answer and is here still the ledger has not taken, or the answer
@@ -401,11 +417,13 @@ class Biller:
         failed = np.zeros(len(final), np.bool_)
         if not final.all():
             failed = out & ~final & self._is_code(answers, Retry.FAILED)
-            at = places[failed]
-            self.breaker.failed(lines.asked(at), lines.centres(at), now)
+            if lines is self.table:
+                at = places[failed]
+                self.breaker.failed(lines.asked(at), lines.centres(at), now)
             self.results["unknown"] += len(final) - int(np.count_nonzero(final))
-        answered = some(places, out & ~failed)
-        self.breaker.answered(lines.asked(answered), lines.centres(answered), now)
+        if lines is self.table:
+            answered = some(places, out & ~failed)
+            self.breaker.answered(lines.asked(answered), lines.centres(answered), now)
         self.latencies.add(now - lines.asked(some(places, out)))
         until = now + self.config.answer_timeout_ms / 1000
         lines.answer(some(places, fresh & final), until)

@@ -21,7 +21,7 @@ from switch.billing.answers import (
 )
 from switch.billing.deadlines import moments
 from switch.billing.lines import Mask, Numbers
-from switch.billing.not_listed import are_waited_for, not_listed
+from switch.billing.not_listed import are_waited_for, count_completed, not_listed
 from switch.calendar import day_date, day_start_ns
 from switch.codes import Answered, Kind, Result
 from switch.config import BillerConfig
@@ -32,6 +32,8 @@ from switch.register.register import Register
 
 LINES_MAX = 1_000_000
 """Lines of one list."""
+LACKS_MAX = 100
+"""Completed payments that a list may lack whatever it has; more if it lists more."""
 TOLD_MAX = 1_000
 """Numbers that are told of each sort of lines that are not as they should be."""
 NOT_LISTED_REASON = b"NOT_LISTED"
@@ -115,7 +117,9 @@ def plan(
     """What a whole list of a biller (its participant index) says of the day's payments.
 
     `wall_ns` is when it began to arrive: what could be credited after that says it
-    nothing about. Raises CorruptionError.
+    nothing about. Raises CorruptionError; WireError if the list was made wrongly: who
+    lists a payment of another day, or part of a basket, may have left out as much; and
+    who lacks more of what it has confirmed than it lists has not made the whole list.
     """
     first = first_at(ledger, day_start_ns(day_date(day)))
     end = first_at(ledger, day_start_ns(day_date(day + 1)))
@@ -128,6 +132,15 @@ def plan(
     # Listed under another number: that is the biller's to put right, not to be undone.
     heads = heads[~np.isin(_marks(heads["id"]), _marks(lines["id"]))]
     final = moments(heads, config).final_from <= wall_ns
+    may_lack = max(LACKS_MAX, len(lines))
+    if np.count_nonzero(final) > may_lack:
+        lacks = count_completed(heads[final], ledger)
+        if lacks > may_lack:
+            raise WireError(
+                f"the list has {len(lines)} lines and lacks about {lacks} payments "
+                "that were confirmed: it is not the list of that day; reject "
+                "what is not credited one by one"
+            )
     early = are_waited_for(heads[~final], ledger)
     return Plan(
         listed,
@@ -144,13 +157,14 @@ def _match(
     lines: Rows, first: int, end: int, services: Numbers, ledger: Ledger
 ) -> tuple[Rows, Sizes, Numbers, int]:
     """The lines that name a payment by number and id, how many payments each is of, the
-    numbers of the others, and how many are damaged.
+    numbers of the others, and how many are damaged. Raises WireError.
     """
     right = np.zeros(len(lines), np.bool_)
     sizes = np.ones(len(lines), np.uint8)
     lost = 0
-    inside = (lines["number"] >= first) & (lines["number"] < end)
-    places = np.flatnonzero(inside)
+    places = np.flatnonzero(
+        (lines["number"] > 0) & (lines["number"] <= ledger.sequence)
+    )
     known = np.ones(len(lines), np.bool_)
     for at in range(0, len(places), GATHER_MAX):
         part = places[at : at + GATHER_MAX]
@@ -159,16 +173,29 @@ def _match(
         lost += len(damaged)
         known[part] = False
         known[whole] = True
-        right[whole] = (
+        named = (
             (holds["kind"] == Kind.HOLD)
             & (holds["result"] == Result.OK)
-            & (baskets.places(holds) == 0)
             & np.isin(holds["service"], services)
             & (id_words(holds["id"]) == id_words(lines["id"][whole])).all(axis=1)
         )
+        _refuse(holds[named], first, end)
+        right[whole] = named
         sizes[whole] = baskets.sizes(holds)
     unknown: Numbers = lines["number"][known & ~right]
     return lines[right], sizes[right], unknown, lost
+
+
+def _refuse(listed: Rows, first: int, end: int) -> None:
+    """Raise WireError if one of these holds is none that the list of this day has."""
+    later = baskets.places(listed) > 0
+    if later.any():
+        number = listed["sequence"][later][0]
+        raise WireError(f"{number} is not the first payment of its basket")
+    outside = (listed["sequence"] < first) | (listed["sequence"] >= end)
+    if outside.any():
+        number = listed["sequence"][outside][0]
+        raise WireError(f"{number} is a payment of another day, by its time_ns")
 
 
 def _marks(ids: npt.NDArray[np.uint8]) -> Numbers:
@@ -256,7 +283,8 @@ def report(planned: Plan, outcomes: Rows) -> Report:
         differing=numbers[said == _DIFFERS],
         late=numbers[said == _LATE],
         missing=planned.rejected["number"][missing > 0],
-        unknown=np.union1d(planned.unknown, numbers[said == _UNKNOWN]),
+        # No number is in both. Sorting lets other threads go on; `union1d` does not.
+        unknown=np.sort(np.concatenate([planned.unknown, numbers[said == _UNKNOWN]])),
     )
 
 

@@ -198,7 +198,13 @@ class Work:
         left, limits = room.left, room.limits
         undecided = choose_undecided(
             self.undecided,
-            min(max(left // UNDECIDED_SHARE, left - waiting), rare),
+            min(
+                max(left // UNDECIDED_SHARE, left - waiting),
+                # Of a half-open biller's few as well: who never answers keeps no room.
+                max(room.most // UNDECIDED_SHARE, 1)
+                - self.undecided.count(State.CHECKING),
+                rare,
+            ),
             share_of(room.half),
             limits,
             now,

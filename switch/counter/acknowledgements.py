@@ -127,7 +127,7 @@ _WORDS: dict[Standing, tuple[tuple[str, str], tuple[str, str]]] = {
     ),
     Standing.KEPT: (
         (
-            "the money is reserved; the department has not said that it has it",
+            "the money is reserved; the department has not confirmed the payment",
             "টাকা আটক আছে; বিভাগ টাকা পেয়েছে কি না এখনও ঠিক জানায়নি",
         ),
         (

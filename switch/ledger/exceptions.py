@@ -153,8 +153,8 @@ class Exceptions:
         found = np.union1d(self._damaged, ledger.holds_aside())
         if not len(found):
             return found
-        kept, unverified = ledger.kept(), ledger.unverified()
-        followed = _items(self._matters.collect(kept, unverified))
+        matters, _, unverified = self._matters.collect()
+        followed = _items(matters)
         named = (followed["sequence"], followed["about"], ledger.holds(), unverified)
         return np.intersect1d(found, np.concatenate(named))
 
@@ -164,14 +164,15 @@ class Exceptions:
         """What is open, as far as it is known without its rows."""
         ledger, kinds = self._ledger, ExceptionKind
         # In this order: what becomes kept meanwhile is in the second list, too.
-        holds, kept, unverified = ledger.holds(), ledger.kept(), ledger.unverified()
-        followed = _items(self._matters.collect(kept, unverified))
+        holds = ledger.holds()
+        matters, kept, unverified = self._matters.collect()
+        followed = _items(matters)
         # Of one that differs, or was confirmed late, that says more.
         said = np.isin(
             followed["kind"], [kinds.AMOUNT_DIFFERS, kinds.LATE_CONFIRMATION]
         )
         said_of = followed["about"][said]
-        plain = np.setdiff1d(holds, kept, assume_unique=True)
+        plain = _without(holds, kept)
         undecided = undecided_since(ledger, OVERDUE_DAYS, now_ns)
         late = np.intersect1d(plain, undecided, assume_unique=True)
         overdue = np.zeros(len(late), ITEM)
@@ -180,8 +181,8 @@ class Exceptions:
         return np.concatenate(
             [
                 followed,
-                self._raised(kinds.KEPT, np.setdiff1d(kept, said_of)),
-                self._raised(kinds.UNVERIFIED, np.setdiff1d(unverified, said_of)),
+                self._raised(kinds.KEPT, _without(kept, said_of)),
+                self._raised(kinds.UNVERIFIED, _without(unverified, said_of)),
                 overdue,
             ]
         )
@@ -267,6 +268,12 @@ class Exceptions:
             return self._ledger.row(ended_by).kind is Kind.VOID
         except CorruptionError:
             return False
+
+
+def _without(holds: Numbers, others: Numbers) -> Numbers:
+    """Those that are not among the others; no number is in one of them twice."""
+    left: Numbers = np.setdiff1d(holds, others, assume_unique=True)
+    return left
 
 
 def _items(matters: list[Matter]) -> Items:

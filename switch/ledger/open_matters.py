@@ -66,12 +66,20 @@ class Matter(NamedTuple):
     proposal: int = 0
 
 
+class _Deed(NamedTuple):
+    """What a deed is known by: two people may have proposed with the same id."""
+
+    participant: int
+    id: bytes
+
+
 _FOLLOWED = (
     *(Kind.CASE, Kind.CASE_CLOSE, Kind.PROPOSE, Kind.WITHDRAW, Kind.APPROVE),
     *(Kind.VERIFY, Kind.TRANSFER, Kind.REFUND),
 )
 _IS_FOLLOWED = np.isin(np.arange(256), [int(kind) for kind in _FOLLOWED])
 _NAMES_PROPOSAL = (Kind.POST, Kind.VOID, Kind.VERIFY)
+_HAS_DEED_ID = (Kind.REFUND, Kind.TRANSFER, Kind.CASE_CLOSE)
 _ENDS_HOLD = np.isin(np.arange(256), [int(Kind.POST), int(Kind.VOID)])
 
 
@@ -93,10 +101,10 @@ class OpenMatters:
         self._advances: dict[int, Matter] = {}
         # The case of a rejection, by the post that refunds give back, and its paise.
         self._posts: dict[int, tuple[int, int]] = {}
-        # By the proposal, with the id that its deed will have; approved ones apart.
-        self._proposals: dict[int, tuple[Matter, bytes]] = {}
-        self._owed: dict[int, tuple[Matter, bytes]] = {}
-        self._deeds: dict[bytes, int] = {}
+        # By the proposal, with what its deed will be known by; approved ones apart.
+        self._proposals: dict[int, tuple[Matter, _Deed]] = {}
+        self._owed: dict[int, tuple[Matter, _Deed]] = {}
+        self._deeds: dict[_Deed, int] = {}
 
     def read_on(self) -> int:
         """Read to the newest row; its sequence. Raises as `Follower.read_on`."""
@@ -107,18 +115,22 @@ class OpenMatters:
         with self._lock:
             return self._histories.of(payments)
 
-    def collect(self, kept: Numbers, unverified: Numbers) -> list[Matter]:
+    def collect(self) -> tuple[list[Matter], Numbers, Numbers]:
         """What is open, but for what is only kept, unverified or overdue.
 
-        `kept` and `unverified` are the ledger's, asked for after reading on.
+        With the ledger's lists of what is kept and unverified that this goes by.
+        Raises OverloadError if it is too much.
         """
         with self._lock:
+            # As new as all rows that were taken, whoever reads on beside this: by an
+            # older list what has just become kept would be over.
+            kept, unverified = self._ledger.kept(), self._ledger.unverified()
             for hold in [one for one in self._differing if not _has(kept, one)]:
                 del self._differing[hold]
             for proposal in [
                 at
-                for at, (owed, _) in self._owed.items()
-                if self._is_moot(owed, kept, unverified)
+                for at, (owed, deed) in self._owed.items()
+                if self._is_over(owed, deed, kept, unverified)
             ]:
                 self._forget(proposal)
             found: list[Matter] = []
@@ -129,20 +141,32 @@ class OpenMatters:
                 self._advances,
             ):
                 found += matters.values()
-            return found
+        # Of what is open now: what was too much once, and is closed, ends nothing.
+        if len(found) > OPEN_MAX:
+            raise OverloadError(f"more than {OPEN_MAX} cases and proposals are open")
+        return found, kept, unverified
 
-    def _is_moot(self, owed: Matter, kept: Numbers, unverified: Numbers) -> bool:
-        """Whether what was approved can be done no more, whatever is tried."""
+    def _is_over(
+        self, owed: Matter, deed: _Deed, kept: Numbers, unverified: Numbers
+    ) -> bool:
+        """Whether what was approved is done, or can be no more, whatever is tried."""
         about, asks = owed.about, owed.asks
         if asks in (Kind.POST, Kind.VOID):
             return not _has(kept, about)
-        if asks == Kind.TRANSFER:
-            return about not in self._late
         if asks == Kind.VERIFY:
-            return about not in self._late and not _has(unverified, about)
-        if asks == Kind.CASE_CLOSE:
-            return about not in self._rejected and about not in self._differed
+            late = self._late.get(about)
+            if late is not None:
+                # Nobody has judged what was said after the proposal.
+                return late.sequence > owed.proposal
+            return not _has(unverified, about)
         try:
+            if self._ledger.find(*deed):
+                # By the deed, or by whoever has used its id up.
+                return True
+            if asks == Kind.TRANSFER:
+                return about not in self._late
+            if asks == Kind.CASE_CLOSE:
+                return about not in self._rejected and about not in self._differed
             if asks == PROPOSE_ADVANCE:
                 lent = self._ledger.link(about, Link.ADVANCE)
                 return lent != 0 or not _has(kept, about)
@@ -165,25 +189,17 @@ class OpenMatters:
         with self._lock:
             for entry in entries_of(rows):
                 self._take_one(entry)
-            count = sum(
-                len(matters)
-                for matters in (
-                    *(self._late, self._rejected, self._differed, self._advances),
-                    *(self._differing, self._proposals, self._owed),
-                )
-            )
-        if count > OPEN_MAX:
-            raise OverloadError(f"more than {OPEN_MAX} cases and proposals are open")
 
     def _take_one(self, entry: Entry) -> None:
         kind = entry.kind
         if kind == Kind.APPROVE and entry.resolves not in self._proposals:
             # Shifts are approved, too.
             return
-        # What was proposed is done. Of an end of a hold and of a verify the row names
-        # its proposal, of all else the id follows from it.
-        named = entry.total if kind in _NAMES_PROPOSAL else self._deeds.get(entry.id, 0)
-        self._forget(named)
+        if kind in _NAMES_PROPOSAL:
+            # What was proposed is done.
+            self._forget(entry.total)
+        elif kind in _HAS_DEED_ID:
+            self._forget(self._deeds.get(_Deed(entry.participant, entry.id), 0))
         self._histories.note(entry.resolves, entry.sequence)
         if kind == Kind.CASE:
             self._take_case(entry)
@@ -206,14 +222,15 @@ class OpenMatters:
                 entry.total,
                 entry.sequence,
             )
-            self._proposals[entry.sequence] = (asked, refund_id(entry.id))
+            deed = _Deed(entry.participant, refund_id(entry.id))
+            self._proposals[entry.sequence] = (asked, deed)
         elif kind == Kind.WITHDRAW:
             self._proposals.pop(entry.resolves, None)
         elif kind == Kind.APPROVE:
-            asked, deed_id = self._proposals.pop(entry.resolves)
+            asked, deed = self._proposals.pop(entry.resolves)
             owed = asked._replace(sequence=entry.sequence, kind=ExceptionKind.OWED)
-            self._owed[entry.resolves] = (owed, deed_id)
-            self._deeds[deed_id] = entry.resolves
+            self._owed[entry.resolves] = (owed, deed)
+            self._deeds[deed] = entry.resolves
 
     def _take_case(self, entry: Entry) -> None:
         hold = entry.resolves
@@ -228,8 +245,9 @@ class OpenMatters:
             )
         elif entry.total == CaseType.AMOUNT_DIFFERS:
             differs = Matter(entry.sequence, ExceptionKind.AMOUNT_DIFFERS, hold)
-            # The hold may have ended since; then this case has ended with it.
-            if 0 < self._ended_by(hold) < entry.sequence:
+            # The hold may have ended since; then this case has ended with it. If what
+            # ended it cannot be read, it is listed rather than lost.
+            if self._was_ended(hold, entry.sequence):
                 self._differed[entry.sequence] = differs
             else:
                 self._differing[hold] = differs
@@ -260,8 +278,8 @@ class OpenMatters:
     def _forget(self, proposal: int) -> None:
         """What was approved is done, or can be done no more."""
         if proposal in self._owed:
-            _, deed_id = self._owed.pop(proposal)
-            del self._deeds[deed_id]
+            _, deed = self._owed.pop(proposal)
+            del self._deeds[deed]
 
     def _ended_by(self, hold: int) -> int:
         """The row that ended a hold, or 0 also if that cannot be read."""
@@ -269,6 +287,13 @@ class OpenMatters:
             return self._ledger.resolution(hold)[0]
         except CorruptionError:
             return 0
+
+    def _was_ended(self, hold: int, before: int) -> bool:
+        """Whether a hold had ended before a row, also if that cannot be read."""
+        try:
+            return 0 < self._ledger.resolution(hold)[0] < before
+        except CorruptionError:
+            return True
 
     def _paid(self, hold: int) -> int:
         """Paise of the post of a hold; more than any refund if it cannot be read."""

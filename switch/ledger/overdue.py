@@ -18,9 +18,15 @@ DECIDE_DAYS = 5
 Numbers = npt.NDArray[np.uint64]
 
 
+def undecided(ledger: Ledger) -> Numbers:
+    """The holds that are open or unverified, by sequence."""
+    # None is both. Sorting lets other threads go on, which `union1d` does not.
+    return np.sort(np.concatenate([ledger.holds(), ledger.unverified()]))
+
+
 def undecided_since(ledger: Ledger, days: int, now_ns: int) -> Numbers:
     """The holds, open or unverified, of so many IST days ago or before, by sequence."""
-    holds = np.union1d(ledger.holds(), ledger.unverified())
+    holds = undecided(ledger)
     if not len(holds):
         return holds
     end_ns = day_start_ns(day_date(day_number(now_ns) - days + 1))

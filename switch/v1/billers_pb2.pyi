@@ -242,9 +242,9 @@ class Answer(_message.Message):
     """Of the payment."""
     kind: Global___AnswerKind.ValueType
     biller_reference: _builtins.str
-    """The biller's own reference, 1 to 32 printable ASCII characters."""
+    """The biller's own reference, at most 32 printable ASCII characters."""
     reason: _builtins.str
-    """The biller's own reason code, when rejected."""
+    """The biller's own reason code, when rejected, likewise."""
     sent_ns: _builtins.int
     """With NOT_SEEN: `sent_ns` of the question that is answered. Without it the answer is wrong."""
     amount: _builtins.int
@@ -584,7 +584,11 @@ class DayList(_message.Message):
     COUNT_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     day: _builtins.str
-    """IST date, "YYYY-MM-DD", of the payments' `time_ns`. Not one that is still to come."""
+    """IST date, "YYYY-MM-DD", of the payments' `time_ns`. Not one that is still to come. A list with
+    a payment of another day is INVALID_ARGUMENT, as it lacks others of its own; likewise one with
+    a payment of a basket other than its first, and one that lacks more of what was confirmed than
+    it lists, and more than 100.
+    """
     count: _builtins.int
     """Lines of the whole list; may be 0."""
     amount: _builtins.int
@@ -634,7 +638,7 @@ class SendDayListResponse(_message.Message):
     late: _builtins.int
     """Listed, but the money is back in the wallet: a case is open."""
     unknown: _builtins.int
-    """Listed, but no payment of that day to this biller has this number and id."""
+    """Listed, but no payment of that day that this biller was to confirm has this number and id."""
     damaged: _builtins.int
     """Listed, or not; what there is to say of it is damaged on the switch's disk. Nothing was done."""
     rejected: _builtins.int

@@ -35,8 +35,9 @@ class _PaymentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PaymentS
     PAYMENT_STATE_COMPLETED: _PaymentState.ValueType  # 3
     """Paid."""
     PAYMENT_STATE_REVERSED: _PaymentState.ValueType  # 4
-    """The biller rejected it, never saw it, or could not be asked in time; the money is back in
-    the wallet.
+    """The biller rejected it, never saw it, or could not be asked in time, or two people of the
+    treasury decided so; the money is back in the wallet. If `conclusion` is a transfer, it was
+    paid after all.
     """
     PAYMENT_STATE_EXPIRED: _PaymentState.ValueType  # 5
     """The deadline passed, the money is back in the wallet, and since then it was said that nothing
@@ -68,8 +69,9 @@ PAYMENT_STATE_HELD: PaymentState.ValueType  # 2
 PAYMENT_STATE_COMPLETED: PaymentState.ValueType  # 3
 """Paid."""
 PAYMENT_STATE_REVERSED: PaymentState.ValueType  # 4
-"""The biller rejected it, never saw it, or could not be asked in time; the money is back in
-the wallet.
+"""The biller rejected it, never saw it, or could not be asked in time, or two people of the
+treasury decided so; the money is back in the wallet. If `conclusion` is a transfer, it was
+paid after all.
 """
 PAYMENT_STATE_EXPIRED: PaymentState.ValueType  # 5
 """The deadline passed, the money is back in the wallet, and since then it was said that nothing

@@ -307,7 +307,9 @@ class Entry(_message.Message):
     refunds.
     """
     person: _builtins.str
-    """Participant id of whoever proposed, approved or withdrew; empty elsewhere."""
+    """Participant id of whoever proposed, approved, withdrew, or recovered an advance; empty
+    elsewhere.
+    """
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___TariffItem]:
         """Of a payment of a service with a tariff: what was paid for. Empty elsewhere."""

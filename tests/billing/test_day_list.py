@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from switch._core import ANSWER, OUTCOME, Rows, parse_answers
-from switch.billing import not_listed
+from switch.billing import day_list, not_listed
 from switch.billing.answers import answer_requests
 from switch.billing.day_list import (
     LINES_MAX,
@@ -261,6 +261,37 @@ def test_what_is_completed_and_not_listed_is_a_case_once(bench: Bench) -> None:
     assert counts(send(bench, *lines)) == (0, 3, 0, 0, 0, 0, 0, 0)
 
 
+def test_a_list_that_lacks_more_than_it_has_is_none(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(day_list, "LACKS_MAX", 2)
+    monkeypatch.setattr(not_listed, "SAMPLE_MAX", 3)
+    paid = bench.pay(5, code="KEPT")
+    open_ = bench.pay(code="KEPT")[0]
+    confirm(bench, *paid)
+    bench.pass_s(61)
+    last = bench.ledger.sequence
+    for listed in (paid[:2], []):
+        with pytest.raises(WireError, match="confirmed"):
+            send(bench, *(line(bench, one) for one in listed))
+    assert bench.ledger.sequence == last
+    # What was rejected by its own word a list lacks, however much that is.
+    found = send(bench, *(line(bench, one) for one in paid[:3]))
+    assert found.missing.tolist() == paid[3:]
+    assert found.rejected == 1
+    assert end_of(bench, open_).kind == Kind.VOID
+
+
+def test_a_day_of_rejections_may_have_an_empty_list(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(day_list, "LACKS_MAX", 2)
+    held = bench.pay(5, code="KEPT")
+    bench.pass_s(61)
+    assert send(bench).rejected == len(held)
+    assert counts(send(bench)) == (0, 0, 0, 0, 0, 0, 0, 0)
+
+
 def test_what_is_wholly_refunded_is_not_missing(bench: Bench) -> None:
     whole, part = bench.pay(2, code="KEPT")
     confirm(bench, whole, part)
@@ -366,10 +397,9 @@ def test_other_days_and_billers_are_none_of_its_business(bench: Bench) -> None:
     tomorrow = bench.pay(code="KEPT")
     bench.pass_s(61)
     bench.expire()
-    lines = [line(bench, one) for one in (*others, *tomorrow)]
-    found = send(bench, line(bench, mine[0]), *lines)
-    assert counts(found) == (1, 0, 0, 0, 2, 0, 1, 0)
-    assert found.unknown.tolist() == [*others, *tomorrow]
+    found = send(bench, line(bench, mine[0]), line(bench, others[0]))
+    assert counts(found) == (1, 0, 0, 0, 1, 0, 1, 0)
+    assert found.unknown.tolist() == others
     assert bench.ledger.unverified().tolist() == others
     assert bench.ledger.kept().tolist() == tomorrow
     assert counts(send(bench, day=DAY + 1)) == (0, 0, 0, 0, 0, 0, 1, 0)
@@ -388,12 +418,35 @@ def test_what_names_no_payment_is_unknown_and_costs_none_its_money(
     # Listed under another number: the biller has credited it.
     other_number = line(bench, two)
     other_number.number = bench.ledger.sequence + 5
-    member = line(bench, basket[1])
-    found = send(bench, other_id, other_number, member)
-    assert found.unknown.tolist() == [one, basket[1], other_number.number]
-    assert counts(found) == (0, 0, 0, 0, 3, 0, 2, 0)
+    found = send(bench, other_id, other_number)
+    assert found.unknown.tolist() == [one, other_number.number]
+    assert counts(found) == (0, 0, 0, 0, 2, 0, 2, 0)
+    assert {end_of(bench, member).kind for member in basket} == {Kind.VOID}
     assert bench.ledger.kept().tolist() == [one, two]
     assert end_of(bench, three).kind == Kind.VOID
+
+
+def test_a_list_of_the_wrong_day_or_of_parts_of_baskets_decides_nothing(
+    bench: Bench,
+) -> None:
+    """What it leaves out was credited, most likely: it was counted to another day."""
+    [yesterday] = bench.pay(code="KEPT")
+    bench.pass_s(DAY_S)
+    [today] = bench.pay(code="KEPT")
+    basket = bench.pay(code="KEPT", basket=2)
+    bench.pass_s(61)
+    bench.expire()
+    last = bench.ledger.sequence
+    for day, listed, says in (
+        (DAY, [yesterday, today], f"{today} is a payment of another day"),
+        (DAY + 1, [yesterday], f"{yesterday} is a payment of another day"),
+        (DAY + 1, [today, basket[1]], f"{basket[1]} is not the first"),
+        (DAY + 1, [today, *basket], f"{basket[1]} is not the first"),
+    ):
+        with pytest.raises(WireError, match=says):
+            send(bench, *[line(bench, one) for one in listed], day=day)
+    assert bench.ledger.sequence == last
+    assert bench.ledger.kept().tolist() == [yesterday, today, *basket]
 
 
 def test_a_basket_at_midnight_belongs_to_the_day_of_its_first(bench: Bench) -> None:

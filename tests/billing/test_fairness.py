@@ -199,3 +199,33 @@ async def test_a_dead_biller_rests_for_all_once_several_met_it(bench: Bench) -> 
         assert isinstance(told, BillerUnavailableError)
     assert street.biller.fetch_breaker.state(bench.now) is Health.OPEN
     assert street.biller.breaker.state(bench.now) is Health.CLOSED
+
+
+def test_who_answers_for_new_payments_is_well_whatever_it_owes_answers_for(
+    tmp_path: Path,
+) -> None:
+    """Many kept payments of two centres, whose biller says nothing of them."""
+    settings = {"answer_timeout_ms": 1_000, "status_interval_max_ms": 10_000}
+    for bench in benches(tmp_path, **settings, credit_margin_ms=1_000):
+        biller, connection = bench.connect()
+        for centre in CENTRES[:2]:
+            bench.pay(100, "KEPT", centre=centre)
+        bench.pass_s(61, 1)
+        bench.expire()
+        assert bench.ledger.kept_count == 200
+        # It comes back, so that it has to prove itself.
+        bench.dispatch.detach(biller, connection)
+        bench.pass_s(60, 10)
+        biller, connection = bench.connect()
+        asked = 0
+        for second in range(600):
+            bench.pass_s(1)
+            asked += len(connection.take())
+            if second % 10:
+                continue
+            [held] = bench.pay(1, "WATER", centre=CENTRES[2])
+            confirms = [one for one in connection.take() if one.number == held]
+            assert len(confirms) == 1, (second, biller.health(bench.now))
+            bench.answer(biller, confirms)
+        assert biller.health(bench.now) is Health.CLOSED
+        assert asked > 200

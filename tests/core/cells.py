@@ -41,6 +41,11 @@ OF_AMOUNTS: dict[str, dict[str, set[Told]]] = {
         "other": {(DIFFERS, NEW), (DIFFERS, AGAIN)},
         "rejected": {(POSTED, NO_ROW)},
     },
+    # The same of what had been rejected late.
+    "given up": {
+        "confirmed": {(DIFFERS, NEW), (DIFFERS, AGAIN)},
+        "rejected": {(POSTED, NO_ROW)},
+    },
 }
 OF_DOUBTS: dict[str, dict[str, set[Told]]] = {
     "expired": {"confirmed": {(EXPIRED, NEW)}, "rejected": {(OK, NEW)}},
@@ -51,7 +56,8 @@ OF_DOUBTS: dict[str, dict[str, set[Told]]] = {
         "rejected": {(EXPIRED, NO_ROW)},
     },
     "expired corrected": {
-        "confirmed": {(EXPIRED, NO_ROW)},
+        "right": {(EXPIRED, NO_ROW)},
+        "other": {(DIFFERS, NEW), (DIFFERS, AGAIN)},
         "rejected": {(EXPIRED, NEW), (EXPIRED, AGAIN)},
     },
     "rejected": {"confirmed": {(VOIDED, NEW)}, "rejected": {(OK, AGAIN)}},
@@ -62,7 +68,8 @@ OF_DOUBTS: dict[str, dict[str, set[Told]]] = {
         "rejected": {(OK, AGAIN)},
     },
     "rejected corrected": {
-        "confirmed": {(VOIDED, NO_ROW)},
+        "right": {(VOIDED, NO_ROW)},
+        "other": {(DIFFERS, NEW), (DIFFERS, AGAIN)},
         "rejected": {(VOIDED, NEW), (VOIDED, AGAIN)},
     },
     "cancelled": {"confirmed": {(VOIDED, NEW)}, "rejected": {(OK, AGAIN)}},
@@ -73,7 +80,8 @@ OF_DOUBTS: dict[str, dict[str, set[Told]]] = {
         "rejected": {(OK, AGAIN)},
     },
     "cancelled corrected": {
-        "confirmed": {(VOIDED, NO_ROW)},
+        "right": {(VOIDED, NO_ROW)},
+        "other": {(DIFFERS, NEW), (DIFFERS, AGAIN)},
         "rejected": {(VOIDED, NEW), (VOIDED, AGAIN)},
     },
 }
@@ -162,6 +170,8 @@ class Watched(Model):
         if end is None:
             return "kept" if hold.sequence in self.kept else "open"
         if end.kind == Kind.POST:
+            if self.is_given_up(hold, end):
+                return "given up"
             return "given back" if self.is_given_back(end) else "posted"
         by_word = end.flags & RowFlag.EVIDENCE
         stand = "rejected" if by_word else "cancelled"
@@ -177,15 +187,17 @@ class Watched(Model):
         """What it says, as far as that matters there."""
         if not said.confirmed:
             return "rejected"
-        if stand not in OF_AMOUNTS:
+        end, corrected = self.end_of(hold), self.corrected.get(hold.sequence)
+        if corrected:
+            right = self.is_right(said, hold, self.rows[corrected - 1])
+            return "right" if right else "other"
+        if stand not in OF_AMOUNTS or stand == "given up":
             return "confirmed"
-        end = self.end_of(hold)
-        asked = said.amount == self.question_sum(hold)
         if end is None:
-            return "right" if asked else "other"
-        if asked and end.amount == hold.amount:
-            return "whole"
-        return "as posted" if said.amount == end.amount else "other"
+            return "right" if said.amount == self.question_sum(hold) else "other"
+        if not self.is_right(said, hold, end):
+            return "other"
+        return "whole" if end.amount == hold.amount else "as posted"
 
     # --- what people do ---------------------------------------------------------------
 

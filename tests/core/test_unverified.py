@@ -322,7 +322,8 @@ def test_it_is_paid_after_all(desk: CaseDesk) -> None:
         assert desk.state(held) is PaymentState.EXPIRED
         # The claim stays taken for ever; what the biller says again is nothing new.
         assert is_claimed_by(desk, held)
-        assert desk.confirm(held) == Told(Result.ALREADY_EXPIRED, other=held + 1)
+        right = desk.confirm(held, AMOUNT - 1)
+        assert right == Told(Result.ALREADY_EXPIRED, other=held + 1)
         assert desk.one(moves.verify(held)).result is Result.HOLD_NOT_FOUND
         assert ask(1).result is Result.CASE_NOT_FOUND
         reopen()

@@ -80,7 +80,7 @@ Rupees Nine Hundred Fifty Only
 ------------------------------------------
 As of: 2026-03-17 13:02:03 IST
 State: the money is reserved; the
-  department has not said that it has it
+  department has not confirmed the payment
 What now: Do not pay again. No money goes
   back until it is decided.
 Decided by: 2026-03-21

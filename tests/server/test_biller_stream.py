@@ -1,8 +1,10 @@
-"""Goal: a connection that ends while answers of it become durable ends once.
+"""Goal: a connection that ends while answers of it become durable ends once; all
+connections of a biller together have so many answers on their way, and no more.
 
 Method: the stream itself, with stand-ins that bring about one order of events which
 sockets bring about once in thousands: the last answer's row is durable after the biller
-has left, and before the call's own task hears of that.
+has left, and before the call's own task hears of that. Answers wait as long as the test
+says.
 """
 
 import asyncio
@@ -16,8 +18,8 @@ import numpy as np
 from server.node import Node
 from server.services.biller_stream import BillerStream
 from server.status import Context
-from switch._core import OUTCOME, Request
-from switch.billing.biller import Taken
+from switch._core import GROUP_MAX, OUTCOME, Request
+from switch.billing.biller import Taken, Waiting
 from switch.codes import Result
 from switch.ledger.committer import Receiver
 from switch.register.identity import Identity
@@ -45,6 +47,43 @@ class Committer:
         self.receivers[1](1, outcome)
 
 
+def biller() -> Any:
+    return SimpleNamespace(
+        name="power",
+        results=Counter[str](),
+        config=SimpleNamespace(wrong_answers_max=0),
+        note=lambda _: 0,
+        waiting=Waiting(),
+    )
+
+
+def stream_of(biller: Any, committer: Any, read: object, rows: int) -> BillerStream:
+    """A connection of the biller, whose messages have so many answers."""
+
+    async def send_initial_metadata(_: object) -> None:
+        pass
+
+    request = cast(Request, SimpleNamespace(rows_count=rows))
+    dispatch = SimpleNamespace(
+        connection_number=lambda: 1,
+        attach=lambda *_: biller,
+        detach=lambda *_: None,
+        take=lambda *_: Taken([request], 0, np.ones(1, np.uint64), []),
+    )
+    node: Any = SimpleNamespace(
+        dispatch=dispatch,
+        loop=asyncio.get_running_loop(),
+        committer=committer,
+        add_stop=lambda _: None,
+        remove_stop=lambda _: None,
+    )
+    context: Any = SimpleNamespace(
+        read=read, send_initial_metadata=send_initial_metadata
+    )
+    caller = cast(Identity, SimpleNamespace(index=1))
+    return BillerStream(cast(Node, node), cast(Context, context), caller)
+
+
 async def test_the_last_answer_comes_between_the_end_and_who_hears_of_it() -> None:
     committer = Committer()
     said = iter([b"an answer"])
@@ -56,36 +95,56 @@ async def test_the_last_answer_comes_between_the_end_and_who_hears_of_it() -> No
             asyncio.get_running_loop().call_soon(committer.answer)
         return body
 
-    async def send_initial_metadata(_: object) -> None:
-        pass
-
-    biller = SimpleNamespace(
-        name="power",
-        results=Counter[str](),
-        config=SimpleNamespace(wrong_answers_max=0),
-        note=lambda _: 0,
-    )
-    dispatch = SimpleNamespace(
-        connection_number=lambda: 1,
-        attach=lambda *_: biller,
-        detach=lambda *_: None,
-        take=lambda *_: Taken(
-            [cast(Request, SimpleNamespace(rows_count=1))], 0, np.ones(1, np.uint64), []
-        ),
-    )
-    node: Any = SimpleNamespace(
-        dispatch=dispatch,
-        committer=committer,
-        add_stop=lambda _: None,
-        remove_stop=lambda _: None,
-    )
-    context: Any = SimpleNamespace(
-        read=read, send_initial_metadata=send_initial_metadata
-    )
-    stream = BillerStream(
-        cast(Node, node),
-        cast(Context, context),
-        cast(Identity, SimpleNamespace(index=1)),
-    )
+    stream = stream_of(biller(), committer, read, 1)
     await asyncio.wait_for(stream.run(), 10)
     assert not committer.receivers
+
+
+class Waits:
+    """A committer that answers as many requests as the test says."""
+
+    def __init__(self) -> None:
+        self.tags: list[Receiver] = []
+        self.submitted: list[int] = []
+
+    def open(self, receiver: Receiver) -> int:
+        self.tags.append(receiver)
+        return len(self.tags)
+
+    def close(self, tag: int) -> None:
+        pass
+
+    def submit(self, request: Any, tag: int) -> None:
+        self.submitted.append(tag)
+
+    def answer(self, tag: int) -> None:
+        outcomes = np.zeros(1, OUTCOME)
+        outcomes["result"] = Result.OK
+        self.tags[tag - 1](GROUP_MAX, outcomes)
+
+
+async def test_answers_of_all_connections_wait_together() -> None:
+    committer, power, water = Waits(), biller(), biller()
+
+    async def read() -> object:
+        await asyncio.sleep(0)
+        return b"as many answers as a group takes"
+
+    streams = [
+        stream_of(one, committer, read, GROUP_MAX) for one in (power, power, water)
+    ]
+    calls = [asyncio.create_task(one.run()) for one in streams]
+
+    async def settled() -> list[int]:
+        for _ in range(50):
+            await asyncio.sleep(0)
+        return [committer.submitted.count(tag) for tag in (1, 2, 3)]
+
+    first, second, others = await settled()
+    assert (first + second, others) == (2, 2)
+    committer.answer(committer.submitted[0])
+    first, second, others = await settled()
+    assert (first + second, others) == (3, 2)
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)

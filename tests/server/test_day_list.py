@@ -5,6 +5,7 @@ Method: a real server and real sockets, by generated stubs; what lists decide ha
 own tests (tests/billing/test_day_list.py).
 """
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +17,7 @@ import pytest
 
 from server.services import day_list
 from server.services.billers import ACKNOWLEDGE_MAX
+from switch.billing import day_list as plans
 from switch.calendar import day_date, day_number, ist_date
 from switch.errors import OverloadError
 from switch.ids import new_id
@@ -54,6 +56,7 @@ DAY_PAYMENTS = 20_000
 DAY_S_MAX = 5.0
 REFUNDED = payments_pb2.PAYMENT_STATE_REFUNDED
 BUSY = grpc.StatusCode.RESOURCE_EXHAUSTED
+INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
 
 @pytest.fixture(scope="module")
@@ -297,14 +300,19 @@ def test_only_a_biller_sends_one(peers: Peers) -> None:
 def test_a_day_of_twenty_thousand_is_settled_in_seconds(peers: Peers) -> None:
     paid = completed(peers, "KEPT", DAY_PAYMENTS)
     final(peers)
+    lines = [answer(one) for one in paid]
+    # What lacks more than it has is no list.
+    half = DAY_PAYMENTS // 2 + 100
+    day = day_of(paid[0])
+    assert status_of(peers, messages(day, lines[: half - 200])) is INVALID
     begun_s = time.monotonic()
-    said = send(peers, messages(day_of(paid[0]), []))
+    said = send(peers, messages(day, lines[:half]))
     took_s = time.monotonic() - begun_s
-    assert said.missing >= DAY_PAYMENTS
+    assert said.already == half
+    assert said.missing >= DAY_PAYMENTS - half
     assert len(said.missing_numbers) == 1_000
     begun_s = time.monotonic()
-    lines = [answer(one) for one in paid]
-    again = send(peers, messages(day_of(paid[0]), lines))
+    again = send(peers, messages(day, lines))
     assert again.already == DAY_PAYMENTS
     again_s = time.monotonic() - begun_s
     print(f"{said.missing} missing in {took_s:.2f} s, listed in {again_s:.2f} s")
@@ -335,9 +343,13 @@ async def test_lines_on_their_way_are_bounded(
         pb.Answer(number=9, id=bytes(16), kind=pb.ANSWER_KIND_CONFIRMED, amount=1),
         pb.Answer(number=8, id=bytes(16), kind=pb.ANSWER_KIND_CONFIRMED, amount=1),
     ]
+    more = [
+        pb.Answer(number=number, id=bytes(16), kind=pb.ANSWER_KIND_CONFIRMED, amount=1)
+        for number in (7, 6)
+    ]
     async with inside(tmp_path) as one:
         with pytest.raises(FailedError) as caught:
-            await sent(one, messages(today, lines, count=4))
+            await sent(one, messages(today, [*lines, *more], size=2))
         assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert caught.value.outcome == "not_done"
         # Their room is free again, whatever became of them.
@@ -348,10 +360,40 @@ async def test_lines_on_their_way_are_bounded(
             assert (await sent(one, messages(today, lines))).unknown == 2
 
 
+def test_who_says_much_and_sends_nothing_keeps_nobody_out(peers: Peers) -> None:
+    ended = threading.Event()
+
+    def parts() -> Iterator[Message]:
+        yield Message(list=pb.DayList(day="2020-01-01", count=1_000_000, amount=1))
+        ended.wait(CALL_S)
+
+    calls = [
+        peers.biller(name).billers.SendDayList.future(parts(), timeout=CALL_S)
+        for name in ("power", "water")
+    ]
+    line = pb.Answer(number=1, id=bytes(16), kind=pb.ANSWER_KIND_CONFIRMED, amount=1)
+    try:
+        until(lambda: list_is_busy(peers, "power"))
+        until(lambda: list_is_busy(peers, "water"))
+        assert send(peers, messages("2020-01-01", [line]), "gas").unknown == 1
+    finally:
+        ended.set()
+        for call in calls:
+            call.cancel()
+
+
+def list_is_busy(peers: Peers, name: str) -> bool:
+    """Whether a list of this biller is on its way."""
+    stub = peers.biller(name).billers
+    call = stub.SendDayList.future(iter(messages("2020-01-01", [])), timeout=CALL_S)
+    return call.code() is BUSY
+
+
+@pytest.mark.parametrize("limit", ["ARRIVES_S", "SILENT_S"])
 async def test_a_list_that_takes_for_ever_is_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr(day_list, "ARRIVES_S", 0.05)
+    monkeypatch.setattr(day_list, limit, 0.05)
     async with inside(tmp_path) as one:
 
         class Slow(FakeContext):
@@ -362,6 +404,34 @@ async def test_a_list_that_takes_for_ever_is_ended(
             await one.stream("SendDayList", Slow("biller/power", []))
         assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
         assert (await sent(one, messages("2020-01-01", []))).unknown == 0
+
+
+async def test_lists_of_many_billers_leave_threads_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared, whole = threading.Event(), plans.plan
+
+    def plan(*args: Any) -> plans.Plan:
+        assert compared.wait(CALL_S)
+        return whole(*args)
+
+    monkeypatch.setattr(plans, "plan", plan)
+    parts = [one.SerializeToString() for one in messages("2020-01-01", [])]
+    async with inside(tmp_path) as one:
+        billers = ("power", "water", "gas", "land")
+        contexts = [FakeContext(f"biller/{name}", [*parts]) for name in billers]
+        calls = [
+            asyncio.create_task(one.stream("SendDayList", made)) for made in contexts
+        ]
+        # Each has got as far as it can.
+        await asyncio.sleep(0.2)
+        try:
+            read = one.node.read(lambda: None)
+            await asyncio.wait_for(read, CALL_S / 4)
+        finally:
+            compared.set()
+            await asyncio.gather(*calls)
+        assert all(made.written for made in contexts)
 
 
 async def test_a_full_queue_holds_a_list_up_and_does_not_end_it(

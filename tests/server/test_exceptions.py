@@ -15,7 +15,7 @@ import pytest
 from switch.calendar import day_date, day_start_ns, ist_date
 from switch.ids import new_id
 from switch.v1 import admin_pb2 as admin
-from switch.v1 import payments_pb2
+from switch.v1 import payments_pb2, wallets_pb2
 from switch.v1 import results_pb2 as results
 from tests.server.harness import CALL_S, RUPEE, Peers, failing, payment, until
 from tests.server.scripted_biller import ScriptedBiller, silent
@@ -266,6 +266,9 @@ def test_an_advance_is_lent_and_recovered(peers: Peers) -> None:
         assert (outcome.result, outcome.repeat) == (OK, repeat)
     assert wallet(peers.centre()).balance == before.balance - PAID
     assert not about(peers, held.sequence)
+    request = wallets_pb2.ListStatementRequest(page_size=1)
+    [newest] = peers.centre().wallets.ListStatement(request, timeout=CALL_S).lines
+    assert newest.entry.person == "treasury"
     recover.id = new_id()
     twice = office.RecoverAdvance(recover, timeout=CALL_S).outcome
     assert twice.result == results.RESULT_CASE_CLOSED

@@ -9,7 +9,7 @@ cdef int cases_find_end(
     State* s, const Row* row, Row* case_, int* result, uint64_t* other
 ) noexcept nogil:
     """The case that a row closes, which ends by nothing else: of a late rejection, or of
-    another amount that was credited of what had been posted before."""
+    another amount that was credited of what had been paid before."""
     cdef Row end
     cdef uint64_t closed
     cdef bint found
@@ -25,7 +25,9 @@ cdef int cases_find_end(
         rc = rows_get(s, other[0], &end)
     if rc != 0:
         return rc
-    if case_.total == CASE_AMOUNT_DIFFERS and end.kind != KIND_POST:
+    if case_.total == CASE_AMOUNT_DIFFERS and end.kind != KIND_POST and (
+        end.sequence == 0 or case_.sequence < end.sequence
+    ):
         other[0] = 0
         return 0
     result[0] = RESULT_CASE_CLOSED

@@ -135,20 +135,51 @@ cdef int evidence_of_open(State* s, Draft* draft, const Row* hold, Outcome* out)
     return evidence_insist(s, draft, hold, &end, CASE_AMOUNT_DIFFERS, flags, out)
 
 
+cdef int evidence_is_right(
+    State* s, const Draft* draft, const Row* hold, const Row* paid, bint* right
+) noexcept nogil:
+    """Whether a biller has credited what it was paid, by a post or a correction. Of a basket
+    the sum alone says that of all of it, and of what was paid in part no amount does."""
+    cdef uint64_t sum_
+    cdef int rc
+    right[0] = draft.row.amount == paid.amount
+    if hold.basket == 0:
+        return 0
+    rc = evidence_get_sum(s, hold, &sum_)
+    right[0] = rc == 0 and draft.row.amount == sum_ and paid.amount == hold.amount
+    return rc
+
+
+cdef int evidence_is_given_back(
+    State* s, const Row* hold, const Row* post, bint* given_back
+) noexcept nogil:
+    """Whether all of a payment was refunded that its biller had rejected late: it has no
+    money for it, whatever it says of a credit by now."""
+    cdef uint64_t rejected, refund
+    cdef int rc = rows_find_link(s, hold.sequence, LINK_CASE + CASE_LATE_REJECTION, &rejected)
+    given_back[0] = False
+    if rc != 0 or rejected == 0:
+        return rc
+    rc = standing_find_refund(s, post, &refund)
+    given_back[0] = rc == 0 and refund != 0
+    return rc
+
+
 cdef int evidence_of_posted(
     State* s, const Draft* draft, const Row* hold, const Row* post, Outcome* out
 ) noexcept nogil:
     """It agrees with the post, or is a case: of another amount, or of none at all."""
-    cdef uint64_t sum_, refund
+    cdef uint64_t refund
+    cdef bint right
+    cdef bint given_back = False
     cdef int rc
     if draft.row.kind == KIND_POST:
-        rc = evidence_get_sum(s, hold, &sum_)
+        rc = evidence_is_right(s, draft, hold, post, &right)
+        if rc == 0 and right:
+            rc = evidence_is_given_back(s, hold, post, &given_back)
         if rc != 0:
             return rc
-        # The biller may have the whole although people have posted a part: they do not know.
-        if draft.row.amount == post.amount or (
-            draft.row.amount == sum_ and post.amount == hold.amount
-        ):
+        if right and not given_back:
             return answer_row(s, out, post, True)
         out.result = RESULT_AMOUNT_DIFFERS
         out.other = post.sequence
@@ -166,9 +197,18 @@ cdef int evidence_of_credit(
     State* s, const Draft* draft, const Row* hold, const Row* end, const Standing* standing,
     Outcome* out
 ) noexcept nogil:
-    """A late confirmation: once while it is open, and never of what was paid after all."""
+    """A late confirmation: once while it is open. What was paid after all is compared."""
+    cdef Row paid
+    cdef bint right
+    cdef int rc
     if standing.corrected != 0:
-        return 0
+        rc = rows_get(s, standing.corrected, &paid)
+        if rc == 0:
+            rc = evidence_is_right(s, draft, hold, &paid, &right)
+        if rc != 0 or right:
+            return rc
+        out.result = RESULT_AMOUNT_DIFFERS
+        return evidence_insist(s, draft, hold, end, CASE_AMOUNT_DIFFERS, 0, out)
     if standing_is_late(standing):
         return evidence_tell(s, out, standing.confirmed, True)
     return evidence_raise(
