@@ -1,8 +1,8 @@
 """One entry of the ledger: a journal row on its own, unpacked and with names.
 
 A row lies in the core and in columns, as 128 bytes; what the core gives out alone is an
-`Entry`. The core makes them, `Ledger.row` of one row and `entries_of` of many: nobody
-else unpacks a single row. Uses `codes`.
+`Entry`. The core makes them, `Ledger.row` of one row and `entries_of` of many. Uses
+`codes`.
 """
 
 from typing import NamedTuple
