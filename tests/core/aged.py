@@ -346,8 +346,7 @@ def read_all(
         if isinstance(row, Refused):
             found.append(row)
             continue
-        found[-1] = row.tobytes()
-        read(ledger.find, int(row["participant"]), row["id"].tobytes())
+        read(ledger.find, row.participant, row.id)
     for at in range(1, count + 1, stride):
         read(ledger.tail, at)
         read(ledger.resolution, at)
