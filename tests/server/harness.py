@@ -81,6 +81,7 @@ class ServerProcess:
             listen,
             "--tls",
             str(directory / "tls"),
+            "--dev",
             *("--set", f"map_size={8 << 30}"),
             *arguments,
         ]
