@@ -28,6 +28,10 @@ from switch.register.rights import MATRIX, allow
 
 OPEN_METHODS: Final = ("/grpc.health.", "/grpc.reflection.")
 """What the names of those methods begin with that need a certificate and no role."""
+THROWN_OUT: Final = frozenset(
+    {"flood", "not_admitted", "owner_connections", "protocol"}
+)
+"""Causes of a connection's end that an operator is told of."""
 SWEEP_S: Final = 1.0
 """Between two looks for certificates that are over."""
 
@@ -126,8 +130,8 @@ class Door:
     def disconnect(self, connection: int, cause: str) -> None:
         """It is gone."""
         peer = self._peers.pop(connection, None)
-        if peer is not None and cause in ("flood", "budget"):
-            self._security.note(cause, f"{_name(peer)} was thrown out: {cause}")
+        if peer is not None and cause in THROWN_OUT:
+            self._security.note(cause, f"{_name(peer)} was thrown out")
 
     def caller(self, connection: int) -> Identity | None:
         """Who is at its other end; None for nobody that the register knows."""

@@ -129,10 +129,10 @@ class Call:
     async def read(self) -> bytes | None:
         """The next message; None after the last. One task at a time."""
         while self._message is None and not self._half_closed:
+            self._reader = asyncio.get_running_loop().create_future()
             if not self._wanted:
                 self._wanted = True
                 self._commands.want(self.handle)
-            self._reader = asyncio.get_running_loop().create_future()
             await self._reader
         message, self._message = self._message, None
         return message

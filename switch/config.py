@@ -77,6 +77,8 @@ class TransportConfig(_Numbers):
     """Milliseconds that the one message of a call may take to arrive."""
     idle_ms: int = _bounded(3_600_000, 1_000, 86_400_000)
     """Milliseconds after which a connection without calls is closed."""
+    age_ms: int = _bounded(0, 0, 604_800_000)
+    """Milliseconds after which a connection is asked to go and come again; 0: never."""
     keepalive_ms: int = _bounded(30_000, 100, 3_600_000)
     """Milliseconds of silence after which the peer is pinged."""
     keepalive_timeout_ms: int = _bounded(20_000, 100, 600_000)
@@ -86,6 +88,11 @@ class TransportConfig(_Numbers):
     more often is turned away."""
     window_bytes: int = _bounded(64 * KIB, 16 * KIB, 16 * MIB)
     """Bytes of a call that a peer may send before they are looked at."""
+    control_frames_max: int = _bounded(1_000, 10, 1_000_000)
+    """Frames a second of a connection that carry nothing, such as SETTINGS and PING; a
+    peer that sends more is thrown out."""
+    resets_max: int = _bounded(4_096, 10, 1_000_000)
+    """Calls a second that a connection may give up; likewise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

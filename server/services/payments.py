@@ -83,7 +83,7 @@ class PaymentService:
     async def _look(
         self, request: pb.GetPaymentRequest, caller: Identity
     ) -> pb.GetPaymentResponse:
-        response, found = await self._node.read(self._get_payment, request, caller)
+        response, found = await self._node.look(self._get_payment, request, caller)
         response.state = convert.wire_state(standing_now(self._node, found).state)
         return response
 
