@@ -20,7 +20,6 @@ from benchmarks.client_process import EMPTY
 from server.app import tune_interpreter
 from switch.authority.certificates import server_credentials
 
-
 OPTIONS = [
     ("grpc.so_reuseport", 0),
     ("grpc.max_concurrent_streams", 4_096),

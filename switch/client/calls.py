@@ -41,7 +41,7 @@ _RETRIED = frozenset(
     }
 )
 TOO_LARGE = "MESSAGE_TOO_LARGE"
-"""The server's reason when it takes no message of that size: sent again it is as large."""
+"""The server's reason when it takes no message of that size, however often."""
 # The server decides these before it does anything. RESOURCE_EXHAUSTED is not one of
 # them: without a word from the server it may be the transport's refusal of an answer.
 _NOTHING_DONE = frozenset(
