@@ -20,7 +20,6 @@ from typing import Any
 
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2
-from grpc_reflection.v1alpha import reflection_pb2
 
 from server._front import BIDI, Front
 from server.alarms import Alarms
@@ -77,10 +76,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = tuple(
     )
 )
 NAMES = tuple(descriptor.full_name for descriptor in SERVICES)
-HEALTH: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
-REFLECTION: ServiceDescriptor = reflection_pb2.DESCRIPTOR.services_by_name[
-    "ServerReflection"
-]
+HEALTH: Any = health_pb2.DESCRIPTOR.services_by_name["Health"]
 METHODS: tuple[tuple[str, int], ...] = (
     *(
         (full_name(method), kind_of(method))

@@ -4,7 +4,7 @@ The two versions differ in their names only, so that one set of classes serves b
 """
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final
 
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pool import Default
@@ -93,7 +93,8 @@ def _files(file: FileDescriptor) -> _Answer:
 def _extension(request: pb.ServerReflectionRequest) -> _Answer:
     asked = request.file_containing_extension
     message = _POOL.FindMessageTypeByName(asked.containing_type)
-    return _files(_POOL.FindExtensionByNumber(message, asked.extension_number).file)
+    extension: Any = _POOL.FindExtensionByNumber(message, asked.extension_number)
+    return _files(extension.file)
 
 
 def _extension_numbers(request: pb.ServerReflectionRequest) -> _Answer:

@@ -19,7 +19,7 @@ from switch._core import Ledger
 from switch.config import Config
 from switch.ids import new_id
 from switch.ledger.committer import Clock, Committer
-from switch.register.identity import identify
+from switch.register.identity import ForbiddenError, identify
 from switch.register.rights import allow
 from switch.v1 import admin_pb2
 from tests.server.harness import CENTRES, TOPPED_UP, network
@@ -94,8 +94,12 @@ class Inside:
         domain = self.node.config.trust_domain
         uri = f"spiffe://{domain}/{call.name}"
         call.caller = identify([uri], self.node.register, domain)
-        allow(call.caller, name)
-        await call.run(self._behaviours[name])
+        try:
+            allow(call.caller, name)
+        except ForbiddenError as error:
+            call.fail(error, has_committed=False)
+        else:
+            await call.run(self._behaviours[name])
         if call.status[0]:
             raise FailedError(*call.status)
 
