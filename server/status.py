@@ -113,7 +113,10 @@ def _bad_request(error: Exception) -> list[Message]:
         several = error.problems[:PROBLEMS_MAX]
         fields = [violation(field=one.field, description=one.text) for one in several]
         return [error_details_pb2.BadRequest(field_violations=fields)]
-    field = error.field if isinstance(error, ArgumentError) else ""
+    field = error.field if isinstance(error, ArgumentError | WireError) else ""
+    if not field:
+        # A violation names a field, and what is no message has none.
+        return [_info("MALFORMED", outcome="not_done")]
     text = error.text if isinstance(error, ArgumentError) else str(error)
     one = violation(field=field, description=text)
     return [error_details_pb2.BadRequest(field_violations=[one])]

@@ -876,6 +876,18 @@ cdef class Ledger:
         self._check(rc)
         return sequence
 
+    def find_own(self, uint32_t sender, bytes id not None, uint32_t wallet):
+        cdef object _in_use = self._use()
+        if len(id) != 16:
+            raise ValueError("an id has 16 bytes")
+        cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(id)
+        cdef uint64_t sequence
+        cdef int rc
+        with nogil:
+            rc = reads_find_own(self.s, sender, data, wallet, &sequence)
+        self._check(rc)
+        return sequence
+
     cdef _link(self, uint64_t resolved, uint64_t what):
         cdef object _in_use = self._use()
         cdef uint64_t sequence, total

@@ -114,9 +114,12 @@ class Inside:
 
 
 @asynccontextmanager
-async def inside(path: Path, clock: Clock | None = None) -> AsyncIterator[Inside]:
+async def inside(
+    path: Path, clock: Clock | None = None, **options: Any
+) -> AsyncIterator[Inside]:
     """A node that is ready."""
-    ledger = Ledger(str(path / "ledger"), map_size=MAP_SIZE, reserve_size=0)
+    where = str(path / "ledger")
+    ledger = Ledger(where, map_size=MAP_SIZE, reserve_size=0, **options)
     one = Inside(ledger, clock)
     one.committer.start()
     try:

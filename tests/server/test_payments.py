@@ -429,10 +429,10 @@ def test_get_payment(peers: Peers, centre: Peer) -> None:
     assert found.entry.result == results.RESULT_INSUFFICIENT_FUNDS
 
 
-def test_get_payment_of_another_is_denied(peers: Peers, centre: Peer) -> None:
+def test_get_payment_of_another_is_not_found(peers: Peers, centre: Peer) -> None:
     bill = payment()
     peers.centre("centre-b").pay(bill)
-    with failing(grpc.StatusCode.PERMISSION_DENIED):
+    with failing(grpc.StatusCode.NOT_FOUND):
         get(centre, bill.id, "centre-b")
     with failing(grpc.StatusCode.NOT_FOUND):
         get(centre, bill.id)

@@ -29,7 +29,8 @@ from switch.specs import NetworkError
 @pytest.mark.parametrize(
     ("error", "code", "reason", "outcome"),
     [
-        (WireError("x"), code_pb2.INVALID_ARGUMENT, "", ""),
+        (WireError("x", "f"), code_pb2.INVALID_ARGUMENT, "", ""),
+        (WireError("x"), code_pb2.INVALID_ARGUMENT, "MALFORMED", "not_done"),
         (status.ArgumentError("f", "x"), code_pb2.INVALID_ARGUMENT, "", ""),
         (NetworkError("x"), code_pb2.INVALID_ARGUMENT, "", ""),
         (IdentityError("x"), code_pb2.UNAUTHENTICATED, "IDENTITY_UNKNOWN", ""),
