@@ -93,10 +93,14 @@ class Things:
     head: str = "0801-01"
     service: str = "EXACT"
     payment: bytes = b"p" * 16
+    held: bytes = b"p" * 16
+    """A payment that waits, or has waited, for its biller."""
     sender: str = ""
     sequence: int = 1
     shift: int = 1
     proposal: int = 1
+    approval: int = 1
+    """A proposal that is to be approved; the other is to be withdrawn."""
     advance: int = 1
     window: int = 1
     previous_window: int = 0
@@ -166,7 +170,9 @@ _OF_METHOD: Final[dict[str, Any]] = {
     "GetPayment.id": lambda things: things.payment,
     "WatchPayment.id": lambda things: things.payment,
     "GetReceipt.id": lambda things: things.payment,
-    "GetAcknowledgement.id": lambda things: things.payment,
+    "GetAcknowledgement.id": lambda things: things.held,
+    "GetWallet.sequence": _nothing,
+    "Approve.proposal_sequence": lambda things: things.approval,
     "CloseShift.operator": lambda _: 71,
     "SignShift.operator": lambda _: 72,
     "ListExceptions.owner": _nothing,

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from switch.authority.development import DOMAIN, DevAuthority
+from switch.authority.development import DOMAIN
 
 Pair = tuple[bytes, bytes]
 """Certificate and key, in PEM."""
