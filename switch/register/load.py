@@ -230,7 +230,7 @@ def _check_against(
 
 def _problem(field: str, text: str) -> NetworkError:
     """What keeps a network from being, said of one field."""
-    return NetworkError(text, [Problem(field, text)])
+    return NetworkError(f"{field}: {text}", [Problem(field, text)])
 
 
 def _check_release(

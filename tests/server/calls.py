@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import grpc
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
@@ -228,9 +228,9 @@ _BY_NAME: Final[dict[str, Any]] = {
 """What a field says, by its name; None leaves it out."""
 
 
-def exists(message: Descriptor, path: str) -> bool:
-    """Whether a message of this type has a field with such a path."""
-    at: Descriptor | None = message
+def exists(message: Any, path: str) -> bool:
+    """Whether a message of this type (its descriptor) has a field of such a path."""
+    at = message
     for step in path.split("."):
         match = re.fullmatch(r"([a-z0-9_]+)(\[\d+\])?", step)
         field = at.fields_by_name.get(match[1]) if at and match else None
