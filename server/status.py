@@ -26,6 +26,7 @@ from switch.errors import (
     DamagedError,
     DeadError,
     OverloadError,
+    RefusalsSpentError,
     SpaceError,
     StorageError,
     SwitchError,
@@ -43,6 +44,8 @@ PROBLEMS_MAX = 16
 """Fields of one request that are named; its text says how many more there are."""
 RETRY_MS = 100
 """How long a caller who is turned away should wait, in RetryInfo."""
+REFUSALS_RETRY_MS = 1_000
+"""The same after too many refusals."""
 OPENING_RETRY_MS = 1_000
 """The same while the ledger is being opened."""
 
@@ -177,6 +180,14 @@ _TABLE: tuple[tuple[type[Exception], int, _Details], ...] = (
         lambda error: [
             _info("BILLER_UNAVAILABLE", outcome="not_done"),
             _retry(_pause_ms(error)),
+        ],
+    ),
+    (
+        RefusalsSpentError,
+        code_pb2.RESOURCE_EXHAUSTED,
+        lambda _: [
+            _info("REFUSALS_SPENT", outcome="not_done"),
+            _retry(REFUSALS_RETRY_MS),
         ],
     ),
     (

@@ -161,6 +161,11 @@ class Config:
     queue_bytes_max: int = _bounded(64 * MIB, 4 * MIB, 4 * GIB)
     """Bytes of tail that may wait for a commit."""
 
+    refusals_per_s: int = _bounded(20, 1, 1_000_000)
+    """Refusals of one participant a second that become rows."""
+    refusals_at_once: int = _bounded(8_190, 16, 1_000_000)
+    """As many may come at once; beyond both a refusal is not recorded."""
+
     # Calls.
     message_bytes_max: int = _bounded(4 * MIB, 64 * KIB, 64 * MIB)
     """Bytes of one request message."""

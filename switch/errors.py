@@ -50,6 +50,10 @@ class OverloadError(SwitchError):
     """A bounded queue is full. Nothing was done; try again later."""
 
 
+class RefusalsSpentError(OverloadError):
+    """Too many of a sender's requests were refused lately. Nothing was done."""
+
+
 class BillerBusyError(OverloadError):
     """A biller's queue is full. Nothing was done; try again after `retry_ms`."""
 
