@@ -8,6 +8,7 @@ import collections
 import contextlib
 import fcntl
 import hashlib
+import math
 import os
 import secrets
 import threading
@@ -129,6 +130,7 @@ include "core/engine/reads.pxi"
 include "core/engine/lifetime.pxi"
 include "core/engine/group.pxi"
 include "core/engine/clock.pxi"
+include "core/engine/meter.pxi"
 include "core/engine/queue.pxi"
 include "core/engine/watch.pxi"
 
