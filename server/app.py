@@ -130,7 +130,7 @@ class App:
         ClockError, StorageError if it cannot start.
         """
         self._observer = Observer(security_log(self._config))
-        self._metrics = Metrics(self._config, self._observer)
+        self._metrics = Metrics(self._config, self._observer, self._progress.text)
         try:
             return await self._run(ready)
         finally:

@@ -84,8 +84,8 @@ def expose(families: Iterable[Family]) -> bytes:
 def _number(value: float) -> str:
     if value == math.inf:
         return "+Inf"
-    # A truth is 1 or 0.
-    return repr(int(value) if isinstance(value, bool) else value)
+    # A truth is 1 or 0, and what NumPy counts is a number like any other.
+    return repr(int(value) if value == int(value) else float(value))
 
 
 def _escape(text: str, *, quoted: bool = False) -> str:

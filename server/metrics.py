@@ -60,13 +60,19 @@ class _Named(NamedTuple):
 class Metrics:
     """Collects the figures of one server, and answers for them."""
 
-    def __init__(self, config: Config, observer: Observer) -> None:
-        """Belongs to the running event loop; not ready, nothing is bound."""
+    def __init__(
+        self, config: Config, observer: Observer, opening: Callable[[], str]
+    ) -> None:
+        """Belongs to the running event loop; not ready, nothing is bound.
+
+        `opening` says how far the opening of the ledger is.
+        """
         self._config = config
         self._main = asyncio.get_running_loop()
         self._sources: list[_Named] = []
         self._certificates: dict[str, bytes] = {}
-        self._why_not = "the ledger is not open"
+        self._why_not: Callable[[], str]
+        self._why_not = lambda: f"the ledger is being opened ({opening()})"
         self._node: Node | None = None
         self._exceptions: list[Family] = []
         self._failures: Counter[str] = Counter()
@@ -122,11 +128,11 @@ class Metrics:
         self.add("budgets", partial(figures.budget_figures, node), on_loop=True)
         self.add("billers", partial(figures.biller_figures, node), on_loop=True)
         self.add("exceptions", lambda: self._exceptions)
-        self._why_not = ""
+        self._why_not = lambda: ""
 
     def become_unready(self, why: str) -> None:
         """Calls are taken no more."""
-        self._why_not = why
+        self._why_not = lambda: why
 
     async def look(self, node: Node) -> None:
         """Look through the list of exceptions again and again, until cancelled."""
@@ -241,7 +247,7 @@ class Metrics:
         return 200, b"live\n"
 
     def _is_ready(self) -> tuple[int, bytes]:
-        why_not = self._why_not
+        why_not = self._why_not()
         node = self._node
         if not why_not and node is not None and not node.committer.alive:
             why_not = node.ledger.dead or "the committer has ended"
