@@ -88,11 +88,11 @@ def disk_figures(places: Iterable[tuple[str, Path]]) -> list[Family]:
 
 def certificate_figures(certificates: Iterable[tuple[str, bytes]]) -> list[Family]:
     """How long certificates (PEM; of several the first to end) are valid."""
-    left = gauge("certificate_days_left", "Days until this certificate ends.")
+    left = gauge("certificate_left_seconds", "Until this certificate ends.")
     now = datetime.now(UTC)
     for name, pem in certificates:
         ends = [one.not_valid_after_utc for one in x509.load_pem_x509_certificates(pem)]
-        left.add((min(ends) - now).total_seconds() / DAY_S, certificate=name)
+        left.add((min(ends) - now).total_seconds(), certificate=name)
     return [left]
 
 
@@ -267,7 +267,7 @@ def biller_figures(node: Node) -> list[Family]:
                 )
         for name, family in others.items():
             family.add(getattr(one, name), biller=one.biller)
-        answers.add(one.p50_ms / 1000, biller=one.biller, quantile="0.5")
-        answers.add(one.p99_ms / 1000, biller=one.biller, quantile="0.99")
+        answers.add(one.p50_ms / 1000, biller=one.biller, percentile="50")
+        answers.add(one.p99_ms / 1000, biller=one.biller, percentile="99")
         skew.add(one.clock_skew_ms / 1000, biller=one.biller)
     return [health, *others.values(), answers, skew]
