@@ -245,16 +245,20 @@ static void connection_linger(struct connection *connection) {
     connection_touch(connection);
 }
 
+static void connection_count_output(struct connection *connection) {
+    size_t before = connection->out_counted, now = connection->out.capacity;
+    if (now > before)
+        owners_add_bytes(connection, NULL, now - before);
+    else if (before > now)
+        owners_take_bytes(connection, NULL, before - now);
+    connection->out_counted = now;
+}
+
 void connection_flush(struct connection *connection) {
     if (connection->failed || connection->lingering) return;
     if (connection->withheld > 0) http2_consume_connection(connection, 0);
-    size_t before = connection->out.capacity;
     connection_write(connection);
-    size_t after = connection->out.capacity;
-    if (after > before)
-        owners_add_bytes(connection, NULL, after - before);
-    else if (before > after)
-        owners_take_bytes(connection, NULL, before - after);
+    connection_count_output(connection);
     if (connection->failed || connection->out.size > 0 || connection->starved) return;
     bool over = !nghttp2_session_want_read(connection->session) &&
                 !nghttp2_session_want_write(connection->session);
@@ -280,6 +284,9 @@ void connection_close(struct connection *connection, uint32_t error, int cause) 
     connection->closing = true;
     connection->close_cause = (uint8_t)cause;
     connection->close_ms = connection->front->now_ms + LINGER_MS;
+    /* What is ready goes before the GOAWAY: after it nghttp2 sends nothing. */
+    if (!connection->in_callback && !http2_fill(connection))
+        connection_fail(connection, FRONT_CAUSE_PROTOCOL);
     if (nghttp2_session_terminate_session(connection->session, error) != 0)
         connection_fail(connection, FRONT_CAUSE_MEMORY);
     connection_schedule(connection);
@@ -357,10 +364,15 @@ void connection_schedule(struct connection *connection) {
     } else if (connection->owner == NULL) {
         due = connection->born_ms + bounds->handshake_ms;
     } else {
-        due = connection->ping_ms > 0 ? connection->ping_ms + bounds->keepalive_timeout_ms
-                                      : connection->read_ms + bounds->keepalive_ms;
-        if (connection->calls_count == 0)
-            due = least(due, connection->quiet_ms + bounds->idle_ms);
+        /* What changes without this being asked anew (an answer to a PING, a last call that
+           ends) is seen when the timer comes, which is soon enough. */
+        int64_t now_ms = connection->front->now_ms;
+        int64_t quiet_ms = connection->calls_count == 0 ? connection->quiet_ms : now_ms;
+        due = least(quiet_ms + bounds->idle_ms,
+                    connection->ping_ms > 0
+                        ? least(connection->ping_ms + bounds->keepalive_timeout_ms,
+                                now_ms + bounds->keepalive_ms)
+                        : connection->read_ms + bounds->keepalive_ms);
         if (connection->draining && !connection->drained)
             due = least(due, connection->goaway_ms + GOAWAY_MS);
         if (bounds->age_ms > 0 && !connection->draining)
