@@ -34,6 +34,7 @@ from server._front import (
 )
 from server.observer import Observer
 from server.progress import Progress
+from server.refusals import set_details
 from server.status import UnimplementedError, failed
 from switch.config import Config
 from switch.register.identity import ForbiddenError, Identity
@@ -416,7 +417,9 @@ def make_front(config: Config, methods: Sequence[tuple[str, int]]) -> Front:
         **asdict(config.budget),
         "message_bytes_max": config.message_bytes_max,
     }
-    return Front(methods, bounds)
+    front = Front(methods, bounds)
+    set_details(front)
+    return front
 
 
 def _details(status: status_pb2.Status) -> bytes:
