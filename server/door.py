@@ -229,7 +229,13 @@ def uris(certificate: bytes) -> list[str]:
     try:
         extensions = x509.load_der_x509_certificate(certificate).extensions
         names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except (
+        ValueError,
+        x509.DuplicateExtension,
+        x509.ExtensionNotFound,
+        x509.InvalidVersion,
+        x509.UnsupportedGeneralNameType,
+    ):
         return []
     return names.get_values_for_type(x509.UniformResourceIdentifier)
 
