@@ -15,6 +15,7 @@ import socket
 import stat
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +249,7 @@ class App:
         supervisor = Supervisor()
         supervisor.start("alarms", Alarms(node).run)
         supervisor.start("certificates", certificates.run)
+        supervisor.start("exceptions", partial(self._metrics.look, node))
         await self._stop.wait()
         await supervisor.stop()
 
