@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from server import progress
+from server.observer import Observer
+from server.security_log import security_log
 from server.status import StoppingError
 from switch._core import Ledger, Request
 from switch.billing.dispatch import TICK_S, Dispatcher
@@ -49,14 +51,22 @@ def _note_cancels(_: int, answer: Answer) -> None:
 class Node:
     """The shared parts of one running server."""
 
-    def __init__(self, config: Config, ledger: Ledger, committer: Committer) -> None:
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        committer: Committer,
+        observer: Observer | None = None,
+    ) -> None:
         """Belongs to the running event loop. The committer must not run yet.
 
-        Raises ConfigError if the keys of quotations cannot be used, SpaceError.
+        Without `observer` it has one of its own, whose log nobody writes. Raises
+        ConfigError if the keys of quotations cannot be used, SpaceError.
         """
         self.config = config
         self.ledger = ledger
         self.committer = committer
+        self.observer = observer or Observer(security_log(config))
         self.quotation_keys = KeyRing(ledger)
         self.register = Register(ledger)
         self.loop = asyncio.get_running_loop()
@@ -163,6 +173,11 @@ class Node:
             )
         finally:
             self._reads -= 1
+
+    @property
+    def reads_count(self) -> int:
+        """Blocking reads that run or wait."""
+        return self._reads
 
     def _check_alone(self, reply: Reply) -> None:
         """Raise DamagedError if a payment, basket or move that came alone met damage.

@@ -255,6 +255,16 @@ def _describe(error: Exception) -> tuple[int, str, list[Message]]:
     return code_pb2.INTERNAL, "internal error", []
 
 
+def code_of(error: BaseException) -> int:
+    """The status that a call ends with for an error; CANCELLED for who went away."""
+    if not isinstance(error, Exception) or isinstance(error, grpc.aio.BaseError):
+        return int(code_pb2.CANCELLED)
+    for kind, code, _ in _TABLE:
+        if isinstance(error, kind):
+            return int(code)
+    return int(code_pb2.INTERNAL)
+
+
 def reason_of(error: Exception) -> str:
     """The reason of an error's ErrorInfo; empty for one that has none."""
     _, _, details = _describe(error)

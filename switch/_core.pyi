@@ -484,6 +484,21 @@ class ClockState(NamedTuple):
     ahead_ns: int
     """By how much the wall clock outran the other since it was last vouched for."""
 
+class GroupMeter(NamedTuple):
+    """What a queue has committed since it was made."""
+
+    rows: int
+    refused: int
+    """Groups of which nothing, or nothing certain, was done."""
+    commit_s: float
+    """Spent in commits that have rows."""
+    under_way_s: float
+    """Since the commit that runs now began; 0.0 if none does."""
+    sizes: tuple[tuple[float, int], ...]
+    """Groups by rows: (bound, how many are within it and above the one before)."""
+    times: tuple[tuple[float, int], ...]
+    """Groups by the seconds that their commit took, likewise."""
+
 @final
 class Queue:
     """What waits to be committed, and the loop that commits it, without the GIL.
@@ -497,6 +512,8 @@ class Queue:
     """Why the ledger is dead, as its loop has found; empty while it is alive."""
     rows_waiting: int
     """Rows submitted and not yet in a group."""
+    tail_waiting: int
+    """Bytes of tail that these may need."""
 
     def __new__(
         cls,
@@ -576,6 +593,9 @@ class Queue:
         UnknownOutcomeError; MemoryError is raised if not even that can be said, and
         then nothing is lost: call it again.
         """
+
+    def meter(self) -> GroupMeter:
+        """How large groups are and how long their commits take; never blocks."""
 
     def paused(self) -> AbstractContextManager[None]:
         """For tests: no commit begins within the block, which one thread must hold."""

@@ -8,6 +8,7 @@ import collections
 import contextlib
 import fcntl
 import hashlib
+import math
 import os
 import secrets
 import threading
@@ -130,6 +131,7 @@ include "core/engine/reads.pxi"
 include "core/engine/lifetime.pxi"
 include "core/engine/group.pxi"
 include "core/engine/clock.pxi"
+include "core/engine/meter.pxi"
 include "core/engine/queue.pxi"
 include "core/engine/watch.pxi"
 

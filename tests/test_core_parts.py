@@ -204,7 +204,8 @@ PARTS: dict[str, dict[str, set[str]]] = {
             "wire",
         },
         "clock": {"group"},
-        "queue": {"clock", "group", "wire"},
+        "meter": set(),
+        "queue": {"clock", "group", "meter", "wire"},
         "watch": set(),
     },
 }

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import crc32c
 import numpy as np
 
 from switch._core import ACCOUNT, OUTCOME, ROW, Ledger, Request, parse_answers
+from switch.audit.crc import crc32c
 from switch.codes import Link, PriceRule, Record, RowFlag
 from tests.core import wire
 from tests.core.quoting import KEYS
@@ -42,7 +42,7 @@ SAMPLE = 40
 def pack_row(row: Row) -> bytes:
     """A whole row, its check included, as the journal holds it."""
     body = row.pack()
-    return body + crc32c.crc32c(body).to_bytes(4, "little")
+    return body + crc32c(body).to_bytes(4, "little")
 
 
 def to_request(ask: Ask) -> Request:

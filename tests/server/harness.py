@@ -85,6 +85,7 @@ class ServerProcess:
             "--tls",
             str(directory / "tls"),
             *("--set", f"map_size={8 << 30}"),
+            *("--metrics", "127.0.0.1:0"),
             *arguments,
         ]
         self._log: IO[bytes] = self.log_path.open("ab")
@@ -102,6 +103,7 @@ class ServerProcess:
         assert line, f"the server ended: {self.log()}"
         ready: dict[str, Any] = json.loads(line)
         self.address: str = ready["address"]
+        self.metrics: str = ready["metrics"]
         self.pid: int = ready["pid"]
         return ready
 

@@ -60,6 +60,9 @@ class FakeContext:
     def time_remaining(self) -> None:
         return None
 
+    def peer(self) -> str:
+        return "ipv4:127.0.0.1:1"
+
     async def abort_with_status(self, status: Any) -> None:
         raise FailedError(status)
 
