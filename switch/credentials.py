@@ -5,7 +5,9 @@ clients, the server and what makes certificates read them alike.
 """
 
 import hashlib
+import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,3 +70,20 @@ def presented_by(file: Path) -> Presented:
     except (OSError, ValueError) as error:
         raise ConfigError(f"{file} is no certificate: {error}") from error
     return presented(read.public_bytes(Encoding.DER))
+
+
+def check_private(path: Path) -> None:
+    """Raise ConfigError unless a key is the server's or root's, and not the world's."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    if found.st_uid not in (0, os.geteuid()):
+        raise ConfigError(
+            f"{path} belongs to the user {found.st_uid}: give it to the server's"
+        )
+    if found.st_mode & (stat.S_IRWXO | stat.S_IWGRP):
+        raise ConfigError(
+            f"{path} is open to others (mode {stat.S_IMODE(found.st_mode):04o}): "
+            "`chmod 600` it if nobody has read it, else replace it"
+        )
