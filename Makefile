@@ -8,7 +8,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 PYTHON := $(BIN)/python
 CYTHON_CODE := $(sort $(shell find switch benchmarks -name '*.pyx' -o -name '*.px[di]'))
-SOURCES := setup.py tools/fetch_lmdb.py $(CYTHON_CODE) $(shell find switch -name '*.h')
+SOURCES := setup.py tools/fetch_lmdb.py $(CYTHON_CODE) $(shell find switch benchmarks -name '*.[ch]')
 # The folders that hold Python of ours.
 PYTHON_CODE := setup.py switch server benchmarks tests tools docs/examples
 PYTEST := $(PYTHON) -m pytest

@@ -79,7 +79,7 @@ if os.environ.get("SWITCH_SYSTEM_LMDB") != "1":
 
 
 def extension(name: str, source: str) -> Extension:
-    """One module of ours."""
+    """One module of ours over the core's parts."""
     return Extension(
         name,
         [source],
@@ -95,10 +95,26 @@ def extension(name: str, source: str) -> Extension:
     )
 
 
+def load_client() -> Extension:
+    """What sends a load and checks its answers."""
+    parts = sorted(glob("benchmarks/client/*.c"))
+    return Extension(
+        "benchmarks._client",
+        ["benchmarks/_client.pyx", *parts],
+        include_dirs=["benchmarks"],
+        libraries=["nghttp2", "ssl", "crypto"],
+        define_macros=macros,
+        extra_compile_args=compile_args,
+        extra_link_args=link_args,
+        depends=[*parts, "benchmarks/client/client.h"],
+    )
+
+
 extensions = [extension("switch._core", "switch/_core.pyx")]
 if "--inplace" in sys.argv:
     # A tool of this checkout: what is installed elsewhere has no benchmarks.
     extensions.append(extension("benchmarks._drive", "benchmarks/_drive.pyx"))
+    extensions.append(load_client())
 setup(
     libraries=libraries,
     ext_modules=cythonize(

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks._client import check
 from benchmarks.beside import COMPARED, in_turn
 from benchmarks.commits import Stretch, check_accepted, commit
 from benchmarks.load_network import Figures
-from benchmarks.messages import Checker, CheckError, Shares, outcome_starts
+from benchmarks.messages import CheckError, Shares, outcome_starts, places
 from benchmarks.network import CENTRES, FIRST_CENTRE, FIRST_SERVICE, make_network
 from benchmarks.quoted import QuotedMaker, Sealer
 from benchmarks.sources import KINDS, message_maker, open_network
@@ -108,11 +109,9 @@ def test_checker_reads_answers_to_quoted_payments() -> None:
     message = maker.take(1)
     payments = read(message)
     reply = answer(payments)
-    checker = Checker(100, layout=maker.layout)
-    checker.add([message], reply, outcome_starts(reply))
-    checker.finish()
-    assert checker.accepted == 100
-    assert checker.amount == sum(one.amount for one in payments)
+    accepted, amount, _ = check(message, reply, payload=100, **places(maker.layout))
+    assert accepted == 100
+    assert amount == sum(one.amount for one in payments)
 
 
 @pytest.mark.parametrize("kind", KINDS[1:])
