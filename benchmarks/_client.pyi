@@ -106,3 +106,11 @@ class Sink:
         """From a signal handler or another thread."""
     def serve(self, listener: int) -> None:
         """Serve on a listening socket's descriptor until stopped."""
+
+def update_keys(
+    address: str, credentials: Credentials, until_ns: int
+) -> tuple[int, bool]:
+    """Change TLS keys on one connection without an end; (how often, was it ended).
+
+    Raises CheckError if it does not come about.
+    """

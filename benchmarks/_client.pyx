@@ -10,6 +10,9 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from benchmarks.messages import CheckError
 
 
+cdef extern from "<stdbool.h>" nogil:
+    ctypedef bint bool
+
 cdef extern from "client/client.h" nogil:
     ctypedef struct SSL_CTX:
         pass
@@ -70,6 +73,9 @@ cdef extern from "client/client.h" nogil:
     int sink_serve(
         int listener, SSL_CTX* tls, const Layout* layout, bint is_stream,
         int* stop, Failure* failure)
+    int flood_keys(
+        SSL_CTX* tls, const char* host, int port, uint64_t until_ns, uint64_t* sent,
+        bool* is_ended, Failure* failure)
 
 TIME, EMPTY, DONE = range(3)
 PAYMENTS, PAYMENT_STATE, NOTHING = range(3)
@@ -331,3 +337,26 @@ cdef class Sink:
                 listener, self.tls, &self.layout, self.is_stream, &self.stopped, &failure)
         if rc != 0:
             raise CheckError(text_of(&failure))
+
+
+def update_keys(address, credentials, uint64_t until_ns):
+    """Change TLS keys on one connection without an end; (how often, was it ended).
+
+    Raises CheckError if it does not come about.
+    """
+    cdef Failure failure
+    cdef uint64_t sent
+    cdef bool is_ended
+    cdef int rc
+    host, _, port = address.rpartition(":")
+    cdef bytes host_bytes = host.encode()
+    cdef const char* host_text = host_bytes
+    cdef int port_number = int(port)
+    cdef SSL_CTX* tls = context(credentials, False, &failure)
+    with nogil:
+        rc = flood_keys(
+            tls, host_text, port_number, until_ns, &sent, &is_ended, &failure)
+        SSL_CTX_free(tls)
+    if rc != 0:
+        raise CheckError(text_of(&failure))
+    return sent, is_ended != 0

@@ -189,4 +189,11 @@ int sink_serve(
     int listener, SSL_CTX* tls, const Layout* layout, bool is_stream,
     volatile int* stop, Failure* failure);
 
+/* --- flood.c: an attacker ---------------------------------------------------------- */
+
+/* Change keys on one connection until a moment or its end; how often. */
+int flood_keys(
+    SSL_CTX* tls, const char* host, int port, uint64_t until_ns, uint64_t* sent,
+    bool* is_ended, Failure* failure);
+
 #endif

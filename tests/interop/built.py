@@ -34,6 +34,6 @@ def go_client() -> Path:
 def node_modules() -> Path:
     """Where npm has put @grpc/grpc-js."""
     lock = ROOT / "tests" / "interop" / "node" / "package-lock.json"
-    return built(
-        "node", [lock], FOLDER / "node" / "node_modules" / ".package-lock.json"
-    )
+    modules = FOLDER / "node" / "node_modules"
+    built("node", [lock], modules / ".package-lock.json")
+    return modules
