@@ -388,6 +388,7 @@ def test_instructions() -> None:
 def test_sets_name_what_there_is() -> None:
     # Others may be added beside; a slip of the pen must not leave a target out.
     known = {"peers", "ledger", "load", "isolation", "singles", "instructions", "scale"}
+    known |= {"abuse"}
     for command in (*QUICK, *FULL):
         assert command.split()[0] in known
     for name in ("ledger", "load"):
