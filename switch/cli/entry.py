@@ -4,9 +4,10 @@ Parses, runs one command, and turns what went wrong into words and an exit code:
 
     0  done
     1  refused by a rule, or not there
-    2  wrong usage, setting, certificate or rights; nothing was done
+    2  wrong usage or rights; nothing was done
     3  the switch (or a ledger) could not be reached, or the outcome is not known
     4  the auditor found something, or a day did not prove right
+    78  a setting, file, directory or certificate cannot be used: one line says which
     130  interrupted
 """
 
@@ -18,6 +19,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,7 +33,7 @@ from switch.console.output import Exit, Screen
 from switch.console.tokens import parse_token
 from switch.console.words import Language, language_of
 from switch.day import command as day
-from switch.errors import SwitchError
+from switch.errors import ConfigError, SwitchError
 from switch.ids import format_id, parse_id
 from switch.money import parse_amount
 from switch.programs import program, tethered
@@ -39,10 +41,16 @@ from switch.simulator import command as simulator
 
 T = TypeVar("T")
 
-_AUDIT_EXITS = {0: Exit.DONE, 1: Exit.FINDINGS, 2: Exit.USAGE, 4: Exit.FINDINGS}
+_AUDIT_EXITS = {
+    0: Exit.DONE,
+    1: Exit.FINDINGS,
+    2: Exit.USAGE,
+    4: Exit.FINDINGS,
+    78: Exit.CONFIG,
+}
 """The auditor's exit codes; its others mean that the ledger could not be read. Damaged
 files are a finding, too."""
-_BACKUP_EXITS = (0, 2, 3, 4, 130)
+_BACKUP_EXITS = (0, 2, 3, 4, 78, 130)
 """Exit codes that copying and verifying give on purpose."""
 _PASSED_ON = ("serve", "audit")
 """Commands whose further arguments are another program's."""
@@ -67,6 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return Exit.UNKNOWN
     except CallError as error:
         return _explain(error, args, screen)
+    except ConfigError as error:
+        screen.note(f"payswitch: {error}")
+        return Exit.CONFIG
     except SwitchError as error:
         screen.note(f"payswitch: {error}")
         return Exit.USAGE
@@ -76,6 +87,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Who read our output has seen enough; nothing can be written to it any more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
+    except OSError as error:
+        if error.filename is None:
+            raise
+        screen.note(f"payswitch: cannot use {error.filename}: {error.strerror}")
+        return Exit.CONFIG
 
 
 def _again(words: Sequence[str], error: LostReplyError) -> str:
@@ -116,6 +132,12 @@ def _serve(args: argparse.Namespace, screen: Screen) -> Exit:
     sys.stdout.flush()
     command = program("server", *args.rest)
     os.execv(command[0], command)  # noqa: S606
+
+
+def _rights(args: argparse.Namespace, screen: Screen) -> Exit:
+    """Show the table by which the server decides, in a process that may read it."""
+    command = program("switch.register.rights", *(["--json"] if args.json else []))
+    return Exit(subprocess.run(tethered(command), check=False).returncode)
 
 
 def _audit(args: argparse.Namespace, screen: Screen) -> Exit:
@@ -226,8 +248,11 @@ def _parser() -> argparse.ArgumentParser:
         epilog=(
             "exit codes: 0 done, 1 refused by a rule or not there, 2 wrong usage or "
             "rights, 3 unreachable or unknown outcome, 4 audit findings, "
-            "130 interrupted"
+            "78 a setting, file or certificate cannot be used, 130 interrupted"
         ),
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"payswitch {version('payswitch')}"
     )
     common, remote = _common(), _remote()
     found = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -235,7 +260,7 @@ def _parser() -> argparse.ArgumentParser:
     def add(
         name: str, run: Callable[[argparse.Namespace, Screen], Exit], text: str
     ) -> argparse.ArgumentParser:
-        has_own = name in (*_PASSED_ON, "backup", "verify", "day", "biller")
+        has_own = name in (*_PASSED_ON, "rights", "backup", "verify", "day", "biller")
         parents = [common] if has_own else [common, remote]
         command = found.add_parser(
             name,
@@ -251,8 +276,10 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     add("serve", _serve, "start the server; `serve --help` says what it takes")
+    add("rights", _rights, "which role may make which call")
     audit = add("audit", _audit, "prove a ledger's directory, beside the switch")
     audit.add_argument("dir", type=Path, metavar="DIR", help="the ledger's directory")
+    add("rights", commands.rights, "which role may call what")
     backup = add("backup", _backup, "copy a ledger, beside the switch, and prove it")
     backup.add_argument("to", type=Path, metavar="TO", help="a directory to be made")
     backup.add_argument(
