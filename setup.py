@@ -9,6 +9,7 @@ SWITCH_TEST_SMALL=1   for one test only: pages, blocks and pieces of a few entri
                       that a small ledger has many of each, into build/small
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -95,26 +96,33 @@ def extension(name: str, source: str) -> Extension:
     )
 
 
-def load_client() -> Extension:
-    """What sends a load and checks its answers."""
-    parts = sorted(glob("benchmarks/client/*.c"))
+def over_tls(name: str, source: str, folder: str, include: str) -> Extension:
+    """A thin face over a folder of C that speaks TLS and HTTP/2."""
+    find = [sys.executable, "tools/find_front.py"]
+    found = json.loads(subprocess.check_output(find, text=True))
     return Extension(
-        "benchmarks._client",
-        ["benchmarks/_client.pyx", *parts],
-        include_dirs=["benchmarks"],
+        name,
+        [source, *sorted(glob(f"{folder}/*.c"))],
+        include_dirs=[include, *found["include_dirs"]],
+        library_dirs=found["library_dirs"],
+        runtime_library_dirs=found["runtime_library_dirs"],
         libraries=["nghttp2", "ssl", "crypto"],
         define_macros=macros,
         extra_compile_args=compile_args,
         extra_link_args=link_args,
-        depends=[*parts, "benchmarks/client/client.h"],
+        depends=[*glob(f"{folder}/*.[ch]")],
     )
 
 
-extensions = [extension("switch._core", "switch/_core.pyx")]
+extensions = [
+    extension("switch._core", "switch/_core.pyx"),
+    over_tls("server._front", "server/_front.pyx", "server/front", "server/front"),
+]
 if "--inplace" in sys.argv:
     # A tool of this checkout: what is installed elsewhere has no benchmarks.
     extensions.append(extension("benchmarks._drive", "benchmarks/_drive.pyx"))
-    extensions.append(load_client())
+    client = ("benchmarks/_client.pyx", "benchmarks/client", "benchmarks")
+    extensions.append(over_tls("benchmarks._client", *client))
 setup(
     libraries=libraries,
     ext_modules=cythonize(
