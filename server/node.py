@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from server import progress
 from server.observer import Observer
@@ -16,9 +16,15 @@ from server.security_log import security_log
 from server.status import StoppingError
 from switch._core import Ledger, Request
 from switch.billing.dispatch import TICK_S, Dispatcher
-from switch.codes import Result
+from switch.codes import Result, Role
 from switch.config import Config
-from switch.errors import DamagedError, DeadError, OverloadError, SwitchError
+from switch.errors import (
+    DamagedError,
+    DeadError,
+    OverloadError,
+    RefusalsSpentError,
+    SwitchError,
+)
 from switch.ledger.committer import Answer, Committer, Reply
 from switch.ledger.exceptions import Exceptions
 from switch.ledger.quotation_keys import KeyRing
@@ -32,8 +38,25 @@ READ_THREADS = 4
 READS_WAITING_MAX = 1_024
 """Blocking reads that may wait for a thread."""
 
+LOOKS_MAX = 64
+"""Short reads that one thread does in one go."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_Look = tuple[asyncio.Future[Any], Callable[[], Any]]
+
+
+def _tell_looks(
+    found: list[tuple[asyncio.Future[Any], Any, BaseException | None]],
+) -> None:
+    for future, result, error in found:
+        if future.done():
+            continue  # its call was given up
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
 
 
 def _note_cancels(_: int, answer: Answer) -> None:
@@ -68,11 +91,14 @@ class Node:
             config, ledger, self.register, call_later=self.loop.call_later
         )
         self.exceptions = Exceptions(ledger)
+        for role in Role:
+            ledger.limit_refusals(role, config.refusals_per_s, config.refusals_at_once)
         self.stopping = False
         self._group = asyncio.Event()
         self._on_stop: set[Callable[[], None]] = set()
         self._readers = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="read")
         self._reads = 0
+        self._looks: list[_Look] = []
         committer.attach(self.loop)
         committer.listen(self._group_done)
         committer.listen(self.dispatch.look)
@@ -166,17 +192,51 @@ class Node:
         finally:
             self._reads -= 1
 
+    async def look(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a short blocking call in a reading thread, with the others of this turn.
+
+        The way to a thread and back costs more than a look at one payment, so that
+        those of a turn share it. Raises as `read`.
+        """
+        if self._reads >= READS_WAITING_MAX:
+            raise OverloadError(f"{self._reads} reads wait; try again later")
+        future: asyncio.Future[T] = self.loop.create_future()
+        if not self._looks:
+            self.loop.call_soon(self._start_looks)
+        self._looks.append((future, lambda: call(*args, **kwargs)))
+        self._reads += 1
+        try:
+            return await future
+        finally:
+            self._reads -= 1
+
+    def _start_looks(self) -> None:
+        looks, self._looks = self._looks, []
+        for first in range(0, len(looks), LOOKS_MAX):
+            self._readers.submit(self._do_looks, looks[first : first + LOOKS_MAX])
+
+    def _do_looks(self, looks: "list[_Look]") -> None:
+        """In a reading thread."""
+        found: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
+        for future, call in looks:
+            try:
+                found.append((future, call(), None))
+            except BaseException as error:  # noqa: BLE001
+                found.append((future, None, error))
+        self.loop.call_soon_threadsafe(_tell_looks, found)
+
     @property
     def reads_count(self) -> int:
         """Blocking reads that run or wait."""
         return self._reads
 
-    def check_whole(self, reply: Reply) -> None:
+    def _check_alone(self, reply: Reply) -> None:
         """Raise DamagedError if a payment, basket or move that came alone met damage.
 
-        `reply` is its answer. Costs nothing until something was found damaged.
+        RefusalsSpentError if it was refused and its sender may have no more refusals.
+        `reply` is its answer. Costs nothing until one of both was met.
         """
-        if not self.ledger.damaged_requests:
+        if not (self.ledger.damaged_requests or self.ledger.refusals_turned_away):
             return
         if isinstance(reply, bytes):
             outcomes = payments_pb2.CreatePaymentsResponse.FromString(reply).outcomes
@@ -185,6 +245,10 @@ class Node:
             result = int(reply[0]["result"])
         if result == Result.DATA_DAMAGED.value:
             raise DamagedError("an entry that it depends on is damaged")
+        if result == Result.TOO_MANY_REFUSALS.value:
+            raise RefusalsSpentError(
+                "too many payments of this sender were refused lately; nothing was done"
+            )
 
     async def commit(self, request: Request) -> Reply:
         """Commit a request and wait until it is durable.
@@ -197,15 +261,26 @@ class Node:
         progress.current().has_committed = True
         return reply
 
+    async def commit_alone(self, request: Request) -> Reply:
+        """Commit one payment, basket or move of a call that takes no more than that.
+
+        Raises what `commit` raises, DamagedError, and RefusalsSpentError if the ledger
+        turned it away: then nothing was done.
+        """
+        reply = await self._commit(request)
+        self._check_alone(reply)
+        progress.current().has_committed = True
+        return reply
+
     async def pay(self, request: Request) -> bytes:
         """Commit one payment, or basket, of a call that takes no more than that.
 
-        Raises what `commit` raises, and BillerBusyError if the ledger turned it away:
-        then nothing was done.
+        Raises what `commit_alone` raises, and BillerBusyError if the ledger turned it
+        away: then nothing was done.
         """
         reply = await self._commit(request)
         assert isinstance(reply, bytes)
-        self.check_whole(reply)
+        self._check_alone(reply)
         self.dispatch.check_reply(reply)
         progress.current().has_committed = True
         return reply

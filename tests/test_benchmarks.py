@@ -503,3 +503,6 @@ def test_singles(mode: str, tmp_path: Path) -> None:
     assert result["payments"] > 0
     assert 0 < result["p50_ms"] <= result["p99_ms"] <= result["max_ms"]
     assert result["bare_p50_ms"] > 0
+    if mode == "open":
+        assert 0 < result["bare_open_p50_ms"] <= result["bare_open_p99_ms"]
+        assert result["bare_open_rows_a_commit"] >= 1

@@ -119,7 +119,8 @@ def _explain(error: CallError, args: argparse.Namespace, screen: Screen) -> Exit
     screen.note(f"payswitch: {error}")
     if error.unreachable and not error.reason:
         screen.note(
-            f"is a switch running at {args.address}? start one with `payswitch serve`"
+            f"is a switch running at {args.address}? "
+            "start one with `payswitch serve --dev`"
         )
     return Exit.UNKNOWN
 
@@ -279,6 +280,7 @@ def _parser() -> argparse.ArgumentParser:
     add("rights", _rights, "which role may make which call")
     audit = add("audit", _audit, "prove a ledger's directory, beside the switch")
     audit.add_argument("dir", type=Path, metavar="DIR", help="the ledger's directory")
+    add("rights", commands.rights, "which role may call what")
     backup = add("backup", _backup, "copy a ledger, beside the switch, and prove it")
     backup.add_argument("to", type=Path, metavar="TO", help="a directory to be made")
     backup.add_argument(

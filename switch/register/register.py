@@ -7,7 +7,7 @@ May use the core, `templates` and `specs`. It holds what the journal's `register
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +35,7 @@ from switch.codes import (
     Role,
 )
 from switch.ledger.templates import get_bytes, people_json, put_bytes
-from switch.specs import TREASURY, NetworkError, ParticipantSpec, ServiceSpec
+from switch.specs import TREASURY, NetworkError, ParticipantSpec, Problem, ServiceSpec
 from switch.tariffs import Fee, day_text
 
 PURPOSE_FLOAT = 0
@@ -99,6 +99,7 @@ class Register:
         self.version = 0
         """Grows whenever something was taken in."""
         self._lock = threading.Lock()
+        self._listeners: list[Callable[[], None]] = []
         self._seen: dict[int, Sequences] = {}
         self._participants: dict[int, Participant] = {}
         self._by_id: dict[str, Participant] = {}
@@ -133,7 +134,14 @@ class Register:
             self._seen.update(now)
             changed = any(changes.values())
             self.version += changed
-            return changed
+        if changed:
+            for listener in self._listeners:
+                listener()
+        return changed
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each change, in the thread that took it in."""
+        self._listeners.append(listener)
 
     def _changes(self, kind: int, now: Sequences) -> list[tuple[int, int]]:
         """(index, sequence) of what is new or newer, ascending by index."""
@@ -388,10 +396,12 @@ def service_tail(spec: ServiceSpec, register: Register) -> bytes:
     heads = [register.find_head(spec.biller, head) for head in spec.heads]
     found = [head.index for head in heads if head]
     if biller is None or len(found) != len(heads):
-        raise NetworkError(f"service {spec.code}: its biller or a head is not there")
+        text = f"service {spec.code}: its biller or a head is not there"
+        raise NetworkError(text, [Problem("services", text)])
     series = register.find_service(spec.series) if spec.series else None
     if spec.series and series is None:
-        raise NetworkError(f"service {spec.code}: there is no service {spec.series}")
+        text = f"service {spec.code}: there is no service {spec.series}"
+        raise NetworkError(text, [Problem("services", text)])
     record = np.zeros(1, SERVICE_RECORD)
     values = {
         "record": int(Record.SERVICE),

@@ -11,15 +11,20 @@ import pytest
 
 from switch.config import (
     BillerConfig,
+    BudgetConfig,
     Config,
     MetricsConfig,
     Retry,
     SecurityLogConfig,
+    TransportConfig,
     load_config,
 )
 from switch.errors import ConfigError
 
-TABLES = (Config, BillerConfig, MetricsConfig, SecurityLogConfig)
+TABLES = (
+    *(Config, BillerConfig, MetricsConfig, SecurityLogConfig),
+    *(TransportConfig, BudgetConfig),
+)
 SETTINGS = [entry for table in TABLES for entry in dataclasses.fields(table)]
 MANUAL = Path(__file__).parents[2] / "docs" / "operating.md"
 
@@ -59,6 +64,14 @@ def test_a_file_and_arguments_before_it(tmp_path: Path) -> None:
     assert config.tls_dir == Config().tls_dir
 
 
+def test_tables_of_the_transport(tmp_path: Path) -> None:
+    file = write(tmp_path, "[transport]\nidle_ms = 5000\nresets_max = 20\n")
+    arguments = {"transport.resets_max": 30, "budget.owner_calls_max": 7}
+    config = load_config(file, **arguments)
+    assert (config.transport.idle_ms, config.transport.resets_max) == (5_000, 30)
+    assert config.budget == BudgetConfig(owner_calls_max=7)
+
+
 def test_an_ipv6_address() -> None:
     assert load_config(host="::1", port=1).address == "[::1]:1"
 
@@ -83,6 +96,13 @@ def test_billers_have_tables(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("prot = 1", "no setting prot"),
+        ("pending_requests_max = 100", "no setting pending_requests_max"),
+        ("transport = 1", "transport must be a table"),
+        ("[transport]\nidle = 1", "transport has no setting idle"),
+        ("[transport]\nidle_ms = 1", "idle_ms must be 1000 to 86400000"),
+        ("[budget]\nowner_calls_max = true", "owner_calls_max must be of type int"),
+        ("message_bytes_max = 67108864", "less than two of message_bytes_max"),
+        ("[budget]\nprocess_bytes_max = 16777216", "less than connection_bytes_max"),
         ("port = 70000", "port must be 0 to 65535"),
         ("port = -1", "port must be"),
         ('port = "7443"', "port must be of type int"),
