@@ -11,6 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from switch.audit.accounts import Accounts
+from switch.audit.certificates import (
+    LAYOUTS,
+    TREASURIES_RULES,
+    Certificates,
+    broken,
+)
 from switch.audit.findings import Findings
 from switch.audit.kinds import SWITCH
 from switch.audit.layout import (
@@ -48,6 +54,7 @@ from switch.codes import (
     Policy,
     PriceRule,
     Record,
+    Result,
     Role,
     RowFlag,
 )
@@ -93,6 +100,7 @@ class Register:
         self.last_window = 0
         self.payable: dict[tuple[int, int], int] = {}
         self.settled: dict[tuple[int, int], int] = {}
+        self.certificates = Certificates()
         self.rules: list[tuple[int, int]] = []
         """Sequence and version of each rules row: from there on these rules run."""
 
@@ -214,8 +222,21 @@ class Register:
             self._service(row, tail)
         elif record == Record.RULES and len(tail) >= RULES_RECORD.itemsize:
             self._rules(row, tail)
+        elif record in LAYOUTS:
+            self._certificate(row, tail)
         elif record != Record.CLOCK:
             self._add("services", row, "the register's record is not known")
+
+    def _certificate(self, row: np.void, tail: bytes) -> None:
+        if wrong := broken(tail):
+            self._add("certificates", row, f"its record {wrong}")
+            return
+        wanted = self.certificates.answer(row, tail, self.roles, len(self.participants))
+        if wanted != Result.OK:
+            self._add("certificates", row, f"it should be {Result(wanted).name}")
+        for text in self.certificates.apply(row, tail):
+            self._add("certificates", row, text)
+        self.sequences[int(tail[0]), int(row["debit"])] = int(row["sequence"])
 
     def _rules(self, row: np.void, tail: bytes) -> None:
         record = np.frombuffer(tail, dtype=RULES_RECORD, count=1)[0]
@@ -244,6 +265,14 @@ class Register:
                 self.may_state = np.concatenate((self.may_state, no))
                 self.promises = np.concatenate((self.promises, no))
             role = int(record["role"])
+            by = self.rules[-1][1] if self.rules else 0
+            if by >= TREASURIES_RULES and self.certificates.takes_last(index, tail):
+                self._add(
+                    "certificates", row, "it takes one of the last two treasuries"
+                )
+            self.certificates.note_participant(
+                index, role, active=bool(record["active"] == 1)
+            )
             self.roles[index] = 1 << role if role in ROLES else 0
             self.active[index] = record["active"] == 1
             self.may_state[index] = record["may_state_dues"] == 1

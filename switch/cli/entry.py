@@ -25,7 +25,15 @@ from typing import TypeVar
 
 import grpc
 
-from switch.cli import bills, commands, counter, exceptions, office, payments
+from switch.cli import (
+    bills,
+    certificates,
+    commands,
+    counter,
+    exceptions,
+    office,
+    payments,
+)
 from switch.client.calls import CallError, LostReplyError
 from switch.client.counter import WAIT_S
 from switch.config import Config
@@ -295,11 +303,8 @@ def _parser() -> argparse.ArgumentParser:
 
     network = found.add_parser("network", help="the register of centres and services")
     verbs = network.add_subparsers(dest="verb", required=True, metavar="VERB")
-    load = verbs.add_parser(
-        "load",
-        help="bring the register to what a file says",
-        parents=[common, remote],
-    )
+    what = "bring the register to what a file says"
+    load = verbs.add_parser("load", help=what, parents=[common, remote])
     load.set_defaults(run=commands.network_load)
     load.add_argument(
         "file", type=Path, nargs="?", metavar="FILE", help="default: the sample network"
@@ -318,14 +323,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_shifts(_verbs(found, "shift", "close and sign a shift", common, remote))
     _add_wallets(add)
     _add_office(add)
+    for one in certificates.add_commands(add):
+        _add_id(one)
     _add_exceptions(add)
     what = "ask for what two people must want; another one approves it"
     _add_proposals(_verbs(found, "propose", what, common, remote))
-    for name, run, text in (
-        ("services", commands.services, "what can be paid"),
-        ("ledger", commands.ledger, "where the ledger stands"),
-    ):
-        add(name, run, text)
+    add("services", commands.services, "what can be paid")
+    add("ledger", commands.ledger, "where the ledger stands")
     simulate = partial(simulator.run, credentials_of=commands.credentials_of)
     biller = add("biller", simulate, "simulate billers that dial in")
     simulator.add_arguments(biller)
