@@ -15,12 +15,14 @@ import socket
 import stat
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2
 
+from server import figures
 from server._front import BIDI, Front
 from server.alarms import Alarms
 from server.certificates import ServerCertificates
@@ -145,7 +147,7 @@ class App:
         open_services = OpenServices()
         transport.serve(open_services.behaviours)
         port = listen(front, config)
-        self._metrics.add_counters("front", front.counters)
+        self._metrics.add("front", partial(figures.front_figures, front, config))
         self._figures_address = self._metrics.listen()
         transport.start()
         try:
@@ -248,6 +250,7 @@ class App:
         supervisor = Supervisor()
         supervisor.start("alarms", Alarms(node).run)
         supervisor.start("certificates", certificates.run)
+        supervisor.start("exceptions", partial(self._metrics.look, node))
         await self._stop.wait()
         await supervisor.stop()
 
