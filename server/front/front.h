@@ -245,6 +245,7 @@ struct front_method {
     int kind;
 };
 
+/* A process with a front ignores SIGPIPE, as Python does: sockets end while they are written. */
 struct front *front_new(const struct front_bounds *bounds, const struct front_method *methods,
                         size_t methods_count); /* NULL: no memory, or no descriptors */
 void front_free(struct front *front);          /* stopped, or never started */
