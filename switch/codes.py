@@ -490,7 +490,7 @@ PROPOSE_ADVANCE = 264
 PROPOSAL_LIFE_NS = 30 * 24 * 3600 * 10**9
 """A proposal that is so old is not approved any more."""
 
-RULES_VERSION = 5
+RULES_VERSION = 6
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

@@ -54,7 +54,7 @@ def _list(
         size = min(size, HISTORIES_MAX)
     after = arguments.read_token(request.page_token, _NO_ACCOUNT)
     while True:
-        items, as_of = exceptions.find(wanted, now_ns)
+        items, as_of, more = exceptions.find(wanted, now_ns)
         first = int(np.searchsorted(items["sequence"], after, "right"))
         page = items[first : first + size]
         if exceptions.are_whole(page):
@@ -70,6 +70,7 @@ def _list(
         as_of_sequence=as_of,
         damaged_sequences=[] if after else damaged[:DAMAGED_MAX],
         damaged_count=len(damaged),
+        more_count=0 if after else more,
     )
 
 
