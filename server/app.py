@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,10 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from server.alarms import Alarms
 from server.gate import Gate
 from server.interceptors import service_handlers
+from server.metrics import Metrics
 from server.node import Node
+from server.observer import Observer
+from server.security_log import security_log
 from server.services.admin import AdminService
 from server.services.billers import BillerService
 from server.services.counter import CounterService
@@ -78,6 +82,10 @@ SERVICES: tuple[ServiceDescriptor, ...] = tuple(
 )
 
 
+Ready = Callable[[str, str, Ledger], None]
+"""Told once calls are taken: the address of calls, that of figures, the ledger."""
+
+
 def channel_options(config: Config) -> list[tuple[str, int]]:
     """What the transport is told. Bounds first; none of them is the default."""
     pending = config.pending_requests_max
@@ -114,13 +122,22 @@ class App:
         self._stop = asyncio.Event()
         self._dead = False
 
-    async def run(self, ready: Callable[[str, Ledger], None]) -> int:
+    async def run(self, ready: Ready) -> int:
         """Serve until SIGTERM or SIGINT; return the exit code.
 
-        The port is there from the first moment; `ready` is called with the address
-        once calls are taken. Raises ConfigError, BusyError, ClockError, StorageError if
-        it cannot start.
+        The port is there from the first moment; `ready` is called with the addresses
+        of calls and of figures once calls are taken. Raises ConfigError, BusyError,
+        ClockError, StorageError if it cannot start.
         """
+        self._observer = Observer(security_log(self._config))
+        self._metrics = Metrics(self._config, self._observer, self._progress.text)
+        try:
+            return await self._run(ready)
+        finally:
+            self._metrics.stop()
+            self._observer.security.stop()
+
+    async def _run(self, ready: Ready) -> int:
         config = self._config
         certificate, key, authority = server_credentials(
             config.tls_dir, config.trust_domain
@@ -136,6 +153,9 @@ class App:
         gate = Gate(self._progress.text, REGISTERED)
         health_service = await add_gate(server, gate)
         port = bind(server, config, credentials)
+        self._metrics.set_certificate("server", certificate)
+        self._metrics.set_certificate("authority", authority)
+        self._figures_address = self._metrics.listen()
         await server.start()
         try:
             ledger = await self._open()
@@ -205,16 +225,14 @@ class App:
                 queue_bytes_max=config.queue_bytes_max,
                 on_death=die,
             )
-            node = Node(config, ledger, committer)
+            node = Node(config, ledger, committer, self._observer)
             committer.start(accept_clock=config.accept_clock)
         except BaseException:
             ledger.close()
             raise
         return node
 
-    async def _serve(
-        self, node: Node, port: int, ready: Callable[[str, Ledger], None]
-    ) -> None:
+    async def _serve(self, node: Node, port: int, ready: Ready) -> None:
         """Take calls until a signal comes or the ledger dies."""
         tune_interpreter()
         address = self._config.replace(port=port).address
@@ -224,9 +242,13 @@ class App:
             node.ledger.sequence,
             LMDB_VERSION,
         )
-        ready(address, node.ledger)
+        self._observer.security.start()
+        self._observer.security.act("start", address=address)
+        self._metrics.become_ready(node)
+        ready(address, self._figures_address, node.ledger)
         supervisor = Supervisor()
         supervisor.start("alarms", Alarms(node).run)
+        supervisor.start("exceptions", partial(self._metrics.look, node))
         await self._stop.wait()
         await supervisor.stop()
 
@@ -241,7 +263,10 @@ class App:
         health_service: health.aio.HealthServicer,
     ) -> int:
         """Stop taking calls, answer those taken, close the ledger."""
-        log.info("stopping: %s", "the ledger is dead" if self._dead else "as asked")
+        why = "the ledger is dead" if self._dead else "as asked"
+        log.info("stopping: %s", why)
+        self._metrics.become_unready(f"the server is stopping: {why}")
+        self._observer.security.act("stop", why=why)
         grace_s = DEATH_GRACE_S if self._dead else float(self._config.drain_s)
         until_s = node.loop.time() + grace_s
         await health_service.enter_graceful_shutdown()
@@ -250,6 +275,7 @@ class App:
         if self._dead:
             # Nothing of this process may touch the ledger again, not even to close it.
             log.critical("stopped with exit code %d", EXIT_DEAD)
+            self._observer.security.stop()
             logging.shutdown()
             os._exit(EXIT_DEAD)
         left_s = max(until_s - node.loop.time(), 0)

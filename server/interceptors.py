@@ -6,6 +6,7 @@ them so, all others get the generated class.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from time import perf_counter
 from typing import Any, TypeVar
 
 import grpc
@@ -15,6 +16,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from server import progress
 from server.node import Node
+from server.observer import ACTS
 from server.status import Context, LateError, abort
 from switch.errors import WireError
 from switch.register.identity import Identity, identify
@@ -35,6 +37,7 @@ def admit(node: Node, method: str, context: Context) -> Identity:
     Raises IdentityError, ForbiddenError, LateError, StoppingError.
     """
     caller = identify(context.auth_context(), node.register, node.config.trust_domain)
+    progress.current().caller = caller
     allow(caller, method)
     node.check_running()
     left_s: float | None = context.time_remaining()
@@ -76,18 +79,28 @@ def _handler(
     return grpc.unary_unary_rpc_method_handler(_unary(node, name, request, behaviour))
 
 
-def _guard(name: str, call: Call) -> Call:
-    """`call`, with every error turned into a status."""
+def _guard(node: Node, name: str, call: Call) -> Call:
+    """`call`, with every error turned into a status, and noted when it is over."""
+    ended, number = node.observer.ended, node.observer.calls.numbers[name]
 
     async def guarded(request: Any, context: Context) -> Any:
         so_far = progress.begin()
+        begun = perf_counter()
+        failed: BaseException | None = None
         try:
             return await call(request, context)
-        except grpc.aio.BaseError:
+        except grpc.aio.BaseError as error:
             # The transport's own: the call is over already.
+            failed = error
             raise
         except Exception as error:  # noqa: BLE001
+            failed = error
             await abort(context, name, error, has_committed=so_far.has_committed)
+        except BaseException as error:
+            failed = error
+            raise
+        finally:
+            ended(number, so_far.caller, perf_counter() - begun, failed, context)
 
     return guarded
 
@@ -97,7 +110,7 @@ def _raw_unary(node: Node, name: str, behaviour: RawUnary) -> Call:
     def call(body: bytes, context: Context) -> Awaitable[bytes]:
         return behaviour(body, admit(node, name, context))
 
-    return _guard(name, call)
+    return _guard(node, name, call)
 
 
 def _unary(node: Node, name: str, kind: type[R], behaviour: Unary) -> Call:
@@ -106,7 +119,21 @@ def _unary(node: Node, name: str, kind: type[R], behaviour: Unary) -> Call:
         response = await behaviour(_parse(kind, body), caller)
         return response.SerializeToString()
 
-    return _guard(name, call)
+    async def act(body: bytes, context: Context) -> bytes:
+        """The same of a call that is a line of the security log, however it ends."""
+        caller = admit(node, name, context)
+        request = _parse(kind, body)
+        response, failed = None, None
+        try:
+            response = await behaviour(request, caller)
+        except BaseException as error:
+            failed = error
+            raise
+        finally:
+            node.observer.acted(name, caller, request, response, failed, context)
+        return response.SerializeToString()
+
+    return _guard(node, name, act if name in ACTS else call)
 
 
 def _pages(node: Node, name: str, kind: type[R], behaviour: Pages) -> Call:
@@ -115,14 +142,14 @@ def _pages(node: Node, name: str, kind: type[R], behaviour: Pages) -> Call:
         async for response in behaviour(_parse(kind, body), caller):
             await context.write(response.SerializeToString())
 
-    return _guard(name, call)
+    return _guard(node, name, call)
 
 
 def _stream(node: Node, name: str, behaviour: RawStream) -> Call:
     def call(_: object, context: Context) -> Awaitable[None]:
         return behaviour(context, admit(node, name, context))
 
-    return _guard(name, call)
+    return _guard(node, name, call)
 
 
 def _parse(kind: type[R], body: bytes) -> R:

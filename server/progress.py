@@ -6,13 +6,17 @@ threads that it uses are given it. Its error's status is made with it.
 
 from contextvars import ContextVar
 
+from switch.register.identity import Identity
+
 
 class Progress:
     """How far one call has come."""
 
-    __slots__ = ("has_committed",)
+    __slots__ = ("caller", "has_committed")
 
     def __init__(self) -> None:
+        self.caller: Identity | None = None
+        """Who called, once that is known."""
         self.has_committed = False
         """Something that it asked for may be durable."""
 

@@ -26,6 +26,7 @@ from switch.errors import (
     DamagedError,
     DeadError,
     OverloadError,
+    RefusalsSpentError,
     SpaceError,
     StorageError,
     SwitchError,
@@ -43,6 +44,8 @@ PROBLEMS_MAX = 16
 """Fields of one request that are named; its text says how many more there are."""
 RETRY_MS = 100
 """How long a caller who is turned away should wait, in RetryInfo."""
+REFUSALS_RETRY_MS = 1_000
+"""The same after too many refusals."""
 OPENING_RETRY_MS = 1_000
 """The same while the ledger is being opened."""
 
@@ -113,7 +116,10 @@ def _bad_request(error: Exception) -> list[Message]:
         several = error.problems[:PROBLEMS_MAX]
         fields = [violation(field=one.field, description=one.text) for one in several]
         return [error_details_pb2.BadRequest(field_violations=fields)]
-    field = error.field if isinstance(error, ArgumentError) else ""
+    field = error.field if isinstance(error, ArgumentError | WireError) else ""
+    if not field:
+        # A violation names a field, and what is no message has none.
+        return [_info("MALFORMED", outcome="not_done")]
     text = error.text if isinstance(error, ArgumentError) else str(error)
     one = violation(field=field, description=text)
     return [error_details_pb2.BadRequest(field_violations=[one])]
@@ -174,6 +180,14 @@ _TABLE: tuple[tuple[type[Exception], int, _Details], ...] = (
         lambda error: [
             _info("BILLER_UNAVAILABLE", outcome="not_done"),
             _retry(_pause_ms(error)),
+        ],
+    ),
+    (
+        RefusalsSpentError,
+        code_pb2.RESOURCE_EXHAUSTED,
+        lambda _: [
+            _info("REFUSALS_SPENT", outcome="not_done"),
+            _retry(REFUSALS_RETRY_MS),
         ],
     ),
     (
@@ -239,6 +253,16 @@ def _describe(error: Exception) -> tuple[int, str, list[Message]]:
         if isinstance(error, kind):
             return code, str(error), details(error)
     return code_pb2.INTERNAL, "internal error", []
+
+
+def code_of(error: BaseException) -> int:
+    """The status that a call ends with for an error; CANCELLED for who went away."""
+    if not isinstance(error, Exception) or isinstance(error, grpc.aio.BaseError):
+        return int(code_pb2.CANCELLED)
+    for kind, code, _ in _TABLE:
+        if isinstance(error, kind):
+            return int(code)
+    return int(code_pb2.INTERNAL)
 
 
 def reason_of(error: Exception) -> str:

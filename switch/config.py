@@ -114,6 +114,48 @@ class BillerConfig:
         return dataclasses.replace(self, **typed)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsConfig:
+    """Where figures are read. Immutable; `ConfigError` if a value is out of bounds."""
+
+    host: str = "127.0.0.1"
+    """Address that figures are read at; nobody is asked for a certificate there."""
+    port: int = _bounded(7444, 0, 65_535)
+    """Its port; 0 lets the system choose."""
+    connections_max: int = _bounded(16, 1, 1_024)
+    """Connections at a time; more are closed at once."""
+    request_ms: int = _bounded(10_000, 100, 60_000)
+    """Milliseconds from a connection to the end of its answer."""
+    cases_s: int = _bounded(60, 1, 86_400)
+    """Seconds between two looks through the list of exceptions."""
+
+    def __post_init__(self) -> None:
+        for entry in dataclasses.fields(self):
+            _check(entry, getattr(self, entry.name))
+        if not self.host:
+            raise ConfigError("metrics.host is empty; 127.0.0.1 is this machine only")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityLogConfig:
+    """Where the security log is kept, and how much of it. Immutable; `ConfigError`."""
+
+    directory: str = ""
+    """Its directory; empty: `security` in the ledger's directory."""
+    days: int = _bounded(366, 1, 36_600)
+    """Days that it is kept; a day is a file."""
+    day_bytes_max: int = _bounded(16 * MIB, 64 * KIB, 4 * GIB)
+    """Bytes of one day; beyond it only acts are written singly, all else as sums."""
+
+    def __post_init__(self) -> None:
+        for entry in dataclasses.fields(self):
+            _check(entry, getattr(self, entry.name))
+
+
+_TABLES = {"metrics": MetricsConfig, "security_log": SecurityLogConfig}
+"""Tables of the file that are settings and nothing else."""
+
+
 def _codes(values: object, origin: str) -> dict[str, Retry]:
     words = [one.value for one in Retry]
     if not isinstance(values, Mapping) or not set(values.values()) <= set(words):
@@ -161,6 +203,11 @@ class Config:
     queue_bytes_max: int = _bounded(64 * MIB, 4 * MIB, 4 * GIB)
     """Bytes of tail that may wait for a commit."""
 
+    refusals_per_s: int = _bounded(20, 1, 1_000_000)
+    """Refusals of one participant a second that become rows."""
+    refusals_at_once: int = _bounded(8_190, 16, 1_000_000)
+    """As many may come at once; beyond both a refusal is not recorded."""
+
     # Calls.
     message_bytes_max: int = _bounded(4 * MIB, 64 * KIB, 64 * MIB)
     """Bytes of one request message."""
@@ -189,6 +236,12 @@ class Config:
     billers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What is different for some: a table [billers.ID] for each."""
 
+    # What is seen.
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    """Where figures are read: the table [metrics]."""
+    security_log: SecurityLogConfig = field(default_factory=SecurityLogConfig)
+    """What is kept of who was turned away and who decided: [security_log]."""
+
     def __post_init__(self) -> None:
         for entry in dataclasses.fields(self):
             if entry.name != "billers":
@@ -205,8 +258,13 @@ class Config:
     @property
     def address(self) -> str:
         """`host:port`, an IPv6 host in brackets."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        return join_address(self.host, self.port)
+
+    @property
+    def security_dir(self) -> Path:
+        """The directory of the security log."""
+        named = self.security_log.directory
+        return Path(named) if named else self.data_dir / "security"
 
     def biller_of(self, name: str) -> BillerConfig:
         """The settings for the biller with this participant id."""
@@ -220,6 +278,11 @@ class Config:
         """
         values = {name: value for name, value in changes.items() if value is not None}
         return _build(self, values, "an argument")
+
+
+def join_address(host: str, port: int) -> str:
+    """`host:port`, an IPv6 host in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _check(entry: dataclasses.Field[Any], value: object) -> None:
@@ -246,9 +309,14 @@ def _build(base: Config, values: Mapping[str, Any], origin: str) -> Config:
         else value
         for name, value in values.items()
     }
-    for name in ("biller", "billers"):
+    for name in ("biller", "billers", *_TABLES):
         if not isinstance(typed.get(name, {}), Mapping):
             raise ConfigError(f"{name} must be a table")
+    for name, kind in _TABLES.items():
+        if name in typed:
+            known = {entry.name for entry in dataclasses.fields(kind)}
+            _check_names(typed[name], known, f"{origin}: {name}")
+            typed[name] = dataclasses.replace(getattr(base, name), **typed[name])
     if "biller" in typed:
         typed["biller"] = base.biller.replace(typed["biller"], f"{origin}: biller")
     if "billers" in typed:
@@ -300,5 +368,9 @@ def load_config(path: Path | None = None, **arguments: Any) -> Config:
         for name in ("data_dir", "tls_dir"):
             if isinstance(values.get(name), str):
                 values[name] = path.parent / values[name]
+        log = values.get("security_log")
+        named = log.get("directory") if isinstance(log, dict) else None
+        if named and isinstance(named, str):
+            values["security_log"]["directory"] = str(path.parent / named)
         config = _build(config, values, str(path))
     return config.replace(**arguments)

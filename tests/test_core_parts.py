@@ -102,6 +102,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
         "resolve": {"claims", "fields", "holds", "rows", "standing", "store"},
         "treasury": {"claims", "keys", "lookup", "payment", "register", "rows"},
         "answer": {"holds", "keys", "kinds", "rows", "treasury"},
+        "refusals": {"rows"},
         "evidence": {
             "answer",
             "fields",
@@ -133,6 +134,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
             "payment",
             "prices",
             "references",
+            "refusals",
             "register",
             "resolve",
             "rows",
@@ -202,7 +204,8 @@ PARTS: dict[str, dict[str, set[str]]] = {
             "wire",
         },
         "clock": {"group"},
-        "queue": {"clock", "group", "wire"},
+        "meter": set(),
+        "queue": {"clock", "group", "meter", "wire"},
         "watch": set(),
     },
 }

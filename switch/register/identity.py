@@ -12,7 +12,7 @@ from typing import Protocol
 
 from switch.codes import Role
 from switch.credentials import SPIFFE
-from switch.errors import SwitchError
+from switch.errors import SwitchError, shown
 from switch.specs import TREASURY, ParticipantSpec
 
 SAN_KEY = "x509_subject_alternative_name"
@@ -93,5 +93,5 @@ def parse_names(names: Iterable[bytes], domain: str) -> tuple[Role, str]:
     try:
         role = Role[match[2].upper()]
     except KeyError:
-        raise IdentityError(f"{match[2]} is not a role") from None
+        raise IdentityError(f"{shown(match[2])} is not a role") from None
     return role, match[3]

@@ -60,6 +60,9 @@ class FakeContext:
     def time_remaining(self) -> None:
         return None
 
+    def peer(self) -> str:
+        return "ipv4:127.0.0.1:1"
+
     async def abort_with_status(self, status: Any) -> None:
         raise FailedError(status)
 
@@ -114,9 +117,12 @@ class Inside:
 
 
 @asynccontextmanager
-async def inside(path: Path, clock: Clock | None = None) -> AsyncIterator[Inside]:
+async def inside(
+    path: Path, clock: Clock | None = None, **options: Any
+) -> AsyncIterator[Inside]:
     """A node that is ready."""
-    ledger = Ledger(str(path / "ledger"), map_size=MAP_SIZE, reserve_size=0)
+    where = str(path / "ledger")
+    ledger = Ledger(where, map_size=MAP_SIZE, reserve_size=0, **options)
     one = Inside(ledger, clock)
     one.committer.start()
     try:
