@@ -107,6 +107,7 @@ class App:
         self._progress = Progress()
         self._stop = asyncio.Event()
         self._dead = False
+        self._is_certified = False
 
     async def run(self, ready: Ready) -> int:
         """Serve until SIGTERM or SIGINT; return the exit code.
@@ -254,7 +255,9 @@ class App:
         """The server has a certificate, its first or another."""
         self._metrics.set_certificate("server", certificate)
         self._metrics.set_certificate("authority", authority)
-        self._observer.security.act("certificates")
+        if self._is_certified:
+            self._observer.security.act("certificates")
+        self._is_certified = True
 
     def _die(self) -> None:
         self._dead = True
