@@ -202,7 +202,9 @@ PARTS: dict[str, dict[str, set[str]]] = {
             "wire",
         },
         "clock": {"group"},
-        "queue": {"clock", "group", "wire"},
+        "senders": set(),
+        "takers": {"senders"},
+        "queue": {"clock", "group", "senders", "takers", "wire"},
         "watch": set(),
     },
 }
