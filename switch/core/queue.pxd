@@ -52,8 +52,8 @@ cdef struct Call:             # one request of a group
     uint64_t tail_max         # bytes that it can add to the group's tail
     void* owner               # keeps the bytes alive until the answer is taken, or NULL
     Wait* wait                # who blocks for the answer; NULL: it is taken by its tag
-    uint32_t next             # number + 1 of the next call of its part, or slot + 1 of the
-                              # next one that waits behind it; 0 at the end
+    uint32_t next             # number + 1 of its part's next call; before it slot + 1 of the
+    # sender's next one that waits; 0 at the end
     uint8_t form
     uint8_t taker             # who takes the answer, unless somebody waits for it
 

@@ -242,8 +242,9 @@ def test_without_memory_no_answer_is_lost(queue: Queue, funded: Network) -> None
             for tag, ids in sent.items():
                 queue.submit(payments(funded, ids), tag)
             queue.submit(refused(3), 4)
+        # Once it waits again, both groups are handed over.
         until(lambda: queue.rows_waiting == 0)
-        time.sleep(0.02)
+        queue.commit(refused())
         groups: list[Any] = []
         for nth in (at, 1 << 20):
             taken: list[Any] = []

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ DONE_GROUPS_MAX = 8
 SENDERS_MAX = 8_192
 FULL = -40005
 STOPPED = -40006
+Taken = tuple[int, list[tuple[int, int, int, bytes]]]
 ROWS_MAX = 16 * GROUP_MAX
 TAIL_MAX = 64 << 20
 
@@ -57,13 +59,13 @@ class Steps:
         for number in range(DONE_GROUPS_MAX):
             assert self.taker.submit(message(1), 1, 1, 0) == 0, number
             until(lambda: self.queue.rows_waiting == 0)
-        self.left = DONE_GROUPS_MAX
         # One more is made only when one of these is released.
+        self.left = DONE_GROUPS_MAX
         self.made: list[list[int]] = []
         self.taken: list[list[int]] = []
 
     def submit(self, sender: int, rows: int) -> int:
-        """A call of so many rows; its tag, or 0 if it finds no room, as in the model."""
+        """A call of so many rows; its tag, or 0 if it finds no room."""
         call = Call(self.tags + 1, rows, tail_of(rows))
         took = self.model.add(sender, call)
         rc = self.taker.submit(message(rows), rows, sender, call.tag)
@@ -71,7 +73,8 @@ class Steps:
         self.tags += took
         return call.tag if took else 0
 
-    def take(self) -> list[int] | None:
+    def take(self) -> list[int]:
+        """The tags of the next group that was made."""
         taken = None
         while taken is None:
             taken = self.taker.take()
@@ -226,7 +229,7 @@ def answers(biller: int, rows: int) -> Request:
 def test_answers_come_first_in_half_of_a_group(ledger: Ledger) -> None:
     queue = Queue(ledger, gather_s=0)
     queue.fileno()
-    groups = []
+    groups: list[Any] = []
     queue.start()
     with queue.paused():
         queue.submit(Request.payments(message(1), 1, 0), 1)
@@ -237,7 +240,7 @@ def test_answers_come_first_in_half_of_a_group(ledger: Ledger) -> None:
             for _ in range(5):
                 queue.submit(answers(biller, 1_000), biller)
     end = time.monotonic() + WAIT_S
-    while queue.rows_waiting or not groups or sum(map(sum_rows, groups)) < 26_001:
+    while sum(rows for _, parts in groups for _, rows, _ in parts) < 26_001:
         assert time.monotonic() < end
         select.select([queue.fileno()], [], [], 1.0)
         groups += queue.take()
@@ -251,18 +254,24 @@ def test_answers_come_first_in_half_of_a_group(ledger: Ledger) -> None:
     assert rows[0] == {1: 1}
 
 
-def sum_rows(group: tuple[object, list[tuple[int, int, object]]]) -> int:
-    return sum(rows for _, rows, _ in group[1])
-
-
 # --- takers ---------------------------------------------------------------------------
 
 
-def take_all(taker: Taker) -> list[tuple[int, list[tuple[int, int, int, bytes]]]]:
-    groups = []
+def take_all(taker: Taker) -> list[Taken]:
+    groups: list[Taken] = []
     while (taken := taker.take()) is not None:
         groups.append(taken)
         taker.release()
+    return groups
+
+
+def take_some(taker: Taker) -> list[Taken]:
+    groups: list[Taken] = []
+    end = time.monotonic() + WAIT_S
+    while not groups:
+        assert time.monotonic() < end
+        select.select([taker.fileno()], [], [], 1.0)
+        groups = take_all(taker)
     return groups
 
 
@@ -279,12 +288,7 @@ def test_each_taker_gets_its_own_of_a_group(ledger: Ledger) -> None:
                 assert taker.submit(message(number), number, number, tag) == 0
             queue.submit(Request.payments(message(4), 9, 0), tag)
     for number, taker in enumerate(takers[:2], 1):
-        assert select.select([taker.fileno()], [], [], WAIT_S)[0]
-        groups: list[tuple[int, list[tuple[int, int, int, bytes]]]] = []
-        until(
-            lambda taker=taker, groups=groups: groups.extend(take_all(taker)) or groups
-        )  # type: ignore[misc]
-        [(rc, parts)] = groups
+        [(rc, parts)] = take_some(taker)
         assert rc == 0
         assert [(tag, rows) for tag, rows, _, _ in parts] == [
             (5, 2 * number),
@@ -325,16 +329,6 @@ def test_a_taker_that_sleeps_holds_up_others_by_its_own_calls_only(
     [(rc, parts)] = take_some(taker)
     assert [one[0] for one in parts] == [99]
     assert queue.stop(WAIT_S)
-
-
-def take_some(taker: Taker) -> list[tuple[int, list[tuple[int, int, int, bytes]]]]:
-    groups: list[tuple[int, list[tuple[int, int, int, bytes]]]] = []
-    end = time.monotonic() + WAIT_S
-    while not groups:
-        assert time.monotonic() < end
-        select.select([taker.fileno()], [], [], 1.0)
-        groups = take_all(taker)
-    return groups
 
 
 def test_takers_have_a_bound(ledger: Ledger) -> None:
