@@ -7,8 +7,9 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 PYTHON := $(BIN)/python
-CYTHON_CODE := $(sort $(shell find switch benchmarks -name '*.pyx' -o -name '*.px[di]'))
-SOURCES := setup.py tools/fetch_lmdb.py $(CYTHON_CODE) $(shell find switch -name '*.h')
+CYTHON_CODE := $(sort $(shell find switch server benchmarks -name '*.pyx' -o -name '*.px[di]'))
+SOURCES := setup.py tools/fetch_lmdb.py tools/find_front.py $(CYTHON_CODE) \
+    $(shell find switch server -name '*.[ch]')
 # The folders that hold Python of ours.
 PYTHON_CODE := setup.py switch server benchmarks tests tools docs/examples
 PYTEST := $(PYTHON) -m pytest
@@ -30,7 +31,7 @@ venv: .venv/ready.stamp  ## make .venv only
 	@touch $@
 
 .venv/core.stamp: .venv/ready.stamp pyproject.toml $(SOURCES) \
-    $(if $(wildcard switch/_core.*.so),,missing)
+    $(if $(wildcard switch/_core.*.so),,missing) $(if $(wildcard server/_front.*.so),,missing)
 	$(PYTHON) setup.py --quiet build_clib build_ext --inplace
 	@# The command and the metadata; the core is up to date by now.
 	@if ! [ .venv/installed.stamp -nt pyproject.toml ] \
@@ -73,7 +74,7 @@ check-lint: build
 .PHONY: check-types
 check-types: build
 	$(BIN)/mypy $(PYTHON_CODE)
-	$(PYTHON) -m mypy.stubtest switch._core --mypy-config-file pyproject.toml \
+	$(PYTHON) -m mypy.stubtest switch._core server._front --mypy-config-file pyproject.toml \
 	    --allowlist tools/stubtest_allowlist.txt
 
 .PHONY: check-proto
@@ -160,7 +161,7 @@ lock: .venv/ready.stamp  ## write requirements.lock anew with the newest release
 
 .PHONY: clean
 clean:  ## remove what was built; ./data stays
-	rm -rf .venv build switch/*.so switch/_core.c benchmarks/*.so payswitch.egg-info
+	rm -rf .venv build switch/*.so switch/_core.c server/*.so server/_front.c benchmarks/*.so payswitch.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: help

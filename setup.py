@@ -9,6 +9,7 @@ SWITCH_TEST_SMALL=1   for one test only: pages, blocks and pieces of a few entri
                       that a small ledger has many of each, into build/small
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -95,7 +96,25 @@ def extension(name: str, source: str) -> Extension:
     )
 
 
-extensions = [extension("switch._core", "switch/_core.pyx")]
+def front_extension() -> Extension:
+    """The front door: TLS and HTTP/2 in C, with a thin face."""
+    find = [sys.executable, "tools/find_front.py"]
+    found = json.loads(subprocess.check_output(find, text=True))
+    return Extension(
+        "server._front",
+        ["server/_front.pyx", *sorted(glob("server/front/*.c"))],
+        include_dirs=["server/front", *found["include_dirs"]],
+        library_dirs=found["library_dirs"],
+        runtime_library_dirs=found["runtime_library_dirs"],
+        libraries=["nghttp2", "ssl", "crypto"],
+        define_macros=macros,
+        extra_compile_args=compile_args,
+        extra_link_args=link_args,
+        depends=glob("server/front/*.h"),
+    )
+
+
+extensions = [extension("switch._core", "switch/_core.pyx"), front_extension()]
 if "--inplace" in sys.argv:
     # A tool of this checkout: what is installed elsewhere has no benchmarks.
     extensions.append(extension("benchmarks._drive", "benchmarks/_drive.pyx"))

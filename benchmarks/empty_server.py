@@ -2,9 +2,9 @@
 
     python -m benchmarks.empty_server --tls DIRECTORY
 
-The same library, options, event loop, interpreter settings and mutual TLS as `python -m
-server`, and a handler that gets the bytes of a payment and gives none. Prints its
-address as JSON; ends with SIGTERM.
+grpc.aio with the event loop, the interpreter settings and the mutual TLS of `python -m
+server`, and a handler that gets the bytes of a payment and gives none: what the front
+door is measured against. Prints its address as JSON; ends with SIGTERM.
 """
 
 import argparse
@@ -17,9 +17,14 @@ import grpc
 import uvloop
 
 from benchmarks.client_process import EMPTY
-from server.app import channel_options, tune_interpreter
+from server.app import tune_interpreter
 from switch.authority.certificates import server_credentials
-from switch.config import Config
+
+OPTIONS = [
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_concurrent_streams", 4_096),
+    ("grpc.max_allowed_incoming_connections", 10_000),
+]
 
 
 async def call(_: bytes, __: object) -> bytes:
@@ -29,11 +34,11 @@ async def call(_: bytes, __: object) -> bytes:
 
 async def serve(tls: Path) -> None:
     """Serve until SIGTERM."""
-    certificate, key, authority = server_credentials(tls).read()
+    certificate, key, authority = server_credentials(tls, dev=True).read()
     credentials = grpc.ssl_server_credentials(
         [(key, certificate)], authority, require_client_auth=True
     )
-    server = grpc.aio.server(options=channel_options(Config()))
+    server = grpc.aio.server(options=OPTIONS)
     _, service, method = EMPTY.split("/")
     handler: grpc.RpcMethodHandler[bytes, bytes]
     handler = grpc.unary_unary_rpc_method_handler(call)

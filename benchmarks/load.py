@@ -14,7 +14,7 @@ and pays from another process with a harness's certificate:
     stream   StreamPayments, one payment a message, answers coalesced by the server
     bills    the same for services that their billers confirm: `benchmarks.bills`
     empty    the same calls as unary to a grpc.aio handler that does nothing, in a
-             server of its own (`benchmarks.empty_server`): what gRPC alone takes
+             server of its own (`benchmarks.empty_server`): what grpc.aio alone takes
 
 Every payment has a distinct id and a distinct bill, and passes a service's amount rule,
 a claim, the centre's daily counters and a receipt. A payment counts when its durable

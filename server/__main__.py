@@ -50,8 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         config = configure(options)
-        # grpc.aio takes several turns of the event loop for each call; uvloop's
-        # turns are compiled.
+        # Each call takes turns of the event loop; uvloop's are compiled.
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(serve(config, options.ready_file))
     except ConfigError as error:
@@ -122,6 +121,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="start although the last entry is more than a day old, or yet to come",
     )
     parser.add_argument(
+        "--dev",
+        action="store_true",
+        default=None,
+        help="make a development authority in the --tls directory, and what it lacks",
+    )
+    parser.add_argument(
         "--ready-file", type=Path, help="file to write when calls are taken"
     )
     parser.add_argument(
@@ -140,6 +145,7 @@ def configure(options: argparse.Namespace) -> Config:
         "data_dir": options.data,
         "tls_dir": options.tls,
         "accept_clock": options.accept_clock,
+        "dev": options.dev,
     }
     if options.listen is not None:
         values["host"], values["port"] = split_address(options.listen)

@@ -11,26 +11,39 @@ import gc
 import logging
 import os
 import signal
+import socket
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import grpc
 from google.protobuf.descriptor import ServiceDescriptor
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+from grpc_health.v1 import health_pb2
 
+from server._front import BIDI, Front
 from server.alarms import Alarms
-from server.gate import Gate
-from server.interceptors import service_handlers
+from server.certificates import ServerCertificates
+from server.door import Door
+from server.interceptors import (
+    full_name,
+    kind_of,
+    open_behaviours,
+    service_behaviours,
+)
 from server.node import Node
+from server.security_log import SecurityLog
+from server.services import health, reflection
 from server.services.admin import AdminService
 from server.services.billers import BillerService
 from server.services.counter import CounterService
+from server.services.health import HealthService
 from server.services.payments import RAW, PaymentService
+from server.services.reflection import ReflectionService
 from server.services.wallets import WalletService
+from server.status import StoppingError
 from server.tasks import Supervisor
+from server.transport import Behaviour, Transport, make_front
 from switch._core import LMDB_VERSION, Ledger
 from switch.authority.certificates import server_credentials
 from switch.config import Config
@@ -45,25 +58,11 @@ EXIT_DEAD = 70
 """Exit code of a server whose ledger died."""
 DEATH_GRACE_S = 2.0
 """How long calls may take to hear that the ledger is dead."""
-CALLS_MAX = 4_096
-"""Calls under way on one connection."""
-CONNECTIONS_MAX = 10_000
-"""Connections at a time; each centre may hold a few."""
-METADATA_BYTES_MAX = 16 << 10
-PING_INTERVAL_MIN_MS = 10_000
-"""A peer that pings more often than this without data is turned away."""
-KEEPALIVE_MS = 30_000
-KEEPALIVE_TIMEOUT_MS = 20_000
-HANDSHAKE_MS = 20_000
 SWITCH_INTERVAL_S = 0.0005
 """How long a reading thread may keep the event loop waiting; commits need no GIL."""
 GARBAGE_THRESHOLD = 10_000
-"""Objects that a collection of cycles waits for. grpc.aio leaves three in cycles for
-each call, and hundreds of calls are under way: Python's 700 has all of them walked over
-and over."""
-REGISTERED = frozenset({"/payswitch.v1.PaymentService/CreatePayment"})
-"""Methods that gRPC dispatches by itself. grpc.aio waits for all of them at once, so
-that each costs every call of the server a callback: only the busiest is here."""
+"""Objects that a collection of cycles waits for: hundreds of calls are under way, and
+Python's 700 has all of them walked over and over."""
 PROGRESS_S = 1.0
 """How often it is said how far the opening of the ledger is."""
 SERVICES: tuple[ServiceDescriptor, ...] = tuple(
@@ -76,26 +75,17 @@ SERVICES: tuple[ServiceDescriptor, ...] = tuple(
         (admin_pb2.DESCRIPTOR, "AdminService"),
     )
 )
-
-
-def channel_options(config: Config) -> list[tuple[str, int]]:
-    """What the transport is told. Bounds first; none of them is the default."""
-    pending = config.pending_requests_max
-    return [
-        ("grpc.so_reuseport", 0),
-        ("grpc.server.max_pending_requests", pending),
-        ("grpc.server.max_pending_requests_hard_limit", 2 * pending),
-        ("grpc.max_concurrent_streams", CALLS_MAX),
-        ("grpc.max_allowed_incoming_connections", CONNECTIONS_MAX),
-        ("grpc.max_receive_message_length", config.message_bytes_max),
-        ("grpc.max_send_message_length", config.message_bytes_max),
-        ("grpc.max_metadata_size", METADATA_BYTES_MAX),
-        ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
-        ("grpc.keepalive_time_ms", KEEPALIVE_MS),
-        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_ping_interval_without_data_ms", PING_INTERVAL_MIN_MS),
-    ]
+NAMES = tuple(descriptor.full_name for descriptor in SERVICES)
+HEALTH: Any = health_pb2.DESCRIPTOR.services_by_name["Health"]
+METHODS: tuple[tuple[str, int], ...] = (
+    *(
+        (full_name(method), kind_of(method))
+        for descriptor in (*SERVICES, HEALTH)
+        for method in descriptor.methods
+    ),
+    *((f"/{name}/{reflection.METHOD}", BIDI) for name in reflection.NAMES),
+)
+"""Every method and its kind. Their numbers are the front thread's."""
 
 
 def tune_interpreter() -> None:
@@ -122,38 +112,45 @@ class App:
         it cannot start.
         """
         config = self._config
-        certificate, key, authority = server_credentials(
-            config.tls_dir, config.trust_domain
-        ).read()
-        credentials = grpc.ssl_server_credentials(
-            [(key, certificate)], authority, require_client_auth=True
-        )
+        files = server_credentials(config.tls_dir, config.trust_domain, dev=config.dev)
         check_directory(config.data_dir)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        server = grpc.aio.server(options=channel_options(config))
-        gate = Gate(self._progress.text, REGISTERED)
-        health_service = await add_gate(server, gate)
-        port = bind(server, config, credentials)
-        await server.start()
+        front = make_front(config, METHODS)
+        certificates = ServerCertificates(files, front)
+        loop.add_signal_handler(signal.SIGHUP, certificates.reload)
+        door = Door(
+            front,
+            [name for name, _ in METHODS],
+            config.trust_domain,
+            self._progress.text,
+            SecurityLog(),
+        )
+        transport = Transport(front, METHODS, door)
+        open_services = OpenServices()
+        transport.serve(open_services.behaviours)
+        port = listen(front, config)
+        transport.start()
         try:
             ledger = await self._open()
             node = self._node(ledger)
         except BaseException:
-            await server.stop(None)
+            await transport.stop(0)
             raise
         try:
-            gate.open(all_handlers(node))
-            await set_health(health_service, health_pb2.HealthCheckResponse.SERVING)
-            await self._serve(node, port, ready)
+            transport.serve(all_behaviours(node))
+            door.open(node.register)
+            open_services.health.set(health_pb2.HealthCheckResponse.SERVING)
+            await self._serve(node, port, certificates, ready)
         except BaseException:
-            await server.stop(None)
+            await transport.stop(0)
             # The committer's thread would keep the process alive.
             node.committer.stop(0)
             ledger.close()
             raise
-        return await self._end(server, node, health_service)
+        door.close()
+        return await self._end(transport, node, open_services)
 
     async def _open(self) -> Ledger:
         """Open the ledger in a thread, telling how far it is; ends when asked to."""
@@ -213,7 +210,11 @@ class App:
         return node
 
     async def _serve(
-        self, node: Node, port: int, ready: Callable[[str, Ledger], None]
+        self,
+        node: Node,
+        port: int,
+        certificates: ServerCertificates,
+        ready: Callable[[str, Ledger], None],
     ) -> None:
         """Take calls until a signal comes or the ledger dies."""
         tune_interpreter()
@@ -227,6 +228,7 @@ class App:
         ready(address, node.ledger)
         supervisor = Supervisor()
         supervisor.start("alarms", Alarms(node).run)
+        supervisor.start("certificates", certificates.run)
         await self._stop.wait()
         await supervisor.stop()
 
@@ -235,18 +237,20 @@ class App:
         self._stop.set()
 
     async def _end(
-        self,
-        server: grpc.aio.Server,
-        node: Node,
-        health_service: health.aio.HealthServicer,
+        self, transport: Transport, node: Node, open_services: "OpenServices"
     ) -> int:
         """Stop taking calls, answer those taken, close the ledger."""
         log.info("stopping: %s", "the ledger is dead" if self._dead else "as asked")
         grace_s = DEATH_GRACE_S if self._dead else float(self._config.drain_s)
         until_s = node.loop.time() + grace_s
-        await health_service.enter_graceful_shutdown()
+        open_services.health.set(health_pb2.HealthCheckResponse.NOT_SERVING)
         node.stop_streams()
-        await server.stop(grace_s)
+        # Who watches the health hears of it, and holds nothing up.
+        await asyncio.sleep(0)
+        transport.end_calls(
+            open_services.behaviours, StoppingError("the server is stopping")
+        )
+        await transport.stop(grace_s)
         if self._dead:
             # Nothing of this process may touch the ledger again, not even to close it.
             log.critical("stopped with exit code %d", EXIT_DEAD)
@@ -261,33 +265,65 @@ class App:
         return 0
 
 
-def check_directory(path: Path) -> None:
-    """Refuse to begin a new ledger right above one, where it would look like a loss.
+class OpenServices:
+    """Health and reflection: there before the ledger is open."""
 
-    A `ledger` beside `tls` is how `payswitch day` lays files out. Raises ConfigError.
+    def __init__(self) -> None:
+        """Not serving."""
+        self.health = HealthService(NAMES)
+        names = (*NAMES, health.NAME, *reflection.NAMES)
+        info = ReflectionService(names).ServerReflectionInfo
+        self.behaviours: dict[str, Behaviour] = {
+            **open_behaviours(HEALTH, self.health),
+            **{f"/{name}/{reflection.METHOD}": info for name in reflection.NAMES},
+        }
+
+
+def check_directory(path: Path) -> None:
+    """Refuse a directory that others may use, or one right above a ledger.
+
+    A `ledger` beside `tls` is how `payswitch day` lays files out; a new ledger above it
+    would look like a loss. Raises ConfigError.
     """
     inner = path / "ledger"
     if (inner / "journal").exists() and not (path / "journal").exists():
         raise ConfigError(f"{path} is no ledger, but {inner} is one: serve that")
+    for part in (path / "journal", path / "index"):
+        check_owned(part)
 
 
-def bind(
-    server: grpc.aio.Server, config: Config, credentials: grpc.ServerCredentials
-) -> int:
+def check_owned(path: Path) -> None:
+    """Refuse what is another user's, or open to others. Raises ConfigError."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return
+    if found.st_uid != os.geteuid():
+        raise ConfigError(
+            f"{path} belongs to the user {found.st_uid}: give it to the server's user"
+        )
+    if found.st_mode & 0o077:
+        raise ConfigError(
+            f"{path} is open to others (mode {stat.S_IMODE(found.st_mode):04o}): "
+            "`chmod 700` it"
+        )
+
+
+def listen(front: Front, config: Config) -> int:
     """Listen; return the port. Raises ConfigError if it is taken."""
     try:
-        port = server.add_secure_port(config.address, credentials)
-    except RuntimeError as error:
+        found = socket.getaddrinfo(
+            config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        return front.listen(str(found[0][4][0]), config.port)
+    except OSError as error:
         raise ConfigError(
             f"cannot listen on {config.address}: it is in use or not an address here"
         ) from error
-    if port == 0:
-        raise ConfigError(f"cannot listen on {config.address}")
-    return port
 
 
-def all_handlers(node: Node) -> dict[str, Any]:
-    """A handler for every method of every service, by its full name."""
+def all_behaviours(node: Node) -> dict[str, Behaviour]:
+    """What every method of every service does, by its full name."""
     none: frozenset[str] = frozenset()
     made: dict[str, tuple[object, frozenset[str]]] = {
         "PaymentService": (PaymentService(node), RAW),
@@ -296,50 +332,8 @@ def all_handlers(node: Node) -> dict[str, Any]:
         "CounterService": (CounterService(node), none),
         "AdminService": (AdminService(node), none),
     }
-    found = {}
+    found: dict[str, Behaviour] = {}
     for descriptor in SERVICES:
         service, raw = made[descriptor.name]
-        handlers = service_handlers(node, descriptor, service, raw)
-        for method, handler in handlers.items():
-            found[f"/{descriptor.full_name}/{method}"] = handler
+        found |= service_behaviours(node, descriptor, service, raw)
     return found
-
-
-async def add_gate(server: grpc.aio.Server, gate: Gate) -> health.aio.HealthServicer:
-    """Put the closed gate, health and reflection on a server that is not started."""
-    for name, handler in gate.registered.items():
-        service, _, method = name[1:].partition("/")
-        server.add_registered_method_handlers(service, {method: handler})
-    server.add_generic_rpc_handlers([gate])
-    plain: Any = _Unregistered(server)
-    health_service = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health_service, plain)
-    await set_health(health_service, health_pb2.HealthCheckResponse.NOT_SERVING)
-    names = [descriptor.full_name for descriptor in SERVICES]
-    names += [health.SERVICE_NAME, reflection.SERVICE_NAME]
-    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(  # type: ignore[no-untyped-call]
-        reflection.aio.ReflectionServicer(names), plain
-    )
-    return health_service
-
-
-async def set_health(
-    service: health.aio.HealthServicer,
-    status: int,
-) -> None:
-    """Say of the server and of each service whether it takes calls."""
-    for name in ("", *(descriptor.full_name for descriptor in SERVICES)):
-        await service.set(name, status)
-
-
-class _Unregistered:
-    """What generated code adds to a server as generic and as registered: generic only.
-
-    See REGISTERED for the reason.
-    """
-
-    def __init__(self, server: grpc.aio.Server) -> None:
-        self.add_generic_rpc_handlers = server.add_generic_rpc_handlers
-
-    def add_registered_method_handlers(self, service: str, handlers: object) -> None:
-        """Leave them to the generic ones."""

@@ -1,132 +1,163 @@
-"""What stands between the wire and a service: identity, rights, deadline, errors.
+"""What stands between a call and a service: running, deadline, the request's class.
 
-Each method is wrapped once, when it is registered, so that a call pays for nothing
-that could have been decided before. Requests arrive as bytes; the hot methods keep
-them so, all others get the generated class.
+Each method is wrapped once, so that a call pays for nothing that could have been
+decided before. Who may call it the door has decided before it came here. Requests
+arrive as bytes; the hot methods keep them so, all others get the generated class.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, TypeVar
 
-import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
-from server import progress
+from server._front import BIDI, SERVER_STREAM, UNARY
 from server.node import Node
-from server.status import Context, LateError, abort
+from server.status import LateError
+from server.transport import Behaviour, Call
 from switch.errors import WireError
-from switch.register.identity import Identity, identify
-from switch.register.rights import MATRIX, allow
+from switch.register.identity import Identity
+from switch.register.rights import MATRIX
 
 R = TypeVar("R", bound=Message)
 
 RawUnary = Callable[[bytes, Identity], Awaitable[bytes]]
-RawStream = Callable[[Context, Identity], Awaitable[None]]
+Stream = Callable[[Call, Identity], Awaitable[None]]
 Unary = Callable[[Any, Identity], Awaitable[Message]]
-Call = Callable[[Any, Context], Awaitable[Any]]
 Pages = Callable[[Any, Identity], AsyncIterator[Message]]
 
 
-def admit(node: Node, method: str, context: Context) -> Identity:
-    """The caller, if it may call `method` now.
+def full_name(method: MethodDescriptor) -> str:
+    """`/package.Service/Method`."""
+    return f"/{method.containing_service.full_name}/{method.name}"
 
-    Raises IdentityError, ForbiddenError, LateError, StoppingError.
-    """
-    caller = identify(context.auth_context(), node.register, node.config.trust_domain)
-    allow(caller, method)
+
+def kind_of(method: MethodDescriptor) -> int:
+    """What the front thread calls it."""
+    if method.client_streaming:
+        return BIDI
+    return SERVER_STREAM if method.server_streaming else UNARY
+
+
+def admit(node: Node, call: Call) -> Identity:
+    """The caller, if the call may begin now. Raises LateError, StoppingError."""
     node.check_running()
-    left_s: float | None = context.time_remaining()
+    left_s = call.time_remaining()
     if left_s is not None and left_s <= 0:
         raise LateError("the deadline passed before the call was looked at")
-    return caller
+    assert call.caller is not None
+    return call.caller
 
 
-def service_handlers(
+def service_behaviours(
     node: Node, descriptor: ServiceDescriptor, service: object, raw: frozenset[str]
-) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
-    """Handlers for every method of a service; `raw` names those that take bytes.
+) -> dict[str, Behaviour]:
+    """What each method of a service does, by its full name.
 
-    `service` has one method for each of the descriptor's, under its name.
+    `service` has one method for each of the descriptor's, under its name; `raw` names
+    those that take bytes.
     """
-    handlers = {}
+    behaviours = {}
     for method in descriptor.methods:
-        name = f"/{descriptor.full_name}/{method.name}"
+        name = full_name(method)
         if name not in MATRIX:
             raise LookupError(f"{name} is not in the matrix of who may call what")
-        handlers[method.name] = _handler(
-            node, name, method, getattr(service, method.name), method.name in raw
+        behaviours[name] = _behaviour(
+            node, method, getattr(service, method.name), method.name in raw
         )
-    return handlers
+    return behaviours
 
 
-def _handler(
-    node: Node, name: str, method: MethodDescriptor, behaviour: Any, raw: bool
-) -> "grpc.RpcMethodHandler[Any, Any]":
-    if method.client_streaming:
-        return grpc.stream_stream_rpc_method_handler(_stream(node, name, behaviour))
-    request = GetMessageClass(method.input_type)
-    if method.server_streaming:
-        return grpc.unary_stream_rpc_method_handler(
-            _pages(node, name, request, behaviour)
-        )
+def open_behaviours(
+    descriptor: ServiceDescriptor, service: object
+) -> dict[str, Behaviour]:
+    """The same of a service that needs no ledger, and nobody in particular."""
+    behaviours: dict[str, Behaviour] = {}
+    for method in descriptor.methods:
+        do = getattr(service, method.name)
+        kind = kind_of(method)
+        if kind == BIDI:
+            behaviours[full_name(method)] = do
+            continue
+        request = GetMessageClass(method.input_type)
+        make = _open_pages if kind == SERVER_STREAM else _open_unary
+        behaviours[full_name(method)] = make(request, do)
+    return behaviours
+
+
+def _behaviour(node: Node, method: MethodDescriptor, do: Any, raw: bool) -> Behaviour:
+    kind = kind_of(method)
+    if kind == BIDI:
+        return _stream(node, do)
     if raw:
-        return grpc.unary_unary_rpc_method_handler(_raw_unary(node, name, behaviour))
-    return grpc.unary_unary_rpc_method_handler(_unary(node, name, request, behaviour))
+        return _raw_unary(node, do)
+    request = GetMessageClass(method.input_type)
+    make: Callable[..., Behaviour] = _pages if kind == SERVER_STREAM else _unary
+    return make(node, request, do)
 
 
-def _guard(name: str, call: Call) -> Call:
-    """`call`, with every error turned into a status."""
+def _raw_unary(node: Node, do: RawUnary) -> Behaviour:
+    # No coroutine of its own: the call's task awaits the service's.
+    def behaviour(call: Call) -> Awaitable[bytes]:
+        return do(_body(call), admit(node, call))
 
-    async def guarded(request: Any, context: Context) -> Any:
-        so_far = progress.begin()
-        try:
-            return await call(request, context)
-        except grpc.aio.BaseError:
-            # The transport's own: the call is over already.
-            raise
-        except Exception as error:  # noqa: BLE001
-            await abort(context, name, error, has_committed=so_far.has_committed)
-
-    return guarded
+    return behaviour
 
 
-def _raw_unary(node: Node, name: str, behaviour: RawUnary) -> Call:
-    # No coroutine of its own: the guard awaits the service's.
-    def call(body: bytes, context: Context) -> Awaitable[bytes]:
-        return behaviour(body, admit(node, name, context))
-
-    return _guard(name, call)
-
-
-def _unary(node: Node, name: str, kind: type[R], behaviour: Unary) -> Call:
-    async def call(body: bytes, context: Context) -> bytes:
-        caller = admit(node, name, context)
-        response = await behaviour(_parse(kind, body), caller)
+def _unary(node: Node, kind: type[R], do: Unary) -> Behaviour:
+    async def behaviour(call: Call) -> bytes:
+        caller = admit(node, call)
+        response = await do(_parse(kind, call), caller)
         return response.SerializeToString()
 
-    return _guard(name, call)
+    return behaviour
 
 
-def _pages(node: Node, name: str, kind: type[R], behaviour: Pages) -> Call:
-    async def call(body: bytes, context: Context) -> None:
-        caller = admit(node, name, context)
-        async for response in behaviour(_parse(kind, body), caller):
-            await context.write(response.SerializeToString())
+def _pages(node: Node, kind: type[R], do: Pages) -> Behaviour:
+    async def behaviour(call: Call) -> None:
+        caller = admit(node, call)
+        await _write_all(call, do(_parse(kind, call), caller))
 
-    return _guard(name, call)
-
-
-def _stream(node: Node, name: str, behaviour: RawStream) -> Call:
-    def call(_: object, context: Context) -> Awaitable[None]:
-        return behaviour(context, admit(node, name, context))
-
-    return _guard(name, call)
+    return behaviour
 
 
-def _parse(kind: type[R], body: bytes) -> R:
+def _stream(node: Node, do: Stream) -> Behaviour:
+    def behaviour(call: Call) -> Awaitable[None]:
+        return do(call, admit(node, call))
+
+    return behaviour
+
+
+def _open_unary(kind: type[R], do: Callable[[R], Awaitable[Message]]) -> Behaviour:
+    async def behaviour(call: Call) -> bytes:
+        return (await do(_parse(kind, call))).SerializeToString()
+
+    return behaviour
+
+
+def _open_pages(kind: type[R], do: Callable[[R], AsyncIterator[Message]]) -> Behaviour:
+    async def behaviour(call: Call) -> None:
+        await _write_all(call, do(_parse(kind, call)))
+
+    return behaviour
+
+
+async def _write_all(call: Call, pages: Any) -> None:
+    # Closed here: what the pages hold ends with the call, not with a collection.
+    async with aclosing(pages):
+        async for page in pages:
+            await call.write(page.SerializeToString())
+
+
+def _body(call: Call) -> bytes:
+    assert call.body is not None
+    return call.body
+
+
+def _parse(kind: type[R], call: Call) -> R:
     try:
-        return kind.FromString(body)
+        return kind.FromString(_body(call))
     except DecodeError as error:
         raise WireError(f"not a {kind.DESCRIPTOR.full_name}: {error}") from error

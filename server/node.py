@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from server import progress
 from server.status import StoppingError
@@ -30,8 +30,25 @@ READ_THREADS = 4
 READS_WAITING_MAX = 1_024
 """Blocking reads that may wait for a thread."""
 
+LOOKS_MAX = 64
+"""Short reads that one thread does in one go."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_Look = tuple[asyncio.Future[Any], Callable[[], Any]]
+
+
+def _tell_looks(
+    found: list[tuple[asyncio.Future[Any], Any, BaseException | None]],
+) -> None:
+    for future, result, error in found:
+        if future.done():
+            continue  # its call was given up
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
 
 
 def _note_cancels(_: int, answer: Answer) -> None:
@@ -63,6 +80,7 @@ class Node:
         self._on_stop: set[Callable[[], None]] = set()
         self._readers = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="read")
         self._reads = 0
+        self._looks: list[_Look] = []
         committer.attach(self.loop)
         committer.listen(self._group_done)
         committer.listen(self.dispatch.look)
@@ -155,6 +173,39 @@ class Node:
             )
         finally:
             self._reads -= 1
+
+    async def look(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a short blocking call in a reading thread, with the others of this turn.
+
+        The way to a thread and back costs more than a look at one payment, so that
+        those of a turn share it. Raises as `read`.
+        """
+        if self._reads >= READS_WAITING_MAX:
+            raise OverloadError(f"{self._reads} reads wait; try again later")
+        future: asyncio.Future[T] = self.loop.create_future()
+        if not self._looks:
+            self.loop.call_soon(self._start_looks)
+        self._looks.append((future, lambda: call(*args, **kwargs)))
+        self._reads += 1
+        try:
+            return await future
+        finally:
+            self._reads -= 1
+
+    def _start_looks(self) -> None:
+        looks, self._looks = self._looks, []
+        for first in range(0, len(looks), LOOKS_MAX):
+            self._readers.submit(self._do_looks, looks[first : first + LOOKS_MAX])
+
+    def _do_looks(self, looks: "list[_Look]") -> None:
+        """In a reading thread."""
+        found: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
+        for future, call in looks:
+            try:
+                found.append((future, call(), None))
+            except BaseException as error:  # noqa: BLE001
+                found.append((future, None, error))
+        self.loop.call_soon_threadsafe(_tell_looks, found)
 
     def check_whole(self, reply: Reply) -> None:
         """Raise DamagedError if a payment, basket or move that came alone met damage.

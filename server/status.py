@@ -7,13 +7,10 @@ unexpected error stays in the log, because it may hold what a caller must not se
 import errno
 import logging
 from collections.abc import Callable
-from typing import Any, Never
 
-import grpc
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
-from grpc_status import rpc_status
 
 from switch.errors import (
     BillerBusyError,
@@ -46,8 +43,6 @@ RETRY_MS = 100
 OPENING_RETRY_MS = 1_000
 """The same while the ledger is being opened."""
 
-Context = grpc.aio.ServicerContext[Any, Any]
-
 
 class ArgumentError(SwitchError):
     """A field of a request cannot be used; `field` is its name."""
@@ -76,6 +71,10 @@ class LateError(SwitchError):
 
 class OpeningError(SwitchError):
     """The ledger is not open yet; nothing was done."""
+
+
+class UnimplementedError(SwitchError):
+    """There is no such method."""
 
 
 class StoppingError(SwitchError):
@@ -139,6 +138,7 @@ _TABLE: tuple[tuple[type[Exception], int, _Details], ...] = (
     (IdentityError, code_pb2.UNAUTHENTICATED, lambda _: [_info("IDENTITY_UNKNOWN")]),
     (ForbiddenError, code_pb2.PERMISSION_DENIED, lambda _: [_info("FORBIDDEN")]),
     (NotFoundError, code_pb2.NOT_FOUND, lambda _: [_info("NOT_FOUND")]),
+    (UnimplementedError, code_pb2.UNIMPLEMENTED, lambda _: []),
     (PreconditionError, code_pb2.FAILED_PRECONDITION, _missing),
     (
         LateError,
@@ -258,11 +258,11 @@ def _unknown(details: list[Message]) -> None:
         info.metadata["outcome"] = "unknown"
 
 
-async def abort(
-    context: Context, method: str, error: Exception, *, has_committed: bool = False
-) -> Never:
-    """End a call with the status of `error`; log what an operator must see."""
+def failed(
+    method: str, error: Exception, *, has_committed: bool = False
+) -> status_pb2.Status:
+    """The status of a call that failed; log what an operator must see."""
     status = make_status(error, has_committed=has_committed)
     if status.code in (code_pb2.INTERNAL, code_pb2.DATA_LOSS):
         log.error("%s failed: %s", method, type(error).__name__, exc_info=error)
-    await context.abort_with_status(rpc_status.to_status(status))
+    return status

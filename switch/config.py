@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from switch.errors import ConfigError
 
@@ -41,6 +41,76 @@ CODES = {
     "BUSY": Retry.FAILED,
 }
 """Reason codes of the protocol; any other is NEXT unless a biller's table says more."""
+
+
+class _Numbers:
+    """A table of bounded numbers. Immutable; ConfigError if one is out of bounds."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        for entry in dataclasses.fields(self):  # type: ignore[arg-type]
+            _check(entry, getattr(self, entry.name))
+
+    def replace(self, values: Mapping[str, Any], origin: str) -> Self:
+        """A copy with some settings changed. Raises ConfigError."""
+        fields = {entry.name for entry in dataclasses.fields(self)}  # type: ignore[arg-type]
+        _check_names(values, fields, origin)
+        return dataclasses.replace(self, **values)  # type: ignore[type-var]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportConfig(_Numbers):
+    """What connections, HTTP/2 and TLS may do: times, and how many."""
+
+    connections_max: int = _bounded(10_000, 1, 100_000)
+    """Connections at a time; each centre may hold a few."""
+    handshakes_max: int = _bounded(256, 1, 4_096)
+    """Connections whose handshake is not done; more wait to be accepted."""
+    handshake_ms: int = _bounded(20_000, 100, 600_000)
+    """Milliseconds that a handshake may take."""
+    calls_connection_max: int = _bounded(4_096, 1, 65_536)
+    """Calls under way on one connection."""
+    metadata_bytes_max: int = _bounded(16 * KIB, KIB, MIB)
+    """Bytes of the headers of one call."""
+    body_ms: int = _bounded(60_000, 100, 3_600_000)
+    """Milliseconds that the one message of a call may take to arrive."""
+    idle_ms: int = _bounded(3_600_000, 1_000, 86_400_000)
+    """Milliseconds after which a connection without calls is closed."""
+    age_ms: int = _bounded(0, 0, 604_800_000)
+    """Milliseconds after which a connection is asked to go and come again; 0: never."""
+    keepalive_ms: int = _bounded(30_000, 100, 3_600_000)
+    """Milliseconds of silence after which the peer is pinged."""
+    keepalive_timeout_ms: int = _bounded(20_000, 100, 600_000)
+    """Milliseconds that the answer to that may take."""
+    ping_min_ms: int = _bounded(10_000, 0, 600_000)
+    """Milliseconds between two pings of a peer to which nothing is sent; one that pings
+    more often is turned away."""
+    window_bytes: int = _bounded(64 * KIB, 16 * KIB, 16 * MIB)
+    """Bytes of a call that a peer may send before they are looked at."""
+    control_frames_max: int = _bounded(1_000, 10, 1_000_000)
+    """Frames a second of a connection that carry nothing, such as SETTINGS and PING; a
+    peer that sends more is thrown out."""
+    resets_max: int = _bounded(4_096, 10, 1_000_000)
+    """Calls a second that a connection may give up; likewise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetConfig(_Numbers):
+    """What one connection, one participant and all together may use."""
+
+    connection_bytes_max: int = _bounded(64 * MIB, MIB, 4 * GIB)
+    """Bytes that wait in one connection, in and out."""
+    output_bytes_max: int = _bounded(4 * MIB, 64 * KIB, GIB)
+    """Bytes that wait to be sent on one connection; beyond it nothing is read."""
+    process_bytes_max: int = _bounded(GIB, 16 * MIB, 1024 * GIB)
+    """Bytes that wait in all connections."""
+    owner_connections_max: int = _bounded(2_048, 1, 100_000)
+    """Connections of one participant at a time."""
+    owner_calls_max: int = _bounded(65_536, 1, 1_048_576)
+    """Calls of one participant under way."""
+    owner_bytes_max: int = _bounded(256 * MIB, MIB, 1024 * GIB)
+    """Bytes that wait in all connections of one participant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +204,9 @@ class Config:
     data_dir: Path = Path("data/ledger")
     """The ledger's directory."""
     tls_dir: Path = Path("data/tls")
-    """Certificates and keys; a development authority is made here if it is empty."""
+    """Certificates and keys of the server, and who signs those of its clients."""
+    dev: bool = False
+    """Make a development authority in `tls_dir`, and what it lacks."""
     trust_domain: str = "payswitch.test"
     """The domain of the SPIFFE ids in certificates."""
     host: str = "127.0.0.1"
@@ -164,8 +236,6 @@ class Config:
     # Calls.
     message_bytes_max: int = _bounded(4 * MIB, 64 * KIB, 64 * MIB)
     """Bytes of one request message."""
-    pending_requests_max: int = _bounded(100_000, 100, 1_000_000)
-    """Requests that may wait in the transport."""
     page_size_default: int = _bounded(100, 1, 1_000)
     """Entries of a page when the caller names no size."""
     page_size_max: int = _bounded(1_000, 1, 10_000)
@@ -178,6 +248,10 @@ class Config:
     """Seconds after which an idle feed says where it stands."""
     drain_s: int = _bounded(20, 0, 600)
     """Seconds that calls under way may take after SIGTERM."""
+    transport: TransportConfig = field(default_factory=TransportConfig)
+    """Connections, HTTP/2 and TLS: the table [transport]."""
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+    """What may wait in the transport, and of whom: the table [budget]."""
 
     # Billers.
     centre_holds_max: int = _bounded(1_024, 16, 1_048_576)
@@ -197,6 +271,16 @@ class Config:
             self.biller_of(name)
         if self.page_size_default > self.page_size_max:
             raise ConfigError("page_size_default is larger than page_size_max")
+        budget = self.budget
+        if budget.connection_bytes_max < 2 * self.message_bytes_max:
+            # A message that arrives, and one that waits to be sent.
+            raise ConfigError(
+                "budget.connection_bytes_max is less than two of message_bytes_max"
+            )
+        if budget.process_bytes_max < budget.connection_bytes_max:
+            raise ConfigError(
+                "budget.process_bytes_max is less than connection_bytes_max"
+            )
         if not self.host:
             raise ConfigError("host is empty; 127.0.0.1 listens on this machine only")
         if not self.trust_domain:
@@ -236,6 +320,9 @@ def _check(entry: dataclasses.Field[Any], value: object) -> None:
             raise ConfigError(f"{entry.name} must be {least} to {most}, not {value}")
 
 
+_TABLES = frozenset({"transport", "budget", "biller"})
+
+
 def _build(base: Config, values: Mapping[str, Any], origin: str) -> Config:
     fields = {entry.name: entry for entry in dataclasses.fields(Config)}
     values = _nested(values)
@@ -246,11 +333,12 @@ def _build(base: Config, values: Mapping[str, Any], origin: str) -> Config:
         else value
         for name, value in values.items()
     }
-    for name in ("biller", "billers"):
+    for name in (*_TABLES, "billers"):
         if not isinstance(typed.get(name, {}), Mapping):
             raise ConfigError(f"{name} must be a table")
-    if "biller" in typed:
-        typed["biller"] = base.biller.replace(typed["biller"], f"{origin}: biller")
+    for name in _TABLES & typed.keys():
+        table = getattr(base, name)
+        typed[name] = table.replace(typed[name], f"{origin}: {name}")
     if "billers" in typed:
         typed["billers"] = _merged(base.billers, typed["billers"])
     return dataclasses.replace(base, **typed)

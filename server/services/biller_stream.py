@@ -12,11 +12,9 @@ import asyncio
 import logging
 from collections import deque
 
-import grpc
-
 from server.node import Node
 from server.services.message_stream import MessageStream
-from server.status import Context, StoppingError
+from server.transport import Call
 from switch._core import GROUP_MAX, Request
 from switch.billing.answers import Refused
 from switch.billing.lines import Numbers
@@ -58,9 +56,9 @@ class _Batch:
 class BillerStream(MessageStream):
     """One connection of one biller."""
 
-    def __init__(self, node: Node, context: Context, caller: Identity) -> None:
+    def __init__(self, node: Node, call: Call, caller: Identity) -> None:
         """One for each call. `run` does it all."""
-        super().__init__(node, context, caller)
+        super().__init__(node, call, caller)
         self._dispatch = node.dispatch
         self._outbox: deque[bytes] = deque()
         # In the order of their requests, which is that of the ledger's answers.
@@ -93,19 +91,19 @@ class BillerStream(MessageStream):
         self._biller = self._dispatch.attach(self._caller.index, self)
         self._tag = self._node.committer.open(self._receive)
         log.info("%s connected as %d", self._biller.name, self.number)
-        reader = asyncio.create_task(self._read())
+        self._reader = asyncio.create_task(self._read())
         self._node.add_stop(self._stop)
         try:
             # A biller knows by the headers that it is connected, before any question.
-            await self._context.send_initial_metadata(())
+            self._call.start()
             while not self._ended:
                 while self._outbox or self._tells:
                     if not self._outbox:
-                        await self._context.write(self._tellings())
+                        await self._call.write(self._tellings())
                         continue
                     # It stays in the box while it is written: that is not ready.
                     # Fields of messages that follow each other are those of one.
-                    await self._context.write(self._outbox[0] + self._tellings())
+                    await self._call.write(self._outbox[0] + self._tellings())
                     self._outbox.popleft()
                 self._change.clear()
                 if not self._ended:
@@ -114,7 +112,7 @@ class BillerStream(MessageStream):
             self._ended = True
             self._node.remove_stop(self._stop)
             self._dispatch.detach(self._biller, self)
-            reader.cancel()
+            self._reader.cancel()
             if self._timer is not None:
                 self._timer.cancel()
             self._gone = True
@@ -131,15 +129,12 @@ class BillerStream(MessageStream):
         if self._error is not None:
             raise self._error
 
-    def _stop(self) -> None:
-        self._end(StoppingError("the server is stopping; connect again"))
-
     # --- reading -----------------------------------------------------------------
 
     async def _read_all(self) -> None:
         while True:
-            body = await self._context.read()
-            if body is grpc.aio.EOF:
+            body = await self._call.read()
+            if body is None:
                 return
             taken = self._dispatch.take(self._biller, body, self.number)
             self._count_wrong(taken.wrong)

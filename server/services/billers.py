@@ -8,7 +8,8 @@ from server import arguments, convert
 from server.node import Node
 from server.services.biller_stream import RULES, BillerStream
 from server.services.day_list import DayLists
-from server.status import ArgumentError, Context
+from server.status import ArgumentError
+from server.transport import Call
 from switch._core import entries_of
 from switch.codes import Kind, Result, Role
 from switch.errors import CorruptionError
@@ -147,10 +148,10 @@ class BillerService:
         service = self._node.register.service(entry.service)
         return payment_of(ledger, entry) if service.biller == biller else None
 
-    async def Connect(self, context: Context, caller: Identity) -> None:
+    async def Connect(self, call: Call, caller: Identity) -> None:
         """Questions to the biller, and its answers."""
-        await BillerStream(self._node, context, caller).run()
+        await BillerStream(self._node, call, caller).run()
 
-    async def SendDayList(self, context: Context, caller: Identity) -> None:
+    async def SendDayList(self, call: Call, caller: Identity) -> None:
         """A biller's complete list of a day."""
-        await self._day_lists.serve(context, caller)
+        await self._day_lists.serve(call, caller)

@@ -9,15 +9,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
-import grpc
 import numpy as np
 from google.protobuf.message import DecodeError
 
 from server.node import Node
 from server.services.message_stream import ROOM_WAIT_S
-from server.status import ArgumentError, Context, LateError
+from server.status import ArgumentError, LateError
+from server.transport import Call
 from switch._core import OUTCOME, Request, Rows, parse_answers
 from switch.billing import day_list
 from switch.billing.day_list import TOLD_MAX, DayList, Report
@@ -51,7 +51,7 @@ class DayLists:
         # threads are for others as well.
         self._turn = asyncio.Lock()
 
-    async def serve(self, context: Context, caller: Identity) -> None:
+    async def serve(self, call: Call, caller: Identity) -> None:
         """One SendDayList call.
 
         Raises ArgumentError, WireError and LateError before anything is done;
@@ -65,7 +65,7 @@ class DayLists:
             begun_ns = time.time_ns()
             try:
                 async with asyncio.timeout(ARRIVES_S):
-                    found = await self._read(context, begun_ns, taken)
+                    found = await self._read(call, begun_ns, taken)
             except TimeoutError as error:
                 raise LateError(
                     f"it took more than {ARRIVES_S:.0f} s, or one of its messages "
@@ -75,12 +75,12 @@ class DayLists:
         finally:
             self._billers.discard(caller.index)
             self._lines -= taken.lines
-        await context.write(_response(told).SerializeToString())
+        await call.write(_response(told).SerializeToString())
 
-    async def _read(self, context: Context, begun_ns: int, taken: "_Taken") -> DayList:
+    async def _read(self, call: Call, begun_ns: int, taken: "_Taken") -> DayList:
         """The whole list, as it says."""
         found: DayList | None = None
-        while (body := await _next(context)) is not grpc.aio.EOF:
+        while (body := await _next(call)) is not None:
             message, lines = await self._parse(body)
             if found is None:
                 found = _begin(message, begun_ns)
@@ -174,10 +174,10 @@ class _Taken:
     lines = 0
 
 
-async def _next(context: Context) -> Any:
+async def _next(call: Call) -> bytes | None:
     """The next message. Raises TimeoutError."""
     async with asyncio.timeout(SILENT_S):
-        return await context.read()
+        return await call.read()
 
 
 def _parse(body: bytes) -> tuple[pb.SendDayListRequest, Rows]:

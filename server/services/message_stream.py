@@ -9,7 +9,8 @@ from abc import ABC, abstractmethod
 
 from server import progress
 from server.node import Node
-from server.status import Context
+from server.status import StoppingError
+from server.transport import Call, revoked_error
 from switch._core import Request
 from switch.errors import OverloadError
 from switch.ledger.committer import Answer
@@ -22,10 +23,11 @@ ROOM_WAIT_S = 10.0
 class MessageStream(ABC):
     """One call; `run` of what inherits it serves it."""
 
-    def __init__(self, node: Node, context: Context, caller: Identity) -> None:
+    def __init__(self, node: Node, call: Call, caller: Identity) -> None:
         """One for each call."""
         self._node = node
-        self._context = context
+        self._call = call
+        call.on_revoked = self._revoke
         self._caller = caller
         # Rows that were submitted and are not answered; for the committer's answers.
         self._rows = 0
@@ -35,6 +37,7 @@ class MessageStream(ABC):
         self._error: Exception | None = None
         self._change = asyncio.Event()
         self._room = asyncio.Event()
+        self._reader: asyncio.Task[None] | None = None
 
     def _end(self, error: Exception | None) -> None:
         """Read no more; the first end is the one that is told."""
@@ -69,6 +72,21 @@ class MessageStream(ABC):
             self._end(error)
         else:
             self._end(None)
+
+    def _revoke(self) -> None:
+        """The caller was switched off: read no more, answer what was read."""
+        self._stop_reading(revoked_error(self._call.method))
+
+    def _stop(self) -> None:
+        """The server stops: likewise."""
+        self._stop_reading(
+            StoppingError("the server is stopping; all outcomes sent are final")
+        )
+
+    def _stop_reading(self, error: Exception) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+        self._end(error)
 
     @abstractmethod
     async def _read_all(self) -> None:

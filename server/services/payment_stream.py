@@ -9,11 +9,9 @@ group; what is in them is the core's affair.
 import asyncio
 from collections import deque
 
-import grpc
-
 from server.node import Node
 from server.services.message_stream import MessageStream
-from server.status import Context, StoppingError
+from server.transport import Call
 from switch._core import GROUP_MAX, Request
 from switch.errors import OverloadError, SwitchError
 from switch.ledger.committer import Answer
@@ -26,9 +24,9 @@ STREAM_ROWS_MAX = 2 * GROUP_MAX
 class PaymentStream(MessageStream):
     """Reads, submits, and writes the outcomes in the order of the payments."""
 
-    def __init__(self, node: Node, context: Context, caller: Identity) -> None:
+    def __init__(self, node: Node, call: Call, caller: Identity) -> None:
         """One for each call. `run` does it all."""
-        super().__init__(node, context, caller)
+        super().__init__(node, call, caller)
         self._replies: deque[tuple[bytes, int]] = deque()
         # An error that came for the stream's own payments: what follows it would no
         # longer be in order, so that nothing more is taken.
@@ -45,14 +43,13 @@ class PaymentStream(MessageStream):
         UnknownOutcomeError once the outcomes from before it are written. Payments that
         were read after those it speaks of may be done.
         """
-        reader = asyncio.create_task(self._read())
+        self._reader = asyncio.create_task(self._read())
         self._node.add_stop(self._stop)
-        self._reader = reader
         try:
             while not self._is_finished():
                 while self._replies:
                     body, rows = self._replies.popleft()
-                    await self._context.write(body)
+                    await self._call.write(body)
                     self._rows -= rows
                     self._room.set()
                 if not self._is_finished():
@@ -62,7 +59,7 @@ class PaymentStream(MessageStream):
             self._node.remove_stop(self._stop)
             self._node.committer.close(self._tag)
             self._broken = True
-            reader.cancel()
+            self._reader.cancel()
         if self._rows > self._refused_rows:
             self._progress.has_committed = True
         if self._error is not None:
@@ -73,15 +70,10 @@ class PaymentStream(MessageStream):
             return not self._replies
         return self._ended and self._rows == 0
 
-    def _stop(self) -> None:
-        """The server stops: read no more, answer what was read."""
-        self._reader.cancel()
-        self._end(StoppingError("the server is stopping; all outcomes sent are final"))
-
     # --- reading -----------------------------------------------------------------
 
     async def _read_all(self) -> None:
-        read = self._context.read
+        read = self._call.read
         make = Request.payments
         sender = self._caller.index
         centre = self._caller.bound_centre
@@ -93,7 +85,7 @@ class PaymentStream(MessageStream):
                 self._room.clear()
                 await self._room.wait()
             body = await read()
-            if body is grpc.aio.EOF:
+            if body is None:
                 return
             request = make(body, sender, centre)
             try:

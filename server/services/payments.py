@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from server import arguments, convert
 from server.node import Node
 from server.services.payment_stream import PaymentStream
-from server.status import ArgumentError, Context, NotFoundError
+from server.status import ArgumentError, NotFoundError
+from server.transport import Call
 from switch._core import Request
 from switch.codes import Role
 from switch.errors import WireError
@@ -47,9 +48,9 @@ class PaymentService:
         assert isinstance(reply, bytes)
         return reply
 
-    async def StreamPayments(self, context: Context, caller: Identity) -> None:
+    async def StreamPayments(self, call: Call, caller: Identity) -> None:
         """Pay without waiting between messages."""
-        await PaymentStream(self._node, context, caller).run()
+        await PaymentStream(self._node, call, caller).run()
 
     async def GetPayment(
         self, request: pb.GetPaymentRequest, caller: Identity
@@ -82,7 +83,7 @@ class PaymentService:
     async def _look(
         self, request: pb.GetPaymentRequest, caller: Identity
     ) -> pb.GetPaymentResponse:
-        response, found = await self._node.read(self._get_payment, request, caller)
+        response, found = await self._node.look(self._get_payment, request, caller)
         response.state = convert.wire_state(standing_now(self._node, found).state)
         return response
 

@@ -19,7 +19,7 @@ class WalletService:
         self, request: pb.GetWalletRequest, caller: Identity
     ) -> pb.GetWalletResponse:
         """The balance now or at a past sequence."""
-        return await self._node.read(self._get_wallet, request, caller)
+        return await self._node.look(self._get_wallet, request, caller)
 
     async def ListStatement(
         self, request: pb.ListStatementRequest, caller: Identity

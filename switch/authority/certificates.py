@@ -6,23 +6,35 @@ May use `development` and the words.
 from pathlib import Path
 
 from switch.authority.development import DOMAIN, DevAuthority
-from switch.credentials import Credentials
+from switch.credentials import Credentials, check_private
 from switch.errors import ConfigError
 
 
-def server_credentials(directory: Path | str, domain: str = DOMAIN) -> Credentials:
-    """The server's files in a TLS directory, made by a new authority on first start.
+def server_credentials(
+    directory: Path | str, domain: str = DOMAIN, *, dev: bool = False
+) -> Credentials:
+    """The server's files in a TLS directory: `server.pem`, `server.key`, `ca.pem`.
 
-    A directory with `ca.pem` and no `ca.key` is a deployment's own: it must have
-    `server.pem` and `server.key`. Raises ConfigError.
+    `dev` has a development authority make what is missing, and the authority itself in
+    a directory without one. Raises ConfigError.
     """
     directory = Path(directory)
     files = Credentials(
         directory / "server.pem", directory / "server.key", directory / "ca.pem"
     )
-    if not files.authority.exists() or (directory / "ca.key").exists():
+    own = directory / "ca.key"
+    for key in (own, files.key):
+        if key.exists():
+            check_private(key)
+    if dev:
+        if files.authority.exists() and not own.exists():
+            raise ConfigError(
+                f"{directory} has another authority's ca.pem: start without --dev"
+            )
         return DevAuthority(directory, domain).server()
-    for file in (files.certificate, files.key):
+    for file in (files.authority, files.certificate, files.key):
         if not file.exists():
-            raise ConfigError(f"{file} is missing, and there is no ca.key to make it")
+            raise ConfigError(
+                f"{file} is missing; --dev makes certificates for development"
+            )
     return files

@@ -60,10 +60,11 @@ class DevAuthority:
         self._key = key
 
     def server(self) -> Credentials:
-        """The server's certificate, for localhost and 127.0.0.1."""
+        """The server's certificate, for localhost by its name and addresses."""
         names: list[x509.GeneralName] = [
             x509.DNSName("localhost"),
             x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+            x509.IPAddress(ipaddress.ip_address("::1")),
         ]
         return self._leaf("server", names, ExtendedKeyUsageOID.SERVER_AUTH)
 

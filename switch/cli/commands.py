@@ -56,8 +56,8 @@ def credentials_of(tls: Path, role: Role, participant: str) -> Credentials:
         return DevAuthority(tls).leaf(role, participant)
     raise ConfigError(
         f"no certificate for {role.name.lower()}/{participant} in {tls}: start "
-        f"`payswitch serve` with that directory first, or put {name}.pem, {name}.key "
-        "and ca.pem there, or name another with --tls"
+        f"`payswitch serve --dev` with that directory first, or put {name}.pem, "
+        f"{name}.key and ca.pem there, or name another with --tls"
     )
 
 

@@ -103,7 +103,8 @@ def _explain(error: CallError, args: argparse.Namespace, screen: Screen) -> Exit
     screen.note(f"payswitch: {error}")
     if error.unreachable and not error.reason:
         screen.note(
-            f"is a switch running at {args.address}? start one with `payswitch serve`"
+            f"is a switch running at {args.address}? "
+            "start one with `payswitch serve --dev`"
         )
     return Exit.UNKNOWN
 

@@ -40,6 +40,8 @@ _RETRIED = frozenset(
         grpc.StatusCode.RESOURCE_EXHAUSTED,
     }
 )
+TOO_LARGE = "MESSAGE_TOO_LARGE"
+"""The server's reason when it takes no message of that size, however often."""
 # The server decides these before it does anything. RESOURCE_EXHAUSTED is not one of
 # them: without a word from the server it may be the transport's refusal of an answer.
 _NOTHING_DONE = frozenset(
@@ -197,6 +199,7 @@ class Attempts:
         self._maybe_done |= self._changes and not nothing_done(error)
         if (
             error.code not in _RETRIED
+            or error.reason == TOO_LARGE
             or self._count >= self._retries_max
             or error.retry_s > RETRY_INFO_MAX_S
         ):

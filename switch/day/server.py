@@ -51,7 +51,7 @@ class ServerProcess:
                 [
                     *program("server"),
                     *("--data", str(self.ledger), "--tls", str(self.tls)),
-                    *("--listen", f"{HOST}:{port}"),
+                    *("--listen", f"{HOST}:{port}", "--dev"),
                     # A replay may come days after the last; the ledger records it.
                     "--accept-clock",
                     *_arguments(settings or {}),

@@ -6,7 +6,7 @@ has the last word: the participant must be in it, active, with that role. What a
 may call is said in `rights`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,8 +14,6 @@ from switch.codes import Role
 from switch.credentials import SPIFFE
 from switch.errors import SwitchError
 from switch.specs import TREASURY, ParticipantSpec
-
-SAN_KEY = "x509_subject_alternative_name"
 
 
 class IdentityError(SwitchError):
@@ -60,11 +58,12 @@ class Directory(Protocol):
         """The participant with this id."""
 
 
-def identify(
-    auth_context: Mapping[str, Iterable[bytes]], register: Directory, domain: str
-) -> Identity:
-    """The caller's identity, from gRPC's auth context. Raises IdentityError."""
-    role, participant = parse_names(auth_context.get(SAN_KEY, ()), domain)
+def identify(names: Iterable[str], register: Directory, domain: str) -> Identity:
+    """Who has a certificate with these URIs as alternative names.
+
+    Raises IdentityError.
+    """
+    role, participant = parse_names(names, domain)
     known = register.find_participant(participant)
     if known is None:
         if role is Role.TREASURY and register.find_participant(TREASURY) is None:
@@ -77,15 +76,15 @@ def identify(
     return Identity(role, participant, known.index)
 
 
-def parse_names(names: Iterable[bytes], domain: str) -> tuple[Role, str]:
-    """Role and participant id out of a certificate's alternative names.
+def parse_names(names: Iterable[str], domain: str) -> tuple[Role, str]:
+    """Role and participant id out of the URIs of a certificate's alternative names.
 
     Exactly one must be a SPIFFE id, and of `domain`. Raises IdentityError.
     """
-    found = [name for name in names if name.startswith(b"spiffe:")]
+    found = [name for name in names if name.startswith("spiffe:")]
     if len(found) != 1:
         raise IdentityError("the certificate must have exactly one SPIFFE id")
-    match = SPIFFE.fullmatch(found[0].decode("ascii", "replace"))
+    match = SPIFFE.fullmatch(found[0])
     if match is None or match[1] != domain:
         raise IdentityError(
             f"the certificate's SPIFFE id is not spiffe://{domain}/ROLE/PARTICIPANT"

@@ -7,7 +7,7 @@ May use the core, `templates` and `specs`. It holds what the journal's `register
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,6 +99,7 @@ class Register:
         self.version = 0
         """Grows whenever something was taken in."""
         self._lock = threading.Lock()
+        self._listeners: list[Callable[[], None]] = []
         self._seen: dict[int, Sequences] = {}
         self._participants: dict[int, Participant] = {}
         self._by_id: dict[str, Participant] = {}
@@ -133,7 +134,14 @@ class Register:
             self._seen.update(now)
             changed = any(changes.values())
             self.version += changed
-            return changed
+        if changed:
+            for listener in self._listeners:
+                listener()
+        return changed
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each change, in the thread that took it in."""
+        self._listeners.append(listener)
 
     def _changes(self, kind: int, now: Sequences) -> list[tuple[int, int]]:
         """(index, sequence) of what is new or newer, ascending by index."""

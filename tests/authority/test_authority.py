@@ -84,10 +84,29 @@ def test_names_that_cannot_be(tmp_path: Path) -> None:
 
 
 def test_a_deployments_own_files_are_used_and_never_made(tmp_path: Path) -> None:
-    made = server_credentials(tmp_path)
+    made = server_credentials(tmp_path, dev=True)
     assert made == server_credentials(tmp_path)
     (tmp_path / "ca.key").unlink()
+    with pytest.raises(ConfigError, match="another authority"):
+        server_credentials(tmp_path, dev=True)
     assert server_credentials(tmp_path) == made
     made.key.unlink()
     with pytest.raises(ConfigError, match=r"server\.key"):
         server_credentials(tmp_path)
+
+
+def test_nothing_is_made_unless_it_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--dev"):
+        server_credentials(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["ca.key", "server.key"])
+def test_keys_that_others_can_read_are_refused(tmp_path: Path, name: str) -> None:
+    server_credentials(tmp_path, dev=True)
+    for file in tmp_path.glob("*.key"):
+        assert file.stat().st_mode & 0o777 == 0o600
+    (tmp_path / name).chmod(0o604)
+    for dev in (False, True):
+        with pytest.raises(ConfigError, match=name.replace(".", r"\.")):
+            server_credentials(tmp_path, dev=dev)

@@ -165,6 +165,7 @@ def test_a_directory_that_cannot_be_used(
     data = make(tmp_path)
     words = (
         "serve",
+        "--dev",
         "--data",
         data,
         "--tls",
@@ -186,6 +187,7 @@ def test_certificates_that_cannot_be_made(
     tls = make(tmp_path)
     words = (
         "serve",
+        "--dev",
         "--data",
         tmp_path / "data",
         "--tls",
@@ -204,6 +206,7 @@ def test_the_same_directory_when_it_can_be_used(tmp_path: Path) -> None:
     data = nothing(tmp_path)
     words = (
         "serve",
+        "--dev",
         "--data",
         data,
         "--tls",

@@ -171,6 +171,15 @@ def test_a_full_queue_is_certain_and_its_pause_is_kept(served: Served) -> None:
     assert time.monotonic() - start_s >= 0.4
 
 
+def test_what_is_too_large_is_not_sent_again(served: Served) -> None:
+    script, _, client = served
+    fault = Fault(EXHAUSTED, reason="MESSAGE_TOO_LARGE", outcome="not_done")
+    script.faults.append(fault)
+    with pytest.raises(CallError) as caught:
+        client.pay(payment())
+    assert (caught.value.reason, script.calls) == ("MESSAGE_TOO_LARGE", 1)
+
+
 def test_a_refusal_without_a_word_from_the_server_is_unknown(served: Served) -> None:
     script, _, client = served
     script.faults.extend(Fault(EXHAUSTED) for _ in range(3))

@@ -65,6 +65,7 @@ class ServerProcess:
         listen: str = "127.0.0.1:0",
         prefix: Sequence[str] = (),
         root: Path = ROOT,
+        dev: bool = True,
     ) -> None:
         """Start it; `prefix` goes before the command, `root` has the packages."""
         directory.mkdir(parents=True, exist_ok=True)
@@ -81,6 +82,7 @@ class ServerProcess:
             listen,
             "--tls",
             str(directory / "tls"),
+            *(["--dev"] if dev else []),
             *("--set", f"map_size={8 << 30}"),
             *arguments,
         ]

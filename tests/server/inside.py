@@ -7,101 +7,101 @@ here a test can replace any part of the node.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import grpc
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
-from server.interceptors import service_handlers
+from server.app import all_behaviours
 from server.node import Node
-from server.services.admin import AdminService
-from server.services.billers import BillerService
-from server.services.counter import CounterService
-from server.services.payments import RAW, PaymentService
+from server.transport import Call
 from switch._core import Ledger
 from switch.config import Config
 from switch.ids import new_id
 from switch.ledger.committer import Clock, Committer
-from switch.register.identity import SAN_KEY
-from switch.v1 import admin_pb2, billers_pb2, counter_pb2, payments_pb2
+from switch.register.identity import ForbiddenError, identify
+from switch.register.rights import allow
+from switch.v1 import admin_pb2
 from tests.server.harness import CENTRES, TOPPED_UP, network
 
 MAP_SIZE = 1 << 30
 STOP_S = 10.0
 
 
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
 class FailedError(Exception):
     """A call that ended with a status."""
 
-    def __init__(self, status: Any) -> None:
-        super().__init__(status.details)
-        self.code: grpc.StatusCode = status.code
+    def __init__(self, code: int, message: str, details: bytes) -> None:
+        super().__init__(message)
+        self.code: grpc.StatusCode = _CODES[code]
         self.reason = self.outcome = ""
-        [(_, packed)] = status.trailing_metadata
-        for detail in status_pb2.Status.FromString(packed).details:
+        for detail in status_pb2.Status.FromString(details).details:
             info = error_details_pb2.ErrorInfo()
             if detail.Unpack(info):
                 self.reason = info.reason
                 self.outcome = info.metadata.get("outcome", "")
 
 
-class FakeContext:
-    """What the interceptors and streams ask of a call."""
+class FakeCall(Call):
+    """A call with its messages at hand; what it would tell the front it keeps."""
 
     def __init__(self, name: str, messages: list[bytes]) -> None:
-        self._name = f"spiffe://payswitch.test/{name}".encode()
-        self._messages = messages
+        super().__init__(self, {}, 1, "", None, None, 0)  # type: ignore[arg-type]
+        self.name = name
         self.written: list[bytes] = []
+        self.status: tuple[int, str, bytes] = (0, "", b"")
+        self._messages = messages
 
-    def auth_context(self) -> dict[str, list[bytes]]:
-        return {SAN_KEY: [self._name]}
+    def start(self) -> None:
+        pass
 
-    def time_remaining(self) -> None:
-        return None
-
-    async def abort_with_status(self, status: Any) -> None:
-        raise FailedError(status)
-
-    async def read(self) -> Any:
-        return self._messages.pop(0) if self._messages else grpc.aio.EOF
+    async def read(self) -> bytes | None:
+        return self._messages.pop(0) if self._messages else None
 
     async def write(self, body: bytes) -> None:
         self.written.append(body)
 
-    async def send_initial_metadata(self, _: object) -> None:
-        return None
+    def reply(self, _: int, body: bytes) -> None:
+        self.written.append(body)
+
+    def finish(self, _: int, code: int, message: str, details: bytes) -> None:
+        self.status = (code, message, details)
 
 
 class Inside:
-    """The node, and its calls by service and method."""
+    """The node, and its calls by method."""
 
     def __init__(self, ledger: Ledger, clock: Clock | None) -> None:
         self.ledger = ledger
         self.committer = Committer(ledger, clock=clock)
         self.node = Node(Config(), ledger, self.committer)
-        self._handlers: dict[str, Any] = {}
-        none: frozenset[str] = frozenset()
-        for file, service, raw in (
-            (payments_pb2, PaymentService(self.node), RAW),
-            (billers_pb2, BillerService(self.node), none),
-            (counter_pb2, CounterService(self.node), none),
-            (admin_pb2, AdminService(self.node), none),
-        ):
-            name = type(service).__name__
-            descriptor = file.DESCRIPTOR.services_by_name[name]
-            self._handlers |= service_handlers(self.node, descriptor, service, raw)
+        self._behaviours = all_behaviours(self.node)
 
     async def call(self, method: str, request: Message, *, by: str) -> bytes:
         """A unary call by `role/participant`; raises FailedError with its status."""
-        context = FakeContext(by, [])
-        handler = self._handlers[method].unary_unary
-        reply: bytes = await handler(request.SerializeToString(), context)
+        call = FakeCall(by, [])
+        call.body = request.SerializeToString()
+        await self.stream(method, call)
+        [reply] = call.written
         return reply
 
-    async def stream(self, method: str, context: FakeContext) -> None:
-        """A call that streams both ways, to its end."""
-        await self._handlers[method].stream_stream(None, context)
+    async def stream(self, method: str, call: FakeCall) -> None:
+        """A call to its end; raises FailedError with its status."""
+        [name] = [one for one in self._behaviours if one.endswith(f"/{method}")]
+        domain = self.node.config.trust_domain
+        uri = f"spiffe://{domain}/{call.name}"
+        call.caller = identify([uri], self.node.register, domain)
+        try:
+            allow(call.caller, name)
+        except ForbiddenError as error:
+            call.fail(error, has_committed=False)
+        else:
+            await call.run(self._behaviours[name])
+        if call.status[0]:
+            raise FailedError(*call.status)
 
     async def load(self) -> None:
         """The small network, its wallets filled."""

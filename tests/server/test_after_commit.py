@@ -28,7 +28,7 @@ from switch.ledger.committer import Reply
 from switch.v1 import admin_pb2, billers_pb2, counter_pb2
 from switch.v1 import payments_pb2 as pb
 from tests.server.harness import RUPEE, network, payment
-from tests.server.inside import FailedError, FakeContext, Inside, inside
+from tests.server.inside import FailedError, FakeCall, Inside, inside
 
 TREASURY = "treasury/treasury"
 CENTRE = "centre/centre-a"
@@ -222,7 +222,7 @@ async def test_a_load_that_nobody_waits_for_is_ended_before_the_next(
         assert (reply.added_count, reply.replaced_count) == (0, 0)
 
 
-class SlowContext(FakeContext):
+class SlowContext(FakeCall):
     """Its first message is written when the test says so."""
 
     def __init__(self, name: str, messages: list[bytes]) -> None:
@@ -286,7 +286,7 @@ async def test_what_a_stream_sent_after_what_was_refused_may_be_done(
 ) -> None:
     async with inside(tmp_path) as one:
         before = one.ledger.sequence
-        context = FakeContext(CENTRE, messages(3))
+        context = FakeCall(CENTRE, messages(3))
         refusing(monkeypatch, one, 2, lambda: None)
         with pytest.raises(FailedError) as caught:
             await one.stream("StreamPayments", context)
@@ -301,7 +301,7 @@ async def test_a_stream_of_which_nothing_was_done(
     async with inside(tmp_path) as one:
         refusing(monkeypatch, one, 1, lambda: None)
         with pytest.raises(FailedError) as caught:
-            await one.stream("StreamPayments", FakeContext(CENTRE, messages(1)))
+            await one.stream("StreamPayments", FakeCall(CENTRE, messages(1)))
         assert (caught.value.reason, caught.value.outcome) == ("NO_SPACE", "not_done")
 
 

@@ -12,12 +12,11 @@ from collections import Counter
 from types import SimpleNamespace
 from typing import Any, cast
 
-import grpc
 import numpy as np
 
 from server.node import Node
 from server.services.biller_stream import BillerStream
-from server.status import Context
+from server.transport import Call
 from switch._core import GROUP_MAX, OUTCOME, Request
 from switch.billing.biller import Taken, Waiting
 from switch.codes import Result
@@ -59,10 +58,6 @@ def biller() -> Any:
 
 def stream_of(biller: Any, committer: Any, read: object, rows: int) -> BillerStream:
     """A connection of the biller, whose messages have so many answers."""
-
-    async def send_initial_metadata(_: object) -> None:
-        pass
-
     request = cast(Request, SimpleNamespace(rows_count=rows))
     dispatch = SimpleNamespace(
         connection_number=lambda: 1,
@@ -77,11 +72,9 @@ def stream_of(biller: Any, committer: Any, read: object, rows: int) -> BillerStr
         add_stop=lambda _: None,
         remove_stop=lambda _: None,
     )
-    context: Any = SimpleNamespace(
-        read=read, send_initial_metadata=send_initial_metadata
-    )
+    call: Any = SimpleNamespace(read=read, start=lambda: None)
     caller = cast(Identity, SimpleNamespace(index=1))
-    return BillerStream(cast(Node, node), cast(Context, context), caller)
+    return BillerStream(cast(Node, node), cast(Call, call), caller)
 
 
 async def test_the_last_answer_comes_between_the_end_and_who_hears_of_it() -> None:
@@ -89,8 +82,8 @@ async def test_the_last_answer_comes_between_the_end_and_who_hears_of_it() -> No
     said = iter([b"an answer"])
 
     async def read() -> object:
-        body = next(said, grpc.aio.EOF)
-        if body is grpc.aio.EOF:
+        body = next(said, None)
+        if body is None:
             # Before whatever the end of the reading wakes.
             asyncio.get_running_loop().call_soon(committer.answer)
         return body

@@ -34,7 +34,7 @@ from tests.server.harness import (
     running,
     until,
 )
-from tests.server.inside import FailedError, FakeContext, Inside, inside
+from tests.server.inside import FailedError, FakeCall, Inside, inside
 from tests.server.test_acknowledge import (
     COMPLETED,
     EXPIRED,
@@ -323,8 +323,8 @@ def test_a_day_of_twenty_thousand_is_settled_in_seconds(peers: Peers) -> None:
 # --- bounds ---------------------------------------------------------------------------
 
 
-def context(parts: Iterable[Message]) -> FakeContext:
-    return FakeContext("biller/power", [one.SerializeToString() for one in parts])
+def context(parts: Iterable[Message]) -> FakeCall:
+    return FakeCall("biller/power", [one.SerializeToString() for one in parts])
 
 
 async def sent(one: Inside, parts: Iterable[Message]) -> pb.SendDayListResponse:
@@ -396,7 +396,7 @@ async def test_a_list_that_takes_for_ever_is_ended(
     monkeypatch.setattr(day_list, limit, 0.05)
     async with inside(tmp_path) as one:
 
-        class Slow(FakeContext):
+        class Slow(FakeCall):
             async def read(self) -> Any:
                 await one.node.wait_group(one.node.group, CALL_S)
 
@@ -419,7 +419,7 @@ async def test_lists_of_many_billers_leave_threads_to_others(
     parts = [one.SerializeToString() for one in messages("2020-01-01", [])]
     async with inside(tmp_path) as one:
         billers = ("power", "water", "gas", "land")
-        contexts = [FakeContext(f"biller/{name}", [*parts]) for name in billers]
+        contexts = [FakeCall(f"biller/{name}", [*parts]) for name in billers]
         calls = [
             asyncio.create_task(one.stream("SendDayList", made)) for made in contexts
         ]

@@ -240,9 +240,14 @@ def test_reading_a_trace() -> None:
 9 <... fdatasync resumed>)                = 0
 9 pwrite64(11</d/data.mdb>, "..", 144, 4096) = 144
 8 sendmsg(20<socket:[7]>, {msg_iov=[{iov_base="..", iov_len=39}]}, MSG_NOSIGNAL) = 39
+7 write(20<socket:[7]>, ".."..., 111)        = 111
+7 sendto(20<socket:[7]>, ".."..., 112, MSG_NOSIGNAL, NULL, 0 <unfinished ...>
+7 <... sendto resumed>) = 112
+7 write(20<socket:[7]>, "..", 39)        = 39
+7 write(5<anon_inode:[eventfd]>, "\\1\\0\\0\\0\\0\\0\\0\\0", 8) = 8
 8 fdatasync(13</d/other.mdb>) = 0
 9 fdatasync(10</d/data.mdb>) = -1 EIO (Input/output error)
 """
     )
-    assert trace.events == ["write", "reply", "sync", "meta"]
-    assert len(violations(trace.events)) == 1
+    assert trace.events == ["write", "reply", "sync", "meta", "reply", "reply"]
+    assert len(violations(trace.events)) == 2

@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
@@ -51,12 +52,94 @@ def test_health(peers: Peers) -> None:
         health(peers.centre(), "no.such.Service")
 
 
-def test_reflection(peers: Peers) -> None:
-    request = reflection_pb2.ServerReflectionRequest(list_services="")
-    method = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+def test_health_of_all(peers: Peers) -> None:
+    reply = peers.centre().raw("/grpc.health.v1.Health/List", b"")
+    told: Any = vars(health_pb2)["HealthListResponse"].FromString(reply)
+    serving = health_pb2.HealthCheckResponse.SERVING
+    assert told.statuses["payswitch.v1.AdminService"].status == serving
+
+
+def watch_health(peer: Peer, service: str = "") -> Iterator[int]:
+    body = health_pb2.HealthCheckRequest(service=service).SerializeToString()
+    call: Any = peer.channel.unary_stream("/grpc.health.v1.Health/Watch")
+    for reply in call(body, timeout=60):
+        yield health_pb2.HealthCheckResponse.FromString(reply).status
+
+
+def test_who_watches_the_health_hears_of_the_end_and_holds_nothing_up(
+    tmp_path: Path,
+) -> None:
+    with running(tmp_path, "--set", "drain_s=600") as server:
+        peers = Peers(server)
+        told = watch_health(peers.centre())
+        other = watch_health(peers.auditor, "no.such.Service")
+        kind = health_pb2.HealthCheckResponse
+        assert (next(told), next(other)) == (kind.SERVING, kind.SERVICE_UNKNOWN)
+        server.process.send_signal(signal.SIGTERM)
+        last = []
+        with failing(grpc.StatusCode.UNAVAILABLE):
+            for status in told:
+                last.append(status)  # noqa: PERF402
+        assert last == [kind.NOT_SERVING]
+        with failing(grpc.StatusCode.UNAVAILABLE):
+            next(other)
+        assert server.wait() == 0
+        peers.close()
+
+
+def test_a_method_that_there_is_not(peers: Peers) -> None:
+    for method in ("/payswitch.v1.PaymentService/NoSuch", "/no.such.Service/Call"):
+        with failing(grpc.StatusCode.UNIMPLEMENTED):
+            peers.centre().raw(method, b"")
+
+
+def reflect(
+    peers: Peers, version: str, *requests: reflection_pb2.ServerReflectionRequest
+) -> list[reflection_pb2.ServerReflectionResponse]:
+    method = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
     call: Any = peers.centre().channel.stream_stream(method)
-    [body] = call(iter([request.SerializeToString()]), timeout=CALL_S)
-    reply = reflection_pb2.ServerReflectionResponse.FromString(body)
+    bodies = call(iter([one.SerializeToString() for one in requests]), timeout=CALL_S)
+    return [reflection_pb2.ServerReflectionResponse.FromString(one) for one in bodies]
+
+
+VERSIONS = pytest.mark.parametrize("version", ["v1", "v1alpha"])
+
+
+@VERSIONS
+def test_reflection_of_files(peers: Peers, version: str) -> None:
+    ask = reflection_pb2.ServerReflectionRequest
+    extension = reflection_pb2.ExtensionRequest(
+        containing_type="google.protobuf.MessageOptions", extension_number=1
+    )
+    symbol, file, missing, no_extension, numbers, nothing = reflect(
+        peers,
+        version,
+        ask(file_containing_symbol="payswitch.v1.PaymentService"),
+        ask(file_by_filename="switch/v1/types.proto"),
+        ask(file_containing_symbol="payswitch.v1.NoSuch"),
+        ask(file_containing_extension=extension),
+        ask(all_extension_numbers_of_type="payswitch.v1.Payment"),
+        ask(),
+    )
+    found = [
+        descriptor_pb2.FileDescriptorProto.FromString(one).name
+        for one in symbol.file_descriptor_response.file_descriptor_proto
+    ]
+    assert found[0] == "switch/v1/payments.proto"
+    assert "switch/v1/types.proto" in found
+    assert len(set(found)) == len(found)
+    assert len(file.file_descriptor_response.file_descriptor_proto) >= 1
+    for one in (missing, no_extension):
+        assert one.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
+    assert numbers.HasField("all_extension_numbers_response")
+    assert nothing.HasField("error_response")
+
+
+@VERSIONS
+def test_reflection(peers: Peers, version: str) -> None:
+    [reply] = reflect(
+        peers, version, reflection_pb2.ServerReflectionRequest(list_services="")
+    )
     names = {one.name for one in reply.list_services_response.service}
     assert {
         "payswitch.v1.PaymentService",

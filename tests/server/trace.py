@@ -2,7 +2,8 @@
 
 A commit of LMDB is, in this order: writes of data pages, one fdatasync, one write of
 the meta page through a descriptor that was opened with O_DSYNC. A reply may be written
-to its socket when all three have returned, and one commit answers one group.
+to its socket, by the front thread, when all three have returned, and one commit answers
+one group.
 """
 
 import re
@@ -18,7 +19,9 @@ _UNFINISHED = re.compile(r"^(.*) <unfinished \.\.\.>$")
 _RESUMED = re.compile(r"^<\.\.\. (\w+) resumed>(.*)$")
 _CALL = re.compile(r"^(\w+)\((\d+)<([^>]*)>.*?= (-?\d+)")
 _OPEN = re.compile(r'^openat\([^"]*"([^"]*)", ([A-Z_|]+).*= (\d+)<')
-_LENGTHS = re.compile(r"iov_len=(\d+)")
+_SENDING = re.compile(r"^(?:sendmsg|sendto|writev?)\(\d+<socket:")
+# Of each part of a message, or of the one string.
+_LENGTHS = re.compile(r'iov_len=(\d+)|"(?:\.\.\.)?, (\d+)')
 
 
 @dataclass
@@ -49,9 +52,10 @@ class Trace:
                 self._finish(call)
 
     def _begin(self, call: str) -> None:
-        if not call.startswith("sendmsg(") or "<socket:" not in call:
+        if not _SENDING.match(call):
             return
-        if sum(map(int, _LENGTHS.findall(call))) >= REPLY_MIN:
+        sizes = [int(one or other) for one, other in _LENGTHS.findall(call)]
+        if sum(sizes) >= REPLY_MIN:
             self.events.append("reply")
 
     def _finish(self, call: str) -> None:

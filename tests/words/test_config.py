@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from switch.config import BillerConfig, Config, Retry, load_config
+from switch.config import (
+    BillerConfig,
+    BudgetConfig,
+    Config,
+    Retry,
+    TransportConfig,
+    load_config,
+)
 from switch.errors import ConfigError
 
 MANUAL = Path(__file__).parents[2] / "docs" / "operating.md"
@@ -28,15 +35,22 @@ def test_the_defaults_are_in_bounds() -> None:
     assert config.queue_rows_max >= 8_190
 
 
+ALL = [
+    entry
+    for kind in (Config, BillerConfig, TransportConfig, BudgetConfig)
+    for entry in dataclasses.fields(kind)
+]
+
+
 def test_every_number_has_bounds() -> None:
-    for entry in (*dataclasses.fields(Config), *dataclasses.fields(BillerConfig)):
+    for entry in ALL:
         if entry.type is int:
             assert entry.metadata["least"] <= entry.default <= entry.metadata["most"]
 
 
 def test_every_setting_is_in_the_manual() -> None:
     text = MANUAL.read_text()
-    for entry in (*dataclasses.fields(Config), *dataclasses.fields(BillerConfig)):
+    for entry in ALL:
         assert re.search(rf"\b{entry.name}\b", text), entry.name
 
 
@@ -46,6 +60,14 @@ def test_a_file_and_arguments_before_it(tmp_path: Path) -> None:
     assert (config.port, config.drain_s, config.host) == (9000, 5, "127.0.0.1")
     assert config.data_dir == tmp_path / "ledger"
     assert config.tls_dir == Config().tls_dir
+
+
+def test_tables_of_the_transport(tmp_path: Path) -> None:
+    file = write(tmp_path, "[transport]\nidle_ms = 5000\nresets_max = 20\n")
+    arguments = {"transport.resets_max": 30, "budget.owner_calls_max": 7}
+    config = load_config(file, **arguments)
+    assert (config.transport.idle_ms, config.transport.resets_max) == (5_000, 30)
+    assert config.budget == BudgetConfig(owner_calls_max=7)
 
 
 def test_an_ipv6_address() -> None:
@@ -72,6 +94,13 @@ def test_billers_have_tables(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("prot = 1", "no setting prot"),
+        ("pending_requests_max = 100", "no setting pending_requests_max"),
+        ("transport = 1", "transport must be a table"),
+        ("[transport]\nidle = 1", "transport has no setting idle"),
+        ("[transport]\nidle_ms = 1", "idle_ms must be 1000 to 86400000"),
+        ("[budget]\nowner_calls_max = true", "owner_calls_max must be of type int"),
+        ("message_bytes_max = 67108864", "less than two of message_bytes_max"),
+        ("[budget]\nprocess_bytes_max = 16777216", "less than connection_bytes_max"),
         ("port = 70000", "port must be 0 to 65535"),
         ("port = -1", "port must be"),
         ('port = "7443"', "port must be of type int"),

@@ -1,0 +1,77 @@
+# What the front door offers; its C stands in front/.
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+UNARY: Final[int]
+SERVER_STREAM: Final[int]
+BIDI: Final[int]
+
+# Events, each a tuple whose first field is its kind.
+CONNECT: Final[int]
+"""(CONNECT, connection, address, port, certificate as DER, its last second)"""
+DISCONNECT: Final[int]
+"""(DISCONNECT, connection, cause)"""
+CALL: Final[int]
+"""(CALL, call, connection, method, path, deadline, timeout, metadata, body, allowed)
+
+The method is -1 if it is not known. The deadline is in ns of CLOCK_MONOTONIC, 0: none;
+`timeout` is the header as it came. `body` is None for BIDI, and for what is not allowed:
+nothing of such a call is read, and `finish` is the answer to it.
+"""
+MESSAGE: Final[int]
+"""(MESSAGE, call, body), once for each `want`"""
+HALF_CLOSED: Final[int]
+"""(HALF_CLOSED, call): the peer sends no more, and all it has sent has been given"""
+SENT: Final[int]
+"""(SENT, call, bytes left): what `send` was given has left for the socket"""
+ENDED: Final[int]
+"""(ENDED, call, cause): it is over without `finish` or `reply`, and its handle is dead"""
+REVOKED: Final[int]
+"""(REVOKED, call): the rights do not allow it any more; it goes on until `finish`"""
+
+BOUNDS: Final[tuple[str, ...]]
+COUNTERS: Final[tuple[str, ...]]
+REASONS: Final[dict[str, int]]
+"""What the front answers itself; `set_details` takes these numbers."""
+CAUSES: Final[tuple[str, ...]]
+
+class Front:
+    def __init__(
+        self, methods: Sequence[tuple[str, int]], bounds: Mapping[str, int]
+    ) -> None: ...
+    def set_credentials(
+        self, certificate: bytes, key: bytes, authority: bytes
+    ) -> None: ...
+    def set_details(self, reason: int, details: bytes) -> None: ...
+    def listen(self, host: str, port: int) -> int: ...
+    def start(self) -> None: ...
+    def fileno(self) -> int: ...
+    def take(self, most: int = 1024) -> list[tuple[Any, ...]]: ...
+    def admit(
+        self,
+        connection: int,
+        owner: int,
+        role: int,
+        sender: int,
+        bound: int,
+        rights: bytes,
+    ) -> None: ...
+    def close_connection(self, connection: int, error: int) -> None: ...
+    def start_call(
+        self, call: int, metadata: Iterable[tuple[bytes, bytes]] = ()
+    ) -> None: ...
+    def send(self, call: int, body: bytes) -> None: ...
+    def reply(self, call: int, body: bytes) -> None: ...
+    def finish(
+        self,
+        call: int,
+        code: int,
+        message: str,
+        details: bytes,
+        metadata: Iterable[tuple[bytes, bytes]] = (),
+    ) -> None: ...
+    def want(self, call: int) -> None: ...
+    def drain(self) -> None: ...
+    def stop(self, grace_ms: int) -> None: ...
+    def counters(self) -> dict[str, int]: ...

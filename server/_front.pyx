@@ -1,0 +1,449 @@
+"""The front door's face for Python: commands in, events out; the C in `front/` does the rest.
+
+One thread of Python uses it (the event loop's); `stop` alone may be called from another.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+
+import os
+
+cdef extern from "front.h" nogil:
+    cdef struct front:
+        pass
+
+    cdef struct block:
+        size_t size
+        uint8_t data[0]
+
+    cdef struct field:
+        const uint8_t* name
+        const uint8_t* value
+        size_t name_size
+        size_t value_size
+
+    cdef struct event:
+        event* next
+        uint64_t call
+        uint64_t connection
+        int64_t time
+        int64_t number
+        block* path
+        block* metadata
+        block* body
+        int32_t method
+        uint8_t kind
+        uint8_t cause
+        bint allowed
+        char timeout[12]
+        char address[64]
+
+    cdef struct outgoing:
+        const uint8_t* data
+        size_t size
+
+    cdef struct command:
+        outgoing message
+        command* next
+        uint64_t target
+        uint64_t owner
+        int64_t number
+        block* fields
+        void* keeper
+        uint32_t role
+        uint32_t sender
+        uint32_t bound
+        uint8_t kind
+
+    cdef struct front_method:
+        const char* path
+        int kind
+
+    cdef struct front_bounds:
+        pass
+
+    cdef struct front_counters:
+        pass
+
+    enum:
+        FRONT_UNARY, FRONT_SERVER_STREAM, FRONT_BIDI
+        FRONT_CONNECT, FRONT_DISCONNECT, FRONT_CALL, FRONT_MESSAGE, FRONT_HALF_CLOSED
+        FRONT_SENT, FRONT_ENDED, FRONT_REVOKED, FRONT_VOID
+        FRONT_ADMIT, FRONT_CLOSE_CONNECTION, FRONT_START_CALL, FRONT_SEND, FRONT_FINISH
+        FRONT_REPLY, FRONT_WANT, FRONT_DRAIN, FRONT_STOP
+        FRONT_REASONS_END, FRONT_CAUSES_END
+
+    block* block_copy(const void* data, size_t size)
+    void block_free(block* one)
+    bint fields_valid(const void* name, size_t name_size, const void* value, size_t value_size)
+    bint fields_add_metadata(block** fields, const void* name, size_t name_size,
+                             const void* value, size_t value_size)
+    bint fields_add_status(block** fields, int code, const void* message, size_t message_size,
+                           const void* details, size_t details_size)
+    bint fields_next(const block* fields, size_t* offset, field* one)
+
+    event* front_take_events(front* door)
+    void front_give_events(front* door, event* first, event* last)
+    void front_more_events(front* door)
+    command* front_new_command(front* door)
+    void front_give_command(front* door, command* one)
+    command* front_take_used(front* door)
+    void front_idle_command(front* door, command* one)
+
+    front* front_new(const front_bounds* bounds, const front_method* methods, size_t count)
+    void front_free(front* door)
+    int front_set_credentials(front* door, const void* certificate, size_t certificate_size,
+                              const void* key, size_t key_size, const void* authority,
+                              size_t authority_size, char* text, size_t text_size)
+    bint front_set_details(front* door, int reason, const void* details, size_t size)
+    int front_listen(front* door, const char* host, int port)
+    int front_start(front* door)
+    int front_fileno(const front* door)
+    void front_join(front* door)
+    void front_count(const front* door, front_counters* counters)
+    const char* front_cause_name(int cause)
+
+    const char* const front_bound_names[]
+    const char* const front_counter_names[]
+    const char* const front_reason_names[]
+    size_t front_bounds_count
+    size_t front_counters_count
+
+UNARY = FRONT_UNARY
+SERVER_STREAM = FRONT_SERVER_STREAM
+BIDI = FRONT_BIDI
+
+CONNECT = FRONT_CONNECT
+DISCONNECT = FRONT_DISCONNECT
+CALL = FRONT_CALL
+MESSAGE = FRONT_MESSAGE
+HALF_CLOSED = FRONT_HALF_CLOSED
+SENT = FRONT_SENT
+ENDED = FRONT_ENDED
+REVOKED = FRONT_REVOKED
+
+BOUNDS = tuple([front_bound_names[i].decode() for i in range(front_bounds_count)])
+COUNTERS = tuple([front_counter_names[i].decode() for i in range(front_counters_count)])
+REASONS = {front_reason_names[i].decode(): i for i in range(1, FRONT_REASONS_END)}
+CAUSES = tuple([front_cause_name(i).decode() for i in range(FRONT_CAUSES_END)])
+
+cdef enum:
+    TEXT_SIZE = 256
+    CODE_MAX = 16
+    COUNTERS_MAX = 64
+
+BOUND_MAX = 1 << 40
+
+assert len(COUNTERS) <= COUNTERS_MAX
+
+
+cdef object bytes_of(const block* one):
+    return PyBytes_FromStringAndSize(<const char*> one.data, one.size)
+
+
+cdef list metadata_of(const block* fields):
+    cdef list pairs = []
+    cdef size_t offset = 0
+    cdef field one
+    while fields_next(fields, &offset, &one):
+        pairs.append((
+            PyBytes_FromStringAndSize(<const char*> one.name, one.name_size),
+            PyBytes_FromStringAndSize(<const char*> one.value, one.value_size),
+        ))
+    return pairs
+
+
+cdef int add_metadata(block** fields, object metadata) except -1:
+    """Append pairs of bytes to `fields`."""
+    cdef bytes name, value
+    for name, value in metadata:
+        if not fields_valid(
+            PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name),
+            PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value),
+        ):
+            raise ValueError(f"{name!r} cannot be sent as a header")
+        if not fields_add_metadata(
+            fields, PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name),
+            PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value),
+        ):
+            raise MemoryError
+    return 0
+
+
+cdef class Front:
+    """One front door: its sockets, its threads, its calls."""
+
+    cdef front* door
+    cdef event* waiting  # taken from the door, and not yet by `take`
+    cdef tuple paths
+    cdef size_t methods_count
+    cdef bint started
+    cdef bint stopped
+
+    def __cinit__(self, methods, bounds):
+        cdef size_t i
+        cdef int64_t* numbers
+        cdef front_method* rows
+        if set(bounds) != set(BOUNDS):
+            raise ValueError(f"bounds: {sorted(set(bounds) ^ set(BOUNDS))}")
+        for name, number in bounds.items():
+            least = 0 if name == "age_ms" else 1
+            if not least <= number <= BOUND_MAX:
+                raise ValueError(f"{name}: {number}")
+        for name in ("connections_max", "window_bytes", "calls_connection_max",
+                     "metadata_bytes_max", "message_bytes_max"):
+            if bounds[name] >= 1 << 30:
+                raise ValueError(f"{name}: {bounds[name]}")
+        paths = [path.encode() for path, _ in methods]
+        if len(set(paths)) != len(paths):
+            raise ValueError("a method is there twice")
+        if not all(kind in (UNARY, SERVER_STREAM, BIDI) for _, kind in methods):
+            raise ValueError("a method's kind is not known")
+        self.paths = tuple([path for path, _ in methods])
+        self.methods_count = len(paths)
+        numbers = <int64_t*> malloc(front_bounds_count * sizeof(int64_t))
+        rows = <front_method*> malloc((len(paths) + 1) * sizeof(front_method))
+        try:
+            if numbers == NULL or rows == NULL:
+                raise MemoryError
+            for i in range(front_bounds_count):
+                numbers[i] = bounds[BOUNDS[i]]
+            for i in range(self.methods_count):
+                rows[i].path = PyBytes_AS_STRING(paths[i])
+                rows[i].kind = methods[i][1]
+            self.door = front_new(<front_bounds*> numbers, rows, self.methods_count)
+        finally:
+            free(numbers)
+            free(rows)
+        if self.door == NULL:
+            raise MemoryError("the front door cannot be made")
+
+    def __dealloc__(self):
+        if self.door == NULL:
+            return
+        if self.started and not self.stopped:
+            self.end(0)
+        self.give_back()
+        self.free_used()
+        front_free(self.door)
+
+    def set_credentials(self, bytes certificate, bytes key, bytes authority):
+        cdef char text[TEXT_SIZE]
+        if front_set_credentials(
+            self.door, PyBytes_AS_STRING(certificate), PyBytes_GET_SIZE(certificate),
+            PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key),
+            PyBytes_AS_STRING(authority), PyBytes_GET_SIZE(authority), text, TEXT_SIZE,
+        ) != 0:
+            raise ValueError(text.decode("utf-8", "replace"))
+
+    def set_details(self, int reason, bytes details):
+        if not front_set_details(
+            self.door, reason, PyBytes_AS_STRING(details), PyBytes_GET_SIZE(details)
+        ):
+            raise ValueError(f"reason {reason}")
+
+    def listen(self, str host, int port):
+        cdef int rc = front_listen(self.door, host.encode(), port)
+        if rc < 0:
+            raise OSError(-rc, os.strerror(-rc), f"{host}:{port}")
+        return rc
+
+    def start(self):
+        if self.started:
+            raise ValueError("started already")
+        cdef int rc = front_start(self.door)
+        if rc < 0:
+            raise OSError(-rc, os.strerror(-rc))
+        self.started = True
+
+    def fileno(self):
+        return front_fileno(self.door)
+
+    # --- events -----------------------------------------------------------------
+
+    def take(self, Py_ssize_t most=1024):
+        """Take events; what is more than `most` stays for the next time."""
+        cdef list taken = []
+        cdef event* first
+        cdef event* one
+        cdef event* last = NULL
+        self.free_used()
+        if self.waiting == NULL:
+            self.waiting = front_take_events(self.door)
+        first = one = self.waiting
+        while one != NULL and len(taken) < most:
+            if one.kind != FRONT_VOID:
+                taken.append(self.event_of(one))
+            last = one
+            one = one.next
+        self.waiting = one
+        if last != NULL:
+            front_give_events(self.door, first, last)
+        if one != NULL:
+            front_more_events(self.door)
+        return taken
+
+    cdef tuple event_of(self, event* one):
+        cdef int kind = one.kind
+        if kind == FRONT_CALL:
+            return (
+                CALL, one.call, one.connection, one.method,
+                self.paths[one.method] if one.method >= 0
+                else bytes_of(one.path).decode("utf-8", "replace"),
+                one.time,
+                "" if one.timeout[0] == 0 else one.timeout.decode("ascii", "replace"),
+                [] if one.metadata == NULL else metadata_of(one.metadata),
+                None if one.body == NULL else bytes_of(one.body),
+                one.allowed,
+            )
+        if kind == FRONT_MESSAGE:
+            return MESSAGE, one.call, bytes_of(one.body)
+        if kind == FRONT_HALF_CLOSED:
+            return HALF_CLOSED, one.call
+        if kind == FRONT_SENT:
+            return SENT, one.call, one.number
+        if kind == FRONT_ENDED:
+            return ENDED, one.call, CAUSES[one.cause]
+        if kind == FRONT_REVOKED:
+            return REVOKED, one.call
+        if kind == FRONT_CONNECT:
+            return (
+                CONNECT, one.connection, one.address.decode(), one.number,
+                bytes_of(one.body), one.time,
+            )
+        return DISCONNECT, one.connection, CAUSES[one.cause]
+
+    cdef void give_back(self) noexcept:
+        cdef event* one
+        if self.waiting == NULL:
+            self.waiting = front_take_events(self.door)
+        one = self.waiting
+        if one == NULL:
+            return
+        while one.next != NULL:
+            one = one.next
+        front_give_events(self.door, self.waiting, one)
+        self.waiting = NULL
+
+    cdef void free_used(self) noexcept:
+        """Let go the bytes of commands that are over."""
+        cdef command* one = front_take_used(self.door)
+        cdef command* following
+        while one != NULL:
+            following = one.next
+            if one.keeper != NULL:
+                Py_DECREF(<object> one.keeper)
+            front_idle_command(self.door, one)
+            one = following
+
+    # --- commands ---------------------------------------------------------------
+
+    cdef command* command_for(self, int kind, uint64_t target) except NULL:
+        cdef command* one = front_new_command(self.door)
+        if one == NULL:
+            raise MemoryError
+        one.kind = kind
+        one.target = target
+        return one
+
+    cdef int send_bytes(self, int kind, uint64_t call, bytes body) except -1:
+        cdef command* one = self.command_for(kind, call)
+        Py_INCREF(body)
+        one.keeper = <void*> body
+        one.message.data = <const uint8_t*> PyBytes_AS_STRING(body)
+        one.message.size = PyBytes_GET_SIZE(body)
+        front_give_command(self.door, one)
+        return 0
+
+    def admit(self, uint64_t connection, uint64_t owner, uint32_t role, uint32_t sender,
+              uint32_t bound, bytes rights):
+        if <size_t> PyBytes_GET_SIZE(rights) != self.methods_count:
+            raise ValueError(f"{len(rights)} rights for {self.methods_count} methods")
+        cdef block* fields = block_copy(PyBytes_AS_STRING(rights), PyBytes_GET_SIZE(rights))
+        if fields == NULL:
+            raise MemoryError
+        cdef command* one = front_new_command(self.door)
+        if one == NULL:
+            block_free(fields)
+            raise MemoryError
+        one.kind = FRONT_ADMIT
+        one.target = connection
+        one.owner = owner
+        one.role = role
+        one.sender = sender
+        one.bound = bound
+        one.fields = fields
+        front_give_command(self.door, one)
+
+    def close_connection(self, uint64_t connection, uint32_t error):
+        cdef command* one = self.command_for(FRONT_CLOSE_CONNECTION, connection)
+        one.number = error
+        front_give_command(self.door, one)
+
+    def start_call(self, uint64_t call, metadata=()):
+        cdef command* one
+        cdef block* fields = NULL
+        try:
+            add_metadata(&fields, metadata)
+            one = self.command_for(FRONT_START_CALL, call)
+        except:
+            block_free(fields)
+            raise
+        one.fields = fields
+        front_give_command(self.door, one)
+
+    def send(self, uint64_t call, bytes body not None):
+        self.send_bytes(FRONT_SEND, call, body)
+
+    def reply(self, uint64_t call, bytes body not None):
+        self.send_bytes(FRONT_REPLY, call, body)
+
+    def finish(self, uint64_t call, int code, str message, bytes details not None,
+               metadata=()):
+        cdef command* one
+        cdef block* fields = NULL
+        cdef bytes text = message.encode("utf-8", "replace")
+        if not 0 <= code <= CODE_MAX:
+            raise ValueError(f"status {code}")
+        try:
+            if code != 0 or text or details or metadata:
+                if not fields_add_status(
+                    &fields, code, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text),
+                    PyBytes_AS_STRING(details), PyBytes_GET_SIZE(details),
+                ):
+                    raise MemoryError
+                add_metadata(&fields, metadata)
+            one = self.command_for(FRONT_FINISH, call)
+        except:
+            block_free(fields)
+            raise
+        one.number = code
+        one.fields = fields
+        front_give_command(self.door, one)
+
+    def want(self, uint64_t call):
+        front_give_command(self.door, self.command_for(FRONT_WANT, call))
+
+    def drain(self):
+        front_give_command(self.door, self.command_for(FRONT_DRAIN, 0))
+
+    cdef int end(self, int64_t grace_ms) except -1:
+        cdef command* one = self.command_for(FRONT_STOP, 0)
+        one.number = grace_ms
+        front_give_command(self.door, one)
+        with nogil:
+            front_join(self.door)
+        self.stopped = True
+        return 0
+
+    def stop(self, int64_t grace_ms):
+        """Drain, wait for open calls within the grace, end all. Blocks; lets others run."""
+        if self.started and not self.stopped:
+            self.end(grace_ms)
+
+    def counters(self):
+        cdef int64_t[COUNTERS_MAX] numbers
+        front_count(self.door, <front_counters*> &numbers[0])
+        return {name: numbers[i] for i, name in enumerate(COUNTERS)}

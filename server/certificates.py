@@ -1,0 +1,81 @@
+"""The server's own certificate: read at start, and again when its files change.
+
+A new one is for new connections; those that are open go on. Files that do not fit
+together, as when one of two is replaced yet, are looked at again, and the old stay.
+"""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Final, Protocol
+
+from switch.credentials import Credentials, check_private
+from switch.errors import ConfigError
+
+log = logging.getLogger("server.certificates")
+
+LOOK_S: Final = 1.0
+"""Between two looks at the files."""
+
+_Stamp = tuple[tuple[int, int, int], ...]
+
+
+class Commands(Protocol):
+    """What takes a certificate."""
+
+    def set_credentials(self, certificate: bytes, key: bytes, authority: bytes) -> None:
+        """PEM. Raises ValueError if they do not fit together."""
+
+
+class ServerCertificates:
+    """The files of the server's certificate. Belongs to the event loop's thread."""
+
+    def __init__(self, files: Credentials, front: Commands) -> None:
+        """Read them. Raises ConfigError."""
+        self._files = files
+        self._front = front
+        self._stamp = self._look()
+        self._load()
+
+    def reload(self) -> None:
+        """Read them again, whether they have changed or not; the old stay if not."""
+        self._stamp = self._look()
+        try:
+            self._load()
+        except ConfigError as error:
+            log.error("the server's certificate stays as it is: %s", error)
+        else:
+            log.info(
+                "new connections get the certificate of %s", self._files.certificate
+            )
+
+    async def run(self) -> None:
+        """Look at the files until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if self._look() != self._stamp:
+                self.reload()
+
+    def _load(self) -> None:
+        check_private(self._files.key)
+        certificate, key, authority = self._files.read()
+        try:
+            self._front.set_credentials(certificate, key, authority)
+        except ValueError as error:
+            raise ConfigError(
+                f"{self._files.certificate}, {self._files.key} and "
+                f"{self._files.authority} cannot be used: {error}"
+            ) from error
+
+    def _look(self) -> _Stamp:
+        """What tells that a file was replaced or written."""
+        files = self._files
+        return tuple(map(_stamp, (files.certificate, files.key, files.authority)))
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0, 0
+    return found.st_ino, found.st_mtime_ns, found.st_size

@@ -1,0 +1,259 @@
+"""Who is at the other end of each connection, and what they may call.
+
+The identity of a connection is read once, out of its certificate; what it may call is
+told to the front thread, which refuses the rest at its headers, before any body. Both
+are asked again whenever the register changes. A connection ends with its certificate.
+
+Until the ledger is open there is no register: what needs one is told to come again.
+"""
+
+import asyncio
+import hashlib
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from cryptography import x509
+
+from server.security_log import SecurityLog
+from server.status import OpeningError
+from switch.register.identity import (
+    Directory,
+    Identity,
+    IdentityError,
+    identify,
+)
+from switch.register.rights import MATRIX, allow
+
+OPEN_METHODS: Final = ("/grpc.health.", "/grpc.reflection.")
+"""What the names of those methods begin with that need a certificate and no role."""
+THROWN_OUT: Final = frozenset(
+    {"flood", "not_admitted", "owner_connections", "protocol"}
+)
+"""Causes of a connection's end that an operator is told of."""
+SWEEP_S: Final = 1.0
+"""Between two looks for certificates that are over."""
+
+NO_ERROR: Final = 0
+"""HTTP/2's code of an end in order."""
+
+Rights = bytes
+
+
+class Commands(Protocol):
+    """What the front thread is told about connections."""
+
+    def admit(
+        self,
+        connection: int,
+        owner: int,
+        role: int,
+        sender: int,
+        bound: int,
+        rights: bytes,
+    ) -> None:
+        """Take calls of a connection: those of these rights."""
+
+    def close_connection(self, connection: int, error: int) -> None:
+        """Send what waits, then close it."""
+
+
+class _Register(Directory, Protocol):
+    def listen(self, listener: Callable[[], None], /) -> None:
+        """Call `listener` after each change, in any thread."""
+
+
+class _Peer:
+    """One connection."""
+
+    __slots__ = ("address", "caller", "error", "names", "not_after", "number", "owner")
+
+    def __init__(
+        self, number: int, address: str, names: list[str], not_after: int
+    ) -> None:
+        self.number = number
+        self.address = address
+        self.names = names
+        self.not_after: float = not_after
+        self.owner = _owner(names)
+        self.caller: Identity | None = None
+        self.error: IdentityError | None = None
+
+
+class Door:
+    """Admits connections. Belongs to the event loop's thread."""
+
+    def __init__(
+        self,
+        front: Commands,
+        methods: Sequence[str],
+        domain: str,
+        where: Callable[[], str],
+        security: SecurityLog,
+    ) -> None:
+        """Closed. `where` says how far the opening of the ledger is."""
+        self._front = front
+        self._methods = methods
+        self._domain = domain
+        self._where = where
+        self._security = security
+        self._peers: dict[int, _Peer] = {}
+        self._register: _Register | None = None
+        self._rights: dict[object, Rights] = {}
+        self._loop = asyncio.get_running_loop()
+        self._asks = False
+        self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
+
+    def open(self, register: _Register) -> None:
+        """The ledger is open: ask its register from now on."""
+        self._register = register
+        register.listen(self._changed)
+        self._ask_again()
+
+    def close(self) -> None:
+        """Look after nothing any more."""
+        self._sweeper.cancel()
+
+    # --- what the transport asks -------------------------------------------------
+
+    def connect(
+        self, connection: int, address: str, certificate: bytes, not_after: int
+    ) -> None:
+        """A connection whose handshake is done."""
+        peer = _Peer(connection, address, uris(certificate), not_after)
+        self._peers[connection] = peer
+        self._admit(peer)
+        if peer.error is not None:
+            self._security.note("unknown", f"{address}: {peer.error}")
+
+    def disconnect(self, connection: int, cause: str) -> None:
+        """It is gone."""
+        peer = self._peers.pop(connection, None)
+        if peer is not None and cause in THROWN_OUT:
+            self._security.note(cause, f"{_name(peer)} was thrown out")
+
+    def caller(self, connection: int) -> Identity | None:
+        """Who is at its other end; None for nobody that the register knows."""
+        peer = self._peers.get(connection)
+        return None if peer is None else peer.caller
+
+    def refusal(self, connection: int, method: str) -> Exception:
+        """Why it may not call `method`."""
+        if self._register is None:
+            return OpeningError(
+                f"the ledger is being opened ({self._where()}); come again"
+            )
+        peer = self._peers.get(connection)
+        if peer is None or peer.caller is None:
+            return (peer and peer.error) or IdentityError("the connection is gone")
+        try:
+            allow(peer.caller, method)
+        except Exception as error:  # noqa: BLE001
+            return error
+        # It was refused by what held when it came, a moment ago.
+        return OpeningError(f"who may call {method} has just changed; come again")
+
+    # --- admission ---------------------------------------------------------------
+
+    def _admit(self, peer: _Peer) -> None:
+        peer.caller = peer.error = None
+        if self._register is not None:
+            try:
+                peer.caller = identify(peer.names, self._register, self._domain)
+            except IdentityError as error:
+                peer.error = error
+        caller = peer.caller
+        self._front.admit(
+            peer.number,
+            peer.owner,
+            0 if caller is None else int(caller.role),
+            0 if caller is None else caller.index,
+            0 if caller is None else caller.bound_centre,
+            self._rights_of(caller),
+        )
+
+    def _rights_of(self, caller: Identity | None) -> Rights:
+        """A byte for each method: 1 if it may be called."""
+        key = None if caller is None else (caller.role, caller.index == 0)
+        if key not in self._rights:
+            self._rights[key] = bytes(
+                _may_call(caller, method) for method in self._methods
+            )
+        return self._rights[key]
+
+    def _changed(self) -> None:
+        """The register has; in whatever thread took that in."""
+        self._loop.call_soon_threadsafe(self._ask_soon)
+
+    def _ask_soon(self) -> None:
+        # A load of a network has many changes; those of one turn are one.
+        if not self._asks:
+            self._asks = True
+            self._loop.call_soon(self._ask_again)
+
+    def _ask_again(self) -> None:
+        self._asks = False
+        for peer in self._peers.values():
+            was_known = peer.caller is not None
+            self._admit(peer)
+            if was_known and peer.caller is None:
+                self._security.note("revoked", f"{_name(peer)}: {peer.error}")
+
+    # --- certificates ------------------------------------------------------------
+
+    def _sweep(self) -> None:
+        """End connections whose certificate is over.
+
+        A look each second and no timer each: a wall clock can be set.
+        """
+        self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
+        now = time.time()
+        for peer in self._peers.values():
+            if peer.not_after < now:
+                self._security.note(
+                    "expired", f"{_name(peer)}: its certificate is over"
+                )
+                self._front.close_connection(peer.number, NO_ERROR)
+                peer.not_after = math.inf
+
+
+def uris(certificate: bytes) -> list[str]:
+    """The URIs among the alternative names of a certificate in DER.
+
+    None for one that cannot be read: it names nobody.
+    """
+    try:
+        extensions = x509.load_der_x509_certificate(certificate).extensions
+        names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        return []
+    return names.get_values_for_type(x509.UniformResourceIdentifier)
+
+
+def _may_call(caller: Identity | None, method: str) -> bool:
+    if method.startswith(OPEN_METHODS):
+        return True
+    if caller is None or method not in MATRIX:
+        return False
+    try:
+        allow(caller, method)
+    except Exception:  # noqa: BLE001
+        return False
+    return True
+
+
+def _owner(names: list[str]) -> int:
+    """Whose budget a connection draws on: 64 bits that are the same for the same names.
+
+    Not the register's index: there is none before the ledger is open, and none for
+    those whom it does not know.
+    """
+    text = "\n".join(sorted(names)).encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
+
+
+def _name(peer: _Peer) -> str:
+    if peer.caller is None:
+        return f"a connection from {peer.address}"
+    return f"{peer.caller.participant} at {peer.address}"

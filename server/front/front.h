@@ -1,0 +1,272 @@
+/* The front door's face: HTTP/2 over mutual TLS on one thread, gRPC's framing included.
+
+   What stands above it (the Python face, or a plain C program in tests) gives commands
+   and takes events; both are lists that are exchanged under one lock, and each side is
+   woken by an eventfd. Everything else belongs to the front thread. Nothing here knows
+   Python. */
+
+#ifndef FRONT_H
+#define FRONT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct front;
+
+/* --- what is configured ---------------------------------------------------------- */
+
+/* Every bound by its name. The unit is the name's end; what has none is a count. */
+#define FRONT_BOUNDS(X)                                                                    \
+    X(connections_max)          /* established, of all owners */                           \
+    X(handshakes_max)           /* at a time */                                            \
+    X(handshake_ms)             /* for a handshake, and for admission after it */          \
+    X(calls_connection_max)     /* streams of one connection at a time */                  \
+    X(metadata_bytes_max)       /* of a request's headers, with 32 bytes for each */       \
+    X(message_bytes_max)        /* of one message, in */                                   \
+    X(body_ms)                  /* for the one message of a call and its end */            \
+    X(idle_ms)                  /* of a connection without calls */                        \
+    X(age_ms)                   /* of a connection; it is drained then. 0: no bound */     \
+    X(keepalive_ms)             /* without a byte from the peer; then a PING */            \
+    X(keepalive_timeout_ms)     /* for the answer */                                       \
+    X(ping_min_ms)              /* between PINGs of a peer that gets nothing else */       \
+    X(connection_bytes_max)     /* buffered for one connection, in and out */              \
+    X(window_bytes)             /* of a new stream, in */                                  \
+    X(output_bytes_max)         /* framed and not yet sent; above it nothing is read */    \
+    X(process_bytes_max)        /* buffered for all */                                     \
+    X(owner_connections_max)    /* of one owner */                                         \
+    X(owner_calls_max)          /* open at a time, of one owner */                         \
+    X(owner_bytes_max)          /* buffered for one owner */                               \
+    X(control_frames_max)       /* a second and connection: SETTINGS, PING and the like */ \
+    X(resets_max)               /* a second and connection: streams that a peer gives up */
+
+struct front_bounds {
+#define FRONT_FIELD(name) int64_t name;
+    FRONT_BOUNDS(FRONT_FIELD)
+#undef FRONT_FIELD
+};
+
+enum front_kind { FRONT_UNARY = 0, FRONT_SERVER_STREAM = 1, FRONT_BIDI = 2 };
+
+/* Why a call is answered here, with the gRPC status and what the caller is told. A call
+   that ends so before its event was taken has done nothing. */
+#define FRONT_REASONS(X)                                                                   \
+    X(COMPRESSED, 12, "compressed messages are not taken: send them as they are")          \
+    X(TIMEOUT_MALFORMED, 13, "grpc-timeout is malformed")                                  \
+    X(METADATA_MALFORMED, 13, "a binary header is not base64")                             \
+    X(METADATA_TOO_LARGE, 8, "the headers are larger than this server takes")              \
+    X(MESSAGE_TOO_LARGE, 8, "the message is larger than this server takes")                \
+    X(STREAM_MESSAGE_TOO_LARGE, 8, "the message is larger than this server takes")         \
+    X(MESSAGE_COMPRESSED, 13, "a message is marked compressed and no encoding is named")   \
+    X(FRAMING, 13, "a message is not framed as gRPC frames it")                            \
+    X(SECOND_MESSAGE, 13, "the call takes one message, and there are more")                \
+    X(NO_MESSAGE, 13, "the call takes one message, and there is none")                     \
+    X(DEADLINE, 4, "the deadline has passed")                                              \
+    X(BODY_LATE, 4, "the request's message did not arrive in time")                        \
+    X(OVER_CALLS, 8, "too many calls of this participant are open")                        \
+    X(OVER_BUDGET, 8, "this participant has too many bytes under way")                     \
+    X(SERVER_FULL, 8, "the server has too many bytes under way")                           \
+    X(SHED, 14, "the server had too many bytes under way and gave this call up")
+
+enum front_reason {
+    FRONT_REASON_NONE = 0,
+#define FRONT_NUMBER(name, code, text) FRONT_REASON_##name,
+    FRONT_REASONS(FRONT_NUMBER)
+#undef FRONT_NUMBER
+    FRONT_REASONS_END
+};
+
+/* Why a connection or a call is no more. */
+#define FRONT_CAUSES(X)                                                                    \
+    X(PEER_CLOSED, "peer_closed")         /* the peer closed the connection */             \
+    X(PEER_RESET, "peer_reset")           /* the peer gave up the call */                  \
+    X(DEADLINE, "deadline")               /* the call's deadline passed */                 \
+    X(CONNECTION, "connection")           /* the call's connection is no more */           \
+    X(SHED, "shed")                       /* too many bytes under way */                   \
+    X(REFUSED, "refused")                 /* what the peer sent cannot be taken */         \
+    X(CLOSED, "closed")                   /* a command closed it */                        \
+    X(STOPPED, "stopped")                 /* the front has stopped */                      \
+    X(NOT_ADMITTED, "not_admitted")       /* no admission in time */                       \
+    X(OWNER_CONNECTIONS, "owner_connections")  /* its owner has too many */                \
+    X(IDLE, "idle")                       /* without calls for too long */                 \
+    X(AGED, "aged")                       /* open for too long, and drained */             \
+    X(KEEPALIVE, "keepalive")             /* it does not answer a PING */                  \
+    X(FLOOD, "flood")                     /* frames that only cost */                      \
+    X(PROTOCOL, "protocol")               /* no HTTP/2 */                                  \
+    X(TLS, "tls")                         /* its records are broken */                     \
+    X(MEMORY, "memory")                   /* an allocation failed */
+
+enum front_cause {
+    FRONT_CAUSE_NONE = 0,
+#define FRONT_NUMBER(name, text) FRONT_CAUSE_##name,
+    FRONT_CAUSES(FRONT_NUMBER)
+#undef FRONT_NUMBER
+    FRONT_CAUSES_END
+};
+
+/* What is counted since the start; those of FRONT_GAUGES go up and down. */
+#define FRONT_COUNTERS(X)                                                                  \
+    X(connections_accepted) X(connections_refused) X(connections_admitted)                 \
+    X(connections_flooded) X(connections_kept_dead)                                        \
+    X(handshakes_done) X(handshakes_failed) X(handshakes_late) X(handshakes_shed)          \
+    X(calls_begun) X(calls_given) X(calls_reset) X(calls_refused) X(calls_unsupported)     \
+    X(calls_late) X(calls_shed) X(messages_in) X(messages_out) X(bytes_in) X(bytes_out)    \
+    X(turns)
+
+#define FRONT_GAUGES(X) X(connections_open) X(handshakes_open) X(calls_open) X(bytes_held)
+
+struct front_counters {
+#define FRONT_FIELD(name) int64_t name;
+    FRONT_COUNTERS(FRONT_FIELD)
+    FRONT_GAUGES(FRONT_FIELD)
+#undef FRONT_FIELD
+};
+
+/* --- bytes ------------------------------------------------------------------------ */
+
+/* Bytes of their own allocation. */
+struct block {
+    struct block *next;
+    size_t size;
+    size_t capacity;
+    uint8_t data[];
+};
+
+struct block *block_new(size_t capacity); /* NULL: no memory */
+struct block *block_copy(const void *data, size_t size);
+void block_free(struct block *block);
+bool block_add(struct block **block, const void *data, size_t size); /* grows; false: no memory */
+
+/* Header fields in a block: name's size (uint16), value's size (uint32), name, value. */
+bool fields_add(struct block **fields, const void *name, size_t name_size, const void *value,
+                size_t value_size);
+/* The same for a name that may end in -bin, whose value is then encoded. */
+bool fields_add_metadata(struct block **fields, const void *name, size_t name_size,
+                         const void *value, size_t value_size);
+/* Whether a field may be sent: a name of gRPC's letters, a value of printable ASCII or binary. */
+bool fields_valid(const void *name, size_t name_size, const void *value, size_t value_size);
+/* grpc-status, grpc-message (percent-encoded) and grpc-status-details-bin. */
+bool fields_add_status(struct block **fields, int code, const void *message, size_t message_size,
+                       const void *details, size_t details_size);
+
+struct field {
+    const uint8_t *name, *value;
+    size_t name_size, value_size;
+};
+
+/* Reads the field at *offset and moves on; false at the end. */
+bool fields_next(const struct block *fields, size_t *offset, struct field *field);
+
+/* --- events: from the front thread ------------------------------------------------ */
+
+enum front_event_kind {
+    FRONT_CONNECT = 0, /* body: the certificate's DER; number: port; time: its last second */
+    FRONT_DISCONNECT = 1,
+    FRONT_CALL = 2, /* time: the deadline in ns of CLOCK_MONOTONIC, or 0 */
+    FRONT_MESSAGE = 3,
+    FRONT_HALF_CLOSED = 4,
+    FRONT_SENT = 5, /* number: bytes that are left */
+    FRONT_ENDED = 6,
+    FRONT_REVOKED = 7,
+    FRONT_VOID = 8 /* a call that ended in the turn in which it came */
+};
+
+#define FRONT_TIMEOUT_SIZE 12
+#define FRONT_ADDRESS_SIZE 64
+
+struct event {
+    struct event *next;
+    uint64_t call;
+    uint64_t connection;
+    int64_t time;
+    int64_t number;
+    struct block *path;     /* of a method that is not known */
+    struct block *metadata; /* fields, or NULL */
+    struct block *body;     /* or NULL */
+    int32_t method;         /* -1: not known */
+    uint8_t kind;
+    uint8_t cause;
+    bool allowed;
+    char timeout[FRONT_TIMEOUT_SIZE];
+    char address[FRONT_ADDRESS_SIZE]; /* of a CONNECT only; not set otherwise */
+};
+
+/* Takes all events, in order. They are given back with front_give_events. */
+struct event *front_take_events(struct front *front);
+void front_give_events(struct front *front, struct event *first, struct event *last);
+/* Who took more than it could do with: front_fileno becomes readable again. */
+void front_more_events(struct front *front);
+
+/* --- commands: to the front thread ------------------------------------------------ */
+
+/* A message on its way out. `release` is called once, on the front thread. */
+struct outgoing {
+    struct outgoing *next;
+    const uint8_t *data;
+    size_t size;
+    void (*release)(struct front *front, struct outgoing *message);
+};
+
+enum front_command_kind {
+    FRONT_ADMIT,            /* fields: a byte for each method */
+    FRONT_CLOSE_CONNECTION, /* number: HTTP/2's error */
+    FRONT_START_CALL,       /* fields: metadata */
+    FRONT_SEND,             /* message */
+    FRONT_FINISH,           /* number: status; fields: trailers, or NULL for OK alone */
+    FRONT_REPLY,            /* message; then FINISH with OK */
+    FRONT_WANT,
+    FRONT_DRAIN,
+    FRONT_STOP /* number: ms */
+};
+
+struct command {
+    struct outgoing message; /* first: a message that is released is its command */
+    struct command *next;
+    uint64_t target; /* a call or a connection */
+    uint64_t owner;
+    int64_t number;
+    struct block *fields;
+    void *keeper; /* what holds the message's bytes; the caller's */
+    uint32_t role, sender, bound;
+    uint8_t kind;
+};
+
+/* A command to fill; NULL: no memory. One thread at a time gives commands. */
+struct command *front_new_command(struct front *front);
+void front_give_command(struct front *front, struct command *command);
+/* Commands that are over, whose keepers the caller lets go. They go to front_idle_command. */
+struct command *front_take_used(struct front *front);
+void front_idle_command(struct front *front, struct command *command);
+
+/* --- the front -------------------------------------------------------------------- */
+
+struct front_method {
+    const char *path;
+    int kind;
+};
+
+struct front *front_new(const struct front_bounds *bounds, const struct front_method *methods,
+                        size_t methods_count); /* NULL: no memory, or no descriptors */
+void front_free(struct front *front);          /* stopped, or never started */
+
+/* 0, or -1 with a text. For connections from now on. */
+int front_set_credentials(struct front *front, const void *certificate, size_t certificate_size,
+                          const void *key, size_t key_size, const void *authority,
+                          size_t authority_size, char *text, size_t text_size);
+/* The details (google.rpc.Status) for what the front answers itself; before the start. */
+bool front_set_details(struct front *front, int reason, const void *details, size_t size);
+/* The port, or -errno. */
+int front_listen(struct front *front, const char *host, int port);
+int front_start(struct front *front); /* 0 or -errno */
+int front_fileno(const struct front *front);
+void front_join(struct front *front); /* after FRONT_STOP was given */
+void front_count(const struct front *front, struct front_counters *counters);
+const char *front_cause_name(int cause);
+
+/* The names of the tables above, in their order. */
+extern const char *const front_bound_names[];
+extern const char *const front_counter_names[]; /* counters, then gauges */
+extern const char *const front_reason_names[];  /* by number; that of NONE is empty */
+extern const size_t front_bounds_count, front_counters_count;
+
+#endif

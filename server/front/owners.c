@@ -1,0 +1,132 @@
+/* Budgets: who holds how many bytes, calls and connections, and who gives way.
+
+   Bytes are counted when they are kept and not before: a message that is announced and
+   does not come costs nobody anything. One read adds READ_TURN_MAX at most before the
+   bounds are asked again. */
+
+#include <stdlib.h>
+
+#include "parts.h"
+
+static size_t owners_slot(uint64_t id) {
+    return (size_t)((id * UINT64_C(0x9E3779B97F4A7C15)) >> 52) % OWNER_SLOTS;
+}
+
+struct owner *owners_get(struct front *front, uint64_t id) {
+    struct owner **list = &front->owners[owners_slot(id)];
+    for (struct owner *owner = *list; owner != NULL; owner = owner->next)
+        if (owner->id == id) return owner;
+    struct owner *owner = calloc(1, sizeof(*owner));
+    if (owner == NULL) return NULL;
+    owner->id = id;
+    owner->next = *list;
+    *list = owner;
+    return owner;
+}
+
+/* An owner lives as long as it has a connection. */
+static void owners_forget(struct front *front, struct owner *owner) {
+    front_assert(owner->bytes == 0 && owner->calls == 0);
+    struct owner **at = &front->owners[owners_slot(owner->id)];
+    while (*at != owner) at = &(*at)->next;
+    *at = owner->next;
+    free(owner);
+}
+
+void owners_join(struct front *front, struct owner *owner, struct connection *connection) {
+    (void)front;
+    connection->owner = owner;
+    connection->owner_prev = NULL;
+    connection->owner_next = owner->first;
+    if (owner->first != NULL) owner->first->owner_prev = connection;
+    owner->first = connection;
+    owner->connections++;
+    owner->bytes += (int64_t)connection->bytes;
+}
+
+void owners_leave(struct front *front, struct connection *connection) {
+    struct owner *owner = connection->owner;
+    if (owner == NULL) return;
+    if (connection->owner_prev != NULL)
+        connection->owner_prev->owner_next = connection->owner_next;
+    else
+        owner->first = connection->owner_next;
+    if (connection->owner_next != NULL)
+        connection->owner_next->owner_prev = connection->owner_prev;
+    owner->bytes -= (int64_t)connection->bytes;
+    connection->owner = NULL;
+    if (--owner->connections == 0) owners_forget(front, owner);
+}
+
+void owners_free(struct front *front) {
+    for (size_t i = 0; i < OWNER_SLOTS; i++)
+        while (front->owners[i] != NULL) owners_forget(front, front->owners[i]);
+}
+
+void owners_add_bytes(struct connection *connection, struct call *call, size_t size) {
+    if (call != NULL) call->bytes += size;
+    connection->bytes += size;
+    if (connection->owner != NULL) connection->owner->bytes += (int64_t)size;
+    COUNT_MANY(connection->front, bytes_held, size);
+}
+
+void owners_take_bytes(struct connection *connection, struct call *call, size_t size) {
+    if (call != NULL) {
+        front_assert(call->bytes >= size);
+        call->bytes -= size;
+    }
+    front_assert(connection->bytes >= size);
+    connection->bytes -= size;
+    if (connection->owner != NULL) connection->owner->bytes -= (int64_t)size;
+    COUNT_MANY(connection->front, bytes_held, -(int64_t)size);
+}
+
+int owners_ask_bytes(const struct connection *connection, size_t size) {
+    const struct front *front = connection->front;
+    const struct owner *owner = connection->owner;
+    if (owner != NULL && owner->bytes + (int64_t)size > front->bounds.owner_bytes_max)
+        return FRONT_REASON_OVER_BUDGET;
+    /* A connection of the greatest message alone must be able to send it. */
+    if (connection->bytes + size > (size_t)front->bounds.connection_bytes_max)
+        return FRONT_REASON_OVER_BUDGET;
+    return FRONT_REASON_NONE;
+}
+
+static struct owner *owners_largest(struct front *front) {
+    struct owner *largest = NULL;
+    for (size_t i = 0; i < OWNER_SLOTS; i++)
+        for (struct owner *owner = front->owners[i]; owner != NULL; owner = owner->next)
+            if (owner->calls > 0 && (largest == NULL || owner->bytes > largest->bytes))
+                largest = owner;
+    return largest;
+}
+
+/* The call of an owner that came last, of those that hold anything to give up. */
+static struct call *owners_newest_call(struct owner *owner) {
+    struct connection *fullest = NULL;
+    for (struct connection *one = owner->first; one != NULL; one = one->owner_next)
+        if (one->newest != NULL && (fullest == NULL || one->bytes > fullest->bytes)) fullest = one;
+    if (fullest == NULL) return NULL;
+    for (struct call *call = fullest->newest; call != NULL; call = call->older)
+        if (!call->ending) return call;
+    return NULL;
+}
+
+void owners_shed(struct front *front) {
+    while (front->counters.bytes_held > front->bounds.process_bytes_max) {
+        struct owner *owner = owners_largest(front);
+        if (owner == NULL) return; /* connections alone: connections_max bounds them */
+        int64_t half = owner->bytes / 2;
+        bool any = false;
+        /* Down to half of what it held, so that the table is not searched for each call. */
+        while (owner->bytes > half &&
+               front->counters.bytes_held > front->bounds.process_bytes_max) {
+            struct call *call = owners_newest_call(owner);
+            if (call == NULL) break;
+            COUNT(front, calls_shed);
+            reply_refuse(call, FRONT_REASON_SHED);
+            any = true;
+        }
+        if (!any) return;
+    }
+}

@@ -1,0 +1,449 @@
+/* What the parts of the front share: the records, and who may change them.
+
+   Threads: `handshake` owns listening sockets and handshakes, `front` owns connections,
+   calls, owners and timers; what lies between threads is in `struct mailbox` and
+   `struct handover`, each under its lock. */
+
+#ifndef FRONT_PARTS_H
+#define FRONT_PARTS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <nghttp2/nghttp2.h>
+#include <openssl/ssl.h>
+
+#include "front.h"
+
+#ifdef SWITCH_ASSERT
+#include <assert.h>
+#define front_assert(condition) assert(condition)
+#else
+#define front_assert(condition) ((void)0)
+#endif
+
+#define likely(condition) __builtin_expect(!!(condition), 1)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+
+enum {
+    LISTENERS_MAX = 16,
+    EPOLL_EVENTS = 256,        /* of one turn */
+    READ_SIZE = 16 << 10,      /* a TLS record */
+    READ_TURN_MAX = 256 << 10, /* of one connection in one turn */
+    WRITE_TURN_MAX = 1 << 20,
+    OUT_FILL = 64 << 10,       /* framed bytes of a connection; beyond it no more is framed */
+    OUT_KEEP = 16 << 10,       /* a buffer that large stays with its connection */
+    FRAME_HEAD = 9,
+    MESSAGE_HEAD = 5,          /* gRPC's: a flag and the size */
+    FIELDS_MAX = 128,          /* fields of one header block that is sent */
+    PATH_MAX_BYTES = 512,      /* of a method's path that is not known */
+    CALL_BLOCK = 1024,         /* calls are allocated by so many */
+    CALL_BYTES = 1024,         /* what an open call is counted with, its stream included */
+    OUTGOING_BYTES = 128,      /* and a message that waits, beside its bytes */
+    CONNECTION_BYTES = 48 << 10, /* and a connection: TLS and HTTP/2 state */
+    OWNER_SLOTS = 4096,        /* lists of the table; it has no bound but connections_max */
+    WHEEL_SLOTS = 4096,        /* of 1 ms; a later timer goes round more than once */
+    LINGER_MS = 1000,          /* for the peer to read what was sent before the end */
+    GOAWAY_MS = 1000,          /* for the PING between the two GOAWAYs */
+    IDLE_COMMANDS = 4096,      /* kept to be used again */
+    IDLE_EVENTS = 4096,
+    RELEASE_SOON = 64 << 10,   /* bytes of bodies that are over: Python is woken for them */
+};
+
+/* --- timers ------------------------------------------------------------------------ */
+
+enum timer_kind { TIMER_CALL, TIMER_CONNECTION };
+
+struct timer {
+    struct timer *next, *prev; /* NULL: not set */
+    int64_t due_ms;
+    uint8_t kind;
+};
+
+struct wheel {
+    struct timer slots[WHEEL_SLOTS]; /* heads of rings */
+    uint64_t used[WHEEL_SLOTS / 64]; /* slots that may hold one */
+    int64_t now_ms;                  /* slots before it have been looked at */
+    size_t count;
+};
+
+/* --- owners ------------------------------------------------------------------------ */
+
+/* Whose certificate a connection has: what its budgets are kept by. */
+struct owner {
+    struct owner *next; /* of its list in the table */
+    uint64_t id;
+    int64_t connections, calls, bytes;
+    struct connection *first; /* its connections */
+};
+
+/* --- calls ------------------------------------------------------------------------- */
+
+struct hot;
+
+struct call {
+    struct connection *connection; /* NULL: free */
+    struct call *newer, *older;    /* of its connection; `older` also of the free ones */
+    uint32_t index, generation;
+    int32_t stream;
+    int32_t method; /* -1: not known */
+    uint8_t kind;   /* enum front_kind */
+
+    /* The request's side. */
+    bool headers_whole : 1; /* the request's first header block has been read */
+    bool allowed : 1;
+    bool dropping : 1;    /* what comes now is read and forgotten */
+    bool half_closed : 1; /* the peer has sent its end */
+    bool half_told : 1;
+    bool given : 1;  /* its CALL event is made: ENDED follows, or the caller's finish */
+    bool wanted : 1; /* the caller is ready for a message */
+    /* The reply's side. */
+    bool started : 1;   /* response headers are submitted */
+    bool deferred : 1;  /* nghttp2 waits for more of its data */
+    bool ending : 1;    /* its trailers are decided: the handle is dead */
+    bool trailing : 1;  /* trailers are submitted */
+    bool tell_sent : 1; /* SENT is due when its queue is empty */
+    bool parsing : 1;    /* messages of it are being read, further up the stack */
+    bool whole : 1;      /* the one message of a call that takes one is there */
+    bool widened : 1;    /* its window is larger than window_bytes, for one message */
+    bool got_content_type : 1, got_post : 1, got_encoding : 1;
+
+    uint8_t head[MESSAGE_HEAD];
+    uint8_t head_count;
+    uint8_t refusal; /* enum front_reason, found in its headers */
+    char timeout[FRONT_TIMEOUT_SIZE];
+    int64_t deadline_ns;        /* CLOCK_MONOTONIC; 0: none */
+    int64_t body_ms;            /* when its body must be here; 0: it is, or need not */
+    size_t metadata_size;       /* as HTTP/2 counts it */
+    struct block *path;         /* of a method that is not known */
+    struct block *metadata;     /* fields */
+    struct block *message;      /* the message that is being read, or the one of a UNARY */
+    size_t message_size;        /* its whole size */
+    struct block *raw;          /* what nobody wanted yet, as it came; a window at most */
+    size_t raw_start;           /* bytes of it that were read since */
+    size_t window;              /* of the stream, in */
+    size_t unconsumed;          /* bytes of the stream's window that are not given back */
+    size_t bytes;               /* what is counted for it, in and out */
+    size_t with_caller;         /* of these, in messages that the caller has */
+
+    struct outgoing *out_first, *out_last;
+    size_t out_offset; /* bytes of the first that are framed, its head included */
+    size_t out_left;   /* bytes to frame, heads included */
+    struct block *end_fields;
+    int32_t end_code;
+
+    struct timer timer;
+    struct event *event; /* its CALL, which nobody could take yet in the turn `event_turn` */
+    int64_t event_turn;
+    void *hot;           /* what a hot method keeps */
+};
+
+/* --- connections -------------------------------------------------------------------- */
+
+struct buffer {
+    uint8_t *data;
+    size_t start, size, capacity; /* bytes are data[start .. start + size) */
+};
+
+struct connection {
+    uint8_t source; /* first: enum source_kind */
+    uint32_t index, generation;
+    int fd;
+    SSL *ssl;
+    nghttp2_session *session;
+    struct front *front;
+    struct owner *owner; /* NULL: not admitted */
+    struct connection *owner_next, *owner_prev;
+    uint8_t *rights; /* a byte for each method */
+    uint32_t role, sender, bound;
+    uint8_t failed; /* enum front_cause: it goes at the end of the turn */
+
+    bool in_turn : 1;
+    bool readable : 1, writable : 1;
+    bool starved : 1;    /* more could be framed, and out is full */
+    bool told : 1;       /* CONNECT is made */
+    bool draining : 1;   /* the first GOAWAY is out */
+    bool drained : 1;    /* the second too */
+    bool closing : 1;    /* it ends once everything is sent */
+    bool lingering : 1;  /* everything is sent, the peer is to read it */
+    bool in_callback : 1;
+    uint8_t close_cause; /* with which it ends after closing */
+
+    struct connection *turn_next;
+    struct call *newest;
+    uint32_t calls_count;
+    struct buffer out;
+    size_t bytes;    /* counted: its calls' and its buffer's */
+    size_t withheld; /* bytes of the connection's window that are not given back */
+
+    struct timer timer;
+    int64_t born_ms, read_ms; /* last byte from the peer */
+    int64_t quiet_ms;         /* since when it has no calls */
+    int64_t ping_ms;          /* when ours went out; 0: none is */
+    int64_t goaway_ms, close_ms;
+    int64_t peer_ping_ms; /* the peer's last */
+    int64_t second;       /* of the two counts below */
+    int64_t control_frames, resets;
+    uint32_t ping_strikes;
+};
+
+/* --- between the threads ------------------------------------------------------------- */
+
+struct mailbox {
+    pthread_mutex_t lock;
+    /* Under the lock. */
+    struct command *commands, **commands_end;
+    struct command *used;
+    struct event *events, **events_end;
+    struct event *events_back;
+    bool wake_given;   /* the front thread has been woken and did not look yet */
+    bool events_told;  /* events_fd is set */
+    int commands_fd, events_fd;
+    /* The caller's alone. */
+    struct command *idle;
+    size_t idle_count;
+    /* The front thread's alone: what this turn has made. */
+    struct event *turn_events, **turn_end;
+    struct event *free_events;
+    size_t free_events_count;
+    struct command *turn_used, **turn_used_end;
+    size_t turn_used_bytes;
+};
+
+struct peer_address {
+    char text[FRONT_ADDRESS_SIZE];
+    int port;
+};
+
+/* A socket on its way to a connection. */
+struct handshake {
+    uint8_t source; /* first */
+    struct handshake *next, *prev;
+    int fd;
+    SSL *ssl;
+    int64_t born_ms;
+    struct peer_address address;
+};
+
+struct listener;
+
+struct handover {
+    pthread_mutex_t lock;
+    struct handshake *first, **end; /* done */
+    SSL_CTX *context;               /* of new ones */
+    struct listener *listeners[LISTENERS_MAX];
+    int listeners_count;
+    bool closed;                    /* no new ones: drained or stopped */
+    int wake_fd;
+    int epoll_fd;
+    pthread_t thread;
+    bool running;
+    struct handshake ring; /* those under way, oldest first; the thread's alone */
+    atomic_bool stop;
+};
+
+enum source_kind { SOURCE_WAKE, SOURCE_LISTENER, SOURCE_HANDSHAKE, SOURCE_CONNECTION, SOURCE_HOT };
+
+struct source {
+    uint8_t source;
+};
+
+/* --- hot methods --------------------------------------------------------------------- */
+
+/* Calls that are answered without Python. A call of such a method is offered when its
+   headers are whole and allowed; a hot method that takes it sees its messages whole and
+   answers with calls_send, calls_finish and calls_want. Everything runs on the front
+   thread. */
+struct hot {
+    /* Whether it takes the call. If not, the call is an event like any other. */
+    bool (*headers)(struct hot *hot, struct call *call);
+    /* A whole message; the block is the method's from now on (block_free). For BIDI only
+       after calls_want. */
+    void (*message)(struct hot *hot, struct call *call, struct block *message);
+    void (*half_closed)(struct hot *hot, struct call *call);
+    /* The call is over without its doing; `call` is not to be touched again. */
+    void (*ended)(struct hot *hot, struct call *call, int cause);
+    /* The rights do not allow it any more. */
+    void (*revoked)(struct hot *hot, struct call *call);
+    /* After everything of a turn has been read: the time to submit. */
+    void (*turn)(struct hot *hot);
+    /* `fd` is readable; watched if not negative. */
+    void (*ready)(struct hot *hot);
+    int fd;
+};
+
+/* --- the front ----------------------------------------------------------------------- */
+
+struct method {
+    const char *path;
+    uint32_t path_size;
+    int32_t next; /* of its list in the table; -1: the last */
+    uint8_t kind;
+    struct hot *hot; /* NULL: Python's */
+};
+
+enum { METHOD_SLOTS = 1024 };
+
+struct front {
+    struct front_bounds bounds;
+    struct front_counters counters; /* written by one thread each, read by any */
+    struct method *methods;
+    size_t methods_count;
+    int32_t method_slots[METHOD_SLOTS];
+    struct block *details[FRONT_REASONS_END];
+    struct mailbox mailbox;
+    struct handover handover;
+
+    /* From here on the front thread's. */
+    pthread_t thread;
+    bool started, joined;
+    int epoll_fd;
+    struct source wake_source, hot_source;
+    struct hot *hot;
+    struct wheel wheel;
+    struct connection **connections; /* by index; NULL: free */
+    uint32_t *connection_generations;
+    uint32_t *connections_free;
+    size_t connections_free_count;
+    struct call **call_blocks;
+    size_t call_blocks_count, call_blocks_max;
+    struct call *free_call;
+    struct owner *owners[OWNER_SLOTS];
+    struct connection *turn_first, **turn_end;
+    nghttp2_session_callbacks *callbacks;
+    nghttp2_option *options;
+    int64_t now_ms; /* of this turn; what must be exact asks the clock */
+    int64_t stop_ms;
+    bool draining, stopping;
+    uint8_t read_buffer[READ_SIZE];
+};
+
+static inline void count_add(int64_t *counter, int64_t n) {
+    /* One writer: no lock is needed, only that a reader sees whole numbers. */
+    __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
+
+#define COUNT(front, name) count_add(&(front)->counters.name, 1)
+#define COUNT_MANY(front, name, n) count_add(&(front)->counters.name, (int64_t)(n))
+
+int64_t clock_ns(void);
+static inline int64_t clock_ms(void) { return clock_ns() / 1000000; }
+
+/* timers.c */
+void timers_init(struct wheel *wheel, int64_t now_ms);
+void timers_set(struct wheel *wheel, struct timer *timer, int64_t due_ms); /* or move */
+void timers_clear(struct wheel *wheel, struct timer *timer);
+/* Takes out what is due, in a ring below `due`. */
+void timers_take(struct wheel *wheel, int64_t now_ms, struct timer *due);
+int timers_wait_ms(const struct wheel *wheel, int64_t now_ms); /* -1: none is set */
+
+/* fields.c: no state; see front.h */
+bool base64_decode(const uint8_t *text, size_t size, struct block **block);
+
+/* mailbox.c */
+bool mailbox_init(struct mailbox *mailbox);
+void mailbox_free(struct mailbox *mailbox);
+struct event *mailbox_new_event(struct mailbox *mailbox, int kind);
+void mailbox_add_event(struct mailbox *mailbox, struct event *event);
+struct command *mailbox_take_commands(struct mailbox *mailbox);
+void mailbox_use_command(struct mailbox *mailbox, struct command *command);
+void mailbox_end_turn(struct mailbox *mailbox);
+void mailbox_release(struct front *front, struct outgoing *message);
+
+/* tls.c */
+SSL_CTX *tls_context(const void *certificate, size_t certificate_size, const void *key,
+                     size_t key_size, const void *authority, size_t authority_size, char *text,
+                     size_t text_size);
+enum tls_result { TLS_DONE, TLS_AGAIN, TLS_CLOSED, TLS_BROKEN };
+enum tls_result tls_accept(SSL *ssl);
+enum tls_result tls_read(SSL *ssl, void *data, size_t size, size_t *count);
+enum tls_result tls_write(SSL *ssl, const void *data, size_t size, size_t *count);
+void tls_close(SSL *ssl, bool clean);
+struct block *tls_certificate(SSL *ssl, int64_t *not_after);
+
+/* handshake.c */
+bool handshake_init(struct front *front);
+int handshake_start(struct front *front);
+void handshake_close(struct front *front); /* no new ones */
+void handshake_stop(struct front *front);  /* ends and joins the thread */
+struct handshake *handshake_take(struct front *front);
+void handshake_free(struct handshake *handshake);
+
+/* owners.c */
+struct owner *owners_get(struct front *front, uint64_t id); /* made if need be; NULL: no memory */
+void owners_join(struct front *front, struct owner *owner, struct connection *connection);
+void owners_leave(struct front *front, struct connection *connection);
+void owners_free(struct front *front);
+/* Counts bytes for a connection and a call (or NULL), its owner and the process. */
+void owners_add_bytes(struct connection *connection, struct call *call, size_t size);
+void owners_take_bytes(struct connection *connection, struct call *call, size_t size);
+/* Which bound would be passed by `size` more: a reason, or NONE. */
+int owners_ask_bytes(const struct connection *connection, size_t size);
+/* Gives up the newest calls of who holds most until the process is within its bound. */
+void owners_shed(struct front *front);
+
+/* connection.c */
+void connection_adopt(struct front *front, struct handshake *handshake);
+struct connection *connection_find(struct front *front, uint64_t handle);
+uint64_t connection_handle(const struct connection *connection);
+void connection_admit(struct connection *connection, struct command *command);
+void connection_read(struct connection *connection);
+void connection_flush(struct connection *connection);
+void connection_tick(struct connection *connection);
+void connection_touch(struct connection *connection); /* it has something to do this turn */
+void connection_fail(struct connection *connection, int cause); /* ends with the turn */
+void connection_close(struct connection *connection, uint32_t error, int cause);
+void connection_drain(struct connection *connection);
+void connection_destroy(struct connection *connection);
+void connection_schedule(struct connection *connection);
+bool connection_busy(const struct connection *connection); /* more to do in the next turn */
+uint8_t *buffer_reserve(struct buffer *buffer, size_t size); /* NULL: no memory */
+
+/* http2.c */
+bool http2_init(struct front *front);
+void http2_free(struct front *front);
+bool http2_open(struct connection *connection);
+bool http2_receive(struct connection *connection, const uint8_t *data, size_t size);
+bool http2_fill(struct connection *connection); /* frames into out; false: it failed */
+/* Gives bytes of windows back to the peer: of the connection, of a stream. */
+void http2_consume_connection(struct connection *connection, size_t size);
+void http2_consume(struct call *call, size_t size);
+void http2_widen(struct call *call, size_t window);
+
+/* request.c */
+void request_header(struct call *call, nghttp2_vec name, nghttp2_vec value);
+void request_headers_whole(struct call *call);
+void request_data(struct call *call, const uint8_t *data, size_t size);
+void request_half_closed(struct call *call);
+void request_index_methods(struct front *front);
+void request_drop(struct call *call); /* lets go what is kept of it */
+void request_want(struct call *call); /* the caller is ready for a message */
+
+/* reply.c */
+void reply_start(struct call *call, const struct block *metadata);
+void reply_send(struct call *call, struct outgoing *message);
+void reply_finish(struct call *call, int code, struct block *fields); /* fields: taken */
+void reply_refuse(struct call *call, int reason);
+void reply_status(struct call *call, const char *status); /* HTTP's, without a body */
+void reply_drop(struct call *call); /* lets go what is queued */
+void reply_write(struct call *call, uint8_t *out, size_t size); /* the next framed bytes */
+
+/* calls.c */
+bool calls_init(struct front *front);
+void calls_free_all(struct front *front);
+struct call *calls_new(struct connection *connection, int32_t stream);
+struct call *calls_find(struct front *front, uint64_t handle);
+uint64_t calls_handle(const struct call *call);
+void calls_free(struct call *call); /* its stream is closed */
+void calls_give(struct call *call, struct block *body);
+void calls_end(struct call *call, int cause); /* the caller is told, if it knows of it */
+void calls_tick(struct call *call);
+void calls_schedule(struct call *call);
+void calls_message(struct call *call, struct block *body);
+void calls_tell(struct call *call, int kind, int64_t number);
+void calls_reset(struct call *call, uint32_t error);
+
+/* loop.c */
+void loop_command(struct front *front, struct command *command);
+
+#endif

@@ -1,0 +1,228 @@
+/* The reply's side of a call: headers, framed messages, trailers. */
+
+#include <string.h>
+
+#include "parts.h"
+
+#define FIELD(name, value)                                                                 \
+    {(uint8_t *)(name), (uint8_t *)(value), sizeof(name) - 1, sizeof(value) - 1,           \
+     NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE}
+
+static const nghttp2_nv HEADERS[] = {FIELD(":status", "200"),
+                                     FIELD("content-type", "application/grpc")};
+enum { HEADERS_COUNT = sizeof(HEADERS) / sizeof(HEADERS[0]) };
+
+static const struct {
+    int code;
+    const char *text;
+} REASONS[FRONT_REASONS_END] = {
+#define FRONT_ENTRY(name, code, text) [FRONT_REASON_##name] = {code, text},
+    FRONT_REASONS(FRONT_ENTRY)
+#undef FRONT_ENTRY
+};
+
+/* Appends fields to what is sent; those beyond FIELDS_MAX are not. */
+static size_t append_fields(nghttp2_nv *out, size_t count, const struct block *fields) {
+    struct field field;
+    size_t offset = 0;
+    while (count < FIELDS_MAX && fields_next(fields, &offset, &field)) {
+        /* nghttp2 copies: the block may go before the frame does. Texts and details differ
+           from call to call, and are not worth a place in the peer's table. */
+        uint8_t flags = field.value_size > 4 ? NGHTTP2_NV_FLAG_NO_INDEX : 0;
+        out[count++] = (nghttp2_nv){(uint8_t *)field.name, (uint8_t *)field.value,
+                                    field.name_size, field.value_size, flags};
+    }
+    return count;
+}
+
+static size_t append_trailers(nghttp2_nv *out, size_t count, const struct call *call) {
+    static const nghttp2_nv ok = FIELD("grpc-status", "0");
+    if (call->end_fields != NULL) return append_fields(out, count, call->end_fields);
+    out[count++] = ok;
+    return count;
+}
+
+static void reply_check(struct call *call, int rc) {
+    /* A stream that is gone is no error: its close is told. */
+    if (rc == NGHTTP2_ERR_NOMEM) connection_fail(call->connection, FRONT_CAUSE_MEMORY);
+    connection_touch(call->connection);
+}
+
+/* --- DATA -------------------------------------------------------------------------------- */
+
+/* How much of a call's queue the next frame takes; reply_write copies it. */
+static nghttp2_ssize reply_read(nghttp2_session *session, int32_t stream, uint8_t *unused,
+                                size_t size, uint32_t *flags, nghttp2_data_source *source,
+                                void *user) {
+    (void)unused;
+    struct connection *connection = user;
+    struct call *call = source->ptr;
+    if (connection->out.size >= OUT_FILL) {
+        connection->starved = true;
+        return NGHTTP2_ERR_PAUSE;
+    }
+    if (call->out_left == 0 && !call->ending) {
+        call->deferred = true;
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    if (size > call->out_left) size = call->out_left;
+    if (size > 0) *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (size == call->out_left && call->ending) {
+        nghttp2_nv trailers[FIELDS_MAX];
+        size_t count = append_trailers(trailers, 0, call);
+        *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        call->trailing = true;
+        if (nghttp2_submit_trailer(session, stream, trailers, count) != 0)
+            return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
+    return (nghttp2_ssize)size;
+}
+
+static void reply_pop(struct call *call) {
+    struct front *front = call->connection->front;
+    struct outgoing *message = call->out_first;
+    call->out_first = message->next;
+    if (call->out_first == NULL) call->out_last = NULL;
+    call->out_offset = 0;
+    owners_take_bytes(call->connection, call, message->size + OUTGOING_BYTES);
+    message->release(front, message);
+}
+
+void reply_write(struct call *call, uint8_t *out, size_t size) {
+    front_assert(size <= call->out_left);
+    call->out_left -= size;
+    while (size > 0) {
+        struct outgoing *message = call->out_first;
+        front_assert(message != NULL);
+        while (call->out_offset < MESSAGE_HEAD && size > 0) {
+            /* Not compressed, and the size in network order. */
+            size_t at = call->out_offset++;
+            *out++ = at == 0 ? 0 : (uint8_t)(message->size >> (8 * (MESSAGE_HEAD - 1 - at)));
+            size--;
+        }
+        size_t done = call->out_offset - MESSAGE_HEAD;
+        if (call->out_offset < MESSAGE_HEAD) return;
+        size_t piece = message->size - done;
+        if (piece > size) piece = size;
+        if (piece > 0) memcpy(out, message->data + done, piece);
+        out += piece;
+        size -= piece;
+        call->out_offset += piece;
+        if (done + piece == message->size) reply_pop(call);
+    }
+    if (call->out_left == 0 && call->tell_sent && !call->ending) {
+        call->tell_sent = false;
+        calls_tell(call, FRONT_SENT, 0);
+    }
+}
+
+void reply_drop(struct call *call) {
+    while (call->out_first != NULL) reply_pop(call);
+    call->out_left = 0;
+}
+
+/* --- what the caller says ------------------------------------------------------------------ */
+
+static void reply_submit(struct call *call, const nghttp2_nv *fields, size_t count, bool data) {
+    nghttp2_data_provider2 provider = {{.ptr = call}, reply_read};
+    call->started = true;
+    reply_check(call, nghttp2_submit_response2(call->connection->session, call->stream, fields,
+                                               count, data ? &provider : NULL));
+}
+
+void reply_start(struct call *call, const struct block *metadata) {
+    if (call->started) return;
+    if (metadata == NULL) {
+        reply_submit(call, HEADERS, HEADERS_COUNT, true);
+        return;
+    }
+    nghttp2_nv fields[FIELDS_MAX];
+    memcpy(fields, HEADERS, sizeof(HEADERS));
+    reply_submit(call, fields, append_fields(fields, HEADERS_COUNT, metadata), true);
+}
+
+static void reply_resume(struct call *call) {
+    if (call->deferred) {
+        call->deferred = false;
+        reply_check(call, nghttp2_session_resume_data(call->connection->session, call->stream));
+    }
+}
+
+void reply_send(struct call *call, struct outgoing *message) {
+    message->next = NULL;
+    if (call->out_last == NULL)
+        call->out_first = message;
+    else
+        call->out_last->next = message;
+    call->out_last = message;
+    call->out_left += MESSAGE_HEAD + message->size;
+    owners_add_bytes(call->connection, call, message->size + OUTGOING_BYTES);
+    COUNT(call->connection->front, messages_out);
+    reply_start(call, NULL);
+    reply_resume(call);
+}
+
+static void reply_conclude(struct call *call, int code, struct block *fields) {
+    call->ending = true;
+    call->end_code = code;
+    call->end_fields = fields;
+    call->dropping = true;
+    call->body_ms = 0;
+    request_drop(call);
+    if (call->deadline_ns == 0) timers_clear(&call->connection->front->wheel, &call->timer);
+    if (!call->started) {
+        /* Nothing was sent: headers and trailers are one. */
+        nghttp2_nv all[FIELDS_MAX];
+        memcpy(all, HEADERS, sizeof(HEADERS));
+        call->trailing = true;
+        reply_submit(call, all, append_trailers(all, HEADERS_COUNT, call), false);
+    }
+    reply_resume(call);
+}
+
+void reply_finish(struct call *call, int code, struct block *fields) {
+    reply_conclude(call, code, fields);
+}
+
+/* What the front answers itself, whoever has the call. */
+void reply_refuse(struct call *call, int reason) {
+    struct front *front = call->connection->front;
+    int cause = reason == FRONT_REASON_DEADLINE ? FRONT_CAUSE_DEADLINE
+                : reason == FRONT_REASON_SHED   ? FRONT_CAUSE_SHED
+                                                : FRONT_CAUSE_REFUSED;
+    bool was_ending = call->ending;
+    COUNT(front, calls_refused);
+    calls_end(call, cause);
+    bool torn = call->out_offset > 0;
+    reply_drop(call);
+    if (torn || was_ending) {
+        /* After a part of a message there is no place for a status. */
+        calls_reset(call, cause == FRONT_CAUSE_SHED ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_CANCEL);
+        return;
+    }
+    const struct block *details = front->details[reason];
+    struct block *fields = NULL;
+    if (reason == FRONT_REASON_COMPRESSED &&
+        !fields_add(&fields, "grpc-accept-encoding", 20, "identity", 8)) {
+        connection_fail(call->connection, FRONT_CAUSE_MEMORY);
+        return;
+    }
+    if (!fields_add_status(&fields, REASONS[reason].code, REASONS[reason].text,
+                           strlen(REASONS[reason].text), details == NULL ? NULL : details->data,
+                           details == NULL ? 0 : details->size)) {
+        block_free(fields);
+        connection_fail(call->connection, FRONT_CAUSE_MEMORY);
+        return;
+    }
+    reply_conclude(call, REASONS[reason].code, fields);
+}
+
+/* An answer of HTTP alone, to what is no gRPC. */
+void reply_status(struct call *call, const char *status) {
+    nghttp2_nv field = {(uint8_t *)":status", (uint8_t *)status, 7, strlen(status), 0};
+    COUNT(call->connection->front, calls_refused);
+    call->ending = true;
+    call->dropping = true;
+    call->trailing = true;
+    reply_submit(call, &field, 1, false);
+}

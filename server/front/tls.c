@@ -1,0 +1,200 @@
+/* TLS: who may connect and how. Nothing of HTTP/2, and no sockets but those of an SSL.
+
+   OpenSSL keeps errors in a queue of each thread, and SSL_get_error looks into it: it is
+   cleared before each call. */
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "parts.h"
+
+enum {
+    CHAIN_DEPTH_MAX = 4,
+    CHAIN_BYTES_MAX = 32 << 10, /* of a client's certificates */
+    READ_AHEAD = 32 << 10,      /* two records with one system call */
+};
+
+static const unsigned char ALPN[] = {2, 'h', '2'};
+
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_size,
+                           const unsigned char *in, unsigned int in_size, void *unused) {
+    (void)ssl, (void)unused;
+    unsigned char *chosen;
+    if (SSL_select_next_proto(&chosen, out_size, ALPN, sizeof(ALPN), in, in_size) !=
+        OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+static void say(char *text, size_t size, const char *what) {
+    unsigned long error = ERR_peek_last_error();
+    const char *reason = error == 0 ? NULL : ERR_reason_error_string(error);
+    snprintf(text, size, reason == NULL ? "%s" : "%s: %s", what, reason);
+    ERR_clear_error();
+}
+
+static BIO *bio_of(const void *data, size_t size) {
+    return size > INT32_MAX ? NULL : BIO_new_mem_buf(data, (int)size);
+}
+
+/* The first certificate is the server's; what follows goes with it. */
+static bool use_certificate(SSL_CTX *context, const void *data, size_t size) {
+    BIO *bio = bio_of(data, size);
+    if (bio == NULL) return false;
+    X509 *first = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
+    bool good = first != NULL && SSL_CTX_use_certificate(context, first) == 1;
+    X509_free(first);
+    X509 *more;
+    while (good && (more = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL)
+        if (SSL_CTX_add0_chain_cert(context, more) != 1) {
+            X509_free(more);
+            good = false;
+        }
+    if (good) ERR_clear_error(); /* the end of the file is one */
+    BIO_free(bio);
+    return good;
+}
+
+static int no_password(char *buffer, int size, int writing, void *unused) {
+    /* Never ask at a terminal: an encrypted key is an error. */
+    (void)buffer, (void)size, (void)writing, (void)unused;
+    return -1;
+}
+
+static bool use_key(SSL_CTX *context, const void *data, size_t size) {
+    BIO *bio = bio_of(data, size);
+    if (bio == NULL) return false;
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
+    BIO_free(bio);
+    bool good = key != NULL && SSL_CTX_use_PrivateKey(context, key) == 1;
+    EVP_PKEY_free(key);
+    return good;
+}
+
+static bool use_authority(SSL_CTX *context, const void *data, size_t size) {
+    BIO *bio = bio_of(data, size);
+    if (bio == NULL) return false;
+    X509_STORE *store = SSL_CTX_get_cert_store(context);
+    X509 *one;
+    int count = 0;
+    bool good = true;
+    while (good && (one = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+        good = X509_STORE_add_cert(store, one) == 1 && SSL_CTX_add_client_CA(context, one) == 1;
+        X509_free(one);
+        count++;
+    }
+    if (good && count > 0) ERR_clear_error();
+    BIO_free(bio);
+    return good && count > 0;
+}
+
+static bool set_up(SSL_CTX *context) {
+    if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1) return false;
+    if (SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1) return false;
+    /* No tickets and no cache: each connection shows its certificate. */
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
+                                     SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+                                     SSL_OP_PRIORITIZE_CHACHA);
+    if (SSL_CTX_set_num_tickets(context, 0) != 1) return false;
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    SSL_CTX_set_verify_depth(context, CHAIN_DEPTH_MAX);
+    SSL_CTX_set_max_cert_list(context, CHAIN_BYTES_MAX);
+    SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
+    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(context, 1);
+    SSL_CTX_set_default_read_buffer_len(context, READ_AHEAD);
+    return true;
+}
+
+SSL_CTX *tls_context(const void *certificate, size_t certificate_size, const void *key,
+                     size_t key_size, const void *authority, size_t authority_size, char *text,
+                     size_t text_size) {
+    ERR_clear_error();
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    const char *wrong = NULL;
+    if (context == NULL || !set_up(context))
+        wrong = "TLS cannot be set up";
+    else if (!use_certificate(context, certificate, certificate_size))
+        wrong = "the certificate cannot be used";
+    else if (!use_key(context, key, key_size))
+        wrong = "the key cannot be used";
+    else if (SSL_CTX_check_private_key(context) != 1)
+        wrong = "the key is not the certificate's";
+    else if (!use_authority(context, authority, authority_size))
+        wrong = "the authority's certificates cannot be used";
+    if (wrong == NULL) return context;
+    say(text, text_size, wrong);
+    SSL_CTX_free(context);
+    return NULL;
+}
+
+static enum tls_result tls_result(SSL *ssl, int rc) {
+    switch (SSL_get_error(ssl, rc)) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+        return TLS_AGAIN;
+    case SSL_ERROR_ZERO_RETURN:
+        return TLS_CLOSED;
+    case SSL_ERROR_SYSCALL:
+        /* The socket has ended, cleanly or not: what TLS says of it does not matter to
+           messages that have a length. */
+        return TLS_CLOSED;
+    default:
+        return ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING
+                   ? TLS_CLOSED
+                   : TLS_BROKEN;
+    }
+}
+
+enum tls_result tls_accept(SSL *ssl) {
+    ERR_clear_error();
+    int rc = SSL_accept(ssl);
+    if (rc != 1) return tls_result(ssl, rc);
+    const unsigned char *protocol;
+    unsigned int size;
+    /* The callback is not asked if the client names no protocol at all. */
+    SSL_get0_alpn_selected(ssl, &protocol, &size);
+    return size == 2 && memcmp(protocol, "h2", 2) == 0 ? TLS_DONE : TLS_BROKEN;
+}
+
+enum tls_result tls_read(SSL *ssl, void *data, size_t size, size_t *count) {
+    ERR_clear_error();
+    int rc = SSL_read_ex(ssl, data, size, count);
+    return rc == 1 ? TLS_DONE : tls_result(ssl, rc);
+}
+
+enum tls_result tls_write(SSL *ssl, const void *data, size_t size, size_t *count) {
+    ERR_clear_error();
+    int rc = SSL_write_ex(ssl, data, size, count);
+    return rc == 1 ? TLS_DONE : tls_result(ssl, rc);
+}
+
+/* `clean`: with a last word, which must not be said after a broken record. */
+void tls_close(SSL *ssl, bool clean) {
+    ERR_clear_error();
+    if (clean) SSL_shutdown(ssl);
+    ERR_clear_error();
+}
+
+/* The peer's certificate as DER, and the last second of its time. */
+struct block *tls_certificate(SSL *ssl, int64_t *not_after) {
+    X509 *certificate = SSL_get0_peer_certificate(ssl);
+    if (certificate == NULL) return NULL;
+    struct tm last;
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &last) != 1) return NULL;
+    *not_after = (int64_t)timegm(&last);
+    int size = i2d_X509(certificate, NULL);
+    if (size <= 0) return NULL;
+    struct block *block = block_new((size_t)size);
+    if (block == NULL) return NULL;
+    unsigned char *at = block->data;
+    block->size = (size_t)i2d_X509(certificate, &at);
+    return block;
+}

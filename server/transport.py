@@ -1,0 +1,374 @@
+"""The calls of the front door, as tasks of the event loop.
+
+The front thread (`server/front/`, C) owns sockets, TLS, HTTP/2 and gRPC's framing. It
+says by events what has come in and is told by commands what goes out; nothing else
+crosses between the two. Calls have handles that are never used again, so that a word
+about a call that is over is ignored on either side.
+
+What a call may take of memory and time is the front thread's to bound. Here a stream
+holds one message that it has asked for, and one that waits to be sent.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import asdict
+from typing import Any, Final, Protocol
+
+from google.rpc import status_pb2
+
+from server import progress
+from server._front import (
+    BIDI,
+    CALL,
+    CONNECT,
+    DISCONNECT,
+    ENDED,
+    HALF_CLOSED,
+    MESSAGE,
+    REVOKED,
+    SENT,
+    UNARY,
+    Front,
+)
+from server.progress import Progress
+from server.status import UnimplementedError, failed
+from switch.config import Config
+from switch.register.identity import ForbiddenError, Identity
+
+EVENTS_MAX: Final = 1_024
+"""Events that are taken in one turn of the loop; the others are told in the next."""
+
+Event = tuple[Any, ...]
+
+
+class Commands(Protocol):
+    """What a call tells the front thread."""
+
+    def start_call(self, call: int) -> None:
+        """Send the headers of the answer."""
+
+    def send(self, call: int, body: bytes) -> None:
+        """Send a message."""
+
+    def reply(self, call: int, body: bytes) -> None:
+        """Send the one message, and the end."""
+
+    def finish(self, call: int, code: int, message: str, details: bytes) -> None:
+        """Send the end."""
+
+    def want(self, call: int) -> None:
+        """Ask for one more message."""
+
+
+class Call:
+    """One call, as its handler sees it. Belongs to the event loop's thread."""
+
+    __slots__ = (
+        "_commands",
+        "_deadline_ns",
+        "_half_closed",
+        "_message",
+        "_open",
+        "_reader",
+        "_wanted",
+        "_writer",
+        "body",
+        "caller",
+        "handle",
+        "method",
+        "on_revoked",
+        "progress",
+        "task",
+    )
+
+    def __init__(
+        self,
+        commands: Commands,
+        open_calls: "dict[int, Call]",
+        handle: int,
+        method: str,
+        caller: Identity | None,
+        body: bytes | None,
+        deadline_ns: int,
+    ) -> None:
+        """`open_calls` are those by handle, of which this is one until it is over."""
+        self._commands = commands
+        self._open = open_calls
+        self.handle = handle
+        self.method = method
+        self.caller = caller
+        """Who calls; None for a method that needs nobody in particular."""
+        self.body = body
+        """The one message of a call that takes one."""
+        self._deadline_ns = deadline_ns
+        self._message: bytes | None = None
+        self._wanted = False
+        self._half_closed = False
+        self._reader: asyncio.Future[None] | None = None
+        self._writer: asyncio.Future[None] | None = None
+        self.on_revoked: Callable[[], None] | None = None
+        """Ends the call in order when its caller may not make it any more. Without it
+        the call is ended where it stands."""
+        self.progress: Progress | None = None
+        self.task: asyncio.Task[None] | None = None
+        open_calls[handle] = self
+
+    # --- for handlers ------------------------------------------------------------
+
+    def time_remaining(self) -> float | None:
+        """Seconds until the call's deadline; None if it has none."""
+        if not self._deadline_ns:
+            return None
+        return (self._deadline_ns - time.monotonic_ns()) / 1e9
+
+    def start(self) -> None:
+        """Send the headers now, before there is a message."""
+        self._commands.start_call(self.handle)
+
+    async def read(self) -> bytes | None:
+        """The next message; None after the last. One task at a time."""
+        while self._message is None and not self._half_closed:
+            self._reader = asyncio.get_running_loop().create_future()
+            if not self._wanted:
+                self._wanted = True
+                self._commands.want(self.handle)
+            await self._reader
+        message, self._message = self._message, None
+        return message
+
+    async def write(self, body: bytes) -> None:
+        """Send a message; returns when it has left for the peer. One task at a time."""
+        self._writer = asyncio.get_running_loop().create_future()
+        self._commands.send(self.handle, body)
+        await self._writer
+
+    # --- for the transport -------------------------------------------------------
+
+    async def run(self, behaviour: "Behaviour") -> None:
+        """Do what the method does, and answer: the whole of a call's task."""
+        self.progress = progress.begin()
+        try:
+            reply = await behaviour(self)
+        except Exception as error:  # noqa: BLE001
+            self.fail(error, has_committed=self.progress.has_committed)
+        else:
+            if reply is None:
+                self._commands.finish(self.handle, 0, "", b"")
+            else:
+                self._commands.reply(self.handle, reply)
+        finally:
+            # One that was ended from outside is not there any more.
+            self._open.pop(self.handle, None)
+
+    def fail(self, error: Exception, *, has_committed: bool) -> None:
+        """End it with the status of an error."""
+        status = failed(self.method, error, has_committed=has_committed)
+        self._commands.finish(
+            self.handle, status.code, status.message, _details(status)
+        )
+
+    def take_message(self, body: bytes) -> None:
+        """The message that was asked for."""
+        self._wanted = False
+        self._message = body
+        _wake(self._reader)
+
+    def take_half_close(self) -> None:
+        """No message follows."""
+        self._half_closed = True
+        _wake(self._reader)
+
+    def take_sent(self, bytes_left: int) -> None:
+        """What was to be sent has left, but for so many bytes."""
+        if not bytes_left:
+            _wake(self._writer)
+
+
+Behaviour = Callable[[Call], Awaitable[bytes | None]]
+"""What a method does. It returns the one reply of a unary call, else None."""
+
+
+class Doorkeeper(Protocol):
+    """Who decides what a connection may call."""
+
+    def connect(
+        self, connection: int, address: str, certificate: bytes, not_after: int
+    ) -> None:
+        """A connection whose handshake is done: admit it."""
+
+    def disconnect(self, connection: int, cause: str) -> None:
+        """It is gone."""
+
+    def caller(self, connection: int) -> Identity | None:
+        """Who is at its other end."""
+
+    def refusal(self, connection: int, method: str) -> Exception:
+        """Why it may not call a method."""
+
+
+class Transport:
+    """Runs the calls that the front thread brings."""
+
+    def __init__(
+        self, front: Front, methods: Sequence[tuple[str, int]], door: Doorkeeper
+    ) -> None:
+        """`methods` as `front` has them. No method does anything yet."""
+        self._front = front
+        self._kinds = [kind for _, kind in methods]
+        self._numbers = {name: number for number, (name, _) in enumerate(methods)}
+        self._behaviours: list[Behaviour | None] = [None] * len(methods)
+        self._door = door
+        self._calls: dict[int, Call] = {}
+        self._loop = asyncio.get_running_loop()
+        self._actions: dict[int, Callable[..., None]] = {
+            CONNECT: self._connect,
+            DISCONNECT: self._disconnect,
+            CALL: self._call,
+            MESSAGE: self._message,
+            HALF_CLOSED: self._half_closed,
+            SENT: self._sent,
+            ENDED: self._ended,
+            REVOKED: self._revoked,
+        }
+
+    def serve(self, behaviours: dict[str, Behaviour]) -> None:
+        """From now on methods do this, by their full names."""
+        for name, behaviour in behaviours.items():
+            self._behaviours[self._numbers[name]] = behaviour
+
+    def start(self) -> None:
+        """Begin to take connections."""
+        self._front.start()
+        self._loop.add_reader(self._front.fileno(), self._take)
+
+    def end_calls(self, methods: Collection[str], error: Exception) -> None:
+        """End the calls of these methods, which have nothing to finish."""
+        for call in tuple(self._calls.values()):
+            if call.method in methods:
+                self._end(call)
+                call.fail(error, has_committed=False)
+
+    async def stop(self, grace_s: float) -> None:
+        """Take nothing more, let what was taken end in this time, close everything."""
+        self._front.drain()
+        await self._loop.run_in_executor(None, self._front.stop, int(grace_s * 1_000))
+        self._loop.remove_reader(self._front.fileno())
+        for call in tuple(self._calls.values()):
+            self._end(call)
+
+    # --- events ------------------------------------------------------------------
+
+    def _take(self) -> None:
+        for event in self._front.take(EVENTS_MAX):
+            self._actions[event[0]](*event)
+
+    def _connect(
+        self,
+        _: int,
+        connection: int,
+        address: str,
+        port: int,
+        certificate: bytes,
+        not_after: int,
+    ) -> None:
+        self._door.connect(connection, f"{address}:{port}", certificate, not_after)
+
+    def _disconnect(self, _: int, connection: int, cause: str) -> None:
+        self._door.disconnect(connection, cause)
+
+    def _call(
+        self,
+        _: int,
+        handle: int,
+        connection: int,
+        number: int,
+        path: str,
+        deadline_ns: int,
+        timeout_text: str,
+        metadata: Sequence[tuple[bytes, bytes]],
+        body: bytes | None,
+        allowed: bool,
+    ) -> None:
+        door = self._door
+        call = Call(
+            self._front,
+            self._calls,
+            handle,
+            path,
+            door.caller(connection),
+            body,
+            deadline_ns,
+        )
+        behaviour = self._behaviours[number] if allowed else None
+        if behaviour is not None:
+            call.task = self._loop.create_task(call.run(behaviour))
+            return
+        del self._calls[handle]
+        if number < 0:
+            error: Exception = UnimplementedError(f"there is no method {path}")
+        else:
+            error = door.refusal(connection, path)
+        call.fail(error, has_committed=False)
+
+    def _message(self, _: int, handle: int, body: bytes) -> None:
+        if (call := self._calls.get(handle)) is not None:
+            call.take_message(body)
+
+    def _half_closed(self, _: int, handle: int) -> None:
+        if (call := self._calls.get(handle)) is not None:
+            call.take_half_close()
+
+    def _sent(self, _: int, handle: int, bytes_left: int) -> None:
+        if (call := self._calls.get(handle)) is not None:
+            call.take_sent(bytes_left)
+
+    def _ended(self, _: int, handle: int, cause: str) -> None:
+        if (call := self._calls.get(handle)) is not None:
+            self._end(call)
+
+    def _end(self, call: Call) -> None:
+        """It is over for the peer; what it has committed stays."""
+        del self._calls[call.handle]
+        assert call.task is not None
+        call.task.cancel()
+
+    def _revoked(self, _: int, handle: int) -> None:
+        call = self._calls.get(handle)
+        if call is None:
+            return
+        number = self._numbers[call.method]
+        if self._kinds[number] == UNARY:
+            return  # it was taken while it might be made, and is answered
+        if call.on_revoked is not None:
+            call.on_revoked()
+            return
+        self._end(call)
+        # Part of what a stream has brought may be under way.
+        is_unknown = self._kinds[number] == BIDI
+        call.fail(revoked_error(call.method), has_committed=is_unknown)
+
+
+def revoked_error(method: str) -> ForbiddenError:
+    """What ends a call whose caller was switched off meanwhile."""
+    return ForbiddenError(f"the caller may not call {method} any more")
+
+
+def make_front(config: Config, methods: Sequence[tuple[str, int]]) -> Front:
+    """A front door with the bounds of a config."""
+    bounds: dict[str, int] = {
+        **asdict(config.transport),
+        **asdict(config.budget),
+        "message_bytes_max": config.message_bytes_max,
+    }
+    return Front(methods, bounds)
+
+
+def _details(status: status_pb2.Status) -> bytes:
+    """What goes into grpc-status-details-bin: nothing if it adds nothing."""
+    return status.SerializeToString() if status.details else b""
+
+
+def _wake(waiter: "asyncio.Future[None] | None") -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)

@@ -1,0 +1,183 @@
+"""A front door alone: real sockets, certificates of its own, and handlers of a few lines.
+
+Handlers run on one thread, which takes events and gives commands as the server's event
+loop does. What a test wants to see happen it waits for in `events`.
+"""
+
+import queue
+import select
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from server import _front
+from switch.authority.development import DevAuthority
+from switch.codes import Role
+from switch.credentials import Credentials
+
+WAIT_S = 60.0
+"""Only a failure waits so long."""
+KIB = 1 << 10
+MIB = 1 << 20
+BOUNDS = {
+    "connections_max": 1_000,
+    "handshakes_max": 64,
+    "handshake_ms": 20_000,
+    "calls_connection_max": 4_096,
+    "metadata_bytes_max": 16 * KIB,
+    "message_bytes_max": 4 * MIB,
+    "body_ms": 60_000,
+    "idle_ms": 3_600_000,
+    "age_ms": 0,
+    "keepalive_ms": 30_000,
+    "keepalive_timeout_ms": 20_000,
+    "ping_min_ms": 10_000,
+    "connection_bytes_max": 16 * MIB,
+    "window_bytes": 64 * KIB,
+    "output_bytes_max": MIB,
+    "process_bytes_max": 512 * MIB,
+    "owner_connections_max": 100,
+    "owner_calls_max": 8_192,
+    "owner_bytes_max": 64 * MIB,
+    "control_frames_max": 10_000,
+    "resets_max": 2_000,
+}
+METHODS = [
+    ("/test.Door/Echo", _front.UNARY),
+    ("/test.Door/Count", _front.SERVER_STREAM),
+    ("/test.Door/Chat", _front.BIDI),
+    ("/test.Door/Hold", _front.UNARY),
+    ("/test.Door/HoldStream", _front.BIDI),
+    ("/test.Door/Closed", _front.UNARY),
+    ("/test.Door/ClosedStream", _front.BIDI),
+]
+ECHO, COUNT, CHAT, HOLD, HOLD_STREAM, CLOSED, CLOSED_STREAM = range(len(METHODS))
+RIGHTS = bytes([1, 1, 1, 1, 1, 0, 0])
+OK, PERMISSION_DENIED, UNIMPLEMENTED = 0, 7, 12
+
+Event = tuple[Any, ...]
+
+
+class Door:
+    """A front with a thread that handles its calls."""
+
+    def __init__(self, credentials: Credentials, **bounds: int) -> None:
+        self.front = _front.Front(METHODS, BOUNDS | bounds)
+        self.front.set_credentials(*credentials.read())
+        self.events: queue.Queue[Event] = queue.Queue()
+        """Every event, after its handling."""
+        self.owner_of: Callable[[int], int] = lambda _connection: 1
+        self.admits = True
+        self.calls: dict[int, Event] = {}
+        self._stop, self._wake = False, threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def start(self, host: str = "127.0.0.1") -> int:
+        port = self.front.listen(host, 0)
+        self.front.start()
+        self._thread.start()
+        return port
+
+    def stop(self, grace_ms: int = 0) -> None:
+        self.front.stop(grace_ms)
+        self._stop = True
+        self._thread.join()
+        for event in self.front.take():
+            self._handle(event)
+            self.events.put(event)
+
+    def wait_for(self, kind: int, **fields: Any) -> Event:
+        """Return the next event of a kind; those before it are forgotten."""
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            left = deadline - time.monotonic()
+            event = self.events.get(timeout=max(left, 0.001))
+            if event[0] == kind and all(
+                event[int(at[1:])] == value for at, value in fields.items()
+            ):
+                return event
+
+    def wait_until(self, condition: Callable[[dict[str, int]], bool]) -> None:
+        """Wait for what the counters say."""
+        deadline = time.monotonic() + WAIT_S
+        while not condition(self.front.counters()):
+            assert time.monotonic() < deadline, self.front.counters()
+            time.sleep(0.002)
+
+    def _run(self) -> None:
+        poll = select.poll()
+        poll.register(self.front.fileno(), select.POLLIN)
+        while not self._stop:
+            poll.poll(100)
+            for event in self.front.take():
+                self._handle(event)
+                self.events.put(event)
+
+    def _handle(self, event: Event) -> None:
+        kind, number = event[:2]
+        front = self.front
+        if kind == _front.CONNECT and self.admits:
+            front.admit(number, self.owner_of(number), 1, 2, 3, RIGHTS)
+        elif kind == _front.CALL:
+            method, body, allowed = event[3], event[8], event[9]
+            self.calls[number] = event
+            if method < 0:
+                front.finish(number, UNIMPLEMENTED, "no such method", b"")
+            elif not allowed:
+                front.finish(number, PERMISSION_DENIED, "not yours", b"details")
+            elif method == ECHO:
+                front.reply(number, body)
+            elif method == COUNT:
+                for i in range(int(body)):
+                    front.send(number, b"%d" % i)
+                front.finish(number, OK, "", b"")
+            elif method == CHAT:
+                front.want(number)
+        elif kind == _front.MESSAGE and self.calls[number][3] == CHAT:
+            front.send(number, event[2])
+            front.want(number)
+        elif kind == _front.HALF_CLOSED and self.calls[number][3] == CHAT:
+            front.finish(number, OK, "", b"")
+
+
+@contextmanager
+def running(directory: Path, **bounds: int) -> Iterator["Reached"]:
+    """Run a door, and stop it."""
+    authority = DevAuthority(directory / "tls")
+    door = Door(authority.server(), **bounds)
+    reached = Reached(door, authority, door.start())
+    try:
+        yield reached
+    finally:
+        door.stop()
+
+
+class Reached:
+    """A door that runs, as its clients see it."""
+
+    def __init__(self, door: Door, authority: DevAuthority, port: int) -> None:
+        self.door = door
+        self.authority = authority
+        self.port = port
+
+    @property
+    def front(self) -> _front.Front:
+        return self.door.front
+
+    def credentials(self) -> Credentials:
+        return self.authority.leaf(Role.CENTRE, "c1")
+
+    @contextmanager
+    def channel(self, *options: tuple[str, Any]) -> Iterator[grpc.Channel]:
+        """A channel of grpcio."""
+        certificate, key, authority = self.credentials().read()
+        secure = grpc.ssl_channel_credentials(authority, key, certificate)
+        address = f"localhost:{self.port}"
+        every = [("grpc.use_local_subchannel_pool", 1), *options]
+        with grpc.secure_channel(address, secure, every) as channel:
+            yield channel

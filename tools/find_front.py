@@ -1,0 +1,127 @@
+"""Find OpenSSL and nghttp2 to build with; print how, as JSON.
+
+Where the system's compiler finds them nothing is to be said. As root they are installed
+with apt; else Debian's packages are unpacked into build/front, whose libraries the
+extension then looks for there. A line names the packages if none of that works.
+"""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "build" / "front"
+PACKAGES = ("libnghttp2-dev", "libssl-dev")
+LIBRARIES = ("libnghttp2-14", "libssl3t64", "zlib1g", "libzstd1")
+"""What the two link to at run time, on a machine that does not have it."""
+PROGRAM = """
+#include <nghttp2/nghttp2.h>
+#include <openssl/ssl.h>
+#if NGHTTP2_VERSION_NUM < 0x013d00
+#error "nghttp2 1.61 or newer is needed"
+#endif
+#if OPENSSL_VERSION_NUMBER < 0x30000000L
+#error "OpenSSL 3 or newer is needed"
+#endif
+int main(void) {
+    return nghttp2_version(0) == 0 || OPENSSL_version_major() == 0;
+}
+"""
+
+
+def flags(folder: Path) -> dict[str, list[str]]:
+    """Where the packages unpacked in `folder` have their files."""
+    triple = f"{platform.machine()}-linux-gnu"
+    usr = folder / "usr"
+    libraries = [str(usr / "lib" / triple)]
+    return {
+        "include_dirs": [str(usr / "include"), str(usr / "include" / triple)],
+        "library_dirs": libraries,
+        "runtime_library_dirs": libraries,
+    }
+
+
+def works(found: dict[str, list[str]]) -> str:
+    """Return nothing if a program builds so, or what the compiler says."""
+    compiler = os.environ.get("CC", "gcc")
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "probe.c"
+        source.write_text(PROGRAM)
+        done = subprocess.run(
+            [
+                *compiler.split(),
+                *(f"-I{path}" for path in found["include_dirs"]),
+                *(str(source), "-o", str(Path(folder) / "probe")),
+                *(f"-L{path}" for path in found["library_dirs"]),
+                *(f"-Wl,-rpath,{path}" for path in found["runtime_library_dirs"]),
+                *("-lnghttp2", "-lssl", "-lcrypto"),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    return "" if done.returncode == 0 else done.stderr or "it does not link"
+
+
+def run(*command: str, folder: Path | None = None) -> bool:
+    """Run a command with its words on stderr; whether it did its work."""
+    if shutil.which(command[0]) is None:
+        return False
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run(
+        command, cwd=folder, stdout=sys.stderr, env=environment, check=False
+    )
+    return done.returncode == 0
+
+
+def install() -> bool:
+    """Have apt install the packages; only root can."""
+    get = ("apt-get", "-qq", "-y", "--no-install-recommends", "install", *PACKAGES)
+    return run(*get) or (run("apt-get", "-qq", "update") and run(*get))
+
+
+def unpack() -> bool:
+    """Download the packages and unpack them below build/front; nobody need be root."""
+    shutil.rmtree(FOLDER / "usr", ignore_errors=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=FOLDER) as name:
+        folder = Path(name)
+        for package in PACKAGES + LIBRARIES:
+            # Which libraries there are differs by release: the probe has the last word.
+            run("apt-get", "-qq", "download", package, folder=folder)
+        return all(
+            [run("dpkg", "-x", str(one), str(FOLDER)) for one in folder.glob("*.deb")]
+        )
+
+
+def find() -> dict[str, list[str]]:
+    """Return what a compiler and a linker must be told. Raises SystemExit."""
+    usual: dict[str, list[str]] = {
+        "include_dirs": [],
+        "library_dirs": [],
+        "runtime_library_dirs": [],
+    }
+    own = flags(FOLDER)
+    said = works(usual)
+    if not said:
+        return usual
+    if not works(own):
+        return own
+    if os.geteuid() == 0 and install() and not works(usual):
+        return usual
+    if unpack() and not works(own):
+        return own
+    print(said.strip(), file=sys.stderr)
+    raise SystemExit(
+        "OpenSSL 3 and nghttp2 1.61 are needed to build: "
+        f"apt-get install {' '.join(PACKAGES)}"
+    )
+
+
+if __name__ == "__main__":
+    print(json.dumps(find()))
