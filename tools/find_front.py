@@ -85,7 +85,7 @@ def install() -> bool:
     return run(*get) or (run("apt-get", "-qq", "update") and run(*get))
 
 
-def unpack() -> bool:
+def unpack() -> None:
     """Download the packages and unpack them below build/front; nobody need be root."""
     shutil.rmtree(FOLDER / "usr", ignore_errors=True)
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -94,9 +94,8 @@ def unpack() -> bool:
         for package in PACKAGES + LIBRARIES:
             # Which libraries there are differs by release: the probe has the last word.
             run("apt-get", "-qq", "download", package, folder=folder)
-        return all(
-            [run("dpkg", "-x", str(one), str(FOLDER)) for one in folder.glob("*.deb")]
-        )
+        for archive in folder.glob("*.deb"):
+            run("dpkg", "-x", str(archive), str(FOLDER))
 
 
 def find() -> dict[str, list[str]]:
@@ -114,7 +113,8 @@ def find() -> dict[str, list[str]]:
         return own
     if os.geteuid() == 0 and install() and not works(usual):
         return usual
-    if unpack() and not works(own):
+    unpack()
+    if not works(own):
         return own
     print(said.strip(), file=sys.stderr)
     raise SystemExit(

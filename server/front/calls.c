@@ -201,13 +201,12 @@ void calls_schedule(struct call *call) {
 
 void calls_tick(struct call *call) {
     struct front *front = call->connection->front;
-    if (call->ending) {
-        /* The reply is decided, and the peer did not take it in time. */
-        calls_reset(call, NGHTTP2_CANCEL);
-        return;
-    }
     bool late = call->deadline_ns > 0 && front->now_ms >= deadline_ms(call);
-    if (late || (call->body_ms > 0 && front->now_ms >= call->body_ms)) {
+    if (late && call->ending) {
+        /* The reply is decided, and the peer did not take it in time. */
+        reply_drop(call);
+        calls_reset(call, NGHTTP2_CANCEL);
+    } else if (late || (call->body_ms > 0 && front->now_ms >= call->body_ms)) {
         COUNT(front, calls_late);
         reply_refuse(call, late ? FRONT_REASON_DEADLINE : FRONT_REASON_BODY_LATE);
     } else {

@@ -245,16 +245,20 @@ static void connection_linger(struct connection *connection) {
     connection_touch(connection);
 }
 
+static void connection_count_output(struct connection *connection) {
+    size_t before = connection->out_counted, now = connection->out.capacity;
+    if (now > before)
+        owners_add_bytes(connection, NULL, now - before);
+    else if (before > now)
+        owners_take_bytes(connection, NULL, before - now);
+    connection->out_counted = now;
+}
+
 void connection_flush(struct connection *connection) {
     if (connection->failed || connection->lingering) return;
     if (connection->withheld > 0) http2_consume_connection(connection, 0);
-    size_t before = connection->out.capacity;
     connection_write(connection);
-    size_t after = connection->out.capacity;
-    if (after > before)
-        owners_add_bytes(connection, NULL, after - before);
-    else if (before > after)
-        owners_take_bytes(connection, NULL, before - after);
+    connection_count_output(connection);
     if (connection->failed || connection->out.size > 0 || connection->starved) return;
     bool over = !nghttp2_session_want_read(connection->session) &&
                 !nghttp2_session_want_write(connection->session);
@@ -280,6 +284,9 @@ void connection_close(struct connection *connection, uint32_t error, int cause) 
     connection->closing = true;
     connection->close_cause = (uint8_t)cause;
     connection->close_ms = connection->front->now_ms + LINGER_MS;
+    /* What is ready goes before the GOAWAY: after it nghttp2 sends nothing. */
+    if (!connection->in_callback && !http2_fill(connection))
+        connection_fail(connection, FRONT_CAUSE_PROTOCOL);
     if (nghttp2_session_terminate_session(connection->session, error) != 0)
         connection_fail(connection, FRONT_CAUSE_MEMORY);
     connection_schedule(connection);

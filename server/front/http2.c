@@ -198,7 +198,9 @@ bool http2_fill(struct connection *connection) {
     connection->starved = false;
     while (connection->out.size < OUT_FILL) {
         const uint8_t *data;
+        connection->in_callback = true;
         nghttp2_ssize size = nghttp2_session_mem_send2(connection->session, &data);
+        connection->in_callback = false;
         if (size < 0) return false;
         if (size == 0) return true;
         uint8_t *out = buffer_reserve(&connection->out, (size_t)size);
@@ -211,7 +213,9 @@ bool http2_fill(struct connection *connection) {
 }
 
 bool http2_receive(struct connection *connection, const uint8_t *data, size_t size) {
+    connection->in_callback = true;
     nghttp2_ssize read = nghttp2_session_mem_recv2(connection->session, data, size);
+    connection->in_callback = false;
     if (read == (nghttp2_ssize)size) return true;
     if (read == NGHTTP2_ERR_FLOODED)
         COUNT(connection->front, connections_flooded);

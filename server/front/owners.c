@@ -101,15 +101,19 @@ static struct owner *owners_largest(struct front *front) {
     return largest;
 }
 
-/* The call of an owner that came last, of those that hold anything to give up. */
+static struct call *call_to_shed(const struct connection *connection) {
+    for (struct call *call = connection->newest; call != NULL; call = call->older)
+        if (!call->ending || call->out_left > 0) return call;
+    return NULL;
+}
+
+/* The call of an owner that came last on the connection that holds most; one whose reply is
+   decided counts as long as the peer does not read it. */
 static struct call *owners_newest_call(struct owner *owner) {
     struct connection *fullest = NULL;
     for (struct connection *one = owner->first; one != NULL; one = one->owner_next)
-        if (one->newest != NULL && (fullest == NULL || one->bytes > fullest->bytes)) fullest = one;
-    if (fullest == NULL) return NULL;
-    for (struct call *call = fullest->newest; call != NULL; call = call->older)
-        if (!call->ending) return call;
-    return NULL;
+        if (call_to_shed(one) != NULL && (fullest == NULL || one->bytes > fullest->bytes)) fullest = one;
+    return fullest == NULL ? NULL : call_to_shed(fullest);
 }
 
 void owners_shed(struct front *front) {

@@ -173,6 +173,7 @@ struct connection {
     struct call *newest;
     uint32_t calls_count;
     struct buffer out;
+    size_t out_counted; /* of its capacity */
     size_t bytes;    /* counted: its calls' and its buffer's */
     size_t withheld; /* bytes of the connection's window that are not given back */
 
@@ -416,7 +417,7 @@ void request_headers_whole(struct call *call);
 void request_data(struct call *call, const uint8_t *data, size_t size);
 void request_half_closed(struct call *call);
 void request_index_methods(struct front *front);
-void request_drop(struct call *call); /* lets go what is kept of it */
+void request_drop(struct call *call); /* lets go what is kept of it; the call is ending */
 void request_want(struct call *call); /* the caller is ready for a message */
 
 /* reply.c */

@@ -50,30 +50,33 @@ static void reply_check(struct call *call, int rc) {
 
 /* --- DATA -------------------------------------------------------------------------------- */
 
+static int reply_trail(struct call *call) {
+    nghttp2_nv trailers[FIELDS_MAX];
+    call->trailing = true;
+    return nghttp2_submit_trailer(call->connection->session, call->stream, trailers,
+                                  append_trailers(trailers, 0, call));
+}
+
 /* How much of a call's queue the next frame takes; reply_write copies it. */
 static nghttp2_ssize reply_read(nghttp2_session *session, int32_t stream, uint8_t *unused,
                                 size_t size, uint32_t *flags, nghttp2_data_source *source,
                                 void *user) {
-    (void)unused;
+    (void)session, (void)stream, (void)unused;
     struct connection *connection = user;
     struct call *call = source->ptr;
     if (connection->out.size >= OUT_FILL) {
         connection->starved = true;
         return NGHTTP2_ERR_PAUSE;
     }
-    if (call->out_left == 0 && !call->ending) {
+    if (call->out_left == 0 && (!call->ending || call->trailing)) {
         call->deferred = true;
         return NGHTTP2_ERR_DEFERRED;
     }
     if (size > call->out_left) size = call->out_left;
     if (size > 0) *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
     if (size == call->out_left && call->ending) {
-        nghttp2_nv trailers[FIELDS_MAX];
-        size_t count = append_trailers(trailers, 0, call);
         *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        call->trailing = true;
-        if (nghttp2_submit_trailer(session, stream, trailers, count) != 0)
-            return NGHTTP2_ERR_CALLBACK_FAILURE;
+        if (reply_trail(call) != 0) return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
     return (nghttp2_ssize)size;
 }
@@ -100,8 +103,8 @@ void reply_write(struct call *call, uint8_t *out, size_t size) {
             *out++ = at == 0 ? 0 : (uint8_t)(message->size >> (8 * (MESSAGE_HEAD - 1 - at)));
             size--;
         }
-        size_t done = call->out_offset - MESSAGE_HEAD;
         if (call->out_offset < MESSAGE_HEAD) return;
+        size_t done = call->out_offset - MESSAGE_HEAD;
         size_t piece = message->size - done;
         if (piece > size) piece = size;
         if (piece > 0) memcpy(out, message->data + done, piece);
@@ -176,8 +179,10 @@ static void reply_conclude(struct call *call, int code, struct block *fields) {
         memcpy(all, HEADERS, sizeof(HEADERS));
         call->trailing = true;
         reply_submit(call, all, append_trailers(all, HEADERS_COUNT, call), false);
+    } else if (call->out_left == 0) {
+        /* Not by way of the queue, which waits for the peer's window: these need none. */
+        reply_check(call, reply_trail(call));
     }
-    reply_resume(call);
 }
 
 void reply_finish(struct call *call, int code, struct block *fields) {
@@ -193,8 +198,10 @@ void reply_refuse(struct call *call, int reason) {
     bool was_ending = call->ending;
     COUNT(front, calls_refused);
     calls_end(call, cause);
-    bool torn = call->out_offset > 0;
-    reply_drop(call);
+    /* What was answered before a message that cannot be taken is sent before the status. */
+    bool drop = cause != FRONT_CAUSE_REFUSED;
+    bool torn = drop && call->out_offset > 0;
+    if (drop) reply_drop(call);
     if (torn || was_ending) {
         /* After a part of a message there is no place for a status. */
         calls_reset(call, cause == FRONT_CAUSE_SHED ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_CANCEL);

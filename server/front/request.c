@@ -309,6 +309,8 @@ static void request_free(struct call *call, struct block **block) {
 }
 
 void request_drop(struct call *call) {
+    owners_take_bytes(call->connection, call, call->with_caller);
+    call->with_caller = 0;
     if (call->parsing) return; /* it is being read: it goes with the call */
     request_free(call, &call->message);
     request_free(call, &call->raw);
