@@ -103,14 +103,14 @@ def front_extension() -> Extension:
     return Extension(
         "server._front",
         ["server/_front.pyx", *sorted(glob("server/front/*.c"))],
-        include_dirs=["server/front", *found["include_dirs"]],
+        include_dirs=["server/front", "switch", *found["include_dirs"]],
         library_dirs=found["library_dirs"],
         runtime_library_dirs=found["runtime_library_dirs"],
         libraries=["nghttp2", "ssl", "crypto"],
         define_macros=macros,
         extra_compile_args=compile_args,
         extra_link_args=link_args,
-        depends=glob("server/front/*.h"),
+        depends=[*glob("server/front/*.h"), "switch/core/queue_api.h"],
     )
 
 

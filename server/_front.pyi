@@ -35,6 +35,8 @@ COUNTERS: Final[tuple[str, ...]]
 REASONS: Final[dict[str, int]]
 """What the front answers itself; `set_details` takes these numbers."""
 CAUSES: Final[tuple[str, ...]]
+HOT_STATUSES: Final[tuple[str, ...]]
+"""What a hot call may be told; `set_hot_status` takes their numbers."""
 
 class Front:
     def __init__(
@@ -44,6 +46,29 @@ class Front:
         self, certificate: bytes, key: bytes, authority: bytes
     ) -> None: ...
     def set_details(self, reason: int, details: bytes) -> None: ...
+    def set_hot(
+        self,
+        methods: Sequence[int],
+        *,
+        damaged: int,
+        biller_busy: int,
+        refusals: int,
+        field_debit: int,
+        rows_max: int,
+        room_wait_ms: int,
+    ) -> None: ...
+    def set_hot_status(
+        self,
+        method: int,
+        status: int,
+        code: int,
+        text: bytes,
+        details: bytes,
+        committed: bytes,
+    ) -> None: ...
+    def open_hot(self, queue: object) -> None: ...
+    def stop_streams(self) -> None: ...
+    def close_hot(self) -> None: ...
     def listen(self, host: str, port: int) -> int: ...
     def start(self) -> None: ...
     def fileno(self) -> int: ...
