@@ -50,7 +50,7 @@ run: build  ## a hard March day over gRPC, audited; then serves (ONCE=1: ends)
 
 .PHONY: test
 test: build asserts  ## every test, on the core with asserts
-	bash tools/need.sh strace
+	bash tools/need.sh strace promtool systemd-analyze=systemd
 	SWITCH_TEST_LIB=build/assert/lib bash tools/run_tests.sh $(PYTHON) $(PROCESSES) $(ARGS)
 
 .PHONY: asserts
@@ -158,6 +158,10 @@ coverage: build  ## which lines of Python and of the core the tests reach
 .PHONY: lock
 lock: .venv/ready.stamp  ## write requirements.lock anew with the newest releases
 	bash tools/lock.sh requirements.lock
+
+.PHONY: licences
+licences: .venv/ready.stamp  ## write the table of docs/licences.md
+	$(PYTHON) tools/licences.py
 
 .PHONY: clean
 clean:  ## remove what was built; ./data stays

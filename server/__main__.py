@@ -76,13 +76,14 @@ async def serve(config: Config, ready_file: Path | None) -> int:
     """Serve; say on stdout, and in `ready_file`, when and where."""
     is_ready = False
 
-    def ready(address: str, ledger: Ledger) -> None:
+    def ready(address: str, figures: str, ledger: Ledger) -> None:
         nonlocal is_ready
         is_ready = True
         line = json.dumps(
             {
                 "ready": True,
                 "address": address,
+                "metrics": figures,
                 "pid": os.getpid(),
                 "instance": ledger.instance.hex(),
                 "sequence": ledger.sequence,
@@ -113,6 +114,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--config", type=Path, help="TOML file of settings")
     parser.add_argument("--data", type=Path, help="directory of the ledger")
     parser.add_argument("--listen", help="host:port; port 0 lets the system choose")
+    parser.add_argument("--metrics", help="host:port of the figures, likewise")
+    parser.add_argument(
+        "--security-log", type=Path, help="directory of the security log"
+    )
     parser.add_argument("--tls", type=Path, help="directory of certificates and keys")
     parser.add_argument(
         "--accept-clock",
@@ -147,8 +152,13 @@ def configure(options: argparse.Namespace) -> Config:
         "accept_clock": options.accept_clock,
         "dev": options.dev,
     }
-    if options.listen is not None:
-        values["host"], values["port"] = split_address(options.listen)
+    for name, table in (("listen", ""), ("metrics", "metrics.")):
+        address = getattr(options, name)
+        if address is not None:
+            host, port = split_address(name, address)
+            values[f"{table}host"], values[f"{table}port"] = host, port
+    if options.security_log is not None:
+        values["security_log.directory"] = str(options.security_log)
     for setting in options.set:
         name, _, number = setting.partition("=")
         try:
@@ -158,11 +168,11 @@ def configure(options: argparse.Namespace) -> Config:
     return load_config(options.config, **values)
 
 
-def split_address(text: str) -> tuple[str, int]:
-    """`host:port`, an IPv6 host in brackets. Raises ConfigError."""
+def split_address(name: str, text: str) -> tuple[str, int]:
+    """`host:port` of an argument, an IPv6 host in brackets. Raises ConfigError."""
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdecimal():
-        raise ConfigError(f"--listen {text}: must be host:port")
+        raise ConfigError(f"--{name} {text}: must be host:port")
     return host.strip("[]"), int(port)
 
 

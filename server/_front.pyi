@@ -16,8 +16,8 @@ CALL: Final[int]
 """(CALL, call, connection, method, path, deadline, timeout, metadata, body, allowed)
 
 The method is -1 if it is not known. The deadline is in ns of CLOCK_MONOTONIC, 0: none;
-`timeout` is the header as it came. `body` is None for BIDI, and for what is not allowed:
-nothing of such a call is read, and `finish` is the answer to it.
+`timeout` is the header as it came. `body` is None for BIDI, and for what is not
+allowed: nothing of such a call is read, and `finish` is the answer to it.
 """
 MESSAGE: Final[int]
 """(MESSAGE, call, body), once for each `want`"""
@@ -26,7 +26,7 @@ HALF_CLOSED: Final[int]
 SENT: Final[int]
 """(SENT, call, bytes left): what `send` was given has left for the socket"""
 ENDED: Final[int]
-"""(ENDED, call, cause): it is over without `finish` or `reply`, and its handle is dead"""
+"""(ENDED, call, cause): over without `finish` or `reply`, and its handle is dead"""
 REVOKED: Final[int]
 """(REVOKED, call): the rights do not allow it any more; it goes on until `finish`"""
 
@@ -34,6 +34,8 @@ BOUNDS: Final[tuple[str, ...]]
 COUNTERS: Final[tuple[str, ...]]
 REASONS: Final[dict[str, int]]
 """What the front answers itself; `set_details` takes these numbers."""
+STATUSES: Final[dict[int, tuple[int, str]]]
+"""gRPC's status and the text of each reason."""
 CAUSES: Final[tuple[str, ...]]
 HOT_STATUSES: Final[tuple[str, ...]]
 """What a hot call may be told; `set_hot_status` takes their numbers."""
@@ -45,7 +47,7 @@ class Front:
     def set_credentials(
         self, certificate: bytes, key: bytes, authority: bytes
     ) -> None: ...
-    def set_details(self, reason: int, details: bytes) -> None: ...
+    def set_details(self, reason: int, given: bool, details: bytes) -> None: ...
     def set_hot(
         self,
         methods: Sequence[int],

@@ -98,7 +98,8 @@ cdef extern from "front.h" nogil:
     int front_set_credentials(front* door, const void* certificate, size_t certificate_size,
                               const void* key, size_t key_size, const void* authority,
                               size_t authority_size, char* text, size_t text_size)
-    bint front_set_details(front* door, int reason, const void* details, size_t size)
+    bint front_set_details(front* door, int reason, bint given, const void* details,
+                           size_t size)
     int front_listen(front* door, const char* host, int port)
     int front_start(front* door)
     int front_fileno(const front* door)
@@ -109,6 +110,8 @@ cdef extern from "front.h" nogil:
     const char* const front_bound_names[]
     const char* const front_counter_names[]
     const char* const front_reason_names[]
+    const int front_reason_codes[]
+    const char* const front_reason_texts[]
     size_t front_bounds_count
     size_t front_counters_count
 
@@ -159,6 +162,9 @@ BOUNDS = tuple([front_bound_names[i].decode() for i in range(front_bounds_count)
 COUNTERS = tuple([front_counter_names[i].decode() for i in range(front_counters_count)])
 REASONS = {front_reason_names[i].decode(): i for i in range(1, FRONT_REASONS_END)}
 HOT_STATUSES = tuple([hot_status_names[i].decode() for i in range(HOT_STATUSES_END)])
+STATUSES = {
+    i: (front_reason_codes[i], front_reason_texts[i].decode()) for i in REASONS.values()
+}
 CAUSES = tuple([front_cause_name(i).decode() for i in range(FRONT_CAUSES_END)])
 
 cdef enum:
@@ -273,9 +279,9 @@ cdef class Front:
         ) != 0:
             raise ValueError(text.decode("utf-8", "replace"))
 
-    def set_details(self, int reason, bytes details):
+    def set_details(self, int reason, bint given, bytes details):
         if not front_set_details(
-            self.door, reason, PyBytes_AS_STRING(details), PyBytes_GET_SIZE(details)
+            self.door, reason, given, PyBytes_AS_STRING(details), PyBytes_GET_SIZE(details)
         ):
             raise ValueError(f"reason {reason}")
 

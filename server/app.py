@@ -32,8 +32,10 @@ from server.interceptors import (
     open_behaviours,
     service_behaviours,
 )
+from server.metrics import Metrics
 from server.node import Node
-from server.security_log import SecurityLog
+from server.observer import Observer
+from server.security_log import security_log
 from server.services import health, reflection
 from server.services.admin import AdminService
 from server.services.billers import BillerService
@@ -87,6 +89,8 @@ METHODS: tuple[tuple[str, int], ...] = (
     *((f"/{name}/{reflection.METHOD}", BIDI) for name in reflection.NAMES),
 )
 """Every method and its kind. Their numbers are the front thread's."""
+Ready = Callable[[str, str, Ledger], None]
+"""Told once calls are taken: the address of calls, that of figures, the ledger."""
 
 
 def tune_interpreter() -> None:
@@ -105,13 +109,22 @@ class App:
         self._stop = asyncio.Event()
         self._dead = False
 
-    async def run(self, ready: Callable[[str, Ledger], None]) -> int:
+    async def run(self, ready: Ready) -> int:
         """Serve until SIGTERM or SIGINT; return the exit code.
 
-        The port is there from the first moment; `ready` is called with the address
-        once calls are taken. Raises ConfigError, BusyError, ClockError, StorageError if
-        it cannot start.
+        The port is there from the first moment; `ready` is called with the addresses
+        of calls and of figures once calls are taken. Raises ConfigError, BusyError,
+        ClockError, StorageError if it cannot start.
         """
+        self._observer = Observer(security_log(self._config))
+        self._metrics = Metrics(self._config, self._observer, self._progress.text)
+        try:
+            return await self._run(ready)
+        finally:
+            self._metrics.stop()
+            self._observer.security.stop()
+
+    async def _run(self, ready: Ready) -> int:
         config = self._config
         files = server_credentials(config.tls_dir, config.trust_domain, dev=config.dev)
         check_directory(config.data_dir)
@@ -120,19 +133,21 @@ class App:
             loop.add_signal_handler(number, self._stop.set)
         front = make_front(config, METHODS)
         hot.set_up(front, METHODS)
-        certificates = ServerCertificates(files, front)
+        certificates = ServerCertificates(files, front, self._certified)
         loop.add_signal_handler(signal.SIGHUP, certificates.reload)
         door = Door(
             front,
             [name for name, _ in METHODS],
             config.trust_domain,
             self._progress.text,
-            SecurityLog(),
+            self._observer.security,
         )
-        transport = Transport(front, METHODS, door)
+        transport = Transport(front, METHODS, door, self._observer)
         open_services = OpenServices()
         transport.serve(open_services.behaviours)
         port = listen(front, config)
+        self._metrics.add_counters("front", front.counters)
+        self._figures_address = self._metrics.listen()
         transport.start()
         try:
             ledger = await self._open()
@@ -207,7 +222,7 @@ class App:
                 queue_bytes_max=config.queue_bytes_max,
                 on_death=die,
             )
-            node = Node(config, ledger, committer)
+            node = Node(config, ledger, committer, self._observer)
             committer.start(accept_clock=config.accept_clock)
         except BaseException:
             ledger.close()
@@ -219,7 +234,7 @@ class App:
         node: Node,
         port: int,
         certificates: ServerCertificates,
-        ready: Callable[[str, Ledger], None],
+        ready: Ready,
     ) -> None:
         """Take calls until a signal comes or the ledger dies."""
         tune_interpreter()
@@ -230,12 +245,21 @@ class App:
             node.ledger.sequence,
             LMDB_VERSION,
         )
-        ready(address, node.ledger)
+        self._observer.security.start()
+        self._observer.security.act("start", address=address)
+        self._metrics.become_ready(node)
+        ready(address, self._figures_address, node.ledger)
         supervisor = Supervisor()
         supervisor.start("alarms", Alarms(node).run)
         supervisor.start("certificates", certificates.run)
         await self._stop.wait()
         await supervisor.stop()
+
+    def _certified(self, certificate: bytes, authority: bytes) -> None:
+        """The server has a certificate, its first or another."""
+        self._metrics.set_certificate("server", certificate)
+        self._metrics.set_certificate("authority", authority)
+        self._observer.security.act("certificates")
 
     def _die(self) -> None:
         self._dead = True
@@ -249,7 +273,10 @@ class App:
         open_services: "OpenServices",
     ) -> int:
         """Stop taking calls, answer those taken, close the ledger."""
-        log.info("stopping: %s", "the ledger is dead" if self._dead else "as asked")
+        why = "the ledger is dead" if self._dead else "as asked"
+        log.info("stopping: %s", why)
+        self._metrics.become_unready(f"the server is stopping: {why}")
+        self._observer.security.act("stop", why=why)
         grace_s = DEATH_GRACE_S if self._dead else float(self._config.drain_s)
         until_s = node.loop.time() + grace_s
         open_services.health.set(health_pb2.HealthCheckResponse.NOT_SERVING)
@@ -264,6 +291,7 @@ class App:
         if self._dead:
             # Nothing of this process may touch the ledger again, not even to close it.
             log.critical("stopped with exit code %d", EXIT_DEAD)
+            self._observer.security.stop()
             logging.shutdown()
             os._exit(EXIT_DEAD)
         left_s = max(until_s - node.loop.time(), 0)

@@ -1,30 +1,24 @@
 """What requests name, found: participants, wallets, heads, pages.
 
-Each function raises ArgumentError with the field's name for what cannot be used,
-NotFoundError for what is not there, ForbiddenError for what is not the caller's.
+Each function raises ArgumentError with the field's path for what cannot be used,
+NotFoundError for what is not there, ForbiddenError for a name that is not the caller's
+own: that one is looked up by nobody, so that it tells nothing of who there is.
 """
-
-import base64
-import binascii
-import struct
 
 from server.status import ArgumentError, NotFoundError
 from switch._core import Ledger
 from switch.codes import Role
 from switch.config import Config
+from switch.errors import shown
 from switch.register.identity import ForbiddenError, Identity
 from switch.register.register import Account, Participant, Register
-
-# Version, account, sequence that the page is below.
-_TOKEN = struct.Struct("<BIQ")
-_TOKEN_VERSION = 1
 
 
 def participant(register: Register, code: str, field: str) -> Participant:
     """The participant with this id."""
     found = register.find_participant(code)
     if found is None:
-        raise NotFoundError(f"{field}: there is no participant {code!r}")
+        raise NotFoundError(f"{field}: there is no participant {shown(code)}")
     return found
 
 
@@ -34,7 +28,8 @@ def centre_wallet(register: Register, centre: str, field: str = "centre") -> Acc
         raise ArgumentError(field, "must name a centre")
     found = register.find_wallet(centre)
     if found is None:
-        raise NotFoundError(f"{field}: there is no centre {centre!r} with a wallet")
+        text = f"{field}: there is no centre {shown(centre)} with a wallet"
+        raise NotFoundError(text)
     return found
 
 
@@ -57,7 +52,7 @@ def biller(register: Register, caller: Identity, code: str) -> Participant:
         raise ArgumentError("biller", "must name a biller")
     found = participant(register, code, "biller")
     if found.spec.role is not Role.BILLER:
-        raise NotFoundError(f"biller: {code!r} is no biller")
+        raise NotFoundError(f"biller: {shown(code)} is no biller")
     return found
 
 
@@ -65,7 +60,8 @@ def biller_head(register: Register, code: str, head: str) -> Account:
     """The account of a biller's head."""
     found = register.find_head(code, head)
     if found is None:
-        raise NotFoundError(f"head: there is no biller {code!r} with head {head!r}")
+        text = f"head: there is no biller {shown(code)} with head {shown(head)}"
+        raise NotFoundError(text)
     return found
 
 
@@ -81,25 +77,3 @@ def page_size(size: int, config: Config) -> int:
     if size < 0:
         raise ArgumentError("page_size", "must not be negative")
     return min(size or config.page_size_default, config.page_size_max)
-
-
-def make_token(account: int, before: int) -> str:
-    """The token of the page below sequence `before`; empty if there is none."""
-    if not before:
-        return ""
-    token = _TOKEN.pack(_TOKEN_VERSION, account, before)
-    return base64.urlsafe_b64encode(token).decode().rstrip("=")
-
-
-def read_token(token: str, account: int) -> int:
-    """The sequence in a token of this account; 0 for the empty token."""
-    if not token:
-        return 0
-    try:
-        packed = base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True)
-        version, owner, before = _TOKEN.unpack(packed)
-    except (binascii.Error, struct.error, ValueError):
-        version, owner, before = 0, 0, 0
-    if version != _TOKEN_VERSION or owner != account or not before:
-        raise ArgumentError("page_token", "is not a token of this list")
-    return int(before)

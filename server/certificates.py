@@ -6,6 +6,7 @@ together, as when one of two is replaced yet, are looked at again, and the old s
 
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -30,10 +31,19 @@ class Commands(Protocol):
 class ServerCertificates:
     """The files of the server's certificate. Belongs to the event loop's thread."""
 
-    def __init__(self, files: Credentials, front: Commands) -> None:
-        """Read them. Raises ConfigError."""
+    def __init__(
+        self,
+        files: Credentials,
+        front: Commands,
+        taken: Callable[[bytes, bytes], None],
+    ) -> None:
+        """Read them. `taken` is told of a certificate and authority that are used.
+
+        Raises ConfigError.
+        """
         self._files = files
         self._front = front
+        self._taken = taken
         self._stamp = self._look()
         self._load()
 
@@ -66,6 +76,7 @@ class ServerCertificates:
                 f"{self._files.certificate}, {self._files.key} and "
                 f"{self._files.authority} cannot be used: {error}"
             ) from error
+        self._taken(certificate, authority)
 
     def _look(self) -> _Stamp:
         """What tells that a file was replaced or written."""

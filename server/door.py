@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from cryptography import x509
 
-from server.security_log import SecurityLog
+from server.security_log import Cause, SecurityLog, address_of
 from server.status import OpeningError
 from switch.register.identity import (
     Directory,
@@ -28,10 +28,12 @@ from switch.register.rights import MATRIX, allow
 
 OPEN_METHODS: Final = ("/grpc.health.", "/grpc.reflection.")
 """What the names of those methods begin with that need a certificate and no role."""
-THROWN_OUT: Final = frozenset(
-    {"flood", "not_admitted", "owner_connections", "protocol"}
-)
-"""Causes of a connection's end that an operator is told of."""
+THROWN_OUT: Final = {
+    "flood": Cause.ABUSE,
+    "protocol": Cause.ABUSE,
+    "owner_connections": Cause.OVER_BUDGET,
+}
+"""Causes of a connection's end that are noted in the security log."""
 SWEEP_S: Final = 1.0
 """Between two looks for certificates that are over."""
 
@@ -64,8 +66,8 @@ class _Register(Directory, Protocol):
         """Call `listener` after each change, in any thread."""
 
 
-class _Peer:
-    """One connection."""
+class Peer:
+    """The other end of one connection."""
 
     __slots__ = ("address", "caller", "error", "names", "not_after", "number", "owner")
 
@@ -98,7 +100,7 @@ class Door:
         self._domain = domain
         self._where = where
         self._security = security
-        self._peers: dict[int, _Peer] = {}
+        self._peers: dict[int, Peer] = {}
         self._register: _Register | None = None
         self._rights: dict[object, Rights] = {}
         self._loop = asyncio.get_running_loop()
@@ -121,22 +123,19 @@ class Door:
         self, connection: int, address: str, certificate: bytes, not_after: int
     ) -> None:
         """A connection whose handshake is done."""
-        peer = _Peer(connection, address, uris(certificate), not_after)
+        peer = Peer(connection, address, uris(certificate), not_after)
         self._peers[connection] = peer
         self._admit(peer)
-        if peer.error is not None:
-            self._security.note("unknown", f"{address}: {peer.error}")
 
     def disconnect(self, connection: int, cause: str) -> None:
         """It is gone."""
         peer = self._peers.pop(connection, None)
         if peer is not None and cause in THROWN_OUT:
-            self._security.note(cause, f"{_name(peer)} was thrown out")
+            self._note(THROWN_OUT[cause], peer)
 
-    def caller(self, connection: int) -> Identity | None:
-        """Who is at its other end; None for nobody that the register knows."""
-        peer = self._peers.get(connection)
-        return None if peer is None else peer.caller
+    def peer(self, connection: int) -> Peer:
+        """Who is at its other end, until `disconnect`."""
+        return self._peers[connection]
 
     def refusal(self, connection: int, method: str) -> Exception:
         """Why it may not call `method`."""
@@ -144,9 +143,10 @@ class Door:
             return OpeningError(
                 f"the ledger is being opened ({self._where()}); come again"
             )
-        peer = self._peers.get(connection)
-        if peer is None or peer.caller is None:
-            return (peer and peer.error) or IdentityError("the connection is gone")
+        peer = self._peers[connection]
+        if peer.caller is None:
+            assert peer.error is not None
+            return peer.error
         try:
             allow(peer.caller, method)
         except Exception as error:  # noqa: BLE001
@@ -156,7 +156,7 @@ class Door:
 
     # --- admission ---------------------------------------------------------------
 
-    def _admit(self, peer: _Peer) -> None:
+    def _admit(self, peer: Peer) -> None:
         peer.caller = peer.error = None
         if self._register is not None:
             try:
@@ -182,6 +182,11 @@ class Door:
             )
         return self._rights[key]
 
+    def _note(self, cause: Cause, peer: Peer, caller: Identity | None = None) -> None:
+        who = caller or peer.caller
+        name = f"{who.role.name.lower()}/{who.participant}" if who else ""
+        self._security.note(cause, name, address_of(peer.address))
+
     def _changed(self) -> None:
         """The register has; in whatever thread took that in."""
         self._loop.call_soon_threadsafe(self._ask_soon)
@@ -195,10 +200,10 @@ class Door:
     def _ask_again(self) -> None:
         self._asks = False
         for peer in self._peers.values():
-            was_known = peer.caller is not None
+            before = peer.caller
             self._admit(peer)
-            if was_known and peer.caller is None:
-                self._security.note("revoked", f"{_name(peer)}: {peer.error}")
+            if before is not None and peer.caller is None:
+                self._note(Cause.REVOKED, peer, before)
 
     # --- certificates ------------------------------------------------------------
 
@@ -211,9 +216,7 @@ class Door:
         now = time.time()
         for peer in self._peers.values():
             if peer.not_after < now:
-                self._security.note(
-                    "expired", f"{_name(peer)}: its certificate is over"
-                )
+                self._note(Cause.EXPIRED, peer)
                 self._front.close_connection(peer.number, NO_ERROR)
                 peer.not_after = math.inf
 
@@ -251,9 +254,3 @@ def _owner(names: list[str]) -> int:
     """
     text = "\n".join(sorted(names)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
-
-
-def _name(peer: _Peer) -> str:
-    if peer.caller is None:
-        return f"a connection from {peer.address}"
-    return f"{peer.caller.participant} at {peer.address}"

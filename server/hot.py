@@ -21,6 +21,7 @@ from switch.errors import (
     DamagedError,
     DeadError,
     OverloadError,
+    RefusalsSpentError,
     SpaceError,
     SwitchError,
     UnknownOutcomeError,
@@ -35,6 +36,8 @@ METHODS = tuple(
 """In the front's order."""
 ROOM_WAIT_MS = 10_000
 """How long a stream waits for room in the committer's queue before it is ended."""
+FIELDS = ("payment", "basket", "payments", "payments")
+"""What each takes, for a violation that names it."""
 OTHER = (
     "this call takes one payment and no basket",
     "this call takes one basket and no payment beside it",
@@ -52,7 +55,7 @@ def set_up(front: Front, methods: Sequence[tuple[str, int]]) -> None:
         [numbers[name] for name in METHODS],
         damaged=Result.DATA_DAMAGED.value,
         biller_busy=Result.BILLER_BUSY.value,
-        refusals=0,
+        refusals=Result.TOO_MANY_REFUSALS.value,
         field_debit=Field.DEBIT.value,
         rows_max=GROUP_MAX,
         room_wait_ms=ROOM_WAIT_MS,
@@ -73,14 +76,15 @@ def set_up(front: Front, methods: Sequence[tuple[str, int]]) -> None:
 
 def _errors(number: int, method: str) -> Iterable[tuple[str, SwitchError]]:
     """Every status by its name, as the error that it is of."""
+    field = FIELDS[number]
     dead = DeadError(0, "")
     # Its code is not known yet, and stands before the text.
     dead.args = (f"storage error {PLACE}",)
     yield from {
         "FRAMING": WireError("the bytes are not a payments request"),
-        "MANY": WireError(f"more than {GROUP_MAX} payments in one message"),
-        "NONE": WireError("the message holds no payment"),
-        "OTHER": WireError(OTHER[number]),
+        "MANY": WireError(f"more than {GROUP_MAX} payments in one message", field),
+        "NONE": WireError("the message holds no payment", field),
+        "OTHER": WireError(OTHER[number], field),
         "FULL": OverloadError(f"{PLACE} entries wait to be committed; try again later"),
         "SPACE": SpaceError("the disk has no room for the journal; nothing was done"),
         "CLOCK": ClockError(
@@ -101,7 +105,9 @@ def _errors(number: int, method: str) -> Iterable[tuple[str, SwitchError]]:
         "CENTRE_BUSY": CentreBusyError(
             "too many payments of this centre wait for their billers", BUSY_RETRY_MS
         ),
-        "REFUSALS": OverloadError("too many requests were refused lately"),
+        "REFUSALS": RefusalsSpentError(
+            "too many payments of this sender were refused lately; nothing was done"
+        ),
         "STOPPING": StoppingError(
             "the server is stopping; all outcomes sent are final"
         ),

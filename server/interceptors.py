@@ -16,6 +16,7 @@ from google.protobuf.message_factory import GetMessageClass
 from server import hot
 from server._front import BIDI, SERVER_STREAM, UNARY
 from server.node import Node
+from server.observer import ACTS
 from server.status import LateError
 from server.transport import Behaviour, Call
 from switch.errors import WireError
@@ -91,7 +92,9 @@ def _behaviour(node: Node, method: MethodDescriptor, do: Any) -> Behaviour:
     if kind == BIDI:
         return _stream(node, do)
     request = GetMessageClass(method.input_type)
-    make: Callable[..., Behaviour] = _pages if kind == SERVER_STREAM else _unary
+    if kind == SERVER_STREAM:
+        return _pages(node, request, do)
+    make = _act if full_name(method) in ACTS else _unary
     return make(node, request, do)
 
 
@@ -99,6 +102,24 @@ def _unary(node: Node, kind: type[R], do: Unary) -> Behaviour:
     async def behaviour(call: Call) -> bytes:
         caller = admit(node, call)
         response = await do(_parse(kind, call), caller)
+        return response.SerializeToString()
+
+    return behaviour
+
+
+def _act(node: Node, kind: type[R], do: Unary) -> Behaviour:
+    async def behaviour(call: Call) -> bytes:
+        """A call that is a line of the security log, however it ends."""
+        caller = admit(node, call)
+        request = _parse(kind, call)
+        response, failed = None, None
+        try:
+            response = await do(request, caller)
+        except BaseException as error:
+            failed = error
+            raise
+        finally:
+            node.observer.acted(call.method, caller, request, response, failed, call)
         return response.SerializeToString()
 
     return behaviour

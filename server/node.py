@@ -11,12 +11,20 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
 from server import progress
+from server.observer import Observer
+from server.security_log import security_log
 from server.status import StoppingError
 from switch._core import Ledger, Request
 from switch.billing.dispatch import TICK_S, Dispatcher
-from switch.codes import Result
+from switch.codes import Result, Role
 from switch.config import Config
-from switch.errors import DamagedError, DeadError, OverloadError, SwitchError
+from switch.errors import (
+    DamagedError,
+    DeadError,
+    OverloadError,
+    RefusalsSpentError,
+    SwitchError,
+)
 from switch.ledger.committer import Answer, Committer, Reply
 from switch.ledger.exceptions import Exceptions
 from switch.ledger.quotation_keys import KeyRing
@@ -60,14 +68,22 @@ def _note_cancels(_: int, answer: Answer) -> None:
 class Node:
     """The shared parts of one running server."""
 
-    def __init__(self, config: Config, ledger: Ledger, committer: Committer) -> None:
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        committer: Committer,
+        observer: Observer | None = None,
+    ) -> None:
         """Belongs to the running event loop. The committer must not run yet.
 
-        Raises ConfigError if the keys of quotations cannot be used, SpaceError.
+        Without `observer` it has one of its own, whose log nobody writes. Raises
+        ConfigError if the keys of quotations cannot be used, SpaceError.
         """
         self.config = config
         self.ledger = ledger
         self.committer = committer
+        self.observer = observer or Observer(security_log(config))
         self.quotation_keys = KeyRing(ledger)
         self.register = Register(ledger)
         self.loop = asyncio.get_running_loop()
@@ -75,6 +91,8 @@ class Node:
             config, ledger, self.register, call_later=self.loop.call_later
         )
         self.exceptions = Exceptions(ledger)
+        for role in Role:
+            ledger.limit_refusals(role, config.refusals_per_s, config.refusals_at_once)
         self.stopping = False
         self._group = asyncio.Event()
         self._on_stop: set[Callable[[], None]] = set()
@@ -207,12 +225,18 @@ class Node:
                 found.append((future, None, error))
         self.loop.call_soon_threadsafe(_tell_looks, found)
 
-    def check_whole(self, reply: Reply) -> None:
+    @property
+    def reads_count(self) -> int:
+        """Blocking reads that run or wait."""
+        return self._reads
+
+    def _check_alone(self, reply: Reply) -> None:
         """Raise DamagedError if a payment, basket or move that came alone met damage.
 
-        `reply` is its answer. Costs nothing until something was found damaged.
+        RefusalsSpentError if it was refused and its sender may have no more refusals.
+        `reply` is its answer. Costs nothing until one of both was met.
         """
-        if not self.ledger.damaged_requests:
+        if not (self.ledger.damaged_requests or self.ledger.refusals_turned_away):
             return
         if isinstance(reply, bytes):
             outcomes = payments_pb2.CreatePaymentsResponse.FromString(reply).outcomes
@@ -221,6 +245,10 @@ class Node:
             result = int(reply[0]["result"])
         if result == Result.DATA_DAMAGED.value:
             raise DamagedError("an entry that it depends on is damaged")
+        if result == Result.TOO_MANY_REFUSALS.value:
+            raise RefusalsSpentError(
+                "too many payments of this sender were refused lately; nothing was done"
+            )
 
     async def commit(self, request: Request) -> Reply:
         """Commit a request and wait until it is durable.
@@ -233,15 +261,26 @@ class Node:
         progress.current().has_committed = True
         return reply
 
+    async def commit_alone(self, request: Request) -> Reply:
+        """Commit one payment, basket or move of a call that takes no more than that.
+
+        Raises what `commit` raises, DamagedError, and RefusalsSpentError if the ledger
+        turned it away: then nothing was done.
+        """
+        reply = await self._commit(request)
+        self._check_alone(reply)
+        progress.current().has_committed = True
+        return reply
+
     async def pay(self, request: Request) -> bytes:
         """Commit one payment, or basket, of a call that takes no more than that.
 
-        Raises what `commit` raises, and BillerBusyError if the ledger turned it away:
-        then nothing was done.
+        Raises what `commit_alone` raises, and BillerBusyError if the ledger turned it
+        away: then nothing was done.
         """
         reply = await self._commit(request)
         assert isinstance(reply, bytes)
-        self.check_whole(reply)
+        self._check_alone(reply)
         self.dispatch.check_reply(reply)
         progress.current().has_committed = True
         return reply

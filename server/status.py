@@ -23,6 +23,7 @@ from switch.errors import (
     DamagedError,
     DeadError,
     OverloadError,
+    RefusalsSpentError,
     SpaceError,
     StorageError,
     SwitchError,
@@ -40,6 +41,8 @@ PROBLEMS_MAX = 16
 """Fields of one request that are named; its text says how many more there are."""
 RETRY_MS = 100
 """How long a caller who is turned away should wait, in RetryInfo."""
+REFUSALS_RETRY_MS = 1_000
+"""The same after too many refusals."""
 OPENING_RETRY_MS = 1_000
 """The same while the ledger is being opened."""
 
@@ -81,14 +84,16 @@ class StoppingError(SwitchError):
     """The server is stopping; everything that was answered is done."""
 
 
-def _info(reason: str, **metadata: str) -> error_details_pb2.ErrorInfo:
+def info(reason: str, **metadata: str) -> error_details_pb2.ErrorInfo:
+    """Why, for programs."""
     return error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata)
 
 
-def _retry(pause_ms: int = RETRY_MS) -> error_details_pb2.RetryInfo:
-    retry = error_details_pb2.RetryInfo()
-    retry.retry_delay.FromMilliseconds(pause_ms)
-    return retry
+def retry(pause_ms: int = RETRY_MS) -> error_details_pb2.RetryInfo:
+    """After which pause."""
+    found = error_details_pb2.RetryInfo()
+    found.retry_delay.FromMilliseconds(pause_ms)
+    return found
 
 
 def _pause_ms(error: Exception) -> int:
@@ -98,12 +103,12 @@ def _pause_ms(error: Exception) -> int:
 
 def _no_bill(error: Exception) -> list[Message]:
     assert isinstance(error, BillNotFoundError)
-    return [_info("BILL_NOT_FOUND", biller_reason=error.reason)]
+    return [info("BILL_NOT_FOUND", biller_reason=error.reason)]
 
 
 def _unreadable(error: Exception) -> list[Message]:
     assert isinstance(error, BillUnreadableError)
-    return [_info("BILL_UNREADABLE", outcome="not_done", field=error.field)]
+    return [info("BILL_UNREADABLE", outcome="not_done", field=error.field)]
 
 
 def _bad_request(error: Exception) -> list[Message]:
@@ -112,7 +117,10 @@ def _bad_request(error: Exception) -> list[Message]:
         several = error.problems[:PROBLEMS_MAX]
         fields = [violation(field=one.field, description=one.text) for one in several]
         return [error_details_pb2.BadRequest(field_violations=fields)]
-    field = error.field if isinstance(error, ArgumentError) else ""
+    field = error.field if isinstance(error, ArgumentError | WireError) else ""
+    if not field:
+        # A violation names a field, and what is no message has none.
+        return [info("MALFORMED", outcome="not_done")]
     text = error.text if isinstance(error, ArgumentError) else str(error)
     one = violation(field=field, description=text)
     return [error_details_pb2.BadRequest(field_violations=[one])]
@@ -120,12 +128,12 @@ def _bad_request(error: Exception) -> list[Message]:
 
 def _dead(error: Exception) -> list[Message]:
     stopping = isinstance(error, DeadError) and error.code == errno.ESHUTDOWN
-    return [_info("STOPPING" if stopping else "LEDGER_DEAD", outcome="not_done")]
+    return [info("STOPPING" if stopping else "LEDGER_DEAD", outcome="not_done")]
 
 
 def _missing(error: Exception) -> list[Message]:
     assert isinstance(error, PreconditionError)
-    return [_info(error.reason, outcome="not_done")]
+    return [info(error.reason, outcome="not_done")]
 
 
 _Details = Callable[[Exception], list[Message]]
@@ -135,15 +143,15 @@ _TABLE: tuple[tuple[type[Exception], int, _Details], ...] = (
     (WireError, code_pb2.INVALID_ARGUMENT, _bad_request),
     (ArgumentError, code_pb2.INVALID_ARGUMENT, _bad_request),
     (NetworkError, code_pb2.INVALID_ARGUMENT, _bad_request),
-    (IdentityError, code_pb2.UNAUTHENTICATED, lambda _: [_info("IDENTITY_UNKNOWN")]),
-    (ForbiddenError, code_pb2.PERMISSION_DENIED, lambda _: [_info("FORBIDDEN")]),
-    (NotFoundError, code_pb2.NOT_FOUND, lambda _: [_info("NOT_FOUND")]),
+    (IdentityError, code_pb2.UNAUTHENTICATED, lambda _: [info("IDENTITY_UNKNOWN")]),
+    (ForbiddenError, code_pb2.PERMISSION_DENIED, lambda _: [info("FORBIDDEN")]),
+    (NotFoundError, code_pb2.NOT_FOUND, lambda _: [info("NOT_FOUND")]),
     (UnimplementedError, code_pb2.UNIMPLEMENTED, lambda _: []),
     (PreconditionError, code_pb2.FAILED_PRECONDITION, _missing),
     (
         LateError,
         code_pb2.DEADLINE_EXCEEDED,
-        lambda _: [_info("LATE", outcome="not_done")],
+        lambda _: [info("LATE", outcome="not_done")],
     ),
     (BillNotFoundError, code_pb2.NOT_FOUND, _no_bill),
     (
@@ -156,64 +164,72 @@ _TABLE: tuple[tuple[type[Exception], int, _Details], ...] = (
         CentreBusyError,
         code_pb2.RESOURCE_EXHAUSTED,
         lambda error: [
-            _info("CENTRE_QUEUE_FULL", outcome="not_done"),
-            _retry(_pause_ms(error)),
+            info("CENTRE_QUEUE_FULL", outcome="not_done"),
+            retry(_pause_ms(error)),
         ],
     ),
     (
         BillerBusyError,
         code_pb2.RESOURCE_EXHAUSTED,
         lambda error: [
-            _info("BILLER_QUEUE_FULL", outcome="not_done"),
-            _retry(_pause_ms(error)),
+            info("BILLER_QUEUE_FULL", outcome="not_done"),
+            retry(_pause_ms(error)),
         ],
     ),
     (
         BillerUnavailableError,
         code_pb2.UNAVAILABLE,
         lambda error: [
-            _info("BILLER_UNAVAILABLE", outcome="not_done"),
-            _retry(_pause_ms(error)),
+            info("BILLER_UNAVAILABLE", outcome="not_done"),
+            retry(_pause_ms(error)),
+        ],
+    ),
+    (
+        RefusalsSpentError,
+        code_pb2.RESOURCE_EXHAUSTED,
+        lambda _: [
+            info("REFUSALS_SPENT", outcome="not_done"),
+            retry(REFUSALS_RETRY_MS),
         ],
     ),
     (
         OverloadError,
         code_pb2.RESOURCE_EXHAUSTED,
-        lambda _: [_info("OVERLOAD", outcome="not_done"), _retry()],
+        lambda _: [info("OVERLOAD", outcome="not_done"), retry()],
     ),
     (
         SpaceError,
         code_pb2.RESOURCE_EXHAUSTED,
-        lambda _: [_info("NO_SPACE", outcome="not_done"), _retry()],
+        lambda _: [info("NO_SPACE", outcome="not_done"), retry()],
     ),
     (
         ClockError,
         code_pb2.UNAVAILABLE,
-        lambda _: [_info("CLOCK_UNTRUSTED", outcome="not_done")],
+        lambda _: [info("CLOCK_UNTRUSTED", outcome="not_done")],
     ),
     (
         OpeningError,
         code_pb2.UNAVAILABLE,
-        lambda _: [_info("OPENING", outcome="not_done"), _retry(OPENING_RETRY_MS)],
+        lambda _: [info("OPENING", outcome="not_done"), retry(OPENING_RETRY_MS)],
     ),
     (
         StoppingError,
         code_pb2.UNAVAILABLE,
-        lambda _: [_info("STOPPING", outcome="unknown")],
+        lambda _: [info("STOPPING", outcome="unknown")],
     ),
     (
         UnknownOutcomeError,
         code_pb2.UNAVAILABLE,
-        lambda _: [_info("LEDGER_DEAD", outcome="unknown")],
+        lambda _: [info("LEDGER_DEAD", outcome="unknown")],
     ),
     (DeadError, code_pb2.UNAVAILABLE, _dead),
-    (CorruptionError, code_pb2.DATA_LOSS, lambda _: [_info("CHECK_FAILED")]),
+    (CorruptionError, code_pb2.DATA_LOSS, lambda _: [info("CHECK_FAILED")]),
     (
         DamagedError,
         code_pb2.DATA_LOSS,
-        lambda _: [_info("DATA_DAMAGED", outcome="unknown")],
+        lambda _: [info("DATA_DAMAGED", outcome="unknown")],
     ),
-    (StorageError, code_pb2.INTERNAL, lambda _: [_info("STORAGE")]),
+    (StorageError, code_pb2.INTERNAL, lambda _: [info("STORAGE")]),
 )
 
 
@@ -227,11 +243,15 @@ def make_status(error: Exception, *, has_committed: bool = False) -> status_pb2.
     if has_committed:
         _unknown(details)
     status = status_pb2.Status(code=code, message=message)
-    for detail in details:
-        packed = any_pb2.Any()
-        packed.Pack(detail)
-        status.details.append(packed)
+    status.details.extend(map(pack, details))
     return status
+
+
+def pack(detail: Message) -> any_pb2.Any:
+    """A detail as the rich error model carries it."""
+    packed = any_pb2.Any()
+    packed.Pack(detail)
+    return packed
 
 
 def _describe(error: Exception) -> tuple[int, str, list[Message]]:
@@ -239,6 +259,16 @@ def _describe(error: Exception) -> tuple[int, str, list[Message]]:
         if isinstance(error, kind):
             return code, str(error), details(error)
     return code_pb2.INTERNAL, "internal error", []
+
+
+def code_of(error: BaseException) -> int:
+    """The status that a call ends with for an error; CANCELLED for who went away."""
+    if not isinstance(error, Exception):
+        return int(code_pb2.CANCELLED)
+    for kind, code, _ in _TABLE:
+        if isinstance(error, kind):
+            return int(code)
+    return int(code_pb2.INTERNAL)
 
 
 def reason_of(error: Exception) -> str:
@@ -252,10 +282,10 @@ def _unknown(details: list[Message]) -> None:
     """Whatever they say of the error: the call's outcome is not known."""
     infos = [one for one in details if isinstance(one, error_details_pb2.ErrorInfo)]
     if not infos:
-        infos = [_info("ANSWER_LOST")]
+        infos = [info("ANSWER_LOST")]
         details += infos
-    for info in infos:
-        info.metadata["outcome"] = "unknown"
+    for one in infos:
+        one.metadata["outcome"] = "unknown"
 
 
 def failed(

@@ -13,6 +13,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import asdict
+from time import perf_counter
 from typing import Any, Final, Protocol
 
 from google.rpc import status_pb2
@@ -31,7 +32,9 @@ from server._front import (
     UNARY,
     Front,
 )
+from server.observer import Observer
 from server.progress import Progress
+from server.refusals import set_details
 from server.status import UnimplementedError, failed
 from switch.config import Config
 from switch.register.identity import ForbiddenError, Identity
@@ -61,6 +64,22 @@ class Commands(Protocol):
         """Ask for one more message."""
 
 
+class Peer(Protocol):
+    """The other end of a connection."""
+
+    @property
+    def address(self) -> str:
+        """`HOST:PORT`, an IPv6 host in brackets."""
+
+    @property
+    def caller(self) -> Identity | None:
+        """Who it is; None for nobody that the register knows."""
+
+
+Note = Callable[["Call", float, BaseException | None], None]
+"""What is told of a call that is over: how long it took, and its error."""
+
+
 class Call:
     """One call, as its handler sees it. Belongs to the event loop's thread."""
 
@@ -69,12 +88,15 @@ class Call:
         "_deadline_ns",
         "_half_closed",
         "_message",
+        "_note",
         "_open",
+        "_peer",
         "_reader",
         "_wanted",
         "_writer",
         "body",
         "caller",
+        "error",
         "handle",
         "method",
         "on_revoked",
@@ -86,19 +108,22 @@ class Call:
         self,
         commands: Commands,
         open_calls: "dict[int, Call]",
+        note: Note,
         handle: int,
         method: str,
-        caller: Identity | None,
+        peer: Peer,
         body: bytes | None,
         deadline_ns: int,
     ) -> None:
         """`open_calls` are those by handle, of which this is one until it is over."""
         self._commands = commands
         self._open = open_calls
+        self._note = note
+        self._peer = peer
         self.handle = handle
         self.method = method
-        self.caller = caller
-        """Who calls; None for a method that needs nobody in particular."""
+        self.caller = peer.caller
+        """Who called, as the register had it then; None for nobody in particular."""
         self.body = body
         """The one message of a call that takes one."""
         self._deadline_ns = deadline_ns
@@ -110,6 +135,8 @@ class Call:
         self.on_revoked: Callable[[], None] | None = None
         """Ends the call in order when its caller may not make it any more. Without it
         the call is ended where it stands."""
+        self.error: Exception | None = None
+        """What it was ended with from outside."""
         self.progress: Progress | None = None
         self.task: asyncio.Task[None] | None = None
         open_calls[handle] = self
@@ -121,6 +148,10 @@ class Call:
         if not self._deadline_ns:
             return None
         return (self._deadline_ns - time.monotonic_ns()) / 1e9
+
+    def peer(self) -> str:
+        """Where it came from."""
+        return self._peer.address
 
     def start(self) -> None:
         """Send the headers now, before there is a message."""
@@ -148,10 +179,16 @@ class Call:
     async def run(self, behaviour: "Behaviour") -> None:
         """Do what the method does, and answer: the whole of a call's task."""
         self.progress = progress.begin()
+        begun = perf_counter()
+        failed: BaseException | None = None
         try:
             reply = await behaviour(self)
         except Exception as error:  # noqa: BLE001
+            failed = error
             self.fail(error, has_committed=self.progress.has_committed)
+        except BaseException as error:
+            failed = self.error or error
+            raise
         else:
             if reply is None:
                 self._commands.finish(self.handle, 0, "", b"")
@@ -160,6 +197,7 @@ class Call:
         finally:
             # One that was ended from outside is not there any more.
             self._open.pop(self.handle, None)
+            self._note(self, perf_counter() - begun, failed)
 
     def fail(self, error: Exception, *, has_committed: bool) -> None:
         """End it with the status of an error."""
@@ -200,7 +238,7 @@ class Doorkeeper(Protocol):
     def disconnect(self, connection: int, cause: str) -> None:
         """It is gone."""
 
-    def caller(self, connection: int) -> Identity | None:
+    def peer(self, connection: int) -> Peer:
         """Who is at its other end."""
 
     def refusal(self, connection: int, method: str) -> Exception:
@@ -211,7 +249,11 @@ class Transport:
     """Runs the calls that the front thread brings."""
 
     def __init__(
-        self, front: Front, methods: Sequence[tuple[str, int]], door: Doorkeeper
+        self,
+        front: Front,
+        methods: Sequence[tuple[str, int]],
+        door: Doorkeeper,
+        observer: Observer,
     ) -> None:
         """`methods` as `front` has them. No method does anything yet."""
         self._front = front
@@ -219,6 +261,7 @@ class Transport:
         self._numbers = {name: number for number, (name, _) in enumerate(methods)}
         self._behaviours: list[Behaviour | None] = [None] * len(methods)
         self._door = door
+        self._observer = observer
         self._calls: dict[int, Call] = {}
         self._loop = asyncio.get_running_loop()
         self._actions: dict[int, Callable[..., None]] = {
@@ -246,8 +289,9 @@ class Transport:
         """End the calls of these methods, which have nothing to finish."""
         for call in tuple(self._calls.values()):
             if call.method in methods:
-                self._end(call)
+                call.error = error
                 call.fail(error, has_committed=False)
+                self._end(call)
 
     async def stop(self, grace_s: float) -> None:
         """Take nothing more, let what was taken end in this time, close everything."""
@@ -272,7 +316,8 @@ class Transport:
         certificate: bytes,
         not_after: int,
     ) -> None:
-        self._door.connect(connection, f"{address}:{port}", certificate, not_after)
+        host = f"[{address}]" if ":" in address else address
+        self._door.connect(connection, f"{host}:{port}", certificate, not_after)
 
     def _disconnect(self, _: int, connection: int, cause: str) -> None:
         self._door.disconnect(connection, cause)
@@ -294,9 +339,10 @@ class Transport:
         call = Call(
             self._front,
             self._calls,
+            self._noted,
             handle,
             path,
-            door.caller(connection),
+            door.peer(connection),
             body,
             deadline_ns,
         )
@@ -310,6 +356,13 @@ class Transport:
         else:
             error = door.refusal(connection, path)
         call.fail(error, has_committed=False)
+        self._noted(call, 0.0, error)
+
+    def _noted(self, call: Call, seconds: float, error: BaseException | None) -> None:
+        """A call is over, and answered."""
+        number = self._observer.calls.numbers.get(call.method)
+        if number is not None:
+            self._observer.ended(number, call.caller, seconds, error, call)
 
     def _message(self, _: int, handle: int, body: bytes) -> None:
         if (call := self._calls.get(handle)) is not None:
@@ -332,6 +385,9 @@ class Transport:
         del self._calls[call.handle]
         assert call.task is not None
         call.task.cancel()
+        if call.progress is None:
+            # Its task has not begun, and never will.
+            self._noted(call, 0.0, call.error or asyncio.CancelledError())
 
     def _revoked(self, _: int, handle: int) -> None:
         call = self._calls.get(handle)
@@ -343,10 +399,10 @@ class Transport:
         if call.on_revoked is not None:
             call.on_revoked()
             return
-        self._end(call)
+        call.error = revoked_error(call.method)
         # Part of what a stream has brought may be under way.
-        is_unknown = self._kinds[number] == BIDI
-        call.fail(revoked_error(call.method), has_committed=is_unknown)
+        call.fail(call.error, has_committed=self._kinds[number] == BIDI)
+        self._end(call)
 
 
 def revoked_error(method: str) -> ForbiddenError:
@@ -361,7 +417,9 @@ def make_front(config: Config, methods: Sequence[tuple[str, int]]) -> Front:
         **asdict(config.budget),
         "message_bytes_max": config.message_bytes_max,
     }
-    return Front(methods, bounds)
+    front = Front(methods, bounds)
+    set_details(front)
+    return front
 
 
 def details_of(status: status_pb2.Status) -> bytes:

@@ -202,6 +202,9 @@ class Ledger:
     holds_turned_away: int
     """Payments since the ledger was opened that had BILLER_BUSY because their wallets
     had too many open holds."""
+    refusals_turned_away: int
+    """Refusals since the ledger was opened that were not recorded, because too many of
+    their sender were."""
     stuck: str
     """Which of `index` and `journal` is being written for longer than `patience_s`, as
     when LMDB is in a loop; empty if none is. The next start walks the pages."""
@@ -366,6 +369,16 @@ class Ledger:
         From the next group on, and not kept, as with `turn_away`.
         """
 
+    def limit_refusals(self, role: int, per_second: int, at_once: int) -> None:
+        """Record at most so many refusals of each participant of a role a second, and
+        so many at once; beyond it they are TOO_MANY_REFUSALS, without a row. 0 a
+        second: no bound.
+
+        From the next group on, and not kept, as with `turn_away`; what a participant
+        has used up is not kept either. LookupError for a role that is none, ValueError
+        for more than 1,000,000 a second or fewer than a basket's 16 at once.
+        """
+
     def gather(self, sequences: npt.NDArray[np.uint64]) -> Rows:
         """The rows with these sequences, in this order; at most 65,536.
 
@@ -410,6 +423,12 @@ class Ledger:
 
     def find(self, sender: int, id: bytes) -> int:
         """Sequence of the row with this id of this participant, 0 if there is none."""
+
+    def find_own(self, sender: int, id: bytes, wallet: int) -> int:
+        """The same of a row that debits account `wallet`, else 0.
+
+        How long it takes does not tell whether there is a row that debits another.
+        """
 
     def resolution(self, sequence: int) -> tuple[int, int]:
         """(sequence of the row that resolved `sequence` last or 0, its `total`).
@@ -462,6 +481,21 @@ class ClockState(NamedTuple):
     ahead_ns: int
     """By how much the wall clock outran the other since it was last vouched for."""
 
+class GroupMeter(NamedTuple):
+    """What a queue has committed since it was made."""
+
+    rows: int
+    refused: int
+    """Groups of which nothing, or nothing certain, was done."""
+    commit_s: float
+    """Spent in commits that have rows."""
+    under_way_s: float
+    """Since the commit that runs now began; 0.0 if none does."""
+    sizes: tuple[tuple[float, int], ...]
+    """Groups by rows: (bound, how many are within it and above the one before)."""
+    times: tuple[tuple[float, int], ...]
+    """Groups by the seconds that their commit took, likewise."""
+
 @final
 class Queue:
     """What waits to be committed, and the loop that commits it, without the GIL.
@@ -475,6 +509,8 @@ class Queue:
     """Why the ledger is dead, as its loop has found; empty while it is alive."""
     rows_waiting: int
     """Rows submitted and not yet in a group."""
+    tail_waiting: int
+    """Bytes of tail that these may need."""
 
     def __new__(
         cls,
@@ -562,6 +598,9 @@ class Queue:
         A PyCapsule of the struct in `core/queue_api.h`. Whoever opened a taker by it
         takes all its answers before letting it go.
         """
+
+    def meter(self) -> GroupMeter:
+        """How large groups are and how long their commits take; never blocks."""
 
     def paused(self) -> AbstractContextManager[None]:
         """For tests: no commit begins within the block, which one thread must hold."""

@@ -8,6 +8,7 @@ import collections
 import contextlib
 import fcntl
 import hashlib
+import math
 import os
 import secrets
 import threading
@@ -122,6 +123,7 @@ include "core/rules/treasury.pxi"
 include "core/rules/answer.pxi"
 include "core/rules/evidence.pxi"
 include "core/rules/cases.pxi"
+include "core/rules/refusals.pxi"
 include "core/rules/machine.pxi"
 include "core/wire/wire.pxi"
 include "core/wire/questions.pxi"
@@ -132,6 +134,7 @@ include "core/engine/group.pxi"
 include "core/engine/clock.pxi"
 include "core/engine/senders.pxi"
 include "core/engine/takers.pxi"
+include "core/engine/meter.pxi"
 include "core/engine/queue.pxi"
 include "core/engine/watch.pxi"
 
@@ -214,6 +217,20 @@ cdef class Ledger(_Reading):
     def limit_holds(self, uint32_t most):
         self._need_open()
         self.s.group.holds_most = most
+
+    def limit_refusals(self, uint32_t role, uint32_t per_second, uint32_t at_once):
+        self._need_open()
+        if not 0 < role < ROLES_COUNT:
+            raise LookupError("there is no such role")
+        if per_second > 1000000 or per_second and at_once < BASKET_MAX:
+            raise ValueError("refusals: at most 1,000,000 a second, at least 16 at once")
+        cdef RefusalBudget* budget = &self.s.group.refusals[role]
+        cdef uint64_t interval = 1000000000 // per_second if per_second else 0
+        with nogil:
+            pthread_mutex_lock(&self.s.shared.lock)
+            budget.interval_ns = interval
+            budget.burst_ns = interval * at_once
+            pthread_mutex_unlock(&self.s.shared.lock)
 
     # --- quotations --------------------------------------------------------------------------
 

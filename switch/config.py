@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from switch.errors import ConfigError
 
@@ -43,25 +43,9 @@ CODES = {
 """Reason codes of the protocol; any other is NEXT unless a biller's table says more."""
 
 
-class _Numbers:
-    """A table of bounded numbers. Immutable; ConfigError if one is out of bounds."""
-
-    __slots__ = ()
-
-    def __post_init__(self) -> None:
-        for entry in dataclasses.fields(self):  # type: ignore[arg-type]
-            _check(entry, getattr(self, entry.name))
-
-    def replace(self, values: Mapping[str, Any], origin: str) -> Self:
-        """A copy with some settings changed. Raises ConfigError."""
-        fields = {entry.name for entry in dataclasses.fields(self)}  # type: ignore[arg-type]
-        _check_names(values, fields, origin)
-        return dataclasses.replace(self, **values)  # type: ignore[type-var]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TransportConfig(_Numbers):
-    """What connections, HTTP/2 and TLS may do: times, and how many."""
+class TransportConfig:
+    """What connections, HTTP/2 and TLS may do: times, and how many. Immutable."""
 
     connections_max: int = _bounded(10_000, 1, 100_000)
     """Connections at a time; each centre may hold a few."""
@@ -83,21 +67,25 @@ class TransportConfig(_Numbers):
     """Milliseconds of silence after which the peer is pinged."""
     keepalive_timeout_ms: int = _bounded(20_000, 100, 600_000)
     """Milliseconds that the answer to that may take."""
-    ping_min_ms: int = _bounded(10_000, 0, 600_000)
+    ping_min_ms: int = _bounded(10_000, 1, 600_000)
     """Milliseconds between two pings of a peer to which nothing is sent; one that pings
     more often is turned away."""
     window_bytes: int = _bounded(64 * KIB, 16 * KIB, 16 * MIB)
     """Bytes of a call that a peer may send before they are looked at."""
-    control_frames_max: int = _bounded(1_000, 10, 1_000_000)
+    control_frames_max: int = _bounded(10_000, 10, 1_000_000)
     """Frames a second of a connection that carry nothing, such as SETTINGS and PING; a
     peer that sends more is thrown out."""
-    resets_max: int = _bounded(4_096, 10, 1_000_000)
+    resets_max: int = _bounded(2_000, 10, 1_000_000)
     """Calls a second that a connection may give up; likewise."""
+
+    def __post_init__(self) -> None:
+        for entry in dataclasses.fields(self):
+            _check(entry, getattr(self, entry.name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BudgetConfig(_Numbers):
-    """What one connection, one participant and all together may use."""
+class BudgetConfig:
+    """What one connection, one participant and all may use. Immutable."""
 
     connection_bytes_max: int = _bounded(64 * MIB, MIB, 4 * GIB)
     """Bytes that wait in one connection, in and out."""
@@ -111,6 +99,10 @@ class BudgetConfig(_Numbers):
     """Calls of one participant under way."""
     owner_bytes_max: int = _bounded(256 * MIB, MIB, 1024 * GIB)
     """Bytes that wait in all connections of one participant."""
+
+    def __post_init__(self) -> None:
+        for entry in dataclasses.fields(self):
+            _check(entry, getattr(self, entry.name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +176,53 @@ class BillerConfig:
         return dataclasses.replace(self, **typed)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsConfig:
+    """Where figures are read. Immutable; `ConfigError` if a value is out of bounds."""
+
+    host: str = "127.0.0.1"
+    """Address that figures are read at; nobody is asked for a certificate there."""
+    port: int = _bounded(7444, 0, 65_535)
+    """Its port; 0 lets the system choose."""
+    connections_max: int = _bounded(16, 1, 1_024)
+    """Connections at a time; more are closed at once."""
+    request_ms: int = _bounded(10_000, 100, 60_000)
+    """Milliseconds from a connection to the end of its answer."""
+    cases_s: int = _bounded(60, 1, 86_400)
+    """Seconds between two looks through the list of exceptions."""
+
+    def __post_init__(self) -> None:
+        for entry in dataclasses.fields(self):
+            _check(entry, getattr(self, entry.name))
+        if not self.host:
+            raise ConfigError("metrics.host is empty; 127.0.0.1 is this machine only")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityLogConfig:
+    """Where the security log is kept, and how much of it. Immutable; `ConfigError`."""
+
+    directory: str = ""
+    """Its directory; empty: `security` in the ledger's directory."""
+    days: int = _bounded(366, 1, 36_600)
+    """Days that it is kept; a day is a file."""
+    day_bytes_max: int = _bounded(16 * MIB, 64 * KIB, 4 * GIB)
+    """Bytes of one day; beyond it only acts are written singly, all else as sums."""
+
+    def __post_init__(self) -> None:
+        for entry in dataclasses.fields(self):
+            _check(entry, getattr(self, entry.name))
+
+
+_TABLES = {
+    "metrics": MetricsConfig,
+    "security_log": SecurityLogConfig,
+    "transport": TransportConfig,
+    "budget": BudgetConfig,
+}
+"""Tables of the file that are settings and nothing else."""
+
+
 def _codes(values: object, origin: str) -> dict[str, Retry]:
     words = [one.value for one in Retry]
     if not isinstance(values, Mapping) or not set(values.values()) <= set(words):
@@ -233,6 +272,11 @@ class Config:
     queue_bytes_max: int = _bounded(64 * MIB, 4 * MIB, 4 * GIB)
     """Bytes of tail that may wait for a commit."""
 
+    refusals_per_s: int = _bounded(20, 1, 1_000_000)
+    """Refusals of one participant a second that become rows."""
+    refusals_at_once: int = _bounded(8_190, 16, 1_000_000)
+    """As many may come at once; beyond both a refusal is not recorded."""
+
     # Calls.
     message_bytes_max: int = _bounded(4 * MIB, 64 * KIB, 64 * MIB)
     """Bytes of one request message."""
@@ -263,6 +307,12 @@ class Config:
     billers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What is different for some: a table [billers.ID] for each."""
 
+    # What is seen.
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    """Where figures are read: the table [metrics]."""
+    security_log: SecurityLogConfig = field(default_factory=SecurityLogConfig)
+    """What is kept of who was turned away and who decided: [security_log]."""
+
     def __post_init__(self) -> None:
         for entry in dataclasses.fields(self):
             if entry.name != "billers":
@@ -289,8 +339,13 @@ class Config:
     @property
     def address(self) -> str:
         """`host:port`, an IPv6 host in brackets."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        return join_address(self.host, self.port)
+
+    @property
+    def security_dir(self) -> Path:
+        """The directory of the security log."""
+        named = self.security_log.directory
+        return Path(named) if named else self.data_dir / "security"
 
     def biller_of(self, name: str) -> BillerConfig:
         """The settings for the biller with this participant id."""
@@ -304,6 +359,11 @@ class Config:
         """
         values = {name: value for name, value in changes.items() if value is not None}
         return _build(self, values, "an argument")
+
+
+def join_address(host: str, port: int) -> str:
+    """`host:port`, an IPv6 host in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _check(entry: dataclasses.Field[Any], value: object) -> None:
@@ -320,9 +380,6 @@ def _check(entry: dataclasses.Field[Any], value: object) -> None:
             raise ConfigError(f"{entry.name} must be {least} to {most}, not {value}")
 
 
-_TABLES = frozenset({"transport", "budget", "biller"})
-
-
 def _build(base: Config, values: Mapping[str, Any], origin: str) -> Config:
     fields = {entry.name: entry for entry in dataclasses.fields(Config)}
     values = _nested(values)
@@ -333,12 +390,16 @@ def _build(base: Config, values: Mapping[str, Any], origin: str) -> Config:
         else value
         for name, value in values.items()
     }
-    for name in (*_TABLES, "billers"):
+    for name in ("biller", "billers", *_TABLES):
         if not isinstance(typed.get(name, {}), Mapping):
             raise ConfigError(f"{name} must be a table")
-    for name in _TABLES & typed.keys():
-        table = getattr(base, name)
-        typed[name] = table.replace(typed[name], f"{origin}: {name}")
+    for name, kind in _TABLES.items():
+        if name in typed:
+            known = {entry.name for entry in dataclasses.fields(kind)}
+            _check_names(typed[name], known, f"{origin}: {name}")
+            typed[name] = dataclasses.replace(getattr(base, name), **typed[name])
+    if "biller" in typed:
+        typed["biller"] = base.biller.replace(typed["biller"], f"{origin}: biller")
     if "billers" in typed:
         typed["billers"] = _merged(base.billers, typed["billers"])
     return dataclasses.replace(base, **typed)
@@ -388,5 +449,9 @@ def load_config(path: Path | None = None, **arguments: Any) -> Config:
         for name in ("data_dir", "tls_dir"):
             if isinstance(values.get(name), str):
                 values[name] = path.parent / values[name]
+        log = values.get("security_log")
+        named = log.get("directory") if isinstance(log, dict) else None
+        if named and isinstance(named, str):
+            values["security_log"]["directory"] = str(path.parent / named)
         config = _build(config, values, str(path))
     return config.replace(**arguments)

@@ -1,5 +1,18 @@
 """One tree of errors. A business refusal is a result, never one of these."""
 
+from typing import Final
+
+SHOWN_MAX: Final = 50
+"""Characters of a caller's text that an answer repeats: at most 200 bytes."""
+
+
+def shown(text: str) -> str:
+    """What a caller sent, as an error may repeat it: short, quoted, printable ASCII."""
+    quoted = ascii(text[:SHOWN_MAX])
+    if len(text) <= SHOWN_MAX and len(quoted) <= SHOWN_MAX + 2:
+        return quoted
+    return quoted[: SHOWN_MAX + 1] + "...'"
+
 
 class SwitchError(Exception):
     """Base of everything this package raises on purpose."""
@@ -10,7 +23,15 @@ class ConfigError(SwitchError):
 
 
 class WireError(SwitchError, ValueError):
-    """Bytes that are not the message they should be. Nothing was done."""
+    """Bytes that are not the message they should be. Nothing was done.
+
+    `field` is the path of what there is too much of, or too little; empty if the bytes
+    are no message.
+    """
+
+    def __init__(self, text: str, field: str = "") -> None:
+        super().__init__(text)
+        self.field = field
 
 
 class BusyError(SwitchError):
@@ -27,6 +48,10 @@ class SpaceError(SwitchError):
 
 class OverloadError(SwitchError):
     """A bounded queue is full. Nothing was done; try again later."""
+
+
+class RefusalsSpentError(OverloadError):
+    """Too many of a sender's requests were refused lately. Nothing was done."""
 
 
 class BillerBusyError(OverloadError):

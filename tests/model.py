@@ -155,9 +155,24 @@ class Model(BillersAnswers):
         answer = self.check(row)
         if answer.result == Result.OK:
             self.do(row)
-        else:
+        elif self.has_refusals_left(row, 1):
             self.refuse(row, answer)
+        else:
+            return Outcome(Result.TOO_MANY_REFUSALS)
         return self.outcome(row)
+
+    def has_refusals_left(self, row: Row, count: int) -> bool:
+        """Whether so many refusals of its sender may be rows; then they count."""
+        if not 0 < row.participant < len(self.participants):
+            return True
+        role = self.participants[row.participant].role
+        interval, at_once = self.refusals.get(role, (0, 0))
+        now = self.clock()
+        since = max(self.refused_until.get(row.participant, 0), now)
+        if interval and since + count * interval > now + at_once * interval:
+            return False
+        self.refused_until[row.participant] = since + count * interval
+        return True
 
     def without_id(self, row: Row) -> Outcome:
         """Found by what it resolves: post, void, verify, window. Refused: no row."""
@@ -201,9 +216,12 @@ class Model(BillersAnswers):
             if done:
                 return done
         outcomes = []
+        is_recorded = not new or self.has_refusals_left(rows[0], len(new))
         for place, (row, first) in enumerate(zip(rows, known, strict=True)):
             if first is not None:
                 outcomes.append(self.again(row, first))
+            elif not is_recorded:
+                outcomes.append(Outcome(Result.TOO_MANY_REFUSALS))
             else:
                 self.refuse(row, failed.get(place, Answer(Result.BASKET_FAILED)))
                 outcomes.append(self.outcome(row))

@@ -114,6 +114,10 @@ class State:
         self.participants: list[Participant] = [Participant(b"", 0, 0)]
         self.services: list[Service] = []
         self.busy: set[int] = set()  # billers that too much waits for, until reopened
+        # By role: nanoseconds that one refusal takes, and how many may come at once.
+        # Until reopened, as what each participant has used up.
+        self.refusals: dict[int, tuple[int, int]] = {}
+        self.refused_until: dict[int, int] = {}
         self.holds_most = 0  # of a wallet, from messages; 0: no bound; until reopened
         self.instance = bytes(16)  # the ledger's
         self.keys: Keys = []  # of quotations, until reopened

@@ -102,6 +102,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
         "resolve": {"claims", "fields", "holds", "rows", "standing", "store"},
         "treasury": {"claims", "keys", "lookup", "payment", "register", "rows"},
         "answer": {"holds", "keys", "kinds", "rows", "treasury"},
+        "refusals": {"rows"},
         "evidence": {
             "answer",
             "fields",
@@ -133,6 +134,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
             "payment",
             "prices",
             "references",
+            "refusals",
             "register",
             "resolve",
             "rows",
@@ -202,9 +204,10 @@ PARTS: dict[str, dict[str, set[str]]] = {
             "wire",
         },
         "clock": {"group"},
+        "meter": set(),
         "senders": set(),
         "takers": {"senders"},
-        "queue": {"clock", "group", "senders", "takers", "wire"},
+        "queue": {"clock", "group", "meter", "senders", "takers", "wire"},
         "watch": set(),
     },
 }

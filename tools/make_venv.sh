@@ -51,5 +51,5 @@ if ! [ -x "$folder/bin/python" ] || [ "$("$python" --version)" != \
     "$python" -m venv --clear "$folder"
 fi
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check \
-    --no-deps -r "$lockfile"
+    --no-deps --require-hashes -r "$lockfile"
 "$folder/bin/python" -m pip check --quiet --disable-pip-version-check

@@ -1,12 +1,13 @@
 #!/bin/bash
-# Make sure that programs are there, each from the Debian package of its name:
-#     tools/need.sh PROGRAM...
+# Make sure that programs are there, each from the Debian package of its name, or of the
+# one that is said:
+#     tools/need.sh PROGRAM[=PACKAGE]...
 # Installs what is missing if we are root and there is apt-get, else names it.
 set -euo pipefail
 
 missing=()
-for program in "$@"; do
-    type -p "$program" >/dev/null || missing+=("$program")
+for wanted in "$@"; do
+    type -p "${wanted%%=*}" >/dev/null || missing+=("${wanted#*=}")
 done
 if [ ${#missing[@]} = 0 ]; then
     exit 0

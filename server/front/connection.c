@@ -364,10 +364,15 @@ void connection_schedule(struct connection *connection) {
     } else if (connection->owner == NULL) {
         due = connection->born_ms + bounds->handshake_ms;
     } else {
-        due = connection->ping_ms > 0 ? connection->ping_ms + bounds->keepalive_timeout_ms
-                                      : connection->read_ms + bounds->keepalive_ms;
-        if (connection->calls_count == 0)
-            due = least(due, connection->quiet_ms + bounds->idle_ms);
+        /* What changes without this being asked anew (an answer to a PING, a last call that
+           ends) is seen when the timer comes, which is soon enough. */
+        int64_t now_ms = connection->front->now_ms;
+        int64_t quiet_ms = connection->calls_count == 0 ? connection->quiet_ms : now_ms;
+        due = least(quiet_ms + bounds->idle_ms,
+                    connection->ping_ms > 0
+                        ? least(connection->ping_ms + bounds->keepalive_timeout_ms,
+                                now_ms + bounds->keepalive_ms)
+                        : connection->read_ms + bounds->keepalive_ms);
         if (connection->draining && !connection->drained)
             due = least(due, connection->goaway_ms + GOAWAY_MS);
         if (bounds->age_ms > 0 && !connection->draining)

@@ -254,8 +254,10 @@ void front_free(struct front *front);          /* stopped, or never started */
 int front_set_credentials(struct front *front, const void *certificate, size_t certificate_size,
                           const void *key, size_t key_size, const void *authority,
                           size_t authority_size, char *text, size_t text_size);
-/* The details (google.rpc.Status) for what the front answers itself; before the start. */
-bool front_set_details(struct front *front, int reason, const void *details, size_t size);
+/* The details (google.rpc.Status) for what the front answers itself, of a call that was given
+   above or of one that was not; before the start. */
+bool front_set_details(struct front *front, int reason, bool given, const void *details,
+                       size_t size);
 /* The port, or -errno. */
 int front_listen(struct front *front, const char *host, int port);
 int front_start(struct front *front); /* 0 or -errno */
@@ -268,6 +270,8 @@ const char *front_cause_name(int cause);
 extern const char *const front_bound_names[];
 extern const char *const front_counter_names[]; /* counters, then gauges */
 extern const char *const front_reason_names[];  /* by number; that of NONE is empty */
+extern const int front_reason_codes[];
+extern const char *const front_reason_texts[];
 extern const size_t front_bounds_count, front_counters_count;
 
 #endif

@@ -85,12 +85,13 @@ int front_set_credentials(struct front *front, const void *certificate, size_t c
     return 0;
 }
 
-bool front_set_details(struct front *front, int reason, const void *details, size_t size) {
+bool front_set_details(struct front *front, int reason, bool given, const void *details,
+                       size_t size) {
     if (reason <= FRONT_REASON_NONE || reason >= FRONT_REASONS_END || front->started) return false;
     struct block *block = block_copy(details, size);
     if (block == NULL) return false;
-    block_free(front->details[reason]);
-    front->details[reason] = block;
+    block_free(front->details[reason][given]);
+    front->details[reason][given] = block;
     return true;
 }
 
@@ -109,7 +110,10 @@ void front_free(struct front *front) {
     free(front->connections);
     free(front->connection_generations);
     free(front->connections_free);
-    for (int i = 0; i < FRONT_REASONS_END; i++) block_free(front->details[i]);
+    for (int i = 0; i < FRONT_REASONS_END; i++) {
+        block_free(front->details[i][0]);
+        block_free(front->details[i][1]);
+    }
     SSL_CTX_free(front->handover.context);
     if (front->handover.wake_fd >= 0) close(front->handover.wake_fd);
     if (front->handover.epoll_fd >= 0) close(front->handover.epoll_fd);
@@ -140,6 +144,10 @@ const char *front_cause_name(int cause) {
 const char *const front_bound_names[] = {FRONT_BOUNDS(FRONT_ENTRY)};
 const char *const front_counter_names[] = {FRONT_COUNTERS(FRONT_ENTRY) FRONT_GAUGES(FRONT_ENTRY)};
 const char *const front_reason_names[] = {"", FRONT_REASONS(FRONT_REASON_ENTRY)};
+#define FRONT_REASON_CODE(name, code, text) code,
+#define FRONT_REASON_TEXT(name, code, text) text,
+const int front_reason_codes[] = {0, FRONT_REASONS(FRONT_REASON_CODE)};
+const char *const front_reason_texts[] = {"", FRONT_REASONS(FRONT_REASON_TEXT)};
 const size_t front_bounds_count = sizeof(front_bound_names) / sizeof(front_bound_names[0]);
 const size_t front_counters_count = sizeof(front_counter_names) / sizeof(front_counter_names[0]);
 _Static_assert(sizeof(struct front_bounds) == sizeof(front_bound_names), "one number each");

@@ -9,6 +9,7 @@ import numpy as np
 
 from server import arguments, convert
 from server.node import Node
+from server.page_tokens import make_token, read_token
 from server.services import proposals
 from server.services.clock import accept_clock
 from server.services.exceptions import list_exceptions
@@ -38,7 +39,6 @@ LOADS_MAX = 64
 ACCOUNTS_PAGE = 1_000
 """Accounts in one message of ListAccounts."""
 
-_NO_ACCOUNT = 0
 _TOTALS = ("debits_pending", "debits_posted", "credits_pending", "credits_posted")
 
 
@@ -111,13 +111,13 @@ class AdminService:
         """The services in the register, in the order of their index."""
         node = self._node
         size = arguments.page_size(request.page_size, node.config)
-        after = arguments.read_token(request.page_token, _NO_ACCOUNT)
+        after = read_token(request, caller)
         page = node.register.services_after(after, size + 1)
         last = page[size - 1].index if len(page) > size else 0
         return pb.ListServicesResponse(
             services=[convert.service(one) for one in page[:size]],
             as_of_sequence=node.ledger.sequence,
-            next_page_token=arguments.make_token(_NO_ACCOUNT, last),
+            next_page_token=make_token(request, caller, last),
         )
 
     # --- the treasury's moves ----------------------------------------------------
@@ -223,9 +223,9 @@ class AdminService:
         outcome = await do(self._node, move)
         response = pb.CloseWindowResponse(outcome=outcome)
         if outcome.result == results_pb2.RESULT_OK:
-            page = await self._node.read(
-                self._lines, outcome.sequence, 0, self._node.config.page_size_max
-            )
+            following = pb.ListWindowLinesRequest(window=outcome.sequence)
+            size = self._node.config.page_size_max
+            page = await self._node.read(self._lines, following, caller, 0, size)
             response.lines.extend(page.lines)
             response.next_page_token = page.next_page_token
         return response
@@ -234,19 +234,23 @@ class AdminService:
         self, request: pb.ListWindowLinesRequest, caller: Identity
     ) -> pb.ListWindowLinesResponse:
         """The lines of a closed window."""
-        # A token is of one window: the number of the lines that were told.
-        told = arguments.read_token(request.page_token, request.window & 0xFFFFFFFF)
+        # How many lines were told.
+        told = read_token(request, caller)
         size = arguments.page_size(request.page_size, self._node.config)
-        return await self._node.read(self._window_lines, request.window, told, size)
+        return await self._node.read(self._window_lines, request, caller, told, size)
 
     def _window_lines(
-        self, window: int, told: int, size: int
+        self,
+        request: pb.ListWindowLinesRequest,
+        caller: Identity,
+        told: int,
+        size: int,
     ) -> pb.ListWindowLinesResponse:
-        ledger = self._node.ledger
+        ledger, window = self._node.ledger, request.window
         entry = ledger.row(arguments.durable_sequence(ledger, window, "window"))
         if entry.kind != Kind.WINDOW:
             raise NotFoundError(f"window: entry {window} is no window")
-        return self._lines(window, told, size)
+        return self._lines(request, caller, told, size)
 
     async def Settle(
         self, request: pb.SettleRequest, caller: Identity
@@ -275,13 +279,19 @@ class AdminService:
         """Seal quotations with a new key."""
         return await rotate_quotation_key(self._node, request, caller)
 
-    def _lines(self, window: int, told: int, size: int) -> pb.ListWindowLinesResponse:
-        lines = np.frombuffer(self._node.ledger.tail(window), WINDOW_LINE)
+    def _lines(
+        self,
+        request: pb.ListWindowLinesRequest,
+        caller: Identity,
+        told: int,
+        size: int,
+    ) -> pb.ListWindowLinesResponse:
+        lines = np.frombuffer(self._node.ledger.tail(request.window), WINDOW_LINE)
         end = min(told + size, len(lines))
         following = end if end < len(lines) else 0
         return pb.ListWindowLinesResponse(
             lines=convert.window_lines(lines[told:end], self._node.register),
-            next_page_token=arguments.make_token(window & 0xFFFFFFFF, following),
+            next_page_token=make_token(request, caller, following),
         )
 
     # --- reading -----------------------------------------------------------------
@@ -290,7 +300,7 @@ class AdminService:
         self, request: exceptions_pb2.ListExceptionsRequest, caller: Identity
     ) -> exceptions_pb2.ListExceptionsResponse:
         """What people must see to, by sequence."""
-        return await list_exceptions(self._node, request)
+        return await list_exceptions(self._node, request, caller)
 
     async def ListBillers(
         self, request: pb.ListBillersRequest, caller: Identity

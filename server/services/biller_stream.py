@@ -146,7 +146,8 @@ class BillerStream(MessageStream):
             for request in taken.requests:
                 await self._submit(request)
             if self._wrong > self._biller.config.wrong_answers_max:
-                raise WireError(f"{self._wrong} answers of this connection were wrong")
+                text = f"{self._wrong} answers of this connection were wrong"
+                raise WireError(text, "answers")
             while self._told_count > TOLD_MAX:
                 self._room.clear()
                 await self._room.wait()

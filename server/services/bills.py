@@ -17,10 +17,12 @@ from switch.billing.quotations import quote
 from switch.codes import PriceRule
 from switch.counter.masks import mask_reference
 from switch.errors import (
+    SHOWN_MAX,
     BillNotFoundError,
     BillUnreadableError,
     CorruptionError,
     SwitchError,
+    shown,
 )
 from switch.references import WrongReferenceError, canonical
 from switch.register.identity import Identity
@@ -60,9 +62,9 @@ async def fetch_bills(
     response = pb.FetchBillsResponse()
     for reference, one in zip(references, told, strict=True):
         if isinstance(one, SwitchError):
-            response.fetched.add(reference=reference, error=_reason(one))
+            response.fetched.add(reference=reference[:SHOWN_MAX], error=_reason(one))
         else:
-            response.fetched.add(reference=reference, bills=one)
+            response.fetched.add(reference=reference[:SHOWN_MAX], bills=one)
     return response
 
 
@@ -73,7 +75,7 @@ def _asked_for(
     wallet = arguments.own_wallet(node.register, caller, centre)
     service = node.register.find_service(code)
     if service is None:
-        raise NotFoundError(f"service: there is no service {code!r}")
+        raise NotFoundError(f"service: there is no service {shown(code)}")
     if service.spec.price_rule is not PriceRule.BILL:
         raise PreconditionError(
             "NOT_PAID_BY_BILL",

@@ -185,7 +185,11 @@ def _parse(body: bytes) -> tuple[pb.SendDayListRequest, Rows]:
         message = pb.SendDayListRequest.FromString(body)
     except DecodeError as error:
         raise WireError(f"not a message of a list: {error}") from error
-    lines = parse_answers(body)
+    try:
+        lines = parse_answers(body)
+    except WireError as error:
+        # Lines are answers, under another name.
+        raise WireError(str(error), "credited" if error.field else "") from error
     message.ClearField("credited")
     return message, lines
 

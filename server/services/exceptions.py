@@ -7,9 +7,11 @@ import numpy as np
 
 from server import arguments, convert
 from server.node import Node
+from server.page_tokens import make_token, read_token
 from server.status import ArgumentError
 from switch._core import entries_of
 from switch.codes import Role
+from switch.errors import shown
 from switch.ledger.exceptions import (
     GATHER_MAX,
     Items,
@@ -19,6 +21,7 @@ from switch.ledger.exceptions import (
     owners,
 )
 from switch.ledger.open_matters import Numbers
+from switch.register.identity import Identity
 from switch.register.register import Register
 from switch.v1 import exceptions_pb2 as pb
 from switch.v1 import types_pb2
@@ -32,19 +35,17 @@ HISTORIES_MAX = 100
 AMOUNT_MAX = 2**64 - 1
 """A sum that is greater, as of proposals that nobody can approve, is this."""
 
-_NO_ACCOUNT = 0
-
 
 async def list_exceptions(
-    node: Node, request: pb.ListExceptionsRequest
+    node: Node, request: pb.ListExceptionsRequest, caller: Identity
 ) -> pb.ListExceptionsResponse:
     """What is open, by sequence."""
     found = node.dispatch.damaged()
-    return await node.read(_list, node, request, found)
+    return await node.read(_list, node, request, caller, found)
 
 
 def _list(
-    node: Node, request: pb.ListExceptionsRequest, found: Numbers
+    node: Node, request: pb.ListExceptionsRequest, caller: Identity, found: Numbers
 ) -> pb.ListExceptionsResponse:
     exceptions, now_ns = node.exceptions, time.time_ns()
     exceptions.note_damaged(found)
@@ -52,7 +53,7 @@ def _list(
     size = arguments.page_size(request.page_size, node.config)
     if request.with_history:
         size = min(size, HISTORIES_MAX)
-    after = arguments.read_token(request.page_token, _NO_ACCOUNT)
+    after = read_token(request, caller)
     while True:
         items, as_of = exceptions.find(wanted, now_ns)
         first = int(np.searchsorted(items["sequence"], after, "right"))
@@ -64,8 +65,8 @@ def _list(
     return pb.ListExceptionsResponse(
         exceptions=_messages(node, page, now_ns, with_history=request.with_history),
         totals=[] if after else _totals(items),
-        next_page_token=arguments.make_token(
-            _NO_ACCOUNT, int(page["sequence"][-1]) if has_more else 0
+        next_page_token=make_token(
+            request, caller, int(page["sequence"][-1]) if has_more else 0
         ),
         as_of_sequence=as_of,
         damaged_sequences=[] if after else damaged[:DAMAGED_MAX],
@@ -87,7 +88,7 @@ def _wanted(request: pb.ListExceptionsRequest, register: Register) -> Wanted:
     if request.biller:
         biller = arguments.participant(register, request.biller, "biller")
         if biller.spec.role is not Role.BILLER:
-            raise ArgumentError("biller", f"{request.biller!r} is no biller")
+            raise ArgumentError("biller", f"{shown(request.biller)} is no biller")
         heads = register.accounts_of(biller.index)
         credits = frozenset(account.index for account in heads)
     return Wanted(

@@ -4,13 +4,18 @@ from collections.abc import AsyncIterator
 
 from server import arguments, convert
 from server.node import Node
+from server.page_tokens import make_token, read_token
 from server.status import ArgumentError, NotFoundError
 from switch.codes import Role
 from switch.ids import ID_SIZE
 from switch.ledger import statements
 from switch.payment_states import FINAL, PaymentState, Standing
 from switch.register.identity import ForbiddenError, Identity
+from switch.register.register import PURPOSE_WALLET
 from switch.v1 import payments_pb2 as pb
+
+_NOBODY = 2**32 - 1
+"""A participant index that is never given."""
 
 
 class PaymentService:
@@ -78,12 +83,12 @@ class PaymentService:
         ledger = self._node.ledger
         account = arguments.own_wallet(register, caller, request.centre).index
         size = arguments.page_size(request.page_size, self._node.config)
-        before = arguments.read_token(request.page_token, account)
+        before = read_token(request, caller)
         as_of = ledger.sequence
         found, following = statements.list_payments(ledger, account, before, size)
         return pb.ListPaymentsResponse(
             payments=convert.entries(found, ledger, register),
-            next_page_token=arguments.make_token(account, following),
+            next_page_token=make_token(request, caller, following),
             as_of_sequence=as_of,
         )
 
@@ -93,24 +98,31 @@ def find_payment(
 ) -> statements.Payment:
     """The payment that the caller asks for by its sender's id. Reads; blocks.
 
-    `sender` is empty for the caller itself. Raises ArgumentError, NotFoundError,
-    ForbiddenError.
+    `sender` is empty for the caller itself. A centre finds what it sent, and of what
+    others sent what its own wallet pays: a payment that is another's, one that is not
+    there and a sender that is not there are the same answer, by the same look-up.
+    Raises ArgumentError, NotFoundError, and ForbiddenError of a harness that asks for
+    others'.
     """
     if len(payment_id) != ID_SIZE:
         raise ArgumentError("id", f"must be {ID_SIZE} bytes")
     ledger = node.ledger
-    index = caller.index
-    if sender and sender != caller.participant:
-        if caller.role is Role.HARNESS:
-            raise ForbiddenError("a harness asks for its own payments only")
+    if not sender or sender == caller.participant:
+        sequence = ledger.find(caller.index, payment_id)
+    elif caller.role is Role.HARNESS:
+        raise ForbiddenError("a harness asks for its own payments only")
+    elif caller.role is Role.CENTRE:
+        known = node.register.find_participant(sender)
+        wallet = ledger.find_account(caller.index, PURPOSE_WALLET)
+        index = _NOBODY if known is None else known.index
+        sequence = ledger.find_own(index, payment_id, wallet)
+    else:
         index = arguments.participant(node.register, sender, "sender").index
-    found = statements.find_payment(ledger, index, payment_id)
+        sequence = ledger.find(index, payment_id)
+    entry = ledger.row(sequence) if sequence else None
+    found = entry and statements.payment_of(ledger, entry)
     if found is None:
         raise NotFoundError("no payment with this id is durable")
-    if caller.role is Role.CENTRE and index != caller.index:
-        wallet = ledger.find_account(caller.index, 0)
-        if not wallet or found.entry.debit != wallet:
-            raise ForbiddenError("this payment is another centre's")
     return found
 
 

@@ -24,9 +24,8 @@ _WHOLE = frozenset({int(Kind.VOID), int(Kind.VERIFY), int(Kind.CASE_CLOSE)})
 
 async def do(node: Node, move: Templates) -> pb.Outcome:
     """Commit one move; its outcome."""
-    reply = await node.commit(move.request())
+    reply = await node.commit_alone(move.request())
     assert not isinstance(reply, bytes)
-    node.check_whole(reply)
     return convert.outcome(reply[0])
 
 
@@ -55,9 +54,8 @@ async def approve(
     proposal = await node.read(_proposal, node, request.proposal_sequence)
     approval = moves.approve(request.id, request.proposal_sequence, sender=caller.index)
     deed = await node.read(_deed, node, proposal, caller)
-    reply = await node.commit(moves.join([approval, deed]).request())
+    reply = await node.commit_alone(moves.join([approval, deed]).request())
     assert not isinstance(reply, bytes)
-    node.check_whole(reply)
     response = pb.ApproveResponse(outcome=convert.outcome(reply[0]))
     done = reply[1:]
     if proposal.total == Kind.VERIFY and (done["result"] == Result.OK).any():

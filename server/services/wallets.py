@@ -2,6 +2,7 @@
 
 from server import arguments, convert
 from server.node import Node
+from server.page_tokens import make_token, read_token
 from server.status import NotFoundError
 from switch.ledger import statements
 from switch.register.identity import Identity
@@ -61,13 +62,13 @@ class WalletService:
         register = self._node.register
         account = arguments.own_wallet(register, caller, request.centre).index
         size = arguments.page_size(request.page_size, self._node.config)
-        before = arguments.read_token(request.page_token, account)
+        before = read_token(request, caller)
         as_of = ledger.sequence
         lines, following = statements.statement(ledger, account, before, size)
         if lines:
             as_of = max(as_of, lines[0].entry.sequence)
         return pb.ListStatementResponse(
             lines=convert.statement_lines(lines, ledger, register),
-            next_page_token=arguments.make_token(account, following),
+            next_page_token=make_token(request, caller, following),
             as_of_sequence=as_of,
         )

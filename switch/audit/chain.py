@@ -7,8 +7,8 @@ import hashlib
 from typing import Any, Final
 
 import numpy as np
-from crc32c import crc32c
 
+from switch.audit.crc import crc32c
 from switch.audit.findings import Findings
 from switch.audit.kinds import (
     AMOUNTS,

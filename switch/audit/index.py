@@ -14,10 +14,10 @@ from typing import Final
 
 import lmdb
 import numpy as np
-from crc32c import crc32c
 
 from switch.audit.accounts import Accounts
 from switch.audit.books import Books
+from switch.audit.crc import crc32c
 from switch.audit.findings import Findings
 from switch.audit.holds import UNVERIFIED, sequences_of
 from switch.audit.layout import (

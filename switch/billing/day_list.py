@@ -39,6 +39,8 @@ TOLD_MAX = 1_000
 NOT_LISTED_REASON = b"NOT_LISTED"
 """The reason of a payment that is rejected because its biller's list has it not."""
 
+_LINES = "credited"
+"""What the lines are called in a message."""
 _LOW = np.uint64(0xFFFF_FFFF)
 _GOLDEN = np.uint64(0x9E37_79B9_7F4A_7C15)
 
@@ -52,7 +54,7 @@ class DayList:
         Raises WireError if no list can have that.
         """
         if count > LINES_MAX:
-            raise WireError(f"a list has at most {LINES_MAX:,} lines")
+            raise WireError(f"a list has at most {LINES_MAX:,} lines", "list.count")
         self.day = day
         self.count = count
         self._amount = amount
@@ -64,28 +66,31 @@ class DayList:
         """More lines (ANSWER). Raises WireError if they cannot be lines of it."""
         self._lines += len(lines)
         if self._lines > self.count:
-            raise WireError(f"there are more than {self.count} lines")
+            raise WireError(f"there are more than {self.count} lines", _LINES)
         if (lines["kind"] != Answered.CONFIRMED).any():
-            raise WireError("every line must be CONFIRMED")
+            raise WireError("every line must be CONFIRMED", _LINES)
         _, refused = refuse(lines)
         if refused:
             one = refused[0]
-            raise WireError(f"the line of {one.number} cannot be kept: {one.field}")
+            text = f"the line of {one.number} cannot be kept: {one.field}"
+            raise WireError(text, _LINES)
         self._sum += _sum(lines["amount"])
         self._parts.append(lines)
 
     def close(self) -> Rows:
         """All lines, by number. Raises WireError if that is not the whole list."""
         if self._lines != self.count:
-            raise WireError(f"{self._lines} lines have arrived of {self.count}")
+            text = f"{self._lines} lines have arrived of {self.count}"
+            raise WireError(text, "list.count")
         if self._sum != self._amount:
-            raise WireError(f"the lines come to {self._sum}, not to {self._amount}")
+            text = f"the lines come to {self._sum}, not to {self._amount}"
+            raise WireError(text, "list.amount")
         lines = np.concatenate([np.zeros(0, ANSWER), *self._parts])
         self._parts.clear()
         lines = lines[np.argsort(lines["number"], kind="stable")]
         twice = np.flatnonzero(lines["number"][1:] == lines["number"][:-1])
         if len(twice):
-            raise WireError(f"{lines['number'][twice[0]]} is listed twice")
+            raise WireError(f"{lines['number'][twice[0]]} is listed twice", _LINES)
         return lines
 
 
@@ -139,7 +144,8 @@ def plan(
             raise WireError(
                 f"the list has {len(lines)} lines and lacks about {lacks} payments "
                 "that were confirmed: it is not the list of that day; reject "
-                "what is not credited one by one"
+                "what is not credited one by one",
+                _LINES,
             )
     early = are_waited_for(heads[~final], ledger)
     return Plan(
@@ -191,11 +197,12 @@ def _refuse(listed: Rows, first: int, end: int) -> None:
     later = baskets.places(listed) > 0
     if later.any():
         number = listed["sequence"][later][0]
-        raise WireError(f"{number} is not the first payment of its basket")
+        raise WireError(f"{number} is not the first payment of its basket", _LINES)
     outside = (listed["sequence"] < first) | (listed["sequence"] >= end)
     if outside.any():
         number = listed["sequence"][outside][0]
-        raise WireError(f"{number} is a payment of another day, by its time_ns")
+        text = f"{number} is a payment of another day, by its time_ns"
+        raise WireError(text, _LINES)
 
 
 def _marks(ids: npt.NDArray[np.uint8]) -> Numbers:

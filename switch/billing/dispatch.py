@@ -575,6 +575,11 @@ class Dispatcher:
 
     # --- figures -----------------------------------------------------------------
 
+    @property
+    def watches_count(self) -> int:
+        """Calls that wait for a change of a payment."""
+        return self._watches.count
+
     def damaged(self) -> Numbers:
         """Open holds that were found damaged, by sequence; of a basket its first."""
         return np.array(sorted(self._lost), np.uint64)

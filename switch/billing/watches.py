@@ -64,6 +64,11 @@ class Watches:
     def __bool__(self) -> bool:
         return bool(self._by_hold)
 
+    @property
+    def count(self) -> int:
+        """Calls that wait."""
+        return self._count
+
     def begin(self, sequence: int) -> Watch:
         """Follow the hold with this sequence; enter it, then look, then wait.
 

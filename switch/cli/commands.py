@@ -5,6 +5,7 @@ raised and put into words in one place, `cli.main`.
 """
 
 import itertools
+import subprocess
 import time
 from argparse import Namespace
 from collections import defaultdict
@@ -22,6 +23,7 @@ from switch.console.words import Language
 from switch.credentials import Credentials
 from switch.errors import ConfigError
 from switch.ids import new_id
+from switch.programs import program, tethered
 from switch.references import PatternError, describe
 from switch.sample import sample_specs
 from switch.specs import (
@@ -271,6 +273,14 @@ def _show_totals(found: list[admin_pb2.Account], screen: Screen) -> None:
         right=("account", "balance"),
         footer=("", language.count(len(found)), language.amount(sum(total.values()))),
     )
+
+
+def rights(args: Namespace, screen: Screen) -> Exit:
+    """Which role may call what, said by what the server goes by."""
+    words = ["--json"] if screen.as_json else []
+    command = program("switch.register", *words)
+    code = subprocess.run(tethered(command), check=False).returncode
+    return Exit.DONE if code == 0 else Exit.UNKNOWN
 
 
 def services(args: Namespace, screen: Screen) -> Exit:

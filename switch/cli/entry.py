@@ -18,6 +18,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
@@ -230,13 +231,16 @@ def _parser() -> argparse.ArgumentParser:
             "130 interrupted"
         ),
     )
+    parser.add_argument(
+        "--version", action="version", version=f"payswitch {version('payswitch')}"
+    )
     common, remote = _common(), _remote()
     found = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(
         name: str, run: Callable[[argparse.Namespace, Screen], Exit], text: str
     ) -> argparse.ArgumentParser:
-        has_own = name in (*_PASSED_ON, "backup", "verify", "day", "biller")
+        has_own = name in (*_PASSED_ON, "rights", "backup", "verify", "day", "biller")
         parents = [common] if has_own else [common, remote]
         command = found.add_parser(
             name,
@@ -254,6 +258,7 @@ def _parser() -> argparse.ArgumentParser:
     add("serve", _serve, "start the server; `serve --help` says what it takes")
     audit = add("audit", _audit, "prove a ledger's directory, beside the switch")
     audit.add_argument("dir", type=Path, metavar="DIR", help="the ledger's directory")
+    add("rights", commands.rights, "which role may call what")
     backup = add("backup", _backup, "copy a ledger, beside the switch, and prove it")
     backup.add_argument("to", type=Path, metavar="TO", help="a directory to be made")
     backup.add_argument(

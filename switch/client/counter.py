@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterable, Sequence
 import grpc
 
 from switch.client.calls import Caller, CallError, LostReplyError, call_error
-from switch.errors import WireError
+from switch.errors import SHOWN_MAX, WireError
 from switch.ids import new_id
 from switch.payment_states import FINAL, PaymentState
 from switch.v1 import (
@@ -91,7 +91,8 @@ class CounterCalls:
                 service=service, references=references, centre=centre
             ),
         )
-        if [one.reference for one in reply.fetched] != list(references):
+        said = [one.reference for one in reply.fetched]
+        if said != [reference[:SHOWN_MAX] for reference in references]:
             raise WireError("the bills are of other references")
         return list(reply.fetched)
 

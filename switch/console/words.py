@@ -281,6 +281,10 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "too many payments wait for this biller; try again in a minute",
         "এই বিলারের কাছে অনেক লেনদেন অপেক্ষায় আছে; এক মিনিট পরে আবার চেষ্টা করুন",
     ),
+    Result.TOO_MANY_REFUSALS: (
+        "too many payments were refused lately; wait some seconds and send it again",
+        "সম্প্রতি অনেক লেনদেন ফেরত হয়েছে; কয়েক সেকেন্ড পরে আবার পাঠান",
+    ),
     Result.DATA_DAMAGED: (
         "its entry at the switch is damaged; take no money, tell the treasury",
         "সুইচে এর তথ্য নষ্ট হয়েছে; টাকা নেবেন না, ট্রেজারিতে জানান",

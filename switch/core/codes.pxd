@@ -79,6 +79,7 @@ cdef enum:  # results, grouped as the checks run
     RESULT_QUOTATION_WRONG = 25
     RESULT_QUOTATION_EXPIRED = 26
     RESULT_ADDITION_WRONG = 27
+    RESULT_TOO_MANY_REFUSALS = 28   # no row: its sender had too many that are rows
     # A rule refuses: a row with this result, the same answer for ever.
     RESULT_SERVICE_UNKNOWN = 30
     RESULT_SERVICE_INACTIVE = 31
@@ -173,6 +174,7 @@ cdef enum:  # roles of participants
     ROLE_TREASURY = 3
     ROLE_AUDITOR = 4
     ROLE_HARNESS = 5        # may name the centre it acts for
+    ROLES_COUNT = 6
 
 cdef enum:  # what a register row speaks of; the first byte of its tail
     RECORD_PARTICIPANT = 1

@@ -180,6 +180,19 @@ cdef struct Waiting:          # what waits, by sender; see engine/senders.pxi
     int led                   # the last group began with a call that had found no room
     int led_line              # of which line it was
 
+cdef enum:
+    METER_SIZES = 13          # bounds of a group's rows: 1, 2, 4 … 4,096, and one for the rest
+    METER_TIME_NS = 65536     # the first bound of a commit's time; each that follows doubles
+    METER_TIMES = 16          # bounds of it, to 2.1 s, and one for the rest
+
+cdef struct Meter:            # what was committed since the queue was made: `meter.pxi`
+    uint64_t since            # monotonic ns at which the commit that runs began, or 0
+    uint64_t rows             # committed
+    uint64_t refused          # groups of which nothing, or nothing certain, was done
+    uint64_t spent_ns         # in commits that have rows
+    uint64_t[METER_SIZES + 1] sizes
+    uint64_t[METER_TIMES + 1] times
+
 cdef struct QueueState:
     QueueApi api                  # how another extension reaches it
     # --- fixed ----------------------------------------------------------------------
@@ -211,5 +224,6 @@ cdef struct QueueState:
 
     # --- the committer's own ------------------------------------------------------------
     Guard guard
+    Meter meter
     uint64_t begun                # monotonic ns at which the last group was taken
     int gathers                   # the next group gathers

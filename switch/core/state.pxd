@@ -8,6 +8,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from posix.types cimport pid_t
 
+from switch.core.codes cimport ROLES_COUNT
 from switch.core.fault cimport FaultPlace
 from switch.core.layout cimport (
     Account, Chunk, Entry, PostingsAccount, PostingsLink, Row, ServiceRecord, TariffItem,
@@ -256,6 +257,11 @@ cdef struct Participant:
     uint8_t may_state_dues
     uint8_t never_credits_late
     uint8_t busy              # a biller that too much waits for; set by another thread
+    uint64_t refused_until    # ns: when what was recorded of its refusals is paid off
+
+cdef struct RefusalBudget:    # of one role, for each of its participants
+    uint64_t interval_ns      # that one refusal takes; 0: no bound
+    uint64_t burst_ns         # as many as may come at once
 
 cdef struct Service:
     uint8_t ruled             # references have a form; what else is asked of each payment
@@ -476,6 +482,7 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     uint64_t working_window
     uint32_t working_rules
     uint32_t holds_most       # open holds of a wallet; 0: no bound. Set by another thread
+    RefusalBudget refusals[ROLES_COUNT]  # by role, likewise; any thread sets them, under the lock
     TokenKey token_keys[TOKEN_KEYS_MAX]  # the newest first; any thread sets them, under the lock
     TokenKey handle_keys[TOKEN_KEYS_MAX]  # the same as the group was decided with
     Holds holds
@@ -497,6 +504,7 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     uint64_t damaged_row      # the one found damaged last, 0 before the first
     uint64_t damaged_requests  # that had no answer for it since opening
     uint64_t holds_turned_away  # payments whose wallet had too many open, likewise
+    uint64_t refusals_turned_away  # that were not recorded, likewise
     uint64_t aside_count      # holds set aside because they cannot be read, likewise
     int aside_rc              # what was met then
     # The lines of the window that a settlement of this group asked for last.

@@ -52,6 +52,8 @@ class ServerProcess:
                     *program("server"),
                     *("--data", str(self.ledger), "--tls", str(self.tls)),
                     *("--listen", f"{HOST}:{port}", "--dev"),
+                    # Any free one: the ready line names it.
+                    *("--metrics", f"{HOST}:0"),
                     # A replay may come days after the last; the ledger records it.
                     "--accept-clock",
                     *_arguments(settings or {}),

@@ -18,6 +18,7 @@ from switch._core import (
     GROUP_MAX,
     RULES_RECORD,
     ClockState,
+    GroupMeter,
     Ledger,
     Queue,
     Request,
@@ -136,6 +137,20 @@ class Committer:
     def alive(self) -> bool:
         """Whether requests are taken."""
         return not self._queue.stopping
+
+    @property
+    def rows_waiting(self) -> int:
+        """Rows that wait for a commit."""
+        return self._queue.rows_waiting
+
+    @property
+    def bytes_waiting(self) -> int:
+        """Bytes of tail that these may need."""
+        return self._queue.tail_waiting
+
+    def meter(self) -> GroupMeter:
+        """How large groups are and how long their commits take. Any thread."""
+        return self._queue.meter()
 
     def _ended(self) -> None:
         if self._queue.died:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from switch.codes import Role
 from switch.credentials import SPIFFE
-from switch.errors import SwitchError
+from switch.errors import SwitchError, shown
 from switch.specs import TREASURY, ParticipantSpec
 
 
@@ -79,11 +79,11 @@ def identify(names: Iterable[str], register: Directory, domain: str) -> Identity
 def parse_names(names: Iterable[str], domain: str) -> tuple[Role, str]:
     """Role and participant id out of the URIs of a certificate's alternative names.
 
-    Exactly one must be a SPIFFE id, and of `domain`. Raises IdentityError.
+    There must be one alone, a SPIFFE id of `domain`. Raises IdentityError.
     """
-    found = [name for name in names if name.startswith("spiffe:")]
+    found = list(names)
     if len(found) != 1:
-        raise IdentityError("the certificate must have exactly one SPIFFE id")
+        raise IdentityError("the certificate must have exactly one URI, a SPIFFE id")
     match = SPIFFE.fullmatch(found[0])
     if match is None or match[1] != domain:
         raise IdentityError(
@@ -92,5 +92,5 @@ def parse_names(names: Iterable[str], domain: str) -> tuple[Role, str]:
     try:
         role = Role[match[2].upper()]
     except KeyError:
-        raise IdentityError(f"{match[2]} is not a role") from None
+        raise IdentityError(f"{shown(match[2])} is not a role") from None
     return role, match[3]

@@ -143,7 +143,8 @@ def load_network(
         if not requests:
             return counts
     if network_requests(register, participants, services, sender=sender):
-        raise NetworkError("the register was changed by someone else at the same time")
+        text = "the register was changed by someone else at the same time"
+        raise NetworkError(text, [Problem("participants", text)])
     return counts
 
 
@@ -161,7 +162,7 @@ def network_requests(
     """
     check_specs(participants, services)
     wanted = _with_treasury(register, participants)
-    _check_against(register, wanted, services)
+    _check_against(register, participants, services)
     for phase in (
         _participants(register, wanted, sender),
         _accounts(register, wanted, sender),
@@ -197,24 +198,23 @@ def _check_against(
     """
     given = {spec.id: spec for spec in participants}
     heads_of: dict[str, set[str]] = {}
-    for spec in participants:
+    for at, spec in enumerate(participants):
         known = register.find_participant(spec.id)
         if known and known.spec.role is not spec.role:
-            raise NetworkError(
-                f"participant {spec.id} is a {known.spec.role.name.lower()} for ever"
-            )
-    for service in services:
+            text = f"{spec.id} is a {known.spec.role.name.lower()} for ever"
+            raise _problem(f"participants[{at}].role", f"participant {text}")
+    for at, service in enumerate(services):
+        place = f"services[{at}]"
         biller = given.get(service.biller)
         known = register.find_participant(service.biller)
         role = biller.role if biller else known.spec.role if known else None
         if role is not Role.BILLER:
-            raise NetworkError(
-                f"service {service.code}: there is no biller {service.biller}"
-            )
-        _check_release(service, biller or (known.spec if known else None))
+            text = f"service {service.code}: there is no biller {service.biller}"
+            raise _problem(f"{place}.biller", text)
+        _check_release(place, service, biller or (known.spec if known else None))
         before = register.find_service(service.code)
         if before:
-            _check_fixed(before.spec, service)
+            _check_fixed(place, before.spec, service)
         if service.biller not in heads_of:
             heads = set(biller.heads if biller else ())
             if known:
@@ -223,35 +223,44 @@ def _check_against(
         heads = heads_of[service.biller]
         missing = [head for head in service.heads if head not in heads]
         if missing:
-            raise NetworkError(
-                f"service {service.code}: {service.biller} has no head {missing[0]}"
-            )
+            text = f"service {service.code}: {service.biller} has no head {missing[0]}"
+            raise _problem(f"{place}.heads", text)
     _check_series(register, services)
 
 
-def _check_release(service: ServiceSpec, biller: ParticipantSpec | None) -> None:
+def _problem(field: str, text: str) -> NetworkError:
+    """What keeps a network from being, said of one field."""
+    return NetworkError(f"{field}: {text}", [Problem(field, text)])
+
+
+def _check_release(
+    place: str, service: ServiceSpec, biller: ParticipantSpec | None
+) -> None:
     """Money that may have been credited is not given back. Raises NetworkError."""
     promised = biller is not None and biller.never_credits_late
     releases = service.deadline_policy is Policy.RELEASE
     if service.mode is Mode.CONFIRMED and releases and not promised:
-        raise NetworkError(
+        raise _problem(
+            f"{place}.deadline_policy",
             f"service {service.code}: deadline_policy may be release only if "
-            f"{service.biller} has never_credits_late"
+            f"{service.biller} has never_credits_late",
         )
 
 
-def _check_fixed(before: ServiceSpec, service: ServiceSpec) -> None:
+def _check_fixed(place: str, before: ServiceSpec, service: ServiceSpec) -> None:
     """Claims are for ever, and so is what makes them. Raises NetworkError."""
     if before.biller != service.biller:
         # Its open holds are the old biller's to answer, and so are their bills.
-        raise NetworkError(f"service {service.code} is of {before.biller} for ever")
+        text = f"service {service.code} is of {before.biller} for ever"
+        raise _problem(f"{place}.biller", text)
     changed = [
         name for name in FOR_EVER if getattr(before, name) != getattr(service, name)
     ]
     if changed:
-        raise NetworkError(
+        raise _problem(
+            f"{place}.{changed[0]}",
             f"service {service.code}: {', '.join(changed)} cannot change, as its bills "
-            "are for ever; another rule is another service code"
+            "are for ever; another rule is another service code",
         )
 
 
@@ -260,21 +269,24 @@ def _check_series(register: Register, services: Sequence[ServiceSpec]) -> None:
     same form. Raises NetworkError.
     """
     given = {one.code: one for one in services}
-    for service in services:
+    for at, service in enumerate(services):
         if not service.series:
             continue
+        place = f"services[{at}].series"
         known = register.find_service(service.series)
         other = given.get(service.series) or (known.spec if known else None)
         if other is None or other.biller != service.biller or other.series:
-            raise NetworkError(
+            raise _problem(
+                place,
                 f"service {service.code}: series {service.series} is no service of "
-                f"{service.biller} with a series of its own"
+                f"{service.biller} with a series of its own",
             )
         others = [n for n in FORM if getattr(other, n) != getattr(service, n)]
         if others:
-            raise NetworkError(
+            raise _problem(
+                place,
                 f"service {service.code}: {', '.join(others)} must be as those of its "
-                f"series {service.series}, or one bill would be two"
+                f"series {service.series}, or one bill would be two",
             )
 
 
@@ -398,9 +410,11 @@ def _check_outcomes(reply: bytes | Rows) -> None:
     if len(refused):
         names = sorted({Result(int(one)).name for one in refused["result"]})
         text = f"the ledger refused {len(refused)} entries: {', '.join(names)}"
+        field = "participants"
         if Result.RULE_FIXED.name in names:
+            field = "services"
             text += "; another rule is another service code"
-        raise NetworkError(text)
+        raise _problem(field, text)
 
 
 def _count(

@@ -35,7 +35,7 @@ from switch.codes import (
     Role,
 )
 from switch.ledger.templates import get_bytes, people_json, put_bytes
-from switch.specs import TREASURY, NetworkError, ParticipantSpec, ServiceSpec
+from switch.specs import TREASURY, NetworkError, ParticipantSpec, Problem, ServiceSpec
 from switch.tariffs import Fee, day_text
 
 PURPOSE_FLOAT = 0
@@ -396,10 +396,12 @@ def service_tail(spec: ServiceSpec, register: Register) -> bytes:
     heads = [register.find_head(spec.biller, head) for head in spec.heads]
     found = [head.index for head in heads if head]
     if biller is None or len(found) != len(heads):
-        raise NetworkError(f"service {spec.code}: its biller or a head is not there")
+        text = f"service {spec.code}: its biller or a head is not there"
+        raise NetworkError(text, [Problem("services", text)])
     series = register.find_service(spec.series) if spec.series else None
     if spec.series and series is None:
-        raise NetworkError(f"service {spec.code}: there is no service {spec.series}")
+        text = f"service {spec.code}: there is no service {spec.series}"
+        raise NetworkError(text, [Problem("services", text)])
     record = np.zeros(1, SERVICE_RECORD)
     values = {
         "record": int(Record.SERVICE),

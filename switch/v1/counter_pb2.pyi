@@ -261,7 +261,7 @@ class FetchedBills(_message.Message):
     BILLS_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     reference: _builtins.str
-    """As it was sent."""
+    """As it was sent, at most its first 50 characters."""
     error: _builtins.str
     """The reason of the error that FetchBill would have ended with, such as "BILL_NOT_FOUND", or
     "REFERENCE_WRONG" if it is no reference of the service; empty if there is none.

@@ -77,6 +77,12 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     """`additional_to` is no handle that this centre was given. Send the payment without it; the
     refusal has one.
     """
+    RESULT_TOO_MANY_REFUSALS: _Result.ValueType  # 28
+    """It would be refused by a rule, and its sender has had so many refusals recorded lately
+    that this one is not. Nothing is recorded; the id stays free. The outcome does not say
+    what the rule is: send it again in some seconds. Of a basket all payments have it that
+    are not known. A call with one payment, basket or move alone ends with RESOURCE_EXHAUSTED.
+    """
     RESULT_SERVICE_UNKNOWN: _Result.ValueType  # 30
     """30 to 81: a rule refuses. The refusal is recorded under the id: sending the
     same id again gets the same answer for ever. No account has changed.
@@ -221,6 +227,12 @@ again: what is due may be another amount by now.
 RESULT_ADDITION_WRONG: Result.ValueType  # 27
 """`additional_to` is no handle that this centre was given. Send the payment without it; the
 refusal has one.
+"""
+RESULT_TOO_MANY_REFUSALS: Result.ValueType  # 28
+"""It would be refused by a rule, and its sender has had so many refusals recorded lately
+that this one is not. Nothing is recorded; the id stays free. The outcome does not say
+what the rule is: send it again in some seconds. Of a basket all payments have it that
+are not known. A call with one payment, basket or move alone ends with RESOURCE_EXHAUSTED.
 """
 RESULT_SERVICE_UNKNOWN: Result.ValueType  # 30
 """30 to 81: a rule refuses. The refusal is recorded under the id: sending the

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import lmdb
-from crc32c import crc32c
 
+from switch.audit.crc import crc32c
 from switch.codes import AccountKind, CaseType, Kind, Record, RowFlag
 
 INSTANCE = bytes(range(16))

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from crc32c import crc32c
 
 from switch.audit import audit, reader
+from switch.audit.crc import crc32c
 from switch.audit.findings import CHECKS, FINDINGS_MAX
 from switch.audit.live import Live
 from switch.audit.report import as_text

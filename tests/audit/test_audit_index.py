@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from crc32c import crc32c
 
 from switch.audit import audit
+from switch.audit.crc import crc32c
 from switch.audit.index import parse_meta
 from switch.codes import Kind
 from tests.audit.journal_story import (

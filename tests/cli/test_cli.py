@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from switch.console.words import RESULTS, STATES, WORDS, Language, language_of
 from switch.errors import ConfigError
 from switch.ids import format_id, new_id
 from switch.payment_states import PaymentState
+from switch.register.rights import BOOTSTRAP, MATRIX
 from switch.sample import load_sample
 from switch.specs import TREASURY
 from switch.v1 import payments_pb2, results_pb2, types_pb2
@@ -334,6 +336,25 @@ def test_the_audit_is_another_process(live: Live, tmp_path: Path) -> None:
     assert answer(done)["audit"] == "ok"
     missing = live.command("audit", str(tmp_path / "none"), where=False)
     assert missing.returncode in (Exit.USAGE, Exit.UNKNOWN)
+
+
+def test_rights_are_those_that_are_served(live: Live) -> None:
+    told = answer(live.command("rights", "--json", where=False))
+    assert told["rights"] == {
+        method: [role.name.lower() for role in sorted(roles)]
+        for method, roles in MATRIX.items()
+    }
+    assert told["bootstrap"] == BOOTSTRAP
+    text = live.command("rights", where=False).stdout.splitlines()
+    assert len(text) == len(MATRIX) + 1
+    [line] = [one for one in text if one.startswith(BOOTSTRAP)]
+    assert line.split()[1:] == ["-", "-", "yes", "-", "-"]
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    command = [sys.executable, "-m", "switch", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"payswitch {version('payswitch')}\n"
 
 
 def test_serve_is_the_server() -> None:

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import crc32c
 import numpy as np
 
 from switch._core import ACCOUNT, OUTCOME, ROW, Ledger, Request, parse_answers
+from switch.audit.crc import crc32c
 from switch.codes import Link, PriceRule, Record, RowFlag
 from tests.core import wire
 from tests.core.quoting import KEYS
@@ -42,7 +42,7 @@ SAMPLE = 40
 def pack_row(row: Row) -> bytes:
     """A whole row, its check included, as the journal holds it."""
     body = row.pack()
-    return body + crc32c.crc32c(body).to_bytes(4, "little")
+    return body + crc32c(body).to_bytes(4, "little")
 
 
 def to_request(ask: Ask) -> Request:
@@ -123,6 +123,8 @@ class Pair:
         self.ledger = Ledger(str(self.path), create=False, **self.options)
         self.model.busy.clear()
         self.model.holds_most = 0
+        self.model.refusals.clear()
+        self.model.refused_until.clear()
         if self.model.keys:
             self.ledger.set_quotation_keys(self.model.keys)
 
@@ -140,6 +142,12 @@ class Pair:
         """Open holds of one wallet, from here on for both; 0: no bound."""
         self.ledger.limit_holds(most)
         self.model.holds_most = most
+
+    def limit_refusals(self, role: int, per_second: int, at_once: int) -> None:
+        """Refusals of each participant of a role that are rows; 0: no bound."""
+        self.ledger.limit_refusals(role, per_second, at_once)
+        interval = 10**9 // per_second if per_second else 0
+        self.model.refusals[role] = interval, at_once
 
     # --- doing ------------------------------------------------------------------------
 

@@ -15,11 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import crc32c as library
 import pytest
 
 from switch import _core
 from switch._core import Ledger
+from switch.audit import crc as library
 from tests.core.generator import Generator
 from tests.core.network import NOW, make_network, top_up
 from tests.core.pair import Pair

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import crc32c
 import lmdb
 import pytest
 
 from switch._core import Ledger
+from switch.audit.crc import crc32c
 from switch.codes import Kind
 from switch.errors import IndexDamagedError
 from tests.audit.journal_writer import change_index
@@ -195,7 +195,7 @@ def entries(value: bytes) -> Iterator[tuple[int, list[int]]]:
 
 def entry_check(instance: bytes, step: int, body: bytes) -> int:
     """The check of an entry, in the step of this number + 1."""
-    return crc32c.crc32c(instance + step.to_bytes(4, "little") + body)
+    return crc32c(instance + step.to_bytes(4, "little") + body)
 
 
 def relink(
@@ -233,7 +233,7 @@ def test_the_checks_are_those_of_the_data_model(made: Made) -> None:
     for key, value in stored(made.path).items():
         first, last = (int.from_bytes(value[i : i + 8], "little") for i in (8, 16))
         assert (first, last) == (int.from_bytes(key, "big"), first + STEP_ROWS - 1)
-        head = crc32c.crc32c(instance + value[:36])
+        head = crc32c(instance + value[:36])
         assert int.from_bytes(value[36:40], "little") == head
         step = (first - 1) // STEP_ROWS + 1
         words = HEAD_SIZE + ENTRY_SIZE * int.from_bytes(value[4:8], "little")
@@ -242,7 +242,7 @@ def test_the_checks_are_those_of_the_data_model(made: Made) -> None:
             assert numbers[-1] == entry_check(instance, step, body)
             begin = words + 4 * numbers[2]
             size = 4 * (numbers[1] + numbers[1] // 64 * 8)
-            assert numbers[3] == crc32c.crc32c(value[begin : begin + size])
+            assert numbers[3] == crc32c(value[begin : begin + size])
 
 
 @pytest.mark.parametrize("level", [0, 1, 2])

@@ -4,6 +4,7 @@ It knows as little of HTTP/2 as that takes: frames by hand, headers not compress
 of what the server sends only what stands in a frame's head, and a status.
 """
 
+import contextlib
 import socket
 import ssl
 import struct
@@ -156,9 +157,10 @@ class Peer:
                     kind, flags, stream = struct.unpack(">BBI", self._in[3:9])
                     got = Frame(kind, flags, stream, self._in[9 : 9 + size])
                     self._in = self._in[9 + size :]
-                    if got.kind == SETTINGS and not got.flags & ACK:
-                        self.send(frame(SETTINGS, ACK, 0))
                     self.seen.append(got)
+                    if got.kind == SETTINGS and not got.flags & ACK:
+                        with contextlib.suppress(OSError):
+                            self.send(frame(SETTINGS, ACK, 0))
                     return got
             try:
                 more = self.socket.recv(1 << 16)

@@ -6,6 +6,7 @@ seen as it is.
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -49,6 +50,8 @@ STOP_S = 30.0
 CALL_S = 20.0
 
 RUPEE = 100
+PATH = re.compile(r"[a-z][a-z0-9_]*(\[\d+\])?(\.[a-z][a-z0-9_]*(\[\d+\])?)*")
+"""Of a field in a message, such as `payments[3].reference`."""
 CENTRES = ("centre-a", "centre-b", "centre-c", "centre-d")
 PLAIN = ("centre-p", "centre-q")
 """Not believed about what is due: they fetch their bills, as real centres do."""
@@ -84,6 +87,7 @@ class ServerProcess:
             str(directory / "tls"),
             *(["--dev"] if dev else []),
             *("--set", f"map_size={8 << 30}"),
+            *("--metrics", "127.0.0.1:0"),
             *arguments,
         ]
         self._log: IO[bytes] = self.log_path.open("ab")
@@ -101,6 +105,7 @@ class ServerProcess:
         assert line, f"the server ended: {self.log()}"
         ready: dict[str, Any] = json.loads(line)
         self.address: str = ready["address"]
+        self.metrics: str = ready["metrics"]
         self.pid: int = ready["pid"]
         return ready
 
@@ -419,6 +424,8 @@ class Failure:
                 self.field = info.metadata.get("field", "")
             elif detail.Unpack(bad):
                 self.fields = [one.field for one in bad.field_violations]
+                # A violation that names no field helps nobody.
+                assert all(map(PATH.fullmatch, self.fields)), self.fields
                 self.violations = [one.description for one in bad.field_violations]
             elif detail.Unpack(retry):
                 self.retry_ms = retry.retry_delay.ToMilliseconds()

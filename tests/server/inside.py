@@ -7,6 +7,8 @@ here a test can replace any part of the node.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import grpc
 from google.protobuf.message import Message
@@ -49,7 +51,8 @@ class FakeCall(Call):
     """A call with its messages at hand; what it would tell the front it keeps."""
 
     def __init__(self, name: str, messages: list[bytes]) -> None:
-        super().__init__(self, {}, 1, "", None, None, 0)  # type: ignore[arg-type]
+        peer = SimpleNamespace(address="127.0.0.1:1", caller=None)
+        super().__init__(self, {}, lambda *_: None, 1, "", peer, None, 0)  # type: ignore[arg-type]
         self.name = name
         self.written: list[bytes] = []
         self.status: tuple[int, str, bytes] = (0, "", b"")
@@ -123,9 +126,12 @@ class Inside:
 
 
 @asynccontextmanager
-async def inside(path: Path, clock: Clock | None = None) -> AsyncIterator[Inside]:
+async def inside(
+    path: Path, clock: Clock | None = None, **options: Any
+) -> AsyncIterator[Inside]:
     """A node that is ready."""
-    ledger = Ledger(str(path / "ledger"), map_size=MAP_SIZE, reserve_size=0)
+    where = str(path / "ledger")
+    ledger = Ledger(where, map_size=MAP_SIZE, reserve_size=0, **options)
     one = Inside(ledger, clock)
     one.committer.start()
     try:

@@ -3,6 +3,7 @@
 The front thread calls it; what it was given a test looks at, and answers when it likes.
 """
 
+import contextlib
 import ctypes
 import os
 import threading
@@ -190,10 +191,8 @@ class ScriptedQueue:
             return self.rc
 
     def _clear(self, _: Any, taker: int) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._fd)
-        except BlockingIOError:
-            pass
 
     def _take(self, _: Any, taker: int, taken: Any) -> int:
         with self._changed:

@@ -197,7 +197,7 @@ BOUNDS: dict[str, Any] = {"amount_min": 100, "amount_max": 10_000}
         (reference_of(ignored=[pb.IGNORED_UNSPECIFIED]), ["services[0].ignored"]),
         (reference_of(check_digit=3), ["services[0].check_digit"]),
         (reference_of(pattern="9{"), ["services[0].pattern"]),
-        (reference_of(series="NOSUCH"), [""]),
+        (reference_of(series="NOSUCH"), ["services[0].series"]),
         (reference_of(price_rule=4), ["services[0].price_rule"]),
         (priced(TARIFF), ["services[0].tariff"]),
         (priced(TARIFF, tariff=[COPY] * 65), None),

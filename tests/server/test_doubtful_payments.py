@@ -199,7 +199,7 @@ def test_who_gets_an_acknowledgement(till: Till, peers: Peers) -> None:
     for peer in (peers.treasury, peers.auditor):
         found = peer.counter.GetAcknowledgement(request, timeout=CALL_S)
         assert found.number == english.number
-    with failing(grpc.StatusCode.PERMISSION_DENIED):
+    with failing(grpc.StatusCode.NOT_FOUND):
         peers.centre("centre-b").counter.GetAcknowledgement(request, timeout=CALL_S)
     with failing(grpc.StatusCode.PERMISSION_DENIED):
         peers.biller().counter.GetAcknowledgement(request, timeout=CALL_S)

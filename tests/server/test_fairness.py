@@ -34,9 +34,12 @@ CLOSED = admin_pb2.BILLER_HEALTH_CLOSED
 OPEN = admin_pb2.BILLER_HEALTH_OPEN
 COMPLETED = payments.PAYMENT_STATE_COMPLETED
 HOLDS_MAX = 64
+REFUSALS_AT_ONCE = 100
 
 SETTINGS = {
     "centre_holds_max": HOLDS_MAX,
+    "refusals_at_once": REFUSALS_AT_ONCE,
+    "refusals_per_s": 1,
     "biller.fetch_timeout_ms": 400,
     "biller.fetches_max": 64,
     "biller.centre_fetches_max": 16,
@@ -194,6 +197,41 @@ def test_pending_fetches_of_one_centre_leave_room(peers: Peers) -> None:
             call.join()
     assert told.count("CENTRE_QUEUE_FULL") == 200 - 16
     assert len(told) == 200
+
+
+def test_refusals_of_one_centre_do_not_fill_the_disk(peers: Peers) -> None:
+    """What a rule refuses is recorded up to a bound, and told without a row beyond."""
+
+    def sequence() -> int:
+        request = admin_pb2.GetLedgerRequest()
+        return peers.auditor.admin.GetLedger(request, timeout=CALL_S).sequence
+
+    wrong = [payment("NONE", amount=1) for _ in range(REFUSALS_AT_ONCE)]
+    peers.centre(HOSTILE).pay_all(wrong)
+    before = sequence()
+    # The clock of the bound is real: some of these have room again by now.
+    told = peers.centre(HOSTILE).pay_all(
+        [payment("NONE", amount=1) for _ in range(4_000)] + [payment("ANY")]
+    )
+    spent = [one for one in told if one.result == results.RESULT_TOO_MANY_REFUSALS]
+    assert len(spent) > 3_000
+    assert not any(one.sequence for one in spent)
+    assert sequence() - before == 4_001 - len(spent)
+    assert told[-1].result == results.RESULT_OK
+    # Known ids have their answers, and other centres theirs.
+    again = peers.centre(HOSTILE).pay_all(wrong[:3])
+    assert [one.result for one in again] == [results.RESULT_SERVICE_UNKNOWN] * 3
+    assert all(one.repeat for one in again)
+    other = peers.centre("centre-b").pay(payment("NONE", amount=1))
+    assert other.result == results.RESULT_SERVICE_UNKNOWN
+
+    # Alone it is an error. Sixteen need sixteen seconds, which this call does not take.
+    peers.centre(HOSTILE).pay_all([payment("NONE", amount=1) for _ in range(4_000)])
+    basket = payments.Basket(payments=[payment("NONE", amount=1) for _ in range(16)])
+    request = payments.CreateBasketRequest(basket=basket)
+    stub = peers.centre(HOSTILE).payments
+    error = busy(lambda: stub.CreateBasket(request, timeout=CALL_S))
+    assert error.reason == "REFUSALS_SPENT"
 
 
 def test_holds_of_one_centre_leave_room(peers: Peers) -> None:

@@ -1,8 +1,8 @@
-"""Goal: payments go from the socket to the queue and back in C, and each call that cannot
-be answered with outcomes is told so as every other call is.
+"""Goal: payments go from the socket to the queue and back in C, and a call that has no
+outcomes is told why as every other call is.
 
 Method: the front alone, grpcio's client, and a queue that does what the test says
-(scripted_queue.py): what it is given is looked at, and when and how it answers is chosen.
+(scripted_queue.py): what it is given is looked at, when and how it answers is chosen.
 """
 
 import queue
@@ -58,7 +58,9 @@ class Hot:
         certificate, key, root = authority.leaf(Role.CENTRE, "c1").read()
         secure = grpc.ssl_channel_credentials(root, key, certificate)
         options = [("grpc.use_local_subchannel_pool", 1)]
-        self.channel: Any = grpc.secure_channel(f"localhost:{self.port}", secure, options)
+        self.channel: Any = grpc.secure_channel(
+            f"localhost:{self.port}", secure, options
+        )
 
     def _admit(self) -> None:
         while not self._stopping.wait(0.005):
@@ -237,6 +239,7 @@ def test_a_full_queue_turns_a_call_away(door: Hot) -> None:
     ("result", "field", "reason", "outcome"),
     [
         (Result.DATA_DAMAGED, 0, "DATA_DAMAGED", "unknown"),
+        (Result.TOO_MANY_REFUSALS, 0, "REFUSALS_SPENT", "not_done"),
         (Result.BILLER_BUSY, 0, "BILLER_QUEUE_FULL", "not_done"),
         (Result.BILLER_BUSY, Field.DEBIT, "CENTRE_QUEUE_FULL", "not_done"),
     ],

@@ -30,6 +30,7 @@ from tests.server.harness import (
     payment,
     running,
 )
+from tests.server.test_metrics import ask, read
 from tests.server.test_process import health
 
 PAGE = 4096
@@ -38,13 +39,17 @@ PROMPT_S = 2.0
 
 
 def slowly(directory: Path, seconds: int) -> ServerProcess:
-    """A server that takes so long to open its ledger, its port known beforehand."""
-    with socket.socket() as probe:
+    """A server that takes so long to open its ledger, its ports known beforehand."""
+    with socket.socket() as probe, socket.socket() as second:
         probe.bind(("127.0.0.1", 0))
+        second.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
+        metrics = f"127.0.0.1:{second.getsockname()[1]}"
     prefix = [sys.executable, "-m", "tests.server.slow_start", str(seconds)]
-    server = ServerProcess(directory, listen=address, prefix=prefix)
-    server.address = address
+    server = ServerProcess(
+        directory, "--metrics", metrics, listen=address, prefix=prefix
+    )
+    server.address, server.metrics = address, metrics
     return server
 
 
@@ -80,6 +85,11 @@ def test_the_port_says_that_the_ledger_is_being_opened(used: Path) -> None:
         peers.centre().pay(payment("ANY", 100))
     check_opening(failures[0])
     assert "12,345 of 1,000,000 rows" in failures[0].text
+    assert ask(server.metrics, "/live") == (200, "live\n")
+    code, why_not = ask(server.metrics, "/ready")
+    assert code == 503
+    assert "12,345 of 1,000,000 rows" in why_not
+    assert read(server.metrics)["payswitch_ready"] == 0
     with failing(grpc.StatusCode.UNAVAILABLE) as failures:
         peers.treasury.admin.GetLedger(admin_pb2.GetLedgerRequest(), timeout=CALL_S)
     check_opening(failures[0])

@@ -23,15 +23,16 @@ from switch.errors import (
     WireError,
 )
 from switch.register.identity import ForbiddenError, IdentityError
-from switch.specs import NetworkError
+from switch.specs import NetworkError, Problem
 
 
 @pytest.mark.parametrize(
     ("error", "code", "reason", "outcome"),
     [
-        (WireError("x"), code_pb2.INVALID_ARGUMENT, "", ""),
+        (WireError("x", "f"), code_pb2.INVALID_ARGUMENT, "", ""),
+        (WireError("x"), code_pb2.INVALID_ARGUMENT, "MALFORMED", "not_done"),
         (status.ArgumentError("f", "x"), code_pb2.INVALID_ARGUMENT, "", ""),
-        (NetworkError("x"), code_pb2.INVALID_ARGUMENT, "", ""),
+        (NetworkError("x", [Problem("f", "x")]), code_pb2.INVALID_ARGUMENT, "", ""),
         (IdentityError("x"), code_pb2.UNAUTHENTICATED, "IDENTITY_UNKNOWN", ""),
         (ForbiddenError("x"), code_pb2.PERMISSION_DENIED, "FORBIDDEN", ""),
         (status.NotFoundError("x"), code_pb2.NOT_FOUND, "NOT_FOUND", ""),

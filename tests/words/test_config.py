@@ -13,12 +13,19 @@ from switch.config import (
     BillerConfig,
     BudgetConfig,
     Config,
+    MetricsConfig,
     Retry,
+    SecurityLogConfig,
     TransportConfig,
     load_config,
 )
 from switch.errors import ConfigError
 
+TABLES = (
+    *(Config, BillerConfig, MetricsConfig, SecurityLogConfig),
+    *(TransportConfig, BudgetConfig),
+)
+SETTINGS = [entry for table in TABLES for entry in dataclasses.fields(table)]
 MANUAL = Path(__file__).parents[2] / "docs" / "operating.md"
 
 
@@ -35,22 +42,15 @@ def test_the_defaults_are_in_bounds() -> None:
     assert config.queue_rows_max >= 8_190
 
 
-ALL = [
-    entry
-    for kind in (Config, BillerConfig, TransportConfig, BudgetConfig)
-    for entry in dataclasses.fields(kind)
-]
-
-
 def test_every_number_has_bounds() -> None:
-    for entry in ALL:
+    for entry in SETTINGS:
         if entry.type is int:
             assert entry.metadata["least"] <= entry.default <= entry.metadata["most"]
 
 
 def test_every_setting_is_in_the_manual() -> None:
     text = MANUAL.read_text()
-    for entry in ALL:
+    for entry in SETTINGS:
         assert re.search(rf"\b{entry.name}\b", text), entry.name
 
 
@@ -119,6 +119,12 @@ def test_billers_have_tables(tmp_path: Path) -> None:
         ('[biller.codes]\nE1 = "never"', "codes must each be one of"),
         ("biller = 1", "biller must be a table"),
         ("billers = 1", "billers must be a table"),
+        ("metrics = 1", "metrics must be a table"),
+        ("[metrics]\nprot = 1", "metrics has no setting prot"),
+        ("[metrics]\nport = 70000", "port must be 0 to 65535"),
+        ('[metrics]\nhost = ""', "metrics.host is empty"),
+        ("[security_log]\ndays = 0", "days must be"),
+        ("[security_log]\ndirectory = 1", "directory must be of type str"),
         ("[billers]\npower = 1", r"billers\.power must be a table"),
     ],
 )
@@ -135,3 +141,19 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_an_argument_that_does_not_exist() -> None:
     with pytest.raises(ConfigError, match="an argument has no setting colour"):
         load_config(colour="red")
+
+
+def test_tables_of_what_is_seen(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        'data_dir = "ledger"\n[metrics]\nport = 1\n[security_log]\ndays = 7\n',
+    )
+    config = load_config(file, **{"metrics.host": "::1", "security_log.days": 8})
+    assert (config.metrics.host, config.metrics.port) == ("::1", 1)
+    assert config.metrics.connections_max == MetricsConfig().connections_max
+    assert config.security_log.days == 8
+    assert config.security_dir == tmp_path / "ledger" / "security"
+    write(tmp_path, '[security_log]\ndirectory = "log"\n')
+    assert load_config(file).security_dir == tmp_path / "log"
+    elsewhere = {"security_log.directory": "elsewhere"}
+    assert load_config(file, **elsewhere).security_dir == Path("elsewhere")

@@ -311,8 +311,11 @@ cdef void queue_commit(QueueState* q, Group* group) noexcept nogil:
     cdef Reading now
     cdef int rc = RC_CLOSED
     cdef int died = RC_CLOSED
+    cdef uint64_t before
     pthread_mutex_lock(q.committing)
     if q.is_open[0]:
+        before = q.s.shared.sequence
+        meter_begin(&q.meter, clock_read(CLOCK_MONOTONIC))
         rc = clock_take(&q.guard, q.s, group.outcomes, group.replies, &now)
         group.ahead_ns = now.ahead_ns
         if rc == 0:
@@ -321,6 +324,9 @@ cdef void queue_commit(QueueState* q, Group* group) noexcept nogil:
                 group.replies,
             )
         died = q.s.shared.dead
+        meter_end(
+            &q.meter, rc, q.s.shared.sequence - before, clock_read(CLOCK_MONOTONIC)
+        )
     pthread_mutex_unlock(q.committing)
     if rc == 0 or rc == RC_CLOCK or rc == RC_SPACE:
         # A ledger that its index writer has killed since is noticed by the next group.

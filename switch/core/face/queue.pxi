@@ -2,6 +2,10 @@
 
 ClockState = collections.namedtuple("ClockState", ["wall_ns", "boottime_ns", "ahead_ns"])
 
+GroupMeter = collections.namedtuple(
+    "GroupMeter", ["rows", "refused", "commit_s", "under_way_s", "sizes", "times"]
+)
+
 
 @cython.final
 cdef class Queue:
@@ -160,6 +164,28 @@ cdef class Queue:
     @property
     def rows_waiting(self):
         return self.q.waiting.rows_count
+
+    @property
+    def tail_waiting(self):
+        return self.q.tail_size
+
+    def meter(self):
+        cdef const Meter* meter = &self.q.meter
+        cdef uint64_t since = meter.since
+        cdef uint64_t now = clock_read(CLOCK_MONOTONIC)
+        cdef int i
+        return GroupMeter(
+            meter.rows,
+            meter.refused,
+            meter.spent_ns / 1e9,
+            (now - since) / 1e9 if 0 < since < now else 0.0,
+            tuple([(1 << i, meter.sizes[i]) for i in range(METER_SIZES)])
+            + ((math.inf, meter.sizes[<int>METER_SIZES]),),
+            tuple([
+                (<uint64_t>METER_TIME_NS * (1 << i) / 1e9, meter.times[i])
+                for i in range(METER_TIMES)
+            ]) + ((math.inf, meter.times[<int>METER_TIMES]),),
+        )
 
     @contextlib.contextmanager
     def paused(self):

@@ -59,6 +59,10 @@ cdef class _Reading(_Opened):
         return self.s.group.holds_turned_away
 
     @property
+    def refusals_turned_away(self):
+        return self.s.group.refusals_turned_away
+
+    @property
     def dead(self):
         return error_text(self.s.shared.dead) if self.s.shared.dead else ""
 
@@ -387,6 +391,18 @@ cdef class _Reading(_Opened):
         cdef int rc
         with nogil:
             rc = reads_find(self.s, sender, data, &sequence)
+        self._check(rc)
+        return sequence
+
+    def find_own(self, uint32_t sender, bytes id not None, uint32_t wallet):
+        cdef object _in_use = self._use()
+        if len(id) != 16:
+            raise ValueError("an id has 16 bytes")
+        cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(id)
+        cdef uint64_t sequence
+        cdef int rc
+        with nogil:
+            rc = reads_find_own(self.s, sender, data, wallet, &sequence)
         self._check(rc)
         return sequence
 

@@ -40,11 +40,11 @@ cdef class Request:
             data, size, NULL, 0, 0, &count, GROUP_MAX, parts
         )
         if rc == -2:
-            raise WireError(f"more than {_GROUP_MAX} payments in one message")
+            raise WireError(f"more than {_GROUP_MAX} payments in one message", "payments")
         if rc != 0:
             raise WireError("the bytes are not a payments request")
         if count == 0:
-            raise WireError("the message holds no payment")
+            raise WireError("the message holds no payment", "payments")
         request.body = body
         request.sender = sender
         request.bound = centre
@@ -171,7 +171,7 @@ def parse_answers(bytes body not None):
     cdef uint32_t count
     cdef int rc = questions_read_answers(data, size, NULL, &count)
     if rc == -2:
-        raise WireError(f"more than {_ANSWERS_MAX} answers in one message")
+        raise WireError(f"more than {_ANSWERS_MAX} answers in one message", "answers")
     if rc != 0:
         raise WireError("the bytes are not a biller's answers")
     answers = np.empty(count, ANSWER)

@@ -398,6 +398,9 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         out.result = row.result
         out.other = other
         return 0
+    if result != RESULT_OK and not refusals_take(s, row.participant, 1):
+        out.result = RESULT_TOO_MANY_REFUSALS
+        return 0
     rc = answer_other(s, out, row)
     if rc == 0:
         rc = rows_record(s, row, &hold, draft.tail, draft.tail_size, NULL)
@@ -506,6 +509,7 @@ cdef int machine_basket(State* s, Draft* drafts, uint32_t count, Outcome* outs) 
     cdef uint64_t[BASKET_MAX] others
     cdef bint found, waits
     cdef bint new = True
+    cdef uint32_t refused = 0
     cdef uint32_t i
     cdef int rc
     if not payment_basket_is_formed(drafts, count):
@@ -526,6 +530,13 @@ cdef int machine_basket(State* s, Draft* drafts, uint32_t count, Outcome* outs) 
     if new:
         payment_basket_join_deadlines(s, drafts, count)
     rc = payment_basket(s, drafts, count, known, results, others)
+    for i in range(count):
+        refused += rc == 0 and not known[i] and results[i] != RESULT_OK
+    if refused != 0 and not refusals_take(s, drafts[0].row.participant, refused):
+        for i in range(count):
+            if not known[i]:
+                outs[i].result = RESULT_TOO_MANY_REFUSALS
+        return 0
     for i in range(count):
         if rc == 0 and not known[i]:
             payment_decide(&drafts[i].row, results[i], others[i])
@@ -569,6 +580,9 @@ cdef int machine_apply(State* s, Draft* draft, Outcome* out) noexcept nogil:
         out.result = <uint8_t>result
         return rc
     rc = payment_check(s, draft, 0, &result, &other)
+    if rc == 0 and result != RESULT_OK and not refusals_take(s, draft.row.participant, 1):
+        out.result = RESULT_TOO_MANY_REFUSALS
+        return 0
     if rc == 0:
         payment_decide(&draft.row, result, other)
         rc = answer_other(s, out, &draft.row)

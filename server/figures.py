@@ -1,0 +1,273 @@
+"""What is worth a figure in a server: where each is read, and under which name.
+
+What an operator does when one is wrong: `docs/operating.md`.
+"""
+
+import os
+import resource
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from cryptography import x509
+
+from server.exposition import Family, Kind, counter, gauge, histogram
+from server.node import READS_WAITING_MAX, Node
+from server.security_log import Cause, SecurityLog
+from switch._core import LMDB_VERSION
+from switch.billing.health import Health
+from switch.codes import RULES_VERSION
+from switch.ledger.exceptions import Owner, Wanted, are_overdue, owners
+from switch.ledger.open_matters import ExceptionKind
+from switch.ledger.totals import first_at
+
+KIB = 1 << 10
+NS_IN_S = 1_000_000_000
+DAY_S = 86_400
+AGES_S: Final = (0, 60, 600, 3_600, DAY_S, 5 * DAY_S)
+"""Ages that holds and exceptions are counted by: how many are that old, or older."""
+STARTED = time.time()
+
+
+# --- any thread ----------------------------------------------------------------------
+
+
+def process_figures() -> list[Family]:
+    """Memory, processor and files of this process, under the names that all use."""
+    said = {}
+    for line in Path("/proc/self/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        said[name] = value.split()
+    values: tuple[tuple[str, Kind, str, float], ...] = (
+        ("start_time_seconds", "gauge", "When it began, since 1970.", STARTED),
+        ("cpu_seconds_total", "counter", "Processor time.", time.process_time()),
+        ("open_fds", "gauge", "Open descriptors.", len(os.listdir("/proc/self/fd"))),
+        ("max_fds", "gauge", "Descriptors that it may open.", _files_max()),
+        ("threads", "gauge", "Threads.", int(said["Threads"][0])),
+        (
+            "resident_memory_bytes",
+            "gauge",
+            "Memory, pages of the ledger's files among it.",
+            KIB * int(said["VmRSS"][0]),
+        ),
+        (
+            "anonymous_memory_bytes",
+            "gauge",
+            "Memory that is its own alone.",
+            KIB * int(said["RssAnon"][0]),
+        ),
+    )
+    labels = {"rules": str(RULES_VERSION), "lmdb": LMDB_VERSION}
+    return [
+        gauge("build_info", "Always 1; its labels say what runs.").add(1, **labels),
+        *(
+            Family(f"process_{name}", kind, text).add(value)
+            for name, kind, text, value in values
+        ),
+    ]
+
+
+def _files_max() -> int:
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def disk_figures(places: Iterable[tuple[str, Path]]) -> list[Family]:
+    """Room on the disks that have these directories, or will have them."""
+    free = gauge("disk_free_bytes", "Free to us on the disk that has this directory.")
+    size = gauge("disk_size_bytes", "Size of that disk.")
+    for name, path in places:
+        there = next(one for one in (path, *path.absolute().parents) if one.exists())
+        found = os.statvfs(there)
+        free.add(found.f_bavail * found.f_frsize, directory=name)
+        size.add(found.f_blocks * found.f_frsize, directory=name)
+    return [free, size]
+
+
+def certificate_figures(certificates: Iterable[tuple[str, bytes]]) -> list[Family]:
+    """How long certificates (PEM; of several the first to end) are valid."""
+    left = gauge("certificate_left_seconds", "Until this certificate ends.")
+    now = datetime.now(UTC)
+    for name, pem in certificates:
+        ends = [one.not_valid_after_utc for one in x509.load_pem_x509_certificates(pem)]
+        left.add((min(ends) - now).total_seconds(), certificate=name)
+    return [left]
+
+
+def security_figures(security: SecurityLog) -> list[Family]:
+    """What the security log has been told, and whether it is written."""
+    noted = counter("turned_away_total", "Callers that were turned away, by cause.")
+    for cause in Cause:
+        noted.add(security.counts[cause], cause=cause.value)
+    return [
+        noted,
+        counter("acts_total", "Administrative acts that were noted.").add(
+            security.acts_count
+        ),
+        counter(
+            "security_log_lost_total", "Lines of the security log never written."
+        ).add(security.lost_count),
+        gauge("security_log_failing", "1 while the security log is not written.").add(
+            bool(security.failing)
+        ),
+    ]
+
+
+# --- any thread, once the ledger is open ---------------------------------------------
+
+
+def ledger_figures(node: Node) -> list[Family]:
+    """The committer, the index, damage."""
+    ledger, committer = node.ledger, node.committer
+    meter, info = committer.meter(), ledger.info()
+    sizes = histogram("group_rows", "Rows of the groups that were committed.")
+    sizes.add_histogram(*_split(meter.sizes), meter.rows)
+    times = histogram("commit_seconds", "How long the commits of groups took.")
+    times.add_histogram(*_split(meter.times), meter.commit_s)
+    stuck = gauge("stuck", "1 while this environment is written for over a minute.")
+    for name in ("journal", "index"):
+        stuck.add(ledger.stuck == name, environment=name)
+    files = gauge("file_bytes", "Bytes in use in this environment.")
+    files.add(info["journal_bytes"], environment="journal")
+    files.add(info["index_bytes"], environment="index")
+    return [
+        gauge("sequence", "The last durable entry.").add(ledger.sequence),
+        gauge("index_lag_rows", "Rows that the index is behind the journal.").add(
+            ledger.sequence - ledger.index_sequence
+        ),
+        gauge("index_lag_rows_max", "Rows of it at which commits wait.").add(
+            node.config.index_lag_max
+        ),
+        sizes,
+        times,
+        gauge("commit_under_way_seconds", "Age of the commit that runs, or 0.").add(
+            meter.under_way_s
+        ),
+        counter("groups_refused_total", "Groups of which nothing was committed.").add(
+            meter.refused
+        ),
+        counter("damaged_requests_total", "Payments and moves that met damage.").add(
+            ledger.damaged_requests
+        ),
+        gauge("ledger_dead", "1 if the ledger will never commit again.").add(
+            bool(ledger.dead)
+        ),
+        gauge("space_error", "The system's error for want of room, or 0.").add(
+            info["space_error"]
+        ),
+        gauge("filter_bytes", "Memory of the index's filters.").add(
+            info["filter_bytes"]
+        ),
+        stuck,
+        files,
+    ]
+
+
+def _split(
+    steps: Iterable[tuple[float, int]],
+) -> tuple[list[float], list[int]]:
+    """Bounds without the last, which is infinite, and counts."""
+    bounds, counts = zip(*steps, strict=True)
+    return [*bounds[:-1]], [*counts]
+
+
+def hold_figures(node: Node, now_ns: int) -> list[Family]:
+    """Open holds by age."""
+    ledger = node.ledger
+    holds = np.sort(ledger.holds())
+    ages = gauge("holds", "Open holds that are that many seconds old, or older.")
+    for age_s in AGES_S:
+        # Times ascend with sequences.
+        end = first_at(ledger, now_ns - age_s * NS_IN_S) if age_s else None
+        count = len(holds) if end is None else int(np.searchsorted(holds, end))
+        ages.add(count, older_than=str(age_s))
+    return [
+        ages,
+        gauge("holds_kept", "Those of them that only people or evidence end.").add(
+            ledger.kept_count
+        ),
+        gauge("holds_unverified", "Holds given back, and nobody knows.").add(
+            ledger.unverified_count
+        ),
+    ]
+
+
+def exception_figures(node: Node, now_ns: int) -> list[Family]:
+    """The list of exceptions by kind and age, and whose turn it is.
+
+    May take long: the first look reads the journal.
+    """
+    items, _ = node.exceptions.find(Wanted(), now_ns)
+    ages_ns = now_ns - items["since"].astype(np.int64)
+    counts = gauge("exceptions", "Exceptions that many seconds old, or older, by kind.")
+    for kind in ExceptionKind:
+        of_kind = ages_ns[items["kind"] == kind]
+        for age_s in AGES_S:
+            older = int(np.count_nonzero(of_kind >= age_s * NS_IN_S))
+            counts.add(older, kind=kind.name.lower(), older_than=str(age_s))
+    overdue = gauge("exceptions_overdue", "Exceptions past their day, by whose turn.")
+    late, turns = are_overdue(items, now_ns), owners(items, now_ns)
+    for owner in Owner:
+        late_count = int(np.count_nonzero(late & (turns == owner)))
+        overdue.add(late_count, owner=owner.name.lower())
+    return [counts, overdue]
+
+
+# --- the event loop's thread ---------------------------------------------------------
+
+
+def budget_figures(node: Node) -> list[Family]:
+    """What is used of the server's own bounds, and what it has turned away."""
+    used = gauge("budget_used", "What is used of a bound.")
+    most = gauge("budget_max", "The bound.")
+    config, committer = node.config, node.committer
+    for name, value, bound in (
+        ("queue_rows", committer.rows_waiting, config.queue_rows_max),
+        ("queue_bytes", committer.bytes_waiting, config.queue_bytes_max),
+        ("reads", node.reads_count, READS_WAITING_MAX),
+        ("watches", node.dispatch.watches_count, config.watches_max),
+    ):
+        used.add(value, budget=name)
+        most.add(bound, budget=name)
+    failed = counter("failures_total", "Errors of ours that were caught, by part.")
+    failed.add(node.dispatch.failures, part="dispatch")
+    failed.add(committer.failures, part="committer")
+    return [
+        used,
+        most,
+        counter("holds_turned_away_total", "Payments of wallets with too many.").add(
+            node.ledger.holds_turned_away
+        ),
+        failed,
+    ]
+
+
+def biller_figures(node: Node) -> list[Family]:
+    """Queue, connections and health of every biller."""
+    health = gauge("biller_health", "1 for the health that a biller has.")
+    others = {
+        "connections": gauge("biller_connections", "Its connections."),
+        "queued": gauge("biller_queued", "Payments not yet asked about."),
+        "asked": gauge("biller_asked", "Payments asked about, without an answer."),
+        "unknown": gauge("biller_unknown", "Payments without an answer in time."),
+        "kept": gauge("biller_kept", "Payments past their deadline, money kept."),
+        "unverified": gauge("biller_unverified", "The same, money given back."),
+        "fetches": gauge("biller_fetches", "Bills that are being asked for."),
+        "resting_centres": gauge("biller_resting_centres", "Centres resting alone."),
+    }
+    answers = gauge("biller_answer_seconds", "How long its answers take.")
+    skew = gauge("biller_clock_skew_seconds", "Its clock less ours.")
+    for one in node.dispatch.states():
+        for of, state in (("payments", one.health), ("bills", one.fetch_health)):
+            for each in Health:
+                health.add(
+                    each is state, biller=one.biller, of=of, health=each.name.lower()
+                )
+        for name, family in others.items():
+            family.add(getattr(one, name), biller=one.biller)
+        answers.add(one.p50_ms / 1000, biller=one.biller, percentile="50")
+        answers.add(one.p99_ms / 1000, biller=one.biller, percentile="99")
+        skew.add(one.clock_skew_ms / 1000, biller=one.biller)
+    return [health, *others.values(), answers, skew]

@@ -1,0 +1,27 @@
+# How many refusals of a participant become rows.
+#
+# A refused row is for ever, as any other, and costs its sender nothing: without a bound one
+# certificate fills the disk. Each participant may have so many at once, and so many a second
+# (a bucket that leaks evenly, kept as the time at which it is empty). What is beyond has an
+# answer and no row: its id stays free. Ids that are known have had their answers before.
+
+cdef bint refusals_take(State* s, uint32_t participant, uint32_t count) noexcept nogil:
+    """Whether so many refusals may be recorded of what a participant sent now; then they are
+    counted. Time is that of the rows, which never goes back."""
+    cdef Participant* sender
+    cdef const RefusalBudget* budget
+    cdef uint64_t now, until
+    if participant == 0 or participant >= s.group.participants_count:
+        return True
+    sender = &s.group.participants[participant]
+    native_assert(sender.role < ROLES_COUNT, b"refusals_take: a role")
+    budget = &s.group.refusals[sender.role]
+    if budget.interval_ns == 0:
+        return True
+    now = rows_time(s)
+    until = max(sender.refused_until, now) + count * budget.interval_ns
+    if until - now > budget.burst_ns:
+        s.group.refusals_turned_away += count
+        return False
+    sender.refused_until = until
+    return True

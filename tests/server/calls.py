@@ -1,0 +1,240 @@
+"""Every method of every service, out of the descriptors, and requests that name things.
+
+A request is filled by the names of its fields. A field that names something, of a
+method that is new, must be in the table below; a matrix of whose things who may see is
+as whole as that table is.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import grpc
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from switch.ids import new_id
+from switch.v1 import (
+    admin_pb2,
+    billers_pb2,
+    counter_pb2,
+    payments_pb2,
+    types_pb2,
+    wallets_pb2,
+)
+from tests.server.harness import CALL_S
+
+FILES: Final = (payments_pb2, wallets_pb2, billers_pb2, counter_pb2, admin_pb2)
+
+NOTHING: Final = 1 << 60
+"""A sequence that no entry has."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method, callable with bytes and nothing of a generated stub."""
+
+    name: str
+    request: type[Message]
+    reply: type[Message]
+    client_streams: bool
+    server_streams: bool
+
+    @property
+    def short(self) -> str:
+        """Without its service."""
+        return self.name.rpartition("/")[2]
+
+    def call(self, channel: grpc.Channel, request: Message) -> list[bytes]:
+        """The replies, of a stream the first one. Raises grpc.RpcError."""
+        body = request.SerializeToString()
+        if self.client_streams:
+            both: Any = channel.stream_stream(self.name)
+            return self._first(both(iter([body]), timeout=CALL_S))
+        if self.server_streams:
+            pages: Any = channel.unary_stream(self.name)
+            return self._first(pages(body, timeout=CALL_S))
+        unary: Any = channel.unary_unary(self.name)
+        return [unary(body, timeout=CALL_S)]
+
+    @staticmethod
+    def _first(replies: Any) -> list[bytes]:
+        first = next(replies, None)
+        replies.cancel()
+        return [] if first is None else [first]
+
+
+def _methods() -> Iterator[Method]:
+    for file in FILES:
+        for service in file.DESCRIPTOR.services_by_name.values():
+            for method in service.methods:
+                yield Method(
+                    f"/{service.full_name}/{method.name}",
+                    GetMessageClass(method.input_type),
+                    GetMessageClass(method.output_type),
+                    method.client_streaming,
+                    method.server_streaming,
+                )
+
+
+METHODS: Final = {method.name: method for method in _methods()}
+
+
+@dataclass(frozen=True)
+class Things:
+    """What the naming fields of a request say."""
+
+    centre: str = "centre-a"
+    payer: str = "centre-a"
+    """The centre of a request that names something of its own beside it."""
+    biller: str = "power"
+    head: str = "0801-01"
+    service: str = "EXACT"
+    payment: bytes = b"p" * 16
+    held: bytes = b"p" * 16
+    """A payment that waits, or has waited, for its biller."""
+    sender: str = ""
+    sequence: int = 1
+    shift: int = 1
+    proposal: int = 1
+    approval: int = 1
+    """A proposal that is to be approved; the other is to be withdrawn."""
+    advance: int = 1
+    window: int = 1
+    previous_window: int = 0
+    hold: int = 1
+    hold_id: bytes = b"h" * 16
+
+
+def fill(method: Method, things: Things) -> Any:
+    """A request of this method about these things, whole but for what it names."""
+    request: Any = method.request()
+    names = {field.name for field in request.DESCRIPTOR.fields}
+    apart = bool(names & {"shift_sequence", "sender"})
+    for field in request.DESCRIPTOR.fields:
+        full = f"{method.short}.{field.name}"
+        if full in _OF_METHOD:
+            value = _OF_METHOD[full](things)
+        elif field.name == "centre":
+            value = things.payer if apart else things.centre
+        elif field.name in _BY_NAME:
+            value = _BY_NAME[field.name](things)
+        else:
+            raise LookupError(f"nothing is said of {full}")
+        if value is None:
+            continue
+        if field.is_repeated:
+            getattr(request, field.name).extend(value)
+        elif field.type == FieldDescriptor.TYPE_MESSAGE:
+            getattr(request, field.name).CopyFrom(value)
+        else:
+            setattr(request, field.name, value)
+    return request
+
+
+def own_of(method: Method) -> Any:
+    """A request that could be somebody's, in a ledger that nothing is known of."""
+    return fill(method, Things())
+
+
+_references = iter(range(1, 1 << 62))
+
+
+def _payment(things: Things) -> payments_pb2.Payment:
+    return payments_pb2.Payment(
+        id=new_id(),
+        service="ANY",
+        amount=100,
+        reference=f"CELL-{next(_references)}",
+        operator=1,
+        centre=things.centre,
+    )
+
+
+def _answer(things: Things) -> billers_pb2.Answer:
+    return billers_pb2.Answer(
+        number=things.hold,
+        id=things.hold_id,
+        kind=billers_pb2.ANSWER_KIND_REJECTED,
+        reason="E42",
+    )
+
+
+def _nothing(_: Things) -> None:
+    """Left as it is: it names nothing."""
+
+
+_OF_METHOD: Final[dict[str, Any]] = {
+    "GetPayment.id": lambda things: things.payment,
+    "WatchPayment.id": lambda things: things.payment,
+    "GetReceipt.id": lambda things: things.payment,
+    "GetAcknowledgement.id": lambda things: things.held,
+    "GetWallet.sequence": _nothing,
+    "Approve.proposal_sequence": lambda things: things.approval,
+    "CloseShift.operator": lambda _: 71,
+    "SignShift.operator": lambda _: 72,
+    "ListExceptions.owner": _nothing,
+    "RotateQuotationKey.current_number": lambda _: 255,
+    "Settle.window": lambda things: things.window,
+}
+_BY_NAME: Final[dict[str, Any]] = {
+    "id": lambda _: new_id(),
+    "payment": _payment,
+    "payments": lambda things: [_payment(things)],
+    "basket": lambda things: payments_pb2.Basket(
+        payments=[_payment(things), _payment(things)]
+    ),
+    "baskets": _nothing,
+    "sender": lambda things: things.sender,
+    "service": lambda things: things.service,
+    "reference": lambda _: "123",
+    "references": lambda _: ["123"],
+    "wait_ms": lambda _: 1,
+    "language": _nothing,
+    "operator": lambda _: 1,
+    "cash_counted": _nothing,
+    "shift_sequence": lambda things: things.shift,
+    "biller": lambda things: things.biller,
+    "head": lambda things: things.head,
+    "cursor": _nothing,
+    "end_at_newest": lambda _: True,
+    "answers": lambda things: [_answer(things)],
+    "clock_ns": _nothing,
+    "credited": _nothing,
+    "list": lambda _: billers_pb2.DayList(day="2020-01-31"),
+    "participants": _nothing,
+    "services": _nothing,
+    "amount": lambda _: 100,
+    "utr": lambda _: new_id().hex(),
+    "unfreeze": lambda _: True,
+    "reason": lambda _: "a cell",
+    "day_amount_max": lambda _: 10**15,
+    "day_count_max": _nothing,
+    "payment_max": _nothing,
+    "kind": lambda _: types_pb2.PROPOSAL_KIND_REFUND,
+    "kinds": _nothing,
+    "overdue_only": _nothing,
+    "with_history": _nothing,
+    "sequence": lambda things: things.sequence,
+    "proposal_sequence": lambda things: things.proposal,
+    "advance_sequence": lambda things: things.advance,
+    "window": lambda things: things.window,
+    "previous_window": lambda things: things.previous_window,
+    "page_size": _nothing,
+    "page_token": _nothing,
+}
+"""What a field says, by its name; None leaves it out."""
+
+
+def exists(message: Any, path: str) -> bool:
+    """Whether a message of this type (its descriptor) has a field of such a path."""
+    at = message
+    for step in path.split("."):
+        match = re.fullmatch(r"([a-z0-9_]+)(\[\d+\])?", step)
+        field = at.fields_by_name.get(match[1]) if at and match else None
+        if field is None or match is None or (match[2] and not field.is_repeated):
+            return False
+        at = field.message_type
+    return True
