@@ -129,9 +129,18 @@ cdef extern from "hot.h" nogil:
         uint8_t field_debit
         int64_t rows_max
         int64_t room_wait_ms
+        int64_t steps_ns[31]
+        size_t steps_count
+
+    cdef struct hot_counts_t "hot_counts":
+        uint64_t calls[4][16][17]
+        uint64_t steps[4][32]
+        uint64_t spent_ns[4]
 
     enum:
-        HOT_METHODS, HOT_STATUSES_END
+        HOT_METHODS, HOT_STATUSES_END, HOT_ROLES, HOT_CODES, HOT_STEPS_MAX
+
+    const hot_counts_t* hot_counts(const hot_payments* hot)
 
     hot_payments* hot_new(front* door, const int* methods, const hot_results* results)
     bint hot_set_status(hot_payments* hot, int method, int status, int code,
@@ -288,7 +297,7 @@ cdef class Front:
     # --- hot calls --------------------------------------------------------------
 
     def set_hot(self, methods, *, int damaged, int biller_busy, int refusals,
-                int field_debit, int rows_max, int room_wait_ms):
+                int field_debit, int rows_max, int room_wait_ms, steps_s=()):
         cdef int[HOT_METHODS] numbers
         cdef hot_results results
         if self.started or self.hot != NULL or len(methods) != HOT_METHODS:
@@ -303,6 +312,11 @@ cdef class Front:
         results.field_debit = field_debit
         results.rows_max = rows_max
         results.room_wait_ms = room_wait_ms
+        if len(steps_s) >= HOT_STEPS_MAX:
+            raise ValueError("too many steps of time")
+        results.steps_count = len(steps_s)
+        for i, step in enumerate(steps_s):
+            results.steps_ns[i] = <int64_t> (step * 1e9)
         self.hot = hot_new(self.door, numbers, &results)
         if self.hot == NULL:
             raise MemoryError
@@ -330,6 +344,25 @@ cdef class Front:
         cdef int rc = hot_open(self.hot, api)
         if rc < 0:
             raise OSError(-rc, os.strerror(-rc))
+
+    def hot_calls(self):
+        cdef const hot_counts_t* counts
+        cdef int method, role, code, step
+        if self.hot == NULL:
+            return []
+        counts = hot_counts(self.hot)
+        return [
+            (
+                {
+                    (role, code): counts.calls[method][role][code]
+                    for role in range(HOT_ROLES) for code in range(HOT_CODES)
+                    if counts.calls[method][role][code]
+                },
+                [counts.steps[method][step] for step in range(HOT_STEPS_MAX)],
+                counts.spent_ns[method] / 1e9,
+            )
+            for method in range(HOT_METHODS)
+        ]
 
     def stop_streams(self):
         front_give_command(self.door, self.command_for(FRONT_STOP_STREAMS, 0))

@@ -133,6 +133,7 @@ class App:
             loop.add_signal_handler(number, self._stop.set)
         front = make_front(config, METHODS)
         hot.set_up(front, METHODS)
+        self._observer.calls.add_hot(hot.METHODS, front.hot_calls)
         certificates = ServerCertificates(files, front, self._certified)
         loop.add_signal_handler(signal.SIGHUP, certificates.reload)
         door = Door(

@@ -9,6 +9,7 @@ import errno
 from collections.abc import Iterable, Sequence
 
 from server._front import HOT_STATUSES, Front
+from server.observer import SECONDS
 from server.status import StoppingError, make_status
 from server.transport import details_of, revoked_error
 from switch._core import GROUP_MAX
@@ -59,6 +60,7 @@ def set_up(front: Front, methods: Sequence[tuple[str, int]]) -> None:
         field_debit=Field.DEBIT.value,
         rows_max=GROUP_MAX,
         room_wait_ms=ROOM_WAIT_MS,
+        steps_s=SECONDS,
     )
     for number, method in enumerate(METHODS):
         for name, error in _errors(number, method):

@@ -25,8 +25,24 @@ void hot_unref(struct hot_call *one) {
     if (--one->refs == 0) free(one);
 }
 
+static void hot_count(struct hot_call *one, int code) {
+    struct hot_payments *hot = one->hot;
+    const struct hot_results *bounds = &hot->results;
+    int64_t spent_ns = clock_ns() - one->begun_ns;
+    size_t step = 0;
+    while (step < bounds->steps_count && spent_ns > bounds->steps_ns[step]) step++;
+    uint32_t role = one->call->connection->role;
+    uint64_t *calls = hot->counts.calls[one->method][role < HOT_ROLES ? role : 0];
+    count_add((int64_t *)&calls[code], 1);
+    count_add((int64_t *)&hot->counts.steps[one->method][step], 1);
+    count_add((int64_t *)&hot->counts.spent_ns[one->method], spent_ns);
+}
+
+const struct hot_counts *hot_counts(const struct hot_payments *hot) { return &hot->counts; }
+
 /* The call is over, and its record stays for what is still under way. */
-static void hot_detach(struct hot_call *one) {
+static void hot_detach(struct hot_call *one, int code) {
+    hot_count(one, code);
     if (one->method == HOT_STREAM) hot_stream_over(one);
     one->call->hot = NULL;
     one->call = NULL;
@@ -35,7 +51,7 @@ static void hot_detach(struct hot_call *one) {
 
 void hot_finish_ok(struct hot_call *one) {
     struct call *call = one->call;
-    hot_detach(one);
+    hot_detach(one, 0);
     reply_finish(call, 0, NULL);
 }
 
@@ -73,7 +89,7 @@ void hot_finish(struct hot_call *one, int which, int64_t number, bool committed)
         connection_fail(call->connection, FRONT_CAUSE_MEMORY);
         return; /* the call is ended with its connection */
     }
-    hot_detach(one);
+    hot_detach(one, status->code);
     reply_finish(call, status->code, fields);
 }
 
@@ -254,7 +270,7 @@ static void hot_answer(struct hot_call *one, const struct queue_taken *taken,
         return;
     }
     struct call *call = one->call;
-    hot_detach(one);
+    hot_detach(one, 0);
     reply_send(call, &reply->message);
     reply_finish(call, 0, NULL);
 }
@@ -285,6 +301,7 @@ static bool hot_headers(struct hot *base, struct call *call) {
     }
     one->hot = hot;
     one->call = call;
+    one->begun_ns = clock_ns();
     one->refs = 1;
     one->status = -1;
     while (hot->method_of[one->method] != call->method) one->method++;
@@ -338,8 +355,7 @@ static void hot_half_closed(struct hot *base, struct call *call) {
 
 static void hot_ended(struct hot *base, struct call *call, int cause) {
     (void)base;
-    (void)cause;
-    hot_detach(call->hot);
+    hot_detach(call->hot, cause == FRONT_CAUSE_DEADLINE ? CODE_DEADLINE_EXCEEDED : CODE_CANCELLED);
 }
 
 static void hot_revoked(struct hot *base, struct call *call) {

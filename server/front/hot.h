@@ -47,12 +47,23 @@ enum hot_status_number {
 
 extern const char *const hot_status_names[];
 
+/* What is counted: answered calls by method, role and status, and how long they took. */
+enum { HOT_ROLES = 16, HOT_CODES = 17, HOT_STEPS_MAX = 32 };
+
+struct hot_counts {
+    uint64_t calls[HOT_METHODS][HOT_ROLES][HOT_CODES];
+    uint64_t steps[HOT_METHODS][HOT_STEPS_MAX]; /* by the first bound that is not less */
+    uint64_t spent_ns[HOT_METHODS];
+};
+
 /* Results that a call of one payment, or one basket, is told by a status. */
 struct hot_results {
     uint8_t damaged, biller_busy, refusals;
     uint8_t field_debit; /* with biller_busy: the centre's own */
     int64_t rows_max;    /* of a group */
     int64_t room_wait_ms;
+    int64_t steps_ns[HOT_STEPS_MAX - 1]; /* bounds of how long calls take, ascending */
+    size_t steps_count;
 };
 
 /* Before the front starts. NULL: no memory. It is freed with the front. */
@@ -64,6 +75,8 @@ bool hot_set_status(struct hot_payments *hot, int method, int status, int code,
                     size_t details_size, const void *committed, size_t committed_size);
 /* From now on calls are taken. 0 or -errno. */
 int hot_open(struct hot_payments *hot, const struct queue_api *queue);
+/* Written by the front thread, read by any: whole numbers. */
+const struct hot_counts *hot_counts(const struct hot_payments *hot);
 /* After the front was joined and the queue has stopped: what is left in the queue. */
 void hot_close(struct hot_payments *hot);
 

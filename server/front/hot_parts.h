@@ -11,6 +11,8 @@ enum {
     HOT_RETRY_MS = 5,          /* between two looks for room in a full queue */
     HOT_REQUEST_MAX = 1 << 20, /* bytes of messages of a stream that become one request */
     HOT_TEXT_MAX = 512,
+    CODE_CANCELLED = 1, /* gRPC's */
+    CODE_DEADLINE_EXCEEDED = 4,
 };
 
 struct hot_status {
@@ -26,6 +28,7 @@ struct hot_call {
     uint32_t refs;
     uint8_t method;
     bool taken; /* its message is there */
+    int64_t begun_ns;
 
     /* Of streams. */
     struct hot_call *next, *prev;  /* in the list of open ones */
@@ -66,6 +69,7 @@ struct hot_payments {
     uint64_t requests_count; /* not let go yet */
     bool stopping;
     struct hot_results results;
+    struct hot_counts counts;
     int method_of[HOT_METHODS]; /* the front's number */
     struct hot_status statuses[HOT_METHODS][HOT_STATUSES_END];
     struct hot_request *first, **end; /* to be submitted, in order */

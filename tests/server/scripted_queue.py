@@ -106,6 +106,8 @@ class ScriptedQueue:
     def __init__(self) -> None:
         self.submitted: list[Submitted] = []
         self.let_go: list[int] = []
+        self.open: dict[int, Submitted] = {}
+        """Without an answer yet, by owner."""
         self.tries = 0
         self.rc = OK
         """What the next submissions get."""
@@ -149,6 +151,8 @@ class ScriptedQueue:
         """They are done, in one group; outcomes are their bodies in brackets."""
         group = [(one, b"<" + one.body + b">", result, field) for one in submitted]
         with self._changed:
+            for one in submitted:
+                del self.open[one.owner]
             self._groups.append((rc, group))
         os.eventfd_write(self._fd, 1)
 
@@ -182,11 +186,9 @@ class ScriptedQueue:
             self.tries += 1
             if self.rc == OK:
                 body = ctypes.string_at(one.body, one.size)
-                self.submitted.append(
-                    Submitted(
-                        body, one.rows, one.sender, one.centre, one.tag, one.owner
-                    )
-                )
+                mine = (one.rows, one.sender, one.centre, one.tag, one.owner)
+                self.submitted.append(Submitted(body, *mine))
+                self.open[one.owner] = self.submitted[-1]
             self._changed.notify_all()
             return self.rc
 

@@ -167,7 +167,7 @@ cdef class Queue:
 
     @property
     def tail_waiting(self):
-        return self.q.tail_size
+        return self.q.waiting.tail_size
 
     def meter(self):
         cdef const Meter* meter = &self.q.meter
