@@ -215,6 +215,7 @@ enum front_command_kind {
     FRONT_FINISH,           /* number: status; fields: trailers, or NULL for OK alone */
     FRONT_REPLY,            /* message; then FINISH with OK */
     FRONT_WANT,
+    FRONT_STOP_STREAMS, /* of hot methods */
     FRONT_DRAIN,
     FRONT_STOP /* number: ms */
 };

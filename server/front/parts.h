@@ -53,7 +53,7 @@ enum {
 
 /* --- timers ------------------------------------------------------------------------ */
 
-enum timer_kind { TIMER_CALL, TIMER_CONNECTION };
+enum timer_kind { TIMER_CALL, TIMER_CONNECTION, TIMER_HOT };
 
 struct timer {
     struct timer *next, *prev; /* NULL: not set */
@@ -75,6 +75,8 @@ struct owner {
     struct owner *next; /* of its list in the table */
     uint64_t id;
     int64_t connections, calls, bytes;
+    int64_t kept;             /* of the bytes: those that outlive their calls */
+    int64_t kept_count;
     struct connection *first; /* its connections */
 };
 
@@ -270,8 +272,10 @@ struct hot {
     void (*revoked)(struct hot *hot, struct call *call);
     /* After everything of a turn has been read: the time to submit. */
     void (*turn)(struct hot *hot);
-    /* `fd` is readable; watched if not negative. */
+    /* `fd` is readable. */
     void (*ready)(struct hot *hot);
+    /* The server stops: streams read no more, and what was read is answered. */
+    void (*stop)(struct hot *hot);
     int fd;
 };
 
@@ -381,6 +385,10 @@ void owners_free(struct front *front);
 /* Counts bytes for a connection and a call (or NULL), its owner and the process. */
 void owners_add_bytes(struct connection *connection, struct call *call, size_t size);
 void owners_take_bytes(struct connection *connection, struct call *call, size_t size);
+/* The same for bytes that outlive their call: they are the owner's alone. */
+void owners_keep(struct front *front, struct owner *owner, size_t size);
+void owners_keep_more(struct front *front, struct owner *owner, size_t size);
+void owners_let_go(struct front *front, struct owner *owner, size_t size);
 /* Which bound would be passed by `size` more: a reason, or NONE. */
 int owners_ask_bytes(const struct connection *connection, size_t size);
 /* Gives up the newest calls of who holds most until the process is within its bound. */
