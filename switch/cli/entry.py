@@ -14,8 +14,6 @@ Parses, runs one command, and turns what went wrong into words and an exit code:
 import argparse
 import os
 import shlex
-import signal
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -25,7 +23,16 @@ from typing import TypeVar
 
 import grpc
 
-from switch.cli import bills, commands, counter, exceptions, office, payments
+from switch.cli import (
+    bills,
+    certificates,
+    commands,
+    counter,
+    exceptions,
+    office,
+    others,
+    payments,
+)
 from switch.client.calls import CallError, LostReplyError
 from switch.client.counter import WAIT_S
 from switch.config import Config
@@ -36,22 +43,10 @@ from switch.day import command as day
 from switch.errors import ConfigError, SwitchError
 from switch.ids import format_id, parse_id
 from switch.money import parse_amount
-from switch.programs import program, tethered
 from switch.simulator import command as simulator
 
 T = TypeVar("T")
 
-_AUDIT_EXITS = {
-    0: Exit.DONE,
-    1: Exit.FINDINGS,
-    2: Exit.USAGE,
-    4: Exit.FINDINGS,
-    78: Exit.CONFIG,
-}
-"""The auditor's exit codes; its others mean that the ledger could not be read. Damaged
-files are a finding, too."""
-_BACKUP_EXITS = (0, 2, 3, 4, 78, 130)
-"""Exit codes that copying and verifying give on purpose."""
 _PASSED_ON = ("serve", "audit")
 """Commands whose further arguments are another program's."""
 
@@ -123,56 +118,6 @@ def _explain(error: CallError, args: argparse.Namespace, screen: Screen) -> Exit
             "start one with `payswitch serve --dev`"
         )
     return Exit.UNKNOWN
-
-
-# --- commands that are other programs -----------------------------------------------
-
-
-def _serve(args: argparse.Namespace, screen: Screen) -> Exit:
-    """Become the server."""
-    sys.stdout.flush()
-    command = program("server", *args.rest)
-    os.execv(command[0], command)  # noqa: S606
-
-
-def _rights(args: argparse.Namespace, screen: Screen) -> Exit:
-    """Show the table by which the server decides, in a process that may read it."""
-    command = program("switch.register.rights", *(["--json"] if args.json else []))
-    return Exit(subprocess.run(tethered(command), check=False).returncode)
-
-
-def _audit(args: argparse.Namespace, screen: Screen) -> Exit:
-    """Run the auditor in a process of its own."""
-    command = program("switch.audit", str(args.dir), *args.rest)
-    if args.json:
-        command.append("--json")
-    code = subprocess.run(tethered(command), check=False).returncode
-    return _AUDIT_EXITS.get(code, Exit.UNKNOWN)
-
-
-def _backup(args: argparse.Namespace, screen: Screen) -> Exit:
-    """Copy a ledger, in a process of its own."""
-    return _run_backup(screen, "copy", str(args.data), str(args.to))
-
-
-def _verify(args: argparse.Namespace, screen: Screen) -> Exit:
-    """Prove a copy, in a process of its own."""
-    return _run_backup(screen, "verify", str(args.copy))
-
-
-def _run_backup(screen: Screen, *words: str) -> Exit:
-    command = program("switch.backup", *words, "--lang", screen.language.value)
-    if screen.as_json:
-        command.append("--json")
-    code = subprocess.run(tethered(command), check=False).returncode
-    if code < 0:
-        # LMDB trusts the pages that it maps.
-        screen.note(
-            f"payswitch: reading was ended by {signal.Signals(-code).name}: the files "
-            "are damaged, or the disk does not give them"
-        )
-        return Exit.FINDINGS
-    return Exit(code) if code in _BACKUP_EXITS else Exit.UNKNOWN
 
 
 # --- arguments ---------------------------------------------------------------------
@@ -276,12 +221,13 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         return command
 
-    add("serve", _serve, "start the server; `serve --help` says what it takes")
-    add("rights", _rights, "which role may make which call")
-    audit = add("audit", _audit, "prove a ledger's directory, beside the switch")
+    add("serve", others.serve, "start the server; `serve --help` says what it takes")
+    audit = add("audit", others.audit, "prove a ledger's directory, beside the switch")
     audit.add_argument("dir", type=Path, metavar="DIR", help="the ledger's directory")
     add("rights", commands.rights, "which role may call what")
-    backup = add("backup", _backup, "copy a ledger, beside the switch, and prove it")
+    backup = add(
+        "backup", others.backup, "copy a ledger, beside the switch, and prove it"
+    )
     backup.add_argument("to", type=Path, metavar="TO", help="a directory to be made")
     backup.add_argument(
         "--data",
@@ -290,16 +236,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="the ledger's directory (default: %(default)s)",
     )
-    verify = add("verify", _verify, "prove a copy: its pages, chunks and sums")
+    verify = add("verify", others.verify, "prove a copy: its pages, chunks and sums")
     verify.add_argument("copy", type=Path, metavar="COPY", help="its directory")
 
     network = found.add_parser("network", help="the register of centres and services")
     verbs = network.add_subparsers(dest="verb", required=True, metavar="VERB")
-    load = verbs.add_parser(
-        "load",
-        help="bring the register to what a file says",
-        parents=[common, remote],
-    )
+    what = "bring the register to what a file says"
+    load = verbs.add_parser("load", help=what, parents=[common, remote])
     load.set_defaults(run=commands.network_load)
     load.add_argument(
         "file", type=Path, nargs="?", metavar="FILE", help="default: the sample network"
@@ -318,14 +261,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_shifts(_verbs(found, "shift", "close and sign a shift", common, remote))
     _add_wallets(add)
     _add_office(add)
+    for one in certificates.add_commands(add):
+        _add_id(one)
     _add_exceptions(add)
     what = "ask for what two people must want; another one approves it"
     _add_proposals(_verbs(found, "propose", what, common, remote))
-    for name, run, text in (
-        ("services", commands.services, "what can be paid"),
-        ("ledger", commands.ledger, "where the ledger stands"),
-    ):
-        add(name, run, text)
+    add("services", commands.services, "what can be paid")
+    add("ledger", commands.ledger, "where the ledger stands")
     simulate = partial(simulator.run, credentials_of=commands.credentials_of)
     biller = add("biller", simulate, "simulate billers that dial in")
     simulator.add_arguments(biller)

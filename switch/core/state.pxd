@@ -257,7 +257,16 @@ cdef struct Participant:
     uint8_t may_state_dues
     uint8_t never_credits_late
     uint8_t busy              # a biller that too much waits for; set by another thread
+    uint32_t pins             # index of its pins, 0 if it has none
+    uint32_t unconfirmed      # revocations of its certificates
     uint64_t refused_until    # ns: when what was recorded of its refusals is paid off
+
+cdef struct Noted:            # a revocation, a confirmation, or pins
+    uint64_t sequence         # of its current register row
+    uint64_t durable          # the same, as published
+    uint32_t participant      # whose certificate, or pins
+    uint32_t sender
+    uint8_t confirmed
 
 cdef struct RefusalBudget:    # of one role, for each of its participants
     uint64_t interval_ns      # that one refusal takes; 0: no bound
@@ -476,6 +485,13 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     Service* services
     uint32_t services_count
     uint32_t* service_slots
+    Noted* revocations
+    uint32_t revocations_count
+    Noted* confirmations
+    uint32_t confirmations_count
+    Noted* pins
+    uint32_t pins_count
+    uint32_t treasuries_count # that are active, and without an unconfirmed revocation
     uint32_t floats_count
     uint32_t biller_accounts_count
     int register_changed      # in this group

@@ -1,11 +1,9 @@
 """What each role may call.
 
 May use `identity`. The table is the whole of it: what is not in it may be called by
-nobody. `python -m switch.register.rights` prints it, as the server serves it.
+nobody.
 """
 
-import json
-import sys
 from collections.abc import Mapping
 from typing import Final
 
@@ -56,6 +54,10 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.AdminService/Settle": _TREASURY,
     "/payswitch.v1.AdminService/AcceptClock": _TREASURY,
     "/payswitch.v1.AdminService/RotateQuotationKey": _TREASURY,
+    "/payswitch.v1.AdminService/RevokeCertificate": _TREASURY,
+    "/payswitch.v1.AdminService/ConfirmRevocation": _TREASURY,
+    "/payswitch.v1.AdminService/PinKeys": _TREASURY,
+    "/payswitch.v1.AdminService/ListRevocations": _OFFICES,
     "/payswitch.v1.AdminService/ListAccounts": _READERS,
     "/payswitch.v1.AdminService/ListServices": _READERS,
     "/payswitch.v1.AdminService/GetLedger": _READERS,
@@ -72,21 +74,3 @@ def allow(caller: Identity, method: str) -> None:
         raise ForbiddenError(f"a {caller.role.name.lower()} may not call {method}")
     if caller.index == 0 and method != BOOTSTRAP:
         raise ForbiddenError(f"load the network first: {method} needs the register")
-
-
-def main() -> int:
-    """Print each method and the roles that may call it; `--json`: one object."""
-    rights = {
-        method: sorted(role.name.lower() for role in roles)
-        for method, roles in MATRIX.items()
-    }
-    if "--json" in sys.argv[1:]:
-        print(json.dumps(rights))
-        return 0
-    for method, roles in rights.items():
-        print(f"{method.rpartition('.')[2]:<34}{' '.join(roles)}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,7 +4,6 @@ command says in one line, and ends with 78; a wrong argument is 2.
 Method: commands as processes, on files of every wrong sort.
 """
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +16,6 @@ from switch.codes import Role
 from switch.console.output import Exit
 from switch.credentials import Credentials
 from switch.errors import ConfigError
-from switch.register.rights import MATRIX
 
 
 def payswitch(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -110,24 +108,3 @@ def test_files_of_two_certificates_are_not_one(tmp_path: Path) -> None:
     swapped = Credentials(one.key, one.certificate, one.authority)
     with pytest.raises(ConfigError, match="is not a certificate in PEM"):
         swapped.read()
-
-
-def test_the_version(tmp_path: Path) -> None:
-    done = payswitch("--version", cwd=tmp_path)
-    assert done.returncode == 0
-    assert done.stdout.startswith("payswitch 0.")
-
-
-def test_rights_are_those_of_the_server(tmp_path: Path) -> None:
-    done = payswitch("rights", "--json", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    shown = json.loads(done.stdout)
-    assert {
-        name: {Role[one.upper()] for one in roles} for name, roles in shown.items()
-    } == {name: set(roles) for name, roles in MATRIX.items()}
-    lines = payswitch("rights", cwd=tmp_path).stdout.splitlines()
-    assert len(lines) == len(MATRIX)
-    assert (
-        "AdminService/TopUp"
-        in lines[[*MATRIX].index("/payswitch.v1.AdminService/TopUp")]
-    )

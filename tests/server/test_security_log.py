@@ -47,6 +47,7 @@ from tests.server.harness import (
     payment,
     running,
 )
+from tests.server.inside import FailedError, FakeContext, inside
 
 EXIT_CONFIG = 78
 NOON = datetime(2026, 11, 26, 12, 0, 5, tzinfo=UTC)
@@ -440,3 +441,36 @@ def test_start_tells_a_full_disk_from_a_wrong_path(
     kept.log.start()
     kept.log.stop(60)
     assert "No space" in kept.log.failing
+
+
+# --- when it is noted ----------------------------------------------------------------
+
+
+async def test_an_answer_comes_before_what_is_noted_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever measures how long a refusal takes must not measure the log."""
+    async with inside(tmp_path) as one:
+        order: list[str] = []
+        note, abort = one.node.observer.security.note, FakeContext.abort_with_status
+
+        def noting(*args: Any) -> None:
+            order.append("noted")
+            note(*args)
+
+        async def aborting(self: FakeContext, status: Any) -> None:
+            order.append("answered")
+            await abort(self, status)
+
+        monkeypatch.setattr(one.node.observer.security, "note", noting)
+        monkeypatch.setattr(FakeContext, "abort_with_status", aborting)
+        request = payments_pb2.GetPaymentRequest(id=new_id())
+        for method, message, by in (
+            ("GetPayment", request, "centre/centre-a"),
+            ("TopUp", admin_pb2.TopUpRequest(), "centre/centre-a"),
+            ("GetPayment", request, "centre/nobody"),
+        ):
+            order.clear()
+            with pytest.raises(FailedError):
+                await one.call(method, message, by=by)
+            assert order == ["answered", "noted"]

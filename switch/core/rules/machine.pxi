@@ -28,6 +28,12 @@ cdef void machine_shape_record(Draft* draft) noexcept nogil:
         good = register_service_is_valid(tail, size)
     elif size > 0 and tail[0] == RECORD_RULES:
         good = register_rules_is_valid(tail, size)
+    elif size > 0 and tail[0] == RECORD_REVOCATION:
+        good = register_revocation_is_valid(tail, size)
+    elif size > 0 and tail[0] == RECORD_CONFIRMATION:
+        good = register_confirmation_is_valid(tail, size)
+    elif size > 0 and tail[0] == RECORD_PINS:
+        good = register_pins_are_valid(tail, size)
     else:
         good = size > 0 and tail[0] == RECORD_CLOCK
     if not good:
