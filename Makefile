@@ -49,7 +49,7 @@ run: build  ## a hard March day over gRPC, audited; then serves (ONCE=1: ends)
 	$(BIN)/payswitch day --data ./data $(if $(filter 1,$(ONCE)),--once) $(ARGS)
 
 .PHONY: test
-test: build asserts interop  ## every test, on the core with asserts
+test: build asserts interop build/front/fuzz  ## every test, on the core with asserts
 	bash tools/need.sh strace promtool systemd-analyze=systemd
 	SWITCH_TEST_LIB=build/assert/lib bash tools/run_tests.sh $(PYTHON) $(PROCESSES) $(ARGS)
 
@@ -140,6 +140,24 @@ restarts: build small  ## 2,000 sessions of one ledger (ARGS="--seed 7")
 .PHONY: fuzz
 fuzz: build  ## 5 M messages, core's parser and generated classes (ARGS="--seed 7")
 	$(PYTHON) -m tests.torture.fuzz_wire $(ARGS)
+
+# The front door without Python, for frames and records that no client sends.
+FRONT_CODE := $(wildcard server/front/*.[ch] tests/front/*.[ch])
+FRONT_FLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread -D_GNU_SOURCE -DSWITCH_ASSERT
+MEMORY := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+
+build/front/fuzz: $(FRONT_CODE) tools/find_front.py
+	@mkdir -p $(@D)
+	gcc $(FRONT_FLAGS) $(MEMORY) $(filter %.c,$^) -o $@ $$(python3 tools/find_front.py --flags)
+
+build/front/threads: $(FRONT_CODE) tools/find_front.py
+	@mkdir -p $(@D)
+	gcc $(FRONT_FLAGS) -fsanitize=thread $(filter %.c,$^) -o $@ $$(python3 tools/find_front.py --flags)
+
+.PHONY: fuzz-front
+fuzz-front: build/front/fuzz build/front/threads  ## 10^6 frames under sanitizers (SEED=7)
+	build/front/fuzz 1000000 $(or $(SEED),1)
+	TSAN_OPTIONS=halt_on_error=1 build/front/threads 100000 $(or $(SEED),1)
 
 .PHONY: nosync
 nosync: .venv/ready.stamp  ## build/nosync/lib: commits without the sync, for one test

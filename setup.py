@@ -103,14 +103,14 @@ def over_tls(name: str, source: str, folder: str, include: str) -> Extension:
     return Extension(
         name,
         [source, *sorted(glob(f"{folder}/*.c"))],
-        include_dirs=[include, *found["include_dirs"]],
+        include_dirs=[include, "switch", *found["include_dirs"]],
         library_dirs=found["library_dirs"],
         runtime_library_dirs=found["runtime_library_dirs"],
         libraries=["nghttp2", "ssl", "crypto"],
         define_macros=macros,
         extra_compile_args=compile_args,
         extra_link_args=link_args,
-        depends=[*glob(f"{folder}/*.[ch]")],
+        depends=[*glob(f"{folder}/*.[ch]"), "switch/core/queue_api.h"],
     )
 
 

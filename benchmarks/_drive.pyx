@@ -5,6 +5,9 @@ outcome must be of the payment that was sent. Beside it a bare LMDB commit, and 
 own sealing and opening of tokens.
 """
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
@@ -15,7 +18,9 @@ from switch.core.codes cimport *
 from switch.core.layout cimport *
 from switch.core.lmdb cimport *
 from switch.core.native cimport *
-from switch.core.queue cimport Call, Group, Wait
+from switch.core.queue cimport (
+    QUEUE_API_NAME, QUEUE_API_VERSION, Call, Counts, Group, QueueApi, Submitted, Taken, Wait,
+)
 from switch.core.state cimport RC_FULL, TokenKey, timespec
 
 from switch.errors import StorageError, SwitchError
@@ -176,6 +181,80 @@ def receive(
     if rc != 0 or left > 0:
         raise SwitchError(f"{left} payments have no answer: {rc}")
     return groups, accepted
+
+
+cdef void drive_let_go(void* owner) noexcept nogil:
+    with gil:
+        Py_DECREF(<object>owner)
+
+
+cdef class Taker:
+    """Who submits and takes by `core/queue_api.h`, as another extension does."""
+
+    cdef object capsule
+    cdef const QueueApi* api
+    cdef int number
+    cdef Taken taken
+
+    def __init__(self, capsule):
+        self.api = <const QueueApi*>PyCapsule_GetPointer(capsule, QUEUE_API_NAME)
+        assert self.api.version == QUEUE_API_VERSION
+        self.capsule = capsule
+        self.taken.group = NULL
+        self.number = self.api.open(self.api.queue, drive_let_go)
+        if self.number < 0:
+            raise OSError(-self.number, "no taker")
+
+    def fileno(self):
+        return self.api.fileno(self.api.queue, self.number)
+
+    def count(self, bytes body not None):
+        cdef Counts counts
+        cdef int rc = self.api.count(
+            <const uint8_t*>PyBytes_AS_STRING(body), len(body), &counts
+        )
+        return rc, counts.rows, counts.payments, counts.baskets
+
+    def submit(self, bytes body not None, uint32_t rows, uint32_t sender, uint64_t tag):
+        cdef Submitted request
+        request.body = <const uint8_t*>PyBytes_AS_STRING(body)
+        request.size = len(body)
+        request.rows = rows
+        request.sender = sender
+        request.centre = 0
+        request.tag = tag
+        request.owner = <void*>body
+        Py_INCREF(body)
+        cdef int rc = self.api.submit(self.api.queue, self.number, &request)
+        if rc != 0:
+            Py_DECREF(body)
+        return rc
+
+    def take(self):
+        cdef bytes answer
+        cdef uint32_t i
+        if self.taken.group != NULL:
+            raise ValueError("one group at a time")
+        self.api.clear(self.api.queue, self.number)
+        if not self.api.take(self.api.queue, self.number, &self.taken):
+            return None
+        parts = []
+        for i in range(self.taken.parts_count):
+            part = &self.taken.parts[i]
+            answer = b""
+            if self.taken.rc == 0:
+                answer = PyBytes_FromStringAndSize(NULL, part.size)
+                self.api.copy(&self.taken, part, <uint8_t*>PyBytes_AS_STRING(answer))
+            parts.append((part.tag, part.rows, part.result, answer))
+        return self.taken.rc, parts
+
+    def release(self):
+        self.api.release(self.api.queue, self.number, &self.taken)
+
+    def died(self):
+        cdef char[200] text
+        cdef int rc = self.api.died(self.api.queue, text, sizeof(text))
+        return (rc, (<bytes>text).decode()) if rc != 0 else (0, "")
 
 
 def bare_commits(bytes path not None, uint64_t first, uint64_t[::1] latencies):

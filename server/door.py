@@ -168,9 +168,9 @@ class Door:
         peer.caller = peer.error = None
         if self._register is not None:
             try:
-                caller = identify(peer.names, self._register, self._domain)
-                check_certificate(caller, peer.certificate, self._register)
-                peer.caller = caller
+                known = identify(peer.names, self._register, self._domain)
+                check_certificate(known, peer.certificate, self._register)
+                peer.caller = known
             except IdentityError as error:
                 peer.error = error
         caller = peer.caller

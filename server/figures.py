@@ -239,7 +239,7 @@ def exception_figures(node: Node, now_ns: int) -> list[Family]:
 
     May take long: the first look reads the journal.
     """
-    items, _ = node.exceptions.find(Wanted(), now_ns)
+    items, _, _ = node.exceptions.find(Wanted(), now_ns)
     ages_ns = now_ns - items["since"].astype(np.int64)
     counts = gauge("exceptions", "Exceptions that many seconds old, or older, by kind.")
     for kind in ExceptionKind:

@@ -21,6 +21,7 @@ from server.security_log import Cause, SecurityLog
 from server.status import OpeningError
 from switch.authority.development import DOMAIN, DevAuthority
 from switch.codes import Role
+from switch.credentials import presented
 from switch.register.identity import ForbiddenError, IdentityError
 from switch.register.rights import BOOTSTRAP, MATRIX
 from switch.specs import TREASURY, ParticipantSpec
@@ -71,6 +72,20 @@ class Changing(Names):
     def __init__(self, *specs: ParticipantSpec) -> None:
         super().__init__(*specs)
         self.listeners: list[Callable[[], None]] = []
+        self.revoked: set[tuple[int, bytes, int]] = set()
+        self.pinned: dict[int, tuple[bytes, ...]] = {}
+
+    def find_revocation(
+        self, participant: int, authority: bytes, serial: int, /
+    ) -> object | None:
+        return True if (participant, authority, serial) in self.revoked else None
+
+    def pins(self, participant: int, /) -> tuple[bytes, ...]:
+        return self.pinned.get(participant, ())
+
+    def change(self) -> None:
+        for listener in self.listeners:
+            listener()
 
     def listen(self, listener: Callable[[], None], /) -> None:
         self.listeners.append(listener)
@@ -173,6 +188,58 @@ async def test_a_change_asks_for_all_once(
     assert case.front.rights[2] == OPEN
     assert isinstance(case.door.refusal(2, PATHS[0]), IdentityError)
     assert case.notes() == {(Cause.REVOKED, "centre/centre-b", "127.0.0.2")}
+    case.door.close()
+
+
+async def test_a_certificate_is_revoked_on_its_open_connection(
+    tmp_path: Path, authority: DevAuthority
+) -> None:
+    case = Case(tmp_path)
+    register = Changing(spec("centre-a", Role.CENTRE))
+    case.door.open(register)
+    ders = [certificate(authority, Role.CENTRE, "centre-a") for _ in range(2)]
+    for number, der in enumerate(ders, 1):
+        case.door.connect(number, f"127.0.0.{number}:5", der, NEVER)
+    one, other = map(presented, ders)
+    known = register.find_participant("centre-a")
+    assert known is not None
+    index = known.index
+    # The number of a certificate is its participant's and its authority's.
+    register.revoked = {
+        (index, one.authority, one.serial),
+        (index + 1, other.authority, other.serial),
+        (index, bytes(32), other.serial),
+    }
+    register.change()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert case.front.rights[1] == OPEN
+    assert PATHS[0] in case.front.rights[2]
+    error = case.door.refusal(1, PATHS[0])
+    assert isinstance(error, IdentityError)
+    assert "revoked" in str(error)
+    assert case.notes() == {(Cause.REVOKED, "centre/centre-a", "127.0.0.1")}
+    case.door.close()
+
+
+async def test_only_pinned_keys_are_let_in(
+    tmp_path: Path, authority: DevAuthority
+) -> None:
+    case = Case(tmp_path)
+    register = Changing(spec("centre-a", Role.CENTRE))
+    case.door.open(register)
+    ders = [certificate(authority, Role.CENTRE, "centre-a") for _ in range(3)]
+    keys = [presented(der).key for der in ders]
+    for pins, let_in in (
+        ((), {0, 1, 2}),
+        (tuple(keys[:1]), {0}),
+        (tuple(keys[1:]), {1, 2}),
+    ):
+        register.pinned = dict.fromkeys(range(5), pins)
+        for number, der in enumerate(ders):
+            case.door.connect(number, "127.0.0.1:5", der, NEVER)
+        mine = {at for at in range(3) if PATHS[0] in case.front.rights[at]}
+        assert mine == let_in
     case.door.close()
 
 

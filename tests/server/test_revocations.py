@@ -8,16 +8,22 @@ from typing import Any
 
 import grpc
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from switch.codes import Role
+from switch.credentials import presented
 from switch.ids import new_id
 from switch.v1 import admin_pb2 as pb
+from switch.v1 import billers_pb2, billers_pb2_grpc
 from switch.v1 import results_pb2 as results
-from tests.server.harness import CALL_S, Peer, Peers, failing
+from tests.server.certificates import Issuer, uri
+from tests.server.harness import CALL_S, Peer, Peers, ServerProcess, failing
 
 OK, LAST = results.RESULT_OK, results.RESULT_LAST_TREASURIES
 AUTHORITY = b"\x11" * 32
 SERIAL = b"\x01\x02\x03"
+LONG_S = 60.0
 PIN, NEXT = b"\x22" * 32, b"\x33" * 32
 
 
@@ -97,6 +103,42 @@ def test_what_is_revoked_already_has_its_first_outcome(peers: Peers) -> None:
     assert not revoke(
         peers.treasury, serial=b"\x07", participant="centre-c"
     ).outcome.repeat
+
+
+def test_an_open_connection_ends_with_its_certificate(
+    peers: Peers, server: ServerProcess
+) -> None:
+    """A feed that is followed ends, and no further call is let in; the participant's
+    other certificate goes on.
+    """
+    issuer = Issuer(server.directory / "tls")
+    name = x509.UniformResourceIdentifier(uri("biller", "gas"))
+    certificate, key = issuer.issue([name])
+    read = x509.load_pem_x509_certificate(certificate)
+    known = presented(read.public_bytes(Encoding.DER))
+    credentials = grpc.ssl_channel_credentials(issuer.authority, key, certificate)
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    with grpc.secure_channel(server.address, credentials, options=options) as channel:
+        stub = billers_pb2_grpc.BillerServiceStub(channel)
+        feed = stub.FollowFeed(billers_pb2.FollowFeedRequest(), timeout=LONG_S)
+        # Idle feeds say so: it is followed.
+        assert next(feed).cursor
+        serial = known.serial.to_bytes((known.serial.bit_length() + 7) // 8)
+        done = revoke(
+            peers.treasury,
+            participant="gas",
+            authority=known.authority,
+            serial=serial,
+        )
+        assert done.outcome.result == OK
+        with failing(grpc.StatusCode.PERMISSION_DENIED):
+            list(feed)
+        with failing(grpc.StatusCode.UNAUTHENTICATED) as failures:
+            request = billers_pb2.FollowFeedRequest(end_at_newest=True)
+            list(stub.FollowFeed(request, timeout=CALL_S))
+        assert "revoked" in failures[0].text
+    request = billers_pb2.FollowFeedRequest(end_at_newest=True)
+    assert list(peers.biller("gas").billers.FollowFeed(request, timeout=CALL_S))
 
 
 def test_pages(peers: Peers) -> None:

@@ -123,9 +123,10 @@ const cases = {
     const [details] = error.metadata.get("grpc-status-details-bin");
     if (!details.includes("BadRequest")) throw Error("no details");
   },
+  // Of 64 MiB Node itself never says to the library that the call has ended.
   too_large: (centre) => fails(
     grpc.status.RESOURCE_EXHAUSTED,
-    call(centre, SERVICE + "CreatePayments", Buffer.alloc(64 << 20))),
+    call(centre, SERVICE + "CreatePayments", Buffer.alloc(8 << 20))),
   no_method: (centre) =>
     fails(grpc.status.UNIMPLEMENTED, call(centre, SERVICE + "Nothing", Buffer.alloc(0))),
   half_close: async (centre) => {
