@@ -35,8 +35,37 @@ def receive(
 ) -> tuple[int, int]:
     """Take the answers to all that `send` sends; (groups, accepted)."""
 
+class Taker:
+    """Who submits and takes by `core/queue_api.h`, as another extension does."""
+
+    def __init__(self, capsule: object) -> None:
+        """Opens a taker; OSError if there are too many."""
+
+    def fileno(self) -> int:
+        """Readable when there is something to take."""
+
+    def count(self, body: bytes) -> tuple[int, int, int, int]:
+        """(rc, rows, payments, baskets) of a message."""
+
+    def submit(self, body: bytes, rows: int, sender: int, tag: int) -> int:
+        """Queue a message of so many rows, and keep it until it is released."""
+
+    def take(self) -> tuple[int, list[tuple[int, int, int, bytes]]] | None:
+        """The next group, (rc, [(tag, rows, first result, answer), ...])."""
+
+    def release(self) -> None:
+        """The group that was taken."""
+
+    def died(self) -> tuple[int, str]:
+        """Why the ledger is dead; 0 while it is alive."""
+
 def bare_commits(path: bytes, first: int, latencies: Nanoseconds) -> None:
     """Durable commits of two small puts each, in an environment of their own."""
+
+def bare_open(
+    path: bytes, first: int, latencies: Nanoseconds, start_ns: int, rate: float
+) -> int:
+    """Arrivals at a rate into bare commits of what is due; how many commits."""
 
 def open_tokens(tokens: Messages, secret: bytes, instance: bytes, now_ns: int) -> int:
     """Open each, sealed with the key of number 1; how many were right."""

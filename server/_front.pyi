@@ -37,6 +37,8 @@ REASONS: Final[dict[str, int]]
 STATUSES: Final[dict[int, tuple[int, str]]]
 """gRPC's status and the text of each reason."""
 CAUSES: Final[tuple[str, ...]]
+HOT_STATUSES: Final[tuple[str, ...]]
+"""What a hot call may be told; `set_hot_status` takes their numbers."""
 
 class Front:
     def __init__(
@@ -46,6 +48,33 @@ class Front:
         self, certificate: bytes, key: bytes, authority: bytes
     ) -> None: ...
     def set_details(self, reason: int, given: bool, details: bytes) -> None: ...
+    def set_hot(
+        self,
+        methods: Sequence[int],
+        *,
+        damaged: int,
+        biller_busy: int,
+        refusals: int,
+        field_debit: int,
+        rows_max: int,
+        room_wait_ms: int,
+        steps_s: Sequence[float] = (),
+    ) -> None: ...
+    def set_hot_status(
+        self,
+        method: int,
+        status: int,
+        code: int,
+        text: bytes,
+        details: bytes,
+        committed: bytes,
+    ) -> None: ...
+    def open_hot(self, queue: object) -> None: ...
+    def hot_calls(
+        self,
+    ) -> list[tuple[dict[tuple[int, int], int], list[int], float]]: ...
+    def stop_streams(self) -> None: ...
+    def close_hot(self) -> None: ...
     def listen(self, host: str, port: int) -> int: ...
     def start(self) -> None: ...
     def fileno(self) -> int: ...

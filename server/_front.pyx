@@ -4,6 +4,7 @@ One thread of Python uses it (the event loop's); `stop` alone may be called from
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.pycapsule cimport PyCapsule_GetPointer
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
@@ -72,7 +73,7 @@ cdef extern from "front.h" nogil:
         FRONT_CONNECT, FRONT_DISCONNECT, FRONT_CALL, FRONT_MESSAGE, FRONT_HALF_CLOSED
         FRONT_SENT, FRONT_ENDED, FRONT_REVOKED, FRONT_VOID
         FRONT_ADMIT, FRONT_CLOSE_CONNECTION, FRONT_START_CALL, FRONT_SEND, FRONT_FINISH
-        FRONT_REPLY, FRONT_WANT, FRONT_DRAIN, FRONT_STOP
+        FRONT_REPLY, FRONT_WANT, FRONT_STOP_STREAMS, FRONT_DRAIN, FRONT_STOP
         FRONT_REASONS_END, FRONT_CAUSES_END
 
     block* block_copy(const void* data, size_t size)
@@ -114,6 +115,45 @@ cdef extern from "front.h" nogil:
     size_t front_bounds_count
     size_t front_counters_count
 
+cdef extern from "hot.h" nogil:
+    cdef struct hot_payments:
+        pass
+
+    cdef struct queue_api:
+        pass
+
+    cdef struct hot_results:
+        uint8_t damaged
+        uint8_t biller_busy
+        uint8_t refusals
+        uint8_t field_debit
+        int64_t rows_max
+        int64_t room_wait_ms
+        int64_t steps_ns[31]
+        size_t steps_count
+
+    cdef struct hot_counts_t "hot_counts":
+        uint64_t calls[4][16][17]
+        uint64_t steps[4][32]
+        uint64_t spent_ns[4]
+
+    enum:
+        HOT_METHODS, HOT_STATUSES_END, HOT_ROLES, HOT_CODES, HOT_STEPS_MAX
+
+    const hot_counts_t* hot_counts(const hot_payments* hot)
+
+    hot_payments* hot_new(front* door, const int* methods, const hot_results* results)
+    bint hot_set_status(hot_payments* hot, int method, int status, int code,
+                        const void* text, size_t text_size, const void* details,
+                        size_t details_size, const void* committed, size_t committed_size)
+    int hot_open(hot_payments* hot, const queue_api* queue)
+    void hot_close(hot_payments* hot)
+
+    const char* const hot_status_names[]
+
+cdef extern from "core/queue_api.h" nogil:
+    const char* QUEUE_API_NAME
+
 UNARY = FRONT_UNARY
 SERVER_STREAM = FRONT_SERVER_STREAM
 BIDI = FRONT_BIDI
@@ -130,6 +170,7 @@ REVOKED = FRONT_REVOKED
 BOUNDS = tuple([front_bound_names[i].decode() for i in range(front_bounds_count)])
 COUNTERS = tuple([front_counter_names[i].decode() for i in range(front_counters_count)])
 REASONS = {front_reason_names[i].decode(): i for i in range(1, FRONT_REASONS_END)}
+HOT_STATUSES = tuple([hot_status_names[i].decode() for i in range(HOT_STATUSES_END)])
 STATUSES = {
     i: (front_reason_codes[i], front_reason_texts[i].decode()) for i in REASONS.values()
 }
@@ -182,6 +223,8 @@ cdef class Front:
     """One front door: its sockets, its threads, its calls."""
 
     cdef front* door
+    cdef hot_payments* hot
+    cdef object queue  # keeps what hot calls are submitted to
     cdef event* waiting  # taken from the door, and not yet by `take`
     cdef tuple paths
     cdef size_t methods_count
@@ -233,6 +276,7 @@ cdef class Front:
             self.end(0)
         self.give_back()
         self.free_used()
+        self.close_hot()
         front_free(self.door)
 
     def set_credentials(self, bytes certificate, bytes key, bytes authority):
@@ -249,6 +293,84 @@ cdef class Front:
             self.door, reason, given, PyBytes_AS_STRING(details), PyBytes_GET_SIZE(details)
         ):
             raise ValueError(f"reason {reason}")
+
+    # --- hot calls --------------------------------------------------------------
+
+    def set_hot(self, methods, *, int damaged, int biller_busy, int refusals,
+                int field_debit, int rows_max, int room_wait_ms, steps_s=()):
+        cdef int[HOT_METHODS] numbers
+        cdef hot_results results
+        if self.started or self.hot != NULL or len(methods) != HOT_METHODS:
+            raise ValueError("hot calls are set once, before the start")
+        for i, number in enumerate(methods):
+            if not 0 <= number < self.methods_count:
+                raise ValueError(f"method {number}")
+            numbers[i] = number
+        results.damaged = damaged
+        results.biller_busy = biller_busy
+        results.refusals = refusals
+        results.field_debit = field_debit
+        results.rows_max = rows_max
+        results.room_wait_ms = room_wait_ms
+        if len(steps_s) >= HOT_STEPS_MAX:
+            raise ValueError("too many steps of time")
+        results.steps_count = len(steps_s)
+        for i, step in enumerate(steps_s):
+            results.steps_ns[i] = <int64_t> (step * 1e9)
+        self.hot = hot_new(self.door, numbers, &results)
+        if self.hot == NULL:
+            raise MemoryError
+
+    def set_hot_status(self, int method, int status, int code, bytes text, bytes details,
+                       bytes committed):
+        if self.started or self.hot == NULL:
+            raise ValueError("what hot calls are told is set before the start")
+        if not (0 <= method < HOT_METHODS and 0 <= status < HOT_STATUSES_END):
+            raise ValueError(f"status {status} of {method}")
+        if not hot_set_status(
+            self.hot, method, status, code, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text),
+            PyBytes_AS_STRING(details), PyBytes_GET_SIZE(details),
+            PyBytes_AS_STRING(committed), PyBytes_GET_SIZE(committed),
+        ):
+            raise MemoryError
+
+    def open_hot(self, queue):
+        if self.hot == NULL or self.queue is not None:
+            raise ValueError("hot calls are opened once")
+        cdef const queue_api* api = <const queue_api*> PyCapsule_GetPointer(
+            queue, QUEUE_API_NAME
+        )
+        self.queue = queue
+        cdef int rc = hot_open(self.hot, api)
+        if rc < 0:
+            raise OSError(-rc, os.strerror(-rc))
+
+    def hot_calls(self):
+        cdef const hot_counts_t* counts
+        cdef int method, role, code, step
+        if self.hot == NULL:
+            return []
+        counts = hot_counts(self.hot)
+        return [
+            (
+                {
+                    (role, code): counts.calls[method][role][code]
+                    for role in range(HOT_ROLES) for code in range(HOT_CODES)
+                    if counts.calls[method][role][code]
+                },
+                [counts.steps[method][step] for step in range(HOT_STEPS_MAX)],
+                counts.spent_ns[method] / 1e9,
+            )
+            for method in range(HOT_METHODS)
+        ]
+
+    def stop_streams(self):
+        front_give_command(self.door, self.command_for(FRONT_STOP_STREAMS, 0))
+
+    cpdef close_hot(self):
+        if self.hot != NULL and (self.stopped or not self.started):
+            hot_close(self.hot)
+            self.hot = NULL
 
     def listen(self, str host, int port):
         cdef int rc = front_listen(self.door, host.encode(), port)

@@ -15,12 +15,14 @@ import socket
 import stat
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2
 
+from server import figures, hot
 from server._front import BIDI, Front
 from server.alarms import Alarms
 from server.certificates import ServerCertificates
@@ -40,7 +42,7 @@ from server.services.admin import AdminService
 from server.services.billers import BillerService
 from server.services.counter import CounterService
 from server.services.health import HealthService
-from server.services.payments import RAW, PaymentService
+from server.services.payments import PaymentService
 from server.services.reflection import ReflectionService
 from server.services.wallets import WalletService
 from server.status import StoppingError
@@ -107,6 +109,7 @@ class App:
         self._progress = Progress()
         self._stop = asyncio.Event()
         self._dead = False
+        self._is_certified = False
 
     async def run(self, ready: Ready) -> int:
         """Serve until SIGTERM or SIGINT; return the exit code.
@@ -131,6 +134,8 @@ class App:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         front = make_front(config, METHODS)
+        hot.set_up(front, METHODS)
+        self._observer.calls.add_hot(hot.METHODS, front.hot_calls)
         certificates = ServerCertificates(files, front, self._certified)
         loop.add_signal_handler(signal.SIGHUP, certificates.reload)
         door = Door(
@@ -144,7 +149,7 @@ class App:
         open_services = OpenServices()
         transport.serve(open_services.behaviours)
         port = listen(front, config)
-        self._metrics.add_counters("front", front.counters)
+        self._metrics.add("front", partial(figures.front_figures, front, config))
         self._figures_address = self._metrics.listen()
         transport.start()
         try:
@@ -155,6 +160,8 @@ class App:
             raise
         try:
             transport.serve(all_behaviours(node))
+            # Before anybody may make them.
+            front.open_hot(node.committer.capsule())
             door.open(node.register)
             open_services.health.set(health_pb2.HealthCheckResponse.SERVING)
             await self._serve(node, port, certificates, ready)
@@ -162,10 +169,11 @@ class App:
             await transport.stop(0)
             # The committer's thread would keep the process alive.
             node.committer.stop(0)
+            front.close_hot()
             ledger.close()
             raise
         door.close()
-        return await self._end(transport, node, open_services)
+        return await self._end(front, transport, node, open_services)
 
     async def _open(self) -> Ledger:
         """Open the ledger in a thread, telling how far it is; ends when asked to."""
@@ -247,6 +255,7 @@ class App:
         supervisor = Supervisor()
         supervisor.start("alarms", Alarms(node).run)
         supervisor.start("certificates", certificates.run)
+        supervisor.start("exceptions", partial(self._metrics.look, node))
         await self._stop.wait()
         await supervisor.stop()
 
@@ -254,14 +263,20 @@ class App:
         """The server has a certificate, its first or another."""
         self._metrics.set_certificate("server", certificate)
         self._metrics.set_certificate("authority", authority)
-        self._observer.security.act("certificates")
+        if self._is_certified:
+            self._observer.security.act("certificates")
+        self._is_certified = True
 
     def _die(self) -> None:
         self._dead = True
         self._stop.set()
 
     async def _end(
-        self, transport: Transport, node: Node, open_services: "OpenServices"
+        self,
+        front: Front,
+        transport: Transport,
+        node: Node,
+        open_services: "OpenServices",
     ) -> int:
         """Stop taking calls, answer those taken, close the ledger."""
         why = "the ledger is dead" if self._dead else "as asked"
@@ -272,6 +287,7 @@ class App:
         until_s = node.loop.time() + grace_s
         open_services.health.set(health_pb2.HealthCheckResponse.NOT_SERVING)
         node.stop_streams()
+        front.stop_streams()
         # Who watches the health hears of it, and holds nothing up.
         await asyncio.sleep(0)
         transport.end_calls(
@@ -286,6 +302,7 @@ class App:
             os._exit(EXIT_DEAD)
         left_s = max(until_s - node.loop.time(), 0)
         drained = await node.loop.run_in_executor(None, node.committer.stop, left_s)
+        front.close_hot()
         node.close()
         sequence = node.ledger.sequence
         node.ledger.close()
@@ -351,17 +368,15 @@ def listen(front: Front, config: Config) -> int:
 
 
 def all_behaviours(node: Node) -> dict[str, Behaviour]:
-    """What every method of every service does, by its full name."""
-    none: frozenset[str] = frozenset()
-    made: dict[str, tuple[object, frozenset[str]]] = {
-        "PaymentService": (PaymentService(node), RAW),
-        "WalletService": (WalletService(node), none),
-        "BillerService": (BillerService(node), none),
-        "CounterService": (CounterService(node), none),
-        "AdminService": (AdminService(node), none),
+    """What every method of every service does, by its full name; the hot ones aside."""
+    made: dict[str, object] = {
+        "PaymentService": PaymentService(node),
+        "WalletService": WalletService(node),
+        "BillerService": BillerService(node),
+        "CounterService": CounterService(node),
+        "AdminService": AdminService(node),
     }
     found: dict[str, Behaviour] = {}
     for descriptor in SERVICES:
-        service, raw = made[descriptor.name]
-        found |= service_behaviours(node, descriptor, service, raw)
+        found |= service_behaviours(node, descriptor, made[descriptor.name])
     return found

@@ -2,7 +2,7 @@
 
 Each method is wrapped once, so that a call pays for nothing that could have been
 decided before. Who may call it the door has decided before it came here. Requests
-arrive as bytes; the hot methods keep them so, all others get the generated class.
+arrive as bytes, and services get the generated class.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,6 +13,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
+from server import hot
 from server._front import BIDI, SERVER_STREAM, UNARY
 from server.node import Node
 from server.observer import ACTS
@@ -24,7 +25,6 @@ from switch.register.rights import MATRIX
 
 R = TypeVar("R", bound=Message)
 
-RawUnary = Callable[[bytes, Identity], Awaitable[bytes]]
 Stream = Callable[[Call, Identity], Awaitable[None]]
 Unary = Callable[[Any, Identity], Awaitable[Message]]
 Pages = Callable[[Any, Identity], AsyncIterator[Message]]
@@ -53,21 +53,20 @@ def admit(node: Node, call: Call) -> Identity:
 
 
 def service_behaviours(
-    node: Node, descriptor: ServiceDescriptor, service: object, raw: frozenset[str]
+    node: Node, descriptor: ServiceDescriptor, service: object
 ) -> dict[str, Behaviour]:
     """What each method of a service does, by its full name.
 
-    `service` has one method for each of the descriptor's, under its name; `raw` names
-    those that take bytes.
+    `service` has one method for each of the descriptor's, under its name, but for the
+    hot ones, which are the front's.
     """
     behaviours = {}
     for method in descriptor.methods:
         name = full_name(method)
         if name not in MATRIX:
             raise LookupError(f"{name} is not in the matrix of who may call what")
-        behaviours[name] = _behaviour(
-            node, method, getattr(service, method.name), method.name in raw
-        )
+        if name not in hot.METHODS:
+            behaviours[name] = _behaviour(node, method, getattr(service, method.name))
     return behaviours
 
 
@@ -88,25 +87,15 @@ def open_behaviours(
     return behaviours
 
 
-def _behaviour(node: Node, method: MethodDescriptor, do: Any, raw: bool) -> Behaviour:
+def _behaviour(node: Node, method: MethodDescriptor, do: Any) -> Behaviour:
     kind = kind_of(method)
     if kind == BIDI:
         return _stream(node, do)
-    if raw:
-        return _raw_unary(node, do)
     request = GetMessageClass(method.input_type)
     if kind == SERVER_STREAM:
         return _pages(node, request, do)
     make = _act if full_name(method) in ACTS else _unary
     return make(node, request, do)
-
-
-def _raw_unary(node: Node, do: RawUnary) -> Behaviour:
-    # No coroutine of its own: the call's task awaits the service's.
-    def behaviour(call: Call) -> Awaitable[bytes]:
-        return do(_body(call), admit(node, call))
-
-    return behaviour
 
 
 def _unary(node: Node, kind: type[R], do: Unary) -> Behaviour:

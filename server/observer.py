@@ -6,7 +6,7 @@ microsecond where nobody was turned away.
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from google.protobuf.message import Message
@@ -50,6 +50,10 @@ _CAUSES: tuple[tuple[type[Exception], Cause | None], ...] = (
 )
 
 
+HotCalls = list[tuple[dict[tuple[int, int], int], list[int], float]]
+"""Of each hot method how many calls by role and status, their times, and in all."""
+
+
 class Peer(Protocol):
     """The part of a call's context that is asked for."""
 
@@ -70,6 +74,8 @@ class Calls:
         self._counts = array("Q", bytes(8 * len(methods) * _ROLES * _STATUSES))
         self._steps = array("Q", bytes(8 * len(methods) * _STEPS))
         self._sums = array("d", bytes(8 * len(methods)))
+        self._hot: Sequence[str] = ()
+        self._hot_source: Callable[[], HotCalls] = list
 
     def count(self, method: int, role: int, status: int, seconds: float) -> None:
         """One more, which took so long."""
@@ -77,19 +83,26 @@ class Calls:
         self._steps[method * _STEPS + bisect_left(SECONDS, seconds)] += 1
         self._sums[method] += seconds
 
+    def add_hot(self, methods: Sequence[str], source: Callable[[], HotCalls]) -> None:
+        """Methods that C counts; `source` gives what it has, in their order."""
+        self._hot, self._hot_source = methods, source
+
     def families(self) -> list[Family]:
         """What was counted; of what never happened nothing."""
         calls = counter("calls_total", "Calls that have their answer.")
+
+        def add(method: int, role: int, status: int, count: int) -> None:
+            calls.add(
+                count,
+                method=self._label(method),
+                role=Role(role).name.lower() if role else "nobody",
+                status=code_pb2.Code.Name(status),
+            )
+
         for place, count in enumerate(self._counts):
             if count:
                 rest, status = divmod(place, _STATUSES)
-                method, role = divmod(rest, _ROLES)
-                calls.add(
-                    count,
-                    method=self._label(method),
-                    role=Role(role).name.lower() if role else "nobody",
-                    status=code_pb2.Code.Name(status),
-                )
+                add(*divmod(rest, _ROLES), status, count)
         took = histogram(
             "call_seconds", "From a call's arrival to its answer, streams to their end."
         )
@@ -97,6 +110,14 @@ class Calls:
             steps = self._steps[method * _STEPS : (method + 1) * _STEPS]
             if any(steps):
                 took.add_histogram(SECONDS, steps, total, method=self._label(method))
+        for name, hot in zip(self._hot, self._hot_source(), strict=False):
+            counts, times, spent = hot
+            method = self.numbers[name]
+            for (role, status), count in counts.items():
+                add(method, role, status, count)
+            if any(times):
+                label = self._label(method)
+                took.add_histogram(SECONDS, times[:_STEPS], spent, method=label)
         return [calls, took]
 
     def _label(self, method: int) -> str:

@@ -206,7 +206,7 @@ class Call:
         """End it with the status of an error."""
         status = failed(self.method, error, has_committed=has_committed)
         self._commands.finish(
-            self.handle, status.code, status.message, _details(status)
+            self.handle, status.code, status.message, details_of(status)
         )
 
     def take_message(self, body: bytes) -> None:
@@ -429,7 +429,7 @@ def make_front(config: Config, methods: Sequence[tuple[str, int]]) -> Front:
     return front
 
 
-def _details(status: status_pb2.Status) -> bytes:
+def details_of(status: status_pb2.Status) -> bytes:
     """What goes into grpc-status-details-bin: nothing if it adds nothing."""
     return status.SerializeToString() if status.details else b""
 

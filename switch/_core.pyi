@@ -526,7 +526,8 @@ class Queue:
     ) -> Queue:
         """A queue before `ledger`, which must have threads of its own.
 
-        `rows_max` rows and `tail_max` bytes of tail may wait (16 groups, 64 MiB).
+        `rows_max` rows and `tail_max` bytes of tail may wait (16 groups, 64 MiB), of
+        one sender at most half of what others leave; see `core/engine/senders.pxi`.
         `gather_s`: after a group of 16 requests or more the next begins no sooner than
         so long after it, as long as more arrive each millisecond; 0: it never waits.
         `clock`, for tests: wall time and boot time in nanoseconds and 1 if the kernel
@@ -592,6 +593,13 @@ class Queue:
         an error each reply is that error. An answer that there is no memory for is an
         UnknownOutcomeError; MemoryError is raised if not even that can be said, and
         then nothing is lost: call it again.
+        """
+
+    def capsule(self) -> object:
+        """The queue for another extension, in C and without the GIL; keeps it alive.
+
+        A PyCapsule of the struct in `core/queue_api.h`. Whoever opened a taker by it
+        takes all its answers before letting it go.
         """
 
     def meter(self) -> GroupMeter:

@@ -27,6 +27,7 @@ from switch.errors import (
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_New, PyCapsule_SetContext
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EDQUOT, EFBIG, EINVAL, ENOMEM, ENOSPC, ESHUTDOWN, errno
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
@@ -131,6 +132,8 @@ include "core/engine/reads.pxi"
 include "core/engine/lifetime.pxi"
 include "core/engine/group.pxi"
 include "core/engine/clock.pxi"
+include "core/engine/senders.pxi"
+include "core/engine/takers.pxi"
 include "core/engine/meter.pxi"
 include "core/engine/queue.pxi"
 include "core/engine/watch.pxi"

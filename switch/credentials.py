@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 from switch.errors import ConfigError
 
@@ -29,17 +35,40 @@ class Credentials:
     authority: Path
 
     def read(self) -> tuple[bytes, bytes, bytes]:
-        """Certificate, key, authority. Raises ConfigError."""
+        """Certificate, key, authority. Raises ConfigError.
+
+        Also if one of them is not what it should be, or the key is another's: what
+        speaks TLS would say so in words that name no file, or not at all.
+        """
         try:
-            return (
-                self.certificate.read_bytes(),
-                self.key.read_bytes(),
-                self.authority.read_bytes(),
-            )
+            certificate = self.certificate.read_bytes()
+            key = self.key.read_bytes()
+            authority = self.authority.read_bytes()
         except OSError as error:
             raise ConfigError(
                 f"cannot read {error.filename}: {error.strerror}"
             ) from error
+        own = _certificate(self.certificate, certificate)
+        _certificate(self.authority, authority)
+        if own.public_key() != _key(self.key, key).public_key():
+            raise ConfigError(f"{self.key} is not the key of {self.certificate}")
+        return certificate, key, authority
+
+
+def _certificate(file: Path, pem: bytes) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(pem)
+    except ValueError:
+        raise ConfigError(f"{file} is not a certificate in PEM") from None
+
+
+def _key(file: Path, pem: bytes) -> PrivateKeyTypes:
+    try:
+        return load_pem_private_key(pem, None)
+    except TypeError:
+        raise ConfigError(f"{file} is encrypted; a key here has no password") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise ConfigError(f"{file} is not a private key in PEM") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,7 +205,9 @@ PARTS: dict[str, dict[str, set[str]]] = {
         },
         "clock": {"group"},
         "meter": set(),
-        "queue": {"clock", "group", "meter", "wire"},
+        "senders": set(),
+        "takers": {"senders"},
+        "queue": {"clock", "group", "meter", "senders", "takers", "wire"},
         "watch": set(),
     },
 }

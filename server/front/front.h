@@ -215,6 +215,7 @@ enum front_command_kind {
     FRONT_FINISH,           /* number: status; fields: trailers, or NULL for OK alone */
     FRONT_REPLY,            /* message; then FINISH with OK */
     FRONT_WANT,
+    FRONT_STOP_STREAMS, /* of hot methods */
     FRONT_DRAIN,
     FRONT_STOP /* number: ms */
 };
@@ -245,6 +246,7 @@ struct front_method {
     int kind;
 };
 
+/* A process with a front ignores SIGPIPE, as Python does: sockets end while they are written. */
 struct front *front_new(const struct front_bounds *bounds, const struct front_method *methods,
                         size_t methods_count); /* NULL: no memory, or no descriptors */
 void front_free(struct front *front);          /* stopped, or never started */

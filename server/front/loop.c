@@ -214,6 +214,10 @@ void loop_command(struct front *front, struct command *command) {
     case FRONT_CLOSE_CONNECTION:
         follow_connection(front, command);
         break;
+    case FRONT_STOP_STREAMS:
+        if (front->hot != NULL) front->hot->stop(front->hot);
+        mailbox_use_command(&front->mailbox, command);
+        break;
     case FRONT_DRAIN:
         drain_all(front);
         mailbox_use_command(&front->mailbox, command);
@@ -267,7 +271,9 @@ static void look_at_time(struct front *front) {
     while (due.next != &due) {
         struct timer *timer = due.next;
         timers_clear(&front->wheel, timer);
-        if (timer->kind == TIMER_CALL)
+        if (timer->kind == TIMER_HOT)
+            front->hot->turn(front->hot);
+        else if (timer->kind == TIMER_CALL)
             calls_tick((struct call *)((char *)timer - offsetof(struct call, timer)));
         else
             connection_tick(

@@ -24,7 +24,7 @@ struct owner *owners_get(struct front *front, uint64_t id) {
     return owner;
 }
 
-/* An owner lives as long as it has a connection. */
+/* An owner lives as long as it has a connection, or bytes that outlive their call. */
 static void owners_forget(struct front *front, struct owner *owner) {
     front_assert(owner->bytes == 0 && owner->calls == 0);
     struct owner **at = &front->owners[owners_slot(owner->id)];
@@ -55,7 +55,7 @@ void owners_leave(struct front *front, struct connection *connection) {
         connection->owner_next->owner_prev = connection->owner_prev;
     owner->bytes -= (int64_t)connection->bytes;
     connection->owner = NULL;
-    if (--owner->connections == 0) owners_forget(front, owner);
+    if (--owner->connections == 0 && owner->kept_count == 0) owners_forget(front, owner);
 }
 
 void owners_free(struct front *front) {
@@ -81,6 +81,25 @@ void owners_take_bytes(struct connection *connection, struct call *call, size_t 
     COUNT_MANY(connection->front, bytes_held, -(int64_t)size);
 }
 
+void owners_keep_more(struct front *front, struct owner *owner, size_t size) {
+    owner->bytes += (int64_t)size;
+    owner->kept += (int64_t)size;
+    COUNT_MANY(front, bytes_held, size);
+}
+
+void owners_keep(struct front *front, struct owner *owner, size_t size) {
+    owner->kept_count++;
+    owners_keep_more(front, owner, size);
+}
+
+void owners_let_go(struct front *front, struct owner *owner, size_t size) {
+    front_assert(owner->kept >= (int64_t)size && owner->kept_count > 0);
+    owner->bytes -= (int64_t)size;
+    owner->kept -= (int64_t)size;
+    COUNT_MANY(front, bytes_held, -(int64_t)size);
+    if (--owner->kept_count == 0 && owner->connections == 0) owners_forget(front, owner);
+}
+
 int owners_ask_bytes(const struct connection *connection, size_t size) {
     const struct front *front = connection->front;
     const struct owner *owner = connection->owner;
@@ -96,7 +115,8 @@ static struct owner *owners_largest(struct front *front) {
     struct owner *largest = NULL;
     for (size_t i = 0; i < OWNER_SLOTS; i++)
         for (struct owner *owner = front->owners[i]; owner != NULL; owner = owner->next)
-            if (owner->calls > 0 && (largest == NULL || owner->bytes > largest->bytes))
+            if (owner->calls > 0 && (largest == NULL || owner->bytes - owner->kept >
+                                                            largest->bytes - largest->kept))
                 largest = owner;
     return largest;
 }
@@ -120,10 +140,11 @@ void owners_shed(struct front *front) {
     while (front->counters.bytes_held > front->bounds.process_bytes_max) {
         struct owner *owner = owners_largest(front);
         if (owner == NULL) return; /* connections alone: connections_max bounds them */
-        int64_t half = owner->bytes / 2;
+        /* What is kept for the queue is no call's to give up. */
+        int64_t half = (owner->bytes - owner->kept) / 2;
         bool any = false;
         /* Down to half of what it held, so that the table is not searched for each call. */
-        while (owner->bytes > half &&
+        while (owner->bytes - owner->kept > half &&
                front->counters.bytes_held > front->bounds.process_bytes_max) {
             struct call *call = owners_newest_call(owner);
             if (call == NULL) break;

@@ -43,6 +43,7 @@ enum {
     CONNECTION_BYTES = 48 << 10, /* and a connection: TLS and HTTP/2 state */
     OWNER_SLOTS = 4096,        /* lists of the table; it has no bound but connections_max */
     WHEEL_SLOTS = 4096,        /* of 1 ms; a later timer goes round more than once */
+    EMPTY_BYTES_MAX = 256 << 10, /* a second, of records that hold next to nothing */
     LINGER_MS = 1000,          /* for the peer to read what was sent before the end */
     GOAWAY_MS = 1000,          /* for the PING between the two GOAWAYs */
     IDLE_COMMANDS = 4096,      /* kept to be used again */
@@ -52,7 +53,7 @@ enum {
 
 /* --- timers ------------------------------------------------------------------------ */
 
-enum timer_kind { TIMER_CALL, TIMER_CONNECTION };
+enum timer_kind { TIMER_CALL, TIMER_CONNECTION, TIMER_HOT };
 
 struct timer {
     struct timer *next, *prev; /* NULL: not set */
@@ -74,6 +75,8 @@ struct owner {
     struct owner *next; /* of its list in the table */
     uint64_t id;
     int64_t connections, calls, bytes;
+    int64_t kept;             /* of the bytes: those that outlive their calls */
+    int64_t kept_count;
     struct connection *first; /* its connections */
 };
 
@@ -183,8 +186,9 @@ struct connection {
     int64_t ping_ms;          /* when ours went out; 0: none is */
     int64_t goaway_ms, close_ms;
     int64_t peer_ping_ms; /* the peer's last */
-    int64_t second;       /* of the two counts below */
+    int64_t second;       /* of the counts below */
     int64_t control_frames, resets;
+    int64_t raw_bytes, data_bytes; /* read from the socket, and what they held */
     uint32_t ping_strikes;
 };
 
@@ -268,8 +272,10 @@ struct hot {
     void (*revoked)(struct hot *hot, struct call *call);
     /* After everything of a turn has been read: the time to submit. */
     void (*turn)(struct hot *hot);
-    /* `fd` is readable; watched if not negative. */
+    /* `fd` is readable. */
     void (*ready)(struct hot *hot);
+    /* The server stops: streams read no more, and what was read is answered. */
+    void (*stop)(struct hot *hot);
     int fd;
 };
 
@@ -359,6 +365,7 @@ enum tls_result { TLS_DONE, TLS_AGAIN, TLS_CLOSED, TLS_BROKEN };
 enum tls_result tls_accept(SSL *ssl);
 enum tls_result tls_read(SSL *ssl, void *data, size_t size, size_t *count);
 enum tls_result tls_write(SSL *ssl, const void *data, size_t size, size_t *count);
+uint64_t tls_raw_bytes(SSL *ssl);
 void tls_close(SSL *ssl, bool clean);
 struct block *tls_certificate(SSL *ssl, int64_t *not_after);
 
@@ -378,6 +385,10 @@ void owners_free(struct front *front);
 /* Counts bytes for a connection and a call (or NULL), its owner and the process. */
 void owners_add_bytes(struct connection *connection, struct call *call, size_t size);
 void owners_take_bytes(struct connection *connection, struct call *call, size_t size);
+/* The same for bytes that outlive their call: they are the owner's alone. */
+void owners_keep(struct front *front, struct owner *owner, size_t size);
+void owners_keep_more(struct front *front, struct owner *owner, size_t size);
+void owners_let_go(struct front *front, struct owner *owner, size_t size);
 /* Which bound would be passed by `size` more: a reason, or NONE. */
 int owners_ask_bytes(const struct connection *connection, size_t size);
 /* Gives up the newest calls of who holds most until the process is within its bound. */
@@ -404,11 +415,12 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t size); /* NULL: no memory 
 bool http2_init(struct front *front);
 void http2_free(struct front *front);
 bool http2_open(struct connection *connection);
-bool http2_receive(struct connection *connection, const uint8_t *data, size_t size);
+void http2_receive(struct connection *connection, const uint8_t *data, size_t size);
 bool http2_fill(struct connection *connection); /* frames into out; false: it failed */
 /* Gives bytes of windows back to the peer: of the connection, of a stream. */
 void http2_consume_connection(struct connection *connection, size_t size);
 void http2_consume(struct call *call, size_t size);
+void http2_count_records(struct connection *connection, uint64_t raw, size_t data);
 void http2_widen(struct call *call, size_t window);
 
 /* request.c */

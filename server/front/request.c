@@ -175,7 +175,7 @@ void request_headers_whole(struct call *call) {
     call->allowed = call->method >= 0 && connection->rights[call->method];
     struct hot *hot = call->allowed ? front->methods[call->method].hot : NULL;
     if (hot != NULL && hot->headers(hot, call)) {
-        front_assert(call->hot != NULL);
+        front_assert(call->hot != NULL || call->ending);
         call->given = true;
     } else if (!call->allowed) {
         call->dropping = true;

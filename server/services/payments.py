@@ -1,16 +1,12 @@
-"""PaymentService: the hot calls as bytes, and what became of a payment."""
+"""PaymentService: what became of a payment. The hot calls are `server/front/hot.c`."""
 
 from collections.abc import AsyncIterator
 
 from server import arguments, convert
 from server.node import Node
 from server.page_tokens import make_token, read_token
-from server.services.payment_stream import PaymentStream
 from server.status import ArgumentError, NotFoundError
-from server.transport import Call
-from switch._core import Request
 from switch.codes import Role
-from switch.errors import WireError
 from switch.ids import ID_SIZE
 from switch.ledger import statements
 from switch.payment_states import FINAL, PaymentState, Standing
@@ -18,45 +14,16 @@ from switch.register.identity import ForbiddenError, Identity
 from switch.register.register import PURPOSE_WALLET
 from switch.v1 import payments_pb2 as pb
 
-RAW = frozenset({"CreatePayment", "CreatePayments", "CreateBasket", "StreamPayments"})
-"""Methods that take and give bytes."""
-
 _NOBODY = 2**32 - 1
 """A participant index that is never given."""
 
 
 class PaymentService:
-    """Pays bills and tells what became of them."""
+    """Tells what became of payments."""
 
     def __init__(self, node: Node) -> None:
         """Serves from `node`."""
         self._node = node
-
-    async def CreatePayment(self, body: bytes, caller: Identity) -> bytes:
-        """Pay one bill."""
-        request = _one(body, caller, "payment")
-        if request.payments_count != 1 or request.baskets_count:
-            raise WireError("this call takes one payment and no basket", "payment")
-        return await self._node.pay(request)
-
-    async def CreateBasket(self, body: bytes, caller: Identity) -> bytes:
-        """Pay the bills of one basket, all or none."""
-        request = _one(body, caller, "basket")
-        if request.baskets_count != 1 or request.payments_count:
-            text = "this call takes one basket and no payment beside it"
-            raise WireError(text, "basket")
-        return await self._node.pay(request)
-
-    async def CreatePayments(self, body: bytes, caller: Identity) -> bytes:
-        """Pay bills and baskets, each on its own."""
-        request = Request.payments(body, caller.index, caller.bound_centre)
-        reply = await self._node.commit(request)
-        assert isinstance(reply, bytes)
-        return reply
-
-    async def StreamPayments(self, call: Call, caller: Identity) -> None:
-        """Pay without waiting between messages."""
-        await PaymentStream(self._node, call, caller).run()
 
     async def GetPayment(
         self, request: pb.GetPaymentRequest, caller: Identity
@@ -124,14 +91,6 @@ class PaymentService:
             next_page_token=make_token(request, caller, following),
             as_of_sequence=as_of,
         )
-
-
-def _one(body: bytes, caller: Identity, field: str) -> Request:
-    """The request of a call that takes one payment or one basket, in `field`."""
-    try:
-        return Request.payments(body, caller.index, caller.bound_centre)
-    except WireError as error:
-        raise WireError(str(error), field if error.field else "") from error
 
 
 def find_payment(

@@ -67,6 +67,8 @@ STILL_MOVES: Final = (
 """What keeps an account from being closed, beside holds and a balance."""
 ACCOUNT_KINDS: Final = frozenset(int(kind) for kind in AccountKind)
 ROLES: Final = frozenset(int(role) for role in Role)
+NOT_YET: Final = 2**64 - 1
+"""The sequence of a row that has not come."""
 PARTICIPANTS_MIN: Final = 1024
 """Participants for whom there is room at once."""
 
@@ -251,6 +253,15 @@ class Register:
             self._add("services", row, f"rules {version} come after rules {before}")
         self.rules.append((int(row["sequence"]), version))
         self.sequences[int(Record.RULES), 1] = int(row["sequence"])
+
+    def rules_since(self, version: int) -> int:
+        """The row from which on rules of this version, or of a newer one, run. A ledger
+        whose rules nobody has written down was never served: all of it is judged by
+        the newest.
+        """
+        if not self.rules:
+            return 0
+        return next((at for at, one in self.rules if one >= version), NOT_YET)
 
     def _participant(self, row: np.void, tail: bytes) -> None:
         record = np.frombuffer(tail, dtype=PARTICIPANT_RECORD, count=1)[0]

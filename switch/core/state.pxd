@@ -547,6 +547,7 @@ cdef struct IndexState:       # the index writer's alone
     int taken                 # its rows are taken, it is not yet written
     int moved_on              # the last transaction had something to do
     int paced                 # the rest is between units, and a step that is due goes on
+    int hurries               # the step under way came soon behind the one before it
     uint64_t step_began       # monotonic ns at which the last step's rows were taken
     Run* step_runs[MAPS_COUNT]  # its own runs, as far as they are made
     uint8_t* block            # pages of the run being written that are not yet stored

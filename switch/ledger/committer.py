@@ -75,7 +75,8 @@ class Committer:
     ) -> None:
         """Nothing runs before `start`. `on_death` is called in the committer's thread.
 
-        `queue_bytes_max` bounds the sum of `Request.size`.
+        `queue_bytes_max` bounds the sum of `Request.size`. Of both a sender has at
+        most half of what others leave (`core/engine/senders.pxi`).
         """
         self._ledger = ledger
         self._clock = clock
@@ -127,6 +128,10 @@ class Committer:
         What still waits then gets DeadError. True if nothing was left. Idempotent.
         """
         return self._queue.stop(drain_s)
+
+    def capsule(self) -> object:
+        """The queue for another extension (`core/queue_api.h`)."""
+        return self._queue.capsule()
 
     @property
     def alive(self) -> bool:
@@ -234,8 +239,8 @@ class Committer:
     def submit(self, request: Request, tag: int) -> None:
         """Queue `request`; its answer comes under `tag` when it is durable.
 
-        Never blocks on the disk. Raises OverloadError if the queue is full, DeadError
-        after stop or death.
+        Never blocks on the disk. Raises OverloadError if the queue is full, or too much
+        of the same sender waits; DeadError after stop or death.
         """
         self._queue.submit(request, tag)
 

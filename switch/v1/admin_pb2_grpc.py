@@ -227,7 +227,8 @@ class AdminServiceServicer:
     def Approve(self, request, context):
         """Approves a proposal of somebody else and does it, in one commit, once. If what was
         approved was refused (a frozen wallet, no funds), sent again with the same id it is
-        tried again: what is done has its answer, what is not is done now.
+        tried again: what is done has its answer, what is not is done now. What was proposed
+        before the newest word of the payment's biller is NOT_APPROVED in `done`, for ever.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

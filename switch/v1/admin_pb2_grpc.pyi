@@ -60,7 +60,8 @@ class AdminServiceStub:
     Approve: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ApproveRequest, _admin_pb2.ApproveResponse]
     """Approves a proposal of somebody else and does it, in one commit, once. If what was
     approved was refused (a frozen wallet, no funds), sent again with the same id it is
-    tried again: what is done has its answer, what is not is done now.
+    tried again: what is done has its answer, what is not is done now. What was proposed
+    before the newest word of the payment's biller is NOT_APPROVED in `done`, for ever.
     """
     FundSuspense: _grpc.UnaryUnaryMultiCallable[_admin_pb2.FundSuspenseRequest, _admin_pb2.FundSuspenseResponse]
     """Puts money that reached the bank aside in suspense, which advances are lent from."""
@@ -137,7 +138,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     Approve: _aio.UnaryUnaryMultiCallable[_admin_pb2.ApproveRequest, _admin_pb2.ApproveResponse]  # type: ignore[assignment]
     """Approves a proposal of somebody else and does it, in one commit, once. If what was
     approved was refused (a frozen wallet, no funds), sent again with the same id it is
-    tried again: what is done has its answer, what is not is done now.
+    tried again: what is done has its answer, what is not is done now. What was proposed
+    before the newest word of the payment's biller is NOT_APPROVED in `done`, for ever.
     """
     FundSuspense: _aio.UnaryUnaryMultiCallable[_admin_pb2.FundSuspenseRequest, _admin_pb2.FundSuspenseResponse]  # type: ignore[assignment]
     """Puts money that reached the bank aside in suspense, which advances are lent from."""
@@ -265,7 +267,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_admin_pb2.ApproveResponse, _abc.Awaitable[_admin_pb2.ApproveResponse]]:
         """Approves a proposal of somebody else and does it, in one commit, once. If what was
         approved was refused (a frozen wallet, no funds), sent again with the same id it is
-        tried again: what is done has its answer, what is not is done now.
+        tried again: what is done has its answer, what is not is done now. What was proposed
+        before the newest word of the payment's biller is NOT_APPROVED in `done`, for ever.
         """
 
     @_abc_1.abstractmethod

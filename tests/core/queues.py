@@ -17,7 +17,7 @@ OPTIONS: dict[str, Any] = {"map_size": 1 << 30, "reserve_size": 0}
 ids = iter(range(1, 1 << 62))
 
 
-def refused(rows: int = 1) -> Request:
+def refused(rows: int = 1, participant: int = 0) -> Request:
     """Rows that are refused (there is no account 1), each of them recorded."""
     return rows_request(
         [
@@ -25,6 +25,7 @@ def refused(rows: int = 1) -> Request:
                 Kind.FREEZE,
                 id=b"no" + next(ids).to_bytes(14, "big"),
                 debit=1,
+                participant=participant,
                 reference=b"a test",
             )
             for _ in range(rows)

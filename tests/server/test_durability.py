@@ -250,4 +250,4 @@ def test_reading_a_trace() -> None:
 """
     )
     assert trace.events == ["write", "reply", "sync", "meta", "reply", "reply"]
-    assert len(violations(trace.events)) == 2
+    assert len(violations(trace.events)) == 3

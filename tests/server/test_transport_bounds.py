@@ -546,7 +546,7 @@ def test_empty_data_is_a_flood_too(reached: Reached) -> None:
 
 
 def test_pings_beside_calls_are_no_flood(reached: Reached, peer: Peer) -> None:
-    """gRPC's clients measure with one PING after each read."""
+    """GRPC's clients measure with one PING after each read."""
     for number in range(1, 41, 2):
         peer.send(peer.call(number, ECHO), frame(PING, 0, 0, bytes(8)))
         assert peer.status(number) == 0

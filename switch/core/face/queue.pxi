@@ -28,16 +28,15 @@ cdef class Queue:
         self.q = <QueueState*>calloc(1, sizeof(QueueState))
         if self.q == NULL:
             raise MemoryError
-        # No descriptor yet, whatever fails from here on.
-        self.q.event = -1
         self.q.s = ledger.s
         self.q.committing = &ledger.committing
         self.q.is_open = &ledger.is_open
-        self.q.rows_max = rows_max
-        self.q.tail_max = tail_max
+        self.q.waiting.rows_max = rows_max
+        self.q.waiting.tail_max = tail_max
         self.q.gather_ns = <uint64_t>(gather_s * 1e9)
         clock_begin(&self.q.guard, &times[0] if clock is not None else NULL)
         check(queue_init(self.q))
+        face_make_api(self.q)
 
     def __dealloc__(self):
         # Not while the loop runs: its thread holds this object.
@@ -74,7 +73,7 @@ cdef class Queue:
                 raise face_failure(self.q, wait.group)
             return face_reply(wait.call, wait.group.outcomes, wait.group.replies)
         finally:
-            queue_release(self.q, wait.group)
+            takers_release(self.q, wait.group)
 
     # --- the clock -----------------------------------------------------------------------
 
@@ -115,16 +114,15 @@ cdef class Queue:
     # --- taking --------------------------------------------------------------------------
 
     def fileno(self):
-        cdef int rc = queue_open_event(self.q)
-        check(rc)
-        return self.q.event
+        check(takers_open_event(self.q, 0))
+        return self.q.takers[0].event
 
     def take(self):
         cdef Group* group
-        queue_clear_event(self.q)
+        takers_clear_event(self.q, 0)
         groups = []
         while True:
-            group = queue_take(self.q)
+            group = takers_take(self.q, 0)
             if group == NULL:
                 return groups
             try:
@@ -132,7 +130,7 @@ cdef class Queue:
             except BaseException:
                 # Without memory nothing is lost: what is opened goes out, this group and
                 # those behind it are taken by the next call.
-                queue_put_back(self.q, group, len(groups) > 0)
+                takers_put_back(self.q, 0, group, len(groups) > 0)
                 if not groups:
                     raise
                 return groups
@@ -165,11 +163,11 @@ cdef class Queue:
 
     @property
     def rows_waiting(self):
-        return self.q.rows_count
+        return self.q.waiting.rows_count
 
     @property
     def tail_waiting(self):
-        return self.q.tail_size
+        return self.q.waiting.tail_size
 
     def meter(self):
         cdef const Meter* meter = &self.q.meter
@@ -198,13 +196,20 @@ cdef class Queue:
         finally:
             ledger._end_commit()
 
+    def capsule(self):
+        capsule = PyCapsule_New(&self.q.api, QUEUE_API_NAME, face_drop_capsule)
+        # Who keeps the capsule keeps the queue.
+        if PyCapsule_SetContext(capsule, <void*>self) == 0:
+            Py_INCREF(self)
+        return capsule
+
     # --- from C, see _core.pxd -------------------------------------------------------------
 
     cdef int submit_payments(
         self, const uint8_t* body, size_t size, uint32_t sender, uint32_t centre, uint64_t tag
     ) noexcept nogil:
         cdef Call call
-        cdef int rc = queue_make_call(&call, body, size, sender, centre)
+        cdef int rc = queue_read_call(&call, body, size, sender, centre)
         if rc != 0:
             return rc
         call.tag = tag
@@ -214,7 +219,7 @@ cdef class Queue:
         self, const uint8_t* body, size_t size, uint32_t sender, uint32_t centre, Wait* wait
     ) noexcept nogil:
         cdef Call call
-        cdef int rc = queue_make_call(&call, body, size, sender, centre)
+        cdef int rc = queue_read_call(&call, body, size, sender, centre)
         wait.group = NULL
         return rc if rc != 0 else queue_commit_call(self.q, &call, wait)
 
@@ -222,7 +227,7 @@ cdef class Queue:
         return queue_wait_group(self.q, wait_ns)
 
     cdef void release_group(self, Group* group) noexcept nogil:
-        queue_release(self.q, group)
+        takers_release(self.q, group)
 
 
 def _run_queue(Queue queue, ended):
@@ -236,14 +241,7 @@ def _run_queue(Queue queue, ended):
 cdef bytes face_join(Group* group, const Part* part):
     """The answers of a part, one after another."""
     cdef bytes joined = PyBytes_FromStringAndSize(NULL, part.size)
-    cdef char* at = PyBytes_AS_STRING(joined)
-    cdef const Call* call
-    cdef uint32_t number = part.first + 1
-    while number != 0:
-        call = &group.calls[number - 1]
-        memcpy(at, group.replies + call.reply, call.reply_size)
-        at += call.reply_size
-        number = call.next
+    takers_copy(group, part, <uint8_t*>PyBytes_AS_STRING(joined))
     return joined
 
 
@@ -251,9 +249,9 @@ cdef int face_release(QueueState* q, Group* group) except -1:
     """Give a group back that was taken, and let go of its requests."""
     cdef uint32_t i
     for i in range(group.calls_count):
-        if group.calls[i].owner != NULL:
+        if group.calls[i].owner != NULL and group.calls[i].taker == 0:
             Py_DECREF(<object>group.calls[i].owner)
-    queue_release(q, group)
+    takers_release(q, group)
     return 0
 
 
@@ -262,7 +260,7 @@ cdef int face_drop(QueueState* q) except -1:
     cdef Group* group
     queue_abandon(q)
     while True:
-        group = queue_take(q)
+        group = takers_take(q, 0)
         if group == NULL:
             return 0
         face_release(q, group)
@@ -279,11 +277,11 @@ cdef face_open(QueueState* q, Group* group):
     """(error or None, [(tag, rows, answer or the error), ...])"""
     cdef uint32_t i
     cdef Part* part
-    queue_join(group)
+    takers_join(q, 0, group)
     error = face_failure(q, group) if group.rc else None
     answers = []
-    for i in range(group.parts_count):
-        part = &group.parts[i]
+    for i in range(q.takers[0].parts_count):
+        part = &q.takers[0].parts[i]
         if error is not None:
             answer = error
         else:
@@ -292,7 +290,7 @@ cdef face_open(QueueState* q, Group* group):
             except MemoryError:
                 # A large answer costs its own caller the answer, nobody else theirs.
                 answer = UnknownOutcomeError("no memory for the answer; send it again")
-        answers.append((part.tag, part.rows_count, answer))
+        answers.append((part.tag, part.rows, answer))
     return error, answers
 
 
@@ -321,7 +319,9 @@ cdef face_unknown():
 cdef face_refusal(QueueState* q, int rc):
     """Why a request was not taken."""
     if rc == RC_FULL:
-        return OverloadError(f"{q.rows_count} entries wait to be committed; try again later")
+        return OverloadError(
+            f"{q.waiting.rows_count} entries wait to be committed; try again later"
+        )
     if q.died:
         return DeadError(q.died, face_death(q))
     return DeadError(ESHUTDOWN, "the switch is stopping")
@@ -334,3 +334,112 @@ cdef str face_death(QueueState* q):
     if q.died == RC_CLOSED:
         return "the ledger is closed"
     return f"the ledger is dead: {error_text(q.died)}"
+
+
+# --- core/queue_api.h ---------------------------------------------------------------------
+
+cdef int face_make_api(QueueState* q) except -1:
+    q.api.version = QUEUE_API_VERSION
+    q.api.queue = q
+    q.api.count = face_count
+    q.api.open = face_open_taker
+    q.api.fileno = face_taker_fileno
+    q.api.submit = face_submit
+    q.api.clear = face_clear
+    q.api.take = face_take
+    q.api.copy = face_copy
+    q.api.release = face_give_back
+    q.api.rows_waiting = face_rows_waiting
+    q.api.died = face_died
+    if (QUEUE_FULL, QUEUE_STOPPED, QUEUE_FRAMING) != (RC_FULL, RC_STOPPED, RC_FRAMING):
+        raise ImportError("compiled with other return codes")
+    return 0
+
+
+cdef void face_drop_capsule(object capsule) noexcept:
+    Py_DECREF(<object>PyCapsule_GetContext(capsule))
+
+
+cdef int face_count(const uint8_t* body, size_t size, Counts* counts) noexcept nogil:
+    cdef uint32_t[2] parts
+    cdef int rc = wire_read_request(body, size, NULL, 0, 0, &counts.rows, GROUP_MAX, parts)
+    counts.payments = parts[0]
+    counts.baskets = parts[1]
+    if rc == 0 and counts.rows == 0:
+        return QUEUE_NONE
+    return rc if rc == 0 else QUEUE_MANY if rc == -2 else QUEUE_FRAMING
+
+
+cdef int face_open_taker(void* queue, void (*let_go)(void*) noexcept nogil) noexcept nogil:
+    cdef int number
+    cdef int rc = takers_begin(<QueueState*>queue, let_go, &number)
+    return number if rc == 0 else -rc
+
+
+cdef int face_taker_fileno(void* queue, int taker) noexcept nogil:
+    cdef int rc = takers_open_event(<QueueState*>queue, taker)
+    return (<QueueState*>queue).takers[taker].event if rc == 0 else -rc
+
+
+cdef int face_submit(void* queue, int taker, const Submitted* request) noexcept nogil:
+    cdef Call call
+    queue_make_call(
+        &call, request.body, request.size, request.rows, request.sender, request.centre
+    )
+    call.tag = request.tag
+    call.owner = request.owner
+    call.taker = <uint8_t>taker
+    return queue_submit(<QueueState*>queue, &call)
+
+
+cdef void face_clear(void* queue, int taker) noexcept nogil:
+    takers_clear_event(<QueueState*>queue, taker)
+
+
+cdef int face_take(void* queue, int taker, Taken* taken) noexcept nogil:
+    cdef QueueState* q = <QueueState*>queue
+    cdef Group* group = takers_take(q, taker)
+    if group == NULL:
+        return 0
+    takers_join(q, taker, group)
+    taken.group = group
+    taken.rc = group.rc
+    taken.ahead_ns = group.ahead_ns
+    taken.parts_count = q.takers[taker].parts_count
+    taken.parts = q.takers[taker].parts
+    return 1
+
+
+cdef void face_copy(const Taken* taken, const Part* part, uint8_t* to) noexcept nogil:
+    takers_copy(<const Group*>taken.group, part, to)
+
+
+cdef void face_give_back(void* queue, int taker, Taken* taken) noexcept nogil:
+    cdef QueueState* q = <QueueState*>queue
+    cdef Group* group = <Group*>taken.group
+    cdef const Call* call
+    cdef uint32_t i
+    for i in range(group.calls_count):
+        call = &group.calls[i]
+        if call.taker == taker and call.owner != NULL:
+            q.takers[taker].let_go(call.owner)
+    taken.group = NULL
+    taken.parts = NULL
+    takers_release(q, group)
+
+
+cdef uint64_t face_rows_waiting(void* queue) noexcept nogil:
+    return (<QueueState*>queue).waiting.rows_count
+
+
+cdef int face_died(void* queue, char* text, size_t size) noexcept nogil:
+    cdef QueueState* q = <QueueState*>queue
+    cdef const char* why
+    if q.died == 0:
+        return 0
+    if q.died == RC_CLOSED:
+        snprintf(text, size, b"the ledger is closed")
+    else:
+        why = mdb_strerror(q.died) if q.died < 0 else strerror(q.died)
+        snprintf(text, size, b"the ledger is dead: %s", why)
+    return q.died

@@ -187,7 +187,8 @@ cdef int machine_compare(State* s, const Draft* draft, const Row* row, int* fiel
         field[0] = FIELD_BASKET
     elif payment and (
         draft.tail_size != tailed.note_size
-        or memcmp(draft.tail, tailed.note, tailed.note_size) != 0
+        # Without a note there is nowhere to look.
+        or (draft.tail_size > 0 and memcmp(draft.tail, tailed.note, draft.tail_size) != 0)
     ):
         # Tails of other kinds are compared by their hash, the reference.
         field[0] = FIELD_NOTE

@@ -1,0 +1,136 @@
+/* A stream of payments: messages in as they come, one reply for each group.
+
+   Between the two stand the rows that are not answered yet, or whose answers have not left:
+   beyond two groups of them nothing is read, so that HTTP/2's windows hold the client back.
+   Messages that arrive in one turn are one request, as far as a group reaches. Whatever
+   ends the reading, what was read is answered first. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "hot_parts.h"
+
+void hot_stream_begin(struct hot_call *stream) {
+    struct hot_payments *hot = stream->hot;
+    stream->next = hot->streams;
+    if (hot->streams != NULL) hot->streams->prev = stream;
+    hot->streams = stream;
+}
+
+void hot_stream_over(struct hot_call *stream) {
+    if (stream->next != NULL) stream->next->prev = stream->prev;
+    if (stream->prev != NULL)
+        stream->prev->next = stream->next;
+    else
+        stream->hot->streams = stream->next;
+    stream->joining = NULL;
+}
+
+/* Whether there is room for what a message may bring: one group, and the next. */
+static bool may_read(const struct hot_call *stream) {
+    uint64_t rows = stream->rows_waiting + stream->rows_unsent;
+    return !stream->ended && stream->room_ms == 0 &&
+           rows <= (uint64_t)stream->hot->results.rows_max;
+}
+
+/* Goes on reading with the next turn. */
+void hot_stream_resume(struct hot_call *stream) {
+    struct hot_payments *hot = stream->hot;
+    if (stream->call == NULL || stream->resumed || stream->call->wanted || !may_read(stream))
+        return;
+    stream->resumed = true;
+    stream->refs++;
+    stream->next_resumed = hot->resumed;
+    hot->resumed = stream;
+    connection_touch(stream->call->connection);
+}
+
+/* --- in -------------------------------------------------------------------------------------- */
+
+/* Joins a message to what this turn has brought before; false: it is one of its own. */
+static bool join(struct hot_call *stream, const struct block *body, uint32_t rows) {
+    struct hot_request *request = stream->joining;
+    if (request == NULL || request->rows + rows > (uint32_t)stream->hot->results.rows_max ||
+        request->body->size + body->size > HOT_REQUEST_MAX)
+        return false;
+    size_t before = request->body->capacity;
+    if (!block_add(&request->body, body->data, body->size)) return false;
+    request->rows += rows;
+    size_t more = request->body->capacity - before;
+    request->kept += more;
+    owners_keep_more(stream->hot->front, request->owner, more);
+    return true;
+}
+
+void hot_stream_message(struct hot_call *stream, struct block *body) {
+    struct call *call = stream->call;
+    const struct queue_api *queue =
+        atomic_load_explicit(&stream->hot->queue, memory_order_acquire);
+    struct queue_counts counts;
+    int rc = stream->ended ? QUEUE_STOPPED : queue->count(body->data, body->size, &counts);
+    if (rc != QUEUE_OK) {
+        block_free(body);
+        if (!stream->ended) hot_stream_end(stream, hot_status_of(rc));
+        return;
+    }
+    stream->rows_waiting += counts.rows;
+    if (join(stream, body, counts.rows)) {
+        block_free(body);
+    } else if ((stream->joining = hot_keep(stream, body, counts.rows)) == NULL) {
+        return;
+    }
+    if (may_read(stream)) request_want(call);
+}
+
+void hot_stream_end(struct hot_call *stream, int status) {
+    if (stream->ended) return;
+    stream->ended = true;
+    stream->status = status;
+    hot_stream_look(stream);
+}
+
+/* All is read and answered: the end, whose status says nothing of what was told before. */
+void hot_stream_look(struct hot_call *stream) {
+    if (stream->call == NULL || !stream->ended || stream->rows_waiting > 0) return;
+    if (stream->status < 0) {
+        hot_finish_ok(stream);
+        return;
+    }
+    const struct queue_api *queue =
+        atomic_load_explicit(&stream->hot->queue, memory_order_acquire);
+    hot_finish(stream, stream->status, (int64_t)queue->rows_waiting(queue->queue), false);
+}
+
+/* The queue is full: whether the stream may wait for room any longer. It does not read then. */
+bool hot_stream_wait(struct hot_call *stream) {
+    struct hot_payments *hot = stream->hot;
+    int64_t now_ms = hot->front->now_ms;
+    if (stream->room_ms == 0) stream->room_ms = now_ms + hot->results.room_wait_ms;
+    stream->pass = hot->pass;
+    return now_ms < stream->room_ms;
+}
+
+/* --- out ------------------------------------------------------------------------------------- */
+
+void hot_stream_answer(struct hot_call *stream, const struct queue_taken *taken,
+                       const struct queue_part *part) {
+    front_assert(stream->rows_waiting >= part->rows);
+    struct hot_reply *reply = NULL;
+    if (taken->rc == QUEUE_OK) reply = hot_make_reply(stream, taken, part);
+    if (reply == NULL) {
+        /* What else was read and not told may be done. */
+        bool committed = taken->rc == QUEUE_OK || stream->rows_waiting > part->rows;
+        int status = taken->rc == QUEUE_OK ? HOT_STATUS_MEMORY : hot_status_of(taken->rc);
+        hot_finish(stream, status, taken->ahead_ns / 1000000000, committed);
+        return;
+    }
+    stream->rows_waiting -= part->rows;
+    stream->rows_unsent += part->rows;
+    reply_send(stream->call, &reply->message);
+    hot_stream_look(stream);
+}
+
+void hot_stream_sent(struct hot_call *stream, uint32_t rows) {
+    stream->rows_unsent -= rows;
+    hot_stream_resume(stream);
+}
