@@ -165,7 +165,7 @@ class Door:
     # --- admission ---------------------------------------------------------------
 
     def _admit(self, peer: Peer) -> None:
-        peer.caller = peer.error = None
+        peer.caller, peer.error = None, None
         if self._register is not None:
             try:
                 known = identify(peer.names, self._register, self._domain)

@@ -297,7 +297,7 @@ struct front {
     struct method *methods;
     size_t methods_count;
     int32_t method_slots[METHOD_SLOTS];
-    struct block *details[FRONT_REASONS_END][2]; /* by whether the call was given */
+    struct block *details[FRONT_REASONS_END][2]; /* by whether it may be done */
     struct mailbox mailbox;
     struct handover handover;
 

@@ -54,6 +54,7 @@ class Front:
         rights: bytes,
     ) -> None:
         self.admitted += 1
+        self.told.set()
         self.owners[connection] = owner
         assert bool(role) == bool(sender) or not sender
         self.rights[connection] = {
@@ -179,8 +180,8 @@ async def test_a_change_asks_for_all_once(
         register.become(
             spec("centre-a", Role.CENTRE), spec("centre-b", Role.CENTRE, active=False)
         )
-    while case.front.admitted == admitted:
-        await asyncio.sleep(0)
+    case.front.told.clear()
+    await asyncio.wait_for(case.front.told.wait(), BOUND_S)
     for _ in range(10):
         await asyncio.sleep(0)
     assert case.front.admitted == admitted + 2
@@ -252,6 +253,7 @@ async def test_a_certificate_that_is_over_is_closed_once(
     der = certificate(authority, Role.CENTRE, "centre-a")
     case.door.connect(1, "127.0.0.1:5", der, NEVER)
     case.door.connect(2, "[::1]:5", der, 1)
+    case.front.told.clear()
     await asyncio.wait_for(case.front.told.wait(), BOUND_S)
     await asyncio.sleep(0.02)
     assert case.front.closed == [2]
