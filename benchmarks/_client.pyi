@@ -114,3 +114,14 @@ def update_keys(
 
     Raises CheckError if it does not come about.
     """
+
+class Silent:
+    """A connection that shakes hands, without the GIL, and then says nothing.
+
+    Raises CheckError if it does not come about.
+    """
+
+    def __new__(cls, address: str, credentials: Credentials) -> Self: ...
+    @property
+    def is_ended(self) -> bool:
+        """Whether the other side has closed it."""

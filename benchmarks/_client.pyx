@@ -76,6 +76,11 @@ cdef extern from "client/client.h" nogil:
     int flood_keys(
         SSL_CTX* tls, const char* host, int port, uint64_t until_ns, uint64_t* sent,
         bool* is_ended, Failure* failure)
+    ctypedef struct Connection:
+        pass
+    Connection* crowd_dial(SSL_CTX* tls, const char* host, int port, Failure* failure)
+    bool crowd_is_ended(Connection* connection, Failure* failure)
+    void crowd_close(Connection* connection)
 
 TIME, EMPTY, DONE = range(3)
 PAYMENTS, PAYMENT_STATE, NOTHING = range(3)
@@ -360,3 +365,32 @@ def update_keys(address, credentials, uint64_t until_ns):
     if rc != 0:
         raise CheckError(text_of(&failure))
     return sent, is_ended != 0
+
+
+cdef class Silent:
+    """A connection that shakes hands, without the GIL, and then says nothing."""
+
+    cdef Connection* connection
+
+    def __cinit__(self, address, credentials):
+        cdef Failure failure
+        host, _, port = address.rpartition(":")
+        cdef bytes host_bytes = host.encode()
+        cdef const char* host_text = host_bytes
+        cdef int port_number = int(port)
+        cdef SSL_CTX* tls = context(credentials, False, &failure)
+        with nogil:
+            self.connection = crowd_dial(tls, host_text, port_number, &failure)
+            SSL_CTX_free(tls)
+        if self.connection == NULL:
+            raise CheckError(text_of(&failure))
+
+    def __dealloc__(self):
+        if self.connection != NULL:
+            crowd_close(self.connection)
+
+    @property
+    def is_ended(self):
+        """Whether the other side has closed it."""
+        cdef Failure failure
+        return crowd_is_ended(self.connection, &failure) != 0

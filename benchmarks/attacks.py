@@ -12,8 +12,10 @@ import json
 import os
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +57,7 @@ CONNECTIONS_MAX = 10_000
 STREAMS, UNFINISHED = 100, 400
 UNFINISHED_BYTES = 4 << 20
 IDLE, HALF_OPEN, STORM = 500, 1_000, 3_561
+DIALLERS = 32
 FEEDS, WATCHES, A_CONNECTION = 2_000, 20_000, 500
 METADATA_BYTES = 15_000
 BOMB = 4_000
@@ -328,21 +331,30 @@ def idle(attack: Attack) -> None:
 
 def storm(attack: Attack) -> None:
     """All centres shake hands at once, as after a restart."""
-    sockets: list[socket.socket] = []
-    for number in range(STORM):
+    began_s = time.monotonic()
+    lock = threading.Lock()
+    silent: list[_client.Silent] = []
+
+    def dial_one(number: int) -> None:
         if not attack.goes_on:
-            break
-        credentials = attack.credentials(number)
-        if not credentials.certificate.exists():
-            continue
+            return
         try:
-            tls = context_of(credentials)
-            one = tls.wrap_socket(dial(attack.address), server_hostname="127.0.0.1")
-            sockets.append(one)
-            attack.connections += 1
-        except OSError:
-            attack.refused += 1
-    hold_open(attack, sockets)
+            one = _client.Silent(attack.address, attack.credentials(number))
+        except CheckError:
+            with lock:
+                attack.refused += 1
+            return
+        with lock:
+            silent.append(one)
+
+    with ThreadPoolExecutor(DIALLERS) as pool:
+        list(pool.map(dial_one, range(STORM)))
+    attack.connections = attack.sent = len(silent)
+    while attack.goes_on:
+        time.sleep(0.1)
+    for one in silent:
+        if one.is_ended:
+            attack.note_end(began_s)
 
 
 def many_streams(

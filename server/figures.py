@@ -239,7 +239,7 @@ def exception_figures(node: Node, now_ns: int) -> list[Family]:
 
     May take long: the first look reads the journal.
     """
-    items, _ = node.exceptions.find(Wanted(), now_ns)
+    items, _, _ = node.exceptions.find(Wanted(), now_ns)
     ages_ns = now_ns - items["since"].astype(np.int64)
     counts = gauge("exceptions", "Exceptions that many seconds old, or older, by kind.")
     for kind in ExceptionKind:
@@ -267,7 +267,7 @@ def budget_figures(node: Node) -> list[Family]:
         ("queue_rows", committer.rows_waiting, config.queue_rows_max),
         ("queue_bytes", committer.bytes_waiting, config.queue_bytes_max),
         ("reads", node.reads_count, READS_WAITING_MAX),
-        ("watches", node.dispatch.watches_count, config.watches_max),
+        ("watches", node.dispatch.watches.count, config.watches_max),
     ):
         used.add(value, budget=name)
         most.add(bound, budget=name)

@@ -101,8 +101,9 @@ def test_a_file_with_another_hash_is_refused(tmp_path: Path) -> None:
     python.chmod(0o700)
     lock = tmp_path / "lock"
     made = {}
-    for digest in (wrong, right):
-        lock.write_text(f"nothing==1 \\\n    --hash=sha256:{digest}\n")
+    for digest in (wrong, right, none := "none"):
+        hashes = "" if digest is none else f" \\\n    --hash=sha256:{digest}"
+        lock.write_text(f"nothing==1{hashes}\n")
         made[digest] = subprocess.run(
             ["bash", "tools/make_venv.sh", str(tmp_path / "venv"), str(lock)],
             cwd=ROOT,
@@ -120,6 +121,9 @@ def test_a_file_with_another_hash_is_refused(tmp_path: Path) -> None:
     assert made[wrong].returncode != 0
     assert "DO NOT MATCH THE HASHES" in made[wrong].stderr
     assert not (tmp_path / wrong).exists()
+    # Nor is anything installed that has no hash at all.
+    assert made[none].returncode != 0
+    assert "Hashes are required" in made[none].stderr
     assert made[right].returncode == 0, made[right].stderr
     assert (tmp_path / right / "nothing.py").exists()
 

@@ -196,4 +196,9 @@ int flood_keys(
     SSL_CTX* tls, const char* host, int port, uint64_t until_ns, uint64_t* sent,
     bool* is_ended, Failure* failure);
 
+/* A connection of many that shakes hands and then says nothing; NULL if it cannot. */
+Connection* crowd_dial(SSL_CTX* tls, const char* host, int port, Failure* failure);
+bool crowd_is_ended(Connection* self, Failure* failure);
+void crowd_close(Connection* self);
+
 #endif

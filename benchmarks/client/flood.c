@@ -1,9 +1,9 @@
-/* New TLS keys without an end: what no library of Python's offers. See client.h. */
+/* Attacks that Python's library does not offer, or not fast enough. See client.h. */
 
 #include "client.h"
 
 #include <openssl/err.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -55,4 +55,24 @@ int flood_keys(
     close(epoll);
     connection_close(&self);
     return 0;
+}
+
+Connection* crowd_dial(SSL_CTX* tls, const char* host, int port, Failure* failure) {
+    Connection* self = calloc(1, sizeof *self);
+    if (self == NULL) abort();
+    self->handler = &HANDLER;
+    if (connection_dial(self, tls, host, port, failure) == 0) return self;
+    crowd_close(self);
+    return NULL;
+}
+
+bool crowd_is_ended(Connection* self, Failure* failure) {
+    /* The one of a thread that has ended is gone. */
+    self->failure = failure;
+    return connection_read(self) != 0;
+}
+
+void crowd_close(Connection* self) {
+    connection_close(self);
+    free(self);
 }

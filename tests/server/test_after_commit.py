@@ -28,7 +28,7 @@ from switch.ledger.committer import Reply
 from switch.v1 import admin_pb2, billers_pb2, counter_pb2
 from switch.v1 import payments_pb2 as pb
 from tests.server.harness import RUPEE, network, payment
-from tests.server.inside import FailedError, FakeCall, Inside, inside
+from tests.server.inside import FailedError, Inside, inside
 
 TREASURY = "treasury/treasury"
 CENTRE = "centre/centre-a"
@@ -220,89 +220,6 @@ async def test_a_load_that_nobody_waits_for_is_ended_before_the_next(
         reply = admin_pb2.LoadNetworkResponse.FromString(await second)
         assert most == 1
         assert (reply.added_count, reply.replaced_count) == (0, 0)
-
-
-class SlowContext(FakeCall):
-    """Its first message is written when the test says so."""
-
-    def __init__(self, name: str, messages: list[bytes]) -> None:
-        super().__init__(name, messages)
-        self.gate = asyncio.Event()
-
-    async def read(self) -> Any:
-        # What was read before is decided and answered.
-        await asyncio.sleep(0.05)
-        return await super().read()
-
-    async def write(self, body: bytes) -> None:
-        await self.gate.wait()
-        await super().write(body)
-
-
-def refusing(
-    monkeypatch: pytest.MonkeyPatch, one: Inside, wrong: int, then: Callable[[], None]
-) -> None:
-    """The `wrong`th request from here on is refused for want of space."""
-    submit, receivers = one.committer.submit, one.committer._receivers
-    calls: list[Request] = []
-
-    def refuse(tag: int) -> None:
-        receivers[tag](1, SpaceError("no room"))
-        then()
-
-    def submitting(request: Request, tag: int) -> None:
-        calls.append(request)
-        if len(calls) == wrong:
-            one.node.loop.call_soon(refuse, tag)
-        else:
-            submit(request, tag)
-
-    monkeypatch.setattr(one.committer, "submit", submitting)
-
-
-def messages(count: int) -> list[bytes]:
-    return [
-        pb.StreamPaymentsRequest(payments=[payment("ANY")]).SerializeToString()
-        for _ in range(count)
-    ]
-
-
-async def test_a_stream_tells_what_was_decided_before_it_broke(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two groups wait to be written when the third is refused."""
-    async with inside(tmp_path) as one:
-        context = SlowContext(CENTRE, messages(3))
-        refusing(monkeypatch, one, 3, context.gate.set)
-        with pytest.raises(FailedError) as caught:
-            await one.stream("StreamPayments", context)
-        told = [pb.StreamPaymentsResponse.FromString(body) for body in context.written]
-        assert [len(reply.outcomes) for reply in told] == [1, 1]
-        assert (caught.value.reason, caught.value.outcome) == ("NO_SPACE", "not_done")
-
-
-async def test_what_a_stream_sent_after_what_was_refused_may_be_done(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with inside(tmp_path) as one:
-        before = one.ledger.sequence
-        context = FakeCall(CENTRE, messages(3))
-        refusing(monkeypatch, one, 2, lambda: None)
-        with pytest.raises(FailedError) as caught:
-            await one.stream("StreamPayments", context)
-        assert (caught.value.reason, caught.value.outcome) == ("NO_SPACE", "unknown")
-        one.committer.stop(10.0)
-        assert one.ledger.sequence == before + 2
-
-
-async def test_a_stream_of_which_nothing_was_done(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with inside(tmp_path) as one:
-        refusing(monkeypatch, one, 1, lambda: None)
-        with pytest.raises(FailedError) as caught:
-            await one.stream("StreamPayments", FakeCall(CENTRE, messages(1)))
-        assert (caught.value.reason, caught.value.outcome) == ("NO_SPACE", "not_done")
 
 
 async def test_a_payment_that_a_full_queue_turned_away_is_not_done(

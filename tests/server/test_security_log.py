@@ -32,6 +32,8 @@ from server.security_log import (
     address_of,
     fields_of,
 )
+from server.status import NotFoundError
+from server.transport import Call
 from switch.codes import Role
 from switch.errors import ConfigError
 from switch.ids import new_id
@@ -47,7 +49,7 @@ from tests.server.harness import (
     payment,
     running,
 )
-from tests.server.inside import FailedError, FakeContext, inside
+from tests.server.inside import FakeCall
 
 EXIT_CONFIG = 78
 NOON = datetime(2026, 11, 26, 12, 0, 5, tzinfo=UTC)
@@ -447,30 +449,22 @@ def test_start_tells_a_full_disk_from_a_wrong_path(
 
 
 async def test_an_answer_comes_before_what_is_noted_of_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whoever measures how long a refusal takes must not measure the log."""
-    async with inside(tmp_path) as one:
-        order: list[str] = []
-        note, abort = one.node.observer.security.note, FakeContext.abort_with_status
+    order: list[str] = []
+    call = FakeCall("centre/centre-a", [])
+    finish = call.finish
 
-        def noting(*args: Any) -> None:
-            order.append("noted")
-            note(*args)
+    def finishing(*args: Any) -> None:
+        order.append("answered")
+        finish(*args)
 
-        async def aborting(self: FakeContext, status: Any) -> None:
-            order.append("answered")
-            await abort(self, status)
+    monkeypatch.setattr(call, "finish", finishing)
+    monkeypatch.setattr(call, "_note", lambda *_: order.append("noted"))
 
-        monkeypatch.setattr(one.node.observer.security, "note", noting)
-        monkeypatch.setattr(FakeContext, "abort_with_status", aborting)
-        request = payments_pb2.GetPaymentRequest(id=new_id())
-        for method, message, by in (
-            ("GetPayment", request, "centre/centre-a"),
-            ("TopUp", admin_pb2.TopUpRequest(), "centre/centre-a"),
-            ("GetPayment", request, "centre/nobody"),
-        ):
-            order.clear()
-            with pytest.raises(FailedError):
-                await one.call(method, message, by=by)
-            assert order == ["answered", "noted"]
+    async def refuse(_: Call) -> None:
+        raise NotFoundError("it is another's, or not there")
+
+    await call.run(refuse)
+    assert order == ["answered", "noted"]

@@ -1,8 +1,8 @@
 """Goal: no bytes of a peer make the front door read or write where it must not.
 
-Method: the door's C without Python, under address and undefined-behaviour sanitizers and
-with its asserts, meets calls, changed calls, frames and TLS records of chance; a caller
-answers them as it pleases. At the end nothing is open and no byte is held.
+Method: the door's C without Python, under address and undefined-behaviour sanitizers
+and with its asserts, meets calls, changed calls, frames and TLS records of chance; a
+caller answers them as it pleases. At the end nothing is open and no byte is held.
 """
 
 import subprocess

@@ -227,6 +227,22 @@ def test_what_its_biller_rejected_late_has_no_right_amount(counter: Counter) -> 
     assert walk.happen(Other.PAY)
 
 
+def test_what_is_refunded_in_part_is_not_disputed(counter: Counter) -> None:
+    walk = Walk(counter, "FREES")
+    for event in (Event.PAY, Event.CONFIRM, Event.DIFFER):
+        walk.happen(event)
+    final, _ = counter.ledger.resolution(walk.held)
+    for paise, at in (
+        (AMOUNT - 1, Standing.REFUNDED),
+        (1, Standing.REFUNDED_DISPUTED),
+    ):
+        assert counter.refund(final, paise)["result"] == Result.OK
+        assert counter.standing(walk.id) is at
+        # What is left of it keeps the bill; then its biller's word does.
+        outcome = counter.pay(new_id(), walk.bill, AMOUNT, service="FREES")
+        assert Result(outcome.result) is Result.BILL_ALREADY_CLAIMED
+
+
 def test_a_payment_can_stand_everywhere() -> None:
     reached = {*paths(Event.DEADLINE), *paths(Event.DEADLINE_KEPT)}
     assert reached == set(Standing) - {Standing.REFUSED}
