@@ -109,7 +109,6 @@ class App:
         self._progress = Progress()
         self._stop = asyncio.Event()
         self._dead = False
-        self._is_certified = False
 
     async def run(self, ready: Ready) -> int:
         """Serve until SIGTERM or SIGINT; return the exit code.
@@ -263,9 +262,7 @@ class App:
         """The server has a certificate, its first or another."""
         self._metrics.set_certificate("server", certificate)
         self._metrics.set_certificate("authority", authority)
-        if self._is_certified:
-            self._observer.security.act("certificates")
-        self._is_certified = True
+        self._observer.security.act("certificates")
 
     def _die(self) -> None:
         self._dead = True
