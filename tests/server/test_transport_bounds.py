@@ -302,8 +302,8 @@ def test_bodies_that_do_not_end_are_bounded(reached: Reached) -> None:
         peer.send(*(peer.open(number, ECHO) for number in numbers))
         for number in numbers:
             peer.send(peer.data(number, start))
-        statuses = [peer.status(number) for number in range(401, 801, 2)]
-        assert set(statuses) == {RESOURCE_EXHAUSTED}
+        # What is refused makes room: which calls are is not said, but that most are.
+        reached.door.wait_until(lambda counts: counts["calls_refused"] >= 200)
         assert reached.front.counters()["bytes_held"] < 5 * MIB
         is_served(reached)
 
