@@ -9,7 +9,7 @@ BIN := .venv/bin
 PYTHON := $(BIN)/python
 CYTHON_CODE := $(sort $(shell find switch server benchmarks -name '*.pyx' -o -name '*.px[di]'))
 SOURCES := setup.py tools/fetch_lmdb.py tools/find_front.py $(CYTHON_CODE) \
-    $(shell find switch server -name '*.[ch]')
+    $(shell find switch server benchmarks -name '*.[ch]')
 # The folders that hold Python of ours.
 PYTHON_CODE := setup.py switch server benchmarks tests tools docs/examples
 PYTEST := $(PYTHON) -m pytest
@@ -49,13 +49,23 @@ run: build  ## a hard March day over gRPC, audited; then serves (ONCE=1: ends)
 	$(BIN)/payswitch day --data ./data $(if $(filter 1,$(ONCE)),--once) $(ARGS)
 
 .PHONY: test
-test: build asserts  ## every test, on the core with asserts
+test: build asserts interop build/front/fuzz  ## every test, on the core with asserts
 	bash tools/need.sh strace promtool systemd-analyze=systemd
 	SWITCH_TEST_LIB=build/assert/lib bash tools/run_tests.sh $(PYTHON) $(PROCESSES) $(ARGS)
 
 .PHONY: asserts
 asserts: .venv/ready.stamp  ## build/assert/lib: the core looks at what it relies on
 	SWITCH_ASSERT=1 $(PYTHON) setup.py --quiet build
+
+# Each is built by tests/interop/build.sh, where its source is newer.
+.PHONY: interop
+interop: build/interop/go_client build/interop/node/node_modules/.package-lock.json  ## others' clients
+
+build/interop/go_client: tests/interop/build.sh $(wildcard tests/interop/go/*.go)
+	bash tests/interop/build.sh go
+
+build/interop/node/node_modules/.package-lock.json: tests/interop/node/package-lock.json
+	bash tests/interop/build.sh node
 
 .PHONY: check
 check: build check-format check-lint check-types check-proto check-layers  ## all but tests
@@ -130,6 +140,24 @@ restarts: build small  ## 2,000 sessions of one ledger (ARGS="--seed 7")
 .PHONY: fuzz
 fuzz: build  ## 5 M messages, core's parser and generated classes (ARGS="--seed 7")
 	$(PYTHON) -m tests.torture.fuzz_wire $(ARGS)
+
+# The front door without Python, for frames and records that no client sends.
+FRONT_CODE := $(wildcard server/front/*.[ch] tests/front/*.[ch])
+FRONT_FLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread -D_GNU_SOURCE -DSWITCH_ASSERT
+MEMORY := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+
+build/front/fuzz: $(FRONT_CODE) tools/find_front.py
+	@mkdir -p $(@D)
+	gcc $(FRONT_FLAGS) $(MEMORY) $(filter %.c,$^) -o $@ $$(python3 tools/find_front.py --flags)
+
+build/front/threads: $(FRONT_CODE) tools/find_front.py
+	@mkdir -p $(@D)
+	gcc $(FRONT_FLAGS) -fsanitize=thread $(filter %.c,$^) -o $@ $$(python3 tools/find_front.py --flags)
+
+.PHONY: fuzz-front
+fuzz-front: build/front/fuzz build/front/threads  ## 10^6 frames under sanitizers (SEED=7)
+	build/front/fuzz 1000000 $(or $(SEED),1)
+	TSAN_OPTIONS=halt_on_error=1 build/front/threads 100000 $(or $(SEED),1)
 
 .PHONY: nosync
 nosync: .venv/ready.stamp  ## build/nosync/lib: commits without the sync, for one test

@@ -80,7 +80,7 @@ if os.environ.get("SWITCH_SYSTEM_LMDB") != "1":
 
 
 def extension(name: str, source: str) -> Extension:
-    """One module of ours."""
+    """One module of ours over the core's parts."""
     return Extension(
         name,
         [source],
@@ -96,28 +96,33 @@ def extension(name: str, source: str) -> Extension:
     )
 
 
-def front_extension() -> Extension:
-    """The front door: TLS and HTTP/2 in C, with a thin face."""
+def over_tls(name: str, source: str, folder: str, include: str) -> Extension:
+    """A thin face over a folder of C that speaks TLS and HTTP/2."""
     find = [sys.executable, "tools/find_front.py"]
     found = json.loads(subprocess.check_output(find, text=True))
     return Extension(
-        "server._front",
-        ["server/_front.pyx", *sorted(glob("server/front/*.c"))],
-        include_dirs=["server/front", "switch", *found["include_dirs"]],
+        name,
+        [source, *sorted(glob(f"{folder}/*.c"))],
+        include_dirs=[include, "switch", *found["include_dirs"]],
         library_dirs=found["library_dirs"],
         runtime_library_dirs=found["runtime_library_dirs"],
         libraries=["nghttp2", "ssl", "crypto"],
         define_macros=macros,
         extra_compile_args=compile_args,
         extra_link_args=link_args,
-        depends=[*glob("server/front/*.h"), "switch/core/queue_api.h"],
+        depends=[*glob(f"{folder}/*.[ch]"), "switch/core/queue_api.h"],
     )
 
 
-extensions = [extension("switch._core", "switch/_core.pyx"), front_extension()]
+extensions = [
+    extension("switch._core", "switch/_core.pyx"),
+    over_tls("server._front", "server/_front.pyx", "server/front", "server/front"),
+]
 if "--inplace" in sys.argv:
     # A tool of this checkout: what is installed elsewhere has no benchmarks.
     extensions.append(extension("benchmarks._drive", "benchmarks/_drive.pyx"))
+    client = ("benchmarks/_client.pyx", "benchmarks/client", "benchmarks")
+    extensions.append(over_tls("benchmarks._client", *client))
 setup(
     libraries=libraries,
     ext_modules=cythonize(

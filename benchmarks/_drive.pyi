@@ -62,6 +62,11 @@ class Taker:
 def bare_commits(path: bytes, first: int, latencies: Nanoseconds) -> None:
     """Durable commits of two small puts each, in an environment of their own."""
 
+def bare_open(
+    path: bytes, first: int, latencies: Nanoseconds, start_ns: int, rate: float
+) -> int:
+    """Arrivals at a rate into bare commits of what is due; how many commits."""
+
 def open_tokens(tokens: Messages, secret: bytes, instance: bytes, now_ns: int) -> int:
     """Open each, sealed with the key of number 1; how many were right."""
 

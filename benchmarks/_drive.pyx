@@ -9,6 +9,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 from posix.time cimport CLOCK_MONOTONIC
 
@@ -37,6 +38,7 @@ cdef enum:
     OUTCOME_RESULT = 21       # where its result stands
     PAYMENT_ID = 4            # likewise the id of a payment within its message
     WAIT_NS = 1000000000
+    CHUNK_HEAD = 64           # bytes before the rows of a chunk
 
 
 cdef uint64_t drive_now() noexcept nogil:
@@ -265,17 +267,22 @@ def bare_commits(bytes path not None, uint64_t first, uint64_t[::1] latencies):
     cdef Py_ssize_t count = latencies.shape[0]
     cdef int rc
     with nogil:
-        rc = mdb_env_create(&env)
-        if rc == 0:
-            mdb_env_set_mapsize(env, <size_t>1 << 32)
-            mdb_env_set_maxdbs(env, 2)
-            rc = mdb_env_open(env, name, MDB_NOTLS | MDB_NORDAHEAD, 0o600)
+        rc = drive_env(&env, name)
         if rc == 0:
             rc = drive_commit(env, first, &latencies[0], count)
         if env != NULL:
             mdb_env_close(env)
     if rc != 0:
         raise StorageError(rc, "a bare commit failed")
+
+
+cdef int drive_env(MDB_env** env, const char* path) noexcept nogil:
+    cdef int rc = mdb_env_create(env)
+    if rc == 0:
+        mdb_env_set_mapsize(env[0], <size_t>1 << 34)
+        mdb_env_set_maxdbs(env[0], 2)
+        rc = mdb_env_open(env[0], path, MDB_NOTLS | MDB_NORDAHEAD, 0o600)
+    return rc
 
 
 cdef int drive_open(MDB_env* env, MDB_dbi* rows, MDB_dbi* ids) noexcept nogil:
@@ -329,6 +336,75 @@ cdef int drive_commit(
         after = drive_now()
         latencies[i] = after - before
         before = after
+    return rc
+
+
+def bare_open(
+    bytes path not None, uint64_t first, uint64_t[::1] latencies, uint64_t start_ns, double rate
+):
+    """The least that `send` and `receive` could show: arrivals at a rate, and bare commits.
+
+    All rows of 128 bytes that are due are one chunk, appended in one commit; a latency counts
+    from the scheduled time. Row numbers are from `first` on. How many commits there were.
+    """
+    cdef MDB_env* env = NULL
+    cdef const char* name = path
+    cdef uint64_t commits = 0
+    cdef uint8_t* chunk = <uint8_t*>malloc(CHUNK_HEAD + GROUP_MAX * sizeof(Row))
+    cdef int rc
+    if chunk == NULL:
+        raise MemoryError
+    with nogil:
+        memset(chunk, 7, CHUNK_HEAD + GROUP_MAX * sizeof(Row))
+        rc = drive_env(&env, name)
+        if rc == 0:
+            rc = drive_commit_due(
+                env, chunk, first, &latencies[0], latencies.shape[0], start_ns, rate, &commits
+            )
+        if env != NULL:
+            mdb_env_close(env)
+    free(chunk)
+    if rc != 0:
+        raise StorageError(rc, "a bare commit failed")
+    return commits
+
+
+cdef int drive_commit_due(
+    MDB_env* env, uint8_t* chunk, uint64_t first, uint64_t* latencies, Py_ssize_t count,
+    uint64_t start_ns, double rate, uint64_t* commits,
+) noexcept nogil:
+    cdef MDB_dbi rows, ids
+    cdef MDB_txn* txn
+    cdef MDB_val key, value
+    cdef Py_ssize_t done = 0
+    cdef Py_ssize_t i, due
+    cdef uint64_t swapped, now
+    cdef int rc = drive_open(env, &rows, &ids)
+    while rc == 0 and done < count:
+        now = drive_now()
+        due = 0 if now < start_ns else 1 + <Py_ssize_t>((now - start_ns) * rate / 1e9)
+        due = min(due, count, done + GROUP_MAX)
+        if due <= done:
+            drive_sleep(start_ns + <uint64_t>(done * (1e9 / rate)))
+            continue
+        swapped = __builtin_bswap64(first + done)
+        key.mv_size = 8
+        key.mv_data = &swapped
+        value.mv_size = CHUNK_HEAD + (due - done) * sizeof(Row)
+        value.mv_data = chunk
+        rc = mdb_txn_begin(env, NULL, 0, &txn)
+        if rc != 0:
+            return rc
+        rc = mdb_put(txn, rows, &key, &value, MDB_APPEND)
+        if rc != 0:
+            mdb_txn_abort(txn)
+            return rc
+        rc = mdb_txn_commit(txn)
+        now = drive_now()
+        for i in range(done, due):
+            latencies[i] = now - (start_ns + <uint64_t>(i * (1e9 / rate)))
+        done = due
+        commits[0] += 1
     return rc
 
 

@@ -15,98 +15,54 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.arrivals import Times
-from benchmarks.client_calls import Stream
+from benchmarks import _client
 from benchmarks.client_process import Count, Load, arguments, maker_of, report
-from benchmarks.http2 import Connection
 from benchmarks.messages import Maker, Shares
 from switch.audit.reader import Journal
 
-LOOK_S = 0.001
-"""Between two looks at the durable sequence."""
 WALLET_SHARE = 0.70
 BILLER_SHARE = 0.58
-
-
-class BillStream(Stream):
-    """A stream that waits for posts, not for answers."""
-
-    def __init__(self, load: "BillsLoad", transport: Connection) -> None:
-        super().__init__(load, transport)
-        self._bills = load
-
-    @property
-    def room(self) -> int:
-        """Messages that may be sent now; on all connections together."""
-        return self._bills.room
-
-    def send(self, times: Times) -> None:
-        """Send messages that were due at `times`, and keep these."""
-        self._bills.sent(times)
-        super().send(times)
+UNANSWERED_MAX = 1 << 19
+"""Holds of a connection without an answer: more than can be without a post."""
 
 
 class BillsLoad(Load):
-    """Streams that wait for posts."""
+    """Streams that wait for posts, on all connections together."""
 
     # A post's time is known by the group after its own, so that groups must follow.
     tail_ns = 200_000_000
+    look_ns = 1_000_000
+    keeps_times = True
 
     def __init__(self, options: argparse.Namespace, journal: Journal) -> None:
         super().__init__(options)
-        self.times_ns: list[Times] = []
-        """When messages were due, nanoseconds UTC."""
-        self._utc_ns = time.time_ns() - time.perf_counter_ns()
+        self._utc_ns = time.time_ns() - _client.now_ns()
         self._journal = journal
         self._base = journal.last_sequence()
-        self._looked_s = 0.0
-        self._sent = 0
-        # Nothing before the first look, which shares out.
-        self._room = 0
+        self._outstanding: int = options.outstanding
+        # Nothing before the first look.
+        self.client.room = 0
 
-    @property
-    def room(self) -> int:
-        """Messages that may be sent until the next look."""
-        return self._room // self.maker.payload
+    def bound(self, _: argparse.Namespace) -> int:
+        """Posts are what it waits for."""
+        return UNANSWERED_MAX
 
     def make_maker(self, options: argparse.Namespace) -> Maker:
         """70 % from one wallet, 58 % to one biller, unless it is told otherwise."""
         shares = Shares(WALLET_SHARE, options.biller_share, options.hot_billers)
         return maker_of(options, shares)
 
-    def make_stream(self, transport: Connection) -> Stream:
-        """What pays through a stream."""
-        return BillStream(self, transport)
-
-    def sent(self, times: Times) -> None:
-        """Messages that were due at `times` are handed to the transport."""
-        payments = len(times) * self.maker.payload
-        self.times_ns.append(times + self._utc_ns)
-        self._room -= payments
-        self._sent += payments
-
-    def next_look_s(self) -> float:
-        """Look at the journal if it is time; send what is due."""
-        if time.perf_counter() - self._looked_s >= LOOK_S:
-            self._look()
-            if self.refills:
-                self._share_out()
-        return min(super().next_look_s(), LOOK_S)
-
-    def _look(self) -> None:
+    def look(self) -> None:
         """How many payments may be sent until the next look."""
-        self._looked_s = time.perf_counter()
-        posted = self._journal.last_sequence() - self._base - self.payments
-        self._room = max(self.outstanding - (self._sent - posted), 0)
+        counts, payload = self.client.counts(), self.maker.payload
+        posted = self._journal.last_sequence() - self._base - counts["payments"]
+        under_way = counts["sent"] * payload - posted
+        self.client.room = max(self._outstanding - under_way, 0) // payload
 
-    def _share_out(self) -> None:
-        """Send what there is room for, on all connections alike."""
-        for left in range(len(self.connections), 0, -1):
-            connection = self.connections[len(self.connections) - left]
-            share = self.room // left
-            if share:
-                connection.send(np.full(share, time.perf_counter_ns(), np.int64))
-                connection.transport.write()
+    def times_ns(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """When payments were due, nanoseconds UTC, in the order of the bills."""
+        times = self.client.times().astype(np.int64) + self._utc_ns
+        return np.repeat(times, self.maker.payload)
 
     def figures(self, before: Count, after: Count) -> dict[str, object]:
         """Also when the measurement began and ended, nanoseconds UTC."""
@@ -130,9 +86,7 @@ def main() -> None:
     with Journal(options.ledger) as journal:
         load = BillsLoad(options, journal)
         report(load, options)
-    # In the order of the bills: messages are made as they are sent.
-    times = np.repeat(np.concatenate(load.times_ns), options.payload)
-    np.save(times_file(options.times, options.first), times)
+    np.save(times_file(options.times, options.first), load.times_ns())
 
 
 if __name__ == "__main__":

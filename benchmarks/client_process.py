@@ -1,6 +1,8 @@
 """The load: pays through open connections, checks every answer, reports one JSON line.
 
 Started by `benchmarks.load` in a process of its own, as a client elsewhere would be.
+Messages are made here by the block, with NumPy; sending them, reading the answers and
+checking each is C's work (`benchmarks/client`).
 
 A closed loop: each connection keeps a number of messages without an answer, and sends
 another when one is answered; a latency runs from handing a message to the transport to
@@ -14,7 +16,6 @@ opened (`benchmarks.quoted`), with the keys that the fresh ledger's directory ha
 import argparse
 import gc
 import json
-import selectors
 import sys
 import time
 from dataclasses import dataclass
@@ -22,11 +23,17 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.arrivals import Arrivals, Times
-from benchmarks.client_calls import Calls, Stream
+from benchmarks import _client
+from benchmarks.arrivals import Arrivals
 from benchmarks.histogram import Histogram
-from benchmarks.http2 import Connection
-from benchmarks.messages import EVEN, Checker, Maker, Shares
+from benchmarks.messages import (
+    EVEN,
+    PREFIX_SIZE,
+    CheckError,
+    Maker,
+    Shares,
+    places,
+)
 from benchmarks.meters import process_s
 from benchmarks.quoted import QuotedMaker, Sealer
 from switch.credentials import Credentials
@@ -39,18 +46,42 @@ METHODS = {
     "batch": _SERVICE + "CreatePayments",
     "stream": _SERVICE + "StreamPayments",
     "bills": _SERVICE + "StreamPayments",
+    "get": _SERVICE + "GetPayment",
     "empty": EMPTY,
 }
-DRAIN_S = 30.0
+STREAMS = ("stream", "bills")
+"""Modes in which all messages of a connection go over one stream."""
+DRAIN_NS = 30_000_000_000
 """How long the last answers may take."""
 BEHIND_MAX_NS = 5_000_000_000
 """A load that is so far behind its own schedule sends no more: it is an overload."""
-SELECT_S = 0.05
-"""The longest sleep, so that the clock is looked at."""
-TICK_S = 0.0001
-"""The shortest sleep of an open loop: what is due within it leaves together."""
-LATENCIES = 4_096
-"""Latencies that are counted at a time."""
+LOOK_NS = 50_000_000
+"""Between two looks at how far behind it is."""
+NS_IN_S = 1_000_000_000
+KNOWN = 8_190
+"""Payments that GetPayment is asked for, in turn."""
+QUESTION = np.dtype([("tag", "V2"), ("id", "V16")])
+"""A GetPaymentRequest."""
+
+
+class Questions:
+    """Makes GetPayment's messages, of payments that were made before."""
+
+    payload = 1
+    layout = QUESTION
+
+    def __init__(self, ids: np.ndarray[tuple[int], np.dtype[np.void]]) -> None:
+        """`ids`: of the payments."""
+        questions = np.zeros(len(ids), [("head", "V5"), ("question", QUESTION)])
+        questions["head"] = np.void(b"\0" + QUESTION.itemsize.to_bytes(4, "big"))
+        questions["question"]["tag"] = np.void(b"\x0a\x10")
+        questions["question"]["id"] = ids
+        self._block = memoryview(questions.tobytes())
+        self.size = questions.itemsize
+
+    def take(self, count: int) -> memoryview:
+        """1 to `count` messages, the same again and again."""
+        return self._block[: count * self.size]
 
 
 @dataclass
@@ -71,41 +102,35 @@ class Load:
 
     tail_ns = 0
     """How long an open loop goes on after the measurement."""
+    look_ns = LOOK_NS
+    keeps_times = False
+    """Whether C notes when each message was due."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self.maker = self.make_maker(options)
-        self.checker = Checker(
-            options.payload,
+        self.paid_before = {"payments": 0, "accepted": 0, "amount": 0}
+        """By this process, beside the load."""
+        self.maker: Maker | Questions = self.make_maker(options)
+        asks = {"get": _client.PAYMENT_STATE, "empty": _client.NOTHING}
+        if options.mode == "get":
+            self.maker = self._questions(options)
+        self.client = _client.Client(
+            options.address,
+            credentials(options.tls),
+            METHODS[options.mode],
+            connections=options.connections,
+            outstanding=self.bound(options),
+            payload=self.maker.payload,
+            asks=asks.get(options.mode, _client.PAYMENTS),
+            is_stream=options.mode in STREAMS,
             is_held=options.mode == "bills",
-            layout=self.maker.layout,
+            keeps_times=self.keeps_times,
+            **places(self.maker.layout),
         )
-        self.latencies = Histogram()
-        self.outstanding: int = options.outstanding
-        self.is_empty = options.mode == "empty"
         self.rate: float = options.rate
         self.arrivals: Arrivals | None = None
-        self.refills = not self.rate
-        self.payments = 0
-        self.messages = 0
-        self.replies = 0
         self.overloaded = False
         self._seed: int = options.seed
-        self._since_ns = 0
-        self._waited: list[Times] = []
-        self._waited_count = 0
-        self._turn = 0
         self._server_pid: int = options.server_pid
-        tls: Path = options.tls
-        credentials = Credentials(
-            tls / "harness-harness.pem", tls / "harness-harness.key", tls / "ca.pem"
-        )
-        path = METHODS[options.mode]
-        is_stream = path == METHODS["stream"]
-        make = self.make_stream if is_stream else self.make_calls
-        self.connections: list[Stream | Calls] = [
-            make(Connection(options.address, credentials, path))
-            for _ in range(options.connections)
-        ]
 
     # --- what a kind of load may do otherwise --------------------------------------
 
@@ -113,75 +138,37 @@ class Load:
         """What makes the messages."""
         return maker_of(options)
 
-    def make_stream(self, transport: Connection) -> Stream:
-        """What pays through a stream."""
-        return Stream(self, transport)
+    def bound(self, options: argparse.Namespace) -> int:
+        """Messages of each connection without an answer."""
+        each = self.maker.payload if options.mode in STREAMS else 1
+        bound: int = max(options.outstanding // each, 1)
+        return bound
 
-    def make_calls(self, transport: Connection) -> Calls:
-        """What pays through calls."""
-        return Calls(self, transport)
-
-    def next_look_s(self) -> float:
-        """Do what is due; seconds until there is more to do."""
-        return SELECT_S if self.arrivals is None else self._send_due()
-
-    # --- what connections tell -----------------------------------------------------
-
-    def answered_call(self, sent_ns: int) -> None:
-        """One payment of a message of its own has its answer."""
-        self.payments += 1
-        self.messages += 1
-        self.replies += 1
-        if sent_ns >= self._since_ns:
-            self.latencies.add(time.perf_counter_ns() - sent_ns)
-
-    def answered(self, sent_ns: list[Times], payments: int) -> None:
-        """One reply answers messages that were sent, or due, at these times."""
-        now_ns = time.perf_counter_ns()
-        for times in sent_ns:
-            self.messages += len(times)
-            # Ascending: what was sent before the measurement comes first.
-            if times[0] < self._since_ns:
-                times = times[np.searchsorted(times, self._since_ns) :]
-            self._waited.append(now_ns - times)
-            self._waited_count += len(times)
-        self.payments += payments
-        self.replies += 1
-        if self._waited_count >= LATENCIES:
-            self._count_latencies()
-
-    def _count_latencies(self) -> None:
-        if self._waited:
-            self.latencies.add_many(np.concatenate(self._waited))
-        self._waited.clear()
-        self._waited_count = 0
+    def look(self) -> None:
+        """What is to be done each `look_ns`."""
 
     # --- the run -------------------------------------------------------------------
 
     def run(self, warm_up_s: float, seconds: float) -> dict[str, object]:
         """Warm up, measure, wait for the last answers; give the figures."""
-        # The finest sleeps; and an open loop's are shorter than a millisecond.
-        with selectors.SelectSelector() as selector:
-            for connection in self.connections:
-                connection.start()
-                if self.refills:
-                    connection.fill()
-                connection.transport.write()
-                selector.register(
-                    connection.transport.socket, selectors.EVENT_READ, connection
-                )
-            if self.rate:
-                payload = self.maker.payload
-                start_ns = time.perf_counter_ns()
-                self.arrivals = Arrivals(self.rate / payload, start_ns, self._seed)
-            self._turn_until(selector, time.perf_counter() + warm_up_s)
-            before = self._begin()
-            self._turn_until(selector, time.perf_counter() + seconds)
-            after = self._count()
-            unanswered = self._end(after.at_ns)
-            self._drain(selector)
-        self.checker.finish()
-        self._count_latencies()
+        start_ns = _client.now_ns()
+        if self.rate:
+            per_s = self.rate / self.maker.payload
+            self.arrivals = Arrivals(per_s, start_ns, self._seed)
+        self._turn_until(start_ns + round(warm_up_s * NS_IN_S))
+        before = self._count()
+        end_ns = before.at_ns + round(seconds * NS_IN_S)
+        # In an open loop what was due within has a latency, or the slowest would be
+        # left out; in a closed one what was answered within.
+        since_ns = before.at_ns if self.rate else 0
+        self.client.measure(since_ns, end_ns if self.rate else 1 << 63)
+        self._turn_until(end_ns)
+        after = self._count()
+        unanswered = self._unanswered(after.at_ns)
+        if not self.rate:
+            self.client.freeze()
+        self.client.end(after.at_ns + (self.tail_ns if self.rate else 0))
+        self._drain()
         figures = self.figures(before, after)
         if self.rate:
             figures["offered_per_s"] = round(self.rate)
@@ -189,102 +176,87 @@ class Load:
             figures["overloaded"] = self.overloaded
         return figures
 
-    def _begin(self) -> Count:
-        """From here on it counts."""
-        count = self._count()
-        self._count_latencies()
-        self.latencies.clear()
-        if self.rate:
-            # In a closed loop what is under way counts when it is answered.
-            self._since_ns = count.at_ns
-        return count
+    def _supply(self) -> None:
+        """Make the next messages, and say when they are due."""
+        messages = self.maker.take(1 << 30)
+        times = None
+        if self.arrivals is not None:
+            times = self.arrivals.take(len(messages) // self.maker.size)
+        self.client.supply(messages, times)
 
-    def _end(self, at_ns: int) -> int:
-        """Send nothing that is due after the tail; payments due and not answered.
+    def _turn_until(self, end_ns: int) -> bool:
+        """Send and read until `end_ns`, or until all is done; whether it is."""
+        while (now_ns := _client.now_ns()) < end_ns:
+            self.look()
+            found = self.client.run(min(end_ns, now_ns + self.look_ns))
+            if found == _client.DONE:
+                return True
+            if found == _client.EMPTY:
+                self._supply()
+            self._look_behind()
+        return False
 
-        A closed loop's latencies end here; in an open loop each message that was due
-        has a latency, or the slowest would be left out.
-        """
-        unanswered = sum(one.unanswered for one in self.connections)
-        if self.arrivals is None:
-            self._count_latencies()
-            self._since_ns = 1 << 62
-            return unanswered
-        self.arrivals.end(at_ns + self.tail_ns)
-        return unanswered + self.arrivals.due(at_ns) * self.maker.payload
-
-    def _turn_until(self, selector: selectors.BaseSelector, end_s: float) -> None:
-        """Move bytes until `end_s`, or until nothing is without an answer."""
-        while True:
-            left_s = end_s - time.perf_counter()
-            if left_s <= 0 or not (self.refills or self._is_waiting()):
-                return
-            for key, _ in selector.select(min(left_s, self.next_look_s())):
-                connection: Stream | Calls = key.data
-                connection.transport.turn()
-            self._watch(selector)
-
-    def _watch(self, selector: selectors.BaseSelector) -> None:
-        """Wait for room in a socket only where something waits for it."""
-        for key in list(selector.get_map().values()):
-            events = selectors.EVENT_READ
-            if key.data.transport.wants_write:
-                events |= selectors.EVENT_WRITE
-            if events != key.events:
-                selector.modify(key.fileobj, events, key.data)
-
-    def _send_due(self) -> float:
-        """Hand out what is due; seconds until there is more to do."""
-        arrivals = self.arrivals
-        assert arrivals is not None
-        now_ns = time.perf_counter_ns()
-        if now_ns - arrivals.next_ns > BEHIND_MAX_NS and not self.overloaded:
+    def _look_behind(self) -> None:
+        next_ns = self.client.next_due_ns
+        now_ns = _client.now_ns()
+        if next_ns is not None and now_ns - next_ns > BEHIND_MAX_NS:
             self.overloaded = True
-            arrivals.end(now_ns - BEHIND_MAX_NS)
-        due = arrivals.due(now_ns)
-        count = len(self.connections)
-        for number in range(count):
-            connection = self.connections[(self._turn + number) % count]
-            share = -(-due // (count - number))
-            taken = min(share, max(connection.room, 0))
-            if taken:
-                connection.send(arrivals.take(taken))
-                connection.transport.write()
-                due -= taken
-        self._turn += 1
-        if arrivals.ended:
-            return SELECT_S
-        return max((arrivals.next_ns - time.perf_counter_ns()) / 1e9, TICK_S)
+            self.client.end(now_ns - BEHIND_MAX_NS)
 
-    def _is_waiting(self) -> bool:
-        if self.arrivals is not None and not self.arrivals.ended:
-            return True
-        return any(connection.open_count for connection in self.connections)
+    def _unanswered(self, at_ns: int) -> int:
+        """Payments that were due by then, or sent, and have no answer."""
+        messages = self.client.counts()["unanswered"]
+        if self.arrivals is not None:
+            messages += self.client.overdue(at_ns) + self.arrivals.due(at_ns)
+        return messages * self.maker.payload
 
-    def _drain(self, selector: selectors.BaseSelector) -> None:
-        self.refills = False
-        until_s = time.perf_counter() + DRAIN_S
-        while self.arrivals is not None and not self.arrivals.ended:
-            self._turn_until(selector, time.perf_counter() + SELECT_S)
-            if time.perf_counter() > until_s:
-                raise TimeoutError("what was due could not be sent")
-        for connection in self.connections:
-            connection.finish()
-        self._turn_until(selector, until_s)
-        if self._is_waiting():
+    def _drain(self) -> None:
+        if not self._turn_until(_client.now_ns() + DRAIN_NS):
             raise TimeoutError("the last answers did not come")
+
+    def _questions(self, options: argparse.Namespace) -> Questions:
+        """Pay some, unless none are to be made, and ask for these."""
+        maker = Maker(KNOWN, "random", seed=options.seed, first=options.first)
+        message = maker.take(1)
+        if not options.made_up:
+            self._pay_before(options, maker, message)
+        body = np.frombuffer(message[PREFIX_SIZE:], np.uint8)
+        return Questions(body.view(maker.layout)["id"].copy())
+
+    def _pay_before(
+        self, options: argparse.Namespace, maker: Maker, message: memoryview
+    ) -> None:
+        client = _client.Client(
+            options.address,
+            credentials(options.tls),
+            METHODS["batch"],
+            connections=1,
+            outstanding=1,
+            payload=KNOWN,
+            **places(maker.layout),
+        )
+        client.supply(message)
+        until_ns = _client.now_ns() + DRAIN_NS
+        if client.run(until_ns) != _client.EMPTY:
+            raise CheckError("nothing was sent")
+        client.end(0)
+        if client.run(until_ns) != _client.DONE:
+            raise CheckError("nothing was paid before")
+        counts = client.counts()
+        self.paid_before = {name: counts[name] for name in self.paid_before}
+        if counts["accepted"] != KNOWN:
+            raise CheckError(f"{counts['accepted']} of {KNOWN} were accepted")
 
     # --- figures -------------------------------------------------------------------
 
     def _count(self) -> Count:
-        at_ns = time.perf_counter_ns()
-        self.checker.finish()
+        counts = self.client.counts()
         return Count(
-            at_ns,
-            self.payments,
-            self.payments if self.is_empty else self.checker.accepted,
-            self.messages,
-            self.replies,
+            _client.now_ns(),
+            counts["payments"],
+            counts["accepted"],
+            counts["messages"],
+            counts["replies"],
             time.process_time(),
             process_s(self._server_pid),
         )
@@ -297,6 +269,7 @@ class Load:
         replies = max(after.replies - before.replies, 1)
         server_s = after.server_s - before.server_s
         client_s = after.client_s - before.client_s
+        latencies = Histogram.of(*self.client.latencies())
         return {
             "payments": payments,
             "accepted": after.accepted - before.accepted,
@@ -304,12 +277,19 @@ class Load:
             "messages": after.messages - before.messages,
             "request_bytes_per_payment": round(self.maker.size / self.maker.payload, 1),
             "payments_per_reply": round(payments / replies, 1),
-            **self.latencies.quantiles_ms(),
+            **latencies.quantiles_ms(),
             "server_cpu_us_per_payment": round(server_s * micros, 3),
             "client_cpu_us_per_payment": round(client_s * micros, 3),
             "server_cores": round(server_s / seconds, 2),
             "client_cores": round(client_s / seconds, 2),
         }
+
+
+def credentials(tls: Path) -> Credentials:
+    """The harness's."""
+    return Credentials(
+        tls / "harness-harness.pem", tls / "harness-harness.key", tls / "ca.pem"
+    )
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -330,6 +310,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--first", type=int, default=1, help="number of the first bill")
     parser.add_argument("--ledger", type=Path, help="directory of the server's ledger")
     parser.add_argument("--instance", default="", help="of that ledger")
+    parser.add_argument(
+        "--made-up", action="store_true", help="ask a sink for payments of nobody"
+    )
     parser.add_argument(
         "--ahead", type=int, default=0, help="quotations; 0: none at all"
     )
@@ -355,16 +338,22 @@ def maker_of(options: argparse.Namespace, shares: Shares = EVEN) -> Maker:
 
 
 def report(load: Load, options: argparse.Namespace) -> None:
-    """Run a load; the last line of the output is its JSON."""
+    """Run a load; the last line of the output is its JSON. Raises CheckError."""
     # Nothing here makes cycles; a collection would only show as latency.
     gc.freeze()
     gc.disable()
     figures = load.run(options.warm_up, options.seconds)
-    checker = load.checker
-    figures["all_payments"] = load.payments
-    figures["all_accepted"] = load.payments if load.is_empty else checker.accepted
-    figures["all_amount_paise"] = checker.amount
-    figures["refused"] = {str(k): v for k, v in sorted(checker.refused.items())}
+    client = load.client
+    counts, statuses = client.counts(), client.statuses()
+    if statuses or counts["resets"]:
+        raise CheckError(f"calls ended with {statuses}: {client.last_status}")
+    paid = counts if options.mode != "get" else dict.fromkeys(counts, 0)
+    for name, before in load.paid_before.items():
+        figures[f"all_{name}"] = paid[name] + before
+    if options.mode == "empty":
+        figures["all_amount"] = 0
+    figures["all_amount_paise"] = figures.pop("all_amount")
+    figures["refused"] = {str(k): v for k, v in sorted(client.refused().items())}
     print(json.dumps(figures))
     sys.stdout.flush()
 

@@ -41,6 +41,15 @@ class Histogram:
         self.total = 0
         self.largest = 0
 
+    @classmethod
+    def of(cls, counts: npt.NDArray[np.uint64], largest: int) -> "Histogram":
+        """What C counted in the same buckets."""
+        found = cls()
+        found._counts += counts.astype(np.int64)
+        found.total = int(counts.sum())
+        found.largest = largest
+        return found
+
     def add(self, value_ns: int, count: int = 1) -> None:
         """Count a latency `count` times."""
         self._counts[bucket_of(value_ns)] += count

@@ -2,6 +2,7 @@
 
     python -m benchmarks.load --mode batch --seconds 10 --json
     python -m benchmarks.load --mode stream --rate 50000              an open loop
+    python -m benchmarks.load --mode unary --connections 500 --calls 1
     python -m benchmarks.load --mode unary --sweep 1000,2000,4000     several, in turn
     python -m benchmarks.load --mode empty                            the yardstick
     python -m benchmarks.load --mode batch --quoted --beside 3        with quotations
@@ -13,6 +14,7 @@ and pays from another process with a harness's certificate:
     batch    CreatePayments, 8,190 payments a call
     stream   StreamPayments, one payment a message, answers coalesced by the server
     bills    the same for services that their billers confirm: `benchmarks.bills`
+    get      GetPayment of payments that were made before: a handler in Python
     empty    the same calls as unary to a grpc.aio handler that does nothing, in a
              server of its own (`benchmarks.empty_server`): what grpc.aio alone takes
 
@@ -22,6 +24,11 @@ answer has come. In a closed loop each connection waits for answers before it se
 more; counted in its time is the wait for the index at the end. In an open loop payments
 are due by chance at a rate, and a latency runs from when a payment was due. Not
 counted: starting, loading the network, the warm-up, checking the books.
+
+The client's own limit is measured before, against a server in C that answers at once
+(`benchmarks.sink`): `ceiling_per_s`, with one core each, and `ceiling_cpu_us` of the
+client's processor time. One caller alone (`--mode unary --connections 1 --calls 1`) has
+bare LMDB commits on the same disk beside it, before and after: `bare_p50_ms`.
 
 Without `--quoted` the harness states what is due. With it every payment presents the
 quotation of a bill of its own. These are not fetched, which would be measured too: the
@@ -41,6 +48,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.beside import in_turn
 from benchmarks.bills_load import measure_bills
 from benchmarks.load_network import (
@@ -57,6 +66,7 @@ from benchmarks.load_network import (
 )
 from benchmarks.machine import machine
 from benchmarks.meters import scratch
+from benchmarks.singles import Bare, quantiles_ms
 from switch.authority.development import DevAuthority
 from switch.client import Client
 from switch.codes import Role
@@ -98,6 +108,7 @@ DEFAULTS = {
     "batch": (2, 2, 8190),
     "stream": (4, 500, 1),
     "bills": (2, 800, 1),
+    "get": (4, 100, 1),
     "empty": (4, 100, 1),
 }
 OPEN_OUTSTANDING = {
@@ -105,8 +116,15 @@ OPEN_OUTSTANDING = {
     "batch": 16,
     "stream": 8_000,
     "bills": 60_000,
+    "get": 1_000,
     "empty": 1_000,
 }
+CALLS = ("unary", "get", "empty")
+"""Modes of calls that pay, or ask for, one payment."""
+CEILING_S = 1.0
+CEILING_WARM_UP_S = 0.2
+BARE_S = 0.5
+"""Of bare commits, before and after one caller alone."""
 
 
 def client(
@@ -163,18 +181,53 @@ def measure_switch(options: argparse.Namespace, directory: Path) -> list[Figures
             kind = pb.SERVICE_MODE_CONFIRMED if is_bills else pb.SERVICE_MODE_DIRECT
             load_network(treasury, kind, quoted=options.quoted)
             to = (server.address, server.tls, server.pid)
+            beside = measure_ceiling(options, server.tls)
             process = ["benchmarks.bills_client" if is_bills else CLIENT]
             process += ["--ledger", str(server.ledger)]
             process += ["--instance", treasury.ledger().instance.hex()]
-            if not is_bills:
+            if is_bills:
+                pay = client(options, *to, *process, "--times", str(directory))
+                runs = measure_bills(options.rates, server, treasury, pay, directory)
+            else:
                 pay = client(options, *to, *process)
-                return measure_payments(options.rates, treasury, pay)
-            pay = client(options, *to, *process, "--times", str(directory))
-            return measure_bills(options.rates, server, treasury, pay, directory)
+                if options.connections * options.outstanding == 1:
+                    pay = beside_bare(pay, directory)
+                runs = measure_payments(options.rates, treasury, pay)
+            return [{**one, **beside} for one in runs]
+
+
+def measure_ceiling(options: argparse.Namespace, tls: Path) -> Figures:
+    """What the client does where nothing limits it but itself. Raises LoadError."""
+    mode = "stream" if options.mode == "bills" else options.mode
+    sink = ["benchmarks.sink", "--mode", mode, "--payload", str(options.payload)]
+    changed = {"mode": mode, "quoted": False, "seconds": CEILING_S}
+    changed |= {"warm_up": CEILING_WARM_UP_S}
+    one = argparse.Namespace(**vars(options) | changed)
+    with side_server(tls.parent, sink, tls) as (address, pid):
+        figures = client(one, address, tls, pid, CLIENT, "--made-up")(0.0, 0)
+    return {
+        "ceiling_per_s": rate_of(figures),
+        "ceiling_cpu_us": figures["client_cpu_us_per_payment"],
+    }
+
+
+def beside_bare(pay: Pay, directory: Path) -> Pay:
+    """The same with bare commits on the same disk, before and after."""
+    bare = Bare(str(directory))
+
+    def pay_beside(rate: float, number: int) -> Figures:
+        bare.run(BARE_S)
+        figures = pay(rate, number)
+        bare.run(BARE_S)
+        took = quantiles_ms(np.concatenate(bare.took[0]), "bare_")
+        over = float(str(figures["p50_ms"])) - took["bare_p50_ms"]
+        return {**figures, **took, "p50_over_bare_ms": round(over, 3)}
+
+    return pay_beside
 
 
 def measure_payments(rates: list[float], treasury: Client, pay: Pay) -> list[Figures]:
-    """Payments that are done at once. Raises LoadError."""
+    """Payments that are done at once, or questions. Raises LoadError."""
     runs = []
     base = treasury.ledger().sequence
     day = today()
@@ -191,21 +244,24 @@ def measure_empty(options: argparse.Namespace, directory: Path) -> list[Figures]
     tls = directory / "tls"
     DevAuthority(tls).leaf(Role.HARNESS, "harness")
     runs = []
-    with empty_server(directory, tls) as (address, pid):
+    beside = measure_ceiling(options, tls)
+    with side_server(directory, ["benchmarks.empty_server"], tls) as (address, pid):
         pay = client(options, address, tls, pid, CLIENT)
         for number, rate in enumerate(options.rates):
             figures = pay(rate, number)
             for name in ("all_payments", "all_accepted", "all_amount_paise"):
                 del figures[name]
-            runs.append(figures)
+            runs.append(figures | beside)
     return runs
 
 
 @contextmanager
-def empty_server(directory: Path, tls: Path) -> Iterator[tuple[str, int]]:
-    """A running `benchmarks.empty_server`: its address and process id."""
-    command = [sys.executable, "-m", "benchmarks.empty_server", "--tls", str(tls)]
-    with (directory / "server.log").open("wb") as log:
+def side_server(
+    directory: Path, module: list[str], tls: Path
+) -> Iterator[tuple[str, int]]:
+    """A running server that is not the switch: its address and process id."""
+    command = [sys.executable, "-m", *module, "--tls", str(tls)]
+    with (directory / "server.log").open("ab") as log:
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=log, text=True
         )
@@ -213,7 +269,7 @@ def empty_server(directory: Path, tls: Path) -> Iterator[tuple[str, int]]:
         assert process.stdout is not None
         line = process.stdout.readline()
         if not line:
-            raise LoadError("the empty server did not start")
+            raise LoadError(f"{module[0]} did not start")
         yield str(json.loads(line)["address"]), process.pid
     finally:
         process.terminate()
@@ -282,8 +338,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--sweep", type=rates, help="rates, with commas between")
     parser.add_argument("--connections", type=int)
     parser.add_argument(
-        "--outstanding",
+        *("--calls", "--outstanding"),
         type=int,
+        dest="outstanding",
         help="messages without an answer on each connection; payments for a stream; "
         "for bills, payments without a post on all connections",
     )
@@ -322,7 +379,7 @@ def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
             setattr(options, name, default)
         if getattr(options, name) < 1:
             parser.error(f"--{name} is at least 1")
-    if options.mode in ("unary", "empty") and options.payload != 1:
+    if options.mode in CALLS and options.payload != 1:
         parser.error("a unary call pays 1")
     if options.payload > 8190:
         parser.error("--payload is 1 to 8190")
@@ -330,8 +387,8 @@ def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
         parser.error("--beside goes with --quoted, and not with --sweep")
     if not 0 <= options.beside <= BESIDE_MAX:
         parser.error(f"--beside is at most {BESIDE_MAX}")
-    if options.quoted and options.mode == "empty":
-        parser.error("an empty handler looks at no quotation")
+    if options.quoted and options.mode in ("get", "empty"):
+        parser.error("nobody looks at a quotation")
     if (
         options.quoted
         and max(ahead(options, one) for one in options.rates) > QUOTED_MAX

@@ -1,21 +1,18 @@
-"""Payments as bytes of the wire, made by the block, and their answers checked.
+"""Payments as bytes of the wire, made by the block.
 
 Every payment has the same layout and size, so that NumPy fills thousands in one go:
-about 0.05 microseconds each. Every id and every bill is another. The checker looks at
-every answer: whose it is, in which order, with what result.
+about 0.05 microseconds each. Every id and every bill is another. Over the wire answers
+are checked in C (`benchmarks/client/answers.c`): whose each is, and with what result.
 """
 
-from collections import Counter, deque
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.arrivals import Times
 from benchmarks.network import BILLERS, CENTRES, SERVICES
 from switch import _core as core
-from switch.v1 import payments_pb2 as pb
 
 PREFIX_SIZE = 5
 """gRPC's head of a message: not compressed, four bytes of size."""
@@ -24,10 +21,6 @@ AMOUNT_MAX = (1 << 21) - 1
 """Paise; those that take exactly three bytes as a varint."""
 BLOCK_PAYMENTS = 8190
 """Payments that are made at a time, at least one message."""
-CHECK_OUTCOMES = 2048
-"""Answers that are checked at a time, so that no check takes long."""
-SAMPLE_EVERY = 32
-"""Of so many checks one also reads its answers with the generated class."""
 SHUFFLED = 1 << 16
 OUTCOME_RESULT = 21
 """Where the result of an outcome stands, after its tag, size and id."""
@@ -65,6 +58,22 @@ def service_code(number: int) -> str:
 def centre_code(number: int) -> str:
     """Participant id of a centre."""
     return f"bsk-{number:05}"
+
+
+class Places(TypedDict):
+    """What C is told of a payment: its bytes, where its id and its amount stand."""
+
+    item: int
+    id: int
+    amount: int
+
+
+def places(layout: Layout) -> Places:
+    """Of a layout; one without amounts has them nowhere."""
+    fields = layout.fields
+    assert fields is not None
+    amount = int(fields["amount"][1]) if "amount" in fields else 0
+    return {"item": layout.itemsize, "id": int(fields["id"][1]), "amount": amount}
 
 
 def _varint(value: int) -> bytes:
@@ -236,131 +245,3 @@ def outcome_starts(reply: bytes) -> list[int]:
     if at != size:
         raise CheckError("a reply ends within an outcome")
     return starts
-
-
-class Checker:
-    """Compares every answer with the payment it must be the answer to."""
-
-    def __init__(
-        self, payload: int, *, is_held: bool = False, layout: Layout = PAYMENT
-    ) -> None:
-        """For messages of `payload` payments; `is_held` if their billers confirm."""
-        self._is_held = is_held
-        self._layout = layout
-        self._size = PREFIX_SIZE + payload * layout.itemsize
-        self._requests: list[memoryview] = []
-        self._replies: list[bytes] = []
-        self._starts: list[int] = []
-        self._bytes = 0
-        self._checks = 0
-        self.checked = 0
-        self.accepted = 0
-        self.amount = 0
-        """Paise of the accepted payments."""
-        self.refused: Counter[int] = Counter()
-
-    def add(
-        self, requests: Sequence[memoryview], reply: bytes, starts: Sequence[int]
-    ) -> None:
-        """An answer to whole messages, in order; `starts` is `outcome_starts` of it."""
-        self._requests += requests
-        self._replies.append(reply)
-        base = self._bytes
-        self._starts += [base + start for start in starts] if base else starts
-        self._bytes += len(reply)
-        if len(self._starts) >= CHECK_OUTCOMES:
-            self.finish()
-
-    def finish(self) -> None:
-        """Check what has been added. Raises CheckError."""
-        if not self._starts:
-            return
-        sent = self._sent()
-        count = len(self._starts)
-        if len(sent) != count:
-            raise CheckError(f"{count} outcomes for {len(sent)} payments")
-        replies = b"".join(self._replies)
-        results = self._results(sent, replies)
-        good = results == 1
-        self.checked += count
-        self.accepted += int(good.sum())
-        self.amount += int(amounts_of(sent)[good].sum())
-        self.refused.update(results[~good].tolist())
-        if self._checks % SAMPLE_EVERY == 0:
-            self._read(sent, self._replies[0])
-        self._checks += 1
-        self._requests.clear()
-        self._replies.clear()
-        self._starts.clear()
-        self._bytes = 0
-
-    def _sent(self) -> npt.NDArray[np.void]:
-        messages = np.frombuffer(b"".join(self._requests), np.uint8)
-        bodies = messages.reshape(-1, self._size)[:, PREFIX_SIZE:]
-        payments = np.ascontiguousarray(bodies).view(self._layout)
-        return payments.reshape(-1)
-
-    def _results(self, sent: npt.NDArray[np.void], replies: bytes) -> Bytes:
-        """The result of each outcome, after its tags and its id were compared."""
-        starts = np.array(self._starts, np.intp)
-        content = np.frombuffer(replies, np.uint8)
-        # Outcome, size, id of 16 bytes; then the result's tag and the result.
-        for offset, byte in ((0, 0x0A), (2, 0x0A), (3, 0x10), (20, 0x10)):
-            if not (content[starts + offset] == byte).all():
-                raise CheckError("an outcome does not begin with an id and a result")
-        slices = np.ndarray(len(replies) - 15, "V16", replies, strides=(1,))
-        if not np.array_equal(slices[starts + 4], sent["id"]):
-            raise CheckError("an outcome is of another payment than was sent")
-        results: Bytes = content[starts + OUTCOME_RESULT]
-        return results
-
-    def _read(self, sent: npt.NDArray[np.void], reply: bytes) -> None:
-        """Read one reply as any client would."""
-        outcomes = pb.CreatePaymentsResponse.FromString(reply).outcomes
-        for payment, outcome in zip(sent, outcomes, strict=False):
-            if outcome.id != payment["id"].tobytes():
-                raise CheckError("an outcome is of another payment than was sent")
-            paid = outcome.result == 1
-            if not (outcome.sequence and outcome.time_ns):
-                raise CheckError("an outcome has no sequence or no time")
-            if not paid:
-                continue
-            if self._is_held != (outcome.state == pb.PAYMENT_STATE_HELD):
-                raise CheckError("a payment is held or is not, unlike its service")
-            if not self._is_held and not (outcome.receipt and outcome.receipt_year):
-                raise CheckError("a payment was accepted without a receipt")
-
-
-class InFlight:
-    """Messages of one stream that are not answered, with when each was sent or due."""
-
-    def __init__(self, maker: Maker) -> None:
-        self._payload = maker.payload
-        self._size = maker.size
-        self._parts: deque[tuple[Times, memoryview]] = deque()
-        self.payments = 0
-
-    def add(self, sent_ns: Times, messages: memoryview) -> None:
-        """Whole messages were handed to the transport; a time for each."""
-        self._parts.append((sent_ns, messages))
-        self.payments += len(messages) // self._size * self._payload
-
-    def answered(self, payments: int) -> list[tuple[Times, memoryview]]:
-        """Take the messages that hold the next `payments` payments."""
-        left, odd = divmod(payments, self._payload)
-        if odd or payments > self.payments:
-            raise CheckError("a reply does not answer whole messages")
-        self.payments -= payments
-        taken = []
-        while left:
-            sent_ns, messages = self._parts[0]
-            count = len(sent_ns)
-            if count <= left:
-                taken.append(self._parts.popleft())
-                left -= count
-            else:
-                cut = left * self._size
-                taken.append((sent_ns[:left], messages[:cut]))
-                self._parts[0] = (sent_ns[left:], messages[cut:])
-                left = 0
-        return taken

@@ -45,10 +45,15 @@ def written_bytes(path: str) -> int:
 
 def anonymous_bytes() -> int:
     """Resident memory of this process that is no file's: without the page cache."""
-    for line in Path("/proc/self/status").read_text().splitlines():
+    return anonymous_of("self")
+
+
+def anonymous_of(process: int | str) -> int:
+    """The same of another process."""
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
         if line.startswith("RssAnon:"):
             return int(line.split()[1]) * 1024
-    raise OSError("/proc/self/status has no RssAnon")
+    raise OSError(f"/proc/{process}/status has no RssAnon")
 
 
 def forget_pages(directory: Path) -> None:

@@ -28,12 +28,12 @@ TIMEOUT_S = 1_200
 """No single run takes as long."""
 LONG_TIMEOUT_S = 4 * 3_600
 """Nor one of ONCE."""
-ONCE = {"instructions", "isolation", "peers", "scale"}
+ONCE = {"abuse", "instructions", "isolation", "peers", "scale"}
 """Run once, however often the others are: they repeat within, or take long."""
 
-STREAM_SWEEP = "5000,10000,20000,40000,60000,80000,90000,100000,110000"
-UNARY_SWEEP = "500,1000,2000,4000,6000,7000,8000,9000,10000"
-BILLS_SWEEP = "5000,10000,15000,20000,25000"
+STREAM_SWEEP = "10000,20000,50000,100000,200000,300000,400000"
+UNARY_SWEEP = "5000,10000,20000,40000,60000,80000,100000"
+BILLS_SWEEP = "5000,10000,15000,20000,25000,30000,40000"
 """Payments a second."""
 
 QUICK: tuple[str, ...] = (
@@ -49,12 +49,18 @@ QUICK: tuple[str, ...] = (
     "load --mode stream --seconds 5",
     "load --mode unary --seconds 5",
     "load --mode bills --seconds 5",
+    "load --mode get --seconds 5",
     "load --mode empty --seconds 5",
-    "load --mode stream --rate 20000 --seconds 5",
+    "load --mode unary --connections 1 --calls 1 --seconds 5",
+    "load --mode unary --connections 500 --calls 1 --seconds 5",
+    "load --mode unary --rate 50000 --seconds 5",
+    "load --mode stream --rate 100000 --seconds 5",
+    "load --mode bills --rate 20000 --seconds 5",
     "load --mode batch --seconds 4 --quoted --beside 1",
     "ledger --burst --rows 1000000 --payments stated --ids random",
     "ledger --burst --rows 1000000 --payments quoted --ids random",
     "isolation --seconds 2 --phases 2",
+    "abuse --all --seconds 3",
     "instructions --ids random",
 )
 FULL: tuple[str, ...] = (
@@ -72,7 +78,13 @@ FULL: tuple[str, ...] = (
     "load --mode stream --seconds 30",
     "load --mode unary --seconds 30",
     "load --mode bills --seconds 30",
+    "load --mode get --seconds 30",
     "load --mode empty --seconds 30",
+    "load --mode unary --connections 1 --calls 1 --seconds 30",
+    "load --mode unary --connections 500 --calls 1 --seconds 30",
+    "load --mode unary --rate 50000 --seconds 30",
+    "load --mode stream --rate 100000 --seconds 30",
+    "load --mode bills --rate 20000 --seconds 30",
     f"load --mode stream --seconds 10 --sweep {STREAM_SWEEP}",
     f"load --mode unary --seconds 10 --sweep {UNARY_SWEEP}",
     f"load --mode bills --seconds 10 --sweep {BILLS_SWEEP}",
@@ -82,6 +94,7 @@ FULL: tuple[str, ...] = (
     "ledger --burst --rows 4000000 --payments stated --ids random",
     "ledger --burst --rows 4000000 --payments quoted --ids random",
     "isolation --seconds 11 --phases 5",
+    "abuse --all --seconds 10",
     "instructions --ids ordered",
     "instructions --ids random",
     "instructions --ids random --payments stated",

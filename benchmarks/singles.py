@@ -10,11 +10,14 @@ starts; every answer is looked at, the index catches up, and the books are check
 
 Beside it, in turn with it: the same closed loop from Python, and bare LMDB commits of
 two small puts on the same disk, in a file extended beforehand as the ledger's is
-("bare") and in one that is not ("bare_growing").
+("bare") and in one that is not ("bare_growing"). Beside the open loop also the same
+arrivals into bare commits of one chunk of what is due ("bare_open"): what no ledger on
+this disk can be below.
 """
 
 import argparse
 import json
+import os
 import resource
 import shutil
 import sys
@@ -41,6 +44,8 @@ CLOSED_RATE_MAX = 25_000
 ASIDE = 0.25
 """Share of the seconds that each of the figures beside gets."""
 RESERVE = 64 << 20
+OPEN_ROW_BYTES = 256
+"""Of a file extended beforehand, for each row of an open loop of bare commits."""
 LEAD_NS = 200_000_000
 """From the first thread's start to the first arrival."""
 INDEX_WAIT_S = 120
@@ -110,7 +115,8 @@ class Bare:
 
     def __init__(self, directory: str) -> None:
         self._next = 1
-        self._paths = [Path(directory) / "bare", Path(directory) / "bare-growing"]
+        self._path = Path(directory)
+        self._paths = [self._path / "bare", self._path / "bare-growing"]
         self.took: list[list[Nanoseconds]] = [[], []]
         for path in self._paths:
             path.mkdir()
@@ -129,6 +135,20 @@ class Bare:
             _drive.bare_commits(bytes(path), self._next, latencies)
             took.append(latencies)
         self._next += count
+
+    def run_open(self, rate: int, seconds: float) -> tuple[Nanoseconds, int]:
+        """What is due at this rate, a chunk in each commit; latencies, and commits."""
+        path = self._path / "bare-open"
+        path.mkdir()
+        _drive.bare_commits(bytes(path), 1, np.zeros(10, np.uint64))
+        with (path / "data.mdb").open("ab") as file:
+            for _ in range(int(rate * seconds * OPEN_ROW_BYTES) >> 20):
+                file.write(bytes(1 << 20))
+            file.flush()
+            os.fsync(file.fileno())
+        latencies = np.zeros(int(rate * seconds), np.uint64)
+        start = _drive.now_ns() + LEAD_NS
+        return latencies, _drive.bare_open(bytes(path), 11, latencies, start, rate)
 
 
 def pay_closed(payer: Payer, clients: int, seconds: float) -> tuple[Nanoseconds, float]:
@@ -253,6 +273,7 @@ def opened(payer: Payer, bare: Bare, rate: int, seconds: float) -> dict[str, obj
     pay_open(payer, rate, 0.5)
     took, cpu_s, groups, late = pay_open(payer, rate, seconds)
     bare.run(seconds * ASIDE)
+    floor, commits = bare.run_open(rate, max(seconds * ASIDE, 0.1))
     return {
         "mode": "open",
         "rate": rate,
@@ -262,6 +283,8 @@ def opened(payer: Payer, bare: Bare, rate: int, seconds: float) -> dict[str, obj
         "groups": groups,
         "found_no_room": late,
         **quantiles_ms(np.concatenate(bare.took[0]), "bare_"),
+        **quantiles_ms(floor, "bare_open_"),
+        "bare_open_rows_a_commit": round(len(floor) / commits, 1),
         "cpu_us_per_payment": round(cpu_s / len(took) * 1e6, 1),
     }
 

@@ -11,8 +11,9 @@ import time
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks._client import check
 from benchmarks.conftest import Bench, time_rounds
-from benchmarks.messages import PREFIX_SIZE, Checker, Maker, outcome_starts
+from benchmarks.messages import PREFIX_SIZE, Maker, places
 from benchmarks.quoted import QuotedMaker, Sealer
 from benchmarks.sources import SECRET
 from switch import _core as core
@@ -53,7 +54,6 @@ def test_pay_quoted(benchmark: BenchmarkFixture, billed: Bench, payload: int) ->
 def time_payments(benchmark: BenchmarkFixture, bench: Bench, maker: Maker) -> None:
     """One message after the other, and a look at every answer."""
     payload = maker.payload
-    checker = Checker(payload, layout=maker.layout)
     answers: list[tuple[memoryview, bytes]] = []
     before = bench.ledger.sequence
 
@@ -70,8 +70,7 @@ def time_payments(benchmark: BenchmarkFixture, bench: Bench, maker: Maker) -> No
     time_rounds(benchmark, pay, ROUNDS[payload], setup=prepare)
 
     for message, reply in answers:
-        checker.add([message], reply, outcome_starts(reply))
-    checker.finish()
-    assert checker.accepted == checker.checked == payload * ROUNDS[payload]
-    assert bench.ledger.sequence == before + checker.checked
+        accepted, _, _ = check(message, reply, payload=payload, **places(maker.layout))
+        assert accepted == payload
+    assert bench.ledger.sequence == before + payload * ROUNDS[payload]
     benchmark.extra_info["rows"] = payload

@@ -1,7 +1,7 @@
 # What the front door offers; its C stands in front/.
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, final
 
 UNARY: Final[int]
 SERVER_STREAM: Final[int]
@@ -15,8 +15,8 @@ DISCONNECT: Final[int]
 CALL: Final[int]
 """(CALL, call, connection, method, path, deadline, timeout, metadata, body, allowed)
 
-The method is -1 if it is not known. The deadline is in ns of CLOCK_MONOTONIC, 0: none;
-`timeout` is the header as it came. `body` is None for BIDI, and for what is not
+The method is -1 if it is not known. The deadline is in ns of CLOCK_MONOTONIC, 0:
+none; `timeout` is the header as it came. `body` is None for BIDI, and for what is not
 allowed: nothing of such a call is read, and `finish` is the answer to it.
 """
 MESSAGE: Final[int]
@@ -26,7 +26,7 @@ HALF_CLOSED: Final[int]
 SENT: Final[int]
 """(SENT, call, bytes left): what `send` was given has left for the socket"""
 ENDED: Final[int]
-"""(ENDED, call, cause): over without `finish` or `reply`, and its handle is dead"""
+"""(ENDED, call, cause): over without `finish` or `reply`; its handle is dead"""
 REVOKED: Final[int]
 """(REVOKED, call): the rights do not allow it any more; it goes on until `finish`"""
 
@@ -40,6 +40,7 @@ CAUSES: Final[tuple[str, ...]]
 HOT_STATUSES: Final[tuple[str, ...]]
 """What a hot call may be told; `set_hot_status` takes their numbers."""
 
+@final
 class Front:
     def __init__(
         self, methods: Sequence[tuple[str, int]], bounds: Mapping[str, int]

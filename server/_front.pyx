@@ -3,6 +3,7 @@
 One thread of Python uses it (the event loop's); `stop` alone may be called from another.
 """
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from cpython.ref cimport Py_DECREF, Py_INCREF
@@ -181,7 +182,7 @@ cdef enum:
     CODE_MAX = 16
     COUNTERS_MAX = 64
 
-BOUND_MAX = 1 << 40
+cdef object BOUND_MAX = 1 << 40
 
 assert len(COUNTERS) <= COUNTERS_MAX
 
@@ -219,6 +220,7 @@ cdef int add_metadata(block** fields, object metadata) except -1:
     return 0
 
 
+@cython.final
 cdef class Front:
     """One front door: its sockets, its threads, its calls."""
 
@@ -516,7 +518,7 @@ cdef class Front:
         try:
             add_metadata(&fields, metadata)
             one = self.command_for(FRONT_START_CALL, call)
-        except:
+        except BaseException:
             block_free(fields)
             raise
         one.fields = fields
@@ -544,7 +546,7 @@ cdef class Front:
                     raise MemoryError
                 add_metadata(&fields, metadata)
             one = self.command_for(FRONT_FINISH, call)
-        except:
+        except BaseException:
             block_free(fields)
             raise
         one.number = code

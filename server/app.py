@@ -15,13 +15,14 @@ import socket
 import stat
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2
 
-from server import hot
+from server import figures, hot
 from server._front import BIDI, Front
 from server.alarms import Alarms
 from server.certificates import ServerCertificates
@@ -108,6 +109,7 @@ class App:
         self._progress = Progress()
         self._stop = asyncio.Event()
         self._dead = False
+        self._is_certified = False
 
     async def run(self, ready: Ready) -> int:
         """Serve until SIGTERM or SIGINT; return the exit code.
@@ -147,7 +149,7 @@ class App:
         open_services = OpenServices()
         transport.serve(open_services.behaviours)
         port = listen(front, config)
-        self._metrics.add_counters("front", front.counters)
+        self._metrics.add("front", partial(figures.front_figures, front, config))
         self._figures_address = self._metrics.listen()
         transport.start()
         try:
@@ -253,6 +255,7 @@ class App:
         supervisor = Supervisor()
         supervisor.start("alarms", Alarms(node).run)
         supervisor.start("certificates", certificates.run)
+        supervisor.start("exceptions", partial(self._metrics.look, node))
         await self._stop.wait()
         await supervisor.stop()
 
@@ -260,7 +263,9 @@ class App:
         """The server has a certificate, its first or another."""
         self._metrics.set_certificate("server", certificate)
         self._metrics.set_certificate("authority", authority)
-        self._observer.security.act("certificates")
+        if self._is_certified:
+            self._observer.security.act("certificates")
+        self._is_certified = True
 
     def _die(self) -> None:
         self._dead = True

@@ -36,6 +36,7 @@ from switch.entries import Entry
 from switch.ledger.payment_tails import PaymentTail, read_payment_tail, read_tails
 from switch.ledger.statements import Line, Payment
 from switch.payment_states import PaymentState
+from switch.register.certificates import Revocation
 from switch.register.register import Account, Register, Service
 from switch.specs import ParticipantSpec, ServiceSpec
 from switch.tariffs import Fee
@@ -403,6 +404,22 @@ def service(known: Service) -> admin_pb2.Service:
 
 
 _FEE = ("code", "amount", "valid_from", "name_en", "name_bn")
+
+
+def revocation(one: Revocation, register: Register) -> admin_pb2.Revocation:
+    """A revocation, with ids for indices."""
+    by = one.confirmed_by
+    return admin_pb2.Revocation(
+        number=one.index,
+        participant=register.participant(one.participant).spec.id,
+        authority=one.authority,
+        serial=one.serial.to_bytes((one.serial.bit_length() + 7) // 8),
+        reason=one.reason,
+        time_ns=one.time_ns,
+        sequence=one.sequence,
+        revoked_by=register.participant(one.revoked_by).spec.id,
+        confirmed_by=register.participant(by).spec.id if by else "",
+    )
 
 
 class UnknownCodeError(ValueError):

@@ -15,13 +15,17 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from server.security_log import Cause, SecurityLog, address_of
 from server.status import OpeningError
+from switch.credentials import Presented, presented
 from switch.register.identity import (
+    Certificates,
     Directory,
     Identity,
     IdentityError,
+    check_certificate,
     identify,
 )
 from switch.register.rights import MATRIX, allow
@@ -61,7 +65,7 @@ class Commands(Protocol):
         """Send what waits, then close it."""
 
 
-class _Register(Directory, Protocol):
+class _Register(Directory, Certificates, Protocol):
     def listen(self, listener: Callable[[], None], /) -> None:
         """Call `listener` after each change, in any thread."""
 
@@ -69,14 +73,18 @@ class _Register(Directory, Protocol):
 class Peer:
     """The other end of one connection."""
 
-    __slots__ = ("address", "caller", "error", "names", "not_after", "number", "owner")
+    __slots__ = (
+        *("address", "caller", "certificate", "error"),
+        *("names", "not_after", "number", "owner"),
+    )
 
     def __init__(
-        self, number: int, address: str, names: list[str], not_after: int
+        self, number: int, address: str, certificate: bytes, not_after: int
     ) -> None:
         self.number = number
         self.address = address
-        self.names = names
+        names = self.names = uris(certificate)
+        self.certificate = _presented(certificate)
         self.not_after: float = not_after
         self.owner = _owner(names)
         self.caller: Identity | None = None
@@ -123,7 +131,7 @@ class Door:
         self, connection: int, address: str, certificate: bytes, not_after: int
     ) -> None:
         """A connection whose handshake is done."""
-        peer = Peer(connection, address, uris(certificate), not_after)
+        peer = Peer(connection, address, certificate, not_after)
         self._peers[connection] = peer
         self._admit(peer)
 
@@ -157,10 +165,12 @@ class Door:
     # --- admission ---------------------------------------------------------------
 
     def _admit(self, peer: Peer) -> None:
-        peer.caller = peer.error = None
+        peer.caller, peer.error = None, None
         if self._register is not None:
             try:
-                peer.caller = identify(peer.names, self._register, self._domain)
+                known = identify(peer.names, self._register, self._domain)
+                check_certificate(known, peer.certificate, self._register)
+                peer.caller = known
             except IdentityError as error:
                 peer.error = error
         caller = peer.caller
@@ -229,9 +239,23 @@ def uris(certificate: bytes) -> list[str]:
     try:
         extensions = x509.load_der_x509_certificate(certificate).extensions
         names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except (
+        ValueError,
+        x509.DuplicateExtension,
+        x509.ExtensionNotFound,
+        x509.InvalidVersion,
+        x509.UnsupportedGeneralNameType,
+    ):
         return []
     return names.get_values_for_type(x509.UniformResourceIdentifier)
+
+
+def _presented(certificate: bytes) -> Presented | None:
+    """What a certificate is known by; None for one that cannot be read."""
+    try:
+        return presented(certificate)
+    except (UnsupportedAlgorithm, ValueError):
+        return None
 
 
 def _may_call(caller: Identity | None, method: str) -> bool:

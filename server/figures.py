@@ -14,12 +14,14 @@ from typing import Final
 import numpy as np
 from cryptography import x509
 
+from server._front import Front
 from server.exposition import Family, Kind, counter, gauge, histogram
 from server.node import READS_WAITING_MAX, Node
 from server.security_log import Cause, SecurityLog
 from switch._core import LMDB_VERSION
 from switch.billing.health import Health
 from switch.codes import RULES_VERSION
+from switch.config import Config
 from switch.ledger.exceptions import Owner, Wanted, are_overdue, owners
 from switch.ledger.open_matters import ExceptionKind
 from switch.ledger.totals import first_at
@@ -115,6 +117,44 @@ def security_figures(security: SecurityLog) -> list[Family]:
     ]
 
 
+FRONT_GAUGES: Final = (
+    "connections_open",
+    "handshakes_open",
+    "calls_open",
+    "bytes_held",
+)
+"""What the front counts that goes up and down; all else only grows."""
+
+
+def front_figures(front: Front, config: Config) -> list[Family]:
+    """Connections, handshakes, calls and bytes in the transport, and their bounds."""
+    counted = front.counters()
+    open_now = {name: counted.pop(name) for name in FRONT_GAUGES}
+    bounds = {
+        "connections_open": config.transport.connections_max,
+        "handshakes_open": config.transport.handshakes_max,
+        "bytes_held": config.budget.process_bytes_max,
+    }
+    return [
+        *(
+            gauge(f"front_{name}", f"The transport: {_words(name)}.").add(value)
+            for name, value in open_now.items()
+        ),
+        *(
+            gauge(f"front_{name}_max", "Its bound.").add(bound)
+            for name, bound in bounds.items()
+        ),
+        *(
+            counter(f"front_{name}_total", f"The transport: {_words(name)}.").add(value)
+            for name, value in counted.items()
+        ),
+    ]
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
 # --- any thread, once the ledger is open ---------------------------------------------
 
 
@@ -199,7 +239,7 @@ def exception_figures(node: Node, now_ns: int) -> list[Family]:
 
     May take long: the first look reads the journal.
     """
-    items, _ = node.exceptions.find(Wanted(), now_ns)
+    items, _, _ = node.exceptions.find(Wanted(), now_ns)
     ages_ns = now_ns - items["since"].astype(np.int64)
     counts = gauge("exceptions", "Exceptions that many seconds old, or older, by kind.")
     for kind in ExceptionKind:
@@ -227,7 +267,7 @@ def budget_figures(node: Node) -> list[Family]:
         ("queue_rows", committer.rows_waiting, config.queue_rows_max),
         ("queue_bytes", committer.bytes_waiting, config.queue_bytes_max),
         ("reads", node.reads_count, READS_WAITING_MAX),
-        ("watches", node.dispatch.watches_count, config.watches_max),
+        ("watches", node.dispatch.watches.count, config.watches_max),
     ):
         used.add(value, budget=name)
         most.add(bound, budget=name)

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -100,21 +100,6 @@ class Metrics:
     def add(self, name: str, source: Source, *, on_loop: bool = False) -> None:
         """Collect from `source` as well: in the event loop, or in any thread."""
         self._sources = [*self._sources, _Named(name, source, on_loop)]
-
-    def add_counters(
-        self, name: str, counters: Callable[[], Mapping[str, int]]
-    ) -> None:
-        """The same of numbers by name, read in any thread.
-
-        `x` becomes `payswitch_NAME_x`: a counter if it ends with `_total`, or a gauge.
-        """
-
-        def families() -> Iterable[Family]:
-            for key, value in counters().items():
-                make = counter if key.endswith("_total") else gauge
-                yield make(f"{name}_{key}", f"{name}: {key}").add(value)
-
-        self.add(name, families)
 
     def set_certificate(self, name: str, pem: bytes) -> None:
         """A certificate that is in use, or those of an authority; again at a change."""

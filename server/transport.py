@@ -10,6 +10,7 @@ holds one message that it has asked for, and one that waits to be sent.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import asdict
@@ -38,6 +39,8 @@ from server.refusals import set_details
 from server.status import UnimplementedError, failed
 from switch.config import Config
 from switch.register.identity import ForbiddenError, Identity
+
+log = logging.getLogger("server.transport")
 
 EVENTS_MAX: Final = 1_024
 """Events that are taken in one turn of the loop; the others are told in the next."""
@@ -305,7 +308,11 @@ class Transport:
 
     def _take(self) -> None:
         for event in self._front.take(EVENTS_MAX):
-            self._actions[event[0]](*event)
+            try:
+                self._actions[event[0]](*event)
+            except Exception:
+                # The other events of this turn are others'.
+                log.exception("an event of the front door was lost")
 
     def _connect(
         self,

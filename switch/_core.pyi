@@ -29,6 +29,9 @@ LIMIT_RECORD: np.dtype[np.void]
 WINDOW_LINE: np.dtype[np.void]
 SHIFT_RECORD: np.dtype[np.void]
 RULES_RECORD: np.dtype[np.void]
+REVOCATION_RECORD: np.dtype[np.void]
+CONFIRMATION_RECORD: np.dtype[np.void]
+PINS_RECORD: np.dtype[np.void]
 ANSWER: np.dtype[np.void]
 """What a biller answered to one question, 120 bytes; texts are zero-padded."""
 QUOTATION: np.dtype[np.void]
@@ -203,8 +206,7 @@ class Ledger:
     """Payments since the ledger was opened that had BILLER_BUSY because their wallets
     had too many open holds."""
     refusals_turned_away: int
-    """Refusals since the ledger was opened that were not recorded, because too many of
-    their sender were."""
+    """Refusals since the opening that were not recorded: their sender had too many."""
     stuck: str
     """Which of `index` and `journal` is being written for longer than `patience_s`, as
     when LMDB is in a loop; empty if none is. The next start walks the pages."""
@@ -364,19 +366,15 @@ class Ledger:
     def limit_holds(self, most: int) -> None:
         """Answer new payments in messages with BILLER_BUSY, FIELD_DEBIT and no row if
         more than `most` open holds, kept ones left out, would debit their wallet; 0: no
-        bound.
-
-        From the next group on, and not kept, as with `turn_away`.
+        bound. From the next group on, and not kept, as with `turn_away`.
         """
 
     def limit_refusals(self, role: int, per_second: int, at_once: int) -> None:
-        """Record at most so many refusals of each participant of a role a second, and
-        so many at once; beyond it they are TOO_MANY_REFUSALS, without a row. 0 a
-        second: no bound.
+        """Record so many refusals of each participant of a role a second and at once;
+        those beyond it are TOO_MANY_REFUSALS, without a row. 0 a second: no bound.
 
-        From the next group on, and not kept, as with `turn_away`; what a participant
-        has used up is not kept either. LookupError for a role that is none, ValueError
-        for more than 1,000,000 a second or fewer than a basket's 16 at once.
+        From the next group on, and not kept, as with `turn_away`. LookupError for no
+        role, ValueError for more than 1,000,000 a second or fewer than 16 at once.
         """
 
     def gather(self, sequences: npt.NDArray[np.uint64]) -> Rows:
@@ -425,10 +423,8 @@ class Ledger:
         """Sequence of the row with this id of this participant, 0 if there is none."""
 
     def find_own(self, sender: int, id: bytes, wallet: int) -> int:
-        """The same of a row that debits account `wallet`, else 0.
-
-        How long it takes does not tell whether there is a row that debits another.
-        """
+        """The same of a row that debits account `wallet`, else 0; in a time that does
+        not tell whether there is a row that debits another."""
 
     def resolution(self, sequence: int) -> tuple[int, int]:
         """(sequence of the row that resolved `sequence` last or 0, its `total`).
@@ -593,11 +589,9 @@ class Queue:
         """
 
     def capsule(self) -> object:
-        """The queue for another extension, in C and without the GIL; keeps it alive.
-
-        A PyCapsule of the struct in `core/queue_api.h`. Whoever opened a taker by it
-        takes all its answers before letting it go.
-        """
+        """The queue for another extension, in C and without the GIL; keeps it alive:
+        a PyCapsule of the struct in `core/queue_api.h`. Whoever opened a taker by it
+        takes all its answers before letting it go."""
 
     def meter(self) -> GroupMeter:
         """How large groups are and how long their commits take; never blocks."""

@@ -246,6 +246,7 @@ class Result(IntEnum):
     RELEASE_NOT_PROMISED = 83
     PROPOSAL_WITHDRAWN = 84
     PROPOSAL_EXPIRED = 85
+    LAST_TREASURIES = 86
 
 
 class Field(IntEnum):
@@ -304,6 +305,9 @@ class Record(IntEnum):
     SERVICE = 2
     CLOCK = 3
     RULES = 4
+    REVOCATION = 5
+    CONFIRMATION = 6
+    PINS = 7
 
 
 class AmountRule(IntEnum):
@@ -491,7 +495,7 @@ PROPOSE_ADVANCE = 264
 PROPOSAL_LIFE_NS = 30 * 24 * 3600 * 10**9
 """A proposal that is so old is not approved any more."""
 
-RULES_VERSION = 5
+RULES_VERSION = 6
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

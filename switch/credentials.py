@@ -4,11 +4,21 @@ May use `errors`. Who makes the files and who is known by the name is not said h
 clients, the server and what makes certificates read them alike.
 """
 
+import hashlib
 import os
 import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 from switch.errors import ConfigError
 
@@ -25,17 +35,70 @@ class Credentials:
     authority: Path
 
     def read(self) -> tuple[bytes, bytes, bytes]:
-        """Certificate, key, authority. Raises ConfigError."""
+        """Certificate, key, authority. Raises ConfigError.
+
+        Also if one of them is not what it should be, or the key is another's: what
+        speaks TLS would say so in words that name no file, or not at all.
+        """
         try:
-            return (
-                self.certificate.read_bytes(),
-                self.key.read_bytes(),
-                self.authority.read_bytes(),
-            )
+            certificate = self.certificate.read_bytes()
+            key = self.key.read_bytes()
+            authority = self.authority.read_bytes()
         except OSError as error:
             raise ConfigError(
                 f"cannot read {error.filename}: {error.strerror}"
             ) from error
+        own = _certificate(self.certificate, certificate)
+        _certificate(self.authority, authority)
+        if own.public_key() != _key(self.key, key).public_key():
+            raise ConfigError(f"{self.key} is not the key of {self.certificate}")
+        return certificate, key, authority
+
+
+def _certificate(file: Path, pem: bytes) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(pem)
+    except ValueError:
+        raise ConfigError(f"{file} is not a certificate in PEM") from None
+
+
+def _key(file: Path, pem: bytes) -> PrivateKeyTypes:
+    try:
+        return load_pem_private_key(pem, None)
+    except TypeError:
+        raise ConfigError(f"{file} is encrypted; a key here has no password") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise ConfigError(f"{file} is not a private key in PEM") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a certificate is known by, beside its names."""
+
+    authority: bytes
+    """Who issued it: SHA-256 of the issuer's name in DER."""
+    serial: int
+    key: bytes
+    """SHA-256 of its public key in DER (SubjectPublicKeyInfo)."""
+
+
+def presented(certificate: bytes) -> Presented:
+    """What a certificate in DER is known by. Raises ValueError."""
+    read = x509.load_der_x509_certificate(certificate)
+    key = read.public_key().public_bytes(
+        Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+    )
+    authority = hashlib.sha256(read.issuer.public_bytes()).digest()
+    return Presented(authority, read.serial_number, hashlib.sha256(key).digest())
+
+
+def presented_by(file: Path) -> Presented:
+    """The same of a file in PEM. Raises ConfigError."""
+    try:
+        read = x509.load_pem_x509_certificate(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file} is no certificate: {error}") from error
+    return presented(read.public_bytes(Encoding.DER))
 
 
 def check_private(path: Path) -> None:

@@ -19,7 +19,11 @@ class SwitchError(Exception):
 
 
 class ConfigError(SwitchError):
-    """A setting, a file or an argument is not usable; the text says what to do."""
+    """A setting, a file or a directory is not usable; the text says what to do."""
+
+
+class UsageError(SwitchError):
+    """An argument of a command cannot be; nothing was done."""
 
 
 class WireError(SwitchError, ValueError):

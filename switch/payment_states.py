@@ -40,7 +40,10 @@ class Standing(Enum):
     UNKNOWN = "unknown"
     KEPT = "kept"
     COMPLETED = "completed"
+    COMPLETED_DIFFERS = "completed (differs)"
+    """Differs: the biller says that it credited another amount than was paid."""
     REFUNDED = "refunded"
+    REFUNDED_DISPUTED = "refunded (disputed)"
     UNVERIFIED = "unverified"
     UNVERIFIED_DISPUTED = "unverified (disputed)"
     """Disputed: the biller says that it credited it, and the money is back."""
@@ -59,6 +62,7 @@ class Standing(Enum):
     def state(self) -> PaymentState:
         """What is told of it."""
         told = self.name.removesuffix("_DISPUTED").removesuffix("_CORRECTED")
+        told = told.removesuffix("_DIFFERS")
         return PaymentState["REVERSED" if told == "RETURNED" else told]
 
 
@@ -89,6 +93,8 @@ class Event(Enum):
     """They say so of a payment whose money is back."""
     CORRECT = "two people: paid after all"
     """They have such a payment paid by a transfer."""
+    CLOSE = "two people: settled"
+    """They close the case of another amount than was paid."""
 
 
 class Step(NamedTuple):
@@ -108,7 +114,7 @@ class Step(NamedTuple):
 _S, _E, _R = Standing, Event, Result
 _WAITS = (_S.HELD, _S.UNKNOWN)
 _OPEN = (*_WAITS, _S.KEPT)
-_PAID = (_S.COMPLETED, _S.REFUNDED)
+_PAID = (_S.COMPLETED, _S.COMPLETED_DIFFERS, _S.REFUNDED, _S.REFUNDED_DISPUTED)
 _VOIDED = (
     _S.REVERSED,
     _S.REVERSED_DISPUTED,
@@ -134,6 +140,15 @@ _DISPUTES = {
     _S.EXPIRED: _S.EXPIRED_DISPUTED,
     _S.REVERSED: _S.REVERSED_DISPUTED,
     _S.RETURNED: _S.RETURNED_DISPUTED,
+}
+# What another amount than was paid makes of one that was, and its refund of both.
+_CONTRADICTS = {
+    _S.COMPLETED: _S.COMPLETED_DIFFERS,
+    _S.REFUNDED: _S.REFUNDED_DISPUTED,
+}
+_REFUNDS = {
+    _S.COMPLETED: _S.REFUNDED,
+    _S.COMPLETED_DIFFERS: _S.REFUNDED_DISPUTED,
 }
 # What two people make of it.
 _VERIFIES = {
@@ -193,14 +208,28 @@ STEPS: tuple[Step, ...] = (
         Step(at, _E.DEADLINE_KEPT, _S.KEPT, Kind.CASE, CaseType.DEADLINE_PASSED)
         for at in _WAITS
     ),
-    Step(_S.COMPLETED, _E.REFUND, _S.REFUNDED, Kind.REFUND),
-    Step(_S.REFUNDED, _E.REFUND, _S.REFUNDED, result=_R.EXCEEDS_PAYMENT),
+    *(Step(at, _E.REFUND, to, Kind.REFUND) for at, to in _REFUNDS.items()),
+    *(
+        Step(at, _E.REFUND, at, result=_R.EXCEEDS_PAYMENT)
+        for at in (_S.REFUNDED, _S.REFUNDED_DISPUTED)
+    ),
     # Evidence that comes twice says nothing new; evidence against what was done is for
     # people: a case, and nothing moves.
     *(Step(at, _E.CONFIRM, at) for at in _PAID),
-    *(Step(at, _E.DIFFER, at, *_DIFFERS) for at in _PAID),
-    Step(_S.COMPLETED, _E.REJECT, _S.COMPLETED, *_REJECTED_LATE, _R.ALREADY_POSTED),
-    Step(_S.REFUNDED, _E.REJECT, _S.REFUNDED, result=_R.ALREADY_POSTED),
+    *(Step(at, _E.DIFFER, to, *_DIFFERS) for at, to in _CONTRADICTS.items()),
+    *(
+        Step(at, _E.DIFFER, at, result=_R.AMOUNT_DIFFERS)
+        for at in _CONTRADICTS.values()
+    ),
+    *(Step(at, _E.CLOSE, to, Kind.CASE_CLOSE) for to, at in _CONTRADICTS.items()),
+    *(
+        Step(at, _E.REJECT, at, *_REJECTED_LATE, _R.ALREADY_POSTED)
+        for at in (_S.COMPLETED, _S.COMPLETED_DIFFERS)
+    ),
+    *(
+        Step(at, _E.REJECT, at, result=_R.ALREADY_POSTED)
+        for at in (_S.REFUNDED, _S.REFUNDED_DISPUTED)
+    ),
     *_late(_E.CONFIRM),
     *_late(_E.DIFFER),
     # A rejection ends the doubt, once; afterwards a biller that changes its mind again

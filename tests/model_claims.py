@@ -76,10 +76,16 @@ class Claims(Doubts):
 
     def credited_after_all(self, key: ClaimKey) -> int:
         """Who had a claim that is free, gave it back, and may be paid all the same."""
-        for sequence in self.claimants.get(key, ())[: -TAKERS_MAX - 1 : -1]:
-            if sequence in self.corrected or self.late_case(self.rows[sequence - 1]):
-                return sequence
+        for taker in self.claimants_of(key):
+            credited = self.late_case(taker) or self.dispute(taker)
+            if credited or taker.sequence in self.corrected:
+                return taker.sequence
         return 0
+
+    def claimants_of(self, key: ClaimKey) -> list[Row]:
+        """Who took the claim of a bill, the newest first; so many are looked at."""
+        newest = self.claimants.get(key, ())[: -TAKERS_MAX - 1 : -1]
+        return [self.rows[sequence - 1] for sequence in newest]
 
     # --- what has become of those before ----------------------------------------------
 
@@ -88,7 +94,7 @@ class Claims(Doubts):
         if taker.kind == Kind.PAY:
             return False, not self.is_given_back(taker), taker.timestamp
         end = self.end_of(taker)
-        if end is None or self.in_question(taker):
+        if end is None or self.in_question(taker) or self.dispute(taker):
             return True, False, taker.timestamp
         if end.kind == Kind.POST:
             return False, not self.is_given_back(end), end.timestamp
@@ -139,6 +145,10 @@ class Claims(Doubts):
         bill = self.bill_key(row)
         if bill and self.released.get(bill, -1) >= row.fetched:
             return bill not in self.claims
+        if bill and bill not in self.claims and not self.credited_after_all(bill):
+            takers = self.claimants_of(bill)
+            if any(self.settled_at(taker) >= row.fetched for taker in takers):
+                return True
         return self.check_claims(row, service, at).result == Result.QUOTATION_EXPIRED
 
     def in_the_way(self, index: int, reference: bytes, cited: bytes, now: int) -> int:

@@ -54,6 +54,31 @@ class Doubts(State):
         """Whether the refunds of a pay or post have come to its whole amount."""
         return self.refunded.get(payment.sequence, 0) == payment.amount
 
+    def dispute(self, hold: Row) -> int:
+        """The case of a payment that was refunded wholly, and that its biller says it
+        has credited otherwise; 0 if there is none, or people have settled it.
+        """
+        end = self.end_of(hold)
+        if end is None or end.kind != Kind.POST or not self.is_given_back(end):
+            return 0
+        return self.open_case(hold, CaseType.AMOUNT_DIFFERS)
+
+    def settled_at(self, hold: Row) -> int:
+        """When people have settled the newest of these, or 0."""
+        case = self.cases.get((hold.sequence, CaseType.AMOUNT_DIFFERS), 0)
+        closed = self.resolved.get(case, 0)
+        end = self.end_of(hold)
+        back = end is not None and end.kind == Kind.POST and self.is_given_back(end)
+        return self.rows[closed - 1].timestamp if case and closed and back else 0
+
+    def newest_word(self, hold: Row) -> int:
+        """The newest case of what a biller has said of a hold, or 0."""
+        return max(
+            self.cases.get((hold.sequence, about), 0)
+            for about in CaseType
+            if about != CaseType.DEADLINE_PASSED
+        )
+
     def is_given_up(self, hold: Row, post: Row) -> bool:
         """Whether a payment was wholly refunded that its biller had rejected late."""
         rejected = (hold.sequence, CaseType.LATE_REJECTION) in self.cases

@@ -9,7 +9,6 @@ import hashlib
 from switch.codes import (
     PROPOSE_ADVANCE,
     AccountKind,
-    CaseType,
     Kind,
     Result,
     RowFlag,
@@ -73,16 +72,19 @@ class People(Cases):
             return False
         if approval.participant != row.checker or asked.total != self.asks_for(row):
             return False
-        return self.is_asked(row, asked)
+        return self.is_asked(row, asked) and self.is_judged(row, asked)
+
+    def is_judged(self, row: Row, asked: Row) -> bool:
+        """Whether who wanted it has seen all that its biller has said of it."""
+        spoken_of = self.rows[row.resolves - 1]
+        if spoken_of.kind in (Kind.POST, Kind.CASE):
+            spoken_of = self.rows[spoken_of.resolves - 1]
+        return self.newest_word(spoken_of) < asked.sequence
 
     def is_asked(self, row: Row, asked: Row) -> bool:
         """Whether a row is what a proposal of its kind asks for."""
         if row.kind in (Kind.VOID, Kind.VERIFY):
             one, other = self.rows[asked.resolves - 1], self.rows[row.resolves - 1]
-            late = self.cases.get((row.resolves, CaseType.LATE_CONFIRMATION), 0)
-            if row.kind == Kind.VERIFY and late > asked.sequence:
-                # Its biller has said something since that they have not seen.
-                return False
             return first_of_basket(one) == first_of_basket(other)
         if row.kind == Kind.POST:
             return (row.resolves, row.amount) == (asked.resolves, asked.amount)

@@ -27,8 +27,12 @@ from switch.codes import (
     Role,
     RowFlag,
 )
+from tests.model_certificates import (
+    OF_CERTIFICATES,
+    Certificates,
+    certificate_record_is_valid,
+)
 from tests.model_references import read_pattern
-from tests.model_rules import Rules
 from tests.model_state import OK, Answer, Participant, Service
 from tests.records import RULES_RECORD, Account, Row, TariffItem
 
@@ -81,7 +85,7 @@ DUPLICATES_OF: dict[PriceRule, dict[int, tuple[tuple[int, ...], int, int]]] = {
 }
 
 
-class Register(Rules):
+class Register(Certificates):
     """The rules of rows that move no money."""
 
     def record_is_valid(self, row: Row) -> bool:
@@ -101,6 +105,8 @@ class Register(Rules):
             return service_record_is_valid(tail)
         if tail[:1] == bytes([Record.RULES]):
             return tail[:8] == RULES_RECORD
+        if tail and tail[0] in OF_CERTIFICATES:
+            return certificate_record_is_valid(tail)
         return tail[:1] == bytes([Record.CLOCK])
 
     def keep_record(self, row: Row) -> None:
@@ -196,7 +202,12 @@ class Register(Rules):
     def check_register(self, row: Row) -> Answer:
         self.keep_record(row)
         row.debit = 0
-        if (row.tail or b"")[0] != Record.SERVICE:
+        record = (row.tail or b"")[0]
+        if record == Record.PARTICIPANT:
+            return self.check_participant(row.tail or b"")
+        if record in OF_CERTIFICATES:
+            return self.check_certificate(row)
+        if record != Record.SERVICE:
             return OK
         service = read_service(row.tail or b"")
         if not 0 < service.biller < len(self.participants):
@@ -239,6 +250,9 @@ class Register(Rules):
         if tail[0] == Record.CLOCK:
             self.append(row)
             return
+        if tail[0] in OF_CERTIFICATES:
+            self.do_certificate(row)
+            return
         if tail[0] == Record.RULES:
             row.debit = 1
             row.flags |= RowFlag.UPDATE if self.rules_row else 0
@@ -263,6 +277,8 @@ class Register(Rules):
                 code, tail[1], row.sequence, tail[2], tail[40], tail[41]
             )
             self.participants[row.debit : row.debit + 1] = [participant]
+            if participant.role == Role.TREASURY:
+                self.treasuries.add(row.debit)
 
 
 def code_is_valid(field: bytes, pattern: re.Pattern[bytes]) -> bool:

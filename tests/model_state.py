@@ -3,6 +3,7 @@
 Part of tests/model.py, which see.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 from switch.codes import Kind, Letters, Result, RowFlag
@@ -52,6 +53,15 @@ class Participant:
     active: int = 1
     may_state_dues: int = 0
     never_credits_late: int = 0
+
+
+@dataclass(slots=True)
+class Revocation:
+    """A certificate that is no longer accepted: whose, and by whom it was said."""
+
+    participant: int
+    sender: int
+    confirmed: bool = False
 
 
 @dataclass(slots=True)
@@ -149,6 +159,11 @@ class State:
         self.windows: dict[int, dict[int, int]] = {}  # window -> account -> payable
         self.last_window = 0
         self.rules_row = 0  # the last one
+        self.revocations: list[Revocation] = []  # from 1
+        self.unconfirmed: Counter[int] = Counter()  # by participant
+        self.treasuries: set[int] = set()  # whoever was one at some time
+        self.confirmations_count = 0
+        self.pins_of: dict[int, int] = {}  # by participant
         self.timestamp = 0
         self.now = 0
         self.tried: int | None = None  # of a basket that is tried: the last row before

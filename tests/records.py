@@ -498,6 +498,25 @@ def tariff_tail(items: Sequence[tuple[bytes, int]]) -> bytes:
 PAYMENT_TAIL_SIZE = 56
 CLOCK_RECORD = bytes([Record.CLOCK])
 RULES_RECORD = struct.pack("<B3xI", Record.RULES, RULES_VERSION)
+
+
+def revocation(participant: int, authority: bytes, serial: bytes) -> bytes:
+    """A certificate that is revoked: 64 bytes."""
+    fixed = (Record.REVOCATION, len(serial), participant, authority, serial)
+    return struct.pack("<BB2xI32s20s4x", *fixed)
+
+
+def confirmation(number: int) -> bytes:
+    """Who stands by the revocation with this number: 8 bytes."""
+    return struct.pack("<B3xI", Record.CONFIRMATION, number)
+
+
+def pins(participant: int, *keys: bytes) -> bytes:
+    """The keys of a participant: 72 bytes."""
+    joined = b"".join(keys)
+    return struct.pack("<BB2xI64s", Record.PINS, len(keys), participant, joined)
+
+
 KINDS_WITHOUT_ID = frozenset((Kind.POST, Kind.VOID, Kind.VERIFY, Kind.WINDOW))
 SHAPES = frozenset(range(Result.INVALID_ID, Result.INVALID_ITEMS + 1))
 

@@ -9,10 +9,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from benchmarks._client import check
 from benchmarks.bills import Posts, Run
 from benchmarks.bills import figures as figures_of
 from benchmarks.load_network import LoadError, first_bill
-from benchmarks.messages import Checker, CheckError, Maker, Shares, outcome_starts
+from benchmarks.messages import PAYMENT, CheckError, Maker, Shares, places
 from benchmarks.network import BILLERS
 from switch.v1 import payments_pb2 as pb
 from tests.bench import answer, read, run_json
@@ -39,10 +40,8 @@ def test_checker_notices_a_payment_that_nobody_has_to_confirm() -> None:
 
     for is_held in (True, False):
         reply = answer(read(message), hold)
-        checker = Checker(10, is_held=is_held)
-        checker.add([message], reply, outcome_starts(reply))
         with pytest.raises(CheckError):
-            checker.finish()
+            check(message, reply, payload=10, is_held=is_held, **places(PAYMENT))
 
 
 def test_posts_are_of_their_run() -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks._client import check
 from benchmarks.beside import COMPARED, in_turn
 from benchmarks.commits import Stretch, check_accepted, commit
 from benchmarks.load_network import Figures
-from benchmarks.messages import Checker, CheckError, Shares, outcome_starts
+from benchmarks.messages import CheckError, Shares, outcome_starts, places
 from benchmarks.network import CENTRES, FIRST_CENTRE, FIRST_SERVICE, make_network
 from benchmarks.quoted import QuotedMaker, Sealer
 from benchmarks.sources import KINDS, message_maker, open_network
@@ -108,11 +109,9 @@ def test_checker_reads_answers_to_quoted_payments() -> None:
     message = maker.take(1)
     payments = read(message)
     reply = answer(payments)
-    checker = Checker(100, layout=maker.layout)
-    checker.add([message], reply, outcome_starts(reply))
-    checker.finish()
-    assert checker.accepted == 100
-    assert checker.amount == sum(one.amount for one in payments)
+    accepted, amount, _ = check(message, reply, payload=100, **places(maker.layout))
+    assert accepted == 100
+    assert amount == sum(one.amount for one in payments)
 
 
 @pytest.mark.parametrize("kind", KINDS[1:])
@@ -191,10 +190,23 @@ def test_targets_tell_loads_apart() -> None:
     quoted = {**ledger, "payments": "quoted", "rows_per_s": 1e6, **sizes}
     plain = {**ledger, "payments": "rows", "rows_per_s": 3e6}
     micro = {"name": "test_open_quotations", "median_ns_per_row": 250}
-    results = Results([beside, {**load, "payments_per_s": 1e6}, quoted, plain], [micro])
+    unary = {"benchmark": "load", "mode": "unary"}
+    alone = {**unary, "connections": 1, "p50_over_bare_ms": 0.1, "p99_ms": 1.0}
+    paced = {**unary, "connections": 4, "offered_per_s": 50_000, "p99_ms": 4.0}
+    many = [
+        {**unary, "connections": connections, "payments_per_s": rate, "p99_ms": 9.0}
+        for connections, rate in ((500, 6e4), (4, 2e5))
+    ]
+    loads = [beside, {**load, "payments_per_s": 1e6}, alone, paced, *many]
+    results = Results([*loads, quoted, plain], [micro])
     values = {(one.name, one.what): one.value(results) for one in TARGETS}
     assert values["R4", "gRPC, batches of 8,190"] == 1e6
     assert values["R4", "with quotations, to without"] == 0.8
+    assert values["R6", "gRPC, unary, 4 × 100"] == 2e5
+    assert values["R6", "p99"] == 9.0
+    assert values["R6", "open loop of 50,000/s: p99"] == 4.0
+    assert values["R6", "500 × 1"] == 6e4
+    assert values["R6", "one caller alone: p50 beyond a bare LMDB commit"] == 0.1
     assert values["R4", "opening a quotation, in the core"] == 250
     assert values["R5", "with quotations, to without"] is None
     assert values["R1", "burst, random ids"] == 3e6

@@ -196,6 +196,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
             "machine",
             "payment",
             "quotation",
+            "register",
             "reserve",
             "resolve",
             "rows",

@@ -1,4 +1,4 @@
-"""Find OpenSSL and nghttp2 to build with; print how, as JSON.
+"""Find OpenSSL and nghttp2 to build with; print how, as JSON or (`--flags`) as words.
 
 Where the system's compiler finds them nothing is to be said. As root they are installed
 with apt; else Debian's packages are unpacked into build/front, whose libraries the
@@ -123,5 +123,17 @@ def find() -> dict[str, list[str]]:
     )
 
 
+def main() -> None:
+    """Print for setup.py, or with --flags for a compiler."""
+    found = find()
+    if sys.argv[1:] != ["--flags"]:
+        print(json.dumps(found))
+        return
+    words = [f"-I{path}" for path in found["include_dirs"]]
+    words += [f"-L{path}" for path in found["library_dirs"]]
+    words += [f"-Wl,-rpath,{path}" for path in found["runtime_library_dirs"]]
+    print(*words, "-lnghttp2", "-lssl", "-lcrypto")
+
+
 if __name__ == "__main__":
-    print(json.dumps(find()))
+    main()

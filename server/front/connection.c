@@ -177,19 +177,24 @@ static bool may_read(const struct connection *connection) {
 
 void connection_read(struct connection *connection) {
     struct front *front = connection->front;
+    uint64_t first = tls_raw_bytes(connection->ssl), raw = first;
     size_t total = 0;
-    while (connection->readable && may_read(connection) && total < READ_TURN_MAX) {
+    while (connection->readable && may_read(connection) && total < READ_TURN_MAX &&
+           raw - first < READ_TURN_MAX) {
         size_t size;
-        switch (tls_read(connection->ssl, front->read_buffer, READ_SIZE, &size)) {
+        enum tls_result result = tls_read(connection->ssl, front->read_buffer, READ_SIZE, &size);
+        uint64_t before = raw;
+        raw = tls_raw_bytes(connection->ssl);
+        switch (result) {
         case TLS_DONE:
             total += size;
             COUNT_MANY(front, bytes_in, size);
             connection->read_ms = front->now_ms;
-            if (connection->lingering) break;
-            if (!http2_receive(connection, front->read_buffer, size)) return;
+            if (!connection->lingering) http2_receive(connection, front->read_buffer, size);
             break;
         case TLS_AGAIN:
-            connection->readable = false;
+            /* Bytes that held no data are no end: there may be more. */
+            if (raw == before) connection->readable = false;
             break;
         case TLS_CLOSED:
             connection_fail(connection, connection->lingering ? connection->close_cause
@@ -200,6 +205,7 @@ void connection_read(struct connection *connection) {
             break;
         }
     }
+    if (!connection->lingering) http2_count_records(connection, raw - first, total);
 }
 
 /* --- write ------------------------------------------------------------------------------------- */

@@ -246,6 +246,7 @@ struct front_method {
     int kind;
 };
 
+/* A process with a front ignores SIGPIPE, as Python does: sockets end while they are written. */
 struct front *front_new(const struct front_bounds *bounds, const struct front_method *methods,
                         size_t methods_count); /* NULL: no memory, or no descriptors */
 void front_free(struct front *front);          /* stopped, or never started */
@@ -254,9 +255,9 @@ void front_free(struct front *front);          /* stopped, or never started */
 int front_set_credentials(struct front *front, const void *certificate, size_t certificate_size,
                           const void *key, size_t key_size, const void *authority,
                           size_t authority_size, char *text, size_t text_size);
-/* The details (google.rpc.Status) for what the front answers itself, of a call that was given
-   above or of one that was not; before the start. */
-bool front_set_details(struct front *front, int reason, bool given, const void *details,
+/* The details (google.rpc.Status) for what the front answers itself, of a call that may have
+   done something (its one message is there, or it is a stream) or has not; before the start. */
+bool front_set_details(struct front *front, int reason, bool may_be_done, const void *details,
                        size_t size);
 /* The port, or -errno. */
 int front_listen(struct front *front, const char *host, int port);

@@ -28,6 +28,16 @@ static void http2_new_second(struct connection *connection) {
     connection->second = second;
     connection->control_frames = 0;
     connection->resets = 0;
+    connection->raw_bytes = connection->data_bytes = 0;
+}
+
+/* Keys that change and records without data cost as much as those with it. */
+void http2_count_records(struct connection *connection, uint64_t raw, size_t data) {
+    http2_new_second(connection);
+    connection->raw_bytes += (int64_t)raw;
+    connection->data_bytes += (int64_t)data;
+    int64_t empty = connection->raw_bytes - connection->data_bytes;
+    if (empty > EMPTY_BYTES_MAX && empty > 4 * connection->data_bytes) http2_flooded(connection);
 }
 
 static void http2_count_control(struct connection *connection) {
@@ -212,17 +222,15 @@ bool http2_fill(struct connection *connection) {
     return true;
 }
 
-bool http2_receive(struct connection *connection, const uint8_t *data, size_t size) {
+void http2_receive(struct connection *connection, const uint8_t *data, size_t size) {
     connection->in_callback = true;
     nghttp2_ssize read = nghttp2_session_mem_recv2(connection->session, data, size);
     connection->in_callback = false;
-    if (read == (nghttp2_ssize)size) return true;
-    if (read == NGHTTP2_ERR_FLOODED)
-        COUNT(connection->front, connections_flooded);
+    if (read == (nghttp2_ssize)size) return;
+    if (read == NGHTTP2_ERR_FLOODED) COUNT(connection->front, connections_flooded);
     connection_fail(connection, read == NGHTTP2_ERR_FLOODED ? FRONT_CAUSE_FLOOD
                                 : read == NGHTTP2_ERR_NOMEM ? FRONT_CAUSE_MEMORY
                                                             : FRONT_CAUSE_PROTOCOL);
-    return false;
 }
 
 /* --- windows -------------------------------------------------------------------------------------- */

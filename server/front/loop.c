@@ -85,13 +85,13 @@ int front_set_credentials(struct front *front, const void *certificate, size_t c
     return 0;
 }
 
-bool front_set_details(struct front *front, int reason, bool given, const void *details,
+bool front_set_details(struct front *front, int reason, bool may_be_done, const void *details,
                        size_t size) {
     if (reason <= FRONT_REASON_NONE || reason >= FRONT_REASONS_END || front->started) return false;
     struct block *block = block_copy(details, size);
     if (block == NULL) return false;
-    block_free(front->details[reason][given]);
-    front->details[reason][given] = block;
+    block_free(front->details[reason][may_be_done]);
+    front->details[reason][may_be_done] = block;
     return true;
 }
 

@@ -43,6 +43,7 @@ enum {
     CONNECTION_BYTES = 48 << 10, /* and a connection: TLS and HTTP/2 state */
     OWNER_SLOTS = 4096,        /* lists of the table; it has no bound but connections_max */
     WHEEL_SLOTS = 4096,        /* of 1 ms; a later timer goes round more than once */
+    EMPTY_BYTES_MAX = 256 << 10, /* a second, of records that hold next to nothing */
     LINGER_MS = 1000,          /* for the peer to read what was sent before the end */
     GOAWAY_MS = 1000,          /* for the PING between the two GOAWAYs */
     IDLE_COMMANDS = 4096,      /* kept to be used again */
@@ -185,8 +186,9 @@ struct connection {
     int64_t ping_ms;          /* when ours went out; 0: none is */
     int64_t goaway_ms, close_ms;
     int64_t peer_ping_ms; /* the peer's last */
-    int64_t second;       /* of the two counts below */
+    int64_t second;       /* of the counts below */
     int64_t control_frames, resets;
+    int64_t raw_bytes, data_bytes; /* read from the socket, and what they held */
     uint32_t ping_strikes;
 };
 
@@ -295,7 +297,7 @@ struct front {
     struct method *methods;
     size_t methods_count;
     int32_t method_slots[METHOD_SLOTS];
-    struct block *details[FRONT_REASONS_END][2]; /* by whether the call was given */
+    struct block *details[FRONT_REASONS_END][2]; /* by whether it may be done */
     struct mailbox mailbox;
     struct handover handover;
 
@@ -363,6 +365,7 @@ enum tls_result { TLS_DONE, TLS_AGAIN, TLS_CLOSED, TLS_BROKEN };
 enum tls_result tls_accept(SSL *ssl);
 enum tls_result tls_read(SSL *ssl, void *data, size_t size, size_t *count);
 enum tls_result tls_write(SSL *ssl, const void *data, size_t size, size_t *count);
+uint64_t tls_raw_bytes(SSL *ssl);
 void tls_close(SSL *ssl, bool clean);
 struct block *tls_certificate(SSL *ssl, int64_t *not_after);
 
@@ -412,11 +415,12 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t size); /* NULL: no memory 
 bool http2_init(struct front *front);
 void http2_free(struct front *front);
 bool http2_open(struct connection *connection);
-bool http2_receive(struct connection *connection, const uint8_t *data, size_t size);
+void http2_receive(struct connection *connection, const uint8_t *data, size_t size);
 bool http2_fill(struct connection *connection); /* frames into out; false: it failed */
 /* Gives bytes of windows back to the peer: of the connection, of a stream. */
 void http2_consume_connection(struct connection *connection, size_t size);
 void http2_consume(struct call *call, size_t size);
+void http2_count_records(struct connection *connection, uint64_t raw, size_t data);
 void http2_widen(struct call *call, size_t window);
 
 /* request.c */

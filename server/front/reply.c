@@ -207,7 +207,9 @@ void reply_refuse(struct call *call, int reason) {
         calls_reset(call, cause == FRONT_CAUSE_SHED ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_CANCEL);
         return;
     }
-    const struct block *details = front->details[reason][call->given];
+    /* A call that takes one message has done nothing before that is there, whoever has it. */
+    bool maybe_done = call->given && (call->kind == FRONT_BIDI || call->whole);
+    const struct block *details = front->details[reason][maybe_done];
     struct block *fields = NULL;
     if (reason == FRONT_REASON_COMPRESSED &&
         !fields_add(&fields, "grpc-accept-encoding", 20, "identity", 8)) {

@@ -108,6 +108,9 @@ static bool set_up(SSL_CTX *context) {
     SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE |
                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    /* A record that is no data gives way: a peer that sends nothing but new keys must not
+       keep the thread inside one call. */
+    SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_read_ahead(context, 1);
     SSL_CTX_set_default_read_buffer_len(context, READ_AHEAD);
     return true;
@@ -169,6 +172,9 @@ enum tls_result tls_read(SSL *ssl, void *data, size_t size, size_t *count) {
     int rc = SSL_read_ex(ssl, data, size, count);
     return rc == 1 ? TLS_DONE : tls_result(ssl, rc);
 }
+
+/* Bytes of records that were read from the socket, since the beginning. */
+uint64_t tls_raw_bytes(SSL *ssl) { return BIO_number_read(SSL_get_rbio(ssl)); }
 
 enum tls_result tls_write(SSL *ssl, const void *data, size_t size, size_t *count) {
     ERR_clear_error();

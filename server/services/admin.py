@@ -10,7 +10,7 @@ import numpy as np
 from server import arguments, convert
 from server.node import Node
 from server.page_tokens import make_token, read_token
-from server.services import proposals
+from server.services import certificates, proposals
 from server.services.clock import accept_clock
 from server.services.exceptions import list_exceptions
 from server.services.keys import rotate_quotation_key
@@ -278,6 +278,30 @@ class AdminService:
     ) -> pb.RotateQuotationKeyResponse:
         """Seal quotations with a new key."""
         return await rotate_quotation_key(self._node, request, caller)
+
+    async def RevokeCertificate(
+        self, request: pb.RevokeCertificateRequest, caller: Identity
+    ) -> pb.RevokeCertificateResponse:
+        """Accept a certificate no longer."""
+        return await certificates.revoke(self._node, request, caller)
+
+    async def ConfirmRevocation(
+        self, request: pb.ConfirmRevocationRequest, caller: Identity
+    ) -> pb.ConfirmRevocationResponse:
+        """Stand by another person's revocation."""
+        return await certificates.confirm(self._node, request, caller)
+
+    async def PinKeys(
+        self, request: pb.PinKeysRequest, caller: Identity
+    ) -> pb.PinKeysResponse:
+        """Say which keys a participant's certificates may have."""
+        return await certificates.pin(self._node, request, caller)
+
+    async def ListRevocations(
+        self, request: pb.ListRevocationsRequest, caller: Identity
+    ) -> pb.ListRevocationsResponse:
+        """What was revoked."""
+        return certificates.list_revocations(self._node, request, caller)
 
     def _lines(
         self,

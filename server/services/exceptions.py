@@ -55,7 +55,7 @@ def _list(
         size = min(size, HISTORIES_MAX)
     after = read_token(request, caller)
     while True:
-        items, as_of = exceptions.find(wanted, now_ns)
+        items, as_of, more = exceptions.find(wanted, now_ns)
         first = int(np.searchsorted(items["sequence"], after, "right"))
         page = items[first : first + size]
         if exceptions.are_whole(page):
@@ -71,6 +71,7 @@ def _list(
         as_of_sequence=as_of,
         damaged_sequences=[] if after else damaged[:DAMAGED_MAX],
         damaged_count=len(damaged),
+        more_count=0 if after else more,
     )
 
 

@@ -61,8 +61,10 @@ async def approve(
     if proposal.total == Kind.VERIFY and (done["result"] == Result.OK).any():
         # Of its basket some may have been put right before.
         done = done[done["result"] == Result.OK]
-    # What is not approved by now was only asked for.
-    if done[0]["result"] != Result.NOT_APPROVED:
+    # What is not approved by now was only asked for; what is approved, and is done no
+    # more, its biller has said something about since.
+    approved = reply[0]["result"] in (Result.OK, Result.ALREADY_APPROVED)
+    if approved or done[0]["result"] != Result.NOT_APPROVED:
         response.done.extend(convert.outcome(one) for one in done)
     return response
 

@@ -16,13 +16,14 @@ from switch.audit.findings import CHECKS
 from switch.audit.live import Live, ask
 from switch.audit.reader import DAMAGE
 from switch.audit.report import as_json, as_text
-from switch.errors import ConfigError, CorruptionError, SwitchError
+from switch.errors import ConfigError, CorruptionError, SwitchError, UsageError
 
 EXIT_OK: Final = 0
 EXIT_FINDINGS: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_UNREADABLE: Final = 3
 EXIT_DAMAGED: Final = 4
+EXIT_CONFIG: Final = 78
 
 DEATHS: Final = ("SIGBUS", "SIGSEGV", "SIGABRT", "SIGFPE", "SIGILL")
 """Signals by which a process ends that follows pages which are none."""
@@ -36,7 +37,8 @@ def parser() -> argparse.ArgumentParser:
         description="Read a ledger's journal from its first row, rebuild every account "
         "and compare. Nothing is written; a server may be running.",
         epilog="Exit code: 0 nothing is wrong, 1 something is, 2 asked wrongly, "
-        "3 there is no ledger that can be read, 4 its files are damaged.",
+        "3 there is no ledger that can be read, 4 its files are damaged, "
+        "78 a certificate cannot be used.",
     )
     made.add_argument("directory", metavar="DIR", type=Path, help="ledger directory")
     made.add_argument(
@@ -66,7 +68,7 @@ def question(arguments: argparse.Namespace) -> Callable[[], Live] | None:
         return None
     files = (arguments.ca, arguments.cert, arguments.key)
     if None in files:
-        raise ConfigError("--live needs --ca, --cert and --key")
+        raise UsageError("--live needs --ca, --cert and --key")
     return lambda: ask(arguments.live, *files)
 
 
@@ -144,7 +146,7 @@ def run(arguments: argparse.Namespace) -> int:
     directory = arguments.directory
     try:
         if arguments.at < 0:
-            raise ConfigError("--at is a sequence, from 1")
+            raise UsageError("--at is a sequence, from 1")
         report = audit(
             directory,
             at=arguments.at,
@@ -152,9 +154,12 @@ def run(arguments: argparse.Namespace) -> int:
             ask=question(arguments),
             progress=bar,
         )
-    except ConfigError as error:
+    except UsageError as error:
         print(f"payswitch audit: {error}", file=sys.stderr)
         return EXIT_USAGE
+    except ConfigError as error:
+        print(f"payswitch audit: {error}", file=sys.stderr)
+        return EXIT_CONFIG
     except (CorruptionError, *DAMAGE) as error:
         text = f"{directory} is damaged: {error}; {CHECKS['chunks'][1]}"
         print(f"payswitch audit: {text}", file=sys.stderr)

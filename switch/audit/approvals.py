@@ -4,10 +4,13 @@ A deed is the one proposed if its content is that of the proposal that it names;
 refund names it by its id alone. Two people stand behind refunds, corrections, advances
 and closes of cases always, behind verifies without a biller's word, and behind posts
 and voids without one of what is kept, or of what its deadline keeps once that has come.
-Before it a void needs nobody: it cancels. Memory: 128 bytes for each of these.
+Before it a void needs nobody: it cancels. Who wants something has the biller's newest
+word before him: what was proposed before it is not done. Memory: 128 bytes for each of
+these.
 """
 
 import hashlib
+from bisect import bisect_left
 from typing import Final
 
 import numpy as np
@@ -16,8 +19,18 @@ from switch.audit.accounts import Accounts
 from switch.audit.findings import Findings
 from switch.audit.holds import due_times
 from switch.audit.kinds import Move
-from switch.audit.layout import EVIDENCE, KEEP, PROPOSAL_LIFE_NS, ROW, Rows, pick
+from switch.audit.layout import (
+    EVIDENCE,
+    KEEP,
+    PROPOSAL_LIFE_NS,
+    ROW,
+    U64,
+    Index,
+    Rows,
+    pick,
+)
 from switch.audit.reader import Journal
+from switch.audit.register import NOT_YET
 from switch.audit.spans import Resolutions
 from switch.codes import Kind
 
@@ -46,6 +59,10 @@ DEEDS: Final[dict[int, str]] = {
     Kind.CASE_CLOSE: "it closes a case",
     Kind.VERIFY: "it verifies a payment: no biller's word",
 }
+
+
+THROUGH: Final = (Kind.REFUND, Kind.CASE_CLOSE)
+"""Deeds that name a post or a case, and not the hold."""
 
 
 def lead_of(holds: Rows) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
@@ -92,8 +109,12 @@ class Approvals:
         text = "a biller's word made it, and it names a proposal or who approved it"
         self.findings.add_rows("approvals", rows["sequence"][named], text)
 
-    def finish(self, journal: Journal, accounts: Accounts, rows: Rows) -> None:
-        """Judge by the people's accepted rows."""
+    def finish(
+        self, journal: Journal, accounts: Accounts, rows: Rows, since: int
+    ) -> None:
+        """Judge by the people's accepted rows; from the row `since` on it is not only a
+        verify that must be newer than all its biller has said.
+        """
         self.answered(pick(rows, rows["kind"] == Kind.VERIFY))
         proposals = {
             int(row["sequence"]): row for row in rows[rows["kind"] == Kind.PROPOSE]
@@ -113,9 +134,12 @@ class Approvals:
         leads = self._leads(journal, np.array(sorted(holds), dtype=np.uint64))
         # What ends or verifies a hold says its place in its basket.
         own = deeds["resolves"] - (deeds["basket"] & PLACE).astype(np.uint64)
+        words = _Words(rows)
+        about = self._holds(journal, deeds["resolves"], asked)
         done = set[int]()
-        for deed, what, number, lead in zip(
-            deeds, asked.tolist(), named.tolist(), own.tolist(), strict=True
+        for deed, what, number, lead, hold in zip(
+            *(deeds, asked.tolist(), named.tolist(), own.tolist(), about.tolist()),
+            strict=True,
         ):
             approval = approved.get(number)
             proposal = proposals.get(number)
@@ -134,11 +158,34 @@ class Approvals:
                 self.findings.add("approvals", int(deed["sequence"]), text)
             else:
                 done.add(number)
+                judged = what != Kind.VERIFY and deed["sequence"] < since
+                if not judged and words.before(hold, int(deed["sequence"])) > number:
+                    text = "its proposal is older than what its biller has said"
+                    self.findings.add("approvals", int(deed["sequence"]), text)
+        left = [number for number in approved if number not in done]
+        about = self._holds(
+            journal,
+            np.array([proposals[one]["resolves"] for one in left], np.uint64),
+            np.array([proposals[one]["total"] for one in left], np.intp),
+        )
+        # What was proposed before a word of the biller's is done no more.
         self.undone = {
-            number: approval
-            for number, approval in approved.items()
-            if number not in done
+            number: approved[number]
+            for number, hold in zip(left, about.tolist(), strict=True)
+            if words.before(hold, NOT_YET) < number
         }
+
+    @staticmethod
+    def _holds(journal: Journal, about: U64, asked: Index) -> U64:
+        """The holds that deeds of some kinds are about, or through a case or a post
+        speak of; of a direct payment it is that.
+        """
+        about = about.copy()
+        through = np.flatnonzero(np.isin(asked, THROUGH))
+        spoken_of = journal.rows_at(about[through])
+        inner = np.isin(spoken_of["kind"], (Kind.POST, Kind.CASE))
+        about[through[inner]] = spoken_of["resolves"][inner]
+        return about
 
     def _deeds(self, accounts: Accounts, rows: Rows) -> tuple[Rows, np.ndarray]:
         """What needs two people, ascending, and as what each must be proposed."""
@@ -211,3 +258,26 @@ class Approvals:
             if not same:
                 return False
         return True
+
+
+class _Words:
+    """What billers have said of payments that people look at."""
+
+    def __init__(self, rows: Rows) -> None:
+        """Of accepted rows, those that are cases by a biller's word."""
+        said = (rows["kind"] == Kind.CASE) & (
+            (rows["flags"] & np.uint16(EVIDENCE)) != 0
+        )
+        self._of: dict[int, list[int]] = {}
+        for hold, sequence in zip(
+            rows["resolves"][said].tolist(),
+            rows["sequence"][said].tolist(),
+            strict=True,
+        ):
+            self._of.setdefault(hold, []).append(sequence)
+
+    def before(self, hold: int, sequence: int) -> int:
+        """The newest word about a hold before a row, or 0."""
+        words = self._of.get(hold, [])
+        at = bisect_left(words, sequence)
+        return words[at - 1] if at else 0

@@ -18,7 +18,7 @@ from switch.audit.layout import Rows
 from switch.audit.live import Live, compare_live_accounts, compare_live_hash
 from switch.audit.payments import check_baskets
 from switch.audit.reader import Block, Journal
-from switch.errors import ConfigError
+from switch.errors import UsageError
 
 Scope = Literal["chain", "all"]
 Progress = Callable[[int, int], None]
@@ -64,7 +64,7 @@ def audit(
 
     `scope` "chain" looks at bytes, totals and balances only. `ask` asks a live server,
     which is compared at the sequences it states. Raises FormatError or StorageError if
-    the directory cannot be read, ConfigError if `at` is not durable yet.
+    the directory cannot be read, UsageError if `at` is not durable yet.
     """
     started = time.monotonic()
     directory, findings = Path(path), Findings()
@@ -74,7 +74,7 @@ def audit(
     with Journal(directory) as journal:
         durable = journal.last_sequence()
         if at > durable:
-            raise ConfigError(f"sequence {at} is not there yet; the last is {durable}")
+            raise UsageError(f"sequence {at} is not there yet; the last is {durable}")
         last = at or durable
         books = Books(findings, whole=scope == "all")
         run = _Audit(journal, findings, books, (durable, last))

@@ -2,15 +2,16 @@
 
 A claim is of (biller, series, reference of the row). Who took it holds it until a row
 releases it; then it may be taken again, by a quotation that was fetched later than
-that, unless its biller says of one that had it that it has credited that late. Rows
-leave hashes here, and what looks wrong is proven on the rows themselves. Memory: 16
-bytes for each claim, 24 for each quotation.
+that, unless its biller says of one that had it that it has credited that all the same.
+Rows leave hashes here, and what looks wrong is proven on the rows themselves. Memory:
+16 bytes for each claim, 24 for each quotation.
 """
 
 from typing import Final
 
 import numpy as np
 
+from switch.audit.disputes import Disputes
 from switch.audit.ends import FREES, RELEASES, Ends
 from switch.audit.findings import Findings
 from switch.audit.layout import TAKERS_MAX, U64, Index, Mask, Rows, mix, pick
@@ -94,8 +95,10 @@ class Bills:
         text = "BILL_ALREADY_CLAIMED, and the rows before it show no cause"
         self.findings.add_rows("refusals", sequences, text)
 
-    def finish(self, ends: Ends, journal: Journal) -> None:
-        """Judge all, with what ended payments that took a claim."""
+    def finish(self, ends: Ends, disputes: Disputes, journal: Journal) -> None:
+        """Judge all, with what ended payments that took a claim, and which of them are
+        disputed.
+        """
         hashes, sequences = joined(self._hashes), joined(self._rows)
         none = np.empty((3, 0), dtype=np.uint64)
         quoted = np.concatenate([none, *self._quoted], axis=1)
@@ -104,6 +107,7 @@ class Bills:
         at = find(ends.takers, sequences)
         known = (at != NOWHERE) & (ends.sequences > ends.takers)
         late = ends.where(known).late()
+        disputes = disputes.where(find(disputes.takers, sequences) != NOWHERE)
         known &= ends.having(FREES)
         ends, at = ends.where(known), at[known]
         freed = hashes[at]
@@ -117,7 +121,7 @@ class Bills:
             (hashes[chosen], sequences[chosen]),
             (freed[mine], ends.where(mine)),
             [quoted, refused],
-            self._late(late, (hashes, sequences), again),
+            self._late(late, disputes, (hashes, sequences), again),
         )
         holders, takers, rows = claims.lacking()
         same = self._same(journal, holders, takers)
@@ -136,6 +140,11 @@ class Bills:
         for at_one, at_two in self._proven(journal, one, two):
             text = f"its quotation is older than what released sequence {at_one}"
             self.findings.add("claims", at_two, text)
+        settled = self._settled(disputes, (hashes, sequences), again)
+        one, two = claims.settled_since(quoted, settled)
+        for at_one, at_two in self._proven(journal, one, two):
+            text = f"its quotation is older than what settled sequence {at_one}"
+            self.findings.add("claims", at_two, text)
         one, two = claims.credited_late()
         for at_one, at_two in self._proven(journal, one, two):
             text = f"its biller has credited sequence {at_one} late, of the same bill"
@@ -149,16 +158,37 @@ class Bills:
 
     @staticmethod
     def _late(
-        late: tuple[U64, U64, U64], taken: tuple[U64, U64], again: U64
+        late: tuple[U64, U64, U64],
+        disputes: Disputes,
+        taken: tuple[U64, U64],
+        again: U64,
     ) -> list[tuple[int, int, int, int]]:
-        """Payments that were confirmed late, ascending: the hash of each one's claim,
-        its sequence, from which row on and up to which; of `again` alone.
+        """Payments that were confirmed late, or are disputed, ascending: the hash of
+        each one's claim, its sequence, from which row on and up to which; of `again`
+        alone.
         """
-        takers, begins, ends = late
+        more = disputes.takers, disputes.begins, disputes.ends
+        takers, begins, ends = (
+            np.concatenate(columns) for columns in zip(late, more, strict=True)
+        )
         hashes = taken[0][find(takers, taken[1])]
-        mine = among(hashes, again)
+        mine = np.flatnonzero(among(hashes, again))
+        mine = mine[np.argsort(takers[mine], kind="stable")]
         columns = (one[mine].tolist() for one in (hashes, takers, begins, ends))
         return list(zip(*columns, strict=True))
+
+    @staticmethod
+    def _settled(
+        disputes: Disputes, taken: tuple[U64, U64], again: U64
+    ) -> list[tuple[int, int, int, int]]:
+        """Those that are disputed no more: hash, sequence, and which row ended that and
+        when; of `again` alone.
+        """
+        settled = disputes.settled()
+        hashes = taken[0][find(settled.takers, taken[1])]
+        mine = among(hashes, again)
+        columns = (hashes, settled.takers, settled.ends, settled.times)
+        return list(zip(*(one[mine].tolist() for one in columns), strict=True))
 
     def _proven(
         self, journal: Journal, first: U64, second: U64
@@ -248,7 +278,7 @@ class _Claims:
 
     def blocked(self, asked: U64) -> U64:
         """The newest payment that had the claim before each row that asked for it, and
-        was confirmed late by then; NEVER if none was.
+        was confirmed late by then, or disputed; NEVER if none was.
         """
         blocked = np.full(asked.shape[1], NEVER)
         places = self.line.places(asked[0], asked[1])
@@ -266,8 +296,8 @@ class _Claims:
         return blocked
 
     def credited_late(self) -> tuple[U64, U64]:
-        """Payments that were confirmed late, and others that took their claims then;
-        those who take what another holds are another matter.
+        """Payments that were confirmed late, or disputed, and others that took their
+        claims then; those who take what another holds are another matter.
         """
         asked = np.stack((self.hashes, self.sequences))
         blocked = self.blocked(asked)
@@ -285,3 +315,23 @@ class _Claims:
         bad = (last != NOWHERE) & (self._released_at[last] >= quoted[2])
         bad &= self.holders(quoted) == NEVER
         return self._released_of[last[bad]], quoted[1][bad]
+
+    def settled_since(
+        self, quoted: U64, settled: list[tuple[int, int, int, int]]
+    ) -> tuple[U64, U64]:
+        """Takers that were disputed, and rows whose quotation was fetched before that
+        was settled; rows whose claim is not free are others' matter.
+        """
+        found = np.full(quoted.shape[1], NEVER)
+        places = self.line.places(quoted[0], quoted[1])
+        at = np.searchsorted(self.places, places)
+        for thing, taker, end, time in settled:
+            things, marks = np.full(2, thing, np.uint64), np.array((taker, end))
+            own_place, place = self.line.places(things, marks.astype(np.uint64))
+            own = np.searchsorted(self.places, own_place)
+            behind = (quoted[0] == np.uint64(thing)) & (places >= place)
+            behind &= (quoted[2] <= np.uint64(time)) & (at - own <= TAKERS_MAX)
+            found[behind] = taker
+        bad = (found != NEVER) & (self.holders(quoted) == NEVER)
+        bad &= self.blocked(quoted) == NEVER
+        return found[bad], quoted[1][bad]

@@ -26,6 +26,9 @@ from switch.codes import AccountKind, CaseType, Kind
 
 SPEAKING: Final = frozenset((Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW, Kind.SHIFT))
 """Kinds that speak of what is no hold and no case, which `doubts` has."""
+JUDGED_SINCE: Final = 6
+"""The version of the rules from which on whatever people want is newer than the word of
+the payment's biller."""
 TOGETHER: Final = 4_096
 """Rows that are taken one by one, and kept as one array."""
 COUNTED: Final = {Move.CORRECTION: -1, Move.ADVANCE: 1, Move.RECOVERY: -1}
@@ -185,7 +188,8 @@ class Cases:
         for row, other in zip(rows, spoken_of, strict=True):
             if row["kind"] in SPEAKING:
                 self._speaking(row, other, int(other["kind"]))
-        self.approvals.finish(journal, self.accounts, rows)
+        since = self.register.rules_since(JUDGED_SINCE)
+        self.approvals.finish(journal, self.accounts, rows, since)
         undone, exceptions = self.approvals.undone, Exceptions()
         doubts = Doubts(journal, self.accounts, refunds, self.findings, exceptions)
         doubts.replay(rows, self._ends, refusals.doubtful, undone)

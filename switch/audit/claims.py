@@ -11,6 +11,8 @@ from typing import Final
 import numpy as np
 
 from switch.audit.bills import Bills
+from switch.audit.disputes import SINCE as DISPUTED_SINCE
+from switch.audit.disputes import Disputes
 from switch.audit.ends import ENDING, Ends
 from switch.audit.findings import Findings
 from switch.audit.kinds import SPENDING
@@ -20,6 +22,7 @@ from switch.audit.layout import (
     PARTIAL,
     RECENT,
     RELEASE,
+    ROW,
     U64,
     Mask,
     Rows,
@@ -55,6 +58,7 @@ class Claims:
     def __init__(self, register: Register, findings: Findings) -> None:
         """Nothing seen yet."""
         self.findings = findings
+        self.register = register
         self.bills = Bills(register, findings)
         self.takers = Takers(register, findings)
         self.refunds = Refunds(findings)
@@ -62,6 +66,8 @@ class Claims:
         self._utrs: list[U64] = []
         self._utr_rows: list[U64] = []
         self._ends: list[Ends] = []
+        # Cases of other amounts, and what closed cases.
+        self._differing = self._closes = np.empty(0, ROW)
 
     def ids(self, rows: Rows) -> None:
         """Note the ids of rows, refused ones too."""
@@ -124,6 +130,10 @@ class Claims:
         )
         verifies = rows["kind"] == Kind.VERIFY
         self._releases(pick(rows, verifies))
+        cases = rows["kind"] == Kind.CASE
+        differing = cases & (rows["total"] == CaseType.AMOUNT_DIFFERS)
+        self._differing = pick(rows, differing)
+        self._closes = pick(rows, rows["kind"] == Kind.CASE_CLOSE)
         rows = pick(rows, late | verifies | corrections)
         self._ends.append(Ends.speaking(rows["resolves"], rows["flags"], rows))
 
@@ -136,8 +146,14 @@ class Claims:
         takers, refunds = pick(takers, known), pick(refunds, known)
         self._ends.append(Ends.of(takers, refunds))
         ends = Ends.joined(self._ends)
-        self.bills.finish(ends, journal)
-        self.takers.finish(ends, journal)
+        disputes = Disputes.of(
+            self._differing,
+            self._closes,
+            (takers, refunds),
+            self.register.rules_since(DISPUTED_SINCE),
+        )
+        self.bills.finish(ends, disputes, journal)
+        self.takers.finish(ends.disputed(disputes), journal)
 
     def _finish_ids(self, journal: Journal, last: int) -> None:
         again = repeated(joined(self._ids))

@@ -152,9 +152,6 @@ class Doubt:
     def possible(self, row: np.void) -> bool:
         """Whether what an approved proposal asks for could still be done."""
         over = row["total"] == Move.ADVANCE and self.advanced is not None
-        if row["total"] == Kind.VERIFY and self.confirmed is not None:
-            # Nobody has judged a confirmation that came after it.
-            over = bool(self.confirmed["sequence"] > row["sequence"])
         return self.proposing(row).result == R.OK and not over
 
     def closing(self, row: np.void) -> Outcome:

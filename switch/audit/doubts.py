@@ -292,14 +292,12 @@ class Doubts:
             return
         if not doubt.in_question:
             self._add(row, "it verifies a payment that was not in question")
-        late = doubt.confirmed
-        if not int(row["flags"]) & EVIDENCE:
-            if late is not None and row["total"] < late["sequence"]:
-                self._add(row, "its proposal is older than what its biller has said")
-        elif doubt.verified is not None:
+        alone = bool(int(row["flags"]) & EVIDENCE)
+        rejected = bool(int(doubt.final["flags"]) & EVIDENCE)
+        if alone and doubt.verified is not None:
             text = f"sequence {doubt.verified['sequence']} has verified it before"
             self._add(row, f"{text}: a second time needs two people")
-        elif int(doubt.final["flags"]) & EVIDENCE and doubt.ended == Kind.VOID:
+        elif alone and rejected and doubt.ended == Kind.VOID:
             text = "its biller has rejected it before: to say so again needs two"
             self._add(row, f"{text} people")
         doubt.verified = row

@@ -1,5 +1,5 @@
 """What became of payments that took a claim, as far as the claim asks: who ended them,
-and when they were in question. Memory: 25 bytes for each hold that took one and ended,
+and when they were in question. Memory: 26 bytes for each hold that took one and ended,
 each whole refund, and each verify, late confirmation and correction.
 """
 
@@ -9,6 +9,7 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from switch.audit.disputes import Disputes
 from switch.audit.layout import CLAIM, PARTIAL, RECENT, RELEASE, U64, Index, Mask, Rows
 from switch.audit.timelines import NEVER, NOWHERE, Timeline
 from switch.codes import Kind
@@ -19,7 +20,9 @@ it refunds the whole."""
 EXPIRES, VERIFIES, CONFIRMS, CORRECTS = 16, 32, 64, 128
 """It gives back and leaves it in question; it says that nothing was credited; that it
 was, after all; it pays that."""
-BITS: Final = np.uint8
+DISPUTES, SETTLES = 256, 512
+"""From it on what was refunded is disputed; or is no more."""
+BITS: Final = np.uint16
 OF_KINDS: Final = {
     Kind.POST: POSTS,
     Kind.EXPIRE: EXPIRES,
@@ -30,8 +33,8 @@ OF_KINDS: Final = {
 }
 
 
-def _of_kinds() -> npt.NDArray[np.uint8]:
-    table = np.zeros(256, dtype=np.uint8)
+def _of_kinds() -> npt.NDArray[np.uint16]:
+    table = np.zeros(256, dtype=BITS)
     for kind, bits in OF_KINDS.items():
         table[kind] = bits
     return table
@@ -49,7 +52,7 @@ class Ends:
     takers: U64
     sequences: U64
     times: U64
-    bits: npt.NDArray[np.uint8]
+    bits: npt.NDArray[np.uint16]
 
     @classmethod
     def of(cls, takers: Rows, rows: Rows) -> Self:
@@ -86,6 +89,22 @@ class Ends:
             np.concatenate(column) for column in zip(empty, *columns, strict=True)
         )
         return cls(takers, sequences, times, bits)
+
+    def disputed(self, disputes: Disputes) -> Self:
+        """These, and the rows from which on payments are disputed or are no more."""
+        settled = disputes.settled()
+        none = np.uint64(0)
+        marks = (
+            (disputes.takers, disputes.begins, DISPUTES),
+            (settled.takers, settled.ends, SETTLES),
+        )
+        parts: list[Ends] = [self]
+        for takers, sequences, bit in marks:
+            times = np.full(len(takers), none)
+            parts.append(
+                Ends(takers, sequences, times, np.full(len(takers), bit, BITS))
+            )
+        return self.joined(parts)
 
     def where(self, index: "Index | Mask") -> "Ends":
         """Some of them."""

@@ -205,6 +205,29 @@ SHIFT_RECORD: Final = np.dtype(
 RULES_RECORD: Final = np.dtype(
     [("record", "u1"), ("reserved", "V3"), ("version", "<u4")]
 )
+REVOCATION_RECORD: Final = np.dtype(
+    [
+        ("record", "u1"),
+        ("serial_size", "u1"),
+        ("reserved_0", "V2"),
+        ("participant", "<u4"),
+        ("authority", "V32"),
+        ("serial", "V20"),
+        ("reserved_1", "V4"),
+    ]
+)
+CONFIRMATION_RECORD: Final = np.dtype(
+    [("record", "u1"), ("reserved", "V3"), ("revocation", "<u4")]
+)
+PINS_RECORD: Final = np.dtype(
+    [
+        ("record", "u1"),
+        ("count", "u1"),
+        ("reserved", "V2"),
+        ("participant", "<u4"),
+        ("pins", "V64"),
+    ]
+)
 WINDOW_LINE: Final = np.dtype(
     [
         ("account", "<u4"),
@@ -256,12 +279,13 @@ INDEX_HOLD: Final = np.dtype([("sequence", "<u8"), ("due", "<u8")])
 SIZES: Final = {
     128: (ROW,),
     152: (ACCOUNT,),
-    64: (CHUNK, PARTICIPANT_RECORD, SHIFT_RECORD),
+    64: (CHUNK, PARTICIPANT_RECORD, SHIFT_RECORD, REVOCATION_RECORD),
+    72: (PINS_RECORD,),
     256: (INDEX_META, SERVICE_RECORD),
     24: (INDEX_HOLDS, LIMIT_RECORD, TARIFF_ITEM),
     12: (ITEM_LINE,),
     PART_SIZE: (BILL_PART, TARIFF_PART),
-    8: (INDEX_PIECE, RULES_RECORD),
+    8: (INDEX_PIECE, RULES_RECORD, CONFIRMATION_RECORD),
     32: (META, SEGMENT, ACCOUNT_RECORD),
     16: (INDEX_HOLD,),
     40: (WINDOW_LINE,),

@@ -12,10 +12,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from switch.audit.certificates import LAYOUTS, broken
 from switch.audit.findings import Findings
 from switch.audit.kinds import MONEY, POSTED, RESOLVING, SPENDING, Move
 from switch.audit.layout import (
     ACCOUNT_RECORD,
+    PARTICIPANT_RECORD,
     U64,
     Index,
     Mask,
@@ -44,6 +46,7 @@ from switch.codes import (
     KeyRule,
     Kind,
     PriceRule,
+    Record,
     Result,
 )
 
@@ -360,6 +363,9 @@ class Refusals:
     def single(self, row: np.void, tail: bytes | None) -> None:
         """Judge one refused row that would have moved no money, at its place."""
         result, debit = int(row["result"]), int(row["debit"])
+        if row["kind"] == Kind.REGISTER and tail and tail[0] in LAYOUTS:
+            self._certificate(row, tail)
+            return
         self._keep(np.array([row]))
         if result in SPEAKING:
             return
@@ -386,9 +392,31 @@ class Refusals:
             R.ACCOUNT_EXISTS: kind == Kind.OPEN and owner not in register.owned,
             R.PARTICIPANT_UNKNOWN: 1 <= owner[0] <= len(register.participants),
             R.TABLE_FULL: max(tables) < TABLES_LEAST,
+            R.LAST_TREASURIES: not self._takes_last(tail or b""),
         }
         if result in list(Result) and wrong.get(Result(result)):
             self._add(np.array([row]), np.ones(1, dtype=np.bool_))
+
+    def _certificate(self, row: np.void, tail: bytes) -> None:
+        """Judge a refused row about certificates: the rows before it show all of it."""
+        if wrong := broken(tail):
+            text = f"its record {wrong}, and has no row"
+            self.findings.add("certificates", int(row["sequence"]), text)
+            return
+        register = self.register
+        wanted = register.certificates.answer(
+            row, tail, register.roles, len(register.participants)
+        )
+        if int(row["result"]) != wanted:
+            self._add(np.array([row]), np.ones(1, dtype=np.bool_))
+
+    def _takes_last(self, tail: bytes) -> bool:
+        """Whether a refused record of a participant would take one of the last two."""
+        if len(tail) < PARTICIPANT_RECORD.itemsize or tail[0] != Record.PARTICIPANT:
+            return False
+        record = np.frombuffer(tail, dtype=PARTICIPANT_RECORD, count=1)[0]
+        index = self.register.participants.get(bytes(record["code"]), 0)
+        return self.register.certificates.takes_last(index, tail)
 
     def _service(self, row: np.void, record: np.void, tail: bytes) -> None:
         """Judge a refused service: its record's shape, and what it was refused for."""

@@ -11,6 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from switch.audit.accounts import Accounts
+from switch.audit.certificates import (
+    LAYOUTS,
+    TREASURIES_RULES,
+    Certificates,
+    broken,
+)
 from switch.audit.findings import Findings
 from switch.audit.kinds import SWITCH
 from switch.audit.layout import (
@@ -48,6 +54,7 @@ from switch.codes import (
     Policy,
     PriceRule,
     Record,
+    Result,
     Role,
     RowFlag,
 )
@@ -60,6 +67,8 @@ STILL_MOVES: Final = (
 """What keeps an account from being closed, beside holds and a balance."""
 ACCOUNT_KINDS: Final = frozenset(int(kind) for kind in AccountKind)
 ROLES: Final = frozenset(int(role) for role in Role)
+NOT_YET: Final = 2**64 - 1
+"""The sequence of a row that has not come."""
 PARTICIPANTS_MIN: Final = 1024
 """Participants for whom there is room at once."""
 
@@ -93,6 +102,7 @@ class Register:
         self.last_window = 0
         self.payable: dict[tuple[int, int], int] = {}
         self.settled: dict[tuple[int, int], int] = {}
+        self.certificates = Certificates()
         self.rules: list[tuple[int, int]] = []
         """Sequence and version of each rules row: from there on these rules run."""
 
@@ -214,8 +224,21 @@ class Register:
             self._service(row, tail)
         elif record == Record.RULES and len(tail) >= RULES_RECORD.itemsize:
             self._rules(row, tail)
+        elif record in LAYOUTS:
+            self._certificate(row, tail)
         elif record != Record.CLOCK:
             self._add("services", row, "the register's record is not known")
+
+    def _certificate(self, row: np.void, tail: bytes) -> None:
+        if wrong := broken(tail):
+            self._add("certificates", row, f"its record {wrong}")
+            return
+        wanted = self.certificates.answer(row, tail, self.roles, len(self.participants))
+        if wanted != Result.OK:
+            self._add("certificates", row, f"it should be {Result(wanted).name}")
+        for text in self.certificates.apply(row, tail):
+            self._add("certificates", row, text)
+        self.sequences[int(tail[0]), int(row["debit"])] = int(row["sequence"])
 
     def _rules(self, row: np.void, tail: bytes) -> None:
         record = np.frombuffer(tail, dtype=RULES_RECORD, count=1)[0]
@@ -231,6 +254,15 @@ class Register:
         self.rules.append((int(row["sequence"]), version))
         self.sequences[int(Record.RULES), 1] = int(row["sequence"])
 
+    def rules_since(self, version: int) -> int:
+        """The row from which on rules of this version, or of a newer one, run. A ledger
+        whose rules nobody has written down was never served: all of it is judged by
+        the newest.
+        """
+        if not self.rules:
+            return 0
+        return next((at for at, one in self.rules if one >= version), NOT_YET)
+
     def _participant(self, row: np.void, tail: bytes) -> None:
         record = np.frombuffer(tail, dtype=PARTICIPANT_RECORD, count=1)[0]
         if self._placed(row, bytes(record["code"]), self.participants):
@@ -244,6 +276,14 @@ class Register:
                 self.may_state = np.concatenate((self.may_state, no))
                 self.promises = np.concatenate((self.promises, no))
             role = int(record["role"])
+            by = self.rules[-1][1] if self.rules else 0
+            if by >= TREASURIES_RULES and self.certificates.takes_last(index, tail):
+                self._add(
+                    "certificates", row, "it takes one of the last two treasuries"
+                )
+            self.certificates.note_participant(
+                index, role, active=bool(record["active"] == 1)
+            )
             self.roles[index] = 1 << role if role in ROLES else 0
             self.active[index] = record["active"] == 1
             self.may_state[index] = record["may_state_dues"] == 1

@@ -18,9 +18,11 @@ from switch.audit.ends import (
     BITS,
     CONFIRMS,
     CORRECTS,
+    DISPUTES,
     EXPIRES,
     POSTS,
     REFUNDS,
+    SETTLES,
     Ends,
 )
 from switch.audit.findings import Findings
@@ -277,14 +279,17 @@ class _History:
         whose = np.arange(len(self.places), dtype=np.uint64)
         self.line_of_ends = Timeline([whose], [ends.sequences, *asked])
         places = self.line_of_ends.places(of.astype(np.uint64), ends.sequences)
-        order = np.argsort(places)
+        # What a refund begins stands behind it.
+        order = np.argsort(places, kind="stable")
         self.ends_places, ends, of = places[order], ends.where(order), of[order]
-        # A refund changes what a payment is, and not when it ended: with the row before
-        # that, or if there is none when it was made.
-        refunds, before = ends.having(REFUNDS), np.arange(len(of)) - 1
-        first = np.diff(of, prepend=NOWHERE) != 0
-        times = np.where(first, self.taken.times[of], ends.times[before])
-        self.ended_at = np.where(refunds, times, ends.times)
+        # A refund, and what follows it, changes what a payment is, and not when it
+        # ended: with the row before that, or if there is none when it was made.
+        ended = np.where(
+            ends.having(REFUNDS | DISPUTES | SETTLES), NOWHERE, np.arange(len(of))
+        )
+        last = np.maximum.accumulate(ended) if len(of) else ended
+        own = (last != NOWHERE) & (of[last] == of)
+        self.ended_at = np.where(own, ends.times[last], self.taken.times[of])
         self.bits = ends.bits
 
     def _state(self, at: Index, sequences: U64) -> tuple[Mask, Mask, U64]:
@@ -303,7 +308,7 @@ class _History:
         done = np.flatnonzero(end != NOWHERE)
         bits = self.bits[end[done]]
         # What gave it back and leaves a question is no end; a correction pays.
-        unresolved[done] = (bits & BITS(EXPIRES | CONFIRMS)) != 0
+        unresolved[done] = (bits & BITS(EXPIRES | CONFIRMS | DISPUTES)) != 0
         paid[done] = (bits & BITS(POSTS | CORRECTS)) != 0
         ended_at[done] = self.ended_at[end[done]]
         return unresolved, paid, ended_at

@@ -51,10 +51,15 @@ class DevAuthority:
             self._certificate = x509.load_pem_x509_certificate(
                 self._certificate_file.read_bytes()
             )
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise ConfigError(
                 f"the authority in {self.directory} is not usable: {error}"
             ) from error
+        except (TypeError, ValueError):
+            raise ConfigError(
+                f"the authority in {self.directory} is not usable: ca.pem is no "
+                "certificate, or ca.key no key without a password"
+            ) from None
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise ConfigError(f"{self._key_file} is not an elliptic curve key")
         self._key = key

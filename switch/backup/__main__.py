@@ -66,7 +66,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         with ExitStack() as stack:
             run = _copy if args.verb == "copy" else _verify
             return int(run(args, screen, Steps(screen, stack)))
-    except (ConfigError, BusyError) as error:
+    except ConfigError as error:
+        screen.note(f"payswitch: {error}")
+        return Exit.CONFIG
+    except BusyError as error:
         screen.note(f"payswitch: {error}")
         return Exit.USAGE
     except (StorageError, UnprovedError, SwitchError, lmdb.Error, OSError) as error:

@@ -74,14 +74,16 @@ def are_waited_for(heads: Rows, ledger: Ledger) -> Mask:
 
 
 def count_completed(heads: Rows, ledger: Ledger) -> int:
-    """About how many of these the ledger has completed; at most SAMPLE_MAX are looked
-    at, spread evenly. Raises CorruptionError.
+    """About how many of these the ledger has completed, and not given back wholly; at
+    most SAMPLE_MAX are looked at, spread evenly. Raises CorruptionError.
     """
     chosen = np.linspace(0, len(heads), min(len(heads), SAMPLE_MAX), endpoint=False)
     found = 0
     for number in heads["sequence"][chosen.astype(np.int64)].tolist():
         end, _ = ledger.resolution(number)
-        found += bool(end) and ledger.row(end).kind == Kind.POST
+        if end and (final := ledger.row(end)).kind == Kind.POST:
+            _, refunded = ledger.resolution(end)
+            found += refunded < final.amount
     return found * len(heads) // max(len(chosen), 1)
 
 

@@ -18,6 +18,7 @@ from switch.register.register import Register
 _PAID = frozenset(
     {
         Standing.COMPLETED,
+        Standing.COMPLETED_DIFFERS,
         Standing.REFUNDED,
         Standing.EXPIRED_CORRECTED,
         Standing.REVERSED_CORRECTED,

@@ -4,17 +4,16 @@ Parses, runs one command, and turns what went wrong into words and an exit code:
 
     0  done
     1  refused by a rule, or not there
-    2  wrong usage, setting, certificate or rights; nothing was done
+    2  wrong usage or rights; nothing was done
     3  the switch (or a ledger) could not be reached, or the outcome is not known
     4  the auditor found something, or a day did not prove right
+    78  a setting, file, directory or certificate cannot be used: one line says which
     130  interrupted
 """
 
 import argparse
 import os
 import shlex
-import signal
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -24,7 +23,16 @@ from typing import TypeVar
 
 import grpc
 
-from switch.cli import bills, commands, counter, exceptions, office, payments
+from switch.cli import (
+    bills,
+    certificates,
+    commands,
+    counter,
+    exceptions,
+    office,
+    others,
+    payments,
+)
 from switch.client.calls import CallError, LostReplyError
 from switch.client.counter import WAIT_S
 from switch.config import Config
@@ -32,19 +40,13 @@ from switch.console.output import Exit, Screen
 from switch.console.tokens import parse_token
 from switch.console.words import Language, language_of
 from switch.day import command as day
-from switch.errors import SwitchError
+from switch.errors import ConfigError, SwitchError
 from switch.ids import format_id, parse_id
 from switch.money import parse_amount
-from switch.programs import program, tethered
 from switch.simulator import command as simulator
 
 T = TypeVar("T")
 
-_AUDIT_EXITS = {0: Exit.DONE, 1: Exit.FINDINGS, 2: Exit.USAGE, 4: Exit.FINDINGS}
-"""The auditor's exit codes; its others mean that the ledger could not be read. Damaged
-files are a finding, too."""
-_BACKUP_EXITS = (0, 2, 3, 4, 130)
-"""Exit codes that copying and verifying give on purpose."""
 _PASSED_ON = ("serve", "audit")
 """Commands whose further arguments are another program's."""
 
@@ -68,6 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return Exit.UNKNOWN
     except CallError as error:
         return _explain(error, args, screen)
+    except ConfigError as error:
+        screen.note(f"payswitch: {error}")
+        return Exit.CONFIG
     except SwitchError as error:
         screen.note(f"payswitch: {error}")
         return Exit.USAGE
@@ -77,6 +82,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Who read our output has seen enough; nothing can be written to it any more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
+    except OSError as error:
+        if error.filename is None:
+            raise
+        screen.note(f"payswitch: cannot use {error.filename}: {error.strerror}")
+        return Exit.CONFIG
 
 
 def _again(words: Sequence[str], error: LostReplyError) -> str:
@@ -108,50 +118,6 @@ def _explain(error: CallError, args: argparse.Namespace, screen: Screen) -> Exit
             "start one with `payswitch serve --dev`"
         )
     return Exit.UNKNOWN
-
-
-# --- commands that are other programs -----------------------------------------------
-
-
-def _serve(args: argparse.Namespace, screen: Screen) -> Exit:
-    """Become the server."""
-    sys.stdout.flush()
-    command = program("server", *args.rest)
-    os.execv(command[0], command)  # noqa: S606
-
-
-def _audit(args: argparse.Namespace, screen: Screen) -> Exit:
-    """Run the auditor in a process of its own."""
-    command = program("switch.audit", str(args.dir), *args.rest)
-    if args.json:
-        command.append("--json")
-    code = subprocess.run(tethered(command), check=False).returncode
-    return _AUDIT_EXITS.get(code, Exit.UNKNOWN)
-
-
-def _backup(args: argparse.Namespace, screen: Screen) -> Exit:
-    """Copy a ledger, in a process of its own."""
-    return _run_backup(screen, "copy", str(args.data), str(args.to))
-
-
-def _verify(args: argparse.Namespace, screen: Screen) -> Exit:
-    """Prove a copy, in a process of its own."""
-    return _run_backup(screen, "verify", str(args.copy))
-
-
-def _run_backup(screen: Screen, *words: str) -> Exit:
-    command = program("switch.backup", *words, "--lang", screen.language.value)
-    if screen.as_json:
-        command.append("--json")
-    code = subprocess.run(tethered(command), check=False).returncode
-    if code < 0:
-        # LMDB trusts the pages that it maps.
-        screen.note(
-            f"payswitch: reading was ended by {signal.Signals(-code).name}: the files "
-            "are damaged, or the disk does not give them"
-        )
-        return Exit.FINDINGS
-    return Exit(code) if code in _BACKUP_EXITS else Exit.UNKNOWN
 
 
 # --- arguments ---------------------------------------------------------------------
@@ -228,7 +194,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=(
             "exit codes: 0 done, 1 refused by a rule or not there, 2 wrong usage or "
             "rights, 3 unreachable or unknown outcome, 4 audit findings, "
-            "130 interrupted"
+            "78 a setting, file or certificate cannot be used, 130 interrupted"
         ),
     )
     parser.add_argument(
@@ -255,11 +221,13 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         return command
 
-    add("serve", _serve, "start the server; `serve --help` says what it takes")
-    audit = add("audit", _audit, "prove a ledger's directory, beside the switch")
+    add("serve", others.serve, "start the server; `serve --help` says what it takes")
+    audit = add("audit", others.audit, "prove a ledger's directory, beside the switch")
     audit.add_argument("dir", type=Path, metavar="DIR", help="the ledger's directory")
     add("rights", commands.rights, "which role may call what")
-    backup = add("backup", _backup, "copy a ledger, beside the switch, and prove it")
+    backup = add(
+        "backup", others.backup, "copy a ledger, beside the switch, and prove it"
+    )
     backup.add_argument("to", type=Path, metavar="TO", help="a directory to be made")
     backup.add_argument(
         "--data",
@@ -268,16 +236,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="the ledger's directory (default: %(default)s)",
     )
-    verify = add("verify", _verify, "prove a copy: its pages, chunks and sums")
+    verify = add("verify", others.verify, "prove a copy: its pages, chunks and sums")
     verify.add_argument("copy", type=Path, metavar="COPY", help="its directory")
 
     network = found.add_parser("network", help="the register of centres and services")
     verbs = network.add_subparsers(dest="verb", required=True, metavar="VERB")
-    load = verbs.add_parser(
-        "load",
-        help="bring the register to what a file says",
-        parents=[common, remote],
-    )
+    what = "bring the register to what a file says"
+    load = verbs.add_parser("load", help=what, parents=[common, remote])
     load.set_defaults(run=commands.network_load)
     load.add_argument(
         "file", type=Path, nargs="?", metavar="FILE", help="default: the sample network"
@@ -296,14 +261,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_shifts(_verbs(found, "shift", "close and sign a shift", common, remote))
     _add_wallets(add)
     _add_office(add)
+    for one in certificates.add_commands(add):
+        _add_id(one)
     _add_exceptions(add)
     what = "ask for what two people must want; another one approves it"
     _add_proposals(_verbs(found, "propose", what, common, remote))
-    for name, run, text in (
-        ("services", commands.services, "what can be paid"),
-        ("ledger", commands.ledger, "where the ledger stands"),
-    ):
-        add(name, run, text)
+    add("services", commands.services, "what can be paid")
+    add("ledger", commands.ledger, "where the ledger stands")
     simulate = partial(simulator.run, credentials_of=commands.credentials_of)
     biller = add("biller", simulate, "simulate billers that dial in")
     simulator.add_arguments(biller)

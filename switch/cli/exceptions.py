@@ -59,11 +59,17 @@ def exceptions(args: Namespace, screen: Screen) -> Exit:
     if first.damaged_count:
         entries = ", ".join(map(str, first.damaged_sequences))
         screen.note(f"damaged at the switch, and open: {entries}")
+    if first.more_count:
+        screen.note(f"{first.more_count} newer ones are open, and not listed")
     if screen.as_json:
         for one in found:
             screen.value(plain(one))
-        totals = [plain(total) for total in first.totals]
-        screen.value({"totals": totals, "as_of_sequence": first.as_of_sequence})
+        end = {
+            "totals": [plain(total) for total in first.totals],
+            "as_of_sequence": first.as_of_sequence,
+            "more_count": first.more_count,
+        }
+        screen.value(end)
         return Exit.DONE
     if not found:
         screen.line(screen.language.word("nothing open"))

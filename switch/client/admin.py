@@ -204,6 +204,62 @@ class AdminCalls:
                 return
             request.page_token = reply.next_page_token
 
+    def revoke_certificate(
+        self,
+        participant: str,
+        authority: bytes,
+        serial: bytes,
+        reason: str,
+        *,
+        move_id: bytes = b"",
+    ) -> admin_pb2.RevokeCertificateResponse:
+        """Have a certificate not accepted any more, at once and for ever.
+
+        `authority` is the SHA-256 of the issuer's name in DER, `serial` big-endian.
+        """
+        request = admin_pb2.RevokeCertificateRequest(
+            id=move_id or new_id(),
+            participant=participant,
+            authority=authority,
+            serial=serial,
+            reason=reason,
+        )
+        call = self._admin.RevokeCertificate
+        return self._caller.change(call, request, [request.id])
+
+    def confirm_revocation(
+        self, revocation: int, *, move_id: bytes = b""
+    ) -> admin_pb2.Outcome:
+        """Stand by another person's revocation, by its number."""
+        request = admin_pb2.ConfirmRevocationRequest(
+            id=move_id or new_id(), revocation=revocation
+        )
+        call = self._admin.ConfirmRevocation
+        return self._caller.change(call, request, [request.id]).outcome
+
+    def pin_keys(
+        self, participant: str, pins: Iterable[bytes], *, move_id: bytes = b""
+    ) -> admin_pb2.Outcome:
+        """Say which keys a participant's certificates may have; none: any."""
+        request = admin_pb2.PinKeysRequest(
+            id=move_id or new_id(), participant=participant, pins=pins
+        )
+        return self._caller.change(self._admin.PinKeys, request, [request.id]).outcome
+
+    def revocations(
+        self, *, unconfirmed_only: bool = False
+    ) -> Iterator[admin_pb2.Revocation]:
+        """What was revoked, in the order in which it was."""
+        request = admin_pb2.ListRevocationsRequest(
+            unconfirmed_only=unconfirmed_only, page_size=PAGE_SIZE
+        )
+        while True:
+            reply = self._caller.read(self._admin.ListRevocations, request)
+            yield from reply.revocations
+            if not reply.next_page_token:
+                return
+            request.page_token = reply.next_page_token
+
     def billers(self) -> list[admin_pb2.BillerState]:
         """Queue, connections and health of every biller."""
         reply = self._caller.read(

@@ -32,11 +32,13 @@ class Exit(IntEnum):
     REFUSED = 1
     """A rule refused it, or what was asked for is not there."""
     USAGE = 2
-    """An argument, a setting or the caller's rights are wrong; nothing was done."""
+    """An argument or the caller's rights are wrong; nothing was done."""
     UNKNOWN = 3
     """The switch could not be reached, or the outcome is not known."""
     FINDINGS = 4
     """The auditor found something, or a day did not prove right."""
+    CONFIG = 78
+    """A setting, a file, a directory or a certificate cannot be used."""
     INTERRUPTED = 130
 
 

@@ -193,6 +193,15 @@ WORDS: dict[str, tuple[str, str]] = {
     "clock ms": ("Clock ahead, ms", "ঘড়ি এগিয়ে, মি.সে."),
     "step": ("step", "ধাপ"),
     "time": ("Time", "সময়"),
+    "participant": ("Participant", "অংশগ্রহণকারী"),
+    "serial": ("Serial number", "ক্রমিক নম্বর"),
+    "revoked by": ("Revoked by", "কে বাতিল করেছেন"),
+    "confirmed by": ("Confirmed by", "কে নিশ্চিত করেছেন"),
+    "why": ("Why", "কারণ"),
+    "to be confirmed": (
+        "it holds from now on; another person is to confirm it:",
+        "এখন থেকেই বলবৎ; অন্য একজনকে নিশ্চিত করতে হবে:",
+    ),
     "total": ("Total", "মোট"),
     "use another copy": (
         "Do not restore from it. Keep it, and use another copy.",
@@ -401,6 +410,10 @@ RESULTS: dict[Result, tuple[str, str]] = {
     Result.PROPOSAL_EXPIRED: (
         "this proposal is 30 days old or more; propose anew",
         "প্রস্তাবটি ৩০ দিন বা তারও পুরনো; নতুন করে প্রস্তাব দিন",
+    ),
+    Result.LAST_TREASURIES: (
+        "the treasury must keep two who can act, each with keys of their own",
+        "কোষাগারে কাজ করার মতো অন্তত দুজন, নিজ নিজ চাবিসহ, থাকতেই হবে",
     ),
     Result.NOT_APPROVED: (
         "another person must approve exactly this first",

@@ -137,6 +137,7 @@ cdef enum:  # results, grouped as the checks run
     RESULT_RELEASE_NOT_PROMISED = 83
     RESULT_PROPOSAL_WITHDRAWN = 84
     RESULT_PROPOSAL_EXPIRED = 85
+    RESULT_LAST_TREASURIES = 86
 
 cdef enum:  # the first field that differs, with RESULT_ID_REUSED
     FIELD_NONE = 0
@@ -181,6 +182,9 @@ cdef enum:  # what a register row speaks of; the first byte of its tail
     RECORD_SERVICE = 2
     RECORD_CLOCK = 3        # why time goes on as the wall clock has it
     RECORD_RULES = 4        # from here on these rules run
+    RECORD_REVOCATION = 5   # a certificate is no longer accepted
+    RECORD_CONFIRMATION = 6 # a second person stands by a revocation
+    RECORD_PINS = 7         # the keys that a participant's certificates have
 
 cdef enum:
     AMOUNT_EXACT = 1

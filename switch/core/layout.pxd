@@ -47,6 +47,10 @@ cdef enum:
     SERVICES_MAX = 65536        # indices of 16 bits, the unused 0 included
     DEADLINE_MAX_S = 2678400    # 31 days
     RULES_RECORDS_MAX = 2       # there is one, and the unused 0
+    NOTED_MAX = 65536           # revocations, confirmations, pins of participants: of each, with 0
+    TREASURIES_LEAST = 2        # that no row takes out
+    SERIAL_MAX = 20             # bytes of a certificate's serial number (RFC 5280)
+    PINS_MAX = 2                # keys of one participant, the old and the new
     INDEX_STEP_ROWS = 131072    # rows that one index step covers
     INDEX_LAG_MAX = 1048576     # rows; then the committer waits
     RUN_FANOUT = 8              # runs of one level that merge into the next
@@ -59,7 +63,7 @@ cdef enum:
 cdef enum:
     JOURNAL_FORMAT = 5
     INDEX_FORMAT = 5
-    RULES_VERSION = 5           # the rules of this code; one more for each change of them
+    RULES_VERSION = 6           # the rules of this code; one more for each change of them
     TOKEN_FORMAT = 1
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
     INDEX_MAGIC = 0x31584449    # "IDX1"
@@ -246,6 +250,27 @@ cdef struct RulesRecord:        # 8 bytes, tail of a `register` row
     uint8_t record              # RECORD_RULES
     uint8_t reserved[3]
     uint32_t version
+
+cdef struct RevocationRecord:   # 64 bytes, tail of a `register` row
+    uint8_t record              # RECORD_REVOCATION
+    uint8_t serial_size         # 1 to SERIAL_MAX
+    uint8_t reserved_0[2]
+    uint32_t participant        # whose certificate it is; one of another is not meant
+    uint8_t authority[32]       # SHA-256 of the issuer's name in DER
+    uint8_t serial[20]          # big-endian, no zero in front, zero-padded behind
+    uint8_t reserved_1[4]
+
+cdef struct ConfirmationRecord: # 8 bytes, tail of a `register` row
+    uint8_t record              # RECORD_CONFIRMATION
+    uint8_t reserved[3]
+    uint32_t revocation         # its index
+
+cdef struct PinsRecord:         # 72 bytes, tail of a `register` row
+    uint8_t record              # RECORD_PINS
+    uint8_t count               # 0 to PINS_MAX; 0: any key
+    uint8_t reserved[2]
+    uint32_t participant
+    uint8_t pins[64]            # SHA-256 of public keys in DER (SPKI), the unused zero
 
 cdef struct WindowLine:         # 40 bytes, the tail of a `window` row is a list of them
     uint32_t account

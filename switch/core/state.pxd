@@ -257,7 +257,16 @@ cdef struct Participant:
     uint8_t may_state_dues
     uint8_t never_credits_late
     uint8_t busy              # a biller that too much waits for; set by another thread
+    uint32_t pins             # index of its pins, 0 if it has none
+    uint32_t unconfirmed      # revocations of its certificates
     uint64_t refused_until    # ns: when what was recorded of its refusals is paid off
+
+cdef struct Noted:            # a revocation, a confirmation, or pins
+    uint64_t sequence         # of its current register row
+    uint64_t durable          # the same, as published
+    uint32_t participant      # whose certificate, or pins
+    uint32_t sender
+    uint8_t confirmed
 
 cdef struct RefusalBudget:    # of one role, for each of its participants
     uint64_t interval_ns      # that one refusal takes; 0: no bound
@@ -476,6 +485,13 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     Service* services
     uint32_t services_count
     uint32_t* service_slots
+    Noted* revocations
+    uint32_t revocations_count
+    Noted* confirmations
+    uint32_t confirmations_count
+    Noted* pins
+    uint32_t pins_count
+    uint32_t treasuries_count # that are active, and without an unconfirmed revocation
     uint32_t floats_count
     uint32_t biller_accounts_count
     int register_changed      # in this group
@@ -531,6 +547,7 @@ cdef struct IndexState:       # the index writer's alone
     int taken                 # its rows are taken, it is not yet written
     int moved_on              # the last transaction had something to do
     int paced                 # the rest is between units, and a step that is due goes on
+    int hurries               # the step under way came soon behind the one before it
     uint64_t step_began       # monotonic ns at which the last step's rows were taken
     Run* step_runs[MAPS_COUNT]  # its own runs, as far as they are made
     uint8_t* block            # pages of the run being written that are not yet stored

@@ -85,6 +85,7 @@ _WAITS = (
     "Do not pay again: the money is reserved, and the department is being asked.",
     "আবার দেবেন না: টাকা আটক আছে, বিভাগকে জিজ্ঞাসা করা হচ্ছে।",
 )
+_PAID = (("paid", "দেওয়া হয়েছে"), ("Ask for the receipt.", "রসিদ চেয়ে নিন।"))
 _DISPUTED = (
     (
         "the money is back with the centre; the department says that it has it",
@@ -148,10 +149,7 @@ _WORDS: dict[Standing, tuple[tuple[str, str], tuple[str, str]]] = {
             "কেন্দ্র থেকে টাকা ফেরত নিন। বিভাগ না জানালে এই বিল দেওয়া যাবে না।",
         ),
     ),
-    Standing.COMPLETED: (
-        ("paid", "দেওয়া হয়েছে"),
-        ("Ask for the receipt.", "রসিদ চেয়ে নিন।"),
-    ),
+    **dict.fromkeys((Standing.COMPLETED, Standing.COMPLETED_DIFFERS), _PAID),
     Standing.REFUNDED: (
         ("paid, and given back since", "দেওয়া হয়েছে, পরে ফেরত এসেছে"),
         ("The centre gives the money back for it.", "যা ফেরত এসেছে তা কেন্দ্র থেকে নিন।"),
@@ -165,6 +163,7 @@ _WORDS: dict[Standing, tuple[tuple[str, str], tuple[str, str]]] = {
             Standing.EXPIRED_DISPUTED,
             Standing.REVERSED_DISPUTED,
             Standing.RETURNED_DISPUTED,
+            Standing.REFUNDED_DISPUTED,
         ),
         _DISPUTED,
     ),

@@ -24,7 +24,7 @@ from switch.day.day import Day
 from switch.day.report import show, summarise
 from switch.day.server import ServerError, ServerProcess, choose_port
 from switch.day.speed import SPEED, Pace
-from switch.errors import ConfigError
+from switch.errors import UsageError
 
 OWN_CENTRES = 120
 """Centres that send under their own certificates when no number is asked for."""
@@ -77,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, screen: Screen) -> Exit:
     """Replay a day; end with the exit code that the proofs deserve."""
     if args.own_centres < 0 or args.seed < 0 or not 0 <= args.port <= 65_535:
-        raise ConfigError("the numbers must not be negative, a port 16 bits")
+        raise UsageError("the numbers must not be negative, a port 16 bits")
     pace = Pace(args.speed)
     # A termination ends like Ctrl-C: the server is stopped in order.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

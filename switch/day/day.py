@@ -58,7 +58,7 @@ from switch.day.report import DayReport
 from switch.day.script import TROUBLES, Script, day_of_utr, write_script
 from switch.day.sending import RESEND_PAUSE_S, RESEND_S, SENDERS_MAX
 from switch.day.speed import Pace
-from switch.errors import ConfigError
+from switch.errors import SwitchError, UsageError
 from switch.sample import AUDITOR, HARNESS, SECOND, load_sample
 from switch.simulator.books import Credit, read_credits
 from switch.specs import TREASURY
@@ -333,9 +333,9 @@ class Day:
                 number, payments=self._args.payments, seed=self._args.seed
             )
         except ValueError as error:
-            raise ConfigError(f"this day cannot be: {error}") from error
+            raise UsageError(f"this day cannot be: {error}") from error
         if not script.steps:
-            raise ConfigError("--payments: a day needs at least one payment")
+            raise UsageError("--payments: a day needs at least one payment")
         self._screen.note(
             f"day {number} of this ledger: {script.date:%A %d %B %Y}, "
             f"{len(script.steps)} payments"
@@ -343,14 +343,14 @@ class Day:
         return script
 
     def _top_up(self, treasury: Client, script: Script) -> int:
-        """Top up every wallet; return the paise. Raises ConfigError if refused."""
+        """Top up every wallet; return the paise. Raises SwitchError if refused."""
 
         def credit(centre: str) -> None:
             outcome = treasury.top_up(
                 centre, script.top_ups[centre], script.utr(centre)
             )
             if outcome.result != Result.OK.value:
-                raise ConfigError(
+                raise SwitchError(
                     f"the top-up of {centre} was refused: {Result(outcome.result).name}"
                 )
 

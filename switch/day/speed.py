@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from switch.codes import Mode
-from switch.errors import ConfigError
+from switch.errors import UsageError
 from switch.sample import sample_specs
 from switch.specs import Specs
 
@@ -53,9 +53,9 @@ class Pace:
     speed: float = SPEED
 
     def __post_init__(self) -> None:
-        """Raises ConfigError for a speed that no machine can follow."""
+        """Raises UsageError for a speed that no machine can follow."""
         if not 1 <= self.speed <= SPEED_MAX:
-            raise ConfigError(f"--speed is 1 to {SPEED_MAX:.0f}")
+            raise UsageError(f"--speed is 1 to {SPEED_MAX:.0f}")
 
     @property
     def response_speed(self) -> float:

@@ -26,6 +26,8 @@ from switch.errors import CorruptionError
 from switch.ledger.open_matters import ExceptionKind, Matter, Numbers, OpenMatters
 from switch.ledger.overdue import DECIDE_DAYS, OVERDUE_DAYS, undecided_since
 
+LISTED_MAX = 1_000_000
+"""Exceptions that are looked at, the oldest ones; the others are counted."""
 GATHER_MAX = 65_536
 """Rows that the ledger gathers at a time."""
 
@@ -74,6 +76,17 @@ class Wanted(NamedTuple):
     overdue_only: bool = False
 
 
+class Found(NamedTuple):
+    """What was asked for."""
+
+    items: Items
+    """An ITEM each, by sequence."""
+    as_of: int
+    """The newest row that was read."""
+    more: int
+    """How many are open beside the LISTED_MAX oldest, whatever was asked for."""
+
+
 class Exceptions:
     """What is open in a ledger."""
 
@@ -87,14 +100,19 @@ class Exceptions:
         # What the last list had, so that the next one reads what is new.
         self._described = np.zeros(0, ITEM)
 
-    def find(self, wanted: Wanted, now_ns: int) -> tuple[Items, int]:
-        """What is open and wanted, an ITEM each, by sequence; what this is read at.
+    def find(self, wanted: Wanted, now_ns: int) -> Found:
+        """What is open and wanted, by sequence.
 
         A payment is there once for what is in question about it, and once for each
-        proposal, approval and advance. Raises OverloadError if too much is open.
+        proposal, approval and advance.
         """
         as_of = self._matters.read_on()
-        items = self._describe(self._collect(now_ns))
+        items = self._collect(now_ns)
+        more = max(len(items) - LISTED_MAX, 0)
+        if more:
+            oldest = np.argpartition(items["sequence"], LISTED_MAX)[:LISTED_MAX]
+            items = items[oldest]
+        items = self._describe(items)
         too_old = items["since"] + np.uint64(PROPOSAL_LIFE_NS) <= np.uint64(now_ns)
         items = items[~(too_old & (items["kind"] == ExceptionKind.PROPOSAL))]
         damaged = self.damaged()
@@ -117,7 +135,7 @@ class Exceptions:
             chosen &= owners(items, now_ns) == wanted.owner
         if wanted.overdue_only:
             chosen &= are_overdue(items, now_ns)
-        return items[chosen], as_of
+        return Found(items[chosen], as_of, more)
 
     def are_whole(self, items: Items) -> bool:
         """Whether the rows of these can be read; what is damaged is listed as that."""

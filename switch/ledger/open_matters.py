@@ -24,14 +24,10 @@ from switch.codes import (
     RowFlag,
 )
 from switch.entries import Entry
-from switch.errors import CorruptionError, OverloadError
+from switch.errors import CorruptionError
 from switch.ledger.follower import Follower
 from switch.ledger.histories import Histories
 from switch.ledger.moves import refund_id
-
-OPEN_MAX = 1_000_000
-"""Cases, proposals and advances that can be open at a time."""
-
 
 Numbers = npt.NDArray[np.uint64]
 
@@ -77,6 +73,7 @@ _FOLLOWED = (
     *(Kind.CASE, Kind.CASE_CLOSE, Kind.PROPOSE, Kind.WITHDRAW, Kind.APPROVE),
     *(Kind.VERIFY, Kind.TRANSFER, Kind.REFUND),
 )
+_WORDS = (Link.LATE_CONFIRMATION, Link.LATE_REJECTION, Link.AMOUNT_DIFFERS)
 _IS_FOLLOWED = np.isin(np.arange(256), [int(kind) for kind in _FOLLOWED])
 _NAMES_PROPOSAL = (Kind.POST, Kind.VOID, Kind.VERIFY)
 _HAS_DEED_ID = (Kind.REFUND, Kind.TRANSFER, Kind.CASE_CLOSE)
@@ -119,7 +116,6 @@ class OpenMatters:
         """What is open, but for what is only kept, unverified or overdue.
 
         With the ledger's lists of what is kept and unverified that this goes by.
-        Raises OverloadError if it is too much.
         """
         with self._lock:
             # As new as all rows that were taken, whoever reads on beside this: by an
@@ -141,9 +137,6 @@ class OpenMatters:
                 self._advances,
             ):
                 found += matters.values()
-        # Of what is open now: what was too much once, and is closed, ends nothing.
-        if len(found) > OPEN_MAX:
-            raise OverloadError(f"more than {OPEN_MAX} cases and proposals are open")
         return found, kept, unverified
 
     def _is_over(
@@ -151,15 +144,16 @@ class OpenMatters:
     ) -> bool:
         """Whether what was approved is done, or can be no more, whatever is tried."""
         about, asks = owed.about, owed.asks
-        if asks in (Kind.POST, Kind.VOID):
-            return not _has(kept, about)
-        if asks == Kind.VERIFY:
-            late = self._late.get(about)
-            if late is not None:
-                # Nobody has judged what was said after the proposal.
-                return late.sequence > owed.proposal
-            return not _has(unverified, about)
+        if asks in (Kind.POST, Kind.VOID) and not _has(kept, about):
+            return True
+        if asks == Kind.VERIFY and not (about in self._late or _has(unverified, about)):
+            return True
         try:
+            if self._newest_word(owed) > owed.proposal:
+                # Nobody has judged what was said after the proposal.
+                return True
+            if asks in (Kind.POST, Kind.VOID, Kind.VERIFY):
+                return False
             if self._ledger.find(*deed):
                 # By the deed, or by whoever has used its id up.
                 return True
@@ -176,6 +170,18 @@ class OpenMatters:
             # It cannot be done now, and may be once the journal is restored.
             return False
         return owed.amount > paid - refunded
+
+    def _newest_word(self, owed: Matter) -> int:
+        """The newest case of what a biller has said of the payment, 0 for none. Raises
+        CorruptionError.
+        """
+        hold = owed.about
+        if owed.asks in (Kind.REFUND, Kind.CASE_CLOSE):
+            spoken_of = self._ledger.row(hold)
+            if spoken_of.kind == Kind.PAY:
+                return 0
+            hold = spoken_of.resolves
+        return max(self._ledger.link(hold, word) for word in _WORDS)
 
     # --- following ---------------------------------------------------------------
 

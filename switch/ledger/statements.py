@@ -82,14 +82,14 @@ def payment_of(ledger: Ledger, entry: Entry) -> Payment | None:
     if entry.result != Result.OK:
         return Payment(entry, Standing.REFUSED)
     if kind == Kind.PAY:
-        return _paid(ledger, entry, sequence, None)
+        return _paid(ledger, entry, entry, None)
     resolved_by, _ = ledger.resolution(sequence)
     if not resolved_by:
         kept = any(ledger.link(sequence, what) for what in _KEEPING)
         return Payment(entry, Standing.KEPT if kept else Standing.HELD)
     resolution = ledger.row(resolved_by)
     if resolution.kind == Kind.POST:
-        return _paid(ledger, entry, resolved_by, resolution)
+        return _paid(ledger, entry, resolution, resolution)
     return _given_back(ledger, entry, sequence, resolution)
 
 
@@ -97,11 +97,19 @@ _KEEPING = (Link.DEADLINE_PASSED, Link.AMOUNT_DIFFERS)
 
 
 def _paid(
-    ledger: Ledger, entry: Entry, final: int, resolution: Entry | None
+    ledger: Ledger, entry: Entry, final: Entry, resolution: Entry | None
 ) -> Payment:
     """A payment whose money moved with entry `final`."""
-    _, refunded = ledger.resolution(final)
-    standing = Standing.REFUNDED if refunded else Standing.COMPLETED
+    _, refunded = ledger.resolution(final.sequence)
+    differs = False
+    if resolution is not None:
+        case = ledger.link(entry.sequence, Link.AMOUNT_DIFFERS)
+        # One from before its end was about what was held. Who closes one is its link.
+        differs = case > final.sequence and not ledger.resolution(case)[0]
+    standing = Standing.COMPLETED_DIFFERS if differs else Standing.COMPLETED
+    if refunded:
+        disputed = differs and refunded == final.amount
+        standing = Standing.REFUNDED_DISPUTED if disputed else Standing.REFUNDED
     return Payment(entry, standing, resolution, refunded)
 
 

@@ -51,11 +51,39 @@ class Known(Protocol):
         """Role, and whether it is active."""
 
 
+class Certificate(Protocol):
+    """What is asked of a certificate beside its names."""
+
+    @property
+    def authority(self) -> bytes:
+        """By which its issuer is known."""
+
+    @property
+    def serial(self) -> int:
+        """Its number with that issuer."""
+
+    @property
+    def key(self) -> bytes:
+        """By which its public key is known."""
+
+
 class Directory(Protocol):
     """The part of the register that identities need; clients load no ledger."""
 
     def find_participant(self, participant_id: str, /) -> Known | None:
         """The participant with this id."""
+
+
+class Certificates(Protocol):
+    """The part of the register that certificates need."""
+
+    def find_revocation(
+        self, participant: int, authority: bytes, serial: int, /
+    ) -> object | None:
+        """The revocation of a certificate of this participant index."""
+
+    def pins(self, participant: int, /) -> tuple[bytes, ...]:
+        """The keys that its certificates may have; none: any."""
 
 
 def identify(names: Iterable[str], register: Directory, domain: str) -> Identity:
@@ -74,6 +102,26 @@ def identify(names: Iterable[str], register: Directory, domain: str) -> Identity
     if not known.spec.active:
         raise IdentityError(f"participant {participant} is not active")
     return Identity(role, participant, known.index)
+
+
+def check_certificate(
+    caller: Identity, certificate: Certificate | None, register: Certificates
+) -> None:
+    """Raise IdentityError if the certificate is revoked, or its key is not pinned.
+
+    Asked with each identity, and again whenever the register has changed. None is a
+    certificate that nobody can read.
+    """
+    if certificate is None:
+        raise IdentityError(f"the certificate of {caller.participant} is unreadable")
+    known = register.find_revocation(
+        caller.index, certificate.authority, certificate.serial
+    )
+    if known is not None:
+        raise IdentityError(f"this certificate of {caller.participant} is revoked")
+    pins = register.pins(caller.index)
+    if pins and certificate.key not in pins:
+        raise IdentityError(f"the key of {caller.participant} is none of those pinned")
 
 
 def parse_names(names: Iterable[str], domain: str) -> tuple[Role, str]:

@@ -8,7 +8,7 @@ May use the core, `templates` and `specs`. It holds what the journal's `register
 import json
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,12 @@ from switch.codes import (
     Role,
 )
 from switch.ledger.templates import get_bytes, people_json, put_bytes
+from switch.register.certificates import (
+    Revocation,
+    read_confirmation,
+    read_pins,
+    read_revocation,
+)
 from switch.specs import TREASURY, NetworkError, ParticipantSpec, Problem, ServiceSpec
 from switch.tariffs import Fee, day_text
 
@@ -108,6 +114,10 @@ class Register:
         self._by_head: dict[tuple[int, str], Account] = {}
         self._services: dict[int, Service] = {}
         self._by_code: dict[str, Service] = {}
+        self._revocations: dict[int, Revocation] = {}
+        # By participant, authority and serial: the index of the first.
+        self._revoked: dict[tuple[int, bytes, int], int] = {}
+        self._pins: dict[int, tuple[bytes, ...]] = {}
         self.refresh()
 
     def refresh(self) -> bool:
@@ -121,7 +131,11 @@ class Register:
             # first and taken in last, or one might name an account not yet seen.
             now = {
                 kind: self.ledger.records(kind)
-                for kind in (Record.SERVICE, _OPENS, Record.PARTICIPANT)
+                for kind in (
+                    # A confirmation speaks of a revocation, which is older.
+                    *(Record.CONFIRMATION, Record.REVOCATION, Record.PINS),
+                    *(Record.SERVICE, _OPENS, Record.PARTICIPANT),
+                )
             }
             changes = {kind: self._changes(kind, now[kind]) for kind in now}
             for index, sequence in changes[Record.PARTICIPANT]:
@@ -130,6 +144,13 @@ class Register:
                 self._take_account(index, sequence)
             for index, sequence in changes[Record.SERVICE]:
                 self._take_service(index, sequence)
+            for index, sequence in changes[Record.REVOCATION]:
+                self._take_revocation(index, sequence)
+            for _, sequence in changes[Record.CONFIRMATION]:
+                self._take_confirmation(sequence)
+            for _, sequence in changes[Record.PINS]:
+                participant, pins = read_pins(self.ledger.tail(sequence))
+                self._pins[participant] = pins
             # Only now: what could not be read is tried again the next time.
             self._seen.update(now)
             changed = any(changes.values())
@@ -225,6 +246,17 @@ class Register:
         self._services[index] = service
         self._by_code[spec.code] = service
 
+    def _take_revocation(self, index: int, sequence: int) -> None:
+        row, tail = self.ledger.row(sequence), self.ledger.tail(sequence)
+        one = read_revocation(tail, index, sequence, row.timestamp, row.participant)
+        self._revocations[index] = one
+        self._revoked.setdefault((one.participant, one.authority, one.serial), index)
+
+    def _take_confirmation(self, sequence: int) -> None:
+        index = read_confirmation(self.ledger.tail(sequence))
+        by = self.ledger.row(sequence).participant
+        self._revocations[index] = replace(self._revocations[index], confirmed_by=by)
+
     def _code_of(self, index: int) -> str:
         """The code of a service, which is for ever, also of one not yet taken in."""
         known = self._services.get(index)
@@ -247,6 +279,28 @@ class Register:
     def find_participant(self, participant_id: str) -> Participant | None:
         """The participant with this id."""
         return self._by_id.get(participant_id)
+
+    # --- certificates --------------------------------------------------------------
+
+    def revocations(self) -> list[Revocation]:
+        """All of them, by index."""
+        return list(self._revocations.values())
+
+    def revocations_after(self, index: int, count: int) -> list[Revocation]:
+        """Up to `count` of those behind this index, by index, which has no gaps."""
+        last = min(index + count, len(self._revocations))
+        return [self._revocations[one] for one in range(index + 1, last + 1)]
+
+    def find_revocation(
+        self, participant: int, authority: bytes, serial: int
+    ) -> Revocation | None:
+        """The revocation of a certificate of this participant index."""
+        index = self._revoked.get((participant, authority, serial), 0)
+        return self._revocations.get(index)
+
+    def pins(self, participant: int) -> tuple[bytes, ...]:
+        """The keys that the certificates of a participant index may have; none: any."""
+        return self._pins.get(participant, ())
 
     # --- accounts ------------------------------------------------------------------
 

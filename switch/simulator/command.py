@@ -21,7 +21,7 @@ from switch.codes import Role
 from switch.config import Config
 from switch.console.output import Exit, Screen
 from switch.credentials import Credentials
-from switch.errors import ConfigError
+from switch.errors import ConfigError, UsageError
 from switch.sample import load_sample
 from switch.simulator.behaviour import AT_ONCE, sample_habits
 from switch.simulator.books import Books, read_billers
@@ -135,13 +135,13 @@ def run(
 
 def _check(args: argparse.Namespace) -> None:
     if not 1 <= args.connections <= CONNECTIONS_MAX:
-        raise ConfigError(f"--connections is 1 to {CONNECTIONS_MAX}")
+        raise UsageError(f"--connections is 1 to {CONNECTIONS_MAX}")
     if not all(0 < one <= SPEED_MAX for one in (args.speed, args.response_speed)):
-        raise ConfigError(f"a speed is more than 0 and at most {SPEED_MAX:.0f}")
+        raise UsageError(f"a speed is more than 0 and at most {SPEED_MAX:.0f}")
     if args.day_list is not None and (args.day_list < 0 or args.state is None):
-        raise ConfigError("--day-list must not be negative, and needs --state")
+        raise UsageError("--day-list must not be negative, and needs --state")
     if args.seconds < 0 or not 0 <= args.seed < 1 << 63:
-        raise ConfigError("--seconds and --seed must not be negative")
+        raise UsageError("--seconds and --seed must not be negative")
 
 
 def _clock(args: argparse.Namespace) -> Clock:
@@ -154,7 +154,7 @@ def _clock(args: argparse.Namespace) -> Clock:
         try:
             begin_s = parse_time(args.begin)
         except ValueError as error:
-            raise ConfigError(f"--begin: {error}") from error
+            raise UsageError(f"--begin: {error}") from error
     begin_unix_s = now_s if args.begin_unix is None else args.begin_unix
     return Clock(begin_s, begin_unix_s, args.speed, args.response_speed)
 

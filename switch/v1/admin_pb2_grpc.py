@@ -123,6 +123,26 @@ class AdminServiceStub:
                 request_serializer=switch_dot_v1_dot_admin__pb2.RotateQuotationKeyRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_admin__pb2.RotateQuotationKeyResponse.FromString,
                 _registered_method=True)
+        self.RevokeCertificate = channel.unary_unary(
+                '/payswitch.v1.AdminService/RevokeCertificate',
+                request_serializer=switch_dot_v1_dot_admin__pb2.RevokeCertificateRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_admin__pb2.RevokeCertificateResponse.FromString,
+                _registered_method=True)
+        self.ConfirmRevocation = channel.unary_unary(
+                '/payswitch.v1.AdminService/ConfirmRevocation',
+                request_serializer=switch_dot_v1_dot_admin__pb2.ConfirmRevocationRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_admin__pb2.ConfirmRevocationResponse.FromString,
+                _registered_method=True)
+        self.PinKeys = channel.unary_unary(
+                '/payswitch.v1.AdminService/PinKeys',
+                request_serializer=switch_dot_v1_dot_admin__pb2.PinKeysRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_admin__pb2.PinKeysResponse.FromString,
+                _registered_method=True)
+        self.ListRevocations = channel.unary_unary(
+                '/payswitch.v1.AdminService/ListRevocations',
+                request_serializer=switch_dot_v1_dot_admin__pb2.ListRevocationsRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_admin__pb2.ListRevocationsResponse.FromString,
+                _registered_method=True)
         self.ListAccounts = channel.unary_stream(
                 '/payswitch.v1.AdminService/ListAccounts',
                 request_serializer=switch_dot_v1_dot_admin__pb2.ListAccountsRequest.SerializeToString,
@@ -207,7 +227,8 @@ class AdminServiceServicer:
     def Approve(self, request, context):
         """Approves a proposal of somebody else and does it, in one commit, once. If what was
         approved was refused (a frozen wallet, no funds), sent again with the same id it is
-        tried again: what is done has its answer, what is not is done now.
+        tried again: what is done has its answer, what is not is done now. What was proposed
+        before the newest word of the payment's biller is NOT_APPROVED in `done`, for ever.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -268,6 +289,38 @@ class AdminServiceServicer:
     def RotateQuotationKey(self, request, context):
         """Makes a new key for the tokens of fetched bills. The newest before it is still
         accepted, older ones are not. Idempotent by `current_number`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeCertificate(self, request, context):
+        """From now on a certificate is not accepted, on open connections within a second. One person's
+        word is enough, and is listed until a second one confirms it; nothing takes it back: who is
+        wronged is given another certificate. RESULT_LAST_TREASURIES if fewer than two of the treasury
+        could act for certain. Of a certificate that is revoked already the first outcome, `repeat` set.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmRevocation(self, request, context):
+        """Stands by another person's revocation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PinKeys(self, request, context):
+        """Says which keys a participant's certificates may have, in place of those said before; on open
+        connections within a second. Of the treasury each sets its own alone (RESULT_LAST_TREASURIES).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRevocations(self, request, context):
+        """What was revoked, in the order in which it was.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -381,6 +434,26 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.RotateQuotationKey,
                     request_deserializer=switch_dot_v1_dot_admin__pb2.RotateQuotationKeyRequest.FromString,
                     response_serializer=switch_dot_v1_dot_admin__pb2.RotateQuotationKeyResponse.SerializeToString,
+            ),
+            'RevokeCertificate': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeCertificate,
+                    request_deserializer=switch_dot_v1_dot_admin__pb2.RevokeCertificateRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_admin__pb2.RevokeCertificateResponse.SerializeToString,
+            ),
+            'ConfirmRevocation': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmRevocation,
+                    request_deserializer=switch_dot_v1_dot_admin__pb2.ConfirmRevocationRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_admin__pb2.ConfirmRevocationResponse.SerializeToString,
+            ),
+            'PinKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.PinKeys,
+                    request_deserializer=switch_dot_v1_dot_admin__pb2.PinKeysRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_admin__pb2.PinKeysResponse.SerializeToString,
+            ),
+            'ListRevocations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRevocations,
+                    request_deserializer=switch_dot_v1_dot_admin__pb2.ListRevocationsRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_admin__pb2.ListRevocationsResponse.SerializeToString,
             ),
             'ListAccounts': grpc.unary_stream_rpc_method_handler(
                     servicer.ListAccounts,
@@ -860,6 +933,114 @@ class AdminService:
             '/payswitch.v1.AdminService/RotateQuotationKey',
             switch_dot_v1_dot_admin__pb2.RotateQuotationKeyRequest.SerializeToString,
             switch_dot_v1_dot_admin__pb2.RotateQuotationKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeCertificate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.AdminService/RevokeCertificate',
+            switch_dot_v1_dot_admin__pb2.RevokeCertificateRequest.SerializeToString,
+            switch_dot_v1_dot_admin__pb2.RevokeCertificateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmRevocation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.AdminService/ConfirmRevocation',
+            switch_dot_v1_dot_admin__pb2.ConfirmRevocationRequest.SerializeToString,
+            switch_dot_v1_dot_admin__pb2.ConfirmRevocationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PinKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.AdminService/PinKeys',
+            switch_dot_v1_dot_admin__pb2.PinKeysRequest.SerializeToString,
+            switch_dot_v1_dot_admin__pb2.PinKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRevocations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.AdminService/ListRevocations',
+            switch_dot_v1_dot_admin__pb2.ListRevocationsRequest.SerializeToString,
+            switch_dot_v1_dot_admin__pb2.ListRevocationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -60,7 +60,8 @@ class AdminServiceStub:
     Approve: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ApproveRequest, _admin_pb2.ApproveResponse]
     """Approves a proposal of somebody else and does it, in one commit, once. If what was
     approved was refused (a frozen wallet, no funds), sent again with the same id it is
-    tried again: what is done has its answer, what is not is done now.
+    tried again: what is done has its answer, what is not is done now. What was proposed
+    before the newest word of the payment's biller is NOT_APPROVED in `done`, for ever.
     """
     FundSuspense: _grpc.UnaryUnaryMultiCallable[_admin_pb2.FundSuspenseRequest, _admin_pb2.FundSuspenseResponse]
     """Puts money that reached the bank aside in suspense, which advances are lent from."""
@@ -85,6 +86,20 @@ class AdminServiceStub:
     """Makes a new key for the tokens of fetched bills. The newest before it is still
     accepted, older ones are not. Idempotent by `current_number`.
     """
+    RevokeCertificate: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RevokeCertificateRequest, _admin_pb2.RevokeCertificateResponse]
+    """From now on a certificate is not accepted, on open connections within a second. One person's
+    word is enough, and is listed until a second one confirms it; nothing takes it back: who is
+    wronged is given another certificate. RESULT_LAST_TREASURIES if fewer than two of the treasury
+    could act for certain. Of a certificate that is revoked already the first outcome, `repeat` set.
+    """
+    ConfirmRevocation: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ConfirmRevocationRequest, _admin_pb2.ConfirmRevocationResponse]
+    """Stands by another person's revocation."""
+    PinKeys: _grpc.UnaryUnaryMultiCallable[_admin_pb2.PinKeysRequest, _admin_pb2.PinKeysResponse]
+    """Says which keys a participant's certificates may have, in place of those said before; on open
+    connections within a second. Of the treasury each sets its own alone (RESULT_LAST_TREASURIES).
+    """
+    ListRevocations: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListRevocationsRequest, _admin_pb2.ListRevocationsResponse]
+    """What was revoked, in the order in which it was."""
     ListAccounts: _grpc.UnaryStreamMultiCallable[_admin_pb2.ListAccountsRequest, _admin_pb2.ListAccountsResponse]
     """Every account with its totals at one durable sequence, in account order."""
     ListServices: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListServicesRequest, _admin_pb2.ListServicesResponse]
@@ -123,7 +138,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     Approve: _aio.UnaryUnaryMultiCallable[_admin_pb2.ApproveRequest, _admin_pb2.ApproveResponse]  # type: ignore[assignment]
     """Approves a proposal of somebody else and does it, in one commit, once. If what was
     approved was refused (a frozen wallet, no funds), sent again with the same id it is
-    tried again: what is done has its answer, what is not is done now.
+    tried again: what is done has its answer, what is not is done now. What was proposed
+    before the newest word of the payment's biller is NOT_APPROVED in `done`, for ever.
     """
     FundSuspense: _aio.UnaryUnaryMultiCallable[_admin_pb2.FundSuspenseRequest, _admin_pb2.FundSuspenseResponse]  # type: ignore[assignment]
     """Puts money that reached the bank aside in suspense, which advances are lent from."""
@@ -148,6 +164,20 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Makes a new key for the tokens of fetched bills. The newest before it is still
     accepted, older ones are not. Idempotent by `current_number`.
     """
+    RevokeCertificate: _aio.UnaryUnaryMultiCallable[_admin_pb2.RevokeCertificateRequest, _admin_pb2.RevokeCertificateResponse]  # type: ignore[assignment]
+    """From now on a certificate is not accepted, on open connections within a second. One person's
+    word is enough, and is listed until a second one confirms it; nothing takes it back: who is
+    wronged is given another certificate. RESULT_LAST_TREASURIES if fewer than two of the treasury
+    could act for certain. Of a certificate that is revoked already the first outcome, `repeat` set.
+    """
+    ConfirmRevocation: _aio.UnaryUnaryMultiCallable[_admin_pb2.ConfirmRevocationRequest, _admin_pb2.ConfirmRevocationResponse]  # type: ignore[assignment]
+    """Stands by another person's revocation."""
+    PinKeys: _aio.UnaryUnaryMultiCallable[_admin_pb2.PinKeysRequest, _admin_pb2.PinKeysResponse]  # type: ignore[assignment]
+    """Says which keys a participant's certificates may have, in place of those said before; on open
+    connections within a second. Of the treasury each sets its own alone (RESULT_LAST_TREASURIES).
+    """
+    ListRevocations: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListRevocationsRequest, _admin_pb2.ListRevocationsResponse]  # type: ignore[assignment]
+    """What was revoked, in the order in which it was."""
     ListAccounts: _aio.UnaryStreamMultiCallable[_admin_pb2.ListAccountsRequest, _admin_pb2.ListAccountsResponse]  # type: ignore[assignment]
     """Every account with its totals at one durable sequence, in account order."""
     ListServices: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListServicesRequest, _admin_pb2.ListServicesResponse]  # type: ignore[assignment]
@@ -237,7 +267,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_admin_pb2.ApproveResponse, _abc.Awaitable[_admin_pb2.ApproveResponse]]:
         """Approves a proposal of somebody else and does it, in one commit, once. If what was
         approved was refused (a frozen wallet, no funds), sent again with the same id it is
-        tried again: what is done has its answer, what is not is done now.
+        tried again: what is done has its answer, what is not is done now. What was proposed
+        before the newest word of the payment's biller is NOT_APPROVED in `done`, for ever.
         """
 
     @_abc_1.abstractmethod
@@ -310,6 +341,44 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes a new key for the tokens of fetched bills. The newest before it is still
         accepted, older ones are not. Idempotent by `current_number`.
         """
+
+    @_abc_1.abstractmethod
+    def RevokeCertificate(
+        self,
+        request: _admin_pb2.RevokeCertificateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.RevokeCertificateResponse, _abc.Awaitable[_admin_pb2.RevokeCertificateResponse]]:
+        """From now on a certificate is not accepted, on open connections within a second. One person's
+        word is enough, and is listed until a second one confirms it; nothing takes it back: who is
+        wronged is given another certificate. RESULT_LAST_TREASURIES if fewer than two of the treasury
+        could act for certain. Of a certificate that is revoked already the first outcome, `repeat` set.
+        """
+
+    @_abc_1.abstractmethod
+    def ConfirmRevocation(
+        self,
+        request: _admin_pb2.ConfirmRevocationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ConfirmRevocationResponse, _abc.Awaitable[_admin_pb2.ConfirmRevocationResponse]]:
+        """Stands by another person's revocation."""
+
+    @_abc_1.abstractmethod
+    def PinKeys(
+        self,
+        request: _admin_pb2.PinKeysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.PinKeysResponse, _abc.Awaitable[_admin_pb2.PinKeysResponse]]:
+        """Says which keys a participant's certificates may have, in place of those said before; on open
+        connections within a second. Of the treasury each sets its own alone (RESULT_LAST_TREASURIES).
+        """
+
+    @_abc_1.abstractmethod
+    def ListRevocations(
+        self,
+        request: _admin_pb2.ListRevocationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListRevocationsResponse, _abc.Awaitable[_admin_pb2.ListRevocationsResponse]]:
+        """What was revoked, in the order in which it was."""
 
     @_abc_1.abstractmethod
     def ListAccounts(

@@ -262,10 +262,15 @@ class ListExceptionsResponse(_message.Message):
     AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
     DAMAGED_SEQUENCES_FIELD_NUMBER: _builtins.int
     DAMAGED_COUNT_FIELD_NUMBER: _builtins.int
+    MORE_COUNT_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     as_of_sequence: _builtins.int
     damaged_count: _builtins.int
     """How many there are."""
+    more_count: _builtins.int
+    """How many more are open, whatever the request asks for, than the 1,000,000 oldest: they are not
+    read before older ones are ended, so not listed, and in no total. On the first page.
+    """
     @_builtins.property
     def exceptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Exception]:
         """In the order of their sequences."""
@@ -290,10 +295,11 @@ class ListExceptionsResponse(_message.Message):
         as_of_sequence: _builtins.int = ...,
         damaged_sequences: _abc.Iterable[_builtins.int] | None = ...,
         damaged_count: _builtins.int = ...,
+        more_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "damaged_count", b"damaged_count", "damaged_sequences", b"damaged_sequences", "exceptions", b"exceptions", "next_page_token", b"next_page_token", "totals", b"totals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "damaged_count", b"damaged_count", "damaged_sequences", b"damaged_sequences", "exceptions", b"exceptions", "more_count", b"more_count", "next_page_token", b"next_page_token", "totals", b"totals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -169,6 +169,10 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     RESULT_PROPOSAL_WITHDRAWN: _Result.ValueType  # 84
     RESULT_PROPOSAL_EXPIRED: _Result.ValueType  # 85
     """The proposal is 30 days old: propose it again."""
+    RESULT_LAST_TREASURIES: _Result.ValueType  # 86
+    """The treasury would lack the two who can act: one of the last two can neither be switched off
+    nor have a certificate revoked, and nobody else sets a treasury's pins.
+    """
 
 class Result(_Result, metaclass=_ResultEnumTypeWrapper):
     """Outcome of one payment or treasury move. The checks run in the order of the
@@ -320,6 +324,10 @@ RESULT_RELEASE_NOT_PROMISED: Result.ValueType  # 83
 RESULT_PROPOSAL_WITHDRAWN: Result.ValueType  # 84
 RESULT_PROPOSAL_EXPIRED: Result.ValueType  # 85
 """The proposal is 30 days old: propose it again."""
+RESULT_LAST_TREASURIES: Result.ValueType  # 86
+"""The treasury would lack the two who can act: one of the last two can neither be switched off
+nor have a certificate revoked, and nobody else sets a treasury's pins.
+"""
 Global___Result: _TypeAlias = Result  # noqa: Y015
 
 class _Field:

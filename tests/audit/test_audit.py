@@ -24,7 +24,7 @@ from switch.audit.findings import CHECKS, FINDINGS_MAX
 from switch.audit.live import Live
 from switch.audit.report import as_text
 from switch.codes import Kind, Result, Role
-from switch.errors import ConfigError, StorageError
+from switch.errors import StorageError, UsageError
 from tests.audit.journal_story import (
     STATED,
     Story,
@@ -396,7 +396,7 @@ def test_errors_are_of_the_tree(tmp_path: Path) -> None:
     with pytest.raises(StorageError):
         audit(tmp_path)
     written(tmp_path, story().groups)
-    with pytest.raises(ConfigError):
+    with pytest.raises(UsageError):
         audit(tmp_path, at=10_000)
 
 

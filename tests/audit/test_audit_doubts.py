@@ -110,7 +110,7 @@ def verify_approved(*, then_confirmed: bool) -> Tell:
 
 VERIFIES: Pairs = {
     "by who has not seen what its biller said": (
-        "cases",
+        "approvals",
         "its proposal is older than what its biller has said",
         verify_approved(then_confirmed=False),
         verify_approved(then_confirmed=True),

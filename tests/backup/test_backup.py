@@ -235,13 +235,13 @@ def test_every_page_that_is_zeroed_is_noticed(
 
 def test_what_is_no_copy(tmp_path: Path, whole: Path) -> None:
     done = payswitch("verify", tmp_path / "nothing")
-    assert done.returncode == 2
+    assert done.returncode == 78
     assert "holds no ledger" in done.stderr
     done = payswitch("backup", whole, "--data", whole)
-    assert done.returncode == 2
+    assert done.returncode == 78
     assert "there already" in done.stderr
     done = payswitch("backup", tmp_path / "copy", "--data", tmp_path / "nothing")
-    assert done.returncode == 2
+    assert done.returncode == 78
     assert not (tmp_path / "copy").exists()
 
 
@@ -318,11 +318,11 @@ def test_small_transactions_make_the_same_copy(
 
 
 def refused(*words: str | Path) -> str:
-    """The command must end with 2 and a sentence; what it says."""
+    """The command must end with 78 and a sentence; what it says."""
     begin = time.monotonic()
     done = payswitch(*words)
     assert time.monotonic() - begin < 20
-    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.returncode == 78, done.stdout + done.stderr
     assert done.stderr.startswith("payswitch: ")
     assert "Traceback" not in done.stderr
     return done.stderr

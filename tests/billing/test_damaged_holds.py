@@ -120,7 +120,7 @@ def test_exceptions_go_on_without_it(bench: Bench) -> None:
     bench.pass_s(5 * 86_400)
     exceptions = Exceptions(bench.ledger)
     damage(bench, holds[1], holds[3])
-    items, _ = exceptions.find(Wanted(), bench.wall_ns())
+    items = exceptions.find(Wanted(), bench.wall_ns()).items
     assert items["sequence"].tolist() == holds
     assert items["payment"].tolist() == [holds[0], 0, holds[2], 0, holds[4]]
     assert exceptions.damaged().tolist() == [holds[1], holds[3]]

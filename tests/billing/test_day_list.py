@@ -304,6 +304,28 @@ def test_what_is_wholly_refunded_is_not_missing(bench: Bench) -> None:
     assert not case_of(bench, whole)
 
 
+def test_a_list_may_lack_all_that_was_refunded(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A department that has closed its book of a day, and gave it all back."""
+    monkeypatch.setattr(day_list, "LACKS_MAX", 2)
+    whole, part = bench.pay(5, code="KEPT"), bench.pay(3, code="KEPT")
+    confirm(bench, *whole, *part)
+    for one in whole:
+        refund(bench, one, 100)
+    for one in part:
+        refund(bench, one, 99)
+    bench.pass_s(61)
+    # What it owes in part it still has to list.
+    with pytest.raises(WireError, match="confirmed"):
+        send(bench)
+    last = bench.ledger.sequence
+    found = send(bench, *(line(bench, one) for one in part))
+    assert counts(found) == (0, 3, 0, 0, 0, 0, 0, 0)
+    assert not len(found.missing)
+    assert bench.ledger.sequence == last
+
+
 def test_what_was_completed_a_moment_ago_may_be_credited_yet(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

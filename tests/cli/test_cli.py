@@ -157,7 +157,7 @@ def test_wrong_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_no_certificate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["balance", CENTRE, "--tls", str(tmp_path)]) == Exit.USAGE
+    assert main(["balance", CENTRE, "--tls", str(tmp_path)]) == Exit.CONFIG
     assert "--tls" in capsys.readouterr().err
 
 

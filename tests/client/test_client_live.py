@@ -355,3 +355,19 @@ def test_a_restart_changes_no_answer(tmp_path: Path) -> None:
         second = centre.pay(payment)
     assert second.repeat
     assert (first.sequence, first.receipt) == (second.sequence, second.receipt)
+
+
+def test_certificates(live: Live, treasury: Client) -> None:
+    authority, serial = b"\x11" * 32, b"\x07"
+    first = treasury.revoke_certificate("water", authority, serial, "lost")
+    again = treasury.revoke_certificate("water", authority, serial, "lost")
+    assert (again.revocation, again.outcome.repeat) == (first.revocation, True)
+    [one] = treasury.revocations(unconfirmed_only=True)
+    assert (one.number, one.participant) == (first.revocation, "water")
+    same = treasury.confirm_revocation(one.number)
+    assert result(same) is Result.SAME_PERSON
+    with live.client(Role.TREASURY, CHECKER) as checker:
+        assert result(checker.confirm_revocation(one.number)) is Result.OK
+    assert not list(treasury.revocations(unconfirmed_only=True))
+    assert result(treasury.pin_keys("water", [authority])) is Result.OK
+    assert result(treasury.pin_keys("water", [])) is Result.OK

@@ -28,6 +28,9 @@ from tests.records import (
     ParticipantRecord,
     Row,
     ServiceRecord,
+    confirmation,
+    pins,
+    revocation,
 )
 
 
@@ -232,8 +235,43 @@ class Moves(Decisions):
         row.reference, row.tail = b"", record.pack()
         return [row]
 
+    def certificate(self) -> list[Row]:
+        """A person of the treasury comes or goes; certificates are revoked, revocations
+        confirmed, keys pinned.
+        """
+        rng, row = self.rng, self.by_treasury(Kind.REGISTER)
+        known = len(self.model.participants)
+        desks = [
+            self.model.participant_of.get(b"desk-%d" % at, self.net.treasury)
+            for at in range(5)
+        ]
+        whose = rng.choice(
+            (*desks, *self.net.billers, rng.choice((0, 1, known, 9_999)))
+        )
+        row.participant = rng.choice((row.participant, row.participant, *desks))
+        draw = rng.randrange(4)
+        if draw == 0:
+            record = ParticipantRecord(b"desk-%d" % rng.randrange(5), Role.TREASURY)
+            record.role = Role.CENTRE if self.chance(8) else Role.TREASURY
+            record.active = rng.randrange(2)
+            record.may_state_dues = record.never_credits_late = 0
+            row.tail = record.pack()
+        elif draw == 1:
+            serial = rng.randbytes(rng.choice((0, 1, 8, 20)))
+            row.tail = revocation(whose, rng.choice((b"\1", b"\0")) * 32, serial)
+        elif draw == 2:
+            count = len(self.model.revocations)
+            row.tail = confirmation(rng.randrange(max(1, count - 5), count + 3))
+        else:
+            keys = (b"k" * 32, b"l" * 32, bytes(32), b"k" * 32)
+            row.tail = pins(whose, *rng.sample(keys, rng.randrange(3)))
+        row.reference = b""
+        return [row]
+
     def register(self) -> list[Row]:
         """A service changed, rarely a new one, or one that cannot be."""
+        if self.chance(4):
+            return self.certificate()
         if self.chance(4):
             return self.promise()
         row = self.by_treasury(Kind.REGISTER)

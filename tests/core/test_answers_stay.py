@@ -35,6 +35,9 @@ from tests.records import (
     Said,
     ServiceRecord,
     ShiftRecord,
+    confirmation,
+    pins,
+    revocation,
 )
 
 SECOND_NS = 10**9
@@ -269,6 +272,11 @@ def ask_of_the_register(walk: Walk) -> None:
     second = replace(top_up(net, walk.wallet, 500, b"UTR WALK"), id=walk.id())
     walk.rows(second, result=Result.UTR_ALREADY_CREDITED)
     walk.rows(walk.record(ParticipantRecord(b"new-centre", Role.CENTRE).pack()))
+    whose = walk.centre
+    walk.rows(walk.record(revocation(whose, b"a" * 32, b"\7")))
+    second_person = replace(walk.record(confirmation(1)), participant=whose)
+    walk.rows(second_person)
+    walk.rows(walk.record(pins(whose, b"k" * 32)))
     owner = walk.net.participants_count + 1
     account = AccountRecord(owner, 0, AccountKind.WALLET).pack()
     opened = walk.rows(walk.row(Kind.OPEN, tail=account))
@@ -311,7 +319,7 @@ def changes(walk: Walk) -> list[tuple[str, list[Row]]]:
     to_confirmed = {"mode": Mode.CONFIRMED, "deadline_s": 60}
     late = replace(walk.direct, code=b"LATER")
     owner = ParticipantRecord(b"late", Role.CENTRE).pack()
-    wallet = AccountRecord(net.participants_count + 2, 0, AccountKind.WALLET).pack()
+    wallet = AccountRecord(net.participants_count + 4, 0, AccountKind.WALLET).pack()
     return [
         ("nothing", []),
         ("a centre off", [centre(walk, active=0)]),
@@ -320,6 +328,8 @@ def changes(walk: Walk) -> list[tuple[str, list[Row]]]:
         ("a harness off", [
             walk.record(ParticipantRecord(b"harness", Role.HARNESS, 0).pack())]),
         ("a treasury off", [
+            walk.record(ParticipantRecord(b"desk-1", Role.TREASURY).pack()),
+            walk.record(ParticipantRecord(b"desk-2", Role.TREASURY).pack()),
             walk.record(ParticipantRecord(b"treasury", Role.TREASURY, 0).pack())]),
         ("services off", [direct(active=0), confirmed(active=0)]),
         ("services on", [direct(), confirmed(), service(walk, b"OFF", active=1)]),

@@ -37,6 +37,8 @@ ROWS = 700
 STEP_ROWS = 64
 FLIPS = 40
 """Bits flipped in each kind of value."""
+ZEROED = 4
+"""Chunks of which each tail is zeroed in turn."""
 CHUNK_SIZE, ROW_SIZE = 64, 128
 FORMAT_SIZE = 8
 """Where the index says that it is one, and of which format."""
@@ -278,6 +280,27 @@ def test_flipped_tails_are_noticed(made: Made, tmp_path: Path) -> None:
         return rng.randrange(8 * end, 8 * (end + item))
 
     assert damage(made, tmp_path, part) == FLIPS
+
+
+def test_a_zeroed_tail_is_noticed(made: Made, tmp_path: Path) -> None:
+    """An item of size 0 whose check is 0: what a lost write leaves of a fresh block."""
+    tailed = [
+        chunk
+        for chunk in values(made.path, "journal", "journal")
+        if rows_end(chunk) < len(chunk)
+    ]
+    for number, chunk in enumerate(random.Random(13).sample(tailed, ZEROED)):
+        path = made.copy(tmp_path / str(number))
+        file = path / "journal" / "data.mdb"
+        end = rows_end(chunk)
+        zeroed = chunk[:end] + bytes(len(chunk) - end)
+        body = file.read_bytes()
+        assert chunk in body
+        file.write_bytes(body.replace(chunk, zeroed))
+        refused = open_and_read(path, made.model)
+        assert refused
+        assert not any(map(is_of_index, refused))
+        shutil.rmtree(path)
 
 
 def test_flipped_headers_never_give_a_wrong_value(made: Made, tmp_path: Path) -> None:

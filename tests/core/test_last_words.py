@@ -107,7 +107,7 @@ class Walk:
 
     def listed(self) -> set[int]:
         """The payments that the list has, but for what was only asked for."""
-        items, _ = self.exceptions.find(Wanted(), self.desk.now)
+        items = self.exceptions.find(Wanted(), self.desk.now).items
         asks = [ExceptionKind.PROPOSAL, ExceptionKind.OWED, ExceptionKind.ADVANCE]
         found = items[~np.isin(items["kind"], asks)]
         return set(found["payment"].tolist())

@@ -58,6 +58,12 @@ def test_readings_agree(seed: int) -> None:
     assert not rare, sorts
 
 
+@pytest.mark.parametrize("seed", [8, 12, 14])
+def test_a_seed_may_spoil_its_first_fields(seed: int) -> None:
+    # Those are made before there is anything odd that could be put into them.
+    assert len(list(messages(seed, 2))) == 2
+
+
 def test_a_seed_makes_the_same_messages() -> None:
     assert list(messages(9, 3_000)) == list(messages(9, 3_000))
     assert list(messages(9, 100)) != list(messages(10, 100))

@@ -279,7 +279,8 @@ class Maker:
 
     def insert(self, body: bytes) -> bytes:
         at = self.place(body)
-        piece = self.pick(self.odd) if self.rng.random() < 0.5 else self.number()
+        odd = self.rng.random() < 0.5 and self.odd
+        piece = self.pick(self.odd) if odd else self.number()
         return body[:at] + piece + body[at:]
 
     def splice(self, body: bytes) -> bytes:

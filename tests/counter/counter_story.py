@@ -16,6 +16,7 @@ from switch.codes import (
     DuplicateRule,
     KeyRule,
     Kind,
+    Link,
     Mode,
     Policy,
     PriceRule,
@@ -309,6 +310,16 @@ class Counter:
         deed = done(proposal, hold, checker=self.second)
         return self.do(moves.join([approval, deed]))
 
+    def settle(self, held: int) -> Rows:
+        """Two people close the case of another amount than was paid; its OUTCOME."""
+        case = self.ledger.link(held, Link.AMOUNT_DIFFERS)
+        asked = self.do(moves.propose_close(new_id(), case, "seen", sender=self.office))
+        assert asked["result"] == Result.OK
+        proposal = self.ledger.row(int(asked["sequence"]))
+        approval = moves.approve(new_id(), int(asked["sequence"]), sender=self.second)
+        deed = moves.approved_close(proposal, checker=self.second)
+        return self.do(moves.join([approval, deed]))
+
     def wait(self, seconds: int) -> None:
         """Time passes; what is due is done."""
         self.now += seconds * SECOND_NS
@@ -325,7 +336,9 @@ class Counter:
         ids = rows["id"].tobytes()
         mine = [ids[at * 16 : at * 16 + 16] == payment_id for at in range(len(rows))]
         final, _ = self.ledger.resolution(held) if held else (0, 0)
-        speaks = np.isin(rows["resolves"], [one for one in (held, final) if one])
+        case = self.ledger.link(held, Link.AMOUNT_DIFFERS) if held else 0
+        about = [one for one in (held, final, case) if one]
+        speaks = np.isin(rows["resolves"], about)
         accepted = rows["result"] == Result.OK
         accepted &= ~np.isin(rows["kind"], (Kind.PROPOSE, Kind.APPROVE))
         found: Rows = rows[(np.array(mine, np.bool_) | speaks) & accepted]

@@ -134,7 +134,8 @@ def test_each_standing_is_said_in_both_languages(standing: Standing) -> None:
 
 
 NOTHING_BACK = [
-    *(Standing.HELD, Standing.UNKNOWN, Standing.KEPT, Standing.COMPLETED),
+    *(Standing.HELD, Standing.UNKNOWN, Standing.KEPT),
+    *(Standing.COMPLETED, Standing.COMPLETED_DIFFERS),
     *(Standing.EXPIRED_CORRECTED, Standing.REVERSED_CORRECTED),
     *(one for one in ACCEPTED if one.name.endswith("_DISPUTED")),
 ]
@@ -162,6 +163,7 @@ def test_until_when_it_is_decided() -> None:
         Standing.EXPIRED_DISPUTED,
         Standing.REVERSED_DISPUTED,
         Standing.RETURNED_DISPUTED,
+        Standing.REFUNDED_DISPUTED,
     }
 
 

@@ -34,7 +34,7 @@ from switch.day.server import ServerError, ServerProcess, choose_port
 from switch.day.slips import SLIP_PERMILLE
 from switch.day.speed import SPEED_MAX, Pace
 from switch.day.step import Step, Token
-from switch.errors import ConfigError
+from switch.errors import UsageError
 from switch.references import WrongReferenceError, canonical
 from switch.sample import load_sample
 from switch.simulator.bills import dues_of
@@ -283,7 +283,7 @@ def test_what_is_asked_after_the_deadline_thins_out() -> None:
 
 def test_a_pace_has_bounds() -> None:
     for speed in (0.0, 0.5, SPEED_MAX + 1):
-        with pytest.raises(ConfigError):
+        with pytest.raises(UsageError):
             Pace(speed)
 
 

@@ -64,6 +64,14 @@ SERVICES = (
     _service("LAPSES", "water", "W:1", Policy.RELEASE),
     _service("LONG", "water", "W:1", Policy.KEEP, 30 * DAY_S),
     _service("GAS", "gas", "G:1", Policy.KEEP),
+    ServiceSpec(
+        code="NOW",
+        biller="gas",
+        heads=("G:1",),
+        amount_rule=AmountRule.ANY,
+        mode=Mode.DIRECT,
+        duplicate_rule=DuplicateRule.NONE,
+    ),
 )
 
 

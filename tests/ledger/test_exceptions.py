@@ -52,8 +52,8 @@ class Reader:
 
     def items(self, wanted: Wanted = ALL) -> Items:
         office = self.office
-        found, as_of = self.following.find(wanted, office.now_ns)
-        anew, _ = Exceptions(office.ledger).find(wanted, office.now_ns)
+        found, as_of, _ = self.following.find(wanted, office.now_ns)
+        anew = Exceptions(office.ledger).find(wanted, office.now_ns).items
         assert as_of == office.ledger.sequence
         assert found.tolist() == anew.tolist()
         assert (np.diff(found["sequence"].astype(np.int64)) > 0).all()

@@ -44,7 +44,7 @@ class Interrupted:
 
 
 def kinds(exceptions: Exceptions, office: Office) -> list[E]:
-    items, _ = exceptions.find(Wanted(), office.now_ns)
+    items = exceptions.find(Wanted(), office.now_ns).items
     return [E(int(kind)) for kind in items["kind"]]
 
 

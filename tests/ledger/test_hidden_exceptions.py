@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from switch.codes import Kind, Result
-from switch.errors import OverloadError
+from switch.codes import PROPOSE_ADVANCE, Kind, Link, Result
 from switch.ids import new_id
-from switch.ledger import follower, moves, open_matters
-from switch.ledger.exceptions import Exceptions
+from switch.ledger import exceptions, follower, moves
+from switch.ledger.exceptions import Exceptions, Wanted
 from switch.ledger.open_matters import ExceptionKind as E
 from tests.ledger.office import AMOUNT, DEADLINE_S, Office, offices
 from tests.ledger.test_exceptions import ALL, Reader
@@ -85,23 +84,71 @@ def test_who_looks_while_another_reads_on_hides_nothing(
     monkeypatch.setattr(found._matters, "collect", collect)
     found.find(ALL, office.now_ns)
     monkeypatch.undo()
-    items, _ = found.find(ALL, office.now_ns)
+    items = found.find(ALL, office.now_ns).items
     assert items["kind"].tolist() == [E.AMOUNT_DIFFERS]
 
 
-def test_what_was_too_much_once_hides_nothing_when_it_is_closed(
+def test_of_too_much_the_oldest_are_listed_and_the_others_counted(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(open_matters, "OPEN_MAX", 2)
+    monkeypatch.setattr(exceptions, "LISTED_MAX", 3)
     monkeypatch.setattr(follower, "STEP_ROWS", 1)
     late = [office.pay("LAPSES")[0] for _ in range(3)]
+    kept = [office.pay()[0] for _ in range(2)]
     office.pass_s(DEADLINE_S + 1)
+    following = Exceptions(office.ledger)
+    # Unverified and kept ones alike, by what raised them.
+    expiries = [office.ledger.resolution(hold)[0] for hold in late]
+    cases = [int(office.cases(hold)[0]) for hold in kept]
+    raised = sorted([*expiries, *cases])
+    for one in (following, Exceptions(office.ledger)):
+        found = one.find(ALL, office.now_ns)
+        assert found.items["sequence"].tolist() == raised[:3]
+        assert found.more == 2
+    # What is asked for is looked for among those.
+    only = Wanted(kinds=frozenset({E.KEPT}))
+    found = following.find(only, office.now_ns)
+    assert set(found.items["payment"].tolist()) <= set(kept)
+    assert found.more == 2
+    # What became newer by its biller's word stands behind the others.
     for hold in late:
         office.confirm(hold)
-    following = Exceptions(office.ledger)
-    with pytest.raises(OverloadError):
-        following.find(ALL, office.now_ns)
     office.reject(late[0])
     for one in (following, Exceptions(office.ledger)):
-        items, _ = one.find(ALL, office.now_ns)
-        assert items["payment"].tolist() == late[1:]
+        found = one.find(ALL, office.now_ns)
+        assert found.items["payment"].tolist() == [*kept, late[1]]
+        assert found.more == 1
+    office.reject(late[1])
+    found = following.find(ALL, office.now_ns)
+    assert found.items["payment"].tolist() == [*kept, late[2]]
+    assert found.more == 0
+
+
+def test_what_was_proposed_before_a_word_is_not_owed(office: Office) -> None:
+    """Whatever it was: nobody who wanted it has judged the word."""
+    following = Exceptions(office.ledger)
+    kept = [office.pay()[0] for _ in range(3)]
+    paid, closed = office.pay()[0], office.pay()[0]
+    direct = office.pay("NOW")[0]
+    for hold in (paid, closed):
+        office.confirm(hold)
+    office.confirm(closed, AMOUNT + 1)
+    case = office.ledger.link(closed, Link.AMOUNT_DIFFERS)
+    office.pass_s(DEADLINE_S + 1)
+    wanted = [
+        *zip((Kind.POST, Kind.VOID, PROPOSE_ADVANCE), kept, strict=True),
+        (Kind.REFUND, office.ledger.resolution(paid)[0]),
+        (Kind.CASE_CLOSE, case),
+        (Kind.REFUND, direct),
+    ]
+    for asks, about in wanted:
+        office.approve(office.propose(asks, about, AMOUNT))
+    owed = Wanted(kinds=frozenset({E.OWED}))
+    assert len(following.find(owed, office.now_ns).items) == len(wanted)
+    for hold in kept:
+        office.confirm(hold, AMOUNT - 1)
+    office.reject(paid)
+    office.reject(closed)
+    for one in (following, Exceptions(office.ledger)):
+        items = one.find(owed, office.now_ns).items
+        assert items["payment"].tolist() == [direct]

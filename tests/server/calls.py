@@ -104,6 +104,10 @@ class Things:
     advance: int = 1
     window: int = 1
     previous_window: int = 0
+    revocation: int = 1
+    revoked: str = "centre-a"
+    """Whose certificate is revoked."""
+    pinned: str = "centre-a"
     hold: int = 1
     hold_id: bytes = b"h" * 16
 
@@ -176,6 +180,8 @@ _OF_METHOD: Final[dict[str, Any]] = {
     "CloseShift.operator": lambda _: 71,
     "SignShift.operator": lambda _: 72,
     "ListExceptions.owner": _nothing,
+    "RevokeCertificate.participant": lambda things: things.revoked,
+    "PinKeys.participant": lambda things: things.pinned,
     "RotateQuotationKey.current_number": lambda _: 255,
     "Settle.window": lambda things: things.window,
 }
@@ -222,6 +228,11 @@ _BY_NAME: Final[dict[str, Any]] = {
     "advance_sequence": lambda things: things.advance,
     "window": lambda things: things.window,
     "previous_window": lambda things: things.previous_window,
+    "revocation": lambda things: things.revocation,
+    "authority": lambda _: b"a" * 32,
+    "serial": lambda _: new_id(),
+    "pins": _nothing,
+    "unconfirmed_only": _nothing,
     "page_size": _nothing,
     "page_token": _nothing,
 }

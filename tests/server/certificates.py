@@ -74,6 +74,10 @@ Make = Callable[[Issuer, Issuer, str, str], Pair]
 
 KINDS: Final[dict[str, Make]] = {
     "good": lambda own, _, role, name: own.issue(_uris(uri(role, name))),
+    "revoked": lambda own, _, role, name: own.issue(_uris(uri(role, name))),
+    "revoked-of-another": lambda own, _, role, name: own.issue(_uris(uri(role, name))),
+    "pinned": lambda own, _, role, name: own.issue(_uris(uri(role, name))),
+    "key-not-pinned": lambda own, _, role, name: own.issue(_uris(uri(role, name))),
     "with-host-name": lambda own, _, role, name: own.issue(
         [*_uris(uri(role, name)), x509.DNSName("counter.example")]
     ),

@@ -1,4 +1,4 @@
-"""A front door alone: real sockets, certificates of its own, and handlers of a few lines.
+"""A front door alone: real sockets, certificates of its own, handlers of a few lines.
 
 Handlers run on one thread, which takes events and gives commands as the server's event
 loop does. What a test wants to see happen it waits for in `events`.
@@ -173,8 +173,8 @@ class Reached:
         return self.authority.leaf(Role.CENTRE, "c1")
 
     @contextmanager
-    def channel(self, *options: tuple[str, Any]) -> Iterator[grpc.Channel]:
-        """A channel of grpcio."""
+    def channel(self, *options: tuple[str, Any]) -> Iterator[Any]:
+        """A channel of grpcio, without types: they know no calls of plain bytes."""
         certificate, key, authority = self.credentials().read()
         secure = grpc.ssl_channel_credentials(authority, key, certificate)
         address = f"localhost:{self.port}"

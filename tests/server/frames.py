@@ -9,6 +9,7 @@ import socket
 import ssl
 import struct
 from dataclasses import dataclass
+from typing import Self
 
 from switch.credentials import Credentials
 from tests.server.door import WAIT_S
@@ -121,7 +122,7 @@ class Peer:
             )
         self.socket.sendall(start)
 
-    def __enter__(self) -> "Peer":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_unused: object) -> None:

@@ -24,8 +24,16 @@ def make_leaf(
     names: Sequence[x509.GeneralName],
     *,
     lives: timedelta = timedelta(days=1),
+    san: bytes | None = None,
 ) -> Credentials:
-    """A client's certificate with any alternative names, signed by the authority."""
+    """A client's certificate with any alternative names, signed by the authority.
+
+    `san` are their bytes instead, for those that nobody should have made.
+    """
+    extension: x509.ExtensionType = x509.SubjectAlternativeName(names)
+    if san is not None:
+        oid = x509.SubjectAlternativeName.oid
+        extension = x509.UnrecognizedExtension(oid, san)
     directory = authority.directory
     root = x509.load_pem_x509_certificate((directory / "ca.pem").read_bytes())
     signer = serialization.load_pem_private_key(
@@ -42,7 +50,7 @@ def make_leaf(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + lives)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(extension, critical=False)
         .add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
         )

@@ -102,4 +102,4 @@ def test_a_certificate_and_a_key_that_do_not_fit(tmp_path: Path, peers: Peers) -
     leaf = peers.authority.leaf(Role.AUDITOR, "auditor")
     (tls / "server.key").write_bytes(leaf.key.read_bytes())
     (tls / "server.key").chmod(0o600)
-    assert "cannot be used" in one_line(ServerProcess(tmp_path, dev=False))
+    assert "is not the key of" in one_line(ServerProcess(tmp_path, dev=False))

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from server.__main__ import configure, parse
-from tests.server.harness import Peers, ServerProcess, load, payment, running
+from tests.server.harness import Peers, load, payment, running
 from tests.server.scripted_biller import ScriptedBiller, confirm
 from tests.server.test_metrics import ask, wait_for
 
@@ -223,7 +223,3 @@ def members(word: str) -> set[str]:
     inside = [line.strip() for line in lines[1:]]
     named = [one for one in inside if one and not one.startswith("#")]
     return {name for one in named for name in members(one)}
-
-
-def test_figures_stay_on_this_machine_by_default(server: ServerProcess) -> None:
-    assert server.metrics.startswith("127.0.0.1:")

@@ -88,6 +88,19 @@ def test_names_beside_the_one_that_counts(peer: Peer) -> None:
     assert peer.admin.GetLedger(admin_pb2.GetLedgerRequest(), timeout=CALL_S).sequence
 
 
+def test_a_name_of_a_kind_that_nobody_reads(peers: Peers) -> None:
+    text = TREASURY.encode()
+    party = bytes.fromhex("a505a1030c0178")
+    names = party + bytes((0x86, len(text))) + text
+    files = make_leaf(
+        peers.authority, "party", [], san=bytes((0x30, len(names))) + names
+    )
+    peer = Peer(peers.server.address, files)
+    with failing(grpc.StatusCode.UNAUTHENTICATED):
+        peer.admin.GetLedger(admin_pb2.GetLedgerRequest(), timeout=CALL_S)
+    peer.close()
+
+
 def test_a_connection_ends_with_its_certificate(peers: Peers) -> None:
     files = make_leaf(
         peers.authority,

@@ -107,6 +107,20 @@ def test_a_kept_basket_is_given_back_whole(peers: Peers) -> None:
     assert not about(peers, *holds)
 
 
+def test_what_was_proposed_before_a_word_is_not_done(peers: Peers) -> None:
+    held = kept(peers)
+    asked = propose(peers.treasury, VOID, held.sequence)
+    assert asked.result == OK
+    say(peers, held, PAID - RUPEE)
+    reply = approve(peers.checker, asked.sequence)
+    assert reply.outcome.result == OK
+    # It is told, and nothing waits to be done.
+    assert [done.result for done in reply.done] == [results.RESULT_NOT_APPROVED]
+    assert kinds(peers, held.sequence) == [DIFFERS]
+    decide(peers, VOID, held.sequence)
+    assert not about(peers, held.sequence)
+
+
 def test_an_amount_that_differs_is_posted_by_two(peers: Peers) -> None:
     before = wallet(peers.centre()).balance
     held = hold(peers)

@@ -13,16 +13,20 @@ from typing import Any, Final
 
 import grpc
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from google.protobuf.message import Message
 
 from switch.authority.development import DevAuthority
 from switch.codes import Role
+from switch.credentials import presented, presented_by
 from switch.ids import new_id
 from switch.register.rights import MATRIX
 from switch.v1 import admin_pb2, payments_pb2, results_pb2
 from tests.server.calls import METHODS, NOTHING, Method, Things, exists, fill
 from tests.server.certificates import KINDS, Issuer
 from tests.server.harness import CALL_S, Failure, Peer, Peers, ServerProcess, payment
+from tests.server.test_revocations import pin, revoke
 from tests.server.till import Till
 from tests.server.treasury import REFUND, propose
 
@@ -97,6 +101,13 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
 
     paid_a, paid_b = paid(a), paid(b)
     held_a, held_b = paid(a, "CONFIRM"), paid(b, "WATER")
+    # So that one of the treasury may lose a certificate.
+    more = [
+        admin_pb2.Participant(id=name, role=admin_pb2.ROLE_TREASURY, active=True)
+        for name in ("third", "fourth")
+    ]
+    request = admin_pb2.LoadNetworkRequest(participants=more)
+    peers.treasury.admin.LoadNetwork(request, timeout=CALL_S)
     closing = admin_pb2.CloseWindowRequest()
     window = peers.treasury.admin.CloseWindow(closing, timeout=CALL_S).outcome.sequence
     own = Things(
@@ -110,6 +121,7 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
         window=window,
         previous_window=window,
         shift=Till(a, 11).close(0).shift.sequence,
+        revocation=revoke(peers.treasury, serial=b"\1").revocation,
         hold=held_a.sequence,
         hold_id=held_a.id,
     )
@@ -128,6 +140,9 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
         window=paid_b.sequence,
         previous_window=paid_b.sequence,
         shift=Till(b, 12).close(0).shift.sequence,
+        revocation=revoke(peers.checker, serial=b"\2").revocation,
+        revoked="centre-b",
+        pinned="checker",
         hold=held_b.sequence,
         hold_id=held_b.id,
     )
@@ -146,6 +161,9 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
         window=NOTHING,
         previous_window=NOTHING,
         shift=NOTHING,
+        revocation=2**32 - 1,
+        revoked="nowhere",
+        pinned="nowhere",
         hold=NOTHING,
     )
     found = {
@@ -182,15 +200,37 @@ def issuers(
     return Issuer(server.directory / "tls"), Issuer(elsewhere)
 
 
+def say(peers: Peers, kind: str, role: Role, certificate: bytes) -> None:
+    """What the register is to say of a certificate before it is shown."""
+    der = x509.load_pem_x509_certificate(certificate).public_bytes(Encoding.DER)
+    known, name = presented(der), NAMES[role]
+    if kind in ("revoked", "revoked-of-another"):
+        reply = revoke(
+            peers.checker,
+            participant=name if kind == "revoked" else "centre-d",
+            authority=known.authority,
+            serial=known.serial.to_bytes((known.serial.bit_length() + 7) // 8),
+        )
+        assert reply.outcome.result == results_pb2.RESULT_OK
+    elif kind in ("pinned", "key-not-pinned"):
+        # The other certificate of the same participant, with which it is taken back.
+        files = peers.authority.leaf(role, name)
+        pins = [presented_by(files.certificate).key]
+        pins += [known.key] if kind == "pinned" else []
+        assert pin(peers.treasury, name, *pins).result == results_pb2.RESULT_OK
+
+
 @contextmanager
 def connected(
-    server: ServerProcess, issuers: tuple[Issuer, Issuer], kind: str, role: Role
+    peers: Peers, issuers: tuple[Issuer, Issuer], kind: str, role: Role
 ) -> Iterator[grpc.Channel]:
     """A connection of its own with such a certificate of this role's participant."""
     own, other = issuers
+    server = peers.server
     pair: tuple[bytes, bytes] | tuple[None, None] = (None, None)
     if kind != "none":
-        pair = KINDS[kind](own, other, role.name.lower(), NAMES[role])
+        pair = made = KINDS[kind](own, other, role.name.lower(), NAMES[role])
+        say(peers, kind, role, made[0])
     credentials = grpc.ssl_channel_credentials(own.authority, pair[1], pair[0])
     options = [
         ("grpc.use_local_subchannel_pool", 1),
@@ -199,6 +239,8 @@ def connected(
     ]
     with grpc.secure_channel(server.address, credentials, options=options) as channel:
         yield channel
+    if kind in ("pinned", "key-not-pinned"):
+        assert pin(peers.treasury, NAMES[role]).result == results_pb2.RESULT_OK
 
 
 # --- what is answered ----------------------------------------------------------------
@@ -272,7 +314,6 @@ def wrong_cells(
 
 def test_every_cell(
     peers: Peers,
-    server: ServerProcess,
     issuers: tuple[Issuer, Issuer],
     things: dict[tuple[Role, str], Things],
 ) -> None:
@@ -280,7 +321,7 @@ def test_every_cell(
     count = 0
     for kind in CERTIFICATES:
         for role in Role:
-            with connected(server, issuers, kind, role) as channel:
+            with connected(peers, issuers, kind, role) as channel:
                 found, looked_at = wrong_cells(channel, things, role, kind)
             wrong += found
             count += looked_at

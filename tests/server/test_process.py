@@ -7,6 +7,7 @@ ledger that is taken, settings that do not exist; health and reflection are aske
 import json
 import re
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,15 @@ from tests.server.harness import (
 FEED = billers_pb2.FollowFeedRequest(biller="land")
 EXIT_BUSY = 75
 EXIT_CONFIG = 78
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 def health(peer: Peer, service: str = "") -> int:
@@ -164,6 +174,16 @@ def test_ready_line_and_file(tmp_path: Path) -> None:
         "stopping:",
         "stopped:",
     ]
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_ipv6(tmp_path: Path) -> None:
+    with running(tmp_path, listen="[::1]:0") as server:
+        assert re.fullmatch(r"\[::1\]:[1-9][0-9]*", server.address)
+        peers = Peers(server)
+        load(peers)
+        assert peers.centre().pay(payment()).result == results.RESULT_OK
+        peers.close()
 
 
 def test_a_port_that_is_taken(server: ServerProcess, tmp_path: Path) -> None:

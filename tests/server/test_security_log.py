@@ -32,6 +32,8 @@ from server.security_log import (
     address_of,
     fields_of,
 )
+from server.status import NotFoundError
+from server.transport import Call
 from switch.codes import Role
 from switch.errors import ConfigError
 from switch.ids import new_id
@@ -47,6 +49,7 @@ from tests.server.harness import (
     payment,
     running,
 )
+from tests.server.inside import FakeCall
 
 EXIT_CONFIG = 78
 NOON = datetime(2026, 11, 26, 12, 0, 5, tzinfo=UTC)
@@ -440,3 +443,28 @@ def test_start_tells_a_full_disk_from_a_wrong_path(
     kept.log.start()
     kept.log.stop(60)
     assert "No space" in kept.log.failing
+
+
+# --- when it is noted ----------------------------------------------------------------
+
+
+async def test_an_answer_comes_before_what_is_noted_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever measures how long a refusal takes must not measure the log."""
+    order: list[str] = []
+    call = FakeCall("centre/centre-a", [])
+    finish = call.finish
+
+    def finishing(*args: Any) -> None:
+        order.append("answered")
+        finish(*args)
+
+    monkeypatch.setattr(call, "finish", finishing)
+    monkeypatch.setattr(call, "_note", lambda *_: order.append("noted"))
+
+    async def refuse(_: Call) -> None:
+        raise NotFoundError("it is another's, or not there")
+
+    await call.run(refuse)
+    assert order == ["answered", "noted"]

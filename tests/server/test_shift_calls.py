@@ -35,13 +35,10 @@ class SlowNode:
     async def read(self, call: Callable[..., Any], *args: Any) -> Any:
         return call(*args)
 
-    async def commit(self, request: Request) -> Any:
+    async def commit_alone(self, request: Request) -> Any:
         """A caller that goes away does not take it back."""
         self._tasks.append(asyncio.create_task(self._commit(request)))
         return await asyncio.shield(self._tasks[-1])
-
-    def check_whole(self, reply: Any) -> None:
-        """Nothing is damaged here."""
 
     async def _commit(self, request: Request) -> Any:
         await self.gate.wait()

@@ -211,7 +211,8 @@ def test_connections_are_bounded(reached: Reached) -> None:
         Peer(reached.port, reached.credentials()) as one,
         Peer(reached.port, reached.credentials()) as two,
     ):
-        one.answered(), two.answered()
+        one.answered()
+        two.answered()
         with pytest.raises((ssl.SSLError, ConnectionError)):
             open_tls(reached.port, reached.credentials())
     reached.door.wait_until(lambda counts: counts["connections_open"] == 0)
@@ -296,8 +297,11 @@ def test_bodies_that_do_not_end_are_bounded(reached: Reached) -> None:
     reached.door.owner_of = lambda connection: connection & 1
     with Peer(reached.port, reached.credentials()) as peer:
         start = message(b"x" * MIB)[: 60 * KIB]
-        for number in range(1, 801, 2):
-            peer.send(peer.open(number, ECHO), peer.data(number, start))
+        numbers = range(1, 801, 2)
+        # All are open before the first body comes: it is the bodies that are bounded.
+        peer.send(*(peer.open(number, ECHO) for number in numbers))
+        for number in numbers:
+            peer.send(peer.data(number, start))
         statuses = [peer.status(number) for number in range(401, 801, 2)]
         assert set(statuses) == {RESOURCE_EXHAUSTED}
         assert reached.front.counters()["bytes_held"] < 5 * MIB
@@ -316,7 +320,6 @@ def test_who_holds_most_gives_way_when_the_process_is_full(reached: Reached) -> 
         small.send(small.call(1, HOLD, b"x" * 1_000))
         held = reached.door.wait_for(_front.CALL)[1]
         large.answered()
-        shed = threading.Event()
         body = b"x" * (900 * KIB)
         for number in range(1, 25, 2):
             large.send(large.call(number, HOLD, body))
@@ -326,7 +329,6 @@ def test_who_holds_most_gives_way_when_the_process_is_full(reached: Reached) -> 
         assert not any(got.stream == 1 and got.kind == HEADERS for got in large.seen)
         reached.front.reply(held, b"stayed")
         assert small.read_until(DATA, 1).body == message(b"stayed")
-        assert not shed.is_set()
     reached.door.wait_until(lambda counts: counts["bytes_held"] == 0)
 
 
@@ -386,7 +388,8 @@ def test_a_sender_that_is_read_slowly_is_kept_within_its_window(
         while sent < count * len(body) and sent + len(body) <= window:
             peer.send(peer.data(1, body))
             sent += len(body)
-        if given * len(body) >= sent:
+        # There is always something left that nobody has wanted yet.
+        if sent < count * len(body) and sent - given * len(body) < 24 * KIB:
             window += peer.read_until(WINDOW_UPDATE, 1).number
             continue
         reached.front.want(call)
@@ -546,13 +549,13 @@ def test_empty_data_is_a_flood_too(reached: Reached) -> None:
 
 
 def test_pings_beside_calls_are_no_flood(reached: Reached, peer: Peer) -> None:
-    """gRPC's clients measure with one PING after each read."""
+    """Clients of gRPC measure with one PING after each read."""
     for number in range(1, 41, 2):
         peer.send(peer.call(number, ECHO), frame(PING, 0, 0, bytes(8)))
         assert peer.status(number) == 0
 
 
-# --- the end ----------------------------------------------------------------------------
+# --- the end -------------------------------------------------------------------------
 
 
 def test_a_drain_is_told_in_two_steps(reached: Reached, peer: Peer) -> None:
@@ -580,21 +583,23 @@ def test_a_drain_is_told_in_two_steps(reached: Reached, peer: Peer) -> None:
 
 def test_a_stop_waits_for_its_calls_and_no_longer(directory: Path) -> None:
     results: list[Any] = []
-    with running(directory) as reached:
-        with Peer(reached.port, reached.credentials()) as peer:
-            peer.send(peer.call(1, HOLD), peer.call(3, HOLD))
-            first = reached.door.wait_for(_front.CALL)[1]
-            reached.door.wait_for(_front.CALL)
-            stop = threading.Thread(target=reached.front.stop, args=(1_000,))
-            stop.start()
-            peer.read_until(GOAWAY)
-            reached.front.reply(first, b"in time")
-            assert peer.read_until(DATA, 1).body == message(b"in time")
-            peer.read_to_end()
-            stop.join()
-            # The call that nobody answered is told, and its connection.
-            results.append(reached.door.wait_for(_front.ENDED)[2])
-            results.append(reached.door.wait_for(_front.DISCONNECT)[2])
+    with (
+        running(directory) as reached,
+        Peer(reached.port, reached.credentials()) as peer,
+    ):
+        peer.send(peer.call(1, HOLD), peer.call(3, HOLD))
+        first = reached.door.wait_for(_front.CALL)[1]
+        reached.door.wait_for(_front.CALL)
+        stop = threading.Thread(target=reached.front.stop, args=(1_000,))
+        stop.start()
+        peer.read_until(GOAWAY)
+        reached.front.reply(first, b"in time")
+        assert peer.read_until(DATA, 1).body == message(b"in time")
+        peer.read_to_end()
+        stop.join()
+        # The call that nobody answered is told, and its connection.
+        results.append(reached.door.wait_for(_front.ENDED)[2])
+        results.append(reached.door.wait_for(_front.DISCONNECT)[2])
     assert results == ["connection", "stopped"]
 
 

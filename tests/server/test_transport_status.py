@@ -1,4 +1,4 @@
-"""Goal: what a caller is told when a call is not simply answered, and what the handler is.
+"""Goal: what a caller is told when a call is not simply answered, and its handler.
 
 Method: the compiled front alone; grpcio's client for what clients show, frames by hand
 for what no client sends.
@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -53,7 +54,7 @@ def peer(reached: Reached) -> Iterator[Peer]:
         yield peer
 
 
-def error_of(call: grpc.Future) -> grpc.RpcError:
+def error_of(call: Any) -> Any:
     error = call.exception(WAIT_S)
     assert isinstance(error, grpc.RpcError)
     return error
@@ -73,7 +74,7 @@ def test_a_status_has_its_text_and_details(reached: Reached) -> None:
         error = error_of(call)
     assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
     assert error.details() == text
-    trailers = {key: value for key, value in error.trailing_metadata()}
+    trailers = dict(error.trailing_metadata())
     assert trailers["grpc-status-details-bin"] == details
     assert trailers["seen"] == "yes"
     assert trailers["raw-bin"] == b"\x00\xff"
@@ -283,7 +284,7 @@ def test_a_byte_at_a_time_is_a_message_too(reached: Reached, peer: Peer) -> None
     assert peer.read_until(DATA, 1).body == body
 
 
-# --- time and cancelling ----------------------------------------------------------------
+# --- time and cancelling -------------------------------------------------------------
 
 
 def test_a_deadline_ends_the_call_for_both(reached: Reached) -> None:
@@ -307,6 +308,21 @@ def test_a_deadline_is_the_servers_too(reached: Reached, peer: Peer) -> None:
     assert [peer.status(stream) for stream in (1, 3, 5)] == [DEADLINE_EXCEEDED] * 3
     ended = [reached.door.wait_for(_front.ENDED)[2] for _ in range(2)]
     assert ended == ["deadline", "deadline"]
+
+
+def test_a_deadline_counts_from_when_its_call_came(
+    reached: Reached, peer: Peer
+) -> None:
+    """Once from the beginning of a turn in which the call came late."""
+    sent = []
+    for number in range(1, 401, 2):
+        sent.append(time.monotonic_ns())
+        peer.send(
+            peer.open(number, ECHO, (b"grpc-timeout", b"50S")),
+            peer.data(number, message(b""), last=True),
+        )
+    for at in sent:
+        assert reached.door.wait_for(_front.CALL)[5] >= at + 50_000_000_000
 
 
 def test_a_cancelled_call_is_told(reached: Reached) -> None:

@@ -39,6 +39,8 @@ def test_the_defaults_are_in_bounds() -> None:
     config = load_config()
     assert config == Config()
     assert config.address == "127.0.0.1:7443"
+    # Whoever reaches that port reads it.
+    assert config.metrics.host == "127.0.0.1"
     assert config.queue_rows_max >= 8_190
 
 

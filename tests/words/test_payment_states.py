@@ -78,9 +78,6 @@ class Walk:
             if step.to is not step.at or row not in self.written:
                 self.written.add(row)
                 expected.append(row)
-            if step.writes is Kind.POST:
-                # Another amount of a payment that is final is another question.
-                self.written.discard((Kind.CASE, CaseType.AMOUNT_DIFFERS))
         assert [self._shape(row) for row in made] == expected, (self.at, event)
         has_moved = step.to is not self.at
         self.at = step.to
@@ -118,6 +115,8 @@ class Walk:
         elif event in DECISIONS:
             answer = counter.decide(DECISIONS[event], held, AMOUNT)
             assert Result(int(answer["result"])) is expected, (self.at, event)
+        elif event is Event.CLOSE and step_of(self.at, event).writes is not None:
+            assert counter.settle(held)["result"] == Result.OK
         elif event in (Event.DEADLINE, Event.DEADLINE_KEPT):
             counter.wait(DEADLINE_S + 1)
 
@@ -204,6 +203,44 @@ def test_every_event_wherever_a_payment_can_stand(
             walk.happen(happening)
     counter.ledger.close()
     assert audit(tmp_path).ok
+
+
+def test_what_its_biller_rejected_late_has_no_right_amount(counter: Counter) -> None:
+    """Refunded for that, it is disputed by whatever its biller says it has."""
+    walk = Walk(counter, "FREES")
+    for event in (Event.PAY, Event.CONFIRM, Event.REJECT, Event.REFUND):
+        walk.happen(event)
+    assert walk.happen(Other.PAY)
+    assert walk.at is Standing.REFUNDED
+    said = counter.answer(walk.held, confirm=True)
+    assert said["result"] == Result.AMOUNT_DIFFERS
+    walk.at = Standing.REFUNDED_DISPUTED
+    assert counter.standing(walk.id) is walk.at
+    assert not walk.happen(Other.PAY)
+    # It changes its mind once more, and again: people decide.
+    assert not walk.happen(Event.REJECT)
+    again = counter.answer(walk.held, confirm=True)
+    assert again["repeat"] == 1
+    assert again["sequence"] == said["sequence"]
+    assert not walk.happen(Other.PAY)
+    assert walk.happen(Event.CLOSE)
+    assert walk.happen(Other.PAY)
+
+
+def test_what_is_refunded_in_part_is_not_disputed(counter: Counter) -> None:
+    walk = Walk(counter, "FREES")
+    for event in (Event.PAY, Event.CONFIRM, Event.DIFFER):
+        walk.happen(event)
+    final, _ = counter.ledger.resolution(walk.held)
+    for paise, at in (
+        (AMOUNT - 1, Standing.REFUNDED),
+        (1, Standing.REFUNDED_DISPUTED),
+    ):
+        assert counter.refund(final, paise)["result"] == Result.OK
+        assert counter.standing(walk.id) is at
+        # What is left of it keeps the bill; then its biller's word does.
+        outcome = counter.pay(new_id(), walk.bill, AMOUNT, service="FREES")
+        assert Result(outcome.result) is Result.BILL_ALREADY_CLAIMED
 
 
 def test_a_payment_can_stand_everywhere() -> None:

@@ -246,6 +246,8 @@ cdef void group_publish(State* s) noexcept nogil:
                 s.group.services[row.debit].sequence == row.sequence
             ):
                 s.group.services[row.debit].durable = row.sequence
+            else:
+                register_publish(s, row)
     steps = (steps_behind(s)) // s.config.step_rows
     s.shared.sequence = s.group.first + s.group.rows_count - 1
     s.shared.timestamp = s.group.last_timestamp

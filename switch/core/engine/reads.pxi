@@ -125,10 +125,8 @@ cdef int reads_find_own(
 ) noexcept nogil:
     """The same if it debits `wallet`; sequence 0 if it debits another, or is not there.
 
-    Which of the two it is must not show in the time it takes. So both walk through all steps
-    and runs, and what was not found there is read elsewhere: a page of a run, a row. What is
-    wrong with these is no matter, as nothing of them is told.
-    """
+    The time it takes must not show which of the two it is: both walk through all steps and
+    runs, and what is not found is read elsewhere, a page, a row, whose damage is no matter."""
     cdef View view
     cdef Lookup lookup
     cdef uint64_t high, low, value
@@ -232,6 +230,23 @@ cdef int reads_standing(State* s, uint64_t hold, Standing* out, Row* end) noexce
     return rc
 
 
+cdef int reads_is_disputed(
+    State* s, uint64_t hold, const Row* post, bint* disputed
+) noexcept nogil:
+    """Whether a posted payment is disputed: as standing_get_dispute."""
+    cdef uint64_t case_, refund, closed, total
+    cdef int rc = reads_link(s, hold, LINK_CASE + CASE_AMOUNT_DIFFERS, &case_, &total)
+    disputed[0] = False
+    if rc != 0 or case_ < post.sequence:
+        return rc
+    rc = reads_link(s, post.sequence, 0, &refund, &total)
+    if rc != 0 or refund == 0 or total < post.amount:
+        return rc
+    rc = reads_link(s, case_, 0, &closed, &total)
+    disputed[0] = rc == 0 and closed == 0
+    return rc
+
+
 cdef int reads_credited(
     State* s, const uint64_t* takers, uint32_t count, uint64_t* other
 ) noexcept nogil:
@@ -239,6 +254,7 @@ cdef int reads_credited(
     word, or 0."""
     cdef Standing standing
     cdef Row row
+    cdef bint disputed
     cdef uint32_t i
     cdef int rc
     for i in range(count):
@@ -247,9 +263,12 @@ cdef int reads_credited(
             continue
         if rc == 0:
             rc = reads_standing(s, takers[i], &standing, &row)
+        disputed = False
+        if rc == 0 and row.kind == KIND_POST:
+            rc = reads_is_disputed(s, takers[i], &row, &disputed)
         if rc != 0:
             return rc
-        if standing_is_late(&standing) or standing.corrected != 0:
+        if disputed or standing_is_late(&standing) or standing.corrected != 0:
             other[0] = takers[i]
             return 0
     return 0
@@ -258,11 +277,11 @@ cdef int reads_credited(
 cdef int reads_taker_counts(
     State* s, uint64_t sequence, uint64_t time, uint64_t hours_ns, Row* taker, bint* counts
 ) noexcept nogil:
-    """Whether a payment that took a reference's claim is open or in question, or was paid
-    within the hours before `time` and not wholly refunded."""
+    """Whether a payment that took a reference's claim is open, in question or disputed, or was
+    paid within the hours before `time` and not wholly refunded."""
     cdef Standing standing
-    cdef Row final, last
-    cdef uint64_t link, total
+    cdef Row final
+    cdef uint64_t refund, total
     cdef int rc = reads_gather_rows(s, &sequence, 1, taker)
     counts[0] = False
     final = taker[0]
@@ -279,11 +298,9 @@ cdef int reads_taker_counts(
             return rc
     if rc != 0 or not kinds_is_final(final.kind):
         return rc
-    rc = reads_link(s, final.sequence, 0, &link, &total)
-    if rc == 0 and link != 0:
-        rc = reads_gather_rows(s, &link, 1, &last)
-        if rc != 0 or (last.kind == KIND_REFUND and last.total >= final.amount):
-            return rc
+    rc = reads_link(s, final.sequence, 0, &refund, &total)
+    if rc == 0 and refund != 0 and total >= final.amount:
+        return reads_is_disputed(s, sequence, &final, counts) if final.kind == KIND_POST else 0
     counts[0] = time <= final.timestamp or time - final.timestamp < hours_ns
     return rc
 
@@ -539,6 +556,12 @@ cdef void reads_copy_records(
             target[i] = s.group.participants[i].durable
         elif record == RECORD_SERVICE:
             target[i] = s.group.services[i].durable
+        elif record == RECORD_REVOCATION:
+            target[i] = s.group.revocations[i].durable
+        elif record == RECORD_CONFIRMATION:
+            target[i] = s.group.confirmations[i].durable
+        elif record == RECORD_PINS:
+            target[i] = s.group.pins[i].durable
         else:
             target[i] = s.shared.published.accounts[i].opened
     pthread_mutex_unlock(&s.shared.lock)

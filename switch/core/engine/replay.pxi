@@ -436,6 +436,7 @@ cdef int replay_fill_working(State* s) noexcept nogil:
     cdef MDB_txn* txn
     cdef Walk walk
     cdef uint32_t i
+    cdef int kind
     cdef int rc
     native_assert(
         s.group.working.count <= 1 and s.group.holds.count == 0,
@@ -470,6 +471,10 @@ cdef int replay_fill_working(State* s) noexcept nogil:
         rc = replay_load_records(s, txn, &walk, RECORD_SERVICE, SERVICES_MAX)
     if rc == 0:
         rc = replay_load_records(s, txn, &walk, RECORD_RULES, RULES_RECORDS_MAX)
+    # A confirmation speaks of a revocation, and both of participants.
+    for kind in range(RECORD_REVOCATION, RECORD_PINS + 1):
+        if rc == 0:
+            rc = replay_load_records(s, txn, &walk, <uint8_t>kind, NOTED_MAX)
     mdb_txn_abort(txn)
     if rc == 0:
         for i in range(1, s.group.working.count):
@@ -560,6 +565,12 @@ cdef int replay_open(State* s) noexcept nogil:
         s.group.participants[i].durable = s.group.participants[i].sequence
     for i in range(s.group.services_count):
         s.group.services[i].durable = s.group.services[i].sequence
+    for i in range(s.group.revocations_count):
+        s.group.revocations[i].durable = s.group.revocations[i].sequence
+    for i in range(s.group.confirmations_count):
+        s.group.confirmations[i].durable = s.group.confirmations[i].sequence
+    for i in range(s.group.pins_count):
+        s.group.pins[i].durable = s.group.pins[i].sequence
     s.shared.timestamp = s.group.last_timestamp
     s.shared.last_window = s.group.working_window
     s.shared.rules_version = s.group.working_rules

@@ -17,6 +17,9 @@ cdef LimitRecord _limit_record
 cdef WindowLine _window_line
 cdef ShiftRecord _shift_record
 cdef RulesRecord _rules_record
+cdef RevocationRecord _revocation_record
+cdef ConfirmationRecord _confirmation_record
+cdef PinsRecord _pins_record
 cdef Answer _answer
 cdef Quotation _quotation
 cdef Hold _hold
@@ -34,6 +37,9 @@ LIMIT_RECORD = _dtype(<LimitRecord[:1]>&_limit_record)
 WINDOW_LINE = _dtype(<WindowLine[:1]>&_window_line)
 SHIFT_RECORD = _dtype(<ShiftRecord[:1]>&_shift_record)
 RULES_RECORD = _dtype(<RulesRecord[:1]>&_rules_record)
+REVOCATION_RECORD = _dtype(<RevocationRecord[:1]>&_revocation_record)
+CONFIRMATION_RECORD = _dtype(<ConfirmationRecord[:1]>&_confirmation_record)
+PINS_RECORD = _dtype(<PinsRecord[:1]>&_pins_record)
 ANSWER = _dtype(<Answer[:1]>&_answer)
 _HOLD = _dtype(<Hold[:1]>&_hold)
 QUOTATION = _dtype(<Quotation[:1]>&_quotation)
@@ -56,6 +62,9 @@ cdef _check_layout():
         "ParticipantRecord": (sizeof(ParticipantRecord), 64),
         "ServiceRecord": (sizeof(ServiceRecord), 256),
         "ShiftRecord": (sizeof(ShiftRecord), 64), "RulesRecord": (sizeof(RulesRecord), 8),
+        "RevocationRecord": (sizeof(RevocationRecord), 64),
+        "ConfirmationRecord": (sizeof(ConfirmationRecord), 8),
+        "PinsRecord": (sizeof(PinsRecord), 72),
         "Answer": (sizeof(Answer), 120), "Quotation": (sizeof(Quotation), 144),
         "TariffItem": (sizeof(TariffItem), 24), "ItemLine": (sizeof(ItemLine), 12),
         "BillTail": (sizeof(BillTail), 56), "TariffTail": (sizeof(TariffTail), 56),

@@ -235,8 +235,14 @@ cdef class _Reading(_Opened):
             count = self.s.group.participants_count
         elif record == RECORD_SERVICE:
             count = self.s.group.services_count
+        elif record == RECORD_REVOCATION:
+            count = self.s.group.revocations_count
+        elif record == RECORD_CONFIRMATION:
+            count = self.s.group.confirmations_count
+        elif record == RECORD_PINS:
+            count = self.s.group.pins_count
         elif record != 0:
-            raise ValueError("records are of participants, services, or 0 for accounts")
+            raise ValueError("no list is kept of these records; 0 is for accounts")
         sequences = np.empty(count, np.uint64)
         cdef uint64_t[::1] target = sequences
         with nogil:

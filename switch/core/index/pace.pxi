@@ -44,14 +44,17 @@ cdef int pace_try_unit(State* s, int* moved) noexcept nogil:
     return rc
 
 
-cdef bint pace_is_busy(const State* s, uint64_t behind, uint64_t now) noexcept nogil:
+cdef bint pace_is_busy(State* s, uint64_t behind, uint64_t now) noexcept nogil:
     """Whether a step is to be taken whole: it lags, or steps come so fast that it would.
 
-    What is not in the index is looked up in memory, step by step.
+    How fast they come is known as one begins, from when the one before it began: all of its
+    units go by that. What is not in the index is looked up in memory, step by step.
     """
     if behind < s.config.step_rows:
         return False
-    return behind >= 2 * s.config.step_rows or now - s.index.step_began < PACE_BUSY_NS
+    if not s.index.taken:
+        s.index.hurries = now - s.index.step_began < PACE_BUSY_NS
+    return behind >= 2 * s.config.step_rows or s.index.hurries
 
 
 cdef uint64_t pace_round(State* s) noexcept nogil:

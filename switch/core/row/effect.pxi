@@ -26,6 +26,18 @@ cdef bint effect_is_within(
                     (<const ServiceRecord*>tail).items_count
                 )
             )
+        if tail_size > 0 and tail[0] == RECORD_REVOCATION:
+            return tail_size >= sizeof(RevocationRecord) and 0 < row.debit < NOTED_MAX and (
+                (<const RevocationRecord*>tail).participant < PARTICIPANTS_MAX
+            )
+        if tail_size > 0 and tail[0] == RECORD_CONFIRMATION:
+            return tail_size >= sizeof(ConfirmationRecord) and 0 < row.debit < NOTED_MAX and (
+                (<const ConfirmationRecord*>tail).revocation < NOTED_MAX
+            )
+        if tail_size > 0 and tail[0] == RECORD_PINS:
+            return tail_size >= sizeof(PinsRecord) and 0 < row.debit < NOTED_MAX and (
+                (<const PinsRecord*>tail).participant < PARTICIPANTS_MAX
+            )
         return tail_size > 0
     if kinds_changes_debit(row.kind) and row.debit >= ACCOUNTS_MAX:
         return False

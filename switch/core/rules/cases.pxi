@@ -84,19 +84,31 @@ cdef int cases_propose(State* s, const Row* row, int* result, uint64_t* other) n
 # --- what two people wanted ---------------------------------------------------------------------
 
 cdef int cases_is_of(
-    State* s, const Row* asked, const Row* row, const Row* hold, bint* same
+    State* s, const Row* asked, const Row* hold, bint* same
 ) noexcept nogil:
-    """Whether a proposal to void or verify is of this hold, or of one of its basket. Two people
-    who want it verified have seen what its biller has said last."""
+    """Whether a proposal to void or verify is of this hold, or of one of its basket."""
     cdef Row held
-    cdef uint64_t confirmed
     cdef int rc = rows_get(s, asked.resolves, &held)
-    if rc != 0:
+    same[0] = rc == 0 and fields_basket_lead(&held) == fields_basket_lead(hold)
+    return rc
+
+
+cdef int cases_has_judged(
+    State* s, const Row* asked, const Row* row, bint* judged
+) noexcept nogil:
+    """Whether who wanted a row had all before him that its biller has said of the payment."""
+    cdef Row spoken_of
+    cdef uint64_t word
+    cdef uint64_t hold = row.resolves
+    cdef int rc = rows_get(s, row.resolves, &spoken_of)
+    judged[0] = rc == 0 and spoken_of.kind == KIND_PAY
+    if rc != 0 or judged[0]:
+        # Of a direct payment no biller is asked.
         return rc
-    same[0] = fields_basket_lead(&held) == fields_basket_lead(hold)
-    if row.kind == KIND_VERIFY and same[0]:
-        rc = rows_find_link(s, hold.sequence, LINK_CASE + CASE_LATE_CONFIRMATION, &confirmed)
-        same[0] = confirmed < asked.sequence
+    if spoken_of.kind != KIND_HOLD:
+        hold = spoken_of.resolves
+    rc = standing_find_word(s, hold, &word)
+    judged[0] = rc == 0 and word < asked.sequence
     return rc
 
 
@@ -130,7 +142,7 @@ cdef int cases_is_wanted(
         same[0] = asked.resolves == row.resolves and asked.amount == row.amount
         return 0
     if not kinds_has_id(row.kind):
-        return cases_is_of(s, asked, row, hold, same)
+        return cases_is_of(s, asked, hold, same)
     if not cases_is_same(asked, row):
         return 0
     if row.kind != KIND_TRANSFER:
@@ -149,7 +161,8 @@ cdef int cases_is_wanted(
 cdef int cases_approved(
     State* s, const Draft* draft, const Row* hold, int* result
 ) noexcept nogil:
-    """What two people must want: a proposal of just this, and its approval by the checker.
+    """What two people must want: a proposal of just this, which is newer than all that its
+    biller has said, and its approval by the checker.
 
     That these are two is the approval's own rule. `hold`: what a post or void ends, or of
     which a verify ends the doubt.
@@ -168,6 +181,8 @@ cdef int cases_approved(
     if rc != 0 or not found or asked.kind != KIND_PROPOSE or asked.total != wanted:
         return rc
     rc = cases_is_wanted(s, &asked, row, hold, &same)
+    if rc == 0 and same:
+        rc = cases_has_judged(s, &asked, row, &same)
     if rc == 0:
         rc = rows_find_link(s, asked.sequence, 0, &link)
     if rc != 0 or not same or link == 0:

@@ -19,16 +19,30 @@ cdef inline int claims_find(
     )
 
 
-cdef int claims_is_credited(State* s, uint64_t taker, bint* credited) noexcept nogil:
-    """Whether a payment that was given back has, by its biller's word, been credited."""
+cdef int claims_is_credited(
+    State* s, uint64_t taker, bint* credited, uint64_t* settled
+) noexcept nogil:
+    """Whether a payment that was given back has, by its biller's word, been credited; and when
+    people have settled that after a refund, or 0."""
     cdef Standing standing
     cdef Row row, end
+    cdef uint64_t case_, closed
     cdef int rc = rows_get(s, taker, &row)
     credited[0] = False
+    settled[0] = 0
     if rc != 0 or row.kind != KIND_HOLD:
         return rc
     rc = standing_get(s, taker, &standing, &end)
-    credited[0] = rc == 0 and (standing_is_late(&standing) or standing.corrected != 0)
+    if rc != 0:
+        return rc
+    if end.kind != KIND_POST:
+        credited[0] = standing_is_late(&standing) or standing.corrected != 0
+        return 0
+    rc = standing_get_dispute(s, taker, &end, &case_, &closed)
+    credited[0] = rc == 0 and case_ != 0 and closed == 0
+    if rc == 0 and closed != 0:
+        rc = rows_get(s, closed, &row)
+        settled[0] = row.timestamp
     return rc
 
 
@@ -36,8 +50,9 @@ cdef int claims_check_released(
     State* s, const Draft* draft, int* result, uint64_t* other
 ) noexcept nogil:
     """Whether a bill that was given back is free: none of the payments that took its claim
-    before, as far as they are looked at, has been credited after all."""
-    cdef uint64_t value
+    before, as far as they are looked at, has been credited after all. What is due may be
+    another amount since people have settled that with its biller."""
+    cdef uint64_t value, settled
     cdef uint32_t takers = 0
     cdef uint32_t nth = 1
     cdef bint credited
@@ -50,9 +65,11 @@ cdef int claims_check_released(
         if value & 1:
             continue
         takers += 1
-        rc = claims_is_credited(s, value >> 1, &credited)
+        rc = claims_is_credited(s, value >> 1, &credited, &settled)
         if rc != 0:
             return rc
+        if draft.quoted and settled >= claims_fetched(draft):
+            result[0] = RESULT_QUOTATION_EXPIRED
         if credited:
             result[0] = RESULT_BILL_ALREADY_CLAIMED
             other[0] = value >> 1
@@ -85,11 +102,11 @@ cdef int claims_check_bill(
 cdef int claims_end(
     State* s, const Row* taker, bint* open_, bint* paid, uint64_t* ended
 ) noexcept nogil:
-    """What has become of a payment: whether its hold is open or in question, whether it is
-    paid and not wholly refunded, and when it ended, as far as it has."""
+    """What has become of a payment: whether its hold is open, or it is in question or disputed,
+    whether it is paid and not wholly refunded, and when it ended, as far as it has."""
     cdef Standing standing
     cdef Row final
-    cdef uint64_t refund
+    cdef uint64_t refund, case_, closed
     cdef int rc
     open_[0] = paid[0] = False
     ended[0] = taker.timestamp
@@ -114,6 +131,9 @@ cdef int claims_end(
         return 0
     rc = standing_find_refund(s, &final, &refund)
     paid[0] = refund == 0
+    if rc == 0 and refund != 0 and final.kind == KIND_POST:
+        rc = standing_get_dispute(s, taker.sequence, &final, &case_, &closed)
+        open_[0] = rc == 0 and case_ != 0 and closed == 0
     return rc
 
 

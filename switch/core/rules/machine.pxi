@@ -28,6 +28,12 @@ cdef void machine_shape_record(Draft* draft) noexcept nogil:
         good = register_service_is_valid(tail, size)
     elif size > 0 and tail[0] == RECORD_RULES:
         good = register_rules_is_valid(tail, size)
+    elif size > 0 and tail[0] == RECORD_REVOCATION:
+        good = register_revocation_is_valid(tail, size)
+    elif size > 0 and tail[0] == RECORD_CONFIRMATION:
+        good = register_confirmation_is_valid(tail, size)
+    elif size > 0 and tail[0] == RECORD_PINS:
+        good = register_pins_are_valid(tail, size)
     else:
         good = size > 0 and tail[0] == RECORD_CLOCK
     if not good:
@@ -181,7 +187,8 @@ cdef int machine_compare(State* s, const Draft* draft, const Row* row, int* fiel
         field[0] = FIELD_BASKET
     elif payment and (
         draft.tail_size != tailed.note_size
-        or memcmp(draft.tail, tailed.note, tailed.note_size) != 0
+        # Without a note there is nowhere to look.
+        or (draft.tail_size > 0 and memcmp(draft.tail, tailed.note, draft.tail_size) != 0)
     ):
         # Tails of other kinds are compared by their hash, the reference.
         field[0] = FIELD_NOTE

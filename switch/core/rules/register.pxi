@@ -75,6 +75,68 @@ cdef void register_add_account(State* s, uint32_t index) noexcept nogil:
     s.group.register_changed = 1
 
 
+cdef inline bint register_counts(const Participant* participant) noexcept nogil:
+    """Whether it is of the treasury, and nothing says that it may be somebody else."""
+    return participant.role == ROLE_TREASURY and participant.active and (
+        participant.unconfirmed == 0
+    )
+
+
+cdef bint register_is_last(State* s, uint32_t index) noexcept nogil:
+    """Whether the treasury would lack the two who can act if this one could not: one person
+    alone must not put out all others."""
+    return register_counts(&s.group.participants[index]) and (
+        s.group.treasuries_count <= <uint32_t>TREASURIES_LEAST
+    )
+
+
+cdef void register_apply_noted(State* s, const Row* row, const uint8_t* tail) noexcept nogil:
+    """Note a revocation, a confirmation, or pins."""
+    cdef Noted* noted
+    cdef Participant* participant
+    cdef uint32_t index = row.debit
+    if tail[0] == RECORD_REVOCATION:
+        noted = &s.group.revocations[index]
+        noted.participant = (<const RevocationRecord*>tail).participant
+        s.group.revocations_count = max(s.group.revocations_count, index + 1)
+    elif tail[0] == RECORD_CONFIRMATION:
+        noted = &s.group.revocations[(<const ConfirmationRecord*>tail).revocation]
+        noted.confirmed = 1
+        participant = &s.group.participants[noted.participant]
+        s.group.treasuries_count -= register_counts(participant)
+        participant.unconfirmed -= 1
+        s.group.treasuries_count += register_counts(participant)
+        noted = &s.group.confirmations[index]
+        s.group.confirmations_count = max(s.group.confirmations_count, index + 1)
+    else:
+        noted = &s.group.pins[index]
+        noted.participant = (<const PinsRecord*>tail).participant
+        s.group.participants[noted.participant].pins = index
+        s.group.pins_count = max(s.group.pins_count, index + 1)
+    noted.sequence = row.sequence
+    noted.sender = row.participant
+    if tail[0] == RECORD_REVOCATION:
+        participant = &s.group.participants[noted.participant]
+        s.group.treasuries_count -= register_counts(participant)
+        participant.unconfirmed += 1
+        s.group.treasuries_count += register_counts(participant)
+
+
+cdef void register_publish(State* s, const Row* row) noexcept nogil:
+    """A row of a revocation, a confirmation or pins is durable."""
+    cdef uint32_t index = row.debit
+    if index < s.group.revocations_count and (
+        s.group.revocations[index].sequence == row.sequence
+    ):
+        s.group.revocations[index].durable = row.sequence
+    elif index < s.group.confirmations_count and (
+        s.group.confirmations[index].sequence == row.sequence
+    ):
+        s.group.confirmations[index].durable = row.sequence
+    elif index < s.group.pins_count and s.group.pins[index].sequence == row.sequence:
+        s.group.pins[index].durable = row.sequence
+
+
 cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept nogil:
     """Note an accepted register row: participant or service number `debit`."""
     cdef const ParticipantRecord* participant = <const ParticipantRecord*>tail
@@ -89,11 +151,13 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
                 slot = (slot + 1) & mask
             s.group.participant_slots[slot] = index
             memcpy(s.group.participants[index].code, participant.code, CODE_MAX)
+        s.group.treasuries_count -= register_counts(&s.group.participants[index])
         s.group.participants[index].role = participant.role
         s.group.participants[index].active = participant.active
         s.group.participants[index].may_state_dues = participant.may_state_dues
         s.group.participants[index].never_credits_late = participant.never_credits_late
         s.group.participants[index].sequence = row.sequence
+        s.group.treasuries_count += register_counts(&s.group.participants[index])
     elif tail[0] == RECORD_SERVICE:
         if index == s.group.services_count:
             s.group.services_count += 1
@@ -112,6 +176,8 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
         s.group.services[index].sequence = row.sequence
     elif tail[0] == RECORD_RULES:
         s.group.working_rules = (<const RulesRecord*>tail).version
+    elif RECORD_REVOCATION <= tail[0] <= RECORD_PINS:
+        register_apply_noted(s, row, tail)
     s.group.register_changed = 1
 
 
@@ -173,6 +239,40 @@ cdef bint register_rules_is_valid(const uint8_t* tail, uint32_t size) noexcept n
     return (
         size >= sizeof(RulesRecord) and keys_is_zero(record.reserved, 3)
         and record.version == RULES_VERSION
+    )
+
+
+cdef bint register_revocation_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
+    """A serial number is one row of bytes: nothing in front of it, nothing behind."""
+    cdef const RevocationRecord* record = <const RevocationRecord*>tail
+    return (
+        size >= sizeof(RevocationRecord)
+        and 1 <= record.serial_size <= SERIAL_MAX
+        and record.serial[0] != 0
+        and keys_is_zero(record.serial + record.serial_size, SERIAL_MAX - record.serial_size)
+        and record.participant != 0 and not keys_is_zero(record.authority, 32)
+        and keys_is_zero(record.reserved_0, 2) and keys_is_zero(record.reserved_1, 4)
+    )
+
+
+cdef bint register_confirmation_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
+    cdef const ConfirmationRecord* record = <const ConfirmationRecord*>tail
+    return (
+        size >= sizeof(ConfirmationRecord) and record.revocation != 0
+        and keys_is_zero(record.reserved, 3)
+    )
+
+
+cdef bint register_pins_are_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
+    cdef const PinsRecord* record = <const PinsRecord*>tail
+    cdef uint32_t i
+    if size < sizeof(PinsRecord) or record.count > PINS_MAX or record.participant == 0:
+        return False
+    for i in range(<uint32_t>PINS_MAX):
+        if keys_is_zero(record.pins + 32 * i, 32) != (i >= record.count):
+            return False
+    return keys_is_zero(record.reserved, 2) and not (
+        record.count == 2 and memcmp(record.pins, record.pins + 32, 32) == 0
     )
 
 

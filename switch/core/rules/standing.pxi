@@ -1,7 +1,8 @@
 # What has become of a hold: what ended it, what its biller and people have said since.
 #
 # A payment that was given back is *in question* while it is unverified, or has an open late
-# confirmation: its biller may have credited what its wallet has back.
+# confirmation: its biller may have credited what its wallet has back. One that was posted is
+# *disputed* if that was refunded wholly, and its biller has an open word against it.
 
 cdef struct Standing:
     uint64_t end              # what ended the hold, 0 while it is open
@@ -49,6 +50,25 @@ cdef int standing_get(State* s, uint64_t hold, Standing* out, Row* end) noexcept
     return rc
 
 
+cdef int standing_find_word(State* s, uint64_t hold, uint64_t* word) noexcept nogil:
+    """The newest word of its biller that people have to judge: the newest case of what it
+    has said of a hold, or 0. Whatever else it says leaves nothing to judge."""
+    cdef uint64_t[3] links
+    cdef uint64_t case_
+    cdef int i
+    cdef int rc = 0
+    links[0] = LINK_CASE + CASE_LATE_CONFIRMATION
+    links[1] = LINK_CASE + CASE_LATE_REJECTION
+    links[2] = LINK_CASE + CASE_AMOUNT_DIFFERS
+    word[0] = 0
+    for i in range(3):
+        if rc == 0:
+            rc = rows_find_link(s, hold, links[i], &case_)
+        if rc == 0 and case_ > word[0]:
+            word[0] = case_
+    return rc
+
+
 cdef int standing_find_refund(State* s, const Row* final, uint64_t* refund) noexcept nogil:
     """The refund with which all of an accepted pay or post was given back, or 0."""
     cdef Row last
@@ -59,3 +79,25 @@ cdef int standing_find_refund(State* s, const Row* final, uint64_t* refund) noex
     if rc == 0 and last.total < final.amount:
         refund[0] = 0
     return rc
+
+
+cdef int standing_get_dispute(
+    State* s, uint64_t hold, const Row* post, uint64_t* case_, uint64_t* closed
+) noexcept nogil:
+    """The newest case of another amount than was posted, if all of that was refunded, or 0;
+    and who closed it, or 0. While nobody has, the payment is *disputed*: its biller says that
+    it has credited what its wallet has back."""
+    cdef uint64_t refund
+    cdef int rc = rows_find_link(s, hold, LINK_CASE + CASE_AMOUNT_DIFFERS, case_)
+    closed[0] = 0
+    if rc == 0 and case_[0] < post.sequence:
+        # It was about what was held, and its post has answered that.
+        case_[0] = 0
+    if rc != 0 or case_[0] == 0:
+        return rc
+    rc = standing_find_refund(s, post, &refund)
+    if rc == 0 and refund == 0:
+        case_[0] = 0
+    if rc != 0 or case_[0] == 0:
+        return rc
+    return rows_find_link(s, case_[0], 0, closed)

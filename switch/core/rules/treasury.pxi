@@ -241,21 +241,67 @@ cdef bint treasury_has_series(
     )
 
 
+cdef int treasury_note(
+    State* s, Row* row, const uint8_t* tail, uint32_t* existing
+) noexcept nogil:
+    """The same of a revocation, a confirmation or pins."""
+    cdef uint32_t participant = (<const RevocationRecord*>tail).participant
+    cdef uint32_t revocation = (<const ConfirmationRecord*>tail).revocation
+    cdef uint32_t count
+    if tail[0] == RECORD_CONFIRMATION:
+        if revocation >= s.group.revocations_count:
+            return RESULT_PROPOSAL_NOT_FOUND
+        if s.group.revocations[revocation].sender == row.participant:
+            return RESULT_SAME_PERSON
+        if s.group.revocations[revocation].confirmed:
+            return RESULT_ALREADY_APPROVED
+        count = s.group.confirmations_count
+    elif participant >= s.group.participants_count:
+        return RESULT_PARTICIPANT_UNKNOWN
+    elif tail[0] == RECORD_REVOCATION:
+        if register_is_last(s, participant):
+            return RESULT_LAST_TREASURIES
+        count = s.group.revocations_count
+    else:
+        if s.group.participants[participant].role == ROLE_TREASURY and (
+            row.participant != participant
+        ):
+            # By keys that nobody has it would be put out for ever.
+            return RESULT_LAST_TREASURIES
+        existing[0] = s.group.participants[participant].pins
+        count = s.group.pins_count
+    if existing[0] == 0 and count >= NOTED_MAX:
+        return RESULT_TABLE_FULL
+    row.debit = existing[0] if existing[0] != 0 else count
+    return RESULT_OK
+
+
 cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nogil:
     """Choose the index: the one this code has, or the next."""
     cdef const ServiceRecord* record = <const ServiceRecord*>tail
     cdef const Account* account
-    cdef uint32_t existing, i
+    cdef uint32_t existing = 0
+    cdef uint32_t i
+    cdef int result
     row.debit = 0
     if tail[0] == RECORD_CLOCK:
         return RESULT_OK
-    if tail[0] == RECORD_RULES:
+    if RECORD_REVOCATION <= tail[0] <= RECORD_PINS:
+        result = treasury_note(s, row, tail, &existing)
+        if result != RESULT_OK:
+            return result
+    elif tail[0] == RECORD_RULES:
         row.debit = 1
         existing = s.group.working_rules
     elif tail[0] == RECORD_PARTICIPANT:
         existing = register_find_participant(s, (<const ParticipantRecord*>tail).code)
         if existing == 0 and s.group.participants_count >= PARTICIPANTS_MAX:
             return RESULT_TABLE_FULL
+        if existing != 0 and register_is_last(s, existing) and not (
+            (<const ParticipantRecord*>tail).role == ROLE_TREASURY
+            and (<const ParticipantRecord*>tail).active
+        ):
+            return RESULT_LAST_TREASURIES
         row.debit = existing if existing != 0 else s.group.participants_count
     else:
         if record.biller == 0 or record.biller >= s.group.participants_count:

@@ -1,0 +1,127 @@
+"""What type checkers see of the load client."""
+
+from typing import Self, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from switch.credentials import Credentials
+
+TIME: int
+EMPTY: int
+DONE: int
+PAYMENTS: int
+PAYMENT_STATE: int
+NOTHING: int
+
+Bytes: TypeAlias = npt.NDArray[np.uint8] | memoryview | bytes
+Times: TypeAlias = npt.NDArray[np.uint64]
+
+def now_ns() -> int:
+    """The clock that all times here are of."""
+
+def check(
+    messages: Bytes,
+    reply: bytes,
+    *,
+    payload: int,
+    item: int,
+    id: int,
+    amount: int,
+    is_held: bool = False,
+) -> tuple[int, int, dict[int, int]]:
+    """Hold a reply against whole messages; (accepted, paise, {result: refused}).
+
+    Raises CheckError.
+    """
+
+class Client:
+    """Connections to one method of one server, and all that goes over them."""
+
+    size: int
+    room: int
+    def __new__(
+        cls,
+        address: str,
+        credentials: Credentials,
+        path: str,
+        *,
+        connections: int,
+        outstanding: int,
+        payload: int,
+        item: int,
+        id: int,
+        amount: int = 0,
+        asks: int = ...,
+        is_stream: bool = False,
+        is_held: bool = False,
+        keeps_times: bool = False,
+    ) -> Self: ...
+    @property
+    def last_status(self) -> str:
+        """The message of the last call that did not end with OK."""
+    @property
+    def next_due_ns(self) -> int | None:
+        """When the next message is due that was supplied and not sent."""
+    def supply(self, messages: Bytes, due_ns: Times | None = None) -> None:
+        """What is sent next: whole messages, each at its time, or at once."""
+    def run(self, until_ns: int) -> int:
+        """Send and read until then (TIME), or messages are missing (EMPTY), or DONE.
+
+        Raises CheckError.
+        """
+    def end(self, at_ns: int) -> None:
+        """Nothing is sent that is due later; streams are closed."""
+    def measure(self, since_ns: int, until_ns: int) -> None:
+        """Count latencies of messages due in this time, from nothing on."""
+    def freeze(self) -> None:
+        """Count no more latencies."""
+    def latencies(self) -> tuple[Times, int]:
+        """The counts of the histogram's buckets, and the largest, nanoseconds."""
+    def counts(self) -> dict[str, int]:
+        """What has happened so far."""
+    def refused(self) -> dict[int, int]:
+        """How many payments had each other result than OK."""
+    def statuses(self) -> dict[int, int]:
+        """How many calls ended with each other status than OK."""
+    def overdue(self, at_ns: int) -> int:
+        """Messages that were supplied, due before then, and are not sent."""
+    def times(self) -> Times:
+        """When each message that was sent was due."""
+
+class Sink:
+    """Answers whatever a client asks, as fast as it can, until it is stopped."""
+
+    def __new__(
+        cls,
+        credentials: Credentials,
+        *,
+        payload: int,
+        item: int,
+        id: int,
+        asks: int,
+        is_stream: bool,
+    ) -> Self: ...
+    def stop(self) -> None:
+        """From a signal handler or another thread."""
+    def serve(self, listener: int) -> None:
+        """Serve on a listening socket's descriptor until stopped."""
+
+def update_keys(
+    address: str, credentials: Credentials, until_ns: int
+) -> tuple[int, bool]:
+    """Change TLS keys on one connection without an end; (how often, was it ended).
+
+    Raises CheckError if it does not come about.
+    """
+
+class Silent:
+    """A connection that shakes hands, without the GIL, and then says nothing.
+
+    Raises CheckError if it does not come about.
+    """
+
+    def __new__(cls, address: str, credentials: Credentials) -> Self: ...
+    @property
+    def is_ended(self) -> bool:
+        """Whether the other side has closed it."""

@@ -1,0 +1,733 @@
+/* What is sent when, and what came back. See client.h.
+ *
+ * Messages leave when they are due, or as soon as a connection has room, in turn over
+ * the connections. Each waits in a flight, in the order sent, until its answer has come
+ * and is right; its latency runs from when it was due.
+ */
+
+#include "client.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    EVENTS_MAX = 64,
+    TICK_NS = 100000,         /* the shortest sleep: what is due within it leaves together */
+    SLOTS_MAX = 1 << 20,      /* of a connection's table of calls */
+    NONE = -1,
+    MEMO = 2,                 /* blocks of headers that are known: of a reply, and its end */
+    MEMO_SIZE = 16,
+    HEADERS_MAX = 1024,
+};
+
+/* Messages in the order sent, a ring; `size` is a power of two. */
+typedef struct Flight {
+    uint64_t* due_ns;
+    Expected* expected;       /* a payload each */
+    uint32_t first, count, size;
+} Flight;
+
+typedef struct Call {
+    uint32_t stream;          /* 0: nobody's */
+    int32_t next_free;
+    int64_t window;
+    Flight flight;
+    Buffer pending;           /* what the windows have no room for */
+    Buffer body;              /* of an answer that is not whole */
+    uint32_t replies;
+    bool is_last;             /* this side is closed behind what is pending */
+    bool is_ready;
+} Call;
+
+typedef struct Memo {
+    uint8_t block[MEMO_SIZE];
+    uint8_t size;
+    int http, grpc;
+} Memo;
+
+typedef struct Client {
+    Connection connection;
+    Load* load;
+    nghttp2_hd_inflater* inflater;
+    Memo memo[MEMO];
+    int memo_next;
+    Call* calls;
+    uint32_t calls_count;
+    int32_t free_call;
+    int32_t* slots;           /* of calls, by (stream / 2) modulo `slots_size` */
+    uint32_t slots_size;
+    uint32_t next_stream;
+    uint32_t* ready;          /* calls with something pending */
+    uint32_t ready_count, ready_size;
+    bool wants_write;         /* what epoll was told */
+} Client;
+
+struct Load {
+    Layout layout;
+    bool is_stream;
+    uint32_t count;           /* connections */
+    uint32_t outstanding;     /* messages of each without an answer, at most */
+    uint32_t* in_flight;      /* messages of each */
+    uint64_t free;            /* what all may send besides */
+    uint32_t turn;
+    Client* clients;
+    uint32_t* listed;         /* clients that have something to write */
+    uint32_t listed_count;
+    int epoll;
+    uint8_t headers[HEADERS_MAX];
+    size_t headers_size;
+    const uint8_t* messages;
+    const uint64_t* due_ns;
+    size_t supplied, taken;
+    int64_t room;
+    uint64_t end_ns, since_ns, until_ns;
+    bool is_closed;           /* the streams' sides are */
+    bool keeps_times;
+    uint64_t* times;
+    size_t times_count, times_size;
+    LoadCounts counts;
+    Totals totals;
+    uint64_t latencies[BUCKETS];
+    uint64_t largest;
+    char last_status[256];
+    Failure* failure;
+};
+
+static const Handler HANDLER;
+
+static void* must(void* memory) {
+    if (memory == NULL) abort();
+    return memory;
+}
+
+/* --- flights ----------------------------------------------------------------------- */
+
+static void flight_add(
+    Flight* flight, const Layout* layout, const uint8_t* message, uint64_t due_ns) {
+    uint32_t payload = layout->payload;
+    if (flight->count == flight->size) {
+        uint32_t size = flight->size ? 2 * flight->size : 1;
+        uint64_t* due = must(malloc(size * sizeof *due));
+        Expected* expected = must(malloc(size * payload * sizeof *expected));
+        for (uint32_t i = 0; i < flight->count; i++) {
+            uint32_t at = (flight->first + i) & (flight->size - 1);
+            due[i] = flight->due_ns[at];
+            memcpy(expected + i * payload, flight->expected + at * payload,
+                   payload * sizeof *expected);
+        }
+        free(flight->due_ns);
+        free(flight->expected);
+        *flight = (Flight){due, expected, 0, flight->count, size};
+    }
+    uint32_t at = (flight->first + flight->count++) & (flight->size - 1);
+    flight->due_ns[at] = due_ns;
+    answers_expect(layout, message, flight->expected + (size_t)at * payload);
+}
+
+static void count_latency(Load* self, uint64_t due_ns, uint64_t now_ns) {
+    if (due_ns < self->since_ns || due_ns >= self->until_ns) return;
+    uint64_t value = now_ns - due_ns;
+    int shift = 64 - __builtin_clzll(value | 1) - BUCKET_BITS - 1;
+    if (shift < 0) shift = 0;
+    self->latencies[((uint64_t)shift << BUCKET_BITS) + (value >> shift)]++;
+    if (value > self->largest) self->largest = value;
+}
+
+/* The oldest message is answered; NULL if there is none. */
+static const Expected* flight_first(const Flight* flight, uint32_t payload) {
+    if (flight->count == 0) return NULL;
+    return flight->expected + (size_t)flight->first * payload;
+}
+
+static void flight_done(Client* client, Flight* flight, uint64_t now_ns) {
+    Load* self = client->load;
+    count_latency(self, flight->due_ns[flight->first], now_ns);
+    flight->first = (flight->first + 1) & (flight->size - 1);
+    flight->count--;
+    self->in_flight[client->connection.number]--;
+    self->free++;
+    self->counts.unanswered--;
+    self->counts.messages++;
+}
+
+/* --- calls ------------------------------------------------------------------------- */
+
+static int slot_of(const Client* client, uint32_t stream) {
+    int32_t slot = client->slots[(stream >> 1) & (client->slots_size - 1)];
+    return slot != NONE && client->calls[slot].stream == stream ? slot : NONE;
+}
+
+static void slots_grow(Client* client) {
+    uint32_t size = client->slots_size ? 2 * client->slots_size : 16;
+    if (size > SLOTS_MAX) abort();
+    client->slots = must(realloc(client->slots, size * sizeof *client->slots));
+    client->slots_size = size;
+    for (uint32_t i = 0; i < size; i++) client->slots[i] = NONE;
+    for (uint32_t i = 0; i < client->calls_count; i++) {
+        uint32_t stream = client->calls[i].stream;
+        if (stream == 0) continue;
+        int32_t* slot = &client->slots[(stream >> 1) & (size - 1)];
+        if (*slot != NONE) {
+            slots_grow(client);
+            return;
+        }
+        *slot = (int32_t)i;
+    }
+}
+
+static Call* call_open(Client* client) {
+    Load* self = client->load;
+    uint32_t stream = client->next_stream;
+    client->next_stream += 2;
+    int32_t found = client->free_call;
+    if (found != NONE) {
+        client->free_call = client->calls[found].next_free;
+    } else {
+        found = (int32_t)client->calls_count++;
+        if ((found & (found - 1)) == 0)
+            client->calls = must(realloc(
+                client->calls, (found ? 2u * (uint32_t)found : 1u) * sizeof(Call)));
+        memset(&client->calls[found], 0, sizeof(Call));
+    }
+    while (client->slots_size == 0
+           || client->slots[(stream >> 1) & (client->slots_size - 1)] != NONE)
+        slots_grow(client);
+    client->slots[(stream >> 1) & (client->slots_size - 1)] = found;
+    Call* call = &client->calls[found];
+    call->stream = stream;
+    call->window = client->connection.stream_window;
+    call->replies = 0;
+    call->is_last = !self->is_stream;
+    /* :method POST and :scheme https are in the static table; the rest enters the
+     * dynamic one with the first call, newest first from 62. */
+    static const uint8_t again[] = {0x83, 0x87, 0xC1, 0xC0, 0xBF, 0xBE};
+    if (stream == 1)
+        connection_frame(&client->connection, HEADERS, END_HEADERS, stream,
+                         self->headers, self->headers_size);
+    else
+        connection_frame(&client->connection, HEADERS, END_HEADERS, stream, again,
+                         sizeof again);
+    self->counts.open++;
+    return call;
+}
+
+static void call_close(Client* client, Call* call) {
+    Load* self = client->load;
+    client->slots[(call->stream >> 1) & (client->slots_size - 1)] = NONE;
+    self->in_flight[client->connection.number] -= call->flight.count;
+    self->free += call->flight.count;
+    self->counts.unanswered -= call->flight.count;
+    self->counts.open--;
+    call->flight.count = 0;
+    call->pending.start = call->pending.end = 0;
+    call->body.start = call->body.end = 0;
+    call->stream = 0;
+    call->next_free = client->free_call;
+    client->free_call = (int32_t)(call - client->calls);
+}
+
+static void list(Client* client) {
+    if (client->connection.is_listed) return;
+    client->connection.is_listed = true;
+    client->load->listed[client->load->listed_count++] = client->connection.number;
+}
+
+static void call_ready(Client* client, Call* call) {
+    if (call->is_ready) return;
+    if (client->ready_count == client->ready_size) {
+        client->ready_size = client->ready_size ? 2 * client->ready_size : 16;
+        client->ready =
+            must(realloc(client->ready, client->ready_size * sizeof(uint32_t)));
+    }
+    call->is_ready = true;
+    client->ready[client->ready_count++] = (uint32_t)(call - client->calls);
+}
+
+static void call_send(Client* client, Call* call, const uint8_t* message, size_t size) {
+    Connection* connection = &client->connection;
+    int64_t room = call->window < connection->window ? call->window : connection->window;
+    bool is_first = call->is_last && client->ready_count == 0;
+    if (is_first && (int64_t)size <= room && size <= FRAME_MAX) {
+        connection_frame(connection, DATA, END_STREAM, call->stream, message, size);
+        connection->window -= (int64_t)size;
+        call->window -= (int64_t)size;
+    } else {
+        buffer_add(&call->pending, message, size);
+        call_ready(client, call);
+    }
+    list(client);
+}
+
+/* Turn what is pending into frames, as far as the windows go; whether there is more,
+ * for which only the buffer had no room. */
+static bool frame_pending(Client* client) {
+    Connection* connection = &client->connection;
+    uint32_t kept = 0;
+    bool is_full = false;
+    for (uint32_t i = 0; i < client->ready_count; i++) {
+        Call* call = &client->calls[client->ready[i]];
+        Buffer* pending = &call->pending;
+        while (pending->start < pending->end) {
+            int64_t size = (int64_t)(pending->end - pending->start);
+            if (size > FRAME_MAX) size = FRAME_MAX;
+            if (size > call->window) size = call->window;
+            if (size > connection->window) size = connection->window;
+            is_full = connection->out.end - connection->out.start > OUT_MAX;
+            if (size <= 0 || is_full) break;
+            bool ends =
+                call->is_last && pending->start + (size_t)size == pending->end;
+            connection_frame(connection, DATA, ends ? END_STREAM : 0, call->stream,
+                             pending->bytes + pending->start, (size_t)size);
+            pending->start += (size_t)size;
+            connection->window -= size;
+            call->window -= size;
+        }
+        if (pending->start < pending->end) client->ready[kept++] = client->ready[i];
+        else call->is_ready = false;
+    }
+    client->ready_count = kept;
+    return is_full;
+}
+
+/* --- what comes back --------------------------------------------------------------- */
+
+static int take_reply(Client* client, Call* call, const uint8_t* reply, size_t size) {
+    Load* self = client->load;
+    const Layout* layout = &self->layout;
+    Flight* flight = &call->flight;
+    uint64_t now_ns = clock_ns();
+    self->counts.replies++;
+    call->replies++;
+    const Expected* expected = flight_first(flight, layout->payload);
+    if (expected == NULL) return failure_set(self->failure, "nothing was asked");
+    if (layout->asks == ASKS_PAYMENT_STATE) {
+        flight_done(client, flight, now_ns);
+        return answers_check_state(reply, size, expected, &self->totals, self->failure);
+    }
+    if (layout->asks == ASKS_NOTHING) {
+        if (size) return failure_set(self->failure, "an empty handler gave an answer");
+        flight_done(client, flight, now_ns);
+        self->totals.payments++;
+        self->totals.accepted++;
+        return 0;
+    }
+    int count = answers_count(reply, size, self->failure);
+    if (count < 0) return -1;
+    uint32_t messages = (uint32_t)count / layout->payload;
+    if ((uint32_t)count % layout->payload || messages > flight->count || count == 0)
+        return failure_set(self->failure, "a reply does not answer whole messages");
+    const uint8_t* at = reply;
+    for (; messages > 0; messages--) {
+        expected = flight_first(flight, layout->payload);
+        for (uint32_t i = 0; i < layout->payload; i++)
+            if (answers_check(layout, &at, reply + size, expected + i, &self->totals,
+                              self->failure) != 0)
+                return -1;
+        flight_done(client, flight, now_ns);
+    }
+    return 0;
+}
+
+/* All whole messages; how many bytes they have, or -1. */
+static int64_t take_messages(
+    Client* client, Call* call, const uint8_t* bytes, size_t size) {
+    size_t at = 0;
+    while (size - at >= MESSAGE_HEAD) {
+        const uint8_t* head = bytes + at;
+        if (head[0]) return failure_set(client->load->failure, "a reply is compressed");
+        size_t body = (size_t)head[1] << 24 | (size_t)head[2] << 16
+                      | (size_t)head[3] << 8 | head[4];
+        if (size - at < MESSAGE_HEAD + body) break;
+        if (take_reply(client, call, head + MESSAGE_HEAD, body) != 0) return -1;
+        at += MESSAGE_HEAD + body;
+    }
+    return (int64_t)at;
+}
+
+static int on_data(
+    Connection* connection, uint32_t stream, const uint8_t* bytes, size_t size,
+    bool ends) {
+    Client* client = connection->owner;
+    int slot = slot_of(client, stream);
+    if (ends) return failure_set(connection->failure, "a call ended without a status");
+    if (slot == NONE) return 0;
+    Call* call = &client->calls[slot];
+    Buffer* body = &call->body;
+    bool is_part = body->start < body->end;
+    if (is_part) {
+        buffer_add(body, bytes, size);
+        bytes = body->bytes + body->start;
+        size = body->end - body->start;
+    }
+    int64_t taken = take_messages(client, call, bytes, size);
+    if (taken < 0) return -1;
+    if (is_part) body->start += (size_t)taken;
+    else buffer_add(body, bytes + taken, size - (size_t)taken);
+    return 0;
+}
+
+static bool is_name(const nghttp2_nv* field, const char* name) {
+    return field->namelen == strlen(name) && !memcmp(field->name, name, field->namelen);
+}
+
+/* The statuses of a block of headers, 0 and -1 where it has none. */
+static int read_headers(
+    Client* client, const uint8_t* block, size_t size, int* http, int* grpc) {
+    bool is_known = size <= MEMO_SIZE;
+    for (size_t i = 0; i < size && is_known; i++)
+        /* Each byte an entry of the tables, which stay as they are. */
+        is_known = block[i] > 0x80 && block[i] != 0xFF;
+    for (int i = 0; i < MEMO && is_known; i++) {
+        const Memo* memo = &client->memo[i];
+        if (memo->size == size && !memcmp(memo->block, block, size)) {
+            *http = memo->http;
+            *grpc = memo->grpc;
+            return 0;
+        }
+    }
+    if (!is_known) memset(client->memo, 0, sizeof client->memo);
+    *http = 0;
+    *grpc = -1;
+    const uint8_t* at = block;
+    for (;;) {
+        nghttp2_nv field;
+        int flags = 0;
+        nghttp2_ssize used = nghttp2_hd_inflate_hd3(
+            client->inflater, &field, &flags, at, (size_t)(block + size - at), 1);
+        if (used < 0)
+            return failure_set(client->load->failure, "headers cannot be read");
+        at += used;
+        if (flags & NGHTTP2_HD_INFLATE_EMIT) {
+            if (is_name(&field, ":status")) *http = atoi((const char*)field.value);
+            if (is_name(&field, "grpc-status")) *grpc = atoi((const char*)field.value);
+            if (is_name(&field, "grpc-message"))
+                snprintf(client->load->last_status, sizeof client->load->last_status,
+                         "%.*s", (int)field.valuelen, (const char*)field.value);
+        }
+        if (flags & NGHTTP2_HD_INFLATE_FINAL) break;
+    }
+    nghttp2_hd_inflate_end_headers(client->inflater);
+    if (is_known) {
+        Memo* memo = &client->memo[client->memo_next++ % MEMO];
+        memcpy(memo->block, block, size);
+        memo->size = (uint8_t)size;
+        memo->http = *http;
+        memo->grpc = *grpc;
+    }
+    return 0;
+}
+
+static int on_headers(
+    Connection* connection, uint32_t stream, const uint8_t* block, size_t size,
+    bool ends) {
+    Client* client = connection->owner;
+    Load* self = client->load;
+    int http, grpc;
+    if (read_headers(client, block, size, &http, &grpc) != 0) return -1;
+    if (http != 0 && http != 200)
+        return failure_set(self->failure, "a call has HTTP status %d", http);
+    int slot = slot_of(client, stream);
+    if (!ends || slot == NONE) return 0;
+    Call* call = &client->calls[slot];
+    if (grpc < 0) return failure_set(self->failure, "a call ended without a status");
+    if (grpc != 0) {
+        self->counts.statuses[grpc < STATUSES ? grpc : 2]++;
+        if (self->is_stream)
+            return failure_set(self->failure, "a stream ended with status %d: %s", grpc,
+                               self->last_status);
+    } else if (call->flight.count || call->body.start < call->body.end
+               || !call->is_last || (!self->is_stream && call->replies != 1)) {
+        return failure_set(self->failure, "a call ended early");
+    }
+    call_close(client, call);
+    return 0;
+}
+
+static int on_reset(Connection* connection, uint32_t stream, uint32_t error) {
+    Client* client = connection->owner;
+    int slot = slot_of(client, stream);
+    if (slot == NONE) return 0;
+    if (client->load->is_stream)
+        return failure_set(connection->failure, "a stream was reset: error %u", error);
+    client->load->counts.resets++;
+    call_close(client, &client->calls[slot]);
+    return 0;
+}
+
+static void on_window(Connection* connection, uint32_t stream, int64_t change) {
+    Client* client = connection->owner;
+    if (stream == 0) {
+        for (uint32_t i = 0; i < client->calls_count; i++)
+            client->calls[i].window += change;
+        return;
+    }
+    int slot = slot_of(client, stream);
+    if (slot != NONE) client->calls[slot].window += change;
+}
+
+static const Handler HANDLER = {on_headers, on_data, on_reset, on_window};
+
+/* --- the run ----------------------------------------------------------------------- */
+
+Load* load_new(
+    const Layout* layout, bool is_stream, uint32_t connections, uint32_t outstanding,
+    bool keeps_times, Failure* failure) {
+    Load* self = must(calloc(1, sizeof *self));
+    self->layout = *layout;
+    self->is_stream = is_stream;
+    self->outstanding = outstanding;
+    self->keeps_times = keeps_times;
+    self->clients = must(calloc(connections, sizeof *self->clients));
+    self->in_flight = must(calloc(connections, sizeof *self->in_flight));
+    self->listed = must(calloc(connections, sizeof *self->listed));
+    self->room = INT64_MAX;
+    self->end_ns = self->until_ns = UINT64_MAX;
+    self->failure = failure;
+    self->epoll = epoll_create1(EPOLL_CLOEXEC);
+    self->count = connections;
+    return self;
+}
+
+static size_t add_literal(uint8_t* to, const char* name, const char* value) {
+    size_t name_size = strlen(name), value_size = strlen(value);
+    /* Enters the dynamic table; sizes below 127 are one byte. */
+    to[0] = 0x40;
+    to[1] = (uint8_t)name_size;
+    memcpy(to + 2, name, name_size);
+    to[2 + name_size] = (uint8_t)value_size;
+    memcpy(to + 3 + name_size, value, value_size);
+    return 3 + name_size + value_size;
+}
+
+int load_dial(
+    Load* self, const char* host, int port, const char* path, SSL_CTX* tls) {
+    char authority[64];
+    snprintf(authority, sizeof authority, "%.50s:%d", host, port);
+    if (strlen(path) > 126) return failure_set(self->failure, "a long path");
+    memcpy(self->headers, "\x83\x87", 2);
+    size_t size = 2;
+    size += add_literal(self->headers + size, ":path", path);
+    size += add_literal(self->headers + size, ":authority", authority);
+    size += add_literal(self->headers + size, "te", "trailers");
+    size += add_literal(self->headers + size, "content-type", "application/grpc");
+    self->headers_size = size;
+    for (uint32_t i = 0; i < self->count; i++) {
+        Client* client = &self->clients[i];
+        client->load = self;
+        client->free_call = NONE;
+        client->next_stream = 1;
+        client->connection.number = i;
+        client->connection.handler = &HANDLER;
+        client->connection.owner = client;
+        if (nghttp2_hd_inflate_new(&client->inflater) != 0) abort();
+        if (connection_dial(&client->connection, tls, host, port, self->failure) != 0)
+            return -1;
+        struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
+        epoll_ctl(self->epoll, EPOLL_CTL_ADD, client->connection.fd, &event);
+        if (self->is_stream) call_open(client);
+        self->free += self->outstanding;
+        list(client);
+    }
+    return 0;
+}
+
+void load_supply(
+    Load* self, const uint8_t* messages, const uint64_t* due_ns, size_t count) {
+    self->messages = messages;
+    self->due_ns = due_ns;
+    self->supplied = count;
+    self->taken = 0;
+}
+
+static uint64_t due_at(const Load* self, uint64_t now_ns) {
+    return self->due_ns != NULL ? self->due_ns[self->taken] : now_ns;
+}
+
+/* Whether everything was sent that ever will be. */
+static bool is_over(const Load* self, uint64_t now_ns) {
+    if (self->end_ns == UINT64_MAX) return false;
+    if (self->due_ns == NULL) return now_ns >= self->end_ns;
+    return self->taken < self->supplied && due_at(self, now_ns) >= self->end_ns;
+}
+
+static void keep_time(Load* self, uint64_t due_ns) {
+    if (self->times_count == self->times_size) {
+        self->times_size = self->times_size ? 2 * self->times_size : 4096;
+        self->times =
+            must(realloc(self->times, self->times_size * sizeof *self->times));
+    }
+    self->times[self->times_count++] = due_ns;
+}
+
+static void send_due(Load* self, uint64_t now_ns) {
+    size_t size = layout_size(&self->layout);
+    while (self->taken < self->supplied && self->free > 0 && self->room > 0) {
+        uint64_t due_ns = due_at(self, now_ns);
+        if (due_ns > now_ns || due_ns >= self->end_ns) return;
+        while (self->in_flight[self->turn] >= self->outstanding)
+            self->turn = self->turn + 1 < self->count ? self->turn + 1 : 0;
+        uint32_t number = self->turn;
+        self->turn = self->turn + 1 < self->count ? self->turn + 1 : 0;
+        Client* client = &self->clients[number];
+        Call* call = self->is_stream ? client->calls : call_open(client);
+        const uint8_t* message = self->messages + self->taken++ * size;
+        flight_add(&call->flight, &self->layout, message, due_ns);
+        call_send(client, call, message, size);
+        self->in_flight[number]++;
+        self->free--;
+        self->room--;
+        self->counts.sent++;
+        self->counts.unanswered++;
+        if (self->keeps_times) keep_time(self, due_ns);
+    }
+}
+
+static void close_streams(Load* self) {
+    self->is_closed = true;
+    for (uint32_t i = 0; i < self->count && self->is_stream; i++) {
+        Client* client = &self->clients[i];
+        Call* call = client->calls;
+        call->is_last = true;
+        if (call->pending.start == call->pending.end)
+            connection_frame(
+                &client->connection, DATA, END_STREAM, call->stream, NULL, 0);
+        list(client);
+    }
+}
+
+static int client_write(Client* client) {
+    Connection* connection = &client->connection;
+    Load* self = client->load;
+    bool is_full;
+    do {
+        is_full = frame_pending(client);
+        if (connection_write(connection) != 0) return -1;
+    } while (is_full && !connection->is_blocked);
+    if (connection->is_blocked != client->wants_write) {
+        client->wants_write = connection->is_blocked;
+        struct epoll_event event = {
+            .events = EPOLLIN | (client->wants_write ? EPOLLOUT : 0),
+            .data.u32 = connection->number};
+        epoll_ctl(self->epoll, EPOLL_CTL_MOD, connection->fd, &event);
+    }
+    return 0;
+}
+
+static int write_listed(Load* self) {
+    for (uint32_t i = 0; i < self->listed_count; i++) {
+        Client* client = &self->clients[self->listed[i]];
+        client->connection.is_listed = false;
+        if (client_write(client) != 0) return -1;
+    }
+    self->listed_count = 0;
+    return 0;
+}
+
+/* Sleep until something comes, something is due, or `until_ns`; read what came. */
+static int turn(Load* self, uint64_t now_ns, uint64_t until_ns) {
+    uint64_t wait = until_ns - now_ns;
+    uint64_t next = load_next_due(self);
+    if (self->free > 0 && self->room > 0 && next < self->end_ns && next - now_ns < wait)
+        wait = next > now_ns + TICK_NS ? next - now_ns : TICK_NS;
+    struct timespec limit = {
+        (time_t)(wait / 1000000000u), (long)(wait % 1000000000u)};
+    struct epoll_event events[EVENTS_MAX];
+    int count = epoll_pwait2(self->epoll, events, EVENTS_MAX, &limit, NULL);
+    for (int i = 0; i < count; i++) {
+        Client* client = &self->clients[events[i].data.u32];
+        if (events[i].events & ~(uint32_t)EPOLLOUT
+            && connection_read(&client->connection) != 0)
+            return -1;
+        list(client);
+    }
+    return 0;
+}
+
+int load_run(Load* self, uint64_t until_ns) {
+    for (;;) {
+        uint64_t now_ns = clock_ns();
+        send_due(self, now_ns);
+        bool is_all_sent = is_over(self, now_ns);
+        if (is_all_sent && !self->is_closed) close_streams(self);
+        if (write_listed(self) != 0) return RUN_FAILED;
+        if (is_all_sent && self->counts.open == 0) return RUN_DONE;
+        if (now_ns >= until_ns) return RUN_TIME;
+        if (!is_all_sent && self->taken == self->supplied) return RUN_EMPTY;
+        if (turn(self, now_ns, until_ns) != 0) return RUN_FAILED;
+    }
+}
+
+void load_end(Load* self, uint64_t at_ns) {
+    if (at_ns < self->end_ns) self->end_ns = at_ns;
+}
+
+LoadCounts* load_counts(Load* self) { return &self->counts; }
+Totals* load_totals(Load* self) { return &self->totals; }
+
+void load_measure(Load* self, uint64_t since_ns, uint64_t until_ns) {
+    self->since_ns = since_ns;
+    self->until_ns = until_ns;
+}
+
+uint64_t* load_latencies(Load* self, uint64_t* largest) {
+    *largest = self->largest;
+    return self->latencies;
+}
+
+void load_clear_latencies(Load* self) {
+    memset(self->latencies, 0, sizeof self->latencies);
+    self->largest = 0;
+}
+
+void load_set_room(Load* self, int64_t messages) { self->room = messages; }
+int64_t load_get_room(const Load* self) { return self->room; }
+
+uint64_t load_next_due(const Load* self) {
+    if (self->due_ns == NULL || self->taken == self->supplied) return UINT64_MAX;
+    return self->due_ns[self->taken];
+}
+
+size_t load_overdue(const Load* self, uint64_t at_ns) {
+    size_t count = 0;
+    if (self->due_ns == NULL) return 0;
+    for (size_t i = self->taken; i < self->supplied && self->due_ns[i] < at_ns; i++)
+        count++;
+    return count;
+}
+
+const uint64_t* load_times(const Load* self, size_t* count) {
+    *count = self->times_count;
+    return self->times;
+}
+
+const char* load_last_status(const Load* self) { return self->last_status; }
+
+void load_free(Load* self) {
+    if (self == NULL) return;
+    for (uint32_t i = 0; i < self->count; i++) {
+        Client* client = &self->clients[i];
+        for (uint32_t j = 0; j < client->calls_count; j++) {
+            Call* call = &client->calls[j];
+            free(call->flight.due_ns);
+            free(call->flight.expected);
+            free(call->pending.bytes);
+            free(call->body.bytes);
+        }
+        free(client->calls);
+        free(client->slots);
+        free(client->ready);
+        if (client->inflater != NULL) nghttp2_hd_inflate_del(client->inflater);
+        connection_close(&client->connection);
+    }
+    if (self->epoll >= 0) close(self->epoll);
+    free(self->clients);
+    free(self->in_flight);
+    free(self->listed);
+    free(self->times);
+    free(self);
+}

@@ -1,0 +1,142 @@
+"""AdminService: certificates that are revoked, who stands by it, and pinned keys.
+
+Each is a row of the register, and holds from the moment that the register has taken it
+in: the door asks it of every connection again.
+"""
+
+import logging
+
+from server import arguments, convert
+from server.node import Node
+from server.page_tokens import make_token, read_token
+from server.services.proposals import do
+from server.status import ArgumentError
+from switch.codes import Kind
+from switch.ids import ID_SIZE
+from switch.ledger.templates import Templates, template
+from switch.register.certificates import (
+    AUTHORITY_SIZE,
+    PIN_SIZE,
+    PINS_MAX,
+    SERIAL_MAX,
+    Revocation,
+    confirmation_tail,
+    pins_tail,
+    revocation_tail,
+)
+from switch.register.identity import Identity
+from switch.v1 import admin_pb2 as pb
+from switch.v1 import results_pb2
+
+log = logging.getLogger("server")
+
+REASON_MAX = 200
+"""Characters of why a certificate is revoked."""
+
+
+async def revoke(
+    node: Node, request: pb.RevokeCertificateRequest, caller: Identity
+) -> pb.RevokeCertificateResponse:
+    """Revoke a certificate, at once, by one person's word."""
+    whose = arguments.participant(node.register, request.participant, "participant")
+    if len(request.authority) != AUTHORITY_SIZE or not any(request.authority):
+        raise ArgumentError("authority", f"must be {AUTHORITY_SIZE} bytes")
+    if not 1 <= len(request.serial) <= SERIAL_MAX or not request.serial[0]:
+        text = f"must be 1 to {SERIAL_MAX} bytes, the first not zero"
+        raise ArgumentError("serial", text)
+    reason = request.reason
+    if not 1 <= len(reason) <= REASON_MAX or not (
+        reason.isascii() and reason.isprintable()
+    ):
+        text = f"must be 1 to {REASON_MAX} printable ASCII characters"
+        raise ArgumentError("reason", text)
+    serial = int.from_bytes(request.serial)
+    known = node.register.find_revocation(whose.index, request.authority, serial)
+    if known is not None and not await node.read(_is_known, node, request.id, caller):
+        return pb.RevokeCertificateResponse(
+            outcome=_first(known), revocation=known.index
+        )
+    tail = revocation_tail(whose.index, request.authority, serial, reason)
+    outcome = await _register(node, request.id, tail, caller)
+    known = node.register.find_revocation(whose.index, request.authority, serial)
+    if outcome.result != results_pb2.RESULT_OK or known is None:
+        return pb.RevokeCertificateResponse(outcome=outcome)
+    log.warning(
+        "a certificate of %s is revoked by %s", whose.spec.id, caller.participant
+    )
+    return pb.RevokeCertificateResponse(outcome=outcome, revocation=known.index)
+
+
+async def confirm(
+    node: Node, request: pb.ConfirmRevocationRequest, caller: Identity
+) -> pb.ConfirmRevocationResponse:
+    """Stand by a revocation."""
+    if not request.revocation:
+        raise ArgumentError("revocation", "must be the number of a revocation")
+    tail = confirmation_tail(request.revocation)
+    outcome = await _register(node, request.id, tail, caller)
+    return pb.ConfirmRevocationResponse(outcome=outcome)
+
+
+async def pin(
+    node: Node, request: pb.PinKeysRequest, caller: Identity
+) -> pb.PinKeysResponse:
+    """Set the keys of a participant."""
+    whose = arguments.participant(node.register, request.participant, "participant")
+    if len(request.pins) > PINS_MAX:
+        raise ArgumentError("pins", f"must be at most {PINS_MAX}")
+    for at, key in enumerate(request.pins):
+        if len(key) != PIN_SIZE or not any(key) or key in request.pins[:at]:
+            raise ArgumentError(f"pins[{at}]", f"must be {PIN_SIZE} bytes of its own")
+    tail = pins_tail(whose.index, request.pins)
+    outcome = await _register(node, request.id, tail, caller)
+    if outcome.result == results_pb2.RESULT_OK:
+        text = "the keys of %s are pinned by %s: %d"
+        log.warning(text, whose.spec.id, caller.participant, len(request.pins))
+    return pb.PinKeysResponse(outcome=outcome)
+
+
+def list_revocations(
+    node: Node, request: pb.ListRevocationsRequest, caller: Identity
+) -> pb.ListRevocationsResponse:
+    """A page of what was revoked."""
+    register = node.register
+    size = arguments.page_size(request.page_size, node.config)
+    after = read_token(request, caller)
+    found = [
+        one
+        for one in register.revocations()[after:]
+        if not (request.unconfirmed_only and one.confirmed_by)
+    ]
+    last = found[size - 1].index if len(found) > size else 0
+    return pb.ListRevocationsResponse(
+        revocations=[convert.revocation(one, register) for one in found[:size]],
+        next_page_token=make_token(request, caller, last),
+        as_of_sequence=node.ledger.sequence,
+    )
+
+
+async def _register(
+    node: Node, row_id: bytes, tail: bytes, caller: Identity
+) -> pb.Outcome:
+    """Commit a row of the register, and have it taken in before it is answered."""
+    move: Templates = template(
+        Kind.REGISTER, row_id=row_id, sender=caller.index, tail=tail
+    )
+    outcome = await do(node, move)
+    await node.read(node.register.refresh)
+    return outcome
+
+
+def _is_known(node: Node, row_id: bytes, caller: Identity) -> bool:
+    return len(row_id) == ID_SIZE and node.ledger.find(caller.index, row_id) != 0
+
+
+def _first(known: Revocation) -> pb.Outcome:
+    """The outcome of who revoked it first."""
+    return pb.Outcome(
+        result=results_pb2.RESULT_OK,
+        sequence=known.sequence,
+        time_ns=known.time_ns,
+        repeat=True,
+    )

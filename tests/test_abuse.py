@@ -1,0 +1,66 @@
+"""Goal: the abuse suite sees what it judges, and a few attacks fail on a real server.
+
+Method: the judge is given figures that break each bound; attacks run end to end for
+about two seconds, which says nothing of times: an attacker that floods is thrown out,
+memory stays, and nothing of the victim's is refused.
+"""
+
+import copy
+
+import pytest
+
+from benchmarks import abuse
+from benchmarks.attacks import ATTACKS
+from benchmarks.load_network import Figures
+from tests.bench import run_json
+
+GOOD: Figures = {
+    "case": "ping",
+    "seconds": 10.0,
+    "memory_grown_bytes": 1 << 20,
+    "disk_grown_bytes": 0,
+    "p99_ms_beside": 4.0,
+    "p99_ms_during": 14.0,
+    "refused": 0,
+    "payments": 2_000,
+    "attack": {"ended": 3, "held": 0},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "broken"),
+    [
+        ({}, []),
+        ({"memory_grown_bytes": 512 << 20}, ["memory"]),
+        ({"refused": 1}, ["refused"]),
+        ({"payments": 0}, ["refused"]),
+        ({"p99_ms_during": 15.1}, ["p99"]),
+        ({"p99_ms_during": 15.1, "p99_ms_beside": 8.0}, []),
+        ({"p99_ms_during": 16.1, "p99_ms_beside": 8.0}, ["p99"]),
+        ({"p99_ms_during": 16.1, "seconds": 2.0}, []),
+        ({"p99_ms_during": 49.0, "case": "storm"}, []),
+        ({"p99_ms_during": 51.0, "case": "storm"}, ["p99"]),
+        ({"attack": {"ended": 0, "held": 0}}, ["not ended"]),
+        ({"attack": {"ended": 0, "held": 1}}, []),
+        ({"attack": {"ended": 0, "held": 0}, "case": "feeds"}, []),
+        ({"disk_grown_bytes": 65 << 20}, ["disk"]),
+        ({"disk_grown_bytes": 65 << 20, "case": "batches"}, []),
+    ],
+)
+def test_judge(change: Figures, broken: list[str]) -> None:
+    figures = copy.deepcopy(GOOD) | change
+    assert abuse.judge(figures) == broken
+
+
+def test_every_attack_is_judged_by_its_name() -> None:
+    assert set(abuse.ENDED) | set(abuse.PAYING) < set(ATTACKS)
+    assert all(attack.__doc__ for attack in ATTACKS.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["rapid_reset", "continuation", "unread", "refusals"])
+def test_attack_fails(case: str) -> None:
+    result = run_json("benchmarks.abuse", "--case", case, "--seconds", "2.5", "--json")
+    assert result["broken"] == []
+    assert result["payments"] > 0
+    assert result["attack"]["sent"] > 0
