@@ -128,6 +128,28 @@ def test_calls_are_counted_by_method_role_status_and_time() -> None:
     assert steps["+Inf"] == "3"
 
 
+def test_what_two_have_counted_is_one_figure() -> None:
+    """A hot call that C refuses by itself is C's; one that Python refuses is ours."""
+    pay = "/payswitch.v1.PaymentService/CreatePayment"
+    calls = Calls()
+    calls.count(calls.numbers[pay], Role.CENTRE, 7, 0.0)
+    steps = [2, *[0] * len(SECONDS), *[0] * 3]  # C has room for more steps
+    counted = {(int(Role.CENTRE), 7): 4, (int(Role.CENTRE), 0): 1}
+    calls.add_hot([pay], lambda: [(counted, steps, 0.5)])
+    samples = [
+        line.rpartition(" ")[::2]
+        for line in expose(calls.families()).decode().splitlines()
+        if not line.startswith("#")
+    ]
+    assert len({name for name, _ in samples}) == len(samples)
+    found = dict(samples)
+    label = 'method="PaymentService/CreatePayment"'
+    denied = f'{{{label},role="centre",status="PERMISSION_DENIED"}}'
+    assert found[f"payswitch_calls_total{denied}"] == "5"
+    assert found[f"payswitch_call_seconds_count{{{label}}}"] == "3"
+    assert found[f"payswitch_call_seconds_sum{{{label}}}"] == "0.5"
+
+
 @pytest.mark.alone
 def test_noting_a_call_costs_as_little_as_a_few_calls(tmp_path: Path) -> None:
     """The best of many rounds of both; it was ten when it was 0.5 µs."""
