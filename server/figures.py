@@ -267,7 +267,7 @@ def budget_figures(node: Node) -> list[Family]:
         ("queue_rows", committer.rows_waiting, config.queue_rows_max),
         ("queue_bytes", committer.bytes_waiting, config.queue_bytes_max),
         ("reads", node.reads_count, READS_WAITING_MAX),
-        ("watches", node.dispatch.watches_count, config.watches_max),
+        ("watches", node.dispatch.watches.count, config.watches_max),
     ):
         used.add(value, budget=name)
         most.add(bound, budget=name)

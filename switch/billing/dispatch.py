@@ -105,7 +105,7 @@ class Dispatcher:
         # By biller: no complaint about it in the log before that.
         self._complains: dict[int, float] = {}
         self._clock_complains: dict[int, float] = {}
-        self._watches = Watches(config.watches_max)
+        self.watches = Watches(config.watches_max)
         # Open holds that were found damaged, and are asked about no more.
         self._lost: set[int] = set()
         self._connections = itertools.count(1)
@@ -154,7 +154,7 @@ class Dispatcher:
         newest = self._ledger.sequence
         ledger = self._ledger
         is_open = ledger.holds_count or ledger.unverified_count
-        if not (is_open or self._watches or self._is_busy()):
+        if not (is_open or self.watches or self._is_busy()):
             # Every hold in these rows is decided in them or after them, and nobody is
             # there to be told.
             self._cursor = newest
@@ -210,7 +210,7 @@ class Dispatcher:
                 take(biller, part)
             except Exception as error:  # noqa: BLE001
                 self._failed(biller, error)
-        self._watches.wake(rows["resolves"])
+        self.watches.wake(rows["resolves"])
 
     def _expire(self, biller: Biller, rows: Rows) -> None:
         biller.work.set_aside(
@@ -249,7 +249,7 @@ class Dispatcher:
             for biller, part in self._by_biller(holds):
                 numbers = baskets.firsts(part)
                 biller.work.set_aside(numbers, because, now, wall_ns, credited=credited)
-        self._watches.wake(cases["resolves"])
+        self.watches.wake(cases["resolves"])
 
     def _take_corrections(self, transfers: Rows) -> None:
         """Of what was paid after all nothing is to be asked any more."""
@@ -261,7 +261,7 @@ class Dispatcher:
         if len(holds):
             for biller, part in self._by_biller(holds):
                 biller.work.end(baskets.firsts(part))
-            self._watches.wake(holds["sequence"])
+            self.watches.wake(holds["sequence"])
 
     def _tell_refunds(self, refunds: Rows) -> None:
         posts, damaged = self._ledger.gather_whole(refunds["resolves"])
@@ -554,19 +554,19 @@ class Dispatcher:
 
         Raises OverloadError if too many watch.
         """
-        return self._watches.begin(sequence)
+        return self.watches.begin(sequence)
 
     def wake_all(self) -> None:
         """The server stops: nobody waits any longer."""
-        self._watches.wake_all()
+        self.watches.wake_all()
         for biller in self._billers.values():
             biller.fetches.end_all("cannot be asked: the server is stopping")
 
     def _wake_lines(self, biller: Biller, numbers: Numbers) -> None:
         """Questions have become unknown: all payments of each."""
-        if self._watches and len(numbers):
+        if self.watches and len(numbers):
             table = biller.table
-            self._watches.wake_spans(numbers, table.sizes(table.find(numbers)))
+            self.watches.wake_spans(numbers, table.sizes(table.find(numbers)))
 
     def is_unknown(self, hold: Entry) -> bool:
         """Whether an open hold was asked about and has no answer in time."""
@@ -574,11 +574,6 @@ class Dispatcher:
         return self.biller(service.biller).is_in_doubt(hold.basket_lead)
 
     # --- figures -----------------------------------------------------------------
-
-    @property
-    def watches_count(self) -> int:
-        """Calls that wait for a change of a payment."""
-        return self._watches.count
 
     def damaged(self) -> Numbers:
         """Open holds that were found damaged, by sequence; of a basket its first."""
