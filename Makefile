@@ -143,7 +143,7 @@ fuzz: build  ## 5 M messages, core's parser and generated classes (ARGS="--seed 
 
 # The front door without Python, for frames and records that no client sends.
 FRONT_CODE := $(wildcard server/front/*.[ch] tests/front/*.[ch])
-FRONT_FLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread -D_GNU_SOURCE -DSWITCH_ASSERT
+FRONT_FLAGS := -Iswitch -std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread -D_GNU_SOURCE -DSWITCH_ASSERT
 MEMORY := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
 build/front/fuzz: $(FRONT_CODE) tools/find_front.py

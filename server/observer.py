@@ -6,6 +6,7 @@ microsecond where nobody was turned away.
 
 from array import array
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
@@ -88,36 +89,40 @@ class Calls:
         self._hot, self._hot_source = methods, source
 
     def families(self) -> list[Family]:
-        """What was counted; of what never happened nothing."""
+        """What was counted, by both; of what never happened nothing."""
+        counted: Counter[tuple[int, int, int]] = Counter()
+        for place, count in enumerate(self._counts):
+            if count:
+                rest, status = divmod(place, _STATUSES)
+                counted[*divmod(rest, _ROLES), status] = count
+        steps = [
+            self._steps[first : first + _STEPS].tolist()
+            for first in range(0, len(self._steps), _STEPS)
+        ]
+        sums = self._sums.tolist()
+        for name, hot in zip(self._hot, self._hot_source(), strict=False):
+            counts, times, spent = hot
+            method = self.numbers[name]
+            for (role, status), count in counts.items():
+                counted[method, role, status] += count
+            own = steps[method]
+            steps[method] = [sum(both) for both in zip(own, times, strict=False)]
+            sums[method] += spent
         calls = counter("calls_total", "Calls that have their answer.")
-
-        def add(method: int, role: int, status: int, count: int) -> None:
+        for (method, role, status), count in counted.items():
             calls.add(
                 count,
                 method=self._label(method),
                 role=Role(role).name.lower() if role else "nobody",
                 status=code_pb2.Code.Name(status),
             )
-
-        for place, count in enumerate(self._counts):
-            if count:
-                rest, status = divmod(place, _STATUSES)
-                add(*divmod(rest, _ROLES), status, count)
         took = histogram(
             "call_seconds", "From a call's arrival to its answer, streams to their end."
         )
-        for method, total in enumerate(self._sums):
-            steps = self._steps[method * _STEPS : (method + 1) * _STEPS]
-            if any(steps):
-                took.add_histogram(SECONDS, steps, total, method=self._label(method))
-        for name, hot in zip(self._hot, self._hot_source(), strict=False):
-            counts, times, spent = hot
-            method = self.numbers[name]
-            for (role, status), count in counts.items():
-                add(method, role, status, count)
-            if any(times):
+        for method, of_method in enumerate(steps):
+            if any(of_method):
                 label = self._label(method)
-                took.add_histogram(SECONDS, times[:_STEPS], spent, method=label)
+                took.add_histogram(SECONDS, of_method, sums[method], method=label)
         return [calls, took]
 
     def _label(self, method: int) -> str:
