@@ -428,10 +428,7 @@ class Ledger:
         """Sequence of the row with this id of this participant, 0 if there is none."""
 
     def find_own(self, sender: int, id: bytes, wallet: int) -> int:
-        """The same of a row that debits account `wallet`, else 0.
-
-        How long it takes does not tell whether there is a row that debits another.
-        """
+        """The same of a row that debits account `wallet`; the time tells no more."""
 
     def resolution(self, sequence: int) -> tuple[int, int]:
         """(sequence of the row that resolved `sequence` last or 0, its `total`).

@@ -125,10 +125,8 @@ cdef int reads_find_own(
 ) noexcept nogil:
     """The same if it debits `wallet`; sequence 0 if it debits another, or is not there.
 
-    Which of the two it is must not show in the time it takes. So both walk through all steps
-    and runs, and what was not found there is read elsewhere: a page of a run, a row. What is
-    wrong with these is no matter, as nothing of them is told.
-    """
+    Which of the two must not show in the time it takes. So both walk through all steps and
+    runs, and what was not found is read elsewhere, whatever is wrong with it there."""
     cdef View view
     cdef Lookup lookup
     cdef uint64_t high, low, value
