@@ -38,6 +38,16 @@ def test_checker_notices_a_payment_that_nobody_has_to_confirm() -> None:
         outcome.state = pb.PAYMENT_STATE_HELD
         outcome.receipt = 0
 
+    def hold_all(outcomes: list[pb.PaymentOutcome]) -> bytes:
+        for outcome in outcomes:
+            hold(outcome)
+        return pb.CreatePaymentsResponse(outcomes=outcomes).SerializeToString()
+
+    held = hold_all(
+        list(pb.CreatePaymentsResponse.FromString(answer(read(message))).outcomes)
+    )
+    found = check(message, held, payload=10, is_held=True, **places(PAYMENT))
+    assert found[0] == 10
     for is_held in (True, False):
         reply = answer(read(message), hold)
         with pytest.raises(CheckError):
