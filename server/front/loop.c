@@ -328,14 +328,15 @@ static void *front_main(void *argument) {
         COUNT(front, turns);
         look_at_sockets(front, events, count);
         take_handshakes(front);
-        for (struct connection *one = front->turn_first; one != NULL; one = one->turn_next)
-            connection_read(one);
-        if (front->hot != NULL) front->hot->turn(front->hot);
+        /* Before anything is read: what comes now meets the rights, and the stop, of now. */
         for (struct command *one = mailbox_take_commands(&front->mailbox); one != NULL;) {
             struct command *next = one->next;
             loop_command(front, one);
             one = next;
         }
+        for (struct connection *one = front->turn_first; one != NULL; one = one->turn_next)
+            connection_read(one);
+        if (front->hot != NULL) front->hot->turn(front->hot);
         look_at_time(front);
         if (front->counters.bytes_held > front->bounds.process_bytes_max) owners_shed(front);
         flush_all(front);
