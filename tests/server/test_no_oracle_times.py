@@ -19,6 +19,7 @@ import pytest
 from server.services.counter import CounterService
 from server.services.payments import find_payment
 from server.status import NotFoundError
+from switch._core import Request
 from switch.codes import Role
 from switch.ids import new_id
 from switch.register.identity import Identity
@@ -76,8 +77,10 @@ def rightly_told(ask: Ask, foreign: list[bytes], missing: list[bytes]) -> float:
 async def foreign_payments(one: Inside) -> list[bytes]:
     """Ids of payments that a harness has made for another centre."""
     bills = [payment(centre="centre-b") for _ in range(PAIRS)]
-    request = payments_pb2.CreatePaymentsRequest(payments=bills)
-    await one.call("CreatePayments", request, by="harness/harness")
+    body = payments_pb2.CreatePaymentsRequest(payments=bills).SerializeToString()
+    sender = one.node.register.find_participant("harness")
+    assert sender is not None
+    await one.node.commit(Request.payments(body, sender.index, 0))
     return [bill.id for bill in bills]
 
 
