@@ -242,7 +242,10 @@ def measure_payments(rates: list[float], treasury: Client, pay: Pay) -> list[Fig
 def measure_empty(options: argparse.Namespace, directory: Path) -> list[Figures]:
     """The same calls to a handler that does nothing. Raises LoadError."""
     tls = directory / "tls"
-    DevAuthority(tls).leaf(Role.HARNESS, "harness")
+    authority = DevAuthority(tls)
+    authority.leaf(Role.HARNESS, "harness")
+    # Neither the sink nor the empty handler makes one of its own.
+    authority.server()
     runs = []
     beside = measure_ceiling(options, tls)
     with side_server(directory, ["benchmarks.empty_server"], tls) as (address, pid):
