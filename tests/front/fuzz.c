@@ -448,7 +448,7 @@ int main(int count, char **arguments) {
         fprintf(stderr, "no front: %s\n", front == NULL ? "memory" : text);
         return 2;
     }
-    front_set_details(front, FRONT_REASON_OVER_BUDGET, body, 50);
+    front_set_details(front, FRONT_REASON_OVER_BUDGET, true, body, 50);
     int port = front_listen(front, "127.0.0.1", 0);
     if (port < 0 || front_start(front) != 0) return 2;
     pthread_t caller;
