@@ -183,7 +183,7 @@ cdef enum:  # what a register row speaks of; the first byte of its tail
     RECORD_CLOCK = 3        # why time goes on as the wall clock has it
     RECORD_RULES = 4        # from here on these rules run
     RECORD_REVOCATION = 5   # a certificate is no longer accepted
-    RECORD_CONFIRMATION = 6 # a second person stands by a revocation
+    RECORD_CONFIRMATION = 6  # a second person stands by a revocation
     RECORD_PINS = 7         # the keys that a participant's certificates have
 
 cdef enum:

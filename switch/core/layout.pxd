@@ -260,7 +260,7 @@ cdef struct RevocationRecord:   # 64 bytes, tail of a `register` row
     uint8_t serial[20]          # big-endian, no zero in front, zero-padded behind
     uint8_t reserved_1[4]
 
-cdef struct ConfirmationRecord: # 8 bytes, tail of a `register` row
+cdef struct ConfirmationRecord:  # 8 bytes, tail of a `register` row
     uint8_t record              # RECORD_CONFIRMATION
     uint8_t reserved[3]
     uint32_t revocation         # its index

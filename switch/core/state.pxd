@@ -491,7 +491,7 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     uint32_t confirmations_count
     Noted* pins
     uint32_t pins_count
-    uint32_t treasuries_count # that are active, and without an unconfirmed revocation
+    uint32_t treasuries_count  # that are active, and without an unconfirmed revocation
     uint32_t floats_count
     uint32_t biller_accounts_count
     int register_changed      # in this group
