@@ -4,6 +4,7 @@
    then all are written, with one write each in the usual case. A connection that fails
    goes at the end of the turn, so that nothing points to what is gone. */
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -175,8 +176,31 @@ static bool may_read(const struct connection *connection) {
            connection->out.size < (size_t)connection->front->bounds.output_bytes_max;
 }
 
+/* Everything is said. What the peer sends now is taken off its socket unread, so that it
+   comes to read our last words; from one that goes on and on not much. */
+static void connection_discard(struct connection *connection) {
+    struct front *front = connection->front;
+    while (connection->readable && connection->linger_left > 0) {
+        ssize_t size = recv(connection->fd, front->read_buffer, READ_SIZE, 0);
+        if (size > 0) {
+            COUNT_MANY(front, bytes_in, size);
+            connection->linger_left -= size;
+        } else if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+            connection->readable = false;
+        } else if (size == 0 || errno != EINTR) {
+            connection_fail(connection, connection->close_cause);
+            return;
+        }
+    }
+    if (connection->linger_left <= 0) connection_fail(connection, connection->close_cause);
+}
+
 void connection_read(struct connection *connection) {
     struct front *front = connection->front;
+    if (connection->lingering) {
+        if (!connection->failed) connection_discard(connection);
+        return;
+    }
     uint64_t first = tls_raw_bytes(connection->ssl), raw = first;
     size_t total = 0;
     while (connection->readable && may_read(connection) && total < READ_TURN_MAX &&
@@ -190,22 +214,21 @@ void connection_read(struct connection *connection) {
             total += size;
             COUNT_MANY(front, bytes_in, size);
             connection->read_ms = front->now_ms;
-            if (!connection->lingering) http2_receive(connection, front->read_buffer, size);
+            http2_receive(connection, front->read_buffer, size);
             break;
         case TLS_AGAIN:
             /* Bytes that held no data are no end: there may be more. */
             if (raw == before) connection->readable = false;
             break;
         case TLS_CLOSED:
-            connection_fail(connection, connection->lingering ? connection->close_cause
-                                                              : FRONT_CAUSE_PEER_CLOSED);
+            connection_fail(connection, FRONT_CAUSE_PEER_CLOSED);
             break;
         case TLS_BROKEN:
             connection_fail(connection, FRONT_CAUSE_TLS);
             break;
         }
     }
-    if (!connection->lingering) http2_count_records(connection, raw - first, total);
+    http2_count_records(connection, raw - first, total);
 }
 
 /* --- write ------------------------------------------------------------------------------------- */
@@ -245,6 +268,7 @@ static void connection_write(struct connection *connection) {
 static void connection_linger(struct connection *connection) {
     connection->lingering = true;
     connection->close_ms = connection->front->now_ms + LINGER_MS;
+    connection->linger_left = LINGER_BYTES;
     tls_close(connection->ssl, true);
     shutdown(connection->fd, SHUT_WR);
     connection_schedule(connection);

@@ -45,6 +45,7 @@ enum {
     WHEEL_SLOTS = 4096,        /* of 1 ms; a later timer goes round more than once */
     EMPTY_BYTES_MAX = 256 << 10, /* a second, of records that hold next to nothing */
     LINGER_MS = 1000,          /* for the peer to read what was sent before the end */
+    LINGER_BYTES = 1 << 20,    /* that it may still send meanwhile */
     GOAWAY_MS = 1000,          /* for the PING between the two GOAWAYs */
     IDLE_COMMANDS = 4096,      /* kept to be used again */
     IDLE_EVENTS = 4096,
@@ -185,6 +186,7 @@ struct connection {
     int64_t quiet_ms;         /* since when it has no calls */
     int64_t ping_ms;          /* when ours went out; 0: none is */
     int64_t goaway_ms, close_ms;
+    int64_t linger_left; /* bytes that are still taken while it lingers */
     int64_t peer_ping_ms; /* the peer's last */
     int64_t second;       /* of the counts below */
     int64_t control_frames, resets;

@@ -3,6 +3,7 @@
 Method: the compiled front alone with small bounds; frames by hand.
 """
 
+import contextlib
 import ssl
 import struct
 import threading
@@ -149,6 +150,20 @@ def test_empty_data_is_a_flood_too(reached: Reached) -> None:
         assert ended(peer) == ENHANCE_YOUR_CALM
         assert reached.door.wait_for(_front.DISCONNECT)[2] == "flood"
         assert reached.front.counters()["connections_flooded"] == 1
+
+
+@bounds(control_frames_max=1_000)
+def test_who_is_thrown_out_is_not_read_on(reached: Reached) -> None:
+    """It has a second to read our last words: no second to be read by us."""
+    with Peer(reached.port, reached.credentials()) as peer:
+        flood(peer, frame(PING, 0, 0, bytes(8)) * 100)
+        before = reached.front.counters()["bytes_in"]
+        with contextlib.suppress(OSError):
+            for _ in range(1_000):
+                peer.send(frame(PING, 0, 0, bytes(8)) * 4_000)
+        reached.door.wait_for(_front.DISCONNECT)
+        assert reached.front.counters()["bytes_in"] - before < 4 << 20
+        is_served(reached)
 
 
 def test_pings_beside_calls_are_no_flood(reached: Reached, peer: Peer) -> None:
