@@ -129,6 +129,28 @@ def test_what_a_biller_says_again_is_judged_by_the_rows(tmp_path: Path) -> None:
     market.pair.close()
 
 
+def test_what_was_corrected_is_judged_as_such(tmp_path: Path) -> None:
+    """Rejected then, it is a case; before, its biller would only repeat itself."""
+    market = Market(tmp_path)
+    service = market.service(b"HELD", **BILL, **ONCE, **CONFIRMED)
+    held = market.pay(market.fetch(service, b"K", b"B"))
+    market.void(held)
+    witness = Witness(market.model)
+    assert market.answer(held).result == Result.ALREADY_VOIDED
+    hold = market.row(held)
+    accounts = {"debit": hold.debit, "credit": hold.credit}
+    done = market.both(Kind.TRANSFER, held.sequence, DUE, **accounts)
+    assert done.result == Result.OK
+    case = market.answer(held, confirmed=False)
+    biller = market.model.services[service - 1].biller
+    witness.follow(market.pair.ledger, case.sequence - 1)
+    said = Said(hold.sequence, hold.id, confirmed=False, text=b"word")
+    right = witness.hear(said, biller)
+    assert (right.result, right.sequence) == (case.result, case.sequence)
+    assert (right.repeat, right.other) == (0, case.other)
+    market.pair.close()
+
+
 def test_counts_of_a_group_are_those_before_each_row() -> None:
     """Result, sequence, receipt, repeat, other: 2 rows were due, 2 were asked for."""
     told: list[list[tuple[int, ...]]] = [
