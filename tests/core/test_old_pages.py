@@ -4,10 +4,13 @@ Method: each 4 KiB place of a ledger's two files gets the content that it had be
 which is whole and whose checks are right, one place at a time. A copy with it is
 opened, asked everything again (ids, bills, UTRs, ends of holds, refunds, statements),
 worked on for ten more steps and opened again. It refuses, or is made anew, or is right;
-never wrong. This is the short form, of every place of both files, of the index with the
-content before the last only; `python -m tests.torture.old_pages` is the long one.
+never wrong. Once something was refused, what a biller is told is judged by the rows of
+the copy, which are not those of the plan. This is the short form, of every place of
+both files, of the index with the content before the last only; `python -m
+tests.torture.old_pages` is the long one.
 """
 
+import contextlib
 import shutil
 import tempfile
 from collections import Counter
@@ -16,8 +19,12 @@ from pathlib import Path
 
 import pytest
 
+from switch.codes import Kind, Result
 from tests.core.aged import OLDER_MAX, Pages, Plan, Story, make_plan, tell
-from tests.core.trial import BAD, Case, all_cases, try_all
+from tests.core.market import BILL, CONFIRMED, DUE, ONCE, Market
+from tests.core.trial import BAD, Case, Trial, all_cases, rows_before, try_all
+from tests.core.witness import Witness
+from tests.records import Said
 
 SEED = 7
 ROWS = 1_200
@@ -71,6 +78,87 @@ def test_an_undamaged_copy_is_right(story: Story, plan: Plan, folder: Path) -> N
     body = (story.path / "index" / "data.mdb").read_bytes()
     case = Case("index", 5, 0, body[5 * 4096 : 6 * 4096])
     assert [one[1:] for one in try_all(story, plan, [case], folder)] == [("right", "")]
+
+
+def test_a_plan_that_is_asked_twice_is_judged_by_the_rows(
+    story: Story, plan: Plan, folder: Path
+) -> None:
+    """As a copy is that has refused something behind its first groups."""
+    trial = Trial(story, plan, Case("index", 5, 0, b""), folder / "twice", HANG_S)
+    trial.write(story.files())
+    again = [at for at, turn in enumerate(plan.turns) if turn.again]
+    with contextlib.closing(trial.open()) as ledger:
+        for at in again:
+            trial.take_turn(ledger, at)
+        trial.weak = True
+        for at in again:
+            trial.take_turn(ledger, at)
+        trial.check_rows(ledger)
+    assert not trial.refusals
+
+
+def test_what_a_biller_says_again_is_judged_by_the_rows(tmp_path: Path) -> None:
+    """A case that was closed is raised once more; one that is open is named again."""
+    market = Market(tmp_path)
+    service = market.service(b"HELD", **BILL, **ONCE, **CONFIRMED)
+    held = market.pay(market.fetch(service, b"K", b"B"))
+    posted = market.answer(held)
+    witness = Witness(market.model)
+    hold = market.row(held)
+    biller = market.model.services[service - 1].biller
+    said = Said(hold.sequence, hold.id, confirmed=False, text=b"word")
+
+    def told() -> tuple[int, ...]:
+        right = witness.hear(said, biller)
+        return right.result, right.sequence, right.repeat, right.other
+
+    for _ in range(2):
+        case = market.answer(held, confirmed=False)
+        new = Result.ALREADY_POSTED, case.sequence, 0, posted.sequence
+        named = Result.ALREADY_POSTED, case.sequence, 1, posted.sequence
+        witness.follow(market.pair.ledger, case.sequence - 1)
+        assert told() == new
+        witness.follow(market.pair.ledger, case.sequence)
+        assert told() == named
+        market.both(Kind.CASE_CLOSE, case.sequence, 1)
+        assert told() == named
+    market.refund(posted, DUE)
+    witness.follow(market.pair.ledger, market.pair.ledger.sequence)
+    assert told() == (Result.ALREADY_POSTED, 0, 0, posted.sequence)
+    assert market.answer(held, confirmed=False).sequence == 0
+    market.pair.close()
+
+
+def test_what_was_corrected_is_judged_as_such(tmp_path: Path) -> None:
+    """Rejected then, it is a case; before, its biller would only repeat itself."""
+    market = Market(tmp_path)
+    service = market.service(b"HELD", **BILL, **ONCE, **CONFIRMED)
+    held = market.pay(market.fetch(service, b"K", b"B"))
+    market.void(held)
+    witness = Witness(market.model)
+    assert market.answer(held).result == Result.ALREADY_VOIDED
+    hold = market.row(held)
+    accounts = {"debit": hold.debit, "credit": hold.credit}
+    done = market.both(Kind.TRANSFER, held.sequence, DUE, **accounts)
+    assert done.result == Result.OK
+    case = market.answer(held, confirmed=False)
+    biller = market.model.services[service - 1].biller
+    witness.follow(market.pair.ledger, case.sequence - 1)
+    said = Said(hold.sequence, hold.id, confirmed=False, text=b"word")
+    right = witness.hear(said, biller)
+    assert (right.result, right.sequence) == (case.result, case.sequence)
+    assert (right.repeat, right.other) == (0, case.other)
+    market.pair.close()
+
+
+def test_counts_of_a_group_are_those_before_each_row() -> None:
+    """Result, sequence, receipt, repeat, other: 2 rows were due, 2 were asked for."""
+    told: list[list[tuple[int, ...]]] = [
+        [(1, 3, 0, 1, 0), (1, 13, 0, 0, 0)],
+        [(1, 13, 0, 1, 0), (1, 14, 0, 0, 0)],
+        [(51, 0, 0, 0, 0)],
+    ]
+    assert rows_before(told, 10, 14) == [12, 12, 13, 13, 14]
 
 
 @pytest.mark.parametrize("file", ["index", "journal"])

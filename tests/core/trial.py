@@ -46,6 +46,7 @@ from tests.core.aged import (
     some_windows,
 )
 from tests.core.pair import pack_row
+from tests.core.witness import Witness
 from tests.model import Answers, Rows
 
 TRIAL_S = 20.0
@@ -70,6 +71,21 @@ def product_start() -> Callable[..., Ledger] | None:
         return None
     found: Callable[..., Ledger] = opening.open_ledger
     return found
+
+
+def rows_before(
+    told: list[list[tuple[int, ...]]], before: int, after: int
+) -> list[int]:
+    """How many rows there were when each outcome of a group was decided: what is due
+    comes first, and then each outcome makes its row or none.
+    """
+    counts = []
+    count = after
+    for outcome in (each for outcomes in reversed(told) for each in outcomes[::-1]):
+        if outcome[1] > before and not outcome[3]:
+            count = outcome[1] - 1
+        counts.append(count)
+    return counts[::-1]
 
 
 @dataclass(frozen=True)
@@ -111,6 +127,7 @@ class Trial:
         self.weak = False
         """A payment was refused because its row cannot be read: from here on state is
         not that of the plan, but nothing may be done twice or told wrongly."""
+        self.witness = Witness(story.model)
 
     # --- the copy ---------------------------------------------------------------------
 
@@ -193,6 +210,7 @@ class Trial:
 
     def take_turn(self, ledger: Ledger, at: int) -> None:
         turn = self.plan.turns[at]
+        before = ledger.sequence
         replies = [bytes(reply) for reply in ledger.commit(turn.requests, turn.now)]
         self.look_for_damage(ledger)
         if replies == turn.replies and not self.weak:
@@ -201,15 +219,19 @@ class Trial:
                     f"group {at}: {ledger.sequence} rows, not {turn.after}"
                 )
             return
-        for ask, want, got in zip(turn.asks, turn.replies, replies, strict=True):
-            if want == got:
-                continue
-            pairs = zip(outcomes_of(ask, want), outcomes_of(ask, got), strict=True)
+        told = list(map(outcomes_of, turn.asks, replies))
+        counts = iter(rows_before(told, before, ledger.sequence))
+        for ask, reply, outcomes in zip(turn.asks, turn.replies, told, strict=True):
+            pairs = zip(outcomes_of(ask, reply), outcomes, strict=True)
             for place, (expected, found) in enumerate(pairs):
+                count = next(counts)
                 if found[0] in NOT_READ and found[1] == 0:
                     self.meet_damage("a request was refused")
                 elif not self.weak:
                     self.complain(at, ask, place, expected, found)
+                elif isinstance(ask, Answers):
+                    self.witness.follow(ledger, count)
+                    self.compare_answer(at, ask, place, found)
                 else:
                     self.compare_weakly(at, ask, place, expected, found)
         if not self.weak:
@@ -245,11 +267,19 @@ class Trial:
         """Whether nothing was done again of a payment in question: what its biller has
         said by now is not that of the plan, if some of it was refused.
         """
-        doubts = isinstance(ask, Answers) or (
-            isinstance(ask, Rows) and ask.rows[place].kind == Kind.VERIFY
-        )
+        doubts = isinstance(ask, Rows) and ask.rows[place].kind == Kind.VERIFY
         nothing_new = got[1] == 0 or got[3] == 1
         return doubts and nothing_new
+
+    def compare_answer(
+        self, at: int, ask: Answers, place: int, got: tuple[int, ...]
+    ) -> None:
+        """Where the payment of a biller's answer stands, the rows of the copy say."""
+        right = self.witness.hear(ask.answers[place], ask.biller)
+        want = (right.result, right.sequence, right.repeat, right.other)
+        if want != (*got[:2], *got[3:]):
+            told = (right.result, right.sequence, got[2], right.repeat, right.other)
+            self.complain(at, ask, place, told, got)
 
     def complain(
         self, at: int, ask: Any, place: int, want: tuple[int, ...], got: tuple[int, ...]
