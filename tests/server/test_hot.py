@@ -457,3 +457,15 @@ def test_a_stream_that_is_given_up_is_done_as_far_as_it_was_read(door: Hot) -> N
     again = door.stream()
     again.close()
     assert again.end() is None
+
+
+@pytest.mark.parametrize("first", [FULL, STOPPED])
+def test_a_refusal_is_told_to_a_client_that_has_sent_its_end(
+    door: Hot, first: int
+) -> None:
+    door.queue.rc = first
+    with Peer(door.port, door.credentials) as peer:
+        peer.send(peer.open(1, STREAM), peer.data(1, message(b"p1"), last=True))
+        door.queue.wait(lambda: door.queue.tries > 0)
+        door.queue.rc = STOPPED
+        assert peer.status(1) == grpc.StatusCode.UNAVAILABLE.value[0]
