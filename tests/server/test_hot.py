@@ -469,3 +469,30 @@ def test_a_refusal_is_told_to_a_client_that_has_sent_its_end(
         door.queue.wait(lambda: door.queue.tries > 0)
         door.queue.rc = STOPPED
         assert peer.status(1) == grpc.StatusCode.UNAVAILABLE.value[0]
+
+
+def test_a_connection_that_comes_in_the_midst_of_a_turn_is_taken_in_it(
+    door: Hot,
+) -> None:
+    # Nothing would wake the front thread for it later.
+    peers: list[Peer] = []
+    open_then: list[int] = []
+
+    def connect() -> None:
+        before = door.front.counters()["handshakes_done"]
+        peers.append(Peer(door.port, door.credentials))
+        door.wait_until(lambda counters: counters["handshakes_done"] > before)
+
+    with Peer(door.port, door.credentials) as peer:
+        peer.answered()
+        door.queue.on_submit = connect
+        peer.send(peer.call(1, PAYMENT, b"p1"))
+        [one] = door.queue.take(1)
+        door.queue.on_clear = lambda: open_then.append(
+            door.front.counters()["connections_open"]
+        )
+        door.queue.answer(one)
+        assert peer.status(1) == 0
+        peers[0].answered()
+        peers[0].socket.close()
+    assert open_then[0] == 2
