@@ -18,7 +18,7 @@ from google.rpc import error_details_pb2, status_pb2
 from server import _front, hot
 from switch.authority.development import DevAuthority
 from switch.codes import Field, Result, Role
-from tests.server.door import BOUNDS, WAIT_S
+from tests.server.door import BOUNDS, MIB, WAIT_S
 from tests.server.frames import CANCEL, RST_STREAM, Peer, frame, message
 from tests.server.scripted_queue import (
     CLOCK,
@@ -496,3 +496,19 @@ def test_a_connection_that_comes_in_the_midst_of_a_turn_is_taken_in_it(
         peers[0].answered()
         peers[0].socket.close()
     assert open_then[0] == 2
+
+
+def test_what_waits_for_the_queue_counts_in_the_budget_of_its_owner(
+    directory: Path,
+) -> None:
+    # Fields that nobody knows make a small payment large.
+    door = Hot(directory, owner_bytes_max=2 * MIB)
+    try:
+        stream = door.stream()
+        stream.send(*[b"p1" + b" " * 15_000] * 400)
+        error = stream.end()
+        assert error is not None
+        assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert door.front.counters()["bytes_held"] < 4 * MIB
+    finally:
+        door.stop()
