@@ -126,7 +126,6 @@ static void handshake_hand_over(struct front *front, struct handshake *handshake
     struct handover *handover = &front->handover;
     epoll_ctl(handover->epoll_fd, EPOLL_CTL_DEL, handshake->fd, NULL);
     handshake_unlink(front, handshake);
-    COUNT(front, handshakes_done);
     handshake->next = NULL;
     pthread_mutex_lock(&handover->lock);
     bool wake = handover->first == NULL;
@@ -138,6 +137,7 @@ static void handshake_hand_over(struct front *front, struct handshake *handshake
         ssize_t written = write(front->mailbox.commands_fd, &one, sizeof(one));
         (void)written; /* it fails only when it is set */
     }
+    COUNT(front, handshakes_done);
 }
 
 /* The front thread's: those who are through, in order. */

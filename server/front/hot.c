@@ -176,11 +176,8 @@ static bool hot_submit(struct hot_payments *hot, struct hot_request *request) {
     } else if (rc == QUEUE_FULL && hot_stream_wait(one)) {
         return false;
     } else {
-        /* What was read before it is answered first. */
         one->rows_waiting -= request->rows;
-        one->refused = true;
-        hot_stream_end(one, hot_status_of(rc));
-        hot_stream_look(one);
+        hot_stream_refuse(one, hot_status_of(rc));
     }
     hot_drop(request);
     return true;

@@ -95,6 +95,7 @@ void hot_stream_begin(struct hot_call *stream);
 void hot_stream_over(struct hot_call *stream);
 void hot_stream_message(struct hot_call *stream, struct block *body);
 void hot_stream_end(struct hot_call *stream, int status); /* reads no more; -1: all is read */
+void hot_stream_refuse(struct hot_call *stream, int status);
 void hot_stream_look(struct hot_call *stream);            /* whether it is at its end */
 void hot_stream_answer(struct hot_call *stream, const struct queue_taken *taken,
                        const struct queue_part *part);

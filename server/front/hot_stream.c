@@ -89,6 +89,15 @@ void hot_stream_end(struct hot_call *stream, int status) {
     hot_stream_look(stream);
 }
 
+/* The queue did not take a request. What was read before it is answered first, and then
+   the stream fails, though the client may have sent its end. */
+void hot_stream_refuse(struct hot_call *stream, int status) {
+    stream->refused = true;
+    stream->ended = true;
+    if (stream->status < 0) stream->status = status;
+    hot_stream_look(stream);
+}
+
 /* All is read and answered: the end, whose status says nothing of what was told before. */
 void hot_stream_look(struct hot_call *stream) {
     if (stream->call == NULL || !stream->ended || stream->rows_waiting > 0) return;

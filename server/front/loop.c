@@ -1,6 +1,6 @@
 /* The front thread: its turns, and the commands that it follows.
 
-   A turn: wait; take new connections; read; hot methods submit; follow commands; look at
+   A turn: wait; read; hot methods submit; follow commands; take new connections; look at
    the time; write; make events known. What came together is so answered together. */
 
 #include <errno.h>
@@ -327,13 +327,14 @@ static void *front_main(void *argument) {
         front->now_ms = clock_ms();
         COUNT(front, turns);
         look_at_sockets(front, events, count);
-        take_handshakes(front);
         /* Before anything is read: what comes now meets the rights, and the stop, of now. */
         for (struct command *one = mailbox_take_commands(&front->mailbox); one != NULL;) {
             struct command *next = one->next;
             loop_command(front, one);
             one = next;
         }
+        /* Their wake-up is that of commands, which has been taken back by now. */
+        take_handshakes(front);
         for (struct connection *one = front->turn_first; one != NULL; one = one->turn_next)
             connection_read(one);
         if (front->hot != NULL) front->hot->turn(front->hot);

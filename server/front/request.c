@@ -238,6 +238,12 @@ static bool request_begin_message(struct call *call) {
         call->widened = true;
     }
     if (call->message_size > 0 && call->message_size <= READ_SIZE) {
+        /* Here, since it need not grow: request_keep asks for what does. */
+        reason = owners_ask_bytes(call->connection, call->message_size);
+        if (reason != FRONT_REASON_NONE) {
+            reply_refuse(call, reason);
+            return false;
+        }
         call->message = block_new(call->message_size);
         if (call->message == NULL) {
             connection_fail(call->connection, FRONT_CAUSE_MEMORY);

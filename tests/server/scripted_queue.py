@@ -112,6 +112,9 @@ class ScriptedQueue:
         self.rc = OK
         """What the next submissions get."""
         self.died: tuple[int, str] = (0, "")
+        self.on_submit: Callable[[], None] = lambda: None
+        self.on_clear: Callable[[], None] = lambda: None
+        """Called on the front thread: in the midst of a turn, and as one begins."""
         self._changed = threading.Condition()
         self._groups: list[tuple[int, list[tuple[Submitted, bytes, int, int]]]] = []
         self._group: list[tuple[Submitted, bytes, int, int]] = []
@@ -182,6 +185,7 @@ class ScriptedQueue:
 
     def _submit(self, _: Any, taker: int, request: Any) -> int:
         one = request.contents
+        self.on_submit()
         with self._changed:
             self.tries += 1
             if self.rc == OK:
@@ -193,6 +197,7 @@ class ScriptedQueue:
             return self.rc
 
     def _clear(self, _: Any, taker: int) -> None:
+        self.on_clear()
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._fd)
 

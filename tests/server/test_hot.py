@@ -18,7 +18,7 @@ from google.rpc import error_details_pb2, status_pb2
 from server import _front, hot
 from switch.authority.development import DevAuthority
 from switch.codes import Field, Result, Role
-from tests.server.door import BOUNDS, WAIT_S
+from tests.server.door import BOUNDS, MIB, WAIT_S
 from tests.server.frames import CANCEL, RST_STREAM, Peer, frame, message
 from tests.server.scripted_queue import (
     CLOCK,
@@ -457,3 +457,58 @@ def test_a_stream_that_is_given_up_is_done_as_far_as_it_was_read(door: Hot) -> N
     again = door.stream()
     again.close()
     assert again.end() is None
+
+
+@pytest.mark.parametrize("first", [FULL, STOPPED])
+def test_a_refusal_is_told_to_a_client_that_has_sent_its_end(
+    door: Hot, first: int
+) -> None:
+    door.queue.rc = first
+    with Peer(door.port, door.credentials) as peer:
+        peer.send(peer.open(1, STREAM), peer.data(1, message(b"p1"), last=True))
+        door.queue.wait(lambda: door.queue.tries > 0)
+        door.queue.rc = STOPPED
+        assert peer.status(1) == grpc.StatusCode.UNAVAILABLE.value[0]
+
+
+def test_a_connection_that_comes_in_the_midst_of_a_turn_is_taken_in_it(
+    door: Hot,
+) -> None:
+    # Nothing would wake the front thread for it later.
+    peers: list[Peer] = []
+    open_then: list[int] = []
+
+    def connect() -> None:
+        before = door.front.counters()["handshakes_done"]
+        peers.append(Peer(door.port, door.credentials))
+        door.wait_until(lambda counters: counters["handshakes_done"] > before)
+
+    with Peer(door.port, door.credentials) as peer:
+        peer.answered()
+        door.queue.on_submit = connect
+        peer.send(peer.call(1, PAYMENT, b"p1"))
+        [one] = door.queue.take(1)
+        door.queue.on_clear = lambda: open_then.append(
+            door.front.counters()["connections_open"]
+        )
+        door.queue.answer(one)
+        assert peer.status(1) == 0
+        peers[0].answered()
+        peers[0].socket.close()
+    assert open_then[0] == 2
+
+
+def test_what_waits_for_the_queue_counts_in_the_budget_of_its_owner(
+    directory: Path,
+) -> None:
+    # Fields that nobody knows make a small payment large.
+    door = Hot(directory, owner_bytes_max=2 * MIB)
+    try:
+        stream = door.stream()
+        stream.send(*[b"p1" + b" " * 15_000] * 400)
+        error = stream.end()
+        assert error is not None
+        assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert door.front.counters()["bytes_held"] < 4 * MIB
+    finally:
+        door.stop()
