@@ -446,6 +446,23 @@ def test_a_revoked_stream_is_answered_and_ended(door: Hot) -> None:
     error.cancel()
 
 
+@pytest.mark.parametrize("closed", [False, True])
+def test_what_waits_for_room_is_not_made_after_a_revocation(
+    door: Hot, closed: bool
+) -> None:
+    door.queue.rc = FULL
+    with Peer(door.port, door.credentials) as peer:
+        peer.send(peer.open(1, STREAM), peer.data(1, message(b"p1"), last=closed))
+        door.queue.wait(lambda: door.queue.tries > 0)
+        door.rights(bytes(4))
+        with Peer(door.port, door.credentials) as other:
+            # Admitted after the first has lost its rights.
+            other.answered()
+        door.queue.rc = OK
+        assert peer.status(1) == grpc.StatusCode.PERMISSION_DENIED.value[0]
+    assert door.queue.submitted == []
+
+
 def test_a_stream_that_is_given_up_is_done_as_far_as_it_was_read(door: Hot) -> None:
     stream = door.stream()
     stream.send(b"p1 ")
