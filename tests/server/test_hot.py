@@ -5,6 +5,7 @@ Method: the front alone, grpcio's client, and a queue that does what the test sa
 (scripted_queue.py): what it is given is looked at, when and how it answers is chosen.
 """
 
+import gc
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -270,6 +271,22 @@ def test_what_was_submitted_is_done_whoever_has_gone(door: Hot) -> None:
     other = door.call(PAYMENT, b"p1")
     door.queue.answer(*door.queue.take(1))
     assert other.result(WAIT_S) == b"<p1>"
+
+
+def test_the_queue_is_kept_until_the_front_is_through_with_it() -> None:
+    # The collector may clear what a front refers to before it ends the front.
+    order: list[str] = []
+    scripted = ScriptedQueue()
+    scripted.on_clear = lambda: order.append("looked at")
+    scripted.on_gone = lambda: order.append("gone")
+    front = _front.Front(METHODS, BOUNDS)
+    hot.set_up(front, METHODS)
+    front.open_hot(scripted.capsule())
+    ring: list[object] = [front]
+    ring.append(ring)
+    del front, ring
+    gc.collect()
+    assert order == ["looked at", "gone"]
 
 
 # --- streams --------------------------------------------------------------------------
