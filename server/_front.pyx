@@ -221,6 +221,7 @@ cdef int add_metadata(block** fields, object metadata) except -1:
 
 
 @cython.final
+@cython.no_gc_clear  # what ends it submits to the queue's memory until then
 cdef class Front:
     """One front door: its sockets, its threads, its calls."""
 

@@ -358,7 +358,10 @@ static void hot_ended(struct hot *base, struct call *call, int cause) {
 static void hot_revoked(struct hot *base, struct call *call) {
     (void)base;
     struct hot_call *one = call->hot;
-    if (one->method == HOT_STREAM)
+    if (one->method == HOT_STREAM && one->room_ms != 0)
+        /* What waits for room was not taken, and may not be made any more. */
+        hot_stream_refuse(one, HOT_STATUS_REVOKED);
+    else if (one->method == HOT_STREAM)
         hot_stream_end(one, HOT_STATUS_REVOKED);
     else if (!one->taken)
         hot_finish(one, HOT_STATUS_REVOKED, 0, false);

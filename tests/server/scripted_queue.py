@@ -115,6 +115,8 @@ class ScriptedQueue:
         self.on_submit: Callable[[], None] = lambda: None
         self.on_clear: Callable[[], None] = lambda: None
         """Called on the front thread: in the midst of a turn, and as one begins."""
+        self.on_gone: Callable[[], None] = lambda: None
+        """Called when nobody keeps the capsule any more."""
         self._changed = threading.Condition()
         self._groups: list[tuple[int, list[tuple[Submitted, bytes, int, int]]]] = []
         self._group: list[tuple[Submitted, bytes, int, int]] = []
@@ -125,13 +127,15 @@ class ScriptedQueue:
             name: kind(getattr(self, f"_{name}")) for name, kind in _SIGNATURES.items()
         }
         self._api = _Api(version=1, queue=1, **self._calls)
+        self._gone = ctypes.CFUNCTYPE(None, _P)(lambda _: self.on_gone())
         self._name = b"switch._core.queue_api"
 
     def capsule(self) -> object:
         make = ctypes.pythonapi.PyCapsule_New
         make.restype = ctypes.py_object
         make.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
-        return make(ctypes.addressof(self._api), self._name, None)
+        gone = ctypes.cast(self._gone, ctypes.c_void_p)
+        return make(ctypes.addressof(self._api), self._name, gone)
 
     def wait(self, condition: Callable[[], bool]) -> None:
         """Until it is so; looked at after each call of the front."""

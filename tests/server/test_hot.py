@@ -5,6 +5,7 @@ Method: the front alone, grpcio's client, and a queue that does what the test sa
 (scripted_queue.py): what it is given is looked at, when and how it answers is chosen.
 """
 
+import gc
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -272,6 +273,22 @@ def test_what_was_submitted_is_done_whoever_has_gone(door: Hot) -> None:
     assert other.result(WAIT_S) == b"<p1>"
 
 
+def test_the_queue_is_kept_until_the_front_is_through_with_it() -> None:
+    # The collector may clear what a front refers to before it ends the front.
+    order: list[str] = []
+    scripted = ScriptedQueue()
+    scripted.on_clear = lambda: order.append("looked at")
+    scripted.on_gone = lambda: order.append("gone")
+    front = _front.Front(METHODS, BOUNDS)
+    hot.set_up(front, METHODS)
+    front.open_hot(scripted.capsule())
+    ring: list[object] = [front]
+    ring.append(ring)
+    del front, ring
+    gc.collect()
+    assert order == ["looked at", "gone"]
+
+
 # --- streams --------------------------------------------------------------------------
 
 
@@ -444,6 +461,23 @@ def test_a_revoked_stream_is_answered_and_ended(door: Hot) -> None:
     # One that was taken while it might be made is answered.
     assert call.result(WAIT_S) == b"<p1>"
     error.cancel()
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_what_waits_for_room_is_not_made_after_a_revocation(
+    door: Hot, closed: bool
+) -> None:
+    door.queue.rc = FULL
+    with Peer(door.port, door.credentials) as peer:
+        peer.send(peer.open(1, STREAM), peer.data(1, message(b"p1"), last=closed))
+        door.queue.wait(lambda: door.queue.tries > 0)
+        door.rights(bytes(4))
+        with Peer(door.port, door.credentials) as other:
+            # Admitted after the first has lost its rights.
+            other.answered()
+        door.queue.rc = OK
+        assert peer.status(1) == grpc.StatusCode.PERMISSION_DENIED.value[0]
+    assert door.queue.submitted == []
 
 
 def test_a_stream_that_is_given_up_is_done_as_far_as_it_was_read(door: Hot) -> None:
