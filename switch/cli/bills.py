@@ -11,7 +11,7 @@ from switch.client import Client
 from switch.codes import Role
 from switch.console.output import Exit, Screen, enum_word, plain
 from switch.console.words import Language
-from switch.errors import ConfigError
+from switch.errors import UsageError
 from switch.money import format_amount
 from switch.v1 import admin_pb2, counter_pb2
 
@@ -65,12 +65,12 @@ def _show(one: counter_pb2.FetchedBills, args: Namespace, screen: Screen) -> Non
 def find_bill(client: Client, args: Namespace) -> counter_pb2.Bill:
     """Bill number `--bill` of what the reference owes now.
 
-    Raises ConfigError if there are fewer, CallError.
+    Raises UsageError if there are fewer, CallError.
     """
     bills = client.fetch_bill(args.service, args.reference, centre_named(args))
     number: int = args.bill
     if number > len(bills):
-        raise ConfigError(
+        raise UsageError(
             f"there is no bill {number} of this reference: 1 to {len(bills)} are"
         )
     return bills[number - 1]

@@ -12,7 +12,7 @@ from switch.client import Client
 from switch.codes import Result, Role
 from switch.console.output import Exit, Screen, enum_word, plain
 from switch.console.words import Language
-from switch.errors import ConfigError
+from switch.errors import UsageError
 from switch.payment_states import PaymentState
 from switch.specs import TREASURY
 from switch.v1 import counter_pb2
@@ -60,7 +60,7 @@ def acknowledgement(args: Namespace, screen: Screen) -> Exit:
 
 def _asker(args: Namespace) -> Client:
     if args.identity is None and not args.sender:
-        raise ConfigError("name who sent the payment with --sender, or be it with --as")
+        raise UsageError("name who sent the payment with --sender, or be it with --as")
     return open_client(args, Role.TREASURY, TREASURY)
 
 

@@ -12,7 +12,7 @@ from switch.cli.commands import open_office
 from switch.cli.office import show_outcome
 from switch.codes import Result
 from switch.console.output import Exit, Screen, enum_word, plain
-from switch.errors import ConfigError
+from switch.errors import UsageError
 from switch.ids import new_id
 from switch.money import parse_amount
 from switch.v1 import exceptions_pb2, types_pb2
@@ -193,7 +193,7 @@ def propose(args: Namespace, screen: Screen) -> Exit:
     if args.verb not in WHOLE:
         amount = args.amount or 0
         if args.amount is None and _is_amount(args.reason):
-            raise ConfigError(
+            raise UsageError(
                 f"is {args.reason} the amount or the reason? Give both: AMOUNT REASON"
             )
     with open_office(args) as client:

@@ -17,7 +17,7 @@ from switch.client import CallError, Client, make_payment
 from switch.codes import Result, Role
 from switch.console.output import Exit, Screen, plain
 from switch.console.tokens import format_token
-from switch.errors import ConfigError
+from switch.errors import UsageError
 from switch.ids import format_id
 from switch.payment_states import PaymentState
 from switch.v1 import counter_pb2, payments_pb2, types_pb2
@@ -211,7 +211,7 @@ def _receipt(number: int, year: int) -> str:
 def status(args: Namespace, screen: Screen) -> Exit:
     """What became of a payment."""
     if args.identity is None and not args.sender:
-        raise ConfigError("name who sent the payment with --sender, or be it with --as")
+        raise UsageError("name who sent the payment with --sender, or be it with --as")
     with open_office(args) as client:
         reply = client.get_payment(args.id, args.sender)
     if screen.as_json:

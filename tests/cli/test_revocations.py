@@ -62,5 +62,5 @@ def test_pins(live: Live) -> None:
     assert done.returncode == Exit.REFUSED
     assert "LAST_TREASURIES" in done.stdout
     no_certificate = live.command("pin", "harness", str(live.network))
-    assert no_certificate.returncode == Exit.USAGE
+    assert no_certificate.returncode == Exit.CONFIG
     assert "is no certificate" in no_certificate.stderr
