@@ -25,6 +25,8 @@ _KEPT = (
     exceptions_pb2.EXCEPTION_KIND_AMOUNT_DIFFERS,
     exceptions_pb2.EXCEPTION_KIND_OVERDUE,
 )
+_ENDED = (Result.CASE_NOT_FOUND.value, Result.CASE_CLOSED.value)
+"""What is said of a proposal about something that is over."""
 _LATE = exceptions_pb2.EXCEPTION_KIND_LATE_CONFIRMATION
 _UNVERIFIED = exceptions_pb2.EXCEPTION_KIND_UNVERIFIED
 
@@ -46,19 +48,25 @@ class Office:
         `statements` say what every payment was credited with. Raises WireError if a
         decision is refused.
         """
-        for _ in range(ROUNDS_MAX):
+        for left in reversed(range(ROUNDS_MAX)):
             if not sum(
-                self._decide(one, statements) for one in self._maker.exceptions()
+                self._decide(one, statements, is_last=left == 0)
+                for one in self._maker.exceptions()
             ):
                 return
 
-    def _decide(self, one: Exception_, statements: Mapping[bytes, Credit]) -> bool:
+    def _decide(
+        self, one: Exception_, statements: Mapping[bytes, Credit], *, is_last: bool
+    ) -> bool:
         credit = statements.get(one.payment.id)
         kind = _choose(one.kind, is_credited=credit is not None)
         if kind is None:
             return False
         amount = credit.amount if credit and kind in (_POST, _CORRECTION) else 0
         proposed = self._maker.propose(kind, one.sequence, self._document, amount)
+        if proposed.result in _ENDED and not is_last:
+            # Its biller has ended it since it was listed: the next list says so.
+            return True
         _check(proposed.result, one, "proposal")
         approved = self._checker.approve(proposed.sequence)
         _check(approved.outcome.result, one, "approval")

@@ -5,7 +5,7 @@ Method: a treasury of the test's own keeps a list, and takes what they decide of
 """
 
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -128,3 +128,24 @@ def test_a_refused_decision_is_an_error(what: str) -> None:
     treasury.refused[what] = Result.NOT_APPROVED
     with pytest.raises(WireError, match="NOT_APPROVED"):
         office_of(treasury).decide({})
+
+
+def test_what_ends_while_they_decide_is_looked_at_again() -> None:
+    """A biller may answer between the list and the proposal."""
+    treasury = Treasury("AMOUNT_DIFFERS")
+    treasury.refused["proposal"] = Result.CASE_NOT_FOUND
+    # It stays in the list: that is no race.
+    with pytest.raises(WireError, match="CASE_NOT_FOUND"):
+        office_of(treasury).decide({})
+    assert len(treasury.proposed) == ROUNDS_MAX
+
+    class Gone(Treasury):
+        def propose(self, *args: Any) -> admin_pb2.Outcome:
+            self.listed.clear()
+            return super().propose(*args)
+
+    treasury = Gone("AMOUNT_DIFFERS")
+    treasury.refused["proposal"] = Result.CASE_NOT_FOUND
+    office = office_of(treasury)
+    office.decide({})
+    assert (treasury.asked, office.decided) == (2, {})
