@@ -66,11 +66,15 @@ def set_up(front: Front, methods: Sequence[tuple[str, int]]) -> None:
         for name, error in _errors(number, method):
             status = make_status(error)
             may_be_done = make_status(error, has_committed=True)
+            text = status.message.encode()
+            if PLACE in status.message:
+                # The front puts the message into the details, once it is known.
+                status.message = may_be_done.message = ""
             front.set_hot_status(
                 number,
                 HOT_STATUSES.index(name),
                 status.code,
-                status.message.encode(),
+                text,
                 details_of(status),
                 details_of(may_be_done),
             )

@@ -66,6 +66,24 @@ static size_t hot_text(const struct hot_status *status, const char *what, char *
     return written < HOT_TEXT_MAX ? (size_t)written : HOT_TEXT_MAX - 1;
 }
 
+/* The details of a status whose text has a place: they were made without a message, which is
+   put before them (field 2 of google.rpc.Status), as it must be the text. */
+static struct block *hot_details(const struct block *made, const char *text, size_t size) {
+    uint8_t head[3] = {0x12, (uint8_t)size};
+    size_t head_size = 2;
+    if (size >= 0x80) {
+        head[1] = (uint8_t)(0x80 | (size & 0x7F));
+        head[head_size++] = (uint8_t)(size >> 7);
+    }
+    struct block *whole = block_new(head_size + size + made->size);
+    if (whole == NULL) return NULL;
+    memcpy(whole->data, head, head_size);
+    memcpy(whole->data + head_size, text, size);
+    memcpy(whole->data + head_size + size, made->data, made->size);
+    whole->size = head_size + size + made->size;
+    return whole;
+}
+
 /* Ends a call with a status; `number` stands in its text, if that has a place for one. */
 void hot_finish(struct hot_call *one, int which, int64_t number, bool committed) {
     struct hot_payments *hot = one->hot;
@@ -82,9 +100,14 @@ void hot_finish(struct hot_call *one, int which, int64_t number, bool committed)
     }
     const struct hot_status *status = &hot->statuses[one->method][which];
     const struct block *details = status->details[committed];
-    struct block *fields = NULL;
+    struct block *fields = NULL, *own = NULL;
     size_t size = hot_text(status, what, text);
-    if (!fields_add_status(&fields, status->code, text, size, details->data, details->size)) {
+    bool has_place = memmem(status->text->data, status->text->size, "{}", 2) != NULL;
+    if (has_place) details = own = hot_details(details, text, size);
+    bool added = details != NULL && fields_add_status(&fields, status->code, text, size,
+                                                      details->data, details->size);
+    block_free(own);
+    if (!added) {
         block_free(fields);
         connection_fail(call->connection, FRONT_CAUSE_MEMORY);
         return; /* the call is ended with its connection */

@@ -33,6 +33,7 @@ CELLS_LEAST = 10
 UNSEEN = {
     Result.UNSPECIFIED: "nobody's result: a zeroed buffer",
     Result.DATA_DAMAGED: "needs a damaged file: tests/core/test_damaged_rows.py",
+    Result.TOO_MANY_REFUSALS: "needs a bound: tests/core/test_refusals_bound.py",
     Result.TABLE_FULL: "needs 65,000 accounts or services: tests/core/test_bounds.py",
 }
 FUNDS = 100_000_000

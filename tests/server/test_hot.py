@@ -151,6 +151,9 @@ def told(error: Any) -> tuple[str, str, str]:
     trailers: dict[str, bytes] = dict(error.trailing_metadata() or ())
     details = trailers.get("grpc-status-details-bin", b"")
     status = status_pb2.Status.FromString(details)
+    if details:
+        # Clients that take both refuse a status that says two things.
+        assert (status.code, status.message) == (error.code().value[0], error.details())
     reason = outcome = ""
     for detail in status.details:
         info = error_details_pb2.ErrorInfo()
