@@ -20,7 +20,7 @@ _POST = types_pb2.PROPOSAL_KIND_POST
 _VOID = types_pb2.PROPOSAL_KIND_VOID
 _CORRECTION = types_pb2.PROPOSAL_KIND_CORRECTION
 _VERIFY = types_pb2.PROPOSAL_KIND_VERIFY
-_CASE_CLOSE = types_pb2.PROPOSAL_KIND_CASE_CLOSE
+_CLOSE_CASE = types_pb2.PROPOSAL_KIND_CLOSE_CASE
 _KEPT = (
     exceptions_pb2.EXCEPTION_KIND_KEPT,
     exceptions_pb2.EXCEPTION_KIND_AMOUNT_DIFFERS,
@@ -68,7 +68,7 @@ class Office:
         if kind in (_POST, _VOID) and proposed.result == Result.CASE_NOT_FOUND.value:
             # It is not held: what was paid before was credited with another amount.
             # The statement is the evidence, and the case is closed by it.
-            kind = _CASE_CLOSE
+            kind = _CLOSE_CASE
             proposed = self._maker.propose(kind, one.sequence, self._document, 0)
         if proposed.result in _ENDED and not is_last:
             # Its biller has ended it since it was listed: the next list says so.
