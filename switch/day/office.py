@@ -65,9 +65,10 @@ class Office:
             return False
         amount = credit.amount if credit and kind in (_POST, _CORRECTION) else 0
         proposed = self._maker.propose(kind, one.sequence, self._document, amount)
-        if kind in (_POST, _VOID) and proposed.result == Result.CASE_NOT_FOUND.value:
+        if kind == _POST and proposed.result == Result.CASE_NOT_FOUND.value:
             # It is not held: what was paid before was credited with another amount.
-            # The statement is the evidence, and the case is closed by it.
+            # The statement is the evidence, and the case is closed by it. Where it
+            # knows of no credit at all there is nothing to close it by.
             kind = _CLOSE_CASE
             proposed = self._maker.propose(kind, one.sequence, self._document, 0)
         if proposed.result in _ENDED and not is_last:

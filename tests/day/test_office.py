@@ -137,7 +137,7 @@ def test_what_ends_while_they_decide_is_looked_at_again() -> None:
     # It stays in the list: that is no race.
     with pytest.raises(WireError, match="CASE_NOT_FOUND"):
         office_of(treasury).decide({})
-    assert len(treasury.proposed) == 2 * ROUNDS_MAX
+    assert len(treasury.proposed) == ROUNDS_MAX
 
     class Gone(Treasury):
         def propose(self, *args: Any) -> admin_pb2.Outcome:
@@ -149,3 +149,28 @@ def test_what_ends_while_they_decide_is_looked_at_again() -> None:
     office = office_of(treasury)
     office.decide({})
     assert (treasury.asked, office.decided) == (2, {})
+
+
+def test_what_was_completed_before_is_closed_by_the_statement() -> None:
+    """A post cannot be of it, and without a credit nothing is closed."""
+
+    class Completed(Treasury):
+        def propose(
+            self,
+            kind: types_pb2.ProposalKind.ValueType,
+            sequence: int,
+            reason: str,
+            amount: int = 0,
+        ) -> admin_pb2.Outcome:
+            super().propose(kind, sequence, reason, amount)
+            closes = kind == types_pb2.PROPOSAL_KIND_CLOSE_CASE
+            return outcome(50, Result.OK if closes else Result.CASE_NOT_FOUND)
+
+    treasury = Completed("AMOUNT_DIFFERS")
+    office = office_of(treasury)
+    office.decide(statements(treasury))
+    close = (types_pb2.PROPOSAL_KIND_CLOSE_CASE, 9, 0)
+    assert treasury.proposed == [(POST, 9, CREDITED), close]
+    assert office.decided == {"amount_differs": 1}
+    with pytest.raises(WireError, match="CASE_NOT_FOUND"):
+        office_of(Completed("AMOUNT_DIFFERS")).decide({})
