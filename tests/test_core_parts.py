@@ -268,6 +268,13 @@ OWNERS: dict[str, set[str]] = {
 }
 
 
+def test_the_drawing_has_every_part() -> None:
+    text = (CORE.parents[1] / "docs" / "architecture.md").read_text()
+    drawing = text[text.index("**The core**") :].split("```")[1]
+    drawn = re.findall(r"[a-z_]+", drawing)
+    assert {path.stem for path in part_files()} - set(drawn) == set()
+
+
 def test_state_is_touched_by_its_owners() -> None:
     for path in part_files():
         allowed = OWNERS[path.parent.name] | OWNERS.get(path.stem, set())
