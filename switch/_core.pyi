@@ -371,9 +371,9 @@ class Ledger:
         """
 
     def limit_refusals(self, role: int, per_second: int, at_once: int) -> None:
-        """Record so many refusals of each participant of a role a second and at once, but
-        for budgets of its own; beyond it they are TOO_MANY_REFUSALS, without a row. 0 a
-        second: no bound. From the next group on, not kept. LookupError for no role,
+        """Record so many refusals of each participant of a role a second and at once,
+        but for budgets of its own; what is beyond is TOO_MANY_REFUSALS, without a row.
+        0 a second: no bound. From the next group on, not kept. LookupError for no role,
         ValueError for more than 1,000,000 a second or fewer than 16 at once.
         """
 
