@@ -282,6 +282,66 @@ BILLER_HEALTH_HALF_OPEN: BillerHealth.ValueType  # 3
 """Asked a little, to see whether it is back."""
 Global___BillerHealth: _TypeAlias = BillerHealth  # noqa: Y015
 
+class _Budget:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BudgetEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Budget.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BUDGET_UNSPECIFIED: _Budget.ValueType  # 0
+    BUDGET_PAYMENTS_PER_S: _Budget.ValueType  # 1
+    """1 to 10,000,000; at once 16 to as many."""
+    BUDGET_PAYMENTS_AT_ONCE: _Budget.ValueType  # 2
+    BUDGET_READS_PER_S: _Budget.ValueType  # 3
+    """Calls that read; 1 to 1,000,000."""
+    BUDGET_READS_AT_ONCE: _Budget.ValueType  # 4
+    BUDGET_FETCHES_PER_S: _Budget.ValueType  # 5
+    """References whose bills are asked for; 1 to 1,000,000."""
+    BUDGET_FETCHES_AT_ONCE: _Budget.ValueType  # 6
+    BUDGET_CONNECTIONS: _Budget.ValueType  # 7
+    """At a time; 1 to 100,000."""
+    BUDGET_CALLS: _Budget.ValueType  # 8
+    """Under way; 1 to 1,048,576."""
+    BUDGET_BYTES: _Budget.ValueType  # 9
+    """That wait in all its connections; 1 MiB to 1 TiB."""
+    BUDGET_FEEDS: _Budget.ValueType  # 10
+    """Feeds that are followed at a time; 1 to 100,000."""
+    BUDGET_WATCHES: _Budget.ValueType  # 11
+    """Calls that wait for a change of a payment; 1 to 10,000,000."""
+    BUDGET_REFUSALS_PER_S: _Budget.ValueType  # 12
+    """Refusals that are recorded; 1 to 1,000,000; at once 16 to as many."""
+    BUDGET_REFUSALS_AT_ONCE: _Budget.ValueType  # 13
+
+class Budget(_Budget, metaclass=_BudgetEnumTypeWrapper):
+    """What one participant may use. What is counted a second may be as much at once as the
+    budget beside it says.
+    """
+
+BUDGET_UNSPECIFIED: Budget.ValueType  # 0
+BUDGET_PAYMENTS_PER_S: Budget.ValueType  # 1
+"""1 to 10,000,000; at once 16 to as many."""
+BUDGET_PAYMENTS_AT_ONCE: Budget.ValueType  # 2
+BUDGET_READS_PER_S: Budget.ValueType  # 3
+"""Calls that read; 1 to 1,000,000."""
+BUDGET_READS_AT_ONCE: Budget.ValueType  # 4
+BUDGET_FETCHES_PER_S: Budget.ValueType  # 5
+"""References whose bills are asked for; 1 to 1,000,000."""
+BUDGET_FETCHES_AT_ONCE: Budget.ValueType  # 6
+BUDGET_CONNECTIONS: Budget.ValueType  # 7
+"""At a time; 1 to 100,000."""
+BUDGET_CALLS: Budget.ValueType  # 8
+"""Under way; 1 to 1,048,576."""
+BUDGET_BYTES: Budget.ValueType  # 9
+"""That wait in all its connections; 1 MiB to 1 TiB."""
+BUDGET_FEEDS: Budget.ValueType  # 10
+"""Feeds that are followed at a time; 1 to 100,000."""
+BUDGET_WATCHES: Budget.ValueType  # 11
+"""Calls that wait for a change of a payment; 1 to 10,000,000."""
+BUDGET_REFUSALS_PER_S: Budget.ValueType  # 12
+"""Refusals that are recorded; 1 to 1,000,000; at once 16 to as many."""
+BUDGET_REFUSALS_AT_ONCE: Budget.ValueType  # 13
+Global___Budget: _TypeAlias = Budget  # noqa: Y015
+
 class _AccountKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
