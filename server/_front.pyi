@@ -7,7 +7,7 @@ UNARY: Final[int]
 SERVER_STREAM: Final[int]
 BIDI: Final[int]
 
-# What a method's calls are counted by: what is sent a second, and what is open at a time.
+# What a method's calls are counted by: a second, and while they are open.
 PAYMENTS: Final[int]
 READS: Final[int]
 FETCHES: Final[int]
@@ -63,9 +63,9 @@ class Front:
         bounds: Mapping[str, int],
         costs: Sequence[tuple[int, int, int, int]] = (),
     ) -> None:
-        """`costs` of each method: PAYMENTS, READS, FETCHES or 0; how many of these a call
-        is; a field of its message whose occurrences are counted instead, or 0; FEEDS,
-        WATCHES or 0."""
+        """`costs` of each method: PAYMENTS, READS, FETCHES or 0; how many of these a
+        call is; a field of its message whose occurrences are counted instead, or 0;
+        FEEDS, WATCHES or 0."""
     def set_credentials(
         self, certificate: bytes, key: bytes, authority: bytes
     ) -> None: ...

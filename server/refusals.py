@@ -28,9 +28,16 @@ _REASONS: Final = {
     "OVER_BUDGET": "OVER_BUDGET",
     "SERVER_FULL": "OVERLOAD",
     "SHED": "OVERLOAD",
+    "OVER_PAYMENTS": "OVER_BUDGET",
+    "OVER_READS": "OVER_BUDGET",
+    "OVER_FETCHES": "OVER_BUDGET",
+    "OVER_FEEDS": "OVER_BUDGET",
+    "OVER_WATCHES": "OVER_BUDGET",
 }
 """The reason of the ErrorInfo for each of the front's."""
 _PAUSES: Final = frozenset({"OVER_BUDGET", "OVERLOAD"})
+_RATES: Final = frozenset({"OVER_PAYMENTS", "OVER_READS", "OVER_FETCHES"})
+"""Of these the front adds the pause, which it knows."""
 
 
 def set_details(front: Front) -> None:
@@ -40,7 +47,7 @@ def set_details(front: Front) -> None:
         for given in (False, True):
             outcome = "unknown" if given else "not_done"
             details = [pack(info(_REASONS[name], outcome=outcome))]
-            if _REASONS[name] in _PAUSES:
+            if _REASONS[name] in _PAUSES and name not in _RATES:
                 details.append(pack(retry()))
             status = status_pb2.Status(code=code, message=text, details=details)
             front.set_details(number, given, status.SerializeToString())

@@ -41,11 +41,16 @@ BOUNDS = {
     "window_bytes": 64 * KIB,
     "output_bytes_max": MIB,
     "process_bytes_max": 512 * MIB,
+    "handshakes_address_max": 64,
+    "handshakes_address_per_s": 10_000,
+    "control_frames_max": 10_000,
+    "resets_max": 2_000,
+}
+BUDGETS = {
+    **dict.fromkeys(_front.BUDGETS, 1_000_000),
     "owner_connections_max": 100,
     "owner_calls_max": 8_192,
     "owner_bytes_max": 64 * MIB,
-    "control_frames_max": 10_000,
-    "resets_max": 2_000,
 }
 METHODS = [
     ("/test.Door/Echo", _front.UNARY),
@@ -63,11 +68,22 @@ OK, PERMISSION_DENIED, UNIMPLEMENTED = 0, 7, 12
 Event = tuple[Any, ...]
 
 
+def split(bounds: dict[str, int]) -> tuple[tuple[int, ...], dict[str, int]]:
+    """Budgets in their order, and bounds, with what is different."""
+    budgets = BUDGETS | {name: bounds[name] for name in bounds if name in BUDGETS}
+    others = {name: bounds[name] for name in bounds if name not in BUDGETS}
+    return tuple(budgets[name] for name in _front.BUDGETS), BOUNDS | others
+
+
 class Door:
     """A front with a thread that handles its calls."""
 
+    costs: tuple[tuple[int, int, int, int], ...] = ()
+    """Of its methods; none: nothing is counted."""
+
     def __init__(self, credentials: Credentials, **bounds: int) -> None:
-        self.front = _front.Front(METHODS, BOUNDS | bounds)
+        self.budgets, others = split(bounds)
+        self.front = _front.Front(METHODS, others, self.costs)
         self.front.set_credentials(*credentials.read())
         self.events: queue.Queue[Event] = queue.Queue()
         """Every event, after its handling."""
@@ -122,7 +138,7 @@ class Door:
         kind, number = event[:2]
         front = self.front
         if kind == _front.CONNECT and self.admits:
-            front.admit(number, self.owner_of(number), 1, 2, 3, RIGHTS)
+            front.admit(number, self.owner_of(number), 1, 2, 3, RIGHTS, self.budgets)
         elif kind == _front.CALL:
             method, body, allowed = event[3], event[8], event[9]
             self.calls[number] = event

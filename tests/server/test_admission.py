@@ -6,7 +6,7 @@ few names, and certificates without a network.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,12 +15,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from server import door as door_module
+from server._front import BUDGETS
 from server.app import METHODS
+from server.budgets import Budgets
 from server.door import Door
 from server.security_log import Cause, SecurityLog
 from server.status import OpeningError
 from switch.authority.development import DOMAIN, DevAuthority
-from switch.codes import Role
+from switch.codes import Budget, Role
+from switch.config import Config
 from switch.credentials import presented
 from switch.register.identity import ForbiddenError, IdentityError
 from switch.register.rights import BOOTSTRAP, MATRIX
@@ -40,6 +43,8 @@ class Front:
     def __init__(self) -> None:
         self.rights: dict[int, set[str]] = {}
         self.owners: dict[int, int] = {}
+        self.budgets: dict[int, dict[str, int]] = {}
+        self.refused: list[tuple[str, int]] = []
         self.admitted = 0
         self.closed: list[int] = []
         self.told = asyncio.Event()
@@ -52,14 +57,20 @@ class Front:
         sender: int,
         bound: int,
         rights: bytes,
+        budgets: tuple[int, ...],
     ) -> None:
         self.admitted += 1
+        self.budgets[connection] = dict(zip(BUDGETS, budgets, strict=True))
         self.told.set()
         self.owners[connection] = owner
         assert bool(role) == bool(sender) or not sender
         self.rights[connection] = {
             path for path, right in zip(PATHS, rights, strict=True) if right
         }
+
+    def take_refused(self) -> list[tuple[str, int]]:
+        found, self.refused = self.refused, []
+        return found
 
     def close_connection(self, connection: int, error: int) -> None:
         assert error == 0
@@ -75,6 +86,7 @@ class Changing(Names):
         self.listeners: list[Callable[[], None]] = []
         self.revoked: set[tuple[int, bytes, int]] = set()
         self.pinned: dict[int, tuple[bytes, ...]] = {}
+        self.budgets: dict[int, dict[Budget, int]] = {}
 
     def find_revocation(
         self, participant: int, authority: bytes, serial: int, /
@@ -83,6 +95,9 @@ class Changing(Names):
 
     def pins(self, participant: int, /) -> tuple[bytes, ...]:
         return self.pinned.get(participant, ())
+
+    def budgets_of(self, participant: int, /) -> Mapping[Budget, int]:
+        return self.budgets.get(participant, {})
 
     def change(self) -> None:
         for listener in self.listeners:
@@ -118,7 +133,10 @@ class Case:
     def __init__(self, path: Path) -> None:
         self.front = Front()
         self.log = SecurityLog(path, days=1, day_bytes_max=1 << 20)
-        self.door = Door(self.front, PATHS, DOMAIN, lambda: "at row 5", self.log)
+        self.door = Door(
+            *(self.front, PATHS, DOMAIN, lambda: "at row 5", self.log),
+            Budgets(Config()),
+        )
 
     def notes(self) -> set[tuple[Cause, str, str]]:
         return {tuple(key) for key in self.log._notes}  # type: ignore[misc]
@@ -266,7 +284,8 @@ async def test_a_certificate_that_is_over_is_closed_once(
     [
         ("flood", Cause.ABUSE),
         ("protocol", Cause.ABUSE),
-        ("owner_connections", Cause.OVER_BUDGET),
+        # The front tells of it as of each budget.
+        ("owner_connections", None),
         ("peer_closed", None),
     ],
 )
