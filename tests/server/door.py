@@ -8,7 +8,7 @@ import queue
 import select
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import grpc
 
 from server import _front
+from server.refusals import set_details
 from switch.authority.development import DevAuthority
 from switch.codes import Role
 from switch.credentials import Credentials
@@ -66,6 +67,7 @@ RIGHTS = bytes([1, 1, 1, 1, 1, 0, 0])
 OK, PERMISSION_DENIED, UNIMPLEMENTED = 0, 7, 12
 
 Event = tuple[Any, ...]
+Costs = Sequence[tuple[int, int, int, int]]
 
 
 def split(bounds: dict[str, int]) -> tuple[tuple[int, ...], dict[str, int]]:
@@ -78,12 +80,14 @@ def split(bounds: dict[str, int]) -> tuple[tuple[int, ...], dict[str, int]]:
 class Door:
     """A front with a thread that handles its calls."""
 
-    costs: tuple[tuple[int, int, int, int], ...] = ()
-    """Of its methods; none: nothing is counted."""
-
-    def __init__(self, credentials: Credentials, **bounds: int) -> None:
+    def __init__(
+        self, credentials: Credentials, costs: Costs = (), **bounds: int
+    ) -> None:
+        """Without `costs` nothing is counted."""
         self.budgets, others = split(bounds)
-        self.front = _front.Front(METHODS, others, self.costs)
+        self.front = _front.Front(METHODS, others, costs)
+        if costs:
+            set_details(self.front)
         self.front.set_credentials(*credentials.read())
         self.events: queue.Queue[Event] = queue.Queue()
         """Every event, after its handling."""
@@ -106,6 +110,12 @@ class Door:
         for event in self.front.take():
             self._handle(event)
             self.events.put(event)
+
+    def admit(self, connection: int, **budgets: int) -> None:
+        """With what is different from its first budgets."""
+        told = dict(zip(_front.BUDGETS, self.budgets, strict=True)) | budgets
+        owner = self.owner_of(connection)
+        self.front.admit(*(connection, owner, 1, 2, 3, RIGHTS), tuple(told.values()))
 
     def wait_for(self, kind: int, **fields: Any) -> Event:
         """Return the next event of a kind; those before it are forgotten."""
@@ -138,7 +148,7 @@ class Door:
         kind, number = event[:2]
         front = self.front
         if kind == _front.CONNECT and self.admits:
-            front.admit(number, self.owner_of(number), 1, 2, 3, RIGHTS, self.budgets)
+            self.admit(number)
         elif kind == _front.CALL:
             method, body, allowed = event[3], event[8], event[9]
             self.calls[number] = event
@@ -162,10 +172,10 @@ class Door:
 
 
 @contextmanager
-def running(directory: Path, **bounds: int) -> Iterator["Reached"]:
+def running(directory: Path, costs: Costs = (), **bounds: int) -> Iterator["Reached"]:
     """Run a door, and stop it."""
     authority = DevAuthority(directory / "tls")
-    door = Door(authority.server(), **bounds)
+    door = Door(authority.server(), costs, **bounds)
     reached = Reached(door, authority, door.start())
     try:
         yield reached

@@ -17,6 +17,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from server import _front, hot
+from server.refusals import set_details
 from switch.authority.development import DevAuthority
 from switch.codes import Field, Result, Role
 from tests.server.door import MIB, WAIT_S, split
@@ -52,6 +53,7 @@ class Hot:
         authority = DevAuthority(directory / "tls")
         self.front.set_credentials(*authority.server().read())
         hot.set_up(self.front, METHODS)
+        set_details(self.front)
         self.port = self.front.listen("127.0.0.1", 0)
         self.front.start()
         self.front.open_hot(self.queue.capsule())
