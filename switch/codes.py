@@ -308,6 +308,7 @@ class Record(IntEnum):
     REVOCATION = 5
     CONFIRMATION = 6
     PINS = 7
+    BUDGET = 8
 
 
 class Budget(IntEnum):
@@ -535,7 +536,7 @@ PROPOSE_ADVANCE = 264
 PROPOSAL_LIFE_NS = 30 * 24 * 3600 * 10**9
 """A proposal that is so old is not approved any more."""
 
-RULES_VERSION = 6
+RULES_VERSION = 7
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

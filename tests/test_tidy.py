@@ -17,7 +17,7 @@ import pytest
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
 from switch import codes
-from switch._core import KIND_TRAITS
+from switch._core import BUDGET_BOUNDS, KIND_TRAITS
 from switch.billing.health import Health
 from switch.ledger.statements import PaymentState
 from switch.v1 import (
@@ -140,6 +140,12 @@ def test_traits_of_kinds_match_the_core() -> None:
     spelled = {int(kind): int(traits) for kind, traits in codes.TRAITS.items()}
     # By every number that a row's byte can have.
     assert list(KIND_TRAITS) == [spelled.get(number, 0) for number in range(256)]
+
+
+def test_bounds_of_budgets_match_the_core() -> None:
+    none = 1, 0
+    spelled = {int(one): bounds for one, bounds in codes.BUDGET_BOUNDS.items()}
+    assert list(BUDGET_BOUNDS) == [spelled.get(number, none) for number in range(256)]
 
 
 def test_the_rules_have_one_version() -> None:

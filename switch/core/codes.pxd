@@ -185,6 +185,7 @@ cdef enum:  # what a register row speaks of; the first byte of its tail
     RECORD_REVOCATION = 5   # a certificate is no longer accepted
     RECORD_CONFIRMATION = 6  # a second person stands by a revocation
     RECORD_PINS = 7         # the keys that a participant's certificates have
+    RECORD_BUDGET = 8       # what a participant may use
 
 cdef enum:  # what the register may allow one participant in place of its role's default
     BUDGET_PAYMENTS_PER_S = 1

@@ -14,6 +14,7 @@ import pytest
 from switch.codes import (
     AccountKind,
     AmountRule,
+    Budget,
     Field,
     Kind,
     Mode,
@@ -35,6 +36,7 @@ from tests.records import (
     Said,
     ServiceRecord,
     ShiftRecord,
+    budget,
     confirmation,
     pins,
     revocation,
@@ -277,6 +279,7 @@ def ask_of_the_register(walk: Walk) -> None:
     second_person = replace(walk.record(confirmation(1)), participant=whose)
     walk.rows(second_person)
     walk.rows(walk.record(pins(whose, b"k" * 32)))
+    walk.rows(walk.record(budget(whose, Budget.CALLS, 9)))
     owner = walk.net.participants_count + 1
     account = AccountRecord(owner, 0, AccountKind.WALLET).pack()
     opened = walk.rows(walk.row(Kind.OPEN, tail=account))

@@ -235,12 +235,8 @@ cdef class _Reading(_Opened):
             count = self.s.group.participants_count
         elif record == RECORD_SERVICE:
             count = self.s.group.services_count
-        elif record == RECORD_REVOCATION:
-            count = self.s.group.revocations_count
-        elif record == RECORD_CONFIRMATION:
-            count = self.s.group.confirmations_count
-        elif record == RECORD_PINS:
-            count = self.s.group.pins_count
+        elif RECORD_REVOCATION <= record <= RECORD_BUDGET:
+            count = self.s.group.noted[record].count
         elif record != 0:
             raise ValueError("no list is kept of these records; 0 is for accounts")
         sequences = np.empty(count, np.uint64)
