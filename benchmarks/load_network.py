@@ -20,8 +20,8 @@ SETTINGS = {
     "budget.harness.payments_per_s": 10_000_000,
     "budget.harness.payments_at_once": 10_000_000,
 }
-"""Of the server: one wallet has most of the bills, and may hold them; the harness pays and
-asks for all."""
+"""Of the server: one wallet has most of the bills, and may hold them; the harness pays,
+and asks, for all."""
 INDEX_STEP_ROWS = 131_072
 INDEX_WAIT_S = 60.0
 SENDERS = 16

@@ -7,6 +7,7 @@ few names, and certificates without a network.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 
@@ -299,4 +300,60 @@ async def test_who_is_thrown_out(
     case.door.disconnect(1, cause)
     told = {(noted, "centre/centre-a", "127.0.0.1")} if noted else set()
     assert case.notes() == told
+    case.door.close()
+
+
+async def test_who_is_over_a_budget_is_noted(
+    tmp_path: Path, authority: DevAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door_module, "SWEEP_S", 0.01)
+    case = Case(tmp_path)
+    case.door.open(Changing(spec("centre-a", Role.CENTRE)))
+    der = certificate(authority, Role.CENTRE, "centre-a")
+    case.door.connect(1, "127.0.0.1:5", der, NEVER)
+    case.door.over_budget(1, "reads", 7)
+    # Beside it addresses that did not come as far as a certificate, and many of them.
+    case.front.refused = [("10.0.0.9", 4), ("", 3)]
+    until = asyncio.get_running_loop().time() + BOUND_S
+    while case.front.refused:
+        assert asyncio.get_running_loop().time() < until
+        await asyncio.sleep(0.01)
+    assert case.notes() == {
+        (Cause.OVER_BUDGET, "centre/centre-a", "127.0.0.1"),
+        (Cause.OVER_BUDGET, "", "10.0.0.9"),
+        (Cause.OVER_BUDGET, "", "(others)"),
+    }
+    assert case.log.counts[Cause.OVER_BUDGET] == 7 + 4 + 3
+    case.door.close()
+
+
+async def test_budgets_are_those_of_the_role_and_then_the_registers(
+    tmp_path: Path, authority: DevAuthority
+) -> None:
+    case = Case(tmp_path)
+    names = {Role.CENTRE: "centre-a", Role.HARNESS: "load", Role.AUDITOR: "stranger"}
+    for number, (role, name) in enumerate(names.items(), 1):
+        der = certificate(authority, role, name)
+        case.door.connect(number, "127.0.0.1:5", der, NEVER)
+    told = case.front.budgets
+    everybody = asdict(Config().budget)
+    # Before there is a register nobody is known.
+    assert [one["reads_per_s"] for one in told.values()] == [
+        everybody["reads_per_s"]
+    ] * 3
+    register = Changing(spec("centre-a", Role.CENTRE), spec("load", Role.HARNESS))
+    case.door.open(register)
+    assert told[1] == told[3] == {name: everybody[name] for name in BUDGETS}
+    harness = Config().budget_of(Role.HARNESS)
+    assert (
+        told[2]["reads_per_s"] == harness[Budget.READS_PER_S] > told[1]["reads_per_s"]
+    )
+    index = register.find_participant("centre-a")
+    assert index is not None
+    register.budgets[index.index] = {Budget.READS_PER_S: 7, Budget.FEEDS: 8}
+    case.front.told.clear()
+    register.change()
+    await asyncio.wait_for(case.front.told.wait(), BOUND_S)
+    assert told[1] == told[3] | {"reads_per_s": 7, "owner_feeds_max": 8}
+    assert told[2]["reads_per_s"] == harness[Budget.READS_PER_S]
     case.door.close()
