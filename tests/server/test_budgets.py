@@ -56,7 +56,7 @@ def reached(request: pytest.FixtureRequest, directory: Path) -> Iterator[Reached
         yield found
 
 
-def bounds(**changes: int) -> Any:
+def bounds(**changes: int) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("reached", [changes], indirect=True)
 
 
@@ -80,8 +80,9 @@ class Refusal:
         [first, second] = status.details
         assert first.Unpack(info)
         assert second.Unpack(retry)
-        self.reason, self.outcome = info.reason, info.metadata["outcome"]
-        self.pause_s = retry.retry_delay.ToMilliseconds() / 1_000
+        self.reason: str = info.reason
+        self.outcome: str = info.metadata["outcome"]
+        self.pause_s: float = retry.retry_delay.ToMilliseconds() / 1_000
 
 
 def refusal(channel: Any, method: int, body: bytes) -> Refusal:

@@ -9,7 +9,6 @@ batch overdraws the bucket for minutes, or for so long as the test waits.
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -34,7 +33,7 @@ def door(
     one.stop()
 
 
-def rate(**changes: int) -> Any:
+def rate(**changes: int) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("door", [changes], indirect=True)
 
 
