@@ -22,12 +22,14 @@ from google.rpc import status_pb2
 from server import progress
 from server._front import (
     BIDI,
+    BOUNDS,
     CALL,
     CONNECT,
     DISCONNECT,
     ENDED,
     HALF_CLOSED,
     MESSAGE,
+    OVER,
     REVOKED,
     SENT,
     UNARY,
@@ -241,6 +243,9 @@ class Doorkeeper(Protocol):
     def disconnect(self, connection: int, cause: str) -> None:
         """It is gone."""
 
+    def over_budget(self, connection: int, share: str, count: int) -> None:
+        """It was refused so often what is beyond this share of its budgets."""
+
     def peer(self, connection: int) -> Peer:
         """Who is at its other end."""
 
@@ -276,6 +281,7 @@ class Transport:
             SENT: self._sent,
             ENDED: self._ended,
             REVOKED: self._revoked,
+            OVER: self._over,
         }
 
     def serve(self, behaviours: dict[str, Behaviour]) -> None:
@@ -325,6 +331,9 @@ class Transport:
     ) -> None:
         host = f"[{address}]" if ":" in address else address
         self._door.connect(connection, f"{host}:{port}", certificate, not_after)
+
+    def _over(self, _: int, connection: int, share: str, count: int) -> None:
+        self._door.over_budget(connection, share, count)
 
     def _disconnect(self, _: int, connection: int, cause: str) -> None:
         self._door.disconnect(connection, cause)
@@ -417,14 +426,18 @@ def revoked_error(method: str) -> ForbiddenError:
     return ForbiddenError(f"the caller may not call {method} any more")
 
 
-def make_front(config: Config, methods: Sequence[tuple[str, int]]) -> Front:
-    """A front door with the bounds of a config."""
-    bounds: dict[str, int] = {
+def make_front(
+    config: Config,
+    methods: Sequence[tuple[str, int]],
+    costs: Sequence[tuple[int, int, int, int]],
+) -> Front:
+    """A front door with the bounds of a config; `costs` as `Front` takes them."""
+    settings: dict[str, int] = {
         **asdict(config.transport),
         **asdict(config.budget),
         "message_bytes_max": config.message_bytes_max,
     }
-    front = Front(methods, bounds)
+    front = Front(methods, {name: settings[name] for name in BOUNDS}, costs)
     set_details(front)
     return front
 

@@ -412,6 +412,7 @@ class Failure:
         self.fields: list[str] = []
         self.violations: list[str] = []
         self.retry_ms: int = 0
+        self.budget: str = ""
         status: status_pb2.Status | None = rpc_status.from_call(error)
         for detail in status.details if status else ():
             info = error_details_pb2.ErrorInfo()
@@ -422,6 +423,7 @@ class Failure:
                 self.reason = info.reason
                 self.outcome = info.metadata.get("outcome", "")
                 self.field = info.metadata.get("field", "")
+                self.budget = info.metadata.get("budget", "")
             elif detail.Unpack(bad):
                 self.fields = [one.field for one in bad.field_violations]
                 # A violation that names no field helps nobody.

@@ -161,7 +161,9 @@ def test_rights_that_end_are_told(reached: Reached, peer: Peer) -> None:
     peer.send(peer.open(1, HOLD_STREAM), peer.open(3, HOLD))
     connection = reached.door.wait_for(_front.CONNECT)[1]
     call = reached.door.wait_for(_front.CALL)[1]
-    reached.front.admit(connection, 1, 1, 2, 3, bytes([1, 1, 1, 1, 0, 0, 0]))
+    reached.front.admit(
+        *(connection, 1, 1, 2, 3, bytes([1, 1, 1, 1, 0, 0, 0])), reached.door.budgets
+    )
     assert reached.door.wait_for(_front.REVOKED)[1] == call
     # It goes on until the handler ends it.
     reached.front.want(call)
@@ -170,7 +172,9 @@ def test_rights_that_end_are_told(reached: Reached, peer: Peer) -> None:
     reached.front.finish(call, PERMISSION_DENIED, "", b"")
     assert peer.status(1) == PERMISSION_DENIED
     # A call that has not come whole is refused as at its headers.
-    reached.front.admit(connection, 1, 1, 2, 3, bytes(len(METHODS)))
+    reached.front.admit(
+        *(connection, 1, 1, 2, 3, bytes(len(METHODS))), reached.door.budgets
+    )
     assert reached.door.wait_for(_front.CALL)[8:] == (None, False)
     assert peer.status(3) == PERMISSION_DENIED
 
