@@ -339,8 +339,7 @@ static void hot_message(struct hot *base, struct call *call, struct block *body)
     struct hot_payments *hot = (struct hot_payments *)base;
     struct hot_call *one = call->hot;
     /* From here on they are a request's, or gone. */
-    owners_take_bytes(call->connection, call, call->with_caller);
-    call->with_caller = 0;
+    calls_take_back(call);
     one->taken = true;
     if (one->method == HOT_STREAM) {
         hot_stream_message(one, body);
