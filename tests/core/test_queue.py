@@ -18,12 +18,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from benchmarks._drive import Taker
 from switch._core import GROUP_MAX, Ledger, Queue, Request
 from switch.codes import Kind
 from switch.errors import (
     DeadError,
     OverloadError,
     SpaceError,
+    StorageError,
     SwitchError,
     UnknownOutcomeError,
 )
@@ -45,6 +47,7 @@ from tests.records import Row
 SECOND = 10**9
 LITTLE_MAP = 1 << 20
 DONE_GROUPS_MAX = 8
+STOPPED = -40006
 
 Clock = npt.NDArray[np.uint64]
 
@@ -492,6 +495,29 @@ def test_death(tmp_path: Path) -> None:
             with pytest.raises(DeadError, match="dead"):
                 call()
         assert ledger.sequence == last
+        assert queue.stop(WAIT_S)
+
+
+def test_what_meets_a_dead_ledger_was_not_done(tmp_path: Path) -> None:
+    with Ledger(
+        str(tmp_path / "ledger"), map_size=LITTLE_MAP, reserve_size=0
+    ) as ledger:
+        fill(ledger)
+        queue = Queue(ledger)
+        taker = Taker(queue.capsule())
+        queue.start()
+        with pytest.raises(StorageError):
+            ledger.commit([refused(8_000)], NOW)
+        # The loop sleeps, and hears of it with the first call.
+        rc = taker.submit(b"\x0a\x00", 1, 1, 5)
+        if rc == 0:
+            assert select.select([taker.fileno()], [], [], WAIT_S)[0]
+            taken = taker.take()
+            assert taken is not None
+            rc, [(tag, _, _, _)] = taken
+            taker.release()
+            assert tag == 5
+        assert rc == STOPPED
         assert queue.stop(WAIT_S)
 
 
