@@ -17,7 +17,7 @@ cdef enum:
     DONE_GROUPS_MAX = 8       # groups that are done and not yet taken; then no other begins
     QUEUE_TAKERS_MAX = 8      # who takes answers; number 0 is Python
     NOTICE_GROUPS_MIN = 4     # free groups above which Python gets those without its calls too
-    GATHER_STEP_NS = 1000000  # a group stops gathering when nothing has arrived for so long
+    GATHER_STEP_NS = 250000  # a group stops gathering when nothing has arrived for so long
     GATHER_REQUESTS_MIN = 4  # requests in the group before from which on the next one gathers
     IDLE_WAIT_MAX_NS = 1000000000  # the longest sleep: a clock set anew, a dead ledger are noticed
     TAG_SLOTS = 16384         # of a table by tag: twice GROUP_MAX

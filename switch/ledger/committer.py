@@ -44,7 +44,7 @@ QUEUE_ROWS_MAX = 16 * GROUP_MAX
 """Rows that may wait when nothing else is configured."""
 QUEUE_BYTES_MAX = 64 << 20
 """Bytes of tail that may wait when nothing else is configured."""
-GATHER_MAX_S = 0.004
+GATHER_MAX_S = 0.001
 """How long after the one before a group may begin while many requests arrive."""
 COMPLAINT_S = 1.0
 """Between two lines in the log about groups that are refused."""

@@ -290,9 +290,8 @@ cdef Group* queue_new_group(QueueState* q) noexcept nogil:
 cdef void queue_gather(QueueState* q) noexcept nogil:
     """Under the lock: let a group grow while many small requests arrive.
 
-    Each group costs an event loop a wake-up and each of its streams a message; at a
-    group a millisecond these would be most of the work. One caller alone that waits for
-    its answer before it sends again is never made to wait here.
+    Each group costs a commit, its takers a wake-up and each stream in it a message. One
+    caller alone that waits for its answer before it sends again never waits here.
     """
     cdef uint64_t until = q.begun + q.gather_ns
     cdef uint64_t now, count

@@ -11,7 +11,7 @@ GroupMeter = collections.namedtuple(
 cdef class Queue:
     def __cinit__(
         self, Ledger ledger not None, *, rows_max=16 * _GROUP_MAX, bytes_max=64 << 20,
-        gather_s=0.004, clock=None,
+        gather_s=0.001, clock=None,
     ):
         if not _GROUP_MAX <= rows_max <= 1 << 24 or not _TAIL_MAX <= bytes_max <= 1 << 40:
             raise ValueError("a queue holds at least one whole group")
