@@ -295,8 +295,9 @@ static void hot_answer(struct hot_call *one, const struct queue_taken *taken,
     reply_finish(call, 0, NULL);
 }
 
-static void hot_take(struct hot_payments *hot) {
+void hot_take(struct hot_payments *hot) {
     const struct queue_api *queue = queue_of(hot);
+    if (queue == NULL) return;
     struct queue_taken taken;
     queue->clear(queue->queue, hot->taker);
     while (queue->take(queue->queue, hot->taker, &taken)) {
@@ -306,6 +307,8 @@ static void hot_take(struct hot_payments *hot) {
         queue->release(queue->queue, hot->taker, &taken);
     }
 }
+
+int hot_fileno(const struct hot_payments *hot) { return hot->hot.fd; }
 
 static void hot_ready(struct hot *base) { hot_take((struct hot_payments *)base); }
 
@@ -462,7 +465,7 @@ void hot_close(struct hot_payments *hot) {
         hot->resumed = stream->next_resumed;
         hot_unref(stream);
     }
-    if (queue_of(hot) != NULL) hot_take(hot);
+    hot_take(hot);
     /* The queue was not stopped: bytes that it may still read are left to it. */
     if (hot->requests_count > 0) return;
     for (int i = 0; i < HOT_METHODS; i++)
