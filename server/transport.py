@@ -17,7 +17,7 @@ from dataclasses import asdict
 from time import perf_counter
 from typing import Any, Final, Protocol
 
-from google.rpc import status_pb2
+from google.rpc import code_pb2, status_pb2
 
 from server import progress
 from server._front import (
@@ -46,6 +46,9 @@ log = logging.getLogger("server.transport")
 
 EVENTS_MAX: Final = 1_024
 """Events that are taken in one turn of the loop; the others are told in the next."""
+
+INTERNAL_ERROR: Final = 2
+"""HTTP/2's code of an end that the server owes."""
 
 Event = tuple[Any, ...]
 
@@ -316,9 +319,22 @@ class Transport:
         for event in self._front.take(EVENTS_MAX):
             try:
                 self._actions[event[0]](*event)
-            except Exception:
+            except Exception as error:
                 # The other events of this turn are others'.
                 log.exception("an event of the front door was lost")
+                self._lost(event, error)
+
+    def _lost(self, event: Event, error: Exception) -> None:
+        """What it was about is ended: nobody waits for what is not done."""
+        kind, number = event[:2]
+        if kind == CONNECT:
+            self._front.close_connection(number, INTERNAL_ERROR)
+        elif (call := self._calls.get(number)) is not None:
+            call.error = error
+            call.fail(error, has_committed=kind != CALL)
+            self._end(call)
+        elif kind == CALL:
+            self._front.finish(number, code_pb2.INTERNAL, "internal error", b"")
 
     def _connect(
         self,
@@ -399,8 +415,8 @@ class Transport:
     def _end(self, call: Call) -> None:
         """It is over for the peer; what it has committed stays."""
         del self._calls[call.handle]
-        assert call.task is not None
-        call.task.cancel()
+        if call.task is not None:
+            call.task.cancel()
         if call.progress is None:
             # Its task has not begun, and never will.
             self._noted(call, 0.0, call.error or asyncio.CancelledError())

@@ -143,7 +143,7 @@ cdef struct Taker:            # who gets answers by tag, a group at a time
 cdef struct Sender:           # a participant that has calls waiting, in their order
     uint64_t key
     uint64_t rows_count
-    uint64_t tail_size
+    uint64_t bytes
     uint64_t credit           # rows that it may still send in its turn
     uint32_t first            # slot + 1 of its first and last call
     uint32_t last
@@ -163,11 +163,11 @@ cdef struct Line:
 
 cdef struct Waiting:          # what waits, by sender; see engine/senders.pxi
     uint64_t rows_max         # fixed, and so is the next
-    uint64_t tail_max         # bytes of tail that may wait
+    uint64_t bytes_max        # of bodies and of the tails that they can add
     uint64_t slots_count
     uint64_t count            # calls
     uint64_t rows_count
-    uint64_t tail_size
+    uint64_t bytes
     Call* slots
     uint32_t slots_used       # from here on none was ever used
     uint32_t slots_free       # slot + 1 of the first that is free again

@@ -330,7 +330,10 @@ cdef void queue_commit(QueueState* q, Group* group) noexcept nogil:
     if rc == 0 or rc == RC_CLOCK or rc == RC_SPACE:
         # A ledger that its index writer has killed since is noticed by the next group.
         died = 0
-    elif rc != RC_DEAD and rc != RC_CLOSED:
+    elif rc == RC_DEAD or rc == RC_CLOSED:
+        # Found so before anything of it was decided.
+        rc = RC_STOPPED
+    else:
         # It met an error on its way to the disk.
         rc = RC_UNKNOWN
     group.rc = rc

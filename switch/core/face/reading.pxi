@@ -353,10 +353,13 @@ cdef class _Reading(_Opened):
         cdef Reader reader
         cdef const uint8_t* data
         cdef uint32_t size
+        cdef int rc
         cdef FaultPlace* before = fault_enter(&self.s.shared.in_journal)
         try:
             self._check(store_begin(self.s, &reader))
-            check(store_get_tail(&reader, sequence, &data, &size))
+            with nogil:
+                rc = store_get_tail(&reader, sequence, &data, &size)
+            check(rc)
             return PyBytes_FromStringAndSize(<char*>data, size)
         finally:
             store_end(&reader)
