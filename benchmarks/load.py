@@ -123,6 +123,7 @@ OPEN_OUTSTANDING = {
 CALLS = ("unary", "get", "empty")
 """Modes of calls that pay, or ask for, one payment."""
 CEILING_S = 1.0
+"""At most: no longer than what it stands beside."""
 CEILING_WARM_UP_S = 0.2
 BARE_S = 0.5
 """Of bare commits, before and after one caller alone."""
@@ -201,7 +202,8 @@ def measure_ceiling(options: argparse.Namespace, tls: Path) -> Figures:
     """What the client does where nothing limits it but itself. Raises LoadError."""
     mode = "stream" if options.mode == "bills" else options.mode
     sink = ["benchmarks.sink", "--mode", mode, "--payload", str(options.payload)]
-    changed = {"mode": mode, "quoted": False, "seconds": CEILING_S}
+    seconds = min(CEILING_S, options.seconds)
+    changed = {"mode": mode, "quoted": False, "seconds": seconds}
     changed |= {"warm_up": CEILING_WARM_UP_S}
     one = argparse.Namespace(**vars(options) | changed)
     with side_server(tls.parent, sink, tls) as (address, pid):
