@@ -9,7 +9,7 @@ first. The switch is a real one, the office and the proofs are the replayed day'
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import pytest
 
@@ -89,7 +89,10 @@ class Biller:
         self._line.send(*answers)
         return answers
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
         self._line.close()
         self._books.__exit__(None, None, None)
 
@@ -141,53 +144,53 @@ def test_what_was_completed_is_said_to_be_another_amount(
     peers: Peers, office: tuple[Client, Client], tmp_path: Path
 ) -> None:
     """It was credited as it was paid: the statement closes the case."""
-    begun = office[0].ledger().sequence
-    biller = Biller(peers, tmp_path / "credits", "10:59:59")
-    id_ = pay_and_break(peers, biller, "11:00")
-    assert [one.amount for one in biller.say()] == [AMOUNT]
-    until(lambda: state_of(peers, id_) == COMPLETED)
-    assert [one.amount for one in biller.say()] == [AMOUNT - 1]
-    until(lambda: any(one.kind == DIFFERS for one in office[0].exceptions()))
-    [listed] = office[0].exceptions()
-    assert (listed.amount, listed.reported_amount) == (AMOUNT, AMOUNT - 1)
-    assert state_of(peers, id_) == COMPLETED
-    prove(office[0], biller, begun)
-    decides = Office(*office, "STATEMENTS/1")
-    decides.decide(read_credits(biller.record))
-    assert decides.decided == {"amount_differs": 1}
-    prove_all(office[0], biller, begun, decides.decided)
-    biller.close()
+    maker, checker = office
+    begun = maker.ledger().sequence
+    with Biller(peers, tmp_path / "credits", "10:59:59") as biller:
+        id_ = pay_and_break(peers, biller, "11:00")
+        assert [one.amount for one in biller.say()] == [AMOUNT]
+        until(lambda: state_of(peers, id_) == COMPLETED)
+        assert [one.amount for one in biller.say()] == [AMOUNT - 1]
+        until(lambda: any(one.kind == DIFFERS for one in maker.exceptions()))
+        [listed] = maker.exceptions()
+        assert (listed.amount, listed.reported_amount) == (AMOUNT, AMOUNT - 1)
+        assert state_of(peers, id_) == COMPLETED
+        prove(maker, biller, begun)
+        decides = Office(maker, checker, "STATEMENTS/1")
+        decides.decide(read_credits(biller.record))
+        assert decides.decided == {"amount_differs": 1}
+        prove_all(maker, biller, begun, decides.decided)
 
 
 def test_another_amount_is_corrected_while_they_decide(
     peers: Peers, office: tuple[Client, Client], tmp_path: Path
 ) -> None:
     """The list that they go by is older than what the biller says last."""
-    begun = office[0].ledger().sequence
-    biller = Biller(peers, tmp_path / "credits", "11:59:59")
-    id_ = pay_and_break(peers, biller, "12:00")
-    assert [one.amount for one in biller.say()] == [AMOUNT - 1]
-    until(lambda: state_of(peers, id_) == KEPT)
-    prove(office[0], biller, begun)
+    maker, checker = office
+    begun = maker.ledger().sequence
+    with Biller(peers, tmp_path / "credits", "11:59:59") as biller:
+        id_ = pay_and_break(peers, biller, "12:00")
+        assert [one.amount for one in biller.say()] == [AMOUNT - 1]
+        until(lambda: state_of(peers, id_) == KEPT)
+        prove(maker, biller, begun)
 
-    class Slow:
-        """Reads the list before the biller's last word, and acts behind it."""
+        class Slow:
+            """Reads the list before the biller's last word, and acts behind it."""
 
-        propose = office[0].propose
-        asked = 0
+            propose = maker.propose
+            asked = 0
 
-        def exceptions(self) -> Any:
-            listed = list(office[0].exceptions())
-            if not self.asked:
-                assert [one.kind for one in listed] == [DIFFERS]
-                assert [one.amount for one in biller.say()] == [AMOUNT]
-                until(lambda: state_of(peers, id_) == COMPLETED)
-            self.asked += 1
-            return listed
+            def exceptions(self) -> Any:
+                listed = list(maker.exceptions())
+                if not self.asked:
+                    assert [one.kind for one in listed] == [DIFFERS]
+                    assert [one.amount for one in biller.say()] == [AMOUNT]
+                    until(lambda: state_of(peers, id_) == COMPLETED)
+                self.asked += 1
+                return listed
 
-    maker = Slow()
-    decides = Office(cast("Client", maker), office[1], "STATEMENTS/1")
-    decides.decide(read_credits(biller.record))
-    assert (maker.asked, decides.decided) == (2, {})
-    prove_all(office[0], biller, begun, decides.decided)
-    biller.close()
+        slow = Slow()
+        decides = Office(cast("Client", slow), checker, "STATEMENTS/1")
+        decides.decide(read_credits(biller.record))
+        assert (slow.asked, decides.decided) == (2, {})
+        prove_all(maker, biller, begun, decides.decided)
