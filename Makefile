@@ -49,18 +49,17 @@ missing:
 run: build  ## a hard March day over gRPC, audited; then serves (ONCE=1: ends)
 	$(BIN)/payswitch day --data ./data $(if $(filter 1,$(ONCE)),--once) $(ARGS)
 
-# What the tests run on and with, two at a time: each is one compiler after another.
+# What the tests run on and with; each is mostly one compiler after another.
 .PHONY: test-builds
-test-builds: build
-	@$(MAKE) --no-print-directory --jobs 2 interop asserts nosync build/front/fuzz
+test-builds: asserts nosync interop build/front/fuzz  ## what `make test` needs (--jobs 2)
 
 .PHONY: test
-test: test-builds  ## every test, on the core with asserts
+test: build test-builds  ## every test, on the core with asserts
 	bash tools/need.sh strace promtool systemd-analyze=systemd
 	SWITCH_TEST_LIB=build/assert/lib bash tools/run_tests.sh $(PYTHON) $(PROCESSES) $(ARGS)
 
 .PHONY: asserts
-asserts: .venv/ready.stamp  ## build/assert/lib: the core looks at what it relies on
+asserts: build  ## build/assert/lib: the core looks at what it relies on
 	SWITCH_ASSERT=1 $(PYTHON) setup.py --quiet build
 
 # Each is built by tests/interop/build.sh, where its source is newer.
@@ -168,7 +167,7 @@ fuzz-front: build/front/fuzz build/front/threads  ## 10^6 frames under sanitizer
 	TSAN_OPTIONS=halt_on_error=1 build/front/threads 100000 $(or $(SEED),1)
 
 .PHONY: nosync
-nosync: .venv/ready.stamp  ## build/nosync/lib: commits without the sync, for one test
+nosync: build  ## build/nosync/lib: commits without the sync, for one test
 	SWITCH_TEST_NOSYNC=1 $(PYTHON) setup.py --quiet build
 
 .PHONY: small
