@@ -28,15 +28,14 @@ from switch.simulator.books import Books, read_credits
 from switch.simulator.desk import Clock, Desk
 from switch.simulator.script import parse_script, parse_time
 from switch.v1 import billers_pb2 as pb
-from switch.v1 import exceptions_pb2, payments_pb2
-from tests.server.harness import CALL_S, Peers, payment, until
+from switch.v1 import exceptions_pb2
+from tests.server.harness import Peers, payment, until
 from tests.server.scripted_biller import ScriptedBiller
+from tests.server.test_billers import COMPLETED, KEPT, state
 
 BILLER, SERVICE, AMOUNT = "power", "CONFIRM", 5_000
 SCRIPT = parse_script(f"{BILLER} at 11:00 answer amounts 1h -1")
 DIFFERS = exceptions_pb2.EXCEPTION_KIND_AMOUNT_DIFFERS
-COMPLETED = payments_pb2.PAYMENT_STATE_COMPLETED
-KEPT = payments_pb2.PAYMENT_STATE_KEPT
 
 
 class Told:
@@ -121,11 +120,6 @@ def pay_and_break(peers: Peers, biller: Biller, then: str) -> bytes:
     return id_
 
 
-def state_of(peers: Peers, id_: bytes) -> int:
-    request = payments_pb2.GetPaymentRequest(id=id_)
-    return peers.centre().payments.GetPayment(request, timeout=CALL_S).state
-
-
 def prove(maker: Client, biller: Biller, begun: int) -> None:
     """What the day proves at any time: what differs is in the list."""
     seen = look(maker, [BILLER], biller.record, begun)
@@ -149,12 +143,12 @@ def test_what_was_completed_is_said_to_be_another_amount(
     with Biller(peers, tmp_path / "credits", "10:59:59") as biller:
         id_ = pay_and_break(peers, biller, "11:00")
         assert [one.amount for one in biller.say()] == [AMOUNT]
-        until(lambda: state_of(peers, id_) == COMPLETED)
+        until(lambda: state(peers, id_) == COMPLETED)
         assert [one.amount for one in biller.say()] == [AMOUNT - 1]
         until(lambda: any(one.kind == DIFFERS for one in maker.exceptions()))
         [listed] = maker.exceptions()
         assert (listed.amount, listed.reported_amount) == (AMOUNT, AMOUNT - 1)
-        assert state_of(peers, id_) == COMPLETED
+        assert state(peers, id_) == COMPLETED
         prove(maker, biller, begun)
         decides = Office(maker, checker, "STATEMENTS/1")
         decides.decide(read_credits(biller.record))
@@ -171,7 +165,7 @@ def test_another_amount_is_corrected_while_they_decide(
     with Biller(peers, tmp_path / "credits", "11:59:59") as biller:
         id_ = pay_and_break(peers, biller, "12:00")
         assert [one.amount for one in biller.say()] == [AMOUNT - 1]
-        until(lambda: state_of(peers, id_) == KEPT)
+        until(lambda: state(peers, id_) == KEPT)
         prove(maker, biller, begun)
 
         class Slow:
@@ -185,7 +179,7 @@ def test_another_amount_is_corrected_while_they_decide(
                 if not self.asked:
                     assert [one.kind for one in listed] == [DIFFERS]
                     assert [one.amount for one in biller.say()] == [AMOUNT]
-                    until(lambda: state_of(peers, id_) == COMPLETED)
+                    until(lambda: state(peers, id_) == COMPLETED)
                 self.asked += 1
                 return listed
 
