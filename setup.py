@@ -127,8 +127,8 @@ setup(
     libraries=libraries,
     ext_modules=cythonize(
         extensions,
-        # Coverage looks for the generated C beside its source.
-        build_dir=None if mode == "trace" else f"{base}/c",
+        # The same C for every mode; coverage looks for its own beside the source.
+        build_dir=None if mode == "trace" else "build/c",
         compiler_directives=directives,
         force=mode == "trace",
     ),

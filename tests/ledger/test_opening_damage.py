@@ -24,8 +24,9 @@ from switch.ledger import pages
 from switch.ledger.opening import OPENING, open_ledger
 from tests.ledger.test_opening import OPTIONS, PAGE, fill
 from tests.ledger.test_pages import DAMAGE, Damage
+from tests.longer import SEED, TIMES
 
-DAMAGES = 120
+DAMAGES = 60 * TIMES
 HUNG_S = 60.0
 """A start of so small a ledger that takes longer has met a loop; on a busy machine one
 that is refused takes some seconds, as it walks both parts in another process."""
@@ -90,9 +91,10 @@ def start(directory: Path) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300 * TIMES)
 def test_no_damage_stops_two_starts(tmp_path: Path) -> None:
     fill(tmp_path / "whole")
-    seeded = random.Random(4)
+    seeded = random.Random(4 + SEED)
     ends: dict[str, int] = {}
     for number in range(DAMAGES):
         ledger = tmp_path / "ledger"
