@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from switch._core import ROW
-from switch.billing.ends import ENDS_MAX, Ends
+from switch.billing._hot import ENDS_MAX, Ends
 from switch.codes import Kind, Link, Result
 from switch.payment_states import PaymentState
 from switch.v1 import billers_pb2 as pb
