@@ -6,7 +6,7 @@ from switch._core import Rows
 from switch.billing.lines import Numbers, Places
 
 ENDS_MAX: int
-"""Ends that wait to be told to one biller; the oldest are left out for those that follow."""
+"""Ends that wait to be told to one biller; then the oldest are left out."""
 
 LATE: int
 """A question has no answer in time, or may not go out any more."""
@@ -47,7 +47,7 @@ class Columns:
         """The columns were allocated: C is to use these from here on."""
 
     def set_times(self, margin_ns: int, answering_ns: int, fresh_ns: int) -> None:
-        """A biller's margin and time to answer; until what age a hold has had no calls."""
+        """A biller's margin and time to answer; the age at which a hold has had calls."""
 
     def counts(self) -> list[int]:
         """Lines in each state."""
@@ -56,7 +56,7 @@ class Columns:
         """What there is to do by now: bits of LATE, ASK and CANCEL."""
 
     def oldest(self, room: int, wall_ns: int, skew_ns: int) -> tuple[Places, bool]:
-        """The first that wait, up to `room`; whether all of them may be confirmed still."""
+        """The first that wait, up to `room`; whether all may be confirmed still."""
 
     def ask(
         self, places: Places, state: int, connection: int, now: float, until: float
@@ -66,8 +66,8 @@ class Columns:
     def take_final(self, answers: Rows, until: float) -> Places | None:
         """The places of what these answer, from here on ANSWERED until `until`.
 
-        None, and nothing is changed, unless each is the first final answer to a question
-        of this table that is out, and can be kept.
+        None, and nothing is changed, unless each is the first final answer to a
+        question of this table that is out, and can be kept.
         """
 
 class Router:
@@ -76,7 +76,7 @@ class Router:
     def clear(self) -> None:
         """No service has a table."""
 
-    def set(self, service: int, table: Columns) -> None:
+    def route(self, service: int, table: Columns) -> None:
         """The rows of a service are of this table."""
 
     @staticmethod

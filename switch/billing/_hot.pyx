@@ -5,9 +5,9 @@ is done more seldom. What is rare here is left to them too: who calls is told wh
 that nothing was done. Belongs to the event loop's thread.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc, realloc
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy
 
 import numpy as np
@@ -20,7 +20,7 @@ from switch.core.layout cimport Answer, Row
 cdef enum:
     GONE, WAITING, CONFIRMING, UNKNOWN, CHECKING, ANSWERED, CANCELLING, STATES_COUNT
     NS_IN_S = 1000000000
-    GONE_MIN = 256
+    GONE_MIN = 256              # as `lines.GONE_LEAST`
     ENDS_FIRST = 64             # ends that there is room for at first; it doubles
     ENDS_MOST = 65536           # that wait to be told to one biller; then the oldest are left out
     END_SIZE = 32               # bytes of one: a tag and a size, and three fields at the most
@@ -124,7 +124,6 @@ cdef class Ends:
             self.put(numbers[i], kinds[i], sequences[i])
 
     def take(self):
-        cdef bytes body
         cdef uint8_t* start
         cdef uint8_t* at
         cdef uint8_t* one
@@ -409,7 +408,7 @@ cdef class Router:
     def clear(self):
         self.tables = []
 
-    def set(self, Py_ssize_t service, Columns table):
+    def route(self, Py_ssize_t service, Columns table):
         while len(self.tables) <= service:
             self.tables.append(None)
         self.tables[service] = table

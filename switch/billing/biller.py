@@ -139,6 +139,8 @@ class Biller:
         self._connections: deque[Connection] = deque()
         # Whether there may be something to ask that there was not before.
         self._stirred = True
+        # Whether ends have waited for questions long enough.
+        self._tells = False
         # Not if there was no room for what waited when it was asked last.
         self._has_room = True
         self._codes = {
@@ -228,21 +230,30 @@ class Biller:
         self._stirred = True
         return self.fetches.begin(service, reference, centre, now)
 
+    @property
+    def is_stirred(self) -> bool:
+        """Whether there may be something to say that there was not before."""
+        return bool(self._stirred or self._tells or self.news)
+
     def ask(self, ledger: Ledger, now: float, wall_ns: int) -> bool:
         """Send at most one message, to the next connection that is ready.
 
         Whether one was sent.
         """
-        stirred = self._stirred or self.news
-        if not self.ends and (not stirred or self.is_idle):
+        may_ask = self.fetches.count or self.work.is_due(now, wall_ns)
+        if not may_ask and not self._tells:
+            self._stirred = False
+            self._has_room = True
             return False
         for place, connection in enumerate(self._connections):
             if connection.is_ready:
                 self._stirred = False
                 self.table.added = 0
                 body = self._questions(connection.number, ledger, now, wall_ns)
-                # Fields of messages that follow each other are those of one.
-                body += self.ends.take()
+                if body or self._tells:
+                    # Fields of messages that follow each other are those of one.
+                    body += self.ends.take()
+                    self._tells = False
                 if body:
                     connection.send(body)
                     # The turn passes with a message, not with each look for one.
@@ -280,7 +291,7 @@ class Biller:
         self, connection: int, ledger: Ledger, now: float, wall_ns: int
     ) -> bytes:
         self._has_room = True
-        if not self.work.is_due(now, wall_ns):
+        if self.work.is_empty:
             return b""
         config = self.config
         most = self.breaker.allowed(config.concurrency_max, now)
@@ -326,6 +337,7 @@ class Biller:
 
         Returns the numbers of the questions that have become unknown.
         """
+        self._tells = bool(self.ends)
         if self.is_idle:
             return NO_NUMBERS
         # What is due is looked for with each tick, and not with each group.

@@ -340,7 +340,7 @@ class Dispatcher:
     def _route(self, biller: Biller) -> None:
         """From here on the rows of its services are its table's."""
         for service in np.flatnonzero(self._biller_of_service == biller.index).tolist():
-            self._router.set(service, biller.table)
+            self._router.route(service, biller.table)
 
     def biller(self, index: int) -> Biller:
         """The biller with this participant index. LookupError if there is none."""
@@ -395,11 +395,13 @@ class Dispatcher:
             if biller.news >= LARGE:
                 self._ask_biller(biller, now, wall_ns)
         for _ in range(len(self._turns)):
-            if not self._pace.allows(now):
+            biller = self._turns[0]
+            if biller.is_stirred and not self._pace.allows(now):
                 self._pause()
                 return
-            biller = self._turns[0]
             self._turns.rotate(-1)
+            if not biller.is_stirred:
+                continue
             if self._ask_biller(biller, now, wall_ns):
                 self._pace.spend()
 

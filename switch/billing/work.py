@@ -193,7 +193,9 @@ class Work:
         """Questions without an answer."""
         counts = self.table.counts()
         asked = counts[State.CONFIRMING] + counts[State.CHECKING]
-        return asked + self.undecided.count(State.CHECKING)
+        if self.undecided.lines_count:
+            asked += self.undecided.count(State.CHECKING)
+        return asked
 
     # --- whom to ask -------------------------------------------------------------
 
