@@ -32,7 +32,8 @@ venv: .venv/ready.stamp  ## make .venv only
 	@touch $@
 
 .venv/core.stamp: .venv/ready.stamp pyproject.toml $(SOURCES) \
-    $(if $(wildcard switch/_core.*.so),,missing) $(if $(wildcard server/_front.*.so),,missing)
+    $(if $(wildcard switch/_core.*.so),,missing) $(if $(wildcard server/_front.*.so),,missing) \
+    $(if $(wildcard switch/billing/_hot.*.so),,missing)
 	$(PYTHON) setup.py --quiet build_clib build_ext --inplace --parallel 2
 	@# The command and the metadata; the core is up to date by now.
 	@if ! [ .venv/installed.stamp -nt pyproject.toml ] \
@@ -91,7 +92,7 @@ check-lint: build
 .PHONY: check-types
 check-types: build
 	$(BIN)/mypy $(PYTHON_CODE)
-	$(PYTHON) -m mypy.stubtest switch._core server._front --mypy-config-file pyproject.toml \
+	$(PYTHON) -m mypy.stubtest switch._core switch.billing._hot server._front --mypy-config-file pyproject.toml \
 	    --allowlist tools/stubtest_allowlist.txt
 
 .PHONY: check-proto
@@ -200,7 +201,7 @@ licences: .venv/ready.stamp  ## write the table of docs/licences.md
 
 .PHONY: clean
 clean:  ## remove what was built; ./data stays
-	rm -rf .venv build switch/*.so switch/_core.c server/*.so server/_front.c benchmarks/*.so payswitch.egg-info
+	rm -rf .venv build switch/*.so switch/_core.c switch/billing/*.so switch/billing/_hot.c server/*.so server/_front.c benchmarks/*.so payswitch.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: help

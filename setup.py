@@ -116,6 +116,7 @@ def over_tls(name: str, source: str, folder: str, include: str) -> Extension:
 
 extensions = [
     extension("switch._core", "switch/_core.pyx"),
+    extension("switch.billing._hot", "switch/billing/_hot.pyx"),
     over_tls("server._front", "server/_front.pyx", "server/front", "server/front"),
 ]
 if "--inplace" in sys.argv:

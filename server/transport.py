@@ -108,6 +108,7 @@ class Call:
         "handle",
         "method",
         "on_revoked",
+        "on_sent",
         "progress",
         "task",
     )
@@ -140,6 +141,8 @@ class Call:
         self._half_closed = False
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
+        self.on_sent: Callable[[], None] | None = None
+        """Called when all that `send` was given has left for the peer."""
         self.on_revoked: Callable[[], None] | None = None
         """Ends the call in order when its caller may not make it any more. Without it
         the call is ended where it stands."""
@@ -181,6 +184,13 @@ class Call:
         self._writer = asyncio.get_running_loop().create_future()
         self._commands.send(self.handle, body)
         await self._writer
+
+    def send(self, body: bytes) -> None:
+        """Send a message and go on; `on_sent` says when the next may follow.
+
+        For who writes from many places: no task has to be woken for it.
+        """
+        self._commands.send(self.handle, body)
 
     # --- for the transport -------------------------------------------------------
 
@@ -227,8 +237,11 @@ class Call:
 
     def take_sent(self, bytes_left: int) -> None:
         """What was to be sent has left, but for so many bytes."""
-        if not bytes_left:
-            _wake(self._writer)
+        if bytes_left:
+            return
+        if self.on_sent is not None:
+            self.on_sent()
+        _wake(self._writer)
 
 
 Behaviour = Callable[[Call], Awaitable[bytes | None]]

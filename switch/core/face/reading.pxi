@@ -268,10 +268,14 @@ cdef class _Reading(_Opened):
         wanted = np.ascontiguousarray(sequences, np.uint64).reshape(-1)
         if wanted.size > most:
             raise ValueError(f"at most {most} rows in one call")
-        if wanted.size and not 0 < wanted.min() <= wanted.max() <= self.s.shared.sequence:
-            raise LookupError("one of the rows is not durable")
         # A memory view needs a writable array; nothing is written.
-        return wanted if wanted.flags.writeable else wanted.copy()
+        cdef uint64_t[::1] found = wanted if wanted.flags.writeable else wanted.copy()
+        cdef uint64_t last = self.s.shared.sequence
+        cdef Py_ssize_t i
+        for i in range(found.shape[0]):
+            if not 0 < found[i] <= last:
+                raise LookupError("one of the rows is not durable")
+        return found
 
     # --- rows -------------------------------------------------------------------------------------
 
