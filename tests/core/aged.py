@@ -53,6 +53,10 @@ class Refused(str):
     """In place of what a read gives: the name of the error that it raised."""
 
 
+LISTED = tuple(set(Record) - {Record.CLOCK, Record.RULES})
+"""Records that the ledger keeps a list of; of the others the newest counts."""
+
+
 @dataclass
 class Place:
     """One 4 KiB place of a file, and what stood there before, the newest first."""
@@ -337,7 +341,7 @@ def read_all(
         return value
 
     read(ledger.holds)
-    for kind in (0, *Record):
+    for kind in (0, *LISTED):
         read(ledger.records, kind)
     images, _ = ledger.accounts()
     found.append(images.tobytes())
