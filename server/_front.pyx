@@ -166,6 +166,8 @@ cdef extern from "hot.h" nogil:
                         const void* text, size_t text_size, const void* details,
                         size_t details_size, const void* committed, size_t committed_size)
     int hot_open(hot_payments* hot, const queue_api* queue)
+    int hot_fileno(const hot_payments* hot)
+    void hot_take(hot_payments* hot)
     void hot_close(hot_payments* hot)
 
     const char* const hot_status_names[]
@@ -403,6 +405,17 @@ cdef class Front:
             for method in range(HOT_METHODS)
         ]
 
+    def hot_fileno(self):
+        """Readable while answers to hot calls wait to be taken."""
+        return -1 if self.hot == NULL else hot_fileno(self.hot)
+
+    def drop_answers(self):
+        """Once stopped: what the queue answers is nobody's, and its bytes are let go."""
+        if not self.stopped:
+            raise ValueError("the front thread takes the answers")
+        if self.hot != NULL:
+            hot_take(self.hot)
+
     def stop_streams(self):
         front_give_command(self.door, self.command_for(FRONT_STOP_STREAMS, 0))
 
@@ -440,16 +453,22 @@ cdef class Front:
         if self.waiting == NULL:
             self.waiting = front_take_events(self.door)
         first = one = self.waiting
-        while one != NULL and len(taken) < most:
-            if one.kind != FRONT_VOID:
-                taken.append(self.event_of(one))
-            last = one
-            one = one.next
-        self.waiting = one
-        if last != NULL:
-            front_give_events(self.door, first, last)
-        if one != NULL:
-            front_more_events(self.door)
+        try:
+            while one != NULL and len(taken) < most:
+                if one.kind != FRONT_VOID:
+                    taken.append(self.event_of(one))
+                last = one
+                one = one.next
+        except BaseException:
+            # Without memory nothing is lost: this event and those behind it stay.
+            if not taken:
+                raise
+        finally:
+            self.waiting = one
+            if last != NULL:
+                front_give_events(self.door, first, last)
+            if one != NULL:
+                front_more_events(self.door)
         return taken
 
     cdef tuple event_of(self, event* one):

@@ -300,13 +300,28 @@ class App:
             logging.shutdown()
             os._exit(EXIT_DEAD)
         left_s = max(until_s - node.loop.time(), 0)
-        drained = await node.loop.run_in_executor(None, node.committer.stop, left_s)
+        drained = await stop_queue(front, node.committer, left_s)
         front.close_hot()
         node.close()
         sequence = node.ledger.sequence
         node.ledger.close()
         log.info("stopped: sequence %d, drained %s", sequence, drained)
         return 0
+
+
+async def stop_queue(front: Front, committer: Committer, drain_s: float) -> bool:
+    """Commit what waits, within so long, behind a front that has stopped.
+
+    Its calls are over, and their answers would hold up the groups behind them. False
+    if something was left.
+    """
+    loop = asyncio.get_running_loop()
+    answers = front.hot_fileno()
+    loop.add_reader(answers, front.drop_answers)
+    try:
+        return await loop.run_in_executor(None, committer.stop, drain_s)
+    finally:
+        loop.remove_reader(answers)
 
 
 class OpenServices:

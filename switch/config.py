@@ -404,6 +404,9 @@ class Config:
             raise ConfigError(
                 "budget.process_bytes_max is less than connection_bytes_max"
             )
+        if self.queue_bytes_max < 3 * self.message_bytes_max:
+            # One message with all its tails must find room.
+            raise ConfigError("queue_bytes_max is less than three of message_bytes_max")
         if not self.host:
             raise ConfigError("host is empty; 127.0.0.1 listens on this machine only")
         if not self.trust_domain:

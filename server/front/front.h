@@ -226,6 +226,8 @@ enum front_event_kind {
 #define FRONT_TIMEOUT_SIZE 12
 #define FRONT_ADDRESS_SIZE 64
 
+struct owner;
+
 struct event {
     struct event *next;
     uint64_t call;
@@ -235,6 +237,8 @@ struct event {
     struct block *path;     /* of a method that is not known */
     struct block *metadata; /* fields, or NULL */
     struct block *body;     /* or NULL */
+    struct owner *owner;    /* in whose budget these bytes count until it is given back */
+    size_t kept;
     int32_t method;         /* -1: not known */
     uint8_t kind;
     uint8_t cause;

@@ -313,8 +313,9 @@ static void hot_answer(struct hot_call *one, const struct queue_taken *taken,
     reply_finish(call, 0, NULL);
 }
 
-static void hot_take(struct hot_payments *hot) {
+void hot_take(struct hot_payments *hot) {
     const struct queue_api *queue = queue_of(hot);
+    if (queue == NULL) return;
     struct queue_taken taken;
     queue->clear(queue->queue, hot->taker);
     while (queue->take(queue->queue, hot->taker, &taken)) {
@@ -324,6 +325,8 @@ static void hot_take(struct hot_payments *hot) {
         queue->release(queue->queue, hot->taker, &taken);
     }
 }
+
+int hot_fileno(const struct hot_payments *hot) { return hot->hot.fd; }
 
 static void hot_ready(struct hot *base) { hot_take((struct hot_payments *)base); }
 
@@ -357,8 +360,7 @@ static void hot_message(struct hot *base, struct call *call, struct block *body)
     struct hot_payments *hot = (struct hot_payments *)base;
     struct hot_call *one = call->hot;
     /* From here on they are a request's, or gone. */
-    owners_take_bytes(call->connection, call, call->with_caller);
-    call->with_caller = 0;
+    calls_take_back(call);
     one->taken = true;
     if (one->method == HOT_STREAM) {
         hot_stream_message(one, body);
@@ -500,7 +502,7 @@ void hot_close(struct hot_payments *hot) {
         hot->resumed = stream->next_resumed;
         hot_unref(stream);
     }
-    if (queue_of(hot) != NULL) hot_take(hot);
+    hot_take(hot);
     /* The queue was not stopped: bytes that it may still read are left to it. */
     if (hot->requests_count > 0) return;
     for (int i = 0; i < HOT_METHODS; i++)

@@ -105,10 +105,10 @@ void front_free(struct front *front) {
     if (front->connections != NULL)
         for (size_t i = 0; i < (size_t)front->bounds.connections_max; i++)
             front_assert(front->connections[i] == NULL);
+    mailbox_free(front);
     owners_free(front);
     calls_free_all(front);
     http2_free(front);
-    mailbox_free(&front->mailbox);
     if (front->methods != NULL)
         for (size_t i = 0; i < front->methods_count; i++) free((char *)front->methods[i].path);
     free(front->methods);
@@ -347,7 +347,7 @@ static void *front_main(void *argument) {
         COUNT(front, turns);
         look_at_sockets(front, events, count);
         /* Before anything is read: what comes now meets the rights, and the stop, of now. */
-        for (struct command *one = mailbox_take_commands(&front->mailbox); one != NULL;) {
+        for (struct command *one = mailbox_take_commands(front); one != NULL;) {
             struct command *next = one->next;
             loop_command(front, one);
             one = next;
@@ -380,6 +380,9 @@ int front_start(struct front *front) {
 void front_join(struct front *front) {
     if (!front->started || front->joined) return;
     pthread_join(front->thread, NULL);
+    /* Under the lock: who finds it so finds all that the thread has left. */
+    pthread_mutex_lock(&front->mailbox.lock);
     front->joined = true;
+    pthread_mutex_unlock(&front->mailbox.lock);
     handshake_stop(front);
 }

@@ -39,6 +39,7 @@ enum {
     PATH_MAX_BYTES = 512,      /* of a method's path that is not known */
     CALL_BLOCK = 1024,         /* calls are allocated by so many */
     CALL_BYTES = 1024,         /* what an open call is counted with, its stream included */
+    EVENT_BYTES = 512,         /* and a call or message that the caller has not taken, beside its bytes */
     OUTGOING_BYTES = 128,      /* and a message that waits, beside its bytes */
     CONNECTION_BYTES = 48 << 10, /* and a connection: TLS and HTTP/2 state */
     OWNER_SLOTS = 4096,        /* lists of the table; it has no bound but connections_max */
@@ -392,10 +393,11 @@ bool base64_decode(const uint8_t *text, size_t size, struct block **block);
 
 /* mailbox.c */
 bool mailbox_init(struct mailbox *mailbox);
-void mailbox_free(struct mailbox *mailbox);
+void mailbox_free(struct front *front);
 struct event *mailbox_new_event(struct mailbox *mailbox, int kind);
+void mailbox_keep(struct front *front, struct event *event, struct owner *owner, size_t size);
 void mailbox_add_event(struct mailbox *mailbox, struct event *event);
-struct command *mailbox_take_commands(struct mailbox *mailbox);
+struct command *mailbox_take_commands(struct front *front);
 void mailbox_use_command(struct mailbox *mailbox, struct command *command);
 void mailbox_end_turn(struct mailbox *mailbox);
 void mailbox_release(struct front *front, struct outgoing *message);
@@ -521,6 +523,8 @@ void calls_end(struct call *call, int cause); /* the caller is told, if it knows
 void calls_tick(struct call *call);
 void calls_schedule(struct call *call);
 void calls_message(struct call *call, struct block *body);
+void calls_lend(struct call *call, size_t size); /* bytes that the caller has of it */
+void calls_take_back(struct call *call);
 void calls_tell(struct call *call, int kind, int64_t number);
 void calls_reset(struct call *call, uint32_t error);
 

@@ -328,8 +328,7 @@ static void request_free(struct call *call, struct block **block) {
 }
 
 void request_drop(struct call *call) {
-    owners_take_bytes(call->connection, call, call->with_caller);
-    call->with_caller = 0;
+    calls_take_back(call);
     if (call->parsing) return; /* it is being read: it goes with the call */
     request_free(call, &call->message);
     request_free(call, &call->raw);
@@ -409,8 +408,7 @@ void request_half_closed(struct call *call) {
 void request_want(struct call *call) {
     if (call->kind != FRONT_BIDI || call->dropping) return;
     call->wanted = true;
-    owners_take_bytes(call->connection, call, call->with_caller);
-    call->with_caller = 0;
+    calls_take_back(call);
     if (call->parsing) return; /* a hot method, between two messages */
     if (call->raw == NULL) {
         request_look_end(call);

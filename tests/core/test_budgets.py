@@ -6,16 +6,18 @@ opened again, with its index and without; a journal written by hand says what no
 let through.
 """
 
+import itertools
 import random
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from switch._core import BUDGET_BOUNDS, BUDGET_RECORD, Ledger
+from switch._core import BUDGET_BOUNDS, BUDGET_RECORD, GROUP_MAX, Ledger
 from switch.audit import audit
 from switch.codes import Budget, Kind, Record, Result, Role
 from switch.errors import CorruptionError
@@ -23,6 +25,7 @@ from tests.audit.journal_writer import Row as Written
 from tests.audit.journal_writer import write_journal
 from tests.core.market import OPEN, SECOND_NS, Market
 from tests.core.network import NOW
+from tests.core.pair import rows_request
 from tests.model import Rows
 from tests.model_budgets import BOUNDS, BUDGETS_MAX
 from tests.records import Outcome, ParticipantRecord, Payment, Row, budget
@@ -158,6 +161,47 @@ WRONG = [
 def test_a_record_that_is_none(market: Market) -> None:
     for tail in WRONG:
         assert ask(market, tail).result == Result.INVALID_RECORD, tail
+
+
+def test_a_full_table_takes_no_other(tmp_path: Path) -> None:
+    """What is in it changes still, also when it was read from the index."""
+    count = -(-BUDGETS_MAX // len(Budget))
+    tails = [
+        ParticipantRecord(b"p-%d" % at, Role.HARNESS).pack() for at in range(count)
+    ]
+    tails += [
+        budget(at, which, BOUNDS[which][0])
+        for which in Budget
+        for at in range(1, count + 1)
+    ]
+    options: dict[str, Any] = {"threads": False, "index_step_rows": 16_384}
+    where = str(tmp_path / "ledger")
+    numbers = itertools.count(1)
+
+    def commit(ledger: Ledger, some: list[bytes]) -> list[tuple[int, int]]:
+        rows = [
+            Row(Kind.REGISTER, id=next(numbers).to_bytes(16, "big"), tail=tail)
+            for tail in some
+        ]
+        [told] = ledger.commit([rows_request(rows)], NOW)
+        return list(zip(told["result"].tolist(), told["index"].tolist(), strict=True))
+
+    ledger = Ledger(where, map_size=LITTLE_MAP, **options)
+    told = [
+        one
+        for at in range(0, len(tails), GROUP_MAX)
+        for one in commit(ledger, tails[at : at + GROUP_MAX])
+    ][count:]
+    assert told[:BUDGETS_MAX] == [(OK, at) for at in range(1, BUDGETS_MAX + 1)]
+    assert {*told[BUDGETS_MAX:]} == {(Result.TABLE_FULL, 0)}
+    for _ in range(2):
+        while ledger.index_step():
+            pass
+        assert commit(ledger, tails[count : count + 1]) == [(OK, 1)]
+        assert commit(ledger, tails[-1:]) == [(Result.TABLE_FULL, 0)]
+        ledger.close()
+        ledger = Ledger(where, create=False, map_size=LITTLE_MAP, **options)
+    ledger.close()
 
 
 # --- refusals, which the core itself bounds ------------------------------------------

@@ -93,6 +93,9 @@ class Door:
         """Every event, after its handling."""
         self.owner_of: Callable[[int], int] = lambda _connection: 1
         self.admits = True
+        self.takes = threading.Event()
+        """Set while events are taken."""
+        self.takes.set()
         self.calls: dict[int, Event] = {}
         self._stop, self._wake = False, threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -106,6 +109,7 @@ class Door:
     def stop(self, grace_ms: int = 0) -> None:
         self.front.stop(grace_ms)
         self._stop = True
+        self.takes.set()
         self._thread.join()
         for event in self.front.take():
             self._handle(event)
@@ -140,6 +144,7 @@ class Door:
         poll.register(self.front.fileno(), select.POLLIN)
         while not self._stop:
             poll.poll(100)
+            self.takes.wait(WAIT_S)
             for event in self.front.take():
                 self._handle(event)
                 self.events.put(event)

@@ -445,7 +445,7 @@ def failing(code: grpc.StatusCode) -> Iterator[list[Failure]]:
     assert failures[0].code == code, f"{failures[0].code}: {failures[0].text}"
 
 
-def until(check: Any, timeout_s: float = 10.0) -> None:
+def until(check: Any, timeout_s: float = 60.0) -> None:
     """Wait until `check()` is true."""
     end = time.monotonic() + timeout_s
     while not check():

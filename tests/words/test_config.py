@@ -133,6 +133,7 @@ def test_billers_have_tables(tmp_path: Path) -> None:
         ("[budgets.centre]\nreads_per_s = 1", "no setting budgets"),
         ("refusals_per_s = 1", "no setting refusals_per_s"),
         ("message_bytes_max = 67108864", "less than two of message_bytes_max"),
+        ("queue_bytes_max = 8388608", "less than three of message_bytes_max"),
         ("[budget]\nprocess_bytes_max = 16777216", "less than connection_bytes_max"),
         ("port = 70000", "port must be 0 to 65535"),
         ("port = -1", "port must be"),
