@@ -59,9 +59,7 @@ STREAMS, UNFINISHED = 100, 400
 UNFINISHED_BYTES = 4 << 20
 IDLE, HALF_OPEN, STORM = 500, 1_000, 3_561
 DIALLERS = 32
-FEEDS, WATCHES, A_CONNECTION = 2_000, 20_000, 500
-LOOKS = 400
-"""Calls under way of who reads."""
+FEEDS, WATCHES, LOOKS, A_CONNECTION = 2_000, 20_000, 400, 500
 SOURCE = "127.0.0.2"
 """Where connections come from that are no participant's."""
 METADATA_BYTES = 15_000
@@ -371,7 +369,6 @@ def handshakes(attack: Attack) -> None:
             one = socket.create_connection((host, int(port)), 1.0, (SOURCE, 0))
         except OSError:
             attack.refused += 1
-            time.sleep(0.001)
             continue
         # No waiting afterwards: ports would run out.
         one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
@@ -451,15 +448,14 @@ def fetches(attack: Attack) -> None:
 
 def reads(attack: Attack) -> None:
     """Looks for payments that are not there, the next as soon as one is answered."""
-    wanted = payments_pb2.GetPaymentRequest(id=os.urandom(16)).SerializeToString()
-    content = message(wanted)
+    wanted = payments_pb2.GetPaymentRequest(id=os.urandom(16))
+    content = message(wanted.SerializeToString())
 
     def body(peer: RawPeer) -> None:
         while attack.goes_on:
             peer.pump()
-            begun = (peer.next_stream - 1) // 2
             # An answer is headers alone, whether it was looked for or refused.
-            room = LOOKS - (begun - peer.seen.get(HEADERS, 0))
+            room = LOOKS - peer.next_stream // 2 + peer.seen.get(HEADERS, 0)
             for _ in range(room):
                 peer.data(peer.call(METHODS["get"]), content, last=True)
             attack.sent += room

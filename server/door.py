@@ -9,7 +9,6 @@ Until the ledger is open there is no register: what needs one is told to come ag
 
 import asyncio
 import hashlib
-import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -32,8 +31,6 @@ from switch.register.identity import (
 )
 from switch.register.rights import MATRIX, allow
 
-log = logging.getLogger("server.door")
-
 OPEN_METHODS: Final = ("/grpc.health.", "/grpc.reflection.")
 """What the names of those methods begin with that need a certificate and no role."""
 THROWN_OUT: Final = frozenset({"flood", "protocol"})
@@ -41,6 +38,8 @@ THROWN_OUT: Final = frozenset({"flood", "protocol"})
 SWEEP_S: Final = 1.0
 """Between two looks for certificates that are over."""
 
+STRANGER: Final = "stranger"
+"""Beside the names of a certificate that the register does not take."""
 NO_ERROR: Final = 0
 """HTTP/2's code of an end in order."""
 
@@ -79,7 +78,7 @@ class Peer:
 
     __slots__ = (
         *("address", "caller", "certificate", "error"),
-        *("names", "not_after", "number", "owner"),
+        *("names", "not_after", "number", "owner", "stranger"),
     )
 
     def __init__(
@@ -91,6 +90,7 @@ class Peer:
         self.certificate = _presented(certificate)
         self.not_after: float = not_after
         self.owner = _owner(names)
+        self.stranger = _owner([STRANGER, *names])
         self.caller: Identity | None = None
         self.error: IdentityError | None = None
 
@@ -149,9 +149,7 @@ class Door:
 
     def over_budget(self, connection: int, share: str, count: int) -> None:
         """It was refused so often what is beyond this share of its budgets."""
-        peer = self._peers[connection]
-        log.info("%s is over its budget of %s: %d", peer.names, share, count)
-        self._note(Cause.OVER_BUDGET, peer, count=count)
+        self._note(Cause.OVER_BUDGET, self._peers[connection], count=count)
 
     def peer(self, connection: int) -> Peer:
         """Who is at its other end, until `disconnect`."""
@@ -186,9 +184,11 @@ class Door:
             except IdentityError as error:
                 peer.error = error
         caller = peer.caller
+        is_stranger = caller is None and self._register is not None
         self._front.admit(
             peer.number,
-            peer.owner,
+            # Who has a participant's name and is not it uses nothing of its budgets.
+            peer.stranger if is_stranger else peer.owner,
             0 if caller is None else int(caller.role),
             0 if caller is None else caller.index,
             0 if caller is None else caller.bound_centre,

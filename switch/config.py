@@ -39,7 +39,7 @@ ROLE_BUDGETS: Mapping[str, Mapping[str, int]] = {
     # A harness acts for many centres; offices go through lists of all of them.
     "harness": {
         "payments_per_s": 20_000,
-        "payments_at_once": 131_040,
+        "payments_at_once": 262_080,
         "reads_per_s": 5_000,
         "reads_at_once": 50_000,
         "fetches_per_s": 2_000,
@@ -130,12 +130,12 @@ class BudgetConfig:
     # table of its role, unless the register says otherwise of it.
     payments_per_s: int = _budget(500, Budget.PAYMENTS_PER_S)
     """Payments, moves and other entries that it may ask for a second."""
-    payments_at_once: int = _budget(16_380, Budget.PAYMENTS_AT_ONCE)
-    """As many may come at once, two of the largest batches; a call goes as long as any
-    is left, and what it takes beyond has to come again first. So also below."""
+    payments_at_once: int = _budget(65_520, Budget.PAYMENTS_AT_ONCE)
+    """As many may come at once, eight of the largest batches; a call goes as long as
+    any is left, and what it takes beyond has to come again first. So also below."""
     reads_per_s: int = _budget(200, Budget.READS_PER_S)
     """All other calls; a list is ten."""
-    reads_at_once: int = _budget(2_000, Budget.READS_AT_ONCE)
+    reads_at_once: int = _budget(5_000, Budget.READS_AT_ONCE)
     fetches_per_s: int = _budget(100, Budget.FETCHES_PER_S)
     """References whose bills it may ask for."""
     fetches_at_once: int = _budget(1_000, Budget.FETCHES_AT_ONCE)

@@ -143,17 +143,17 @@ static void connection_revoke(struct connection *connection) {
 void connection_admit(struct connection *connection, struct command *command) {
     struct front *front = connection->front;
     front_assert(command->fields->size == front->methods_count);
-    bool is_new = connection->rights == NULL;
-    if (is_new) {
-        connection->rights = malloc(front->methods_count + 1);
-        struct owner *owner = owners_get(front, command->owner);
-        if (connection->rights == NULL || owner == NULL) {
-            connection_fail(connection, FRONT_CAUSE_MEMORY);
-            return;
-        }
-        owners_join(front, owner, connection);
+    bool is_new = connection->owner == NULL;
+    if (is_new) connection->rights = malloc(front->methods_count + 1);
+    struct owner *owner = owners_get(front, command->owner);
+    if (connection->rights == NULL || owner == NULL) {
+        connection_fail(connection, FRONT_CAUSE_MEMORY);
+        return;
     }
-    struct owner *owner = connection->owner;
+    if (is_new)
+        owners_join(front, owner, connection);
+    else if (owner != connection->owner)
+        owners_move(front, owner, connection);
     rates_set(owner, &command->budgets, front->now_ms);
     owners_schedule(front, owner);
     /* One that is new counts those that are on their way out: else it would come again and

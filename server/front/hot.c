@@ -380,15 +380,16 @@ static void hot_message(struct hot *base, struct call *call, struct block *body)
     if (rc == QUEUE_OK && one->method == HOT_BASKET && (counts.baskets != 1 || counts.payments))
         status = HOT_STATUS_OTHER;
     struct owner *owner = call->connection->owner;
+    bool is_open = rates_open(owner, FRONT_PAYMENTS, hot->front->now_ms);
     if (status >= 0) {
         /* What is no request has been read nevertheless. */
-        rates_take(owner, FRONT_PAYMENTS, 1);
+        if (is_open) rates_take(owner, FRONT_PAYMENTS, 1);
         block_free(body);
         hot_finish(one, status, 0, false);
         return;
     }
     /* Since its headers others may have taken what was left. */
-    if (!rates_open(owner, FRONT_PAYMENTS, hot->front->now_ms)) {
+    if (!is_open) {
         block_free(body);
         reply_refuse(call, FRONT_REASON_OVER_PAYMENTS);
         return;

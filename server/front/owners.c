@@ -96,6 +96,20 @@ void owners_leave(struct front *front, struct connection *connection) {
     owners_look(front, owner);
 }
 
+void owners_move(struct front *front, struct owner *owner, struct connection *connection) {
+    struct owner *before = connection->owner;
+    for (struct call *call = connection->newest; call != NULL; call = call->older) {
+        before->calls--;
+        owner->calls++;
+        if (call->open == FRONT_OPEN_NONE) continue;
+        before->open[call->open]--;
+        owner->open[call->open]++;
+    }
+    if (connection->counted_closing) owner->closing++;
+    owners_leave(front, connection); /* what the queue has of it stays there */
+    owners_join(front, owner, connection);
+}
+
 void owners_free(struct front *front) {
     for (size_t i = 0; i < OWNER_SLOTS; i++)
         while (front->owners[i] != NULL) owners_forget(front, front->owners[i]);

@@ -449,6 +449,8 @@ void owners_tell(struct front *front);
 void owners_tell_of(struct connection *connection);
 void owners_join(struct front *front, struct owner *owner, struct connection *connection);
 void owners_leave(struct front *front, struct connection *connection);
+/* It is another's from now on, with what is open on it. */
+void owners_move(struct front *front, struct owner *owner, struct connection *connection);
 void owners_free(struct front *front);
 /* Counts bytes for a connection and a call (or NULL), its owner and the process. */
 void owners_add_bytes(struct connection *connection, struct call *call, size_t size);

@@ -303,6 +303,28 @@ async def test_who_is_thrown_out(
     case.door.close()
 
 
+async def test_who_has_a_name_and_is_not_it_uses_none_of_its_budgets(
+    tmp_path: Path, authority: DevAuthority
+) -> None:
+    case = Case(tmp_path)
+    der = certificate(authority, Role.CENTRE, "centre-a")
+    case.door.connect(1, "127.0.0.1:5", der, NEVER)
+    # Nobody knows yet; then it is known.
+    owner = case.front.owners[1]
+    register = Changing(spec("centre-a", Role.CENTRE))
+    case.door.open(register)
+    assert case.front.owners[1] == owner
+    # A copy of its certificate, which is taken back.
+    register.become(spec("centre-a", Role.CENTRE, active=False))
+    case.front.told.clear()
+    await asyncio.wait_for(case.front.told.wait(), BOUND_S)
+    stranger = case.front.owners[1]
+    assert stranger != owner
+    case.door.connect(2, "127.0.0.1:6", der, NEVER)
+    assert case.front.owners[2] == stranger
+    case.door.close()
+
+
 async def test_who_is_over_a_budget_is_noted(
     tmp_path: Path, authority: DevAuthority, monkeypatch: pytest.MonkeyPatch
 ) -> None:

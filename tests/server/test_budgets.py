@@ -298,6 +298,38 @@ def test_connections_beyond_a_smaller_budget_end(reached: Reached) -> None:
         peer.socket.close()
 
 
+@bounds(owner_calls_max=2, owner_watches_max=1, **ONE)
+def test_what_is_open_moves_with_its_connection_to_another(reached: Reached) -> None:
+    with reached.channel() as channel:
+        spend(channel)
+    with (
+        Peer(reached.port, reached.credentials()) as one,
+        Peer(reached.port, reached.credentials()) as other,
+    ):
+        for peer in (one, other):
+            peer.answered()
+        [_, first, second] = (reached.door.wait_for(_front.CONNECT)[1] for _ in "123")
+        one.send(one.open(1, PATHS[HOLD_STREAM]))
+        call = reached.door.wait_for(_front.CALL, _3=HOLD_STREAM)
+        other.send(other.open(1, PATHS[HOLD_STREAM]))
+        assert other.status(1) == RESOURCE_EXHAUSTED
+        # The first is somebody else from now on, with its call and a bucket of its own.
+        reached.door.owner_of = lambda _connection: 2
+        reached.door.admit(first)
+        one.send(one.open(3, PATHS[HOLD_STREAM]))
+        assert one.status(3) == RESOURCE_EXHAUSTED
+        one.send(one.call(5, PATHS[ECHO], references(1)))
+        assert one.status(5) == 0
+        other.send(other.open(3, PATHS[HOLD_STREAM]))
+        moved = reached.door.wait_for(_front.CALL, _3=HOLD_STREAM)
+        assert moved[2] == second
+        other.send(other.call(5, PATHS[ECHO], references(1)))
+        assert other.status(5) == RESOURCE_EXHAUSTED
+        for number in (call[1], moved[1]):
+            reached.front.finish(number, 0, "", b"")
+    reached.door.wait_until(lambda counts: counts["bytes_held"] == 0)
+
+
 # --- at a time ------------------------------------------------------------------------
 
 
@@ -374,6 +406,20 @@ def test_handshakes_of_an_address_are_bounded(reached: Reached) -> None:
             assert time.monotonic() < deadline
     for one in (*silent, third):
         one.close()
+
+
+@bounds(handshakes_address_max=1)
+def test_an_address_of_ipv4_is_one_by_whatever_socket(reached: Reached) -> None:
+    port = reached.front.listen("::", 0)
+    with socket.create_connection(("127.0.0.1", reached.port), WAIT_S):
+        reached.door.wait_until(lambda counts: counts["handshakes_open"] == 1)
+        with socket.create_connection(("127.0.0.1", port), WAIT_S):
+            reached.door.wait_until(
+                lambda counts: counts["handshakes_refused"] + counts["handshakes_shed"]
+            )
+        # Another network's is another's.
+        with socket.create_connection(("::1", port), WAIT_S):
+            reached.door.wait_until(lambda counts: counts["handshakes_open"] == 2)
 
 
 @bounds(handshakes_address_per_s=3)
