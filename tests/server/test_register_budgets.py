@@ -33,13 +33,15 @@ def say(
     return peer.admin.SetBudget(request, timeout=CALL_S).outcome
 
 
-def listed(peer: Peer) -> list[pb.ParticipantBudget]:
-    """All of them, by pages of two."""
-    request = pb.ListBudgetsRequest(page_size=2)
+def listed(peer: Peer, size: int = 2) -> list[pb.ParticipantBudget]:
+    """All of them, by pages."""
+    request = pb.ListBudgetsRequest(page_size=size)
     found: list[pb.ParticipantBudget] = []
     while True:
         reply = peer.admin.ListBudgets(request, timeout=CALL_S)
-        assert len(reply.budgets) <= 2
+        # What a token promises is there.
+        assert not request.page_token or reply.budgets
+        assert len(reply.budgets) <= size
         found += reply.budgets
         request.page_token = reply.next_page_token
         if not request.page_token:
@@ -52,6 +54,7 @@ def pinned(peer: Peer) -> dict[str, pb.Pins]:
     found: dict[str, pb.Pins] = {}
     while True:
         reply = peer.admin.ListPins(request, timeout=CALL_S)
+        assert not request.page_token or reply.pins
         found |= {one.participant: one for one in reply.pins}
         request.page_token = reply.next_page_token
         if not request.page_token:
@@ -73,6 +76,7 @@ def test_a_budget_is_listed_as_it_was_set_last(peers: Peers) -> None:
         one = {one.participant: one for one in listed(peers.auditor)}["centre-c"]
         assert (one.value, one.set_by) == (5_000, "checker")
         assert (one.sequence, one.time_ns) == (last.sequence, last.time_ns)
+        assert listed(peers.auditor, 1) == listed(peers.auditor, 1_000)
         told = shown(peers.treasury)
         assert told["centre-d", Budget.FEEDS] == (4_000, "treasury")
         assert told["gas", Budget.FEEDS] == (4_002, "treasury")
