@@ -505,24 +505,26 @@ class Queue:
     """Why the ledger is dead, as its loop has found; empty while it is alive."""
     rows_waiting: int
     """Rows submitted and not yet in a group."""
-    tail_waiting: int
-    """Bytes of tail that these may need."""
+    bytes_waiting: int
+    """Bytes of their bodies, and of the tails that these may need."""
 
     def __new__(
         cls,
         ledger: Ledger,
         *,
         rows_max: int = ...,
-        tail_max: int = 64 << 20,
-        gather_s: float = 0.004,
+        bytes_max: int = 64 << 20,
+        gather_s: float = 0.001,
         clock: npt.NDArray[np.uint64] | None = None,
     ) -> Queue:
         """A queue before `ledger`, which must have threads of its own.
 
-        `rows_max` rows and `tail_max` bytes of tail may wait (16 groups, 64 MiB), of
-        one sender at most half of what others leave; see `core/engine/senders.pxi`.
-        `gather_s`: after a group of 16 requests or more the next begins no sooner than
-        so long after it, as long as more arrive each millisecond; 0: it never waits.
+        `rows_max` rows and `bytes_max` bytes of bodies and of tails may wait (16
+        groups, 64 MiB), of one sender at most half of what others leave; see
+        `core/engine/senders.pxi`.
+        `gather_s`: after a group of four requests or more the next begins no sooner
+        than so long after it, as long as more arrive each 250 microseconds; 0: it
+        never waits.
         `clock`, for tests: wall time and boot time in nanoseconds and 1 if the kernel
         is synchronised, which are read in place of the machine's own. What both clocks
         say now is believed. Raises ValueError, DeadError if the ledger is closed.

@@ -67,6 +67,14 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
 }
 """Full method name → roles. A method that is not here may be called by nobody."""
 
+ACTS: Final = frozenset(
+    name
+    for name in MATRIX
+    for service, _, method in [name.rpartition("/")]
+    if service.endswith(".AdminService") and not method.startswith(("List", "Get"))
+)
+"""The writing calls of AdminService: each is a line of the security log."""
+
 BOOTSTRAP = "/payswitch.v1.AdminService/LoadNetwork"
 """The one call that a treasury may make before the register has any treasury."""
 

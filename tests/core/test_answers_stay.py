@@ -292,7 +292,12 @@ def ask_of_the_register(walk: Walk) -> None:
         freeze = walk.row(Kind.FREEZE, debit=opened.index, reference=b"a reason")
         freeze.flags = unfreeze
         walk.rows(freeze)
-    close = walk.row(Kind.CLOSE, debit=opened.index, reference=b"never used")
+    # Money came and went; what it was asked with keeps its answer when it is closed.
+    walk.rows(top_up(net, opened.index, 300, b"UTR MOVED"))
+    back = walk.row(Kind.TRANSFER, amount=300, reference=b"all of it")
+    back.debit, back.credit = opened.index, net.suspense
+    walk.rows(back)
+    close = walk.row(Kind.CLOSE, debit=opened.index, reference=b"moved away")
     walk.rows(close)
     walk.rows(replace(close, id=walk.id()), result=Result.DEBIT_CLOSED)
 

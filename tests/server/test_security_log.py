@@ -20,7 +20,6 @@ import grpc
 import pytest
 
 from server import security_log
-from server.observer import ACTS
 from server.security_log import (
     ACTS_MAX,
     ADDRESSES_MAX,
@@ -37,6 +36,7 @@ from server.transport import Call
 from switch.codes import Role
 from switch.errors import ConfigError
 from switch.ids import new_id
+from switch.register.rights import ACTS
 from switch.v1 import admin_pb2, payments_pb2
 from switch.v1 import results_pb2 as results
 from tests.server.harness import (
