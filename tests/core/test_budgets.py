@@ -183,7 +183,7 @@ def test_a_full_table_takes_no_other(tmp_path: Path) -> None:
             Row(Kind.REGISTER, id=next(numbers).to_bytes(16, "big"), tail=tail)
             for tail in some
         ]
-        [told] = ledger.commit([rows_request(rows)], NOW)
+        told: Any = ledger.commit([rows_request(rows)], NOW)[0]
         return list(zip(told["result"].tolist(), told["index"].tolist(), strict=True))
 
     ledger = Ledger(where, map_size=LITTLE_MAP, **options)

@@ -1,10 +1,11 @@
 """Goal: what the register says of budgets and keys is said once, kept, told to who
-follows it, and listed.
+follows it, and listed; and holds for whom it names alone, at once, until taken back.
 
 Method: people of the treasury set budgets and pin keys over real connections; what
 others may say of it is in `test_matrix.py`.
 """
 
+import time
 from typing import Any
 
 import grpc
@@ -14,11 +15,20 @@ from switch.codes import BUDGET_BOUNDS, Budget, Role
 from switch.ids import new_id
 from switch.v1 import admin_pb2 as pb
 from switch.v1 import results_pb2 as results
-from tests.server.harness import CALL_S, Peer, Peers, ServerProcess, failing
+from switch.v1 import wallets_pb2
+from tests.server.harness import (
+    CALL_S,
+    Peer,
+    Peers,
+    ServerProcess,
+    failing,
+    payment,
+)
 from tests.server.test_revocations import NEXT, PIN, pin
 from tests.server.test_security_log import wait_for_line
 
 OK = results.RESULT_OK
+WAIT_S = 60.0
 
 
 def say(
@@ -33,13 +43,15 @@ def say(
     return peer.admin.SetBudget(request, timeout=CALL_S).outcome
 
 
-def listed(peer: Peer) -> list[pb.ParticipantBudget]:
-    """All of them, by pages of two."""
-    request = pb.ListBudgetsRequest(page_size=2)
+def listed(peer: Peer, size: int = 2) -> list[pb.ParticipantBudget]:
+    """All of them, by pages."""
+    request = pb.ListBudgetsRequest(page_size=size)
     found: list[pb.ParticipantBudget] = []
     while True:
         reply = peer.admin.ListBudgets(request, timeout=CALL_S)
-        assert len(reply.budgets) <= 2
+        # What a token promises is there.
+        assert not request.page_token or reply.budgets
+        assert len(reply.budgets) <= size
         found += reply.budgets
         request.page_token = reply.next_page_token
         if not request.page_token:
@@ -52,6 +64,7 @@ def pinned(peer: Peer) -> dict[str, pb.Pins]:
     found: dict[str, pb.Pins] = {}
     while True:
         reply = peer.admin.ListPins(request, timeout=CALL_S)
+        assert not request.page_token or reply.pins
         found |= {one.participant: one for one in reply.pins}
         request.page_token = reply.next_page_token
         if not request.page_token:
@@ -73,6 +86,7 @@ def test_a_budget_is_listed_as_it_was_set_last(peers: Peers) -> None:
         one = {one.participant: one for one in listed(peers.auditor)}["centre-c"]
         assert (one.value, one.set_by) == (5_000, "checker")
         assert (one.sequence, one.time_ns) == (last.sequence, last.time_ns)
+        assert listed(peers.auditor, 1) == listed(peers.auditor, 1_000)
         told = shown(peers.treasury)
         assert told["centre-d", Budget.FEEDS] == (4_000, "treasury")
         assert told["gas", Budget.FEEDS] == (4_002, "treasury")
@@ -194,3 +208,53 @@ def test_pages_of_another_list_are_none(peers: Peers) -> None:
     for name in ("centre-a", "centre-b", "centre-c"):
         assert say(peers.treasury, name, Budget.WATCHES, 0).result == OK
     assert peers.get(Role.TREASURY, "checker").top_up("centre-a", 1).result == OK
+
+
+# --- what they do ---------------------------------------------------------------------
+
+
+def test_of_one_alone_and_until_it_is_taken_back(peers: Peers) -> None:
+    """Open connections learn of it, and the next centre does not."""
+
+    def is_held(name: str) -> bool:
+        """Whether of several reads at once one has to wait."""
+        request = wallets_pb2.GetWalletRequest(centre=name)
+        stub = peers.centre(name).wallets
+        calls = [stub.GetWallet.future(request, timeout=CALL_S) for _ in range(8)]
+        codes = {call.code() for call in calls}
+        assert codes <= {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
+        return grpc.StatusCode.RESOURCE_EXHAUSTED in codes
+
+    def wait_until(*, held: bool) -> None:
+        until = time.monotonic() + WAIT_S
+        while is_held("centre-d") is not held:
+            assert time.monotonic() < until
+
+    assert not is_held("centre-d")
+    for budget in (Budget.READS_PER_S, Budget.READS_AT_ONCE):
+        assert say(peers.treasury, "centre-d", budget, 1).result == OK
+    wait_until(held=True)
+    assert not is_held("centre-c")
+    for budget in (Budget.READS_PER_S, Budget.READS_AT_ONCE):
+        assert say(peers.treasury, "centre-d", budget, 0).result == OK
+    wait_until(held=False)
+
+
+def test_refusals_of_one_alone(peers: Peers) -> None:
+    """The ledger's own: it holds with the very next group."""
+    spent = results.RESULT_TOO_MANY_REFUSALS
+
+    def recorded(name: str) -> int:
+        told = peers.centre(name).pay_all(
+            [payment("NONE", amount=1, reference=f"{name}-{at}") for at in range(60)]
+        )
+        return sum(one.result != spent for one in told)
+
+    assert recorded("centre-d") == 60
+    assert say(peers.treasury, "centre-d", Budget.REFUSALS_AT_ONCE, 16).result == OK
+    assert say(peers.treasury, "centre-d", Budget.REFUSALS_PER_S, 1).result == OK
+    assert recorded("centre-d") == 16
+    assert recorded("centre-c") == 60
+    for budget in (Budget.REFUSALS_AT_ONCE, Budget.REFUSALS_PER_S):
+        assert say(peers.treasury, "centre-d", budget, 0).result == OK
+    assert recorded("centre-d") == 60
