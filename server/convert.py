@@ -127,7 +127,8 @@ def _fill(
     register: Register,
 ) -> None:
     """Fill a message with an entry, in its place, where a message made before would be
-    copied. Without a `tail` it says nothing of what that has."""
+    copied. Without a `tail` it says nothing of what that has.
+    """
     kind = said.kind
     result.sequence = said.sequence
     result.time_ns = said.timestamp

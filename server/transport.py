@@ -261,7 +261,7 @@ Reply = bytes | Callable[[], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a method does that only looks something up: no task, and no turn of its own."""
+    """What a method does that only looks something up: it has no task of its own."""
 
     look_up: Callable[
         [Callable[[], Reply], Callable[[Reply | None, Exception | None], None]],
