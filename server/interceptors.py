@@ -29,8 +29,8 @@ R = TypeVar("R", bound=Message)
 Stream = Callable[[Call, Identity], Awaitable[None]]
 Unary = Callable[[Any, Identity], Awaitable[Message]]
 Plain = Callable[[Any, Identity], Message | Callable[[], Message]]
-"""A short look-up, in a reading thread. What only the event loop may do to its response
-is what it returns instead."""
+"""A short look-up, in the looking thread. What only the event loop may do to its
+response is what it returns instead."""
 Pages = Callable[[Any, Identity], AsyncIterator[Message]]
 
 
@@ -115,7 +115,7 @@ def _unary(node: Node, kind: type[R], do: Unary) -> Behaviour:
 
 def _look(node: Node, kind: type[R], do: Plain) -> Behaviour:
     def look(call: Call) -> Reply:
-        """In a reading thread."""
+        """In the looking thread."""
         found = do(_parse(kind, call), admit(node, call))
         if isinstance(found, Message):
             return found.SerializeToString()

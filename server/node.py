@@ -40,7 +40,7 @@ READS_WAITING_MAX = 1_024
 """Blocking reads that may wait for a thread."""
 
 LOOKS_MAX = 64
-"""Short reads that one thread does in one go."""
+"""Short reads whose answers are given in one turn of the event loop."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -86,6 +86,8 @@ class Node:
         self._group = asyncio.Event()
         self._on_stop: set[Callable[[], None]] = set()
         self._readers = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="read")
+        # One: several would only take the interpreter from each other.
+        self._lookers = ThreadPoolExecutor(1, thread_name_prefix="look")
         self._reads = 0
         self._looks: list[_Look] = []
         committer.attach(self.loop)
@@ -162,7 +164,8 @@ class Node:
 
     def close(self) -> None:
         """End the reading threads, so that the ledger can be closed after them."""
-        self._readers.shutdown(wait=True, cancel_futures=True)
+        for threads in (self._lookers, self._readers):
+            threads.shutdown(wait=True, cancel_futures=True)
 
     # --- work --------------------------------------------------------------------
 
@@ -201,8 +204,9 @@ class Node:
         call: Callable[[], T],
         done: Callable[[T | None, Exception | None], None],
     ) -> None:
-        """Run a short blocking call in a reading thread, with the others of this turn;
-        then `done` in the event loop, with its result or its error.
+        """Run a short blocking call in the looking thread, with those of this turn.
+
+        Then `done` in the event loop, with its result or its error.
 
         The way to a thread and back costs more than a look at one payment, so that
         those of a turn share it. Raises OverloadError if too many wait.
@@ -217,10 +221,10 @@ class Node:
     def _start_looks(self) -> None:
         looks, self._looks = self._looks, []
         for first in range(0, len(looks), LOOKS_MAX):
-            self._readers.submit(self._do_looks, looks[first : first + LOOKS_MAX])
+            self._lookers.submit(self._do_looks, looks[first : first + LOOKS_MAX])
 
     def _do_looks(self, looks: "list[_Look]") -> None:
-        """In a reading thread."""
+        """In the looking thread."""
         found: list[tuple[_Look, Any, Exception | None]] = []
         for look in looks:
             try:
