@@ -5,6 +5,7 @@ Method: a node in the test's own process.
 
 import asyncio
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,7 @@ async def test_looks_of_a_turn_share_a_thread_and_one_wake_up(
 
         next_turn()
         for number in range(LOOKS_MAX):
-            node.look_up(
-                lambda number=number: look(number),  # type: ignore[misc]
-                lambda *found, number=number: done(number, *found),  # type: ignore[misc]
-            )
+            node.look_up(partial(look, number), partial(done, number))
         assert node.reads_count == LOOKS_MAX
         await asyncio.wait_for(all_told.wait(), WAIT_S)
         assert [number for number, _ in told] == list(range(LOOKS_MAX))
