@@ -105,6 +105,7 @@ class Hot:
         self.front.close_hot()
         self._stopping.set()
         self._thread.join()
+        self.front.take()  # what nobody has taken counts
         assert self.front.counters()["bytes_held"] == 0
 
 
