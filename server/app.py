@@ -25,6 +25,7 @@ from grpc_health.v1 import health_pb2
 from server import figures, hot
 from server._front import BIDI, Front
 from server.alarms import Alarms
+from server.budgets import Budgets, costs
 from server.certificates import ServerCertificates
 from server.door import Door
 from server.interceptors import (
@@ -132,7 +133,7 @@ class App:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        front = make_front(config, METHODS)
+        front = make_front(config, METHODS, costs(METHODS))
         hot.set_up(front, METHODS)
         self._observer.calls.add_hot(hot.METHODS, front.hot_calls)
         certificates = ServerCertificates(files, front, self._certified)
@@ -143,6 +144,7 @@ class App:
             config.trust_domain,
             self._progress.text,
             self._observer.security,
+            Budgets(config),
         )
         transport = Transport(front, METHODS, door, self._observer)
         open_services = OpenServices()

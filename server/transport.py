@@ -23,12 +23,14 @@ from google.rpc import code_pb2, status_pb2
 from server import progress
 from server._front import (
     BIDI,
+    BOUNDS,
     CALL,
     CONNECT,
     DISCONNECT,
     ENDED,
     HALF_CLOSED,
     MESSAGE,
+    OVER,
     REVOKED,
     SENT,
     UNARY,
@@ -108,6 +110,7 @@ class Call:
         "handle",
         "method",
         "on_revoked",
+        "on_sent",
         "progress",
         "task",
     )
@@ -140,6 +143,8 @@ class Call:
         self._half_closed = False
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
+        self.on_sent: Callable[[], None] | None = None
+        """Called when all that `send` was given has left for the peer."""
         self.on_revoked: Callable[[], None] | None = None
         """Ends the call in order when its caller may not make it any more. Without it
         the call is ended where it stands."""
@@ -181,6 +186,13 @@ class Call:
         self._writer = asyncio.get_running_loop().create_future()
         self._commands.send(self.handle, body)
         await self._writer
+
+    def send(self, body: bytes) -> None:
+        """Send a message and go on; `on_sent` says when the next may follow.
+
+        For who writes from many places: no task has to be woken for it.
+        """
+        self._commands.send(self.handle, body)
 
     # --- for the transport -------------------------------------------------------
 
@@ -251,8 +263,11 @@ class Call:
 
     def take_sent(self, bytes_left: int) -> None:
         """What was to be sent has left, but for so many bytes."""
-        if not bytes_left:
-            _wake(self._writer)
+        if bytes_left:
+            return
+        if self.on_sent is not None:
+            self.on_sent()
+        _wake(self._writer)
 
 
 Reply = bytes | Callable[[], bytes]
@@ -286,6 +301,9 @@ class Doorkeeper(Protocol):
 
     def disconnect(self, connection: int, cause: str) -> None:
         """It is gone."""
+
+    def over_budget(self, connection: int, share: str, count: int) -> None:
+        """It was refused so often what is beyond this share of its budgets."""
 
     def peer(self, connection: int) -> Peer:
         """Who is at its other end."""
@@ -322,6 +340,7 @@ class Transport:
             SENT: self._sent,
             ENDED: self._ended,
             REVOKED: self._revoked,
+            OVER: self._over,
         }
 
     def serve(self, behaviours: dict[str, Behaviour]) -> None:
@@ -386,6 +405,9 @@ class Transport:
     ) -> None:
         host = f"[{address}]" if ":" in address else address
         self._door.connect(connection, f"{host}:{port}", certificate, not_after)
+
+    def _over(self, _: int, connection: int, share: str, count: int) -> None:
+        self._door.over_budget(connection, share, count)
 
     def _disconnect(self, _: int, connection: int, cause: str) -> None:
         self._door.disconnect(connection, cause)
@@ -481,14 +503,18 @@ def revoked_error(method: str) -> ForbiddenError:
     return ForbiddenError(f"the caller may not call {method} any more")
 
 
-def make_front(config: Config, methods: Sequence[tuple[str, int]]) -> Front:
-    """A front door with the bounds of a config."""
-    bounds: dict[str, int] = {
+def make_front(
+    config: Config,
+    methods: Sequence[tuple[str, int]],
+    costs: Sequence[tuple[int, int, int, int]],
+) -> Front:
+    """A front door with the bounds of a config; `costs` as `Front` takes them."""
+    settings: dict[str, int] = {
         **asdict(config.transport),
         **asdict(config.budget),
         "message_bytes_max": config.message_bytes_max,
     }
-    front = Front(methods, bounds)
+    front = Front(methods, {name: settings[name] for name in BOUNDS}, costs)
     set_details(front)
     return front
 

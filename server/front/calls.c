@@ -93,6 +93,7 @@ void calls_free(struct call *call) {
     if (call->older != NULL) call->older->newer = call->newer;
     if (--connection->calls_count == 0) connection->quiet_ms = front->now_ms;
     connection->owner->calls--;
+    if (call->open != FRONT_OPEN_NONE) connection->owner->open[call->open]--;
     COUNT_MANY(front, calls_open, -1);
     call->connection = NULL;
     /* Handles fit in 63 bits, and none is zero. */

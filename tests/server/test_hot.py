@@ -19,12 +19,13 @@ from google.rpc import error_details_pb2, status_pb2
 
 from server import _front, hot
 from server.app import stop_queue
+from server.refusals import set_details
 from switch._core import Ledger
 from switch.authority.development import DevAuthority
 from switch.codes import Field, Result, Role
 from switch.ledger.committer import Committer
 from tests.core.queues import until
-from tests.server.door import BOUNDS, MIB, WAIT_S
+from tests.server.door import MIB, WAIT_S, split
 from tests.server.frames import CANCEL, RST_STREAM, Peer, frame, message
 from tests.server.scripted_queue import (
     CLOCK,
@@ -41,6 +42,7 @@ METHODS = [
     *((name, _front.UNARY) for name in hot.METHODS[:3]),
     (hot.METHODS[3], _front.BIDI),
 ]
+COSTS = [(_front.PAYMENTS, 1, 0, 0)] * 4
 PAYMENT, BASKET, BATCH, STREAM = hot.METHODS
 OWNER, ROLE, SENDER, BOUND = 1, 2, 3, 4
 GROUP_MAX = 8_190
@@ -53,10 +55,12 @@ class Hot:
         """`capsule` is that of another queue than the scripted one."""
         self.queue = ScriptedQueue()
         self.sender = SENDER
-        self.front = _front.Front(METHODS, BOUNDS | bounds)
+        self.budgets, others = split(bounds)
+        self.front = _front.Front(METHODS, others, COSTS)
         authority = DevAuthority(directory / "tls")
         self.front.set_credentials(*authority.server().read())
         hot.set_up(self.front, METHODS)
+        set_details(self.front)
         self.port = self.front.listen("127.0.0.1", 0)
         self.front.start()
         self.front.open_hot(capsule or self.queue.capsule())
@@ -80,7 +84,8 @@ class Hot:
                     self.rights(bytes([1, 1, 1, 1]))
 
     def rights(self, rights: bytes) -> None:
-        self.front.admit(self.connections[-1], OWNER, ROLE, self.sender, BOUND, rights)
+        caller = self.connections[-1], OWNER, ROLE, self.sender, BOUND
+        self.front.admit(*caller, rights, self.budgets)
 
     def call(self, method: str, body: bytes) -> Any:
         """A call of one message, under way."""
@@ -290,7 +295,7 @@ def test_the_queue_is_kept_until_the_front_is_through_with_it() -> None:
     scripted = ScriptedQueue()
     scripted.on_clear = lambda: order.append("looked at")
     scripted.on_gone = lambda: order.append("gone")
-    front = _front.Front(METHODS, BOUNDS)
+    front = _front.Front(METHODS, split({})[1])
     hot.set_up(front, METHODS)
     front.open_hot(scripted.capsule())
     ring: list[object] = [front]
