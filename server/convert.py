@@ -93,43 +93,65 @@ def entries(
     wanted = [one.sequence for one in listed if _has_text(one)]
     tails: dict[int, bytes | None] = {**read_tails(ledger, wanted, around_damage)}
     tails |= {one: None for one in wanted if one not in tails}
-    return [
-        _entry(one, tails.get(one.sequence, b""), ledger, register) for one in listed
-    ]
+    result = []
+    for one in listed:
+        result.append(types_pb2.Entry())
+        _fill(result[-1], one, tails.get(one.sequence, b""), ledger, register)
+    return result
 
 
 def _has_text(said: Entry) -> bool:
     """Whether the message shows something of the tail item."""
     is_shown = said.kind in _PAYMENTS or said.kind in _ANSWERED
-    return RowFlag.TAIL in said.flags and is_shown
+    return is_shown and RowFlag.TAIL in said.flags
 
 
 def entry(said: Entry, ledger: Ledger, register: Register) -> types_pb2.Entry:
     """One entry as a message."""
-    [result] = entries([said], ledger, register)
+    result = types_pb2.Entry()
+    _fill_alone(result, said, ledger, register)
     return result
 
 
-def _entry(
-    said: Entry, tail: bytes | None, ledger: Ledger, register: Register
-) -> types_pb2.Entry:
-    """One entry as a message; without a `tail` it says nothing of what that has."""
+def _fill_alone(
+    result: types_pb2.Entry, said: Entry, ledger: Ledger, register: Register
+) -> None:
+    tail = ledger.tail(said.sequence) if _has_text(said) else b""
+    _fill(result, said, tail, ledger, register)
+
+
+def _fill(
+    result: types_pb2.Entry,
+    said: Entry,
+    tail: bytes | None,
+    ledger: Ledger,
+    register: Register,
+) -> None:
+    """Fill a message with an entry, in its place, where a message made before would be
+    copied. Without a `tail` it says nothing of what that has.
+    """
     kind = said.kind
-    result = types_pb2.Entry(
-        sequence=said.sequence,
-        time_ns=said.timestamp,
-        kind=cast("types_pb2.EntryKind.ValueType", int(kind)),
-        result=cast("results_pb2.Result.ValueType", int(said.result)),
-        id=b"" if said.id == NO_ID else said.id,
-        amount=said.amount,
-        resolves=said.resolves,
-        receipt=said.receipt,
-        operator=said.operator,
-        tender=cast("types_pb2.Tender.ValueType", said.tender),
-        basket_size=said.basket_size,
-        basket_index=said.basket_index,
-        as_direct=RowFlag.AS_DIRECT in said.flags,
-    )
+    result.sequence = said.sequence
+    result.time_ns = said.timestamp
+    result.kind = cast("types_pb2.EntryKind.ValueType", kind)
+    result.result = cast("results_pb2.Result.ValueType", said.result)
+    if said.id != NO_ID:
+        result.id = said.id
+    result.amount = said.amount
+    # Zeros are not sent, and each field takes its time.
+    if said.resolves:
+        result.resolves = said.resolves
+    if said.receipt:
+        result.receipt = said.receipt
+    if said.operator:
+        result.operator = said.operator
+    if said.tender:
+        result.tender = cast("types_pb2.Tender.ValueType", said.tender)
+    if said.basket_size:
+        result.basket_size = said.basket_size
+        result.basket_index = said.basket_index
+    if said.flags:
+        result.as_direct = RowFlag.AS_DIRECT in said.flags
     if kind not in _REFERENCE_IS_HASH:
         result.reference = said.reference_text
     price_rule = PriceRule.STATED
@@ -165,7 +187,6 @@ def _entry(
         for index in sides:
             if index:
                 _name(result, _known(register, register.account, index), register)
-    return result
 
 
 def _describe(result: types_pb2.Entry, tail: PaymentTail) -> None:
@@ -195,15 +216,15 @@ def payment(
     """What became of a payment."""
     response = payments_pb2.GetPaymentResponse(
         state=wire_state(found.state),
-        entry=entry(found.entry, ledger, register),
         refunded_amount=found.refunded,
         as_of_sequence=max(as_of, found.entry.sequence),
         disputed=found.is_disputed,
     )
+    _fill_alone(response.entry, found.entry, ledger, register)
     if found.resolution is not None:
-        response.resolution.CopyFrom(entry(found.resolution, ledger, register))
+        _fill_alone(response.resolution, found.resolution, ledger, register)
     if found.conclusion is not None:
-        response.conclusion.CopyFrom(entry(found.conclusion, ledger, register))
+        _fill_alone(response.conclusion, found.conclusion, ledger, register)
     return response
 
 

@@ -7,6 +7,7 @@ arrive as bytes, and services get the generated class.
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -17,7 +18,7 @@ from server import hot
 from server._front import BIDI, SERVER_STREAM, UNARY
 from server.node import Node
 from server.status import LateError
-from server.transport import Behaviour, Call
+from server.transport import Behaviour, Call, Look, Reply
 from switch.errors import WireError
 from switch.register.identity import Identity
 from switch.register.rights import ACTS, MATRIX
@@ -26,6 +27,9 @@ R = TypeVar("R", bound=Message)
 
 Stream = Callable[[Call, Identity], Awaitable[None]]
 Unary = Callable[[Any, Identity], Awaitable[Message]]
+Plain = Callable[[Any, Identity], Message | Callable[[], Message]]
+"""A short look-up, in the looking thread. What only the event loop may do to its
+response is what it returns instead."""
 Pages = Callable[[Any, Identity], AsyncIterator[Message]]
 
 
@@ -93,6 +97,8 @@ def _behaviour(node: Node, method: MethodDescriptor, do: Any) -> Behaviour:
     request = GetMessageClass(method.input_type)
     if kind == SERVER_STREAM:
         return _pages(node, request, do)
+    if not iscoroutinefunction(do):
+        return _look(node, request, do)
     make = _act if full_name(method) in ACTS else _unary
     return make(node, request, do)
 
@@ -104,6 +110,17 @@ def _unary(node: Node, kind: type[R], do: Unary) -> Behaviour:
         return response.SerializeToString()
 
     return behaviour
+
+
+def _look(node: Node, kind: type[R], do: Plain) -> Behaviour:
+    def look(call: Call) -> Reply:
+        """In the looking thread."""
+        found = do(_parse(kind, call), admit(node, call))
+        if isinstance(found, Message):
+            return found.SerializeToString()
+        return lambda: found().SerializeToString()
+
+    return Look(node.look_up, look)
 
 
 def _act(node: Node, kind: type[R], do: Unary) -> Behaviour:

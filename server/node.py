@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from server import progress
@@ -39,24 +40,12 @@ READS_WAITING_MAX = 1_024
 """Blocking reads that may wait for a thread."""
 
 LOOKS_MAX = 64
-"""Short reads that one thread does in one go."""
+"""Short reads whose answers are given in one turn of the event loop."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_Look = tuple[asyncio.Future[Any], Callable[[], Any]]
-
-
-def _tell_looks(
-    found: list[tuple[asyncio.Future[Any], Any, BaseException | None]],
-) -> None:
-    for future, result, error in found:
-        if future.done():
-            continue  # its call was given up
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
+_Look = tuple[Callable[[], Any], Callable[[Any, Exception | None], None]]
 
 
 def _note_cancels(_: int, answer: Answer) -> None:
@@ -102,6 +91,8 @@ class Node:
         self._group = asyncio.Event()
         self._on_stop: set[Callable[[], None]] = set()
         self._readers = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="read")
+        # One: several would only take the interpreter from each other.
+        self._lookers = ThreadPoolExecutor(1, thread_name_prefix="look")
         self._reads = 0
         self._looks: list[_Look] = []
         committer.attach(self.loop)
@@ -178,7 +169,8 @@ class Node:
 
     def close(self) -> None:
         """End the reading threads, so that the ledger can be closed after them."""
-        self._readers.shutdown(wait=True, cancel_futures=True)
+        for threads in (self._lookers, self._readers):
+            threads.shutdown(wait=True, cancel_futures=True)
 
     # --- work --------------------------------------------------------------------
 
@@ -198,37 +190,62 @@ class Node:
             self._reads -= 1
 
     async def look(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a short blocking call in a reading thread, with the others of this turn.
+        """Run a short blocking call as `look_up` does. Raises as it, and as `call`."""
+        future: asyncio.Future[T] = self.loop.create_future()
+
+        def done(result: Any, error: Exception | None) -> None:
+            if future.done():
+                return  # its call was given up
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+        self.look_up(partial(call, *args, **kwargs), done)
+        return await future
+
+    def look_up(
+        self,
+        call: Callable[[], T],
+        done: Callable[[T | None, Exception | None], None],
+    ) -> None:
+        """Run a short blocking call in the looking thread, with those of this turn.
+
+        Then `done` in the event loop, with its result or its error.
 
         The way to a thread and back costs more than a look at one payment, so that
-        those of a turn share it. Raises as `read`.
+        those of a turn share it. Raises OverloadError if too many wait.
         """
         if self._reads >= READS_WAITING_MAX:
             raise OverloadError(f"{self._reads} reads wait; try again later")
-        future: asyncio.Future[T] = self.loop.create_future()
         if not self._looks:
             self.loop.call_soon(self._start_looks)
-        self._looks.append((future, lambda: call(*args, **kwargs)))
+        self._looks.append((call, done))
         self._reads += 1
-        try:
-            return await future
-        finally:
-            self._reads -= 1
 
     def _start_looks(self) -> None:
         looks, self._looks = self._looks, []
         for first in range(0, len(looks), LOOKS_MAX):
-            self._readers.submit(self._do_looks, looks[first : first + LOOKS_MAX])
+            self._lookers.submit(self._do_looks, looks[first : first + LOOKS_MAX])
 
     def _do_looks(self, looks: "list[_Look]") -> None:
-        """In a reading thread."""
-        found: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
-        for future, call in looks:
+        """In the looking thread."""
+        found: list[tuple[_Look, Any, Exception | None]] = []
+        for look in looks:
             try:
-                found.append((future, call(), None))
-            except BaseException as error:  # noqa: BLE001
-                found.append((future, None, error))
-        self.loop.call_soon_threadsafe(_tell_looks, found)
+                found.append((look, look[0](), None))
+            except Exception as error:  # noqa: BLE001
+                found.append((look, None, error))
+        self.loop.call_soon_threadsafe(self._tell_looks, found)
+
+    def _tell_looks(self, found: "list[tuple[_Look, Any, Exception | None]]") -> None:
+        self._reads -= len(found)
+        for (_, done), result, error in found:
+            try:
+                done(result, error)
+            except Exception:
+                # The others of its turn are others'.
+                log.exception("an answer could not be given")
 
     @property
     def reads_count(self) -> int:

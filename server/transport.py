@@ -13,7 +13,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any, Final, Protocol
 
@@ -92,6 +93,7 @@ class Call:
     """One call, as its handler sees it. Belongs to the event loop's thread."""
 
     __slots__ = (
+        "_begun",
         "_commands",
         "_deadline_ns",
         "_half_closed",
@@ -194,7 +196,7 @@ class Call:
 
     # --- for the transport -------------------------------------------------------
 
-    async def run(self, behaviour: "Behaviour") -> None:
+    async def run(self, behaviour: "Callable[[Call], Awaitable[bytes | None]]") -> None:
         """Do what the method does, and answer: the whole of a call's task."""
         self.progress = progress.begin()
         begun = perf_counter()
@@ -216,6 +218,30 @@ class Call:
             # One that was ended from outside is not there any more.
             self._open.pop(self.handle, None)
             self._note(self, perf_counter() - begun, failed)
+
+    def look(self, behaviour: "Look") -> None:
+        """Do what the method does, and answer, without a task."""
+        self._begun = perf_counter()
+        try:
+            behaviour.look_up(partial(behaviour.do, self), self.answer)
+        except Exception as error:  # noqa: BLE001
+            self.answer(None, error)
+
+    def answer(self, reply: "Reply | None", error: Exception | None) -> None:
+        """What came of a look."""
+        if self._open.pop(self.handle, None) is None:
+            return  # its peer has gone meanwhile
+        try:
+            if error is not None:
+                raise error
+            assert reply is not None
+            body = reply if isinstance(reply, bytes) else reply()
+        except Exception as raised:  # noqa: BLE001
+            error = raised
+            self.fail(raised, has_committed=False)
+        else:
+            self._commands.reply(self.handle, body)
+        self._note(self, perf_counter() - self._begun, error)
 
     def fail(self, error: Exception, *, has_committed: bool) -> None:
         """End it with the status of an error."""
@@ -244,7 +270,24 @@ class Call:
         _wake(self._writer)
 
 
-Behaviour = Callable[[Call], Awaitable[bytes | None]]
+Reply = bytes | Callable[[], bytes]
+"""Of a look: the one reply, or what gives it in the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a method does that only looks something up: it has no task of its own."""
+
+    look_up: Callable[
+        [Callable[[], Reply], Callable[[Reply | None, Exception | None], None]],
+        None,
+    ]
+    """Runs its first argument in another thread, and the second with what came of it
+    in the event loop. Raises OverloadError."""
+    do: Callable[[Call], Reply]
+
+
+Behaviour = Callable[[Call], Awaitable[bytes | None]] | Look
 """What a method does. It returns the one reply of a unary call, else None."""
 
 
@@ -342,6 +385,8 @@ class Transport:
         kind, number = event[:2]
         if kind == CONNECT:
             self._front.close_connection(number, INTERNAL_ERROR)
+        elif kind == DISCONNECT:
+            pass
         elif (call := self._calls.get(number)) is not None:
             call.error = error
             call.fail(error, has_committed=kind != CALL)
@@ -392,6 +437,9 @@ class Transport:
             deadline_ns,
         )
         behaviour = self._behaviours[number] if allowed else None
+        if isinstance(behaviour, Look):
+            call.look(behaviour)
+            return
         if behaviour is not None:
             call.task = self._loop.create_task(call.run(behaviour))
             return
@@ -431,7 +479,7 @@ class Transport:
         if call.task is not None:
             call.task.cancel()
         if call.progress is None:
-            # Its task has not begun, and never will.
+            # It has no task, or one that has not begun, and never will.
             self._noted(call, 0.0, call.error or asyncio.CancelledError())
 
     def _revoked(self, _: int, handle: int) -> None:

@@ -519,12 +519,10 @@ class Queue:
     ) -> Queue:
         """A queue before `ledger`, which must have threads of its own.
 
-        `rows_max` rows and `bytes_max` bytes of bodies and of tails may wait (16
-        groups, 64 MiB), of one sender at most half of what others leave; see
-        `core/engine/senders.pxi`.
+        `rows_max` rows and `bytes_max` bytes, of bodies and tails, may wait: 16 groups
+        and 64 MiB, of a sender half of what others leave (`core/engine/senders.pxi`).
         `gather_s`: after a group of four requests or more the next begins no sooner
-        than so long after it, as long as more arrive each 250 microseconds; 0: it
-        never waits.
+        than so long after it, as long as more arrive each 250 µs; 0: it never waits.
         `clock`, for tests: wall time and boot time in nanoseconds and 1 if the kernel
         is synchronised, which are read in place of the machine's own. What both clocks
         say now is believed. Raises ValueError, DeadError if the ledger is closed.

@@ -6,6 +6,7 @@ through, and whose numbers the wire shows. It decides nothing: the core does.
 
 from collections.abc import Iterable
 from enum import Enum, IntEnum
+from functools import cached_property
 from typing import NamedTuple
 
 from switch.codes import CaseType, Kind, Result
@@ -58,7 +59,7 @@ class Standing(Enum):
     """Reversed without a word of the biller: by two people, or by the switch."""
     RETURNED_DISPUTED = "returned (disputed)"
 
-    @property
+    @cached_property
     def state(self) -> PaymentState:
         """What is told of it."""
         told = self.name.removesuffix("_DISPUTED").removesuffix("_CORRECTED")

@@ -1,6 +1,7 @@
 """PaymentService: what became of a payment. The hot calls are `server/front/hot.c`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 from server import arguments, convert
 from server.node import Node
@@ -25,11 +26,14 @@ class PaymentService:
         """Serves from `node`."""
         self._node = node
 
-    async def GetPayment(
+    def GetPayment(
         self, request: pb.GetPaymentRequest, caller: Identity
-    ) -> pb.GetPaymentResponse:
+    ) -> pb.GetPaymentResponse | Callable[[], pb.GetPaymentResponse]:
         """What became of a payment, by its sender's id."""
-        return await self._look(request, caller)
+        response, found = self._get_payment(request, caller)
+        if found.standing is not Standing.HELD:
+            return response
+        return partial(self._with_standing, response, found)
 
     async def WatchPayment(
         self, request: pb.WatchPaymentRequest, caller: Identity
@@ -57,6 +61,11 @@ class PaymentService:
         self, request: pb.GetPaymentRequest, caller: Identity
     ) -> pb.GetPaymentResponse:
         response, found = await self._node.look(self._get_payment, request, caller)
+        return self._with_standing(response, found)
+
+    def _with_standing(
+        self, response: pb.GetPaymentResponse, found: statements.Payment
+    ) -> pb.GetPaymentResponse:
         response.state = convert.wire_state(standing_now(self._node, found).state)
         return response
 

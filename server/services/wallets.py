@@ -16,12 +16,6 @@ class WalletService:
         """Serves from `node`."""
         self._node = node
 
-    async def GetWallet(
-        self, request: pb.GetWalletRequest, caller: Identity
-    ) -> pb.GetWalletResponse:
-        """The balance now or at a past sequence."""
-        return await self._node.look(self._get_wallet, request, caller)
-
     async def ListStatement(
         self, request: pb.ListStatementRequest, caller: Identity
     ) -> pb.ListStatementResponse:
@@ -30,9 +24,10 @@ class WalletService:
 
     # --- in a reading thread -----------------------------------------------------
 
-    def _get_wallet(
+    def GetWallet(
         self, request: pb.GetWalletRequest, caller: Identity
     ) -> pb.GetWalletResponse:
+        """The balance now or at a past sequence."""
         ledger = self._node.ledger
         register = self._node.register
         account = arguments.own_wallet(register, caller, request.centre)

@@ -4,6 +4,7 @@ What goes wrong between a commit and its answer is hard to bring about from outs
 here a test can replace any part of the node.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from server.app import all_behaviours
 from server.node import Node
-from server.transport import Call
+from server.transport import Call, Look
 from switch._core import Ledger, Request
 from switch.config import Config
 from switch.ids import new_id
@@ -52,7 +53,8 @@ class FakeCall(Call):
 
     def __init__(self, name: str, messages: list[bytes]) -> None:
         peer = SimpleNamespace(address="127.0.0.1:1", caller=None)
-        super().__init__(self, {}, lambda *_: None, 1, "", peer, None, 0)  # type: ignore[arg-type]
+        self.answered = asyncio.Event()
+        super().__init__(self, {}, lambda *_: self.answered.set(), 1, "", peer, None, 0)  # type: ignore[arg-type]
         self.name = name
         self.written: list[bytes] = []
         self.status: tuple[int, str, bytes] = (0, "", b"")
@@ -111,7 +113,12 @@ class Inside:
         except ForbiddenError as error:
             call.fail(error, has_committed=False)
         else:
-            await call.run(self._behaviours[name])
+            behaviour = self._behaviours[name]
+            if isinstance(behaviour, Look):
+                call.look(behaviour)
+                await call.answered.wait()
+            else:
+                await call.run(behaviour)
         if call.status[0]:
             raise FailedError(*call.status)
 

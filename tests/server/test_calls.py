@@ -24,7 +24,7 @@ from server._front import (
     SERVER_STREAM,
     UNARY,
 )
-from server.transport import Behaviour, Call, Transport
+from server.transport import Behaviour, Call, Look, Transport
 from switch.codes import Role
 from switch.errors import OverloadError
 from switch.register.identity import ForbiddenError, Identity
@@ -286,3 +286,89 @@ async def test_who_waits_for_an_event_that_failed_is_told() -> None:
     # A connection that could not be taken is closed, and not left to its time.
     await case.play((CONNECT, 3))
     assert case.told() == [("close_connection", 3, 2)]
+
+
+# --- looks ------------------------------------------------------------------------
+
+
+class Looks:
+    """Another thread, which looks when it is told to."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Any] = []
+
+    def __call__(self, do: Any, done: Any) -> None:
+        self.waiting.append((do, done))
+
+    def run(self) -> None:
+        for do, done in self.waiting:
+            try:
+                done(do(), None)
+            except Exception as error:  # noqa: BLE001
+                done(None, error)
+        self.waiting.clear()
+
+
+async def test_a_look_is_answered_once_it_was_made() -> None:
+    looks = Looks()
+    case = Case(UNARY, Look(looks, lambda call: b"to " + (call.body or b"")))
+    await case.call()
+    assert case.told() == []
+    looks.run()
+    assert case.told() == [("reply", HANDLE, b"to asked")]
+    assert case.noted == [None]
+
+
+async def test_a_look_leaves_its_last_step_to_the_event_loop() -> None:
+    looks, steps = Looks(), []
+
+    def last() -> bytes:
+        steps.append("last")
+        return b"answer"
+
+    case = Case(UNARY, Look(looks, lambda _: last))
+    await case.call()
+    [(do, done)] = looks.waiting
+    found = do()
+    assert steps == []
+    done(found, None)
+    assert case.told() == [("reply", HANDLE, b"answer")]
+
+
+def _fails(_: Call) -> bytes:
+    raise OverloadError("x")
+
+
+def _fails_at_last(call: Call) -> Callable[[], bytes]:
+    return lambda: _fails(call)
+
+
+@pytest.mark.parametrize("do", [_fails, _fails_at_last])
+async def test_a_look_that_fails_is_a_status(do: Any) -> None:
+    looks = Looks()
+    case = Case(UNARY, Look(looks, do))
+    await case.call()
+    looks.run()
+    assert case.code() == code_pb2.RESOURCE_EXHAUSTED
+    [error] = case.noted
+    assert isinstance(error, OverloadError)
+
+
+async def test_a_look_that_finds_no_room_is_a_status() -> None:
+    def full(_: Any, __: Any) -> None:
+        raise OverloadError("x")
+
+    case = Case(UNARY, Look(full, lambda _: b""))
+    await case.call()
+    assert case.code() == code_pb2.RESOURCE_EXHAUSTED
+    assert len(case.noted) == 1
+
+
+async def test_a_look_whose_peer_has_gone_is_told_to_nobody() -> None:
+    looks = Looks()
+    case = Case(UNARY, Look(looks, lambda _: b"answer"))
+    await case.call((ENDED, HANDLE, "peer_reset"))
+    looks.run()
+    assert case.told() == []
+    [error] = case.noted
+    assert isinstance(error, asyncio.CancelledError)

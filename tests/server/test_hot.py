@@ -9,6 +9,7 @@ import gc
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,7 @@ class Hot:
         self.front.close_hot()
         self._stopping.set()
         self._thread.join()
+        self.front.take()  # what nobody has taken counts
         assert self.front.counters()["bytes_held"] == 0
 
 
@@ -548,6 +550,10 @@ async def test_answers_to_nobody_hold_up_no_stop(tmp_path: Path) -> None:
     # Payments that lack everything: each is refused, and makes no row.
     body = b"\x0a\x00" * GROUP_MAX
     calls: list[Any] = []
+
+    def waits(rows: int) -> bool:
+        return committer.rows_waiting == rows
+
     with committer._queue.paused():
         # The second half is another's: nobody fills the queue alone.
         for sender, rows in ((3, 5 * GROUP_MAX), (4, 10 * GROUP_MAX)):
@@ -556,7 +562,7 @@ async def test_answers_to_nobody_hold_up_no_stop(tmp_path: Path) -> None:
                 door.rights(bytes([1, 1, 1, 1]))
             count = 6 if sender == 3 else 5
             calls += [door.call(BATCH, body) for _ in range(count)]
-            until(lambda rows=rows: committer.rows_waiting == rows)
+            until(partial(waits, rows))
         door.front.stop(0)
     assert await stop_queue(door.front, committer, WAIT_S)
     door.stop()

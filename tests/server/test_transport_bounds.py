@@ -8,6 +8,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -300,6 +301,10 @@ def test_bodies_that_do_not_end_are_bounded(reached: Reached) -> None:
         is_served(reached)
 
 
+def has_decided(calls: int, counts: dict[str, int]) -> bool:
+    return counts["calls_given"] + counts["calls_refused"] == calls
+
+
 @bounds(owner_bytes_max=MIB)
 def test_what_is_not_taken_counts_though_its_call_is_over(
     reached: Reached, peer: Peer
@@ -311,9 +316,7 @@ def test_what_is_not_taken_counts_though_its_call_is_over(
     for count, stream in enumerate(streams, 2):
         peer.send(peer.call(stream, HOLD, b"x" * 60_000))
         # Each is whole before it is given up.
-        reached.door.wait_until(
-            lambda now, count=count: now["calls_given"] + now["calls_refused"] == count
-        )
+        reached.door.wait_until(partial(has_decided, count))
         peer.send(frame(RST_STREAM, 0, stream, CANCEL.to_bytes(4, "big")))
     reached.door.wait_until(lambda now: now["calls_open"] == 0)
     # Those that were taken before the stop are few.
