@@ -82,7 +82,7 @@ LOG_LINES = 40
 """Of the server's log, shown when there is no figure."""
 READY_S = 30.0
 STOP_S = 30.0
-START_S = 60.0
+START_S = 120.0
 """What the client process may take beside warm-up, measurement and the last answers."""
 SEED = 2026
 CLIENT = "benchmarks.client_process"
@@ -90,12 +90,14 @@ BESIDE_MAX = 100
 """Rounds of one command."""
 QUOTED_PER_S = {
     "unary": 300_000,
-    "batch": 2_000_000,
-    "stream": 1_000_000,
+    "batch": 1_500_000,
+    "stream": 800_000,
     "bills": 100_000,
 }
-"""Payments a second that a closed loop has quotations for: about three times what it
-pays, and more than it has ever paid without."""
+"""Payments a second that a closed loop has quotations for: twice what it pays at least,
+and more than it has ever paid without."""
+AHEAD_S = 0.3
+"""Payments of so long are made before they are sent, and behind the end."""
 QUOTED_MAX = 64_000_000
 """Quotations of one run: 16 bytes of memory each."""
 SEAL_S = 0.000_005
@@ -167,7 +169,7 @@ def ahead(options: argparse.Namespace, rate: float) -> int:
     """Quotations that a run at this rate (0: a closed loop) will not use up."""
     per_s = 1.2 * rate if rate else QUOTED_PER_S[options.mode]
     under_way: int = options.connections * options.outstanding * options.payload
-    seconds: float = options.warm_up + options.seconds + 1
+    seconds: float = options.warm_up + options.seconds + AHEAD_S
     return round(per_s * seconds) + under_way
 
 

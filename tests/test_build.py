@@ -30,7 +30,7 @@ def clean_environment() -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_800)
 def test_isolated_install(tmp_path: Path) -> None:
     sources = tmp_path / "sources"
     sources.mkdir()

@@ -76,10 +76,11 @@ class Biller:
         self._heard += 1
         until(lambda: self._desk.counts["confirmed"] == self._heard)
 
-    def break_off(self) -> None:
-        """Its answer is on its way when the connection ends; it dials again."""
+    def break_off(self, then: str) -> None:
+        """Its answer is on its way when the connection ends; it dials again later."""
         self._desk.give_back(self._desk.answers())
         self._line.close()
+        self.clock.time = then
         self._line = self._connect()
 
     def say(self) -> list[pb.Answer]:
@@ -114,8 +115,7 @@ def pay_and_break(peers: Peers, biller: Biller, then: str) -> bytes:
     [outcome] = peers.centre().pay_all([payment(SERVICE, AMOUNT, id=id_)])
     assert outcome.result == 1
     biller.hear()
-    biller.break_off()
-    biller.clock.time = then
+    biller.break_off(then)
     biller.hear()
     return id_
 

@@ -20,6 +20,11 @@ cdef inline uint32_t runs_count_pages(uint64_t entries) noexcept nogil:
     return <uint32_t>((entries + PAGE_ENTRIES - 1) // PAGE_ENTRIES)
 
 
+cdef inline uint32_t runs_count_values(uint64_t entries) noexcept nogil:
+    """LMDB's values that a run of so many entries is kept in: blocks of pages, and parts."""
+    return (runs_count_pages(entries) - 1) // BLOCK_PAGES + 1 + runs_count_parts(entries)
+
+
 cdef inline uint32_t runs_part_lines(const Run* run, uint32_t part) noexcept nogil:
     """Lines of the filter of one part: the last one has what entries are left."""
     cdef uint64_t before = <uint64_t>part * PART_ENTRIES

@@ -180,14 +180,6 @@ cdef void steps_forget_deleted(State* s) noexcept nogil:
     s.index.next.retired_count = kept
 
 
-cdef uint32_t steps_count_deletes(const State* s, int map_) noexcept nogil:
-    """Values of one level of a map that go in a step: those of the largest run that a step
-    can write. What is merged away is never more than that, level by level, so that the
-    eight runs of one merge have gone when the next eight come."""
-    cdef uint64_t entries = keys_most(map_, s.config.step_rows)
-    return (runs_count_pages(entries) - 1) // BLOCK_PAGES + 1 + runs_count_parts(entries)
-
-
 cdef int steps_delete(State* s, MDB_txn* txn, bint* wrote) noexcept nogil:
     """Some values of runs merged away by an earlier step: nobody begins to read them."""
     cdef uint8_t[MAPS_COUNT * LEVELS_MAX] seen
@@ -199,7 +191,9 @@ cdef int steps_delete(State* s, MDB_txn* txn, bint* wrote) noexcept nogil:
         if seen[place]:
             continue
         seen[place] = 1
-        most = steps_count_deletes(s, s.index.retired[i].map)
+        # As many as the largest run has that a step can write: no level loses more in a step,
+        # so that the runs of one merge have gone when the next ones come.
+        most = runs_count_values(keys_most(s.index.retired[i].map, s.config.step_rows))
         rc = runs_delete(s, txn, &s.index.retired[i], most, &deleted)
         if rc != 0:
             return rc
