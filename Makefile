@@ -49,8 +49,9 @@ run: build  ## a hard March day over gRPC, audited; then serves (ONCE=1: ends)
 	$(BIN)/payswitch day --data ./data $(if $(filter 1,$(ONCE)),--once) $(ARGS)
 
 .PHONY: test
-test: build asserts interop build/front/fuzz  ## every test, on the core with asserts
-	bash tools/need.sh strace promtool systemd-analyze=systemd
+test: build asserts interop build/front/fuzz build/front/threads  ## every test, on the core with asserts
+	bash tools/need.sh strace promtool systemd-analyze=systemd curl nghttp=nghttp2-client \
+	    h2load=nghttp2-client
 	SWITCH_TEST_LIB=build/assert/lib bash tools/run_tests.sh $(PYTHON) $(PROCESSES) $(ARGS)
 
 .PHONY: asserts
@@ -125,7 +126,7 @@ proto: .venv/ready.stamp  ## generate switch/v1 from proto/
 	$(PYTHON) tools/gen_proto.py
 
 .PHONY: torture
-torture: build small  ## all long tests, a line for each, JSON last (ARGS="--seed 7")
+torture: build small build/front/fuzz  ## all long tests, a line for each, JSON last (ARGS="--seed 7")
 	bash tools/need.sh strace
 	$(PYTHON) -m tests.torture $(ARGS)
 
