@@ -177,6 +177,11 @@ sanitize: build  ## the core's tests under address and undefined-behaviour sanit
 	    ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 	    SWITCH_TEST_LIB=build/sanitize/lib $(PYTEST) tests/core --timeout 1800 $(ARGS)
 
+.PHONY: sanitize-threads
+sanitize-threads: build build/front/threads  ## races of the queue, the front and a server under load
+	SWITCH_THREADS=1 $(PYTHON) setup.py --quiet build
+	bash tools/sanitize_threads.sh $(PYTHON) $(ARGS)
+
 .PHONY: coverage
 coverage: build  ## which lines of Python and of the core the tests reach
 	SWITCH_TRACE=1 $(PYTHON) setup.py --quiet build
