@@ -17,8 +17,9 @@ PYTEST := $(PYTHON) -m pytest
 IN_PROCESS := $(filter-out tests/server/ tests/examples/ tests/torture/,$(dir $(wildcard tests/*/__init__.py)))
 # More for the command of a target: make run ARGS="--centres 100".
 ARGS ?=
-# How many processes of `make test` share its files.
-PROCESSES ?= 2
+# How many processes of `make test` share its files: one more than the two cores that it
+# is meant for, as tests wait for servers, timers and disks, too.
+PROCESSES ?= 3
 
 .PHONY: build
 build: .venv/core.stamp  ## make .venv and compile the core in place
@@ -31,8 +32,9 @@ venv: .venv/ready.stamp  ## make .venv only
 	@touch $@
 
 .venv/core.stamp: .venv/ready.stamp pyproject.toml $(SOURCES) \
-    $(if $(wildcard switch/_core.*.so),,missing) $(if $(wildcard server/_front.*.so),,missing)
-	$(PYTHON) setup.py --quiet build_clib build_ext --inplace
+    $(if $(wildcard switch/_core.*.so),,missing) $(if $(wildcard server/_front.*.so),,missing) \
+    $(if $(wildcard switch/billing/_hot.*.so),,missing)
+	$(PYTHON) setup.py --quiet build_clib build_ext --inplace --parallel 2
 	@# The command and the metadata; the core is up to date by now.
 	@if ! [ .venv/installed.stamp -nt pyproject.toml ] \
 	    || ! [ .venv/installed.stamp -nt .venv/ready.stamp ]; then \
@@ -48,14 +50,18 @@ missing:
 run: build  ## a hard March day over gRPC, audited; then serves (ONCE=1: ends)
 	$(BIN)/payswitch day --data ./data $(if $(filter 1,$(ONCE)),--once) $(ARGS)
 
+# What the tests run on and with; each is mostly one compiler after another.
+.PHONY: test-builds
+test-builds: asserts nosync interop build/front/fuzz build/front/threads  ## what `make test` needs (--jobs 2)
+
 .PHONY: test
-test: build asserts interop build/front/fuzz build/front/threads  ## every test, on the core with asserts
+test: build test-builds  ## every test, on the core with asserts
 	bash tools/need.sh strace promtool systemd-analyze=systemd curl nghttp=nghttp2-client \
 	    h2load=nghttp2-client
 	SWITCH_TEST_LIB=build/assert/lib bash tools/run_tests.sh $(PYTHON) $(PROCESSES) $(ARGS)
 
 .PHONY: asserts
-asserts: .venv/ready.stamp  ## build/assert/lib: the core looks at what it relies on
+asserts: build  ## build/assert/lib: the core looks at what it relies on
 	SWITCH_ASSERT=1 $(PYTHON) setup.py --quiet build
 
 # Each is built by tests/interop/build.sh, where its source is newer.
@@ -65,7 +71,9 @@ interop: build/interop/go_client build/interop/node/node_modules/.package-lock.j
 build/interop/go_client: tests/interop/build.sh $(wildcard tests/interop/go/*.go)
 	bash tests/interop/build.sh go
 
-build/interop/node/node_modules/.package-lock.json: tests/interop/node/package-lock.json
+# Behind the other: both may have to install packages, and apt-get has one lock.
+build/interop/node/node_modules/.package-lock.json: tests/interop/node/package-lock.json \
+    | build/interop/go_client
 	bash tests/interop/build.sh node
 
 .PHONY: check
@@ -85,7 +93,7 @@ check-lint: build
 .PHONY: check-types
 check-types: build
 	$(BIN)/mypy $(PYTHON_CODE)
-	$(PYTHON) -m mypy.stubtest switch._core server._front --mypy-config-file pyproject.toml \
+	$(PYTHON) -m mypy.stubtest switch._core switch.billing._hot server._front --mypy-config-file pyproject.toml \
 	    --allowlist tools/stubtest_allowlist.txt
 
 .PHONY: check-proto
@@ -161,7 +169,7 @@ fuzz-front: build/front/fuzz build/front/threads  ## 10^6 frames under sanitizer
 	TSAN_OPTIONS=halt_on_error=1 build/front/threads 100000 $(or $(SEED),1)
 
 .PHONY: nosync
-nosync: .venv/ready.stamp  ## build/nosync/lib: commits without the sync, for one test
+nosync: build  ## build/nosync/lib: commits without the sync, for one test
 	SWITCH_TEST_NOSYNC=1 $(PYTHON) setup.py --quiet build
 
 .PHONY: small
@@ -199,7 +207,7 @@ licences: .venv/ready.stamp  ## write the table of docs/licences.md
 
 .PHONY: clean
 clean:  ## remove what was built; ./data stays
-	rm -rf .venv build switch/*.so switch/_core.c server/*.so server/_front.c benchmarks/*.so payswitch.egg-info
+	rm -rf .venv build switch/*.so switch/_core.c switch/billing/*.so switch/billing/_hot.c server/*.so server/_front.c benchmarks/*.so payswitch.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: help

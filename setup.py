@@ -121,6 +121,7 @@ def over_tls(name: str, source: str, folder: str, include: str) -> Extension:
 
 extensions = [
     extension("switch._core", "switch/_core.pyx"),
+    extension("switch.billing._hot", "switch/billing/_hot.pyx"),
     over_tls("server._front", "server/_front.pyx", "server/front", "server/front"),
 ]
 if "--inplace" in sys.argv:
@@ -132,8 +133,8 @@ setup(
     libraries=libraries,
     ext_modules=cythonize(
         extensions,
-        # Coverage looks for the generated C beside its source.
-        build_dir=None if mode == "trace" else f"{base}/c",
+        # The same C for every mode; coverage looks for its own beside the source.
+        build_dir=None if mode == "trace" else "build/c",
         compiler_directives=directives,
         force=mode == "trace",
     ),

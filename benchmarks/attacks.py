@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -59,6 +60,10 @@ UNFINISHED_BYTES = 4 << 20
 IDLE, HALF_OPEN, STORM = 500, 1_000, 3_561
 DIALLERS = 32
 FEEDS, WATCHES, A_CONNECTION = 2_000, 20_000, 500
+LOOKS = 400
+"""Calls under way of who reads."""
+SOURCE = "127.0.0.2"
+"""Where connections come from that are no participant's."""
 METADATA_BYTES = 15_000
 BOMB = 4_000
 """References to a header field of as many bytes."""
@@ -357,6 +362,24 @@ def storm(attack: Attack) -> None:
             attack.note_end(began_s)
 
 
+def handshakes(attack: Attack) -> None:
+    """Connections without a word, broken off at once, from an address of its own."""
+    host, _, port = attack.address.rpartition(":")
+    reset = struct.pack("ii", 1, 0)
+    while attack.goes_on:
+        try:
+            one = socket.create_connection((host, int(port)), 1.0, (SOURCE, 0))
+        except OSError:
+            attack.refused += 1
+            time.sleep(0.001)
+            continue
+        # No waiting afterwards: ports would run out.
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        one.close()
+        attack.sent += 1
+    attack.connections = attack.sent
+
+
 def many_streams(
     attack: Attack, name: str, path: str, request: bytes, count: int
 ) -> None:
@@ -424,6 +447,26 @@ def fetches(attack: Attack) -> None:
 
 
 # --- what is allowed, too often ------------------------------------------------------
+
+
+def reads(attack: Attack) -> None:
+    """Looks for payments that are not there, the next as soon as one is answered."""
+    wanted = payments_pb2.GetPaymentRequest(id=os.urandom(16)).SerializeToString()
+    content = message(wanted)
+
+    def body(peer: RawPeer) -> None:
+        while attack.goes_on:
+            peer.pump()
+            begun = (peer.next_stream - 1) // 2
+            # An answer is headers alone, whether it was looked for or refused.
+            room = LOOKS - (begun - peer.seen.get(HEADERS, 0))
+            for _ in range(room):
+                peer.data(peer.call(METHODS["get"]), content, last=True)
+            attack.sent += room
+            if not room:
+                time.sleep(0.000_5)
+
+    attack.again(body, WINDOW_DEFAULT)
 
 
 class OwnMaker(Maker):
@@ -522,6 +565,7 @@ ATTACKS: dict[str, Callable[[Attack], None]] = {
         unfinished,
         idle,
         storm,
+        handshakes,
         key_updates,
         rapid_reset,
         continuation,
@@ -534,6 +578,7 @@ ATTACKS: dict[str, Callable[[Attack], None]] = {
         feeds,
         watches,
         fetches,
+        reads,
         holds,
     )
 }

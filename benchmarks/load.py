@@ -89,12 +89,13 @@ CLIENT = "benchmarks.client_process"
 BESIDE_MAX = 100
 """Rounds of one command."""
 QUOTED_PER_S = {
-    "unary": 40_000,
-    "batch": 1_500_000,
-    "stream": 300_000,
+    "unary": 300_000,
+    "batch": 2_000_000,
+    "stream": 1_000_000,
     "bills": 100_000,
 }
-"""Payments a second that a closed loop has quotations for: more than it pays."""
+"""Payments a second that a closed loop has quotations for: about three times what it
+pays, and more than it has ever paid without."""
 QUOTED_MAX = 64_000_000
 """Quotations of one run: 16 bytes of memory each."""
 SEAL_S = 0.000_005
@@ -122,6 +123,7 @@ OPEN_OUTSTANDING = {
 CALLS = ("unary", "get", "empty")
 """Modes of calls that pay, or ask for, one payment."""
 CEILING_S = 1.0
+"""At most: no longer than what it stands beside."""
 CEILING_WARM_UP_S = 0.2
 BARE_S = 0.5
 """Of bare commits, before and after one caller alone."""
@@ -200,7 +202,8 @@ def measure_ceiling(options: argparse.Namespace, tls: Path) -> Figures:
     """What the client does where nothing limits it but itself. Raises LoadError."""
     mode = "stream" if options.mode == "bills" else options.mode
     sink = ["benchmarks.sink", "--mode", mode, "--payload", str(options.payload)]
-    changed = {"mode": mode, "quoted": False, "seconds": CEILING_S}
+    seconds = min(CEILING_S, options.seconds)
+    changed = {"mode": mode, "quoted": False, "seconds": seconds}
     changed |= {"warm_up": CEILING_WARM_UP_S}
     one = argparse.Namespace(**vars(options) | changed)
     with side_server(tls.parent, sink, tls) as (address, pid):

@@ -11,8 +11,17 @@ from switch import calendar
 from switch.client import Client
 from switch.v1 import admin_pb2 as pb
 
-SETTINGS = {"centre_holds_max": 1 << 20}
-"""Of the server: one wallet has most of the bills, and may hold them."""
+SETTINGS = {
+    "centre_holds_max": 1 << 20,
+    **{
+        f"budget.harness.{name}": 1_000_000
+        for name in ("reads_per_s", "reads_at_once", "fetches_per_s", "fetches_at_once")
+    },
+    "budget.harness.payments_per_s": 10_000_000,
+    "budget.harness.payments_at_once": 10_000_000,
+}
+"""Of the server: one wallet has most of the bills, and may hold them; the harness pays,
+and asks, for all."""
 INDEX_STEP_ROWS = 131_072
 INDEX_WAIT_S = 60.0
 SENDERS = 16

@@ -7,6 +7,13 @@ UNARY: Final[int]
 SERVER_STREAM: Final[int]
 BIDI: Final[int]
 
+# What a method's calls are counted by: a second, and while they are open.
+PAYMENTS: Final[int]
+READS: Final[int]
+FETCHES: Final[int]
+FEEDS: Final[int]
+WATCHES: Final[int]
+
 # Events, each a tuple whose first field is its kind.
 CONNECT: Final[int]
 """(CONNECT, connection, address, port, certificate as DER, its last second)"""
@@ -30,7 +37,15 @@ ENDED: Final[int]
 REVOKED: Final[int]
 """(REVOKED, call): the rights do not allow it any more; it goes on until `finish`"""
 
+OVER: Final[int]
+"""(OVER, connection, share, count): so often, since the last, it was refused what is
+beyond this share of its owner's budgets"""
+
 BOUNDS: Final[tuple[str, ...]]
+BUDGETS: Final[tuple[str, ...]]
+"""What `admit` takes, in this order."""
+SHARES: Final[tuple[str, ...]]
+"""Of the budgets, as OVER names them; each has a counter, `over_` before its name."""
 COUNTERS: Final[tuple[str, ...]]
 REASONS: Final[dict[str, int]]
 """What the front answers itself; `set_details` takes these numbers."""
@@ -43,8 +58,14 @@ HOT_STATUSES: Final[tuple[str, ...]]
 @final
 class Front:
     def __init__(
-        self, methods: Sequence[tuple[str, int]], bounds: Mapping[str, int]
-    ) -> None: ...
+        self,
+        methods: Sequence[tuple[str, int]],
+        bounds: Mapping[str, int],
+        costs: Sequence[tuple[int, int, int, int]] = (),
+    ) -> None:
+        """`costs` of each method: PAYMENTS, READS, FETCHES or 0; how many of these a
+        call is; a field of its message whose occurrences are counted instead, or 0;
+        FEEDS, WATCHES or 0."""
     def set_credentials(
         self, certificate: bytes, key: bytes, authority: bytes
     ) -> None: ...
@@ -74,6 +95,8 @@ class Front:
     def hot_calls(
         self,
     ) -> list[tuple[dict[tuple[int, int], int], list[int], float]]: ...
+    def hot_fileno(self) -> int: ...
+    def drop_answers(self) -> None: ...
     def stop_streams(self) -> None: ...
     def close_hot(self) -> None: ...
     def listen(self, host: str, port: int) -> int: ...
@@ -88,6 +111,7 @@ class Front:
         sender: int,
         bound: int,
         rights: bytes,
+        budgets: tuple[int, ...],
     ) -> None: ...
     def close_connection(self, connection: int, error: int) -> None: ...
     def start_call(
@@ -106,4 +130,8 @@ class Front:
     def want(self, call: int) -> None: ...
     def drain(self) -> None: ...
     def stop(self, grace_ms: int) -> None: ...
+    def take_refused(self) -> list[tuple[str, int]]:
+        """Addresses that were turned away at their handshakes since the last time, and
+        how often; the empty one stands for many."""
+
     def counters(self) -> dict[str, int]: ...

@@ -46,6 +46,9 @@ cdef extern from "front.h" nogil:
         const uint8_t* data
         size_t size
 
+    cdef struct front_budgets:
+        pass
+
     cdef struct command:
         outgoing message
         command* next
@@ -58,24 +61,35 @@ cdef extern from "front.h" nogil:
         uint32_t sender
         uint32_t bound
         uint8_t kind
+        front_budgets budgets
 
     cdef struct front_method:
         const char* path
         int kind
+        int rate
+        int cost
+        int counted
+        int open
 
     cdef struct front_bounds:
         pass
+
+    cdef struct front_refused:
+        char address[64]
+        int64_t count
 
     cdef struct front_counters:
         pass
 
     enum:
         FRONT_UNARY, FRONT_SERVER_STREAM, FRONT_BIDI
+        FRONT_RATE_NONE, FRONT_PAYMENTS, FRONT_READS, FRONT_FETCHES, FRONT_RATES_END
+        FRONT_OPEN_NONE, FRONT_FEEDS, FRONT_WATCHES, FRONT_OPENS_END
         FRONT_CONNECT, FRONT_DISCONNECT, FRONT_CALL, FRONT_MESSAGE, FRONT_HALF_CLOSED
-        FRONT_SENT, FRONT_ENDED, FRONT_REVOKED, FRONT_VOID
+        FRONT_SENT, FRONT_ENDED, FRONT_REVOKED, FRONT_OVER, FRONT_VOID
         FRONT_ADMIT, FRONT_CLOSE_CONNECTION, FRONT_START_CALL, FRONT_SEND, FRONT_FINISH
         FRONT_REPLY, FRONT_WANT, FRONT_STOP_STREAMS, FRONT_DRAIN, FRONT_STOP
-        FRONT_REASONS_END, FRONT_CAUSES_END
+        FRONT_REASONS_END, FRONT_CAUSES_END, FRONT_SHARES_END, FRONT_REFUSED_MAX
 
     block* block_copy(const void* data, size_t size)
     void block_free(block* one)
@@ -106,14 +120,18 @@ cdef extern from "front.h" nogil:
     int front_fileno(const front* door)
     void front_join(front* door)
     void front_count(const front* door, front_counters* counters)
+    size_t front_take_refused(front* door, front_refused* refused)
     const char* front_cause_name(int cause)
 
     const char* const front_bound_names[]
+    const char* const front_budget_names[]
+    const char* const front_share_names[]
     const char* const front_counter_names[]
     const char* const front_reason_names[]
     const int front_reason_codes[]
     const char* const front_reason_texts[]
     size_t front_bounds_count
+    size_t front_budgets_count
     size_t front_counters_count
 
 cdef extern from "hot.h" nogil:
@@ -148,6 +166,8 @@ cdef extern from "hot.h" nogil:
                         const void* text, size_t text_size, const void* details,
                         size_t details_size, const void* committed, size_t committed_size)
     int hot_open(hot_payments* hot, const queue_api* queue)
+    int hot_fileno(const hot_payments* hot)
+    void hot_take(hot_payments* hot)
     void hot_close(hot_payments* hot)
 
     const char* const hot_status_names[]
@@ -159,6 +179,12 @@ UNARY = FRONT_UNARY
 SERVER_STREAM = FRONT_SERVER_STREAM
 BIDI = FRONT_BIDI
 
+PAYMENTS = FRONT_PAYMENTS
+READS = FRONT_READS
+FETCHES = FRONT_FETCHES
+FEEDS = FRONT_FEEDS
+WATCHES = FRONT_WATCHES
+
 CONNECT = FRONT_CONNECT
 DISCONNECT = FRONT_DISCONNECT
 CALL = FRONT_CALL
@@ -167,8 +193,11 @@ HALF_CLOSED = FRONT_HALF_CLOSED
 SENT = FRONT_SENT
 ENDED = FRONT_ENDED
 REVOKED = FRONT_REVOKED
+OVER = FRONT_OVER
 
 BOUNDS = tuple([front_bound_names[i].decode() for i in range(front_bounds_count)])
+BUDGETS = tuple([front_budget_names[i].decode() for i in range(front_budgets_count)])
+SHARES = tuple([front_share_names[i].decode() for i in range(FRONT_SHARES_END)])
 COUNTERS = tuple([front_counter_names[i].decode() for i in range(front_counters_count)])
 REASONS = {front_reason_names[i].decode(): i for i in range(1, FRONT_REASONS_END)}
 HOT_STATUSES = tuple([hot_status_names[i].decode() for i in range(HOT_STATUSES_END)])
@@ -181,6 +210,7 @@ cdef enum:
     TEXT_SIZE = 256
     CODE_MAX = 16
     COUNTERS_MAX = 64
+    COST_MAX = 1000
 
 cdef object BOUND_MAX = 1 << 40
 
@@ -234,7 +264,7 @@ cdef class Front:
     cdef bint started
     cdef bint stopped
 
-    def __cinit__(self, methods, bounds):
+    def __cinit__(self, methods, bounds, costs=()):
         cdef size_t i
         cdef int64_t* numbers
         cdef front_method* rows
@@ -253,6 +283,13 @@ cdef class Front:
             raise ValueError("a method is there twice")
         if not all(kind in (UNARY, SERVER_STREAM, BIDI) for _, kind in methods):
             raise ValueError("a method's kind is not known")
+        costs = tuple(costs) or ((0, 0, 0, 0),) * len(paths)
+        if len(costs) != len(paths):
+            raise ValueError(f"{len(costs)} costs for {len(paths)} methods")
+        for rate, cost, counted, opened in costs:
+            if not (0 <= rate < FRONT_RATES_END and 0 <= opened < FRONT_OPENS_END
+                    and 0 <= cost <= COST_MAX and 0 <= counted <= COST_MAX):
+                raise ValueError(f"a method's cost: {(rate, cost, counted, opened)}")
         self.paths = tuple([path for path, _ in methods])
         self.methods_count = len(paths)
         numbers = <int64_t*> malloc(front_bounds_count * sizeof(int64_t))
@@ -265,6 +302,7 @@ cdef class Front:
             for i in range(self.methods_count):
                 rows[i].path = PyBytes_AS_STRING(paths[i])
                 rows[i].kind = methods[i][1]
+                rows[i].rate, rows[i].cost, rows[i].counted, rows[i].open = costs[i]
             self.door = front_new(<front_bounds*> numbers, rows, self.methods_count)
         finally:
             free(numbers)
@@ -367,6 +405,17 @@ cdef class Front:
             for method in range(HOT_METHODS)
         ]
 
+    def hot_fileno(self):
+        """Readable while answers to hot calls wait to be taken."""
+        return -1 if self.hot == NULL else hot_fileno(self.hot)
+
+    def drop_answers(self):
+        """Once stopped: what the queue answers is nobody's, and its bytes are let go."""
+        if not self.stopped:
+            raise ValueError("the front thread takes the answers")
+        if self.hot != NULL:
+            hot_take(self.hot)
+
     def stop_streams(self):
         front_give_command(self.door, self.command_for(FRONT_STOP_STREAMS, 0))
 
@@ -404,16 +453,22 @@ cdef class Front:
         if self.waiting == NULL:
             self.waiting = front_take_events(self.door)
         first = one = self.waiting
-        while one != NULL and len(taken) < most:
-            if one.kind != FRONT_VOID:
-                taken.append(self.event_of(one))
-            last = one
-            one = one.next
-        self.waiting = one
-        if last != NULL:
-            front_give_events(self.door, first, last)
-        if one != NULL:
-            front_more_events(self.door)
+        try:
+            while one != NULL and len(taken) < most:
+                if one.kind != FRONT_VOID:
+                    taken.append(self.event_of(one))
+                last = one
+                one = one.next
+        except BaseException:
+            # Without memory nothing is lost: this event and those behind it stay.
+            if not taken:
+                raise
+        finally:
+            self.waiting = one
+            if last != NULL:
+                front_give_events(self.door, first, last)
+            if one != NULL:
+                front_more_events(self.door)
         return taken
 
     cdef tuple event_of(self, event* one):
@@ -439,6 +494,8 @@ cdef class Front:
             return ENDED, one.call, CAUSES[one.cause]
         if kind == FRONT_REVOKED:
             return REVOKED, one.call
+        if kind == FRONT_OVER:
+            return OVER, one.connection, SHARES[one.cause], one.number
         if kind == FRONT_CONNECT:
             return (
                 CONNECT, one.connection, one.address.decode(), one.number,
@@ -489,9 +546,16 @@ cdef class Front:
         return 0
 
     def admit(self, uint64_t connection, uint64_t owner, uint32_t role, uint32_t sender,
-              uint32_t bound, bytes rights):
+              uint32_t bound, bytes rights, tuple budgets):
+        cdef size_t i
+        cdef int64_t* numbers
         if <size_t> PyBytes_GET_SIZE(rights) != self.methods_count:
             raise ValueError(f"{len(rights)} rights for {self.methods_count} methods")
+        if <size_t> len(budgets) != front_budgets_count:
+            raise ValueError(f"{len(budgets)} budgets, not {front_budgets_count}")
+        for name, number in zip(BUDGETS, budgets):
+            if not 1 <= number <= BOUND_MAX:
+                raise ValueError(f"{name}: {number}")
         cdef block* fields = block_copy(PyBytes_AS_STRING(rights), PyBytes_GET_SIZE(rights))
         if fields == NULL:
             raise MemoryError
@@ -506,6 +570,9 @@ cdef class Front:
         one.sender = sender
         one.bound = bound
         one.fields = fields
+        numbers = <int64_t*> &one.budgets
+        for i in range(front_budgets_count):
+            numbers[i] = budgets[i]
         front_give_command(self.door, one)
 
     def close_connection(self, uint64_t connection, uint32_t error):
@@ -573,6 +640,11 @@ cdef class Front:
         """Drain, wait for open calls within the grace, end all. Blocks; lets others run."""
         if self.started and not self.stopped:
             self.end(grace_ms)
+
+    def take_refused(self):
+        cdef front_refused[FRONT_REFUSED_MAX] refused
+        cdef size_t i, count = front_take_refused(self.door, refused)
+        return [(refused[i].address.decode(), refused[i].count) for i in range(count)]
 
     def counters(self):
         cdef int64_t[COUNTERS_MAX] numbers

@@ -25,6 +25,7 @@ from grpc_health.v1 import health_pb2
 from server import figures, hot
 from server._front import BIDI, Front
 from server.alarms import Alarms
+from server.budgets import Budgets, costs
 from server.certificates import ServerCertificates
 from server.door import Door
 from server.interceptors import (
@@ -132,7 +133,7 @@ class App:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        front = make_front(config, METHODS)
+        front = make_front(config, METHODS, costs(METHODS))
         hot.set_up(front, METHODS)
         self._observer.calls.add_hot(hot.METHODS, front.hot_calls)
         certificates = ServerCertificates(files, front, self._certified)
@@ -143,6 +144,7 @@ class App:
             config.trust_domain,
             self._progress.text,
             self._observer.security,
+            Budgets(config),
         )
         transport = Transport(front, METHODS, door, self._observer)
         open_services = OpenServices()
@@ -298,13 +300,28 @@ class App:
             logging.shutdown()
             os._exit(EXIT_DEAD)
         left_s = max(until_s - node.loop.time(), 0)
-        drained = await node.loop.run_in_executor(None, node.committer.stop, left_s)
+        drained = await stop_queue(front, node.committer, left_s)
         front.close_hot()
         node.close()
         sequence = node.ledger.sequence
         node.ledger.close()
         log.info("stopped: sequence %d, drained %s", sequence, drained)
         return 0
+
+
+async def stop_queue(front: Front, committer: Committer, drain_s: float) -> bool:
+    """Commit what waits, within so long, behind a front that has stopped.
+
+    Its calls are over, and their answers would hold up the groups behind them. False
+    if something was left.
+    """
+    loop = asyncio.get_running_loop()
+    answers = front.hot_fileno()
+    loop.add_reader(answers, front.drop_answers)
+    try:
+        return await loop.run_in_executor(None, committer.stop, drain_s)
+    finally:
+        loop.remove_reader(answers)
 
 
 class OpenServices:

@@ -36,7 +36,8 @@ from switch.entries import Entry
 from switch.ledger.payment_tails import PaymentTail, read_payment_tail, read_tails
 from switch.ledger.statements import Line, Payment
 from switch.payment_states import PaymentState
-from switch.register.certificates import Revocation
+from switch.register.budgets import Override
+from switch.register.certificates import Pinned, Revocation
 from switch.register.register import Account, Register, Service
 from switch.specs import ParticipantSpec, ServiceSpec
 from switch.tariffs import Fee
@@ -419,6 +420,29 @@ def revocation(one: Revocation, register: Register) -> admin_pb2.Revocation:
         sequence=one.sequence,
         revoked_by=register.participant(one.revoked_by).spec.id,
         confirmed_by=register.participant(by).spec.id if by else "",
+    )
+
+
+def pins(one: Pinned, register: Register) -> admin_pb2.Pins:
+    """A participant's keys, with ids for indices."""
+    return admin_pb2.Pins(
+        participant=register.participant(one.participant).spec.id,
+        pins=one.keys,
+        time_ns=one.time_ns,
+        sequence=one.sequence,
+        pinned_by=register.participant(one.pinned_by).spec.id,
+    )
+
+
+def budget(one: Override, register: Register) -> admin_pb2.ParticipantBudget:
+    """A participant's budget, with ids for indices."""
+    return admin_pb2.ParticipantBudget(
+        participant=register.participant(one.participant).spec.id,
+        budget=cast("admin_pb2.Budget.ValueType", int(one.budget)),
+        value=one.value,
+        time_ns=one.time_ns,
+        sequence=one.sequence,
+        set_by=register.participant(one.set_by).spec.id,
     )
 
 

@@ -9,6 +9,7 @@ Until the ledger is open there is no register: what needs one is told to come ag
 
 import asyncio
 import hashlib
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +18,8 @@ from typing import Final, Protocol
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from server.security_log import Cause, SecurityLog, address_of
+from server.budgets import Budgets, Limits
+from server.security_log import OTHERS, Cause, SecurityLog, address_of
 from server.status import OpeningError
 from switch.credentials import Presented, presented
 from switch.register.identity import (
@@ -30,14 +32,12 @@ from switch.register.identity import (
 )
 from switch.register.rights import MATRIX, allow
 
+log = logging.getLogger("server.door")
+
 OPEN_METHODS: Final = ("/grpc.health.", "/grpc.reflection.")
 """What the names of those methods begin with that need a certificate and no role."""
-THROWN_OUT: Final = {
-    "flood": Cause.ABUSE,
-    "protocol": Cause.ABUSE,
-    "owner_connections": Cause.OVER_BUDGET,
-}
-"""Causes of a connection's end that are noted in the security log."""
+THROWN_OUT: Final = frozenset({"flood", "protocol"})
+"""Causes of a connection's end that are noted in the security log as abuse."""
 SWEEP_S: Final = 1.0
 """Between two looks for certificates that are over."""
 
@@ -58,14 +58,18 @@ class Commands(Protocol):
         sender: int,
         bound: int,
         rights: bytes,
+        budgets: tuple[int, ...],
     ) -> None:
-        """Take calls of a connection: those of these rights."""
+        """Take calls of a connection: those of these rights, within these budgets."""
 
     def close_connection(self, connection: int, error: int) -> None:
         """Send what waits, then close it."""
 
+    def take_refused(self) -> list[tuple[str, int]]:
+        """Addresses that were turned away at their handshakes, and how often."""
 
-class _Register(Directory, Certificates, Protocol):
+
+class _Register(Directory, Certificates, Limits, Protocol):
     def listen(self, listener: Callable[[], None], /) -> None:
         """Call `listener` after each change, in any thread."""
 
@@ -101,6 +105,7 @@ class Door:
         domain: str,
         where: Callable[[], str],
         security: SecurityLog,
+        budgets: Budgets,
     ) -> None:
         """Closed. `where` says how far the opening of the ledger is."""
         self._front = front
@@ -108,6 +113,7 @@ class Door:
         self._domain = domain
         self._where = where
         self._security = security
+        self._budgets = budgets
         self._peers: dict[int, Peer] = {}
         self._register: _Register | None = None
         self._rights: dict[object, Rights] = {}
@@ -139,7 +145,13 @@ class Door:
         """It is gone."""
         peer = self._peers.pop(connection, None)
         if peer is not None and cause in THROWN_OUT:
-            self._note(THROWN_OUT[cause], peer)
+            self._note(Cause.ABUSE, peer)
+
+    def over_budget(self, connection: int, share: str, count: int) -> None:
+        """It was refused so often what is beyond this share of its budgets."""
+        peer = self._peers[connection]
+        log.info("%s is over its budget of %s: %d", peer.names, share, count)
+        self._note(Cause.OVER_BUDGET, peer, count=count)
 
     def peer(self, connection: int) -> Peer:
         """Who is at its other end, until `disconnect`."""
@@ -181,6 +193,7 @@ class Door:
             0 if caller is None else caller.index,
             0 if caller is None else caller.bound_centre,
             self._rights_of(caller),
+            self._budgets.of(caller, self._register),
         )
 
     def _rights_of(self, caller: Identity | None) -> Rights:
@@ -192,10 +205,16 @@ class Door:
             )
         return self._rights[key]
 
-    def _note(self, cause: Cause, peer: Peer, caller: Identity | None = None) -> None:
+    def _note(
+        self,
+        cause: Cause,
+        peer: Peer,
+        caller: Identity | None = None,
+        count: int = 1,
+    ) -> None:
         who = caller or peer.caller
         name = f"{who.role.name.lower()}/{who.participant}" if who else ""
-        self._security.note(cause, name, address_of(peer.address))
+        self._security.note(cause, name, address_of(peer.address), count)
 
     def _changed(self) -> None:
         """The register has; in whatever thread took that in."""
@@ -215,14 +234,16 @@ class Door:
             if before is not None and peer.caller is None:
                 self._note(Cause.REVOKED, peer, before)
 
-    # --- certificates ------------------------------------------------------------
+    # --- each second -------------------------------------------------------------
 
     def _sweep(self) -> None:
-        """End connections whose certificate is over.
+        """End connections whose certificate is over; note who was not let as far.
 
         A look each second and no timer each: a wall clock can be set.
         """
         self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
+        for address, count in self._front.take_refused():
+            self._security.note(Cause.OVER_BUDGET, "", address or OTHERS, count)
         now = time.time()
         for peer in self._peers.values():
             if peer.not_after < now:

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from cryptography import x509
 
-from server._front import Front
+from server._front import SHARES, Front
 from server.exposition import Family, Kind, counter, gauge, histogram
 from server.node import READS_WAITING_MAX, Node
 from server.security_log import Cause, SecurityLog
@@ -130,6 +130,9 @@ def front_figures(front: Front, config: Config) -> list[Family]:
     """Connections, handshakes, calls and bytes in the transport, and their bounds."""
     counted = front.counters()
     open_now = {name: counted.pop(name) for name in FRONT_GAUGES}
+    over = counter("front_over_budget_total", "Refused: beyond a participant's budget.")
+    for share in SHARES:
+        over.add(counted.pop(f"over_{share}"), budget=share)
     bounds = {
         "connections_open": config.transport.connections_max,
         "handshakes_open": config.transport.handshakes_max,
@@ -148,6 +151,7 @@ def front_figures(front: Front, config: Config) -> list[Family]:
             counter(f"front_{name}_total", f"The transport: {_words(name)}.").add(value)
             for name, value in counted.items()
         ),
+        over,
     ]
 
 

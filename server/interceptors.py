@@ -16,12 +16,11 @@ from google.protobuf.message_factory import GetMessageClass
 from server import hot
 from server._front import BIDI, SERVER_STREAM, UNARY
 from server.node import Node
-from server.observer import ACTS
 from server.status import LateError
 from server.transport import Behaviour, Call
 from switch.errors import WireError
 from switch.register.identity import Identity
-from switch.register.rights import MATRIX
+from switch.register.rights import ACTS, MATRIX
 
 R = TypeVar("R", bound=Message)
 

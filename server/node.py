@@ -16,7 +16,7 @@ from server.security_log import security_log
 from server.status import StoppingError
 from switch._core import Ledger, Request
 from switch.billing.dispatch import TICK_S, Dispatcher
-from switch.codes import Result, Role
+from switch.codes import Budget, Result, Role
 from switch.config import Config
 from switch.errors import (
     DamagedError,
@@ -92,7 +92,12 @@ class Node:
         )
         self.exceptions = Exceptions(ledger)
         for role in Role:
-            ledger.limit_refusals(role, config.refusals_per_s, config.refusals_at_once)
+            budgets = config.budget_of(role)
+            ledger.limit_refusals(
+                role,
+                budgets[Budget.REFUSALS_PER_S],
+                budgets[Budget.REFUSALS_AT_ONCE],
+            )
         self.stopping = False
         self._group = asyncio.Event()
         self._on_stop: set[Callable[[], None]] = set()

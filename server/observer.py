@@ -26,13 +26,6 @@ SECONDS: Final = (
     *(0.064, 0.128, 0.256, 0.512, 1.0, 2.0, 5.0, 10.0, 30.0),
 )
 """Bounds of the histogram of how long calls take."""
-ACTS: Final = frozenset(
-    name
-    for name in MATRIX
-    for service, _, method in [name.rpartition("/")]
-    if service.endswith(".AdminService") and not method.startswith(("List", "Get"))
-)
-"""The writing calls of AdminService: each is a line of the security log."""
 NOBODY: Final = 0
 """Stands for the role of a caller that is not known."""
 

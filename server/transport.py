@@ -17,17 +17,19 @@ from dataclasses import asdict
 from time import perf_counter
 from typing import Any, Final, Protocol
 
-from google.rpc import status_pb2
+from google.rpc import code_pb2, status_pb2
 
 from server import progress
 from server._front import (
     BIDI,
+    BOUNDS,
     CALL,
     CONNECT,
     DISCONNECT,
     ENDED,
     HALF_CLOSED,
     MESSAGE,
+    OVER,
     REVOKED,
     SENT,
     UNARY,
@@ -44,6 +46,9 @@ log = logging.getLogger("server.transport")
 
 EVENTS_MAX: Final = 1_024
 """Events that are taken in one turn of the loop; the others are told in the next."""
+
+INTERNAL_ERROR: Final = 2
+"""HTTP/2's code of an end that the server owes."""
 
 Event = tuple[Any, ...]
 
@@ -103,6 +108,7 @@ class Call:
         "handle",
         "method",
         "on_revoked",
+        "on_sent",
         "progress",
         "task",
     )
@@ -135,6 +141,8 @@ class Call:
         self._half_closed = False
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
+        self.on_sent: Callable[[], None] | None = None
+        """Called when all that `send` was given has left for the peer."""
         self.on_revoked: Callable[[], None] | None = None
         """Ends the call in order when its caller may not make it any more. Without it
         the call is ended where it stands."""
@@ -176,6 +184,13 @@ class Call:
         self._writer = asyncio.get_running_loop().create_future()
         self._commands.send(self.handle, body)
         await self._writer
+
+    def send(self, body: bytes) -> None:
+        """Send a message and go on; `on_sent` says when the next may follow.
+
+        For who writes from many places: no task has to be woken for it.
+        """
+        self._commands.send(self.handle, body)
 
     # --- for the transport -------------------------------------------------------
 
@@ -222,8 +237,11 @@ class Call:
 
     def take_sent(self, bytes_left: int) -> None:
         """What was to be sent has left, but for so many bytes."""
-        if not bytes_left:
-            _wake(self._writer)
+        if bytes_left:
+            return
+        if self.on_sent is not None:
+            self.on_sent()
+        _wake(self._writer)
 
 
 Behaviour = Callable[[Call], Awaitable[bytes | None]]
@@ -240,6 +258,9 @@ class Doorkeeper(Protocol):
 
     def disconnect(self, connection: int, cause: str) -> None:
         """It is gone."""
+
+    def over_budget(self, connection: int, share: str, count: int) -> None:
+        """It was refused so often what is beyond this share of its budgets."""
 
     def peer(self, connection: int) -> Peer:
         """Who is at its other end."""
@@ -276,6 +297,7 @@ class Transport:
             SENT: self._sent,
             ENDED: self._ended,
             REVOKED: self._revoked,
+            OVER: self._over,
         }
 
     def serve(self, behaviours: dict[str, Behaviour]) -> None:
@@ -310,9 +332,22 @@ class Transport:
         for event in self._front.take(EVENTS_MAX):
             try:
                 self._actions[event[0]](*event)
-            except Exception:
+            except Exception as error:
                 # The other events of this turn are others'.
                 log.exception("an event of the front door was lost")
+                self._lost(event, error)
+
+    def _lost(self, event: Event, error: Exception) -> None:
+        """What it was about is ended: nobody waits for what is not done."""
+        kind, number = event[:2]
+        if kind == CONNECT:
+            self._front.close_connection(number, INTERNAL_ERROR)
+        elif (call := self._calls.get(number)) is not None:
+            call.error = error
+            call.fail(error, has_committed=kind != CALL)
+            self._end(call)
+        elif kind == CALL:
+            self._front.finish(number, code_pb2.INTERNAL, "internal error", b"")
 
     def _connect(
         self,
@@ -325,6 +360,9 @@ class Transport:
     ) -> None:
         host = f"[{address}]" if ":" in address else address
         self._door.connect(connection, f"{host}:{port}", certificate, not_after)
+
+    def _over(self, _: int, connection: int, share: str, count: int) -> None:
+        self._door.over_budget(connection, share, count)
 
     def _disconnect(self, _: int, connection: int, cause: str) -> None:
         self._door.disconnect(connection, cause)
@@ -390,8 +428,8 @@ class Transport:
     def _end(self, call: Call) -> None:
         """It is over for the peer; what it has committed stays."""
         del self._calls[call.handle]
-        assert call.task is not None
-        call.task.cancel()
+        if call.task is not None:
+            call.task.cancel()
         if call.progress is None:
             # Its task has not begun, and never will.
             self._noted(call, 0.0, call.error or asyncio.CancelledError())
@@ -417,14 +455,18 @@ def revoked_error(method: str) -> ForbiddenError:
     return ForbiddenError(f"the caller may not call {method} any more")
 
 
-def make_front(config: Config, methods: Sequence[tuple[str, int]]) -> Front:
-    """A front door with the bounds of a config."""
-    bounds: dict[str, int] = {
+def make_front(
+    config: Config,
+    methods: Sequence[tuple[str, int]],
+    costs: Sequence[tuple[int, int, int, int]],
+) -> Front:
+    """A front door with the bounds of a config; `costs` as `Front` takes them."""
+    settings: dict[str, int] = {
         **asdict(config.transport),
         **asdict(config.budget),
         "message_bytes_max": config.message_bytes_max,
     }
-    front = Front(methods, bounds)
+    front = Front(methods, {name: settings[name] for name in BOUNDS}, costs)
     set_details(front)
     return front
 

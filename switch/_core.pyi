@@ -32,6 +32,7 @@ RULES_RECORD: np.dtype[np.void]
 REVOCATION_RECORD: np.dtype[np.void]
 CONFIRMATION_RECORD: np.dtype[np.void]
 PINS_RECORD: np.dtype[np.void]
+BUDGET_RECORD: np.dtype[np.void]
 ANSWER: np.dtype[np.void]
 """What a biller answered to one question, 120 bytes; texts are zero-padded."""
 QUOTATION: np.dtype[np.void]
@@ -41,19 +42,19 @@ TARIFF_ITEM: np.dtype[np.void]
 BILL_TAIL: np.dtype[np.void]
 """The first 56 bytes of the tail of a payment of a bill."""
 TARIFF_TAIL: np.dtype[np.void]
-"""The same of a payment by tariff."""
+"""The same of a payment by tariff; ITEM_LINE is one item of it, 12 bytes."""
 ITEM_LINE: np.dtype[np.void]
-"""One item of it, 12 bytes."""
 KIND_TRAITS: tuple[int, ...]
 """What a row's kind is, by its number: bits as in `codes.Trait`."""
+BUDGET_BOUNDS: tuple[tuple[int, int], ...]
+"""The least and the most that a budget may be, by its number; (1, 0): there is none."""
 GROUP_MAX: int
 """Rows in one group, expiries included."""
 TAIL_MAX: int
 """Bytes of tail in one group."""
 ANSWERS_MAX: int
-"""Answers in one message of a biller."""
 QUESTIONS_MAX: int
-"""Holds that one message asks about."""
+"""Answers in one message of a biller; holds that one message asks about."""
 LMDB_VERSION: str
 CRC_PORTABLE: bool
 """Checks are made without the processor's instruction: it has none, or a test asked."""
@@ -370,11 +371,10 @@ class Ledger:
         """
 
     def limit_refusals(self, role: int, per_second: int, at_once: int) -> None:
-        """Record so many refusals of each participant of a role a second and at once;
-        those beyond it are TOO_MANY_REFUSALS, without a row. 0 a second: no bound.
-
-        From the next group on, and not kept, as with `turn_away`. LookupError for no
-        role, ValueError for more than 1,000,000 a second or fewer than 16 at once.
+        """Record so many refusals of each participant of a role a second and at once,
+        but for budgets of its own; what is beyond is TOO_MANY_REFUSALS, without a row.
+        0 a second: no bound. From the next group on, not kept. LookupError for no role,
+        ValueError for more than 1,000,000 a second or fewer than 16 at once.
         """
 
     def gather(self, sequences: npt.NDArray[np.uint64]) -> Rows:
@@ -505,24 +505,26 @@ class Queue:
     """Why the ledger is dead, as its loop has found; empty while it is alive."""
     rows_waiting: int
     """Rows submitted and not yet in a group."""
-    tail_waiting: int
-    """Bytes of tail that these may need."""
+    bytes_waiting: int
+    """Bytes of their bodies, and of the tails that these may need."""
 
     def __new__(
         cls,
         ledger: Ledger,
         *,
         rows_max: int = ...,
-        tail_max: int = 64 << 20,
-        gather_s: float = 0.004,
+        bytes_max: int = 64 << 20,
+        gather_s: float = 0.001,
         clock: npt.NDArray[np.uint64] | None = None,
     ) -> Queue:
         """A queue before `ledger`, which must have threads of its own.
 
-        `rows_max` rows and `tail_max` bytes of tail may wait (16 groups, 64 MiB), of
-        one sender at most half of what others leave; see `core/engine/senders.pxi`.
-        `gather_s`: after a group of 16 requests or more the next begins no sooner than
-        so long after it, as long as more arrive each millisecond; 0: it never waits.
+        `rows_max` rows and `bytes_max` bytes of bodies and of tails may wait (16
+        groups, 64 MiB), of one sender at most half of what others leave; see
+        `core/engine/senders.pxi`.
+        `gather_s`: after a group of four requests or more the next begins no sooner
+        than so long after it, as long as more arrive each 250 microseconds; 0: it
+        never waits.
         `clock`, for tests: wall time and boot time in nanoseconds and 1 if the kernel
         is synchronised, which are read in place of the machine's own. What both clocks
         say now is believed. Raises ValueError, DeadError if the ledger is closed.

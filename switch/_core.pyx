@@ -225,11 +225,10 @@ cdef class Ledger(_Reading):
         if per_second > 1000000 or per_second and at_once < BASKET_MAX:
             raise ValueError("refusals: at most 1,000,000 a second, at least 16 at once")
         cdef RefusalBudget* budget = &self.s.group.refusals[role]
-        cdef uint64_t interval = 1000000000 // per_second if per_second else 0
         with nogil:
             pthread_mutex_lock(&self.s.shared.lock)
-            budget.interval_ns = interval
-            budget.burst_ns = interval * at_once
+            budget.per_s = per_second
+            budget.at_once = at_once
             pthread_mutex_unlock(&self.s.shared.lock)
 
     # --- quotations --------------------------------------------------------------------------

@@ -308,6 +308,47 @@ class Record(IntEnum):
     REVOCATION = 5
     CONFIRMATION = 6
     PINS = 7
+    BUDGET = 8
+
+
+class Budget(IntEnum):
+    """What the register may allow one participant in place of its role's default."""
+
+    PAYMENTS_PER_S = 1
+    PAYMENTS_AT_ONCE = 2
+    READS_PER_S = 3
+    READS_AT_ONCE = 4
+    FETCHES_PER_S = 5
+    FETCHES_AT_ONCE = 6
+    CONNECTIONS = 7
+    CALLS = 8
+    """Under way."""
+    BYTES = 9
+    """That wait in all its connections."""
+    FEEDS = 10
+    WATCHES = 11
+    REFUSALS_PER_S = 12
+    """That become rows, as those below."""
+    REFUSALS_AT_ONCE = 13
+
+
+BUDGET_BOUNDS: Final[Mapping[Budget, tuple[int, int]]] = {
+    Budget.PAYMENTS_PER_S: (1, 10_000_000),
+    Budget.PAYMENTS_AT_ONCE: (16, 10_000_000),
+    Budget.READS_PER_S: (1, 1_000_000),
+    Budget.READS_AT_ONCE: (1, 1_000_000),
+    Budget.FETCHES_PER_S: (1, 1_000_000),
+    Budget.FETCHES_AT_ONCE: (1, 1_000_000),
+    Budget.CONNECTIONS: (1, 100_000),
+    Budget.CALLS: (1, 1 << 20),
+    Budget.BYTES: (1 << 20, 1 << 40),
+    Budget.FEEDS: (1, 100_000),
+    Budget.WATCHES: (1, 10_000_000),
+    Budget.REFUSALS_PER_S: (1, 1_000_000),
+    Budget.REFUSALS_AT_ONCE: (16, 1_000_000),
+}
+"""The least and the most that each may be. The least leaves room for one: a basket of
+16 payments, a call, a message of 1 MiB."""
 
 
 class AmountRule(IntEnum):
@@ -495,7 +536,7 @@ PROPOSE_ADVANCE = 264
 PROPOSAL_LIFE_NS = 30 * 24 * 3600 * 10**9
 """A proposal that is so old is not approved any more."""
 
-RULES_VERSION = 6
+RULES_VERSION = 7
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

@@ -1,7 +1,7 @@
 """The settings of the server and the ledger, each with its bounds.
 
-May use `errors`. A setting comes from a TOML file or an argument, never from
-anywhere else; an unknown name is an error, so that a slip of the pen is noticed.
+May use `codes` and `errors`. A setting comes from a TOML file or an argument, never
+from anywhere else; an unknown name is an error, so that a slip of the pen is noticed.
 """
 
 import dataclasses
@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from switch.codes import BUDGET_BOUNDS, Budget, Role
 from switch.errors import ConfigError
 
 KIB = 1 << 10
@@ -23,6 +24,32 @@ def _bounded(default: int, least: int, most: int) -> int:
     """A field with its default and the least and the largest value it takes."""
     result: int = field(default=default, metadata={"least": least, "most": most})
     return result
+
+
+def _budget(default: int, budget: Budget) -> int:
+    """The same of what one participant may use, with the bounds of the register."""
+    least, most = BUDGET_BOUNDS[budget]
+    bounds = {"least": least, "most": most, "budget": budget}
+    result: int = field(default=default, metadata=bounds)
+    return result
+
+
+ROLES = frozenset(role.name.lower() for role in Role)
+ROLE_BUDGETS: Mapping[str, Mapping[str, int]] = {
+    # A harness acts for many centres; offices go through lists of all of them.
+    "harness": {
+        "payments_per_s": 20_000,
+        "payments_at_once": 131_040,
+        "reads_per_s": 5_000,
+        "reads_at_once": 50_000,
+        "fetches_per_s": 2_000,
+        "fetches_at_once": 20_000,
+        "owner_watches_max": 65_536,
+    },
+    "treasury": {"reads_per_s": 2_000, "reads_at_once": 20_000},
+    "auditor": {"reads_per_s": 2_000, "reads_at_once": 20_000},
+}
+"""What is different for some roles where a file does not say more."""
 
 
 class Retry(StrEnum):
@@ -53,6 +80,11 @@ class TransportConfig:
     """Connections whose handshake is not done; more wait to be accepted."""
     handshake_ms: int = _bounded(20_000, 100, 600_000)
     """Milliseconds that a handshake may take."""
+    handshakes_address_max: int = _bounded(256, 1, 4_096)
+    """Handshakes of one address at a time; with more its oldest gives way, or it waits.
+    All centres may share one address."""
+    handshakes_address_per_s: int = _bounded(2_000, 1, 1_000_000)
+    """Handshakes that one address may begin a second, and at once."""
     calls_connection_max: int = _bounded(4_096, 1, 65_536)
     """Calls under way on one connection."""
     metadata_bytes_max: int = _bounded(16 * KIB, KIB, MIB)
@@ -93,16 +125,47 @@ class BudgetConfig:
     """Bytes that wait to be sent on one connection; beyond it nothing is read."""
     process_bytes_max: int = _bounded(GIB, 16 * MIB, 1024 * GIB)
     """Bytes that wait in all connections."""
-    owner_connections_max: int = _bounded(2_048, 1, 100_000)
-    """Connections of one participant at a time."""
-    owner_calls_max: int = _bounded(65_536, 1, 1_048_576)
-    """Calls of one participant under way."""
-    owner_bytes_max: int = _bounded(256 * MIB, MIB, 1024 * GIB)
-    """Bytes that wait in all connections of one participant."""
+
+    # Of one participant, whatever connections it has: what is here, unless there is a
+    # table of its role, unless the register says otherwise of it.
+    payments_per_s: int = _budget(500, Budget.PAYMENTS_PER_S)
+    """Payments, moves and other entries that it may ask for a second."""
+    payments_at_once: int = _budget(16_380, Budget.PAYMENTS_AT_ONCE)
+    """As many may come at once, two of the largest batches; a call goes as long as any
+    is left, and what it takes beyond has to come again first. So also below."""
+    reads_per_s: int = _budget(200, Budget.READS_PER_S)
+    """All other calls; a list is ten."""
+    reads_at_once: int = _budget(2_000, Budget.READS_AT_ONCE)
+    fetches_per_s: int = _budget(100, Budget.FETCHES_PER_S)
+    """References whose bills it may ask for."""
+    fetches_at_once: int = _budget(1_000, Budget.FETCHES_AT_ONCE)
+    owner_connections_max: int = _budget(2_048, Budget.CONNECTIONS)
+    """Connections at a time."""
+    owner_calls_max: int = _budget(65_536, Budget.CALLS)
+    """Calls under way."""
+    owner_bytes_max: int = _budget(256 * MIB, Budget.BYTES)
+    """Bytes that wait in all its connections."""
+    owner_feeds_max: int = _budget(64, Budget.FEEDS)
+    """Feeds that it follows at a time."""
+    owner_watches_max: int = _budget(2_048, Budget.WATCHES)
+    """Payments that it watches at a time."""
+    refusals_per_s: int = _budget(20, Budget.REFUSALS_PER_S)
+    """Refusals of one participant a second that become rows."""
+    refusals_at_once: int = _budget(8_190, Budget.REFUSALS_AT_ONCE)
+    """As many may come at once; beyond both a refusal is not recorded."""
 
     def __post_init__(self) -> None:
         for entry in dataclasses.fields(self):
             _check(entry, getattr(self, entry.name))
+
+    @property
+    def of_participant(self) -> dict[Budget, int]:
+        """Those of one participant."""
+        return {
+            entry.metadata["budget"]: getattr(self, entry.name)
+            for entry in dataclasses.fields(self)
+            if "budget" in entry.metadata
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +277,13 @@ class SecurityLogConfig:
             _check(entry, getattr(self, entry.name))
 
 
+BUDGET_NAMES: Mapping[Budget, str] = {
+    entry.metadata["budget"]: entry.name
+    for entry in dataclasses.fields(BudgetConfig)
+    if "budget" in entry.metadata
+}
+"""The settings that are budgets of one participant."""
+
 _TABLES = {
     "metrics": MetricsConfig,
     "security_log": SecurityLogConfig,
@@ -272,11 +342,6 @@ class Config:
     queue_bytes_max: int = _bounded(64 * MIB, 4 * MIB, 4 * GIB)
     """Bytes of tail that may wait for a commit."""
 
-    refusals_per_s: int = _bounded(20, 1, 1_000_000)
-    """Refusals of one participant a second that become rows."""
-    refusals_at_once: int = _bounded(8_190, 16, 1_000_000)
-    """As many may come at once; beyond both a refusal is not recorded."""
-
     # Calls.
     message_bytes_max: int = _bounded(4 * MIB, 64 * KIB, 64 * MIB)
     """Bytes of one request message."""
@@ -295,7 +360,11 @@ class Config:
     transport: TransportConfig = field(default_factory=TransportConfig)
     """Connections, HTTP/2 and TLS: the table [transport]."""
     budget: BudgetConfig = field(default_factory=BudgetConfig)
-    """What may wait in the transport, and of whom: the table [budget]."""
+    """What all, one connection and one participant may use: the table [budget]."""
+    budgets: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=lambda: ROLE_BUDGETS
+    )
+    """What is different for participants of a role: a table [budget.ROLE] for each."""
 
     # Billers.
     centre_holds_max: int = _bounded(1_024, 16, 1_048_576)
@@ -315,10 +384,14 @@ class Config:
 
     def __post_init__(self) -> None:
         for entry in dataclasses.fields(self):
-            if entry.name != "billers":
+            if entry.name not in ("billers", "budgets"):
                 _check(entry, getattr(self, entry.name))
         for name in self.billers:
             self.biller_of(name)
+        for name, values in self.budgets.items():
+            known = set(BUDGET_NAMES.values())
+            _check_names(values, known, f"budget.{name}")
+            dataclasses.replace(self.budget, **values)
         if self.page_size_default > self.page_size_max:
             raise ConfigError("page_size_default is larger than page_size_max")
         budget = self.budget
@@ -331,6 +404,9 @@ class Config:
             raise ConfigError(
                 "budget.process_bytes_max is less than connection_bytes_max"
             )
+        if self.queue_bytes_max < 3 * self.message_bytes_max:
+            # One message with all its tails must find room.
+            raise ConfigError("queue_bytes_max is less than three of message_bytes_max")
         if not self.host:
             raise ConfigError("host is empty; 127.0.0.1 listens on this machine only")
         if not self.trust_domain:
@@ -350,6 +426,11 @@ class Config:
     def biller_of(self, name: str) -> BillerConfig:
         """The settings for the biller with this participant id."""
         return self.biller.replace(self.billers.get(name, {}), f"billers.{name}")
+
+    def budget_of(self, role: Role | None) -> dict[Budget, int]:
+        """What a participant of a role may use; None: one that nobody knows."""
+        own = {} if role is None else self.budgets.get(role.name.lower(), {})
+        return dataclasses.replace(self.budget, **own).of_participant
 
     def replace(self, **changes: Any) -> "Config":
         """A copy with some settings changed; None leaves a setting as it is.
@@ -383,7 +464,8 @@ def _check(entry: dataclasses.Field[Any], value: object) -> None:
 def _build(base: Config, values: Mapping[str, Any], origin: str) -> Config:
     fields = {entry.name: entry for entry in dataclasses.fields(Config)}
     values = _nested(values)
-    _check_names(values, set(fields), origin)
+    # The tables of roles stand in that of all.
+    _check_names(values, set(fields) - {"budgets"}, origin)
     typed: dict[str, Any] = {
         name: Path(value)
         if fields[name].type is Path and isinstance(value, str)
@@ -393,6 +475,13 @@ def _build(base: Config, values: Mapping[str, Any], origin: str) -> Config:
     for name in ("biller", "billers", *_TABLES):
         if not isinstance(typed.get(name, {}), Mapping):
             raise ConfigError(f"{name} must be a table")
+    if "budget" in typed:
+        tables: dict[str, Any] = {}
+        own: dict[str, Any] = {}
+        for name, value in typed["budget"].items():
+            (tables if name in ROLES else own)[name] = value
+        typed["budget"] = own
+        typed["budgets"] = _merged(base.budgets, tables, "budget")
     for name, kind in _TABLES.items():
         if name in typed:
             known = {entry.name for entry in dataclasses.fields(kind)}
@@ -401,7 +490,7 @@ def _build(base: Config, values: Mapping[str, Any], origin: str) -> Config:
     if "biller" in typed:
         typed["biller"] = base.biller.replace(typed["biller"], f"{origin}: biller")
     if "billers" in typed:
-        typed["billers"] = _merged(base.billers, typed["billers"])
+        typed["billers"] = _merged(base.billers, typed["billers"], "billers")
     return dataclasses.replace(base, **typed)
 
 
@@ -420,13 +509,13 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merged(
-    base: Mapping[str, Mapping[str, Any]], more: Mapping[str, Any]
+    base: Mapping[str, Mapping[str, Any]], more: Mapping[str, Any], table: str
 ) -> dict[str, Mapping[str, Any]]:
     """The tables of both; where both have a setting, that of `more`."""
     result = dict(base)
     for name, values in more.items():
         if not isinstance(values, Mapping):
-            raise ConfigError(f"billers.{name} must be a table")
+            raise ConfigError(f"{table}.{name} must be a table")
         result[name] = {**result.get(name, {}), **values}
     return result
 

@@ -165,8 +165,8 @@ class Model(BillersAnswers):
         """Whether so many refusals of its sender may be rows; then they count."""
         if not 0 < row.participant < len(self.participants):
             return True
-        role = self.participants[row.participant].role
-        interval, at_once = self.refusals.get(role, (0, 0))
+        per_s, at_once = self.refusals_of(row.participant)
+        interval = 10**9 // per_s if per_s else 0
         now = self.clock()
         since = max(self.refused_until.get(row.participant, 0), now)
         if interval and since + count * interval > now + at_once * interval:

@@ -27,6 +27,7 @@ from switch.codes import (
     Role,
     RowFlag,
 )
+from tests.model_budgets import Budgets, budget_record_is_valid
 from tests.model_certificates import (
     OF_CERTIFICATES,
     Certificates,
@@ -85,7 +86,7 @@ DUPLICATES_OF: dict[PriceRule, dict[int, tuple[tuple[int, ...], int, int]]] = {
 }
 
 
-class Register(Certificates):
+class Register(Certificates, Budgets):
     """The rules of rows that move no money."""
 
     def record_is_valid(self, row: Row) -> bool:
@@ -107,6 +108,8 @@ class Register(Certificates):
             return tail[:8] == RULES_RECORD
         if tail and tail[0] in OF_CERTIFICATES:
             return certificate_record_is_valid(tail)
+        if tail[:1] == bytes([Record.BUDGET]):
+            return budget_record_is_valid(tail)
         return tail[:1] == bytes([Record.CLOCK])
 
     def keep_record(self, row: Row) -> None:
@@ -207,6 +210,8 @@ class Register(Certificates):
             return self.check_participant(row.tail or b"")
         if record in OF_CERTIFICATES:
             return self.check_certificate(row)
+        if record == Record.BUDGET:
+            return self.check_budget(row)
         if record != Record.SERVICE:
             return OK
         service = read_service(row.tail or b"")
@@ -252,6 +257,9 @@ class Register(Certificates):
             return
         if tail[0] in OF_CERTIFICATES:
             self.do_certificate(row)
+            return
+        if tail[0] == Record.BUDGET:
+            self.do_budget(row)
             return
         if tail[0] == Record.RULES:
             row.debit = 1

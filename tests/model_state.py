@@ -124,8 +124,8 @@ class State:
         self.participants: list[Participant] = [Participant(b"", 0, 0)]
         self.services: list[Service] = []
         self.busy: set[int] = set()  # billers that too much waits for, until reopened
-        # By role: nanoseconds that one refusal takes, and how many may come at once.
-        # Until reopened, as what each participant has used up.
+        # By role: refusals a second, and how many may come at once. Until reopened,
+        # as what each participant has used up.
         self.refusals: dict[int, tuple[int, int]] = {}
         self.refused_until: dict[int, int] = {}
         self.holds_most = 0  # of a wallet, from messages; 0: no bound; until reopened
@@ -164,6 +164,8 @@ class State:
         self.treasuries: set[int] = set()  # whoever was one at some time
         self.confirmations_count = 0
         self.pins_of: dict[int, int] = {}  # by participant
+        # By participant and budget: its index, and its value.
+        self.budgets: dict[tuple[int, int], tuple[int, int]] = {}
         self.timestamp = 0
         self.now = 0
         self.tried: int | None = None  # of a basket that is tried: the last row before

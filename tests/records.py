@@ -517,6 +517,11 @@ def pins(participant: int, *keys: bytes) -> bytes:
     return struct.pack("<BB2xI64s", Record.PINS, len(keys), participant, joined)
 
 
+def budget(participant: int, which: int, value: int) -> bytes:
+    """What a participant may use: 16 bytes."""
+    return struct.pack("<BBHIQ", Record.BUDGET, which, 0, participant, value)
+
+
 KINDS_WITHOUT_ID = frozenset((Kind.POST, Kind.VOID, Kind.VERIFY, Kind.WINDOW))
 SHAPES = frozenset(range(Result.INVALID_ID, Result.INVALID_ITEMS + 1))
 

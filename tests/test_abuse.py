@@ -58,7 +58,9 @@ def test_every_attack_is_judged_by_its_name() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", ["rapid_reset", "continuation", "unread", "refusals"])
+@pytest.mark.parametrize(
+    "case", ["rapid_reset", "continuation", "unread", "refusals", "reads"]
+)
 def test_attack_fails(case: str) -> None:
     result = run_json("benchmarks.abuse", "--case", case, "--seconds", "2.5", "--json")
     assert result["broken"] == []

@@ -53,6 +53,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
             "damage",
             "hold_pieces",
             "indexer",
+            "keys",
             "merge",
             "pages",
             "postings",
@@ -266,6 +267,13 @@ OWNERS: dict[str, set[str]] = {
     "replay": {"index"},
     "lifetime": {"index"},
 }
+
+
+def test_the_drawing_has_every_part() -> None:
+    text = (CORE.parents[1] / "docs" / "architecture.md").read_text()
+    drawing = text[text.index("**The core**") :].split("```")[1]
+    drawn = re.findall(r"[a-z_]+", drawing)
+    assert {path.stem for path in part_files()} - set(drawn) == set()
 
 
 def test_state_is_touched_by_its_owners() -> None:

@@ -17,7 +17,7 @@ import pytest
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
 from switch import codes
-from switch._core import KIND_TRAITS
+from switch._core import BUDGET_BOUNDS, KIND_TRAITS
 from switch.billing.health import Health
 from switch.ledger.statements import PaymentState
 from switch.v1 import (
@@ -79,6 +79,7 @@ def layout_numbers() -> dict[str, int]:
         ("STATE", codes.AccountState),
         ("ROLE", codes.Role),
         ("RECORD", codes.Record),
+        ("BUDGET", codes.Budget),
         ("PRICE", codes.PriceRule),
         ("DUPLICATE", codes.DuplicateRule),
         ("KEY", codes.KeyRule),
@@ -141,6 +142,12 @@ def test_traits_of_kinds_match_the_core() -> None:
     assert list(KIND_TRAITS) == [spelled.get(number, 0) for number in range(256)]
 
 
+def test_bounds_of_budgets_match_the_core() -> None:
+    none = 1, 0
+    spelled = {int(one): bounds for one, bounds in codes.BUDGET_BOUNDS.items()}
+    assert list(BUDGET_BOUNDS) == [spelled.get(number, none) for number in range(256)]
+
+
 def test_the_rules_have_one_version() -> None:
     assert layout_numbers()["RULES_VERSION"] == codes.RULES_VERSION
 
@@ -169,6 +176,7 @@ def test_large_bounds_match_the_layout() -> None:
         ("ACCOUNT_STATE", wallets_pb2.AccountState, codes.AccountState, None),
         ("ACCOUNT_KIND", admin_pb2.AccountKind, codes.AccountKind, None),
         ("ROLE", admin_pb2.Role, codes.Role, None),
+        ("BUDGET", admin_pb2.Budget, codes.Budget, None),
         ("AMOUNT_RULE", admin_pb2.AmountRule, codes.AmountRule, None),
         ("SERVICE_MODE", admin_pb2.ServiceMode, codes.Mode, None),
         ("DUPLICATE_RULE", admin_pb2.DuplicateRule, codes.DuplicateRule, None),

@@ -10,6 +10,11 @@ processes=$2
 shift 2
 nothing_selected=5
 
+# Python is started a thousand times: what it runs is compiled once, also where the
+# machine's own settings are against that.
+unset PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX=$PWD/build/pycache
+
 "$python" -m pytest -n "$processes" --dist loadfile --no-loadscope-reorder \
     --alone without "$@"
 together=$?

@@ -93,6 +93,7 @@ void calls_free(struct call *call) {
     if (call->older != NULL) call->older->newer = call->newer;
     if (--connection->calls_count == 0) connection->quiet_ms = front->now_ms;
     connection->owner->calls--;
+    if (call->open != FRONT_OPEN_NONE) connection->owner->open[call->open]--;
     COUNT_MANY(front, calls_open, -1);
     call->connection = NULL;
     /* Handles fit in 63 bits, and none is zero. */
@@ -115,6 +116,30 @@ static struct event *calls_event(struct call *call, int kind) {
     return event;
 }
 
+/* What the caller has of the call's messages, and what it has no longer. */
+void calls_lend(struct call *call, size_t size) {
+    call->with_caller += size;
+    owners_add_bytes(call->connection, call, size);
+}
+
+void calls_take_back(struct call *call) {
+    owners_take_bytes(call->connection, call, call->with_caller);
+    call->with_caller = 0;
+}
+
+/* Bytes of the call that from now on lie in an event. */
+static void calls_hand_over(struct call *call, struct event *event) {
+    struct front *front = call->connection->front;
+    size_t size = EVENT_BYTES;
+    if (event->body != NULL) size += event->body->capacity;
+    if (event->metadata != NULL) {
+        owners_take_bytes(call->connection, call, event->metadata->capacity);
+        size += event->metadata->capacity;
+    }
+    calls_take_back(call);
+    mailbox_keep(front, event, call->connection->owner, size);
+}
+
 /* Gives the call to the caller, with its message if it takes one. */
 void calls_give(struct call *call, struct block *body) {
     struct front *front = call->connection->front;
@@ -130,6 +155,7 @@ void calls_give(struct call *call, struct block *body) {
     event->path = call->path;
     event->metadata = call->metadata;
     event->body = body;
+    calls_hand_over(call, event);
     call->path = NULL;
     call->metadata = NULL;
     call->given = true;
@@ -146,6 +172,7 @@ void calls_message(struct call *call, struct block *body) {
         return;
     }
     event->body = body;
+    calls_hand_over(call, event);
     mailbox_add_event(&call->connection->front->mailbox, event);
 }
 

@@ -143,7 +143,8 @@ static void connection_revoke(struct connection *connection) {
 void connection_admit(struct connection *connection, struct command *command) {
     struct front *front = connection->front;
     front_assert(command->fields->size == front->methods_count);
-    if (connection->rights == NULL) {
+    bool is_new = connection->rights == NULL;
+    if (is_new) {
         connection->rights = malloc(front->methods_count + 1);
         struct owner *owner = owners_get(front, command->owner);
         if (connection->rights == NULL || owner == NULL) {
@@ -151,13 +152,20 @@ void connection_admit(struct connection *connection, struct command *command) {
             return;
         }
         owners_join(front, owner, connection);
-        if (owner->connections > front->bounds.owner_connections_max) {
-            COUNT(front, connections_refused);
-            connection_close(connection, NGHTTP2_ENHANCE_YOUR_CALM, FRONT_CAUSE_OWNER_CONNECTIONS);
-            return;
-        }
-        COUNT(front, connections_admitted);
     }
+    struct owner *owner = connection->owner;
+    rates_set(owner, &command->budgets, front->now_ms);
+    owners_schedule(front, owner);
+    /* One that is new counts those that are on their way out: else it would come again and
+       again. If the budget has shrunk, as many go as are too many. */
+    int64_t count = owner->connections - (is_new ? 0 : owner->closing);
+    if (count > owner->budgets.owner_connections_max) {
+        COUNT(front, connections_refused);
+        owners_over(connection, FRONT_SHARE_CONNECTIONS);
+        connection_close(connection, NGHTTP2_ENHANCE_YOUR_CALM, FRONT_CAUSE_OWNER_CONNECTIONS);
+        return;
+    }
+    if (is_new) COUNT(front, connections_admitted);
     memcpy(connection->rights, command->fields->data, front->methods_count);
     connection->role = command->role;
     connection->sender = command->sender;
@@ -312,6 +320,10 @@ bool connection_busy(const struct connection *connection) {
 void connection_close(struct connection *connection, uint32_t error, int cause) {
     if (connection->closing || connection->failed) return;
     connection->closing = true;
+    if (connection->owner != NULL) {
+        connection->counted_closing = true;
+        connection->owner->closing++;
+    }
     connection->close_cause = (uint8_t)cause;
     connection->close_ms = connection->front->now_ms + LINGER_MS;
     /* What is ready goes before the GOAWAY: after it nghttp2 sends nothing. */
@@ -358,6 +370,7 @@ void connection_destroy(struct connection *connection) {
     }
     timers_clear(&front->wheel, &connection->timer);
     if (connection->told) {
+        owners_tell_of(connection);
         struct event *event = mailbox_new_event(&front->mailbox, FRONT_DISCONNECT);
         if (event != NULL) {
             event->connection = connection_handle(connection);

@@ -224,3 +224,34 @@ bool fields_add_status(struct block **fields, int code, const void *message, siz
     return details_size == 0 || fields_add_metadata(fields, "grpc-status-details-bin", 23, details,
                                                     details_size);
 }
+
+static size_t put_varint(uint8_t *out, uint64_t number) {
+    size_t size = 0;
+    for (; number >= 0x80; number >>= 7) out[size++] = (uint8_t)(number | 0x80);
+    out[size++] = (uint8_t)number;
+    return size;
+}
+
+/* Field 3 of google.rpc.Status: an Any of a RetryInfo of a Duration. */
+bool fields_add_retry(struct block **details, int64_t pause_ms) {
+    static const char type[] = "type.googleapis.com/google.rpc.RetryInfo";
+    enum { TYPE_SIZE = sizeof(type) - 1, DURATION_MAX = 22 };
+    uint8_t duration[DURATION_MAX], any[TYPE_SIZE + DURATION_MAX + 8];
+    size_t inner = 0, size = 0;
+    duration[inner++] = 0x08; /* seconds */
+    inner += put_varint(duration + inner, (uint64_t)pause_ms / 1000);
+    duration[inner++] = 0x10; /* nanos */
+    inner += put_varint(duration + inner, (uint64_t)pause_ms % 1000 * 1000000);
+    any[size++] = 0x1A;
+    any[size++] = (uint8_t)(TYPE_SIZE + inner + 6);
+    any[size++] = 0x0A; /* type_url */
+    any[size++] = TYPE_SIZE;
+    memcpy(any + size, type, TYPE_SIZE);
+    size += TYPE_SIZE;
+    any[size++] = 0x12; /* value */
+    any[size++] = (uint8_t)(inner + 2);
+    any[size++] = 0x0A; /* retry_delay */
+    any[size++] = (uint8_t)inner;
+    memcpy(any + size, duration, inner);
+    return block_add(details, any, size + inner);
+}

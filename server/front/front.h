@@ -34,9 +34,8 @@ struct front;
     X(window_bytes)             /* of a new stream, in */                                  \
     X(output_bytes_max)         /* framed and not yet sent; above it nothing is read */    \
     X(process_bytes_max)        /* buffered for all */                                     \
-    X(owner_connections_max)    /* of one owner */                                         \
-    X(owner_calls_max)          /* open at a time, of one owner */                         \
-    X(owner_bytes_max)          /* buffered for one owner */                               \
+    X(handshakes_address_max)   /* at a time, of one address */                            \
+    X(handshakes_address_per_s) /* begun a second, of one address; as many at once */      \
     X(control_frames_max)       /* a second and connection: SETTINGS, PING and the like */ \
     X(resets_max)               /* a second and connection: streams that a peer gives up */
 
@@ -46,7 +45,49 @@ struct front_bounds {
 #undef FRONT_FIELD
 };
 
+/* What one owner may use, whatever connections it has; told with their admission. */
+#define FRONT_BUDGETS(X)                                                                   \
+    X(payments_per_s)        /* rows */                                                    \
+    X(payments_at_once)                                                                    \
+    X(reads_per_s)                                                                         \
+    X(reads_at_once)                                                                       \
+    X(fetches_per_s)         /* references */                                              \
+    X(fetches_at_once)                                                                     \
+    X(owner_connections_max)                                                               \
+    X(owner_calls_max)       /* open at a time */                                          \
+    X(owner_bytes_max)       /* buffered */                                                \
+    X(owner_feeds_max)       /* open at a time */                                          \
+    X(owner_watches_max)
+
+struct front_budgets {
+#define FRONT_FIELD(name) int64_t name;
+    FRONT_BUDGETS(FRONT_FIELD)
+#undef FRONT_FIELD
+};
+
+/* Which budget was used up; in the order of their counters and names. */
+#define FRONT_SHARES(X)                                                                    \
+    X(PAYMENTS, payments) X(READS, reads) X(FETCHES, fetches) X(CONNECTIONS, connections)  \
+    X(CALLS, calls) X(BYTES, bytes) X(FEEDS, feeds) X(WATCHES, watches)
+
+enum front_share {
+#define FRONT_NUMBER(name, text) FRONT_SHARE_##name,
+    FRONT_SHARES(FRONT_NUMBER)
+#undef FRONT_NUMBER
+    FRONT_SHARES_END
+};
+
 enum front_kind { FRONT_UNARY = 0, FRONT_SERVER_STREAM = 1, FRONT_BIDI = 2 };
+
+/* What the calls of a method are counted by: in a bucket, and while they are open. */
+enum front_rate {
+    FRONT_RATE_NONE = 0,
+    FRONT_PAYMENTS = 1,
+    FRONT_READS = 2,
+    FRONT_FETCHES = 3,
+    FRONT_RATES_END
+};
+enum front_open { FRONT_OPEN_NONE = 0, FRONT_FEEDS = 1, FRONT_WATCHES = 2, FRONT_OPENS_END };
 
 /* Why a call is answered here, with the gRPC status and what the caller is told. A call
    that ends so before its event was taken has done nothing. */
@@ -66,7 +107,12 @@ enum front_kind { FRONT_UNARY = 0, FRONT_SERVER_STREAM = 1, FRONT_BIDI = 2 };
     X(OVER_CALLS, 8, "too many calls of this participant are open")                        \
     X(OVER_BUDGET, 8, "this participant has too many bytes under way")                     \
     X(SERVER_FULL, 8, "the server has too many bytes under way")                           \
-    X(SHED, 14, "the server had too many bytes under way and gave this call up")
+    X(SHED, 14, "the server had too many bytes under way and gave this call up")           \
+    X(OVER_PAYMENTS, 8, "more payments a second than this participant may make")           \
+    X(OVER_READS, 8, "more reads a second than this participant may make")                 \
+    X(OVER_FETCHES, 8, "more bills a second than this participant may ask for")            \
+    X(OVER_FEEDS, 8, "this participant follows too many feeds")                            \
+    X(OVER_WATCHES, 8, "this participant watches too many payments")
 
 enum front_reason {
     FRONT_REASON_NONE = 0,
@@ -109,9 +155,12 @@ enum front_cause {
     X(connections_accepted) X(connections_refused) X(connections_admitted)                 \
     X(connections_flooded) X(connections_kept_dead)                                        \
     X(handshakes_done) X(handshakes_failed) X(handshakes_late) X(handshakes_shed)          \
+    X(handshakes_refused)                                                                  \
     X(calls_begun) X(calls_given) X(calls_reset) X(calls_refused) X(calls_unsupported)     \
     X(calls_late) X(calls_shed) X(messages_in) X(messages_out) X(bytes_in) X(bytes_out)    \
-    X(turns)
+    X(turns) X(streams_held)                                                               \
+    X(over_payments) X(over_reads) X(over_fetches) X(over_connections) X(over_calls)       \
+    X(over_bytes) X(over_feeds) X(over_watches)
 
 #define FRONT_GAUGES(X) X(connections_open) X(handshakes_open) X(calls_open) X(bytes_held)
 
@@ -156,6 +205,8 @@ struct field {
 
 /* Reads the field at *offset and moves on; false at the end. */
 bool fields_next(const struct block *fields, size_t *offset, struct field *field);
+/* Appends google.rpc.RetryInfo to the details of a status. */
+bool fields_add_retry(struct block **details, int64_t pause_ms);
 
 /* --- events: from the front thread ------------------------------------------------ */
 
@@ -168,11 +219,14 @@ enum front_event_kind {
     FRONT_SENT = 5, /* number: bytes that are left */
     FRONT_ENDED = 6,
     FRONT_REVOKED = 7,
-    FRONT_VOID = 8 /* a call that ended in the turn in which it came */
+    FRONT_OVER = 8, /* over a budget: cause: which share, number: how often since the last */
+    FRONT_VOID = 9  /* a call that ended in the turn in which it came */
 };
 
 #define FRONT_TIMEOUT_SIZE 12
 #define FRONT_ADDRESS_SIZE 64
+
+struct owner;
 
 struct event {
     struct event *next;
@@ -183,6 +237,8 @@ struct event {
     struct block *path;     /* of a method that is not known */
     struct block *metadata; /* fields, or NULL */
     struct block *body;     /* or NULL */
+    struct owner *owner;    /* in whose budget these bytes count until it is given back */
+    size_t kept;
     int32_t method;         /* -1: not known */
     uint8_t kind;
     uint8_t cause;
@@ -208,7 +264,7 @@ struct outgoing {
 };
 
 enum front_command_kind {
-    FRONT_ADMIT,            /* fields: a byte for each method */
+    FRONT_ADMIT,            /* fields: a byte for each method; the owner's budgets */
     FRONT_CLOSE_CONNECTION, /* number: HTTP/2's error */
     FRONT_START_CALL,       /* fields: metadata */
     FRONT_SEND,             /* message */
@@ -230,6 +286,7 @@ struct command {
     void *keeper; /* what holds the message's bytes; the caller's */
     uint32_t role, sender, bound;
     uint8_t kind;
+    struct front_budgets budgets;
 };
 
 /* A command to fill; NULL: no memory. One thread at a time gives commands. */
@@ -244,6 +301,10 @@ void front_idle_command(struct front *front, struct command *command);
 struct front_method {
     const char *path;
     int kind;
+    int rate;    /* enum front_rate. Of hot methods: PAYMENTS, and its rows are counted */
+    int cost;    /* of a call that comes as far as its caller, in its rate */
+    int counted; /* a field of its message, whose occurrences are the cost; 0: none */
+    int open;    /* enum front_open */
 };
 
 /* A process with a front ignores SIGPIPE, as Python does: sockets end while they are written. */
@@ -265,14 +326,25 @@ int front_start(struct front *front); /* 0 or -errno */
 int front_fileno(const struct front *front);
 void front_join(struct front *front); /* after FRONT_STOP was given */
 void front_count(const struct front *front, struct front_counters *counters);
+
+/* Addresses that were turned away at their handshakes, and how often, since the last time
+   they were asked for; the last of FRONT_REFUSED_MAX stands for all others. */
+enum { FRONT_REFUSED_MAX = 16 };
+struct front_refused {
+    char address[FRONT_ADDRESS_SIZE]; /* empty: others */
+    int64_t count;
+};
+size_t front_take_refused(struct front *front, struct front_refused refused[FRONT_REFUSED_MAX]);
 const char *front_cause_name(int cause);
 
 /* The names of the tables above, in their order. */
 extern const char *const front_bound_names[];
+extern const char *const front_budget_names[];
+extern const char *const front_share_names[]; /* their counters: "over_" and the name */
 extern const char *const front_counter_names[]; /* counters, then gauges */
 extern const char *const front_reason_names[];  /* by number; that of NONE is empty */
 extern const int front_reason_codes[];
 extern const char *const front_reason_texts[];
-extern const size_t front_bounds_count, front_counters_count;
+extern const size_t front_bounds_count, front_budgets_count, front_counters_count;
 
 #endif

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -34,9 +35,13 @@ bool handshake_init(struct front *front) {
     pthread_mutex_init(&handover->lock, NULL);
     handover->end = &handover->first;
     handover->ring.next = handover->ring.prev = &handover->ring;
+    handover->slots = calloc(ADDRESS_SLOTS, sizeof(*handover->slots));
+    bool seeded = getrandom(&handover->slots_seed, sizeof(handover->slots_seed), 0) ==
+                  sizeof(handover->slots_seed);
     handover->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     handover->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (handover->wake_fd < 0 || handover->epoll_fd < 0) return false;
+    if (handover->slots == NULL || !seeded) return false;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
     return epoll_ctl(handover->epoll_fd, EPOLL_CTL_ADD, handover->wake_fd, &event) == 0;
 }
@@ -103,6 +108,70 @@ static void listeners_close(struct handover *handover) {
     handover->listeners_count = 0;
 }
 
+/* --- addresses ------------------------------------------------------------------------- */
+
+static void write_address(struct peer_address *address, const struct sockaddr_storage *from) {
+    if (from->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)from;
+        address->port = ntohs(six->sin6_port);
+        /* An IPv4 peer of a socket that takes both is named as such. */
+        if (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
+            inet_ntop(AF_INET, &six->sin6_addr.s6_addr[12], address->text, sizeof(address->text));
+        else
+            inet_ntop(AF_INET6, &six->sin6_addr, address->text, sizeof(address->text));
+    } else {
+        const struct sockaddr_in *four = (const struct sockaddr_in *)from;
+        address->port = ntohs(four->sin_port);
+        inet_ntop(AF_INET, &four->sin_addr, address->text, sizeof(address->text));
+    }
+}
+
+/* What counts as one address: of IPv6 the network of 64 bits, of which a peer has all. */
+static struct address_slot *slot_of(struct handover *handover,
+                                    const struct sockaddr_storage *from) {
+    uint64_t key = 0;
+    if (from->ss_family == AF_INET) {
+        memcpy(&key, &((const struct sockaddr_in *)from)->sin_addr, 4);
+    } else {
+        const uint8_t *bytes = ((const struct sockaddr_in6 *)from)->sin6_addr.s6_addr;
+        bool is_four = IN6_IS_ADDR_V4MAPPED(&((const struct sockaddr_in6 *)from)->sin6_addr);
+        memcpy(&key, is_four ? bytes + 12 : bytes, is_four ? 4 : 8);
+    }
+    key ^= handover->slots_seed;
+    key = (key ^ key >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    key = (key ^ key >> 27) * UINT64_C(0x94D049BB133111EB);
+    return &handover->slots[(key ^ key >> 31) % ADDRESS_SLOTS];
+}
+
+/* Turned away: told to who asks for it. */
+static void note_refused(struct handover *handover, const struct sockaddr_storage *from) {
+    struct peer_address address;
+    write_address(&address, from);
+    pthread_mutex_lock(&handover->lock);
+    size_t at = 0;
+    while (at < handover->refused_count && at < FRONT_REFUSED_MAX - 1 &&
+           strcmp(handover->refused[at].address, address.text) != 0)
+        at++;
+    struct front_refused *refused = &handover->refused[at];
+    if (at == handover->refused_count) {
+        memset(refused, 0, sizeof(*refused));
+        if (at < FRONT_REFUSED_MAX - 1) strcpy(refused->address, address.text);
+        handover->refused_count++;
+    }
+    refused->count++;
+    pthread_mutex_unlock(&handover->lock);
+}
+
+size_t front_take_refused(struct front *front, struct front_refused refused[FRONT_REFUSED_MAX]) {
+    struct handover *handover = &front->handover;
+    pthread_mutex_lock(&handover->lock);
+    size_t count = handover->refused_count;
+    memcpy(refused, handover->refused, count * sizeof(*refused));
+    handover->refused_count = 0;
+    pthread_mutex_unlock(&handover->lock);
+    return count;
+}
+
 /* --- one handshake --------------------------------------------------------------------- */
 
 void handshake_free(struct handshake *handshake) {
@@ -112,6 +181,7 @@ void handshake_free(struct handshake *handshake) {
 }
 
 static void handshake_unlink(struct front *front, struct handshake *handshake) {
+    handshake->slot->open--;
     handshake->prev->next = handshake->next;
     handshake->next->prev = handshake->prev;
     COUNT_MANY(front, handshakes_open, -1);
@@ -166,23 +236,8 @@ static void handshake_step(struct front *front, struct handshake *handshake) {
     }
 }
 
-static void write_address(struct peer_address *address, const struct sockaddr_storage *from) {
-    if (from->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)from;
-        address->port = ntohs(six->sin6_port);
-        /* An IPv4 peer of a socket that takes both is named as such. */
-        if (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
-            inet_ntop(AF_INET, &six->sin6_addr.s6_addr[12], address->text, sizeof(address->text));
-        else
-            inet_ntop(AF_INET6, &six->sin6_addr, address->text, sizeof(address->text));
-    } else {
-        const struct sockaddr_in *four = (const struct sockaddr_in *)from;
-        address->port = ntohs(four->sin_port);
-        inet_ntop(AF_INET, &four->sin_addr, address->text, sizeof(address->text));
-    }
-}
-
-static void handshake_begin(struct front *front, int fd, const struct sockaddr_storage *from) {
+static void handshake_begin(struct front *front, int fd, const struct sockaddr_storage *from,
+                            struct address_slot *slot) {
     struct handover *handover = &front->handover;
     struct handshake *handshake = calloc(1, sizeof(*handshake));
     SSL *ssl = NULL;
@@ -200,8 +255,9 @@ static void handshake_begin(struct front *front, int fd, const struct sockaddr_s
     }
     int one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    *handshake = (struct handshake){.source = SOURCE_HANDSHAKE, .fd = fd, .ssl = ssl,
-                                    .born_ms = clock_ms()};
+    *handshake = (struct handshake){.source = SOURCE_HANDSHAKE, .slot = slot, .fd = fd,
+                                    .ssl = ssl, .born_ms = clock_ms()};
+    slot->open++;
     write_address(&handshake->address, from);
     struct handshake *ring = &handover->ring;
     handshake->prev = ring->prev;
@@ -230,6 +286,22 @@ static bool handshake_make_room(struct front *front, int64_t now_ms) {
     return true;
 }
 
+/* Whether one more may begin from its address. As above its oldest gives way. */
+static bool address_make_room(struct front *front, struct address_slot *slot, int64_t now_ms) {
+    int64_t per_s = front->bounds.handshakes_address_per_s;
+    bucket_fill(&slot->bucket, per_s, per_s, now_ms);
+    if (slot->bucket.left <= 0) return false;
+    if (slot->open >= front->bounds.handshakes_address_max) {
+        struct handshake *oldest = front->handover.ring.next;
+        while (oldest->slot != slot) oldest = oldest->next;
+        if (now_ms - oldest->born_ms < SURE_MS) return false;
+        COUNT(front, handshakes_shed);
+        handshake_drop(front, oldest);
+    }
+    slot->bucket.left -= BUCKET_ONE;
+    return true;
+}
+
 /* Takes sockets of one listener; false: there is no room, and someone may stand in line. */
 static bool handshake_take_sockets(struct front *front, int listener, int64_t now_ms) {
     for (int i = 0; i < ACCEPT_TURN_MAX; i++) {
@@ -245,7 +317,14 @@ static bool handshake_take_sockets(struct front *front, int listener, int64_t no
             close(fd);
             continue;
         }
-        handshake_begin(front, fd, &from);
+        struct address_slot *slot = slot_of(&front->handover, &from);
+        if (!address_make_room(front, slot, now_ms)) {
+            COUNT(front, handshakes_refused);
+            note_refused(&front->handover, &from);
+            close(fd);
+            continue;
+        }
+        handshake_begin(front, fd, &from, slot);
     }
     return true;
 }

@@ -150,9 +150,13 @@ struct hot_request *hot_keep(struct hot_call *one, struct block *body, uint32_t 
     request->kept = sizeof(*request) + body->capacity;
     owners_keep(hot->front, request->owner, request->kept);
     hot->requests_count++;
+    return request;
+}
+
+void hot_submit_soon(struct hot_request *request) {
+    struct hot_payments *hot = request->call->hot;
     *hot->end = request;
     hot->end = &request->next;
-    return request;
 }
 
 void hot_drop(struct hot_request *request) {
@@ -162,6 +166,12 @@ void hot_drop(struct hot_request *request) {
     hot_unref(request->call);
     block_free(request->body);
     free(request);
+}
+
+/* One that was not submitted has cost its sender nothing. */
+static void hot_give_back(struct hot_request *request) {
+    rates_give_back(request->owner, FRONT_PAYMENTS, request->rows);
+    hot_drop(request);
 }
 
 /* The queue is through with a request. */
@@ -174,7 +184,7 @@ static bool hot_submit(struct hot_payments *hot, struct hot_request *request) {
     if (one->call == NULL || one->refused) {
         one->rows_waiting -= request->rows;
         hot_stream_look(one);
-        hot_drop(request);
+        hot_give_back(request);
         return true;
     }
     if (one->pass == hot->pass) return false; /* the one before it found no room */
@@ -202,7 +212,7 @@ static bool hot_submit(struct hot_payments *hot, struct hot_request *request) {
         one->rows_waiting -= request->rows;
         hot_stream_refuse(one, hot_status_of(rc));
     }
-    hot_drop(request);
+    hot_give_back(request);
     return true;
 }
 
@@ -231,6 +241,14 @@ static void hot_turn(struct hot *base) {
     }
     if (hot->first != NULL)
         timers_set(&hot->front->wheel, &hot->timer, hot->front->now_ms + HOT_RETRY_MS);
+}
+
+static void hot_room(struct hot *base, struct owner *owner) {
+    struct hot_payments *hot = (struct hot_payments *)base;
+    while (owner->held_first != NULL &&
+           rates_open(owner, FRONT_PAYMENTS, hot->front->now_ms))
+        hot_stream_let_go(owner->held_first);
+    hot_turn(base);
 }
 
 /* --- answers ------------------------------------------------------------------------------ */
@@ -295,8 +313,9 @@ static void hot_answer(struct hot_call *one, const struct queue_taken *taken,
     reply_finish(call, 0, NULL);
 }
 
-static void hot_take(struct hot_payments *hot) {
+void hot_take(struct hot_payments *hot) {
     const struct queue_api *queue = queue_of(hot);
+    if (queue == NULL) return;
     struct queue_taken taken;
     queue->clear(queue->queue, hot->taker);
     while (queue->take(queue->queue, hot->taker, &taken)) {
@@ -306,6 +325,8 @@ static void hot_take(struct hot_payments *hot) {
         queue->release(queue->queue, hot->taker, &taken);
     }
 }
+
+int hot_fileno(const struct hot_payments *hot) { return hot->hot.fd; }
 
 static void hot_ready(struct hot *base) { hot_take((struct hot_payments *)base); }
 
@@ -339,8 +360,7 @@ static void hot_message(struct hot *base, struct call *call, struct block *body)
     struct hot_payments *hot = (struct hot_payments *)base;
     struct hot_call *one = call->hot;
     /* From here on they are a request's, or gone. */
-    owners_take_bytes(call->connection, call, call->with_caller);
-    call->with_caller = 0;
+    calls_take_back(call);
     one->taken = true;
     if (one->method == HOT_STREAM) {
         hot_stream_message(one, body);
@@ -359,13 +379,24 @@ static void hot_message(struct hot *base, struct call *call, struct block *body)
         status = HOT_STATUS_OTHER;
     if (rc == QUEUE_OK && one->method == HOT_BASKET && (counts.baskets != 1 || counts.payments))
         status = HOT_STATUS_OTHER;
+    struct owner *owner = call->connection->owner;
     if (status >= 0) {
+        /* What is no request has been read nevertheless. */
+        rates_take(owner, FRONT_PAYMENTS, 1);
         block_free(body);
         hot_finish(one, status, 0, false);
         return;
     }
+    /* Since its headers others may have taken what was left. */
+    if (!rates_open(owner, FRONT_PAYMENTS, hot->front->now_ms)) {
+        block_free(body);
+        reply_refuse(call, FRONT_REASON_OVER_PAYMENTS);
+        return;
+    }
+    rates_take(owner, FRONT_PAYMENTS, counts.rows);
     one->rows_waiting = counts.rows;
-    hot_keep(one, body, counts.rows);
+    struct hot_request *request = hot_keep(one, body, counts.rows);
+    if (request != NULL) hot_submit_soon(request);
 }
 
 static void hot_half_closed(struct hot *base, struct call *call) {
@@ -375,13 +406,15 @@ static void hot_half_closed(struct hot *base, struct call *call) {
 
 static void hot_ended(struct hot *base, struct call *call, int cause) {
     (void)base;
-    hot_detach(call->hot, cause == FRONT_CAUSE_DEADLINE ? CODE_DEADLINE_EXCEEDED : CODE_CANCELLED);
+    hot_detach(call->hot, cause == FRONT_CAUSE_DEADLINE  ? CODE_DEADLINE_EXCEEDED
+                          : cause == FRONT_CAUSE_REFUSED ? call->end_code
+                                                         : CODE_CANCELLED);
 }
 
 static void hot_revoked(struct hot *base, struct call *call) {
     (void)base;
     struct hot_call *one = call->hot;
-    if (one->method == HOT_STREAM && one->room_ms != 0)
+    if (one->method == HOT_STREAM && hot_stream_waits(one))
         /* What waits for room was not taken, and may not be made any more. */
         hot_stream_refuse(one, HOT_STATUS_REVOKED);
     else if (one->method == HOT_STREAM)
@@ -396,7 +429,11 @@ static void hot_stop(struct hot *base) {
     hot->stopping = true;
     for (struct hot_call *stream = hot->streams, *next; stream != NULL; stream = next) {
         next = stream->next;
-        hot_stream_end(stream, HOT_STATUS_STOPPING);
+        if (stream->held != NULL)
+            /* Its time may be far off. */
+            hot_stream_refuse(stream, HOT_STATUS_STOPPING);
+        else
+            hot_stream_end(stream, HOT_STATUS_STOPPING);
     }
 }
 
@@ -414,6 +451,7 @@ struct hot_payments *hot_new(struct front *front, const int methods[HOT_METHODS]
                             .turn = hot_turn,
                             .ready = hot_ready,
                             .stop = hot_stop,
+                            .room = hot_room,
                             .fd = -1};
     hot->front = front;
     hot->results = *results;
@@ -463,7 +501,7 @@ void hot_close(struct hot_payments *hot) {
         hot->resumed = stream->next_resumed;
         hot_unref(stream);
     }
-    if (queue_of(hot) != NULL) hot_take(hot);
+    hot_take(hot);
     /* The queue was not stopped: bytes that it may still read are left to it. */
     if (hot->requests_count > 0) return;
     for (int i = 0; i < HOT_METHODS; i++)

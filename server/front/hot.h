@@ -75,6 +75,10 @@ bool hot_set_status(struct hot_payments *hot, int method, int status, int code,
                     size_t details_size, const void *committed, size_t committed_size);
 /* From now on calls are taken. 0 or -errno. */
 int hot_open(struct hot_payments *hot, const struct queue_api *queue);
+/* Readable while answers wait, or -1; and takes them: the front thread's, and once it is over
+   anybody's, until hot_close. A queue goes on only as far as its answers are taken. */
+int hot_fileno(const struct hot_payments *hot);
+void hot_take(struct hot_payments *hot);
 /* Written by the front thread, read by any: whole numbers. */
 const struct hot_counts *hot_counts(const struct hot_payments *hot);
 /* After the front was joined and the queue has stopped: what is left in the queue. */

@@ -34,6 +34,8 @@ struct hot_call {
     struct hot_call *next, *prev;  /* in the list of open ones */
     struct hot_call *next_resumed; /* in the list of those that go on reading */
     struct hot_request *joining;   /* what this turn's messages are joined to */
+    struct hot_request *held;      /* a message beyond payments_per_s: it waits for room */
+    struct hot_call *held_next, *held_prev; /* at its owner, while it has one */
     uint64_t rows_waiting;         /* read, and without an answer */
     uint64_t rows_unsent;          /* of answers that have not left */
     int64_t room_ms;               /* until then it waits for room; 0: it does not */
@@ -82,8 +84,9 @@ struct hot_payments {
 void hot_unref(struct hot_call *one);
 void hot_finish(struct hot_call *one, int status, int64_t number, bool committed);
 void hot_finish_ok(struct hot_call *one);
-/* A request of these bytes, to be submitted with the turn; NULL: no memory, and the call is told. */
+/* A request of these bytes; NULL: no memory, and the call is told. */
 struct hot_request *hot_keep(struct hot_call *one, struct block *body, uint32_t rows);
+void hot_submit_soon(struct hot_request *request); /* with the turn */
 void hot_drop(struct hot_request *request); /* one that was not submitted */
 int hot_status_of(int rc);                  /* of QUEUE_FRAMING and the like */
 /* The answer of a part; NULL: no memory. */
@@ -103,5 +106,9 @@ void hot_stream_sent(struct hot_call *stream, uint32_t rows);
 void hot_stream_resume(struct hot_call *stream);
 /* Whether a request that found no room is kept for another try. */
 bool hot_stream_wait(struct hot_call *stream);
+bool hot_stream_waits(const struct hot_call *stream); /* for room, there or in its rate */
+/* Its owner's bucket has room for the first that is held back. */
+void hot_stream_let_go(struct hot_call *stream);
+void hot_stream_drop_held(struct hot_call *stream);
 
 #endif

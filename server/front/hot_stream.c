@@ -24,13 +24,18 @@ void hot_stream_over(struct hot_call *stream) {
     else
         stream->hot->streams = stream->next;
     stream->joining = NULL;
+    hot_stream_drop_held(stream);
 }
 
 /* Whether there is room for what a message may bring: one group, and the next. */
 static bool may_read(const struct hot_call *stream) {
     uint64_t rows = stream->rows_waiting + stream->rows_unsent;
-    return !stream->ended && stream->room_ms == 0 &&
+    return !stream->ended && !hot_stream_waits(stream) &&
            rows <= (uint64_t)stream->hot->results.rows_max;
+}
+
+bool hot_stream_waits(const struct hot_call *stream) {
+    return stream->room_ms != 0 || stream->held != NULL;
 }
 
 /* Goes on reading with the next turn. */
@@ -62,22 +67,78 @@ static bool join(struct hot_call *stream, const struct block *body, uint32_t row
     return true;
 }
 
+/* A message for which nothing is left in the bucket waits at its owner, behind those of its
+   other streams; its stream is not read meanwhile, so that there is one at most of each. */
+static void hold(struct hot_call *stream, struct block *body, uint32_t rows) {
+    struct owner *owner = stream->call->connection->owner;
+    struct front *front = stream->hot->front;
+    if ((stream->held = hot_keep(stream, body, rows)) == NULL) return;
+    stream->held_next = NULL;
+    stream->held_prev = owner->held_last;
+    if (owner->held_last != NULL)
+        owner->held_last->held_next = stream;
+    else
+        owner->held_first = stream;
+    owner->held_last = stream;
+    COUNT(front, streams_held);
+    owners_schedule(front, owner);
+}
+
+static struct hot_request *take_held(struct hot_call *stream) {
+    struct hot_request *request = stream->held;
+    struct owner *owner = request->owner;
+    stream->held = NULL;
+    if (stream->held_next != NULL)
+        stream->held_next->held_prev = stream->held_prev;
+    else
+        owner->held_last = stream->held_prev;
+    if (stream->held_prev != NULL)
+        stream->held_prev->held_next = stream->held_next;
+    else
+        owner->held_first = stream->held_next;
+    return request;
+}
+
+void hot_stream_let_go(struct hot_call *stream) {
+    struct hot_request *request = take_held(stream);
+    rates_take(request->owner, FRONT_PAYMENTS, request->rows);
+    hot_submit_soon(request);
+    hot_stream_resume(stream);
+}
+
+void hot_stream_drop_held(struct hot_call *stream) {
+    if (stream->held == NULL) return;
+    stream->rows_waiting -= stream->held->rows;
+    hot_drop(take_held(stream));
+}
+
 void hot_stream_message(struct hot_call *stream, struct block *body) {
     struct call *call = stream->call;
+    struct owner *owner = call->connection->owner;
     const struct queue_api *queue =
         atomic_load_explicit(&stream->hot->queue, memory_order_acquire);
     struct queue_counts counts;
     int rc = stream->ended ? QUEUE_STOPPED : queue->count(body->data, body->size, &counts);
     if (rc != QUEUE_OK) {
         block_free(body);
+        if (rates_open(owner, FRONT_PAYMENTS, stream->hot->front->now_ms))
+            rates_take(owner, FRONT_PAYMENTS, 1);
         if (!stream->ended) hot_stream_end(stream, hot_status_of(rc));
         return;
     }
     stream->rows_waiting += counts.rows;
+    if (owner->held_first != NULL ||
+        !rates_open(owner, FRONT_PAYMENTS, stream->hot->front->now_ms)) {
+        hold(stream, body, counts.rows);
+        return;
+    }
+    rates_take(owner, FRONT_PAYMENTS, counts.rows);
     if (join(stream, body, counts.rows)) {
         block_free(body);
     } else if ((stream->joining = hot_keep(stream, body, counts.rows)) == NULL) {
         return;
+    } else {
+        hot_submit_soon(stream->joining);
     }
     if (may_read(stream)) request_want(call);
 }
@@ -92,6 +153,7 @@ void hot_stream_end(struct hot_call *stream, int status) {
 /* The queue did not take a request. What was read before it is answered first, and then
    the stream fails, though the client may have sent its end. */
 void hot_stream_refuse(struct hot_call *stream, int status) {
+    hot_stream_drop_held(stream);
     stream->refused = true;
     stream->ended = true;
     if (stream->status < 0) stream->status = status;

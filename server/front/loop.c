@@ -23,6 +23,10 @@ static bool copy_methods(struct front *front, const struct front_method *methods
         if (method->path == NULL) return false;
         method->path_size = (uint32_t)strlen(method->path);
         method->kind = (uint8_t)methods[i].kind;
+        method->rate = (uint8_t)methods[i].rate;
+        method->cost = (uint16_t)methods[i].cost;
+        method->counted = (uint16_t)methods[i].counted;
+        method->open = (uint8_t)methods[i].open;
     }
     request_index_methods(front);
     return true;
@@ -55,6 +59,7 @@ struct front *front_new(const struct front_bounds *bounds, const struct front_me
     front->now_ms = clock_ms();
     front->wake_source.source = SOURCE_WAKE;
     front->hot_source.source = SOURCE_HOT;
+    front->tell_timer.kind = TIMER_TELL;
     timers_init(&front->wheel, front->now_ms);
     front->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     /* All are tried, so that front_free finds each in a known state. */
@@ -100,10 +105,10 @@ void front_free(struct front *front) {
     if (front->connections != NULL)
         for (size_t i = 0; i < (size_t)front->bounds.connections_max; i++)
             front_assert(front->connections[i] == NULL);
+    mailbox_free(front);
     owners_free(front);
     calls_free_all(front);
     http2_free(front);
-    mailbox_free(&front->mailbox);
     if (front->methods != NULL)
         for (size_t i = 0; i < front->methods_count; i++) free((char *)front->methods[i].path);
     free(front->methods);
@@ -115,6 +120,7 @@ void front_free(struct front *front) {
         block_free(front->details[i][1]);
     }
     SSL_CTX_free(front->handover.context);
+    free(front->handover.slots);
     if (front->handover.wake_fd >= 0) close(front->handover.wake_fd);
     if (front->handover.epoll_fd >= 0) close(front->handover.epoll_fd);
     if (front->epoll_fd >= 0) close(front->epoll_fd);
@@ -142,6 +148,9 @@ const char *front_cause_name(int cause) {
 #define FRONT_ENTRY(name) #name,
 #define FRONT_REASON_ENTRY(name, code, text) #name,
 const char *const front_bound_names[] = {FRONT_BOUNDS(FRONT_ENTRY)};
+const char *const front_budget_names[] = {FRONT_BUDGETS(FRONT_ENTRY)};
+#define FRONT_SHARE_ENTRY(name, text) #text,
+const char *const front_share_names[] = {FRONT_SHARES(FRONT_SHARE_ENTRY)};
 const char *const front_counter_names[] = {FRONT_COUNTERS(FRONT_ENTRY) FRONT_GAUGES(FRONT_ENTRY)};
 const char *const front_reason_names[] = {"", FRONT_REASONS(FRONT_REASON_ENTRY)};
 #define FRONT_REASON_CODE(name, code, text) code,
@@ -149,8 +158,14 @@ const char *const front_reason_names[] = {"", FRONT_REASONS(FRONT_REASON_ENTRY)}
 const int front_reason_codes[] = {0, FRONT_REASONS(FRONT_REASON_CODE)};
 const char *const front_reason_texts[] = {"", FRONT_REASONS(FRONT_REASON_TEXT)};
 const size_t front_bounds_count = sizeof(front_bound_names) / sizeof(front_bound_names[0]);
+const size_t front_budgets_count = sizeof(front_budget_names) / sizeof(front_budget_names[0]);
 const size_t front_counters_count = sizeof(front_counter_names) / sizeof(front_counter_names[0]);
 _Static_assert(sizeof(struct front_bounds) == sizeof(front_bound_names), "one number each");
+_Static_assert(sizeof(struct front_budgets) == sizeof(front_budget_names), "one number each");
+_Static_assert(offsetof(struct front_counters, over_watches) ==
+                   offsetof(struct front_counters, over_payments) +
+                       FRONT_SHARE_WATCHES * sizeof(int64_t),
+               "a counter for each share, in their order");
 _Static_assert(sizeof(struct front_counters) == sizeof(front_counter_names), "one number each");
 
 /* --- commands ------------------------------------------------------------------------------------- */
@@ -273,6 +288,10 @@ static void look_at_time(struct front *front) {
         timers_clear(&front->wheel, timer);
         if (timer->kind == TIMER_HOT)
             front->hot->turn(front->hot);
+        else if (timer->kind == TIMER_OWNER)
+            owners_tick(front, (struct owner *)((char *)timer - offsetof(struct owner, timer)));
+        else if (timer->kind == TIMER_TELL)
+            owners_tell(front);
         else if (timer->kind == TIMER_CALL)
             calls_tick((struct call *)((char *)timer - offsetof(struct call, timer)));
         else
@@ -328,7 +347,7 @@ static void *front_main(void *argument) {
         COUNT(front, turns);
         look_at_sockets(front, events, count);
         /* Before anything is read: what comes now meets the rights, and the stop, of now. */
-        for (struct command *one = mailbox_take_commands(&front->mailbox); one != NULL;) {
+        for (struct command *one = mailbox_take_commands(front); one != NULL;) {
             struct command *next = one->next;
             loop_command(front, one);
             one = next;
@@ -361,6 +380,9 @@ int front_start(struct front *front) {
 void front_join(struct front *front) {
     if (!front->started || front->joined) return;
     pthread_join(front->thread, NULL);
+    /* Under the lock: who finds it so finds all that the thread has left. */
+    pthread_mutex_lock(&front->mailbox.lock);
     front->joined = true;
+    pthread_mutex_unlock(&front->mailbox.lock);
     handshake_stop(front);
 }

@@ -23,25 +23,27 @@ bool mailbox_init(struct mailbox *mailbox) {
     return mailbox->commands_fd >= 0 && mailbox->events_fd >= 0;
 }
 
-static void event_clean(struct event *event) {
+static void event_clean(struct front *front, struct event *event) {
+    if (event->owner != NULL) owners_let_go(front, event->owner, event->kept);
     block_free(event->path);
     block_free(event->metadata);
     block_free(event->body);
 }
 
-static void free_events(struct event *event) {
+static void free_events(struct front *front, struct event *event) {
     while (event != NULL) {
         struct event *next = event->next;
-        event_clean(event);
+        event_clean(front, event);
         free(event);
         event = next;
     }
 }
 
-void mailbox_free(struct mailbox *mailbox) {
-    free_events(mailbox->events);
-    free_events(mailbox->turn_events);
-    free_events(mailbox->events_back);
+void mailbox_free(struct front *front) {
+    struct mailbox *mailbox = &front->mailbox;
+    free_events(front, mailbox->events);
+    free_events(front, mailbox->turn_events);
+    free_events(front, mailbox->events_back);
     while (mailbox->free_events != NULL) { /* these are clean */
         struct event *next = mailbox->free_events->next;
         free(mailbox->free_events);
@@ -86,20 +88,51 @@ struct event *mailbox_new_event(struct mailbox *mailbox, int kind) {
     return event;
 }
 
+/* What an event keeps is its owner's, whatever becomes of its call. */
+void mailbox_keep(struct front *front, struct event *event, struct owner *owner, size_t size) {
+    event->owner = owner;
+    event->kept = size;
+    owners_keep(front, owner, size);
+}
+
 void mailbox_add_event(struct mailbox *mailbox, struct event *event) {
     event->next = NULL;
     *mailbox->turn_end = event;
     mailbox->turn_end = &event->next;
 }
 
-struct command *mailbox_take_commands(struct mailbox *mailbox) {
+/* An event that was taken and is given back: the caller has its message from now on. */
+static void mailbox_reuse(struct front *front, struct event *event) {
+    struct mailbox *mailbox = &front->mailbox;
+    struct call *call = event->body != NULL ? calls_find(front, event->call) : NULL;
+    if (call != NULL) calls_lend(call, event->body->capacity);
+    event_clean(front, event);
+    if (mailbox->free_events_count < IDLE_EVENTS) {
+        event->next = mailbox->free_events;
+        mailbox->free_events = event;
+        mailbox->free_events_count++;
+    } else {
+        free(event);
+    }
+}
+
+struct command *mailbox_take_commands(struct front *front) {
+    struct mailbox *mailbox = &front->mailbox;
     unset_fd(mailbox->commands_fd);
     pthread_mutex_lock(&mailbox->lock);
     struct command *first = mailbox->commands;
     mailbox->commands = NULL;
     mailbox->commands_end = &mailbox->commands;
     mailbox->wake_given = false;
+    struct event *back = mailbox->events_back;
+    mailbox->events_back = NULL;
     pthread_mutex_unlock(&mailbox->lock);
+    /* First: a command may be the answer to one of them. */
+    while (back != NULL) {
+        struct event *next = back->next;
+        mailbox_reuse(front, back);
+        back = next;
+    }
     return first;
 }
 
@@ -118,7 +151,6 @@ void mailbox_release(struct front *front, struct outgoing *message) {
 
 /* Makes this turn's events and used commands known. */
 void mailbox_end_turn(struct mailbox *mailbox) {
-    struct event *back = NULL;
     if (mailbox->turn_events == NULL && mailbox->turn_used == NULL) return;
     pthread_mutex_lock(&mailbox->lock);
     bool tell = mailbox->turn_used_bytes >= RELEASE_SOON;
@@ -133,8 +165,6 @@ void mailbox_end_turn(struct mailbox *mailbox) {
     }
     tell = tell && !mailbox->events_told;
     if (tell) mailbox->events_told = true;
-    back = mailbox->events_back;
-    mailbox->events_back = NULL;
     pthread_mutex_unlock(&mailbox->lock);
     if (tell) set_fd(mailbox->events_fd);
     mailbox->turn_events = NULL;
@@ -142,18 +172,6 @@ void mailbox_end_turn(struct mailbox *mailbox) {
     mailbox->turn_used = NULL;
     mailbox->turn_used_end = &mailbox->turn_used;
     mailbox->turn_used_bytes = 0;
-    while (back != NULL) {
-        struct event *next = back->next;
-        event_clean(back);
-        if (mailbox->free_events_count < IDLE_EVENTS) {
-            back->next = mailbox->free_events;
-            mailbox->free_events = back;
-            mailbox->free_events_count++;
-        } else {
-            free(back);
-        }
-        back = next;
-    }
 }
 
 /* --- the caller's side ---------------------------------------------------------------- */
@@ -184,9 +202,16 @@ void front_more_events(struct front *front) {
 void front_give_events(struct front *front, struct event *first, struct event *last) {
     struct mailbox *mailbox = &front->mailbox;
     pthread_mutex_lock(&mailbox->lock);
-    last->next = mailbox->events_back;
-    mailbox->events_back = first;
+    /* Once the front thread is over nobody looks at them any more. */
+    bool over = front->joined;
+    if (over) {
+        last->next = NULL;
+    } else {
+        last->next = mailbox->events_back;
+        mailbox->events_back = first;
+    }
     pthread_mutex_unlock(&mailbox->lock);
+    if (over) free_events(front, first);
 }
 
 struct command *front_new_command(struct front *front) {

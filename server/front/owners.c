@@ -1,4 +1,4 @@
-/* Budgets: who holds how many bytes, calls and connections, and who gives way.
+/* Owners: who holds how many bytes, calls and connections, and who gives way.
 
    Bytes are counted when they are kept and not before: a message that is announced and
    does not come costs nobody anything. One read adds READ_TURN_MAX at most before the
@@ -19,22 +19,58 @@ struct owner *owners_get(struct front *front, uint64_t id) {
     struct owner *owner = calloc(1, sizeof(*owner));
     if (owner == NULL) return NULL;
     owner->id = id;
+    owner->timer.kind = TIMER_OWNER;
     owner->next = *list;
     *list = owner;
     return owner;
 }
 
-/* An owner lives as long as it has a connection, or bytes that outlive their call. */
 static void owners_forget(struct front *front, struct owner *owner) {
-    front_assert(owner->bytes == 0 && owner->calls == 0);
+    front_assert(owner->bytes == 0 && owner->calls == 0 && owner->held_first == NULL);
+    timers_clear(&front->wheel, &owner->timer);
+    if (owner->resting) front->owners_resting--;
     struct owner **at = &front->owners[owners_slot(owner->id)];
     while (*at != owner) at = &(*at)->next;
     *at = owner->next;
     free(owner);
 }
 
+/* An owner lives as long as it has a connection, or bytes that outlive their call, and then
+   until its buckets are full: who comes again at once has no more than who stays. */
+static void owners_look(struct front *front, struct owner *owner) {
+    if (owner->connections > 0 || owner->kept_count > 0) return;
+    if (!owner->resting) front->owners_resting++;
+    owner->resting = true;
+    if (rates_full_ms(owner, front->now_ms) == 0 || front->owners_resting > OWNERS_RESTING_MAX)
+        owners_forget(front, owner);
+    else
+        owners_schedule(front, owner);
+}
+
+void owners_schedule(struct front *front, struct owner *owner) {
+    int64_t wait_ms = -1;
+    if (owner->held_first != NULL)
+        wait_ms = rates_wait_ms(owner, FRONT_PAYMENTS, front->now_ms);
+    else if (owner->resting)
+        wait_ms = rates_full_ms(owner, front->now_ms);
+    if (wait_ms < 0)
+        timers_clear(&front->wheel, &owner->timer);
+    else
+        timers_set(&front->wheel, &owner->timer, front->now_ms + wait_ms);
+}
+
+void owners_tick(struct front *front, struct owner *owner) {
+    if (owner->held_first != NULL) front->hot->room(front->hot, owner);
+    owners_schedule(front, owner);
+    owners_look(front, owner);
+}
+
 void owners_join(struct front *front, struct owner *owner, struct connection *connection) {
-    (void)front;
+    if (owner->resting) {
+        owner->resting = false;
+        front->owners_resting--;
+        owners_schedule(front, owner);
+    }
     connection->owner = owner;
     connection->owner_prev = NULL;
     connection->owner_next = owner->first;
@@ -54,8 +90,10 @@ void owners_leave(struct front *front, struct connection *connection) {
     if (connection->owner_next != NULL)
         connection->owner_next->owner_prev = connection->owner_prev;
     owner->bytes -= (int64_t)connection->bytes;
+    if (connection->counted_closing) owner->closing--;
     connection->owner = NULL;
-    if (--owner->connections == 0 && owner->kept_count == 0) owners_forget(front, owner);
+    owner->connections--;
+    owners_look(front, owner);
 }
 
 void owners_free(struct front *front) {
@@ -97,19 +135,52 @@ void owners_let_go(struct front *front, struct owner *owner, size_t size) {
     owner->bytes -= (int64_t)size;
     owner->kept -= (int64_t)size;
     COUNT_MANY(front, bytes_held, -(int64_t)size);
-    if (--owner->kept_count == 0 && owner->connections == 0) owners_forget(front, owner);
+    owner->kept_count--;
+    owners_look(front, owner);
 }
 
 int owners_ask_bytes(const struct connection *connection, size_t size) {
     const struct front *front = connection->front;
     const struct owner *owner = connection->owner;
-    if (owner != NULL && owner->bytes + (int64_t)size > front->bounds.owner_bytes_max)
+    if (owner != NULL && owner->bytes + (int64_t)size > owner->budgets.owner_bytes_max)
         return FRONT_REASON_OVER_BUDGET;
     /* A connection of the greatest message alone must be able to send it. */
     if (connection->bytes + size > (size_t)front->bounds.connection_bytes_max)
         return FRONT_REASON_OVER_BUDGET;
     return FRONT_REASON_NONE;
 }
+
+/* --- what is told of it --------------------------------------------------------------- */
+
+void owners_over(struct connection *connection, int share) {
+    struct front *front = connection->front;
+    count_add(&front->counters.over_payments + share, 1);
+    connection->over[share]++;
+    if (front->tell_timer.next == NULL)
+        timers_set(&front->wheel, &front->tell_timer, front->now_ms + TELL_MS);
+}
+
+/* One event for each budget: a flood of refusals is no flood of events. */
+void owners_tell_of(struct connection *connection) {
+    struct mailbox *mailbox = &connection->front->mailbox;
+    for (int share = 0; share < FRONT_SHARES_END; share++) {
+        if (connection->over[share] == 0) continue;
+        struct event *event = mailbox_new_event(mailbox, FRONT_OVER);
+        if (event == NULL) return; /* counted all the same, and told the next time */
+        event->connection = connection_handle(connection);
+        event->cause = (uint8_t)share;
+        event->number = connection->over[share];
+        connection->over[share] = 0;
+        mailbox_add_event(mailbox, event);
+    }
+}
+
+void owners_tell(struct front *front) {
+    for (size_t i = 0; i < (size_t)front->bounds.connections_max; i++)
+        if (front->connections[i] != NULL) owners_tell_of(front->connections[i]);
+}
+
+/* --- who gives way -------------------------------------------------------------------- */
 
 static struct owner *owners_largest(struct front *front) {
     struct owner *largest = NULL;

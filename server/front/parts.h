@@ -39,6 +39,7 @@ enum {
     PATH_MAX_BYTES = 512,      /* of a method's path that is not known */
     CALL_BLOCK = 1024,         /* calls are allocated by so many */
     CALL_BYTES = 1024,         /* what an open call is counted with, its stream included */
+    EVENT_BYTES = 512,         /* and a call or message that the caller has not taken, beside its bytes */
     OUTGOING_BYTES = 128,      /* and a message that waits, beside its bytes */
     CONNECTION_BYTES = 48 << 10, /* and a connection: TLS and HTTP/2 state */
     OWNER_SLOTS = 4096,        /* lists of the table; it has no bound but connections_max */
@@ -50,11 +51,15 @@ enum {
     IDLE_COMMANDS = 4096,      /* kept to be used again */
     IDLE_EVENTS = 4096,
     RELEASE_SOON = 64 << 10,   /* bytes of bodies that are over: Python is woken for them */
+    COUNTED_MAX = 1000,        /* of a field, more than any call takes: not counted further */
+    OWNERS_RESTING_MAX = 65536, /* without connections, until their buckets are full */
+    TELL_MS = 1000,            /* between two looks at who was over its budget */
+    ADDRESS_SLOTS = 1 << 14,   /* of handshakes; addresses whose hash is the same share one */
 };
 
 /* --- timers ------------------------------------------------------------------------ */
 
-enum timer_kind { TIMER_CALL, TIMER_CONNECTION, TIMER_HOT };
+enum timer_kind { TIMER_CALL, TIMER_CONNECTION, TIMER_HOT, TIMER_OWNER, TIMER_TELL };
 
 struct timer {
     struct timer *next, *prev; /* NULL: not set */
@@ -71,11 +76,28 @@ struct wheel {
 
 /* --- owners ------------------------------------------------------------------------ */
 
+/* In thousandths: what a rate a second brings each millisecond is as many of them. */
+enum { BUCKET_ONE = 1000 };
+
+struct bucket {
+    int64_t left; /* below zero what was taken beyond it */
+    int64_t since_ms;
+};
+
+struct hot_call;
+
 /* Whose certificate a connection has: what its budgets are kept by. */
 struct owner {
     struct owner *next; /* of its list in the table */
     uint64_t id;
+    struct front_budgets budgets;
+    struct bucket buckets[FRONT_RATES_END];
+    int64_t open[FRONT_OPENS_END]; /* calls, by what they are counted as */
     int64_t connections, calls, bytes;
+    int64_t closing; /* of the connections: those that are on their way out */
+    bool resting;    /* it has none, and its buckets fill */
+    struct timer timer;
+    struct hot_call *held_first, *held_last; /* streams that wait for payments_per_s */
     int64_t kept;             /* of the bytes: those that outlive their calls */
     int64_t kept_count;
     struct connection *first; /* its connections */
@@ -111,6 +133,7 @@ struct call {
     bool whole : 1;      /* the one message of a call that takes one is there */
     bool widened : 1;    /* its window is larger than window_bytes, for one message */
     bool got_content_type : 1, got_post : 1, got_encoding : 1;
+    uint8_t open; /* enum front_open: counted as, at its owner */
 
     uint8_t head[MESSAGE_HEAD];
     uint8_t head_count;
@@ -171,7 +194,9 @@ struct connection {
     bool closing : 1;    /* it ends once everything is sent */
     bool lingering : 1;  /* everything is sent, the peer is to read it */
     bool in_callback : 1;
+    bool counted_closing : 1; /* at its owner */
     uint8_t close_cause; /* with which it ends after closing */
+    uint32_t over[FRONT_SHARES_END]; /* refused, and not told yet */
 
     struct connection *turn_next;
     struct call *newest;
@@ -222,10 +247,17 @@ struct peer_address {
     int port;
 };
 
+/* What comes from one address: handshakes a second, and at a time. */
+struct address_slot {
+    struct bucket bucket;
+    int64_t open;
+};
+
 /* A socket on its way to a connection. */
 struct handshake {
     uint8_t source; /* first */
     struct handshake *next, *prev;
+    struct address_slot *slot;
     int fd;
     SSL *ssl;
     int64_t born_ms;
@@ -241,11 +273,16 @@ struct handover {
     struct listener *listeners[LISTENERS_MAX];
     int listeners_count;
     bool closed;                    /* no new ones: drained or stopped */
+    struct front_refused refused[FRONT_REFUSED_MAX];
+    size_t refused_count;
     int wake_fd;
     int epoll_fd;
     pthread_t thread;
     bool running;
-    struct handshake ring; /* those under way, oldest first; the thread's alone */
+    /* The thread's alone. */
+    struct handshake ring; /* those under way, oldest first */
+    struct address_slot *slots;
+    uint64_t slots_seed; /* so that nobody chooses with whom it shares one */
     atomic_bool stop;
 };
 
@@ -278,6 +315,8 @@ struct hot {
     void (*ready)(struct hot *hot);
     /* The server stops: streams read no more, and what was read is answered. */
     void (*stop)(struct hot *hot);
+    /* Streams of the owner that are held back may have room. */
+    void (*room)(struct hot *hot, struct owner *owner);
     int fd;
 };
 
@@ -287,7 +326,8 @@ struct method {
     const char *path;
     uint32_t path_size;
     int32_t next; /* of its list in the table; -1: the last */
-    uint8_t kind;
+    uint8_t kind, rate, open;
+    uint16_t cost, counted;
     struct hot *hot; /* NULL: Python's */
 };
 
@@ -318,6 +358,8 @@ struct front {
     size_t call_blocks_count, call_blocks_max;
     struct call *free_call;
     struct owner *owners[OWNER_SLOTS];
+    size_t owners_resting;
+    struct timer tell_timer; /* set while somebody was over its budget and it is not told */
     struct connection *turn_first, **turn_end;
     nghttp2_session_callbacks *callbacks;
     nghttp2_option *options;
@@ -351,10 +393,11 @@ bool base64_decode(const uint8_t *text, size_t size, struct block **block);
 
 /* mailbox.c */
 bool mailbox_init(struct mailbox *mailbox);
-void mailbox_free(struct mailbox *mailbox);
+void mailbox_free(struct front *front);
 struct event *mailbox_new_event(struct mailbox *mailbox, int kind);
+void mailbox_keep(struct front *front, struct event *event, struct owner *owner, size_t size);
 void mailbox_add_event(struct mailbox *mailbox, struct event *event);
-struct command *mailbox_take_commands(struct mailbox *mailbox);
+struct command *mailbox_take_commands(struct front *front);
 void mailbox_use_command(struct mailbox *mailbox, struct command *command);
 void mailbox_end_turn(struct mailbox *mailbox);
 void mailbox_release(struct front *front, struct outgoing *message);
@@ -379,8 +422,31 @@ void handshake_stop(struct front *front);  /* ends and joins the thread */
 struct handshake *handshake_take(struct front *front);
 void handshake_free(struct handshake *handshake);
 
+/* rates.c */
+void bucket_fill(struct bucket *bucket, int64_t per_s, int64_t at_once, int64_t now_ms);
+/* The owner's budgets from now on: what it has used stays used. */
+void rates_set(struct owner *owner, const struct front_budgets *budgets, int64_t now_ms);
+/* Whether anything is left; then a call may go, and take more than that. */
+bool rates_open(struct owner *owner, int rate, int64_t now_ms);
+void rates_take(struct owner *owner, int rate, int64_t count);
+void rates_give_back(struct owner *owner, int rate, int64_t count); /* nothing was done */
+int64_t rates_wait_ms(struct owner *owner, int rate, int64_t now_ms); /* until rates_open */
+int64_t rates_full_ms(struct owner *owner, int64_t now_ms); /* until all buckets are full */
+/* Whether a call may go on: a reason, or NONE and it is counted. At its headers; and of one
+   that is the caller's with each message. */
+int rates_begin(struct call *call);
+int rates_message(struct call *call, const struct block *message);
+int rates_of_reason(int reason); /* enum front_rate */
+
 /* owners.c */
 struct owner *owners_get(struct front *front, uint64_t id); /* made if need be; NULL: no memory */
+/* It may be time for its held streams, or to forget it. */
+void owners_tick(struct front *front, struct owner *owner);
+void owners_schedule(struct front *front, struct owner *owner);
+/* A refusal, which is told with the others of the second. */
+void owners_over(struct connection *connection, int share);
+void owners_tell(struct front *front);
+void owners_tell_of(struct connection *connection);
 void owners_join(struct front *front, struct owner *owner, struct connection *connection);
 void owners_leave(struct front *front, struct connection *connection);
 void owners_free(struct front *front);
@@ -455,6 +521,8 @@ void calls_end(struct call *call, int cause); /* the caller is told, if it knows
 void calls_tick(struct call *call);
 void calls_schedule(struct call *call);
 void calls_message(struct call *call, struct block *body);
+void calls_lend(struct call *call, size_t size); /* bytes that the caller has of it */
+void calls_take_back(struct call *call);
 void calls_tell(struct call *call, int kind, int64_t number);
 void calls_reset(struct call *call, uint32_t error);
 

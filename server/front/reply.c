@@ -189,6 +189,46 @@ void reply_finish(struct call *call, int code, struct block *fields) {
     reply_conclude(call, code, fields);
 }
 
+/* The budget that a reason says is used up; FRONT_SHARES_END: none. */
+static int share_of(int reason) {
+    switch (reason) {
+    case FRONT_REASON_OVER_PAYMENTS: return FRONT_SHARE_PAYMENTS;
+    case FRONT_REASON_OVER_READS: return FRONT_SHARE_READS;
+    case FRONT_REASON_OVER_FETCHES: return FRONT_SHARE_FETCHES;
+    case FRONT_REASON_OVER_CALLS: return FRONT_SHARE_CALLS;
+    case FRONT_REASON_OVER_BUDGET: return FRONT_SHARE_BYTES;
+    case FRONT_REASON_OVER_FEEDS: return FRONT_SHARE_FEEDS;
+    case FRONT_REASON_OVER_WATCHES: return FRONT_SHARE_WATCHES;
+    default: return FRONT_SHARES_END;
+    }
+}
+
+/* Status and details of what the front answers itself; NULL: no memory. */
+static struct block *refusal_fields(struct call *call, int reason, bool maybe_done) {
+    const struct block *details = call->connection->front->details[reason][maybe_done];
+    struct owner *owner = call->connection->owner;
+    int rate = rates_of_reason(reason);
+    struct block *fields = NULL, *own = NULL;
+    bool good = true;
+    if (reason == FRONT_REASON_COMPRESSED)
+        good = fields_add(&fields, "grpc-accept-encoding", 20, "identity", 8);
+    if (good && rate != FRONT_RATE_NONE && details != NULL) {
+        /* When there is room again is known to the millisecond. */
+        own = block_copy(details->data, details->size);
+        int64_t wait_ms = rates_wait_ms(owner, rate, call->connection->front->now_ms);
+        good = own != NULL && fields_add_retry(&own, wait_ms);
+        details = own;
+    }
+    good = good && fields_add_status(&fields, REASONS[reason].code, REASONS[reason].text,
+                                     strlen(REASONS[reason].text),
+                                     details == NULL ? NULL : details->data,
+                                     details == NULL ? 0 : details->size);
+    block_free(own);
+    if (good) return fields;
+    block_free(fields);
+    return NULL;
+}
+
 /* What the front answers itself, whoever has the call. */
 void reply_refuse(struct call *call, int reason) {
     struct front *front = call->connection->front;
@@ -197,6 +237,8 @@ void reply_refuse(struct call *call, int reason) {
                                                 : FRONT_CAUSE_REFUSED;
     bool was_ending = call->ending;
     COUNT(front, calls_refused);
+    if (share_of(reason) != FRONT_SHARES_END) owners_over(call->connection, share_of(reason));
+    call->end_code = REASONS[reason].code;
     calls_end(call, cause);
     /* What was answered before a message that cannot be taken is sent before the status. */
     bool drop = cause != FRONT_CAUSE_REFUSED;
@@ -207,19 +249,13 @@ void reply_refuse(struct call *call, int reason) {
         calls_reset(call, cause == FRONT_CAUSE_SHED ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_CANCEL);
         return;
     }
-    /* A call that takes one message has done nothing before that is there, whoever has it. */
-    bool maybe_done = call->given && (call->kind == FRONT_BIDI || call->whole);
-    const struct block *details = front->details[reason][maybe_done];
-    struct block *fields = NULL;
-    if (reason == FRONT_REASON_COMPRESSED &&
-        !fields_add(&fields, "grpc-accept-encoding", 20, "identity", 8)) {
-        connection_fail(call->connection, FRONT_CAUSE_MEMORY);
-        return;
-    }
-    if (!fields_add_status(&fields, REASONS[reason].code, REASONS[reason].text,
-                           strlen(REASONS[reason].text), details == NULL ? NULL : details->data,
-                           details == NULL ? 0 : details->size)) {
-        block_free(fields);
+    /* A call that takes one message has done nothing before that is there, whoever has it, nor
+       before its rate was asked. */
+    bool is_one = call->kind != FRONT_BIDI;
+    bool over_rate = rates_of_reason(reason) != FRONT_RATE_NONE;
+    bool maybe_done = call->given && (!is_one || (call->whole && !over_rate));
+    struct block *fields = refusal_fields(call, reason, maybe_done);
+    if (fields == NULL) {
         connection_fail(call->connection, FRONT_CAUSE_MEMORY);
         return;
     }

@@ -150,8 +150,8 @@ static int request_refusal(const struct call *call) {
     const struct front *front = call->connection->front;
     if (call->refusal != FRONT_REASON_NONE) return call->refusal;
     if (call->deadline_ns > 0 && call->deadline_ns <= clock_ns()) return FRONT_REASON_DEADLINE;
-    if (call->connection->owner->calls > front->bounds.owner_calls_max)
-        return FRONT_REASON_OVER_CALLS;
+    const struct owner *owner = call->connection->owner;
+    if (owner->calls > owner->budgets.owner_calls_max) return FRONT_REASON_OVER_CALLS;
     if (front->counters.bytes_held > front->bounds.process_bytes_max)
         return FRONT_REASON_SERVER_FULL;
     return owners_ask_bytes(call->connection, 0);
@@ -173,6 +173,11 @@ void request_headers_whole(struct call *call) {
         return;
     }
     call->allowed = call->method >= 0 && connection->rights[call->method];
+    refusal = rates_begin(call);
+    if (refusal != FRONT_REASON_NONE) {
+        reply_refuse(call, refusal);
+        return;
+    }
     struct hot *hot = call->allowed ? front->methods[call->method].hot : NULL;
     if (hot != NULL && hot->headers(hot, call)) {
         front_assert(call->hot != NULL || call->ending);
@@ -273,6 +278,14 @@ static void request_end_message(struct call *call) {
         call->whole = true;
         return;
     }
+    if (call->hot == NULL) {
+        int reason = rates_message(call, message);
+        if (reason != FRONT_REASON_NONE) {
+            call->message = message; /* it goes with the call */
+            reply_refuse(call, reason);
+            return;
+        }
+    }
     call->message = NULL;
     call->wanted = false;
     call->with_caller = message->capacity;
@@ -315,8 +328,7 @@ static void request_free(struct call *call, struct block **block) {
 }
 
 void request_drop(struct call *call) {
-    owners_take_bytes(call->connection, call, call->with_caller);
-    call->with_caller = 0;
+    calls_take_back(call);
     if (call->parsing) return; /* it is being read: it goes with the call */
     request_free(call, &call->message);
     request_free(call, &call->raw);
@@ -342,6 +354,13 @@ static void request_look_end(struct call *call) {
     if (!call->whole) {
         reply_refuse(call, FRONT_REASON_NO_MESSAGE);
         return;
+    }
+    if (hot == NULL) {
+        int reason = rates_message(call, call->message);
+        if (reason != FRONT_REASON_NONE) {
+            reply_refuse(call, reason);
+            return;
+        }
     }
     struct block *message = call->message;
     call->message = NULL;
@@ -389,8 +408,7 @@ void request_half_closed(struct call *call) {
 void request_want(struct call *call) {
     if (call->kind != FRONT_BIDI || call->dropping) return;
     call->wanted = true;
-    owners_take_bytes(call->connection, call, call->with_caller);
-    call->with_caller = 0;
+    calls_take_back(call);
     if (call->parsing) return; /* a hot method, between two messages */
     if (call->raw == NULL) {
         request_look_end(call);

@@ -10,7 +10,7 @@ import numpy as np
 from server import arguments, convert
 from server.node import Node
 from server.page_tokens import make_token, read_token
-from server.services import certificates, proposals
+from server.services import budgets, certificates, proposals
 from server.services.clock import accept_clock
 from server.services.exceptions import list_exceptions
 from server.services.keys import rotate_quotation_key
@@ -302,6 +302,24 @@ class AdminService:
     ) -> pb.ListRevocationsResponse:
         """What was revoked."""
         return certificates.list_revocations(self._node, request, caller)
+
+    async def ListPins(
+        self, request: pb.ListPinsRequest, caller: Identity
+    ) -> pb.ListPinsResponse:
+        """The keys that are pinned."""
+        return certificates.list_pins(self._node, request, caller)
+
+    async def SetBudget(
+        self, request: pb.SetBudgetRequest, caller: Identity
+    ) -> pb.SetBudgetResponse:
+        """Say what one participant may use."""
+        return await budgets.set_budget(self._node, request, caller)
+
+    async def ListBudgets(
+        self, request: pb.ListBudgetsRequest, caller: Identity
+    ) -> pb.ListBudgetsResponse:
+        """The budgets that are set."""
+        return budgets.list_budgets(self._node, request, caller)
 
     def _lines(
         self,

@@ -1,20 +1,21 @@
 """One Connect call of a biller: questions out, answers in, as bytes.
 
-What came of answers is told with the next questions, or alone after a while.
-
-The call's own task writes what the dispatcher sends; a second task reads answers and
-submits what the ledger has to decide. Answers that are not yet committed are bounded,
-those of all its connections together: beyond it nothing is read, so that HTTP/2 flow
-control holds the biller back. Python acts once a message.
+What the dispatcher asks goes to the front door at once; what came of answers is told
+with it, or alone after a while. One task reads answers and submits what the ledger has
+to decide; whatever ends the reading is kept, so that the call's own task tells it to
+the biller. Answers that are not yet committed are bounded, those of all its connections
+together: beyond it nothing is read, so that HTTP/2 flow control holds the biller back.
+Python acts once a message.
 """
 
 import asyncio
 import logging
 from collections import deque
 
+from server import progress
 from server.node import Node
-from server.services.message_stream import MessageStream
-from server.transport import Call
+from server.status import StoppingError
+from server.transport import Call, revoked_error
 from switch._core import GROUP_MAX, Request
 from switch.billing.answers import Refused
 from switch.billing.lines import Numbers
@@ -29,9 +30,10 @@ ANSWERS_WAITING_MAX = 2 * GROUP_MAX
 """Answers of one biller that wait for their commit, on whichever of its connections:
 what others send waits behind no more of them."""
 OUTBOX_MAX = 2
-"""Messages that may wait to be written; then the stream is not asked for a while."""
-
-
+"""Messages that have not left, the one that is leaving among them; then the stream is
+not asked for a while."""
+ROOM_WAIT_S = 10.0
+"""How long a stream waits for room in the committer's queue before it is ended."""
 TOLD_MAX = 65_536
 """Numbers of answers that may wait to be acknowledged; then nothing is read."""
 TELL_AFTER_S = 0.05
@@ -53,14 +55,29 @@ class _Batch:
         self.numbers = numbers
 
 
-class BillerStream(MessageStream):
+class BillerStream:
     """One connection of one biller."""
 
     def __init__(self, node: Node, call: Call, caller: Identity) -> None:
         """One for each call. `run` does it all."""
-        super().__init__(node, call, caller)
+        self._node = node
+        self._call = call
+        call.on_revoked = self._revoke
+        call.on_sent = self._sent
+        self._caller = caller
         self._dispatch = node.dispatch
+        self._progress = progress.current()
+        self._tag = 0
+        # Answers that were submitted and are not committed.
+        self._rows = 0
+        self._ended = False
+        self._error: Exception | None = None
+        self._over = asyncio.Event()
+        self._room = asyncio.Event()
+        self._reader: asyncio.Task[None] | None = None
         self._outbox: deque[bytes] = deque()
+        # Nothing leaves before the headers.
+        self._is_leaving = True
         # In the order of their requests, which is that of the ledger's answers.
         self._batches: deque[_Batch] = deque()
         self._told: list[Numbers] = []
@@ -71,16 +88,6 @@ class BillerStream(MessageStream):
         self._wrong = 0
         self._gone = False
         self.number = self._dispatch.connection_number()
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether another message may be written."""
-        return len(self._outbox) < OUTBOX_MAX and not self._ended
-
-    def send(self, body: bytes) -> None:
-        """Write a ConnectResponse when it is its turn."""
-        self._outbox.append(body)
-        self._change.set()
 
     async def run(self) -> None:
         """Serve the call until the biller or the server ends it.
@@ -96,18 +103,11 @@ class BillerStream(MessageStream):
         try:
             # A biller knows by the headers that it is connected, before any question.
             self._call.start()
-            while not self._ended:
-                while self._outbox or self._tells:
-                    if not self._outbox:
-                        await self._call.write(self._tellings())
-                        continue
-                    # It stays in the box while it is written: that is not ready.
-                    # Fields of messages that follow each other are those of one.
-                    await self._call.write(self._outbox[0] + self._tellings())
-                    self._outbox.popleft()
-                self._change.clear()
-                if not self._ended:
-                    await self._change.wait()
+            self._sent()
+            await self._over.wait()
+            # What was asked meanwhile leaves before the end.
+            while self._outbox:
+                self._write(self._outbox.popleft())
         finally:
             self._ended = True
             self._node.remove_stop(self._stop)
@@ -129,9 +129,69 @@ class BillerStream(MessageStream):
         if self._error is not None:
             raise self._error
 
+    def _end(self, error: Exception | None) -> None:
+        """Read no more; the first end is the one that is told."""
+        if not self._ended:
+            self._ended = True
+            self._error = error
+        self._over.set()
+
+    def _revoke(self) -> None:
+        """The caller was switched off: read no more, answer what was read."""
+        self._stop_reading(revoked_error(self._call.method))
+
+    def _stop(self) -> None:
+        """The server stops: likewise."""
+        self._stop_reading(
+            StoppingError("the server is stopping; all outcomes sent are final")
+        )
+
+    def _stop_reading(self, error: Exception) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+        self._end(error)
+
+    # --- writing -----------------------------------------------------------------
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether another message may be written."""
+        waiting = len(self._outbox) + self._is_leaving
+        return waiting < OUTBOX_MAX and not self._ended
+
+    def send(self, body: bytes) -> None:
+        """Write a ConnectResponse when it is its turn."""
+        if self._is_leaving:
+            self._outbox.append(body)
+        else:
+            self._write(body)
+
+    def _write(self, body: bytes) -> None:
+        self._is_leaving = True
+        # Fields of messages that follow each other are those of one.
+        self._call.send(body + self._tellings())
+
+    def _sent(self) -> None:
+        """All that was written has left."""
+        self._is_leaving = False
+        if self._outbox:
+            self._write(self._outbox.popleft())
+        elif self._tells:
+            self._write(b"")
+
     # --- reading -----------------------------------------------------------------
 
+    async def _read(self) -> None:
+        try:
+            await self._read_all()
+        except Exception as error:  # noqa: BLE001
+            # Whatever ends the reading, the call's own task tells the other side.
+            self._end(error)
+        else:
+            self._end(None)
+
     async def _read_all(self) -> None:
+        """Read until the biller has sent all; raise what else ends it."""
         while True:
             body = await self._call.read()
             if body is None:
@@ -168,6 +228,23 @@ class BillerStream(MessageStream):
             raise
         self._rows += rows
 
+    async def _submit_later(self, request: Request) -> None:
+        """The committer's queue is full: wait for groups to be done. No reading.
+
+        Raises OverloadError after ROOM_WAIT_S, StoppingError, DeadError.
+        """
+        until = self._node.loop.time() + ROOM_WAIT_S
+        while True:
+            left_s = until - self._node.loop.time()
+            await self._node.wait_group(self._node.group, max(left_s, 0))
+            try:
+                self._node.committer.submit(request, self._tag)
+            except OverloadError:
+                if left_s <= 0:
+                    raise
+            else:
+                return
+
     # --- what is told ------------------------------------------------------------
 
     def _tell(self, numbers: Numbers) -> None:
@@ -179,7 +256,8 @@ class BillerStream(MessageStream):
 
     def _tell_alone(self) -> None:
         self._tells = True
-        self._change.set()
+        if not self._is_leaving:
+            self._write(b"")
 
     def _tellings(self) -> bytes:
         """All that there is to tell, as fields of a ConnectResponse."""
@@ -204,6 +282,16 @@ class BillerStream(MessageStream):
 
     # --- what the ledger says -----------------------------------------------------
 
+    def _receive(self, rows: int, answer: Answer) -> None:
+        """What the committer answers, in the event loop."""
+        try:
+            self._take_answer(rows, answer)
+        except Exception as error:
+            # This call alone: the group has answers for others as well.
+            self._progress.has_committed = True
+            self._end(error)
+            raise
+
     def _take_answer(self, rows: int, answer: Answer) -> None:
         """Once a request."""
         self._rows -= rows
@@ -212,7 +300,7 @@ class BillerStream(MessageStream):
         if isinstance(answer, SwitchError):
             # Nothing is lost with it: what has no answer in the ledger is asked again.
             log.warning("answers of %s were not taken: %s", self._biller.name, answer)
-            self._break(answer)
+            self._end(answer)
             return
         assert not isinstance(answer, bytes)
         batch = self._batches[0]
@@ -223,9 +311,6 @@ class BillerStream(MessageStream):
                 self._tell(batch.numbers)
         self._progress.has_committed = True
         self._count_wrong(self._biller.note(answer))
-
-    def _break(self, error: Exception) -> None:
-        self._end(error)
 
     def _close_tag(self) -> None:
         """Once the call is gone; what was submitted before is noted still."""

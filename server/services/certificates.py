@@ -57,7 +57,7 @@ async def revoke(
             outcome=_first(known), revocation=known.index
         )
     tail = revocation_tail(whose.index, request.authority, serial, reason)
-    outcome = await _register(node, request.id, tail, caller)
+    outcome = await note(node, request.id, tail, caller)
     known = node.register.find_revocation(whose.index, request.authority, serial)
     if outcome.result != results_pb2.RESULT_OK or known is None:
         return pb.RevokeCertificateResponse(outcome=outcome)
@@ -74,7 +74,7 @@ async def confirm(
     if not request.revocation:
         raise ArgumentError("revocation", "must be the number of a revocation")
     tail = confirmation_tail(request.revocation)
-    outcome = await _register(node, request.id, tail, caller)
+    outcome = await note(node, request.id, tail, caller)
     return pb.ConfirmRevocationResponse(outcome=outcome)
 
 
@@ -89,7 +89,7 @@ async def pin(
         if len(key) != PIN_SIZE or not any(key) or key in request.pins[:at]:
             raise ArgumentError(f"pins[{at}]", f"must be {PIN_SIZE} bytes of its own")
     tail = pins_tail(whose.index, request.pins)
-    outcome = await _register(node, request.id, tail, caller)
+    outcome = await note(node, request.id, tail, caller)
     if outcome.result == results_pb2.RESULT_OK:
         text = "the keys of %s are pinned by %s: %d"
         log.warning(text, whose.spec.id, caller.participant, len(request.pins))
@@ -116,9 +116,23 @@ def list_revocations(
     )
 
 
-async def _register(
-    node: Node, row_id: bytes, tail: bytes, caller: Identity
-) -> pb.Outcome:
+def list_pins(
+    node: Node, request: pb.ListPinsRequest, caller: Identity
+) -> pb.ListPinsResponse:
+    """A page of the keys that are pinned."""
+    register = node.register
+    size = arguments.page_size(request.page_size, node.config)
+    after = read_token(request, caller)
+    found = register.pins_after(after, size + 1)
+    last = found[size - 1].index if len(found) > size else 0
+    return pb.ListPinsResponse(
+        pins=[convert.pins(one, register) for one in found[:size]],
+        next_page_token=make_token(request, caller, last),
+        as_of_sequence=node.ledger.sequence,
+    )
+
+
+async def note(node: Node, row_id: bytes, tail: bytes, caller: Identity) -> pb.Outcome:
     """Commit a row of the register, and have it taken in before it is answered."""
     move: Templates = template(
         Kind.REGISTER, row_id=row_id, sender=caller.index, tail=tail

@@ -15,7 +15,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from server.node import Node
-from server.services.message_stream import ROOM_WAIT_S
+from server.services.biller_stream import ROOM_WAIT_S
 from server.status import ArgumentError, LateError
 from server.transport import Call
 from switch._core import OUTCOME, Request, Rows, parse_answers

@@ -42,6 +42,7 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     "baskets": ("baskets are whole: one wallet, one biller, all or none", WRONG),
     "services": ("payments fit the service they name", WRONG),
     "certificates": ("revocations and pins fit, and two treasuries stay", WRONG),
+    "budgets": ("budgets of participants fit, and the treasury set them", WRONG),
     "prices": ("amounts are those of tariffs, bills and bounds, and say so", WRONG),
     "limits": ("no wallet is past its limits of a day", WRONG),
     "ids": ("an id is used once by a sender", WRONG),

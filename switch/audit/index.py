@@ -43,7 +43,7 @@ from switch.audit.reader import Environment, Journal
 
 SEGMENT_BYTES: Final = SEGMENT_SIZE + SEGMENT_ACCOUNTS * ACCOUNT.itemsize
 CHECK_SIZE: Final = 4
-RECORD_KINDS: Final = 8
+RECORD_KINDS: Final = 16
 U64_MASK: Final = 2**64 - 1
 Add = Callable[[str], None]
 """Notes one finding."""

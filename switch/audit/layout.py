@@ -228,6 +228,15 @@ PINS_RECORD: Final = np.dtype(
         ("pins", "V64"),
     ]
 )
+BUDGET_RECORD: Final = np.dtype(
+    [
+        ("record", "u1"),
+        ("budget", "u1"),
+        ("reserved", "V2"),
+        ("participant", "<u4"),
+        ("value", "<u8"),
+    ]
+)
 WINDOW_LINE: Final = np.dtype(
     [
         ("account", "<u4"),
@@ -250,8 +259,8 @@ INDEX_META: Final = np.dtype(
         ("step_rows", "<u8"),
         ("transaction", "<u8"),
         ("fresh", "<u8", (3,)),
-        ("records_count", "<u8", (8,)),
-        ("records_sum", "<u8", (8,)),
+        ("records_count", "<u8", (16,)),
+        ("records_sum", "<u8", (16,)),
         ("accounts_count", "<u4"),
         ("runs_count", "<u4"),
         ("merges_count", "<u4"),
@@ -281,13 +290,14 @@ SIZES: Final = {
     152: (ACCOUNT,),
     64: (CHUNK, PARTICIPANT_RECORD, SHIFT_RECORD, REVOCATION_RECORD),
     72: (PINS_RECORD,),
-    256: (INDEX_META, SERVICE_RECORD),
+    256: (SERVICE_RECORD,),
+    384: (INDEX_META,),
     24: (INDEX_HOLDS, LIMIT_RECORD, TARIFF_ITEM),
     12: (ITEM_LINE,),
     PART_SIZE: (BILL_PART, TARIFF_PART),
     8: (INDEX_PIECE, RULES_RECORD, CONFIRMATION_RECORD),
     32: (META, SEGMENT, ACCOUNT_RECORD),
-    16: (INDEX_HOLD,),
+    16: (INDEX_HOLD, BUDGET_RECORD),
     40: (WINDOW_LINE,),
 }
 for _size, _dtypes in SIZES.items():
@@ -310,7 +320,7 @@ INDEX_MAGIC: Final = 0x31584449
 SEGMENT_MAGIC: Final = 0x31474553
 HOLDS_MAGIC: Final = 0x31444C48
 FORMAT: Final = 5
-INDEX_FORMAT: Final = 5
+INDEX_FORMAT: Final = 6
 
 GROUP_MAX: Final = 8190
 TAIL_ITEM_MAX: Final = 262_144

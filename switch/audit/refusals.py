@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from switch.audit.budgets import broken as broken_budget
 from switch.audit.certificates import LAYOUTS, broken
 from switch.audit.findings import Findings
 from switch.audit.kinds import MONEY, POSTED, RESOLVING, SPENDING, Move
@@ -366,6 +367,9 @@ class Refusals:
         if row["kind"] == Kind.REGISTER and tail and tail[0] in LAYOUTS:
             self._certificate(row, tail)
             return
+        if row["kind"] == Kind.REGISTER and tail and tail[0] == Record.BUDGET:
+            self._budget(row, tail)
+            return
         self._keep(np.array([row]))
         if result in SPEAKING:
             return
@@ -407,6 +411,17 @@ class Refusals:
         wanted = register.certificates.answer(
             row, tail, register.roles, len(register.participants)
         )
+        if int(row["result"]) != wanted:
+            self._add(np.array([row]), np.ones(1, dtype=np.bool_))
+
+    def _budget(self, row: np.void, tail: bytes) -> None:
+        """The same of a refused row about a budget."""
+        register = self.register
+        if wrong := broken_budget(row, tail, register.version):
+            text = f"its record {wrong}, and has no row"
+            self.findings.add("budgets", int(row["sequence"]), text)
+            return
+        wanted = register.budgets.answer(tail, len(register.participants))
         if int(row["result"]) != wanted:
             self._add(np.array([row]), np.ones(1, dtype=np.bool_))
 

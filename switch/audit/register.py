@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from switch.audit.accounts import Accounts
+from switch.audit.budgets import Budgets
+from switch.audit.budgets import broken as broken_budget
 from switch.audit.certificates import (
     LAYOUTS,
     TREASURIES_RULES,
@@ -103,6 +105,7 @@ class Register:
         self.payable: dict[tuple[int, int], int] = {}
         self.settled: dict[tuple[int, int], int] = {}
         self.certificates = Certificates()
+        self.budgets = Budgets()
         self.rules: list[tuple[int, int]] = []
         """Sequence and version of each rules row: from there on these rules run."""
 
@@ -226,6 +229,8 @@ class Register:
             self._rules(row, tail)
         elif record in LAYOUTS:
             self._certificate(row, tail)
+        elif record == Record.BUDGET:
+            self._budget(row, tail)
         elif record != Record.CLOCK:
             self._add("services", row, "the register's record is not known")
 
@@ -240,10 +245,26 @@ class Register:
             self._add("certificates", row, text)
         self.sequences[int(tail[0]), int(row["debit"])] = int(row["sequence"])
 
+    @property
+    def version(self) -> int:
+        """Of the rules that run by now; 0 before the first row that says so."""
+        return self.rules[-1][1] if self.rules else 0
+
+    def _budget(self, row: np.void, tail: bytes) -> None:
+        if wrong := broken_budget(row, tail, self.version):
+            self._add("budgets", row, f"its record {wrong}")
+            return
+        wanted = self.budgets.answer(tail, len(self.participants))
+        if wanted != Result.OK:
+            self._add("budgets", row, f"it should be {wanted.name}")
+        for text in self.budgets.apply(row, tail):
+            self._add("budgets", row, text)
+        self.sequences[int(Record.BUDGET), int(row["debit"])] = int(row["sequence"])
+
     def _rules(self, row: np.void, tail: bytes) -> None:
         record = np.frombuffer(tail, dtype=RULES_RECORD, count=1)[0]
         version = int(record["version"])
-        before = self.rules[-1][1] if self.rules else 0
+        before = self.version
         update = bool(int(row["flags"]) & RowFlag.UPDATE)
         if int(row["debit"]) != 1 or update != bool(self.rules):
             self._add("services", row, "it is no row of the rules")
@@ -276,11 +297,10 @@ class Register:
                 self.may_state = np.concatenate((self.may_state, no))
                 self.promises = np.concatenate((self.promises, no))
             role = int(record["role"])
-            by = self.rules[-1][1] if self.rules else 0
-            if by >= TREASURIES_RULES and self.certificates.takes_last(index, tail):
-                self._add(
-                    "certificates", row, "it takes one of the last two treasuries"
-                )
+            judged = self.version >= TREASURIES_RULES
+            if judged and self.certificates.takes_last(index, tail):
+                text = "it takes one of the last two treasuries"
+                self._add("certificates", row, text)
             self.certificates.note_participant(
                 index, role, active=bool(record["active"] == 1)
             )

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from switch._core import Ledger, Request, Rows
+from switch.billing._hot import LATE, Ends
 from switch.billing.answers import (
     Refused,
     answer_requests,
@@ -26,7 +27,6 @@ from switch.billing.answers import (
 from switch.billing.bills import Fetched
 from switch.billing.clocks import Clocks
 from switch.billing.deadlines import NS_IN_MS
-from switch.billing.ends import Ends
 from switch.billing.fetches import Fetches
 from switch.billing.health import Breaker, Health, Presence
 from switch.billing.latencies import Latencies
@@ -43,7 +43,7 @@ from switch.billing.lines import (
 )
 from switch.billing.questions import write_questions
 from switch.billing.shares import share_of
-from switch.billing.work import Room, Work
+from switch.billing.work import NO_NUMBERS, Room, Work
 from switch.codes import Answered, Question, Result
 from switch.config import BillerConfig, Retry
 from switch.errors import SwitchError
@@ -134,13 +134,13 @@ class Biller:
         """Whether it has had a connection since the start."""
         self.pulls = False
         """Whether it has looked for its payments by itself since the start."""
-        self.news = 0
-        """Questions that have come since it was asked last, while it had room."""
         self.lost: list[int] = []
         """Numbers of questions that cannot be written: their payments are damaged."""
         self._connections: deque[Connection] = deque()
         # Whether there may be something to ask that there was not before.
         self._stirred = True
+        # Whether ends have waited for questions long enough.
+        self._tells = False
         # Not if there was no room for what waited when it was asked last.
         self._has_room = True
         self._codes = {
@@ -160,13 +160,17 @@ class Biller:
         first payment is damaged: they are left out.
         """
         places, lost = self.work.add(holds, ledger, wall_ns, before)
-        if self._has_room and len(places):
-            # Otherwise it is asked again after the next answer or tick.
-            self._stirred = True
-            self.news += len(places)
         if before is None and self.pulls:
             self.table.offer(places)
         return lost
+
+    @property
+    def news(self) -> int:
+        """Questions that have come since it was asked last, while it had room.
+
+        Without room it is asked again after the next answer or tick.
+        """
+        return self.table.added if self._has_room else 0
 
     def is_in_doubt(self, number: int) -> bool:
         """Whether the question with this number has ever been unknown, and is open."""
@@ -193,6 +197,7 @@ class Biller:
     def attach(self, connection: Connection, now: float) -> None:
         """Ask on this connection as well."""
         self._connections.append(connection)
+        self.table.ends = self.ends
         self.has_connected = True
         self.presence.connected(now)
         self._stirred = True
@@ -203,6 +208,8 @@ class Biller:
         Returns the numbers of what has become unknown by it.
         """
         self._connections.remove(connection)
+        if not self._connections:
+            self.table.ends = None
         self.clocks.forget(connection.number)
         self.presence.disconnected(now)
         self._stirred = True
@@ -211,7 +218,7 @@ class Biller:
 
     def pull(self) -> None:
         """It reads its feed: it may have heard of all payments, also those to come."""
-        self.pulls = True
+        self.pulls = self.table.offers = True
         self.table.offer(self.table.places(State.WAITING))
 
     # --- asking ------------------------------------------------------------------
@@ -223,20 +230,30 @@ class Biller:
         self._stirred = True
         return self.fetches.begin(service, reference, centre, now)
 
+    @property
+    def is_stirred(self) -> bool:
+        """Whether there may be something to say that there was not before."""
+        return bool(self._stirred or self._tells or self.news)
+
     def ask(self, ledger: Ledger, now: float, wall_ns: int) -> bool:
         """Send at most one message, to the next connection that is ready.
 
         Whether one was sent.
         """
-        if not self.ends and (not self._stirred or self.is_idle):
+        may_ask = self.fetches.count or self.work.is_due(now, wall_ns)
+        if not may_ask and not self._tells:
+            self._stirred = False
+            self._has_room = True
             return False
         for place, connection in enumerate(self._connections):
             if connection.is_ready:
                 self._stirred = False
-                self.news = 0
+                self.table.added = 0
                 body = self._questions(connection.number, ledger, now, wall_ns)
-                # Fields of messages that follow each other are those of one.
-                body += self.ends.take()
+                if body or self._tells:
+                    # Fields of messages that follow each other are those of one.
+                    body += self.ends.take()
+                    self._tells = False
                 if body:
                     connection.send(body)
                     # The turn passes with a message, not with each look for one.
@@ -320,11 +337,16 @@ class Biller:
 
         Returns the numbers of the questions that have become unknown.
         """
+        self._tells = bool(self.ends)
         if self.is_idle:
-            return np.zeros(0, np.uint64)
+            return NO_NUMBERS
         # What is due is looked for with each tick, and not with each group.
         self._stirred = True
         table, undecided = self.table, self.work.undecided
+        if not (table.look(now, wall_ns) & LATE or undecided.lines_count) and (
+            not self.fetches.count
+        ):
+            return NO_NUMBERS
         late = np.concatenate(
             [table.due(State.CONFIRMING, now), table.due(State.CHECKING, now)]
         )
@@ -349,6 +371,10 @@ class Biller:
     ) -> Taken:
         """Take a message of answers (ANSWER), read out of `body`."""
         self._stirred = True
+        until = now + self.config.answer_timeout_ms / 1000
+        places = self.table.take_final(answers, until)
+        if places is not None:
+            return self._take_final(answers, places, ledger, now)
         answers, refused = refuse(answers)
         numbers = answers["number"]
         about_bills = answers["number"] >= FETCH_BIT
@@ -382,6 +408,17 @@ class Biller:
             requests += answer_requests(found, sizes, self.index, ledger)
         self.results["wrong"] += wrong
         return Taken(requests, wrong, numbers, refused)
+
+    def _take_final(
+        self, answers: Rows, places: Places, ledger: Ledger, now: float
+    ) -> Taken:
+        """All of them are final, to questions of the table, as they mostly are."""
+        asked = self.table.asked(places)
+        self.breaker.answered(asked, self.table.centres(places), now)
+        self.latencies.add(now - asked)
+        sizes = self.table.sizes(places)
+        requests = answer_requests(answers, sizes, self.index, ledger)
+        return Taken(requests, 0, answers["number"], [])
 
     def _take_bills(
         self, answers: Rows, body: bytes, ledger: Ledger, now: float

@@ -54,17 +54,20 @@ def choose_confirms(
 
     By then `skew_ns` is how much the biller's clock differs.
     """
-    waiting = table.places(State.WAITING)
     # The oldest, however many wait: what a message costs is by what it holds.
-    oldest = waiting[:room]
-    is_cut = not table.timely(oldest, wall_ns, skew_ns).all()
+    oldest, are_timely = table.oldest(room, wall_ns, skew_ns)
+    counts = table.counts()
+    confirming = counts[State.CONFIRMING]
+    if are_timely and not limits and counts[State.WAITING] + confirming <= share:
+        # As it mostly is, and costs least.
+        return _fitting(table, oldest), False
+    waiting = table.places(State.WAITING)
+    is_cut = not are_timely
     if is_cut:
         # Deadlines are of many services: who comes later may have longer.
         waiting = waiting[table.timely(waiting, wall_ns, skew_ns)]
         oldest = waiting[:room]
-    confirming = table.count(State.CONFIRMING)
     if not limits and len(waiting) + confirming <= share:
-        # As it mostly is, and costs least.
         return _fitting(table, oldest), False
     behind = False
     out = table.centres(table.places(State.CONFIRMING))

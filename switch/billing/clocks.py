@@ -16,18 +16,20 @@ class Clocks:
 
     def __init__(self) -> None:
         self._said: dict[int, deque[int]] = {}
+        self.skew_ns = 0
+        """Its clock less ours, of the connection that differs most; 0 if not known."""
 
     def note(self, connection: int, clock_ns: int, wall_ns: int) -> None:
         """A message that came at `wall_ns` says that it is `clock_ns`."""
         said = self._said.setdefault(connection, deque(maxlen=SAMPLES_MAX))
         said.append(clock_ns - wall_ns)
+        self._look()
 
     def forget(self, connection: int) -> None:
         """The connection is gone."""
         self._said.pop(connection, None)
+        self._look()
 
-    @property
-    def skew_ns(self) -> int:
-        """Its clock less ours, of the connection that differs most; 0 if not known."""
+    def _look(self) -> None:
         skews = [min(said, key=abs) for said in self._said.values()]
-        return max(skews, key=abs, default=0)
+        self.skew_ns = max(skews, key=abs, default=0)

@@ -24,6 +24,7 @@ from switch._core import (
     parse_answers,
     parse_clock,
 )
+from switch.billing._hot import Router
 from switch.billing.answers import some
 from switch.billing.biller import Biller, Connection, Taken
 from switch.billing.bills import Fetched
@@ -63,8 +64,8 @@ COMPLAINT_S = 60.0
 BUSY_RETRY_MS = 1_000
 """When to try again after a full queue."""
 
-# A row's kind as an index: whether nothing is to be asked about its hold from then on.
-_DECIDES = np.isin(np.arange(256), (Kind.POST, Kind.VOID, Kind.VERIFY))
+_DECIDES = frozenset((Kind.POST, Kind.VOID, Kind.VERIFY))
+"""Of a row that says of a hold what nothing is to be asked about from then on."""
 
 
 class Dispatcher:
@@ -98,6 +99,7 @@ class Dispatcher:
         self._pace = Pace(MESSAGES_PER_S, MESSAGES_AT_ONCE, self._started)
         self._pauses = False
         self._biller_of_service = np.zeros(0, np.uint32)
+        self._router = Router()
         self._version = -1
         self._full: set[int] = set()
         self.failures = 0
@@ -182,26 +184,30 @@ class Dispatcher:
         )
 
     def _take_rows(self, rows: Rows) -> None:
-        done = rows["result"] == Result.OK
-        kinds = rows["kind"]
-        holds = some(rows, done & (kinds == Kind.HOLD))
-        if len(holds):
-            self._add(holds)
-        expired = some(rows, done & (kinds == Kind.EXPIRE))
-        if len(expired):
-            self._follow(expired, self._expire)
-        cases = some(rows, done & (kinds == Kind.CASE))
-        if len(cases):
-            self._take_cases(cases)
-        decided = some(rows, done & _DECIDES[kinds])
-        if len(decided):
-            self._follow(decided, self._decide)
-        moves_ = some(rows, done & (kinds == Kind.TRANSFER) & (rows["resolves"] > 0))
-        if len(moves_):
-            self._take_corrections(moves_)
-        refunds = some(rows, done & (kinds == Kind.REFUND))
-        if len(refunds):
-            self._tell_refunds(refunds)
+        if self._version != self._register.version:
+            self._read_register()
+        kinds = self._router.kinds(rows)
+        if Kind.HOLD in kinds:
+            left = self._router.add(rows, self._wall_ns())
+            if left:
+                self._add(rows[left])
+        if Kind.EXPIRE in kinds:
+            self._follow(_accepted(rows, Kind.EXPIRE), self._expire)
+        if Kind.CASE in kinds:
+            self._take_cases(_accepted(rows, Kind.CASE))
+        if kinds & _DECIDES:
+            left = self._router.resolve(rows)
+            if left:
+                self._follow(rows[left], self._decide)
+            if self.watches:
+                self.watches.wake(_accepted(rows, *_DECIDES)["resolves"])
+        if Kind.TRANSFER in kinds:
+            transfers = _accepted(rows, Kind.TRANSFER)
+            transfers = some(transfers, transfers["resolves"] > 0)
+            if len(transfers):
+                self._take_corrections(transfers)
+        if Kind.REFUND in kinds:
+            self._tell_refunds(_accepted(rows, Kind.REFUND))
 
     def _follow(self, rows: Rows, take: Callable[[Biller, Rows], None]) -> None:
         """Rows about holds, for the billers of these, and for who watches them."""
@@ -304,10 +310,11 @@ class Dispatcher:
     def _by_biller(self, rows: Rows) -> Iterator[tuple[Biller, Rows]]:
         """The rows of each biller, by their services, in order."""
         services = rows["service"]
+        newest = int(services.max())
         if self._version != self._register.version or (
-            int(services.max()) >= len(self._biller_of_service)
+            newest >= len(self._biller_of_service)
         ):
-            self._read_register(int(services.max()))
+            self._read_register(newest)
         billers = self._biller_of_service[services]
         order = np.argsort(billers, kind="stable")
         sorted_billers = billers[order]
@@ -318,7 +325,7 @@ class Dispatcher:
             yield self.biller(int(sorted_billers[start])), rows[start:end]
             start = end
 
-    def _read_register(self, service: int) -> None:
+    def _read_register(self, service: int = 0) -> None:
         if service > len(self._register.services()):
             self._register.refresh()
         self._version = self._register.version
@@ -326,6 +333,14 @@ class Dispatcher:
         self._biller_of_service = np.zeros(len(known) + 1, np.uint32)
         for one in known:
             self._biller_of_service[one.index] = one.biller
+        self._router.clear()
+        for biller in self._billers.values():
+            self._route(biller)
+
+    def _route(self, biller: Biller) -> None:
+        """From here on the rows of its services are its table's."""
+        for service in np.flatnonzero(self._biller_of_service == biller.index).tolist():
+            self._router.route(service, biller.table)
 
     def biller(self, index: int) -> Biller:
         """The biller with this participant index. LookupError if there is none."""
@@ -335,6 +350,7 @@ class Dispatcher:
             known = Biller(index, name, self._config.biller_of(name), self._started)
             self._billers[index] = known
             self._turns.append(known)
+            self._route(known)
         return known
 
     # --- time --------------------------------------------------------------------
@@ -379,11 +395,13 @@ class Dispatcher:
             if biller.news >= LARGE:
                 self._ask_biller(biller, now, wall_ns)
         for _ in range(len(self._turns)):
-            if not self._pace.allows(now):
+            biller = self._turns[0]
+            if biller.is_stirred and not self._pace.allows(now):
                 self._pause()
                 return
-            biller = self._turns[0]
             self._turns.rotate(-1)
+            if not biller.is_stirred:
+                continue
             if self._ask_biller(biller, now, wall_ns):
                 self._pace.spend()
 
@@ -590,6 +608,12 @@ class Dispatcher:
             for one in billers.values()
             if one.index in asked or one.has_connected
         ]
+
+
+def _accepted(rows: Rows, *kinds: Kind) -> Rows:
+    """The accepted rows of these kinds."""
+    mask = np.isin(rows["kind"], kinds) & (rows["result"] == Result.OK)
+    return some(rows, mask)
 
 
 def _busy(biller: Biller) -> BillerBusyError:

@@ -77,11 +77,15 @@ class Window:
             _, before, failed = self._seconds.pop()
             answers, failures = answers + before, failures + failed
         self._seconds.append((second, answers, failures))
+        self._trim(now)
+
+    def _trim(self, now: float) -> None:
+        while self._seconds and self._seconds[0][0] <= int(now) - self._window_s:
+            self._seconds.popleft()
 
     def sums(self, now: float) -> tuple[int, int]:
         """Answers and failures."""
-        while self._seconds and self._seconds[0][0] <= int(now) - self._window_s:
-            self._seconds.popleft()
+        self._trim(now)
         answers = sum(one[1] for one in self._seconds)
         return answers, sum(one[2] for one in self._seconds)
 
@@ -207,7 +211,6 @@ class Breaker:
         half_open = self.state(now) is Health.HALF_OPEN
         count = int(np.count_nonzero(asked >= self._rest.since))
         self._window.note(count, 0, now)
-        self._window.sums(now)
         if self._centres:
             self._note_answers(asked, centres, now)
         if half_open:

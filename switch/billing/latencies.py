@@ -18,8 +18,11 @@ class Latencies:
     def add(self, seconds: Times) -> None:
         """Answers, the last one at the end."""
         last = seconds[-LATENCIES_MAX:]
-        places = self._count + np.arange(len(last))
-        self._seconds[places % LATENCIES_MAX] = last
+        begin = self._count % LATENCIES_MAX
+        end = begin + len(last)
+        self._seconds[begin:end] = last[: LATENCIES_MAX - begin]
+        if end > LATENCIES_MAX:
+            self._seconds[: end - LATENCIES_MAX] = last[LATENCIES_MAX - begin :]
         self._count += len(last)
 
     def percentile_ms(self, percent: float) -> int:

@@ -25,6 +25,8 @@ NEVER = np.inf
 """A time that does not come."""
 LINES_FIRST = 1_024
 """Lines that there is room for at first; it doubles."""
+GONE_LEAST = LINES_FIRST // 4
+"""Lines that may be gone before it is worth while to move the others."""
 ID_WORDS = 2
 FETCH_BIT = 1 << 63
 """In the number of every question about a bill."""
@@ -220,9 +222,7 @@ class Lines(ABC):
     def _append(self, parts: Parts, state: int) -> Places:
         """More lines, all in this state; their places."""
         more = len(parts.numbers)
-        if self._gone > self._count // 2:
-            self._compact()
-        self._reserve(self._count + more)
+        self._make_room(more)
         end = self._count + more
         new = slice(self._count, end)
         self._number[new] = parts.numbers
@@ -267,20 +267,18 @@ class Lines(ABC):
         self._state[places] = State.GONE
         self._gone += len(places)
 
-    def _ask(
-        self, places: Places, state: int, connection: int, now: float, until: float
-    ) -> None:
-        self._state[places] = state
-        self._connection[places] = connection
-        self._asked[places] = now
-        self._at[places] = until
-
     def answer(self, places: Places, until: float) -> None:
         """The ledger gets an answer about each."""
         self._state[places] = State.ANSWERED
         self._at[places] = until
 
     # --- room --------------------------------------------------------------------
+
+    def _make_room(self, more: int) -> None:
+        """For so many lines more. Places do not hold any longer."""
+        if self._gone > max(self._count // 2, GONE_LEAST):
+            self._compact()
+        self._reserve(self._count + more)
 
     def _compact(self) -> None:
         kept = np.flatnonzero(self.state != State.GONE)

@@ -44,9 +44,14 @@ class Schedule:
         """The longest interval before the deadline."""
         return float(self._intervals[-1])
 
+    @property
+    def fresh_ns(self) -> int:
+        """Until what age a payment has had no question."""
+        return int(self._intervals[0] * NS_IN_S)
+
     def calls_by_age(self, accepted: Numbers, wall_ns: int) -> Calls:
         """Questions that payments accepted then have had."""
-        if wall_ns - int(accepted[0]) < self._intervals[0] * NS_IN_S:
+        if wall_ns - int(accepted[0]) < self.fresh_ns:
             return np.zeros(len(accepted), np.uint16)
         ages = np.maximum(float(wall_ns) - accepted, 0.0) / NS_IN_S
         calls: Calls = np.searchsorted(self._ages, ages, "right").astype(np.uint16)

@@ -1,11 +1,13 @@
 """The open holds of one biller before their deadline: what waits, is asked, is unknown.
 
-May use its lines. They are in the ledger's order, which is that of their numbers.
+May use its lines. They are in the ledger's order, which is that of their numbers. What
+is done for each group and each message is in `_hot`, in C, over the same columns.
 """
 
 import numpy as np
 import numpy.typing as npt
 
+from switch.billing._hot import Columns
 from switch.billing.lines import (
     NEVER,
     Lines,
@@ -18,13 +20,8 @@ from switch.billing.lines import (
 )
 
 
-class Table(Lines):
+class Table(Columns, Lines):
     """Holds that a biller is to credit."""
-
-    def __init__(self) -> None:
-        self.open_count = 0
-        """Holds of all lines, those of baskets one by one."""
-        super().__init__()
 
     def _allocate(self, capacity: int) -> None:
         super()._allocate(capacity)
@@ -33,6 +30,7 @@ class Table(Lines):
         self._free = np.zeros(capacity, np.bool_)
         self._confirm_until = np.zeros(capacity, np.uint64)
         self._confirms = np.zeros(capacity, np.uint16)
+        self._bind()
 
     def _search(self, numbers: Numbers) -> Places:
         known = self._number[: self._count]
@@ -105,6 +103,7 @@ class Table(Lines):
         places = self._append(parts, State.WAITING)
         self._confirm_until[places] = confirm_until
         self.open_count += int(parts.opens.sum())
+        self.added += len(places)
         return places
 
     def resolve(self, numbers: Numbers) -> Mask:
@@ -117,16 +116,6 @@ class Table(Lines):
         """As of all lines; and their holds count no more."""
         self.open_count -= int(self._open[places].sum())
         super().let_go(places)
-
-    def ask(
-        self, places: Places, state: int, connection: int, now: float, until: float
-    ) -> None:
-        """A question about each goes out: CONFIRMING or CHECKING until `until`."""
-        counter = self._confirms if state == State.CONFIRMING else self._calls
-        counter[places] += 1
-        self._free[places] = False
-        self._offered[places] = True
-        self._ask(places, state, connection, now, until)
 
     def wait(self, places: Places) -> None:
         """Ask them to confirm again."""

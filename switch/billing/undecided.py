@@ -109,7 +109,10 @@ class Undecided(Lines):
     def ask(self, places: Places, connection: int, now: float, until: float) -> None:
         """A question about each goes out; an answer is waited for until `until`."""
         self._calls[places] += 1
-        self._ask(places, State.CHECKING, connection, now, until)
+        self._state[places] = State.CHECKING
+        self._connection[places] = connection
+        self._asked[places] = now
+        self._at[places] = until
 
     def claim(self, places: Places) -> None:
         """The biller says that it has credited them."""

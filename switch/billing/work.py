@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from switch._core import Ledger, Rows
+from switch.billing._hot import ASK, CANCEL
 from switch.billing.answers import id_words
 from switch.billing.choice import choose_checks, choose_confirms, choose_undecided
-from switch.billing.deadlines import moments
+from switch.billing.deadlines import NS_IN_MS, moments
 from switch.billing.heads import heads_of
 from switch.billing.lines import Mask, Numbers, Parts, Places, State
 from switch.billing.schedule import UNDECIDED_SHARE, Minute, Schedule, spread
@@ -22,6 +23,8 @@ from switch.billing.undecided import Because, Undecided
 from switch.config import BillerConfig
 from switch.ledger import baskets
 
+NOBODY: Places = np.zeros(0, np.int64)
+NO_NUMBERS: Numbers = np.zeros(0, np.uint64)
 CANCELS_MAX = 256
 """Questions, baskets among them, that are given back at a time."""
 
@@ -61,6 +64,11 @@ class Work:
         self.table = Table()
         self.undecided = Undecided()
         self.schedule = Schedule(config)
+        self.table.set_times(
+            config.credit_margin_ms * NS_IN_MS,
+            config.answer_timeout_ms * NS_IN_MS,
+            self.schedule.fresh_ns,
+        )
         self._minute = Minute()
         self._minute_of_undecided = Minute()
 
@@ -176,11 +184,18 @@ class Work:
         """Whether nothing is open."""
         return not self.table.lines_count and not self.undecided.lines_count
 
+    def is_due(self, now: float, wall_ns: int) -> bool:
+        """Whether there may be somebody to ask."""
+        return bool(self.undecided.lines_count or self.table.look(now, wall_ns) & ASK)
+
     @property
     def asked_count(self) -> int:
         """Questions without an answer."""
-        asked = self.table.count(State.CONFIRMING, State.CHECKING)
-        return asked + self.undecided.count(State.CHECKING)
+        counts = self.table.counts()
+        asked = counts[State.CONFIRMING] + counts[State.CHECKING]
+        if self.undecided.lines_count:
+            asked += self.undecided.count(State.CHECKING)
+        return asked
 
     # --- whom to ask -------------------------------------------------------------
 
@@ -188,41 +203,24 @@ class Work:
         """Whom to ask, the undecided in what the others leave, or a quarter."""
         counts = self.table.counts()
         waiting = counts[State.WAITING] + counts[State.UNKNOWN]
-        most = self._config.status_per_minute_max
-        budget = most - self.status_questions(now)
-        # The last half of a minute's questions is for those that wait at a counter.
-        rare = min(
-            -(-most // UNDECIDED_SHARE) - self._minute_of_undecided.count(now),
-            budget - most // 2,
-        )
         left, limits = room.left, room.limits
-        undecided = choose_undecided(
-            self.undecided,
-            min(
-                max(left // UNDECIDED_SHARE, left - waiting),
-                # Of a half-open biller's few as well: who never answers keeps no room.
-                max(room.most // UNDECIDED_SHARE, 1)
-                - self.undecided.count(State.CHECKING),
-                rare,
-            ),
-            share_of(room.half),
-            limits,
-            now,
-        )
-        left -= len(undecided)
-        budget -= len(undecided)
+        undecided = checks = NOBODY
+        if self.undecided.lines_count:
+            undecided = self._choose_undecided(room, waiting, now)
+            left -= len(undecided)
         if not waiting or left <= 0:
-            nobody = np.zeros(0, np.int64)
-            return Chosen(nobody, nobody, undecided, behind=False)
-        checks = choose_checks(
-            self.table,
-            # Status questions may not take all of the biller's time.
-            min(left, room.half - counts[State.CHECKING]),
-            budget,
-            share_of(room.half),
-            limits,
-            now,
-        )
+            return Chosen(NOBODY, NOBODY, undecided, behind=False)
+        if counts[State.UNKNOWN]:
+            budget = self._config.status_per_minute_max - self.status_questions(now)
+            checks = choose_checks(
+                self.table,
+                # Status questions may not take all of the biller's time.
+                min(left, room.half - counts[State.CHECKING]),
+                budget - len(undecided),
+                share_of(room.half),
+                limits,
+                now,
+            )
         confirms, behind = choose_confirms(
             self.table,
             left - len(checks),
@@ -232,6 +230,28 @@ class Work:
             room.skew_ns,
         )
         return Chosen(confirms, checks, undecided, behind)
+
+    def _choose_undecided(self, room: Room, waiting: int, now: float) -> Places:
+        """Of those that nobody has decided in time, while so many others wait."""
+        most = self._config.status_per_minute_max
+        # The last half of a minute's questions is for those that wait at a counter.
+        rare = min(
+            -(-most // UNDECIDED_SHARE) - self._minute_of_undecided.count(now),
+            most - self.status_questions(now) - most // 2,
+        )
+        return choose_undecided(
+            self.undecided,
+            min(
+                max(room.left // UNDECIDED_SHARE, room.left - waiting),
+                # Of a half-open biller's few as well: who never answers keeps no room.
+                max(room.most // UNDECIDED_SHARE, 1)
+                - self.undecided.count(State.CHECKING),
+                rare,
+            ),
+            share_of(room.half),
+            room.limits,
+            now,
+        )
 
     def ask(
         self, places: Places, state: int, connection: int, now: float, until: float
@@ -291,6 +311,8 @@ class Work:
         back within the time of an answer come again.
         """
         table = self.table
+        if not table.look(now, wall_ns) & CANCEL:
+            return NO_NUMBERS
         table.wait(table.due(State.CANCELLING, now))
         places = table.not_offered(wall_ns)
         # What its deadline has kept nobody gives back alone.

@@ -1,4 +1,4 @@
-"""The commands of `payswitch` for certificates: revoke, confirm, pin, list.
+"""The commands of `payswitch` for certificates: revoke, confirm, pin, and lists.
 
 Over the wire only, as `commands`, whose ways they share.
 """
@@ -82,6 +82,24 @@ def revocations(args: Namespace, screen: Screen) -> Exit:
     return Exit.DONE
 
 
+def pins(args: Namespace, screen: Screen) -> Exit:
+    """Which keys are pinned."""
+    with open_office(args) as client:
+        found = list(client.pins())
+    if screen.as_json:
+        screen.value({"pins": [plain(one) for one in found]})
+        return Exit.DONE
+    screen.table(
+        ("participant", "key", "time", "pinned by"),
+        [
+            (one.participant, key.hex(), format_ist(one.time_ns), one.pinned_by)
+            for one in found
+            for key in one.pins
+        ],
+    )
+    return Exit.DONE
+
+
 Add = Callable[[str, Callable[[Namespace, Screen], Exit], str], ArgumentParser]
 
 
@@ -91,6 +109,7 @@ def add_commands(add: Add) -> Iterator[ArgumentParser]:
     listed.add_argument(
         "--unconfirmed", action="store_true", help="only what nobody stands by yet"
     )
+    add("pins", pins, "the keys that participants must have")
     revoking = add("revoke", revoke, "accept a certificate no longer")
     revoking.add_argument("participant", metavar="ID", help="whose certificate it is")
     revoking.add_argument("file", type=Path, metavar="FILE", help="it, in PEM")

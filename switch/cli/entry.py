@@ -25,6 +25,7 @@ import grpc
 
 from switch.cli import (
     bills,
+    budgets,
     certificates,
     commands,
     counter,
@@ -261,8 +262,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_shifts(_verbs(found, "shift", "close and sign a shift", common, remote))
     _add_wallets(add)
     _add_office(add)
-    for one in certificates.add_commands(add):
-        _add_id(one)
+    for of in (certificates, budgets):
+        for one in of.add_commands(add):
+            _add_id(one)
     _add_exceptions(add)
     what = "ask for what two people must want; another one approves it"
     _add_proposals(_verbs(found, "propose", what, common, remote))

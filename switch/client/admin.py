@@ -260,6 +260,38 @@ class AdminCalls:
                 return
             request.page_token = reply.next_page_token
 
+    def pins(self) -> Iterator[admin_pb2.Pins]:
+        """The keys that are pinned, of each participant that has any."""
+        request = admin_pb2.ListPinsRequest(page_size=PAGE_SIZE)
+        while True:
+            reply = self._caller.read(self._admin.ListPins, request)
+            yield from reply.pins
+            if not reply.next_page_token:
+                return
+            request.page_token = reply.next_page_token
+
+    def set_budget(
+        self, participant: str, budget: int, value: int, *, move_id: bytes = b""
+    ) -> admin_pb2.Outcome:
+        """Say what a participant may use; 0: what the settings say."""
+        request = admin_pb2.SetBudgetRequest(
+            id=move_id or new_id(),
+            participant=participant,
+            budget=admin_pb2.Budget.ValueType(budget),
+            value=value,
+        )
+        return self._caller.change(self._admin.SetBudget, request, [request.id]).outcome
+
+    def budgets(self) -> Iterator[admin_pb2.ParticipantBudget]:
+        """The budgets that are set for single participants."""
+        request = admin_pb2.ListBudgetsRequest(page_size=PAGE_SIZE)
+        while True:
+            reply = self._caller.read(self._admin.ListBudgets, request)
+            yield from reply.budgets
+            if not reply.next_page_token:
+                return
+            request.page_token = reply.next_page_token
+
     def billers(self) -> list[admin_pb2.BillerState]:
         """Queue, connections and health of every biller."""
         reply = self._caller.read(

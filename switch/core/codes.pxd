@@ -185,6 +185,22 @@ cdef enum:  # what a register row speaks of; the first byte of its tail
     RECORD_REVOCATION = 5   # a certificate is no longer accepted
     RECORD_CONFIRMATION = 6  # a second person stands by a revocation
     RECORD_PINS = 7         # the keys that a participant's certificates have
+    RECORD_BUDGET = 8       # what a participant may use
+
+cdef enum:  # what the register may allow one participant in place of its role's default
+    BUDGET_PAYMENTS_PER_S = 1
+    BUDGET_PAYMENTS_AT_ONCE = 2
+    BUDGET_READS_PER_S = 3
+    BUDGET_READS_AT_ONCE = 4
+    BUDGET_FETCHES_PER_S = 5
+    BUDGET_FETCHES_AT_ONCE = 6
+    BUDGET_CONNECTIONS = 7
+    BUDGET_CALLS = 8            # under way
+    BUDGET_BYTES = 9            # that wait in all its connections
+    BUDGET_FEEDS = 10
+    BUDGET_WATCHES = 11
+    BUDGET_REFUSALS_PER_S = 12  # that become rows, as those below
+    BUDGET_REFUSALS_AT_ONCE = 13
 
 cdef enum:
     AMOUNT_EXACT = 1

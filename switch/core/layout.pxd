@@ -47,7 +47,7 @@ cdef enum:
     SERVICES_MAX = 65536        # indices of 16 bits, the unused 0 included
     DEADLINE_MAX_S = 2678400    # 31 days
     RULES_RECORDS_MAX = 2       # there is one, and the unused 0
-    NOTED_MAX = 65536           # revocations, confirmations, pins of participants: of each, with 0
+    NOTED_MAX = 65536           # revocations, confirmations, pins, budgets: of each, with 0
     TREASURIES_LEAST = 2        # that no row takes out
     SERIAL_MAX = 20             # bytes of a certificate's serial number (RFC 5280)
     PINS_MAX = 2                # keys of one participant, the old and the new
@@ -62,8 +62,8 @@ cdef enum:
 
 cdef enum:
     JOURNAL_FORMAT = 5
-    INDEX_FORMAT = 5
-    RULES_VERSION = 6           # the rules of this code; one more for each change of them
+    INDEX_FORMAT = 6
+    RULES_VERSION = 7           # the rules of this code; one more for each change of them
     TOKEN_FORMAT = 1
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
     INDEX_MAGIC = 0x31584449    # "IDX1"
@@ -271,6 +271,13 @@ cdef struct PinsRecord:         # 72 bytes, tail of a `register` row
     uint8_t reserved[2]
     uint32_t participant
     uint8_t pins[64]            # SHA-256 of public keys in DER (SPKI), the unused zero
+
+cdef struct BudgetRecord:       # 16 bytes, tail of a `register` row
+    uint8_t record              # RECORD_BUDGET
+    uint8_t budget              # BUDGET_*
+    uint8_t reserved[2]
+    uint32_t participant
+    uint64_t value              # in place of its role's default; 0: that again
 
 cdef struct WindowLine:         # 40 bytes, the tail of a `window` row is a list of them
     uint32_t account

@@ -17,7 +17,7 @@ cdef enum:
     DONE_GROUPS_MAX = 8       # groups that are done and not yet taken; then no other begins
     QUEUE_TAKERS_MAX = 8      # who takes answers; number 0 is Python
     NOTICE_GROUPS_MIN = 4     # free groups above which Python gets those without its calls too
-    GATHER_STEP_NS = 1000000  # a group stops gathering when nothing has arrived for so long
+    GATHER_STEP_NS = 250000  # a group stops gathering when nothing has arrived for so long
     GATHER_REQUESTS_MIN = 4  # requests in the group before from which on the next one gathers
     IDLE_WAIT_MAX_NS = 1000000000  # the longest sleep: a clock set anew, a dead ledger are noticed
     TAG_SLOTS = 16384         # of a table by tag: twice GROUP_MAX
@@ -143,7 +143,7 @@ cdef struct Taker:            # who gets answers by tag, a group at a time
 cdef struct Sender:           # a participant that has calls waiting, in their order
     uint64_t key
     uint64_t rows_count
-    uint64_t tail_size
+    uint64_t bytes
     uint64_t credit           # rows that it may still send in its turn
     uint32_t first            # slot + 1 of its first and last call
     uint32_t last
@@ -163,11 +163,11 @@ cdef struct Line:
 
 cdef struct Waiting:          # what waits, by sender; see engine/senders.pxi
     uint64_t rows_max         # fixed, and so is the next
-    uint64_t tail_max         # bytes of tail that may wait
+    uint64_t bytes_max        # of bodies and of the tails that they can add
     uint64_t slots_count
     uint64_t count            # calls
     uint64_t rows_count
-    uint64_t tail_size
+    uint64_t bytes
     Call* slots
     uint32_t slots_used       # from here on none was ever used
     uint32_t slots_free       # slot + 1 of the first that is free again

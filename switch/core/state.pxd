@@ -200,9 +200,9 @@ cdef enum:                    # stages of an index step: merges lie between thes
     STAGE_MERGE = 1           # ... + map x LEVELS_MAX + levels above it
     STAGE_FRESH = 31          # ... + map
     STAGE_LAST = 34
-    RECORD_KINDS = 8          # of the table of records
+    RECORD_KINDS = 16         # of the table of records
 
-cdef struct IndexMeta:        # 256 bytes: head of the index's one meta value
+cdef struct IndexMeta:        # 384 bytes: head of the index's one meta value
     # RunRecord, MergeRecord, Retired, PieceRecord follow, as many as are counted here.
     uint32_t magic
     uint32_t format
@@ -224,7 +224,7 @@ cdef struct IndexMeta:        # 256 bytes: head of the index's one meta value
     uint32_t behind           # steps before as_of that some pieces may lack
     uint32_t stage            # of the step after as_of, and parts done in it
     uint32_t stage_parts
-    uint32_t check            # CRC-32C(252 bytes before, records)
+    uint32_t check            # CRC-32C(380 bytes before, records)
 
 cdef struct RunRecord:        # 56 bytes
     uint64_t id
@@ -258,19 +258,28 @@ cdef struct Participant:
     uint8_t never_credits_late
     uint8_t busy              # a biller that too much waits for; set by another thread
     uint32_t pins             # index of its pins, 0 if it has none
+    uint32_t budgets          # index of the first of its budgets, 0 if it has none
     uint32_t unconfirmed      # revocations of its certificates
+    uint64_t refusals_per_s   # its own, before its role's; 0: it has none
+    uint64_t refusals_at_once  # likewise
     uint64_t refused_until    # ns: when what was recorded of its refusals is paid off
 
-cdef struct Noted:            # a revocation, a confirmation, or pins
+cdef struct Noted:            # a revocation, a confirmation, pins, or a budget
     uint64_t sequence         # of its current register row
     uint64_t durable          # the same, as published
-    uint32_t participant      # whose certificate, or pins
+    uint32_t participant      # whose certificate, pins, or budget
     uint32_t sender
+    uint32_t next             # index of another budget of its participant, 0 behind the last
     uint8_t confirmed
+    uint8_t budget            # BUDGET_*
+
+cdef struct NotedTable:       # all of one kind of record, the unused 0 included
+    Noted* at
+    uint32_t count
 
 cdef struct RefusalBudget:    # of one role, for each of its participants
-    uint64_t interval_ns      # that one refusal takes; 0: no bound
-    uint64_t burst_ns         # as many as may come at once
+    uint32_t per_s            # 0: no bound
+    uint32_t at_once
 
 cdef struct Service:
     uint8_t ruled             # references have a form; what else is asked of each payment
@@ -485,12 +494,7 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     Service* services
     uint32_t services_count
     uint32_t* service_slots
-    Noted* revocations
-    uint32_t revocations_count
-    Noted* confirmations
-    uint32_t confirmations_count
-    Noted* pins
-    uint32_t pins_count
+    NotedTable noted[RECORD_KINDS]  # of RECORD_REVOCATION to RECORD_BUDGET
     uint32_t treasuries_count  # that are active, and without an unconfirmed revocation
     uint32_t floats_count
     uint32_t biller_accounts_count

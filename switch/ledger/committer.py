@@ -44,7 +44,7 @@ QUEUE_ROWS_MAX = 16 * GROUP_MAX
 """Rows that may wait when nothing else is configured."""
 QUEUE_BYTES_MAX = 64 << 20
 """Bytes of tail that may wait when nothing else is configured."""
-GATHER_MAX_S = 0.004
+GATHER_MAX_S = 0.001
 """How long after the one before a group may begin while many requests arrive."""
 COMPLAINT_S = 1.0
 """Between two lines in the log about groups that are refused."""
@@ -75,8 +75,9 @@ class Committer:
     ) -> None:
         """Nothing runs before `start`. `on_death` is called in the committer's thread.
 
-        `queue_bytes_max` bounds the sum of `Request.size`. Of both a sender has at
-        most half of what others leave (`core/engine/senders.pxi`).
+        `queue_bytes_max` bounds the bytes of requests together with those of the tails
+        that they can add. Of both a sender has at most half of what others leave
+        (`core/engine/senders.pxi`).
         """
         self._ledger = ledger
         self._clock = clock
@@ -84,7 +85,7 @@ class Committer:
         self._queue = Queue(
             ledger,
             rows_max=queue_rows_max,
-            tail_max=queue_bytes_max,
+            bytes_max=queue_bytes_max,
             gather_s=GATHER_MAX_S,
             clock=clock,
         )
@@ -145,8 +146,8 @@ class Committer:
 
     @property
     def bytes_waiting(self) -> int:
-        """Bytes of tail that these may need."""
-        return self._queue.tail_waiting
+        """Bytes of their bodies, and of the tails that these may need."""
+        return self._queue.bytes_waiting
 
     def meter(self) -> GroupMeter:
         """How large groups are and how long their commits take. Any thread."""

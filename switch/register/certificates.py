@@ -47,6 +47,20 @@ class Revocation:
     """0 until a second person has stood by it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """The keys that a participant's certificates may have, as they were said last."""
+
+    index: int
+    sequence: int
+    time_ns: int
+    participant: int
+    """Participant index of whom they are of; `pinned_by` likewise."""
+    keys: tuple[bytes, ...]
+    """None: any."""
+    pinned_by: int
+
+
 # --- the tails of `register` rows -------------------------------------------------
 
 
@@ -106,9 +120,12 @@ def read_confirmation(tail: bytes) -> int:
     return int(np.frombuffer(tail, CONFIRMATION_RECORD, 1)[0]["revocation"])
 
 
-def read_pins(tail: bytes) -> tuple[int, tuple[bytes, ...]]:
-    """Participant index, and its pins."""
+def read_pins(
+    tail: bytes, index: int, sequence: int, time_ns: int, sender: int
+) -> Pinned:
+    """Pins out of their row and tail."""
     record = np.frombuffer(tail, PINS_RECORD, 1)[0]
     packed, count = record["pins"].tobytes(), int(record["count"])
-    pins = [packed[PIN_SIZE * at : PIN_SIZE * (at + 1)] for at in range(count)]
-    return int(record["participant"]), tuple(pins)
+    keys = [packed[PIN_SIZE * at : PIN_SIZE * (at + 1)] for at in range(count)]
+    whose = int(record["participant"])
+    return Pinned(index, sequence, time_ns, whose, tuple(keys), sender)

@@ -7,8 +7,9 @@ May use the core, `templates` and `specs`. It holds what the journal's `register
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ from switch._core import (
 from switch.codes import (
     AccountKind,
     AmountRule,
+    Budget,
     CheckDigit,
     DuplicateRule,
     Ignored,
@@ -35,7 +37,9 @@ from switch.codes import (
     Role,
 )
 from switch.ledger.templates import get_bytes, people_json, put_bytes
+from switch.register.budgets import Override, read_budget
 from switch.register.certificates import (
+    Pinned,
     Revocation,
     read_confirmation,
     read_pins,
@@ -117,7 +121,11 @@ class Register:
         self._revocations: dict[int, Revocation] = {}
         # By participant, authority and serial: the index of the first.
         self._revoked: dict[tuple[int, bytes, int], int] = {}
-        self._pins: dict[int, tuple[bytes, ...]] = {}
+        self._pins: dict[int, Pinned] = {}
+        self._pins_of: dict[int, tuple[bytes, ...]] = {}
+        self._overrides: dict[int, Override] = {}
+        # By participant; what is there for others to read is never changed.
+        self._budgets: dict[int, Mapping[Budget, int]] = {}
         self.refresh()
 
     def refresh(self) -> bool:
@@ -134,7 +142,7 @@ class Register:
                 for kind in (
                     # A confirmation speaks of a revocation, which is older.
                     *(Record.CONFIRMATION, Record.REVOCATION, Record.PINS),
-                    *(Record.SERVICE, _OPENS, Record.PARTICIPANT),
+                    *(Record.BUDGET, Record.SERVICE, _OPENS, Record.PARTICIPANT),
                 )
             }
             changes = {kind: self._changes(kind, now[kind]) for kind in now}
@@ -148,9 +156,10 @@ class Register:
                 self._take_revocation(index, sequence)
             for _, sequence in changes[Record.CONFIRMATION]:
                 self._take_confirmation(sequence)
-            for _, sequence in changes[Record.PINS]:
-                participant, pins = read_pins(self.ledger.tail(sequence))
-                self._pins[participant] = pins
+            for index, sequence in changes[Record.PINS]:
+                self._take_pins(index, sequence)
+            for index, sequence in changes[Record.BUDGET]:
+                self._take_budget(index, sequence)
             # Only now: what could not be read is tried again the next time.
             self._seen.update(now)
             changed = any(changes.values())
@@ -257,6 +266,21 @@ class Register:
         by = self.ledger.row(sequence).participant
         self._revocations[index] = replace(self._revocations[index], confirmed_by=by)
 
+    def _take_pins(self, index: int, sequence: int) -> None:
+        row, tail = self.ledger.row(sequence), self.ledger.tail(sequence)
+        one = read_pins(tail, index, sequence, row.timestamp, row.participant)
+        self._pins[index] = one
+        self._pins_of[one.participant] = one.keys
+
+    def _take_budget(self, index: int, sequence: int) -> None:
+        row, tail = self.ledger.row(sequence), self.ledger.tail(sequence)
+        one = read_budget(tail, index, sequence, row.timestamp, row.participant)
+        self._overrides[index] = one
+        mine = {**self.budgets_of(one.participant), one.budget: one.value}
+        self._budgets[one.participant] = {
+            budget: value for budget, value in mine.items() if value
+        }
+
     def _code_of(self, index: int) -> str:
         """The code of a service, which is for ever, also of one not yet taken in."""
         known = self._services.get(index)
@@ -300,7 +324,25 @@ class Register:
 
     def pins(self, participant: int) -> tuple[bytes, ...]:
         """The keys that the certificates of a participant index may have; none: any."""
-        return self._pins.get(participant, ())
+        return self._pins_of.get(participant, ())
+
+    def pins_after(self, index: int, count: int) -> list[Pinned]:
+        """Up to `count` participants' keys behind this index, by index."""
+        last = len(self._pins)
+        found = (self._pins[one] for one in range(index + 1, last + 1))
+        return list(islice((one for one in found if one.keys), count))
+
+    # --- budgets -------------------------------------------------------------------
+
+    def budgets_of(self, participant: int) -> Mapping[Budget, int]:
+        """What was set for a participant index; for all else the settings hold."""
+        return self._budgets.get(participant, {})
+
+    def overrides_after(self, index: int, count: int) -> list[Override]:
+        """Up to `count` of the budgets that are set behind this index, by index."""
+        last = len(self._overrides)
+        found = (self._overrides[one] for one in range(index + 1, last + 1))
+        return list(islice((one for one in found if one.value), count))
 
     # --- accounts ------------------------------------------------------------------
 

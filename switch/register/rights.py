@@ -57,12 +57,23 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.AdminService/RevokeCertificate": _TREASURY,
     "/payswitch.v1.AdminService/ConfirmRevocation": _TREASURY,
     "/payswitch.v1.AdminService/PinKeys": _TREASURY,
+    "/payswitch.v1.AdminService/SetBudget": _TREASURY,
     "/payswitch.v1.AdminService/ListRevocations": _OFFICES,
+    "/payswitch.v1.AdminService/ListPins": _OFFICES,
+    "/payswitch.v1.AdminService/ListBudgets": _OFFICES,
     "/payswitch.v1.AdminService/ListAccounts": _READERS,
     "/payswitch.v1.AdminService/ListServices": _READERS,
     "/payswitch.v1.AdminService/GetLedger": _READERS,
 }
 """Full method name → roles. A method that is not here may be called by nobody."""
+
+ACTS: Final = frozenset(
+    name
+    for name in MATRIX
+    for service, _, method in [name.rpartition("/")]
+    if service.endswith(".AdminService") and not method.startswith(("List", "Get"))
+)
+"""The writing calls of AdminService: each is a line of the security log."""
 
 BOOTSTRAP = "/payswitch.v1.AdminService/LoadNetwork"
 """The one call that a treasury may make before the register has any treasury."""

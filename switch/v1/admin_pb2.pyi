@@ -282,6 +282,66 @@ BILLER_HEALTH_HALF_OPEN: BillerHealth.ValueType  # 3
 """Asked a little, to see whether it is back."""
 Global___BillerHealth: _TypeAlias = BillerHealth  # noqa: Y015
 
+class _Budget:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BudgetEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Budget.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BUDGET_UNSPECIFIED: _Budget.ValueType  # 0
+    BUDGET_PAYMENTS_PER_S: _Budget.ValueType  # 1
+    """1 to 10,000,000; at once 16 to as many."""
+    BUDGET_PAYMENTS_AT_ONCE: _Budget.ValueType  # 2
+    BUDGET_READS_PER_S: _Budget.ValueType  # 3
+    """Calls that read; 1 to 1,000,000."""
+    BUDGET_READS_AT_ONCE: _Budget.ValueType  # 4
+    BUDGET_FETCHES_PER_S: _Budget.ValueType  # 5
+    """References whose bills are asked for; 1 to 1,000,000."""
+    BUDGET_FETCHES_AT_ONCE: _Budget.ValueType  # 6
+    BUDGET_CONNECTIONS: _Budget.ValueType  # 7
+    """At a time; 1 to 100,000."""
+    BUDGET_CALLS: _Budget.ValueType  # 8
+    """Under way; 1 to 1,048,576."""
+    BUDGET_BYTES: _Budget.ValueType  # 9
+    """That wait in all its connections; 1 MiB to 1 TiB."""
+    BUDGET_FEEDS: _Budget.ValueType  # 10
+    """Feeds that are followed at a time; 1 to 100,000."""
+    BUDGET_WATCHES: _Budget.ValueType  # 11
+    """Calls that wait for a change of a payment; 1 to 10,000,000."""
+    BUDGET_REFUSALS_PER_S: _Budget.ValueType  # 12
+    """Refusals that are recorded; 1 to 1,000,000; at once 16 to as many."""
+    BUDGET_REFUSALS_AT_ONCE: _Budget.ValueType  # 13
+
+class Budget(_Budget, metaclass=_BudgetEnumTypeWrapper):
+    """What one participant may use. What is counted a second may be as much at once as the
+    budget beside it says.
+    """
+
+BUDGET_UNSPECIFIED: Budget.ValueType  # 0
+BUDGET_PAYMENTS_PER_S: Budget.ValueType  # 1
+"""1 to 10,000,000; at once 16 to as many."""
+BUDGET_PAYMENTS_AT_ONCE: Budget.ValueType  # 2
+BUDGET_READS_PER_S: Budget.ValueType  # 3
+"""Calls that read; 1 to 1,000,000."""
+BUDGET_READS_AT_ONCE: Budget.ValueType  # 4
+BUDGET_FETCHES_PER_S: Budget.ValueType  # 5
+"""References whose bills are asked for; 1 to 1,000,000."""
+BUDGET_FETCHES_AT_ONCE: Budget.ValueType  # 6
+BUDGET_CONNECTIONS: Budget.ValueType  # 7
+"""At a time; 1 to 100,000."""
+BUDGET_CALLS: Budget.ValueType  # 8
+"""Under way; 1 to 1,048,576."""
+BUDGET_BYTES: Budget.ValueType  # 9
+"""That wait in all its connections; 1 MiB to 1 TiB."""
+BUDGET_FEEDS: Budget.ValueType  # 10
+"""Feeds that are followed at a time; 1 to 100,000."""
+BUDGET_WATCHES: Budget.ValueType  # 11
+"""Calls that wait for a change of a payment; 1 to 10,000,000."""
+BUDGET_REFUSALS_PER_S: Budget.ValueType  # 12
+"""Refusals that are recorded; 1 to 1,000,000; at once 16 to as many."""
+BUDGET_REFUSALS_AT_ONCE: Budget.ValueType  # 13
+Global___Budget: _TypeAlias = Budget  # noqa: Y015
+
 class _AccountKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -1741,6 +1801,232 @@ class ListRevocationsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListRevocationsResponse: _TypeAlias = ListRevocationsResponse  # noqa: Y015
+
+@_typing.final
+class ListPinsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """1 to 1,000; 0 is 100."""
+    page_token: _builtins.str
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPinsRequest: _TypeAlias = ListPinsRequest  # noqa: Y015
+
+@_typing.final
+class Pins(_message.Message):
+    """The keys that a participant's certificates may have."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTICIPANT_FIELD_NUMBER: _builtins.int
+    PINS_FIELD_NUMBER: _builtins.int
+    TIME_NS_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    PINNED_BY_FIELD_NUMBER: _builtins.int
+    participant: _builtins.str
+    """Participant id."""
+    time_ns: _builtins.int
+    sequence: _builtins.int
+    """Of the entry that says so."""
+    pinned_by: _builtins.str
+    """Participant id of who said so."""
+    @_builtins.property
+    def pins(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """As in PinKeysRequest; one or two."""
+
+    def __init__(
+        self,
+        *,
+        participant: _builtins.str = ...,
+        pins: _abc.Iterable[_builtins.bytes] | None = ...,
+        time_ns: _builtins.int = ...,
+        sequence: _builtins.int = ...,
+        pinned_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["participant", b"participant", "pinned_by", b"pinned_by", "pins", b"pins", "sequence", b"sequence", "time_ns", b"time_ns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Pins: _TypeAlias = Pins  # noqa: Y015
+
+@_typing.final
+class ListPinsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PINS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    as_of_sequence: _builtins.int
+    @_builtins.property
+    def pins(self) -> _containers.RepeatedCompositeFieldContainer[Global___Pins]: ...
+    def __init__(
+        self,
+        *,
+        pins: _abc.Iterable[Global___Pins] | None = ...,
+        next_page_token: _builtins.str = ...,
+        as_of_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "next_page_token", b"next_page_token", "pins", b"pins"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPinsResponse: _TypeAlias = ListPinsResponse  # noqa: Y015
+
+@_typing.final
+class SetBudgetRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    PARTICIPANT_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    participant: _builtins.str
+    """Participant id."""
+    budget: Global___Budget.ValueType
+    value: _builtins.int
+    """Within the bounds that Budget says; 0: what the settings say, again."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+        participant: _builtins.str = ...,
+        budget: Global___Budget.ValueType = ...,
+        value: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "id", b"id", "participant", b"participant", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetBudgetRequest: _TypeAlias = SetBudgetRequest  # noqa: Y015
+
+@_typing.final
+class SetBudgetResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def outcome(self) -> Global___Outcome: ...
+    def __init__(
+        self,
+        *,
+        outcome: Global___Outcome | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetBudgetResponse: _TypeAlias = SetBudgetResponse  # noqa: Y015
+
+@_typing.final
+class ParticipantBudget(_message.Message):
+    """What one participant may use, as it was set last."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTICIPANT_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    TIME_NS_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    SET_BY_FIELD_NUMBER: _builtins.int
+    participant: _builtins.str
+    """Participant id."""
+    budget: Global___Budget.ValueType
+    value: _builtins.int
+    time_ns: _builtins.int
+    sequence: _builtins.int
+    """Of the entry that says so."""
+    set_by: _builtins.str
+    """Participant id of who set it."""
+    def __init__(
+        self,
+        *,
+        participant: _builtins.str = ...,
+        budget: Global___Budget.ValueType = ...,
+        value: _builtins.int = ...,
+        time_ns: _builtins.int = ...,
+        sequence: _builtins.int = ...,
+        set_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "participant", b"participant", "sequence", b"sequence", "set_by", b"set_by", "time_ns", b"time_ns", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ParticipantBudget: _TypeAlias = ParticipantBudget  # noqa: Y015
+
+@_typing.final
+class ListBudgetsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """1 to 1,000; 0 is 100."""
+    page_token: _builtins.str
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBudgetsRequest: _TypeAlias = ListBudgetsRequest  # noqa: Y015
+
+@_typing.final
+class ListBudgetsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUDGETS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    as_of_sequence: _builtins.int
+    @_builtins.property
+    def budgets(self) -> _containers.RepeatedCompositeFieldContainer[Global___ParticipantBudget]: ...
+    def __init__(
+        self,
+        *,
+        budgets: _abc.Iterable[Global___ParticipantBudget] | None = ...,
+        next_page_token: _builtins.str = ...,
+        as_of_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "budgets", b"budgets", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBudgetsResponse: _TypeAlias = ListBudgetsResponse  # noqa: Y015
 
 @_typing.final
 class Account(_message.Message):

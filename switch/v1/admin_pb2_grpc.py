@@ -143,6 +143,21 @@ class AdminServiceStub:
                 request_serializer=switch_dot_v1_dot_admin__pb2.ListRevocationsRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_admin__pb2.ListRevocationsResponse.FromString,
                 _registered_method=True)
+        self.ListPins = channel.unary_unary(
+                '/payswitch.v1.AdminService/ListPins',
+                request_serializer=switch_dot_v1_dot_admin__pb2.ListPinsRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_admin__pb2.ListPinsResponse.FromString,
+                _registered_method=True)
+        self.SetBudget = channel.unary_unary(
+                '/payswitch.v1.AdminService/SetBudget',
+                request_serializer=switch_dot_v1_dot_admin__pb2.SetBudgetRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_admin__pb2.SetBudgetResponse.FromString,
+                _registered_method=True)
+        self.ListBudgets = channel.unary_unary(
+                '/payswitch.v1.AdminService/ListBudgets',
+                request_serializer=switch_dot_v1_dot_admin__pb2.ListBudgetsRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_admin__pb2.ListBudgetsResponse.FromString,
+                _registered_method=True)
         self.ListAccounts = channel.unary_stream(
                 '/payswitch.v1.AdminService/ListAccounts',
                 request_serializer=switch_dot_v1_dot_admin__pb2.ListAccountsRequest.SerializeToString,
@@ -326,6 +341,30 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPins(self, request, context):
+        """The keys that are pinned, of each participant that has any; in the order in which each had its
+        first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetBudget(self, request, context):
+        """Says what one participant may use of something, in place of what the settings say, whatever it
+        is then used for; in place of what was said before. Holds from the reply on, for what is open
+        then within a second.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBudgets(self, request, context):
+        """The budgets that are set, in the order in which each first was.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAccounts(self, request, context):
         """Every account with its totals at one durable sequence, in account order.
         """
@@ -454,6 +493,21 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListRevocations,
                     request_deserializer=switch_dot_v1_dot_admin__pb2.ListRevocationsRequest.FromString,
                     response_serializer=switch_dot_v1_dot_admin__pb2.ListRevocationsResponse.SerializeToString,
+            ),
+            'ListPins': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPins,
+                    request_deserializer=switch_dot_v1_dot_admin__pb2.ListPinsRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_admin__pb2.ListPinsResponse.SerializeToString,
+            ),
+            'SetBudget': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetBudget,
+                    request_deserializer=switch_dot_v1_dot_admin__pb2.SetBudgetRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_admin__pb2.SetBudgetResponse.SerializeToString,
+            ),
+            'ListBudgets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBudgets,
+                    request_deserializer=switch_dot_v1_dot_admin__pb2.ListBudgetsRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_admin__pb2.ListBudgetsResponse.SerializeToString,
             ),
             'ListAccounts': grpc.unary_stream_rpc_method_handler(
                     servicer.ListAccounts,
@@ -1041,6 +1095,87 @@ class AdminService:
             '/payswitch.v1.AdminService/ListRevocations',
             switch_dot_v1_dot_admin__pb2.ListRevocationsRequest.SerializeToString,
             switch_dot_v1_dot_admin__pb2.ListRevocationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPins(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.AdminService/ListPins',
+            switch_dot_v1_dot_admin__pb2.ListPinsRequest.SerializeToString,
+            switch_dot_v1_dot_admin__pb2.ListPinsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetBudget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.AdminService/SetBudget',
+            switch_dot_v1_dot_admin__pb2.SetBudgetRequest.SerializeToString,
+            switch_dot_v1_dot_admin__pb2.SetBudgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBudgets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.AdminService/ListBudgets',
+            switch_dot_v1_dot_admin__pb2.ListBudgetsRequest.SerializeToString,
+            switch_dot_v1_dot_admin__pb2.ListBudgetsResponse.FromString,
             options,
             channel_credentials,
             insecure,

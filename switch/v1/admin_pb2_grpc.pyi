@@ -100,6 +100,17 @@ class AdminServiceStub:
     """
     ListRevocations: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListRevocationsRequest, _admin_pb2.ListRevocationsResponse]
     """What was revoked, in the order in which it was."""
+    ListPins: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListPinsRequest, _admin_pb2.ListPinsResponse]
+    """The keys that are pinned, of each participant that has any; in the order in which each had its
+    first.
+    """
+    SetBudget: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SetBudgetRequest, _admin_pb2.SetBudgetResponse]
+    """Says what one participant may use of something, in place of what the settings say, whatever it
+    is then used for; in place of what was said before. Holds from the reply on, for what is open
+    then within a second.
+    """
+    ListBudgets: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListBudgetsRequest, _admin_pb2.ListBudgetsResponse]
+    """The budgets that are set, in the order in which each first was."""
     ListAccounts: _grpc.UnaryStreamMultiCallable[_admin_pb2.ListAccountsRequest, _admin_pb2.ListAccountsResponse]
     """Every account with its totals at one durable sequence, in account order."""
     ListServices: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListServicesRequest, _admin_pb2.ListServicesResponse]
@@ -178,6 +189,17 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """
     ListRevocations: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListRevocationsRequest, _admin_pb2.ListRevocationsResponse]  # type: ignore[assignment]
     """What was revoked, in the order in which it was."""
+    ListPins: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListPinsRequest, _admin_pb2.ListPinsResponse]  # type: ignore[assignment]
+    """The keys that are pinned, of each participant that has any; in the order in which each had its
+    first.
+    """
+    SetBudget: _aio.UnaryUnaryMultiCallable[_admin_pb2.SetBudgetRequest, _admin_pb2.SetBudgetResponse]  # type: ignore[assignment]
+    """Says what one participant may use of something, in place of what the settings say, whatever it
+    is then used for; in place of what was said before. Holds from the reply on, for what is open
+    then within a second.
+    """
+    ListBudgets: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListBudgetsRequest, _admin_pb2.ListBudgetsResponse]  # type: ignore[assignment]
+    """The budgets that are set, in the order in which each first was."""
     ListAccounts: _aio.UnaryStreamMultiCallable[_admin_pb2.ListAccountsRequest, _admin_pb2.ListAccountsResponse]  # type: ignore[assignment]
     """Every account with its totals at one durable sequence, in account order."""
     ListServices: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListServicesRequest, _admin_pb2.ListServicesResponse]  # type: ignore[assignment]
@@ -379,6 +401,35 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ListRevocationsResponse, _abc.Awaitable[_admin_pb2.ListRevocationsResponse]]:
         """What was revoked, in the order in which it was."""
+
+    @_abc_1.abstractmethod
+    def ListPins(
+        self,
+        request: _admin_pb2.ListPinsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListPinsResponse, _abc.Awaitable[_admin_pb2.ListPinsResponse]]:
+        """The keys that are pinned, of each participant that has any; in the order in which each had its
+        first.
+        """
+
+    @_abc_1.abstractmethod
+    def SetBudget(
+        self,
+        request: _admin_pb2.SetBudgetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.SetBudgetResponse, _abc.Awaitable[_admin_pb2.SetBudgetResponse]]:
+        """Says what one participant may use of something, in place of what the settings say, whatever it
+        is then used for; in place of what was said before. Holds from the reply on, for what is open
+        then within a second.
+        """
+
+    @_abc_1.abstractmethod
+    def ListBudgets(
+        self,
+        request: _admin_pb2.ListBudgetsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListBudgetsResponse, _abc.Awaitable[_admin_pb2.ListBudgetsResponse]]:
+        """The budgets that are set, in the order in which each first was."""
 
     @_abc_1.abstractmethod
     def ListAccounts(

@@ -25,7 +25,7 @@ STEP_ROWS = 1
 PIECES = 64
 MAGIC = 0x314B4843
 FORMAT = 5
-INDEX_FORMAT = 5
+INDEX_FORMAT = 6
 MAP_SIZE = 1 << 30
 ROW_FORMAT = "<16s4Q32s6IH2B2HQI"
 DAY_S = 86_400
@@ -324,13 +324,13 @@ class Images:
 
         Behind it stands what it lists. Its transaction is 0 until it is `sealed`.
         """
-        count, total = [0] * 8, [0] * 8
+        count, total = [0] * 16, [0] * 16
         for (kind, index), sequence in self.records.items():
             count[kind] += 1
             total[kind] += mix((sequence + (index << 40)) % 2**64)
         head = struct.pack("<2I16s", 0x31584449, INDEX_FORMAT, INSTANCE)
         head += struct.pack("<5Q24x", as_of, self.window, 1, STEP_ROWS, 0)
-        head += struct.pack("<16Q", *count, *(each % 2**64 for each in total))
+        head += struct.pack("<32Q", *count, *(each % 2**64 for each in total))
         numbers = (len(self.accounts), 0, 0, 0, len(self.segments(as_of)))
         return head + struct.pack("<9I", *numbers, chunk_check, behind, 0, 0)
 
@@ -455,8 +455,8 @@ def open_index(directory: Path) -> lmdb.Environment:
 def sealed(meta: bytes, transaction: int) -> bytes:
     """What an index says of itself, as this transaction's and with its check right."""
     meta = meta[:56] + transaction.to_bytes(8, "little") + meta[64:]
-    check = crc32c(meta[256:], crc32c(meta[:252]))
-    return meta[:252] + struct.pack("<I", check) + meta[256:]
+    check = crc32c(meta[384:], crc32c(meta[:380]))
+    return meta[:380] + struct.pack("<I", check) + meta[384:]
 
 
 def change_index(

@@ -139,9 +139,9 @@ def stored(env: lmdb.Environment) -> Iterator[tuple[int, int, int]]:
     meta, runs = (env.open_db(name, create=False) for name in (b"meta", b"runs"))
     with env.begin() as txn:
         head = bytes(txn.get(b"index", db=meta) or b"")
-        (count,) = struct.unpack_from("<I", head, 220)
+        (count,) = struct.unpack_from("<I", head, 348)
         for number in range(count):
-            fields = struct.unpack_from("<6Q2I", head, 256 + number * 56)
+            fields = struct.unpack_from("<6Q2I", head, 384 + number * 56)
             run, left, of = fields[0], fields[3], fields[6]
             block = 0
             while of == CLAIMS and left:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from switch._core import ROW
-from switch.billing.ends import ENDS_MAX, Ends
+from switch.billing._hot import ENDS_MAX, Ends
 from switch.codes import Kind, Link, Result
 from switch.payment_states import PaymentState
 from switch.v1 import billers_pb2 as pb
@@ -29,7 +29,8 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     yield from benches(tmp_path, absent_ms=3_600_000, answer_timeout_ms=60_000)
 
 
-def told(connection: FakeConnection) -> list[tuple[int, int, int]]:
+def told(bench: Bench, connection: FakeConnection) -> list[tuple[int, int, int]]:
+    bench.dispatch.tick()
     found = [(one.number, int(one.state), one.sequence) for one in connection.ended]
     connection.ended.clear()
     return found
@@ -46,30 +47,30 @@ def test_ends_are_told_whatever_ended_them(bench: Bench) -> None:
     basket = bench.pay(basket=2)
     good_one, bad_one, _, together = connection.take()
     bench.answer(biller, [good_one, together])
-    assert told(connection) == [
+    assert told(bench, connection) == [
         (one, COMPLETED, end_of(bench, one)) for one in (good, *basket)
     ]
     bench.answer(biller, [bad_one], pb.ANSWER_KIND_REJECTED)
-    assert told(connection) == [(bad, REVERSED, end_of(bench, bad))]
+    assert told(bench, connection) == [(bad, REVERSED, end_of(bench, bad))]
     bench.pass_s(DEADLINE_S + 1)
     bench.expire()
-    assert told(connection) == [(silent, UNVERIFIED, end_of(bench, silent))]
+    assert told(bench, connection) == [(silent, UNVERIFIED, end_of(bench, silent))]
     # Until it says that it has no credit.
     bench.answer(biller, bench.questions([silent]), pb.ANSWER_KIND_REJECTED)
     verified = bench.ledger.link(silent, Link.VERIFY)
-    assert told(connection) == [(silent, EXPIRED, verified)]
+    assert told(bench, connection) == [(silent, EXPIRED, verified)]
     # A late word changes nothing, and ends nothing.
     bench.answer(biller, [good_one], pb.ANSWER_KIND_REJECTED)
     bench.pass_s(0.1)
-    assert not told(connection)
-    assert not told(gas)
+    assert not told(bench, connection)
+    assert not told(bench, gas)
 
 
 def test_refunds_are_told_when_nothing_is_open(bench: Bench) -> None:
     biller, connection = bench.connect()
     [paid] = bench.pay()
     bench.answer(biller, connection.take())
-    told(connection)
+    told(bench, connection)
     assert not bench.ledger.holds_count
     end = end_of(bench, paid)
     for amount in (40, 60):
@@ -78,7 +79,7 @@ def test_refunds_are_told_when_nothing_is_open(bench: Bench) -> None:
         assert not isinstance(reply, bytes)
         assert set(reply["result"].tolist()) == {Result.OK}
         bench.dispatch.look()
-        assert told(connection) == [(paid, REFUNDED, int(reply["sequence"][-1]))]
+        assert told(bench, connection) == [(paid, REFUNDED, int(reply["sequence"][-1]))]
 
 
 def test_who_is_not_there_is_told_nothing_later(bench: Bench) -> None:
@@ -90,7 +91,7 @@ def test_who_is_not_there_is_told_nothing_later(bench: Bench) -> None:
     assert end_of(bench, paid)
     _, second = bench.connect()
     bench.pass_s(0.1)
-    assert not told(second)
+    assert not told(bench, second)
 
 
 def test_what_is_too_much_leaves_the_oldest_out() -> None:

@@ -182,6 +182,7 @@ def test_a_rejection_verifies(bench: Bench, basket: int) -> None:
     assert not bench.answer(biller, [question], REJECTED, "NO_CREDIT")
     assert not len(bench.ledger.unverified())
     assert status(bench) == (0, 0, 0, 0, 0)
+    bench.dispatch.tick()
     ended = [
         (one.number, int(one.state), one.sequence)
         for one in connection.ended

@@ -1,4 +1,5 @@
-"""Goal: a person revokes, confirms, pins and looks at certificates from a shell.
+"""Goal: a person revokes, confirms, pins and looks at certificates from a shell, and
+sets what a participant may use.
 
 Method: each command as a process of its own against a real server.
 """
@@ -56,6 +57,9 @@ def test_pins(live: Live) -> None:
     assert "pinned" in live.command(*harness).stderr
     both = (str(other), str(own))
     assert live.command("pin", "harness", *both).returncode == Exit.DONE
+    [listed] = json.loads(live.command("pins", "--json").stdout)["pins"]
+    assert (listed["participant"], len(listed["pins"])) == ("harness", 2)
+    assert presented_by(own).key.hex() in live.command("pins").stdout.replace("\n", "")
     assert live.command(*harness).returncode == Exit.DONE
     assert live.command("pin", "harness").returncode == Exit.DONE
     done = live.command("pin", CHECKER, str(own))
@@ -64,3 +68,23 @@ def test_pins(live: Live) -> None:
     no_certificate = live.command("pin", "harness", str(live.network))
     assert no_certificate.returncode == Exit.CONFIG
     assert "is no certificate" in no_certificate.stderr
+
+
+def test_budgets(live: Live) -> None:
+    done = live.command("set-budget", CENTRE, "payments_per_s", "300")
+    assert done.returncode == Exit.DONE, done.stderr
+    [listed] = json.loads(live.command("budgets", "--json").stdout)["budgets"]
+    assert (listed["participant"], listed["value"]) == (CENTRE, 300)
+    table = live.command("budgets").stdout
+    assert "payments_per_s" in table
+    assert "300" in table
+    for name, value, said in (
+        ("payments", "300", "invalid choice"),
+        ("calls", "many", "not a whole number"),
+        ("calls", "1048577", "1 to 1048576"),
+    ):
+        wrong = live.command("set-budget", CENTRE, name, value)
+        assert wrong.returncode == Exit.USAGE
+        assert said in wrong.stderr
+    assert live.command("set-budget", CENTRE, "payments_per_s", "0").returncode == 0
+    assert json.loads(live.command("budgets", "--json").stdout)["budgets"] == []

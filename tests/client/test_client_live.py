@@ -12,7 +12,7 @@ import pytest
 
 from switch.client import CallError, Client, balance_of, make_payment
 from switch.client.messages import messages_of
-from switch.codes import Field, Result, Role
+from switch.codes import Budget, Field, Result, Role
 from switch.ids import new_id
 from switch.specs import TREASURY
 from switch.v1 import admin_pb2, counter_pb2, payments_pb2, types_pb2
@@ -370,4 +370,16 @@ def test_certificates(live: Live, treasury: Client) -> None:
         assert result(checker.confirm_revocation(one.number)) is Result.OK
     assert not list(treasury.revocations(unconfirmed_only=True))
     assert result(treasury.pin_keys("water", [authority])) is Result.OK
+    [mine] = treasury.pins()
+    assert (mine.participant, list(mine.pins)) == ("water", [authority])
     assert result(treasury.pin_keys("water", [])) is Result.OK
+    assert not list(treasury.pins())
+
+
+def test_budgets(treasury: Client) -> None:
+    assert result(treasury.set_budget("water", Budget.FEEDS, 7)) is Result.OK
+    [mine] = treasury.budgets()
+    assert (mine.participant, mine.value) == ("water", 7)
+    assert mine.budget == admin_pb2.BUDGET_FEEDS
+    assert result(treasury.set_budget("water", Budget.FEEDS, 0)) is Result.OK
+    assert not list(treasury.budgets())

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from switch._core import OUTCOME, Ledger, Request
-from switch.codes import Kind, Result
+from switch.codes import Kind, Link, Record, Result
 from switch.errors import CorruptionError
 from tests.core import wire
 from tests.core.generator import Generator
@@ -337,7 +337,7 @@ def read_all(
         return value
 
     read(ledger.holds)
-    for kind in (0, 1, 2):
+    for kind in (0, *Record):
         read(ledger.records, kind)
     images, _ = ledger.accounts()
     found.append(images.tobytes())
@@ -350,6 +350,8 @@ def read_all(
     for at in range(1, count + 1, stride):
         read(ledger.tail, at)
         read(ledger.resolution, at)
+        for what in Link:
+            read(ledger.link, at, what)
     for account in range(1, len(images)):
         read(ledger.account_rows, account, 0, 65_536)
         read(ledger.account_rows, account, count // 2, 100)

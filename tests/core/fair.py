@@ -17,7 +17,8 @@ class Call:
 
     tag: int
     rows: int
-    tail: int
+    bytes: int
+    """Of its body, and of the tail that it can add."""
 
 
 @dataclass
@@ -27,20 +28,20 @@ class Sender:
     calls: deque[Call] = field(default_factory=deque)
     credit: int = 0
     rows: int = 0
-    tail: int = 0
+    bytes: int = 0
 
     def count(self, call: Call, sign: int) -> None:
         """It waits from here on, or no longer."""
         self.rows += sign * call.rows
-        self.tail += sign * call.tail
+        self.bytes += sign * call.bytes
 
 
 class FairQueue:
     """Senders of payments in two lines: who had nothing waiting, and the round."""
 
-    def __init__(self, rows_max: int, tail_max: int) -> None:
+    def __init__(self, rows_max: int, bytes_max: int) -> None:
         """Empty."""
-        self._max = (rows_max, tail_max)
+        self._max = (rows_max, bytes_max)
         self._senders: dict[int, Sender] = {}
         self._fresh: deque[int] = deque()
         self._round: deque[int] = deque()
@@ -59,12 +60,12 @@ class FairQueue:
         if sender is None:
             return self._all[0], self._all[1]
         one = self._senders.get(sender)
-        return (one.rows, one.tail) if one else (0, 0)
+        return (one.rows, one.bytes) if one else (0, 0)
 
     def add(self, sender: int, call: Call) -> bool:
         """Whether it found room."""
         mine, all_ = self._sums(sender), self._sums()
-        for at, size in enumerate((call.rows, call.tail)):
+        for at, size in enumerate((call.rows, call.bytes)):
             most, after = self._max[at], all_[at] + size
             if mine[0]:
                 kept = max(most // KEPT_PART, mine[at] + size)
@@ -82,7 +83,7 @@ class FairQueue:
     def _count(self, sender: Sender, call: Call, sign: int) -> None:
         sender.count(call, sign)
         self._all[0] += sign * call.rows
-        self._all[1] += sign * call.tail
+        self._all[1] += sign * call.bytes
 
     def _send(self, sender: Sender) -> None:
         call = sender.calls.popleft()

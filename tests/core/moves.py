@@ -11,6 +11,7 @@ from switch.codes import (
     AccountKind,
     AccountState,
     AmountRule,
+    Budget,
     CheckDigit,
     DuplicateRule,
     Kind,
@@ -28,6 +29,7 @@ from tests.records import (
     ParticipantRecord,
     Row,
     ServiceRecord,
+    budget,
     confirmation,
     pins,
     revocation,
@@ -237,7 +239,7 @@ class Moves(Decisions):
 
     def certificate(self) -> list[Row]:
         """A person of the treasury comes or goes; certificates are revoked, revocations
-        confirmed, keys pinned.
+        confirmed, keys pinned, budgets set.
         """
         rng, row = self.rng, self.by_treasury(Kind.REGISTER)
         known = len(self.model.participants)
@@ -249,7 +251,7 @@ class Moves(Decisions):
             (*desks, *self.net.billers, rng.choice((0, 1, known, 9_999)))
         )
         row.participant = rng.choice((row.participant, row.participant, *desks))
-        draw = rng.randrange(4)
+        draw = rng.randrange(5)
         if draw == 0:
             record = ParticipantRecord(b"desk-%d" % rng.randrange(5), Role.TREASURY)
             record.role = Role.CENTRE if self.chance(8) else Role.TREASURY
@@ -262,6 +264,9 @@ class Moves(Decisions):
         elif draw == 2:
             count = len(self.model.revocations)
             row.tail = confirmation(rng.randrange(max(1, count - 5), count + 3))
+        elif draw == 3:
+            value = rng.choice((0, 0, 1, 16, 100, 10**6, 10**7 + 1))
+            row.tail = budget(whose, rng.randrange(len(Budget) + 2), value)
         else:
             keys = (b"k" * 32, b"l" * 32, bytes(32), b"k" * 32)
             row.tail = pins(whose, *rng.sample(keys, rng.randrange(3)))

@@ -146,8 +146,7 @@ class Pair:
     def limit_refusals(self, role: int, per_second: int, at_once: int) -> None:
         """Refusals of each participant of a role that are rows; 0: no bound."""
         self.ledger.limit_refusals(role, per_second, at_once)
-        interval = 10**9 // per_second if per_second else 0
-        self.model.refusals[role] = interval, at_once
+        self.model.refusals[role] = per_second, at_once
 
     # --- doing ------------------------------------------------------------------------
 

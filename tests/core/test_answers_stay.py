@@ -14,6 +14,7 @@ import pytest
 from switch.codes import (
     AccountKind,
     AmountRule,
+    Budget,
     Field,
     Kind,
     Mode,
@@ -35,6 +36,7 @@ from tests.records import (
     Said,
     ServiceRecord,
     ShiftRecord,
+    budget,
     confirmation,
     pins,
     revocation,
@@ -277,6 +279,7 @@ def ask_of_the_register(walk: Walk) -> None:
     second_person = replace(walk.record(confirmation(1)), participant=whose)
     walk.rows(second_person)
     walk.rows(walk.record(pins(whose, b"k" * 32)))
+    walk.rows(walk.record(budget(whose, Budget.CALLS, 9)))
     owner = walk.net.participants_count + 1
     account = AccountRecord(owner, 0, AccountKind.WALLET).pack()
     opened = walk.rows(walk.row(Kind.OPEN, tail=account))
@@ -289,7 +292,12 @@ def ask_of_the_register(walk: Walk) -> None:
         freeze = walk.row(Kind.FREEZE, debit=opened.index, reference=b"a reason")
         freeze.flags = unfreeze
         walk.rows(freeze)
-    close = walk.row(Kind.CLOSE, debit=opened.index, reference=b"never used")
+    # Money came and went; what it was asked with keeps its answer when it is closed.
+    walk.rows(top_up(net, opened.index, 300, b"UTR MOVED"))
+    back = walk.row(Kind.TRANSFER, amount=300, reference=b"all of it")
+    back.debit, back.credit = opened.index, net.suspense
+    walk.rows(back)
+    close = walk.row(Kind.CLOSE, debit=opened.index, reference=b"moved away")
     walk.rows(close)
     walk.rows(replace(close, id=walk.id()), result=Result.DEBIT_CLOSED)
 

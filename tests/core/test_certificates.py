@@ -162,7 +162,7 @@ WRONG = [
     struct.pack("<BB2xI64s", 7, 0, CENTRE, KEY),
     struct.pack("<BB2xI64s", 7, 3, CENTRE, KEY + NEXT),
     struct.pack("<BBHI64s", 7, 1, 1, CENTRE, KEY),
-    bytes([8]) + bytes(63),
+    bytes([9]) + bytes(63),
 ]
 
 

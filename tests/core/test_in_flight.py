@@ -22,10 +22,11 @@ import pytest
 from switch._core import Ledger, Queue, Request
 from switch.codes import Kind, Record, Result
 from switch.errors import SwitchError
+from switch.register.register import PURPOSE_WALLET
 from tests.core.network import NOW, top_up
 from tests.core.pair import rows_request
 from tests.core.queues import OPTIONS, WAIT_S, fresh, load_network, payments, until
-from tests.records import LimitRecord, Row, ServiceRecord
+from tests.records import LimitRecord, Row, ServiceRecord, pins, revocation
 
 THREADS = 4
 DECIDED_S = 0.2
@@ -42,6 +43,9 @@ sys.stdin.readline()
 txn.abort()
 env.close()
 """
+
+CHANGED = (Record.PARTICIPANT, Record.SERVICE, Record.REVOCATION, Record.PINS)
+"""Records of the register that the group has."""
 
 Answers = dict[str, Any]
 
@@ -72,6 +76,8 @@ class Story:
         self.path = path
         self.ledger = ledger
         self.net = load_network(self.ledger)
+        centre = ledger.find_participant("centre-1")
+        self.payer = ledger.find_account(centre, PURPOSE_WALLET)
         self.held = self._hold(self.net.wallets[1], b"BILL-HELD")
         self.old = self._hold(self.net.wallets[1], b"BILL-OLD", deadline=1)
         # The window has 40 payments of 500 paise to settle.
@@ -103,6 +109,10 @@ class Story:
             kind, id=id_, amount=100, reference=reference, **{**values, **fields}
         )
 
+    def _register(self, tail: bytes) -> Row:
+        [id_] = fresh()
+        return Row(Kind.REGISTER, id=id_, participant=self.net.treasury, tail=tail)
+
     def _rows(self) -> list[Row]:
         """Payments come in a message; these are rows of every other sort."""
         net, wallet = self.net, self.net.wallets[0]
@@ -112,6 +122,7 @@ class Story:
         settle.debit, settle.credit = net.great_head, net.settlement
         settle.amount, settle.participant = 40 * 500, net.treasury
         known = len(net.rows)
+        payer = self.ledger.find_participant("centre-1")
         centre, _ = net.centre(b"in-flight")
         net.service(ServiceRecord(b"IN-FLIGHT", net.billers[0], (net.heads[0][0],)))
         assert centre
@@ -122,6 +133,8 @@ class Story:
             limit,
             settle,
             *net.rows[known:],
+            self._register(revocation(payer, b"\x11" * 32, b"\x07")),
+            self._register(pins(payer, b"\x22" * 32)),
             Row(Kind.WINDOW, resolves=self.window, participant=net.treasury),
         ]
 
@@ -147,12 +160,12 @@ class Story:
             "accounts": ledger.accounts()[0].tobytes(),
             "images": [ledger.account(one)[0].tobytes() for one in accounts],
             "balances": [ledger.balance_at(one, last) for one in accounts],
-            "participants": ledger.records(Record.PARTICIPANT).tolist(),
-            "services": ledger.records(Record.SERVICE).tolist(),
-            "opened": ledger.records(0).tolist(),
             "by name": ledger.find_participant("in-flight"),
             "service": ledger.find_service("IN-FLIGHT"),
+            "own": [ledger.find_own(net.harness, id_, self.payer) for id_ in self.paid],
         }
+        for record in CHANGED:
+            found[record.name] = ledger.records(record).tolist()
         for one in accounts:
             found[f"rows of {one}"] = ledger.account_rows(one, 0, 1_000).tolist()
             found[f"rows of {one} below the end"] = ledger.account_rows(
@@ -161,11 +174,19 @@ class Story:
         for name, call in (
             ("row", ledger.row),
             ("tail", ledger.tail),
+            ("tails", lambda sequence: ledger.tails(np.array([sequence]))),
             ("gather", lambda sequence: ledger.gather(np.array([sequence]))),
+            ("gather_whole", lambda sequence: gathered(ledger, sequence)),
             ("balance", lambda sequence: ledger.balance_at(net.float_, sequence)),
         ):
             found[f"{name} beyond"] = beyond(call, last + 1)
         return found
+
+
+def gathered(ledger: Ledger, sequence: int) -> None:
+    """The row, from what leaves out the damaged ones; LookupError if there is none."""
+    rows, damaged = ledger.gather_whole(np.array([sequence]))
+    assert len(rows) + len(damaged) == 1
 
 
 def beyond(call: Callable[[int], object], sequence: int) -> bool:

@@ -26,7 +26,7 @@ from tests.model import Rows
 
 TABLES = ("meta", "segments", "runs", "postings", "holds", "records")
 GROUPS = 150
-META_SIZE, PIECES_SIZE = 256, 64 * 8
+META_SIZE, PIECES_SIZE = 384, 64 * 8
 OPTIONS: dict[str, Any] = {"threads": False, "reserve_size": 0}
 
 

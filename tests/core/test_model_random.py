@@ -52,6 +52,10 @@ CASES = [
     )
 ]
 
+# First in its turn, as the longest file; each seed has so many steps, and on a busy
+# machine, with a core that is not optimized, they take as long as they take.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_800)]
+
 MAPS = ("ids_runs", "claims_runs", "links_runs")
 LEVELS_LEAST = {0, 1, 2, 3}
 """Levels of runs that each map must have had: a run of level 3 is of 512 steps."""

@@ -18,12 +18,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from benchmarks._drive import Taker
 from switch._core import GROUP_MAX, Ledger, Queue, Request
 from switch.codes import Kind
 from switch.errors import (
     DeadError,
     OverloadError,
     SpaceError,
+    StorageError,
     SwitchError,
     UnknownOutcomeError,
 )
@@ -45,6 +47,8 @@ from tests.records import Row
 SECOND = 10**9
 LITTLE_MAP = 1 << 20
 DONE_GROUPS_MAX = 8
+FULL = -40005
+STOPPED = -40006
 
 Clock = npt.NDArray[np.uint64]
 
@@ -138,7 +142,7 @@ def test_the_queue_is_bounded(ledger: Ledger) -> None:
 
 
 def test_tails_that_wait_are_bounded(ledger: Ledger) -> None:
-    queue = Queue(ledger, tail_max=4 << 20)
+    queue = Queue(ledger, bytes_max=4 << 20)
     queue.start()
     big = rows_request(
         [Row(Kind.REGISTER, id=fresh()[0], tail=b"\x03" + b"x" * 200_000)] * 16
@@ -151,6 +155,23 @@ def test_tails_that_wait_are_bounded(ledger: Ledger) -> None:
             queue.submit(big, 1)
     assert sizes(take(queue, 2)) == [1, 16]
     queue.stop(WAIT_S)
+
+
+def test_bodies_that_wait_are_bounded(ledger: Ledger) -> None:
+    """A payment may be long, by fields that nobody knows, and its tail short."""
+    queue = Queue(ledger, bytes_max=16 << 20)
+    taker = Taker(queue.capsule())
+    body = b"\x0a\x00" + b"\x7a\x80\x80\x40" + bytes(1 << 20)
+    assert taker.count(body) == (0, 1, 1, 0)
+    # Half of the room is the most that one sender has.
+    for sender, count in ((1, 7), (2, 4)):
+        for _ in range(count):
+            assert taker.submit(body, 1, sender, 1) == 0
+        assert taker.submit(body, 1, sender, 1) == FULL
+    assert not queue.stop(0)
+    assert taker.take() is not None
+    taker.release()
+    assert queue.bytes_waiting == 0
 
 
 def test_groups_that_nobody_takes_hold_up_the_next(
@@ -495,6 +516,29 @@ def test_death(tmp_path: Path) -> None:
         assert queue.stop(WAIT_S)
 
 
+def test_what_meets_a_dead_ledger_was_not_done(tmp_path: Path) -> None:
+    with Ledger(
+        str(tmp_path / "ledger"), map_size=LITTLE_MAP, reserve_size=0
+    ) as ledger:
+        fill(ledger)
+        queue = Queue(ledger)
+        taker = Taker(queue.capsule())
+        queue.start()
+        with pytest.raises(StorageError):
+            ledger.commit([refused(8_000)], NOW)
+        # The loop sleeps, and hears of it with the first call.
+        rc = taker.submit(b"\x0a\x00", 1, 1, 5)
+        if rc == 0:
+            assert select.select([taker.fileno()], [], [], WAIT_S)[0]
+            taken = taker.take()
+            assert taken is not None
+            rc, [(tag, _, _, _)] = taken
+            taker.release()
+            assert tag == 5
+        assert rc == STOPPED
+        assert queue.stop(WAIT_S)
+
+
 def test_a_ledger_that_was_closed_ends_the_loop(tmp_path: Path) -> None:
     died = threading.Event()
     ledger = Ledger(str(tmp_path / "ledger"), **OPTIONS)
@@ -513,7 +557,7 @@ def test_what_a_queue_is_not_made_with(ledger: Ledger, tmp_path: Path) -> None:
     descriptors = os.listdir("/proc/self/fd")
     for options in (
         {"rows_max": GROUP_MAX - 1},
-        {"tail_max": 1},
+        {"bytes_max": 1},
         {"gather_s": 2.0},
         {"clock": np.zeros(1, np.uint64)},
     ):

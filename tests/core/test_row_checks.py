@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from switch._core import Ledger
-from switch.codes import Kind, Result
+from switch.codes import TRAITS, Kind, Link, Result, Trait
 from switch.errors import CorruptionError, StorageError
 from tests.core.aged import Story, outcomes_of, tell
 from tests.core.pair import pack_row, rows_request
@@ -117,11 +117,21 @@ def rows_given(ledger: Ledger, row: Row) -> dict[str, Callable[[], Any]]:
         "rows": lambda: ledger.rows(at, 1),
         "rows before": lambda: ledger.rows(max(1, at - 3), 5),
         "gather": lambda: ledger.gather(np.array([1, at], np.uint64)),
+        "gather_whole": lambda: gather_one(ledger, at),
     }
     if row.kind == Kind.HOLD and row.result == Result.OK:
         sequences = np.array([at], np.uint64)
         calls["questions"] = lambda: ledger.questions(sequences, 2, 1, 1, sequences)
     return calls
+
+
+def gather_one(ledger: Ledger, at: int) -> Any:
+    """The row, from what leaves out the damaged ones and says which they are."""
+    rows, damaged = ledger.gather_whole(np.array([at], np.uint64))
+    assert len(rows) + len(damaged) == 1
+    if len(damaged):
+        raise CorruptionError(0, f"row {at} is damaged")
+    return rows
 
 
 def statement(ledger: Ledger, account: int, before: int) -> list[int]:
@@ -136,6 +146,14 @@ def facts_about(
     at = row.sequence
     facts: dict[str, tuple[Callable[[], Any], Any]] = {
         "tail": (lambda: ledger.tail(at), row.tail or b""),
+        "tails": (
+            lambda: ledger.tails(np.array([at], np.uint64)),
+            [row.tail or b""],
+        ),
+        "find_own": (
+            lambda: ledger.find_own(row.participant, row.id, row.debit),
+            model.find(row.participant, row.id),
+        ),
         "find": (
             lambda: ledger.find(row.participant, row.id),
             model.find(row.participant, row.id),
@@ -147,6 +165,11 @@ def facts_about(
                 partial(ledger.resolution, number),
                 model.resolution(number),
             )
+            for what in (Link.CORRECTION, Link.LATE_CONFIRMATION, Link.VERIFY):
+                facts[f"link {what} of {number}"] = (
+                    partial(ledger.link, number, what),
+                    model.link(number, what),
+                )
     for account in {row.debit, row.credit} & set(range(1, len(model.accounts))):
         facts[f"statement of {account}"] = (
             partial(statement, ledger, account, at + 1),
@@ -212,7 +235,7 @@ def asked_about(row: Row) -> list[Row]:
         Row(Kind.WINDOW, resolves=at, participant=row.participant),
         Row(Kind.REFUND, id=id_, resolves=at, amount=1, participant=row.participant),
     ]
-    if row.kind not in NEVER_REFUSED:
+    if TRAITS[Kind(row.kind)] & Trait.ID:
         # Its own id, with what it has become: the same, or another content.
         again = Row(row.kind, id=row.id, amount=row.amount, reference=row.reference)
         again.debit, again.credit = row.debit, row.credit

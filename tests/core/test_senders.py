@@ -42,17 +42,17 @@ def message(rows: int) -> bytes:
     return b"\x0a\x00" * rows
 
 
-def tail_of(rows: int) -> int:
-    """What the queue counts for such a message."""
-    return min(2 * rows + 72 * rows, 128 * rows)
+def bytes_of(rows: int) -> int:
+    """What the queue counts for such a message: itself, and its tails."""
+    return 2 * rows + min(2 * rows + 72 * rows, 128 * rows)
 
 
 class Steps:
     """A queue that makes a group each time it is told to, and its model."""
 
-    def __init__(self, ledger: Ledger, rows_max: int, tail_max: int) -> None:
-        self.queue = Queue(ledger, rows_max=rows_max, tail_max=tail_max, gather_s=0)
-        self.model = FairQueue(rows_max, tail_max)
+    def __init__(self, ledger: Ledger, rows_max: int, bytes_max: int) -> None:
+        self.queue = Queue(ledger, rows_max=rows_max, bytes_max=bytes_max, gather_s=0)
+        self.model = FairQueue(rows_max, bytes_max)
         self.taker = Taker(self.queue.capsule())
         self.tags = 0
         self.queue.start()
@@ -66,7 +66,7 @@ class Steps:
 
     def submit(self, sender: int, rows: int) -> int:
         """A call of so many rows; its tag, or 0 if it finds no room."""
-        call = Call(self.tags + 1, rows, tail_of(rows))
+        call = Call(self.tags + 1, rows, bytes_of(rows))
         took = self.model.add(sender, call)
         rc = self.taker.submit(message(rows), rows, sender, call.tag)
         assert rc == (0 if took else FULL)
@@ -126,7 +126,7 @@ SENDERS = 40
 @pytest.mark.parametrize("seed", range(5))
 def test_the_model_says_who_goes_when(ledger: Ledger, seed: int) -> None:
     chance = random.Random(seed)
-    # Some queues are small, some are full by their tails.
+    # Some queues are small, some are full by their bytes.
     rows_max = chance.choice((ROWS_MAX, GROUP_MAX, 3 * GROUP_MAX))
     steps = Steps(ledger, rows_max, chance.choice((TAIL_MAX, 4 << 20)))
     sender_of: dict[int, int] = {}

@@ -27,7 +27,9 @@ from tests.records import Row, ShiftRecord
 
 SECOND_NS = 10**9
 EDGES = (0, 1, 2, 511, 512, 2**21 - 1, 2**21, 2**31 - 1, 2**31, 2**32 - 1)
-KINDS = (*range(22), 255)
+KINDS = (0, *Kind, 255)
+SPEAKERS = (Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW, Kind.CASE_CLOSE)
+"""What is about another row, and of no account."""
 
 
 def wild(rng: random.Random, generator: Generator) -> Row:
@@ -59,7 +61,7 @@ def shift(network: Any, number: int) -> Row:
 def test_what_speaks_of_rows_names_no_account(tmp_path: Path, name: str) -> None:
     pair, network = open_pair(tmp_path / "ledger", index_step_rows=16)
     for number, account in enumerate((1, 2**32 - 1)):
-        for kind in (Kind.PROPOSE, Kind.APPROVE, Kind.CASE_CLOSE):
+        for kind in SPEAKERS:
             row = Row(kind, id=bytes([kind, number]) * 8, participant=network.treasury)
             if kind != Kind.APPROVE:
                 row.reference = b"a reason"

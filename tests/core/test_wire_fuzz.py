@@ -28,7 +28,7 @@ SLOW_BUILD = Path(os.environ.get("SWITCH_TEST_LIB", "")).parent.name in {
     "sanitize",
     "trace",
 }
-INPUTS = 25_000 if SLOW_BUILD else 100_000
+INPUTS = 25_000 if SLOW_BUILD else 60_000
 """Messages of one seed; fewer where a build is there to be slow."""
 LEAST = {
     # Of a thousand messages, how many at least must be of each sort.

@@ -43,8 +43,10 @@ enum {
 };
 
 static const struct front_method METHODS[] = {
-    {"/f/Unary", FRONT_UNARY}, {"/f/Server", FRONT_SERVER_STREAM}, {"/f/Bidi", FRONT_BIDI},
-    {"/f/Closed", FRONT_UNARY}};
+    {"/f/Unary", FRONT_UNARY, FRONT_FETCHES, 1, 2, FRONT_OPEN_NONE},
+    {"/f/Server", FRONT_SERVER_STREAM, FRONT_READS, 1, 0, FRONT_FEEDS},
+    {"/f/Bidi", FRONT_BIDI, FRONT_PAYMENTS, 1, 0, FRONT_WATCHES},
+    {"/f/Closed", FRONT_UNARY, FRONT_RATE_NONE, 0, 0, FRONT_OPEN_NONE}};
 enum { METHODS_COUNT = 4 };
 static const uint8_t RIGHTS[METHODS_COUNT] = {1, 1, 1, 0};
 
@@ -55,8 +57,19 @@ static const struct front_bounds BOUNDS = {
     .body_ms = 300, .idle_ms = 2000, .age_ms = 1500, .keepalive_ms = 300,
     .keepalive_timeout_ms = 500, .ping_min_ms = 1, .connection_bytes_max = 400000,
     .window_bytes = 20000, .output_bytes_max = 100000, .process_bytes_max = 1000000,
-    .owner_connections_max = 3, .owner_calls_max = 60, .owner_bytes_max = 600000,
+    .handshakes_address_max = 12, .handshakes_address_per_s = 100000,
     .control_frames_max = 500, .resets_max = 500};
+
+/* Some owners have enough, and some soon nothing. */
+static const struct front_budgets BUDGETS[2] = {
+    {.payments_per_s = 1000000, .payments_at_once = 1000000, .reads_per_s = 1000000,
+     .reads_at_once = 1000000, .fetches_per_s = 1000000, .fetches_at_once = 1000000,
+     .owner_connections_max = 3, .owner_calls_max = 60, .owner_bytes_max = 600000,
+     .owner_feeds_max = 30, .owner_watches_max = 30},
+    {.payments_per_s = 20, .payments_at_once = 16, .reads_per_s = 20, .reads_at_once = 10,
+     .fetches_per_s = 100, .fetches_at_once = 10, .owner_connections_max = 2,
+     .owner_calls_max = 30, .owner_bytes_max = 300000, .owner_feeds_max = 2,
+     .owner_watches_max = 1}};
 
 static _Thread_local uint64_t random_state;
 
@@ -101,6 +114,7 @@ static void finish(struct front *front, uint64_t call) {
 static void admit(struct front *front, uint64_t connection, const uint8_t *rights) {
     struct command *one = command(front, FRONT_ADMIT, connection);
     one->owner = chance(8);
+    one->budgets = BUDGETS[one_in(4) ? 1 : 0];
     one->fields = block_copy(rights, METHODS_COUNT);
     front_give_command(front, one);
 }

@@ -182,6 +182,7 @@ _OF_METHOD: Final[dict[str, Any]] = {
     "ListExceptions.owner": _nothing,
     "RevokeCertificate.participant": lambda things: things.revoked,
     "PinKeys.participant": lambda things: things.pinned,
+    "SetBudget.participant": lambda things: things.centre,
     "RotateQuotationKey.current_number": lambda _: 255,
     "Settle.window": lambda things: things.window,
 }
@@ -232,6 +233,8 @@ _BY_NAME: Final[dict[str, Any]] = {
     "authority": lambda _: b"a" * 32,
     "serial": lambda _: new_id(),
     "pins": _nothing,
+    "budget": lambda _: admin_pb2.BUDGET_WATCHES,
+    "value": lambda _: 10_000_000,
     "unconfirmed_only": _nothing,
     "page_size": _nothing,
     "page_token": _nothing,

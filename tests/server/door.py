@@ -8,7 +8,7 @@ import queue
 import select
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import grpc
 
 from server import _front
+from server.refusals import set_details
 from switch.authority.development import DevAuthority
 from switch.codes import Role
 from switch.credentials import Credentials
@@ -41,11 +42,16 @@ BOUNDS = {
     "window_bytes": 64 * KIB,
     "output_bytes_max": MIB,
     "process_bytes_max": 512 * MIB,
+    "handshakes_address_max": 64,
+    "handshakes_address_per_s": 10_000,
+    "control_frames_max": 10_000,
+    "resets_max": 2_000,
+}
+BUDGETS = {
+    **dict.fromkeys(_front.BUDGETS, 1_000_000),
     "owner_connections_max": 100,
     "owner_calls_max": 8_192,
     "owner_bytes_max": 64 * MIB,
-    "control_frames_max": 10_000,
-    "resets_max": 2_000,
 }
 METHODS = [
     ("/test.Door/Echo", _front.UNARY),
@@ -61,18 +67,35 @@ RIGHTS = bytes([1, 1, 1, 1, 1, 0, 0])
 OK, PERMISSION_DENIED, UNIMPLEMENTED = 0, 7, 12
 
 Event = tuple[Any, ...]
+Costs = Sequence[tuple[int, int, int, int]]
+
+
+def split(bounds: dict[str, int]) -> tuple[tuple[int, ...], dict[str, int]]:
+    """Budgets in their order, and bounds, with what is different."""
+    budgets = BUDGETS | {name: bounds[name] for name in bounds if name in BUDGETS}
+    others = {name: bounds[name] for name in bounds if name not in BUDGETS}
+    return tuple(budgets[name] for name in _front.BUDGETS), BOUNDS | others
 
 
 class Door:
     """A front with a thread that handles its calls."""
 
-    def __init__(self, credentials: Credentials, **bounds: int) -> None:
-        self.front = _front.Front(METHODS, BOUNDS | bounds)
+    def __init__(
+        self, credentials: Credentials, costs: Costs = (), **bounds: int
+    ) -> None:
+        """Without `costs` nothing is counted."""
+        self.budgets, others = split(bounds)
+        self.front = _front.Front(METHODS, others, costs)
+        if costs:
+            set_details(self.front)
         self.front.set_credentials(*credentials.read())
         self.events: queue.Queue[Event] = queue.Queue()
         """Every event, after its handling."""
         self.owner_of: Callable[[int], int] = lambda _connection: 1
         self.admits = True
+        self.takes = threading.Event()
+        """Set while events are taken."""
+        self.takes.set()
         self.calls: dict[int, Event] = {}
         self._stop, self._wake = False, threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -86,10 +109,17 @@ class Door:
     def stop(self, grace_ms: int = 0) -> None:
         self.front.stop(grace_ms)
         self._stop = True
+        self.takes.set()
         self._thread.join()
         for event in self.front.take():
             self._handle(event)
             self.events.put(event)
+
+    def admit(self, connection: int, **budgets: int) -> None:
+        """With what is different from its first budgets."""
+        told = dict(zip(_front.BUDGETS, self.budgets, strict=True)) | budgets
+        owner = self.owner_of(connection)
+        self.front.admit(*(connection, owner, 1, 2, 3, RIGHTS), tuple(told.values()))
 
     def wait_for(self, kind: int, **fields: Any) -> Event:
         """Return the next event of a kind; those before it are forgotten."""
@@ -114,6 +144,7 @@ class Door:
         poll.register(self.front.fileno(), select.POLLIN)
         while not self._stop:
             poll.poll(100)
+            self.takes.wait(WAIT_S)
             for event in self.front.take():
                 self._handle(event)
                 self.events.put(event)
@@ -122,7 +153,7 @@ class Door:
         kind, number = event[:2]
         front = self.front
         if kind == _front.CONNECT and self.admits:
-            front.admit(number, self.owner_of(number), 1, 2, 3, RIGHTS)
+            self.admit(number)
         elif kind == _front.CALL:
             method, body, allowed = event[3], event[8], event[9]
             self.calls[number] = event
@@ -146,10 +177,10 @@ class Door:
 
 
 @contextmanager
-def running(directory: Path, **bounds: int) -> Iterator["Reached"]:
+def running(directory: Path, costs: Costs = (), **bounds: int) -> Iterator["Reached"]:
     """Run a door, and stop it."""
     authority = DevAuthority(directory / "tls")
-    door = Door(authority.server(), **bounds)
+    door = Door(authority.server(), costs, **bounds)
     reached = Reached(door, authority, door.start())
     try:
         yield reached

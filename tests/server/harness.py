@@ -412,6 +412,7 @@ class Failure:
         self.fields: list[str] = []
         self.violations: list[str] = []
         self.retry_ms: int = 0
+        self.budget: str = ""
         status: status_pb2.Status | None = rpc_status.from_call(error)
         for detail in status.details if status else ():
             info = error_details_pb2.ErrorInfo()
@@ -422,6 +423,7 @@ class Failure:
                 self.reason = info.reason
                 self.outcome = info.metadata.get("outcome", "")
                 self.field = info.metadata.get("field", "")
+                self.budget = info.metadata.get("budget", "")
             elif detail.Unpack(bad):
                 self.fields = [one.field for one in bad.field_violations]
                 # A violation that names no field helps nobody.
@@ -443,7 +445,7 @@ def failing(code: grpc.StatusCode) -> Iterator[list[Failure]]:
     assert failures[0].code == code, f"{failures[0].code}: {failures[0].text}"
 
 
-def until(check: Any, timeout_s: float = 10.0) -> None:
+def until(check: Any, timeout_s: float = 60.0) -> None:
     """Wait until `check()` is true."""
     end = time.monotonic() + timeout_s
     while not check():

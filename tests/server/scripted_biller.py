@@ -140,7 +140,7 @@ class ScriptedBiller:
         """Send a message without answers that says what time it is here."""
         self._outbox.put(pb.ConnectRequest(clock_ns=clock_ns))
 
-    def wait_for(self, count: int, timeout_s: float = 10.0) -> list[pb.Question]:
+    def wait_for(self, count: int, timeout_s: float = 60.0) -> list[pb.Question]:
         """The questions so far, once there are so many."""
         until(lambda: len(self.questions) >= count, timeout_s)
         return list(self.questions)

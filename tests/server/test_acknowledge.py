@@ -27,6 +27,7 @@ from tests.server.harness import (
     running,
     until,
 )
+from tests.server.test_billers import get
 
 CONFIRMED, REJECTED = pb.ANSWER_KIND_CONFIRMED, pb.ANSWER_KIND_REJECTED
 HELD, COMPLETED = payments.PAYMENT_STATE_HELD, payments.PAYMENT_STATE_COMPLETED
@@ -84,11 +85,6 @@ def acknowledge(
     return list(reply.payments)
 
 
-def get(peers: Peers, hold: types.Entry) -> payments.GetPaymentResponse:
-    request = payments.GetPaymentRequest(id=hold.id)
-    return peers.centre().payments.GetPayment(request, timeout=CALL_S)
-
-
 def test_what_is_found_in_the_feed_is_acknowledged_once(peers: Peers) -> None:
     sequences = pay(peers, count=5)
     found = holds(peers, sequences[0] - 1)
@@ -98,9 +94,9 @@ def test_what_is_found_in_the_feed_is_acknowledged_once(peers: Peers) -> None:
     first = acknowledge(peers, *answers)
     assert [one.number for one in first] == sequences
     assert [one.state for one in first] == [COMPLETED] * 3 + [REVERSED] * 2
-    assert [get(peers, one).state for one in found] == [one.state for one in first]
-    assert get(peers, found[0]).resolution.sequence == first[0].sequence
-    assert get(peers, found[0]).resolution.receipt > 0
+    assert [get(peers, one.id).state for one in found] == [one.state for one in first]
+    assert get(peers, found[0].id).resolution.sequence == first[0].sequence
+    assert get(peers, found[0].id).resolution.receipt > 0
     # The same again, and with the library, which sends it again by itself.
     assert acknowledge(peers, *answers) == first
     credentials = peers.authority.leaf(Role.BILLER, "power")
@@ -119,7 +115,7 @@ def test_a_basket_is_acknowledged_by_its_first(peers: Peers) -> None:
     [first] = acknowledge(peers, answer(found[0]))
     assert first.state == KEPT
     acknowledge(peers, answer(found[0], amount=3 * RUPEE))
-    assert {get(peers, one).state for one in found} == {COMPLETED}
+    assert {get(peers, one.id).state for one in found} == {COMPLETED}
 
 
 def test_only_a_biller_s_own_holds(peers: Peers) -> None:
@@ -130,15 +126,15 @@ def test_only_a_biller_s_own_holds(peers: Peers) -> None:
     first = pb.Answer(number=1, id=hold.id, kind=REJECTED)
     assert [one.state for one in acknowledge(peers, other, ahead, first)] == [0] * 3
     assert [one.state for one in acknowledge(peers, answer(hold), name="water")] == [0]
-    assert get(peers, hold).state == HELD
+    assert get(peers, hold.id).state == HELD
     acknowledge(peers, answer(hold))
-    assert get(peers, hold).state == COMPLETED
+    assert get(peers, hold.id).state == COMPLETED
 
 
 def test_a_late_one_opens_a_case(peers: Peers) -> None:
     [sequence] = pay(peers, "BRIEF")
     [hold] = holds(peers, sequence - 1)
-    until(lambda: get(peers, hold).state == UNVERIFIED)
+    until(lambda: get(peers, hold.id).state == UNVERIFIED)
     for _ in range(2):
         [told] = acknowledge(peers, answer(hold))
         assert (told.state, told.number) == (UNVERIFIED, sequence)
@@ -170,7 +166,7 @@ def test_a_follower_is_not_away(peers: Peers) -> None:
 def test_what_it_takes_back_has_expired(peers: Peers) -> None:
     [sequence] = pay(peers, "BRIEF")
     [hold] = holds(peers, sequence - 1)
-    until(lambda: get(peers, hold).state == UNVERIFIED)
+    until(lambda: get(peers, hold.id).state == UNVERIFIED)
     for _ in range(2):
         [told] = acknowledge(peers, answer(hold, REJECTED, "NO_CREDIT"))
         assert told.state == EXPIRED
@@ -184,7 +180,7 @@ def test_a_confirmation_says_how_much_was_credited(peers: Peers) -> None:
         acknowledge(peers, right, silent)
     assert failures[0].fields == ["answers[1].amount"]
     # Nothing of it was done.
-    assert {get(peers, one).state for one in found} == {HELD}
+    assert {get(peers, one.id).state for one in found} == {HELD}
     [told] = acknowledge(peers, answer(found[1], amount=RUPEE + 1))
     assert (told.number, told.state) == (two, KEPT)
     # A rejection has none.

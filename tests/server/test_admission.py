@@ -6,7 +6,8 @@ few names, and certificates without a network.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,12 +16,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from server import door as door_module
+from server._front import BUDGETS
 from server.app import METHODS
+from server.budgets import Budgets
 from server.door import Door
 from server.security_log import Cause, SecurityLog
 from server.status import OpeningError
 from switch.authority.development import DOMAIN, DevAuthority
-from switch.codes import Role
+from switch.codes import Budget, Role
+from switch.config import Config
 from switch.credentials import presented
 from switch.register.identity import ForbiddenError, IdentityError
 from switch.register.rights import BOOTSTRAP, MATRIX
@@ -40,6 +44,8 @@ class Front:
     def __init__(self) -> None:
         self.rights: dict[int, set[str]] = {}
         self.owners: dict[int, int] = {}
+        self.budgets: dict[int, dict[str, int]] = {}
+        self.refused: list[tuple[str, int]] = []
         self.admitted = 0
         self.closed: list[int] = []
         self.told = asyncio.Event()
@@ -52,14 +58,20 @@ class Front:
         sender: int,
         bound: int,
         rights: bytes,
+        budgets: tuple[int, ...],
     ) -> None:
         self.admitted += 1
+        self.budgets[connection] = dict(zip(BUDGETS, budgets, strict=True))
         self.told.set()
         self.owners[connection] = owner
         assert bool(role) == bool(sender) or not sender
         self.rights[connection] = {
             path for path, right in zip(PATHS, rights, strict=True) if right
         }
+
+    def take_refused(self) -> list[tuple[str, int]]:
+        found, self.refused = self.refused, []
+        return found
 
     def close_connection(self, connection: int, error: int) -> None:
         assert error == 0
@@ -75,6 +87,7 @@ class Changing(Names):
         self.listeners: list[Callable[[], None]] = []
         self.revoked: set[tuple[int, bytes, int]] = set()
         self.pinned: dict[int, tuple[bytes, ...]] = {}
+        self.budgets: dict[int, dict[Budget, int]] = {}
 
     def find_revocation(
         self, participant: int, authority: bytes, serial: int, /
@@ -83,6 +96,9 @@ class Changing(Names):
 
     def pins(self, participant: int, /) -> tuple[bytes, ...]:
         return self.pinned.get(participant, ())
+
+    def budgets_of(self, participant: int, /) -> Mapping[Budget, int]:
+        return self.budgets.get(participant, {})
 
     def change(self) -> None:
         for listener in self.listeners:
@@ -118,7 +134,10 @@ class Case:
     def __init__(self, path: Path) -> None:
         self.front = Front()
         self.log = SecurityLog(path, days=1, day_bytes_max=1 << 20)
-        self.door = Door(self.front, PATHS, DOMAIN, lambda: "at row 5", self.log)
+        self.door = Door(
+            *(self.front, PATHS, DOMAIN, lambda: "at row 5", self.log),
+            Budgets(Config()),
+        )
 
     def notes(self) -> set[tuple[Cause, str, str]]:
         return {tuple(key) for key in self.log._notes}  # type: ignore[misc]
@@ -266,7 +285,8 @@ async def test_a_certificate_that_is_over_is_closed_once(
     [
         ("flood", Cause.ABUSE),
         ("protocol", Cause.ABUSE),
-        ("owner_connections", Cause.OVER_BUDGET),
+        # The front tells of it as of each budget.
+        ("owner_connections", None),
         ("peer_closed", None),
     ],
 )
@@ -280,4 +300,60 @@ async def test_who_is_thrown_out(
     case.door.disconnect(1, cause)
     told = {(noted, "centre/centre-a", "127.0.0.1")} if noted else set()
     assert case.notes() == told
+    case.door.close()
+
+
+async def test_who_is_over_a_budget_is_noted(
+    tmp_path: Path, authority: DevAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door_module, "SWEEP_S", 0.01)
+    case = Case(tmp_path)
+    case.door.open(Changing(spec("centre-a", Role.CENTRE)))
+    der = certificate(authority, Role.CENTRE, "centre-a")
+    case.door.connect(1, "127.0.0.1:5", der, NEVER)
+    case.door.over_budget(1, "reads", 7)
+    # Beside it addresses that did not come as far as a certificate, and many of them.
+    case.front.refused = [("10.0.0.9", 4), ("", 3)]
+    until = asyncio.get_running_loop().time() + BOUND_S
+    while case.front.refused:
+        assert asyncio.get_running_loop().time() < until
+        await asyncio.sleep(0.01)
+    assert case.notes() == {
+        (Cause.OVER_BUDGET, "centre/centre-a", "127.0.0.1"),
+        (Cause.OVER_BUDGET, "", "10.0.0.9"),
+        (Cause.OVER_BUDGET, "", "(others)"),
+    }
+    assert case.log.counts[Cause.OVER_BUDGET] == 7 + 4 + 3
+    case.door.close()
+
+
+async def test_budgets_are_those_of_the_role_and_then_the_registers(
+    tmp_path: Path, authority: DevAuthority
+) -> None:
+    case = Case(tmp_path)
+    names = {Role.CENTRE: "centre-a", Role.HARNESS: "load", Role.AUDITOR: "stranger"}
+    for number, (role, name) in enumerate(names.items(), 1):
+        der = certificate(authority, role, name)
+        case.door.connect(number, "127.0.0.1:5", der, NEVER)
+    told = case.front.budgets
+    everybody = asdict(Config().budget)
+    # Before there is a register nobody is known.
+    assert [one["reads_per_s"] for one in told.values()] == [
+        everybody["reads_per_s"]
+    ] * 3
+    register = Changing(spec("centre-a", Role.CENTRE), spec("load", Role.HARNESS))
+    case.door.open(register)
+    assert told[1] == told[3] == {name: everybody[name] for name in BUDGETS}
+    harness = Config().budget_of(Role.HARNESS)
+    assert (
+        told[2]["reads_per_s"] == harness[Budget.READS_PER_S] > told[1]["reads_per_s"]
+    )
+    index = register.find_participant("centre-a")
+    assert index is not None
+    register.budgets[index.index] = {Budget.READS_PER_S: 7, Budget.FEEDS: 8}
+    case.front.told.clear()
+    register.change()
+    await asyncio.wait_for(case.front.told.wait(), BOUND_S)
+    assert told[1] == told[3] | {"reads_per_s": 7, "owner_feeds_max": 8}
+    assert told[2]["reads_per_s"] == harness[Budget.READS_PER_S]
     case.door.close()

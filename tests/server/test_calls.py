@@ -15,6 +15,7 @@ from google.rpc import code_pb2
 from server._front import (
     BIDI,
     CALL,
+    CONNECT,
     ENDED,
     HALF_CLOSED,
     MESSAGE,
@@ -268,5 +269,20 @@ async def test_an_event_that_fails_takes_none_with_it(
     wrong = (CALL, 1)
     right: tuple[Any, ...] = (CALL, HANDLE, 1, number, path, 0, "", [], b"asked", True)
     await case.play(wrong, right)
-    assert case.told() == [("reply", HANDLE, b"answer")]
+    assert case.told() == [
+        ("finish", 1, code_pb2.INTERNAL, "internal error", b""),
+        ("reply", HANDLE, b"answer"),
+    ]
     assert "an event of the front door was lost" in caplog.text
+
+
+async def test_who_waits_for_an_event_that_failed_is_told() -> None:
+    case = Case(BIDI, waits)
+    await case.call()
+    await case.play((MESSAGE, HANDLE))
+    assert case.code() == code_pb2.INTERNAL
+    [error] = case.noted
+    assert isinstance(error, TypeError)
+    # A connection that could not be taken is closed, and not left to its time.
+    await case.play((CONNECT, 3))
+    assert case.told() == [("close_connection", 3, 2)]

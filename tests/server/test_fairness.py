@@ -38,8 +38,8 @@ REFUSALS_AT_ONCE = 100
 
 SETTINGS = {
     "centre_holds_max": HOLDS_MAX,
-    "refusals_at_once": REFUSALS_AT_ONCE,
-    "refusals_per_s": 1,
+    "budget.refusals_at_once": REFUSALS_AT_ONCE,
+    "budget.refusals_per_s": 1,
     "biller.fetch_timeout_ms": 400,
     "biller.fetches_max": 64,
     "biller.centre_fetches_max": 16,

@@ -17,9 +17,14 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from server import _front, hot
+from server.app import stop_queue
+from server.refusals import set_details
+from switch._core import Ledger
 from switch.authority.development import DevAuthority
 from switch.codes import Field, Result, Role
-from tests.server.door import BOUNDS, MIB, WAIT_S
+from switch.ledger.committer import Committer
+from tests.core.queues import until
+from tests.server.door import MIB, WAIT_S, split
 from tests.server.frames import CANCEL, RST_STREAM, Peer, frame, message
 from tests.server.scripted_queue import (
     CLOCK,
@@ -36,6 +41,7 @@ METHODS = [
     *((name, _front.UNARY) for name in hot.METHODS[:3]),
     (hot.METHODS[3], _front.BIDI),
 ]
+COSTS = [(_front.PAYMENTS, 1, 0, 0)] * 4
 PAYMENT, BASKET, BATCH, STREAM = hot.METHODS
 OWNER, ROLE, SENDER, BOUND = 1, 2, 3, 4
 GROUP_MAX = 8_190
@@ -44,15 +50,19 @@ GROUP_MAX = 8_190
 class Hot:
     """A front with hot calls alone, and their queue."""
 
-    def __init__(self, directory: Path, **bounds: int) -> None:
+    def __init__(self, directory: Path, capsule: object = None, **bounds: int) -> None:
+        """`capsule` is that of another queue than the scripted one."""
         self.queue = ScriptedQueue()
-        self.front = _front.Front(METHODS, BOUNDS | bounds)
+        self.sender = SENDER
+        self.budgets, others = split(bounds)
+        self.front = _front.Front(METHODS, others, COSTS)
         authority = DevAuthority(directory / "tls")
         self.front.set_credentials(*authority.server().read())
         hot.set_up(self.front, METHODS)
+        set_details(self.front)
         self.port = self.front.listen("127.0.0.1", 0)
         self.front.start()
-        self.front.open_hot(self.queue.capsule())
+        self.front.open_hot(capsule or self.queue.capsule())
         self.connections: list[int] = []
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._admit)
@@ -73,7 +83,8 @@ class Hot:
                     self.rights(bytes([1, 1, 1, 1]))
 
     def rights(self, rights: bytes) -> None:
-        self.front.admit(self.connections[-1], OWNER, ROLE, SENDER, BOUND, rights)
+        caller = self.connections[-1], OWNER, ROLE, self.sender, BOUND
+        self.front.admit(*caller, rights, self.budgets)
 
     def call(self, method: str, body: bytes) -> Any:
         """A call of one message, under way."""
@@ -282,7 +293,7 @@ def test_the_queue_is_kept_until_the_front_is_through_with_it() -> None:
     scripted = ScriptedQueue()
     scripted.on_clear = lambda: order.append("looked at")
     scripted.on_gone = lambda: order.append("gone")
-    front = _front.Front(METHODS, BOUNDS)
+    front = _front.Front(METHODS, split({})[1])
     hot.set_up(front, METHODS)
     front.open_hot(scripted.capsule())
     ring: list[object] = [front]
@@ -526,6 +537,30 @@ def test_a_connection_that_comes_in_the_midst_of_a_turn_is_taken(door: Hot) -> N
         peers[0].socket.close()
         door.queue.answer(one)
         assert peer.status(1) == 0
+
+
+async def test_answers_to_nobody_hold_up_no_stop(tmp_path: Path) -> None:
+    """More groups than may be done and not taken, of calls that are over."""
+    ledger = Ledger(str(tmp_path / "ledger"), map_size=1 << 30, reserve_size=0)
+    committer = Committer(ledger)
+    committer.start()
+    door = Hot(tmp_path, committer.capsule())
+    # Payments that lack everything: each is refused, and makes no row.
+    body = b"\x0a\x00" * GROUP_MAX
+    calls: list[Any] = []
+    with committer._queue.paused():
+        # The second half is another's: nobody fills the queue alone.
+        for sender, rows in ((3, 5 * GROUP_MAX), (4, 10 * GROUP_MAX)):
+            door.sender = sender
+            if door.connections:
+                door.rights(bytes([1, 1, 1, 1]))
+            count = 6 if sender == 3 else 5
+            calls += [door.call(BATCH, body) for _ in range(count)]
+            until(lambda rows=rows: committer.rows_waiting == rows)
+        door.front.stop(0)
+    assert await stop_queue(door.front, committer, WAIT_S)
+    door.stop()
+    ledger.close()
 
 
 def test_what_waits_for_the_queue_counts_in_the_budget_of_its_owner(

@@ -20,7 +20,6 @@ import grpc
 import pytest
 
 from server import security_log
-from server.observer import ACTS
 from server.security_log import (
     ACTS_MAX,
     ADDRESSES_MAX,
@@ -37,6 +36,7 @@ from server.transport import Call
 from switch.codes import Role
 from switch.errors import ConfigError
 from switch.ids import new_id
+from switch.register.rights import ACTS
 from switch.v1 import admin_pb2, payments_pb2
 from switch.v1 import results_pb2 as results
 from tests.server.harness import (
@@ -314,6 +314,7 @@ def test_addresses_without_ports(peer: str, address: str) -> None:
 def test_writing_calls_of_the_treasury_are_acts() -> None:
     acts = {name.rpartition("/")[2] for name in ACTS}
     assert {"LoadNetwork", "TopUp", "Approve", "RotateQuotationKey"} <= acts
+    assert "SetBudget" in acts
     assert not {one for one in acts if one.startswith(("List", "Get"))}
     assert not {"CreatePayment", "SignShift"} & acts
 

@@ -18,6 +18,7 @@ from switch.codes import Role
 from tests.server.door import BOUNDS, KIB, METHODS, MIB, WAIT_S, Reached, running
 from tests.server.frames import (
     ACK,
+    CANCEL,
     DATA,
     ENHANCE_YOUR_CALM,
     GOAWAY,
@@ -297,6 +298,34 @@ def test_bodies_that_do_not_end_are_bounded(reached: Reached) -> None:
         reached.door.wait_until(lambda counts: counts["calls_refused"] >= 200)
         assert reached.front.counters()["bytes_held"] < 5 * MIB
         is_served(reached)
+
+
+@bounds(owner_bytes_max=MIB)
+def test_what_is_not_taken_counts_though_its_call_is_over(
+    reached: Reached, peer: Peer
+) -> None:
+    peer.send(peer.call(1, ECHO, b"served"))
+    assert peer.status(1) == 0
+    reached.door.takes.clear()
+    streams = range(3, 163, 2)
+    for count, stream in enumerate(streams, 2):
+        peer.send(peer.call(stream, HOLD, b"x" * 60_000))
+        # Each is whole before it is given up.
+        reached.door.wait_until(
+            lambda now, count=count: now["calls_given"] + now["calls_refused"] == count
+        )
+        peer.send(frame(RST_STREAM, 0, stream, CANCEL.to_bytes(4, "big")))
+    reached.door.wait_until(lambda now: now["calls_open"] == 0)
+    # Those that were taken before the stop are few.
+    counts = reached.front.counters()
+    assert counts["calls_given"] < len(streams) // 2
+    assert counts["calls_refused"] > 0
+    assert counts["bytes_held"] < 2 * MIB
+    reached.door.takes.set()
+    for _ in range(counts["calls_given"]):
+        reached.door.wait_for(_front.CALL)
+    peer.send(peer.call(163, ECHO, b"room again"))
+    assert peer.status(163) == 0
 
 
 @bounds(process_bytes_max=8 * MIB, message_bytes_max=MIB)

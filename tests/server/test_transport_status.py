@@ -4,6 +4,7 @@ Method: the compiled front alone; grpcio's client for what clients show, frames 
 for what no client sends.
 """
 
+import select
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import grpc
 import pytest
 
 from server import _front
-from tests.server.door import METHODS, MIB, WAIT_S, Reached, running
+from tests.server.door import METHODS, MIB, WAIT_S, Event, Reached, running
 from tests.server.frames import (
     CANCEL,
     DATA,
@@ -161,7 +162,9 @@ def test_rights_that_end_are_told(reached: Reached, peer: Peer) -> None:
     peer.send(peer.open(1, HOLD_STREAM), peer.open(3, HOLD))
     connection = reached.door.wait_for(_front.CONNECT)[1]
     call = reached.door.wait_for(_front.CALL)[1]
-    reached.front.admit(connection, 1, 1, 2, 3, bytes([1, 1, 1, 1, 0, 0, 0]))
+    reached.front.admit(
+        *(connection, 1, 1, 2, 3, bytes([1, 1, 1, 1, 0, 0, 0])), reached.door.budgets
+    )
     assert reached.door.wait_for(_front.REVOKED)[1] == call
     # It goes on until the handler ends it.
     reached.front.want(call)
@@ -170,7 +173,9 @@ def test_rights_that_end_are_told(reached: Reached, peer: Peer) -> None:
     reached.front.finish(call, PERMISSION_DENIED, "", b"")
     assert peer.status(1) == PERMISSION_DENIED
     # A call that has not come whole is refused as at its headers.
-    reached.front.admit(connection, 1, 1, 2, 3, bytes(len(METHODS)))
+    reached.front.admit(
+        *(connection, 1, 1, 2, 3, bytes(len(METHODS))), reached.door.budgets
+    )
     assert reached.door.wait_for(_front.CALL)[8:] == (None, False)
     assert peer.status(3) == PERMISSION_DENIED
 
@@ -382,6 +387,39 @@ def test_streams_are_told_when_their_bytes_have_left(reached: Reached) -> None:
         assert reached.door.wait_for(_front.SENT)[1:] == (call, 0)
         reached.front.finish(call, 0, "", b"")
         assert peer.status(1) == 0
+
+
+def test_without_memory_no_event_is_lost(reached: Reached, peer: Peer) -> None:
+    """Each allocation while events are taken fails once."""
+    fail = pytest.importorskip("_testcapi")
+    peer.send(peer.call(1, ECHO, b"served"))
+    assert peer.status(1) == 0
+    reached.door.takes.clear()
+    front, kept = reached.front, 0
+    for at in range(24):
+        streams = [3 + 6 * at, 5 + 6 * at, 7 + 6 * at]
+        given = front.counters()["calls_given"]
+        peer.send(*[peer.call(stream, HOLD, b"body") for stream in streams])
+        reached.door.wait_until(
+            lambda now, given=given: now["calls_given"] == given + 3
+        )
+        taken: list[Event] = []
+        fail.set_nomemory(at, at + 1)
+        try:
+            taken = front.take()
+        except MemoryError:
+            kept += 1
+        finally:
+            fail.remove_mem_hooks()
+        while len(taken) < 3:
+            # What is left wakes who takes it.
+            assert select.select([front.fileno()], [], [], WAIT_S)[0]
+            taken += front.take()
+        assert [event[8] for event in taken] == [b"body"] * 3
+        for event in taken:
+            front.reply(event[1], b"answer")
+    # Some are for the first event, and some for none.
+    assert 0 < kept < 24
 
 
 def test_many_threads_of_calls_end_well(reached: Reached) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from switch.codes import BUDGET_BOUNDS, Budget, Role
 from switch.config import (
+    ROLE_BUDGETS,
     BillerConfig,
     BudgetConfig,
     Config,
@@ -72,6 +74,28 @@ def test_tables_of_the_transport(tmp_path: Path) -> None:
     assert config.budget == BudgetConfig(owner_calls_max=7)
 
 
+def test_budgets_have_tables_of_roles(tmp_path: Path) -> None:
+    text = "[budget]\nreads_per_s = 7\n[budget.centre]\nowner_calls_max = 9\n"
+    arguments = {"budget.harness.reads_per_s": 11}
+    config = load_config(write(tmp_path, text), **arguments)
+    centre, harness, biller, nobody = map(
+        config.budget_of, (Role.CENTRE, Role.HARNESS, Role.BILLER, None)
+    )
+    assert (centre[Budget.READS_PER_S], centre[Budget.CALLS]) == (7, 9)
+    assert harness[Budget.READS_PER_S] == 11
+    # What a role has by itself stays beside what a file says of it, or of all.
+    assert harness[Budget.WATCHES] == ROLE_BUDGETS["harness"]["owner_watches_max"]
+    assert biller == nobody == {**centre, Budget.CALLS: BudgetConfig().owner_calls_max}
+    assert set(centre) == set(Budget)
+
+
+def test_budgets_have_the_bounds_of_the_register() -> None:
+    for entry in dataclasses.fields(BudgetConfig):
+        if budget := entry.metadata.get("budget"):
+            bounds = entry.metadata["least"], entry.metadata["most"]
+            assert bounds == BUDGET_BOUNDS[budget], entry.name
+
+
 def test_an_ipv6_address() -> None:
     assert load_config(host="::1", port=1).address == "[::1]:1"
 
@@ -101,7 +125,15 @@ def test_billers_have_tables(tmp_path: Path) -> None:
         ("[transport]\nidle = 1", "transport has no setting idle"),
         ("[transport]\nidle_ms = 1", "idle_ms must be 1000 to 86400000"),
         ("[budget]\nowner_calls_max = true", "owner_calls_max must be of type int"),
+        ("[budget.center]\nreads_per_s = 1", "budget has no setting center"),
+        ("[budget.centre]\nreads = 1", r"budget\.centre has no setting reads"),
+        ("[budget.centre]\nprocess_bytes_max = 1", "no setting process_bytes_max"),
+        ("[budget.centre]\nreads_per_s = 0", "reads_per_s must be 1 to 1000000"),
+        ("[budget]\ncentre = 1", r"budget\.centre must be a table"),
+        ("[budgets.centre]\nreads_per_s = 1", "no setting budgets"),
+        ("refusals_per_s = 1", "no setting refusals_per_s"),
         ("message_bytes_max = 67108864", "less than two of message_bytes_max"),
+        ("queue_bytes_max = 8388608", "less than three of message_bytes_max"),
         ("[budget]\nprocess_bytes_max = 16777216", "less than connection_bytes_max"),
         ("port = 70000", "port must be 0 to 65535"),
         ("port = -1", "port must be"),

@@ -14,7 +14,7 @@ cdef struct Space:            # what lifetime_reserve gave, to be given back
     size_t size
 
 cdef enum:
-    SPACES_COUNT = 19
+    SPACES_COUNT = 20
 
 
 cdef int lifetime_allocate(
@@ -32,6 +32,7 @@ cdef int lifetime_allocate(
         sizeof(Chunk) + GROUP_MAX * sizeof(Row) + TAIL_MAX, TAIL_MAX,
         ACCOUNTS_MAX * sizeof(Latest), SERVICES_MAX * sizeof(Fixed), SERVICES_MAX * sizeof(Fixed),
         NOTED_MAX * sizeof(Noted), NOTED_MAX * sizeof(Noted), NOTED_MAX * sizeof(Noted),
+        NOTED_MAX * sizeof(Noted),
     ]
     for i in range(SPACES_COUNT):
         spaces[i].address = lifetime_reserve(sizes[i])
@@ -54,9 +55,9 @@ cdef int lifetime_allocate(
     s.shared.latest = <Latest*>spaces[13].address
     s.group.working.fixed = <Fixed*>spaces[14].address
     s.index.images.fixed = <Fixed*>spaces[15].address
-    s.group.revocations = <Noted*>spaces[16].address
-    s.group.confirmations = <Noted*>spaces[17].address
-    s.group.pins = <Noted*>spaces[18].address
+    for i in range(RECORD_REVOCATION, RECORD_BUDGET + 1):
+        s.group.noted[i].at = <Noted*>spaces[16 + i - RECORD_REVOCATION].address
+        s.group.noted[i].count = 1
     # What may lag, the group that comes on top of it, and the parts at both ends.
     s.config.steps_capacity = <uint32_t>((lag_max + GROUP_MAX) // step_rows + 4)
     s.shared.steps = <Step**>calloc(s.config.steps_capacity, sizeof(Step*))
@@ -91,7 +92,6 @@ cdef int lifetime_allocate(
     # Index 0 of each table is nobody's.
     s.shared.published.count = s.group.working.count = s.index.images.count = 1
     s.group.participants_count = s.group.services_count = 1
-    s.group.revocations_count = s.group.confirmations_count = s.group.pins_count = 1
     if holds_init(&s.group.holds) != 0 or holds_init(&s.index.images_holds) != 0:
         return ENOMEM
     return 0

@@ -290,9 +290,8 @@ cdef Group* queue_new_group(QueueState* q) noexcept nogil:
 cdef void queue_gather(QueueState* q) noexcept nogil:
     """Under the lock: let a group grow while many small requests arrive.
 
-    Each group costs an event loop a wake-up and each of its streams a message; at a
-    group a millisecond these would be most of the work. One caller alone that waits for
-    its answer before it sends again is never made to wait here.
+    Each group costs a commit, its takers a wake-up and each stream in it a message. One
+    caller alone that waits for its answer before it sends again never waits here.
     """
     cdef uint64_t until = q.begun + q.gather_ns
     cdef uint64_t now, count
@@ -331,7 +330,10 @@ cdef void queue_commit(QueueState* q, Group* group) noexcept nogil:
     if rc == 0 or rc == RC_CLOCK or rc == RC_SPACE:
         # A ledger that its index writer has killed since is noticed by the next group.
         died = 0
-    elif rc != RC_DEAD and rc != RC_CLOSED:
+    elif rc == RC_DEAD or rc == RC_CLOSED:
+        # Found so before anything of it was decided.
+        rc = RC_STOPPED
+    else:
         # It met an error on its way to the disk.
         rc = RC_UNKNOWN
     group.rc = rc

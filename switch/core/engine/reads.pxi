@@ -556,12 +556,8 @@ cdef void reads_copy_records(
             target[i] = s.group.participants[i].durable
         elif record == RECORD_SERVICE:
             target[i] = s.group.services[i].durable
-        elif record == RECORD_REVOCATION:
-            target[i] = s.group.revocations[i].durable
-        elif record == RECORD_CONFIRMATION:
-            target[i] = s.group.confirmations[i].durable
-        elif record == RECORD_PINS:
-            target[i] = s.group.pins[i].durable
+        elif RECORD_REVOCATION <= record <= RECORD_BUDGET:
+            target[i] = s.group.noted[record].at[i].durable
         else:
             target[i] = s.shared.published.accounts[i].opened
     pthread_mutex_unlock(&s.shared.lock)

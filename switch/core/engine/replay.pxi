@@ -472,7 +472,7 @@ cdef int replay_fill_working(State* s) noexcept nogil:
     if rc == 0:
         rc = replay_load_records(s, txn, &walk, RECORD_RULES, RULES_RECORDS_MAX)
     # A confirmation speaks of a revocation, and both of participants.
-    for kind in range(RECORD_REVOCATION, RECORD_PINS + 1):
+    for kind in range(RECORD_REVOCATION, RECORD_BUDGET + 1):
         if rc == 0:
             rc = replay_load_records(s, txn, &walk, <uint8_t>kind, NOTED_MAX)
     mdb_txn_abort(txn)
@@ -532,6 +532,7 @@ cdef int replay_journal(State* s) noexcept nogil:
 cdef int replay_open(State* s) noexcept nogil:
     """Bring memory to the journal's head."""
     cdef uint32_t i
+    cdef int kind
     cdef Row last
     cdef int rc
     s.group.first = <uint64_t>0xFFFFFFFFFFFFFFFF
@@ -565,12 +566,9 @@ cdef int replay_open(State* s) noexcept nogil:
         s.group.participants[i].durable = s.group.participants[i].sequence
     for i in range(s.group.services_count):
         s.group.services[i].durable = s.group.services[i].sequence
-    for i in range(s.group.revocations_count):
-        s.group.revocations[i].durable = s.group.revocations[i].sequence
-    for i in range(s.group.confirmations_count):
-        s.group.confirmations[i].durable = s.group.confirmations[i].sequence
-    for i in range(s.group.pins_count):
-        s.group.pins[i].durable = s.group.pins[i].sequence
+    for kind in range(RECORD_REVOCATION, RECORD_BUDGET + 1):
+        for i in range(s.group.noted[kind].count):
+            s.group.noted[kind].at[i].durable = s.group.noted[kind].at[i].sequence
     s.shared.timestamp = s.group.last_timestamp
     s.shared.last_window = s.group.working_window
     s.shared.rules_version = s.group.working_rules

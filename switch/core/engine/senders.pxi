@@ -35,6 +35,12 @@ cdef void senders_free(Waiting* w) noexcept nogil:
 
 # --- senders ------------------------------------------------------------------------------
 
+cdef inline uint64_t senders_bytes(const Call* call) noexcept nogil:
+    """What a call takes of the room: the body that is kept for it, and its tail to come."""
+    return call.size + call.tail_max
+
+
+
 cdef uint64_t senders_key(const Call* call) noexcept nogil:
     """Who sends it: a participant, or a biller with its answers, which are of their own."""
     if call.form == FORM_ANSWERS:
@@ -82,7 +88,7 @@ cdef void senders_end(Waiting* w, uint32_t number) noexcept nogil:
     cdef Sender* sender = &w.senders[number - 1]
     cdef uint32_t* at = senders_bucket(w, sender.key)
     native_assert(
-        sender.rows_count == 0 and sender.tail_size == 0,
+        sender.rows_count == 0 and sender.bytes == 0,
         b"senders_end: nothing of it counts as waiting",
     )
     while at[0] != number:
@@ -114,17 +120,17 @@ cdef bint senders_leaves(uint64_t room, uint64_t all_, uint64_t mine) noexcept n
 cdef bint senders_fits(const Waiting* w, const Call* call, const Sender* sender) noexcept nogil:
     """Whether a call finds room; `sender` is NULL if nothing of its sender waits."""
     cdef uint64_t rows = w.rows_count + call.rows_count
-    cdef uint64_t tail = w.tail_size + call.tail_max
+    cdef uint64_t size = w.bytes + senders_bytes(call)
     if sender != NULL:
         return senders_leaves(w.rows_max, rows, sender.rows_count + call.rows_count) and (
-            senders_leaves(w.tail_max, tail, sender.tail_size + call.tail_max)
+            senders_leaves(w.bytes_max, size, sender.bytes + senders_bytes(call))
         )
     if w.senders_count == SENDERS_MAX:
         return False
     if call.rows_count <= TURN_ROWS:
         rows -= min(rows, w.rows_max // RESERVE_PART)
-        tail -= min(tail, w.tail_max // RESERVE_PART)
-    return rows <= w.rows_max and tail <= w.tail_max
+        size -= min(size, w.bytes_max // RESERVE_PART)
+    return rows <= w.rows_max and size <= w.bytes_max
 
 
 cdef int senders_add(Waiting* w, const Call* call) noexcept nogil:
@@ -151,10 +157,10 @@ cdef int senders_add(Waiting* w, const Call* call) noexcept nogil:
         w.slots[sender.last - 1].next = slot
     sender.last = slot
     sender.rows_count += call.rows_count
-    sender.tail_size += call.tail_max
+    sender.bytes += senders_bytes(call)
     w.count += 1
     w.rows_count += call.rows_count
-    w.tail_size += call.tail_max
+    w.bytes += senders_bytes(call)
     native_assert(w.count <= w.rows_count, b"senders_add: rows are counted")
     return 0
 
@@ -166,15 +172,15 @@ cdef uint32_t senders_pull(Waiting* w, Sender* sender) noexcept nogil:
     cdef uint32_t slot = sender.first
     cdef const Call* call = &w.slots[slot - 1]
     native_assert(
-        sender.rows_count >= call.rows_count and sender.tail_size >= call.tail_max,
+        sender.rows_count >= call.rows_count and sender.bytes >= senders_bytes(call),
         b"senders_pull: what waits was counted",
     )
     sender.first = call.next
     sender.rows_count -= call.rows_count
-    sender.tail_size -= call.tail_max
+    sender.bytes -= senders_bytes(call)
     w.count -= 1
     w.rows_count -= call.rows_count
-    w.tail_size -= call.tail_max
+    w.bytes -= senders_bytes(call)
     return slot
 
 
@@ -268,7 +274,7 @@ cdef void senders_fill(Waiting* w, Group* group, bint due) noexcept nogil:
     senders_serve(w, group, LINE_ROUND, room)
     senders_serve(w, group, LINE_ANSWERS, room)
     native_assert(
-        w.count > 0 or (w.rows_count == 0 and w.tail_size == 0 and w.senders_count == 0),
+        w.count > 0 or (w.rows_count == 0 and w.bytes == 0 and w.senders_count == 0),
         b"senders_fill: nothing counts as waiting",
     )
     native_assert(

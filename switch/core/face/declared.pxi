@@ -20,6 +20,7 @@ cdef RulesRecord _rules_record
 cdef RevocationRecord _revocation_record
 cdef ConfirmationRecord _confirmation_record
 cdef PinsRecord _pins_record
+cdef BudgetRecord _budget_record
 cdef Answer _answer
 cdef Quotation _quotation
 cdef Hold _hold
@@ -40,6 +41,7 @@ RULES_RECORD = _dtype(<RulesRecord[:1]>&_rules_record)
 REVOCATION_RECORD = _dtype(<RevocationRecord[:1]>&_revocation_record)
 CONFIRMATION_RECORD = _dtype(<ConfirmationRecord[:1]>&_confirmation_record)
 PINS_RECORD = _dtype(<PinsRecord[:1]>&_pins_record)
+BUDGET_RECORD = _dtype(<BudgetRecord[:1]>&_budget_record)
 ANSWER = _dtype(<Answer[:1]>&_answer)
 _HOLD = _dtype(<Hold[:1]>&_hold)
 QUOTATION = _dtype(<Quotation[:1]>&_quotation)
@@ -64,7 +66,7 @@ cdef _check_layout():
         "ShiftRecord": (sizeof(ShiftRecord), 64), "RulesRecord": (sizeof(RulesRecord), 8),
         "RevocationRecord": (sizeof(RevocationRecord), 64),
         "ConfirmationRecord": (sizeof(ConfirmationRecord), 8),
-        "PinsRecord": (sizeof(PinsRecord), 72),
+        "PinsRecord": (sizeof(PinsRecord), 72), "BudgetRecord": (sizeof(BudgetRecord), 16),
         "Answer": (sizeof(Answer), 120), "Quotation": (sizeof(Quotation), 144),
         "TariffItem": (sizeof(TariffItem), 24), "ItemLine": (sizeof(ItemLine), 12),
         "BillTail": (sizeof(BillTail), 56), "TariffTail": (sizeof(TariffTail), 56),
@@ -72,7 +74,7 @@ cdef _check_layout():
         "Segment": (sizeof(Segment), 32), "Entry": (sizeof(Entry), 16),
         "PostingsHead": (sizeof(PostingsHead), 40),
         "PostingsAccount": (sizeof(PostingsAccount), 80),
-        "Outcome": (sizeof(Outcome), 80), "IndexMeta": (sizeof(IndexMeta), 256),
+        "Outcome": (sizeof(Outcome), 80), "IndexMeta": (sizeof(IndexMeta), 384),
         "RunRecord": (sizeof(RunRecord), 56), "MergeRecord": (sizeof(MergeRecord), 88),
         "Retired": (sizeof(Retired), 24), "PieceRecord": (sizeof(PieceRecord), 8),
         "HoldsHead": (sizeof(HoldsHead), 24), "Hold": (sizeof(Hold), 16),
@@ -112,6 +114,9 @@ _ROWS_MAX = 65536
 _TAILS_MAX = GROUP_MAX
 _SENT_FLAGS = ROW_TAIL | ROW_UNFREEZE | ROW_HEAD_MASK | ROW_TENDER_MASK
 KIND_TRAITS = tuple([kinds_traits(_kind) for _kind in range(256)])
+BUDGET_BOUNDS = tuple([
+    (register_budget_least(_budget), register_budget_most(_budget)) for _budget in range(256)
+])
 
 
 def crc32c(const uint8_t[::1] data, uint32_t seed=0):

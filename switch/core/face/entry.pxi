@@ -3,6 +3,15 @@
 # Looked up, which takes a tenth of the time of a call of the class.
 cdef dict _kinds = {int(one): one for one in Kind}
 cdef dict _results = {int(one): one for one in Result}
+cdef dict _flags = {}
+
+cdef object _entry_new = tuple.__new__
+
+assert LedgerEntry._fields == (
+    "id", "sequence", "timestamp", "amount", "resolves", "reference", "debit", "credit",
+    "receipt", "operator", "checker", "participant", "service", "kind", "result", "flags",
+    "head", "tender", "basket_size", "basket_index", "total", "deadline", "check",
+)
 
 
 cdef object entry_make(const Row* row):
@@ -14,31 +23,36 @@ cdef object entry_make(const Row* row):
             MDB_CORRUPTED,
             f"row {row.sequence} has kind {row.kind}, result {row.result}; one of them is none"
         )
-    return LedgerEntry(
-        id=PyBytes_FromStringAndSize(<char*>row.id, sizeof(row.id)),
-        sequence=row.sequence,
-        timestamp=row.timestamp,
-        amount=row.amount,
-        resolves=row.resolves,
-        reference=PyBytes_FromStringAndSize(<char*>row.reference, sizeof(row.reference)),
-        debit=row.debit,
-        credit=row.credit,
-        receipt=row.receipt,
-        operator=row.operator_,
-        checker=row.checker,
-        participant=row.participant,
-        service=row.service,
-        kind=kind,
-        result=result,
-        flags=RowFlag(row.flags & ~(ROW_HEAD_MASK | ROW_TENDER_MASK)),
-        head=fields_head(row),
-        tender=fields_tender(row),
-        basket_size=fields_basket_size(row),
-        basket_index=fields_basket_index(row),
-        total=row.total,
-        deadline=row.deadline,
-        check=row.check,
-    )
+    cdef int bits = row.flags & ~(ROW_HEAD_MASK | ROW_TENDER_MASK)
+    cdef object flags = _flags.get(bits)
+    if flags is None:
+        flags = _flags[bits] = RowFlag(bits)
+    # By their places, which `_fields` holds: by name takes three times as long.
+    return _entry_new(LedgerEntry, (
+        PyBytes_FromStringAndSize(<char*>row.id, sizeof(row.id)),
+        row.sequence,
+        row.timestamp,
+        row.amount,
+        row.resolves,
+        PyBytes_FromStringAndSize(<char*>row.reference, sizeof(row.reference)),
+        row.debit,
+        row.credit,
+        row.receipt,
+        row.operator_,
+        row.checker,
+        row.participant,
+        row.service,
+        kind,
+        result,
+        flags,
+        fields_head(row),
+        fields_tender(row),
+        fields_basket_size(row),
+        fields_basket_index(row),
+        row.total,
+        row.deadline,
+        row.check,
+    ))
 
 
 def entries_of(rows):

@@ -10,10 +10,10 @@ GroupMeter = collections.namedtuple(
 @cython.final
 cdef class Queue:
     def __cinit__(
-        self, Ledger ledger not None, *, rows_max=16 * _GROUP_MAX, tail_max=64 << 20,
-        gather_s=0.004, clock=None,
+        self, Ledger ledger not None, *, rows_max=16 * _GROUP_MAX, bytes_max=64 << 20,
+        gather_s=0.001, clock=None,
     ):
-        if not _GROUP_MAX <= rows_max <= 1 << 24 or not _TAIL_MAX <= tail_max <= 1 << 40:
+        if not _GROUP_MAX <= rows_max <= 1 << 24 or not _TAIL_MAX <= bytes_max <= 1 << 40:
             raise ValueError("a queue holds at least one whole group")
         if not 0 <= gather_s <= 1:
             raise ValueError("a group gathers for 0 to 1 seconds")
@@ -32,7 +32,7 @@ cdef class Queue:
         self.q.committing = &ledger.committing
         self.q.is_open = &ledger.is_open
         self.q.waiting.rows_max = rows_max
-        self.q.waiting.tail_max = tail_max
+        self.q.waiting.bytes_max = bytes_max
         self.q.gather_ns = <uint64_t>(gather_s * 1e9)
         clock_begin(&self.q.guard, &times[0] if clock is not None else NULL)
         check(queue_init(self.q))
@@ -166,8 +166,8 @@ cdef class Queue:
         return self.q.waiting.rows_count
 
     @property
-    def tail_waiting(self):
-        return self.q.waiting.tail_size
+    def bytes_waiting(self):
+        return self.q.waiting.bytes
 
     def meter(self):
         cdef const Meter* meter = &self.q.meter

@@ -235,12 +235,8 @@ cdef class _Reading(_Opened):
             count = self.s.group.participants_count
         elif record == RECORD_SERVICE:
             count = self.s.group.services_count
-        elif record == RECORD_REVOCATION:
-            count = self.s.group.revocations_count
-        elif record == RECORD_CONFIRMATION:
-            count = self.s.group.confirmations_count
-        elif record == RECORD_PINS:
-            count = self.s.group.pins_count
+        elif RECORD_REVOCATION <= record <= RECORD_BUDGET:
+            count = self.s.group.noted[record].count
         elif record != 0:
             raise ValueError("no list is kept of these records; 0 is for accounts")
         sequences = np.empty(count, np.uint64)
@@ -272,10 +268,14 @@ cdef class _Reading(_Opened):
         wanted = np.ascontiguousarray(sequences, np.uint64).reshape(-1)
         if wanted.size > most:
             raise ValueError(f"at most {most} rows in one call")
-        if wanted.size and not 0 < wanted.min() <= wanted.max() <= self.s.shared.sequence:
-            raise LookupError("one of the rows is not durable")
         # A memory view needs a writable array; nothing is written.
-        return wanted if wanted.flags.writeable else wanted.copy()
+        cdef uint64_t[::1] found = wanted if wanted.flags.writeable else wanted.copy()
+        cdef uint64_t last = self.s.shared.sequence
+        cdef Py_ssize_t i
+        for i in range(found.shape[0]):
+            if not 0 < found[i] <= last:
+                raise LookupError("one of the rows is not durable")
+        return found
 
     # --- rows -------------------------------------------------------------------------------------
 
@@ -357,10 +357,13 @@ cdef class _Reading(_Opened):
         cdef Reader reader
         cdef const uint8_t* data
         cdef uint32_t size
+        cdef int rc
         cdef FaultPlace* before = fault_enter(&self.s.shared.in_journal)
         try:
             self._check(store_begin(self.s, &reader))
-            check(store_get_tail(&reader, sequence, &data, &size))
+            with nogil:
+                rc = store_get_tail(&reader, sequence, &data, &size)
+            check(rc)
             return PyBytes_FromStringAndSize(<char*>data, size)
         finally:
             store_end(&reader)

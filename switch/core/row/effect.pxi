@@ -38,6 +38,10 @@ cdef bint effect_is_within(
             return tail_size >= sizeof(PinsRecord) and 0 < row.debit < NOTED_MAX and (
                 (<const PinsRecord*>tail).participant < PARTICIPANTS_MAX
             )
+        if tail_size > 0 and tail[0] == RECORD_BUDGET:
+            return tail_size >= sizeof(BudgetRecord) and 0 < row.debit < NOTED_MAX and (
+                (<const BudgetRecord*>tail).participant < PARTICIPANTS_MAX
+            )
         return tail_size > 0
     if kinds_changes_debit(row.kind) and row.debit >= ACCOUNTS_MAX:
         return False

@@ -22,20 +22,8 @@ cdef void machine_shape_record(Draft* draft) noexcept nogil:
         good = size >= sizeof(ShiftRecord) and cases_shift_is_valid(
             <const ShiftRecord*>tail, draft.row.operator_
         )
-    elif size > 0 and tail[0] == RECORD_PARTICIPANT:
-        good = register_participant_is_valid(tail, size)
-    elif size > 0 and tail[0] == RECORD_SERVICE:
-        good = register_service_is_valid(tail, size)
-    elif size > 0 and tail[0] == RECORD_RULES:
-        good = register_rules_is_valid(tail, size)
-    elif size > 0 and tail[0] == RECORD_REVOCATION:
-        good = register_revocation_is_valid(tail, size)
-    elif size > 0 and tail[0] == RECORD_CONFIRMATION:
-        good = register_confirmation_is_valid(tail, size)
-    elif size > 0 and tail[0] == RECORD_PINS:
-        good = register_pins_are_valid(tail, size)
     else:
-        good = size > 0 and tail[0] == RECORD_CLOCK
+        good = register_record_is_valid(tail, size)
     if not good:
         payment_mark(draft, RESULT_INVALID_RECORD)
 

@@ -90,51 +90,77 @@ cdef bint register_is_last(State* s, uint32_t index) noexcept nogil:
     )
 
 
-cdef void register_apply_noted(State* s, const Row* row, const uint8_t* tail) noexcept nogil:
-    """Note a revocation, a confirmation, or pins."""
-    cdef Noted* noted
-    cdef Participant* participant
-    cdef uint32_t index = row.debit
-    if tail[0] == RECORD_REVOCATION:
-        noted = &s.group.revocations[index]
-        noted.participant = (<const RevocationRecord*>tail).participant
-        s.group.revocations_count = max(s.group.revocations_count, index + 1)
-    elif tail[0] == RECORD_CONFIRMATION:
-        noted = &s.group.revocations[(<const ConfirmationRecord*>tail).revocation]
-        noted.confirmed = 1
-        participant = &s.group.participants[noted.participant]
-        s.group.treasuries_count -= register_counts(participant)
-        participant.unconfirmed -= 1
-        s.group.treasuries_count += register_counts(participant)
-        noted = &s.group.confirmations[index]
-        s.group.confirmations_count = max(s.group.confirmations_count, index + 1)
+cdef uint32_t register_find_budget(
+    State* s, uint32_t participant, uint8_t budget
+) noexcept nogil:
+    """Index of a participant's budget, or 0."""
+    cdef const Noted* all_ = s.group.noted[RECORD_BUDGET].at
+    cdef uint32_t index = s.group.participants[participant].budgets
+    while index != 0 and all_[index].budget != budget:
+        index = all_[index].next
+    return index
+
+
+cdef void register_apply_budget(
+    State* s, Noted* noted, uint32_t index, const BudgetRecord* record
+) noexcept nogil:
+    cdef Participant* participant = &s.group.participants[record.participant]
+    if noted.sequence == 0:
+        noted.next = participant.budgets
+        participant.budgets = index
+    noted.budget = record.budget
+    if record.budget == BUDGET_REFUSALS_PER_S:
+        participant.refusals_per_s = record.value
+    elif record.budget == BUDGET_REFUSALS_AT_ONCE:
+        participant.refusals_at_once = record.value
     else:
-        noted = &s.group.pins[index]
+        return
+    # What was used is kept as the time that it took by the number that was: by another one
+    # that time is no measure, and whoever is given more should not have to wait it out.
+    participant.refused_until = 0
+
+
+cdef void register_count_unconfirmed(State* s, uint32_t index, int step) noexcept nogil:
+    """One revocation more or less that nobody else has stood by."""
+    cdef Participant* participant = &s.group.participants[index]
+    s.group.treasuries_count -= register_counts(participant)
+    participant.unconfirmed += step
+    s.group.treasuries_count += register_counts(participant)
+
+
+cdef void register_apply_noted(State* s, const Row* row, const uint8_t* tail) noexcept nogil:
+    """Note a revocation, a confirmation, pins, or a budget."""
+    cdef NotedTable* table = &s.group.noted[tail[0]]
+    cdef Noted* noted = &table.at[row.debit]
+    cdef Noted* revocation
+    table.count = max(table.count, row.debit + 1)
+    if tail[0] == RECORD_CONFIRMATION:
+        revocation = &s.group.noted[RECORD_REVOCATION].at[
+            (<const ConfirmationRecord*>tail).revocation
+        ]
+        revocation.confirmed = 1
+        register_count_unconfirmed(s, revocation.participant, -1)
+    elif tail[0] == RECORD_REVOCATION:
+        noted.participant = (<const RevocationRecord*>tail).participant
+        register_count_unconfirmed(s, noted.participant, 1)
+    elif tail[0] == RECORD_PINS:
         noted.participant = (<const PinsRecord*>tail).participant
-        s.group.participants[noted.participant].pins = index
-        s.group.pins_count = max(s.group.pins_count, index + 1)
+        s.group.participants[noted.participant].pins = row.debit
+    else:
+        noted.participant = (<const BudgetRecord*>tail).participant
+        register_apply_budget(s, noted, row.debit, <const BudgetRecord*>tail)
     noted.sequence = row.sequence
     noted.sender = row.participant
-    if tail[0] == RECORD_REVOCATION:
-        participant = &s.group.participants[noted.participant]
-        s.group.treasuries_count -= register_counts(participant)
-        participant.unconfirmed += 1
-        s.group.treasuries_count += register_counts(participant)
 
 
 cdef void register_publish(State* s, const Row* row) noexcept nogil:
-    """A row of a revocation, a confirmation or pins is durable."""
-    cdef uint32_t index = row.debit
-    if index < s.group.revocations_count and (
-        s.group.revocations[index].sequence == row.sequence
-    ):
-        s.group.revocations[index].durable = row.sequence
-    elif index < s.group.confirmations_count and (
-        s.group.confirmations[index].sequence == row.sequence
-    ):
-        s.group.confirmations[index].durable = row.sequence
-    elif index < s.group.pins_count and s.group.pins[index].sequence == row.sequence:
-        s.group.pins[index].durable = row.sequence
+    """A row of a revocation, a confirmation, pins or a budget is durable."""
+    cdef const NotedTable* table
+    cdef int record
+    for record in range(RECORD_REVOCATION, RECORD_BUDGET + 1):
+        table = &s.group.noted[record]
+        if row.debit < table.count and table.at[row.debit].sequence == row.sequence:
+            table.at[row.debit].durable = row.sequence
 
 
 cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept nogil:
@@ -176,7 +202,7 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
         s.group.services[index].sequence = row.sequence
     elif tail[0] == RECORD_RULES:
         s.group.working_rules = (<const RulesRecord*>tail).version
-    elif RECORD_REVOCATION <= tail[0] <= RECORD_PINS:
+    elif RECORD_REVOCATION <= tail[0] <= RECORD_BUDGET:
         register_apply_noted(s, row, tail)
     s.group.register_changed = 1
 
@@ -273,6 +299,47 @@ cdef bint register_pins_are_valid(const uint8_t* tail, uint32_t size) noexcept n
             return False
     return keys_is_zero(record.reserved, 2) and not (
         record.count == 2 and memcmp(record.pins, record.pins + 32, 32) == 0
+    )
+
+
+cdef uint64_t register_budget_least(uint8_t budget) noexcept nogil:
+    """The least that a budget may be: there is always room for one."""
+    if budget == BUDGET_PAYMENTS_AT_ONCE or budget == BUDGET_REFUSALS_AT_ONCE:
+        return BASKET_MAX
+    if budget == BUDGET_BYTES:
+        return 1 << 20
+    return 1
+
+
+cdef uint64_t register_budget_most(uint8_t budget) noexcept nogil:
+    """The most that a budget may be; 0 of what is none."""
+    if budget == BUDGET_PAYMENTS_PER_S or budget == BUDGET_PAYMENTS_AT_ONCE:
+        return 10000000
+    elif budget == BUDGET_READS_PER_S or budget == BUDGET_READS_AT_ONCE:
+        return 1000000
+    elif budget == BUDGET_FETCHES_PER_S or budget == BUDGET_FETCHES_AT_ONCE:
+        return 1000000
+    elif budget == BUDGET_CONNECTIONS or budget == BUDGET_FEEDS:
+        return 100000
+    elif budget == BUDGET_CALLS:
+        return 1 << 20
+    elif budget == BUDGET_BYTES:
+        return <uint64_t>1 << 40
+    elif budget == BUDGET_WATCHES:
+        return 10000000
+    elif budget == BUDGET_REFUSALS_PER_S or budget == BUDGET_REFUSALS_AT_ONCE:
+        return 1000000
+    return 0
+
+
+cdef bint register_budget_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
+    cdef const BudgetRecord* record = <const BudgetRecord*>tail
+    cdef uint64_t most
+    if size < sizeof(BudgetRecord) or record.participant == 0:
+        return False
+    most = register_budget_most(record.budget)
+    return most != 0 and keys_is_zero(record.reserved, 2) and (
+        record.value == 0 or register_budget_least(record.budget) <= record.value <= most
     )
 
 
@@ -419,3 +486,23 @@ cdef bint register_service_is_valid(const uint8_t* tail, uint32_t size) noexcept
     return register_duplicates_are_valid(record) and register_amounts_are_valid(
         record, <const TariffItem*>(tail + sizeof(ServiceRecord))
     )
+
+
+cdef bint register_record_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
+    """The fixed record that opens the tail of a register row."""
+    cdef int record = tail[0] if size > 0 else 0
+    if record == RECORD_PARTICIPANT:
+        return register_participant_is_valid(tail, size)
+    elif record == RECORD_SERVICE:
+        return register_service_is_valid(tail, size)
+    elif record == RECORD_RULES:
+        return register_rules_is_valid(tail, size)
+    elif record == RECORD_REVOCATION:
+        return register_revocation_is_valid(tail, size)
+    elif record == RECORD_CONFIRMATION:
+        return register_confirmation_is_valid(tail, size)
+    elif record == RECORD_PINS:
+        return register_pins_are_valid(tail, size)
+    elif record == RECORD_BUDGET:
+        return register_budget_is_valid(tail, size)
+    return record == RECORD_CLOCK

@@ -244,32 +244,34 @@ cdef bint treasury_has_series(
 cdef int treasury_note(
     State* s, Row* row, const uint8_t* tail, uint32_t* existing
 ) noexcept nogil:
-    """The same of a revocation, a confirmation or pins."""
+    """The same of a revocation, a confirmation, pins or a budget."""
     cdef uint32_t participant = (<const RevocationRecord*>tail).participant
     cdef uint32_t revocation = (<const ConfirmationRecord*>tail).revocation
-    cdef uint32_t count
+    cdef const NotedTable* revocations = &s.group.noted[RECORD_REVOCATION]
+    cdef uint32_t count = s.group.noted[tail[0]].count
     if tail[0] == RECORD_CONFIRMATION:
-        if revocation >= s.group.revocations_count:
+        if revocation >= revocations.count:
             return RESULT_PROPOSAL_NOT_FOUND
-        if s.group.revocations[revocation].sender == row.participant:
+        if revocations.at[revocation].sender == row.participant:
             return RESULT_SAME_PERSON
-        if s.group.revocations[revocation].confirmed:
+        if revocations.at[revocation].confirmed:
             return RESULT_ALREADY_APPROVED
-        count = s.group.confirmations_count
     elif participant >= s.group.participants_count:
         return RESULT_PARTICIPANT_UNKNOWN
     elif tail[0] == RECORD_REVOCATION:
         if register_is_last(s, participant):
             return RESULT_LAST_TREASURIES
-        count = s.group.revocations_count
-    else:
+    elif tail[0] == RECORD_PINS:
         if s.group.participants[participant].role == ROLE_TREASURY and (
             row.participant != participant
         ):
             # By keys that nobody has it would be put out for ever.
             return RESULT_LAST_TREASURIES
         existing[0] = s.group.participants[participant].pins
-        count = s.group.pins_count
+    else:
+        existing[0] = register_find_budget(
+            s, participant, (<const BudgetRecord*>tail).budget
+        )
     if existing[0] == 0 and count >= NOTED_MAX:
         return RESULT_TABLE_FULL
     row.debit = existing[0] if existing[0] != 0 else count
@@ -286,7 +288,7 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
     row.debit = 0
     if tail[0] == RECORD_CLOCK:
         return RESULT_OK
-    if RECORD_REVOCATION <= tail[0] <= RECORD_PINS:
+    if RECORD_REVOCATION <= tail[0] <= RECORD_BUDGET:
         result = treasury_note(s, row, tail, &existing)
         if result != RESULT_OK:
             return result
