@@ -52,11 +52,12 @@ run: build  ## a hard March day over gRPC, audited; then serves (ONCE=1: ends)
 
 # What the tests run on and with; each is mostly one compiler after another.
 .PHONY: test-builds
-test-builds: asserts nosync interop build/front/fuzz  ## what `make test` needs (--jobs 2)
+test-builds: asserts nosync interop build/front/fuzz build/front/threads  ## what `make test` needs (--jobs 2)
 
 .PHONY: test
 test: build test-builds  ## every test, on the core with asserts
-	bash tools/need.sh strace promtool systemd-analyze=systemd
+	bash tools/need.sh strace promtool systemd-analyze=systemd curl nghttp=nghttp2-client \
+	    h2load=nghttp2-client
 	SWITCH_TEST_LIB=build/assert/lib bash tools/run_tests.sh $(PYTHON) $(PROCESSES) $(ARGS)
 
 .PHONY: asserts
@@ -133,7 +134,7 @@ proto: .venv/ready.stamp  ## generate switch/v1 from proto/
 	$(PYTHON) tools/gen_proto.py
 
 .PHONY: torture
-torture: build small  ## all long tests, a line for each, JSON last (ARGS="--seed 7")
+torture: build small build/front/fuzz  ## all long tests, a line for each, JSON last (ARGS="--seed 7")
 	bash tools/need.sh strace
 	$(PYTHON) -m tests.torture $(ARGS)
 
@@ -183,6 +184,11 @@ sanitize: build  ## the core's tests under address and undefined-behaviour sanit
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 	    ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 	    SWITCH_TEST_LIB=build/sanitize/lib $(PYTEST) tests/core --timeout 1800 $(ARGS)
+
+.PHONY: sanitize-threads
+sanitize-threads: build build/front/threads  ## races of the queue, the front and a server under load
+	SWITCH_THREADS=1 $(PYTHON) setup.py --quiet build
+	bash tools/sanitize_threads.sh $(PYTHON) $(ARGS)
 
 .PHONY: coverage
 coverage: build  ## which lines of Python and of the core the tests reach

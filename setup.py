@@ -3,7 +3,8 @@
 SWITCH_SYSTEM_LMDB=1  link the system's liblmdb (0.9.33 or later) instead of our own
 SWITCH_TRACE=1        Cython line tracing for coverage, into build/trace
 SWITCH_SANITIZE=1     address and undefined-behaviour sanitizers, into build/sanitize
-SWITCH_ASSERT=1       with asserts, into build/assert; sanitize and small have them too
+SWITCH_THREADS=1      thread sanitizer, into build/threads
+SWITCH_ASSERT=1       with asserts, into build/assert; sanitize, threads and small too
 SWITCH_TEST_NOSYNC=1  for one test only: commits that skip the sync, into build/nosync
 SWITCH_TEST_SMALL=1   for one test only: pages, blocks and pieces of a few entries, so
                       that a small ledger has many of each, into build/small
@@ -20,7 +21,8 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 MODES = {"SWITCH_TRACE": "trace", "SWITCH_SANITIZE": "sanitize",
-         "SWITCH_ASSERT": "assert", "SWITCH_TEST_NOSYNC": "nosync",
+         "SWITCH_THREADS": "threads", "SWITCH_ASSERT": "assert",
+         "SWITCH_TEST_NOSYNC": "nosync",
          "SWITCH_TEST_SMALL": "small"}  # fmt: skip
 modes = [mode for variable, mode in MODES.items() if os.environ.get(variable) == "1"]
 if len(modes) > 1:
@@ -53,6 +55,9 @@ elif mode == "sanitize":
     sanitize = ["-fsanitize=address,undefined", "-fno-sanitize=alignment"]
     compile_args += ["-O1", "-fno-omit-frame-pointer", *sanitize]
     link_args += sanitize
+elif mode == "threads":
+    compile_args += ["-O1", "-fno-omit-frame-pointer", "-fsanitize=thread"]
+    link_args.append("-fsanitize=thread")
 elif mode == "nosync":
     # Not optimized: it is built for one test, which waits for it.
     compile_args.append("-O0")
@@ -60,7 +65,7 @@ elif mode == "nosync":
 elif mode == "small":
     macros.append(("SWITCH_TEST_SMALL", "1"))
 
-if mode in ("assert", "sanitize", "small"):
+if mode in ("assert", "sanitize", "threads", "small"):
     macros.append(("SWITCH_ASSERT", "1"))
 
 # LMDB is a static library of its own: compiled once, without our warnings.

@@ -12,7 +12,8 @@ themselves.
 A case is kept if the server's memory that is no file's grows by less than 512 MB, the
 victim's p99 is at most twice its own beside the dummy, or 15 ms (50 ms while all
 centres shake hands), none of its payments is refused, an attack that nothing but an
-attacker would do is ended, and the data directory grows by no more than is allowed.
+attacker would do is ended, the data directory grows by no more than is allowed, and the
+attack took place.
 Times mean something only where nothing else runs: with `--seconds` below 3 they are
 neither taken alone and beside the dummy, nor judged.
 """
@@ -215,6 +216,8 @@ def judge(found: Figures) -> list[str]:
         if isinstance(value, int | float)
     }
     broken = []
+    if not attack["connections"]:
+        broken.append("no attack")
     if numbers["memory_grown_bytes"] >= MEMORY_MAX:
         broken.append("memory")
     if numbers["refused"] or not numbers["payments"]:

@@ -23,7 +23,26 @@ GOOD: Figures = {
     "p99_ms_during": 14.0,
     "refused": 0,
     "payments": 2_000,
-    "attack": {"ended": 3, "held": 0},
+    "attack": {"connections": 3, "ended": 3, "held": 0},
+}
+THOUGHT_OF = {
+    "streams that are not read": "unread",
+    "bodies without an end": "unfinished",
+    "silence, before, within and after a handshake": "idle",
+    "the handshakes of all centres": "storm",
+    "new keys": "key_updates",
+    "calls given up at once": "rapid_reset",
+    "headers without an end": "continuation",
+    "SETTINGS": "settings",
+    "PING": "ping",
+    "frames without data": "empty_data",
+    "metadata": "metadata",
+    "full batches of one centre": "batches",
+    "refusals of one centre": "refusals",
+    "feeds": "feeds",
+    "watches": "watches",
+    "fetches": "fetches",
+    "one paisa held, again and again": "holds",
 }
 
 
@@ -40,9 +59,17 @@ GOOD: Figures = {
         ({"p99_ms_during": 16.1, "seconds": 2.0}, []),
         ({"p99_ms_during": 49.0, "case": "storm"}, []),
         ({"p99_ms_during": 51.0, "case": "storm"}, ["p99"]),
-        ({"attack": {"ended": 0, "held": 0}}, ["not ended"]),
-        ({"attack": {"ended": 0, "held": 1}}, []),
-        ({"attack": {"ended": 0, "held": 0}, "case": "feeds"}, []),
+        ({"attack": {"connections": 1, "ended": 0, "held": 0}}, ["not ended"]),
+        ({"attack": {"connections": 1, "ended": 0, "held": 1}}, []),
+        (
+            {"attack": {"connections": 1, "ended": 0, "held": 0}, "case": "feeds"},
+            [],
+        ),
+        # What never took place is no proof.
+        (
+            {"attack": {"connections": 0, "ended": 0, "held": 0}, "case": "feeds"},
+            ["no attack"],
+        ),
         ({"disk_grown_bytes": 65 << 20}, ["disk"]),
         ({"disk_grown_bytes": 65 << 20, "case": "batches"}, []),
     ],
@@ -55,6 +82,11 @@ def test_judge(change: Figures, broken: list[str]) -> None:
 def test_every_attack_is_judged_by_its_name() -> None:
     assert set(abuse.ENDED) | set(abuse.PAYING) < set(ATTACKS)
     assert all(attack.__doc__ for attack in ATTACKS.values())
+
+
+def test_whatever_was_thought_of_is_tried() -> None:
+    assert set(THOUGHT_OF.values()) <= set(ATTACKS)
+    assert len({ATTACKS[name] for name in THOUGHT_OF.values()}) == len(THOUGHT_OF)
 
 
 @pytest.mark.slow

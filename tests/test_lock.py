@@ -14,7 +14,7 @@ import re
 import subprocess
 import sys
 import zipfile
-from importlib.metadata import Distribution, version
+from importlib.metadata import Distribution, distributions, version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -152,6 +152,40 @@ def test_the_table_of_licences_is_up_to_date() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_nothing_is_installed_that_the_page_does_not_name() -> None:
+    """What somebody put there by hand is run, too, and nobody has seen its terms."""
+    page = (ROOT / "docs" / "licences.md").read_text()
+    named = {
+        spelled(name) for name in re.findall(r"^\| ([\w.-]+) \|", page, re.MULTILINE)
+    }
+    installed = {spelled(one.name) for one in distributions()} - {"payswitch"}
+    assert installed <= named, "an older environment? `rm -r .venv`, then `make build`"
+    assert {spelled(name) for name in locked()} <= installed
+
+
+def spelled(name: str) -> str:
+    """A distribution's name as the index compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_the_libraries_that_are_linked_are_on_the_page() -> None:
+    """As the linker wrote them into our modules, but for the C library's own."""
+    page = (ROOT / "docs" / "licences.md").read_text()
+    named = set(re.findall(r"`(lib[a-z0-9]+)`", page)) | {"libc", "libm", "libpthread"}
+    modules = [*ROOT.glob("switch/*.so"), *ROOT.glob("server/*.so")]
+    assert len(modules) >= 2
+    linked = set()
+    for module in modules:
+        said = subprocess.check_output(["readelf", "-d", str(module)], text=True)
+        linked |= set(re.findall(r"NEEDED.*\[(lib[a-z0-9]+)[.-]", said))
+    assert {"libssl", "libcrypto", "libnghttp2"} <= linked <= named
+
+
+def test_there_are_no_fonts() -> None:
+    said = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True)
+    assert not re.findall(r"\.(?:ttf|otf|woff2?|pfb|bdf|pcf)\b", said, re.IGNORECASE)
 
 
 class Made(Distribution):

@@ -2,7 +2,8 @@
 
 Where the system's compiler finds them nothing is to be said. As root they are installed
 with apt; else Debian's packages are unpacked into build/front, whose libraries the
-extension then looks for there. A line names the packages if none of that works.
+extension then looks for there: those that apt's lists name, or lists that are fetched
+for it where there are none or old ones. A line names the packages if none of it works.
 """
 
 import json
@@ -49,6 +50,8 @@ def flags(folder: Path) -> dict[str, list[str]]:
 def works(found: dict[str, list[str]]) -> str:
     """Return nothing if a program builds so, or what the compiler says."""
     compiler = os.environ.get("CC", "gcc")
+    if shutil.which(compiler.split()[0]) is None:
+        raise SystemExit(f"a C compiler is needed to build ({compiler}): gcc")
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "probe.c"
         source.write_text(PROGRAM)
@@ -85,7 +88,7 @@ def install() -> bool:
     return run(*get) or (run("apt-get", "-qq", "update") and run(*get))
 
 
-def unpack() -> None:
+def unpack(*options: str) -> None:
     """Download the packages and unpack them below build/front; nobody need be root."""
     shutil.rmtree(FOLDER / "usr", ignore_errors=True)
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -93,9 +96,25 @@ def unpack() -> None:
         folder = Path(name)
         for package in PACKAGES + LIBRARIES:
             # Which libraries there are differs by release: the probe has the last word.
-            run("apt-get", "-qq", "download", package, folder=folder)
+            run("apt-get", "-qq", *options, "download", package, folder=folder)
         for archive in folder.glob("*.deb"):
             run("dpkg", "-x", str(archive), str(FOLDER))
+
+
+def unpack_newest() -> None:
+    """The same with lists of packages of our own, for the time that it takes."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=FOLDER) as name:
+        for folder in ("lists/partial", "cache/archives/partial"):
+            (Path(name) / folder).mkdir(parents=True)
+        own = (
+            "-o",
+            f"Dir::State::Lists={name}/lists",
+            "-o",
+            f"Dir::Cache={name}/cache",
+        )
+        if run("apt-get", "-qq", *own, "update"):
+            unpack(*own)
 
 
 def find() -> dict[str, list[str]]:
@@ -111,11 +130,12 @@ def find() -> dict[str, list[str]]:
         return usual
     if not works(own):
         return own
-    if os.geteuid() == 0 and install() and not works(usual):
+    if os.geteuid() == 0 and install() and not (said := works(usual)):
         return usual
-    unpack()
-    if not works(own):
-        return own
+    for fetch in (unpack, unpack_newest):
+        fetch()
+        if not works(own):
+            return own
     print(said.strip(), file=sys.stderr)
     raise SystemExit(
         "OpenSSL 3 and nghttp2 1.61 are needed to build: "

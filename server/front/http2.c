@@ -72,7 +72,9 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head
     case NGHTTP2_WINDOW_UPDATE:
         break;
     case NGHTTP2_DATA:
-        if (head->length == 0 && !(head->flags & NGHTTP2_FLAG_END_STREAM))
+        /* Too little for the head of a message: nothing, padding, or bytes for streams that
+           are gone. Who means well sends that where a window ends, and not often. */
+        if (head->length < MESSAGE_HEAD && !(head->flags & NGHTTP2_FLAG_END_STREAM))
             http2_count_control(connection);
         break;
     default:

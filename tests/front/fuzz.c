@@ -1,11 +1,16 @@
 /* Frames and TLS records that no client sends, against the front door without Python.
 
        fuzz [FRAMES [SEED]]
+       fuzz race
 
    Connections send calls that are good, calls with something changed, and frames of
    chance; some have bytes of their TLS records changed on the way. Meanwhile another
    thread takes the events and answers as it pleases. Built with sanitizers, asserts on;
-   at the end nothing may be open and no byte held. */
+   at the end nothing may be open and no byte held. How far it is stands on stderr, and a
+   front that takes nothing any more is a failure within a minute.
+
+   `race` does what front.h forbids: two threads give commands at a time. A sanitizer of
+   threads that lets it pass sees nothing of the front's. */
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -31,7 +36,9 @@ enum {
     OUT_SIZE = 1 << 18,
     STREAMS = 64,            /* frames of chance name streams up to twice this */
     END_MS = 1000,
-    KEYS_MS = 60000,         /* only a failure takes so long */
+    PATIENCE_MS = 60000,     /* only a failure takes so long */
+    TOLD_FRAMES = 100000,    /* a line on stderr for so many */
+    RACE_COMMANDS = 10000,
     STUCK_MS = 200,          /* for a server that reads no more: the connection ends */
 };
 
@@ -430,7 +437,7 @@ static bool ends_at_keys(SSL_CTX *context, int port) {
     put(&peer, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24);
     put_frame(&peer, 4, 0, 0, NULL, 0);
     open = open && SSL_write(peer.ssl, peer.out, (int)peer.size) > 0;
-    for (int64_t until = now_ms() + KEYS_MS; open && now_ms() < until;) {
+    for (int64_t until = now_ms() + PATIENCE_MS; open && now_ms() < until;) {
         for (int i = 0; i < 100; i++) {
             SSL_key_update(peer.ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
             SSL_do_handshake(peer.ssl);
@@ -444,7 +451,39 @@ static bool ends_at_keys(SSL_CTX *context, int port) {
     return !open;
 }
 
+static void *race_main(void *argument) {
+    struct front *front = argument;
+    for (int i = 0; i < RACE_COMMANDS; i++)
+        front_idle_command(front, front_new_command(front));
+    return NULL;
+}
+
+/* Nothing of this fails by itself: who watches has to see it. */
+static int race(struct front *front) {
+    pthread_t other;
+    pthread_create(&other, NULL, race_main, front);
+    race_main(front);
+    pthread_join(other, NULL);
+    return 0;
+}
+
+/* Connections until so many frames are sent; how many connections, 0: nothing is taken. */
+static size_t run_connections(SSL_CTX *context, int port, size_t wanted, size_t *frames) {
+    size_t connections = 0, told = TOLD_FRAMES;
+    int64_t last_ms = now_ms();
+    while (*frames < wanted) {
+        size_t sent = run_connection(context, port, 1 + chance(FRAMES_CONNECTION));
+        *frames += sent;
+        connections++;
+        if (sent > 0) last_ms = now_ms();
+        if (now_ms() - last_ms > PATIENCE_MS) return 0;
+        for (; *frames >= told; told += TOLD_FRAMES) fprintf(stderr, "%zu frames\n", *frames);
+    }
+    return connections;
+}
+
 int main(int count, char **arguments) {
+    bool races = count > 1 && strcmp(arguments[1], "race") == 0;
     size_t wanted = count > 1 ? strtoull(arguments[1], NULL, 10) : FRAMES_USUAL;
     uint64_t seed = count > 2 ? strtoull(arguments[2], NULL, 10) : 1;
     signal(SIGPIPE, SIG_IGN);
@@ -462,6 +501,7 @@ int main(int count, char **arguments) {
         fprintf(stderr, "no front: %s\n", front == NULL ? "memory" : text);
         return 2;
     }
+    if (races) return race(front);
     front_set_details(front, FRONT_REASON_OVER_BUDGET, true, body, 50);
     int port = front_listen(front, "127.0.0.1", 0);
     if (port < 0 || front_start(front) != 0) return 2;
@@ -476,14 +516,10 @@ int main(int count, char **arguments) {
         fprintf(stderr, "a flood of new keys does not end\n");
         return 1;
     }
-    size_t frames = 0, connections = 0;
-    while (frames < wanted) {
-        frames += run_connection(context, port, 1 + chance(FRAMES_CONNECTION));
-        connections++;
-        if (connections > wanted) {
-            fprintf(stderr, "nothing is taken any more\n");
-            return 1;
-        }
+    size_t frames = 0, connections = run_connections(context, port, wanted, &frames);
+    if (connections == 0 && wanted > 0) {
+        fprintf(stderr, "nothing is taken any more, after %zu frames\n", frames);
+        return 1;
     }
     atomic_store(&over, true);
     pthread_join(caller, NULL);

@@ -146,6 +146,16 @@ def test_the_dashboard_is_whole() -> None:
     )
 
 
+def test_the_line_for_payments_is_where_their_alert_comes() -> None:
+    dashboard: dict[str, Any] = json.loads(DASHBOARD.read_text())
+    titled = {panel["title"]: panel for panel in dashboard["panels"]}
+    defaults = titled["How long payments take"]["fieldConfig"]["defaults"]
+    rule = RULES.read_text().partition("PayswitchPaymentsSlow")[2]
+    bound = re.search(r"> (\d+)\n", rule)
+    assert bound is not None
+    assert defaults["thresholds"]["steps"][1]["value"] == int(bound[1])
+
+
 # --- the unit ------------------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ from tests.server.frames import (
     GOAWAY,
     HEADERS,
     NO_ERROR,
+    PADDED,
     PING,
     PRIORITY,
     RST_STREAM,
@@ -142,11 +143,19 @@ def test_frames_that_only_cost_end_the_connection(
         is_served(reached)
 
 
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        pytest.param(HOLD_STREAM, frame(DATA, 0, 1), id="nothing"),
+        pytest.param(HOLD_STREAM, frame(DATA, PADDED, 1, b"\x02\0\0"), id="padding"),
+        pytest.param(CLOSED_STREAM, frame(DATA, 0, 1, b"x"), id="to_nobody"),
+    ],
+)
 @bounds(control_frames_max=1_000)
-def test_empty_data_is_a_flood_too(reached: Reached) -> None:
+def test_empty_data_is_a_flood_too(reached: Reached, path: str, data: bytes) -> None:
     with Peer(reached.port, reached.credentials()) as peer:
-        peer.send(peer.open(1, HOLD_STREAM))
-        flood(peer, frame(DATA, 0, 1) * 100)
+        peer.send(peer.open(1, path))
+        flood(peer, data * 100)
         assert ended(peer) == ENHANCE_YOUR_CALM
         assert reached.door.wait_for(_front.DISCONNECT)[2] == "flood"
         assert reached.front.counters()["connections_flooded"] == 1

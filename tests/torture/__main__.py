@@ -1,9 +1,9 @@
 """All long tests, one after the other, from one seed: `make torture ARGS="--seed 7"`.
 
 Kills under load and on a hard day, 100,000 bills, 30 days, damaged files, old pages,
-restarts, messages. Each tells how far it is in its own words; then there is one line
-for each test with its figure, and at the end one line of JSON. 1 if any of them failed;
-the others are run all the same.
+restarts, messages, a million frames against the front door. Each tells how far it is in
+its own words; then there is one line for each test with its figure, and at the end one
+line of JSON. 1 if any of them failed; the others are run all the same.
 """
 
 import argparse
@@ -19,7 +19,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = (
     *("kill", "hard_day", "bills", "days", "damage", "old_pages", "restarts", "fuzz"),
+    "front",
 )
+FRAMES = 1_000_000
 BILLS = 12_500
 """Of each of the eight walks over bills."""
 DAMAGES = 20
@@ -33,6 +35,12 @@ DAMAGED = (
 
 def command(test: str, seed: int, given: Any) -> list[str]:
     """What runs a test."""
+    if test == "front":
+        return ["build/front/fuzz", str(given.frames), str(seed)]
+    return [sys.executable, *_module(test, seed, given)]
+
+
+def _module(test: str, seed: int, given: Any) -> list[str]:
     if test in ("kill", "hard_day"):
         return ["-m", "pytest", "-q", f"tests/torture/test_{test}.py"]
     if test == "bills":
@@ -60,7 +68,7 @@ def run(test: str, seed: int, given: Any) -> dict[str, Any]:
     environment.setdefault("PAYSWITCH_BILLS", str(BILLS))
     environment.setdefault("PAYSWITCH_TIMES", str(DAMAGES))
     with subprocess.Popen(
-        [sys.executable, *command(test, seed, given)],
+        command(test, seed, given),
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -104,6 +112,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, help="index steps of restarts")
     parser.add_argument("--days", type=int, help="days of days")
     parser.add_argument("--inputs", type=int, help="messages of fuzz")
+    parser.add_argument("--frames", type=int, default=FRAMES, help="of front")
     given = parser.parse_args()
     seed = secrets.randbits(31) if given.seed is None else given.seed
     found = [run(test, seed, given) for test in given.only]
