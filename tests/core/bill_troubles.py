@@ -84,17 +84,17 @@ class Troubles(Ends):
 
     def damage(self) -> None:
         """A row cannot be read for a while: who asks about it is told so."""
-        if not self.accepted:
-            return
         pair = self.market.pair
+        now = pair.model.timestamp + 1
+        if not self.accepted or (pair.model.due and pair.model.due[0][0] <= now):
+            return  # what is due would end beside it
         payment, sender = self.rng.choice(self.accepted)
         row = pair.model.rows[pair.model.ids[sender, payment.id] - 1]
         whole = pack_row(row)
         ask = Payments([payment], [], sender, sender)
         last = pair.ledger.sequence
         damage_row(pair.path, whole[:WHERE])
-        # At the time of the last row nothing is due.
-        [reply] = pair.ledger.commit([to_request(ask)], pair.model.timestamp)
+        [reply] = pair.ledger.commit([to_request(ask)], now)
         assert isinstance(reply, bytes)
         [(_, told)] = wire.decode_reply(reply)
         assert told == Outcome(Result.DATA_DAMAGED)
