@@ -355,12 +355,21 @@ class Ends(Walk):
             accounts = {"debit": paid.wallet, "credit": paid.account}
         elif row.total == PROPOSE_ADVANCE:
             accounts = {"debit": market.net.suspense, "credit": paid.wallet}
+        disputed = paid.is_disputed and row.total == Kind.CASE_CLOSE
+        fetched = self.fetch(paid.debt) if disputed and self.is_billed(paid) else None
         deed = people.done(row, row.sequence, checker=people.CHECKER, **accounts)
         for outcome in market.approve(row, deed):
             self.note(outcome)
             if outcome.result == Result.INSUFFICIENT_FUNDS:
                 self.unfunded.append(deed)
         self.catch_up()
+        if fetched is not None:
+            late = self.present(fetched).result == Result.QUOTATION_EXPIRED
+            self.seen["fetched while disputed"] += late
+
+    def is_billed(self, paid: Paid) -> bool:
+        """Whether a payment was of a bill that is fetched."""
+        return not paid.debt.family.startswith(("open", "fee"))
 
     def is_right(self, wanted: Wanted, paid: Paid) -> bool:
         """Whether the department's books still agree with what is wanted."""

@@ -317,15 +317,27 @@ class Walk:
                 asks.append(Payments(payments, [], sender, sender))
             sent += part
         for ticket in sent:
-            told = told_by(ticket.payment)
-            fetched = told.fetched if told is not None else 0
-            self.book.ask(ticket.payment.id, self.debt_of(ticket.payment), fetched)
+            self.ask_book(ticket.payment)
         for ticket, outcome in zip(sent, self.commit(asks), strict=True):
             self.learn(ticket, outcome)
             if outcome.handle and not self.chance(3):
                 payment = replace(ticket.payment, additional_to=outcome.handle)
                 payment.id = self.market.id()
                 self.tickets.append(replace(ticket, payment=payment))
+
+    def ask_book(self, payment: Payment) -> None:
+        """The book learns what a payment is for, and how old its quotation is."""
+        told = told_by(payment)
+        fetched = told.fetched if told is not None else 0
+        self.book.ask(payment.id, self.debt_of(payment), fetched)
+
+    def present(self, ticket: Ticket) -> Outcome:
+        """One payment alone."""
+        self.ask_book(ticket.payment)
+        sender = self.market.net.centres[ticket.centre]
+        [outcome] = self.commit([Payments([ticket.payment], [], sender, sender)])
+        self.learn(ticket, outcome)
+        return outcome
 
     def learn(self, ticket: Ticket, outcome: Outcome) -> None:
         """What has come of a payment."""

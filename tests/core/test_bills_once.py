@@ -57,6 +57,7 @@ WANTED = (
     "recovered",
     "settled",
     "refused while disputed",
+    "fetched while disputed",
 )
 """What must have happened so often at least in all walks together."""
 EVENTS = {
