@@ -131,9 +131,17 @@ class Story:
 
 
 def tell(
-    path: Path, seed: int, rows: int, step_rows: int, reserve_size: int = 0
+    path: Path,
+    seed: int,
+    rows: int,
+    step_rows: int,
+    reserve_size: int = 0,
+    *,
+    in_pieces: bool = False,
 ) -> Story:
-    """Random rows of every kind, the index brought forward behind each group."""
+    """Random rows of every kind, the index brought forward behind each group: by whole
+    steps, or in pieces that are looked at one by one.
+    """
     # The reserve is written by a thread, which then brings the index forward as well.
     threads = reserve_size > 0
     options: dict[str, Any] = {
@@ -156,7 +164,8 @@ def tell(
         groups.append(turn)
         send(pair, turn)
         look()
-        while not threads and pair.ledger.index_step():
+        go_on = pair.ledger.index_unit if in_pieces else pair.ledger.index_step
+        while not threads and go_on():
             look()
         end = time.monotonic() + STEP_WAIT_S
         while pair.ledger.index_sequence // step_rows < turn.after // step_rows:
