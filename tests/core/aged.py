@@ -45,6 +45,8 @@ STEPS_MORE = 10
 STEP_WAIT_S = 20.0
 WINDOWS = 8
 """The windows whose settlements are read, the newest ones."""
+ONCE = frozenset((Kind.APPROVE, Kind.WITHDRAW, Kind.SETTLE, Kind.TRANSFER, Kind.SHIFT))
+"""Kinds with ids whose rows resolve, or settle, something once."""
 SOME = 7
 """Each how manieth row is read where everything is read again a moment later."""
 
@@ -135,9 +137,17 @@ class Story:
 
 
 def tell(
-    path: Path, seed: int, rows: int, step_rows: int, reserve_size: int = 0
+    path: Path,
+    seed: int,
+    rows: int,
+    step_rows: int,
+    reserve_size: int = 0,
+    *,
+    in_pieces: bool = False,
 ) -> Story:
-    """Random rows of every kind, the index brought forward behind each group."""
+    """Random rows of every kind, the index brought forward behind each group: by whole
+    steps, or in pieces that are looked at one by one.
+    """
     # The reserve is written by a thread, which then brings the index forward as well.
     threads = reserve_size > 0
     options: dict[str, Any] = {
@@ -160,7 +170,8 @@ def tell(
         groups.append(turn)
         send(pair, turn)
         look()
-        while not threads and pair.ledger.index_step():
+        go_on = pair.ledger.index_unit if in_pieces else pair.ledger.index_step
+        while not threads and go_on():
             look()
         end = time.monotonic() + STEP_WAIT_S
         while pair.ledger.index_sequence // step_rows < turn.after // step_rows:
@@ -241,6 +252,7 @@ def make_plan(story: Story, folder: Path) -> Plan:
     ask([one for group in story.groups for one in group.asks], again=True)
     ask(claims_again(story), again=True)
     ask(resolutions_again(story.model), again=True)
+    ask(decisions_again(story), again=True)
     generator = story.generator
     generator.model = pair.model
     wanted = len(pair.model.rows) + STEPS_MORE * story.options["index_step_rows"]
@@ -320,6 +332,19 @@ def resolutions_again(model: Model) -> list[Ask]:
             refund.resolves, refund.amount = row.sequence, left + 1
             rows.append(refund)
     return [Rows(rows[at : at + 500]) for at in range(0, len(rows), 500)]
+
+
+def decisions_again(story: Story) -> list[Ask]:
+    """What people do once, and what is settled once, under new ids."""
+    model, rng = story.model, story.generator.rng
+    asks: list[Ask] = []
+    for ask in (one for group in story.groups for one in group.asks):
+        for row in ask.rows if isinstance(ask, Rows) else ():
+            first = model.ids.get((row.participant, row.id), 0)
+            resolves = row.resolves or row.kind != Kind.TRANSFER
+            if row.kind in ONCE and resolves and model.accepted(first):
+                asks.append(Rows([replace(row, id=rng.randbytes(16))]))
+    return asks
 
 
 # --- reading --------------------------------------------------------------------------

@@ -4,12 +4,14 @@ says late, otherwise or not at all, and what two people make of that.
 Of tests/core/test_bills_once.py, which see.
 """
 
-import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from switch.codes import PROPOSE_ADVANCE, Kind, Policy, Result
 from tests import people
 from tests.core.bill_walk import FEE, FEE_AMOUNT, KEPT, Walk
+from tests.core.market import DEADLINE_S, SECOND_NS
 from tests.core.till_book import Debt, Paid
 from tests.model import Answers, Rows
 from tests.model_state import ist_day
@@ -33,8 +35,11 @@ class Wanted:
 class Ends(Walk):
     """A walk to its end."""
 
-    wanted: list[Wanted]
-    kills = 0
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.wanted: list[Wanted] = []
+        self.unfunded: list[Row] = []
+        """What people have agreed on, and could not be done for want of money."""
 
     # --- what holds at any time -------------------------------------------------------
 
@@ -111,8 +116,11 @@ class Ends(Walk):
         for open_ in (self.matters.unverified, self.matters.late, self.matters.kept):
             some = sorted(open_)
             chosen += rng.sample(some, min(len(some), rng.choice((0, 1, 2))))
-        gone = [each for each in list(self.book.paid)[-KEPT:] if self.is_over(each)]
+        recent = list(self.book.paid)[-4 * KEPT :]
+        gone = [each for each in recent[-KEPT:] if self.is_over(each)]
         chosen += rng.sample(gone, min(len(gone), rng.choice((0, 0, 1))))
+        back = [hold for hold in recent if self.was_decided(hold)]
+        chosen += rng.sample(back, min(len(back), rng.choice((0, 1, 2))))
         return dict.fromkeys(chosen)
 
     def is_over(self, hold: int) -> bool:
@@ -120,29 +128,67 @@ class Ends(Walk):
         paid = self.book.paid[hold]
         return not paid.is_doubtful and hold in self.matters.holds and not paid.money
 
+    def was_decided(self, hold: int) -> bool:
+        """Whether people have given all of a payment back, or taken it after all."""
+        paid = self.book.paid[hold]
+        return hold in self.matters.holds and (paid.is_back or paid.corrected > 0)
+
     def says(self, paid: Paid) -> Said | None:
         """What it says of a payment by now; None: it is silent."""
         department, hold = self.department, paid.sequence
+        in_part = 0 < paid.posted < paid.amount
+        doubtful = paid.is_back or paid.corrected or in_part
         if not department.knows(hold):
-            department.decide(hold, paid.amount)
-        elif self.chance(4 if 0 < paid.posted < paid.amount else 12):
+            self.look(paid)
+        elif self.chance(3 if doubtful else 12):
             self.change_mind(paid)
         elif self.chance(3) or (paid.is_doubtful and self.chance(4)):
             return None
         return self.answer_of(paid)
 
-    def change_mind(self, paid: Paid) -> None:
-        """It has made a mistake, finds that, and says so at once.
-
-        What was paid is not credited a second time after it was given back: nobody
-        could tell that from an answer that is sent again.
+    def look(self, paid: Paid) -> None:
+        """It looks at a payment for the first time. Most often it credits nothing after
+        the last moment, by a clock of its own.
         """
+        due = paid.time + DEADLINE_S * SECOND_NS
+        early = self.market.now < due
+        by_its_clock = self.market.now + self.department.ahead_ns < due
+        self.seen["skew"] += early != by_its_clock
+        if by_its_clock or self.chance(2):
+            self.department.decide(paid.sequence, paid.amount)
+        else:
+            self.department.set(paid.sequence, 0)
+
+    def change_mind(self, paid: Paid) -> None:
+        """It has made a mistake, finds that, and says so at once."""
         back = self.department.credit(paid.sequence) > 0
+        if paid.is_back and not back:
+            self.credit_again(paid)
+            return
+        if paid.corrected and self.chance(2):
+            self.department.set(paid.sequence, self.otherwise(paid.corrected))
+            return
         whole = paid.money if paid.posted else paid.amount
         if paid.posted and not paid.refunded and self.chance(2):
             # Perhaps people have posted it in part: then all of it was credited.
             back, whole = False, paid.amount
         self.department.set(paid.sequence, 0 if back else whole)
+
+    def credit_again(self, paid: Paid) -> None:
+        """What was given back it credits after all.
+
+        As much as was posted only if it has rejected that before: else nobody could
+        tell what it says from an answer that is sent again.
+        """
+        credit = paid.posted
+        if not paid.rejected or self.chance(2):
+            credit = self.otherwise(paid.posted)
+        self.department.set(paid.sequence, credit)
+
+    def otherwise(self, amount: int) -> int:
+        """Another amount."""
+        other = amount + self.rng.choice((-400, -1, 1, 700))
+        return other if other > 0 else amount + 1
 
     def answer_of(self, paid: Paid) -> Said:
         """What stands in its books, as an answer to the question."""
@@ -158,8 +204,20 @@ class Ends(Walk):
         return said
 
     def answer(self, said: list[Said]) -> list[Outcome]:
-        """As one message."""
-        return self.commit([Answers(said, self.market.billers[0][0])])
+        """As one message. Who has back what is disputed now will pay the bill again."""
+        before = len(self.book.disputed)
+        outcomes = self.commit([Answers(said, self.market.billers[0][0])])
+        if len(self.book.disputed) > before:
+            holds = (self.book.paid[each.number] for each in said)
+            for paid in holds:
+                if paid.is_disputed:
+                    self.try_again(paid.debt)
+        return outcomes
+
+    def try_again(self, debt: Debt) -> None:
+        """Somebody will want to pay it soon."""
+        if debt.ids:
+            self.debts = [*self.debts[-KEPT:], debt]
 
     # --- counters and the phone -------------------------------------------------------
 
@@ -193,11 +251,15 @@ class Ends(Walk):
             self.refund(final, amount)
 
     def refund(self, final: int, amount: int) -> None:
-        """Its department credits no more than the rest."""
+        """Its department credits no more than the rest; its citizen may pay anew."""
         outcome = self.market.refund(Outcome(Result.OK, sequence=final), amount)
         self.note(outcome)
         self.catch_up()
         paid = self.book.finals[final]
+        if paid.is_back and self.chance(2):
+            self.try_again(paid.debt)
+        if paid.is_disputed and self.chance(2):
+            return  # it does not agree, and has said so
         if self.department.knows(paid.sequence):
             rest = min(paid.money, self.department.credit(paid.sequence))
             self.department.set(paid.sequence, rest)
@@ -293,10 +355,21 @@ class Ends(Walk):
             accounts = {"debit": paid.wallet, "credit": paid.account}
         elif row.total == PROPOSE_ADVANCE:
             accounts = {"debit": market.net.suspense, "credit": paid.wallet}
+        disputed = paid.is_disputed and row.total == Kind.CASE_CLOSE
+        fetched = self.fetch(paid.debt) if disputed and self.is_billed(paid) else None
         deed = people.done(row, row.sequence, checker=people.CHECKER, **accounts)
         for outcome in market.approve(row, deed):
             self.note(outcome)
+            if outcome.result == Result.INSUFFICIENT_FUNDS:
+                self.unfunded.append(deed)
         self.catch_up()
+        if fetched is not None:
+            late = self.present(fetched).result == Result.QUOTATION_EXPIRED
+            self.seen["fetched while disputed"] += late
+
+    def is_billed(self, paid: Paid) -> bool:
+        """Whether a payment was of a bill that is fetched."""
+        return not paid.debt.family.startswith(("open", "fee"))
 
     def is_right(self, wanted: Wanted, paid: Paid) -> bool:
         """Whether the department's books still agree with what is wanted."""
@@ -320,7 +393,7 @@ class Ends(Walk):
         back.participant = people.MAKER
         self.note(self.market.pair.one(back, self.market.tick()))
 
-    # --- time and trouble -------------------------------------------------------------
+    # --- time -------------------------------------------------------------------------
 
     def wait(self) -> None:
         """Seconds, minutes, hours or a day."""
@@ -328,48 +401,24 @@ class Ends(Walk):
         self.market.wait(seconds)
         self.catch_up()
 
-    def disturb(self) -> None:
-        """The index goes on, the process ends or is killed, or a new key seals."""
-        pair, rng = self.market.pair, self.rng
-        draw = rng.randrange(12)
-        if draw == 0:
-            pair.reopen(without_index=self.chance(2))
-            self.judge_all()
-        elif draw == 1:
-            number = pair.model.keys[0][0] % 255 + 1
-            pair.set_keys([(number, rng.randbytes(32)), pair.model.keys[0]])
-        elif draw == 2:
-            self.kill()
-        else:
-            pair.ledger.index_step()
-
-    def kill(self) -> None:
-        """The process is gone in the middle; another opens what it has written."""
-        pair = self.market.pair
-        left = pair.path.with_name(f"{pair.path.name}-")
-        shutil.copytree(pair.path, left, ignore=shutil.ignore_patterns("LOCK"))
-        pair.ledger.close()
-        shutil.rmtree(pair.path)
-        pair.path = left
-        pair.open_again()
-        self.kills += 1
-        self.judge_all()
-
     # --- all of it --------------------------------------------------------------------
 
-    def go(self, bills: int) -> None:
-        """Until so many bills were owed."""
-        self.wanted = []
-        self.owe()
-        moves = (
+    def moves(self) -> list[Callable[[], None]]:
+        """What may happen, each as often as it stands there."""
+        return (
             [self.pay] * 12
             + [self.speak] * 6
             + [self.decide] * 8
-            + [self.give_back, self.issue_again, self.call_off] * 2
+            + [self.give_back] * 3
+            + [self.issue_again, self.call_off] * 2
             + [self.wait] * 2
             + [self.send_list]
-            + [self.disturb] * 3
         )
+
+    def go(self, bills: int) -> None:
+        """Until so many bills were owed."""
+        self.owe()
+        moves = self.moves()
         while self.made < bills:
             if not self.chance(4):
                 self.owe()
@@ -402,15 +451,18 @@ class Ends(Walk):
             self.judge()
 
     def pay_what_is_free(self) -> int:
-        """Bills that were given back, and that nobody doubts, can be paid; how many."""
+        """Bills that were given back, and that nobody doubts any more, can be paid; how
+        many.
+        """
         model = self.market.model
         given_back = {
             id(self.book.paid[row.resolves].debt): self.book.paid[row.resolves].debt
             for row in model.rows
             if row.kind in (Kind.VERIFY, Kind.VOID) and row.resolves in self.book.paid
         }
+        settled = [paid.debt for paid in self.book.paid.values() if paid.settled]
         count = 0
-        for debt in list(given_back.values())[-KEPT * 3 :]:
+        for debt in [*list(given_back.values())[-KEPT * 3 :], *settled]:
             shared = debt.family.startswith(("open", "monthly"))  # a reference
             if not debt.ids or self.book.taken(debt) or shared:
                 continue

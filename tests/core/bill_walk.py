@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from switch.codes import AmountRule, Letters, Policy
+from switch.codes import AmountRule, Letters, Policy, Result
 from tests.core import quoting, spelling
 from tests.core.department import Department
 from tests.core.market import (
@@ -90,6 +90,10 @@ class Walk:
         self.owed: dict[tuple[str, bytes, int], Debt] = {}
         self.tickets: list[Ticket] = []
         self.results: Counter[int] = Counter()
+        self.seen: Counter[str] = Counter()
+        """What has happened besides, by its name."""
+        self.accepted: list[tuple[Payment, int]] = []
+        """The newest accepted payments of no basket, and who has sent them."""
         self.made = 0
         self.services: dict[str, list[int]] = {}
         self.records: dict[int, ServiceRecord] = {}
@@ -172,6 +176,7 @@ class Walk:
         due = self.due(debt)
         if not due:
             return None
+        self.seen["re-issued bill"] += len(debt.ids) > 1
         told = market.fetch(
             index,
             debt.reference,
@@ -250,6 +255,8 @@ class Walk:
             at = rng.randrange(len(payment.quotation))
             payment.quotation = quoting.forged(payment.quotation, at)
         elif draw == 2:
+            swapped = payment.quotation and other.quotation != payment.quotation
+            self.seen["swapped token"] += bool(swapped)
             payment.quotation = other.quotation
         elif draw == 3:
             payment.reference = other.reference
@@ -274,8 +281,8 @@ class Walk:
         family = next(f for f, known in self.services.items() if index in known)
         form = self.market.model.services[index - 1].canonical
         reference, period = form(payment.reference, whole=True) or b"", 0
-        if len(payment.quotation) == SIZE:
-            told = Quotation(*BYTES.unpack(payment.quotation[:SEALED])[2:])
+        told = told_by(payment)
+        if told is not None:
             reference, period = told.reference.rstrip(b"\0"), told.period
         owed = FEE_AMOUNT if family.startswith("fee") else 0
         found = Debt(family, reference, owed, period)
@@ -310,9 +317,45 @@ class Walk:
                 asks.append(Payments(payments, [], sender, sender))
             sent += part
         for ticket in sent:
-            self.book.ask(ticket.payment.id, self.debt_of(ticket.payment))
+            self.ask_book(ticket.payment)
         for ticket, outcome in zip(sent, self.commit(asks), strict=True):
+            self.learn(ticket, outcome)
             if outcome.handle and not self.chance(3):
                 payment = replace(ticket.payment, additional_to=outcome.handle)
                 payment.id = self.market.id()
                 self.tickets.append(replace(ticket, payment=payment))
+
+    def ask_book(self, payment: Payment) -> None:
+        """The book learns what a payment is for, and how old its quotation is."""
+        told = told_by(payment)
+        fetched = told.fetched if told is not None else 0
+        self.book.ask(payment.id, self.debt_of(payment), fetched)
+
+    def present(self, ticket: Ticket) -> Outcome:
+        """One payment alone."""
+        self.ask_book(ticket.payment)
+        sender = self.market.net.centres[ticket.centre]
+        [outcome] = self.commit([Payments([ticket.payment], [], sender, sender)])
+        self.learn(ticket, outcome)
+        return outcome
+
+    def learn(self, ticket: Ticket, outcome: Outcome) -> None:
+        """What has come of a payment."""
+        payment = ticket.payment
+        self.seen["replay"] += outcome.repeat
+        if outcome.result == Result.OK and not outcome.repeat:
+            row = self.market.model.rows[outcome.sequence - 1]
+            if not row.basket:
+                self.accepted = [*self.accepted[-KEPT:], (payment, row.participant)]
+            debt = self.book.paid[outcome.sequence].debt
+            self.seen["partial bill"] += debt.in_parts and payment.amount < debt.total
+        elif outcome.other in self.book.paid:
+            in_the_way = self.book.paid[outcome.other]
+            self.seen["refused while disputed"] += in_the_way.is_disputed
+
+
+def told_by(payment: Payment) -> Quotation | None:
+    """What the token of a payment says, whoever has sealed it."""
+    if len(payment.quotation) != SIZE:
+        return None
+    return Quotation(*BYTES.unpack(payment.quotation[:SEALED])[2:])

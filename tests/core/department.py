@@ -1,4 +1,5 @@
-"""A biller's own books: what it has credited for which payment, whatever it has said.
+"""A biller's own books: what it has credited for which payment, whatever it has said,
+and its own clock.
 
 Kept apart from core and model. Used by tests/core/test_bills_once.py.
 """
@@ -12,6 +13,8 @@ class Department:
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
         self.credits: dict[int, int] = {}
+        self.ahead_ns = 0
+        """Its clock is so far ahead of the switch's; below 0 it is behind."""
 
     def knows(self, hold: int) -> bool:
         """Whether it has decided about a payment."""

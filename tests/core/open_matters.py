@@ -27,10 +27,10 @@ class Matters:
         self.unverified: set[int] = set()
         self.late: set[int] = set()
         self.rejected: dict[int, int] = {}  # case -> hold
-        self.differing: dict[int, int] = {}  # case -> hold, of posted ones
+        self.differing: dict[int, int] = {}  # case -> hold, of paid ones
         self.advances: dict[int, int] = {}  # advance -> hold
         self.finals: dict[int, Final] = {}
-        self.posted: set[int] = set()
+        self.paid: set[int] = set()  # holds that were posted, or corrected
         self.holds: dict[int, tuple[int, int]] = {}  # hold -> its accounts
 
     def of(self, hold: int) -> set[str]:
@@ -63,7 +63,7 @@ class Matters:
     def read_post(self, row: Any, hold: int) -> None:
         """It is paid."""
         self.kept.discard(hold)
-        self.posted.add(hold)
+        self.paid.add(hold)
         self.finals[int(row["sequence"])] = Final(hold, int(row["amount"]))
 
     def read_void(self, _: Any, hold: int) -> None:
@@ -86,7 +86,7 @@ class Matters:
             self.late.add(hold)
         elif about == CaseType.LATE_REJECTION:
             self.rejected[case] = hold
-        elif about == CaseType.DEADLINE_PASSED or hold not in self.posted:
+        elif about == CaseType.DEADLINE_PASSED or hold not in self.paid:
             self.kept.add(hold)
         else:
             self.differing[case] = hold
@@ -114,5 +114,6 @@ class Matters:
         elif of in self.holds and self.holds[of] == (row["debit"], row["credit"]):
             self.unverified.discard(of)
             self.late.discard(of)
+            self.paid.add(of)
         elif of in self.holds:
             self.advances[int(row["sequence"])] = of

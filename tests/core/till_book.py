@@ -45,6 +45,14 @@ class Paid:
     unverified: bool = False
     late: bool = False
     """Its biller says that it has credited what was given back."""
+    bill: bytes = b""
+    rejected: bool = False
+    """Its biller has said once that it has not credited what was paid."""
+    differing: int = 0
+    """The case of its biller's word that it has credited otherwise than was paid, while
+    that is open."""
+    settled: int = 0
+    """When people have ended the newest dispute."""
 
     @property
     def money(self) -> int:
@@ -52,9 +60,19 @@ class Paid:
         return self.posted - self.refunded + self.corrected
 
     @property
+    def is_back(self) -> bool:
+        """Whether it was paid, and all of that was given back."""
+        return 0 < self.posted == self.refunded
+
+    @property
+    def is_disputed(self) -> bool:
+        """Whether its biller says that it has credited what its citizen has back."""
+        return self.is_back and self.differing > 0
+
+    @property
     def is_doubtful(self) -> bool:
         """Whether it may come to be a payment yet, or may be one."""
-        return self.open_ or self.unverified or self.late
+        return self.open_ or self.unverified or self.late or self.is_disputed
 
     @property
     def taken(self) -> int:
@@ -74,16 +92,22 @@ class Book:
     def __init__(self, hours: int) -> None:
         self.hours = hours
         self.asked: dict[bytes, Debt] = {}
+        self.fetched: dict[bytes, int] = {}
         self.done: set[bytes] = set()
         self.paid: dict[int, Paid] = {}
         self.finals: dict[int, Paid] = {}
+        self.cases: dict[int, Paid] = {}
+        self.disputed: set[int] = set()
+        """Payments that have been at any time."""
         self.of_debt: dict[int, list[Paid]] = {}
         self.of_reference: dict[tuple[str, bytes], list[Paid]] = {}
 
-    def ask(self, id_: bytes, debt: Debt) -> None:
-        """A payment with this id is for this debt, unless it was done already."""
+    def ask(self, id_: bytes, debt: Debt, fetched: int = 0) -> None:
+        """A payment with this id is for this debt, unless it was done already; as its
+        bill was fetched at that time, if it is one.
+        """
         if id_ not in self.done:
-            self.asked[id_] = debt
+            self.asked[id_], self.fetched[id_] = debt, fetched
 
     def all_of(self, debt: Debt) -> list[Paid]:
         """What was paid of a debt, the newest last."""
@@ -115,6 +139,9 @@ class Book:
                 paid = self.finals[resolves]
                 paid.refunded += int(row["amount"])
                 assert paid.refunded <= paid.posted
+                self.note(paid)
+            elif kind == Kind.CASE_CLOSE and resolves in self.cases:
+                self.settle(self.cases.pop(resolves), int(row["timestamp"]))
             elif resolves in self.paid:
                 self.doubt(self.paid[resolves], row)
 
@@ -130,6 +157,7 @@ class Book:
         ended, account = time, int(row["credit"])
         paid = Paid(debt, sequence, time, amount, held, ended, service, wallet, account)
         paid.addition = int(row["resolves"])
+        paid.bill = row["reference"].tobytes()
         if not held:
             paid.posted = amount
             self.finals[sequence] = paid
@@ -142,6 +170,7 @@ class Book:
             assert debt.in_parts or not before, told
             assert debt.in_parts or amount == debt.total, told
             assert not any(each.is_doubtful for each in before), told
+            self.check_fetched(paid, self.fetched[id_])
         self.paid[sequence] = paid
         self.all_of(debt).append(paid)
         same = self.of_reference.setdefault((debt.family, debt.reference), [])
@@ -154,6 +183,27 @@ class Book:
         if counting:
             newest = counting[-1].sequence
             assert paid.addition == newest, f"{paid} did not know of {newest}"
+
+    def check_fetched(self, paid: Paid, fetched: int) -> None:
+        """What is due of a bill that is paid once may be another amount since people
+        have spoken with its biller.
+        """
+        if not fetched or paid.debt.family.startswith("hours"):
+            return
+        same = [each for each in self.all_of(paid.debt) if each.bill == paid.bill]
+        settled = max((each.settled for each in same), default=0)
+        assert fetched > settled, f"{paid} was fetched before {settled}"
+
+    def note(self, paid: Paid) -> None:
+        """Whether it is disputed by now."""
+        if paid.is_disputed:
+            self.disputed.add(paid.sequence)
+
+    def settle(self, paid: Paid, time: int) -> None:
+        """People have ended a case of another amount."""
+        if paid.is_disputed:
+            paid.settled = time
+        paid.differing = 0
 
     def end(self, row: Any) -> None:
         """A hold became money, or nothing."""
@@ -170,6 +220,14 @@ class Book:
         kind = int(row["kind"])
         if kind == Kind.CASE and row["total"] == CaseType.LATE_CONFIRMATION:
             paid.late = True
+        elif kind == Kind.CASE and row["total"] == CaseType.LATE_REJECTION:
+            paid.rejected = True
+        elif kind == Kind.CASE and row["total"] == CaseType.AMOUNT_DIFFERS:
+            if paid.posted:
+                # What is said of an open hold is answered by its end.
+                paid.differing = int(row["sequence"])
+                self.cases[paid.differing] = paid
+                self.note(paid)
         elif kind == Kind.VERIFY:
             assert paid.unverified or paid.late
             paid.unverified = paid.late = False

@@ -56,6 +56,8 @@ OPENINGS_MAX = 4
 PATIENCE = 0.25
 """The share of a copy's time after which the ledger takes LMDB for stuck."""
 GOOD = ("right", "rebuilt", "refused")
+SLEEP_MOST = 15
+"""A child that hardly runs is given up so many times later."""
 STARTS_MAX = 2
 """The one that may die or hang, and the one that puts it right."""
 BAD = ("wrong", "signal", "hang", "shut")
@@ -383,7 +385,7 @@ def try_all(
             return
         ready, _, _ = select.select(list(running), [], [], 0.5)
         for pipe, one in list(running.items()):
-            late = time.monotonic() > one.deadline
+            late = is_late(one, seconds)
             if late:
                 os.kill(one.process, signal.SIGKILL)
             elif pipe not in ready:
@@ -401,6 +403,19 @@ def try_all(
                 continue
             shutil.rmtree(one.folder, ignore_errors=True)
             yield one.case, outcome, why
+
+
+def is_late(one: Running, seconds: float) -> bool:
+    """Whether a child hangs: it has had its time of the processor, or sleeps for ever.
+
+    A machine that has other work lets it wait.
+    """
+    over = time.monotonic() - one.deadline
+    if over < 0:
+        return False
+    fields = Path(f"/proc/{one.process}/stat").read_text().rpartition(")")[2].split()
+    used_s = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return used_s > seconds / 2 or over > SLEEP_MOST * seconds
 
 
 def live_and_exit(trial: Trial, files: dict[str, bytes], pipe: int, died: str) -> None:
