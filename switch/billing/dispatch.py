@@ -164,10 +164,13 @@ class Dispatcher:
         while self._cursor < newest:
             rows, last = read_whole(self._ledger, self._cursor + 1, ROWS_MAX)
             rows = baskets.without_the_cut(rows, last < newest)
+            if len(rows) and last < newest:
+                last = int(rows["sequence"][-1])
+            # Before they are taken: of what fails half may be there, and no line may
+            # come twice.
+            self._cursor = last
             if len(rows):
                 self._take_rows(rows)
-                last = int(rows["sequence"][-1]) if last < newest else last
-            self._cursor = last
         self._note_full()
         self._ask()
 
