@@ -47,7 +47,7 @@ class Columns:
         """The columns were allocated: C is to use these from here on."""
 
     def set_times(self, margin_ns: int, answering_ns: int, fresh_ns: int) -> None:
-        """A biller's margin and time to answer; the age at which a hold has had calls."""
+        """A biller's margin and time to answer; the age from which there were calls."""
 
     def counts(self) -> list[int]:
         """Lines in each state."""

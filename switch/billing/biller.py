@@ -210,6 +210,8 @@ class Biller:
         self._connections.remove(connection)
         if not self._connections:
             self.table.ends = None
+            # Who comes later has the feed.
+            self.ends.take()
         self.clocks.forget(connection.number)
         self.presence.disconnected(now)
         self._stirred = True

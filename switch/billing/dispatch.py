@@ -24,13 +24,13 @@ from switch._core import (
     parse_answers,
     parse_clock,
 )
-from switch.billing._hot import Router
 from switch.billing.answers import some
 from switch.billing.biller import Biller, Connection, Taken
 from switch.billing.bills import Fetched
 from switch.billing.health import Health
 from switch.billing.lines import Numbers
 from switch.billing.pace import MESSAGES_AT_ONCE, MESSAGES_PER_S, Pace
+from switch.billing.routes import Routes
 from switch.billing.status import BillerStatus, status_of
 from switch.billing.undecided import Because
 from switch.billing.watches import Watch, Watches
@@ -98,9 +98,7 @@ class Dispatcher:
         self._turns: deque[Biller] = deque()
         self._pace = Pace(MESSAGES_PER_S, MESSAGES_AT_ONCE, self._started)
         self._pauses = False
-        self._biller_of_service = np.zeros(0, np.uint32)
-        self._router = Router()
-        self._version = -1
+        self._routes = Routes(register)
         self._full: set[int] = set()
         self.failures = 0
         """What went wrong with one biller or another since the start."""
@@ -164,10 +162,13 @@ class Dispatcher:
         while self._cursor < newest:
             rows, last = read_whole(self._ledger, self._cursor + 1, ROWS_MAX)
             rows = baskets.without_the_cut(rows, last < newest)
+            if len(rows) and last < newest:
+                last = int(rows["sequence"][-1])
+            # Before they are taken: of what fails half may be there, and no line may
+            # come twice.
+            self._cursor = last
             if len(rows):
                 self._take_rows(rows)
-                last = int(rows["sequence"][-1]) if last < newest else last
-            self._cursor = last
         self._note_full()
         self._ask()
 
@@ -184,11 +185,11 @@ class Dispatcher:
         )
 
     def _take_rows(self, rows: Rows) -> None:
-        if self._version != self._register.version:
-            self._read_register()
-        kinds = self._router.kinds(rows)
+        self._routes.refresh()
+        router = self._routes.router
+        kinds = router.kinds(rows)
         if Kind.HOLD in kinds:
-            left = self._router.add(rows, self._wall_ns())
+            left = router.add(rows, self._wall_ns())
             if left:
                 self._add(rows[left])
         if Kind.EXPIRE in kinds:
@@ -196,7 +197,7 @@ class Dispatcher:
         if Kind.CASE in kinds:
             self._take_cases(_accepted(rows, Kind.CASE))
         if kinds & _DECIDES:
-            left = self._router.resolve(rows)
+            left = router.resolve(rows)
             if left:
                 self._follow(rows[left], self._decide)
             if self.watches:
@@ -309,38 +310,8 @@ class Dispatcher:
 
     def _by_biller(self, rows: Rows) -> Iterator[tuple[Biller, Rows]]:
         """The rows of each biller, by their services, in order."""
-        services = rows["service"]
-        newest = int(services.max())
-        if self._version != self._register.version or (
-            newest >= len(self._biller_of_service)
-        ):
-            self._read_register(newest)
-        billers = self._biller_of_service[services]
-        order = np.argsort(billers, kind="stable")
-        sorted_billers = billers[order]
-        ends = np.flatnonzero(np.diff(sorted_billers)) + 1
-        rows = rows[order]
-        start = 0
-        for end in [*ends.tolist(), len(rows)]:
-            yield self.biller(int(sorted_billers[start])), rows[start:end]
-            start = end
-
-    def _read_register(self, service: int = 0) -> None:
-        if service > len(self._register.services()):
-            self._register.refresh()
-        self._version = self._register.version
-        known = self._register.services()
-        self._biller_of_service = np.zeros(len(known) + 1, np.uint32)
-        for one in known:
-            self._biller_of_service[one.index] = one.biller
-        self._router.clear()
-        for biller in self._billers.values():
-            self._route(biller)
-
-    def _route(self, biller: Biller) -> None:
-        """From here on the rows of its services are its table's."""
-        for service in np.flatnonzero(self._biller_of_service == biller.index).tolist():
-            self._router.route(service, biller.table)
+        for index, part in self._routes.parts(rows):
+            yield self.biller(index), part
 
     def biller(self, index: int) -> Biller:
         """The biller with this participant index. LookupError if there is none."""
@@ -350,7 +321,7 @@ class Dispatcher:
             known = Biller(index, name, self._config.biller_of(name), self._started)
             self._billers[index] = known
             self._turns.append(known)
-            self._route(known)
+            self._routes.add(index, known.table)
         return known
 
     # --- time --------------------------------------------------------------------

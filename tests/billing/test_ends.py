@@ -94,6 +94,30 @@ def test_who_is_not_there_is_told_nothing_later(bench: Bench) -> None:
     assert not told(bench, second)
 
 
+def test_what_had_not_left_with_the_last_connection_is_not_told(bench: Bench) -> None:
+    biller, first = bench.connect()
+    bench.pay()
+    bench.answer(biller, first.take())
+    bench.dispatch.detach(biller, first)
+    _, second = bench.connect()
+    assert not told(bench, second)
+
+
+def test_ends_leave_with_questions_or_with_the_next_tick(bench: Bench) -> None:
+    biller, connection = bench.connect()
+    [one] = bench.pay()
+    bench.answer(biller, connection.take())
+    assert not connection.ended
+    [two] = bench.pay()
+    assert [end.number for end in connection.ended] == [one]
+    assert [question.number for question in connection.take()] == [two]
+    connection.ended.clear()
+    bench.answer(biller, bench.questions([two]))
+    assert not connection.ended
+    bench.dispatch.tick()
+    assert [end.number for end in connection.ended] == [two]
+
+
 def test_what_is_too_much_leaves_the_oldest_out() -> None:
     ends = Ends()
     rows = np.zeros(ENDS_MAX // 4, ROW)

@@ -6,6 +6,7 @@ what C leaves; all columns are the same after each step. Then what C must leave 
 """
 
 import random
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ import pytest
 
 from switch._core import ANSWER, ROW, Rows
 from switch.billing._hot import ASK, CANCEL, LATE, Ends, Router
+from switch.billing.biller import Biller
 from switch.billing.lines import FETCH_BIT, GONE_LEAST, LINES_FIRST, State
 from switch.billing.table import Table
 from switch.billing.work import Work
@@ -20,6 +22,7 @@ from switch.codes import Answered, Kind, Result
 from switch.config import load_config
 from switch.payment_states import PaymentState
 from switch.v1 import billers_pb2 as pb
+from tests.billing.dispatch_bench import benches
 
 SECOND = 10**9
 NOW_NS = 1_773_628_200 * SECOND
@@ -305,3 +308,23 @@ def test_only_rows_and_answers_are_read() -> None:
         Router().kinds(rows_of(0))
     with pytest.raises(ValueError, match="ANSWER"):
         Table().take_final(rows_of(1), 1.0)
+
+
+def test_what_is_usual_never_comes_to_numpy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("this was C's to do")
+
+    for bench in benches(tmp_path):
+        biller, connection = bench.connect()
+        # Its table is known from here on.
+        bench.answer(biller, [*bench.questions(bench.pay()), *connection.take()])
+        for one, name in ((Biller, "add"), (Biller, "_take_known"), (Work, "end")):
+            monkeypatch.setattr(one, name, fail)
+        paid = [*bench.pay(3), *bench.pay(basket=3)]
+        assert bench.answer(biller, connection.take()) == 0
+        assert bench.dispatch.failures == 0
+        assert not bench.ledger.holds_count
+        bench.dispatch.tick()
+        assert {end.number for end in connection.ended} > {*paid}
