@@ -137,5 +137,8 @@ class QuotedMaker(Maker):
         """Those of the next payments. Raises CheckError if there are none left."""
         start, self._used = self._used, self._used + count
         if self._used > len(seals):
-            raise CheckError(f"more was paid than the {len(seals)} sealed beforehand")
+            raise CheckError(
+                f"more was paid than the {len(seals)} sealed beforehand: "
+                "QUOTED_PER_S of benchmarks.load is less than this machine pays"
+            )
         return seals[start : self._used]

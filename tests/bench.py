@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from benchmarks.messages import PREFIX_SIZE
 from switch.v1 import payments_pb2 as pb
 from switch.v1 import results_pb2
@@ -42,6 +44,25 @@ def answer(
     if change is not None:
         change(outcomes[-1])
     return pb.CreatePaymentsResponse(outcomes=outcomes).SerializeToString()
+
+
+def check_closed_loop(result: dict[str, Any]) -> None:
+    """What holds of a closed loop of payments that are done at once, or questions."""
+    assert result["accepted"] == result["payments"] > 0
+    assert 0 < result["p50_ms"] <= result["p99_ms"] <= result["max_ms"]
+    assert result["ceiling_per_s"] > 0
+    assert result["ceiling_cpu_us"] > 0
+
+
+def check_open_loop(result: dict[str, Any], *rates: int) -> None:
+    """What holds of a sweep on any machine, however late its answers are."""
+    for rate, point in zip(rates, result["sweep"], strict=True):
+        assert point["offered_per_s"] == rate
+        assert not point["overloaded"]
+        # What was due came, within the time or behind it.
+        due = point["payments"] + point["unanswered_at_end"]
+        assert due == pytest.approx(rate * point["seconds"], rel=0.5)
+        assert 0 < point["p50_ms"] <= point["p99_9_ms"] <= point["max_ms"]
 
 
 def run_json(*arguments: str, timeout_s: float = 200) -> dict[str, Any]:

@@ -7,7 +7,9 @@ runs are held against plain arithmetic. Each benchmark runs in small.
 """
 
 import hashlib
+import json
 import time
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import pytest
 from benchmarks._client import check
 from benchmarks.beside import COMPARED, in_turn
 from benchmarks.commits import Stretch, check_accepted, commit
+from benchmarks.load import DEFAULTS, QUOTED_PER_S, ahead
 from benchmarks.load_network import Figures
 from benchmarks.messages import CheckError, Shares, outcome_starts, places
 from benchmarks.network import CENTRES, FIRST_CENTRE, FIRST_SERVICE, make_network
@@ -26,8 +29,15 @@ from switch import _core as core
 from switch.codes import AmountRule, PriceRule, Result, RowFlag
 from switch.ledger.payment_tails import payment_tail
 from switch.ledger.quotation_keys import Key, write_keys
-from tests.bench import answer, read, run_json
+from tests.bench import (
+    answer,
+    check_closed_loop,
+    check_open_loop,
+    read,
+    run_json,
+)
 
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 SECRET, INSTANCE = bytes(range(1, 33)), bytes(range(16))
 HOURS_24 = 86_400 * 10**9
 
@@ -77,11 +87,35 @@ def test_what_is_sealed_ahead_is_what_is_sent() -> None:
     made, sealed = quoted_maker(100), quoted_maker(100, ahead=8_000)
     # A whole block, of which 81 messages are made at a time.
     for _ in range(81):
-        for now, ahead in zip(read(made.take(1)), read(sealed.take(1)), strict=True):
-            assert now.id == ahead.id
-            assert is_sealed(ahead.quotation)
+        for now, later in zip(read(made.take(1)), read(sealed.take(1)), strict=True):
+            assert now.id == later.id
+            assert is_sealed(later.quotation)
     with pytest.raises(CheckError, match="sealed beforehand"):
         sealed.take(1)
+
+
+@pytest.mark.parametrize("mode", QUOTED_PER_S)
+def test_quotations_are_sealed_for_more_than_is_paid(mode: str) -> None:
+    """For the whole run, at a rate that payments without quotations never had."""
+    paid = [
+        one["payments_per_s"]
+        for file in RESULTS.glob("*.json")
+        for one in json.loads(file.read_text())["results"]
+        if one.get("mode") == mode and "sweep" not in one
+    ]
+    connections, outstanding, payload = DEFAULTS[mode]
+    options = Namespace(
+        mode=mode,
+        connections=connections,
+        outstanding=outstanding,
+        payload=payload,
+        warm_up=2.0,
+        seconds=4.0,
+    )
+    under_way = connections * outstanding * payload
+    assert ahead(options, 0.0) >= 1.5 * max(paid) * 6 + under_way
+    # Of an open loop, what is due by chance.
+    assert ahead(options, 1_000.0) >= 1.1 * 1_000 * 6 + under_way
 
 
 def test_quotations_do_not_change_the_payments() -> None:
@@ -237,8 +271,15 @@ def test_load_with_quotations_beside_the_same_without(mode: str) -> None:
     assert result["quoted"]
     assert "quoted" not in result["stated"]
     for one in (result, result["stated"]):
-        assert one["payments"] > 0
+        assert one["payments"] > 100
         assert one["refused"] == {}
+        if mode == "bills":
+            assert one["status_questions"] == 0
+            assert 0 < one["p50_ms"] <= one["p99_ms"] <= one["max_ms"]
+            # A post comes after the hold was answered.
+            assert one["p50_ms"] >= one["hold_p50_ms"]
+        else:
+            check_closed_loop(one)
     more = result["request_bytes_per_payment"]
     # Token, its tag and size, and one byte more for the payment's own size.
     assert more - result["stated"]["request_bytes_per_payment"] == 144 + 3 + 1
@@ -248,11 +289,11 @@ def test_load_with_quotations_beside_the_same_without(mode: str) -> None:
 @pytest.mark.slow
 def test_open_loop_with_quotations() -> None:
     result = run_json(
-        *("benchmarks.load", "--mode", "stream", "--quoted", "--rate", "200"),
+        *("benchmarks.load", "--mode", "stream", "--quoted", "--sweep", "100,200"),
         *("--seconds", "1", "--warm-up", "0.2", "--json"),
     )
-    assert result["offered_per_s"] == 200
-    assert result["accepted"] == result["payments"] > 0
+    check_open_loop(result, 100, 200)
+    assert all(one["accepted"] == one["payments"] for one in result["sweep"])
 
 
 def test_a_large_file_of_bills_is_paid_on(tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
             "damage",
             "hold_pieces",
             "indexer",
+            "keys",
             "merge",
             "pages",
             "postings",

@@ -82,10 +82,12 @@ def padded(text: bytes) -> NDArray[np.uint8]:
     return np.frombuffer(text.ljust(32, b"\0"), np.uint8)
 
 
-def pay(ledger: Ledger, net: Network, count: int, first_id: int) -> set[int]:
-    """Pay the bills 0 to `count`, a step's rows at a time; the results that came."""
+def pay(
+    ledger: Ledger, net: Network, bills: range, first_id: int, each: int = STEP_ROWS
+) -> set[int]:
+    """Pay bills, so many at a time; the results that came."""
     results = set()
-    for start in range(0, count, STEP_ROWS):
+    for start in range(0, len(bills), each):
         body = pb.CreatePaymentsRequest(
             payments=[
                 pb.Payment(
@@ -96,13 +98,13 @@ def pay(ledger: Ledger, net: Network, count: int, first_id: int) -> set[int]:
                     centre="centre",
                     quotation=quotation_of(ledger, net, number),
                 )
-                for number in range(start, start + STEP_ROWS)
+                for number in bills[start : start + each]
             ]
         ).SerializeToString()
         [reply] = ledger.commit([Request.payments(body, net.harness, 0)], NOW)
         assert isinstance(reply, bytes)
         outcomes = pb.CreatePaymentsResponse.FromString(reply).outcomes
-        assert len(outcomes) == STEP_ROWS
+        assert len(outcomes) == len(bills[start : start + each])
         results |= {int(one.result) for one in outcomes}
     return results
 
@@ -115,18 +117,18 @@ def commit_network(ledger: Ledger, net: Network) -> None:
 
 
 def test_steps_of_nothing_but_bills(tmp_path: Path) -> None:
-    path, count = str(tmp_path / "ledger"), STEP_ROWS * STEPS
+    path, bills = str(tmp_path / "ledger"), range(STEP_ROWS * STEPS)
     net = make_bills_network()
     with Ledger(path, **OPTIONS) as ledger:
         ledger.set_quotation_keys([(1, SECRET)])
         commit_network(ledger, net)
-        assert pay(ledger, net, count, 1 << 40) == {Result.OK}
+        assert pay(ledger, net, bills, 1 << 40) == {Result.OK}
         while ledger.index_step():
             pass
         assert ledger.sequence - ledger.index_sequence < STEP_ROWS
-        again = pay(ledger, net, count, 1 << 41)
+        again = pay(ledger, net, bills, 1 << 41)
         assert again == {Result.BILL_ALREADY_CLAIMED}
     with Ledger(path, create=False, **OPTIONS) as ledger:
         ledger.set_quotation_keys([(1, SECRET)])
-        again = pay(ledger, net, count, 1 << 42)
+        again = pay(ledger, net, bills, 1 << 42)
         assert again == {Result.BILL_ALREADY_CLAIMED}

@@ -9,7 +9,6 @@
 # deleted in the next step: so nothing depends on where transactions are cut.
 
 cdef enum:
-    DELETE_VALUES = 64        # of the oldest retired run of each map and level in a step
     MERGE_HURRY_RUNS = 12     # so many runs of a level, and its share is doubled
     UNITS_ALL = 0x7FFFFFFF
 
@@ -181,13 +180,18 @@ cdef void steps_forget_deleted(State* s) noexcept nogil:
     s.index.next.retired_count = kept
 
 
+cdef uint32_t steps_count_deletes(const State* s, int map_) noexcept nogil:
+    """Values of one level of a map that go in a step: those of the largest run that a step
+    can write. What is merged away is never more than that, level by level, so that the
+    eight runs of one merge have gone when the next eight come."""
+    cdef uint64_t entries = keys_most(map_, s.config.step_rows)
+    return (runs_count_pages(entries) - 1) // BLOCK_PAGES + 1 + runs_count_parts(entries)
+
+
 cdef int steps_delete(State* s, MDB_txn* txn, bint* wrote) noexcept nogil:
     """Some values of runs merged away by an earlier step: nobody begins to read them."""
     cdef uint8_t[MAPS_COUNT * LEVELS_MAX] seen
-    cdef uint32_t most = <uint32_t>max(
-        <uint64_t>DELETE_VALUES, DELETE_VALUES * s.config.step_rows // INDEX_STEP_ROWS
-    )
-    cdef uint32_t i, place, deleted
+    cdef uint32_t i, place, deleted, most
     cdef int rc
     memset(seen, 0, sizeof(seen))
     for i in range(s.index.next.retired_count):
@@ -195,6 +199,7 @@ cdef int steps_delete(State* s, MDB_txn* txn, bint* wrote) noexcept nogil:
         if seen[place]:
             continue
         seen[place] = 1
+        most = steps_count_deletes(s, s.index.retired[i].map)
         rc = runs_delete(s, txn, &s.index.retired[i], most, &deleted)
         if rc != 0:
             return rc
