@@ -329,7 +329,7 @@ class Ledger:
         """Index of the service with this code, 0 if there is none."""
 
     def canonical(self, service: int, reference: bytes) -> bytes | None:
-        """A reference in the service's one form, or None. LookupError for no service."""
+        """A reference in the service's one form, or None. LookupError: no service."""
 
     def canonical_bill(self, service: int, bill: bytes) -> bytes | None:
         """A bill's id, as its biller gave it, in the one form of this service.
