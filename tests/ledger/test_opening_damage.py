@@ -25,7 +25,7 @@ from tests.ledger.test_opening import OPTIONS, PAGE, fill
 from tests.ledger.test_pages import DAMAGE, Damage
 
 DAMAGES = 120
-HUNG_S = 5.0
+HUNG_S = 60.0
 """A start of so small a ledger that takes longer has met a loop."""
 OPEN, REFUSED = 0, 7
 
