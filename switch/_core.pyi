@@ -78,12 +78,18 @@ def blake2b_keyed(
     `salt` and `person` have 16 bytes, the digest `size`. Raises ValueError otherwise.
     """
 
-def entries_of(rows: Rows) -> list[Entry]:
-    """Rows (dtype ROW) as entries, each on its own; what is asked of many is asked of
-    their columns.
+def compare_journal(
+    path: str, instance: bytes, as_of: int, chunk_check: int, *, map_size: int = ...
+) -> None:
+    """Ask the journal in `path` for the chunk that an index was made up to; hold LOCK.
 
-    Raises ValueError for another dtype, CorruptionError if one has a kind or a result
-    that nothing has.
+    Raises JournalBehindError if it lacks it, and what opening a damaged journal raises.
+    """
+
+def entries_of(rows: Rows) -> list[Entry]:
+    """Rows (dtype ROW) as entries, each on its own; of many ask their columns.
+
+    Raises ValueError for another dtype, CorruptionError for a kind or result unknown.
     """
 
 @final
@@ -201,11 +207,9 @@ class Ledger:
     unverified_count: int
     """Holds that have expired and are neither verified nor corrected."""
     damaged_requests: int
-    """Payments and moves since the ledger was opened that had DATA_DAMAGED for their
-    answer."""
+    """Payments and moves since the opening that had DATA_DAMAGED for their answer."""
     holds_turned_away: int
-    """Payments since the ledger was opened that had BILLER_BUSY because their wallets
-    had too many open holds."""
+    """Payments since the opening that had BILLER_BUSY: too many holds of a wallet."""
     refusals_turned_away: int
     """Refusals since the opening that were not recorded: their sender had too many."""
     stuck: str
@@ -326,10 +330,7 @@ class Ledger:
         """Index of the service with this code, 0 if there is none."""
 
     def canonical(self, service: int, reference: bytes) -> bytes | None:
-        """A reference in the one form that this service has for it, or None.
-
-        Raises LookupError for an index that no service has.
-        """
+        """A reference in the service's one form, or None. LookupError: no service."""
 
     def canonical_bill(self, service: int, bill: bytes) -> bytes | None:
         """A bill's id, as its biller gave it, in the one form of this service.
@@ -434,8 +435,7 @@ class Ledger:
         """
 
     def link(self, sequence: int, what: int) -> int:
-        """Sequence of the newest row that is linked to another one as `codes.Link`
-        says, 0 if there is none."""
+        """Sequence of the newest row linked to another as `codes.Link` says, or 0."""
 
     def settled(self, window: int, account: int) -> int:
         """Sequence of the settle row of this window and account, 0 if there is none."""
@@ -447,8 +447,7 @@ class Ledger:
         (0: from the newest). `limit` 1 to 65,536."""
 
     def balance_at(self, account: int, sequence: int) -> tuple[int, int, int, int]:
-        """(debits_pending, debits_posted, credits_pending, credits_posted) of an
-        account after the row `sequence`."""
+        """Debits pending and posted, credits likewise, after the row `sequence`."""
 
     def holds(self) -> npt.NDArray[np.uint64]:
         """Sequences of the open holds, ascending. DeadError once the ledger is dead."""

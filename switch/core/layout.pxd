@@ -67,6 +67,7 @@ cdef enum:
     TOKEN_FORMAT = 1
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
     INDEX_MAGIC = 0x31584449    # "IDX1"
+    INDEX_FRONT_SIZE = 32       # of its head: what lies at the same place in every format
     SEGMENT_MAGIC = 0x31474553  # "SEG1"
     HOLDS_MAGIC = 0x31444C48    # "HLD1"
     POSTINGS_MAGIC = 0x31545350  # "PST1"

@@ -9,6 +9,9 @@ it speaks of begins:
     index.damaged  the core met damage in index/ in service, or died there: rebuild it
     index.aside/   the last index that was set aside, as evidence
 
+An index that knows more than its journal is never given up, whatever is wrong with it:
+it is the evidence that rows were lost (`evidence.py`).
+
 LMDB trusts its pages. So after a start that did not come to its end, and after a doubt,
 the next one lets another process walk them before it opens anything (`look.py`,
 `pages.py`).
@@ -26,7 +29,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from switch._core import Ledger
+from switch._core import Ledger, compare_journal
 from switch.errors import (
     BusyError,
     CorruptionError,
@@ -36,6 +39,7 @@ from switch.errors import (
     StorageError,
 )
 from switch.ledger.beginning import is_beginning
+from switch.ledger.evidence import Tell, furthest_head
 from switch.ledger.look import Look, look
 from switch.ledger.shapes import (
     FOLDER,
@@ -74,13 +78,13 @@ class Progress:
         self.rows = np.zeros(2, dtype=np.uint64)
         """Rows indexed so far, and rows in all, as the ledger writes them."""
         self.walked = ""
-        """Which pages are walked, and how far that is; empty when none are."""
+        """What is looked through, and how far that is; empty when nothing is."""
 
     def text(self) -> str:
         """One phrase for people."""
         done, total = (int(number) for number in self.rows)
         if self.walked:
-            return f"the last process did not end well: looking through {self.walked}"
+            return self.walked
         if total:
             return f"{done:,} of {total:,} rows"
         return "reading"
@@ -259,14 +263,23 @@ class _Opener:
 
     def look(self, part: str) -> Look:
         """Walk one environment, and tell how far that is."""
-
-        def tell(done: int, total: int) -> None:
-            self.progress.walked = f"{part}/, {100 * done // max(total, 1)} %"
-
         try:
-            return look(self.directory / part, tell)
+            return look(
+                self.directory / part,
+                self.tell(
+                    f"the last process did not end well: looking through {part}/"
+                ),
+            )
         finally:
             self.progress.walked = ""
+
+    def tell(self, doing: str) -> Tell:
+        """Who hears how far it is with what it is doing."""
+
+        def tell(done: int, total: int) -> None:
+            self.progress.walked = f"{doing}, {100 * done // max(total, 1)} %"
+
+        return tell
 
     def damage(self, part: str) -> str:
         """What is wrong with the pages of an environment; empty if nothing is."""
@@ -277,10 +290,15 @@ class _Opener:
     # --- the index -----------------------------------------------------------------
 
     def set_aside(self, reason: str) -> None:
-        """Put the index out of the way; kept once, if there is room for another."""
+        """Put the index out of the way; kept once, if there is room for another.
+
+        Raises JournalBehindError, with nothing changed, if it knows more than the
+        journal.
+        """
         index, aside = self.directory / "index", self.directory / ASIDE
         if not shape(index):
             return
+        self.ask_index()
         self.remove_aside(aside)
         size = _data(self.directory, "journal").lstat().st_size
         least = int(self.options.get("room_least", ROOM_LEAST))
@@ -292,6 +310,36 @@ class _Opener:
         log.error("index/ is kept as %s/ and rebuilt: %s", ASIDE, reason)
         index.rename(aside)
         sync_directory(self.directory)
+
+    def ask_index(self) -> None:
+        """Ask what is left of an index whether the journal lost rows."""
+        if not shape(_data(self.directory, "index")):
+            return
+        try:
+            head = furthest_head(
+                _data(self.directory, "index"),
+                self.tell("reading how far the damaged index was"),
+            )
+        finally:
+            self.progress.walked = ""
+        if head is None:
+            log.warning("nothing in index/ says how far it was: %s", _UNKNOWN)
+            return
+        options = {k: v for k, v in self.options.items() if k == "map_size"}
+        started = bool(shape(self.directory / OPENING))
+        # Who dies in LMDB has died in a start, and the next one walks the pages.
+        self.mark_opening()
+        try:
+            compare_journal(
+                str(self.directory),
+                head.instance,
+                head.as_of,
+                head.chunk_check,
+                **options,
+            )
+        finally:
+            if not started:
+                remove_mark(self.directory / OPENING)
 
     def remove_aside(self, aside: Path) -> None:
         """Delete what lies in an earlier index's place, but nothing behind a link."""
@@ -307,6 +355,10 @@ class _Opener:
 
 _RESTORE: Final = (
     "Nothing was changed. Keep the directory as evidence and restore a copy "
+    "(docs/durability.md)"
+)
+_UNKNOWN: Final = (
+    "if the journal lost rows that it was made of, only what lies elsewhere can tell "
     "(docs/durability.md)"
 )
 _LOST: Final = (

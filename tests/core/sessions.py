@@ -29,6 +29,7 @@ from switch._core import Ledger, Request
 from switch.codes import DuplicateRule, KeyRule, Kind, PriceRule, Result
 from tests.core import spelling
 from tests.core.aged import outcomes_of, read_all
+from tests.core.index_lists import spoil_unread
 from tests.core.network import NOW, Network, make_network, top_up
 from tests.core.pair import Pair, catch_up, to_request
 from tests.model import Answers, Ask, Rows
@@ -425,6 +426,7 @@ def compare(unbroken: Unbroken, broken: Broken, folder: Path) -> dict[str, Any]:
     try:
         check_reads(copy, broken.path, info["sequence"])
         one, other = opening_times(copy, broken.path)
+        half_made = check_unread(copy)
     finally:
         shutil.rmtree(copy)
     if other > OPENING_TIMES * one + OPENING_ROOM_S:
@@ -433,6 +435,7 @@ def compare(unbroken: Unbroken, broken: Broken, folder: Path) -> dict[str, Any]:
         "rows": info["sequence"],
         "runs": max(sum(info[name]) for name in MAPS),
         "opening_s": [round(one, 4), round(other, 4)],
+        "half_made": half_made,
     }
 
 
@@ -448,6 +451,14 @@ def check_reads(one: Path, other: Path, count: int) -> None:
         )
         text = f"read {place}: {str(got[place])[:200]}, not {str(want[place])[:200]}"
         raise WrongError(text)
+
+
+def check_unread(copy: Path) -> int:
+    """Opening reads nothing of merges under way; how many values those have made."""
+    half_made, _ = spoil_unread(copy)
+    # A filter has a check: one that is noise would not be taken.
+    with Ledger(str(copy), create=False, **OPTIONS):
+        return half_made
 
 
 def opening_times(one: Path, other: Path) -> tuple[float, float]:

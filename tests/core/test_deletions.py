@@ -11,10 +11,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from switch._core import Ledger
 from switch.codes import Result
+from switch.errors import IndexDamagedError
+from switch.ledger.opening import ASIDE, DAMAGED, open_ledger
+from tests.core.index_lists import Lists, leave_runs
 from tests.core.network import NOW, Network, make_network
 from tests.core.pair import rows_request
 from tests.core.test_concurrency import transfers
@@ -23,19 +24,14 @@ from tests.core.test_segments import tables
 
 FANOUT = 8
 """Runs that merge into one."""
+RETIRED_MAX = 240
+"""Runs of which values are left, of all maps and levels together."""
+RUNS_MAX = 161
+"""Runs of a map."""
+LEVELS_MAX = 10
+"""Merges of a map that may end in one step, each with a run of its own."""
 BLOCK, PART = 16 * 255, 7 * 16 * 255
 """Entries of a run that share a value, and that share a piece of its filter."""
-
-RETIRED = np.dtype(
-    [
-        ("id", "<u8"),
-        ("blocks", "<u4"),
-        ("parts", "<u4"),
-        ("deleted", "<u4"),
-        ("map", "<u2"),
-        ("level", "<u2"),
-    ]
-)
 
 
 class Retired(NamedTuple):
@@ -54,12 +50,11 @@ def values_of(entries: int) -> int:
 
 def retired(path: Path) -> dict[int, Retired]:
     """By the run's number."""
-    meta = tables(path, "meta")[b"index"]
-    runs, merges, count = np.frombuffer(meta, "<u4", 3, 220).tolist()
-    found = np.frombuffer(meta, RETIRED, count, 256 + 56 * runs + 88 * merges)
     return {
         id_: Retired((map_, level), blocks + parts, deleted)
-        for id_, blocks, parts, deleted, map_, level in found.tolist()
+        for id_, blocks, parts, deleted, map_, level in Lists(
+            tables(path, "meta")[b"index"]
+        ).retired.tolist()
     }
 
 
@@ -152,3 +147,65 @@ def test_nothing_is_left_behind_of_bills(tmp_path: Path) -> None:
     assert watch is not None
     assert max(watch.most.values()) == most
     assert max(watch.waiting.values()) == FANOUT
+
+
+def test_without_places_for_its_runs_a_merge_waits(tmp_path: Path) -> None:
+    """Nothing is deleted in a hurry to make room for it."""
+    path, step_rows = tmp_path / "ledger", 256
+    most = values_of(step_rows)
+    network: Network = make_network()
+    with Ledger(str(path), **options(step_rows)) as ledger:
+        ledger.commit([rows_request(network.rows)], NOW)
+        number = 1
+        for _ in range(FANOUT - 1):
+            missing = step_rows - ledger.sequence % step_rows
+            ledger.commit([rows_request(transfers(network, number, missing))], NOW)
+            number += missing
+            assert ledger.index_step()
+    leave_runs(path, {(0, 7): RETIRED_MAX // 2, (2, 7): RETIRED_MAX // 2}, most)
+    watch = Watch(path)
+    assert len(watch.left) == RETIRED_MAX
+    levels: list[int] = []
+    with Ledger(str(path), create=False, **options(step_rows)) as ledger:
+        for _ in range(RETIRED_MAX // 2 + 2 * FANOUT):
+            ledger.commit([rows_request(transfers(network, number, step_rows))], NOW)
+            number += step_rows
+            assert watch.step(ledger)
+            assert len(watch.left) <= RETIRED_MAX
+            levels.append(ledger.info()["ids_runs"][0])
+    # At eight runs one is due.
+    assert max(levels) > FANOUT + 1
+    assert max(levels[-FANOUT:]) <= FANOUT + 1
+    assert max(watch.most.values()) <= most
+    assert not [run for run in watch.left.values() if run.place[1] == 7]
+
+
+def test_the_number_of_runs_has_a_bound_that_is_checked_first(tmp_path: Path) -> None:
+    """Should merges ever not keep up, that is damage, met before a list overruns."""
+    path, step_rows = tmp_path / "ledger", 16
+    network: Network = make_network()
+    with Ledger(str(path), **options(step_rows)) as ledger:
+        ledger.commit([rows_request(network.rows)], NOW)
+        assert ledger.index_step()
+    # Merges wait for the eight oldest of these longer than there is room for runs.
+    leave_runs(path, {(0, 7): RETIRED_MAX}, values_of(step_rows) * RUNS_MAX // 4)
+    with Ledger(str(path), create=False, **options(step_rows)) as ledger:
+
+        def step(number: int) -> None:
+            rows = transfers(network, number, step_rows)
+            ledger.commit([rows_request(rows)], NOW)
+            assert ledger.index_step()
+
+        for number in range(1, 2 * RUNS_MAX * step_rows, step_rows):
+            with contextlib.suppress(IndexDamagedError):
+                step(number)
+            if ledger.dead:
+                break
+        assert sum(ledger.info()["ids_runs"]) == RUNS_MAX - LEVELS_MAX
+        sequence = ledger.sequence
+    assert (path / DAMAGED).exists()
+    with open_ledger(path, **options(step_rows)) as ledger:
+        assert ledger.sequence == sequence
+        assert ledger.index_sequence > sequence - step_rows
+        assert max(ledger.info()["ids_runs"]) < 2 * FANOUT
+    assert (path / ASIDE).exists()

@@ -175,7 +175,7 @@ cdef struct JournalMeta:
 
 
 cdef int lifetime_read_name(State* s, MDB_txn* txn, const uint8_t* fresh) noexcept nogil:
-    """Read the ledger's name, or give it the fresh one if the journal is new."""
+    """Read the ledger's name, or give it the fresh one, if any, if the journal is new."""
     cdef MDB_val key, value
     cdef JournalMeta meta
     cdef int rc
@@ -184,7 +184,7 @@ cdef int lifetime_read_name(State* s, MDB_txn* txn, const uint8_t* fresh) noexce
     rc = mdb_get(txn, s.config.journal_meta, &key, &value)
     if rc == MDB_NOTFOUND:
         # In the very transaction that makes the tables: no other may lack it.
-        if mdb_txn_id(txn) != 1:
+        if mdb_txn_id(txn) != 1 or fresh == NULL:
             return MDB_CORRUPTED
         memset(&meta, 0, sizeof(JournalMeta))
         meta.magic = CHUNK_MAGIC
@@ -276,6 +276,45 @@ cdef int lifetime_find_head(State* s) noexcept nogil:
     if stat.ms_entries != s.group.ordinal or mdb_txn_id(s.group.reader.txn) > s.group.ordinal + 1:
         return MDB_CORRUPTED
     return 0
+
+
+cdef int lifetime_open_to_read(State* s) noexcept nogil:
+    """Tables and name of a journal that is there; nothing is made."""
+    cdef MDB_txn* txn
+    cdef int rc = mdb_txn_begin(s.config.journal_env, NULL, MDB_RDONLY, &txn)
+    if rc != 0:
+        return rc
+    rc = mdb_dbi_open(txn, b"meta", 0, &s.config.journal_meta)
+    if rc == 0:
+        rc = mdb_dbi_open(txn, b"journal", 0, &s.config.journal)
+    if rc == 0:
+        rc = lifetime_read_name(s, txn, NULL)
+    if rc != 0:
+        mdb_txn_abort(txn)
+        return rc
+    # The tables stay open only if it is committed.
+    return mdb_txn_commit(txn)
+
+
+cdef int lifetime_compare(
+    State* s, const uint8_t* instance, uint64_t as_of, uint32_t chunk_check
+) noexcept nogil:
+    """Whether the journal has what an index was made of, which says so of itself.
+
+    One of another ledger is no witness, unless the journal has no row of any.
+    """
+    cdef int rc = lifetime_open_to_read(s)
+    if rc == 0:
+        rc = store_begin(s, &s.group.reader)
+    if rc == 0:
+        rc = lifetime_find_head(s)
+    if rc == MDB_NOTFOUND or (rc == 0 and s.shared.sequence == 0):
+        return RC_BEHIND if as_of > 0 else 0
+    if rc != 0 or memcmp(instance, s.config.instance, 16) != 0:
+        return rc
+    s.index.head.as_of = as_of
+    s.index.head.chunk_check = chunk_check
+    return replay_compare_journal(s)
 
 
 cdef int lifetime_open_readers(State* s) noexcept nogil:

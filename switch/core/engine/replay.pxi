@@ -237,6 +237,13 @@ cdef bint replay_meta_is_whole(const IndexMeta* meta, size_t size) noexcept nogi
     return size == wanted and meta.check == steps_meta_check(<const uint8_t*>meta, size)
 
 
+cdef inline bint replay_is_ahead(const State* s, const IndexMeta* meta) noexcept nogil:
+    """Whether an index of this ledger, of any format, knows rows that the journal lacks."""
+    return memcmp(meta.instance, s.config.instance, 16) == 0 and (
+        meta.as_of > s.shared.sequence
+    )
+
+
 cdef int replay_get_meta(State* s, MDB_txn* txn, const uint8_t** lists) noexcept nogil:
     """What the index says of itself, into `head`; MDB_NOTFOUND if no step is begun yet."""
     cdef MDB_val key, value
@@ -249,11 +256,12 @@ cdef int replay_get_meta(State* s, MDB_txn* txn, const uint8_t** lists) noexcept
     if rc != 0:
         return damage_of(rc)
     meta = <const IndexMeta*>value.mv_data
-    if value.mv_size < sizeof(IndexMeta) or meta.magic != INDEX_MAGIC or (
-        meta.format != INDEX_FORMAT
-    ):
+    # Magic, format, instance and as_of have their places in every format.
+    if value.mv_size < INDEX_FRONT_SIZE or meta.magic != INDEX_MAGIC:
         return RC_OTHER
-    if not replay_meta_is_whole(meta, value.mv_size):
+    if meta.format != INDEX_FORMAT:
+        return RC_BEHIND if replay_is_ahead(s, meta) else RC_OTHER
+    if value.mv_size < sizeof(IndexMeta) or not replay_meta_is_whole(meta, value.mv_size):
         return RC_INDEX
     if memcmp(meta.instance, s.config.instance, 16) != 0 or meta.step_rows != s.config.step_rows:
         return RC_OTHER

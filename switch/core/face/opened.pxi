@@ -5,6 +5,24 @@ _PATIENCE_S = 60.0
 cdef uint64_t READERS_CHECK_NS = 5000000000
 
 
+def compare_journal(path, instance, as_of, chunk_check, *, map_size=4 << 40):
+    cdef _Opened opened = _Opened.__new__(_Opened)
+    cdef const uint8_t[::1] name = instance
+    cdef uint64_t last = as_of
+    cdef uint32_t wanted = chunk_check
+    cdef int rc
+    if name.shape[0] != 16:
+        raise ValueError("an instance has 16 bytes")
+    journal = os.fsencode(os.path.join(path, "journal"))
+    try:
+        check(lifetime_open_env(&opened.s.config.journal_env, journal, map_size))
+        with nogil:
+            rc = lifetime_compare(opened.s, &name[0], last, wanted)
+        check(rc)
+    finally:
+        opened._release()
+
+
 cdef class _Opened:
     """What is open, and who may use it; `Ledger` adds what is done with it."""
 

@@ -83,50 +83,13 @@ cdef MergeRecord* steps_put_merges(State* s, MergeRecord* at) noexcept nogil:
     return at
 
 
-cdef int steps_retire(State* s, MDB_txn* txn) noexcept nogil:
-    """The sources of finished merges join the runs to be deleted; there is always room."""
-    cdef const Run* run
-    cdef Retired* record
-    cdef uint32_t deleted
-    cdef int i, j
-    cdef int rc
-    for i in range(MAPS_COUNT * LEVELS_MAX):
-        if s.index.merges[i].active != 2:
-            continue
-        while s.index.next.retired_count + RUN_FANOUT > RETIRED_MAX:
-            rc = runs_delete(s, txn, &s.index.retired[0], UNITS_ALL, &deleted)
-            if rc != 0:
-                return rc
-            steps_forget_deleted(s)
-        native_assert(
-            s.index.next.retired_count + RUN_FANOUT <= RETIRED_MAX,
-            b"steps_retire: there is room",
-        )
-        for j in range(RUN_FANOUT):
-            run = s.index.merges[i].sources[j]
-            native_assert(
-                run.entries_count == run.entries_max and run.pages_count > 0,
-                b"steps_retire: all of it goes",
-            )
-            record = &s.index.retired[s.index.next.retired_count]
-            memset(record, 0, sizeof(Retired))
-            record.id = run.id
-            record.map = run.map
-            record.level = run.level
-            record.blocks_count = (run.pages_count - 1) // BLOCK_PAGES + 1
-            record.parts_count = runs_count_parts(run.entries_count)
-            s.index.next.retired_count += 1
-    return 0
-
-
 cdef int steps_write_meta(State* s, MDB_txn* txn, bint whole) noexcept nogil:
     """What the index covers, how far it has come, and everything that it consists of."""
     cdef size_t size = sizeof(IndexMeta)
     cdef uint8_t* value
     cdef uint8_t* at
-    cdef int rc = steps_retire(s, txn)
-    if rc != 0:
-        return rc
+    cdef int rc
+    retired_add(s)
     size += MAPS_COUNT * (RUNS_MAX + LEVELS_MAX) * sizeof(RunRecord)
     size += MAPS_COUNT * LEVELS_MAX * sizeof(MergeRecord) + RETIRED_MAX * sizeof(Retired)
     size += (<size_t>s.index.next.segments_count + HOLD_PIECES) * sizeof(PieceRecord)
@@ -163,45 +126,6 @@ cdef uint32_t steps_meta_check(const uint8_t* value, size_t size) noexcept nogil
 
 # --- stages ------------------------------------------------------------------------------
 
-cdef void steps_forget_deleted(State* s) noexcept nogil:
-    """Runs of which nothing is left leave the list."""
-    cdef Retired run
-    cdef uint32_t kept = 0
-    cdef uint32_t i
-    for i in range(s.index.next.retired_count):
-        run = s.index.retired[i]
-        native_assert(
-            run.deleted <= run.blocks_count + run.parts_count,
-            b"steps_forget_deleted: no more than there was",
-        )
-        if run.deleted < run.blocks_count + run.parts_count:
-            s.index.retired[kept] = run
-            kept += 1
-    s.index.next.retired_count = kept
-
-
-cdef int steps_delete(State* s, MDB_txn* txn, bint* wrote) noexcept nogil:
-    """Some values of runs merged away by an earlier step: nobody begins to read them."""
-    cdef uint8_t[MAPS_COUNT * LEVELS_MAX] seen
-    cdef uint32_t i, place, deleted, most
-    cdef int rc
-    memset(seen, 0, sizeof(seen))
-    for i in range(s.index.next.retired_count):
-        place = s.index.retired[i].map * LEVELS_MAX + s.index.retired[i].level
-        if seen[place]:
-            continue
-        seen[place] = 1
-        # As many as the largest run has that a step can write: no level loses more in a step,
-        # so that the runs of one merge have gone when the next ones come.
-        most = runs_count_values(keys_most(s.index.retired[i].map, s.config.step_rows))
-        rc = runs_delete(s, txn, &s.index.retired[i], most, &deleted)
-        if rc != 0:
-            return rc
-        wrote[0] = True
-    steps_forget_deleted(s)
-    return 0
-
-
 cdef uint32_t steps_share(const State* s, uint32_t runs) noexcept nogil:
     """Parts that a level with so many runs merges in one step.
 
@@ -219,6 +143,8 @@ cdef int steps_merge(
     """The next part of the level's share, if there is one left."""
     cdef Merge* merge = &s.index.merges[map_ * LEVELS_MAX + level]
     cdef int rc = 0
+    if not retired_has_room(s):
+        return 0
     if s.index.next.stage_parts == 0:
         rc = merge_start(s, map_, level)
     if rc != 0 or merge.active != 1:
@@ -314,7 +240,7 @@ cdef int steps_unit(State* s, MDB_txn* txn, bint* wrote, bint* done) noexcept no
         native_assert(stage <= STAGE_LAST, b"steps_unit: a stage")
         ended = False
         if stage == STAGE_DELETE:
-            rc = steps_delete(s, txn, wrote)
+            rc = retired_delete(s, txn, wrote)
             ended = True
         elif stage < STAGE_FRESH:
             map_ = (stage - STAGE_MERGE) // LEVELS_MAX
