@@ -57,7 +57,7 @@ def check_open_loop(result: dict[str, Any], *rates: int) -> None:
     for rate, point in zip(rates, result["sweep"], strict=True):
         assert point["offered_per_s"] == rate
         assert not point["overloaded"]
-        # What was due came, within the time or behind it, and not all that could be sent.
+        # What was due came, within the time or behind it, not all that could be sent.
         # On a busy machine more was due before, and comes within the time.
         due = point["payments"] + point["unanswered_at_end"]
         assert 0.5 < due / (rate * point["seconds"]) < 10
