@@ -415,7 +415,9 @@ def test_an_address_of_ipv4_is_one_by_whatever_socket(reached: Reached) -> None:
         reached.door.wait_until(lambda counts: counts["handshakes_open"] == 1)
         with socket.create_connection(("127.0.0.1", port), WAIT_S):
             reached.door.wait_until(
-                lambda counts: counts["handshakes_refused"] + counts["handshakes_shed"]
+                lambda counts: (
+                    counts["handshakes_refused"] + counts["handshakes_shed"] > 0
+                )
             )
         # Another network's is another's.
         with socket.create_connection(("::1", port), WAIT_S):

@@ -40,7 +40,6 @@ cdef inline uint64_t senders_bytes(const Call* call) noexcept nogil:
     return call.size + call.tail_max
 
 
-
 cdef uint64_t senders_key(const Call* call) noexcept nogil:
     """Who sends it: a participant, or a biller with its answers, which are of their own."""
     if call.form == FORM_ANSWERS:
