@@ -216,10 +216,12 @@ def payment(
     """What became of a payment."""
     response = payments_pb2.GetPaymentResponse(
         state=wire_state(found.state),
-        refunded_amount=found.refunded,
         as_of_sequence=max(as_of, found.entry.sequence),
-        disputed=found.is_disputed,
     )
+    if found.refunded:
+        response.refunded_amount = found.refunded
+    if found.is_disputed:
+        response.disputed = True
     _fill_alone(response.entry, found.entry, ledger, register)
     if found.resolution is not None:
         _fill_alone(response.resolution, found.resolution, ledger, register)

@@ -385,8 +385,8 @@ class Transport:
         kind, number = event[:2]
         if kind == CONNECT:
             self._front.close_connection(number, INTERNAL_ERROR)
-        elif kind == DISCONNECT:
-            pass
+        elif kind in (DISCONNECT, OVER):
+            pass  # a connection's number may be a call's, too
         elif (call := self._calls.get(number)) is not None:
             call.error = error
             call.fail(error, has_committed=kind != CALL)

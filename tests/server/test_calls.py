@@ -316,6 +316,8 @@ async def test_a_look_is_answered_once_it_was_made() -> None:
     assert case.told() == []
     looks.run()
     assert case.told() == [("reply", HANDLE, b"to asked")]
+    # It is over: what is said of it now is about nothing.
+    await case.play((ENDED, HANDLE, "peer_reset"))
     assert case.noted == [None]
 
 

@@ -305,6 +305,14 @@ def has_decided(calls: int, counts: dict[str, int]) -> bool:
     return counts["calls_given"] + counts["calls_refused"] == calls
 
 
+def has_turned(turns: int, counts: dict[str, int]) -> bool:
+    return counts["turns"] > turns
+
+
+def holds_less(size: int, counts: dict[str, int]) -> bool:
+    return counts["bytes_held"] < size
+
+
 @bounds(owner_bytes_max=MIB)
 def test_what_is_not_taken_counts_though_its_call_is_over(
     reached: Reached, peer: Peer
@@ -329,6 +337,26 @@ def test_what_is_not_taken_counts_though_its_call_is_over(
         reached.door.wait_for(_front.CALL)
     peer.send(peer.call(163, ECHO, b"room again"))
     assert peer.status(163) == 0
+
+
+def test_what_the_caller_has_counts_until_it_is_answered(
+    reached: Reached, peer: Peer
+) -> None:
+    peer.send(peer.call(1, ECHO, b"served"))
+    assert peer.status(1) == 0
+    before = reached.front.counters()["bytes_held"]
+    peer.send(peer.call(3, HOLD, b"x" * 60_000))
+    while (event := reached.door.wait_for(_front.CALL))[8] == b"served":
+        pass
+    for _ in range(3):
+        turns = reached.front.counters()["turns"]
+        reached.front.want(0)  # a turn, in which what was taken is counted off
+        reached.door.wait_until(partial(has_turned, turns))
+        held = reached.front.counters()["bytes_held"] - before
+        assert 60_000 <= held < 70_000
+    reached.front.reply(event[1], b"answer")
+    assert peer.status(3) == 0
+    reached.door.wait_until(partial(holds_less, before + 60_000))
 
 
 @bounds(process_bytes_max=8 * MIB, message_bytes_max=MIB)

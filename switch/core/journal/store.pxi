@@ -164,35 +164,26 @@ cdef uint32_t store_tail_check(
     return native_crc(native_crc(check, <const uint8_t*>&size, 4), data, size)
 
 
-cdef inline bint store_take_item(
-    Tails* tails, TailItem* item, const uint8_t** data
-) noexcept nogil:
-    """The next item, by its size alone; False if it would reach beyond the chunk."""
-    cdef uint64_t padded
-    if tails.left < sizeof(TailItem):
-        return False
-    memcpy(item, tails.at, sizeof(TailItem))
-    padded = (<uint64_t>item.size + 7) & ~<uint64_t>7
-    if tails.left - sizeof(TailItem) < padded:
-        return False
-    data[0] = tails.at + sizeof(TailItem)
-    tails.at += sizeof(TailItem) + padded
-    tails.left -= sizeof(TailItem) + padded
-    return True
-
-
 cdef int store_next_tail(
     Tails* tails, const Row* row, const uint8_t** data, uint32_t* size
 ) noexcept nogil:
     """The item of the next row of the walk; size 0 if it has none."""
     cdef TailItem item
+    cdef uint64_t padded
     data[0] = NULL
     size[0] = 0
     if not row.flags & ROW_TAIL:
         return 0
-    if not store_take_item(tails, &item, data):
+    if tails.left < sizeof(TailItem):
         return MDB_CORRUPTED
+    memcpy(&item, tails.at, sizeof(TailItem))
+    padded = (<uint64_t>item.size + 7) & ~<uint64_t>7
+    if tails.left - sizeof(TailItem) < padded:
+        return MDB_CORRUPTED
+    data[0] = tails.at + sizeof(TailItem)
     size[0] = item.size
+    tails.at += sizeof(TailItem) + padded
+    tails.left -= sizeof(TailItem) + padded
     if item.check != store_tail_check(tails.seed, row.sequence, data[0], item.size):
         return MDB_CORRUPTED
     return 0
@@ -201,16 +192,17 @@ cdef int store_next_tail(
 cdef int store_find_tail(
     Tails tails, const Row* rows, uint32_t index, const uint8_t** data, uint32_t* size
 ) noexcept nogil:
-    """Walk to the item of rows[index]. What is on the way is passed by its flags and sizes,
-    and not checked: the item's own check names its row, so that no other passes for it."""
-    cdef TailItem item
+    """Walk to the item of rows[index]. Every row on the way must be whole: its flags say
+    which item is whose."""
     cdef uint32_t i
-    if rows[index].check != store_row_check(&rows[index]):
-        return MDB_CORRUPTED
-    for i in range(index):
-        if rows[i].flags & ROW_TAIL and not store_take_item(&tails, &item, data):
-            return MDB_CORRUPTED
-    return store_next_tail(&tails, &rows[index], data, size)
+    cdef int rc = 0
+    for i in range(index + 1):
+        rc = MDB_CORRUPTED
+        if rows[i].check == store_row_check(&rows[i]):
+            rc = store_next_tail(&tails, &rows[i], data, size)
+        if rc != 0:
+            break
+    return rc
 
 
 cdef struct Walk:             # rows with their tails, in ascending order
