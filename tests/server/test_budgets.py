@@ -365,17 +365,15 @@ def test_a_flood_of_refusals_is_told_once_a_second(reached: Reached) -> None:
         peer.send(*(peer.call(at, PATHS[ECHO]) for at in range(1, 2 * count, 2)))
         reached.door.wait_until(lambda counts: counts["calls_begun"] == count)
         peer.answered()
-        refused = over(reached)["calls"]
-        assert refused > 0
-    told = 0
-    events = 0
-    while told < refused:
-        event = reached.door.wait_for(_front.OVER)
-        assert event[2] == "calls"
-        told += event[3]
-        events += 1
-    assert told == refused
-    assert events < refused / 10 or events <= 2
+    # The rest with its end: nothing is told twice, and nothing is forgotten.
+    told: list[int] = []
+    while (event := reached.door.events.get(timeout=WAIT_S))[0] != _front.DISCONNECT:
+        if event[0] == _front.OVER:
+            assert event[2] == "calls"
+            told.append(event[3])
+    refused = over(reached)["calls"]
+    assert sum(told) == refused > 0
+    assert len(told) < refused / 10 or len(told) <= 2
 
 
 # --- handshakes -----------------------------------------------------------------------
@@ -415,7 +413,9 @@ def test_an_address_of_ipv4_is_one_by_whatever_socket(reached: Reached) -> None:
         reached.door.wait_until(lambda counts: counts["handshakes_open"] == 1)
         with socket.create_connection(("127.0.0.1", port), WAIT_S):
             reached.door.wait_until(
-                lambda counts: counts["handshakes_refused"] + counts["handshakes_shed"]
+                lambda counts: (
+                    counts["handshakes_refused"] + counts["handshakes_shed"] > 0
+                )
             )
         # Another network's is another's.
         with socket.create_connection(("::1", port), WAIT_S):
