@@ -407,6 +407,17 @@ def test_handshakes_of_an_address_are_bounded(reached: Reached) -> None:
 
 
 @bounds(handshakes_address_max=1)
+def test_a_handshake_that_is_done_makes_room(reached: Reached) -> None:
+    peers = []
+    for _ in range(4):
+        peers.append(Peer(reached.port, reached.credentials()))
+        peers[-1].answered()  # the server is through with it, too
+    assert reached.front.counters()["handshakes_refused"] == 0
+    for peer in peers:
+        peer.socket.close()
+
+
+@bounds(handshakes_address_max=1)
 def test_an_address_of_ipv4_is_one_by_whatever_socket(reached: Reached) -> None:
     port = reached.front.listen("::", 0)
     with socket.create_connection(("127.0.0.1", reached.port), WAIT_S):
