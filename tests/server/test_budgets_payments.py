@@ -208,13 +208,17 @@ def test_one_that_waits_can_be_given_up(door: Hot) -> None:
             code = CANCEL.to_bytes(4, "big")
             peer.send(frame(RST_STREAM, 0, stream, code))
         door.wait_until(lambda counts: counts["bytes_held"] < before + 2 * 60_000)
+        # Who comes now stands behind who is left.
+        peer.send(peer.open(9, STREAM), peer.data(9, message(b"p2")))
+        held(door, 5)
         admit(door, payments_per_s=1_000_000)
-        [one] = door.queue.take(1)
-        assert one.tag
-        door.queue.answer(one)
-        peer.send(peer.data(3, b"", last=True))
-        assert peer.status(3) == 0
-    assert door.queue.tries == 2
+        taken = door.queue.take(2)
+        assert [one.rows for one in taken] == [1, 2]
+        door.queue.answer(*taken)
+        for stream in (3, 9):
+            peer.send(peer.data(stream, b"", last=True))
+            assert peer.status(stream) == 0
+    assert door.queue.tries == 3
 
 
 def test_who_is_switched_off_while_it_waits_has_not_paid(door: Hot) -> None:
