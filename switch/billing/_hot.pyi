@@ -1,6 +1,9 @@
 # What type checkers see of the billers' work in C.
 
 from collections.abc import Sequence
+from typing import final
+
+from typing_extensions import disjoint_base
 
 from switch._core import Rows
 from switch.billing.lines import Numbers, Places
@@ -15,6 +18,7 @@ ASK: int
 CANCEL: int
 """Money may have to be given back."""
 
+@final
 class Ends:
     """Ends of payments that a biller is told of as they happen.
 
@@ -29,6 +33,7 @@ class Ends:
     def take(self) -> bytes:
         """All that wait, once, as fields of a ConnectResponse."""
 
+@disjoint_base
 class Columns:
     """What of a table has to be fast. `table.Table` is the rest of it."""
 
@@ -70,6 +75,7 @@ class Columns:
         question of this table that is out, and can be kept.
         """
 
+@final
 class Router:
     """Takes rows to the tables of their services, in their order."""
 

@@ -5,6 +5,7 @@ is done more seldom. What is rare here is left to them too: who calls is told wh
 that nothing was done. Belongs to the event loop's thread.
 """
 
+cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
@@ -12,8 +13,8 @@ from libc.string cimport memcmp, memcpy
 
 import numpy as np
 
-from switch._core import ANSWER, ROW
-from switch.billing.lines import FETCH_BIT, GONE_LEAST, STATES, State
+from switch import _core
+from switch.billing import lines
 from switch.core.codes cimport *
 from switch.core.layout cimport Answer, Row
 
@@ -34,9 +35,9 @@ ENDS_MAX = ENDS_MOST
 LATE, ASK, CANCEL = LOOK_LATE, LOOK_ASK, LOOK_CANCEL
 
 if [GONE, WAITING, CONFIRMING, UNKNOWN, CHECKING, ANSWERED, CANCELLING, STATES_COUNT] != [
-    State.GONE, State.WAITING, State.CONFIRMING, State.UNKNOWN, State.CHECKING, State.ANSWERED,
-    State.CANCELLING, STATES,
-] or (FETCH_BIT, GONE_LEAST) != (1 << 63, GONE_MIN):
+    lines.State.GONE, lines.State.WAITING, lines.State.CONFIRMING, lines.State.UNKNOWN,
+    lines.State.CHECKING, lines.State.ANSWERED, lines.State.CANCELLING, lines.STATES,
+] or (lines.FETCH_BIT, lines.GONE_LEAST) != (1 << 63, GONE_MIN):
     raise ImportError("compiled with other states of a line")
 
 
@@ -75,6 +76,7 @@ cdef inline uint8_t state_after(int kind) noexcept nogil:
     return PAYMENT_REFUNDED if kind == KIND_REFUND else PAYMENT_NONE
 
 
+@cython.final
 cdef class Ends:
     cdef End* ends              # a ring
     cdef uint32_t room          # a power of two
@@ -185,24 +187,24 @@ cdef class Columns:
     cdef bint plain             # whether all of its holds of that are as they mostly are
 
     def _bind(self):
-        lines = self
-        self.number = lines._number
-        self.id = lines._id
-        self.centre = lines._centre
-        self.size = lines._size
-        self.open = lines._open
-        self.state = lines._state
-        self.credit_until = lines._credit_until
-        self.final_from = lines._final_from
-        self.calls = lines._calls
-        self.connection = lines._connection
-        self.asked = lines._asked
-        self.at = lines._at
-        self.doubt = lines._doubt.view(np.uint8)
-        self.offered = lines._offered.view(np.uint8)
-        self.free = lines._free.view(np.uint8)
-        self.confirm_until = lines._confirm_until
-        self.confirms = lines._confirms
+        own = self
+        self.number = own._number
+        self.id = own._id
+        self.centre = own._centre
+        self.size = own._size
+        self.open = own._open
+        self.state = own._state
+        self.credit_until = own._credit_until
+        self.final_from = own._final_from
+        self.calls = own._calls
+        self.connection = own._connection
+        self.asked = own._asked
+        self.at = own._at
+        self.doubt = own._doubt.view(np.uint8)
+        self.offered = own._offered.view(np.uint8)
+        self.free = own._free.view(np.uint8)
+        self.confirm_until = own._confirm_until
+        self.confirms = own._confirms
 
     def set_times(self, uint64_t margin_ns, uint64_t answering_ns, int64_t fresh_ns):
         self.margin = margin_ns
@@ -340,7 +342,7 @@ cdef class Columns:
             self.at[place] = until
 
     def take_final(self, answers, double until):
-        if answers.dtype != ANSWER:
+        if answers.dtype != _core.ANSWER:
             raise ValueError("answers must have the dtype ANSWER")
         cdef Py_ssize_t count = answers.shape[0]
         places = np.empty(count, np.int64)
@@ -398,6 +400,7 @@ cdef inline bint is_whole(const Row* row, Py_ssize_t i) noexcept nogil:
     )
 
 
+@cython.final
 cdef class Router:
     cdef list tables            # by the index of a service; None: not met yet
     cdef uint64_t batch
@@ -487,6 +490,6 @@ cdef class Router:
 
 cdef const uint8_t[::1] view(rows):
     """The bytes of at least one row."""
-    if rows.dtype != ROW or rows.shape[0] == 0:
+    if rows.dtype != _core.ROW or rows.shape[0] == 0:
         raise ValueError("rows must have the dtype ROW")
     return rows.view(np.uint8)

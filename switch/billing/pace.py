@@ -1,6 +1,6 @@
 """How many messages of questions leave in a second. Pure."""
 
-MESSAGES_PER_S = 2_000
+MESSAGES_PER_S = 1_500
 """Messages of questions in a second that go to all billers in turn; under load each
 asks about more. A message costs about as much as twenty questions in it."""
 MESSAGES_AT_ONCE = 64

@@ -141,3 +141,36 @@ async def test_answers_of_all_connections_wait_together() -> None:
     for call in calls:
         call.cancel()
     await asyncio.gather(*calls, return_exceptions=True)
+
+
+async def test_a_message_leaves_when_the_one_before_has_left() -> None:
+    sent: list[bytes] = []
+    left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def read() -> None:
+        await left
+
+    stream = stream_of(biller(), Committer(), read, 1)
+    call: Any = stream._call
+    call.send = sent.append
+    # It is attached before its headers have left.
+    stream.send(b"one")
+    assert not sent
+    task = asyncio.create_task(stream.run())
+    await asyncio.sleep(0)
+    assert sent == [b"one"]
+    assert stream.is_ready
+    stream.send(b"two")
+    assert not stream.is_ready
+    call.on_sent()
+    assert sent == [b"one", b"two"]
+    call.on_sent()
+    assert stream.is_ready
+    stream.send(b"three")
+    stream.send(b"four")
+    assert sent == [b"one", b"two", b"three"]
+    # What was asked leaves before the end, whatever is on its way still.
+    left.set_result(None)
+    await asyncio.wait_for(task, 60)
+    assert sent[3:] == [b"four"]
+    assert not stream.is_ready
