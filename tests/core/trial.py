@@ -55,11 +55,13 @@ OPENINGS_MAX = 4
 """Starts of one copy before it counts as one that does not open; one behind a death."""
 PATIENCE = 0.25
 """The share of a copy's time after which the ledger takes LMDB for stuck."""
-GOOD = ("right", "rebuilt", "refused")
-SLEEP_MOST = 15
+BUSY = 0.125
+"""The share of its time in which a copy must have used the processor to hang."""
+SLEEP_MOST = 6
 """A child that hardly runs is given up so many times later."""
 STARTS_MAX = 2
 """The one that may die or hang, and the one that puts it right."""
+GOOD = ("right", "rebuilt", "refused")
 BAD = ("wrong", "signal", "hang", "shut")
 NOT_READ = {code for code in Result if code.name == "DATA_DAMAGED"}
 """The result of a request that speaks of what cannot be read."""
@@ -415,7 +417,7 @@ def is_late(one: Running, seconds: float) -> bool:
         return False
     fields = Path(f"/proc/{one.process}/stat").read_text().rpartition(")")[2].split()
     used_s = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return used_s > seconds / 2 or over > SLEEP_MOST * seconds
+    return used_s > seconds * BUSY or over > SLEEP_MOST * seconds
 
 
 def live_and_exit(trial: Trial, files: dict[str, bytes], pipe: int, died: str) -> None:
