@@ -45,10 +45,10 @@ from tests.server.test_acknowledge import (
     UNVERIFIED,
     acknowledge,
     answer,
-    get,
     holds,
     pay,
 )
+from tests.server.test_billers import get
 from tests.server.treasury import LATE_REJECTION, TREASURY, about, listed
 
 Message = pb.SendDayListRequest
@@ -107,8 +107,8 @@ def test_a_day_is_settled_by_its_list(peers: Peers) -> None:
     released = held(peers, "BRIEF", 2)
     kept = held(peers, "KEPT", 5)
     open_ = held(peers, "CONFIRM", 3)
-    until(lambda: all(get(peers, one).state == KEPT for one in kept))
-    until(lambda: all(get(peers, one).state == UNVERIFIED for one in released))
+    until(lambda: all(get(peers, one.id).state == KEPT for one in kept))
+    until(lambda: all(get(peers, one.id).state == UNVERIFIED for one in released))
     lines = [answer(one) for one in (released[0], *kept[:3], open_[0])]
     lines.append(answer(kept[3], amount=2 * RUPEE))
     lines.append(pb.Answer(number=1, id=bytes(16), kind=lines[0].kind, amount=7))
@@ -125,11 +125,11 @@ def test_a_day_is_settled_by_its_list(peers: Peers) -> None:
         unknown_numbers=[1],
     )
     wanted = [COMPLETED, COMPLETED, COMPLETED, KEPT, REVERSED]
-    assert [get(peers, one).state for one in kept] == wanted
-    assert [get(peers, one).state for one in open_] == [COMPLETED, HELD, HELD]
-    assert [get(peers, one).state for one in released] == [UNVERIFIED, EXPIRED]
-    assert get(peers, kept[4]).resolution.note == "NOT_LISTED"
-    assert get(peers, kept[0]).resolution.note == "REF"
+    assert [get(peers, one.id).state for one in kept] == wanted
+    assert [get(peers, one.id).state for one in open_] == [COMPLETED, HELD, HELD]
+    assert [get(peers, one.id).state for one in released] == [UNVERIFIED, EXPIRED]
+    assert get(peers, kept[4].id).resolution.note == "NOT_LISTED"
+    assert get(peers, kept[0].id).resolution.note == "REF"
     # Sent again it says the same of what there is by now.
     again = send(peers, messages(day_of(kept[0]), lines))
     assert (again.confirmed, again.already, again.rejected) == (0, 4, 0)
@@ -138,10 +138,10 @@ def test_a_day_is_settled_by_its_list(peers: Peers) -> None:
 
 def test_a_day_without_credits_is_a_list_without_lines(peers: Peers) -> None:
     [kept] = held(peers, "KEPT", 1)
-    until(lambda: get(peers, kept).state == KEPT)
+    until(lambda: get(peers, kept.id).state == KEPT)
     said = send(peers, messages(day_of(kept), []))
     assert said.rejected >= 1
-    assert get(peers, kept).state == REVERSED
+    assert get(peers, kept.id).state == REVERSED
 
 
 def completed(peers: Peers, service: str, count: int) -> list[types.Entry]:
@@ -157,7 +157,7 @@ def completed(peers: Peers, service: str, count: int) -> list[types.Entry]:
 def final(peers: Peers) -> None:
     """Wait until nobody credits any more what was paid to KEPT before."""
     [last] = held(peers, "KEPT", 1)
-    until(lambda: get(peers, last).state == KEPT)
+    until(lambda: get(peers, last.id).state == KEPT)
     acknowledge(peers, answer(last, REJECTED))
 
 
@@ -169,14 +169,14 @@ def test_what_is_completed_and_not_listed_is_told_to_people(peers: Peers) -> Non
     [other] = held(peers, "WATER", 1, "water")
     acknowledge(peers, answer(other), name="water")
     for one, paise in ((refunded, RUPEE), (part, RUPEE - 1)):
-        peers.refund(get(peers, one).resolution.sequence, paise)
+        peers.refund(get(peers, one.id).resolution.sequence, paise)
     final(peers)
     # What tests before have completed is listed; of this one's only one is.
     mine = {one.sequence for one in (missing, refunded, part, early)}
     lines = [
         answer(one)
         for one in holds(peers, 0)
-        if one.sequence not in mine and get(peers, one).state == COMPLETED
+        if one.sequence not in mine and get(peers, one.id).state == COMPLETED
     ]
     day = day_of(good)
     said = send(peers, messages(day, lines))
@@ -191,7 +191,7 @@ def test_what_is_completed_and_not_listed_is_told_to_people(peers: Peers) -> Non
         assert case.amount == RUPEE
         [row] = [row for row in case.history if row.sequence == case.sequence]
         assert row.note == "NOT_LISTED"
-        assert get(peers, one).state in (COMPLETED, REFUNDED)
+        assert get(peers, one.id).state in (COMPLETED, REFUNDED)
     others = (good.sequence, refunded.sequence, early.sequence)
     assert not about(peers, *others, direct.sequence, other.sequence)
     # Sent again it says the same, and nothing is new.
@@ -262,16 +262,16 @@ def test_what_is_no_list_does_nothing(
     peers: Peers, made: Callable[[str, list[pb.Answer]], list[Message]]
 ) -> None:
     kept = held(peers, "KEPT", 3)
-    until(lambda: all(get(peers, one).state == KEPT for one in kept))
+    until(lambda: all(get(peers, one.id).state == KEPT for one in kept))
     parts = made(day_of(kept[0]), [answer(one) for one in kept[:2]])
     with failing(grpc.StatusCode.INVALID_ARGUMENT):
         send(peers, parts)
-    assert {get(peers, one).state for one in kept} == {KEPT}
+    assert {get(peers, one.id).state for one in kept} == {KEPT}
 
 
 def test_a_list_that_breaks_off_does_nothing(peers: Peers) -> None:
     kept = held(peers, "KEPT", 2)
-    until(lambda: all(get(peers, one).state == KEPT for one in kept))
+    until(lambda: all(get(peers, one.id).state == KEPT for one in kept))
     lines = [answer(one) for one in kept]
     gone = threading.Event()
 
@@ -285,10 +285,10 @@ def test_a_list_that_breaks_off_does_nothing(peers: Peers) -> None:
     assert send(peers, messages("2020-01-01", []), "water").rejected == 0
     call.cancel()
     gone.set()
-    assert {get(peers, one).state for one in kept} == {KEPT}
+    assert {get(peers, one.id).state for one in kept} == {KEPT}
     full = list(messages(day_of(kept[0]), lines))
     until(lambda: status_of(peers, full) is grpc.StatusCode.OK)
-    assert {get(peers, one).state for one in kept} == {COMPLETED}
+    assert {get(peers, one.id).state for one in kept} == {COMPLETED}
 
 
 def test_only_a_biller_sends_one(peers: Peers) -> None:

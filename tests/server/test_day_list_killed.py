@@ -28,10 +28,10 @@ from tests.server.test_acknowledge import (
     UNVERIFIED,
     acknowledge,
     answer,
-    get,
     holds,
     pay,
 )
+from tests.server.test_billers import get
 from tests.server.test_day_list import day_of, messages, send
 
 KILLS = [
@@ -55,8 +55,8 @@ class Told:
     def __init__(self, peers: Peers) -> None:
         released = self.held(peers, "BRIEF", 2)
         kept = self.held(peers, "KEPT", 12)
-        until(lambda: all(get(peers, one).state == KEPT for one in kept))
-        until(lambda: all(get(peers, one).state == UNVERIFIED for one in released))
+        until(lambda: all(get(peers, one.id).state == KEPT for one in kept))
+        until(lambda: all(get(peers, one.id).state == UNVERIFIED for one in released))
         self.missing = kept[10:]
         acknowledge(peers, *map(answer, self.missing))
         self.credited, self.differing, self.rejected = kept[:7], kept[7], kept[8:10]
@@ -114,14 +114,14 @@ def check_said(told: Told, said: pb.SendDayListResponse) -> None:
 
 def check_states(peers: Peers, told: Told) -> None:
     for one in (*told.credited, *told.missing):
-        assert get(peers, one).state == COMPLETED
+        assert get(peers, one.id).state == COMPLETED
     for one in told.rejected:
-        assert get(peers, one).state == REVERSED
-        assert get(peers, one).resolution.note == "NOT_LISTED"
-    assert get(peers, told.differing).state == KEPT
-    assert get(peers, told.late).state == UNVERIFIED
-    assert get(peers, told.late).disputed
-    assert get(peers, told.verified).state == EXPIRED
+        assert get(peers, one.id).state == REVERSED
+        assert get(peers, one.id).resolution.note == "NOT_LISTED"
+    assert get(peers, told.differing.id).state == KEPT
+    assert get(peers, told.late.id).state == UNVERIFIED
+    assert get(peers, told.late.id).disputed
+    assert get(peers, told.verified.id).state == EXPIRED
 
 
 def check_rows(path: Path, told: Told) -> None:
