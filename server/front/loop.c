@@ -380,9 +380,6 @@ int front_start(struct front *front) {
 void front_join(struct front *front) {
     if (!front->started || front->joined) return;
     pthread_join(front->thread, NULL);
-    /* Under the lock: who finds it so finds all that the thread has left. */
-    pthread_mutex_lock(&front->mailbox.lock);
-    front->joined = true;
-    pthread_mutex_unlock(&front->mailbox.lock);
+    mailbox_over(front);
     handshake_stop(front);
 }

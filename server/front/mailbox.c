@@ -210,8 +210,18 @@ void front_give_events(struct front *front, struct event *first, struct event *l
         last->next = mailbox->events_back;
         mailbox->events_back = first;
     }
-    pthread_mutex_unlock(&mailbox->lock);
     if (over) free_events(front, first);
+    pthread_mutex_unlock(&mailbox->lock);
+}
+
+void mailbox_over(struct front *front) {
+    struct mailbox *mailbox = &front->mailbox;
+    pthread_mutex_lock(&mailbox->lock);
+    front->joined = true;
+    /* What was given back after the thread's last turn. */
+    free_events(front, mailbox->events_back);
+    mailbox->events_back = NULL;
+    pthread_mutex_unlock(&mailbox->lock);
 }
 
 struct command *front_new_command(struct front *front) {

@@ -394,6 +394,7 @@ bool base64_decode(const uint8_t *text, size_t size, struct block **block);
 /* mailbox.c */
 bool mailbox_init(struct mailbox *mailbox);
 void mailbox_free(struct front *front);
+void mailbox_over(struct front *front); /* the thread is over: events that come back are freed */
 struct event *mailbox_new_event(struct mailbox *mailbox, int kind);
 void mailbox_keep(struct front *front, struct event *event, struct owner *owner, size_t size);
 void mailbox_add_event(struct mailbox *mailbox, struct event *event);

@@ -321,8 +321,9 @@ def test_every_check_has_a_change() -> None:
     found = {check for check, _ in CHANGES.values()}
     for pairs in (FORGERIES, PRICES):
         found |= {check for check, _, _ in pairs.values()}
-    # Theirs are in test_audit_refusals.py and test_audit_certificates.py.
-    found |= {"refusals", "certificates"}
+    # Theirs are in test_audit_refusals.py, test_audit_certificates.py and
+    # test_audit_budgets.py.
+    found |= {"refusals", "certificates", "budgets"}
     assert found | bytes_only == set(CHECKS)
 
 

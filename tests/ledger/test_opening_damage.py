@@ -116,5 +116,5 @@ def test_no_damage_stops_two_starts(tmp_path: Path) -> None:
         if end not in ("open", "refused"):
             assert start(ledger) in ("open", "refused"), (number, part, end)
     # Both ends come up, or nothing was shown.
-    assert ends["open"] > 10
-    assert ends["refused"] > 10
+    assert ends["open"] >= 5
+    assert ends["refused"] >= 5

@@ -71,15 +71,16 @@ def test_a_message_that_is_too_large_after_one_that_was_paid(small: Peers) -> No
 
 
 def test_more_calls_than_one_may_have(small: Peers) -> None:
-    said: queue.Queue[Any] = queue.Queue()
     centre = small.centre("centre-b")
+    # Each has its own: a stream that is quick would take what is another's.
+    boxes: list[queue.Queue[Any]] = [queue.Queue() for _ in range(4)]
     calls = [
-        centre.payments.StreamPayments(iter(said.get, None), timeout=BOUND_S)
-        for _ in range(4)
+        centre.payments.StreamPayments(iter(box.get, None), timeout=BOUND_S)
+        for box in boxes
     ]
     # An answer of each: they are there.
-    for _ in calls:
-        said.put(pb.StreamPaymentsRequest(payments=[payment()]))
+    for box in boxes:
+        box.put(pb.StreamPaymentsRequest(payments=[payment()]))
     told = threading.Semaphore(0)
 
     def read(call: Any) -> None:
@@ -101,8 +102,8 @@ def test_more_calls_than_one_may_have(small: Peers) -> None:
     assert refused.retry_ms > 0
     # Others have their own.
     assert small.centre("centre-c").pay(payment()).result == 1
-    for _ in calls:
-        said.put(None)
+    for box in boxes:
+        box.put(None)
     for reader in readers:
         reader.join(BOUND_S)
     assert centre.pay(payment()).result == 1
