@@ -53,7 +53,7 @@ class Troubles(Ends):
     def kill(self) -> None:
         """The process is gone in the middle; another opens what it has written."""
         pair = self.market.pair
-        left = pair.path.with_name(f"{pair.path.name}-")
+        left = pair.path.with_name(f"ledger-{self.seen['kill']}")
         shutil.copytree(pair.path, left, ignore=shutil.ignore_patterns("LOCK"))
         pair.ledger.close()
         shutil.rmtree(pair.path)
