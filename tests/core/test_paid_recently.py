@@ -276,6 +276,23 @@ def test_a_basket_pays_a_reference_once(market: Market) -> None:
     assert results == [Result.OK, Result.OK]
 
 
+def test_a_basket_is_decided_as_if_its_first_bill_were_paid(market: Market) -> None:
+    service = market.service(b"ONCE", **BILL, **ONCE, duplicate_hours=2)
+    old = market.fetch(service, b"M", b"1")
+    assert market.pay(market.fetch(service, b"M", b"2")).result == Result.OK
+    new = market.fetch(service, b"M", b"1")
+    # Another bill of the reference was paid between, and is in the way of the new one
+    # alone. What comes first is that the basket pays this very bill twice.
+    told = market.basket(market.payment(old), market.payment(new))
+    assert [one.result for one in told] == [
+        Result.BASKET_FAILED,
+        Result.BILL_ALREADY_CLAIMED,
+    ]
+    assert told[1].other == 0
+    assert market.pay(new).result == Result.PAID_RECENTLY
+    assert market.pay(old).result == Result.OK
+
+
 def test_a_basket_that_fails_is_in_nobodys_way(market: Market) -> None:
     service = market.service(b"OPEN", **OPEN, **WITHIN)
     first = market.one(market.plain(service, b"M", 1_000))

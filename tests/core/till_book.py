@@ -11,6 +11,9 @@ from typing import Any
 from switch.codes import CaseType, Kind, Result
 
 SECOND_NS = 10**9
+TAKERS_MAX = 16
+"""Payments of one reference that are looked at, the newest first: behind them are older
+ones, each of which was there when the next was asked for."""
 
 
 @dataclass
@@ -177,8 +180,11 @@ class Book:
         same.append(paid)
 
     def check_addition(self, paid: Paid) -> None:
-        """Of an amount that the citizen says: who has paid lately must be named."""
+        """Of an amount that the citizen says: who has paid lately must be named, among
+        the newest of those who paid for it.
+        """
         same = self.of_reference.get((paid.debt.family, paid.debt.reference), [])
+        same = same[-TAKERS_MAX:]
         counting = [each for each in same if each.counts(paid.time, self.hours)]
         if counting:
             newest = counting[-1].sequence

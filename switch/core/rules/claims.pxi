@@ -207,27 +207,39 @@ cdef int claims_check(
     return rc
 
 
-cdef bint claims_collide(
-    State* s, const Draft* earlier, const Draft* draft, int* result
+cdef inline bint claims_collide(
+    const Draft* earlier, const Draft* draft, int claim
 ) noexcept nogil:
     """Whether an earlier payment of the same basket takes what this one claims."""
-    cdef const ServiceRecord* record = &s.group.services[draft.row.service].record
-    cdef int claim
-    for claim in range(2):
-        if not (earlier.claims_taken & draft.claims_taken) >> claim & 1:
-            continue
-        if (
-            earlier.claims[claim].high != draft.claims[claim].high
-            or earlier.claims[claim].low != draft.claims[claim].low
-        ):
-            continue
-        if claim == CLAIMS_BILL:
-            result[0] = RESULT_BILL_ALREADY_CLAIMED
-            return True
-        if record.price_rule != PRICE_BILL or record.duplicate_rule != DUPLICATE_ONCE:
-            result[0] = RESULT_PAID_RECENTLY
-            return True
-    return False
+    return (
+        (earlier.claims_taken & draft.claims_taken) >> claim & 1
+        and earlier.claims[claim].high == draft.claims[claim].high
+        and earlier.claims[claim].low == draft.claims[claim].low
+    )
+
+
+cdef bint claims_check_basket_bill(const Draft* drafts, uint32_t index) noexcept nogil:
+    """Whether the bill of drafts[index] is free of those before it in its basket. As each is
+    decided as if they had been done, this comes before what is there already."""
+    cdef uint32_t i
+    for i in range(index):
+        if claims_collide(&drafts[i], &drafts[index], CLAIMS_BILL):
+            return False
+    return True
+
+
+cdef bint claims_check_basket_reference(
+    State* s, const Draft* drafts, uint32_t index
+) noexcept nogil:
+    """The same of its reference, which comes after what is there already."""
+    cdef const ServiceRecord* record = &s.group.services[drafts[index].row.service].record
+    cdef uint32_t i
+    if record.price_rule == PRICE_BILL and record.duplicate_rule == DUPLICATE_ONCE:
+        return True
+    for i in range(index):
+        if claims_collide(&drafts[i], &drafts[index], CLAIMS_REFERENCE):
+            return False
+    return True
 
 
 cdef int claims_release(State* s, Row* row, const Row* root) noexcept nogil:

@@ -255,6 +255,9 @@ cdef int payment_check(
     result[0] = payment_check_states(&s.group.working.accounts[row.debit], credit)
     if result[0] != RESULT_OK:
         return 0
+    if not claims_check_basket_bill(drafts, index):
+        result[0] = RESULT_BILL_ALREADY_CLAIMED
+        return 0
     if draft.quoted:
         result[0] = draft.claim_result
         other[0] = draft.claim_other
@@ -263,9 +266,10 @@ cdef int payment_check(
         rc = claims_check(s, draft, rows_time(s) + index, result, other)
     if rc != 0 or result[0] != RESULT_OK:
         return rc
+    if not claims_check_basket_reference(s, drafts, index):
+        result[0] = RESULT_PAID_RECENTLY
+        return 0
     for i in range(index):
-        if claims_collide(s, &drafts[i], draft, result):
-            return 0
         if drafts[i].row.credit == row.credit:
             before_credit += drafts[i].row.amount
     result[0] = payment_check_limits(s, drafts, index)
