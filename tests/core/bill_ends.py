@@ -64,6 +64,7 @@ class Ends(Walk):
     def judge_all(self) -> None:
         """The same of all payments, and that the ledger has the same lists."""
         ledger = self.market.pair.ledger
+        self.catch_up()
         assert ledger.kept().tolist() == sorted(self.matters.kept)
         assert ledger.unverified().tolist() == sorted(self.matters.unverified)
         self.judge(set(self.book.paid))
