@@ -468,7 +468,7 @@ class Ends(Walk):
             if not debt.ids or self.book.taken(debt) or shared:
                 continue
             payment = self.payment_of(debt)
-            self.book.ask(payment.id, debt)
+            self.book.ask(self.market.net.centres[0], payment.id, debt)
             outcome = self.market.one(payment)
             assert outcome.result == Result.OK, f"{debt}: {outcome}"
             self.catch_up()

@@ -317,7 +317,7 @@ class Walk:
                 asks.append(Payments(payments, [], sender, sender))
             sent += part
         for ticket in sent:
-            self.ask_book(ticket.payment)
+            self.ask_book(ticket)
         for ticket, outcome in zip(sent, self.commit(asks), strict=True):
             self.learn(ticket, outcome)
             if outcome.handle and not self.chance(3):
@@ -325,15 +325,16 @@ class Walk:
                 payment.id = self.market.id()
                 self.tickets.append(replace(ticket, payment=payment))
 
-    def ask_book(self, payment: Payment) -> None:
+    def ask_book(self, ticket: Ticket) -> None:
         """The book learns what a payment is for, and how old its quotation is."""
-        told = told_by(payment)
+        payment, told = ticket.payment, told_by(ticket.payment)
         fetched = told.fetched if told is not None else 0
-        self.book.ask(payment.id, self.debt_of(payment), fetched)
+        sender = self.market.net.centres[ticket.centre]
+        self.book.ask(sender, payment.id, self.debt_of(payment), fetched)
 
     def present(self, ticket: Ticket) -> Outcome:
         """One payment alone."""
-        self.ask_book(ticket.payment)
+        self.ask_book(ticket)
         sender = self.market.net.centres[ticket.centre]
         [outcome] = self.commit([Payments([ticket.payment], [], sender, sender)])
         self.learn(ticket, outcome)

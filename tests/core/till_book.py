@@ -94,9 +94,10 @@ class Book:
 
     def __init__(self, hours: int) -> None:
         self.hours = hours
-        self.asked: dict[bytes, Debt] = {}
-        self.fetched: dict[bytes, int] = {}
-        self.done: set[bytes] = set()
+        self.asked: dict[tuple[int, bytes], Debt] = {}
+        """By sender and id; what follows likewise."""
+        self.fetched: dict[tuple[int, bytes], int] = {}
+        self.done: set[tuple[int, bytes]] = set()
         self.paid: dict[int, Paid] = {}
         self.finals: dict[int, Paid] = {}
         self.cases: dict[int, Paid] = {}
@@ -105,12 +106,13 @@ class Book:
         self.of_debt: dict[int, list[Paid]] = {}
         self.of_reference: dict[tuple[str, bytes], list[Paid]] = {}
 
-    def ask(self, id_: bytes, debt: Debt, fetched: int = 0) -> None:
-        """A payment with this id is for this debt, unless it was done already; as its
-        bill was fetched at that time, if it is one.
+    def ask(self, sender: int, id_: bytes, debt: Debt, fetched: int = 0) -> None:
+        """A payment of this sender's with this id is for this debt, unless it was done
+        already; as its bill was fetched at that time, if it is one.
         """
-        if id_ not in self.done:
-            self.asked[id_], self.fetched[id_] = debt, fetched
+        key = sender, id_
+        if key not in self.done:
+            self.asked[key], self.fetched[key] = debt, fetched
 
     def all_of(self, debt: Debt) -> list[Paid]:
         """What was paid of a debt, the newest last."""
@@ -150,9 +152,9 @@ class Book:
 
     def take(self, row: Any) -> None:
         """An accepted payment: nobody may have paid for it already."""
-        id_ = row["id"].tobytes()
-        debt = self.asked[id_]
-        self.done.add(id_)
+        key = int(row["participant"]), row["id"].tobytes()
+        debt = self.asked[key]
+        self.done.add(key)
         amount, time = int(row["amount"]), int(row["timestamp"])
         held = row["kind"] == Kind.HOLD
         sequence = int(row["sequence"])
@@ -173,7 +175,7 @@ class Book:
             assert debt.in_parts or not before, told
             assert debt.in_parts or amount == debt.total, told
             assert not any(each.is_doubtful for each in before), told
-            self.check_fetched(paid, self.fetched[id_])
+            self.check_fetched(paid, self.fetched[key])
         self.paid[sequence] = paid
         self.all_of(debt).append(paid)
         same = self.of_reference.setdefault((debt.family, debt.reference), [])
