@@ -316,8 +316,8 @@ class Walk:
             else:
                 asks.append(Payments(payments, [], sender, sender))
             sent += part
-        for ticket in sent:
-            self.ask_book(ticket)
+            for payment in payments:
+                self.ask_book(sender, payment)
         for ticket, outcome in zip(sent, self.commit(asks), strict=True):
             self.learn(ticket, outcome)
             if outcome.handle and not self.chance(3):
@@ -325,17 +325,16 @@ class Walk:
                 payment.id = self.market.id()
                 self.tickets.append(replace(ticket, payment=payment))
 
-    def ask_book(self, ticket: Ticket) -> None:
+    def ask_book(self, sender: int, payment: Payment) -> None:
         """The book learns what a payment is for, and how old its quotation is."""
-        payment, told = ticket.payment, told_by(ticket.payment)
+        told = told_by(payment)
         fetched = told.fetched if told is not None else 0
-        sender = self.market.net.centres[ticket.centre]
         self.book.ask(sender, payment.id, self.debt_of(payment), fetched)
 
     def present(self, ticket: Ticket) -> Outcome:
         """One payment alone."""
-        self.ask_book(ticket)
         sender = self.market.net.centres[ticket.centre]
+        self.ask_book(sender, ticket.payment)
         [outcome] = self.commit([Payments([ticket.payment], [], sender, sender)])
         self.learn(ticket, outcome)
         return outcome
