@@ -9,6 +9,7 @@ says.
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -22,6 +23,9 @@ from switch.billing.biller import Taken, Waiting
 from switch.codes import Result
 from switch.ledger.committer import Receiver
 from switch.register.identity import Identity
+
+Read = Callable[[], Awaitable[bytes | None]]
+"""Gives what the biller says next."""
 
 
 class Committer:
@@ -56,7 +60,7 @@ def biller() -> Any:
     )
 
 
-def stream_of(biller: Any, committer: Any, read: object, rows: int) -> BillerStream:
+def stream_of(biller: Any, committer: Any, read: Read, rows: int) -> BillerStream:
     """A connection of the biller, whose messages have so many answers."""
     request = cast(Request, SimpleNamespace(rows_count=rows))
     dispatch = SimpleNamespace(
@@ -72,7 +76,13 @@ def stream_of(biller: Any, committer: Any, read: object, rows: int) -> BillerStr
         add_stop=lambda _: None,
         remove_stop=lambda _: None,
     )
-    call: Any = SimpleNamespace(read=read, start=lambda: None)
+    call: Any = SimpleNamespace(start=lambda: None)
+    tasks = []
+
+    async def say() -> None:
+        call.on_message(await read())
+
+    call.want = lambda: tasks.append(asyncio.create_task(say()))
     caller = cast(Identity, SimpleNamespace(index=1))
     return BillerStream(cast(Node, node), cast(Call, call), caller)
 
@@ -81,7 +91,7 @@ async def test_the_last_answer_comes_between_the_end_and_who_hears_of_it() -> No
     committer = Committer()
     said = iter([b"an answer"])
 
-    async def read() -> object:
+    async def read() -> bytes | None:
         body = next(said, None)
         if body is None:
             # Before whatever the end of the reading wakes.
@@ -119,7 +129,7 @@ class Waits:
 async def test_answers_of_all_connections_wait_together() -> None:
     committer, power, water = Waits(), biller(), biller()
 
-    async def read() -> object:
+    async def read() -> bytes | None:
         await asyncio.sleep(0)
         return b"as many answers as a group takes"
 
@@ -145,10 +155,10 @@ async def test_answers_of_all_connections_wait_together() -> None:
 
 async def test_a_message_leaves_when_the_one_before_has_left() -> None:
     sent: list[bytes] = []
-    left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    left: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
 
-    async def read() -> None:
-        await left
+    async def read() -> bytes | None:
+        return await left
 
     stream = stream_of(biller(), Committer(), read, 1)
     call: Any = stream._call
