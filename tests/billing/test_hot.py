@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from switch import _core
 from switch._core import ANSWER, ROW, Rows
+from switch.billing import _hot
 from switch.billing._hot import (
     ASK,
     CANCEL,
@@ -409,6 +411,11 @@ def test_what_the_biller_may_hear_of_by_itself_is_offered() -> None:
     router.add(hold_rows(random.Random(2), 2, [1], WATER), NOW_NS)
     assert work.table.offered.tolist() == [False, True]
     assert work.table._gone <= GONE_LEAST
+
+
+def test_it_is_of_the_build_that_is_tested() -> None:
+    folder = Path(_core.__file__).parent
+    assert Path(_hot.__file__).parent == folder / "billing"
 
 
 def test_only_rows_and_answers_are_read() -> None:
