@@ -57,7 +57,7 @@ TICK_S = 0.05
 """Between two looks at what was not answered in time."""
 LARGE = 64
 """New payments of a biller with which a message is worth its cost at any time."""
-PAUSE_S = 0.008
+PAUSE_S = 0.004
 """The wait for the next messages when no more may leave."""
 COMPLAINT_S = 60.0
 """Between two complaints in the log about one biller."""
