@@ -9,11 +9,12 @@ says.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
+import pytest
 
 from server.node import Node
 from server.services.biller_stream import BillerStream
@@ -22,7 +23,7 @@ from switch._core import GROUP_MAX, OUTCOME, Request
 from switch.billing.biller import Taken, Waiting
 from switch.codes import Result
 from switch.ledger.committer import Receiver
-from switch.register.identity import Identity
+from switch.register.identity import ForbiddenError, Identity
 
 Read = Callable[[], Awaitable[bytes | None]]
 """Gives what the biller says next."""
@@ -76,7 +77,7 @@ def stream_of(biller: Any, committer: Any, read: Read, rows: int) -> BillerStrea
         add_stop=lambda _: None,
         remove_stop=lambda _: None,
     )
-    call: Any = SimpleNamespace(start=lambda: None)
+    call: Any = SimpleNamespace(start=lambda: None, method="Connect")
     tasks = []
 
     async def say() -> None:
@@ -85,6 +86,12 @@ def stream_of(biller: Any, committer: Any, read: Read, rows: int) -> BillerStrea
     call.want = lambda: tasks.append(asyncio.create_task(say()))
     caller = cast(Identity, SimpleNamespace(index=1))
     return BillerStream(cast(Node, node), cast(Call, call), caller)
+
+
+async def settle() -> None:
+    """Until nothing is left that does not wait for something else."""
+    for _ in range(50):
+        await asyncio.sleep(0)
 
 
 async def test_the_last_answer_comes_between_the_end_and_who_hears_of_it() -> None:
@@ -139,8 +146,7 @@ async def test_answers_of_all_connections_wait_together() -> None:
     calls = [asyncio.create_task(one.run()) for one in streams]
 
     async def settled() -> list[int]:
-        for _ in range(50):
-            await asyncio.sleep(0)
+        await settle()
         return [committer.submitted.count(tag) for tag in (1, 2, 3)]
 
     first, second, others = await settled()
@@ -151,6 +157,50 @@ async def test_answers_of_all_connections_wait_together() -> None:
     for call in calls:
         call.cancel()
     await asyncio.gather(*calls, return_exceptions=True)
+
+
+async def test_who_waits_for_room_reads_on_after_it_and_hears_the_end() -> None:
+    for is_last in (False, True):
+        committer, power = Waits(), biller()
+        said = iter([b"a group", b"another", b"the one that waits"])
+
+        async def read(said: Iterator[bytes] = said) -> bytes | None:
+            return next(said, None)
+
+        stream = stream_of(power, committer, read, GROUP_MAX)
+        call: Any = stream._call
+        task = asyncio.create_task(stream.run())
+        await settle()
+        assert len(committer.submitted) == 2
+        if is_last:
+            # It has sent all, and half of that is not submitted yet.
+            call.on_message(None)
+            await settle()
+            assert not task.done()
+        committer.answer(1)
+        await settle()
+        assert len(committer.submitted) == 3
+        # There is nothing more to be read, either by what it said or by what it says.
+        await asyncio.wait_for(task, 60)
+
+
+async def test_what_comes_after_the_caller_was_switched_off_is_not_taken() -> None:
+    committer = Waits()
+
+    async def read() -> bytes | None:
+        await asyncio.Event().wait()
+        return None
+
+    stream = stream_of(biller(), committer, read, 1)
+    call: Any = stream._call
+    task = asyncio.create_task(stream.run())
+    await settle()
+    call.on_message(b"in time")
+    call.on_revoked()
+    call.on_message(b"too late")
+    with pytest.raises(ForbiddenError):
+        await asyncio.wait_for(task, 60)
+    assert len(committer.submitted) == 1
 
 
 async def test_a_message_leaves_when_the_one_before_has_left() -> None:
