@@ -163,9 +163,15 @@ async def test_who_waits_for_room_reads_on_after_it_and_hears_the_end() -> None:
     for is_last in (False, True):
         committer, power = Waits(), biller()
         said = iter([b"a group", b"another", b"the one that waits"])
+        end = asyncio.Event()
 
-        async def read(said: Iterator[bytes] = said) -> bytes | None:
-            return next(said, None)
+        async def read(
+            said: Iterator[bytes] = said, end: asyncio.Event = end
+        ) -> bytes | None:
+            for one in said:
+                return one
+            await end.wait()
+            return None
 
         stream = stream_of(power, committer, read, GROUP_MAX)
         call: Any = stream._call
@@ -180,7 +186,9 @@ async def test_who_waits_for_room_reads_on_after_it_and_hears_the_end() -> None:
         committer.answer(1)
         await settle()
         assert len(committer.submitted) == 3
-        # There is nothing more to be read, either by what it said or by what it says.
+        if not is_last:
+            assert not task.done()
+            end.set()
         await asyncio.wait_for(task, 60)
 
 
