@@ -77,7 +77,9 @@ def stream_of(biller: Any, committer: Any, read: Read, rows: int) -> BillerStrea
         add_stop=lambda _: None,
         remove_stop=lambda _: None,
     )
-    call: Any = SimpleNamespace(start=lambda: None, method="Connect")
+    call: Any = SimpleNamespace(
+        start=lambda: None, send=lambda _: None, method="Connect"
+    )
     tasks = []
 
     async def say() -> None:
