@@ -107,6 +107,21 @@ class Sink:
     def serve(self, listener: int) -> None:
         """Serve on a listening socket's descriptor until stopped."""
 
+class Billers:
+    """Billers that confirm whatever they are asked, at once, on all their connections.
+
+    They take no baskets, and have no bills to fetch.
+    """
+
+    def dial(self, address: str, credentials: Credentials) -> None:
+        """Connect with the certificate of one of them. Raises CheckError."""
+    def stop(self) -> None:
+        """From a signal handler or another thread."""
+    def serve(self) -> None:
+        """Answer until stopped. Raises CheckError, also when a connection ends."""
+    def counts(self) -> dict[str, int]:
+        """What has happened so far."""
+
 def update_keys(
     address: str, credentials: Credentials, until_ns: int
 ) -> tuple[int, bool]:

@@ -78,6 +78,15 @@ cdef extern from "client/client.h" nogil:
         bool* is_ended, Failure* failure)
     ctypedef struct Connection:
         pass
+    ctypedef struct BillersCounts:
+        uint64_t messages, confirm, status, credited, credited_paise, bills_paid_again
+    ctypedef struct BillersOfC "Billers":
+        pass
+    BillersOfC* billers_new(Failure* failure)
+    int billers_dial(BillersOfC* self, const char* host, int port, SSL_CTX* tls)
+    int billers_serve(BillersOfC* self, int* stop)
+    const BillersCounts* billers_counts(const BillersOfC* self)
+    void billers_free(BillersOfC* self)
     Connection* crowd_dial(SSL_CTX* tls, const char* host, int port, Failure* failure)
     bool crowd_is_ended(Connection* connection, Failure* failure)
     void crowd_close(Connection* connection)
@@ -342,6 +351,58 @@ cdef class Sink:
                 listener, self.tls, &self.layout, self.is_stream, &self.stopped, &failure)
         if rc != 0:
             raise CheckError(text_of(&failure))
+
+
+cdef class Billers:
+    """Billers that confirm whatever they are asked."""
+
+    cdef BillersOfC* billers
+    cdef Failure failure
+    cdef int stopped
+
+    def __cinit__(self):
+        self.billers = billers_new(&self.failure)
+
+    def __dealloc__(self):
+        billers_free(self.billers)
+
+    def dial(self, address, credentials):
+        """Connect with the certificate of one of them. Raises CheckError."""
+        cdef int rc
+        host, _, port = address.rpartition(":")
+        cdef bytes host_bytes = host.encode()
+        cdef const char* host_text = host_bytes
+        cdef int port_number = int(port)
+        cdef SSL_CTX* tls = context(credentials, False, &self.failure)
+        with nogil:
+            rc = billers_dial(self.billers, host_text, port_number, tls)
+            SSL_CTX_free(tls)
+        if rc != 0:
+            raise CheckError(text_of(&self.failure))
+
+    def stop(self):
+        """From a signal handler or another thread."""
+        self.stopped = 1
+
+    def serve(self):
+        """Answer until stopped. Raises CheckError."""
+        cdef int rc
+        with nogil:
+            rc = billers_serve(self.billers, &self.stopped)
+        if rc != 0:
+            raise CheckError(text_of(&self.failure))
+
+    def counts(self):
+        """What has happened so far."""
+        cdef const BillersCounts* counts = billers_counts(self.billers)
+        return {
+            "messages": counts.messages,
+            "confirm": counts.confirm,
+            "status": counts.status,
+            "credited": counts.credited,
+            "credited_paise": counts.credited_paise,
+            "bills_paid_again": counts.bills_paid_again,
+        }
 
 
 def update_keys(address, credentials, uint64_t until_ns):

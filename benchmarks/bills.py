@@ -4,7 +4,7 @@
     python -m benchmarks.load --mode bills --rate 20000               an open loop
 
 Everything shares the machine: the server, the client (`benchmarks.bills_client`) and
-the billers (`payswitch biller --at-once`, one process). 70 % of the payments come from
+the billers (`benchmarks.billers`, one process). 70 % of the payments come from
 one wallet, 58 % go to one biller. A payment counts when its post is durable. The
 latencies of a closed loop are those of the payments that were posted within the
 measurement, the latencies of an open loop of those that were due within it.
@@ -47,8 +47,11 @@ Times = npt.NDArray[np.int64]
 _TENS = 10 ** np.arange(DIGITS - 1, -1, -1, dtype=np.uint64)
 
 
-class Simulator:
+class Billers:
     """A process of billers; ended with the `with` statement."""
+
+    command: tuple[str, ...] = ("benchmarks.billers",)
+    """The module that it runs, and what it is told besides."""
 
     def __init__(
         self,
@@ -57,11 +60,11 @@ class Simulator:
         billers: Iterable[int] = range(BILLERS),
         *options: str,
     ) -> None:
-        """Start it; it dials in by itself. `options`: more of `payswitch biller`."""
+        """Start it; it dials in by itself. `options`: more that it is told."""
         names = [f"biller-{number}" for number in billers]
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "switch", "biller", "--json", "--at-once"),
+                *(sys.executable, "-m", *self.command),
                 *("--address", address, "--tls", str(tls)),
                 *("--connections", str(CONNECTIONS), *options, *names),
             ],
@@ -90,6 +93,12 @@ class Simulator:
         if self._process.poll() is None:
             self._process.kill()
         self._process.communicate()
+
+
+class Simulator(Billers):
+    """The billers of the simulator, who may be told to be slow, or dead."""
+
+    command = ("switch", "biller", "--json", "--at-once")
 
 
 @dataclass(frozen=True, slots=True)

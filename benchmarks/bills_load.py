@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.bills import CONNECTIONS, Posts, Run, Simulator, figures, read_posts
+from benchmarks.bills import CONNECTIONS, Billers, Posts, Run, figures, read_posts
 from benchmarks.bills_client import times_file
 from benchmarks.load_network import (
     Figures,
@@ -45,21 +45,21 @@ def measure_bills(
     day = today()
     said: list[Figures] = []
     runs: list[Run] = []
-    with Simulator(server.address, server.tls) as simulator:
+    with Billers(server.address, server.tls) as billers:
         wait_connected(treasury)
         for number, rate in enumerate(rates):
-            before_s = process_s(simulator.pid)
+            before_s = process_s(billers.pid)
             one = pay(rate, number)
             wait_posted(treasury)
             posted_ns = time.time_ns()
-            billers_s = process_s(simulator.pid) - before_s
+            billers_s = process_s(billers.pid) - before_s
             run = run_of(one, times, first_bill(number), posted_ns)
             runs.append(run)
             micros = 1e6 / max(run.accepted, 1)
             one["billers_cpu_us_per_payment"] = round(billers_s * micros, 3)
             one["index_wait_s"] = round(wait_index(treasury), 3)
             said.append(one)
-        summary = simulator.stop()
+        summary = billers.stop()
     work = work_of(said, day, 2)
     check_books(treasury, base, work)
     posts = read_posts(server.ledger, base, runs[-1].posted_ns)
@@ -68,7 +68,7 @@ def measure_bills(
         "payments_per_question_message": round(
             summary["confirm"] / max(summary["messages"], 1), 1
         ),
-        "status_questions": summary.get("status", 0),
+        "status_questions": summary["status"],
     }
     return [
         {**figures(posts, run), **one, **asked}

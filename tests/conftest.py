@@ -1,4 +1,4 @@
-"""Lets the tests run on another build of the core: see SWITCH_TEST_LIB.
+"""Lets the tests run on another build of what is compiled: see SWITCH_TEST_LIB.
 
 And apart from those that need the machine to themselves: see `--alone`.
 """
@@ -7,29 +7,33 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-import switch
+import switch.billing
 
 
-def load_core(folder: Path) -> None:
-    """Make `switch._core` the module that a build mode left in `folder`."""
-    found = sorted(folder.glob("switch/_core.*.so"))
+def load_built(folder: Path, package: ModuleType, name: str) -> None:
+    """Make this module of a package the one that a build mode left in `folder`."""
+    full = f"{package.__name__}.{name}"
+    found = sorted(folder.glob(f"{full.replace('.', '/')}.*.so"))
     if len(found) != 1:
-        raise FileNotFoundError(f"not one compiled core in {folder}: {found}")
-    spec = importlib.util.spec_from_file_location("switch._core", found[0])
+        raise FileNotFoundError(f"not one compiled {full} in {folder}: {found}")
+    spec = importlib.util.spec_from_file_location(full, found[0])
     if spec is None or spec.loader is None:
         raise ImportError(f"{found[0]} is no module")
     module = importlib.util.module_from_spec(spec)
-    sys.modules["switch._core"] = module
+    sys.modules[full] = module
     spec.loader.exec_module(module)
-    vars(switch)["_core"] = module
+    vars(package)[name] = module
 
 
 # `make sanitize` and `make coverage` name the folder with their own build.
 if os.environ.get("SWITCH_TEST_LIB"):
-    load_core(Path(os.environ["SWITCH_TEST_LIB"]))
+    BUILT = Path(os.environ["SWITCH_TEST_LIB"])
+    load_built(BUILT, switch, "_core")
+    load_built(BUILT, switch.billing, "_hot")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,4 +1,4 @@
-/* The parts of the load client: answers, connections, the load itself, and a sink.
+/* The parts of the load client: answers, connections, the load itself, billers, a sink.
  *
  * C over OpenSSL, and of nghttp2 what reads compressed headers; no Python. A part uses
  * what is declared above it. Functions give 0, or -1 with the reason in `Failure`. One
@@ -80,6 +80,7 @@ enum {
     OUT_MAX = 1 << 18,    /* framed bytes that wait for the socket */
     DATA = 0, HEADERS = 1, RST_STREAM = 3, SETTINGS = 4, PING = 6, GOAWAY = 7,
     WINDOW_UPDATE = 8,
+    PATH_MAX_SIZE = 126, HEADERS_SIZE = 1024,
     END_STREAM = 1, ACK = 1, END_HEADERS = 4, PADDED = 8, PRIORITY = 32,
 };
 
@@ -129,6 +130,8 @@ void connection_close(Connection* self);
 void connection_frame(
     Connection* self, int kind, int flags, uint32_t stream, const void* body,
     size_t size);
+/* The block of headers of a first call to a method; its size, at most HEADERS_SIZE. */
+size_t call_headers(uint8_t* to, const char* host, int port, const char* path);
 /* Read what is there and act on it; nothing is written. */
 int connection_read(Connection* self);
 /* Write until nothing is left or the socket takes no more. */
@@ -181,6 +184,25 @@ uint64_t load_next_due(const Load* self);
 size_t load_overdue(const Load* self, uint64_t at_ns);
 const uint64_t* load_times(const Load* self, size_t* count);
 const char* load_last_status(const Load* self);
+
+/* --- billers.c: they confirm whatever they are asked -------------------------------- */
+
+typedef struct Billers Billers;
+
+typedef struct BillersCounts {
+    uint64_t messages;    /* of answers */
+    uint64_t confirm, status; /* questions */
+    uint64_t credited, credited_paise;
+    uint64_t bills_paid_again;
+} BillersCounts;
+
+Billers* billers_new(Failure* failure);
+/* One connection more, of whichever biller the certificate is. */
+int billers_dial(Billers* self, const char* host, int port, SSL_CTX* tls);
+/* Answer until `*stop`; a connection that ends before is a failure. */
+int billers_serve(Billers* self, volatile int* stop);
+const BillersCounts* billers_counts(const Billers* self);
+void billers_free(Billers* self);
 
 /* --- sink.c: a server that does nothing but answer --------------------------------- */
 

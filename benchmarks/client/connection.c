@@ -193,6 +193,30 @@ void connection_frame(
     self->out.end += FRAME_HEAD + size;
 }
 
+static size_t add_literal(uint8_t* to, const char* name, const char* value) {
+    size_t name_size = strlen(name), value_size = strlen(value);
+    /* Enters the dynamic table; sizes below 127 are one byte. */
+    to[0] = 0x40;
+    to[1] = (uint8_t)name_size;
+    memcpy(to + 2, name, name_size);
+    to[2 + name_size] = (uint8_t)value_size;
+    memcpy(to + 3 + name_size, value, value_size);
+    return 3 + name_size + value_size;
+}
+
+size_t call_headers(uint8_t* to, const char* host, int port, const char* path) {
+    char authority[64];
+    snprintf(authority, sizeof authority, "%.50s:%d", host, port);
+    /* :method POST and :scheme https. */
+    memcpy(to, "\x83\x87", 2);
+    size_t size = 2;
+    size += add_literal(to + size, ":path", path);
+    size += add_literal(to + size, ":authority", authority);
+    size += add_literal(to + size, "te", "trailers");
+    size += add_literal(to + size, "content-type", "application/grpc");
+    return size;
+}
+
 static uint32_t read_u32(const uint8_t* at) {
     uint32_t value;
     memcpy(&value, at, 4);

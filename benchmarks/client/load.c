@@ -211,29 +211,10 @@ Load* load_new(
     return self;
 }
 
-static size_t add_literal(uint8_t* to, const char* name, const char* value) {
-    size_t name_size = strlen(name), value_size = strlen(value);
-    /* Enters the dynamic table; sizes below 127 are one byte. */
-    to[0] = 0x40;
-    to[1] = (uint8_t)name_size;
-    memcpy(to + 2, name, name_size);
-    to[2 + name_size] = (uint8_t)value_size;
-    memcpy(to + 3 + name_size, value, value_size);
-    return 3 + name_size + value_size;
-}
-
 int load_dial(
     Load* self, const char* host, int port, const char* path, SSL_CTX* tls) {
-    char authority[64];
-    snprintf(authority, sizeof authority, "%.50s:%d", host, port);
-    if (strlen(path) > 126) return failure_set(self->failure, "a long path");
-    memcpy(self->headers, "\x83\x87", 2);
-    size_t size = 2;
-    size += add_literal(self->headers + size, ":path", path);
-    size += add_literal(self->headers + size, ":authority", authority);
-    size += add_literal(self->headers + size, "te", "trailers");
-    size += add_literal(self->headers + size, "content-type", "application/grpc");
-    self->headers_size = size;
+    if (strlen(path) > PATH_MAX_SIZE) return failure_set(self->failure, "a long path");
+    self->headers_size = call_headers(self->headers, host, port, path);
     for (uint32_t i = 0; i < self->count; i++) {
         Client* client = &self->clients[i];
         client->load = self;

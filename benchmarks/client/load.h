@@ -8,7 +8,6 @@ enum {
     NONE = -1,
     MEMO = 2,                 /* blocks of headers that are known: of a reply, and its end */
     MEMO_SIZE = 16,
-    HEADERS_MAX = 1024,
 };
 
 /* Messages in the order sent, a ring; `size` is a power of two. */
@@ -65,7 +64,7 @@ struct Load {
     uint32_t* listed;         /* clients that have something to write */
     uint32_t listed_count;
     int epoll;
-    uint8_t headers[HEADERS_MAX];
+    uint8_t headers[HEADERS_SIZE];
     size_t headers_size;
     const uint8_t* messages;
     const uint64_t* due_ns;

@@ -1,11 +1,12 @@
 """One Connect call of a biller: questions out, answers in, as bytes.
 
 What the dispatcher asks goes to the front door at once; what came of answers is told
-with it, or alone after a while. One task reads answers and submits what the ledger has
-to decide; whatever ends the reading is kept, so that the call's own task tells it to
-the biller. Answers that are not yet committed are bounded, those of all its connections
-together: beyond it nothing is read, so that HTTP/2 flow control holds the biller back.
-Python acts once a message.
+with it, or alone after a while. A message of answers is taken as it comes, and the
+ledger gets what it has to decide; a task goes on with it only where there is no room.
+Whatever ends the reading is kept, so that the call's own task tells it to the biller.
+Answers that are not yet committed are bounded, those of all its connections together:
+beyond it nothing is read, so that HTTP/2 flow control holds the biller back. Python
+acts once a message.
 """
 
 import asyncio
@@ -16,7 +17,8 @@ from server import progress
 from server.node import Node
 from server.status import StoppingError
 from server.transport import Call, revoked_error
-from switch._core import GROUP_MAX, Request
+from switch._core import Request
+from switch.billing._hot import acknowledged
 from switch.billing.answers import Refused
 from switch.billing.lines import Numbers
 from switch.errors import OverloadError, SwitchError, WireError
@@ -26,9 +28,6 @@ from switch.v1 import billers_pb2 as pb
 
 log = logging.getLogger("server.billers")
 
-ANSWERS_WAITING_MAX = 2 * GROUP_MAX
-"""Answers of one biller that wait for their commit, on whichever of its connections:
-what others send waits behind no more of them."""
 OUTBOX_MAX = 2
 """Messages that have not left, the one that is leaving among them; then the stream is
 not asked for a while."""
@@ -74,7 +73,9 @@ class BillerStream:
         self._error: Exception | None = None
         self._over = asyncio.Event()
         self._room = asyncio.Event()
-        self._reader: asyncio.Task[None] | None = None
+        # Who goes on with a message for which there was no room.
+        self._waiter: asyncio.Task[None] | None = None
+        self._is_last = False
         self._outbox: deque[bytes] = deque()
         # Nothing leaves before the headers.
         self._is_leaving = True
@@ -98,12 +99,13 @@ class BillerStream:
         self._biller = self._dispatch.attach(self._caller.index, self)
         self._tag = self._node.committer.open(self._receive)
         log.info("%s connected as %d", self._biller.name, self.number)
-        self._reader = asyncio.create_task(self._read())
         self._node.add_stop(self._stop)
+        self._call.on_message = self._take_message
         try:
             # A biller knows by the headers that it is connected, before any question.
             self._call.start()
             self._sent()
+            self._call.want()
             await self._over.wait()
             # What was asked meanwhile leaves before the end.
             while self._outbox:
@@ -112,7 +114,7 @@ class BillerStream:
             self._ended = True
             self._node.remove_stop(self._stop)
             self._dispatch.detach(self._biller, self)
-            self._reader.cancel()
+            self._stop_waiting()
             if self._timer is not None:
                 self._timer.cancel()
             self._gone = True
@@ -147,9 +149,12 @@ class BillerStream:
         )
 
     def _stop_reading(self, error: Exception) -> None:
-        if self._reader is not None:
-            self._reader.cancel()
+        self._stop_waiting()
         self._end(error)
+
+    def _stop_waiting(self) -> None:
+        if self._waiter is not None:
+            self._waiter.cancel()
 
     # --- writing -----------------------------------------------------------------
 
@@ -181,40 +186,79 @@ class BillerStream:
 
     # --- reading -----------------------------------------------------------------
 
-    async def _read(self) -> None:
+    def _take_message(self, body: bytes | None) -> None:
+        """The message that was wanted; None after the last."""
+        if self._ended:
+            return
+        if body is None:
+            self._is_last = True
+            if self._waiter is None:
+                self._end(None)
+            return
         try:
-            await self._read_all()
+            left = self._submit_now(self._take(body))
+            if not left:
+                self._check_wrong()
         except Exception as error:  # noqa: BLE001
             # Whatever ends the reading, the call's own task tells the other side.
             self._end(error)
+            return
+        if left or self._told_count > TOLD_MAX:
+            self._waiter = asyncio.create_task(self._wait(left))
         else:
-            self._end(None)
+            self._call.want()
 
-    async def _read_all(self) -> None:
-        """Read until the biller has sent all; raise what else ends it."""
-        while True:
-            body = await self._call.read()
-            if body is None:
-                return
-            taken = self._dispatch.take(self._biller, body, self.number)
-            self._count_wrong(taken.wrong)
-            self._refused += taken.refused
-            if taken.requests:
-                self._batches.append(_Batch(len(taken.requests), taken.numbers))
-            else:
-                self._tell(taken.numbers)
-            for request in taken.requests:
+    async def _wait(self, left: list[Request]) -> None:
+        """Submit the rest of a message when there is room, and read on after it."""
+        try:
+            for request in left:
                 await self._submit(request)
-            if self._wrong > self._biller.config.wrong_answers_max:
-                text = f"{self._wrong} answers of this connection were wrong"
-                raise WireError(text, "answers")
+            self._check_wrong()
             while self._told_count > TOLD_MAX:
                 self._room.clear()
                 await self._room.wait()
+        except Exception as error:  # noqa: BLE001
+            self._end(error)
+            return
+        self._waiter = None
+        if self._is_last:
+            self._end(None)
+        elif not self._ended:
+            self._call.want()
+
+    def _take(self, body: bytes) -> list[Request]:
+        """What the ledger has to decide of a message."""
+        taken = self._dispatch.take(self._biller, body, self.number)
+        self._count_wrong(taken.wrong)
+        self._refused += taken.refused
+        if taken.requests:
+            self._batches.append(_Batch(len(taken.requests), taken.numbers))
+        else:
+            self._tell(taken.numbers)
+        return taken.requests
+
+    def _check_wrong(self) -> None:
+        if self._wrong > self._biller.config.wrong_answers_max:
+            text = f"{self._wrong} answers of this connection were wrong"
+            raise WireError(text, "answers")
+
+    def _submit_now(self, requests: list[Request]) -> list[Request]:
+        """Submit those that there is room for; the rest."""
+        waiting = self._biller.waiting
+        for place, request in enumerate(requests):
+            if not waiting.has_room(request.rows_count):
+                return requests[place:]
+            try:
+                self._node.committer.submit(request, self._tag)
+            except OverloadError:
+                return requests[place:]
+            waiting.rows += request.rows_count
+            self._rows += request.rows_count
+        return []
 
     async def _submit(self, request: Request) -> None:
         rows, waiting = request.rows_count, self._biller.waiting
-        while waiting.rows and waiting.rows + rows > ANSWERS_WAITING_MAX:
+        while not waiting.has_room(rows):
             waiting.room.clear()
             await waiting.room.wait()
         waiting.rows += rows
@@ -264,21 +308,17 @@ class BillerStream:
         self._tells = False
         if not self._told:
             return b""
-        response = pb.ConnectResponse()
-        for numbers in self._told:
-            response.acknowledged.extend(numbers.tolist())
-        for one in self._refused:
-            response.refused.add(
-                number=one.number, field=one.field, text=RULES[one.field]
-            )
+        body = acknowledged(self._told)
         self._told.clear()
-        self._refused.clear()
+        if self._refused:
+            body += _refusals(self._refused)
+            self._refused.clear()
         self._told_count = 0
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         self._room.set()
-        return response.SerializeToString()
+        return body
 
     # --- what the ledger says -----------------------------------------------------
 
@@ -319,3 +359,12 @@ class BillerStream:
 
     def _count_wrong(self, wrong: int) -> None:
         self._wrong += wrong
+
+
+def _refusals(refused: list[Refused]) -> bytes:
+    """Answers that were not taken, as fields of a ConnectResponse."""
+    told = [
+        pb.RefusedAnswer(number=one.number, field=one.field, text=RULES[one.field])
+        for one in refused
+    ]
+    return pb.ConnectResponse(refused=told).SerializeToString()

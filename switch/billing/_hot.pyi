@@ -6,10 +6,14 @@ from typing import final
 from typing_extensions import disjoint_base
 
 from switch._core import Rows
-from switch.billing.lines import Numbers, Places
+from switch.billing.lines import Numbers, Places, Times
 
 ENDS_MAX: int
 """Ends that wait to be told to one biller; then the oldest are left out."""
+LATENCIES_MAX: int
+"""Answers that percentiles speak of."""
+QUESTION_HOLDS_MAX: int
+"""Payments in the questions of a message, those of baskets one by one."""
 
 LATE: int
 """A question has no answer in time, or may not go out any more."""
@@ -33,6 +37,19 @@ class Ends:
     def take(self) -> bytes:
         """All that wait, once, as fields of a ConnectResponse."""
 
+def acknowledged(told: list[Numbers]) -> bytes:
+    """The numbers of answers that need not be sent again, as a field of the same."""
+
+@disjoint_base
+class Recent:
+    """A ring of the seconds that a biller's last answers took."""
+
+    def add(self, seconds: Times) -> None:
+        """Answers, the last one at the end."""
+
+    def all(self) -> Times:
+        """Of the last LATENCIES_MAX."""
+
 @disjoint_base
 class Columns:
     """What of a table has to be fast. `table.Table` is the rest of it."""
@@ -45,6 +62,14 @@ class Columns:
     """Lines that have come since somebody set this to 0."""
     offers: bool
     """Whether the biller may hear of what comes without being asked."""
+    full_from: int
+    """Open holds from which on new payments are turned away."""
+    stirred: bool
+    """Whether there may be something to ask that there was not before."""
+    tells: bool
+    """Whether ends have waited for questions long enough."""
+    has_room: bool
+    """Not if there was no room for what waited when it was asked last."""
     ends: Ends | None
     """Who is told of ends."""
 
@@ -63,6 +88,16 @@ class Columns:
     def oldest(self, room: int, wall_ns: int, skew_ns: int) -> tuple[Places, bool]:
         """The first that wait, up to `room`; whether all may be confirmed still."""
 
+    def to_confirm(
+        self, most: int, room: int, share: int, wall_ns: int, skew_ns: int
+    ) -> Places | None:
+        """The first that wait, as many as may be asked, where nothing is to be weighed.
+
+        `most` may be out, `room` be in a message, and one centre may have `share`.
+        None where something is unknown, one of them may not be confirmed any more,
+        there is no room, or a centre could have more than its share.
+        """
+
     def ask(
         self, places: Places, state: int, connection: int, now: float, until: float
     ) -> None:
@@ -73,6 +108,14 @@ class Columns:
 
         None, and nothing is changed, unless each is the first final answer to a
         question of this table that is out, and can be kept.
+        """
+
+    def settle(
+        self, places: Places, since: float, now: float, recent: Recent
+    ) -> tuple[int, bool]:
+        """How long those took that `take_final` has found, into `recent`.
+
+        How many of them were asked `since` then, and whether none is a basket.
         """
 
 @final
@@ -101,3 +144,25 @@ class Router:
 
         That is what was verified, and what is of no line here.
         """
+
+@final
+class Turns:
+    """Whose turn it is to be asked. Billers are numbered as they were added."""
+
+    def add(self, table: Columns) -> None:
+        """One biller more, by its table."""
+
+    def begin(self) -> None:
+        """Each may have a turn from here on."""
+
+    def next(self) -> int:
+        """Who of those that there may be something for has waited longest; or -1."""
+
+    def passed(self) -> None:
+        """Its turn is over."""
+
+    def many(self, least: int) -> list[int]:
+        """Those of whom so many lines are new, and that had room for them."""
+
+    def full(self) -> list[int]:
+        """Those whose queue is full."""

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from switch._core import Ledger, Request, Rows
+from switch._core import ANSWERS_MAX, GROUP_MAX, Ledger, Request, Rows
 from switch.billing._hot import LATE, Ends
 from switch.billing.answers import (
     Refused,
@@ -43,7 +43,7 @@ from switch.billing.lines import (
 )
 from switch.billing.questions import write_questions
 from switch.billing.shares import share_of
-from switch.billing.work import NO_NUMBERS, Room, Work
+from switch.billing.work import NO_NUMBERS, NOBODY, Chosen, Room, Work
 from switch.codes import Answered, Question, Result
 from switch.config import BillerConfig, Retry
 from switch.errors import SwitchError
@@ -55,6 +55,9 @@ QUESTIONS_MAX = 4_096
 """Questions in one message to a biller."""
 FETCHES_MAX = 1_024
 """Of these the ones about bills."""
+ANSWERS_WAITING_MAX = 2 * GROUP_MAX
+"""Answers of one biller that wait for their commit, on whichever of its connections:
+what others send waits behind no more of them."""
 
 _CONFIRMED = int(Answered.CONFIRMED)
 _REJECTED = int(Answered.REJECTED)
@@ -101,6 +104,10 @@ class Waiting:
         self.room = asyncio.Event()
         """Set when some of them are committed."""
 
+    def has_room(self, rows: int) -> bool:
+        """Whether so many more may wait: always if none do."""
+        return not self.rows or self.rows + rows <= ANSWERS_WAITING_MAX
+
     def end(self, rows: int) -> None:
         """So many wait no longer."""
         self.rows -= rows
@@ -137,12 +144,8 @@ class Biller:
         self.lost: list[int] = []
         """Numbers of questions that cannot be written: their payments are damaged."""
         self._connections: deque[Connection] = deque()
-        # Whether there may be something to ask that there was not before.
-        self._stirred = True
-        # Whether ends have waited for questions long enough.
-        self._tells = False
-        # Not if there was no room for what waited when it was asked last.
-        self._has_room = True
+        self.table.full_from = config.queue_max
+        self.table.stirred = self.table.has_room = True
         self._codes = {
             code.encode("ascii", "replace"): retry
             for code, retry in config.codes.items()
@@ -164,14 +167,6 @@ class Biller:
             self.table.offer(places)
         return lost
 
-    @property
-    def news(self) -> int:
-        """Questions that have come since it was asked last, while it had room.
-
-        Without room it is asked again after the next answer or tick.
-        """
-        return self.table.added if self._has_room else 0
-
     def is_in_doubt(self, number: int) -> bool:
         """Whether the question with this number has ever been unknown, and is open."""
         places = self.table.find(np.array([number], np.uint64))
@@ -180,7 +175,7 @@ class Biller:
     @property
     def is_full(self) -> bool:
         """Whether new payments are to be turned away."""
-        return self.table.open_count >= self.config.queue_max
+        return self.table.open_count >= self.table.full_from
 
     @property
     def is_idle(self) -> bool:
@@ -200,7 +195,7 @@ class Biller:
         self.table.ends = self.ends
         self.has_connected = True
         self.presence.connected(now)
-        self._stirred = True
+        self.table.stirred = True
 
     def detach(self, connection: Connection, now: float, wall_ns: int) -> Numbers:
         """Forget a connection; what was asked on it is asked about.
@@ -214,7 +209,7 @@ class Biller:
             self.ends.take()
         self.clocks.forget(connection.number)
         self.presence.disconnected(now)
-        self._stirred = True
+        self.table.stirred = True
         self.fetches.lost(connection.number)
         return self.work.disconnect(connection.number, now, wall_ns)
 
@@ -229,13 +224,8 @@ class Biller:
         self, service: Service, reference: str, centre: int, now: float
     ) -> "asyncio.Future[Fetched | SwitchError]":
         """Ask for bills with the next message. Raises BillerBusyError."""
-        self._stirred = True
+        self.table.stirred = True
         return self.fetches.begin(service, reference, centre, now)
-
-    @property
-    def is_stirred(self) -> bool:
-        """Whether there may be something to say that there was not before."""
-        return bool(self._stirred or self._tells or self.news)
 
     def ask(self, ledger: Ledger, now: float, wall_ns: int) -> bool:
         """Send at most one message, to the next connection that is ready.
@@ -243,19 +233,19 @@ class Biller:
         Whether one was sent.
         """
         may_ask = self.fetches.count or self.work.is_due(now, wall_ns)
-        if not may_ask and not self._tells:
-            self._stirred = False
-            self._has_room = True
+        if not may_ask and not self.table.tells:
+            self.table.stirred = False
+            self.table.has_room = True
             return False
         for place, connection in enumerate(self._connections):
             if connection.is_ready:
-                self._stirred = False
+                self.table.stirred = False
                 self.table.added = 0
                 body = self._questions(connection.number, ledger, now, wall_ns)
-                if body or self._tells:
+                if body or self.table.tells:
                     # Fields of messages that follow each other are those of one.
                     body += self.ends.take()
-                    self._tells = False
+                    self.table.tells = False
                 if body:
                     connection.send(body)
                     # The turn passes with a message, not with each look for one.
@@ -292,20 +282,15 @@ class Biller:
     def _payments(
         self, connection: int, ledger: Ledger, now: float, wall_ns: int
     ) -> bytes:
-        self._has_room = True
+        self.table.has_room = True
         if self.work.is_empty:
             return b""
-        config = self.config
-        most = self.breaker.allowed(config.concurrency_max, now)
-        left = min(most - self.work.asked_count, QUESTIONS_MAX - FETCHES_MAX)
-        if left <= 0:
-            self._has_room = False
+        chosen = self._choose(now, wall_ns)
+        if chosen is None:
+            self.table.has_room = False
             return b""
-        half = (config.concurrency_max + 1) // 2
-        limits = self.breaker.limits(now)
-        room = Room(most, left, half, limits, abs(self.clocks.skew_ns))
-        chosen = self.work.choose(room, now, wall_ns)
-        self._stirred |= chosen.behind
+        self.table.stirred |= chosen.behind
+        config = self.config
         timeout_ms = config.answer_timeout_ms
         deadline_ns = wall_ns + timeout_ms * NS_IN_MS
         until = now + timeout_ms / 1000
@@ -332,6 +317,23 @@ class Biller:
                 self.work.ask_undecided(written, connection, now, until)
         return body
 
+    def _choose(self, now: float, wall_ns: int) -> Chosen | None:
+        """Whom to ask about payments; None if there is no room for anybody."""
+        config = self.config
+        most = self.breaker.allowed(config.concurrency_max, now)
+        limits = self.breaker.limits(now)
+        skew_ns = abs(self.clocks.skew_ns)
+        in_message = QUESTIONS_MAX - FETCHES_MAX
+        if not limits:
+            oldest = self.work.to_confirm(most, in_message, wall_ns, skew_ns)
+            if oldest is not None:
+                return Chosen(oldest, NOBODY, NOBODY, behind=False)
+        left = min(most - self.work.asked_count, in_message)
+        if left <= 0:
+            return None
+        half = (config.concurrency_max + 1) // 2
+        return self.work.choose(Room(most, left, half, limits, skew_ns), now, wall_ns)
+
     # --- time --------------------------------------------------------------------
 
     def tick(self, now: float, wall_ns: int) -> Numbers:
@@ -339,11 +341,11 @@ class Biller:
 
         Returns the numbers of the questions that have become unknown.
         """
-        self._tells = bool(self.ends)
+        self.table.tells = bool(self.ends)
         if self.is_idle:
             return NO_NUMBERS
         # What is due is looked for with each tick, and not with each group.
-        self._stirred = True
+        self.table.stirred = True
         table, undecided = self.table, self.work.undecided
         if not (table.look(now, wall_ns) & LATE or undecided.lines_count) and (
             not self.fetches.count
@@ -372,7 +374,7 @@ class Biller:
         self, answers: Rows, body: bytes, ledger: Ledger, now: float, wall_ns: int
     ) -> Taken:
         """Take a message of answers (ANSWER), read out of `body`."""
-        self._stirred = True
+        self.table.stirred = True
         until = now + self.config.answer_timeout_ms / 1000
         places = self.table.take_final(answers, until)
         if places is not None:
@@ -415,11 +417,18 @@ class Biller:
         self, answers: Rows, places: Places, ledger: Ledger, now: float
     ) -> Taken:
         """All of them are final, to questions of the table, as they mostly are."""
-        asked = self.table.asked(places)
-        self.breaker.answered(asked, self.table.centres(places), now)
-        self.latencies.add(now - asked)
-        sizes = self.table.sizes(places)
-        requests = answer_requests(answers, sizes, self.index, ledger)
+        table, breaker = self.table, self.breaker
+        since = breaker.counts_since(now)
+        count, are_single = table.settle(places, since, now, self.latencies)
+        if breaker.is_plain:
+            breaker.answered_well(count, now)
+        else:
+            breaker.answered(table.asked(places), table.centres(places), now)
+        if 0 < len(answers) <= ANSWERS_MAX and are_single:
+            requests = [Request.answers(answers, self.index)]
+        else:
+            sizes = table.sizes(places)
+            requests = answer_requests(answers, sizes, self.index, ledger)
         return Taken(requests, 0, answers["number"], [])
 
     def _take_bills(

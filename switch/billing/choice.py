@@ -7,14 +7,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from switch.billing._hot import QUESTION_HOLDS_MAX
 from switch.billing.lines import Lines, Places, State
 from switch.billing.shares import blocked, exceeds, fair
 from switch.billing.table import Table
 from switch.billing.undecided import Undecided
 from switch.ledger import baskets
-
-QUESTION_HOLDS_MAX = 8_190
-"""Payments in the questions of a message, those of baskets one by one."""
 
 
 def choose_checks(
@@ -101,7 +99,7 @@ def choose_undecided(
 
 def _fitting(lines: Lines, places: Places) -> Places:
     """The first of them, as far as one message has room for their payments."""
-    if len(places) * baskets.SIZE_MAX <= QUESTION_HOLDS_MAX // 2:
+    if len(places) * baskets.SIZE_MAX <= QUESTION_HOLDS_MAX:
         return places
     ends = np.cumsum(lines.sizes(places), dtype=np.int64)
-    return places[: np.searchsorted(ends, QUESTION_HOLDS_MAX // 2, "right")]
+    return places[: np.searchsorted(ends, QUESTION_HOLDS_MAX, "right")]

@@ -10,7 +10,6 @@ import asyncio
 import itertools
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -24,6 +23,7 @@ from switch._core import (
     parse_answers,
     parse_clock,
 )
+from switch.billing._hot import Turns
 from switch.billing.answers import some
 from switch.billing.biller import Biller, Connection, Taken
 from switch.billing.bills import Fetched
@@ -57,7 +57,7 @@ TICK_S = 0.05
 """Between two looks at what was not answered in time."""
 LARGE = 64
 """New payments of a biller with which a message is worth its cost at any time."""
-PAUSE_S = 0.008
+PAUSE_S = 0.004
 """The wait for the next messages when no more may leave."""
 COMPLAINT_S = 60.0
 """Between two complaints in the log about one biller."""
@@ -94,8 +94,9 @@ class Dispatcher:
         self._call_later = call_later
         self._started = clock()
         self._billers: dict[int, Biller] = {}
-        # All of them; the first has waited longest for its turn.
-        self._turns: deque[Biller] = deque()
+        # In the order in which they were met, by which their turns have them.
+        self._met: list[Biller] = []
+        self._turns = Turns()
         self._pace = Pace(MESSAGES_PER_S, MESSAGES_AT_ONCE, self._started)
         self._pauses = False
         self._routes = Routes(register)
@@ -174,7 +175,7 @@ class Dispatcher:
 
     def _note_full(self) -> None:
         """Have the ledger turn away what comes for a biller whose queue is full."""
-        full = {one.index for one in self._billers.values() if one.is_full}
+        full = {self._met[place].index for place in self._turns.full()}
         for index in full ^ self._full:
             self._ledger.turn_away(index, index in full)
         self._full = full
@@ -320,7 +321,8 @@ class Dispatcher:
             name = self._register.participant(index).spec.id
             known = Biller(index, name, self._config.biller_of(name), self._started)
             self._billers[index] = known
-            self._turns.append(known)
+            self._met.append(known)
+            self._turns.add(known.table)
             self._routes.add(index, known.table)
         return known
 
@@ -362,18 +364,16 @@ class Dispatcher:
         What needs no turn takes none from the others: the pace is that of turns.
         """
         now, wall_ns = self._clock(), self._wall_ns()
-        for biller in self._turns:
-            if biller.news >= LARGE:
-                self._ask_biller(biller, now, wall_ns)
-        for _ in range(len(self._turns)):
-            biller = self._turns[0]
-            if biller.is_stirred and not self._pace.allows(now):
+        turns = self._turns
+        for place in turns.many(LARGE):
+            self._ask_biller(self._met[place], now, wall_ns)
+        turns.begin()
+        while (place := turns.next()) >= 0:
+            if not self._pace.allows(now):
                 self._pause()
                 return
-            self._turns.rotate(-1)
-            if not biller.is_stirred:
-                continue
-            if self._ask_biller(biller, now, wall_ns):
+            turns.passed()
+            if self._ask_biller(self._met[place], now, wall_ns):
                 self._pace.spend()
 
     def _ask_biller(self, biller: Biller, now: float, wall_ns: int) -> bool:

@@ -208,11 +208,25 @@ class Breaker:
 
     def answered(self, asked: Times, centres: Centres, now: float) -> None:
         """Answers to questions asked at these times, each within its limit."""
-        half_open = self.state(now) is Health.HALF_OPEN
-        count = int(np.count_nonzero(asked >= self._rest.since))
-        self._window.note(count, 0, now)
+        count = int(np.count_nonzero(asked >= self.counts_since(now)))
         if self._centres:
             self._note_answers(asked, centres, now)
+        self.answered_well(count, now)
+
+    def counts_since(self, now: float) -> float:
+        """What was asked before that decides nothing."""
+        self.state(now)
+        return self._rest.since
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether no centre has failed lately: of answers their number is enough."""
+        return not self._centres
+
+    def answered_well(self, count: int, now: float) -> None:
+        """So many answers to questions that count."""
+        half_open = self.state(now) is Health.HALF_OPEN
+        self._window.note(count, 0, now)
         if half_open:
             self._probed += count
             if self._probed >= self._config.probes_max:

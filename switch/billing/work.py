@@ -199,6 +199,17 @@ class Work:
 
     # --- whom to ask -------------------------------------------------------------
 
+    def to_confirm(
+        self, most: int, in_message: int, wall_ns: int, skew_ns: int
+    ) -> Places | None:
+        """Whom to ask to confirm, as it mostly is: `choose` would give the same.
+
+        None where there is something to weigh. No centre has a limit of its own.
+        """
+        if self.undecided.lines_count:
+            return None
+        return self.table.to_confirm(most, in_message, share_of(most), wall_ns, skew_ns)
+
     def choose(self, room: Room, now: float, wall_ns: int) -> Chosen:
         """Whom to ask, the undecided in what the others leave, or a quarter."""
         counts = self.table.counts()

@@ -186,6 +186,23 @@ async def test_who_asks_too_much_is_told_what_to_do(bench: Bench) -> None:
     assert isinstance(await other, BillNotFoundError)
 
 
+def test_one_answer_ends_the_rest_of_a_centre(bench: Bench) -> None:
+    biller, connection = bench.connect()
+    bench.pay(6, centre=CENTRES[0])
+    connection.take()
+    # Nothing is answered in time; the others' payments are.
+    bench.pass_s(1.0)
+    assert biller.resting_centres(bench.now) == 1
+    connection.take()
+    bench.pass_s(1.2, 0.1)
+    probe = connection.take()
+    assert len(probe) == 1
+    assert biller.resting_centres(bench.now) == 0
+    assert biller.breaker.limits(bench.now)
+    bench.answer(biller, probe)
+    assert not biller.breaker.limits(bench.now)
+
+
 async def test_a_dead_biller_rests_for_all_once_several_met_it(bench: Bench) -> None:
     street = Street(bench, 2)
     calls = [

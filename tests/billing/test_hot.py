@@ -12,12 +12,24 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from switch import _core
 from switch._core import ANSWER, ROW, Rows
-from switch.billing._hot import ASK, CANCEL, LATE, Ends, Router
+from switch.billing import _hot
+from switch.billing._hot import (
+    ASK,
+    CANCEL,
+    LATE,
+    LATENCIES_MAX,
+    Ends,
+    Router,
+    Turns,
+    acknowledged,
+)
 from switch.billing.biller import Biller
+from switch.billing.latencies import Latencies
 from switch.billing.lines import FETCH_BIT, GONE_LEAST, LINES_FIRST, State
 from switch.billing.table import Table
-from switch.billing.work import Work
+from switch.billing.work import Room, Work
 from switch.codes import Answered, Kind, Result
 from switch.config import load_config
 from switch.payment_states import PaymentState
@@ -290,6 +302,109 @@ def test_a_look_says_what_there_is_to_do() -> None:
         assert are_timely == table.timely(waiting, wall_ns, skew_ns).all()
 
 
+def test_whom_to_ask_is_the_same_without_weighing() -> None:
+    rng = random.Random(19)
+    found = {"nothing to weigh": 0, "nobody": 0, "something to weigh": 0}
+    for step in range(600):
+        work = Work(SETTINGS)
+        router = Router()
+        router.route(WATER, work.table)
+        count = rng.choice((0, 3, 20, 500))
+        sizes = [rng.choice((1, 1, 16)) for _ in range(count)]
+        holds = hold_rows(rng, 1, sizes, WATER)
+        if step % 2:
+            # One centre, which may have no more than its share.
+            holds["debit"] = 1
+        if count:
+            router.add(holds, NOW_NS)
+        table = work.table
+        asked = np.flatnonzero(np.array([rng.random() < 0.2 for _ in range(count)]))
+        table.ask(asked, State.CONFIRMING, 1, 1.0, 9.0)
+        if step % 4 == 0 and count:
+            table.doubt(asked[:1], 1.0)
+        most = rng.choice((1, 8, 600, 1_024))
+        skew_ns = rng.choice((0, 0, 10**15))
+        wall_ns = NOW_NS + rng.choice((0, 0, 30_000_000)) * SECOND
+        quick = work.to_confirm(most, 3_072, wall_ns, skew_ns)
+        left = min(most - work.asked_count, 3_072)
+        if quick is None:
+            found["something to weigh"] += 1
+            continue
+        assert left > 0
+        room = Room(most, left, (most + 1) // 2, {}, skew_ns)
+        chosen = work.choose(room, 1.0, wall_ns)
+        assert quick.tolist() == chosen.confirms.tolist()
+        assert not len(chosen.checks)
+        assert not chosen.behind
+        found["nothing to weigh" if len(quick) else "nobody"] += 1
+    assert min(found.values()) > 50, found
+
+
+def test_how_long_answers_took_is_noted_once() -> None:
+    table, recent = Work(SETTINGS).table, Latencies()
+    router = Router()
+    router.route(WATER, table)
+    router.add(hold_rows(random.Random(5), 1, [1, 1, 2], WATER), NOW_NS)
+    for place, asked in enumerate((1.0, 2.0, 4.0)):
+        table.ask(np.array([place]), State.CONFIRMING, 1, asked, 9.0)
+    places = np.array([0, 1])
+    table.answer(places, 9.0)
+    assert table.settle(places, 2.0, 5.0, recent) == (1, True)
+    assert recent.all().tolist() == [4.0, 3.0]
+    table.answer(np.array([2]), 9.0)
+    assert table.settle(np.array([2]), 0.0, 5.0, recent) == (1, False)
+    assert recent.percentile_ms(100) == 4_000
+    recent.add(np.full(LATENCIES_MAX, 0.5))
+    assert len(recent.all()) == LATENCIES_MAX
+    assert recent.percentile_ms(100) == 500
+
+
+def test_acknowledgements_are_one_field() -> None:
+    assert acknowledged([]) == acknowledged([np.zeros(0, np.uint64)]) == b""
+    rng = random.Random(23)
+    for count in (1, 13, 8_190):
+        told = [
+            np.array([rng.getrandbits(rng.randrange(1, 65)) for _ in range(count)])
+            for _ in range(3)
+        ]
+        told = [one.astype(np.uint64) for one in told]
+        wanted = np.concatenate(told).tolist()
+        body = acknowledged(told)
+        assert body == pb.ConnectResponse(acknowledged=wanted).SerializeToString()
+
+
+def test_turns_go_round() -> None:
+    turns, tables = Turns(), [Table() for _ in range(4)]
+    assert turns.next() == -1
+    for table in tables:
+        table.full_from = 2
+        turns.add(table)
+    turns.begin()
+    assert turns.next() == -1
+    tables[1].stirred = tables[3].tells = True
+    tables[2].added = 5
+    assert (turns.many(5), turns.many(1)) == ([], [])
+    tables[2].has_room = True
+    assert (turns.many(5), turns.many(6)) == ([2], [])
+    turns.begin()
+    met = []
+    while (place := turns.next()) >= 0:
+        met.append(place)
+        turns.passed()
+        if len(met) == 2:
+            break
+    assert met == [1, 2]
+    # Who was not reached is first, and nobody comes twice in a round.
+    turns.begin()
+    while (place := turns.next()) >= 0:
+        met.append(place)
+        turns.passed()
+    assert met == [1, 2, 3, 1, 2]
+    assert turns.full() == []
+    tables[3].open_count = 2
+    assert turns.full() == [3]
+
+
 def test_what_the_biller_may_hear_of_by_itself_is_offered() -> None:
     work = Work(SETTINGS)
     router = Router()
@@ -299,6 +414,11 @@ def test_what_the_biller_may_hear_of_by_itself_is_offered() -> None:
     router.add(hold_rows(random.Random(2), 2, [1], WATER), NOW_NS)
     assert work.table.offered.tolist() == [False, True]
     assert work.table._gone <= GONE_LEAST
+
+
+def test_it_is_of_the_build_that_is_tested() -> None:
+    folder = Path(_core.__file__).parent
+    assert Path(_hot.__file__).parent == folder / "billing"
 
 
 def test_only_rows_and_answers_are_read() -> None:

@@ -9,10 +9,12 @@ says.
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
+import pytest
 
 from server.node import Node
 from server.services.biller_stream import BillerStream
@@ -21,7 +23,10 @@ from switch._core import GROUP_MAX, OUTCOME, Request
 from switch.billing.biller import Taken, Waiting
 from switch.codes import Result
 from switch.ledger.committer import Receiver
-from switch.register.identity import Identity
+from switch.register.identity import ForbiddenError, Identity
+
+Read = Callable[[], Awaitable[bytes | None]]
+"""Gives what the biller says next."""
 
 
 class Committer:
@@ -56,7 +61,7 @@ def biller() -> Any:
     )
 
 
-def stream_of(biller: Any, committer: Any, read: object, rows: int) -> BillerStream:
+def stream_of(biller: Any, committer: Any, read: Read, rows: int) -> BillerStream:
     """A connection of the biller, whose messages have so many answers."""
     request = cast(Request, SimpleNamespace(rows_count=rows))
     dispatch = SimpleNamespace(
@@ -72,16 +77,30 @@ def stream_of(biller: Any, committer: Any, read: object, rows: int) -> BillerStr
         add_stop=lambda _: None,
         remove_stop=lambda _: None,
     )
-    call: Any = SimpleNamespace(read=read, start=lambda: None)
+    call: Any = SimpleNamespace(
+        start=lambda: None, send=lambda _: None, method="Connect"
+    )
+    tasks = []
+
+    async def say() -> None:
+        call.on_message(await read())
+
+    call.want = lambda: tasks.append(asyncio.create_task(say()))
     caller = cast(Identity, SimpleNamespace(index=1))
     return BillerStream(cast(Node, node), cast(Call, call), caller)
+
+
+async def settle() -> None:
+    """Until nothing is left that does not wait for something else."""
+    for _ in range(50):
+        await asyncio.sleep(0)
 
 
 async def test_the_last_answer_comes_between_the_end_and_who_hears_of_it() -> None:
     committer = Committer()
     said = iter([b"an answer"])
 
-    async def read() -> object:
+    async def read() -> bytes | None:
         body = next(said, None)
         if body is None:
             # Before whatever the end of the reading wakes.
@@ -119,7 +138,7 @@ class Waits:
 async def test_answers_of_all_connections_wait_together() -> None:
     committer, power, water = Waits(), biller(), biller()
 
-    async def read() -> object:
+    async def read() -> bytes | None:
         await asyncio.sleep(0)
         return b"as many answers as a group takes"
 
@@ -129,8 +148,7 @@ async def test_answers_of_all_connections_wait_together() -> None:
     calls = [asyncio.create_task(one.run()) for one in streams]
 
     async def settled() -> list[int]:
-        for _ in range(50):
-            await asyncio.sleep(0)
+        await settle()
         return [committer.submitted.count(tag) for tag in (1, 2, 3)]
 
     first, second, others = await settled()
@@ -143,12 +161,64 @@ async def test_answers_of_all_connections_wait_together() -> None:
     await asyncio.gather(*calls, return_exceptions=True)
 
 
+async def test_who_waits_for_room_reads_on_after_it_and_hears_the_end() -> None:
+    for is_last in (False, True):
+        committer, power = Waits(), biller()
+        said = iter([b"a group", b"another", b"the one that waits"])
+        end = asyncio.Event()
+
+        async def read(
+            said: Iterator[bytes] = said, end: asyncio.Event = end
+        ) -> bytes | None:
+            for one in said:
+                return one
+            await end.wait()
+            return None
+
+        stream = stream_of(power, committer, read, GROUP_MAX)
+        call: Any = stream._call
+        task = asyncio.create_task(stream.run())
+        await settle()
+        assert len(committer.submitted) == 2
+        if is_last:
+            # It has sent all, and half of that is not submitted yet.
+            call.on_message(None)
+            await settle()
+            assert not task.done()
+        committer.answer(1)
+        await settle()
+        assert len(committer.submitted) == 3
+        if not is_last:
+            assert not task.done()
+            end.set()
+        await asyncio.wait_for(task, 60)
+
+
+async def test_what_comes_after_the_caller_was_switched_off_is_not_taken() -> None:
+    committer = Waits()
+
+    async def read() -> bytes | None:
+        await asyncio.Event().wait()
+        return None
+
+    stream = stream_of(biller(), committer, read, 1)
+    call: Any = stream._call
+    task = asyncio.create_task(stream.run())
+    await settle()
+    call.on_message(b"in time")
+    call.on_revoked()
+    call.on_message(b"too late")
+    with pytest.raises(ForbiddenError):
+        await asyncio.wait_for(task, 60)
+    assert len(committer.submitted) == 1
+
+
 async def test_a_message_leaves_when_the_one_before_has_left() -> None:
     sent: list[bytes] = []
-    left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    left: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
 
-    async def read() -> None:
-        await left
+    async def read() -> bytes | None:
+        return await left
 
     stream = stream_of(biller(), Committer(), read, 1)
     call: Any = stream._call

@@ -470,6 +470,8 @@ def test_a_sick_biller_rests_and_comes_back(peers: Peers) -> None:
 def test_a_full_queue_turns_payments_away(peers: Peers) -> None:
     until(lambda: not biller_state(peers, "water").queued)
     ids = pay(peers, "WATER", 40)
+    # The ledger is told behind the group that filled the queue.
+    until(lambda: biller_state(peers, "water").queued == 40)
     busy = payment("WATER")
     with failing(grpc.StatusCode.RESOURCE_EXHAUSTED) as failures:
         peers.centre().pay(busy)
