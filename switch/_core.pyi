@@ -449,6 +449,19 @@ class Ledger:
     def balance_at(self, account: int, sequence: int) -> tuple[int, int, int, int]:
         """Debits pending and posted, credits likewise, after the row `sequence`."""
 
+    def balances_at(
+        self, accounts: npt.ArrayLike, sequence: int
+    ) -> npt.NDArray[np.uint64]:
+        """`balance_at` of up to 1,024 accounts, one row of four for each. Raises
+        CorruptionError, LookupError.
+        """
+
+    def chunk_of(self, sequence: int) -> tuple[int, int, int, int]:
+        """The chunk that a durable row stands in: its ordinal, its first row, how many
+        rows it has, and its check, which is verified, in the chain as it says. Raises
+        CorruptionError.
+        """
+
     def holds(self) -> npt.NDArray[np.uint64]:
         """Sequences of the open holds, ascending. DeadError once the ledger is dead."""
 

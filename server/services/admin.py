@@ -355,20 +355,46 @@ class AdminService:
         self, request: pb.ListAccountsRequest, caller: Identity
     ) -> AsyncIterator[pb.ListAccountsResponse]:
         """Every account at one durable sequence."""
-        images, as_of = await self._node.read(self._node.ledger.accounts)
+        images, as_of = await self._node.read(self._images, request)
         if len(images) <= 1:
             yield pb.ListAccountsResponse(as_of_sequence=as_of)
         for first in range(1, len(images), ACCOUNTS_PAGE):
             self._node.check_running()
-            accounts = await self._node.read(self._accounts, images, first)
+            page = images[first : first + ACCOUNTS_PAGE]
+            past = as_of if request.sequence or request.time_ns else 0
+            accounts = await self._node.read(self._accounts, page, first, past)
             yield pb.ListAccountsResponse(accounts=accounts, as_of_sequence=as_of)
 
-    def _accounts(self, images: Rows, first: int) -> list[pb.Account]:
-        last = min(first + ACCOUNTS_PAGE, len(images))
+    def _images(self, request: pb.ListAccountsRequest) -> tuple[Rows, int]:
+        """The accounts to be listed, with image 0, and the sequence to list them at."""
+        ledger = self._node.ledger
+        past = arguments.point(ledger, request.sequence, request.time_ns)
+        images, newest = ledger.accounts()
+        if not past:
+            return images, newest
+        # Accounts are numbered as they are opened.
+        return images[images["opened"] <= past], past
+
+    def _accounts(self, page: Rows, first: int, past: int) -> list[pb.Account]:
+        """The accounts from number `first` on; `past` is 0, or the sequence to show
+        them at.
+        """
+        if past:
+            page = self._as_of(page, first, past)
         return [
-            convert.account(index, images[index], self._node.register)
-            for index in range(first, last)
+            convert.account(index, image, self._node.register)
+            for index, image in enumerate(page, first)
         ]
+
+    def _as_of(self, page: Rows, first: int, past: int) -> Rows:
+        """Images that have the totals of a past sequence and nothing else of then."""
+        numbers = np.arange(first, first + len(page))
+        totals = self._node.ledger.balances_at(numbers, past)
+        shown = np.zeros_like(page)
+        shown["kind"] = page["kind"]
+        for at, name in enumerate(_TOTALS):
+            shown[name] = totals[:, at]
+        return shown
 
     async def GetLedger(
         self, request: pb.GetLedgerRequest, caller: Identity
