@@ -31,8 +31,6 @@ TREASURY_HEADS: Final = {
     "settlement": PURPOSE_SETTLEMENT,
 }
 """What the treasury's accounts are called where billers' have heads."""
-_TIME_MAX: Final = 2**63 - 1
-"""Nanoseconds: the year 2262."""
 
 
 def participant(register: Register, code: str, field: str) -> Participant:
@@ -134,7 +132,7 @@ def point(ledger: Ledger, sequence: int, time_ns: int, prefix: str = "") -> int:
         return durable_sequence(ledger, sequence, fields[0])
     if not time_ns:
         return 0
-    found = last_at(ledger, min(time_ns, _TIME_MAX))
+    found = last_at(ledger, time_ns)
     if not found:
         raise NotFoundError(f"{fields[1]}: the ledger has no entry as old as that")
     return found
@@ -149,6 +147,11 @@ def durable_sequence(ledger: Ledger, sequence: int, field: str) -> int:
 
 def page_size(size: int, config: Config) -> int:
     """How many entries a page has: 0 is the default, more than the most is the most."""
+    return counted_size(size or config.page_size_default, config.page_size_max)
+
+
+def counted_size(size: int, most: int) -> int:
+    """How many entries a page is made of: 0, and more than the most, is the most."""
     if size < 0:
         raise ArgumentError("page_size", "must not be negative")
-    return min(size or config.page_size_default, config.page_size_max)
+    return min(size or most, most)

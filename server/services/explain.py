@@ -11,7 +11,7 @@ from server.status import ArgumentError, NotFoundError
 from switch.calendar import DAY_S, NS_IN_S, day_start_ns, parse_date
 from switch.codes import AccountKind, Kind, Role
 from switch.ledger import explained
-from switch.ledger.totals import first_at
+from switch.ledger.totals import first_at, last_at
 from switch.register.identity import ForbiddenError, Identity
 from switch.register.register import PURPOSE_SETTLEMENT, Account
 from switch.v1 import admin_pb2, types_pb2
@@ -64,7 +64,11 @@ class ExplainService:
         after, last = self._span(request, account)
         before = read_token(request, caller)
         movements, following = explained.count_account(
-            ledger, account.index, after, last, before
+            ledger,
+            account.index,
+            (after, last),
+            before,
+            arguments.counted_size(request.page_size, explained.ACCOUNT_ROWS_MAX),
         )
         opening, closing = (
             ledger.balance_at(account.index, one) for one in (after, last)
@@ -148,9 +152,7 @@ class ExplainService:
         if not last:
             # An account that another thread has just opened is durable by now.
             last = ledger.sequence
-        after = arguments.point(
-            ledger, request.after_sequence, request.after_time_ns, "after_"
-        )
+        after = self._after(request)
         if after > last:
             raise ArgumentError("after_sequence", "must not be behind the end")
         if account is not None:
@@ -158,6 +160,16 @@ class ExplainService:
             if last < image["opened"]:
                 raise NotFoundError("sequence: the account did not exist then")
         return after, last
+
+    def _after(
+        self, request: pb.ExplainAccountRequest | pb.ListMovementsRequest
+    ) -> int:
+        """Where a span begins: 0 also if the ledger is younger than the time."""
+        sequence, time_ns = request.after_sequence, request.after_time_ns
+        ledger = self._node.ledger
+        if time_ns and not sequence:
+            return last_at(ledger, time_ns)
+        return arguments.point(ledger, sequence, time_ns, "after_")
 
     def _explain_window(
         self, request: pb.ExplainWindowRequest, caller: Identity
@@ -214,7 +226,10 @@ class ExplainService:
         after, last = (first_at(ledger, one) - 1 for one in (start_ns, end_ns))
         if not last:
             raise NotFoundError("day: the ledger has no entry as old as that")
-        movements, following = explained.count_ledger(ledger, after, last, before)
+        size = arguments.counted_size(request.page_size, explained.LEDGER_ROWS_MAX)
+        movements, following = explained.count_ledger(
+            ledger, (after, last), before, size
+        )
         return pb.ExplainDayResponse(
             after_sequence=after,
             as_of_sequence=last,
@@ -248,7 +263,7 @@ def _totals(held: tuple[int, int, int, int]) -> pb.Totals:
 def _movement(one: explained.Movement) -> pb.Movement:
     return pb.Movement(
         kind=cast("types_pb2.EntryKind.ValueType", int(one.kind)),
-        side=cast("pb.Side.ValueType", one.side),
+        side=cast("pb.Side.ValueType", int(one.side)),
         count=one.rows,
         posted=one.posted,
         reserved=one.reserved,

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from switch.authority.development import DevAuthority
-from switch.calendar import format_ist, ist_date
-from switch.client import Client, balance_of
+from switch.calendar import format_ist, ist_date, parse_moment
+from switch.client import NOW, Client, Point, balance_of
 from switch.client.messages import form_of, messages_of
 from switch.codes import Result, Role
 from switch.console.output import Exit, Screen, enum_word, plain
@@ -87,7 +87,7 @@ def centre_named(args: Namespace) -> str:
 def balance(args: Namespace, screen: Screen) -> Exit:
     """A wallet's balance, now or at a past sequence."""
     with open_office(args) as client:
-        reply = client.wallet(args.centre, args.at)
+        reply = client.wallet(args.centre, *args.at)
     if screen.as_json:
         screen.value(plain(reply))
         return Exit.DONE
@@ -98,10 +98,10 @@ def balance(args: Namespace, screen: Screen) -> Exit:
         ("pending", language.amount(wallet.pending)),
         ("available", language.amount(wallet.available)),
     ]
-    if not args.at:
+    if args.at == NOW:
         count = language.count(wallet.kept_count)
         facts.insert(3, ("kept", f"{language.amount(wallet.kept)} ({count})"))
-    if not args.at and wallet.day:
+    if args.at == NOW and wallet.day:
         spent = f"{language.amount(wallet.day_amount)} ({wallet.day_count})"
         facts.append(("spent today", f"{wallet.day}: {spent}"))
     facts.append(("as of", str(reply.as_of_sequence)))
@@ -112,7 +112,7 @@ def balance(args: Namespace, screen: Screen) -> Exit:
 def statement(args: Namespace, screen: Screen) -> Exit:
     """A wallet's entries, newest first."""
     with open_office(args) as client:
-        lines = list(_first(client.statement(args.centre), args.limit))
+        lines = list(first(client.statement(args.centre, *args.at), args.limit))
     if screen.as_json:
         for line in lines:
             screen.value(plain(line))
@@ -140,7 +140,7 @@ def feed(args: Namespace, screen: Screen) -> Exit:
     """A biller's entries from a cursor."""
     with open_office(args) as client:
         entries = client.feed(args.biller, args.cursor, follow=args.follow)
-        for entry in _first(entries, args.limit):
+        for entry in first(entries, args.limit):
             if screen.as_json:
                 screen.value(plain(entry))
                 continue
@@ -156,7 +156,8 @@ def _kind(entry: types_pb2.Entry) -> str:
     return enum_word(types_pb2.EntryKind.DESCRIPTOR, entry.kind)
 
 
-def _first(items: Iterable[T], limit: int) -> Iterable[T]:
+def first(items: Iterable[T], limit: int) -> Iterable[T]:
+    """The first of them, as `--limit` asks; 0 for all."""
     return itertools.islice(items, limit or None)
 
 
@@ -219,7 +220,7 @@ def read_network(file: Path | None) -> Specs:
 def accounts(args: Namespace, screen: Screen) -> Exit:
     """Every account, or the totals of each kind."""
     with open_office(args) as client:
-        found, sequence = client.accounts()
+        found, sequence = client.accounts(*args.at)
     if args.kind:
         found = [one for one in found if _account_kind(one) == args.kind]
     if screen.as_json:
@@ -358,6 +359,16 @@ def to_identity(text: str) -> tuple[Role, str]:
     if role not in roles or not participant:
         raise ValueError(f"not an identity: {text!r} (treasury/treasury is)")
     return roles[role], participant
+
+
+def to_point(text: str) -> Point:
+    """An entry's number, or a time. Raises ValueError."""
+    if text.isdecimal() and len(text) <= 19 and int(text):
+        return Point(sequence=int(text))
+    try:
+        return Point(time_ns=max(parse_moment(text), 1))
+    except ValueError as error:
+        raise ValueError(f"{error}, and so is an entry's number") from error
 
 
 def to_item(text: str) -> tuple[str, int]:

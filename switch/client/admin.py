@@ -348,8 +348,12 @@ class AdminCalls:
         request = admin_pb2.RotateQuotationKeyRequest(current_number=current_number)
         return self._caller.change(self._admin.RotateQuotationKey, request)
 
-    def accounts(self) -> tuple[list[admin_pb2.Account], int]:
-        """Every account in order, and the one sequence at which all are read."""
+    def accounts(
+        self, sequence: int = 0, time_ns: int = 0
+    ) -> tuple[list[admin_pb2.Account], int]:
+        """Every account in order, and the one sequence at which all are read: now, or
+        as it was at an entry or a time.
+        """
 
         def read_all(
             request: admin_pb2.ListAccountsRequest, *, timeout: float
@@ -362,7 +366,9 @@ class AdminCalls:
             return accounts, sequence
 
         return self._caller.read(
-            read_all, admin_pb2.ListAccountsRequest(), STREAM_TIMEOUT_S
+            read_all,
+            admin_pb2.ListAccountsRequest(sequence=sequence, time_ns=time_ns),
+            STREAM_TIMEOUT_S,
         )
 
     def services(self) -> list[admin_pb2.Service]:

@@ -7,6 +7,7 @@ and says where to go on.
 """
 
 from collections.abc import Iterable
+from enum import IntEnum
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -25,10 +26,18 @@ LEDGER_ROWS_MAX: Final = 1 << 20
 STEP_ROWS: Final = 8_192
 """Rows looked at together: 1 MiB, which stays in the processor's cache."""
 
-NO_SIDE, DEBIT, CREDIT = 0, 1, 2
-"""On which side of an account a movement stands: the wire's numbers."""
-
 U64 = npt.NDArray[np.uint64]
+Span = tuple[int, int]
+"""Rows behind the first sequence and up to the second, a durable one."""
+
+
+class Side(IntEnum):
+    """On which side of an account a movement stands; the numbers are the wire's."""
+
+    NONE = 0
+    """Of the whole ledger, where every row has both."""
+    DEBIT = 1
+    CREDIT = 2
 
 
 def _table(kinds: Iterable[Kind]) -> npt.NDArray[np.bool_]:
@@ -38,14 +47,13 @@ def _table(kinds: Iterable[Kind]) -> npt.NDArray[np.bool_]:
 _IS_MONEY = _table(kinds_with(Trait.MONEY))
 _IS_POSTED = _table(kinds_with(Trait.POSTED))
 _ENDS_HOLD = _table(kinds_with(Trait.RESOLVES))
-_SIDES: Final = 3
 
 
 class Movement(NamedTuple):
     """All rows of one kind on one side, in paise."""
 
     kind: Kind
-    side: int
+    side: Side
     rows: int
     posted: int
     reserved: int
@@ -64,18 +72,19 @@ class Settlement(NamedTuple):
 
 
 def count_account(
-    ledger: Ledger, account: int, after: int, last: int, before: int
+    ledger: Ledger, account: int, span: Span, before: int, limit: int
 ) -> tuple[list[Movement], int]:
-    """The movements of an account's rows behind `after`, up to `last` and, unless it
-    is 0, below `before`: ACCOUNT_ROWS_MAX of them at most, from the newest back.
+    """The movements of an account's rows behind the first sequence of `span`, up to its
+    last and, unless it is 0, below `before`: of up to `limit`, from the newest back.
 
     Also returns the `before` of the next call, 0 if these were all.
     """
     found: list[Movement] = []
-    for looked in range(STEP_ROWS, ACCOUNT_ROWS_MAX + 1, STEP_ROWS):
-        rows, before = _account_step(ledger, account, after, last, before, STEP_ROWS)
+    for looked in range(0, limit, STEP_ROWS):
+        count = min(STEP_ROWS, limit - looked)
+        rows, before = _account_step(ledger, account, span, before, count)
         found += _counted(ledger, rows, _sides(rows, account))
-        if not before or looked == ACCOUNT_ROWS_MAX:
+        if not before:
             break
     return added(found), before
 
@@ -84,20 +93,20 @@ def list_account(
     ledger: Ledger,
     account: int,
     wanted: tuple[int, int],
-    span: tuple[int, int],
+    span: Span,
     before: int,
     limit: int,
 ) -> tuple[list[Entry], int]:
-    """Up to `limit` rows of an account behind the first sequence of `span` and up to
-    its last, newest first; of `wanted` kind and side, where these are not 0.
+    """Up to `limit` rows of an account, newest first; of `wanted` kind and side, where
+    these are not 0.
 
-    `before` and the second value as `count_account`; the rows looked through are
-    LIST_ROWS_MAX at most.
+    `span`, `before` and the second value as `count_account`; the rows looked through
+    are LIST_ROWS_MAX at most.
     """
     kind, side = wanted
     found: list[Entry] = []
     for _ in range(0, LIST_ROWS_MAX, STEP_ROWS):
-        rows, following = _account_step(ledger, account, *span, before, STEP_ROWS)
+        rows, following = _account_step(ledger, account, span, before, STEP_ROWS)
         chosen = np.ones(len(rows), np.bool_)
         if kind:
             chosen &= rows["kind"] == kind
@@ -115,7 +124,7 @@ def list_account(
 
 
 def open_holds(
-    ledger: Ledger, account: int, span: tuple[int, int], before: int, limit: int
+    ledger: Ledger, account: int, span: Span, before: int, limit: int
 ) -> tuple[list[Entry], int]:
     """As `list_account`: the account's holds that were open after the last row of
     `span`.
@@ -130,7 +139,7 @@ def open_holds(
     for _ in range(0, LIST_ROWS_MAX, STEP_ROWS):
         if left == 0:
             return found, 0
-        rows, following = _account_step(ledger, account, *span, before, STEP_ROWS)
+        rows, following = _account_step(ledger, account, span, before, STEP_ROWS)
         for entry in entries_of(rows[rows["kind"] == Kind.HOLD]):
             ended_by, _ = ledger.resolution(entry.sequence)
             if 0 < ended_by <= last:
@@ -146,9 +155,10 @@ def open_holds(
 
 
 def _account_step(
-    ledger: Ledger, account: int, after: int, last: int, before: int, count: int
+    ledger: Ledger, account: int, span: Span, before: int, count: int
 ) -> tuple[Rows, int]:
     """Up to `count` rows of an account, newest first; where to go on, or 0."""
+    after, last = span
     before = min(before or last + 1, last + 1)
     sequences = ledger.account_rows(account, before, count)
     has_more = len(sequences) == count
@@ -161,29 +171,30 @@ def _account_step(
 
 
 def _sides(rows: Rows, account: int) -> npt.NDArray[np.int64]:
-    return np.where(rows["debit"] == account, DEBIT, CREDIT)
+    return np.where(rows["debit"] == account, int(Side.DEBIT), int(Side.CREDIT))
 
 
 # --- the whole ledger ----------------------------------------------------------------
 
 
 def count_ledger(
-    ledger: Ledger, after: int, last: int, before: int
+    ledger: Ledger, span: Span, before: int, limit: int
 ) -> tuple[list[Movement], int]:
-    """As `count_account`, of all accepted rows; LEDGER_ROWS_MAX are looked at."""
+    """As `count_account`, of all accepted rows; up to `limit` rows are looked at."""
+    after, last = span
     found: list[Movement] = []
     end = min(before or last + 1, last + 1) - 1
-    least = max(after, end - LEDGER_ROWS_MAX)
+    least = max(after, end - limit)
     while end > least:
         first = max(least, end - STEP_ROWS) + 1
         rows = _moved(ledger.rows(first, end + 1 - first))
-        found += _counted(ledger, rows, np.full(len(rows), NO_SIDE))
+        found += _counted(ledger, rows, np.full(len(rows), int(Side.NONE)))
         end = first - 1
     return added(found), end + 1 if end > after else 0
 
 
 def list_ledger(
-    ledger: Ledger, kind: int, span: tuple[int, int], before: int, limit: int
+    ledger: Ledger, kind: int, span: Span, before: int, limit: int
 ) -> tuple[list[Entry], int]:
     """As `list_account`, of all accepted rows; LEDGER_ROWS_MAX are looked through."""
     after, last = span
@@ -226,9 +237,9 @@ def _counted(
     if ends.any():
         held[ends] = ledger.gather(rows["resolves"][ends])["amount"]
     found = []
-    codes = kinds * _SIDES + sides
+    codes = kinds * len(Side) + sides
     for code in np.unique(codes).tolist():
-        kind, side = Kind(code // _SIDES), code % _SIDES
+        kind, side = Kind(code // len(Side)), Side(code % len(Side))
         these = codes == code
         amount = _exact_sum(rows["amount"][these])
         found.append(
@@ -256,7 +267,7 @@ def _exact_sum(amounts: U64) -> int:
 
 def added(movements: Iterable[Movement]) -> list[Movement]:
     """The movements of several spans as those of one, by kind and side."""
-    sums: dict[tuple[Kind, int], Movement] = {}
+    sums: dict[tuple[Kind, Side], Movement] = {}
     for one in movements:
         key = one.kind, one.side
         if key in sums:
@@ -328,7 +339,9 @@ def _settled_between(
     """
     paise, before = 0, 0
     while True:
-        rows, before = _account_step(ledger, settlement, after, last, before, STEP_ROWS)
+        rows, before = _account_step(
+            ledger, settlement, (after, last), before, STEP_ROWS
+        )
         these = (rows["kind"] == Kind.SETTLE) & (rows["debit"] == account)
         paise += _exact_sum(rows["amount"][these])
         if not before:

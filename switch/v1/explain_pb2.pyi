@@ -210,6 +210,7 @@ class ExplainAccountRequest(_message.Message):
     AFTER_TIME_NS_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     TIME_NS_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     participant: _builtins.str
     """Participant id."""
@@ -224,6 +225,8 @@ class ExplainAccountRequest(_message.Message):
     neither now.
     """
     time_ns: _builtins.int
+    page_size: _builtins.int
+    """Entries that a page counts: 1 to 262,144; 0 is the most."""
     page_token: _builtins.str
     """From the page before; empty for the newest movements."""
     def __init__(
@@ -235,11 +238,12 @@ class ExplainAccountRequest(_message.Message):
         after_time_ns: _builtins.int = ...,
         sequence: _builtins.int = ...,
         time_ns: _builtins.int = ...,
+        page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "after_time_ns", b"after_time_ns", "head", b"head", "page_token", b"page_token", "participant", b"participant", "sequence", b"sequence", "time_ns", b"time_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "after_time_ns", b"after_time_ns", "head", b"head", "page_size", b"page_size", "page_token", b"page_token", "participant", b"participant", "sequence", b"sequence", "time_ns", b"time_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -522,19 +526,23 @@ class ExplainDayRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     DAY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     day: _builtins.str
     """IST date, "YYYY-MM-DD"."""
+    page_size: _builtins.int
+    """Entries that a page looks at: 1 to 1,048,576; 0 is the most."""
     page_token: _builtins.str
     def __init__(
         self,
         *,
         day: _builtins.str = ...,
+        page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["day", b"day", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day", b"day", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

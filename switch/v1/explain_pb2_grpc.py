@@ -67,7 +67,7 @@ class ExplainServiceServicer:
 
     def ExplainAccount(self, request, context):
         """An account between two points: what it held at both, and each kind of movement between them,
-        counted and summed. A call counts 262,144 entries, from the newest one back; the movements of
+        counted and summed. A page counts so many entries, from the newest one back; the movements of
         all pages together, added up, lead from `opening` to `closing` exactly.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -92,7 +92,7 @@ class ExplainServiceServicer:
 
     def ExplainDay(self, request, context):
         """All accepted movements of an IST day. No index has a day: its entries are read one after the
-        other, 1,048,576 in a call; the movements of all pages are added up.
+        other; the movements of all pages are added up.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,7 @@ class ExplainServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ExplainServiceAsyncStub: ...
     ExplainAccount: _grpc.UnaryUnaryMultiCallable[_explain_pb2.ExplainAccountRequest, _explain_pb2.ExplainAccountResponse]
     """An account between two points: what it held at both, and each kind of movement between them,
-    counted and summed. A call counts 262,144 entries, from the newest one back; the movements of
+    counted and summed. A page counts so many entries, from the newest one back; the movements of
     all pages together, added up, lead from `opening` to `closing` exactly.
     """
     ListMovements: _grpc.UnaryUnaryMultiCallable[_explain_pb2.ListMovementsRequest, _explain_pb2.ListMovementsResponse]
@@ -50,7 +50,7 @@ class ExplainServiceStub:
     """A closed window: who closed it and when, its lines, and what has settled each."""
     ExplainDay: _grpc.UnaryUnaryMultiCallable[_explain_pb2.ExplainDayRequest, _explain_pb2.ExplainDayResponse]
     """All accepted movements of an IST day. No index has a day: its entries are read one after the
-    other, 1,048,576 in a call; the movements of all pages are added up.
+    other; the movements of all pages are added up.
     """
 
 @_typing.type_check_only
@@ -63,7 +63,7 @@ class ExplainServiceAsyncStub(ExplainServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ExplainAccount: _aio.UnaryUnaryMultiCallable[_explain_pb2.ExplainAccountRequest, _explain_pb2.ExplainAccountResponse]  # type: ignore[assignment]
     """An account between two points: what it held at both, and each kind of movement between them,
-    counted and summed. A call counts 262,144 entries, from the newest one back; the movements of
+    counted and summed. A page counts so many entries, from the newest one back; the movements of
     all pages together, added up, lead from `opening` to `closing` exactly.
     """
     ListMovements: _aio.UnaryUnaryMultiCallable[_explain_pb2.ListMovementsRequest, _explain_pb2.ListMovementsResponse]  # type: ignore[assignment]
@@ -75,7 +75,7 @@ class ExplainServiceAsyncStub(ExplainServiceStub):
     """A closed window: who closed it and when, its lines, and what has settled each."""
     ExplainDay: _aio.UnaryUnaryMultiCallable[_explain_pb2.ExplainDayRequest, _explain_pb2.ExplainDayResponse]  # type: ignore[assignment]
     """All accepted movements of an IST day. No index has a day: its entries are read one after the
-    other, 1,048,576 in a call; the movements of all pages are added up.
+    other; the movements of all pages are added up.
     """
 
 class ExplainServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -91,7 +91,7 @@ class ExplainServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_explain_pb2.ExplainAccountResponse, _abc.Awaitable[_explain_pb2.ExplainAccountResponse]]:
         """An account between two points: what it held at both, and each kind of movement between them,
-        counted and summed. A call counts 262,144 entries, from the newest one back; the movements of
+        counted and summed. A page counts so many entries, from the newest one back; the movements of
         all pages together, added up, lead from `opening` to `closing` exactly.
         """
 
@@ -121,7 +121,7 @@ class ExplainServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_explain_pb2.ExplainDayResponse, _abc.Awaitable[_explain_pb2.ExplainDayResponse]]:
         """All accepted movements of an IST day. No index has a day: its entries are read one after the
-        other, 1,048,576 in a call; the movements of all pages are added up.
+        other; the movements of all pages are added up.
         """
 
 def add_ExplainServiceServicer_to_server(servicer: ExplainServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

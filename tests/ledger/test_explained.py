@@ -15,7 +15,7 @@ import pytest
 
 from switch.codes import AccountKind, Kind, Result
 from switch.ledger import explained
-from switch.ledger.explained import CREDIT, DEBIT, NO_SIDE, Movement
+from switch.ledger.explained import Movement, Side
 from switch.ledger.totals import last_at
 from tests.core.generator import Generator
 from tests.core.network import NOW, Network, make_network, top_up
@@ -27,7 +27,7 @@ ROWS = 4_000
 ENDS = (Kind.POST, Kind.VOID, Kind.EXPIRE)
 POSTS = (Kind.PAY, Kind.POST, Kind.REFUND, Kind.TOP_UP, Kind.TRANSFER, Kind.SETTLE)
 COUNTED = (Kind.PAY, Kind.POST, Kind.REFUND, Kind.TRANSFER)
-PAGES = {"STEP_ROWS": 7, "ACCOUNT_ROWS_MAX": 21, "LEDGER_ROWS_MAX": 70}
+PAGES = {"STEP_ROWS": 7, "ACCOUNT_ROWS_MAX": 22, "LEDGER_ROWS_MAX": 70}
 
 Sums = dict[tuple[int, int], tuple[int, int, int, int]]
 
@@ -79,9 +79,9 @@ def sums_of(rows: list[Row], account: int, after: int, last: int) -> Sums:
             continue
         if account and account not in (row.debit, row.credit):
             continue
-        side = NO_SIDE
+        side = Side.NONE
         if account:
-            side = DEBIT if row.debit == account else CREDIT
+            side = Side.DEBIT if row.debit == account else Side.CREDIT
         sums = found[row.kind, side]
         sums[0] += 1
         sums[1] += row.amount if row.kind in POSTS else 0
@@ -128,7 +128,7 @@ def settlement_at(rows: list[Row], account: int, last: int) -> explained.Settlem
 def as_sums(movements: list[Movement]) -> Sums:
     keys = [(one.kind, one.side) for one in movements]
     assert len(set(keys)) == len(keys)
-    return {(one.kind, one.side): one[2:] for one in movements}  # type: ignore[misc]
+    return {(one.kind, one.side): one[2:] for one in movements}
 
 
 # --- what is told --------------------------------------------------------------------
@@ -140,9 +140,14 @@ def counted(told: Told, account: int, after: int, last: int) -> Sums:
     found: list[Movement] = []
     while True:
         if account:
-            page, before = explained.count_account(ledger, account, after, last, before)
+            page, before = explained.count_account(
+                ledger, account, (after, last), before, explained.ACCOUNT_ROWS_MAX
+            )
+            assert sum(one.rows for one in page) <= explained.ACCOUNT_ROWS_MAX
         else:
-            page, before = explained.count_ledger(ledger, after, last, before)
+            page, before = explained.count_ledger(
+                ledger, (after, last), before, explained.LEDGER_ROWS_MAX
+            )
         found += page
         if not before:
             return as_sums(explained.added(found))
@@ -162,7 +167,7 @@ def compare(told: Told, seed: int, spans: int) -> None:
             assert sums == sums_of(told.rows, account, after, last)
             opening = model.balance_at(account, after)
             closing = model.balance_at(account, last)
-            for side, pending, posted in ((DEBIT, 0, 1), (CREDIT, 2, 3)):
+            for side, pending, posted in ((Side.DEBIT, 0, 1), (Side.CREDIT, 2, 3)):
                 of_side = [one for (_, at), one in sums.items() if at == side]
                 change = sum(one[2] - one[3] for one in of_side)
                 assert opening[pending] + change == closing[pending]
@@ -231,7 +236,7 @@ def test_the_rows_behind_a_figure(
                 for row in reversed(told.rows[span[0] : span[1]])
                 if (row.kind == kind or not kind)
                 and sums_of(told.rows, account, row.sequence - 1, row.sequence)
-                and side in (0, DEBIT if row.debit == account else CREDIT)
+                and side in (0, Side.DEBIT if row.debit == account else Side.CREDIT)
             ]
             assert found == wanted
 
