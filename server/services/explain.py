@@ -12,11 +12,13 @@ from switch.calendar import DAY_S, NS_IN_S, day_start_ns, parse_date
 from switch.codes import AccountKind, Kind, Role
 from switch.ledger import explained
 from switch.ledger.totals import first_at, last_at
-from switch.register.identity import ForbiddenError, Identity
+from switch.register.identity import Identity
 from switch.register.register import PURPOSE_SETTLEMENT, Account
 from switch.v1 import admin_pb2, types_pb2
 from switch.v1 import explain_pb2 as pb
 
+_OFFICES = (Role.TREASURY, Role.AUDITOR)
+"""Whose the whole ledger is to read."""
 HOLDS_SHOWN_MAX = 100
 """Open holds in an explanation."""
 
@@ -110,10 +112,8 @@ class ExplainService:
         if request.open_only and kind != Kind.HOLD:
             raise ArgumentError("open_only", "only holds are open or ended")
         size = arguments.page_size(request.page_size, self._node.config)
-        is_all = not request.participant and not request.head
-        if is_all and caller.role not in (Role.CENTRE, Role.BILLER):
-            if caller.role is Role.HARNESS:
-                raise ForbiddenError("a harness may ask for one account at a time")
+        names_one = bool(request.participant or request.head)
+        if caller.role in _OFFICES and not names_one:
             if side or request.open_only:
                 raise ArgumentError(
                     "participant", "must name whose account has sides, or holds"

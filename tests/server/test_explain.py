@@ -408,7 +408,7 @@ def test_others_accounts(peers: Peers, story: Story) -> None:
             account(peers.centre(), "", head)
         with failing(NOT_FOUND):
             account(peers.biller(), "", head)
-    with failing(DENIED):
+    with failing(WRONG):
         rows(peers.harness)
 
 
