@@ -14,6 +14,7 @@ from server.services import budgets, certificates, proposals
 from server.services.clock import accept_clock
 from server.services.exceptions import list_exceptions
 from server.services.keys import rotate_quotation_key
+from server.services.proposal_list import list_proposals
 from server.services.proposals import do
 from server.status import ArgumentError, NotFoundError
 from switch._core import GROUP_MAX, WINDOW_LINE, Rows
@@ -29,7 +30,7 @@ from switch.register.register import (
 )
 from switch.specs import ParticipantSpec, ServiceSpec
 from switch.v1 import admin_pb2 as pb
-from switch.v1 import exceptions_pb2, results_pb2
+from switch.v1 import exceptions_pb2, proposals_pb2, results_pb2
 
 Message = TypeVar("Message", pb.Participant, pb.Service)
 Spec = TypeVar("Spec", ParticipantSpec, ServiceSpec)
@@ -193,6 +194,12 @@ class AdminService:
     ) -> pb.ApproveResponse:
         """Approve a proposal and do what it asks for, in one commit."""
         return await proposals.approve(self._node, request, caller)
+
+    async def ListProposals(
+        self, request: proposals_pb2.ListProposalsRequest, caller: Identity
+    ) -> proposals_pb2.ListProposalsResponse:
+        """What was proposed, newest first."""
+        return await self._node.read(list_proposals, self._node, request, caller)
 
     async def FundSuspense(
         self, request: pb.FundSuspenseRequest, caller: Identity

@@ -119,7 +119,7 @@ def statement(args: Namespace, screen: Screen) -> Exit:
         return Exit.DONE
     language = screen.language
     screen.table(
-        ("time", "entry", "kind", "service", "reference", "change", "balance"),
+        ("time", "entry", "kind", "service", "reference", "change", "balance", "who"),
         [
             (
                 format_ist(line.entry.time_ns),
@@ -129,6 +129,7 @@ def statement(args: Namespace, screen: Screen) -> Exit:
                 line.entry.reference,
                 language.amount(line.change),
                 language.amount(line.balance),
+                who(line.entry),
             )
             for line in lines
         ],
@@ -147,7 +148,7 @@ def feed(args: Namespace, screen: Screen) -> Exit:
             screen.line(
                 f"{entry.sequence:>10}  {format_ist(entry.time_ns)}  "
                 f"{_kind(entry):<7}  {entry.service:<12}  {entry.reference:<32}  "
-                f"{screen.language.amount(entry.amount)}"
+                f"{screen.language.amount(entry.amount)}  {who(entry)}".rstrip()
             )
     return Exit.DONE
 
@@ -159,6 +160,25 @@ def _kind(entry: types_pb2.Entry) -> str:
 def first(items: Iterable[T], limit: int) -> Iterable[T]:
     """The first of them, as `--limit` asks; 0 for all."""
     return itertools.islice(items, limit or None)
+
+
+def who(entry: types_pb2.Entry) -> str:
+    """The people behind an entry: who wanted it and who approved it, or else who sent
+    it, unless that is the centre whose wallet it is of.
+    """
+    if entry.HasField("maker"):
+        people = [_actor(entry.maker)]
+        if entry.HasField("checker"):
+            people.append(_actor(entry.checker))
+        return " + ".join(people)
+    if entry.sender.participant in ("", entry.centre):
+        return ""
+    return _actor(entry.sender)
+
+
+def _actor(actor: types_pb2.Actor) -> str:
+    number = f"/{actor.operator}" if actor.operator else ""
+    return f"{actor.participant}{number}"
 
 
 # --- the treasury --------------------------------------------------------------------

@@ -477,6 +477,11 @@ def _add_exceptions(add: Add) -> None:
     ):
         found[name].add_argument("entry", type=_count, metavar="ENTRY", help=help_text)
         _add_id(found[name])
+    which = found["proposals"].add_mutually_exclusive_group()
+    which.add_argument(
+        "--open", action="store_true", help="what nobody has answered (the default)"
+    )
+    which.add_argument("--all", action="store_true", help="all that ever were")
     fund = found["fund-suspense"]
     fund.add_argument(
         "amount", type=_as(parse_amount), metavar="AMOUNT", help="in rupees"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from switch.calendar import day_start_ns, format_ist, parse_date, parse_moment
-from switch.cli.commands import first, open_office, to_point
+from switch.cli.commands import first, open_office, to_point, who
 from switch.client import BEGINNING, NOW, Client, Point, balance_of
 from switch.console.output import Exit, Screen, enum_word, plain
 from switch.errors import UsageError
@@ -243,7 +243,10 @@ def _show_entries(
     entries: Sequence[types_pb2.Entry], screen: Screen, title: str = ""
 ) -> None:
     screen.table(
-        ("time", "entry", "kind", "centre", "biller", "head", "reference", "amount"),
+        (
+            *("time", "entry", "kind", "centre", "biller", "head", "reference"),
+            *("amount", "who"),
+        ),
         [
             (
                 format_ist(one.time_ns),
@@ -254,6 +257,7 @@ def _show_entries(
                 one.head,
                 one.reference,
                 screen.language.amount(one.amount),
+                who(one),
             )
             for one in entries
         ],

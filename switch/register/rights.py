@@ -47,6 +47,7 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.AdminService/Propose": _TREASURY,
     "/payswitch.v1.AdminService/Withdraw": _TREASURY,
     "/payswitch.v1.AdminService/Approve": _TREASURY,
+    "/payswitch.v1.AdminService/ListProposals": _OFFICES,
     "/payswitch.v1.AdminService/FundSuspense": _TREASURY,
     "/payswitch.v1.AdminService/RecoverAdvance": _TREASURY,
     "/payswitch.v1.AdminService/ListBillers": _READERS,

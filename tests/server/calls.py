@@ -251,6 +251,7 @@ _BY_NAME: Final[dict[str, Any]] = {
     "after_time_ns": _nothing,
     "side": _nothing,
     "open_only": _nothing,
+    "all": _nothing,
     "day": lambda _: ist_date(time.time_ns()).isoformat(),
     "proposal_sequence": lambda things: things.proposal,
     "advance_sequence": lambda things: things.advance,
