@@ -42,6 +42,7 @@ from server.services import health, reflection
 from server.services.admin import AdminService
 from server.services.billers import BillerService
 from server.services.counter import CounterService
+from server.services.explain import ExplainService
 from server.services.health import HealthService
 from server.services.payments import PaymentService
 from server.services.reflection import ReflectionService
@@ -55,7 +56,14 @@ from switch.config import Config
 from switch.errors import ConfigError
 from switch.ledger.committer import Committer
 from switch.ledger.opening import Progress, open_ledger
-from switch.v1 import admin_pb2, billers_pb2, counter_pb2, payments_pb2, wallets_pb2
+from switch.v1 import (
+    admin_pb2,
+    billers_pb2,
+    counter_pb2,
+    explain_pb2,
+    payments_pb2,
+    wallets_pb2,
+)
 
 log = logging.getLogger("server")
 
@@ -78,6 +86,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = tuple(
         (billers_pb2.DESCRIPTOR, "BillerService"),
         (counter_pb2.DESCRIPTOR, "CounterService"),
         (admin_pb2.DESCRIPTOR, "AdminService"),
+        (explain_pb2.DESCRIPTOR, "ExplainService"),
     )
 )
 NAMES = tuple(descriptor.full_name for descriptor in SERVICES)
@@ -392,6 +401,7 @@ def all_behaviours(node: Node) -> dict[str, Behaviour]:
         "BillerService": BillerService(node),
         "CounterService": CounterService(node),
         "AdminService": AdminService(node),
+        "ExplainService": ExplainService(node),
     }
     found: dict[str, Behaviour] = {}
     for descriptor in SERVICES:

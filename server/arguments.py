@@ -5,13 +5,32 @@ NotFoundError for what is not there, ForbiddenError for a name that is not the c
 own: that one is looked up by nobody, so that it tells nothing of who there is.
 """
 
+from typing import Final
+
 from server.status import ArgumentError, NotFoundError
 from switch._core import Ledger
-from switch.codes import Role
+from switch.codes import AccountKind, Role
 from switch.config import Config
 from switch.errors import shown
+from switch.ledger.totals import last_at
 from switch.register.identity import ForbiddenError, Identity
-from switch.register.register import Account, Participant, Register
+from switch.register.register import (
+    PURPOSE_FLOAT,
+    PURPOSE_SETTLEMENT,
+    PURPOSE_SUSPENSE,
+    PURPOSE_WALLET,
+    Account,
+    Participant,
+    Register,
+)
+from switch.specs import TREASURY
+
+TREASURY_HEADS: Final = {
+    "float": PURPOSE_FLOAT,
+    "suspense": PURPOSE_SUSPENSE,
+    "settlement": PURPOSE_SETTLEMENT,
+}
+"""What the treasury's accounts are called where billers' have heads."""
 
 
 def participant(register: Register, code: str, field: str) -> Participant:
@@ -65,6 +84,60 @@ def biller_head(register: Register, code: str, head: str) -> Account:
     return found
 
 
+def named_account(
+    register: Register, caller: Identity, participant_id: str, head: str
+) -> Account:
+    """The account with this owner and head: a centre its wallet, a biller its own.
+
+    "float", "suspense" and "settlement" need no owner.
+    """
+    if caller.role in (Role.CENTRE, Role.BILLER):
+        if participant_id not in ("", caller.participant):
+            raise ForbiddenError("others' accounts are not yours to ask for")
+        participant_id = caller.participant
+    elif not participant_id and head in TREASURY_HEADS:
+        participant_id = TREASURY
+    if not participant_id:
+        raise ArgumentError("participant", "must name whose account it is")
+    owner = participant(register, participant_id, "participant")
+    found: Account | None = None
+    if owner.spec.role is Role.BILLER:
+        found = register.find_head(participant_id, head)
+    elif owner.spec.role is Role.CENTRE and not head:
+        found = register.find_account(owner.index, PURPOSE_WALLET)
+    elif owner.spec.role is Role.TREASURY and head in TREASURY_HEADS:
+        found = register.find_account(owner.index, TREASURY_HEADS[head])
+    if found is None:
+        text = f"{shown(participant_id)} has no account {shown(head)}"
+        raise NotFoundError(f"head: {text}")
+    return found
+
+
+def account_head(account: Account) -> str:
+    """The head that an account is named by; a wallet has none."""
+    purposes = {purpose: name for name, purpose in TREASURY_HEADS.items()}
+    if account.kind in (AccountKind.WALLET, AccountKind.BILLER):
+        return account.head
+    return purposes[account.purpose]
+
+
+def point(ledger: Ledger, sequence: int, time_ns: int, prefix: str = "") -> int:
+    """The entry right after which something is asked for, by its sequence or as the
+    last one at or before a time; 0 if neither is given.
+    """
+    fields = f"{prefix}sequence", f"{prefix}time_ns"
+    if sequence and time_ns:
+        raise ArgumentError(fields[1], "must not be given beside a sequence")
+    if sequence:
+        return durable_sequence(ledger, sequence, fields[0])
+    if not time_ns:
+        return 0
+    found = last_at(ledger, time_ns)
+    if not found:
+        raise NotFoundError(f"{fields[1]}: the ledger has no entry as old as that")
+    return found
+
+
 def durable_sequence(ledger: Ledger, sequence: int, field: str) -> int:
     """A sequence that is durable; 0 and later ones are not."""
     if not 0 < sequence <= ledger.sequence:
@@ -74,6 +147,11 @@ def durable_sequence(ledger: Ledger, sequence: int, field: str) -> int:
 
 def page_size(size: int, config: Config) -> int:
     """How many entries a page has: 0 is the default, more than the most is the most."""
+    return counted_size(size or config.page_size_default, config.page_size_max)
+
+
+def counted_size(size: int, most: int) -> int:
+    """How many entries a page is made of: 0, and more than the most, is the most."""
     if size < 0:
         raise ArgumentError("page_size", "must not be negative")
-    return min(size or config.page_size_default, config.page_size_max)
+    return min(size or most, most)

@@ -87,7 +87,7 @@ def cost_of(method: str) -> Cost:
     """What a call of a method costs, by its full name; health is a read as any."""
     if (known := _COSTS.get(method)) is not None:
         return known
-    return _LIST if method.rpartition("/")[2].startswith("List") else _READ
+    return _LIST if method.rpartition("/")[2].startswith(("List", "Explain")) else _READ
 
 
 def costs(methods: Sequence[tuple[str, int]]) -> list[Cost]:

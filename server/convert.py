@@ -4,10 +4,12 @@ Indices become the register's permanent names. A name that is missing means that
 register is behind the entry; it is then refreshed once and must be there.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Any, TypeVar, cast
 
+from server import actors
+from server.actors import named
 from switch._core import Ledger, Rows
 from switch.billing.bills import Fetched
 from switch.billing.quotations import Quoted
@@ -50,7 +52,6 @@ from switch.v1 import (
     wallets_pb2,
 )
 
-T = TypeVar("T")
 Code = TypeVar("Code", bound=IntEnum)
 
 NO_ID = bytes(16)
@@ -68,14 +69,6 @@ _ON_OTHER = frozenset(kinds_with(Trait.SPEAKS))
 _SAID = frozenset({Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW})
 _PROPOSED = frozenset({*kinds_with(Trait.PROPOSED)} - {Kind.REFUND})
 _REFERENCE_IS_HASH = frozenset({*kinds_with(Trait.RECORD), Kind.WINDOW})
-
-
-def _known(register: Register, find: Callable[[int], T], index: int) -> T:
-    try:
-        return find(index)
-    except LookupError:
-        register.refresh()
-        return find(index)
 
 
 def entries(
@@ -156,7 +149,7 @@ def _fill(
         result.reference = said.reference_text
     price_rule = PriceRule.STATED
     if said.service:
-        service = _known(register, register.service, said.service)
+        service = named(register, register.service, said.service)
         result.service = service.spec.code
         price_rule = service.spec.price_rule
     if kind in _PAYMENTS:
@@ -172,12 +165,13 @@ def _fill(
     # What one person alone has done with an advance nobody has proposed.
     recovers = kind == Kind.TRANSFER and said.resolves and not said.total
     if kind in _SAID or recovers:
-        person = _known(register, register.participant, said.participant)
+        person = named(register, register.participant, said.participant)
         result.person = person.spec.id
     if kind == Kind.PROPOSE:
         result.proposal_kind = cast("types_pb2.ProposalKind.ValueType", said.total)
     elif kind in _PROPOSED and said.resolves and said.result == Result.OK:
         result.proposal_sequence = said.total
+    actors.say_who(result, said, ledger, register)
     if kind in _ON_OTHER and said.result == Result.OK:
         spoken_of = entry(ledger.row(said.resolves), ledger, register)
         for name in ("service", "centre", "biller", "head"):
@@ -186,7 +180,7 @@ def _fill(
         sides = (said.debit, said.credit) if kind in _MONEY else (said.debit,)
         for index in sides:
             if index:
-                _name(result, _known(register, register.account, index), register)
+                _name(result, named(register, register.account, index), register)
 
 
 def _describe(result: types_pb2.Entry, tail: PaymentTail) -> None:
@@ -202,7 +196,7 @@ def _describe(result: types_pb2.Entry, tail: PaymentTail) -> None:
 
 
 def _name(result: types_pb2.Entry, account: Account, register: Register) -> None:
-    owner = _known(register, register.participant, account.participant)
+    owner = named(register, register.participant, account.participant)
     if account.kind is AccountKind.WALLET:
         result.centre = owner.spec.id
     elif account.kind is AccountKind.BILLER:
@@ -258,8 +252,8 @@ def shift(
 ) -> counter_pb2.Shift:
     """A shift's entry with its tail; `signed` is the one that signed it off, or 0."""
     recorded = read_shift(tail)
-    wallet = _known(register, register.account, said.debit)
-    owner = _known(register, register.participant, wallet.participant)
+    wallet = named(register, register.account, said.debit)
+    owner = named(register, register.participant, wallet.participant)
     return counter_pb2.Shift(
         sequence=said.sequence,
         centre=owner.spec.id,
@@ -319,8 +313,8 @@ _PURPOSES = {
 
 def account(index: int, image: Rows, register: Register) -> admin_pb2.Account:
     """An account image with its owner's name."""
-    known = _known(register, register.account, index)
-    owner = _known(register, register.participant, known.participant)
+    known = named(register, register.account, index)
+    owner = named(register, register.participant, known.participant)
     return admin_pb2.Account(
         index=index,
         kind=cast("admin_pb2.AccountKind.ValueType", int(image["kind"])),
@@ -361,8 +355,8 @@ def window_lines(stated: Rows, register: Register) -> list[admin_pb2.WindowLine]
     """Lines of a window row (WINDOW_LINE)."""
     lines = []
     for line in stated:
-        known = _known(register, register.account, int(line["account"]))
-        owner = _known(register, register.participant, known.participant)
+        known = named(register, register.account, int(line["account"]))
+        owner = named(register, register.participant, known.participant)
         lines.append(
             admin_pb2.WindowLine(
                 biller=owner.spec.id,

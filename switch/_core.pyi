@@ -379,10 +379,7 @@ class Ledger:
         """
 
     def gather(self, sequences: npt.NDArray[np.uint64]) -> Rows:
-        """The rows with these sequences, in this order; at most 65,536.
-
-        Raises LookupError if one is not durable, ValueError if there are too many.
-        """
+        """The rows with these sequences, in this order; at most 65,536."""
 
     def gather_whole(
         self, sequences: npt.NDArray[np.uint64]
@@ -413,11 +410,9 @@ class Ledger:
         """The tail item of a row, b"" if it has none."""
 
     def tails(self, sequences: npt.NDArray[np.uint64]) -> list[bytes]:
-        """The tail items of the rows with these sequences, in this order, likewise.
-
-        At most GROUP_MAX. Ascending ones cost no more than a walk over their chunks; to
-        one item alone `tail` walks half a chunk. Raises LookupError if a row is not
-        durable, ValueError if there are too many.
+        """The tail items of the rows with these sequences, in this order; at most
+        GROUP_MAX. Ascending ones cost no more than a walk over their chunks; to one
+        alone `tail` walks half a chunk.
         """
 
     def find(self, sender: int, id: bytes) -> int:
@@ -449,6 +444,12 @@ class Ledger:
     def balance_at(self, account: int, sequence: int) -> tuple[int, int, int, int]:
         """Debits pending and posted, credits likewise, after the row `sequence`."""
 
+    def balances_at(self, accounts: npt.ArrayLike, sequence: int) -> Rows:
+        """`balance_at` of up to 1,024 accounts, one row of four for each."""
+
+    def chunk_of(self, sequence: int) -> tuple[int, int, int, int]:
+        """Of a row's chunk: ordinal, first row, rows, and its check, verified."""
+
     def holds(self) -> npt.NDArray[np.uint64]:
         """Sequences of the open holds, ascending. DeadError once the ledger is dead."""
 
@@ -456,8 +457,7 @@ class Ledger:
         """Those of the open holds that are kept. Raises likewise."""
 
     def unverified(self) -> npt.NDArray[np.uint64]:
-        """Sequences of the holds that have expired and are neither verified nor
-        corrected, ascending. Raises likewise."""
+        """Those that have expired, neither verified nor corrected. Raises likewise."""
 
     def holds_aside(self) -> npt.NDArray[np.uint64]:
         """Those that were due since the ledger was opened and could not be ended: they,

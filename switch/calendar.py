@@ -14,6 +14,10 @@ IST = dt.timezone(dt.timedelta(seconds=IST_OFFSET_S), "IST")
 
 _EPOCH = dt.date(1970, 1, 1)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2})"
+    r"(?:\.([0-9]{1,9}))?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 def day_number(time_ns: int) -> int:
@@ -68,3 +72,23 @@ def parse_date(text: str) -> dt.date:
     if not _DATE.fullmatch(text):
         raise ValueError(f"not a date: {text[:32]!r} (YYYY-MM-DD is)")
     return dt.date.fromisoformat(text)
+
+
+def parse_moment(text: str) -> int:
+    """Nanoseconds UTC of a time as RFC 3339 writes it; an IST date is its last moment.
+
+    Raises ValueError.
+    """
+    if _DATE.fullmatch(text):
+        day = parse_date(text)
+        return day_start_ns(day) + DAY_S * NS_IN_S - 1
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise ValueError(
+            f"not a time: {text[:40]!r} (2026-11-28 and 2026-11-28T17:00:00+05:30 are)"
+        )
+    whole, fraction, zone = found.groups()
+    time = dt.datetime.fromisoformat(whole + zone.upper().replace("Z", "+00:00"))
+    since = time - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    seconds = since.days * DAY_S + since.seconds
+    return seconds * NS_IN_S + int((fraction or "").ljust(9, "0"))

@@ -19,11 +19,13 @@ from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from switch import codes
 from switch._core import BUDGET_BOUNDS, KIND_TRAITS
 from switch.billing.health import Health
+from switch.ledger import explained
 from switch.ledger.statements import PaymentState
 from switch.v1 import (
     admin_pb2,
     billers_pb2,
     counter_pb2,
+    explain_pb2,
     payments_pb2,
     results_pb2,
     types_pb2,
@@ -189,6 +191,7 @@ def test_large_bounds_match_the_layout() -> None:
         ("PAYMENT_STATE", payments_pb2.PaymentState, PaymentState, "NONE"),
         ("QUESTION_KIND", billers_pb2.QuestionKind, codes.Question, None),
         ("ANSWER_KIND", billers_pb2.AnswerKind, codes.Answered, None),
+        ("SIDE", explain_pb2.Side, explained.Side, "NONE"),
         ("SHIFT_DIFFERENCE", counter_pb2.ShiftDifference, codes.Difference, None),
     ],
 )

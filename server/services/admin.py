@@ -14,6 +14,7 @@ from server.services import budgets, certificates, proposals
 from server.services.clock import accept_clock
 from server.services.exceptions import list_exceptions
 from server.services.keys import rotate_quotation_key
+from server.services.proposal_list import list_proposals
 from server.services.proposals import do
 from server.status import ArgumentError, NotFoundError
 from switch._core import GROUP_MAX, WINDOW_LINE, Rows
@@ -29,7 +30,7 @@ from switch.register.register import (
 )
 from switch.specs import ParticipantSpec, ServiceSpec
 from switch.v1 import admin_pb2 as pb
-from switch.v1 import exceptions_pb2, results_pb2
+from switch.v1 import exceptions_pb2, proposals_pb2, results_pb2
 
 Message = TypeVar("Message", pb.Participant, pb.Service)
 Spec = TypeVar("Spec", ParticipantSpec, ServiceSpec)
@@ -194,6 +195,12 @@ class AdminService:
         """Approve a proposal and do what it asks for, in one commit."""
         return await proposals.approve(self._node, request, caller)
 
+    async def ListProposals(
+        self, request: proposals_pb2.ListProposalsRequest, caller: Identity
+    ) -> proposals_pb2.ListProposalsResponse:
+        """What was proposed, newest first."""
+        return await self._node.read(list_proposals, self._node, request, caller)
+
     async def FundSuspense(
         self, request: pb.FundSuspenseRequest, caller: Identity
     ) -> pb.FundSuspenseResponse:
@@ -355,20 +362,46 @@ class AdminService:
         self, request: pb.ListAccountsRequest, caller: Identity
     ) -> AsyncIterator[pb.ListAccountsResponse]:
         """Every account at one durable sequence."""
-        images, as_of = await self._node.read(self._node.ledger.accounts)
+        images, as_of = await self._node.read(self._images, request)
         if len(images) <= 1:
             yield pb.ListAccountsResponse(as_of_sequence=as_of)
         for first in range(1, len(images), ACCOUNTS_PAGE):
             self._node.check_running()
-            accounts = await self._node.read(self._accounts, images, first)
+            page = images[first : first + ACCOUNTS_PAGE]
+            past = as_of if request.sequence or request.time_ns else 0
+            accounts = await self._node.read(self._accounts, page, first, past)
             yield pb.ListAccountsResponse(accounts=accounts, as_of_sequence=as_of)
 
-    def _accounts(self, images: Rows, first: int) -> list[pb.Account]:
-        last = min(first + ACCOUNTS_PAGE, len(images))
+    def _images(self, request: pb.ListAccountsRequest) -> tuple[Rows, int]:
+        """The accounts to be listed, with image 0, and the sequence to list them at."""
+        ledger = self._node.ledger
+        past = arguments.point(ledger, request.sequence, request.time_ns)
+        images, newest = ledger.accounts()
+        if not past:
+            return images, newest
+        # Accounts are numbered as they are opened.
+        return images[images["opened"] <= past], past
+
+    def _accounts(self, page: Rows, first: int, past: int) -> list[pb.Account]:
+        """The accounts from number `first` on; `past` is 0, or the sequence to show
+        them at.
+        """
+        if past:
+            page = self._as_of(page, first, past)
         return [
-            convert.account(index, images[index], self._node.register)
-            for index in range(first, last)
+            convert.account(index, image, self._node.register)
+            for index, image in enumerate(page, first)
         ]
+
+    def _as_of(self, page: Rows, first: int, past: int) -> Rows:
+        """Images that have the totals of a past sequence and nothing else of then."""
+        numbers = np.arange(first, first + len(page))
+        totals = self._node.ledger.balances_at(numbers, past)
+        shown = np.zeros_like(page)
+        shown["kind"] = page["kind"]
+        for at, name in enumerate(_TOTALS):
+            shown[name] = totals[:, at]
+        return shown
 
     async def GetLedger(
         self, request: pb.GetLedgerRequest, caller: Identity

@@ -32,12 +32,12 @@ class WalletService:
         register = self._node.register
         account = arguments.own_wallet(register, caller, request.centre)
         owner = register.participant(account.participant).spec.id
-        if not request.sequence:
+        sequence = arguments.point(ledger, request.sequence, request.time_ns)
+        if not sequence:
             image, as_of = ledger.account(account.index)
             return pb.GetWalletResponse(
                 wallet=convert.wallet(image, owner), as_of_sequence=as_of
             )
-        sequence = arguments.durable_sequence(ledger, request.sequence, "sequence")
         image, _ = ledger.account(account.index)
         if sequence < image["opened"]:
             raise NotFoundError("sequence: the wallet did not exist then")
@@ -57,8 +57,9 @@ class WalletService:
         register = self._node.register
         account = arguments.own_wallet(register, caller, request.centre).index
         size = arguments.page_size(request.page_size, self._node.config)
-        before = read_token(request, caller)
-        as_of = ledger.sequence
+        last = arguments.point(ledger, request.sequence, request.time_ns)
+        before = read_token(request, caller) or (last + 1 if last else 0)
+        as_of = last or ledger.sequence
         lines, following = statements.statement(ledger, account, before, size)
         if lines:
             as_of = max(as_of, lines[0].entry.sequence)

@@ -12,6 +12,7 @@ from switch.audit.books import Books
 from switch.audit.causes import Causes
 from switch.audit.chain import Chain
 from switch.audit.exceptions import Exceptions
+from switch.audit.explained import Explaining, compare_explained
 from switch.audit.findings import CHAIN_CHECKS, CHECKS, Findings
 from switch.audit.index import Index, compare_index, compare_pieces, read_index
 from switch.audit.layout import Rows
@@ -137,6 +138,7 @@ class _Audit:
         self.books = books
         self.durable, self.last = bounds
         self.stops: dict[int, list[Callable[[Books], None]]] = {}
+        self.explaining = Explaining(())
 
     def _stop(
         self, check: str, what: str, sequence: int, compare: Callable[[Books], None]
@@ -179,11 +181,14 @@ class _Audit:
         if live is None:
             return []
         findings = self.findings
+        explaining = self.explaining = Explaining(live.explained)
+
+        def compare(books: Books) -> None:
+            compare_live_accounts(live, books.accounts, findings)
+            compare_explained(live.explained, explaining, live.as_of, findings)
+
         return self._stop(
-            "live",
-            "the server's accounts are",
-            live.as_of,
-            lambda books: compare_live_accounts(live, books.accounts, findings),
+            "live", "the server's accounts are", live.as_of, compare
         ) + self._stop(
             "live",
             "the server's state hash is",
@@ -223,15 +228,19 @@ class _Audit:
             stop = waiting.pop(0)
             end = int(np.searchsorted(sequences, stop, side="right"))
             if end > start:
-                self.books.apply(rows[start:end], start, tails)
+                self._take(rows[start:end], start, tails)
                 start = end
             self._compare(stop)
         if start < len(rows):
-            self.books.apply(rows[start:], start, tails)
+            self._take(rows[start:], start, tails)
         if self.books.claims:
             self.books.claims.ids(rows)
             self.books.deadlines.block(block, self.last)
             check_baskets(block.rows, block.chunks, self.books.accounts, self.findings)
+
+    def _take(self, rows: Rows, first: int, tails: dict[int, bytes]) -> None:
+        self.books.apply(rows, first, tails)
+        self.explaining.apply(rows)
 
     def _compare(self, sequence: int) -> None:
         """What was to be compared after this row."""

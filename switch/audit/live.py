@@ -3,16 +3,20 @@
 Asking is apart from judging: `compare_live` takes plain data.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from switch.audit.accounts import TOTALS, Accounts, state_hash
+from switch.audit.explained import Explained, Figures, Key, chosen
 from switch.audit.findings import Findings
 from switch.audit.layout import U64
 from switch.errors import ConfigError, SwitchError
+
+if TYPE_CHECKING:
+    from switch.v1 import admin_pb2, explain_pb2_grpc
 
 TIMEOUT_S: Final = 60
 """Seconds that the server has for each call."""
@@ -30,6 +34,8 @@ class Live:
     holds_counts: list[int]
     sequence: int
     state_hash: str
+    explained: Explained = field(default_factory=dict)
+    """How accounts came to their totals at `as_of`."""
 
 
 def compare_live_accounts(live: Live, accounts: Accounts, findings: Findings) -> None:
@@ -72,7 +78,7 @@ def ask(address: str, ca: Path, cert: Path, key: Path) -> Live:
     """
     import grpc
 
-    from switch.v1 import admin_pb2, admin_pb2_grpc
+    from switch.v1 import admin_pb2, admin_pb2_grpc, explain_pb2_grpc
 
     try:
         credentials = grpc.ssl_channel_credentials(
@@ -89,6 +95,11 @@ def ask(address: str, ca: Path, cert: Path, key: Path) -> Live:
             for reply in stub.ListAccounts(request, timeout=TIMEOUT_S):
                 as_of = reply.as_of_sequence
                 accounts.extend(reply.accounts)
+            explain = explain_pb2_grpc.ExplainServiceStub(channel)
+            explained = {
+                one: _explained(explain, accounts[one - 1], as_of)
+                for one in chosen(len(accounts))
+            }
             ledger = stub.GetLedger(admin_pb2.GetLedgerRequest(), timeout=TIMEOUT_S)
     except grpc.RpcError as error:
         raise SwitchError(f"the server at {address} did not answer: {error}") from error
@@ -104,4 +115,36 @@ def ask(address: str, ca: Path, cert: Path, key: Path) -> Live:
         holds_counts=[account.holds_count for account in accounts],
         sequence=ledger.sequence,
         state_hash=ledger.state_hash.hex(),
+        explained=explained,
     )
+
+
+def _explained(
+    stub: "explain_pb2_grpc.ExplainServiceStub",
+    account: "admin_pb2.Account",
+    as_of: int,
+) -> dict[Key, Figures]:
+    """All pages of what a server explains of an account up to a sequence, added up."""
+    from switch.v1 import admin_pb2, explain_pb2
+
+    wallet = account.kind == admin_pb2.ACCOUNT_KIND_WALLET
+    request = explain_pb2.ExplainAccountRequest(
+        participant=account.participant,
+        head="" if wallet else account.head,
+        sequence=as_of,
+    )
+    sums: dict[Key, Figures] = {}
+    while True:
+        page = stub.ExplainAccount(request, timeout=TIMEOUT_S)
+        for one in page.movements:
+            key = int(one.kind), int(one.side)
+            rows, posted, reserved, released = sums.get(key, (0, 0, 0, 0))
+            sums[key] = (
+                rows + one.count,
+                posted + one.posted,
+                reserved + one.reserved,
+                released + one.released,
+            )
+        request.page_token = page.next_page_token
+        if not request.page_token:
+            return sums

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from switch.authority.development import DevAuthority
-from switch.calendar import format_ist, ist_date
-from switch.client import Client, balance_of
+from switch.calendar import format_ist, ist_date, parse_moment
+from switch.client import NOW, Client, Point, balance_of
 from switch.client.messages import form_of, messages_of
 from switch.codes import Result, Role
 from switch.console.output import Exit, Screen, enum_word, plain
@@ -87,7 +87,7 @@ def centre_named(args: Namespace) -> str:
 def balance(args: Namespace, screen: Screen) -> Exit:
     """A wallet's balance, now or at a past sequence."""
     with open_office(args) as client:
-        reply = client.wallet(args.centre, args.at)
+        reply = client.wallet(args.centre, *args.at)
     if screen.as_json:
         screen.value(plain(reply))
         return Exit.DONE
@@ -98,10 +98,10 @@ def balance(args: Namespace, screen: Screen) -> Exit:
         ("pending", language.amount(wallet.pending)),
         ("available", language.amount(wallet.available)),
     ]
-    if not args.at:
+    if args.at == NOW:
         count = language.count(wallet.kept_count)
         facts.insert(3, ("kept", f"{language.amount(wallet.kept)} ({count})"))
-    if not args.at and wallet.day:
+    if args.at == NOW and wallet.day:
         spent = f"{language.amount(wallet.day_amount)} ({wallet.day_count})"
         facts.append(("spent today", f"{wallet.day}: {spent}"))
     facts.append(("as of", str(reply.as_of_sequence)))
@@ -112,14 +112,14 @@ def balance(args: Namespace, screen: Screen) -> Exit:
 def statement(args: Namespace, screen: Screen) -> Exit:
     """A wallet's entries, newest first."""
     with open_office(args) as client:
-        lines = list(_first(client.statement(args.centre), args.limit))
+        lines = list(first(client.statement(args.centre, *args.at), args.limit))
     if screen.as_json:
         for line in lines:
             screen.value(plain(line))
         return Exit.DONE
     language = screen.language
     screen.table(
-        ("time", "entry", "kind", "service", "reference", "change", "balance"),
+        ("time", "entry", "kind", "service", "reference", "change", "balance", "who"),
         [
             (
                 format_ist(line.entry.time_ns),
@@ -129,6 +129,7 @@ def statement(args: Namespace, screen: Screen) -> Exit:
                 line.entry.reference,
                 language.amount(line.change),
                 language.amount(line.balance),
+                who(line.entry),
             )
             for line in lines
         ],
@@ -140,14 +141,14 @@ def feed(args: Namespace, screen: Screen) -> Exit:
     """A biller's entries from a cursor."""
     with open_office(args) as client:
         entries = client.feed(args.biller, args.cursor, follow=args.follow)
-        for entry in _first(entries, args.limit):
+        for entry in first(entries, args.limit):
             if screen.as_json:
                 screen.value(plain(entry))
                 continue
             screen.line(
                 f"{entry.sequence:>10}  {format_ist(entry.time_ns)}  "
                 f"{_kind(entry):<7}  {entry.service:<12}  {entry.reference:<32}  "
-                f"{screen.language.amount(entry.amount)}"
+                f"{screen.language.amount(entry.amount)}  {who(entry)}".rstrip()
             )
     return Exit.DONE
 
@@ -156,8 +157,28 @@ def _kind(entry: types_pb2.Entry) -> str:
     return enum_word(types_pb2.EntryKind.DESCRIPTOR, entry.kind)
 
 
-def _first(items: Iterable[T], limit: int) -> Iterable[T]:
+def first(items: Iterable[T], limit: int) -> Iterable[T]:
+    """The first of them, as `--limit` asks; 0 for all."""
     return itertools.islice(items, limit or None)
+
+
+def who(entry: types_pb2.Entry) -> str:
+    """The people behind an entry: who wanted it and who approved it, or else who sent
+    it, unless that is the centre whose wallet it is of.
+    """
+    if entry.HasField("maker"):
+        people = [_actor(entry.maker)]
+        if entry.HasField("checker"):
+            people.append(_actor(entry.checker))
+        return " + ".join(people)
+    if entry.sender.participant in ("", entry.centre):
+        return ""
+    return _actor(entry.sender)
+
+
+def _actor(actor: types_pb2.Actor) -> str:
+    number = f"/{actor.operator}" if actor.operator else ""
+    return f"{actor.participant}{number}"
 
 
 # --- the treasury --------------------------------------------------------------------
@@ -219,7 +240,7 @@ def read_network(file: Path | None) -> Specs:
 def accounts(args: Namespace, screen: Screen) -> Exit:
     """Every account, or the totals of each kind."""
     with open_office(args) as client:
-        found, sequence = client.accounts()
+        found, sequence = client.accounts(*args.at)
     if args.kind:
         found = [one for one in found if _account_kind(one) == args.kind]
     if screen.as_json:
@@ -358,6 +379,16 @@ def to_identity(text: str) -> tuple[Role, str]:
     if role not in roles or not participant:
         raise ValueError(f"not an identity: {text!r} (treasury/treasury is)")
     return roles[role], participant
+
+
+def to_point(text: str) -> Point:
+    """An entry's number, or a time. Raises ValueError."""
+    if text.isdecimal() and len(text) <= 19 and int(text):
+        return Point(sequence=int(text))
+    try:
+        return Point(time_ns=max(parse_moment(text), 1))
+    except ValueError as error:
+        raise ValueError(f"{error}, and so is an entry's number") from error
 
 
 def to_item(text: str) -> tuple[str, int]:

@@ -30,10 +30,12 @@ from switch.cli import (
     commands,
     counter,
     exceptions,
+    explain,
     office,
     others,
     payments,
 )
+from switch.client import NOW
 from switch.client.calls import CallError, LostReplyError
 from switch.client.counter import WAIT_S
 from switch.config import Config
@@ -265,6 +267,9 @@ def _parser() -> argparse.ArgumentParser:
     for of in (certificates, budgets):
         for one in of.add_commands(add):
             _add_id(one)
+    explanation = add("explain", explain.explain, explain.TEXT)
+    explain.add_arguments(explanation)
+    _add_at(explanation)
     _add_exceptions(add)
     what = "ask for what two people must want; another one approves it"
     _add_proposals(_verbs(found, "propose", what, common, remote))
@@ -472,6 +477,11 @@ def _add_exceptions(add: Add) -> None:
     ):
         found[name].add_argument("entry", type=_count, metavar="ENTRY", help=help_text)
         _add_id(found[name])
+    which = found["proposals"].add_mutually_exclusive_group()
+    which.add_argument(
+        "--open", action="store_true", help="what nobody has answered (the default)"
+    )
+    which.add_argument("--all", action="store_true", help="all that ever were")
     fund = found["fund-suspense"]
     fund.add_argument(
         "amount", type=_as(parse_amount), metavar="AMOUNT", help="in rupees"
@@ -532,9 +542,7 @@ def _add_id(command: argparse.ArgumentParser) -> None:
 def _add_wallets(add: Add) -> None:
     balance = add("balance", commands.balance, "what a wallet holds")
     balance.add_argument("centre", metavar="CENTRE")
-    balance.add_argument(
-        "--at", type=_count, default=0, metavar="SEQ", help="as it was after this entry"
-    )
+    _add_at(balance)
 
     statement = add("statement", commands.statement, "a wallet's entries, newest first")
     statement.add_argument("centre", metavar="CENTRE")
@@ -545,6 +553,8 @@ def _add_wallets(add: Add) -> None:
         metavar="N",
         help="lines at most, 0 for all (default: %(default)s)",
     )
+
+    _add_at(statement)
 
     feed = add("feed", commands.feed, "a biller's entries in the ledger's order")
     feed.add_argument("biller", metavar="BILLER", help="the biller's participant id")
@@ -559,4 +569,16 @@ def _add_wallets(add: Add) -> None:
         "--kind",
         choices=("wallet", "biller", "float", "suspense", "settlement"),
         help="list these instead of the totals of each kind",
+    )
+    _add_at(accounts)
+
+
+def _add_at(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--at",
+        type=_as(commands.to_point),
+        default=NOW,
+        metavar="TIME|SEQ",
+        help="as it was then: after an entry, at a time (RFC 3339), or at the end of "
+        "an IST date",
     )

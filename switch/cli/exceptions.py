@@ -8,14 +8,14 @@ from argparse import Namespace
 from collections.abc import Callable
 
 from switch.calendar import DAY_S, NS_IN_S, format_ist, ist_date
-from switch.cli.commands import open_office
+from switch.cli.commands import open_office, who
 from switch.cli.office import show_outcome
 from switch.codes import Result
 from switch.console.output import Exit, Screen, enum_word, plain
 from switch.errors import UsageError
 from switch.ids import new_id
 from switch.money import parse_amount
-from switch.v1 import exceptions_pb2, types_pb2
+from switch.v1 import exceptions_pb2, proposals_pb2, types_pb2
 from switch.v1 import exceptions_pb2 as pb
 
 
@@ -129,7 +129,7 @@ def _show_totals(totals: list[pb.ExceptionTotal], screen: Screen) -> None:
 def _show_history(one: pb.Exception, screen: Screen) -> None:
     language = screen.language
     screen.table(
-        ("time", "entry", "kind", "amount", "reference", "detail", "person"),
+        ("time", "entry", "kind", "amount", "reference", "detail", "who"),
         [
             (
                 format_ist(entry.time_ns),
@@ -138,7 +138,7 @@ def _show_history(one: pb.Exception, screen: Screen) -> None:
                 language.amount(entry.reported_amount or entry.amount),
                 entry.reference,
                 entry.note,
-                entry.person,
+                who(entry),
             )
             for entry in one.history
         ],
@@ -215,6 +215,57 @@ def _is_amount(text: str) -> bool:
     return True
 
 
+def proposals(args: Namespace, screen: Screen) -> Exit:
+    """What was proposed, by whom, and who has answered."""
+    with open_office(args) as client:
+        pages = list(client.proposal_pages(all=args.all))
+    found = [one for page in pages for one in page.proposals]
+    damaged = [str(one) for page in pages for one in page.damaged_sequences]
+    if damaged:
+        screen.note(f"damaged at the switch: {', '.join(damaged)}")
+    if screen.as_json:
+        for one in found:
+            screen.value(plain(one))
+        return Exit.DONE
+    if not found:
+        screen.line(screen.language.word("nothing open"))
+        return Exit.DONE
+    language, word = screen.language, screen.language.word
+    screen.table(
+        (
+            *("entry", "kind", "about", "amount", "reason", "proposed", "proposed by"),
+            *("state", "answered", "answered by", "done as"),
+        ),
+        [
+            (
+                str(one.proposed.sequence),
+                word(f"propose {_proposed(one)}"),
+                str(one.proposed.resolves),
+                language.amount(one.proposed.amount),
+                one.proposed.reference,
+                format_ist(one.proposed.time_ns),
+                who(one.proposed),
+                word(f"proposal {_word(proposals_pb2.ProposalState, one.state)}"),
+                format_ist(one.answer.time_ns) if one.HasField("answer") else "",
+                _answered_by(one),
+                str(one.done.sequence) if one.HasField("done") else "",
+            )
+            for one in found
+        ],
+    )
+    return Exit.DONE
+
+
+def _proposed(one: proposals_pb2.Proposal) -> str:
+    return _word(types_pb2.ProposalKind, one.proposed.proposal_kind)
+
+
+def _answered_by(one: proposals_pb2.Proposal) -> str:
+    """Who has approved or withdrawn it."""
+    by = one.answer.sender
+    return f"{by.participant}/{by.operator}" if by.operator else by.participant
+
+
 def withdraw(args: Namespace, screen: Screen) -> Exit:
     """Take a proposal back."""
     with open_office(args) as client:
@@ -260,6 +311,7 @@ Command = tuple[str, Callable[[Namespace, Screen], Exit], str]
 
 COMMANDS: tuple[Command, ...] = (
     ("exceptions", exceptions, "what people must see to, whose turn it is, by when"),
+    ("proposals", proposals, "what was proposed and by whom, and who answered"),
     ("withdraw", withdraw, "take a proposal back that nobody has approved"),
     ("approve", approve, "approve a proposal of somebody else, and do it"),
     ("fund-suspense", fund_suspense, "put money aside, for advances"),

@@ -9,7 +9,13 @@ from typing import TypeVar
 
 from switch.client.calls import STREAM_TIMEOUT_S, Caller
 from switch.ids import new_id
-from switch.v1 import admin_pb2, admin_pb2_grpc, exceptions_pb2, types_pb2
+from switch.v1 import (
+    admin_pb2,
+    admin_pb2_grpc,
+    exceptions_pb2,
+    proposals_pb2,
+    types_pb2,
+)
 
 BATCH_MAX = 8190
 """Payments in one message; participants or services in one load."""
@@ -147,6 +153,18 @@ class AdminCalls:
             id=move_id or new_id(), proposal_sequence=proposal_sequence
         )
         return self._caller.change(self._admin.Approve, request, [request.id])
+
+    def proposal_pages(
+        self, *, all: bool = False
+    ) -> Iterator[proposals_pb2.ListProposalsResponse]:
+        """What was proposed, newest first: what nobody has answered, or all of it."""
+        request = proposals_pb2.ListProposalsRequest(all=all, page_size=PAGE_SIZE)
+        while True:
+            reply = self._caller.read(self._admin.ListProposals, request)
+            yield reply
+            if not reply.next_page_token:
+                return
+            request.page_token = reply.next_page_token
 
     def fund_suspense(
         self, amount: int, reason: str, *, move_id: bytes = b""
@@ -348,8 +366,12 @@ class AdminCalls:
         request = admin_pb2.RotateQuotationKeyRequest(current_number=current_number)
         return self._caller.change(self._admin.RotateQuotationKey, request)
 
-    def accounts(self) -> tuple[list[admin_pb2.Account], int]:
-        """Every account in order, and the one sequence at which all are read."""
+    def accounts(
+        self, sequence: int = 0, time_ns: int = 0
+    ) -> tuple[list[admin_pb2.Account], int]:
+        """Every account in order, and the one sequence at which all are read: now, or
+        as it was at an entry or a time.
+        """
 
         def read_all(
             request: admin_pb2.ListAccountsRequest, *, timeout: float
@@ -362,7 +384,9 @@ class AdminCalls:
             return accounts, sequence
 
         return self._caller.read(
-            read_all, admin_pb2.ListAccountsRequest(), STREAM_TIMEOUT_S
+            read_all,
+            admin_pb2.ListAccountsRequest(sequence=sequence, time_ns=time_ns),
+            STREAM_TIMEOUT_S,
         )
 
     def services(self) -> list[admin_pb2.Service]:

@@ -32,6 +32,7 @@ from switch.client.calls import (
     open_channel,
 )
 from switch.client.counter import CounterCalls, give_ids, matched
+from switch.client.explain import BEGINNING, NOW, ExplainCalls, Point
 from switch.client.stream import PaymentStream, ids_of
 from switch.credentials import Credentials
 from switch.errors import WireError
@@ -42,6 +43,7 @@ from switch.v1 import (
     billers_pb2,
     billers_pb2_grpc,
     counter_pb2_grpc,
+    explain_pb2_grpc,
     payments_pb2,
     payments_pb2_grpc,
     types_pb2,
@@ -51,11 +53,14 @@ from switch.v1 import (
 
 __all__ = [
     "BATCH_MAX",
+    "BEGINNING",
+    "NOW",
     "OUTSTANDING_MAX",
     "CallError",
     "Client",
     "LostReplyError",
     "PaymentStream",
+    "Point",
     "balance_of",
     "make_payment",
 ]
@@ -109,7 +114,7 @@ def balance_of(account: admin_pb2.Account) -> int:
     return account.credits_posted - account.debits_posted
 
 
-class Client(AdminCalls, CounterCalls):
+class Client(AdminCalls, CounterCalls, ExplainCalls):
     """One participant's connection to a switch. Thread-safe; a context manager."""
 
     def __init__(
@@ -133,6 +138,7 @@ class Client(AdminCalls, CounterCalls):
         )
         self._payments = payments_pb2_grpc.PaymentServiceStub(self._channel)
         self._wallets = wallets_pb2_grpc.WalletServiceStub(self._channel)
+        self._explain = explain_pb2_grpc.ExplainServiceStub(self._channel)
         self._counter = counter_pb2_grpc.CounterServiceStub(self._channel)
         self._billers = billers_pb2_grpc.BillerServiceStub(self._channel)
         # The health package's own stub has no types.
@@ -254,17 +260,25 @@ class Client(AdminCalls, CounterCalls):
     # --- wallets and feeds ----------------------------------------------------------
 
     def wallet(
-        self, centre: str = "", sequence: int = 0
+        self, centre: str = "", sequence: int = 0, time_ns: int = 0
     ) -> wallets_pb2.GetWalletResponse:
-        """A centre's wallet, now or as it was at `sequence`."""
+        """A centre's wallet, now or as it was at an entry or a time."""
         return self._caller.read(
             self._wallets.GetWallet,
-            wallets_pb2.GetWalletRequest(centre=centre, sequence=sequence),
+            wallets_pb2.GetWalletRequest(
+                centre=centre, sequence=sequence, time_ns=time_ns
+            ),
         )
 
-    def statement(self, centre: str = "") -> Iterator[wallets_pb2.StatementLine]:
-        """The entries of a wallet with the balance after each, newest first."""
-        request = wallets_pb2.ListStatementRequest(centre=centre, page_size=PAGE_SIZE)
+    def statement(
+        self, centre: str = "", sequence: int = 0, time_ns: int = 0
+    ) -> Iterator[wallets_pb2.StatementLine]:
+        """The entries of a wallet with the balance after each, newest first; as it was
+        at an entry or a time.
+        """
+        request = wallets_pb2.ListStatementRequest(
+            centre=centre, page_size=PAGE_SIZE, sequence=sequence, time_ns=time_ns
+        )
         while True:
             reply = self._caller.read(self._wallets.ListStatement, request)
             yield from reply.lines

@@ -9,6 +9,7 @@ from enum import Enum
 
 from switch.codes import Result
 from switch.console.exception_words import EXCEPTION_WORDS
+from switch.console.explain_words import EXPLAIN_WORDS
 from switch.money import bengali_digits, format_amount, group_digits
 from switch.payment_states import PaymentState
 
@@ -224,6 +225,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "ফলাফল জানা নেই। আবার টাকা নেবেন না; এটি আবার চালান:",
     ),
     **EXCEPTION_WORDS,
+    **EXPLAIN_WORDS,
 }
 """Key → English, Bengali."""
 

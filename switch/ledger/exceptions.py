@@ -154,6 +154,11 @@ class Exceptions:
         """Rows of each payment (its hold, or its pay), oldest first."""
         return self._matters.histories(payments)
 
+    def proposals(self, *, unanswered_only: bool) -> tuple[Numbers, int]:
+        """The sequences of proposals, ascending, and the newest row that was read."""
+        as_of = self._matters.read_on()
+        return self._matters.proposals(unanswered_only=unanswered_only), as_of
+
     # --- damage ------------------------------------------------------------------
 
     def note_damaged(self, sequences: Numbers) -> None:

@@ -6,6 +6,7 @@ is what is open.
 """
 
 import threading
+from array import array
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -30,6 +31,9 @@ from switch.ledger.histories import Histories
 from switch.ledger.moves import refund_id
 
 Numbers = npt.NDArray[np.uint64]
+
+PROPOSALS_MAX = 1 << 20
+"""Proposals that are remembered, 8 MiB; of older ones the list does not tell."""
 
 
 class ExceptionKind(IntEnum):
@@ -74,6 +78,8 @@ _FOLLOWED = (
     *(Kind.VERIFY, Kind.TRANSFER, Kind.REFUND),
 )
 _WORDS = (Link.LATE_CONFIRMATION, Link.LATE_REJECTION, Link.AMOUNT_DIFFERS)
+_SAID = (Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW)
+_IS_SAID = np.isin(np.arange(256), [int(kind) for kind in _SAID])
 _IS_FOLLOWED = np.isin(np.arange(256), [int(kind) for kind in _FOLLOWED])
 _NAMES_PROPOSAL = (Kind.POST, Kind.VOID, Kind.VERIFY)
 _HAS_DEED_ID = (Kind.REFUND, Kind.TRANSFER, Kind.CASE_CLOSE)
@@ -102,6 +108,9 @@ class OpenMatters:
         self._proposals: dict[int, tuple[Matter, _Deed]] = {}
         self._owed: dict[int, tuple[Matter, _Deed]] = {}
         self._deeds: dict[_Deed, int] = {}
+        # All proposals, by sequence, and those that nobody has answered.
+        self._proposed = array("Q")
+        self._unanswered: set[int] = set()
 
     def read_on(self) -> int:
         """Read to the newest row; its sequence. Raises as `Follower.read_on`."""
@@ -111,6 +120,12 @@ class OpenMatters:
         """Rows of each payment (its hold, or its pay), oldest first."""
         with self._lock:
             return self._histories.of(payments)
+
+    def proposals(self, *, unanswered_only: bool) -> Numbers:
+        """The sequences of proposals, ascending."""
+        with self._lock:
+            chosen = sorted(self._unanswered) if unanswered_only else self._proposed
+            return np.array(chosen, np.uint64)
 
     def collect(self) -> tuple[list[Matter], Numbers, Numbers]:
         """What is open, but for what is only kept, unverified or overdue.
@@ -186,6 +201,7 @@ class OpenMatters:
     # --- following ---------------------------------------------------------------
 
     def _take(self, rows: Rows) -> None:
+        self._take_proposals(rows[_IS_SAID[rows["kind"]]])
         kinds, totals = rows["kind"], rows["total"]
         # An approved end of a hold is the deed of its proposal.
         chosen = _IS_FOLLOWED[kinds] | (_ENDS_HOLD[kinds] & (totals != 0))
@@ -195,6 +211,23 @@ class OpenMatters:
         with self._lock:
             for entry in entries_of(rows):
                 self._take_one(entry)
+
+    def _take_proposals(self, rows: Rows) -> None:
+        """Note who waits for an answer, and who has one."""
+        rows = rows[rows["result"] == Result.OK]
+        if not len(rows):
+            return
+        proposed = rows["sequence"][rows["kind"] == Kind.PROPOSE].tolist()
+        answered = rows["resolves"][rows["kind"] != Kind.PROPOSE].tolist()
+        with self._lock:
+            self._proposed.extend(proposed)
+            self._unanswered.update(proposed)
+            self._unanswered.difference_update(answered)
+            if len(self._proposed) > PROPOSALS_MAX:
+                self._proposed = self._proposed[-PROPOSALS_MAX // 2 :]
+                self._unanswered = {
+                    one for one in self._unanswered if one >= self._proposed[0]
+                }
 
     def _take_one(self, entry: Entry) -> None:
         kind = entry.kind

@@ -48,6 +48,11 @@ def first_at(ledger: Ledger, time_ns: int) -> int:
     return low
 
 
+def last_at(ledger: Ledger, time_ns: int) -> int:
+    """Sequence of the last durable row at or before a time; 0 if there is none."""
+    return first_at(ledger, time_ns + 1) - 1
+
+
 def _first_whole(ledger: Ledger, first: int, end: int) -> Entry | None:
     """The first row that is not damaged, from `first` on and before `end`."""
     count = 1

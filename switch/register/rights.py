@@ -11,6 +11,7 @@ from switch.codes import Role
 from switch.register.identity import ForbiddenError, Identity
 
 _CENTRE = frozenset({Role.CENTRE})
+_BILLER = frozenset({Role.BILLER})
 _SENDERS = frozenset({Role.CENTRE, Role.HARNESS})
 _TREASURY = frozenset({Role.TREASURY})
 _OFFICES = frozenset({Role.TREASURY, Role.AUDITOR})
@@ -33,10 +34,10 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.CounterService/GetAcknowledgement": _READERS | _CENTRE,
     "/payswitch.v1.CounterService/CloseShift": _SENDERS,
     "/payswitch.v1.CounterService/SignShift": _SENDERS,
-    "/payswitch.v1.BillerService/FollowFeed": _OFFICES | {Role.BILLER},
-    "/payswitch.v1.BillerService/Connect": frozenset({Role.BILLER}),
-    "/payswitch.v1.BillerService/Acknowledge": frozenset({Role.BILLER}),
-    "/payswitch.v1.BillerService/SendDayList": frozenset({Role.BILLER}),
+    "/payswitch.v1.BillerService/FollowFeed": _OFFICES | _BILLER,
+    "/payswitch.v1.BillerService/Connect": _BILLER,
+    "/payswitch.v1.BillerService/Acknowledge": _BILLER,
+    "/payswitch.v1.BillerService/SendDayList": _BILLER,
     "/payswitch.v1.AdminService/LoadNetwork": _TREASURY,
     "/payswitch.v1.AdminService/TopUp": _TREASURY,
     "/payswitch.v1.AdminService/FreezeWallet": _TREASURY,
@@ -46,6 +47,7 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.AdminService/Propose": _TREASURY,
     "/payswitch.v1.AdminService/Withdraw": _TREASURY,
     "/payswitch.v1.AdminService/Approve": _TREASURY,
+    "/payswitch.v1.AdminService/ListProposals": _OFFICES,
     "/payswitch.v1.AdminService/FundSuspense": _TREASURY,
     "/payswitch.v1.AdminService/RecoverAdvance": _TREASURY,
     "/payswitch.v1.AdminService/ListBillers": _READERS,
@@ -64,6 +66,10 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.AdminService/ListAccounts": _READERS,
     "/payswitch.v1.AdminService/ListServices": _READERS,
     "/payswitch.v1.AdminService/GetLedger": _READERS,
+    "/payswitch.v1.ExplainService/ExplainAccount": _READERS | _CENTRE | _BILLER,
+    "/payswitch.v1.ExplainService/ListMovements": _READERS | _CENTRE | _BILLER,
+    "/payswitch.v1.ExplainService/ExplainWindow": _OFFICES,
+    "/payswitch.v1.ExplainService/ExplainDay": _OFFICES,
 }
 """Full method name → roles. A method that is not here may be called by nobody."""
 

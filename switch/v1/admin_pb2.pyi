@@ -2081,12 +2081,23 @@ Global___Account: _TypeAlias = Account  # noqa: Y015
 class ListAccountsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    TIME_NS_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """The accounts right after this entry, or after the last one at or before this time; with
+    neither now. At a past point those that were open by then, with their totals alone: neither
+    state nor holds_count is given.
+    """
+    time_ns: _builtins.int
     def __init__(
         self,
+        *,
+        sequence: _builtins.int = ...,
+        time_ns: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sequence", b"sequence", "time_ns", b"time_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,6 +5,7 @@ import warnings
 
 from switch.v1 import admin_pb2 as switch_dot_v1_dot_admin__pb2
 from switch.v1 import exceptions_pb2 as switch_dot_v1_dot_exceptions__pb2
+from switch.v1 import proposals_pb2 as switch_dot_v1_dot_proposals__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -82,6 +83,11 @@ class AdminServiceStub:
                 '/payswitch.v1.AdminService/Approve',
                 request_serializer=switch_dot_v1_dot_admin__pb2.ApproveRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_admin__pb2.ApproveResponse.FromString,
+                _registered_method=True)
+        self.ListProposals = channel.unary_unary(
+                '/payswitch.v1.AdminService/ListProposals',
+                request_serializer=switch_dot_v1_dot_proposals__pb2.ListProposalsRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_proposals__pb2.ListProposalsResponse.FromString,
                 _registered_method=True)
         self.FundSuspense = channel.unary_unary(
                 '/payswitch.v1.AdminService/FundSuspense',
@@ -244,6 +250,13 @@ class AdminServiceServicer:
         approved was refused (a frozen wallet, no funds), sent again with the same id it is
         tried again: what is done has its answer, what is not is done now. What was proposed
         before the newest word of the payment's biller is NOT_APPROVED in `done`, for ever.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProposals(self, request, context):
+        """What was proposed, and by whom, newest first: what waits, or all of it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -433,6 +446,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.Approve,
                     request_deserializer=switch_dot_v1_dot_admin__pb2.ApproveRequest.FromString,
                     response_serializer=switch_dot_v1_dot_admin__pb2.ApproveResponse.SerializeToString,
+            ),
+            'ListProposals': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProposals,
+                    request_deserializer=switch_dot_v1_dot_proposals__pb2.ListProposalsRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_proposals__pb2.ListProposalsResponse.SerializeToString,
             ),
             'FundSuspense': grpc.unary_unary_rpc_method_handler(
                     servicer.FundSuspense,
@@ -771,6 +789,33 @@ class AdminService:
             '/payswitch.v1.AdminService/Approve',
             switch_dot_v1_dot_admin__pb2.ApproveRequest.SerializeToString,
             switch_dot_v1_dot_admin__pb2.ApproveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProposals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.AdminService/ListProposals',
+            switch_dot_v1_dot_proposals__pb2.ListProposalsRequest.SerializeToString,
+            switch_dot_v1_dot_proposals__pb2.ListProposalsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from grpc import aio as _aio
 from switch.v1 import admin_pb2 as _admin_pb2
 from switch.v1 import exceptions_pb2 as _exceptions_pb2
+from switch.v1 import proposals_pb2 as _proposals_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -63,6 +64,8 @@ class AdminServiceStub:
     tried again: what is done has its answer, what is not is done now. What was proposed
     before the newest word of the payment's biller is NOT_APPROVED in `done`, for ever.
     """
+    ListProposals: _grpc.UnaryUnaryMultiCallable[_proposals_pb2.ListProposalsRequest, _proposals_pb2.ListProposalsResponse]
+    """What was proposed, and by whom, newest first: what waits, or all of it."""
     FundSuspense: _grpc.UnaryUnaryMultiCallable[_admin_pb2.FundSuspenseRequest, _admin_pb2.FundSuspenseResponse]
     """Puts money that reached the bank aside in suspense, which advances are lent from."""
     RecoverAdvance: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RecoverAdvanceRequest, _admin_pb2.RecoverAdvanceResponse]
@@ -152,6 +155,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     tried again: what is done has its answer, what is not is done now. What was proposed
     before the newest word of the payment's biller is NOT_APPROVED in `done`, for ever.
     """
+    ListProposals: _aio.UnaryUnaryMultiCallable[_proposals_pb2.ListProposalsRequest, _proposals_pb2.ListProposalsResponse]  # type: ignore[assignment]
+    """What was proposed, and by whom, newest first: what waits, or all of it."""
     FundSuspense: _aio.UnaryUnaryMultiCallable[_admin_pb2.FundSuspenseRequest, _admin_pb2.FundSuspenseResponse]  # type: ignore[assignment]
     """Puts money that reached the bank aside in suspense, which advances are lent from."""
     RecoverAdvance: _aio.UnaryUnaryMultiCallable[_admin_pb2.RecoverAdvanceRequest, _admin_pb2.RecoverAdvanceResponse]  # type: ignore[assignment]
@@ -292,6 +297,14 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         tried again: what is done has its answer, what is not is done now. What was proposed
         before the newest word of the payment's biller is NOT_APPROVED in `done`, for ever.
         """
+
+    @_abc_1.abstractmethod
+    def ListProposals(
+        self,
+        request: _proposals_pb2.ListProposalsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_proposals_pb2.ListProposalsResponse, _abc.Awaitable[_proposals_pb2.ListProposalsResponse]]:
+        """What was proposed, and by whom, newest first: what waits, or all of it."""
 
     @_abc_1.abstractmethod
     def FundSuspense(

@@ -205,6 +205,32 @@ class TariffItem(_message.Message):
 Global___TariffItem: _TypeAlias = TariffItem  # noqa: Y015
 
 @_typing.final
+class Actor(_message.Message):
+    """Who does something: a participant, and which of its operators or people."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTICIPANT_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    participant: _builtins.str
+    """Participant id."""
+    operator: _builtins.int
+    """Its number there; 0 if it has none."""
+    def __init__(
+        self,
+        *,
+        participant: _builtins.str = ...,
+        operator: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operator", b"operator", "participant", b"participant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Actor: _TypeAlias = Actor  # noqa: Y015
+
+@_typing.final
 class Entry(_message.Message):
     """One entry of the ledger as it stands in the journal."""
 
@@ -240,6 +266,9 @@ class Entry(_message.Message):
     PROPOSAL_KIND_FIELD_NUMBER: _builtins.int
     PROPOSAL_SEQUENCE_FIELD_NUMBER: _builtins.int
     PERSON_FIELD_NUMBER: _builtins.int
+    SENDER_FIELD_NUMBER: _builtins.int
+    MAKER_FIELD_NUMBER: _builtins.int
+    CHECKER_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Place in the ledger's one order, from 1, without gaps."""
     time_ns: _builtins.int
@@ -314,6 +343,21 @@ class Entry(_message.Message):
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___TariffItem]:
         """Of a payment of a service with a tariff: what was paid for. Empty elsewhere."""
 
+    @_builtins.property
+    def sender(self) -> Global___Actor:
+        """Who sent it. Left out of what the switch did by itself, and of what became of a hold (POST,
+        VOID, EXPIRE, VERIFY, CASE): that has a biller's word, a maker and a checker, or a deadline
+        behind it.
+        """
+
+    @_builtins.property
+    def maker(self) -> Global___Actor:
+        """32 and 33: of what two people have wanted, and of what they said: who proposed it, and who
+        approved it. Left out while, or where, there is nobody.
+        """
+
+    @_builtins.property
+    def checker(self) -> Global___Actor: ...
     def __init__(
         self,
         *,
@@ -347,10 +391,13 @@ class Entry(_message.Message):
         proposal_kind: Global___ProposalKind.ValueType = ...,
         proposal_sequence: _builtins.int = ...,
         person: _builtins.str = ...,
+        sender: Global___Actor | None = ...,
+        maker: Global___Actor | None = ...,
+        checker: Global___Actor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checker", b"checker", "maker", b"maker", "sender", b"sender"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "amount_due", b"amount_due", "as_direct", b"as_direct", "basket_index", b"basket_index", "basket_size", b"basket_size", "biller", b"biller", "case_type", b"case_type", "centre", b"centre", "citizen_reference", b"citizen_reference", "due_date", b"due_date", "head", b"head", "id", b"id", "items", b"items", "kind", b"kind", "note", b"note", "operator", b"operator", "period", b"period", "person", b"person", "proposal_kind", b"proposal_kind", "proposal_sequence", b"proposal_sequence", "receipt", b"receipt", "reference", b"reference", "reported_amount", b"reported_amount", "resolves", b"resolves", "result", b"result", "sequence", b"sequence", "service", b"service", "stated", b"stated", "tender", b"tender", "time_ns", b"time_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "amount_due", b"amount_due", "as_direct", b"as_direct", "basket_index", b"basket_index", "basket_size", b"basket_size", "biller", b"biller", "case_type", b"case_type", "centre", b"centre", "checker", b"checker", "citizen_reference", b"citizen_reference", "due_date", b"due_date", "head", b"head", "id", b"id", "items", b"items", "kind", b"kind", "maker", b"maker", "note", b"note", "operator", b"operator", "period", b"period", "person", b"person", "proposal_kind", b"proposal_kind", "proposal_sequence", b"proposal_sequence", "receipt", b"receipt", "reference", b"reference", "reported_amount", b"reported_amount", "resolves", b"resolves", "result", b"result", "sender", b"sender", "sequence", b"sequence", "service", b"service", "stated", b"stated", "tender", b"tender", "time_ns", b"time_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

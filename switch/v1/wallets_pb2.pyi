@@ -123,19 +123,24 @@ class GetWalletRequest(_message.Message):
 
     CENTRE_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
+    TIME_NS_FIELD_NUMBER: _builtins.int
     centre: _builtins.str
     """Participant id of the centre; a centre may leave it empty."""
     sequence: _builtins.int
-    """0 is now. At a past sequence only balance, pending and available are given."""
+    """The wallet right after this entry, or after the last one at or before this time; with neither
+    now. At a past point only balance, pending and available are given.
+    """
+    time_ns: _builtins.int
     def __init__(
         self,
         *,
         centre: _builtins.str = ...,
         sequence: _builtins.int = ...,
+        time_ns: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre", b"centre", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre", b"centre", "sequence", b"sequence", "time_ns", b"time_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -202,22 +207,31 @@ class ListStatementRequest(_message.Message):
     CENTRE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    TIME_NS_FIELD_NUMBER: _builtins.int
     centre: _builtins.str
     """Participant id of the centre; a centre may leave it empty."""
     page_size: _builtins.int
     """1 to 1,000; 0 is 100."""
     page_token: _builtins.str
     """From the page before; empty for the newest."""
+    sequence: _builtins.int
+    """The newest line is that of this entry or the last before it, or the last at or before this
+    time; with neither the newest of all.
+    """
+    time_ns: _builtins.int
     def __init__(
         self,
         *,
         centre: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        sequence: _builtins.int = ...,
+        time_ns: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre", b"centre", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre", b"centre", "page_size", b"page_size", "page_token", b"page_token", "sequence", b"sequence", "time_ns", b"time_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

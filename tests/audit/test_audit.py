@@ -13,7 +13,9 @@ import random
 import struct
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +29,7 @@ from switch.codes import Kind, Result, Role
 from switch.errors import StorageError, UsageError
 from tests.audit.journal_story import (
     STATED,
+    A,
     Story,
     failed,
 )
@@ -45,6 +48,9 @@ from tests.audit.told_story import (
     story,
     written,
 )
+
+POSTING = (Kind.PAY, Kind.POST, Kind.REFUND, Kind.TOP_UP, Kind.TRANSFER, Kind.SETTLE)
+ENDING = (Kind.POST, Kind.VOID, Kind.EXPIRE)
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -300,6 +306,31 @@ def test_a_window_without_lines_has_no_tail(tmp_path: Path) -> None:
     assert audit(written(tmp_path, s.groups)).findings.kept == []
 
 
+def explained_at(sequence: int) -> dict[int, dict[tuple[int, int], Any]]:
+    """What a right server explains of every account, row by row of the story."""
+    found: dict[int, dict[tuple[int, int], Any]] = {}
+    rows = story().rows
+    for account in range(1, len(images_at(story().groups, sequence).accounts)):
+        found[account] = {}
+        for row in rows[:sequence]:
+            kind, amount = row.kind, row.amount
+            if row.result != Result.OK or kind not in (*POSTING, *ENDING, Kind.HOLD):
+                continue
+            for side, of in ((1, row.debit), (2, row.credit)):
+                if of != account:
+                    continue
+                one = (
+                    1,
+                    amount if kind in POSTING else 0,
+                    amount if kind == Kind.HOLD else 0,
+                    rows[row.resolves - 1].amount if kind in ENDING else 0,
+                )
+                before = found[account].get((kind, side), (0, 0, 0, 0))
+                pairs = zip(before, one, strict=True)
+                found[account][int(kind), side] = tuple(a + b for a, b in pairs)
+    return found
+
+
 def served(sequence: int) -> Live:
     """What a right server says at a sequence."""
     images = images_at(story().groups, sequence)
@@ -312,15 +343,33 @@ def served(sequence: int) -> Live:
         states=[a["state"] for a in accounts],
         holds_counts=[a["holds_count"] for a in accounts],
         sequence=sequence + 2,
+        explained=explained_at(sequence),
         state_hash=images_at(story().groups, sequence + 2).state_hash(),
     )
 
 
+def wrongly_explained(right: dict[tuple[int, int], Any]) -> Iterator[dict[Any, Any]]:
+    """One figure of an account wrong, missing, or of something that never was."""
+    key = int(Kind.HOLD), 1
+    for at in range(4):
+        figures = list(right[key])
+        figures[at] += 1
+        yield {**right, key: tuple(figures)}
+    yield {one: figures for one, figures in right.items() if one != key}
+    yield {**right, (int(Kind.SETTLE), 2): (1, 1, 0, 0)}
+    yield {**right, (200, 2): (1, 1, 0, 0)}
+
+
 def test_a_right_server_passes(tmp_path: Path) -> None:
     written(tmp_path, story().groups)
-    report = audit(tmp_path, ask=lambda: served(40))
-    assert report.ok
-    assert report.checks["live"] == 0
+    for sequence in (40, len(story().rows) - 2):
+        report = audit(tmp_path, ask=functools.partial(served, sequence))
+        assert report.findings.kept == []
+        assert report.checks["live"] == 0
+    explained = served(sequence).explained
+    assert {kind for one in explained.values() for kind, _ in one} == {
+        int(one) for one in (*POSTING, *ENDING, Kind.HOLD)
+    }
     short = audit(tmp_path, at=30, ask=lambda: served(40))
     assert short.ok
     assert any("server" in note for note in short.notes)
@@ -336,6 +385,10 @@ def test_a_wrong_server_is_found(tmp_path: Path) -> None:
         dataclasses.replace(right, totals=right.totals[:-1]),
         dataclasses.replace(right, states=[2, *right.states[1:]]),
         dataclasses.replace(right, state_hash="00" * 32),
+        *(
+            dataclasses.replace(right, explained={**right.explained, A: figures})
+            for figures in wrongly_explained(right.explained[A])
+        ),
     )
     for wrong in wrongs:
         report = audit(tmp_path, ask=functools.partial(dataclasses.replace, wrong))

@@ -154,6 +154,21 @@ def test_what_is_kept_is_listed_lent_on_and_given_back(
     history = done(live, "exceptions", "--history")
     for text in ("deadline_passed", "propose advance", "treasury", "order 8"):
         assert text in history
+    waits = done(live, "proposals", "--open")
+    for text in (void, "give back", "letter 12", "treasury", "waits"):
+        assert text in waits
+    assert asked not in waits
+    both = [
+        json.loads(line)
+        for line in done(live, "proposals", "--all", "--json").splitlines()
+    ]
+    states = {one["proposed"]["sequence"]: one["state"] for one in both}
+    assert states[int(asked)] == "done"
+    assert states[int(void)] == "open"
+    text = done(live, "proposals", "--all")
+    for part in (CHECKER, "order 8", str(lent)):
+        assert part in text
+    assert f"treasury + {CHECKER}" in done(live, "statement", CENTRE, "--limit", "1")
     assert "Done" in done(live, "approve", void, *SECOND)
     [left] = office.exceptions()
     assert (left.kind, left.sequence) == (KINDS["advance"], lent)

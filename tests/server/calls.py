@@ -6,6 +6,7 @@ as whole as that table is.
 """
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,18 +16,27 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from switch.calendar import ist_date
 from switch.ids import new_id
 from switch.v1 import (
     admin_pb2,
     billers_pb2,
     counter_pb2,
+    explain_pb2,
     payments_pb2,
     types_pb2,
     wallets_pb2,
 )
 from tests.server.harness import CALL_S
 
-FILES: Final = (payments_pb2, wallets_pb2, billers_pb2, counter_pb2, admin_pb2)
+FILES: Final = (
+    payments_pb2,
+    wallets_pb2,
+    billers_pb2,
+    counter_pb2,
+    admin_pb2,
+    explain_pb2,
+)
 
 NOTHING: Final = 1 << 60
 """A sequence that no entry has."""
@@ -91,6 +101,8 @@ class Things:
     """The centre of a request that names something of its own beside it."""
     biller: str = "power"
     head: str = "0801-01"
+    account: tuple[str, str] = ("centre-a", "")
+    """Owner and head of an account that is to be explained."""
     service: str = "EXACT"
     payment: bytes = b"p" * 16
     held: bytes = b"p" * 16
@@ -176,6 +188,15 @@ _OF_METHOD: Final[dict[str, Any]] = {
     "GetReceipt.id": lambda things: things.payment,
     "GetAcknowledgement.id": lambda things: things.held,
     "GetWallet.sequence": _nothing,
+    "ListStatement.sequence": _nothing,
+    "ListAccounts.sequence": _nothing,
+    "ExplainAccount.participant": lambda things: things.account[0],
+    "ExplainAccount.head": lambda things: things.account[1],
+    "ExplainAccount.sequence": _nothing,
+    "ListMovements.participant": lambda things: things.account[0],
+    "ListMovements.head": lambda things: things.account[1],
+    "ListMovements.kind": _nothing,
+    "ListMovements.sequence": _nothing,
     "Approve.proposal_sequence": lambda things: things.approval,
     "CloseShift.operator": lambda _: 71,
     "SignShift.operator": lambda _: 72,
@@ -225,6 +246,13 @@ _BY_NAME: Final[dict[str, Any]] = {
     "overdue_only": _nothing,
     "with_history": _nothing,
     "sequence": lambda things: things.sequence,
+    "time_ns": _nothing,
+    "after_sequence": _nothing,
+    "after_time_ns": _nothing,
+    "side": _nothing,
+    "open_only": _nothing,
+    "all": _nothing,
+    "day": lambda _: ist_date(time.time_ns()).isoformat(),
     "proposal_sequence": lambda things: things.proposal,
     "advance_sequence": lambda things: things.advance,
     "window": lambda things: things.window,

@@ -38,6 +38,7 @@ from switch.v1 import (
     admin_pb2_grpc,
     billers_pb2_grpc,
     counter_pb2_grpc,
+    explain_pb2_grpc,
     payments_pb2,
     payments_pb2_grpc,
     types_pb2,
@@ -151,7 +152,7 @@ def running(
 
 
 class Peer:
-    """One client with one certificate: a channel and the five stubs."""
+    """One client with one certificate: a channel and the six stubs."""
 
     def __init__(self, address: str, credentials: Credentials) -> None:
         """Connects with the first call."""
@@ -165,6 +166,7 @@ class Peer:
         self.wallets = wallets_pb2_grpc.WalletServiceStub(self.channel)
         self.billers = billers_pb2_grpc.BillerServiceStub(self.channel)
         self.admin = admin_pb2_grpc.AdminServiceStub(self.channel)
+        self.explain = explain_pb2_grpc.ExplainServiceStub(self.channel)
         self.counter = counter_pb2_grpc.CounterServiceStub(self.channel)
 
     def close(self) -> None:

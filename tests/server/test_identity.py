@@ -14,14 +14,9 @@ from switch.authority.development import DevAuthority
 from switch.codes import Role
 from switch.credentials import Credentials
 from switch.register.rights import MATRIX
-from switch.v1 import (
-    admin_pb2,
-    billers_pb2,
-    counter_pb2,
-    payments_pb2,
-    wallets_pb2,
-)
+from switch.v1 import payments_pb2
 from switch.v1 import results_pb2 as results
+from tests.server.calls import FILES
 from tests.server.harness import CALL_S, Failure, Peer, Peers, failing, payment
 
 METHOD = "/payswitch.v1.WalletService/GetWallet"
@@ -137,7 +132,7 @@ def test_the_matrix(peers: Peers, role: Role, method: str) -> None:
 def test_the_matrix_has_every_method() -> None:
     names = {
         f"/{service.full_name}/{method.name}"
-        for file in (admin_pb2, billers_pb2, counter_pb2, payments_pb2, wallets_pb2)
+        for file in FILES
         for service in file.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }

@@ -127,6 +127,7 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
     )
     foreign = Things(
         centre="centre-b",
+        account=("centre-b", ""),
         biller="land",
         head="0029-01",
         service="SUPPLY",
@@ -148,6 +149,7 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
     )
     missing = Things(
         centre="nowhere",
+        account=("nowhere", ""),
         biller="nowhere",
         head="nowhere",
         service="NOWHERE",
@@ -187,6 +189,9 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
         shift=Till(harness, 13, "centre-a").close(0).shift.sequence,
     )
     found[Role.HARNESS, "missing"] = replace(missing, sender="")
+    for whose in WHOSE:
+        one = found[Role.BILLER, whose]
+        found[Role.BILLER, whose] = replace(one, account=(one.biller, one.head))
     return found
 
 

@@ -52,6 +52,36 @@ def test_times_for_people() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "time_ns"),
+    [
+        ("2026-03-16T11:02:03+05:30", ns("2026-03-16T11:02:03+05:30")),
+        ("2026-03-16t05:32:03z", ns("2026-03-16T11:02:03+05:30")),
+        ("2026-03-16T05:32:03.5Z", ns("2026-03-16T05:32:03+00:00") + 500_000_000),
+        ("2026-03-16T05:32:03.123456789Z", ns("2026-03-16T05:32:03Z") + 123_456_789),
+        # A date is its end, in IST.
+        ("2026-03-16", ns("2026-03-17T00:00:00+05:30") - 1),
+        ("1970-01-01T00:00:00Z", 0),
+    ],
+)
+def test_moments(text: str, time_ns: int) -> None:
+    assert calendar.parse_moment(text) == time_ns
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "now", "2026-03-16T11:02:03", "2026-03-16 11:02:03Z", "2026-13-16"),
+        *("2026-03-16T25:02:03Z", "2026-03-16T11:02:03.Z", "2026-03-16T11:02Z"),
+        *("2026-03-16T11:02:03.1234567890Z", "2026-03-16T11:02:03+0530", "12"),
+        "\u0662026-03-16",
+    ],
+)
+def test_other_moments_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"time|date|day|month|hour|isoformat"):
+        calendar.parse_moment(text)
+
+
+@pytest.mark.parametrize(
     "text", ["", "20260316", "2026-3-16", "2026-02-30", "2026-W01-1", "16-03-26"]
 )
 def test_other_dates_are_refused(text: str) -> None:

@@ -462,6 +462,56 @@ cdef class _Reading(_Opened):
             totals.credits_pending, totals.credits_posted,
         )
 
+    def balances_at(self, accounts, uint64_t sequence):
+        cdef object _in_use = self._use()
+        cdef uint32_t[::1] wanted = np.array(accounts, np.uint32).reshape(-1)
+        cdef Py_ssize_t count = wanted.shape[0]
+        if count > _BALANCES_MAX:
+            raise ValueError(f"at most {_BALANCES_MAX} accounts in one call")
+        if sequence > self.s.shared.sequence:
+            raise LookupError(f"row {sequence} is not durable")
+        cdef Py_ssize_t i
+        for i in range(count):
+            self._need_account(wanted[i])
+        found = np.zeros((count, 4), np.uint64)
+        if count == 0:
+            return found
+        cdef uint64_t[:, ::1] target = found
+        cdef Totals totals
+        cdef int rc = 0
+        with nogil:
+            for i in range(count):
+                rc = reads_balance(self.s, wanted[i], sequence, &totals)
+                if rc != 0:
+                    break
+                target[i, 0] = totals.debits_pending
+                target[i, 1] = totals.debits_posted
+                target[i, 2] = totals.credits_pending
+                target[i, 3] = totals.credits_posted
+        self._check(rc)
+        return found
+
+    def chunk_of(self, uint64_t sequence):
+        cdef object _in_use = self._use()
+        if not 0 < sequence <= self.s.shared.sequence:
+            raise LookupError(f"row {sequence} is not durable")
+        cdef Reader reader
+        cdef const Chunk* chunk = NULL
+        cdef int rc
+        cdef FaultPlace* before = fault_enter(&self.s.shared.in_journal)
+        try:
+            self._check(store_begin(self.s, &reader))
+            with nogil:
+                rc = store_get_chunk(&reader, sequence, &chunk)
+                # Who is told the check holds it against other copies of the journal.
+                if rc == 0 and chunk.check != store_chunk_check(chunk):
+                    rc = MDB_CORRUPTED
+            check(MDB_CORRUPTED if rc == MDB_NOTFOUND else rc)
+            return chunk.ordinal, chunk.first_sequence, chunk.rows_count, chunk.check
+        finally:
+            store_end(&reader)
+            fault_leave(before)
+
     def holds(self):
         listed, due = self._holds()
         return listed[due != _UNVERIFIED]

@@ -1,0 +1,83 @@
+"""AdminService: the list of proposals, from who made each to what was done."""
+
+import time
+
+import numpy as np
+
+from server import arguments, convert
+from server.node import Node
+from server.page_tokens import make_token, read_token
+from switch._core import Ledger
+from switch.codes import PROPOSAL_LIFE_NS, Kind, Link, Result
+from switch.entries import Entry
+from switch.errors import CorruptionError
+from switch.ledger.moves import refund_id
+from switch.register.identity import Identity
+from switch.v1 import proposals_pb2 as pb
+
+
+def list_proposals(
+    node: Node, request: pb.ListProposalsRequest, caller: Identity
+) -> pb.ListProposalsResponse:
+    """A page of them, newest first. Blocks."""
+    size = arguments.page_size(request.page_size, node.config)
+    before = read_token(request, caller)
+    found, as_of = node.exceptions.proposals(unanswered_only=not request.all)
+    if before:
+        found = found[: np.searchsorted(found, before)]
+    page = found[::-1][:size].tolist()
+    now_ns = time.time_ns()
+    response = pb.ListProposalsResponse(
+        next_page_token=make_token(
+            request, caller, page[-1] if len(found) > size else 0
+        ),
+        as_of_sequence=as_of,
+    )
+    for one in page:
+        try:
+            response.proposals.append(_proposal(node, one, now_ns))
+        except CorruptionError:
+            response.damaged_sequences.append(one)
+    return response
+
+
+def _proposal(node: Node, sequence: int, now_ns: int) -> pb.Proposal:
+    ledger, register = node.ledger, node.register
+    proposed = ledger.row(sequence)
+    until_ns = proposed.timestamp + PROPOSAL_LIFE_NS
+    message = pb.Proposal(
+        proposed=convert.entry(proposed, ledger, register), approve_until_ns=until_ns
+    )
+    answered_by, _ = ledger.resolution(sequence)
+    if not answered_by:
+        is_late = now_ns >= until_ns
+        message.state = pb.PROPOSAL_STATE_EXPIRED if is_late else pb.PROPOSAL_STATE_OPEN
+        return message
+    answer = ledger.row(answered_by)
+    message.answer.CopyFrom(convert.entry(answer, ledger, register))
+    if answer.kind == Kind.WITHDRAW:
+        message.state = pb.PROPOSAL_STATE_WITHDRAWN
+        return message
+    message.state = pb.PROPOSAL_STATE_APPROVED
+    deed = deed_of(ledger, proposed)
+    if deed is not None:
+        message.state = pb.PROPOSAL_STATE_DONE
+        message.done.CopyFrom(convert.entry(deed, ledger, register))
+    return message
+
+
+def deed_of(ledger: Ledger, proposal: Entry) -> Entry | None:
+    """What was done by a proposal, if it was."""
+    about = proposal.resolves
+    if proposal.total in (Kind.POST, Kind.VOID):
+        found, _ = ledger.resolution(about)
+    elif proposal.total == Kind.VERIFY:
+        found = ledger.link(about, Link.VERIFY)
+    else:
+        found = ledger.find(proposal.participant, refund_id(proposal.id))
+    if not found:
+        return None
+    deed = ledger.row(found)
+    # A hold may have ended, and an id been used up, by something else.
+    is_named = deed.kind == Kind.REFUND or deed.total == proposal.sequence
+    return deed if deed.result == Result.OK and is_named else None
