@@ -6,6 +6,7 @@ And apart from those that need the machine to themselves: see `--alone`.
 import importlib.util
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
@@ -44,13 +45,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Files without a test marked `alone` need not be read for `--alone only`."""
+    if config.getoption("--alone") != "only" or collection_path.suffix != ".py":
+        return None
+    return "mark.alone" not in collection_path.read_text() or None
+
+
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
     """Leave out what `--alone` leaves out; `-m` stays free for the caller.
 
-    What may share the machine is sorted: files with slow tests first, so that no
-    process has one left when the other has none.
+    What may share the machine is sorted: files with the most slow tests first, so that
+    no process has one left when the other has none.
     """
     wanted = config.getoption("--alone")
     if wanted is None:
@@ -61,5 +69,5 @@ def pytest_collection_modifyitems(
     config.hook.pytest_deselected(items=parts[wanted != "only"])
     items[:] = parts[wanted == "only"]
     if wanted == "without":
-        slow = {item.path for item in items if item.get_closest_marker("slow")}
-        items.sort(key=lambda item: item.path not in slow)
+        slow = Counter(i.path for i in items if i.get_closest_marker("slow"))
+        items.sort(key=lambda item: -slow[item.path])

@@ -231,7 +231,7 @@ class Model(BillersAnswers):
         """Do the rows one after the other; at a refusal undo them all and say why."""
         touched = {index for row in rows for index in (row.debit, row.credit)}
         accounts = {i: self.accounts[i].copy() for i in touched if self.account(i)}
-        before = [replace(row) for row in rows]
+        before = [row.copy() for row in rows]
         claims, takers = dict(self.claims), dict(self.takers)
         claimants = dict(self.claimants)
         due = list(self.due)
@@ -359,9 +359,9 @@ class Model(BillersAnswers):
 
     def account_rows(self, account: int, before: int, limit: int) -> list[int]:
         """Sequences of an account's accepted money rows, descending."""
-        sequences = [sequence for sequence, _ in self.history[account]]
-        end = bisect_left(sequences, before) if before else len(sequences)
-        return sequences[max(0, end - limit) : end][::-1]
+        history = self.history[account]
+        end = bisect_left(history, (before,)) if before else len(history)
+        return [sequence for sequence, _ in history[max(0, end - limit) : end][::-1]]
 
     def balance_at(self, account: int, sequence: int) -> tuple[int, int, int, int]:
         """The four totals of an account after the row `sequence`."""
@@ -400,7 +400,7 @@ class Rows:
         index = 0
         while index < len(self.rows):
             size = self.basket_size(index)
-            rows = [replace(row) for row in self.rows[index : index + size]]
+            rows = [row.copy() for row in self.rows[index : index + size]]
             for row in rows:
                 row.flags &= GIVEN
                 row.proposal = row.total

@@ -5,6 +5,7 @@ give nothing back; the core reads them character by character.
 """
 
 import re
+from functools import lru_cache
 
 from switch.codes import CheckDigit, Ignored, KeyRule, Letters
 
@@ -16,12 +17,14 @@ ELEMENT = re.compile(
     rb"|(?P<plain>[ -~])"
 )
 PERIOD = re.compile(rb"(.+)(/\d{4}-(?:0[1-9]|1[0-2]))", re.DOTALL)
-LEFT_OUT = {
-    Ignored.SPACE: b" ",
-    Ignored.HYPHEN: b"-",
-    Ignored.SLASH: b"/",
-    Ignored.POINT: b".",
-}
+LEFT_OUT = (
+    (int(Ignored.SPACE), b" "),
+    (int(Ignored.HYPHEN), b"-"),
+    (int(Ignored.SLASH), b"/"),
+    (int(Ignored.POINT), b"."),
+)
+REMEMBERED = 10_000
+"""References and patterns whose answers are kept: most are asked about many times."""
 TURNS = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
 
 
@@ -32,6 +35,7 @@ def fold(text: bytes, letters: int) -> bytes:
     return text.lower() if letters == Letters.LOWER else text
 
 
+@lru_cache(REMEMBERED)
 def read_pattern(pattern: bytes, letters: int) -> re.Pattern[bytes] | None:
     """What a pattern says, or None if it is not formed as it must be."""
     at, length, parts = 0, 0, []
@@ -84,7 +88,7 @@ def verhoeff(digits: list[int]) -> bool:
 
 def without(text: bytes, ignored: int) -> bytes:
     """A text without the characters that do not count."""
-    for bit, character in LEFT_OUT.items():
+    for bit, character in LEFT_OUT:
         if ignored & bit:
             text = text.replace(character, b"")
     if ignored & Ignored.ZEROS:
@@ -98,6 +102,7 @@ def canonical_bill(bill: bytes, *, letters: int, ignored: int) -> bytes | None:
     return text if text and text == text.strip(b" ") else None
 
 
+@lru_cache(REMEMBERED)
 def canonical(
     reference: bytes,
     *,
@@ -115,7 +120,7 @@ def canonical(
             return reference
         reference, period = parts.groups()
     reference = fold(without(reference, ignored), letters)
-    digits = [int(chr(each)) for each in reference if chr(each) in "0123456789"]
+    digits = [int(chr(each)) for each in reference if each in b"0123456789"]
     wanted = read_pattern(pattern, letters) if pattern else None
     whole = reference + period
     if not reference or whole != whole.strip(b" "):

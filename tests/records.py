@@ -6,7 +6,8 @@ May use `switch.codes` and nothing else of the product.
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 
 from switch.codes import (
     HEAD_MASK,
@@ -112,6 +113,10 @@ class Row:
         """How the citizen paid."""
         return (self.flags & TENDER_MASK) >> TENDER_SHIFT
 
+    def copy(self) -> "Row":
+        """As it is now; `replace` takes five times as long."""
+        return Row(*VALUES(self))
+
     def pack(self) -> bytes:
         """The row's 124 bytes before its check."""
         return ROW_BYTES.pack(
@@ -135,6 +140,10 @@ class Row:
             self.total,
             self.deadline,
         )
+
+
+VALUES = attrgetter(*(each.name for each in fields(Row)))
+"""All of a row's fields."""
 
 
 @dataclass(slots=True)
@@ -227,7 +236,10 @@ class Account:
 
     def pack(self) -> bytes:
         """The account's image, 152 bytes."""
-        return ACCOUNT_BYTES.pack(*[getattr(self, name) for name in ACCOUNT_FIELDS])
+        return ACCOUNT_BYTES.pack(*IMAGE(self))
+
+
+IMAGE = attrgetter(*ACCOUNT_FIELDS)
 
 
 @dataclass(slots=True)

@@ -129,6 +129,14 @@ DEEDS: dict[str, set[Result]] = {
 }  # fmt: skip
 """What people do about payments, and each result that it can have by itself."""
 
+NAMES: dict[int, str] = {
+    Kind.REFUND: "refund",
+    Kind.CASE_CLOSE: "close",
+    Kind.WITHDRAW: "withdraw",
+    Kind.APPROVE: "approve",
+}
+"""What a request of people's is called whose kind says all of it."""
+
 CASE_ROWS = {
     (CaseType.LATE_CONFIRMATION, RowFlag.EVIDENCE),
     (CaseType.LATE_CONFIRMATION, RowFlag.EVIDENCE | RowFlag.CASE),
@@ -211,13 +219,6 @@ class Watched(Model):
 
     def deed(self, row: Row) -> str:
         """What a request of people's is called."""
-        names = {
-            Kind.REFUND: "refund",
-            Kind.CASE_CLOSE: "close",
-            Kind.WITHDRAW: "withdraw",
-            Kind.APPROVE: "approve",
-            Kind.PROPOSE: f"propose {row.total}",
-        }
         if row.kind == Kind.TRANSFER and row.resolves:
             advance = "advance" if self.asks_for(row) != row.kind else "correction"
             return "recovery" if self.is_recovery(row) else advance
@@ -229,7 +230,9 @@ class Watched(Model):
         if row.kind in (Kind.POST, Kind.VOID):
             kept = row.resolves in self.kept
             return f"{Kind(row.kind).name.lower()} of a kept hold" if kept else ""
-        return names.get(Kind(row.kind), "") if row.kind in list(Kind) else ""
+        if row.kind == Kind.PROPOSE:
+            return f"propose {row.total}"
+        return NAMES.get(row.kind, "")
 
     # --- cases ------------------------------------------------------------------------
 

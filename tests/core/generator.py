@@ -127,7 +127,7 @@ class Generator(Priced):
                 continue
             self.has_window = self.has_window or bool(windows)
             self.sent.extend(made)
-            rows.extend(replace(row) for row in made)
+            rows.extend(row.copy() for row in made)
         return Rows(rows)
 
     def payments(self, size: int) -> Payments:
@@ -335,7 +335,7 @@ class Generator(Priced):
         rows = [row for row in drawn if isinstance(row, Row)]
         if not rows:
             return self.pay()
-        row = replace(rows[0])
+        row = rows[0].copy()
         return [vary_row(self.rng, row) if self.chance(2) else row]
 
     def broken(self) -> list[Row]:

@@ -12,10 +12,14 @@ from tests.records import OUTCOME_FIELDS, ZERO_ID, Outcome, Payment, Said
 
 VARINT, FIXED64, BYTES, GROUP_START, GROUP_END, FIXED32 = range(6)
 WORD = 2**64
+SMALL = [bytes([value]) for value in range(0x80)]
+"""Numbers of one byte, which are most."""
 
 
 def varint(value: int) -> bytes:
     """A base-128 number; negative ones are 10 bytes, as protobuf writes them."""
+    if 0 <= value < len(SMALL):
+        return SMALL[value]
     value %= WORD
     out = bytearray()
     while value > 0x7F:

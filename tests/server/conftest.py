@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.server import door
+from tests.server.frames import Peer
 from tests.server.harness import Peers, ServerProcess, load, running
 
 
@@ -35,3 +37,24 @@ def peers(server: ServerProcess) -> Iterator[Peers]:
     load(them)
     yield them
     them.close()
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the doors of a file have their certificates."""
+    return tmp_path_factory.mktemp("door")
+
+
+@pytest.fixture
+def reached(request: pytest.FixtureRequest, directory: Path) -> Iterator[door.Reached]:
+    """A door of its own for each test, with the bounds that the test names: none sees
+    another's events.
+    """
+    with door.running(directory, **getattr(request, "param", {})) as found:
+        yield found
+
+
+@pytest.fixture
+def peer(reached: door.Reached) -> Iterator[Peer]:
+    with Peer(reached.port, reached.credentials()) as peer:
+        yield peer

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 
 from server import _front
 from server.refusals import set_details
@@ -174,6 +175,11 @@ class Door:
             front.want(number)
         elif kind == _front.HALF_CLOSED and self.calls[number][3] == CHAT:
             front.finish(number, OK, "", b"")
+
+
+def bounds(**values: int) -> pytest.MarkDecorator:
+    """The test's door (fixture `reached`) has these."""
+    return pytest.mark.parametrize("reached", [values], indirect=True)
 
 
 @contextmanager

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from typing import Self
 
 from switch.credentials import Credentials
-from tests.server.door import WAIT_S
+from tests.server.door import METHODS, WAIT_S, Reached
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS = 0, 1, 2, 3, 4
 PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 6, 7, 8, 9
 END_STREAM, ACK, END_HEADERS, PADDED = 1, 1, 4, 8
 NO_ERROR, CANCEL, ENHANCE_YOUR_CALM = 0, 8, 11
+ECHO, COUNT, CHAT, HOLD, HOLD_STREAM, CLOSED, CLOSED_STREAM = (
+    path for path, _ in METHODS
+)
+"""The paths of the door's methods."""
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 WINDOW_MAX = (1 << 31) - 1
 STATUS = bytes.fromhex("9acac8b21234da8f")
@@ -198,3 +202,20 @@ class Peer:
         self.send(frame(PING, 0, 0, mark))
         while self.read_until(PING).body != mark:
             pass
+
+    def last_words(self) -> int | None:
+        """Read to the end; with which error the server ended the connection."""
+        away = [got for got in self.read_to_end() if got.kind == GOAWAY]
+        return int.from_bytes(away[-1].body[4:8], "big") if away else None
+
+    def echo(self, stream: int = 1, body: bytes = b"still served") -> None:
+        """Call, and be answered."""
+        self.send(self.call(stream, ECHO, body))
+        assert self.read_until(DATA, stream).body == message(body)
+        assert self.status(stream) == 0
+
+
+def is_served(reached: Reached) -> None:
+    """Whoever else comes is answered."""
+    with Peer(reached.port, reached.credentials()) as peer:
+        peer.echo()

@@ -27,6 +27,7 @@ from tests.server.door import (
     METHODS,
     WAIT_S,
     Reached,
+    bounds,
     running,
 )
 from tests.server.frames import HEADERS, Peer, message
@@ -44,20 +45,11 @@ PATHS = [path for path, _ in METHODS]
 ONE = {f"{of}_{per}": 1 for of in ("reads", "fetches") for per in ("per_s", "at_once")}
 
 
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("budgets")
-
-
 @pytest.fixture
 def reached(request: pytest.FixtureRequest, directory: Path) -> Iterator[Reached]:
     costs = [COSTS.get(method, (0, 0, 0, 0)) for method in range(len(METHODS))]
     with running(directory, costs, **getattr(request, "param", {})) as found:
         yield found
-
-
-def bounds(**changes: int) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("reached", [changes], indirect=True)
 
 
 def references(count: int) -> bytes:

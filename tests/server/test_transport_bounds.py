@@ -7,7 +7,6 @@ Method: the compiled front alone with small bounds; sockets and frames by hand.
 import socket
 import ssl
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -16,65 +15,38 @@ import pytest
 from server import _front
 from switch.authority.development import DevAuthority
 from switch.codes import Role
-from tests.server.door import BOUNDS, KIB, METHODS, MIB, WAIT_S, Reached, running
+from tests.server.door import (
+    BOUNDS,
+    KIB,
+    METHODS,
+    MIB,
+    WAIT_S,
+    Reached,
+    bounds,
+    running,
+)
 from tests.server.frames import (
     ACK,
     CANCEL,
     DATA,
+    ECHO,
     ENHANCE_YOUR_CALM,
     GOAWAY,
     HEADERS,
+    HOLD,
+    HOLD_STREAM,
     NO_ERROR,
     PING,
     RST_STREAM,
     WINDOW_UPDATE,
     Peer,
     frame,
+    is_served,
     message,
     open_tls,
 )
 
 DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE = 4, 8, 14
-ECHO, COUNT, CHAT, HOLD, HOLD_STREAM, CLOSED, CLOSED_STREAM = (
-    path for path, _ in METHODS
-)
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("door")
-
-
-@pytest.fixture
-def reached(request: pytest.FixtureRequest, directory: Path) -> Iterator[Reached]:
-    """A door of its own for each test, with the bounds that the test names."""
-    with running(directory, **getattr(request, "param", {})) as door:
-        yield door
-
-
-def bounds(**values: int) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("reached", [values], indirect=True)
-
-
-@pytest.fixture
-def peer(reached: Reached) -> Iterator[Peer]:
-    with Peer(reached.port, reached.credentials()) as peer:
-        yield peer
-
-
-def is_served(reached: Reached) -> None:
-    with Peer(reached.port, reached.credentials()) as peer:
-        peer.send(peer.call(1, ECHO, b"served"))
-        assert peer.read_until(DATA, 1).body == message(b"served")
-
-
-def ended(peer: Peer) -> int | None:
-    """Read to the end; with which error the server ended the connection."""
-    last = None
-    for got in peer.read_to_end():
-        if got.kind == GOAWAY:
-            last = int.from_bytes(got.body[4:8], "big")
-    return last
 
 
 # --- the configuration itself ---------------------------------------------------
@@ -193,7 +165,7 @@ def test_who_is_not_admitted_goes(reached: Reached) -> None:
     reached.door.admits = False
     with Peer(reached.port, reached.credentials()) as peer:
         peer.send(peer.call(1, ECHO))
-        assert ended(peer) in (None, NO_ERROR)
+        assert peer.last_words() in (None, NO_ERROR)
     assert reached.door.wait_for(_front.DISCONNECT)[2] == "not_admitted"
     assert reached.front.counters()["calls_begun"] == 0
 
@@ -220,7 +192,7 @@ def test_connections_of_an_owner_are_bounded(reached: Reached) -> None:
     for one in peers:
         one.answered()
     with Peer(reached.port, reached.credentials()) as third:
-        assert ended(third) == ENHANCE_YOUR_CALM
+        assert third.last_words() == ENHANCE_YOUR_CALM
     assert reached.door.wait_for(_front.DISCONNECT)[2] == "owner_connections"
     is_served(reached)
     for one in peers:
@@ -400,7 +372,7 @@ def test_a_stream_that_nobody_reads_is_held_back(reached: Reached, peer: Peer) -
 
 def test_more_than_the_window_ends_the_connection(reached: Reached, peer: Peer) -> None:
     peer.send(peer.open(1, HOLD_STREAM), peer.data(1, b"\0" * (80 * KIB)))
-    assert peer.read_until(RST_STREAM, 1).number == 3 or ended(peer) == 3
+    assert peer.read_until(RST_STREAM, 1).number == 3 or peer.last_words() == 3
 
 
 def test_a_message_larger_than_the_window_gets_room(peer: Peer) -> None:
@@ -491,7 +463,7 @@ def test_a_body_has_its_time(reached: Reached, peer: Peer) -> None:
 
 @bounds(idle_ms=300)
 def test_an_idle_connection_ends(reached: Reached, peer: Peer) -> None:
-    assert ended(peer) == NO_ERROR
+    assert peer.last_words() == NO_ERROR
     assert reached.door.wait_for(_front.DISCONNECT)[2] == "idle"
 
 
@@ -499,7 +471,7 @@ def test_an_idle_connection_ends(reached: Reached, peer: Peer) -> None:
 def test_a_connection_with_a_call_is_not_idle(reached: Reached, peer: Peer) -> None:
     peer.send(peer.open(1, HOLD_STREAM, (b"grpc-timeout", b"400m")))
     assert peer.status(1) == DEADLINE_EXCEEDED
-    assert ended(peer) == NO_ERROR
+    assert peer.last_words() == NO_ERROR
 
 
 @bounds(age_ms=200)
@@ -509,7 +481,7 @@ def test_an_old_connection_is_drained(reached: Reached, peer: Peer) -> None:
     assert peer.read_until(GOAWAY).body[:4] == b"\x7f\xff\xff\xff"
     reached.front.finish(call, 0, "", b"")
     assert peer.status(1) == 0
-    assert ended(peer) == NO_ERROR
+    assert peer.last_words() == NO_ERROR
     assert reached.door.wait_for(_front.DISCONNECT)[2] == "aged"
 
 

@@ -7,23 +7,26 @@ import contextlib
 import ssl
 import struct
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from server import _front
-from tests.server.door import METHODS, Reached, running
+from tests.server.door import Reached, bounds, running
 from tests.server.frames import (
     ACK,
     CANCEL,
+    CLOSED_STREAM,
     CONTINUATION,
     DATA,
+    ECHO,
     END_HEADERS,
     ENHANCE_YOUR_CALM,
     GOAWAY,
     HEADERS,
+    HOLD,
+    HOLD_STREAM,
     NO_ERROR,
     PADDED,
     PING,
@@ -34,51 +37,12 @@ from tests.server.frames import (
     Peer,
     fields,
     frame,
+    is_served,
     message,
     open_tls,
 )
 
 DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE = 4, 8, 14
-ECHO, COUNT, CHAT, HOLD, HOLD_STREAM, CLOSED, CLOSED_STREAM = (
-    path for path, _ in METHODS
-)
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("door")
-
-
-@pytest.fixture
-def reached(request: pytest.FixtureRequest, directory: Path) -> Iterator[Reached]:
-    """A door of its own for each test, with the bounds that the test names."""
-    with running(directory, **getattr(request, "param", {})) as door:
-        yield door
-
-
-def bounds(**values: int) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("reached", [values], indirect=True)
-
-
-@pytest.fixture
-def peer(reached: Reached) -> Iterator[Peer]:
-    with Peer(reached.port, reached.credentials()) as peer:
-        yield peer
-
-
-def is_served(reached: Reached) -> None:
-    with Peer(reached.port, reached.credentials()) as peer:
-        peer.send(peer.call(1, ECHO, b"served"))
-        assert peer.read_until(DATA, 1).body == message(b"served")
-
-
-def ended(peer: Peer) -> int | None:
-    """Read to the end; with which error the server ended the connection."""
-    last = None
-    for got in peer.read_to_end():
-        if got.kind == GOAWAY:
-            last = int.from_bytes(got.body[4:8], "big")
-    return last
 
 
 # --- floods ---------------------------------------------------------------------------
@@ -156,7 +120,7 @@ def test_empty_data_is_a_flood_too(reached: Reached, path: str, data: bytes) -> 
     with Peer(reached.port, reached.credentials()) as peer:
         # At once, and few enough to be read to the end: no goodbye is lost.
         peer.send(peer.open(1, path), data * 4_000)
-        assert ended(peer) == ENHANCE_YOUR_CALM
+        assert peer.last_words() == ENHANCE_YOUR_CALM
         assert reached.door.wait_for(_front.DISCONNECT)[2] == "flood"
         assert reached.front.counters()["connections_flooded"] == 1
 
@@ -239,6 +203,6 @@ def test_a_connection_is_closed_after_what_was_said(
     reached.front.finish(calls[0][1], 7, "", b"")
     reached.front.finish(calls[1][1], 7, "", b"")
     reached.front.close_connection(calls[0][2], NO_ERROR)
-    assert ended(peer) == NO_ERROR
+    assert peer.last_words() == NO_ERROR
     assert [f.status for f in peer.seen if f.status is not None] == [7, 7]
     assert reached.door.wait_for(_front.DISCONNECT)[2] == "closed"

@@ -20,21 +20,24 @@ them (5.2, 6.9), padding among them (6.1), GOAWAY and what is under way (6.8), t
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from server import _front
-from tests.server.door import METHODS, Reached, running
+from tests.server.door import Reached, bounds
 from tests.server.frames import (
     ACK,
     CANCEL,
+    CLOSED_STREAM,
     CONTINUATION,
     DATA,
+    ECHO,
     END_HEADERS,
     END_STREAM,
     GOAWAY,
     HEADERS,
+    HOLD,
+    HOLD_STREAM,
     PADDED,
     PING,
     PRIORITY,
@@ -47,13 +50,11 @@ from tests.server.frames import (
     field,
     fields,
     frame,
+    is_served,
     message,
     open_tls,
 )
 
-ECHO, COUNT, CHAT, HOLD, HOLD_STREAM, CLOSED, CLOSED_STREAM = (
-    path for path, _ in METHODS
-)
 PUSH_PROMISE, UNKNOWN = 5, 0x2A
 WITH_PRIORITY = 0x20
 PROTOCOL_ERROR, FLOW_CONTROL_ERROR, STREAM_CLOSED = 1, 3, 5
@@ -63,44 +64,12 @@ SET_TABLE, SET_PUSH, SET_STREAMS, SET_WINDOW, SET_FRAME = 1, 2, 3, 4, 5
 WINDOW_BYTES = 64 << 10
 
 
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("door")
-
-
-@pytest.fixture
-def reached(request: pytest.FixtureRequest, directory: Path) -> Iterator[Reached]:
-    with running(directory, **getattr(request, "param", {})) as door:
-        yield door
-
-
-def bounds(**values: int) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("reached", [values], indirect=True)
-
-
-@pytest.fixture
-def peer(reached: Reached) -> Iterator[Peer]:
-    with Peer(reached.port, reached.credentials()) as peer:
-        yield peer
-
-
 def number(value: int) -> bytes:
     return value.to_bytes(4, "big")
 
 
 def setting(name: int, value: int) -> bytes:
     return frame(SETTINGS, 0, 0, name.to_bytes(2, "big") + number(value))
-
-
-def echo(peer: Peer, stream: int, body: bytes = b"still served") -> None:
-    peer.send(peer.call(stream, ECHO, body))
-    assert peer.read_until(DATA, stream).body == message(body)
-    assert peer.status(stream) == 0
-
-
-def is_served(reached: Reached) -> None:
-    with Peer(reached.port, reached.credentials()) as peer:
-        echo(peer, 1)
 
 
 # --- what ends the connection --------------------------------------------------------
@@ -247,7 +216,7 @@ BAD_CALLS = {
 
 @pytest.mark.parametrize("what", BAD_CALLS)
 def test_a_malformed_call_is_reset(reached: Reached, peer: Peer, what: str) -> None:
-    echo(peer, 1)
+    peer.echo(1)
     given = reached.front.counters()["calls_given"]
     peer.send(frame(HEADERS, END_HEADERS, 3, BAD_CALLS[what]))
     peer.send(peer.data(3, message(b"not to be seen"), last=True))
@@ -255,7 +224,7 @@ def test_a_malformed_call_is_reset(reached: Reached, peer: Peer, what: str) -> N
     peer.answered()
     assert reached.front.counters()["calls_given"] == given
     assert reached.front.counters()["calls_open"] == 0
-    echo(peer, 5)
+    peer.echo(5)
 
 
 LENGTH = (b"content-length", b"%d" % len(message(b"abc")))
@@ -274,14 +243,14 @@ BAD_BODIES = {
 
 @pytest.mark.parametrize("what", BAD_BODIES)
 def test_a_malformed_body_is_reset(reached: Reached, peer: Peer, what: str) -> None:
-    echo(peer, 1)
+    peer.echo(1)
     given = reached.front.counters()["calls_given"]
     peer.send(peer.open(3, ECHO, LENGTH), BAD_BODIES[what])
     code = FLOW_CONTROL_ERROR if "overflow" in what else PROTOCOL_ERROR
     assert peer.read_until(RST_STREAM, 3).number == code
     peer.answered()
     assert reached.front.counters()["calls_given"] == given
-    echo(peer, 5)
+    peer.echo(5)
 
 
 def test_a_reset_of_the_server_is_told_to_the_handler(
@@ -344,7 +313,7 @@ def test_there_are_as_many_streams_as_the_settings_say(
     calls = [reached.door.wait_for(_front.CALL)[1] for _ in range(3)]
     reached.front.finish(calls[0], 0, "", b"")
     assert peer.status(1) == 0
-    echo(peer, 9)
+    peer.echo(9)
     peer.send(peer.open(11, HOLD_STREAM), peer.open(13, HOLD_STREAM))
     goodbye = [got for got in peer.read_to_end() if got.kind == GOAWAY][-1]
     assert int.from_bytes(goodbye.body[4:8], "big") == PROTOCOL_ERROR
@@ -409,7 +378,7 @@ def test_other_methods_are_answered_as_http(peer: Peer, method: bytes) -> None:
     got = peer.read_until(HEADERS, 1)
     assert b"405" in got.body
     assert got.flags & END_STREAM
-    echo(peer, 3)
+    peer.echo(3)
 
 
 def test_a_goodbye_of_the_peer_waits_for_its_calls(
@@ -452,7 +421,7 @@ def test_what_is_thrown_away_is_given_back(
         while sent - given >= WINDOW_BYTES:
             given += peer.read_until(WINDOW_UPDATE, 0).number
     assert sent > 4 * 2 * WINDOW_BYTES
-    echo(peer, 25)
+    peer.echo(25)
 
 
 @pytest.fixture
@@ -506,5 +475,5 @@ def test_the_answers_headers_need_no_table(reached: Reached, peer: Peer) -> None
     """7541-4.2: the peer's table has no room, then some, then none again."""
     for stream, size in ((1, 0), (3, 4_096), (5, 0), (7, 1 << 31)):
         peer.send(setting(SET_TABLE, size))
-        echo(peer, stream)
+        peer.echo(stream)
     is_served(reached)

@@ -19,10 +19,17 @@ from server import _front
 from tests.server.door import METHODS, MIB, WAIT_S, Event, Reached, running
 from tests.server.frames import (
     CANCEL,
+    CHAT,
+    CLOSED,
+    CLOSED_STREAM,
+    COUNT,
     DATA,
+    ECHO,
     END_HEADERS,
     END_STREAM,
     HEADERS,
+    HOLD,
+    HOLD_STREAM,
     NO_ERROR,
     RST_STREAM,
     Peer,
@@ -33,14 +40,6 @@ from tests.server.frames import (
 
 CANCELLED, DEADLINE_EXCEEDED, PERMISSION_DENIED = 1, 4, 7
 RESOURCE_EXHAUSTED, UNIMPLEMENTED, INTERNAL = 8, 12, 13
-ECHO, COUNT, CHAT, HOLD, HOLD_STREAM, CLOSED, CLOSED_STREAM = (
-    path for path, _ in METHODS
-)
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("door")
 
 
 @pytest.fixture
@@ -48,12 +47,6 @@ def reached(directory: Path) -> Iterator[Reached]:
     """A door of its own for each test: none sees another's events."""
     with running(directory, message_bytes_max=MIB) as door:
         yield door
-
-
-@pytest.fixture
-def peer(reached: Reached) -> Iterator[Peer]:
-    with Peer(reached.port, reached.credentials()) as peer:
-        yield peer
 
 
 def error_of(call: Any) -> Any:
