@@ -52,7 +52,7 @@ run: build  ## a hard March day over gRPC, audited; then serves (ONCE=1: ends)
 
 # What the tests run on and with; each is mostly one compiler after another.
 .PHONY: test-builds
-test-builds: asserts nosync interop build/front/fuzz build/front/threads  ## what `make test` needs (--jobs 2)
+test-builds: asserts nosync interop build/front/fuzz build/front/threads build/front/memory  ## what `make test` needs (--jobs 2)
 
 .PHONY: test
 test: build test-builds  ## every test, on the core with asserts
@@ -151,22 +151,31 @@ fuzz: build  ## 5 M messages, core's parser and generated classes (ARGS="--seed 
 	$(PYTHON) -m tests.torture.fuzz_wire $(ARGS)
 
 # The front door without Python, for frames and records that no client sends.
-FRONT_CODE := $(wildcard server/front/*.[ch] tests/front/*.[ch])
+FRONT_CODE := $(wildcard server/front/*.[ch] tests/front/*.h)
 FRONT_FLAGS := -Iswitch -std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread -D_GNU_SOURCE -DSWITCH_ASSERT
 MEMORY := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
-build/front/fuzz: $(FRONT_CODE) tools/find_front.py
+build/front/fuzz: tests/front/fuzz.c $(FRONT_CODE) tools/find_front.py
 	@mkdir -p $(@D)
 	gcc $(FRONT_FLAGS) $(MEMORY) $(filter %.c,$^) -o $@ $$(python3 tools/find_front.py --flags)
 
-build/front/threads: $(FRONT_CODE) tools/find_front.py
+build/front/threads: tests/front/fuzz.c $(FRONT_CODE) tools/find_front.py
 	@mkdir -p $(@D)
 	gcc $(FRONT_FLAGS) -fsanitize=thread $(filter %.c,$^) -o $@ $$(python3 tools/find_front.py --flags)
 
+# Every request for memory goes by the program that refuses one of them.
+WRAPPED := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=nghttp2_session_server_new2
+
+build/front/memory: tests/front/memory.c $(FRONT_CODE) switch/core/queue_api.h tools/find_front.py
+	@mkdir -p $(@D)
+	gcc $(FRONT_FLAGS) $(MEMORY) $(WRAPPED) $(filter %.c,$^) -o $@ \
+	    $$(python3 tools/find_front.py --flags)
+
 .PHONY: fuzz-front
-fuzz-front: build/front/fuzz build/front/threads  ## 10^6 frames under sanitizers (SEED=7)
+fuzz-front: build/front/fuzz build/front/threads build/front/memory  ## 10^6 frames under sanitizers (SEED=7)
 	build/front/fuzz 1000000 $(or $(SEED),1)
 	TSAN_OPTIONS=halt_on_error=1 build/front/threads 100000 $(or $(SEED),1)
+	build/front/memory
 
 .PHONY: nosync
 nosync: build  ## build/nosync/lib: commits without the sync, for one test

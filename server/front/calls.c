@@ -80,6 +80,7 @@ void calls_free(struct call *call) {
     struct front *front = connection->front;
     timers_clear(&front->wheel, &call->timer);
     reply_drop(call);
+    mailbox_spare(&front->mailbox, call->last_event);
     block_free(call->message);
     block_free(call->raw);
     block_free(call->path);
@@ -144,7 +145,10 @@ static void calls_hand_over(struct call *call, struct event *event) {
 void calls_give(struct call *call, struct block *body) {
     struct front *front = call->connection->front;
     struct event *event = calls_event(call, FRONT_CALL);
-    if (event == NULL) {
+    /* Whoever gets the call hears of its end, whatever memory there is by then. */
+    call->last_event = event == NULL ? NULL : calls_event(call, FRONT_ENDED);
+    if (call->last_event == NULL) {
+        mailbox_spare(&front->mailbox, event);
         block_free(body);
         return;
     }
@@ -197,16 +201,18 @@ void calls_end(struct call *call, int cause) {
         /* It came and went in one turn: nobody hears of it. */
         call->event->kind = FRONT_VOID;
     } else {
-        struct event *event = calls_event(call, FRONT_ENDED);
-        if (event == NULL) return;
+        struct event *event = call->last_event;
+        front_assert(event != NULL);
+        call->last_event = NULL;
         event->cause = (uint8_t)cause;
         mailbox_add_event(&connection->front->mailbox, event);
     }
 }
 
 void calls_reset(struct call *call, uint32_t error) {
-    nghttp2_submit_rst_stream(call->connection->session, NGHTTP2_FLAG_NONE, call->stream, error);
-    connection_touch(call->connection);
+    struct connection *connection = call->connection;
+    http2_check(connection, nghttp2_submit_rst_stream(connection->session, NGHTTP2_FLAG_NONE,
+                                                      call->stream, error));
 }
 
 /* --- time -------------------------------------------------------------------------------- */

@@ -78,6 +78,9 @@ void connection_fail(struct connection *connection, int cause) {
 
 static bool connection_tell(struct connection *connection, struct handshake *handshake) {
     struct mailbox *mailbox = &connection->front->mailbox;
+    /* Who is told that it came is told that it went, whatever memory there is by then. */
+    connection->last_event = mailbox_new_event(mailbox, FRONT_DISCONNECT);
+    if (connection->last_event == NULL) return false;
     struct event *event = mailbox_new_event(mailbox, FRONT_CONNECT);
     if (event == NULL) return false;
     event->body = tls_certificate(connection->ssl, &event->time);
@@ -371,12 +374,12 @@ void connection_destroy(struct connection *connection) {
     timers_clear(&front->wheel, &connection->timer);
     if (connection->told) {
         owners_tell_of(connection);
-        struct event *event = mailbox_new_event(&front->mailbox, FRONT_DISCONNECT);
-        if (event != NULL) {
-            event->connection = connection_handle(connection);
-            event->cause = (uint8_t)cause;
-            mailbox_add_event(&front->mailbox, event);
-        }
+        struct event *event = connection->last_event;
+        event->connection = connection_handle(connection);
+        event->cause = (uint8_t)cause;
+        mailbox_add_event(&front->mailbox, event);
+    } else {
+        mailbox_spare(&front->mailbox, connection->last_event);
     }
     if (connection->session != NULL) nghttp2_session_del(connection->session);
     tls_close(connection->ssl, !connection->lingering && cause != FRONT_CAUSE_TLS &&
@@ -392,6 +395,7 @@ void connection_destroy(struct connection *connection) {
         front->connection_generations[connection->index] = 0;
     front->connections_free[front->connections_free_count++] = connection->index;
     COUNT_MANY(front, connections_open, -1);
+    front_assert(!connection->in_turn);
     free(connection);
 }
 

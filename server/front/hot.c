@@ -394,10 +394,11 @@ static void hot_message(struct hot *base, struct call *call, struct block *body)
         reply_refuse(call, FRONT_REASON_OVER_PAYMENTS);
         return;
     }
-    rates_take(owner, FRONT_PAYMENTS, counts.rows);
     one->rows_waiting = counts.rows;
     struct hot_request *request = hot_keep(one, body, counts.rows);
-    if (request != NULL) hot_submit_soon(request);
+    if (request == NULL) return;
+    rates_take(owner, FRONT_PAYMENTS, counts.rows);
+    hot_submit_soon(request);
 }
 
 static void hot_half_closed(struct hot *base, struct call *call) {

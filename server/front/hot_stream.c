@@ -132,7 +132,6 @@ void hot_stream_message(struct hot_call *stream, struct block *body) {
         hold(stream, body, counts.rows);
         return;
     }
-    rates_take(owner, FRONT_PAYMENTS, counts.rows);
     if (join(stream, body, counts.rows)) {
         block_free(body);
     } else if ((stream->joining = hot_keep(stream, body, counts.rows)) == NULL) {
@@ -140,6 +139,7 @@ void hot_stream_message(struct hot_call *stream, struct block *body) {
     } else {
         hot_submit_soon(stream->joining);
     }
+    rates_take(owner, FRONT_PAYMENTS, counts.rows);
     if (may_read(stream)) request_want(call);
 }
 

@@ -95,8 +95,9 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     if (connection->closing || connection->failed) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     struct call *call = calls_new(connection, frame->hd.stream_id);
     if (call == NULL) {
-        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
-                                  NGHTTP2_REFUSED_STREAM);
+        http2_check(connection, nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE,
+                                                          frame->hd.stream_id,
+                                                          NGHTTP2_REFUSED_STREAM));
         return 0;
     }
     nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, call);
@@ -237,27 +238,34 @@ void http2_receive(struct connection *connection, const uint8_t *data, size_t si
 
 /* --- windows -------------------------------------------------------------------------------------- */
 
+void http2_check(struct connection *connection, int rc) {
+    /* A stream that is gone is no error: its close is told. */
+    if (rc == NGHTTP2_ERR_NOMEM) connection_fail(connection, FRONT_CAUSE_MEMORY);
+    connection_touch(connection);
+}
+
 /* A connection that holds too much gets no more of its window until it holds less. */
 void http2_consume_connection(struct connection *connection, size_t size) {
     connection->withheld += size;
     if (connection->withheld == 0 ||
         connection->bytes > (size_t)connection->front->bounds.connection_bytes_max)
         return;
-    nghttp2_session_consume_connection(connection->session, connection->withheld);
+    int rc = nghttp2_session_consume_connection(connection->session, connection->withheld);
     connection->withheld = 0;
+    if (rc != 0) http2_check(connection, rc);
 }
 
 void http2_consume(struct call *call, size_t size) {
     if (size == 0) return;
-    nghttp2_session_consume_stream(call->connection->session, call->stream, size);
-    connection_touch(call->connection);
+    http2_check(call->connection,
+                nghttp2_session_consume_stream(call->connection->session, call->stream, size));
 }
 
 void http2_widen(struct call *call, size_t window) {
     call->window = window;
-    nghttp2_session_set_local_window_size(call->connection->session, NGHTTP2_FLAG_NONE,
-                                          call->stream, (int32_t)window);
-    connection_touch(call->connection);
+    http2_check(call->connection,
+                nghttp2_session_set_local_window_size(call->connection->session, NGHTTP2_FLAG_NONE,
+                                                      call->stream, (int32_t)window));
 }
 
 /* --- sessions --------------------------------------------------------------------------------------- */

@@ -101,19 +101,24 @@ void mailbox_add_event(struct mailbox *mailbox, struct event *event) {
     mailbox->turn_end = &event->next;
 }
 
+/* It holds nothing, or is NULL. */
+void mailbox_spare(struct mailbox *mailbox, struct event *event) {
+    if (event == NULL) return;
+    if (mailbox->free_events_count >= IDLE_EVENTS) {
+        free(event);
+        return;
+    }
+    event->next = mailbox->free_events;
+    mailbox->free_events = event;
+    mailbox->free_events_count++;
+}
+
 /* An event that was taken and is given back: the caller has its message from now on. */
 static void mailbox_reuse(struct front *front, struct event *event) {
-    struct mailbox *mailbox = &front->mailbox;
     struct call *call = event->body != NULL ? calls_find(front, event->call) : NULL;
     if (call != NULL) calls_lend(call, event->body->capacity);
     event_clean(front, event);
-    if (mailbox->free_events_count < IDLE_EVENTS) {
-        event->next = mailbox->free_events;
-        mailbox->free_events = event;
-        mailbox->free_events_count++;
-    } else {
-        free(event);
-    }
+    mailbox_spare(&front->mailbox, event);
 }
 
 struct command *mailbox_take_commands(struct front *front) {

@@ -162,7 +162,8 @@ struct call {
     struct timer timer;
     struct event *event; /* its CALL, which nobody could take yet in the turn `event_turn` */
     int64_t event_turn;
-    void *hot;           /* what a hot method keeps */
+    struct event *last_event; /* its ENDED, made with its CALL; NULL: it is told, or hot */
+    void *hot;                /* what a hot method keeps */
 };
 
 /* --- connections -------------------------------------------------------------------- */
@@ -197,6 +198,7 @@ struct connection {
     bool counted_closing : 1; /* at its owner */
     uint8_t close_cause; /* with which it ends after closing */
     uint32_t over[FRONT_SHARES_END]; /* refused, and not told yet */
+    struct event *last_event; /* its DISCONNECT, made with its CONNECT */
 
     struct connection *turn_next;
     struct call *newest;
@@ -396,6 +398,7 @@ bool mailbox_init(struct mailbox *mailbox);
 void mailbox_free(struct front *front);
 void mailbox_over(struct front *front); /* the thread is over: events that come back are freed */
 struct event *mailbox_new_event(struct mailbox *mailbox, int kind);
+void mailbox_spare(struct mailbox *mailbox, struct event *event); /* one that is not needed */
 void mailbox_keep(struct front *front, struct event *event, struct owner *owner, size_t size);
 void mailbox_add_event(struct mailbox *mailbox, struct event *event);
 struct command *mailbox_take_commands(struct front *front);
@@ -493,6 +496,8 @@ void http2_consume_connection(struct connection *connection, size_t size);
 void http2_consume(struct call *call, size_t size);
 void http2_count_records(struct connection *connection, uint64_t raw, size_t data);
 void http2_widen(struct call *call, size_t window);
+/* What nghttp2 says to a frame that is to be sent. */
+void http2_check(struct connection *connection, int rc);
 
 /* request.c */
 void request_header(struct call *call, nghttp2_vec name, nghttp2_vec value);

@@ -42,12 +42,6 @@ static size_t append_trailers(nghttp2_nv *out, size_t count, const struct call *
     return count;
 }
 
-static void reply_check(struct call *call, int rc) {
-    /* A stream that is gone is no error: its close is told. */
-    if (rc == NGHTTP2_ERR_NOMEM) connection_fail(call->connection, FRONT_CAUSE_MEMORY);
-    connection_touch(call->connection);
-}
-
 /* --- DATA -------------------------------------------------------------------------------- */
 
 static int reply_trail(struct call *call) {
@@ -129,8 +123,9 @@ void reply_drop(struct call *call) {
 static void reply_submit(struct call *call, const nghttp2_nv *fields, size_t count, bool data) {
     nghttp2_data_provider2 provider = {{.ptr = call}, reply_read};
     call->started = true;
-    reply_check(call, nghttp2_submit_response2(call->connection->session, call->stream, fields,
-                                               count, data ? &provider : NULL));
+    struct connection *connection = call->connection;
+    http2_check(connection, nghttp2_submit_response2(connection->session, call->stream, fields,
+                                                     count, data ? &provider : NULL));
 }
 
 void reply_start(struct call *call, const struct block *metadata) {
@@ -147,7 +142,8 @@ void reply_start(struct call *call, const struct block *metadata) {
 static void reply_resume(struct call *call) {
     if (call->deferred) {
         call->deferred = false;
-        reply_check(call, nghttp2_session_resume_data(call->connection->session, call->stream));
+        http2_check(call->connection,
+                    nghttp2_session_resume_data(call->connection->session, call->stream));
     }
 }
 
@@ -181,7 +177,7 @@ static void reply_conclude(struct call *call, int code, struct block *fields) {
         reply_submit(call, all, append_trailers(all, HEADERS_COUNT, call), false);
     } else if (call->out_left == 0) {
         /* Not by way of the queue, which waits for the peer's window: these need none. */
-        reply_check(call, reply_trail(call));
+        http2_check(call->connection, reply_trail(call));
     }
 }
 

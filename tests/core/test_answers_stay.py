@@ -3,9 +3,11 @@
 Method: one request of each kind, accepted and refused, alone and in batches; then one
 change after the other of the register, of services and of accounts. After each change
 everything is sent again, byte for byte: the same row answers, marked as a repeat. The
-model beside the core must say the same.
+model beside the core must say the same. Then changes are drawn, as often as it comes,
+with new payments in between (`make torture` draws many walks, of its own seed).
 """
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -25,6 +27,7 @@ from switch.codes import (
 from tests import people
 from tests.core.network import NOW, Network, top_up
 from tests.core.pair import Pair
+from tests.longer import SEED, TIMES
 from tests.model import Answers, Ask, Payments, Rows
 from tests.records import (
     AccountRecord,
@@ -46,6 +49,8 @@ SECOND_NS = 10**9
 DEADLINE_S = 3_600
 CENTRE = 2
 """Which of the network's centres pays."""
+DRAWN = 12
+"""Changes of a walk that are drawn."""
 ITS_OWN = {Result.ALREADY_EXPIRED, Result.ALREADY_POSTED, Result.ALREADY_VOIDED}
 """Results of a biller's late answer: they come without a row, or with its case."""
 
@@ -399,6 +404,28 @@ def test_each_kind_of_request_keeps_its_answer(walk: Walk) -> None:
     walk.again("opened again")
     walk.pair.reopen(without_index=True)
     walk.again("opened without an index")
+
+
+@pytest.mark.parametrize("number", range(TIMES))
+def test_changes_in_any_order(walk: Walk, number: int) -> None:
+    rng = random.Random(1_000 * SEED + number)
+    for turn in range(DRAWN):
+        # Made anew each time: what they cost, and their ids, are those of now.
+        name, rows = rng.choice(changes(walk))
+        # Twice frozen, or nothing left to spend: that is refused, and stays so.
+        if rows:
+            walk.commit(Rows(rows))
+        if rng.randrange(4) == 0:
+            walk.pair.reopen(without_index=rng.randrange(2) == 0)
+        walk.again(f"{turn}: {name}")
+        make = rng.choice((walk.message, walk.by_harness))
+        service_code = rng.choice([each.code for each in walk.records()])
+        payments = [walk.payment(service_code) for _ in range(rng.randrange(1, 4))]
+        ask = make(*payments, basket=rng.randrange(2) == 0)
+        outcomes = walk.commit(ask)
+        # What has no row was not done, and may be another time.
+        if all(one.sequence for one in outcomes):
+            walk.told.append((ask, outcomes))
 
 
 def test_another_centre_is_another_payment(walk: Walk) -> None:

@@ -1,7 +1,8 @@
 """All long tests, one after the other, from one seed: `make torture ARGS="--seed 7"`.
 
-Kills under load and on a hard day, 100,000 bills, 30 days, damaged files, old pages,
-restarts, messages, a million frames against the front door. Each tells how far it is in
+Kills under load and on a hard day, 100,000 bills, 30 days, answers after changes in any
+order, row templates of any shape, damaged files, old pages, restarts, messages, a
+million frames against the front door. Each tells how far it is in
 its own words; then there is one line for each test with its figure, and at the end one
 line of JSON. 1 if any of them failed; the others are run all the same.
 """
@@ -18,19 +19,23 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = (
-    *("kill", "hard_day", "bills", "days", "damage", "old_pages", "restarts", "fuzz"),
-    "front",
+    *("kill", "hard_day", "bills", "days", "answers", "shapes", "damage", "old_pages"),
+    *("restarts", "fuzz", "front"),
 )
 FRAMES = 1_000_000
 BILLS = 12_500
 """Of each of the eight walks over bills."""
-DAMAGES = 20
-"""Times as many damaged files as `make test` has."""
-DAMAGED = (
-    "tests/ledger/test_pages.py",
-    "tests/ledger/test_opening_damage.py",
-    "tests/audit/test_audit_damage.py",
-)
+CHANCES = 20
+"""Times as much of each test by chance as `make test` has (`tests/longer.py`)."""
+BY_CHANCE = {
+    "answers": ("tests/core/test_answers_stay.py",),
+    "shapes": ("tests/core/test_wild_rows.py",),
+    "damage": (
+        "tests/ledger/test_pages.py",
+        "tests/ledger/test_opening_damage.py",
+        "tests/audit/test_audit_damage.py",
+    ),
+}
 
 
 def command(test: str, seed: int, given: Any) -> list[str]:
@@ -46,8 +51,8 @@ def _module(test: str, seed: int, given: Any) -> list[str]:
     if test == "bills":
         walk = "tests/core/test_bills_once.py"
         return ["-m", "pytest", "-q", "-o", "timeout=3600", walk]
-    if test == "damage":
-        return ["-m", "pytest", "-q", "-o", "timeout=3600", *DAMAGED]
+    if test in BY_CHANCE:
+        return ["-m", "pytest", "-q", "-o", "timeout=3600", *BY_CHANCE[test]]
     if test == "days":
         more = ["--days", str(given.days)] if given.days else []
         return ["-m", "tests.torture.days", "--seed", str(seed % 10**6), *more]
@@ -66,7 +71,7 @@ def run(test: str, seed: int, given: Any) -> dict[str, Any]:
     last = ""
     environment = {**os.environ, "SWITCH_TEST_SEED": str(seed), "PYTHONUNBUFFERED": "1"}
     environment.setdefault("PAYSWITCH_BILLS", str(BILLS))
-    environment.setdefault("PAYSWITCH_TIMES", str(DAMAGES))
+    environment.setdefault("PAYSWITCH_TIMES", str(CHANCES))
     with subprocess.Popen(
         command(test, seed, given),
         cwd=ROOT,
