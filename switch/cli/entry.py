@@ -17,7 +17,6 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
@@ -126,6 +125,18 @@ def _explain(error: CallError, args: argparse.Namespace, screen: Screen) -> Exit
 # --- arguments ---------------------------------------------------------------------
 
 
+class _Version(argparse.Action):
+    """Looks the version up when it is asked for: no other command waits for that."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, *_unused: object, **_more: object
+    ) -> None:
+        from importlib.metadata import version
+
+        print(f"payswitch {version('payswitch')}")
+        parser.exit()
+
+
 def _as(convert: Callable[[str], T]) -> Callable[[str], T]:
     """A converter whose ValueError reaches the person who typed the argument."""
 
@@ -200,9 +211,7 @@ def _parser() -> argparse.ArgumentParser:
             "78 a setting, file or certificate cannot be used, 130 interrupted"
         ),
     )
-    parser.add_argument(
-        "--version", action="version", version=f"payswitch {version('payswitch')}"
-    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="tell it and end")
     common, remote = _common(), _remote()
     found = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 

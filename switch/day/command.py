@@ -12,24 +12,14 @@ everything that is not the report.
 """
 
 import argparse
-import signal
-import time
-from contextlib import ExitStack
 from pathlib import Path
 
 from switch.config import Config
 from switch.console.output import Exit, Screen
-from switch.day.billers import BillersProcess
-from switch.day.day import Day
-from switch.day.report import show, summarise
-from switch.day.server import ServerError, ServerProcess, choose_port
-from switch.day.speed import SPEED, Pace
-from switch.errors import UsageError
+from switch.day.speed import SPEED
 
 OWN_CENTRES = 120
 """Centres that send under their own certificates when no number is asked for."""
-WATCH_S = 0.5
-"""How often a server that keeps serving is looked at."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,53 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, screen: Screen) -> Exit:
     """Replay a day; end with the exit code that the proofs deserve."""
-    if args.own_centres < 0 or args.seed < 0 or not 0 <= args.port <= 65_535:
-        raise UsageError("the numbers must not be negative, a port 16 bits")
-    pace = Pace(args.speed)
-    # A termination ends like Ctrl-C: the server is stopped in order.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    start_s = time.monotonic()
-    port = choose_port(args.port)
-    if port != args.port:
-        screen.note(f"port {args.port} is taken; using a free one")
-    with ExitStack() as stack:
-        server = stack.enter_context(ServerProcess(args.data, port, pace.settings()))
-        screen.note(f"serving at {server.address}, log in {server.log}")
-        billers = stack.enter_context(
-            BillersProcess(server.address, server.tls, args.data, pace, args.seed)
-        )
-        report = Day(args, screen, server, billers, pace).run()
-        ok = all(proof.ok for proof in report.proofs)
-        value = summarise(report, ok, time.monotonic() - start_s)
-        if not screen.as_json:
-            show(report, screen)
-        if args.once:
-            ok = _stop(server, screen) and ok
-            screen.value(value)
-        else:
-            screen.value(value)
-            # What the day's script did is over; who pays now is answered as usual.
-            billers.start()
-            ok = _keep_serving(server, screen) and ok
-    return Exit.DONE if ok else Exit.FINDINGS
+    # Not before: what a day needs, NumPy above all, would be a third of the time that
+    # every other command takes to start.
+    from switch.day.session import replay
 
-
-def _stop(server: ServerProcess, screen: Screen) -> bool:
-    code = server.stop()
-    if code != 0:
-        screen.note(f"the server ended with exit code {code}; see {server.log}")
-    return code == 0
-
-
-def _keep_serving(server: ServerProcess, screen: Screen) -> bool:
-    """Until Ctrl-C or SIGTERM. Raises ServerError if the server ends by itself."""
-    screen.note(
-        f"serving at {server.address} with certificates in {server.tls}; Ctrl-C ends it"
-    )
-    try:
-        while (code := server.wait(WATCH_S)) is None:
-            pass
-    except KeyboardInterrupt:
-        screen.note("stopping")
-        return _stop(server, screen)
-    raise ServerError(f"the server ended with exit code {code}; see {server.log}")
+    return replay(args, screen)
