@@ -276,9 +276,12 @@ def test_settlements(told: Told) -> None:
     ]
     assert len(billers) > 3
     rng = random.Random(7)
+    windows = list(model.windows)
     seen = []
     for account in billers:
         points = [len(told.rows), *rng.sample(range(1, len(told.rows)), 20)]
+        # Right after a window, and right before it.
+        points += [one - before for one in rng.sample(windows, 5) for before in (0, 1)]
         for last in points:
             wanted = settlement_at(told.rows, account, last)
             found = explained.settlement_of(ledger, account, network.settlement, last)

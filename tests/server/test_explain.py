@@ -6,6 +6,9 @@ asked for in pages, by entry and by time. That the figures are what any rows mak
 is tests/ledger/test_explained.py.
 """
 
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -13,7 +16,9 @@ from typing import Any, NamedTuple
 import grpc
 import pytest
 
+from server.budgets import cost_of
 from switch.calendar import ist_date
+from switch.codes import Role
 from switch.ids import new_id
 from switch.ledger import explained
 from switch.v1 import admin_pb2, types_pb2, wallets_pb2
@@ -25,6 +30,7 @@ from tests.server.harness import (
     TOPPED_UP,
     Peer,
     Peers,
+    ServerProcess,
     failing,
     payment,
 )
@@ -508,3 +514,25 @@ def test_the_bounds_are_those_of_the_contract() -> None:
     bounds = explained.ACCOUNT_ROWS_MAX, explained.LIST_ROWS_MAX
     assert bounds == (262_144, 65_536)
     assert explained.LEDGER_ROWS_MAX == 1_048_576
+
+
+def test_an_explanation_costs_what_a_list_costs() -> None:
+    methods = pb.DESCRIPTOR.services_by_name["ExplainService"].methods
+    costs = {cost_of(f"/payswitch.v1.ExplainService/{one.name}") for one in methods}
+    assert costs == {cost_of("/payswitch.v1.WalletService/ListStatement")}
+
+
+def test_the_auditor_explains_the_same(
+    peers: Peers, server: ServerProcess, story: Story
+) -> None:
+    files = peers.authority.leaf(Role.AUDITOR, "auditor")
+    words = [
+        *("--live", server.address, "--ca", str(files.authority)),
+        *("--cert", str(files.certificate), "--key", str(files.key), "--json"),
+    ]
+    command = [sys.executable, "-m", "switch.audit", str(server.directory / "ledger")]
+    done = subprocess.run(
+        [*command, *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-4_000:] + done.stderr
+    assert json.loads(done.stdout)["checks"]["live"] == 0
