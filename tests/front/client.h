@@ -104,7 +104,8 @@ static nghttp2_ssize read_body(nghttp2_session *session, int32_t stream, uint8_t
     if (size > rest) size = rest;
     memcpy(to, trial->out + trial->out_given, size);
     trial->out_given += size;
-    if (trial->out_given == trial->out_size && trial->plan->expected != LEFT) *flags |= NGHTTP2_DATA_FLAG_EOF;
+    bool ends = trial->out_given == trial->out_size && trial->plan->expected != LEFT;
+    if (ends) *flags |= NGHTTP2_DATA_FLAG_EOF;
     return (nghttp2_ssize)size;
 }
 

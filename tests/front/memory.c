@@ -3,12 +3,15 @@
        memory [STRIDE [FIRST]]
 
    Payments, a basket, batches and streams, and calls that the caller answers, come over
-   three connections of three owners, all at once; a queue does what each of them says. Walk by walk the
-   first, second, third ... allocation fails: of the front's own code and of the nghttp2
-   that it drives, from the handshake of one of the connections on. What is not hurt must
-   be answered as ever. One failure hurts one connection at most, or one call; whoever is
-   told that nothing was done was not submitted, and what is told was. At the end nothing
-   may be open, held or leaked: it is built with sanitizers, asserts on. */
+   three connections of three owners, all at once; a queue does what each of them says.
+   Walk by walk the first, second, third ... allocation fails, of the front's own code and
+   of the nghttp2 that it drives: while a front is made, from the beginning of one of the
+   connections on, and while that one ends. STRIDE leaves some of a connection's out.
+
+   What is not hurt must be answered as ever. One failure hurts one connection at most, or
+   one call; whoever is told that nothing was done was not submitted, and what is told was;
+   who has got a call or a connection hears of its end. At the end nothing may be open,
+   held or leaked: it is built with sanitizers, asserts on. */
 
 #include <signal.h>
 #include <stdatomic.h>
@@ -37,7 +40,7 @@ static int64_t now_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* --- memory ------------------------------------------------------------------------------- */
+/* --- memory ---------------------------------------------------------------------------- */
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -76,7 +79,7 @@ int __wrap_nghttp2_session_server_new2(nghttp2_session **session,
     return nghttp2_session_server_new3(session, callbacks, user, option, &lender);
 }
 
-/* --- what is asked, and what must come of it ------------------------------------------------------------------ */
+/* --- what is asked, and what must come of it ------------------------------------------- */
 
 static const char *const PATHS[] = {"/h/Payment", "/h/Basket", "/h/Batch", "/h/Stream", "/h/Other"};
 
@@ -142,7 +145,7 @@ static bool judge(const struct trial *trial, long failed) {
     return true;
 }
 
-/* --- walks ----------------------------------------------------------------------------------------- */
+/* --- walks ----------------------------------------------------------------------------- */
 
 static const struct front_bounds BOUNDS = {
     .connections_max = 16, .handshakes_max = 8, .handshake_ms = PATIENCE_MS,
