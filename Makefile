@@ -6,7 +6,9 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
-PYTHON := $(BIN)/python
+# What makes .venv, if the environment names it; everything else runs what is in there.
+BASE_PYTHON := $(PYTHON)
+override PYTHON := $(BIN)/python
 CYTHON_CODE := $(sort $(shell find switch server benchmarks -name '*.pyx' -o -name '*.px[di]'))
 SOURCES := setup.py tools/fetch_lmdb.py tools/find_front.py $(CYTHON_CODE) \
     $(shell find switch server benchmarks -name '*.[ch]')
@@ -28,7 +30,7 @@ build: .venv/core.stamp  ## make .venv and compile the core in place
 venv: .venv/ready.stamp  ## make .venv only
 
 .venv/ready.stamp: requirements.lock tools/make_venv.sh
-	bash tools/make_venv.sh .venv requirements.lock
+	PYTHON="$(BASE_PYTHON)" bash tools/make_venv.sh .venv requirements.lock
 	@touch $@
 
 .venv/core.stamp: .venv/ready.stamp pyproject.toml $(SOURCES) \
