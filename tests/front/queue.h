@@ -97,6 +97,8 @@ static void queue_join(struct queue_group *group, const struct queue_request *ca
                                     .field = (uint8_t)queue_chance(2)};
     }
     part->rows += call->rows;
+    part->refusals += queue_chance(20) == 0;
+    part->holds += queue_chance(20) == 0;
     part->size += 10 * call->rows + queue_chance(20);
 }
 
