@@ -179,13 +179,14 @@ small: .venv/ready.stamp  ## build/small/lib: small pages and pieces, for one te
 	SWITCH_TEST_SMALL=1 $(PYTHON) setup.py --quiet build
 
 .PHONY: sanitize
-sanitize: build  ## the core's tests under address and undefined-behaviour sanitizers
+sanitize: build  ## the core's tests, and a server, under sanitizers of memory
 	SWITCH_SANITIZE=1 $(PYTHON) setup.py --quiet build
 	@# Python's own allocator would hide what is read beyond a small object.
 	PYTHONMALLOC=malloc \
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 	    ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 	    SWITCH_TEST_LIB=build/sanitize/lib $(PYTEST) tests/core --timeout 1800 $(ARGS)
+	$(PYTHON) -m tests.torture.sanitized memory
 
 .PHONY: sanitize-threads
 sanitize-threads: build build/front/threads  ## races of the queue, the front and a server under load

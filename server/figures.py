@@ -293,6 +293,9 @@ def budget_figures(node: Node) -> list[Family]:
         counter("holds_turned_away_total", "Payments of wallets with too many.").add(
             node.ledger.holds_turned_away
         ),
+        counter("billers_turned_away_total", "Payments of billers with too many.").add(
+            node.ledger.billers_turned_away
+        ),
         counter(
             "refusals_turned_away_total",
             "Refusals that were answered and not recorded.",

@@ -34,7 +34,16 @@ from switch.billing.routes import Routes
 from switch.billing.status import BillerStatus, status_of
 from switch.billing.undecided import Because
 from switch.billing.watches import Watch, Watches
-from switch.codes import CaseType, Field, Kind, Mode, Policy, Result, RowFlag
+from switch.codes import (
+    CaseType,
+    Field,
+    Kind,
+    Mode,
+    Policy,
+    Result,
+    Role,
+    RowFlag,
+)
 from switch.config import Config
 from switch.entries import Entry
 from switch.errors import (
@@ -99,7 +108,6 @@ class Dispatcher:
         self._pace = Pace(MESSAGES_PER_S, MESSAGES_AT_ONCE, self._started)
         self._pauses = False
         self._routes = Routes(register)
-        self._full: set[int] = set()
         self.failures = 0
         """What went wrong with one biller or another since the start."""
         # By biller: no complaint about it in the log before that.
@@ -110,9 +118,10 @@ class Dispatcher:
         self._lost: set[int] = set()
         self._connections = itertools.count(1)
         ledger.limit_holds(config.centre_holds_max)
+        self._limit_billers()
+        register.listen(self._limit_billers)
         self._cursor = ledger.sequence
         self._take_open()
-        self._note_full()
 
     # --- following the ledger ----------------------------------------------------
 
@@ -169,15 +178,17 @@ class Dispatcher:
             self._cursor = last
             if len(rows):
                 self._take_rows(rows)
-        self._note_full()
         self._ask()
 
-    def _note_full(self) -> None:
-        """Have the ledger turn away what comes for a biller whose queue is full."""
-        full = {one.index for one in self._billers.values() if one.is_full}
-        for index in full ^ self._full:
-            self._ledger.turn_away(index, index in full)
-        self._full = full
+    def _limit_billers(self) -> None:
+        """Have the ledger turn away what a biller's queue has no room for.
+
+        It counts itself, so that no payment comes in before its count.
+        """
+        for one in self._register.participants():
+            if one.spec.role is Role.BILLER:
+                most = self._config.biller_of(one.spec.id).queue_max
+                self._ledger.limit_biller(one.index, most)
 
     def _is_busy(self) -> bool:
         return any(
@@ -522,10 +533,10 @@ class Dispatcher:
         """Raise BillerBusyError if the ledger turned the payment, or basket, away.
 
         CentreBusyError if it was for what its own wallet holds. `reply` is a
-        CreatePaymentsResponse. Costs nothing while no queue is full and until some
-        wallet held too much.
+        CreatePaymentsResponse. Costs nothing until some biller or wallet had too many.
         """
-        if not self._full and not self._ledger.holds_turned_away:
+        ledger = self._ledger
+        if not (ledger.billers_turned_away or ledger.holds_turned_away):
             return
         outcomes = payments_pb2.CreatePaymentsResponse.FromString(reply).outcomes
         if not outcomes or outcomes[0].result != Result.BILLER_BUSY.value:
