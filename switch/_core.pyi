@@ -362,10 +362,8 @@ class Ledger:
     def limit_biller(self, biller: int, most: int | None) -> None:
         """Answer new payments in messages with BILLER_BUSY and no row if more than
         `most` open holds, kept ones left out, would wait for a biller (a participant's
-        index); None: no bound.
-
-        From the next group on. Known ids have their answers as ever. Not kept: a ledger
-        that is opened turns nobody away. LookupError for an index that cannot be.
+        index); None: no bound. From the next group on; known ids have their answers as
+        ever. Not kept by the ledger. LookupError for an index that cannot be.
         """
 
     def limit_holds(self, most: int) -> None:

@@ -212,9 +212,11 @@ cdef class Ledger(_Reading):
         self._need_open()
         if not 0 < biller < PARTICIPANTS_MAX:
             raise LookupError("there is no such participant")
-        # One word, which the committer reads as it comes.
         cdef uint32_t below = 0 if most is None else <uint32_t>most + 1
-        self.s.group.participants[biller].holds_below = below
+        with nogil:
+            pthread_mutex_lock(&self.s.shared.lock)
+            self.s.group.participants[biller].holds_below = below
+            pthread_mutex_unlock(&self.s.shared.lock)
 
     def limit_holds(self, uint32_t most):
         self._need_open()

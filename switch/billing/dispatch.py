@@ -34,16 +34,7 @@ from switch.billing.routes import Routes
 from switch.billing.status import BillerStatus, status_of
 from switch.billing.undecided import Because
 from switch.billing.watches import Watch, Watches
-from switch.codes import (
-    CaseType,
-    Field,
-    Kind,
-    Mode,
-    Policy,
-    Result,
-    Role,
-    RowFlag,
-)
+from switch.codes import CaseType, Field, Kind, Mode, Policy, Result, RowFlag
 from switch.config import Config
 from switch.entries import Entry
 from switch.errors import (
@@ -118,6 +109,7 @@ class Dispatcher:
         self._lost: set[int] = set()
         self._connections = itertools.count(1)
         ledger.limit_holds(config.centre_holds_max)
+        self._limited = 0
         self._limit_billers()
         register.listen(self._limit_billers)
         self._cursor = ledger.sequence
@@ -183,12 +175,14 @@ class Dispatcher:
     def _limit_billers(self) -> None:
         """Have the ledger turn away what a biller's queue has no room for.
 
-        It counts itself, so that no payment comes in before its count.
+        It counts itself, so that no payment comes in before its count. Told of each
+        participant, once: who is no biller has nothing waiting.
         """
-        for one in self._register.participants():
-            if one.spec.role is Role.BILLER:
-                most = self._config.biller_of(one.spec.id).queue_max
-                self._ledger.limit_biller(one.index, most)
+        known = self._register.participants()
+        for one in known[self._limited :]:
+            most = self._config.biller_of(one.spec.id).queue_max
+            self._ledger.limit_biller(one.index, most)
+        self._limited = len(known)
 
     def _is_busy(self) -> bool:
         return any(

@@ -258,7 +258,7 @@ cdef struct Participant:
     uint8_t never_credits_late
     uint32_t holds            # open ones that credit an account of it, kept ones left out
     uint32_t holds_below      # where these stay as payments come in messages, 0: no bound;
-    # set by another thread
+    # any thread sets it, under the lock
     uint32_t pins             # index of its pins, 0 if it has none
     uint32_t budgets          # index of the first of its budgets, 0 if it has none
     uint32_t unconfirmed      # revocations of its certificates
