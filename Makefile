@@ -6,7 +6,9 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
-PYTHON := $(BIN)/python
+# What makes .venv, if the environment names it; everything else runs what is in there.
+BASE_PYTHON := $(PYTHON)
+override PYTHON := $(BIN)/python
 CYTHON_CODE := $(sort $(shell find switch server benchmarks -name '*.pyx' -o -name '*.px[di]'))
 SOURCES := setup.py tools/fetch_lmdb.py tools/find_front.py $(CYTHON_CODE) \
     $(shell find switch server benchmarks -name '*.[ch]')
@@ -28,7 +30,7 @@ build: .venv/core.stamp  ## make .venv and compile the core in place
 venv: .venv/ready.stamp  ## make .venv only
 
 .venv/ready.stamp: requirements.lock tools/make_venv.sh
-	bash tools/make_venv.sh .venv requirements.lock
+	PYTHON="$(BASE_PYTHON)" bash tools/make_venv.sh .venv requirements.lock
 	@touch $@
 
 .venv/core.stamp: .venv/ready.stamp pyproject.toml $(SOURCES) \
@@ -186,13 +188,14 @@ small: .venv/ready.stamp  ## build/small/lib: small pages and pieces, for one te
 	SWITCH_TEST_SMALL=1 $(PYTHON) setup.py --quiet build
 
 .PHONY: sanitize
-sanitize: build  ## the core's tests, and of billers' C, under address and undefined-behaviour sanitizers
+sanitize: build  ## the core's tests, those of billers' C, and a server, under sanitizers of memory
 	SWITCH_SANITIZE=1 $(PYTHON) setup.py --quiet build
 	@# Python's own allocator would hide what is read beyond a small object.
 	PYTHONMALLOC=malloc \
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 	    ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 	    SWITCH_TEST_LIB=build/sanitize/lib $(PYTEST) tests/core tests/billing/test_hot.py --timeout 1800 $(ARGS)
+	$(PYTHON) -m tests.torture.sanitized memory
 
 .PHONY: sanitize-threads
 sanitize-threads: build build/front/threads  ## races of the queue, the front and a server under load

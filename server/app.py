@@ -53,6 +53,7 @@ from server.transport import Behaviour, Transport, make_front
 from switch._core import LMDB_VERSION, Ledger
 from switch.authority.certificates import server_credentials
 from switch.config import Config
+from switch.credentials import check_trusted
 from switch.errors import ConfigError
 from switch.ledger.committer import Committer
 from switch.ledger.opening import Progress, open_ledger
@@ -162,6 +163,10 @@ class App:
         open_services = OpenServices()
         transport.serve(open_services.behaviours)
         port = listen(front, config)
+        self._metrics.add(
+            "certificate_files",
+            partial(figures.certificate_file_figures, certificates),
+        )
         self._metrics.add("front", partial(figures.front_figures, front, config))
         self._figures_address = self._metrics.listen()
         transport.start()
@@ -351,7 +356,7 @@ class OpenServices:
 
 
 def check_directory(path: Path) -> None:
-    """Refuse a directory that others may use, or one right above a ledger.
+    """Refuse a ledger that others may read or replace, or a directory right above one.
 
     A `ledger` beside `tls` is how `payswitch day` lays files out; a new ledger above it
     would look like a loss. Raises ConfigError.
@@ -359,8 +364,12 @@ def check_directory(path: Path) -> None:
     inner = path / "ledger"
     if (inner / "journal").exists() and not (path / "journal").exists():
         raise ConfigError(f"{path} is no ledger, but {inner} is one: serve that")
+    if path.exists():
+        check_trusted(path)
     for part in (path / "journal", path / "index"):
-        check_owned(part)
+        for each in (part, part / "data.mdb", part / "lock.mdb"):
+            check_owned(each)
+    check_owned(path / "LOCK")
 
 
 def check_owned(path: Path) -> None:
@@ -376,7 +385,7 @@ def check_owned(path: Path) -> None:
     if found.st_mode & 0o077:
         raise ConfigError(
             f"{path} is open to others (mode {stat.S_IMODE(found.st_mode):04o}): "
-            "`chmod 700` it"
+            f"`chmod {700 if path.is_dir() else 600}` it"
         )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
-from switch.credentials import Credentials, check_private
+from switch.credentials import Credentials, check_private, check_trusted
 from switch.errors import ConfigError
 
 log = logging.getLogger("server.certificates")
@@ -44,6 +44,8 @@ class ServerCertificates:
         self._files = files
         self._front = front
         self._taken = taken
+        self.failing = ""
+        """Why what lies in the files is not used; empty if it is."""
         self._stamp = self._look()
         self._load()
 
@@ -53,8 +55,10 @@ class ServerCertificates:
         try:
             self._load()
         except ConfigError as error:
+            self.failing = str(error)
             log.error("the server's certificate stays as it is: %s", error)
         else:
+            self.failing = ""
             log.info(
                 "new connections get the certificate of %s", self._files.certificate
             )
@@ -68,6 +72,10 @@ class ServerCertificates:
 
     def _load(self) -> None:
         check_private(self._files.key)
+        # Who can write them chooses who is believed to be of the treasury.
+        for path in (self._files.certificate, self._files.authority):
+            check_trusted(path.parent)
+            check_trusted(path)
         certificate, key, authority = self._files.read()
         try:
             self._front.set_credentials(certificate, key, authority)

@@ -15,6 +15,7 @@ import numpy as np
 from cryptography import x509
 
 from server._front import SHARES, Front
+from server.certificates import ServerCertificates
 from server.exposition import Family, Kind, counter, gauge, histogram
 from server.node import READS_WAITING_MAX, Node
 from server.security_log import Cause, SecurityLog
@@ -96,6 +97,14 @@ def certificate_figures(certificates: Iterable[tuple[str, bytes]]) -> list[Famil
         ends = [one.not_valid_after_utc for one in x509.load_pem_x509_certificates(pem)]
         left.add((min(ends) - now).total_seconds(), certificate=name)
     return [left]
+
+
+def certificate_file_figures(certificates: ServerCertificates) -> list[Family]:
+    """Whether what lies in the server's files is what new connections get."""
+    failing = gauge(
+        "certificate_files_failing", "1 while the server's files cannot be used."
+    )
+    return [failing.add(bool(certificates.failing))]
 
 
 def security_figures(security: SecurityLog) -> list[Family]:
@@ -284,6 +293,13 @@ def budget_figures(node: Node) -> list[Family]:
         counter("holds_turned_away_total", "Payments of wallets with too many.").add(
             node.ledger.holds_turned_away
         ),
+        counter("billers_turned_away_total", "Payments of billers with too many.").add(
+            node.ledger.billers_turned_away
+        ),
+        counter(
+            "refusals_turned_away_total",
+            "Refusals that were answered and not recorded.",
+        ).add(node.ledger.refusals_turned_away),
         failed,
     ]
 

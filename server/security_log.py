@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from switch.config import Config
+from switch.credentials import check_trusted
 from switch.errors import ConfigError
 
 log = logging.getLogger("server.security")
@@ -171,6 +172,9 @@ class SecurityLog:
                     f"the security log cannot be kept in {self._directory}: "
                     f"{error.strerror}"
                 ) from error
+        else:
+            # Who can write there can take lines away.
+            check_trusted(self._directory)
         self._thread = threading.Thread(
             target=self._run, name="security-log", daemon=True
         )

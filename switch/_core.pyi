@@ -210,6 +210,8 @@ class Ledger:
     """Payments and moves since the opening that had DATA_DAMAGED for their answer."""
     holds_turned_away: int
     """Payments since the opening that had BILLER_BUSY: too many holds of a wallet."""
+    billers_turned_away: int
+    """Likewise: too many holds of a biller."""
     refusals_turned_away: int
     """Refusals since the opening that were not recorded: their sender had too many."""
     stuck: str
@@ -357,18 +359,17 @@ class Ledger:
     def rows(self, first: int, count: int) -> Rows:
         """Up to `count` (at most 65,536) rows from sequence `first` on."""
 
-    def turn_away(self, biller: int, busy: bool) -> None:
-        """Answer new payments in messages that a biller (a participant's index) would
-        have to confirm with BILLER_BUSY and no row, or no longer.
-
-        From the next group on. Known ids have their answers as ever. Not kept: a ledger
-        that is opened turns nobody away. LookupError for an index that cannot be.
+    def limit_biller(self, biller: int, most: int | None) -> None:
+        """Answer new payments in messages with BILLER_BUSY and no row if more than
+        `most` open holds, kept ones left out, would wait for a biller (a participant's
+        index); None: no bound. From the next group on; known ids have their answers as
+        ever. Not kept by the ledger. LookupError for an index that cannot be.
         """
 
     def limit_holds(self, most: int) -> None:
         """Answer new payments in messages with BILLER_BUSY, FIELD_DEBIT and no row if
         more than `most` open holds, kept ones left out, would debit their wallet; 0: no
-        bound. From the next group on, and not kept, as with `turn_away`.
+        bound. From the next group on, and not kept, as with `limit_biller`.
         """
 
     def limit_refusals(self, role: int, per_second: int, at_once: int) -> None:

@@ -208,12 +208,15 @@ cdef class Ledger(_Reading):
         check(RC_SPACE if steps_is_space(rc) else rc)
         return bool(moved)
 
-    def turn_away(self, uint32_t biller, bint busy):
+    def limit_biller(self, uint32_t biller, most):
         self._need_open()
         if not 0 < biller < PARTICIPANTS_MAX:
             raise LookupError("there is no such participant")
-        # One byte, which the committer reads as it comes: exact to a group.
-        self.s.group.participants[biller].busy = busy
+        cdef uint32_t below = 0 if most is None else <uint32_t>most + 1
+        with nogil:
+            pthread_mutex_lock(&self.s.shared.lock)
+            self.s.group.participants[biller].holds_below = below
+            pthread_mutex_unlock(&self.s.shared.lock)
 
     def limit_holds(self, uint32_t most):
         self._need_open()

@@ -101,8 +101,20 @@ def presented_by(file: Path) -> Presented:
     return presented(read.public_bytes(Encoding.DER))
 
 
-def check_private(path: Path) -> None:
-    """Raise ConfigError unless a key is the server's or root's, and not the world's."""
+def check_trusted(path: Path) -> None:
+    """Raise ConfigError unless a file or directory is written by the server's user and
+    root alone.
+    """
+    found = _owned(path)
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        mode = stat.S_IMODE(found.st_mode)
+        raise ConfigError(
+            f"{path} can be written by others (mode {mode:04o}): `chmod go-w` it, and "
+            "see that what it has is yours"
+        )
+
+
+def _owned(path: Path) -> os.stat_result:
     try:
         found = path.stat()
     except OSError as error:
@@ -111,6 +123,12 @@ def check_private(path: Path) -> None:
         raise ConfigError(
             f"{path} belongs to the user {found.st_uid}: give it to the server's"
         )
+    return found
+
+
+def check_private(path: Path) -> None:
+    """Raise ConfigError unless a key is the server's or root's, and not the world's."""
+    found = _owned(path)
     if found.st_mode & (stat.S_IRWXO | stat.S_IWGRP):
         raise ConfigError(
             f"{path} is open to others (mode {stat.S_IMODE(found.st_mode):04o}): "

@@ -34,6 +34,7 @@ from tests.records import (
 )
 
 GROUP_MAX = 8190
+NO_BOUND = 1 << 32
 BASKET_SIZES = range(2, 17)
 WITH_TOTAL = PAYS | {Kind.PROPOSE}
 GIVEN = int(RowFlag.UNFREEZE) | HEAD_MASK | TENDER_MASK
@@ -122,7 +123,13 @@ class Model(BillersAnswers):
         """
         if not row.hot or row.kind != Kind.HOLD:
             return None
-        if self.services[row.service - 1].biller in self.busy:
+        biller = self.services[row.service - 1].biller
+        waiting = sum(
+            one.holds_count - one.kept_count
+            for one in self.accounts
+            if one.participant == biller
+        )
+        if waiting + count > self.biller_most.get(biller, NO_BOUND):
             return Outcome(Result.BILLER_BUSY)
         wallet = self.accounts[row.debit]
         holds = wallet.holds_count - wallet.kept_count + count

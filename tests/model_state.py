@@ -123,7 +123,8 @@ class State:
         self.accounts: list[Account] = [Account(0, 0, 0, state=0)]
         self.participants: list[Participant] = [Participant(b"", 0, 0)]
         self.services: list[Service] = []
-        self.busy: set[int] = set()  # billers that too much waits for, until reopened
+        # Open holds of a biller, from messages; until reopened.
+        self.biller_most: dict[int, int] = {}
         # By role: refusals a second, and how many may come at once. Until reopened,
         # as what each participant has used up.
         self.refusals: dict[int, tuple[int, int]] = {}

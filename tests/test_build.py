@@ -122,3 +122,45 @@ def test_build_modes_exclude_each_other() -> None:
     )
     assert done.returncode != 0
     assert "choose one build mode" in done.stderr
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """As much of this folder as `make venv` needs, with nothing to install."""
+    for folder in ("switch", "server", "benchmarks", "tests", "tools"):
+        (tmp_path / folder).mkdir()
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copy(ROOT / "tools/make_venv.sh", tmp_path / "tools")
+    (tmp_path / "requirements.lock").touch()
+    return tmp_path
+
+
+def make_venv(folder: Path, python: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["make", "venv"],
+        cwd=folder,
+        env={**clean_environment(), "PYTHON": str(python)},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_another_interpreter_is_chosen_by_the_environment(bare: Path) -> None:
+    """As CONTRIBUTING.md says; make has a variable of the same name."""
+    chosen = bare / "chosen"
+    # What it is asked to make an environment with is itself.
+    chosen.write_text(
+        '#!/bin/sh\necho "$@" >>used\n'
+        'case "$*" in *venv*) mkdir -p .venv/bin && cp "$0" .venv/bin/python;; esac\n'
+    )
+    chosen.chmod(0o700)
+    done = make_venv(bare, chosen)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "-m venv --clear .venv" in (bare / "used").read_text()
+
+
+def test_an_interpreter_that_cannot_be_used_is_said(bare: Path) -> None:
+    done = make_venv(bare, Path("/bin/false"))
+    assert done.returncode != 0
+    assert "/bin/false" in done.stderr
+    assert "is not Python 3.11 or newer" in done.stderr

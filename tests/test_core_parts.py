@@ -68,7 +68,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
     "rules": {
         "quotation": set(),
         "references": {"keys"},
-        "register": {"keys", "references"},
+        "register": {"effect", "keys", "references"},
         "rows": {
             "effect",
             "hold_pieces",
@@ -125,6 +125,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
             "treasury",
         },
         "machine": {
+            "effect",
             "answer",
             "cases",
             "evidence",

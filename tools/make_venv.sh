@@ -31,6 +31,10 @@ find_python() {
     return 1
 }
 
+if [ -n "${PYTHON:-}" ] && ! usable "$PYTHON"; then
+    echo "$PYTHON (\$PYTHON) is not Python 3.11 or newer with venv and headers." >&2
+    exit 1
+fi
 if ! python=$(find_python) || ! type -p gcc make >/dev/null; then
     if [ "$(id -u)" != 0 ] || ! type -p apt-get >/dev/null; then
         echo "This needs Python 3.11 or newer with venv and headers, gcc and make." >&2

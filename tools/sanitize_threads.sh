@@ -34,4 +34,4 @@ TSAN_OPTIONS="log_path=$reports $usual" "${sanitized[@]}" "$python" -m pytest -q
     --timeout 1800 tests/core/test_queue.py tests/core/test_queue_threads.py \
     tests/core/test_concurrency.py "$@" || { cat "$reports".* >&2; exit 1; }
 TSAN_OPTIONS="halt_on_error=1" build/front/threads 100000
-"$python" -m tests.torture.threads
+"$python" -m tests.torture.sanitized threads

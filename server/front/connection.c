@@ -164,7 +164,7 @@ void connection_admit(struct connection *connection, struct command *command) {
     int64_t count = owner->connections - (is_new ? 0 : owner->closing);
     if (count > owner->budgets.owner_connections_max) {
         COUNT(front, connections_refused);
-        owners_over(connection, FRONT_SHARE_CONNECTIONS);
+        owners_over(connection, FRONT_SHARE_CONNECTIONS, 1);
         connection_close(connection, NGHTTP2_ENHANCE_YOUR_CALM, FRONT_CAUSE_OWNER_CONNECTIONS);
         return;
     }
@@ -467,8 +467,10 @@ void connection_tick(struct connection *connection) {
             connection->close_cause = FRONT_CAUSE_AGED;
             connection_drain(connection);
         }
-        if (connection->calls_count == 0 && now_ms - connection->quiet_ms >= bounds->idle_ms)
+        if (connection->calls_count == 0 && now_ms - connection->quiet_ms >= bounds->idle_ms) {
+            COUNT(front, connections_idle);
             connection_close(connection, NGHTTP2_NO_ERROR, FRONT_CAUSE_IDLE);
+        }
     }
     if (!connection->failed) connection_schedule(connection);
 }

@@ -68,7 +68,8 @@ struct front_budgets {
 /* Which budget was used up; in the order of their counters and names. */
 #define FRONT_SHARES(X)                                                                    \
     X(PAYMENTS, payments) X(READS, reads) X(FETCHES, fetches) X(CONNECTIONS, connections)  \
-    X(CALLS, calls) X(BYTES, bytes) X(FEEDS, feeds) X(WATCHES, watches)
+    X(CALLS, calls) X(BYTES, bytes) X(FEEDS, feeds) X(WATCHES, watches)                    \
+    X(REFUSALS, refusals) X(HOLDS, holds)
 
 enum front_share {
 #define FRONT_NUMBER(name, text) FRONT_SHARE_##name,
@@ -153,14 +154,14 @@ enum front_cause {
 /* What is counted since the start; those of FRONT_GAUGES go up and down. */
 #define FRONT_COUNTERS(X)                                                                  \
     X(connections_accepted) X(connections_refused) X(connections_admitted)                 \
-    X(connections_flooded) X(connections_kept_dead)                                        \
+    X(connections_flooded) X(connections_kept_dead) X(connections_idle)                    \
     X(handshakes_done) X(handshakes_failed) X(handshakes_late) X(handshakes_shed)          \
     X(handshakes_refused)                                                                  \
     X(calls_begun) X(calls_given) X(calls_reset) X(calls_refused) X(calls_unsupported)     \
     X(calls_late) X(calls_shed) X(messages_in) X(messages_out) X(bytes_in) X(bytes_out)    \
     X(turns) X(streams_held)                                                               \
     X(over_payments) X(over_reads) X(over_fetches) X(over_connections) X(over_calls)       \
-    X(over_bytes) X(over_feeds) X(over_watches)
+    X(over_bytes) X(over_feeds) X(over_watches) X(over_refusals) X(over_holds)
 
 #define FRONT_GAUGES(X) X(connections_open) X(handshakes_open) X(calls_open) X(bytes_held)
 

@@ -289,6 +289,9 @@ static int hot_told(const struct hot_call *one, const struct queue_part *part) {
 static void hot_answer(struct hot_call *one, const struct queue_taken *taken,
                        const struct queue_part *part) {
     if (one->call == NULL) return;
+    struct connection *connection = one->call->connection;
+    if (part->refusals > 0) owners_over(connection, FRONT_SHARE_REFUSALS, part->refusals);
+    if (part->holds > 0) owners_over(connection, FRONT_SHARE_HOLDS, part->holds);
     if (one->method == HOT_STREAM) {
         hot_stream_answer(one, taken, part);
         return;

@@ -162,9 +162,9 @@ const size_t front_budgets_count = sizeof(front_budget_names) / sizeof(front_bud
 const size_t front_counters_count = sizeof(front_counter_names) / sizeof(front_counter_names[0]);
 _Static_assert(sizeof(struct front_bounds) == sizeof(front_bound_names), "one number each");
 _Static_assert(sizeof(struct front_budgets) == sizeof(front_budget_names), "one number each");
-_Static_assert(offsetof(struct front_counters, over_watches) ==
+_Static_assert(offsetof(struct front_counters, over_holds) ==
                    offsetof(struct front_counters, over_payments) +
-                       FRONT_SHARE_WATCHES * sizeof(int64_t),
+                       FRONT_SHARE_HOLDS * sizeof(int64_t),
                "a counter for each share, in their order");
 _Static_assert(sizeof(struct front_counters) == sizeof(front_counter_names), "one number each");
 

@@ -166,10 +166,10 @@ int owners_ask_bytes(const struct connection *connection, size_t size) {
 
 /* --- what is told of it --------------------------------------------------------------- */
 
-void owners_over(struct connection *connection, int share) {
+void owners_over(struct connection *connection, int share, int64_t count) {
     struct front *front = connection->front;
-    count_add(&front->counters.over_payments + share, 1);
-    connection->over[share]++;
+    count_add(&front->counters.over_payments + share, count);
+    connection->over[share] += count;
     if (front->tell_timer.next == NULL)
         timers_set(&front->wheel, &front->tell_timer, front->now_ms + TELL_MS);
 }

@@ -197,7 +197,7 @@ struct connection {
     bool in_callback : 1;
     bool counted_closing : 1; /* at its owner */
     uint8_t close_cause; /* with which it ends after closing */
-    uint32_t over[FRONT_SHARES_END]; /* refused, and not told yet */
+    int64_t over[FRONT_SHARES_END]; /* refused, and not told yet */
     struct event *last_event; /* its DISCONNECT, made with its CONNECT */
 
     struct connection *turn_next;
@@ -448,7 +448,7 @@ struct owner *owners_get(struct front *front, uint64_t id); /* made if need be; 
 void owners_tick(struct front *front, struct owner *owner);
 void owners_schedule(struct front *front, struct owner *owner);
 /* A refusal, which is told with the others of the second. */
-void owners_over(struct connection *connection, int share);
+void owners_over(struct connection *connection, int share, int64_t count);
 void owners_tell(struct front *front);
 void owners_tell_of(struct connection *connection);
 void owners_join(struct front *front, struct owner *owner, struct connection *connection);

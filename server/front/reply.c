@@ -233,7 +233,7 @@ void reply_refuse(struct call *call, int reason) {
                                                 : FRONT_CAUSE_REFUSED;
     bool was_ending = call->ending;
     COUNT(front, calls_refused);
-    if (share_of(reason) != FRONT_SHARES_END) owners_over(call->connection, share_of(reason));
+    if (share_of(reason) != FRONT_SHARES_END) owners_over(call->connection, share_of(reason), 1);
     call->end_code = REASONS[reason].code;
     calls_end(call, cause);
     /* What was answered before a message that cannot be taken is sent before the status. */

@@ -62,8 +62,6 @@ class Columns:
     """Lines that have come since somebody set this to 0."""
     offers: bool
     """Whether the biller may hear of what comes without being asked."""
-    full_from: int
-    """Open holds from which on new payments are turned away."""
     stirred: bool
     """Whether there may be something to ask that there was not before."""
     tells: bool
@@ -163,6 +161,3 @@ class Turns:
 
     def many(self, least: int) -> list[int]:
         """Those of whom so many lines are new, and that had room for them."""
-
-    def full(self) -> list[int]:
-        """Those whose queue is full."""

@@ -144,7 +144,6 @@ class Biller:
         self.lost: list[int] = []
         """Numbers of questions that cannot be written: their payments are damaged."""
         self._connections: deque[Connection] = deque()
-        self.table.full_from = config.queue_max
         self.table.stirred = self.table.has_room = True
         self._codes = {
             code.encode("ascii", "replace"): retry
@@ -175,7 +174,7 @@ class Biller:
     @property
     def is_full(self) -> bool:
         """Whether new payments are to be turned away."""
-        return self.table.open_count >= self.table.full_from
+        return self.table.open_count >= self.config.queue_max
 
     @property
     def is_idle(self) -> bool:

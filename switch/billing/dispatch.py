@@ -100,7 +100,6 @@ class Dispatcher:
         self._pace = Pace(MESSAGES_PER_S, MESSAGES_AT_ONCE, self._started)
         self._pauses = False
         self._routes = Routes(register)
-        self._full: set[int] = set()
         self.failures = 0
         """What went wrong with one biller or another since the start."""
         # By biller: no complaint about it in the log before that.
@@ -111,9 +110,11 @@ class Dispatcher:
         self._lost: set[int] = set()
         self._connections = itertools.count(1)
         ledger.limit_holds(config.centre_holds_max)
+        self._limited = 0
+        self._limit_billers()
+        register.listen(self._limit_billers)
         self._cursor = ledger.sequence
         self._take_open()
-        self._note_full()
 
     # --- following the ledger ----------------------------------------------------
 
@@ -170,15 +171,19 @@ class Dispatcher:
             self._cursor = last
             if len(rows):
                 self._take_rows(rows)
-        self._note_full()
         self._ask()
 
-    def _note_full(self) -> None:
-        """Have the ledger turn away what comes for a biller whose queue is full."""
-        full = {self._met[place].index for place in self._turns.full()}
-        for index in full ^ self._full:
-            self._ledger.turn_away(index, index in full)
-        self._full = full
+    def _limit_billers(self) -> None:
+        """Have the ledger turn away what a biller's queue has no room for.
+
+        It counts itself, so that no payment comes in before its count. Told of each
+        participant, once: who is no biller has nothing waiting.
+        """
+        known = self._register.participants()
+        for one in known[self._limited :]:
+            most = self._config.biller_of(one.spec.id).queue_max
+            self._ledger.limit_biller(one.index, most)
+        self._limited = len(known)
 
     def _is_busy(self) -> bool:
         return any(
@@ -522,10 +527,10 @@ class Dispatcher:
         """Raise BillerBusyError if the ledger turned the payment, or basket, away.
 
         CentreBusyError if it was for what its own wallet holds. `reply` is a
-        CreatePaymentsResponse. Costs nothing while no queue is full and until some
-        wallet held too much.
+        CreatePaymentsResponse. Costs nothing until some biller or wallet had too many.
         """
-        if not self._full and not self._ledger.holds_turned_away:
+        ledger = self._ledger
+        if not (ledger.billers_turned_away or ledger.holds_turned_away):
             return
         outcomes = payments_pb2.CreatePaymentsResponse.FromString(reply).outcomes
         if not outcomes or outcomes[0].result != Result.BILLER_BUSY.value:

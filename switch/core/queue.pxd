@@ -47,6 +47,8 @@ cdef struct Call:             # one request of a group
     uint32_t first            # index of its first draft
     size_t reply              # where its answer begins in the group's replies
     size_t reply_size
+    uint32_t refusals         # answers beyond what may be refused of its sender
+    uint32_t holds            # answers beyond what a wallet may hold
     # What the queue needs besides.
     uint64_t tag              # chosen by the sender, given back with the answer
     uint64_t tail_max         # bytes that it can add to the group's tail
@@ -82,7 +84,7 @@ cdef extern from "core/queue_api.h":
     ctypedef struct Part "struct queue_part":   # `first` and `last` are numbers of calls
         uint64_t tag
         size_t size
-        uint32_t first, last, rows
+        uint32_t first, last, rows, refusals, holds
         uint8_t form, result, field
 
     ctypedef struct Taken "struct queue_taken":

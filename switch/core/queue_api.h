@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define QUEUE_API_VERSION 1
+#define QUEUE_API_VERSION 2
 #define QUEUE_API_NAME "switch._core.queue_api"
 
 enum { /* what came of a call; the numbers are those of core/state.pxd */
@@ -51,6 +51,8 @@ struct queue_part { /* the calls of one tag in a group, in the order of submissi
     uint32_t first; /* for `copy` */
     uint32_t last;
     uint32_t rows;
+    uint32_t refusals; /* of them beyond their sender's budget: not recorded */
+    uint32_t holds;    /* turned away since their wallet has too much open */
     uint8_t form;
     uint8_t result; /* of the first row: Result, and what field it is about */
     uint8_t field;

@@ -256,7 +256,9 @@ cdef struct Participant:
     uint8_t active
     uint8_t may_state_dues
     uint8_t never_credits_late
-    uint8_t busy              # a biller that too much waits for; set by another thread
+    uint32_t holds            # open ones that credit an account of it, kept ones left out
+    uint32_t holds_below      # where these stay as payments come in messages, 0: no bound;
+    # any thread sets it, under the lock
     uint32_t pins             # index of its pins, 0 if it has none
     uint32_t budgets          # index of the first of its budgets, 0 if it has none
     uint32_t unconfirmed      # revocations of its certificates
@@ -524,6 +526,7 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     uint64_t damaged_row      # the one found damaged last, 0 before the first
     uint64_t damaged_requests  # that had no answer for it since opening
     uint64_t holds_turned_away  # payments whose wallet had too many open, likewise
+    uint64_t billers_turned_away  # whose biller had, likewise
     uint64_t refusals_turned_away  # that were not recorded, likewise
     uint64_t aside_count      # holds set aside because they cannot be read, likewise
     int aside_rc              # what was met then

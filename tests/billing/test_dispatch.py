@@ -71,7 +71,7 @@ def test_no_more_than_the_biller_takes_at_a_time(bench: Bench) -> None:
 
 def test_one_centre_leaves_room_for_the_others(bench: Bench) -> None:
     biller, connection = bench.connect()
-    mine = bench.pay(120)
+    mine = bench.pay(110)
     others = bench.pay(30, centre="bsk-2")
     more = [bench.pay(30, centre=name) for name in ("bsk-3", "bsk-4")]
     asked = [one.number for one in connection.take()]
@@ -360,8 +360,11 @@ def test_the_door_of_a_full_queue(bench: Bench) -> None:
         bench.dispatch.check_reply(reply)
     biller, connection = bench.connect()
     bench.answer(biller, connection.take()[:1])
+    # There is room for one, at once.
+    reply, results = pay("WATER")
+    assert results == [Result.OK]
     bench.dispatch.check_reply(reply)
-    assert pay("WATER")[1] == [Result.OK]
+    assert pay("WATER")[1] == [Result.BILLER_BUSY]
 
 
 def test_an_answer_that_the_ledger_did_not_take_is_asked_for_again(

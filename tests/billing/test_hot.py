@@ -377,7 +377,6 @@ def test_turns_go_round() -> None:
     turns, tables = Turns(), [Table() for _ in range(4)]
     assert turns.next() == -1
     for table in tables:
-        table.full_from = 2
         turns.add(table)
     turns.begin()
     assert turns.next() == -1
@@ -400,9 +399,6 @@ def test_turns_go_round() -> None:
         met.append(place)
         turns.passed()
     assert met == [1, 2, 3, 1, 2]
-    assert turns.full() == []
-    tables[3].open_count = 2
-    assert turns.full() == [3]
 
 
 def test_what_the_biller_may_hear_of_by_itself_is_offered() -> None:

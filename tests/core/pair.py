@@ -121,7 +121,7 @@ class Pair:
     def open_again(self) -> None:
         """Open what an ended process has left at `path`."""
         self.ledger = Ledger(str(self.path), create=False, **self.options)
-        self.model.busy.clear()
+        self.model.biller_most.clear()
         self.model.holds_most = 0
         self.model.refusals.clear()
         self.model.refused_until.clear()
@@ -134,9 +134,15 @@ class Pair:
         self.model.keys = list(keys)
 
     def turn_away(self, biller: int, *, busy: bool) -> None:
-        """From here on for both, or no longer."""
-        self.ledger.turn_away(biller, busy)
-        (self.model.busy.add if busy else self.model.busy.discard)(biller)
+        """All that comes for it, from here on for both, or no longer."""
+        self.limit_biller(biller, 0 if busy else None)
+
+    def limit_biller(self, biller: int, most: int | None) -> None:
+        """Open holds of one biller, from here on for both; None: no bound."""
+        self.ledger.limit_biller(biller, most)
+        self.model.biller_most.pop(biller, None)
+        if most is not None:
+            self.model.biller_most[biller] = most
 
     def limit_holds(self, most: int) -> None:
         """Open holds of one wallet, from here on for both; 0: no bound."""

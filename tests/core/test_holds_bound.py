@@ -87,6 +87,49 @@ def test_a_basket_has_room_for_all_or_none(market: Market) -> None:
     assert results(market.basket(*payments(market, 16, 2))) == [Result.OK] * 16
 
 
+def test_one_biller_is_closed_alone(market: Market) -> None:
+    """Exactly, also within one message; what ends makes room."""
+    biller, _ = market.billers[0]
+    market.pair.limit_holds(0)
+    market.pair.limit_biller(biller, MOST)
+    before = market.pair.ledger.billers_turned_away
+    held = market.send(*payments(market, MOST - 1))
+    late = payments(market, 3)
+    told = market.send(*late)
+    assert results(told) == [Result.OK, Result.BILLER_BUSY, Result.BILLER_BUSY]
+    assert not told[1].field
+    assert market.pair.ledger.billers_turned_away == before + 2
+    assert results(market.basket(*payments(market, 2))) == [Result.BILLER_BUSY] * 2
+    # Another's payments, and those that nobody has to confirm.
+    assert market.one(payment(market, 3)).result == Result.OK
+    assert market.one(market.plain(2, b"R", 100)).result == Result.OK
+    # A known id has its answer, and what ends makes room for one.
+    assert market.one(late[0]).sequence == told[0].sequence
+    market.answer(held[0])
+    assert market.one(late[1]).result == Result.OK
+    market.answer(held[1], confirmed=False)
+    assert market.one(late[2]).result == Result.OK
+    assert market.one(payment(market)).result == Result.BILLER_BUSY
+
+
+def test_what_waits_for_a_biller_is_known_when_the_ledger_is_opened(
+    market: Market,
+) -> None:
+    biller, _ = market.billers[0]
+    held = market.send(*payments(market, MOST))
+    for without_index in (False, True):
+        market.pair.reopen(without_index=without_index)
+        market.pair.limit_biller(biller, MOST)
+        assert market.one(payment(market)).result == Result.BILLER_BUSY
+    market.answer(held[0])
+    assert market.one(payment(market)).result == Result.OK
+    assert market.one(payment(market)).result == Result.BILLER_BUSY
+    market.wait(DEADLINE_S + 1)
+    assert results(market.send(*payments(market, MOST))) == [Result.OK] * MOST
+    with pytest.raises(LookupError):
+        market.pair.ledger.limit_biller(0, 1)
+
+
 def test_a_full_queue_is_told_first(market: Market) -> None:
     market.send(*payments(market, MOST))
     biller, _ = market.billers[0]

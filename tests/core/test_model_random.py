@@ -91,12 +91,12 @@ def disturb(pair: Pair, rng: random.Random) -> None:
     for name in MAPS:
         levels[name] |= {level for level, count in enumerate(info[name]) if count}
     if draw >= 380:
-        for biller in tuple(pair.model.busy):
+        for biller in tuple(pair.model.biller_most):
             pair.turn_away(biller, busy=False)
         pair.limit_holds(0)
     elif draw >= 370:
         service = rng.choice(pair.model.services)
-        pair.turn_away(service.biller, busy=True)
+        pair.limit_biller(service.biller, rng.choice((0, 0, 20)))
     elif draw >= 360:
         # A few more than a wallet has, or fewer.
         holds = max(one.holds_count - one.kept_count for one in pair.model.accounts)

@@ -5,8 +5,9 @@
 
    Connections send calls that are good, calls with something changed, and frames of
    chance; some have bytes of their TLS records changed on the way. Meanwhile another
-   thread takes the events and answers as it pleases. Built with sanitizers, asserts on;
-   at the end nothing may be open and no byte held. How far it is stands on stderr, and a
+   thread takes the events and answers as it pleases, and a third is the queue of the hot
+   calls (queue.h). Built with sanitizers, asserts on; at the end nothing may be open, no
+   byte held and no request kept. How far it is stands on stderr, and a
    front that takes nothing any more is a failure within a minute.
 
    `race` does what front.h forbids: two threads give commands at a time. A sanitizer of
@@ -27,8 +28,9 @@
 
 #include <openssl/ssl.h>
 
-#include "../../server/front/front.h"
+#include "../../server/front/hot.h"
 #include "certificates.h"
+#include "queue.h"
 
 enum {
     FRAMES_USUAL = 50000,
@@ -36,6 +38,7 @@ enum {
     OUT_SIZE = 1 << 18,
     STREAMS = 64,            /* frames of chance name streams up to twice this */
     END_MS = 1000,
+    ANSWER_MS = 3,
     PATIENCE_MS = 60000,     /* only a failure takes so long */
     TOLD_FRAMES = 100000,    /* a line on stderr for so many */
     RACE_COMMANDS = 10000,
@@ -46,9 +49,17 @@ static const struct front_method METHODS[] = {
     {"/f/Unary", FRONT_UNARY, FRONT_FETCHES, 1, 2, FRONT_OPEN_NONE},
     {"/f/Server", FRONT_SERVER_STREAM, FRONT_READS, 1, 0, FRONT_FEEDS},
     {"/f/Bidi", FRONT_BIDI, FRONT_PAYMENTS, 1, 0, FRONT_WATCHES},
-    {"/f/Closed", FRONT_UNARY, FRONT_RATE_NONE, 0, 0, FRONT_OPEN_NONE}};
-enum { METHODS_COUNT = 4 };
-static const uint8_t RIGHTS[METHODS_COUNT] = {1, 1, 1, 0};
+    {"/f/Closed", FRONT_UNARY, FRONT_RATE_NONE, 0, 0, FRONT_OPEN_NONE},
+    {"/h/Payment", FRONT_UNARY, FRONT_PAYMENTS, 0, 0, FRONT_OPEN_NONE},
+    {"/h/Basket", FRONT_UNARY, FRONT_PAYMENTS, 0, 0, FRONT_OPEN_NONE},
+    {"/h/Batch", FRONT_UNARY, FRONT_PAYMENTS, 0, 0, FRONT_OPEN_NONE},
+    {"/h/Stream", FRONT_BIDI, FRONT_PAYMENTS, 0, 0, FRONT_OPEN_NONE}};
+enum { METHODS_COUNT = 8, FIRST_HOT = 4 };
+static const uint8_t RIGHTS[METHODS_COUNT] = {1, 1, 1, 0, 1, 1, 1, 1};
+static const struct hot_results RESULTS = {
+    .damaged = 1, .biller_busy = 2, .refusals = 3, .field_debit = 1,
+    .rows_max = 2 * QUEUE_ROWS_MAX, .room_wait_ms = 20, .steps_ns = {1000000, 10000000},
+    .steps_count = 2};
 
 /* Small enough that chance meets each of them. */
 static const struct front_bounds BOUNDS = {
@@ -66,7 +77,7 @@ static const struct front_budgets BUDGETS[2] = {
      .reads_at_once = 1000000, .fetches_per_s = 1000000, .fetches_at_once = 1000000,
      .owner_connections_max = 3, .owner_calls_max = 60, .owner_bytes_max = 600000,
      .owner_feeds_max = 30, .owner_watches_max = 30},
-    {.payments_per_s = 20, .payments_at_once = 16, .reads_per_s = 20, .reads_at_once = 10,
+    {.payments_per_s = 200, .payments_at_once = 16, .reads_per_s = 20, .reads_at_once = 10,
      .fetches_per_s = 100, .fetches_at_once = 10, .owner_connections_max = 2,
      .owner_calls_max = 30, .owner_bytes_max = 300000, .owner_feeds_max = 2,
      .owner_watches_max = 1}};
@@ -232,7 +243,8 @@ static size_t make_headers(uint8_t *block, bool wild) {
     at = add_field(block, at, ":scheme", "https");
     at = add_field(block, at, ":path",
                    ONE_OF("/f/Unary", "/f/Unary", "/f/Server", "/f/Bidi", "/f/Bidi", "/f/Closed",
-                          "/f/None"));
+                          "/f/None", "/h/Payment", "/h/Payment", "/h/Basket", "/h/Batch",
+                          "/h/Stream", "/h/Stream", "/h/Stream"));
     if (!one_in(20)) at = add_field(block, at, ":authority", "localhost");
     at = add_field(block, at, "te", "trailers");
     at = add_field(block, at, "content-type",
@@ -270,6 +282,7 @@ static void put_body(struct peer *peer, uint32_t stream) {
         uint8_t head[5] = {one_in(60) ? (uint8_t)chance(4) : 0, (uint8_t)(said >> 24),
                            (uint8_t)(said >> 16), (uint8_t)(said >> 8), (uint8_t)said};
         memcpy(bytes + size, head, 5);
+        if (one > 0) bytes[size + 5] = (uint8_t)chance(256); /* by which the queue counts */
         size += 5 + one;
     }
     if (one_in(10) && size > 0) size = chance(size);
@@ -407,10 +420,14 @@ static size_t run_connection(SSL_CTX *context, int port, size_t frames_most) {
     if (one_in(2)) put_frame(&peer, 4, 1, 0, NULL, 0); /* its own settings are then in force */
     while (open && frames < frames_most) {
         frames += put_step(&peer);
-        open = SSL_write(peer.ssl, peer.out, (int)peer.size) > 0 && pump(&peer, damage, 0);
+        /* Now and then it waits for what the server says, as what comes behind a last word
+           is not looked at. */
+        open = SSL_write(peer.ssl, peer.out, (int)peer.size) > 0 &&
+               pump(&peer, damage, one_in(6) ? ANSWER_MS : 0);
         peer.size = 0;
         uint8_t bytes[4096];
         while (open && reads && SSL_read(peer.ssl, bytes, sizeof(bytes)) > 0) {}
+        if (SSL_get_shutdown(peer.ssl) & SSL_RECEIVED_SHUTDOWN) break;
         if (one_in(300)) SSL_key_update(peer.ssl, SSL_KEY_UPDATE_REQUESTED);
         if (one_in(300)) break;
     }
@@ -467,6 +484,22 @@ static int race(struct front *front) {
     return 0;
 }
 
+/* What hot calls are told, and their queue; NULL: no memory. */
+static struct hot_payments *set_hot(struct front *front) {
+    int methods[HOT_METHODS];
+    for (int i = 0; i < HOT_METHODS; i++) methods[i] = FIRST_HOT + i;
+    struct hot_payments *hot = hot_new(front, methods, &RESULTS);
+    for (int i = 0; hot != NULL && i < HOT_METHODS * HOT_STATUSES_END; i++) {
+        static const char text[] = "{} wait", details[] = "details", done[] = "may be done";
+        size_t place = i % 3 == 0 ? 0 : 2; /* with a place for a number, or without */
+        if (!hot_set_status(hot, i / HOT_STATUSES_END, i % HOT_STATUSES_END, 1 + i % 16,
+                            text + place, sizeof(text) - 1 - place, details,
+                            sizeof(details) - 1, done, sizeof(done) - 1))
+            return NULL;
+    }
+    return hot != NULL && queue_start() && hot_open(hot, &CHANCE_QUEUE) == 0 ? hot : NULL;
+}
+
 /* Connections until so many frames are sent; how many connections, 0: nothing is taken. */
 static size_t run_connections(SSL_CTX *context, int port, size_t wanted, size_t *frames) {
     size_t connections = 0, told = TOLD_FRAMES;
@@ -503,8 +536,9 @@ int main(int count, char **arguments) {
     }
     if (races) return race(front);
     front_set_details(front, FRONT_REASON_OVER_BUDGET, true, body, 50);
+    struct hot_payments *hot = set_hot(front);
     int port = front_listen(front, "127.0.0.1", 0);
-    if (port < 0 || front_start(front) != 0) return 2;
+    if (hot == NULL || port < 0 || front_start(front) != 0) return 2;
     pthread_t caller;
     pthread_create(&caller, NULL, caller_main, front);
 
@@ -523,19 +557,25 @@ int main(int count, char **arguments) {
     }
     atomic_store(&over, true);
     pthread_join(caller, NULL);
+    front_give_command(front, command(front, FRONT_STOP_STREAMS, 0));
     struct command *stop = command(front, FRONT_STOP, 0);
     stop->number = 200;
     front_give_command(front, stop);
     front_join(front);
     while (take(front) > 0) {}
     take(front);
+    queue_stop();
+    hot_take(hot);
+    pthread_join(chance_queue.thread, NULL);
+    hot_close(hot);
     struct front_counters counters;
     front_count(front, &counters);
     printf("%zu frames on %zu connections: %ld calls, %ld given, %ld refused, %ld reset, "
-           "%ld shed, %ld floods; %ld handshakes failed\n",
+           "%ld shed, %ld floods; %ld handshakes failed; %lu requests in the queue\n",
            frames, connections, (long)counters.calls_begun, (long)counters.calls_given,
            (long)counters.calls_refused, (long)counters.calls_reset, (long)counters.calls_shed,
-           (long)counters.connections_flooded, (long)counters.handshakes_failed);
+           (long)counters.connections_flooded, (long)counters.handshakes_failed,
+           (unsigned long)chance_queue.done);
     bool clean = counters.calls_open == 0 && counters.bytes_held == 0 &&
                  counters.connections_open == 0 && counters.handshakes_open == 0;
     if (!clean)

@@ -39,6 +39,8 @@ class _Part(ctypes.Structure):
         ("first", ctypes.c_uint32),
         ("last", ctypes.c_uint32),
         ("rows", ctypes.c_uint32),
+        ("refusals", ctypes.c_uint32),
+        ("holds", ctypes.c_uint32),
         ("form", ctypes.c_uint8),
         ("result", ctypes.c_uint8),
         ("field", ctypes.c_uint8),
@@ -126,7 +128,7 @@ class ScriptedQueue:
         self._calls = {
             name: kind(getattr(self, f"_{name}")) for name, kind in _SIGNATURES.items()
         }
-        self._api = _Api(version=1, queue=1, **self._calls)
+        self._api = _Api(version=2, queue=1, **self._calls)
         self._gone = ctypes.CFUNCTYPE(None, _P)(lambda _: self.on_gone())
         self._name = b"switch._core.queue_api"
 

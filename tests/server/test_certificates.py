@@ -5,15 +5,23 @@ Method: real servers; their files are replaced, whole and half, with and without
 signal; what a new connection is shown is compared.
 """
 
+import shutil
 import signal
 from pathlib import Path
 
 import pytest
 
+from server.app import check_directory
+from server.certificates import ServerCertificates
+from server.security_log import security_log
+from switch.authority.certificates import server_credentials
 from switch.codes import Role
+from switch.config import Config
 from switch.credentials import Credentials
-from tests.server.harness import Peers, ServerProcess, payment, until
+from switch.errors import ConfigError
+from tests.server.harness import Peers, ServerProcess, payment, running, until
 from tests.server.leaves import server_certificate
+from tests.server.test_metrics import read, wait_for
 from tests.server.test_process import EXIT_CONFIG
 
 BOUND_S = 60.0
@@ -87,11 +95,90 @@ def test_made_once_they_need_no_dev(tmp_path: Path, peers: Peers) -> None:
     assert server.stop() == 0
 
 
-@pytest.mark.parametrize("name", ["ledger/journal", "ledger/index"])
-def test_a_ledger_that_is_open_to_others_is_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).mkdir(parents=True)
-    (tmp_path / name).chmod(0o755)
-    assert "is open to others" in one_line(ServerProcess(tmp_path))
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a server that has stopped leaves behind."""
+    directory = tmp_path_factory.mktemp("served")
+    with running(directory):
+        pass
+    (directory / "server.log").unlink()
+    return directory
+
+
+OTHERS_READ, OTHERS_WRITE = "is open to others", "can be written by others"
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "why"),
+    [
+        ("ledger", 0o777, OTHERS_WRITE),
+        ("ledger/journal", 0o755, OTHERS_READ),
+        ("ledger/index", 0o755, OTHERS_READ),
+        ("ledger/journal/data.mdb", 0o644, OTHERS_READ),
+        ("ledger/index/data.mdb", 0o640, OTHERS_READ),
+        ("ledger/index/lock.mdb", 0o666, OTHERS_READ),
+        ("ledger/LOCK", 0o666, OTHERS_READ),
+        ("ledger/security", 0o775, OTHERS_WRITE),
+        ("tls", 0o777, OTHERS_WRITE),
+        ("tls/ca.pem", 0o666, OTHERS_WRITE),
+        ("tls/server.pem", 0o664, OTHERS_WRITE),
+        ("tls/server.key", 0o644, OTHERS_READ),
+    ],
+)
+def test_what_others_can_read_or_replace_is_refused(
+    served: Path, name: str, mode: int, why: str
+) -> None:
+    def check() -> None:
+        check_directory(served / "ledger")
+        files = server_credentials(served / "tls", "payswitch.test", dev=False)
+        ServerCertificates(files, Front(), lambda *_: None)
+        settings = Config(data_dir=served / "ledger")
+        log = security_log(settings)
+        log.start()
+        log.stop()
+
+    class Front:
+        def set_credentials(self, *_: bytes) -> None:
+            pass
+
+    check()
+    before = (served / name).stat().st_mode
+    (served / name).chmod(mode)
+    try:
+        with pytest.raises(ConfigError) as raised:
+            check()
+        assert f"{served / name} {why} (mode {mode:04o})" in str(raised.value)
+    finally:
+        (served / name).chmod(before)
+
+
+@pytest.mark.parametrize("name", ["ledger/journal/data.mdb", "tls/ca.pem"])
+def test_a_server_does_not_start_with_it(
+    served: Path, tmp_path: Path, name: str
+) -> None:
+    shutil.copytree(served, tmp_path, dirs_exist_ok=True)
+    (tmp_path / name).chmod(0o666)
+    assert f"{tmp_path / name} " in one_line(ServerProcess(tmp_path))
+
+
+def test_an_authority_that_others_can_write_is_not_believed(
+    peers: Peers, leaf: Credentials
+) -> None:
+    """Whoever can write it chooses who is let in as the treasury."""
+    address = peers.server.address
+    failing = "payswitch_certificate_files_failing"
+    authority = peers.authority.directory / "ca.pem"
+    before = server_certificate(address, leaf)
+    wait_for(peers.server.metrics, failing, 0)
+    authority.chmod(0o666)
+    renew(peers)
+    # An operator hears of it.
+    until(lambda: read(peers.server.metrics)[failing] == 1, BOUND_S)
+    assert server_certificate(address, leaf) == before
+    authority.chmod(0o600)
+    peers.server.process.send_signal(signal.SIGHUP)
+    until(lambda: read(peers.server.metrics)[failing] == 0, BOUND_S)
+    assert server_certificate(address, leaf) != before
 
 
 def test_a_certificate_and_a_key_that_do_not_fit(tmp_path: Path, peers: Peers) -> None:

@@ -8,6 +8,8 @@ of the pairs which of the two takes longer, and is judged on the other. A leak i
 three runs with payments of their own all show; one of 2 µs, planted, must be one.
 """
 
+import base64
+import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +18,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from server.page_tokens import make_token, read_token
 from server.services.counter import CounterService
-from server.services.payments import find_payment
-from server.status import NotFoundError
+from server.services.payments import PaymentService, find_payment
+from server.status import ArgumentError, NotFoundError
 from switch._core import Request
 from switch.codes import Role
 from switch.ids import new_id
@@ -100,19 +103,37 @@ async def leaks(one: Inside, ask: Ask) -> list[float]:
     return shares
 
 
-@pytest.mark.parametrize("indexed", [False, True], ids=["memory", "runs"])
-async def test_payments(tmp_path: Path, indexed: bool) -> None:
+def questions(one: Inside, by: Identity) -> dict[str, Ask]:
+    """What each call that looks for a payment does before it has found it."""
+    node, counter = one.node, CounterService(one.node)
+    payments = PaymentService(one.node)
+
+    def get_payment(about: bytes) -> None:
+        request = payments_pb2.GetPaymentRequest(id=about, sender="harness")
+        payments._get_payment(request, by)
+
+    def get_receipt(about: bytes) -> None:
+        counter._get_receipt(pb.GetReceiptRequest(id=about, sender="harness"), by)
+
+    return {
+        "find": lambda about: find_payment(node, about, "harness", by) and None,
+        # WatchPayment looks by it, too.
+        "GetPayment": get_payment,
+        "GetReceipt": get_receipt,
+    }
+
+
+@pytest.mark.parametrize(
+    ("question", "indexed"),
+    [("find", False), ("find", True), ("GetPayment", False), ("GetReceipt", True)],
+)
+async def test_payments(tmp_path: Path, question: str, indexed: bool) -> None:
     options: dict[str, Any] = {"index_step_rows": STEP_ROWS} if indexed else {}
     async with inside(tmp_path, **options) as one:
-        node, by = one.node, caller(one)
         if indexed:
             await foreign_payments(one)
             until(lambda: one.ledger.index_sequence >= STEP_ROWS)
-
-        def ask(about: bytes) -> None:
-            find_payment(node, about, "harness", by)
-
-        shares = await leaks(one, ask)
+        shares = await leaks(one, questions(one, caller(one))[question])
         print("right:", shares)
         assert shares[-1] <= RIGHT_MAX, shares
 
@@ -135,6 +156,32 @@ async def test_a_leak_of_2_us_is_seen(tmp_path: Path) -> None:
         print("right:", shares)
         assert len(shares) == RUNS
         assert shares[-1] > RIGHT_MAX, shares
+
+
+def test_page_tokens() -> None:
+    """One that was sealed for another, and one that was never sealed."""
+    by = Identity(Role.CENTRE, "centre-a", 7)
+    other = Identity(Role.CENTRE, "centre-b", 8)
+    sealed: dict[bytes, str] = {}
+
+    def ask(about: bytes) -> None:
+        request = payments_pb2.ListPaymentsRequest(page_token=sealed[about])
+        try:
+            read_token(request, by)
+        except ArgumentError as error:
+            raise NotFoundError from error
+
+    shares: list[float] = []
+    while len(shares) < RUNS and (not shares or shares[-1] > RIGHT_MAX):
+        foreign, missing = ([new_id() for _ in range(PAIRS)] for _ in range(2))
+        for at, about in enumerate(foreign):
+            asked = payments_pb2.ListPaymentsRequest()
+            sealed[about] = make_token(asked, other, at + 1)
+        for about in missing:
+            sealed[about] = base64.urlsafe_b64encode(secrets.token_bytes(24)).decode()
+        shares.append(rightly_told(ask, foreign, missing))
+    print("right:", shares)
+    assert shares[-1] <= RIGHT_MAX, shares
 
 
 async def test_shifts(tmp_path: Path) -> None:

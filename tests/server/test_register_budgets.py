@@ -23,7 +23,9 @@ from tests.server.harness import (
     ServerProcess,
     failing,
     payment,
+    until,
 )
+from tests.server.test_metrics import read, wait_for
 from tests.server.test_revocations import NEXT, PIN, pin
 from tests.server.test_security_log import wait_for_line
 
@@ -240,8 +242,12 @@ def test_of_one_alone_and_until_it_is_taken_back(peers: Peers) -> None:
     wait_until(held=False)
 
 
-def test_refusals_of_one_alone(peers: Peers) -> None:
-    """The ledger's own: it holds with the very next group."""
+def test_refusals_of_one_alone(peers: Peers, server: ServerProcess) -> None:
+    """The ledger's own: it holds with the very next group. Who is over it is seen."""
+    turned_away = "payswitch_refusals_turned_away_total"
+    over = 'payswitch_front_over_budget_total{budget="refusals"}'
+    noted = 'payswitch_turned_away_total{cause="over_budget"}'
+    before = read(server.metrics)
     spent = results.RESULT_TOO_MANY_REFUSALS
 
     def recorded(name: str) -> int:
@@ -255,6 +261,14 @@ def test_refusals_of_one_alone(peers: Peers) -> None:
     assert say(peers.treasury, "centre-d", Budget.REFUSALS_PER_S, 1).result == OK
     assert recorded("centre-d") == 16
     assert recorded("centre-c") == 60
+    with failing(grpc.StatusCode.RESOURCE_EXHAUSTED) as failures:
+        peers.centre("centre-d").pay(payment("NONE", amount=1))
+    assert failures[0].retry_ms > 0
+    # 44 of the batch, and one alone.
+    for name in (turned_away, over):
+        wait_for(server.metrics, name, before[name] + 45)
+    # With what the other tests of this file have brought about.
+    until(lambda: read(server.metrics)[noted] >= before[noted] + 45)
     for budget in (Budget.REFUSALS_AT_ONCE, Budget.REFUSALS_PER_S):
         assert say(peers.treasury, "centre-d", budget, 0).result == OK
     assert recorded("centre-d") == 60

@@ -465,6 +465,7 @@ def test_a_body_has_its_time(reached: Reached, peer: Peer) -> None:
 def test_an_idle_connection_ends(reached: Reached, peer: Peer) -> None:
     assert peer.last_words() == NO_ERROR
     assert reached.door.wait_for(_front.DISCONNECT)[2] == "idle"
+    assert reached.front.counters()["connections_idle"] == 1
 
 
 @bounds(idle_ms=100)

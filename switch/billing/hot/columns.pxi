@@ -43,7 +43,6 @@ cdef class Columns:
     cdef public Py_ssize_t open_count
     cdef public Py_ssize_t added
     cdef public bint offers
-    cdef public Py_ssize_t full_from
     cdef public bint stirred
     cdef public bint tells
     cdef public bint has_room

@@ -141,9 +141,3 @@ cdef class Turns:
             i for i, table in enumerate(self.tables)
             if table.has_room and table.added >= least
         ]
-
-    def full(self):
-        cdef Columns table
-        return [
-            i for i, table in enumerate(self.tables) if table.open_count >= table.full_from
-        ]

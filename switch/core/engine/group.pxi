@@ -346,6 +346,7 @@ cdef size_t group_encode(
     cdef uint32_t i, j
     for i in range(calls_count):
         calls[i].reply = at - replies
+        calls[i].refusals = calls[i].holds = 0
         if calls[i].form == FORM_PAYMENTS:
             for j in range(calls[i].first, calls[i].first + calls[i].rows_count):
                 at = wire_put_outcome(
@@ -353,6 +354,10 @@ cdef size_t group_encode(
                     handle if group_make_handle(s, &s.group.drafts[j], &outs[j], handle)
                     else NULL,
                 )
+                if outs[j].result == RESULT_TOO_MANY_REFUSALS:
+                    calls[i].refusals += 1
+                elif outs[j].result == RESULT_BILLER_BUSY and outs[j].field == FIELD_DEBIT:
+                    calls[i].holds += 1
         calls[i].reply_size = at - replies - calls[i].reply
     native_assert(
         <size_t>(at - replies) <= <size_t>GROUP_MAX * WIRE_OUTCOME_MAX,

@@ -256,10 +256,12 @@ cdef void takers_join(QueueState* q, int number, Group* group) noexcept nogil:
             part.result = group.outcomes[call.first].result
             part.field = group.outcomes[call.first].field
             part.first = i
-            part.rows = 0
+            part.rows = part.refusals = part.holds = 0
             part.size = 0
         part.last = i
         part.rows += call.rows_count
+        part.refusals += call.refusals
+        part.holds += call.holds
         part.size += call.reply_size
 
 

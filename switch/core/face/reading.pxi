@@ -59,6 +59,10 @@ cdef class _Reading(_Opened):
         return self.s.group.holds_turned_away
 
     @property
+    def billers_turned_away(self):
+        return self.s.group.billers_turned_away
+
+    @property
     def refusals_turned_away(self):
         return self.s.group.refusals_turned_away
 

@@ -48,6 +48,11 @@ cdef bint effect_is_within(
     return not kinds_changes_credit(row.kind) or row.credit < ACCOUNTS_MAX
 
 
+cdef inline uint32_t effect_waiting(const Account* account) noexcept nogil:
+    """Open holds of an account that no people are waited for."""
+    return account.holds_count - account.kept_count
+
+
 cdef inline void effect_count_kept(
     Table* table, const Row* row, const Row* hold, int step
 ) noexcept nogil:

@@ -414,12 +414,18 @@ cdef void machine_prepare(State* s, Draft* draft) noexcept nogil:
     keys_id(s, draft.row.id, draft.row.participant, &draft.id_high, &draft.id_low)
 
 
-cdef inline bint machine_turns_away(State* s, const Draft* draft) noexcept nogil:
-    """Whether too much waits for the biller of a payment that came in a message.
+cdef inline bint machine_turns_away(
+    State* s, const Draft* draft, uint32_t count
+) noexcept nogil:
+    """Whether so many payments more, that came in a message, are too many for their biller.
 
     Asked after ids that are known have had their answers: what was taken stays taken."""
-    return draft.from_message and draft.row.kind == KIND_HOLD and (
-        s.group.participants[s.group.services[draft.row.service].record.biller].busy != 0
+    cdef const Participant* biller
+    if not draft.from_message or draft.row.kind != KIND_HOLD:
+        return False
+    biller = &s.group.participants[s.group.services[draft.row.service].record.biller]
+    return biller.holds_below != 0 and (
+        <uint64_t>biller.holds + count >= biller.holds_below
     )
 
 
@@ -429,8 +435,7 @@ cdef inline bint machine_wallet_is_full(
     """Whether so many payments more, that came in a message, are too many for their wallet to
     hold: one centre alone is not to fill the queue of a biller. As a full queue, asked late.
     What is kept waits for people, and for them alone."""
-    cdef const Account* wallet = &s.group.working.accounts[draft.row.debit]
-    cdef uint64_t holds = wallet.holds_count - wallet.kept_count
+    cdef uint64_t holds = effect_waiting(&s.group.working.accounts[draft.row.debit])
     return draft.from_message and draft.row.kind == KIND_HOLD and (
         s.group.holds_most != 0 and holds + count > s.group.holds_most
     )
@@ -443,6 +448,8 @@ cdef void machine_turn_away(State* s, Outcome* out, bint full) noexcept nogil:
     if full:
         out.field = FIELD_DEBIT
         s.group.holds_turned_away += 1
+    else:
+        s.group.billers_turned_away += 1
 
 
 cdef int machine_basket_believe(
@@ -473,8 +480,7 @@ cdef bint machine_basket_waits(
     """Whether those of a basket that are new get an answer without a row: none that the
     register, as it is now, would let pay, or too much waits for their biller."""
     cdef bint whole = payment_basket_is_whole(s, drafts, count)
-    cdef bint busy = machine_turns_away(s, &drafts[0])  # a basket has one biller
-    cdef bint full
+    cdef bint busy, full
     cdef uint32_t unknown = 0
     cdef uint32_t i
     if new:
@@ -482,6 +488,7 @@ cdef bint machine_basket_waits(
     for i in range(count):
         whole = whole and (known[i] or not drafts[i].no_centre)
         unknown += not known[i]
+    busy = machine_turns_away(s, &drafts[0], unknown)  # a basket has one biller
     full = not busy and machine_wallet_is_full(s, &drafts[0], unknown)
     if whole and not busy and not full:
         return False
@@ -564,7 +571,7 @@ cdef int machine_apply(State* s, Draft* draft, Outcome* out) noexcept nogil:
     if draft.no_centre:
         out.result = RESULT_INVALID_CENTRE
         return 0
-    if machine_turns_away(s, draft):
+    if machine_turns_away(s, draft, 1):
         machine_turn_away(s, out, False)
         return 0
     if machine_wallet_is_full(s, draft, 1):

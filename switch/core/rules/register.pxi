@@ -72,6 +72,7 @@ cdef void register_add_account(State* s, uint32_t index) noexcept nogil:
         s.group.participants[account.participant].wallet = index
     if account.kind == ACCOUNT_BILLER:
         s.group.biller_accounts_count += 1
+        s.group.participants[account.participant].holds += effect_waiting(account)
     s.group.register_changed = 1
 
 

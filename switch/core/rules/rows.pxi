@@ -135,7 +135,8 @@ cdef int rows_note(
     cdef const WindowLine* lines
     cdef Step* step = lookup_step_of(s, row.sequence)
     cdef uint64_t* chain
-    cdef uint32_t i
+    cdef Account* credit
+    cdef uint32_t i, before
     cdef int rc = 0
     if step == NULL:
         return ENOMEM
@@ -152,7 +153,10 @@ cdef int rows_note(
         if not effect_is_within(row, tail, tail_size):
             return MDB_CORRUPTED
         effect_rely(&s.group.working, row, hold)
+        credit = &s.group.working.accounts[row.credit if kinds_changes_credit(row.kind) else 0]
+        before = effect_waiting(credit)
         effect_apply(&s.group.working, row, hold, tail, tail_size)
+        s.group.participants[credit.participant].holds += effect_waiting(credit) - before
         if kinds_moves_money(row.kind):
             native_assert(
                 effect_is_covered(&s.group.working.accounts[row.debit]),

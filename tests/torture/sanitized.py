@@ -1,17 +1,20 @@
-"""The server under the sanitizer of threads, while callers of all kinds come and go:
+"""The server under sanitizers, while callers of all kinds come and go:
 
-    python -m tests.torture.threads [--seconds 60]
+    python -m tests.torture.sanitized threads [--seconds 60]
+    python -m tests.torture.sanitized memory [--seed 7]
 
-For `make sanitize-threads`, which builds build/threads/lib. The front's two threads,
-the committer, the index and Python's meet in one process: single payments, batches,
-streams that end, break off or pass their deadline, feeds, look-ups, figures, new
-connections. What the sanitizer sees makes the server's exit code 66, and is printed:
-which functions met, and the first of it whole.
+For `make sanitize-threads` and `make sanitize`, which build what it needs. The front's
+two threads, the committer, the index and Python's meet in one process: single payments,
+batches, streams that end, break off or pass their deadline, hot calls whose bytes are
+spoilt, feeds, look-ups, figures, new connections. What a sanitizer sees makes the
+server's exit code 66, and is printed: which functions met, and the first of it whole.
 """
 
 import argparse
 import json
+import random
 import re
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -19,19 +22,69 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import grpc
 
+from server import hot
 from switch.v1 import billers_pb2, payments_pb2
+from tests.core.wire_maker import Maker
 from tests.server.harness import Failure, Peers, ServerProcess, load, payment
 from tests.server.test_metrics import ask
 
 ROOT = Path(__file__).resolve().parents[2]
-LIBRARY = ROOT / "build" / "threads" / "lib"
 SUPPRESSIONS = ROOT / "tests" / "core" / "threads.supp"
+
+
+@dataclass(frozen=True)
+class Sanitizer:
+    """One build of the product, and what has to be in its process."""
+
+    folder: str
+    libraries: tuple[str, ...]
+    options: dict[str, str]
+    sign: str
+    """What it says when it has seen something."""
+
+    @property
+    def library(self) -> Path:
+        """Where the build is."""
+        return ROOT / "build" / self.folder / "lib"
+
+    def prefix(self) -> list[str]:
+        """Of a command that is to run under it."""
+        found = [
+            subprocess.check_output(["gcc", f"-print-file-name={one}"], text=True)
+            for one in self.libraries
+        ]
+        preload = " ".join(map(str.strip, found))
+        settings = {"LD_PRELOAD": preload, "PYTHONMALLOC": "malloc", **self.options}
+        return ["env", *(f"{name}={value}" for name, value in settings.items())]
+
+
+SANITIZERS = {
+    "threads": Sanitizer(
+        "threads",
+        ("libtsan.so",),
+        {"TSAN_OPTIONS": f"exitcode=66 suppressions={SUPPRESSIONS}"},
+        "WARNING: ThreadSanitizer",
+    ),
+    "memory": Sanitizer(
+        "sanitize",
+        ("libasan.so", "libubsan.so"),
+        {
+            # What an interpreter leaves at its end is no leak of ours.
+            "ASAN_OPTIONS": "detect_leaks=0:exitcode=66",
+            "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=66",
+        },
+        r"ERROR: AddressSanitizer|runtime error:",
+    ),
+}
 CALL_S = 60.0
+SPOILT = ("INVALID_ARGUMENT", "RESOURCE_EXHAUSTED", "CANCELLED")
 SHORT_S = (0.001, 0.003, 0.01, 0.03)
 BATCH, STREAM = 300, 20
 STOP_S = 300.0
@@ -41,13 +94,16 @@ STOP_S = 300.0
 class Callers:
     """Threads that call for so long; how often each kind did."""
 
-    def __init__(self, server: ServerProcess, seconds: float) -> None:
+    def __init__(self, server: ServerProcess, seconds: float, seed: int) -> None:
         self.server = server
+        self.chance = random.Random(seed)
+        self.maker = Maker(seed)
         self.end_s = time.monotonic() + seconds
         self.done: Counter[str] = Counter()
         self.errors: list[BaseException] = []
         kinds: list[Callable[[Peers], None]] = [self.pay, self.batch, self.stream]
         kinds += [self.break_off, self.late, self.read, self.follow, self.connect]
+        kinds += [self.spoil]
         self.threads = [
             threading.Thread(target=self.repeat, args=(kind,)) for kind in kinds
         ]
@@ -113,6 +169,23 @@ class Callers:
         feed = peers.biller("land").billers.FollowFeed(request, timeout=0.3)
         may_fail(lambda: sum(1 for _ in feed))
 
+    def spoil(self, peers: Peers) -> None:
+        """Bytes to a hot call that are mostly no request."""
+        sender = peers.harness if self.chance.randrange(2) else peers.centre()
+        method = self.chance.choice(hot.METHODS)
+        bodies = [self.maker.make() for _ in range(1 + self.chance.randrange(5))]
+        call: Any
+        if method.endswith("StreamPayments"):
+            call = sender.channel.stream_stream(method)
+            replies = call(iter(bodies), timeout=CALL_S)
+            if self.chance.randrange(3) == 0:
+                replies.cancel()
+            may_fail(lambda: sum(1 for _ in replies), *SPOILT)
+        else:
+            call = sender.channel.unary_unary(method)
+            for body in bodies:
+                may_fail(partial(call, body, timeout=CALL_S), *SPOILT)
+
     def connect(self, _: Peers) -> None:
         """A new connection, for one payment."""
         peers = Peers(self.server)
@@ -126,48 +199,52 @@ def requests() -> Iterator[payments_pb2.StreamPaymentsRequest]:
         yield payments_pb2.StreamPaymentsRequest(payments=[payment()])
 
 
-def may_fail(call: Callable[[], object], code: str = "DEADLINE_EXCEEDED") -> None:
-    """Call; it may end with this status and no other."""
+def may_fail(call: Callable[[], object], *codes: str) -> None:
+    """Call; it may end with one of these statuses, or late, and with no other."""
     try:
         call()
     except grpc.RpcError as error:
-        if Failure(error).code.name != code:
+        if Failure(error).code.name not in (*codes, "DEADLINE_EXCEEDED"):
             raise
 
 
 def main() -> int:
     """Run once; 1 if anything was seen."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("kind", choices=SANITIZERS)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seed", type=int, help="random if not given")
     given = parser.parse_args()
-    found = ["gcc", "-print-file-name=libtsan.so"]
-    sanitizer = subprocess.check_output(found, text=True).strip()
-    prefix = ["env", f"LD_PRELOAD={sanitizer}", "PYTHONMALLOC=malloc"]
-    prefix += [f"TSAN_OPTIONS=exitcode=66 suppressions={SUPPRESSIONS}"]
+    seed = secrets.randbits(31) if given.seed is None else given.seed
+    sanitizer = SANITIZERS[given.kind]
     with tempfile.TemporaryDirectory() as name:
-        options = ("--set", "feed_poll_ms=10")
-        server = ServerProcess(Path(name), *options, prefix=prefix, root=LIBRARY)
+        # Under a sanitizer all takes its time.
+        options = ("--set", "feed_poll_ms=10", "--set", "metrics.request_ms=60000")
+        server = ServerProcess(
+            Path(name), *options, prefix=sanitizer.prefix(), root=sanitizer.library
+        )
         server.wait_ready()
         maps = Path(f"/proc/{server.pid}/maps").read_text()
-        assert "libtsan" in maps
-        assert f"{LIBRARY}/server/_front" in maps
+        assert all(one.removesuffix(".so") in maps for one in sanitizer.libraries)
+        assert f"{sanitizer.library}/server/_front" in maps
         peers = Peers(server)
         load(peers)
         peers.close()
-        callers = Callers(server, given.seconds)
+        callers = Callers(server, given.seconds, seed)
         try:
             callers.run()
         finally:
             server.process.terminate()
             code = server.wait(STOP_S)
             said = server.log()
-    races = said.split("WARNING: ThreadSanitizer")[1:]
-    if races:
-        print(races[0], file=sys.stderr)
-    for race in races:
-        print(*re.findall(r"#0 (\w+)", race)[:2], file=sys.stderr)
-    print(json.dumps({"exit": code, "seen": len(races), "calls": dict(callers.done)}))
-    return int(code != 0 or bool(races))
+    seen = re.split(sanitizer.sign, said)[1:]
+    if seen:
+        print(seen[0], file=sys.stderr)
+    for one in seen:
+        print(*re.findall(r"#0 (?:0x\w+ in )?(\w+)", one)[:2], file=sys.stderr)
+    told = {"exit": code, "seen": len(seen), "seed": seed, "calls": dict(callers.done)}
+    print(json.dumps(told))
+    return int(code != 0 or bool(seen))
 
 
 if __name__ == "__main__":
