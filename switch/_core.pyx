@@ -130,6 +130,7 @@ include "core/wire/wire.pxi"
 include "core/wire/questions.pxi"
 include "core/engine/replay.pxi"
 include "core/engine/reads.pxi"
+include "core/engine/durable.pxi"
 include "core/engine/lifetime.pxi"
 include "core/engine/group.pxi"
 include "core/engine/clock.pxi"
@@ -214,13 +215,14 @@ cdef class Ledger(_Reading):
             raise LookupError("there is no such participant")
         cdef uint32_t below = 0 if most is None else <uint32_t>most + 1
         with nogil:
-            pthread_mutex_lock(&self.s.shared.lock)
-            self.s.group.participants[biller].holds_below = below
-            pthread_mutex_unlock(&self.s.shared.lock)
+            register_limit_biller(self.s, biller, below)
 
     def limit_holds(self, uint32_t most):
         self._need_open()
-        self.s.group.holds_most = most
+        with nogil:
+            pthread_mutex_lock(&self.s.shared.lock)
+            self.s.shared.holds_most = most
+            pthread_mutex_unlock(&self.s.shared.lock)
 
     def limit_refusals(self, uint32_t role, uint32_t per_second, uint32_t at_once):
         self._need_open()
@@ -228,7 +230,7 @@ cdef class Ledger(_Reading):
             raise LookupError("there is no such role")
         if per_second > 1000000 or per_second and at_once < BASKET_MAX:
             raise ValueError("refusals: at most 1,000,000 a second, at least 16 at once")
-        cdef RefusalBudget* budget = &self.s.group.refusals[role]
+        cdef RefusalBudget* budget = &self.s.shared.refusals[role]
         with nogil:
             pthread_mutex_lock(&self.s.shared.lock)
             budget.per_s = per_second
@@ -257,13 +259,13 @@ cdef class Ledger(_Reading):
         with nogil:
             # No group is decided meanwhile: all of one are opened with the same keys.
             pthread_mutex_lock(&self.s.shared.lock)
-            memcpy(self.s.group.token_keys, made, sizeof(made))
+            memcpy(self.s.shared.token_keys, made, sizeof(made))
             pthread_mutex_unlock(&self.s.shared.lock)
 
     cdef void _copy_keys(self, TokenKey* keys) noexcept nogil:
         """The keys as they are now; sealing and opening then hold up nobody."""
         pthread_mutex_lock(&self.s.shared.lock)
-        memcpy(keys, self.s.group.token_keys, TOKEN_KEYS_MAX * sizeof(TokenKey))
+        memcpy(keys, self.s.shared.token_keys, TOKEN_KEYS_MAX * sizeof(TokenKey))
         pthread_mutex_unlock(&self.s.shared.lock)
 
     def seal_quotation(self, quotation not None):

@@ -481,6 +481,17 @@ cdef struct Shared:           # what several threads touch, under `lock`
     pthread_mutex_t watching  # of the watch alone: the lock may be held by who is stuck
     pthread_cond_t watch_due  # stop
     int stuck                 # FAULT_... of the writers that do not come back from LMDB
+    # What any thread sets.
+    uint32_t holds_most       # open holds of a wallet; 0: no bound
+    RefusalBudget refusals[ROLES_COUNT]  # by role
+    TokenKey token_keys[TOKEN_KEYS_MAX]  # the newest first
+    # Figures, each a word of its own: read without the lock, right a moment ago.
+    uint64_t damaged_row      # the one found damaged last, 0 before the first
+    uint64_t damaged_requests  # that had no answer for it since opening
+    uint64_t holds_turned_away  # payments whose wallet had too many open, likewise
+    uint64_t billers_turned_away  # whose biller had, likewise
+    uint64_t refusals_turned_away  # that were not recorded, likewise
+    uint64_t aside_count      # holds set aside because they cannot be read, likewise
 
 cdef struct GroupState:       # the committer's; what others look up in it, under the lock
     Table working
@@ -503,10 +514,7 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     int register_changed      # in this group
     uint64_t working_window
     uint32_t working_rules
-    uint32_t holds_most       # open holds of a wallet; 0: no bound. Set by another thread
-    RefusalBudget refusals[ROLES_COUNT]  # by role, likewise; any thread sets them, under the lock
-    TokenKey token_keys[TOKEN_KEYS_MAX]  # the newest first; any thread sets them, under the lock
-    TokenKey handle_keys[TOKEN_KEYS_MAX]  # the same as the group was decided with
+    TokenKey handle_keys[TOKEN_KEYS_MAX]  # those of `shared` that the group was decided with
     Holds holds
     Reader reader
     MDB_txn* index_txn        # read transaction, renewed with each group
@@ -523,12 +531,6 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     uint64_t fresh            # number of the first step that the group's rows fall into
     Draft* drafts
     Probes* probes
-    uint64_t damaged_row      # the one found damaged last, 0 before the first
-    uint64_t damaged_requests  # that had no answer for it since opening
-    uint64_t holds_turned_away  # payments whose wallet had too many open, likewise
-    uint64_t billers_turned_away  # whose biller had, likewise
-    uint64_t refusals_turned_away  # that were not recorded, likewise
-    uint64_t aside_count      # holds set aside because they cannot be read, likewise
     int aside_rc              # what was met then
     # The lines of the window that a settlement of this group asked for last.
     const WindowLine* lines

@@ -77,7 +77,7 @@ cdef int group_decode(State* s, Call* calls, uint32_t calls_count, uint32_t* cou
 cdef int group_expire(State* s, uint32_t requested) noexcept nogil:
     """Expire what is due, the earliest first, as far as the group has room."""
     cdef uint64_t now = rows_time(s)
-    cdef uint64_t aside = s.group.aside_count
+    cdef uint64_t aside = s.shared.aside_count
     cdef bint done = True
     cdef int rc = 0
     while rc == 0 and done and s.group.holds.count > 0 and s.group.holds.heap[0].due <= now:
@@ -86,8 +86,8 @@ cdef int group_expire(State* s, uint32_t requested) noexcept nogil:
             b"group_expire: requests keep their room",
         )
         rc = resolve_expire(s, GROUP_MAX - s.group.rows_count - requested, &done)
-        if rc == 0 and s.group.aside_count != aside:
-            aside = s.group.aside_count
+        if rc == 0 and s.shared.aside_count != aside:
+            aside = s.shared.aside_count
             rc = group_go_on(s, s.group.aside_rc)
     native_assert(
         rc != 0 or s.group.rows_count + requested <= GROUP_MAX,
@@ -102,7 +102,7 @@ cdef int group_pass_over(State* s, Outcome* outs, uint32_t count, int rc) noexce
     memset(outs, 0, count * sizeof(Outcome))
     for i in range(count):
         outs[i].result = RESULT_DATA_DAMAGED
-    s.group.damaged_requests += count
+    s.shared.damaged_requests += count
     return group_go_on(s, rc)
 
 
@@ -273,7 +273,7 @@ cdef void group_begin(State* s, uint64_t now) noexcept nogil:
         b"group_begin: time goes on",
     )
     s.group.now = now
-    memcpy(s.group.handle_keys, s.group.token_keys, sizeof(s.group.token_keys))
+    memcpy(s.group.handle_keys, s.shared.token_keys, sizeof(s.shared.token_keys))
     s.group.first = s.shared.sequence + 1
     s.group.fresh = s.shared.sequence // s.config.step_rows
     s.group.rows_count = 0

@@ -545,24 +545,6 @@ cdef int reads_gather(
     return rc
 
 
-cdef void reads_copy_records(
-    State* s, int record, uint64_t* target, uint32_t count
-) noexcept nogil:
-    """The durable sequences of a register's rows, by index."""
-    cdef uint32_t i
-    pthread_mutex_lock(&s.shared.lock)
-    for i in range(count):
-        if record == RECORD_PARTICIPANT:
-            target[i] = s.group.participants[i].durable
-        elif record == RECORD_SERVICE:
-            target[i] = s.group.services[i].durable
-        elif RECORD_REVOCATION <= record <= RECORD_BUDGET:
-            target[i] = s.group.noted[record].at[i].durable
-        else:
-            target[i] = s.shared.published.accounts[i].opened
-    pthread_mutex_unlock(&s.shared.lock)
-
-
 cdef uint64_t reads_count_runs(
     State* s, uint32_t[MAPS_COUNT][LEVELS_MAX] counts, uint32_t* steps
 ) noexcept nogil:

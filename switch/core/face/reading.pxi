@@ -52,19 +52,19 @@ cdef class _Reading(_Opened):
 
     @property
     def damaged_requests(self):
-        return self.s.group.damaged_requests
+        return self.s.shared.damaged_requests
 
     @property
     def holds_turned_away(self):
-        return self.s.group.holds_turned_away
+        return self.s.shared.holds_turned_away
 
     @property
     def billers_turned_away(self):
-        return self.s.group.billers_turned_away
+        return self.s.shared.billers_turned_away
 
     @property
     def refusals_turned_away(self):
-        return self.s.group.refusals_turned_away
+        return self.s.shared.refusals_turned_away
 
     @property
     def dead(self):
@@ -100,9 +100,9 @@ cdef class _Reading(_Opened):
             "claims_runs": [runs[MAP_CLAIMS][level] for level in range(LEVELS_MAX)],
             "links_runs": [runs[MAP_LINKS][level] for level in range(LEVELS_MAX)],
             "space_error": self.s.shared.space_failed or self.s.shared.index_failed,
-            "damaged_requests": self.s.group.damaged_requests,
-            "holds_set_aside": self.s.group.aside_count,
-            "damaged_row": self.s.group.damaged_row,
+            "damaged_requests": self.s.shared.damaged_requests,
+            "holds_set_aside": self.s.shared.aside_count,
+            "damaged_row": self.s.shared.damaged_row,
         }
 
     # --- accounts and the register --------------------------------------------------------------
@@ -145,11 +145,7 @@ cdef class _Reading(_Opened):
         cdef object _in_use = self._use()
         cdef uint32_t index
         with nogil:
-            pthread_mutex_lock(&self.s.shared.lock)
-            index = register_find_account(self.s, participant, purpose)
-            if index >= self.s.shared.published.count:
-                index = 0
-            pthread_mutex_unlock(&self.s.shared.lock)
+            index = durable_find_account(self.s, participant, purpose)
         return index
 
     def find_participant(self, str code not None):
@@ -160,11 +156,7 @@ cdef class _Reading(_Opened):
         if not face_pad(text, data, CODE_MAX):
             return 0
         with nogil:
-            pthread_mutex_lock(&self.s.shared.lock)
-            index = register_find_participant(self.s, data)
-            if self.s.group.participants[index].durable == 0:
-                index = 0
-            pthread_mutex_unlock(&self.s.shared.lock)
+            index = durable_find_participant(self.s, data)
         return index
 
     def find_service(self, str code not None):
@@ -175,11 +167,7 @@ cdef class _Reading(_Opened):
         if not face_pad(text, data, SERVICE_CODE_MAX):
             return 0
         with nogil:
-            pthread_mutex_lock(&self.s.shared.lock)
-            index = register_find_service(self.s, data)
-            if self.s.group.services[index].durable == 0:
-                index = 0
-            pthread_mutex_unlock(&self.s.shared.lock)
+            index = durable_find_service(self.s, data)
         return index
 
     def canonical(self, uint32_t service, bytes reference not None):
@@ -192,24 +180,15 @@ cdef class _Reading(_Opened):
         """A reference or a bill's id in the one form that a service has for it, or None."""
         cdef object _in_use = self._use()
         cdef uint8_t[REFERENCE_SIZE] data
-        cdef const Service* known = NULL
+        cdef bint known
         cdef bint has = False
         if not face_pad(text, data, REFERENCE_SIZE) or not payment_reference_is_valid(data):
             raise ValueError("1 to 32 printable characters are needed")
         with nogil:
-            pthread_mutex_lock(&self.s.shared.lock)
-            if 0 < service < self.s.group.services_count and (
-                self.s.group.services[service].durable != 0
-            ):
-                # What makes bills of a service never changes: a group may update the rest.
-                known = &self.s.group.services[service]
-            if known != NULL and is_bill:
-                has = references_canonical_bill(known, data)
-            elif known != NULL:
-                # With a quotation the period is the biller's to say.
-                has = references_canonical(known, data, known.record.price_rule != PRICE_BILL)
-            pthread_mutex_unlock(&self.s.shared.lock)
-        if known == NULL:
+            known = durable_has_service(self.s, service)
+            if known:
+                has = durable_spell(self.s, service, is_bill, data)
+        if not known:
             raise LookupError(f"no service has the index {service}")
         return data[:references_size(data, REFERENCE_SIZE)] if has else None
 
@@ -221,7 +200,10 @@ cdef class _Reading(_Opened):
         cdef uint8_t[REFERENCE_SIZE] bill, paid
         cdef uint64_t other
         cdef int rc
-        if not 0 < service < self.s.group.services_count:
+        cdef bint known
+        with nogil:
+            known = durable_has_service(self.s, service)
+        if not known:
             raise LookupError(f"no service has the index {service}")
         if not face_pad(reference, bill, REFERENCE_SIZE) or (
             not face_pad(citizen, paid, REFERENCE_SIZE)
@@ -234,19 +216,15 @@ cdef class _Reading(_Opened):
 
     def records(self, int record):
         cdef object _in_use = self._use()
-        cdef uint32_t count = self.s.shared.published.count
-        if record == RECORD_PARTICIPANT:
-            count = self.s.group.participants_count
-        elif record == RECORD_SERVICE:
-            count = self.s.group.services_count
-        elif RECORD_REVOCATION <= record <= RECORD_BUDGET:
-            count = self.s.group.noted[record].count
-        elif record != 0:
+        cdef uint32_t count
+        with nogil:
+            count = durable_count_records(self.s, record)
+        if count == 0:
             raise ValueError("no list is kept of these records; 0 is for accounts")
         sequences = np.empty(count, np.uint64)
         cdef uint64_t[::1] target = sequences
         with nogil:
-            reads_copy_records(self.s, record, &target[0], count)
+            durable_copy_records(self.s, record, &target[0], count)
         # Those that are not durable yet are the last.
         return sequences[: max(np.flatnonzero(sequences).tolist(), default=0) + 1]
 
@@ -535,16 +513,17 @@ cdef class _Reading(_Opened):
     cdef _holds(self):
         """The listed holds, ascending, and when each is due."""
         cdef uint8_t[::1] target
-        # Between groups memory is exactly what is durable.
+        cdef const Holds* found
         self._begin_commit()
         try:
             self._need_open()
             if self.s.shared.dead:
                 raise DeadError(self.s.shared.dead, self.dead)
-            holds = np.empty(self.s.group.holds.count, _HOLD)
+            found = durable_holds(self.s)
+            holds = np.empty(found.count, _HOLD)
             if holds.size:
                 target = holds.view(np.uint8)
-                memcpy(&target[0], self.s.group.holds.heap, holds.size * sizeof(Hold))
+                memcpy(&target[0], found.heap, holds.size * sizeof(Hold))
         finally:
             self._end_commit()
         holds = holds[np.argsort(holds["sequence"])]

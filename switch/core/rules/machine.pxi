@@ -437,7 +437,7 @@ cdef inline bint machine_wallet_is_full(
     What is kept waits for people, and for them alone."""
     cdef uint64_t holds = effect_waiting(&s.group.working.accounts[draft.row.debit])
     return draft.from_message and draft.row.kind == KIND_HOLD and (
-        s.group.holds_most != 0 and holds + count > s.group.holds_most
+        s.shared.holds_most != 0 and holds + count > s.shared.holds_most
     )
 
 
@@ -447,9 +447,9 @@ cdef void machine_turn_away(State* s, Outcome* out, bint full) noexcept nogil:
     out.result = RESULT_BILLER_BUSY
     if full:
         out.field = FIELD_DEBIT
-        s.group.holds_turned_away += 1
+        s.shared.holds_turned_away += 1
     else:
-        s.group.billers_turned_away += 1
+        s.shared.billers_turned_away += 1
 
 
 cdef int machine_basket_believe(

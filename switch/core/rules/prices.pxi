@@ -68,7 +68,7 @@ cdef int prices_open(State* s, Draft* draft, uint64_t time, Quotation* quotation
     cdef const ServiceRecord* record = prices_record(s, draft)
     cdef const BillTail* tail = <const BillTail*>draft.fixed
     cdef int opened = quotation_open(
-        s.group.token_keys, draft.token, draft.token_size, time, quotation
+        s.shared.token_keys, draft.token, draft.token_size, time, quotation
     )
     if opened == OPENED_WRONG or draft.misspelled:
         return RESULT_QUOTATION_WRONG
@@ -116,7 +116,7 @@ cdef int prices_check_addition(State* s, const Draft* draft, int* result) noexce
     if record.price_rule != PRICE_OPEN or record.duplicate_rule != DUPLICATE_WITHIN:
         return 0
     if draft.from_message and not quotation_is_handle(
-        s.group.token_keys, centre, draft.handle, draft.handle_size
+        s.shared.token_keys, centre, draft.handle, draft.handle_size
     ):
         return 0
     rc = rows_find_accepted(s, draft.row.resolves, &first, &found)

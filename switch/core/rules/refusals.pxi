@@ -17,7 +17,7 @@ cdef bint refusals_take(State* s, uint32_t participant, uint32_t count) noexcept
         return True
     sender = &s.group.participants[participant]
     native_assert(sender.role < ROLES_COUNT, b"refusals_take: a role")
-    budget = &s.group.refusals[sender.role]
+    budget = &s.shared.refusals[sender.role]
     if budget.per_s == 0:
         return True
     interval_ns = 1000000000 // (
@@ -27,7 +27,7 @@ cdef bint refusals_take(State* s, uint32_t participant, uint32_t count) noexcept
     now = rows_time(s)
     until = max(sender.refused_until, now) + count * interval_ns
     if until - now > interval_ns * at_once:
-        s.group.refusals_turned_away += count
+        s.shared.refusals_turned_away += count
         return False
     sender.refused_until = until
     return True

@@ -44,6 +44,15 @@ cdef uint32_t register_find_service(State* s, const uint8_t* code) noexcept nogi
     return 0
 
 
+cdef void register_limit_biller(State* s, uint32_t biller, uint32_t below) noexcept nogil:
+    """From the next group on the open holds of this biller stay below so many, 0 for no bound.
+    Any thread says so."""
+    native_assert(0 < biller and biller < PARTICIPANTS_MAX, b"register_limit_biller: a number")
+    pthread_mutex_lock(&s.shared.lock)
+    s.group.participants[biller].holds_below = below
+    pthread_mutex_unlock(&s.shared.lock)
+
+
 cdef uint32_t register_find_account(
     State* s, uint32_t participant, uint16_t purpose
 ) noexcept nogil:

@@ -164,7 +164,7 @@ cdef void resolve_set_aside(State* s, uint64_t first, uint64_t last) noexcept no
     for sequence in range(first, last + 1):
         if holds_is_due(&s.group.holds, sequence):
             holds_set_aside(&s.group.holds, sequence)
-            s.group.aside_count += 1
+            s.shared.aside_count += 1
 
 
 cdef int resolve_expire(State* s, uint32_t room, bint* done) noexcept nogil:

@@ -32,7 +32,7 @@ cdef inline int rows_is_lost(State* s, uint64_t sequence, int rc) noexcept nogil
     if rc == MDB_NOTFOUND:
         rc = MDB_CORRUPTED
     if store_is_damage(rc):
-        s.group.damaged_row = sequence
+        s.shared.damaged_row = sequence
     return rc
 
 
