@@ -12,6 +12,8 @@ override PYTHON := $(BIN)/python
 CYTHON_CODE := $(sort $(shell find switch server benchmarks -name '*.pyx' -o -name '*.px[di]'))
 SOURCES := setup.py tools/fetch_lmdb.py tools/find_front.py $(CYTHON_CODE) \
     $(shell find switch server benchmarks -name '*.[ch]')
+# What we compile into a module of its own; the benchmarks' are nobody's to install.
+MODULES := $(sort $(basename $(shell find switch server -name '*.pyx')))
 # The folders that hold Python of ours.
 PYTHON_CODE := setup.py switch server benchmarks tests tools docs/examples
 PYTEST := $(PYTHON) -m pytest
@@ -34,8 +36,7 @@ venv: .venv/ready.stamp  ## make .venv only
 	@touch $@
 
 .venv/core.stamp: .venv/ready.stamp pyproject.toml $(SOURCES) \
-    $(if $(wildcard switch/_core.*.so),,missing) $(if $(wildcard server/_front.*.so),,missing) \
-    $(if $(wildcard switch/billing/_hot.*.so),,missing)
+    $(foreach module,$(MODULES),$(if $(wildcard $(module).*.so),,missing))
 	$(PYTHON) setup.py --quiet build_clib build_ext --inplace --parallel 2
 	@# The command and the metadata; the core is up to date by now.
 	@if ! [ .venv/installed.stamp -nt pyproject.toml ] \
@@ -44,7 +45,7 @@ venv: .venv/ready.stamp  ## make .venv only
 	    && touch .venv/installed.stamp; fi
 	@touch $@
 
-# The core has gone although the stamp is there.
+# One has gone although the stamp is there.
 .PHONY: missing
 missing:
 
@@ -95,7 +96,7 @@ check-lint: build
 .PHONY: check-types
 check-types: build
 	$(BIN)/mypy $(PYTHON_CODE)
-	$(PYTHON) -m mypy.stubtest switch._core switch.billing._hot server._front --mypy-config-file pyproject.toml \
+	$(PYTHON) -m mypy.stubtest $(subst /,.,$(MODULES)) --mypy-config-file pyproject.toml \
 	    --allowlist tools/stubtest_allowlist.txt
 
 .PHONY: check-proto
@@ -219,7 +220,7 @@ licences: .venv/ready.stamp  ## write the table of docs/licences.md
 
 .PHONY: clean
 clean:  ## remove what was built; ./data stays
-	rm -rf .venv build switch/*.so switch/_core.c switch/billing/*.so switch/billing/_hot.c server/*.so server/_front.c benchmarks/*.so payswitch.egg-info
+	rm -rf .venv build $(MODULES:=.c) $(MODULES:=.*.so) benchmarks/*.so payswitch.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: help

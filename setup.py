@@ -84,10 +84,15 @@ if os.environ.get("SWITCH_SYSTEM_LMDB") != "1":
     libraries = [("switch_lmdb", library)]
 
 
-def extension(name: str, source: str) -> Extension:
+def module_of(source: str) -> str:
+    """The name under which a file of Cython is imported."""
+    return source.removesuffix(".pyx").replace("/", ".")
+
+
+def over_core(source: str) -> Extension:
     """One module of ours over the core's parts."""
     return Extension(
-        name,
+        module_of(source),
         [source],
         include_dirs=include_dirs,
         libraries=[] if libraries else ["lmdb"],
@@ -101,12 +106,12 @@ def extension(name: str, source: str) -> Extension:
     )
 
 
-def over_tls(name: str, source: str, folder: str, include: str) -> Extension:
+def over_tls(source: str, folder: str, include: str) -> Extension:
     """A thin face over a folder of C that speaks TLS and HTTP/2."""
     find = [sys.executable, "tools/find_front.py"]
     found = json.loads(subprocess.check_output(find, text=True))
     return Extension(
-        name,
+        module_of(source),
         [source, *sorted(glob(f"{folder}/*.c"))],
         include_dirs=[include, "switch", *found["include_dirs"]],
         library_dirs=found["library_dirs"],
@@ -120,18 +125,18 @@ def over_tls(name: str, source: str, folder: str, include: str) -> Extension:
 
 
 extensions = [
-    extension("switch._core", "switch/_core.pyx"),
-    extension("switch.billing._hot", "switch/billing/_hot.pyx"),
-    over_tls("server._front", "server/_front.pyx", "server/front", "server/front"),
+    *map(over_core, sorted(glob("switch/**/*.pyx", recursive=True))),
+    over_tls("server/_front.pyx", "server/front", "server/front"),
 ]
 if "--inplace" in sys.argv:
     # A tool of this checkout: what is installed elsewhere has no benchmarks.
-    extensions.append(extension("benchmarks._drive", "benchmarks/_drive.pyx"))
-    client = ("benchmarks/_client.pyx", "benchmarks/client", "benchmarks")
-    extensions.append(over_tls("benchmarks._client", *client))
+    extensions.append(over_core("benchmarks/_drive.pyx"))
+    client = over_tls("benchmarks/_client.pyx", "benchmarks/client", "benchmarks")
+    extensions.append(client)
 if mode == "assert":
-    # Tests load its core alone (tests/conftest.py); no program starts with the rest.
-    extensions = extensions[:1]
+    # Tests load what speaks to the core alone (tests/conftest.py); no program starts with
+    # the rest.
+    extensions = extensions[:2]
 setup(
     libraries=libraries,
     ext_modules=cythonize(
