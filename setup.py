@@ -134,8 +134,7 @@ if "--inplace" in sys.argv:
     client = over_tls("benchmarks/_client.pyx", "benchmarks/client", "benchmarks")
     extensions.append(client)
 if mode == "assert":
-    # Tests load what speaks to the core alone (tests/conftest.py); no program starts with
-    # the rest.
+    # What tests load (tests/conftest.py); no program starts with the rest.
     extensions = extensions[:2]
 setup(
     libraries=libraries,

@@ -43,7 +43,7 @@ from switch.client import Client
 from switch.codes import Role
 from switch.day.server import ServerProcess
 from switch.errors import SwitchError
-from switch.v1 import admin_pb2 as pb
+from switch.v1 import network_pb2
 
 MEMORY_MAX = 512 << 20
 P99_MS = 15.0
@@ -158,9 +158,9 @@ def scene(case: str, seconds: float, directory: Path) -> Iterator[Scene]:
             one.wait_ready(END_S)
             people = participants()
             for person in people:
-                person.may_state_dues |= person.role == pb.ROLE_CENTRE
-            offered = services(pb.SERVICE_MODE_DIRECT)
-            held = services(pb.SERVICE_MODE_CONFIRMED)[HELD_SERVICE]
+                person.may_state_dues |= person.role == network_pb2.ROLE_CENTRE
+            offered = services(network_pb2.SERVICE_MODE_DIRECT)
+            held = services(network_pb2.SERVICE_MODE_CONFIRMED)[HELD_SERVICE]
             held.amount_min = 1
             offered[HELD_SERVICE] = held
             one.load_network(people, offered)

@@ -49,7 +49,7 @@ from switch.client import Client
 from switch.codes import Role
 from switch.day.server import ServerProcess
 from switch.errors import SwitchError
-from switch.v1 import admin_pb2 as pb
+from switch.v1 import network_pb2
 
 DEAD, SLOW = TROUBLED = (0, 1)
 HEALTHY = range(len(TROUBLED), BILLERS)
@@ -173,7 +173,7 @@ def measure(options: argparse.Namespace, directory: Path) -> Figures:
         credentials = authority.leaf(Role.TREASURY, "treasury")
         with Client(server.address, credentials) as treasury:
             treasury.wait_ready(READY_S)
-            load_network(treasury, pb.SERVICE_MODE_CONFIRMED)
+            load_network(treasury, network_pb2.SERVICE_MODE_CONFIRMED)
             base, day = treasury.ledger().sequence, today()
             bench = Bench(directory, server, treasury)
             bench.run(options)

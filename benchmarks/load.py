@@ -72,7 +72,7 @@ from switch.client import Client
 from switch.codes import Role
 from switch.day.server import ServerProcess
 from switch.errors import SwitchError
-from switch.v1 import admin_pb2 as pb
+from switch.v1 import network_pb2
 
 SECONDS_MAX = 3600
 RATE_MAX = 10_000_000.0
@@ -182,7 +182,11 @@ def measure_switch(options: argparse.Namespace, directory: Path) -> list[Figures
         with Client(server.address, credentials) as treasury:
             treasury.wait_ready(READY_S)
             is_bills = options.mode == "bills"
-            kind = pb.SERVICE_MODE_CONFIRMED if is_bills else pb.SERVICE_MODE_DIRECT
+            kind = (
+                network_pb2.SERVICE_MODE_CONFIRMED
+                if is_bills
+                else network_pb2.SERVICE_MODE_DIRECT
+            )
             load_network(treasury, kind, quoted=options.quoted)
             to = (server.address, server.tls, server.pid)
             beside = measure_ceiling(options, server.tls)

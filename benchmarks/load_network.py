@@ -10,6 +10,7 @@ from benchmarks.network import BILLERS, CENTRES, SERVICES, TOP_UP
 from switch import calendar
 from switch.client import Client
 from switch.v1 import admin_pb2 as pb
+from switch.v1 import network_pb2
 
 SETTINGS = {
     "centre_holds_max": 1 << 20,
@@ -41,20 +42,29 @@ class LoadError(Exception):
     """The work was not done, so that there is no figure."""
 
 
-def participants() -> list[pb.Participant]:
+def participants() -> list[network_pb2.Participant]:
     """Offices, billers and centres. The harness is believed about its bills."""
     people = [
-        pb.Participant(id="treasury", role=pb.ROLE_TREASURY, active=True),
-        pb.Participant(
-            id="harness", role=pb.ROLE_HARNESS, active=True, may_state_dues=True
+        network_pb2.Participant(
+            id="treasury", role=network_pb2.ROLE_TREASURY, active=True
+        ),
+        network_pb2.Participant(
+            id="harness",
+            role=network_pb2.ROLE_HARNESS,
+            active=True,
+            may_state_dues=True,
         ),
     ]
     for number in range(BILLERS):
-        biller = pb.Participant(role=pb.ROLE_BILLER, active=True, heads=[head(number)])
+        biller = network_pb2.Participant(
+            role=network_pb2.ROLE_BILLER, active=True, heads=[head(number)]
+        )
         biller.id = f"biller-{number}"
         people.append(biller)
     people += [
-        pb.Participant(id=centre_code(number), role=pb.ROLE_CENTRE, active=True)
+        network_pb2.Participant(
+            id=centre_code(number), role=network_pb2.ROLE_CENTRE, active=True
+        )
         for number in range(CENTRES)
     ]
     return people
@@ -66,14 +76,16 @@ def head(number: int) -> str:
 
 
 def services(
-    mode: pb.ServiceMode.ValueType, *, quoted: bool = False
-) -> list[pb.Service]:
+    mode: network_pb2.ServiceMode.ValueType, *, quoted: bool = False
+) -> list[network_pb2.Service]:
     """Services whose bills are paid once: by an amount rule, or `quoted`."""
-    rule = pb.AMOUNT_RULE_EXACT if quoted else pb.AMOUNT_RULE_MIN_MAX
-    price_rule = pb.PRICE_RULE_BILL if quoted else pb.PRICE_RULE_UNSPECIFIED
-    is_confirmed = mode == pb.SERVICE_MODE_CONFIRMED
+    rule = network_pb2.AMOUNT_RULE_EXACT if quoted else network_pb2.AMOUNT_RULE_MIN_MAX
+    price_rule = (
+        network_pb2.PRICE_RULE_BILL if quoted else network_pb2.PRICE_RULE_UNSPECIFIED
+    )
+    is_confirmed = mode == network_pb2.SERVICE_MODE_CONFIRMED
     return [
-        pb.Service(
+        network_pb2.Service(
             code=service_code(number),
             biller=f"biller-{number % BILLERS}",
             heads=[head(number % BILLERS)],
@@ -83,8 +95,8 @@ def services(
             amount_max=10**9,
             mode=mode,
             deadline_s=DEADLINE_S if is_confirmed else 0,
-            duplicate_rule=pb.DUPLICATE_RULE_ONCE,
-            key_rule=pb.KEY_RULE_BILL_ID,
+            duplicate_rule=network_pb2.DUPLICATE_RULE_ONCE,
+            key_rule=network_pb2.KEY_RULE_BILL_ID,
             active=True,
         )
         for number in range(SERVICES)
@@ -92,7 +104,7 @@ def services(
 
 
 def load_network(
-    treasury: Client, mode: pb.ServiceMode.ValueType, *, quoted: bool = False
+    treasury: Client, mode: network_pb2.ServiceMode.ValueType, *, quoted: bool = False
 ) -> None:
     """Register everybody and fill the wallets with more than they can spend."""
     treasury.load_network(participants(), services(mode, quoted=quoted))

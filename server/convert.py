@@ -45,7 +45,10 @@ from switch.specs import ParticipantSpec, ServiceSpec
 from switch.tariffs import Fee
 from switch.v1 import (
     admin_pb2,
+    budgets_pb2,
+    certificates_pb2,
     counter_pb2,
+    network_pb2,
     payments_pb2,
     results_pb2,
     types_pb2,
@@ -237,7 +240,7 @@ def bill(quoted: Quoted, fetched: Fetched) -> counter_pb2.Bill:
         service=spec.code,
         reference=fetched.reference,
         amount_due=known.amount_due,
-        amount_rule=cast("admin_pb2.AmountRule.ValueType", int(spec.amount_rule)),
+        amount_rule=cast("network_pb2.AmountRule.ValueType", int(spec.amount_rule)),
         due_time_ns=known.due_time_ns,
         valid_until_ns=known.valid_until_ns,
         head=known.head,
@@ -329,9 +332,9 @@ def account(index: int, image: Rows, register: Register) -> admin_pb2.Account:
     )
 
 
-def outcome(answer: Rows) -> admin_pb2.Outcome:
+def outcome(answer: Rows) -> results_pb2.Outcome:
     """The core's OUTCOME of a treasury move."""
-    return admin_pb2.Outcome(
+    return results_pb2.Outcome(
         result=cast("results_pb2.Result.ValueType", int(answer["result"])),
         sequence=int(answer["sequence"]),
         time_ns=int(answer["timestamp"]),
@@ -374,18 +377,18 @@ def window_lines(stated: Rows, register: Register) -> list[admin_pb2.WindowLine]
 
 # On the wire they are counted, in the register they are bits.
 _IGNORED = {
-    admin_pb2.IGNORED_SPACE: Ignored.SPACE,
-    admin_pb2.IGNORED_HYPHEN: Ignored.HYPHEN,
-    admin_pb2.IGNORED_SLASH: Ignored.SLASH,
-    admin_pb2.IGNORED_POINT: Ignored.POINT,
-    admin_pb2.IGNORED_ZEROS: Ignored.ZEROS,
+    network_pb2.IGNORED_SPACE: Ignored.SPACE,
+    network_pb2.IGNORED_HYPHEN: Ignored.HYPHEN,
+    network_pb2.IGNORED_SLASH: Ignored.SLASH,
+    network_pb2.IGNORED_POINT: Ignored.POINT,
+    network_pb2.IGNORED_ZEROS: Ignored.ZEROS,
 }
 
 
-def service(known: Service) -> admin_pb2.Service:
+def service(known: Service) -> network_pb2.Service:
     """A service as it is registered."""
     spec = known.spec
-    return admin_pb2.Service(
+    return network_pb2.Service(
         code=spec.code,
         name_en=spec.name_en,
         name_bn=spec.name_bn,
@@ -393,29 +396,29 @@ def service(known: Service) -> admin_pb2.Service:
         department_bn=spec.department_bn,
         biller=spec.biller,
         heads=spec.heads,
-        amount_rule=cast("admin_pb2.AmountRule.ValueType", int(spec.amount_rule)),
+        amount_rule=cast("network_pb2.AmountRule.ValueType", int(spec.amount_rule)),
         amount_min=spec.amount_min,
         amount_max=spec.amount_max,
-        mode=cast("admin_pb2.ServiceMode.ValueType", int(spec.mode)),
+        mode=cast("network_pb2.ServiceMode.ValueType", int(spec.mode)),
         duplicate_rule=cast(
-            "admin_pb2.DuplicateRule.ValueType", int(spec.duplicate_rule)
+            "network_pb2.DuplicateRule.ValueType", int(spec.duplicate_rule)
         ),
         duplicate_hours=spec.duplicate_hours,
-        key_rule=cast("admin_pb2.KeyRule.ValueType", int(spec.key_rule or 0)),
+        key_rule=cast("network_pb2.KeyRule.ValueType", int(spec.key_rule or 0)),
         deadline_s=spec.deadline_s,
         deadline_policy=cast(
-            "admin_pb2.DeadlinePolicy.ValueType", int(spec.deadline_policy)
+            "network_pb2.DeadlinePolicy.ValueType", int(spec.deadline_policy)
         ),
         active=spec.active,
         ignored=[number for number, one in _IGNORED.items() if one in spec.ignored],
-        letters=cast("admin_pb2.Letters.ValueType", int(spec.letters)),
+        letters=cast("network_pb2.Letters.ValueType", int(spec.letters)),
         pattern=spec.pattern,
-        check_digit=cast("admin_pb2.CheckDigit.ValueType", int(spec.check_digit)),
+        check_digit=cast("network_pb2.CheckDigit.ValueType", int(spec.check_digit)),
         series=spec.series,
-        price_rule=cast("admin_pb2.PriceRule.ValueType", int(spec.price_rule)),
+        price_rule=cast("network_pb2.PriceRule.ValueType", int(spec.price_rule)),
         amount_step=spec.amount_step,
         tariff=[
-            admin_pb2.Fee(**{name: getattr(one, name) for name in _FEE})
+            network_pb2.Fee(**{name: getattr(one, name) for name in _FEE})
             for one in spec.tariff
         ],
     )
@@ -424,10 +427,10 @@ def service(known: Service) -> admin_pb2.Service:
 _FEE = ("code", "amount", "valid_from", "name_en", "name_bn")
 
 
-def revocation(one: Revocation, register: Register) -> admin_pb2.Revocation:
+def revocation(one: Revocation, register: Register) -> certificates_pb2.Revocation:
     """A revocation, with ids for indices."""
     by = one.confirmed_by
-    return admin_pb2.Revocation(
+    return certificates_pb2.Revocation(
         number=one.index,
         participant=register.participant(one.participant).spec.id,
         authority=one.authority,
@@ -440,9 +443,9 @@ def revocation(one: Revocation, register: Register) -> admin_pb2.Revocation:
     )
 
 
-def pins(one: Pinned, register: Register) -> admin_pb2.Pins:
+def pins(one: Pinned, register: Register) -> certificates_pb2.Pins:
     """A participant's keys, with ids for indices."""
-    return admin_pb2.Pins(
+    return certificates_pb2.Pins(
         participant=register.participant(one.participant).spec.id,
         pins=one.keys,
         time_ns=one.time_ns,
@@ -451,11 +454,11 @@ def pins(one: Pinned, register: Register) -> admin_pb2.Pins:
     )
 
 
-def budget(one: Override, register: Register) -> admin_pb2.ParticipantBudget:
+def budget(one: Override, register: Register) -> budgets_pb2.ParticipantBudget:
     """A participant's budget, with ids for indices."""
-    return admin_pb2.ParticipantBudget(
+    return budgets_pb2.ParticipantBudget(
         participant=register.participant(one.participant).spec.id,
-        budget=cast("admin_pb2.Budget.ValueType", int(one.budget)),
+        budget=cast("budgets_pb2.Budget.ValueType", int(one.budget)),
         value=one.value,
         time_ns=one.time_ns,
         sequence=one.sequence,
@@ -473,7 +476,7 @@ class UnknownCodeError(ValueError):
 
 def _code(
     codes: type[Code],
-    message: admin_pb2.Participant | admin_pb2.Service,
+    message: network_pb2.Participant | network_pb2.Service,
     field: str,
     unspecified: int = 0,
 ) -> Code:
@@ -485,7 +488,7 @@ def _code(
         raise UnknownCodeError(field, number) from None
 
 
-def participant_spec(message: admin_pb2.Participant) -> ParticipantSpec:
+def participant_spec(message: network_pb2.Participant) -> ParticipantSpec:
     """A participant as it should be. Raises UnknownCodeError."""
     return ParticipantSpec(
         id=message.id,
@@ -505,7 +508,7 @@ def participant_spec(message: admin_pb2.Participant) -> ParticipantSpec:
     )
 
 
-def service_spec(message: admin_pb2.Service) -> ServiceSpec:
+def service_spec(message: network_pb2.Service) -> ServiceSpec:
     """A service as it should be. Raises UnknownCodeError."""
     return ServiceSpec(
         code=message.code,
@@ -538,7 +541,7 @@ def service_spec(message: admin_pb2.Service) -> ServiceSpec:
     )
 
 
-def _ignored(numbers: "Iterable[admin_pb2.Ignored.ValueType]") -> Ignored:
+def _ignored(numbers: "Iterable[network_pb2.Ignored.ValueType]") -> Ignored:
     result = Ignored(0)
     for number in numbers:
         if number not in _IGNORED:

@@ -40,7 +40,7 @@ from switch import _core as core
 from switch.client.messages import form_of
 from switch.codes import Result
 from switch.references import canonical
-from switch.v1 import admin_pb2, results_pb2
+from switch.v1 import network_pb2, results_pb2
 from switch.v1 import payments_pb2 as pb
 from tests.bench import (
     answer,
@@ -113,7 +113,7 @@ def test_every_payment_is_another(payload: int, ids: str) -> None:
 def test_references_are_those_of_their_services() -> None:
     forms = {
         one.code: form_of(one)
-        for one in load_network.services(admin_pb2.SERVICE_MODE_DIRECT)
+        for one in load_network.services(network_pb2.SERVICE_MODE_DIRECT)
     }
     for one in read(Maker(100, "random").take(1)):
         assert canonical(forms[one.service], one.reference) == one.reference

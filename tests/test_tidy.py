@@ -25,8 +25,10 @@ from switch.ledger.statements import PaymentState
 from switch.v1 import (
     admin_pb2,
     billers_pb2,
+    budgets_pb2,
     counter_pb2,
     explain_pb2,
+    network_pb2,
     payments_pb2,
     results_pb2,
     types_pb2,
@@ -179,15 +181,15 @@ def test_large_bounds_match_the_layout() -> None:
         ("ENTRY_KIND", types_pb2.EntryKind, codes.Kind, None),
         ("ACCOUNT_STATE", wallets_pb2.AccountState, codes.AccountState, None),
         ("ACCOUNT_KIND", admin_pb2.AccountKind, codes.AccountKind, None),
-        ("ROLE", admin_pb2.Role, codes.Role, None),
-        ("BUDGET", admin_pb2.Budget, codes.Budget, None),
-        ("AMOUNT_RULE", admin_pb2.AmountRule, codes.AmountRule, None),
-        ("SERVICE_MODE", admin_pb2.ServiceMode, codes.Mode, None),
-        ("DUPLICATE_RULE", admin_pb2.DuplicateRule, codes.DuplicateRule, None),
-        ("KEY_RULE", admin_pb2.KeyRule, codes.KeyRule, None),
-        ("DEADLINE_POLICY", admin_pb2.DeadlinePolicy, codes.Policy, None),
-        ("LETTERS", admin_pb2.Letters, codes.Letters, None),
-        ("CHECK_DIGIT", admin_pb2.CheckDigit, codes.CheckDigit, "NONE"),
+        ("ROLE", network_pb2.Role, codes.Role, None),
+        ("BUDGET", budgets_pb2.Budget, codes.Budget, None),
+        ("AMOUNT_RULE", network_pb2.AmountRule, codes.AmountRule, None),
+        ("SERVICE_MODE", network_pb2.ServiceMode, codes.Mode, None),
+        ("DUPLICATE_RULE", network_pb2.DuplicateRule, codes.DuplicateRule, None),
+        ("KEY_RULE", network_pb2.KeyRule, codes.KeyRule, None),
+        ("DEADLINE_POLICY", network_pb2.DeadlinePolicy, codes.Policy, None),
+        ("LETTERS", network_pb2.Letters, codes.Letters, None),
+        ("CHECK_DIGIT", network_pb2.CheckDigit, codes.CheckDigit, "NONE"),
         ("BILLER_HEALTH", admin_pb2.BillerHealth, Health, None),
         ("CASE_TYPE", types_pb2.CaseType, codes.CaseType, None),
         ("PAYMENT_STATE", payments_pb2.PaymentState, PaymentState, "NONE"),
@@ -212,7 +214,7 @@ def test_codes_match_the_wire(
 def test_what_is_ignored_is_counted_on_the_wire_and_bits_in_the_ledger() -> None:
     bits = {
         name.removeprefix("IGNORED_"): 1 << number >> 1
-        for name, number in admin_pb2.Ignored.items()
+        for name, number in network_pb2.Ignored.items()
     }
     assert bits.pop("UNSPECIFIED") == 0
     assert bits == {one.name: one.value for one in codes.Ignored}

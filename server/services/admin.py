@@ -14,6 +14,7 @@ from server.services import budgets, certificates, proposals
 from server.services.clock import accept_clock
 from server.services.exceptions import list_exceptions
 from server.services.keys import rotate_quotation_key
+from server.services.noted import page_of
 from server.services.proposal_list import list_proposals
 from server.services.proposals import do
 from server.status import ArgumentError, NotFoundError
@@ -30,9 +31,16 @@ from switch.register.register import (
 )
 from switch.specs import ParticipantSpec, ServiceSpec
 from switch.v1 import admin_pb2 as pb
-from switch.v1 import exceptions_pb2, proposals_pb2, results_pb2
+from switch.v1 import (
+    budgets_pb2,
+    certificates_pb2,
+    exceptions_pb2,
+    network_pb2,
+    proposals_pb2,
+    results_pb2,
+)
 
-Message = TypeVar("Message", pb.Participant, pb.Service)
+Message = TypeVar("Message", network_pb2.Participant, network_pb2.Service)
 Spec = TypeVar("Spec", ParticipantSpec, ServiceSpec)
 
 LOADS_MAX = 64
@@ -111,14 +119,11 @@ class AdminService:
     ) -> pb.ListServicesResponse:
         """The services in the register, in the order of their index."""
         node = self._node
-        size = arguments.page_size(request.page_size, node.config)
-        after = read_token(request, caller)
-        page = node.register.services_after(after, size + 1)
-        last = page[size - 1].index if len(page) > size else 0
+        page, token = page_of(node, request, caller, node.register.services_after)
         return pb.ListServicesResponse(
-            services=[convert.service(one) for one in page[:size]],
+            services=[convert.service(one) for one in page],
             as_of_sequence=node.ledger.sequence,
-            next_page_token=make_token(request, caller, last),
+            next_page_token=token,
         )
 
     # --- the treasury's moves ----------------------------------------------------
@@ -287,44 +292,44 @@ class AdminService:
         return await rotate_quotation_key(self._node, request, caller)
 
     async def RevokeCertificate(
-        self, request: pb.RevokeCertificateRequest, caller: Identity
-    ) -> pb.RevokeCertificateResponse:
+        self, request: certificates_pb2.RevokeCertificateRequest, caller: Identity
+    ) -> certificates_pb2.RevokeCertificateResponse:
         """Accept a certificate no longer."""
         return await certificates.revoke(self._node, request, caller)
 
     async def ConfirmRevocation(
-        self, request: pb.ConfirmRevocationRequest, caller: Identity
-    ) -> pb.ConfirmRevocationResponse:
+        self, request: certificates_pb2.ConfirmRevocationRequest, caller: Identity
+    ) -> certificates_pb2.ConfirmRevocationResponse:
         """Stand by another person's revocation."""
         return await certificates.confirm(self._node, request, caller)
 
     async def PinKeys(
-        self, request: pb.PinKeysRequest, caller: Identity
-    ) -> pb.PinKeysResponse:
+        self, request: certificates_pb2.PinKeysRequest, caller: Identity
+    ) -> certificates_pb2.PinKeysResponse:
         """Say which keys a participant's certificates may have."""
         return await certificates.pin(self._node, request, caller)
 
     async def ListRevocations(
-        self, request: pb.ListRevocationsRequest, caller: Identity
-    ) -> pb.ListRevocationsResponse:
+        self, request: certificates_pb2.ListRevocationsRequest, caller: Identity
+    ) -> certificates_pb2.ListRevocationsResponse:
         """What was revoked."""
         return certificates.list_revocations(self._node, request, caller)
 
     async def ListPins(
-        self, request: pb.ListPinsRequest, caller: Identity
-    ) -> pb.ListPinsResponse:
+        self, request: certificates_pb2.ListPinsRequest, caller: Identity
+    ) -> certificates_pb2.ListPinsResponse:
         """The keys that are pinned."""
         return certificates.list_pins(self._node, request, caller)
 
     async def SetBudget(
-        self, request: pb.SetBudgetRequest, caller: Identity
-    ) -> pb.SetBudgetResponse:
+        self, request: budgets_pb2.SetBudgetRequest, caller: Identity
+    ) -> budgets_pb2.SetBudgetResponse:
         """Say what one participant may use."""
         return await budgets.set_budget(self._node, request, caller)
 
     async def ListBudgets(
-        self, request: pb.ListBudgetsRequest, caller: Identity
-    ) -> pb.ListBudgetsResponse:
+        self, request: budgets_pb2.ListBudgetsRequest, caller: Identity
+    ) -> budgets_pb2.ListBudgetsResponse:
         """The budgets that are set."""
         return budgets.list_budgets(self._node, request, caller)
 

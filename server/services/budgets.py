@@ -7,13 +7,12 @@ import logging
 
 from server import arguments, convert
 from server.node import Node
-from server.page_tokens import make_token, read_token
-from server.services.certificates import note
+from server.services.noted import note, page_of
 from server.status import ArgumentError
 from switch.codes import BUDGET_BOUNDS, Budget
 from switch.register.budgets import budget_tail
 from switch.register.identity import Identity
-from switch.v1 import admin_pb2 as pb
+from switch.v1 import budgets_pb2 as pb
 from switch.v1 import results_pb2
 
 log = logging.getLogger("server")
@@ -44,12 +43,9 @@ def list_budgets(
 ) -> pb.ListBudgetsResponse:
     """A page of the budgets that are set."""
     register = node.register
-    size = arguments.page_size(request.page_size, node.config)
-    after = read_token(request, caller)
-    found = register.overrides_after(after, size + 1)
-    last = found[size - 1].index if len(found) > size else 0
+    found, token = page_of(node, request, caller, register.overrides_after)
     return pb.ListBudgetsResponse(
-        budgets=[convert.budget(one, register) for one in found[:size]],
-        next_page_token=make_token(request, caller, last),
+        budgets=[convert.budget(one, register) for one in found],
+        next_page_token=token,
         as_of_sequence=node.ledger.sequence,
     )

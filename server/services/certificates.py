@@ -5,15 +5,13 @@ in: the door asks it of every connection again.
 """
 
 import logging
+from itertools import islice
 
 from server import arguments, convert
 from server.node import Node
-from server.page_tokens import make_token, read_token
-from server.services.proposals import do
+from server.services.noted import note, page_of
 from server.status import ArgumentError
-from switch.codes import Kind
 from switch.ids import ID_SIZE
-from switch.ledger.templates import Templates, template
 from switch.register.certificates import (
     AUTHORITY_SIZE,
     PIN_SIZE,
@@ -25,7 +23,7 @@ from switch.register.certificates import (
     revocation_tail,
 )
 from switch.register.identity import Identity
-from switch.v1 import admin_pb2 as pb
+from switch.v1 import certificates_pb2 as pb
 from switch.v1 import results_pb2
 
 log = logging.getLogger("server")
@@ -101,17 +99,19 @@ def list_revocations(
 ) -> pb.ListRevocationsResponse:
     """A page of what was revoked."""
     register = node.register
-    size = arguments.page_size(request.page_size, node.config)
-    after = read_token(request, caller)
-    found = [
-        one
-        for one in register.revocations()[after:]
-        if not (request.unconfirmed_only and one.confirmed_by)
-    ]
-    last = found[size - 1].index if len(found) > size else 0
+
+    def after(index: int, count: int) -> list[Revocation]:
+        wanted = (
+            one
+            for one in register.revocations()[index:]
+            if not (request.unconfirmed_only and one.confirmed_by)
+        )
+        return list(islice(wanted, count))
+
+    found, token = page_of(node, request, caller, after)
     return pb.ListRevocationsResponse(
-        revocations=[convert.revocation(one, register) for one in found[:size]],
-        next_page_token=make_token(request, caller, last),
+        revocations=[convert.revocation(one, register) for one in found],
+        next_page_token=token,
         as_of_sequence=node.ledger.sequence,
     )
 
@@ -121,34 +121,21 @@ def list_pins(
 ) -> pb.ListPinsResponse:
     """A page of the keys that are pinned."""
     register = node.register
-    size = arguments.page_size(request.page_size, node.config)
-    after = read_token(request, caller)
-    found = register.pins_after(after, size + 1)
-    last = found[size - 1].index if len(found) > size else 0
+    found, token = page_of(node, request, caller, register.pins_after)
     return pb.ListPinsResponse(
-        pins=[convert.pins(one, register) for one in found[:size]],
-        next_page_token=make_token(request, caller, last),
+        pins=[convert.pins(one, register) for one in found],
+        next_page_token=token,
         as_of_sequence=node.ledger.sequence,
     )
-
-
-async def note(node: Node, row_id: bytes, tail: bytes, caller: Identity) -> pb.Outcome:
-    """Commit a row of the register, and have it taken in before it is answered."""
-    move: Templates = template(
-        Kind.REGISTER, row_id=row_id, sender=caller.index, tail=tail
-    )
-    outcome = await do(node, move)
-    await node.read(node.register.refresh)
-    return outcome
 
 
 def _is_known(node: Node, row_id: bytes, caller: Identity) -> bool:
     return len(row_id) == ID_SIZE and node.ledger.find(caller.index, row_id) != 0
 
 
-def _first(known: Revocation) -> pb.Outcome:
+def _first(known: Revocation) -> results_pb2.Outcome:
     """The outcome of who revoked it first."""
-    return pb.Outcome(
+    return results_pb2.Outcome(
         result=results_pb2.RESULT_OK,
         sequence=known.sequence,
         time_ns=known.time_ns,

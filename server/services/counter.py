@@ -24,8 +24,8 @@ from switch.ledger.templates import Templates
 from switch.payment_states import PaymentState, Standing
 from switch.references import WrongReferenceError, canonical, is_reference
 from switch.register.identity import Identity
-from switch.v1 import admin_pb2, payments_pb2, results_pb2
 from switch.v1 import counter_pb2 as pb
+from switch.v1 import payments_pb2, results_pb2
 
 log = logging.getLogger("server")
 
@@ -50,7 +50,7 @@ class CounterService:
         self._names = PastNames(node.register)
         self._book = shifts.ShiftBook(node.ledger)
         self._closing = asyncio.Lock()
-        self._closes: set[asyncio.Task[admin_pb2.Outcome]] = set()
+        self._closes: set[asyncio.Task[results_pb2.Outcome]] = set()
 
     # --- bills -------------------------------------------------------------------
 
@@ -228,13 +228,13 @@ class CounterService:
 
     async def _close(
         self, request: pb.CloseShiftRequest, wallet: int, caller: Identity
-    ) -> admin_pb2.Outcome:
+    ) -> results_pb2.Outcome:
         # One at a time: two of one operator would count the same entries.
         async with self._closing:
             move = await self._node.read(self._count, request, wallet, caller)
             return await self._do(move)
 
-    def _closed(self, closing: "asyncio.Task[admin_pb2.Outcome]") -> None:
+    def _closed(self, closing: "asyncio.Task[results_pb2.Outcome]") -> None:
         self._closes.discard(closing)
         if not closing.cancelled():
             # The caller has it, if there still is one.
@@ -313,7 +313,7 @@ class CounterService:
         if found != (sequence, Kind.SHIFT, Result.OK, wallet):
             raise NotFoundError("shift_sequence: the centre has no such shift")
 
-    async def _do(self, move: Templates) -> admin_pb2.Outcome:
+    async def _do(self, move: Templates) -> results_pb2.Outcome:
         reply = await self._node.commit_alone(move.request())
         assert not isinstance(reply, bytes)
         return convert.outcome(reply[0])

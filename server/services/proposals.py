@@ -10,7 +10,7 @@ from switch.ledger.templates import Templates
 from switch.register.identity import Identity
 from switch.register.register import PURPOSE_SUSPENSE
 from switch.v1 import admin_pb2 as pb
-from switch.v1 import types_pb2
+from switch.v1 import results_pb2, types_pb2
 
 _SEQUENCE = "sequence"
 _PROPOSAL = "proposal_sequence"
@@ -22,7 +22,7 @@ _WHOLE = frozenset({int(Kind.VOID), int(Kind.VERIFY), int(Kind.CASE_CLOSE)})
 """What is proposed without an amount."""
 
 
-async def do(node: Node, move: Templates) -> pb.Outcome:
+async def do(node: Node, move: Templates) -> results_pb2.Outcome:
     """Commit one move; its outcome."""
     reply = await node.commit_alone(move.request())
     assert not isinstance(reply, bytes)

@@ -13,7 +13,7 @@ from switch.console.output import Exit, Screen, enum_word, plain
 from switch.console.words import Language
 from switch.errors import UsageError
 from switch.money import format_amount
-from switch.v1 import admin_pb2, counter_pb2
+from switch.v1 import counter_pb2, network_pb2
 
 _COLUMNS = ("number", "bill", "period", "due", "amount rule", "due by", "state")
 
@@ -88,7 +88,7 @@ def show_bill(bill: counter_pb2.Bill, screen: Screen) -> None:
 
 def _cells(bill: counter_pb2.Bill, language: Language) -> tuple[str, ...]:
     """A bill as a line of the table has it, without its number."""
-    rule = enum_word(admin_pb2.AmountRule.DESCRIPTOR, bill.amount_rule)
+    rule = enum_word(network_pb2.AmountRule.DESCRIPTOR, bill.amount_rule)
     state = enum_word(counter_pb2.BillState.DESCRIPTOR, bill.state).replace("_", " ")
     return (
         bill.id,

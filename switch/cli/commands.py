@@ -33,7 +33,7 @@ from switch.specs import (
     specs_from_json,
 )
 from switch.tariffs import ITEM_COUNT_MAX
-from switch.v1 import admin_pb2, types_pb2
+from switch.v1 import admin_pb2, network_pb2, types_pb2
 
 T = TypeVar("T")
 
@@ -329,18 +329,18 @@ def services(args: Namespace, screen: Screen) -> Exit:
     return Exit.DONE
 
 
-def _price(service: admin_pb2.Service, language: Language) -> str:
+def _price(service: network_pb2.Service, language: Language) -> str:
     """What it costs, as far as the register says."""
-    if service.price_rule == admin_pb2.PRICE_RULE_TARIFF:
+    if service.price_rule == network_pb2.PRICE_RULE_TARIFF:
         today = ist_date(time.time_ns()).isoformat()
         lines = sorted(service.tariff, key=lambda fee: (fee.code, fee.valid_from))
         fees = {one.code: one.amount for one in lines if one.valid_from <= today}
         return ", ".join(f"{code} {language.amount(fees[code])}" for code in fees)
-    rule = enum_word(admin_pb2.AmountRule.DESCRIPTOR, service.amount_rule)
+    rule = enum_word(network_pb2.AmountRule.DESCRIPTOR, service.amount_rule)
     text = rule.replace("_", "-")
-    if service.price_rule == admin_pb2.PRICE_RULE_BILL:
+    if service.price_rule == network_pb2.PRICE_RULE_BILL:
         text = f"{language.word('bill')}, {text}"
-    if service.price_rule == admin_pb2.PRICE_RULE_OPEN:
+    if service.price_rule == network_pb2.PRICE_RULE_OPEN:
         least, most = service.amount_min, service.amount_max
         text = f"{language.amount(least)} – {language.amount(most)}"
         if service.amount_step:
@@ -348,7 +348,7 @@ def _price(service: admin_pb2.Service, language: Language) -> str:
     return text
 
 
-def _references(service: admin_pb2.Service) -> str:
+def _references(service: network_pb2.Service) -> str:
     """How its references are written, and whose bills they are."""
     try:
         text = describe(form_of(service)) if service.pattern else "-"

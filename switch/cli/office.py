@@ -10,7 +10,7 @@ from switch.cli.commands import open_office
 from switch.codes import Result
 from switch.console.output import Exit, Screen, enum_word, plain
 from switch.ids import new_id
-from switch.v1 import admin_pb2
+from switch.v1 import admin_pb2, results_pb2
 
 
 def billers(args: Namespace, screen: Screen) -> Exit:
@@ -77,7 +77,7 @@ def rotate_key(args: Namespace, screen: Screen) -> Exit:
     return Exit.DONE
 
 
-def show_outcome(outcome: admin_pb2.Outcome, screen: Screen) -> Exit:
+def show_outcome(outcome: results_pb2.Outcome, screen: Screen) -> Exit:
     """The answer to one move; its entry is what the next command names."""
     result = Result(outcome.result)
     if screen.as_json:

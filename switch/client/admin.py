@@ -12,8 +12,12 @@ from switch.ids import new_id
 from switch.v1 import (
     admin_pb2,
     admin_pb2_grpc,
+    budgets_pb2,
+    certificates_pb2,
     exceptions_pb2,
+    network_pb2,
     proposals_pb2,
+    results_pb2,
     types_pb2,
 )
 
@@ -36,8 +40,8 @@ class AdminCalls:
 
     def load_network(
         self,
-        participants: Sequence[admin_pb2.Participant],
-        services: Sequence[admin_pb2.Service] = (),
+        participants: Sequence[network_pb2.Participant],
+        services: Sequence[network_pb2.Service] = (),
     ) -> admin_pb2.LoadNetworkResponse:
         """Bring the register to what is given, in as many calls as that needs.
 
@@ -63,7 +67,7 @@ class AdminCalls:
 
     def top_up(
         self, centre: str, amount: int, utr: str, *, move_id: bytes = b""
-    ) -> admin_pb2.Outcome:
+    ) -> results_pb2.Outcome:
         """Credit a wallet with money that reached the bank, once for each UTR."""
         request = admin_pb2.TopUpRequest(
             id=move_id or new_id(), centre=centre, amount=amount, utr=utr
@@ -73,7 +77,7 @@ class AdminCalls:
 
     def freeze_wallet(
         self, centre: str, reason: str, *, unfreeze: bool = False, move_id: bytes = b""
-    ) -> admin_pb2.Outcome:
+    ) -> results_pb2.Outcome:
         """Freeze a wallet, or end its freeze."""
         request = admin_pb2.FreezeWalletRequest(
             id=move_id or new_id(), centre=centre, unfreeze=unfreeze, reason=reason
@@ -83,7 +87,7 @@ class AdminCalls:
 
     def close_wallet(
         self, centre: str, reason: str, *, move_id: bytes = b""
-    ) -> admin_pb2.Outcome:
+    ) -> results_pb2.Outcome:
         """Close a wallet for ever; it must be empty and without open holds."""
         request = admin_pb2.CloseWalletRequest(
             id=move_id or new_id(), centre=centre, reason=reason
@@ -99,7 +103,7 @@ class AdminCalls:
         payment_max: int = 0,
         *,
         move_id: bytes = b"",
-    ) -> admin_pb2.Outcome:
+    ) -> results_pb2.Outcome:
         """Set what a wallet may spend in an IST day, and at once; 0 is no limit."""
         request = admin_pb2.SetLimitRequest(
             id=move_id or new_id(),
@@ -119,7 +123,7 @@ class AdminCalls:
         amount: int = 0,
         *,
         move_id: bytes = b"",
-    ) -> admin_pb2.Outcome:
+    ) -> results_pb2.Outcome:
         """Ask for what two people must want about a payment; nothing moves yet.
 
         `sequence` is the payment's, its hold's, or what the list of exceptions names;
@@ -137,7 +141,7 @@ class AdminCalls:
 
     def withdraw(
         self, proposal_sequence: int, reason: str, *, move_id: bytes = b""
-    ) -> admin_pb2.Outcome:
+    ) -> results_pb2.Outcome:
         """Take a proposal back that nobody has approved."""
         request = admin_pb2.WithdrawRequest(
             id=move_id or new_id(), proposal_sequence=proposal_sequence, reason=reason
@@ -168,7 +172,7 @@ class AdminCalls:
 
     def fund_suspense(
         self, amount: int, reason: str, *, move_id: bytes = b""
-    ) -> admin_pb2.Outcome:
+    ) -> results_pb2.Outcome:
         """Put money that reached the bank aside, for advances."""
         request = admin_pb2.FundSuspenseRequest(
             id=move_id or new_id(), amount=amount, reason=reason
@@ -178,7 +182,7 @@ class AdminCalls:
 
     def recover_advance(
         self, advance_sequence: int, reason: str, *, move_id: bytes = b""
-    ) -> admin_pb2.Outcome:
+    ) -> results_pb2.Outcome:
         """Get an advance back from the wallet that was given it."""
         request = admin_pb2.RecoverAdvanceRequest(
             id=move_id or new_id(), advance_sequence=advance_sequence, reason=reason
@@ -230,12 +234,12 @@ class AdminCalls:
         reason: str,
         *,
         move_id: bytes = b"",
-    ) -> admin_pb2.RevokeCertificateResponse:
+    ) -> certificates_pb2.RevokeCertificateResponse:
         """Have a certificate not accepted any more, at once and for ever.
 
         `authority` is the SHA-256 of the issuer's name in DER, `serial` big-endian.
         """
-        request = admin_pb2.RevokeCertificateRequest(
+        request = certificates_pb2.RevokeCertificateRequest(
             id=move_id or new_id(),
             participant=participant,
             authority=authority,
@@ -247,9 +251,9 @@ class AdminCalls:
 
     def confirm_revocation(
         self, revocation: int, *, move_id: bytes = b""
-    ) -> admin_pb2.Outcome:
+    ) -> results_pb2.Outcome:
         """Stand by another person's revocation, by its number."""
-        request = admin_pb2.ConfirmRevocationRequest(
+        request = certificates_pb2.ConfirmRevocationRequest(
             id=move_id or new_id(), revocation=revocation
         )
         call = self._admin.ConfirmRevocation
@@ -257,18 +261,18 @@ class AdminCalls:
 
     def pin_keys(
         self, participant: str, pins: Iterable[bytes], *, move_id: bytes = b""
-    ) -> admin_pb2.Outcome:
+    ) -> results_pb2.Outcome:
         """Say which keys a participant's certificates may have; none: any."""
-        request = admin_pb2.PinKeysRequest(
+        request = certificates_pb2.PinKeysRequest(
             id=move_id or new_id(), participant=participant, pins=pins
         )
         return self._caller.change(self._admin.PinKeys, request, [request.id]).outcome
 
     def revocations(
         self, *, unconfirmed_only: bool = False
-    ) -> Iterator[admin_pb2.Revocation]:
+    ) -> Iterator[certificates_pb2.Revocation]:
         """What was revoked, in the order in which it was."""
-        request = admin_pb2.ListRevocationsRequest(
+        request = certificates_pb2.ListRevocationsRequest(
             unconfirmed_only=unconfirmed_only, page_size=PAGE_SIZE
         )
         while True:
@@ -278,9 +282,9 @@ class AdminCalls:
                 return
             request.page_token = reply.next_page_token
 
-    def pins(self) -> Iterator[admin_pb2.Pins]:
+    def pins(self) -> Iterator[certificates_pb2.Pins]:
         """The keys that are pinned, of each participant that has any."""
-        request = admin_pb2.ListPinsRequest(page_size=PAGE_SIZE)
+        request = certificates_pb2.ListPinsRequest(page_size=PAGE_SIZE)
         while True:
             reply = self._caller.read(self._admin.ListPins, request)
             yield from reply.pins
@@ -290,19 +294,19 @@ class AdminCalls:
 
     def set_budget(
         self, participant: str, budget: int, value: int, *, move_id: bytes = b""
-    ) -> admin_pb2.Outcome:
+    ) -> results_pb2.Outcome:
         """Say what a participant may use; 0: what the settings say."""
-        request = admin_pb2.SetBudgetRequest(
+        request = budgets_pb2.SetBudgetRequest(
             id=move_id or new_id(),
             participant=participant,
-            budget=admin_pb2.Budget.ValueType(budget),
+            budget=budgets_pb2.Budget.ValueType(budget),
             value=value,
         )
         return self._caller.change(self._admin.SetBudget, request, [request.id]).outcome
 
-    def budgets(self) -> Iterator[admin_pb2.ParticipantBudget]:
+    def budgets(self) -> Iterator[budgets_pb2.ParticipantBudget]:
         """The budgets that are set for single participants."""
-        request = admin_pb2.ListBudgetsRequest(page_size=PAGE_SIZE)
+        request = budgets_pb2.ListBudgetsRequest(page_size=PAGE_SIZE)
         while True:
             reply = self._caller.read(self._admin.ListBudgets, request)
             yield from reply.budgets
@@ -340,7 +344,7 @@ class AdminCalls:
 
     def settle(
         self, window: int, biller: str, head: str, amount: int, *, move_id: bytes = b""
-    ) -> admin_pb2.Outcome:
+    ) -> results_pb2.Outcome:
         """Move a window's payable amount of one biller account to settlement."""
         request = admin_pb2.SettleRequest(
             id=move_id or new_id(),
@@ -389,10 +393,10 @@ class AdminCalls:
             STREAM_TIMEOUT_S,
         )
 
-    def services(self) -> list[admin_pb2.Service]:
+    def services(self) -> list[network_pb2.Service]:
         """The services in the register."""
         request = admin_pb2.ListServicesRequest(page_size=PAGE_SIZE)
-        found: list[admin_pb2.Service] = []
+        found: list[network_pb2.Service] = []
         while True:
             reply = self._caller.read(self._admin.ListServices, request)
             found += reply.services

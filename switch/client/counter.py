@@ -13,11 +13,11 @@ from switch.errors import SHOWN_MAX, WireError
 from switch.ids import new_id
 from switch.payment_states import FINAL, PaymentState
 from switch.v1 import (
-    admin_pb2,
     counter_pb2,
     counter_pb2_grpc,
     payments_pb2,
     payments_pb2_grpc,
+    results_pb2,
 )
 
 WAIT_S = 5.0
@@ -165,7 +165,7 @@ class CounterCalls:
         centre: str = "",
         *,
         move_id: bytes = b"",
-    ) -> admin_pb2.Outcome:
+    ) -> results_pb2.Outcome:
         """Sign the shift of another operator off."""
         request = counter_pb2.SignShiftRequest(
             id=move_id or new_id(),

@@ -9,28 +9,28 @@ from typing import Any
 from switch.codes import CheckDigit, Ignored, Letters
 from switch.references import NOTHING, Form
 from switch.specs import ParticipantSpec, ServiceSpec, Specs
-from switch.v1 import admin_pb2
+from switch.v1 import network_pb2
 
 # On the wire they are counted, in a spec they are bits.
 _IGNORED = {
-    admin_pb2.IGNORED_SPACE: Ignored.SPACE,
-    admin_pb2.IGNORED_HYPHEN: Ignored.HYPHEN,
-    admin_pb2.IGNORED_SLASH: Ignored.SLASH,
-    admin_pb2.IGNORED_POINT: Ignored.POINT,
-    admin_pb2.IGNORED_ZEROS: Ignored.ZEROS,
+    network_pb2.IGNORED_SPACE: Ignored.SPACE,
+    network_pb2.IGNORED_HYPHEN: Ignored.HYPHEN,
+    network_pb2.IGNORED_SLASH: Ignored.SLASH,
+    network_pb2.IGNORED_POINT: Ignored.POINT,
+    network_pb2.IGNORED_ZEROS: Ignored.ZEROS,
 }
 
 
 def messages_of(
     specs: Specs,
-) -> tuple[list[admin_pb2.Participant], list[admin_pb2.Service]]:
+) -> tuple[list[network_pb2.Participant], list[network_pb2.Service]]:
     """Specs as they go over the wire: the fields have the same names and numbers.
 
     Only a set of bits is a list of numbers there, and a tariff one of messages.
     """
     return (
-        [admin_pb2.Participant(**_values(one)) for one in specs.participants],
-        [admin_pb2.Service(**_values(one)) for one in specs.services],
+        [network_pb2.Participant(**_values(one)) for one in specs.participants],
+        [network_pb2.Service(**_values(one)) for one in specs.services],
     )
 
 
@@ -40,11 +40,11 @@ def _values(spec: ParticipantSpec | ServiceSpec) -> dict[str, Any]:
         values["ignored"] = [
             number for number, one in _IGNORED.items() if one in spec.ignored
         ]
-        values["tariff"] = [admin_pb2.Fee(**asdict(fee)) for fee in spec.tariff]
+        values["tariff"] = [network_pb2.Fee(**asdict(fee)) for fee in spec.tariff]
     return {name: value for name, value in values.items() if value is not None}
 
 
-def form_of(service: admin_pb2.Service) -> Form:
+def form_of(service: network_pb2.Service) -> Form:
     """How the references of a service are written, for those who send them.
 
     Raises ValueError for what this version does not know.
@@ -59,5 +59,5 @@ def form_of(service: admin_pb2.Service) -> Form:
         ignored=ignored,
         check_digit=CheckDigit(service.check_digit),
         pattern=service.pattern,
-        has_period=service.key_rule == admin_pb2.KEY_RULE_REFERENCE_PERIOD,
+        has_period=service.key_rule == network_pb2.KEY_RULE_REFERENCE_PERIOD,
     )

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from switch.v1 import network_pb2 as _network_pb2
 from switch.v1 import results_pb2 as _results_pb2
 from switch.v1 import types_pb2 as _types_pb2
 from switch.v1 import wallets_pb2 as _wallets_pb2
@@ -21,241 +22,6 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
-
-class _Role:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    ROLE_UNSPECIFIED: _Role.ValueType  # 0
-    ROLE_CENTRE: _Role.ValueType  # 1
-    ROLE_BILLER: _Role.ValueType  # 2
-    ROLE_TREASURY: _Role.ValueType  # 3
-    ROLE_AUDITOR: _Role.ValueType  # 4
-    ROLE_HARNESS: _Role.ValueType  # 5
-
-class Role(_Role, metaclass=_RoleEnumTypeWrapper): ...
-
-ROLE_UNSPECIFIED: Role.ValueType  # 0
-ROLE_CENTRE: Role.ValueType  # 1
-ROLE_BILLER: Role.ValueType  # 2
-ROLE_TREASURY: Role.ValueType  # 3
-ROLE_AUDITOR: Role.ValueType  # 4
-ROLE_HARNESS: Role.ValueType  # 5
-Global___Role: _TypeAlias = Role  # noqa: Y015
-
-class _AmountRule:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _AmountRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AmountRule.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    AMOUNT_RULE_UNSPECIFIED: _AmountRule.ValueType  # 0
-    AMOUNT_RULE_EXACT: _AmountRule.ValueType  # 1
-    AMOUNT_RULE_MIN_MAX: _AmountRule.ValueType  # 2
-    AMOUNT_RULE_ANY: _AmountRule.ValueType  # 3
-    AMOUNT_RULE_EXACT_AND_ABOVE: _AmountRule.ValueType  # 4
-    AMOUNT_RULE_EXACT_AND_BELOW: _AmountRule.ValueType  # 5
-
-class AmountRule(_AmountRule, metaclass=_AmountRuleEnumTypeWrapper): ...
-
-AMOUNT_RULE_UNSPECIFIED: AmountRule.ValueType  # 0
-AMOUNT_RULE_EXACT: AmountRule.ValueType  # 1
-AMOUNT_RULE_MIN_MAX: AmountRule.ValueType  # 2
-AMOUNT_RULE_ANY: AmountRule.ValueType  # 3
-AMOUNT_RULE_EXACT_AND_ABOVE: AmountRule.ValueType  # 4
-AMOUNT_RULE_EXACT_AND_BELOW: AmountRule.ValueType  # 5
-Global___AmountRule: _TypeAlias = AmountRule  # noqa: Y015
-
-class _PriceRule:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _PriceRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PriceRule.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    PRICE_RULE_UNSPECIFIED: _PriceRule.ValueType  # 0
-    """Its sender, by the amount rule, if it may state dues: for load tests. Nobody else can pay it."""
-    PRICE_RULE_TARIFF: _PriceRule.ValueType  # 1
-    """The register: items with fees."""
-    PRICE_RULE_BILL: _PriceRule.ValueType  # 2
-    """The biller, in a fetched bill; the amount rule is exact, exact-and-above or -below."""
-    PRICE_RULE_OPEN: _PriceRule.ValueType  # 3
-    """The citizen, within least, most and step."""
-
-class PriceRule(_PriceRule, metaclass=_PriceRuleEnumTypeWrapper):
-    """Who is believed about an amount."""
-
-PRICE_RULE_UNSPECIFIED: PriceRule.ValueType  # 0
-"""Its sender, by the amount rule, if it may state dues: for load tests. Nobody else can pay it."""
-PRICE_RULE_TARIFF: PriceRule.ValueType  # 1
-"""The register: items with fees."""
-PRICE_RULE_BILL: PriceRule.ValueType  # 2
-"""The biller, in a fetched bill; the amount rule is exact, exact-and-above or -below."""
-PRICE_RULE_OPEN: PriceRule.ValueType  # 3
-"""The citizen, within least, most and step."""
-Global___PriceRule: _TypeAlias = PriceRule  # noqa: Y015
-
-class _ServiceMode:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _ServiceModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ServiceMode.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    SERVICE_MODE_UNSPECIFIED: _ServiceMode.ValueType  # 0
-    SERVICE_MODE_DIRECT: _ServiceMode.ValueType  # 1
-    """The debit is final; the biller learns of it from its feed."""
-    SERVICE_MODE_CONFIRMED: _ServiceMode.ValueType  # 2
-    """Money is held until the biller confirms."""
-
-class ServiceMode(_ServiceMode, metaclass=_ServiceModeEnumTypeWrapper): ...
-
-SERVICE_MODE_UNSPECIFIED: ServiceMode.ValueType  # 0
-SERVICE_MODE_DIRECT: ServiceMode.ValueType  # 1
-"""The debit is final; the biller learns of it from its feed."""
-SERVICE_MODE_CONFIRMED: ServiceMode.ValueType  # 2
-"""Money is held until the biller confirms."""
-Global___ServiceMode: _TypeAlias = ServiceMode  # noqa: Y015
-
-class _DuplicateRule:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _DuplicateRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DuplicateRule.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    DUPLICATE_RULE_UNSPECIFIED: _DuplicateRule.ValueType  # 0
-    DUPLICATE_RULE_NONE: _DuplicateRule.ValueType  # 1
-    DUPLICATE_RULE_ONCE: _DuplicateRule.ValueType  # 2
-    """A bill is paid once, by whichever centre."""
-    DUPLICATE_RULE_WITHIN: _DuplicateRule.ValueType  # 3
-    """The same reference is refused within some hours, whatever the amount."""
-
-class DuplicateRule(_DuplicateRule, metaclass=_DuplicateRuleEnumTypeWrapper): ...
-
-DUPLICATE_RULE_UNSPECIFIED: DuplicateRule.ValueType  # 0
-DUPLICATE_RULE_NONE: DuplicateRule.ValueType  # 1
-DUPLICATE_RULE_ONCE: DuplicateRule.ValueType  # 2
-"""A bill is paid once, by whichever centre."""
-DUPLICATE_RULE_WITHIN: DuplicateRule.ValueType  # 3
-"""The same reference is refused within some hours, whatever the amount."""
-Global___DuplicateRule: _TypeAlias = DuplicateRule  # noqa: Y015
-
-class _KeyRule:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _KeyRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyRule.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    KEY_RULE_UNSPECIFIED: _KeyRule.ValueType  # 0
-    KEY_RULE_BILL_ID: _KeyRule.ValueType  # 1
-    """The reference is the biller's bill id."""
-    KEY_RULE_REFERENCE_PERIOD: _KeyRule.ValueType  # 2
-    """The reference is the consumer's, a slash and the period YYYY-MM."""
-    KEY_RULE_REFERENCE: _KeyRule.ValueType  # 3
-    """The citizen's reference, of what has no bill."""
-
-class KeyRule(_KeyRule, metaclass=_KeyRuleEnumTypeWrapper): ...
-
-KEY_RULE_UNSPECIFIED: KeyRule.ValueType  # 0
-KEY_RULE_BILL_ID: KeyRule.ValueType  # 1
-"""The reference is the biller's bill id."""
-KEY_RULE_REFERENCE_PERIOD: KeyRule.ValueType  # 2
-"""The reference is the consumer's, a slash and the period YYYY-MM."""
-KEY_RULE_REFERENCE: KeyRule.ValueType  # 3
-"""The citizen's reference, of what has no bill."""
-Global___KeyRule: _TypeAlias = KeyRule  # noqa: Y015
-
-class _Letters:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _LettersEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Letters.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    LETTERS_UNSPECIFIED: _Letters.ValueType  # 0
-    """Read as AS_THEY_ARE."""
-    LETTERS_AS_THEY_ARE: _Letters.ValueType  # 1
-    LETTERS_UPPER: _Letters.ValueType  # 2
-    LETTERS_LOWER: _Letters.ValueType  # 3
-
-class Letters(_Letters, metaclass=_LettersEnumTypeWrapper):
-    """What becomes of the letters of a service's references."""
-
-LETTERS_UNSPECIFIED: Letters.ValueType  # 0
-"""Read as AS_THEY_ARE."""
-LETTERS_AS_THEY_ARE: Letters.ValueType  # 1
-LETTERS_UPPER: Letters.ValueType  # 2
-LETTERS_LOWER: Letters.ValueType  # 3
-Global___Letters: _TypeAlias = Letters  # noqa: Y015
-
-class _Ignored:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _IgnoredEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ignored.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    IGNORED_UNSPECIFIED: _Ignored.ValueType  # 0
-    IGNORED_SPACE: _Ignored.ValueType  # 1
-    IGNORED_HYPHEN: _Ignored.ValueType  # 2
-    IGNORED_SLASH: _Ignored.ValueType  # 3
-    IGNORED_POINT: _Ignored.ValueType  # 4
-    IGNORED_ZEROS: _Ignored.ValueType  # 5
-    """Zeros in front, as long as another character follows."""
-
-class Ignored(_Ignored, metaclass=_IgnoredEnumTypeWrapper):
-    """What is left out of a service's references, wherever it stands."""
-
-IGNORED_UNSPECIFIED: Ignored.ValueType  # 0
-IGNORED_SPACE: Ignored.ValueType  # 1
-IGNORED_HYPHEN: Ignored.ValueType  # 2
-IGNORED_SLASH: Ignored.ValueType  # 3
-IGNORED_POINT: Ignored.ValueType  # 4
-IGNORED_ZEROS: Ignored.ValueType  # 5
-"""Zeros in front, as long as another character follows."""
-Global___Ignored: _TypeAlias = Ignored  # noqa: Y015
-
-class _CheckDigit:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _CheckDigitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CheckDigit.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    CHECK_DIGIT_UNSPECIFIED: _CheckDigit.ValueType  # 0
-    """There is none."""
-    CHECK_DIGIT_LUHN: _CheckDigit.ValueType  # 1
-    CHECK_DIGIT_VERHOEFF: _CheckDigit.ValueType  # 2
-
-class CheckDigit(_CheckDigit, metaclass=_CheckDigitEnumTypeWrapper):
-    """What the last digit of a service's references proves of the others."""
-
-CHECK_DIGIT_UNSPECIFIED: CheckDigit.ValueType  # 0
-"""There is none."""
-CHECK_DIGIT_LUHN: CheckDigit.ValueType  # 1
-CHECK_DIGIT_VERHOEFF: CheckDigit.ValueType  # 2
-Global___CheckDigit: _TypeAlias = CheckDigit  # noqa: Y015
-
-class _DeadlinePolicy:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _DeadlinePolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DeadlinePolicy.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    DEADLINE_POLICY_UNSPECIFIED: _DeadlinePolicy.ValueType  # 0
-    """KEEP."""
-    DEADLINE_POLICY_RELEASE: _DeadlinePolicy.ValueType  # 1
-    """The money goes back to the wallet. The biller must have promised `never_credits_late`."""
-    DEADLINE_POLICY_KEEP: _DeadlinePolicy.ValueType  # 2
-    """The money stays reserved until the biller says, or two people decide."""
-
-class DeadlinePolicy(_DeadlinePolicy, metaclass=_DeadlinePolicyEnumTypeWrapper):
-    """What becomes of a confirmed payment that its biller does not answer in time."""
-
-DEADLINE_POLICY_UNSPECIFIED: DeadlinePolicy.ValueType  # 0
-"""KEEP."""
-DEADLINE_POLICY_RELEASE: DeadlinePolicy.ValueType  # 1
-"""The money goes back to the wallet. The biller must have promised `never_credits_late`."""
-DEADLINE_POLICY_KEEP: DeadlinePolicy.ValueType  # 2
-"""The money stays reserved until the biller says, or two people decide."""
-Global___DeadlinePolicy: _TypeAlias = DeadlinePolicy  # noqa: Y015
 
 class _BillerHealth:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -282,66 +48,6 @@ BILLER_HEALTH_HALF_OPEN: BillerHealth.ValueType  # 3
 """Asked a little, to see whether it is back."""
 Global___BillerHealth: _TypeAlias = BillerHealth  # noqa: Y015
 
-class _Budget:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _BudgetEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Budget.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    BUDGET_UNSPECIFIED: _Budget.ValueType  # 0
-    BUDGET_PAYMENTS_PER_S: _Budget.ValueType  # 1
-    """1 to 10,000,000; at once 16 to as many."""
-    BUDGET_PAYMENTS_AT_ONCE: _Budget.ValueType  # 2
-    BUDGET_READS_PER_S: _Budget.ValueType  # 3
-    """Calls that read; 1 to 1,000,000."""
-    BUDGET_READS_AT_ONCE: _Budget.ValueType  # 4
-    BUDGET_FETCHES_PER_S: _Budget.ValueType  # 5
-    """References whose bills are asked for; 1 to 1,000,000."""
-    BUDGET_FETCHES_AT_ONCE: _Budget.ValueType  # 6
-    BUDGET_CONNECTIONS: _Budget.ValueType  # 7
-    """At a time; 1 to 100,000."""
-    BUDGET_CALLS: _Budget.ValueType  # 8
-    """Under way; 1 to 1,048,576."""
-    BUDGET_BYTES: _Budget.ValueType  # 9
-    """That wait in all its connections; 1 MiB to 1 TiB."""
-    BUDGET_FEEDS: _Budget.ValueType  # 10
-    """Feeds that are followed at a time; 1 to 100,000."""
-    BUDGET_WATCHES: _Budget.ValueType  # 11
-    """Calls that wait for a change of a payment; 1 to 10,000,000."""
-    BUDGET_REFUSALS_PER_S: _Budget.ValueType  # 12
-    """Refusals that are recorded; 1 to 1,000,000; at once 16 to as many."""
-    BUDGET_REFUSALS_AT_ONCE: _Budget.ValueType  # 13
-
-class Budget(_Budget, metaclass=_BudgetEnumTypeWrapper):
-    """What one participant may use. What is counted a second may be as much at once as the
-    budget beside it says.
-    """
-
-BUDGET_UNSPECIFIED: Budget.ValueType  # 0
-BUDGET_PAYMENTS_PER_S: Budget.ValueType  # 1
-"""1 to 10,000,000; at once 16 to as many."""
-BUDGET_PAYMENTS_AT_ONCE: Budget.ValueType  # 2
-BUDGET_READS_PER_S: Budget.ValueType  # 3
-"""Calls that read; 1 to 1,000,000."""
-BUDGET_READS_AT_ONCE: Budget.ValueType  # 4
-BUDGET_FETCHES_PER_S: Budget.ValueType  # 5
-"""References whose bills are asked for; 1 to 1,000,000."""
-BUDGET_FETCHES_AT_ONCE: Budget.ValueType  # 6
-BUDGET_CONNECTIONS: Budget.ValueType  # 7
-"""At a time; 1 to 100,000."""
-BUDGET_CALLS: Budget.ValueType  # 8
-"""Under way; 1 to 1,048,576."""
-BUDGET_BYTES: Budget.ValueType  # 9
-"""That wait in all its connections; 1 MiB to 1 TiB."""
-BUDGET_FEEDS: Budget.ValueType  # 10
-"""Feeds that are followed at a time; 1 to 100,000."""
-BUDGET_WATCHES: Budget.ValueType  # 11
-"""Calls that wait for a change of a payment; 1 to 10,000,000."""
-BUDGET_REFUSALS_PER_S: Budget.ValueType  # 12
-"""Refusals that are recorded; 1 to 1,000,000; at once 16 to as many."""
-BUDGET_REFUSALS_AT_ONCE: Budget.ValueType  # 13
-Global___Budget: _TypeAlias = Budget  # noqa: Y015
-
 class _AccountKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -366,299 +72,22 @@ ACCOUNT_KIND_SETTLEMENT: AccountKind.ValueType  # 5
 Global___AccountKind: _TypeAlias = AccountKind  # noqa: Y015
 
 @_typing.final
-class Outcome(_message.Message):
-    """The answer to one treasury move."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    RESULT_FIELD_NUMBER: _builtins.int
-    SEQUENCE_FIELD_NUMBER: _builtins.int
-    TIME_NS_FIELD_NUMBER: _builtins.int
-    REPEAT_FIELD_NUMBER: _builtins.int
-    DIFFERING_FIELD_FIELD_NUMBER: _builtins.int
-    WALLET_BALANCE_FIELD_NUMBER: _builtins.int
-    WALLET_PENDING_FIELD_NUMBER: _builtins.int
-    OTHER_SEQUENCE_FIELD_NUMBER: _builtins.int
-    result: _results_pb2.Result.ValueType
-    sequence: _builtins.int
-    """Of the entry that holds the answer. 0 if none was made."""
-    time_ns: _builtins.int
-    repeat: _builtins.bool
-    """This answer was given before."""
-    differing_field: _results_pb2.Field.ValueType
-    """With RESULT_ID_REUSED: the first field that differs."""
-    wallet_balance: _builtins.int
-    """The wallet right after, paise."""
-    wallet_pending: _builtins.int
-    other_sequence: _builtins.int
-    """The entry that is in the way, for results that speak of one."""
-    def __init__(
-        self,
-        *,
-        result: _results_pb2.Result.ValueType = ...,
-        sequence: _builtins.int = ...,
-        time_ns: _builtins.int = ...,
-        repeat: _builtins.bool = ...,
-        differing_field: _results_pb2.Field.ValueType = ...,
-        wallet_balance: _builtins.int = ...,
-        wallet_pending: _builtins.int = ...,
-        other_sequence: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["differing_field", b"differing_field", "other_sequence", b"other_sequence", "repeat", b"repeat", "result", b"result", "sequence", b"sequence", "time_ns", b"time_ns", "wallet_balance", b"wallet_balance", "wallet_pending", b"wallet_pending"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
-
-@_typing.final
-class Participant(_message.Message):
-    """Someone with an identity: a centre, a biller, an office."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ID_FIELD_NUMBER: _builtins.int
-    ROLE_FIELD_NUMBER: _builtins.int
-    ACTIVE_FIELD_NUMBER: _builtins.int
-    NAME_EN_FIELD_NUMBER: _builtins.int
-    NAME_BN_FIELD_NUMBER: _builtins.int
-    CODE_FIELD_NUMBER: _builtins.int
-    DISTRICT_FIELD_NUMBER: _builtins.int
-    HOST_KIND_FIELD_NUMBER: _builtins.int
-    HEADS_FIELD_NUMBER: _builtins.int
-    DAY_AMOUNT_MAX_FIELD_NUMBER: _builtins.int
-    DAY_COUNT_MAX_FIELD_NUMBER: _builtins.int
-    PAYMENT_MAX_FIELD_NUMBER: _builtins.int
-    MAY_STATE_DUES_FIELD_NUMBER: _builtins.int
-    NEVER_CREDITS_LATE_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
-    """[a-z0-9-]{1,32}, permanent; the last part of the certificate's SPIFFE id."""
-    role: Global___Role.ValueType
-    active: _builtins.bool
-    name_en: _builtins.str
-    name_bn: _builtins.str
-    code: _builtins.str
-    """The centre's code in the network, opaque, such as "BAN/H/R/01956"."""
-    district: _builtins.str
-    """Code of the centre's district and of its kind of host office."""
-    host_kind: _builtins.str
-    day_amount_max: _builtins.int
-    """Limits of a centre's wallet in a day; 0 is none."""
-    day_count_max: _builtins.int
-    payment_max: _builtins.int
-    """Limit of one payment of a centre's wallet, in paise; 0 is none."""
-    may_state_dues: _builtins.bool
-    """It is believed about what a bill comes to, without a quotation. For load tests; each
-    payment by it is marked.
-    """
-    never_credits_late: _builtins.bool
-    """Of a biller: its word that it credits nothing after the last moment. Without it no service
-    of it can release at the deadline.
-    """
-    @_builtins.property
-    def heads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Heads of account of a biller, one account each, in order."""
-
-    def __init__(
-        self,
-        *,
-        id: _builtins.str = ...,
-        role: Global___Role.ValueType = ...,
-        active: _builtins.bool = ...,
-        name_en: _builtins.str = ...,
-        name_bn: _builtins.str = ...,
-        code: _builtins.str = ...,
-        district: _builtins.str = ...,
-        host_kind: _builtins.str = ...,
-        heads: _abc.Iterable[_builtins.str] | None = ...,
-        day_amount_max: _builtins.int = ...,
-        day_count_max: _builtins.int = ...,
-        payment_max: _builtins.int = ...,
-        may_state_dues: _builtins.bool = ...,
-        never_credits_late: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "code", b"code", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "district", b"district", "heads", b"heads", "host_kind", b"host_kind", "id", b"id", "may_state_dues", b"may_state_dues", "name_bn", b"name_bn", "name_en", b"name_en", "never_credits_late", b"never_credits_late", "payment_max", b"payment_max", "role", b"role"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Participant: _TypeAlias = Participant  # noqa: Y015
-
-@_typing.final
-class Service(_message.Message):
-    """One thing that can be paid. What makes bills of its payments (biller, price_rule, duplicate_rule,
-    key_rule, letters, ignored, check_digit, pattern, series) never changes: another rule is
-    another code.
-    """
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CODE_FIELD_NUMBER: _builtins.int
-    NAME_EN_FIELD_NUMBER: _builtins.int
-    NAME_BN_FIELD_NUMBER: _builtins.int
-    DEPARTMENT_EN_FIELD_NUMBER: _builtins.int
-    DEPARTMENT_BN_FIELD_NUMBER: _builtins.int
-    BILLER_FIELD_NUMBER: _builtins.int
-    HEADS_FIELD_NUMBER: _builtins.int
-    AMOUNT_RULE_FIELD_NUMBER: _builtins.int
-    AMOUNT_MIN_FIELD_NUMBER: _builtins.int
-    AMOUNT_MAX_FIELD_NUMBER: _builtins.int
-    MODE_FIELD_NUMBER: _builtins.int
-    DUPLICATE_RULE_FIELD_NUMBER: _builtins.int
-    DUPLICATE_HOURS_FIELD_NUMBER: _builtins.int
-    KEY_RULE_FIELD_NUMBER: _builtins.int
-    DEADLINE_S_FIELD_NUMBER: _builtins.int
-    DEADLINE_POLICY_FIELD_NUMBER: _builtins.int
-    ACTIVE_FIELD_NUMBER: _builtins.int
-    IGNORED_FIELD_NUMBER: _builtins.int
-    LETTERS_FIELD_NUMBER: _builtins.int
-    PATTERN_FIELD_NUMBER: _builtins.int
-    CHECK_DIGIT_FIELD_NUMBER: _builtins.int
-    SERIES_FIELD_NUMBER: _builtins.int
-    PRICE_RULE_FIELD_NUMBER: _builtins.int
-    AMOUNT_STEP_FIELD_NUMBER: _builtins.int
-    TARIFF_FIELD_NUMBER: _builtins.int
-    code: _builtins.str
-    """[A-Z0-9-]{1,16}, permanent."""
-    name_en: _builtins.str
-    name_bn: _builtins.str
-    department_en: _builtins.str
-    department_bn: _builtins.str
-    biller: _builtins.str
-    """Participant id of the biller."""
-    amount_rule: Global___AmountRule.ValueType
-    amount_min: _builtins.int
-    """Paise; a maximum of 0 is none."""
-    amount_max: _builtins.int
-    mode: Global___ServiceMode.ValueType
-    duplicate_rule: Global___DuplicateRule.ValueType
-    duplicate_hours: _builtins.int
-    """For DUPLICATE_RULE_WITHIN; and of bills with DUPLICATE_RULE_ONCE, for how long another bill
-    of a reference that was paid is refused if it was fetched afterwards.
-    """
-    key_rule: Global___KeyRule.ValueType
-    deadline_s: _builtins.int
-    """Seconds a confirmed payment may stay unresolved."""
-    deadline_policy: Global___DeadlinePolicy.ValueType
-    active: _builtins.bool
-    letters: Global___Letters.ValueType
-    pattern: _builtins.str
-    """At most 64 characters; empty for any reference. A list of elements: 9 a digit, A a
-    letter, X either, * any character but a space, each followed by {m} or {m,n} if there
-    are several; 'text' and every other character stand for themselves.
-    """
-    check_digit: Global___CheckDigit.ValueType
-    series: _builtins.str
-    """Code of the service of the same biller whose bills these are as well; empty: its own."""
-    price_rule: Global___PriceRule.ValueType
-    amount_step: _builtins.int
-    """Paise, of PRICE_RULE_OPEN: amounts are multiples of it; 0 for none."""
-    @_builtins.property
-    def heads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Which of the biller's heads it can pay, the default first; 1 to 8."""
-
-    @_builtins.property
-    def ignored(self) -> _containers.RepeatedScalarFieldContainer[Global___Ignored.ValueType]:
-        """How references become one form, in this order: characters are left out, letters are
-        folded, and what is left must match the pattern and have the check digit.
-        """
-
-    @_builtins.property
-    def tariff(self) -> _containers.RepeatedCompositeFieldContainer[Global___Fee]:
-        """Of PRICE_RULE_TARIFF, 1 to 64, in any order."""
-
-    def __init__(
-        self,
-        *,
-        code: _builtins.str = ...,
-        name_en: _builtins.str = ...,
-        name_bn: _builtins.str = ...,
-        department_en: _builtins.str = ...,
-        department_bn: _builtins.str = ...,
-        biller: _builtins.str = ...,
-        heads: _abc.Iterable[_builtins.str] | None = ...,
-        amount_rule: Global___AmountRule.ValueType = ...,
-        amount_min: _builtins.int = ...,
-        amount_max: _builtins.int = ...,
-        mode: Global___ServiceMode.ValueType = ...,
-        duplicate_rule: Global___DuplicateRule.ValueType = ...,
-        duplicate_hours: _builtins.int = ...,
-        key_rule: Global___KeyRule.ValueType = ...,
-        deadline_s: _builtins.int = ...,
-        deadline_policy: Global___DeadlinePolicy.ValueType = ...,
-        active: _builtins.bool = ...,
-        ignored: _abc.Iterable[Global___Ignored.ValueType] | None = ...,
-        letters: Global___Letters.ValueType = ...,
-        pattern: _builtins.str = ...,
-        check_digit: Global___CheckDigit.ValueType = ...,
-        series: _builtins.str = ...,
-        price_rule: Global___PriceRule.ValueType = ...,
-        amount_step: _builtins.int = ...,
-        tariff: _abc.Iterable[Global___Fee] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "amount_max", b"amount_max", "amount_min", b"amount_min", "amount_rule", b"amount_rule", "amount_step", b"amount_step", "biller", b"biller", "check_digit", b"check_digit", "code", b"code", "deadline_policy", b"deadline_policy", "deadline_s", b"deadline_s", "department_bn", b"department_bn", "department_en", b"department_en", "duplicate_hours", b"duplicate_hours", "duplicate_rule", b"duplicate_rule", "heads", b"heads", "ignored", b"ignored", "key_rule", b"key_rule", "letters", b"letters", "mode", b"mode", "name_bn", b"name_bn", "name_en", b"name_en", "pattern", b"pattern", "price_rule", b"price_rule", "series", b"series", "tariff", b"tariff"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Service: _TypeAlias = Service  # noqa: Y015
-
-@_typing.final
-class Fee(_message.Message):
-    """What one item of a tariff costs from a day on, until another line of the same item."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CODE_FIELD_NUMBER: _builtins.int
-    AMOUNT_FIELD_NUMBER: _builtins.int
-    VALID_FROM_FIELD_NUMBER: _builtins.int
-    NAME_EN_FIELD_NUMBER: _builtins.int
-    NAME_BN_FIELD_NUMBER: _builtins.int
-    code: _builtins.str
-    """[A-Z0-9-]{1,8}."""
-    amount: _builtins.int
-    """Paise."""
-    valid_from: _builtins.str
-    """IST date, "YYYY-MM-DD"."""
-    name_en: _builtins.str
-    name_bn: _builtins.str
-    def __init__(
-        self,
-        *,
-        code: _builtins.str = ...,
-        amount: _builtins.int = ...,
-        valid_from: _builtins.str = ...,
-        name_en: _builtins.str = ...,
-        name_bn: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "code", b"code", "name_bn", b"name_bn", "name_en", b"name_en", "valid_from", b"valid_from"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Fee: _TypeAlias = Fee  # noqa: Y015
-
-@_typing.final
 class LoadNetworkRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PARTICIPANTS_FIELD_NUMBER: _builtins.int
     SERVICES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def participants(self) -> _containers.RepeatedCompositeFieldContainer[Global___Participant]:
+    def participants(self) -> _containers.RepeatedCompositeFieldContainer[_network_pb2.Participant]:
         """At most 8,190 of each in one call; a larger network is sent in several."""
 
     @_builtins.property
-    def services(self) -> _containers.RepeatedCompositeFieldContainer[Global___Service]: ...
+    def services(self) -> _containers.RepeatedCompositeFieldContainer[_network_pb2.Service]: ...
     def __init__(
         self,
         *,
-        participants: _abc.Iterable[Global___Participant] | None = ...,
-        services: _abc.Iterable[Global___Service] | None = ...,
+        participants: _abc.Iterable[_network_pb2.Participant] | None = ...,
+        services: _abc.Iterable[_network_pb2.Service] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -734,11 +163,11 @@ class TopUpResponse(_message.Message):
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def outcome(self) -> Global___Outcome: ...
+    def outcome(self) -> _results_pb2.Outcome: ...
     def __init__(
         self,
         *,
-        outcome: Global___Outcome | None = ...,
+        outcome: _results_pb2.Outcome | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -784,11 +213,11 @@ class FreezeWalletResponse(_message.Message):
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def outcome(self) -> Global___Outcome: ...
+    def outcome(self) -> _results_pb2.Outcome: ...
     def __init__(
         self,
         *,
-        outcome: Global___Outcome | None = ...,
+        outcome: _results_pb2.Outcome | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -830,11 +259,11 @@ class CloseWalletResponse(_message.Message):
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def outcome(self) -> Global___Outcome: ...
+    def outcome(self) -> _results_pb2.Outcome: ...
     def __init__(
         self,
         *,
-        outcome: Global___Outcome | None = ...,
+        outcome: _results_pb2.Outcome | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -884,11 +313,11 @@ class SetLimitResponse(_message.Message):
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def outcome(self) -> Global___Outcome: ...
+    def outcome(self) -> _results_pb2.Outcome: ...
     def __init__(
         self,
         *,
-        outcome: Global___Outcome | None = ...,
+        outcome: _results_pb2.Outcome | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -942,13 +371,13 @@ class ProposeResponse(_message.Message):
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def outcome(self) -> Global___Outcome:
+    def outcome(self) -> _results_pb2.Outcome:
         """Its sequence is the proposal's."""
 
     def __init__(
         self,
         *,
-        outcome: Global___Outcome | None = ...,
+        outcome: _results_pb2.Outcome | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -991,11 +420,11 @@ class WithdrawResponse(_message.Message):
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def outcome(self) -> Global___Outcome: ...
+    def outcome(self) -> _results_pb2.Outcome: ...
     def __init__(
         self,
         *,
-        outcome: Global___Outcome | None = ...,
+        outcome: _results_pb2.Outcome | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1035,11 +464,11 @@ class ApproveResponse(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     DONE_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def outcome(self) -> Global___Outcome:
+    def outcome(self) -> _results_pb2.Outcome:
         """Of the approval."""
 
     @_builtins.property
-    def done(self) -> _containers.RepeatedCompositeFieldContainer[Global___Outcome]:
+    def done(self) -> _containers.RepeatedCompositeFieldContainer[_results_pb2.Outcome]:
         """Of what was approved, if it was: one, or of a basket that is given back or verified one
         for each of its payments.
         """
@@ -1047,8 +476,8 @@ class ApproveResponse(_message.Message):
     def __init__(
         self,
         *,
-        outcome: Global___Outcome | None = ...,
-        done: _abc.Iterable[Global___Outcome] | None = ...,
+        outcome: _results_pb2.Outcome | None = ...,
+        done: _abc.Iterable[_results_pb2.Outcome] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1091,11 +520,11 @@ class FundSuspenseResponse(_message.Message):
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def outcome(self) -> Global___Outcome: ...
+    def outcome(self) -> _results_pb2.Outcome: ...
     def __init__(
         self,
         *,
-        outcome: Global___Outcome | None = ...,
+        outcome: _results_pb2.Outcome | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1138,11 +567,11 @@ class RecoverAdvanceResponse(_message.Message):
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def outcome(self) -> Global___Outcome: ...
+    def outcome(self) -> _results_pb2.Outcome: ...
     def __init__(
         self,
         *,
-        outcome: Global___Outcome | None = ...,
+        outcome: _results_pb2.Outcome | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1332,7 +761,7 @@ class CloseWindowResponse(_message.Message):
     next_page_token: _builtins.str
     """Of ListWindowLines, for those that follow; empty if these are all."""
     @_builtins.property
-    def outcome(self) -> Global___Outcome: ...
+    def outcome(self) -> _results_pb2.Outcome: ...
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___WindowLine]:
         """The window is (previous_window, outcome.sequence]. Its first lines, at most 1,000."""
@@ -1340,7 +769,7 @@ class CloseWindowResponse(_message.Message):
     def __init__(
         self,
         *,
-        outcome: Global___Outcome | None = ...,
+        outcome: _results_pb2.Outcome | None = ...,
         lines: _abc.Iterable[Global___WindowLine] | None = ...,
         next_page_token: _builtins.str = ...,
     ) -> None: ...
@@ -1442,11 +871,11 @@ class SettleResponse(_message.Message):
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def outcome(self) -> Global___Outcome: ...
+    def outcome(self) -> _results_pb2.Outcome: ...
     def __init__(
         self,
         *,
-        outcome: Global___Outcome | None = ...,
+        outcome: _results_pb2.Outcome | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1488,11 +917,11 @@ class AcceptClockResponse(_message.Message):
     ahead_ns: _builtins.int
     """Nanoseconds by which it had run ahead when it was accepted."""
     @_builtins.property
-    def outcome(self) -> Global___Outcome: ...
+    def outcome(self) -> _results_pb2.Outcome: ...
     def __init__(
         self,
         *,
-        outcome: Global___Outcome | None = ...,
+        outcome: _results_pb2.Outcome | None = ...,
         ahead_ns: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
@@ -1546,487 +975,6 @@ class RotateQuotationKeyResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RotateQuotationKeyResponse: _TypeAlias = RotateQuotationKeyResponse  # noqa: Y015
-
-@_typing.final
-class RevokeCertificateRequest(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ID_FIELD_NUMBER: _builtins.int
-    PARTICIPANT_FIELD_NUMBER: _builtins.int
-    AUTHORITY_FIELD_NUMBER: _builtins.int
-    SERIAL_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    id: _builtins.bytes
-    participant: _builtins.str
-    """Participant id of whose certificate it is: of another's it says nothing."""
-    authority: _builtins.bytes
-    """Who issued it: SHA-256 of the issuer's name in DER, 32 bytes."""
-    serial: _builtins.bytes
-    """Its serial number, big-endian, 1 to 20 bytes, no zero byte in front."""
-    reason: _builtins.str
-    """Why, 1 to 200 printable ASCII characters."""
-    def __init__(
-        self,
-        *,
-        id: _builtins.bytes = ...,
-        participant: _builtins.str = ...,
-        authority: _builtins.bytes = ...,
-        serial: _builtins.bytes = ...,
-        reason: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "id", b"id", "participant", b"participant", "reason", b"reason", "serial", b"serial"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RevokeCertificateRequest: _TypeAlias = RevokeCertificateRequest  # noqa: Y015
-
-@_typing.final
-class RevokeCertificateResponse(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    OUTCOME_FIELD_NUMBER: _builtins.int
-    REVOCATION_FIELD_NUMBER: _builtins.int
-    revocation: _builtins.int
-    """Number of the revocation, from 1; 0 if it was refused."""
-    @_builtins.property
-    def outcome(self) -> Global___Outcome: ...
-    def __init__(
-        self,
-        *,
-        outcome: Global___Outcome | None = ...,
-        revocation: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "revocation", b"revocation"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RevokeCertificateResponse: _TypeAlias = RevokeCertificateResponse  # noqa: Y015
-
-@_typing.final
-class ConfirmRevocationRequest(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ID_FIELD_NUMBER: _builtins.int
-    REVOCATION_FIELD_NUMBER: _builtins.int
-    id: _builtins.bytes
-    revocation: _builtins.int
-    """Number of the revocation."""
-    def __init__(
-        self,
-        *,
-        id: _builtins.bytes = ...,
-        revocation: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "revocation", b"revocation"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ConfirmRevocationRequest: _TypeAlias = ConfirmRevocationRequest  # noqa: Y015
-
-@_typing.final
-class ConfirmRevocationResponse(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    OUTCOME_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def outcome(self) -> Global___Outcome: ...
-    def __init__(
-        self,
-        *,
-        outcome: Global___Outcome | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ConfirmRevocationResponse: _TypeAlias = ConfirmRevocationResponse  # noqa: Y015
-
-@_typing.final
-class PinKeysRequest(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ID_FIELD_NUMBER: _builtins.int
-    PARTICIPANT_FIELD_NUMBER: _builtins.int
-    PINS_FIELD_NUMBER: _builtins.int
-    id: _builtins.bytes
-    participant: _builtins.str
-    """Participant id."""
-    @_builtins.property
-    def pins(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """SHA-256 of public keys in DER (SubjectPublicKeyInfo), 32 bytes each, at most 2: the one in use,
-        and the one to follow. None: any key.
-        """
-
-    def __init__(
-        self,
-        *,
-        id: _builtins.bytes = ...,
-        participant: _builtins.str = ...,
-        pins: _abc.Iterable[_builtins.bytes] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "participant", b"participant", "pins", b"pins"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___PinKeysRequest: _TypeAlias = PinKeysRequest  # noqa: Y015
-
-@_typing.final
-class PinKeysResponse(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    OUTCOME_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def outcome(self) -> Global___Outcome: ...
-    def __init__(
-        self,
-        *,
-        outcome: Global___Outcome | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___PinKeysResponse: _TypeAlias = PinKeysResponse  # noqa: Y015
-
-@_typing.final
-class Revocation(_message.Message):
-    """A certificate that is not accepted."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    NUMBER_FIELD_NUMBER: _builtins.int
-    PARTICIPANT_FIELD_NUMBER: _builtins.int
-    AUTHORITY_FIELD_NUMBER: _builtins.int
-    SERIAL_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    TIME_NS_FIELD_NUMBER: _builtins.int
-    SEQUENCE_FIELD_NUMBER: _builtins.int
-    REVOKED_BY_FIELD_NUMBER: _builtins.int
-    CONFIRMED_BY_FIELD_NUMBER: _builtins.int
-    number: _builtins.int
-    participant: _builtins.str
-    """Participant id."""
-    authority: _builtins.bytes
-    """As in RevokeCertificateRequest."""
-    serial: _builtins.bytes
-    reason: _builtins.str
-    time_ns: _builtins.int
-    sequence: _builtins.int
-    """Of the entry that says so."""
-    revoked_by: _builtins.str
-    """Participant ids of who revoked it, and of who stands by it; empty as long as nobody does."""
-    confirmed_by: _builtins.str
-    def __init__(
-        self,
-        *,
-        number: _builtins.int = ...,
-        participant: _builtins.str = ...,
-        authority: _builtins.bytes = ...,
-        serial: _builtins.bytes = ...,
-        reason: _builtins.str = ...,
-        time_ns: _builtins.int = ...,
-        sequence: _builtins.int = ...,
-        revoked_by: _builtins.str = ...,
-        confirmed_by: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "confirmed_by", b"confirmed_by", "number", b"number", "participant", b"participant", "reason", b"reason", "revoked_by", b"revoked_by", "sequence", b"sequence", "serial", b"serial", "time_ns", b"time_ns"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Revocation: _TypeAlias = Revocation  # noqa: Y015
-
-@_typing.final
-class ListRevocationsRequest(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    UNCONFIRMED_ONLY_FIELD_NUMBER: _builtins.int
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    unconfirmed_only: _builtins.bool
-    """Those alone that nobody has confirmed."""
-    page_size: _builtins.int
-    """1 to 1,000; 0 is 100."""
-    page_token: _builtins.str
-    def __init__(
-        self,
-        *,
-        unconfirmed_only: _builtins.bool = ...,
-        page_size: _builtins.int = ...,
-        page_token: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "unconfirmed_only", b"unconfirmed_only"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListRevocationsRequest: _TypeAlias = ListRevocationsRequest  # noqa: Y015
-
-@_typing.final
-class ListRevocationsResponse(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    REVOCATIONS_FIELD_NUMBER: _builtins.int
-    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
-    next_page_token: _builtins.str
-    as_of_sequence: _builtins.int
-    @_builtins.property
-    def revocations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Revocation]: ...
-    def __init__(
-        self,
-        *,
-        revocations: _abc.Iterable[Global___Revocation] | None = ...,
-        next_page_token: _builtins.str = ...,
-        as_of_sequence: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "next_page_token", b"next_page_token", "revocations", b"revocations"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListRevocationsResponse: _TypeAlias = ListRevocationsResponse  # noqa: Y015
-
-@_typing.final
-class ListPinsRequest(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    page_size: _builtins.int
-    """1 to 1,000; 0 is 100."""
-    page_token: _builtins.str
-    def __init__(
-        self,
-        *,
-        page_size: _builtins.int = ...,
-        page_token: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListPinsRequest: _TypeAlias = ListPinsRequest  # noqa: Y015
-
-@_typing.final
-class Pins(_message.Message):
-    """The keys that a participant's certificates may have."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PARTICIPANT_FIELD_NUMBER: _builtins.int
-    PINS_FIELD_NUMBER: _builtins.int
-    TIME_NS_FIELD_NUMBER: _builtins.int
-    SEQUENCE_FIELD_NUMBER: _builtins.int
-    PINNED_BY_FIELD_NUMBER: _builtins.int
-    participant: _builtins.str
-    """Participant id."""
-    time_ns: _builtins.int
-    sequence: _builtins.int
-    """Of the entry that says so."""
-    pinned_by: _builtins.str
-    """Participant id of who said so."""
-    @_builtins.property
-    def pins(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """As in PinKeysRequest; one or two."""
-
-    def __init__(
-        self,
-        *,
-        participant: _builtins.str = ...,
-        pins: _abc.Iterable[_builtins.bytes] | None = ...,
-        time_ns: _builtins.int = ...,
-        sequence: _builtins.int = ...,
-        pinned_by: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["participant", b"participant", "pinned_by", b"pinned_by", "pins", b"pins", "sequence", b"sequence", "time_ns", b"time_ns"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Pins: _TypeAlias = Pins  # noqa: Y015
-
-@_typing.final
-class ListPinsResponse(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PINS_FIELD_NUMBER: _builtins.int
-    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
-    next_page_token: _builtins.str
-    as_of_sequence: _builtins.int
-    @_builtins.property
-    def pins(self) -> _containers.RepeatedCompositeFieldContainer[Global___Pins]: ...
-    def __init__(
-        self,
-        *,
-        pins: _abc.Iterable[Global___Pins] | None = ...,
-        next_page_token: _builtins.str = ...,
-        as_of_sequence: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "next_page_token", b"next_page_token", "pins", b"pins"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListPinsResponse: _TypeAlias = ListPinsResponse  # noqa: Y015
-
-@_typing.final
-class SetBudgetRequest(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ID_FIELD_NUMBER: _builtins.int
-    PARTICIPANT_FIELD_NUMBER: _builtins.int
-    BUDGET_FIELD_NUMBER: _builtins.int
-    VALUE_FIELD_NUMBER: _builtins.int
-    id: _builtins.bytes
-    participant: _builtins.str
-    """Participant id."""
-    budget: Global___Budget.ValueType
-    value: _builtins.int
-    """Within the bounds that Budget says; 0: what the settings say, again."""
-    def __init__(
-        self,
-        *,
-        id: _builtins.bytes = ...,
-        participant: _builtins.str = ...,
-        budget: Global___Budget.ValueType = ...,
-        value: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "id", b"id", "participant", b"participant", "value", b"value"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SetBudgetRequest: _TypeAlias = SetBudgetRequest  # noqa: Y015
-
-@_typing.final
-class SetBudgetResponse(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    OUTCOME_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def outcome(self) -> Global___Outcome: ...
-    def __init__(
-        self,
-        *,
-        outcome: Global___Outcome | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SetBudgetResponse: _TypeAlias = SetBudgetResponse  # noqa: Y015
-
-@_typing.final
-class ParticipantBudget(_message.Message):
-    """What one participant may use, as it was set last."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PARTICIPANT_FIELD_NUMBER: _builtins.int
-    BUDGET_FIELD_NUMBER: _builtins.int
-    VALUE_FIELD_NUMBER: _builtins.int
-    TIME_NS_FIELD_NUMBER: _builtins.int
-    SEQUENCE_FIELD_NUMBER: _builtins.int
-    SET_BY_FIELD_NUMBER: _builtins.int
-    participant: _builtins.str
-    """Participant id."""
-    budget: Global___Budget.ValueType
-    value: _builtins.int
-    time_ns: _builtins.int
-    sequence: _builtins.int
-    """Of the entry that says so."""
-    set_by: _builtins.str
-    """Participant id of who set it."""
-    def __init__(
-        self,
-        *,
-        participant: _builtins.str = ...,
-        budget: Global___Budget.ValueType = ...,
-        value: _builtins.int = ...,
-        time_ns: _builtins.int = ...,
-        sequence: _builtins.int = ...,
-        set_by: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "participant", b"participant", "sequence", b"sequence", "set_by", b"set_by", "time_ns", b"time_ns", "value", b"value"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ParticipantBudget: _TypeAlias = ParticipantBudget  # noqa: Y015
-
-@_typing.final
-class ListBudgetsRequest(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    page_size: _builtins.int
-    """1 to 1,000; 0 is 100."""
-    page_token: _builtins.str
-    def __init__(
-        self,
-        *,
-        page_size: _builtins.int = ...,
-        page_token: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListBudgetsRequest: _TypeAlias = ListBudgetsRequest  # noqa: Y015
-
-@_typing.final
-class ListBudgetsResponse(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    BUDGETS_FIELD_NUMBER: _builtins.int
-    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
-    next_page_token: _builtins.str
-    as_of_sequence: _builtins.int
-    @_builtins.property
-    def budgets(self) -> _containers.RepeatedCompositeFieldContainer[Global___ParticipantBudget]: ...
-    def __init__(
-        self,
-        *,
-        budgets: _abc.Iterable[Global___ParticipantBudget] | None = ...,
-        next_page_token: _builtins.str = ...,
-        as_of_sequence: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "budgets", b"budgets", "next_page_token", b"next_page_token"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListBudgetsResponse: _TypeAlias = ListBudgetsResponse  # noqa: Y015
 
 @_typing.final
 class Account(_message.Message):
@@ -2160,13 +1108,13 @@ class ListServicesResponse(_message.Message):
     as_of_sequence: _builtins.int
     next_page_token: _builtins.str
     @_builtins.property
-    def services(self) -> _containers.RepeatedCompositeFieldContainer[Global___Service]:
+    def services(self) -> _containers.RepeatedCompositeFieldContainer[_network_pb2.Service]:
         """In the order in which they were first registered."""
 
     def __init__(
         self,
         *,
-        services: _abc.Iterable[Global___Service] | None = ...,
+        services: _abc.Iterable[_network_pb2.Service] | None = ...,
         as_of_sequence: _builtins.int = ...,
         next_page_token: _builtins.str = ...,
     ) -> None: ...

@@ -4,6 +4,8 @@ import grpc
 import warnings
 
 from switch.v1 import admin_pb2 as switch_dot_v1_dot_admin__pb2
+from switch.v1 import budgets_pb2 as switch_dot_v1_dot_budgets__pb2
+from switch.v1 import certificates_pb2 as switch_dot_v1_dot_certificates__pb2
 from switch.v1 import exceptions_pb2 as switch_dot_v1_dot_exceptions__pb2
 from switch.v1 import proposals_pb2 as switch_dot_v1_dot_proposals__pb2
 
@@ -131,38 +133,38 @@ class AdminServiceStub:
                 _registered_method=True)
         self.RevokeCertificate = channel.unary_unary(
                 '/payswitch.v1.AdminService/RevokeCertificate',
-                request_serializer=switch_dot_v1_dot_admin__pb2.RevokeCertificateRequest.SerializeToString,
-                response_deserializer=switch_dot_v1_dot_admin__pb2.RevokeCertificateResponse.FromString,
+                request_serializer=switch_dot_v1_dot_certificates__pb2.RevokeCertificateRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_certificates__pb2.RevokeCertificateResponse.FromString,
                 _registered_method=True)
         self.ConfirmRevocation = channel.unary_unary(
                 '/payswitch.v1.AdminService/ConfirmRevocation',
-                request_serializer=switch_dot_v1_dot_admin__pb2.ConfirmRevocationRequest.SerializeToString,
-                response_deserializer=switch_dot_v1_dot_admin__pb2.ConfirmRevocationResponse.FromString,
+                request_serializer=switch_dot_v1_dot_certificates__pb2.ConfirmRevocationRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_certificates__pb2.ConfirmRevocationResponse.FromString,
                 _registered_method=True)
         self.PinKeys = channel.unary_unary(
                 '/payswitch.v1.AdminService/PinKeys',
-                request_serializer=switch_dot_v1_dot_admin__pb2.PinKeysRequest.SerializeToString,
-                response_deserializer=switch_dot_v1_dot_admin__pb2.PinKeysResponse.FromString,
+                request_serializer=switch_dot_v1_dot_certificates__pb2.PinKeysRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_certificates__pb2.PinKeysResponse.FromString,
                 _registered_method=True)
         self.ListRevocations = channel.unary_unary(
                 '/payswitch.v1.AdminService/ListRevocations',
-                request_serializer=switch_dot_v1_dot_admin__pb2.ListRevocationsRequest.SerializeToString,
-                response_deserializer=switch_dot_v1_dot_admin__pb2.ListRevocationsResponse.FromString,
+                request_serializer=switch_dot_v1_dot_certificates__pb2.ListRevocationsRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_certificates__pb2.ListRevocationsResponse.FromString,
                 _registered_method=True)
         self.ListPins = channel.unary_unary(
                 '/payswitch.v1.AdminService/ListPins',
-                request_serializer=switch_dot_v1_dot_admin__pb2.ListPinsRequest.SerializeToString,
-                response_deserializer=switch_dot_v1_dot_admin__pb2.ListPinsResponse.FromString,
+                request_serializer=switch_dot_v1_dot_certificates__pb2.ListPinsRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_certificates__pb2.ListPinsResponse.FromString,
                 _registered_method=True)
         self.SetBudget = channel.unary_unary(
                 '/payswitch.v1.AdminService/SetBudget',
-                request_serializer=switch_dot_v1_dot_admin__pb2.SetBudgetRequest.SerializeToString,
-                response_deserializer=switch_dot_v1_dot_admin__pb2.SetBudgetResponse.FromString,
+                request_serializer=switch_dot_v1_dot_budgets__pb2.SetBudgetRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_budgets__pb2.SetBudgetResponse.FromString,
                 _registered_method=True)
         self.ListBudgets = channel.unary_unary(
                 '/payswitch.v1.AdminService/ListBudgets',
-                request_serializer=switch_dot_v1_dot_admin__pb2.ListBudgetsRequest.SerializeToString,
-                response_deserializer=switch_dot_v1_dot_admin__pb2.ListBudgetsResponse.FromString,
+                request_serializer=switch_dot_v1_dot_budgets__pb2.ListBudgetsRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_budgets__pb2.ListBudgetsResponse.FromString,
                 _registered_method=True)
         self.ListAccounts = channel.unary_stream(
                 '/payswitch.v1.AdminService/ListAccounts',
@@ -494,38 +496,38 @@ def add_AdminServiceServicer_to_server(servicer, server):
             ),
             'RevokeCertificate': grpc.unary_unary_rpc_method_handler(
                     servicer.RevokeCertificate,
-                    request_deserializer=switch_dot_v1_dot_admin__pb2.RevokeCertificateRequest.FromString,
-                    response_serializer=switch_dot_v1_dot_admin__pb2.RevokeCertificateResponse.SerializeToString,
+                    request_deserializer=switch_dot_v1_dot_certificates__pb2.RevokeCertificateRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_certificates__pb2.RevokeCertificateResponse.SerializeToString,
             ),
             'ConfirmRevocation': grpc.unary_unary_rpc_method_handler(
                     servicer.ConfirmRevocation,
-                    request_deserializer=switch_dot_v1_dot_admin__pb2.ConfirmRevocationRequest.FromString,
-                    response_serializer=switch_dot_v1_dot_admin__pb2.ConfirmRevocationResponse.SerializeToString,
+                    request_deserializer=switch_dot_v1_dot_certificates__pb2.ConfirmRevocationRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_certificates__pb2.ConfirmRevocationResponse.SerializeToString,
             ),
             'PinKeys': grpc.unary_unary_rpc_method_handler(
                     servicer.PinKeys,
-                    request_deserializer=switch_dot_v1_dot_admin__pb2.PinKeysRequest.FromString,
-                    response_serializer=switch_dot_v1_dot_admin__pb2.PinKeysResponse.SerializeToString,
+                    request_deserializer=switch_dot_v1_dot_certificates__pb2.PinKeysRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_certificates__pb2.PinKeysResponse.SerializeToString,
             ),
             'ListRevocations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRevocations,
-                    request_deserializer=switch_dot_v1_dot_admin__pb2.ListRevocationsRequest.FromString,
-                    response_serializer=switch_dot_v1_dot_admin__pb2.ListRevocationsResponse.SerializeToString,
+                    request_deserializer=switch_dot_v1_dot_certificates__pb2.ListRevocationsRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_certificates__pb2.ListRevocationsResponse.SerializeToString,
             ),
             'ListPins': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPins,
-                    request_deserializer=switch_dot_v1_dot_admin__pb2.ListPinsRequest.FromString,
-                    response_serializer=switch_dot_v1_dot_admin__pb2.ListPinsResponse.SerializeToString,
+                    request_deserializer=switch_dot_v1_dot_certificates__pb2.ListPinsRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_certificates__pb2.ListPinsResponse.SerializeToString,
             ),
             'SetBudget': grpc.unary_unary_rpc_method_handler(
                     servicer.SetBudget,
-                    request_deserializer=switch_dot_v1_dot_admin__pb2.SetBudgetRequest.FromString,
-                    response_serializer=switch_dot_v1_dot_admin__pb2.SetBudgetResponse.SerializeToString,
+                    request_deserializer=switch_dot_v1_dot_budgets__pb2.SetBudgetRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_budgets__pb2.SetBudgetResponse.SerializeToString,
             ),
             'ListBudgets': grpc.unary_unary_rpc_method_handler(
                     servicer.ListBudgets,
-                    request_deserializer=switch_dot_v1_dot_admin__pb2.ListBudgetsRequest.FromString,
-                    response_serializer=switch_dot_v1_dot_admin__pb2.ListBudgetsResponse.SerializeToString,
+                    request_deserializer=switch_dot_v1_dot_budgets__pb2.ListBudgetsRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_budgets__pb2.ListBudgetsResponse.SerializeToString,
             ),
             'ListAccounts': grpc.unary_stream_rpc_method_handler(
                     servicer.ListAccounts,
@@ -1057,8 +1059,8 @@ class AdminService:
             request,
             target,
             '/payswitch.v1.AdminService/RevokeCertificate',
-            switch_dot_v1_dot_admin__pb2.RevokeCertificateRequest.SerializeToString,
-            switch_dot_v1_dot_admin__pb2.RevokeCertificateResponse.FromString,
+            switch_dot_v1_dot_certificates__pb2.RevokeCertificateRequest.SerializeToString,
+            switch_dot_v1_dot_certificates__pb2.RevokeCertificateResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1084,8 +1086,8 @@ class AdminService:
             request,
             target,
             '/payswitch.v1.AdminService/ConfirmRevocation',
-            switch_dot_v1_dot_admin__pb2.ConfirmRevocationRequest.SerializeToString,
-            switch_dot_v1_dot_admin__pb2.ConfirmRevocationResponse.FromString,
+            switch_dot_v1_dot_certificates__pb2.ConfirmRevocationRequest.SerializeToString,
+            switch_dot_v1_dot_certificates__pb2.ConfirmRevocationResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1111,8 +1113,8 @@ class AdminService:
             request,
             target,
             '/payswitch.v1.AdminService/PinKeys',
-            switch_dot_v1_dot_admin__pb2.PinKeysRequest.SerializeToString,
-            switch_dot_v1_dot_admin__pb2.PinKeysResponse.FromString,
+            switch_dot_v1_dot_certificates__pb2.PinKeysRequest.SerializeToString,
+            switch_dot_v1_dot_certificates__pb2.PinKeysResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1138,8 +1140,8 @@ class AdminService:
             request,
             target,
             '/payswitch.v1.AdminService/ListRevocations',
-            switch_dot_v1_dot_admin__pb2.ListRevocationsRequest.SerializeToString,
-            switch_dot_v1_dot_admin__pb2.ListRevocationsResponse.FromString,
+            switch_dot_v1_dot_certificates__pb2.ListRevocationsRequest.SerializeToString,
+            switch_dot_v1_dot_certificates__pb2.ListRevocationsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1165,8 +1167,8 @@ class AdminService:
             request,
             target,
             '/payswitch.v1.AdminService/ListPins',
-            switch_dot_v1_dot_admin__pb2.ListPinsRequest.SerializeToString,
-            switch_dot_v1_dot_admin__pb2.ListPinsResponse.FromString,
+            switch_dot_v1_dot_certificates__pb2.ListPinsRequest.SerializeToString,
+            switch_dot_v1_dot_certificates__pb2.ListPinsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1192,8 +1194,8 @@ class AdminService:
             request,
             target,
             '/payswitch.v1.AdminService/SetBudget',
-            switch_dot_v1_dot_admin__pb2.SetBudgetRequest.SerializeToString,
-            switch_dot_v1_dot_admin__pb2.SetBudgetResponse.FromString,
+            switch_dot_v1_dot_budgets__pb2.SetBudgetRequest.SerializeToString,
+            switch_dot_v1_dot_budgets__pb2.SetBudgetResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1219,8 +1221,8 @@ class AdminService:
             request,
             target,
             '/payswitch.v1.AdminService/ListBudgets',
-            switch_dot_v1_dot_admin__pb2.ListBudgetsRequest.SerializeToString,
-            switch_dot_v1_dot_admin__pb2.ListBudgetsResponse.FromString,
+            switch_dot_v1_dot_budgets__pb2.ListBudgetsRequest.SerializeToString,
+            switch_dot_v1_dot_budgets__pb2.ListBudgetsResponse.FromString,
             options,
             channel_credentials,
             insecure,

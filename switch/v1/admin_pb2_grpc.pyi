@@ -6,6 +6,8 @@ What the treasury and the network's management do."""
 from collections import abc as _abc
 from grpc import aio as _aio
 from switch.v1 import admin_pb2 as _admin_pb2
+from switch.v1 import budgets_pb2 as _budgets_pb2
+from switch.v1 import certificates_pb2 as _certificates_pb2
 from switch.v1 import exceptions_pb2 as _exceptions_pb2
 from switch.v1 import proposals_pb2 as _proposals_pb2
 import abc as _abc_1
@@ -89,30 +91,30 @@ class AdminServiceStub:
     """Makes a new key for the tokens of fetched bills. The newest before it is still
     accepted, older ones are not. Idempotent by `current_number`.
     """
-    RevokeCertificate: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RevokeCertificateRequest, _admin_pb2.RevokeCertificateResponse]
+    RevokeCertificate: _grpc.UnaryUnaryMultiCallable[_certificates_pb2.RevokeCertificateRequest, _certificates_pb2.RevokeCertificateResponse]
     """From now on a certificate is not accepted, on open connections within a second. One person's
     word is enough, and is listed until a second one confirms it; nothing takes it back: who is
     wronged is given another certificate. RESULT_LAST_TREASURIES if fewer than two of the treasury
     could act for certain. Of a certificate that is revoked already the first outcome, `repeat` set.
     """
-    ConfirmRevocation: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ConfirmRevocationRequest, _admin_pb2.ConfirmRevocationResponse]
+    ConfirmRevocation: _grpc.UnaryUnaryMultiCallable[_certificates_pb2.ConfirmRevocationRequest, _certificates_pb2.ConfirmRevocationResponse]
     """Stands by another person's revocation."""
-    PinKeys: _grpc.UnaryUnaryMultiCallable[_admin_pb2.PinKeysRequest, _admin_pb2.PinKeysResponse]
+    PinKeys: _grpc.UnaryUnaryMultiCallable[_certificates_pb2.PinKeysRequest, _certificates_pb2.PinKeysResponse]
     """Says which keys a participant's certificates may have, in place of those said before; on open
     connections within a second. Of the treasury each sets its own alone (RESULT_LAST_TREASURIES).
     """
-    ListRevocations: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListRevocationsRequest, _admin_pb2.ListRevocationsResponse]
+    ListRevocations: _grpc.UnaryUnaryMultiCallable[_certificates_pb2.ListRevocationsRequest, _certificates_pb2.ListRevocationsResponse]
     """What was revoked, in the order in which it was."""
-    ListPins: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListPinsRequest, _admin_pb2.ListPinsResponse]
+    ListPins: _grpc.UnaryUnaryMultiCallable[_certificates_pb2.ListPinsRequest, _certificates_pb2.ListPinsResponse]
     """The keys that are pinned, of each participant that has any; in the order in which each had its
     first.
     """
-    SetBudget: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SetBudgetRequest, _admin_pb2.SetBudgetResponse]
+    SetBudget: _grpc.UnaryUnaryMultiCallable[_budgets_pb2.SetBudgetRequest, _budgets_pb2.SetBudgetResponse]
     """Says what one participant may use of something, in place of what the settings say, whatever it
     is then used for; in place of what was said before. Holds from the reply on, for what is open
     then within a second.
     """
-    ListBudgets: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListBudgetsRequest, _admin_pb2.ListBudgetsResponse]
+    ListBudgets: _grpc.UnaryUnaryMultiCallable[_budgets_pb2.ListBudgetsRequest, _budgets_pb2.ListBudgetsResponse]
     """The budgets that are set, in the order in which each first was."""
     ListAccounts: _grpc.UnaryStreamMultiCallable[_admin_pb2.ListAccountsRequest, _admin_pb2.ListAccountsResponse]
     """Every account with its totals at one durable sequence, in account order."""
@@ -180,30 +182,30 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Makes a new key for the tokens of fetched bills. The newest before it is still
     accepted, older ones are not. Idempotent by `current_number`.
     """
-    RevokeCertificate: _aio.UnaryUnaryMultiCallable[_admin_pb2.RevokeCertificateRequest, _admin_pb2.RevokeCertificateResponse]  # type: ignore[assignment]
+    RevokeCertificate: _aio.UnaryUnaryMultiCallable[_certificates_pb2.RevokeCertificateRequest, _certificates_pb2.RevokeCertificateResponse]  # type: ignore[assignment]
     """From now on a certificate is not accepted, on open connections within a second. One person's
     word is enough, and is listed until a second one confirms it; nothing takes it back: who is
     wronged is given another certificate. RESULT_LAST_TREASURIES if fewer than two of the treasury
     could act for certain. Of a certificate that is revoked already the first outcome, `repeat` set.
     """
-    ConfirmRevocation: _aio.UnaryUnaryMultiCallable[_admin_pb2.ConfirmRevocationRequest, _admin_pb2.ConfirmRevocationResponse]  # type: ignore[assignment]
+    ConfirmRevocation: _aio.UnaryUnaryMultiCallable[_certificates_pb2.ConfirmRevocationRequest, _certificates_pb2.ConfirmRevocationResponse]  # type: ignore[assignment]
     """Stands by another person's revocation."""
-    PinKeys: _aio.UnaryUnaryMultiCallable[_admin_pb2.PinKeysRequest, _admin_pb2.PinKeysResponse]  # type: ignore[assignment]
+    PinKeys: _aio.UnaryUnaryMultiCallable[_certificates_pb2.PinKeysRequest, _certificates_pb2.PinKeysResponse]  # type: ignore[assignment]
     """Says which keys a participant's certificates may have, in place of those said before; on open
     connections within a second. Of the treasury each sets its own alone (RESULT_LAST_TREASURIES).
     """
-    ListRevocations: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListRevocationsRequest, _admin_pb2.ListRevocationsResponse]  # type: ignore[assignment]
+    ListRevocations: _aio.UnaryUnaryMultiCallable[_certificates_pb2.ListRevocationsRequest, _certificates_pb2.ListRevocationsResponse]  # type: ignore[assignment]
     """What was revoked, in the order in which it was."""
-    ListPins: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListPinsRequest, _admin_pb2.ListPinsResponse]  # type: ignore[assignment]
+    ListPins: _aio.UnaryUnaryMultiCallable[_certificates_pb2.ListPinsRequest, _certificates_pb2.ListPinsResponse]  # type: ignore[assignment]
     """The keys that are pinned, of each participant that has any; in the order in which each had its
     first.
     """
-    SetBudget: _aio.UnaryUnaryMultiCallable[_admin_pb2.SetBudgetRequest, _admin_pb2.SetBudgetResponse]  # type: ignore[assignment]
+    SetBudget: _aio.UnaryUnaryMultiCallable[_budgets_pb2.SetBudgetRequest, _budgets_pb2.SetBudgetResponse]  # type: ignore[assignment]
     """Says what one participant may use of something, in place of what the settings say, whatever it
     is then used for; in place of what was said before. Holds from the reply on, for what is open
     then within a second.
     """
-    ListBudgets: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListBudgetsRequest, _admin_pb2.ListBudgetsResponse]  # type: ignore[assignment]
+    ListBudgets: _aio.UnaryUnaryMultiCallable[_budgets_pb2.ListBudgetsRequest, _budgets_pb2.ListBudgetsResponse]  # type: ignore[assignment]
     """The budgets that are set, in the order in which each first was."""
     ListAccounts: _aio.UnaryStreamMultiCallable[_admin_pb2.ListAccountsRequest, _admin_pb2.ListAccountsResponse]  # type: ignore[assignment]
     """Every account with its totals at one durable sequence, in account order."""
@@ -380,9 +382,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def RevokeCertificate(
         self,
-        request: _admin_pb2.RevokeCertificateRequest,
+        request: _certificates_pb2.RevokeCertificateRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_admin_pb2.RevokeCertificateResponse, _abc.Awaitable[_admin_pb2.RevokeCertificateResponse]]:
+    ) -> _typing.Union[_certificates_pb2.RevokeCertificateResponse, _abc.Awaitable[_certificates_pb2.RevokeCertificateResponse]]:
         """From now on a certificate is not accepted, on open connections within a second. One person's
         word is enough, and is listed until a second one confirms it; nothing takes it back: who is
         wronged is given another certificate. RESULT_LAST_TREASURIES if fewer than two of the treasury
@@ -392,17 +394,17 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ConfirmRevocation(
         self,
-        request: _admin_pb2.ConfirmRevocationRequest,
+        request: _certificates_pb2.ConfirmRevocationRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_admin_pb2.ConfirmRevocationResponse, _abc.Awaitable[_admin_pb2.ConfirmRevocationResponse]]:
+    ) -> _typing.Union[_certificates_pb2.ConfirmRevocationResponse, _abc.Awaitable[_certificates_pb2.ConfirmRevocationResponse]]:
         """Stands by another person's revocation."""
 
     @_abc_1.abstractmethod
     def PinKeys(
         self,
-        request: _admin_pb2.PinKeysRequest,
+        request: _certificates_pb2.PinKeysRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_admin_pb2.PinKeysResponse, _abc.Awaitable[_admin_pb2.PinKeysResponse]]:
+    ) -> _typing.Union[_certificates_pb2.PinKeysResponse, _abc.Awaitable[_certificates_pb2.PinKeysResponse]]:
         """Says which keys a participant's certificates may have, in place of those said before; on open
         connections within a second. Of the treasury each sets its own alone (RESULT_LAST_TREASURIES).
         """
@@ -410,17 +412,17 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ListRevocations(
         self,
-        request: _admin_pb2.ListRevocationsRequest,
+        request: _certificates_pb2.ListRevocationsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_admin_pb2.ListRevocationsResponse, _abc.Awaitable[_admin_pb2.ListRevocationsResponse]]:
+    ) -> _typing.Union[_certificates_pb2.ListRevocationsResponse, _abc.Awaitable[_certificates_pb2.ListRevocationsResponse]]:
         """What was revoked, in the order in which it was."""
 
     @_abc_1.abstractmethod
     def ListPins(
         self,
-        request: _admin_pb2.ListPinsRequest,
+        request: _certificates_pb2.ListPinsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_admin_pb2.ListPinsResponse, _abc.Awaitable[_admin_pb2.ListPinsResponse]]:
+    ) -> _typing.Union[_certificates_pb2.ListPinsResponse, _abc.Awaitable[_certificates_pb2.ListPinsResponse]]:
         """The keys that are pinned, of each participant that has any; in the order in which each had its
         first.
         """
@@ -428,9 +430,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def SetBudget(
         self,
-        request: _admin_pb2.SetBudgetRequest,
+        request: _budgets_pb2.SetBudgetRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_admin_pb2.SetBudgetResponse, _abc.Awaitable[_admin_pb2.SetBudgetResponse]]:
+    ) -> _typing.Union[_budgets_pb2.SetBudgetResponse, _abc.Awaitable[_budgets_pb2.SetBudgetResponse]]:
         """Says what one participant may use of something, in place of what the settings say, whatever it
         is then used for; in place of what was said before. Holds from the reply on, for what is open
         then within a second.
@@ -439,9 +441,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ListBudgets(
         self,
-        request: _admin_pb2.ListBudgetsRequest,
+        request: _budgets_pb2.ListBudgetsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_admin_pb2.ListBudgetsResponse, _abc.Awaitable[_admin_pb2.ListBudgetsResponse]]:
+    ) -> _typing.Union[_budgets_pb2.ListBudgetsResponse, _abc.Awaitable[_budgets_pb2.ListBudgetsResponse]]:
         """The budgets that are set, in the order in which each first was."""
 
     @_abc_1.abstractmethod

@@ -8,8 +8,9 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
-from switch.v1 import admin_pb2 as _admin_pb2
+from switch.v1 import network_pb2 as _network_pb2
 from switch.v1 import payments_pb2 as _payments_pb2
+from switch.v1 import results_pb2 as _results_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -142,7 +143,7 @@ class Bill(_message.Message):
     """In the service's one form."""
     amount_due: _builtins.int
     """Paise."""
-    amount_rule: _admin_pb2.AmountRule.ValueType
+    amount_rule: _network_pb2.AmountRule.ValueType
     due_time_ns: _builtins.int
     valid_until_ns: _builtins.int
     """No later than 24 hours after it was fetched."""
@@ -162,7 +163,7 @@ class Bill(_message.Message):
         service: _builtins.str = ...,
         reference: _builtins.str = ...,
         amount_due: _builtins.int = ...,
-        amount_rule: _admin_pb2.AmountRule.ValueType = ...,
+        amount_rule: _network_pb2.AmountRule.ValueType = ...,
         due_time_ns: _builtins.int = ...,
         valid_until_ns: _builtins.int = ...,
         head: _builtins.int = ...,
@@ -541,13 +542,13 @@ class CloseShiftResponse(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     SHIFT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def outcome(self) -> _admin_pb2.Outcome: ...
+    def outcome(self) -> _results_pb2.Outcome: ...
     @_builtins.property
     def shift(self) -> Global___Shift: ...
     def __init__(
         self,
         *,
-        outcome: _admin_pb2.Outcome | None = ...,
+        outcome: _results_pb2.Outcome | None = ...,
         shift: Global___Shift | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "shift", b"shift"]  # noqa: Y015
@@ -593,11 +594,11 @@ class SignShiftResponse(_message.Message):
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def outcome(self) -> _admin_pb2.Outcome: ...
+    def outcome(self) -> _results_pb2.Outcome: ...
     def __init__(
         self,
         *,
-        outcome: _admin_pb2.Outcome | None = ...,
+        outcome: _results_pb2.Outcome | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

@@ -6,15 +6,16 @@ replies, never RPC errors. The numbers are the ledger's own and never change.
 """
 
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -375,3 +376,50 @@ FIELD_CHECKER: Field.ValueType  # 13
 FIELD_DEADLINE: Field.ValueType  # 14
 FIELD_ITEMS: Field.ValueType  # 15
 Global___Field: _TypeAlias = Field  # noqa: Y015
+
+@_typing.final
+class Outcome(_message.Message):
+    """The answer to one treasury move."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULT_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    TIME_NS_FIELD_NUMBER: _builtins.int
+    REPEAT_FIELD_NUMBER: _builtins.int
+    DIFFERING_FIELD_FIELD_NUMBER: _builtins.int
+    WALLET_BALANCE_FIELD_NUMBER: _builtins.int
+    WALLET_PENDING_FIELD_NUMBER: _builtins.int
+    OTHER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    result: Global___Result.ValueType
+    sequence: _builtins.int
+    """Of the entry that holds the answer. 0 if none was made."""
+    time_ns: _builtins.int
+    repeat: _builtins.bool
+    """This answer was given before."""
+    differing_field: Global___Field.ValueType
+    """With RESULT_ID_REUSED: the first field that differs."""
+    wallet_balance: _builtins.int
+    """The wallet right after, paise."""
+    wallet_pending: _builtins.int
+    other_sequence: _builtins.int
+    """The entry that is in the way, for results that speak of one."""
+    def __init__(
+        self,
+        *,
+        result: Global___Result.ValueType = ...,
+        sequence: _builtins.int = ...,
+        time_ns: _builtins.int = ...,
+        repeat: _builtins.bool = ...,
+        differing_field: Global___Field.ValueType = ...,
+        wallet_balance: _builtins.int = ...,
+        wallet_pending: _builtins.int = ...,
+        other_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["differing_field", b"differing_field", "other_sequence", b"other_sequence", "repeat", b"repeat", "result", b"result", "sequence", b"sequence", "time_ns", b"time_ns", "wallet_balance", b"wallet_balance", "wallet_pending", b"wallet_pending"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Outcome: _TypeAlias = Outcome  # noqa: Y015

@@ -17,7 +17,7 @@ from switch.console.output import Exit
 from switch.console.tokens import format_token
 from switch.console.words import ERRORS, RESULTS, WORDS
 from switch.ids import format_id
-from switch.v1 import admin_pb2, counter_pb2, payments_pb2, results_pb2
+from switch.v1 import counter_pb2, network_pb2, payments_pb2, results_pb2
 from tests.client.scripted import INTERNAL, Fault, Scripted, serving
 
 CENTRE, SERVICE, REFERENCE = "bsk-00001", "BSK0199", "123456789"
@@ -51,7 +51,7 @@ def bill(
         service=SERVICE,
         reference=REFERENCE,
         amount_due=amount_due,
-        amount_rule=admin_pb2.AMOUNT_RULE_EXACT_AND_BELOW,
+        amount_rule=network_pb2.AMOUNT_RULE_EXACT_AND_BELOW,
         valid_until_ns=MARCH_NS,
         state=state,
     )

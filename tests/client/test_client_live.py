@@ -15,7 +15,13 @@ from switch.client.messages import messages_of
 from switch.codes import Budget, Field, Result, Role
 from switch.ids import new_id
 from switch.specs import TREASURY
-from switch.v1 import admin_pb2, counter_pb2, payments_pb2, types_pb2
+from switch.v1 import (
+    budgets_pb2,
+    counter_pb2,
+    payments_pb2,
+    results_pb2,
+    types_pb2,
+)
 from tests.client.live import (
     BILLED,
     CENTRE,
@@ -69,7 +75,7 @@ REFUND = types_pb2.PROPOSAL_KIND_REFUND
 CLOSE = types_pb2.PROPOSAL_KIND_CLOSE_CASE
 
 
-def result(outcome: payments_pb2.PaymentOutcome | admin_pb2.Outcome) -> Result:
+def result(outcome: payments_pb2.PaymentOutcome | results_pb2.Outcome) -> Result:
     return Result(outcome.result)
 
 
@@ -380,6 +386,6 @@ def test_budgets(treasury: Client) -> None:
     assert result(treasury.set_budget("water", Budget.FEEDS, 7)) is Result.OK
     [mine] = treasury.budgets()
     assert (mine.participant, mine.value) == ("water", 7)
-    assert mine.budget == admin_pb2.BUDGET_FEEDS
+    assert mine.budget == budgets_pb2.BUDGET_FEEDS
     assert result(treasury.set_budget("water", Budget.FEEDS, 0)) is Result.OK
     assert not list(treasury.budgets())

@@ -25,8 +25,8 @@ HELD, CREDITED = 5_000, 4_999
 Proposed = tuple[types_pb2.ProposalKind.ValueType, int, int]
 
 
-def outcome(sequence: int, result: Result = Result.OK) -> admin_pb2.Outcome:
-    return admin_pb2.Outcome(
+def outcome(sequence: int, result: Result = Result.OK) -> results_pb2.Outcome:
+    return results_pb2.Outcome(
         result=results_pb2.Result.ValueType(result.value), sequence=sequence
     )
 
@@ -55,7 +55,7 @@ class Treasury:
         sequence: int,
         reason: str,
         amount: int = 0,
-    ) -> admin_pb2.Outcome:
+    ) -> results_pb2.Outcome:
         assert 1 <= len(reason) <= 32
         self.proposed.append((kind, sequence, amount))
         return outcome(50, self.refused.get("proposal", Result.OK))
@@ -140,7 +140,7 @@ def test_what_ends_while_they_decide_is_looked_at_again() -> None:
     assert len(treasury.proposed) == ROUNDS_MAX
 
     class Gone(Treasury):
-        def propose(self, *args: Any) -> admin_pb2.Outcome:
+        def propose(self, *args: Any) -> results_pb2.Outcome:
             self.listed.clear()
             return super().propose(*args)
 
@@ -161,7 +161,7 @@ def test_what_was_completed_before_is_closed_by_the_statement() -> None:
             sequence: int,
             reason: str,
             amount: int = 0,
-        ) -> admin_pb2.Outcome:
+        ) -> results_pb2.Outcome:
             super().propose(kind, sequence, reason, amount)
             closes = kind == types_pb2.PROPOSAL_KIND_CLOSE_CASE
             return outcome(50, Result.OK if closes else Result.CASE_NOT_FOUND)

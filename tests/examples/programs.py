@@ -16,7 +16,7 @@ from switch.client.messages import messages_of
 from switch.codes import Role
 from switch.ids import new_id
 from switch.specs import specs_from_json
-from switch.v1 import admin_pb2, counter_pb2, payments_pb2
+from switch.v1 import admin_pb2, counter_pb2, network_pb2, payments_pb2
 from tests.server.harness import CALL_S, ROOT, Peers, ServerProcess, until
 
 EXAMPLES = ROOT / "docs" / "examples"
@@ -282,27 +282,27 @@ def register(peers: Peers) -> None:
     participants, services = messages_of(specs)
     network = admin_pb2.LoadNetworkRequest(participants=participants, services=services)
     peers.treasury.admin.LoadNetwork(network, timeout=CALL_S)
-    brief = admin_pb2.Service(
+    brief = network_pb2.Service(
         code="BRIEF",
         biller=BILLER,
         heads=["WB:0990-00-900-001-01"],
         name_en="Water, at once",
         active=True,
-        amount_rule=admin_pb2.AMOUNT_RULE_EXACT,
-        price_rule=admin_pb2.PRICE_RULE_BILL,
-        mode=admin_pb2.SERVICE_MODE_CONFIRMED,
-        duplicate_rule=admin_pb2.DUPLICATE_RULE_ONCE,
-        key_rule=admin_pb2.KEY_RULE_BILL_ID,
+        amount_rule=network_pb2.AMOUNT_RULE_EXACT,
+        price_rule=network_pb2.PRICE_RULE_BILL,
+        mode=network_pb2.SERVICE_MODE_CONFIRMED,
+        duplicate_rule=network_pb2.DUPLICATE_RULE_ONCE,
+        key_rule=network_pb2.KEY_RULE_BILL_ID,
         deadline_s=BRIEF_S,
-        deadline_policy=admin_pb2.DEADLINE_POLICY_KEEP,
+        deadline_policy=network_pb2.DEADLINE_POLICY_KEEP,
     )
     roles = {
-        CENTRE: admin_pb2.ROLE_CENTRE,
-        OTHER: admin_pb2.ROLE_CENTRE,
-        "checker": admin_pb2.ROLE_TREASURY,
+        CENTRE: network_pb2.ROLE_CENTRE,
+        OTHER: network_pb2.ROLE_CENTRE,
+        "checker": network_pb2.ROLE_TREASURY,
     }
     participants = [
-        admin_pb2.Participant(id=name, role=role, active=True, name_en=name)
+        network_pb2.Participant(id=name, role=role, active=True, name_en=name)
         for name, role in roles.items()
     ]
     request = admin_pb2.LoadNetworkRequest(participants=participants, services=[brief])

@@ -21,6 +21,7 @@ from switch.ids import new_id
 from switch.v1 import (
     admin_pb2,
     billers_pb2,
+    budgets_pb2,
     counter_pb2,
     explain_pb2,
     payments_pb2,
@@ -261,7 +262,7 @@ _BY_NAME: Final[dict[str, Any]] = {
     "authority": lambda _: b"a" * 32,
     "serial": lambda _: new_id(),
     "pins": _nothing,
-    "budget": lambda _: admin_pb2.BUDGET_WATCHES,
+    "budget": lambda _: budgets_pb2.BUDGET_WATCHES,
     "value": lambda _: 10_000_000,
     "unconfirmed_only": _nothing,
     "page_size": _nothing,

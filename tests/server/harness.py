@@ -39,8 +39,10 @@ from switch.v1 import (
     billers_pb2_grpc,
     counter_pb2_grpc,
     explain_pb2_grpc,
+    network_pb2,
     payments_pb2,
     payments_pb2_grpc,
+    results_pb2,
     types_pb2,
     wallets_pb2_grpc,
 )
@@ -193,7 +195,7 @@ class Peer:
         request = payments_pb2.CreatePaymentsRequest(payments=payments)
         return list(self.payments.CreatePayments(request, timeout=CALL_S).outcomes)
 
-    def top_up(self, centre: str, amount: int, utr: str = "") -> admin_pb2.Outcome:
+    def top_up(self, centre: str, amount: int, utr: str = "") -> results_pb2.Outcome:
         """Credit a wallet."""
         request = admin_pb2.TopUpRequest(
             id=new_id(), centre=centre, amount=amount, utr=utr or new_id().hex()
@@ -232,7 +234,7 @@ class Peers:
         """Somebody else of the treasury, who approves."""
         return self.get(Role.TREASURY, "checker")
 
-    def refund(self, payment_sequence: int, amount: int) -> admin_pb2.Outcome:
+    def refund(self, payment_sequence: int, amount: int) -> results_pb2.Outcome:
         """Propose a refund and approve it; the refund's own outcome."""
         proposal = admin_pb2.ProposeRequest(
             id=new_id(),
@@ -332,17 +334,17 @@ def network() -> admin_pb2.LoadNetworkRequest:
     return admin_pb2.LoadNetworkRequest(participants=participants, services=services)
 
 
-def _participant(name: str, role: Role, **fields: Any) -> admin_pb2.Participant:
+def _participant(name: str, role: Role, **fields: Any) -> network_pb2.Participant:
     values: dict[str, Any] = {"active": True, "name_en": name.title(), **fields}
-    return admin_pb2.Participant(id=name, role=int(role), **values)  # type: ignore[arg-type]
+    return network_pb2.Participant(id=name, role=int(role), **values)  # type: ignore[arg-type]
 
 
-def _biller(name: str, *heads: str) -> admin_pb2.Participant:
+def _biller(name: str, *heads: str) -> network_pb2.Participant:
     """One that never credits late, so that its services can release."""
     return _participant(name, Role.BILLER, heads=heads, never_credits_late=True)
 
 
-def _centre(name: str) -> admin_pb2.Participant:
+def _centre(name: str) -> network_pb2.Participant:
     may = name not in PLAIN
     return _participant(name, Role.CENTRE, code=f"BAN/{name}", may_state_dues=may)
 
@@ -358,7 +360,7 @@ def _service(
     duplicate_rule: DuplicateRule = DuplicateRule.NONE,
     deadline_s: int = 3_600,
     deadline_policy: Policy = Policy.RELEASE,
-) -> admin_pb2.Service:
+) -> network_pb2.Service:
     once = duplicate_rule is DuplicateRule.ONCE
     values: dict[str, Any] = {
         "amount_rule": int(amount_rule),
@@ -370,7 +372,7 @@ def _service(
         "deadline_policy": int(deadline_policy),
         "letters": int(Letters.AS_THEY_ARE),
     }
-    return admin_pb2.Service(
+    return network_pb2.Service(
         code=code, biller=biller, heads=heads, name_en=code, active=True, **values
     )
 

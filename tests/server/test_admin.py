@@ -13,7 +13,7 @@ import pytest
 
 from switch.ids import new_id
 from switch.v1 import admin_pb2 as pb
-from switch.v1 import exceptions_pb2, types_pb2, wallets_pb2
+from switch.v1 import exceptions_pb2, network_pb2, types_pb2, wallets_pb2
 from switch.v1 import results_pb2 as results
 from tests.server.harness import (
     CALL_S,
@@ -46,7 +46,7 @@ def test_loading_again_changes_nothing(peers: Peers) -> None:
 
 def test_a_service_is_added_by_data(peers: Peers) -> None:
     assert peers.centre().pay(payment("NEW")).result == results.RESULT_SERVICE_UNKNOWN
-    service = pb.Service()
+    service = network_pb2.Service()
     service.CopyFrom(network().services[0])
     service.code = "NEW"
     request = pb.LoadNetworkRequest(services=[service])
@@ -66,18 +66,18 @@ def test_a_service_is_added_by_data(peers: Peers) -> None:
 
 def reference_of(**fields: Any) -> pb.LoadNetworkRequest:
     """A new service with these fields."""
-    service = pb.Service()
+    service = network_pb2.Service()
     service.CopyFrom(network().services[0])
-    service.MergeFrom(pb.Service(code="NEWER", **fields))
+    service.MergeFrom(network_pb2.Service(code="NEWER", **fields))
     return pb.LoadNetworkRequest(services=[service])
 
 
 def test_how_references_are_written_is_registered_for_ever(peers: Peers) -> None:
     rules: dict[str, Any] = {
-        "ignored": [pb.IGNORED_SPACE, pb.IGNORED_ZEROS],
-        "letters": pb.LETTERS_LOWER,
+        "ignored": [network_pb2.IGNORED_SPACE, network_pb2.IGNORED_ZEROS],
+        "letters": network_pb2.LETTERS_LOWER,
         "pattern": "x9{1,9}",
-        "check_digit": pb.CHECK_DIGIT_VERHOEFF,
+        "check_digit": network_pb2.CHECK_DIGIT_VERHOEFF,
     }
     series = reference_of(**rules)
     series.services[0].code = "NEWEST"
@@ -95,20 +95,31 @@ def test_how_references_are_written_is_registered_for_ever(peers: Peers) -> None
         assert "another rule is another service code" in failures[0].text
 
 
-def priced(rule: "pb.PriceRule.ValueType", **fields: Any) -> pb.LoadNetworkRequest:
+def priced(
+    rule: "network_pb2.PriceRule.ValueType", **fields: Any
+) -> pb.LoadNetworkRequest:
     """A new service with this price rule."""
-    service = pb.Service()
+    service = network_pb2.Service()
     service.CopyFrom(network().services[0])
     for name in ("amount_rule", "amount_min", "amount_max", "key_rule"):
         service.ClearField(name)
     service.ClearField("duplicate_hours")
     named = {
-        pb.PRICE_RULE_TARIFF: (pb.AMOUNT_RULE_EXACT, pb.KEY_RULE_REFERENCE),
-        pb.PRICE_RULE_BILL: (pb.AMOUNT_RULE_EXACT, pb.KEY_RULE_BILL_ID),
-        pb.PRICE_RULE_OPEN: (pb.AMOUNT_RULE_MIN_MAX, pb.KEY_RULE_REFERENCE),
+        network_pb2.PRICE_RULE_TARIFF: (
+            network_pb2.AMOUNT_RULE_EXACT,
+            network_pb2.KEY_RULE_REFERENCE,
+        ),
+        network_pb2.PRICE_RULE_BILL: (
+            network_pb2.AMOUNT_RULE_EXACT,
+            network_pb2.KEY_RULE_BILL_ID,
+        ),
+        network_pb2.PRICE_RULE_OPEN: (
+            network_pb2.AMOUNT_RULE_MIN_MAX,
+            network_pb2.KEY_RULE_REFERENCE,
+        ),
     }[rule]
     service.amount_rule, service.key_rule = named
-    service.duplicate_rule = pb.DUPLICATE_RULE_ONCE
+    service.duplicate_rule = network_pb2.DUPLICATE_RULE_ONCE
     service.price_rule, service.code = rule, f"PRICED-{rule}"
     for name, value in fields.items():
         if name == "tariff":
@@ -118,15 +129,19 @@ def priced(rule: "pb.PriceRule.ValueType", **fields: Any) -> pb.LoadNetworkReque
     return pb.LoadNetworkRequest(services=[service])
 
 
-FEE = pb.Fee(
+FEE = network_pb2.Fee(
     code="FEE", amount=5_000, valid_from="2026-04-01", name_en="Fee", name_bn="ফি"
 )
-OLD_FEE = pb.Fee(code="FEE", amount=4_000, valid_from="2025-04-01", name_en="Fee")
-COPY = pb.Fee(code="COPY", amount=200, valid_from="2025-04-01")
+OLD_FEE = network_pb2.Fee(
+    code="FEE", amount=4_000, valid_from="2025-04-01", name_en="Fee"
+)
+COPY = network_pb2.Fee(code="COPY", amount=200, valid_from="2025-04-01")
 PRICED = (
-    priced(pb.PRICE_RULE_TARIFF, tariff=[FEE, OLD_FEE, COPY]),
-    priced(pb.PRICE_RULE_BILL, duplicate_hours=24),
-    priced(pb.PRICE_RULE_OPEN, amount_min=100, amount_max=10_000, amount_step=50),
+    priced(network_pb2.PRICE_RULE_TARIFF, tariff=[FEE, OLD_FEE, COPY]),
+    priced(network_pb2.PRICE_RULE_BILL, duplicate_hours=24),
+    priced(
+        network_pb2.PRICE_RULE_OPEN, amount_min=100, amount_max=10_000, amount_step=50
+    ),
 )
 
 
@@ -148,17 +163,17 @@ def test_prices_are_listed_as_they_were_given(peers: Peers) -> None:
         assert found == wanted
 
 
-def fee(**changes: Any) -> pb.Fee:
-    changed = pb.Fee()
+def fee(**changes: Any) -> network_pb2.Fee:
+    changed = network_pb2.Fee()
     changed.CopyFrom(COPY)
-    changed.MergeFrom(pb.Fee(**changes))
+    changed.MergeFrom(network_pb2.Fee(**changes))
     return changed
 
 
 TARIFF, BILL, OPEN = (
-    pb.PRICE_RULE_TARIFF,
-    pb.PRICE_RULE_BILL,
-    pb.PRICE_RULE_OPEN,
+    network_pb2.PRICE_RULE_TARIFF,
+    network_pb2.PRICE_RULE_BILL,
+    network_pb2.PRICE_RULE_OPEN,
 )
 BOUNDS: dict[str, Any] = {"amount_min": 100, "amount_max": 10_000}
 
@@ -168,33 +183,44 @@ BOUNDS: dict[str, Any] = {"amount_min": 100, "amount_max": 10_000}
     [
         (
             pb.LoadNetworkRequest(
-                participants=[pb.Participant(id="Bad Id", role=pb.ROLE_CENTRE)]
+                participants=[
+                    network_pb2.Participant(id="Bad Id", role=network_pb2.ROLE_CENTRE)
+                ]
             ),
             ["participants[0].id"],
         ),
         (
-            pb.LoadNetworkRequest(participants=[pb.Participant(id="x")]),
+            pb.LoadNetworkRequest(participants=[network_pb2.Participant(id="x")]),
             ["participants[0].role"],
         ),
         (
             pb.LoadNetworkRequest(
                 participants=[
-                    pb.Participant(id="x", role=pb.ROLE_BILLER, may_state_dues=True)
+                    network_pb2.Participant(
+                        id="x", role=network_pb2.ROLE_BILLER, may_state_dues=True
+                    )
                 ]
             ),
             ["participants[0].may_state_dues"],
         ),
         (
-            pb.LoadNetworkRequest(services=[pb.Service(code="X", biller="nobody")]),
+            pb.LoadNetworkRequest(
+                services=[network_pb2.Service(code="X", biller="nobody")]
+            ),
             ["services[0].amount_rule"],
         ),
         (
-            pb.LoadNetworkRequest(participants=[pb.Participant(id="x")] * 8_191),
+            pb.LoadNetworkRequest(
+                participants=[network_pb2.Participant(id="x")] * 8_191
+            ),
             ["participants"],
         ),
         (reference_of(letters=9), ["services[0].letters"]),
         (reference_of(ignored=[9]), ["services[0].ignored"]),
-        (reference_of(ignored=[pb.IGNORED_UNSPECIFIED]), ["services[0].ignored"]),
+        (
+            reference_of(ignored=[network_pb2.IGNORED_UNSPECIFIED]),
+            ["services[0].ignored"],
+        ),
         (reference_of(check_digit=3), ["services[0].check_digit"]),
         (reference_of(pattern="9{"), ["services[0].pattern"]),
         (reference_of(series="NOSUCH"), ["services[0].series"]),
@@ -203,7 +229,7 @@ BOUNDS: dict[str, Any] = {"amount_min": 100, "amount_max": 10_000}
         (priced(TARIFF, tariff=[COPY] * 65), None),
         (priced(TARIFF, tariff=[COPY, COPY]), ["services[0].tariff[1].valid_from"]),
         (priced(TARIFF, tariff=[fee(code="copy")]), ["services[0].tariff[0].code"]),
-        (priced(TARIFF, tariff=[pb.Fee(code="A")]), None),
+        (priced(TARIFF, tariff=[network_pb2.Fee(code="A")]), None),
         (
             priced(TARIFF, tariff=[fee(valid_from="1/4/2026")]),
             ["services[0].tariff[0].valid_from"],
@@ -219,16 +245,22 @@ BOUNDS: dict[str, Any] = {"amount_min": 100, "amount_max": 10_000}
         (priced(TARIFF, tariff=[fee(name_en="\n")]), ["services[0].tariff[0].name_en"]),
         (priced(TARIFF, tariff=[COPY], amount_min=1), ["services[0].amount_min"]),
         (
-            priced(TARIFF, tariff=[COPY], key_rule=pb.KEY_RULE_BILL_ID),
+            priced(TARIFF, tariff=[COPY], key_rule=network_pb2.KEY_RULE_BILL_ID),
             ["services[0].key_rule"],
         ),
         (priced(TARIFF, tariff=[COPY], amount_step=1), ["services[0].amount_step"]),
         (priced(BILL, tariff=[COPY]), ["services[0].tariff"]),
-        (priced(BILL, amount_rule=pb.AMOUNT_RULE_ANY), ["services[0].amount_rule"]),
-        (priced(BILL, key_rule=pb.KEY_RULE_REFERENCE), ["services[0].key_rule"]),
+        (
+            priced(BILL, amount_rule=network_pb2.AMOUNT_RULE_ANY),
+            ["services[0].amount_rule"],
+        ),
+        (
+            priced(BILL, key_rule=network_pb2.KEY_RULE_REFERENCE),
+            ["services[0].key_rule"],
+        ),
         (priced(BILL, duplicate_hours=8_785), ["services[0].duplicate_hours"]),
         (
-            priced(BILL, duplicate_rule=pb.DUPLICATE_RULE_NONE, key_rule=0),
+            priced(BILL, duplicate_rule=network_pb2.DUPLICATE_RULE_NONE, key_rule=0),
             ["services[0].duplicate_rule"],
         ),
         (priced(OPEN, **{**BOUNDS, "amount_min": 99}), ["services[0].amount_min"]),
@@ -271,7 +303,7 @@ def test_top_up_is_once_by_id_and_by_utr(peers: Peers) -> None:
         peers.centre().top_up("centre-a", 1)
 
 
-def freeze(peers: Peers, centre: str, *, unfreeze: bool = False) -> pb.Outcome:
+def freeze(peers: Peers, centre: str, *, unfreeze: bool = False) -> results.Outcome:
     request = pb.FreezeWalletRequest(
         id=new_id(), centre=centre, unfreeze=unfreeze, reason="a test"
     )
@@ -347,7 +379,7 @@ def test_refunds_never_exceed_the_payment(peers: Peers) -> None:
         propose(peers.treasury, 1, 1)
 
 
-def propose(peer: Peer, payment_sequence: int, amount: int) -> pb.Outcome:
+def propose(peer: Peer, payment_sequence: int, amount: int) -> results.Outcome:
     request = pb.ProposeRequest(
         id=new_id(),
         kind=types_pb2.PROPOSAL_KIND_REFUND,
@@ -426,7 +458,7 @@ def test_window_and_settlement(peers: Peers) -> None:
     assert line.biller == "power"
     assert line.credits == line.payable == 3 * RUPEE
 
-    def settle(amount: int, head: str = "0801-02") -> pb.Outcome:
+    def settle(amount: int, head: str = "0801-02") -> results.Outcome:
         settlement = pb.SettleRequest(
             id=new_id(),
             window=reply.outcome.sequence,

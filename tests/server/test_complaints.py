@@ -95,7 +95,7 @@ def exceptions_of(peers: Peers, hold: int) -> list[exceptions_pb2.Exception]:
 
 def propose(
     peers: Peers, kind: "types_pb2.ProposalKind.ValueType", sequence: int, reason: str
-) -> admin_pb2.Outcome:
+) -> results.Outcome:
     asked = admin_pb2.ProposeRequest(
         id=new_id(), kind=kind, sequence=sequence, reason=reason
     )

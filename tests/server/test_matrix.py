@@ -22,7 +22,7 @@ from switch.codes import Role
 from switch.credentials import presented, presented_by
 from switch.ids import new_id
 from switch.register.rights import MATRIX
-from switch.v1 import admin_pb2, payments_pb2, results_pb2
+from switch.v1 import admin_pb2, network_pb2, payments_pb2, results_pb2
 from tests.server.calls import METHODS, NOTHING, Method, Things, exists, fill
 from tests.server.certificates import KINDS, Issuer
 from tests.server.harness import CALL_S, Failure, Peer, Peers, ServerProcess, payment
@@ -103,7 +103,7 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
     held_a, held_b = paid(a, "CONFIRM"), paid(b, "WATER")
     # So that one of the treasury may lose a certificate.
     more = [
-        admin_pb2.Participant(id=name, role=admin_pb2.ROLE_TREASURY, active=True)
+        network_pb2.Participant(id=name, role=network_pb2.ROLE_TREASURY, active=True)
         for name in ("third", "fourth")
     ]
     request = admin_pb2.LoadNetworkRequest(participants=more)

@@ -90,7 +90,7 @@ def proposals(peers: Peers, size: int = 0, **fields: Any) -> dict[int, pb.Propos
     return {one.proposed.sequence: one for one in found}
 
 
-def withdraw(peers: Peers, proposal: int) -> admin.Outcome:
+def withdraw(peers: Peers, proposal: int) -> results.Outcome:
     request = admin.WithdrawRequest(
         id=new_id(), proposal_sequence=proposal, reason="no longer"
     )

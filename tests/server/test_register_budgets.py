@@ -14,8 +14,8 @@ import pytest
 from switch.codes import BUDGET_BOUNDS, Budget, Role
 from switch.ids import new_id
 from switch.v1 import admin_pb2 as pb
+from switch.v1 import budgets_pb2, certificates_pb2, network_pb2, wallets_pb2
 from switch.v1 import results_pb2 as results
-from switch.v1 import wallets_pb2
 from tests.server.harness import (
     CALL_S,
     Peer,
@@ -35,20 +35,20 @@ WAIT_S = 60.0
 
 def say(
     peer: Peer, participant: str, budget: int, value: int, row_id: bytes = b""
-) -> pb.Outcome:
-    request = pb.SetBudgetRequest(
+) -> results.Outcome:
+    request = budgets_pb2.SetBudgetRequest(
         id=row_id or new_id(),
         participant=participant,
-        budget=pb.Budget.ValueType(budget),
+        budget=budgets_pb2.Budget.ValueType(budget),
         value=value,
     )
     return peer.admin.SetBudget(request, timeout=CALL_S).outcome
 
 
-def listed(peer: Peer, size: int = 2) -> list[pb.ParticipantBudget]:
+def listed(peer: Peer, size: int = 2) -> list[budgets_pb2.ParticipantBudget]:
     """All of them, by pages."""
-    request = pb.ListBudgetsRequest(page_size=size)
-    found: list[pb.ParticipantBudget] = []
+    request = budgets_pb2.ListBudgetsRequest(page_size=size)
+    found: list[budgets_pb2.ParticipantBudget] = []
     while True:
         reply = peer.admin.ListBudgets(request, timeout=CALL_S)
         # What a token promises is there.
@@ -60,10 +60,10 @@ def listed(peer: Peer, size: int = 2) -> list[pb.ParticipantBudget]:
             return found
 
 
-def pinned(peer: Peer) -> dict[str, pb.Pins]:
+def pinned(peer: Peer) -> dict[str, certificates_pb2.Pins]:
     """The same of keys, a page for each."""
-    request = pb.ListPinsRequest(page_size=1)
-    found: dict[str, pb.Pins] = {}
+    request = certificates_pb2.ListPinsRequest(page_size=1)
+    found: dict[str, certificates_pb2.Pins] = {}
     while True:
         reply = peer.admin.ListPins(request, timeout=CALL_S)
         assert not request.page_token or reply.pins
@@ -112,7 +112,9 @@ def test_an_id_that_was_sent_before_sets_nothing(peers: Peers) -> None:
 
 def test_of_who_is_switched_off_it_is_kept(peers: Peers) -> None:
     def switch(*, active: bool) -> None:
-        one = pb.Participant(id="sleeper", role=pb.ROLE_HARNESS, active=active)
+        one = network_pb2.Participant(
+            id="sleeper", role=network_pb2.ROLE_HARNESS, active=active
+        )
         request = pb.LoadNetworkRequest(participants=[one])
         peers.treasury.admin.LoadNetwork(request, timeout=CALL_S)
 
@@ -192,16 +194,16 @@ def test_pages_of_another_list_are_none(peers: Peers) -> None:
     for value in (1, 2, 3):
         name = f"centre-{'abc'[value - 1]}"
         assert say(peers.treasury, name, Budget.WATCHES, 10**6 + value).result == OK
-    request = pb.ListBudgetsRequest(page_size=1)
+    request = budgets_pb2.ListBudgetsRequest(page_size=1)
     token = peers.auditor.admin.ListBudgets(request, timeout=CALL_S).next_page_token
     assert token
     for peer, asked in (
-        (peers.treasury, pb.ListBudgetsRequest(page_token=token)),
-        (peers.auditor, pb.ListPinsRequest(page_token=token)),
+        (peers.treasury, budgets_pb2.ListBudgetsRequest(page_token=token)),
+        (peers.auditor, certificates_pb2.ListPinsRequest(page_token=token)),
     ):
         call: Any = (
             peer.admin.ListPins
-            if isinstance(asked, pb.ListPinsRequest)
+            if isinstance(asked, certificates_pb2.ListPinsRequest)
             else peer.admin.ListBudgets
         )
         with failing(grpc.StatusCode.INVALID_ARGUMENT) as failures:

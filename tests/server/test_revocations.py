@@ -15,7 +15,7 @@ from switch.codes import Role
 from switch.credentials import presented
 from switch.ids import new_id
 from switch.v1 import admin_pb2 as pb
-from switch.v1 import billers_pb2, billers_pb2_grpc
+from switch.v1 import billers_pb2, billers_pb2_grpc, certificates_pb2, network_pb2
 from switch.v1 import results_pb2 as results
 from tests.server.certificates import Issuer, uri
 from tests.server.harness import CALL_S, Peer, Peers, ServerProcess, failing
@@ -27,7 +27,7 @@ LONG_S = 60.0
 PIN, NEXT = b"\x22" * 32, b"\x33" * 32
 
 
-def revoke(peer: Peer, **fields: Any) -> pb.RevokeCertificateResponse:
+def revoke(peer: Peer, **fields: Any) -> certificates_pb2.RevokeCertificateResponse:
     values: dict[str, Any] = {
         "id": new_id(),
         "participant": "centre-d",
@@ -36,23 +36,25 @@ def revoke(peer: Peer, **fields: Any) -> pb.RevokeCertificateResponse:
         "reason": "lost, 12/2026",
         **fields,
     }
-    request = pb.RevokeCertificateRequest(**values)
+    request = certificates_pb2.RevokeCertificateRequest(**values)
     return peer.admin.RevokeCertificate(request, timeout=CALL_S)
 
 
-def confirm(peer: Peer, number: int) -> pb.Outcome:
-    request = pb.ConfirmRevocationRequest(id=new_id(), revocation=number)
+def confirm(peer: Peer, number: int) -> results.Outcome:
+    request = certificates_pb2.ConfirmRevocationRequest(id=new_id(), revocation=number)
     return peer.admin.ConfirmRevocation(request, timeout=CALL_S).outcome
 
 
-def pin(peer: Peer, participant: str, *pins: bytes) -> pb.Outcome:
-    request = pb.PinKeysRequest(id=new_id(), participant=participant, pins=pins)
+def pin(peer: Peer, participant: str, *pins: bytes) -> results.Outcome:
+    request = certificates_pb2.PinKeysRequest(
+        id=new_id(), participant=participant, pins=pins
+    )
     return peer.admin.PinKeys(request, timeout=CALL_S).outcome
 
 
-def listed(peer: Peer, **fields: Any) -> list[pb.Revocation]:
-    request = pb.ListRevocationsRequest(page_size=2, **fields)
-    found: list[pb.Revocation] = []
+def listed(peer: Peer, **fields: Any) -> list[certificates_pb2.Revocation]:
+    request = certificates_pb2.ListRevocationsRequest(page_size=2, **fields)
+    found: list[certificates_pb2.Revocation] = []
     while True:
         reply = peer.admin.ListRevocations(request, timeout=CALL_S)
         assert len(reply.revocations) <= 2
@@ -151,7 +153,9 @@ def test_pages(peers: Peers) -> None:
 def test_the_last_two_of_the_treasury_stay(peers: Peers) -> None:
     for name in ("treasury", "checker"):
         assert revoke(peers.treasury, participant=name).outcome.result == LAST
-        off = pb.Participant(id=name, role=pb.ROLE_TREASURY, active=False)
+        off = network_pb2.Participant(
+            id=name, role=network_pb2.ROLE_TREASURY, active=False
+        )
         with failing(grpc.StatusCode.INVALID_ARGUMENT) as failures:
             peers.treasury.admin.LoadNetwork(
                 pb.LoadNetworkRequest(participants=[off]), timeout=CALL_S

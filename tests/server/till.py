@@ -5,7 +5,7 @@ from typing import Any
 
 from switch.codes import AmountRule, DuplicateRule, KeyRule, Mode, Policy, PriceRule
 from switch.ids import new_id
-from switch.v1 import admin_pb2, billers_pb2, wallets_pb2
+from switch.v1 import admin_pb2, billers_pb2, network_pb2, results_pb2, wallets_pb2
 from switch.v1 import counter_pb2 as pb
 from switch.v1 import payments_pb2 as payments
 from tests.server.harness import CALL_S, Peer, Peers, payment
@@ -30,7 +30,7 @@ def settings(**changes: int) -> list[str]:
     return [part for one in values.items() for part in ("--set", f"{one[0]}={one[1]}")]
 
 
-def _service(code: str, rule: AmountRule, **changes: Any) -> admin_pb2.Service:
+def _service(code: str, rule: AmountRule, **changes: Any) -> network_pb2.Service:
     values: dict[str, Any] = {
         "biller": "power",
         "heads": ["0801-01"],
@@ -45,7 +45,7 @@ def _service(code: str, rule: AmountRule, **changes: Any) -> admin_pb2.Service:
         "name_bn": "বিদ্যুৎ বিল",
         **changes,
     }
-    return admin_pb2.Service(code=code, **values)
+    return network_pb2.Service(code=code, **values)
 
 
 BILL: dict[str, Any] = {"price_rule": int(PriceRule.BILL)}
@@ -61,8 +61,8 @@ HEADS = ["0801-01", "0801-02"]
 LAND = ["0029-01"]
 
 SPELT: dict[str, Any] = {
-    "ignored": [admin_pb2.IGNORED_SPACE, admin_pb2.IGNORED_HYPHEN],
-    "letters": admin_pb2.LETTERS_UPPER,
+    "ignored": [network_pb2.IGNORED_SPACE, network_pb2.IGNORED_HYPHEN],
+    "letters": network_pb2.LETTERS_UPPER,
     "pattern": "AAX{2,24}",
 }
 """References that people write in several ways."""
@@ -191,7 +191,7 @@ class Till:
         )
         return self.peer.counter.CloseShift(request, timeout=CALL_S)
 
-    def sign(self, shift: int, sign_id: bytes = b"") -> admin_pb2.Outcome:
+    def sign(self, shift: int, sign_id: bytes = b"") -> results_pb2.Outcome:
         """Sign a shift off."""
         request = pb.SignShiftRequest(
             id=sign_id or new_id(),

@@ -58,7 +58,7 @@ def propose(
     sequence: int,
     amount: int = 0,
     move_id: bytes = b"",
-) -> admin.Outcome:
+) -> results.Outcome:
     request = admin.ProposeRequest(
         id=move_id or new_id(),
         kind=kind,
@@ -79,7 +79,7 @@ def decide(
     kind: "types_pb2.ProposalKind.ValueType",
     sequence: int,
     amount: int = 0,
-) -> list[admin.Outcome]:
+) -> list[results.Outcome]:
     """Two people want it, and it is done; what was done."""
     asked = propose(peers.treasury, kind, sequence, amount)
     assert asked.result == OK, asked
