@@ -34,10 +34,19 @@ def part_files() -> list[Path]:
     return [path for path in included() if path.parent.name != FACE]
 
 
-def part_functions(path: Path) -> set[str]:
-    """Names of the C functions that a part defines."""
-    pattern = r"^cdef (?!struct|enum|class|extern)[^=(\n]*?(\w+)\("
-    return set(re.findall(pattern, path.read_text(), re.MULTILINE))
+def code_of(path: Path) -> str:
+    """A file of Cython without what it says in words."""
+    return re.sub(r'"""(?s:.*?)"""|#[^\n]*', "", path.read_text())
+
+
+DEFINED = r"cdef (?!struct|enum|class|extern)[^=(\n]*?(\w+)\("
+
+
+def part_functions(path: Path) -> dict[str, str]:
+    """The C functions that a part defines, and the code of each."""
+    pieces = re.split(r"(?m)^(?=cdef )", code_of(path))
+    found = ((re.match(DEFINED, piece), piece) for piece in pieces)
+    return {match.group(1): piece for match, piece in found if match}
 
 
 def calls(text: str) -> set[str]:
@@ -99,8 +108,7 @@ def test_state_is_touched_by_its_owners() -> None:
     for path in [*CORE.rglob("*.pxi"), CORE.parent / "_core.pyx"]:
         folder = FACE if path.stem == "_core" else path.parent.name
         allowed = OWNERS[folder] | OWNERS.get(path.stem, set())
-        text = re.sub(r'"""(?s:.*?)"""|#[^\n]*', "", path.read_text())
-        touched = set(re.findall(r"\bs\.(group|index)\.", text))
+        touched = set(re.findall(r"\bs\.(group|index)\.", code_of(path)))
         assert touched <= allowed, f"{path.name} touches {touched - allowed}"
 
 
@@ -135,3 +143,29 @@ def test_no_rule_follows_from_the_order_of_kinds() -> None:
         for found in pattern.finditer(path.read_text())
     ]
     assert not wrong, "ask row/kinds.pxi what a kind is"
+
+
+SEVERAL_KINDS_MAX = 28
+"""Functions that ask for two kinds of row or more. Those that are left have a case for
+each (what a row does to accounts, its keys, its shape), or ask for one and another."""
+
+
+def test_what_kinds_have_in_common_is_a_trait() -> None:
+    asked = {
+        f"{path.name}: {name}"
+        for path in part_files()
+        for name, code in part_functions(path).items()
+        if len({*re.findall(r"[=!]= (KIND_\w+)", code)}) > 1
+    }
+    assert len(asked) <= SEVERAL_KINDS_MAX, sorted(asked)
+
+
+def test_who_changes_state_says_what_it_relies_on() -> None:
+    # A part, not each function: one that sets a word has nothing to say.
+    changes = re.compile(r"\bs\.(group|index)\.[\w.\[\]]+ [-+|]?= ")
+    wrong = [
+        path.name
+        for path in part_files()
+        if changes.search(code_of(path)) and "native_assert(" not in code_of(path)
+    ]
+    assert not wrong, "they change what is open, and assert nothing"

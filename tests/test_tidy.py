@@ -301,6 +301,21 @@ def test_links_lead_somewhere() -> None:
     assert not wrong
 
 
+def test_files_that_documents_name_are_there() -> None:
+    # By the end of their path, as the stops in CONTRIBUTING.md name them. What was
+    # decided once may speak of files that have gone.
+    there = [f"/{path.relative_to(ROOT).as_posix()}" for path in ours()]
+    pattern = re.compile(r"`([\w/.-]+\.(?:p[xy][a-z]?|pyi|proto|md|h|sh))`")
+    wrong = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in ours()
+        if path.suffix == ".md" and path.name not in {"decisions.md", "CHANGELOG.md"}
+        for name in sorted({*pattern.findall(path.read_text())})
+        if not any(one.endswith(f"/{name}") for one in there)
+    ]
+    assert not wrong
+
+
 def test_tables_fit_a_screen() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{number}: {len(line)} characters"

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from switch._core import Ledger
-from switch.codes import Kind, Result
+from switch.codes import Kind, Record, Result
 from switch.errors import CorruptionError
 from tests.audit.journal_writer import Row as Written
 from tests.audit.journal_writer import write_journal
@@ -25,7 +25,13 @@ from tests.core.network import NOW
 from tests.core.test_segments import OPTIONS, SEGMENTS, open_pair, stand, tables
 from tests.longer import SEED, TIMES
 from tests.model import Rows
-from tests.records import Row, ShiftRecord
+from tests.records import (
+    AccountRecord,
+    ParticipantRecord,
+    Row,
+    ServiceRecord,
+    ShiftRecord,
+)
 
 SECOND_NS = 10**9
 EDGES = (0, 1, 2, 511, 512, 2**21 - 1, 2**21, 2**31 - 1, 2**31, 2**32 - 1)
@@ -48,6 +54,11 @@ def wild(rng: random.Random, generator: Generator) -> Row:
     if rng.randrange(4) == 0:
         row.kind = rng.choice((*KINDS, *SPEAKERS))
     return row
+
+
+def registered(number: int, tail: bytes) -> Written:
+    """A row of the register that says this of this number."""
+    return Written(Kind.REGISTER, id=b"r" * 16, debit=number, tail=tail)
 
 
 def shift(network: Any, number: int) -> Row:
@@ -136,6 +147,17 @@ def test_shifts_mark_no_segment(tmp_path: Path) -> None:
         Written(Kind.LIMIT, id=b"l" * 16, debit=2**21, tail=bytes(16)),
         Written(Kind.TRANSFER, id=b"t" * 16, debit=1, credit=2**32 - 1, amount=1),
         Written(Kind.WINDOW, tail=(2**32 - 1).to_bytes(40, "little")),
+        # Whose an account is, and what else of the register is an index of a table.
+        Written(Kind.OPEN, id=b"o" * 16, debit=1, tail=AccountRecord(2**32 - 1).pack()),
+        Written(Kind.OPEN, id=b"o" * 16, debit=1, tail=AccountRecord(1).pack()[:31]),
+        Written(Kind.OPEN, id=b"o" * 16, debit=0, tail=AccountRecord(1).pack()),
+        registered(2**32 - 1, ParticipantRecord(b"x").pack()),
+        registered(0, ParticipantRecord(b"x").pack()),
+        registered(1, ParticipantRecord(b"x").pack()[:63]),
+        registered(1, ServiceRecord(b"X", 2**32 - 1, (1,)).pack()),
+        registered(1, ServiceRecord(b"X", 1, (2**32 - 1,)).pack()),
+        registered(1, ServiceRecord(b"X", 1, (1,), heads_count=9).pack()),
+        registered(1, bytes([Record.RULES, 0, 0, 0])),
     ],
 )
 def test_a_journal_of_accounts_that_cannot_be(tmp_path: Path, row: Written) -> None:

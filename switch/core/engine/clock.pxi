@@ -84,6 +84,10 @@ cdef int clock_judge(Guard* guard, const Reading* reading) noexcept nogil:
 
 cdef void clock_believe(Guard* guard, const Reading* reading, int verdict) noexcept nogil:
     """After the row that says so is durable. A clock that came back gains no budget."""
+    native_assert(
+        verdict == CLOCK_KEPT or (verdict == CLOCK_AGREES and guard.has_leapt),
+        b"clock_believe: somebody vouches for it",
+    )
     if verdict == CLOCK_AGREES:
         guard.has_leapt = 0
     else:
@@ -106,6 +110,7 @@ cdef void clock_make_row(
         <const char*>b"agreed" if verdict == CLOCK_AGREES else <const char*>b"kernel",
         <unsigned long long>reading.wall,
     )
+    native_assert(size < CLOCK_TAIL_MAX, b"clock_make_row: its tail has room")
     memcpy(tail, &size, 4)
     memset(row, 0, sizeof(Row))
     row.kind = KIND_REGISTER
@@ -140,6 +145,10 @@ cdef int clock_take(
     call.form = FORM_ROWS
     rc = group_commit(s, &call, 1, now.wall, outs, replies)
     if rc == 0:
+        native_assert(outs[0].result == RESULT_OK, b"clock_take: nothing refuses its row")
+        native_assert(
+            s.shared.timestamp >= now.wall, b"clock_take: rows have the time that is believed"
+        )
         clock_believe(guard, now, verdict)
     return rc
 
@@ -155,6 +164,7 @@ cdef int clock_accept(
     cdef Reading now
     cdef int64_t more
     cdef int rc
+    native_assert(call.rows_count == 1, b"clock_accept: the row that says so, alone")
     clock_look(guard, &now)
     more = now.ahead_ns - ahead_ns
     if now.ahead_ns <= CLOCK_LEAP_MAX_NS or not (

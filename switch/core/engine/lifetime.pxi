@@ -23,6 +23,7 @@ cdef int lifetime_allocate(
     """Every table of fixed size, and what is small."""
     cdef size_t[SPACES_COUNT] sizes
     cdef int i
+    native_assert(s.shared.steps == NULL, b"lifetime_allocate: nothing is open")
     sizes[:] = [
         ACCOUNTS_MAX * sizeof(Account), ACCOUNTS_MAX * sizeof(Account),
         ACCOUNTS_MAX * sizeof(Account), ACCOUNTS_MAX * 8, ACCOUNTS_MAX * 4,
@@ -55,11 +56,19 @@ cdef int lifetime_allocate(
     s.shared.latest = <Latest*>spaces[13].address
     s.group.working.fixed = <Fixed*>spaces[14].address
     s.index.images.fixed = <Fixed*>spaces[15].address
+    native_assert(
+        SPACES_COUNT == 16 + RECORD_BUDGET + 1 - RECORD_REVOCATION,
+        b"lifetime_allocate: each space has its table",
+    )
     for i in range(RECORD_REVOCATION, RECORD_BUDGET + 1):
         s.group.noted[i].at = <Noted*>spaces[16 + i - RECORD_REVOCATION].address
         s.group.noted[i].count = 1
     # What may lag, the group that comes on top of it, and the parts at both ends.
     s.config.steps_capacity = <uint32_t>((lag_max + GROUP_MAX) // step_rows + 4)
+    native_assert(
+        s.config.steps_capacity * step_rows >= lag_max + GROUP_MAX,
+        b"lifetime_allocate: what lags has room",
+    )
     s.shared.steps = <Step**>calloc(s.config.steps_capacity, sizeof(Step*))
     s.group.drafts = <Draft*>calloc(GROUP_MAX, sizeof(Draft))
     s.group.probes = <Probes*>calloc(1, sizeof(Probes))
@@ -349,6 +358,17 @@ cdef int lifetime_begin(State* s, const uint8_t* fresh) noexcept nogil:
         rc = replay_open(s)
     if rc == 0:
         rc = reserve_measure(s)
+    native_assert(
+        rc != 0 or s.shared.indexed <= s.shared.sequence, b"lifetime_begin: no index without rows"
+    )
+    native_assert(
+        rc != 0 or s.group.working.count == s.shared.published.count,
+        b"lifetime_begin: readers see all accounts",
+    )
+    native_assert(
+        rc != 0 or s.group.last_timestamp == s.shared.timestamp,
+        b"lifetime_begin: time goes on from the last row",
+    )
     fault_leave(before)
     return rc
 
@@ -356,6 +376,7 @@ cdef int lifetime_begin(State* s, const uint8_t* fresh) noexcept nogil:
 cdef void lifetime_end(State* s, Space* spaces) noexcept nogil:
     cdef uint32_t i
     cdef int map_
+    native_assert(s.shared.views == NULL, b"lifetime_end: nobody reads")
     if s.config.directory >= 0:
         posix_close(s.config.directory)
     store_end(&s.group.reader)

@@ -23,6 +23,9 @@ cdef int pace_advance(State* s) noexcept nogil:
     """One unit in a transaction of its own, if there is one; `moved_on` says so."""
     cdef bint done
     cdef int rc = 0
+    native_assert(
+        s.shared.indexed % s.config.step_rows == 0, b"pace_advance: the index has whole steps"
+    )
     s.index.moved_on = 0
     if steps_behind(s) >= s.config.step_rows:
         rc = steps_take(s)
@@ -52,6 +55,7 @@ cdef bint pace_is_busy(State* s, uint64_t behind, uint64_t now) noexcept nogil:
     """
     if behind < s.config.step_rows:
         return False
+    native_assert(now >= s.index.step_began, b"pace_is_busy: a clock that nobody sets")
     if not s.index.taken:
         s.index.hurries = now - s.index.step_began < PACE_BUSY_NS
     return behind >= 2 * s.config.step_rows or s.index.hurries
@@ -80,6 +84,9 @@ cdef uint64_t pace_round(State* s) noexcept nogil:
     elif pace_advance(s) != 0 or not s.index.moved_on:
         rest = PACE_IDLE_NS
     else:
+        native_assert(
+            behind < 2 * s.config.step_rows, b"pace_round: an index that lags does not rest"
+        )
         s.index.paced = 1
         rest = min(2 * s.config.step_rows - behind, s.config.step_rows)
         rest = (native_monotonic_ns() - began) * PACE_REST * rest // s.config.step_rows

@@ -3,10 +3,58 @@
 # The one definition: the committer, replay and the index writer all go through it, each
 # with its own table, so the same rows give the same images.
 
+cdef bint effect_service_is_within(
+    const Row* row, const uint8_t* tail, uint32_t size
+) noexcept nogil:
+    cdef const ServiceRecord* record = <const ServiceRecord*>tail
+    cdef uint32_t i
+    if size < sizeof(ServiceRecord) or not 0 < row.debit < SERVICES_MAX:
+        return False
+    if record.biller >= PARTICIPANTS_MAX or record.heads_count > HEADS_MAX:
+        return False
+    for i in range(record.heads_count):
+        if record.heads[i] >= ACCOUNTS_MAX:
+            return False
+    return record.items_count <= TARIFF_ITEMS_MAX and size >= sizeof(ServiceRecord) + (
+        sizeof(TariffItem) * <uint32_t>record.items_count
+    )
+
+
+cdef bint effect_record_is_within(
+    const Row* row, const uint8_t* tail, uint32_t tail_size
+) noexcept nogil:
+    """The same of a register row: its number, and whom its record speaks of."""
+    cdef int record = tail[0] if tail_size > 0 else 0
+    cdef bint noted = 0 < row.debit < NOTED_MAX
+    if record == RECORD_PARTICIPANT:
+        return tail_size >= sizeof(ParticipantRecord) and 0 < row.debit < PARTICIPANTS_MAX
+    elif record == RECORD_SERVICE:
+        return effect_service_is_within(row, tail, tail_size)
+    elif record == RECORD_RULES:
+        return tail_size >= sizeof(RulesRecord)
+    elif record == RECORD_REVOCATION:
+        return tail_size >= sizeof(RevocationRecord) and noted and (
+            (<const RevocationRecord*>tail).participant < PARTICIPANTS_MAX
+        )
+    elif record == RECORD_CONFIRMATION:
+        return tail_size >= sizeof(ConfirmationRecord) and noted and (
+            (<const ConfirmationRecord*>tail).revocation < NOTED_MAX
+        )
+    elif record == RECORD_PINS:
+        return tail_size >= sizeof(PinsRecord) and noted and (
+            (<const PinsRecord*>tail).participant < PARTICIPANTS_MAX
+        )
+    elif record == RECORD_BUDGET:
+        return tail_size >= sizeof(BudgetRecord) and noted and (
+            (<const BudgetRecord*>tail).participant < PARTICIPANTS_MAX
+        )
+    return record != 0
+
+
 cdef bint effect_is_within(
     const Row* row, const uint8_t* tail, uint32_t tail_size
 ) noexcept nogil:
-    """Whether the accounts that an accepted row changes have a place in the table.
+    """Whether what an accepted row changes has a place in the tables.
 
     Asked of all rows that are read: a check that is right says nothing of the content.
     """
@@ -18,31 +66,12 @@ cdef bint effect_is_within(
                 return False
         return True
     if row.kind == KIND_REGISTER:
-        if tail_size > 0 and tail[0] == RECORD_SERVICE:
-            return (
-                tail_size >= sizeof(ServiceRecord) and 0 < row.debit < SERVICES_MAX
-                and (<const ServiceRecord*>tail).items_count <= TARIFF_ITEMS_MAX
-                and tail_size >= sizeof(ServiceRecord) + sizeof(TariffItem) * <uint32_t>(
-                    (<const ServiceRecord*>tail).items_count
-                )
-            )
-        if tail_size > 0 and tail[0] == RECORD_REVOCATION:
-            return tail_size >= sizeof(RevocationRecord) and 0 < row.debit < NOTED_MAX and (
-                (<const RevocationRecord*>tail).participant < PARTICIPANTS_MAX
-            )
-        if tail_size > 0 and tail[0] == RECORD_CONFIRMATION:
-            return tail_size >= sizeof(ConfirmationRecord) and 0 < row.debit < NOTED_MAX and (
-                (<const ConfirmationRecord*>tail).revocation < NOTED_MAX
-            )
-        if tail_size > 0 and tail[0] == RECORD_PINS:
-            return tail_size >= sizeof(PinsRecord) and 0 < row.debit < NOTED_MAX and (
-                (<const PinsRecord*>tail).participant < PARTICIPANTS_MAX
-            )
-        if tail_size > 0 and tail[0] == RECORD_BUDGET:
-            return tail_size >= sizeof(BudgetRecord) and 0 < row.debit < NOTED_MAX and (
-                (<const BudgetRecord*>tail).participant < PARTICIPANTS_MAX
-            )
-        return tail_size > 0
+        return effect_record_is_within(row, tail, tail_size)
+    if row.kind == KIND_OPEN and (
+        tail_size < sizeof(AccountRecord) or row.debit == 0
+        or (<const AccountRecord*>tail).participant >= PARTICIPANTS_MAX
+    ):
+        return False
     if kinds_changes_debit(row.kind) and row.debit >= ACCOUNTS_MAX:
         return False
     return not kinds_changes_credit(row.kind) or row.credit < ACCOUNTS_MAX
@@ -355,7 +384,7 @@ cdef void effect_totals(
             totals.debits_pending -= held
         if row.credit == account:
             totals.credits_pending -= held
-        if row.kind != KIND_POST:
+        if not kinds_posts(row.kind):
             return
     if row.debit == account:
         totals.debits_posted += amount

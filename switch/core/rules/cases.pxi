@@ -105,7 +105,7 @@ cdef int cases_has_judged(
     if rc != 0 or judged[0]:
         # Of a direct payment no biller is asked.
         return rc
-    if spoken_of.kind != KIND_HOLD:
+    if not kinds_is_payment(spoken_of.kind):
         hold = spoken_of.resolves
     rc = standing_find_word(s, hold, &word)
     judged[0] = rc == 0 and word < asked.sequence
@@ -123,9 +123,9 @@ cdef bint cases_is_same(const Row* asked, const Row* row) noexcept nogil:
     return (
         memcmp(digest, row.id, 16) == 0 and asked.participant == row.participant
         and asked.resolves == row.resolves
-        and (row.kind == KIND_CASE_CLOSE or asked.amount == row.amount)
+        and (not kinds_has_amount(row.kind) or asked.amount == row.amount)
         and (
-            row.kind == KIND_REFUND
+            not kinds_takes_reference(row.kind)
             or memcmp(asked.reference, row.reference, REFERENCE_SIZE) == 0
         )
     )

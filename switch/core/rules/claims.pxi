@@ -13,6 +13,7 @@ cdef inline int claims_find(
     State* s, const Draft* draft, int claim, uint32_t nth, uint64_t* value
 ) noexcept nogil:
     """The nth newest entry of one of a draft's claims."""
+    native_assert(draft.claims_taken >> claim & 1, b"claims_find: one that it takes")
     return lookup_find(
         s, s.group.index_txn, MAP_CLAIMS, draft.claims[claim].high, draft.claims[claim].low,
         nth, draft.maybe_claims >> claim & 1, value,
@@ -134,6 +135,7 @@ cdef int claims_end(
     if rc == 0 and refund != 0 and final.kind == KIND_POST:
         rc = standing_get_dispute(s, taker.sequence, &final, &case_, &closed)
         open_[0] = rc == 0 and case_ != 0 and closed == 0
+    native_assert(not (open_[0] and paid[0]), b"claims_end: open or paid, or neither")
     return rc
 
 
@@ -189,6 +191,7 @@ cdef int claims_check_reference(
         rc = claims_find(s, draft, CLAIMS_REFERENCE, nth, &value)
         if rc != 0:
             return 0 if rc == MDB_NOTFOUND else rc
+        native_assert(value & 1 == 0, b"claims_check_reference: nobody releases it")
         rc = claims_check_taker(s, draft, value >> 1, time, result, other, &done)
         if rc != 0 or done:
             return rc
@@ -200,6 +203,7 @@ cdef int claims_check(
 ) noexcept nogil:
     """Whether what the payment claims is free for a row of the time `time`."""
     cdef int rc = 0
+    native_assert(result[0] == RESULT_OK, b"claims_check: nothing else is in the way")
     if draft.claims_taken >> CLAIMS_BILL & 1:
         rc = claims_check_bill(s, draft, result, other)
     if rc == 0 and result[0] == RESULT_OK and draft.claims_taken >> CLAIMS_REFERENCE & 1:
@@ -249,6 +253,11 @@ cdef int claims_release(State* s, Row* row, const Row* root) noexcept nogil:
     cdef int rc
     if not root.flags & ROW_CLAIM:
         return 0
+    native_assert(
+        root.result == RESULT_OK and kinds_may_claim(root.kind),
+        b"claims_release: what took the claim",
+    )
+    native_assert(not row.flags & ROW_RELEASE, b"claims_release: once")
     keys_claim_of(s, &s.group.working, root, &high, &low)
     rc = lookup_find(s, s.group.index_txn, MAP_CLAIMS, high, low, 0, True, &value)
     if rc == 0 and (value & 1 or value == root.sequence << 1):

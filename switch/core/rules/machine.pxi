@@ -34,7 +34,7 @@ cdef void machine_shape(Draft* draft) noexcept nogil:
     cdef int kind = row.kind
     cdef bint record = kinds_has_record(kind)
     if not kinds_may_be_asked(kind) or (
-        kind == KIND_PROPOSE and not kinds_may_be_proposed(row.total)
+        kinds_has_total(kind) and not kinds_may_be_proposed(row.total)
     ):
         payment_mark(draft, RESULT_INVALID_KIND)
         return
@@ -296,10 +296,10 @@ cdef int machine_end(
     cdef Row* row = &draft.row
     cdef bint two = True
     cdef int rc
-    if row.kind == KIND_VERIFY:
-        rc = resolve_doubt(s, row, hold, result, other)
-    else:
+    if kinds_resolves_hold(row.kind):
         rc = resolve_hold(s, row, hold, result, other)
+    else:
+        rc = resolve_doubt(s, row, hold, result, other)
     if rc != 0 or result[0] != RESULT_OK:
         return rc
     if row.kind == KIND_POST:

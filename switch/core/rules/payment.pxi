@@ -4,6 +4,7 @@
 # Functions return 0 or an error that kills the ledger; refusals are in the result.
 
 cdef inline void payment_mark(Draft* draft, int result) noexcept nogil:
+    native_assert(0 < result and result < 16, b"payment_mark: a bit of `bad`")
     draft.bad |= <uint16_t>(1 << result)
 
 
@@ -88,6 +89,7 @@ cdef inline void payment_take_back_spelling(Draft* draft) noexcept nogil:
 cdef void payment_spell(Draft* draft, const Service* service) noexcept nogil:
     """Make a reference canonical before anything is asked of it. What was sent is kept: the
     id may have been given to just that."""
+    native_assert(not draft.respelled, b"payment_spell: the reference is as it was sent")
     memcpy(draft.sent, draft.row.reference, REFERENCE_SIZE)
     draft.misspelled = not references_canonical(service, draft.row.reference, True)
     draft.respelled = memcmp(draft.sent, draft.row.reference, REFERENCE_SIZE) != 0
@@ -98,6 +100,10 @@ cdef void payment_take_claims(State* s, Draft* draft, const uint8_t* citizen) no
     reference, which of a bill is not the row's."""
     cdef const Row* row = &draft.row
     cdef const ServiceRecord* record = &s.group.services[row.service].record
+    native_assert(
+        0 < row.service and row.service < s.group.services_count and draft.claims_taken == 0,
+        b"payment_take_claims: once, of a service",
+    )
     if record.duplicate_rule == DUPLICATE_ONCE:
         keys_claim(
             s, CLAIM_BILL, record.biller, row.reference,
@@ -138,6 +144,11 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
             not 0 < row.debit < s.group.working.count
             or s.group.working.accounts[row.debit].kind != ACCOUNT_WALLET
         )
+    native_assert(kinds_is_payment(row.kind), b"payment_resolve: a payment")
+    native_assert(
+        draft.no_centre or (0 < row.debit and row.debit < s.group.working.count),
+        b"payment_resolve: who pays has a wallet",
+    )
     payment_set_shape(draft)
     payment_take_back_spelling(draft)
     draft.claims_taken = 0
@@ -231,6 +242,10 @@ cdef int payment_check(
     cdef uint64_t before_credit = 0
     cdef uint32_t i
     cdef int rc
+    native_assert(draft.shape == 0, b"payment_check: of good shape")
+    native_assert(
+        0 < row.debit and row.debit < s.group.working.count, b"payment_check: a wallet pays"
+    )
     other[0] = 0
     if row.service == 0:
         result[0] = RESULT_SERVICE_UNKNOWN
@@ -279,10 +294,16 @@ cdef int payment_check(
         credit.credits_posted, credit.credits_pending, row.amount, before_credit
     ):
         result[0] = RESULT_OVERFLOWS
+    native_assert(
+        result[0] != RESULT_OK
+        or row.amount <= payment_available(&s.group.working.accounts[row.debit]),
+        b"payment_check: what is accepted is there",
+    )
     return 0
 
 
 cdef inline void payment_decide(Row* row, int result, uint64_t other) noexcept nogil:
+    native_assert(0 < result and result < 256, b"payment_decide: a result")
     row.result = <uint8_t>result
     row.total = other
 
@@ -293,6 +314,11 @@ cdef int payment_record(State* s, Draft* draft) noexcept nogil:
     cdef const ServiceRecord* record
     cdef uint8_t[FIXED_TAIL_SIZE + NOTE_MAX] tail
     cdef uint32_t size = prices_make_tail(s, draft, tail)
+    native_assert(row.result != 0 and draft.shape == 0, b"payment_record: it is decided")
+    native_assert(
+        row.result != RESULT_OK or (row.debit != 0 and row.credit != 0 and row.service != 0),
+        b"payment_record: what is accepted has a payer, a payee and a service",
+    )
     if draft.stated:
         row.flags |= ROW_STATED
     if row.result == RESULT_OK:
@@ -302,9 +328,10 @@ cdef int payment_record(State* s, Draft* draft) noexcept nogil:
         if draft.claims_taken >> CLAIMS_REFERENCE & 1:
             row.flags |= ROW_RECENT
         row.flags |= prices_flags(s, draft)
-        if record.mode == MODE_CONFIRMED and row.kind == KIND_PAY:
-            row.flags |= ROW_AS_DIRECT
-        if row.kind == KIND_HOLD and (draft.keeps or register_keeps(s, record)):
+        if kinds_is_final(row.kind):
+            if record.mode == MODE_CONFIRMED:
+                row.flags |= ROW_AS_DIRECT
+        elif draft.keeps or register_keeps(s, record):
             row.flags |= ROW_KEEP
     return rows_record(s, row, NULL, tail, size, draft.claims)
 
@@ -324,6 +351,17 @@ cdef bint payment_basket_is_formed(const Draft* drafts, uint32_t count) noexcept
         for j in range(i):
             if memcmp(drafts[i].row.id, drafts[j].row.id, 16) == 0:
                 return False
+    return True
+
+
+cdef bint payment_basket_is_one(const int* results, uint32_t count) noexcept nogil:
+    """Whether all or none of a basket's payments are accepted. For asserts."""
+    cdef uint32_t i
+    if not SWITCH_ASSERT:
+        return True
+    for i in range(count):
+        if (results[i] == RESULT_OK) != (results[0] == RESULT_OK):
+            return False
     return True
 
 
@@ -390,6 +428,7 @@ cdef int payment_basket(
     cdef uint32_t i
     cdef bint partly = False
     cdef int rc
+    native_assert(payment_basket_is_formed(drafts, count), b"payment_basket: of good shape")
     for i in range(count):
         partly = partly or known[i]
     for i in range(count):
@@ -409,4 +448,7 @@ cdef int payment_basket(
             if i != failed:
                 results[i] = RESULT_BASKET_FAILED
                 others[i] = 0
+    native_assert(
+        payment_basket_is_one(results, count), b"payment_basket: all is accepted, or nothing"
+    )
     return 0

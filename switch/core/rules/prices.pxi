@@ -20,6 +20,9 @@ cdef void prices_note_quoted(const Service* service, Draft* draft) noexcept nogi
     The row's reference becomes the bill's; what was sent is kept."""
     cdef BillTail* tail = <BillTail*>draft.fixed
     cdef Quotation quotation
+    native_assert(
+        draft.token_size == sizeof(Quotation), b"prices_note_quoted: a whole quotation"
+    )
     memcpy(&quotation, draft.token, sizeof(Quotation))
     draft.misspelled = not references_canonical(service, draft.row.reference, False)
     memcpy(tail.reference, draft.row.reference, REFERENCE_SIZE)
@@ -53,6 +56,7 @@ cdef void prices_note_stated(const Service* service, Draft* draft) noexcept nogi
 
 cdef void prices_note_bill(const Service* service, Draft* draft) noexcept nogil:
     """Prepare the payment of a bill: its row's reference, and the fixed part of its tail."""
+    native_assert(not draft.respelled, b"prices_note_bill: the reference is as it was sent")
     memcpy(draft.sent, draft.row.reference, REFERENCE_SIZE)
     draft.respelled = 1
     memset(draft.fixed, 0, FIXED_TAIL_SIZE)
@@ -92,6 +96,10 @@ cdef int prices_believe_quotation(
     cdef Quotation quotation
     cdef int claim_result = RESULT_OK
     cdef int rc
+    native_assert(
+        prices_record(s, draft).price_rule == PRICE_BILL and draft.respelled,
+        b"prices_believe_quotation: its bill is noted",
+    )
     result[0] = prices_open(s, draft, time, &quotation)
     if result[0] != RESULT_OK:
         return 0
@@ -151,6 +159,9 @@ cdef int prices_believe(State* s, Draft* draft, uint64_t time, int* result) noex
         if not draft.stated:
             result[0] = RESULT_QUOTATION_NEEDED
             return 0
+    native_assert(
+        not (draft.quoted and draft.stated), b"prices_believe: one of them says what is due"
+    )
     if draft.row.resolves != 0 or draft.handle_size != 0:
         return prices_check_addition(s, draft, result)
     return 0
@@ -197,7 +208,9 @@ cdef int prices_check_items(
         return RESULT_ITEM_UNKNOWN if draft.items_count > 0 else RESULT_OK
     if draft.items_count == 0:
         return RESULT_ITEM_UNKNOWN
+    native_assert(draft.items_count <= ITEMS_MAX, b"prices_check_items: they have room")
     for i in range(draft.items_count):
+        native_assert(tail.items[i].count > 0, b"prices_check_items: one of it, or more")
         fee = prices_fee(service, tail.items[i].code, day)
         if fee == 0:
             return RESULT_ITEM_UNKNOWN
@@ -215,6 +228,9 @@ cdef int prices_check(State* s, const Draft* draft, uint64_t time) noexcept nogi
     cdef const BillTail* bill = <const BillTail*>draft.fixed
     cdef const Row* row = &draft.row
     cdef int result = RESULT_OK
+    native_assert(
+        0 < row.amount and row.amount <= AMOUNT_MAX, b"prices_check: an amount of good shape"
+    )
     if row.amount < record.amount_min:
         return RESULT_AMOUNT_BELOW_MINIMUM
     if record.amount_max != 0 and row.amount > record.amount_max:
@@ -254,6 +270,7 @@ cdef uint32_t prices_make_tail(State* s, const Draft* draft, uint8_t* tail) noex
         if prices_record(s, draft).price_rule == PRICE_TARIFF:
             (<TariffTail*>tail).items_count = draft.items_count
             (<TariffTail*>tail).form = TAIL_TARIFF
+    native_assert(draft.tail_size <= NOTE_MAX, b"prices_make_tail: a note has its bound")
     if draft.tail_size > 0:
         memcpy(tail + size, draft.tail, draft.tail_size)
     return size + draft.tail_size

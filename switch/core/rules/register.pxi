@@ -74,6 +74,9 @@ cdef void register_add_account(State* s, uint32_t index) noexcept nogil:
     cdef const Account* account = &s.group.working.accounts[index]
     cdef uint64_t key = (<uint64_t>account.participant << 16) | account.purpose
     cdef uint32_t slot = <uint32_t>native_mix(key) & mask
+    native_assert(
+        0 < index and index < s.group.working.count, b"register_add_account: one of the table"
+    )
     while s.group.account_slots[slot] != 0:
         slot = (slot + 1) & mask
     s.group.account_slots[slot] = index
@@ -82,6 +85,10 @@ cdef void register_add_account(State* s, uint32_t index) noexcept nogil:
     if account.kind == ACCOUNT_BILLER:
         s.group.biller_accounts_count += 1
         s.group.participants[account.participant].holds += effect_waiting(account)
+    native_assert(
+        register_find_account(s, account.participant, account.purpose) != 0,
+        b"register_add_account: it is found",
+    )
     s.group.register_changed = 1
 
 
@@ -143,6 +150,8 @@ cdef void register_apply_noted(State* s, const Row* row, const uint8_t* tail) no
     cdef NotedTable* table = &s.group.noted[tail[0]]
     cdef Noted* noted = &table.at[row.debit]
     cdef Noted* revocation
+    native_assert(0 < row.debit and row.debit < NOTED_MAX, b"register_apply_noted: it has a place")
+    native_assert(noted.sequence < row.sequence, b"register_apply_noted: the newest counts")
     table.count = max(table.count, row.debit + 1)
     if tail[0] == RECORD_CONFIRMATION:
         revocation = &s.group.noted[RECORD_REVOCATION].at[
@@ -167,6 +176,7 @@ cdef void register_publish(State* s, const Row* row) noexcept nogil:
     """A row of a revocation, a confirmation, pins or a budget is durable."""
     cdef const NotedTable* table
     cdef int record
+    native_assert(row.result == RESULT_OK, b"register_publish: what was accepted")
     for record in range(RECORD_REVOCATION, RECORD_BUDGET + 1):
         table = &s.group.noted[record]
         if row.debit < table.count and table.at[row.debit].sequence == row.sequence:
@@ -178,7 +188,11 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
     cdef const ParticipantRecord* participant = <const ParticipantRecord*>tail
     cdef uint32_t index = row.debit
     cdef uint32_t slot, mask
+    native_assert(row.result == RESULT_OK, b"register_apply: what was accepted")
     if tail[0] == RECORD_PARTICIPANT:
+        native_assert(
+            0 < index and index < PARTICIPANTS_MAX, b"register_apply: a participant has a place"
+        )
         if index == s.group.participants_count:
             s.group.participants_count += 1
             mask = REGISTER_PARTICIPANT_SLOTS - 1
@@ -195,6 +209,9 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
         s.group.participants[index].sequence = row.sequence
         s.group.treasuries_count += register_counts(&s.group.participants[index])
     elif tail[0] == RECORD_SERVICE:
+        native_assert(
+            0 < index and index < SERVICES_MAX, b"register_apply: a service has a place"
+        )
         if index == s.group.services_count:
             s.group.services_count += 1
             mask = REGISTER_SERVICE_SLOTS - 1

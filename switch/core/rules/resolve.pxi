@@ -18,6 +18,10 @@ cdef int resolve_fill(State* s, Row* row, const Row* hold) noexcept nogil:
     cdef uint16_t copied = (
         ROW_HEAD_MASK | ROW_TENDER_MASK | ROW_CLAIM | ROW_RECENT | ROW_STATED | ROW_PARTIAL
     )
+    native_assert(
+        hold.kind == KIND_HOLD and hold.result == RESULT_OK, b"resolve_fill: an accepted hold"
+    )
+    native_assert(row.resolves == hold.sequence, b"resolve_fill: the one that it names")
     row.debit = hold.debit
     row.credit = hold.credit
     row.service = hold.service
@@ -28,10 +32,10 @@ cdef int resolve_fill(State* s, Row* row, const Row* hold) noexcept nogil:
     memcpy(row.reference, hold.reference, REFERENCE_SIZE)
     if holds_is_kept(&s.group.holds, hold.sequence):
         row.flags |= ROW_KEEP
-    if row.kind == KIND_POST:
+    if kinds_posts(row.kind):
         # What is left of a bill can be paid once a part of it is.
         return claims_release(s, row, hold) if hold.flags & ROW_PARTIAL else 0
-    row.amount = 0 if row.kind == KIND_VERIFY else hold.amount
+    row.amount = hold.amount if kinds_resolves_hold(row.kind) else 0
     # Of what has expired nobody has said that it was not credited: it stays claimed.
     return claims_release(s, row, hold) if row.kind != KIND_EXPIRE else 0
 

@@ -32,6 +32,10 @@ cdef int treasury_refund(State* s, Row* row, int* result) noexcept nogil:
     rc = rows_get(s, row.resolves, &payment)
     if rc != 0:
         return rc
+    native_assert(
+        payment.result == RESULT_OK and kinds_is_final(payment.kind),
+        b"treasury_refund: of what was paid",
+    )
     row.debit = payment.credit
     row.credit = payment.debit
     row.service = payment.service
@@ -49,6 +53,9 @@ cdef int treasury_refund(State* s, Row* row, int* result) noexcept nogil:
         refunded = last.total
     if rc != 0:
         return rc
+    native_assert(
+        refunded <= payment.amount, b"treasury_refund: no more was given back than paid"
+    )
     if row.amount > payment.amount - refunded:
         result[0] = RESULT_EXCEEDS_PAYMENT
         return 0
@@ -130,7 +137,22 @@ cdef uint32_t treasury_window_lines(State* s, WindowLine* lines) noexcept nogil:
         owed = line.debits + line.carried
         line.payable = line.credits - owed if line.credits > owed else 0
         count += 1
+    native_assert(
+        count <= s.group.biller_accounts_count,
+        b"treasury_window_lines: a line of an account, at most",
+    )
     return count
+
+
+cdef bint treasury_lines_ascend(const State* s) noexcept nogil:
+    """Whether the lines at hand are in the order of their accounts. For asserts."""
+    cdef uint32_t i
+    if not SWITCH_ASSERT:
+        return True
+    for i in range(1, s.group.lines_count):
+        if s.group.lines[i - 1].account >= s.group.lines[i].account:
+            return False
+    return True
 
 
 cdef int treasury_get_lines(State* s, uint64_t window) noexcept nogil:
@@ -147,6 +169,7 @@ cdef int treasury_get_lines(State* s, uint64_t window) noexcept nogil:
     s.group.lines = <const WindowLine*>tail
     s.group.lines_count = size // <uint32_t>sizeof(WindowLine)
     s.group.lines_window = window
+    native_assert(treasury_lines_ascend(s), b"treasury_get_lines: by account, none twice")
     return 0
 
 
@@ -225,6 +248,7 @@ cdef int treasury_open(
         record.kind == ACCOUNT_BILLER and s.group.biller_accounts_count >= BILLER_ACCOUNTS_MAX
     ):
         return RESULT_TABLE_FULL
+    native_assert(s.group.working.count > 0, b"treasury_open: 0 is nobody's")
     row.debit = s.group.working.count
     return RESULT_OK
 
@@ -256,6 +280,10 @@ cdef int treasury_note(
             return RESULT_SAME_PERSON
         if revocations.at[revocation].confirmed:
             return RESULT_ALREADY_APPROVED
+        native_assert(
+            s.group.participants[revocations.at[revocation].participant].unconfirmed > 0,
+            b"treasury_note: what nobody has confirmed is counted",
+        )
     elif participant >= s.group.participants_count:
         return RESULT_PARTICIPANT_UNKNOWN
     elif tail[0] == RECORD_REVOCATION:
@@ -274,6 +302,9 @@ cdef int treasury_note(
         )
     if existing[0] == 0 and count >= NOTED_MAX:
         return RESULT_TABLE_FULL
+    native_assert(
+        existing[0] < count and count > 0, b"treasury_note: one that is there, or the next"
+    )
     row.debit = existing[0] if existing[0] != 0 else count
     return RESULT_OK
 
@@ -293,6 +324,10 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
         if result != RESULT_OK:
             return result
     elif tail[0] == RECORD_RULES:
+        native_assert(
+            s.group.working_rules <= (<const RulesRecord*>tail).version,
+            b"treasury_register: rules do not go back",
+        )
         row.debit = 1
         existing = s.group.working_rules
     elif tail[0] == RECORD_PARTICIPANT:
@@ -304,6 +339,10 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
             and (<const ParticipantRecord*>tail).active
         ):
             return RESULT_LAST_TREASURIES
+        native_assert(
+            existing < s.group.participants_count and s.group.participants_count > 0,
+            b"treasury_register: a participant that is there, or the next",
+        )
         row.debit = existing if existing != 0 else s.group.participants_count
     else:
         if record.biller == 0 or record.biller >= s.group.participants_count:
@@ -333,7 +372,12 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
             return RESULT_RULE_FIXED
         if existing == 0 and s.group.services_count >= SERVICES_MAX:
             return RESULT_TABLE_FULL
+        native_assert(
+            existing < s.group.services_count and s.group.services_count > 0,
+            b"treasury_register: a service that is there, or the next",
+        )
         row.debit = existing if existing != 0 else s.group.services_count
+    native_assert(row.debit != 0, b"treasury_register: 0 is nobody's")
     if existing != 0:
         row.flags |= ROW_UPDATE
     return RESULT_OK
