@@ -52,7 +52,7 @@ def part_functions(path: Path) -> dict[str, str]:
 def calls(text: str) -> set[str]:
     """Names that are called in Cython source, comments and strings left out."""
     text = re.sub(r'"""(?s:.*?)"""|"[^"\n]*"|#[^\n]*', "", text)
-    return set(re.findall(r"\b([a-z]\w*)\(", text))
+    return set(re.findall(r"\b(_?[a-z]\w*)\(", text))
 
 
 def test_parts_call_only_what_is_included_before_them() -> None:
@@ -116,10 +116,23 @@ def test_functions_start_with_their_part() -> None:
     wrong = [
         f"{path.name}: {name}"
         for path in part_files()
-        for name in sorted(part_functions(path))
-        if not name.startswith(f"{path.stem}_")
+        for name in part_functions(path)
+        if not name.removeprefix("_").startswith(f"{path.stem}_")
     ]
     assert not wrong, "functions without their part's prefix"
+
+
+def test_an_underscore_says_that_a_function_is_its_parts_own() -> None:
+    files = [*included(), CORE.parent / "_core.pyx"]
+    words = {path: {*re.findall(r"\w+", code_of(path))} for path in files}
+    wrong = [
+        f"{path.name}: {name}"
+        for path in part_files()
+        for name in part_functions(path)
+        if name.startswith("_")
+        == any(name in words[other] for other in files if other != path)
+    ]
+    assert not wrong, "others use it, or nobody else does"
 
 
 def test_parts_hold_no_python_objects() -> None:

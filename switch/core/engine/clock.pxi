@@ -31,11 +31,11 @@ cdef uint64_t clock_wall(const Guard* guard) noexcept nogil:
     return guard.fake[0] if guard.fake != NULL else clock_read(CLOCK_REALTIME)
 
 
-cdef uint64_t clock_boot(const Guard* guard) noexcept nogil:
+cdef uint64_t _clock_boot(const Guard* guard) noexcept nogil:
     return guard.fake[1] if guard.fake != NULL else clock_read(CLOCK_BOOTTIME)
 
 
-cdef bint clock_is_synchronised(const Guard* guard) noexcept nogil:
+cdef bint _clock_is_synchronised(const Guard* guard) noexcept nogil:
     """Whether the kernel is told the time by somebody. Setting the clock ends that."""
     cdef timex_t about
     cdef int state
@@ -48,13 +48,13 @@ cdef bint clock_is_synchronised(const Guard* guard) noexcept nogil:
 
 cdef void clock_look(const Guard* guard, Reading* reading) noexcept nogil:
     reading.wall = clock_wall(guard)
-    reading.boot = clock_boot(guard)
+    reading.boot = _clock_boot(guard)
     reading.ahead_ns = <int64_t>(
         reading.wall - guard.anchor_wall - (reading.boot - guard.anchor_boot)
     )
 
 
-cdef void clock_anchor(Guard* guard, const Reading* reading) noexcept nogil:
+cdef void _clock_anchor(Guard* guard, const Reading* reading) noexcept nogil:
     """Believe this reading: the budget is whole again."""
     guard.anchor_wall = reading.wall
     guard.anchor_boot = reading.boot
@@ -66,35 +66,35 @@ cdef void clock_begin(Guard* guard, const uint64_t* fake) noexcept nogil:
     cdef Reading reading
     guard.fake = fake
     clock_look(guard, &reading)
-    clock_anchor(guard, &reading)
+    _clock_anchor(guard, &reading)
 
 
-cdef int clock_judge(Guard* guard, const Reading* reading) noexcept nogil:
+cdef int _clock_judge(Guard* guard, const Reading* reading) noexcept nogil:
     """What a reading is worth. The kernel is asked only when the budget is used up.
 
     One that is behind is good: rows then take the time after the last one.
     """
     if reading.ahead_ns <= CLOCK_LEAP_MAX_NS:
         return CLOCK_AGREES if guard.has_leapt else CLOCK_GOOD
-    if reading.ahead_ns <= CLOCK_KERNEL_MAX_NS and clock_is_synchronised(guard):
+    if reading.ahead_ns <= CLOCK_KERNEL_MAX_NS and _clock_is_synchronised(guard):
         return CLOCK_KEPT
     guard.has_leapt = 1
     return CLOCK_LEAPT
 
 
-cdef void clock_believe(Guard* guard, const Reading* reading, int verdict) noexcept nogil:
+cdef void _clock_believe(Guard* guard, const Reading* reading, int verdict) noexcept nogil:
     """After the row that says so is durable. A clock that came back gains no budget."""
     native_assert(
         verdict == CLOCK_KEPT or (verdict == CLOCK_AGREES and guard.has_leapt),
-        b"clock_believe: somebody vouches for it",
+        b"_clock_believe: somebody vouches for it",
     )
     if verdict == CLOCK_AGREES:
         guard.has_leapt = 0
     else:
-        clock_anchor(guard, reading)
+        _clock_anchor(guard, reading)
 
 
-cdef void clock_make_row(
+cdef void _clock_make_row(
     const Reading* reading, int verdict, uint64_t sequence, Row* row, uint8_t* tail
 ) noexcept nogil:
     """The row that says why time goes on; a tail of 4 and up to CLOCK_TAIL_MAX bytes.
@@ -110,7 +110,7 @@ cdef void clock_make_row(
         <const char*>b"agreed" if verdict == CLOCK_AGREES else <const char*>b"kernel",
         <unsigned long long>reading.wall,
     )
-    native_assert(size < CLOCK_TAIL_MAX, b"clock_make_row: its tail has room")
+    native_assert(size < CLOCK_TAIL_MAX, b"_clock_make_row: its tail has room")
     memcpy(tail, &size, 4)
     memset(row, 0, sizeof(Row))
     row.kind = KIND_REGISTER
@@ -132,12 +132,12 @@ cdef int clock_take(
     cdef Call call
     cdef int verdict, rc
     clock_look(guard, now)
-    verdict = clock_judge(guard, now)
+    verdict = _clock_judge(guard, now)
     if verdict == CLOCK_GOOD:
         return 0
     if verdict == CLOCK_LEAPT:
         return RC_CLOCK
-    clock_make_row(now, verdict, s.shared.sequence + 1, &row, tail)
+    _clock_make_row(now, verdict, s.shared.sequence + 1, &row, tail)
     memset(&call, 0, sizeof(Call))
     call.body = <const uint8_t*>&row
     call.tails = tail
@@ -149,7 +149,7 @@ cdef int clock_take(
         native_assert(
             s.shared.timestamp >= now.wall, b"clock_take: rows have the time that is believed"
         )
-        clock_believe(guard, now, verdict)
+        _clock_believe(guard, now, verdict)
     return rc
 
 
@@ -173,5 +173,5 @@ cdef int clock_accept(
         return RC_CLOCK
     rc = group_commit(s, call, 1, now.wall, outs, replies)
     if rc == 0 and outs[0].result == RESULT_OK:
-        clock_anchor(guard, &now)
+        _clock_anchor(guard, &now)
     return rc

@@ -3,7 +3,7 @@
 # The only part that joins the others. Runs in the committer's thread without the GIL.
 # The lock is held while state is applied and published, never during the commit.
 
-cdef void group_decode_rows(Call* call, Draft* drafts) noexcept nogil:
+cdef void _group_decode_rows(Call* call, Draft* drafts) noexcept nogil:
     cdef const Row* rows = <const Row*>call.body
     cdef const uint8_t* tails = call.tails
     cdef Draft* draft
@@ -27,10 +27,10 @@ cdef void group_decode_rows(Call* call, Draft* drafts) noexcept nogil:
                 payment_mark(draft, RESULT_INVALID_AMOUNT)
             continue
         machine_shape(draft)
-    group_join_baskets(drafts, call.rows_count)
+    _group_join_baskets(drafts, call.rows_count)
 
 
-cdef void group_join_baskets(Draft* drafts, uint32_t count) noexcept nogil:
+cdef void _group_join_baskets(Draft* drafts, uint32_t count) noexcept nogil:
     """Row templates of one basket stand side by side: size, and 0, 1, 2 ..."""
     cdef uint32_t i = 0
     cdef uint32_t j, size
@@ -47,12 +47,12 @@ cdef void group_join_baskets(Draft* drafts, uint32_t count) noexcept nogil:
             drafts[i + j].basket_left = size - j
         native_assert(
             size <= BASKET_MAX and i + size <= count,
-            b"group_join_baskets: a whole basket",
+            b"_group_join_baskets: a whole basket",
         )
         i += size
 
 
-cdef int group_decode(State* s, Call* calls, uint32_t calls_count, uint32_t* count) noexcept nogil:
+cdef int _group_decode(State* s, Call* calls, uint32_t calls_count, uint32_t* count) noexcept nogil:
     """Fill the drafts of all requests."""
     cdef uint32_t i, found
     cdef uint32_t[2] parts
@@ -61,10 +61,10 @@ cdef int group_decode(State* s, Call* calls, uint32_t calls_count, uint32_t* cou
         calls[i].first = count[0]
         native_assert(
             count[0] + calls[i].rows_count <= GROUP_MAX,
-            b"group_decode: drafts for all rows",
+            b"_group_decode: drafts for all rows",
         )
         if calls[i].form != FORM_PAYMENTS:
-            group_decode_rows(&calls[i], s.group.drafts + count[0])
+            _group_decode_rows(&calls[i], s.group.drafts + count[0])
         elif wire_read_request(
             calls[i].body, calls[i].size, s.group.drafts + count[0], calls[i].sender,
             calls[i].bound, &found, calls[i].rows_count, parts,
@@ -74,7 +74,7 @@ cdef int group_decode(State* s, Call* calls, uint32_t calls_count, uint32_t* cou
     return 0
 
 
-cdef int group_expire(State* s, uint32_t requested) noexcept nogil:
+cdef int _group_expire(State* s, uint32_t requested) noexcept nogil:
     """Expire what is due, the earliest first, as far as the group has room."""
     cdef uint64_t now = rows_time(s)
     cdef uint64_t aside = s.shared.aside_count
@@ -83,30 +83,30 @@ cdef int group_expire(State* s, uint32_t requested) noexcept nogil:
     while rc == 0 and done and s.group.holds.count > 0 and s.group.holds.heap[0].due <= now:
         native_assert(
             s.group.rows_count + requested <= GROUP_MAX,
-            b"group_expire: requests keep their room",
+            b"_group_expire: requests keep their room",
         )
         rc = resolve_expire(s, GROUP_MAX - s.group.rows_count - requested, &done)
         if rc == 0 and s.shared.aside_count != aside:
             aside = s.shared.aside_count
-            rc = group_go_on(s, s.group.aside_rc)
+            rc = _group_go_on(s, s.group.aside_rc)
     native_assert(
         rc != 0 or s.group.rows_count + requested <= GROUP_MAX,
-        b"group_expire: requests have room",
+        b"_group_expire: requests have room",
     )
     return rc
 
 
-cdef int group_pass_over(State* s, Outcome* outs, uint32_t count, int rc) noexcept nogil:
+cdef int _group_pass_over(State* s, Outcome* outs, uint32_t count, int rc) noexcept nogil:
     """Answer requests that met damage before anything of them was recorded."""
     cdef uint32_t i
     memset(outs, 0, count * sizeof(Outcome))
     for i in range(count):
         outs[i].result = RESULT_DATA_DAMAGED
     s.shared.damaged_requests += count
-    return group_go_on(s, rc)
+    return _group_go_on(s, rc)
 
 
-cdef inline void group_fetch_account(State* s, uint32_t account) noexcept nogil:
+cdef inline void _group_fetch_account(State* s, uint32_t account) noexcept nogil:
     """Have an account in the cache by the time it is looked at. It has three or four lines."""
     cdef const uint8_t* image = <const uint8_t*>&s.group.working.accounts[account]
     native_prefetch(image)
@@ -117,25 +117,25 @@ cdef inline void group_fetch_account(State* s, uint32_t account) noexcept nogil:
     native_prefetch(&s.group.touched[account])
 
 
-cdef void group_prepare(State* s, uint32_t first, uint32_t last) noexcept nogil:
+cdef void _group_prepare(State* s, uint32_t first, uint32_t last) noexcept nogil:
     """Keys of drafts [first, last), and what is known of them before this group."""
     cdef uint32_t i, end
     while first < last:
         end = min(first + <uint32_t>PROBES_MAX, last)
-        native_assert(end <= GROUP_MAX, b"group_prepare: drafts of the group")
+        native_assert(end <= GROUP_MAX, b"_group_prepare: drafts of the group")
         for i in range(first, end):
             # Row templates name their wallet; messages name a centre, looked up below.
             if s.group.drafts[i].row.debit < ACCOUNTS_MAX:
-                group_fetch_account(s, s.group.drafts[i].row.debit)
+                _group_fetch_account(s, s.group.drafts[i].row.debit)
         for i in range(first, end):
             machine_prepare(s, &s.group.drafts[i])
             if s.group.drafts[i].from_message:
-                group_fetch_account(s, s.group.drafts[i].row.debit)
+                _group_fetch_account(s, s.group.drafts[i].row.debit)
         lookup_probe(s, first, end)
         first = end
 
 
-cdef int group_apply(State* s, uint32_t count, Outcome* outs) noexcept nogil:
+cdef int _group_apply(State* s, uint32_t count, Outcome* outs) noexcept nogil:
     """Decide the drafts in order, each block of them prepared just before."""
     cdef uint32_t i = 0
     cdef uint32_t prepared = 0
@@ -144,10 +144,10 @@ cdef int group_apply(State* s, uint32_t count, Outcome* outs) noexcept nogil:
     memset(outs, 0, count * sizeof(Outcome))
     while i < count:
         size = s.group.drafts[i].basket_left if s.group.drafts[i].in_basket else 1
-        native_assert(size > 0 and i + size <= count, b"group_apply: a whole basket")
+        native_assert(size > 0 and i + size <= count, b"_group_apply: a whole basket")
         if i + size > prepared:
             j = min(max(i + size, prepared + <uint32_t>PROBES_MAX), count)
-            group_prepare(s, prepared, j)
+            _group_prepare(s, prepared, j)
             prepared = j
         if s.group.register_changed:
             # An earlier row of this group may have changed what the codes mean.
@@ -162,31 +162,31 @@ cdef int group_apply(State* s, uint32_t count, Outcome* outs) noexcept nogil:
         else:
             rc = machine_apply(s, &s.group.drafts[i], &outs[i])
         if store_is_damage(rc) and s.group.rows_count == recorded:
-            rc = group_pass_over(s, &outs[i], size, rc)
+            rc = _group_pass_over(s, &outs[i], size, rc)
         if rc != 0:
             return rc
         i += size
     native_assert(
-        i == count and s.group.rows_count <= GROUP_MAX, b"group_apply: each is decided"
+        i == count and s.group.rows_count <= GROUP_MAX, b"_group_apply: each is decided"
     )
     return 0
 
 
-cdef size_t group_seal(State* s) noexcept nogil:
+cdef size_t _group_seal(State* s) noexcept nogil:
     """Write the header and the tail; give the chunk's size."""
     cdef Chunk* chunk = <Chunk*>s.group.chunk
     native_assert(
         s.group.rows_count > 0 and s.group.rows_count <= GROUP_MAX,
-        b"group_seal: some rows",
+        b"_group_seal: some rows",
     )
     native_assert(
         s.group.tail_size <= TAIL_MAX and s.group.tail_size % 8 == 0,
-        b"group_seal: whole items",
+        b"_group_seal: whole items",
     )
-    native_assert(rows_at(s, 0).sequence == s.group.first, b"group_seal: the first row")
+    native_assert(rows_at(s, 0).sequence == s.group.first, b"_group_seal: the first row")
     native_assert(
         rows_at(s, s.group.rows_count - 1).timestamp == s.group.last_timestamp,
-        b"group_seal: the last row",
+        b"_group_seal: the last row",
     )
     memset(chunk, 0, sizeof(Chunk))
     chunk.magic = CHUNK_MAGIC
@@ -204,30 +204,30 @@ cdef size_t group_seal(State* s) noexcept nogil:
     return sizeof(Chunk) + <size_t>s.group.rows_count * sizeof(Row) + s.group.tail_size
 
 
-cdef void group_publish(State* s) noexcept nogil:
+cdef void _group_publish(State* s) noexcept nogil:
     """Show readers what the commit has made durable."""
     cdef uint32_t i
     cdef const Row* row
     cdef uint64_t steps
     native_assert(
         s.group.first == s.shared.sequence + 1,
-        b"group_publish: behind what is published",
+        b"_group_publish: behind what is published",
     )
     native_assert(
         s.group.last_timestamp > s.shared.timestamp,
-        b"group_publish: time goes on",
+        b"_group_publish: time goes on",
     )
     native_assert(
         (<Chunk*>s.group.chunk).ordinal == s.group.ordinal + 1,
-        b"group_publish: chunks are numbered",
+        b"_group_publish: chunks are numbered",
     )
     native_assert(
         (<Chunk*>s.group.chunk).previous == s.group.chain,
-        b"group_publish: chunks are chained",
+        b"_group_publish: chunks are chained",
     )
     native_assert(
         s.group.working.count >= s.shared.published.count,
-        b"group_publish: accounts do not go",
+        b"_group_publish: accounts do not go",
     )
     for i in range(s.group.dirty_count):
         s.shared.published.accounts[s.group.dirty[i]] = s.group.working.accounts[s.group.dirty[i]]
@@ -256,7 +256,7 @@ cdef void group_publish(State* s) noexcept nogil:
     rows_publish_holds(s)
     native_assert(
         s.shared.sequence >= s.shared.indexed,
-        b"group_publish: the index is behind",
+        b"_group_publish: the index is behind",
     )
     s.group.chain = (<Chunk*>s.group.chunk).check
     s.group.ordinal += 1
@@ -267,10 +267,10 @@ cdef void group_publish(State* s) noexcept nogil:
         pthread_cond_broadcast(&s.shared.space_due)
 
 
-cdef void group_begin(State* s, uint64_t now) noexcept nogil:
+cdef void _group_begin(State* s, uint64_t now) noexcept nogil:
     native_assert(
         s.shared.sequence == 0 or s.group.last_timestamp >= s.shared.timestamp,
-        b"group_begin: time goes on",
+        b"_group_begin: time goes on",
     )
     s.group.now = now
     memcpy(s.group.handle_keys, s.shared.token_keys, sizeof(s.shared.token_keys))
@@ -285,7 +285,7 @@ cdef void group_begin(State* s, uint64_t now) noexcept nogil:
     s.group.basket_lead = 0
 
 
-cdef int group_wait(State* s) noexcept nogil:
+cdef int _group_wait(State* s) noexcept nogil:
     """Under the lock: wait for the index, look at the reserve, renew the readers."""
     cdef timespec until
     while not s.shared.dead and not s.shared.stopping and steps_behind(s) > s.config.lag_max:
@@ -301,7 +301,7 @@ cdef int group_wait(State* s) noexcept nogil:
     return 0
 
 
-cdef int group_renew(State* s) noexcept nogil:
+cdef int _group_renew(State* s) noexcept nogil:
     """Under the lock: read both environments as they are now."""
     cdef int rc = store_renew(&s.group.reader)
     s.group.lines_window = 0
@@ -311,15 +311,15 @@ cdef int group_renew(State* s) noexcept nogil:
     return rc
 
 
-cdef int group_go_on(State* s, int met) noexcept nogil:
+cdef int _group_go_on(State* s, int met) noexcept nogil:
     """After damage that cost no more than who met it; `met` is its code. LMDB gives up a
     transaction that met a damaged page: both are begun anew."""
     if met == RC_INDEX:
         damage_mark(s)
-    return group_renew(s)
+    return _group_renew(s)
 
 
-cdef bint group_make_handle(
+cdef bint _group_make_handle(
     State* s, const Draft* draft, const Outcome* out, uint8_t* handle
 ) noexcept nogil:
     """What lets the citizen pay again although an open amount was paid recently."""
@@ -337,7 +337,7 @@ cdef bint group_make_handle(
     return True
 
 
-cdef size_t group_encode(
+cdef size_t _group_encode(
     State* s, Call* calls, uint32_t calls_count, const Outcome* outs, uint8_t* replies
 ) noexcept nogil:
     """Write the answers of payment messages as response bytes."""
@@ -351,7 +351,7 @@ cdef size_t group_encode(
             for j in range(calls[i].first, calls[i].first + calls[i].rows_count):
                 at = wire_put_outcome(
                     at, s.group.drafts[j].row.id, &outs[j],
-                    handle if group_make_handle(s, &s.group.drafts[j], &outs[j], handle)
+                    handle if _group_make_handle(s, &s.group.drafts[j], &outs[j], handle)
                     else NULL,
                 )
                 if outs[j].result == RESULT_TOO_MANY_REFUSALS:
@@ -361,27 +361,27 @@ cdef size_t group_encode(
         calls[i].reply_size = at - replies - calls[i].reply
     native_assert(
         <size_t>(at - replies) <= <size_t>GROUP_MAX * WIRE_OUTCOME_MAX,
-        b"group_encode: room for the answers",
+        b"_group_encode: room for the answers",
     )
     return at - replies
 
 
-cdef int group_decide(
+cdef int _group_decide(
     State* s, Call* calls, uint32_t calls_count, uint64_t now, Outcome* outs
 ) noexcept nogil:
     """Under the lock: everything up to the chunk that is to be committed."""
     cdef uint32_t count
-    cdef int rc = group_wait(s)
+    cdef int rc = _group_wait(s)
     if rc != 0:
         return rc
-    group_begin(s, now)
-    rc = group_renew(s)
+    _group_begin(s, now)
+    rc = _group_renew(s)
     if rc == 0:
-        rc = group_decode(s, calls, calls_count, &count)
+        rc = _group_decode(s, calls, calls_count, &count)
     if rc == 0:
-        rc = group_expire(s, count)
+        rc = _group_expire(s, count)
     if rc == 0:
-        rc = group_apply(s, count, outs)
+        rc = _group_apply(s, count, outs)
     if rc == 0 and s.group.rows_count == 0:
         # Nothing will be published, but what was due may have been set aside.
         rows_publish_holds(s)
@@ -404,21 +404,21 @@ cdef int group_commit(
     cdef FaultPlace* before = fault_enter(&s.shared.in_both)
     cdef int rc
     pthread_mutex_lock(&s.shared.lock)
-    rc = group_decide(s, calls, calls_count, now, outs)
+    rc = _group_decide(s, calls, calls_count, now, outs)
     pthread_mutex_unlock(&s.shared.lock)
     fault_leave(before)
     if rc != 0:
         return rc
     if s.group.rows_count > 0:
         before = fault_enter_writing(&s.shared.in_journal)
-        rc = store_put_chunk(s, <Chunk*>s.group.chunk, group_seal(s))
+        rc = store_put_chunk(s, <Chunk*>s.group.chunk, _group_seal(s))
         fault_leave_writing(before, &s.shared.in_journal)
         pthread_mutex_lock(&s.shared.lock)
         if rc == 0:
-            group_publish(s)
+            _group_publish(s)
         else:
             s.shared.dead = rc
         pthread_mutex_unlock(&s.shared.lock)
     if rc == 0:
-        group_encode(s, calls, calls_count, outs, replies)
+        _group_encode(s, calls, calls_count, outs, replies)
     return rc

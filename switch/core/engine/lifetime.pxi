@@ -1,6 +1,6 @@
 # A ledger's memory and files, from opening to closing.
 
-cdef void* lifetime_reserve(size_t size) noexcept nogil:
+cdef void* _lifetime_reserve(size_t size) noexcept nogil:
     """Zeroed address space; pages cost memory only once touched."""
     cdef void* address = mmap(
         NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
@@ -9,7 +9,7 @@ cdef void* lifetime_reserve(size_t size) noexcept nogil:
     return NULL if address == MAP_FAILED else address
 
 
-cdef struct Space:            # what lifetime_reserve gave, to be given back
+cdef struct Space:            # what _lifetime_reserve gave, to be given back
     void* address
     size_t size
 
@@ -36,7 +36,7 @@ cdef int lifetime_allocate(
         NOTED_MAX * sizeof(Noted),
     ]
     for i in range(SPACES_COUNT):
-        spaces[i].address = lifetime_reserve(sizes[i])
+        spaces[i].address = _lifetime_reserve(sizes[i])
         spaces[i].size = sizes[i]
         if spaces[i].address == NULL:
             return ENOMEM
@@ -87,8 +87,8 @@ cdef int lifetime_allocate(
     if s.index.retired == NULL or s.index.retired_durable == NULL or s.index.block == NULL:
         return ENOMEM
     if not (
-        lifetime_make_turns(&s.index.segments_turns, ACCOUNTS_MAX // SEGMENT_ACCOUNTS)
-        and lifetime_make_turns(&s.index.holds_turns, HOLD_PIECES)
+        _lifetime_make_turns(&s.index.segments_turns, ACCOUNTS_MAX // SEGMENT_ACCOUNTS)
+        and _lifetime_make_turns(&s.index.holds_turns, HOLD_PIECES)
     ):
         return ENOMEM
     # A piece of the holds that was never written is empty.
@@ -106,7 +106,7 @@ cdef int lifetime_allocate(
     return 0
 
 
-cdef bint lifetime_make_turns(Turns* turns, uint32_t count) noexcept nogil:
+cdef bint _lifetime_make_turns(Turns* turns, uint32_t count) noexcept nogil:
     turns.since = <uint64_t*>calloc(count, 8)
     turns.writing = <uint8_t*>calloc(count, 1)
     turns.pieces = <PieceRecord*>calloc(count, sizeof(PieceRecord))
@@ -116,7 +116,7 @@ cdef bint lifetime_make_turns(Turns* turns, uint32_t count) noexcept nogil:
     )
 
 
-cdef void lifetime_free_turns(Turns* turns) noexcept nogil:
+cdef void _lifetime_free_turns(Turns* turns) noexcept nogil:
     free(turns.since)
     free(turns.writing)
     free(turns.pieces)
@@ -151,10 +151,10 @@ cdef int lifetime_open_env(
     mdb_env_set_maxdbs(env[0], 8)
     mdb_env_set_maxreaders(env[0], 254)
     rc = mdb_env_open(env[0], path, flags, 0o600)
-    return lifetime_fill_file(env[0]) if rc == 0 else rc
+    return _lifetime_fill_file(env[0]) if rc == 0 else rc
 
 
-cdef int lifetime_fill_file(MDB_env* env) noexcept nogil:
+cdef int _lifetime_fill_file(MDB_env* env) noexcept nogil:
     """Let the file reach over every page in use, or reading one would end the process.
 
     A page that is missing reads as zeros then, which no check takes for good.
@@ -183,7 +183,7 @@ cdef struct JournalMeta:
     uint64_t epoch
 
 
-cdef int lifetime_read_name(State* s, MDB_txn* txn, const uint8_t* fresh) noexcept nogil:
+cdef int _lifetime_read_name(State* s, MDB_txn* txn, const uint8_t* fresh) noexcept nogil:
     """Read the ledger's name, or give it the fresh one, if any, if the journal is new."""
     cdef MDB_val key, value
     cdef JournalMeta meta
@@ -217,7 +217,7 @@ cdef int lifetime_read_name(State* s, MDB_txn* txn, const uint8_t* fresh) noexce
     return 0
 
 
-cdef int lifetime_open_journal(State* s, const uint8_t* fresh) noexcept nogil:
+cdef int _lifetime_open_journal(State* s, const uint8_t* fresh) noexcept nogil:
     """Tables and name, made in one transaction if the journal is new."""
     cdef MDB_txn* txn
     cdef int rc = mdb_txn_begin(s.config.journal_env, NULL, 0, &txn)
@@ -227,14 +227,14 @@ cdef int lifetime_open_journal(State* s, const uint8_t* fresh) noexcept nogil:
     if rc == 0:
         rc = mdb_dbi_open(txn, b"journal", MDB_CREATE, &s.config.journal)
     if rc == 0:
-        rc = lifetime_read_name(s, txn, fresh)
+        rc = _lifetime_read_name(s, txn, fresh)
     if rc != 0:
         mdb_txn_abort(txn)
         return rc
     return mdb_txn_commit(txn)
 
 
-cdef int lifetime_open_index(State* s) noexcept nogil:
+cdef int _lifetime_open_index(State* s) noexcept nogil:
     cdef MDB_txn* txn
     cdef int rc = mdb_txn_begin(s.config.index_env, NULL, 0, &txn)
     if rc != 0:
@@ -257,7 +257,7 @@ cdef int lifetime_open_index(State* s) noexcept nogil:
     return damage_of(rc)
 
 
-cdef int lifetime_find_head(State* s) noexcept nogil:
+cdef int _lifetime_find_head(State* s) noexcept nogil:
     """Sequence of the journal's last row.
 
     As many chunks have to be there as the last one says, and no more transactions may have
@@ -287,7 +287,7 @@ cdef int lifetime_find_head(State* s) noexcept nogil:
     return 0
 
 
-cdef int lifetime_open_to_read(State* s) noexcept nogil:
+cdef int _lifetime_open_to_read(State* s) noexcept nogil:
     """Tables and name of a journal that is there; nothing is made."""
     cdef MDB_txn* txn
     cdef int rc = mdb_txn_begin(s.config.journal_env, NULL, MDB_RDONLY, &txn)
@@ -297,7 +297,7 @@ cdef int lifetime_open_to_read(State* s) noexcept nogil:
     if rc == 0:
         rc = mdb_dbi_open(txn, b"journal", 0, &s.config.journal)
     if rc == 0:
-        rc = lifetime_read_name(s, txn, NULL)
+        rc = _lifetime_read_name(s, txn, NULL)
     if rc != 0:
         mdb_txn_abort(txn)
         return rc
@@ -312,11 +312,11 @@ cdef int lifetime_compare(
 
     One of another ledger is no witness, unless the journal has no row of any.
     """
-    cdef int rc = lifetime_open_to_read(s)
+    cdef int rc = _lifetime_open_to_read(s)
     if rc == 0:
         rc = store_begin(s, &s.group.reader)
     if rc == 0:
-        rc = lifetime_find_head(s)
+        rc = _lifetime_find_head(s)
     if rc == MDB_NOTFOUND or (rc == 0 and s.shared.sequence == 0):
         return RC_BEHIND if as_of > 0 else 0
     if rc != 0 or memcmp(instance, s.config.instance, 16) != 0:
@@ -326,7 +326,7 @@ cdef int lifetime_compare(
     return replay_compare_journal(s)
 
 
-cdef int lifetime_open_readers(State* s) noexcept nogil:
+cdef int _lifetime_open_readers(State* s) noexcept nogil:
     """The index writer's readers, for life: later there may be no slot left."""
     cdef int rc = store_begin(s, &s.index.step_readers[0])
     if rc == 0:
@@ -339,19 +339,19 @@ cdef int lifetime_open_readers(State* s) noexcept nogil:
 cdef int lifetime_begin(State* s, const uint8_t* fresh) noexcept nogil:
     """Tables, name, readers, then memory."""
     cdef FaultPlace* before = fault_enter(&s.shared.in_both)
-    cdef int rc = lifetime_open_journal(s, fresh)
+    cdef int rc = _lifetime_open_journal(s, fresh)
     if rc == 0:
         rc = store_begin(s, &s.group.reader)
     if rc == 0:
-        rc = lifetime_open_readers(s)
+        rc = _lifetime_open_readers(s)
     if rc == 0:
-        rc = lifetime_open_index(s)
+        rc = _lifetime_open_index(s)
     if rc == 0:
         rc = mdb_txn_begin(s.config.index_env, NULL, MDB_RDONLY, &s.group.index_txn)
     if rc == 0:
         # Nothing reads through it before the first group; idle it pins nothing.
         mdb_txn_reset(s.group.index_txn)
-        rc = lifetime_find_head(s)
+        rc = _lifetime_find_head(s)
     if rc == 0 and s.config.progress != NULL:
         s.config.progress[1] = s.shared.sequence
     if rc == 0:
@@ -411,8 +411,8 @@ cdef void lifetime_end(State* s, Space* spaces) noexcept nogil:
     free(s.index.retired)
     free(s.index.retired_durable)
     free(s.index.block)
-    lifetime_free_turns(&s.index.segments_turns)
-    lifetime_free_turns(&s.index.holds_turns)
+    _lifetime_free_turns(&s.index.segments_turns)
+    _lifetime_free_turns(&s.index.holds_turns)
     for i in range(<uint32_t>SPACES_COUNT):
         if spaces[i].address != NULL:
             munmap(spaces[i].address, spaces[i].size)

@@ -3,7 +3,7 @@
 # Written by who commits, who is one at a time; read at any time by anybody: a figure may
 # be of a group that another does not have yet, and no figure is ever torn.
 
-cdef inline int meter_step(uint64_t value, uint64_t least, int steps_max) noexcept nogil:
+cdef inline int _meter_step(uint64_t value, uint64_t least, int steps_max) noexcept nogil:
     """The step of a histogram whose bounds are `least` and its doubles; the last has the rest."""
     if value <= least:
         return 0
@@ -26,5 +26,5 @@ cdef void meter_end(Meter* meter, int rc, uint64_t rows_count, uint64_t now) noe
         return
     meter.rows += rows_count
     meter.spent_ns += spent
-    meter.sizes[meter_step(rows_count, 1, METER_SIZES)] += 1
-    meter.times[meter_step(spent, METER_TIME_NS, METER_TIMES)] += 1
+    meter.sizes[_meter_step(rows_count, 1, METER_SIZES)] += 1
+    meter.times[_meter_step(spent, METER_TIME_NS, METER_TIMES)] += 1

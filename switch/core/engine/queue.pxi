@@ -7,7 +7,7 @@
 
 # --- time -----------------------------------------------------------------------------
 
-cdef int queue_sleep(
+cdef int _queue_sleep(
     QueueState* q, pthread_cond_t* cond, uint64_t wait_ns
 ) noexcept nogil:
     """Under the lock: wait to be woken, for so long at the most; 0 if woken."""
@@ -18,7 +18,7 @@ cdef int queue_sleep(
     return pthread_cond_timedwait(cond, &q.lock, &until)
 
 
-cdef uint64_t queue_idle(const QueueState* q) noexcept nogil:
+cdef uint64_t _queue_idle(const QueueState* q) noexcept nogil:
     """Nanoseconds until a hold is due, 0 if one is; IDLE_WAIT_MAX_NS at the most."""
     cdef uint64_t due = q.s.shared.due
     cdef uint64_t now
@@ -87,7 +87,7 @@ cdef int queue_stop(QueueState* q, uint64_t drain_ns) noexcept nogil:
         now = clock_read(CLOCK_MONOTONIC)
         if now >= until:
             break
-        queue_sleep(q, &q.handed, until - now)
+        _queue_sleep(q, &q.handed, until - now)
     if q.running:
         left = q.waiting.count > 0
         queue_abandon(q)
@@ -161,7 +161,7 @@ cdef int queue_submit(QueueState* q, const Call* call) noexcept nogil:
     return rc
 
 
-cdef int queue_help(QueueState* q, Call* call) noexcept nogil:
+cdef int _queue_help(QueueState* q, Call* call) noexcept nogil:
     """Commit a call in the loop's place if that sleeps and nothing waits; 1 if done.
 
     The two changes of thread would cost a lone payment a quarter of its commit.
@@ -172,15 +172,15 @@ cdef int queue_help(QueueState* q, Call* call) noexcept nogil:
         pthread_mutex_unlock(&q.lock)
         return 0
     q.helped = 1
-    native_assert(q.waiting.rows_count == 0, b"queue_help: nothing waits")
-    group = queue_new_group(q)
+    native_assert(q.waiting.rows_count == 0, b"_queue_help: nothing waits")
+    group = _queue_new_group(q)
     senders_put(group, call)
     q.gathers = 0
     pthread_mutex_unlock(&q.lock)
-    queue_commit(q, group)
+    _queue_commit(q, group)
     pthread_mutex_lock(&q.lock)
     q.helped = 0
-    queue_hand_over(q, group)
+    _queue_hand_over(q, group)
     if q.waiting.count > 0 or q.stopping or q.died or not q.asleep:
         q.asleep = 0
         pthread_cond_signal(&q.changed)
@@ -197,7 +197,7 @@ cdef int queue_commit_call(QueueState* q, Call* call, Wait* wait) noexcept nogil
     wait.group = NULL
     wait.rc = 0
     call.wait = wait
-    if queue_help(q, call):
+    if _queue_help(q, call):
         return wait.group.rc
     rc = queue_submit(q, call)
     if rc != 0:
@@ -226,13 +226,13 @@ cdef void queue_run(QueueState* q) noexcept nogil:
     cdef Group* group
     pthread_mutex_lock(&q.lock)
     while q.died == 0:
-        group = queue_next(q)
+        group = _queue_next(q)
         if group == NULL:
             break
         pthread_mutex_unlock(&q.lock)
-        queue_commit(q, group)
+        _queue_commit(q, group)
         pthread_mutex_lock(&q.lock)
-        queue_hand_over(q, group)
+        _queue_hand_over(q, group)
     queue_abandon(q)
     q.running = 0
     q.ended = 1
@@ -240,7 +240,7 @@ cdef void queue_run(QueueState* q) noexcept nogil:
     pthread_mutex_unlock(&q.lock)
 
 
-cdef Group* queue_next(QueueState* q) noexcept nogil:
+cdef Group* _queue_next(QueueState* q) noexcept nogil:
     """Under the lock: wait for work. A group, without calls if only holds are due.
 
     NULL at the end.
@@ -258,36 +258,36 @@ cdef Group* queue_next(QueueState* q) noexcept nogil:
             break
         if q.stopping or q.died:
             return NULL
-        wait_ns = queue_idle(q)
+        wait_ns = _queue_idle(q)
         if wait_ns == 0 or q.s.shared.dead:
             # Only the index writer can kill it between groups; the commit says so.
             break
         q.asleep = 1
-        queue_sleep(q, &q.changed, wait_ns)
+        _queue_sleep(q, &q.changed, wait_ns)
         q.asleep = 0
     if q.gathers and q.waiting.count > 0:
-        queue_gather(q)
+        _queue_gather(q)
     if q.abandoned or q.died:
         return NULL
-    group = queue_new_group(q)
+    group = _queue_new_group(q)
     if q.waiting.count > 0:
-        senders_fill(&q.waiting, group, queue_idle(q) == 0)
+        senders_fill(&q.waiting, group, _queue_idle(q) == 0)
         q.gathers = group.calls_count >= <uint32_t>GATHER_REQUESTS_MIN
         q.begun = clock_read(CLOCK_MONOTONIC)
     return group
 
 
-cdef Group* queue_new_group(QueueState* q) noexcept nogil:
+cdef Group* _queue_new_group(QueueState* q) noexcept nogil:
     """Under the lock, with one free."""
     cdef Group* group = q.free
-    native_assert(group != NULL and group.users == 0, b"queue_new_group: nobody's")
+    native_assert(group != NULL and group.users == 0, b"_queue_new_group: nobody's")
     q.free = group.next
     q.free_count -= 1
     takers_reset(group)
     return group
 
 
-cdef void queue_gather(QueueState* q) noexcept nogil:
+cdef void _queue_gather(QueueState* q) noexcept nogil:
     """Under the lock: let a group grow while many small requests arrive.
 
     Each group costs a commit, its takers a wake-up and each stream in it a message. One
@@ -300,12 +300,12 @@ cdef void queue_gather(QueueState* q) noexcept nogil:
         now = clock_read(CLOCK_MONOTONIC)
         if now >= until:
             return
-        queue_sleep(q, &q.changed, min(until - now, <uint64_t>GATHER_STEP_NS))
+        _queue_sleep(q, &q.changed, min(until - now, <uint64_t>GATHER_STEP_NS))
         if q.waiting.count == count:
             return
 
 
-cdef void queue_commit(QueueState* q, Group* group) noexcept nogil:
+cdef void _queue_commit(QueueState* q, Group* group) noexcept nogil:
     """Commit a group; what came of it is in `group.rc`, and of the ledger in `died`."""
     cdef Reading now
     cdef int rc = RC_CLOSED
@@ -340,14 +340,14 @@ cdef void queue_commit(QueueState* q, Group* group) noexcept nogil:
     q.died = died
 
 
-cdef void queue_hand_over(QueueState* q, Group* group) noexcept nogil:
+cdef void _queue_hand_over(QueueState* q, Group* group) noexcept nogil:
     """Under the lock: the group's answers to those who wait and those who take."""
     cdef uint32_t i
     cdef Wait* wait
     cdef int refused = group.rc != 0 and group.calls_count == 0
     native_assert(
         group.users == 0 and group.waited <= group.calls_count,
-        b"queue_hand_over: nobody's yet",
+        b"_queue_hand_over: nobody's yet",
     )
     if group.waited > 0:
         for i in range(group.calls_count):
@@ -362,7 +362,7 @@ cdef void queue_hand_over(QueueState* q, Group* group) noexcept nogil:
     if refused and q.waiting.count == 0 and not q.stopping:
         # Holds are due but cannot be released yet; do not spin on them.
         q.asleep = 1
-        queue_sleep(q, &q.changed, IDLE_WAIT_MAX_NS)
+        _queue_sleep(q, &q.changed, IDLE_WAIT_MAX_NS)
         q.asleep = 0
 
 
@@ -377,6 +377,6 @@ cdef Group* queue_wait_group(QueueState* q, uint64_t wait_ns) noexcept nogil:
         now = clock_read(CLOCK_MONOTONIC)
         if now >= until:
             break
-        queue_sleep(q, &q.handed, until - now)
+        _queue_sleep(q, &q.handed, until - now)
     pthread_mutex_unlock(&q.lock)
     return takers_take(q, 0)

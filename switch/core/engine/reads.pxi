@@ -17,7 +17,7 @@ cdef struct Lookup:           # the entries of one key, the newest first
 
 # --- rows by id, and by what they resolve ---------------------------------------------------
 
-cdef int reads_begin_lookup(
+cdef int _reads_begin_lookup(
     State* s, View* view, Lookup* lookup, int map_, uint64_t high, uint64_t low
 ) noexcept nogil:
     cdef int rc
@@ -35,7 +35,7 @@ cdef int reads_begin_lookup(
     return rc
 
 
-cdef bint reads_recent(
+cdef bint _reads_recent(
     State* s, const View* view, const Lookup* lookup, uint64_t* value
 ) noexcept nogil:
     """The next entry in memory, durable ones only. Locked: the newest maps still grow."""
@@ -60,7 +60,7 @@ cdef bint reads_recent(
     return False
 
 
-cdef int reads_old(
+cdef int _reads_old(
     State* s, const View* view, const Lookup* lookup, uint64_t* value
 ) noexcept nogil:
     """The next entry in the runs; MDB_NOTFOUND after the last."""
@@ -79,7 +79,7 @@ cdef int reads_old(
     return MDB_NOTFOUND
 
 
-cdef int reads_next(
+cdef int _reads_next(
     State* s, const View* view, Lookup* lookup, uint64_t* value
 ) noexcept nogil:
     """The next entry of the key, from the newest on; MDB_NOTFOUND after the last."""
@@ -87,13 +87,13 @@ cdef int reads_next(
     cdef int rc
     if not lookup.in_runs:
         pthread_mutex_lock(&s.shared.lock)
-        found = reads_recent(s, view, lookup, value)
+        found = _reads_recent(s, view, lookup, value)
         pthread_mutex_unlock(&s.shared.lock)
         lookup.recent += 1
         if found:
             return 0
         lookup.in_runs = True
-    rc = reads_old(s, view, lookup, value)
+    rc = _reads_old(s, view, lookup, value)
     lookup.old += 1
     return rc
 
@@ -109,9 +109,9 @@ cdef int reads_find(
     cdef int rc
     sequence[0] = 0
     keys_id(s, id, sender, &high, &low)
-    rc = reads_begin_lookup(s, &view, &lookup, MAP_IDS, high, low)
+    rc = _reads_begin_lookup(s, &view, &lookup, MAP_IDS, high, low)
     while rc == 0 and sequence[0] == 0:
-        rc = reads_next(s, &view, &lookup, &value)
+        rc = _reads_next(s, &view, &lookup, &value)
         if rc == 0:
             rc = views_get_row(&view, value, &row)
         if rc == 0 and row.participant == sender and memcmp(row.id, id, 16) == 0:
@@ -137,9 +137,9 @@ cdef int reads_find_own(
     cdef int rc
     sequence[0] = 0
     keys_id(s, id, sender, &high, &low)
-    rc = reads_begin_lookup(s, &view, &lookup, MAP_IDS, high, low)
+    rc = _reads_begin_lookup(s, &view, &lookup, MAP_IDS, high, low)
     while rc == 0:
-        rc = reads_next(s, &view, &lookup, &value)
+        rc = _reads_next(s, &view, &lookup, &value)
         if rc == 0:
             rc = views_get_row(&view, value, &row)
         if rc == 0 and found == 0 and row.participant == sender and memcmp(row.id, id, 16) == 0:
@@ -171,9 +171,9 @@ cdef int reads_link(
     cdef int rc
     sequence[0] = 0
     total[0] = 0
-    rc = reads_begin_lookup(s, &view, &lookup, MAP_LINKS, resolved, what)
+    rc = _reads_begin_lookup(s, &view, &lookup, MAP_LINKS, resolved, what)
     if rc == 0:
-        rc = reads_next(s, &view, &lookup, &value)
+        rc = _reads_next(s, &view, &lookup, &value)
     if rc == 0:
         rc = views_get_row(&view, value, &row)
     if rc == 0:
@@ -185,7 +185,7 @@ cdef int reads_link(
 
 # --- what is in the way of a bill -----------------------------------------------------------
 
-cdef int reads_takers(
+cdef int _reads_takers(
     State* s, uint64_t high, uint64_t low, uint64_t* takers, uint32_t* count, bint* free_
 ) noexcept nogil:
     """The newest durable payments that took a claim, the newest first, at most TAKERS_MAX;
@@ -194,11 +194,11 @@ cdef int reads_takers(
     cdef Lookup lookup
     cdef uint64_t value
     cdef bint first = True
-    cdef int rc = reads_begin_lookup(s, &view, &lookup, MAP_CLAIMS, high, low)
+    cdef int rc = _reads_begin_lookup(s, &view, &lookup, MAP_CLAIMS, high, low)
     count[0] = 0
     free_[0] = False
     while rc == 0 and count[0] < <uint32_t>TAKERS_MAX:
-        rc = reads_next(s, &view, &lookup, &value)
+        rc = _reads_next(s, &view, &lookup, &value)
         if rc == 0 and value & 1 == 0:
             takers[count[0]] = value >> 1
             count[0] += 1
@@ -209,7 +209,7 @@ cdef int reads_takers(
     return 0 if rc == MDB_NOTFOUND else rc
 
 
-cdef int reads_standing(State* s, uint64_t hold, Standing* out, Row* end) noexcept nogil:
+cdef int _reads_standing(State* s, uint64_t hold, Standing* out, Row* end) noexcept nogil:
     """Where a durable hold stands: as standing_get."""
     cdef uint64_t total
     cdef int rc
@@ -230,7 +230,7 @@ cdef int reads_standing(State* s, uint64_t hold, Standing* out, Row* end) noexce
     return rc
 
 
-cdef int reads_is_disputed(
+cdef int _reads_is_disputed(
     State* s, uint64_t hold, const Row* post, bint* disputed
 ) noexcept nogil:
     """Whether a posted payment is disputed: as standing_get_dispute."""
@@ -247,7 +247,7 @@ cdef int reads_is_disputed(
     return rc
 
 
-cdef int reads_credited(
+cdef int _reads_credited(
     State* s, const uint64_t* takers, uint32_t count, uint64_t* other
 ) noexcept nogil:
     """The first of the payments that were given back and are credited by their biller's
@@ -262,10 +262,10 @@ cdef int reads_credited(
         if rc == 0 and row.kind != KIND_HOLD:
             continue
         if rc == 0:
-            rc = reads_standing(s, takers[i], &standing, &row)
+            rc = _reads_standing(s, takers[i], &standing, &row)
         disputed = False
         if rc == 0 and row.kind == KIND_POST:
-            rc = reads_is_disputed(s, takers[i], &row, &disputed)
+            rc = _reads_is_disputed(s, takers[i], &row, &disputed)
         if rc != 0:
             return rc
         if disputed or standing_is_late(&standing) or standing.corrected != 0:
@@ -274,7 +274,7 @@ cdef int reads_credited(
     return 0
 
 
-cdef int reads_taker_counts(
+cdef int _reads_taker_counts(
     State* s, uint64_t sequence, uint64_t time, uint64_t hours_ns, Row* taker, bint* counts
 ) noexcept nogil:
     """Whether a payment that took a reference's claim is open, in question or disputed, or was
@@ -286,7 +286,7 @@ cdef int reads_taker_counts(
     counts[0] = False
     final = taker[0]
     if rc == 0 and taker.kind == KIND_HOLD:
-        rc = reads_standing(s, sequence, &standing, &final)
+        rc = _reads_standing(s, sequence, &standing, &final)
         if rc != 0:
             return rc
         if standing.end == 0 or standing_is_in_question(&standing):
@@ -300,7 +300,7 @@ cdef int reads_taker_counts(
         return rc
     rc = reads_link(s, final.sequence, 0, &refund, &total)
     if rc == 0 and refund != 0 and total >= final.amount:
-        return reads_is_disputed(s, sequence, &final, counts) if final.kind == KIND_POST else 0
+        return _reads_is_disputed(s, sequence, &final, counts) if final.kind == KIND_POST else 0
     counts[0] = time <= final.timestamp or time - final.timestamp < hours_ns
     return rc
 
@@ -327,20 +327,20 @@ cdef int reads_in_the_way(
     pthread_mutex_unlock(&s.shared.lock)
     if record.duplicate_rule == DUPLICATE_ONCE:
         keys_claim(s, CLAIM_BILL, record.biller, reference, series, highs, lows)
-        rc = reads_takers(s, highs[0], lows[0], takers, &count, &free_)
+        rc = _reads_takers(s, highs[0], lows[0], takers, &count, &free_)
         if rc == 0 and count > 0 and not free_:
             other[0] = takers[0]
         elif rc == 0:
-            rc = reads_credited(s, takers, count, other)
+            rc = _reads_credited(s, takers, count, other)
     if rc != 0 or other[0] != 0:
         return rc
     if record.duplicate_rule == DUPLICATE_NONE:
         return 0
     keys_claim(s, CLAIM_REFERENCE, owner, citizen, 0, highs, lows)
-    rc = reads_takers(s, highs[0], lows[0], takers, &count, &free_)
+    rc = _reads_takers(s, highs[0], lows[0], takers, &count, &free_)
     for i in range(count):
         if rc == 0:
-            rc = reads_taker_counts(
+            rc = _reads_taker_counts(
                 s, takers[i], time,
                 <uint64_t>record.duplicate_hours * 3600 * 1000000000, &taker, &counts,
             )
@@ -357,7 +357,7 @@ cdef int reads_in_the_way(
 
 # --- an account's rows and past totals ------------------------------------------------------
 
-cdef uint64_t reads_before(
+cdef uint64_t _reads_before(
     State* s, const View* view, const Step** step, uint64_t at
 ) noexcept nogil:
     """The account's row before the row `at` of memory; both as in `Step.chain`."""
@@ -392,7 +392,7 @@ cdef int reads_account_rows(
         if newest >> 1 <= end:
             out[count[0]] = newest >> 1
             count[0] += 1
-        newest = reads_before(s, &view, &step, newest)
+        newest = _reads_before(s, &view, &step, newest)
     found.entry = NULL
     end = min(end, view.indexed)
     if rc == 0 and count[0] < limit:
@@ -412,7 +412,7 @@ cdef int reads_account_rows(
     return rc
 
 
-cdef int reads_undo(
+cdef int _reads_undo(
     View* view, uint32_t account, uint64_t sequence, Totals* totals
 ) noexcept nogil:
     """Take one of the account's rows out of its totals."""
@@ -432,7 +432,7 @@ cdef int reads_undo(
     return 0
 
 
-cdef int reads_balance_indexed(
+cdef int _reads_balance_indexed(
     State* s, View* view, uint32_t account, PostingsLink last, uint64_t sequence,
     Totals* totals
 ) noexcept nogil:
@@ -455,7 +455,7 @@ cdef int reads_balance_indexed(
     at = postings_get_totals(&found, rows, count, totals)
     while rc == 0 and at > count:
         at -= 1
-        rc = reads_undo(view, account, found.head.first_sequence + rows[at], totals)
+        rc = _reads_undo(view, account, found.head.first_sequence + rows[at], totals)
     return rc
 
 
@@ -475,13 +475,13 @@ cdef int reads_balance(
     postings_set_totals(totals, &s.shared.published.accounts[account])
     pthread_mutex_unlock(&s.shared.lock)
     if rc == 0 and sequence <= view.indexed:
-        rc = reads_balance_indexed(s, &view, account, last, sequence, totals)
+        rc = _reads_balance_indexed(s, &view, account, last, sequence, totals)
         newest = 0
     step = view.newest
     while rc == 0 and newest >> 1 > sequence:
         if newest >> 1 <= view.sequence:
-            rc = reads_undo(&view, account, newest >> 1, totals)
-        newest = reads_before(s, &view, &step, newest)
+            rc = _reads_undo(&view, account, newest >> 1, totals)
+        newest = _reads_before(s, &view, &step, newest)
     views_end(s, &view)
     return rc
 

@@ -2,7 +2,7 @@
 #
 # Afterwards memory is what it would be had the ledger never been closed.
 
-cdef Run* replay_new_run(State* s, const RunRecord* record) noexcept nogil:
+cdef Run* _replay_new_run(State* s, const RunRecord* record) noexcept nogil:
     cdef Run* run = runs_new(
         s, <int>record.map, <int>record.level, record.id, record.entries_count, record.first,
         record.last,
@@ -14,7 +14,7 @@ cdef Run* replay_new_run(State* s, const RunRecord* record) noexcept nogil:
     return run
 
 
-cdef int replay_load_runs(State* s, MDB_txn* txn, const RunRecord* records) noexcept nogil:
+cdef int _replay_load_runs(State* s, MDB_txn* txn, const RunRecord* records) noexcept nogil:
     """Runs with their filters and fences, put in order, newest first."""
     cdef const RunRecord* record
     cdef Run* run
@@ -27,7 +27,7 @@ cdef int replay_load_runs(State* s, MDB_txn* txn, const RunRecord* records) noex
             return RC_INDEX
         if s.shared.runs_count[record.map] >= RUNS_MAX - 1:
             return RC_INDEX
-        run = replay_new_run(s, record)
+        run = _replay_new_run(s, record)
         if run == NULL:
             return ENOMEM
         runs = s.shared.levels[record.map]
@@ -45,7 +45,7 @@ cdef int replay_load_runs(State* s, MDB_txn* txn, const RunRecord* records) noex
     return 0
 
 
-cdef int replay_load_merges(State* s, const MergeRecord* records) noexcept nogil:
+cdef int _replay_load_merges(State* s, const MergeRecord* records) noexcept nogil:
     """Merges go on where the last durable transaction left them; nothing is read for it."""
     cdef const MergeRecord* record
     cdef Merge* merge
@@ -74,13 +74,13 @@ cdef int replay_load_merges(State* s, const MergeRecord* records) noexcept nogil
         merge.to_recall = moved // PART_ENTRIES
         native_assert(
             merge_adds_up(merge, merge.positions, moved),
-            b"replay_load_merges: it adds up",
+            b"_replay_load_merges: it adds up",
         )
         merge_keep(merge)
     return 0
 
 
-cdef int replay_load_retired(State* s, const Retired* records) noexcept nogil:
+cdef int _replay_load_retired(State* s, const Retired* records) noexcept nogil:
     cdef uint32_t i
     if s.index.head.retired_count > RETIRED_MAX:
         return RC_INDEX
@@ -91,7 +91,7 @@ cdef int replay_load_retired(State* s, const Retired* records) noexcept nogil:
     return 0
 
 
-cdef int replay_load_pieces(State* s, MDB_txn* txn) noexcept nogil:
+cdef int _replay_load_pieces(State* s, MDB_txn* txn) noexcept nogil:
     """All account images and open holds, brought to the index's as_of where a piece of them
     is behind it."""
     cdef uint64_t[HOLD_PIECES] holds_applied
@@ -110,12 +110,12 @@ cdef int replay_load_pieces(State* s, MDB_txn* txn) noexcept nogil:
     if rc == 0:
         rc = hold_pieces_load(s, txn, holds_applied)
     if rc == 0:
-        rc = replay_catch_up(s, applied, holds_applied)
+        rc = _replay_catch_up(s, applied, holds_applied)
     free(applied)
     return rc
 
 
-cdef int replay_catch_up(
+cdef int _replay_catch_up(
     State* s, const uint64_t* applied, const uint64_t* holds_applied
 ) noexcept nogil:
     """Bring every piece to the index's as_of with the rows that some may lack.
@@ -155,7 +155,7 @@ cdef int replay_catch_up(
     return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
 
 
-cdef int replay_get_record(
+cdef int _replay_get_record(
     State* s, MDB_txn* txn, Walk* walk, uint8_t kind, uint32_t index, const Row** row,
     const uint8_t** tail
 ) noexcept nogil:
@@ -187,7 +187,7 @@ cdef int replay_get_record(
     return 0 if effect_is_within(row[0], tail[0], size) else MDB_CORRUPTED
 
 
-cdef int replay_load_records(
+cdef int _replay_load_records(
     State* s, MDB_txn* txn, Walk* walk, uint8_t kind, uint32_t most
 ) noexcept nogil:
     """Participants or services, in the order of their index: as many as `meta` says, and
@@ -200,7 +200,7 @@ cdef int replay_load_records(
     if s.index.head.records_count[kind] >= most:
         return RC_INDEX
     for index in range(1, <uint32_t>s.index.head.records_count[kind] + 1):
-        rc = replay_get_record(s, txn, walk, kind, index, &row, &tail)
+        rc = _replay_get_record(s, txn, walk, kind, index, &row, &tail)
         if rc != 0:
             return rc
         sum_ += indexer_record_mark(index, row.sequence)
@@ -208,7 +208,7 @@ cdef int replay_load_records(
     return 0 if sum_ == s.index.head.records_sum[kind] else RC_INDEX
 
 
-cdef int replay_load_fixed(State* s, MDB_txn* txn) noexcept nogil:
+cdef int _replay_load_fixed(State* s, MDB_txn* txn) noexcept nogil:
     """What of each service never changes, for the claims of the steps to come. Any of its
     records says it."""
     cdef Walk walk
@@ -220,14 +220,14 @@ cdef int replay_load_fixed(State* s, MDB_txn* txn) noexcept nogil:
         return RC_INDEX
     store_begin_walk(&walk, &s.group.reader)
     for index in range(1, <uint32_t>s.index.head.records_count[RECORD_SERVICE] + 1):
-        rc = replay_get_record(s, txn, &walk, RECORD_SERVICE, index, &row, &tail)
+        rc = _replay_get_record(s, txn, &walk, RECORD_SERVICE, index, &row, &tail)
         if rc != 0:
             return rc
         effect_apply(&s.index.images, row, NULL, tail, sizeof(ServiceRecord))
     return 0
 
 
-cdef bint replay_meta_is_whole(const IndexMeta* meta, size_t size) noexcept nogil:
+cdef bint _replay_meta_is_whole(const IndexMeta* meta, size_t size) noexcept nogil:
     """Whether a meta value has the size that it speaks of, and its check."""
     cdef uint64_t wanted = sizeof(IndexMeta)
     wanted += <uint64_t>meta.runs_count * sizeof(RunRecord)
@@ -237,14 +237,14 @@ cdef bint replay_meta_is_whole(const IndexMeta* meta, size_t size) noexcept nogi
     return size == wanted and meta.check == steps_meta_check(<const uint8_t*>meta, size)
 
 
-cdef inline bint replay_is_ahead(const State* s, const IndexMeta* meta) noexcept nogil:
+cdef inline bint _replay_is_ahead(const State* s, const IndexMeta* meta) noexcept nogil:
     """Whether an index of this ledger, of any format, knows rows that the journal lacks."""
     return memcmp(meta.instance, s.config.instance, 16) == 0 and (
         meta.as_of > s.shared.sequence
     )
 
 
-cdef int replay_get_meta(State* s, MDB_txn* txn, const uint8_t** lists) noexcept nogil:
+cdef int _replay_get_meta(State* s, MDB_txn* txn, const uint8_t** lists) noexcept nogil:
     """What the index says of itself, into `head`; MDB_NOTFOUND if no step is begun yet."""
     cdef MDB_val key, value
     cdef const IndexMeta* meta
@@ -260,8 +260,8 @@ cdef int replay_get_meta(State* s, MDB_txn* txn, const uint8_t** lists) noexcept
     if value.mv_size < INDEX_FRONT_SIZE or meta.magic != INDEX_MAGIC:
         return RC_OTHER
     if meta.format != INDEX_FORMAT:
-        return RC_BEHIND if replay_is_ahead(s, meta) else RC_OTHER
-    if value.mv_size < sizeof(IndexMeta) or not replay_meta_is_whole(meta, value.mv_size):
+        return RC_BEHIND if _replay_is_ahead(s, meta) else RC_OTHER
+    if value.mv_size < sizeof(IndexMeta) or not _replay_meta_is_whole(meta, value.mv_size):
         return RC_INDEX
     if memcmp(meta.instance, s.config.instance, 16) != 0 or meta.step_rows != s.config.step_rows:
         return RC_OTHER
@@ -290,7 +290,7 @@ cdef int replay_compare_journal(State* s) noexcept nogil:
     return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
 
 
-cdef int replay_load_images(State* s, MDB_txn* txn, const uint8_t* lists) noexcept nogil:
+cdef int _replay_load_images(State* s, MDB_txn* txn, const uint8_t* lists) noexcept nogil:
     """What the index writer works on, exactly as of the index's last step."""
     cdef size_t size = s.index.head.segments_count * sizeof(PieceRecord)
     cdef int rc
@@ -305,32 +305,32 @@ cdef int replay_load_images(State* s, MDB_txn* txn, const uint8_t* lists) noexce
     # Before the first step is done there is nothing but the beginnings of its runs.
     if s.shared.indexed == 0:
         return 0
-    rc = replay_load_pieces(s, txn)
-    return replay_load_fixed(s, txn) if rc == 0 else rc
+    rc = _replay_load_pieces(s, txn)
+    return _replay_load_fixed(s, txn) if rc == 0 else rc
 
 
-cdef int replay_load_lists(State* s, MDB_txn* txn, const uint8_t* lists) noexcept nogil:
+cdef int _replay_load_lists(State* s, MDB_txn* txn, const uint8_t* lists) noexcept nogil:
     """Runs, merges under way, and what is still to be deleted."""
-    cdef int rc = replay_load_runs(s, txn, <const RunRecord*>lists)
+    cdef int rc = _replay_load_runs(s, txn, <const RunRecord*>lists)
     lists += s.index.head.runs_count * sizeof(RunRecord)
     if rc == 0:
-        rc = replay_load_merges(s, <const MergeRecord*>lists)
+        rc = _replay_load_merges(s, <const MergeRecord*>lists)
     lists += s.index.head.merges_count * sizeof(MergeRecord)
-    return replay_load_retired(s, <const Retired*>lists) if rc == 0 else rc
+    return _replay_load_retired(s, <const Retired*>lists) if rc == 0 else rc
 
 
-cdef int replay_load_index(State* s) noexcept nogil:
+cdef int _replay_load_index(State* s) noexcept nogil:
     """Everything that the index knows, as of its last step, but the register."""
     cdef MDB_txn* txn
     cdef const uint8_t* lists
     cdef int rc = mdb_txn_begin(s.config.index_env, NULL, MDB_RDONLY, &txn)
     if rc != 0:
         return rc
-    rc = replay_get_meta(s, txn, &lists)
+    rc = _replay_get_meta(s, txn, &lists)
     if rc == 0:
-        rc = replay_load_lists(s, txn, lists)
+        rc = _replay_load_lists(s, txn, lists)
     if rc == 0:
-        rc = replay_load_images(s, txn, lists)
+        rc = _replay_load_images(s, txn, lists)
     mdb_txn_abort(txn)
     if rc == MDB_NOTFOUND:
         return 0
@@ -339,7 +339,7 @@ cdef int replay_load_index(State* s) noexcept nogil:
     return rc
 
 
-cdef int replay_take_back(State* s) noexcept nogil:
+cdef int _replay_take_back(State* s) noexcept nogil:
     """Bring the images back from a step that was taken and found no room."""
     cdef MDB_txn* txn
     cdef const uint8_t* lists
@@ -362,9 +362,9 @@ cdef int replay_take_back(State* s) noexcept nogil:
     rc = mdb_txn_begin(s.config.index_env, NULL, MDB_RDONLY, &txn)
     if rc != 0:
         return rc
-    rc = replay_get_meta(s, txn, &lists)
+    rc = _replay_get_meta(s, txn, &lists)
     if rc == 0:
-        rc = replay_load_images(s, txn, lists)
+        rc = _replay_load_images(s, txn, lists)
     mdb_txn_abort(txn)
     return 0 if rc == MDB_NOTFOUND else rc
 
@@ -378,7 +378,7 @@ cdef struct Chain:            # how far the journal has been followed
     uint32_t check            # of the chunk before it
 
 
-cdef int replay_begin_chain(State* s, Chain* chain) noexcept nogil:
+cdef int _replay_begin_chain(State* s, Chain* chain) noexcept nogil:
     """The chunk that the last indexed row is in opens the chain."""
     cdef const Chunk* chunk
     cdef int rc = store_begin(s, &chain.reader)
@@ -396,7 +396,7 @@ cdef int replay_begin_chain(State* s, Chain* chain) noexcept nogil:
     return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
 
 
-cdef int replay_follow(State* s, Chain* chain, uint64_t last) noexcept nogil:
+cdef int _replay_follow(State* s, Chain* chain, uint64_t last) noexcept nogil:
     """Verify the chain up to the chunk that holds the row `last`; not each row."""
     cdef const Chunk* chunk
     cdef int rc
@@ -413,14 +413,14 @@ cdef int replay_follow(State* s, Chain* chain, uint64_t last) noexcept nogil:
             or memcmp(chunk.instance, s.config.instance, 16) != 0
         ):
             return MDB_CORRUPTED
-        native_assert(chunk.rows_count > 0, b"replay_follow: the chain goes on")
+        native_assert(chunk.rows_count > 0, b"_replay_follow: the chain goes on")
         chain.check = chunk.check
         chain.ordinal = chunk.ordinal
         chain.next += chunk.rows_count
     return 0
 
 
-cdef int replay_steps(State* s, Chain* chain) noexcept nogil:
+cdef int _replay_steps(State* s, Chain* chain) noexcept nogil:
     """Index every whole step, so that memory need not learn its rows.
 
     Without room for a step the index stays where it is. Memory learns as many rows as may
@@ -429,17 +429,17 @@ cdef int replay_steps(State* s, Chain* chain) noexcept nogil:
     cdef bint done
     cdef int rc = 0
     while rc == 0 and steps_behind(s) >= s.config.step_rows:
-        rc = replay_follow(s, chain, s.shared.indexed + s.config.step_rows)
+        rc = _replay_follow(s, chain, s.shared.indexed + s.config.step_rows)
         if rc == 0:
             rc = steps_run(s, UNITS_ALL, &done)
     if not steps_is_space(rc):
         return rc
     if steps_behind(s) > s.config.steps_capacity * s.config.step_rows:
         return rc
-    return replay_take_back(s)
+    return _replay_take_back(s)
 
 
-cdef int replay_fill_working(State* s) noexcept nogil:
+cdef int _replay_fill_working(State* s) noexcept nogil:
     """What the committer works on, as of the index; its register too."""
     cdef MDB_txn* txn
     cdef Walk walk
@@ -448,11 +448,11 @@ cdef int replay_fill_working(State* s) noexcept nogil:
     cdef int rc
     native_assert(
         s.group.working.count <= 1 and s.group.holds.count == 0,
-        b"replay_fill_working: nothing is there yet",
+        b"_replay_fill_working: nothing is there yet",
     )
     native_assert(
         s.index.images.count > 0 and s.index.images.count <= ACCOUNTS_MAX,
-        b"replay_fill_working: images",
+        b"_replay_fill_working: images",
     )
     memcpy(
         s.group.working.accounts, s.index.images.accounts,
@@ -468,21 +468,21 @@ cdef int replay_fill_working(State* s) noexcept nogil:
         if rc != 0:
             return rc
     native_assert(
-        s.group.holds.count == s.index.images_holds.count, b"replay_fill_working: each hold once"
+        s.group.holds.count == s.index.images_holds.count, b"_replay_fill_working: each hold once"
     )
     rc = mdb_txn_begin(s.config.index_env, NULL, MDB_RDONLY, &txn)
     if rc != 0:
         return rc
     store_begin_walk(&walk, &s.group.reader)
-    rc = replay_load_records(s, txn, &walk, RECORD_PARTICIPANT, PARTICIPANTS_MAX)
+    rc = _replay_load_records(s, txn, &walk, RECORD_PARTICIPANT, PARTICIPANTS_MAX)
     if rc == 0:
-        rc = replay_load_records(s, txn, &walk, RECORD_SERVICE, SERVICES_MAX)
+        rc = _replay_load_records(s, txn, &walk, RECORD_SERVICE, SERVICES_MAX)
     if rc == 0:
-        rc = replay_load_records(s, txn, &walk, RECORD_RULES, RULES_RECORDS_MAX)
+        rc = _replay_load_records(s, txn, &walk, RECORD_RULES, RULES_RECORDS_MAX)
     # A confirmation speaks of a revocation, and both of participants.
     for kind in range(RECORD_REVOCATION, RECORD_BUDGET + 1):
         if rc == 0:
-            rc = replay_load_records(s, txn, &walk, <uint8_t>kind, NOTED_MAX)
+            rc = _replay_load_records(s, txn, &walk, <uint8_t>kind, NOTED_MAX)
     mdb_txn_abort(txn)
     if rc == 0:
         for i in range(1, s.group.working.count):
@@ -490,7 +490,7 @@ cdef int replay_fill_working(State* s) noexcept nogil:
     return rc
 
 
-cdef int replay_rows(State* s) noexcept nogil:
+cdef int _replay_rows(State* s) noexcept nogil:
     """Let memory learn the rows after the index."""
     cdef Reader reader
     cdef Walk walk
@@ -504,7 +504,7 @@ cdef int replay_rows(State* s) noexcept nogil:
         return rc
     native_assert(
         s.shared.steps_count == 0,
-        b"replay_rows: memory begins where the index ends",
+        b"_replay_rows: memory begins where the index ends",
     )
     store_begin_walk(&walk, &reader)
     s.group.number += 1
@@ -520,21 +520,21 @@ cdef int replay_rows(State* s) noexcept nogil:
     return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
 
 
-cdef int replay_journal(State* s) noexcept nogil:
+cdef int _replay_journal(State* s) noexcept nogil:
     """Follow the chain from the index to the head: whole steps, then what is left."""
     cdef Chain chain
-    cdef int rc = replay_begin_chain(s, &chain)
+    cdef int rc = _replay_begin_chain(s, &chain)
     if rc == 0:
-        rc = replay_steps(s, &chain)
+        rc = _replay_steps(s, &chain)
     if rc == 0:
-        rc = replay_follow(s, &chain, s.shared.sequence)
+        rc = _replay_follow(s, &chain, s.shared.sequence)
     store_end(&chain.reader)
     s.group.chain = chain.check
     if rc == 0 and chain.ordinal != s.group.ordinal:
         rc = MDB_CORRUPTED
     if rc == 0:
-        rc = replay_fill_working(s)
-    return replay_rows(s) if rc == 0 else rc
+        rc = _replay_fill_working(s)
+    return _replay_rows(s) if rc == 0 else rc
 
 
 cdef int replay_open(State* s) noexcept nogil:
@@ -544,9 +544,9 @@ cdef int replay_open(State* s) noexcept nogil:
     cdef Row last
     cdef int rc
     s.group.first = <uint64_t>0xFFFFFFFFFFFFFFFF
-    rc = replay_load_index(s)
+    rc = _replay_load_index(s)
     if rc == 0:
-        rc = replay_journal(s)
+        rc = _replay_journal(s)
     if rc == 0 and s.shared.sequence > 0:
         rc = rows_get(s, s.shared.sequence, &last)
         s.group.last_timestamp = last.timestamp

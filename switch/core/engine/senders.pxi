@@ -35,12 +35,12 @@ cdef void senders_free(Waiting* w) noexcept nogil:
 
 # --- senders ------------------------------------------------------------------------------
 
-cdef inline uint64_t senders_bytes(const Call* call) noexcept nogil:
+cdef inline uint64_t _senders_bytes(const Call* call) noexcept nogil:
     """What a call takes of the room: the body that is kept for it, and its tail to come."""
     return call.size + call.tail_max
 
 
-cdef uint64_t senders_key(const Call* call) noexcept nogil:
+cdef uint64_t _senders_key(const Call* call) noexcept nogil:
     """Who sends it: a participant, or a biller with its answers, which are of their own."""
     if call.form == FORM_ANSWERS:
         return <uint64_t>1 << 32 | call.bound
@@ -49,24 +49,24 @@ cdef uint64_t senders_key(const Call* call) noexcept nogil:
     return call.sender
 
 
-cdef uint32_t* senders_bucket(Waiting* w, uint64_t key) noexcept nogil:
+cdef uint32_t* _senders_bucket(Waiting* w, uint64_t key) noexcept nogil:
     return &w.buckets[native_mix(key) % SENDER_BUCKETS]
 
 
-cdef Sender* senders_find(Waiting* w, uint64_t key) noexcept nogil:
+cdef Sender* _senders_find(Waiting* w, uint64_t key) noexcept nogil:
     """Who sends it, if anything of theirs waits."""
-    cdef uint32_t number = senders_bucket(w, key)[0]
+    cdef uint32_t number = _senders_bucket(w, key)[0]
     while number != 0 and w.senders[number - 1].key != key:
         number = w.senders[number - 1].same
     return NULL if number == 0 else &w.senders[number - 1]
 
 
-cdef Sender* senders_begin(Waiting* w, uint64_t key) noexcept nogil:
+cdef Sender* _senders_begin(Waiting* w, uint64_t key) noexcept nogil:
     """Put a sender that has nothing waiting into its line. There is room in the table."""
-    cdef uint32_t* bucket = senders_bucket(w, key)
+    cdef uint32_t* bucket = _senders_bucket(w, key)
     cdef uint32_t number = w.senders_free
     cdef Sender* sender
-    native_assert(w.senders_count < SENDERS_MAX, b"senders_begin: the table has room")
+    native_assert(w.senders_count < SENDERS_MAX, b"_senders_begin: the table has room")
     if number != 0:
         w.senders_free = w.senders[number - 1].same
     else:
@@ -78,20 +78,20 @@ cdef Sender* senders_begin(Waiting* w, uint64_t key) noexcept nogil:
     sender.key = key
     sender.same = bucket[0]
     bucket[0] = number
-    senders_line_up(w, LINE_ANSWERS if key >> 32 else LINE_FRESH, number)
+    _senders_line_up(w, LINE_ANSWERS if key >> 32 else LINE_FRESH, number)
     return sender
 
 
-cdef void senders_end(Waiting* w, uint32_t number) noexcept nogil:
+cdef void _senders_end(Waiting* w, uint32_t number) noexcept nogil:
     """Forget a sender whose calls are gone, and with it what credit it had left."""
     cdef Sender* sender = &w.senders[number - 1]
-    cdef uint32_t* at = senders_bucket(w, sender.key)
+    cdef uint32_t* at = _senders_bucket(w, sender.key)
     native_assert(
         sender.rows_count == 0 and sender.bytes == 0,
-        b"senders_end: nothing of it counts as waiting",
+        b"_senders_end: nothing of it counts as waiting",
     )
     while at[0] != number:
-        native_assert(at[0] != 0, b"senders_end: it is in its bucket")
+        native_assert(at[0] != 0, b"_senders_end: it is in its bucket")
         at = &w.senders[at[0] - 1].same
     at[0] = sender.same
     sender.same = w.senders_free
@@ -99,7 +99,7 @@ cdef void senders_end(Waiting* w, uint32_t number) noexcept nogil:
     w.senders_count -= 1
 
 
-cdef void senders_line_up(Waiting* w, int line, uint32_t number) noexcept nogil:
+cdef void _senders_line_up(Waiting* w, int line, uint32_t number) noexcept nogil:
     """To the end of a line."""
     w.senders[number - 1].next = 0
     if w.lines[line].first == 0:
@@ -111,18 +111,18 @@ cdef void senders_line_up(Waiting* w, int line, uint32_t number) noexcept nogil:
 
 # --- room ---------------------------------------------------------------------------------
 
-cdef bint senders_leaves(uint64_t room, uint64_t all_, uint64_t mine) noexcept nogil:
+cdef bint _senders_leaves(uint64_t room, uint64_t all_, uint64_t mine) noexcept nogil:
     """Whether who holds `mine` of `all_` that wait leaves enough of the room."""
     return all_ <= room and max(mine, room // KEPT_PART) <= room - all_
 
 
-cdef bint senders_fits(const Waiting* w, const Call* call, const Sender* sender) noexcept nogil:
+cdef bint _senders_fits(const Waiting* w, const Call* call, const Sender* sender) noexcept nogil:
     """Whether a call finds room; `sender` is NULL if nothing of its sender waits."""
     cdef uint64_t rows = w.rows_count + call.rows_count
-    cdef uint64_t size = w.bytes + senders_bytes(call)
+    cdef uint64_t size = w.bytes + _senders_bytes(call)
     if sender != NULL:
-        return senders_leaves(w.rows_max, rows, sender.rows_count + call.rows_count) and (
-            senders_leaves(w.bytes_max, size, sender.bytes + senders_bytes(call))
+        return _senders_leaves(w.rows_max, rows, sender.rows_count + call.rows_count) and (
+            _senders_leaves(w.bytes_max, size, sender.bytes + _senders_bytes(call))
         )
     if w.senders_count == SENDERS_MAX:
         return False
@@ -134,11 +134,11 @@ cdef bint senders_fits(const Waiting* w, const Call* call, const Sender* sender)
 
 cdef int senders_add(Waiting* w, const Call* call) noexcept nogil:
     """Keep a call behind the others of its sender; RC_FULL if it finds no room."""
-    cdef uint64_t key = senders_key(call)
-    cdef Sender* sender = senders_find(w, key)
+    cdef uint64_t key = _senders_key(call)
+    cdef Sender* sender = _senders_find(w, key)
     cdef uint32_t slot = w.slots_free
     native_assert(call.rows_count > 0, b"senders_add: each call has a row")
-    if not senders_fits(w, call, sender):
+    if not _senders_fits(w, call, sender):
         return RC_FULL
     if slot != 0:
         # Memory that was touched before is used first.
@@ -150,36 +150,36 @@ cdef int senders_add(Waiting* w, const Call* call) noexcept nogil:
     w.slots[slot - 1] = call[0]
     w.slots[slot - 1].next = 0
     if sender == NULL:
-        sender = senders_begin(w, key)
+        sender = _senders_begin(w, key)
         sender.first = slot
     else:
         w.slots[sender.last - 1].next = slot
     sender.last = slot
     sender.rows_count += call.rows_count
-    sender.bytes += senders_bytes(call)
+    sender.bytes += _senders_bytes(call)
     w.count += 1
     w.rows_count += call.rows_count
-    w.bytes += senders_bytes(call)
+    w.bytes += _senders_bytes(call)
     native_assert(w.count <= w.rows_count, b"senders_add: rows are counted")
     return 0
 
 
 # --- turns --------------------------------------------------------------------------------
 
-cdef uint32_t senders_pull(Waiting* w, Sender* sender) noexcept nogil:
+cdef uint32_t _senders_pull(Waiting* w, Sender* sender) noexcept nogil:
     """A sender's first call waits no longer; slot + 1, which is to be given back."""
     cdef uint32_t slot = sender.first
     cdef const Call* call = &w.slots[slot - 1]
     native_assert(
-        sender.rows_count >= call.rows_count and sender.bytes >= senders_bytes(call),
-        b"senders_pull: what waits was counted",
+        sender.rows_count >= call.rows_count and sender.bytes >= _senders_bytes(call),
+        b"_senders_pull: what waits was counted",
     )
     sender.first = call.next
     sender.rows_count -= call.rows_count
-    sender.bytes -= senders_bytes(call)
+    sender.bytes -= _senders_bytes(call)
     w.count -= 1
     w.rows_count -= call.rows_count
-    w.bytes -= senders_bytes(call)
+    w.bytes -= _senders_bytes(call)
     return slot
 
 
@@ -188,13 +188,13 @@ cdef void senders_give_back(Waiting* w, uint32_t slot) noexcept nogil:
     w.slots_free = slot
 
 
-cdef void senders_send(Waiting* w, Sender* sender, Group* group) noexcept nogil:
+cdef void _senders_send(Waiting* w, Sender* sender, Group* group) noexcept nogil:
     """Move a sender's first call into a group that has room for it."""
-    cdef uint32_t slot = senders_pull(w, sender)
+    cdef uint32_t slot = _senders_pull(w, sender)
     cdef Call* call = &w.slots[slot - 1]
     native_assert(
         sender.credit >= call.rows_count and group.calls_count < GROUP_MAX,
-        b"senders_send: it has its turn, and the group has room",
+        b"_senders_send: it has its turn, and the group has room",
     )
     sender.credit -= call.rows_count
     senders_put(group, call)
@@ -213,7 +213,7 @@ cdef void senders_put(Group* group, const Call* call) noexcept nogil:
     group.tail_max += call.tail_max
 
 
-cdef void senders_serve(Waiting* w, Group* group, int which, uint32_t room) noexcept nogil:
+cdef void _senders_serve(Waiting* w, Group* group, int which, uint32_t room) noexcept nogil:
     """Give turns to a line until the group has `room` rows, or the next call does not fit."""
     cdef Line* line = &w.lines[which]
     cdef Sender* sender
@@ -234,22 +234,22 @@ cdef void senders_serve(Waiting* w, Group* group, int which, uint32_t room) noex
             # One call alone may have more tail than all.
             if group.calls_count > 0 and group.tail_max + call.tail_max > TAIL_MAX:
                 return
-            senders_send(w, sender, group)
+            _senders_send(w, sender, group)
         line.in_turn = 0
         line.first = sender.next
         if sender.first == 0:
-            senders_end(w, number)
+            _senders_end(w, number)
         else:
-            senders_line_up(w, LINE_ROUND if which == LINE_FRESH else which, number)
+            _senders_line_up(w, LINE_ROUND if which == LINE_FRESH else which, number)
 
 
-cdef bint senders_lead(Waiting* w, Group* group) noexcept nogil:
+cdef bint _senders_lead(Waiting* w, Group* group) noexcept nogil:
     """Begin a group with a call that found no room before, of each line in turn."""
     cdef int i, line
     for i in range(1, LINES_COUNT + 1):
         line = (w.led_line + i) % LINES_COUNT
         if w.lines[line].in_turn:
-            senders_send(w, &w.senders[w.lines[line].first - 1], group)
+            _senders_send(w, &w.senders[w.lines[line].first - 1], group)
             w.led_line = line
             return True
     return False
@@ -262,16 +262,16 @@ cdef void senders_fill(Waiting* w, Group* group, bint due) noexcept nogil:
     """
     cdef uint32_t room = GROUP_MAX
     native_assert(group.calls_count == 0, b"senders_fill: a new group")
-    w.led = not w.led and senders_lead(w, group)
+    w.led = not w.led and _senders_lead(w, group)
     if due and not w.led:
         room = GROUP_MAX // 2
-    senders_serve(w, group, LINE_ANSWERS, room // 2)
-    senders_serve(w, group, LINE_FRESH, group.rows_count + (room - group.rows_count) // 2)
+    _senders_serve(w, group, LINE_ANSWERS, room // 2)
+    _senders_serve(w, group, LINE_FRESH, group.rows_count + (room - group.rows_count) // 2)
     # What the halves leave is anybody's.
-    senders_serve(w, group, LINE_ROUND, room)
-    senders_serve(w, group, LINE_FRESH, room)
-    senders_serve(w, group, LINE_ROUND, room)
-    senders_serve(w, group, LINE_ANSWERS, room)
+    _senders_serve(w, group, LINE_ROUND, room)
+    _senders_serve(w, group, LINE_FRESH, room)
+    _senders_serve(w, group, LINE_ROUND, room)
+    _senders_serve(w, group, LINE_ANSWERS, room)
     native_assert(
         w.count > 0 or (w.rows_count == 0 and w.bytes == 0 and w.senders_count == 0),
         b"senders_fill: nothing counts as waiting",
@@ -293,10 +293,10 @@ cdef uint32_t senders_drain(Waiting* w) noexcept nogil:
         if line.first != 0:
             number = line.first
             sender = &w.senders[number - 1]
-            slot = senders_pull(w, sender)
+            slot = _senders_pull(w, sender)
             if sender.first == 0:
                 line.first = sender.next
                 line.in_turn = 0
-                senders_end(w, number)
+                _senders_end(w, number)
             return slot
     return 0

@@ -71,7 +71,7 @@ cdef void takers_clear_event(QueueState* q, int number) noexcept nogil:
         got = posix_read(q.takers[number].event, &count, 8)
 
 
-cdef void takers_wake(QueueState* q, int number) noexcept nogil:
+cdef void _takers_wake(QueueState* q, int number) noexcept nogil:
     """Under the lock: who sleeps on the descriptor looks again."""
     cdef uint64_t one = 1
     cdef ssize_t wrote
@@ -80,10 +80,10 @@ cdef void takers_wake(QueueState* q, int number) noexcept nogil:
         wrote = write(q.takers[number].event, &one, 8)
 
 
-cdef void takers_wake_all(QueueState* q) noexcept nogil:
+cdef void _takers_wake_all(QueueState* q) noexcept nogil:
     cdef int i
     for i in range(q.takers_count):
-        takers_wake(q, i)
+        _takers_wake(q, i)
 
 
 cdef int takers_list(QueueState* q, Group* group) noexcept nogil:
@@ -97,7 +97,7 @@ cdef int takers_list(QueueState* q, Group* group) noexcept nogil:
             # Who asked for the descriptor hears of every group.
             listed = q.free_count >= NOTICE_GROUPS_MIN
             if not listed:
-                takers_wake(q, 0)
+                _takers_wake(q, 0)
         if listed:
             group.done[i] = NULL
             if q.takers[i].first == NULL:
@@ -105,7 +105,7 @@ cdef int takers_list(QueueState* q, Group* group) noexcept nogil:
             else:
                 q.takers[i].last.done[i] = group
             q.takers[i].last = group
-            takers_wake(q, i)
+            _takers_wake(q, i)
             count += 1
     return count
 
@@ -134,10 +134,10 @@ cdef void takers_leave(QueueState* q) noexcept nogil:
         else:
             q.waiting.slots[taker.left_last - 1].next = slot
         taker.left_last = slot
-    takers_wake_all(q)
+    _takers_wake_all(q)
 
 
-cdef Group* takers_left(QueueState* q, int number) noexcept nogil:
+cdef Group* _takers_left(QueueState* q, int number) noexcept nogil:
     """Under the lock: a group of what was never committed, or NULL."""
     cdef Taker* taker = &q.takers[number]
     cdef Group* group = &q.groups[<int>DONE_GROUPS_MAX + number]
@@ -174,7 +174,7 @@ cdef Group* takers_take(QueueState* q, int number) noexcept nogil:
     if group != NULL:
         taker.first = group.done[number]
     else:
-        group = takers_left(q, number)
+        group = _takers_left(q, number)
     pthread_mutex_unlock(&q.lock)
     return group
 
@@ -189,7 +189,7 @@ cdef void takers_put_back(QueueState* q, int number, Group* group, bint wake) no
     if group.done[number] == NULL:
         taker.last = group
     if wake:
-        takers_wake(q, number)
+        _takers_wake(q, number)
     pthread_mutex_unlock(&q.lock)
 
 

@@ -13,7 +13,7 @@ cdef struct Watched:
     uint64_t since            # monotonic ns at which they were first seen
 
 
-cdef bint watch_is_stuck(
+cdef bint _watch_is_stuck(
     const State* s, const FaultPlace* place, Watched* seen, uint64_t now
 ) noexcept nogil:
     """Whether the writer of a place is there, and has been for too long."""
@@ -23,12 +23,12 @@ cdef bint watch_is_stuck(
     return seen.turns % 2 == 1 and now - seen.since > s.config.patience_ns
 
 
-cdef void watch_look(State* s, Watched* index, Watched* journal) noexcept nogil:
+cdef void _watch_look(State* s, Watched* index, Watched* journal) noexcept nogil:
     cdef uint64_t now = native_monotonic_ns()
     cdef int stuck = 0
-    if watch_is_stuck(s, &s.shared.in_index, index, now):
+    if _watch_is_stuck(s, &s.shared.in_index, index, now):
         stuck |= FAULT_INDEX
-    if watch_is_stuck(s, &s.shared.in_journal, journal, now):
+    if _watch_is_stuck(s, &s.shared.in_journal, journal, now):
         stuck |= FAULT_JOURNAL
     if stuck and not s.shared.stuck:
         fault_mark(s.config.directory, FAULT_WALK_MARK)
@@ -45,7 +45,7 @@ cdef void watch_run(State* s) noexcept nogil:
     memset(&index, 0, sizeof(Watched))
     memset(&journal, 0, sizeof(Watched))
     while not s.shared.stopping:
-        watch_look(s, &index, &journal)
+        _watch_look(s, &index, &journal)
         clock_gettime(CLOCK_MONOTONIC, &until)
         until.tv_sec += <long>((<uint64_t>until.tv_nsec + rest) // 1000000000)
         until.tv_nsec = <long>((<uint64_t>until.tv_nsec + rest) % 1000000000)

@@ -32,7 +32,7 @@ cdef inline uint32_t cover_lines(uint64_t keys) noexcept nogil:
     return <uint32_t>(keys // FILTER_KEYS_PER_LINE + 1)
 
 
-cdef Cover* cover_new(uint64_t keys_max) noexcept nogil:
+cdef Cover* _cover_new(uint64_t keys_max) noexcept nogil:
     cdef uint32_t filter_size = cover_lines(keys_max)
     cdef Cover* cover = <Cover*>calloc(1, sizeof(Cover))
     if cover == NULL:
@@ -62,7 +62,7 @@ cdef Cover* cover_take(State* s, int map_, int level, uint64_t entries) noexcept
         s.index.covers[map_][level] = NULL
         if keys_max <= COVER_KEYS_MAX:
             # Without memory for it there is none, which is slower and nothing else.
-            s.index.covers[map_][level] = cover_new(keys_max)
+            s.index.covers[map_][level] = _cover_new(keys_max)
     cover = s.index.covers[map_][level]
     if cover == NULL or cover.members != members or cover.keys + entries > cover.keys_max:
         return NULL

@@ -8,13 +8,13 @@ cdef enum:
     HOLD_PIECES_WHOLE = 65536  # so many holds, 1 MiB, are written whole in each step
 
 
-cdef inline void hold_pieces_mark(
+cdef inline void _hold_pieces_mark(
     State* s, uint64_t hold, uint64_t sequence
 ) noexcept nogil:
     """The row `sequence` has opened, kept or ended a hold, or ended the doubt about it."""
     native_assert(
         0 < hold and hold <= sequence,
-        b"hold_pieces_mark: the hold is not yet to come",
+        b"_hold_pieces_mark: the hold is not yet to come",
     )
     turns_mark(s, &s.index.holds_turns, <uint32_t>(hold % HOLD_PIECES), sequence)
 
@@ -52,7 +52,7 @@ cdef int hold_pieces_learn(Holds* holds, const Row* row) noexcept nogil:
     return 0
 
 
-cdef inline uint64_t hold_pieces_spoken_of(const Row* row) noexcept nogil:
+cdef inline uint64_t _hold_pieces_spoken_of(const Row* row) noexcept nogil:
     """The hold that an accepted row opens, keeps or ends, or of which it ends the doubt; 0 for
     any other row."""
     if row.kind == KIND_HOLD:
@@ -62,21 +62,21 @@ cdef inline uint64_t hold_pieces_spoken_of(const Row* row) noexcept nogil:
 
 cdef int hold_pieces_take_row(State* s, const Row* row) noexcept nogil:
     """Let the index writer's list learn an accepted row."""
-    cdef uint64_t hold = hold_pieces_spoken_of(row)
+    cdef uint64_t hold = _hold_pieces_spoken_of(row)
     if hold == 0:
         return 0
-    hold_pieces_mark(s, hold, row.sequence)
+    _hold_pieces_mark(s, hold, row.sequence)
     return hold_pieces_learn(&s.index.images_holds, row)
 
 
-cdef uint32_t hold_pieces_check(const HoldsHead* head) noexcept nogil:
+cdef uint32_t _hold_pieces_check(const HoldsHead* head) noexcept nogil:
     return native_crc(
         native_crc(0, <const uint8_t*>head, sizeof(HoldsHead) - 4),
         <const uint8_t*>(head + 1), <size_t>head.count * sizeof(Hold),
     )
 
 
-cdef inline bint hold_pieces_belong(
+cdef inline bint _hold_pieces_belong(
     const Hold* holds, uint32_t count, uint32_t number, uint64_t as_of
 ) noexcept nogil:
     """Whether holds are those of one piece, opened by then, none set aside. For asserts."""
@@ -91,7 +91,7 @@ cdef inline bint hold_pieces_belong(
     return True
 
 
-cdef int hold_pieces_put(
+cdef int _hold_pieces_put(
     State* s, MDB_txn* txn, uint64_t as_of, uint32_t number, const Hold* holds, uint32_t count
 ) noexcept nogil:
     cdef HoldsHead* head
@@ -100,17 +100,17 @@ cdef int hold_pieces_put(
     )
     if rc != 0:
         return rc
-    native_assert(as_of % s.config.step_rows == 0, b"hold_pieces_put: at the end of a step")
+    native_assert(as_of % s.config.step_rows == 0, b"_hold_pieces_put: at the end of a step")
     native_assert(
-        hold_pieces_belong(holds, count, number, as_of),
-        b"hold_pieces_put: its own holds",
+        _hold_pieces_belong(holds, count, number, as_of),
+        b"_hold_pieces_put: its own holds",
     )
     head.magic = HOLDS_MAGIC
     head.number = number
     head.as_of = as_of
     head.count = count
     memcpy(head + 1, holds, count * sizeof(Hold))
-    head.check = hold_pieces_check(head)
+    head.check = _hold_pieces_check(head)
     s.index.holds_turns.written[number].steps = <uint32_t>(as_of // s.config.step_rows)
     s.index.holds_turns.written[number].check = head.check
     return 0
@@ -150,7 +150,7 @@ cdef int hold_pieces_write(State* s, MDB_txn* txn, uint64_t as_of) noexcept nogi
         # By now ends[n] is where piece n ends.
         i = ends[number - 1] if number > 0 else 0
         if rc == 0 and s.index.holds_turns.writing[number]:
-            rc = hold_pieces_put(s, txn, as_of, number, &sorted_[i], ends[number] - i)
+            rc = _hold_pieces_put(s, txn, as_of, number, &sorted_[i], ends[number] - i)
     native_assert(
         ends[HOLD_PIECES - 1] == ends[HOLD_PIECES],
         b"hold_pieces_write: each has its place",
@@ -161,7 +161,7 @@ cdef int hold_pieces_write(State* s, MDB_txn* txn, uint64_t as_of) noexcept nogi
 
 # --- opening -----------------------------------------------------------------------------
 
-cdef int hold_pieces_load_one(
+cdef int _hold_pieces_load_one(
     State* s, MDB_txn* txn, uint32_t number, uint64_t* applied
 ) noexcept nogil:
     cdef const PieceRecord* piece = &s.index.holds_turns.pieces[number]
@@ -182,7 +182,7 @@ cdef int hold_pieces_load_one(
     if (
         value.mv_size != sizeof(HoldsHead) + <size_t>head.count * sizeof(Hold)
         or head.number != number or head.as_of != applied[0]
-        or head.check != piece.check or head.check != hold_pieces_check(head)
+        or head.check != piece.check or head.check != _hold_pieces_check(head)
     ):
         return RC_INDEX
     holds = <const Hold*>(head + 1)
@@ -199,14 +199,14 @@ cdef int hold_pieces_load(State* s, MDB_txn* txn, uint64_t* applied) noexcept no
     cdef int rc = 0
     for number in range(<uint32_t>HOLD_PIECES):
         if rc == 0:
-            rc = hold_pieces_load_one(s, txn, number, &applied[number])
+            rc = _hold_pieces_load_one(s, txn, number, &applied[number])
     s.index.holds_turns.stored = HOLD_PIECES
     return rc
 
 
 cdef int hold_pieces_catch_up(State* s, const uint64_t* applied, const Row* row) noexcept nogil:
     """Apply an accepted row if the piece of its hold lacks it."""
-    cdef uint64_t hold = hold_pieces_spoken_of(row)
+    cdef uint64_t hold = _hold_pieces_spoken_of(row)
     if hold == 0 or applied[hold % HOLD_PIECES] >= row.sequence:
         return 0
     return hold_pieces_take_row(s, row)

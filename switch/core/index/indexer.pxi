@@ -39,7 +39,7 @@ cdef void indexer_work_free(Work* work) noexcept nogil:
     memset(work, 0, sizeof(Work))
 
 
-cdef int indexer_keep_register(Work* work, const Row* row, const uint8_t* tail) noexcept nogil:
+cdef int _indexer_keep_register(Work* work, const Row* row, const uint8_t* tail) noexcept nogil:
     """Note a row that becomes the current one of a participant, service or account."""
     cdef Registered* registers
     cdef uint8_t record = tail[0] if row.kind == KIND_REGISTER else 0
@@ -47,7 +47,7 @@ cdef int indexer_keep_register(Work* work, const Row* row, const uint8_t* tail) 
         return 0
     native_assert(
         record < RECORD_KINDS and row.debit > 0,
-        b"indexer_keep_register: a record",
+        b"_indexer_keep_register: a record",
     )
     if work.registers_count == work.registers_capacity:
         work.registers_capacity = work.registers_capacity * 2 + 64
@@ -59,7 +59,7 @@ cdef int indexer_keep_register(Work* work, const Row* row, const uint8_t* tail) 
         work.registers = registers
     native_assert(
         work.registers_count < work.registers_capacity,
-        b"indexer_keep_register: room",
+        b"_indexer_keep_register: room",
     )
     work.registers[work.registers_count].sequence = row.sequence
     work.registers[work.registers_count].index = row.debit
@@ -68,7 +68,7 @@ cdef int indexer_keep_register(Work* work, const Row* row, const uint8_t* tail) 
     return 0
 
 
-cdef int indexer_take_row(
+cdef int _indexer_take_row(
     State* s, Work* work, Reader* reader, const Row* row, const uint8_t* tail,
     uint32_t tail_size, uint32_t row_number
 ) noexcept nogil:
@@ -82,9 +82,9 @@ cdef int indexer_take_row(
     cdef int rc
     native_assert(
         row.sequence == s.shared.indexed + 1 + row_number,
-        b"indexer_take_row: rows in order",
+        b"_indexer_take_row: rows in order",
     )
-    native_assert(row_number < s.config.step_rows, b"indexer_take_row: rows of the step")
+    native_assert(row_number < s.config.step_rows, b"_indexer_take_row: rows of the step")
     if row.result == RESULT_OK:
         if not effect_is_within(row, tail, tail_size):
             return MDB_CORRUPTED
@@ -101,7 +101,7 @@ cdef int indexer_take_row(
             postings_add(s, work, row.debit, row_number)
             postings_add(s, work, row.credit, row_number)
         if kinds_gives_index(row.kind):
-            rc = indexer_keep_register(work, row, tail)
+            rc = _indexer_keep_register(work, row, tail)
             if rc != 0:
                 return rc
         if row.kind == KIND_WINDOW:
@@ -124,7 +124,7 @@ cdef int indexer_take_row(
         map_ = derived.maps[i]
         native_assert(
             work.counts[map_] < work.capacities[map_],
-            b"indexer_take_row: room for its keys",
+            b"_indexer_take_row: room for its keys",
         )
         work.entries[map_][work.counts[map_]] = derived.entries[i]
         work.counts[map_] += 1
@@ -159,7 +159,7 @@ cdef int indexer_take_rows(
         store_fetch_images(&walk, s.index.images.accounts)
         rc = store_walk_to(&walk, sequence, &row, &tail, &tail_size)
         if rc == 0:
-            rc = indexer_take_row(
+            rc = _indexer_take_row(
                 s, work, other, row, tail, tail_size, <uint32_t>(sequence - first)
             )
         sequence += 1
@@ -170,14 +170,14 @@ cdef int indexer_take_rows(
         )
         s.index.images_check = walk.chunk.check
         postings_sort(work)
-        rc = indexer_sort(work)
+        rc = _indexer_sort(work)
     store_rest(reader)
     store_rest(other)
     fault_leave(before)
     return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
 
 
-cdef int indexer_sort(Work* work) noexcept nogil:
+cdef int _indexer_sort(Work* work) noexcept nogil:
     """Bring the step's entries into the order of their runs."""
     cdef uint32_t most = max(max(work.counts[0], work.counts[1]), work.counts[2])
     cdef Entry* scratch = <Entry*>malloc(<size_t>most * sizeof(Entry) + 1)
@@ -188,7 +188,7 @@ cdef int indexer_sort(Work* work) noexcept nogil:
         sort_entries(work.entries[map_], scratch, work.counts[map_])
         native_assert(
             sort_is_done(work.entries[map_], work.counts[map_]),
-            b"indexer_sort: keys ascend",
+            b"_indexer_sort: keys ascend",
         )
     free(scratch)
     return 0

@@ -85,11 +85,11 @@ cdef int lookup_find(
     return MDB_NOTFOUND
 
 
-cdef inline void lookup_add_probe(
+cdef inline void _lookup_add_probe(
     Probes* probes, uint64_t high, uint64_t low, uint64_t seed, uint32_t draft
 ) noexcept nogil:
     cdef uint32_t i = probes.count
-    native_assert(i < <uint32_t>PROBES_MAX, b"lookup_add_probe: there is room")
+    native_assert(i < <uint32_t>PROBES_MAX, b"_lookup_add_probe: there is room")
     probes.hashes[i] = memo_hash(high, low, seed)
     probes.highs[i] = high
     probes.lows[i] = low
@@ -98,7 +98,7 @@ cdef inline void lookup_add_probe(
     probes.count += 1
 
 
-cdef void lookup_probe_map(State* s, int map_, Probes* probes) noexcept nogil:
+cdef void _lookup_probe_map(State* s, int map_, Probes* probes) noexcept nogil:
     """Ask older steps in memory and the runs; fetch where newer entries would be."""
     cdef uint64_t least = <uint64_t>0xFFFFFFFFFFFFFFFF
     cdef uint64_t greatest = 0
@@ -153,8 +153,8 @@ cdef void lookup_probe(State* s, uint32_t first, uint32_t last) noexcept nogil:
     probes.count = 0
     for i in range(first, last):
         draft = &s.group.drafts[i]
-        lookup_add_probe(probes, draft.id_high, draft.id_low, s.config.seed, i)
-    lookup_probe_map(s, MAP_IDS, probes)
+        _lookup_add_probe(probes, draft.id_high, draft.id_low, s.config.seed, i)
+    _lookup_probe_map(s, MAP_IDS, probes)
     for i in range(probes.count):
         s.group.drafts[probes.drafts[i]].maybe_id = probes.maybe[i]
     for i in range(first, last):
@@ -164,10 +164,10 @@ cdef void lookup_probe(State* s, uint32_t first, uint32_t last) noexcept nogil:
         for i in range(first, last):
             draft = &s.group.drafts[i]
             if draft.claims_taken >> claim & 1:
-                lookup_add_probe(
+                _lookup_add_probe(
                     probes, draft.claims[claim].high, draft.claims[claim].low, s.config.seed, i
                 )
         if probes.count > 0:
-            lookup_probe_map(s, MAP_CLAIMS, probes)
+            _lookup_probe_map(s, MAP_CLAIMS, probes)
         for i in range(probes.count):
             s.group.drafts[probes.drafts[i]].maybe_claims |= probes.maybe[i] << claim

@@ -43,12 +43,12 @@ cdef inline uint32_t memo_home(const Memo* memo, uint64_t hash) noexcept nogil:
     return <uint32_t>hash & (memo.capacity * 2 - 1)
 
 
-cdef inline uint32_t memo_tag(uint64_t hash) noexcept nogil:
+cdef inline uint32_t _memo_tag(uint64_t hash) noexcept nogil:
     """Ten bits of the hash, so that most other keys need not be looked at."""
     return <uint32_t>(hash >> 32) & ~<uint32_t>MEMO_NUMBER_MASK
 
 
-cdef inline bint memo_leads_to(const Memo* memo, uint32_t number) noexcept nogil:
+cdef inline bint _memo_leads_to(const Memo* memo, uint32_t number) noexcept nogil:
     """Whether the slots lead from the home of an entry's key to the entry. For asserts."""
     cdef uint32_t mask = memo.capacity * 2 - 1
     cdef const Entry* entry = &memo.entries[number]
@@ -61,26 +61,26 @@ cdef inline bint memo_leads_to(const Memo* memo, uint32_t number) noexcept nogil
     return memo.slots[slot] != 0
 
 
-cdef void memo_place(Memo* memo, uint32_t number) noexcept nogil:
+cdef void _memo_place(Memo* memo, uint32_t number) noexcept nogil:
     cdef uint32_t mask = memo.capacity * 2 - 1
     cdef const Entry* entry = &memo.entries[number]
     cdef uint64_t hash = memo_hash(entry.high, entry_low(entry), memo.seed)
     cdef uint32_t slot = memo_home(memo, hash)
-    native_assert(number < memo.capacity, b"memo_place: the entry is one of the memo's")
-    native_assert(number + 1 < MEMO_NUMBER_MASK, b"memo_place: its number fits a slot")
+    native_assert(number < memo.capacity, b"_memo_place: the entry is one of the memo's")
+    native_assert(number + 1 < MEMO_NUMBER_MASK, b"_memo_place: its number fits a slot")
     while memo.slots[slot] != 0:
         slot = (slot + 1) & mask
-    memo.slots[slot] = memo_tag(hash) | (number + 1)
+    memo.slots[slot] = _memo_tag(hash) | (number + 1)
 
 
-cdef int memo_grow(Memo* memo) noexcept nogil:
+cdef int _memo_grow(Memo* memo) noexcept nogil:
     cdef Entry* entries
     cdef uint32_t* slots
     cdef uint32_t number
-    native_assert(memo.count == memo.capacity, b"memo_grow: it is full")
+    native_assert(memo.count == memo.capacity, b"_memo_grow: it is full")
     native_assert(
         memo.capacity & (memo.capacity - 1) == 0,
-        b"memo_grow: slots are a power of two",
+        b"_memo_grow: slots are a power of two",
     )
     entries = <Entry*>realloc(memo.entries, <size_t>memo.capacity * 2 * sizeof(Entry))
     if entries == NULL:
@@ -93,20 +93,20 @@ cdef int memo_grow(Memo* memo) noexcept nogil:
     memo.slots = slots
     memo.capacity *= 2
     for number in range(memo.count):
-        memo_place(memo, number)
+        _memo_place(memo, number)
     return 0
 
 
 cdef int memo_add(Memo* memo, const Entry* entry) noexcept nogil:
     cdef int rc
     if memo.count == memo.capacity:
-        rc = memo_grow(memo)
+        rc = _memo_grow(memo)
         if rc != 0:
             return rc
     native_assert(memo.count < memo.capacity, b"memo_add: there is room")
     memo.entries[memo.count] = entry[0]
-    memo_place(memo, memo.count)
-    native_assert(memo_leads_to(memo, memo.count), b"memo_add: the key is found again")
+    _memo_place(memo, memo.count)
+    native_assert(_memo_leads_to(memo, memo.count), b"memo_add: the key is found again")
     memo.count += 1
     return 0
 
@@ -118,7 +118,7 @@ cdef bint memo_newest(
     """The nth newest value of a key; or False, with `nth` counted down past all of them."""
     cdef uint32_t mask = memo.capacity * 2 - 1
     cdef uint32_t home = memo_home(memo, hash)
-    cdef uint32_t tag = memo_tag(hash)
+    cdef uint32_t tag = _memo_tag(hash)
     cdef uint32_t slot = home
     cdef uint32_t found = 0
     cdef const Entry* entry
@@ -155,7 +155,7 @@ cdef void memo_probe(const Memo* memo, Probes* probes) noexcept nogil:
         native_prefetch(&memo.slots[memo_home(memo, probes.hashes[i])])
     for i in range(probes.count):
         slot = memo_home(memo, probes.hashes[i])
-        tag = memo_tag(probes.hashes[i])
+        tag = _memo_tag(probes.hashes[i])
         while memo.slots[slot] != 0:
             if (memo.slots[slot] ^ tag) & ~<uint32_t>MEMO_NUMBER_MASK == 0:
                 entry = &memo.entries[(memo.slots[slot] & MEMO_NUMBER_MASK) - 1]

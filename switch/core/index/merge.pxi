@@ -9,7 +9,7 @@ cdef enum:
     RECALL_PARTS = 4          # of a target begun by another process, with each part moved
 
 
-cdef inline bint merge_sources_follow(const Merge* merge) noexcept nogil:
+cdef inline bint _merge_sources_follow(const Merge* merge) noexcept nogil:
     """Whether the sources are whole, and each is newer than the one before. For asserts."""
     cdef int i
     if not SWITCH_ASSERT:
@@ -39,7 +39,7 @@ cdef inline bint merge_adds_up(
     return moved == entries
 
 
-cdef void merge_find_sources(const State* s, int map_, int level, Merge* merge) noexcept nogil:
+cdef void _merge_find_sources(const State* s, int map_, int level, Merge* merge) noexcept nogil:
     """The oldest RUN_FANOUT runs of a level: at the end of the list, newest first."""
     cdef uint32_t found = 0
     cdef uint32_t i = s.shared.runs_count[map_]
@@ -49,8 +49,8 @@ cdef void merge_find_sources(const State* s, int map_, int level, Merge* merge) 
             merge.sources[found] = s.shared.levels[map_][i]
             found += 1
     native_assert(
-        merge_sources_follow(merge),
-        b"merge_find_sources: eight runs, oldest first",
+        _merge_sources_follow(merge),
+        b"_merge_find_sources: eight runs, oldest first",
     )
 
 
@@ -64,7 +64,7 @@ cdef int merge_begin(State* s, int map_, int level, uint64_t id) noexcept nogil:
         b"merge_begin: none is under way",
     )
     memset(merge, 0, sizeof(Merge))
-    merge_find_sources(s, map_, level, merge)
+    _merge_find_sources(s, map_, level, merge)
     for i in range(RUN_FANOUT):
         entries += merge.sources[i].entries_count
     merge.target = runs_new(
@@ -95,13 +95,13 @@ cdef int merge_start(State* s, int map_, int level) noexcept nogil:
     return rc
 
 
-cdef inline const Entry* merge_next(Merge* merge, int source) noexcept nogil:
+cdef inline const Entry* _merge_next(Merge* merge, int source) noexcept nogil:
     return <const Entry*>(merge.pages + <size_t>source * PAGE_SIZE) + (
         merge.positions[source] % PAGE_ENTRIES
     )
 
 
-cdef int merge_load(State* s, MDB_txn* txn, Merge* merge, int source) noexcept nogil:
+cdef int _merge_load(State* s, MDB_txn* txn, Merge* merge, int source) noexcept nogil:
     """Copy the page that the source's position has come to: puts may move the map."""
     cdef const Run* run = merge.sources[source]
     cdef uint32_t page = <uint32_t>(merge.positions[source] // PAGE_ENTRIES)
@@ -110,7 +110,7 @@ cdef int merge_load(State* s, MDB_txn* txn, Merge* merge, int source) noexcept n
     cdef int rc
     native_assert(
         merge.positions[source] < run.entries_count,
-        b"merge_load: the source has more",
+        b"_merge_load: the source has more",
     )
     if page % BLOCK_PAGES == 0:
         runs_will_need(s, txn, run, page // BLOCK_PAGES + 1)
@@ -118,13 +118,13 @@ cdef int merge_load(State* s, MDB_txn* txn, Merge* merge, int source) noexcept n
     if rc == 0:
         native_assert(
             count > merge.positions[source] % PAGE_ENTRIES,
-            b"merge_load: the page has more",
+            b"_merge_load: the page has more",
         )
         memcpy(merge.pages + <size_t>source * PAGE_SIZE, entries, count * sizeof(Entry))
     return rc
 
 
-cdef inline uint32_t merge_left(Merge* merge, int source) noexcept nogil:
+cdef inline uint32_t _merge_left(Merge* merge, int source) noexcept nogil:
     """Entries left of the source's current page."""
     cdef uint64_t position = merge.positions[source]
     return <uint32_t>min(
@@ -133,24 +133,24 @@ cdef inline uint32_t merge_left(Merge* merge, int source) noexcept nogil:
     )
 
 
-cdef inline void merge_set_head(Merge* merge, int at) noexcept nogil:
-    cdef const Entry* entry = merge_next(merge, merge.live[at])
-    native_assert(0 <= at < merge.live_count, b"merge_set_head: a live source")
+cdef inline void _merge_set_head(Merge* merge, int at) noexcept nogil:
+    cdef const Entry* entry = _merge_next(merge, merge.live[at])
+    native_assert(0 <= at < merge.live_count, b"_merge_set_head: a live source")
     merge.heads[at] = entry[0]
 
 
-cdef uint32_t merge_count_together(Merge* merge, int at) noexcept nogil:
+cdef uint32_t _merge_count_together(Merge* merge, int at) noexcept nogil:
     """How many entries of the least source come before all others: a whole page, or 1.
 
     Runs that do not overlap, as those of ordered ids, are merged by the page.
     """
     cdef int source = merge.live[at]
-    cdef uint32_t left = merge_left(merge, source)
-    cdef const Entry* last = merge_next(merge, source) + left - 1
+    cdef uint32_t left = _merge_left(merge, source)
+    cdef const Entry* last = _merge_next(merge, source) + left - 1
     cdef int i
     native_assert(
         0 <= at < merge.live_count and left > 0,
-        b"merge_count_together: the source has more",
+        b"_merge_count_together: the source has more",
     )
     if merge.positions[source] % PAGE_ENTRIES != 0:
         return 1
@@ -162,7 +162,7 @@ cdef uint32_t merge_count_together(Merge* merge, int at) noexcept nogil:
     return left
 
 
-cdef int merge_step_on(
+cdef int _merge_step_on(
     State* s, MDB_txn* txn, Merge* merge, int at, uint32_t count
 ) noexcept nogil:
     """Move the position of a live source on, to its next page if need be, or out."""
@@ -170,8 +170,8 @@ cdef int merge_step_on(
     cdef int rc = 0
     cdef int i
     native_assert(
-        count > 0 and count <= merge_left(merge, source),
-        b"merge_step_on: within the page",
+        count > 0 and count <= _merge_left(merge, source),
+        b"_merge_step_on: within the page",
     )
     merge.positions[source] += count
     if merge.positions[source] == merge.sources[source].entries_count:
@@ -181,12 +181,12 @@ cdef int merge_step_on(
             merge.heads[i] = merge.heads[i + 1]
         return 0
     if merge.positions[source] % PAGE_ENTRIES == 0:
-        rc = merge_load(s, txn, merge, source)
-    merge_set_head(merge, at)
+        rc = _merge_load(s, txn, merge, source)
+    _merge_set_head(merge, at)
     return rc
 
 
-cdef int merge_load_all(State* s, MDB_txn* txn, Merge* merge) noexcept nogil:
+cdef int _merge_load_all(State* s, MDB_txn* txn, Merge* merge) noexcept nogil:
     """Take up the sources where the positions say, after an opening or an abort."""
     cdef int i
     cdef int rc
@@ -194,18 +194,18 @@ cdef int merge_load_all(State* s, MDB_txn* txn, Merge* merge) noexcept nogil:
     for i in range(RUN_FANOUT):
         if merge.positions[i] == merge.sources[i].entries_count:
             continue
-        rc = merge_load(s, txn, merge, i)
+        rc = _merge_load(s, txn, merge, i)
         if rc != 0:
             return rc
         merge.live[merge.live_count] = i
         merge.live_count += 1
-        merge_set_head(merge, merge.live_count - 1)
-    native_assert(merge.live_count > 0, b"merge_load_all: there is something left")
+        _merge_set_head(merge, merge.live_count - 1)
+    native_assert(merge.live_count > 0, b"_merge_load_all: there is something left")
     merge.loaded = 1
     return 0
 
 
-cdef int merge_move_part(State* s, MDB_txn* txn, Merge* merge) noexcept nogil:
+cdef int _merge_move_part(State* s, MDB_txn* txn, Merge* merge) noexcept nogil:
     """Write the target's next part."""
     cdef Entry[PAGE_ENTRIES] out
     cdef uint32_t gathered = 0
@@ -213,46 +213,46 @@ cdef int merge_move_part(State* s, MDB_txn* txn, Merge* merge) noexcept nogil:
     cdef uint32_t count
     cdef int at
     cdef int rc = 0
-    native_assert(merge.active == 1 and merge.loaded, b"merge_move_part: it is under way")
+    native_assert(merge.active == 1 and merge.loaded, b"_merge_move_part: it is under way")
     native_assert(
         merge.target.entries_count % PART_ENTRIES == 0,
-        b"merge_move_part: its parts are whole",
+        b"_merge_move_part: its parts are whole",
     )
     native_assert(
         merge_adds_up(merge, merge.positions, merge.target.entries_count),
-        b"merge_move_part: it adds up before",
+        b"_merge_move_part: it adds up before",
     )
     while rc == 0 and room > 0 and merge.live_count > 0:
         # Equal keys go by their values, which ascend from source to source.
         at = native_least(merge.heads, merge.live_count)
-        count = min(merge_count_together(merge, at), room)
+        count = min(_merge_count_together(merge, at), room)
         if gathered + count > <uint32_t>PAGE_ENTRIES:
             rc = pages_append(s, txn, merge.target, out, gathered)
             gathered = 0
         native_assert(
-            gathered + count <= <uint32_t>PAGE_ENTRIES, b"merge_move_part: a page at a time"
+            gathered + count <= <uint32_t>PAGE_ENTRIES, b"_merge_move_part: a page at a time"
         )
-        memcpy(&out[gathered], merge_next(merge, merge.live[at]), count * sizeof(Entry))
+        memcpy(&out[gathered], _merge_next(merge, merge.live[at]), count * sizeof(Entry))
         gathered += count
         room -= count
         if rc == 0:
-            rc = merge_step_on(s, txn, merge, at, count)
+            rc = _merge_step_on(s, txn, merge, at, count)
     if rc == 0:
         rc = pages_append(s, txn, merge.target, out, gathered)
     native_assert(
         rc != 0 or merge_adds_up(merge, merge.positions, merge.target.entries_count),
-        b"merge_move_part: it adds up afterwards",
+        b"_merge_move_part: it adds up afterwards",
     )
     return pages_end_part(s, txn, merge.target) if rc == 0 else rc
 
 
-cdef int merge_recall(State* s, MDB_txn* txn, Merge* merge, uint64_t parts) noexcept nogil:
+cdef int _merge_recall(State* s, MDB_txn* txn, Merge* merge, uint64_t parts) noexcept nogil:
     """Bring parts that an earlier process has written into memory, up to so many."""
     cdef int rc = 0
     while rc == 0 and parts > 0 and merge.recalled < merge.to_recall:
         native_assert(
             merge.recalled * PART_ENTRIES < merge.target.entries_count,
-            b"merge_recall: what is recalled was written",
+            b"_merge_recall: what is recalled was written",
         )
         rc = runs_load_part(s, txn, merge.target, <uint32_t>merge.recalled)
         merge.recalled += 1
@@ -264,17 +264,17 @@ cdef int merge_advance(State* s, MDB_txn* txn, Merge* merge) noexcept nogil:
     """Move one part; afterwards `active` says whether the target is whole."""
     cdef int rc = 0
     if not merge.loaded:
-        rc = merge_load_all(s, txn, merge)
+        rc = _merge_load_all(s, txn, merge)
     if rc == 0:
-        rc = merge_move_part(s, txn, merge)
+        rc = _merge_move_part(s, txn, merge)
     if rc == 0:
-        rc = merge_recall(s, txn, merge, RECALL_PARTS)
+        rc = _merge_recall(s, txn, merge, RECALL_PARTS)
     if rc == 0 and merge.live_count == 0:
         native_assert(
             merge.target.entries_count == merge.target.entries_max,
             b"merge_advance: the target is whole",
         )
-        rc = merge_recall(s, txn, merge, merge.to_recall)
+        rc = _merge_recall(s, txn, merge, merge.to_recall)
         merge.active = 2
     return rc
 

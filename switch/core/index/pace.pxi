@@ -19,12 +19,12 @@ cdef int pace_try(State* s, int* done) noexcept nogil:
     return rc
 
 
-cdef int pace_advance(State* s) noexcept nogil:
+cdef int _pace_advance(State* s) noexcept nogil:
     """One unit in a transaction of its own, if there is one; `moved_on` says so."""
     cdef bint done
     cdef int rc = 0
     native_assert(
-        s.shared.indexed % s.config.step_rows == 0, b"pace_advance: the index has whole steps"
+        s.shared.indexed % s.config.step_rows == 0, b"_pace_advance: the index has whole steps"
     )
     s.index.moved_on = 0
     if steps_behind(s) >= s.config.step_rows:
@@ -41,13 +41,13 @@ cdef int pace_try_unit(State* s, int* moved) noexcept nogil:
     moved[0] = 0
     pthread_mutex_lock(&s.shared.stepping)
     if not s.shared.stopping and not s.shared.dead:
-        rc = pace_advance(s)
+        rc = _pace_advance(s)
         moved[0] = s.index.moved_on
     pthread_mutex_unlock(&s.shared.stepping)
     return rc
 
 
-cdef bint pace_is_busy(State* s, uint64_t behind, uint64_t now) noexcept nogil:
+cdef bint _pace_is_busy(State* s, uint64_t behind, uint64_t now) noexcept nogil:
     """Whether a step is to be taken whole: it lags, or steps come so fast that it would.
 
     How fast they come is known as one begins, from when the one before it began: all of its
@@ -55,7 +55,7 @@ cdef bint pace_is_busy(State* s, uint64_t behind, uint64_t now) noexcept nogil:
     """
     if behind < s.config.step_rows:
         return False
-    native_assert(now >= s.index.step_began, b"pace_is_busy: a clock that nobody sets")
+    native_assert(now >= s.index.step_began, b"_pace_is_busy: a clock that nobody sets")
     if not s.index.taken:
         s.index.hurries = now - s.index.step_began < PACE_BUSY_NS
     return behind >= 2 * s.config.step_rows or s.index.hurries
@@ -76,12 +76,12 @@ cdef uint64_t pace_round(State* s) noexcept nogil:
     s.index.paced = 0
     if s.shared.stopping or s.shared.dead:
         rest = PACE_IDLE_NS
-    elif pace_is_busy(s, behind, began):
+    elif _pace_is_busy(s, behind, began):
         rest = PACE_IDLE_NS if steps_run(s, UNITS_ALL, &done) != 0 else 0
     elif behind < s.config.step_rows and began - s.index.step_began < PACE_BUSY_NS:
         # The next step may follow as fast, and is then taken whole.
         rest = PACE_BUSY_NS
-    elif pace_advance(s) != 0 or not s.index.moved_on:
+    elif _pace_advance(s) != 0 or not s.index.moved_on:
         rest = PACE_IDLE_NS
     else:
         native_assert(

@@ -3,17 +3,17 @@
 # Belongs to the index writer. Everything goes into the transaction under way; without one
 # the parts are stored already, and only memory learns of them.
 
-cdef void pages_learn(
+cdef void _pages_learn(
     State* s, Run* run, const Entry* entries, uint32_t page, uint32_t count
 ) noexcept nogil:
     """Let the filters learn the keys of one page."""
     cdef uint64_t[PAGE_ENTRIES] hashes
     cdef uint32_t part = page // PART_PAGES
     cdef uint32_t i
-    native_assert(count <= <uint32_t>PAGE_ENTRIES, b"pages_learn: one page")
+    native_assert(count <= <uint32_t>PAGE_ENTRIES, b"_pages_learn: one page")
     native_assert(
         part < runs_count_parts(run.entries_max),
-        b"pages_learn: the run has this part",
+        b"_pages_learn: the run has this part",
     )
     for i in range(count):
         hashes[i] = memo_hash(entries[i].high, entry_low(&entries[i]), s.config.seed)
@@ -24,33 +24,33 @@ cdef void pages_learn(
         native_filter_add_all(run.cover.filter, run.cover.filter_size, hashes, count)
 
 
-cdef void pages_seal(State* s, Run* run, uint32_t page, uint32_t count) noexcept nogil:
+cdef void _pages_seal(State* s, Run* run, uint32_t page, uint32_t count) noexcept nogil:
     """A page has all its entries: its count, its check, zeros behind."""
     cdef uint8_t* data = s.index.block + <size_t>(page % BLOCK_PAGES) * PAGE_SIZE
     cdef uint32_t check
     native_assert(
         0 < count and count <= <uint32_t>PAGE_ENTRIES,
-        b"pages_seal: no page is empty",
+        b"_pages_seal: no page is empty",
     )
-    native_assert(page + 1 == run.pages_count, b"pages_seal: it is the last page")
+    native_assert(page + 1 == run.pages_count, b"_pages_seal: it is the last page")
     memcpy(data + 4, &count, 4)
     check = native_crc(runs_seed(run, page), data + 4, 4 + count * sizeof(Entry))
     memcpy(data, &check, 4)
     memset(data + 8 + count * sizeof(Entry), 0, PAGE_SIZE - 8 - count * sizeof(Entry))
-    pages_learn(s, run, <const Entry*>(data + 8), page, count)
+    _pages_learn(s, run, <const Entry*>(data + 8), page, count)
 
 
-cdef int pages_begin(State* s, MDB_txn* txn, Run* run, const Entry* entry) noexcept nogil:
+cdef int _pages_begin(State* s, MDB_txn* txn, Run* run, const Entry* entry) noexcept nogil:
     """Begin the page that `entry` opens; a full block goes to `txn`."""
     cdef uint32_t page = run.pages_count
     cdef int rc = 0
     native_assert(
         run.entries_count == <uint64_t>page * PAGE_ENTRIES,
-        b"pages_begin: those before are full",
+        b"_pages_begin: those before are full",
     )
     native_assert(
         page < runs_count_pages(run.entries_max),
-        b"pages_begin: the run has this page",
+        b"_pages_begin: the run has this page",
     )
     if page % PART_PAGES == 0:
         # The part before is stored whole.
@@ -63,9 +63,9 @@ cdef int pages_begin(State* s, MDB_txn* txn, Run* run, const Entry* entry) noexc
                 run.fences[page - 1].high, run.fences[page - 1].low,
                 entry.high, entry_low(entry),
             ),
-            b"pages_begin: keys ascend from page to page",
+            b"_pages_begin: keys ascend from page to page",
         )
-        pages_seal(s, run, page - 1, PAGE_ENTRIES)
+        _pages_seal(s, run, page - 1, PAGE_ENTRIES)
         if page % BLOCK_PAGES == 0:
             rc = runs_put(
                 s, txn, run, page // BLOCK_PAGES - 1, s.index.block, BLOCK_PAGES * PAGE_SIZE
@@ -76,7 +76,7 @@ cdef int pages_begin(State* s, MDB_txn* txn, Run* run, const Entry* entry) noexc
     return rc
 
 
-cdef inline bint pages_ascend(const Entry* entries, uint32_t count) noexcept nogil:
+cdef inline bint _pages_ascend(const Entry* entries, uint32_t count) noexcept nogil:
     """Whether no entry is below the one before it. For asserts."""
     cdef uint32_t i
     if not SWITCH_ASSERT:
@@ -105,14 +105,14 @@ cdef int pages_append(
         run.entries_count % PART_ENTRIES + count <= PART_ENTRIES,
         b"pages_append: not beyond the part",
     )
-    native_assert(pages_ascend(entries, count), b"pages_append: keys ascend")
+    native_assert(_pages_ascend(entries, count), b"pages_append: keys ascend")
     native_assert(
         count == 0 or run.entries_count % PART_ENTRIES == 0 or run.greatest <= entries[0].high,
         b"pages_append: from where the part stands",
     )
     while count > 0:
         if in_page == 0:
-            rc = pages_begin(s, txn, run, entries)
+            rc = _pages_begin(s, txn, run, entries)
             if rc != 0:
                 return rc
         taken = min(count, <uint32_t>PAGE_ENTRIES - in_page)
@@ -156,7 +156,7 @@ cdef int pages_end_part(State* s, MDB_txn* txn, Run* run) noexcept nogil:
         run.parts[part] <= run.greatest,
         b"pages_end_part: it ends behind its beginning",
     )
-    pages_seal(
+    _pages_seal(
         s, run, page, <uint32_t>(run.entries_count - <uint64_t>page * PAGE_ENTRIES)
     )
     rc = runs_put(

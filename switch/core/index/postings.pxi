@@ -29,11 +29,11 @@ cdef inline uint32_t postings_step(const State* s, uint64_t sequence) noexcept n
     return <uint32_t>((sequence - 1) // s.config.step_rows + 1) if sequence > 0 else 0
 
 
-cdef inline uint32_t postings_words(const PostingsAccount* entry) noexcept nogil:
+cdef inline uint32_t _postings_words(const PostingsAccount* entry) noexcept nogil:
     return entry.count + entry.count // POSTINGS_MARK * POSTINGS_MARK_WORDS
 
 
-cdef inline uint32_t postings_entry_check(
+cdef inline uint32_t _postings_entry_check(
     const State* s, const PostingsAccount* entry, uint32_t step
 ) noexcept nogil:
     return native_crc(
@@ -42,11 +42,11 @@ cdef inline uint32_t postings_entry_check(
     )
 
 
-cdef inline uint32_t postings_head_check(const State* s, const PostingsHead* head) noexcept nogil:
+cdef inline uint32_t _postings_head_check(const State* s, const PostingsHead* head) noexcept nogil:
     return native_crc(s.config.instance_check, <const uint8_t*>head, sizeof(PostingsHead) - 4)
 
 
-cdef inline uint32_t postings_block(uint32_t step, int level) noexcept nogil:
+cdef inline uint32_t _postings_block(uint32_t step, int level) noexcept nogil:
     """The first step of the block that `step` lies in, both as number + 1."""
     cdef int shift = level * POSTINGS_BLOCK_BITS
     return (((step - 1) >> shift) << shift) + 1
@@ -54,7 +54,7 @@ cdef inline uint32_t postings_block(uint32_t step, int level) noexcept nogil:
 
 # --- reading -------------------------------------------------------------------------------
 
-cdef int postings_open(State* s, MDB_txn* txn, uint32_t step, Postings* out) noexcept nogil:
+cdef int _postings_open(State* s, MDB_txn* txn, uint32_t step, Postings* out) noexcept nogil:
     """The value of a step, its head verified; no entry yet."""
     cdef uint64_t first = (step - 1) * s.config.step_rows + 1
     cdef uint8_t[8] name
@@ -74,7 +74,7 @@ cdef int postings_open(State* s, MDB_txn* txn, uint32_t step, Postings* out) noe
     out.accounts = <const PostingsAccount*>(out.head + 1)
     if (
         out.head.magic != POSTINGS_MAGIC or out.head.first_sequence != first
-        or out.head.check != postings_head_check(s, out.head)
+        or out.head.check != _postings_head_check(s, out.head)
         or value.mv_size != sizeof(PostingsHead) + (
             <size_t>out.head.accounts_count * sizeof(PostingsAccount)
         ) + <size_t>out.head.words_count * 4
@@ -84,7 +84,7 @@ cdef int postings_open(State* s, MDB_txn* txn, uint32_t step, Postings* out) noe
     return 0
 
 
-cdef uint32_t postings_search(const Postings* value, uint32_t account) noexcept nogil:
+cdef uint32_t _postings_search(const Postings* value, uint32_t account) noexcept nogil:
     """The place of the account, or where it would be. Nothing is verified."""
     cdef uint32_t first = 0
     cdef uint32_t last = value.head.accounts_count
@@ -98,25 +98,25 @@ cdef uint32_t postings_search(const Postings* value, uint32_t account) noexcept 
     return first
 
 
-cdef int postings_get(
+cdef int _postings_get(
     State* s, MDB_txn* txn, uint32_t account, PostingsLink link, Postings* out
 ) noexcept nogil:
     """An account's entry, verified. MDB_NOTFOUND only of a link to ANYWHERE in a step."""
     cdef const PostingsAccount* entry
     cdef uint32_t place = link.place
-    cdef int rc = postings_open(s, txn, link.step, out)
+    cdef int rc = _postings_open(s, txn, link.step, out)
     if rc != 0:
         return rc
     if place == <uint32_t>POSTINGS_ANYWHERE:
-        place = postings_search(out, account)
+        place = _postings_search(out, account)
         if place == out.head.accounts_count or out.accounts[place].account != account:
             return MDB_NOTFOUND
     if place >= out.head.accounts_count:
         return RC_INDEX
     entry = &out.accounts[place]
     if (
-        entry.account != account or entry.check != postings_entry_check(s, entry, link.step)
-        or <uint64_t>entry.offset + postings_words(entry) > out.head.words_count
+        entry.account != account or entry.check != _postings_entry_check(s, entry, link.step)
+        or <uint64_t>entry.offset + _postings_words(entry) > out.head.words_count
     ):
         return RC_INDEX
     out.entry = entry
@@ -133,11 +133,11 @@ cdef int postings_follow(
         at.entry = NULL
         return 0
     # What leads on must lead back, or a damaged link could be followed for ever.
-    if link.step >= postings_block(at.step, level) or (
+    if link.step >= _postings_block(at.step, level) or (
         link.place == <uint32_t>POSTINGS_ANYWHERE
     ):
         return RC_INDEX
-    rc = postings_get(s, txn, account, link, at)
+    rc = _postings_get(s, txn, account, link, at)
     if rc == 0 and at.entry.count == 0:
         return RC_INDEX
     return rc
@@ -157,13 +157,13 @@ cdef int postings_seek(
         # A busy account has an entry right there.
         link.step = step
         link.place = <uint32_t>POSTINGS_ANYWHERE
-        rc = postings_get(s, txn, account, link, out)
+        rc = _postings_get(s, txn, account, link, out)
         if rc != MDB_NOTFOUND:
             return rc
-    rc = postings_get(s, txn, account, last, out)
+    rc = _postings_get(s, txn, account, last, out)
     while rc == 0 and out.entry != NULL and out.step > step:
         level = POSTINGS_LINKS - 1
-        while level > 0 and postings_block(out.step, level) <= step:
+        while level > 0 and _postings_block(out.step, level) <= step:
             level -= 1
         rc = postings_follow(s, txn, account, level, out)
     return RC_INDEX if rc == MDB_NOTFOUND else rc
@@ -173,7 +173,7 @@ cdef int postings_get_rows(const Postings* at, const uint32_t** rows) noexcept n
     """An entry's postings, with its marks verified: rows counted from the step's first."""
     rows[0] = at.words + at.entry.offset
     if at.entry.words_check != native_crc(
-        0, <const uint8_t*>rows[0], <size_t>postings_words(at.entry) * 4
+        0, <const uint8_t*>rows[0], <size_t>_postings_words(at.entry) * 4
     ):
         return RC_INDEX
     return 0
@@ -270,13 +270,13 @@ cdef void postings_add(
     work.posted_count += 1
 
 
-cdef int postings_compare(const void* a, const void* b) noexcept nogil:
+cdef int _postings_compare(const void* a, const void* b) noexcept nogil:
     cdef uint32_t x = (<const PostingsAccount*>a).account
     cdef uint32_t y = (<const PostingsAccount*>b).account
     return -1 if x < y else (1 if x > y else 0)
 
 
-cdef inline bint postings_ascend(const Work* work) noexcept nogil:
+cdef inline bint _postings_ascend(const Work* work) noexcept nogil:
     """Whether accounts ascend, each once, and their places are known. For asserts."""
     cdef uint32_t i
     if not SWITCH_ASSERT:
@@ -292,13 +292,13 @@ cdef inline bint postings_ascend(const Work* work) noexcept nogil:
 cdef void postings_sort(Work* work) noexcept nogil:
     """Bring a whole step's entries into their order."""
     cdef uint32_t i
-    qsort(work.accounts, work.accounts_count, sizeof(PostingsAccount), postings_compare)
+    qsort(work.accounts, work.accounts_count, sizeof(PostingsAccount), _postings_compare)
     for i in range(work.accounts_count):
         work.places[work.accounts[i].account] = i + 1
-    native_assert(postings_ascend(work), b"postings_sort: accounts ascend")
+    native_assert(_postings_ascend(work), b"postings_sort: accounts ascend")
 
 
-cdef int postings_find_latest(
+cdef int _postings_find_latest(
     State* s, MDB_txn* txn, uint32_t account, Latest* latest
 ) noexcept nogil:
     """Where an account's history ends. Read once after opening, then known."""
@@ -307,7 +307,7 @@ cdef int postings_find_latest(
     latest[0] = s.shared.latest[account]
     if latest.last.step == 0 or latest.last.place != <uint32_t>POSTINGS_ANYWHERE:
         return 0
-    rc = postings_get(s, txn, account, latest.last, &at)
+    rc = _postings_get(s, txn, account, latest.last, &at)
     if rc == 0 and at.entry.count == 0:
         rc = postings_follow(s, txn, account, 0, &at)
     if rc != 0:
@@ -320,22 +320,22 @@ cdef int postings_find_latest(
     return 0
 
 
-cdef int postings_link(
+cdef int _postings_link(
     State* s, MDB_txn* txn, uint32_t step, PostingsAccount* entry
 ) noexcept nogil:
     """Set an entry's links: those of the entry before it, as far as it is in its blocks."""
     cdef Latest latest
     cdef int level
-    cdef int rc = postings_find_latest(s, txn, entry.account, &latest)
-    native_assert(rc != 0 or latest.last.step < step, b"postings_link: earlier steps only")
+    cdef int rc = _postings_find_latest(s, txn, entry.account, &latest)
+    native_assert(rc != 0 or latest.last.step < step, b"_postings_link: earlier steps only")
     for level in range(<int>POSTINGS_LINKS):
         entry.links[level] = latest.last
-        if latest.last.step >= postings_block(step, level):
+        if latest.last.step >= _postings_block(step, level):
             entry.links[level] = latest.links[level]
     return rc
 
 
-cdef int postings_fill(
+cdef int _postings_fill(
     State* s, MDB_txn* txn, Work* work, uint32_t step, uint32_t* words
 ) noexcept nogil:
     """Lay out the words, then finish each entry with its totals, links and checks."""
@@ -346,22 +346,22 @@ cdef int postings_fill(
     cdef int rc
     for i in range(work.accounts_count):
         work.accounts[i].offset = offset
-        offset += postings_words(&work.accounts[i])
+        offset += _postings_words(&work.accounts[i])
     native_assert(
         offset == work.posted_count + work.marks_count * POSTINGS_MARK_WORDS,
-        b"postings_fill: a word for each row, eight for each mark",
+        b"_postings_fill: a word for each row, eight for each mark",
     )
     for i in range(work.posted_count):
         entry = &work.accounts[work.places[work.posted[i]] - 1]
         # `check` counts the rows placed so far, until it is set below.
-        native_assert(entry.check < entry.count, b"postings_fill: no more than were counted")
+        native_assert(entry.check < entry.count, b"_postings_fill: no more than were counted")
         words[entry.offset + entry.check] = work.rows[i]
         entry.check += 1
     for i in range(work.marks_count):
         mark = &work.marks[i]
         entry = &work.accounts[work.places[mark.account] - 1]
         native_assert(
-            mark.number < entry.count // POSTINGS_MARK, b"postings_fill: the entry has the mark"
+            mark.number < entry.count // POSTINGS_MARK, b"_postings_fill: the entry has the mark"
         )
         memcpy(
             words + entry.offset + entry.count + mark.number * POSTINGS_MARK_WORDS,
@@ -369,15 +369,15 @@ cdef int postings_fill(
         )
     for i in range(work.accounts_count):
         entry = &work.accounts[i]
-        native_assert(entry.check == entry.count, b"postings_fill: each row has its word")
+        native_assert(entry.check == entry.count, b"_postings_fill: each row has its word")
         postings_set_totals(&entry.totals, &s.index.images.accounts[entry.account])
         entry.words_check = native_crc(
-            0, <const uint8_t*>(words + entry.offset), <size_t>postings_words(entry) * 4
+            0, <const uint8_t*>(words + entry.offset), <size_t>_postings_words(entry) * 4
         )
-        rc = postings_link(s, txn, step, entry)
+        rc = _postings_link(s, txn, step, entry)
         if rc != 0:
             return rc
-        entry.check = postings_entry_check(s, entry, step)
+        entry.check = _postings_entry_check(s, entry, step)
     return 0
 
 
@@ -400,10 +400,10 @@ cdef int postings_write(
         (first - 1) % s.config.step_rows == 0 and last - first + 1 == s.config.step_rows,
         b"postings_write: a whole step",
     )
-    native_assert(postings_ascend(work), b"postings_write: accounts ascend")
+    native_assert(_postings_ascend(work), b"postings_write: accounts ascend")
     for i in range(work.accounts_count):
         work.accounts[i].check = 0
-    rc = postings_fill(
+    rc = _postings_fill(
         s, txn, work, postings_step(s, first),
         <uint32_t*>(data + sizeof(PostingsHead) + accounts_size),
     )
@@ -413,7 +413,7 @@ cdef int postings_write(
     head.first_sequence = first
     head.last_sequence = last
     head.words_count = <uint32_t>words_count
-    head.check = postings_head_check(s, head)
+    head.check = _postings_head_check(s, head)
     store_set_key(name, first)
     key.mv_size = 8
     key.mv_data = name

@@ -6,14 +6,14 @@
 # the eight runs of one merge have gone when the next eight of their level come. Belongs to
 # the index writer.
 
-cdef uint32_t retired_count_values(const State* s, int map_) noexcept nogil:
+cdef uint32_t _retired_count_values(const State* s, int map_) noexcept nogil:
     """Values of one level of a map that go in a step: those of the largest run that a step
     can write. What is merged away is never more than that, level by level, so that the
     eight runs of one merge have gone when the next eight come."""
     return runs_count_values(keys_most(map_, s.config.step_rows))
 
 
-cdef void retired_forget(State* s) noexcept nogil:
+cdef void _retired_forget(State* s) noexcept nogil:
     """Runs of which nothing is left leave the list."""
     cdef Retired run
     cdef uint32_t kept = 0
@@ -22,7 +22,7 @@ cdef void retired_forget(State* s) noexcept nogil:
         run = s.index.retired[i]
         native_assert(
             run.deleted <= run.blocks_count + run.parts_count,
-            b"retired_forget: no more than there was",
+            b"_retired_forget: no more than there was",
         )
         if run.deleted < run.blocks_count + run.parts_count:
             s.index.retired[kept] = run
@@ -41,12 +41,12 @@ cdef int retired_delete(State* s, MDB_txn* txn, bint* wrote) noexcept nogil:
         if seen[place]:
             continue
         seen[place] = 1
-        most = retired_count_values(s, s.index.retired[i].map)
+        most = _retired_count_values(s, s.index.retired[i].map)
         rc = runs_delete(s, txn, &s.index.retired[i], most, &deleted)
         if rc != 0:
             return rc
         wrote[0] = True
-    retired_forget(s)
+    _retired_forget(s)
     return 0
 
 

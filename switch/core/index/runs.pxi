@@ -126,7 +126,7 @@ cdef inline uint32_t runs_seed(const Run* run, uint32_t block) noexcept nogil:
     return native_crc(run.seed, <const uint8_t*>&block, 4)
 
 
-cdef void runs_set_key(uint8_t* key, int map_, uint64_t id, uint32_t block) noexcept nogil:
+cdef void _runs_set_key(uint8_t* key, int map_, uint64_t id, uint32_t block) noexcept nogil:
     cdef uint64_t swapped = native_swap64(id)
     cdef uint32_t number = native_swap32(block)
     key[0] = <uint8_t>map_
@@ -134,7 +134,7 @@ cdef void runs_set_key(uint8_t* key, int map_, uint64_t id, uint32_t block) noex
     memcpy(key + 9, &number, 4)
 
 
-cdef inline bint runs_has_block(const Run* run, uint32_t block) noexcept nogil:
+cdef inline bint _runs_has_block(const Run* run, uint32_t block) noexcept nogil:
     """Whether a run of this size has such a block of pages, or such a part. For asserts."""
     if not SWITCH_ASSERT:
         return True
@@ -149,10 +149,10 @@ cdef int runs_put(
     """Store a value; without a transaction it is stored already."""
     cdef uint8_t name[13]
     cdef MDB_val key, value
-    native_assert(size > 0 and runs_has_block(run, block), b"runs_put: a block of the run")
+    native_assert(size > 0 and _runs_has_block(run, block), b"runs_put: a block of the run")
     if txn == NULL:
         return 0
-    runs_set_key(name, run.map, run.id, block)
+    _runs_set_key(name, run.map, run.id, block)
     key.mv_size = 13
     key.mv_data = name
     value.mv_size = size
@@ -160,13 +160,13 @@ cdef int runs_put(
     return mdb_put(txn, s.config.runs, &key, &value, 0)
 
 
-cdef int runs_get(
+cdef int _runs_get(
     State* s, MDB_txn* txn, const Run* run, uint32_t block, MDB_val* value
 ) noexcept nogil:
     cdef uint8_t name[13]
     cdef MDB_val key
-    native_assert(runs_has_block(run, block), b"runs_get: a block of the run")
-    runs_set_key(name, run.map, run.id, block)
+    native_assert(_runs_has_block(run, block), b"_runs_get: a block of the run")
+    _runs_set_key(name, run.map, run.id, block)
     key.mv_size = 13
     key.mv_data = name
     return damage_of(mdb_get(txn, s.config.runs, &key, value))
@@ -180,7 +180,7 @@ cdef int runs_get_page(
     cdef MDB_val value
     cdef const uint8_t* data
     cdef uint32_t check
-    cdef int rc = runs_get(s, txn, run, page // BLOCK_PAGES, &value)
+    cdef int rc = _runs_get(s, txn, run, page // BLOCK_PAGES, &value)
     if rc != 0:
         return rc
     if value.mv_size < <size_t>(page % BLOCK_PAGES + 1) * PAGE_SIZE:
@@ -199,7 +199,7 @@ cdef int runs_get_page(
 cdef void runs_will_need(State* s, MDB_txn* txn, const Run* run, uint32_t block) noexcept nogil:
     """A block of pages will be read soon: one read from the disk instead of many."""
     cdef MDB_val value
-    if block * BLOCK_PAGES < run.pages_count and runs_get(s, txn, run, block, &value) == 0:
+    if block * BLOCK_PAGES < run.pages_count and _runs_get(s, txn, run, block, &value) == 0:
         native_will_need(value.mv_data, value.mv_size)
 
 
@@ -241,7 +241,7 @@ cdef int runs_find(
         rc = runs_get_page(s, txn, run, <uint32_t>page, &entries, &count)
         if rc != 0:
             return rc
-        at = runs_upper_bound(entries, count, high, low)
+        at = _runs_upper_bound(entries, count, high, low)
         while at > 0 and entries[at - 1].high == high and entry_low(&entries[at - 1]) == low:
             if nth[0] == 0:
                 value[0] = entry_value(&entries[at - 1])
@@ -254,7 +254,7 @@ cdef int runs_find(
     return MDB_NOTFOUND
 
 
-cdef uint32_t runs_upper_bound(
+cdef uint32_t _runs_upper_bound(
     const Entry* entries, uint32_t count, uint64_t high, uint64_t low
 ) noexcept nogil:
     cdef uint32_t first = 0
@@ -279,7 +279,7 @@ cdef int runs_load_part(State* s, MDB_txn* txn, Run* run, uint32_t part) noexcep
     cdef uint32_t block = RUN_PART_BLOCK + part
     cdef uint32_t check
     cdef MDB_val value
-    cdef int rc = runs_get(s, txn, run, block, &value)
+    cdef int rc = _runs_get(s, txn, run, block, &value)
     native_assert(
         part < runs_count_parts(run.entries_max),
         b"runs_load_part: the run has this part",
@@ -308,7 +308,7 @@ cdef int runs_load(State* s, MDB_txn* txn, Run* run) noexcept nogil:
     cdef MDB_val value
     cdef int rc = 0
     for part in range(count):
-        rc = runs_get(s, txn, run, RUN_PART_BLOCK + part, &value)
+        rc = _runs_get(s, txn, run, RUN_PART_BLOCK + part, &value)
         if rc != 0:
             return rc
         native_will_need(value.mv_data, value.mv_size)
@@ -342,7 +342,7 @@ cdef int runs_delete(
         block = run.deleted
         if block >= run.blocks_count:
             block = RUN_PART_BLOCK + (block - run.blocks_count)
-        runs_set_key(name, run.map, run.id, block)
+        _runs_set_key(name, run.map, run.id, block)
         rc = damage_of(mdb_get(txn, s.config.runs, &key, &value))
         if rc == 0:
             rc = damage_of_pages(&value)

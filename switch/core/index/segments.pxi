@@ -13,7 +13,7 @@ cdef inline uint32_t segments_count(uint32_t accounts_count) noexcept nogil:
     return (accounts_count + SEGMENT_ACCOUNTS - 1) // SEGMENT_ACCOUNTS
 
 
-cdef uint32_t segments_check(const Segment* segment) noexcept nogil:
+cdef uint32_t _segments_check(const Segment* segment) noexcept nogil:
     """The check that a segment should have."""
     return native_crc(
         native_crc(0, <const uint8_t*>segment, sizeof(Segment) - 4),
@@ -51,7 +51,7 @@ cdef int segments_write(State* s, MDB_txn* txn, uint64_t as_of) noexcept nogil:
             segment + 1, &s.index.images.accounts[number * SEGMENT_ACCOUNTS],
             SEGMENT_ACCOUNTS * sizeof(Account),
         )
-        segment.check = segments_check(segment)
+        segment.check = _segments_check(segment)
         s.index.segments_turns.written[number].steps = <uint32_t>(as_of // s.config.step_rows)
         s.index.segments_turns.written[number].check = segment.check
     return 0
@@ -87,7 +87,7 @@ cdef int segments_load(
             value.mv_size != size or segment.magic != SEGMENT_MAGIC
             or segment.number != number
             or segment.as_of != piece.steps * s.config.step_rows
-            or segment.check != piece.check or segment.check != segments_check(segment)
+            or segment.check != piece.check or segment.check != _segments_check(segment)
         ):
             return RC_INDEX
         memcpy(
@@ -100,7 +100,7 @@ cdef int segments_load(
     return 0
 
 
-cdef inline bint segments_lack(
+cdef inline bint _segments_lack(
     const uint64_t* applied, uint32_t account, uint64_t sequence
 ) noexcept nogil:
     return applied[account // SEGMENT_ACCOUNTS] < sequence
@@ -111,9 +111,9 @@ cdef int segments_take_row(
     uint32_t tail_size
 ) noexcept nogil:
     """Apply an accepted row to those of its accounts whose segments lack it."""
-    cdef bint debit = segments_lack(applied, row.debit, row.sequence)
+    cdef bint debit = _segments_lack(applied, row.debit, row.sequence)
     cdef bint two = kinds_changes_credit(row.kind)
-    cdef bint credit = two and segments_lack(applied, row.credit, row.sequence)
+    cdef bint credit = two and _segments_lack(applied, row.credit, row.sequence)
     cdef const Row* hold = NULL
     cdef Account kept
     cdef int rc
@@ -155,6 +155,6 @@ cdef void segments_take_window(
         b"segments_take_window: the index has the row",
     )
     for i in range(tail_size // sizeof(WindowLine)):
-        if segments_lack(applied, lines[i].account, row.sequence):
+        if _segments_lack(applied, lines[i].account, row.sequence):
             effect_apply(&s.index.images, row, NULL, <const uint8_t*>&lines[i], sizeof(WindowLine))
             segments_mark(s, lines[i].account, row.sequence)

@@ -10,7 +10,7 @@ cdef enum:
     SORT_BUCKETS = 2048
 
 
-cdef inline bint sort_before(const Entry* a, const Entry* b) noexcept nogil:
+cdef inline bint _sort_before(const Entry* a, const Entry* b) noexcept nogil:
     return a.high < b.high or (a.high == b.high and a.rest < b.rest)
 
 
@@ -20,31 +20,31 @@ cdef inline bint sort_is_done(const Entry* entries, uint32_t count) noexcept nog
     if not SWITCH_ASSERT:
         return True
     for i in range(1, count):
-        if sort_before(&entries[i], &entries[i - 1]):
+        if _sort_before(&entries[i], &entries[i - 1]):
             return False
     return True
 
 
-cdef void sort_few(Entry* entries, uint32_t count) noexcept nogil:
+cdef void _sort_few(Entry* entries, uint32_t count) noexcept nogil:
     cdef uint32_t i, j
     cdef Entry entry
     for i in range(1, count):
         entry = entries[i]
         j = i
-        while j > 0 and sort_before(&entry, &entries[j - 1]):
+        while j > 0 and _sort_before(&entry, &entries[j - 1]):
             entries[j] = entries[j - 1]
             j -= 1
         entries[j] = entry
 
 
-cdef inline uint32_t sort_bits(const Entry* entry, bint by_rest, int shift) noexcept nogil:
+cdef inline uint32_t _sort_bits(const Entry* entry, bint by_rest, int shift) noexcept nogil:
     """The 2 x SORT_BITS bits behind the first `shift` bits of one half of the entry."""
     return <uint32_t>(
         ((entry.rest if by_rest else entry.high) << shift) >> (64 - 2 * SORT_BITS)
     )
 
 
-cdef void sort_pass(
+cdef void _sort_pass(
     const Entry* source, Entry* target, uint32_t count, bint by_rest, int shift, int right
 ) noexcept nogil:
     cdef uint32_t[SORT_BUCKETS] places
@@ -52,14 +52,14 @@ cdef void sort_pass(
     cdef uint32_t total = 0
     memset(places, 0, sizeof(places))
     for i in range(count):
-        places[(sort_bits(&source[i], by_rest, shift) >> right) & (SORT_BUCKETS - 1)] += 1
+        places[(_sort_bits(&source[i], by_rest, shift) >> right) & (SORT_BUCKETS - 1)] += 1
     for i in range(<uint32_t>SORT_BUCKETS):
         number = places[i]
         places[i] = total
         total += number
-    native_assert(total == count, b"sort_pass: each entry has a place")
+    native_assert(total == count, b"_sort_pass: each entry has a place")
     for i in range(count):
-        bucket = (sort_bits(&source[i], by_rest, shift) >> right) & (SORT_BUCKETS - 1)
+        bucket = (_sort_bits(&source[i], by_rest, shift) >> right) & (SORT_BUCKETS - 1)
         target[places[bucket]] = source[i]
         places[bucket] += 1
 
@@ -73,24 +73,24 @@ cdef void sort_entries(Entry* entries, Entry* scratch, uint32_t count) noexcept 
     cdef bint by_rest
     cdef int shift
     if count <= SORT_FEW:
-        sort_few(entries, count)
+        _sort_few(entries, count)
         return
     for i in range(1, count):
         differs_high |= entries[i].high ^ entries[0].high
         differs_rest |= entries[i].rest ^ entries[0].rest
-        sorted_ = sorted_ and not sort_before(&entries[i], &entries[i - 1])
+        sorted_ = sorted_ and not _sort_before(&entries[i], &entries[i - 1])
     if sorted_:
         return
     by_rest = differs_high == 0
     shift = native_zeros(differs_rest if by_rest else differs_high)
-    sort_pass(entries, scratch, count, by_rest, shift, 0)
-    sort_pass(scratch, entries, count, by_rest, shift, SORT_BITS)
+    _sort_pass(entries, scratch, count, by_rest, shift, 0)
+    _sort_pass(scratch, entries, count, by_rest, shift, SORT_BITS)
     # Entries with all these bits equal differ further behind, if at all: each round
     # takes the next 22 of the 128 bits.
     first = 0
     for i in range(1, count + 1):
-        bits = sort_bits(&entries[first], by_rest, shift)
-        if i < count and sort_bits(&entries[i], by_rest, shift) == bits:
+        bits = _sort_bits(&entries[first], by_rest, shift)
+        if i < count and _sort_bits(&entries[i], by_rest, shift) == bits:
             continue
         if i - first > 1:
             sort_entries(entries + first, scratch, i - first)

@@ -15,13 +15,13 @@ cdef enum:
 
 # --- what the index says of itself -------------------------------------------------------
 
-cdef void steps_add_run(State* s, RunRecord** at, const Run* run) noexcept nogil:
+cdef void _steps_add_run(State* s, RunRecord** at, const Run* run) noexcept nogil:
     cdef RunRecord* record = at[0]
-    native_assert(run.entries_count == run.entries_max, b"steps_add_run: the run is whole")
-    native_assert(run.id < s.index.next.run_next, b"steps_add_run: its id is taken")
+    native_assert(run.entries_count == run.entries_max, b"_steps_add_run: the run is whole")
+    native_assert(run.id < s.index.next.run_next, b"_steps_add_run: its id is taken")
     native_assert(
         s.index.next.runs_count < MAPS_COUNT * (RUNS_MAX + LEVELS_MAX),
-        b"steps_add_run: room in the list",
+        b"_steps_add_run: room in the list",
     )
     record.id = run.id
     record.first = run.first
@@ -35,29 +35,29 @@ cdef void steps_add_run(State* s, RunRecord** at, const Run* run) noexcept nogil
     s.index.next.runs_count += 1
 
 
-cdef inline bint steps_is_merged(State* s, const Run* run) noexcept nogil:
+cdef inline bint _steps_is_merged(State* s, const Run* run) noexcept nogil:
     """Whether a finished merge replaces this run."""
     return merge_replaces(&s.index.merges[run.map * LEVELS_MAX + run.level], run)
 
 
-cdef RunRecord* steps_put_runs(State* s, RunRecord* at, bint whole) noexcept nogil:
+cdef RunRecord* _steps_put_runs(State* s, RunRecord* at, bint whole) noexcept nogil:
     """All runs as they will be after the transaction; `whole`: the step's own ones too."""
     cdef int map_, level
     cdef uint32_t i
     s.index.next.runs_count = 0
     for map_ in range(MAPS_COUNT):
         if whole and s.index.step_runs[map_] != NULL:
-            steps_add_run(s, &at, s.index.step_runs[map_])
+            _steps_add_run(s, &at, s.index.step_runs[map_])
         for level in range(LEVELS_MAX):
             if s.index.merges[map_ * LEVELS_MAX + level].active == 2:
-                steps_add_run(s, &at, s.index.merges[map_ * LEVELS_MAX + level].target)
+                _steps_add_run(s, &at, s.index.merges[map_ * LEVELS_MAX + level].target)
         for i in range(s.shared.runs_count[map_]):
-            if not steps_is_merged(s, s.shared.levels[map_][i]):
-                steps_add_run(s, &at, s.shared.levels[map_][i])
+            if not _steps_is_merged(s, s.shared.levels[map_][i]):
+                _steps_add_run(s, &at, s.shared.levels[map_][i])
     return at
 
 
-cdef MergeRecord* steps_put_merges(State* s, MergeRecord* at) noexcept nogil:
+cdef MergeRecord* _steps_put_merges(State* s, MergeRecord* at) noexcept nogil:
     cdef const Merge* merge
     cdef int i
     s.index.next.merges_count = 0
@@ -67,11 +67,11 @@ cdef MergeRecord* steps_put_merges(State* s, MergeRecord* at) noexcept nogil:
             continue
         native_assert(
             merge_adds_up(merge, merge.positions, merge.target.entries_count),
-            b"steps_put_merges: it adds up",
+            b"_steps_put_merges: it adds up",
         )
         native_assert(
             merge.target.entries_count % PART_ENTRIES == 0,
-            b"steps_put_merges: whole parts",
+            b"_steps_put_merges: whole parts",
         )
         at.id = merge.target.id
         at.entries_count = merge.target.entries_count
@@ -83,7 +83,7 @@ cdef MergeRecord* steps_put_merges(State* s, MergeRecord* at) noexcept nogil:
     return at
 
 
-cdef int steps_write_meta(State* s, MDB_txn* txn, bint whole) noexcept nogil:
+cdef int _steps_write_meta(State* s, MDB_txn* txn, bint whole) noexcept nogil:
     """What the index covers, how far it has come, and everything that it consists of."""
     cdef size_t size = sizeof(IndexMeta)
     cdef uint8_t* value
@@ -96,18 +96,18 @@ cdef int steps_write_meta(State* s, MDB_txn* txn, bint whole) noexcept nogil:
     value = <uint8_t*>calloc(1, size)
     if value == NULL:
         return ENOMEM
-    at = <uint8_t*>steps_put_runs(s, <RunRecord*>(value + sizeof(IndexMeta)), whole)
-    at = <uint8_t*>steps_put_merges(s, <MergeRecord*>at)
+    at = <uint8_t*>_steps_put_runs(s, <RunRecord*>(value + sizeof(IndexMeta)), whole)
+    at = <uint8_t*>_steps_put_merges(s, <MergeRecord*>at)
     memcpy(at, s.index.retired, s.index.next.retired_count * sizeof(Retired))
     at += s.index.next.retired_count * sizeof(Retired)
     at = <uint8_t*>turns_put_list(
         &s.index.segments_turns, s.index.next.segments_count, whole, <PieceRecord*>at
     )
     at = <uint8_t*>turns_put_list(&s.index.holds_turns, HOLD_PIECES, whole, <PieceRecord*>at)
-    native_assert(s.index.next.stage <= STAGE_LAST, b"steps_write_meta: a stage")
+    native_assert(s.index.next.stage <= STAGE_LAST, b"_steps_write_meta: a stage")
     s.index.next.transaction = mdb_txn_id(txn)
     memcpy(value, &s.index.next, sizeof(IndexMeta))
-    native_assert(<size_t>(at - value) <= size, b"steps_write_meta: the lists have room")
+    native_assert(<size_t>(at - value) <= size, b"_steps_write_meta: the lists have room")
     size = at - value
     s.index.next.check = steps_meta_check(value, size)
     (<IndexMeta*>value).check = s.index.next.check
@@ -126,7 +126,7 @@ cdef uint32_t steps_meta_check(const uint8_t* value, size_t size) noexcept nogil
 
 # --- stages ------------------------------------------------------------------------------
 
-cdef uint32_t steps_share(const State* s, uint32_t runs) noexcept nogil:
+cdef uint32_t _steps_share(const State* s, uint32_t runs) noexcept nogil:
     """Parts that a level with so many runs merges in one step.
 
     Twice what a step brings, so that it keeps up; and all of it before the level is full.
@@ -137,7 +137,7 @@ cdef uint32_t steps_share(const State* s, uint32_t runs) noexcept nogil:
     return 2 * parts if runs >= MERGE_HURRY_RUNS else parts
 
 
-cdef int steps_merge(
+cdef int _steps_merge(
     State* s, MDB_txn* txn, int map_, int level, bint* wrote
 ) noexcept nogil:
     """The next part of the level's share, if there is one left."""
@@ -149,13 +149,13 @@ cdef int steps_merge(
         rc = merge_start(s, map_, level)
     if rc != 0 or merge.active != 1:
         return rc
-    if s.index.next.stage_parts >= steps_share(s, cover_count_runs(s, map_, level)):
+    if s.index.next.stage_parts >= _steps_share(s, cover_count_runs(s, map_, level)):
         return 0
     wrote[0] = True
     return merge_advance(s, txn, merge)
 
 
-cdef int steps_write_fresh(State* s, MDB_txn* txn, int map_, bint* wrote) noexcept nogil:
+cdef int _steps_write_fresh(State* s, MDB_txn* txn, int map_, bint* wrote) noexcept nogil:
     """The next part of the step's own run of a map, if it has one."""
     cdef uint32_t count = s.index.work.counts[map_]
     cdef uint64_t step = s.shared.indexed // s.config.step_rows
@@ -173,17 +173,17 @@ cdef int steps_write_fresh(State* s, MDB_txn* txn, int map_, bint* wrote) noexce
         run.cover = cover_take(s, map_, 0, count)
     native_assert(
         run.entries_max == count and run.first == step,
-        b"steps_write_fresh: the step's own run",
+        b"_steps_write_fresh: the step's own run",
     )
     native_assert(
         run.entries_count % PART_ENTRIES == 0,
-        b"steps_write_fresh: its parts are whole",
+        b"_steps_write_fresh: its parts are whole",
     )
     wrote[0] = True
     return pages_write_part(s, txn, run, s.index.work.entries[map_])
 
 
-cdef int steps_write_last(State* s, MDB_txn* txn) noexcept nogil:
+cdef int _steps_write_last(State* s, MDB_txn* txn) noexcept nogil:
     """What the step has besides runs; with it the index stands at the step's end."""
     cdef uint64_t first = s.shared.indexed + 1
     cdef uint64_t last = s.shared.indexed + s.config.step_rows
@@ -193,12 +193,12 @@ cdef int steps_write_last(State* s, MDB_txn* txn) noexcept nogil:
     cdef int rc
     native_assert(
         s.index.taken and s.index.next.stage == STAGE_LAST,
-        b"steps_write_last: all else is done",
+        b"_steps_write_last: all else is done",
     )
-    native_assert(indexer_has_runs(s), b"steps_write_last: the step has its runs")
+    native_assert(indexer_has_runs(s), b"_steps_write_last: the step has its runs")
     native_assert(
         s.index.next.as_of == s.shared.indexed,
-        b"steps_write_last: the index stands before it",
+        b"_steps_write_last: the index stands before it",
     )
     for map_ in range(MAPS_COUNT):
         # The shares of merges keep below it; a list that overran would take memory with it.
@@ -222,14 +222,14 @@ cdef int steps_write_last(State* s, MDB_txn* txn) noexcept nogil:
     ))
     native_assert(
         s.index.next.behind <= TURN_STEPS_MAX - 1,
-        b"steps_write_last: no piece is far behind",
+        b"_steps_write_last: no piece is far behind",
     )
     memset(s.index.next.fresh, 0, sizeof(s.index.next.fresh))
     s.index.next.stage = s.index.next.stage_parts = 0
     return rc
 
 
-cdef int steps_unit(State* s, MDB_txn* txn, bint* wrote, bint* done) noexcept nogil:
+cdef int _steps_unit(State* s, MDB_txn* txn, bint* wrote, bint* done) noexcept nogil:
     """The next unit. Nothing was written: the step's rows have to come first."""
     cdef uint32_t stage, map_, level
     cdef bint ended
@@ -237,7 +237,7 @@ cdef int steps_unit(State* s, MDB_txn* txn, bint* wrote, bint* done) noexcept no
     wrote[0] = False
     while True:
         stage = s.index.next.stage
-        native_assert(stage <= STAGE_LAST, b"steps_unit: a stage")
+        native_assert(stage <= STAGE_LAST, b"_steps_unit: a stage")
         ended = False
         if stage == STAGE_DELETE:
             rc = retired_delete(s, txn, wrote)
@@ -245,16 +245,16 @@ cdef int steps_unit(State* s, MDB_txn* txn, bint* wrote, bint* done) noexcept no
         elif stage < STAGE_FRESH:
             map_ = (stage - STAGE_MERGE) // LEVELS_MAX
             level = LEVELS_MAX - 1 - (stage - STAGE_MERGE) % LEVELS_MAX
-            rc = steps_merge(s, txn, map_, level, wrote)
+            rc = _steps_merge(s, txn, map_, level, wrote)
             # One merge a step: whether its target has its place yet must not matter.
             ended = s.index.merges[map_ * LEVELS_MAX + level].active == 2
         elif not s.index.taken:
             return 0
         elif stage < STAGE_LAST:
-            rc = steps_write_fresh(s, txn, stage - STAGE_FRESH, wrote)
+            rc = _steps_write_fresh(s, txn, stage - STAGE_FRESH, wrote)
         else:
             done[0] = wrote[0] = True
-            return steps_write_last(s, txn)
+            return _steps_write_last(s, txn)
         if rc != 0:
             return rc
         if wrote[0] and not ended:
@@ -268,7 +268,7 @@ cdef int steps_unit(State* s, MDB_txn* txn, bint* wrote, bint* done) noexcept no
 
 # --- publication ---------------------------------------------------------------------------
 
-cdef void steps_swap_merged(State* s, Merge* merge) noexcept nogil:
+cdef void _steps_swap_merged(State* s, Merge* merge) noexcept nogil:
     """Put a merge's target in the place of its sources. Under the lock."""
     cdef int map_ = merge.target.map
     cdef Run** runs = s.shared.levels[map_]
@@ -288,17 +288,17 @@ cdef void steps_swap_merged(State* s, Merge* merge) noexcept nogil:
         kept += 1
     native_assert(
         kept + RUN_FANOUT == s.shared.runs_count[map_] + 1,
-        b"steps_swap_merged: one for eight",
+        b"_steps_swap_merged: one for eight",
     )
     s.shared.runs_count[map_] = kept
     native_assert(
         runs_descend(s.shared.levels[map_], s.shared.runs_count[map_], map_),
-        b"steps_swap_merged: runs newest first",
+        b"_steps_swap_merged: runs newest first",
     )
     merge_end(merge)
 
 
-cdef void steps_publish_step(State* s) noexcept nogil:
+cdef void _steps_publish_step(State* s) noexcept nogil:
     """Let look-ups use the step's runs and postings instead of memory. Under the lock."""
     cdef uint64_t as_of = s.index.next.as_of
     cdef int map_
@@ -306,7 +306,7 @@ cdef void steps_publish_step(State* s) noexcept nogil:
         if s.index.step_runs[map_] != NULL:
             native_assert(
                 s.shared.runs_count[map_] < RUNS_MAX,
-                b"steps_publish_step: room for a run",
+                b"_steps_publish_step: room for a run",
             )
             memmove(
                 s.shared.levels[map_] + 1, s.shared.levels[map_],
@@ -317,13 +317,13 @@ cdef void steps_publish_step(State* s) noexcept nogil:
             s.shared.runs_count[map_] += 1
             native_assert(
                 runs_descend(s.shared.levels[map_], s.shared.runs_count[map_], map_),
-                b"steps_publish_step: runs newest first",
+                b"_steps_publish_step: runs newest first",
             )
             s.index.step_runs[map_] = NULL
     if s.shared.steps_count > 0:  # while the ledger is opened memory has not learned the step
         native_assert(
             (s.shared.steps[0].number + 1) * s.config.step_rows == as_of,
-            b"steps_publish_step: the oldest step in memory goes",
+            b"_steps_publish_step: the oldest step in memory goes",
         )
         views_bury_step(s, s.shared.steps[0])
         s.shared.steps_count -= 1
@@ -331,33 +331,33 @@ cdef void steps_publish_step(State* s) noexcept nogil:
     postings_publish(s, &s.index.work, postings_step(s, as_of))
     native_assert(
         as_of == s.shared.indexed + s.config.step_rows,
-        b"steps_publish_step: one step on",
+        b"_steps_publish_step: one step on",
     )
-    native_assert(as_of <= s.shared.sequence, b"steps_publish_step: its rows are durable")
+    native_assert(as_of <= s.shared.sequence, b"_steps_publish_step: its rows are durable")
     s.shared.indexed = as_of
     pthread_cond_broadcast(&s.shared.moved)
 
 
-cdef void steps_finish(State* s, bint done) noexcept nogil:
+cdef void _steps_finish(State* s, bint done) noexcept nogil:
     """The transaction is durable: publish what it brought, and go on from here."""
     cdef int i
     pthread_mutex_lock(&s.shared.lock)
     for i in range(MAPS_COUNT * LEVELS_MAX):
         if s.index.merges[i].active == 2:
-            steps_swap_merged(s, &s.index.merges[i])
+            _steps_swap_merged(s, &s.index.merges[i])
     if done:
-        steps_publish_step(s)
+        _steps_publish_step(s)
     pthread_mutex_unlock(&s.shared.lock)
     for i in range(MAPS_COUNT * LEVELS_MAX):
         if s.index.merges[i].active:
             merge_keep(&s.index.merges[i])
     native_assert(
         s.index.next.transaction > s.index.head.transaction,
-        b"steps_finish: a later transaction",
+        b"_steps_finish: a later transaction",
     )
     native_assert(
         s.index.next.as_of == s.shared.indexed,
-        b"steps_finish: what is published is durable",
+        b"_steps_finish: what is published is durable",
     )
     s.index.head = s.index.next
     if done:
@@ -370,7 +370,7 @@ cdef void steps_finish(State* s, bint done) noexcept nogil:
     views_free_buried(s, False)
 
 
-cdef void steps_take_back(State* s) noexcept nogil:
+cdef void _steps_take_back(State* s) noexcept nogil:
     """The transaction was aborted: memory returns to where the last durable one left it."""
     cdef uint64_t entries
     cdef int map_, i
@@ -393,11 +393,11 @@ cdef void steps_take_back(State* s) noexcept nogil:
     s.index.next = s.index.head
     native_assert(
         s.index.head.as_of == s.shared.indexed,
-        b"steps_take_back: as the index stands",
+        b"_steps_take_back: as the index stands",
     )
 
 
-cdef int steps_remake_fresh(State* s) noexcept nogil:
+cdef int _steps_remake_fresh(State* s) noexcept nogil:
     """After an opening in the middle of a step: memory learns what is stored of its runs."""
     cdef uint32_t parts, part
     cdef bint wrote
@@ -411,13 +411,13 @@ cdef int steps_remake_fresh(State* s) noexcept nogil:
             parts = min(parts, s.index.head.stage_parts)
         for part in range(parts):
             if rc == 0:
-                rc = steps_write_fresh(s, NULL, map_, &wrote)
+                rc = _steps_write_fresh(s, NULL, map_, &wrote)
     return rc
 
 
 # --- running -------------------------------------------------------------------------------
 
-cdef int steps_check_room(State* s) noexcept nogil:
+cdef int _steps_check_room(State* s) noexcept nogil:
     """Stop before the disk is full: a write that is cut short cannot be tried again."""
     cdef statvfs_t room
     cdef int fd
@@ -434,7 +434,7 @@ cdef int steps_transact(State* s, uint32_t units, bint* done) noexcept nogil:
     cdef MDB_txn* txn
     cdef bint wrote = True, any_ = False
     cdef FaultPlace* before
-    cdef int rc = steps_check_room(s)
+    cdef int rc = _steps_check_room(s)
     done[0] = s.index.moved_on = 0
     if rc != 0:
         return rc
@@ -446,11 +446,11 @@ cdef int steps_transact(State* s, uint32_t units, bint* done) noexcept nogil:
     s.index.next = s.index.head
     memcpy(s.index.retired_durable, s.index.retired, RETIRED_MAX * sizeof(Retired))
     while rc == 0 and wrote and not done[0] and units > 0:
-        rc = steps_unit(s, txn, &wrote, done)
+        rc = _steps_unit(s, txn, &wrote, done)
         any_ = any_ or wrote
         units -= 1
     if rc == 0 and any_:
-        rc = steps_write_meta(s, txn, done[0])
+        rc = _steps_write_meta(s, txn, done[0])
     if rc == 0 and any_:
         rc = mdb_txn_commit(txn)
     else:
@@ -458,10 +458,10 @@ cdef int steps_transact(State* s, uint32_t units, bint* done) noexcept nogil:
     fault_leave_writing(before, &s.shared.in_index)
     s.index.moved_on = rc == 0 and any_
     if s.index.moved_on:
-        steps_finish(s, done[0])
+        _steps_finish(s, done[0])
     else:
         done[0] = False
-        steps_take_back(s)
+        _steps_take_back(s)
     return damage_of(rc)
 
 
@@ -491,7 +491,7 @@ cdef int steps_take(State* s) noexcept nogil:
                 s, &s.index.work, first, s.shared.indexed + s.config.step_rows
             )
         if rc == 0:
-            rc = steps_remake_fresh(s)
+            rc = _steps_remake_fresh(s)
         native_assert(
             rc != 0 or s.index.work.accounts_count <= s.index.images.count,
             b"steps_take: accounts that there are",

@@ -22,7 +22,7 @@ cdef inline void turns_mark(
     )
 
 
-cdef inline uint32_t turns_left(
+cdef inline uint32_t _turns_left(
     const Turns* turns, uint32_t number, uint64_t step
 ) noexcept nogil:
     """How many steps a piece can wait at `step`; TURN_STEPS_MAX if it is as stored."""
@@ -32,13 +32,13 @@ cdef inline uint32_t turns_left(
         return TURN_STEPS_MAX
     if number >= turns.stored:
         return 0  # so that below the stored ones no piece is ever missing
-    native_assert(since <= step, b"turns_left: what has changed it is not yet to come")
+    native_assert(since <= step, b"_turns_left: what has changed it is not yet to come")
     # The step that ends at `step` has the number step - 1, as `since` is one more than it.
     waited = min(step - since, <uint64_t>TURN_STEPS_MAX - 1)
     return TURN_STEPS_MAX - 1 - <uint32_t>waited
 
 
-cdef inline bint turns_keep_terms(
+cdef inline bint _turns_keep_terms(
     const Turns* turns, uint32_t count, uint64_t step
 ) noexcept nogil:
     """Whether every piece that cannot wait is written, and none for nothing. For asserts."""
@@ -46,7 +46,7 @@ cdef inline bint turns_keep_terms(
     if not SWITCH_ASSERT:
         return True
     for number in range(count):
-        left = turns_left(turns, number, step)
+        left = _turns_left(turns, number, step)
         if turns.writing[number] and left == TURN_STEPS_MAX:
             return False
         if left == 0 and not turns.writing[number]:
@@ -65,7 +65,7 @@ cdef void turns_choose(
     memset(waiting, 0, sizeof(waiting))
     for number in range(count):
         turns.writing[number] = 0
-        left = turns_left(turns, number, step)
+        left = _turns_left(turns, number, step)
         if left < TURN_STEPS_MAX:
             waiting[left] += 1
     for left in range(<uint32_t>TURN_STEPS_MAX):
@@ -74,11 +74,11 @@ cdef void turns_choose(
         share = max(share, due // (left + 1) + (due % (left + 1) != 0))
     for left in range(<uint32_t>TURN_STEPS_MAX):
         for number in range(count):
-            if share > 0 and turns_left(turns, number, step) == left:
+            if share > 0 and _turns_left(turns, number, step) == left:
                 turns.writing[number] = 1
                 share -= 1
     native_assert(
-        turns_keep_terms(turns, count, step),
+        _turns_keep_terms(turns, count, step),
         b"turns_choose: each piece keeps its term",
     )
 

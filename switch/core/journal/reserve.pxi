@@ -43,7 +43,7 @@ cdef int reserve_open(State* s, const char* path) noexcept nogil:
     return errno if s.config.reserve_fd < 0 else 0
 
 
-cdef bint reserve_leave_direct(State* s) noexcept nogil:
+cdef bint _reserve_leave_direct(State* s) noexcept nogil:
     """Write through the page cache from here on; False if that is done already.
 
     A file whose end is not where the disk's blocks end cannot be appended to past it.
@@ -54,7 +54,7 @@ cdef bint reserve_leave_direct(State* s) noexcept nogil:
     return posix_fcntl(s.config.reserve_fd, F_SETFL, flags & ~O_DIRECT) == 0
 
 
-cdef void reserve_rest(uint64_t took) noexcept nogil:
+cdef void _reserve_rest(uint64_t took) noexcept nogil:
     """Between two small pieces: a commit that came meanwhile has the disk."""
     cdef timespec rest
     rest.tv_sec = 0
@@ -62,7 +62,7 @@ cdef void reserve_rest(uint64_t took) noexcept nogil:
     nanosleep(&rest, NULL)
 
 
-cdef int reserve_extend(State* s) noexcept nogil:
+cdef int _reserve_extend(State* s) noexcept nogil:
     """Append zeros until a whole reserve and one more lie ahead, and sync them.
 
     The descriptor only appends, so it can never touch a page that LMDB has written.
@@ -74,7 +74,7 @@ cdef int reserve_extend(State* s) noexcept nogil:
     cdef int rc = reserve_measure(s)
     if rc != 0 or s.config.reserve_fd < 0 or s.shared.reserve_left >= s.config.reserve_size:
         return rc
-    native_assert(s.config.reserve_size > 0, b"reserve_extend: one is wanted")
+    native_assert(s.config.reserve_size > 0, b"_reserve_extend: one is wanted")
     rc = posix_memalign(&zeros, RESERVE_ALIGN, RESERVE_PIECE)
     if rc != 0:
         return rc
@@ -88,12 +88,12 @@ cdef int reserve_extend(State* s) noexcept nogil:
         written = write(s.config.reserve_fd, zeros, RESERVE_SMALL if paced else RESERVE_PIECE)
         if written < 0:
             rc = errno
-            if rc == EINVAL and reserve_leave_direct(s):
+            if rc == EINVAL and _reserve_leave_direct(s):
                 rc = 0
                 continue
             break
         if paced:
-            reserve_rest(native_monotonic_ns() - began)
+            _reserve_rest(native_monotonic_ns() - began)
         left += written
         unsynced += written
         if unsynced >= RESERVE_SYNC or left >= 2 * s.config.reserve_size:
@@ -117,7 +117,7 @@ cdef int reserve_wait(State* s) noexcept nogil:
     pthread_mutex_unlock(&s.shared.lock)
     if s.shared.stopping:
         return 0
-    rc = reserve_extend(s)
+    rc = _reserve_extend(s)
     pthread_mutex_lock(&s.shared.lock)
     s.shared.space_failed = rc
     reserve_measure(s)

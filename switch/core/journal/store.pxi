@@ -7,7 +7,7 @@ cdef inline void store_set_key(uint8_t* key, uint64_t sequence) noexcept nogil:
     memcpy(key, &swapped, 8)
 
 
-cdef inline uint64_t store_key(const uint8_t* key) noexcept nogil:
+cdef inline uint64_t _store_key(const uint8_t* key) noexcept nogil:
     cdef uint64_t swapped
     memcpy(&swapped, key, 8)
     return native_swap64(swapped)
@@ -87,7 +87,7 @@ cdef int store_get_chunk(
     rc = mdb_cursor_get(reader.cursor, &key, &data, MDB_SET_RANGE)
     if rc == MDB_NOTFOUND:
         rc = mdb_cursor_get(reader.cursor, &key, &data, MDB_LAST)
-    elif rc == 0 and store_key(<uint8_t*>key.mv_data) != sequence:
+    elif rc == 0 and _store_key(<uint8_t*>key.mv_data) != sequence:
         rc = mdb_cursor_get(reader.cursor, &key, &data, MDB_PREV)
     if rc != 0:
         return rc
@@ -99,7 +99,7 @@ cdef int store_get_chunk(
         or chunk[0].format != JOURNAL_FORMAT
         or chunk[0].rows_count == 0
         or chunk[0].rows_count > GROUP_MAX
-        or chunk[0].first_sequence != store_key(<uint8_t*>key.mv_data)
+        or chunk[0].first_sequence != _store_key(<uint8_t*>key.mv_data)
         or memcmp(chunk[0].instance, reader.instance, 16) != 0
         or data.mv_size
         != sizeof(Chunk) + <size_t>chunk[0].rows_count * sizeof(Row) + chunk[0].tail_size
@@ -147,7 +147,7 @@ cdef struct Tails:            # a walk over the tail items of one chunk, in row 
     uint32_t seed
 
 
-cdef inline void store_begin_tails(
+cdef inline void _store_begin_tails(
     Tails* tails, const Reader* reader, const Chunk* chunk
 ) noexcept nogil:
     tails.seed = reader.seed
@@ -164,7 +164,7 @@ cdef uint32_t store_tail_check(
     return native_crc(native_crc(check, <const uint8_t*>&size, 4), data, size)
 
 
-cdef int store_next_tail(
+cdef int _store_next_tail(
     Tails* tails, const Row* row, const uint8_t** data, uint32_t* size
 ) noexcept nogil:
     """The item of the next row of the walk; size 0 if it has none."""
@@ -199,7 +199,7 @@ cdef int store_find_tail(
     for i in range(index + 1):
         rc = MDB_CORRUPTED
         if rows[i].check == store_row_check(&rows[i]):
-            rc = store_next_tail(&tails, &rows[i], data, size)
+            rc = _store_next_tail(&tails, &rows[i], data, size)
         if rc != 0:
             break
     return rc
@@ -236,7 +236,7 @@ cdef int store_walk_to(
             return rc
         chunk = walk.chunk
         store_read_ahead(walk.reader, chunk)
-        store_begin_tails(&walk.tails, walk.reader, chunk)
+        _store_begin_tails(&walk.tails, walk.reader, chunk)
         walk.passed = 0
     row[0] = <const Row*>(<const uint8_t*>chunk + sizeof(Chunk)) + walk.passed
     while True:
@@ -245,7 +245,7 @@ cdef int store_walk_to(
             or row[0].check != store_row_check(row[0])
         ):
             return MDB_CORRUPTED
-        rc = store_next_tail(&walk.tails, row[0], tail, tail_size)
+        rc = _store_next_tail(&walk.tails, row[0], tail, tail_size)
         walk.passed += 1
         if rc != 0 or row[0].sequence == sequence:
             return rc
@@ -280,7 +280,7 @@ cdef int store_get_tail(
     cdef int rc = store_get_chunk(reader, sequence, &chunk)
     if rc != 0:
         return rc
-    store_begin_tails(&tails, reader, chunk)
+    _store_begin_tails(&tails, reader, chunk)
     return store_find_tail(
         tails, <const Row*>(<const uint8_t*>chunk + sizeof(Chunk)),
         <uint32_t>(sequence - chunk.first_sequence), data, size,

@@ -3,7 +3,7 @@
 # The one definition: the committer, replay and the index writer all go through it, each
 # with its own table, so the same rows give the same images.
 
-cdef bint effect_service_is_within(
+cdef bint _effect_service_is_within(
     const Row* row, const uint8_t* tail, uint32_t size
 ) noexcept nogil:
     cdef const ServiceRecord* record = <const ServiceRecord*>tail
@@ -20,7 +20,7 @@ cdef bint effect_service_is_within(
     )
 
 
-cdef bint effect_record_is_within(
+cdef bint _effect_record_is_within(
     const Row* row, const uint8_t* tail, uint32_t tail_size
 ) noexcept nogil:
     """The same of a register row: its number, and whom its record speaks of."""
@@ -29,7 +29,7 @@ cdef bint effect_record_is_within(
     if record == RECORD_PARTICIPANT:
         return tail_size >= sizeof(ParticipantRecord) and 0 < row.debit < PARTICIPANTS_MAX
     elif record == RECORD_SERVICE:
-        return effect_service_is_within(row, tail, tail_size)
+        return _effect_service_is_within(row, tail, tail_size)
     elif record == RECORD_RULES:
         return tail_size >= sizeof(RulesRecord)
     elif record == RECORD_REVOCATION:
@@ -66,7 +66,7 @@ cdef bint effect_is_within(
                 return False
         return True
     if row.kind == KIND_REGISTER:
-        return effect_record_is_within(row, tail, tail_size)
+        return _effect_record_is_within(row, tail, tail_size)
     if row.kind == KIND_OPEN and (
         tail_size < sizeof(AccountRecord) or row.debit == 0
         or (<const AccountRecord*>tail).participant >= PARTICIPANTS_MAX
@@ -82,7 +82,7 @@ cdef inline uint32_t effect_waiting(const Account* account) noexcept nogil:
     return account.holds_count - account.kept_count
 
 
-cdef inline void effect_count_kept(
+cdef inline void _effect_count_kept(
     Table* table, const Row* row, const Row* hold, int step
 ) noexcept nogil:
     """One kept hold more or less between two accounts."""
@@ -95,30 +95,30 @@ cdef inline void effect_count_kept(
     credit.kept_amount += amount
 
 
-cdef inline void effect_count_case(Table* table, const Row* row, int step) noexcept nogil:
+cdef inline void _effect_count_case(Table* table, const Row* row, int step) noexcept nogil:
     """One payment in question, or one advance, more or less between two accounts."""
     table.accounts[row.debit].cases_count += step
     table.accounts[row.credit].cases_count += step
 
 
-cdef inline void effect_transfer(Table* table, const Row* row) noexcept nogil:
+cdef inline void _effect_transfer(Table* table, const Row* row) noexcept nogil:
     """What a transfer with R does besides moving money: a correction or a recovery ends what
     an advance, or a payment in question, has begun."""
     native_assert(
         (row.flags & ROW_CASE != 0) == (keys_transfer(table, row) == LINK_CORRECTION),
-        b"effect_transfer: a correction says so",
+        b"_effect_transfer: a correction says so",
     )
-    effect_count_case(table, row, 1 if keys_transfer(table, row) == LINK_ADVANCE else -1)
+    _effect_count_case(table, row, 1 if keys_transfer(table, row) == LINK_ADVANCE else -1)
 
 
-cdef inline void effect_case(Table* table, const Row* row, const Row* hold) noexcept nogil:
+cdef inline void _effect_case(Table* table, const Row* row, const Row* hold) noexcept nogil:
     if row.flags & ROW_CASE:
-        effect_count_case(table, row, 1)
+        _effect_count_case(table, row, 1)
     if row.flags & ROW_KEEP:
-        effect_count_kept(table, row, hold, 1)
+        _effect_count_kept(table, row, hold, 1)
 
 
-cdef inline void effect_release(
+cdef inline void _effect_release(
     Table* table, const Row* row, const Row* hold
 ) noexcept nogil:
     """Take a hold's amount out of both pending totals."""
@@ -129,7 +129,7 @@ cdef inline void effect_release(
     debit.holds_count -= 1
     credit.holds_count -= 1
     if row.flags & ROW_KEEP:
-        effect_count_kept(table, row, hold, -1)
+        _effect_count_kept(table, row, hold, -1)
     # What does not stay spent is given back to the day it was counted in.
     if keys_day(hold.timestamp) == debit.day:
         if row.kind == KIND_POST:
@@ -139,7 +139,7 @@ cdef inline void effect_release(
             debit.day_count -= 1
 
 
-cdef inline void effect_post(Table* table, const Row* row) noexcept nogil:
+cdef inline void _effect_post(Table* table, const Row* row) noexcept nogil:
     """Move the amount, and count it towards the biller's window."""
     cdef Account* debit = &table.accounts[row.debit]
     cdef Account* credit = &table.accounts[row.credit]
@@ -158,7 +158,7 @@ cdef inline void effect_post(Table* table, const Row* row) noexcept nogil:
             credit.period_credits += row.amount
 
 
-cdef inline void effect_count_day(Table* table, const Row* row) noexcept nogil:
+cdef inline void _effect_count_day(Table* table, const Row* row) noexcept nogil:
     cdef Account* debit = &table.accounts[row.debit]
     cdef uint32_t day = keys_day(row.timestamp)
     if debit.day != day:
@@ -169,19 +169,19 @@ cdef inline void effect_count_day(Table* table, const Row* row) noexcept nogil:
     debit.day_count += 1
 
 
-cdef inline void effect_receipt(Table* table, const Row* row) noexcept nogil:
+cdef inline void _effect_receipt(Table* table, const Row* row) noexcept nogil:
     cdef Account* debit = &table.accounts[row.debit]
-    native_assert(row.receipt > 0, b"effect_receipt: what is paid has one")
+    native_assert(row.receipt > 0, b"_effect_receipt: what is paid has one")
     debit.receipt = row.receipt
     debit.year = keys_year_of(table, keys_day(row.timestamp))
 
 
-cdef void effect_open(Table* table, const Row* row, const uint8_t* tail) noexcept nogil:
+cdef void _effect_open(Table* table, const Row* row, const uint8_t* tail) noexcept nogil:
     cdef const AccountRecord* record = <const AccountRecord*>tail
     cdef Account* account = &table.accounts[row.debit]
     native_assert(
         row.debit > 0 and row.debit < ACCOUNTS_MAX,
-        b"effect_open: the table has a place",
+        b"_effect_open: the table has a place",
     )
     memset(account, 0, sizeof(Account))
     account.participant = record.participant
@@ -195,7 +195,7 @@ cdef void effect_open(Table* table, const Row* row, const uint8_t* tail) noexcep
     table.count = row.debit + 1
 
 
-cdef void effect_limit(Account* account, const uint8_t* tail, uint32_t tail_size) noexcept nogil:
+cdef void _effect_limit(Account* account, const uint8_t* tail, uint32_t tail_size) noexcept nogil:
     """All limits of a wallet; what a record of an earlier form does not say is no limit."""
     cdef const LimitRecord* limit = <const LimitRecord*>tail
     account.day_amount_max = limit.day_amount_max
@@ -205,7 +205,7 @@ cdef void effect_limit(Account* account, const uint8_t* tail, uint32_t tail_size
         account.payment_max = limit.payment_max
 
 
-cdef inline void effect_register(Table* table, const Row* row, const uint8_t* tail) noexcept nogil:
+cdef inline void _effect_register(Table* table, const Row* row, const uint8_t* tail) noexcept nogil:
     """Whose bills a service's are and who says their price: what its rows' claims are made of."""
     cdef const ServiceRecord* record = <const ServiceRecord*>tail
     cdef uint16_t series
@@ -214,17 +214,17 @@ cdef inline void effect_register(Table* table, const Row* row, const uint8_t* ta
     series = record.series if record.series != 0 else <uint16_t>row.debit
     native_assert(
         table.fixed[row.debit].series == 0 or table.fixed[row.debit].series == series,
-        b"effect_register: a series never changes",
+        b"_effect_register: a series never changes",
     )
     native_assert(
         series == row.debit or table.fixed[series].series == series,
-        b"effect_register: a series is of a service with its own",
+        b"_effect_register: a series is of a service with its own",
     )
     table.fixed[row.debit].series = series
     table.fixed[row.debit].price_rule = record.price_rule
 
 
-cdef void effect_window(
+cdef void _effect_window(
     Table* table, const Row* row, const uint8_t* tail, uint32_t tail_size
 ) noexcept nogil:
     cdef const WindowLine* lines = <const WindowLine*>tail
@@ -235,14 +235,14 @@ cdef void effect_window(
         account = &table.accounts[lines[i].account]
         owed = lines[i].debits + lines[i].carried
         account.carried = owed - lines[i].credits if owed > lines[i].credits else 0
-        native_assert(lines[i].account < table.count, b"effect_window: the account is open")
-        native_assert(account.kind == ACCOUNT_BILLER, b"effect_window: it is a biller's")
+        native_assert(lines[i].account < table.count, b"_effect_window: the account is open")
+        native_assert(account.kind == ACCOUNT_BILLER, b"_effect_window: it is a biller's")
         account.period_debits = 0
         account.period_credits = 0
         account.changed = row.sequence
 
 
-cdef inline bint effect_has_kept(const Account* account, const Row* hold) noexcept nogil:
+cdef inline bint _effect_has_kept(const Account* account, const Row* hold) noexcept nogil:
     """Whether an account counts a hold among those that are kept. For asserts."""
     return account.kept_count > 0 and account.kept_amount >= hold.amount
 
@@ -273,8 +273,8 @@ cdef inline void effect_rely(const Table* table, const Row* row, const Row* hold
             not (row.flags & ROW_KEEP and row.kind == KIND_EXPIRE), b"effect: kept, or expired"
         )
         if row.flags & ROW_KEEP:
-            native_assert(effect_has_kept(debit, hold), b"effect: the debit counts it as kept")
-            native_assert(effect_has_kept(credit, hold), b"effect: the credit counts it as kept")
+            native_assert(_effect_has_kept(debit, hold), b"effect: the debit counts it as kept")
+            native_assert(_effect_has_kept(credit, hold), b"effect: the credit counts it as kept")
         if keys_day(hold.timestamp) == debit.day:
             native_assert(debit.day_amount >= hold.amount, b"effect: the day has the amount")
             native_assert(debit.day_count > 0, b"effect: the day counts the hold")
@@ -321,44 +321,44 @@ cdef void effect_apply(
     cdef Account* debit = &table.accounts[row.debit]
     cdef int kind = row.kind
     if kind == KIND_PAY:
-        effect_post(table, row)
-        effect_count_day(table, row)
-        effect_receipt(table, row)
+        _effect_post(table, row)
+        _effect_count_day(table, row)
+        _effect_receipt(table, row)
     elif kind == KIND_HOLD:
         debit.debits_pending += row.amount
         table.accounts[row.credit].credits_pending += row.amount
         debit.holds_count += 1
         table.accounts[row.credit].holds_count += 1
-        effect_count_day(table, row)
+        _effect_count_day(table, row)
     elif kind == KIND_POST:
-        effect_release(table, row, hold)
-        effect_post(table, row)
-        effect_receipt(table, row)
+        _effect_release(table, row, hold)
+        _effect_post(table, row)
+        _effect_receipt(table, row)
     elif kinds_resolves_hold(kind):
-        effect_release(table, row, hold)
+        _effect_release(table, row, hold)
         if kind == KIND_EXPIRE:
-            effect_count_case(table, row, 1)
+            _effect_count_case(table, row, 1)
     elif kinds_posts(kind):
-        effect_post(table, row)
+        _effect_post(table, row)
         if kind == KIND_TRANSFER and row.resolves != 0:
-            effect_transfer(table, row)
+            _effect_transfer(table, row)
     elif kind == KIND_WINDOW:
-        effect_window(table, row, tail, tail_size)
+        _effect_window(table, row, tail, tail_size)
         return
     elif kind == KIND_OPEN:
-        effect_open(table, row, tail)
+        _effect_open(table, row, tail)
     elif kind == KIND_LIMIT:
-        effect_limit(debit, tail, tail_size)
+        _effect_limit(debit, tail, tail_size)
     elif kind == KIND_FREEZE:
         debit.state = STATE_OPEN if row.flags & ROW_UNFREEZE else STATE_FROZEN
     elif kind == KIND_CLOSE:
         debit.state = STATE_CLOSED
     elif kind == KIND_CASE:
-        effect_case(table, row, hold)
+        _effect_case(table, row, hold)
     elif kind == KIND_VERIFY:
-        effect_count_case(table, row, -1)
+        _effect_count_case(table, row, -1)
     elif kind == KIND_REGISTER:
-        effect_register(table, row, tail)
+        _effect_register(table, row, tail)
         return
     elif not kinds_changes_debit(kind):
         return

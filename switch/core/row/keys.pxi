@@ -5,7 +5,7 @@ cdef inline uint32_t keys_day(uint64_t timestamp) noexcept nogil:
     return <uint32_t>((timestamp // 1000000000 + IST_OFFSET_S) // 86400)
 
 
-cdef uint16_t keys_year(uint32_t day) noexcept nogil:
+cdef uint16_t _keys_year(uint32_t day) noexcept nogil:
     """Financial year of an IST day: the calendar year in which its April fell.
 
     Days are counted from a 1 March, so that leap days fall at a year's end.
@@ -26,7 +26,7 @@ cdef inline uint16_t keys_year_of(Table* table, uint32_t day) noexcept nogil:
     """The same, remembering the last answer: rows of one group share their day."""
     if table.day != day or table.year == 0:
         table.day = day
-        table.year = keys_year(day)
+        table.year = _keys_year(day)
     return table.year
 
 
@@ -92,7 +92,7 @@ cdef inline uint32_t keys_reference_owner(const Table* table, uint16_t service) 
     return service
 
 
-cdef bint keys_reference_of(
+cdef bint _keys_reference_of(
     State* s, const Table* table, const Row* row, const uint8_t* tail, uint32_t tail_size,
     uint64_t* high, uint64_t* low
 ) noexcept nogil:
@@ -182,11 +182,11 @@ cdef inline uint64_t keys_most(int map_, uint64_t rows) noexcept nogil:
     return 2 * rows if map_ == MAP_CLAIMS else rows
 
 
-cdef inline void keys_derive_one(
+cdef inline void _keys_derive_one(
     Derived* out, uint8_t map_, uint64_t high, uint64_t low, uint64_t value
 ) noexcept nogil:
-    native_assert(value >> ENTRY_VALUE_BITS == 0, b"keys_derive_one: the entry has room for it")
-    native_assert(out.count < KEYS_OF_ROW, b"keys_derive_one: the row has room for it")
+    native_assert(value >> ENTRY_VALUE_BITS == 0, b"_keys_derive_one: the entry has room for it")
+    native_assert(out.count < KEYS_OF_ROW, b"_keys_derive_one: the row has room for it")
     out.maps[out.count] = map_
     out.entries[out.count].high = high
     out.entries[out.count].rest = (low << ENTRY_VALUE_BITS) | value
@@ -205,36 +205,36 @@ cdef void keys_derive(
     out.count = 0
     if not keys_no_id(row.id):
         keys_id(s, row.id, row.participant, &high, &low)
-        keys_derive_one(out, MAP_IDS, high, low, row.sequence)
+        _keys_derive_one(out, MAP_IDS, high, low, row.sequence)
     if row.result != RESULT_OK:
         return
     if row.flags & ROW_RELEASE:
         keys_claim_of(s, table, root, &high, &low)
-        keys_derive_one(out, MAP_CLAIMS, high, low, (row.sequence << 1) | 1)
+        _keys_derive_one(out, MAP_CLAIMS, high, low, (row.sequence << 1) | 1)
     elif row.flags & ROW_CLAIM and kinds_may_claim(row.kind):
         if claims != NULL:
             high, low = claims[CLAIMS_BILL].high, claims[CLAIMS_BILL].low
         else:
             keys_claim_of(s, table, row, &high, &low)
-        keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
+        _keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
     if row.flags & ROW_RECENT and kinds_may_claim(row.kind):
         if claims != NULL:
             high, low = claims[CLAIMS_REFERENCE].high, claims[CLAIMS_REFERENCE].low
-            keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
-        elif keys_reference_of(s, table, row, tail, tail_size, &high, &low):
-            keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
+            _keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
+        elif _keys_reference_of(s, table, row, tail, tail_size, &high, &low):
+            _keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
     if kinds_links(row.kind):
-        keys_derive_one(out, MAP_LINKS, row.resolves, 0, row.sequence)
+        _keys_derive_one(out, MAP_LINKS, row.resolves, 0, row.sequence)
     elif row.kind == KIND_CASE:
-        keys_derive_one(out, MAP_LINKS, row.resolves, LINK_CASE + row.total, row.sequence)
+        _keys_derive_one(out, MAP_LINKS, row.resolves, LINK_CASE + row.total, row.sequence)
     elif row.kind == KIND_TRANSFER and row.resolves != 0:
-        keys_derive_one(
+        _keys_derive_one(
             out, MAP_LINKS, row.resolves, keys_transfer(table, row), row.sequence
         )
     elif row.kind == KIND_VERIFY:
-        keys_derive_one(out, MAP_LINKS, row.resolves, LINK_VERIFY, row.sequence)
+        _keys_derive_one(out, MAP_LINKS, row.resolves, LINK_VERIFY, row.sequence)
     elif row.kind == KIND_SETTLE:
-        keys_derive_one(out, MAP_LINKS, row.resolves, <uint64_t>row.debit + 1, row.sequence)
+        _keys_derive_one(out, MAP_LINKS, row.resolves, <uint64_t>row.debit + 1, row.sequence)
     elif row.kind == KIND_SHIFT:
         keys_shift(row, &high, &low)
-        keys_derive_one(out, MAP_LINKS, high, low, row.sequence)
+        _keys_derive_one(out, MAP_LINKS, high, low, row.sequence)

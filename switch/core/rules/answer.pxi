@@ -15,13 +15,13 @@ cdef void answer_balance(State* s, Outcome* out, const Row* row) noexcept nogil:
     out.pending = wallet.debits_pending
 
 
-cdef inline void answer_receipt(State* s, Outcome* out, const Row* row) noexcept nogil:
+cdef inline void _answer_receipt(State* s, Outcome* out, const Row* row) noexcept nogil:
     out.receipt = row.receipt
     if row.receipt != 0:
         out.year = keys_year_of(&s.group.working, keys_day(row.timestamp))
 
 
-cdef int answer_state(State* s, Outcome* out, const Row* row, bint repeat) noexcept nogil:
+cdef int _answer_state(State* s, Outcome* out, const Row* row, bint repeat) noexcept nogil:
     """Where a payment stands: a new one by its row, a repeated one by what came after it."""
     cdef Row last
     cdef uint64_t due, link
@@ -48,7 +48,7 @@ cdef int answer_state(State* s, Outcome* out, const Row* row, bint repeat) noexc
         return rc
     if last.kind == KIND_POST:
         out.state = PAYMENT_COMPLETED
-        answer_receipt(s, out, &last)
+        _answer_receipt(s, out, &last)
         rc = rows_find_link(s, last.sequence, 0, &link)
         if link != 0:
             out.state = PAYMENT_REFUNDED
@@ -86,9 +86,9 @@ cdef int answer_row(State* s, Outcome* out, const Row* row, bint repeat) noexcep
     out.sequence = row.sequence
     out.timestamp = row.timestamp
     out.repeat = repeat
-    answer_receipt(s, out, row)
+    _answer_receipt(s, out, row)
     if row.result == RESULT_OK and kinds_gives_index(row.kind):
         out.index = row.debit
     answer_balance(s, out, row)
     rc = answer_other(s, out, row) if repeat else 0
-    return answer_state(s, out, row, repeat) if rc == 0 else rc
+    return _answer_state(s, out, row, repeat) if rc == 0 else rc

@@ -5,7 +5,7 @@
 
 # --- what a proposal is about -------------------------------------------------------------------
 
-cdef int cases_find_end(
+cdef int _cases_find_end(
     State* s, const Row* row, Row* case_, int* result, uint64_t* other
 ) noexcept nogil:
     """The case that a row closes, which ends by nothing else: of a late rejection, or of
@@ -43,7 +43,7 @@ cdef int cases_find_end(
     return rc
 
 
-cdef int cases_check(State* s, const Row* row, int* result) noexcept nogil:
+cdef int _cases_check(State* s, const Row* row, int* result) noexcept nogil:
     """What is asked for about a hold: that it stands as it must, and has so much."""
     cdef Standing standing
     cdef Row hold, end
@@ -72,9 +72,9 @@ cdef int cases_propose(State* s, const Row* row, int* result, uint64_t* other) n
     cdef bint found
     cdef int rc
     if row.total == KIND_CASE_CLOSE:
-        return cases_find_end(s, row, &spoken_of, result, other)
+        return _cases_find_end(s, row, &spoken_of, result, other)
     if row.total != KIND_REFUND:
-        return cases_check(s, row, result)
+        return _cases_check(s, row, result)
     rc = rows_find_accepted(s, row.resolves, &spoken_of, &found)
     found = found and kinds_is_final(spoken_of.kind)
     result[0] = RESULT_OK if found else RESULT_PAYMENT_NOT_FOUND
@@ -83,7 +83,7 @@ cdef int cases_propose(State* s, const Row* row, int* result, uint64_t* other) n
 
 # --- what two people wanted ---------------------------------------------------------------------
 
-cdef int cases_is_of(
+cdef int _cases_is_of(
     State* s, const Row* asked, const Row* hold, bint* same
 ) noexcept nogil:
     """Whether a proposal to void or verify is of this hold, or of one of its basket."""
@@ -93,7 +93,7 @@ cdef int cases_is_of(
     return rc
 
 
-cdef int cases_has_judged(
+cdef int _cases_has_judged(
     State* s, const Row* asked, const Row* row, bint* judged
 ) noexcept nogil:
     """Whether who wanted a row had all before him that its biller has said of the payment."""
@@ -112,7 +112,7 @@ cdef int cases_has_judged(
     return rc
 
 
-cdef bint cases_is_same(const Row* asked, const Row* row) noexcept nogil:
+cdef bint _cases_is_same(const Row* asked, const Row* row) noexcept nogil:
     """Whether a row with an id is what was proposed: its content, and the id that follows
     from the proposal's, so that it is done once however often it is sent."""
     cdef uint8_t[22] name
@@ -131,7 +131,7 @@ cdef bint cases_is_same(const Row* asked, const Row* row) noexcept nogil:
     )
 
 
-cdef int cases_is_wanted(
+cdef int _cases_is_wanted(
     State* s, const Row* asked, const Row* row, const Row* hold, bint* same
 ) noexcept nogil:
     """Whether a row is what a proposal asks for. `hold`: of a post, void or verify."""
@@ -142,8 +142,8 @@ cdef int cases_is_wanted(
         same[0] = asked.resolves == row.resolves and asked.amount == row.amount
         return 0
     if not kinds_has_id(row.kind):
-        return cases_is_of(s, asked, hold, same)
-    if not cases_is_same(asked, row):
+        return _cases_is_of(s, asked, hold, same)
+    if not _cases_is_same(asked, row):
         return 0
     if row.kind != KIND_TRANSFER:
         same[0] = True
@@ -180,9 +180,9 @@ cdef int cases_approved(
         wanted = PROPOSE_ADVANCE
     if rc != 0 or not found or asked.kind != KIND_PROPOSE or asked.total != wanted:
         return rc
-    rc = cases_is_wanted(s, &asked, row, hold, &same)
+    rc = _cases_is_wanted(s, &asked, row, hold, &same)
     if rc == 0 and same:
-        rc = cases_has_judged(s, &asked, row, &same)
+        rc = _cases_has_judged(s, &asked, row, &same)
     if rc == 0:
         rc = rows_find_link(s, asked.sequence, 0, &link)
     if rc != 0 or not same or link == 0:
@@ -198,14 +198,14 @@ cdef int cases_approved(
 cdef int cases_close(State* s, Row* row, int* result, uint64_t* other) noexcept nogil:
     """Close a case, as proposed."""
     cdef Row case_
-    cdef int rc = cases_find_end(s, row, &case_, result, other)
+    cdef int rc = _cases_find_end(s, row, &case_, result, other)
     if rc == 0:
         row.debit = case_.debit
         row.credit = case_.credit
     return rc
 
 
-cdef int cases_correct(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
+cdef int _cases_correct(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
     """Pay after all what its biller has credited late, as proposed, while that is open."""
     cdef Standing standing
     cdef Row end
@@ -217,7 +217,7 @@ cdef int cases_correct(State* s, const Row* row, int* result, uint64_t* other) n
     return rc
 
 
-cdef int cases_advance(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
+cdef int _cases_advance(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
     """Pay a wallet ahead of its kept hold's end, as proposed, once for each hold."""
     cdef int rc
     result[0] = RESULT_HOLD_NOT_FOUND
@@ -228,7 +228,7 @@ cdef int cases_advance(State* s, const Row* row, int* result, uint64_t* other) n
     return rc
 
 
-cdef int cases_recover(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
+cdef int _cases_recover(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
     """Take an advance back: all of it, from the wallet that had it, once."""
     cdef Row advance
     cdef bint found
@@ -253,16 +253,16 @@ cdef int cases_transfer(State* s, const Row* row, int* result, uint64_t* other) 
     """A transfer with R, which is approved if it must be."""
     cdef uint64_t link = keys_transfer(&s.group.working, row)
     if link == LINK_ADVANCE:
-        return cases_advance(s, row, result, other)
+        return _cases_advance(s, row, result, other)
     if link == LINK_RECOVERY:
-        return cases_recover(s, row, result, other)
+        return _cases_recover(s, row, result, other)
     native_assert(link == LINK_CORRECTION, b"cases_transfer: nothing else is approved")
-    return cases_correct(s, row, result, other)
+    return _cases_correct(s, row, result, other)
 
 
 # --- approvals ----------------------------------------------------------------------------------
 
-cdef int cases_find_answer(
+cdef int _cases_find_answer(
     State* s, uint64_t proposal, int* result, uint64_t* other
 ) noexcept nogil:
     """What was made of a proposal or shift: OK if nothing was yet."""
@@ -293,7 +293,7 @@ cdef int cases_approve(State* s, const Row* row, int* result, uint64_t* other) n
     ):
         result[0] = RESULT_SAME_PERSON
         return 0
-    rc = cases_find_answer(s, asked.sequence, result, other)
+    rc = _cases_find_answer(s, asked.sequence, result, other)
     if rc == 0 and result[0] == RESULT_OK and asked.kind == KIND_PROPOSE and (
         rows_time(s) - asked.timestamp >= PROPOSAL_LIFE_NS
     ):
@@ -309,7 +309,7 @@ cdef int cases_withdraw(State* s, const Row* row, int* result, uint64_t* other) 
     result[0] = RESULT_PROPOSAL_NOT_FOUND
     if rc != 0 or not found or asked.kind != KIND_PROPOSE:
         return rc
-    return cases_find_answer(s, asked.sequence, result, other)
+    return _cases_find_answer(s, asked.sequence, result, other)
 
 
 # --- shifts -------------------------------------------------------------------------------------

@@ -4,23 +4,23 @@
 # A bill's claim is held by one row and released by another. A reference's is held by nobody:
 # each of the rows that took it is looked at, and what has become of it decides.
 
-cdef inline uint64_t claims_fetched(const Draft* draft) noexcept nogil:
+cdef inline uint64_t _claims_fetched(const Draft* draft) noexcept nogil:
     """When a quoted bill was fetched."""
     return (<const BillTail*>draft.fixed).fetched
 
 
-cdef inline int claims_find(
+cdef inline int _claims_find(
     State* s, const Draft* draft, int claim, uint32_t nth, uint64_t* value
 ) noexcept nogil:
     """The nth newest entry of one of a draft's claims."""
-    native_assert(draft.claims_taken >> claim & 1, b"claims_find: one that it takes")
+    native_assert(draft.claims_taken >> claim & 1, b"_claims_find: one that it takes")
     return lookup_find(
         s, s.group.index_txn, MAP_CLAIMS, draft.claims[claim].high, draft.claims[claim].low,
         nth, draft.maybe_claims >> claim & 1, value,
     )
 
 
-cdef int claims_is_credited(
+cdef int _claims_is_credited(
     State* s, uint64_t taker, bint* credited, uint64_t* settled
 ) noexcept nogil:
     """Whether a payment that was given back has, by its biller's word, been credited; and when
@@ -47,7 +47,7 @@ cdef int claims_is_credited(
     return rc
 
 
-cdef int claims_check_released(
+cdef int _claims_check_released(
     State* s, const Draft* draft, int* result, uint64_t* other
 ) noexcept nogil:
     """Whether a bill that was given back is free: none of the payments that took its claim
@@ -59,17 +59,17 @@ cdef int claims_check_released(
     cdef bint credited
     cdef int rc
     while takers < <uint32_t>TAKERS_MAX:
-        rc = claims_find(s, draft, CLAIMS_BILL, nth, &value)
+        rc = _claims_find(s, draft, CLAIMS_BILL, nth, &value)
         if rc != 0:
             return 0 if rc == MDB_NOTFOUND else rc
         nth += 1
         if value & 1:
             continue
         takers += 1
-        rc = claims_is_credited(s, value >> 1, &credited, &settled)
+        rc = _claims_is_credited(s, value >> 1, &credited, &settled)
         if rc != 0:
             return rc
-        if draft.quoted and settled >= claims_fetched(draft):
+        if draft.quoted and settled >= _claims_fetched(draft):
             result[0] = RESULT_QUOTATION_EXPIRED
         if credited:
             result[0] = RESULT_BILL_ALREADY_CLAIMED
@@ -78,13 +78,13 @@ cdef int claims_check_released(
     return 0
 
 
-cdef int claims_check_bill(
+cdef int _claims_check_bill(
     State* s, const Draft* draft, int* result, uint64_t* other
 ) noexcept nogil:
     """Whether the bill is free, and has not been since its quotation was fetched."""
     cdef uint64_t value
     cdef Row row
-    cdef int rc = claims_find(s, draft, CLAIMS_BILL, 0, &value)
+    cdef int rc = _claims_find(s, draft, CLAIMS_BILL, 0, &value)
     if rc != 0:
         return 0 if rc == MDB_NOTFOUND else rc
     if value & 1 == 0:
@@ -93,14 +93,14 @@ cdef int claims_check_bill(
         return 0
     if draft.quoted:
         rc = rows_get(s, value >> 1, &row)
-        if rc == 0 and row.timestamp >= claims_fetched(draft):
+        if rc == 0 and row.timestamp >= _claims_fetched(draft):
             result[0] = RESULT_QUOTATION_EXPIRED
     if rc != 0 or result[0] != RESULT_OK:
         return rc
-    return claims_check_released(s, draft, result, other)
+    return _claims_check_released(s, draft, result, other)
 
 
-cdef int claims_end(
+cdef int _claims_end(
     State* s, const Row* taker, bint* open_, bint* paid, uint64_t* ended
 ) noexcept nogil:
     """What has become of a payment: whether its hold is open, or it is in question or disputed,
@@ -135,11 +135,11 @@ cdef int claims_end(
     if rc == 0 and refund != 0 and final.kind == KIND_POST:
         rc = standing_get_dispute(s, taker.sequence, &final, &case_, &closed)
         open_[0] = rc == 0 and case_ != 0 and closed == 0
-    native_assert(not (open_[0] and paid[0]), b"claims_end: open or paid, or neither")
+    native_assert(not (open_[0] and paid[0]), b"_claims_end: open or paid, or neither")
     return rc
 
 
-cdef int claims_check_taker(
+cdef int _claims_check_taker(
     State* s, const Draft* draft, uint64_t sequence, uint64_t time, int* result,
     uint64_t* other, bint* done
 ) noexcept nogil:
@@ -152,7 +152,7 @@ cdef int claims_check_taker(
     cdef int rc = rows_get(s, sequence, &taker)
     done[0] = True
     if rc == 0:
-        rc = claims_end(s, &taker, &open_, &paid, &ended)
+        rc = _claims_end(s, &taker, &open_, &paid, &ended)
     if rc != 0:
         return rc
     counts = open_ or (paid and (time <= ended or time - ended < hours_ns))
@@ -160,7 +160,7 @@ cdef int claims_check_taker(
         # Bills that were fetched before it was paid stand beside it; so does what is left
         # of its own.
         counts = (
-            counts and taker.timestamp < claims_fetched(draft)
+            counts and taker.timestamp < _claims_fetched(draft)
             and memcmp(taker.reference, draft.row.reference, REFERENCE_SIZE) != 0
         )
     elif counts and draft.row.resolves == sequence:
@@ -171,7 +171,7 @@ cdef int claims_check_taker(
         return 0
     if (
         draft.quoted and record.duplicate_rule == DUPLICATE_WITHIN
-        and ended >= claims_fetched(draft)
+        and ended >= _claims_fetched(draft)
     ):
         result[0] = RESULT_QUOTATION_EXPIRED
         return 0
@@ -179,7 +179,7 @@ cdef int claims_check_taker(
     return 0
 
 
-cdef int claims_check_reference(
+cdef int _claims_check_reference(
     State* s, const Draft* draft, uint64_t time, int* result, uint64_t* other
 ) noexcept nogil:
     """The payments that took the claim of the reference, the newest first."""
@@ -188,11 +188,11 @@ cdef int claims_check_reference(
     cdef bint done = False
     cdef int rc
     for nth in range(<uint32_t>TAKERS_MAX):
-        rc = claims_find(s, draft, CLAIMS_REFERENCE, nth, &value)
+        rc = _claims_find(s, draft, CLAIMS_REFERENCE, nth, &value)
         if rc != 0:
             return 0 if rc == MDB_NOTFOUND else rc
-        native_assert(value & 1 == 0, b"claims_check_reference: nobody releases it")
-        rc = claims_check_taker(s, draft, value >> 1, time, result, other, &done)
+        native_assert(value & 1 == 0, b"_claims_check_reference: nobody releases it")
+        rc = _claims_check_taker(s, draft, value >> 1, time, result, other, &done)
         if rc != 0 or done:
             return rc
     return 0
@@ -205,13 +205,13 @@ cdef int claims_check(
     cdef int rc = 0
     native_assert(result[0] == RESULT_OK, b"claims_check: nothing else is in the way")
     if draft.claims_taken >> CLAIMS_BILL & 1:
-        rc = claims_check_bill(s, draft, result, other)
+        rc = _claims_check_bill(s, draft, result, other)
     if rc == 0 and result[0] == RESULT_OK and draft.claims_taken >> CLAIMS_REFERENCE & 1:
-        rc = claims_check_reference(s, draft, time, result, other)
+        rc = _claims_check_reference(s, draft, time, result, other)
     return rc
 
 
-cdef inline bint claims_collide(
+cdef inline bint _claims_collide(
     const Draft* earlier, const Draft* draft, int claim
 ) noexcept nogil:
     """Whether an earlier payment of the same basket takes what this one claims."""
@@ -227,7 +227,7 @@ cdef bint claims_check_basket_bill(const Draft* drafts, uint32_t index) noexcept
     decided as if they had been done, this comes before what is there already."""
     cdef uint32_t i
     for i in range(index):
-        if claims_collide(&drafts[i], &drafts[index], CLAIMS_BILL):
+        if _claims_collide(&drafts[i], &drafts[index], CLAIMS_BILL):
             return False
     return True
 
@@ -241,7 +241,7 @@ cdef bint claims_check_basket_reference(
     if record.price_rule == PRICE_BILL and record.duplicate_rule == DUPLICATE_ONCE:
         return True
     for i in range(index):
-        if claims_collide(&drafts[i], &drafts[index], CLAIMS_REFERENCE):
+        if _claims_collide(&drafts[i], &drafts[index], CLAIMS_REFERENCE):
             return False
     return True
 

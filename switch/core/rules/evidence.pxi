@@ -4,7 +4,7 @@
 # Whatever a biller says, however often it changes its mind, makes a few rows about a hold by
 # itself and no more: then people decide.
 
-cdef int evidence_get_sum(State* s, const Row* hold, uint64_t* sum_) noexcept nogil:
+cdef int _evidence_get_sum(State* s, const Row* hold, uint64_t* sum_) noexcept nogil:
     """Paise that a biller was asked about: those of a hold, or of all holds of its basket."""
     cdef uint64_t lead = fields_basket_lead(hold)
     cdef uint64_t total = 0
@@ -24,7 +24,7 @@ cdef int evidence_get_sum(State* s, const Row* hold, uint64_t* sum_) noexcept no
         if member.kind != KIND_HOLD or member.basket != fields_basket(size, i):
             return MDB_CORRUPTED
         native_assert(
-            not payment_overflows(total, 0, member.amount, 0), b"evidence_get_sum: 16 fit"
+            not payment_overflows(total, 0, member.amount, 0), b"_evidence_get_sum: 16 fit"
         )
         total += member.amount
     s.group.basket_lead = lead
@@ -33,7 +33,7 @@ cdef int evidence_get_sum(State* s, const Row* hold, uint64_t* sum_) noexcept no
     return 0
 
 
-cdef int evidence_tell(State* s, Outcome* out, uint64_t sequence, bint repeat) noexcept nogil:
+cdef int _evidence_tell(State* s, Outcome* out, uint64_t sequence, bint repeat) noexcept nogil:
     """Name the case of an answer, beside its result."""
     cdef Row row
     cdef int rc = rows_get(s, sequence, &row)
@@ -45,7 +45,7 @@ cdef int evidence_tell(State* s, Outcome* out, uint64_t sequence, bint repeat) n
     return rc
 
 
-cdef int evidence_repeat(State* s, Outcome* out, uint64_t sequence) noexcept nogil:
+cdef int _evidence_repeat(State* s, Outcome* out, uint64_t sequence) noexcept nogil:
     """Nothing new: the row that was made of it."""
     cdef Row row
     cdef int rc = rows_get(s, sequence, &row)
@@ -53,7 +53,7 @@ cdef int evidence_repeat(State* s, Outcome* out, uint64_t sequence) noexcept nog
     return answer_row(s, out, &row, True) if rc == 0 else rc
 
 
-cdef int evidence_raise(
+cdef int _evidence_raise(
     State* s, const Draft* draft, const Row* hold, int type_, uint16_t flags, Outcome* out
 ) noexcept nogil:
     """Record a case with what the biller says."""
@@ -71,7 +71,7 @@ cdef int evidence_raise(
     return rc
 
 
-cdef int evidence_find_open(
+cdef int _evidence_find_open(
     State* s, const Row* hold, const Row* end, int type_, uint64_t* case_
 ) noexcept nogil:
     """The newest case of a type if nobody has closed it, or 0. One of an amount is over when
@@ -89,21 +89,21 @@ cdef int evidence_find_open(
     return rc
 
 
-cdef int evidence_insist(
+cdef int _evidence_insist(
     State* s, const Draft* draft, const Row* hold, const Row* end, int type_, uint16_t flags,
     Outcome* out
 ) noexcept nogil:
     """A case of a type: the one that is open, or a new one."""
     cdef uint64_t case_
-    cdef int rc = evidence_find_open(s, hold, end, type_, &case_)
+    cdef int rc = _evidence_find_open(s, hold, end, type_, &case_)
     if rc != 0:
         return rc
     if case_ != 0:
-        return evidence_tell(s, out, case_, True)
-    return evidence_raise(s, draft, hold, type_, flags, out)
+        return _evidence_tell(s, out, case_, True)
+    return _evidence_raise(s, draft, hold, type_, flags, out)
 
 
-cdef int evidence_record(State* s, Draft* draft, const Row* hold, Outcome* out) noexcept nogil:
+cdef int _evidence_record(State* s, Draft* draft, const Row* hold, Outcome* out) noexcept nogil:
     """What the answer makes: a post, a void or a verify, whose kind the row has by now."""
     cdef Row* row = &draft.row
     cdef int rc = resolve_fill(s, row, hold)
@@ -113,7 +113,7 @@ cdef int evidence_record(State* s, Draft* draft, const Row* hold, Outcome* out) 
     return answer_row(s, out, row, False) if rc == 0 else rc
 
 
-cdef int evidence_of_open(State* s, Draft* draft, const Row* hold, Outcome* out) noexcept nogil:
+cdef int _evidence_of_open(State* s, Draft* draft, const Row* hold, Outcome* out) noexcept nogil:
     """It ends the hold, unless another amount was credited: then the hold is kept."""
     cdef Row* row = &draft.row
     cdef Row end
@@ -121,21 +121,21 @@ cdef int evidence_of_open(State* s, Draft* draft, const Row* hold, Outcome* out)
     cdef uint64_t sum_
     cdef int rc
     if row.kind == KIND_VOID:
-        return evidence_record(s, draft, hold, out)
-    rc = evidence_get_sum(s, hold, &sum_)
+        return _evidence_record(s, draft, hold, out)
+    rc = _evidence_get_sum(s, hold, &sum_)
     if rc != 0:
         return rc
     if row.amount == sum_:
         row.amount = hold.amount
-        return evidence_record(s, draft, hold, out)
+        return _evidence_record(s, draft, hold, out)
     out.result = RESULT_AMOUNT_DIFFERS
     memset(&end, 0, sizeof(Row))
     if holds_is_kept(&s.group.holds, hold.sequence):
         flags = 0
-    return evidence_insist(s, draft, hold, &end, CASE_AMOUNT_DIFFERS, flags, out)
+    return _evidence_insist(s, draft, hold, &end, CASE_AMOUNT_DIFFERS, flags, out)
 
 
-cdef int evidence_is_right(
+cdef int _evidence_is_right(
     State* s, const Draft* draft, const Row* hold, const Row* paid, bint* right
 ) noexcept nogil:
     """Whether a biller has credited what it was paid, by a post or a correction. Of a basket
@@ -145,12 +145,12 @@ cdef int evidence_is_right(
     right[0] = draft.row.amount == paid.amount
     if hold.basket == 0:
         return 0
-    rc = evidence_get_sum(s, hold, &sum_)
+    rc = _evidence_get_sum(s, hold, &sum_)
     right[0] = rc == 0 and draft.row.amount == sum_ and paid.amount == hold.amount
     return rc
 
 
-cdef int evidence_is_given_back(
+cdef int _evidence_is_given_back(
     State* s, const Row* hold, const Row* post, bint* given_back
 ) noexcept nogil:
     """Whether all of a payment was refunded that its biller had rejected late: it has no
@@ -165,7 +165,7 @@ cdef int evidence_is_given_back(
     return rc
 
 
-cdef int evidence_of_posted(
+cdef int _evidence_of_posted(
     State* s, const Draft* draft, const Row* hold, const Row* post, Outcome* out
 ) noexcept nogil:
     """It agrees with the post, or is a case: of another amount, or of none at all."""
@@ -174,26 +174,26 @@ cdef int evidence_of_posted(
     cdef bint given_back = False
     cdef int rc
     if draft.row.kind == KIND_POST:
-        rc = evidence_is_right(s, draft, hold, post, &right)
+        rc = _evidence_is_right(s, draft, hold, post, &right)
         if rc == 0 and right:
-            rc = evidence_is_given_back(s, hold, post, &given_back)
+            rc = _evidence_is_given_back(s, hold, post, &given_back)
         if rc != 0:
             return rc
         if right and not given_back:
             return answer_row(s, out, post, True)
         out.result = RESULT_AMOUNT_DIFFERS
         out.other = post.sequence
-        return evidence_insist(s, draft, hold, post, CASE_AMOUNT_DIFFERS, 0, out)
+        return _evidence_insist(s, draft, hold, post, CASE_AMOUNT_DIFFERS, 0, out)
     out.result = RESULT_ALREADY_POSTED
     out.other = post.sequence
     rc = standing_find_refund(s, post, &refund)
     if rc != 0 or refund != 0:
         # With all of it given back the biller is owed nothing: both say the same.
         return rc
-    return evidence_insist(s, draft, hold, post, CASE_LATE_REJECTION, 0, out)
+    return _evidence_insist(s, draft, hold, post, CASE_LATE_REJECTION, 0, out)
 
 
-cdef int evidence_of_credit(
+cdef int _evidence_of_credit(
     State* s, const Draft* draft, const Row* hold, const Row* end, const Standing* standing,
     Outcome* out
 ) noexcept nogil:
@@ -204,38 +204,38 @@ cdef int evidence_of_credit(
     if standing.corrected != 0:
         rc = rows_get(s, standing.corrected, &paid)
         if rc == 0:
-            rc = evidence_is_right(s, draft, hold, &paid, &right)
+            rc = _evidence_is_right(s, draft, hold, &paid, &right)
         if rc != 0 or right:
             return rc
         out.result = RESULT_AMOUNT_DIFFERS
-        return evidence_insist(s, draft, hold, end, CASE_AMOUNT_DIFFERS, 0, out)
+        return _evidence_insist(s, draft, hold, end, CASE_AMOUNT_DIFFERS, 0, out)
     if standing_is_late(standing):
-        return evidence_tell(s, out, standing.confirmed, True)
-    return evidence_raise(
+        return _evidence_tell(s, out, standing.confirmed, True)
+    return _evidence_raise(
         s, draft, hold, CASE_LATE_CONFIRMATION,
         0 if standing_is_unverified(standing) else ROW_CASE, out,
     )
 
 
-cdef int evidence_of_none(
+cdef int _evidence_of_none(
     State* s, Draft* draft, const Row* hold, const Row* end, const Standing* standing,
     Outcome* out
 ) noexcept nogil:
     """That nothing is credited of what was given back: it ends the doubt, once. A biller that
     has said both has contradicted itself, and people decide."""
     if standing.corrected != 0:
-        return evidence_insist(s, draft, hold, end, CASE_LATE_REJECTION, 0, out)
+        return _evidence_insist(s, draft, hold, end, CASE_LATE_REJECTION, 0, out)
     if standing_is_in_question(standing) and standing.verified == 0 and (
         standing.expired or end.flags & ROW_EVIDENCE == 0
     ):
         draft.row.kind = KIND_VERIFY
         out.other = 0
-        return evidence_record(s, draft, hold, out)
+        return _evidence_record(s, draft, hold, out)
     if not standing.expired:
-        return evidence_repeat(s, out, end.sequence)
+        return _evidence_repeat(s, out, end.sequence)
     if standing_is_late(standing):
         return 0
-    return evidence_repeat(s, out, standing.verified)
+    return _evidence_repeat(s, out, standing.verified)
 
 
 cdef int evidence_apply(State* s, Draft* draft, Outcome* out) noexcept nogil:
@@ -253,15 +253,15 @@ cdef int evidence_apply(State* s, Draft* draft, Outcome* out) noexcept nogil:
         return 0
     memset(row.id, 0, 16)
     if holds_is_open(&s.group.holds, hold.sequence):
-        return evidence_of_open(s, draft, &hold, out)
+        return _evidence_of_open(s, draft, &hold, out)
     rc = standing_get(s, hold.sequence, &standing, &end)
     if rc != 0:
         return rc
     native_assert(standing.end != 0, b"evidence_apply: what is not open has an end")
     if end.kind == KIND_POST:
-        return evidence_of_posted(s, draft, &hold, &end, out)
+        return _evidence_of_posted(s, draft, &hold, &end, out)
     out.result = RESULT_ALREADY_EXPIRED if standing.expired else RESULT_ALREADY_VOIDED
     out.other = end.sequence
     if row.kind == KIND_POST:
-        return evidence_of_credit(s, draft, &hold, &end, &standing, out)
-    return evidence_of_none(s, draft, &hold, &end, &standing, out)
+        return _evidence_of_credit(s, draft, &hold, &end, &standing, out)
+    return _evidence_of_none(s, draft, &hold, &end, &standing, out)

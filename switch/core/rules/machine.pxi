@@ -3,7 +3,7 @@
 # One request after the other, in order: shape, then the id, then the rules. The same
 # requests at the same times give the same rows.
 
-cdef void machine_shape_record(Draft* draft) noexcept nogil:
+cdef void _machine_shape_record(Draft* draft) noexcept nogil:
     """The fixed record that opens the tail of an open, limit, register or shift row."""
     cdef const uint8_t* tail = draft.tail
     cdef const AccountRecord* account = <const AccountRecord*>tail
@@ -56,7 +56,7 @@ cdef void machine_shape(Draft* draft) noexcept nogil:
         if draft.tail_size > NOTE_MAX or not payment_text_is_valid(draft.tail, draft.tail_size):
             payment_mark(draft, RESULT_INVALID_NOTE)
     if record:
-        machine_shape_record(draft)
+        _machine_shape_record(draft)
     if kinds_speaks(kind):
         if row.debit != 0 or row.credit != 0:
             payment_mark(draft, RESULT_INVALID_ACCOUNT)
@@ -75,14 +75,14 @@ cdef struct Tailed:           # what the tail of a payment's row holds
 
 # --- ids that are known ---------------------------------------------------------------------
 
-cdef int machine_price_rule(State* s, const Row* row) noexcept nogil:
+cdef int _machine_price_rule(State* s, const Row* row) noexcept nogil:
     """Of the service of a payment's row; PRICE_STATED without one."""
     if not kinds_is_payment(row.kind) or row.service == 0:
         return PRICE_STATED
     return s.group.services[row.service].record.price_rule
 
 
-cdef int machine_get_payment_tail(
+cdef int _machine_get_payment_tail(
     State* s, const Row* row, Tailed* tailed
 ) noexcept nogil:
     """The tail of a payment's row: its fixed part, or NULL, and its note."""
@@ -91,7 +91,7 @@ cdef int machine_get_payment_tail(
     tailed.note_size = 0
     if row.flags & ROW_TAIL:
         rc = rows_get_tail(s, row.sequence, &tailed.note, &tailed.note_size)
-    if rc == 0 and prices_has_tail(machine_price_rule(s, row)):
+    if rc == 0 and prices_has_tail(_machine_price_rule(s, row)):
         if tailed.note_size < FIXED_TAIL_SIZE:
             return MDB_CORRUPTED
         tailed.fixed = tailed.note
@@ -100,7 +100,7 @@ cdef int machine_get_payment_tail(
     return rc
 
 
-cdef bint machine_same_reference(
+cdef bint _machine_same_reference(
     State* s, const Draft* draft, const Row* row, const Tailed* tailed
 ) noexcept nogil:
     """Whether the row has the reference as it was sent now, or in its canonical form. That is
@@ -112,7 +112,7 @@ cdef bint machine_same_reference(
     cdef const uint8_t* there = &row.reference[0]
     cdef uint8_t[REFERENCE_SIZE] form
     cdef bint quoted = tailed.fixed != NULL and not row.flags & ROW_STATED and (
-        machine_price_rule(s, row) == PRICE_BILL
+        _machine_price_rule(s, row) == PRICE_BILL
     )
     if draft.respelled:
         sent = &draft.sent[0]
@@ -128,7 +128,7 @@ cdef bint machine_same_reference(
     )
 
 
-cdef bint machine_same_items(State* s, const Draft* draft, const Tailed* tailed) noexcept nogil:
+cdef bint _machine_same_items(State* s, const Draft* draft, const Tailed* tailed) noexcept nogil:
     """Whether a payment by tariff names the same items, in the same order."""
     cdef const TariffTail* sent = <const TariffTail*>draft.fixed
     cdef const TariffTail* there = <const TariffTail*>tailed.fixed
@@ -137,7 +137,7 @@ cdef bint machine_same_items(State* s, const Draft* draft, const Tailed* tailed)
     )
 
 
-cdef int machine_compare(State* s, const Draft* draft, const Row* row, int* field) noexcept nogil:
+cdef int _machine_compare(State* s, const Draft* draft, const Row* row, int* field) noexcept nogil:
     """The first field in which a request differs from the row that has its id."""
     cdef const Row* wanted = &draft.row
     cdef Tailed tailed
@@ -148,7 +148,7 @@ cdef int machine_compare(State* s, const Draft* draft, const Row* row, int* fiel
     field[0] = FIELD_NONE
     memset(&tailed, 0, sizeof(Tailed))
     if payment:
-        rc = machine_get_payment_tail(s, row, &tailed)
+        rc = _machine_get_payment_tail(s, row, &tailed)
         if rc != 0:
             return rc
     # Whether a message pays or holds, and how long, is the register's word and may change.
@@ -159,7 +159,7 @@ cdef int machine_compare(State* s, const Draft* draft, const Row* row, int* fiel
         field[0] = FIELD_SERVICE
     elif wanted.amount != row.amount:
         field[0] = FIELD_AMOUNT
-    elif kind != KIND_REFUND and not machine_same_reference(s, draft, row, &tailed):
+    elif kind != KIND_REFUND and not _machine_same_reference(s, draft, row, &tailed):
         field[0] = FIELD_REFERENCE
     elif wanted.operator_ != row.operator_:
         field[0] = FIELD_OPERATOR
@@ -192,14 +192,14 @@ cdef int machine_compare(State* s, const Draft* draft, const Row* row, int* fiel
         field[0] = FIELD_CHECKER
     elif wanted.deadline != row.deadline and not alike:
         field[0] = FIELD_DEADLINE
-    elif machine_price_rule(s, row) == PRICE_TARIFF and not machine_same_items(
+    elif _machine_price_rule(s, row) == PRICE_TARIFF and not _machine_same_items(
         s, draft, &tailed
     ):
         field[0] = FIELD_ITEMS
     return 0
 
 
-cdef int machine_find_id(State* s, const Draft* draft, Row* row, bint* found) noexcept nogil:
+cdef int _machine_find_id(State* s, const Draft* draft, Row* row, bint* found) noexcept nogil:
     """The row that this sender gave this id to, among those whose keys collide."""
     cdef uint64_t sequence
     cdef uint32_t nth = 0
@@ -221,16 +221,16 @@ cdef int machine_find_id(State* s, const Draft* draft, Row* row, bint* found) no
         nth += 1
 
 
-cdef int machine_known(
+cdef int _machine_known(
     State* s, Draft* draft, Outcome* out, bint* known
 ) noexcept nogil:
     """Answer a request whose id has an answer already."""
     cdef Row row
     cdef int field
-    cdef int rc = machine_find_id(s, draft, &row, known)
+    cdef int rc = _machine_find_id(s, draft, &row, known)
     if rc != 0 or not known[0]:
         return rc
-    rc = machine_compare(s, draft, &row, &field)
+    rc = _machine_compare(s, draft, &row, &field)
     if rc != 0:
         return rc
     if field == FIELD_NONE:
@@ -245,7 +245,7 @@ cdef int machine_known(
 
 # --- deciding -----------------------------------------------------------------------------------
 
-cdef int machine_close_window(State* s, Draft* draft, Outcome* out) noexcept nogil:
+cdef int _machine_close_window(State* s, Draft* draft, Outcome* out) noexcept nogil:
     cdef Row* row = &draft.row
     cdef Row repeated
     cdef WindowLine* lines
@@ -273,7 +273,7 @@ cdef int machine_close_window(State* s, Draft* draft, Outcome* out) noexcept nog
     return answer_row(s, out, row, False) if rc == 0 else rc
 
 
-cdef inline bint machine_is_kept(State* s, const Row* hold) noexcept nogil:
+cdef inline bint _machine_is_kept(State* s, const Row* hold) noexcept nogil:
     """Whether an open hold is kept, is set aside, or will be kept with the next group."""
     cdef uint64_t due = hold.timestamp + <uint64_t>hold.deadline * 1000000000
     if not holds_is_due(&s.group.holds, hold.sequence):
@@ -281,14 +281,14 @@ cdef inline bint machine_is_kept(State* s, const Row* hold) noexcept nogil:
     return hold.flags & ROW_KEEP != 0 and due <= rows_time(s)
 
 
-cdef inline bint machine_needs_two(State* s, const Row* row) noexcept nogil:
+cdef inline bint _machine_needs_two(State* s, const Row* row) noexcept nogil:
     """Whether a row with an id is done only if two people want it."""
     if row.kind == KIND_TRANSFER:
         return row.resolves != 0 and keys_transfer(&s.group.working, row) != LINK_RECOVERY
     return kinds_has_id(row.kind) and kinds_may_be_proposed(row.kind)
 
 
-cdef int machine_end(
+cdef int _machine_end(
     State* s, Draft* draft, Row* hold, int* result, uint64_t* other
 ) noexcept nogil:
     """A post, void or verify without a biller's word: two people must want it where only
@@ -305,24 +305,24 @@ cdef int machine_end(
     if row.kind == KIND_POST:
         two = row.flags & ROW_KEEP != 0
     elif row.kind == KIND_VOID:
-        two = machine_is_kept(s, hold)
+        two = _machine_is_kept(s, hold)
     if two:
         row.total = draft.proposal
         rc = cases_approved(s, draft, hold, result)
     return rc
 
 
-cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
+cdef int _machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
     """Decide and record everything that is not a payment."""
     cdef Row* row = &draft.row
     cdef Row hold, resolution
     cdef int kind = row.kind
-    cdef bint two = machine_needs_two(s, row)
+    cdef bint two = _machine_needs_two(s, row)
     cdef int result = RESULT_OK
     cdef uint64_t other = 0
     cdef int rc = 0
     if kind == KIND_WINDOW:
-        return machine_close_window(s, draft, out)
+        return _machine_close_window(s, draft, out)
     if row.flags & ROW_EVIDENCE:
         return evidence_apply(s, draft, out)
     if two:
@@ -332,7 +332,7 @@ cdef int machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
             return rc
         row.total = draft.proposal
     if kinds_resolves_hold(kind) or kind == KIND_VERIFY:
-        rc = machine_end(s, draft, &hold, &result, &other)
+        rc = _machine_end(s, draft, &hold, &result, &other)
     elif kind == KIND_REFUND:
         rc = treasury_refund(s, row, &result)
     elif kind == KIND_TOP_UP:
@@ -414,7 +414,7 @@ cdef void machine_prepare(State* s, Draft* draft) noexcept nogil:
     keys_id(s, draft.row.id, draft.row.participant, &draft.id_high, &draft.id_low)
 
 
-cdef inline bint machine_turns_away(
+cdef inline bint _machine_turns_away(
     State* s, const Draft* draft, uint32_t count
 ) noexcept nogil:
     """Whether so many payments more, that came in a message, are too many for their biller.
@@ -429,7 +429,7 @@ cdef inline bint machine_turns_away(
     )
 
 
-cdef inline bint machine_wallet_is_full(
+cdef inline bint _machine_wallet_is_full(
     State* s, const Draft* draft, uint32_t count
 ) noexcept nogil:
     """Whether so many payments more, that came in a message, are too many for their wallet to
@@ -441,7 +441,7 @@ cdef inline bint machine_wallet_is_full(
     )
 
 
-cdef void machine_turn_away(State* s, Outcome* out, bint full) noexcept nogil:
+cdef void _machine_turn_away(State* s, Outcome* out, bint full) noexcept nogil:
     """Too much waits for the biller, or, if `full`, the payment's wallet holds too much."""
     native_assert(out.sequence == 0, b"machine: who is turned away has no row")
     out.result = RESULT_BILLER_BUSY
@@ -452,7 +452,7 @@ cdef void machine_turn_away(State* s, Outcome* out, bint full) noexcept nogil:
         s.shared.billers_turned_away += 1
 
 
-cdef int machine_basket_believe(
+cdef int _machine_basket_believe(
     State* s, Draft* drafts, uint32_t count, const uint8_t* known, Outcome* outs, bint* waits
 ) noexcept nogil:
     """Whether something that a payment of a basket brings with it is not to be believed: then
@@ -474,7 +474,7 @@ cdef int machine_basket_believe(
     return 0
 
 
-cdef bint machine_basket_waits(
+cdef bint _machine_basket_waits(
     State* s, const Draft* drafts, uint32_t count, const uint8_t* known, bint new, Outcome* outs
 ) noexcept nogil:
     """Whether those of a basket that are new get an answer without a row: none that the
@@ -488,15 +488,15 @@ cdef bint machine_basket_waits(
     for i in range(count):
         whole = whole and (known[i] or not drafts[i].no_centre)
         unknown += not known[i]
-    busy = machine_turns_away(s, &drafts[0], unknown)  # a basket has one biller
-    full = not busy and machine_wallet_is_full(s, &drafts[0], unknown)
+    busy = _machine_turns_away(s, &drafts[0], unknown)  # a basket has one biller
+    full = not busy and _machine_wallet_is_full(s, &drafts[0], unknown)
     if whole and not busy and not full:
         return False
     for i in range(count):
         if known[i]:
             continue
         if whole:
-            machine_turn_away(s, &outs[i], full)
+            _machine_turn_away(s, &outs[i], full)
         elif drafts[i].no_centre:
             outs[i].result = RESULT_INVALID_CENTRE
         else:
@@ -519,14 +519,14 @@ cdef int machine_basket(State* s, Draft* drafts, uint32_t count, Outcome* outs) 
             outs[i].result = drafts[i].shape if drafts[i].shape else RESULT_INVALID_BASKET
         return 0
     for i in range(count):
-        rc = machine_known(s, &drafts[i], &outs[i], &found)
+        rc = _machine_known(s, &drafts[i], &outs[i], &found)
         if rc != 0:
             return rc
         known[i] = found
         new = new and not found
-    if machine_basket_waits(s, drafts, count, known, new, outs):
+    if _machine_basket_waits(s, drafts, count, known, new, outs):
         return 0
-    rc = machine_basket_believe(s, drafts, count, known, outs, &waits)
+    rc = _machine_basket_believe(s, drafts, count, known, outs, &waits)
     if rc != 0 or waits:
         return rc
     if new:
@@ -563,19 +563,19 @@ cdef int machine_apply(State* s, Draft* draft, Outcome* out) noexcept nogil:
         out.result = draft.shape
         return 0
     if kinds_has_id(draft.row.kind):
-        rc = machine_known(s, draft, out, &known)
+        rc = _machine_known(s, draft, out, &known)
         if rc != 0 or known:
             return rc
     if not kinds_is_payment(draft.row.kind):
-        return machine_treasury(s, draft, out)
+        return _machine_treasury(s, draft, out)
     if draft.no_centre:
         out.result = RESULT_INVALID_CENTRE
         return 0
-    if machine_turns_away(s, draft, 1):
-        machine_turn_away(s, out, False)
+    if _machine_turns_away(s, draft, 1):
+        _machine_turn_away(s, out, False)
         return 0
-    if machine_wallet_is_full(s, draft, 1):
-        machine_turn_away(s, out, True)
+    if _machine_wallet_is_full(s, draft, 1):
+        _machine_turn_away(s, out, True)
         return 0
     rc = prices_believe(s, draft, rows_time(s), &result)
     if rc != 0 or result != RESULT_OK:

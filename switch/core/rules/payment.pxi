@@ -55,7 +55,7 @@ cdef bint payment_text_is_valid(const uint8_t* text, uint32_t size) noexcept nog
     return True
 
 
-cdef void payment_find_centre(State* s, Draft* draft) noexcept nogil:
+cdef void _payment_find_centre(State* s, Draft* draft) noexcept nogil:
     """The wallet that pays: the sender's own, or the named centre's; 0 if there is none.
 
     Of a centre that is not active, too: what it has paid has its answer for ever.
@@ -78,7 +78,7 @@ cdef void payment_find_centre(State* s, Draft* draft) noexcept nogil:
         )
 
 
-cdef inline void payment_take_back_spelling(Draft* draft) noexcept nogil:
+cdef inline void _payment_take_back_spelling(Draft* draft) noexcept nogil:
     """Let a draft that is looked up again have its reference as it was sent."""
     if draft.respelled:
         memcpy(draft.row.reference, draft.sent, REFERENCE_SIZE)
@@ -86,23 +86,23 @@ cdef inline void payment_take_back_spelling(Draft* draft) noexcept nogil:
     draft.misspelled = 0
 
 
-cdef void payment_spell(Draft* draft, const Service* service) noexcept nogil:
+cdef void _payment_spell(Draft* draft, const Service* service) noexcept nogil:
     """Make a reference canonical before anything is asked of it. What was sent is kept: the
     id may have been given to just that."""
-    native_assert(not draft.respelled, b"payment_spell: the reference is as it was sent")
+    native_assert(not draft.respelled, b"_payment_spell: the reference is as it was sent")
     memcpy(draft.sent, draft.row.reference, REFERENCE_SIZE)
     draft.misspelled = not references_canonical(service, draft.row.reference, True)
     draft.respelled = memcmp(draft.sent, draft.row.reference, REFERENCE_SIZE) != 0
 
 
-cdef void payment_take_claims(State* s, Draft* draft, const uint8_t* citizen) noexcept nogil:
+cdef void _payment_take_claims(State* s, Draft* draft, const uint8_t* citizen) noexcept nogil:
     """Note which claims a payment of a known service takes. `citizen`: the citizen's
     reference, which of a bill is not the row's."""
     cdef const Row* row = &draft.row
     cdef const ServiceRecord* record = &s.group.services[row.service].record
     native_assert(
         0 < row.service and row.service < s.group.services_count and draft.claims_taken == 0,
-        b"payment_take_claims: once, of a service",
+        b"_payment_take_claims: once, of a service",
     )
     if record.duplicate_rule == DUPLICATE_ONCE:
         keys_claim(
@@ -137,7 +137,7 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
         row.deadline = 0
         if register_pad(draft.service_code, draft.service_size, code, SERVICE_CODE_MAX):
             row.service = <uint16_t>register_find_service(s, code)
-        payment_find_centre(s, draft)
+        _payment_find_centre(s, draft)
     else:
         row.service = draft.service
         draft.no_centre = (
@@ -150,7 +150,7 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
         b"payment_resolve: who pays has a wallet",
     )
     payment_set_shape(draft)
-    payment_take_back_spelling(draft)
+    _payment_take_back_spelling(draft)
     draft.claims_taken = 0
     row.credit = 0
     if row.service == 0 or row.service >= s.group.services_count:
@@ -166,11 +166,11 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
         prices_note_bill(&s.group.services[row.service], draft)
         reference = &(<const BillTail*>draft.fixed).reference[0]
     elif draft.shape == 0 and s.group.services[row.service].ruled:
-        payment_spell(draft, &s.group.services[row.service])
-    payment_take_claims(s, draft, reference)
+        _payment_spell(draft, &s.group.services[row.service])
+    _payment_take_claims(s, draft, reference)
 
 
-cdef inline int payment_check_states(const Account* debit, const Account* credit) noexcept nogil:
+cdef inline int _payment_check_states(const Account* debit, const Account* credit) noexcept nogil:
     if debit.state == STATE_CLOSED:
         return RESULT_DEBIT_CLOSED
     if debit.state == STATE_FROZEN:
@@ -199,7 +199,7 @@ cdef inline bint payment_overflows(
     )
 
 
-cdef int payment_check_limits(State* s, const Draft* drafts, uint32_t index) noexcept nogil:
+cdef int _payment_check_limits(State* s, const Draft* drafts, uint32_t index) noexcept nogil:
     """Limits, then funds, as if the payments before drafts[index] had been done."""
     cdef const Row* row = &drafts[index].row
     cdef const Account* wallet = &s.group.working.accounts[row.debit]
@@ -267,7 +267,7 @@ cdef int payment_check(
         result[0] = RESULT_PERIOD_MISSING
         return 0
     credit = &s.group.working.accounts[row.credit]
-    result[0] = payment_check_states(&s.group.working.accounts[row.debit], credit)
+    result[0] = _payment_check_states(&s.group.working.accounts[row.debit], credit)
     if result[0] != RESULT_OK:
         return 0
     if not claims_check_basket_bill(drafts, index):
@@ -287,7 +287,7 @@ cdef int payment_check(
     for i in range(index):
         if drafts[i].row.credit == row.credit:
             before_credit += drafts[i].row.amount
-    result[0] = payment_check_limits(s, drafts, index)
+    result[0] = _payment_check_limits(s, drafts, index)
     if result[0] != RESULT_OK:
         return 0
     if payment_overflows(
@@ -354,7 +354,7 @@ cdef bint payment_basket_is_formed(const Draft* drafts, uint32_t count) noexcept
     return True
 
 
-cdef bint payment_basket_is_one(const int* results, uint32_t count) noexcept nogil:
+cdef bint _payment_basket_is_one(const int* results, uint32_t count) noexcept nogil:
     """Whether all or none of a basket's payments are accepted. For asserts."""
     cdef uint32_t i
     if not SWITCH_ASSERT:
@@ -449,6 +449,6 @@ cdef int payment_basket(
                 results[i] = RESULT_BASKET_FAILED
                 others[i] = 0
     native_assert(
-        payment_basket_is_one(results, count), b"payment_basket: all is accepted, or nothing"
+        _payment_basket_is_one(results, count), b"payment_basket: all is accepted, or nothing"
     )
     return 0

@@ -3,7 +3,7 @@
 # By tariff it is the register, by bill the biller in its quotation, else the citizen within
 # bounds. What the row must keep of it is the first part of its tail.
 
-cdef inline const ServiceRecord* prices_record(State* s, const Draft* draft) noexcept nogil:
+cdef inline const ServiceRecord* _prices_record(State* s, const Draft* draft) noexcept nogil:
     return &s.group.services[draft.row.service].record
 
 
@@ -14,14 +14,14 @@ cdef inline bint prices_has_tail(int price_rule) noexcept nogil:
 
 # --- bills ----------------------------------------------------------------------------------
 
-cdef void prices_note_quoted(const Service* service, Draft* draft) noexcept nogil:
+cdef void _prices_note_quoted(const Service* service, Draft* draft) noexcept nogil:
     """What a bill's row is by its quotation, whether that is right or not: it is asked later.
 
     The row's reference becomes the bill's; what was sent is kept."""
     cdef BillTail* tail = <BillTail*>draft.fixed
     cdef Quotation quotation
     native_assert(
-        draft.token_size == sizeof(Quotation), b"prices_note_quoted: a whole quotation"
+        draft.token_size == sizeof(Quotation), b"_prices_note_quoted: a whole quotation"
     )
     memcpy(&quotation, draft.token, sizeof(Quotation))
     draft.misspelled = not references_canonical(service, draft.row.reference, False)
@@ -40,7 +40,7 @@ cdef void prices_note_quoted(const Service* service, Draft* draft) noexcept nogi
             draft.misspelled = 1
 
 
-cdef void prices_note_stated(const Service* service, Draft* draft) noexcept nogil:
+cdef void _prices_note_stated(const Service* service, Draft* draft) noexcept nogil:
     """What a bill's row is by what its sender states."""
     cdef BillTail* tail = <BillTail*>draft.fixed
     draft.misspelled = not references_canonical(service, draft.row.reference, True)
@@ -62,14 +62,14 @@ cdef void prices_note_bill(const Service* service, Draft* draft) noexcept nogil:
     memset(draft.fixed, 0, FIXED_TAIL_SIZE)
     (<BillTail*>draft.fixed).form = TAIL_BILL
     if draft.token_size == sizeof(Quotation):
-        prices_note_quoted(service, draft)
+        _prices_note_quoted(service, draft)
     else:
-        prices_note_stated(service, draft)
+        _prices_note_stated(service, draft)
 
 
-cdef int prices_open(State* s, Draft* draft, uint64_t time, Quotation* quotation) noexcept nogil:
+cdef int _prices_open(State* s, Draft* draft, uint64_t time, Quotation* quotation) noexcept nogil:
     """Whether the quotation is this payment's, by a row of the time `time`."""
-    cdef const ServiceRecord* record = prices_record(s, draft)
+    cdef const ServiceRecord* record = _prices_record(s, draft)
     cdef const BillTail* tail = <const BillTail*>draft.fixed
     cdef int opened = quotation_open(
         s.shared.token_keys, draft.token, draft.token_size, time, quotation
@@ -89,7 +89,7 @@ cdef int prices_open(State* s, Draft* draft, uint64_t time, Quotation* quotation
     return RESULT_OK if opened == OPENED_RIGHT else RESULT_QUOTATION_EXPIRED
 
 
-cdef int prices_believe_quotation(
+cdef int _prices_believe_quotation(
     State* s, Draft* draft, uint64_t time, int* result
 ) noexcept nogil:
     """Whether a bill's quotation is to be believed; what is in the way of its claims."""
@@ -97,10 +97,10 @@ cdef int prices_believe_quotation(
     cdef int claim_result = RESULT_OK
     cdef int rc
     native_assert(
-        prices_record(s, draft).price_rule == PRICE_BILL and draft.respelled,
-        b"prices_believe_quotation: its bill is noted",
+        _prices_record(s, draft).price_rule == PRICE_BILL and draft.respelled,
+        b"_prices_believe_quotation: its bill is noted",
     )
-    result[0] = prices_open(s, draft, time, &quotation)
+    result[0] = _prices_open(s, draft, time, &quotation)
     if result[0] != RESULT_OK:
         return 0
     draft.quoted = 1
@@ -112,10 +112,10 @@ cdef int prices_believe_quotation(
     return rc
 
 
-cdef int prices_check_addition(State* s, const Draft* draft, int* result) noexcept nogil:
+cdef int _prices_check_addition(State* s, const Draft* draft, int* result) noexcept nogil:
     """Whether what a payment is in addition to is a payment of the same reference, and its
     sender was told of it. Row templates come from within."""
-    cdef const ServiceRecord* record = prices_record(s, draft)
+    cdef const ServiceRecord* record = _prices_record(s, draft)
     cdef uint32_t centre = s.group.working.accounts[draft.row.debit].participant
     cdef Row first
     cdef bint found
@@ -140,7 +140,7 @@ cdef int prices_check_addition(State* s, const Draft* draft, int* result) noexce
 cdef int prices_believe(State* s, Draft* draft, uint64_t time, int* result) noexcept nogil:
     """Whether what a new payment brings with it is to be believed: a quotation, a handle.
     If not, that is its result and it has no row."""
-    cdef const ServiceRecord* record = prices_record(s, draft)
+    cdef const ServiceRecord* record = _prices_record(s, draft)
     cdef int rc
     result[0] = RESULT_OK
     draft.quoted = 0
@@ -151,7 +151,7 @@ cdef int prices_believe(State* s, Draft* draft, uint64_t time, int* result) noex
         result[0] = RESULT_QUOTATION_WRONG
         return 0
     if record.price_rule == PRICE_BILL and draft.token_size != 0:
-        rc = prices_believe_quotation(s, draft, time, result)
+        rc = _prices_believe_quotation(s, draft, time, result)
         if rc != 0 or result[0] != RESULT_OK:
             return rc
     elif record.price_rule == PRICE_BILL or record.price_rule == PRICE_STATED:
@@ -163,13 +163,13 @@ cdef int prices_believe(State* s, Draft* draft, uint64_t time, int* result) noex
         not (draft.quoted and draft.stated), b"prices_believe: one of them says what is due"
     )
     if draft.row.resolves != 0 or draft.handle_size != 0:
-        return prices_check_addition(s, draft, result)
+        return _prices_check_addition(s, draft, result)
     return 0
 
 
 # --- amounts --------------------------------------------------------------------------------
 
-cdef int prices_check_rule(int amount_rule, uint64_t amount, uint64_t due) noexcept nogil:
+cdef int _prices_check_rule(int amount_rule, uint64_t amount, uint64_t due) noexcept nogil:
     if amount_rule == AMOUNT_MIN_MAX or amount_rule == AMOUNT_ANY:
         return RESULT_OK
     if due == 0:
@@ -183,7 +183,7 @@ cdef int prices_check_rule(int amount_rule, uint64_t amount, uint64_t due) noexc
     return RESULT_OK
 
 
-cdef uint64_t prices_fee(const Service* service, const uint8_t* code, uint32_t day) noexcept nogil:
+cdef uint64_t _prices_fee(const Service* service, const uint8_t* code, uint32_t day) noexcept nogil:
     """What one of an item costs on an IST day, 0 if the tariff does not say."""
     cdef uint64_t fee = 0
     cdef uint32_t i
@@ -194,7 +194,7 @@ cdef uint64_t prices_fee(const Service* service, const uint8_t* code, uint32_t d
     return fee
 
 
-cdef int prices_check_items(
+cdef int _prices_check_items(
     const Service* service, const Draft* draft, uint64_t time
 ) noexcept nogil:
     """The items that a payment names, by the tariff of its day."""
@@ -208,10 +208,10 @@ cdef int prices_check_items(
         return RESULT_ITEM_UNKNOWN if draft.items_count > 0 else RESULT_OK
     if draft.items_count == 0:
         return RESULT_ITEM_UNKNOWN
-    native_assert(draft.items_count <= ITEMS_MAX, b"prices_check_items: they have room")
+    native_assert(draft.items_count <= ITEMS_MAX, b"_prices_check_items: they have room")
     for i in range(draft.items_count):
-        native_assert(tail.items[i].count > 0, b"prices_check_items: one of it, or more")
-        fee = prices_fee(service, tail.items[i].code, day)
+        native_assert(tail.items[i].count > 0, b"_prices_check_items: one of it, or more")
+        fee = _prices_fee(service, tail.items[i].code, day)
         if fee == 0:
             return RESULT_ITEM_UNKNOWN
         # A fee is at most 10^18 and a count 9,999: divided, so that nothing overflows.
@@ -224,7 +224,7 @@ cdef int prices_check_items(
 
 cdef int prices_check(State* s, const Draft* draft, uint64_t time) noexcept nogil:
     """Whether the amount is the service's. `total` of a requested row is the amount due."""
-    cdef const ServiceRecord* record = prices_record(s, draft)
+    cdef const ServiceRecord* record = _prices_record(s, draft)
     cdef const BillTail* bill = <const BillTail*>draft.fixed
     cdef const Row* row = &draft.row
     cdef int result = RESULT_OK
@@ -238,19 +238,19 @@ cdef int prices_check(State* s, const Draft* draft, uint64_t time) noexcept nogi
     if record.amount_step != 0 and row.amount % record.amount_step != 0:
         return RESULT_AMOUNT_STEP_WRONG
     if record.price_rule == PRICE_BILL:
-        result = prices_check_rule(bill.amount_rule, row.amount, bill.amount_due)
+        result = _prices_check_rule(bill.amount_rule, row.amount, bill.amount_due)
     elif record.price_rule == PRICE_STATED:
-        result = prices_check_rule(record.amount_rule, row.amount, row.total)
+        result = _prices_check_rule(record.amount_rule, row.amount, row.total)
     if result != RESULT_OK:
         return result
-    return prices_check_items(&s.group.services[row.service], draft, time)
+    return _prices_check_items(&s.group.services[row.service], draft, time)
 
 
 # --- the row --------------------------------------------------------------------------------
 
 cdef uint16_t prices_flags(State* s, const Draft* draft) noexcept nogil:
     """Flags of an accepted payment that its price decides."""
-    cdef const ServiceRecord* record = prices_record(s, draft)
+    cdef const ServiceRecord* record = _prices_record(s, draft)
     if (
         record.price_rule == PRICE_BILL and draft.row.kind == KIND_HOLD
         and draft.claims_taken >> CLAIMS_BILL & 1
@@ -264,10 +264,10 @@ cdef uint32_t prices_make_tail(State* s, const Draft* draft, uint8_t* tail) noex
     """The tail of a payment's row: the fixed part, if its service has one, and the note. At
     most FIXED_TAIL_SIZE + NOTE_MAX bytes; gives how many."""
     cdef uint32_t size = 0
-    if draft.row.service != 0 and prices_has_tail(prices_record(s, draft).price_rule):
+    if draft.row.service != 0 and prices_has_tail(_prices_record(s, draft).price_rule):
         memcpy(tail, draft.fixed, FIXED_TAIL_SIZE)
         size = FIXED_TAIL_SIZE
-        if prices_record(s, draft).price_rule == PRICE_TARIFF:
+        if _prices_record(s, draft).price_rule == PRICE_TARIFF:
             (<TariffTail*>tail).items_count = draft.items_count
             (<TariffTail*>tail).form = TAIL_TARIFF
     native_assert(draft.tail_size <= NOTE_MAX, b"prices_make_tail: a note has its bound")

@@ -27,7 +27,7 @@ cdef void quotation_make_key(
     key.number = number
 
 
-cdef const TokenKey* quotation_find_key(const TokenKey* keys, uint8_t number) noexcept nogil:
+cdef const TokenKey* _quotation_find_key(const TokenKey* keys, uint8_t number) noexcept nogil:
     """The key of this number among TOKEN_KEYS_MAX, or NULL."""
     cdef int i
     for i in range(TOKEN_KEYS_MAX):
@@ -36,7 +36,7 @@ cdef const TokenKey* quotation_find_key(const TokenKey* keys, uint8_t number) no
     return NULL
 
 
-cdef bint quotation_is_text(const uint8_t* text) noexcept nogil:
+cdef bint _quotation_is_text(const uint8_t* text) noexcept nogil:
     """Whether it is printable ASCII, zero-padded; an empty one is."""
     cdef uint32_t i = 0
     while i < REFERENCE_SIZE and 0x20 <= text[i] <= 0x7E:
@@ -46,7 +46,7 @@ cdef bint quotation_is_text(const uint8_t* text) noexcept nogil:
     return i == REFERENCE_SIZE
 
 
-cdef bint quotation_is_formed(const Quotation* quotation) noexcept nogil:
+cdef bint _quotation_is_formed(const Quotation* quotation) noexcept nogil:
     """Whether its fields are such as a quotation can have; not who sealed it."""
     cdef uint64_t[2] reserved
     memcpy(reserved, quotation.reserved, 16)
@@ -69,8 +69,8 @@ cdef bint quotation_is_formed(const Quotation* quotation) noexcept nogil:
         and quotation.valid_until <= quotation.fetched + TOKEN_LIFE_MAX_NS
         and (reserved[0] | reserved[1]) == 0
         and quotation.reference[0] != 0
-        and quotation_is_text(quotation.reference)
-        and quotation_is_text(quotation.bill)
+        and _quotation_is_text(quotation.reference)
+        and _quotation_is_text(quotation.bill)
     )
 
 
@@ -88,7 +88,7 @@ cdef bint quotation_seal(const TokenKey* keys, Quotation* quotation) noexcept no
     last = quotation.fetched + TOKEN_LIFE_MAX_NS
     if quotation.valid_until == 0 or quotation.valid_until > last:
         quotation.valid_until = last
-    if not quotation_is_formed(quotation):
+    if not _quotation_is_formed(quotation):
         return False
     native_blake2b_keyed_block(
         keys[0].state, <const uint8_t*>quotation, quotation.seal, QUOTATION_SEAL_SIZE
@@ -106,13 +106,13 @@ cdef int quotation_open(
     if size == sizeof(Quotation):
         # Aligned, and out of reach of whoever sent it.
         memcpy(out, token, sizeof(Quotation))
-        key = quotation_find_key(keys, out.key)
+        key = _quotation_find_key(keys, out.key)
         if key != NULL and out.format == TOKEN_FORMAT:
             native_blake2b_keyed_block(
                 key.state, <const uint8_t*>out, seal, QUOTATION_SEAL_SIZE
             )
             if native_equal_seals(seal, out.seal):
-                native_assert(quotation_is_formed(out), b"what was sealed is formed")
+                native_assert(_quotation_is_formed(out), b"what was sealed is formed")
                 # One of a time to come, of a clock that was ahead, would outlive its day
                 # and pass for fetched after whatever was paid meanwhile.
                 if out.fetched <= now < out.valid_until:

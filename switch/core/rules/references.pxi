@@ -22,11 +22,11 @@ cdef struct Element:          # of a pattern
     uint8_t class_            # 0: a literal
 
 
-cdef inline bint references_is_digit(uint8_t c) noexcept nogil:
+cdef inline bint _references_is_digit(uint8_t c) noexcept nogil:
     return 48 <= c <= 57
 
 
-cdef inline bint references_is_letter(uint8_t c) noexcept nogil:
+cdef inline bint _references_is_letter(uint8_t c) noexcept nogil:
     return 97 <= c | 0x20 <= 122
 
 
@@ -49,7 +49,7 @@ cdef bint references_has_period(const uint8_t* reference) noexcept nogil:
     if p[0] != 47 or p[5] != 45:
         return False
     for i in range(1, REFERENCES_PERIOD):
-        if i != 5 and not references_is_digit(p[i]):
+        if i != 5 and not _references_is_digit(p[i]):
             return False
     i = (p[6] - 48) * 10 + (p[7] - 48)
     return 1 <= i <= 12
@@ -57,31 +57,31 @@ cdef bint references_has_period(const uint8_t* reference) noexcept nogil:
 
 # --- patterns -----------------------------------------------------------------------------
 
-cdef bint references_read_number(
+cdef bint _references_read_number(
     const uint8_t* pattern, uint32_t size, uint32_t* at, uint32_t* number
 ) noexcept nogil:
     """One or two digits."""
     cdef uint32_t first = at[0]
     number[0] = 0
-    while at[0] < size and at[0] < first + 2 and references_is_digit(pattern[at[0]]):
+    while at[0] < size and at[0] < first + 2 and _references_is_digit(pattern[at[0]]):
         number[0] = number[0] * 10 + pattern[at[0]] - 48
         at[0] += 1
     return at[0] > first
 
 
-cdef bint references_read_counts(
+cdef bint _references_read_counts(
     const uint8_t* pattern, uint32_t size, uint32_t* at, Element* element
 ) noexcept nogil:
     """What may stand behind a class: "{m}" or "{m,n}"."""
     if at[0] == size or pattern[at[0]] != REFERENCES_OPEN:
         return True
     at[0] += 1
-    if not references_read_number(pattern, size, at, &element.least):
+    if not _references_read_number(pattern, size, at, &element.least):
         return False
     element.most = element.least
     if at[0] < size and pattern[at[0]] == REFERENCES_COMMA:
         at[0] += 1
-        if not references_read_number(pattern, size, at, &element.most):
+        if not _references_read_number(pattern, size, at, &element.most):
             return False
     if at[0] == size or pattern[at[0]] != REFERENCES_CLOSE:
         return False
@@ -89,7 +89,7 @@ cdef bint references_read_counts(
     return element.least <= element.most and 1 <= element.most <= PATTERN_COUNT_MAX
 
 
-cdef bint references_read_element(
+cdef bint _references_read_element(
     const uint8_t* pattern, uint32_t size, uint32_t* at, Element* element
 ) noexcept nogil:
     """The element at `at`, which moves behind it. False if there is none that is formed."""
@@ -113,11 +113,11 @@ cdef bint references_read_element(
         or c == REFERENCES_ANY
     ):
         element.class_ = c
-        return references_read_counts(pattern, size, at, element)
+        return _references_read_counts(pattern, size, at, element)
     return True
 
 
-cdef inline uint8_t references_fold(uint8_t letters, uint8_t c) noexcept nogil:
+cdef inline uint8_t _references_fold(uint8_t letters, uint8_t c) noexcept nogil:
     if letters == LETTERS_UPPER and 97 <= c <= 122:
         return c - 32
     if letters == LETTERS_LOWER and 65 <= c <= 90:
@@ -140,31 +140,31 @@ cdef bint references_pattern_is_valid(const ServiceRecord* record) noexcept nogi
         if not 0x20 <= pattern[i] <= 0x7E:
             return False
     while at < size:
-        if not references_read_element(pattern, size, &at, &element):
+        if not _references_read_element(pattern, size, &at, &element):
             return False
         least += element.least
         if element.class_ != 0:
             continue
         for i in range(element.least):
-            if references_fold(record.letters, element.text[i]) != element.text[i]:
+            if _references_fold(record.letters, element.text[i]) != element.text[i]:
                 return False
     return least <= REFERENCE_SIZE
 
 
-cdef uint32_t references_count(
+cdef uint32_t _references_count(
     uint8_t class_, const uint8_t* text, uint32_t most
 ) noexcept nogil:
     """How many characters of a class a text begins with, up to `most`."""
     cdef uint32_t count = 0
     if class_ == REFERENCES_DIGIT:
-        while count < most and references_is_digit(text[count]):
+        while count < most and _references_is_digit(text[count]):
             count += 1
     elif class_ == REFERENCES_LETTER:
-        while count < most and references_is_letter(text[count]):
+        while count < most and _references_is_letter(text[count]):
             count += 1
     elif class_ == REFERENCES_EITHER:
         while count < most and (
-            references_is_digit(text[count]) or references_is_letter(text[count])
+            _references_is_digit(text[count]) or _references_is_letter(text[count])
         ):
             count += 1
     else:
@@ -173,7 +173,7 @@ cdef uint32_t references_count(
     return count
 
 
-cdef bint references_match(
+cdef bint _references_match(
     const uint8_t* pattern, const uint8_t* text, uint32_t size
 ) noexcept nogil:
     """Whether all of a text is what a valid pattern says."""
@@ -183,11 +183,11 @@ cdef bint references_match(
     cdef uint32_t taken
     cdef Element element
     while at < pattern_size:
-        if not references_read_element(pattern, pattern_size, &at, &element):
+        if not _references_read_element(pattern, pattern_size, &at, &element):
             return False
         taken = 0
         if element.class_ != 0:
-            taken = references_count(
+            taken = _references_count(
                 element.class_, text + done, min(element.most, size - done)
             )
         elif size - done >= element.least and (
@@ -202,14 +202,14 @@ cdef bint references_match(
 
 # --- check digits -------------------------------------------------------------------------
 
-cdef inline uint32_t references_turn(uint32_t a, uint32_t b) noexcept nogil:
+cdef inline uint32_t _references_turn(uint32_t a, uint32_t b) noexcept nogil:
     """The product of two turns of a pentagon; 5 to 9 also turn it over."""
     if a < 5:
         return (a + b) % 5 if b < 5 else 5 + (a + b) % 5
     return 5 + (a + 5 - b) % 5 if b < 5 else (a + 5 - b) % 5
 
 
-cdef bint references_check_is_right(
+cdef bint _references_check_is_right(
     int check_digit, const uint8_t* text, uint32_t size
 ) noexcept nogil:
     """Whether the digits of a text, the last one included, check out. None do not."""
@@ -221,13 +221,13 @@ cdef bint references_check_is_right(
     moved[:] = [1, 5, 7, 6, 2, 8, 3, 0, 9, 4]
     while size > 0:
         size -= 1
-        if not references_is_digit(text[size]):
+        if not _references_is_digit(text[size]):
             continue
         digit = text[size] - 48
         luhn += digit if place % 2 == 0 else (2 * digit if digit < 5 else 2 * digit - 9)
         for i in range(place % 8):
             digit = moved[digit]
-        verhoeff = references_turn(verhoeff, digit)
+        verhoeff = _references_turn(verhoeff, digit)
         place += 1
     if place == 0:
         return False
@@ -236,7 +236,7 @@ cdef bint references_check_is_right(
 
 # --- the one form -------------------------------------------------------------------------
 
-cdef inline bint references_is_ignored(uint8_t ignored, uint8_t c) noexcept nogil:
+cdef inline bint _references_is_ignored(uint8_t ignored, uint8_t c) noexcept nogil:
     return (
         (c == 0x20 and ignored & IGNORED_SPACE != 0)
         or (c == 45 and ignored & IGNORED_HYPHEN != 0)
@@ -251,8 +251,8 @@ cdef void references_learn(Service* service) noexcept nogil:
     cdef const ServiceRecord* record = &service.record
     cdef uint8_t c
     for c in range(128):
-        service.spelling[c] = references_fold(record.letters, c)
-        if references_is_ignored(record.ignored, c):
+        service.spelling[c] = _references_fold(record.letters, c)
+        if _references_is_ignored(record.ignored, c):
             service.spelling[c] = 0
     service.ruled = (
         record.letters != LETTERS_AS_THEY_ARE or record.ignored != 0
@@ -260,7 +260,7 @@ cdef void references_learn(Service* service) noexcept nogil:
     )
 
 
-cdef uint32_t references_strip(
+cdef uint32_t _references_strip(
     const Service* service, const uint8_t* text, uint32_t size, uint8_t* out
 ) noexcept nogil:
     """Copy what is not ignored, its letters folded; give its size."""
@@ -296,13 +296,13 @@ cdef bint references_canonical(
         if not references_has_period(reference):
             return True
         period = REFERENCES_PERIOD
-    kept = references_strip(service, reference, size - period, out)
+    kept = _references_strip(service, reference, size - period, out)
     if kept == 0:
         return False
-    if record.pattern[0] != 0 and not references_match(record.pattern, out, kept):
+    if record.pattern[0] != 0 and not _references_match(record.pattern, out, kept):
         return False
     if record.check_digit != CHECK_DIGIT_NONE and not (
-        references_check_is_right(record.check_digit, out, kept)
+        _references_check_is_right(record.check_digit, out, kept)
     ):
         return False
     memcpy(out + kept, reference + size - period, period)
@@ -319,7 +319,7 @@ cdef bint references_canonical_bill(const Service* service, uint8_t* bill) noexc
     """The same of a bill's id as its biller gave it: no pattern, no check digit."""
     cdef uint8_t[REFERENCE_SIZE] out
     cdef uint32_t size = references_size(bill, REFERENCE_SIZE)
-    cdef uint32_t kept = references_strip(service, bill, size, out)
+    cdef uint32_t kept = _references_strip(service, bill, size, out)
     if kept == 0 or out[0] == 0x20 or out[kept - 1] == 0x20:
         return False
     memcpy(bill, out, kept)
@@ -327,7 +327,7 @@ cdef bint references_canonical_bill(const Service* service, uint8_t* bill) noexc
     return True
 
 
-cdef inline uint32_t references_month(const uint8_t* period) noexcept nogil:
+cdef inline uint32_t _references_month(const uint8_t* period) noexcept nogil:
     """Of "/YYYY-MM": year x 12 + month - 1."""
     cdef uint32_t year = 0
     cdef int i
@@ -342,7 +342,7 @@ cdef uint32_t references_cut_period(uint8_t* reference) noexcept nogil:
     cdef uint32_t month
     if not references_has_period(reference):
         return 0
-    month = references_month(reference + size - REFERENCES_PERIOD)
+    month = _references_month(reference + size - REFERENCES_PERIOD)
     memset(reference + size - REFERENCES_PERIOD, 0, REFERENCES_PERIOD)
     return month
 

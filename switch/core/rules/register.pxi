@@ -9,7 +9,7 @@ cdef enum:
     REGISTER_ACCOUNT_SLOTS = 4194304       # twice ACCOUNTS_MAX
 
 
-cdef inline uint32_t register_hash(const uint8_t* code, uint32_t size) noexcept nogil:
+cdef inline uint32_t _register_hash(const uint8_t* code, uint32_t size) noexcept nogil:
     """`size` is a multiple of 8; codes are zero-padded to it."""
     cdef uint64_t hash = 0
     cdef uint64_t word
@@ -23,7 +23,7 @@ cdef inline uint32_t register_hash(const uint8_t* code, uint32_t size) noexcept 
 cdef uint32_t register_find_participant(State* s, const uint8_t* code) noexcept nogil:
     """Index of the participant with this code of 32 bytes, or 0."""
     cdef uint32_t mask = REGISTER_PARTICIPANT_SLOTS - 1
-    cdef uint32_t slot = register_hash(code, CODE_MAX) & mask
+    cdef uint32_t slot = _register_hash(code, CODE_MAX) & mask
     while s.group.participant_slots[slot] != 0:
         if memcmp(s.group.participants[s.group.participant_slots[slot]].code, code, CODE_MAX) == 0:
             return s.group.participant_slots[slot]
@@ -34,7 +34,7 @@ cdef uint32_t register_find_participant(State* s, const uint8_t* code) noexcept 
 cdef uint32_t register_find_service(State* s, const uint8_t* code) noexcept nogil:
     """Index of the service with this code of 16 bytes, or 0."""
     cdef uint32_t mask = REGISTER_SERVICE_SLOTS - 1
-    cdef uint32_t slot = register_hash(code, SERVICE_CODE_MAX) & mask
+    cdef uint32_t slot = _register_hash(code, SERVICE_CODE_MAX) & mask
     cdef uint32_t index
     while s.group.service_slots[slot] != 0:
         index = s.group.service_slots[slot]
@@ -92,7 +92,7 @@ cdef void register_add_account(State* s, uint32_t index) noexcept nogil:
     s.group.register_changed = 1
 
 
-cdef inline bint register_counts(const Participant* participant) noexcept nogil:
+cdef inline bint _register_counts(const Participant* participant) noexcept nogil:
     """Whether it is of the treasury, and nothing says that it may be somebody else."""
     return participant.role == ROLE_TREASURY and participant.active and (
         participant.unconfirmed == 0
@@ -102,7 +102,7 @@ cdef inline bint register_counts(const Participant* participant) noexcept nogil:
 cdef bint register_is_last(State* s, uint32_t index) noexcept nogil:
     """Whether the treasury would lack the two who can act if this one could not: one person
     alone must not put out all others."""
-    return register_counts(&s.group.participants[index]) and (
+    return _register_counts(&s.group.participants[index]) and (
         s.group.treasuries_count <= <uint32_t>TREASURIES_LEAST
     )
 
@@ -118,7 +118,7 @@ cdef uint32_t register_find_budget(
     return index
 
 
-cdef void register_apply_budget(
+cdef void _register_apply_budget(
     State* s, Noted* noted, uint32_t index, const BudgetRecord* record
 ) noexcept nogil:
     cdef Participant* participant = &s.group.participants[record.participant]
@@ -137,37 +137,37 @@ cdef void register_apply_budget(
     participant.refused_until = 0
 
 
-cdef void register_count_unconfirmed(State* s, uint32_t index, int step) noexcept nogil:
+cdef void _register_count_unconfirmed(State* s, uint32_t index, int step) noexcept nogil:
     """One revocation more or less that nobody else has stood by."""
     cdef Participant* participant = &s.group.participants[index]
-    s.group.treasuries_count -= register_counts(participant)
+    s.group.treasuries_count -= _register_counts(participant)
     participant.unconfirmed += step
-    s.group.treasuries_count += register_counts(participant)
+    s.group.treasuries_count += _register_counts(participant)
 
 
-cdef void register_apply_noted(State* s, const Row* row, const uint8_t* tail) noexcept nogil:
+cdef void _register_apply_noted(State* s, const Row* row, const uint8_t* tail) noexcept nogil:
     """Note a revocation, a confirmation, pins, or a budget."""
     cdef NotedTable* table = &s.group.noted[tail[0]]
     cdef Noted* noted = &table.at[row.debit]
     cdef Noted* revocation
-    native_assert(0 < row.debit and row.debit < NOTED_MAX, b"register_apply_noted: it has a place")
-    native_assert(noted.sequence < row.sequence, b"register_apply_noted: the newest counts")
+    native_assert(0 < row.debit and row.debit < NOTED_MAX, b"_register_apply_noted: it has a place")
+    native_assert(noted.sequence < row.sequence, b"_register_apply_noted: the newest counts")
     table.count = max(table.count, row.debit + 1)
     if tail[0] == RECORD_CONFIRMATION:
         revocation = &s.group.noted[RECORD_REVOCATION].at[
             (<const ConfirmationRecord*>tail).revocation
         ]
         revocation.confirmed = 1
-        register_count_unconfirmed(s, revocation.participant, -1)
+        _register_count_unconfirmed(s, revocation.participant, -1)
     elif tail[0] == RECORD_REVOCATION:
         noted.participant = (<const RevocationRecord*>tail).participant
-        register_count_unconfirmed(s, noted.participant, 1)
+        _register_count_unconfirmed(s, noted.participant, 1)
     elif tail[0] == RECORD_PINS:
         noted.participant = (<const PinsRecord*>tail).participant
         s.group.participants[noted.participant].pins = row.debit
     else:
         noted.participant = (<const BudgetRecord*>tail).participant
-        register_apply_budget(s, noted, row.debit, <const BudgetRecord*>tail)
+        _register_apply_budget(s, noted, row.debit, <const BudgetRecord*>tail)
     noted.sequence = row.sequence
     noted.sender = row.participant
 
@@ -196,18 +196,18 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
         if index == s.group.participants_count:
             s.group.participants_count += 1
             mask = REGISTER_PARTICIPANT_SLOTS - 1
-            slot = register_hash(participant.code, CODE_MAX) & mask
+            slot = _register_hash(participant.code, CODE_MAX) & mask
             while s.group.participant_slots[slot] != 0:
                 slot = (slot + 1) & mask
             s.group.participant_slots[slot] = index
             memcpy(s.group.participants[index].code, participant.code, CODE_MAX)
-        s.group.treasuries_count -= register_counts(&s.group.participants[index])
+        s.group.treasuries_count -= _register_counts(&s.group.participants[index])
         s.group.participants[index].role = participant.role
         s.group.participants[index].active = participant.active
         s.group.participants[index].may_state_dues = participant.may_state_dues
         s.group.participants[index].never_credits_late = participant.never_credits_late
         s.group.participants[index].sequence = row.sequence
-        s.group.treasuries_count += register_counts(&s.group.participants[index])
+        s.group.treasuries_count += _register_counts(&s.group.participants[index])
     elif tail[0] == RECORD_SERVICE:
         native_assert(
             0 < index and index < SERVICES_MAX, b"register_apply: a service has a place"
@@ -215,7 +215,7 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
         if index == s.group.services_count:
             s.group.services_count += 1
             mask = REGISTER_SERVICE_SLOTS - 1
-            slot = register_hash((<const ServiceRecord*>tail).code, SERVICE_CODE_MAX) & mask
+            slot = _register_hash((<const ServiceRecord*>tail).code, SERVICE_CODE_MAX) & mask
             while s.group.service_slots[slot] != 0:
                 slot = (slot + 1) & mask
             s.group.service_slots[slot] = index
@@ -230,7 +230,7 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
     elif tail[0] == RECORD_RULES:
         s.group.working_rules = (<const RulesRecord*>tail).version
     elif RECORD_REVOCATION <= tail[0] <= RECORD_BUDGET:
-        register_apply_noted(s, row, tail)
+        _register_apply_noted(s, row, tail)
     s.group.register_changed = 1
 
 
@@ -263,7 +263,7 @@ cdef bint register_code_is_valid(
     return i > 0 and keys_is_zero(code + i, size - i)
 
 
-cdef bint register_participant_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
+cdef bint _register_participant_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
     cdef const ParticipantRecord* record = <const ParticipantRecord*>tail
     return (
         size >= sizeof(ParticipantRecord)
@@ -286,7 +286,7 @@ cdef bint register_limit_is_valid(const LimitRecord* limit, uint32_t size) noexc
     return limit.form == LIMIT_PAYMENT and size >= sizeof(LimitRecord)
 
 
-cdef bint register_rules_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
+cdef bint _register_rules_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
     """No other rules than this code's begin to run."""
     cdef const RulesRecord* record = <const RulesRecord*>tail
     return (
@@ -295,7 +295,7 @@ cdef bint register_rules_is_valid(const uint8_t* tail, uint32_t size) noexcept n
     )
 
 
-cdef bint register_revocation_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
+cdef bint _register_revocation_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
     """A serial number is one row of bytes: nothing in front of it, nothing behind."""
     cdef const RevocationRecord* record = <const RevocationRecord*>tail
     return (
@@ -308,7 +308,7 @@ cdef bint register_revocation_is_valid(const uint8_t* tail, uint32_t size) noexc
     )
 
 
-cdef bint register_confirmation_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
+cdef bint _register_confirmation_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
     cdef const ConfirmationRecord* record = <const ConfirmationRecord*>tail
     return (
         size >= sizeof(ConfirmationRecord) and record.revocation != 0
@@ -316,7 +316,7 @@ cdef bint register_confirmation_is_valid(const uint8_t* tail, uint32_t size) noe
     )
 
 
-cdef bint register_pins_are_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
+cdef bint _register_pins_are_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
     cdef const PinsRecord* record = <const PinsRecord*>tail
     cdef uint32_t i
     if size < sizeof(PinsRecord) or record.count > PINS_MAX or record.participant == 0:
@@ -359,7 +359,7 @@ cdef uint64_t register_budget_most(uint8_t budget) noexcept nogil:
     return 0
 
 
-cdef bint register_budget_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
+cdef bint _register_budget_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
     cdef const BudgetRecord* record = <const BudgetRecord*>tail
     cdef uint64_t most
     if size < sizeof(BudgetRecord) or record.participant == 0:
@@ -370,7 +370,7 @@ cdef bint register_budget_is_valid(const uint8_t* tail, uint32_t size) noexcept 
     )
 
 
-cdef bint register_references_are_valid(const ServiceRecord* record) noexcept nogil:
+cdef bint _register_references_are_valid(const ServiceRecord* record) noexcept nogil:
     """The part of a service's record that says what its references are; the rest is zero."""
     return (
         LETTERS_AS_THEY_ARE <= record.letters <= LETTERS_LOWER
@@ -419,7 +419,7 @@ cdef inline bint register_keeps(State* s, const ServiceRecord* record) noexcept 
     )
 
 
-cdef bint register_tariff_is_valid(const TariffItem* items, uint32_t count) noexcept nogil:
+cdef bint _register_tariff_is_valid(const TariffItem* items, uint32_t count) noexcept nogil:
     """In the order of code and day, no two the same."""
     cdef uint32_t i
     cdef int order
@@ -437,7 +437,7 @@ cdef bint register_tariff_is_valid(const TariffItem* items, uint32_t count) noex
     return True
 
 
-cdef bint register_amounts_are_valid(
+cdef bint _register_amounts_are_valid(
     const ServiceRecord* record, const TariffItem* items
 ) noexcept nogil:
     """What each price rule says of the amounts."""
@@ -451,7 +451,7 @@ cdef bint register_amounts_are_valid(
         return (
             record.amount_rule == AMOUNT_EXACT
             and record.amount_min == 0 and record.amount_max == 0
-            and register_tariff_is_valid(items, record.items_count)
+            and _register_tariff_is_valid(items, record.items_count)
         )
     if record.items_count != 0:
         return False
@@ -470,7 +470,7 @@ cdef bint register_amounts_are_valid(
     return AMOUNT_EXACT <= record.amount_rule <= AMOUNT_EXACT_AND_BELOW
 
 
-cdef bint register_duplicates_are_valid(const ServiceRecord* record) noexcept nogil:
+cdef bint _register_duplicates_are_valid(const ServiceRecord* record) noexcept nogil:
     """What each price rule says of payments of the same thing."""
     cdef bint bills = record.price_rule == PRICE_STATED or record.price_rule == PRICE_BILL
     if record.duplicate_hours > HOURS_MAX:
@@ -488,7 +488,7 @@ cdef bint register_duplicates_are_valid(const ServiceRecord* record) noexcept no
     return record.key_rule == KEY_REFERENCE
 
 
-cdef bint register_service_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
+cdef bint _register_service_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
     cdef const ServiceRecord* record = <const ServiceRecord*>tail
     if size < sizeof(ServiceRecord):
         return False
@@ -503,14 +503,14 @@ cdef bint register_service_is_valid(const uint8_t* tail, uint32_t size) noexcept
         and record.deadline_policy <= POLICY_KEEP
         and record.active <= 1
         and 1 <= record.heads_count <= HEADS_MAX
-        and register_references_are_valid(record)
+        and _register_references_are_valid(record)
     ):
         return False
     if record.deadline_s > DEADLINE_MAX_S:
         return False
     if record.mode == MODE_CONFIRMED and (record.deadline_s == 0 or record.deadline_policy == 0):
         return False
-    return register_duplicates_are_valid(record) and register_amounts_are_valid(
+    return _register_duplicates_are_valid(record) and _register_amounts_are_valid(
         record, <const TariffItem*>(tail + sizeof(ServiceRecord))
     )
 
@@ -519,17 +519,17 @@ cdef bint register_record_is_valid(const uint8_t* tail, uint32_t size) noexcept 
     """The fixed record that opens the tail of a register row."""
     cdef int record = tail[0] if size > 0 else 0
     if record == RECORD_PARTICIPANT:
-        return register_participant_is_valid(tail, size)
+        return _register_participant_is_valid(tail, size)
     elif record == RECORD_SERVICE:
-        return register_service_is_valid(tail, size)
+        return _register_service_is_valid(tail, size)
     elif record == RECORD_RULES:
-        return register_rules_is_valid(tail, size)
+        return _register_rules_is_valid(tail, size)
     elif record == RECORD_REVOCATION:
-        return register_revocation_is_valid(tail, size)
+        return _register_revocation_is_valid(tail, size)
     elif record == RECORD_CONFIRMATION:
-        return register_confirmation_is_valid(tail, size)
+        return _register_confirmation_is_valid(tail, size)
     elif record == RECORD_PINS:
-        return register_pins_are_valid(tail, size)
+        return _register_pins_are_valid(tail, size)
     elif record == RECORD_BUDGET:
-        return register_budget_is_valid(tail, size)
+        return _register_budget_is_valid(tail, size)
     return record == RECORD_CLOCK

@@ -103,10 +103,10 @@ cdef void resolve_make_case(Row* row, const Row* hold, int kind) noexcept nogil:
 
 # --- what is due ----------------------------------------------------------------------------
 
-cdef int resolve_due(State* s, const Row* hold, Row* row) noexcept nogil:
+cdef int _resolve_due(State* s, const Row* hold, Row* row) noexcept nogil:
     """Make the row that releases a hold that is due, or the case that keeps it."""
     native_assert(
-        holds_is_due(&s.group.holds, hold.sequence), b"resolve_due: it is open and not kept"
+        holds_is_due(&s.group.holds, hold.sequence), b"_resolve_due: it is open and not kept"
     )
     if hold.flags & ROW_KEEP:
         resolve_make_case(row, hold, CASE_DEADLINE_PASSED)
@@ -119,7 +119,7 @@ cdef int resolve_due(State* s, const Row* hold, Row* row) noexcept nogil:
     return resolve_fill(s, row, hold)
 
 
-cdef int resolve_all_due(
+cdef int _resolve_all_due(
     State* s, uint64_t first, uint64_t last, Row* holds, Row* rows, uint32_t* count
 ) noexcept nogil:
     """Decide what ends those of the holds that are due. Nothing is recorded yet."""
@@ -131,14 +131,14 @@ cdef int resolve_all_due(
             continue
         rc = rows_get(s, sequence, &holds[count[0]])
         if rc == 0:
-            rc = resolve_due(s, &holds[count[0]], &rows[count[0]])
+            rc = _resolve_due(s, &holds[count[0]], &rows[count[0]])
         if rc != 0:
             return rc
         count[0] += 1
     return 0
 
 
-cdef int resolve_find_basket(
+cdef int _resolve_find_basket(
     State* s, uint64_t sequence, uint64_t* lead, uint64_t* last
 ) noexcept nogil:
     """The first and last hold of the basket that an open hold belongs to; or damage, also
@@ -162,7 +162,7 @@ cdef int resolve_find_basket(
     return 0
 
 
-cdef void resolve_set_aside(State* s, uint64_t first, uint64_t last) noexcept nogil:
+cdef void _resolve_set_aside(State* s, uint64_t first, uint64_t last) noexcept nogil:
     """Let holds of which one cannot be read stay open and be due no more."""
     cdef uint64_t sequence
     for sequence in range(first, last + 1):
@@ -184,14 +184,14 @@ cdef int resolve_expire(State* s, uint32_t room, bint* done) noexcept nogil:
     cdef uint64_t lead, last
     cdef uint32_t count = 0
     cdef uint32_t i
-    cdef int rc = resolve_find_basket(s, first, &lead, &last)
+    cdef int rc = _resolve_find_basket(s, first, &lead, &last)
     done[0] = rc != 0 or last - first < room
     if not done[0]:
         return 0
     if rc == 0:
-        rc = resolve_all_due(s, first, last, holds, rows, &count)
+        rc = _resolve_all_due(s, first, last, holds, rows, &count)
     if store_is_damage(rc):
-        resolve_set_aside(s, lead, last)
+        _resolve_set_aside(s, lead, last)
         s.group.aside_rc = rc
         return 0
     for i in range(count):

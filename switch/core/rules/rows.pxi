@@ -26,7 +26,7 @@ cdef inline uint64_t rows_time(const State* s) noexcept nogil:
     return s.group.now if s.group.now > s.group.last_timestamp else s.group.last_timestamp + 1
 
 
-cdef inline int rows_is_lost(State* s, uint64_t sequence, int rc) noexcept nogil:
+cdef inline int _rows_is_lost(State* s, uint64_t sequence, int rc) noexcept nogil:
     """Note which row is damaged, for people. One that is not there, although something
     names it, is damage and no answer."""
     if rc == MDB_NOTFOUND:
@@ -49,7 +49,7 @@ cdef int rows_get(State* s, uint64_t sequence, Row* out) noexcept nogil:
         if rc == 0:
             out[0] = row[0]
             return 0
-    return rows_is_lost(s, sequence, rc)
+    return _rows_is_lost(s, sequence, rc)
 
 
 cdef int rows_get_tail(
@@ -65,7 +65,7 @@ cdef int rows_get_tail(
             tails, rows_at(s, 0), <uint32_t>(sequence - s.group.first), data, size
         )
     cdef int rc = store_get_tail(&s.group.reader, sequence, data, size)
-    return rows_is_lost(s, sequence, rc) if rc != 0 else 0
+    return _rows_is_lost(s, sequence, rc) if rc != 0 else 0
 
 
 cdef int rows_find_link(
@@ -98,10 +98,10 @@ cdef inline void rows_publish_holds(State* s) noexcept nogil:
     s.shared.due = holds_due(&s.group.holds)
 
 
-cdef inline void rows_touch(State* s, uint32_t account) noexcept nogil:
+cdef inline void _rows_touch(State* s, uint32_t account) noexcept nogil:
     """Remember that this group changed an account."""
-    native_assert(account > 0 and account < ACCOUNTS_MAX, b"rows_touch: an account")
-    native_assert(s.group.dirty_count < ACCOUNTS_MAX, b"rows_touch: there is room")
+    native_assert(account > 0 and account < ACCOUNTS_MAX, b"_rows_touch: an account")
+    native_assert(s.group.dirty_count < ACCOUNTS_MAX, b"_rows_touch: there is room")
     if s.group.touched[account] != s.group.number:
         s.group.touched[account] = s.group.number
         s.group.dirty[s.group.dirty_count] = account
@@ -162,8 +162,8 @@ cdef int rows_note(
                 effect_is_covered(&s.group.working.accounts[row.debit]),
                 b"rows_note: no wallet below zero",
             )
-            rows_touch(s, row.debit)
-            rows_touch(s, row.credit)
+            _rows_touch(s, row.debit)
+            _rows_touch(s, row.credit)
             chain = step.chain + 2 * (row.sequence - 1 - step.number * s.config.step_rows)
             native_assert(
                 s.group.heads[row.debit] >> 1 < row.sequence,
@@ -180,14 +180,14 @@ cdef int rows_note(
         elif row.kind == KIND_WINDOW:
             lines = <const WindowLine*>tail
             for i in range(tail_size // sizeof(WindowLine)):
-                rows_touch(s, lines[i].account)
+                _rows_touch(s, lines[i].account)
             s.group.working_window = row.sequence
         elif row.kind == KIND_REGISTER:
             register_apply(s, row, tail)
         elif kinds_changes_debit(row.kind):
-            rows_touch(s, row.debit)
+            _rows_touch(s, row.debit)
             if kinds_changes_credit(row.kind):
-                rows_touch(s, row.credit)
+                _rows_touch(s, row.credit)
             if row.kind == KIND_OPEN:
                 register_add_account(s, row.debit)
         rc = hold_pieces_learn(&s.group.holds, row)
@@ -201,18 +201,18 @@ cdef int rows_note(
     return 0
 
 
-cdef void rows_add_tail(
+cdef void _rows_add_tail(
     State* s, uint64_t sequence, const uint8_t* tail, uint32_t size
 ) noexcept nogil:
     cdef TailItem item
     cdef uint32_t padded = (size + 7) & ~<uint32_t>7
     native_assert(
         size > 0 and s.group.tail_size % 8 == 0,
-        b"rows_add_tail: items are aligned",
+        b"_rows_add_tail: items are aligned",
     )
     native_assert(
         s.group.tail_size + sizeof(TailItem) + padded <= TAIL_MAX,
-        b"rows_add_tail: there is room",
+        b"_rows_add_tail: there is room",
     )
     item.size = size
     item.check = store_tail_check(s.config.instance_check, sequence, tail, size)
@@ -249,7 +249,7 @@ cdef int rows_record(
     if rc != 0:
         return rc
     if tail_size > 0:
-        rows_add_tail(s, row.sequence, tail, tail_size)
+        _rows_add_tail(s, row.sequence, tail, tail_size)
     native_assert(
         row.sequence == s.group.first + s.group.rows_count,
         b"rows_record: no row came between",

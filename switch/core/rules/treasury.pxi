@@ -7,12 +7,12 @@ cdef inline bint treasury_knows(const State* s, uint32_t account) noexcept nogil
     return 0 < account < s.group.working.count
 
 
-cdef bint treasury_is_short(const Account* account, uint64_t amount) noexcept nogil:
+cdef bint _treasury_is_short(const Account* account, uint64_t amount) noexcept nogil:
     """Only the float may be overdrawn by a transfer."""
     return account.kind != ACCOUNT_FLOAT and payment_available(account) < amount
 
 
-cdef bint treasury_overflows(State* s, const Row* row) noexcept nogil:
+cdef bint _treasury_overflows(State* s, const Row* row) noexcept nogil:
     cdef const Account* debit = &s.group.working.accounts[row.debit]
     cdef const Account* credit = &s.group.working.accounts[row.credit]
     return payment_overflows(
@@ -59,7 +59,7 @@ cdef int treasury_refund(State* s, Row* row, int* result) noexcept nogil:
     if row.amount > payment.amount - refunded:
         result[0] = RESULT_EXCEEDS_PAYMENT
         return 0
-    if treasury_overflows(s, row):
+    if _treasury_overflows(s, row):
         result[0] = RESULT_OVERFLOWS
         return 0
     result[0] = RESULT_OK
@@ -95,7 +95,7 @@ cdef int treasury_top_up(State* s, Row* row, int* result, uint64_t* other) noexc
     if rc != MDB_NOTFOUND:
         return rc
     row.flags |= ROW_CLAIM
-    result[0] = RESULT_OVERFLOWS if treasury_overflows(s, row) else RESULT_OK
+    result[0] = RESULT_OVERFLOWS if _treasury_overflows(s, row) else RESULT_OK
     return 0
 
 
@@ -110,9 +110,9 @@ cdef int treasury_transfer(State* s, const Row* row) noexcept nogil:
         return RESULT_DEBIT_CLOSED
     if s.group.working.accounts[row.credit].state == STATE_CLOSED:
         return RESULT_CREDIT_CLOSED
-    if treasury_is_short(debit, row.amount):
+    if _treasury_is_short(debit, row.amount):
         return RESULT_INSUFFICIENT_FUNDS
-    return RESULT_OVERFLOWS if treasury_overflows(s, row) else RESULT_OK
+    return RESULT_OVERFLOWS if _treasury_overflows(s, row) else RESULT_OK
 
 
 cdef uint32_t treasury_window_lines(State* s, WindowLine* lines) noexcept nogil:
@@ -144,7 +144,7 @@ cdef uint32_t treasury_window_lines(State* s, WindowLine* lines) noexcept nogil:
     return count
 
 
-cdef bint treasury_lines_ascend(const State* s) noexcept nogil:
+cdef bint _treasury_lines_ascend(const State* s) noexcept nogil:
     """Whether the lines at hand are in the order of their accounts. For asserts."""
     cdef uint32_t i
     if not SWITCH_ASSERT:
@@ -155,7 +155,7 @@ cdef bint treasury_lines_ascend(const State* s) noexcept nogil:
     return True
 
 
-cdef int treasury_get_lines(State* s, uint64_t window) noexcept nogil:
+cdef int _treasury_get_lines(State* s, uint64_t window) noexcept nogil:
     """Have a window's lines at hand: those of one are read and verified once in a group."""
     cdef const uint8_t* tail
     cdef uint32_t size
@@ -169,11 +169,11 @@ cdef int treasury_get_lines(State* s, uint64_t window) noexcept nogil:
     s.group.lines = <const WindowLine*>tail
     s.group.lines_count = size // <uint32_t>sizeof(WindowLine)
     s.group.lines_window = window
-    native_assert(treasury_lines_ascend(s), b"treasury_get_lines: by account, none twice")
+    native_assert(_treasury_lines_ascend(s), b"_treasury_get_lines: by account, none twice")
     return 0
 
 
-cdef const WindowLine* treasury_find_line(const State* s, uint32_t account) noexcept nogil:
+cdef const WindowLine* _treasury_find_line(const State* s, uint32_t account) noexcept nogil:
     """The line of an account, or NULL: a window lists its accounts in ascending order."""
     cdef uint32_t low = 0
     cdef uint32_t high = s.group.lines_count
@@ -217,16 +217,16 @@ cdef int treasury_settle(State* s, const Row* row, int* result, uint64_t* other)
     if other[0] != 0:
         result[0] = RESULT_ALREADY_SETTLED
         return 0
-    rc = treasury_get_lines(s, row.resolves)
+    rc = _treasury_get_lines(s, row.resolves)
     if rc != 0:
         return rc
-    line = treasury_find_line(s, row.debit)
+    line = _treasury_find_line(s, row.debit)
     payable = line.payable if line != NULL else 0
     if payable == 0 or payable != row.amount:
         result[0] = RESULT_NET_DIFFERS
-    elif treasury_is_short(&s.group.working.accounts[row.debit], row.amount):
+    elif _treasury_is_short(&s.group.working.accounts[row.debit], row.amount):
         result[0] = RESULT_INSUFFICIENT_FUNDS
-    elif treasury_overflows(s, row):
+    elif _treasury_overflows(s, row):
         result[0] = RESULT_OVERFLOWS
     else:
         result[0] = RESULT_OK
@@ -253,7 +253,7 @@ cdef int treasury_open(
     return RESULT_OK
 
 
-cdef bint treasury_has_series(
+cdef bint _treasury_has_series(
     State* s, const ServiceRecord* record, uint32_t existing
 ) noexcept nogil:
     """Whether a service may share the series that it names: another service's of its biller,
@@ -265,7 +265,7 @@ cdef bint treasury_has_series(
     )
 
 
-cdef int treasury_note(
+cdef int _treasury_note(
     State* s, Row* row, const uint8_t* tail, uint32_t* existing
 ) noexcept nogil:
     """The same of a revocation, a confirmation, pins or a budget."""
@@ -282,7 +282,7 @@ cdef int treasury_note(
             return RESULT_ALREADY_APPROVED
         native_assert(
             s.group.participants[revocations.at[revocation].participant].unconfirmed > 0,
-            b"treasury_note: what nobody has confirmed is counted",
+            b"_treasury_note: what nobody has confirmed is counted",
         )
     elif participant >= s.group.participants_count:
         return RESULT_PARTICIPANT_UNKNOWN
@@ -303,7 +303,7 @@ cdef int treasury_note(
     if existing[0] == 0 and count >= NOTED_MAX:
         return RESULT_TABLE_FULL
     native_assert(
-        existing[0] < count and count > 0, b"treasury_note: one that is there, or the next"
+        existing[0] < count and count > 0, b"_treasury_note: one that is there, or the next"
     )
     row.debit = existing[0] if existing[0] != 0 else count
     return RESULT_OK
@@ -320,7 +320,7 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
     if tail[0] == RECORD_CLOCK:
         return RESULT_OK
     if RECORD_REVOCATION <= tail[0] <= RECORD_BUDGET:
-        result = treasury_note(s, row, tail, &existing)
+        result = _treasury_note(s, row, tail, &existing)
         if result != RESULT_OK:
             return result
     elif tail[0] == RECORD_RULES:
@@ -359,7 +359,7 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
         ):
             return RESULT_RELEASE_NOT_PROMISED
         existing = register_find_service(s, record.code)
-        if record.series != 0 and not treasury_has_series(s, record, existing):
+        if record.series != 0 and not _treasury_has_series(s, record, existing):
             return RESULT_SERVICE_UNKNOWN
         if record.series != 0 and not (
             register_has_form(&s.group.services[record.series].record, record)

@@ -10,7 +10,7 @@ cdef enum:
 
 # --- answers ------------------------------------------------------------------------------------
 
-cdef void questions_set_text(
+cdef void _questions_set_text(
     Answer* answer, const Wire* part, uint8_t* text, uint8_t* size, int bad
 ) noexcept nogil:
     """At most 32 printable ASCII characters, or none and `bad`."""
@@ -28,7 +28,7 @@ cdef void questions_set_text(
     size[0] = <uint8_t>length
 
 
-cdef void questions_set_scalar(Answer* answer, uint32_t field, uint64_t value) noexcept nogil:
+cdef void _questions_set_scalar(Answer* answer, uint32_t field, uint64_t value) noexcept nogil:
     cdef uint32_t kind = <uint32_t>value
     if field == 1:
         answer.number = value
@@ -40,7 +40,7 @@ cdef void questions_set_scalar(Answer* answer, uint32_t field, uint64_t value) n
         answer.amount = value
 
 
-cdef int questions_read_answer(Wire* wire, Answer* answer) noexcept nogil:
+cdef int _questions_read_answer(Wire* wire, Answer* answer) noexcept nogil:
     """One Answer message. Its bills are counted: who fetches a bill reads them, from the
     bytes of this message alone."""
     cdef uint32_t field
@@ -53,7 +53,7 @@ cdef int questions_read_answer(Wire* wire, Answer* answer) noexcept nogil:
         if kind == WIRE_VARINT:
             if wire_read_varint(wire, &value) != 0:
                 return -1
-            questions_set_scalar(answer, field, value)
+            _questions_set_scalar(answer, field, value)
         elif kind == WIRE_BYTES:
             if wire_read_bytes(wire, &part) != 0:
                 return -1
@@ -62,12 +62,12 @@ cdef int questions_read_answer(Wire* wire, Answer* answer) noexcept nogil:
                 if part.end - part.at == 16:
                     memcpy(answer.id, part.at, 16)
             elif field == 4:
-                questions_set_text(
+                _questions_set_text(
                     answer, &part, answer.biller_reference, &answer.biller_reference_size,
                     BAD_REFERENCE,
                 )
             elif field == 5:
-                questions_set_text(
+                _questions_set_text(
                     answer, &part, answer.reason, &answer.reason_size, BAD_REASON
                 )
             elif field == 10:
@@ -103,7 +103,7 @@ cdef int questions_read_answers(
             memset(&answers[count[0]], 0, sizeof(Answer))
             answers[count[0]].at = <uint32_t>(message.at - body)
             answers[count[0]].size = <uint32_t>(message.end - message.at)
-            if questions_read_answer(&message, &answers[count[0]]) != 0:
+            if _questions_read_answer(&message, &answers[count[0]]) != 0:
                 return -1
         count[0] += 1
     return 0
@@ -174,7 +174,7 @@ cdef int questions_make_rows(
 
 # --- questions ------------------------------------------------------------------------------------
 
-cdef inline uint64_t questions_until(
+cdef inline uint64_t _questions_until(
     const Row* hold, uint64_t deadline, uint64_t sent
 ) noexcept nogil:
     """`deadline`, or when the hold is released if that is before, and still to come."""
@@ -182,7 +182,7 @@ cdef inline uint64_t questions_until(
     return deadline if hold.flags & ROW_KEEP or deadline < due or due <= sent else due
 
 
-cdef uint8_t* questions_put_fields(
+cdef uint8_t* _questions_put_fields(
     State* s, uint8_t* at, const Row* hold, int kind, uint64_t deadline, uint64_t sent
 ) noexcept nogil:
     """The fields of a question about one hold."""
@@ -195,18 +195,18 @@ cdef uint8_t* questions_put_fields(
     at = wire_put_text(at, 5, hold.reference, REFERENCE_SIZE)
     at = wire_put_field(at, 6, hold.amount)
     at = wire_put_field(at, 7, hold.timestamp)
-    at = wire_put_field(at, 8, questions_until(hold, deadline, sent))
+    at = wire_put_field(at, 8, _questions_until(hold, deadline, sent))
     return wire_put_field(at, 9, hold.sequence)
 
 
-cdef uint8_t* questions_put_times(uint8_t* at, uint64_t until, uint64_t sent) noexcept nogil:
+cdef uint8_t* _questions_put_times(uint8_t* at, uint64_t until, uint64_t sent) noexcept nogil:
     """The biller's last moment to credit, also as milliseconds from now, and when now is."""
     at = wire_put_field(at, 11, until)
     at = wire_put_field(at, 12, (until - sent) // 1000000 if until > sent else 0)
     return wire_put_field(at, 13, sent)
 
 
-cdef int questions_get_hold(View* view, uint64_t sequence, Row* hold) noexcept nogil:
+cdef int _questions_get_hold(View* view, uint64_t sequence, Row* hold) noexcept nogil:
     """An accepted hold; MDB_NOTFOUND for any other row."""
     cdef const Row* row
     cdef int rc = views_get_row(view, sequence, &row)
@@ -218,14 +218,14 @@ cdef int questions_get_hold(View* view, uint64_t sequence, Row* hold) noexcept n
     return 0
 
 
-cdef int questions_put(
+cdef int _questions_put(
     State* s, View* view, const Row* hold, int kind, uint64_t deadline, uint64_t sent,
     uint64_t until, uint8_t** out
 ) noexcept nogil:
     """One `questions` field of a response, with its basket: at most QUESTION_MAX bytes."""
     cdef uint8_t[QUESTION_MAX] body
     cdef uint8_t[QUESTION_ONE_MAX] one
-    cdef uint8_t* at = questions_put_fields(s, body, hold, kind, deadline, sent)
+    cdef uint8_t* at = _questions_put_fields(s, body, hold, kind, deadline, sent)
     cdef uint8_t* end
     cdef Row member
     cdef uint32_t i
@@ -233,17 +233,17 @@ cdef int questions_put(
     if fields_basket_size(hold) > BASKET_MAX:
         return MDB_CORRUPTED
     for i in range(fields_basket_size(hold)):
-        rc = questions_get_hold(view, hold.sequence + i, &member)
+        rc = _questions_get_hold(view, hold.sequence + i, &member)
         if rc == 0 and member.basket != fields_basket(fields_basket_size(hold), i):
             rc = MDB_CORRUPTED
         if rc != 0:
             return rc
-        end = questions_put_fields(s, one, &member, kind, deadline, sent)
+        end = _questions_put_fields(s, one, &member, kind, deadline, sent)
         at[0] = (10 << 3) | WIRE_BYTES
         at = wire_put_varint(at + 1, end - one)
         memcpy(at, one, end - one)
         at += end - one
-    at = questions_put_times(at, until, sent)
+    at = _questions_put_times(at, until, sent)
     out[0][0] = (1 << 3) | WIRE_BYTES
     end = wire_put_varint(out[0] + 1, at - body)
     memcpy(end, body, at - body)
@@ -267,9 +267,9 @@ cdef int questions_write(
     rc = views_begin(s, &view)
     pthread_mutex_unlock(&s.shared.lock)
     while rc == 0 and i < count:
-        rc = questions_get_hold(&view, sequences[i], &hold)
+        rc = _questions_get_hold(&view, sequences[i], &hold)
         if rc == 0 and fields_basket_index(&hold) == 0:
-            rc = questions_put(s, &view, &hold, kind, deadline, sent, until[i], &at)
+            rc = _questions_put(s, &view, &hold, kind, deadline, sent, until[i], &at)
         i += 1
     views_end(s, &view)
     size[0] = at - out

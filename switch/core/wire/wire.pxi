@@ -99,7 +99,7 @@ cdef int wire_skip(Wire* wire, uint32_t field, int kind) noexcept nogil:
             return -1
 
 
-cdef inline void wire_set_text(
+cdef inline void _wire_set_text(
     const Wire* part, const uint8_t** text, uint8_t* size
 ) noexcept nogil:
     """Codes longer than any code are cut to a size that no code has."""
@@ -107,7 +107,7 @@ cdef inline void wire_set_text(
     size[0] = <uint8_t>min(<size_t>(part.end - part.at), <size_t>255)
 
 
-cdef void wire_set_reference(Draft* draft, const Wire* part) noexcept nogil:
+cdef void _wire_set_reference(Draft* draft, const Wire* part) noexcept nogil:
     draft.bad &= <uint16_t>(~(1 << RESULT_INVALID_REFERENCE) & 0xFFFF)
     if part.end - part.at > REFERENCE_SIZE or not register_pad(
         part.at, <uint32_t>(part.end - part.at), draft.row.reference, REFERENCE_SIZE
@@ -116,13 +116,13 @@ cdef void wire_set_reference(Draft* draft, const Wire* part) noexcept nogil:
         payment_mark(draft, RESULT_INVALID_REFERENCE)
 
 
-cdef void wire_set_id(Draft* draft, const Wire* part) noexcept nogil:
+cdef void _wire_set_id(Draft* draft, const Wire* part) noexcept nogil:
     memset(draft.row.id, 0, 16)
     if part.end - part.at == 16:
         memcpy(draft.row.id, part.at, 16)
 
 
-cdef int wire_read_item(Wire* wire, Draft* draft) noexcept nogil:
+cdef int _wire_read_item(Wire* wire, Draft* draft) noexcept nogil:
     """One TariffItem message; the framing alone if `draft` is NULL."""
     cdef TariffTail* tail
     cdef ItemLine item
@@ -165,7 +165,7 @@ cdef int wire_read_item(Wire* wire, Draft* draft) noexcept nogil:
     return 0
 
 
-cdef void wire_set_handle(Draft* draft, const Wire* part) noexcept nogil:
+cdef void _wire_set_handle(Draft* draft, const Wire* part) noexcept nogil:
     draft.handle = part.at
     draft.handle_size = <uint32_t>min(<size_t>(part.end - part.at), <size_t>(HANDLE_SIZE + 1))
     draft.row.resolves = 0
@@ -173,7 +173,7 @@ cdef void wire_set_handle(Draft* draft, const Wire* part) noexcept nogil:
         memcpy(&draft.row.resolves, draft.handle, 8)
 
 
-cdef void wire_set_scalar(Draft* draft, uint32_t field, uint64_t value) noexcept nogil:
+cdef void _wire_set_scalar(Draft* draft, uint32_t field, uint64_t value) noexcept nogil:
     cdef uint16_t cleared
     cdef int result = 0
     if field == 3:
@@ -202,7 +202,7 @@ cdef void wire_set_scalar(Draft* draft, uint32_t field, uint64_t value) noexcept
         fields_set_head(&draft.row, <uint32_t>value)
 
 
-cdef int wire_read_payment(Wire* wire, Draft* draft) noexcept nogil:
+cdef int _wire_read_payment(Wire* wire, Draft* draft) noexcept nogil:
     """One Payment message. `draft` may be NULL: then only the framing is checked."""
     cdef uint32_t field
     cdef int kind
@@ -215,23 +215,23 @@ cdef int wire_read_payment(Wire* wire, Draft* draft) noexcept nogil:
             if wire_read_varint(wire, &value) != 0:
                 return -1
             if draft != NULL:
-                wire_set_scalar(draft, field, value)
+                _wire_set_scalar(draft, field, value)
         elif kind == WIRE_BYTES:
             if wire_read_bytes(wire, &part) != 0:
                 return -1
             if field == 13:
-                if wire_read_item(&part, draft) != 0:
+                if _wire_read_item(&part, draft) != 0:
                     return -1
             elif draft == NULL:
                 continue
             elif field == 1:
-                wire_set_id(draft, &part)
+                _wire_set_id(draft, &part)
             elif field == 2:
-                wire_set_text(&part, &draft.service_code, &draft.service_size)
+                _wire_set_text(&part, &draft.service_code, &draft.service_size)
             elif field == 4:
-                wire_set_reference(draft, &part)
+                _wire_set_reference(draft, &part)
             elif field == 6:
-                wire_set_text(&part, &draft.centre_code, &draft.centre_size)
+                _wire_set_text(&part, &draft.centre_code, &draft.centre_size)
             elif field == 10:
                 draft.tail = part.at
                 # Longer ones are refused for their shape before the size is used.
@@ -244,13 +244,13 @@ cdef int wire_read_payment(Wire* wire, Draft* draft) noexcept nogil:
                     <size_t>(part.end - part.at), <size_t>(sizeof(Quotation) + 1)
                 )
             elif field == 12:
-                wire_set_handle(draft, &part)
+                _wire_set_handle(draft, &part)
         elif wire_skip(wire, field, kind) != 0:
             return -1
     return 0
 
 
-cdef void wire_finish_payment(Draft* draft) noexcept nogil:
+cdef void _wire_finish_payment(Draft* draft) noexcept nogil:
     """Shape checks that need the whole message."""
     cdef const Row* row = &draft.row
     if keys_no_id(row.id):
@@ -321,10 +321,10 @@ cdef int wire_read_request(
                 draft.row.kind = KIND_PAY
                 draft.row.participant = sender
                 draft.bound = bound
-            if wire_read_payment(&inner, draft) != 0:
+            if _wire_read_payment(&inner, draft) != 0:
                 return -1
             if drafts != NULL:
-                wire_finish_payment(draft)
+                _wire_finish_payment(draft)
             count[0] += 1
             if field == 1:
                 break
