@@ -7,6 +7,8 @@ use them, and they use each other alone. `core` is the compiled one, which
 import-linter does not see; tests/test_tidy.py looks after who has it in its line.
 """
 
+from pathlib import Path
+
 from grimp import ImportGraph
 from importlinter import Contract, ContractCheck, fields, output
 from importlinter.domain.contract import InvalidContractOptions
@@ -42,15 +44,12 @@ class ImportTable(Contract):
         home: dict[str, str] = {}
         for module in graph.modules:
             root, *names = module.split(".")
-            child = f"{root}.{names[0]}" if names else root
             if root != roots[0]:
                 home[module] = root
-            elif not names or (
-                not names[0].startswith("_") and not graph.find_children(child)
-            ):
-                home[module] = "words"
-            else:
+            elif names and (names[0] == "__main__" or Path(root, names[0]).is_dir()):
                 home[module] = names[0]
+            else:
+                home[module] = "words"
         table = self.table | {"words": set()}
         may_use = {name: {name, "words", *used} for name, used in table.items()}
         wrong = [
