@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.core.market import Market
 from tests.core.network import NOW, Network, make_network, top_up
 from tests.core.pair import Pair
 from tests.model import Rows
@@ -38,3 +39,12 @@ def pair(empty: Pair, network: Network) -> Pair:
     outcomes = empty.commit([Rows(rows)], NOW)
     assert all(outcome.result == 1 for outcome in outcomes[0])
     return empty
+
+
+@pytest.fixture
+def market(tmp_path: Path) -> Iterator[Market]:
+    """A market without services, compared with its model when its test is through."""
+    made = Market(tmp_path / "ledger")
+    yield made
+    made.pair.compare_all(range(1, len(made.model.rows) + 1))
+    made.pair.close()

@@ -7,7 +7,6 @@ next. Core and model answer each request and row; what matters is stated here as
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,13 +30,12 @@ TAKERS_MAX = 16
 
 
 @pytest.fixture
-def market(tmp_path: Path) -> Iterator[Market]:
-    made = Market(tmp_path / "ledger")
-    yield made
-    for without_index in (False, True):
-        made.reopen(without_index=without_index)
-        made.pair.compare_all(range(1, len(made.model.rows) + 1))
-    made.pair.close()
+def market(market: Market) -> Iterator[Market]:
+    """Compared after each kind of opening."""
+    yield market
+    market.reopen()
+    market.pair.compare_all(range(1, len(market.model.rows) + 1))
+    market.reopen(without_index=True)
 
 
 def expire(market: Market) -> None:

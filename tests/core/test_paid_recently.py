@@ -7,9 +7,7 @@ and bills that are paid in parts. Core and model answer each request and row; wh
 matters is stated here as well.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,14 +46,6 @@ CERT, COPY = (b"CERT", 1), (b"COPY", 2)
 FEE = 2_300
 KEEP: dict[str, Any] = {**CONFIRMED, "deadline_policy": Policy.KEEP}
 TAKERS_MAX = 16
-
-
-@pytest.fixture
-def market(tmp_path: Path) -> Iterator[Market]:
-    made = Market(tmp_path / "ledger")
-    yield made
-    made.pair.compare_all(range(1, len(made.model.rows) + 1))
-    made.pair.close()
 
 
 # --- open amounts, and handles -------------------------------------------------------

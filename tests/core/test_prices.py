@@ -8,9 +8,7 @@ every shape, right and wrong.
 
 import itertools
 import struct
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,14 +53,6 @@ TODAY = ist_day(NOW)
 MIDNIGHT = ((TODAY + 1) * 86_400 - 19_800) * SECOND_NS
 CERT, COPY = (b"CERT", 1), (b"COPY", 2)
 FEE = 2_300
-
-
-@pytest.fixture
-def market(tmp_path: Path) -> Iterator[Market]:
-    made = Market(tmp_path / "ledger")
-    yield made
-    made.pair.compare_all(range(1, len(made.model.rows) + 1))
-    made.pair.close()
 
 
 # --- tariffs -----------------------------------------------------------------------

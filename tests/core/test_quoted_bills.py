@@ -7,9 +7,7 @@ and tail; what matters is stated here as well. What once went wrong has a test o
 name.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,14 +45,6 @@ NOVEMBER = of_month(2026, 11)
 COPIED = RowFlag.CLAIM | RowFlag.RECENT | RowFlag.STATED | RowFlag.PARTIAL
 ABOVE: dict[str, Any] = {**BILL, "amount_rule": AmountRule.EXACT_AND_ABOVE}
 BELOW: dict[str, Any] = {**BILL, "amount_rule": AmountRule.EXACT_AND_BELOW}
-
-
-@pytest.fixture
-def market(tmp_path: Path) -> Iterator[Market]:
-    made = Market(tmp_path / "ledger")
-    yield made
-    made.pair.compare_all(range(1, len(made.model.rows) + 1))
-    made.pair.close()
 
 
 def flags(row: Row) -> RowFlag:

@@ -5,12 +5,8 @@ Method: a small market whose harness may; its centres may not. Core and model an
 each request, row and tail; what matters is stated here as well.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from switch.codes import (
     AmountRule,
@@ -31,14 +27,6 @@ from tests.records import PAYMENT_TAIL_SIZE, BillTail, ParticipantRecord, Row
 
 NOVEMBER = of_month(2026, 11)
 COPIED = RowFlag.CLAIM | RowFlag.RECENT | RowFlag.STATED | RowFlag.PARTIAL
-
-
-@pytest.fixture
-def market(tmp_path: Path) -> Iterator[Market]:
-    made = Market(tmp_path / "ledger")
-    yield made
-    made.pair.compare_all(range(1, len(made.model.rows) + 1))
-    made.pair.close()
 
 
 def flags(row: Row) -> RowFlag:
