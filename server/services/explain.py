@@ -17,6 +17,8 @@ from switch.register.register import PURPOSE_SETTLEMENT, Account
 from switch.v1 import admin_pb2, types_pb2
 from switch.v1 import explain_pb2 as pb
 
+SUM_MAX = 2**64 - 1
+"""What is said of several accounts together where they have more; one never has."""
 _OFFICES = (Role.TREASURY, Role.AUDITOR)
 """Whose the whole ledger is to read."""
 HOLDS_SHOWN_MAX = 100
@@ -148,11 +150,11 @@ class ExplainService:
     ) -> tuple[int, int]:
         """The sequences that a request is between: behind the first, to the second."""
         ledger = self._node.ledger
+        # In this order: of two times that have not come yet both are now.
+        after = self._after(request)
         last = arguments.point(ledger, request.sequence, request.time_ns)
         if not last:
-            # An account that another thread has just opened is durable by now.
             last = ledger.sequence
-        after = self._after(request)
         if after > last:
             raise ArgumentError("after_sequence", "must not be behind the end")
         if account is not None:
@@ -191,14 +193,14 @@ class ExplainService:
             window=convert.entry(entry, ledger, register),
             after_sequence=entry.resolves,
             lines_count=len(lines),
-            settled=sum(lines["payable"][settled != 0].tolist()),
+            settled=_sum(lines["payable"][settled != 0]),
             chain=self._chain(window),
             next_page_token=make_token(
                 request, caller, told + size if told + size < len(lines) else 0
             ),
         )
         for name in ("debits", "credits", "carried", "payable"):
-            setattr(response, name, sum(lines[name].tolist()))
+            setattr(response, name, _sum(lines[name]))
         for line, by in zip(
             convert.window_lines(lines[page], register),
             settled[page].tolist(),
@@ -265,10 +267,14 @@ def _movement(one: explained.Movement) -> pb.Movement:
         kind=cast("types_pb2.EntryKind.ValueType", int(one.kind)),
         side=cast("pb.Side.ValueType", int(one.side)),
         count=one.rows,
-        posted=one.posted,
-        reserved=one.reserved,
-        released=one.released,
+        posted=min(one.posted, SUM_MAX),
+        reserved=min(one.reserved, SUM_MAX),
+        released=min(one.released, SUM_MAX),
     )
+
+
+def _sum(paise: explained.U64) -> int:
+    return min(sum(paise.tolist()), SUM_MAX)
 
 
 def _settlement(one: explained.Settlement) -> pb.Settlement:

@@ -26,7 +26,10 @@ if _version_not_supported:
 
 
 class ExplainServiceStub:
-    """Callers: treasury and auditors anything; harnesses any account; a centre its own wallet, a
+    """Amounts are paise. Of several accounts together the largest number of its type is told where they
+    come to more.
+
+    Callers: treasury and auditors anything; harnesses any account; a centre its own wallet, a
     biller the accounts of its own heads. Every answer is durable state, and says the same whenever
     it is asked for again at the same sequence. Reads change nothing and can be repeated freely.
     """
@@ -60,7 +63,10 @@ class ExplainServiceStub:
 
 
 class ExplainServiceServicer:
-    """Callers: treasury and auditors anything; harnesses any account; a centre its own wallet, a
+    """Amounts are paise. Of several accounts together the largest number of its type is told where they
+    come to more.
+
+    Callers: treasury and auditors anything; harnesses any account; a centre its own wallet, a
     biller the accounts of its own heads. Every answer is durable state, and says the same whenever
     it is asked for again at the same sequence. Reads change nothing and can be repeated freely.
     """
@@ -130,7 +136,10 @@ def add_ExplainServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ExplainService:
-    """Callers: treasury and auditors anything; harnesses any account; a centre its own wallet, a
+    """Amounts are paise. Of several accounts together the largest number of its type is told where they
+    come to more.
+
+    Callers: treasury and auditors anything; harnesses any account; a centre its own wallet, a
     biller the accounts of its own heads. Every answer is durable state, and says the same whenever
     it is asked for again at the same sequence. Reads change nothing and can be repeated freely.
     """

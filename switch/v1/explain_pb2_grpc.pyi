@@ -27,7 +27,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ExplainServiceStub:
-    """Callers: treasury and auditors anything; harnesses any account; a centre its own wallet, a
+    """Amounts are paise. Of several accounts together the largest number of its type is told where they
+    come to more.
+
+    Callers: treasury and auditors anything; harnesses any account; a centre its own wallet, a
     biller the accounts of its own heads. Every answer is durable state, and says the same whenever
     it is asked for again at the same sequence. Reads change nothing and can be repeated freely.
     """
@@ -55,7 +58,10 @@ class ExplainServiceStub:
 
 @_typing.type_check_only
 class ExplainServiceAsyncStub(ExplainServiceStub):
-    """Callers: treasury and auditors anything; harnesses any account; a centre its own wallet, a
+    """Amounts are paise. Of several accounts together the largest number of its type is told where they
+    come to more.
+
+    Callers: treasury and auditors anything; harnesses any account; a centre its own wallet, a
     biller the accounts of its own heads. Every answer is durable state, and says the same whenever
     it is asked for again at the same sequence. Reads change nothing and can be repeated freely.
     """
@@ -79,7 +85,10 @@ class ExplainServiceAsyncStub(ExplainServiceStub):
     """
 
 class ExplainServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Callers: treasury and auditors anything; harnesses any account; a centre its own wallet, a
+    """Amounts are paise. Of several accounts together the largest number of its type is told where they
+    come to more.
+
+    Callers: treasury and auditors anything; harnesses any account; a centre its own wallet, a
     biller the accounts of its own heads. Every answer is durable state, and says the same whenever
     it is asked for again at the same sequence. Reads change nothing and can be repeated freely.
     """
