@@ -228,8 +228,7 @@ async def test_a_payment_that_a_full_queue_turned_away_is_not_done(
     async with inside(tmp_path) as one:
         biller = one.node.register.find_participant("power")
         assert biller is not None
-        one.ledger.turn_away(biller.index, True)
-        one.node.dispatch._full.add(biller.index)
+        one.ledger.limit_biller(biller.index, 0)
         request = pb.CreatePaymentRequest(payment=payment("CONFIRM"))
         with pytest.raises(FailedError) as caught:
             await one.call("CreatePayment", request, by=CENTRE)
