@@ -274,7 +274,7 @@ def _movement(one: explained.Movement) -> pb.Movement:
 
 
 def _sum(paise: explained.U64) -> int:
-    return min(sum(paise.tolist()), SUM_MAX)
+    return min(sum(map(int, paise)), SUM_MAX)
 
 
 def _settlement(one: explained.Settlement) -> pb.Settlement:
