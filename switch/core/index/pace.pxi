@@ -68,10 +68,11 @@ cdef uint64_t pace_round(State* s) noexcept nogil:
     with rests between them, that is hardly noticed; the rests shrink to nothing as the next
     step becomes due.
     """
-    cdef uint64_t began = native_monotonic_ns()
-    cdef uint64_t behind, rest
+    cdef uint64_t began, behind, rest
     cdef bint done = False
     pthread_mutex_lock(&s.shared.stepping)
+    # Not before: another thread may have begun a step meanwhile, later than that.
+    began = native_monotonic_ns()
     behind = steps_behind(s)
     s.index.paced = 0
     if s.shared.stopping or s.shared.dead:
