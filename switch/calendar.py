@@ -70,7 +70,7 @@ def format_month(month: int) -> str:
 def parse_date(text: str) -> dt.date:
     """A date from `YYYY-MM-DD` and nothing else. Raises ValueError."""
     if not _DATE.fullmatch(text):
-        raise ValueError(f"not a date: {text[:32]!r} (YYYY-MM-DD is)")
+        raise ValueError(f"not a date: {text[:32]!a} (YYYY-MM-DD is)")
     return dt.date.fromisoformat(text)
 
 
