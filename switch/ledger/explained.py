@@ -17,8 +17,9 @@ from switch._core import WINDOW_LINE, Ledger, Rows, entries_of
 from switch.codes import Kind, Result, Trait, kinds_with
 from switch.entries import Entry
 
-ACCOUNT_ROWS_MAX: Final = 262_144
-"""Rows of an account that one call counts: a third of a second."""
+ACCOUNT_ROWS_MAX: Final = 16_384
+"""Rows of an account that one call counts: some 20 ms, so that who asks as fast as its
+budget of reads lets it takes less than half a core."""
 LIST_ROWS_MAX: Final = 65_536
 """Rows of an account that one page of a list looks through."""
 LEDGER_ROWS_MAX: Final = 1 << 20

@@ -226,7 +226,7 @@ class ExplainAccountRequest(_message.Message):
     """
     time_ns: _builtins.int
     page_size: _builtins.int
-    """Entries that a page counts: 1 to 262,144; 0 is the most."""
+    """Entries that a page counts: 1 to 16,384; 0 is the most."""
     page_token: _builtins.str
     """From the page before; empty for the newest movements."""
     def __init__(

@@ -517,7 +517,7 @@ def test_accounts_of_then(peers: Peers, story: Story) -> None:
 def test_the_bounds_are_those_of_the_contract() -> None:
     """The comments in explain.proto name them."""
     bounds = explained.ACCOUNT_ROWS_MAX, explained.LIST_ROWS_MAX
-    assert bounds == (262_144, 65_536)
+    assert bounds == (16_384, 65_536)
     assert explained.LEDGER_ROWS_MAX == 1_048_576
 
 
