@@ -78,6 +78,8 @@ class Trait(IntFlag):
     """May be proposed; what is proposed is done only if approved."""
     APPROVED = 0x80000
     """May be approved by another person."""
+    LINE = 0x100000
+    """May be a line of a proposal."""
 
 
 _ASKED = Trait.ID | Trait.ASKED
@@ -120,20 +122,27 @@ TRAITS: Final[Mapping[Kind, Trait]] = {
     | Trait.POSTED
     | Trait.CLAIM
     | Trait.REFERENCE
-    | Trait.AMOUNT,
+    | Trait.AMOUNT
+    | Trait.LINE,
     Kind.TRANSFER: _ASKED
     | _MONEY
     | Trait.POSTED
     | Trait.REFERENCE
     | Trait.AMOUNT
-    | Trait.PROPOSED,
+    | Trait.PROPOSED
+    | Trait.LINE,
     Kind.WINDOW: Trait.ASKED | Trait.LINK,
-    Kind.SETTLE: _ASKED | _MONEY | Trait.POSTED | Trait.AMOUNT,
-    Kind.OPEN: _ASKED | Trait.DEBIT | Trait.RECORD | Trait.FILLED | Trait.INDEX,
-    Kind.LIMIT: _ASKED | Trait.DEBIT | Trait.RECORD,
-    Kind.FREEZE: _ASKED | Trait.DEBIT | Trait.REFERENCE,
-    Kind.CLOSE: _ASKED | Trait.DEBIT | Trait.REFERENCE,
-    Kind.REGISTER: _ASKED | Trait.RECORD | Trait.FILLED | Trait.INDEX,
+    Kind.SETTLE: _ASKED | _MONEY | Trait.POSTED | Trait.AMOUNT | Trait.LINE,
+    Kind.OPEN: _ASKED
+    | Trait.DEBIT
+    | Trait.RECORD
+    | Trait.FILLED
+    | Trait.INDEX
+    | Trait.LINE,
+    Kind.LIMIT: _ASKED | Trait.DEBIT | Trait.RECORD | Trait.LINE,
+    Kind.FREEZE: _ASKED | Trait.DEBIT | Trait.REFERENCE | Trait.LINE,
+    Kind.CLOSE: _ASKED | Trait.DEBIT | Trait.REFERENCE | Trait.LINE,
+    Kind.REGISTER: _ASKED | Trait.RECORD | Trait.FILLED | Trait.INDEX | Trait.LINE,
     Kind.CASE: Trait.DEBIT | Trait.CREDIT,
     Kind.CASE_CLOSE: _ASKED
     | Trait.DEBIT
@@ -190,6 +199,7 @@ class Result(IntEnum):
     QUOTATION_EXPIRED = 26
     ADDITION_WRONG = 27
     TOO_MANY_REFUSALS = 28
+    NOT_SIGNED = 29
     SERVICE_UNKNOWN = 30
     SERVICE_INACTIVE = 31
     HEAD_UNKNOWN = 32
@@ -309,6 +319,19 @@ class Record(IntEnum):
     CONFIRMATION = 6
     PINS = 7
     BUDGET = 8
+    PERSON = 9
+    THRESHOLDS = 10
+
+
+class PersonRole(IntEnum):
+    """What a registered person may do."""
+
+    MAKER = 1
+    """Proposes."""
+    CHECKER = 2
+    """Proposes, and approves what others have proposed."""
+    SUPPORT = 3
+    AUDITOR = 4
 
 
 class Budget(IntEnum):
@@ -491,6 +514,8 @@ class RowFlag(IntFlag):
     UNFREEZE = 0x0010
     AS_DIRECT = 0x0020
     UPDATE = 0x0040
+    THIRD = 0x0040
+    """Of propose rows."""
     CASE = 0x0040
     """Of case and transfer rows; `UPDATE` is of register rows."""
     KEEP = 0x0080
@@ -530,13 +555,16 @@ HEAD_MASK = 0x0E00
 TENDER_SHIFT = 12
 TENDER_MASK = 0x3000
 
+PROPOSE_LINES = 512
+"""What a propose of rows of the treasury has in `total`; its tail lists them."""
+
 PROPOSE_ADVANCE = 264
 """What a propose of an advance asks for; of all else it is a kind."""
 
 PROPOSAL_LIFE_NS = 30 * 24 * 3600 * 10**9
 """A proposal that is so old is not approved any more."""
 
-RULES_VERSION = 7
+RULES_VERSION = 8
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

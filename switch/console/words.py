@@ -297,6 +297,10 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "too many payments wait for this biller; try again in a minute",
         "এই বিলারের কাছে অনেক লেনদেন অপেক্ষায় আছে; এক মিনিট পরে আবার চেষ্টা করুন",
     ),
+    Result.NOT_SIGNED: (
+        "nobody who may do this has signed it: look at the person's number, role and key",
+        "এর অধিকারী কেউ এতে স্বাক্ষর করেননি: ব্যক্তির নম্বর, ভূমিকা ও চাবি দেখুন",
+    ),
     Result.TOO_MANY_REFUSALS: (
         "too many payments were refused lately; wait some seconds and send it again",
         "সম্প্রতি অনেক লেনদেন ফেরত হয়েছে; কয়েক সেকেন্ড পরে আবার পাঠান",

@@ -46,6 +46,7 @@ cdef enum:  # what a kind of row is: bits, and row/kinds.pxi has them for each k
     TRAIT_INDEX = 0x20000       # gives an account, participant or service its index
     TRAIT_PROPOSED = 0x40000    # may be proposed; what is proposed is done only if approved
     TRAIT_APPROVED = 0x80000    # may be approved by another person
+    TRAIT_LINE = 0x100000       # may be a line of a proposal
 
 cdef enum:  # results, grouped as the checks run
     RESULT_UNSPECIFIED = 0
@@ -80,6 +81,7 @@ cdef enum:  # results, grouped as the checks run
     RESULT_QUOTATION_EXPIRED = 26
     RESULT_ADDITION_WRONG = 27
     RESULT_TOO_MANY_REFUSALS = 28   # no row: its sender had too many that are rows
+    RESULT_NOT_SIGNED = 29          # no row: no person who may has signed it
     # A rule refuses: a row with this result, the same answer for ever.
     RESULT_SERVICE_UNKNOWN = 30
     RESULT_SERVICE_INACTIVE = 31
@@ -186,6 +188,14 @@ cdef enum:  # what a register row speaks of; the first byte of its tail
     RECORD_CONFIRMATION = 6  # a second person stands by a revocation
     RECORD_PINS = 7         # the keys that a participant's certificates have
     RECORD_BUDGET = 8       # what a participant may use
+    RECORD_PERSON = 9       # who acts for a participant, by which key
+    RECORD_THRESHOLDS = 10  # from where on a third person is needed
+
+cdef enum:  # what a person may do; the first two act
+    PERSON_MAKER = 1        # proposes
+    PERSON_CHECKER = 2      # proposes, and approves what others have proposed
+    PERSON_SUPPORT = 3
+    PERSON_AUDITOR = 4
 
 cdef enum:  # what the register may allow one participant in place of its role's default
     BUDGET_PAYMENTS_PER_S = 1
@@ -311,6 +321,7 @@ cdef enum:  # Row.flags
     ROW_UNFREEZE = 0x0010   # a freeze row that ends a freeze
     ROW_AS_DIRECT = 0x0020  # a confirmed service that was run as a direct one
     ROW_UPDATE = 0x0040     # a register row that replaces an earlier one
+    ROW_THIRD = 0x0040      # a propose that a third person must approve
     ROW_CASE = 0x0040       # a case that puts a payment in question, a transfer that ends that
     # A hold that its deadline does not release; a case that keeps its hold; a post or void of
     # a hold that was kept.

@@ -33,6 +33,7 @@ cdef enum:
     FIXED_TAIL_SIZE = 56      # of the fixed part of a payment's tail
     TAKERS_MAX = 16             # of a reference claim that are looked at, the newest first
     # What a propose asks for is a kind, or this: a transfer ahead of the biller's answer.
+    PROPOSE_LINES = 512         # rows of the treasury, as its tail lists them
     PROPOSE_ADVANCE = 264
     HANDLE_SIZE = 24            # what names the payment that another is in addition to
     TOKEN_KEYS_MAX = 2          # keys of quotations that are accepted
@@ -47,6 +48,12 @@ cdef enum:
     SERVICES_MAX = 65536        # indices of 16 bits, the unused 0 included
     DEADLINE_MAX_S = 2678400    # 31 days
     RULES_RECORDS_MAX = 2       # there is one, and the unused 0
+    PEOPLE_MAX = 4096           # with 0; they are looked through one by one
+    LINES_MAX = 8000            # of one proposal
+    LINES_SIZE_MAX = 2600000    # bytes of its tail item, as a window may have
+    LINE_TAIL_MAX = 65536       # bytes of one line
+    PROPOSALS_DAY_MAX = 256     # of one person on an IST day: their amounts are added up
+    SIGNATURE_SIZE = 64         # Ed25519 (RFC 8032)
     NOTED_MAX = 65536           # revocations, confirmations, pins, budgets: of each, with 0
     TREASURIES_LEAST = 2        # that no row takes out
     SERIAL_MAX = 20             # bytes of a certificate's serial number (RFC 5280)
@@ -63,7 +70,7 @@ cdef enum:
 cdef enum:
     JOURNAL_FORMAT = 5
     INDEX_FORMAT = 6
-    RULES_VERSION = 7           # the rules of this code; one more for each change of them
+    RULES_VERSION = 8           # the rules of this code; one more for each change of them
     TOKEN_FORMAT = 1
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
     INDEX_MAGIC = 0x31584449    # "IDX1"
@@ -279,6 +286,34 @@ cdef struct BudgetRecord:       # 16 bytes, tail of a `register` row
     uint8_t reserved[2]
     uint32_t participant
     uint64_t value              # in place of its role's default; 0: that again
+
+cdef struct PersonRecord:       # 48 bytes, tail of a `register` row
+    uint8_t record              # RECORD_PERSON
+    uint8_t role                # PERSON_*
+    uint8_t active
+    uint8_t reserved_0[1]
+    uint32_t participant        # for whom it acts
+    uint32_t number             # as `operator_` of rows
+    uint8_t reserved_1[4]
+    uint8_t key[32]             # Ed25519 public key
+
+cdef struct ThresholdsRecord:   # 32 bytes, tail of a `register` row; paise, what is more needs three
+    uint8_t record              # RECORD_THRESHOLDS
+    uint8_t reserved[7]
+    uint64_t single             # one amount
+    uint64_t batch              # one proposal
+    uint64_t day                # one person's proposals of an IST day
+
+cdef struct ProposedLine:       # 64 bytes, then tail_size bytes, zero-padded to 8
+    uint8_t kind
+    uint8_t reserved
+    uint16_t flags              # ROW_UNFREEZE of a freeze
+    uint32_t tail_size          # at most LINE_TAIL_MAX
+    uint64_t amount
+    uint64_t resolves
+    uint32_t debit
+    uint32_t credit
+    uint8_t reference[32]
 
 cdef struct WindowLine:         # 40 bytes, the tail of a `window` row is a list of them
     uint32_t account

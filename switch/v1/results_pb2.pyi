@@ -84,6 +84,10 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     what the rule is: send it again in some seconds. Of a basket all payments have it that
     are not known. A call with one payment, basket or move alone ends with RESOURCE_EXHAUSTED.
     """
+    RESULT_NOT_SIGNED: _Result.ValueType  # 29
+    """Nobody who may has signed it: the person that it names is not registered for its sender, not
+    active, may not do this, or the signature is not right. Nothing is done, nothing kept.
+    """
     RESULT_SERVICE_UNKNOWN: _Result.ValueType  # 30
     """30 to 81: a rule refuses. The refusal is recorded under the id: sending the
     same id again gets the same answer for ever. No account has changed.
@@ -238,6 +242,10 @@ RESULT_TOO_MANY_REFUSALS: Result.ValueType  # 28
 that this one is not. Nothing is recorded; the id stays free. The outcome does not say
 what the rule is: send it again in some seconds. Of a basket all payments have it that
 are not known. A call with one payment, basket or move alone ends with RESOURCE_EXHAUSTED.
+"""
+RESULT_NOT_SIGNED: Result.ValueType  # 29
+"""Nobody who may has signed it: the person that it names is not registered for its sender, not
+active, may not do this, or the signature is not right. Nothing is done, nothing kept.
 """
 RESULT_SERVICE_UNKNOWN: Result.ValueType  # 30
 """30 to 81: a rule refuses. The refusal is recorded under the id: sending the
