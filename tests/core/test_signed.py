@@ -555,7 +555,15 @@ def test_what_is_no_stop_is_not_approved(council: Council) -> None:
         )
         told = council.approve(BIMAL, Asked(row, sequence, ANNA))
         assert told.result == NOT_FOUND
-    for sequence in (1, 6, 9, last + 5, 0):
+    asked = council.propose(ANNA, top_up(5, b"UTR"))
+    row = council.approval(BIMAL, asked)
+    approval = Asked(row, council.commit(row)[0].sequence, BIMAL)
+    assert council.approve(CHHAYA, approval).result == NOT_FOUND
+    asked = council.propose(ANNA, top_up(5, b"UTR"))
+    row = council.row(Kind.WITHDRAW, who=ANNA, resolves=asked.sequence, reference=b"no")
+    withdrawal = Asked(row, council.commit(row)[0].sequence, ANNA)
+    assert council.approve(CHHAYA, withdrawal).result == NOT_FOUND
+    for sequence in (1, 6, 9, last + 50, 0):
         told = council.approve(BIMAL, Asked(Row(Kind.PROPOSE), sequence, ANNA))
         assert told.result == NOT_FOUND
 
