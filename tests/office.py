@@ -14,6 +14,8 @@ from tests.records import KINDS_WITHOUT_ID, Outcome, Row
 from tests.signing import Line, PersonRecord
 
 SECOND_NS = 10**9
+LINES_AT_ONCE = 200
+"""Of a proposal when a network is built."""
 
 Who = tuple[int, int]
 Commit = Callable[[Sequence[Ask], int], list[list[Outcome]]]
@@ -78,6 +80,9 @@ class Office:
             setattr(record, name, value)
         return record
 
+    begin_with = (1, 1), (1, 2)
+    """The first two, both of the first participant."""
+
     def begin(self, *people: Who) -> list[Outcome]:
         """The first two, each by its own word."""
         rows = []
@@ -118,11 +123,7 @@ class Office:
         if checker is None:
             link = self.model.resolved.get(sequence, sequence)
             checker = self.model.rows[link - 1].participant
-        count = len(signing.lines_of(asked.tail or b""))
-        return [
-            signing.line_row(asked, sequence, number, checker=checker)
-            for number in range(count)
-        ]
+        return signing.line_rows(asked, sequence, checker=checker)
 
     def have_done(self, maker: Who, checkers: Sequence[Who], *rows: Row) -> list[Row]:
         """Rows are proposed, approved and done; those that were made."""
@@ -130,4 +131,22 @@ class Office:
         for checker in checkers:
             self.approve(asked, checker)
         outcomes = self.tell(*self.line_rows(asked))
+        assert all(each.sequence for each in outcomes), outcomes
         return [self.model.rows[each.sequence - 1] for each in outcomes]
+
+    def have_built(self, rows: Sequence[Row], first: int = 1) -> None:
+        """A whole network: `first` rows before the people, all others wanted by two,
+        and two makers, as of what is proposed by one both others can approve.
+        """
+        self.tell(*rows[:first])
+        one, other = self.begin_with
+        self.begin(one, other)
+        makers = [
+            self.person((one[0], 3), 3, role=PersonRole.MAKER),
+            self.person((one[0], 4), 4, role=PersonRole.MAKER),
+        ]
+        records = [self.row(Kind.REGISTER, one, tail=each.pack()) for each in makers]
+        everything = [*records, *rows[first:]]
+        for at in range(0, len(everything), LINES_AT_ONCE):
+            part = everything[at : at + LINES_AT_ONCE]
+            assert len(self.have_done(one, [other], *part)) == len(part)
