@@ -226,6 +226,11 @@ def line_rows(proposal: Row, at: int, *, checker: int) -> list[Row]:
     ]
 
 
+def line_row(proposal: Row, at: int, number: int, *, checker: int) -> Row:
+    """The row of one of them."""
+    return line_rows(proposal, at, checker=checker)[number]
+
+
 def approval(
     id_: bytes, asked: Row, at: int, instance: bytes, *, participant: int, operator: int
 ) -> Row:

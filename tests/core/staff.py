@@ -15,6 +15,7 @@ from switch.codes import (
     Record,
     Result,
     Role,
+    RowFlag,
 )
 from tests import signing
 from tests.core.mutation import vary_row
@@ -32,6 +33,7 @@ ORDER = 2**252 + 27742317777372353535851937790883648493
 """Of the group: a signature's second half is below it."""
 WORD_MAX = 2**64 - 1
 LINES_WANTED_MOST = 200
+APPROVERS_ENOUGH = 5
 BUSY = 258
 """Proposals of one person, which are more than it has in a day."""
 SERVICE_FIELDS = {each.name for each in fields(ServiceRecord)} - {
@@ -154,6 +156,7 @@ class Staff(Priced):
         )
         if self.chance(60):
             proposal.amount += 1
+        proposal.amount = min(proposal.amount, WORD_MAX)
         if self.chance(60):
             proposal.resolves = 1
         return [proposal]
@@ -220,6 +223,8 @@ class Staff(Priced):
         self.look()
         last = [self.model.rows[at - 1] for at in self.rare["proposal"][-12:]]
         asked = [row for row in last if row.total == PROPOSE_LINES]
+        if not self.chance(4):
+            asked = [row for row in asked if self.model.approval_of(row)]
         if not asked:
             return []
         one = self.rng.choice(asked)
@@ -239,24 +244,30 @@ class Staff(Priced):
         """Something is frozen or switched off, by one person."""
         rng, model = self.rng, self.model
         row = self.by_treasury(Kind.REGISTER)
-        draw = rng.randrange(6)
+        draw = rng.randrange(8)
         row.reference = b""
         if draw < 2:
             row.kind, row.debit, row.reference = Kind.FREEZE, self.wallet(), b"a reason"
-        elif draw == 2:
-            whose = [self.net.treasury, *self.net.billers, *self.centres]
+            back = Line(Kind.FREEZE, debit=row.debit, reference=b"a reason")
+            self.wanted.append(replace(back, flags=RowFlag.UNFREEZE))
+            return [row]
+        record: ParticipantRecord | ServiceRecord | PersonRecord
+        if draw < 5:
+            whose = [self.net.treasury, *self.net.billers, rng.choice(self.centres)]
             treasuries = [model.participant_of.get(b"desk-%d" % at) for at in range(5)]
             whose += [each for each in treasuries if each]
-            row.tail = self.participant_off(rng.choice(whose)).pack()
-        elif draw == 3:
+            record = self.participant_off(rng.choice(whose))
+        elif draw < 7:
             record = replace(rng.choice(self.services), active=0)
-            row.tail = record.pack()
         else:
             who = rng.choice(list(model.persons))
             one = model.persons[who]
-            record_ = PersonRecord(*who, one.key, one.role, active=0)
-            row.tail = record_.pack()
-        if row.tail and self.chance(3):
+            record = PersonRecord(*who, one.key, one.role, active=0)
+        row.tail = record.pack()
+        # What was switched off is soon to be started again.
+        again = replace(record, active=1)
+        self.wanted.append(Line(Kind.REGISTER, tail=again.pack()))
+        if self.chance(3):
             row.tail += b'{"why": "lost"}'
         return [row]
 
@@ -280,6 +291,14 @@ class Staff(Priced):
             amounts = (0, 50_000, 10**6, 10**7, 10**9, WORD_MAX, WORD_MAX)
             record = ThresholdsRecord(*(rng.choice(amounts) for _ in range(3)))
             self.wanted.append(Line(Kind.REGISTER, tail=record.pack()))
+            return []
+        if len(model.approvers()) < APPROVERS_ENOUGH and not self.chance(3):
+            # Of three who must want it, two approve.
+            who = self.net.treasury, rng.randrange(1, 9)
+            known = model.persons.get(who)
+            key = known.key if known else signing.public_key(rng.randrange(1, 33))
+            more = PersonRecord(*who, key, PersonRole.CHECKER)
+            self.wanted.append(Line(Kind.REGISTER, tail=more.pack()))
             return []
         whose = [self.net.treasury, self.net.great_treasury, rng.randrange(9)]
         whose += [who for who, _ in model.persons]
