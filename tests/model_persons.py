@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from switch.codes import PersonRole, Record, Result, Role, RowFlag
 from tests.model_certificates import Certificates
-from tests.model_state import OK, Answer, Participant
+from tests.model_state import OK, Answer
 from tests.records import Row
 
 PEOPLE_MAX = 4_095
@@ -130,26 +130,6 @@ class Persons(Certificates):
         self.append(row)
         person = Person(role, active, key, row.debit, row.sequence)
         self.persons[whose, number] = person
-
-    # --- what is switched off ---------------------------------------------------------
-
-    def person_is_switched_off(self, tail: bytes) -> bool:
-        """Whether a record leaves a person as it is, but not active."""
-        _, role, active, _, whose, number, _, key = PERSON_BYTES.unpack_from(tail)
-        one = self.persons.get((whose, number))
-        if one is None or active or not one.active:
-            return False
-        return (role, key) == (one.role, one.key)
-
-    def participant_is_switched_off(self, tail: bytes) -> bool:
-        """The same of a participant."""
-        code = tail[8:40].rstrip(b"\0")
-        index = self.participant_of.get(code, 0)
-        one = self.participants[index]
-        if not index or tail[2] or not one.active:
-            return False
-        told = Participant(code, tail[1], one.sequence, 1, tail[40], tail[41])
-        return told == one
 
 
 def person_record_is_valid(tail: bytes) -> bool:

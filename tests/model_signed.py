@@ -12,7 +12,7 @@ from switch.codes import PROPOSE_LINES, Kind, Record, Result, RowFlag
 from tests import signing
 from tests.model_people import PROPOSAL_LIFE_NS, People
 from tests.model_persons import Who
-from tests.model_register import read_service
+from tests.model_register import ITEM, SERVICE_SIZE
 from tests.model_state import OK, Answer, ist_day
 from tests.records import Row
 from tests.signing import SIGNATURE_SIZE, Line
@@ -30,11 +30,19 @@ LINES = frozenset(
         Kind.REGISTER,
     }
 )
-FILLED = frozenset({Kind.OPEN, Kind.REGISTER})
-"""Of these the ledger fills in the account to debit."""
 NOBODYS = (Record.CLOCK, Record.RULES, Record.REVOCATION, Record.CONFIRMATION)
 """Records of register rows that need no proposal."""
 SIGNED_ALWAYS = (Kind.PROPOSE, Kind.WITHDRAW)
+
+
+ACTIVE_AT = {Record.PARTICIPANT: 2, Record.SERVICE: 6, Record.PERSON: 2}
+
+
+def size_of_record(tail: bytes) -> int:
+    """How many bytes of these say what the core knows."""
+    if tail[0] == Record.SERVICE:
+        return SERVICE_SIZE + ITEM.size * tail[88]
+    return 64 if tail[0] == Record.PARTICIPANT else 48
 
 
 def said(row: Row) -> bytes:
@@ -71,19 +79,14 @@ class Signed(People):
 
     def switches_off(self, tail: bytes) -> bool:
         """Whether a record changes nothing but that something is active no more."""
-        if tail[0] == Record.PARTICIPANT:
-            return self.participant_is_switched_off(tail)
-        if tail[0] == Record.PERSON:
-            return self.person_is_switched_off(tail)
-        if tail[0] != Record.SERVICE:
+        newest = self.newest_about(tail)
+        if not newest:
             return False
-        told = read_service(tail)
-        index = self.service_of.get(told.code, 0)
-        if not index or told.active:
+        before, at = self.rows[newest - 1].tail or b"", ACTIVE_AT[Record(tail[0])]
+        size = size_of_record(tail)
+        if before[at] == 0 or tail[at] or size != size_of_record(before):
             return False
-        one = self.services[index - 1]
-        told.active, told.sequence = 1, one.sequence
-        return told == one
+        return before[:at] + before[at + 1 : size] == tail[:at] + tail[at + 1 : size]
 
     def must_be_signed(self, row: Row) -> bool:
         """Whether a person has to stand by this row."""
@@ -160,7 +163,7 @@ class Signed(People):
             amount=line.amount,
             resolves=line.resolves,
             reference=row.reference if line.tail else line.reference,
-            debit=row.debit if line.kind in FILLED else line.debit,
+            debit=line.debit,
             credit=line.credit,
             operator_=asked.operator_,
             checker=row.checker,
