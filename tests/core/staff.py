@@ -142,7 +142,7 @@ class Staff(Priced):
         if self.has_window or not self.wanted:
             return []
         del self.wanted[:-LINES_WANTED_MOST]
-        most = self.rng.choice((1, 2, 8, 30, LINES_WANTED_MOST))
+        most = self.rng.choice((1, 4, 30, 60, 60))
         lines: list[Line] = []
         amount = 0
         while self.wanted and len(lines) < most:

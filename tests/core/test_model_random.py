@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from switch.codes import CaseType, Result, RowFlag
-from tests.core.cells import ANSWERS, CASE_ROWS, DEEDS, Watched
+from tests.core.cells import ANSWERS, CASE_ROWS, DEEDS, THIRDS, Watched
 from tests.core.generator import Generator
 from tests.core.network import NOW, make_network, top_up
 from tests.core.pair import SAMPLE, Pair
@@ -72,6 +72,7 @@ opened: Counter[bool] = Counter()
 answers: Counter[tuple[str, str, Result, str]] = Counter()
 deeds: Counter[tuple[str, Result]] = Counter()
 cases: Counter[tuple[CaseType, RowFlag]] = Counter()
+thirds: Counter[str] = Counter()
 
 
 def open_pair(
@@ -144,6 +145,7 @@ def test_core_does_what_the_model_does(
     answers.update(pair.model.answers_met)
     deeds.update(pair.model.deeds_met)
     cases.update(pair.model.cases_met)
+    thirds.update(pair.model.thirds_met)
     done[seed] = pair.operations
 
 
@@ -170,6 +172,7 @@ def test_everything_that_people_do_was_done() -> None:
         pytest.skip("only some seeds were run")
     wanted = [(deed, result) for deed, results in DEEDS.items() for result in results]
     assert not [each for each in wanted if deeds[each] < CELLS_LEAST]
+    assert not [reason for reason in THIRDS if thirds[reason] < CELLS_LEAST]
 
 
 def test_every_path_of_the_index_was_taken() -> None:
