@@ -98,7 +98,7 @@ class Generator(Staff):
             (self.approve, 16),
             (self.do_lines, 4),
             (self.stop, 5),
-            (self.staff, 3),
+            (self.staff, 6),
             (self.busy, 1),
         ]
 
