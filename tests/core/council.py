@@ -207,9 +207,6 @@ class Council:
 
     def line(self, asked: Asked, number: int, checker: Person) -> Row:
         """The row of one of its lines."""
-<<<<<<< HEAD
-        return line_row(asked.row, asked.sequence, number, checker=checker.participant)
-=======
         line = asked.lines[number]
         return Row(
             line.kind,
@@ -226,7 +223,6 @@ class Council:
             total=asked.sequence,
             tail=line.tail or None,
         )
->>>>>>> pc
 
     def lines(self, asked: Asked, count: int, checker: Person) -> list[Outcome]:
         """All of its lines, in one request."""
@@ -250,3 +246,15 @@ class Council:
         """Credits posted less debits."""
         image, _ = self.ledger.account(account)
         return int(image["credits_posted"]) - int(image["debits_posted"])
+
+
+def no_row(council: Council, told: Outcome, result: int) -> None:
+    """Such an answer, and nothing kept of it."""
+    assert (told.result, told.sequence) == (result, 0)
+
+
+def approved(council: Council, *lines: Line, maker: Person = ANNA) -> Asked:
+    """A proposal that another person has approved."""
+    asked = council.propose(maker, *lines)
+    assert council.approve(BIMAL, asked).result == OK
+    return asked
