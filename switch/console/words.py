@@ -10,6 +10,7 @@ from enum import Enum
 from switch.codes import Result
 from switch.console.exception_words import EXCEPTION_WORDS
 from switch.console.explain_words import EXPLAIN_WORDS
+from switch.console.people_words import PEOPLE_WORDS
 from switch.money import bengali_digits, format_amount, group_digits
 from switch.payment_states import PaymentState
 
@@ -226,6 +227,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     **EXCEPTION_WORDS,
     **EXPLAIN_WORDS,
+    **PEOPLE_WORDS,
 }
 """Key → English, Bengali."""
 

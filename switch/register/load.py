@@ -80,6 +80,7 @@ __all__ = [
     "describe",
     "load_network",
     "network_requests",
+    "next_phase",
     "spec_problems",
     "specs_from_json",
     "specs_to_json",
@@ -160,6 +161,20 @@ def network_requests(
     Commit them, refresh the register and ask again, at most `PHASES` times. Raises
     NetworkError if the specs cannot be.
     """
+    return list(_requests(next_phase(register, participants, services, sender=sender)))
+
+
+def next_phase(
+    register: Register,
+    participants: Sequence[ParticipantSpec],
+    services: Sequence[ServiceSpec],
+    *,
+    sender: int = 0,
+) -> list[Templates]:
+    """The rows that must be there next, before any others can; empty if all are.
+
+    Raises NetworkError if the specs cannot be.
+    """
     check_specs(participants, services)
     wanted = _with_treasury(register, participants)
     _check_against(register, participants, services)
@@ -170,9 +185,9 @@ def network_requests(
         _services(register, [one for one in services if not one.series], sender),
         _services(register, [one for one in services if one.series], sender),
     ):
-        requests = list(_requests(phase))
-        if requests:
-            return requests
+        rows = list(phase)
+        if rows:
+            return rows
     return []
 
 
@@ -389,7 +404,7 @@ def _limit_differs(image: np.void, spec: ParticipantSpec) -> bool:
 # --- requests and counts ---------------------------------------------------------
 
 
-def _requests(parts: Iterator[Templates]) -> Iterator[Request]:
+def _requests(parts: Sequence[Templates]) -> Iterator[Request]:
     """The templates in requests that fit in a group."""
     waiting: list[Templates] = []
     size = 0
@@ -411,6 +426,8 @@ def _check_outcomes(reply: bytes | Rows) -> None:
         names = sorted({Result(int(one)).name for one in refused["result"]})
         text = f"the ledger refused {len(refused)} entries: {', '.join(names)}"
         field = "participants"
+        if Result.NOT_APPROVED.name in names:
+            text += "; this ledger has people: `payswitch network propose`"
         if Result.RULE_FIXED.name in names:
             field = "services"
             text += "; another rule is another service code"
