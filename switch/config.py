@@ -349,8 +349,8 @@ class Config:
     message_bytes_max: int = _bounded(4 * MIB, 64 * KIB, 64 * MIB)
     """Bytes of one request message."""
     signatures_per_s: int = _bounded(20, 1, 10_000)
-    """Rows that people have signed, and calls that do lines, of one participant a second
-    and at once: the committer verifies them."""
+    """Rows that people have signed, and calls that do lines, of one participant a
+    second and at once: the committer verifies them."""
     page_size_default: int = _bounded(100, 1, 1_000)
     """Entries of a page when the caller names no size."""
     page_size_max: int = _bounded(1_000, 1, 10_000)

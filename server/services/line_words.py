@@ -1,6 +1,6 @@
-"""Lines of a proposal as messages: their bytes, and what accounts and records are called.
+"""Lines of a proposal as messages: their bytes, and what is in them is called.
 
-Names are the register's; all else a client reads from the bytes, as it will sign them.
+Names are the register's; all else a client reads from the bytes, as it signs them.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """PeopleService: what people propose, approve, stop and do, each proved by a signature.
 
-Signatures are the ledger's to verify, in its committer's thread; so what one participant
-may have verified a second has a bound of its own, `signatures_per_s`.
+Signatures are the ledger's to verify, in its committer's thread; so what one
+participant may have verified a second has a bound of its own, `signatures_per_s`.
 """
 
 import time

@@ -1,8 +1,8 @@
 """What people ask a switch and sign: the calls of PeopleService.
 
-A part of the client library; `switch.client.Client` has these methods. A person signs the
-hash of the row and the lines that were shown, computed here from their bytes: what the
-switch says of a hash is never asked. May use `calls`, the words and the messages.
+A part of the client library; `switch.client.Client` has these methods. A person signs
+the hash of the row and the lines that were shown, computed here from their bytes: no
+hash is taken from the switch. May use `calls`, the words and the messages.
 """
 
 from collections.abc import Callable, Iterator

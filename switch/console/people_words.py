@@ -50,7 +50,7 @@ PEOPLE_WORDS: dict[str, tuple[str, str]] = {
     "not signed": ("Nothing was signed.", "কিছুই স্বাক্ষরিত হয়নি।"),
     "public key": ("Public key", "প্রকাশ্য চাবি"),
     "use people": (
-        "This ledger has people: a person proposes and another approves, with their keys:",
+        "This ledger has people: one proposes, another approves, each with a key:",
         "এই লেজারে ব্যক্তিরা আছেন: একজন প্রস্তাব করেন, অন্যজন অনুমোদন করেন, নিজের চাবি দিয়ে:",
     ),
     "propose lines": ("lines of the treasury", "ট্রেজারির সারি"),

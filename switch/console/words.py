@@ -300,7 +300,7 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "এই বিলারের কাছে অনেক লেনদেন অপেক্ষায় আছে; এক মিনিট পরে আবার চেষ্টা করুন",
     ),
     Result.NOT_SIGNED: (
-        "nobody who may do this has signed it: look at the person's number, role and key",
+        "nobody who may do this has signed it: see the person's number, role and key",
         "এর অধিকারী কেউ এতে স্বাক্ষর করেননি: ব্যক্তির নম্বর, ভূমিকা ও চাবি দেখুন",
     ),
     Result.TOO_MANY_REFUSALS: (

@@ -1,8 +1,8 @@
 """What the journal leaves open for people: cases, proposals, approvals, advances.
 
-May use the core, `follower`, `histories`, `people_matters` and `moves`. A function of the journal, read
-once from its first row on and then followed, with no store beside it: what is kept here
-is what is open.
+May use the core, `follower`, `histories`, `people_matters` and `moves`. A function of
+the journal, read once from its first row on and then followed, with no store beside it:
+what is kept here is what is open.
 """
 
 import threading

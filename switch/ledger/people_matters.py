@@ -1,8 +1,8 @@
 """What people have left open in the journal: a third approval, lines, stops.
 
 A part of `open_matters`, which reads the journal and gives it the rows; may use the
-core and the words. What is kept is what is open, and for each proposal of lines how many
-of them are done.
+core and the words. What is kept is what is open, and for each proposal of lines how
+many of them are done.
 """
 
 from typing import NamedTuple
