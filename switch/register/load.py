@@ -129,12 +129,16 @@ def load_network(
     A ledger without a treasury gets one. Nothing is taken away: heads that a
     biller has beside those given stay. `sender` is the participant index that asked
     for it. Durable on return; after an error call it again. Raises NetworkError if
-    the specs cannot be, or the ledger refuses, and what `commit` raises.
+    the specs cannot be, the ledger has people and something is missing, or the ledger
+    refuses, and what `commit` raises.
     """
     register.refresh()
     counts = _count(register, participants, services)
     for _ in range(PHASES):
         requests = network_requests(register, participants, services, sender=sender)
+        if requests and register.has_people:
+            text = "this ledger has people: propose it, `payswitch network propose`"
+            raise _problem("participants", text)
         try:
             for request in requests:
                 _check_outcomes(commit(request))
@@ -426,8 +430,6 @@ def _check_outcomes(reply: bytes | Rows) -> None:
         names = sorted({Result(int(one)).name for one in refused["result"]})
         text = f"the ledger refused {len(refused)} entries: {', '.join(names)}"
         field = "participants"
-        if Result.NOT_APPROVED.name in names:
-            text += "; this ledger has people: `payswitch network propose`"
         if Result.RULE_FIXED.name in names:
             field = "services"
             text += "; another rule is another service code"
