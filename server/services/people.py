@@ -18,7 +18,7 @@ from server.services.noted import page_of
 from server.services.proposal_list import proposal_message
 from server.services.proposals import deed, do, proposal_at
 from server.services.wishes import prepare
-from server.status import ArgumentError, NotFoundError
+from server.status import ArgumentError, NotFoundError, PreconditionError
 from switch._core import PARTICIPANT_RECORD, SERVICE_RECORD, Rows
 from switch.codes import PROPOSE_LINES, Kind, Record, Result
 from switch.entries import Entry
@@ -118,6 +118,9 @@ class PeopleService:
                 raise ArgumentError(field, f"must be at most {most} bytes")
         if len(request.signature) != SIGNATURE_SIZE:
             raise ArgumentError("signature", f"must be {SIGNATURE_SIZE} bytes")
+        if not node.register.has_people:
+            # Where nobody verifies it a number is nobody: one could be two by it.
+            raise PreconditionError("NO_PEOPLE", "nobody is registered in this ledger")
         self._signatures.take(caller.index, node.loop.time())
         row = Row(
             Kind(kind),

@@ -93,7 +93,8 @@ class PeopleServiceServicer:
 
     def Submit(self, request, context):
         """One row that a person has signed: a propose, an approve, a withdraw, or a stop. A person of the
-        caller's participant, by its number. What is approved is done by DoLines.
+        caller's participant, by its number. What is approved is done by DoLines. In a ledger without
+        people FAILED_PRECONDITION with reason NO_PEOPLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

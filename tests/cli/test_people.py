@@ -1,5 +1,5 @@
 """Goal: a treasury of people begins a ledger, proposes, approves, does and stops from a
-shell, each person with a file of a key; what is not as it was announced is not proposed.
+shell, each person with a key in a file; what is not as announced is not proposed.
 
 Method: each command as a process of its own, from an empty directory on, against a real
 server that is no development server.

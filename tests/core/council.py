@@ -200,9 +200,7 @@ class Council:
 
     def line(self, asked: Asked, number: int, checker: Person) -> Row:
         """The row of one of its lines."""
-        return line_row(
-            asked.row, asked.sequence, number, checker=checker.participant
-        )
+        return line_row(asked.row, asked.sequence, number, checker=checker.participant)
 
     def lines(self, asked: Asked, count: int, checker: Person) -> list[Outcome]:
         """All of its lines, in one request."""

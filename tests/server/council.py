@@ -1,11 +1,10 @@
-"""A real server on a ledger with people, and those people: each with a certificate of its
-treasury and a key of its own.
+"""A real server on a ledger with people, and those people: each with a certificate of
+its treasury and a key of its own.
 """
 
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -163,9 +162,12 @@ def person(name: Name, council: Council, **changes: object) -> pb.Wish:
     return pb.Wish(person=pb.PersonWish(**values))  # type: ignore[arg-type]
 
 
-def unapproved(wishes: Sequence[pb.Wish], council: Council) -> int:
-    """A proposal that nobody has answered."""
-    return council.propose(ANNA, *wishes)
+def name_of(outcome: results.Outcome) -> str:
+    return results.Result.Name(outcome.result)[7:]
+
+
+def balance(council: Council, centre: str = CENTRES[0]) -> int:
+    return council.client().wallet(centre).wallet.balance
 
 
 @contextmanager
@@ -179,8 +181,3 @@ def sitting(directory: Path, *arguments: str) -> Iterator[Council]:
         yield council
     finally:
         council.stop()
-
-
-def command(*words: str) -> list[str]:
-    """`payswitch` as a process of its own."""
-    return [sys.executable, "-m", "switch", *words]
