@@ -274,14 +274,13 @@ def test_a_third_person_is_appointed_and_loses_a_key(office: Office) -> None:
     assert "stand by it" in done.stdout
     office.run("person-key", str(office.directory / "new.key"))
     public = read_key(office.directory / "new.key", bytes).public.hex()
-    entry = office.ask(
+    stopped = office.ask(
         *("propose", "top-up", CENTRES[2], "1", "--utr", "UTR-21"), by="chhaya"
     )
-    assert entry.returncode == Exit.REFUSED
-    assert "NOT_SIGNED" in entry.stdout
+    assert stopped.returncode == Exit.REFUSED
+    assert "NOT_SIGNED" in stopped.stdout
     who = ("propose", "person", "checker", "2", "checker", "--public", public)
-    entry_ = office.proposed(*who)
-    office.agreed(entry_)
+    office.agreed(office.proposed(*who))
     assert "nothing" in office.ask("stops").stdout.lower()
     (office.directory / "new.key").rename(office.directory / "chhaya.key")
     office.proposed(

@@ -9,6 +9,7 @@ certificate and no key.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,13 @@ from switch.ids import new_id
 from switch.person_keys import PersonKey, make_key
 from switch.signed import Ledger, Row, pack_lines
 from switch.specs import ParticipantSpec, ServiceSpec, Specs
-from switch.v1 import admin_pb2, certificates_pb2, network_pb2, proposals_pb2
+from switch.v1 import (
+    admin_pb2,
+    budgets_pb2,
+    certificates_pb2,
+    network_pb2,
+    proposals_pb2,
+)
 from switch.v1 import people_pb2 as pb
 from tests.server.council import (
     ANNA,
@@ -43,6 +50,7 @@ from tests.server.harness import CALL_S, Peers
 OPEN = proposals_pb2.PROPOSAL_STATE_OPEN
 APPROVED = proposals_pb2.PROPOSAL_STATE_APPROVED
 DONE = proposals_pb2.PROPOSAL_STATE_DONE
+READS = budgets_pb2.BUDGET_READS_PER_S
 WITHDRAWN = proposals_pb2.PROPOSAL_STATE_WITHDRAWN
 
 
@@ -127,7 +135,7 @@ def test_each_wish_is_a_line_that_can_be_done(council: Council) -> None:
         pb.Wish(fund_suspense=pb.FundSuspenseWish(amount=LAKH, reason="advances")),
         pb.Wish(limit=pb.LimitWish(centre=centre, payment_max=500, day_count_max=7)),
         pb.Wish(pins=pb.PinsWish(participant=centre, pins=[key])),
-        pb.Wish(budget=pb.BudgetWish(participant=centre, budget=3, value=9)),
+        pb.Wish(budget=pb.BudgetWish(participant=centre, budget=READS, value=9)),
         person(MAKER, council, role=int(PersonRole.MAKER)),
         pb.Wish(participant=pb.ParticipantWish(participant="auditor", active=False)),
     )
@@ -141,7 +149,7 @@ def test_each_wish_is_a_line_that_can_be_done(council: Council) -> None:
     wishes = [
         pb.Wish(limit=pb.LimitWish(centre=centre, payment_max=500, day_count_max=7)),
         pb.Wish(pins=pb.PinsWish(participant=centre, pins=[key])),
-        pb.Wish(budget=pb.BudgetWish(participant=centre, budget=3, value=9)),
+        pb.Wish(budget=pb.BudgetWish(participant=centre, budget=READS, value=9)),
         pb.Wish(participant=pb.ParticipantWish(participant="auditor", active=False)),
         pb.Wish(unfreeze=pb.UnfreezeWish(centre=centre, reason="not frozen")),
         top_up(LAKH, centre),
@@ -150,7 +158,7 @@ def test_each_wish_is_a_line_that_can_be_done(council: Council) -> None:
     assert (len(made.lines), made.already_count) == (1, 5)
     council.done(
         pb.Wish(pins=pb.PinsWish(participant=centre)),
-        pb.Wish(budget=pb.BudgetWish(participant=centre, budget=3)),
+        pb.Wish(budget=pb.BudgetWish(participant=centre, budget=READS)),
         pb.Wish(participant=pb.ParticipantWish(participant="auditor", active=True)),
         pb.Wish(close=pb.CloseWish(centre=CENTRES[3], reason="moved away")),
     )
@@ -223,7 +231,7 @@ def test_a_certificate_without_a_key_moves_nothing(
     assert submitted(council, ANNA, made.row, council.keys[BIMAL]) == "NOT_SIGNED"
     peers = Peers(council.server)
     admin, centre = peers.treasury.admin, CENTRES[0]
-    calls = [
+    calls: list[Any] = [
         admin.TopUp(
             admin_pb2.TopUpRequest(id=new_id(), centre=centre, amount=1, utr="U1")
         ),
@@ -253,7 +261,13 @@ def test_a_certificate_without_a_key_moves_nothing(
     assert name_of(frozen.outcome) == "NOT_SIGNED"
     peers.close()
     with pytest.raises(CallError, match="network propose"):
-        client.load_network([network_pb2.Participant(id="thief", role=1, active=True)])
+        client.load_network(
+            [
+                network_pb2.Participant(
+                    id="thief", role=network_pb2.ROLE_CENTRE, active=True
+                )
+            ]
+        )
     assert (balance(council), client.ledger().sequence) == before
 
 
