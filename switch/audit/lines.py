@@ -28,7 +28,6 @@ from switch.audit.layout import (
     PARTICIPANT_RECORD,
     PROPOSAL_LIFE_NS,
     PROPOSED_LINE,
-    ROW,
     SERVICE_RECORD,
     SIGNATURE_SIZE,
     UNFREEZE,
@@ -113,7 +112,9 @@ class Lines:
         """Judge the rows: by the accepted proposals, and the last approval that each
         of those needed which has as many as it needs.
         """
-        rows = np.concatenate([np.empty(0, ROW), *self._rows])
+        if not self._rows:
+            return
+        rows = np.concatenate(self._rows)
         self._rows.clear()
         rows = pick(rows, np.lexsort((rows["sequence"], rows["total"])))
         numbers, first = np.unique(rows["total"], return_index=True)
