@@ -1,5 +1,5 @@
-"""Goal: who was refused in a ledger with people had a cause, and what needs a proposal of
-lines is refused without a row.
+"""Goal: who was refused in a ledger with people had a cause, and what needs a proposal
+of lines is refused without a row.
 
 Method: journals of the tests' own, each with one refusal.
 """
