@@ -89,13 +89,21 @@ def module_of(source: str) -> str:
     return source.removesuffix(".pyx").replace("/", ".")
 
 
+find = [sys.executable, "tools/find_front.py"]
+tls = json.loads(subprocess.check_output(find, text=True))
+"""Where OpenSSL and nghttp2 are."""
+
+
 def over_core(source: str) -> Extension:
-    """One module of ours over the core's parts."""
+    """One module of ours over the core's parts; the core itself verifies signatures."""
+    found = tls if source == "switch/_core.pyx" else dict.fromkeys(tls, [])
     return Extension(
         module_of(source),
         [source],
-        include_dirs=include_dirs,
-        libraries=[] if libraries else ["lmdb"],
+        include_dirs=[*include_dirs, *found["include_dirs"]],
+        library_dirs=found["library_dirs"],
+        runtime_library_dirs=found["runtime_library_dirs"],
+        libraries=([] if libraries else ["lmdb"]) + (["crypto"] if found is tls else []),
         define_macros=macros,
         extra_compile_args=compile_args,
         extra_link_args=link_args,
@@ -108,14 +116,12 @@ def over_core(source: str) -> Extension:
 
 def over_tls(source: str, folder: str, include: str) -> Extension:
     """A thin face over a folder of C that speaks TLS and HTTP/2."""
-    find = [sys.executable, "tools/find_front.py"]
-    found = json.loads(subprocess.check_output(find, text=True))
     return Extension(
         module_of(source),
         [source, *sorted(glob(f"{folder}/*.c"))],
-        include_dirs=[include, "switch", *found["include_dirs"]],
-        library_dirs=found["library_dirs"],
-        runtime_library_dirs=found["runtime_library_dirs"],
+        include_dirs=[include, "switch", *tls["include_dirs"]],
+        library_dirs=tls["library_dirs"],
+        runtime_library_dirs=tls["runtime_library_dirs"],
         libraries=["nghttp2", "ssl", "crypto"],
         define_macros=macros,
         extra_compile_args=compile_args,

@@ -33,6 +33,10 @@ REVOCATION_RECORD: np.dtype[np.void]
 CONFIRMATION_RECORD: np.dtype[np.void]
 PINS_RECORD: np.dtype[np.void]
 BUDGET_RECORD: np.dtype[np.void]
+PERSON_RECORD: np.dtype[np.void]
+THRESHOLDS_RECORD: np.dtype[np.void]
+PROPOSED_LINE: np.dtype[np.void]
+"""One line of a proposal, 64 bytes, before its own tail."""
 ANSWER: np.dtype[np.void]
 """What a biller answered to one question, 120 bytes; texts are zero-padded."""
 QUOTATION: np.dtype[np.void]
@@ -354,6 +358,17 @@ class Ledger:
         """Sequences of the current `register` rows of RECORD_*, by index; 0 is none.
 
         With record 0: the sequences of the `open` rows, by account index.
+        """
+
+    def people(self) -> tuple[Rows, npt.NDArray[np.uint64]]:
+        """Who is registered, PERSON_RECORD by index, and the sequences of their rows.
+
+        Index 0 is nobody: zeros. With nobody else this is no ledger with people.
+        """
+
+    def thresholds(self) -> tuple[int, int, int] | None:
+        """Paise from where on a third person is needed, of one amount, of a proposal and
+        of a person's day; None before the first.
         """
 
     def rows(self, first: int, count: int) -> Rows:

@@ -51,6 +51,7 @@ from switch.core.layout cimport *
 from switch.core.lmdb cimport *
 from switch.core.native cimport *
 from switch.core.queue cimport *
+from switch.core.signature cimport *
 from switch.core.state cimport *
 
 cdef extern from "<fcntl.h>" nogil:
@@ -113,6 +114,7 @@ include "core/index/steps.pxi"
 include "core/index/pace.pxi"
 include "core/rules/references.pxi"
 include "core/rules/quotation.pxi"
+include "core/rules/people.pxi"
 include "core/rules/register.pxi"
 include "core/rules/rows.pxi"
 include "core/rules/standing.pxi"
@@ -123,8 +125,11 @@ include "core/rules/resolve.pxi"
 include "core/rules/treasury.pxi"
 include "core/rules/answer.pxi"
 include "core/rules/evidence.pxi"
+include "core/rules/signed.pxi"
 include "core/rules/cases.pxi"
+include "core/rules/lines.pxi"
 include "core/rules/refusals.pxi"
+include "core/rules/known.pxi"
 include "core/rules/machine.pxi"
 include "core/wire/wire.pxi"
 include "core/wire/questions.pxi"

@@ -3,9 +3,10 @@
 Lists, dicts and whole numbers; no storage, no threads, no speed. This file takes
 requests apart, keeps ids and baskets, and reads; the rules themselves stand in
 tests/model_rules.py, model_prices.py, model_claims.py, model_doubts.py,
-model_register.py, model_cases.py, model_people.py, model_shapes.py and
-model_answers.py. They may use `switch.codes` and tests/records.py; they must not use
-the compiled core, which is what they judge.
+model_register.py, model_persons.py, model_cases.py, model_people.py,
+model_signed.py, model_shapes.py and model_answers.py. They may use `switch.codes`,
+tests/records.py and signing.py; they must not use the compiled core, which is what
+they judge.
 """
 
 import hashlib
@@ -24,6 +25,7 @@ from switch.codes import (
 )
 from tests.model_answers import BillersAnswers
 from tests.model_register import WITH_RECORD
+from tests.model_signed import said
 from tests.model_state import NEVER, PAYS, Answer
 from tests.records import (
     KINDS_WITHOUT_ID,
@@ -103,9 +105,21 @@ class Model(BillersAnswers):
         doubt = self.believe(row) if row.kind in PAYS else Result.OK
         if doubt != Result.OK:
             return Outcome(doubt)
+        if self.must_be_signed(row):
+            return self.decide_signed(row)
         if self.needs_approval(row):
             return self.do_if_wanted(row)
         return self.decide(row)
+
+    def decide_signed(self, row: Row) -> Outcome:
+        """What a person stands by, or its id stays free."""
+        if not self.is_signed(row):
+            return Outcome(Result.NOT_SIGNED)
+        stops = self.is_stop(row)
+        outcome = self.decide(row)
+        if outcome.sequence:
+            self.keep_in_mind(outcome.sequence, stops=stops)
+        return outcome
 
     def do_if_wanted(self, row: Row) -> Outcome:
         """What two people want is done now, or its id stays free for a later time."""
@@ -114,6 +128,8 @@ class Model(BillersAnswers):
         answer = self.check(row)
         if answer.result != Result.OK:
             return Outcome(answer.result, other=answer.other)
+        if self.needs_lines(row):
+            row.total = row.proposal
         self.do(row)
         return self.outcome(row)
 
@@ -315,6 +331,9 @@ class Model(BillersAnswers):
         same = reference == first.reference
         if row.sent and first.kind in PAYS:
             same = self.same_reference(row, first)
+        signed = first.sequence in self.signed
+        if signed and row.kind == Kind.REGISTER:
+            same = True  # its signature is in the hash: what was said is compared
         checks = (
             (Field.SERVICE, pays and not unknown and row.service != first.service),
             (Field.AMOUNT, row.amount != first.amount),
@@ -329,6 +348,7 @@ class Model(BillersAnswers):
             (Field.HEAD, pays and row.head != first.head),
             (Field.BASKET, row.basket != first.basket),
             (Field.NOTE, pays and not self.same_note(row, first)),
+            (Field.NOTE, signed and said(row) != said(first)),
             (Field.RESOLVES, row.resolves != first.resolves),
             (Field.RESOLVES, says and row.total != first.total),
             (Field.CHECKER, row.checker != first.checker),

@@ -67,8 +67,8 @@ class People(Cases):
         asked = self.accepted(row.proposal)
         if asked is None or asked.kind != Kind.PROPOSE:
             return False
-        approval = self.link_of(asked)
-        if approval is None or approval.kind != Kind.APPROVE:
+        approval = self.approval_of(asked)
+        if approval is None:
             return False
         if approval.participant != row.checker or asked.total != self.asks_for(row):
             return False
@@ -111,6 +111,26 @@ class People(Cases):
         link = self.resolved.get(asked.sequence)
         return self.rows[link - 1] if link else None
 
+    def approval_of(self, asked: Row) -> Row | None:
+        """The approval that was the last needed, if there is one."""
+        link = self.link_of(asked)
+        if link is None or link.kind != Kind.APPROVE:
+            return None
+        third = asked.kind == Kind.PROPOSE and asked.flags & RowFlag.THIRD
+        return link if link.total or not third else None
+
+    def is_for_approval(self, asked: Row) -> bool:
+        """Whether an accepted row is one that another person approves."""
+        return asked.kind in (Kind.PROPOSE, Kind.SHIFT) or asked.sequence in self.stops
+
+    def has_approved(self, row: Row, asked: Row) -> bool:
+        """Whether the person of an approval is the one who was first of two."""
+        first = self.link_of(asked)
+        if first is None or first.kind != Kind.APPROVE or self.approval_of(asked):
+            return False
+        whose = first.participant, first.operator_
+        return whose == (row.participant, row.operator_)
+
     # --- proposals --------------------------------------------------------------------
 
     def check_propose(self, row: Row) -> Answer:
@@ -148,27 +168,29 @@ class People(Cases):
 
     def check_approve(self, row: Row) -> Answer:
         asked = self.accepted(row.resolves)
-        if asked is None or asked.kind not in (Kind.PROPOSE, Kind.SHIFT):
+        if asked is None or not self.is_for_approval(asked):
             return Answer(Result.PROPOSAL_NOT_FOUND)
         alike = row.participant == asked.participant or asked.kind == Kind.SHIFT
-        if alike and row.operator_ == asked.operator_:
+        same = alike and row.operator_ == asked.operator_
+        if same or self.has_approved(row, asked):
             return Answer(Result.SAME_PERSON)
         decided = self.check_undecided(asked)
-        if decided.result != Result.OK or asked.kind == Kind.SHIFT:
+        if decided.result != Result.OK or asked.kind != Kind.PROPOSE:
             return decided
         late = self.clock() - asked.timestamp >= PROPOSAL_LIFE_NS
         return Answer(Result.PROPOSAL_EXPIRED) if late else OK
 
     def check_undecided(self, asked: Row) -> Answer:
-        """Nobody has approved or withdrawn it."""
+        """Nobody has withdrawn it, and not all have approved it who are needed."""
         link = self.link_of(asked)
-        if link is None:
-            return OK
-        if link.kind == Kind.WITHDRAW:
+        if link is not None and link.kind == Kind.WITHDRAW:
             return Answer(Result.PROPOSAL_WITHDRAWN, link.sequence)
-        return Answer(Result.ALREADY_APPROVED, link.sequence)
+        if self.approval_of(asked) is not None:
+            return Answer(Result.ALREADY_APPROVED, self.resolved[asked.sequence])
+        return OK
 
     def do_approve(self, row: Row) -> None:
+        row.total = self.resolved.get(row.resolves, 0)
         self.append(row)
         self.resolved[row.resolves] = row.sequence
 

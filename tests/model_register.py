@@ -30,9 +30,9 @@ from switch.codes import (
 from tests.model_budgets import Budgets, budget_record_is_valid
 from tests.model_certificates import (
     OF_CERTIFICATES,
-    Certificates,
     certificate_record_is_valid,
 )
+from tests.model_persons import OF_PEOPLE, Persons, person_record_is_valid
 from tests.model_references import read_pattern
 from tests.model_state import OK, Answer, Participant, Service
 from tests.records import RULES_RECORD, Account, Row, TariffItem
@@ -86,7 +86,7 @@ DUPLICATES_OF: dict[PriceRule, dict[int, tuple[tuple[int, ...], int, int]]] = {
 }
 
 
-class Register(Certificates, Budgets):
+class Register(Persons, Budgets):
     """The rules of rows that move no money."""
 
     def record_is_valid(self, row: Row) -> bool:
@@ -110,6 +110,8 @@ class Register(Certificates, Budgets):
             return certificate_record_is_valid(tail)
         if tail[:1] == bytes([Record.BUDGET]):
             return budget_record_is_valid(tail)
+        if tail and tail[0] in OF_PEOPLE:
+            return person_record_is_valid(tail)
         return tail[:1] == bytes([Record.CLOCK])
 
     def keep_record(self, row: Row) -> None:
@@ -212,6 +214,8 @@ class Register(Certificates, Budgets):
             return self.check_certificate(row)
         if record == Record.BUDGET:
             return self.check_budget(row)
+        if record == Record.PERSON:
+            return self.check_person(row)
         if record != Record.SERVICE:
             return OK
         service = read_service(row.tail or b"")
@@ -260,6 +264,9 @@ class Register(Certificates, Budgets):
             return
         if tail[0] == Record.BUDGET:
             self.do_budget(row)
+            return
+        if tail[0] in OF_PEOPLE:
+            self.do_of_people(row)
             return
         if tail[0] == Record.RULES:
             row.debit = 1

@@ -5,21 +5,25 @@ Part of tests/model.py, which see.
 """
 
 import re
+import struct
 
 from switch.codes import (
     AMOUNT_MAX,
     PROPOSE_ADVANCE,
+    PROPOSE_LINES,
     AccountKind,
     Kind,
     Mode,
     Result,
     Role,
+    RowFlag,
     Tender,
 )
-from tests.model_people import People
 from tests.model_register import ITEM_CODE, WITH_RECORD
+from tests.model_signed import LINES, NOBODYS, Signed
 from tests.model_state import DAY_S, PAYS
 from tests.records import KINDS_WITHOUT_ID, ZERO_ID, Payment, Row, flags_of
+from tests.signing import SIGNATURE_SIZE
 
 DEADLINE_MAX_S = 31 * DAY_S
 NOTE_MAX = 64
@@ -55,15 +59,21 @@ PROPOSED = frozenset(
         PROPOSE_ADVANCE,
         Kind.CASE_CLOSE,
         Kind.VERIFY,
+        PROPOSE_LINES,
     }
 )
+LINE_BYTES = struct.Struct("<BBHIQQII32s")
+LINES_MAX = 8_000
+LINES_SIZE_MAX = 2_600_000
+LINE_TAIL_MAX = 65_536
+ANY_ID = b"a line's has one"
 REFERENCE = re.compile(rb"(?! )[\x20-\x7e]{1,32}(?<! )")
 NO_REFERENCE = re.compile(b"")
 
 Shaped = tuple[Row, int]
 
 
-class Shapes(People):
+class Shapes(Signed):
     """What requests look like, and who a payment says that it is from."""
 
     def shape(self, row: Row) -> int:
@@ -74,21 +84,67 @@ class Shapes(People):
             return Result.INVALID_KIND
         if (row.id == ZERO_ID) != (row.kind in KINDS_WITHOUT_ID):
             return Result.INVALID_ID
+        of_lines = row.kind == Kind.PROPOSE and row.total == PROPOSE_LINES
         least, most = (1, AMOUNT_MAX) if row.kind in WITH_AMOUNT else (0, 0)
+        if of_lines:
+            least = 0
         if not least <= row.amount <= most:
             return Result.INVALID_AMOUNT
-        pattern = REFERENCE if row.kind in WITH_REFERENCE else NO_REFERENCE
-        if row.kind not in WITH_RECORD and not pattern.fullmatch(row.reference):
+        if not reference_is_valid(row):
             return Result.INVALID_REFERENCE
         if row.kind in PAYS:
             return self.shape_of_pay(row)
         if row.kind in WITH_RECORD and not self.record_is_valid(row):
+            return Result.INVALID_RECORD
+        if of_lines and not self.lines_are_valid(row):
             return Result.INVALID_RECORD
         if row.deadline:
             return Result.INVALID_DEADLINE
         if row.kind in WITHOUT_ACCOUNT and (row.debit or row.credit):
             return Result.INVALID_ACCOUNT
         return 0
+
+    def lines_are_valid(self, row: Row) -> bool:
+        """Whether a proposal lists rows of the treasury, each of the shape that it must
+        have, and has room for a signature behind them.
+        """
+        tail = row.tail or b""
+        end = len(tail) - SIGNATURE_SIZE
+        if row.resolves or end < 8 or len(tail) > LINES_SIZE_MAX:
+            return False
+        count, zero = struct.unpack_from("<II", tail)
+        if not 1 <= count <= LINES_MAX or zero:
+            return False
+        at, amount = 8, 0
+        for _ in range(count):
+            if at + LINE_BYTES.size > end:
+                return False
+            line = LINE_BYTES.unpack_from(tail, at)
+            size, at = line[3], at + LINE_BYTES.size
+            item, behind = tail[at : at + size], -size % 8
+            at += size + behind
+            if at > end or any(tail[at - behind : at]):
+                return False
+            if not self.line_is_valid(line, item):
+                return False
+            amount += line[4]
+        return at == end and amount == row.amount
+
+    def line_is_valid(
+        self, line: tuple[int, int, int, int, int, int, int, int, bytes], item: bytes
+    ) -> bool:
+        """Whether one line is that of a row which may be asked for so."""
+        kind, zero, flags, size, amount, resolves, debit, credit, reference = line
+        may_have = RowFlag.UNFREEZE if kind == Kind.FREEZE else 0
+        if kind not in LINES or zero or flags & ~may_have or size > LINE_TAIL_MAX:
+            return False
+        if any(reference) if kind in WITH_RECORD else size:
+            return False
+        if kind == Kind.REGISTER and item[:1] in [bytes([one]) for one in NOBODYS]:
+            return False
+        row = Row(kind, ANY_ID, amount, resolves, reference.rstrip(b"\0"))
+        row.debit, row.credit, row.tail = debit, credit, item
+        return self.shape(row) == 0
 
     def shape_of_pay(self, row: Row) -> int:
         """The rest of a payment's shape."""
@@ -161,6 +217,14 @@ class Shapes(People):
             return False
         one = self.participants[row.centre]
         return not row.hot or (one.role == Role.CENTRE and bool(one.active))
+
+
+def reference_is_valid(row: Row) -> bool:
+    """Whether a reference is what its kind of row needs, if it is asked at all."""
+    if row.kind in WITH_RECORD or row.kind == Kind.APPROVE:
+        return True
+    pattern = REFERENCE if row.kind in WITH_REFERENCE else NO_REFERENCE
+    return bool(pattern.fullmatch(row.reference))
 
 
 def note_is_valid(note: bytes) -> bool:

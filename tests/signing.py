@@ -204,24 +204,31 @@ def proposal_of_lines(
     )
 
 
+def line_rows(proposal: Row, at: int, *, checker: int) -> list[Row]:
+    """The rows of all lines of the proposal at sequence `at`, as they are asked for."""
+    return [
+        Row(
+            line.kind,
+            id=line_id(proposal.id, number),
+            amount=line.amount,
+            resolves=line.resolves,
+            reference=line.reference,
+            debit=line.debit,
+            credit=line.credit,
+            operator_=proposal.operator_,
+            checker=checker,
+            participant=proposal.participant,
+            flags=line.flags,
+            total=at,
+            tail=line.tail or None,
+        )
+        for number, line in enumerate(lines_of(proposal.tail or b""))
+    ]
+
+
 def line_row(proposal: Row, at: int, number: int, *, checker: int) -> Row:
-    """The row of a line of the proposal at sequence `at`, as it is asked for."""
-    line = lines_of(proposal.tail or b"")[number]
-    return Row(
-        line.kind,
-        id=line_id(proposal.id, number),
-        amount=line.amount,
-        resolves=line.resolves,
-        reference=line.reference,
-        debit=line.debit,
-        credit=line.credit,
-        operator_=proposal.operator_,
-        checker=checker,
-        participant=proposal.participant,
-        flags=line.flags,
-        total=at,
-        tail=line.tail or None,
-    )
+    """The row of one of them."""
+    return line_rows(proposal, at, checker=checker)[number]
 
 
 def approval(

@@ -80,6 +80,32 @@ static void native_blake2b_256(const uint8_t *data, size_t size, uint8_t out[32]
     memcpy(out, h, 32);
 }
 
+/* The same of two pieces, one behind the other; `head_size` is 129 to 255. */
+static void native_blake2b_256_of_two(const uint8_t *head, size_t head_size,
+                                      const uint8_t *data, size_t size, uint8_t out[32]) {
+    uint64_t h[8];
+    uint8_t block[128] = {0};
+    size_t left = head_size - 128;
+    size_t taken = size < 128 - left ? size : 128 - left;
+    uint64_t count = 128 + left + taken;
+    memcpy(h, native_blake_iv, 64);
+    h[0] ^= 0x01010000 ^ 32;
+    native_blake_block(h, head, 128, 0);
+    memcpy(block, head + 128, left);
+    if (taken > 0)
+        memcpy(block + left, data, taken);
+    while (taken < size) {
+        size_t next = size - taken < 128 ? size - taken : 128;
+        native_blake_block(h, block, count, 0);
+        memset(block, 0, 128);
+        memcpy(block, data + taken, next);
+        taken += next;
+        count += next;
+    }
+    native_blake_block(h, block, count, 1);
+    memcpy(out, h, 32);
+}
+
 /* --- with a key, salt and personalisation, of messages of one block --------------
  * The key is a block before the message's. What it leaves is kept, so that a message of
  * 128 bytes costs one compression. */

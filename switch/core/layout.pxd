@@ -32,9 +32,9 @@ cdef enum:
     ITEM_COUNT_MAX = 9999
     FIXED_TAIL_SIZE = 56      # of the fixed part of a payment's tail
     TAKERS_MAX = 16             # of a reference claim that are looked at, the newest first
-    # What a propose asks for is a kind, or this: a transfer ahead of the biller's answer.
+    # What a propose asks for is a kind, or one of these.
+    PROPOSE_ADVANCE = 264       # a transfer ahead of the biller's answer
     PROPOSE_LINES = 512         # rows of the treasury, as its tail lists them
-    PROPOSE_ADVANCE = 264
     HANDLE_SIZE = 24            # what names the payment that another is in addition to
     TOKEN_KEYS_MAX = 2          # keys of quotations that are accepted
     TOKEN_KEY_SIZE = 32
@@ -48,6 +48,7 @@ cdef enum:
     SERVICES_MAX = 65536        # indices of 16 bits, the unused 0 included
     DEADLINE_MAX_S = 2678400    # 31 days
     RULES_RECORDS_MAX = 2       # there is one, and the unused 0
+    THRESHOLDS_RECORDS_MAX = 2  # likewise
     PEOPLE_MAX = 4096           # with 0; they are looked through one by one
     LINES_MAX = 8000            # of one proposal
     LINES_SIZE_MAX = 2600000    # bytes of its tail item, as a window may have
@@ -92,6 +93,7 @@ cdef extern from *:
     #define LINK_ADVANCE ((1ULL << 22) + 17)  /* of a hold: the transfer ahead of its end */
     #define LINK_RECOVERY ((1ULL << 22) + 18)  /* of an advance */
     #define LINK_SHIFT (1ULL << 23)  /* of a shift: the next; plus 1: of nothing, the first */
+    #define LINK_PROPOSALS ((1ULL << 23) + 65536)  /* of a person: plus the IST day */
     #define NEVER 0xFFFFFFFFFFFFFFFFULL  /* when a hold is due that is kept */
     #define UNVERIFIED 0xFFFFFFFFFFFFFFFDULL  /* when one is due that is unverified */
     #define PROPOSAL_LIFE_NS 2592000000000000ULL  /* 30 days: then it is not approved any more */
@@ -106,6 +108,7 @@ cdef extern from *:
     const uint64_t LINK_ADVANCE
     const uint64_t LINK_RECOVERY
     const uint64_t LINK_SHIFT
+    const uint64_t LINK_PROPOSALS
     const uint64_t NEVER
     const uint64_t UNVERIFIED
     const uint64_t PROPOSAL_LIFE_NS

@@ -39,6 +39,8 @@ cdef extern from "core/native.h" nogil:
     uint32_t native_swap32(uint32_t x)
     int native_add_overflows(uint64_t a, uint64_t b, uint64_t* sum)
     void native_blake2b_256(const uint8_t* data, size_t size, uint8_t* out)
+    void native_blake2b_256_of_two(
+        const uint8_t* head, size_t head_size, const uint8_t* data, size_t size, uint8_t* out)
     void native_blake2b_keyed_init(
         uint64_t* state, const uint8_t* key, size_t key_size, const uint8_t* salt,
         const uint8_t* person, size_t size)

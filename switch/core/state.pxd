@@ -12,8 +12,8 @@ from switch.core.codes cimport ROLES_COUNT
 from switch.core.fault cimport FaultPlace
 from switch.core.layout cimport (
     Account, Chunk, Entry, PostingsAccount, PostingsLink, Row, ServiceRecord, TariffItem,
-    Totals, WindowLine, FIXED_TAIL_SIZE, POSTINGS_LINKS, RUN_FANOUT, TARIFF_ITEMS_MAX,
-    TOKEN_KEYS_MAX,
+    Totals, WindowLine, FIXED_TAIL_SIZE, LINES_MAX, POSTINGS_LINKS, RUN_FANOUT,
+    TARIFF_ITEMS_MAX, TOKEN_KEYS_MAX,
 )
 from switch.core.lmdb cimport MDB_cursor, MDB_dbi, MDB_env, MDB_txn
 
@@ -62,7 +62,8 @@ cdef enum:  # the three maps of the index
     MAP_CLAIMS = 1    # claim -> sequence << 1 that took it, or sequence << 1 | 1 that released
     # (resolved, 0) -> resolving; (window, 1 + account) -> settle; (hold, LINK_CASE + type)
     # -> case; (hold, LINK_CORRECTION, LINK_VERIFY or LINK_ADVANCE), (advance, LINK_RECOVERY)
-    # -> that; (shift, LINK_SHIFT) -> the next; (operator and wallet, LINK_SHIFT + 1) -> first
+    # -> that; (shift, LINK_SHIFT) -> the next; (operator and wallet, LINK_SHIFT + 1) -> first;
+    # (person, LINK_PROPOSALS + day) -> what it proposed
     MAP_LINKS = 2
     MAPS_COUNT = 3
 
@@ -279,6 +280,31 @@ cdef struct NotedTable:       # all of one kind of record, the unused 0 included
     Noted* at
     uint32_t count
 
+cdef struct Person:
+    uint64_t sequence         # of its current register row
+    uint64_t durable          # the same, as published
+    uint32_t participant
+    uint32_t number           # as `operator_` of rows
+    uint8_t role              # PERSON_*; 0: nobody's place in the table
+    uint8_t active
+    uint8_t key[32]
+
+cdef struct Thresholds:       # paise; what is more needs a third person
+    uint64_t sequence         # of the register row, 0 before the first
+    uint64_t durable          # the same, as published
+    uint64_t single
+    uint64_t batch
+    uint64_t day
+
+cdef struct Proposed:         # the proposal of lines that a row of this group asked for last
+    uint64_t sequence         # 0: none in this group
+    Row asked
+    Row approval              # the last that it needed
+    const uint8_t* tail
+    uint32_t[LINES_MAX] offsets  # of its lines, in the tail
+    uint32_t count
+    uint8_t name[32]          # what the ids of their rows begin with, 12 bytes of it
+
 cdef struct RefusalBudget:    # of one role, for each of its participants
     uint32_t per_s            # 0: no bound
     uint32_t at_once
@@ -301,6 +327,7 @@ cdef struct Table:            # account images of one holder
     # By service. A row has its service only: with this it has the same claims whenever it is
     # asked. Readers' table has none.
     Fixed* fixed
+    uint8_t people            # there is a person: a ledger with people
     uint32_t count            # indices in use, the unused 0 included
     uint32_t day              # of `year`, a memory of one
     uint16_t year
@@ -508,6 +535,9 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     uint32_t services_count
     uint32_t* service_slots
     NotedTable noted[RECORD_KINDS]  # of RECORD_REVOCATION to RECORD_BUDGET
+    Person* people
+    uint32_t people_count     # the unused 0 included
+    Thresholds thresholds
     uint32_t treasuries_count  # that are active, and without an unconfirmed revocation
     uint32_t floats_count
     uint32_t biller_accounts_count
@@ -536,6 +566,10 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     const WindowLine* lines
     uint32_t lines_count
     uint64_t lines_window     # 0: none in this group
+    Proposed proposed
+    # What an approval of this group has named last: its sequence, 0 for none, and its hash.
+    uint64_t named
+    uint8_t named_hash[32]
     # The basket that an answer of this group was about last: its first hold, 0 for none.
     uint64_t basket_lead
     uint64_t basket_sum       # paise of all its holds

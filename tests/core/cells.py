@@ -6,8 +6,9 @@ second time from docs/data-model.md; tests/core/test_model_random.py asks for it
 
 from collections import Counter
 
-from switch.codes import CaseType, Kind, Result, RowFlag
+from switch.codes import PROPOSE_LINES, CaseType, Kind, Record, Result, RowFlag
 from tests.model import Model
+from tests.model_signed import lines_of
 from tests.records import Outcome, Row, Said
 
 OK = Result.OK
@@ -103,8 +104,8 @@ DEEDS: dict[str, set[Result]] = {
     "correction": {OK, Result.NOT_APPROVED, Result.CASE_CLOSED},
     "advance": {OK, Result.NOT_APPROVED, Result.HOLD_NOT_FOUND, Result.CASE_CLOSED},
     "recovery": {
-        OK, Result.CASE_NOT_FOUND, Result.ACCOUNT_KIND_WRONG, Result.NET_DIFFERS,
-        Result.CASE_CLOSED,
+        OK, Result.NOT_APPROVED, Result.CASE_NOT_FOUND, Result.ACCOUNT_KIND_WRONG,
+        Result.NET_DIFFERS, Result.CASE_CLOSED,
     },
     "close": {OK, Result.NOT_APPROVED, Result.CASE_CLOSED},
     "withdraw": {
@@ -119,15 +120,61 @@ DEEDS: dict[str, set[Result]] = {
                   Result.EXCEEDS_HOLD},
     "propose 4": {OK, Result.HOLD_NOT_FOUND, Result.CASE_NOT_FOUND,
                   Result.EXCEEDS_HOLD},
-    "propose 6": {OK, Result.PAYMENT_NOT_FOUND},
+    "propose 6": {OK, Result.PAYMENT_NOT_FOUND, Result.NOT_SIGNED,
+                  Result.DAY_COUNT_EXCEEDED},
     "propose 8": {OK, Result.HOLD_NOT_FOUND, Result.CASE_NOT_FOUND,
                   Result.EXCEEDS_HOLD},
     "propose 17": {OK, Result.CASE_NOT_FOUND, Result.CASE_CLOSED},
     "propose 21": {OK, Result.HOLD_NOT_FOUND, Result.CASE_NOT_FOUND},
     "propose 264": {OK, Result.HOLD_NOT_FOUND, Result.CASE_NOT_FOUND,
                     Result.EXCEEDS_HOLD},
+    "propose 512": {OK, Result.NOT_SIGNED},
+    # From here on where people are registered.
+    "signed withdraw": {
+        OK, Result.NOT_SIGNED, Result.PROPOSAL_NOT_FOUND, Result.PROPOSAL_WITHDRAWN,
+        Result.ALREADY_APPROVED,
+    },
+    "signed approve": {
+        OK, Result.NOT_SIGNED, Result.PROPOSAL_NOT_FOUND, Result.SAME_PERSON,
+        Result.PROPOSAL_WITHDRAWN, Result.ALREADY_APPROVED, Result.PROPOSAL_EXPIRED,
+    },
+    "first of two approves": {
+        OK, Result.NOT_SIGNED, Result.PROPOSAL_NOT_FOUND, Result.SAME_PERSON,
+        Result.PROPOSAL_WITHDRAWN, Result.PROPOSAL_EXPIRED,
+    },
+    "second of two approves": {
+        OK, Result.NOT_SIGNED, Result.PROPOSAL_NOT_FOUND, Result.SAME_PERSON,
+        Result.PROPOSAL_WITHDRAWN, Result.ALREADY_APPROVED, Result.PROPOSAL_EXPIRED,
+    },
+    "approve a stop": {
+        OK, Result.NOT_SIGNED, Result.PROPOSAL_NOT_FOUND, Result.SAME_PERSON,
+        Result.ALREADY_APPROVED,
+    },
+    "stop an account": {OK, Result.NOT_SIGNED, Result.DEBIT_CLOSED},
+    "stop participant": {OK, Result.NOT_SIGNED, Result.LAST_TREASURIES},
+    "stop service": {OK, Result.NOT_SIGNED},
+    "stop person": {OK, Result.NOT_SIGNED, Result.LAST_TREASURIES},
+    "line top_up": {OK, Result.NOT_APPROVED, Result.UTR_ALREADY_CREDITED},
+    "line transfer": {OK, Result.NOT_APPROVED, Result.INSUFFICIENT_FUNDS},
+    "line settle": {OK, Result.NOT_APPROVED, Result.ALREADY_SETTLED},
+    "line open": {OK, Result.NOT_APPROVED, Result.ACCOUNT_EXISTS},
+    "line limit": {OK, Result.NOT_APPROVED, Result.ACCOUNT_KIND_WRONG},
+    "line freeze": {OK, Result.NOT_APPROVED, Result.DEBIT_CLOSED},
+    "line close": {OK, Result.NOT_APPROVED, Result.BALANCE_NOT_ZERO},
+    "line participant": {OK, Result.NOT_APPROVED, Result.LAST_TREASURIES},
+    "line service": {OK, Result.NOT_APPROVED, Result.RULE_FIXED},
+    "line pins": {OK, Result.NOT_APPROVED, Result.LAST_TREASURIES},
+    "line budget": {OK, Result.NOT_APPROVED, Result.PARTICIPANT_UNKNOWN},
+    "line person": {
+        OK, Result.NOT_APPROVED, Result.PARTICIPANT_UNKNOWN, Result.SAME_PERSON,
+        Result.LAST_TREASURIES,
+    },
+    "line thresholds": {OK, Result.NOT_APPROVED},
 }  # fmt: skip
-"""What people do about payments, and each result that it can have by itself."""
+"""What people do, and each result that it can have by itself."""
+
+THIRDS = {"an amount", "a line", "all lines", "a day", "thresholds"}
+"""Each reason for which a third must approve a proposal, where there is no other."""
 
 NAMES: dict[int, str] = {
     Kind.REFUND: "refund",
@@ -156,6 +203,7 @@ class Watched(Model):
         self.answers_met: Counter[tuple[str, str, Result, str]] = Counter()
         self.deeds_met: Counter[tuple[str, Result]] = Counter()
         self.cases_met: Counter[tuple[CaseType, RowFlag]] = Counter()
+        self.thirds_met: Counter[str] = Counter()
 
     # --- answers ----------------------------------------------------------------------
 
@@ -219,6 +267,9 @@ class Watched(Model):
 
     def deed(self, row: Row) -> str:
         """What a request of people's is called."""
+        signed = self.signed_deed(row) if self.persons else ""
+        if signed:
+            return signed
         if row.kind == Kind.TRANSFER and row.resolves:
             advance = "advance" if self.asks_for(row) != row.kind else "correction"
             return "recovery" if self.is_recovery(row) else advance
@@ -233,6 +284,53 @@ class Watched(Model):
         if row.kind == Kind.PROPOSE:
             return f"propose {row.total}"
         return NAMES.get(row.kind, "")
+
+    def signed_deed(self, row: Row) -> str:
+        """What it is called in a ledger with people, where they do more."""
+        record = ""
+        if row.kind == Kind.REGISTER:
+            record = Record((row.tail or b"")[0]).name.lower()
+        if self.is_stop(row):
+            return f"stop {record or 'an account'}"
+        if row.kind == Kind.APPROVE:
+            return self.approval_deed(row)
+        if row.kind == Kind.WITHDRAW:
+            return "signed withdraw"
+        if self.needs_lines(row) and not (row.kind == Kind.TRANSFER and row.resolves):
+            return f"line {record or Kind(row.kind).name.lower()}"
+        return ""
+
+    def approval_deed(self, row: Row) -> str:
+        """What an approval is of, and which one."""
+        asked = self.accepted(row.resolves)
+        if asked is None or asked.kind == Kind.SHIFT:
+            return "approve"
+        if asked.kind != Kind.PROPOSE:
+            return "approve a stop"
+        if not asked.flags & RowFlag.THIRD:
+            return "signed approve"
+        later = asked.sequence in self.resolved
+        return f"{'second' if later else 'first'} of two approves"
+
+    def needs_third(self, row: Row, of_today: int) -> bool:
+        """Count why, where it is for one reason alone."""
+        needs = super().needs_third(row, of_today)
+        if needs and self.thresholds is not None:
+            single, batch, day = self.thresholds
+            lines = row.total == PROPOSE_LINES
+            amounts = (
+                [line.amount for line in lines_of(row.tail or b"")] if lines else []
+            )
+            reasons = {
+                "an amount": not lines and row.amount > single,
+                "a line": any(amount > single for amount in amounts),
+                "all lines": row.amount > batch,
+                "a day": of_today > day,
+            }
+            why = [reason for reason, is_so in reasons.items() if is_so]
+            if len(why) < 2:
+                self.thirds_met[(why or ["thresholds"])[0]] += 1
+        return needs
 
     # --- cases ------------------------------------------------------------------------
 

@@ -185,6 +185,10 @@ class Decisions(Drawing):
             ]
         return [row]
 
+    def checker_of(self, asked: Row) -> int:
+        """Who has approved it: always the same."""
+        return self.net.treasury
+
     def deed(self) -> list[Row]:
         """What an approved proposal asks for, now and then something else."""
         asked = self.decided()
@@ -192,7 +196,7 @@ class Decisions(Drawing):
             return self.propose()
         if asked.sequence not in self.model.resolved:
             return self.approve()
-        deeds = self.deeds(asked, self.net.treasury)
+        deeds = self.deeds(asked, self.checker_of(asked))
         if self.chance(3):
             deeds[0] = vary_row(self.rng, deeds[0])
         return deeds

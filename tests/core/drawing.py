@@ -11,7 +11,7 @@ from tests.model import Model
 from tests.records import Row
 
 WALLETS_AT_ONCE = 24
-ROWS = ("case", "closable", "proposal", "shift", "moved")
+ROWS = ("case", "closable", "proposal", "shift", "moved", "stop")
 """What is kept in mind of the rows, as chance alone seldom finds one."""
 HOLDS = (
     "late",
@@ -84,17 +84,21 @@ class Drawing:
             return self.rng.choice(due)[1]
         return self.past((Kind.HOLD,))
 
-    def last_of(self, name: str, most: int = 20) -> int:
-        """Sequence of one of the last of what is kept in mind, if there is any."""
+    def look(self) -> None:
+        """Keep in mind what is worth it of the rows that have come."""
         rows = self.model.rows
         while self.looked < len(rows):
             row = rows[self.looked]
             self.looked += 1
             if row.result == Result.OK:
                 self.remember(row)
+
+    def last_of(self, name: str, most: int = 20) -> int:
+        """Sequence of one of the last of what is kept in mind, if there is any."""
+        self.look()
         found = self.rare[name][-most:]
         if not found or self.chance(12):
-            return self.rng.randrange(len(rows) + 40)
+            return self.rng.randrange(len(self.model.rows) + 40)
         return self.rng.choice(found)
 
     def remember(self, row: Row) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from switch.codes import (
     AMOUNT_MAX,
+    PROPOSE_LINES,
     AmountRule,
     DuplicateRule,
     Kind,
@@ -17,7 +18,7 @@ from switch.codes import (
 from tests.core import spelling
 from tests.core.mutation import break_payment, break_row, vary_payment, vary_row
 from tests.core.network import NOW, Network
-from tests.core.priced import Priced
+from tests.core.staff import Staff
 from tests.model import Ask, Model, Payments, Rows
 from tests.records import Payment, Row, ServiceRecord, flags_of
 
@@ -40,7 +41,13 @@ through a server, which knows who may send what."""
 Sent = Row | tuple[Payment, int, int]
 
 
-class Generator(Priced):
+def is_long(row: Row) -> bool:
+    """Whether it counts as an item that a group has room for once."""
+    lines = row.kind == Kind.PROPOSE and row.total == PROPOSE_LINES
+    return row.kind == Kind.WINDOW or lines
+
+
+class Generator(Staff):
     """Draws groups of requests and the time at which each is committed."""
 
     def __init__(self, seed: int, network: Network, model: Model) -> None:
@@ -49,8 +56,9 @@ class Generator(Priced):
         self.tokens: list[Payment] = []
         self.bills = 0
         self.now = NOW
+        self.wanted = []
         self.has_window = False
-        """The group at hand has a window: there is room for one."""
+        """The group at hand has a window, or lines: it has room for one of them."""
         kinds: list[tuple[Callable[[], list[Row]], int]] = [
             (self.pay, 20),
             (self.hold, 20),
@@ -75,10 +83,24 @@ class Generator(Priced):
             (self.shift, 2),
             (self.basket, 3),
             (self.great, 4),
+            *self.people_kinds(),
             (self.repeat, 8),
             (self.broken, 9),
         ]
         self.kinds = [kind for kind, weight in kinds for _ in range(weight)]
+
+    def people_kinds(self) -> list[tuple[Callable[[], list[Row]], int]]:
+        """What is drawn besides where there are people, and where there are not."""
+        if not self.model.persons:
+            return [(self.strange, 1)]
+        return [
+            (self.propose_lines, 24),
+            (self.approve, 16),
+            (self.do_lines, 4),
+            (self.stop, 5),
+            (self.staff, 6),
+            (self.busy, 1),
+        ]
 
     def group(self) -> tuple[list[Ask], int]:
         """The next group's requests, and its time."""
@@ -121,11 +143,12 @@ class Generator(Priced):
         """Row templates of any kind."""
         rows: list[Row] = []
         while len(rows) < size:
-            made = self.rng.choice(self.kinds)()
-            windows = [row for row in made if row.kind == Kind.WINDOW]
-            if len(windows) + self.has_window > 1:
+            draw = self.rng.choice(self.kinds)
+            made = draw() if draw == self.repeat else self.staffed(draw())
+            long = [row for row in made if is_long(row)]
+            if len(long) + self.has_window > 1:
                 continue
-            self.has_window = self.has_window or bool(windows)
+            self.has_window = self.has_window or bool(long)
             self.sent.extend(made)
             rows.extend(row.copy() for row in made)
         return Rows(rows)
@@ -340,8 +363,8 @@ class Generator(Priced):
 
     def broken(self) -> list[Row]:
         """A row of a wrong shape."""
-        row = self.rng.choice(self.kinds[:-RECURSIVE])()[0]
-        return [break_row(self.rng, row)]
+        made = self.rng.choice(self.kinds[:-RECURSIVE])()
+        return [break_row(self.rng, made[0])] if made else []
 
     def great(self) -> list[Row]:
         """Amounts that fill 64 bits, around a ring of accounts."""

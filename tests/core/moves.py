@@ -305,6 +305,6 @@ class Moves(Decisions):
             self.change_what_is_fixed(record)
         record.heads_count = len(record.heads)
         row.tail = record.pack()
-        if draw > 4:
+        if draw > 4 and not self.model.persons:
             self.services[at] = record
         return [row]

@@ -274,6 +274,10 @@ class Pair:
         assert ledger.records(0).tolist() == opened
         assert ledger.records(Record.PARTICIPANT).tolist() == participants
         assert ledger.records(Record.SERVICE).tolist() == services
+        people = [0, *(each.sequence for each in model.persons.values())]
+        assert ledger.records(Record.PERSON).tolist() == people
+        thresholds = [0, model.thresholds_row] if model.thresholds_row else [0]
+        assert ledger.records(Record.THRESHOLDS).tolist() == thresholds
         for key, index in list(model.account_of.items())[-SAMPLE:]:
             assert ledger.find_account(*key) == index
         for code, index in list(model.participant_of.items())[-SAMPLE:]:

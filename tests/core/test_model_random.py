@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 
 from switch.codes import CaseType, Result, RowFlag
-from tests.core.cells import ANSWERS, CASE_ROWS, DEEDS, Watched
+from tests.core.cells import ANSWERS, CASE_ROWS, DEEDS, THIRDS, Watched
 from tests.core.generator import Generator
 from tests.core.network import NOW, make_network, top_up
 from tests.core.pair import SAMPLE, Pair
 from tests.model import Rows
+from tests.office import Office
 
 OPERATIONS = 76_000
 """Requests of one seed."""
@@ -30,6 +31,8 @@ SEEN_LEAST = 100
 """How often each result must come up over all seeds."""
 CELLS_LEAST = 10
 """And each cell of the table of biller's answers, each result of what people do."""
+PEOPLE_ONE_IN = 3
+"""How rarely a ledger is one with people."""
 UNSEEN = {
     Result.UNSPECIFIED: "nobody's result: a zeroed buffer",
     Result.DATA_DAMAGED: "needs a damaged file: tests/core/test_damaged_rows.py",
@@ -69,15 +72,23 @@ opened: Counter[bool] = Counter()
 answers: Counter[tuple[str, str, Result, str]] = Counter()
 deeds: Counter[tuple[str, Result]] = Counter()
 cases: Counter[tuple[CaseType, RowFlag]] = Counter()
+thirds: Counter[str] = Counter()
 
 
-def open_pair(path: Path, options: dict[str, Any]) -> tuple[Pair, Generator]:
+def open_pair(
+    path: Path, options: dict[str, Any], *, people: bool = False
+) -> tuple[Pair, Generator]:
     """A pair with the small network and its funds, and who asks it."""
     network = make_network()
     pair = Pair(path, Watched(), **options)
-    pair.commit([Rows(network.rows)], NOW)
-    for wallet in network.wallets:
-        pair.one(top_up(network, wallet, FUNDS, b"UTR-FIRST-%d" % wallet), NOW)
+    funds = [
+        top_up(network, wallet, FUNDS, b"UTR-FIRST-%d" % wallet)
+        for wallet in network.wallets
+    ]
+    if people:
+        Office(pair.model, pair.commit, NOW).have_built([*network.rows, *funds])
+    else:
+        pair.commit([Rows([*network.rows, *funds])], NOW)
     return pair, Generator(0, network, pair.model)
 
 
@@ -114,7 +125,8 @@ def disturb(pair: Pair, rng: random.Random) -> None:
 def test_core_does_what_the_model_does(
     tmp_path: Path, seed: int, options: dict[str, Any]
 ) -> None:
-    pair, generator = open_pair(tmp_path / "ledger", options)
+    people = seed % PEOPLE_ONE_IN == 0
+    pair, generator = open_pair(tmp_path / "ledger", options, people=people)
     generator.rng.seed(seed)
     rng = random.Random(-seed)
     operations = OPERATIONS_16 if options is STEPS_16 else OPERATIONS
@@ -133,6 +145,7 @@ def test_core_does_what_the_model_does(
     answers.update(pair.model.answers_met)
     deeds.update(pair.model.deeds_met)
     cases.update(pair.model.cases_met)
+    thirds.update(pair.model.thirds_met)
     done[seed] = pair.operations
 
 
@@ -159,6 +172,7 @@ def test_everything_that_people_do_was_done() -> None:
         pytest.skip("only some seeds were run")
     wanted = [(deed, result) for deed, results in DEEDS.items() for result in results]
     assert not [each for each in wanted if deeds[each] < CELLS_LEAST]
+    assert not [reason for reason in THIRDS if thirds[reason] < CELLS_LEAST]
 
 
 def test_every_path_of_the_index_was_taken() -> None:

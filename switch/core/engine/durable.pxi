@@ -78,6 +78,10 @@ cdef uint32_t durable_count_records(State* s, int record) noexcept nogil:
         count = s.group.services_count
     elif RECORD_REVOCATION <= record <= RECORD_BUDGET:
         count = s.group.noted[record].count
+    elif record == RECORD_PERSON:
+        count = s.group.people_count
+    elif record == RECORD_THRESHOLDS:
+        count = THRESHOLDS_RECORDS_MAX
     pthread_mutex_unlock(&s.shared.lock)
     return count
 
@@ -95,6 +99,10 @@ cdef void durable_copy_records(
             target[i] = s.group.services[i].durable
         elif RECORD_REVOCATION <= record <= RECORD_BUDGET:
             target[i] = s.group.noted[record].at[i].durable
+        elif record == RECORD_PERSON:
+            target[i] = s.group.people[i].durable
+        elif record == RECORD_THRESHOLDS:
+            target[i] = s.group.thresholds.durable if i > 0 else 0
         else:
             target[i] = s.shared.published.accounts[i].opened
     pthread_mutex_unlock(&s.shared.lock)

@@ -305,6 +305,8 @@ cdef int _group_renew(State* s) noexcept nogil:
     """Under the lock: read both environments as they are now."""
     cdef int rc = store_renew(&s.group.reader)
     s.group.lines_window = 0
+    s.group.proposed.sequence = 0
+    s.group.named = 0
     if rc == 0:
         mdb_txn_reset(s.group.index_txn)
         rc = mdb_txn_renew(s.group.index_txn)

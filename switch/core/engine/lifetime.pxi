@@ -14,7 +14,7 @@ cdef struct Space:            # what _lifetime_reserve gave, to be given back
     size_t size
 
 cdef enum:
-    SPACES_COUNT = 20
+    SPACES_COUNT = 21
 
 
 cdef int lifetime_allocate(
@@ -33,7 +33,7 @@ cdef int lifetime_allocate(
         sizeof(Chunk) + GROUP_MAX * sizeof(Row) + TAIL_MAX, TAIL_MAX,
         ACCOUNTS_MAX * sizeof(Latest), SERVICES_MAX * sizeof(Fixed), SERVICES_MAX * sizeof(Fixed),
         NOTED_MAX * sizeof(Noted), NOTED_MAX * sizeof(Noted), NOTED_MAX * sizeof(Noted),
-        NOTED_MAX * sizeof(Noted),
+        NOTED_MAX * sizeof(Noted), PEOPLE_MAX * sizeof(Person),
     ]
     for i in range(SPACES_COUNT):
         spaces[i].address = _lifetime_reserve(sizes[i])
@@ -57,12 +57,13 @@ cdef int lifetime_allocate(
     s.group.working.fixed = <Fixed*>spaces[14].address
     s.index.images.fixed = <Fixed*>spaces[15].address
     native_assert(
-        SPACES_COUNT == 16 + RECORD_BUDGET + 1 - RECORD_REVOCATION,
+        SPACES_COUNT == 17 + RECORD_BUDGET + 1 - RECORD_REVOCATION,
         b"lifetime_allocate: each space has its table",
     )
     for i in range(RECORD_REVOCATION, RECORD_BUDGET + 1):
         s.group.noted[i].at = <Noted*>spaces[16 + i - RECORD_REVOCATION].address
         s.group.noted[i].count = 1
+    s.group.people = <Person*>spaces[SPACES_COUNT - 1].address
     # What may lag, the group that comes on top of it, and the parts at both ends.
     s.config.steps_capacity = <uint32_t>((lag_max + GROUP_MAX) // step_rows + 4)
     native_assert(
@@ -100,7 +101,7 @@ cdef int lifetime_allocate(
     s.index.head.run_next = 1       # 0 is no run's
     # Index 0 of each table is nobody's.
     s.shared.published.count = s.group.working.count = s.index.images.count = 1
-    s.group.participants_count = s.group.services_count = 1
+    s.group.participants_count = s.group.services_count = s.group.people_count = 1
     if holds_init(&s.group.holds) != 0 or holds_init(&s.index.images_holds) != 0:
         return ENOMEM
     return 0

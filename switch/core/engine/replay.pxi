@@ -300,6 +300,7 @@ cdef int _replay_load_images(State* s, MDB_txn* txn, const uint8_t* lists) noexc
     s.shared.indexed = s.index.head.as_of
     s.index.images_window = s.index.head.window
     s.index.images_check = s.index.head.chunk_check
+    s.index.images.people = s.index.head.records_count[RECORD_PERSON] > 0
     memcpy(s.index.segments_turns.pieces, lists, size)
     memcpy(s.index.holds_turns.pieces, lists + size, HOLD_PIECES * sizeof(PieceRecord))
     # Before the first step is done there is nothing but the beginnings of its runs.
@@ -459,6 +460,7 @@ cdef int _replay_fill_working(State* s) noexcept nogil:
         s.index.images.count * sizeof(Account),
     )
     s.group.working.count = s.index.images.count
+    s.group.working.people = s.index.images.people
     memcpy(s.group.working.fixed, s.index.images.fixed, SERVICES_MAX * sizeof(Fixed))
     s.group.working_window = s.index.images_window
     for i in range(s.index.images_holds.count):
@@ -483,6 +485,10 @@ cdef int _replay_fill_working(State* s) noexcept nogil:
     for kind in range(RECORD_REVOCATION, RECORD_BUDGET + 1):
         if rc == 0:
             rc = _replay_load_records(s, txn, &walk, <uint8_t>kind, NOTED_MAX)
+    if rc == 0:
+        rc = _replay_load_records(s, txn, &walk, RECORD_PERSON, PEOPLE_MAX)
+    if rc == 0:
+        rc = _replay_load_records(s, txn, &walk, RECORD_THRESHOLDS, THRESHOLDS_RECORDS_MAX)
     mdb_txn_abort(txn)
     if rc == 0:
         for i in range(1, s.group.working.count):
@@ -577,6 +583,9 @@ cdef int replay_open(State* s) noexcept nogil:
     for kind in range(RECORD_REVOCATION, RECORD_BUDGET + 1):
         for i in range(s.group.noted[kind].count):
             s.group.noted[kind].at[i].durable = s.group.noted[kind].at[i].sequence
+    for i in range(s.group.people_count):
+        s.group.people[i].durable = s.group.people[i].sequence
+    s.group.thresholds.durable = s.group.thresholds.sequence
     s.shared.timestamp = s.group.last_timestamp
     s.shared.last_window = s.group.working_window
     s.shared.rules_version = s.group.working_rules

@@ -21,6 +21,9 @@ cdef RevocationRecord _revocation_record
 cdef ConfirmationRecord _confirmation_record
 cdef PinsRecord _pins_record
 cdef BudgetRecord _budget_record
+cdef PersonRecord _person_record
+cdef ThresholdsRecord _thresholds_record
+cdef ProposedLine _proposed_line
 cdef Answer _answer
 cdef Quotation _quotation
 cdef Hold _hold
@@ -42,6 +45,9 @@ REVOCATION_RECORD = _dtype(<RevocationRecord[:1]>&_revocation_record)
 CONFIRMATION_RECORD = _dtype(<ConfirmationRecord[:1]>&_confirmation_record)
 PINS_RECORD = _dtype(<PinsRecord[:1]>&_pins_record)
 BUDGET_RECORD = _dtype(<BudgetRecord[:1]>&_budget_record)
+PERSON_RECORD = _dtype(<PersonRecord[:1]>&_person_record)
+THRESHOLDS_RECORD = _dtype(<ThresholdsRecord[:1]>&_thresholds_record)
+PROPOSED_LINE = _dtype(<ProposedLine[:1]>&_proposed_line)
 ANSWER = _dtype(<Answer[:1]>&_answer)
 _HOLD = _dtype(<Hold[:1]>&_hold)
 QUOTATION = _dtype(<Quotation[:1]>&_quotation)
@@ -67,6 +73,9 @@ cdef _check_layout():
         "RevocationRecord": (sizeof(RevocationRecord), 64),
         "ConfirmationRecord": (sizeof(ConfirmationRecord), 8),
         "PinsRecord": (sizeof(PinsRecord), 72), "BudgetRecord": (sizeof(BudgetRecord), 16),
+        "PersonRecord": (sizeof(PersonRecord), 48),
+        "ThresholdsRecord": (sizeof(ThresholdsRecord), 32),
+        "ProposedLine": (sizeof(ProposedLine), 64),
         "Answer": (sizeof(Answer), 120), "Quotation": (sizeof(Quotation), 144),
         "TariffItem": (sizeof(TariffItem), 24), "ItemLine": (sizeof(ItemLine), 12),
         "BillTail": (sizeof(BillTail), 56), "TariffTail": (sizeof(TariffTail), 56),
@@ -85,12 +94,32 @@ cdef _check_layout():
         raise ImportError(f"compiled with another layout: {', '.join(wrong)}")
 
 
+cdef _check_signatures():
+    """Refuse to load if OpenSSL cannot verify a signature that is right, by the first key of
+    RFC 8032's examples, of 32 zeros."""
+    cdef uint8_t[32] hash_
+    cdef bytes key = bytes.fromhex(
+        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+    )
+    cdef bytes signature = bytes.fromhex(
+        "355c74053a380ab58b298de23adcca49f39b7ca50a2cec5b861f6c7fddf87c8a"
+        "53b78c7bb3959268c0db1edeb0440786839ef5defaad623290076198560b3c02"
+    )
+    memset(hash_, 0, 32)
+    if signature_is_right(
+        <const uint8_t*>PyBytes_AS_STRING(key), <const uint8_t*>PyBytes_AS_STRING(signature),
+        hash_,
+    ) != 1:
+        raise ImportError("this OpenSSL does not verify Ed25519 signatures")
+
+
 cdef int _major, _minor, _patch
 mdb_version(&_major, &_minor, &_patch)
 if (_major, _minor, _patch) < (0, 9, 33):
     raise ImportError(f"LMDB {_major}.{_minor}.{_patch} is too old: 0.9.33 or later is needed")
 LMDB_VERSION = f"{_major}.{_minor}.{_patch}"
 _check_layout()
+_check_signatures()
 # For one test only: the checks as a processor without the instruction makes them.
 native_init(os.environ.get("SWITCH_TEST_PORTABLE") == "1")
 CRC_PORTABLE = bool(native_crc_is_portable())

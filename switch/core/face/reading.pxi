@@ -228,6 +228,21 @@ cdef class _Reading(_Opened):
         # Those that are not durable yet are the last.
         return sequences[: max(np.flatnonzero(sequences).tolist(), default=0) + 1]
 
+    def people(self):
+        sequences = self.records(RECORD_PERSON)
+        found = np.zeros(len(sequences), PERSON_RECORD)
+        for index in range(1, len(sequences)):
+            tail = self.tail(int(sequences[index]))
+            found[index] = np.frombuffer(tail, PERSON_RECORD, 1)[0]
+        return found, sequences
+
+    def thresholds(self):
+        sequences = self.records(RECORD_THRESHOLDS)
+        if len(sequences) == 1:
+            return None
+        record = np.frombuffer(self.tail(int(sequences[1])), THRESHOLDS_RECORD, 1)[0]
+        return int(record["single"]), int(record["batch"]), int(record["day"])
+
     def rows(self, uint64_t first, uint64_t count):
         cdef object _in_use = self._use()
         if first == 0:

@@ -111,8 +111,11 @@ cdef class Request:
         size += int(np.count_nonzero(payments)) * (8 + FIXED_TAIL_SIZE)
         pieces = []
         for index, tail in zip(tailed.tolist(), tails):
-            if not 1 <= len(tail) <= TAIL_ITEM_MAX:
-                raise ValueError(f"a tail has 1 to {TAIL_ITEM_MAX} bytes")
+            most = TAIL_ITEM_MAX
+            if clean["kind"][index] == KIND_PROPOSE and clean["total"][index] == PROPOSE_LINES:
+                most = LINES_SIZE_MAX
+            if not 1 <= len(tail) <= most:
+                raise ValueError(f"a tail has 1 to {most} bytes")
             pieces += (len(tail).to_bytes(4, "little"), bytes(tail))
             size += 16 + len(tail)
             if kinds_has_record(clean["kind"][index]):

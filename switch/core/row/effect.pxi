@@ -48,6 +48,12 @@ cdef bint _effect_record_is_within(
         return tail_size >= sizeof(BudgetRecord) and noted and (
             (<const BudgetRecord*>tail).participant < PARTICIPANTS_MAX
         )
+    elif record == RECORD_PERSON:
+        return tail_size >= sizeof(PersonRecord) and 0 < row.debit < PEOPLE_MAX and (
+            (<const PersonRecord*>tail).participant < PARTICIPANTS_MAX
+        )
+    elif record == RECORD_THRESHOLDS:
+        return tail_size >= sizeof(ThresholdsRecord) and row.debit == 1
     return record != 0
 
 
@@ -206,9 +212,12 @@ cdef void _effect_limit(Account* account, const uint8_t* tail, uint32_t tail_siz
 
 
 cdef inline void _effect_register(Table* table, const Row* row, const uint8_t* tail) noexcept nogil:
-    """Whose bills a service's are and who says their price: what its rows' claims are made of."""
+    """Whose bills a service's are and who says their price: what its rows' claims are made of.
+    And that there are people, whose proposals have a link."""
     cdef const ServiceRecord* record = <const ServiceRecord*>tail
     cdef uint16_t series
+    if tail[0] == RECORD_PERSON:
+        table.people = 1
     if tail[0] != RECORD_SERVICE:
         return
     series = record.series if record.series != 0 else <uint16_t>row.debit

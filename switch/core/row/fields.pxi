@@ -20,6 +20,11 @@ cdef inline uint64_t fields_basket_lead(const Row* row) noexcept nogil:
     return row.sequence - fields_basket_index(row)
 
 
+cdef inline bint fields_needs_third(const Row* row) noexcept nogil:
+    """A proposal that a third person must approve. Of other rows the bit says other things."""
+    return row.kind == KIND_PROPOSE and row.flags & ROW_THIRD != 0
+
+
 cdef inline uint32_t fields_head(const Row* row) noexcept nogil:
     """Which of its service's heads of account it pays."""
     return (row.flags & ROW_HEAD_MASK) >> ROW_HEAD_SHIFT

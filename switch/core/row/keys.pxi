@@ -168,6 +168,14 @@ cdef inline void keys_shift(const Row* row, uint64_t* high, uint64_t* low) noexc
         low[0] = LINK_SHIFT + 1
 
 
+cdef inline void keys_proposals(
+    uint32_t participant, uint32_t operator_, uint32_t day, uint64_t* high, uint64_t* low
+) noexcept nogil:
+    """The link that the proposals of one person have on an IST day."""
+    high[0] = (<uint64_t>participant << 32) | operator_
+    low[0] = LINK_PROPOSALS + day
+
+
 cdef enum:
     KEYS_OF_ROW = 3           # entries that one row adds to all maps, at most
 
@@ -237,4 +245,9 @@ cdef void keys_derive(
         _keys_derive_one(out, MAP_LINKS, row.resolves, <uint64_t>row.debit + 1, row.sequence)
     elif row.kind == KIND_SHIFT:
         keys_shift(row, &high, &low)
+        _keys_derive_one(out, MAP_LINKS, high, low, row.sequence)
+    elif row.kind == KIND_PROPOSE and table.people:
+        keys_proposals(
+            row.participant, row.operator_, keys_day(row.timestamp), &high, &low
+        )
         _keys_derive_one(out, MAP_LINKS, high, low, row.sequence)

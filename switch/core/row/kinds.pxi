@@ -40,27 +40,27 @@ cdef inline uint32_t kinds_traits(uint64_t kind) noexcept nogil:
     elif kind == KIND_TOP_UP:
         return (
             KINDS_ASKED | KINDS_MONEY | TRAIT_POSTED | TRAIT_CLAIM | TRAIT_REFERENCE
-            | TRAIT_AMOUNT
+            | TRAIT_AMOUNT | TRAIT_LINE
         )
     elif kind == KIND_TRANSFER:
         return (
             KINDS_ASKED | KINDS_MONEY | TRAIT_POSTED | TRAIT_REFERENCE | TRAIT_AMOUNT
-            | TRAIT_PROPOSED
+            | TRAIT_PROPOSED | TRAIT_LINE
         )
     elif kind == KIND_WINDOW:
         return TRAIT_ASKED | TRAIT_LINK
     elif kind == KIND_SETTLE:
-        return KINDS_ASKED | KINDS_MONEY | TRAIT_POSTED | TRAIT_AMOUNT
+        return KINDS_ASKED | KINDS_MONEY | TRAIT_POSTED | TRAIT_AMOUNT | TRAIT_LINE
     elif kind == KIND_OPEN:
-        return KINDS_ASKED | TRAIT_DEBIT | TRAIT_RECORD | TRAIT_FILLED | TRAIT_INDEX
+        return KINDS_ASKED | TRAIT_DEBIT | TRAIT_RECORD | TRAIT_FILLED | TRAIT_INDEX | TRAIT_LINE
     elif kind == KIND_LIMIT:
-        return KINDS_ASKED | TRAIT_DEBIT | TRAIT_RECORD
+        return KINDS_ASKED | TRAIT_DEBIT | TRAIT_RECORD | TRAIT_LINE
     elif kind == KIND_FREEZE:
-        return KINDS_ASKED | TRAIT_DEBIT | TRAIT_REFERENCE
+        return KINDS_ASKED | TRAIT_DEBIT | TRAIT_REFERENCE | TRAIT_LINE
     elif kind == KIND_CLOSE:
-        return KINDS_ASKED | TRAIT_DEBIT | TRAIT_REFERENCE
+        return KINDS_ASKED | TRAIT_DEBIT | TRAIT_REFERENCE | TRAIT_LINE
     elif kind == KIND_REGISTER:
-        return KINDS_ASKED | TRAIT_RECORD | TRAIT_FILLED | TRAIT_INDEX
+        return KINDS_ASKED | TRAIT_RECORD | TRAIT_FILLED | TRAIT_INDEX | TRAIT_LINE
     elif kind == KIND_CASE:
         return TRAIT_DEBIT | TRAIT_CREDIT
     elif kind == KIND_CASE_CLOSE:
@@ -157,8 +157,14 @@ cdef inline bint kinds_gives_index(uint64_t kind) noexcept nogil:
 
 
 cdef inline bint kinds_may_be_proposed(uint64_t total) noexcept nogil:
-    """What a propose may ask for: a kind, or an advance."""
-    return total == PROPOSE_ADVANCE or (kinds_traits(total) & TRAIT_PROPOSED) != 0
+    """What a propose may ask for: a kind, an advance, or lines."""
+    return total == PROPOSE_ADVANCE or total == PROPOSE_LINES or (
+        (kinds_traits(total) & TRAIT_PROPOSED) != 0
+    )
+
+
+cdef inline bint kinds_may_be_line(uint64_t kind) noexcept nogil:
+    return (kinds_traits(kind) & TRAIT_LINE) != 0
 
 
 cdef inline bint kinds_may_be_approved(uint64_t kind) noexcept nogil:

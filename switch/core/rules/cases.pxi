@@ -67,10 +67,13 @@ cdef int _cases_check(State* s, const Row* row, int* result) noexcept nogil:
 
 
 cdef int cases_propose(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
-    """A refund of a payment, the end of a case, or what is to become of a hold."""
+    """A refund of a payment, the end of a case, what is to become of a hold, or lines: of
+    these nothing is asked but their shape."""
     cdef Row spoken_of
     cdef bint found
     cdef int rc
+    if row.total == PROPOSE_LINES:
+        return 0
     if row.total == KIND_CASE_CLOSE:
         return _cases_find_end(s, row, &spoken_of, result, other)
     if row.total != KIND_REFUND:
@@ -78,6 +81,22 @@ cdef int cases_propose(State* s, const Row* row, int* result, uint64_t* other) n
     rc = rows_find_accepted(s, row.resolves, &spoken_of, &found)
     found = found and kinds_is_final(spoken_of.kind)
     result[0] = RESULT_OK if found else RESULT_PAYMENT_NOT_FOUND
+    return rc
+
+
+cdef int cases_find_approval(
+    State* s, const Row* asked, Row* approval, bint* found
+) noexcept nogil:
+    """The approval of a proposal that was the last needed, if it is there."""
+    cdef uint64_t link
+    cdef int rc = rows_find_link(s, asked.sequence, 0, &link)
+    found[0] = False
+    if rc != 0 or link == 0:
+        return rc
+    rc = rows_get(s, link, approval)
+    found[0] = rc == 0 and approval.kind == KIND_APPROVE and (
+        not fields_needs_third(asked) or approval.total != 0
+    )
     return rc
 
 
@@ -169,7 +188,6 @@ cdef int cases_approved(
     """
     cdef const Row* row = &draft.row
     cdef Row asked, approval
-    cdef uint64_t link = 0
     cdef uint64_t wanted = row.kind
     cdef bint found, same
     cdef int rc = rows_find_accepted(s, draft.proposal, &asked, &found)
@@ -183,12 +201,10 @@ cdef int cases_approved(
     rc = _cases_is_wanted(s, &asked, row, hold, &same)
     if rc == 0 and same:
         rc = _cases_has_judged(s, &asked, row, &same)
-    if rc == 0:
-        rc = rows_find_link(s, asked.sequence, 0, &link)
-    if rc != 0 or not same or link == 0:
+    if rc != 0 or not same:
         return rc
-    rc = rows_get(s, link, &approval)
-    if rc == 0 and approval.kind == KIND_APPROVE and approval.participant == row.checker:
+    rc = cases_find_approval(s, &asked, &approval, &found)
+    if rc == 0 and found and approval.participant == row.checker:
         result[0] = RESULT_OK
     return rc
 
@@ -263,37 +279,77 @@ cdef int cases_transfer(State* s, const Row* row, int* result, uint64_t* other) 
 # --- approvals ----------------------------------------------------------------------------------
 
 cdef int _cases_find_answer(
-    State* s, uint64_t proposal, int* result, uint64_t* other
+    State* s, const Row* asked, Row* first, int* result, uint64_t* other
 ) noexcept nogil:
-    """What was made of a proposal or shift: OK if nothing was yet."""
-    cdef Row answer
-    cdef int rc = rows_find_link(s, proposal, 0, other)
+    """What was made of a proposal, shift or stop: OK if nothing was yet, or one of two has
+    approved it, in `first`; its sequence is 0 if nobody has."""
+    cdef int rc = rows_find_link(s, asked.sequence, 0, other)
+    first.sequence = 0
     result[0] = RESULT_OK
     if rc != 0 or other[0] == 0:
         return rc
-    rc = rows_get(s, other[0], &answer)
+    rc = rows_get(s, other[0], first)
     result[0] = RESULT_ALREADY_APPROVED
-    if answer.kind == KIND_WITHDRAW:
+    if first.kind == KIND_WITHDRAW:
         result[0] = RESULT_PROPOSAL_WITHDRAWN
+    elif fields_needs_third(asked) and first.total == 0:
+        result[0] = RESULT_OK
     return rc
 
 
-cdef int cases_approve(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
-    """Another person than the one who asked, once, and before it is too old. A person is
-    (participant, operator); of a shift the operator alone, who may act through others for
-    the same centre."""
-    cdef Row asked
+cdef int _cases_is_named(
+    State* s, const Row* row, const Row* asked, bint* named
+) noexcept nogil:
+    """Whether what an approval is of may be approved, and it names just that: what a person
+    has signed by its hash, so that nobody approves what is not before him."""
+    cdef const uint8_t* tail = NULL
+    cdef uint32_t size
+    cdef int rc
+    named[0] = False
+    if not people_are(s) or asked.kind == KIND_SHIFT:
+        named[0] = kinds_may_be_approved(asked.kind) and (
+            keys_is_zero(row.reference, REFERENCE_SIZE)
+        )
+        return 0
+    if s.group.named != asked.sequence:
+        rc = signed_find(s, asked, &tail, &size, named)
+        if rc != 0 or not named[0]:
+            return rc
+        # Of a proposal's lines it takes milliseconds.
+        people_hash(s, asked, tail, size, s.group.named_hash)
+        s.group.named = asked.sequence
+    named[0] = memcmp(row.reference, s.group.named_hash, REFERENCE_SIZE) == 0
+    return 0
+
+
+cdef inline bint _cases_is_by(const Row* row, const Row* other) noexcept nogil:
+    """Whether two rows are of one person."""
+    return row.operator_ == other.operator_ and row.participant == other.participant
+
+
+cdef int cases_approve(State* s, Row* row, int* result, uint64_t* other) noexcept nogil:
+    """Another person than the one who asked, once, or two others if a third is needed, and
+    before it is too old. A person is (participant, operator); of a shift the operator alone,
+    who may act through others for the same centre."""
+    cdef Row asked, first
     cdef bint found
     cdef int rc = rows_find_accepted(s, row.resolves, &asked, &found)
     result[0] = RESULT_PROPOSAL_NOT_FOUND
-    if rc != 0 or not found or not kinds_may_be_approved(asked.kind):
+    if rc == 0 and found:
+        rc = _cases_is_named(s, row, &asked, &found)
+    if rc != 0 or not found:
         return rc
-    if row.operator_ == asked.operator_ and (
-        row.participant == asked.participant or asked.kind == KIND_SHIFT
+    if _cases_is_by(row, &asked) or (
+        asked.kind == KIND_SHIFT and row.operator_ == asked.operator_
     ):
         result[0] = RESULT_SAME_PERSON
         return 0
-    rc = _cases_find_answer(s, asked.sequence, result, other)
+    rc = _cases_find_answer(s, &asked, &first, result, other)
+    if rc == 0 and result[0] == RESULT_OK and first.sequence != 0:
+        if _cases_is_by(row, &first):
+            result[0] = RESULT_SAME_PERSON
+        row.total = first.sequence
+        other[0] = 0
     if rc == 0 and result[0] == RESULT_OK and asked.kind == KIND_PROPOSE and (
         rows_time(s) - asked.timestamp >= PROPOSAL_LIFE_NS
     ):
@@ -302,14 +358,14 @@ cdef int cases_approve(State* s, const Row* row, int* result, uint64_t* other) n
 
 
 cdef int cases_withdraw(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
-    """Take a proposal out of the way that nobody has approved."""
-    cdef Row asked
+    """Take a proposal out of the way that nobody, or not everybody needed, has approved."""
+    cdef Row asked, first
     cdef bint found
     cdef int rc = rows_find_accepted(s, row.resolves, &asked, &found)
     result[0] = RESULT_PROPOSAL_NOT_FOUND
     if rc != 0 or not found or asked.kind != KIND_PROPOSE:
         return rc
-    return _cases_find_answer(s, asked.sequence, result, other)
+    return _cases_find_answer(s, &asked, &first, result, other)
 
 
 # --- shifts -------------------------------------------------------------------------------------

@@ -6,24 +6,14 @@
 cdef void _machine_shape_record(Draft* draft) noexcept nogil:
     """The fixed record that opens the tail of an open, limit, register or shift row."""
     cdef const uint8_t* tail = draft.tail
-    cdef const AccountRecord* account = <const AccountRecord*>tail
     cdef uint32_t size = draft.tail_size
-    cdef int kind = draft.row.kind
-    cdef bint good = False
-    if kind == KIND_OPEN:
-        good = (
-            size >= sizeof(AccountRecord)
-            and ACCOUNT_WALLET <= account.kind <= ACCOUNT_SETTLEMENT
-            and keys_is_zero(account.reserved, 25)
-        )
-    elif kind == KIND_LIMIT:
-        good = register_limit_is_valid(<const LimitRecord*>tail, size)
-    elif kind == KIND_SHIFT:
+    cdef bint good
+    if draft.row.kind == KIND_SHIFT:
         good = size >= sizeof(ShiftRecord) and cases_shift_is_valid(
             <const ShiftRecord*>tail, draft.row.operator_
         )
     else:
-        good = register_record_is_valid(tail, size)
+        good = treasury_record_is_valid(draft.row.kind, tail, size)
     if not good:
         payment_mark(draft, RESULT_INVALID_RECORD)
 
@@ -33,6 +23,7 @@ cdef void machine_shape(Draft* draft) noexcept nogil:
     cdef const Row* row = &draft.row
     cdef int kind = row.kind
     cdef bint record = kinds_has_record(kind)
+    cdef bint lines = kinds_has_total(kind) and row.total == PROPOSE_LINES
     if not kinds_may_be_asked(kind) or (
         kinds_has_total(kind) and not kinds_may_be_proposed(row.total)
     ):
@@ -41,14 +32,16 @@ cdef void machine_shape(Draft* draft) noexcept nogil:
     if keys_no_id(row.id) == kinds_has_id(kind):
         payment_mark(draft, RESULT_INVALID_ID)
     if kinds_has_amount(kind):
-        if row.amount == 0 or row.amount > AMOUNT_MAX:
+        if (row.amount == 0 and not lines) or row.amount > AMOUNT_MAX:
             payment_mark(draft, RESULT_INVALID_AMOUNT)
     elif row.amount != 0:
         payment_mark(draft, RESULT_INVALID_AMOUNT)
     if kinds_takes_reference(kind):
         if not payment_reference_is_valid(row.reference):
             payment_mark(draft, RESULT_INVALID_REFERENCE)
-    elif not record and not keys_is_zero(row.reference, REFERENCE_SIZE):
+    elif not record and kind != KIND_APPROVE and (
+        not keys_is_zero(row.reference, REFERENCE_SIZE)
+    ):
         payment_mark(draft, RESULT_INVALID_REFERENCE)
     if kinds_is_payment(kind):
         if fields_tender(row) > TENDER_CARD:
@@ -57,6 +50,8 @@ cdef void machine_shape(Draft* draft) noexcept nogil:
             payment_mark(draft, RESULT_INVALID_NOTE)
     if record:
         _machine_shape_record(draft)
+    if lines and not lines_are_valid(row, draft.tail, draft.tail_size):
+        payment_mark(draft, RESULT_INVALID_RECORD)
     if kinds_speaks(kind):
         if row.debit != 0 or row.credit != 0:
             payment_mark(draft, RESULT_INVALID_ACCOUNT)
@@ -65,182 +60,6 @@ cdef void machine_shape(Draft* draft) noexcept nogil:
             payment_mark(draft, RESULT_INVALID_DEADLINE)
     elif row.deadline != 0:
         payment_mark(draft, RESULT_INVALID_DEADLINE)
-
-
-cdef struct Tailed:           # what the tail of a payment's row holds
-    const uint8_t* fixed      # FIXED_TAIL_SIZE bytes, or NULL
-    const uint8_t* note
-    uint32_t note_size
-
-
-# --- ids that are known ---------------------------------------------------------------------
-
-cdef int _machine_price_rule(State* s, const Row* row) noexcept nogil:
-    """Of the service of a payment's row; PRICE_STATED without one."""
-    if not kinds_is_payment(row.kind) or row.service == 0:
-        return PRICE_STATED
-    return s.group.services[row.service].record.price_rule
-
-
-cdef int _machine_get_payment_tail(
-    State* s, const Row* row, Tailed* tailed
-) noexcept nogil:
-    """The tail of a payment's row: its fixed part, or NULL, and its note."""
-    cdef int rc = 0
-    tailed.fixed = NULL
-    tailed.note_size = 0
-    if row.flags & ROW_TAIL:
-        rc = rows_get_tail(s, row.sequence, &tailed.note, &tailed.note_size)
-    if rc == 0 and prices_has_tail(_machine_price_rule(s, row)):
-        if tailed.note_size < FIXED_TAIL_SIZE:
-            return MDB_CORRUPTED
-        tailed.fixed = tailed.note
-        tailed.note += FIXED_TAIL_SIZE
-        tailed.note_size -= FIXED_TAIL_SIZE
-    return rc
-
-
-cdef bint _machine_same_reference(
-    State* s, const Draft* draft, const Row* row, const Tailed* tailed
-) noexcept nogil:
-    """Whether the row has the reference as it was sent now, or in its canonical form. That is
-    by the row's service: a row without one knows no other than what was sent.
-
-    What is sent with a quotation is the citizen's reference, which a bill's row has in its
-    tail. It may come again without one."""
-    cdef const uint8_t* sent = &draft.row.reference[0]
-    cdef const uint8_t* there = &row.reference[0]
-    cdef uint8_t[REFERENCE_SIZE] form
-    cdef bint quoted = tailed.fixed != NULL and not row.flags & ROW_STATED and (
-        _machine_price_rule(s, row) == PRICE_BILL
-    )
-    if draft.respelled:
-        sent = &draft.sent[0]
-    if quoted:
-        there = &(<const BillTail*>tailed.fixed).reference[0]
-    if memcmp(sent, there, REFERENCE_SIZE) == 0:
-        return True
-    if not kinds_is_payment(row.kind) or row.service == 0:
-        return False
-    memcpy(form, sent, REFERENCE_SIZE)
-    return references_canonical(&s.group.services[row.service], form, not quoted) and (
-        memcmp(form, there, REFERENCE_SIZE) == 0
-    )
-
-
-cdef bint _machine_same_items(State* s, const Draft* draft, const Tailed* tailed) noexcept nogil:
-    """Whether a payment by tariff names the same items, in the same order."""
-    cdef const TariffTail* sent = <const TariffTail*>draft.fixed
-    cdef const TariffTail* there = <const TariffTail*>tailed.fixed
-    return draft.items_count == there.items_count and (
-        memcmp(sent.items, there.items, ITEMS_MAX * sizeof(ItemLine)) == 0
-    )
-
-
-cdef int _machine_compare(State* s, const Draft* draft, const Row* row, int* field) noexcept nogil:
-    """The first field in which a request differs from the row that has its id."""
-    cdef const Row* wanted = &draft.row
-    cdef Tailed tailed
-    cdef int kind = row.kind
-    cdef bint payment = kinds_is_payment(kind)
-    cdef bint filled = kinds_is_filled(kind)
-    cdef int rc = 0
-    field[0] = FIELD_NONE
-    memset(&tailed, 0, sizeof(Tailed))
-    if payment:
-        rc = _machine_get_payment_tail(s, row, &tailed)
-        if rc != 0:
-            return rc
-    # Whether a message pays or holds, and how long, is the register's word and may change.
-    cdef bint alike = draft.from_message and payment and kinds_is_payment(wanted.kind)
-    if (wanted.kind != kind and not alike) or (wanted.flags ^ row.flags) & ROW_UNFREEZE:
-        field[0] = FIELD_KIND
-    elif payment and row.service != 0 and wanted.service != row.service:
-        field[0] = FIELD_SERVICE
-    elif wanted.amount != row.amount:
-        field[0] = FIELD_AMOUNT
-    elif kind != KIND_REFUND and not _machine_same_reference(s, draft, row, &tailed):
-        field[0] = FIELD_REFERENCE
-    elif wanted.operator_ != row.operator_:
-        field[0] = FIELD_OPERATOR
-    elif not filled and wanted.debit != row.debit:
-        field[0] = FIELD_DEBIT
-    elif not filled and not payment and wanted.credit != row.credit:
-        field[0] = FIELD_CREDIT
-    elif payment and (wanted.flags ^ row.flags) & ROW_TENDER_MASK:
-        field[0] = FIELD_TENDER
-    elif payment and (wanted.flags ^ row.flags) & ROW_HEAD_MASK:
-        field[0] = FIELD_HEAD
-    elif wanted.basket != row.basket:
-        field[0] = FIELD_BASKET
-    elif payment and (
-        draft.tail_size != tailed.note_size
-        # Without a note there is nowhere to look.
-        or (draft.tail_size > 0 and memcmp(draft.tail, tailed.note, draft.tail_size) != 0)
-    ):
-        # Tails of other kinds are compared by their hash, the reference.
-        field[0] = FIELD_NOTE
-    if field[0] != FIELD_NONE:
-        return 0
-    if wanted.resolves != row.resolves or (
-        # A refused one has the row in the way there.
-        kinds_has_total(kind)
-        and row.result == RESULT_OK and wanted.total != row.total
-    ):
-        field[0] = FIELD_RESOLVES
-    elif wanted.checker != row.checker:
-        field[0] = FIELD_CHECKER
-    elif wanted.deadline != row.deadline and not alike:
-        field[0] = FIELD_DEADLINE
-    elif _machine_price_rule(s, row) == PRICE_TARIFF and not _machine_same_items(
-        s, draft, &tailed
-    ):
-        field[0] = FIELD_ITEMS
-    return 0
-
-
-cdef int _machine_find_id(State* s, const Draft* draft, Row* row, bint* found) noexcept nogil:
-    """The row that this sender gave this id to, among those whose keys collide."""
-    cdef uint64_t sequence
-    cdef uint32_t nth = 0
-    cdef int rc
-    found[0] = False
-    while True:
-        rc = lookup_find(
-            s, s.group.index_txn, MAP_IDS, draft.id_high, draft.id_low, nth, draft.maybe_id,
-            &sequence,
-        )
-        if rc != 0:
-            return 0 if rc == MDB_NOTFOUND else rc
-        rc = rows_get(s, sequence, row)
-        if rc != 0:
-            return rc
-        if row.participant == draft.row.participant and memcmp(row.id, draft.row.id, 16) == 0:
-            found[0] = True
-            return 0
-        nth += 1
-
-
-cdef int _machine_known(
-    State* s, Draft* draft, Outcome* out, bint* known
-) noexcept nogil:
-    """Answer a request whose id has an answer already."""
-    cdef Row row
-    cdef int field
-    cdef int rc = _machine_find_id(s, draft, &row, known)
-    if rc != 0 or not known[0]:
-        return rc
-    rc = _machine_compare(s, draft, &row, &field)
-    if rc != 0:
-        return rc
-    if field == FIELD_NONE:
-        return answer_row(s, out, &row, True)
-    out.result = RESULT_ID_REUSED
-    out.field = <uint8_t>field
-    out.other = row.sequence
-    memcpy(out.other_id, row.id, 16)
-    answer_balance(s, out, &draft.row)
-    return 0
 
 
 # --- deciding -----------------------------------------------------------------------------------
@@ -318,6 +137,7 @@ cdef int _machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
     cdef Row hold, resolution
     cdef int kind = row.kind
     cdef bint two = _machine_needs_two(s, row)
+    cdef bint line = False
     cdef int result = RESULT_OK
     cdef uint64_t other = 0
     cdef int rc = 0
@@ -325,11 +145,14 @@ cdef int _machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         return _machine_close_window(s, draft, out)
     if row.flags & ROW_EVIDENCE:
         return evidence_apply(s, draft, out)
-    if two:
+    if not two:
+        rc = lines_ask(s, draft, &line, &result)
+    else:
         rc = cases_approved(s, draft, NULL, &result)
-        if rc != 0 or result != RESULT_OK:
-            out.result = <uint8_t>result
-            return rc
+    if rc != 0 or result != RESULT_OK:
+        out.result = <uint8_t>result
+        return rc
+    if two or line:
         row.total = draft.proposal
     if kinds_resolves_hold(kind) or kind == KIND_VERIFY:
         rc = _machine_end(s, draft, &hold, &result, &other)
@@ -356,6 +179,8 @@ cdef int _machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         rc = cases_close(s, row, &result, &other)
     elif kind == KIND_PROPOSE:
         rc = cases_propose(s, row, &result, &other)
+        if rc == 0 and result == RESULT_OK and people_are(s):
+            rc = lines_judge(s, draft, &result)
     elif kind == KIND_APPROVE:
         rc = cases_approve(s, row, &result, &other)
     elif kind == KIND_WITHDRAW:
@@ -380,7 +205,7 @@ cdef int _machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         )
         row.total = other
     row.result = <uint8_t>result
-    if result != RESULT_OK and (two or not kinds_has_id(kind)):
+    if result != RESULT_OK and (two or line or not kinds_has_id(kind)):
         # No row: what two people want is sent again with this id, once it can be done. What
         # resolved the hold is the answer if it is the same thing.
         if (
@@ -519,7 +344,7 @@ cdef int machine_basket(State* s, Draft* drafts, uint32_t count, Outcome* outs) 
             outs[i].result = drafts[i].shape if drafts[i].shape else RESULT_INVALID_BASKET
         return 0
     for i in range(count):
-        rc = _machine_known(s, &drafts[i], &outs[i], &found)
+        rc = known_answer(s, &drafts[i], &outs[i], &found)
         if rc != 0:
             return rc
         known[i] = found
@@ -563,7 +388,7 @@ cdef int machine_apply(State* s, Draft* draft, Outcome* out) noexcept nogil:
         out.result = draft.shape
         return 0
     if kinds_has_id(draft.row.kind):
-        rc = _machine_known(s, draft, out, &known)
+        rc = known_answer(s, draft, out, &known)
         if rc != 0 or known:
             return rc
     if not kinds_is_payment(draft.row.kind):

@@ -173,7 +173,7 @@ cdef void _register_apply_noted(State* s, const Row* row, const uint8_t* tail) n
 
 
 cdef void register_publish(State* s, const Row* row) noexcept nogil:
-    """A row of a revocation, a confirmation, pins or a budget is durable."""
+    """A row of all else is durable."""
     cdef const NotedTable* table
     cdef int record
     native_assert(row.result == RESULT_OK, b"register_publish: what was accepted")
@@ -181,6 +181,7 @@ cdef void register_publish(State* s, const Row* row) noexcept nogil:
         table = &s.group.noted[record]
         if row.debit < table.count and table.at[row.debit].sequence == row.sequence:
             table.at[row.debit].durable = row.sequence
+    people_publish(s, row)
 
 
 cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept nogil:
@@ -231,6 +232,8 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
         s.group.working_rules = (<const RulesRecord*>tail).version
     elif RECORD_REVOCATION <= tail[0] <= RECORD_BUDGET:
         _register_apply_noted(s, row, tail)
+    elif RECORD_PERSON <= tail[0] <= RECORD_THRESHOLDS:
+        people_apply(s, row, tail)
     s.group.register_changed = 1
 
 
@@ -532,4 +535,8 @@ cdef bint register_record_is_valid(const uint8_t* tail, uint32_t size) noexcept 
         return _register_pins_are_valid(tail, size)
     elif record == RECORD_BUDGET:
         return _register_budget_is_valid(tail, size)
+    elif record == RECORD_PERSON:
+        return people_record_is_valid(tail, size)
+    elif record == RECORD_THRESHOLDS:
+        return people_thresholds_are_valid(tail, size)
     return record == RECORD_CLOCK

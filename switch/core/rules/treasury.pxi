@@ -309,6 +309,46 @@ cdef int _treasury_note(
     return RESULT_OK
 
 
+cdef int _treasury_person(
+    State* s, Row* row, const PersonRecord* record, uint32_t* existing
+) noexcept nogil:
+    """The same of a person."""
+    if record.participant >= s.group.participants_count:
+        return RESULT_PARTICIPANT_UNKNOWN
+    existing[0] = people_find(s, record.participant, record.number)
+    if people_has_key(s, record.key, existing[0]):
+        return RESULT_SAME_PERSON
+    if s.group.people_count <= 2 and not (
+        people_begin(s) and record.active and record.role == PERSON_CHECKER
+    ):
+        # Nobody could propose the second one, or whatever is to come.
+        return RESULT_RULE_FIXED
+    if existing[0] != 0 and people_are_too_few(
+        s, existing[0], 0, people_would_approve(s, record)
+    ):
+        return RESULT_LAST_TREASURIES
+    if existing[0] == 0 and s.group.people_count >= PEOPLE_MAX:
+        return RESULT_TABLE_FULL
+    row.debit = existing[0] if existing[0] != 0 else s.group.people_count
+    return RESULT_OK
+
+
+cdef bint treasury_record_is_valid(
+    int kind, const uint8_t* tail, uint32_t size
+) noexcept nogil:
+    """The fixed record that opens the tail of an open, limit or register row."""
+    cdef const AccountRecord* account = <const AccountRecord*>tail
+    if kind == KIND_OPEN:
+        return (
+            size >= sizeof(AccountRecord)
+            and ACCOUNT_WALLET <= account.kind <= ACCOUNT_SETTLEMENT
+            and keys_is_zero(account.reserved, 25)
+        )
+    elif kind == KIND_LIMIT:
+        return register_limit_is_valid(<const LimitRecord*>tail, size)
+    return register_record_is_valid(tail, size)
+
+
 cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nogil:
     """Choose the index: the one this code has, or the next."""
     cdef const ServiceRecord* record = <const ServiceRecord*>tail
@@ -330,12 +370,24 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
         )
         row.debit = 1
         existing = s.group.working_rules
+    elif tail[0] == RECORD_THRESHOLDS:
+        row.debit = 1
+        existing = s.group.thresholds.sequence != 0
+    elif tail[0] == RECORD_PERSON:
+        result = _treasury_person(s, row, <const PersonRecord*>tail, &existing)
+        if result != RESULT_OK:
+            return result
     elif tail[0] == RECORD_PARTICIPANT:
         existing = register_find_participant(s, (<const ParticipantRecord*>tail).code)
         if existing == 0 and s.group.participants_count >= PARTICIPANTS_MAX:
             return RESULT_TABLE_FULL
         if existing != 0 and register_is_last(s, existing) and not (
             (<const ParticipantRecord*>tail).role == ROLE_TREASURY
+            and (<const ParticipantRecord*>tail).active
+        ):
+            return RESULT_LAST_TREASURIES
+        if existing != 0 and people_are_too_few(
+            s, 0, existing, (<const ParticipantRecord*>tail).role == ROLE_TREASURY
             and (<const ParticipantRecord*>tail).active
         ):
             return RESULT_LAST_TREASURIES

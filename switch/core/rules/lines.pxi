@@ -1,0 +1,301 @@
+# Proposals of lines: rows of the treasury that people have proposed and approved together.
+# And what a ledger with people asks of all that the treasury wants.
+#
+# Refuses in the documented order and changes nothing on the way.
+
+# --- the shape of a proposal ----------------------------------------------------------------
+
+cdef inline uint32_t _lines_size(const ProposedLine* line) noexcept nogil:
+    """Bytes of a line: its fields, its tail, and zeros."""
+    return <uint32_t>sizeof(ProposedLine) + ((line.tail_size + 7) & ~<uint32_t>7)
+
+
+cdef uint32_t _lines_walk(
+    const uint8_t* tail, uint32_t size, uint32_t* offsets
+) noexcept nogil:
+    """How many lines a proposal's tail item has, and where each begins, if anybody wants to
+    know; 0 if it is not formed so. Nothing is said of what is in them."""
+    cdef const uint32_t* head = <const uint32_t*>tail
+    cdef const ProposedLine* line
+    cdef uint32_t at = 8
+    cdef uint32_t end, i
+    if not 8 + SIGNATURE_SIZE < size <= LINES_SIZE_MAX:
+        return 0
+    end = size - <uint32_t>SIGNATURE_SIZE
+    if not 1 <= head[0] <= LINES_MAX or head[1] != 0:
+        return 0
+    for i in range(head[0]):
+        line = <const ProposedLine*>(tail + at)
+        if end - at < sizeof(ProposedLine) or line.tail_size > LINE_TAIL_MAX:
+            return 0
+        if end - at < _lines_size(line):
+            return 0
+        if offsets != NULL:
+            offsets[i] = at
+        at += _lines_size(line)
+    return head[0] if at == end else 0
+
+
+cdef inline const uint8_t* _lines_tail(const ProposedLine* line) noexcept nogil:
+    return <const uint8_t*>line + sizeof(ProposedLine)
+
+
+cdef bint _lines_is_valid(const ProposedLine* line) noexcept nogil:
+    """Whether a line has the shape that its row must have."""
+    cdef const uint8_t* tail = _lines_tail(line)
+    cdef int kind = line.kind
+    cdef uint32_t size = line.tail_size
+    if not kinds_may_be_line(kind) or line.reserved != 0:
+        return False
+    if not keys_is_zero(tail + size, _lines_size(line) - sizeof(ProposedLine) - size):
+        return False
+    if line.flags & ~(ROW_UNFREEZE if kind == KIND_FREEZE else 0):
+        return False
+    if kinds_has_amount(kind):
+        if line.amount == 0 or line.amount > AMOUNT_MAX:
+            return False
+    elif line.amount != 0:
+        return False
+    if not kinds_takes_reference(kind):
+        if not keys_is_zero(line.reference, REFERENCE_SIZE):
+            return False
+    elif not payment_reference_is_valid(line.reference):
+        return False
+    if not kinds_has_record(kind):
+        return size == 0
+    if kind == KIND_REGISTER and (
+        size == 0 or (tail[0] > RECORD_SERVICE and tail[0] < RECORD_PINS)
+    ):
+        # Of the clock, of the rules and of certificates that are no longer good nobody asks.
+        return False
+    return treasury_record_is_valid(kind, tail, size)
+
+
+cdef bint lines_are_valid(const Row* row, const uint8_t* tail, uint32_t size) noexcept nogil:
+    """Whether the tail item of a proposal lists such lines, and its row says their sum."""
+    cdef const ProposedLine* line
+    cdef uint32_t count = _lines_walk(tail, size, NULL)
+    cdef uint32_t at = 8
+    cdef uint32_t i
+    cdef uint64_t left = row.amount
+    if count == 0 or row.resolves != 0:
+        return False
+    for i in range(count):
+        line = <const ProposedLine*>(tail + at)
+        if not _lines_is_valid(line) or line.amount > left:
+            return False
+        left -= line.amount
+        at += _lines_size(line)
+    return left == 0
+
+
+# --- what needs a third person --------------------------------------------------------------
+
+cdef bint _lines_exceed(const State* s, const Draft* draft) noexcept nogil:
+    """Whether a proposal's own amounts need a third person, or that it changes from where on
+    one is needed."""
+    cdef const Row* row = &draft.row
+    cdef const Thresholds* most = &s.group.thresholds
+    cdef const ProposedLine* line
+    cdef uint32_t at = 8
+    cdef uint32_t end = signed_size(draft.tail_size)
+    if row.amount > most.batch:
+        return True
+    if row.total != PROPOSE_LINES:
+        return row.amount > most.single
+    while at < end:
+        line = <const ProposedLine*>(draft.tail + at)
+        if line.amount > most.single:
+            return True
+        if line.kind == KIND_REGISTER and _lines_tail(line)[0] == RECORD_THRESHOLDS:
+            return True
+        at += _lines_size(line)
+    return False
+
+
+cdef int _lines_exceed_day(
+    State* s, const Row* row, uint64_t high, uint64_t low, bint* third
+) noexcept nogil:
+    """Whether all that a person has proposed that day, this one included, is too much."""
+    cdef Row before
+    cdef uint64_t sequence
+    cdef uint64_t left = s.group.thresholds.day
+    cdef uint32_t nth
+    cdef int rc
+    third[0] = True
+    if row.amount > left:
+        return 0
+    left -= row.amount
+    for nth in range(<uint32_t>PROPOSALS_DAY_MAX):
+        rc = lookup_find(s, s.group.index_txn, MAP_LINKS, high, low, nth, True, &sequence)
+        if rc == MDB_NOTFOUND:
+            break
+        if rc == 0:
+            rc = rows_get(s, sequence, &before)
+        if rc != 0:
+            return rc
+        if before.amount > left:
+            return 0
+        left -= before.amount
+    third[0] = False
+    return 0
+
+
+cdef int lines_judge(State* s, Draft* draft, int* result) noexcept nogil:
+    """What a ledger with people asks of each proposal at last: that its person has not made
+    too many that day, and whether a third person must approve it."""
+    cdef Row* row = &draft.row
+    cdef uint64_t high, low, sequence
+    cdef bint third
+    cdef int rc
+    keys_proposals(row.participant, row.operator_, keys_day(rows_time(s)), &high, &low)
+    rc = lookup_find(
+        s, s.group.index_txn, MAP_LINKS, high, low, PROPOSALS_DAY_MAX - 1, True, &sequence
+    )
+    if rc != MDB_NOTFOUND:
+        result[0] = RESULT_DAY_COUNT_EXCEEDED
+        return rc
+    if s.group.thresholds.sequence == 0:
+        return 0
+    third = _lines_exceed(s, draft)
+    rc = 0 if third else _lines_exceed_day(s, row, high, low, &third)
+    if rc == 0 and third:
+        row.flags |= ROW_THIRD
+    return rc
+
+
+# --- the row of a line ----------------------------------------------------------------------
+
+cdef int _lines_get(State* s, uint64_t sequence, bint* found) noexcept nogil:
+    """Have an approved proposal of lines at hand: the item of one is read, verified and
+    walked through once in a group, however many of its rows are asked for."""
+    cdef Proposed* p = &s.group.proposed
+    cdef uint8_t[20] name
+    cdef uint32_t size
+    cdef int rc
+    found[0] = sequence != 0 and p.sequence == sequence
+    if found[0]:
+        return 0
+    p.sequence = 0
+    rc = rows_find_accepted(s, sequence, &p.asked, found)
+    found[0] = found[0] and p.asked.kind == KIND_PROPOSE and p.asked.total == PROPOSE_LINES
+    if rc == 0 and found[0]:
+        rc = cases_find_approval(s, &p.asked, &p.approval, found)
+    if rc != 0 or not found[0]:
+        return rc
+    rc = rows_get_tail(s, sequence, &p.tail, &size)
+    if rc != 0:
+        return rc
+    p.count = _lines_walk(p.tail, size, p.offsets)
+    if p.count == 0:
+        # No core accepts such a one.
+        return MDB_CORRUPTED
+    memcpy(name, <const char*>b"line", 4)
+    memcpy(&name[4], p.asked.id, 16)
+    native_blake2b_256(name, 20, p.name)
+    p.sequence = sequence
+    return 0
+
+
+cdef bint _lines_is_row(const Proposed* p, const Draft* draft) noexcept nogil:
+    """Whether a row is just that of the line that its id names."""
+    cdef const Row* row = &draft.row
+    cdef const ProposedLine* line
+    cdef uint32_t number
+    memcpy(&number, &row.id[12], 4)
+    if number >= p.count or memcmp(row.id, p.name, 12) != 0:
+        return False
+    line = <const ProposedLine*>(p.tail + p.offsets[number])
+    return (
+        row.participant == p.asked.participant and row.operator_ == p.asked.operator_
+        and row.checker == p.approval.participant
+        and row.kind == line.kind and row.amount == line.amount
+        and row.resolves == line.resolves
+        and row.debit == line.debit and row.credit == line.credit
+        and row.flags & ~ROW_TAIL == line.flags
+        and row.service == 0 and row.basket == 0
+        and (
+            not kinds_takes_reference(row.kind)
+            or memcmp(row.reference, line.reference, REFERENCE_SIZE) == 0
+        )
+        and draft.tail_size == line.tail_size
+        and (
+            draft.tail_size == 0
+            or memcmp(draft.tail, _lines_tail(line), draft.tail_size) == 0
+        )
+    )
+
+
+cdef uint64_t _lines_newest(State* s, const uint8_t* tail) noexcept nogil:
+    """The newest register row about the participant, service or person that a record is of;
+    0 of one that is new, or of anything else."""
+    cdef const PersonRecord* person = <const PersonRecord*>tail
+    if tail[0] == RECORD_PARTICIPANT:
+        return s.group.participants[
+            register_find_participant(s, (<const ParticipantRecord*>tail).code)
+        ].sequence
+    elif tail[0] == RECORD_SERVICE:
+        return s.group.services[
+            register_find_service(s, (<const ServiceRecord*>tail).code)
+        ].sequence
+    elif tail[0] == RECORD_PERSON:
+        return s.group.people[people_find(s, person.participant, person.number)].sequence
+    return 0
+
+
+cdef int _lines_check(State* s, const Draft* draft, int* result) noexcept nogil:
+    """Whether a row is the row of a line that was proposed and approved, not too long ago."""
+    cdef const Proposed* p = &s.group.proposed
+    cdef bint found
+    cdef int rc = _lines_get(s, draft.proposal, &found)
+    result[0] = RESULT_NOT_APPROVED
+    if rc != 0 or not found or not _lines_is_row(p, draft):
+        return rc
+    if rows_time(s) - p.approval.timestamp >= PROPOSAL_LIFE_NS:
+        return 0
+    if draft.row.kind == KIND_REGISTER and (
+        _lines_newest(s, draft.tail) > p.asked.sequence
+    ):
+        # What was stopped since is not started by what was asked for before.
+        return 0
+    result[0] = RESULT_OK
+    return 0
+
+
+cdef bint _lines_is_free(State* s, const Draft* draft) noexcept nogil:
+    """Whether a register row needs neither a proposal nor a signature: of the clock, the
+    rules, of certificates that are no longer good, and of the first two people."""
+    cdef int record = draft.tail[0]
+    if RECORD_SERVICE < record < RECORD_PINS:
+        return True
+    return record == RECORD_PERSON and people_begin(s)
+
+
+cdef int lines_ask(State* s, const Draft* draft, bint* line, int* result) noexcept nogil:
+    """What a ledger with people asks of a row first: that it is signed if it must be, or is
+    the row of a line that people have approved. Others have their own approvals, or none."""
+    cdef const Row* row = &draft.row
+    cdef Row asked
+    cdef bint found
+    cdef int rc
+    line[0] = False
+    result[0] = RESULT_OK
+    if not people_are(s):
+        if row.kind == KIND_PROPOSE and row.total == PROPOSE_LINES:
+            result[0] = RESULT_NOT_SIGNED
+        return 0
+    if row.kind == KIND_APPROVE:
+        rc = rows_find_accepted(s, row.resolves, &asked, &found)
+        if rc != 0 or (found and asked.kind == KIND_SHIFT):
+            return rc
+        return people_check(s, draft, result)
+    if kinds_speaks(row.kind):
+        return people_check(s, draft, result) if row.kind != KIND_CASE_CLOSE else 0
+    if not kinds_may_be_line(row.kind):
+        return 0
+    if draft.proposal == 0 and signed_is_stop(s, row, draft.tail):
+        return signed_check_stop(s, draft, result)
+    if row.kind == KIND_REGISTER and _lines_is_free(s, draft):
+        return 0
+    line[0] = True
+    return _lines_check(s, draft, result)

@@ -1,0 +1,191 @@
+# People: who acts for a participant, and by which key. What one of them signs of a row.
+#
+# The table has PEOPLE_MAX places and is looked through one by one. Index 0 is nobody's, and
+# so is any place whose role is 0, which no core leaves.
+
+cdef inline bint people_are(const State* s) noexcept nogil:
+    """Whether this is a ledger with people."""
+    return s.group.working.people != 0
+
+
+# --- the register ---------------------------------------------------------------------------
+
+cdef bint people_record_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
+    cdef const PersonRecord* record = <const PersonRecord*>tail
+    return (
+        size >= sizeof(PersonRecord)
+        and PERSON_MAKER <= record.role <= PERSON_AUDITOR
+        and record.active <= 1
+        and record.participant != 0 and record.number != 0
+        and not keys_is_zero(record.key, 32)
+        and keys_is_zero(record.reserved_0, 1) and keys_is_zero(record.reserved_1, 4)
+    )
+
+
+cdef bint people_thresholds_are_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
+    return size >= sizeof(ThresholdsRecord) and (
+        keys_is_zero((<const ThresholdsRecord*>tail).reserved, 7)
+    )
+
+
+cdef uint32_t people_find(
+    const State* s, uint32_t participant, uint32_t number
+) noexcept nogil:
+    """Index of the person with this number under a participant, or 0."""
+    cdef uint32_t i
+    for i in range(1, s.group.people_count):
+        if s.group.people[i].number == number and s.group.people[i].participant == participant:
+            return i
+    return 0
+
+
+cdef bint people_has_key(
+    const State* s, const uint8_t* key, uint32_t besides
+) noexcept nogil:
+    """Whether a key is of some person, active or not, other than this one."""
+    cdef uint32_t i
+    for i in range(1, s.group.people_count):
+        if i != besides and memcmp(s.group.people[i].key, key, 32) == 0:
+            return True
+    return False
+
+
+cdef inline bint people_begin(const State* s) noexcept nogil:
+    """Whether the next person is one of the first two, whom nobody can propose yet."""
+    return s.group.people_count <= 2 and s.group.working.count == 1
+
+
+cdef void people_apply(State* s, const Row* row, const uint8_t* tail) noexcept nogil:
+    """Note an accepted register row of a person, or of the thresholds."""
+    cdef const PersonRecord* record = <const PersonRecord*>tail
+    cdef Person* person
+    if tail[0] == RECORD_THRESHOLDS:
+        s.group.thresholds.sequence = row.sequence
+        s.group.thresholds.single = (<const ThresholdsRecord*>tail).single
+        s.group.thresholds.batch = (<const ThresholdsRecord*>tail).batch
+        s.group.thresholds.day = (<const ThresholdsRecord*>tail).day
+        return
+    native_assert(0 < row.debit and row.debit < PEOPLE_MAX, b"people_apply: one has a place")
+    person = &s.group.people[row.debit]
+    native_assert(person.sequence < row.sequence, b"people_apply: the newest counts")
+    s.group.people_count = max(s.group.people_count, row.debit + 1)
+    person.sequence = row.sequence
+    person.participant = record.participant
+    person.number = record.number
+    person.role = record.role
+    person.active = record.active
+    memcpy(person.key, record.key, 32)
+
+
+cdef void people_publish(State* s, const Row* row) noexcept nogil:
+    """A row of a person or of the thresholds is durable."""
+    if row.debit < s.group.people_count and (
+        s.group.people[row.debit].sequence == row.sequence
+    ):
+        s.group.people[row.debit].durable = row.sequence
+    elif s.group.thresholds.sequence == row.sequence:
+        s.group.thresholds.durable = row.sequence
+
+
+# --- what one may do ------------------------------------------------------------------------
+
+cdef inline bint _people_counts(uint8_t role, uint8_t active) noexcept nogil:
+    """Whether who is of the treasury may approve by these."""
+    return active != 0 and role == PERSON_CHECKER
+
+
+cdef inline bint _people_can_act_for(const Participant* participant) noexcept nogil:
+    return participant.active != 0 and participant.role == ROLE_TREASURY
+
+
+cdef bint people_are_too_few(
+    const State* s, uint32_t person, uint32_t participant, bint may
+) noexcept nogil:
+    """Whether a register row would leave fewer than two who may approve, and finds two: one
+    alone must not put out all others. The row is about one person, who may approve by it or
+    may not, or, with `person` 0, about a participant, who may have such people or may not."""
+    cdef const Person* each
+    cdef uint32_t before = 0
+    cdef uint32_t after = 0
+    cdef uint32_t i
+    cdef bint counts, now
+    for i in range(1, s.group.people_count):
+        each = &s.group.people[i]
+        counts = _people_counts(each.role, each.active)
+        now = counts and _people_can_act_for(&s.group.participants[each.participant])
+        before += now
+        if person == 0 and each.participant == participant:
+            after += counts and may
+        else:
+            after += may if i == person else now
+    return before >= 2 and after < 2
+
+
+cdef bint people_would_approve(const State* s, const PersonRecord* record) noexcept nogil:
+    """Whether somebody may approve who is registered so."""
+    return _people_counts(record.role, record.active) and (
+        _people_can_act_for(&s.group.participants[record.participant])
+    )
+
+
+cdef bint _people_may(const State* s, uint32_t index, uint8_t kind) noexcept nogil:
+    """Whether a person may sign a row of this kind now."""
+    cdef const Person* person = &s.group.people[index]
+    return (
+        index != 0 and person.active != 0
+        and _people_can_act_for(&s.group.participants[person.participant])
+        and (
+            person.role == PERSON_CHECKER
+            or (person.role == PERSON_MAKER and kind != KIND_APPROVE)
+        )
+    )
+
+
+# --- signatures -----------------------------------------------------------------------------
+
+cdef void people_hash(
+    const State* s, const Row* row, const uint8_t* item, uint32_t size, uint8_t* hash_
+) noexcept nogil:
+    """What is signed of a row: what was asked for, and its tail item as far as the
+    signature."""
+    cdef uint8_t[168] head
+    cdef Row asked
+    memset(&asked, 0, sizeof(Row))
+    memcpy(asked.id, row.id, 16)
+    asked.amount = row.amount
+    asked.resolves = row.resolves
+    asked.credit = row.credit
+    asked.operator_ = row.operator_
+    asked.participant = row.participant
+    asked.kind = row.kind
+    asked.flags = row.flags & ROW_UNFREEZE
+    if row.kind != KIND_REGISTER:
+        # There these are the ledger's: the item's hash, signature and all, and the number.
+        memcpy(asked.reference, row.reference, REFERENCE_SIZE)
+        asked.debit = row.debit
+    if kinds_has_total(row.kind):
+        asked.total = row.total
+    memcpy(head, <const char*>b"payswitch signed", 16)
+    memcpy(&head[16], s.config.instance, 16)
+    memcpy(&head[32], &s.config.epoch, 8)
+    memcpy(&head[40], &asked, sizeof(Row))
+    native_blake2b_256_of_two(head, 168, item, size, hash_)
+
+
+cdef int people_check(State* s, const Draft* draft, int* result) noexcept nogil:
+    """Whether the person that a row names may ask for it, and has signed it."""
+    cdef const Row* row = &draft.row
+    cdef uint32_t index = people_find(s, row.participant, row.operator_)
+    cdef uint32_t size = draft.tail_size - <uint32_t>SIGNATURE_SIZE
+    cdef uint8_t[32] hash_
+    cdef int right
+    result[0] = RESULT_NOT_SIGNED
+    if draft.tail_size < <uint32_t>SIGNATURE_SIZE or not _people_may(s, index, row.kind):
+        return 0
+    people_hash(s, row, draft.tail, size, hash_)
+    right = signature_is_right(s.group.people[index].key, draft.tail + size, hash_)
+    if right < 0:
+        return ENOMEM
+    if right:
+        result[0] = RESULT_OK
+    return 0

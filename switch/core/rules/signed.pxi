@@ -1,0 +1,115 @@
+# Which rows people sign, and whether one that is there was signed.
+#
+# May be asked in a ledger with people alone. One that is there tells it by itself: what is
+# neither a proposal nor of one, and switches off what was on, was a stop.
+
+cdef enum:
+    SIGNED_OFF_AT = 2         # where participants' and people's records say `active`
+
+
+cdef inline uint32_t signed_size(uint32_t size) noexcept nogil:
+    """Of a tail item, without its signature."""
+    return size - <uint32_t>SIGNATURE_SIZE if size > <uint32_t>SIGNATURE_SIZE else 0
+
+
+cdef bint _signed_stops_service(State* s, const uint8_t* tail) noexcept nogil:
+    cdef const ServiceRecord* record = <const ServiceRecord*>tail
+    cdef const Service* service = &s.group.services[register_find_service(s, record.code)]
+    cdef ServiceRecord on
+    memcpy(&on, record, sizeof(ServiceRecord))
+    if on.active:
+        return False
+    on.active = 1
+    return memcmp(&on, &service.record, sizeof(ServiceRecord)) == 0 and memcmp(
+        tail + sizeof(ServiceRecord), service.items, on.items_count * sizeof(TariffItem)
+    ) == 0
+
+
+cdef bint _signed_stops_participant(State* s, const ParticipantRecord* record) noexcept nogil:
+    cdef const Participant* participant = &s.group.participants[
+        register_find_participant(s, record.code)
+    ]
+    return not record.active and participant.active and (
+        record.role == participant.role
+        and record.may_state_dues == participant.may_state_dues
+        and record.never_credits_late == participant.never_credits_late
+    )
+
+
+cdef bint _signed_stops_person(State* s, const PersonRecord* record) noexcept nogil:
+    cdef const Person* person = &s.group.people[
+        people_find(s, record.participant, record.number)
+    ]
+    return not record.active and person.active and (
+        record.role == person.role and memcmp(record.key, person.key, 32) == 0
+    )
+
+
+cdef bint signed_is_stop(State* s, const Row* row, const uint8_t* tail) noexcept nogil:
+    """Whether a row whose shape is right, asked for now, stops something or somebody and
+    does nothing else."""
+    if row.kind == KIND_FREEZE:
+        return not row.flags & ROW_UNFREEZE
+    if row.kind != KIND_REGISTER:
+        return False
+    if tail[0] == RECORD_PARTICIPANT:
+        return _signed_stops_participant(s, <const ParticipantRecord*>tail)
+    elif tail[0] == RECORD_SERVICE:
+        return _signed_stops_service(s, tail)
+    return tail[0] == RECORD_PERSON and _signed_stops_person(s, <const PersonRecord*>tail)
+
+
+cdef int signed_check_stop(State* s, const Draft* draft, int* result) noexcept nogil:
+    """Whether a stop is signed. What is signed must be a record without the signature, too."""
+    result[0] = RESULT_NOT_SIGNED
+    if draft.row.kind == KIND_REGISTER and not (
+        register_record_is_valid(draft.tail, signed_size(draft.tail_size))
+    ):
+        return 0
+    return people_check(s, draft, result)
+
+
+cdef bint _signed_was_stop(const Row* row, const uint8_t* tail, uint32_t size) noexcept nogil:
+    cdef bint done = row.result == RESULT_OK
+    if row.kind == KIND_FREEZE:
+        # The row of a line names its proposal. One that was refused is in no journal.
+        return not row.flags & ROW_UNFREEZE and (not done or row.total == 0)
+    if row.kind != KIND_REGISTER:
+        return False
+    if done and (row.total != 0 or not row.flags & ROW_UPDATE):
+        return False
+    size = signed_size(size)
+    if size >= sizeof(ParticipantRecord) and tail[0] == RECORD_PARTICIPANT:
+        return tail[SIGNED_OFF_AT] == 0
+    elif size >= sizeof(ServiceRecord) and tail[0] == RECORD_SERVICE:
+        return (<const ServiceRecord*>tail).active == 0
+    return size >= sizeof(PersonRecord) and tail[0] == RECORD_PERSON and (
+        tail[SIGNED_OFF_AT] == 0 and (done or row.result == RESULT_LAST_TREASURIES)
+    )
+
+
+cdef int signed_find(
+    State* s, const Row* row, const uint8_t** tail, uint32_t* size, bint* was
+) noexcept nogil:
+    """Whether a row that is there was signed; then its tail item, and how much of it stands
+    before the signature."""
+    cdef Row asked
+    cdef bint found
+    cdef int rc = 0
+    was[0] = False
+    size[0] = 0
+    if not people_are(s) or row.kind == KIND_CASE_CLOSE:
+        return 0
+    if not kinds_speaks(row.kind) and not kinds_may_be_line(row.kind):
+        return 0
+    if row.flags & ROW_TAIL:
+        rc = rows_get_tail(s, row.sequence, tail, size)
+    if rc != 0:
+        return rc
+    if row.kind == KIND_APPROVE:
+        rc = rows_find_accepted(s, row.resolves, &asked, &found)
+        was[0] = rc == 0 and not (found and asked.kind == KIND_SHIFT)
+    else:
+        was[0] = kinds_speaks(row.kind) or _signed_was_stop(row, tail[0], size[0])
+    size[0] = signed_size(size[0])
+    return rc

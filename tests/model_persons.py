@@ -1,0 +1,145 @@
+"""The oracle's rules of the register's people: who they are, by which keys, who of them
+may do what, that two stay, and from where on a third is needed.
+
+Part of tests/model.py, which see.
+"""
+
+import struct
+from dataclasses import dataclass
+
+from switch.codes import PersonRole, Record, Result, Role, RowFlag
+from tests.model_certificates import Certificates
+from tests.model_state import OK, Answer
+from tests.records import Row
+
+PEOPLE_MAX = 4_095
+APPROVERS_LEAST = 2
+PERSON_BYTES = struct.Struct("<BBBBIII32s")
+THRESHOLDS_BYTES = struct.Struct("<B7xQQQ")
+OF_PEOPLE = (Record.PERSON, Record.THRESHOLDS)
+
+Who = tuple[int, int]
+"""A person: its participant, and its number there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Someone who acts for a participant; `sequence` as for participants."""
+
+    role: int
+    active: int
+    key: bytes
+    index: int
+    sequence: int
+
+
+class Persons(Certificates):
+    """What register rows say of people and of thresholds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.persons: dict[Who, Person] = {}
+        self.thresholds: tuple[int, int, int] | None = None  # single, batch, day
+        self.thresholds_row = 0  # the last one
+        self.stops: set[int] = set()  # rows by which one person has stopped something
+
+    # --- who may do what --------------------------------------------------------------
+
+    def can_person_act(self, who: Who) -> bool:
+        """Whether this person is active, and for an active one of the treasury."""
+        person = self.persons.get(who)
+        if person is None or not person.active:
+            return False
+        whose = self.participants[who[0]]
+        return whose.role == Role.TREASURY and whose.active == 1
+
+    def may_approve(self, who: Who) -> bool:
+        """Whether this person can act, and is a checker."""
+        able = self.can_person_act(who)
+        return able and self.persons[who].role == PersonRole.CHECKER
+
+    def may_propose(self, who: Who) -> bool:
+        """Whether this person can act, and is a maker or a checker."""
+        able = self.can_person_act(who)
+        acts = PersonRole.MAKER, PersonRole.CHECKER
+        return able and self.persons[who].role in acts
+
+    def approvers(self) -> set[Who]:
+        """All who may approve."""
+        return {who for who in self.persons if self.may_approve(who)}
+
+    def too_few_stay(self, left: set[Who]) -> bool:
+        """Whether fewer than two of the two and more who may approve would be left."""
+        return len(left) < APPROVERS_LEAST <= len(self.approvers())
+
+    # --- rows -------------------------------------------------------------------------
+
+    def check_participant(self, tail: bytes) -> Answer:
+        answer = super().check_participant(tail)
+        if answer.result != Result.OK or not self.persons:
+            return answer
+        index = self.participant_of.get(tail[8:40].rstrip(b"\0"), 0)
+        after = {who for who in self.approvers() if who[0] != index}
+        if tail[1] == Role.TREASURY and tail[2] == 1:
+            after = self.approvers()
+        return Answer(Result.LAST_TREASURIES) if self.too_few_stay(after) else OK
+
+    def is_beginning(self) -> bool:
+        """Whether a person needs nobody's word."""
+        return len(self.persons) < APPROVERS_LEAST and len(self.accounts) == 1
+
+    def check_person(self, row: Row) -> Answer:
+        _, role, active, _, whose, number, _, key = PERSON_BYTES.unpack_from(
+            row.tail or b""
+        )
+        who = whose, number
+        if whose >= len(self.participants):
+            return Answer(Result.PARTICIPANT_UNKNOWN)
+        if any(one.key == key for at, one in self.persons.items() if at != who):
+            return Answer(Result.SAME_PERSON)
+        checker = role == PersonRole.CHECKER and active == 1
+        if self.is_beginning():
+            if not checker:
+                return Answer(Result.RULE_FIXED)
+        elif not self.persons:
+            return Answer(Result.RULE_FIXED)
+        after = self.approvers() - {who}
+        of = self.participants[whose]
+        if checker and of.role == Role.TREASURY and of.active == 1:
+            after.add(who)
+        if self.too_few_stay(after):
+            return Answer(Result.LAST_TREASURIES)
+        full = who not in self.persons and len(self.persons) >= PEOPLE_MAX
+        return Answer(Result.TABLE_FULL) if full else OK
+
+    def do_of_people(self, row: Row) -> None:
+        """A person, or the thresholds."""
+        tail = row.tail or b""
+        if tail[0] == Record.THRESHOLDS:
+            row.debit = 1
+            row.flags |= RowFlag.UPDATE if self.thresholds_row else 0
+            _, *amounts = THRESHOLDS_BYTES.unpack_from(tail)
+            self.thresholds = amounts[0], amounts[1], amounts[2]
+            self.append(row)
+            self.thresholds_row = row.sequence
+            return
+        _, role, active, _, whose, number, _, key = PERSON_BYTES.unpack_from(tail)
+        before = self.persons.get((whose, number))
+        row.flags |= RowFlag.UPDATE if before else 0
+        row.debit = before.index if before else len(self.persons) + 1
+        self.append(row)
+        person = Person(role, active, key, row.debit, row.sequence)
+        self.persons[whose, number] = person
+
+
+def person_record_is_valid(tail: bytes) -> bool:
+    """Whether a record of a person or of thresholds is one."""
+    if tail[0] == Record.THRESHOLDS:
+        return len(tail) >= THRESHOLDS_BYTES.size and not any(tail[1:8])
+    if len(tail) < PERSON_BYTES.size:
+        return False
+    _, role, active, zero, whose, number, zeros, key = PERSON_BYTES.unpack_from(tail)
+    named = whose and number and any(key)
+    return bool(role in list(PersonRole) and active <= 1 and named) and not (
+        zero or zeros
+    )

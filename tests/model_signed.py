@@ -1,0 +1,240 @@
+"""The oracle's rules of a ledger with people: what is signed, what is a stop, what must
+be a line of a proposal, and what a third person must approve.
+
+Part of tests/model.py, which see.
+"""
+
+import struct
+from collections import defaultdict
+from functools import lru_cache
+
+from switch.codes import PROPOSE_LINES, Kind, Record, Result, RowFlag
+from tests import signing
+from tests.model_people import PROPOSAL_LIFE_NS, People
+from tests.model_persons import Who
+from tests.model_register import ITEM, SERVICE_SIZE
+from tests.model_state import OK, Answer, ist_day
+from tests.records import Row
+from tests.signing import SIGNATURE_SIZE, Line
+
+PROPOSALS_DAY_MAX = 256
+LINES = frozenset(
+    {
+        Kind.TOP_UP,
+        Kind.TRANSFER,
+        Kind.SETTLE,
+        Kind.OPEN,
+        Kind.LIMIT,
+        Kind.FREEZE,
+        Kind.CLOSE,
+        Kind.REGISTER,
+    }
+)
+NOBODYS = (Record.CLOCK, Record.RULES, Record.REVOCATION, Record.CONFIRMATION)
+"""Records of register rows that need no proposal."""
+SIGNED_ALWAYS = (Kind.PROPOSE, Kind.WITHDRAW)
+
+
+ACTIVE_AT = {Record.PARTICIPANT: 2, Record.SERVICE: 6, Record.PERSON: 2}
+
+
+def size_of_record(tail: bytes) -> int:
+    """How many bytes of these say what the core knows."""
+    if tail[0] == Record.SERVICE:
+        return SERVICE_SIZE + ITEM.size * tail[88]
+    return 64 if tail[0] == Record.PARTICIPANT else 48
+
+
+def said(row: Row) -> bytes:
+    """What stands in a tail item before the signature."""
+    return (row.tail or b"")[:-SIGNATURE_SIZE]
+
+
+@lru_cache(maxsize=64)
+def lines_of(item: bytes) -> tuple[Line, ...]:
+    """The lines of a proposal, taken apart once for all of its rows."""
+    return tuple(signing.lines_of(item))
+
+
+class Signed(People):
+    """What a ledger with people asks on top."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.signed: set[int] = set()  # rows that a person has signed
+        # (person, IST day) -> how many proposals, and of how much in all
+        self.proposed: defaultdict[tuple[Who, int], list[int]] = defaultdict(
+            lambda: [0, 0]
+        )
+
+    # --- what is signed ---------------------------------------------------------------
+
+    def is_stop(self, row: Row) -> bool:
+        """Whether one person may do this at once. What names a proposal is none."""
+        if not self.persons or row.proposal:
+            return False
+        if row.kind == Kind.FREEZE:
+            return not row.flags & RowFlag.UNFREEZE
+        return row.kind == Kind.REGISTER and self.switches_off(row.tail or b"")
+
+    def switches_off(self, tail: bytes) -> bool:
+        """Whether a record changes nothing but that something is active no more."""
+        newest = self.newest_about(tail)
+        if not newest:
+            return False
+        before, at = self.rows[newest - 1].tail or b"", ACTIVE_AT[Record(tail[0])]
+        size = size_of_record(tail)
+        if before[at] == 0 or tail[at] or size != size_of_record(before):
+            return False
+        return before[:at] + before[at + 1 : size] == tail[:at] + tail[at + 1 : size]
+
+    def must_be_signed(self, row: Row) -> bool:
+        """Whether a person has to stand by this row."""
+        if not self.persons:
+            return row.kind == Kind.PROPOSE and row.total == PROPOSE_LINES
+        if row.kind == Kind.APPROVE:
+            asked = self.accepted(row.resolves)
+            return asked is None or asked.kind != Kind.SHIFT
+        return row.kind in SIGNED_ALWAYS or self.is_stop(row)
+
+    def is_signed(self, row: Row) -> bool:
+        """Whether a person who may do this has signed it."""
+        tail, who = row.tail or b"", (row.participant, row.operator_)
+        if len(tail) < SIGNATURE_SIZE:
+            return False
+        checks = row.kind == Kind.APPROVE
+        if not (self.may_approve(who) if checks else self.may_propose(who)):
+            return False
+        hash_ = signing.row_hash(row, self.instance, said(row))
+        return signing.is_right(self.persons[who].key, hash_, tail[-SIGNATURE_SIZE:])
+
+    def keep_in_mind(self, sequence: int, *, stops: bool) -> None:
+        """Of a row that was signed: by its signature it is not told again."""
+        self.signed.add(sequence)
+        if stops and self.accepted(sequence) is not None:
+            self.stops.add(sequence)
+
+    # --- what must be a line of a proposal --------------------------------------------
+
+    def needs_lines(self, row: Row) -> bool:
+        """Whether this is done only as the row of a line."""
+        if not self.persons or row.kind not in LINES or self.is_stop(row):
+            return False
+        if row.kind == Kind.TRANSFER:
+            return not row.resolves or self.is_recovery(row)
+        if row.kind == Kind.REGISTER:
+            record = (row.tail or b"")[0]
+            first = record == Record.PERSON and self.is_beginning()
+            return record not in NOBODYS and not first
+        return True
+
+    def needs_approval(self, row: Row) -> bool:
+        return self.needs_lines(row) or super().needs_approval(row)
+
+    def is_approved(self, row: Row) -> bool:
+        if self.needs_lines(row):
+            return self.is_line(row)
+        return super().is_approved(row)
+
+    def is_line(self, row: Row) -> bool:
+        """Whether the row is just that of a line which is approved, and not too old."""
+        asked = self.accepted(row.proposal)
+        if asked is None or asked.kind != Kind.PROPOSE or asked.total != PROPOSE_LINES:
+            return False
+        approval = self.approval_of(asked)
+        if approval is None or self.clock() - approval.timestamp >= PROPOSAL_LIFE_NS:
+            return False
+        if row.checker != approval.participant or not self.is_line_of(row, asked):
+            return False
+        if row.kind != Kind.REGISTER:
+            return True
+        return self.newest_about(row.tail or b"") < asked.sequence
+
+    def is_line_of(self, row: Row, asked: Row) -> bool:
+        """Whether the proposal has a line that asks for just this."""
+        lines = lines_of(asked.tail or b"")
+        number = int.from_bytes(row.id[12:], "little")
+        if number >= len(lines) or row.id != signing.line_id(asked.id, number):
+            return False
+        line = lines[number]
+        wanted = Row(
+            line.kind,
+            id=row.id,
+            amount=line.amount,
+            resolves=line.resolves,
+            reference=row.reference if line.tail else line.reference,
+            debit=line.debit,
+            credit=line.credit,
+            operator_=asked.operator_,
+            checker=row.checker,
+            participant=asked.participant,
+            flags=line.flags,
+            tail=line.tail or None,
+            proposal=asked.sequence,
+        )
+        given = row.copy()
+        given.tail = given.tail or None
+        return given == wanted
+
+    def newest_about(self, tail: bytes) -> int:
+        """The newest row about the participant, service or person of a record, or 0."""
+        if tail[0] == Record.PARTICIPANT:
+            index = self.participant_of.get(tail[8:40].rstrip(b"\0"), 0)
+            return self.participants[index].sequence
+        if tail[0] == Record.SERVICE:
+            index = self.service_of.get(tail[8:24].rstrip(b"\0"), 0)
+            return self.services[index - 1].sequence if index else 0
+        if tail[0] == Record.PERSON:
+            one = self.persons.get(struct.unpack_from("<II", tail, 4))
+            return one.sequence if one else 0
+        return 0
+
+    # --- proposals --------------------------------------------------------------------
+
+    def check_propose(self, row: Row) -> Answer:
+        answer = OK
+        if row.total != PROPOSE_LINES:
+            answer = super().check_propose(row)
+        if answer.result != Result.OK or not self.persons:
+            return answer
+        count, _ = self.proposed[self.who_today(row)]
+        full = count >= PROPOSALS_DAY_MAX
+        return Answer(Result.DAY_COUNT_EXCEEDED) if full else OK
+
+    def who_today(self, row: Row) -> tuple[Who, int]:
+        """The person of a row that is to be made, and the day that it would be of."""
+        return (row.participant, row.operator_), ist_day(self.clock())
+
+    def do_propose(self, row: Row) -> None:
+        if self.persons:
+            today = self.proposed[self.who_today(row)]
+            today[0] += 1
+            today[1] += row.amount
+            if self.needs_third(row, today[1]):
+                row.flags |= RowFlag.THIRD
+        super().do_propose(row)
+
+    def needs_third(self, row: Row, of_today: int) -> bool:
+        """Whether it is of so much that three people have to want it."""
+        if self.thresholds is None:
+            return False
+        single, batch, day = self.thresholds
+        amounts, sets = [row.amount], False
+        if row.total == PROPOSE_LINES:
+            lines = lines_of(row.tail or b"")
+            amounts = [line.amount for line in lines]
+            thresholds = bytes([Record.THRESHOLDS])
+            sets = any(
+                line.kind == Kind.REGISTER and line.tail[:1] == thresholds
+                for line in lines
+            )
+        return max(amounts) > single or row.amount > batch or of_today > day or sets
+
+    def check_approve(self, row: Row) -> Answer:
+        asked = self.accepted(row.resolves)
+        wanted = b""
+        if self.persons and asked is not None and asked.kind != Kind.SHIFT:
+            wanted = signing.row_hash(asked, self.instance, said(asked))
+        if row.reference.ljust(32, b"\0") != wanted.ljust(32, b"\0"):
+            return Answer(Result.PROPOSAL_NOT_FOUND)
+        return super().check_approve(row)
