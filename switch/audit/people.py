@@ -115,6 +115,8 @@ class People:
     def _without(self, row: np.void, kind: int, *, accepted: bool) -> None:
         """In a ledger without people nobody signs, and nothing is a line."""
         if not accepted:
+            if kind == Kind.PROPOSE and not row["amount"]:
+                self._add("people", row, "it proposes nothing, and has no row")
             return
         if LINE[kind] and row["total"]:
             self._add("lines", row, "it names a proposal of nobody")
@@ -128,7 +130,8 @@ class People:
     def _propose(self, row: np.void, tail: bytes | None, *, accepted: bool) -> None:
         """A proposal, whatever it asks for."""
         if not accepted:
-            self._sign(row, tail, MAKERS, PROPOSES)
+            totals = PROPOSES if row["amount"] else PROPOSES[-1:]
+            self._sign(row, tail, MAKERS, totals)
             who = _who(row)
             full = self._day(row)[1] >= PROPOSALS_DAY_MAX
             if row["result"] == Result.DAY_COUNT_EXCEEDED and not full:

@@ -439,7 +439,7 @@ class Register:
         """
         releases = record["mode"] == Mode.CONFIRMED
         releases &= record["deadline_policy"] == Policy.RELEASE
-        return bool(not releases or self.promises[self.person(int(record["biller"]))])
+        return bool(not releases or self.promises[self.place(int(record["biller"]))])
 
     def changed_rules(self, record: np.void) -> list[str]:
         """What a record changes of a service's rules that must stay."""
@@ -519,13 +519,13 @@ class Register:
         for account in listed:
             self._add("windows", row, f"account {account} should have no line")
 
-    def people(self, numbers: npt.NDArray[np.unsignedinteger[Any]]) -> Index:
+    def places(self, numbers: npt.NDArray[np.unsignedinteger[Any]]) -> Index:
         """Participants as places in `roles` and `active`; the unknown share one."""
         nobody = len(self.participants) + 1
         places: Index = np.minimum(numbers, nobody).astype(np.intp)
         return places
 
-    def person(self, number: int) -> int:
+    def place(self, number: int) -> int:
         """The same for one."""
         return min(number, len(self.participants) + 1)
 

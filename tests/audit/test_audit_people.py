@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from switch.codes import RULES_VERSION, Kind, PersonRole, Role
+from switch.codes import RULES_VERSION, Kind, PersonRole, Result, Role
 from tests.audit.people_story import (
     CENTRE,
     CHECKER,
@@ -509,3 +509,23 @@ def test_older_rules_know_no_people(tmp_path: Path) -> None:
             desk.record(record.pack(), 1)
             found = desk.found(tmp_path / f"{rules}-{record.pack()[0]}")
             assert list(found) == ([] if rules == RULES_VERSION else ["people"])
+
+
+def test_nor_did_approvals_name_hashes(tmp_path: Path) -> None:
+    """By rules before 8 a reference was a wrong shape, and so is no row."""
+    for rules in (7, RULES_VERSION):
+        desk = Desk(rules=rules, people=False)
+        said = {"resolves": 3, "result": Result.PROPOSAL_NOT_FOUND}
+        desk.add(Kind.APPROVE, participant=ONE, reference=b"\1" * 32, **said)
+        found = desk.found(tmp_path / str(rules))
+        assert list(found) == ([] if rules == RULES_VERSION else ["people"])
+
+
+def test_who_is_nobody_is_refused_only_what_moves_something(tmp_path: Path) -> None:
+    """A proposal of nothing is one of lines, or has no row."""
+    for amount in (0, 5):
+        desk = Desk(people=False)
+        said = {"resolves": 0, "result": Result.PAYMENT_NOT_FOUND, "amount": amount}
+        desk.add(Kind.PROPOSE, participant=ONE, reference=b"too much", **said)
+        found = desk.found(tmp_path / str(amount))
+        assert list(found) == ([] if amount else ["people"])
