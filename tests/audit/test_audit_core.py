@@ -50,7 +50,9 @@ pair.close()
 """
 
 
-def start(path: Path, seed: int, count: int, who: str) -> "subprocess.Popen[str]":
+def start(
+    path: Path, seed: int, count: int, who: str = "nobody"
+) -> "subprocess.Popen[str]":
     """A process that writes a ledger, with `people` or nobody, says where it stands,
     and waits.
     """
