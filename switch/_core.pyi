@@ -100,8 +100,7 @@ def entries_of(rows: Rows) -> list[Entry]:
 class Request:
     """One message for the ledger, framing checked, ready to be committed.
 
-    Immutable; may be made in any thread.
-    """
+    Immutable; may be made in any thread."""
 
     rows_count: int
     """Rows it can become: its share of GROUP_MAX."""
@@ -120,8 +119,7 @@ class Request:
         index it is bound to, or 0 if it may name any centre. Committing it gives
         the bytes of a CreatePaymentsResponse (bytes of several concatenate to one).
         Raises WireError if the bytes are not that message, hold no payment, or more
-        than GROUP_MAX.
-        """
+        than GROUP_MAX."""
 
     def decode(self) -> list[tuple[bytes, bytes, bytes, bytes, int, int]]:
         """The payments as the parser fills them, before any look-up; for tests.
@@ -130,8 +128,7 @@ class Request:
         service and centre (cut to 255 bytes) and the note (b"" if it is wrong);
         a mask with bit n for each `Result.INVALID_...` n that the shape alone
         earns; how many payments are left in its basket, itself included, 0 outside
-        one. Raises ValueError if these are no payments.
-        """
+        one. Raises ValueError if these are no payments."""
 
     @staticmethod
     def rows(rows: Rows, tails: Sequence[bytes] = ()) -> Request:
@@ -143,10 +140,9 @@ class Request:
         note) carry ROW_TAIL and take the next of `tails`. `total` is the amount due of
         a payment, what a propose asks for, and the proposal of what is done only if it
         is approved: a refund, a correction, an advance, a case_close, a verify, the
-        post and the void of a kept hold. Committing gives an array of OUTCOME, one for
+        post and the void of a kept hold; and the row of a line. Committing gives an array of OUTCOME, one for
         each row. Raises ValueError if there are no rows, more than GROUP_MAX,
-        a wrong dtype, or tails that do not match.
-        """
+        a wrong dtype, or tails that do not match."""
 
     @staticmethod
     def answers(answers: Rows, biller: int) -> Request:
@@ -161,15 +157,13 @@ class Request:
         contradicts what ended the hold: its result is ALREADY_..., `other` is what
         ended the hold and `sequence` the case. Committing gives an array of
         OUTCOME, one for each answer. Raises ValueError if there are no answers, more
-        than GROUP_MAX, another kind of answer, or a text that is not printable.
-        """
+        than GROUP_MAX, another kind of answer, or a text that is not printable."""
 
 def parse_clock(body: bytes) -> int:
     """The clock of a ConnectRequest in nanoseconds, 0 if it has none.
 
     Raises WireError if the bytes are not that message; what is in its answers is not
-    looked at.
-    """
+    looked at."""
 
 def parse_answers(body: bytes) -> Rows:
     """The answers of a ConnectRequest, dtype ANSWER, in their order.
@@ -179,13 +173,11 @@ def parse_answers(body: bytes) -> Rows:
     and `bad` has bit 0 for the biller's reference, bit 1 for the reason. Bills are
     counted (`bills_count`) and not read: the bytes of the Answer that has them are
     `body[at : at + size]`. Raises WireError if the bytes are not that message, or hold
-    more than ANSWERS_MAX answers.
-    """
+    more than ANSWERS_MAX answers."""
 
 def encode_outcomes(ids: bytes, outcomes: Rows) -> bytes:
     """The CreatePaymentsResponse for `outcomes` (dtype OUTCOME), as commits write it;
-    for tests. `ids` has 16 bytes for each. Raises ValueError if they do not match.
-    """
+    for tests. `ids` has 16 bytes for each. Raises ValueError if they do not match."""
 
 @final
 class Ledger:
@@ -257,14 +249,12 @@ class Ledger:
         anew: rows indexed so far, and rows in all.
 
         Raises BusyError if another process has it, FormatError, CorruptionError (of
-        the journal), IndexDamagedError, JournalBehindError, StorageError.
-        """
+        the journal), IndexDamagedError, JournalBehindError, StorageError."""
 
     def close(self) -> None:
         """Stop the threads, close the environments, release LOCK. Idempotent.
 
-        With threads the index is brought to the last whole step before.
-        """
+        With threads the index is brought to the last whole step before."""
 
     def __enter__(self) -> Ledger: ...
     def __exit__(self, *exc: object) -> None: ...
@@ -275,8 +265,7 @@ class Ledger:
         expire first, or get their case, in the same group. An empty sequence does only
         that. Raises ValueError if the requests exceed GROUP_MAX or TAIL_MAX together,
         SpaceError if there is no reserve left (nothing changed, try later), DeadError
-        if the ledger is dead, StorageError if this commit killed it.
-        """
+        if the ledger is dead, StorageError if this commit killed it."""
 
     def expiry(self) -> int:
         """Nanosecond time at which the next open hold is due, 0 if none is."""
@@ -289,23 +278,20 @@ class Ledger:
 
         One or two, each a number from 1 to 255 and 32 secret bytes. Not kept: a ledger
         that is opened has none, seals nothing and finds every token wrong. Any thread;
-        waits while a group is decided. Raises ValueError.
-        """
+        waits while a group is decided. Raises ValueError."""
 
     def seal_quotation(self, quotation: Rows) -> bytes:
         """The token, 144 bytes, of one element of the dtype QUOTATION.
 
         Its format, key and seal are filled in; its `valid_until` is cut to a day after
         `fetched`, and 0 means that. Any thread. Raises ValueError if a field is out of
-        its bounds, or no key is set.
-        """
+        its bounds, or no key is set."""
 
     def open_quotation(self, token: bytes, now_ns: int) -> tuple[int, Rows]:
         """What a token is at `now_ns` (`codes.Opened`), and what it says (shape ()).
 
         All zeros if it is wrong. For which centre, service and reference it was sealed
-        is the caller's to compare. Any thread; any bytes.
-        """
+        is the caller's to compare. Any thread; any bytes."""
 
     # --- reading; each raises CorruptionError rather than serve a bad check ---------
 
@@ -313,15 +299,13 @@ class Ledger:
         """Do what the index writer's thread does while it does not lag: the next unit.
 
         In a transaction of its own; False if nothing is left before the next step is
-        due. Raises as `index_step` does.
-        """
+        due. Raises as `index_step` does."""
 
     def accounts(self) -> tuple[Rows, int]:
         """All account images (element 0 is nobody, dtype ACCOUNT), their sequence.
 
         One consistent copy: no group is decided or published meanwhile, with a million
-        accounts for some tens of milliseconds.
-        """
+        accounts for some tens of milliseconds."""
 
     def account(self, index: int) -> tuple[Rows, int]:
         """One account image (shape ()) and its sequence. LookupError if none."""
@@ -363,13 +347,11 @@ class Ledger:
     def people(self) -> tuple[Rows, npt.NDArray[np.uint64]]:
         """Who is registered, PERSON_RECORD by index, and the sequences of their rows.
 
-        Index 0 is nobody: zeros. With nobody else this is no ledger with people.
-        """
+        Index 0 is nobody: zeros. With nobody else this is no ledger with people."""
 
     def thresholds(self) -> tuple[int, int, int] | None:
-        """Paise from where on a third person is needed, of one amount, of a proposal and
-        of a person's day; None before the first.
-        """
+        """Paise above which a third person is needed, of one amount, of a proposal, and
+        of a person's day; None before the first."""
 
     def rows(self, first: int, count: int) -> Rows:
         """Up to `count` (at most 65,536) rows from sequence `first` on."""

@@ -51,6 +51,7 @@ from switch.core.layout cimport *
 from switch.core.lmdb cimport *
 from switch.core.native cimport *
 from switch.core.queue cimport *
+from switch.core.registered cimport *
 from switch.core.signature cimport *
 from switch.core.state cimport *
 

@@ -11,11 +11,13 @@ from posix.types cimport pid_t
 from switch.core.codes cimport ROLES_COUNT
 from switch.core.fault cimport FaultPlace
 from switch.core.layout cimport (
-    Account, Chunk, Entry, PostingsAccount, PostingsLink, Row, ServiceRecord, TariffItem,
-    Totals, WindowLine, FIXED_TAIL_SIZE, LINES_MAX, POSTINGS_LINKS, RUN_FANOUT,
-    TARIFF_ITEMS_MAX, TOKEN_KEYS_MAX,
+    Account, Chunk, Entry, PostingsAccount, PostingsLink, Row, Totals, WindowLine,
+    FIXED_TAIL_SIZE, POSTINGS_LINKS, RUN_FANOUT, TOKEN_KEYS_MAX,
 )
 from switch.core.lmdb cimport MDB_cursor, MDB_dbi, MDB_env, MDB_txn
+from switch.core.registered cimport (
+    Fixed, NotedTable, Participant, Person, Proposed, RefusalBudget, Service, Thresholds,
+)
 
 cdef extern from "<pthread.h>" nogil:
     ctypedef struct pthread_mutex_t:
@@ -247,80 +249,6 @@ cdef struct MergeRecord:      # 88 bytes; the sources are the level's oldest run
 cdef struct PieceRecord:      # 8 bytes: what is stored of a segment, or of a hold piece
     uint32_t steps            # that it covers; 0: never written, and so empty
     uint32_t check
-
-cdef struct Participant:
-    uint8_t code[32]
-    uint64_t sequence         # of its current register row
-    uint64_t durable          # the same, as published
-    uint32_t wallet           # account index, 0 if it has none
-    uint8_t role
-    uint8_t active
-    uint8_t may_state_dues
-    uint8_t never_credits_late
-    uint32_t holds            # open ones that credit an account of it, kept ones left out
-    uint32_t holds_below      # where these stay as payments come in messages, 0: no bound;
-    # any thread sets it, under the lock
-    uint32_t pins             # index of its pins, 0 if it has none
-    uint32_t budgets          # index of the first of its budgets, 0 if it has none
-    uint32_t unconfirmed      # revocations of its certificates
-    uint64_t refusals_per_s   # its own, before its role's; 0: it has none
-    uint64_t refusals_at_once  # likewise
-    uint64_t refused_until    # ns: when what was recorded of its refusals is paid off
-
-cdef struct Noted:            # a revocation, a confirmation, pins, or a budget
-    uint64_t sequence         # of its current register row
-    uint64_t durable          # the same, as published
-    uint32_t participant      # whose certificate, pins, or budget
-    uint32_t sender
-    uint32_t next             # index of another budget of its participant, 0 behind the last
-    uint8_t confirmed
-    uint8_t budget            # BUDGET_*
-
-cdef struct NotedTable:       # all of one kind of record, the unused 0 included
-    Noted* at
-    uint32_t count
-
-cdef struct Person:
-    uint64_t sequence         # of its current register row
-    uint64_t durable          # the same, as published
-    uint32_t participant
-    uint32_t number           # as `operator_` of rows
-    uint8_t role              # PERSON_*; 0: nobody's place in the table
-    uint8_t active
-    uint8_t key[32]
-
-cdef struct Thresholds:       # paise; what is more needs a third person
-    uint64_t sequence         # of the register row, 0 before the first
-    uint64_t durable          # the same, as published
-    uint64_t single
-    uint64_t batch
-    uint64_t day
-
-cdef struct Proposed:         # the proposal of lines that a row of this group asked for last
-    uint64_t sequence         # 0: none in this group
-    Row asked
-    Row approval              # the last that it needed
-    const uint8_t* tail
-    uint32_t[LINES_MAX] offsets  # of its lines, in the tail
-    uint32_t count
-    uint8_t name[32]          # what the ids of their rows begin with, 12 bytes of it
-
-cdef struct RefusalBudget:    # of one role, for each of its participants
-    uint32_t per_s            # 0: no bound
-    uint32_t at_once
-
-cdef struct Service:
-    uint8_t ruled             # references have a form; what else is asked of each payment
-    ServiceRecord record      # stands behind it at the beginning
-    uint64_t sequence
-    uint64_t durable
-    uint8_t spelling[128]     # what becomes of each character of a reference; 0: left out
-    TariffItem items[TARIFF_ITEMS_MAX]
-
-cdef struct Fixed:            # what of a service never changes (RULE_FIXED)
-    uint16_t series           # the service that names its bills' series; 0: not registered
-    uint8_t price_rule
-    uint8_t reserved
 
 cdef struct Table:            # account images of one holder
     Account* accounts

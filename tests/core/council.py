@@ -1,8 +1,9 @@
-"""A ledger with people, asked by hand: who signs, proposes, approves, and does the lines."""
+"""A ledger with people, asked by hand: who signs, proposes, approves, and does it."""
 
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from tests.signing import (
     Line,
     PersonRecord,
     approval,
-    line_row,
+    line_id,
+    lines_of,
     proposal_of_lines,
     public_key,
     signed,
@@ -48,7 +50,7 @@ ANNA, BIMAL = Person(1, 7, 1), Person(2, 7, 2)
 """The first two, each of a treasury of its own."""
 CHHAYA = Person(1, 8, 3)
 MAKER = Person(2, 9, 4, PersonRole.MAKER)
-OLD = Person(2, 10, 5, PersonRole.SUPPORT)
+SUPPORT = Person(2, 10, 5, PersonRole.SUPPORT)
 AUDITOR = Person(3, 11, 6, PersonRole.AUDITOR)
 TREASURIES = (1, 2, 3)
 CENTRE, BILLER = 4, 5
@@ -87,6 +89,11 @@ class Asked:
     row: Row
     sequence: int
     who: Person
+
+    @cached_property
+    def lines(self) -> list[Line]:
+        """Read once, however many there are."""
+        return lines_of(self.row.tail or b"")
 
 
 class Council:
@@ -195,12 +202,27 @@ class Council:
 
     def withdraw(self, who: Person, asked: Asked, **given: Any) -> Outcome:
         """Take a proposal back."""
-        given.setdefault("reference", b"not wanted")
-        return self.ask(Kind.WITHDRAW, who=who, resolves=asked.sequence, **given)
+        given = {"reference": b"not wanted", "resolves": asked.sequence, **given}
+        return self.ask(Kind.WITHDRAW, who=who, **given)
 
     def line(self, asked: Asked, number: int, checker: Person) -> Row:
         """The row of one of its lines."""
-        return line_row(asked.row, asked.sequence, number, checker=checker.participant)
+        line = asked.lines[number]
+        return Row(
+            line.kind,
+            id=line_id(asked.row.id, number),
+            amount=line.amount,
+            resolves=line.resolves,
+            reference=line.reference,
+            debit=line.debit,
+            credit=line.credit,
+            operator_=asked.row.operator_,
+            checker=checker.participant,
+            participant=asked.row.participant,
+            flags=line.flags,
+            total=asked.sequence,
+            tail=line.tail or None,
+        )
 
     def lines(self, asked: Asked, count: int, checker: Person) -> list[Outcome]:
         """All of its lines, in one request."""
@@ -224,3 +246,15 @@ class Council:
         """Credits posted less debits."""
         image, _ = self.ledger.account(account)
         return int(image["credits_posted"]) - int(image["debits_posted"])
+
+
+def no_row(council: Council, told: Outcome, result: int) -> None:
+    """Such an answer, and nothing kept of it."""
+    assert (told.result, told.sequence) == (result, 0)
+
+
+def approved(council: Council, *lines: Line, maker: Person = ANNA) -> Asked:
+    """A proposal that another person has approved."""
+    asked = council.propose(maker, *lines)
+    assert council.approve(BIMAL, asked).result == OK
+    return asked

@@ -231,8 +231,8 @@ cdef class _Reading(_Opened):
     def people(self):
         sequences = self.records(RECORD_PERSON)
         found = np.zeros(len(sequences), PERSON_RECORD)
-        for index in range(1, len(sequences)):
-            tail = self.tail(int(sequences[index]))
+        there = np.flatnonzero(sequences)
+        for index, tail in zip(there, self.tails(sequences[there])):
             found[index] = np.frombuffer(tail, PERSON_RECORD, 1)[0]
         return found, sequences
 

@@ -148,6 +148,11 @@ cdef inline bint kinds_speaks(uint64_t kind) noexcept nogil:
     return (kinds_traits(kind) & TRAIT_SPEAKS) != 0
 
 
+cdef inline bint kinds_is_said(uint64_t kind) noexcept nogil:
+    """What a person says about a row, and is no more than that: a propose, approve, withdraw."""
+    return (kinds_traits(kind) & (TRAIT_SPEAKS | TRAIT_FILLED)) == TRAIT_SPEAKS
+
+
 cdef inline bint kinds_is_filled(uint64_t kind) noexcept nogil:
     return (kinds_traits(kind) & TRAIT_FILLED) != 0
 

@@ -311,6 +311,9 @@ cdef int _cases_is_named(
             keys_is_zero(row.reference, REFERENCE_SIZE)
         )
         return 0
+    if not kinds_may_be_approved(asked.kind) and not kinds_may_be_line(asked.kind):
+        # An approval is signed, too, and nobody approves it.
+        return 0
     if s.group.named != asked.sequence:
         rc = signed_find(s, asked, &tail, &size, named)
         if rc != 0 or not named[0]:

@@ -289,8 +289,8 @@ cdef int lines_ask(State* s, const Draft* draft, bint* line, int* result) noexce
         if rc != 0 or (found and asked.kind == KIND_SHIFT):
             return rc
         return people_check(s, draft, result)
-    if kinds_speaks(row.kind):
-        return people_check(s, draft, result) if row.kind != KIND_CASE_CLOSE else 0
+    if kinds_is_said(row.kind):
+        return people_check(s, draft, result)
     if not kinds_may_be_line(row.kind):
         return 0
     if draft.proposal == 0 and signed_is_stop(s, row, draft.tail):

@@ -98,9 +98,7 @@ cdef int signed_find(
     cdef int rc = 0
     was[0] = False
     size[0] = 0
-    if not people_are(s) or row.kind == KIND_CASE_CLOSE:
-        return 0
-    if not kinds_speaks(row.kind) and not kinds_may_be_line(row.kind):
+    if not people_are(s) or not (kinds_is_said(row.kind) or kinds_may_be_line(row.kind)):
         return 0
     if row.flags & ROW_TAIL:
         rc = rows_get_tail(s, row.sequence, tail, size)
@@ -110,6 +108,6 @@ cdef int signed_find(
         rc = rows_find_accepted(s, row.resolves, &asked, &found)
         was[0] = rc == 0 and not (found and asked.kind == KIND_SHIFT)
     else:
-        was[0] = kinds_speaks(row.kind) or _signed_was_stop(row, tail[0], size[0])
+        was[0] = kinds_is_said(row.kind) or _signed_was_stop(row, tail[0], size[0])
     size[0] = signed_size(size[0])
     return rc

@@ -1,0 +1,432 @@
+"""Goal: in a ledger with people nothing is proposed, approved or taken back without the
+signature of a person who is registered and may do it.
+
+Method: each rule by hand, with keys and signatures of `cryptography`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from switch.codes import (
+    Field,
+    Kind,
+    Result,
+    RowFlag,
+)
+from tests.core.council import (
+    ANNA,
+    AUDITOR,
+    BILLER,
+    BIMAL,
+    CENTRE,
+    CHHAYA,
+    HEAD,
+    MAKER,
+    OK,
+    SUPPORT,
+    WALLET,
+    Asked,
+    Council,
+    Person,
+    no_row,
+    participant,
+    register,
+    top_up,
+)
+from tests.records import (
+    AccountRecord,
+    Row,
+)
+from tests.signing import (
+    Line,
+    PersonRecord,
+    ThresholdsRecord,
+    hash_of,
+    public_key,
+    row_hash,
+)
+
+NOT_SIGNED, NOT_APPROVED = Result.NOT_SIGNED, Result.NOT_APPROVED
+NOT_FOUND, SAME_PERSON = Result.PROPOSAL_NOT_FOUND, Result.SAME_PERSON
+LAST = Result.LAST_TREASURIES
+EVERYBODY = (CHHAYA, MAKER, SUPPORT, AUDITOR)
+PEOPLE_MAX = 4_096
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Council]:
+    """Nobody yet, but for five participants."""
+    council = Council(tmp_path / "ledger")
+    for index in range(1, 6):
+        assert council.ask(Kind.REGISTER, tail=participant(index)).index == index
+    yield council
+    council.close()
+
+
+@pytest.fixture
+def council(tmp_path: Path) -> Iterator[Council]:
+    """Everybody."""
+    made = Council(tmp_path / "ledger").begin(*EVERYBODY)
+    yield made
+    made.close()
+
+
+def freeze(council: Council, who: Person, account: int = WALLET) -> Asked:
+    """One person freezes an account at once."""
+    row = council.row(Kind.FREEZE, who=who, debit=account, reference=b"lost")
+    [told] = council.commit(row)
+    assert told.result == OK
+    return Asked(row, told.sequence, who)
+
+
+def switched_off(council: Council, who: Person, tail: bytes) -> Asked:
+    """One person switches off what the record is of."""
+    row = council.row(Kind.REGISTER, who=who, tail=tail)
+    [told] = council.commit(row)
+    assert told.result == OK, told
+    return Asked(row, told.sequence, who)
+
+
+# --- who is registered ---------------------------------------------------------------
+
+
+def test_the_first_two_need_nobody(empty: Council) -> None:
+    people = [ANNA, BIMAL]
+    for number, person in enumerate(people, 1):
+        told = empty.ask(Kind.REGISTER, tail=person.record() + b'{"name":"x"}')
+        assert (told.result, told.index) == (OK, number)
+        assert empty.ledger.row(told.sequence).flags == RowFlag.TAIL
+    # The third is proposed.
+    no_row(empty, empty.ask(Kind.REGISTER, tail=CHHAYA.record()), NOT_APPROVED)
+    found, sequences = empty.ledger.people()
+    assert found["key"].tobytes() == bytes(32) + public_key(1) + public_key(2)
+    assert found["participant"].tolist() == [0, 1, 2]
+    assert sequences.tolist() == [0, 6, 7]
+    assert empty.do(register(CHHAYA.record()))[0].index == 3
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        MAKER.record(),
+        AUDITOR.record(),
+        ANNA.record(active=0),
+        PersonRecord(1, 7, public_key(1), role=1).pack(),
+    ],
+)
+def test_the_first_two_are_active_checkers(empty: Council, tail: bytes) -> None:
+    for _ in range(2):
+        assert empty.ask(Kind.REGISTER, tail=tail).result == Result.RULE_FIXED
+        assert len(empty.ledger.people()[0]) < 3
+        empty.ask(Kind.REGISTER, tail=BIMAL.record())
+
+
+def test_the_first_may_be_put_right_while_it_is_alone(empty: Council) -> None:
+    assert empty.ask(Kind.REGISTER, tail=ANNA.record(key=9)).index == 1
+    told = empty.ask(Kind.REGISTER, tail=ANNA.record())
+    assert (told.result, told.index) == (OK, 1)
+    assert empty.ledger.row(told.sequence).flags == RowFlag.TAIL | RowFlag.UPDATE
+    assert empty.ask(Kind.REGISTER, tail=BIMAL.record(key=9)).index == 2
+    no_row(empty, empty.ask(Kind.REGISTER, tail=BIMAL.record()), NOT_APPROVED)
+
+
+def test_a_ledger_that_has_accounts_has_no_people(empty: Council) -> None:
+    assert empty.ask(Kind.OPEN, tail=AccountRecord(1, 0, 3).pack()).index == 1
+    told = empty.ask(Kind.REGISTER, tail=ANNA.record())
+    assert told.result == Result.RULE_FIXED
+    assert empty.ask(Kind.FREEZE, debit=1, reference=b"lost").result == OK
+
+
+def test_no_account_before_the_second(empty: Council) -> None:
+    assert empty.ask(Kind.REGISTER, tail=ANNA.record()).result == OK
+    record = AccountRecord(1, 0, 3).pack()
+    no_row(empty, empty.ask(Kind.OPEN, tail=record), NOT_APPROVED)
+    asked = empty.propose(ANNA, Line(Kind.OPEN, tail=record))
+    assert empty.approve(ANNA, asked).result == SAME_PERSON
+    no_row(empty, empty.commit(empty.line(asked, 0, ANNA))[0], NOT_APPROVED)
+
+
+WRONG_RECORDS = [
+    ANNA.record()[:47],
+    PersonRecord(0, 7, public_key(1)).pack(),
+    PersonRecord(1, 0, public_key(1)).pack(),
+    PersonRecord(1, 7, bytes(32)).pack(),
+    PersonRecord(1, 7, public_key(1), role=0).pack(),
+    PersonRecord(1, 7, public_key(1), role=5).pack(),
+    PersonRecord(1, 7, public_key(1), active=2).pack(),
+    *(
+        ANNA.record()[:at] + b"\1" + ANNA.record()[at + 1 :]
+        for at in (3, 12, 13, 14, 15)
+    ),
+    ThresholdsRecord(1, 2, 3).pack()[:31],
+    *(
+        ThresholdsRecord(1, 2, 3).pack()[:at] + b"\1" + bytes(31 - at)
+        for at in range(1, 8)
+    ),
+    bytes([11]) + bytes(63),
+]
+
+
+@pytest.mark.parametrize("tail", WRONG_RECORDS, ids=range(len(WRONG_RECORDS)))
+def test_a_record_that_is_none(empty: Council, tail: bytes) -> None:
+    no_row(empty, empty.ask(Kind.REGISTER, tail=tail), Result.INVALID_RECORD)
+
+
+def test_a_key_is_one_persons(council: Council) -> None:
+    other = Person(1, 77, BIMAL.key)
+    asked = council.propose(ANNA, register(other.record()))
+    assert council.approve(BIMAL, asked).result == OK
+    told = council.lines(asked, 1, BIMAL)[0]
+    no_row(council, told, SAME_PERSON)
+    # Of one who is off, too; a person may have the same key as before.
+    switched_off(council, ANNA, MAKER.record(active=0))
+    asked = council.propose(ANNA, register(Person(1, 77, MAKER.key).record()))
+    assert council.approve(BIMAL, asked).result == OK
+    no_row(council, council.lines(asked, 1, BIMAL)[0], SAME_PERSON)
+    assert council.do(register(MAKER.record()))[0].index == 4
+    # The key that one has had is free.
+    assert council.do(register(MAKER.record(key=44)))[0].index == 4
+    assert council.do(register(Person(1, 77, MAKER.key).record()))[0].index == 7
+
+
+def test_nobody_is_registered_for_nobody(council: Council) -> None:
+    asked = council.propose(ANNA, register(Person(6, 1, 9).record()))
+    assert council.approve(BIMAL, asked).result == OK
+    told = council.lines(asked, 1, BIMAL)[0]
+    no_row(council, told, Result.PARTICIPANT_UNKNOWN)
+
+
+def test_a_full_table_takes_no_other(tmp_path: Path) -> None:
+    council = Council(tmp_path / "ledger", index_step_rows=1024).begin()
+    others = [Person(1, 100 + n, 100 + n) for n in range(PEOPLE_MAX - 3)]
+    for at in range(0, len(others), 2_000):
+        told = council.do(
+            *(register(each.record()) for each in others[at : at + 2_000])
+        )
+    assert told[-1].index == PEOPLE_MAX - 1
+    for _ in range(2):
+        asked = council.propose(others[-1], register(Person(2, 99, 99).record()))
+        assert council.approve(BIMAL, asked).result == OK
+        told = council.lines(asked, 1, BIMAL)
+        no_row(council, told[0], Result.TABLE_FULL)
+        # Who is there changes still.
+        assert council.do(register(others[0].record(key=99_999)))[0].index == 3
+        council.catch_up()
+        council.reopen()
+    assert len(council.ledger.people()[0]) == PEOPLE_MAX
+    council.close()
+
+
+# --- who may sign what ---------------------------------------------------------------
+
+
+def test_who_may_propose(council: Council) -> None:
+    for who in (ANNA, BIMAL, CHHAYA, MAKER):
+        council.propose(who, top_up(1, b"UTR-%d" % who.key))
+    nobody = Person(1, 99, 99)
+    for who in (SUPPORT, AUDITOR, nobody, Person(2, 8, CHHAYA.key)):
+        row = council.proposal(who, [top_up(1, b"UTR-%d" % who.key)])
+        no_row(council, council.commit(row)[0], NOT_SIGNED)
+
+
+def test_who_may_approve(council: Council) -> None:
+    asked = council.propose(MAKER, top_up(1, b"UTR"))
+    for who in (MAKER, SUPPORT, AUDITOR, Person(1, 99, 99)):
+        no_row(council, council.approve(who, asked), NOT_SIGNED)
+    assert council.approve(CHHAYA, asked).result == OK
+
+
+def test_who_may_withdraw(council: Council) -> None:
+    asked = council.propose(ANNA, top_up(1, b"UTR"))
+    for who in (SUPPORT, AUDITOR, Person(1, 99, 99)):
+        no_row(council, council.withdraw(who, asked), NOT_SIGNED)
+    assert council.withdraw(MAKER, asked).result == OK
+    assert council.approve(BIMAL, asked).result == Result.PROPOSAL_WITHDRAWN
+
+
+def test_who_may_stop(council: Council) -> None:
+    for who in (SUPPORT, AUDITOR, Person(1, 99, 99)):
+        told = council.ask(Kind.FREEZE, who=who, debit=WALLET, reference=b"lost")
+        no_row(council, told, NOT_SIGNED)
+    for who in (MAKER, CHHAYA):
+        freeze(council, who)
+
+
+def test_who_is_switched_off_signs_nothing(council: Council) -> None:
+    switched_off(council, ANNA, CHHAYA.record(active=0))
+    row = council.proposal(CHHAYA, [top_up(1, b"UTR")])
+    no_row(council, council.commit(row)[0], NOT_SIGNED)
+    assert council.do(register(CHHAYA.record()))[0].result == OK
+    assert council.commit(row)[0].result == OK
+
+
+def test_nor_does_one_whose_participant_is(council: Council) -> None:
+    council.do(register(Person(3, 12, 12).record()))
+    council.propose(Person(3, 12, 12), top_up(1, b"UTR1"))
+    switched_off(council, ANNA, participant(3, active=0))
+    row = council.proposal(Person(3, 12, 12), [top_up(1, b"UTR2")])
+    no_row(council, council.commit(row)[0], NOT_SIGNED)
+
+
+@pytest.mark.parametrize("own", [CENTRE, BILLER])
+def test_nor_does_one_of_another_role(council: Council, own: int) -> None:
+    other = Person(own, 3, 30)
+    council.do(register(other.record()))
+    row = council.proposal(other, [top_up(1, b"UTR")])
+    no_row(council, council.commit(row)[0], NOT_SIGNED)
+
+
+# --- what a signature is of ----------------------------------------------------------
+
+
+def test_a_signature_is_of_all_that_is_asked_for(council: Council) -> None:
+    def row() -> Row:
+        return council.proposal(ANNA, [top_up(5, b"UTR")])
+
+    changed = {
+        "id": council.id(),
+        "reference": b"another",
+        "operator_": CHHAYA.number,
+        "participant": BIMAL.participant,
+    }
+    for name, value in changed.items():
+        other = row()
+        setattr(other, name, value)
+        no_row(council, council.commit(other)[0], NOT_SIGNED)
+    for at in (-1, -64):
+        other = row()
+        spoilt = bytearray(other.tail or b"")
+        spoilt[at] ^= 1
+        other.tail = bytes(spoilt)
+        no_row(council, council.commit(other)[0], NOT_SIGNED)
+    for other in (row(), row()):
+        # Another line, of the same amount: what is signed has another hash.
+        other.tail = (other.tail or b"").replace(b"UTR", b"UTS")
+        no_row(council, council.commit(other)[0], NOT_SIGNED)
+    for tail in (None, b"x" * 63):
+        told = council.ask(
+            Kind.WITHDRAW,
+            resolves=1,
+            reference=b"no",
+            participant=1,
+            operator_=ANNA.number,
+            tail=tail,
+        )
+        no_row(council, told, NOT_SIGNED)
+    assert council.commit(row())[0].result == OK
+
+
+def test_each_field_of_an_approval_is_signed(council: Council) -> None:
+    one = council.propose(ANNA, top_up(5, b"UTR1"))
+    two = council.propose(ANNA, top_up(5, b"UTR2"))
+    row = council.approval(BIMAL, one)
+    for name, value in (
+        ("resolves", two.sequence),
+        ("reference", hash_of(two.row, council.ledger.instance)),
+        ("id", council.id()),
+        ("operator_", MAKER.number),
+        ("participant", 1),
+    ):
+        other = row.copy()
+        setattr(other, name, value)
+        no_row(council, council.commit(other)[0], NOT_SIGNED)
+    assert council.commit(row)[0].result == OK
+
+
+def test_what_another_ledger_signed_is_not_signed_here(
+    council: Council, tmp_path: Path
+) -> None:
+    twin = Council(tmp_path / "twin").begin(*EVERYBODY)
+    row = twin.proposal(ANNA, [top_up(5, b"UTR")])
+    no_row(council, council.commit(row)[0], NOT_SIGNED)
+    assert twin.commit(row)[0].result == OK
+    asked = council.propose(ANNA, top_up(5, b"UTR"), id_=council.id())
+    told = Asked(asked.row, asked.sequence, ANNA)
+    foreign = twin.approval(BIMAL, told)
+    no_row(council, council.commit(foreign)[0], NOT_SIGNED)
+    twin.close()
+
+
+def test_the_example_of_the_page(council: Council) -> None:
+    """The hash that tests have is what the core has: what is before the signature."""
+    row = council.row(Kind.FREEZE, who=ANNA, debit=HEAD, reference=b"lost", tail=b"abc")
+    assert row.tail is not None
+    assert row.tail[:3] == b"abc"
+    assert hash_of(row, council.ledger.instance) == row_hash(
+        row, council.ledger.instance, b"abc"
+    )
+    assert council.commit(row)[0].result == OK
+    # And an approval names it.
+    asked = Asked(row, council.ledger.sequence, ANNA)
+    assert council.approve(BIMAL, asked).result == OK
+
+
+@pytest.mark.parametrize("size", [0, 1, 87, 88, 89, 127, 128, 215, 216, 217, 1_000])
+def test_a_hash_of_any_length(council: Council, size: int) -> None:
+    """BLAKE2b takes 128 bytes at a time, and 168 stand before the item."""
+    told = council.ask(
+        Kind.FREEZE, who=ANNA, debit=HEAD, reference=b"lost", tail=b"x" * size
+    )
+    assert told.result == OK
+
+
+# --- ids that are known --------------------------------------------------------------
+
+
+def test_a_signed_row_is_sent_again(council: Council) -> None:
+    asked = council.propose(ANNA, top_up(5, b"UTR"))
+    [again] = council.commit(asked.row)
+    assert (again.result, again.repeat, again.sequence) == (OK, 1, asked.sequence)
+    # The signature is not compared, and not asked for again.
+    other = asked.row.copy()
+    other.tail = (other.tail or b"")[:-64] + bytes(64)
+    assert council.commit(other)[0].repeat == 1
+    # What stands before it is.
+    other.tail = (asked.row.tail or b"").replace(b"UTR", b"UTS")
+    [told] = council.commit(other)
+    assert (told.result, told.field) == (Result.ID_REUSED, Field.NOTE)
+    switched_off(council, BIMAL, CHHAYA.record(active=0))
+    row = council.approval(BIMAL, asked)
+    assert council.commit(row)[0].result == OK
+    row.tail = b"xy" + bytes(64)
+    [told] = council.commit(row)
+    assert (told.result, told.field) == (Result.ID_REUSED, Field.NOTE)
+
+
+@pytest.mark.parametrize("where", ["now", "indexed", "opened"])
+def test_a_stop_is_sent_again(council: Council, where: str) -> None:
+    stops = [
+        freeze(council, ANNA),
+        switched_off(council, ANNA, participant(CENTRE, active=0) + b"{}"),
+        switched_off(council, ANNA, MAKER.record(active=0)),
+    ]
+    if where != "now":
+        for number in range(16):
+            council.propose(ANNA, top_up(5, b"UTR%d" % number))
+        council.catch_up()
+    if where == "opened":
+        council.reopen()
+    for stop in stops:
+        [again] = council.commit(stop.row)
+        assert (again.repeat, again.sequence) == (1, stop.sequence)
+        other = stop.row.copy()
+        other.tail = (other.tail or b"")[:-64] + bytes(64)
+        [again] = council.commit(other)
+        assert (again.repeat, again.sequence) == (1, stop.sequence)
+        other.tail = (other.tail or b"") + b"x"
+        [told] = council.commit(other)
+        assert (told.result, told.field) == (Result.ID_REUSED, Field.NOTE)
+    # The row of a line has no signature: its item is compared as a whole.
+    council.do(register(MAKER.record() + b"{}" + bytes(64)))
+    row = council.ledger.row(council.ledger.sequence)
+    told = council.ask(
+        Kind.REGISTER,
+        id=row.id,
+        participant=1,
+        operator_=ANNA.number,
+        checker=2,
+        tail=MAKER.record() + b"{}" + bytes(63) + b"x",
+    )
+    assert (told.result, told.field) == (Result.ID_REUSED, Field.REFERENCE)
