@@ -62,7 +62,7 @@ def check_services(priced: Priced, findings: Findings) -> None:
     head = ((flags & np.uint16(HEAD_MASK)) >> np.uint16(HEAD_SHIFT)).astype(np.intp)
     heads = services["heads"].reshape(-1)
     policy = services["deadline_policy"][service]
-    promised = register.promises[register.people(services["biller"][service])]
+    promised = register.promises[register.places(services["biller"][service])]
     keep = (policy == Policy.KEEP) | ((policy == Policy.RELEASE) & ~promised)
     keep = _of_baskets(rows, keep & (kind == Kind.HOLD))
     direct = (services["mode"][service] == Mode.CONFIRMED) & (kind == Kind.PAY)
