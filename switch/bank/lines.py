@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from switch.codes import AMOUNT_MAX
 
-LINES_MAX = 200_000
-"""Lines of one statement: a bank account of all centres has some thousands a day."""
+LINES_MAX = 50_000
+"""Lines of one page: a bank account of all centres has some thousands a day."""
 TEXTS_MAX = 32
 """Texts that one line may bring."""
 TEXT_MAX = 500

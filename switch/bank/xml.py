@@ -2,14 +2,17 @@
 
 May use `lines` for its error. UTF-8 alone, no document type and no entity of its own:
 so nothing expands, nothing is fetched, and what a person reads is what is taken.
+Python's own expat reads it.
 """
 
-from lxml import etree
+from xml.parsers import expat
 
 from switch.bank.lines import StatementError
 
 FILE_MAX = 64 * 1024 * 1024
-"""Bytes of one file: a statement of 200,000 lines has half of it."""
+"""Bytes of one file: 50,000 lines have about that."""
+ELEMENTS_MAX = 2_500_000
+"""Elements of one file, 50 for each of so many lines: below 1 GB of memory."""
 DEPTH_MAX = 32
 """Levels of elements; camt has 14."""
 
@@ -19,13 +22,17 @@ _BOM = b"\xef\xbb\xbf"
 class Element:
     """An element by the names of its children, without their namespace."""
 
-    __slots__ = ("_children", "_inner", "_outer", "name")
+    __slots__ = ("_attributes", "_children", "_line", "_outer", "_text", "name")
 
-    def __init__(self, inner: etree._Element, outer: "Element | None" = None) -> None:
-        self._inner = inner
+    def __init__(
+        self, name: str, outer: "Element | None", line: int, attributes: dict[str, str]
+    ) -> None:
+        self.name = name
         self._outer = outer
+        self._line = line
+        self._attributes = attributes or None
         self._children: dict[str, list[Element]] | None = None
-        self.name = str(inner.tag).rpartition("}")[2]
+        self._text = ""
 
     @property
     def path(self) -> str:
@@ -36,30 +43,21 @@ class Element:
     @property
     def place(self) -> str:
         """Where it stands, for people."""
-        return f"line {self._inner.sourceline}, {self.path}"
+        return f"line {self._line}, {self.path}"
 
     @property
     def text(self) -> str:
         """What it says, without the space around it."""
-        return (self._inner.text or "").strip()
+        return self._text.strip()
 
     def attribute(self, name: str) -> str:
         """An attribute, or empty."""
-        return str(self._inner.get(name, ""))
-
-    def _named(self, name: str) -> "list[Element]":
-        children = self._children
-        if children is None:
-            children = self._children = {}
-            for inner in self._inner:
-                child = Element(inner, self)
-                children.setdefault(child.name, []).append(child)
-        return children.get(name, [])
+        return self._attributes.get(name, "") if self._attributes else ""
 
     def all(self, path: str) -> "list[Element]":
         """Every element at a path of names: `Amt`, `Refs/TxId`."""
         first, _, rest = path.partition("/")
-        found = self._named(first)
+        found = self._children.get(first, []) if self._children else []
         if not rest:
             return found
         return [inner for one in found for inner in one.all(rest)]
@@ -83,6 +81,67 @@ class Element:
         found = self.maybe(path)
         return found.text if found is not None else ""
 
+    def add(self, child: "Element") -> None:
+        """Take in a child, behind those of its name."""
+        if self._children is None:
+            self._children = {}
+        self._children.setdefault(child.name, []).append(child)
+
+    def say(self, text: str) -> None:
+        """Take in a piece of its text."""
+        self._text += text
+
+
+class _Reader:
+    """What expat calls while it reads."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._parser = expat.ParserCreate("UTF-8", namespace_separator=" ")
+        self._parser.buffer_text = True
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._say
+        self._parser.StartDoctypeDeclHandler = self._refuse_doctype
+        self._open: list[Element] = []
+        self._count = 0
+        self._root: Element | None = None
+        self._namespace = ""
+
+    def read(self, data: bytes) -> tuple[str, Element]:
+        """The namespace of the root, and the root."""
+        self._parser.Parse(data, True)
+        assert self._root is not None, "expat has seen one"
+        return self._namespace, self._root
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        namespace, _, bare = name.rpartition(" ")
+        line = self._parser.CurrentLineNumber
+        outer = self._open[-1] if self._open else None
+        made = Element(bare, outer, line, attributes)
+        self._count += 1
+        if self._count > ELEMENTS_MAX:
+            raise StatementError(made.place, f"more than {ELEMENTS_MAX} elements")
+        if len(self._open) >= DEPTH_MAX:
+            where = f"line {line}"
+            raise StatementError(where, f"is nested more than {DEPTH_MAX} deep")
+        if outer is None:
+            self._root, self._namespace = made, namespace
+        else:
+            outer.add(made)
+        self._open.append(made)
+
+    def _end(self, _: str) -> None:
+        self._open.pop()
+
+    def _say(self, text: str) -> None:
+        self._open[-1].say(text)
+
+    def _refuse_doctype(self, *_: object) -> None:
+        raise StatementError(
+            self._source, "has a document type, which no statement needs"
+        )
+
 
 def parse(data: bytes, source: str) -> tuple[str, Element]:
     """The namespace of a document and its root. Raises StatementError."""
@@ -96,31 +155,7 @@ def parse(data: bytes, source: str) -> tuple[str, Element]:
         body.decode()
     except UnicodeDecodeError as error:
         raise StatementError(source, f"is not in UTF-8, byte {error.start}") from error
-    if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
-        raise StatementError(source, "has a document type, which no statement needs")
     try:
-        root = etree.fromstring(body, _parser())
-    except etree.XMLSyntaxError as error:
-        raise StatementError(source, f"is no XML: {error.msg}") from error
-    _look_deep(root, source)
-    name = etree.QName(root)
-    return name.namespace or "", Element(root)
-
-
-def _parser() -> etree.XMLParser:
-    return etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
-
-
-def _look_deep(root: etree._Element, source: str) -> None:
-    depth = 0
-    for event, _ in etree.iterwalk(root, events=("start", "end")):
-        depth += 1 if event == "start" else -1
-        if depth > DEPTH_MAX:
-            raise StatementError(source, f"is nested more than {DEPTH_MAX} deep")
+        return _Reader(source).read(body)
+    except expat.ExpatError as error:
+        raise StatementError(source, f"is no XML: {error}") from error
