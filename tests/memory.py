@@ -20,7 +20,9 @@ ROOM = 4 << 30
 def folder() -> Iterator[Path]:
     """A folder in memory where that can be; it is gone afterwards."""
     is_there = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM
-    path = Path(tempfile.mkdtemp(dir=MEMORY if is_there else None))
+    # By its prefix what a killed run has left is known.
+    where = MEMORY if is_there else None
+    path = Path(tempfile.mkdtemp(prefix="payswitch-tests-", dir=where))
     try:
         yield path
     finally:
