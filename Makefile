@@ -21,9 +21,9 @@ PYTEST := $(PYTHON) -m pytest
 IN_PROCESS := $(filter-out tests/server/ tests/examples/ tests/torture/,$(dir $(wildcard tests/*/__init__.py)))
 # More for the command of a target: make run ARGS="--centres 100".
 ARGS ?=
-# How many processes of `make test` share its files: one more than the two cores that it
+# How many processes of `make test` share its files: two more than the two cores that it
 # is meant for, as tests wait for servers, timers and disks, too.
-PROCESSES ?= 3
+PROCESSES ?= 4
 
 .PHONY: build
 build: .venv/core.stamp  ## make .venv and compile the core in place

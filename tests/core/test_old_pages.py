@@ -11,8 +11,6 @@ tests.torture.old_pages` is the long one.
 """
 
 import contextlib
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from switch.codes import Kind, Result
+from tests import memory
 from tests.core.aged import OLDER_MAX, Pages, Plan, Story, make_plan, tell
 from tests.core.market import BILL, CONFIRMED, DUE, ONCE, Market
 from tests.core.trial import BAD, Case, Trial, all_cases, rows_before, try_all
@@ -45,11 +44,8 @@ pytestmark = [pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """In memory where that can be: thousands of commits that need no disk."""
-    memory = Path("/dev/shm")
-    path = tempfile.mkdtemp(dir=memory if memory.is_dir() else None)
-    yield Path(path)
-    shutil.rmtree(path)
+    with memory.folder() as path:
+        yield path
 
 
 @pytest.fixture(scope="module")
