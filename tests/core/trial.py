@@ -11,23 +11,22 @@ A death in service, or a hang that is ended by a kill as an operator would, leav
 the core's handler and its watch leave; the start behind it must make the index anew at
 once, or refuse a damaged journal.
 
-A start is the product's own, `switch.ledger.opening.open_ledger`, where there is one:
-it marks a start, looks through both files after one that died, and makes a damaged
-index anew. Otherwise the core is opened as it is.
+A start is the product's own, `switch.ledger.opening.open_ledger`: it marks a start,
+looks through both files after one that died, and makes a damaged index anew.
 
 Used by tests/core/test_old_pages.py and tests/torture/old_pages.py.
 """
 
 import contextlib
 import gc
-import importlib
 import json
+import logging
 import os
 import select
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ from typing import Any
 from switch._core import Ledger
 from switch.codes import Kind, Result
 from switch.errors import StorageError
+from switch.ledger.opening import open_ledger
 from tests.core.aged import (
     PAGE,
     SOME,
@@ -65,16 +65,6 @@ GOOD = ("right", "rebuilt", "refused")
 BAD = ("wrong", "signal", "hang", "shut")
 NOT_READ = {code for code in Result if code.name == "DATA_DAMAGED"}
 """The result of a request that speaks of what cannot be read."""
-
-
-def product_start() -> Callable[..., Ledger] | None:
-    """How the product opens a ledger, if it does more than the core."""
-    try:
-        opening = importlib.import_module("switch.ledger.opening")
-    except ModuleNotFoundError:
-        return None
-    found: Callable[..., Ledger] = opening.open_ledger
-    return found
 
 
 def rows_before(
@@ -146,9 +136,8 @@ class Trial:
             file.write(self.case.content)
 
     def open(self) -> Ledger:
-        start = product_start() or Ledger
         options = {**self.story.options, "patience_s": self.patience_s}
-        ledger = start(str(self.folder), create=False, **options)
+        ledger = open_ledger(str(self.folder), create=False, **options)
         ledger.set_quotation_keys(self.story.model.keys)
         return ledger
 
@@ -159,7 +148,7 @@ class Trial:
         if died:
             self.refusals.append(died)
         # What only the index has lost can be made anew.
-        mended = self.case.file == "index" and product_start() is not None
+        mended = self.case.file == "index"
         openings = OPENINGS_MAX if mended else 2
         for _ in range(1 if died and mended else openings):
             before = len(self.refusals)
@@ -400,7 +389,7 @@ def try_all(
             _, status = os.waitpid(one.process, 0)
             outcome, why = read_end(one, status, late=late)
             ended = outcome in ("signal", "hang")
-            if ended and one.starts < STARTS_MAX and product_start():
+            if ended and one.starts < STARTS_MAX:
                 begin(one.case, why, one.starts + 1)
                 continue
             shutil.rmtree(one.folder, ignore_errors=True)
@@ -423,6 +412,8 @@ def is_late(one: Running, seconds: float) -> bool:
 def live_and_exit(trial: Trial, files: dict[str, bytes], pipe: int, died: str) -> None:
     """The child's whole life; it never returns into the parent's code."""
     gc.disable()
+    # What a start says of each damage is its outcome here.
+    logging.disable()
     try:
         if not died:
             trial.write(files)

@@ -54,6 +54,8 @@ def walk(seed: int, ledger: tuple[int, int, int, bool], given: Any) -> dict[str,
             cases = list(once.values())
         if given.sample:
             cases = cases[: given.sample]
+        made = f"a ledger of {plan.begin:,} rows, {len(cases):,} cases to try"
+        print(f"steps of {step_rows} rows: {made}", flush=True)
         outcomes: Counter[str] = Counter()
         for case, outcome, why in try_all(story, plan, cases, folder, given.jobs):
             outcomes[outcome] += 1
