@@ -11,7 +11,9 @@ tests.torture.old_pages` is the long one.
 """
 
 import contextlib
+import os
 import shutil
+import signal
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -22,7 +24,7 @@ import pytest
 from switch.codes import Kind, Result
 from tests.core.aged import OLDER_MAX, Pages, Plan, Story, make_plan, tell
 from tests.core.market import BILL, CONFIRMED, DUE, ONCE, Market
-from tests.core.trial import BAD, Case, Trial, all_cases, rows_before, try_all
+from tests.core.trial import BAD, GOOD, Case, Trial, all_cases, rows_before, try_all
 from tests.core.witness import Witness
 from tests.records import Said
 
@@ -159,6 +161,42 @@ def test_counts_of_a_group_are_those_before_each_row() -> None:
         [(51, 0, 0, 0, 0)],
     ]
     assert rows_before(told, 10, 14) == [12, 12, 13, 13, 14]
+
+
+def test_a_process_has_the_next_copy_while_all_is_right(
+    story: Story, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that refused, died, hung or left without a word is followed by another."""
+    tale = ("right", "right", "refused", "dies", "right", "hangs", "leaves", "right")
+
+    def run(trial: Trial, died: str = "") -> str:
+        trial.refusals.append(f"{os.getpid()} {died}")
+        told = tale[trial.case.page]
+        if told == "dies" and not died:
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif told == "hangs" and not died:
+            while True:
+                pass
+        elif told == "leaves":
+            os._exit(3)
+        return told if told in GOOD else "rebuilt"
+
+    monkeypatch.setattr(Trial, "run", run)
+    monkeypatch.setattr(Trial, "write", lambda *_: None)
+    cases = [Case("index", page, 1, b"") for page in range(len(tale))]
+    ended = {
+        case.page: (outcome, why)
+        for case, outcome, why in try_all(story, plan, cases, tmp_path, seconds=1.0)
+    }
+    assert [ended[page][0] for page in range(len(tale))] == [
+        *("right", "right", "refused", "rebuilt", "right", "rebuilt", "wrong", "right")
+    ]
+    process = {page: why.split()[0] for page, (_, why) in ended.items()}
+    assert process[0] == process[1] == process[2]
+    assert len({process[page] for page in (0, 3, 4, 5, 7)}) == 5
+    assert ended[3][1].endswith(" SIGKILL")
+    assert ended[5][1].endswith(" no end in time")
+    assert ended[6][1] == "it ended with 3 and no word"
 
 
 @pytest.mark.parametrize("file", ["index", "journal"])
