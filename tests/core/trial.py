@@ -432,7 +432,7 @@ def try_all(
             _, status = os.waitpid(one.process, 0)
             if late or not outcome:
                 outcome, why = end_of(status, late=late)
-                if one.starts < STARTS_MAX:
+                if outcome != "wrong" and one.starts < STARTS_MAX:
                     begin(cases.index(one.case), why, one.starts + 1)
                     continue
             shutil.rmtree(one.folder, ignore_errors=True)
