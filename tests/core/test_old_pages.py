@@ -12,9 +12,7 @@ tests.torture.old_pages` is the long one.
 
 import contextlib
 import os
-import shutil
 import signal
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
