@@ -69,7 +69,9 @@ cdef int signed_check_stop(State* s, const Draft* draft, int* result) noexcept n
     return people_check(s, draft, result)
 
 
-cdef bint _signed_was_stop(State* s, const Row* row, const uint8_t* tail, uint32_t size) noexcept nogil:
+cdef bint _signed_was_stop(
+    State* s, const Row* row, const uint8_t* tail, uint32_t size
+) noexcept nogil:
     cdef bint done = row.result == RESULT_OK
     if row.kind == KIND_FREEZE:
         # The row of a line names its proposal. One that was refused is in no journal.
