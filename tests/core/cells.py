@@ -144,7 +144,7 @@ DEEDS: dict[str, set[Result]] = {
     },
     "second of two approves": {
         OK, Result.NOT_SIGNED, Result.PROPOSAL_NOT_FOUND, Result.SAME_PERSON,
-        Result.PROPOSAL_WITHDRAWN, Result.ALREADY_APPROVED, Result.PROPOSAL_EXPIRED,
+        Result.ALREADY_APPROVED, Result.PROPOSAL_EXPIRED,
     },
     "approve a stop": {
         OK, Result.NOT_SIGNED, Result.PROPOSAL_NOT_FOUND, Result.SAME_PERSON,
@@ -160,7 +160,7 @@ DEEDS: dict[str, set[Result]] = {
     "line open": {OK, Result.NOT_APPROVED, Result.ACCOUNT_EXISTS},
     "line limit": {OK, Result.NOT_APPROVED, Result.ACCOUNT_KIND_WRONG},
     "line freeze": {OK, Result.NOT_APPROVED, Result.DEBIT_CLOSED},
-    "line close": {OK, Result.NOT_APPROVED, Result.BALANCE_NOT_ZERO},
+    "line close": {Result.NOT_APPROVED, Result.BALANCE_NOT_ZERO, Result.HOLDS_OPEN},
     "line participant": {OK, Result.NOT_APPROVED, Result.LAST_TREASURIES},
     "line service": {OK, Result.NOT_APPROVED, Result.RULE_FIXED},
     "line pins": {OK, Result.NOT_APPROVED, Result.LAST_TREASURIES},
@@ -309,7 +309,8 @@ class Watched(Model):
             return "approve a stop"
         if not asked.flags & RowFlag.THIRD:
             return "signed approve"
-        later = asked.sequence in self.resolved
+        link = self.link_of(asked)
+        later = link is not None and link.kind == Kind.APPROVE
         return f"{'second' if later else 'first'} of two approves"
 
     def needs_third(self, row: Row, of_today: int) -> bool:
