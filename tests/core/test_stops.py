@@ -7,6 +7,7 @@ steps of 16 rows, opened again; journals that no ledger of ours has written.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,7 +103,7 @@ def switched_off(council: Council, who: Person, tail: bytes) -> Asked:
 # --- stops ---------------------------------------------------------------------------
 
 
-def service(**other: int) -> ServiceRecord:
+def service(**other: Any) -> ServiceRecord:
     return ServiceRecord(b"WATER", BILLER, (HEAD,), **other)
 
 
@@ -222,7 +223,8 @@ def test_a_shift_is_approved_without_a_signature(council: Council) -> None:
         Kind.SHIFT, participant=CENTRE, debit=WALLET, operator_=5, tail=record
     )
     assert told.result == OK
-    given = {"resolves": told.sequence, "participant": CENTRE, "operator_": 6}
+    given: dict[str, Any] = {"resolves": told.sequence, "participant": CENTRE}
+    given["operator_"] = 6
     assert council.ask(Kind.APPROVE, reference=b"x", **given).result == NOT_FOUND
     assert council.ask(Kind.APPROVE, **{**given, "operator_": 5}).result == SAME_PERSON
     assert council.ask(Kind.APPROVE, **given).result == OK
