@@ -161,13 +161,12 @@ DEEDS: dict[str, set[Result]] = {
     "line limit": {OK, Result.NOT_APPROVED, Result.ACCOUNT_KIND_WRONG},
     "line freeze": {OK, Result.NOT_APPROVED, Result.DEBIT_CLOSED},
     "line close": {Result.NOT_APPROVED, Result.BALANCE_NOT_ZERO, Result.HOLDS_OPEN},
-    "line participant": {OK, Result.NOT_APPROVED, Result.LAST_TREASURIES},
+    "line participant": {OK, Result.NOT_APPROVED},
     "line service": {OK, Result.NOT_APPROVED, Result.RULE_FIXED},
     "line pins": {OK, Result.NOT_APPROVED, Result.LAST_TREASURIES},
-    "line budget": {OK, Result.NOT_APPROVED, Result.PARTICIPANT_UNKNOWN},
+    "line budget": {OK, Result.NOT_APPROVED},
     "line person": {
         OK, Result.NOT_APPROVED, Result.PARTICIPANT_UNKNOWN, Result.SAME_PERSON,
-        Result.LAST_TREASURIES,
     },
     "line thresholds": {OK, Result.NOT_APPROVED},
 }  # fmt: skip
