@@ -103,7 +103,8 @@ def over_core(source: str) -> Extension:
         include_dirs=[*include_dirs, *found["include_dirs"]],
         library_dirs=found["library_dirs"],
         runtime_library_dirs=found["runtime_library_dirs"],
-        libraries=([] if libraries else ["lmdb"]) + (["crypto"] if found is tls else []),
+        libraries=([] if libraries else ["lmdb"])
+        + (["crypto"] if found is tls else []),
         define_macros=macros,
         extra_compile_args=compile_args,
         extra_link_args=link_args,

@@ -513,3 +513,7 @@ def test_two_stay_who_may_approve(office: Treasury) -> None:
     asked = office.propose(ASHA, of_record(replace(maker, participant=2).pack()))
     office.approve(asked, BIMAL)
     assert office.results(*office.line_rows(asked)) == [Result.SAME_PERSON]
+    last_two = PersonRecord(*BIMAL, office.model.persons[BIMAL].key, PersonRole.MAKER)
+    asked = office.propose(ASHA, of_record(last_two.pack()))
+    office.approve(asked, BIMAL)
+    assert office.results(*office.line_rows(asked)) == [Result.LAST_TREASURIES]

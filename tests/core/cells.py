@@ -144,7 +144,7 @@ DEEDS: dict[str, set[Result]] = {
     },
     "second of two approves": {
         OK, Result.NOT_SIGNED, Result.PROPOSAL_NOT_FOUND, Result.SAME_PERSON,
-        Result.PROPOSAL_WITHDRAWN, Result.ALREADY_APPROVED, Result.PROPOSAL_EXPIRED,
+        Result.ALREADY_APPROVED, Result.PROPOSAL_EXPIRED,
     },
     "approve a stop": {
         OK, Result.NOT_SIGNED, Result.PROPOSAL_NOT_FOUND, Result.SAME_PERSON,
@@ -160,14 +160,13 @@ DEEDS: dict[str, set[Result]] = {
     "line open": {OK, Result.NOT_APPROVED, Result.ACCOUNT_EXISTS},
     "line limit": {OK, Result.NOT_APPROVED, Result.ACCOUNT_KIND_WRONG},
     "line freeze": {OK, Result.NOT_APPROVED, Result.DEBIT_CLOSED},
-    "line close": {OK, Result.NOT_APPROVED, Result.BALANCE_NOT_ZERO},
-    "line participant": {OK, Result.NOT_APPROVED, Result.LAST_TREASURIES},
+    "line close": {Result.NOT_APPROVED, Result.BALANCE_NOT_ZERO, Result.HOLDS_OPEN},
+    "line participant": {OK, Result.NOT_APPROVED},
     "line service": {OK, Result.NOT_APPROVED, Result.RULE_FIXED},
     "line pins": {OK, Result.NOT_APPROVED, Result.LAST_TREASURIES},
-    "line budget": {OK, Result.NOT_APPROVED, Result.PARTICIPANT_UNKNOWN},
+    "line budget": {OK, Result.NOT_APPROVED},
     "line person": {
         OK, Result.NOT_APPROVED, Result.PARTICIPANT_UNKNOWN, Result.SAME_PERSON,
-        Result.LAST_TREASURIES,
     },
     "line thresholds": {OK, Result.NOT_APPROVED},
 }  # fmt: skip
@@ -309,7 +308,8 @@ class Watched(Model):
             return "approve a stop"
         if not asked.flags & RowFlag.THIRD:
             return "signed approve"
-        later = asked.sequence in self.resolved
+        link = self.link_of(asked)
+        later = link is not None and link.kind == Kind.APPROVE
         return f"{'second' if later else 'first'} of two approves"
 
     def needs_third(self, row: Row, of_today: int) -> bool:

@@ -99,6 +99,8 @@ class Generator(Staff):
             (self.do_lines, 4),
             (self.stop, 5),
             (self.staff, 6),
+            (self.certificate, 4),
+            (self.withdraw, 2),
             (self.busy, 1),
         ]
 

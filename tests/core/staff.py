@@ -34,8 +34,8 @@ ORDER = 2**252 + 27742317777372353535851937790883648493
 WORD_MAX = 2**64 - 1
 LINES_WANTED_MOST = 200
 APPROVERS_ENOUGH = 5
-BUSY = 258
-"""Proposals of one person, which are more than it has in a day."""
+BUSY = 320
+"""Proposals of one person: more than it has in a day, with the wrongly signed ones."""
 SERVICE_FIELDS = {each.name for each in fields(ServiceRecord)} - {
     "heads_count",
     "items_count",
@@ -214,7 +214,11 @@ class Staff(Priced):
         row.reference = signing.hash_of(asked, self.model.instance)
         if self.chance(25):
             row.reference = self.rng.choice((b"", b"h" * 32, row.reference[:31]))
-        if asked.kind != Kind.PROPOSE or self.chance(3):
+        third = (
+            asked.flags & RowFlag.THIRD and asked.sequence not in self.model.resolved
+        )
+        waits = asked.kind != Kind.PROPOSE or (third and not self.chance(6))
+        if waits or self.chance(3):
             return [row]
         return [row, *self.deeds(asked, row.participant)]
 
@@ -232,10 +236,14 @@ class Staff(Priced):
 
     def busy(self) -> list[Row]:
         """Seldom a person who proposes all day."""
-        if not self.chance(60):
+        if not self.chance(30):
             return self.approve()
         row = self.by_treasury(Kind.PROPOSE, amount=1)
-        row.resolves, row.total = self.past((Kind.PAY, Kind.POST)), Kind.REFUND
+        row.total = Kind.REFUND
+        for _ in range(20):
+            row.resolves = self.past((Kind.PAY, Kind.POST))
+            if self.model.payment_of(row) is not None:
+                break
         return [replace(row, id=self.rng.randbytes(16)) for _ in range(BUSY)]
 
     # --- stops ------------------------------------------------------------------------
@@ -292,7 +300,7 @@ class Staff(Priced):
             record = ThresholdsRecord(*(rng.choice(amounts) for _ in range(3)))
             self.wanted.append(Line(Kind.REGISTER, tail=record.pack()))
             return []
-        if len(model.approvers()) < APPROVERS_ENOUGH and not self.chance(3):
+        if len(model.approvers()) < APPROVERS_ENOUGH and not self.chance(6):
             # Of three who must want it, two approve.
             who = self.net.treasury, rng.randrange(1, 9)
             known = model.persons.get(who)
@@ -302,6 +310,7 @@ class Staff(Priced):
             return []
         whose = [self.net.treasury, self.net.great_treasury, rng.randrange(9)]
         whose += [who for who, _ in model.persons]
+        whose += [9_999] if self.chance(6) else []
         who = rng.choice(whose), rng.randrange(1, 6)
         before = model.persons.get(who)
         key = signing.public_key(rng.randrange(1, 33))
@@ -313,7 +322,7 @@ class Staff(Priced):
         role = rng.choice((*PersonRole, checker, checker, PersonRole.MAKER))
         record_ = PersonRecord(*who, key, role, active=0 if self.chance(10) else 1)
         self.wanted.append(Line(Kind.REGISTER, tail=record_.pack()))
-        if self.chance(4):
+        if self.chance(20):
             treasurer = self.participant_off(self.net.treasury)
             treasurer.active, treasurer.may_state_dues = 1, 0
             self.wanted.append(Line(Kind.REGISTER, tail=treasurer.pack()))

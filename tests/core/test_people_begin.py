@@ -29,6 +29,8 @@ OPTIONS: dict[str, Any] = {
     "map_size": 1 << 28,
 }
 LEDGERS, ROWS = 60, 120
+WHY = b'{"why": "%s"}' % (b"long " * 20)
+"""As long as a signature and more."""
 CODES = (b"a", b"b", b"c")
 SEEN_LEAST = 5
 """Each of these comes up so often, in all ledgers together."""
@@ -40,6 +42,7 @@ SEEN = {
     (Kind.REGISTER, Result.SAME_PERSON),
     (Kind.REGISTER, Result.PARTICIPANT_UNKNOWN),
     (Kind.REGISTER, Result.LAST_TREASURIES),
+    (Kind.REGISTER, Result.ID_REUSED),
     (Kind.OPEN, Result.OK),
     (Kind.OPEN, Result.NOT_APPROVED),
     (Kind.PROPOSE, Result.OK),
@@ -62,12 +65,14 @@ class Beginning:
         self.now = NOW
         self.open_one_in = self.rng.choice((0, 0, 40, 8))
         """How seldom an account is asked for at once; 0: never but by a line."""
+        self.sent: list[Row] = []
         self.seen: Counter[tuple[int, int]] = Counter()
 
     def ask(self, *rows: Row) -> None:
         """One request, which core and model must answer alike."""
         self.now += self.rng.randrange(1, 3_600) * SECOND_NS
         for row in rows:
+            self.sent.append(row)
             self.seen[row.kind, self.pair.one(row, self.now).result] += 1
 
     def who(self) -> Who:
@@ -109,6 +114,11 @@ class Beginning:
             # The same person, but perhaps not active.
             same = PersonRecord(*who, one.key, one.role, rng.randrange(2))
             return same.pack()
+        if rng.randrange(4) == 0:
+            code = rng.choice(CODES)
+            index = self.model.participant_of.get(code, 0)
+            known = self.model.participants[index].role or Role.TREASURY
+            return ParticipantRecord(code, Role(known), 0).pack() + WHY
         role = rng.choice((*PersonRole, PersonRole.CHECKER, PersonRole.CHECKER))
         key = signing.public_key(rng.randrange(1, 7))
         active = rng.randrange(6) > 0
@@ -121,9 +131,23 @@ class Beginning:
         owner = AccountRecord(1, self.rng.randrange(4), AccountKind.SUSPENSE)
         return self.row(Kind.OPEN, tail=owner.pack())
 
+    def again(self) -> None:
+        """Something that was asked before: as it was, or with another tail item."""
+        if not self.sent:
+            return
+        row = self.rng.choice(self.sent).copy()
+        tail, draw = row.tail or b"", self.rng.randrange(4)
+        if draw == 0:
+            row.tail = tail[:-64] + bytes(64)
+        elif draw == 1:
+            row.tail = tail + b"{}"
+        elif draw == 2:
+            row.tail = tail[:-65] + b" " + tail[-64:]
+        self.ask(row)
+
     def step(self) -> None:
         """One thing more."""
-        rng, draw = self.rng, self.rng.randrange(10)
+        rng, draw = self.rng, self.rng.randrange(12)
         if self.open_one_in and rng.randrange(self.open_one_in) == 0:
             self.ask(self.opened())
         elif draw < 3:
@@ -133,8 +157,13 @@ class Beginning:
             self.ask(self.signed(self.register()))
         elif draw < 8:
             self.propose()
-        else:
+        elif draw < 10:
             self.speak()
+        elif draw == 10:
+            self.again()
+        else:
+            row = self.row(Kind.FREEZE, debit=rng.randrange(3), reference=b"a reason")
+            self.ask(self.signed(row) if rng.randrange(2) else row)
 
     def propose(self) -> None:
         """Lines, approved by some who are there, and done."""

@@ -88,6 +88,11 @@ class Walk(Treasury):
             Line(Kind.TRANSFER, 50, 0, FLOAT, SUSPENSE, b"a reason"),
             freeze(SUSPENSE),
         )
+        self.lines(of_record(ParticipantRecord(b"idle", Role.CENTRE).pack()))
+        idle = AccountRecord(BILLER + 1, 0, AccountKind.WALLET).pack()
+        self.lines(of_record(idle, Kind.OPEN))
+        wallet = len(self.model.accounts) - 1
+        self.lines(Line(Kind.CLOSE, debit=wallet, reference=b"never used"))
         self.pay_and_refund()
         self.stop_and_withdraw()
         self.lines(of_record(ThresholdsRecord(10, 20, 10**6).pack()))
@@ -259,7 +264,7 @@ def test_what_people_asked_keeps_its_answer(walk: Walk) -> None:
     kinds = {Kind(row.kind) for row, _ in walk.told}
     assert kinds >= {
         Kind.TOP_UP, Kind.TRANSFER, Kind.SETTLE, Kind.OPEN, Kind.LIMIT, Kind.FREEZE,
-        Kind.REGISTER, Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW,
+        Kind.REGISTER, Kind.CLOSE, Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW,
     }  # fmt: skip
     records = {
         (row.tail or b"")[0] for row, _ in walk.told if row.kind == Kind.REGISTER
