@@ -300,7 +300,7 @@ cdef struct PersonRecord:       # 48 bytes, tail of a `register` row
     uint8_t reserved_1[4]
     uint8_t key[32]             # Ed25519 public key
 
-cdef struct ThresholdsRecord:   # 32 bytes, tail of a `register` row; paise, what is more needs three
+cdef struct ThresholdsRecord:   # 32 bytes, tail of a `register` row; paise above which it takes three
     uint8_t record              # RECORD_THRESHOLDS
     uint8_t reserved[7]
     uint64_t single             # one amount

@@ -69,7 +69,7 @@ cdef void people_apply(State* s, const Row* row, const uint8_t* tail) noexcept n
     person = &s.group.people[row.debit]
     native_assert(person.sequence < row.sequence, b"people_apply: the newest counts")
     native_assert(s.group.working.people, b"people_apply: a ledger with people")
-    if row.debit == 1 and not row.flags & ROW_UPDATE:
+    if s.group.people_since == 0 and row.debit == 1 and not row.flags & ROW_UPDATE:
         # The index may have a later one of it alone.
         s.group.people_since = row.sequence
     s.group.people_count = max(s.group.people_count, row.debit + 1)
@@ -176,18 +176,26 @@ cdef void people_hash(
     native_blake2b_256_of_two(head, 168, item, size, hash_)
 
 
+cdef int people_is_signed(
+    const State* s, const Row* row, const uint8_t* key, const uint8_t* item, uint32_t size
+) noexcept nogil:
+    """Whether a row is signed by this key: 1 or 0, -1 without memory. The signature stands
+    behind `size` bytes of its item."""
+    cdef uint8_t[32] hash_
+    people_hash(s, row, item, size, hash_)
+    return signature_is_right(key, item + size, hash_)
+
+
 cdef int people_check(State* s, const Draft* draft, int* result) noexcept nogil:
     """Whether the person that a row names may ask for it, and has signed it."""
     cdef const Row* row = &draft.row
     cdef uint32_t index = people_find(s, row.participant, row.operator_)
     cdef uint32_t size = draft.tail_size - <uint32_t>SIGNATURE_SIZE
-    cdef uint8_t[32] hash_
     cdef int right
     result[0] = RESULT_NOT_SIGNED
     if draft.tail_size < <uint32_t>SIGNATURE_SIZE or not _people_may(s, index, row.kind):
         return 0
-    people_hash(s, row, draft.tail, size, hash_)
-    right = signature_is_right(s.group.people[index].key, draft.tail + size, hash_)
+    right = people_is_signed(s, row, s.group.people[index].key, draft.tail, size)
     if right < 0:
         return ENOMEM
     if right:

@@ -69,7 +69,9 @@ cdef int signed_check_stop(State* s, const Draft* draft, int* result) noexcept n
     return people_check(s, draft, result)
 
 
-cdef bint _signed_was_stop(const Row* row, const uint8_t* tail, uint32_t size) noexcept nogil:
+cdef bint _signed_was_stop(
+    State* s, const Row* row, const uint8_t* tail, uint32_t size
+) noexcept nogil:
     cdef bint done = row.result == RESULT_OK
     if row.kind == KIND_FREEZE:
         # The row of a line names its proposal. One that was refused is in no journal.
@@ -83,8 +85,13 @@ cdef bint _signed_was_stop(const Row* row, const uint8_t* tail, uint32_t size) n
         return tail[SIGNED_OFF_AT] == 0
     elif size >= sizeof(ServiceRecord) and tail[0] == RECORD_SERVICE:
         return (<const ServiceRecord*>tail).active == 0
-    return size >= sizeof(PersonRecord) and tail[0] == RECORD_PERSON and (
-        tail[SIGNED_OFF_AT] == 0 and (done or row.result == RESULT_LAST_TREASURIES)
+    if size < sizeof(PersonRecord) or tail[0] != RECORD_PERSON or tail[SIGNED_OFF_AT] != 0:
+        return False
+    if done or row.result == RESULT_LAST_TREASURIES:
+        return True
+    # Who is alone stops itself in vain, as who is registered so is refused: but signs it.
+    return row.result == RESULT_RULE_FIXED and (
+        people_is_signed(s, row, (<const PersonRecord*>tail).key, tail, size) == 1
     )
 
 
@@ -149,6 +156,6 @@ cdef int signed_find(
         rc = rows_find_accepted(s, row.resolves, &asked, &found)
         was[0] = rc == 0 and not (found and asked.kind == KIND_SHIFT)
     else:
-        was[0] = kinds_is_said(row.kind) or _signed_was_stop(row, tail[0], size[0])
+        was[0] = kinds_is_said(row.kind) or _signed_was_stop(s, row, tail[0], size[0])
     size[0] = signed_size(size[0])
     return rc
