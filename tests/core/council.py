@@ -246,3 +246,15 @@ class Council:
         """Credits posted less debits."""
         image, _ = self.ledger.account(account)
         return int(image["credits_posted"]) - int(image["debits_posted"])
+
+
+def no_row(council: Council, told: Outcome, result: int) -> None:
+    """Such an answer, and nothing kept of it."""
+    assert (told.result, told.sequence) == (result, 0)
+
+
+def approved(council: Council, *lines: Line, maker: Person = ANNA) -> Asked:
+    """A proposal that another person has approved."""
+    asked = council.propose(maker, *lines)
+    assert council.approve(BIMAL, asked).result == OK
+    return asked

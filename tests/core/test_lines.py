@@ -1,20 +1,16 @@
 """Goal: what the treasury does in a ledger with people is just what one person has
-proposed and another, or two others, approved; once, in whatever requests it comes.
+proposed and another approved; once, in whatever requests it comes.
 
-Method: proposals of lines by hand: their shape, each way in which a row may differ from
-its line, three persons where the thresholds ask for them, the day's sum across
-midnight, 8,000 lines in pieces, an item of 2.6 MB; opened again in between.
+Method: proposals of lines by hand: their shape, and each way in which a row may differ
+from its line.
 """
 
-import hashlib
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from switch._core import Queue
 from switch.codes import (
     AMOUNT_MAX,
     PROPOSAL_LIFE_NS,
@@ -26,15 +22,12 @@ from switch.codes import (
     Result,
     RowFlag,
 )
-from tests.audit.journal_writer import Row as Written
-from tests.audit.journal_writer import write_journal
 from tests.core.council import (
     ANNA,
     BILLER,
     BIMAL,
     CENTRE,
     CHHAYA,
-    DAY_NS,
     FLOAT,
     HEAD,
     MAKER,
@@ -45,16 +38,15 @@ from tests.core.council import (
     Asked,
     Council,
     Person,
+    approved,
+    no_row,
     participant,
     register,
     top_up,
 )
-from tests.core.network import NOW
-from tests.core.pair import rows_request
 from tests.records import (
     AccountRecord,
     LimitRecord,
-    Outcome,
     Row,
     ServiceRecord,
     budget,
@@ -75,17 +67,6 @@ def council(tmp_path: Path) -> Iterator[Council]:
     made = Council(tmp_path / "ledger").begin(CHHAYA, MAKER)
     yield made
     made.close()
-
-
-def approved(council: Council, *lines: Line, maker: Person = ANNA) -> Asked:
-    """A proposal that another person has approved."""
-    asked = council.propose(maker, *lines)
-    assert council.approve(BIMAL, asked).result == OK
-    return asked
-
-
-def no_row(council: Council, told: Outcome, result: int) -> None:
-    assert (told.result, told.sequence) == (result, 0)
 
 
 # --- what may be proposed ------------------------------------------------------------
@@ -360,8 +341,7 @@ def test_what_a_line_meets_leaves_no_row(council: Council) -> None:
 
 def test_a_line_may_be_done_for_thirty_days(council: Council) -> None:
     asked = approved(council, top_up(5, b"UTR1"), top_up(6, b"UTR2"))
-    told = council.ledger.row(council.ledger.sequence).timestamp
-    council.now = told
+    council.now = council.ledger.row(council.ledger.sequence).timestamp
     [done] = council.commit(council.line(asked, 0, BIMAL), ns=PROPOSAL_LIFE_NS - 1)
     assert done.result == OK
     told = council.commit(council.line(asked, 1, BIMAL), ns=1)
@@ -471,364 +451,3 @@ def test_the_treasury_does_nothing_without_people(council: Council) -> None:
         no_row(council, council.commit(row)[0], NOT_APPROVED)
         told = council.commit(council.sign(row, ANNA))[0]
         no_row(council, told, NOT_APPROVED)
-
-
-# --- three ---------------------------------------------------------------------------
-
-SINGLE, BATCH, DAY = 100, 250, 600
-
-
-def with_thresholds(council: Council, *most: int) -> None:
-    council.do(register(ThresholdsRecord(*(most or (SINGLE, BATCH, DAY))).pack()))
-
-
-def needs_third(council: Council, asked: Asked) -> bool:
-    return bool(council.ledger.row(asked.sequence).flags & RowFlag.THIRD)
-
-
-def test_before_the_first_thresholds_two_are_enough(council: Council) -> None:
-    assert not needs_third(council, council.propose(ANNA, top_up(AMOUNT_MAX, b"U")))
-    # And for these themselves; from then on it takes three to change them.
-    with_thresholds(council)
-    again = council.propose(ANNA, register(ThresholdsRecord(1, 1, 1).pack()))
-    assert needs_third(council, again)
-
-
-@pytest.mark.parametrize(
-    ("amounts", "third"),
-    [
-        ((SINGLE,), False),
-        ((SINGLE + 1,), True),
-        ((SINGLE, SINGLE, BATCH - 2 * SINGLE), False),
-        ((SINGLE, SINGLE, BATCH - 2 * SINGLE + 1), True),
-        ((1, SINGLE + 1), True),
-    ],
-)
-def test_one_amount_and_all_of_them(
-    council: Council, amounts: tuple[int, ...], third: bool
-) -> None:
-    with_thresholds(council, SINGLE, BATCH, 10**15)
-    lines = [top_up(each, b"UTR%d" % n) for n, each in enumerate(amounts)]
-    assert needs_third(council, council.propose(ANNA, *lines)) is third
-
-
-def test_three_persons(council: Council) -> None:
-    with_thresholds(council)
-    asked = council.propose(MAKER, top_up(SINGLE + 1, b"UTR"))
-    assert council.ledger.row(asked.sequence).flags == RowFlag.TAIL | RowFlag.THIRD
-    first = council.approve(BIMAL, asked)
-    assert first.result == OK
-    assert council.ledger.row(first.sequence).total == 0
-    for checker in (BIMAL, ANNA):
-        told = council.commit(council.line(asked, 0, checker))[0]
-        no_row(council, told, NOT_APPROVED)
-    assert council.approve(BIMAL, asked).result == Result.SAME_PERSON
-    council.catch_up()
-    council.reopen()
-    second = council.approve(ANNA, asked)
-    assert second.result == OK
-    assert council.ledger.row(second.sequence).total == first.sequence
-    told = council.approve(CHHAYA, asked)
-    assert (told.result, told.other) == (Result.ALREADY_APPROVED, second.sequence)
-    assert council.withdraw(MAKER, asked).result == Result.ALREADY_APPROVED
-    # The last needed is who checked.
-    no_row(council, council.commit(council.line(asked, 0, BIMAL))[0], NOT_APPROVED)
-    assert council.commit(council.line(asked, 0, ANNA))[0].result == OK
-
-
-def test_who_proposed_is_none_of_the_three(council: Council) -> None:
-    with_thresholds(council)
-    asked = council.propose(ANNA, top_up(SINGLE + 1, b"UTR"))
-    assert council.approve(ANNA, asked).result == Result.SAME_PERSON
-    assert council.approve(BIMAL, asked).result == OK
-    assert council.approve(ANNA, asked).result == Result.SAME_PERSON
-    assert council.approve(CHHAYA, asked).result == OK
-
-
-def test_half_approved_it_can_be_withdrawn(council: Council) -> None:
-    with_thresholds(council)
-    asked = council.propose(ANNA, top_up(SINGLE + 1, b"UTR"))
-    assert council.approve(BIMAL, asked).result == OK
-    gone = council.withdraw(ANNA, asked)
-    assert gone.result == OK
-    told = council.approve(CHHAYA, asked)
-    assert (told.result, told.other) == (Result.PROPOSAL_WITHDRAWN, gone.sequence)
-    assert council.withdraw(ANNA, asked).result == Result.PROPOSAL_WITHDRAWN
-    no_row(council, council.commit(council.line(asked, 0, BIMAL))[0], NOT_APPROVED)
-
-
-def test_the_second_approval_is_in_time_too(council: Council) -> None:
-    with_thresholds(council)
-    asked = council.propose(ANNA, top_up(SINGLE + 1, b"UTR"))
-    assert council.approve(BIMAL, asked).result == OK
-    council.now += PROPOSAL_LIFE_NS
-    assert council.approve(CHHAYA, asked).result == Result.PROPOSAL_EXPIRED
-
-
-def test_thresholds_are_those_of_when_it_was_proposed(council: Council) -> None:
-    before = council.propose(ANNA, top_up(SINGLE + 1, b"UTR1"))
-    with_thresholds(council)
-    assert council.approve(BIMAL, before).result == OK
-    assert council.commit(council.line(before, 0, BIMAL))[0].result == OK
-    change = council.propose(ANNA, register(ThresholdsRecord(1, 1, 1).pack()))
-    assert council.approve(BIMAL, change).result == OK
-    no_row(council, council.commit(council.line(change, 0, BIMAL))[0], NOT_APPROVED)
-    assert council.approve(CHHAYA, change).result == OK
-    assert council.commit(council.line(change, 0, CHHAYA))[0].result == OK
-    assert needs_third(council, council.propose(ANNA, top_up(2, b"UTR2")))
-
-
-# --- a person's day ------------------------------------------------------------------
-
-
-def to_midnight(council: Council, before_ns: int) -> None:
-    """The next row comes so long before the next midnight in India."""
-    day = (council.now + IST_NS) // DAY_NS
-    council.now = (day + 1) * DAY_NS - IST_NS - before_ns
-
-
-def test_what_a_person_proposes_on_a_day_is_added_up(council: Council) -> None:
-    with_thresholds(council)
-    to_midnight(council, 3_600 * 10**9)
-    for number in range(DAY // SINGLE):
-        asked = council.propose(MAKER, top_up(SINGLE, b"UTR%d" % number))
-        assert not needs_third(council, asked)
-    # Withdrawn or not, done or not; refused ones do not count, nor do others' own.
-    assert council.withdraw(MAKER, asked).result == OK
-    assert needs_third(council, council.propose(MAKER, top_up(1, b"MORE1")))
-    assert not needs_third(council, council.propose(ANNA, top_up(SINGLE, b"MORE2")))
-    nothing = council.propose(MAKER, Line(Kind.FREEZE, debit=HEAD, reference=b"x"))
-    assert needs_third(council, nothing)
-    to_midnight(council, 1)
-    row = council.proposal(MAKER, [top_up(1, b"MORE3")])
-    assert council.commit(row, ns=0)[0].result == OK
-    assert council.ledger.row(council.ledger.sequence).flags & RowFlag.THIRD
-    row = council.proposal(MAKER, [top_up(SINGLE, b"MORE4")])
-    assert council.commit(row, ns=1)[0].result == OK
-    assert not council.ledger.row(council.ledger.sequence).flags & RowFlag.THIRD
-    # What the index has is added up as what memory has.
-    for number in range(20):
-        council.propose(CHHAYA, top_up(DAY // 20, b"PART%d" % number))
-    council.catch_up()
-    council.reopen()
-    assert needs_third(council, council.propose(CHHAYA, top_up(1, b"MORE5")))
-
-
-def test_a_sum_beyond_64_bits(council: Council) -> None:
-    with_thresholds(council, AMOUNT_MAX, AMOUNT_MAX, 2**64 - 1)
-    for number in range(18):
-        asked = council.propose(MAKER, top_up(AMOUNT_MAX, b"UTR%d" % number))
-        assert not needs_third(council, asked)
-    for number in range(3):
-        asked = council.propose(MAKER, top_up(AMOUNT_MAX, b"MORE%d" % number))
-        assert needs_third(council, asked)
-
-
-@pytest.mark.parametrize("thresholds", [False, True])
-def test_a_person_proposes_256_times_on_a_day(
-    council: Council, thresholds: bool
-) -> None:
-    if thresholds:
-        with_thresholds(council, SINGLE, BATCH, 256 * 2)
-    to_midnight(council, 3_600 * 10**9)
-    rows = [council.proposal(MAKER, [top_up(2, b"U%d" % n)]) for n in range(258)]
-    told = council.commit(*rows)
-    assert [each.result for each in told] == [OK] * 256 + [
-        Result.DAY_COUNT_EXCEEDED
-    ] * 2
-    assert told[-1].sequence > 0
-    council.catch_up()
-    council.reopen()
-    row = council.proposal(MAKER, [top_up(2, b"NO")])
-    assert council.commit(row)[0].result == Result.DAY_COUNT_EXCEEDED
-    asked = council.propose(ANNA, top_up(2, b"YES"))
-    assert council.approve(BIMAL, asked).result == OK
-    to_midnight(council, 0)
-    council.propose(MAKER, top_up(2, b"NEXT"))
-
-
-# --- many lines ----------------------------------------------------------------------
-
-
-def eight_thousand() -> list[Line]:
-    """Top-ups, one of each UTR."""
-    return [top_up(1 + n, b"UTR-%05d" % n) for n in range(LINES_MAX)]
-
-
-def test_eight_thousand_lines(council: Council) -> None:
-    lines = eight_thousand()
-    row = council.proposal(ANNA, [*lines, top_up(1, b"ONE MORE")])
-    no_row(council, council.commit(row)[0], INVALID_RECORD)
-    asked = approved(council, *lines)
-    rows = [council.line(asked, number, BIMAL) for number in range(LINES_MAX)]
-    # Some, backwards; then it goes on where it was, with a row that was tampered with.
-    assert {each.result for each in council.commit(*rows[2_000:1_000:-1])} == {OK}
-    council.catch_up()
-    council.reopen()
-    rows[5_000].amount += 1
-    told = council.commit(*rows)
-    assert [each.repeat for each in told].count(1) == 1_000
-    assert [n for n, each in enumerate(told) if each.result != OK] == [5_000]
-    no_row(council, told[5_000], NOT_APPROVED)
-    rows[5_000].amount -= 1
-    assert council.commit(rows[5_000])[0].result == OK
-    assert council.balance(WALLET) == sum(range(1, LINES_MAX + 1))
-    no_row(council, council.commit(council.line(asked, 0, ANNA))[0], Result.ID_REUSED)
-
-
-def great(size: int) -> list[Line]:
-    """Lines whose item has just so many bytes, the signature included."""
-    left = size - 8 - 64
-    lines = []
-    while left:
-        tail = min(65_536, left - 64)
-        if 0 < left - 64 - tail < 128:
-            tail -= 128
-        lines.append(register(participant(BILLER) + b" " * (tail - 64)))
-        left -= 64 + tail
-    return lines
-
-
-def test_an_item_of_2_600_000_bytes(council: Council) -> None:
-    lines = great(ITEM_MAX)
-    row = council.proposal(ANNA, lines)
-    assert len(row.tail or b"") == ITEM_MAX
-    [told] = council.commit(row)
-    assert told.result == OK
-    assert council.ledger.tail(told.sequence) == row.tail
-    asked = Asked(row, told.sequence, ANNA)
-    council.catch_up()
-    council.reopen()
-    assert council.approve(BIMAL, asked).result == OK
-    last = council.line(asked, len(lines) - 1, BIMAL)
-    assert council.commit(last)[0].result == OK
-    more = council.proposal(ANNA, great(ITEM_MAX + 8))
-    with pytest.raises(ValueError, match="2600000"):
-        rows_request([more])
-    other = council.row(Kind.PROPOSE, total=6, amount=1, tail=bytes(262_145))
-    with pytest.raises(ValueError, match="262144"):
-        rows_request([other])
-
-
-def test_it_goes_through_the_queue(tmp_path: Path) -> None:
-    """Beside others, and two great ones are two groups."""
-    council = Council(tmp_path / "ledger", threads=True, index_step_rows=1024)
-    council.begin()
-    council.now = 0
-    clock = np.array([NOW + DAY_NS, DAY_NS, 1], np.uint64)
-    queue = Queue(council.ledger, clock=clock)
-    queue.start()
-    rows = [council.proposal(ANNA, great(ITEM_MAX)) for _ in range(3)]
-    for number, row in enumerate(rows):
-        queue.submit(rows_request([row]), number)
-    told: list[int] = []
-    while len(told) < 3:
-        for error, answers in queue.take():
-            assert error is None
-            for _, count, reply in answers:
-                assert count == 1
-                assert not isinstance(reply, (bytes, Exception))
-                told.append(int(reply["result"][0]))
-    assert told == [OK] * 3
-    queue.stop(1)
-    council.close()
-
-
-# --- of all else that is proposed ----------------------------------------------------
-
-
-def test_what_two_people_wanted_before_is_signed_too(council: Council) -> None:
-    """A refund of a ledger with people, and above the thresholds by three."""
-    council.do(
-        top_up(1_000, b"UTR"), register(ServiceRecord(b"WATER", BILLER, (HEAD,)).pack())
-    )
-    with_thresholds(council, SINGLE, BATCH, 10**15)
-    paid = council.ask(
-        Kind.PAY,
-        participant=CENTRE,
-        amount=500,
-        total=500,
-        debit=WALLET,
-        service=1,
-        reference=b"BILL-1",
-    )
-    assert paid.result == OK
-    given = {"total": Kind.REFUND, "resolves": paid.sequence, "reference": b"twice"}
-    for amount, third in ((SINGLE, False), (SINGLE + 1, True)):
-        row = Row(Kind.PROPOSE, id=council.id(), participant=1, operator_=7)
-        for name, value in {**given, "amount": amount}.items():
-            setattr(row, name, value)
-        no_row(council, council.commit(row)[0], NOT_SIGNED)
-        row = council.sign(row, ANNA)
-        [told] = council.commit(row)
-        asked = Asked(row, told.sequence, ANNA)
-        assert needs_third(council, asked) is third
-        hashed = hashlib.blake2b(b"refund" + row.id, digest_size=32).digest()
-        refund = Row(
-            Kind.REFUND,
-            id=hashed[:16],
-            amount=amount,
-            resolves=paid.sequence,
-            participant=1,
-            operator_=7,
-            checker=BIMAL.participant,
-            total=told.sequence,
-        )
-        no_row(council, council.commit(refund)[0], NOT_APPROVED)
-        assert council.approve(BIMAL, asked).result == OK
-        if third:
-            no_row(council, council.commit(refund)[0], NOT_APPROVED)
-            assert council.approve(CHHAYA, asked).result == OK
-            no_row(council, council.commit(refund)[0], NOT_APPROVED)
-            refund.checker = CHHAYA.participant
-        assert council.commit(refund)[0].result == OK
-
-
-# --- journals that no ledger of ours has written -------------------------------------
-
-BAD_ITEMS = [
-    b"",
-    bytes(8),
-    struct.pack("<II", 1, 0) + ONE,
-    struct.pack("<II", 2**32 - 1, 0) + ONE + bytes(64),
-    struct.pack("<II", LINES_MAX, 0) + LINES_MAX * ONE[:8],
-    struct.pack("<II", 1, 0) + ONE[:4] + b"\xff" * 4 + ONE[8:] + bytes(64),
-    struct.pack("<II", 1, 0) + ONE[:4] + b"\0\0\1\0" + ONE[8:] + bytes(64),
-]
-
-
-@pytest.mark.parametrize("item", BAD_ITEMS, ids=range(len(BAD_ITEMS)))
-def test_a_proposal_that_no_core_accepted(tmp_path: Path, item: bytes) -> None:
-    """What it says of lines is not followed out of its item."""
-    told = [
-        Written(Kind.REGISTER, debit=1, tail=participant(1)),
-        Written(Kind.REGISTER, debit=1, tail=ANNA.record()),
-        Written(Kind.REGISTER, debit=2, tail=BIMAL.record()),
-        Written(Kind.PROPOSE, amount=5, total=PROPOSE_LINES, participant=1, tail=item),
-        Written(Kind.APPROVE, resolves=4, participant=2, tail=bytes(64)),
-    ]
-    for at, written in enumerate(told, 1):
-        written.id = at.to_bytes(16, "big")
-        written.sequence, written.timestamp = at, NOW + at
-    write_journal(tmp_path / "ledger", [told])
-    council = Council(tmp_path / "ledger", create=False)
-    row = top_up(5, b"UTR")
-    name = hashlib.blake2b(b"line" + told[3].id, digest_size=32).digest()[:12]
-    asked = Row(
-        Kind.TOP_UP,
-        id=name + bytes(4),
-        amount=5,
-        debit=row.debit,
-        credit=row.credit,
-        reference=b"UTR",
-        participant=1,
-        checker=2,
-        total=4,
-    )
-    for _ in range(2):
-        no_row(council, council.commit(asked)[0], Result.DATA_DAMAGED)
-        # Nobody else meets it.
-        other = asked.copy()
-        other.total = 3
-        no_row(council, council.commit(other)[0], NOT_APPROVED)
-    council.close()

@@ -292,7 +292,7 @@ cdef int _cases_find_answer(
     result[0] = RESULT_ALREADY_APPROVED
     if first.kind == KIND_WITHDRAW:
         result[0] = RESULT_PROPOSAL_WITHDRAWN
-    elif fields_needs_third(asked) and first.total == 0:
+    elif first.kind == KIND_APPROVE and fields_needs_third(asked) and first.total == 0:
         result[0] = RESULT_OK
     return rc
 
@@ -351,6 +351,10 @@ cdef int cases_approve(State* s, Row* row, int* result, uint64_t* other) noexcep
     if rc == 0 and result[0] == RESULT_OK and first.sequence != 0:
         if _cases_is_by(row, &first):
             result[0] = RESULT_SAME_PERSON
+        native_assert(
+            first.kind == KIND_APPROVE and fields_needs_third(&asked),
+            b"cases_approve: one of two",
+        )
         row.total = first.sequence
         other[0] = 0
     if rc == 0 and result[0] == RESULT_OK and asked.kind == KIND_PROPOSE and (
