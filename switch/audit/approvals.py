@@ -1,9 +1,10 @@
-"""Four eyes: what needs two people has a proposal and an approval of it behind it.
+"""Four eyes, or six: what needs people has a proposal and its approvals behind it.
 
 A deed is the one proposed if its content is that of the proposal that it names; a
 refund names it by its id alone. Two people stand behind refunds, corrections, advances
 and closes of cases always, behind verifies without a biller's word, and behind posts
 and voids without one of what is kept, or of what its deadline keeps once that has come.
+A proposal with `ROW_THIRD` is approved by two others.
 Before it a void needs nobody: it cancels. Who wants something has the biller's newest
 word before him: what was proposed before it is not done. Memory: 128 bytes for each of
 these.
@@ -24,6 +25,7 @@ from switch.audit.layout import (
     KEEP,
     PROPOSAL_LIFE_NS,
     ROW,
+    THIRD,
     U64,
     Index,
     Rows,
@@ -86,6 +88,12 @@ class Approvals:
         self._needed: list[Rows] = []
         self.undone: Undone = {}
         """When `finish` is done: what was approved and not done."""
+        self.proposals: dict[int, np.void] = {}
+        self.approved: dict[int, np.void] = {}
+        self.firsts: dict[int, np.void] = {}
+        """And all accepted proposals; of those that have as many approvals as they need
+        the last; of those that need two the first.
+        """
 
     def needed(self, rows: Rows) -> None:
         """Note accepted rows that need two people."""
@@ -110,16 +118,22 @@ class Approvals:
         self.findings.add_rows("approvals", rows["sequence"][named], text)
 
     def finish(
-        self, journal: Journal, accounts: Accounts, rows: Rows, since: int
+        self,
+        journal: Journal,
+        accounts: Accounts,
+        rows: Rows,
+        since: int,
+        unsigned: set[int],
     ) -> None:
-        """Judge by the people's accepted rows; from the row `since` on it is not only a
-        verify that must be newer than all its biller has said.
+        """Judge by the people's accepted rows, but for those that are `unsigned`; from
+        the row `since` on it is not only a verify that must be newer than all its
+        biller has said.
         """
         self.answered(pick(rows, rows["kind"] == Kind.VERIFY))
-        proposals = {
+        proposals = self.proposals = {
             int(row["sequence"]): row for row in rows[rows["kind"] == Kind.PROPOSE]
         }
-        approved = self._approved(rows, proposals)
+        approved = self.approved = self._approved(rows, proposals, unsigned)
         deeds, asked = self._deeds(accounts, rows)
         named = deeds["total"].copy()
         refunds = asked == Kind.REFUND
@@ -205,10 +219,15 @@ class Approvals:
         return deeds, asked
 
     def _approved(
-        self, rows: Rows, proposals: dict[int, np.void]
+        self, rows: Rows, proposals: dict[int, np.void], unsigned: set[int]
     ) -> dict[int, np.void]:
-        """The approval of each proposal that is approved, as it may be."""
+        """The last approval that each proposal needed, if it has as many, as they may
+        be.
+        """
         approved, withdrawn = dict[int, np.void](), dict[int, int]()
+        good = set[int]()
+        for number in unsigned:
+            proposals.pop(number, None)
         for row in rows[np.isin(rows["kind"], (Kind.APPROVE, Kind.WITHDRAW))]:
             number, sequence = int(row["resolves"]), int(row["sequence"])
             does = "withdraws" if row["kind"] == Kind.WITHDRAW else "approves"
@@ -222,20 +241,43 @@ class Approvals:
             elif row["kind"] == Kind.WITHDRAW:
                 withdrawn[number] = sequence
             else:
-                approved[number] = row
-        for number, row in list(approved.items()):
-            asked = proposals.get(number)
-            if asked is None or asked["sequence"] >= row["sequence"]:
-                del approved[number]
-                continue
-            age = int(row["timestamp"]) - int(asked["timestamp"])
-            if age >= PROPOSAL_LIFE_NS:
-                text = "what it approves was proposed 30 days or more before it"
-                self.findings.add("approvals", int(row["sequence"]), text)
-                del approved[number]
-            elif all(row[one] == asked[one] for one in ("participant", "operator_")):
-                del approved[number]
-        return approved
+                asked = proposals.get(number)
+                counts = sequence not in unsigned and self._counts(row, asked)
+                if not self._is_first(row, asked, counts=counts):
+                    approved[number] = row
+                    good.update([number] if counts else [])
+        return {number: approved[number] for number in good}
+
+    def _counts(self, row: np.void, asked: np.void | None) -> bool:
+        """Whether an approval is one of its proposal, by another person, in time."""
+        if asked is None or asked["sequence"] >= row["sequence"]:
+            return False
+        age = int(row["timestamp"]) - int(asked["timestamp"])
+        if age >= PROPOSAL_LIFE_NS:
+            text = "what it approves was proposed 30 days or more before it"
+            self.findings.add("approvals", int(row["sequence"]), text)
+            return False
+        return not same_person(row, asked)
+
+    def _is_first(self, row: np.void, asked: np.void | None, *, counts: bool) -> bool:
+        """Whether behind an approval another one is needed."""
+        number, sequence = int(row["resolves"]), int(row["sequence"])
+        third = asked is not None and int(asked["flags"]) & THIRD
+        first = self.firsts.get(number) if third else None
+        if row["total"] != (0 if first is None else first["sequence"]):
+            text = "it does not say which approval was before it"
+            self.findings.add("approvals", sequence, text)
+        if not third:
+            return False
+        if first is None:
+            if counts:
+                self.firsts[number] = row
+            return True
+        if same_person(row, first):
+            text = "who approved it first approves it again, and a third is needed"
+            self.findings.add("approvals", sequence, text)
+            return True
+        return not counts
 
     @staticmethod
     def _leads(journal: Journal, sequences: np.ndarray) -> dict[int, int]:
@@ -258,6 +300,11 @@ class Approvals:
             if not same:
                 return False
         return True
+
+
+def same_person(one: np.void, other: np.void) -> bool:
+    """Whether two rows name the same person of the same participant."""
+    return all(one[name] == other[name] for name in ("participant", "operator_"))
 
 
 class _Words:

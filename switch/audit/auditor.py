@@ -77,7 +77,8 @@ def audit(
         if at > durable:
             raise UsageError(f"sequence {at} is not there yet; the last is {durable}")
         last = at or durable
-        books = Books(findings, whole=scope == "all")
+        ledger = journal.instance + journal.epoch.to_bytes(8, "little")
+        books = Books(findings, ledger, whole=scope == "all")
         run = _Audit(journal, findings, books, (durable, last))
         notes = run.plan_index(index)
         notes += run.plan_live(live)
@@ -117,7 +118,7 @@ def _finish(journal: Journal, books: Books, last: int) -> Exceptions | None:
     exceptions = books.cases.finish(journal, refunds, books.refusals)
     exceptions.now = int(journal.rows_at(np.array([last], np.uint64))["timestamp"][0])
     books.deadlines.finish(books.holds, last)
-    causes = Causes(journal, books.register, books.findings)
+    causes = Causes(journal, books.cases, books.findings)
     causes.judge(books.refusals.speaking)
     return exceptions
 

@@ -17,6 +17,7 @@ from switch.audit.deadlines import Deadlines
 from switch.audit.findings import Findings
 from switch.audit.holds import Holds, due_times
 from switch.audit.kinds import (
+    LINE,
     MONEY,
     NUMBERED,
     PEOPLE,
@@ -38,6 +39,7 @@ from switch.audit.layout import (
 )
 from switch.audit.parts import Parts
 from switch.audit.payments import check_services
+from switch.audit.people import People
 from switch.audit.prices import Priced
 from switch.audit.refusals import Refusals
 from switch.audit.register import Register
@@ -73,8 +75,10 @@ PAIRS: Final = _pairs()
 class Books:
     """The accounts, the open holds and the register, row by row of the journal."""
 
-    def __init__(self, findings: Findings, *, whole: bool) -> None:
-        """Not `whole`: only totals, balances, holds and windows are judged."""
+    def __init__(self, findings: Findings, ledger: bytes, *, whole: bool) -> None:
+        """`ledger`: instance and epoch. Not `whole`: only totals, balances, holds and
+        windows are judged.
+        """
         self.findings = findings
         self.accounts = Accounts()
         self.register = Register(self.accounts, findings)
@@ -82,7 +86,10 @@ class Books:
         self.holds = Holds()
         self.refusals = Refusals(self.register, findings)
         self.deadlines = Deadlines(findings)
-        self.cases = Cases(self.register, self.holds, self.deadlines, findings)
+        self.people = People(self.register, findings, ledger)
+        self.cases = Cases(
+            *(self.register, self.holds, self.deadlines, self.people), findings
+        )
         self.moved = 0
 
     def apply(self, rows: Rows, first: int, tails: dict[int, bytes]) -> None:
@@ -100,6 +107,8 @@ class Books:
 
     def _single(self, row: np.void, tail: bytes | None) -> None:
         """Apply a row that moves no money."""
+        if self.claims:
+            self.people.single(row, tail)
         if row["result"] != OK:
             if self.claims:
                 self.refusals.single(row, tail)
@@ -116,6 +125,7 @@ class Books:
         if not accepted.all():
             if self.claims:
                 refused = self._refused(pick(rows, ~accepted), parts[~accepted])
+                self.people.refused(refused)
             rows, parts = pick(rows, accepted), parts[accepted]
         if len(rows):
             self._money(Span(rows, parts), refused)
@@ -158,6 +168,8 @@ class Books:
             check_services(paid, self.findings)
             self.claims.paid(paid)
             self.claims.span(span.rows, resolutions)
+            if span.kinds[LINE].any():
+                self.people.moved(pick(span.rows, LINE[span.kind]), self.accounts)
             if span.kinds[Kind.REFUND]:
                 refunds = pick(span.rows, span.kind == Kind.REFUND)
                 self.cases.approvals.needed(refunds)

@@ -18,11 +18,12 @@ from switch.audit.findings import Findings
 from switch.audit.holds import Holds, due_times, sequences_of
 from switch.audit.kinds import CENTRE, HARNESS, KEEPS, NUMBERED, TREASURY, Move
 from switch.audit.layout import CASE, KEEP, OK, ROW, SHIFT_RECORD, U64, Mask, Rows
+from switch.audit.people import People
 from switch.audit.reader import Journal
 from switch.audit.refunds import Refunds
 from switch.audit.refusals import Refusals
 from switch.audit.register import Register
-from switch.codes import AccountKind, CaseType, Kind
+from switch.codes import PROPOSE_LINES, AccountKind, CaseType, Kind
 
 SPEAKING: Final = frozenset((Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW, Kind.SHIFT))
 """Kinds that speak of what is no hold and no case, which `doubts` has."""
@@ -43,9 +44,11 @@ class Cases:
         register: Register,
         holds: Holds,
         deadlines: Deadlines,
+        people: People,
         findings: Findings,
     ) -> None:
         """`register`, its accounts and `holds` are shared with the money rows."""
+        self.people = people
         self.register = register
         self.accounts = register.accounts
         self.approvals = Approvals(findings)
@@ -189,7 +192,9 @@ class Cases:
             if row["kind"] in SPEAKING:
                 self._speaking(row, other, int(other["kind"]))
         since = self.register.rules_since(JUDGED_SINCE)
-        self.approvals.finish(journal, self.accounts, rows, since)
+        unsigned = self.people.unsigned
+        self.approvals.finish(journal, self.accounts, rows, since, unsigned)
+        self.people.lines.finish(self.approvals.proposals, self.approvals.approved)
         undone, exceptions = self.approvals.undone, Exceptions()
         doubts = Doubts(journal, self.accounts, refunds, self.findings, exceptions)
         doubts.replay(rows, self._ends, refusals.doubtful, undone)
@@ -202,7 +207,7 @@ class Cases:
     def _speaking(self, row: np.void, other: np.void, kind: int) -> None:
         """What a row that is no case's, and speaks of another, says of that."""
         if row["kind"] == Kind.PROPOSE:
-            if row["amount"] == 0:
+            if row["amount"] == 0 and row["total"] != PROPOSE_LINES:
                 self._add(row, "it proposes nothing")
             if row["total"] == Kind.REFUND and not NUMBERED[kind]:
                 self._add(row, "what it proposes is no refund of a payment")
@@ -218,14 +223,15 @@ class Cases:
 
     def _approval(self, row: np.void, asked: np.void, kind: int) -> None:
         """Another person than the one who asked."""
-        if kind not in (Kind.PROPOSE, Kind.SHIFT):
-            self._add(row, "what it approves is no proposal and no shift")
+        stop = int(asked["sequence"]) in self.people.hashes
+        if kind not in (Kind.PROPOSE, Kind.SHIFT) and not stop:
+            self._add(row, "what it approves is no proposal, no shift and no stop")
             return
         sender = int(row["participant"])
-        role = int(self.register.roles[self.register.person(sender)])
+        role = int(self.register.roles[self.register.place(sender)])
         wallet = min(int(asked["debit"]), self.accounts.count)
         own = role == CENTRE and self.accounts["participant"][wallet] == sender
-        may = role == TREASURY if kind == Kind.PROPOSE else own or role == HARNESS
+        may = own or role == HARNESS if kind == Kind.SHIFT else role == TREASURY
         if not may:
             text = "its sender has no role that may approve that"
             self.findings.add("senders", int(row["sequence"]), text)

@@ -8,11 +8,12 @@ from typing import Final
 
 import numpy as np
 
+from switch.audit.approvals import same_person
+from switch.audit.cases import Cases
 from switch.audit.findings import Findings
 from switch.audit.kinds import NUMBERED
-from switch.audit.layout import OK, PROPOSAL_LIFE_NS, ROW, Rows
+from switch.audit.layout import OK, PROPOSAL_LIFE_NS, ROW, THIRD, Rows
 from switch.audit.reader import Journal
-from switch.audit.register import Register
 from switch.codes import Kind, Result
 
 R = Result
@@ -30,12 +31,12 @@ ANSWERED: Final = {
 class Causes:
     """Judges refusals against the rows that they name and speak of."""
 
-    def __init__(
-        self, journal: Journal, register: Register, findings: Findings
-    ) -> None:
-        """`register` stands at the end."""
+    def __init__(self, journal: Journal, cases: Cases, findings: Findings) -> None:
+        """`cases` are finished."""
         self.journal = journal
-        self.register = register
+        self.register = cases.register
+        self.people = cases.people
+        self.firsts = cases.approvals.firsts
         self.findings = findings
 
     def judge(self, parts: list[Rows]) -> None:
@@ -62,6 +63,10 @@ class Causes:
             return bool(named["kind"] == Kind.TOP_UP) and same_reference(row, named)
         if result in ANSWERED:
             same = named["sequence"] and named["resolves"] == row["resolves"]
+            three = about["kind"] == Kind.PROPOSE and int(about["flags"]) & THIRD
+            if result == R.ALREADY_APPROVED and three:
+                # Behind the first approval another one is needed.
+                same = same and named["total"]
             return bool(same and named["kind"] == ANSWERED[Result(result)])
         if result == R.PAYMENT_NOT_FOUND:
             return not NUMBERED[int(about["kind"])]
@@ -81,16 +86,28 @@ class Causes:
                 or about["debit"] != row["debit"]
                 or about["operator_"] != row["operator_"]
             )
+        stop = asked not in ASKING and int(about["sequence"]) in self.people.hashes
+        if result == R.PROPOSAL_NOT_FOUND and kind == Kind.APPROVE:
+            # Whoever stops as two have wanted need not be approved, and may be.
+            none = asked not in ASKING and (not stop or about["total"])
+            return bool(none) or not self.people.names(row)
         if result == R.PROPOSAL_NOT_FOUND:
-            return asked not in (ASKING if kind == Kind.APPROVE else ASKING[:1])
+            return asked != Kind.PROPOSE
         if result == R.PROPOSAL_EXPIRED:
             age = int(row["timestamp"]) - int(about["timestamp"])
-            return asked == Kind.PROPOSE and age >= PROPOSAL_LIFE_NS
+            return (asked == Kind.PROPOSE or stop) and age >= PROPOSAL_LIFE_NS
         if result == R.SAME_PERSON:
-            one = asked == Kind.SHIFT or about["participant"] == row["participant"]
-            same = one and about["operator_"] == row["operator_"]
-            return asked in ASKING and bool(same)
+            return (asked in ASKING or stop) and self._same(row, about)
         return True
+
+    def _same(self, row: np.void, about: np.void) -> bool:
+        """Whether who approves has asked, or has approved before."""
+        if about["kind"] == Kind.SHIFT:
+            return bool(about["operator_"] == row["operator_"])
+        first = self.firsts.get(int(row["resolves"]))
+        before = first is not None and first["sequence"] < row["sequence"]
+        again = before and first is not None and same_person(first, row)
+        return same_person(about, row) or again
 
 
 def same_reference(one: np.void, other: np.void) -> bool:

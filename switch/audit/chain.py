@@ -30,6 +30,7 @@ from switch.audit.layout import (
     CHUNK,
     EVIDENCE,
     KEEP,
+    LINES_ITEM_MAX,
     OK,
     PRICE_FLAGS,
     REFUSALS_FROM,
@@ -209,7 +210,7 @@ class Chain:
             "its flags speak of what is in question, and it says nothing of that": (
                 (flags & np.uint16(CASE)) != 0
             )
-            & ~(DOUBTING[kind] | (kind == Kind.REGISTER)),
+            & ~(DOUBTING[kind] | (kind == Kind.REGISTER) | (kind == Kind.PROPOSE)),
             "its flags release a claim, and it ends no payment": (
                 (flags & np.uint16(RELEASE)) != 0
             )
@@ -232,6 +233,9 @@ class Chain:
             (kind == Kind.CASE) & np.isin(rows["total"], SAYS_AMOUNT)
         )
         bad = np.where(says, amount == 0, amount != 0)
+        # Lines that move nothing add up to nothing; they speak of no row. Of an
+        # accepted one `cases` says whether it has lines.
+        bad &= (kind != Kind.PROPOSE) | (rows["resolves"] != 0) | (amount != 0)
         # Of a basket a biller says the sum, which may be beyond the bound.
         bad |= (amount > AMOUNT_MAX) & (kind != Kind.CASE)
         if bad.any():
@@ -252,7 +256,10 @@ class Chain:
         noted = np.flatnonzero(rows["flags"] & np.uint16(TAIL))
         with_tail, kinds = noted.tolist(), rows["kind"][noted]
         sequences = rows["sequence"][noted].tolist()
-        windows = (kinds == Kind.WINDOW).tolist()
+        sizes_max = np.full(len(noted), TAIL_ITEM_MAX)
+        sizes_max[kinds == Kind.WINDOW] = WINDOW_ITEM_MAX
+        sizes_max[kinds == Kind.PROPOSE] = LINES_ITEM_MAX
+        bounds = sizes_max.tolist()
         digested = DIGESTED[kinds].tolist()
         at = 0
         for chunk in block.chunks:
@@ -261,8 +268,7 @@ class Chain:
             while at < len(with_tail) and with_tail[at] < end:
                 index, sequence = with_tail[at], sequences[at]
                 if position >= 0:
-                    size_max = WINDOW_ITEM_MAX if windows[at] else TAIL_ITEM_MAX
-                    item, position = self._item(chunk, sequence, position, size_max)
+                    item, position = self._item(chunk, sequence, position, bounds[at])
                     if item is not None:
                         self.tails[index] = item
                         if digested[at]:

@@ -31,7 +31,7 @@ from switch.audit.layout import (
 )
 from switch.audit.reader import Journal
 from switch.audit.refunds import Refunds
-from switch.codes import CaseType, Kind, Result
+from switch.codes import PROPOSE_LINES, CaseType, Kind, Result
 
 R = Result
 HOLDS_TOGETHER: Final = 4_096
@@ -341,8 +341,6 @@ class Doubts:
         if bool(int(row["flags"]) & CASE) != (move == Move.CORRECTION):
             self._add(row, "its flags do not say whether it corrects a payment")
         if move == Move.RECOVERY:
-            if row["total"]:
-                self._add(row, "it names a proposal, and takes back what it lent")
             doubt.recovered = doubt.recovered if doubt.recovered is not None else row
         elif move == Move.ADVANCE:
             doubt.advanced = doubt.advanced if doubt.advanced is not None else row
@@ -352,6 +350,7 @@ class Doubts:
 
 def _speaks(rows: Rows) -> Index:
     """Which accepted rows are about a hold."""
-    refunds = (rows["kind"] == Kind.PROPOSE) & (rows["total"] == Kind.REFUND)
-    speaks: Index = np.flatnonzero(np.isin(rows["kind"], ABOUT) & ~refunds)
+    others = np.isin(rows["total"], (Kind.REFUND, PROPOSE_LINES))
+    others &= rows["kind"] == Kind.PROPOSE
+    speaks: Index = np.flatnonzero(np.isin(rows["kind"], ABOUT) & ~others)
     return speaks

@@ -46,6 +46,8 @@ class Reference(Enum):
     DIGEST = 3
     """The BLAKE2b-256 of its tail item."""
     NONE = 4
+    HASH = 5
+    """The hash of what it approves, or nothing: `people` knows which."""
 
 
 class Need(Enum):
@@ -85,6 +87,10 @@ class Traits:
     """A biller's answer: `ROW_EVIDENCE`."""
     approval: Need = Need.NEVER
     """A proposal of the same content, approved by another person of the treasury."""
+    line: bool = False
+    """In a ledger with people an accepted one is a line of a proposal, which it says in
+    `total`, or one person stops something.
+    """
 
 
 OWN, COPIED, DIGEST = Reference.OWN, Reference.COPIED, Reference.DIGEST
@@ -133,7 +139,7 @@ TRAITS: Final[dict[Kind, Traits]] = {
         total=True,
         approval=Need.MUST,
     ),
-    Kind.TOP_UP: Traits(TREASURY, OWN, Money.MOVES, amount=True),
+    Kind.TOP_UP: Traits(TREASURY, OWN, Money.MOVES, amount=True, total=True, line=True),
     # One that names a hold corrects or advances it and needs two people; recoveries of
     # advances and the treasury's own moves need one.
     Kind.TRANSFER: Traits(
@@ -144,21 +150,24 @@ TRAITS: Final[dict[Kind, Traits]] = {
         amount=True,
         total=True,
         approval=Need.MAY,
+        line=True,
     ),
     Kind.WINDOW: Traits(SWITCH | TREASURY, DIGEST, has_id=False),
-    Kind.SETTLE: Traits(TREASURY, Reference.NONE, Money.MOVES, amount=True),
+    Kind.SETTLE: Traits(
+        TREASURY, Reference.NONE, Money.MOVES, amount=True, total=True, line=True
+    ),
     # The first load of a ledger has no sender that is registered.
-    Kind.OPEN: Traits(SWITCH | TREASURY, DIGEST),
-    Kind.LIMIT: Traits(SWITCH | TREASURY, DIGEST),
-    Kind.FREEZE: Traits(TREASURY, OWN),
-    Kind.CLOSE: Traits(TREASURY, OWN),
-    Kind.REGISTER: Traits(SWITCH | TREASURY, DIGEST),
+    Kind.OPEN: Traits(SWITCH | TREASURY, DIGEST, total=True, line=True),
+    Kind.LIMIT: Traits(SWITCH | TREASURY, DIGEST, total=True, line=True),
+    Kind.FREEZE: Traits(TREASURY, OWN, total=True, line=True),
+    Kind.CLOSE: Traits(TREASURY, OWN, total=True, line=True),
+    Kind.REGISTER: Traits(SWITCH | TREASURY, DIGEST, total=True, line=True),
     # What it says of money goes by its type.
     Kind.CASE: Traits(ANYBODY, COPIED, has_id=False, total=True, evidence=Need.MAY),
     Kind.CASE_CLOSE: Traits(TREASURY, OWN, total=True, approval=Need.MUST),
     Kind.PROPOSE: Traits(TREASURY, OWN, amount=True, total=True),
-    # Of a shift by its centre, of a proposal by the treasury: `cases` tells them apart.
-    Kind.APPROVE: Traits(TREASURY | CENTRE | HARNESS, Reference.NONE),
+    # Of a shift by its centre, of all else by the treasury: `cases` tells them apart.
+    Kind.APPROVE: Traits(TREASURY | CENTRE | HARNESS, Reference.HASH, total=True),
     Kind.SHIFT: Traits(CENTRE | HARNESS, DIGEST),
     # A biller has said that it has no credit of it, or two people have found that.
     Kind.VERIFY: Traits(
@@ -201,6 +210,7 @@ ANSWERED: Final = _where("evidence", Need.MAY, Need.MUST)
 OWN_REFERENCE: Final = _where("reference", Reference.OWN)
 NO_REFERENCE: Final = _where("reference", Reference.NONE)
 DIGESTED: Final = _where("reference", Reference.DIGEST)
+LINE: Final = _where("line", True)
 PEOPLE: Final = _table(
     *(Kind.CASE, Kind.CASE_CLOSE, Kind.PROPOSE, Kind.APPROVE, Kind.SHIFT),
     *(Kind.VERIFY, Kind.WITHDRAW),

@@ -237,6 +237,40 @@ BUDGET_RECORD: Final = np.dtype(
         ("value", "<u8"),
     ]
 )
+PERSON_RECORD: Final = np.dtype(
+    [
+        ("record", "u1"),
+        ("role", "u1"),
+        ("active", "u1"),
+        ("reserved_0", "V1"),
+        ("participant", "<u4"),
+        ("number", "<u4"),
+        ("reserved_1", "V4"),
+        ("key", "V32"),
+    ]
+)
+THRESHOLDS_RECORD: Final = np.dtype(
+    [
+        ("record", "u1"),
+        ("reserved", "V7"),
+        ("single", "<u8"),
+        ("batch", "<u8"),
+        ("day", "<u8"),
+    ]
+)
+PROPOSED_LINE: Final = np.dtype(
+    [
+        ("kind", "u1"),
+        ("reserved", "u1"),
+        ("flags", "<u2"),
+        ("tail_size", "<u4"),
+        ("amount", "<u8"),
+        ("resolves", "<u8"),
+        ("debit", "<u4"),
+        ("credit", "<u4"),
+        ("reference", "<u8", (4,)),
+    ]
+)
 WINDOW_LINE: Final = np.dtype(
     [
         ("account", "<u4"),
@@ -288,7 +322,11 @@ INDEX_HOLD: Final = np.dtype([("sequence", "<u8"), ("due", "<u8")])
 SIZES: Final = {
     128: (ROW,),
     152: (ACCOUNT,),
-    64: (CHUNK, PARTICIPANT_RECORD, SHIFT_RECORD, REVOCATION_RECORD),
+    64: (
+        *(CHUNK, PARTICIPANT_RECORD, SHIFT_RECORD, REVOCATION_RECORD),
+        PROPOSED_LINE,
+    ),
+    48: (PERSON_RECORD,),
     72: (PINS_RECORD,),
     256: (SERVICE_RECORD,),
     384: (INDEX_META,),
@@ -296,7 +334,7 @@ SIZES: Final = {
     12: (ITEM_LINE,),
     PART_SIZE: (BILL_PART, TARIFF_PART),
     8: (INDEX_PIECE, RULES_RECORD, CONFIRMATION_RECORD),
-    32: (META, SEGMENT, ACCOUNT_RECORD),
+    32: (META, SEGMENT, ACCOUNT_RECORD, THRESHOLDS_RECORD),
     16: (INDEX_HOLD, BUDGET_RECORD),
     40: (WINDOW_LINE,),
 }
@@ -325,6 +363,10 @@ INDEX_FORMAT: Final = 6
 GROUP_MAX: Final = 8190
 TAIL_ITEM_MAX: Final = 262_144
 WINDOW_ITEM_MAX: Final = 65_000 * WINDOW_LINE.itemsize
+LINES_ITEM_MAX: Final = 2_600_000
+LINES_MAX: Final = 8_000
+LINE_TAIL_MAX: Final = 65_536
+SIGNATURE_SIZE: Final = 64
 ACCOUNTS_MAX: Final = 2_097_152
 SERVICES_MAX: Final = 65_535
 SEGMENT_ACCOUNTS: Final = 512
@@ -352,6 +394,8 @@ CLAIM: Final = int(RowFlag.CLAIM)
 RECENT: Final = int(RowFlag.RECENT)
 RELEASE: Final = int(RowFlag.RELEASE)
 CASE: Final = int(RowFlag.CASE)
+THIRD: Final = int(RowFlag.THIRD)
+UNFREEZE: Final = int(RowFlag.UNFREEZE)
 KEEP: Final = int(RowFlag.KEEP)
 EVIDENCE: Final = int(RowFlag.EVIDENCE)
 STATED: Final = int(RowFlag.STATED)

@@ -27,6 +27,8 @@ from switch.audit.layout import (
     pick,
 )
 from switch.audit.payments import MISSPELLED
+from switch.audit.persons import LAYOUTS as PEOPLES
+from switch.audit.persons import broken as broken_person
 from switch.audit.prices import Priced, check_parts, misspelled, misstated
 from switch.audit.references import without_period
 from switch.audit.register import Register
@@ -49,6 +51,7 @@ from switch.codes import (
     PriceRule,
     Record,
     Result,
+    Role,
 )
 
 R = Result
@@ -370,6 +373,9 @@ class Refusals:
         if row["kind"] == Kind.REGISTER and tail and tail[0] == Record.BUDGET:
             self._budget(row, tail)
             return
+        if row["kind"] == Kind.REGISTER and tail and tail[0] in PEOPLES:
+            self._person(row, tail)
+            return
         self._keep(np.array([row]))
         if result in SPEAKING:
             return
@@ -425,13 +431,25 @@ class Refusals:
         if int(row["result"]) != wanted:
             self._add(np.array([row]), np.ones(1, dtype=np.bool_))
 
+    def _person(self, row: np.void, tail: bytes) -> None:
+        """The same of a refused row about people."""
+        if wrong := broken_person(tail, self.register.version):
+            text = f"its record {wrong}, and has no row"
+            self.findings.add("people", int(row["sequence"]), text)
+        elif int(row["result"]) != self.register.person_answer(tail):
+            self._add(np.array([row]), np.ones(1, dtype=np.bool_))
+
     def _takes_last(self, tail: bytes) -> bool:
         """Whether a refused record of a participant would take one of the last two."""
         if len(tail) < PARTICIPANT_RECORD.itemsize or tail[0] != Record.PARTICIPANT:
             return False
         record = np.frombuffer(tail, dtype=PARTICIPANT_RECORD, count=1)[0]
-        index = self.register.participants.get(bytes(record["code"]), 0)
-        return self.register.certificates.takes_last(index, tail)
+        register = self.register
+        index = register.participants.get(bytes(record["code"]), 0)
+        stays = record["role"] == Role.TREASURY and record["active"] == 1
+        return register.certificates.takes_last(index, tail) or (
+            not stays and register.persons.takes_all_of(index)
+        )
 
     def _service(self, row: np.void, record: np.void, tail: bytes) -> None:
         """Judge a refused service: its record's shape, and what it was refused for."""

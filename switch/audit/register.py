@@ -27,6 +27,7 @@ from switch.audit.layout import (
     LIMIT_RECORD,
     LIMIT_SIZES,
     PARTICIPANT_RECORD,
+    PERSON_RECORD,
     RULES_RECORD,
     SERVICE_RECORD,
     SERVICES_MAX,
@@ -35,6 +36,9 @@ from switch.audit.layout import (
     Index,
     Rows,
 )
+from switch.audit.persons import LAYOUTS as PEOPLES
+from switch.audit.persons import Person, Persons
+from switch.audit.persons import broken as broken_person
 from switch.audit.services import (
     FIXED,
     broken_rules,
@@ -106,6 +110,7 @@ class Register:
         self.settled: dict[tuple[int, int], int] = {}
         self.certificates = Certificates()
         self.budgets = Budgets()
+        self.persons = Persons(self.certificates.treasuries)
         self.rules: list[tuple[int, int]] = []
         """Sequence and version of each rules row: from there on these rules run."""
 
@@ -231,6 +236,8 @@ class Register:
             self._certificate(row, tail)
         elif record == Record.BUDGET:
             self._budget(row, tail)
+        elif record in PEOPLES:
+            self._person(row, tail)
         elif record != Record.CLOCK:
             self._add("services", row, "the register's record is not known")
 
@@ -260,6 +267,66 @@ class Register:
         for text in self.budgets.apply(row, tail):
             self._add("budgets", row, text)
         self.sequences[int(Record.BUDGET), int(row["debit"])] = int(row["sequence"])
+
+    def _person(self, row: np.void, tail: bytes) -> None:
+        if wrong := broken_person(tail, self.version):
+            self._add("people", row, f"its record {wrong}")
+            return
+        wanted = self.person_answer(tail)
+        if wanted != Result.OK:
+            self._add("people", row, f"it should be {wanted.name}")
+        for text in self.persons.apply(row, tail):
+            self._add("people", row, text)
+        self.sequences[int(tail[0]), int(row["debit"])] = int(row["sequence"])
+
+    def person_answer(self, tail: bytes) -> Result:
+        """The result that a row about people must have, its record being whole."""
+        return self.persons.answer(tail, len(self.participants), self.accounts.count)
+
+    def newest(self, tail: bytes) -> int:
+        """The newest row about whom a record is, of a participant, a service or a
+        person; 0 for none.
+        """
+        place, record = 0, tail[0] if tail else 0
+        if record == Record.PARTICIPANT:
+            place = self.participants.get(tail[8:40].rstrip(b"\0"), 0)
+        elif record == Record.SERVICE:
+            place = self.codes.get(tail[8:24].rstrip(b"\0"), 0)
+        elif record == Record.PERSON and not broken_person(tail, 0):
+            place = self.persons.places.get(Person.of(tail).who, 0)
+        return self.sequences.get((record, place), 0)
+
+    def switches_off(self, tail: bytes) -> bool:
+        """Whether a register's record leaves what it is of as it was, but not active
+        where it was active.
+        """
+        record = tail[0] if tail else 0
+        if record == Record.PARTICIPANT and len(tail) >= PARTICIPANT_RECORD.itemsize:
+            return self._participant_off(tail)
+        if record == Record.SERVICE and len(tail) >= SERVICE_RECORD.itemsize:
+            return self._service_off(tail)
+        if record == Record.PERSON and len(tail) >= PERSON_RECORD.itemsize:
+            return self.persons.switches_off(tail)
+        return False
+
+    def _participant_off(self, tail: bytes) -> bool:
+        said = np.frombuffer(tail, dtype=PARTICIPANT_RECORD, count=1)[0]
+        index = self.participants.get(bytes(said["code"]), 0)
+        if not index or not self.active[index] or said["active"]:
+            return False
+        same = self.roles[index] == 1 << min(int(said["role"]), 7)
+        same &= self.may_state[index] == said["may_state_dues"]
+        return bool(same and self.promises[index] == said["never_credits_late"])
+
+    def _service_off(self, tail: bytes) -> bool:
+        said = np.frombuffer(tail, dtype=SERVICE_RECORD, count=1)[0].copy()
+        index = self.codes.get(bytes(said["code"]), 0)
+        if not index or not self.services[index]["active"] or said["active"]:
+            return False
+        said["active"] = 1
+        items = read_tariff(said, tail)
+        same = items is not None and items.tobytes() == self.tariffs[index].tobytes()
+        return same and said.tobytes() == self.services[index].tobytes()
 
     def _rules(self, row: np.void, tail: bytes) -> None:
         record = np.frombuffer(tail, dtype=RULES_RECORD, count=1)[0]
@@ -301,6 +368,10 @@ class Register:
             if judged and self.certificates.takes_last(index, tail):
                 text = "it takes one of the last two treasuries"
                 self._add("certificates", row, text)
+            stays = record["role"] == Role.TREASURY and record["active"] == 1
+            if not stays and self.persons.takes_all_of(index):
+                text = "it leaves fewer than two people who may approve"
+                self._add("people", row, text)
             self.certificates.note_participant(
                 index, role, active=bool(record["active"] == 1)
             )
@@ -368,7 +439,7 @@ class Register:
         """
         releases = record["mode"] == Mode.CONFIRMED
         releases &= record["deadline_policy"] == Policy.RELEASE
-        return bool(not releases or self.promises[self.person(int(record["biller"]))])
+        return bool(not releases or self.promises[self.place(int(record["biller"]))])
 
     def changed_rules(self, record: np.void) -> list[str]:
         """What a record changes of a service's rules that must stay."""
@@ -448,13 +519,13 @@ class Register:
         for account in listed:
             self._add("windows", row, f"account {account} should have no line")
 
-    def people(self, numbers: npt.NDArray[np.unsignedinteger[Any]]) -> Index:
+    def places(self, numbers: npt.NDArray[np.unsignedinteger[Any]]) -> Index:
         """Participants as places in `roles` and `active`; the unknown share one."""
         nobody = len(self.participants) + 1
         places: Index = np.minimum(numbers, nobody).astype(np.intp)
         return places
 
-    def person(self, number: int) -> int:
+    def place(self, number: int) -> int:
         """The same for one."""
         return min(number, len(self.participants) + 1)
 

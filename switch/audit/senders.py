@@ -2,7 +2,8 @@
 
 A server knows its callers by their certificates; the journal names them. So a row that
 came by another way than through the rights of the one who is named in it is seen here.
-Accepted rows only: a refused one has moved nothing.
+Accepted rows only: a refused one has moved nothing. Which person of its sender made a
+row, and whether that one has signed it, is judged in `people`.
 """
 
 from typing import Final
@@ -23,8 +24,8 @@ INACTIVE: Final = "its wallet is of a centre that is not active"
 
 def check_senders(register: Register, span: Span, findings: Findings) -> None:
     """The rows of a span come from those who may send them."""
-    people = register.people(span.rows["participant"])
-    bits = register.roles[people]
+    sender = register.places(span.rows["participant"])
+    bits = register.roles[sender]
     bad = (SENDERS[span.kind] & bits) == 0
     if bad.any():
         findings.add_rows("senders", span.sequence[bad], ROLE)
@@ -32,8 +33,8 @@ def check_senders(register: Register, span: Span, findings: Findings) -> None:
     sequence: U64 = span.sequence[spending]
     if not len(sequence):
         return
-    owner = register.people(register.accounts["participant"][span.debit[spending]])
-    foreign = (bits[spending] == CENTRE) & (people[spending] != owner)
+    owner = register.places(register.accounts["participant"][span.debit[spending]])
+    foreign = (bits[spending] == CENTRE) & (sender[spending] != owner)
     if foreign.any():
         findings.add_rows("senders", sequence[foreign], WALLET)
     asleep = ~register.active[owner]
@@ -43,7 +44,7 @@ def check_senders(register: Register, span: Span, findings: Findings) -> None:
 
 def check_sender(register: Register, row: np.void, findings: Findings) -> None:
     """The same for one row that moves no money."""
-    bits = int(register.roles[register.person(int(row["participant"]))])
+    bits = int(register.roles[register.place(int(row["participant"]))])
     if not int(SENDERS[int(row["kind"])]) & bits:
         findings.add("senders", int(row["sequence"]), ROLE)
         return

@@ -22,6 +22,7 @@ from pathlib import Path
 import grpc
 
 from switch.cli import (
+    bank_statements,
     bills,
     budgets,
     certificates,
@@ -53,7 +54,7 @@ from switch.simulator import command as simulator
 _PASSED_ON = ("serve", "audit")
 """Commands whose further arguments are another program's."""
 _ALONE = (
-    *(*_PASSED_ON, "rights", "backup", "verify", "day", "biller"),
+    *(*_PASSED_ON, "rights", "backup", "verify", "bank-statement", "day", "biller"),
     *("init", "person-key"),
 )
 """Commands that ask no switch, or say themselves which."""
@@ -235,6 +236,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="the ledger's directory (default: %(default)s)",
     )
+    statement = add(
+        "bank-statement", bank_statements.bank_statement, bank_statements.TEXT
+    )
+    bank_statements.add_arguments(statement)
     verify = add("verify", others.verify, "prove a copy: its pages, chunks and sums")
     verify.add_argument("copy", type=Path, metavar="COPY", help="its directory")
 

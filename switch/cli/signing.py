@@ -145,9 +145,11 @@ def facts_of(
 
 
 def agreed(args: Namespace, screen: Screen) -> bool:
-    """Whether the person signs what was shown."""
-    if args.yes or not sys.stdin.isatty():
+    """Whether the person signs what was shown. Raises UsageError if nobody is asked."""
+    if args.yes:
         return True
+    if not sys.stdin.isatty():
+        raise UsageError("nobody to ask at a terminal; --yes signs what is shown")
     screen.note(screen.language.word("sign it"))
     if sys.stdin.readline().strip().lower() in ("y", "yes"):
         return True

@@ -22,13 +22,19 @@ from tests.core.generator import Generator
 from tests.core.network import NOW, make_network, top_up
 from tests.core.pair import Pair
 from tests.model import Rows
+from tests.office import Office
 
 path, seed, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 network = make_network()
 pair = Pair(path, threads=False, index_step_rows=64)
-pair.commit([Rows(network.rows)], NOW)
-for wallet in network.wallets:
-    pair.one(top_up(network, wallet, 100_000_000, b"UTR-FIRST-%d" % wallet), NOW)
+funds = [
+    top_up(network, wallet, 100_000_000, b"UTR-FIRST-%d" % wallet)
+    for wallet in network.wallets
+]
+if sys.argv[4] == "people":
+    Office(pair.model, pair.commit, NOW).have_built([*network.rows, *funds])
+else:
+    pair.commit([Rows([*network.rows, *funds])], NOW)
 generator = Generator(seed, network, pair.model)
 rng = random.Random(seed)
 print("begun", flush=True)
@@ -44,10 +50,14 @@ pair.close()
 """
 
 
-def start(path: Path, seed: int, count: int) -> "subprocess.Popen[str]":
-    """A process that writes a ledger, says where it stands, and waits."""
+def start(
+    path: Path, seed: int, count: int, who: str = "nobody"
+) -> "subprocess.Popen[str]":
+    """A process that writes a ledger, with `people` or nobody, says where it stands,
+    and waits.
+    """
     return subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path), str(seed), str(count)],
+        [sys.executable, "-c", WRITER, str(path), str(seed), str(count), who],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -55,11 +65,13 @@ def start(path: Path, seed: int, count: int) -> "subprocess.Popen[str]":
     )
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[tuple[Path, "subprocess.Popen[str]"]]:
+@pytest.fixture(params=["nobody", "people"])
+def ledger(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[tuple[Path, "subprocess.Popen[str]"]]:
     """A ledger that is being written."""
     path = tmp_path / "ledger"
-    writer = start(path, seed=7, count=6_000)
+    writer = start(path, seed=7, count=6_000, who=request.param)
     assert writer.stdout is not None
     assert writer.stdout.readline() == "begun\n"
     yield path, writer

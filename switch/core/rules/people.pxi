@@ -69,6 +69,9 @@ cdef void people_apply(State* s, const Row* row, const uint8_t* tail) noexcept n
     person = &s.group.people[row.debit]
     native_assert(person.sequence < row.sequence, b"people_apply: the newest counts")
     native_assert(s.group.working.people, b"people_apply: a ledger with people")
+    if row.debit == 1 and not row.flags & ROW_UPDATE:
+        # The index may have a later one of it alone.
+        s.group.people_since = row.sequence
     s.group.people_count = max(s.group.people_count, row.debit + 1)
     person.sequence = row.sequence
     person.participant = record.participant

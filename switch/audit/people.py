@@ -1,0 +1,287 @@
+"""Rows that registered people make: who signed them, could act then, and what for.
+
+Each is judged at its place, as who may act changes; a signature is looked at where a
+row must have one, and nowhere else. What was refused behind a signature had one, too.
+In a ledger without people, and by rules before 8, nothing of this is asked. Memory: a
+hash for each proposal and stop, and 8 bytes for each shift.
+"""
+
+import hashlib
+import struct
+from array import array
+from bisect import bisect_left
+from typing import Final
+
+import numpy as np
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from switch.audit.accounts import Accounts
+from switch.audit.findings import Findings
+from switch.audit.kinds import LINE, MONEY, Move
+from switch.audit.layout import (
+    OK,
+    SIGNATURE_SIZE,
+    THIRD,
+    UNFREEZE,
+    Mask,
+    Rows,
+    ist_days,
+    pick,
+)
+from switch.audit.lines import Lines, Proposed
+from switch.audit.persons import PEOPLE_RULES, Person, Who
+from switch.audit.register import Register
+from switch.codes import (
+    PROPOSE_ADVANCE,
+    PROPOSE_LINES,
+    Kind,
+    PersonRole,
+    Record,
+    Result,
+)
+
+MAGIC: Final = b"payswitch signed"
+SIGNED_ROW: Final = struct.Struct("<16s16xQQ32sII4xI4xI2xBxH2xQ8x")
+"""A row as it was asked for: of what is signed in no row there are zeros."""
+NO_REFERENCE: Final = bytes(32)
+PROPOSALS_DAY_MAX: Final = 256
+MAKERS: Final = (PersonRole.MAKER, PersonRole.CHECKER)
+CHECKERS: Final = (PersonRole.CHECKER,)
+PROPOSES: Final = (
+    *(Kind.POST, Kind.VOID, Kind.REFUND, Kind.TRANSFER, Kind.CASE_CLOSE),
+    *(Kind.VERIFY, PROPOSE_ADVANCE, PROPOSE_LINES),
+)
+"""What may be proposed; of what was refused no row says it, but its signature does."""
+ALONE: Final = (Record.CLOCK, Record.RULES, Record.REVOCATION, Record.CONFIRMATION)
+"""Records of the register that need no proposal."""
+UNDONE: Final = "what needs a proposal of lines is refused without a row"
+
+
+class People:
+    """Judges rows as they pass."""
+
+    def __init__(self, register: Register, findings: Findings, ledger: bytes) -> None:
+        """`ledger`: instance and epoch, which are in all that is signed."""
+        self.register = register
+        self.persons = register.persons
+        self.findings = findings
+        self.lines = Lines(findings)
+        self.hashes: dict[int, bytes] = {}
+        """Of accepted proposals and stops, by sequence: what their approvals name."""
+        self.unsigned: set[int] = set()
+        """Accepted rows that no person who might has signed."""
+        self._ledger = MAGIC + ledger
+        self._shifts = array("Q")
+        self._days: dict[Who, list[int]] = {}
+        self._keys: dict[bytes, Ed25519PublicKey] = {}
+
+    def _add(self, check: str, row: np.void, text: str) -> None:
+        self.findings.add(check, int(row["sequence"]), text)
+
+    def single(self, row: np.void, tail: bytes | None) -> None:
+        """Judge a row that moves no money, accepted or not, before it is applied."""
+        kind, accepted = int(row["kind"]), bool(row["result"] == OK)
+        if kind == Kind.SHIFT and accepted:
+            self._shifts.append(int(row["sequence"]))
+        elif kind == Kind.APPROVE:
+            self._approve(row, tail)
+        elif not self.persons.some:
+            self._without(row, kind, accepted=accepted)
+        elif kind == Kind.PROPOSE:
+            self._propose(row, tail, accepted=accepted)
+        elif kind == Kind.WITHDRAW:
+            self._sign(row, tail, MAKERS)
+        elif LINE[kind]:
+            self._line(row, tail or b"", accepted=accepted)
+
+    def moved(self, rows: Rows, accounts: Accounts) -> None:
+        """Take accepted rows that move money and may be lines."""
+        others = (rows["kind"] == Kind.TRANSFER) & (rows["resolves"] != 0)
+        others &= accounts.moves(rows) != Move.RECOVERY
+        rows = pick(rows, ~others)
+        if self.persons.some:
+            self.lines.needed(rows)
+        else:
+            named = rows["sequence"][rows["total"] != 0]
+            self.findings.add_rows("lines", named, "it names a proposal of nobody")
+
+    def refused(self, rows: Rows) -> None:
+        """Take refused rows that move money."""
+        if self.persons.some:
+            money: Mask = LINE[rows["kind"]] & MONEY[rows["kind"]]
+            self.findings.add_rows("refusals", rows["sequence"][money], UNDONE)
+
+    def _without(self, row: np.void, kind: int, *, accepted: bool) -> None:
+        """In a ledger without people nobody signs, and nothing is a line."""
+        if not accepted:
+            if kind == Kind.PROPOSE and not row["amount"]:
+                self._add("people", row, "it proposes nothing, and has no row")
+            return
+        if LINE[kind] and row["total"]:
+            self._add("lines", row, "it names a proposal of nobody")
+        elif kind == Kind.PROPOSE:
+            if row["total"] == PROPOSE_LINES:
+                text = "it proposes lines in a ledger without people"
+                self._add("people", row, text)
+            if int(row["flags"]) & THIRD:
+                self._add("people", row, "it asks for a third person, and has none")
+
+    def _propose(self, row: np.void, tail: bytes | None, *, accepted: bool) -> None:
+        """A proposal, whatever it asks for."""
+        if not accepted:
+            totals = PROPOSES if row["amount"] else PROPOSES[-1:]
+            self._sign(row, tail, MAKERS, totals)
+            who = _who(row)
+            full = self._day(row)[1] >= PROPOSALS_DAY_MAX
+            if row["result"] == Result.DAY_COUNT_EXCEEDED and not full:
+                text = f"{who} had not proposed {PROPOSALS_DAY_MAX} times that day"
+                self._add("refusals", row, text)
+            return
+        self._sign(row, tail, MAKERS)
+        self.hashes[int(row["sequence"])] = self._hash(row, tail)
+        said, lines = Proposed(int(row["amount"])), row["total"] == PROPOSE_LINES
+        if lines:
+            said = self.lines.propose(row, tail or b"", self.register.version)
+        day = self._day(row)
+        if day[1] >= PROPOSALS_DAY_MAX:
+            self._add("people", row, "its person has proposed 256 times that day")
+        day[1] += 1
+        day[2] += int(row["amount"])
+        if bool(int(row["flags"]) & THIRD) != self._three(row, said, day[2]):
+            text = "its flags do not say whether a third person is needed"
+            self._add("people", row, text)
+
+    def _day(self, row: np.void) -> list[int]:
+        """Of the person of a proposal: the IST day, how many of it, of what sum."""
+        today = int(ist_days(row["timestamp"]))
+        day = self._days.setdefault(_who(row), [today, 0, 0])
+        if day[0] != today:
+            day[:] = [today, 0, 0]
+        return day
+
+    def _three(self, row: np.void, said: Proposed, day: int) -> bool:
+        """Whether an accepted proposal needs a third person."""
+        bounds = self.persons.thresholds
+        if bounds is None:
+            return False
+        past = said.most > bounds.single or int(row["amount"]) > bounds.batch
+        return past or day > bounds.day or said.thresholds
+
+    def _approve(self, row: np.void, tail: bytes | None) -> None:
+        """An approval, of a proposal, a stop or a shift; or of nothing."""
+        about, result = int(row["resolves"]), int(row["result"])
+        at = bisect_left(self._shifts, about)
+        shift = at < len(self._shifts) and self._shifts[at] == about
+        if self.persons.some and not shift:
+            self._sign(row, tail, CHECKERS)
+        judged = result != Result.PROPOSAL_NOT_FOUND
+        judged |= 0 < self.register.version < PEOPLE_RULES
+        if judged and not self.names(row):
+            text = "its reference is not the hash of what it approves"
+            self._add("people", row, text)
+
+    def names(self, row: np.void) -> bool:
+        """Whether the reference of an approval is what it must be."""
+        wanted = self.hashes.get(int(row["resolves"]), NO_REFERENCE)
+        return bool(row["reference"].tobytes() == wanted)
+
+    def _line(self, row: np.void, tail: bytes, *, accepted: bool) -> None:
+        """A row without money that needs a proposal of lines, if it is no stop."""
+        stops = self._stops(row, tail)
+        if accepted and stops:
+            self.hashes[int(row["sequence"])] = self._hash(row, tail)
+        if accepted and row["total"]:
+            self.lines.needed(np.array([row]))
+            if self.register.newest(tail) >= int(row["total"]):
+                text = "a newer row speaks of the same than its proposal"
+                self._add("lines", row, text)
+        elif stops:
+            self._sign(row, tail, MAKERS)
+        elif self._alone(row, tail):
+            pass
+        elif accepted:
+            self.lines.needed(np.array([row]))
+        else:
+            self._add("refusals", row, UNDONE)
+
+    def _stops(self, row: np.void, tail: bytes) -> bool:
+        """Whether one person may do what a row says by its own word."""
+        if row["kind"] == Kind.FREEZE:
+            return not int(row["flags"]) & UNFREEZE
+        return bool(row["kind"] == Kind.REGISTER and self.register.switches_off(tail))
+
+    def _alone(self, row: np.void, tail: bytes) -> bool:
+        """Whether a row needs no proposal although it is no stop."""
+        record = tail[0] if row["kind"] == Kind.REGISTER and tail else 0
+        begins = self.persons.begin(self.register.accounts.count)
+        return record in ALONE or (record == Record.PERSON and begins)
+
+    def _hash(
+        self, row: np.void, tail: bytes | None, total: int | None = None
+    ) -> bytes:
+        """What is signed of a row; of a refused proposal what it asked for, too."""
+        register, kind = row["kind"] == Kind.REGISTER, int(row["kind"])
+        if total is None:
+            total = int(row["total"]) if kind == Kind.PROPOSE else 0
+        asked = SIGNED_ROW.pack(
+            row["id"].tobytes(),
+            int(row["amount"]),
+            int(row["resolves"]),
+            NO_REFERENCE if register else row["reference"].tobytes(),
+            0 if register else int(row["debit"]),
+            int(row["credit"]),
+            int(row["operator_"]),
+            int(row["participant"]),
+            kind,
+            int(row["flags"]) & UNFREEZE,
+            total,
+        )
+        data = self._ledger + asked + (tail or b"")[:-SIGNATURE_SIZE]
+        return hashlib.blake2b(data, digest_size=32).digest()
+
+    def _sign(
+        self,
+        row: np.void,
+        tail: bytes | None,
+        roles: tuple[PersonRole, ...],
+        totals: tuple[int | None, ...] = (None,),
+    ) -> None:
+        """A row is signed by somebody of some roles who could act then; `totals` are
+        what it may have asked for.
+        """
+        person = self.persons.people.get(_who(row))
+        if tail is None or len(tail) < SIGNATURE_SIZE:
+            text = "nobody has signed it"
+        elif person is None:
+            text = "who signed it is not registered"
+        elif not self.persons.can_act(person):
+            text = "who signed it could not act then"
+        elif person.role not in roles:
+            text = "who signed it may not do that"
+        elif not any(
+            self._right(person, self._hash(row, tail, total), tail) for total in totals
+        ):
+            text = "its signature is not its person's, of this row"
+        else:
+            return
+        self._add("people", row, text)
+        if row["result"] == OK:
+            self.unsigned.add(int(row["sequence"]))
+
+    def _right(self, person: Person, hash_: bytes, tail: bytes) -> bool:
+        """Whether what a tail ends in is a person's signature of a hash."""
+        try:
+            key = self._keys.get(person.key)
+            if key is None:
+                key = Ed25519PublicKey.from_public_bytes(person.key)
+                self._keys[person.key] = key
+            key.verify(tail[-SIGNATURE_SIZE:], hash_)
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
+def _who(row: np.void) -> Who:
+    """The person that a row names."""
+    return int(row["participant"]), int(row["operator_"])

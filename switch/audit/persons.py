@@ -1,0 +1,180 @@
+"""Register rows about people: who acts for a participant, and by which key.
+
+A person is named by its participant and its number there. And what says when a third
+one is needed: the thresholds.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from switch.audit.layout import PERSON_RECORD, THRESHOLDS_RECORD
+from switch.codes import PersonRole, Record, Result, RowFlag
+
+PEOPLE_RULES: Final = 8
+"""The first rules that know people."""
+PEOPLE_MAX: Final = 4_095
+STAY: Final = 2
+"""So many who may approve are not made fewer; and so many begin a ledger's people."""
+Who = tuple[int, int]
+"""A participant, and the number of one of its people."""
+LAYOUTS: Final = {
+    Record.PERSON: PERSON_RECORD,
+    Record.THRESHOLDS: THRESHOLDS_RECORD,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person, as a record says."""
+
+    who: Who
+    role: int
+    active: bool
+    key: bytes
+
+    @classmethod
+    def of(cls, tail: bytes) -> "Person":
+        """Of a tail item with a whole record."""
+        record = np.frombuffer(tail, PERSON_RECORD, 1)[0]
+        who = int(record["participant"]), int(record["number"])
+        active = bool(record["active"] == 1)
+        return cls(who, int(record["role"]), active, bytes(record["key"]))
+
+    @property
+    def checks(self) -> bool:
+        """An active checker."""
+        return self.active and self.role == PersonRole.CHECKER
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From where on three are needed: more than these, paise."""
+
+    single: int
+    batch: int
+    day: int
+
+
+class Persons:
+    """The people that rows have registered so far, each with its place."""
+
+    def __init__(self, treasuries: set[int]) -> None:
+        """Nobody yet. `treasuries` are the participants that are of the treasury and
+        active, and change elsewhere.
+        """
+        self.treasuries = treasuries
+        self.people: dict[Who, Person] = {}
+        """In the order in which they were registered first."""
+        self.places: dict[Who, int] = {}
+        self.keys: dict[bytes, Who] = {}
+        self.of: dict[int, set[Who]] = {}
+        """By participant."""
+        self.thresholds: Thresholds | None = None
+
+    @property
+    def some(self) -> bool:
+        """Whether this is a ledger with people."""
+        return bool(self.people)
+
+    def begin(self, accounts: int) -> bool:
+        """Whether a person is registered by nobody's word; `accounts` are open."""
+        return len(self.people) < STAY and not accounts
+
+    def can_act(self, person: Person) -> bool:
+        """Whether one can act by now."""
+        return person.active and person.who[0] in self.treasuries
+
+    def _approvers(self) -> set[Who]:
+        """Who may approve by now."""
+        return {
+            who
+            for who, person in self.people.items()
+            if person.checks and who[0] in self.treasuries
+        }
+
+    def takes_two(self, person: Person) -> bool:
+        """Whether with a person as it would be fewer than two may approve, and with it
+        as it is they are not fewer.
+        """
+        before = self.people.get(person.who)
+        if before is None or not before.checks or person.checks:
+            return False
+        able = self._approvers()
+        return person.who in able and len(able) - 1 < STAY <= len(able)
+
+    def takes_all_of(self, participant: int) -> bool:
+        """The same of all people of one participant, if it acts no more."""
+        if participant not in self.of or participant not in self.treasuries:
+            return False
+        able = self._approvers()
+        return len(able - self.of[participant]) < STAY <= len(able)
+
+    def answer(self, tail: bytes, participants: int, accounts: int) -> Result:
+        """The result that a row with a whole record must have."""
+        if tail[0] == Record.THRESHOLDS:
+            return Result.OK
+        person = Person.of(tail)
+        first = len(self.people) < STAY and not (accounts and self.people)
+        if person.who[0] > participants:
+            return Result.PARTICIPANT_UNKNOWN
+        if self.keys.get(person.key, person.who) != person.who:
+            return Result.SAME_PERSON
+        if first and (accounts or not person.checks):
+            return Result.RULE_FIXED
+        if self.takes_two(person):
+            return Result.LAST_TREASURIES
+        full = len(self.people) >= PEOPLE_MAX and person.who not in self.people
+        return Result.TABLE_FULL if full else Result.OK
+
+    def apply(self, row: np.void, tail: bytes) -> Iterator[str]:
+        """Note an accepted row; what is wrong with the place that it has."""
+        if tail[0] == Record.THRESHOLDS:
+            record = np.frombuffer(tail, THRESHOLDS_RECORD, 1)[0]
+            place, known = 1, self.thresholds is not None
+            names = "single", "batch", "day"
+            self.thresholds = Thresholds(*(int(record[name]) for name in names))
+        else:
+            person = Person.of(tail)
+            known = person.who in self.people
+            if known:
+                self.keys.pop(self.people[person.who].key, None)
+            self.people[person.who] = person
+            self.keys[person.key] = person.who
+            self.of.setdefault(person.who[0], set()).add(person.who)
+            place = self.places.setdefault(person.who, len(self.places) + 1)
+        update = bool(int(row["flags"]) & RowFlag.UPDATE)
+        if int(row["debit"]) != place or update != known:
+            yield f"it is number {place}, the row says {row['debit']}"
+
+    def switches_off(self, tail: bytes) -> bool:
+        """Whether a person's record leaves it as it is, but not active."""
+        person = Person.of(tail)
+        before = self.people.get(person.who)
+        return before == replace(person, active=True) and not person.active
+
+
+def broken(tail: bytes, rules: int) -> str:
+    """What is wrong with a record by itself, under these rules (0: not known); empty if
+    nothing is.
+    """
+    if 0 < rules < PEOPLE_RULES:
+        return f"is not known to rules {rules}"
+    layout = LAYOUTS[Record(tail[0])]
+    if len(tail) < layout.itemsize:
+        return "is too short"
+    record = np.frombuffer(tail, layout, 1)[0]
+    if any(
+        any(bytes(record[name]))
+        for name in layout.names or ()
+        if name[:8] == "reserved"
+    ):
+        return "has bytes that say nothing"
+    if tail[0] == Record.THRESHOLDS:
+        return ""
+    if int(record["role"]) not in set(PersonRole) or record["active"] > 1:
+        return "is of no role, or neither active nor not"
+    named = record["participant"] and record["number"] and any(bytes(record["key"]))
+    return "" if named else "names nobody, or no key"
