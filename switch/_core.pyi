@@ -140,8 +140,8 @@ class Request:
         note) carry ROW_TAIL and take the next of `tails`. `total` is the amount due of
         a payment, what a propose asks for, and the proposal of what is done only if it
         is approved: a refund, a correction, an advance, a case_close, a verify, the
-        post and the void of a kept hold; and the row of a line. Committing gives an array of OUTCOME, one for
-        each row. Raises ValueError if there are no rows, more than GROUP_MAX,
+        post and the void of a kept hold; and the row of a line. Committing gives an
+        array of OUTCOME, one for each row. Raises ValueError if there are no rows, more than GROUP_MAX,
         a wrong dtype, or tails that do not match."""
 
     @staticmethod
