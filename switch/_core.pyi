@@ -141,8 +141,8 @@ class Request:
         a payment, what a propose asks for, and the proposal of what is done only if it
         is approved: a refund, a correction, an advance, a case_close, a verify, the
         post and the void of a kept hold; and the row of a line. Committing gives an
-        array of OUTCOME, one for each row. Raises ValueError if there are no rows, more than GROUP_MAX,
-        a wrong dtype, or tails that do not match."""
+        array of OUTCOME, one for each row. Raises ValueError if there are no rows, more
+        than GROUP_MAX, a wrong dtype, or tails that do not match."""
 
     @staticmethod
     def answers(answers: Rows, biller: int) -> Request:
