@@ -29,6 +29,7 @@ Cost = tuple[int, int, int, int]
 
 _PAYMENT: Final = "/payswitch.v1.PaymentService/"
 _COUNTER: Final = "/payswitch.v1.CounterService/"
+_PEOPLE: Final = "/payswitch.v1.PeopleService/"
 _BILLER: Final = "/payswitch.v1.BillerService/"
 _READ: Final[Cost] = (READS, 1, 0, 0)
 _LIST: Final[Cost] = (READS, LIST_READS, 0, 0)
@@ -50,6 +51,9 @@ _COSTS: Final[Mapping[str, Cost]] = {
     _BILLER + "Acknowledge": _FREE,
     _BILLER + "SendDayList": _FREE,
     **dict.fromkeys(ACTS, _WRITE),
+    # Up to eight thousand lines, and what they are called.
+    _PEOPLE + "Prepare": _LIST,
+    _PEOPLE + "GetProposal": _LIST,
 }
 
 

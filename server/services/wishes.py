@@ -31,7 +31,7 @@ from switch.ledger.templates import REFERENCE_SIZE, Templates, template
 from switch.register.budgets import budget_tail
 from switch.register.certificates import PIN_SIZE, PINS_MAX, pins_tail
 from switch.register.identity import Identity
-from switch.register.load import next_phase
+from switch.register.load import network_counts, next_phase
 from switch.register.register import (
     PURPOSE_FLOAT,
     PURPOSE_SETTLEMENT,
@@ -338,7 +338,7 @@ def _network(node: Node, request: pb.PrepareRequest) -> pb.PrepareResponse:
         if size > LINES_SIZE_MAX:
             break
         lines.append(line)
-    already = max(len(participants) + len(services) - len(rows), 0)
+    already = network_counts(node.register, participants, services).unchanged
     return _lines(node, request.reason, lines, already, len(rows) - len(lines))
 
 

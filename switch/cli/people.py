@@ -151,7 +151,8 @@ def _as_json(shown: Shown) -> dict[str, object]:
 def _show(shown: Shown, screen: Screen) -> None:
     if shown.lines:
         show_lines(shown.lines, screen)
-    facts_of(shown.stored.row, len(shown.lines), shown.hash, screen)
+    row = shown.stored.row
+    facts_of(row, len(shown.lines), shown.hash, shown.ledger, screen)
     word, answer = screen.language.word, shown.answer
     facts = []
     if answer.HasField("stop"):

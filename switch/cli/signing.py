@@ -20,7 +20,7 @@ from switch.console.output import Exit, Screen, plain
 from switch.console.words import Language
 from switch.errors import ConfigError, UsageError
 from switch.person_keys import read_key
-from switch.signed import AMOUNTS, Row, hash_of, read_line, say
+from switch.signed import AMOUNTS, Ledger, Row, hash_of, read_line, say
 from switch.specs import TREASURY
 from switch.v1 import people_pb2 as pb
 from switch.v1 import results_pb2
@@ -126,10 +126,12 @@ def lines_as_json(lines: Sequence[pb.ProposedLine]) -> list[dict[str, object]]:
     return found
 
 
-def facts_of(row: Row, count: int, digest: bytes, screen: Screen) -> None:
+def facts_of(
+    row: Row, count: int, digest: bytes, ledger: Ledger, screen: Screen
+) -> None:
     """The figures by which two people compare what they have before them."""
     language = screen.language
-    facts = []
+    facts = [("instance", ledger.instance.hex())]
     if row.total == PROPOSE_LINES:
         facts.append(("lines", language.count(count)))
     if row.resolves:
@@ -187,7 +189,7 @@ def sign_prepared(
     if not screen.as_json:
         if made.lines:
             show_lines(made.lines, screen)
-        facts_of(made.row, len(made.lines), digest, screen)
+        facts_of(made.row, len(made.lines), digest, signer.ledger, screen)
         if made.already_count:
             screen.facts([("already so", str(made.already_count))])
     if not agreed(args, screen):

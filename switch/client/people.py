@@ -5,7 +5,7 @@ the hash of the row and the lines that were shown, computed here from their byte
 hash is taken from the switch. May use `calls`, the words and the messages.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from switch.client.calls import Caller
@@ -13,7 +13,16 @@ from switch.codes import PROPOSE_LINES, Kind
 from switch.errors import SwitchError, UsageError
 from switch.ids import new_id
 from switch.person_keys import PersonKey
-from switch.signed import Ledger, Row, Stored, hash_of, pack_lines, read_row
+from switch.signed import (
+    Ledger,
+    Row,
+    Stored,
+    amount_of,
+    hash_of,
+    pack_lines,
+    read_row,
+    say,
+)
 from switch.v1 import people_pb2 as pb
 from switch.v1 import people_pb2_grpc, results_pb2
 
@@ -105,7 +114,11 @@ class PeopleCalls:
         raise UsageError(f"{participant} has no person {number}")
 
     def prepare(self, request: pb.PrepareRequest) -> Prepared:
-        """Have a row and its lines made of what is wanted; nothing is recorded."""
+        """Have a row and its lines made of what is wanted; nothing is recorded.
+
+        Raises SwitchError if the row is not of the kind that was asked for: it is to be
+        signed, and says more than its lines.
+        """
         reply = self._caller.read(self._people.Prepare, request, PREPARE_TIMEOUT_S)
         lines = tuple(reply.lines)
         said = reply.row
@@ -123,6 +136,7 @@ class PeopleCalls:
                 said.debit,
                 tail=tail,
             )
+            check_prepared(request, row, lines)
         return Prepared(row, lines, reply.already_count, reply.left_count)
 
     def submit(
@@ -213,3 +227,56 @@ class PeopleCalls:
             if not reply.next_page_token:
                 return
             request.page_token = reply.next_page_token
+
+
+def check_prepared(
+    request: pb.PrepareRequest, row: Row, lines: Sequence[pb.ProposedLine]
+) -> None:
+    """Raise SwitchError unless a row that a switch has made is just what was wanted.
+
+    What its lines say is shown to whoever signs; that it is a proposal, about what and
+    why, or a stop of just that, is seen here, or an approval could be had by it.
+    """
+    if not _is_wanted(request, row, lines):
+        raise SwitchError("the switch has made something else of it: nothing is signed")
+
+
+def _is_wanted(
+    request: pb.PrepareRequest, row: Row, lines: Sequence[pb.ProposedLine]
+) -> bool:
+    if request.HasField("stop"):
+        return not lines and _stops(request, row)
+    if row.kind is not Kind.PROPOSE or row.reference != request.reason.encode():
+        return False
+    if row.debit:
+        return False
+    if request.HasField("payment"):
+        wish = request.payment
+        is_it = row.total == wish.kind and not lines and not row.tail
+        return is_it and wish.amount in (0, row.amount)
+    try:
+        amount = amount_of(one.line for one in lines)
+    except ValueError:
+        return False
+    return (row.total, row.resolves, row.amount) == (PROPOSE_LINES, 0, amount)
+
+
+def _stops(request: pb.PrepareRequest, row: Row) -> bool:
+    """Whether it stops what was named, as its own bytes say."""
+    wish = request.stop
+    if row.amount or row.resolves or row.total:
+        return False
+    if wish.WhichOneof("what") == "wallet":
+        is_why = row.reference == request.reason.encode()
+        return row.kind is Kind.FREEZE and is_why and not row.tail
+    if row.kind is not Kind.REGISTER:
+        return False
+    what = wish.WhichOneof("what")
+    said = say(Kind.REGISTER, 0, 0, row.tail)
+    facts = dict(said.facts)
+    named = {
+        "participant": ("participant", facts.get("id") == wish.participant),
+        "service": ("service", facts.get("code") == wish.service),
+        "person": ("person", facts.get("number") == str(wish.person.number)),
+    }[what or "participant"]
+    return named == (said.what, True) and facts.get("active") == "no"

@@ -17,6 +17,7 @@ EXCEPTION_WORDS: dict[str, tuple[str, str]] = {
     "kind proposal": ("proposal", "প্রস্তাব"),
     # What is proposed.
     "propose advance": ("advance", "অগ্রিম"),
+    "propose lines": ("lines of the treasury", "ট্রেজারির সারি"),
     "propose post": ("complete", "সম্পূর্ণ করা"),
     "propose void": ("give back", "ফিরিয়ে দেওয়া"),
     "propose refund": ("refund", "ফেরত"),

@@ -53,7 +53,6 @@ PEOPLE_WORDS: dict[str, tuple[str, str]] = {
         "This ledger has people: one proposes, another approves, each with a key:",
         "এই লেজারে ব্যক্তিরা আছেন: একজন প্রস্তাব করেন, অন্যজন অনুমোদন করেন, নিজের চাবি দিয়ে:",
     ),
-    "propose lines": ("lines of the treasury", "ট্রেজারির সারি"),
     "what top up": ("top-up", "টপ-আপ"),
     "what fund suspense": ("money aside for advances", "অগ্রিমের জন্য আলাদা টাকা"),
     "what recover": ("an advance taken back", "অগ্রিম ফেরত নেওয়া"),

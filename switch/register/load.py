@@ -79,6 +79,7 @@ __all__ = [
     "committing",
     "describe",
     "load_network",
+    "network_counts",
     "network_requests",
     "next_phase",
     "spec_problems",
@@ -133,7 +134,7 @@ def load_network(
     refuses, and what `commit` raises.
     """
     register.refresh()
-    counts = _count(register, participants, services)
+    counts = network_counts(register, participants, services)
     for _ in range(PHASES):
         requests = network_requests(register, participants, services, sender=sender)
         if requests and register.has_people:
@@ -436,11 +437,12 @@ def _check_outcomes(reply: bytes | Rows) -> None:
         raise _problem(field, text)
 
 
-def _count(
+def network_counts(
     register: Register,
     participants: Sequence[ParticipantSpec],
     services: Sequence[ServiceSpec],
 ) -> LoadCounts:
+    """How the register stands to these participants and services."""
     added = replaced = 0
     images, _ = register.ledger.accounts()
     for spec in participants:

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from switch.authority.development import DevAuthority
 from switch.client import Client
@@ -137,9 +138,10 @@ class Council:
 
 
 def centres() -> Specs:
-    """A few centres, an auditor, and nothing that is paid."""
+    """A few centres, an auditor, who pays for others, and nothing that is paid."""
     found = [ParticipantSpec(id=name, role=Role.CENTRE) for name in CENTRES]
     found.append(ParticipantSpec(id="auditor", role=Role.AUDITOR))
+    found.append(ParticipantSpec(id="harness", role=Role.HARNESS, may_state_dues=True))
     return Specs(tuple(found), ())
 
 
@@ -162,7 +164,15 @@ def person(name: Name, council: Council, **changes: object) -> pb.Wish:
     return pb.Wish(person=pb.PersonWish(**values))  # type: ignore[arg-type]
 
 
-def name_of(outcome: results.Outcome) -> str:
+class Answered(Protocol):
+    """What was answered: of a move or a payment."""
+
+    @property
+    def result(self) -> "results.Result.ValueType":
+        """Its number."""
+
+
+def name_of(outcome: Answered) -> str:
     return results.Result.Name(outcome.result)[7:]
 
 

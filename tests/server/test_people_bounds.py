@@ -15,9 +15,11 @@ import pytest
 
 from switch.client import Client
 from switch.client.calls import CallError
-from switch.codes import Kind, Role
+from switch.client.people import check_prepared
+from switch.codes import Kind, PersonRole, Role
+from switch.errors import SwitchError
 from switch.ids import new_id
-from switch.signed import Ledger, Row, hash_of
+from switch.signed import Ledger, Line, Row, hash_of, person_tail
 from switch.v1 import people_pb2 as pb
 from switch.v1 import proposals_pb2
 from switch.v1 import results_pb2 as results
@@ -231,3 +233,65 @@ def test_a_hash_is_over_everything(council: Council) -> None:
     found.add(hash_of(row, bytes(16), 1, 2, ledger._replace(epoch=1)))
     found.add(hash_of(row, bytes(16), 1, 2, Ledger(bytes(16))))
     assert len(found) == 14
+
+
+LINE = pb.ProposedLine(line=Line(Kind.TOP_UP, amount=5, reference=b"U").pack())
+WANTED = pb.PrepareRequest(wishes=[top_up(5)], reason="why")
+PROPOSED = Row(Kind.PROPOSE, 512, 0, 5, b"why")
+REFUND = pb.PaymentWish(kind=types.PROPOSAL_KIND_REFUND, sequence=7, amount=5)
+ASKED = pb.PrepareRequest(payment=REFUND, reason="why")
+FROZEN = pb.PrepareRequest(stop=pb.StopWish(wallet="centre-1"), reason="why")
+OFF = pb.PrepareRequest(
+    stop=pb.StopWish(person=pb.PersonName(participant="checker", number=2))
+)
+
+
+def off(number: int, *, active: bool = False) -> Row:
+    tail = person_tail(2, number, PersonRole.CHECKER, bytes([7]) * 32, active=active)
+    return Row(Kind.REGISTER, tail=tail)
+
+
+@pytest.mark.parametrize(
+    ("request_", "row", "lines"),
+    [
+        (WANTED, PROPOSED, [LINE]),
+        (ASKED, Row(Kind.PROPOSE, 6, 7, 5, b"why"), []),
+        (FROZEN, Row(Kind.FREEZE, reference=b"why", debit=4), []),
+        (OFF, off(2), []),
+    ],
+)
+def test_what_was_wanted_is_signed(
+    request_: pb.PrepareRequest, row: Row, lines: list[pb.ProposedLine]
+) -> None:
+    check_prepared(request_, row, lines)
+
+
+@pytest.mark.parametrize(
+    ("request_", "row", "lines"),
+    [
+        # A switch that would have an approval, or another sum, reason or proposal.
+        (WANTED, Row(Kind.APPROVE, 0, 9, 0, bytes(32)), []),
+        (WANTED, Row(Kind.APPROVE, 0, 9, 5, b"why"), [LINE]),
+        (WANTED, PROPOSED._replace(amount=6), [LINE]),
+        (WANTED, PROPOSED._replace(reference=b"else"), [LINE]),
+        (WANTED, PROPOSED._replace(resolves=7), [LINE]),
+        (WANTED, PROPOSED._replace(total=6), [LINE]),
+        (WANTED, PROPOSED._replace(debit=1), [LINE]),
+        (WANTED, PROPOSED, [pb.ProposedLine(line=b"no line")]),
+        (ASKED, Row(Kind.PROPOSE, 6, 7, 6, b"why"), []),
+        (ASKED, Row(Kind.PROPOSE, 4, 7, 5, b"why"), []),
+        (ASKED, Row(Kind.PROPOSE, 6, 7, 5, b"why", tail=b"x"), []),
+        (ASKED, Row(Kind.PROPOSE, 512, 0, 5, b"why"), [LINE]),
+        (FROZEN, Row(Kind.WITHDRAW, resolves=9, reference=b"why"), []),
+        (FROZEN, Row(Kind.FREEZE, reference=b"else", debit=4), []),
+        (FROZEN, off(2), []),
+        (OFF, off(3), []),
+        (OFF, off(2, active=True), []),
+        (OFF, Row(Kind.FREEZE, debit=4), []),
+    ],
+)
+def test_what_was_not_wanted_is_not_signed(
+    request_: pb.PrepareRequest, row: Row, lines: list[pb.ProposedLine]
+) -> None:
+    with pytest.raises(SwitchError, match="something else"):
+        check_prepared(request_, row, lines)

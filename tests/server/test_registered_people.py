@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from switch.client import make_payment
 from switch.client.calls import CallError
 from switch.client.messages import messages_of
 from switch.client.people import Shown
@@ -29,6 +30,7 @@ from switch.v1 import (
     proposals_pb2,
 )
 from switch.v1 import people_pb2 as pb
+from switch.v1 import types_pb2 as types
 from tests.server.council import (
     ANNA,
     BIMAL,
@@ -194,6 +196,51 @@ def test_a_network_comes_in_phases_and_then_nothing_is_left(council: Council) ->
     assert [one.code for one in client.services()] == ["LIGHT"]
     made = client.prepare(request)
     assert (made.row, made.already_count) == (None, 2)
+
+
+def test_a_refund_is_signed_by_two_people_too(council: Council) -> None:
+    """What people want about one payment: proposed and approved signed, done once."""
+    if not council.client().services():
+        test_a_network_comes_in_phases_and_then_nothing_is_left(council)
+    council.done(top_up(LAKH))
+    before = balance(council)
+    bill = make_payment("LIGHT", 700, "BILL-7", operator=1, centre=CENTRES[0])
+    paid = council.client("harness", Role.HARNESS).pay(bill)
+    assert name_of(paid) == "OK"
+    assert balance(council) == before - 700
+    wish = pb.PaymentWish(kind=types.PROPOSAL_KIND_REFUND, sequence=paid.sequence)
+    sequence = council.proposed(
+        ANNA, pb.PrepareRequest(payment=wish, reason="paid twice")
+    )
+    assert council.client().proposal(sequence).stored.row.amount == 700
+    assert council.do(sequence) == ["NOT_APPROVED"]
+    assert name_of(council.approve(ANNA, sequence)) == "SAME_PERSON"
+    assert name_of(council.approve(BIMAL, sequence)) == "OK"
+    assert council.do(sequence) == ["OK"]
+    assert council.do(sequence) == ["OK"]
+    assert balance(council) == before
+    shown = council.client().proposal(sequence).answer.proposal
+    assert (shown.state, shown.done.amount) == (DONE, 700)
+    # Who has a certificate alone gets nothing back, and cannot ask for it.
+    peers = Peers(council.server)
+    refused = [
+        peers.treasury.admin.Propose(
+            admin_pb2.ProposeRequest(
+                id=new_id(),
+                kind=types.PROPOSAL_KIND_REFUND,
+                sequence=paid.sequence,
+                amount=1,
+                reason="theft",
+            ),
+            timeout=CALL_S,
+        ).outcome,
+        peers.checker.admin.Approve(
+            admin_pb2.ApproveRequest(id=new_id(), proposal_sequence=sequence),
+            timeout=CALL_S,
+        ).outcome,
+    ]
+    peers.close()
+    assert [name_of(one) for one in refused] == ["NOT_SIGNED"] * 2
 
 
 def test_lines_that_cannot_be_done_stay_and_leave_no_row(council: Council) -> None:
