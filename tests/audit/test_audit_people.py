@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from switch.codes import RULES_VERSION, Kind, PersonRole, Result, Role
+from tests.audit.journal_story import service_record
 from tests.audit.people_story import (
+    BILLER,
     CENTRE,
     CHECKER,
     DAY,
@@ -32,10 +34,12 @@ from tests.audit.people_story import (
     Desk,
     hash_of,
     keyed,
+    numbers,
     register,
     top_up,
 )
 from tests.audit.test_audit_certificates import person as participant
+from tests.records import ShiftRecord
 from tests.signing import Line, ThresholdsRecord, secret_key
 
 Tell = Callable[[Desk, bool], object]
@@ -298,6 +302,69 @@ def stops_more(desk: Desk, forged: bool) -> None:
     desk.off(record, CENTRE)
 
 
+def stops_and_states(desk: Desk, forged: bool) -> None:
+    record = participant(CENTRE, Role.CENTRE, 0)
+    desk.off(record[:40] + bytes([forged]) + record[41:], CENTRE)
+
+
+def stops_and_promises(desk: Desk, forged: bool) -> None:
+    record = participant(CENTRE, Role.CENTRE, 0)
+    desk.off(record[:41] + bytes([forged]) + record[42:], CENTRE)
+
+
+def stops_and_rekeys(desk: Desk, forged: bool) -> None:
+    record = keyed(CHECKER, active=0)
+    if forged:
+        record.key = keyed((ONE, 77)).key
+    desk.off(record.pack(), 4)
+
+
+def service(**said: object) -> bytes:
+    return service_record(1, 1, 1, BILLER, [HEAD], said)
+
+
+def stops_a_service(desk: Desk, forged: bool) -> None:
+    desk.done(register(service()), debit=1)
+    more = {"amount_max": 10**12} if forged else {}
+    desk.off(service(active=0, **more), 1)
+
+
+def stops_a_tariff(desk: Desk, forged: bool) -> None:
+    """Its fees are known to the core, too."""
+    said = {"price_rule": 1, "amount_rule": 1, "amount_min": 0, "amount_max": 0}
+    items = [b"FEE".ljust(8, b"\0") + numbers(fee, 0, 0, 0) for fee in (500, 900)]
+    old, new = items[0], items[1 if forged else 0]
+    record = service_record(1, 1, 3, BILLER, [HEAD], {**said, "items": old})
+    desk.done(register(record), debit=1)
+    off = service_record(1, 1, 3, BILLER, [HEAD], {**said, "items": new, "active": 0})
+    desk.off(off, 1)
+
+
+def starts(desk: Desk, forged: bool) -> None:
+    """What is switched off is started again by two."""
+    desk.off(participant(CENTRE, Role.CENTRE, 0), CENTRE)
+    record = participant(CENTRE, Role.CENTRE)
+    if forged:
+        desk.off(record, CENTRE)
+    else:
+        desk.done(register(record), debit=CENTRE, flags=UPDATE)
+
+
+def stops_nothing(desk: Desk, forged: bool) -> None:
+    """Nor is it switched off a second time."""
+    desk.off(participant(CENTRE, Role.CENTRE, 0), CENTRE)
+    if forged:
+        desk.off(participant(CENTRE, Role.CENTRE, 0), CENTRE)
+
+
+def shifts(desk: Desk, forged: bool) -> None:
+    """Who has approved a shift is no registered person, and names no hash."""
+    said = {"participant": CENTRE, "operator_": 5, "debit": WALLET}
+    shift = desk.add(Kind.SHIFT, tail=ShiftRecord(5).pack() + b"{}", **said)
+    said = {"participant": CENTRE, "operator_": 6, "resolves": shift.sequence}
+    desk.add(Kind.APPROVE, reference=b"\1" * 32 if forged else b"", **said)
+
+
 def approved_no_stop(desk: Desk, forged: bool) -> None:
     row = desk.stop()
     thaw = desk.done(
@@ -390,6 +457,14 @@ PEOPLE: dict[str, Forgery] = {
     "a stop approved by itself": ("cases", "who asked for it", stops_approved_alone),
     "a stop approved twice": ("approvals", "has approved", stops_approved_twice),
     "more than a stop": ("lines", "nobody has proposed it", stops_more),
+    "a stop that lets state": ("lines", "nobody has proposed it", stops_and_states),
+    "a stop that promises": ("lines", "nobody has proposed it", stops_and_promises),
+    "a stop with a key": ("lines", "nobody has proposed it", stops_and_rekeys),
+    "a stop of a service": ("lines", "nobody has proposed it", stops_a_service),
+    "a stop with fees": ("lines", "nobody has proposed it", stops_a_tariff),
+    "a start by one": ("lines", "nobody has proposed it", starts),
+    "a stop of what was": ("lines", "nobody has proposed it", stops_nothing),
+    "an approved shift": ("people", "not the hash of what it approves", shifts),
     "an approval of no stop": ("cases", "no shift and no stop", approved_no_stop),
     "approved by itself": ("cases", "who asked for it approved it", self_approved),
     "one person approves twice": ("approvals", "a third is needed", one_of_two),
