@@ -604,3 +604,11 @@ def test_who_is_nobody_is_refused_only_what_moves_something(tmp_path: Path) -> N
         desk.add(Kind.PROPOSE, participant=ONE, reference=b"too much", **said)
         found = desk.found(tmp_path / str(amount))
         assert list(found) == ([] if amount else ["people"])
+
+
+def test_just_the_thresholds_need_two(tmp_path: Path) -> None:
+    """Three are needed of more than these."""
+    desk = Desk()
+    desk.propose([top_up(1_000, b"UTR-%d" % at) for at in range(5)])
+    desk.propose([top_up(1_000, b"UTR-%d" % at) for at in range(4)])
+    assert desk.found(tmp_path) == {}
