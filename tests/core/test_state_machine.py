@@ -18,17 +18,21 @@ from switch.codes import (
     AccountKind,
     DuplicateRule,
     Kind,
+    PersonRole,
     Result,
     RowFlag,
 )
-from tests import people
+from tests import people, signing
 from tests.core.network import NOW, make_network, top_up
 from tests.core.pair import Pair
 from tests.model import Answers, Payments, Rows
+from tests.office import Office, line_of
 from tests.records import KINDS_WITHOUT_ID, LimitRecord, Payment, Row, Said
+from tests.signing import ThresholdsRecord
 
 SECOND_NS = 10**9
 FUNDS = 100_000
+WORD_MAX = 2**64 - 1
 
 places = st.integers(0, 3)
 amounts = st.one_of(st.integers(1, 2_000), st.sampled_from((500, 60_000, 10**18)))
@@ -66,9 +70,13 @@ class LedgerMachine(RuleBasedStateMachine):
             self.pair.close()
         self.folder.cleanup()
 
+    def asked(self, row: Row) -> Row:
+        """A row as this ledger is asked for it."""
+        return row
+
     def do(self, row: Row) -> int:
         """One row as a group; the pair compares."""
-        return self.pair.one(row, self.now).result
+        return self.pair.one(self.asked(row), self.now).result
 
     def row(self, kind: Kind, **fields: Any) -> Row:
         """A row with a new id, sent by the treasury."""
@@ -197,7 +205,8 @@ class LedgerMachine(RuleBasedStateMachine):
         )
         if total not in (Kind.TRANSFER, PROPOSE_ADVANCE):
             deed.debit = deed.credit = 0
-        self.pair.commit([Rows([yes, deed]), Rows([yes, deed])], self.now)
+        both = Rows([self.asked(yes), deed])
+        self.pair.commit([both, both], self.now)
 
     @rule(back=backs, amount=amounts)
     def refund(self, back: int, amount: int) -> None:
@@ -279,6 +288,87 @@ class LedgerMachine(RuleBasedStateMachine):
         self.pair.compare_accounts()
 
 
+class PeopleMachine(LedgerMachine):
+    """The same in a ledger with people: what the treasury does stands in proposals, and
+    the first person signs; others approve, one after the other, as many as it needs.
+    """
+
+    MAKER, OTHERS = (1, 1), ((1, 2), (1, 5))
+
+    @initialize()
+    def open(self) -> None:
+        path = Path(self.folder.name) / "ledger"
+        self.pair = Pair(path, threads=False, index_step_rows=16, map_size=1 << 30)
+        self.office = Office(self.pair.model, self.pair.commit, self.now)
+        funds = [
+            top_up(self.net, wallet, FUNDS, b"UTR-%d" % wallet)
+            for wallet in self.net.wallets[:4]
+        ]
+        self.office.have_built([*self.net.rows, *funds])
+        third = self.office.person(self.OTHERS[1], 5).pack()
+        third_row = self.office.row(Kind.REGISTER, self.MAKER, tail=third)
+        self.office.have_done(self.MAKER, self.OTHERS[:1], third_row)
+        self.now = self.office.now
+
+    def asked(self, row: Row) -> Row:
+        """Signed, if somebody has to: by the first, or approved by the second."""
+        model = self.pair.model
+        row = row.copy()
+        if row.kind == Kind.APPROVE:
+            row.operator_ += 1
+            asked = model.rows[row.resolves - 1]
+            row.reference = signing.hash_of(asked, model.instance)
+        else:
+            row.operator_ = 1
+        signs = (Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW)
+        if row.kind in signs or (model.shape(row) == 0 and model.is_stop(row)):
+            return self.office.signed(row)
+        return row
+
+    def do(self, row: Row) -> int:
+        """One row; what must be a line is proposed, approved and done first."""
+        if not self.pair.model.needs_lines(self.asked(row)):
+            return super().do(row)
+        told = self.pair.one(self.office.proposal(self.MAKER, line_of(row)), self.now)
+        if told.result != Result.OK:
+            return told.result
+        asked = self.pair.model.rows[told.sequence - 1]
+        for other in self.OTHERS:
+            if self.pair.model.approval_of(asked) is None:
+                yes = self.office.approval(asked.sequence, other)
+                self.pair.one(yes, self.now)
+        return self.pair.one(*self.office.line_rows(asked.sequence), self.now).result
+
+    @rule(amount=amounts, batch=amounts, day=amounts)
+    def bound(self, amount: int, batch: int, day: int) -> None:
+        tail = ThresholdsRecord(amount, batch, min(day * 20, WORD_MAX)).pack()
+        self.do(self.row(Kind.REGISTER, tail=tail))
+
+    @rule(number=st.integers(1, 6), role=st.sampled_from(PersonRole))
+    def employ(self, number: int, role: PersonRole) -> None:
+        record = self.office.person((1, number), number, role=role)
+        self.do(self.row(Kind.REGISTER, tail=record.pack()))
+
+    @rule(number=st.integers(1, 6))
+    def dismiss(self, number: int) -> None:
+        one = self.pair.model.persons.get((1, number))
+        if one is not None:
+            record = self.office.person((1, number), number, role=one.role, active=0)
+            self.do(self.row(Kind.REGISTER, tail=record.pack()))
+
+    @rule(back=backs, other=st.integers(0, 2))
+    def approve_a_stop(self, back: int, other: int) -> None:
+        stops = sorted(self.pair.model.stops) or [1]
+        stop = stops[-1 - back % len(stops)]
+        self.do(self.row(Kind.APPROVE, resolves=stop, operator_=other))
+
+    @invariant()
+    def two_stay(self) -> None:
+        if hasattr(self, "office"):
+            assert len(self.pair.model.approvers()) >= 2
+            self.pair.compare_registers()
+
+
 LedgerMachine.TestCase.settings = settings(
     max_examples=60,
     stateful_step_count=40,
@@ -287,3 +377,7 @@ LedgerMachine.TestCase.settings = settings(
     suppress_health_check=list(HealthCheck),
 )
 TestLedger = LedgerMachine.TestCase
+PeopleMachine.TestCase.settings = settings(
+    LedgerMachine.TestCase.settings, max_examples=25
+)
+TestLedgerWithPeople = PeopleMachine.TestCase
