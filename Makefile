@@ -21,9 +21,9 @@ PYTEST := $(PYTHON) -m pytest
 IN_PROCESS := $(filter-out tests/server/ tests/examples/ tests/torture/,$(dir $(wildcard tests/*/__init__.py)))
 # More for the command of a target: make run ARGS="--centres 100".
 ARGS ?=
-# How many processes of `make test` share its files: one more than the two cores that it
+# How many processes of `make test` share its files: two more than the two cores that it
 # is meant for, as tests wait for servers, timers and disks, too.
-PROCESSES ?= 3
+PROCESSES ?= 4
 
 .PHONY: build
 build: .venv/core.stamp  ## make .venv and compile the core in place
@@ -55,7 +55,8 @@ run: build  ## a hard March day over gRPC, audited; then serves (ONCE=1: ends)
 
 # What the tests run on and with; each is mostly one compiler after another.
 .PHONY: test-builds
-test-builds: asserts nosync interop build/front/fuzz build/front/threads build/front/memory  ## what `make test` needs (--jobs 2)
+test-builds: asserts nosync interop build/bank/schemas.stamp build/front/fuzz build/front/threads \
+    build/front/memory  ## what `make test` needs (--jobs 2)
 
 .PHONY: test
 test: build test-builds  ## every test, on the core with asserts
@@ -78,6 +79,10 @@ build/interop/go_client: tests/interop/build.sh $(wildcard tests/interop/go/*.go
 build/interop/node/node_modules/.package-lock.json: tests/interop/node/package-lock.json \
     | build/interop/go_client
 	bash tests/interop/build.sh node
+
+# ISO's schemas, by their hash.
+build/bank/schemas.stamp: tests/bank/build.sh tests/bank/schemas.lock .venv/ready.stamp
+	bash tests/bank/build.sh $(PYTHON)
 
 .PHONY: check
 check: build check-format check-lint check-types check-proto check-layers  ## all but tests

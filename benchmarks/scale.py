@@ -41,6 +41,7 @@ FILE_BYTES_QUOTED = 400
 """Of one with a bill's tail and claims."""
 ROWS_PER_S_MOST = 1_500_000
 KILL_AFTER_S = 3.0
+"""Of a load that is killed, or all of a shorter measurement's seconds."""
 BEHIND_ROWS = 50_000_000
 """How far the second follower is behind, or half of a smaller file."""
 COMPANIES = ("alone", "readers", "readers_strangers", "feeds", "feeds_strangers")
@@ -112,13 +113,13 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def opening(directory: Path, ids: str) -> Result:
-    """Seconds to open, after a clean stop and after kill -9."""
+def opening(directory: Path, ids: str, load_s: float) -> Result:
+    """Seconds to open, after a clean stop and after kill -9 under load."""
     results: Result = {}
     for end in ("clean", "killed"):
         for cold in (False, True):
             if end == "killed":
-                kill_under_load(directory, ids)
+                kill_under_load(directory, ids, load_s)
             more = ["--cold"] if cold else []
             opened = run("open", "--directory", directory, *more)
             results[f"{end}_{'cold' if cold else 'warm'}"] = opened
@@ -126,14 +127,14 @@ def opening(directory: Path, ids: str) -> Result:
     return results
 
 
-def kill_under_load(directory: Path, ids: str) -> None:
-    """Commit for some seconds and end with kill -9."""
+def kill_under_load(directory: Path, ids: str, load_s: float) -> None:
+    """Commit for so many seconds and end with kill -9."""
     place = ("--directory", directory, "--ids", ids)
     with started("commits", *place, "--seconds", 600) as piece:
         assert piece.stdin is not None
         piece.stdin.write("\n")
         piece.stdin.flush()
-        time.sleep(KILL_AFTER_S)
+        time.sleep(load_s)
         if piece.poll() is not None:
             raise SystemExit("the commits ended before they were killed")
         piece.kill()
@@ -220,7 +221,8 @@ def measure(options: argparse.Namespace, directory: Path) -> Result:
     say(f"commits of 8,190 for {options.seconds} s")
     with started("commits", *place, "--seconds", options.seconds) as piece:
         result["commits"] = result_of(piece)
-    result["opening"] = opening(directory, options.ids)
+    load_s = min(KILL_AFTER_S, options.seconds)
+    result["opening"] = opening(directory, options.ids, load_s)
     if importlib.util.find_spec("benchmarks.reads") is not None:
         result["reads"] = reads(directory)
     seconds = options.seconds / 4

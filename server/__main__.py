@@ -132,6 +132,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="make a development authority in the --tls directory, and what it lacks",
     )
     parser.add_argument(
+        "--without-people",
+        action="store_true",
+        default=None,
+        help="serve a ledger in which no people are registered; `payswitch init` "
+        "begins one with people",
+    )
+    parser.add_argument(
         "--ready-file", type=Path, help="file to write when calls are taken"
     )
     parser.add_argument(
@@ -151,6 +158,7 @@ def configure(options: argparse.Namespace) -> Config:
         "tls_dir": options.tls,
         "accept_clock": options.accept_clock,
         "dev": options.dev,
+        "without_people": options.without_people,
     }
     for name, table in (("listen", ""), ("metrics", "metrics.")):
         address = getattr(options, name)

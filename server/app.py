@@ -45,6 +45,7 @@ from server.services.counter import CounterService
 from server.services.explain import ExplainService
 from server.services.health import HealthService
 from server.services.payments import PaymentService
+from server.services.people import PeopleService
 from server.services.reflection import ReflectionService
 from server.services.wallets import WalletService
 from server.status import StoppingError
@@ -63,6 +64,7 @@ from switch.v1 import (
     counter_pb2,
     explain_pb2,
     payments_pb2,
+    people_pb2,
     wallets_pb2,
 )
 
@@ -87,6 +89,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = tuple(
         (billers_pb2.DESCRIPTOR, "BillerService"),
         (counter_pb2.DESCRIPTOR, "CounterService"),
         (admin_pb2.DESCRIPTOR, "AdminService"),
+        (people_pb2.DESCRIPTOR, "PeopleService"),
         (explain_pb2.DESCRIPTOR, "ExplainService"),
     )
 )
@@ -244,6 +247,7 @@ class App:
                 on_death=die,
             )
             node = Node(config, ledger, committer, self._observer)
+            check_people(config, node)
             committer.start(accept_clock=config.accept_clock)
         except BaseException:
             ledger.close()
@@ -324,6 +328,17 @@ class App:
         node.ledger.close()
         log.info("stopped: sequence %d, drained %s", sequence, drained)
         return 0
+
+
+def check_people(config: Config, node: Node) -> None:
+    """Raise ConfigError for a ledger without people, unless that is meant."""
+    if node.register.has_people or config.dev or config.without_people:
+        return
+    raise ConfigError(
+        f"{config.data_dir} is a ledger without people: whoever has a certificate of "
+        "the treasury moves its money alone. Begin an empty one with `payswitch init`, "
+        "or say --without-people (for development --dev)"
+    )
 
 
 async def stop_queue(front: Front, committer: Committer, drain_s: float) -> bool:
@@ -410,6 +425,7 @@ def all_behaviours(node: Node) -> dict[str, Behaviour]:
         "BillerService": BillerService(node),
         "CounterService": CounterService(node),
         "AdminService": AdminService(node),
+        "PeopleService": PeopleService(node),
         "ExplainService": ExplainService(node),
     }
     found: dict[str, Behaviour] = {}

@@ -71,7 +71,10 @@ _ON_OTHER = frozenset(kinds_with(Trait.SPEAKS))
 # What somebody of an office says, and what keeps the proposal that it was done by.
 _SAID = frozenset({Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW})
 _PROPOSED = frozenset({*kinds_with(Trait.PROPOSED)} - {Kind.REFUND})
-_REFERENCE_IS_HASH = frozenset({*kinds_with(Trait.RECORD), Kind.WINDOW})
+_REFERENCE_IS_HASH = frozenset(
+    # Of an approval that of what it approves, or zeros.
+    {*kinds_with(Trait.RECORD), Kind.WINDOW, Kind.APPROVE}
+)
 
 
 def entries(
@@ -175,7 +178,7 @@ def _fill(
     elif kind in _PROPOSED and said.resolves and said.result == Result.OK:
         result.proposal_sequence = said.total
     actors.say_who(result, said, ledger, register)
-    if kind in _ON_OTHER and said.result == Result.OK:
+    if kind in _ON_OTHER and said.resolves and said.result == Result.OK:
         spoken_of = entry(ledger.row(said.resolves), ledger, register)
         for name in ("service", "centre", "biller", "head"):
             setattr(result, name, getattr(spoken_of, name))

@@ -324,7 +324,9 @@ def fields_of(message: Any) -> dict[str, Any]:
             named = descriptor.enum_type.values_by_number.get(value)
             said[descriptor.name] = named.name if named else value
         else:
-            said[descriptor.name] = value
+            # Of what waits to be written nothing is large; a line cuts it as texts are.
+            is_long = isinstance(value, str | bytes)
+            said[descriptor.name] = value[: TEXT_MAX + 1] if is_long else value
     return said
 
 

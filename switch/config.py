@@ -316,6 +316,9 @@ class Config:
     """Certificates and keys of the server, and who signs those of its clients."""
     dev: bool = False
     """Make a development authority in `tls_dir`, and what it lacks."""
+    without_people: bool = False
+    """Serve a ledger in which no people are registered: a certificate of the treasury
+    then moves its money alone."""
     trust_domain: str = "payswitch.test"
     """The domain of the SPIFFE ids in certificates."""
     host: str = "127.0.0.1"
@@ -345,6 +348,9 @@ class Config:
     # Calls.
     message_bytes_max: int = _bounded(4 * MIB, 64 * KIB, 64 * MIB)
     """Bytes of one request message."""
+    signatures_per_s: int = _bounded(20, 1, 10_000)
+    """Rows that people have signed, and calls that do lines, of one participant a
+    second and at once: the committer verifies them."""
     page_size_default: int = _bounded(100, 1, 1_000)
     """Entries of a page when the caller names no size."""
     page_size_max: int = _bounded(1_000, 1, 10_000)

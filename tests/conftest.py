@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
@@ -58,7 +59,8 @@ def pytest_collection_modifyitems(
     """Leave out what `--alone` leaves out; `-m` stays free for the caller.
 
     What may share the machine is sorted: files with the most slow tests first, so that
-    no process has one left when the other has none.
+    no process has one left when the other has none. The files of each folder are then
+    spread over the run: those that wait for servers stand beside those that compute.
     """
     wanted = config.getoption("--alone")
     if wanted is None:
@@ -70,4 +72,17 @@ def pytest_collection_modifyitems(
     items[:] = parts[wanted == "only"]
     if wanted == "without":
         slow = Counter(i.path for i in items if i.get_closest_marker("slow"))
-        items.sort(key=lambda item: -slow[item.path])
+        place = spread(dict.fromkeys(item.path for item in items))
+        items.sort(key=lambda item: (-slow[item.path], place[item.path]))
+
+
+def spread(paths: Iterable[Path]) -> dict[Path, float]:
+    """Of each file the share of its folder's files that stand before it."""
+    folders: dict[Path, list[Path]] = {}
+    for path in paths:
+        folders.setdefault(path.parent, []).append(path)
+    return {
+        path: at / len(files)
+        for files in folders.values()
+        for at, path in enumerate(files)
+    }

@@ -21,6 +21,7 @@ from tests.records import Row
 PROPOSAL_LIFE_NS = 30 * DAY_S * SECOND_NS
 RECOVERY = (AccountKind.WALLET, AccountKind.SUSPENSE)
 ADVANCE = (AccountKind.SUSPENSE, AccountKind.WALLET)
+EVIDENCE = int(RowFlag.EVIDENCE)
 
 
 class People(Cases):
@@ -44,7 +45,7 @@ class People(Cases):
 
     def needs_approval(self, row: Row) -> bool:
         """Whether two people have to want this row."""
-        if row.flags & RowFlag.EVIDENCE:
+        if row.flags & EVIDENCE:
             return False
         if row.kind == Kind.TRANSFER:
             return row.resolves != 0 and not self.is_recovery(row)

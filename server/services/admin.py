@@ -2,8 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterable
-from typing import TypeVar
+from collections.abc import AsyncIterator
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from server.services import budgets, certificates, proposals
 from server.services.clock import accept_clock
 from server.services.exceptions import list_exceptions
 from server.services.keys import rotate_quotation_key
+from server.services.network_specs import specs_of
 from server.services.noted import page_of
 from server.services.proposal_list import list_proposals
 from server.services.proposals import do
@@ -35,13 +35,9 @@ from switch.v1 import (
     budgets_pb2,
     certificates_pb2,
     exceptions_pb2,
-    network_pb2,
     proposals_pb2,
     results_pb2,
 )
-
-Message = TypeVar("Message", network_pb2.Participant, network_pb2.Service)
-Spec = TypeVar("Spec", ParticipantSpec, ServiceSpec)
 
 LOADS_MAX = 64
 """Networks that may wait to be loaded, one after the other."""
@@ -72,10 +68,10 @@ class AdminService:
         ):
             if len(items) > GROUP_MAX:
                 raise ArgumentError(field, f"must be at most {GROUP_MAX} in one call")
-        participants = _specs(
+        participants = specs_of(
             convert.participant_spec, request.participants, "participants"
         )
-        services = _specs(convert.service_spec, request.services, "services")
+        services = specs_of(convert.service_spec, request.services, "services")
         if len(self._loads) >= LOADS_MAX:
             raise OverloadError(f"{LOADS_MAX} networks are being loaded")
         # Also when the caller goes away: the next one must see what became of this.
@@ -436,16 +432,3 @@ def state_hash(images: Rows) -> bytes:
     """BLAKE2b-256 over the four totals of accounts 1, 2, 3 … in order."""
     totals = np.stack([images[name][1:].astype("<u8") for name in _TOTALS], axis=1)
     return hashlib.blake2b(totals.tobytes(), digest_size=32).digest()
-
-
-def _specs(
-    make: Callable[[Message], Spec], messages: Iterable[Message], field: str
-) -> list[Spec]:
-    """Messages as specs. Raises ArgumentError, which names the field."""
-    specs = []
-    for at, message in enumerate(messages):
-        try:
-            specs.append(make(message))
-        except convert.UnknownCodeError as error:
-            raise ArgumentError(f"{field}[{at}].{error.field}", str(error)) from error
-    return specs

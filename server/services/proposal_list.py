@@ -8,11 +8,19 @@ from server import arguments, convert
 from server.node import Node
 from server.page_tokens import make_token, read_token
 from switch._core import Ledger
-from switch.codes import PROPOSAL_LIFE_NS, Kind, Link, Result
+from switch.codes import (
+    PROPOSAL_LIFE_NS,
+    PROPOSE_LINES,
+    Kind,
+    Link,
+    Result,
+    RowFlag,
+)
 from switch.entries import Entry
 from switch.errors import CorruptionError
 from switch.ledger.moves import refund_id
 from switch.register.identity import Identity
+from switch.signed import count_lines
 from switch.v1 import proposals_pb2 as pb
 
 
@@ -35,35 +43,57 @@ def list_proposals(
     )
     for one in page:
         try:
-            response.proposals.append(_proposal(node, one, now_ns))
+            response.proposals.append(proposal_message(node, one, now_ns))
         except CorruptionError:
             response.damaged_sequences.append(one)
     return response
 
 
-def _proposal(node: Node, sequence: int, now_ns: int) -> pb.Proposal:
+def proposal_message(node: Node, sequence: int, now_ns: int) -> pb.Proposal:
+    """How an accepted proposal stands, as of the newest row that was followed."""
     ledger, register = node.ledger, node.register
     proposed = ledger.row(sequence)
     until_ns = proposed.timestamp + PROPOSAL_LIFE_NS
+    standing = node.exceptions.standing(sequence)
     message = pb.Proposal(
-        proposed=convert.entry(proposed, ledger, register), approve_until_ns=until_ns
+        proposed=convert.entry(proposed, ledger, register),
+        approve_until_ns=until_ns,
+        third_needed=RowFlag.THIRD in proposed.flags,
     )
+    if proposed.total == PROPOSE_LINES:
+        message.lines_count = count_lines(ledger.tail(sequence))
+        message.lines_done = standing.lines_done
     answered_by, _ = ledger.resolution(sequence)
-    if not answered_by:
+    answer = ledger.row(answered_by) if answered_by else None
+    for approval in _approvals(ledger, answer):
+        sender = convert.entry(approval, ledger, register).sender
+        message.approvals.append(sender)
+    if answer is None or (answer.kind == Kind.APPROVE and standing.first_approval):
         is_late = now_ns >= until_ns
         message.state = pb.PROPOSAL_STATE_EXPIRED if is_late else pb.PROPOSAL_STATE_OPEN
         return message
-    answer = ledger.row(answered_by)
     message.answer.CopyFrom(convert.entry(answer, ledger, register))
     if answer.kind == Kind.WITHDRAW:
         message.state = pb.PROPOSAL_STATE_WITHDRAWN
         return message
     message.state = pb.PROPOSAL_STATE_APPROVED
+    if proposed.total == PROPOSE_LINES:
+        if message.lines_done >= message.lines_count:
+            message.state = pb.PROPOSAL_STATE_DONE
+        return message
     deed = deed_of(ledger, proposed)
     if deed is not None:
         message.state = pb.PROPOSAL_STATE_DONE
         message.done.CopyFrom(convert.entry(deed, ledger, register))
     return message
+
+
+def _approvals(ledger: Ledger, answer: Entry | None) -> list[Entry]:
+    """The approvals of a proposal, in order, by its newest answer."""
+    if answer is None or answer.kind != Kind.APPROVE:
+        return []
+    first = [ledger.row(answer.total)] if answer.total else []
+    return [*first, answer]
 
 
 def deed_of(ledger: Ledger, proposal: Entry) -> Entry | None:

@@ -33,7 +33,7 @@ async def propose(
     node: Node, request: pb.ProposeRequest, caller: Identity
 ) -> pb.ProposeResponse:
     """Ask for something; nothing moves."""
-    move = await node.read(_proposed, node, request, caller)
+    move = await node.read(proposed, node, request, caller)
     return pb.ProposeResponse(outcome=await do(node, move))
 
 
@@ -51,10 +51,10 @@ async def approve(
     node: Node, request: pb.ApproveRequest, caller: Identity
 ) -> pb.ApproveResponse:
     """Approve a proposal and do what it asks for, in one commit."""
-    proposal = await node.read(_proposal, node, request.proposal_sequence)
+    proposal = await node.read(proposal_at, node, request.proposal_sequence)
     approval = moves.approve(request.id, request.proposal_sequence, sender=caller.index)
-    deed = await node.read(_deed, node, proposal, caller)
-    reply = await node.commit_alone(moves.join([approval, deed]).request())
+    wanted = await node.read(_own_deed, node, proposal, caller)
+    reply = await node.commit_alone(moves.join([approval, wanted]).request())
     assert not isinstance(reply, bytes)
     response = pb.ApproveResponse(outcome=convert.outcome(reply[0]))
     done = reply[1:]
@@ -73,7 +73,7 @@ async def recover_advance(
     node: Node, request: pb.RecoverAdvanceRequest, caller: Identity
 ) -> pb.RecoverAdvanceResponse:
     """Get an advance back."""
-    advance = await node.read(_advance, node, request.advance_sequence)
+    advance = await node.read(advance_at, node, request.advance_sequence)
     move = moves.recover(request.id, advance, request.reason, sender=caller.index)
     return pb.RecoverAdvanceResponse(outcome=await do(node, move))
 
@@ -85,7 +85,7 @@ def _entry(node: Node, sequence: int, field: str) -> Entry:
     return node.ledger.row(arguments.durable_sequence(node.ledger, sequence, field))
 
 
-def _proposed(node: Node, request: pb.ProposeRequest, caller: Identity) -> Templates:
+def proposed(node: Node, request: pb.ProposeRequest, caller: Identity) -> Templates:
     """The proposal that a request asks for."""
     kind = int(request.kind)
     if kind not in types_pb2.ProposalKind.values() or not kind:
@@ -153,20 +153,26 @@ def _left(node: Node, paid: Entry) -> int:
     return left
 
 
-def _proposal(node: Node, sequence: int) -> Entry:
+def proposal_at(node: Node, sequence: int) -> Entry:
+    """An accepted proposal. Raises NotFoundError."""
     entry = _entry(node, sequence, _PROPOSAL)
     if entry.kind != Kind.PROPOSE or entry.result != Result.OK:
         raise NotFoundError(f"{_PROPOSAL}: entry {sequence} is no proposal")
     return entry
 
 
-def _deed(node: Node, proposal: Entry, caller: Identity) -> Templates:
+def _own_deed(node: Node, proposal: Entry, caller: Identity) -> Templates:
     """What a proposal asks for, as its approver wants it."""
+    # Approved before, it is that person's: whoever sends it again.
+    answered_by, _ = node.ledger.resolution(proposal.sequence)
+    by = node.ledger.row(answered_by).participant if answered_by else caller.index
+    return deed(node, proposal, by)
+
+
+def deed(node: Node, proposal: Entry, by: int) -> Templates:
+    """What a proposal without lines asks for; `by` is whose approval it has."""
     ledger = node.ledger
     asks, about = proposal.total, proposal.resolves
-    # Approved before, it is that person's: whoever sends it again.
-    answered_by, _ = ledger.resolution(proposal.sequence)
-    by = ledger.row(answered_by).participant if answered_by else caller.index
     if asks == Kind.REFUND:
         return moves.approved_refund(proposal, checker=by)
     entry = ledger.row(about)
@@ -184,7 +190,8 @@ def _deed(node: Node, proposal: Entry, caller: Identity) -> Templates:
     return moves.approved_verify(proposal, entry, checker=by)
 
 
-def _advance(node: Node, sequence: int) -> Entry:
+def advance_at(node: Node, sequence: int) -> Entry:
+    """An advance. Raises NotFoundError."""
     entry = _entry(node, sequence, _ADVANCE)
     if entry.kind != Kind.TRANSFER or not entry.resolves:
         raise NotFoundError(f"{_ADVANCE}: entry {sequence} is no advance")

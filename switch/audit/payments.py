@@ -60,24 +60,23 @@ def check_services(priced: Priced, findings: Findings) -> None:
     service, flags, amount = priced.service, rows["flags"], rows["amount"]
     kind = rows["kind"]
     head = ((flags & np.uint16(HEAD_MASK)) >> np.uint16(HEAD_SHIFT)).astype(np.intp)
-    heads = services["heads"].reshape(-1)
     policy = services["deadline_policy"][service]
     promised = register.promises[register.places(services["biller"][service])]
     keep = (policy == Policy.KEEP) | ((policy == Policy.RELEASE) & ~promised)
     keep = _of_baskets(rows, keep & (kind == Kind.HOLD))
     direct = (services["mode"][service] == Mode.CONFIRMED) & (kind == Kind.PAY)
-    most = services["amount_max"].copy()
+    most = services["amount_max"][service]
     most[most == 0] = np.uint64(2**64 - 1)
     for text, bad in (
         ("its service is not active", services["active"][service] == 0),
         ("its service has no such head", head >= services["heads_count"][service]),
         (
             "it credits another account than its service's head",
-            heads[service * 8 + head] != rows["credit"],
+            services["heads"][service, head] != rows["credit"],
         ),
         (
             "its amount is outside its service's bounds",
-            (amount < services["amount_min"][service]) | (amount > most[service]),
+            (amount < services["amount_min"][service]) | (amount > most),
         ),
         (
             "its flags do not fit its service's mode",

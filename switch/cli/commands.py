@@ -208,6 +208,9 @@ def top_up(args: Namespace, screen: Screen) -> Exit:
     else:
         word = screen.language.word("refused")
         screen.line(f"{word}: {screen.language.result(result)} ({result.name})")
+        if result is Result.NOT_APPROVED:
+            screen.line(screen.language.word("use people"))
+            screen.command("propose", "top-up", "--help")
     return Exit.DONE if result is Result.OK else Exit.REFUSED
 
 

@@ -18,11 +18,11 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import grpc
 
 from switch.cli import (
+    bank_statements,
     bills,
     budgets,
     certificates,
@@ -33,7 +33,11 @@ from switch.cli import (
     office,
     others,
     payments,
+    people,
+    signing,
+    wishes,
 )
+from switch.cli.arguments import add_id, add_reason, as_argument, to_count
 from switch.client import NOW
 from switch.client.calls import CallError, LostReplyError
 from switch.client.counter import WAIT_S
@@ -47,10 +51,13 @@ from switch.ids import format_id, parse_id
 from switch.money import parse_amount
 from switch.simulator import command as simulator
 
-T = TypeVar("T")
-
 _PASSED_ON = ("serve", "audit")
 """Commands whose further arguments are another program's."""
+_ALONE = (
+    *(*_PASSED_ON, "rights", "backup", "verify", "bank-statement", "day", "biller"),
+    *("init", "person-key"),
+)
+"""Commands that ask no switch, or say themselves which."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -137,26 +144,8 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _as(convert: Callable[[str], T]) -> Callable[[str], T]:
-    """A converter whose ValueError reaches the person who typed the argument."""
-
-    def convert_argument(text: str) -> T:
-        try:
-            return convert(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    return convert_argument
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or len(text) > 20:
-        raise argparse.ArgumentTypeError(f"not a whole number: {text[:32]!r}")
-    return int(text)
-
-
 def _ordinal(text: str) -> int:
-    number = _count(text)
+    number = to_count(text)
     if not number:
         raise argparse.ArgumentTypeError("bills are counted from 1")
     return number
@@ -194,7 +183,7 @@ def _remote() -> argparse.ArgumentParser:
     group.add_argument(
         "--as",
         dest="identity",
-        type=_as(commands.to_identity),
+        type=as_argument(commands.to_identity),
         metavar="ROLE/ID",
         help="whose certificate to use, such as treasury/treasury",
     )
@@ -218,8 +207,7 @@ def _parser() -> argparse.ArgumentParser:
     def add(
         name: str, run: Callable[[argparse.Namespace, Screen], Exit], text: str
     ) -> argparse.ArgumentParser:
-        has_own = name in (*_PASSED_ON, "rights", "backup", "verify", "day", "biller")
-        parents = [common] if has_own else [common, remote]
+        parents = [common] if name in _ALONE else [common, remote]
         command = found.add_parser(
             name,
             help=text,
@@ -248,6 +236,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="the ledger's directory (default: %(default)s)",
     )
+    statement = add(
+        "bank-statement", bank_statements.bank_statement, bank_statements.TEXT
+    )
+    bank_statements.add_arguments(statement)
     verify = add("verify", others.verify, "prove a copy: its pages, chunks and sums")
     verify.add_argument("copy", type=Path, metavar="COPY", help="its directory")
 
@@ -259,6 +251,15 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument(
         "file", type=Path, nargs="?", metavar="FILE", help="default: the sample network"
     )
+    what = "propose what of it is missing: participants, accounts, limits, services"
+    phase = verbs.add_parser("propose", help=what, parents=[common, remote])
+    phase.set_defaults(run=wishes.network_propose)
+    phase.add_argument(
+        "file", type=Path, nargs="?", metavar="FILE", help="default: the sample network"
+    )
+    phase.add_argument("--because", default="network", metavar="TEXT", help="why")
+    signing.add_person(phase)
+    add_id(phase)
 
     _add_payments(add)
     receipt = add("receipt", counter.receipt, "the receipt of a completed payment")
@@ -273,15 +274,22 @@ def _parser() -> argparse.ArgumentParser:
     _add_shifts(_verbs(found, "shift", "close and sign a shift", common, remote))
     _add_wallets(add)
     _add_office(add)
-    for of in (certificates, budgets):
-        for one in of.add_commands(add):
-            _add_id(one)
+    for of in (
+        *(certificates.add_commands, budgets.add_commands),
+        *(people.add_commands, wishes.add_batch),
+    ):
+        for one in of(add):
+            add_id(one)
     explanation = add("explain", explain.explain, explain.TEXT)
     explain.add_arguments(explanation)
     _add_at(explanation)
     _add_exceptions(add)
     what = "ask for what two people must want; another one approves it"
-    _add_proposals(_verbs(found, "propose", what, common, remote))
+    propose = _verbs(found, "propose", what, common, remote)
+    _add_proposals(propose)
+    wishes.add_verbs(propose)
+    what = "freeze, or switch off, at once; another person stands by it afterwards"
+    people.add_stops(_verbs(found, "stop", what, common, remote))
     add("services", commands.services, "what can be paid")
     add("ledger", commands.ledger, "where the ledger stands")
     simulate = partial(simulator.run, credentials_of=commands.credentials_of)
@@ -335,14 +343,14 @@ def _add_bills(add: Add) -> None:
         metavar="SECONDS",
         help="for the biller, 1 to 30 (default: %(default)s)",
     )
-    _add_id(pay)
+    add_id(pay)
 
     watch = add("watch", counter.watch, "follow a payment until it is final")
     _add_asked(watch)
 
 
 def _wait(text: str) -> int:
-    seconds = _count(text)
+    seconds = to_count(text)
     if not 1 <= seconds <= 30:
         raise argparse.ArgumentTypeError(f"not 1 to 30 seconds: {text}")
     return seconds
@@ -356,7 +364,7 @@ def _add_bill(command: argparse.ArgumentParser) -> None:
 def _add_paid(command: argparse.ArgumentParser) -> None:
     """What is paid of a service, and how."""
     command.add_argument(
-        "amount", type=_as(parse_amount), metavar="AMOUNT", help="in rupees"
+        "amount", type=as_argument(parse_amount), metavar="AMOUNT", help="in rupees"
     )
     command.add_argument("reference", metavar="REFERENCE", help="the citizen's own")
     fetched = command.add_mutually_exclusive_group()
@@ -369,7 +377,7 @@ def _add_paid(command: argparse.ArgumentParser) -> None:
     )
     fetched.add_argument(
         "--quotation",
-        type=_as(parse_token),
+        type=as_argument(parse_token),
         default=b"",
         metavar="TEXT",
         help="of the bill, as `bill fetch --json` gives it",
@@ -377,7 +385,7 @@ def _add_paid(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--item",
         dest="items",
-        type=_as(commands.to_item),
+        type=as_argument(commands.to_item),
         action="append",
         default=[],
         metavar="CODE[:COUNT]",
@@ -386,22 +394,22 @@ def _add_paid(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--in-addition-to",
         dest="additional_to",
-        type=_as(parse_token),
+        type=as_argument(parse_token),
         default=b"",
         metavar="HANDLE",
         help="from a refusal, if the citizen does mean another payment",
     )
-    command.add_argument("--operator", type=_count, default=0, metavar="N")
+    command.add_argument("--operator", type=to_count, default=0, metavar="N")
     command.add_argument("--tender", choices=sorted(payments.TENDERS), default="cash")
     command.add_argument(
-        "--head", type=_count, metavar="N", help="default: that of --bill, else 0"
+        "--head", type=to_count, metavar="N", help="default: that of --bill, else 0"
     )
     command.add_argument("--note", default="", metavar="TEXT", help="for the receipt")
 
 
 def _add_asked(command: argparse.ArgumentParser) -> None:
     """Which payment is asked about."""
-    command.add_argument("id", type=_as(parse_id), metavar="ID")
+    command.add_argument("id", type=as_argument(parse_id), metavar="ID")
     command.add_argument(
         "--sender", default="", metavar="PARTICIPANT", help="who sent the payment"
     )
@@ -412,26 +420,31 @@ def _add_shifts(add: Add) -> None:
     sign = add("sign", counter.sign, "sign the shift of another operator off")
     for command in (close, sign):
         command.add_argument("centre", metavar="CENTRE")
-        command.add_argument("operator", type=_count, metavar="OPERATOR")
-        _add_id(command)
+        command.add_argument("operator", type=to_count, metavar="OPERATOR")
+        add_id(command)
     close.add_argument(
-        "cash", type=_as(parse_amount), metavar="CASH", help="counted, in rupees"
+        "cash",
+        type=as_argument(parse_amount),
+        metavar="CASH",
+        help="counted, in rupees",
     )
-    sign.add_argument("shift", type=_count, metavar="SHIFT", help="entry of the shift")
+    sign.add_argument(
+        "shift", type=to_count, metavar="SHIFT", help="entry of the shift"
+    )
 
 
 def _add_payments(add: Add) -> None:
     pay = add("pay", payments.pay, "pay out of a centre's wallet")
     _add_bill(pay)
     _add_paid(pay)
-    amount = _as(parse_amount)
+    amount = as_argument(parse_amount)
     pay.add_argument(
         "--due",
         type=amount,
         metavar="AMOUNT",
         help="what the bill says, of who may state that (default: the amount)",
     )
-    _add_id(pay)
+    add_id(pay)
 
     status = add("status", payments.status, "what became of a payment")
     _add_asked(status)
@@ -442,17 +455,17 @@ def _add_payments(add: Add) -> None:
     top_up.add_argument(
         "--utr", required=True, metavar="UTR", help="the bank's reference, used once"
     )
-    _add_id(top_up)
+    add_id(top_up)
 
 
 def _add_office(add: Add) -> None:
     found = {name: add(name, run, text) for name, run, text in office.COMMANDS}
     clock = found["accept-clock"]
-    _add_id(clock)
-    _add_reason(clock)
+    add_id(clock)
+    add_reason(clock)
     found["rotate-quotation-key"].add_argument(
         "number",
-        type=_count,
+        type=to_count,
         metavar="NUMBER",
         help="of the newest key, which is to be followed: `payswitch ledger` tells it",
     )
@@ -484,8 +497,11 @@ def _add_exceptions(add: Add) -> None:
         ("approve", "of the proposal"),
         ("recover", "of the advance"),
     ):
-        found[name].add_argument("entry", type=_count, metavar="ENTRY", help=help_text)
-        _add_id(found[name])
+        command = found[name]
+        command.add_argument("entry", type=to_count, metavar="ENTRY", help=help_text)
+        add_id(command)
+        if name != "recover":
+            signing.add_person(command, required=False)
     which = found["proposals"].add_mutually_exclusive_group()
     which.add_argument(
         "--open", action="store_true", help="what nobody has answered (the default)"
@@ -493,11 +509,11 @@ def _add_exceptions(add: Add) -> None:
     which.add_argument("--all", action="store_true", help="all that ever were")
     fund = found["fund-suspense"]
     fund.add_argument(
-        "amount", type=_as(parse_amount), metavar="AMOUNT", help="in rupees"
+        "amount", type=as_argument(parse_amount), metavar="AMOUNT", help="in rupees"
     )
-    _add_id(fund)
+    add_id(fund)
     for name in ("withdraw", "recover", "fund-suspense"):
-        _add_reason(found[name])
+        add_reason(found[name])
 
 
 def _add_proposals(add: Add) -> None:
@@ -505,7 +521,7 @@ def _add_proposals(add: Add) -> None:
         verb = add(name, run, text)
         verb.add_argument(
             "entry",
-            type=_count,
+            type=to_count,
             metavar="ENTRY",
             help="of the payment, its hold, or what `payswitch exceptions` names",
         )
@@ -513,39 +529,13 @@ def _add_proposals(add: Add) -> None:
             verb.add_argument(
                 "amount",
                 nargs="?",
-                type=_as(parse_amount),
+                type=as_argument(parse_amount),
                 metavar="AMOUNT",
                 help="in rupees (default: the whole)",
             )
-        _add_reason(verb)
-        _add_id(verb)
-
-
-def _add_reason(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "reason",
-        type=_reason,
-        metavar="REASON",
-        help="1 to 32 plain characters; of a document that proves it, its number",
-    )
-
-
-def _reason(text: str) -> str:
-    if not 1 <= len(text) <= 32 or not (text.isascii() and text.isprintable()):
-        raise argparse.ArgumentTypeError(
-            "a reason has 1 to 32 plain characters; of a document give the number"
-        )
-    return text
-
-
-def _add_id(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--id",
-        type=_as(parse_id),
-        default=b"",
-        metavar="ID",
-        help="of an attempt whose outcome is not known; default: a new one",
-    )
+        add_reason(verb)
+        add_id(verb)
+        signing.add_person(verb, required=False)
 
 
 def _add_wallets(add: Add) -> None:
@@ -557,7 +547,7 @@ def _add_wallets(add: Add) -> None:
     statement.add_argument("centre", metavar="CENTRE")
     statement.add_argument(
         "--limit",
-        type=_count,
+        type=to_count,
         default=commands.STATEMENT_LINES,
         metavar="N",
         help="lines at most, 0 for all (default: %(default)s)",
@@ -567,10 +557,12 @@ def _add_wallets(add: Add) -> None:
 
     feed = add("feed", commands.feed, "a biller's entries in the ledger's order")
     feed.add_argument("biller", metavar="BILLER", help="the biller's participant id")
-    feed.add_argument("--from", dest="cursor", type=_count, default=0, metavar="CURSOR")
+    feed.add_argument(
+        "--from", dest="cursor", type=to_count, default=0, metavar="CURSOR"
+    )
     feed.add_argument("--follow", action="store_true", help="wait for more")
     feed.add_argument(
-        "--limit", type=_count, default=0, metavar="N", help="entries at most"
+        "--limit", type=to_count, default=0, metavar="N", help="entries at most"
     )
 
     accounts = add("accounts", commands.accounts, "the accounts and what they hold")
@@ -585,7 +577,7 @@ def _add_wallets(add: Add) -> None:
 def _add_at(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--at",
-        type=_as(commands.to_point),
+        type=as_argument(commands.to_point),
         default=NOW,
         metavar="TIME|SEQ",
         help="as it was then: after an entry, at a time (RFC 3339), or at the end of "

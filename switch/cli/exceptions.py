@@ -8,14 +8,16 @@ from argparse import Namespace
 from collections.abc import Callable
 
 from switch.calendar import DAY_S, NS_IN_S, format_ist, ist_date
+from switch.cli import people, signing
 from switch.cli.commands import open_office, who
 from switch.cli.office import show_outcome
 from switch.codes import Result
 from switch.console.output import Exit, Screen, enum_word, plain
+from switch.console.words import Language
 from switch.errors import UsageError
 from switch.ids import new_id
 from switch.money import parse_amount
-from switch.v1 import exceptions_pb2, proposals_pb2, types_pb2
+from switch.v1 import exceptions_pb2, people_pb2, proposals_pb2, types_pb2
 from switch.v1 import exceptions_pb2 as pb
 
 
@@ -196,6 +198,15 @@ def propose(args: Namespace, screen: Screen) -> Exit:
             raise UsageError(
                 f"is {args.reason} the amount or the reason? Give both: AMOUNT REASON"
             )
+    if args.number is not None or args.key is not None:
+        wish = people_pb2.PaymentWish(
+            kind=PROPOSALS[args.verb],  # type: ignore[arg-type]
+            sequence=args.entry,
+            amount=amount,
+        )
+        args.id = args.id or new_id()
+        request = people_pb2.PrepareRequest(payment=wish, reason=args.reason)
+        return signing.propose(args, screen, request)
     with open_office(args) as client:
         outcome = client.propose(
             PROPOSALS[args.verb],  # type: ignore[arg-type]
@@ -234,7 +245,7 @@ def proposals(args: Namespace, screen: Screen) -> Exit:
     screen.table(
         (
             *("entry", "kind", "about", "amount", "reason", "proposed", "proposed by"),
-            *("state", "answered", "answered by", "done as"),
+            *("state", "answered", "answered by", "done as", "lines done"),
         ),
         [
             (
@@ -249,6 +260,7 @@ def proposals(args: Namespace, screen: Screen) -> Exit:
                 format_ist(one.answer.time_ns) if one.HasField("answer") else "",
                 _answered_by(one),
                 str(one.done.sequence) if one.HasField("done") else "",
+                _lines_done(one, language),
             )
             for one in found
         ],
@@ -261,20 +273,32 @@ def _proposed(one: proposals_pb2.Proposal) -> str:
 
 
 def _answered_by(one: proposals_pb2.Proposal) -> str:
-    """Who has approved or withdrawn it."""
-    by = one.answer.sender
-    return f"{by.participant}/{by.operator}" if by.operator else by.participant
+    """Who has approved or withdrawn it; of what needs a third also who has so far."""
+    found = list(map(people.actor, one.approvals)) or [people.actor(one.answer.sender)]
+    if one.third_needed:
+        found.append("(3)")
+    return " ".join(found)
+
+
+def _lines_done(one: proposals_pb2.Proposal, language: Language) -> str:
+    if not one.lines_count:
+        return ""
+    return f"{language.count(one.lines_done)} / {language.count(one.lines_count)}"
 
 
 def withdraw(args: Namespace, screen: Screen) -> Exit:
     """Take a proposal back."""
+    if args.number is not None or args.key is not None:
+        return people.withdraw(args, screen)
     with open_office(args) as client:
         outcome = client.withdraw(args.entry, args.reason, move_id=args.id or new_id())
     return show_outcome(outcome, screen)
 
 
 def approve(args: Namespace, screen: Screen) -> Exit:
-    """Approve a proposal of somebody else, and do it."""
+    """Approve a proposal of somebody else, and do it; if it is signed, `do` does."""
+    if args.number is not None or args.key is not None:
+        return people.approve(args, screen)
     with open_office(args) as client:
         reply = client.approve(args.entry, move_id=args.id or new_id())
     if screen.as_json:

@@ -93,7 +93,17 @@ def show_outcome(outcome: results_pb2.Outcome, screen: Screen) -> Exit:
         screen.line(f"{word}: {screen.language.result(result)} ({result.name})")
         if outcome.other_sequence:
             screen.facts([("in the way", str(outcome.other_sequence))])
+        if result in (Result.NOT_SIGNED, Result.NOT_APPROVED):
+            show_people(screen)
     return Exit.DONE if result is Result.OK else Exit.REFUSED
+
+
+def show_people(screen: Screen) -> None:
+    """What to do instead in a ledger with people."""
+    screen.line(screen.language.word("use people"))
+    screen.command("propose", "--help")
+    screen.command("approve", "ENTRY", "--person=N", "--key=FILE")
+    screen.command("do", "ENTRY")
 
 
 COMMANDS: tuple[tuple[str, Callable[[Namespace, Screen], Exit], str], ...] = (

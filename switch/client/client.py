@@ -33,6 +33,7 @@ from switch.client.calls import (
 )
 from switch.client.counter import CounterCalls, give_ids, matched
 from switch.client.explain import BEGINNING, NOW, ExplainCalls, Point
+from switch.client.people import PeopleCalls
 from switch.client.stream import PaymentStream, ids_of
 from switch.credentials import Credentials
 from switch.errors import WireError
@@ -46,6 +47,7 @@ from switch.v1 import (
     explain_pb2_grpc,
     payments_pb2,
     payments_pb2_grpc,
+    people_pb2_grpc,
     types_pb2,
     wallets_pb2,
     wallets_pb2_grpc,
@@ -114,7 +116,7 @@ def balance_of(account: admin_pb2.Account) -> int:
     return account.credits_posted - account.debits_posted
 
 
-class Client(AdminCalls, CounterCalls, ExplainCalls):
+class Client(AdminCalls, PeopleCalls, CounterCalls, ExplainCalls):
     """One participant's connection to a switch. Thread-safe; a context manager."""
 
     def __init__(
@@ -136,6 +138,7 @@ class Client(AdminCalls, CounterCalls, ExplainCalls):
             Caller(retries_max, timeout_s),
             admin_pb2_grpc.AdminServiceStub(self._channel),
         )
+        self._people = people_pb2_grpc.PeopleServiceStub(self._channel)
         self._payments = payments_pb2_grpc.PaymentServiceStub(self._channel)
         self._wallets = wallets_pb2_grpc.WalletServiceStub(self._channel)
         self._explain = explain_pb2_grpc.ExplainServiceStub(self._channel)

@@ -10,6 +10,7 @@ from enum import Enum
 from switch.codes import Result
 from switch.console.exception_words import EXCEPTION_WORDS
 from switch.console.explain_words import EXPLAIN_WORDS
+from switch.console.people_words import PEOPLE_WORDS
 from switch.money import bengali_digits, format_amount, group_digits
 from switch.payment_states import PaymentState
 
@@ -226,6 +227,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     **EXCEPTION_WORDS,
     **EXPLAIN_WORDS,
+    **PEOPLE_WORDS,
 }
 """Key → English, Bengali."""
 
@@ -298,7 +300,7 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "এই বিলারের কাছে অনেক লেনদেন অপেক্ষায় আছে; এক মিনিট পরে আবার চেষ্টা করুন",
     ),
     Result.NOT_SIGNED: (
-        "nobody who may do this has signed it: look at the person's number, role and key",
+        "nobody who may do this has signed it: see the person's number, role and key",
         "এর অধিকারী কেউ এতে স্বাক্ষর করেননি: ব্যক্তির নম্বর, ভূমিকা ও চাবি দেখুন",
     ),
     Result.TOO_MANY_REFUSALS: (

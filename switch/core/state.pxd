@@ -465,6 +465,7 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     NotedTable noted[RECORD_KINDS]  # of RECORD_REVOCATION to RECORD_BUDGET
     Person* people
     uint32_t people_count     # the unused 0 included
+    uint64_t people_since     # sequence of the first one's first row, 0: to be looked for
     Thresholds thresholds
     uint32_t treasuries_count  # that are active, and without an unconfirmed revocation
     uint32_t floats_count

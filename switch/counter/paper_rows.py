@@ -67,7 +67,7 @@ class PastNames:
             if not at:
                 raise LookupError(f"{record.name} {index} is younger than {sequence}")
             current = known[at - 1]
-        return self._register.ledger.tail(current)
+        return self._register.record(current)
 
     def _current(self, record: Record, index: int) -> int:
         is_service = record is Record.SERVICE

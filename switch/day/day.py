@@ -7,6 +7,7 @@ nor of how its processes are started.
 import argparse
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -26,6 +27,7 @@ from switch.day.bill_proofs import (
     prove_tokens,
 )
 from switch.day.billers import BillersError, BillersProcess
+from switch.day.council import Council, prove_people
 from switch.day.doubts import (
     Look,
     look,
@@ -139,17 +141,26 @@ class Day:
         treasury = self._client(Role.TREASURY, TREASURY)
         with self._phase("loading"):
             treasury.wait_ready(READY_TIMEOUT_S)
-            treasury.load_network(*messages_of(self._pace.specs()))
+            council = self._council(treasury)
+            network = messages_of(self._pace.specs())
+            if council is None:
+                treasury.load_network(*network)
+            else:
+                council.load(*network)
             script = self._script(treasury)
             # What earlier days left open is theirs; this day gets a window of its own.
             treasury.close_window(treasury.ledger().last_window)
             before = Books(*treasury.accounts())
-        lived = self._live(treasury, script, before)
+        lived = self._live(treasury, script, before, council)
         with self._phase("deciding"):
             second = self._client(Role.TREASURY, SECOND)
-            office = Office(treasury, second, f"STATEMENTS/{script.number}")
+            office = Office(treasury, second, f"STATEMENTS/{script.number}", council)
             office.decide(lived.credits)
         window = treasury.close_window(treasury.ledger().last_window)
+        settled: Counter[str] = Counter()
+        if council is not None:
+            with self._phase("settling"):
+                settled = council.settle(window)
         self._screen.note("auditing")
         # The books do not change any more: they are audited while the rest is proved.
         with ThreadPoolExecutor(1, "audit") as pool:
@@ -163,7 +174,9 @@ class Day:
                 after = Books(*treasury.accounts())
                 seen = self._look(treasury, before)
                 self._read_verified(treasury, lived.replayed, seen.fates)
-                proofs = self._prove(treasury, lived, after, seen)
+                proofs = self._prove(treasury, lived, after, seen, settled)
+                if council is not None:
+                    proofs.append(prove_people(treasury, council, before, after))
                 proofs += [
                     prove_nothing_listed(seen, office.decided),
                     prove_window(window, seen.fates),
@@ -185,11 +198,17 @@ class Day:
             self._seconds,
         )
 
-    def _live(self, treasury: Client, script: Script, before: Books) -> Lived:
+    def _live(
+        self,
+        treasury: Client,
+        script: Script,
+        before: Books,
+        council: Council | None,
+    ) -> Lived:
         """From the first top-up until the billers have said all that they will."""
         begin_unix_s = self._start_billers()
         with self._phase("topping_up"):
-            topped_up = self._top_up(treasury, script)
+            topped_up = self._top_up(treasury, script, council)
         with self._phase("connecting"):
             self._wait_connected(treasury, begin_unix_s)
         with self._phase("sending"), ThreadPoolExecutor(1, "look") as pool:
@@ -207,7 +226,12 @@ class Day:
         )
 
     def _prove(
-        self, treasury: Client, lived: Lived, after: Books, seen: Look
+        self,
+        treasury: Client,
+        lived: Lived,
+        after: Books,
+        seen: Look,
+        settled: Counter[str],
     ) -> list[Proof]:
         """What a whole day proves, by what is `seen` when it is over."""
         script, before, replayed = lived.script, lived.before, lived.replayed
@@ -224,7 +248,7 @@ class Day:
             prove_fates(replayed, fates),
             prove_money(before, after, lived.topped_up),
             prove_wallets(before, after, script, fates),
-            prove_billers(before, after, fates),
+            prove_billers(before, after, fates, settled),
             prove_credits_have_money(lived.seen, f"at {_hours(LOOK_S)}"),
             prove_money_has_credits(lived.seen, f"at {_hours(LOOK_S)}"),
             prove_credits_have_money(seen, "at the end"),
@@ -342,8 +366,19 @@ class Day:
         )
         return script
 
-    def _top_up(self, treasury: Client, script: Script) -> int:
+    def _council(self, treasury: Client) -> Council | None:
+        """The people of a ledger that was begun with them."""
+        if not treasury.people().people:
+            return None
+        second = self._client(Role.TREASURY, SECOND)
+        return Council(self._server.ledger.parent, treasury, second)
+
+    def _top_up(self, treasury: Client, script: Script, council: Council | None) -> int:
         """Top up every wallet; return the paise. Raises SwitchError if refused."""
+        if council is not None:
+            with self._screen.progress(1, "topping up wallets"):
+                council.top_up(script)
+            return sum(script.top_ups.values())
 
         def credit(centre: str) -> None:
             outcome = treasury.top_up(

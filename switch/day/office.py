@@ -5,14 +5,15 @@ are the simulated billers' own records. May use the client and `doubts`.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from switch.client import Client
 from switch.codes import Result
+from switch.day.council import Council
 from switch.day.doubts import Exception_, kind_name
 from switch.errors import WireError
 from switch.simulator.books import Credit
-from switch.v1 import exceptions_pb2, types_pb2
+from switch.v1 import exceptions_pb2, results_pb2, types_pb2
 
 ROUNDS_MAX = 3
 """Times that they go through the list: what one decision leads to is in the next."""
@@ -35,8 +36,18 @@ _UNVERIFIED = exceptions_pb2.EXCEPTION_KIND_UNVERIFIED
 class Office:
     """Two people of one treasury. The clients stay the caller's."""
 
-    def __init__(self, maker: Client, checker: Client, document: str) -> None:
-        """`document` is what they name as evidence, 1 to 32 printable characters."""
+    def __init__(
+        self,
+        maker: Client,
+        checker: Client,
+        document: str,
+        council: Council | None = None,
+    ) -> None:
+        """`document` is what they name as evidence, 1 to 32 printable characters.
+
+        In a ledger with people the `council` signs.
+        """
+        self._council = council
         self._maker = maker
         self._checker = checker
         self._document = document
@@ -64,23 +75,37 @@ class Office:
         if kind is None:
             return False
         amount = credit.amount if credit and kind in (_POST, _CORRECTION) else 0
-        proposed = self._maker.propose(kind, one.sequence, self._document, amount)
+        proposed = self._propose(kind, one.sequence, amount)
         if kind == _POST and proposed.result == Result.CASE_NOT_FOUND.value:
             # It is not held: what was paid before was credited with another amount.
             # The statement is the evidence, and the case is closed by it. Where it
             # knows of no credit at all there is nothing to close it by.
             kind = _CLOSE_CASE
-            proposed = self._maker.propose(kind, one.sequence, self._document, 0)
+            proposed = self._propose(kind, one.sequence, 0)
         if proposed.result in _ENDED and not is_last:
             # Its biller has ended it since it was listed: the next list says so.
             return True
         _check(proposed.result, one, "proposal")
-        approved = self._checker.approve(proposed.sequence)
-        _check(approved.outcome.result, one, "approval")
-        for done in approved.done:
+        approved, deeds = self._approve(proposed.sequence)
+        _check(approved, one, "approval")
+        for done in deeds:
             _check(done.result, one, types_pb2.ProposalKind.Name(kind))
         self.decided[kind_name(one.kind)] += 1
         return True
+
+    def _propose(
+        self, kind: types_pb2.ProposalKind.ValueType, sequence: int, amount: int
+    ) -> results_pb2.Outcome:
+        if self._council is not None:
+            return self._council.decide(kind, sequence, self._document, amount)
+        return self._maker.propose(kind, sequence, self._document, amount)
+
+    def _approve(self, proposal: int) -> tuple[int, Sequence[results_pb2.Outcome]]:
+        """What the approval and the deeds came to."""
+        if self._council is not None:
+            return self._council.approve(proposal)
+        reply = self._checker.approve(proposal)
+        return reply.outcome.result, reply.done
 
 
 def _choose(

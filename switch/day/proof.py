@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from switch.client import balance_of
@@ -34,6 +35,8 @@ Key = tuple[str, str, int]
 _FLOAT = admin_pb2.ACCOUNT_KIND_FLOAT
 _WALLET = admin_pb2.ACCOUNT_KIND_WALLET
 _BILLER = admin_pb2.ACCOUNT_KIND_BILLER
+NOTHING: Mapping[str, int] = MappingProxyType({})
+_SETTLEMENT = admin_pb2.ACCOUNT_KIND_SETTLEMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,11 @@ class Books:
     def held(self) -> int:
         """Paise in all accounts but the float; holds are still in their wallets."""
         return sum(balance_of(one) for one in self.accounts if one.kind != _FLOAT)
+
+    @property
+    def settlement(self) -> int:
+        """Paise that were settled."""
+        return self.balances(_SETTLEMENT).get(TREASURY, 0)
 
     def state_hash(self) -> bytes:
         """As the data model defines it, from what the switch lists."""
@@ -214,13 +222,17 @@ def prove_wallets(before: Books, after: Books, script: Script, fates: Fates) -> 
     )
 
 
-def prove_billers(before: Books, after: Books, fates: Fates) -> Proof:
-    """Each biller got exactly what was paid to it."""
+def prove_billers(
+    before: Books, after: Books, fates: Fates, settled: Mapping[str, int] = NOTHING
+) -> Proof:
+    """Each biller got exactly what was paid to it; `settled` of it has gone on."""
+    change = paid_by_biller(fates)
+    change.subtract(Counter(settled))
     return _prove_balances(
         "every biller got what was paid to it",
         before.balances(_BILLER),
         after.balances(_BILLER),
-        paid_by_biller(fates),
+        change,
     )
 
 
@@ -265,7 +277,11 @@ def prove_feed(
             # People may have paid what the biller has credited instead.
             amount = fate.paid if later is fate.payment else one.step.amount
             wanted.append((later.sequence, later.id, amount, one.row_reference))
-    fed = [(one.sequence, one.id, one.amount, one.reference) for one in entries]
+    fed = [
+        (one.sequence, one.id, one.amount, one.reference)
+        for one in entries
+        if one.kind != types_pb2.ENTRY_KIND_SETTLE
+    ]
     return Proof(
         f"the feed of {biller} has every payment and its end once, in order",
         fed == sorted(wanted),

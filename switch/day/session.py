@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 from switch.console.output import Exit, Screen
 from switch.day.billers import BillersProcess
+from switch.day.council import begin
 from switch.day.day import Day
 from switch.day.report import show, summarise
 from switch.day.server import ServerError, ServerProcess, choose_port
@@ -28,6 +29,7 @@ def replay(args: argparse.Namespace, screen: Screen) -> Exit:
     port = choose_port(args.port)
     if port != args.port:
         screen.note(f"port {args.port} is taken; using a free one")
+    begin(args.data)
     with ExitStack() as stack:
         server = stack.enter_context(ServerProcess(args.data, port, pace.settings()))
         screen.note(f"serving at {server.address}, log in {server.log}")

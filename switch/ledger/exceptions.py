@@ -6,6 +6,7 @@ event loop's.
 """
 
 import threading
+import time
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -87,6 +88,14 @@ class Found(NamedTuple):
     """How many are open beside the LISTED_MAX oldest, whatever was asked for."""
 
 
+class Standing(NamedTuple):
+    """What the rows behind a proposal say of it."""
+
+    first_approval: int
+    """The first of two, if it waits for a third person; else 0."""
+    lines_done: int
+
+
 class Exceptions:
     """What is open in a ledger."""
 
@@ -157,7 +166,20 @@ class Exceptions:
     def proposals(self, *, unanswered_only: bool) -> tuple[Numbers, int]:
         """The sequences of proposals, ascending, and the newest row that was read."""
         as_of = self._matters.read_on()
-        return self._matters.proposals(unanswered_only=unanswered_only), as_of
+        found = self._matters.proposals(
+            unanswered_only=unanswered_only, now_ns=time.time_ns()
+        )
+        return found, as_of
+
+    def standing(self, proposal: int) -> Standing:
+        """How a proposal stands, as of the newest row that was read."""
+        matters = self._matters
+        return Standing(matters.first_approval(proposal), matters.lines_done(proposal))
+
+    def stops(self) -> tuple[list[int], int]:
+        """The stops that are open, and the newest row that was read."""
+        as_of = self._matters.read_on()
+        return self._matters.stops(), as_of
 
     # --- damage ------------------------------------------------------------------
 

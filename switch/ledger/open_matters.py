@@ -1,8 +1,8 @@
 """What the journal leaves open for people: cases, proposals, approvals, advances.
 
-May use the core, `follower`, `histories` and `moves`. A function of the journal, read
-once from its first row on and then followed, with no store beside it: what is kept here
-is what is open.
+May use the core, `follower`, `histories`, `people_matters` and `moves`. A function of
+the journal, read once from its first row on and then followed, with no store beside it:
+what is kept here is what is open.
 """
 
 import threading
@@ -29,6 +29,7 @@ from switch.errors import CorruptionError
 from switch.ledger.follower import Follower
 from switch.ledger.histories import Histories
 from switch.ledger.moves import refund_id
+from switch.ledger.people_matters import PeopleMatters
 
 Numbers = npt.NDArray[np.uint64]
 
@@ -108,6 +109,7 @@ class OpenMatters:
         self._proposals: dict[int, tuple[Matter, _Deed]] = {}
         self._owed: dict[int, tuple[Matter, _Deed]] = {}
         self._deeds: dict[_Deed, int] = {}
+        self._people = PeopleMatters(ledger)
         # All proposals, by sequence, and those that nobody has answered.
         self._proposed = array("Q")
         self._unanswered: set[int] = set()
@@ -121,11 +123,30 @@ class OpenMatters:
         with self._lock:
             return self._histories.of(payments)
 
-    def proposals(self, *, unanswered_only: bool) -> Numbers:
-        """The sequences of proposals, ascending."""
+    def proposals(self, *, unanswered_only: bool, now_ns: int = 0) -> Numbers:
+        """The sequences of proposals, ascending; of those that wait for somebody, or
+        have lines to be done, or of all.
+        """
         with self._lock:
-            chosen = sorted(self._unanswered) if unanswered_only else self._proposed
-            return np.array(chosen, np.uint64)
+            if not unanswered_only:
+                return np.array(self._proposed, np.uint64)
+            waiting = {*self._unanswered, *self._people.undone(now_ns)}
+            return np.array(sorted(waiting), np.uint64)
+
+    def first_approval(self, proposal: int) -> int:
+        """The first approval of one that waits for a third person, 0 if it does not."""
+        with self._lock:
+            return self._people.first_approval(proposal)
+
+    def lines_done(self, proposal: int) -> int:
+        """How many lines of a proposal are done."""
+        with self._lock:
+            return self._people.done(proposal)
+
+    def stops(self) -> list[int]:
+        """The stops that nobody else has approved, and that hold still, ascending."""
+        with self._lock:
+            return self._people.stops()
 
     def collect(self) -> tuple[list[Matter], Numbers, Numbers]:
         """What is open, but for what is only kept, unverified or overdue.
@@ -201,7 +222,12 @@ class OpenMatters:
     # --- following ---------------------------------------------------------------
 
     def _take(self, rows: Rows) -> None:
-        self._take_proposals(rows[_IS_SAID[rows["kind"]]])
+        accepted = rows[rows["result"] == Result.OK]
+        with self._lock:
+            self._people.take_stops(accepted)
+        self._take_proposals(accepted[_IS_SAID[accepted["kind"]]])
+        with self._lock:
+            self._people.take_lines(accepted)
         kinds, totals = rows["kind"], rows["total"]
         # An approved end of a hold is the deed of its proposal.
         chosen = _IS_FOLLOWED[kinds] | (_ENDS_HOLD[kinds] & (totals != 0))
@@ -214,15 +240,17 @@ class OpenMatters:
 
     def _take_proposals(self, rows: Rows) -> None:
         """Note who waits for an answer, and who has one."""
-        rows = rows[rows["result"] == Result.OK]
         if not len(rows):
             return
-        proposed = rows["sequence"][rows["kind"] == Kind.PROPOSE].tolist()
-        answered = rows["resolves"][rows["kind"] != Kind.PROPOSE].tolist()
         with self._lock:
-            self._proposed.extend(proposed)
-            self._unanswered.update(proposed)
-            self._unanswered.difference_update(answered)
+            for entry in entries_of(rows):
+                if entry.kind == Kind.PROPOSE:
+                    self._proposed.append(entry.sequence)
+                    self._unanswered.add(entry.sequence)
+                    self._people.propose(entry)
+                elif entry.kind == Kind.WITHDRAW or self._people.is_answered(entry):
+                    self._unanswered.discard(entry.resolves)
+                    self._people.answered(entry)
             if len(self._proposed) > PROPOSALS_MAX:
                 self._proposed = self._proposed[-PROPOSALS_MAX // 2 :]
                 self._unanswered = {
@@ -232,7 +260,10 @@ class OpenMatters:
     def _take_one(self, entry: Entry) -> None:
         kind = entry.kind
         if kind == Kind.APPROVE and entry.resolves not in self._proposals:
-            # Shifts are approved, too.
+            # Shifts are approved, too, and stops, and lines.
+            return
+        if kind == Kind.APPROVE and self._people.first_approval(entry.resolves):
+            # It waits for a third person.
             return
         if kind in _NAMES_PROPOSAL:
             # What was proposed is done.

@@ -80,6 +80,7 @@ __all__ = [
     "describe",
     "load_network",
     "network_requests",
+    "next_phase",
     "spec_problems",
     "specs_from_json",
     "specs_to_json",
@@ -128,12 +129,16 @@ def load_network(
     A ledger without a treasury gets one. Nothing is taken away: heads that a
     biller has beside those given stay. `sender` is the participant index that asked
     for it. Durable on return; after an error call it again. Raises NetworkError if
-    the specs cannot be, or the ledger refuses, and what `commit` raises.
+    the specs cannot be, the ledger has people and something is missing, or the ledger
+    refuses, and what `commit` raises.
     """
     register.refresh()
     counts = _count(register, participants, services)
     for _ in range(PHASES):
         requests = network_requests(register, participants, services, sender=sender)
+        if requests and register.has_people:
+            text = "this ledger has people: propose it, `payswitch network propose`"
+            raise _problem("participants", text)
         try:
             for request in requests:
                 _check_outcomes(commit(request))
@@ -160,6 +165,20 @@ def network_requests(
     Commit them, refresh the register and ask again, at most `PHASES` times. Raises
     NetworkError if the specs cannot be.
     """
+    return list(_requests(next_phase(register, participants, services, sender=sender)))
+
+
+def next_phase(
+    register: Register,
+    participants: Sequence[ParticipantSpec],
+    services: Sequence[ServiceSpec],
+    *,
+    sender: int = 0,
+) -> list[Templates]:
+    """The rows that must be there next, before any others can; empty if all are.
+
+    Raises NetworkError if the specs cannot be.
+    """
     check_specs(participants, services)
     wanted = _with_treasury(register, participants)
     _check_against(register, participants, services)
@@ -170,9 +189,9 @@ def network_requests(
         _services(register, [one for one in services if not one.series], sender),
         _services(register, [one for one in services if one.series], sender),
     ):
-        requests = list(_requests(phase))
-        if requests:
-            return requests
+        rows = list(phase)
+        if rows:
+            return rows
     return []
 
 
@@ -389,7 +408,7 @@ def _limit_differs(image: np.void, spec: ParticipantSpec) -> bool:
 # --- requests and counts ---------------------------------------------------------
 
 
-def _requests(parts: Iterator[Templates]) -> Iterator[Request]:
+def _requests(parts: Sequence[Templates]) -> Iterator[Request]:
     """The templates in requests that fit in a group."""
     waiting: list[Templates] = []
     size = 0

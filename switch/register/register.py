@@ -45,6 +45,8 @@ from switch.register.certificates import (
     read_pins,
     read_revocation,
 )
+from switch.register.people import Person, Thresholds, person_of, thresholds_of
+from switch.signed import SIGNATURE_SIZE
 from switch.specs import TREASURY, NetworkError, ParticipantSpec, Problem, ServiceSpec
 from switch.tariffs import Fee, day_text
 
@@ -124,6 +126,10 @@ class Register:
         self._pins: dict[int, Pinned] = {}
         self._pins_of: dict[int, tuple[bytes, ...]] = {}
         self._overrides: dict[int, Override] = {}
+        self._people: dict[int, Person] = {}
+        self._by_number: dict[tuple[int, int], Person] = {}
+        self.thresholds: Thresholds | None = None
+        """From where on a third person is needed; None before the first."""
         # By participant; what is there for others to read is never changed.
         self._budgets: dict[int, Mapping[Budget, int]] = {}
         self.refresh()
@@ -142,7 +148,8 @@ class Register:
                 for kind in (
                     # A confirmation speaks of a revocation, which is older.
                     *(Record.CONFIRMATION, Record.REVOCATION, Record.PINS),
-                    *(Record.BUDGET, Record.SERVICE, _OPENS, Record.PARTICIPANT),
+                    *(Record.PERSON, Record.THRESHOLDS, Record.BUDGET),
+                    *(Record.SERVICE, _OPENS, Record.PARTICIPANT),
                 )
             }
             changes = {kind: self._changes(kind, now[kind]) for kind in now}
@@ -160,6 +167,10 @@ class Register:
                 self._take_pins(index, sequence)
             for index, sequence in changes[Record.BUDGET]:
                 self._take_budget(index, sequence)
+            for index, sequence in changes[Record.PERSON]:
+                self._take_person(index, sequence)
+            for _, sequence in changes[Record.THRESHOLDS]:
+                self.thresholds = thresholds_of(self.ledger.tail(sequence), sequence)
             # Only now: what could not be read is tried again the next time.
             self._seen.update(now)
             changed = any(changes.values())
@@ -180,8 +191,15 @@ class Register:
         seen[: len(before)] = before
         return [(int(at), int(now[at])) for at in np.flatnonzero(now != seen)]
 
+    def record(self, sequence: int) -> bytes:
+        """The tail item of a register row, without the signature of one that is signed:
+        what one person has switched off is no line, and names that person.
+        """
+        row, tail = self.ledger.row(sequence), self.ledger.tail(sequence)
+        return tail[:-SIGNATURE_SIZE] if row.operator and not row.total else tail
+
     def _take_participant(self, index: int, sequence: int) -> None:
-        tail = self.ledger.tail(sequence)
+        tail = self.record(sequence)
         record = np.frombuffer(tail, PARTICIPANT_RECORD, 1)[0]
         texts = _texts(tail, PARTICIPANT_RECORD)
         spec = ParticipantSpec(
@@ -217,7 +235,7 @@ class Register:
             self._by_head.setdefault((account.participant, account.head), account)
 
     def _take_service(self, index: int, sequence: int) -> None:
-        tail = self.ledger.tail(sequence)
+        tail = self.record(sequence)
         record = np.frombuffer(tail, SERVICE_RECORD, 1)[0]
         texts = _texts(tail, SERVICE_RECORD, _tariff_size(tail))
         biller = int(record["biller"])
@@ -281,6 +299,12 @@ class Register:
             budget: value for budget, value in mine.items() if value
         }
 
+    def _take_person(self, index: int, sequence: int) -> None:
+        time_ns = self.ledger.row(sequence).timestamp
+        one = person_of(self.ledger.tail(sequence), index, sequence, time_ns)
+        self._people[index] = one
+        self._by_number[one.participant, one.number] = one
+
     def _code_of(self, index: int) -> str:
         """The code of a service, which is for ever, also of one not yet taken in."""
         known = self._services.get(index)
@@ -331,6 +355,26 @@ class Register:
         last = len(self._pins)
         found = (self._pins[one] for one in range(index + 1, last + 1))
         return list(islice((one for one in found if one.keys), count))
+
+    # --- people --------------------------------------------------------------------
+
+    @property
+    def has_people(self) -> bool:
+        """Whether what the treasury does needs people who sign."""
+        return bool(self._people)
+
+    def people_after(self, index: int, count: int) -> list[Person]:
+        """Up to `count` people behind this index, by index, which has no gaps."""
+        last = min(index + count, len(self._people))
+        return [self._people[one] for one in range(index + 1, last + 1)]
+
+    def find_person(self, participant: int, number: int) -> Person | None:
+        """The person of a participant index with this number."""
+        return self._by_number.get((participant, number))
+
+    def person(self, index: int) -> Person:
+        """The person with this index among all. LookupError if there is none."""
+        return self._people[index]
 
     # --- budgets -------------------------------------------------------------------
 

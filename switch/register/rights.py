@@ -66,6 +66,12 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.AdminService/ListAccounts": _READERS,
     "/payswitch.v1.AdminService/ListServices": _READERS,
     "/payswitch.v1.AdminService/GetLedger": _READERS,
+    "/payswitch.v1.PeopleService/ListPeople": _OFFICES,
+    "/payswitch.v1.PeopleService/Prepare": _TREASURY,
+    "/payswitch.v1.PeopleService/Submit": _TREASURY,
+    "/payswitch.v1.PeopleService/GetProposal": _OFFICES,
+    "/payswitch.v1.PeopleService/DoLines": _TREASURY,
+    "/payswitch.v1.PeopleService/ListStops": _OFFICES,
     "/payswitch.v1.ExplainService/ExplainAccount": _READERS | _CENTRE | _BILLER,
     "/payswitch.v1.ExplainService/ListMovements": _READERS | _CENTRE | _BILLER,
     "/payswitch.v1.ExplainService/ExplainWindow": _OFFICES,
@@ -77,9 +83,10 @@ ACTS: Final = frozenset(
     name
     for name in MATRIX
     for service, _, method in [name.rpartition("/")]
-    if service.endswith(".AdminService") and not method.startswith(("List", "Get"))
+    if service.endswith((".AdminService", ".PeopleService"))
+    and not method.startswith(("List", "Get", "Prepare"))
 )
-"""The writing calls of AdminService: each is a line of the security log."""
+"""The writing calls of the treasury: each is a line of the security log."""
 
 BOOTSTRAP = "/payswitch.v1.AdminService/LoadNetwork"
 """The one call that a treasury may make before the register has any treasury."""

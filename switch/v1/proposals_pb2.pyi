@@ -28,12 +28,14 @@ class _ProposalStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Proposa
     DESCRIPTOR: _descriptor.EnumDescriptor
     PROPOSAL_STATE_UNSPECIFIED: _ProposalState.ValueType  # 0
     PROPOSAL_STATE_OPEN: _ProposalState.ValueType  # 1
-    """Waits for another person."""
+    """Waits for another person, or for a third."""
     PROPOSAL_STATE_EXPIRED: _ProposalState.ValueType  # 2
     """Nobody has answered it, and it is too old to be approved."""
     PROPOSAL_STATE_WITHDRAWN: _ProposalState.ValueType  # 3
     PROPOSAL_STATE_APPROVED: _ProposalState.ValueType  # 4
-    """Approved, and not done: it was refused, and is tried again with Approve."""
+    """Approved, and not done: what was refused is tried again with Approve, or with DoLines; of lines
+    some may be done.
+    """
     PROPOSAL_STATE_DONE: _ProposalState.ValueType  # 5
 
 class ProposalState(_ProposalState, metaclass=_ProposalStateEnumTypeWrapper):
@@ -41,12 +43,14 @@ class ProposalState(_ProposalState, metaclass=_ProposalStateEnumTypeWrapper):
 
 PROPOSAL_STATE_UNSPECIFIED: ProposalState.ValueType  # 0
 PROPOSAL_STATE_OPEN: ProposalState.ValueType  # 1
-"""Waits for another person."""
+"""Waits for another person, or for a third."""
 PROPOSAL_STATE_EXPIRED: ProposalState.ValueType  # 2
 """Nobody has answered it, and it is too old to be approved."""
 PROPOSAL_STATE_WITHDRAWN: ProposalState.ValueType  # 3
 PROPOSAL_STATE_APPROVED: ProposalState.ValueType  # 4
-"""Approved, and not done: it was refused, and is tried again with Approve."""
+"""Approved, and not done: what was refused is tried again with Approve, or with DoLines; of lines
+some may be done.
+"""
 PROPOSAL_STATE_DONE: ProposalState.ValueType  # 5
 Global___ProposalState: _TypeAlias = ProposalState  # noqa: Y015
 
@@ -61,9 +65,18 @@ class Proposal(_message.Message):
     ANSWER_FIELD_NUMBER: _builtins.int
     DONE_FIELD_NUMBER: _builtins.int
     APPROVE_UNTIL_NS_FIELD_NUMBER: _builtins.int
+    LINES_COUNT_FIELD_NUMBER: _builtins.int
+    LINES_DONE_FIELD_NUMBER: _builtins.int
+    APPROVALS_FIELD_NUMBER: _builtins.int
+    THIRD_NEEDED_FIELD_NUMBER: _builtins.int
     state: Global___ProposalState.ValueType
     approve_until_ns: _builtins.int
     """Until when it may be approved."""
+    lines_count: _builtins.int
+    """Of a proposal of lines: how many it has, and how many of them are done."""
+    lines_done: _builtins.int
+    third_needed: _builtins.bool
+    """Whether a third person must approve it."""
     @_builtins.property
     def proposed(self) -> _types_pb2.Entry:
         """Who proposed what, about which entry (`resolves`), when, and for how much."""
@@ -76,6 +89,10 @@ class Proposal(_message.Message):
     def done(self) -> _types_pb2.Entry:
         """What was done; of a basket that of the payment that the proposal names."""
 
+    @_builtins.property
+    def approvals(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Actor]:
+        """Who has approved it, in order: one, or of what needs a third person two."""
+
     def __init__(
         self,
         *,
@@ -84,10 +101,14 @@ class Proposal(_message.Message):
         answer: _types_pb2.Entry | None = ...,
         done: _types_pb2.Entry | None = ...,
         approve_until_ns: _builtins.int = ...,
+        lines_count: _builtins.int = ...,
+        lines_done: _builtins.int = ...,
+        approvals: _abc.Iterable[_types_pb2.Actor] | None = ...,
+        third_needed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "done", b"done", "proposed", b"proposed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "approve_until_ns", b"approve_until_ns", "done", b"done", "proposed", b"proposed", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "approvals", b"approvals", "approve_until_ns", b"approve_until_ns", "done", b"done", "lines_count", b"lines_count", "lines_done", b"lines_done", "proposed", b"proposed", "state", b"state", "third_needed", b"third_needed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

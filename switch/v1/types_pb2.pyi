@@ -157,6 +157,8 @@ class _ProposalKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Proposal
     """A payment that was given back, and all its basket, is known not to be credited."""
     PROPOSAL_KIND_ADVANCE: _ProposalKind.ValueType  # 264
     """The treasury lends the wallet what a kept payment holds, from suspense."""
+    PROPOSAL_KIND_LINES: _ProposalKind.ValueType  # 512
+    """Rows of the treasury, as the lines of the proposal list them."""
 
 class ProposalKind(_ProposalKind, metaclass=_ProposalKindEnumTypeWrapper):
     """What two people can want. The numbers are the ledger's own."""
@@ -176,6 +178,8 @@ PROPOSAL_KIND_VERIFY: ProposalKind.ValueType  # 21
 """A payment that was given back, and all its basket, is known not to be credited."""
 PROPOSAL_KIND_ADVANCE: ProposalKind.ValueType  # 264
 """The treasury lends the wallet what a kept payment holds, from suspense."""
+PROPOSAL_KIND_LINES: ProposalKind.ValueType  # 512
+"""Rows of the treasury, as the lines of the proposal list them."""
 Global___ProposalKind: _TypeAlias = ProposalKind  # noqa: Y015
 
 @_typing.final

@@ -14,7 +14,7 @@ import copy
 import shutil
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -365,22 +365,35 @@ def read_all(
         found.append(value.tolist() if isinstance(value, np.ndarray) else value)
         return value
 
+    def read_each(call: Any, sequences: Iterable[int], *more: int) -> None:
+        # A handler around all of them costs nothing; one that is refused begins anew.
+        try:
+            found.extend([call(at, *more) for at in sequences])
+        except CorruptionError:
+            for at in sequences:
+                read(call, at, *more)
+
     read(ledger.holds)
     for kind in (0, *LISTED):
         read(ledger.records, kind)
     images, _ = ledger.accounts()
     found.append(images.tobytes())
-    for at in range(1, count + 1, stride):
-        row = read(ledger.row, at)
-        if isinstance(row, Refused):
-            found.append(row)
-            continue
-        read(ledger.find, row.participant, row.id)
-    for at in range(1, count + 1, stride):
-        read(ledger.tail, at)
-        read(ledger.resolution, at)
-        for what in Link:
-            read(ledger.link, at, what)
+    every = range(1, count + 1, stride)
+    row_of, find = ledger.row, ledger.find
+    for at in every:
+        try:
+            row = row_of(at)
+            found += (row, find(row.participant, row.id))
+        except CorruptionError:
+            row = read(row_of, at)
+            if isinstance(row, Refused):
+                found.append(row)
+            else:
+                read(find, row.participant, row.id)
+    read_each(ledger.tail, every)
+    read_each(ledger.resolution, every)
+    for what in map(int, Link):
+        read_each(ledger.link, every, what)
     for account in range(1, len(images)):
         read(ledger.account_rows, account, 0, 65_536)
         read(ledger.account_rows, account, count // 2, 100)

@@ -8,7 +8,10 @@ import pytest
 from tests.core.market import Market
 from tests.core.network import NOW, Network, make_network, top_up
 from tests.core.pair import Pair
+from tests.memory import tmp_path
 from tests.model import Rows
+
+__all__ = ["tmp_path"]
 
 FUNDS = 100_000_000
 """Paise in each wallet at the beginning."""

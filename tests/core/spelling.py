@@ -11,10 +11,10 @@ ZEROS_MAX = 4
 STRAYS_MAX = 3
 WRONG_ONE_IN = 12
 CHARACTERS = {
-    Ignored.SPACE: " ",
-    Ignored.HYPHEN: "-",
-    Ignored.SLASH: "/",
-    Ignored.POINT: ".",
+    int(Ignored.SPACE): " ",
+    int(Ignored.HYPHEN): "-",
+    int(Ignored.SLASH): "/",
+    int(Ignored.POINT): ".",
 }
 
 

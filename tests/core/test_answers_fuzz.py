@@ -18,8 +18,9 @@ from switch.errors import WireError
 from switch.v1 import billers_pb2
 from tests.core.wire_compare import DisagreementError, Walk, loose_class
 from tests.core.wire_maker import Maker
+from tests.longer import quarter
 
-MESSAGES = 40_000
+MESSAGES = quarter(40_000)
 """Of each seed."""
 LOOSE: Any = loose_class(billers_pb2.Answer, billers_pb2.ConnectRequest)
 LOOSE_ANSWER: Any = type(LOOSE().answers.add())

@@ -17,13 +17,15 @@ from switch._core import GROUP_MAX, TAIL_MAX, WINDOW_LINE
 from switch.codes import AccountKind, Kind, Result
 from tests.core.network import NOW, Network
 from tests.core.pair import Pair
+from tests.longer import SLOW_BUILD
 from tests.model import Payments, Rows
 from tests.records import AccountRecord, Outcome, Payment, Row, ServiceRecord
 
 BILLER_ACCOUNTS_MAX = 65_000
 SERVICES_MAX = 65_535
-SETTLE_S = 20.0
-"""For all accounts, the model included; with a walk over all lines it takes minutes."""
+SETTLE_S = 80.0 if SLOW_BUILD else 20.0
+"""Of the processor for all accounts, the model included; with a walk over all lines it
+takes minutes."""
 
 pytestmark = pytest.mark.slow
 
@@ -115,9 +117,9 @@ def settle_all(pair: Pair, net: Network, window: int) -> None:
         )
         for account in pair.model.biller_accounts
     ]
-    begun = time.monotonic()
+    begun = time.process_time()
     assert {one.result for one in commit_all(pair, rows)} == {Result.OK}
-    assert time.monotonic() - begun < SETTLE_S
+    assert time.process_time() - begun < SETTLE_S
     again = replace(rows[-1], id=b"a" * 16)
     assert pair.one(again, NOW).result == Result.ALREADY_SETTLED
     wrong = replace(rows[0], id=b"n" * 16, debit=net.heads[0][0], amount=1)

@@ -20,16 +20,17 @@ from tests.core.cells import ANSWERS, CASE_ROWS, DEEDS, THIRDS, Watched
 from tests.core.generator import Generator
 from tests.core.network import NOW, make_network, top_up
 from tests.core.pair import SAMPLE, Pair
+from tests.longer import quarter
 from tests.model import Rows
 from tests.office import Office
 
-OPERATIONS = 76_000
+OPERATIONS = quarter(76_000)
 """Requests of one seed."""
 OPERATIONS_16 = 16_000
 """The same in steps of 16 rows: each is a sync, and each rebuilding takes them all."""
-SEEN_LEAST = 100
+SEEN_LEAST = quarter(100)
 """How often each result must come up over all seeds."""
-CELLS_LEAST = 10
+CELLS_LEAST = quarter(10)
 """And each cell of the table of biller's answers, each result of what people do."""
 PEOPLE_ONE_IN = 3
 """How rarely a ledger is one with people."""
@@ -62,7 +63,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_800)]
 MAPS = ("ids_runs", "claims_runs", "links_runs")
 LEVELS_LEAST = {0, 1, 2, 3}
 """Levels of runs that each map must have had: a run of level 3 is of 512 steps."""
-OPENED_LEAST = 30
+OPENED_LEAST = quarter(30)
 """How often a ledger was opened in the middle with its index, and as often without."""
 
 seen: Counter[int] = Counter()
@@ -152,7 +153,7 @@ def test_core_does_what_the_model_does(
 def test_every_result_was_seen() -> None:
     if len(done) < len(CASES):
         pytest.skip("only some seeds were run")
-    assert sum(done.values()) >= 1_000_000
+    assert sum(done.values()) >= quarter(1_000_000)
     rare = {result.name: seen[result] for result in Result if seen[result] < SEEN_LEAST}
     assert set(rare) == {result.name for result in UNSEEN}
     assert not any(rare.values())

@@ -264,7 +264,7 @@ def test_a_link_that_is_wrong_is_refused(
     # Where a search goes by that level, and only there.
     block = ((newest - 1) >> 5 * level << 5 * level) + 1
     step = next(s for s in range(block - 1, 0, -1) if s not in steps)
-    began = time.monotonic()
+    began = time.process_time()
     with Ledger(str(path), create=False, **OPTIONS) as ledger:
         with pytest.raises(IndexDamagedError):
             ledger.balance_at(made.rare, step * STEP_ROWS)
@@ -274,7 +274,7 @@ def test_a_link_that_is_wrong_is_refused(
         assert ledger.balance_at(made.quiet, step * STEP_ROWS) == made.model.balance_at(
             made.quiet, step * STEP_ROWS
         )
-    assert time.monotonic() - began < 30
+    assert time.process_time() - began < 30
 
 
 @pytest.mark.parametrize("part", ["head", "entry", "rows"])

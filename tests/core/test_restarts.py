@@ -10,9 +10,7 @@ is the short form; `python -m tests.torture.restarts` is the long one.
 
 import os
 import random
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -20,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import memory
 from tests.core.sessions import (
     STEP_ROWS,
     Broken,
@@ -44,11 +43,8 @@ pytestmark = [pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """In memory where that can be: thousands of commits that need no disk."""
-    memory = Path("/dev/shm")
-    path = tempfile.mkdtemp(dir=memory if memory.is_dir() else None)
-    yield Path(path)
-    shutil.rmtree(path)
+    with memory.folder() as path:
+        yield path
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ steps of 16 rows, opened again; journals that no ledger of ours has written.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from switch._core import Ledger
 from switch.codes import (
     PROPOSAL_LIFE_NS,
     RULES_VERSION,
+    Field,
     Kind,
     Record,
     Result,
@@ -102,7 +104,7 @@ def switched_off(council: Council, who: Person, tail: bytes) -> Asked:
 # --- stops ---------------------------------------------------------------------------
 
 
-def service(**other: int) -> ServiceRecord:
+def service(**other: Any) -> ServiceRecord:
     return ServiceRecord(b"WATER", BILLER, (HEAD,), **other)
 
 
@@ -222,7 +224,8 @@ def test_a_shift_is_approved_without_a_signature(council: Council) -> None:
         Kind.SHIFT, participant=CENTRE, debit=WALLET, operator_=5, tail=record
     )
     assert told.result == OK
-    given = {"resolves": told.sequence, "participant": CENTRE, "operator_": 6}
+    given: dict[str, Any] = {"resolves": told.sequence, "participant": CENTRE}
+    given["operator_"] = 6
     assert council.ask(Kind.APPROVE, reference=b"x", **given).result == NOT_FOUND
     assert council.ask(Kind.APPROVE, **{**given, "operator_": 5}).result == SAME_PERSON
     assert council.ask(Kind.APPROVE, **given).result == OK
@@ -313,6 +316,35 @@ def test_all_of_it_is_known_when_the_ledger_is_opened(
     council.catch_up()
     council.reopen()
     assert council.lines(half, 1, CHHAYA)[0].result == OK
+
+
+def test_what_was_switched_off_before_people_is_no_stop(tmp_path: Path) -> None:
+    """Nor when the index has no row of anybody that is as old as the first."""
+    council = Council(tmp_path / "ledger")
+    for index in range(1, 4):
+        assert council.ask(Kind.REGISTER, tail=participant(index)).result == OK
+    before = council.row(Kind.REGISTER, tail=participant(3, active=0) + b"x" * 80)
+    [told] = council.commit(before)
+    council.begin()
+    new = [
+        Person(each.participant, each.number, 90 + each.key) for each in (ANNA, BIMAL)
+    ]
+    council.do(*(register(each.record()) for each in new))
+    while council.ledger.sequence % 16:
+        council.withdraw(new[0], Asked(before, 1, ANNA))
+    council.catch_up()
+    council.reopen()
+    assert council.ledger.index_sequence == council.ledger.sequence
+    assert min(council.ledger.people()[1][1:]) > told.sequence + 7
+    for _ in range(2):
+        assert council.commit(before)[0].repeat == 1
+        other = before.copy()
+        other.tail = participant(3, active=0) + b"x" * 79 + b"y"
+        [again] = council.commit(other)
+        assert (again.result, again.field) == (Result.ID_REUSED, Field.REFERENCE)
+        asked = Asked(before, told.sequence, ANNA)
+        assert council.approve(new[1], asked).result == NOT_FOUND
+    council.close()
 
 
 def test_what_is_not_durable_is_not_told(council: Council) -> None:

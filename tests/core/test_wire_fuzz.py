@@ -7,9 +7,7 @@ once was read differently stays as a case. Answers of random outcomes, edges amo
 them, are parsed and written again. `make fuzz` reads millions of messages.
 """
 
-import os
 import random
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,14 +20,11 @@ from tests.core import wire_compare
 from tests.core.wire import data, key, padded, scalar
 from tests.core.wire_compare import DisagreementError, compare, messages, run
 from tests.core.wire_maker import EDGES
+from tests.longer import quarter
 from tests.records import OUTCOME_BYTES, OUTCOME_FIELDS, ZERO_ID
 
-SLOW_BUILD = Path(os.environ.get("SWITCH_TEST_LIB", "")).parent.name in {
-    "sanitize",
-    "trace",
-}
-INPUTS = 25_000 if SLOW_BUILD else 60_000
-"""Messages of one seed; fewer where a build is there to be slow."""
+INPUTS = quarter(60_000)
+"""Messages of one seed."""
 LEAST = {
     # Of a thousand messages, how many at least must be of each sort.
     "payments": 150,
@@ -41,7 +36,7 @@ LEAST = {
     "field 0": 2,
     "deep groups": 2,
 }
-OUTCOMES = 20_000
+OUTCOMES = quarter(20_000)
 OUTCOME_MAX = 115
 """Of one without a handle; WIRE_OUTCOME_MAX of wire.pxi has room for that as well."""
 PAYMENT = data(1, b"i" * 16) + scalar(3, 5)

@@ -1,27 +1,27 @@
 """One old page put back into a copy of an aged ledger: what becomes of it.
 
-The copy is opened and asked everything, in a process of its own, because it may die or
-hang. What may come of it: `right` (nothing was noticed, and nothing is wrong),
-`rebuilt` (it refused, the next start mended it, and nothing is wrong), `refused` (it
-serves no wrong value and says so). What may not: `wrong`, `signal` and `hang`, unless
-the one start behind it recovers, and `shut`: only the index was damaged, and the next
-start does not mend it although it could.
+The copy is opened and asked everything, in another process, because it may die or
+hang; that process has the next copy if this one was right. What may come of it: `right`
+(nothing was noticed, and nothing is wrong), `rebuilt` (it refused, the next start
+mended it, and nothing is wrong), `refused` (it serves no wrong value and says so). What
+may not: `wrong`, `signal` and `hang`, unless the one start behind it recovers, and
+`shut`: only the index was damaged, and the next start does not mend it although it
+could.
 
 A death in service, or a hang that is ended by a kill as an operator would, leaves what
 the core's handler and its watch leave; the start behind it must make the index anew at
 once, or refuse a damaged journal.
 
-A start is the product's own, `switch.ledger.opening.open_ledger`, where there is one:
-it marks a start, looks through both files after one that died, and makes a damaged
-index anew. Otherwise the core is opened as it is.
+A start is the product's own, `switch.ledger.opening.open_ledger`: it marks a start,
+looks through both files after one that died, and makes a damaged index anew.
 
 Used by tests/core/test_old_pages.py and tests/torture/old_pages.py.
 """
 
 import contextlib
 import gc
-import importlib
 import json
+import logging
 import os
 import select
 import shutil
@@ -35,6 +35,7 @@ from typing import Any
 from switch._core import Ledger
 from switch.codes import Kind, Result
 from switch.errors import StorageError
+from switch.ledger.opening import open_ledger
 from tests.core.aged import (
     PAGE,
     SOME,
@@ -59,22 +60,15 @@ BUSY = 0.125
 """The share of its time in which a copy must have used the processor to hang."""
 SLEEP_MOST = 6
 """A child that hardly runs is given up so many times later."""
+LIVES_MAX = 100
+"""Copies of one process; one of which anything was refused is its last."""
+ORDER_SIZE = 4
 STARTS_MAX = 2
 """The one that may die or hang, and the one that puts it right."""
 GOOD = ("right", "rebuilt", "refused")
 BAD = ("wrong", "signal", "hang", "shut")
 NOT_READ = {code for code in Result if code.name == "DATA_DAMAGED"}
 """The result of a request that speaks of what cannot be read."""
-
-
-def product_start() -> Callable[..., Ledger] | None:
-    """How the product opens a ledger, if it does more than the core."""
-    try:
-        opening = importlib.import_module("switch.ledger.opening")
-    except ModuleNotFoundError:
-        return None
-    found: Callable[..., Ledger] = opening.open_ledger
-    return found
 
 
 def rows_before(
@@ -146,9 +140,8 @@ class Trial:
             file.write(self.case.content)
 
     def open(self) -> Ledger:
-        start = product_start() or Ledger
         options = {**self.story.options, "patience_s": self.patience_s}
-        ledger = start(str(self.folder), create=False, **options)
+        ledger = open_ledger(str(self.folder), create=False, **options)
         ledger.set_quotation_keys(self.story.model.keys)
         return ledger
 
@@ -159,7 +152,7 @@ class Trial:
         if died:
             self.refusals.append(died)
         # What only the index has lost can be made anew.
-        mended = self.case.file == "index" and product_start() is not None
+        mended = self.case.file == "index"
         openings = OPENINGS_MAX if mended else 2
         for _ in range(1 if died and mended else openings):
             before = len(self.refusals)
@@ -337,16 +330,22 @@ class Trial:
 
 
 @dataclass
-class Running:
-    """A child that lives a copy's life, and what it has said so far."""
+class Child:
+    """A process that lives one copy's life after the other, and the copy it has now."""
 
+    process: int
+    orders: int
+    """Which case comes next; closed if none does."""
+    words: int
+    """What became of each."""
     case: Case
     folder: Path
-    process: int
-    pipe: int
     deadline: float
     died: str = ""
     starts: int = 1
+    lives: int = 1
+    used_s: float = 0.0
+    """The processor time that the copies before have had."""
     said: bytes = b""
 
 
@@ -363,85 +362,142 @@ def try_all(
     # What is there by now is neither looked at nor copied in each child.
     gc.collect()
     gc.freeze()
-    waiting = iter(cases)
-    running: dict[int, Running] = {}
+    waiting = iter(range(len(cases)))
+    running: dict[int, Child] = {}
 
-    def begin(case: Case, died: str = "", starts: int = 1) -> None:
-        place = folder / f"{case.file}-{case.page}-{case.back}"
+    def place_of(case: Case) -> Path:
+        return folder / f"{case.file}-{case.page}-{case.back}"
+
+    def live(number: int, died: str) -> tuple[str, str]:
+        case = cases[number]
+        return life(Trial(story, plan, case, place_of(case), seconds), files, died)
+
+    def begin(number: int, died: str = "", starts: int = 1) -> None:
+        case = cases[number]
         deadline = time.monotonic() + seconds
-        readable, writable = os.pipe()
+        ordered, orders = os.pipe()
+        words, spoken = os.pipe()
         process = os.fork()
         if process == 0:
-            os.close(readable)
-            trial = Trial(story, plan, case, place, seconds)
-            live_and_exit(trial, files, writable, died)
-        os.close(writable)
-        one = Running(case, place, process, readable, deadline, died, starts)
-        running[readable] = one
+            # Each must find its own pipes at their end when the parent has gone.
+            for other in running.values():
+                os.close(other.orders)
+            os.close(orders)
+            os.close(words)
+            live_and_exit(live, number, died, ordered, spoken)
+        os.close(ordered)
+        os.close(spoken)
+        place = place_of(case)
+        one = Child(process, orders, words, case, place, deadline, died, starts)
+        running[words] = one
+
+    def go_on(one: Child, number: int) -> None:
+        """The next case for a child that waits for it."""
+        one.case, one.folder = cases[number], place_of(cases[number])
+        one.said, one.lives = b"", one.lives + 1
+        one.used_s, one.deadline = used_by(one.process), time.monotonic() + seconds
+        os.write(one.orders, number.to_bytes(ORDER_SIZE, "big"))
 
     while True:
-        while len(running) < jobs and (case := next(waiting, None)) is not None:
-            begin(case)
+        while len(running) < jobs and (number := next(waiting, None)) is not None:
+            begin(number)
         if not running:
             gc.unfreeze()
             return
         ready, _, _ = select.select(list(running), [], [], 0.5)
-        for pipe, one in list(running.items()):
+        for words, one in list(running.items()):
             late = is_late(one, seconds)
             if late:
                 os.kill(one.process, signal.SIGKILL)
-            elif pipe not in ready:
+            elif words not in ready:
                 continue
-            elif part := os.read(pipe, 65_536):
+            elif part := os.read(words, 65_536):
                 one.said += part
+                if not one.said.endswith(b"\n"):
+                    continue
+            outcome, why = "", ""
+            if one.said.endswith(b"\n"):
+                outcome, why = json.loads(one.said)
+            is_sound = outcome == "right" and not late and one.lives < LIVES_MAX
+            number = next(waiting, None) if is_sound else None
+            if is_sound and number is not None:
+                case, left = one.case, one.folder
+                shutil.rmtree(left, ignore_errors=True)
+                go_on(one, number)
+                yield case, outcome, why
                 continue
-            del running[pipe]
-            os.close(pipe)
+            del running[words]
+            os.close(one.orders)
+            os.close(words)
             _, status = os.waitpid(one.process, 0)
-            outcome, why = read_end(one, status, late=late)
-            ended = outcome in ("signal", "hang")
-            if ended and one.starts < STARTS_MAX and product_start():
-                begin(one.case, why, one.starts + 1)
-                continue
+            if late or not outcome:
+                outcome, why = end_of(status, late=late)
+                if outcome != "wrong" and one.starts < STARTS_MAX:
+                    begin(cases.index(one.case), why, one.starts + 1)
+                    continue
             shutil.rmtree(one.folder, ignore_errors=True)
             yield one.case, outcome, why
 
 
-def is_late(one: Running, seconds: float) -> bool:
-    """Whether a child hangs: it has had its time of the processor, or sleeps for ever.
+def used_by(process: int) -> float:
+    """The processor time that a child has had so far."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def is_late(one: Child, seconds: float) -> bool:
+    """Whether a copy hangs: it has had its time of the processor, or sleeps for ever.
 
     A machine that has other work lets it wait.
     """
     over = time.monotonic() - one.deadline
     if over < 0:
         return False
-    fields = Path(f"/proc/{one.process}/stat").read_text().rpartition(")")[2].split()
-    used_s = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    used_s = used_by(one.process) - one.used_s
     return used_s > seconds * BUSY or over > SLEEP_MOST * seconds
 
 
-def live_and_exit(trial: Trial, files: dict[str, bytes], pipe: int, died: str) -> None:
+def live_and_exit(
+    live: Callable[[int, str], tuple[str, str]],
+    number: int,
+    died: str,
+    orders: int,
+    words: int,
+) -> None:
     """The child's whole life; it never returns into the parent's code."""
     gc.disable()
+    # What a start says of each damage is its outcome here.
+    logging.disable()
     try:
-        if not died:
-            trial.write(files)
-        outcome, why = trial.run(died), "; ".join(trial.refusals[:3])
-    except WrongError as error:
-        outcome, why = "wrong", str(error)
-    except BaseException as error:  # noqa: BLE001 - whatever it is, the parent is told
-        outcome, why = "wrong", f"{type(error).__name__}: {error}"
-    try:
-        os.write(pipe, json.dumps([outcome, why[:4_000]]).encode())
+        while True:
+            outcome, why = live(number, died)
+            os.write(words, json.dumps([outcome, why[:4_000]]).encode() + b"\n")
+            # What was refused may have left more than its files.
+            order = os.read(orders, ORDER_SIZE) if outcome == "right" else b""
+            if not order:
+                return
+            number, died = int.from_bytes(order, "big"), ""
+            gc.collect()
     finally:
         os._exit(0)
 
 
-def read_end(one: Running, status: int, *, late: bool) -> tuple[str, str]:
-    """What a child said, or how it died."""
+def life(trial: Trial, files: dict[str, bytes], died: str) -> tuple[str, str]:
+    """What became of a copy and why."""
+    try:
+        if not died:
+            trial.write(files)
+        return trial.run(died), "; ".join(trial.refusals[:3])
+    except WrongError as error:
+        return "wrong", str(error)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the parent is told
+        return "wrong", f"{type(error).__name__}: {error}"
+
+
+def end_of(status: int, *, late: bool) -> tuple[str, str]:
+    """How a child died that said nothing."""
     if late:
         return "hang", "no end in time"
     if os.WIFSIGNALED(status):
         return "signal", signal.Signals(os.WTERMSIG(status)).name
-    outcome, why = json.loads(one.said)
-    return outcome, why
+    return "wrong", f"it ended with {os.waitstatus_to_exitcode(status)} and no word"

@@ -25,6 +25,7 @@ from switch.v1 import (
     counter_pb2,
     explain_pb2,
     payments_pb2,
+    people_pb2,
     types_pb2,
     wallets_pb2,
 )
@@ -36,6 +37,7 @@ FILES: Final = (
     billers_pb2,
     counter_pb2,
     admin_pb2,
+    people_pb2,
     explain_pb2,
 )
 
@@ -179,6 +181,11 @@ def _answer(things: Things) -> billers_pb2.Answer:
     )
 
 
+def _wish(things: Things) -> people_pb2.Wish:
+    limit = people_pb2.LimitWish(centre=things.centre, payment_max=10**15)
+    return people_pb2.Wish(limit=limit)
+
+
 def _nothing(_: Things) -> None:
     """Left as it is: it names nothing."""
 
@@ -207,6 +214,11 @@ _OF_METHOD: Final[dict[str, Any]] = {
     "SetBudget.participant": lambda things: things.centre,
     "RotateQuotationKey.current_number": lambda _: 255,
     "Settle.window": lambda things: things.window,
+    "Prepare.payment": _nothing,
+    "Submit.kind": lambda _: types_pb2.ENTRY_KIND_WITHDRAW,
+    "Submit.amount": _nothing,
+    "Submit.reference": lambda _: b"a cell",
+    "GetProposal.sequence": lambda things: things.proposal,
 }
 _BY_NAME: Final[dict[str, Any]] = {
     "id": lambda _: new_id(),
@@ -265,6 +277,17 @@ _BY_NAME: Final[dict[str, Any]] = {
     "budget": lambda _: budgets_pb2.BUDGET_WATCHES,
     "value": lambda _: 10_000_000,
     "unconfirmed_only": _nothing,
+    "wishes": lambda things: [_wish(things)],
+    "network": _nothing,
+    "stop": _nothing,
+    "total": _nothing,
+    "resolves": lambda things: things.proposal,
+    "debit": _nothing,
+    "number": lambda _: 1,
+    "tail": _nothing,
+    "signature": lambda _: bytes(64),
+    "lines_max": _nothing,
+    "from_line": _nothing,
     "page_size": _nothing,
     "page_token": _nothing,
 }

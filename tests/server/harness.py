@@ -51,6 +51,10 @@ ROOT = Path(__file__).parents[2]
 START_S = 30.0
 STOP_S = 30.0
 CALL_S = 20.0
+RESERVE = 16 << 20
+"""Twice what a group may need. Each server writes up to two of them as zeros, while its
+tests commit: of the usual size 128 MiB for each ledger.
+"""
 
 RUPEE = 100
 PATH = re.compile(r"[a-z][a-z0-9_]*(\[\d+\])?(\.[a-z][a-z0-9_]*(\[\d+\])?)*")
@@ -90,6 +94,7 @@ class ServerProcess:
             str(directory / "tls"),
             *(["--dev"] if dev else []),
             *("--set", f"map_size={8 << 30}"),
+            *("--set", f"reserve_size={RESERVE}"),
             *("--metrics", "127.0.0.1:0"),
             *arguments,
         ]

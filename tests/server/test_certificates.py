@@ -90,7 +90,7 @@ def test_nothing_is_made_without_being_asked(tmp_path: Path) -> None:
 
 def test_made_once_they_need_no_dev(tmp_path: Path, peers: Peers) -> None:
     tls = str(peers.authority.directory)
-    server = ServerProcess(tmp_path, "--tls", tls, dev=False)
+    server = ServerProcess(tmp_path, "--without-people", "--tls", tls, dev=False)
     server.wait_ready()
     assert server.stop() == 0
 

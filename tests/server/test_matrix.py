@@ -258,7 +258,9 @@ def told(method: Method, body: bytes) -> str:
     if "outcome" in names:
         return _result(reply.outcome)
     if "outcomes" in names:
-        return _result(reply.outcomes[0])
+        first = reply.outcomes[0]
+        # Of the line of a proposal its own outcome.
+        return _result(getattr(first, "outcome", first))
     if method.short == "Acknowledge":
         state = payments_pb2.PaymentState.Name(reply.payments[0].state)
         return state.removeprefix("PAYMENT_STATE_").lower()

@@ -2,9 +2,10 @@
 
 Kills under load and on a hard day, 100,000 bills, 30 days, answers after changes in any
 order, row templates of any shape, damaged files, old pages, restarts, messages, a
-million frames against the front door. Each tells how far it is in
-its own words; then there is one line for each test with its figure, and at the end one
-line of JSON. 1 if any of them failed; the others are run all the same.
+million frames against the front door. Each begins with a line of what it does and how
+long it takes, tells how far it is in its own words, and ends with a line that has its
+figure; at the end there is one line of JSON. 1 if any of them failed; the others are
+run all the same.
 """
 
 import argparse
@@ -38,6 +39,22 @@ BY_CHANCE = {
 }
 
 
+MINUTES = {
+    "kill": 2,
+    "hard_day": 2,
+    "bills": 30,
+    "days": 30,
+    "answers": 2,
+    "shapes": 2,
+    "damage": 10,
+    "old_pages": 20,
+    "restarts": 10,
+    "fuzz": 10,
+    "front": 5,
+}
+"""How long each takes if the machine has nothing else to do."""
+
+
 def command(test: str, seed: int, given: Any) -> list[str]:
     """What runs a test."""
     if test == "front":
@@ -69,6 +86,8 @@ def run(test: str, seed: int, given: Any) -> dict[str, Any]:
     """One test, its words passed on, its last line kept."""
     begun = time.monotonic()
     last = ""
+    clock = time.strftime("%H:%M")
+    print(f"{test} begins at {clock}, about {MINUTES[test]} minutes", flush=True)
     environment = {**os.environ, "SWITCH_TEST_SEED": str(seed), "PYTHONUNBUFFERED": "1"}
     environment.setdefault("PAYSWITCH_BILLS", str(BILLS))
     environment.setdefault("PAYSWITCH_TIMES", str(CHANCES))

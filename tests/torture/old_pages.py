@@ -33,6 +33,8 @@ LEDGERS = (
 )
 PLACES_LEAST = 2_000
 """With an older content, in all ledgers, or nothing was proved."""
+TOLD_EACH = 250
+"""Cases after which it says how far it is."""
 TOLD_MAX = 20
 """Wrong cases of a ledger that are told one by one."""
 
@@ -54,9 +56,13 @@ def walk(seed: int, ledger: tuple[int, int, int, bool], given: Any) -> dict[str,
             cases = list(once.values())
         if given.sample:
             cases = cases[: given.sample]
+        made = f"a ledger of {plan.begin:,} rows, {len(cases):,} cases to try"
+        print(f"steps of {step_rows} rows: {made}", flush=True)
         outcomes: Counter[str] = Counter()
         for case, outcome, why in try_all(story, plan, cases, folder, given.jobs):
             outcomes[outcome] += 1
+            if outcomes.total() % TOLD_EACH == 0:
+                print(f"  {outcomes.total():,} of {len(cases):,} cases", flush=True)
             if outcome in BAD and sum(outcomes[each] for each in BAD) <= TOLD_MAX:
                 print(f"  {case}: {outcome}: {why[:300]}", flush=True)
     found: dict[str, Any] = {

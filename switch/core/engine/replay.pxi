@@ -356,6 +356,7 @@ cdef int _replay_take_back(State* s) noexcept nogil:
     memset(s.index.holds_turns.since, 0, HOLD_PIECES * 8)
     s.index.images.count = 1
     s.index.images_window = 0
+    s.index.images.people = 0
     s.index.segments_turns.stored = 0
     holds_free(&s.index.images_holds)
     if holds_init(&s.index.images_holds) != 0:

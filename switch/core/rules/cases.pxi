@@ -351,6 +351,7 @@ cdef int cases_approve(State* s, Row* row, int* result, uint64_t* other) noexcep
     if rc == 0 and result[0] == RESULT_OK and first.sequence != 0:
         if _cases_is_by(row, &first):
             result[0] = RESULT_SAME_PERSON
+        native_assert(fields_needs_third(&asked), b"cases_approve: one of two")
         row.total = first.sequence
         other[0] = 0
     if rc == 0 and result[0] == RESULT_OK and asked.kind == KIND_PROPOSE and (

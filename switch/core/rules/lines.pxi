@@ -110,6 +110,7 @@ cdef bint _lines_exceed(const State* s, const Draft* draft) noexcept nogil:
         if line.kind == KIND_REGISTER and _lines_tail(line)[0] == RECORD_THRESHOLDS:
             return True
         at += _lines_size(line)
+    native_assert(at == end, b"_lines_exceed: the lines are all of the item")
     return False
 
 
@@ -148,6 +149,9 @@ cdef int lines_judge(State* s, Draft* draft, int* result) noexcept nogil:
     cdef uint64_t high, low, sequence
     cdef bint third
     cdef int rc
+    native_assert(
+        people_find(s, row.participant, row.operator_) != 0, b"lines_judge: by a person"
+    )
     keys_proposals(row.participant, row.operator_, keys_day(rows_time(s)), &high, &low)
     rc = lookup_find(
         s, s.group.index_txn, MAP_LINKS, high, low, PROPOSALS_DAY_MAX - 1, True, &sequence
@@ -193,6 +197,8 @@ cdef int _lines_get(State* s, uint64_t sequence, bint* found) noexcept nogil:
     memcpy(name, <const char*>b"line", 4)
     memcpy(&name[4], p.asked.id, 16)
     native_blake2b_256(name, 20, p.name)
+    native_assert(p.count <= LINES_MAX, b"_lines_get: each has a place")
+    native_assert(p.approval.resolves == sequence, b"_lines_get: the approval is of it")
     p.sequence = sequence
     return 0
 

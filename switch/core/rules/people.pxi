@@ -68,6 +68,10 @@ cdef void people_apply(State* s, const Row* row, const uint8_t* tail) noexcept n
     native_assert(0 < row.debit and row.debit < PEOPLE_MAX, b"people_apply: one has a place")
     person = &s.group.people[row.debit]
     native_assert(person.sequence < row.sequence, b"people_apply: the newest counts")
+    native_assert(s.group.working.people, b"people_apply: a ledger with people")
+    if s.group.people_since == 0 and row.debit == 1 and not row.flags & ROW_UPDATE:
+        # The index may have a later one of it alone.
+        s.group.people_since = row.sequence
     s.group.people_count = max(s.group.people_count, row.debit + 1)
     person.sequence = row.sequence
     person.participant = record.participant

@@ -1,7 +1,7 @@
 # Which rows people sign, and whether one that is there was signed.
 #
-# May be asked in a ledger with people alone. One that is there tells it by itself: what is
-# neither a proposal nor of one, and switches off what was on, was a stop.
+# May be asked in a ledger with people alone. One that is there, behind the first person's
+# row, tells it by itself: what neither is a line nor switches on, was a stop.
 
 cdef enum:
     SIGNED_OFF_AT = 2         # where participants' and people's records say `active`
@@ -88,6 +88,44 @@ cdef bint _signed_was_stop(const Row* row, const uint8_t* tail, uint32_t size) n
     )
 
 
+cdef int _signed_look_for_people(State* s) noexcept nogil:
+    """Find the first person's first row: near the journal's beginning, before any account."""
+    cdef Walk walk
+    cdef const Row* row
+    cdef const uint8_t* tail
+    cdef uint32_t size
+    cdef uint64_t sequence = 0
+    cdef int rc
+    store_begin_walk(&walk, &s.group.reader)
+    while s.group.people_since == 0:
+        sequence += 1
+        rc = store_walk_to(&walk, sequence, &row, &tail, &size)
+        if rc != 0:
+            return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
+        if row.kind == KIND_REGISTER and row.result == RESULT_OK and (
+            size > 0 and tail[0] == RECORD_PERSON
+        ):
+            s.group.people_since = sequence
+    native_assert(
+        s.group.people_since <= s.shared.sequence, b"_signed_look_for_people: it is durable"
+    )
+    return 0
+
+
+cdef int _signed_had_people(State* s, const Row* row, bint* had) noexcept nogil:
+    """Whether there was a person before a row that is there."""
+    cdef uint32_t i
+    cdef int rc = 0
+    for i in range(1, s.group.people_count):
+        if 0 < s.group.people[i].sequence < row.sequence:
+            had[0] = True
+            return 0
+    if s.group.people_since == 0:
+        rc = _signed_look_for_people(s)
+    had[0] = rc == 0 and s.group.people_since < row.sequence
+    return rc
+
+
 cdef int signed_find(
     State* s, const Row* row, const uint8_t** tail, uint32_t* size, bint* was
 ) noexcept nogil:
@@ -100,6 +138,9 @@ cdef int signed_find(
     size[0] = 0
     if not people_are(s) or not (kinds_is_said(row.kind) or kinds_may_be_line(row.kind)):
         return 0
+    rc = _signed_had_people(s, row, &found)
+    if rc != 0 or not found:
+        return rc
     if row.flags & ROW_TAIL:
         rc = rows_get_tail(s, row.sequence, tail, size)
     if rc != 0:

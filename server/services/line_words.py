@@ -1,0 +1,83 @@
+"""Lines of a proposal as messages: their bytes, and what is in them is called.
+
+Names are the register's; all else a client reads from the bytes, as it signs them.
+"""
+
+from collections.abc import Sequence
+
+from server import arguments
+from server.actors import named
+from switch.codes import AccountKind, Kind, Record
+from switch.money import format_amount
+from switch.register.register import Register
+from switch.signed import AMOUNTS, Line, read_line, say, speaks_of
+from switch.v1 import people_pb2 as pb
+
+
+def proposed_lines(lines: Sequence[bytes], register: Register) -> list[pb.ProposedLine]:
+    """Packed lines as messages, in order."""
+    return [_message(one, register) for one in lines]
+
+
+def _message(packed: bytes, register: Register) -> pb.ProposedLine:
+    line = read_line(packed)
+    message = pb.ProposedLine(
+        line=packed,
+        debit=_account(line.debit, register),
+        credit=_account(line.credit, register),
+        participant=whom(line.kind, line.tail, register),
+    )
+    message.text = _text(line, message)
+    return message
+
+
+def _account(index: int, register: Register) -> str:
+    if not index:
+        return ""
+    try:
+        account = named(register, register.account, index)
+    except LookupError:
+        return f"account {index}"
+    owner = named(register, register.participant, account.participant).spec.id
+    if account.kind is AccountKind.WALLET:
+        return owner
+    head = arguments.account_head(account)
+    return f"{owner} {head}"
+
+
+def whom(kind: Kind, tail: bytes, register: Register) -> str:
+    """The participant that a record speaks of by its index; empty for none."""
+    index = 0
+    if kind is Kind.REGISTER:
+        if tail and tail[0] == Record.SERVICE:
+            index = int.from_bytes(tail[48:52], "little")
+        else:
+            index = speaks_of(tail)
+    elif kind is Kind.OPEN:
+        index = int.from_bytes(tail[:4], "little")
+    if not index:
+        return ""
+    try:
+        return named(register, register.participant, index).spec.id
+    except LookupError:
+        return f"participant {index}"
+
+
+def _text(line: Line, names: pb.ProposedLine) -> str:
+    """What a line says, in one sentence of English."""
+    said = say(line.kind, line.flags, line.resolves, line.tail)
+    words = [said.what]
+    if names.participant:
+        words.append(f"of {names.participant}")
+    if line.amount:
+        words.append(format_amount(line.amount))
+    if names.debit and names.credit:
+        words.append(f"from {names.debit} to {names.credit}")
+    elif names.debit:
+        words.append(names.debit)
+    if line.text:
+        words.append(f'"{line.text}"')
+    for name, value in said.facts:
+        is_amount = name in AMOUNTS and value.isdecimal()
+        words.append(f"{name}: {format_amount(int(value)) if is_amount else value}")
+    return ", ".join(words)

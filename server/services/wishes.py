@@ -1,0 +1,400 @@
+"""PeopleService.Prepare: what somebody wants, as the row and the lines that say it.
+
+Codes become the ledger's indices here. Nothing is decided: what a line may be, and who
+may want it, the ledger says. In a reading thread.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from server import arguments, convert
+from server.node import Node
+from server.services.line_words import proposed_lines
+from server.services.network_specs import specs_of
+from server.services.proposals import advance_at, proposed
+from server.status import ArgumentError, NotFoundError, PreconditionError
+from switch.codes import (
+    BUDGET_BOUNDS,
+    NO_AMOUNT_LIMIT,
+    NO_COUNT_LIMIT,
+    PROPOSE_LINES,
+    AccountState,
+    Budget,
+    Kind,
+    PersonRole,
+)
+from switch.errors import shown
+from switch.ledger import moves
+from switch.ledger.lines import line_of, sizes
+from switch.ledger.templates import REFERENCE_SIZE, Templates, template
+from switch.register.budgets import budget_tail
+from switch.register.certificates import PIN_SIZE, PINS_MAX, pins_tail
+from switch.register.identity import Identity
+from switch.register.load import next_phase
+from switch.register.register import (
+    PURPOSE_FLOAT,
+    PURPOSE_SETTLEMENT,
+    PURPOSE_SUSPENSE,
+    participant_tail,
+    service_tail,
+)
+from switch.signed import (
+    KEY_SIZE,
+    LINES_MAX,
+    LINES_SIZE_MAX,
+    amount_of,
+    person_tail,
+    thresholds_tail,
+)
+from switch.v1 import admin_pb2
+from switch.v1 import people_pb2 as pb
+
+_ALREADY = None
+"""In place of a row: it is so already."""
+
+
+class _About(NamedTuple):
+    """A row that is wanted, and what of the register it is about, if that is once."""
+
+    row: Templates
+    about: tuple[str, str | int] | None = None
+
+
+def prepare(
+    node: Node, request: pb.PrepareRequest, caller: Identity
+) -> pb.PrepareResponse:
+    """What is to be signed for what is wanted. Blocks."""
+    node.register.refresh()
+    given = [bool(request.wishes)]
+    given += [request.HasField(name) for name in ("network", "payment", "stop")]
+    if sum(given) != 1:
+        text = "give one of wishes, network, payment and stop"
+        raise ArgumentError("wishes", text)
+    if request.HasField("payment"):
+        return _payment(node, request, caller)
+    if request.HasField("stop"):
+        return _stop(node, request)
+    _check_reason(request.reason)
+    if request.HasField("network"):
+        return _network(node, request)
+    return _wishes(node, request)
+
+
+def _check_reason(reason: str) -> None:
+    fits = 1 <= len(reason) <= REFERENCE_SIZE and reason.isascii()
+    if not fits or not reason.isprintable() or reason != reason.strip():
+        text = f"must be 1 to {REFERENCE_SIZE} printable ASCII characters"
+        raise ArgumentError("reason", text)
+
+
+def _lines(
+    node: Node, reason: str, lines: list[bytes], already: int, left: int = 0
+) -> pb.PrepareResponse:
+    """A proposal of lines, or nothing if there are none."""
+    response = pb.PrepareResponse(already_count=already, left_count=left)
+    if lines:
+        response.row.kind = int(Kind.PROPOSE)  # type: ignore[assignment]
+        response.row.total = PROPOSE_LINES
+        response.row.amount = amount_of(lines)
+        response.row.reference = reason.encode()
+        response.lines.extend(proposed_lines(lines, node.register))
+    return response
+
+
+# --- one by one ----------------------------------------------------------------------
+
+
+def _wishes(node: Node, request: pb.PrepareRequest) -> pb.PrepareResponse:
+    if len(request.wishes) > LINES_MAX:
+        raise ArgumentError("wishes", f"must be at most {LINES_MAX}")
+    lines: list[bytes] = []
+    seen = set()
+    already = 0
+    for at, wish in enumerate(request.wishes):
+        name = wish.WhichOneof("what")
+        if name is None:
+            raise ArgumentError(f"wishes[{at}]", "must say what is wanted")
+        try:
+            made = _MAKERS[name](node, getattr(wish, name))
+        except ArgumentError as error:
+            field = f"wishes[{at}].{name}.{error.field}"
+            raise ArgumentError(field, error.text) from error
+        except NotFoundError as error:
+            raise NotFoundError(f"wishes[{at}].{name}.{error}") from error
+        if made is _ALREADY:
+            already += 1
+            continue
+        if made.about is not None and made.about in seen:
+            text = "one proposal speaks of each once: of this one it does already"
+            raise ArgumentError(f"wishes[{at}].{name}", text)
+        seen.add(made.about)
+        lines.append(line_of(made.row))
+    if sizes(lines) > LINES_SIZE_MAX:
+        raise ArgumentError("wishes", f"must come to at most {LINES_SIZE_MAX} bytes")
+    return _lines(node, request.reason, lines, already)
+
+
+def _top_up(node: Node, wish: pb.TopUpWish) -> _About:
+    register = node.register
+    return _About(
+        moves.top_up(
+            b"",
+            register.treasury_account(PURPOSE_FLOAT).index,
+            arguments.centre_wallet(register, wish.centre).index,
+            _amount(wish.amount),
+            _plain("utr", wish.utr),
+            sender=0,
+        )
+    )
+
+
+def _fund_suspense(node: Node, wish: pb.FundSuspenseWish) -> _About:
+    register = node.register
+    return _About(
+        moves.transfer(
+            b"",
+            register.treasury_account(PURPOSE_FLOAT).index,
+            register.treasury_account(PURPOSE_SUSPENSE).index,
+            _amount(wish.amount),
+            _plain("reason", wish.reason),
+            sender=0,
+        )
+    )
+
+
+def _recover(node: Node, wish: pb.RecoverAdvanceWish) -> _About:
+    advance = advance_at(node, wish.advance_sequence)
+    return _About(moves.recover(b"", advance, _plain("reason", wish.reason), sender=0))
+
+
+def _limit(node: Node, wish: pb.LimitWish) -> _About | None:
+    wallet = arguments.centre_wallet(node.register, wish.centre).index
+    wanted = (wish.day_amount_max, wish.day_count_max, wish.payment_max)
+    image, _ = node.ledger.account(wallet)
+    names = "day_amount_max", "day_count_max", "payment_max"
+    none = NO_AMOUNT_LIMIT, NO_COUNT_LIMIT, NO_AMOUNT_LIMIT
+    now = tuple(int(image[name]) for name in names)
+    if now == tuple(one or no for one, no in zip(wanted, none, strict=True)):
+        return _ALREADY
+    return _About(moves.set_limit(wallet, *wanted, row_id=b""))
+
+
+def _close(node: Node, wish: pb.CloseWish) -> _About | None:
+    wallet = arguments.centre_wallet(node.register, wish.centre).index
+    if _state(node, wallet) == AccountState.CLOSED:
+        return _ALREADY
+    return _About(moves.close(b"", wallet, _plain("reason", wish.reason), sender=0))
+
+
+def _unfreeze(node: Node, wish: pb.UnfreezeWish) -> _About | None:
+    wallet = arguments.centre_wallet(node.register, wish.centre).index
+    if _state(node, wallet) != AccountState.FROZEN:
+        return _ALREADY
+    reason = _plain("reason", wish.reason)
+    return _About(moves.freeze(b"", wallet, reason, sender=0, unfreeze=True))
+
+
+def _settle(node: Node, wish: pb.SettleWish) -> _About:
+    register = node.register
+    return _About(
+        moves.settle(
+            b"",
+            wish.window,
+            arguments.biller_head(register, wish.biller, wish.head).index,
+            register.treasury_account(PURPOSE_SETTLEMENT).index,
+            _amount(wish.amount),
+            sender=0,
+        )
+    )
+
+
+def _pins(node: Node, wish: pb.PinsWish) -> _About | None:
+    whose = arguments.participant(node.register, wish.participant, "participant")
+    if len(wish.pins) > PINS_MAX:
+        raise ArgumentError("pins", f"must be at most {PINS_MAX}")
+    for at, key in enumerate(wish.pins):
+        if len(key) != PIN_SIZE or not any(key) or key in wish.pins[:at]:
+            raise ArgumentError(f"pins[{at}]", f"must be {PIN_SIZE} bytes of its own")
+    if node.register.pins(whose.index) == tuple(wish.pins):
+        return _ALREADY
+    return _record(pins_tail(whose.index, wish.pins), ("pins", whose.index))
+
+
+def _budget(node: Node, wish: pb.BudgetWish) -> _About | None:
+    whose = arguments.participant(node.register, wish.participant, "participant")
+    if int(wish.budget) not in list(Budget):
+        raise ArgumentError("budget", "must be a budget")
+    budget = Budget(int(wish.budget))
+    least, most = BUDGET_BOUNDS[budget]
+    if wish.value and not least <= wish.value <= most:
+        raise ArgumentError("value", f"must be {least} to {most}, or 0")
+    if node.register.budgets_of(whose.index).get(budget, 0) == wish.value:
+        return _ALREADY
+    tail = budget_tail(whose.index, budget, wish.value)
+    return _record(tail, (f"budget {budget}", whose.index))
+
+
+def _person(node: Node, wish: pb.PersonWish) -> _About | None:
+    whose = arguments.participant(node.register, wish.participant, "participant")
+    if not wish.number:
+        raise ArgumentError("number", "must be at least 1")
+    if int(wish.role) not in list(PersonRole):
+        raise ArgumentError("role", "must be a role")
+    known = node.register.find_person(whose.index, wish.number)
+    key = wish.key or (known.key if known else b"")
+    if len(key) != KEY_SIZE or not any(key):
+        raise ArgumentError("key", f"must be {KEY_SIZE} bytes")
+    role = PersonRole(int(wish.role))
+    if known and (known.role, known.active, known.key) == (role, wish.active, key):
+        return _ALREADY
+    tail = person_tail(whose.index, wish.number, role, key, active=wish.active)
+    return _record(tail, (f"person {wish.number}", whose.index))
+
+
+def _thresholds(node: Node, wish: pb.Thresholds) -> _About | None:
+    now = node.register.thresholds
+    wanted = (wish.single, wish.batch, wish.day)
+    if now is not None and (now.single, now.batch, now.day) == wanted:
+        return _ALREADY
+    return _record(thresholds_tail(*wanted), ("thresholds", 0))
+
+
+def _participant(node: Node, wish: pb.ParticipantWish) -> _About | None:
+    known = arguments.participant(node.register, wish.participant, "participant")
+    if known.spec.active == wish.active:
+        return _ALREADY
+    tail = participant_tail(replace(known.spec, active=wish.active))
+    return _record(tail, ("participant", known.index))
+
+
+def _service(node: Node, wish: pb.ServiceWish) -> _About | None:
+    known = node.register.find_service(wish.service)
+    if known is None:
+        raise NotFoundError(f"service: there is no service {shown(wish.service)}")
+    if known.spec.active == wish.active:
+        return _ALREADY
+    tail = service_tail(replace(known.spec, active=wish.active), node.register)
+    return _record(tail, ("service", known.index))
+
+
+_MAKERS: Mapping[str, Callable[[Node, Any], _About | None]] = {
+    "top_up": _top_up,
+    "fund_suspense": _fund_suspense,
+    "recover_advance": _recover,
+    "limit": _limit,
+    "close": _close,
+    "unfreeze": _unfreeze,
+    "settle": _settle,
+    "pins": _pins,
+    "budget": _budget,
+    "person": _person,
+    "thresholds": _thresholds,
+    "participant": _participant,
+    "service": _service,
+}
+
+
+def _record(tail: bytes, about: tuple[str, str | int]) -> _About:
+    return _About(template(Kind.REGISTER, tail=tail), about)
+
+
+def _state(node: Node, account: int) -> int:
+    image, _ = node.ledger.account(account)
+    return int(image["state"])
+
+
+def _amount(amount: int) -> int:
+    if not amount:
+        raise ArgumentError("amount", "must be at least one paisa")
+    return amount
+
+
+def _plain(field: str, text: str) -> str:
+    """What fits in a row as its reference: a line that does not would stop all."""
+    fits = 1 <= len(text) <= REFERENCE_SIZE and text.isascii()
+    if not fits or not text.isprintable() or text != text.strip():
+        wanted = f"must be 1 to {REFERENCE_SIZE} printable ASCII characters"
+        raise ArgumentError(field, wanted)
+    return text
+
+
+# --- a network, a payment, a stop ----------------------------------------------------
+
+
+def _network(node: Node, request: pb.PrepareRequest) -> pb.PrepareResponse:
+    """The rows of the next phase, as many as one proposal takes."""
+    network = request.network
+    participants = specs_of(
+        convert.participant_spec, network.participants, "network.participants"
+    )
+    services = specs_of(convert.service_spec, network.services, "network.services")
+    rows = next_phase(node.register, participants, services)
+    lines: list[bytes] = []
+    size = sizes(lines)
+    for row in rows[:LINES_MAX]:
+        line = line_of(row)
+        size += len(line)
+        if size > LINES_SIZE_MAX:
+            break
+        lines.append(line)
+    already = max(len(participants) + len(services) - len(rows), 0)
+    return _lines(node, request.reason, lines, already, len(rows) - len(lines))
+
+
+def _payment(
+    node: Node, request: pb.PrepareRequest, caller: Identity
+) -> pb.PrepareResponse:
+    """A proposal without lines, about one payment."""
+    wish = request.payment
+    _check_reason(request.reason)
+    asked = admin_pb2.ProposeRequest(
+        kind=wish.kind,
+        sequence=wish.sequence,
+        amount=wish.amount,
+        reason=request.reason,
+    )
+    [row] = proposed(node, asked, caller).rows
+    response = pb.PrepareResponse()
+    response.row.kind = int(Kind.PROPOSE)  # type: ignore[assignment]
+    response.row.total = int(row["total"])
+    response.row.resolves = int(row["resolves"])
+    response.row.amount = int(row["amount"])
+    response.row.reference = request.reason.encode()
+    return response
+
+
+def _stop(node: Node, request: pb.PrepareRequest) -> pb.PrepareResponse:
+    """A row that freezes, or switches off; all else of what it is about stays."""
+    wish, register = request.stop, node.register
+    what = wish.WhichOneof("what")
+    response = pb.PrepareResponse()
+    if what == "wallet":
+        _check_reason(request.reason)
+        response.row.kind = int(Kind.FREEZE)  # type: ignore[assignment]
+        response.row.debit = arguments.centre_wallet(register, wish.wallet).index
+        response.row.reference = request.reason.encode()
+        return response
+    if what == "participant":
+        made = _participant(node, pb.ParticipantWish(participant=wish.participant))
+    elif what == "service":
+        made = _service(node, pb.ServiceWish(service=wish.service))
+    elif what == "person":
+        name = wish.person
+        whose = arguments.participant(register, name.participant, "participant")
+        known = register.find_person(whose.index, name.number)
+        if known is None:
+            raise NotFoundError(f"person: {shown(name.participant)} has no such person")
+        off = pb.PersonWish(
+            participant=name.participant,
+            number=name.number,
+            role=int(known.role),  # type: ignore[arg-type]
+        )
+        made = _person(node, off)
+    else:
+        raise ArgumentError("stop", "must say what is stopped")
+    if made is _ALREADY:
+        raise PreconditionError("STOPPED", "it is not active: there is nothing to stop")
+    response.row.kind = int(Kind.REGISTER)  # type: ignore[assignment]
+    response.row.tail = made.row.tails[0]
+    return response

@@ -1,0 +1,342 @@
+"""ISO 20022: camt.053, a statement with balances, and camt.054, an advice without.
+
+May use `lines` and `xml`. Versions 02 to 14; what they call differently is read either
+way. Everything counts that is said: sums and counts that are given must be right, all
+amounts are in rupees, and a file that contradicts itself is not believed at all.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Sequence
+
+from switch.bank.lines import (
+    LINES_MAX,
+    TEXTS_MAX,
+    BankLine,
+    LineKind,
+    Problem,
+    Side,
+    Statement,
+    StatementError,
+    first_reference,
+    parse_decimal,
+    tidy_text,
+)
+from switch.bank.xml import Element, parse
+
+REFERENCE_FIELDS = ("TxId", "ClrSysRef", "AcctSvcrRef")
+"""Where a bank writes its own reference, in this order, unless it is known to write it
+elsewhere: the payer's fields (EndToEndId) may look like one and be none."""
+
+_NAMESPACE = re.compile(
+    r"urn:iso:std:iso:20022:tech:xsd:camt\.05([34])\.001\.([0-9]{2})"
+)
+_VERSIONS = range(2, 15)
+_CHARGES = frozenset({"CHRG", "COMM", "FEES", "TAXE"})
+_DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T.{5,40})?")
+_COUNT = re.compile(r"[0-9]{1,15}")
+_TEXT_PATHS = (
+    "Refs/EndToEndId",
+    "Refs/InstrId",
+    "Refs/MsgId",
+    "RmtInf/Ustrd",
+    "RmtInf/Strd/CdtrRefInf/Ref",
+    "RmtInf/Strd/RfrdDocInf/Nb",
+    "RltdPties/CdtrAcct/Id/Othr/Id",
+    "RltdPties/CdtrAcct/Id/IBAN",
+    "RltdPties/DbtrAcct/Id/Othr/Id",
+    "RltdPties/DbtrAcct/Id/IBAN",
+    "RltdPties/Dbtr/Nm",
+    "RltdPties/Dbtr/Pty/Nm",
+    "AddtlTxInf",
+)
+
+
+def read_camt(
+    data: bytes, source: str, *, references: Sequence[str] = REFERENCE_FIELDS
+) -> list[Statement]:
+    """The statements or advices of one file, or pages of them.
+
+    `references`: names of fields below `Refs` that may have the bank's reference, the
+    first that has one counts. Raises StatementError.
+    """
+    namespace, root = parse(data, source)
+    found = _NAMESPACE.fullmatch(namespace)
+    if found is None or root.path != "Document" or int(found[2]) not in _VERSIONS:
+        raise StatementError(source, "is neither camt.053 nor camt.054, 02 to 14")
+    if found[1] == "3":
+        body, reports = root.one("BkToCstmrStmt"), "Stmt"
+    else:
+        body, reports = root.one("BkToCstmrDbtCdtNtfctn"), "Ntfctn"
+    pages = _page(body.maybe("GrpHdr/MsgPgntn"))
+    statements = [
+        _statement(one, source, pages, tuple(references)) for one in body.all(reports)
+    ]
+    if not statements:
+        raise StatementError(source, f"has no {reports}")
+    return statements
+
+
+def _statement(
+    report: Element, source: str, pages: tuple[int, bool], references: tuple[str, ...]
+) -> Statement:
+    account = _account(report.one("Acct"))
+    balances = _balances(report)
+    page, last_page = _page(
+        report.maybe("StmtPgntn") or report.maybe("NtfctnPgntn"), pages
+    )
+    entries = report.all("Ntry")
+    booked = [entry for entry in entries if _is_booked(entry)]
+    _look_at_summary(report, entries)
+    lines: list[BankLine] = []
+    for entry in booked:
+        lines.extend(_lines(entry, account, references))
+        if len(lines) > LINES_MAX:
+            raise StatementError(report.place, f"has more than {LINES_MAX} lines")
+    number = report.text_of("ElctrncSeqNb") or report.text_of("LglSeqNb")
+    return Statement(
+        account=account,
+        name=_name(report.one("Id")),
+        lines=tuple(lines),
+        opening=balances.get("OPBD", balances.get("PRCD")),
+        closing=balances.get("CLBD"),
+        number=_count(report, number) if number else None,
+        first_day=_maybe_day(report.maybe("FrToDt/FrDtTm")),
+        last_day=_maybe_day(report.maybe("FrToDt/ToDtTm")),
+        page=page,
+        last_page=last_page,
+        pending_count=len(entries) - len(booked),
+        sources=(source,),
+    )
+
+
+def _name(element: Element) -> str:
+    if not 1 <= len(element.text) <= 35:
+        raise StatementError(element.place, "is no name of 1 to 35 characters")
+    return tidy_text(element.text)
+
+
+def _page(
+    element: Element | None, without: tuple[int, bool] = (1, True)
+) -> tuple[int, bool]:
+    if element is None:
+        return without
+    page = _count(element, element.text_of("PgNb"))
+    if page < 1:
+        raise StatementError(element.place, "pages are counted from 1")
+    return page, _flag(element.one("LastPgInd"))
+
+
+def _account(element: Element) -> str:
+    currency = element.text_of("Ccy")
+    if currency not in {"", "INR"}:
+        raise StatementError(element.place, f"is in {currency[:3]!a}, not in INR")
+    account = element.text_of("Id/IBAN") or element.one("Id/Othr/Id").text
+    bare = "".join(account.split()).upper()
+    if not re.fullmatch(r"[A-Z0-9]{1,34}", bare):
+        raise StatementError(element.place, "is no account number")
+    return bare
+
+
+def _balances(report: Element) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for balance in report.all("Bal"):
+        code = balance.text_of("Tp/CdOrPrtry/Cd")
+        if code in found:
+            raise StatementError(balance.place, f"a second {code} balance")
+        if code not in {"OPBD", "PRCD", "CLBD"}:
+            continue
+        amount = _amount(balance.one("Amt"))
+        found[code] = amount if _side(balance) is Side.CREDIT else -amount
+    return found
+
+
+def _is_booked(entry: Element) -> bool:
+    status = entry.one("Sts")
+    code = status.text_of("Cd") or status.text
+    if code not in {"BOOK", "PDNG", "INFO", "FUTR"}:
+        raise StatementError(status.place, f"no status of an entry: {code[:35]!a}")
+    return code == "BOOK"
+
+
+def _look_at_summary(report: Element, entries: list[Element]) -> None:
+    """Counts and sums that are given must be those of the entries."""
+    summary = report.maybe("TxsSummry")
+    if summary is None:
+        return
+    for name, side in (
+        ("TtlNtries", None),
+        ("TtlCdtNtries", Side.CREDIT),
+        ("TtlDbtNtries", Side.DEBIT),
+    ):
+        total = summary.maybe(name)
+        if total is None:
+            continue
+        those = [entry for entry in entries if side is None or _side(entry) is side]
+        count, amount = total.text_of("NbOfNtries"), total.text_of("Sum")
+        if count and _count(total, count) != len(those):
+            raise StatementError(total.place, f"{count} of {len(those)} entries")
+        there = sum(_amount(entry.one("Amt")) for entry in those)
+        if amount and _decimal(total, amount) != there:
+            raise StatementError(total.place, "is not the sum of its entries")
+
+
+def _lines(
+    entry: Element, account: str, references: tuple[str, ...]
+) -> Iterator[BankLine]:
+    amount, side = _amount(entry.one("Amt")), _side(entry)
+    if amount == 0:
+        raise StatementError(entry.place, "moves nothing")
+    details = entry.all("NtryDtls/TxDtls")
+    if len(details) > 1:
+        parts = [_detail_amount(one, side) for one in details]
+        if sum(parts) != amount:
+            raise StatementError(entry.place, "is not the sum of its transactions")
+        for part, one in zip(parts, details, strict=True):
+            # A part may go the other way; it is a line of that side then.
+            way = side if part > 0 else _other(side)
+            yield _line(entry, one, account, way, abs(part), references)
+        return
+    if details and _detail_amount(details[0], side, amount) != amount:
+        raise StatementError(entry.place, "is not the sum of its transactions")
+    yield _line(
+        entry, details[0] if details else None, account, side, amount, references
+    )
+
+
+def _line(
+    entry: Element,
+    detail: Element | None,
+    account: str,
+    side: Side,
+    amount: int,
+    references: tuple[str, ...],
+) -> BankLine:
+    named: list[str] = []
+    if detail is not None:
+        named += [detail.text_of(f"Refs/{name}") for name in references]
+    if len(entry.all("NtryDtls/TxDtls")) <= 1 and "AcctSvcrRef" in references:
+        # Of one transaction the entry's is its own.
+        named.append(entry.text_of("AcctSvcrRef"))
+    reference = first_reference(named)
+    problem = None if reference else Problem.NO_REFERENCE
+    batches = entry.all("NtryDtls/Btch/NbOfTxs")
+    if detail is None and sum(_count(one, one.text) for one in batches) > 1:
+        problem, reference = Problem.NOT_ITEMISED, ""
+    reversal = entry.maybe("RvslInd")
+    return BankLine(
+        account=account,
+        side=side,
+        amount=amount,
+        booked=_day(entry.one("BookgDt")),
+        reference=reference,
+        reversal=_flag(reversal) if reversal is not None else False,
+        kind=_kind(entry, detail),
+        charges=_charges(detail) or _charges(entry),
+        texts=_texts(entry, detail),
+        problem=problem,
+        place=entry.place,
+    )
+
+
+def _detail_amount(detail: Element, side: Side, without: int | None = None) -> int:
+    """Of one transaction, below zero if it goes against its entry."""
+    found = detail.maybe("Amt") or detail.maybe("AmtDtls/TxAmt/Amt")
+    if found is None:
+        if without is None:
+            raise StatementError(detail.place, "does not say how much")
+        return without
+    amount = _amount(found)
+    if amount == 0:
+        raise StatementError(detail.place, "moves nothing")
+    against = detail.maybe("CdtDbtInd") is not None and _side(detail) is not side
+    return -amount if against else amount
+
+
+def _kind(entry: Element, detail: Element | None) -> LineKind:
+    for one in (detail, entry):
+        if one is None:
+            continue
+        family = one.text_of("BkTxCd/Domn/Fmly/SubFmlyCd")
+        if family in _CHARGES:
+            return LineKind.CHARGE
+        if family == "INTR":
+            return LineKind.INTEREST
+        if family == "RRTN" or one.maybe("RtrInf") is not None:
+            return LineKind.RETURN
+    return LineKind.TRANSFER
+
+
+def _charges(one: Element | None) -> int:
+    if one is None:
+        return 0
+    total = one.maybe("Chrgs/TtlChrgsAndTaxAmt")
+    if total is not None:
+        return _amount(total)
+    return sum(_amount(record.one("Amt")) for record in one.all("Chrgs/Rcrd"))
+
+
+def _texts(entry: Element, detail: Element | None) -> tuple[str, ...]:
+    found = [
+        tidy_text(one.text)
+        for path in (_TEXT_PATHS if detail is not None else ())
+        for one in (detail.all(path) if detail is not None else ())
+    ]
+    found.append(tidy_text(entry.text_of("AddtlNtryInf")))
+    # Each once, in the order in which they stand.
+    return tuple(dict.fromkeys(text for text in found if text))[:TEXTS_MAX]
+
+
+def _amount(element: Element) -> int:
+    currency = element.attribute("Ccy")
+    if currency != "INR":
+        raise StatementError(element.place, f"is in {currency[:3]!a}, not in INR")
+    return _decimal(element, element.text)
+
+
+def _decimal(element: Element, text: str) -> int:
+    try:
+        return parse_decimal(text)
+    except ValueError as error:
+        raise StatementError(element.place, str(error)) from error
+
+
+def _count(element: Element, text: str) -> int:
+    if not _COUNT.fullmatch(text):
+        raise StatementError(element.place, f"not a count: {text[:40]!a}")
+    return int(text)
+
+
+def _side(element: Element) -> Side:
+    mark = element.one("CdtDbtInd")
+    if mark.text not in {"CRDT", "DBIT"}:
+        raise StatementError(mark.place, f"neither CRDT nor DBIT: {mark.text[:8]!a}")
+    return Side.CREDIT if mark.text == "CRDT" else Side.DEBIT
+
+
+def _other(side: Side) -> Side:
+    return Side.DEBIT if side is Side.CREDIT else Side.CREDIT
+
+
+def _flag(element: Element) -> bool:
+    if element.text not in {"true", "false", "1", "0"}:
+        raise StatementError(element.place, f"no yes or no: {element.text[:8]!a}")
+    return element.text in {"true", "1"}
+
+
+def _maybe_day(element: Element | None) -> dt.date | None:
+    return _parse_day(element, element.text) if element is not None else None
+
+
+def _day(element: Element) -> dt.date:
+    return _parse_day(element, element.text_of("Dt") or element.text_of("DtTm"))
+
+
+def _parse_day(element: Element, text: str) -> dt.date:
+    found = _DATE.fullmatch(text)
+    try:
+        if found is not None:
+            return dt.date.fromisoformat(found[1])
+    except ValueError:
+        pass
+    raise StatementError(element.place, f"no date: {text[:40]!a}")

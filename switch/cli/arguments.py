@@ -1,0 +1,58 @@
+"""How the commands of `payswitch` read what was typed, where several do it alike."""
+
+import argparse
+from collections.abc import Callable
+from typing import TypeVar
+
+from switch.ids import parse_id
+
+T = TypeVar("T")
+
+
+def as_argument(convert: Callable[[str], T]) -> Callable[[str], T]:
+    """A converter whose ValueError reaches the person who typed the argument."""
+
+    def convert_argument(text: str) -> T:
+        try:
+            return convert(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return convert_argument
+
+
+def to_count(text: str) -> int:
+    """A whole number."""
+    if not text.isdecimal() or len(text) > 20:
+        raise argparse.ArgumentTypeError(f"not a whole number: {text[:32]!r}")
+    return int(text)
+
+
+def add_reason(command: argparse.ArgumentParser) -> None:
+    """A reason, as the ledger keeps it."""
+    command.add_argument(
+        "reason",
+        type=to_reason,
+        metavar="REASON",
+        help="1 to 32 plain characters; of a document that proves it, its number",
+    )
+
+
+def to_reason(text: str) -> str:
+    """The same, of one argument."""
+    if not 1 <= len(text) <= 32 or not (text.isascii() and text.isprintable()):
+        raise argparse.ArgumentTypeError(
+            "a reason has 1 to 32 plain characters; of a document give the number"
+        )
+    return text
+
+
+def add_id(command: argparse.ArgumentParser) -> None:
+    """The id of an attempt that is made again."""
+    command.add_argument(
+        "--id",
+        type=as_argument(parse_id),
+        default=b"",
+        metavar="ID",
+        help="of an attempt whose outcome is not known; default: a new one",
+    )

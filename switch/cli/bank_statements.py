@@ -1,0 +1,176 @@
+"""`payswitch bank-statement`: what a bank's files say, and what is wrong with them.
+
+May use `bank`. Reads files alone; no switch is asked.
+"""
+
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from switch.bank.camt import REFERENCE_FIELDS, read_camt
+from switch.bank.lines import BankLine, Side, Statement, StatementError
+from switch.bank.sequence import Finding, distinct_lines, join_pages, look_through
+from switch.bank.tabular import ColumnMap, read_csv, read_map
+from switch.bank.xml import FILE_MAX
+from switch.console.output import Exit, Screen
+from switch.money import format_amount
+
+TEXT = "what a bank's statements say (camt.053, camt.054, CSV), and what is wrong"
+FILES_MAX = 1_000
+"""Files of one command: a year of days, with their advices."""
+SHOWN = 200
+"""Lines that a person is shown when no number is asked for."""
+
+
+def add_arguments(command: ArgumentParser) -> None:
+    """What it takes."""
+    command.add_argument("files", nargs="+", metavar="FILE", type=Path)
+    command.add_argument(
+        "--map", type=Path, metavar="FILE", help="the files are CSV, with these columns"
+    )
+    command.add_argument(
+        "--reference",
+        action="append",
+        metavar="FIELD",
+        help="where this bank writes its own reference, in place of "
+        f"{', '.join(REFERENCE_FIELDS)}; may be given again",
+    )
+    command.add_argument(
+        "--limit",
+        type=int,
+        default=SHOWN,
+        metavar="N",
+        help="lines to show at most, 0 for all (default: %(default)s)",
+    )
+
+
+def bank_statement(args: Namespace, screen: Screen) -> Exit:
+    """Read the files, say what they hold, and what does not fit."""
+    try:
+        statements = join_pages(_read_all(args, screen))
+    except StatementError as error:
+        screen.note(f"not believed: {error}")
+        return Exit.REFUSED
+    findings = look_through(statements)
+    lines = distinct_lines(statements)
+    if screen.as_json:
+        for line in lines:
+            screen.value({"line": _plain_line(line)})
+        for finding in findings:
+            screen.value({"finding": _plain_finding(finding)})
+        screen.value({"statements": [_plain_statement(one) for one in statements]})
+    else:
+        _show(statements, lines, findings, args.limit, screen)
+    return Exit.FINDINGS if findings else Exit.DONE
+
+
+def _read_all(args: Namespace, screen: Screen) -> Iterator[Statement]:
+    if len(args.files) > FILES_MAX:
+        raise StatementError("the command", f"more than {FILES_MAX} files")
+    columns: ColumnMap | None = None
+    if args.map is not None:
+        columns = read_map(_bytes_of(args.map), str(args.map))
+    references = tuple(args.reference or REFERENCE_FIELDS)
+    with screen.progress(len(args.files), "files") as step:
+        for path in args.files:
+            data = _bytes_of(path)
+            if columns is not None:
+                yield read_csv(data, str(path), columns)
+            else:
+                yield from read_camt(data, str(path), references=references)
+            step.advance()
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            # Not from a pipe or a device that has no end, either.
+            data = file.read(FILE_MAX + 1)
+    except OSError as error:
+        what = os.strerror(error.errno) if error.errno else str(error)
+        raise StatementError(str(path), what) from error
+    return data
+
+
+def _show(
+    statements: Sequence[Statement],
+    lines: Sequence[BankLine],
+    findings: Sequence[Finding],
+    limit: int,
+    screen: Screen,
+) -> None:
+    screen.table(
+        ["account", "statement", "from", "to", "opening", "change", "closing", "lines"],
+        [
+            (
+                one.account,
+                one.name,
+                str(one.first_day or ""),
+                str(one.last_day or ""),
+                "" if one.opening is None else format_amount(one.opening),
+                format_amount(one.change),
+                "" if one.closing is None else format_amount(one.closing),
+                str(len(one.lines)),
+            )
+            for one in statements
+        ],
+        right=("opening", "change", "closing", "lines"),
+    )
+    shown = lines[: limit or None]
+    screen.table(
+        ["booked", "side", "amount", "reference", "kind", "texts"],
+        [
+            (
+                str(line.booked),
+                f"{line.side}{', reversal' if line.reversal else ''}",
+                format_amount(line.amount),
+                line.reference or str(line.problem or ""),
+                str(line.kind),
+                " · ".join(line.texts[:4]),
+            )
+            for line in shown
+        ],
+    )
+    if len(shown) < len(lines):
+        screen.note(f"{len(lines) - len(shown)} more lines; --limit 0 shows them")
+    for side in Side:
+        total = sum(line.amount for line in lines if line.side is side)
+        screen.line(f"{side}: {format_amount(total)}")
+    for finding in findings:
+        screen.line(f"{finding.what}, {finding.account}: {finding.text}")
+
+
+def _plain_line(line: BankLine) -> dict[str, object]:
+    return {
+        "account": line.account,
+        "side": line.side,
+        "reversal": line.reversal,
+        "reference": line.reference,
+        "amount": line.amount,
+        "charges": line.charges,
+        "kind": line.kind,
+        "booked": line.booked.isoformat(),
+        "texts": list(line.texts),
+        "problem": line.problem,
+        "place": line.place,
+    }
+
+
+def _plain_finding(finding: Finding) -> dict[str, object]:
+    return {"what": finding.what, "account": finding.account, "text": finding.text}
+
+
+def _plain_statement(one: Statement) -> dict[str, object]:
+    return {
+        "account": one.account,
+        "name": one.name,
+        "number": one.number,
+        "first_day": one.first_day and one.first_day.isoformat(),
+        "last_day": one.last_day and one.last_day.isoformat(),
+        "opening": one.opening,
+        "closing": one.closing,
+        "lines_count": len(one.lines),
+        "pending_count": one.pending_count,
+        "sources": list(one.sources),
+    }

@@ -1,0 +1,222 @@
+"""What a person is shown before a signature, and the key that makes it.
+
+Over the wire only, as `commands`, whose ways they share. What is shown is read from the
+bytes that are signed; only what accounts are called is the switch's word.
+"""
+
+import getpass
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from switch.cli.arguments import to_count
+from switch.cli.commands import open_office
+from switch.cli.office import show_outcome
+from switch.client import Client
+from switch.client.people import Prepared, Signer
+from switch.codes import PROPOSE_LINES, Kind, Result
+from switch.console.output import Exit, Screen, plain
+from switch.console.words import Language
+from switch.errors import ConfigError, UsageError
+from switch.person_keys import read_key
+from switch.signed import AMOUNTS, Row, hash_of, read_line, say
+from switch.specs import TREASURY
+from switch.v1 import people_pb2 as pb
+from switch.v1 import results_pb2
+
+
+def add_person(command: ArgumentParser, *, required: bool = True) -> None:
+    """Who signs, and with what."""
+    command.add_argument(
+        "--person",
+        dest="number",
+        type=to_count,
+        required=required,
+        metavar="N",
+        help="who signs: the number of a person of this participant",
+    )
+    command.add_argument(
+        "--key", type=Path, required=required, metavar="FILE", help="the person's key"
+    )
+    command.add_argument(
+        "--passphrase-file",
+        type=Path,
+        metavar="FILE",
+        help="with the passphrase of the key (default: it is asked for)",
+    )
+    command.add_argument(
+        "--yes", action="store_true", help="sign what is shown without asking"
+    )
+
+
+def passphrase(args: Namespace) -> bytes:
+    """That of an encrypted key. Raises ConfigError."""
+    file = args.passphrase_file
+    if file is None:
+        return getpass.getpass("passphrase: ").encode()
+    try:
+        read: bytes = file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
+    return read.rstrip(b"\r\n")
+
+
+def signer_of(args: Namespace, client: Client) -> Signer:
+    """The person who signs. Raises ConfigError, UsageError."""
+    if not args.number or args.key is None:
+        raise UsageError("give both --person and --key")
+    key = read_key(args.key, lambda: passphrase(args))
+    participant = TREASURY if args.identity is None else args.identity[1]
+    return client.signer(participant, args.number, key)
+
+
+# --- what is shown -------------------------------------------------------------------
+
+
+def show_lines(lines: Sequence[pb.ProposedLine], screen: Screen) -> None:
+    """What each line says."""
+    language, word = screen.language, screen.language.word
+    shown = []
+    for number, message in enumerate(lines):
+        line = read_line(message.line)
+        said = say(line.kind, line.flags, line.resolves, line.tail)
+        facts = [message.participant] if message.participant else []
+        facts += [_fact(name, value, language) for name, value in said.facts]
+        shown.append(
+            (
+                str(number),
+                word(f"what {said.what}"),
+                message.debit,
+                message.credit,
+                language.amount(line.amount) if line.amount else "",
+                line.text,
+                ", ".join(facts),
+                str(message.done_sequence) if message.done_sequence else "",
+            )
+        )
+    columns = ("line", "what", "from", "to", "amount", "reference", "detail")
+    screen.table((*columns, "done"), shown)
+
+
+def _fact(name: str, value: str, language: Language) -> str:
+    is_amount = name in AMOUNTS and value.isdecimal()
+    return f"{name} {language.amount(int(value)) if is_amount else value}"
+
+
+def lines_as_json(lines: Sequence[pb.ProposedLine]) -> list[dict[str, object]]:
+    """The same for machines."""
+    found = []
+    for number, message in enumerate(lines):
+        line = read_line(message.line)
+        said = say(line.kind, line.flags, line.resolves, line.tail)
+        found.append(
+            {
+                "line": number,
+                "what": said.what,
+                "amount": line.amount,
+                "reference": line.text,
+                "debit": message.debit,
+                "credit": message.credit,
+                "participant": message.participant,
+                "facts": dict(said.facts),
+                "done_sequence": message.done_sequence,
+            }
+        )
+    return found
+
+
+def facts_of(row: Row, count: int, digest: bytes, screen: Screen) -> None:
+    """The figures by which two people compare what they have before them."""
+    language = screen.language
+    facts = []
+    if row.total == PROPOSE_LINES:
+        facts.append(("lines", language.count(count)))
+    if row.resolves:
+        facts.append(("about", str(row.resolves)))
+    facts.append(("amount", language.amount(row.amount)))
+    if row.kind is not Kind.APPROVE and row.reference.rstrip(b"\0"):
+        reason = row.reference.rstrip(b"\0").decode("ascii", "replace")
+        facts.append(("reason", reason))
+    facts.append(("hash", digest.hex()))
+    screen.facts(facts)
+
+
+def agreed(args: Namespace, screen: Screen) -> bool:
+    """Whether the person signs what was shown. Raises UsageError if nobody is asked."""
+    if args.yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError("nobody to ask at a terminal; --yes signs what is shown")
+    screen.note(screen.language.word("sign it"))
+    if sys.stdin.readline().strip().lower() in ("y", "yes"):
+        return True
+    screen.note(screen.language.word("not signed"))
+    return False
+
+
+# --- what is signed ------------------------------------------------------------------
+
+
+def propose(args: Namespace, screen: Screen, request: pb.PrepareRequest) -> Exit:
+    """Have it made, show it, sign it."""
+    with open_office(args) as client:
+        signer = signer_of(args, client)
+        made = client.prepare(request)
+        return sign_prepared(args, screen, client, signer, made)
+
+
+def sign_prepared(
+    args: Namespace,
+    screen: Screen,
+    client: Client,
+    signer: Signer,
+    made: Prepared,
+) -> Exit:
+    """Show what was made, and sign it."""
+    word = screen.language.word
+    if made.row is None:
+        if screen.as_json:
+            screen.value({"lines_count": 0, "already_count": made.already_count})
+        else:
+            screen.line(word("nothing to do"))
+            screen.facts([("already so", str(made.already_count))])
+        return Exit.DONE
+    row_id = args.id
+    digest = _digest(made.row, row_id, signer)
+    if not screen.as_json:
+        if made.lines:
+            show_lines(made.lines, screen)
+        facts_of(made.row, len(made.lines), digest, screen)
+        if made.already_count:
+            screen.facts([("already so", str(made.already_count))])
+    if not agreed(args, screen):
+        return Exit.REFUSED
+    outcome = client.submit(made.row, signer, move_id=row_id)
+    if screen.as_json:
+        value = plain(outcome)
+        value |= {
+            "lines_count": len(made.lines),
+            "amount": made.row.amount,
+            "already_count": made.already_count,
+            "left_count": made.left_count,
+            "hash": digest.hex(),
+        }
+        screen.value(value)
+        return Exit.DONE if _is_ok(outcome) else Exit.REFUSED
+    shown = show_outcome(outcome, screen)
+    if shown is Exit.DONE:
+        screen.line(word("approve it"))
+        screen.command("approve", str(outcome.sequence), "--person=N", "--key=FILE")
+        if made.left_count:
+            screen.facts([("left", screen.language.count(made.left_count))])
+    return shown
+
+
+def _digest(row: Row, row_id: bytes, signer: Signer) -> bytes:
+    person = signer.person
+    return hash_of(row, row_id, person.participant_index, person.number, signer.ledger)
+
+
+def _is_ok(outcome: results_pb2.Outcome) -> bool:
+    return outcome.result == int(Result.OK)

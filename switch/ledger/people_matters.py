@@ -1,0 +1,147 @@
+"""What people have left open in the journal: a third approval, lines, stops.
+
+A part of `open_matters`, which reads the journal and gives it the rows; may use the
+core and the words. What is kept is what is open, and for each proposal of lines how
+many of them are done.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from switch._core import Ledger, Rows, entries_of
+from switch.codes import (
+    PROPOSAL_LIFE_NS,
+    PROPOSE_LINES,
+    Kind,
+    Record,
+    RowFlag,
+    Trait,
+    kinds_with,
+)
+from switch.entries import Entry
+from switch.errors import CorruptionError
+from switch.signed import count_lines
+
+_IS_LINE = np.isin(np.arange(256), [int(one) for one in kinds_with(Trait.LINE)])
+_IS_STOPPED = np.isin(np.arange(256), [int(Kind.FREEZE), int(Kind.REGISTER)])
+_ACTIVE_AT = {Record.PARTICIPANT: 2, Record.SERVICE: 6, Record.PERSON: 2}
+"""The byte of a record that says whether what it is of is active."""
+
+
+class _Approved(NamedTuple):
+    """An approved proposal of lines."""
+
+    time_ns: int
+    lines_count: int
+
+
+class PeopleMatters:
+    """What is open of what people sign. Whoever has it guards it."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Nothing is read before rows are given."""
+        self._ledger = ledger
+        # Of proposals that need a third person: the sequence of the first approval.
+        self._third: dict[int, int] = {}
+        # Of proposals of lines: how many are done.
+        self._done: dict[int, int] = {}
+        self._approved: dict[int, _Approved] = {}
+        self._stops: dict[int, Entry] = {}
+
+    # --- asked ---------------------------------------------------------------------
+
+    def is_answered(self, answer: Entry) -> bool:
+        """Whether this approval is the last that its proposal needed.
+
+        Call it for each accepted approval once, in order.
+        """
+        if answer.resolves not in self._third or answer.total:
+            return True
+        self._third[answer.resolves] = answer.sequence
+        return False
+
+    def first_approval(self, proposal: int) -> int:
+        """The first approval of one that waits for a third person, 0 if it does not."""
+        return self._third.get(proposal, 0)
+
+    def done(self, proposal: int) -> int:
+        """How many lines of a proposal are done."""
+        return self._done.get(proposal, 0)
+
+    def undone(self, now_ns: int) -> list[int]:
+        """Approved proposals that have lines to be done, by sequence."""
+        for sequence, one in list(self._approved.items()):
+            is_late = now_ns >= one.time_ns + PROPOSAL_LIFE_NS
+            if is_late or self._done.get(sequence, 0) >= one.lines_count:
+                del self._approved[sequence]
+        return sorted(self._approved)
+
+    def stops(self) -> list[int]:
+        """The stops that are open, by sequence."""
+        return sorted(self._stops)
+
+    # --- given ---------------------------------------------------------------------
+
+    def propose(self, proposed: Entry) -> None:
+        """Note an accepted proposal."""
+        if RowFlag.THIRD in proposed.flags:
+            self._third[proposed.sequence] = 0
+        if proposed.total == PROPOSE_LINES:
+            self._done[proposed.sequence] = 0
+
+    def answered(self, answer: Entry) -> None:
+        """Note the last answer to a proposal, or an approval of a stop."""
+        self._stops.pop(answer.resolves, None)
+        self._third.pop(answer.resolves, None)
+        if answer.kind == Kind.APPROVE and answer.resolves in self._done:
+            count = self._count(answer.resolves)
+            self._approved[answer.resolves] = _Approved(answer.timestamp, count)
+
+    def take_lines(self, rows: Rows) -> None:
+        """Note the lines among accepted rows, after their proposals."""
+        lines = rows["total"][_IS_LINE[rows["kind"]] & (rows["total"] != 0)]
+        for proposal, count in zip(*np.unique(lines, return_counts=True), strict=True):
+            if int(proposal) in self._done:
+                self._done[int(proposal)] += int(count)
+
+    def take_stops(self, rows: Rows) -> None:
+        """Note what stops or starts again among accepted rows, before the approvals."""
+        signed = rows[_IS_STOPPED[rows["kind"]] & (rows["operator_"] != 0)]
+        if not self._stops:
+            # Lines stop nothing, and begin again only what was stopped.
+            signed = signed[signed["total"] == 0]
+        for entry in entries_of(signed):
+            self._take_stop(entry)
+
+    def _take_stop(self, entry: Entry) -> None:
+        for sequence, stop in list(self._stops.items()):
+            if stop.kind == entry.kind and stop.debit == entry.debit:
+                is_over = (
+                    RowFlag.UNFREEZE in entry.flags
+                    if entry.kind == Kind.FREEZE
+                    else self._starts(stop, entry)
+                )
+                if is_over:
+                    del self._stops[sequence]
+        if not entry.total and RowFlag.UNFREEZE not in entry.flags:
+            self._stops[entry.sequence] = entry
+
+    def _starts(self, stop: Entry, entry: Entry) -> bool:
+        """Whether a register row makes active again what another has stopped."""
+        stopped, now = (self._tail(one.sequence) for one in (stop, entry))
+        if not stopped or not now or stopped[0] != now[0]:
+            return False
+        return bool(now[_ACTIVE_AT[Record(now[0])]])
+
+    def _tail(self, sequence: int) -> bytes:
+        """A tail item; what cannot be read starts nothing again."""
+        try:
+            return self._ledger.tail(sequence)
+        except CorruptionError:
+            return b""
+
+    def _count(self, proposal: int) -> int:
+        """How many lines a proposal has; of one that cannot be read more than any."""
+        tail = self._tail(proposal)
+        return count_lines(tail) if tail else 1 << 32

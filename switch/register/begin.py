@@ -1,0 +1,120 @@
+"""`python -m switch.register.begin`, run by `payswitch init`: a new ledger with people.
+
+Its treasury's participants and the first two people go into an empty ledger in one
+commit; they need nobody's approval, and everything after them does. May use the core,
+`ledger` and the register.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from switch._core import Ledger
+from switch.codes import Kind, PersonRole, Record, Result, Role
+from switch.errors import BusyError, ConfigError, SwitchError, UsageError
+from switch.ledger.committer import Committer
+from switch.ledger.opening import open_ledger
+from switch.ledger.templates import Templates, derived_id, join, template
+from switch.person_keys import parse_public
+from switch.register.register import participant_tail
+from switch.signed import person_tail
+from switch.specs import TREASURY, ParticipantSpec, check_specs
+
+FIRST_PEOPLE = 2
+STOP_S = 30.0
+_DONE, _USAGE, _FAILED, _CONFIG = 0, 2, 3, 78
+
+
+def begin(ledger: Ledger, participants: Sequence[str], people: Sequence[str]) -> None:
+    """Write them into an empty ledger. `people` are `PARTICIPANT/NUMBER:KEY`.
+
+    Raises UsageError, SwitchError if it is refused.
+    """
+    names = list(dict.fromkeys((TREASURY, *participants)))
+    specs = [
+        ParticipantSpec(id=name, role=Role.TREASURY, name_en=name.replace("-", " "))
+        for name in names
+    ]
+    check_specs(specs, [])
+    tails = [participant_tail(spec) for spec in specs]
+    if len(people) != FIRST_PEOPLE:
+        raise UsageError("name two people with --person; all others are proposed")
+    keys = set()
+    for text in people:
+        participant, number, key = _person(text)
+        if participant not in names:
+            raise UsageError(f"--person {text}: name {participant} with --treasury")
+        keys.add(key)
+        # Participants are numbered as they are registered.
+        index = names.index(participant) + 1
+        tails.append(person_tail(index, number, PersonRole.CHECKER, key))
+    if len(keys) != FIRST_PEOPLE or len(set(tails)) != len(tails):
+        raise UsageError("the two are two people, each with a key of their own")
+    if any(len(ledger.records(one)) > 1 for one in (Record.PARTICIPANT, 0)):
+        raise UsageError(
+            f"{ledger.path} is in use: people are the first that a ledger has"
+        )
+    _commit(ledger, join(_row(tail) for tail in tails))
+
+
+def _row(tail: bytes) -> Templates:
+    row_id = derived_id(Kind.REGISTER, 0, tail)
+    return template(Kind.REGISTER, row_id=row_id, tail=tail)
+
+
+def _person(text: str) -> tuple[str, int, bytes]:
+    name, _, key = text.partition(":")
+    participant, _, number = name.partition("/")
+    if not number.isdecimal() or not 0 < int(number) < 1 << 32:
+        raise UsageError(f"--person {text}: write PARTICIPANT/NUMBER:KEY")
+    try:
+        return participant, int(number), parse_public(key)
+    except ValueError as error:
+        raise UsageError(f"--person {name}: {error}") from None
+
+
+def _commit(ledger: Ledger, rows: Templates) -> None:
+    committer = Committer(ledger)
+    # The rules come before everything.
+    committer.start()
+    try:
+        reply = committer.commit_now(rows.request())
+    finally:
+        committer.stop(STOP_S)
+    assert not isinstance(reply, bytes)
+    refused = {Result(int(one)).name for one in reply["result"]} - {Result.OK.name}
+    if refused:
+        raise SwitchError(f"the ledger refused them: {', '.join(sorted(refused))}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run it; gives the exit code."""
+    parser = argparse.ArgumentParser(prog="payswitch init", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--treasury", action="append", default=[])
+    parser.add_argument("--person", action="append", default=[])
+    args = parser.parse_args(argv)
+    try:
+        ledger = open_ledger(args.data)
+        try:
+            begin(ledger, args.treasury, args.person)
+            made = {"instance": ledger.instance.hex(), "sequence": ledger.sequence}
+        finally:
+            ledger.close()
+    except ConfigError as error:
+        print(f"payswitch: {error}", file=sys.stderr)
+        return _CONFIG
+    except (UsageError, BusyError, ValueError) as error:
+        print(f"payswitch: {error}", file=sys.stderr)
+        return _USAGE
+    except (SwitchError, OSError) as error:
+        print(f"payswitch: {error}", file=sys.stderr)
+        return _FAILED
+    print(json.dumps(made))
+    return _DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

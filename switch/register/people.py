@@ -1,0 +1,55 @@
+"""What the register says of people: who may propose and approve, by which key.
+
+May use the words. Whether a signature is right the ledger decides.
+"""
+
+from dataclasses import dataclass
+
+from switch.codes import PersonRole
+from switch.signed import read_person, read_thresholds
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person as registered last."""
+
+    index: int
+    """Among all people, from 1."""
+    sequence: int
+    time_ns: int
+    participant: int
+    """Participant index of whom it acts for."""
+    number: int
+    role: PersonRole
+    active: bool
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From where on a third person is needed: paise, more than which."""
+
+    single: int
+    batch: int
+    day: int
+    sequence: int
+
+
+def person_of(tail: bytes, index: int, sequence: int, time_ns: int) -> Person:
+    """A person out of its row and tail."""
+    one = read_person(tail)
+    return Person(
+        index,
+        sequence,
+        time_ns,
+        one.participant,
+        one.number,
+        one.role,
+        one.active,
+        one.key,
+    )
+
+
+def thresholds_of(tail: bytes, sequence: int) -> Thresholds:
+    """The thresholds out of a row's tail."""
+    return Thresholds(*read_thresholds(tail), sequence)

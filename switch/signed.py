@@ -1,0 +1,416 @@
+"""What a person signs: a row's hash, and the lines of a proposal.
+
+Who signs computes it from what it has shown and never takes a hash from a switch; so it
+stands here, for both sides, over bytes alone. docs/data-model.md says what each is. May
+use `codes` and `ids`.
+"""
+
+import hashlib
+import json
+import struct
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+from switch.codes import (
+    NO_AMOUNT_LIMIT,
+    NO_COUNT_LIMIT,
+    AccountKind,
+    Budget,
+    Kind,
+    PersonRole,
+    Record,
+    Role,
+    RowFlag,
+    Trait,
+    kinds_with,
+)
+from switch.ids import ID_SIZE
+
+LINES_MAX: Final = 8_000
+"""Lines of one proposal."""
+LINES_SIZE_MAX: Final = 2_600_000
+"""Bytes of the tail item of one proposal, its signature among them."""
+SIGNATURE_SIZE: Final = 64
+KEY_SIZE: Final = 32
+ROW_SIZE: Final = 128
+
+_PREFIX: Final = b"payswitch signed"
+_ROW: Final = struct.Struct("<16sQQQQ32sIIIIIIHBBHHQII")
+_FIELDS: Final = (
+    *("id", "sequence", "timestamp", "amount", "resolves", "reference", "debit"),
+    *("credit", "receipt", "operator", "checker", "participant", "service", "kind"),
+    *("result", "flags", "basket", "total", "deadline", "check"),
+)
+_LINE: Final = struct.Struct("<BBHIQQII32s")
+_HEAD: Final = struct.Struct("<II")
+_PERSON: Final = struct.Struct("<BBBxII4x32s")
+_THRESHOLDS: Final = struct.Struct("<B7xQQQ")
+_RECORDED: Final = frozenset(kinds_with(Trait.RECORD))
+
+
+class Row(NamedTuple):
+    """A row as it is asked for, and signed; what is not here is zero."""
+
+    kind: Kind
+    total: int = 0
+    """Of a propose what it asks for."""
+    resolves: int = 0
+    amount: int = 0
+    """Paise."""
+    reference: bytes = b""
+    debit: int = 0
+    credit: int = 0
+    is_unfreeze: bool = False
+    tail: bytes = b""
+    """Its tail item without the signature."""
+
+
+class Ledger(NamedTuple):
+    """Which ledger it is signed for."""
+
+    instance: bytes
+    epoch: int = 0
+
+
+def hash_of(
+    row: Row, row_id: bytes, participant: int, number: int, ledger: Ledger
+) -> bytes:
+    """The 32 bytes that the person `number` of a participant's index signs.
+
+    Raises ValueError if a field does not fit.
+    """
+    is_register = row.kind is Kind.REGISTER
+    if len(row_id) != ID_SIZE or len(ledger.instance) != ID_SIZE:
+        raise ValueError(f"an id has {ID_SIZE} bytes")
+    try:
+        body = _ROW.pack(
+            row_id,
+            *(0, 0, row.amount, row.resolves),
+            b"" if is_register else _padded(row.reference),
+            0 if is_register else row.debit,
+            row.credit,
+            *(0, number, 0, participant, 0, int(row.kind), 0),
+            int(RowFlag.UNFREEZE) if row.is_unfreeze else 0,
+            0,
+            row.total if row.kind is Kind.PROPOSE else 0,
+            *(0, 0),
+        )
+        signed_for = ledger.instance + ledger.epoch.to_bytes(8, "little")
+    except (struct.error, OverflowError) as error:
+        raise ValueError(f"no row can be that: {error}") from None
+    return hashlib.blake2b(
+        _PREFIX + signed_for + body + row.tail, digest_size=32
+    ).digest()
+
+
+class Stored(NamedTuple):
+    """A row out of the ledger, as it was asked for, and by whom."""
+
+    row: Row
+    id: bytes
+    sequence: int
+    time_ns: int
+    participant: int
+    number: int
+
+    def hash(self, ledger: Ledger) -> bytes:
+        """What was signed of it."""
+        return hash_of(self.row, self.id, self.participant, self.number, ledger)
+
+
+def read_row(data: bytes, tail: bytes) -> Stored:
+    """The 128 bytes of a row, and its tail item without the signature.
+
+    Raises ValueError.
+    """
+    if len(data) != ROW_SIZE:
+        raise ValueError(f"a row has {ROW_SIZE} bytes, not {len(data)}")
+    found = dict(zip(_FIELDS, _ROW.unpack(data), strict=True))
+    kind = Kind(found["kind"])
+    row = Row(
+        kind,
+        found["total"] if kind is Kind.PROPOSE else 0,
+        found["resolves"],
+        found["amount"],
+        found["reference"],
+        found["debit"],
+        found["credit"],
+        bool(found["flags"] & RowFlag.UNFREEZE),
+        tail,
+    )
+    names = ("id", "sequence", "timestamp", "participant", "operator")
+    return Stored(row, *(found[name] for name in names))
+
+
+def _padded(reference: bytes) -> bytes:
+    if len(reference) > 32:
+        raise ValueError("a reference has at most 32 bytes")
+    return reference.ljust(32, b"\0")
+
+
+# --- lines ---------------------------------------------------------------------------
+
+
+class Line(NamedTuple):
+    """One row that a proposal asks for."""
+
+    kind: Kind
+    flags: int = 0
+    amount: int = 0
+    """Paise."""
+    resolves: int = 0
+    debit: int = 0
+    credit: int = 0
+    reference: bytes = b""
+    """Zeros where the row has the hash of its tail item."""
+    tail: bytes = b""
+
+    def pack(self) -> bytes:
+        """Its bytes: 64, its tail, zeros up to a multiple of 8. Raises ValueError."""
+        try:
+            head = _LINE.pack(
+                int(self.kind),
+                0,
+                self.flags,
+                len(self.tail),
+                *(self.amount, self.resolves, self.debit, self.credit),
+                b"" if self.kind in _RECORDED else _padded(self.reference),
+            )
+        except struct.error as error:
+            raise ValueError(f"no line can be that: {error}") from None
+        return head + self.tail + bytes(-len(self.tail) % 8)
+
+    @property
+    def text(self) -> str:
+        """Its reference: a reason, or the bank's."""
+        return self.reference.rstrip(b"\0").decode("ascii", "replace")
+
+
+def pack_lines(lines: Iterable[bytes]) -> bytes:
+    """The tail item of a proposal, without its signature, of packed lines."""
+    listed = list(lines)
+    return _HEAD.pack(len(listed), 0) + b"".join(listed)
+
+
+def count_lines(tail: bytes) -> int:
+    """How many a proposal has, by its tail item. Raises ValueError."""
+    if len(tail) < _HEAD.size:
+        raise ValueError("these are no lines")
+    count: int = _HEAD.unpack_from(tail)[0]
+    return count
+
+
+def split_lines(tail: bytes) -> list[bytes]:
+    """The packed lines of a proposal, of its tail item without the signature.
+
+    Raises ValueError if they are not just that.
+    """
+    found = []
+    at = _HEAD.size
+    for _ in range(count_lines(tail)):
+        if at + _LINE.size > len(tail):
+            raise ValueError("the lines are cut off")
+        size = _LINE.unpack_from(tail, at)[3]
+        end = at + _LINE.size + size + -size % 8
+        found.append(tail[at:end])
+        at = end
+    if at != len(tail):
+        raise ValueError("the lines are not as long as they say")
+    return found
+
+
+def read_line(data: bytes) -> Line:
+    """One line, of its bytes. Raises ValueError if they are not just a line."""
+    if len(data) < _LINE.size:
+        raise ValueError("a line is cut off")
+    kind, zero, flags, size, amount, resolves, debit, credit, reference = (
+        _LINE.unpack_from(data)
+    )
+    tail = data[_LINE.size : _LINE.size + size]
+    line = Line(
+        Kind(kind), flags, amount, resolves, debit, credit, reference, bytes(tail)
+    )
+    if zero or line.pack() != data:
+        raise ValueError("a line is not as it must be")
+    return line
+
+
+def amount_of(lines: Iterable[bytes]) -> int:
+    """The sum of the amounts of packed lines, paise."""
+    return sum(read_line(one).amount for one in lines)
+
+
+def line_id(proposal_id: bytes, number: int) -> bytes:
+    """The id of the row of a proposal's line, from 0."""
+    body = hashlib.blake2b(b"line" + proposal_id, digest_size=32).digest()
+    return body[: ID_SIZE - 4] + number.to_bytes(4, "little")
+
+
+# --- records -------------------------------------------------------------------------
+
+
+def person_tail(
+    participant: int, number: int, role: PersonRole, key: bytes, *, active: bool = True
+) -> bytes:
+    """The record of a person, as it stands in a `register` row's tail."""
+    values = (int(role), int(active), participant, number, key)
+    return _PERSON.pack(int(Record.PERSON), *values)
+
+
+def thresholds_tail(single: int, batch: int, day: int) -> bytes:
+    """The record of the thresholds, likewise; paise."""
+    return _THRESHOLDS.pack(int(Record.THRESHOLDS), single, batch, day)
+
+
+class PersonRecord(NamedTuple):
+    """A person, as the record has it."""
+
+    role: PersonRole
+    active: bool
+    participant: int
+    number: int
+    key: bytes
+
+
+def read_person(tail: bytes) -> PersonRecord:
+    """A person out of a tail."""
+    _, role, active, participant, number, key = _PERSON.unpack_from(tail)
+    return PersonRecord(PersonRole(role), bool(active), participant, number, key)
+
+
+def read_thresholds(tail: bytes) -> tuple[int, int, int]:
+    """`single`, `batch`, `day` out of a tail, paise."""
+    _, single, batch, day = _THRESHOLDS.unpack_from(tail)
+    return single, batch, day
+
+
+def speaks_of(tail: bytes) -> int:
+    """The participant index that a record in a tail speaks of, 0 for none by index."""
+    if _record(tail) not in (Record.PINS, Record.BUDGET, Record.PERSON):
+        return 0
+    return int.from_bytes(tail[4:8], "little")
+
+
+def _record(tail: bytes) -> Record | None:
+    try:
+        return Record(tail[0])
+    except (IndexError, ValueError):
+        return None
+
+
+# --- what they say -------------------------------------------------------------------
+
+
+class Said(NamedTuple):
+    """What a line says beside its amount and its accounts, read from its own bytes."""
+
+    what: str
+    """A word: `top up`, `recover`, `unfreeze`, `person` …"""
+    facts: tuple[tuple[str, str], ...] = ()
+    """Name and value, in order; a value may be an amount in paise, then it is a
+    number."""
+
+
+def say(kind: Kind, flags: int, resolves: int, tail: bytes) -> Said:
+    """What a line, or a stop, is about."""
+    if kind is Kind.FREEZE:
+        return Said("unfreeze" if flags & RowFlag.UNFREEZE else "freeze")
+    if kind is Kind.TRANSFER:
+        return Said("recover" if resolves else "fund suspense", _of_row(resolves))
+    if kind is Kind.SETTLE:
+        return Said("settle", (("window", str(resolves)),))
+    if kind is Kind.OPEN:
+        participant, purpose, account = struct.unpack_from("<IHB", tail)
+        facts: dict[str, Any] = {"participant no": participant, "purpose": purpose}
+        facts["kind"] = AccountKind(account).name.lower()
+        return Said("open", _facts(facts | _people_text(tail[32:])))
+    if kind is Kind.LIMIT:
+        day, count, form = struct.unpack_from("<QIB", tail)
+        one = struct.unpack_from("<Q", tail, 16)[0] if form else NO_AMOUNT_LIMIT
+        facts = {
+            "a day": "none" if day == NO_AMOUNT_LIMIT else day,
+            "payments a day": "none" if count == NO_COUNT_LIMIT else count,
+            "a payment": "none" if one == NO_AMOUNT_LIMIT else one,
+        }
+        return Said("limit", _facts(facts))
+    if kind is Kind.REGISTER:
+        return _say_record(tail)
+    return Said(kind.name.lower().replace("_", " "))
+
+
+def _say_record(tail: bytes) -> Said:
+    record = _record(tail)
+    facts: dict[str, Any]
+    if record is Record.PARTICIPANT:
+        _, role, active, code, states, never = struct.unpack_from("<BBB5x32sBB", tail)
+        facts = {"id": _text(code), "role": Role(role).name.lower()}
+        facts |= {"active": _yes(active)}
+        facts |= {"may state dues": _yes(states)} if states else {}
+        facts |= {"never credits late": _yes(never)} if never else {}
+        return Said("participant", _facts(facts | _people_text(tail[64:])))
+    if record is Record.SERVICE:
+        rule, mode, duplicates, _, _, active = struct.unpack_from("<6B", tail, 1)
+        facts = {
+            "code": _text(tail[8:24]),
+            "active": _yes(active),
+            "biller no": struct.unpack_from("<I", tail, 48)[0],
+            "amount rule": rule,
+            "mode": mode,
+            "duplicate rule": duplicates,
+        }
+        return Said(
+            "service", _facts(facts | _people_text(tail[256 + 24 * tail[87] :]))
+        )
+    if record is Record.PINS:
+        keys = [tail[8 + 32 * at : 40 + 32 * at].hex() for at in range(tail[1])]
+        return Said("pins", _facts({"keys": ", ".join(keys) or "any"}))
+    if record is Record.BUDGET:
+        value = struct.unpack_from("<Q", tail, 8)[0]
+        return Said("budget", _facts({Budget(tail[1]).name.lower(): value}))
+    if record is Record.PERSON:
+        one = read_person(tail)
+        facts = {"number": one.number, "role": one.role.name.lower()}
+        facts |= {"active": _yes(one.active), "key": one.key.hex()}
+        return Said("person", _facts(facts))
+    if record is Record.THRESHOLDS:
+        names = ("single", "batch", "day")
+        pairs = zip(names, read_thresholds(tail), strict=True)
+        return Said("thresholds", _facts(dict(pairs)))
+    return Said("register")
+
+
+AMOUNTS: Final = frozenset({"a day", "a payment", "single", "batch", "day"})
+"""Facts whose number is paise."""
+
+
+def _of_row(resolves: int) -> tuple[tuple[str, str], ...]:
+    return (("entry", str(resolves)),) if resolves else ()
+
+
+def _facts(values: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, str(value)) for name, value in values.items())
+
+
+def _text(data: bytes) -> str:
+    return data.rstrip(b"\0").decode("ascii", "replace")
+
+
+def _yes(flag: int) -> str:
+    return "yes" if flag else "no"
+
+
+def _people_text(data: bytes) -> dict[str, str]:
+    """The texts for people behind a record; what is none is shown as it is."""
+    if not data:
+        return {}
+    try:
+        found = json.loads(data)
+        return {str(name): str(value) for name, value in found.items()}
+    except (ValueError, AttributeError):
+        return {"text": data.decode("utf-8", "replace")}
+
+
+def iter_said(lines: Iterable[bytes]) -> Iterator[Said]:
+    """What each packed line says."""
+    for one in map(read_line, lines):
+        yield say(one.kind, one.flags, one.resolves, one.tail)

@@ -1,0 +1,36 @@
+"""Folders of tests that are kept in memory: thousands of commits that need no disk.
+
+What is asked of a disk is asked by tests/server/test_durability.py and tests/torture.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+MEMORY = Path("/dev/shm")
+ROOM = 4 << 30
+"""Bytes that must be free there, or the disk it is: containers often have little."""
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder in memory where that can be; it is gone afterwards."""
+    is_there = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM
+    # By its prefix what a killed run has left is known.
+    where = MEMORY if is_there else None
+    path = Path(tempfile.mkdtemp(prefix="payswitch-tests-", dir=where))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """In the place of pytest's own, in folders of tests whose `conftest.py` says so."""
+    with folder() as path:
+        yield path
