@@ -95,7 +95,7 @@ class Causes:
             return asked != Kind.PROPOSE
         if result == R.PROPOSAL_EXPIRED:
             age = int(row["timestamp"]) - int(about["timestamp"])
-            return (asked == Kind.PROPOSE or stop) and age >= PROPOSAL_LIFE_NS
+            return asked == Kind.PROPOSE and age >= PROPOSAL_LIFE_NS
         if result == R.SAME_PERSON:
             return (asked in ASKING or stop) and self._same(row, about)
         return True

@@ -35,6 +35,8 @@ from tests.audit.journal_writer import (
     write_journal,
 )
 from tests.audit.test_audit_forgeries import PAIRS as FORGERIES
+from tests.audit.test_audit_lines import LINES
+from tests.audit.test_audit_people import PEOPLE
 from tests.audit.test_audit_prices import PAIRS as PRICES
 from tests.audit.told_story import (
     story,
@@ -321,6 +323,8 @@ def test_every_check_has_a_change() -> None:
     found = {check for check, _ in CHANGES.values()}
     for pairs in (FORGERIES, PRICES):
         found |= {check for check, _, _ in pairs.values()}
+    for forgeries in (PEOPLE, LINES):
+        found |= {check for check, _, _ in forgeries.values()}
     # Theirs are in test_audit_refusals.py, test_audit_certificates.py and
     # test_audit_budgets.py.
     found |= {"refusals", "certificates", "budgets"}

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from switch.codes import RULES_VERSION, Kind, PersonRole, Result, Role
+from switch.codes import Kind, PersonRole, Role
+from tests.audit.journal_story import service_record
 from tests.audit.people_story import (
+    BILLER,
     CENTRE,
     CHECKER,
     DAY,
@@ -24,7 +26,6 @@ from tests.audit.people_story import (
     START,
     SUPPORT,
     THIRD,
-    THRESHOLDS,
     TWO,
     UNFREEZE,
     UPDATE,
@@ -32,10 +33,12 @@ from tests.audit.people_story import (
     Desk,
     hash_of,
     keyed,
+    numbers,
     register,
     top_up,
 )
 from tests.audit.test_audit_certificates import person as participant
+from tests.records import ShiftRecord
 from tests.signing import Line, ThresholdsRecord, secret_key
 
 Tell = Callable[[Desk, bool], object]
@@ -298,6 +301,69 @@ def stops_more(desk: Desk, forged: bool) -> None:
     desk.off(record, CENTRE)
 
 
+def stops_and_states(desk: Desk, forged: bool) -> None:
+    record = participant(CENTRE, Role.CENTRE, 0)
+    desk.off(record[:40] + bytes([forged]) + record[41:], CENTRE)
+
+
+def stops_and_promises(desk: Desk, forged: bool) -> None:
+    record = participant(CENTRE, Role.CENTRE, 0)
+    desk.off(record[:41] + bytes([forged]) + record[42:], CENTRE)
+
+
+def stops_and_rekeys(desk: Desk, forged: bool) -> None:
+    record = keyed(CHECKER, active=0)
+    if forged:
+        record.key = keyed((ONE, 77)).key
+    desk.off(record.pack(), 4)
+
+
+def service(**said: object) -> bytes:
+    return service_record(1, 1, 1, BILLER, [HEAD], said)
+
+
+def stops_a_service(desk: Desk, forged: bool) -> None:
+    desk.done(register(service()), debit=1)
+    more = {"amount_max": 10**12} if forged else {}
+    desk.off(service(active=0, **more), 1)
+
+
+def stops_a_tariff(desk: Desk, forged: bool) -> None:
+    """Its fees are known to the core, too."""
+    said = {"price_rule": 1, "amount_rule": 1, "amount_min": 0, "amount_max": 0}
+    items = [b"FEE".ljust(8, b"\0") + numbers(fee, 0, 0, 0) for fee in (500, 900)]
+    old, new = items[0], items[1 if forged else 0]
+    record = service_record(1, 1, 3, BILLER, [HEAD], {**said, "items": old})
+    desk.done(register(record), debit=1)
+    off = service_record(1, 1, 3, BILLER, [HEAD], {**said, "items": new, "active": 0})
+    desk.off(off, 1)
+
+
+def starts(desk: Desk, forged: bool) -> None:
+    """What is switched off is started again by two."""
+    desk.off(participant(CENTRE, Role.CENTRE, 0), CENTRE)
+    record = participant(CENTRE, Role.CENTRE)
+    if forged:
+        desk.off(record, CENTRE)
+    else:
+        desk.done(register(record), debit=CENTRE, flags=UPDATE)
+
+
+def stops_nothing(desk: Desk, forged: bool) -> None:
+    """Nor is it switched off a second time."""
+    desk.off(participant(CENTRE, Role.CENTRE, 0), CENTRE)
+    if forged:
+        desk.off(participant(CENTRE, Role.CENTRE, 0), CENTRE)
+
+
+def shifts(desk: Desk, forged: bool) -> None:
+    """Who has approved a shift is no registered person, and names no hash."""
+    said = {"participant": CENTRE, "operator_": 5, "debit": WALLET}
+    shift = desk.add(Kind.SHIFT, tail=ShiftRecord(5).pack() + b"{}", **said)
+    said = {"participant": CENTRE, "operator_": 6, "resolves": shift.sequence}
+    desk.add(Kind.APPROVE, reference=b"\1" * 32 if forged else b"", **said)
+
+
 def approved_no_stop(desk: Desk, forged: bool) -> None:
     row = desk.stop()
     thaw = desk.done(
@@ -390,6 +456,14 @@ PEOPLE: dict[str, Forgery] = {
     "a stop approved by itself": ("cases", "who asked for it", stops_approved_alone),
     "a stop approved twice": ("approvals", "has approved", stops_approved_twice),
     "more than a stop": ("lines", "nobody has proposed it", stops_more),
+    "a stop that lets state": ("lines", "nobody has proposed it", stops_and_states),
+    "a stop that promises": ("lines", "nobody has proposed it", stops_and_promises),
+    "a stop with a key": ("lines", "nobody has proposed it", stops_and_rekeys),
+    "a stop of a service": ("lines", "nobody has proposed it", stops_a_service),
+    "a stop with fees": ("lines", "nobody has proposed it", stops_a_tariff),
+    "a start by one": ("lines", "nobody has proposed it", starts),
+    "a stop of what was": ("lines", "nobody has proposed it", stops_nothing),
+    "an approved shift": ("people", "not the hash of what it approves", shifts),
     "an approval of no stop": ("cases", "no shift and no stop", approved_no_stop),
     "approved by itself": ("cases", "who asked for it approved it", self_approved),
     "one person approves twice": ("approvals", "a third is needed", one_of_two),
@@ -431,101 +505,9 @@ def test_a_signature_of_a_stop_starts_nothing(tmp_path: Path) -> None:
     assert "nobody has proposed it" in found["lines"][0]
 
 
-FIRSTS: dict[str, tuple[str, Callable[[Desk], object]]] = {
-    "no checker": (
-        "it should be RULE_FIXED",
-        lambda d: d.record(keyed(FIRST, PersonRole.MAKER).pack(), 1),
-    ),
-    "not active": (
-        "it should be RULE_FIXED",
-        lambda d: d.record(keyed(FIRST, active=0).pack(), 1),
-    ),
-    "a key of nothing": (
-        "names nobody, or no key",
-        lambda d: d.record(keyed(FIRST).pack()[:16] + bytes(32), 1),
-    ),
-    "a role that is none": (
-        "is of no role",
-        lambda d: d.record(keyed(FIRST, 5).pack(), 1),
-    ),
-    "too short": ("is too short", lambda d: d.record(keyed(FIRST).pack()[:47], 1)),
-    "bytes that say something": (
-        "has bytes that say nothing",
-        lambda d: d.record(
-            keyed(FIRST).pack()[:3] + b"\1" + keyed(FIRST).pack()[4:], 1
-        ),
-    ),
-    "a place": (
-        "it is number 1, the row says 2",
-        lambda d: d.record(keyed(FIRST).pack(), 2),
-    ),
-    "lines": (
-        "it proposes lines in a ledger without people",
-        lambda d: d.propose([top_up(500)], FIRST),
-    ),
-    "thresholds that are none": (
-        "has bytes that say nothing",
-        lambda d: d.record(THRESHOLDS.pack()[:1] + b"\1" + THRESHOLDS.pack()[2:], 1),
-    ),
-}
-
-
-@pytest.mark.parametrize("name", FIRSTS)
-def test_nobody_begins_otherwise(tmp_path: Path, name: str) -> None:
-    text, tell = FIRSTS[name]
-    desk = Desk(people=False)
-    tell(desk)
-    found = desk.found(tmp_path)
-    assert list(found) == ["people"]
-    assert text in found["people"][0]
-
-
-def test_the_third_needs_a_proposal(tmp_path: Path) -> None:
-    """While there are two, one of them does not register a third alone."""
-    desk = Desk(people=False)
-    desk.record(keyed(FIRST).pack(), 1)
-    desk.record(keyed(SECOND).pack(), 2)
-    assert desk.found(tmp_path / "two") == {}
-    desk.record(keyed(CHECKER).pack(), 3)
-    found = desk.found(tmp_path / "three")
-    assert set(found) == {"lines"}
-    assert "nobody has proposed it" in found["lines"][0]
-
-
-def test_people_come_before_accounts(tmp_path: Path) -> None:
-    desk = Desk(people=False)
-    account = desk.add(Kind.OPEN, participant=ONE, debit=1)
-    account.tail = ONE.to_bytes(4, "little") + bytes((0, 0, 3)) + bytes(25)
-    assert desk.found(tmp_path / "before") == {}
-    desk.record(keyed(FIRST).pack(), 1)
-    found = desk.found(tmp_path / "after")
-    assert "it should be RULE_FIXED" in found["people"][0]
-
-
-def test_older_rules_know_no_people(tmp_path: Path) -> None:
-    for rules in (7, RULES_VERSION):
-        for record in (keyed(FIRST), THRESHOLDS):
-            desk = Desk(rules=rules, people=False)
-            desk.record(record.pack(), 1)
-            found = desk.found(tmp_path / f"{rules}-{record.pack()[0]}")
-            assert list(found) == ([] if rules == RULES_VERSION else ["people"])
-
-
-def test_nor_did_approvals_name_hashes(tmp_path: Path) -> None:
-    """By rules before 8 a reference was a wrong shape, and so is no row."""
-    for rules in (7, RULES_VERSION):
-        desk = Desk(rules=rules, people=False)
-        said = {"resolves": 3, "result": Result.PROPOSAL_NOT_FOUND}
-        desk.add(Kind.APPROVE, participant=ONE, reference=b"\1" * 32, **said)
-        found = desk.found(tmp_path / str(rules))
-        assert list(found) == ([] if rules == RULES_VERSION else ["people"])
-
-
-def test_who_is_nobody_is_refused_only_what_moves_something(tmp_path: Path) -> None:
-    """A proposal of nothing is one of lines, or has no row."""
-    for amount in (0, 5):
-        desk = Desk(people=False)
-        said = {"resolves": 0, "result": Result.PAYMENT_NOT_FOUND, "amount": amount}
-        desk.add(Kind.PROPOSE, participant=ONE, reference=b"too much", **said)
-        found = desk.found(tmp_path / str(amount))
-        assert list(found) == ([] if amount else ["people"])
+def test_just_the_thresholds_need_two(tmp_path: Path) -> None:
+    """Three are needed of more than these."""
+    desk = Desk()
+    desk.propose([top_up(1_000, b"UTR-%d" % at) for at in range(5)])
+    desk.propose([top_up(1_000, b"UTR-%d" % at) for at in range(4)])
+    assert desk.found(tmp_path) == {}
