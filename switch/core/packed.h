@@ -17,6 +17,7 @@ enum {
     PACKED_LOW_BITS = 24,
     PACKED_VALUE_BITS = 40,
     PACKED_WIDTH_MAX = 120, /* bits that 16 bytes hold wherever in a byte they begin; else 128 */
+    PACKED_WORD_BITS = 56,  /* bits that 8 bytes hold, likewise */
     PACKED_UNIT = 8         /* bytes: pages end at multiples of it */
 };
 
@@ -45,6 +46,56 @@ static inline size_t native_page_size(uint32_t count, uint32_t width) {
     return (size + PACKED_UNIT - 1) / PACKED_UNIT * PACKED_UNIT;
 }
 
+/* Whether both of an entry's halves, high and low with value, can be taken by the word:
+ * nearly always, and then each costs a load or a store and no branch. */
+static inline int native_page_by_word(uint32_t high_bits, uint32_t value_bits) {
+    return high_bits <= PACKED_WORD_BITS && value_bits + PACKED_LOW_BITS <= PACKED_WORD_BITS;
+}
+
+/* Where bits are written one number after another. */
+typedef struct {
+    uint8_t *at;
+    uint64_t begun; /* bits of the byte at `at` that are written */
+    uint32_t bits;  /* how many */
+} NativeBits;
+
+static inline void native_bits_put(NativeBits *to, uint64_t number, uint32_t bits) {
+    uint64_t word = to->begun | number << to->bits;
+    memcpy(to->at, &word, 8);
+    bits += to->bits;
+    to->begun = word >> (bits & ~7u);
+    to->at += bits / 8;
+    to->bits = bits % 8;
+}
+
+static inline void native_page_put_words(const uint64_t *words, uint32_t count, uint64_t high,
+                                         uint64_t value, uint32_t high_bits,
+                                         uint32_t value_bits, uint8_t *at) {
+    NativeBits to = {at, 0, 0};
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t rest = words[2 * i + 1];
+        uint64_t low = rest >> PACKED_VALUE_BITS;
+        rest = (rest & native_mask(PACKED_VALUE_BITS)) - value;
+        native_bits_put(&to, low << value_bits | rest, PACKED_LOW_BITS + value_bits);
+        native_bits_put(&to, words[2 * i] - high, high_bits);
+    }
+}
+
+static inline void native_page_put_wide(const uint64_t *words, uint32_t count, uint64_t high,
+                                        uint64_t value, uint32_t width, uint32_t value_bits,
+                                        uint8_t *first) {
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t rest = words[2 * i + 1];
+        size_t bit = (size_t)i * width;
+        uint8_t *at = first + bit / 8;
+        unsigned __int128 number = words[2 * i] - high;
+        number = number << PACKED_LOW_BITS | rest >> PACKED_VALUE_BITS;
+        number = number << value_bits | ((rest & native_mask(PACKED_VALUE_BITS)) - value);
+        number = number << bit % 8 | (*at & native_mask(bit % 8));
+        memcpy(at, &number, 16);
+    }
+}
+
 /* Write a page of sorted entries, all but its check; gives its bytes. */
 static inline size_t native_page_pack(const void *entries, uint32_t count, uint8_t *page) {
     const uint64_t *words = entries;
@@ -66,17 +117,12 @@ static inline size_t native_page_pack(const void *entries, uint32_t count, uint8
     page[7] = 0;
     memcpy(page + 8, &high, 8);
     memcpy(page + 16, &least, 8);
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t rest = words[2 * i + 1];
-        size_t bit = (size_t)i * width;
-        uint8_t *at = page + PACKED_HEAD + bit / 8;
-        unsigned __int128 number = words[2 * i] - high;
-        number = number << PACKED_LOW_BITS | rest >> PACKED_VALUE_BITS;
-        number = number << value_bits | ((rest & native_mask(PACKED_VALUE_BITS)) - least);
-        number = number << bit % 8 | (*at & native_mask(bit % 8));
-        memcpy(at, &number, 16);
-    }
-    size_t end = PACKED_HEAD + (size_t)(count - 1) * width / 8 + 16;
+    if (native_page_by_word(high_bits, value_bits))
+        native_page_put_words(words, count, high, least, high_bits, value_bits,
+                              page + PACKED_HEAD);
+    else
+        native_page_put_wide(words, count, high, least, width, value_bits, page + PACKED_HEAD);
+    size_t end = PACKED_HEAD + ((size_t)count * width + 7) / 8;
     memset(page + end, 0, size - end);
     return size;
 }
@@ -125,23 +171,52 @@ static inline void native_page_get(const NativePage *page, uint32_t i, uint64_t 
     entry[1] = low << PACKED_VALUE_BITS | value;
 }
 
+/* `high` of entry `i`. */
+static inline uint64_t native_page_high(const NativePage *page, uint32_t i) {
+    size_t bit = (size_t)i * page->width + PACKED_LOW_BITS + page->value_bits;
+    uint64_t high, entry[2];
+    if (page->high_bits > PACKED_WORD_BITS) {
+        native_page_get(page, i, entry);
+        return entry[0];
+    }
+    memcpy(&high, page->bits + bit / 8, 8);
+    return page->high + (high >> bit % 8 & native_mask(page->high_bits));
+}
+
 static inline void native_page_unpack(const NativePage *page, void *entries) {
-    for (uint32_t i = 0; i < page->count; i++)
-        native_page_get(page, i, (uint64_t *)entries + 2 * (size_t)i);
+    uint64_t *to = entries;
+    uint32_t half = PACKED_LOW_BITS + page->value_bits;
+    if (!native_page_by_word(page->high_bits, page->value_bits)) {
+        for (uint32_t i = 0; i < page->count; i++) native_page_get(page, i, to + 2 * (size_t)i);
+        return;
+    }
+    for (size_t i = 0, bit = 0; i < page->count; i++, bit += page->width) {
+        uint64_t rest, high;
+        memcpy(&rest, page->bits + bit / 8, 8);
+        memcpy(&high, page->bits + (bit + half) / 8, 8);
+        rest >>= bit % 8;
+        high >>= (bit + half) % 8;
+        to[2 * i] = page->high + (high & native_mask(page->high_bits));
+        to[2 * i + 1] =
+            (rest >> page->value_bits & native_mask(PACKED_LOW_BITS)) << PACKED_VALUE_BITS |
+            (page->value + (rest & native_mask(page->value_bits)));
+    }
 }
 
 /* How many entries of a page have a key that is not above this one. */
 static inline uint32_t native_page_upper_bound(const NativePage *page, uint64_t high,
                                                uint64_t low) {
     uint32_t first = 0, last = page->count;
-    uint64_t entry[2];
     while (first < last) {
         uint32_t middle = (first + last) / 2;
-        native_page_get(page, middle, entry);
-        if (entry[0] < high || (entry[0] == high && entry[1] >> PACKED_VALUE_BITS <= low))
-            first = middle + 1;
-        else
-            last = middle;
+        uint64_t other = native_page_high(page, middle), entry[2];
+        int up_to = other < high;
+        if (other == high) {
+            native_page_get(page, middle, entry);
+            up_to = entry[1] >> PACKED_VALUE_BITS <= low;
+        }
+        first = up_to ? middle + 1 : first;
+        last = up_to ? last : middle;
     }
     return first;
 }
