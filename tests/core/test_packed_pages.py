@@ -13,6 +13,7 @@ import struct
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -196,7 +197,7 @@ def test_ids_of_any_distance_are_found(
     tmp_path: Path, choose: Callable[[np.random.Generator, np.ndarray], None]
 ) -> None:
     path = tmp_path / "ledger"
-    options = {"map_size": 1 << 34, "reserve_size": 0, "threads": False}
+    options: dict[str, Any] = {"map_size": 1 << 34, "reserve_size": 0, "threads": False}
     with core.Ledger(str(path), index_step_rows=STEP_ROWS, **options) as ledger:
         harness, first = make_network(ledger, centres=20)
         wallets = np.arange(first, first + 20, dtype=np.uint32)
