@@ -8,13 +8,13 @@ import time
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.messages import OUTCOME_RESULT, outcome_starts
-from benchmarks.meters import threads_s, written_bytes
+from benchmarks.meters import threads_s, threads_written, written_bytes
 from benchmarks.payments import Amounts
 from switch import _core as core
 from switch.codes import AccountKind, Result
@@ -37,6 +37,14 @@ class Source(Protocol):
         """The next `count`, at most GROUP_MAX, and their amounts."""
 
 
+class Used(NamedTuple):
+    """What was used up to some moment."""
+
+    others_s: dict[str, float]
+    written: int
+    calls_written: dict[str, int]
+
+
 @dataclass
 class Stretch:
     """Some commits: how many rows each had and how long each took."""
@@ -55,6 +63,8 @@ class Stretch:
     """Processor time of the committing thread, within commits."""
     others_s: dict[str, float] = field(default_factory=dict)
     written: int = 0
+    calls_written: dict[str, int] = field(default_factory=dict)
+    """Bytes at the calls that write, by thread."""
 
     def add(self, rows_count: int, took_s: float) -> None:
         """One more commit."""
@@ -78,7 +88,7 @@ def pay(
     million rows, outside it. Raises WorkError.
     """
     stretch = Stretch()
-    others_s, written = threads_s(), written_bytes(ledger.path)
+    before = used_so_far(ledger)
     begun = time.perf_counter()
     while stretch.rows_count < rows_max and stretch.busy_s < seconds:
         count = min(batch, rows_max - stretch.rows_count)
@@ -87,7 +97,7 @@ def pay(
         if progress is not None and stretch.rows_count % CURVE_ROWS < count:
             progress(stretch)
     stretch.making_s = time.perf_counter() - begun - stretch.busy_s
-    finish(ledger, stretch, others_s, written)
+    finish(ledger, stretch, before)
     return stretch
 
 
@@ -103,10 +113,10 @@ def pay_ahead(ledger: core.Ledger, maker: Source, batch: int, rows_max: int) -> 
         for start in range(0, rows_max, batch)
     ]
     stretch.making_s = time.perf_counter() - begun
-    others_s, written = threads_s(), written_bytes(ledger.path)
+    before = used_so_far(ledger)
     for request, amounts in requests:
         commit(ledger, request, amounts, stretch)
-    finish(ledger, stretch, others_s, written)
+    finish(ledger, stretch, before)
     return stretch
 
 
@@ -137,15 +147,24 @@ def results_of(answer: core.Rows | bytes) -> npt.NDArray[np.unsignedinteger]:
     return np.frombuffer(answer, np.uint8)[starts + OUTCOME_RESULT]
 
 
-def finish(
-    ledger: core.Ledger, stretch: Stretch, others_s: dict[str, float], written: int
-) -> None:
-    """Wait for the index, and take what was used since `others_s` and `written`."""
+def used_so_far(ledger: core.Ledger) -> Used:
+    """What a stretch is counted from."""
+    return Used(threads_s(), written_bytes(ledger.path), threads_written())
+
+
+def finish(ledger: core.Ledger, stretch: Stretch, before: Used) -> None:
+    """Wait for the index, and take what was used since `before`."""
     stretch.index_wait_s = wait_index(ledger)
     stretch.busy_s += stretch.index_wait_s
-    stretch.written = written_bytes(ledger.path) - written
+    now = used_so_far(ledger)
+    stretch.written = now.written - before.written
     stretch.others_s = {
-        name: used - others_s.get(name, 0.0) for name, used in threads_s().items()
+        name: used - before.others_s.get(name, 0.0)
+        for name, used in now.others_s.items()
+    }
+    stretch.calls_written = {
+        name: written - before.calls_written.get(name, 0)
+        for name, written in now.calls_written.items()
     }
 
 
@@ -213,6 +232,11 @@ def figures(stretch: Stretch) -> dict[str, object]:
             name: round(used * 1e9 / rows, 1) for name, used in cpu.items()
         },
         "written_bytes_per_row": round(stretch.written / rows, 1),
+        "calls_bytes_per_row": {
+            name: round(written / rows, 1)
+            for name, written in stretch.calls_written.items()
+            if written
+        },
         "written_mb_per_s": round(stretch.written / stretch.busy_s / 1e6, 1),
     }
 

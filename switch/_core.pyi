@@ -71,9 +71,9 @@ def test_assert() -> None:
 def crc32c(data: bytes, seed: int = 0) -> int:
     """CRC-32C of `data`, continuing from `seed`, as the journal uses it."""
 
-def crc32c_portable(data: bytes, seed: int = 0) -> int:
-    """The same without the processor's instruction."""
-
+def crc32c_portable(data: bytes, seed: int = 0) -> int: ...
+def pack_page(entries: bytes, seed: int = 0) -> bytes: ...
+def unpack_page(block: bytes, head: int, nth: int, seed: int = 0) -> bytes: ...
 def blake2b_keyed(
     block: bytes, key: bytes, salt: bytes, person: bytes, size: int = 16
 ) -> bytes:

@@ -70,7 +70,7 @@ cdef enum:
 
 cdef enum:
     JOURNAL_FORMAT = 5
-    INDEX_FORMAT = 6
+    INDEX_FORMAT = 7
     RULES_VERSION = 8           # the rules of this code; one more for each change of them
     TOKEN_FORMAT = 1
     CHUNK_MAGIC = 0x314B4843    # "CHK1"

@@ -502,5 +502,6 @@ static void native_init(int portable) {
 }
 
 #include "blake2b.h"
+#include "packed.h"
 
 #endif

@@ -29,6 +29,15 @@ cdef extern from "core/native.h" nogil:
         const uint32_t* filter, uint32_t lines, const uint64_t* hashes,
         const uint64_t* highs, uint64_t least, uint64_t greatest, uint8_t* maybe,
         uint32_t count)
+    ctypedef struct NativePage:
+        uint32_t count
+    size_t native_page_pack(const void* entries, uint32_t count, uint8_t* page)
+    bint native_page_open(
+        const uint8_t* block, size_t block_size, size_t head, uint32_t nth, uint32_t seed,
+        NativePage* page)
+    void native_page_get(const NativePage* page, uint32_t i, uint64_t* entry)
+    void native_page_unpack(const NativePage* page, void* entries)
+    uint32_t native_page_upper_bound(const NativePage* page, uint64_t high, uint64_t low)
     uint64_t native_mix(uint64_t x)
     uint64_t native_monotonic_ns()
     uint64_t native_scale(uint64_t hash, uint64_t n)

@@ -78,11 +78,12 @@ cdef extern from *:
     #define PART_BLOCKS 2
     #else
     #define PAGE_ENTRIES 255       /* entries in one page of a run */
-    #define BLOCK_PAGES 16         /* pages in one LMDB value */
-    #define PART_BLOCKS 7          /* blocks that share a piece of the filter */
+    #define BLOCK_PAGES 18         /* pages in one LMDB value */
+    #define PART_BLOCKS 6          /* blocks that share a piece of the filter */
     #endif
     #define MAP_SIZE_MAX (1ULL << 46)  /* of 128 bytes a row: sequences stay below 2^39 */
-    #define PAGE_SIZE (8 + PAGE_ENTRIES * 16)  /* head, entries */
+    #define PAGE_SIZE (24 + PAGE_ENTRIES * 16)  /* head, entries of 128 bits: the most */
+    #define BLOCK_HEAD ((BLOCK_PAGES * 2 + 7) / 8 * 8)  /* where each page ends, u16 */
     #define PART_PAGES (PART_BLOCKS * BLOCK_PAGES)
     #define PART_ENTRIES (PART_PAGES * PAGE_ENTRIES)
     #define PART_LINES (PART_ENTRIES / 16 + 1)
@@ -92,6 +93,7 @@ cdef extern from *:
         PAGE_ENTRIES
         BLOCK_PAGES
         PAGE_SIZE
+        BLOCK_HEAD
         PART_PAGES
         PART_ENTRIES
         PART_LINES
@@ -163,7 +165,7 @@ cdef struct Merge:            # runs of one level on their way to one of the nex
     int live[RUN_FANOUT]      # sources that are not exhausted, oldest first
     int live_count
     int loaded                # heads and pages are those of the positions
-    uint8_t* pages            # RUN_FANOUT pages: the current one of each source
+    Entry* pages              # PAGE_ENTRIES of each source: of its current page
     Run* target
     uint64_t durable[RUN_FANOUT]  # positions and entries as the last transaction left them
     uint64_t durable_entries
@@ -523,6 +525,8 @@ cdef struct IndexState:       # the index writer's alone
     uint64_t step_began       # monotonic ns at which the last step's rows were taken
     Run* step_runs[MAPS_COUNT]  # its own runs, as far as they are made
     uint8_t* block            # pages of the run being written that are not yet stored
+    size_t block_size         # bytes of it that are in use
+    Entry* page               # PAGE_ENTRIES: of the page that is not yet full
     IndexMeta head            # as the last transaction left it
     IndexMeta next            # as the one under way will
     Retired* retired          # RETIRED_MAX, the oldest first

@@ -8,6 +8,7 @@ model's answers; and what is due must end, but for the holds that cannot be read
 money stays held.
 """
 
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +33,8 @@ IDS, CLAIMS, LINKS = range(3)
 FILTERS = 0x80000000
 NEW_IDS = 100
 """Blocks of a run from here on are no pages."""
-PAGE_SIZE = 4_088
+BLOCK_PAGES, BLOCK_HEAD = 18, 40
+"""Pages of a block, and where the first of them begins."""
 
 
 @pytest.fixture
@@ -490,13 +492,16 @@ def test_requests_of_rows_and_messages_agree(ward: Ward) -> None:
 
 
 def damage_runs(ward: Ward, map_number: int) -> None:
-    """Flip a bit in every page of one map's runs: u32 check, u32 count, entries."""
+    """Flip a bit in every page of one map's runs, of what its keys begin with."""
     ward.pair.close()
     for key, value in items(ward.pair.path, "index", "runs"):
         if key[0] == map_number and int.from_bytes(key[9:], "big") < FILTERS:
-            for page in range(0, len(value), PAGE_SIZE):
-                entry = value[page : page + PAGE_SIZE]
-                flip(ward.pair.path, "index", entry, 8 * 9)
+            ends = struct.unpack_from(f"<{BLOCK_PAGES}H", value)
+            first = BLOCK_HEAD
+            for end in filter(None, ends):
+                flip(ward.pair.path, "index", value[first : 8 * end], 8 * 9)
+                first = 8 * end
+            assert first == len(value)
     ward.pair.reopen()
     ward.pair.compare_accounts()
 

@@ -30,7 +30,7 @@ RUNS_MAX = 161
 """Runs of a map."""
 LEVELS_MAX = 10
 """Merges of a map that may end in one step, each with a run of its own."""
-BLOCK, PART = 16 * 255, 7 * 16 * 255
+BLOCK, PART = 18 * 255, 6 * 18 * 255
 """Entries of a run that share a value, and that share a piece of its filter."""
 
 
@@ -96,7 +96,7 @@ def options(step_rows: int) -> dict[str, Any]:
 
 
 def test_a_step_deletes_as_much_as_a_step_brings(tmp_path: Path) -> None:
-    path, step_rows = tmp_path / "ledger", 512
+    path, step_rows = tmp_path / "ledger", 640
     level_1 = FANOUT * step_rows
     assert values_of(level_1) > values_of(step_rows)
     network: Network = make_network()
@@ -128,7 +128,7 @@ def test_a_step_deletes_as_much_as_a_step_brings(tmp_path: Path) -> None:
 
 def test_nothing_is_left_behind_of_bills(tmp_path: Path) -> None:
     """A bill takes two claims: their runs have twice the entries."""
-    path, step_rows = tmp_path / "ledger", 2_048
+    path, step_rows = tmp_path / "ledger", 2_304
     most = values_of(2 * step_rows)
     assert most > values_of(step_rows)
     network = make_bills_network()

@@ -76,14 +76,15 @@ cdef int lifetime_allocate(
     s.index.merges = <Merge*>calloc(MAPS_COUNT * LEVELS_MAX, sizeof(Merge))
     s.index.retired = <Retired*>calloc(RETIRED_MAX, sizeof(Retired))
     s.index.retired_durable = <Retired*>calloc(RETIRED_MAX, sizeof(Retired))
-    s.index.block = <uint8_t*>malloc(BLOCK_PAGES * PAGE_SIZE)
+    s.index.block = <uint8_t*>malloc(BLOCK_HEAD + BLOCK_PAGES * PAGE_SIZE)
+    s.index.page = <Entry*>malloc(PAGE_ENTRIES * sizeof(Entry))
     for i in range(MAPS_COUNT):
         s.shared.levels[i] = <Run**>calloc(RUNS_MAX, sizeof(Run*))
         if s.shared.levels[i] == NULL:
             return ENOMEM
     if s.shared.steps == NULL or s.group.drafts == NULL or s.group.probes == NULL:
         return ENOMEM
-    if s.index.merges == NULL:
+    if s.index.merges == NULL or s.index.page == NULL:
         return ENOMEM
     if s.index.retired == NULL or s.index.retired_durable == NULL or s.index.block == NULL:
         return ENOMEM
@@ -412,6 +413,7 @@ cdef void lifetime_end(State* s, Space* spaces) noexcept nogil:
     free(s.index.retired)
     free(s.index.retired_durable)
     free(s.index.block)
+    free(s.index.page)
     _lifetime_free_turns(&s.index.segments_turns)
     _lifetime_free_turns(&s.index.holds_turns)
     for i in range(<uint32_t>SPACES_COUNT):

@@ -157,6 +157,32 @@ def crc32c_portable(const uint8_t[::1] data, uint32_t seed=0):
     return native_crc_portable(seed, &data[0] if data.shape[0] else NULL, data.shape[0])
 
 
+def pack_page(const uint8_t[::1] entries, uint32_t seed=0):
+    """One page of a run, of at most 255 entries of 16 bytes in order."""
+    cdef uint32_t count = <uint32_t>min(entries.shape[0] // 16, 256)
+    cdef uint8_t[24 + 255 * 16] page
+    cdef uint32_t check
+    cdef size_t size
+    if not 0 < count <= 255:
+        raise ValueError("a page has 1 to 255 entries")
+    size = native_page_pack(&entries[0], count, page)
+    check = native_crc(seed, page + 4, size - 4)
+    memcpy(page, &check, 4)
+    return page[:size]
+
+
+def unpack_page(const uint8_t[::1] block, size_t head, uint32_t nth, uint32_t seed=0):
+    """The entries of a block's page; b"" if its check or its size is wrong."""
+    cdef NativePage page
+    cdef uint8_t[255 * 16] entries
+    if nth >= head // 2:
+        raise ValueError("a block has no such page")
+    if not native_page_open(&block[0], block.shape[0], head, nth, seed, &page):
+        return b""
+    native_page_unpack(&page, entries)
+    return entries[:page.count * 16]
+
+
 def blake2b_keyed(
     const uint8_t[::1] block, const uint8_t[::1] key, const uint8_t[::1] salt,
     const uint8_t[::1] person, int size=16,

@@ -71,7 +71,7 @@ cdef int merge_begin(State* s, int map_, int level, uint64_t id) noexcept nogil:
         s, map_, level + 1, id, entries, merge.sources[0].first,
         merge.sources[RUN_FANOUT - 1].last,
     )
-    merge.pages = <uint8_t*>malloc(RUN_FANOUT * PAGE_SIZE)
+    merge.pages = <Entry*>malloc(RUN_FANOUT * PAGE_ENTRIES * sizeof(Entry))
     if merge.target == NULL or merge.pages == NULL:
         merge_drop(merge)
         return ENOMEM
@@ -96,17 +96,16 @@ cdef int merge_start(State* s, int map_, int level) noexcept nogil:
 
 
 cdef inline const Entry* _merge_next(Merge* merge, int source) noexcept nogil:
-    return <const Entry*>(merge.pages + <size_t>source * PAGE_SIZE) + (
-        merge.positions[source] % PAGE_ENTRIES
+    return (
+        merge.pages + <size_t>source * PAGE_ENTRIES + merge.positions[source] % PAGE_ENTRIES
     )
 
 
 cdef int _merge_load(State* s, MDB_txn* txn, Merge* merge, int source) noexcept nogil:
-    """Copy the page that the source's position has come to: puts may move the map."""
+    """Unpack the page that the source's position has come to."""
     cdef const Run* run = merge.sources[source]
     cdef uint32_t page = <uint32_t>(merge.positions[source] // PAGE_ENTRIES)
-    cdef const Entry* entries
-    cdef uint32_t count
+    cdef NativePage found
     cdef int rc
     native_assert(
         merge.positions[source] < run.entries_count,
@@ -114,13 +113,13 @@ cdef int _merge_load(State* s, MDB_txn* txn, Merge* merge, int source) noexcept 
     )
     if page % BLOCK_PAGES == 0:
         runs_will_need(s, txn, run, page // BLOCK_PAGES + 1)
-    rc = runs_get_page(s, txn, run, page, &entries, &count)
+    rc = runs_get_page(s, txn, run, page, &found)
     if rc == 0:
         native_assert(
-            count > merge.positions[source] % PAGE_ENTRIES,
+            found.count > merge.positions[source] % PAGE_ENTRIES,
             b"_merge_load: the page has more",
         )
-        memcpy(merge.pages + <size_t>source * PAGE_SIZE, entries, count * sizeof(Entry))
+        native_page_unpack(&found, merge.pages + <size_t>source * PAGE_ENTRIES)
     return rc
 
 

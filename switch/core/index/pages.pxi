@@ -25,19 +25,29 @@ cdef void _pages_learn(
 
 
 cdef void _pages_seal(State* s, Run* run, uint32_t page, uint32_t count) noexcept nogil:
-    """A page has all its entries: its count, its check, zeros behind."""
-    cdef uint8_t* data = s.index.block + <size_t>(page % BLOCK_PAGES) * PAGE_SIZE
+    """A page has all its entries: packed behind those before it, with its check."""
+    cdef uint32_t nth = page % BLOCK_PAGES
+    cdef uint8_t* data
+    cdef uint16_t end
+    cdef size_t size
     cdef uint32_t check
     native_assert(
         0 < count and count <= <uint32_t>PAGE_ENTRIES,
         b"_pages_seal: no page is empty",
     )
     native_assert(page + 1 == run.pages_count, b"_pages_seal: it is the last page")
-    memcpy(data + 4, &count, 4)
-    check = native_crc(runs_seed(run, page), data + 4, 4 + count * sizeof(Entry))
+    if nth == 0:
+        s.index.block_size = BLOCK_HEAD
+        memset(s.index.block, 0, BLOCK_HEAD)
+    data = s.index.block + s.index.block_size
+    size = native_page_pack(s.index.page, count, data)
+    native_assert(size <= PAGE_SIZE, b"_pages_seal: the block has room")
+    check = native_crc(runs_seed(run, page), data + 4, size - 4)
     memcpy(data, &check, 4)
-    memset(data + 8 + count * sizeof(Entry), 0, PAGE_SIZE - 8 - count * sizeof(Entry))
-    _pages_learn(s, run, <const Entry*>(data + 8), page, count)
+    s.index.block_size += size
+    end = <uint16_t>(s.index.block_size // 8)
+    memcpy(s.index.block + 2 * nth, &end, 2)
+    _pages_learn(s, run, s.index.page, page, count)
 
 
 cdef int _pages_begin(State* s, MDB_txn* txn, Run* run, const Entry* entry) noexcept nogil:
@@ -68,7 +78,7 @@ cdef int _pages_begin(State* s, MDB_txn* txn, Run* run, const Entry* entry) noex
         _pages_seal(s, run, page - 1, PAGE_ENTRIES)
         if page % BLOCK_PAGES == 0:
             rc = runs_put(
-                s, txn, run, page // BLOCK_PAGES - 1, s.index.block, BLOCK_PAGES * PAGE_SIZE
+                s, txn, run, page // BLOCK_PAGES - 1, s.index.block, s.index.block_size
             )
     run.fences[page].high = entry.high
     run.fences[page].low = entry_low(entry)
@@ -95,7 +105,6 @@ cdef int pages_append(
     """Add the next entries in order, none beyond the end of a part."""
     cdef uint32_t in_page = <uint32_t>(run.entries_count % PAGE_ENTRIES)
     cdef uint32_t taken
-    cdef uint8_t* data
     cdef int rc
     native_assert(
         run.entries_count + count <= run.entries_max,
@@ -116,8 +125,7 @@ cdef int pages_append(
             if rc != 0:
                 return rc
         taken = min(count, <uint32_t>PAGE_ENTRIES - in_page)
-        data = s.index.block + <size_t>((run.pages_count - 1) % BLOCK_PAGES) * PAGE_SIZE + 8
-        memcpy(data + in_page * sizeof(Entry), entries, taken * sizeof(Entry))
+        memcpy(s.index.page + in_page, entries, taken * sizeof(Entry))
         run.entries_count += taken
         run.greatest = entries[taken - 1].high
         entries += taken
@@ -159,10 +167,7 @@ cdef int pages_end_part(State* s, MDB_txn* txn, Run* run) noexcept nogil:
     _pages_seal(
         s, run, page, <uint32_t>(run.entries_count - <uint64_t>page * PAGE_ENTRIES)
     )
-    rc = runs_put(
-        s, txn, run, page // BLOCK_PAGES, s.index.block,
-        <size_t>(page % BLOCK_PAGES + 1) * PAGE_SIZE,
-    )
+    rc = runs_put(s, txn, run, page // BLOCK_PAGES, s.index.block, s.index.block_size)
     if rc != 0:
         return rc
     value = <uint8_t*>malloc(fences + filter_ + 4)

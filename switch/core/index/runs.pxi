@@ -1,11 +1,11 @@
 # Sorted runs of the maps, in the index environment.
 #
-# A run covers whole index steps. Its entries lie in pages of PAGE_SIZE bytes (check, count,
-# entries), BLOCK_PAGES of them to an LMDB value; in memory it keeps the first key of each
-# page and filters that say "surely not here". PART_PAGES pages are a part, which has a
-# filter of its own: a run that is half made is whole as far as its parts are. The checks of
-# pages and parts are seeded with what they belong to and where they stand, so that none is
-# taken for another, or for an older one.
+# A run covers whole index steps. Its entries lie in pages of PAGE_ENTRIES, packed into as few
+# bits as they need (packed.h), BLOCK_PAGES of them to an LMDB value; in memory it keeps the
+# first key of each page and filters that say "surely not here". PART_PAGES pages are a part,
+# which has a filter of its own: a run that is half made is whole as far as its parts are. The
+# checks of pages and parts are seeded with what they belong to and where they stand, so that
+# none is taken for another, or for an older one.
 
 cdef enum:
     RUN_PART_BLOCK = 0x80000000   # block numbers of the parts' filters and fences
@@ -173,27 +173,20 @@ cdef int _runs_get(
 
 
 cdef int runs_get_page(
-    State* s, MDB_txn* txn, const Run* run, uint32_t page, const Entry** entries,
-    uint32_t* count
+    State* s, MDB_txn* txn, const Run* run, uint32_t page, NativePage* found
 ) noexcept nogil:
     """Find one page of a run and verify its check."""
     cdef MDB_val value
-    cdef const uint8_t* data
-    cdef uint32_t check
     cdef int rc = _runs_get(s, txn, run, page // BLOCK_PAGES, &value)
     if rc != 0:
         return rc
-    if value.mv_size < <size_t>(page % BLOCK_PAGES + 1) * PAGE_SIZE:
+    if not native_page_open(
+        <const uint8_t*>value.mv_data, value.mv_size, BLOCK_HEAD, page % BLOCK_PAGES,
+        runs_seed(run, page), found,
+    ):
         return RC_INDEX
-    data = <const uint8_t*>value.mv_data + <size_t>(page % BLOCK_PAGES) * PAGE_SIZE
-    memcpy(&check, data, 4)
-    memcpy(count, data + 4, 4)
-    if count[0] == 0 or count[0] > <uint32_t>PAGE_ENTRIES:
-        return RC_INDEX
-    if native_crc(runs_seed(run, page), data + 4, 4 + count[0] * sizeof(Entry)) != check:
-        return RC_INDEX
-    entries[0] = <const Entry*>(data + 8)
-    return 0
+    # The check is right, so it is the page that was written; its size is asked all the same.
+    return 0 if found.count <= <uint32_t>PAGE_ENTRIES else RC_INDEX
 
 
 cdef void runs_will_need(State* s, MDB_txn* txn, const Run* run, uint32_t block) noexcept nogil:
@@ -220,9 +213,10 @@ cdef int runs_find(
     """
     cdef uint32_t low_page = 0
     cdef uint32_t high_page = run.pages_count
-    cdef uint32_t middle, count, at
+    cdef uint32_t middle, at
     cdef int64_t page
-    cdef const Entry* entries
+    cdef NativePage found
+    cdef Entry entry
     cdef int rc
     native_assert(run.entries_count == run.entries_max, b"runs_find: the run is whole")
     native_assert(
@@ -238,35 +232,21 @@ cdef int runs_find(
             high_page = middle
     page = <int64_t>low_page - 1
     while page >= 0:
-        rc = runs_get_page(s, txn, run, <uint32_t>page, &entries, &count)
+        rc = runs_get_page(s, txn, run, <uint32_t>page, &found)
         if rc != 0:
             return rc
-        at = _runs_upper_bound(entries, count, high, low)
-        while at > 0 and entries[at - 1].high == high and entry_low(&entries[at - 1]) == low:
+        at = native_page_upper_bound(&found, high, low)
+        while at > 0:
+            native_page_get(&found, at - 1, <uint64_t*>&entry)
+            if entry.high != high or entry_low(&entry) != low:
+                return MDB_NOTFOUND
             if nth[0] == 0:
-                value[0] = entry_value(&entries[at - 1])
+                value[0] = entry_value(&entry)
                 return 0
             nth[0] -= 1
             at -= 1
-        if at > 0:
-            return MDB_NOTFOUND
         page -= 1
     return MDB_NOTFOUND
-
-
-cdef uint32_t _runs_upper_bound(
-    const Entry* entries, uint32_t count, uint64_t high, uint64_t low
-) noexcept nogil:
-    cdef uint32_t first = 0
-    cdef uint32_t last = count
-    cdef uint32_t middle
-    while first < last:
-        middle = (first + last) // 2
-        if runs_is_up_to(entries[middle].high, entry_low(&entries[middle]), high, low):
-            first = middle + 1
-        else:
-            last = middle
-    return first
 
 
 cdef int runs_load_part(State* s, MDB_txn* txn, Run* run, uint32_t part) noexcept nogil:
