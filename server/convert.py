@@ -75,6 +75,8 @@ _REFERENCE_IS_HASH = frozenset(
     # Of an approval that of what it approves, or zeros.
     {*kinds_with(Trait.RECORD), Kind.WINDOW, Kind.APPROVE}
 )
+# As plain numbers: whether a flag is `in` some is asked in Python, each time.
+_TAIL, _AS_DIRECT, _STATED = map(int, (RowFlag.TAIL, RowFlag.AS_DIRECT, RowFlag.STATED))
 
 
 def entries(
@@ -102,7 +104,7 @@ def entries(
 def _has_text(said: Entry) -> bool:
     """Whether the message shows something of the tail item."""
     is_shown = said.kind in _PAYMENTS or said.kind in _ANSWERED
-    return is_shown and RowFlag.TAIL in said.flags
+    return is_shown and bool(int(said.flags) & _TAIL)
 
 
 def entry(said: Entry, ledger: Ledger, register: Register) -> types_pb2.Entry:
@@ -149,8 +151,9 @@ def _fill(
     if said.basket_size:
         result.basket_size = said.basket_size
         result.basket_index = said.basket_index
-    if said.flags:
-        result.as_direct = RowFlag.AS_DIRECT in said.flags
+    flags = int(said.flags)
+    if flags & _AS_DIRECT:
+        result.as_direct = True
     if kind not in _REFERENCE_IS_HASH:
         result.reference = said.reference_text
     price_rule = PriceRule.STATED
@@ -159,7 +162,8 @@ def _fill(
         result.service = service.spec.code
         price_rule = service.spec.price_rule
     if kind in _PAYMENTS:
-        result.stated = RowFlag.STATED in said.flags
+        if flags & _STATED:
+            result.stated = True
         if tail is not None:
             _describe(result, read_payment_tail(tail, price_rule))
     elif tail is not None:

@@ -16,7 +16,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from server import hot
 from server._front import BIDI, SERVER_STREAM, UNARY
-from server.node import Node
+from server.node import Node, Wanted
 from server.status import LateError
 from server.transport import Behaviour, Call, Look, Reply
 from switch.errors import WireError
@@ -27,9 +27,10 @@ R = TypeVar("R", bound=Message)
 
 Stream = Callable[[Call, Identity], Awaitable[None]]
 Unary = Callable[[Any, Identity], Awaitable[Message]]
-Plain = Callable[[Any, Identity], Message | Callable[[], Message]]
+Plain = Callable[[Any, Identity], Message | Callable[[], Message] | Wanted]
 """A short look-up, in the looking thread. What only the event loop may do to its
-response is what it returns instead."""
+response is what it returns instead; or the row that it wants, and what then gives one
+of both."""
 Pages = Callable[[Any, Identity], AsyncIterator[Message]]
 
 
@@ -113,14 +114,21 @@ def _unary(node: Node, kind: type[R], do: Unary) -> Behaviour:
 
 
 def _look(node: Node, kind: type[R], do: Plain) -> Behaviour:
-    def look(call: Call) -> Reply:
+    def look(call: Call) -> Reply | Wanted:
         """In the looking thread."""
         found = do(_parse(kind, call), admit(node, call))
-        if isinstance(found, Message):
-            return found.SerializeToString()
-        return lambda: found().SerializeToString()
+        if isinstance(found, Wanted):
+            then = found.then
+            return Wanted(found.key, lambda row: _reply(then(row)))
+        return _reply(found)
 
     return Look(node.look_up, look)
+
+
+def _reply(found: Message | Callable[[], Message]) -> Reply:
+    if isinstance(found, Message):
+        return found.SerializeToString()
+    return lambda: found().SerializeToString()
 
 
 def _act(node: Node, kind: type[R], do: Unary) -> Behaviour:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from server import progress
 from server.observer import Observer
@@ -29,6 +29,7 @@ from switch.errors import (
 from switch.ledger.committer import Answer, Committer, Reply
 from switch.ledger.exceptions import Exceptions
 from switch.ledger.quotation_keys import KeyRing
+from switch.ledger.statements import Found
 from switch.register.load import Register
 from switch.v1 import payments_pb2
 
@@ -40,12 +41,35 @@ READS_WAITING_MAX = 1_024
 """Blocking reads that may wait for a thread."""
 
 LOOKS_MAX = 64
-"""Short reads whose answers are given in one turn of the event loop."""
+"""Short reads whose answers are given in one turn of the event loop; no more than
+`Ledger.find_entries` takes."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+Key = tuple[int, bytes, int | None]
+"""Whose id, which, and only of this wallet: as `Ledger.find_entries` takes them."""
+
+
+class Wanted(NamedTuple):
+    """What a look gives that wants a row first: it is found with those of its turn."""
+
+    key: Key
+    then: Callable[[Found], Any]
+    """Gives what the look gives."""
+
+
 _Look = tuple[Callable[[], Any], Callable[[Any, Exception | None], None]]
+
+
+_Done = tuple[_Look, Any, Exception | None]
+
+
+def _do(look: _Look, call: Callable[[], Any]) -> _Done:
+    try:
+        return look, call(), None
+    except Exception as error:  # noqa: BLE001
+        return look, None, error
 
 
 def _note_cancels(_: int, answer: Answer) -> None:
@@ -230,15 +254,25 @@ class Node:
 
     def _do_looks(self, looks: "list[_Look]") -> None:
         """In the looking thread."""
-        found: list[tuple[_Look, Any, Exception | None]] = []
-        for look in looks:
-            try:
-                found.append((look, look[0](), None))
-            except Exception as error:  # noqa: BLE001
-                found.append((look, None, error))
+        found = [_do(look, look[0]) for look in looks]
+        wanting = [
+            (place, one[1])
+            for place, one in enumerate(found)
+            if isinstance(one[1], Wanted)
+        ]
+        rows = self._find([wanted.key for _, wanted in wanting])
+        for (place, wanted), row in zip(wanting, rows, strict=True):
+            found[place] = _do(looks[place], partial(wanted.then, row))
         self.loop.call_soon_threadsafe(self._tell_looks, found)
 
-    def _tell_looks(self, found: "list[tuple[_Look, Any, Exception | None]]") -> None:
+    def _find(self, keys: list[Key]) -> list[Found]:
+        """The rows of a turn's looks, or what was met, for each."""
+        try:
+            return self.ledger.find_entries(keys) if keys else []
+        except Exception as error:  # noqa: BLE001
+            return [error] * len(keys)
+
+    def _tell_looks(self, found: "list[_Done]") -> None:
         self._reads -= len(found)
         for (_, done), result, error in found:
             try:

@@ -292,12 +292,13 @@ class Look:
     """What a method does that only looks something up: it has no task of its own."""
 
     look_up: Callable[
-        [Callable[[], Reply], Callable[[Reply | None, Exception | None], None]],
+        [Callable[[], Any], Callable[[Reply | None, Exception | None], None]],
         None,
     ]
     """Runs its first argument in another thread, and the second with what came of it
     in the event loop. Raises OverloadError."""
-    do: Callable[[Call], Reply]
+    do: Callable[[Call], Any]
+    """Gives a Reply, or what `look_up` makes one of."""
 
 
 Behaviour = Callable[[Call], Awaitable[bytes | None]] | Look

@@ -323,11 +323,9 @@ class Ledger:
         """A reference in the service's one form, or None. LookupError: no service."""
 
     def canonical_bill(self, service: int, bill: bytes) -> bytes | None:
-        """A bill's id, as its biller gave it, in the one form of this service.
-
-        No pattern and no check digit are asked of it. None if nothing is left of it.
-        Raises LookupError for an index that no service has.
-        """
+        """A bill's id, as its biller gave it, in the one form of this service: neither
+        pattern nor check digit are asked of it. None if nothing is left. LookupError:
+        no service."""
 
     def in_the_way(
         self, service: int, reference: bytes, citizen: bytes, now_ns: int
@@ -408,10 +406,8 @@ class Ledger:
         """The tail item of a row, b"" if it has none."""
 
     def tails(self, sequences: npt.NDArray[np.uint64]) -> list[bytes]:
-        """The tail items of the rows with these sequences, in this order; at most
-        GROUP_MAX. Ascending ones cost no more than a walk over their chunks; to one
-        alone `tail` walks half a chunk.
-        """
+        """The tail items of these rows, in this order; at most GROUP_MAX. Ascending
+        ones cost one walk over their chunks; to one alone `tail` walks half a chunk."""
 
     def find(self, sender: int, id: bytes) -> int:
         """Sequence of the row with this id of this participant, 0 if there is none."""
@@ -420,12 +416,16 @@ class Ledger:
         """The same of a row that debits account `wallet`, else 0; in a time that does
         not tell whether there is a row that debits another."""
 
-    def resolution(self, sequence: int) -> tuple[int, int]:
-        """(sequence of the row that resolved `sequence` last or 0, its `total`).
+    def find_entries(
+        self, wanted: list[tuple[int, bytes, int | None]]
+    ) -> list[tuple[Entry, int, int] | Exception | None]:
+        """Of each (sender, id, wallet) what `find`, or with a wallet `find_own`, finds
+        and its `resolution`, (0, 0) if it was refused. At most 64."""
 
-        What ends a hold, refunds a payment (the total is what was refunded so far),
-        closes a case, approves or withdraws a proposal, approves a shift.
-        """
+    def resolution(self, sequence: int) -> tuple[int, int]:
+        """(sequence of the row that resolved `sequence` last or 0, its `total`): it
+        ends a hold, refunds a payment (the total is what was refunded so far), closes
+        a case, approves or withdraws a proposal, approves a shift."""
 
     def link(self, sequence: int, what: int) -> int:
         """Sequence of the newest row linked to another as `codes.Link` says, or 0."""

@@ -66,6 +66,11 @@ class Standing(Enum):
         told = told.removesuffix("_DIFFERS")
         return PaymentState["REVERSED" if told == "RETURNED" else told]
 
+    @cached_property
+    def is_disputed(self) -> bool:
+        """Whether its money is back and the biller says that it credited it."""
+        return self.name.endswith("_DISPUTED")
+
 
 class Event(Enum):
     """What can happen to a payment of a confirmed service."""

@@ -212,14 +212,15 @@ void connection_read(struct connection *connection) {
         if (!connection->failed) connection_discard(connection);
         return;
     }
-    uint64_t first = tls_raw_bytes(connection->ssl), raw = first;
+    const struct tls_socket *socket = tls_socket(connection->ssl);
+    uint64_t first = socket->bytes_in, raw = first;
     size_t total = 0;
     while (connection->readable && may_read(connection) && total < READ_TURN_MAX &&
            raw - first < READ_TURN_MAX) {
         size_t size;
         enum tls_result result = tls_read(connection->ssl, front->read_buffer, READ_SIZE, &size);
         uint64_t before = raw;
-        raw = tls_raw_bytes(connection->ssl);
+        raw = socket->bytes_in;
         switch (result) {
         case TLS_DONE:
             total += size;
@@ -238,6 +239,8 @@ void connection_read(struct connection *connection) {
             connection_fail(connection, FRONT_CAUSE_TLS);
             break;
         }
+        /* What comes from now on, epoll tells. Of an end it may have told already. */
+        if (!connection->hung_up && tls_drained(connection->ssl)) connection->readable = false;
     }
     http2_count_records(connection, raw - first, total);
 }

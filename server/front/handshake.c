@@ -35,13 +35,14 @@ bool handshake_init(struct front *front) {
     pthread_mutex_init(&handover->lock, NULL);
     handover->end = &handover->first;
     handover->ring.next = handover->ring.prev = &handover->ring;
+    handover->sockets = tls_sockets();
     handover->slots = calloc(ADDRESS_SLOTS, sizeof(*handover->slots));
     bool seeded = getrandom(&handover->slots_seed, sizeof(handover->slots_seed), 0) ==
                   sizeof(handover->slots_seed);
     handover->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     handover->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (handover->wake_fd < 0 || handover->epoll_fd < 0) return false;
-    if (handover->slots == NULL || !seeded) return false;
+    if (handover->sockets == NULL || handover->slots == NULL || !seeded) return false;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
     return epoll_ctl(handover->epoll_fd, EPOLL_CTL_ADD, handover->wake_fd, &event) == 0;
 }
@@ -243,12 +244,11 @@ static void handshake_begin(struct front *front, int fd, const struct sockaddr_s
     SSL *ssl = NULL;
     if (handshake != NULL) {
         pthread_mutex_lock(&handover->lock);
-        ssl = SSL_new(handover->context);
+        ssl = tls_new(handover->context, handover->sockets, fd);
         pthread_mutex_unlock(&handover->lock);
     }
-    if (ssl == NULL || SSL_set_fd(ssl, fd) != 1) {
+    if (ssl == NULL) {
         COUNT(front, connections_refused);
-        SSL_free(ssl);
         free(handshake);
         close(fd);
         return;

@@ -120,6 +120,7 @@ void front_free(struct front *front) {
         block_free(front->details[i][1]);
     }
     SSL_CTX_free(front->handover.context);
+    BIO_meth_free(front->handover.sockets);
     free(front->handover.slots);
     if (front->handover.wake_fd >= 0) close(front->handover.wake_fd);
     if (front->handover.epoll_fd >= 0) close(front->handover.epoll_fd);
@@ -260,15 +261,20 @@ static int wait_ms(const struct front *front) {
     return wait < 0 || left < wait ? (int)(left < INT32_MAX ? left : INT32_MAX) : wait;
 }
 
-static void look_at_sockets(struct front *front, const struct epoll_event *events, int count) {
+/* Whether somebody else has woken the thread. */
+static bool look_at_sockets(struct front *front, const struct epoll_event *events, int count) {
+    bool woken = false;
     for (int i = 0; i < count; i++) {
         struct source *source = events[i].data.ptr;
-        if (source->source == SOURCE_HOT) {
+        if (source->source == SOURCE_WAKE) {
+            woken = true;
+        } else if (source->source == SOURCE_HOT) {
             front->hot->ready(front->hot);
         } else if (source->source == SOURCE_CONNECTION) {
             struct connection *connection = (struct connection *)source;
             uint32_t what = events[i].events;
             if (what & (EPOLLIN | EPOLLRDHUP)) connection->readable = true;
+            if (what & EPOLLRDHUP) connection->hung_up = true;
             if (what & EPOLLOUT) connection->writable = true;
             /* Both ways are shut: nothing that waits can be sent. */
             if (what & (EPOLLERR | EPOLLHUP)) {
@@ -278,6 +284,7 @@ static void look_at_sockets(struct front *front, const struct epoll_event *event
             connection_touch(connection);
         }
     }
+    return woken;
 }
 
 static void look_at_time(struct front *front) {
@@ -345,9 +352,9 @@ static void *front_main(void *argument) {
         int count = epoll_wait(front->epoll_fd, events, EPOLL_EVENTS, wait_ms(front));
         front->now_ms = clock_ms();
         COUNT(front, turns);
-        look_at_sockets(front, events, count);
+        bool woken = look_at_sockets(front, events, count);
         /* Before anything is read: what comes now meets the rights, and the stop, of now. */
-        for (struct command *one = mailbox_take_commands(front); one != NULL;) {
+        for (struct command *one = mailbox_take_commands(front, woken); one != NULL;) {
             struct command *next = one->next;
             loop_command(front, one);
             one = next;

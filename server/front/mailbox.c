@@ -121,9 +121,10 @@ static void mailbox_reuse(struct front *front, struct event *event) {
     mailbox_spare(&front->mailbox, event);
 }
 
-struct command *mailbox_take_commands(struct front *front) {
+/* `woken`: epoll has told of the descriptor, which is taken back. */
+struct command *mailbox_take_commands(struct front *front, bool woken) {
     struct mailbox *mailbox = &front->mailbox;
-    unset_fd(mailbox->commands_fd);
+    if (woken) unset_fd(mailbox->commands_fd);
     pthread_mutex_lock(&mailbox->lock);
     struct command *first = mailbox->commands;
     mailbox->commands = NULL;

@@ -189,6 +189,7 @@ struct connection {
     bool in_turn : 1;
     bool readable : 1, writable : 1;
     bool starved : 1;    /* more could be framed, and out is full */
+    bool hung_up : 1;    /* the peer has sent its last byte: the end is to be read as well */
     bool told : 1;       /* CONNECT is made */
     bool draining : 1;   /* the first GOAWAY is out */
     bool drained : 1;    /* the second too */
@@ -272,6 +273,7 @@ struct handover {
     pthread_mutex_t lock;
     struct handshake *first, **end; /* done */
     SSL_CTX *context;               /* of new ones */
+    BIO_METHOD *sockets;            /* of all */
     struct listener *listeners[LISTENERS_MAX];
     int listeners_count;
     bool closed;                    /* no new ones: drained or stopped */
@@ -401,7 +403,7 @@ struct event *mailbox_new_event(struct mailbox *mailbox, int kind);
 void mailbox_spare(struct mailbox *mailbox, struct event *event); /* one that is not needed */
 void mailbox_keep(struct front *front, struct event *event, struct owner *owner, size_t size);
 void mailbox_add_event(struct mailbox *mailbox, struct event *event);
-struct command *mailbox_take_commands(struct front *front);
+struct command *mailbox_take_commands(struct front *front, bool woken);
 void mailbox_use_command(struct mailbox *mailbox, struct command *command);
 void mailbox_end_turn(struct mailbox *mailbox);
 void mailbox_release(struct front *front, struct outgoing *message);
@@ -410,11 +412,20 @@ void mailbox_release(struct front *front, struct outgoing *message);
 SSL_CTX *tls_context(const void *certificate, size_t certificate_size, const void *key,
                      size_t key_size, const void *authority, size_t authority_size, char *text,
                      size_t text_size);
+/* What lies under a connection's TLS. */
+struct tls_socket {
+    int fd;
+    bool drained;      /* the last read found less than it had room for */
+    uint64_t bytes_in; /* of records, since the beginning */
+};
+BIO_METHOD *tls_sockets(void);
+SSL *tls_new(SSL_CTX *context, const BIO_METHOD *sockets, int fd); /* NULL: no memory */
+const struct tls_socket *tls_socket(SSL *ssl);
 enum tls_result { TLS_DONE, TLS_AGAIN, TLS_CLOSED, TLS_BROKEN };
 enum tls_result tls_accept(SSL *ssl);
 enum tls_result tls_read(SSL *ssl, void *data, size_t size, size_t *count);
 enum tls_result tls_write(SSL *ssl, const void *data, size_t size, size_t *count);
-uint64_t tls_raw_bytes(SSL *ssl);
+bool tls_drained(SSL *ssl);
 void tls_close(SSL *ssl, bool clean);
 struct block *tls_certificate(SSL *ssl, int64_t *not_after);
 

@@ -3,11 +3,14 @@
    OpenSSL keeps errors in a queue of each thread, and SSL_get_error looks into it: it is
    cleared before each call. */
 
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "parts.h"
@@ -138,6 +141,82 @@ SSL_CTX *tls_context(const void *certificate, size_t certificate_size, const voi
     return NULL;
 }
 
+/* --- sockets ------------------------------------------------------------------------- */
+
+/* OpenSSL's own does the same, and does not say when a socket had less than was asked for:
+   without that each turn asks every socket once more, for nothing. */
+static int socket_read(BIO *bio, char *data, size_t size, size_t *count) {
+    struct tls_socket *socket = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    ssize_t got;
+    do got = recv(socket->fd, data, size, 0);
+    while (got < 0 && errno == EINTR);
+    socket->drained = got < (ssize_t)size;
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) BIO_set_retry_read(bio);
+    if (got <= 0) return 0;
+    socket->bytes_in += (uint64_t)got;
+    *count = (size_t)got;
+    return 1;
+}
+
+static int socket_write(BIO *bio, const char *data, size_t size, size_t *count) {
+    const struct tls_socket *socket = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    ssize_t sent;
+    do sent = send(socket->fd, data, size, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) BIO_set_retry_write(bio);
+    if (sent <= 0) return 0;
+    *count = (size_t)sent;
+    return 1;
+}
+
+static long socket_control(BIO *bio, int what, long number, void *pointer) {
+    (void)bio, (void)number, (void)pointer;
+    return what == BIO_CTRL_FLUSH; /* nothing is kept back */
+}
+
+static int socket_free(BIO *bio) {
+    free(BIO_get_data(bio));
+    return 1;
+}
+
+BIO_METHOD *tls_sockets(void) {
+    BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "front");
+    if (method != NULL && BIO_meth_set_read_ex(method, socket_read) == 1 &&
+        BIO_meth_set_write_ex(method, socket_write) == 1 &&
+        BIO_meth_set_ctrl(method, socket_control) == 1 &&
+        BIO_meth_set_destroy(method, socket_free) == 1)
+        return method;
+    BIO_meth_free(method);
+    return NULL;
+}
+
+SSL *tls_new(SSL_CTX *context, const BIO_METHOD *sockets, int fd) {
+    SSL *ssl = SSL_new(context);
+    BIO *bio = BIO_new(sockets);
+    struct tls_socket *socket = calloc(1, sizeof(*socket));
+    if (ssl == NULL || bio == NULL || socket == NULL) {
+        SSL_free(ssl);
+        BIO_free(bio);
+        free(socket);
+        return NULL;
+    }
+    socket->fd = fd;
+    BIO_set_data(bio, socket);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(ssl, bio, bio);
+    return ssl;
+}
+
+const struct tls_socket *tls_socket(SSL *ssl) { return BIO_get_data(SSL_get_rbio(ssl)); }
+
+/* --- reading and writing --------------------------------------------------------------- */
+
+static void forget_errors(void) {
+    if (unlikely(ERR_peek_error() != 0)) ERR_clear_error();
+}
+
 static enum tls_result tls_result(SSL *ssl, int rc) {
     switch (SSL_get_error(ssl, rc)) {
     case SSL_ERROR_WANT_READ:
@@ -157,7 +236,7 @@ static enum tls_result tls_result(SSL *ssl, int rc) {
 }
 
 enum tls_result tls_accept(SSL *ssl) {
-    ERR_clear_error();
+    forget_errors();
     int rc = SSL_accept(ssl);
     if (rc != 1) return tls_result(ssl, rc);
     const unsigned char *protocol;
@@ -168,16 +247,16 @@ enum tls_result tls_accept(SSL *ssl) {
 }
 
 enum tls_result tls_read(SSL *ssl, void *data, size_t size, size_t *count) {
-    ERR_clear_error();
+    forget_errors();
     int rc = SSL_read_ex(ssl, data, size, count);
     return rc == 1 ? TLS_DONE : tls_result(ssl, rc);
 }
 
-/* Bytes of records that were read from the socket, since the beginning. */
-uint64_t tls_raw_bytes(SSL *ssl) { return BIO_number_read(SSL_get_rbio(ssl)); }
+/* Whether reading again would find nothing, unless epoll says so since. */
+bool tls_drained(SSL *ssl) { return tls_socket(ssl)->drained && SSL_has_pending(ssl) == 0; }
 
 enum tls_result tls_write(SSL *ssl, const void *data, size_t size, size_t *count) {
-    ERR_clear_error();
+    forget_errors();
     int rc = SSL_write_ex(ssl, data, size, count);
     return rc == 1 ? TLS_DONE : tls_result(ssl, rc);
 }

@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from typing import Any
 
 from server import arguments, convert
-from server.node import Node
+from server.node import Key, Node, Wanted
 from server.page_tokens import make_token, read_token
 from server.status import ArgumentError, NotFoundError
 from switch.codes import Role
@@ -26,14 +27,19 @@ class PaymentService:
         """Serves from `node`."""
         self._node = node
 
-    def GetPayment(
-        self, request: pb.GetPaymentRequest, caller: Identity
-    ) -> pb.GetPaymentResponse | Callable[[], pb.GetPaymentResponse]:
+    def GetPayment(self, request: pb.GetPaymentRequest, caller: Identity) -> Wanted:
         """What became of a payment, by its sender's id."""
-        response, found = self._get_payment(request, caller)
-        if found.standing is not Standing.HELD:
-            return response
-        return partial(self._with_standing, response, found)
+
+        def then(
+            row: statements.Found,
+        ) -> pb.GetPaymentResponse | Callable[[], pb.GetPaymentResponse]:
+            response, found = self._made(as_of, row)
+            if found.standing is not Standing.HELD:
+                return response
+            return partial(self._with_standing, response, found)
+
+        as_of = self._node.ledger.sequence
+        return Wanted(payment_key(self._node, request.id, request.sender, caller), then)
 
     async def WatchPayment(
         self, request: pb.WatchPaymentRequest, caller: Identity
@@ -60,7 +66,7 @@ class PaymentService:
     async def _look(
         self, request: pb.GetPaymentRequest, caller: Identity
     ) -> pb.GetPaymentResponse:
-        response, found = await self._node.look(self._get_payment, request, caller)
+        response, found = await self._node.look(self._wanted, request, caller)
         return self._with_standing(response, found)
 
     def _with_standing(
@@ -77,12 +83,17 @@ class PaymentService:
 
     # --- in a reading thread -----------------------------------------------------
 
-    def _get_payment(
-        self, request: pb.GetPaymentRequest, caller: Identity
+    def _wanted(self, request: pb.GetPaymentRequest, caller: Identity) -> Any:
+        """A Wanted: who looks by it gets what it gives."""
+        as_of = self._node.ledger.sequence
+        key = payment_key(self._node, request.id, request.sender, caller)
+        return Wanted(key, partial(self._made, as_of))
+
+    def _made(
+        self, as_of: int, row: statements.Found
     ) -> tuple[pb.GetPaymentResponse, statements.Payment]:
         node = self._node
-        as_of = node.ledger.sequence
-        found = find_payment(node, request.id, request.sender, caller)
+        found = payment_found(node, row)
         return convert.payment(found, as_of, node.ledger, node.register), found
 
     def _list_payments(
@@ -107,32 +118,40 @@ def find_payment(
 ) -> statements.Payment:
     """The payment that the caller asks for by its sender's id. Reads; blocks.
 
+    Raises as `payment_key` and `payment_found`.
+    """
+    [row] = node.ledger.find_entries([payment_key(node, payment_id, sender, caller)])
+    return payment_found(node, row)
+
+
+def payment_key(node: Node, payment_id: bytes, sender: str, caller: Identity) -> Key:
+    """By what a payment is found that the caller asks for by its sender's id.
+
     `sender` is empty for the caller itself. A centre finds what it sent, and of what
     others sent what its own wallet pays: a payment that is another's, one that is not
     there and a sender that is not there are the same answer, by the same look-up.
-    Raises ArgumentError, NotFoundError, and ForbiddenError of a harness that asks for
-    others'.
+    Raises ArgumentError, and ForbiddenError of a harness that asks for others'.
     """
     if len(payment_id) != ID_SIZE:
         raise ArgumentError("id", f"must be {ID_SIZE} bytes")
-    ledger = node.ledger
     if not sender or sender == caller.participant:
-        sequence = ledger.find(caller.index, payment_id)
-    elif caller.role is Role.HARNESS:
+        return caller.index, payment_id, None
+    if caller.role is Role.HARNESS:
         raise ForbiddenError("a harness asks for its own payments only")
-    elif caller.role is Role.CENTRE:
+    if caller.role is Role.CENTRE:
         known = node.register.find_participant(sender)
-        wallet = ledger.find_account(caller.index, PURPOSE_WALLET)
-        index = _NOBODY if known is None else known.index
-        sequence = ledger.find_own(index, payment_id, wallet)
-    else:
-        index = arguments.participant(node.register, sender, "sender").index
-        sequence = ledger.find(index, payment_id)
-    entry = ledger.row(sequence) if sequence else None
-    found = entry and statements.payment_of(ledger, entry)
-    if found is None:
+        wallet = node.ledger.find_account(caller.index, PURPOSE_WALLET)
+        return _NOBODY if known is None else known.index, payment_id, wallet
+    index = arguments.participant(node.register, sender, "sender").index
+    return index, payment_id, None
+
+
+def payment_found(node: Node, row: statements.Found) -> statements.Payment:
+    """The payment of what was found. Raises NotFoundError, CorruptionError."""
+    payment = statements.payment_in(node.ledger, row)
+    if payment is None:
         raise NotFoundError("no payment with this id is durable")
-    return found
+    return payment
 
 
 def standing_now(node: Node, found: statements.Payment) -> Standing:

@@ -461,9 +461,11 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     Participant* participants
     uint32_t participants_count
     uint32_t* participant_slots
+    uint32_t participant_slots_count  # in use; a power of two
     Service* services
     uint32_t services_count
     uint32_t* service_slots
+    uint32_t service_slots_count  # likewise
     NotedTable noted[RECORD_KINDS]  # of RECORD_REVOCATION to RECORD_BUDGET
     Person* people
     uint32_t people_count     # the unused 0 included

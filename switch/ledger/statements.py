@@ -28,6 +28,10 @@ SCAN_MAX = 65_536
 """Postings of an account that one page of payments looks through at most."""
 
 
+Found = tuple[Entry, int, int] | None | Exception
+"""What `Ledger.find_entries` gives of one id."""
+
+
 class Payment(NamedTuple):
     """A payment, what resolved its hold, and what was given back of it."""
 
@@ -48,7 +52,7 @@ class Payment(NamedTuple):
     @property
     def is_disputed(self) -> bool:
         """Whether its money is back and the biller says that it credited it."""
-        return self.standing in _DISPUTED
+        return self.standing.is_disputed
 
 
 class Line(NamedTuple):
@@ -62,7 +66,6 @@ class Line(NamedTuple):
 
 _PAYMENTS = kinds_with(Trait.PAYMENT)
 _RESOLVING = frozenset(kinds_with(Trait.RESOLVES))
-_DISPUTED = frozenset(one for one in Standing if one.name.endswith("_DISPUTED"))
 
 
 def find_payment(ledger: Ledger, sender: int, id: bytes) -> Payment | None:
@@ -70,37 +73,52 @@ def find_payment(ledger: Ledger, sender: int, id: bytes) -> Payment | None:
 
     Rows of other kinds (top-ups, refunds) are no payments.
     """
-    sequence = ledger.find(sender, id)
-    return payment_of(ledger, ledger.row(sequence)) if sequence else None
+    [found] = ledger.find_entries([(sender, id, None)])
+    return payment_in(ledger, found)
 
 
-def payment_of(ledger: Ledger, entry: Entry) -> Payment | None:
-    """The payment that a durable entry is, if it is one."""
+def payment_in(ledger: Ledger, found: Found) -> Payment | None:
+    """The payment that was found, if it is one. Raises what was met instead."""
+    if isinstance(found, Exception):
+        raise found
+    return None if found is None else payment_of(ledger, found[0], found[1:])
+
+
+def payment_of(
+    ledger: Ledger, entry: Entry, resolution: tuple[int, int] | None = None
+) -> Payment | None:
+    """The payment that a durable entry is, if it is one. `resolution`: the ledger's of
+    it, where that was read already.
+    """
     kind, sequence = entry.kind, entry.sequence
     if kind not in _PAYMENTS:
         return None
     if entry.result != Result.OK:
         return Payment(entry, Standing.REFUSED)
+    resolved_by, total = resolution or ledger.resolution(sequence)
     if kind == Kind.PAY:
-        return _paid(ledger, entry, entry, None)
-    resolved_by, _ = ledger.resolution(sequence)
+        return _paid(ledger, entry, entry, None, total)
     if not resolved_by:
         kept = any(ledger.link(sequence, what) for what in _KEEPING)
         return Payment(entry, Standing.KEPT if kept else Standing.HELD)
-    resolution = ledger.row(resolved_by)
-    if resolution.kind == Kind.POST:
-        return _paid(ledger, entry, resolution, resolution)
-    return _given_back(ledger, entry, sequence, resolution)
+    final = ledger.row(resolved_by)
+    if final.kind == Kind.POST:
+        _, refunded = ledger.resolution(resolved_by)
+        return _paid(ledger, entry, final, final, refunded)
+    return _given_back(ledger, entry, sequence, final)
 
 
 _KEEPING = (Link.DEADLINE_PASSED, Link.AMOUNT_DIFFERS)
 
 
 def _paid(
-    ledger: Ledger, entry: Entry, final: Entry, resolution: Entry | None
+    ledger: Ledger,
+    entry: Entry,
+    final: Entry,
+    resolution: Entry | None,
+    refunded: int,
 ) -> Payment:
     """A payment whose money moved with entry `final`."""
-    _, refunded = ledger.resolution(final.sequence)
     differs = False
     if resolution is not None:
         case = ledger.link(entry.sequence, Link.AMOUNT_DIFFERS)

@@ -1,10 +1,12 @@
 """Goal: 65,000 accounts of billers and 65,535 services are as good as a few, for life.
 
-Method: as many as there may be are made, and some more, which are refused. All accounts
-move within one window; it is closed, read again after opening, and settled account by
-account. What the ledger does is compared with the model all along.
+Method: as many as there may be are made, and some more, which are refused; each of
+thousands of participants and services is found by its code while they become more. All
+accounts move within one window; it is closed, read again after opening, and settled
+account by account. What the ledger does is compared with the model all along.
 """
 
+import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,7 +21,14 @@ from tests.core.network import NOW, Network
 from tests.core.pair import Pair
 from tests.longer import SLOW_BUILD
 from tests.model import Payments, Rows
-from tests.records import AccountRecord, Outcome, Payment, Row, ServiceRecord
+from tests.records import (
+    AccountRecord,
+    Outcome,
+    ParticipantRecord,
+    Payment,
+    Row,
+    ServiceRecord,
+)
 
 BILLER_ACCOUNTS_MAX = 65_000
 SERVICES_MAX = 65_535
@@ -188,3 +197,48 @@ def test_as_many_services_as_fit_their_index(indexed: Pair, network: Network) ->
         assert pair.ledger.row(paid.sequence).service == SERVICES_MAX
         pair.reopen()
         pair.compare_all([paid.sequence])
+
+
+def test_each_of_many_participants_and_services_is_found(
+    indexed: Pair, network: Network
+) -> None:
+    """Before and behind each doubling of the tables of codes."""
+    pair = indexed
+    people = [ParticipantRecord(b"many-%05d" % number) for number in range(2_200)]
+    record = ServiceRecord(b"", network.billers[0], (network.heads[0][0],))
+    tails = [one.pack() for one in people]
+    tails += [replace(record, code=b"M%d" % number).pack() for number in range(2_200)]
+    rows = [
+        Row(
+            Kind.REGISTER,
+            id=b"many" + number.to_bytes(12, "big"),
+            participant=network.treasury,
+            tail=tail,
+        )
+        for number, tail in enumerate(tails)
+    ]
+    # In turn, so that both grow from group to group.
+    order = [*itertools.chain(*zip(rows[:2_200], rows[2_200:], strict=True))]
+    for start in range(0, len(order), 500):
+        outcomes = commit_all(pair, order[start : start + 500])
+        assert {one.result for one in outcomes} == {Result.OK}
+        check_codes(pair)
+    # Who is there is changed, and no other.
+    again = replace(people[0], active=0).pack()
+    changed = replace(rows[0], id=b"c" * 16, tail=again)
+    assert pair.one(changed, NOW).result == Result.OK
+    check_codes(pair)
+    for without_index in (False, True):
+        pair.reopen(without_index=without_index)
+        check_codes(pair)
+        pair.compare_all()
+
+
+def check_codes(pair: Pair) -> None:
+    """All of them lead to who has them."""
+    for code, index in pair.model.participant_of.items():
+        assert pair.ledger.find_participant(code.decode()) == index
+    for code, index in pair.model.service_of.items():
+        assert pair.ledger.find_service(code.decode()) == index
+    assert pair.ledger.find_participant("many-02200") == 0
+    assert pair.ledger.find_service("M2200") == 0

@@ -139,6 +139,14 @@ def statement(ledger: Ledger, account: int, before: int) -> list[int]:
     return [int(each) for each in ledger.account_rows(account, before, 50)]
 
 
+def found_of(ledger: Ledger, key: tuple[int, bytes, int | None]) -> Any:
+    """Which row has an id, and what resolved it."""
+    [found] = ledger.find_entries([key])
+    if isinstance(found, Exception):
+        raise found
+    return found and (found[0].sequence, *found[1:])
+
+
 def facts_about(
     ledger: Ledger, model: Model, row: Row
 ) -> dict[str, tuple[Callable[[], Any], Any]]:
@@ -159,6 +167,14 @@ def facts_about(
             model.find(row.participant, row.id),
         ),
     }
+    known = model.find(row.participant, row.id)
+    is_done = known and model.rows[known - 1].result == Result.OK
+    resolved = model.resolution(known) if is_done else (0, 0)
+    for wallet in (None, row.debit):
+        facts[f"entry of {wallet}"] = (
+            partial(found_of, ledger, (row.participant, row.id, wallet)),
+            (known, *resolved) if known else None,
+        )
     for number in {at, row.resolves} - {0}:
         if number <= len(model.rows):
             facts[f"resolution of {number}"] = (

@@ -201,6 +201,29 @@ def test_other_ids_are_no_payments(story: Story) -> None:
     assert find_payment(story.ledger, story.centre, new_id()) is None
 
 
+def test_several_entries_are_found_at_once(story: Story) -> None:
+    ledger, own = story.ledger, story.wallet
+    paid_id, paid = story.pay(100)
+    refund = story.refund(paid, 1)
+    held_id, held = story.hold(100)
+    asked: list[tuple[int, bytes, int | None]] = [
+        (story.centre, one, own) for one in (new_id(), held_id, paid_id)
+    ]
+    strange = (story.centre, paid_id, own + 1)
+    found = ledger.find_entries([*asked, strange, (story.centre, paid_id, None)])
+    missing, later, first, others, same = found
+    assert missing is None
+    assert later == (ledger.row(held), 0, 0)
+    assert first == same == (ledger.row(paid), refund, 1)
+    assert others is None
+    assert ledger.find_entries([]) == []
+    assert ledger.find_entries(64 * asked[:1]) == [None] * 64
+    with pytest.raises(ValueError, match="at most 64"):
+        ledger.find_entries(65 * asked[:1])
+    with pytest.raises(ValueError, match="16 bytes"):
+        ledger.find_entries([asked[0], (story.centre, b"short", None)])
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 1_000])
 def test_payments_of_a_wallet(story: Story, size: int) -> None:
     live(story)

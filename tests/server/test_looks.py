@@ -5,14 +5,18 @@ Method: a node in the test's own process.
 
 import asyncio
 import threading
+from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from server.node import LOOKS_MAX, READS_WAITING_MAX
+from server.node import LOOKS_MAX, READS_WAITING_MAX, Key, Wanted
 from switch.errors import OverloadError
+from switch.ids import new_id
+from switch.ledger.statements import Found
 from tests.server.inside import inside
 
 WAIT_S = 60.0
@@ -62,6 +66,42 @@ async def test_looks_of_a_turn_share_a_thread_and_one_wake_up(
         assert len(set(turns)) == 1
         assert "an answer could not be given" in caplog.text
         assert node.reads_count == 0
+
+
+async def test_rows_that_looks_want_are_found_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one of them meets is its own; what all meet is told to each."""
+    async with inside(tmp_path) as one:
+        node = one.node
+        asked: list[list[Key]] = []
+        find = node.ledger.find_entries
+
+        def noted(keys: list[Key]) -> list[Found]:
+            asked.append(keys)
+            return [LookupError("damaged"), *find(keys)[1:]]
+
+        def then(found: Found) -> str:
+            if isinstance(found, Exception):
+                raise found
+            return f"found {found}"
+
+        def look(number: int) -> Any:
+            return Wanted((number, new_id(), None), then) if number else "no row"
+
+        def looks() -> list[Coroutine[Any, Any, Any]]:
+            return [node.look(look, number) for number in (1, 2, 3, 0)]
+
+        ledger = SimpleNamespace(find_entries=noted)
+        monkeypatch.setattr(node, "ledger", ledger)
+        met, *found = await asyncio.gather(*looks(), return_exceptions=True)
+        assert isinstance(met, LookupError)
+        assert found == ["found None", "found None", "no row"]
+        assert [len(keys) for keys in asked] == [3]
+        monkeypatch.setattr(ledger, "find_entries", lambda keys: 1 / 0)
+        *met_by_all, other = await asyncio.gather(*looks(), return_exceptions=True)
+        assert [type(each) for each in met_by_all] == 3 * [ZeroDivisionError]
+        assert other == "no row"
 
 
 async def test_looks_that_wait_are_bounded(tmp_path: Path) -> None:

@@ -110,7 +110,9 @@ def questions(one: Inside, by: Identity) -> dict[str, Ask]:
 
     def get_payment(about: bytes) -> None:
         request = payments_pb2.GetPaymentRequest(id=about, sender="harness")
-        payments._get_payment(request, by)
+        wanted = payments.GetPayment(request, by)
+        [row] = node.ledger.find_entries([wanted.key])
+        wanted.then(row)
 
     def get_receipt(about: bytes) -> None:
         counter._get_receipt(pb.GetReceiptRequest(id=about, sender="harness"), by)

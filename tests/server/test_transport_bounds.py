@@ -498,3 +498,15 @@ def test_a_peer_that_answers_stays(reached: Reached, peer: Peer) -> None:
         ping = peer.read_until(PING)
         assert not ping.flags & ACK
         peer.send(frame(PING, ACK, 0, ping.body))
+
+
+def test_an_end_that_comes_with_the_last_words_is_heard(
+    reached: Reached, peer: Peer
+) -> None:
+    """Both in one segment, of which the system tells once."""
+    peer.echo()
+    peer.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+    peer.send(peer.open(3, HOLD), peer.data(3, message(b"and")[:6]))
+    peer.socket.shutdown(socket.SHUT_WR)
+    assert reached.door.wait_for(_front.DISCONNECT)[2] == "peer_closed"
+    is_served(reached)

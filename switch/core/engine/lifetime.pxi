@@ -103,6 +103,7 @@ cdef int lifetime_allocate(
     # Index 0 of each table is nobody's.
     s.shared.published.count = s.group.working.count = s.index.images.count = 1
     s.group.participants_count = s.group.services_count = s.group.people_count = 1
+    s.group.participant_slots_count = s.group.service_slots_count = REGISTER_SLOTS_LEAST
     if holds_init(&s.group.holds) != 0 or holds_init(&s.index.images_holds) != 0:
         return ENOMEM
     return 0

@@ -1,28 +1,52 @@
 # The register in memory: participants, services, and which account is whose.
 #
-# Codes are found through small open-addressed tables of fixed size. An entry is never
-# removed; `durable` is the sequence readers may know of.
+# Codes are found through open-addressed tables, of which as much is used as there are codes
+# for: spread over all of it each payment would wait for memory. An entry is never removed;
+# `durable` is the sequence readers may know of.
 
 cdef enum:
+    REGISTER_SLOTS_LEAST = 1024            # of codes; more as there are more of them, up to
     REGISTER_PARTICIPANT_SLOTS = 2097152   # twice PARTICIPANTS_MAX
     REGISTER_SERVICE_SLOTS = 131072        # twice SERVICES_MAX
     REGISTER_ACCOUNT_SLOTS = 4194304       # twice ACCOUNTS_MAX
 
 
 cdef inline uint32_t _register_hash(const uint8_t* code, uint32_t size) noexcept nogil:
-    """`size` is a multiple of 8; codes are zero-padded to it."""
+    """`size` is a multiple of 8; codes are zero-padded to it, and most are short."""
     cdef uint64_t hash = 0
     cdef uint64_t word
     cdef uint32_t i
     for i in range(0, size, 8):
         memcpy(&word, code + i, 8)
+        if word == 0:
+            break
         hash = native_mix(hash + word)
     return <uint32_t>hash
 
 
+cdef void _register_add_code(
+    uint32_t* slots, uint32_t* slots_count, const uint8_t* codes, size_t apart, uint32_t size,
+    uint32_t index,
+) noexcept nogil:
+    """Have the newest of a table found by its code. `codes`: index 0's, and the others stand
+    so far `apart`."""
+    cdef uint32_t first = index
+    cdef uint32_t i, slot
+    if 2 * index >= slots_count[0]:
+        slots_count[0] *= 2
+        memset(slots, 0, slots_count[0] * sizeof(uint32_t))
+        first = 1
+    for i in range(first, index + 1):
+        slot = _register_hash(codes + i * apart, size) & (slots_count[0] - 1)
+        while slots[slot] != 0:
+            slot = (slot + 1) & (slots_count[0] - 1)
+        slots[slot] = i
+    native_assert(2 * index < slots_count[0], b"_register_add_code: half of the slots are free")
+
+
 cdef uint32_t register_find_participant(State* s, const uint8_t* code) noexcept nogil:
     """Index of the participant with this code of 32 bytes, or 0."""
-    cdef uint32_t mask = REGISTER_PARTICIPANT_SLOTS - 1
+    cdef uint32_t mask = s.group.participant_slots_count - 1
     cdef uint32_t slot = _register_hash(code, CODE_MAX) & mask
     while s.group.participant_slots[slot] != 0:
         if memcmp(s.group.participants[s.group.participant_slots[slot]].code, code, CODE_MAX) == 0:
@@ -33,7 +57,7 @@ cdef uint32_t register_find_participant(State* s, const uint8_t* code) noexcept 
 
 cdef uint32_t register_find_service(State* s, const uint8_t* code) noexcept nogil:
     """Index of the service with this code of 16 bytes, or 0."""
-    cdef uint32_t mask = REGISTER_SERVICE_SLOTS - 1
+    cdef uint32_t mask = s.group.service_slots_count - 1
     cdef uint32_t slot = _register_hash(code, SERVICE_CODE_MAX) & mask
     cdef uint32_t index
     while s.group.service_slots[slot] != 0:
@@ -188,7 +212,6 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
     """Note an accepted register row: participant or service number `debit`."""
     cdef const ParticipantRecord* participant = <const ParticipantRecord*>tail
     cdef uint32_t index = row.debit
-    cdef uint32_t slot, mask
     native_assert(row.result == RESULT_OK, b"register_apply: what was accepted")
     if tail[0] == RECORD_PARTICIPANT:
         native_assert(
@@ -196,12 +219,15 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
         )
         if index == s.group.participants_count:
             s.group.participants_count += 1
-            mask = REGISTER_PARTICIPANT_SLOTS - 1
-            slot = _register_hash(participant.code, CODE_MAX) & mask
-            while s.group.participant_slots[slot] != 0:
-                slot = (slot + 1) & mask
-            s.group.participant_slots[slot] = index
             memcpy(s.group.participants[index].code, participant.code, CODE_MAX)
+            _register_add_code(
+                s.group.participant_slots, &s.group.participant_slots_count,
+                s.group.participants[0].code, sizeof(Participant), CODE_MAX, index,
+            )
+            native_assert(
+                s.group.participant_slots_count <= REGISTER_PARTICIPANT_SLOTS,
+                b"register_apply: there are no more slots",
+            )
         s.group.treasuries_count -= _register_counts(&s.group.participants[index])
         s.group.participants[index].role = participant.role
         s.group.participants[index].active = participant.active
@@ -213,14 +239,17 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
         native_assert(
             0 < index and index < SERVICES_MAX, b"register_apply: a service has a place"
         )
+        memcpy(&s.group.services[index].record, tail, sizeof(ServiceRecord))
         if index == s.group.services_count:
             s.group.services_count += 1
-            mask = REGISTER_SERVICE_SLOTS - 1
-            slot = _register_hash((<const ServiceRecord*>tail).code, SERVICE_CODE_MAX) & mask
-            while s.group.service_slots[slot] != 0:
-                slot = (slot + 1) & mask
-            s.group.service_slots[slot] = index
-        memcpy(&s.group.services[index].record, tail, sizeof(ServiceRecord))
+            _register_add_code(
+                s.group.service_slots, &s.group.service_slots_count,
+                s.group.services[0].record.code, sizeof(Service), SERVICE_CODE_MAX, index,
+            )
+            native_assert(
+                s.group.service_slots_count <= REGISTER_SERVICE_SLOTS,
+                b"register_apply: there are no more slots of services",
+            )
         references_learn(&s.group.services[index])
         memset(s.group.services[index].items, 0, TARIFF_ITEMS_MAX * sizeof(TariffItem))
         memcpy(
