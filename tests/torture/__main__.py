@@ -41,18 +41,18 @@ BY_CHANCE = {
 
 MINUTES = {
     "kill": 2,
-    "hard_day": 2,
-    "bills": 30,
+    "hard_day": 1,
+    "bills": 10,
     "days": 30,
-    "answers": 2,
+    "answers": 1,
     "shapes": 2,
     "damage": 10,
     "old_pages": 20,
-    "restarts": 10,
-    "fuzz": 10,
-    "front": 5,
+    "restarts": 5,
+    "fuzz": 5,
+    "front": 2,
 }
-"""How long each takes if the machine has nothing else to do."""
+"""About how long each takes if the machine has nothing else to do."""
 
 
 def command(test: str, seed: int, given: Any) -> list[str]:
