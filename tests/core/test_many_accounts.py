@@ -7,18 +7,19 @@ account by account. What the ledger does is compared with the model all along.
 """
 
 import itertools
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from switch._core import GROUP_MAX, TAIL_MAX, WINDOW_LINE
+from switch._core import GROUP_MAX, TAIL_MAX, WINDOW_LINE, Ledger
 from switch.codes import AccountKind, Kind, Result
 from tests.core.network import NOW, Network
-from tests.core.pair import Pair
+from tests.core.pair import Pair, rows_request
 from tests.longer import SLOW_BUILD
 from tests.model import Payments, Rows
 from tests.records import (
@@ -232,6 +233,59 @@ def test_each_of_many_participants_and_services_is_found(
         pair.reopen(without_index=without_index)
         check_codes(pair)
         pair.compare_all()
+
+
+def test_who_is_there_is_found_while_a_table_of_codes_grows(
+    indexed: Pair, network: Network
+) -> None:
+    """Another thread looks for one participant and one service, all the time."""
+    ledger = indexed.ledger
+    record = ServiceRecord(b"", network.billers[0], (network.heads[0][0],))
+    participant = next(iter(indexed.model.participant_of)).decode()
+    service = next(iter(indexed.model.service_of)).decode()
+    stop = threading.Event()
+    missed: list[str] = []
+
+    def look() -> None:
+        while not stop.is_set():
+            for _ in range(100):
+                if not ledger.find_participant(participant):
+                    missed.append(participant)
+                if not ledger.find_service(service):
+                    missed.append(service)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for start in range(0, 60_000, GROUP_MAX):
+            numbers = range(start, min(start + GROUP_MAX, 60_000))
+            commit_many(ledger, network.treasury, numbers, record)
+    finally:
+        stop.set()
+        looking.join()
+    assert not missed
+
+
+def commit_many(
+    ledger: Ledger, treasury: int, numbers: Iterable[int], service: ServiceRecord
+) -> None:
+    """A participant and a service for each number, without the model."""
+    for kind in ("participant", "service"):
+        rows = [
+            Row(
+                Kind.REGISTER,
+                id=kind[:4].encode() + number.to_bytes(12, "big"),
+                participant=treasury,
+                tail=(
+                    ParticipantRecord(b"grown-%05d" % number)
+                    if kind == "participant"
+                    else replace(service, code=b"G%d" % number)
+                ).pack(),
+            )
+            for number in numbers
+        ]
+        [outcomes] = ledger.commit([rows_request(rows)], NOW)
+        assert set(outcomes["result"].tolist()) == {Result.OK}
 
 
 def check_codes(pair: Pair) -> None:
