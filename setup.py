@@ -96,7 +96,7 @@ tls = json.loads(subprocess.check_output(find, text=True))
 
 def over_core(source: str) -> Extension:
     """One module of ours over the core's parts; the core itself verifies signatures."""
-    found = tls if source == "switch/_core.pyx" else dict.fromkeys(tls, [])
+    found = tls if source == "switch/_core.pyx" else {key: [] for key in tls}
     return Extension(
         module_of(source),
         [source],
