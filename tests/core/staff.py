@@ -294,7 +294,7 @@ class Staff(Priced):
     def staff(self) -> list[Row]:
         """A person or thresholds more for the next proposal, or another key."""
         rng, model = self.rng, self.model
-        if self.chance(6):
+        if self.chance(4):
             # Mostly above all that is asked for; the last is no bound at all.
             amounts = (0, 50_000, 10**6, 10**7, 10**9, WORD_MAX, WORD_MAX)
             record = ThresholdsRecord(*(rng.choice(amounts) for _ in range(3)))
@@ -310,7 +310,7 @@ class Staff(Priced):
             return []
         whose = [self.net.treasury, self.net.great_treasury, rng.randrange(9)]
         whose += [who for who, _ in model.persons]
-        whose += [9_999] if self.chance(6) else []
+        whose += [9_999] if self.chance(2) else []
         who = rng.choice(whose), rng.randrange(1, 6)
         before = model.persons.get(who)
         key = signing.public_key(rng.randrange(1, 33))

@@ -337,7 +337,8 @@ class PeopleMachine(LedgerMachine):
             if self.pair.model.approval_of(asked) is None:
                 yes = self.office.approval(asked.sequence, other)
                 self.pair.one(yes, self.now)
-        return self.pair.one(*self.office.line_rows(asked.sequence), self.now).result
+        [line] = self.office.line_rows(asked.sequence)
+        return self.pair.one(line, self.now).result
 
     @rule(amount=amounts, batch=amounts, day=amounts)
     def bound(self, amount: int, batch: int, day: int) -> None:
