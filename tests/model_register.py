@@ -177,6 +177,8 @@ class Register(Persons, Budgets):
         account.state = AccountState.OPEN if unfreeze else AccountState.FROZEN
         self.append(row)
         account.changed = row.sequence
+        if not unfreeze:
+            self.freezes[row.debit] = row.sequence
 
     def check_close(self, row: Row) -> Answer:
         account = self.account(row.debit)

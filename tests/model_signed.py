@@ -146,6 +146,8 @@ class Signed(People):
             return False
         if row.checker != approval.participant or not self.is_line_of(row, asked):
             return False
+        if row.flags & RowFlag.UNFREEZE:
+            return self.freezes.get(row.debit, 0) < asked.sequence
         if row.kind != Kind.REGISTER:
             return True
         return self.newest_about(row.tail or b"") < asked.sequence
@@ -177,7 +179,9 @@ class Signed(People):
         return given == wanted
 
     def newest_about(self, tail: bytes) -> int:
-        """The newest row about the participant, service or person of a record, or 0."""
+        """The newest row about the participant, service or person of a record, or about
+        the thresholds; or 0.
+        """
         if tail[0] == Record.PARTICIPANT:
             index = self.participant_of.get(tail[8:40].rstrip(b"\0"), 0)
             return self.participants[index].sequence
@@ -187,7 +191,7 @@ class Signed(People):
         if tail[0] == Record.PERSON:
             one = self.persons.get(struct.unpack_from("<II", tail, 4))
             return one.sequence if one else 0
-        return 0
+        return self.thresholds_row if tail[0] == Record.THRESHOLDS else 0
 
     # --- proposals --------------------------------------------------------------------
 

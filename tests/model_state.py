@@ -148,6 +148,7 @@ class State:
         self.unverified: set[int] = set()  # holds that expired, and nothing is known
         self.cases: dict[tuple[int, int], int] = {}  # (hold, type) -> the newest case
         self.verified: dict[int, int] = {}  # hold -> the newest verify
+        self.freezes: dict[int, int] = {}  # account -> the newest freeze
         self.corrected: dict[int, int] = {}  # hold -> the transfer that corrected it
         self.advanced: dict[int, int] = {}  # hold -> the transfer that advanced it
         self.recovered: dict[int, int] = {}  # advance -> the transfer back

@@ -305,6 +305,19 @@ def test_what_was_proposed_before_a_stop_does_not_undo_it(office: Treasury) -> N
     assert office.model.participants[CENTRE].active == 1
 
 
+def test_nor_does_it_end_a_freeze_or_bring_thresholds_back(office: Treasury) -> None:
+    thaw = freeze(WALLET, RowFlag.UNFREEZE)
+    high = of_record(ThresholdsRecord(10**18, 10**18, 10**18).pack())
+    early = office.propose(ASHA, thaw, high)
+    office.approve(early, BIMAL)
+    office.lines(of_record(ThresholdsRecord(100, 250, 600).pack()))
+    stop = office.row(Kind.FREEZE, CHITRA, debit=WALLET, reference=b"why")
+    assert office.result(office.signed(stop)) == Result.OK
+    done = office.results(*office.line_rows(early))
+    assert done == [Result.NOT_APPROVED, Result.NOT_APPROVED]
+    office.lines(thaw)
+
+
 def test_a_line_may_be_what_would_be_a_stop(office: Treasury) -> None:
     asked = office.propose(ASHA, freeze(WALLET))
     [row] = office.line_rows(asked, BRANCH)

@@ -193,7 +193,7 @@ class People:
             self.hashes[int(row["sequence"])] = self._hash(row, tail)
         if accepted and row["total"]:
             self.lines.needed(np.array([row]))
-            if self.register.newest(tail) >= int(row["total"]):
+            if self._newest(row, tail) >= int(row["total"]):
                 text = "a newer row speaks of the same than its proposal"
                 self._add("lines", row, text)
         elif stops:
@@ -204,6 +204,13 @@ class People:
             self.lines.needed(np.array([row]))
         else:
             self._add("refusals", row, UNDONE)
+
+    def _newest(self, row: np.void, tail: bytes) -> int:
+        """The newest row that must be older than the proposal of this one, or 0."""
+        if row["kind"] == Kind.REGISTER:
+            return self.register.newest(tail)
+        thaws = row["kind"] == Kind.FREEZE and int(row["flags"]) & UNFREEZE
+        return self.register.freezes.get(int(row["debit"]), 0) if thaws else 0
 
     def _stops(self, row: np.void, tail: bytes) -> bool:
         """Whether one person may do what a row says by its own word."""

@@ -104,6 +104,7 @@ class Register:
         self.spellings, self.citizens, self.bills = (Spellings() for _ in range(3))
         self.tariffs: dict[int, Rows] = {}
         self.sequences: dict[tuple[int, int], int] = {}
+        self.freezes: dict[int, int] = {}
         self.restricted: set[int] = set()
         self.last_window = 0
         self.payable: dict[tuple[int, int], int] = {}
@@ -200,6 +201,8 @@ class Register:
         thaw = int(row["flags"]) & RowFlag.UNFREEZE
         state = AccountState.OPEN if thaw else AccountState.FROZEN
         self._set_state(index, state, row)
+        if not thaw:
+            self.freezes[index] = int(row["sequence"])
 
     def _close(self, row: np.void) -> None:
         index, accounts = int(row["debit"]), self.accounts
@@ -285,7 +288,7 @@ class Register:
 
     def newest(self, tail: bytes) -> int:
         """The newest row about whom a record is, of a participant, a service or a
-        person; 0 for none.
+        person, or about the thresholds; 0 for none.
         """
         place, record = 0, tail[0] if tail else 0
         if record == Record.PARTICIPANT:
@@ -294,6 +297,8 @@ class Register:
             place = self.codes.get(tail[8:24].rstrip(b"\0"), 0)
         elif record == Record.PERSON and not broken_person(tail, 0):
             place = self.persons.places.get(Person.of(tail).who, 0)
+        elif record == Record.THRESHOLDS:
+            place = 1
         return self.sequences.get((record, place), 0)
 
     def switches_off(self, tail: bytes) -> bool:

@@ -93,6 +93,7 @@ cdef extern from *:
     #define LINK_ADVANCE ((1ULL << 22) + 17)  /* of a hold: the transfer ahead of its end */
     #define LINK_RECOVERY ((1ULL << 22) + 18)  /* of an advance */
     #define LINK_SHIFT (1ULL << 23)  /* of a shift: the next; plus 1: of nothing, the first */
+    #define LINK_FREEZE ((1ULL << 23) + 2)  /* of an account, in a ledger with people */
     #define LINK_PROPOSALS ((1ULL << 23) + 65536)  /* of a person: plus the IST day */
     #define NEVER 0xFFFFFFFFFFFFFFFFULL  /* when a hold is due that is kept */
     #define UNVERIFIED 0xFFFFFFFFFFFFFFFDULL  /* when one is due that is unverified */
@@ -108,6 +109,7 @@ cdef extern from *:
     const uint64_t LINK_ADVANCE
     const uint64_t LINK_RECOVERY
     const uint64_t LINK_SHIFT
+    const uint64_t LINK_FREEZE
     const uint64_t LINK_PROPOSALS
     const uint64_t NEVER
     const uint64_t UNVERIFIED

@@ -65,7 +65,7 @@ cdef enum:  # the three maps of the index
     # (resolved, 0) -> resolving; (window, 1 + account) -> settle; (hold, LINK_CASE + type)
     # -> case; (hold, LINK_CORRECTION, LINK_VERIFY or LINK_ADVANCE), (advance, LINK_RECOVERY)
     # -> that; (shift, LINK_SHIFT) -> the next; (operator and wallet, LINK_SHIFT + 1) -> first;
-    # (person, LINK_PROPOSALS + day) -> what it proposed
+    # (person, LINK_PROPOSALS + day) -> what it proposed; (account, LINK_FREEZE) -> its freeze
     MAP_LINKS = 2
     MAPS_COUNT = 3
 

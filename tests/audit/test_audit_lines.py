@@ -41,7 +41,7 @@ from tests.audit.people_story import (
 from tests.audit.test_audit_certificates import person as participant
 from tests.audit.test_audit_people import Forgery, Tell
 from tests.records import AccountRecord, LimitRecord, ParticipantRecord, budget, pins
-from tests.signing import Line, lines_item
+from tests.signing import Line, ThresholdsRecord, lines_item
 
 R = Result
 ALONE = "nobody has proposed it"
@@ -202,6 +202,30 @@ def undoes_person(desk: Desk, forged: bool) -> None:
     desk.do(early if forged else asked, debit=4, flags=UPDATE)
 
 
+def undoes_freeze(desk: Desk, forged: bool) -> None:
+    """Nor does it thaw what was frozen since."""
+    early = desk.propose([THAW])
+    desk.approve(early)
+    desk.stop()
+    asked = desk.propose([THAW])
+    desk.approve(asked)
+    desk.do(early if forged else asked)
+
+
+def undoes_thresholds(desk: Desk, forged: bool) -> None:
+    """Nor do thresholds come back that others have replaced since."""
+    higher, lower = ThresholdsRecord(2_000, 5_000, 9_000), THRESHOLDS
+    asked = [
+        desk.propose([register(one.pack())], flags=THIRD) for one in (higher, lower)
+    ]
+    for one in asked:
+        desk.approve(one)
+        desk.approve(one, CHECKER)
+    desk.do(asked[1] if forged else asked[0], debit=1, flags=UPDATE)
+    if forged:
+        desk.do(asked[0], debit=1, flags=UPDATE)
+
+
 def speaks_twice(desk: Desk, forged: bool) -> None:
     """One proposal speaks of each once."""
     lines = [
@@ -325,6 +349,8 @@ LINES: dict[str, Forgery] = {
     ),
     "a stop undone": ("lines", "a newer row speaks of the same", undoes_stop),
     "a person made again": ("lines", "a newer row speaks of the same", undoes_person),
+    "a freeze undone": ("lines", "a newer row speaks of the same", undoes_freeze),
+    "old thresholds": ("lines", "a newer row speaks of the same", undoes_thresholds),
     "one spoken of twice": ("lines", "a newer row speaks of the same", speaks_twice),
     "a stop that names nothing": ("people", "nobody has signed it", stops_by_line),
     "a second person": ("lines", "was not approved by as many", self_made),

@@ -428,6 +428,28 @@ def test_a_stop_is_not_undone_by_what_was_proposed_before(council: Council) -> N
     council.do(register(participant(CENTRE)), register(MAKER.record()))
 
 
+def test_a_freeze_is_not_ended_by_what_was_proposed_before(council: Council) -> None:
+    thaw = Line(Kind.FREEZE, debit=WALLET, reference=b"cleared", flags=RowFlag.UNFREEZE)
+    frozen = {"debit": WALLET, "reference": b"suspected"}
+    early = approved(council, thaw)
+    assert council.ask(Kind.FREEZE, who=ANNA, **frozen).result == OK
+    asked = approved(council, thaw)
+    no_row(council, council.lines(early, 1, BIMAL)[0], NOT_APPROVED)
+    assert council.lines(asked, 1, BIMAL)[0].result == OK
+    # Of another account's freeze nothing is asked, nor of one that ended one.
+    late = approved(council, thaw)
+    other = {**frozen, "debit": SUSPENSE}
+    assert council.ask(Kind.FREEZE, who=ANNA, **other).result == OK
+    assert council.lines(late, 1, BIMAL)[0].result == OK
+
+
+def test_thresholds_that_are_old_do_not_come_back(council: Council) -> None:
+    high = register(ThresholdsRecord(AMOUNT_MAX, AMOUNT_MAX, AMOUNT_MAX).pack())
+    early = approved(council, high)
+    council.do(register(ThresholdsRecord(100, 250, 600).pack()))
+    no_row(council, council.lines(early, 1, BIMAL)[0], NOT_APPROVED)
+
+
 def test_the_treasury_does_nothing_without_people(council: Council) -> None:
     tails = {
         Kind.OPEN: AccountRecord(3, 9, AccountKind.SUSPENSE).pack(),

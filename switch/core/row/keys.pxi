@@ -251,3 +251,5 @@ cdef void keys_derive(
             row.participant, row.operator_, keys_day(row.timestamp), &high, &low
         )
         _keys_derive_one(out, MAP_LINKS, high, low, row.sequence)
+    elif row.kind == KIND_FREEZE and table.people and not row.flags & ROW_UNFREEZE:
+        _keys_derive_one(out, MAP_LINKS, row.debit, LINK_FREEZE, row.sequence)

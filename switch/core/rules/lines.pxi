@@ -232,9 +232,9 @@ cdef bint _lines_is_row(const Proposed* p, const Draft* draft) noexcept nogil:
     )
 
 
-cdef uint64_t _lines_newest(State* s, const uint8_t* tail) noexcept nogil:
-    """The newest register row about the participant, service or person that a record is of;
-    0 of one that is new, or of anything else."""
+cdef uint64_t _lines_newest_record(State* s, const uint8_t* tail) noexcept nogil:
+    """The newest register row about the participant, service or person that a record is of,
+    or about the thresholds; 0 of one that is new, or of anything else."""
     cdef const PersonRecord* person = <const PersonRecord*>tail
     if tail[0] == RECORD_PARTICIPANT:
         return s.group.participants[
@@ -246,12 +246,26 @@ cdef uint64_t _lines_newest(State* s, const uint8_t* tail) noexcept nogil:
         ].sequence
     elif tail[0] == RECORD_PERSON:
         return s.group.people[people_find(s, person.participant, person.number)].sequence
+    elif tail[0] == RECORD_THRESHOLDS:
+        return s.group.thresholds.sequence
+    return 0
+
+
+cdef int _lines_newest(State* s, const Draft* draft, uint64_t* newest) noexcept nogil:
+    """The newest row that must not be newer than the proposal of this one: about the same in
+    the register, or the freeze that it ends; 0 for none."""
+    newest[0] = 0
+    if draft.row.kind == KIND_REGISTER:
+        newest[0] = _lines_newest_record(s, draft.tail)
+    elif draft.row.flags & ROW_UNFREEZE:
+        return rows_find_link(s, draft.row.debit, LINK_FREEZE, newest)
     return 0
 
 
 cdef int _lines_check(State* s, const Draft* draft, int* result) noexcept nogil:
     """Whether a row is the row of a line that was proposed and approved, not too long ago."""
     cdef const Proposed* p = &s.group.proposed
+    cdef uint64_t newest
     cdef bint found
     cdef int rc = _lines_get(s, draft.proposal, &found)
     result[0] = RESULT_NOT_APPROVED
@@ -259,13 +273,11 @@ cdef int _lines_check(State* s, const Draft* draft, int* result) noexcept nogil:
         return rc
     if rows_time(s) - p.approval.timestamp >= PROPOSAL_LIFE_NS:
         return 0
-    if draft.row.kind == KIND_REGISTER and (
-        _lines_newest(s, draft.tail) > p.asked.sequence
-    ):
-        # What was stopped since is not started by what was asked for before.
-        return 0
-    result[0] = RESULT_OK
-    return 0
+    rc = _lines_newest(s, draft, &newest)
+    # What was stopped since is not started by what was asked for before.
+    if rc == 0 and newest < p.asked.sequence:
+        result[0] = RESULT_OK
+    return rc
 
 
 cdef bint _lines_is_free(State* s, const Draft* draft) noexcept nogil:
