@@ -412,15 +412,12 @@ class Ledger:
     def find(self, sender: int, id: bytes) -> int:
         """Sequence of the row with this id of this participant, 0 if there is none."""
 
-    def find_own(self, sender: int, id: bytes, wallet: int) -> int:
-        """The same of a row that debits account `wallet`, else 0; in a time that does
-        not tell whether there is a row that debits another."""
-
     def find_entries(
         self, wanted: list[tuple[int, bytes, int | None]]
     ) -> list[tuple[Entry, int, int] | Exception | None]:
-        """Of each (sender, id, wallet) what `find`, or with a wallet `find_own`, finds
-        and its `resolution`, (0, 0) if it was refused. At most 64."""
+        """Of each (sender, id, wallet) what `find` finds, if there is a wallet only what
+        debits it, and its `resolution`, (0, 0) if it was refused. At most 64. The time
+        does not tell whether there is a row that debits another wallet."""
 
     def resolution(self, sequence: int) -> tuple[int, int]:
         """(sequence of the row that resolved `sequence` last or 0, its `total`): it

@@ -80,7 +80,7 @@ class Signed(People):
     def switches_off(self, tail: bytes) -> bool:
         """Whether a record changes nothing but that something is active no more."""
         newest = self.newest_about(tail)
-        if not newest:
+        if not newest or tail[0] not in ACTIVE_AT:
             return False
         before, at = self.rows[newest - 1].tail or b"", ACTIVE_AT[Record(tail[0])]
         size = size_of_record(tail)

@@ -162,7 +162,9 @@ class Story:
             "balances": [ledger.balance_at(one, last) for one in accounts],
             "by name": ledger.find_participant("in-flight"),
             "service": ledger.find_service("IN-FLIGHT"),
-            "own": [ledger.find_own(net.harness, id_, self.payer) for id_ in self.paid],
+            "own": ledger.find_entries(
+                [(net.harness, id_, self.payer) for id_ in self.paid]
+            ),
         }
         for record in CHANGED:
             found[record.name] = ledger.records(record).tolist()

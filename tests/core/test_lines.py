@@ -82,7 +82,7 @@ EVERY = [
     top_up(1_000, b"UTR 1"),
     Line(Kind.TRANSFER, 400, debit=WALLET, credit=SUSPENSE, reference=b"a mistake"),
     Line(Kind.LIMIT, debit=WALLET, tail=LimitRecord(1_000, 10).pack()),
-    Line(Kind.FREEZE, debit=WALLET, reference=b"lost"),
+    Line(Kind.FREEZE, debit=SUSPENSE, reference=b"lost"),
     Line(Kind.FREEZE, debit=WALLET, reference=b"found", flags=RowFlag.UNFREEZE),
     Line(Kind.CLOSE, debit=HEAD, reference=b"gone"),
 ]

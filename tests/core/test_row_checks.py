@@ -159,7 +159,7 @@ def facts_about(
             [row.tail or b""],
         ),
         "find_own": (
-            lambda: ledger.find_own(row.participant, row.id, row.debit),
+            lambda: (found_of(ledger, (row.participant, row.id, row.debit)) or [0])[0],
             model.find(row.participant, row.id),
         ),
         "find": (

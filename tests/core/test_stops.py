@@ -36,6 +36,7 @@ from tests.core.council import (
     OK,
     OPTIONS,
     SUPPORT,
+    SUSPENSE,
     WALLET,
     Asked,
     Council,
@@ -188,7 +189,7 @@ def test_what_is_no_stop_is_not_approved(council: Council) -> None:
         Line(Kind.FREEZE, debit=WALLET, reference=b"lost"),
         register(participant(CENTRE, active=0)),
         register(MAKER.record(active=0)),
-        Line(Kind.FREEZE, debit=WALLET, reference=b"ok", flags=RowFlag.UNFREEZE),
+        Line(Kind.FREEZE, debit=SUSPENSE, reference=b"ok", flags=RowFlag.UNFREEZE),
     )
     last = council.ledger.sequence
     for sequence in range(last - 3, last + 1):

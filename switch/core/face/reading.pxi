@@ -437,18 +437,6 @@ cdef class _Reading(_Opened):
         self._check(rc)
         return sequence
 
-    def find_own(self, uint32_t sender, bytes id not None, uint32_t wallet):
-        cdef object _in_use = self._use()
-        if len(id) != 16:
-            raise ValueError("an id has 16 bytes")
-        cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(id)
-        cdef uint64_t sequence
-        cdef int rc
-        with nogil:
-            rc = reads_find_own(self.s, sender, data, wallet, &sequence)
-        self._check(rc)
-        return sequence
-
     def find_entries(self, list wanted not None):
         cdef object _in_use = self._use()
         cdef Sought[SOUGHT_MAX] sought

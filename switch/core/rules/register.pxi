@@ -25,17 +25,15 @@ cdef inline uint32_t _register_hash(const uint8_t* code, uint32_t size) noexcept
 
 
 cdef void _register_add_code(
-    State* s, uint32_t* slots, uint32_t* slots_count, const uint8_t* codes, size_t apart,
-    uint32_t size, uint32_t index,
+    uint32_t* slots, uint32_t* slots_count, const uint8_t* codes, size_t apart, uint32_t size,
+    uint32_t index,
 ) noexcept nogil:
     """Have the newest of a table found by its code. `codes`: index 0's, and the others stand
     so far `apart`."""
     cdef uint32_t first = index
     cdef uint32_t i, slot
-    cdef bint grows = 2 * index >= slots_count[0]
-    if grows:
-        # Others look up under the lock; while all are put anew, some are not there.
-        pthread_mutex_lock(&s.shared.lock)
+    if 2 * index >= slots_count[0]:
+        # Others look up under the lock, which is held here: for a while some are not there.
         slots_count[0] *= 2
         memset(slots, 0, slots_count[0] * sizeof(uint32_t))
         first = 1
@@ -44,8 +42,6 @@ cdef void _register_add_code(
         while slots[slot] != 0:
             slot = (slot + 1) & (slots_count[0] - 1)
         slots[slot] = i
-    if grows:
-        pthread_mutex_unlock(&s.shared.lock)
     native_assert(2 * index < slots_count[0], b"_register_add_code: half of the slots are free")
 
 
@@ -226,7 +222,7 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
             s.group.participants_count += 1
             memcpy(s.group.participants[index].code, participant.code, CODE_MAX)
             _register_add_code(
-                s, s.group.participant_slots, &s.group.participant_slots_count,
+                s.group.participant_slots, &s.group.participant_slots_count,
                 s.group.participants[0].code, sizeof(Participant), CODE_MAX, index,
             )
             native_assert(
@@ -248,7 +244,7 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
         if index == s.group.services_count:
             s.group.services_count += 1
             _register_add_code(
-                s, s.group.service_slots, &s.group.service_slots_count,
+                s.group.service_slots, &s.group.service_slots_count,
                 s.group.services[0].record.code, sizeof(Service), SERVICE_CODE_MAX, index,
             )
             native_assert(
