@@ -415,8 +415,8 @@ class Ledger:
     def find_entries(
         self, wanted: list[tuple[int, bytes, int | None]]
     ) -> list[tuple[Entry, int, int] | Exception | None]:
-        """Of each (sender, id, wallet) what `find` finds, if there is a wallet only what
-        debits it, and its `resolution`, (0, 0) if it was refused. At most 64. The time
+        """Of each (sender, id, wallet) what `find` finds, with a wallet only if it is
+        debited, and its `resolution`, (0, 0) if it was refused. At most 64. The time
         does not tell whether there is a row that debits another wallet."""
 
     def resolution(self, sequence: int) -> tuple[int, int]:

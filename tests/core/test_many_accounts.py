@@ -285,6 +285,7 @@ def commit_many(
             for number in numbers
         ]
         [outcomes] = ledger.commit([rows_request(rows)], NOW)
+        assert isinstance(outcomes, np.ndarray)
         assert set(outcomes["result"].tolist()) == {Result.OK}
 
 
