@@ -44,6 +44,8 @@ _FIELDS: Final = (
 _LINE: Final = struct.Struct("<BBHIQQII32s")
 _HEAD: Final = struct.Struct("<II")
 _PERSON: Final = struct.Struct("<BBBxII4x32s")
+PERSON_SIZE: Final = _PERSON.size
+"""Bytes of a person's record."""
 _THRESHOLDS: Final = struct.Struct("<B7xQQQ")
 _RECORDED: Final = frozenset(kinds_with(Trait.RECORD))
 
@@ -323,7 +325,7 @@ def say(kind: Kind, flags: int, resolves: int, tail: bytes) -> Said:
         participant, purpose, account = struct.unpack_from("<IHB", tail)
         facts: dict[str, Any] = {"participant no": participant, "purpose": purpose}
         facts["kind"] = AccountKind(account).name.lower()
-        return Said("open", _facts(facts | _people_text(tail[32:])))
+        return Said("open", _with_texts(facts, tail[32:]))
     if kind is Kind.LIMIT:
         day, count, form = struct.unpack_from("<QIB", tail)
         one = struct.unpack_from("<Q", tail, 16)[0] if form else NO_AMOUNT_LIMIT
@@ -347,7 +349,7 @@ def _say_record(tail: bytes) -> Said:
         facts |= {"active": _yes(active)}
         facts |= {"may state dues": _yes(states)} if states else {}
         facts |= {"never credits late": _yes(never)} if never else {}
-        return Said("participant", _facts(facts | _people_text(tail[64:])))
+        return Said("participant", _with_texts(facts, tail[64:]))
     if record is Record.SERVICE:
         rule, mode, duplicates, _, _, active = struct.unpack_from("<6B", tail, 1)
         facts = {
@@ -358,9 +360,7 @@ def _say_record(tail: bytes) -> Said:
             "mode": mode,
             "duplicate rule": duplicates,
         }
-        return Said(
-            "service", _facts(facts | _people_text(tail[256 + 24 * tail[87] :]))
-        )
+        return Said("service", _with_texts(facts, tail[256 + 24 * tail[87] :]))
     if record is Record.PINS:
         keys = [tail[8 + 32 * at : 40 + 32 * at].hex() for at in range(tail[1])]
         return Said("pins", _facts({"keys": ", ".join(keys) or "any"}))
@@ -399,15 +399,62 @@ def _yes(flag: int) -> str:
     return "yes" if flag else "no"
 
 
-def _people_text(data: bytes) -> dict[str, str]:
-    """The texts for people behind a record; what is none is shown as it is."""
+def read_texts(data: bytes) -> dict[str, str]:
+    """The texts for people behind a record: an object of texts, each name once.
+
+    Raises ValueError if they are anything else.
+    """
     if not data:
         return {}
     try:
-        found = json.loads(data)
-        return {str(name): str(value) for name, value in found.items()}
-    except (ValueError, AttributeError):
-        return {"text": data.decode("utf-8", "replace")}
+        found = json.loads(data.decode("utf-8"), object_pairs_hook=_once)
+    except RecursionError:
+        raise ValueError("texts are no such depths") from None
+    if not isinstance(found, dict):
+        raise ValueError("texts have names")
+    for text in (*found, *found.values()):
+        if not isinstance(text, str):
+            raise ValueError("a text is a text")
+        # Half a surrogate is none that could be sent.
+        text.encode("utf-8")
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a text has its name alone")
+    return found
+
+
+def _with_texts(facts: dict[str, Any], data: bytes) -> tuple[tuple[str, str], ...]:
+    """Facts of a record, and the texts behind it, quoted: whoever wrote them is not to
+    pass them off as facts.
+    """
+    try:
+        texts = read_texts(data)
+    except ValueError:
+        texts = {"text": data.decode("utf-8", "replace")}
+    found = dict(facts)
+    for text, value in texts.items():
+        name = text if text.isidentifier() and text.isascii() else _quoted(text)
+        while name in found:
+            name = f"text {name}"
+        found[name] = _quoted(value)
+    return _facts(found)
+
+
+def _quoted(text: str) -> str:
+    """A text in quotes, with nothing in it that a terminal would act on."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(
+        one if one.isprintable() or one in _JOINERS else ascii(one)[1:-1]
+        for one in quoted
+    )
+
+
+_JOINERS: Final = "\u200c\u200d"
+"""Bengali is written with them."""
 
 
 def iter_said(lines: Iterable[bytes]) -> Iterator[Said]:

@@ -21,6 +21,8 @@ ITEM_COUNT_MAX = 9_999
 """Of one item in one payment."""
 
 _EPOCH = dt.date(1970, 1, 1)
+DAY_LAST = (dt.date.max - _EPOCH).days
+"""The last day that has a date."""
 _CODE = re.compile(r"[A-Z0-9-]{1,8}")
 
 

@@ -17,6 +17,7 @@ from server.services.line_words import proposed_lines, whom
 from server.services.noted import page_of
 from server.services.proposal_list import proposal_message
 from server.services.proposals import deed, do, proposal_at
+from server.services.stops import check_stop
 from server.services.wishes import prepare
 from server.status import ArgumentError, NotFoundError, PreconditionError
 from switch._core import PARTICIPANT_RECORD, SERVICE_RECORD, Rows
@@ -122,6 +123,8 @@ class PeopleService:
             # Where nobody verifies it a number is nobody: one could be two by it.
             raise PreconditionError("NO_PEOPLE", "nobody is registered in this ledger")
         self._signatures.take(caller.index, node.loop.time())
+        if kind == Kind.REGISTER:
+            await node.read(check_stop, node, request.tail)
         row = Row(
             Kind(kind),
             request.total,

@@ -13,6 +13,7 @@ from server.node import Node
 from server.services.line_words import proposed_lines
 from server.services.network_specs import specs_of
 from server.services.proposals import advance_at, proposed
+from server.services.stops import stopped
 from server.status import ArgumentError, NotFoundError, PreconditionError
 from switch.codes import (
     BUDGET_BOUNDS,
@@ -32,10 +33,13 @@ from switch.register.budgets import budget_tail
 from switch.register.certificates import PIN_SIZE, PINS_MAX, pins_tail
 from switch.register.identity import Identity
 from switch.register.load import network_counts, next_phase
+from switch.register.people import Person
 from switch.register.register import (
     PURPOSE_FLOAT,
     PURPOSE_SETTLEMENT,
     PURPOSE_SUSPENSE,
+    Participant,
+    Service,
     participant_tail,
     service_tail,
 )
@@ -269,13 +273,18 @@ def _participant(node: Node, wish: pb.ParticipantWish) -> _About | None:
 
 
 def _service(node: Node, wish: pb.ServiceWish) -> _About | None:
-    known = node.register.find_service(wish.service)
-    if known is None:
-        raise NotFoundError(f"service: there is no service {shown(wish.service)}")
+    known = _known_service(node, wish.service)
     if known.spec.active == wish.active:
         return _ALREADY
     tail = service_tail(replace(known.spec, active=wish.active), node.register)
     return _record(tail, ("service", known.index))
+
+
+def _known_service(node: Node, code: str) -> Service:
+    known = node.register.find_service(code)
+    if known is None:
+        raise NotFoundError(f"service: there is no service {shown(code)}")
+    return known
 
 
 _MAKERS: Mapping[str, Callable[[Node, Any], _About | None]] = {
@@ -375,26 +384,28 @@ def _stop(node: Node, request: pb.PrepareRequest) -> pb.PrepareResponse:
         response.row.debit = arguments.centre_wallet(register, wish.wallet).index
         response.row.reference = request.reason.encode()
         return response
+    known: Participant | Service | Person
     if what == "participant":
-        made = _participant(node, pb.ParticipantWish(participant=wish.participant))
+        known = arguments.participant(register, wish.participant, "participant")
+        is_active = known.spec.active
     elif what == "service":
-        made = _service(node, pb.ServiceWish(service=wish.service))
+        known = _known_service(node, wish.service)
+        is_active = known.spec.active
     elif what == "person":
-        name = wish.person
-        whose = arguments.participant(register, name.participant, "participant")
-        known = register.find_person(whose.index, name.number)
-        if known is None:
-            raise NotFoundError(f"person: {shown(name.participant)} has no such person")
-        off = pb.PersonWish(
-            participant=name.participant,
-            number=name.number,
-            role=int(known.role),  # type: ignore[arg-type]
-        )
-        made = _person(node, off)
+        known = _known_person(node, wish.person)
+        is_active = known.active
     else:
         raise ArgumentError("stop", "must say what is stopped")
-    if made is _ALREADY:
+    if not is_active:
         raise PreconditionError("STOPPED", "it is not active: there is nothing to stop")
     response.row.kind = int(Kind.REGISTER)  # type: ignore[assignment]
-    response.row.tail = made.row.tails[0]
+    response.row.tail = stopped(register, known)
     return response
+
+
+def _known_person(node: Node, name: pb.PersonName) -> Person:
+    whose = arguments.participant(node.register, name.participant, "participant")
+    known = node.register.find_person(whose.index, name.number)
+    if known is None:
+        raise NotFoundError(f"person: {shown(name.participant)} has no such person")
+    return known

@@ -5,7 +5,6 @@ May use the core, `templates` and `specs`. It holds what the journal's `register
 `register` row's tail looks like is written here too, beside what reads it.
 """
 
-import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -46,9 +45,9 @@ from switch.register.certificates import (
     read_revocation,
 )
 from switch.register.people import Person, Thresholds, person_of, thresholds_of
-from switch.signed import SIGNATURE_SIZE
+from switch.signed import SIGNATURE_SIZE, read_texts
 from switch.specs import TREASURY, NetworkError, ParticipantSpec, Problem, ServiceSpec
-from switch.tariffs import Fee, day_text
+from switch.tariffs import DAY_LAST, Fee, day_text
 
 PURPOSE_FLOAT = 0
 PURPOSE_SUSPENSE = 1
@@ -462,9 +461,11 @@ def record_texts(tail: bytes, record: Record) -> dict[str, str]:
 
 def _texts(tail: bytes, dtype: np.dtype[np.void], more: int = 0) -> dict[str, str]:
     """What follows the record, and `more` bytes, in a tail: the texts for people."""
-    body = tail[dtype.itemsize + more :]
-    texts: dict[str, str] = json.loads(body) if body else {}
-    return texts
+    try:
+        return read_texts(tail[dtype.itemsize + more :])
+    except ValueError:
+        # The ledger takes any bytes here. Nobody is to end a switch by a name.
+        return {}
 
 
 def _item_text(at: int, language: str) -> str:
@@ -487,7 +488,8 @@ def record_tariff(tail: bytes) -> tuple[Fee, ...]:
         Fee(
             code=line["code"].tobytes().rstrip(b"\0").decode("ascii"),
             amount=int(line["fee"]),
-            valid_from=day_text(int(line["valid_from"])),
+            # The ledger knows days that no calendar has.
+            valid_from=day_text(min(int(line["valid_from"]), DAY_LAST)),
             name_en=texts.get(_item_text(at, "en"), ""),
             name_bn=texts.get(_item_text(at, "bn"), ""),
         )

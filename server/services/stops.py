@@ -1,0 +1,58 @@
+"""What a person stops in the register, by the bytes that the register has of it.
+
+A stop leaves all else as it is. The ledger compares what it keeps of a record; the
+texts behind it, which it does not keep, are compared here.
+"""
+
+import struct
+
+import numpy as np
+
+from server.node import Node
+from server.status import ArgumentError
+from switch._core import PARTICIPANT_RECORD, SERVICE_RECORD
+from switch.codes import Record
+from switch.ledger.templates import get_bytes
+from switch.register.people import Person
+from switch.register.register import Participant, Register, Service
+from switch.signed import PERSON_SIZE
+
+_ACTIVE_AT = {Record.PARTICIPANT: 2, Record.SERVICE: 6, Record.PERSON: 2}
+"""Where a record says `active`."""
+
+
+def stopped(register: Register, known: Participant | Service | Person) -> bytes:
+    """The record of it and its texts as the register has them, but not active."""
+    found = bytearray(register.record(known.sequence))
+    found[_ACTIVE_AT[Record(found[0])]] = 0
+    return bytes(found)
+
+
+def check_stop(node: Node, tail: bytes) -> None:
+    """Raise ArgumentError if a stop would say something else of it, too. Blocks."""
+    register = node.register
+    register.refresh()
+    known = _find(register, tail)
+    # Of anything that is no stop the ledger says what is wrong with it.
+    if known is None or tail[_ACTIVE_AT[Record(tail[0])]]:
+        return
+    there = register.record(known.sequence)
+    if there[_ACTIVE_AT[Record(tail[0])]] and tail != stopped(register, known):
+        text = "must be what the register has of it, but not active"
+        raise ArgumentError("tail", text)
+
+
+def _find(register: Register, tail: bytes) -> Participant | Service | Person | None:
+    record = tail[0] if tail else 0
+    if record == Record.PARTICIPANT and len(tail) >= PARTICIPANT_RECORD.itemsize:
+        return register.find_participant(_code(tail, PARTICIPANT_RECORD))
+    if record == Record.SERVICE and len(tail) >= SERVICE_RECORD.itemsize:
+        return register.find_service(_code(tail, SERVICE_RECORD))
+    if record == Record.PERSON and len(tail) >= PERSON_SIZE:
+        participant, number = struct.unpack_from("<II", tail, 4)
+        return register.find_person(participant, number)
+    return None
+
+
+def _code(tail: bytes, record: np.dtype[np.void]) -> str:
+    return get_bytes(tail, record, "code").decode("ascii", "replace")

@@ -1,0 +1,141 @@
+"""Goal: whoever has a certificate and a person's key can neither end the switch, nor
+write anything into the register alone, nor have others approve what they do not see.
+
+Method: as in `test_registered_people.py`, with rows that no client of ours would make:
+texts behind a record that are none, that pass themselves off as facts, or that differ
+from what the register has; and the old call for approvals on a proposal of lines.
+"""
+
+import json
+import struct
+from collections.abc import Iterator
+
+import pytest
+
+from switch.client.calls import CallError
+from switch.codes import PROPOSE_LINES, Kind, Record, Role
+from switch.ids import new_id
+from switch.signed import Line, Row, pack_lines, say
+from switch.v1 import admin_pb2 as admin
+from switch.v1 import people_pb2 as pb
+from tests.server.council import (
+    ANNA,
+    BIMAL,
+    CENTRES,
+    CHHAYA,
+    LAKH,
+    SECOND,
+    Council,
+    name_of,
+    person,
+    sitting,
+    top_up,
+)
+from tests.server.harness import CALL_S
+
+NO_TEXTS = (
+    b"\xff",
+    b"{no",
+    b"[" * 60_000,
+    b"7",
+    b'["name_en"]',
+    b'{"name_en": 7}',
+    b'{"name_en": "\\ud800"}',
+    b'{"name_en": "a", "name_en": "b"}',
+)
+"""What a reader of texts might end by."""
+
+
+@pytest.fixture(scope="module")
+def council(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Council]:
+    arguments = ("--set", "signatures_per_s=1000")
+    with sitting(tmp_path_factory.mktemp("hostile"), *arguments) as found:
+        yield found
+
+
+def participant(name: str, texts: bytes, role: Role = Role.CENTRE) -> bytes:
+    """The tail of a register row."""
+    record = struct.pack("<BBB5x32s24x", Record.PARTICIPANT, role, 1, name.encode())
+    return record + texts
+
+
+def texts(**values: str) -> bytes:
+    return json.dumps(values).encode()
+
+
+def test_texts_that_are_none_end_no_switch(council: Council) -> None:
+    lines = [
+        Line(Kind.REGISTER, tail=participant(f"odd-{at}", one)).pack()
+        for at, one in enumerate(NO_TEXTS)
+    ]
+    row = Row(Kind.PROPOSE, PROPOSE_LINES, reference=b"odd", tail=pack_lines(lines))
+    outcome = council.client().submit(row, council.signer(ANNA))
+    assert name_of(outcome) == "OK"
+    assert name_of(council.approve(BIMAL, outcome.sequence)) == "OK"
+    assert set(council.do(outcome.sequence)) == {"OK"}
+    council.restart()
+    for at, one in enumerate(NO_TEXTS):
+        wish = pb.StopWish(participant=f"odd-{at}")
+        stop = council.client().prepare(pb.PrepareRequest(stop=wish)).row
+        assert stop is not None
+        # A stop leaves even these.
+        assert (
+            stop.tail
+            == participant(f"odd-{at}", one)[:2]
+            + b"\0"
+            + (participant(f"odd-{at}", one)[3:])
+        )
+
+
+@pytest.mark.parametrize("behind", [*NO_TEXTS, texts(name_en="Mine")])
+def test_a_stop_leaves_the_texts_as_they_are(council: Council, behind: bytes) -> None:
+    client = council.client()
+    wish = pb.StopWish(participant=CENTRES[3])
+    row = client.prepare(pb.PrepareRequest(stop=wish)).row
+    assert row is not None
+    changed = row._replace(tail=row.tail[:64] + behind)
+    with pytest.raises(CallError, match="tail: must be what the register has of it"):
+        client.submit(changed, council.signer(ANNA))
+    assert client.prepare(pb.PrepareRequest(stop=wish)).row == row
+
+
+def test_nothing_stands_behind_a_stopped_person(council: Council) -> None:
+    council.done(person(CHHAYA, council))
+    client = council.client()
+    wish = pb.StopWish(person=pb.PersonName(participant=SECOND, number=CHHAYA[1]))
+    row = client.prepare(pb.PrepareRequest(stop=wish)).row
+    assert row is not None
+    with pytest.raises(CallError, match="tail: must be what the register has of it"):
+        client.submit(row._replace(tail=row.tail + b"more"), council.signer(ANNA))
+    assert name_of(client.submit(row, council.signer(ANNA))) == "OK"
+
+
+def test_a_text_is_not_taken_for_a_fact() -> None:
+    behind = texts(
+        id="bsk-00017",
+        role="centre",
+        active="no",
+        name_en="a, role: centre",
+        **{"x, role: centre": "\x1b[2J\u202eb\u200d"},
+    )
+    said = say(Kind.REGISTER, 0, 0, participant("mallory", behind, Role.TREASURY))
+    facts = dict(said.facts)
+    assert (facts["id"], facts["role"], facts["active"]) == (
+        *("mallory", "treasury"),
+        "yes",
+    )
+    assert facts["text role"] == '"centre"'
+    assert facts["name_en"] == '"a, role: centre"'
+    assert facts['"x, role: centre"'] == '"\\u001b[2J\\u202eb\u200d"'
+    bad = say(Kind.REGISTER, 0, 0, participant("mallory", b"\x1b]0;x\x07"))
+    assert dict(bad.facts)["text"] == '"\\u001b]0;x\\u0007"'
+
+
+def test_the_old_call_approves_no_lines(council: Council) -> None:
+    sequence = council.propose(ANNA, top_up(LAKH))
+    request = admin.ApproveRequest(id=new_id(), proposal_sequence=sequence)
+    stub = council.client(SECOND)._admin
+    reply = stub.Approve(request, timeout=CALL_S)
+    assert name_of(reply.outcome) == "NOT_SIGNED"
+    assert not reply.done
+    assert council.do(sequence) == ["NOT_APPROVED"]
