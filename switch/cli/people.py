@@ -19,6 +19,7 @@ from switch.cli.office import show_outcome
 from switch.cli.signing import (
     add_person,
     agreed,
+    asked_for,
     facts_of,
     lines_as_json,
     passphrase,
@@ -26,7 +27,7 @@ from switch.cli.signing import (
     signer_of,
 )
 from switch.client.people import Shown
-from switch.codes import PROPOSE_LINES, PersonRole, Result
+from switch.codes import PROPOSE_LINES, Kind, PersonRole, Result
 from switch.console.output import Exit, Screen, enum_word, plain
 from switch.errors import UsageError
 from switch.ids import new_id
@@ -139,6 +140,7 @@ def _as_json(shown: Shown) -> dict[str, object]:
     return {
         "sequence": shown.stored.sequence,
         "hash": shown.hash.hex(),
+        "asks_for": asked_for(row) if row.kind is Kind.PROPOSE else None,
         "amount": row.amount,
         "lines": lines_as_json(shown.lines),
         "proposal": (

@@ -16,14 +16,14 @@ from switch.cli.office import show_outcome
 from switch.client import Client
 from switch.client.people import Prepared, Signer
 from switch.codes import PROPOSE_LINES, Kind, Result
-from switch.console.output import Exit, Screen, plain
+from switch.console.output import Exit, Screen, enum_word, plain
 from switch.console.words import Language
 from switch.errors import ConfigError, UsageError
 from switch.person_keys import read_key
 from switch.signed import AMOUNTS, Ledger, Row, hash_of, read_line, say
 from switch.specs import TREASURY
 from switch.v1 import people_pb2 as pb
-from switch.v1 import results_pb2
+from switch.v1 import results_pb2, types_pb2
 
 
 def add_person(command: ArgumentParser, *, required: bool = True) -> None:
@@ -126,12 +126,19 @@ def lines_as_json(lines: Sequence[pb.ProposedLine]) -> list[dict[str, object]]:
     return found
 
 
+def asked_for(row: Row) -> str:
+    """What a proposal asks for: one word, of its own bytes."""
+    return enum_word(types_pb2.ProposalKind.DESCRIPTOR, row.total)
+
+
 def facts_of(
     row: Row, count: int, digest: bytes, ledger: Ledger, screen: Screen
 ) -> None:
     """The figures by which two people compare what they have before them."""
     language = screen.language
     facts = [("instance", ledger.instance.hex())]
+    if row.kind is Kind.PROPOSE:
+        facts.append(("what", language.word(f"propose {asked_for(row)}")))
     if row.total == PROPOSE_LINES:
         facts.append(("lines", language.count(count)))
     if row.resolves:

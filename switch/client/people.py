@@ -192,6 +192,7 @@ class PeopleCalls:
         if stored.sequence != sequence:
             text = f"the switch has shown entry {stored.sequence} for {sequence}"
             raise SwitchError(text)
+        check_shown(stored, lines, first)
         ledger = Ledger(first.instance, first.epoch)
         return Shown(stored, ledger, tuple(lines), first)
 
@@ -227,6 +228,28 @@ class PeopleCalls:
             if not reply.next_page_token:
                 return
             request.page_token = reply.next_page_token
+
+
+def check_shown(
+    stored: Stored, lines: Sequence[pb.ProposedLine], answer: pb.GetProposalResponse
+) -> None:
+    """Raise SwitchError unless what a row says is all before whoever looks at it.
+
+    A proposal has just the lines that are shown and no other bytes, and what is called
+    a stop is one: an approval names it all, shown or not.
+    """
+    row = stored.row
+    if row.kind is Kind.PROPOSE:
+        has_lines = row.total == PROPOSE_LINES
+        is_shown = answer.HasField("proposal") and bool(lines) == has_lines
+        is_shown = is_shown and (has_lines or not row.tail)
+    else:
+        is_stop = row.kind is Kind.FREEZE and not row.is_unfreeze and not row.tail
+        is_stop = is_stop or row.kind is Kind.REGISTER
+        is_shown = is_stop and answer.HasField("stop") and not lines
+    if not is_shown:
+        text = f"the switch has not shown all of entry {stored.sequence}"
+        raise SwitchError(text)
 
 
 def check_prepared(

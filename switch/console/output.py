@@ -71,16 +71,16 @@ class Screen:
 
     def line(self, text: str) -> None:
         """A line of text for people on standard output."""
-        self._out.print(Text(text))
+        self._out.print(Text(harmless(text)))
 
     def command(self, *words: str) -> None:
         """A command of this program that a person may run next, ready to be copied."""
         text = f"  payswitch {shlex.join(words)}"
-        self._out.print(Text(text), soft_wrap=True)
+        self._out.print(Text(harmless(text)), soft_wrap=True)
 
     def note(self, text: str) -> None:
         """A line on standard error."""
-        self._err.print(Text(text), soft_wrap=True)
+        self._err.print(Text(harmless(text)), soft_wrap=True)
 
     def table(
         self,
@@ -104,14 +104,16 @@ class Screen:
                 overflow="fold",
             )
         for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(harmless(cell)) for cell in row))
         self._out.print(table)
 
     def facts(self, facts: Sequence[tuple[str, str]]) -> None:
         """Named values, one a line."""
         table = Table(show_header=False, box=None, pad_edge=False)
         for name, value in facts:
-            table.add_row(Text(self.language.word(name)), Text(value))
+            table.add_row(
+                Text(harmless(self.language.word(name))), Text(harmless(value))
+            )
         self._out.print(table)
 
     @contextmanager
@@ -127,6 +129,19 @@ class Screen:
             transient=True,
         ) as progress:
             yield Step(progress, total, text)
+
+
+_KEPT = "\n\u200c\u200d"
+"""Ends of lines, and the joiners with which Bengali is written."""
+
+
+def harmless(text: str) -> str:
+    """A text in which a terminal finds nothing to act on: what is not printable is
+    escaped. Names come from others, and what is signed is what is shown.
+    """
+    return "".join(
+        one if one.isprintable() or one in _KEPT else ascii(one)[1:-1] for one in text
+    )
 
 
 def plain(message: Message) -> dict[str, Any]:

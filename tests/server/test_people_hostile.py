@@ -12,12 +12,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from switch.cli.signing import facts_of
 from switch.client.calls import CallError
-from switch.codes import PROPOSE_LINES, Kind, Record, Role
+from switch.client.people import check_shown
+from switch.codes import PROPOSE_ADVANCE, PROPOSE_LINES, Kind, Record, Role
+from switch.console.output import Screen
+from switch.console.words import Language
+from switch.errors import SwitchError
 from switch.ids import new_id
-from switch.signed import Line, Row, pack_lines, say
+from switch.signed import Ledger, Line, Row, Stored, pack_lines, say
 from switch.v1 import admin_pb2 as admin
 from switch.v1 import people_pb2 as pb
+from switch.v1 import proposals_pb2
 from tests.server.council import (
     ANNA,
     BIMAL,
@@ -139,3 +145,74 @@ def test_the_old_call_approves_no_lines(council: Council) -> None:
     assert name_of(reply.outcome) == "NOT_SIGNED"
     assert not reply.done
     assert council.do(sequence) == ["NOT_APPROVED"]
+
+
+# --- a switch that lies --------------------------------------------------------------
+
+LINE = pb.ProposedLine(line=Line(Kind.TOP_UP, amount=5, reference=b"U").pack())
+LINES = pack_lines([LINE.line])
+PROPOSAL = pb.GetProposalResponse(proposal=proposals_pb2.Proposal())
+STOP = pb.GetProposalResponse(stop=pb.Stop())
+REFUND = Row(Kind.PROPOSE, Kind.REFUND, 7, 5, b"why")
+
+
+@pytest.mark.parametrize(
+    ("row", "lines", "answer"),
+    [
+        (Row(Kind.PROPOSE, PROPOSE_LINES, tail=LINES), [LINE], PROPOSAL),
+        (REFUND, [], PROPOSAL),
+        (Row(Kind.FREEZE, debit=4), [], STOP),
+        (Row(Kind.REGISTER, tail=participant("a", b"")), [], STOP),
+    ],
+)
+def test_what_is_shown_can_be_signed(
+    row: Row, lines: list[pb.ProposedLine], answer: pb.GetProposalResponse
+) -> None:
+    check_shown(Stored(row, bytes(16), 9, 0, 1, 1), lines, answer)
+
+
+@pytest.mark.parametrize(
+    ("row", "lines", "answer"),
+    [
+        # The lines are in the hash, and not on the screen.
+        (Row(Kind.PROPOSE, PROPOSE_LINES, tail=LINES), [], PROPOSAL),
+        (Row(Kind.PROPOSE, PROPOSE_LINES, tail=LINES), [], STOP),
+        (Row(Kind.PROPOSE, PROPOSE_LINES, tail=LINES), [LINE], STOP),
+        # Lines that nobody asks for, above a refund; or one that is called a stop.
+        (REFUND._replace(tail=LINES), [LINE], PROPOSAL),
+        (REFUND._replace(tail=b"x"), [], PROPOSAL),
+        (REFUND, [], STOP),
+        (Row(Kind.FREEZE, debit=4), [], PROPOSAL),
+        (Row(Kind.FREEZE, debit=4, is_unfreeze=True), [], STOP),
+        (Row(Kind.WITHDRAW, resolves=4), [], STOP),
+    ],
+)
+def test_what_is_not_shown_is_not_signed(
+    row: Row, lines: list[pb.ProposedLine], answer: pb.GetProposalResponse
+) -> None:
+    with pytest.raises(SwitchError, match="has not shown all of entry 9"):
+        check_shown(Stored(row, bytes(16), 9, 0, 1, 1), lines, answer)
+
+
+def test_it_is_said_what_a_proposal_asks_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    screen = Screen(as_json=False, language=Language.ENGLISH)
+    for kind, said in ((Kind.REFUND, "refund"), (PROPOSE_ADVANCE, "advance")):
+        row = REFUND._replace(total=int(kind))
+        facts_of(row, 0, bytes(32), Ledger(bytes(16)), screen)
+        assert said in capsys.readouterr().out.split()
+
+
+def test_a_terminal_acts_on_no_name(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen(as_json=False, language=Language.ENGLISH)
+    name = "\x1b[2Ja\x9bb\u202ec\rd"
+    screen.line(name)
+    screen.facts([("what", name)])
+    screen.table(("what",), [(name,)])
+    out = capsys.readouterr().out
+    assert out.count(r"\x1b[2Ja\x9bb\u202ec\rd") == 3
+    assert not set("\x1b\x9b\u202e\r") & set(out)
+    # What Bengali is written with stays.
+    screen.line("\u09b0\u200d\u09cd\u09af")
+    assert capsys.readouterr().out == "\u09b0\u200d\u09cd\u09af\n"
