@@ -36,6 +36,14 @@ from switch.bank.xml import Element, parse
 REFERENCE_FIELDS = ("TxId", "ClrSysRef", "AcctSvcrRef")
 """Where a bank writes its own reference, in this order, unless it is known to write it
 elsewhere: the payer's fields (EndToEndId) may look like one and be none."""
+ALL_REFERENCE_FIELDS = (
+    *REFERENCE_FIELDS,
+    "EndToEndId",
+    "InstrId",
+    "MsgId",
+    "PmtInfId",
+)
+"""Where a bank may be known to write it."""
 
 _NAMESPACE = re.compile(
     r"urn:iso:std:iso:20022:tech:xsd:camt\.05([34])\.001\.([0-9]{2})"
